@@ -1,0 +1,148 @@
+"""What the API says, as frozen values.
+
+Every property is optional, as in the contract. A property of the wrong type is None; a property
+that nobody knew when this was written is kept in `extra`; statuses and log types stay plain text.
+Times are the API's own text: nothing promises their format.
+"""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Mapping
+from typing import Annotated, Generic, TypeVar, get_args
+
+import msgspec
+
+from slurper_tui.api.errors import RateLimit
+
+PAGE_SIZE = 50
+"""The most rows that one list or log request may ask for."""
+
+Count = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+"""A number of objects. Anything else than a whole, believable number is no count."""
+
+T = TypeVar("T")
+S = TypeVar("S", bound=msgspec.Struct)
+
+
+class Source(msgspec.Struct, frozen=True, rename="camel"):
+    """Where a job copies from: S3, GCS or R2."""
+
+    vendor: str | None = None
+    bucket: str | None = None
+    path_prefix: str | None = None
+    endpoint: str | None = None
+    region: str | None = None
+    jurisdiction: str | None = None
+    keys: tuple[str, ...] | None = None
+    extra: Mapping[str, object] = {}
+
+
+class Target(msgspec.Struct, frozen=True, rename="camel"):
+    """The R2 bucket that a job copies to."""
+
+    vendor: str | None = None
+    bucket: str | None = None
+    jurisdiction: str | None = None
+    extra: Mapping[str, object] = {}
+
+
+class Job(msgspec.Struct, frozen=True, rename="camel"):
+    """One migration job as the list tells it."""
+
+    id: str | None = None
+    status: str | None = None
+    created_at: str | None = None
+    finished_at: str | None = None
+    overwrite: bool | None = None
+    source: Source | None = None
+    target: Target | None = None
+    extra: Mapping[str, object] = {}
+
+
+class Progress(msgspec.Struct, frozen=True, rename="camel"):
+    """How one job is doing, in objects."""
+
+    id: str | None = None
+    status: str | None = None
+    created_at: str | None = None
+    objects: Count | None = None
+    transferred_objects: Count | None = None
+    skipped_objects: Count | None = None
+    failed_objects: Count | None = None
+    extra: Mapping[str, object] = {}
+
+
+class LogRow(msgspec.Struct, frozen=True, rename="camel"):
+    """One event of a job. Rows have no id: the whole row is its identity."""
+
+    created_at: str | None = None
+    job: str | None = None
+    log_type: str | None = None
+    message: str | None = None
+    object_key: str | None = None
+    extra: Mapping[str, object] = {}
+
+
+class Connectivity(msgspec.Struct, frozen=True, rename="camel"):
+    """The answer of a precheck: `success` or `error`."""
+
+    connectivity_status: str | None = None
+    extra: Mapping[str, object] = {}
+
+
+class Created(msgspec.Struct, frozen=True, rename="camel"):
+    """The id of a job that was just created."""
+
+    id: str | None = None
+    extra: Mapping[str, object] = {}
+
+
+class Answer(msgspec.Struct, Generic[T], frozen=True):
+    """A good answer: its value and what its headers said about the request budget."""
+
+    value: T
+    limit: RateLimit | None = None
+
+
+def parse(model: type[S], raw: object) -> S:
+    """Make a `model` of decoded JSON; what does not fit is None, or lands in `extra`.
+
+    Raises msgspec.ValidationError when `raw` is no JSON object at all.
+    """
+    if not isinstance(raw, dict):
+        raise msgspec.ValidationError(f"expected an object, got {type(raw).__name__}")
+    known = _fields(model)
+    values = {name: _field(kind, raw[wire]) for wire, (name, kind) in known.items() if wire in raw}
+    extra = {wire: value for wire, value in raw.items() if wire not in known}
+    return model(**values, extra=extra)
+
+
+def parse_rows(model: type[S], raw: object) -> tuple[S, ...]:
+    """Make a tuple of `model` of a decoded JSON array, leaving out what is no object.
+
+    Raises msgspec.ValidationError when `raw` is no array.
+    """
+    if not isinstance(raw, list):
+        raise msgspec.ValidationError(f"expected an array, got {type(raw).__name__}")
+    return tuple(parse(model, row) for row in raw if isinstance(row, dict))
+
+
+@functools.cache
+def _fields(model: type[msgspec.Struct]) -> dict[str, tuple[str, object]]:
+    """Map a model's wire names to its attribute names and types."""
+    fields = msgspec.structs.fields(model)
+    return {f.encode_name: (f.name, f.type) for f in fields if f.name != "extra"}
+
+
+def _field(kind: object, raw: object) -> object:
+    """Convert one property; None when its type is wrong."""
+    nested = next((arm for arm in get_args(kind) if _is_struct(arm)), None)
+    try:
+        return parse(nested, raw) if nested else msgspec.convert(raw, kind)
+    except msgspec.ValidationError:
+        return None
+
+
+def _is_struct(kind: object) -> bool:
+    return isinstance(kind, type) and issubclass(kind, msgspec.Struct)

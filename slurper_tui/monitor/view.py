@@ -1,0 +1,221 @@
+"""What the monitor says: frozen snapshots, the one thing both faces see."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import NamedTuple
+
+from slurper_tui.api.errors import ApiError
+from slurper_tui.api.models import Job
+
+
+class JobKey(NamedTuple):
+    """Which job: ids are unique within an account."""
+
+    account_id: str
+    job_id: str
+
+
+class Phase(StrEnum):
+    """What a job is doing, as far as its counters tell."""
+
+    LISTING = "listing"
+    RUNNING = "running"
+    SETTLED = "settled"
+    STALLED = "stalled"
+    PAUSED = "paused"
+    ENDED = "ended"
+
+
+class State(StrEnum):
+    """The word that a person reads for a job: the API's status and its phase in one."""
+
+    RUNNING = "running"
+    LISTING = "listing"
+    STALLED = "stalled"
+    PAUSED = "paused"
+    COMPLETED = "completed"
+    COMPLETED_WITH_LOSS = "completed!"
+    ABORTED = "aborted"
+    OTHER = "other"
+    GONE = "gone"
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """How an ended job reconciles. Counts are objects; None where unknown."""
+
+    text: str
+    failed: int | None = None
+    not_copied: int | None = None
+    unaccounted: int | None = None
+
+    @property
+    def clean(self) -> bool:
+        """Nothing failed, and nothing is missing from the sum."""
+        return self.failed == 0 and self.unaccounted == 0
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """The four counters as the API told them; None where it did not."""
+
+    objects: int | None = None
+    transferred: int | None = None
+    skipped: int | None = None
+    failed: int | None = None
+
+    @property
+    def done(self) -> int | None:
+        """transferred + skipped + failed, or None when one of them is unknown."""
+        if self.transferred is None or self.skipped is None or self.failed is None:
+            return None
+        return self.transferred + self.skipped + self.failed
+
+    @property
+    def remaining(self) -> int | None:
+        """Objects not yet done, never negative, or None when unknown."""
+        if self.objects is None or self.done is None:
+            return None
+        return max(0, self.objects - self.done)
+
+
+@dataclass(frozen=True, slots=True)
+class JobView:
+    """One job as it stands.
+
+    status: the progress answer's word, else the list's; None when neither said one.
+    percent: whole, 0 to 100; None when unknown. provisional: the total may still grow.
+    rate: objects per second, time-weighted over about two minutes. lifetime_rate: objects per
+    second since `createdAt`. as_of: when the counts were told, UTC seconds; None before the first.
+    missed: polls in a row without an answer. stale: three or more of them.
+    gone: the API no longer knows the job. ended: it will not move again.
+    problem: what the last poll of this very job failed with.
+    """
+
+    account_id: str
+    job: Job
+    status: str | None = None
+    phase: Phase | None = None
+    counts: Counts = Counts()
+    percent: int | None = None
+    provisional: bool = False
+    rate: float | None = None
+    lifetime_rate: float | None = None
+    verdict: Verdict | None = None
+    as_of: float | None = None
+    missed: int = 0
+    stale: bool = False
+    gone: bool = False
+    ended: bool = False
+    problem: ApiError | None = None
+
+    @property
+    def key(self) -> JobKey:
+        """The job's identity."""
+        return JobKey(self.account_id, self.job.id or "")
+
+    @property
+    def state(self) -> State:
+        """Which row of the status table this job is on; OTHER is shown by `word`."""
+        if self.gone:
+            return State.GONE
+        if self.status == "completed":
+            loss = self.verdict is not None and (self.verdict.failed or self.verdict.unaccounted)
+            return State.COMPLETED_WITH_LOSS if loss else State.COMPLETED
+        if self.status == "running":
+            moving = {Phase.LISTING: State.LISTING, Phase.STALLED: State.STALLED}
+            return moving.get(self.phase, State.RUNNING) if self.phase else State.RUNNING
+        return {"paused": State.PAUSED, "aborted": State.ABORTED}.get(
+            self.status or "", State.OTHER
+        )
+
+    @property
+    def word(self) -> str:
+        """The status in a word; one that nobody foresaw is the API's own."""
+        return str(self.state) if self.state is not State.OTHER else self.status or "unknown"
+
+    @property
+    def live(self) -> bool:
+        """It may still move, as far as anybody knows."""
+        return not self.ended and not self.gone
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Something that stands in the way of an account's polls.
+
+    since, retry_at, last_good: UTC seconds; last_good is None when nothing ever answered.
+    """
+
+    error: ApiError
+    since: float
+    retry_at: float | None = None
+    last_good: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outage:
+    """An outage that is over. since and until: UTC seconds. moved: objects done meanwhile."""
+
+    since: float
+    until: float
+    moved: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class AccountView:
+    """One account. listed: its whole list was read once. pages: list pages read so far.
+
+    problem: why the account as a whole does not answer. answered: it ever did.
+    outage: the last outage that is over, for one line of news.
+    """
+
+    account_id: str
+    listed: bool = False
+    answered: bool = False
+    pages: int = 0
+    problem: Problem | None = None
+    outage: Outage | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class BudgetView:
+    """The request budget of the user, as far as one program can know it.
+
+    used: our own requests in the last five minutes. limit: what the API grants in that time.
+    stretch: how many times slower than asked the ordinary jobs are polled, 1.0 when not at all.
+    blocked_until: UTC seconds while the API has told us to stop, else None.
+    short: the headers show fewer requests left than we would like to use.
+    """
+
+    used: int = 0
+    limit: int = 1200
+    stretch: float = 1.0
+    blocked_until: float | None = None
+    short: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Everything known at one moment. taken_at: UTC seconds. interval: seconds between rounds.
+
+    complete: every account was listed, and every job asked, since the start (or failed to answer).
+    """
+
+    taken_at: float
+    interval: float
+    accounts: tuple[AccountView, ...] = ()
+    jobs: tuple[JobView, ...] = ()
+    budget: BudgetView = BudgetView()
+    rounds: int = 0
+    complete: bool = False
+
+    @property
+    def rejected(self) -> bool:
+        """Every account's first answer was a rejection of the credentials."""
+        return bool(self.accounts) and all(
+            not a.answered and a.problem is not None and a.problem.error.exit_code == 3
+            for a in self.accounts
+        )
