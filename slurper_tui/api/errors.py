@@ -1,10 +1,10 @@
 """What can go wrong between us and the API, as a tree.
 
 ApiError                    exit 7   anything below; keeps what the answer told
-├── Unreachable             exit 7   no answer: DNS, connect, time-out, reset, truncated
-├── BadAnswer               exit 7   an answer, but not the API's: 5xx, HTML, foreign JSON, no result
+├── Unreachable             exit 7   no answer: DNS, connect, time-out, reset, cut off
+├── BadAnswer               exit 7   not the API: 5xx, HTML, foreign JSON, no result
 ├── RateLimited             exit 7   429, or the codes 971 and 10429
-├── Rejected                exit 3   401 or 403: the credentials are bad, revoked or lack the permission
+├── Rejected                exit 3   401, 403: bad, revoked or too weak credentials
 ├── NotFound                exit 7   404, or 400 with code 7003
 ├── Conflict                exit 7   409: the wrong state for what was asked
 └── Refused                 exit 7   every other refusal by the API

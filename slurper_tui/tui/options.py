@@ -1,0 +1,28 @@
+"""What the screen is told at its start, and what it tells back to be kept."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import tzinfo
+
+
+@dataclass(frozen=True, slots=True)
+class ViewState:
+    """How the person last looked at the list. theme, sort: None for the defaults."""
+
+    theme: str | None = None
+    sort: str | None = None
+    inverted: bool = False
+    hide_ended: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ScreenOptions:
+    """Fixed for one run. zone: None for local time. keymap: binding id to key, from the file."""
+
+    ascii_only: bool = False
+    zone: tzinfo | None = None
+    demo: bool = False
+    keymap: Mapping[str, str] = field(default_factory=dict)
+    view: ViewState = ViewState()
