@@ -1,0 +1,156 @@
+"""Super Slurper over HTTP: one method for each of the twelve operations.
+
+Every method returns an `Answer` and raises an `ApiError`; nothing is retried here, and nothing
+waits here except for the network.
+"""
+
+from __future__ import annotations
+
+import urllib.parse
+from collections.abc import Callable
+from typing import TypeVar
+
+import httpx
+import msgspec
+
+from slurper_tui.api.credentials import Credentials
+from slurper_tui.api.errors import BadAnswer
+from slurper_tui.api.exchange import Exchange, Received
+from slurper_tui.api.models import (
+    PAGE_SIZE,
+    Answer,
+    Connectivity,
+    Created,
+    Job,
+    LogRow,
+    Progress,
+    parse,
+    parse_rows,
+)
+from slurper_tui.api.requests import NewJob, NewSource, NewTarget, encode
+
+DEFAULT_BASE_URL = "https://api.cloudflare.com/client/v4"
+
+T = TypeVar("T")
+S = TypeVar("S", bound=msgspec.Struct)
+
+
+class SlurperClient:
+    """The Super Slurper API for one user, any of the user's accounts.
+
+    Raises ValueError, one line, for a base URL to which no secret should be sent.
+    """
+
+    def __init__(
+        self,
+        credentials: Credentials,
+        base_url: str = DEFAULT_BASE_URL,
+        *,
+        transport: httpx.AsyncBaseTransport | None = None,
+    ) -> None:
+        self._exchange = Exchange(credentials, base_url, transport=transport)
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self._exchange.close()
+
+    async def list_jobs(
+        self, account_id: str, *, limit: int = PAGE_SIZE, offset: int = 0
+    ) -> Answer[tuple[Job, ...]]:
+        """Read one page of the account's jobs, at most 50."""
+        path = f"{_account(account_id)}/jobs"
+        received = await self._exchange.send("GET", path, {"limit": limit, "offset": offset})
+        return _rows(received, Job)
+
+    async def create_job(self, account_id: str, job: NewJob) -> Answer[Created]:
+        """Start a migration. Raises Conflict when three jobs run already."""
+        path = f"{_account(account_id)}/jobs"
+        return _one(await self._exchange.send("POST", path, body=encode(job)), Created)
+
+    async def get_job(self, account_id: str, job_id: str) -> Answer[Job]:
+        """Read what one job is."""
+        return _one(await self._exchange.send("GET", _job(account_id, job_id)), Job)
+
+    async def delete_job(self, account_id: str, job_id: str) -> Answer[str | None]:
+        """Forget an ended job. Raises Conflict while it is active."""
+        return _text(await self._exchange.send("DELETE", _job(account_id, job_id)))
+
+    async def progress(self, account_id: str, job_id: str) -> Answer[Progress]:
+        """Read how one job is doing."""
+        path = f"{_job(account_id, job_id)}/progress"
+        return _one(await self._exchange.send("GET", path), Progress)
+
+    async def logs(
+        self, account_id: str, job_id: str, *, limit: int = PAGE_SIZE, offset: int = 0
+    ) -> Answer[tuple[LogRow, ...]]:
+        """Read one page of a job's log, at most 50 rows."""
+        path = f"{_job(account_id, job_id)}/logs"
+        received = await self._exchange.send("GET", path, {"limit": limit, "offset": offset})
+        return _rows(received, LogRow)
+
+    async def pause_job(self, account_id: str, job_id: str) -> Answer[str | None]:
+        """Pause a running job. Raises Conflict when it is in another state."""
+        return _text(await self._exchange.send("PUT", f"{_job(account_id, job_id)}/pause"))
+
+    async def resume_job(self, account_id: str, job_id: str) -> Answer[str | None]:
+        """Resume a paused job."""
+        return _text(await self._exchange.send("PUT", f"{_job(account_id, job_id)}/resume"))
+
+    async def abort_job(self, account_id: str, job_id: str) -> Answer[str | None]:
+        """Abort a job: objects in flight finish, no others start."""
+        return _text(await self._exchange.send("PUT", f"{_job(account_id, job_id)}/abort"))
+
+    async def abort_all_jobs(self, account_id: str) -> Answer[str | None]:
+        """Abort every job of the whole account."""
+        return _text(await self._exchange.send("PUT", f"{_account(account_id)}/jobs/abortAll"))
+
+    async def check_source(self, account_id: str, source: NewSource) -> Answer[Connectivity]:
+        """Ask whether the source bucket can be reached with these keys."""
+        path = f"{_account(account_id)}/source/connectivity-precheck"
+        return _one(await self._exchange.send("PUT", path, body=encode(source)), Connectivity)
+
+    async def check_target(self, account_id: str, target: NewTarget) -> Answer[Connectivity]:
+        """Ask whether the target bucket can be reached with these keys."""
+        path = f"{_account(account_id)}/target/connectivity-precheck"
+        return _one(await self._exchange.send("PUT", path, body=encode(target)), Connectivity)
+
+
+def _account(account_id: str) -> str:
+    return f"/accounts/{_segment(account_id)}/slurper"
+
+
+def _job(account_id: str, job_id: str) -> str:
+    return f"{_account(account_id)}/jobs/{_segment(job_id)}"
+
+
+def _segment(identifier: str) -> str:
+    """One path segment; dots too are encoded, for `..` would walk up the path."""
+    quoted = urllib.parse.quote(identifier.encode("utf-8", "replace"), safe="")
+    return quoted.replace(".", "%2E") if not quoted.strip(".") else quoted
+
+
+def _one(received: Received, model: type[S]) -> Answer[S]:
+    return _shaped(received, lambda raw: parse(model, raw))
+
+
+def _rows(received: Received, model: type[S]) -> Answer[tuple[S, ...]]:
+    return _shaped(received, lambda raw: parse_rows(model, raw))
+
+
+def _text(received: Received) -> Answer[str | None]:
+    """The word of a control request; that it was accepted is the answer, whatever the word."""
+    return Answer(received.result if isinstance(received.result, str) else None, received.limit)
+
+
+def _shaped(received: Received, shape: Callable[[object], T]) -> Answer[T]:
+    """Give a result its type. Raises BadAnswer when it is missing or something else entirely."""
+    try:
+        return Answer(shape(received.result), received.limit)
+    except msgspec.ValidationError as error:
+        what = "no result" if received.result is None else f"a foreign result: {error}"
+        raise BadAnswer(
+            f"the API answered {received.status} with {what}",
+            status=received.status,
+            ray=received.ray,
+            limit=received.limit,
+        ) from None

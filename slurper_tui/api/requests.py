@@ -1,0 +1,61 @@
+"""Bodies of the writing requests. Secrets stand here on their way out and nowhere else."""
+
+from __future__ import annotations
+
+import msgspec
+
+
+class Secret(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
+    """Keys to a bucket: the S3 pair for S3 and R2, the service account's pair for GCS."""
+
+    access_key_id: str | None = None
+    secret_access_key: str | None = None
+    client_email: str | None = None
+    private_key: str | None = None
+
+    def __repr__(self) -> str:
+        return "***"
+
+
+class NewSource(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
+    """Where a new job is to copy from; `keys` holds at most 10,000 object keys."""
+
+    vendor: str
+    bucket: str
+    secret: Secret
+    path_prefix: str | None = None
+    keys: tuple[str, ...] | None = None
+    endpoint: str | None = None
+    region: str | None = None
+    jurisdiction: str | None = None
+
+
+class NewTarget(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
+    """The R2 bucket that a new job is to copy to."""
+
+    bucket: str
+    secret: Secret
+    vendor: str = "r2"
+    jurisdiction: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.vendor != "r2":
+            raise ValueError(f"a target is always r2, not {self.vendor}")
+
+
+class NewJob(msgspec.Struct, frozen=True, rename="camel"):
+    """A migration to be created."""
+
+    source: NewSource
+    target: NewTarget
+    overwrite: bool = True
+
+
+def encode(body: NewJob | NewSource | NewTarget) -> bytes:
+    """The JSON of a request body; the vendor of a target is always spelled out."""
+    raw = msgspec.to_builtins(body)
+    if isinstance(body, NewTarget):
+        raw["vendor"] = body.vendor
+    if isinstance(body, NewJob):
+        raw["target"]["vendor"] = body.target.vendor
+    return msgspec.json.encode(raw)
