@@ -1,0 +1,141 @@
+"""A Super Slurper account that lives in memory, spoken to through an httpx transport.
+
+The demo, the tests and the pictures all use this one. It answers every operation of the API, keeps
+to the documented limits, and can be told to misbehave. Nothing in it touches the network.
+"""
+
+from __future__ import annotations
+
+import random
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import NamedTuple
+
+import httpx
+
+from slurper_tui.simulated_budget import SimulatedBudget
+from slurper_tui.simulated_cast import cast
+from slurper_tui.simulated_faults import Fault, Faults, Kind
+from slurper_tui.simulated_jobs import Course
+from slurper_tui.simulated_operations import Jobs
+from slurper_tui.simulated_requests import Call, call_of
+from slurper_tui.simulated_wire import Refusal, Said, refuse
+
+__all__ = ["Fault", "Faults", "Kind", "SimulatedAccount", "SimulatedBudget", "together"]
+
+RUNNING_AT_ONCE = 3
+_EVERY_ANSWER = ("ratelimit", "ratelimit-policy", "cf-ray", "retry-after")
+_FIRST_RAY = 0x8F00_0000_0000_0000
+
+
+class Reply(NamedTuple):
+    """What is answered, and the fault that spoils it on the way, if any."""
+
+    response: httpx.Response
+    fault: Fault | None
+
+
+class SimulatedAccount:
+    """One account, the same for the same seed and clock.
+
+    clock: UTC seconds; the account starts at its first reading. jobs: how many, None for an account
+    of ordinary size, 0 for an empty one. running: exactly so many run, even more than the three
+    that the API allows. budget: given when several accounts are one user's. account_id, token:
+    given to have them known.
+    """
+
+    def __init__(
+        self,
+        seed: int = 0,
+        clock: Callable[[], float] = time.time,
+        *,
+        jobs: int | None = None,
+        running: int | None = None,
+        budget: SimulatedBudget | None = None,
+        account_id: str | None = None,
+        token: str | None = None,
+    ) -> None:
+        self._rng = random.Random(f"slurper/{seed}")
+        drawn_id, drawn_token = (f"{self._rng.getrandbits(4 * n):0{n}x}" for n in (32, 40))
+        self.account_id = account_id or drawn_id
+        self.token = token or drawn_token
+        self.email = "demo@example.com"
+        self.key = f"{self._rng.getrandbits(148):037x}"
+        self.faults = Faults()
+        self.budget = budget or SimulatedBudget(clock)
+        self._lock = threading.Lock()
+        self._answers = 0
+        courses = cast(self._rng, clock(), jobs, running)
+        self._jobs = Jobs(courses, clock, self._rng, max(RUNNING_AT_ONCE, running or 0))
+
+    def jobs(self) -> list[Course]:
+        """Every job with its plan, the newest first, for those who know what to expect."""
+        return self._jobs.courses()
+
+    def transport(self) -> httpx.MockTransport:
+        """A transport for sync and async clients alike."""
+        return httpx.MockTransport(self.answer)
+
+    def answer(self, request: httpx.Request) -> httpx.Response:
+        """Answer one request. Raises an httpx error where a fault says that no answer comes."""
+        response, fault = self.reply(request)
+        return response if fault is None else self._signed(fault.spoil(response), response.headers)
+
+    def reply(self, request: httpx.Request) -> Reply:
+        """Answer one request, leaving it to the caller to do what a fault demands."""
+        call = call_of(request)
+        with self._lock:
+            allowed, headers = self.budget.spend()
+            self._answers += 1
+            headers["cf-ray"] = f"{_FIRST_RAY + self._answers:016x}-FRA"
+            response = self._judged(call, request, allowed)
+        return Reply(self._signed(response, headers), self.faults.take(call))
+
+    def _signed(self, response: httpx.Response, headers: Mapping[str, str]) -> httpx.Response:
+        """Put the headers on an answer that every answer bears."""
+        for name in _EVERY_ANSWER:
+            if name in headers:
+                response.headers.setdefault(name, headers[name])
+        return response
+
+    def _judged(self, call: Call, request: httpx.Request, allowed: bool) -> httpx.Response:
+        try:
+            if not allowed:
+                raise Refusal(429, Said(971, "Please wait and consider throttling your requests"))
+            self._authenticate(request)
+            return self._dispatch(call, request)
+        except Refusal as refusal:
+            return refuse(refusal)
+
+    def _authenticate(self, request: httpx.Request) -> None:
+        bearer = request.headers.get("authorization")
+        pair = (request.headers.get("x-auth-email"), request.headers.get("x-auth-key"))
+        if bearer is None and None in pair:
+            raise Refusal(401, Said(9106, "Missing X-Auth-Key, X-Auth-Email or Authorization"))
+        if bearer is None and pair != (self.email, self.key):
+            raise Refusal(403, Said(9103, "Unknown X-Auth-Key or X-Auth-Email"))
+        if bearer is not None and not bearer.startswith("Bearer "):
+            raise Refusal(400, Said(6003, "Invalid request headers"))
+        if bearer is not None and bearer != f"Bearer {self.token}":
+            raise Refusal(401, Said(10000, "Authentication error"))
+
+    def _dispatch(self, call: Call, request: httpx.Request) -> httpx.Response:
+        if call.account_id != self.account_id or not call.allowed:
+            where = Said(7003, f"Could not route to /{call.path}: is the identifier right?")
+            raise Refusal(404, where, Said(7000, "No route for that URI"))
+        if call.operation is None:
+            allow = {"allow": ", ".join(call.allowed)}
+            raise Refusal(405, Said(10405, "Method not allowed for this path"), headers=allow)
+        return self._jobs.perform(call, request)
+
+
+def together(*accounts: SimulatedAccount) -> httpx.MockTransport:
+    """One transport for several accounts; what is none of theirs goes to the first."""
+    return httpx.MockTransport(lambda request: account_of(accounts, request).answer(request))
+
+
+def account_of(accounts: Sequence[SimulatedAccount], request: httpx.Request) -> SimulatedAccount:
+    """The account that a request is for, or the first when it is nobody's."""
+    wanted = call_of(request).account_id
+    return next((a for a in accounts if a.account_id == wanted), accounts[0])

@@ -1,0 +1,193 @@
+"""Faults that can be switched on in a simulated account, each a value."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from fnmatch import fnmatchcase
+from typing import Any
+
+import httpx
+import msgspec
+
+from slurper_tui.simulated_requests import Call
+from slurper_tui.simulated_wire import Refusal, Said, refuse
+
+PAGE = (
+    "<!DOCTYPE html><html><head><title>{status} | Edge error</title></head><body>"
+    "<h1>Error {status}</h1><p>Ray ID: 0000</p><script>alert(1)</script></body></html>"
+)
+
+
+class Kind(StrEnum):
+    """What goes wrong. The last six happen to the connection, not to the answer."""
+
+    REFUSAL = "refusal"
+    HTML = "html"
+    GARBAGE = "garbage"
+    TRUNCATED = "truncated"
+    EMPTY = "empty"
+    NULL = "null"
+    FOREIGN = "foreign"
+    WRONG_TYPES = "wrong types"
+    BODY = "body"
+    EDITED = "edited"
+    CONNECT_ERROR = "connect error"
+    READ_TIMEOUT = "read timeout"
+    RESET = "reset"
+    CUT_OFF = "cut off"
+    HANG = "hang"
+    SLOW = "slow"
+
+
+ON_THE_LINE = frozenset(list(Kind)[-6:])
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """Something that goes wrong, where, and how often.
+
+    operation: its name as in `simulated_requests`; job: its id; path: a pattern for what follows
+    `slurper/`, as in `jobs/*/progress`; None or `*` for any. times: how many requests it hits, None
+    until it is cleared; after: how many it lets pass first. status, code, message, retry_after
+    (seconds): of a refusal, an HTML page or a body. body: sent as JSON, whatever it is. edit: makes
+    another envelope of the decoded one. seconds: how long a hanging or slow answer takes.
+    """
+
+    kind: Kind = Kind.REFUSAL
+    operation: str | None = None
+    job: str | None = None
+    path: str = "*"
+    times: int | None = None
+    after: int = 0
+    status: int = 503
+    code: int = 1000
+    message: str = "Something went wrong"
+    retry_after: int | None = None
+    body: bytes = b""
+    edit: Callable[[Any], object] | None = None
+    seconds: float = 30.0
+
+    def concerns(self, call: Call) -> bool:
+        """This request is one of those it hits."""
+        return (
+            self.operation in (None, call.operation)
+            and self.job in (None, call.job_id)
+            and fnmatchcase(call.path, self.path)
+        )
+
+    def spoil(self, answer: httpx.Response) -> httpx.Response:
+        """What comes instead of the answer. Raises an httpx error where no answer comes."""
+        if self.kind in _RAISED:
+            raise _RAISED[self.kind](f"simulated: {self.kind}")
+        if self.kind is Kind.SLOW:
+            return answer
+        if self.kind in _BODIES:
+            return _bodied(answer, answer.status_code, _BODIES[self.kind](answer.content))
+        return self._told(answer)
+
+    def _told(self, answer: httpx.Response) -> httpx.Response:
+        """An answer of the fault's own words."""
+        if self.kind is Kind.BODY:
+            return _bodied(answer, self.status, self.body, self._wait())
+        if self.kind is Kind.EDITED and self.edit is not None:
+            envelope = self.edit(msgspec.json.decode(answer.content))
+            return _bodied(answer, answer.status_code, msgspec.json.encode(envelope))
+        if self.kind is Kind.HTML:
+            page = PAGE.format(status=self.status)
+            return httpx.Response(self.status, headers=self._wait(), html=page)
+        return refuse(Refusal(self.status, Said(self.code, self.message), headers=self._wait()))
+
+    def _wait(self) -> dict[str, str]:
+        return {} if self.retry_after is None else {"retry-after": str(self.retry_after)}
+
+
+class Faults:
+    """The faults that are switched on, in the order in which they were added."""
+
+    def __init__(self) -> None:
+        self._faults: list[Fault] = []
+        self._lock = threading.Lock()
+
+    def add(self, *faults: Fault) -> None:
+        """Switch some on."""
+        with self._lock:
+            self._faults.extend(faults)
+
+    def clear(self) -> None:
+        """Switch all off."""
+        with self._lock:
+            self._faults.clear()
+
+    def __iter__(self) -> Iterator[Fault]:
+        with self._lock:
+            return iter(list(self._faults))
+
+    def take(self, call: Call) -> Fault | None:
+        """The first fault that hits this request, counted as used, or None."""
+        with self._lock:
+            for place, fault in enumerate(self._faults):
+                if not fault.concerns(call):
+                    continue
+                if fault.after == 0:
+                    self._use(place, fault)
+                    return fault
+                self._faults[place] = replace(fault, after=fault.after - 1)
+        return None
+
+    def _use(self, place: int, fault: Fault) -> None:
+        if fault.times is None:
+            return
+        if fault.times > 1:
+            self._faults[place] = replace(fault, times=fault.times - 1)
+        else:
+            del self._faults[place]
+
+
+def _bodied(
+    answer: httpx.Response, status: int, body: bytes, headers: Mapping[str, str] | None = None
+) -> httpx.Response:
+    """The answer with another body."""
+    kind = {"content-type": answer.headers.get("content-type", "application/json")}
+    return httpx.Response(status, headers={**kind, **(headers or {})}, content=body)
+
+
+def _null(content: bytes) -> bytes:
+    return msgspec.json.encode({**msgspec.json.decode(content), "result": None})
+
+
+def _wrong(content: bytes) -> bytes:
+    envelope = msgspec.json.decode(content)
+    return msgspec.json.encode({**envelope, "result": _other_type(envelope.get("result"))})
+
+
+def _other_type(value: object) -> object:
+    """The same shape with every leaf of another type."""
+    if isinstance(value, dict):
+        return {name: _other_type(inner) for name, inner in value.items()}
+    if isinstance(value, list):
+        return [_other_type(inner) for inner in value]
+    if value is None:
+        return {"nothing": True}
+    return [value] if isinstance(value, str) else f"{value} or so"
+
+
+_RAISED: Mapping[Kind, type[httpx.TransportError]] = {
+    Kind.CONNECT_ERROR: httpx.ConnectError,
+    Kind.READ_TIMEOUT: httpx.ReadTimeout,
+    Kind.RESET: httpx.ReadError,
+    Kind.CUT_OFF: httpx.RemoteProtocolError,
+    Kind.HANG: httpx.ReadTimeout,
+}
+_BODIES: Mapping[Kind, Callable[[bytes], bytes]] = {
+    Kind.GARBAGE: lambda content: b"\x00\xff\x1b]0;owned\x07" + content[::-1],
+    Kind.TRUNCATED: lambda content: content[: len(content) // 2],
+    Kind.EMPTY: lambda content: b"",
+    Kind.NULL: _null,
+    Kind.FOREIGN: lambda content: (
+        b'{"error": "[{\\"path\\": [\\"x\\"], \\"message\\": \\"no\\"}]"}'
+    ),
+    Kind.WRONG_TYPES: _wrong,
+}

@@ -1,0 +1,116 @@
+"""The log of a simulated job: every row by its number, made only when somebody asks for it.
+
+Rows are told newest first. Each failed and each not copied object has one; the rows about the job
+as a whole stand between them where they belong in time.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from slurper_tui.api.models import LogRow
+from slurper_tui.simulated_jobs import Course
+from slurper_tui.simulated_wire import iso
+
+FAILED = "importErrorRetryExhaustion"
+REASONS = (
+    "Gave up after 5 tries: connection reset by the source",
+    "Gave up after 5 tries: source answered 503 Slow Down",
+    "Gave up after 5 tries: source answered 403 Access Denied",
+    "Gave up after 3 tries: the object changed while it was read",
+    "Gave up after 5 tries: timed out waiting for the first byte",
+)
+SKIPS = (
+    ("importSkippedStorageClass", "Storage class DEEP_ARCHIVE cannot be read"),
+    ("importSkippedOversized", "Larger than 1 TB"),
+    ("importSkippedEmptyObject", "Nothing in it"),
+    ("importSkippedRequiresRetrieval", "Must be restored from the archive first"),
+    ("importSkippedUnsupportedContentType", "Content type is not supported"),
+    ("importSkippedExcludedContentType", "Content type is excluded by the job"),
+    ("importSkippedInvalidMedia", None),
+)
+_ENDINGS = (
+    "IMG_{:04d}.HEIC",
+    "IMG_{:04d}.jpg",
+    "part-{:05d}.parquet",
+    "{:06d}.log.gz",
+    "{:05d}.bin",
+)
+_ROWS = {"paused": "migrationPause", "running": "migrationResume", "aborted": "migrationAbort"}
+_ACCURACY = 0.0005
+
+
+class _Event(NamedTuple):
+    """A row about the job as a whole. before: rows of objects that are older."""
+
+    before: int
+    at: float
+    log_type: str
+    message: str | None
+
+
+def log_rows(course: Course, now: float, limit: int, offset: int) -> list[LogRow]:
+    """At most `limit` rows of the log as it is now, newest first, after leaving out `offset`."""
+    incidents = course.counters(now).incidents
+    events = [e._replace(before=min(e.before, incidents)) for e in _events(course, now)]
+    size = incidents + len(events)
+    numbers = range(size - 1 - offset, max(-1, size - 1 - offset - limit), -1)
+    places = {event.before + place: event for place, event in enumerate(events)}
+    return [_row(course, now, number, places) for number in numbers]
+
+
+def _row(course: Course, now: float, number: int, places: dict[int, _Event]) -> LogRow:
+    """The row that has so many older ones."""
+    if event := places.get(number):
+        return LogRow(iso(event.at), course.plan.id, event.log_type, event.message)
+    return _incident(course, now, number - sum(place < number for place in places))
+
+
+def _events(course: Course, now: float) -> Iterator[_Event]:
+    """The rows about the job as a whole, oldest first."""
+    plan = course.plan
+    yield _Event(0, plan.created, "migrationStart", None)
+    told: list[tuple[float, str, str | None]]
+    told = [(change.at, _ROWS[change.status], None) for change in course.changes]
+    broke = plan.created + plan.seconds * 0.55
+    finished = course.completed(now)
+    if plan.listing_broke and broke < min(now, finished or now):
+        word = "Could not continue listing the source: the continuation token was refused"
+        told.append((broke, "migrationErrorFailedContinuation", word))
+    if finished is not None:
+        told.append((finished, "migrationComplete", None))
+    for at, log_type, message in sorted(told, key=lambda row: row[0]):
+        yield _Event(course.incidents(at), at, log_type, message)
+
+
+def _incident(course: Course, now: float, index: int) -> LogRow:
+    """The row of the object that failed, or was not copied, after `index` others."""
+    plan = course.plan
+    rng = random.Random(f"{plan.id}/{index}")
+    at = iso(_moment(course, now, index + 1))
+    key = _object_key(course, rng, index)
+    if plan.failed_among(index + 1) > plan.failed_among(index):
+        return LogRow(at, plan.id, FAILED, rng.choice(REASONS), key)
+    log_type, message = rng.choices(SKIPS, weights=(30, 4, 6, 8, 3, 3, 1))[0]
+    return LogRow(at, plan.id, log_type, message, key)
+
+
+def _moment(course: Course, now: float, incidents: int) -> float:
+    """When the job had met so many incidents, UTC seconds, found by halving the time since."""
+    before, after = course.plan.created, now
+    while after - before > _ACCURACY:
+        middle = (before + after) / 2
+        enough = course.incidents(middle) >= incidents
+        before, after = (before, middle) if enough else (middle, after)
+    return after
+
+
+def _object_key(course: Course, rng: random.Random, index: int) -> str:
+    source = course.plan.source
+    if source is not None and source.keys:
+        return source.keys[index % len(source.keys)]
+    prefix = (source.path_prefix if source is not None else None) or ""
+    day = f"{rng.randint(1, 12):02d}/{rng.randint(1, 28):02d}"
+    return f"{prefix}{day}/{rng.choice(_ENDINGS).format(index)}"

@@ -1,0 +1,188 @@
+"""What a request to the simulated account asks for, and whether its parts are as they should be."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Annotated, Literal, NamedTuple, TypeVar
+from urllib.parse import unquote
+
+import httpx
+import msgspec
+
+from slurper_tui.api.models import PAGE_SIZE, Source, Target
+from slurper_tui.simulated_wire import Refusal, Said
+
+INVALID = 10001
+"""Stands in for Slurper's own code of an invalid request, which nobody has documented."""
+
+_ROUTES = {
+    "jobs": {"GET": "list", "POST": "create"},
+    "jobs/abortAll": {"PUT": "abortAll"},
+    "jobs/*": {"GET": "get", "DELETE": "delete"},
+    "jobs/*/progress": {"GET": "progress"},
+    "jobs/*/logs": {"GET": "logs"},
+    "jobs/*/pause": {"PUT": "pause"},
+    "jobs/*/resume": {"PUT": "resume"},
+    "jobs/*/abort": {"PUT": "abort"},
+    "source/connectivity-precheck": {"PUT": "sourcePrecheck"},
+    "target/connectivity-precheck": {"PUT": "targetPrecheck"},
+}
+
+T = TypeVar("T")
+Jurisdiction = Literal["default", "eu", "us", "fedramp"]
+Endpoint = Annotated[str, msgspec.Meta(pattern=r"^https://[A-Za-z0-9\[][!-~]*$")]
+Keys = Annotated[list[str], msgspec.Meta(max_length=10_000)]
+
+
+class Call(NamedTuple):
+    """A request, taken apart. account_id and job_id are decoded.
+
+    path: what follows `slurper/`, as sent. operation: None when the path has none for the method.
+    allowed: methods that the path knows; empty for a path that the API does not have.
+    """
+
+    account_id: str | None
+    method: str
+    path: str
+    operation: str | None = None
+    job_id: str | None = None
+    allowed: tuple[str, ...] = ()
+
+
+class S3Secret(msgspec.Struct, rename="camel"):
+    """What opens a bucket that speaks S3."""
+
+    access_key_id: str
+    secret_access_key: str
+
+
+class GcsSecret(msgspec.Struct, rename="camel"):
+    """What opens a bucket of Google's."""
+
+    client_email: str
+    private_key: str
+
+
+class S3Source(msgspec.Struct, rename="camel", tag_field="vendor", tag="s3"):
+    """A source that speaks S3."""
+
+    bucket: str
+    secret: S3Secret
+    endpoint: Endpoint | None = None
+    region: str | None = None
+    path_prefix: str | None = None
+    keys: Keys | None = None
+
+
+class GcsSource(msgspec.Struct, rename="camel", tag_field="vendor", tag="gcs"):
+    """A source at Google."""
+
+    bucket: str
+    secret: GcsSecret
+    path_prefix: str | None = None
+    keys: Keys | None = None
+
+
+class R2Source(msgspec.Struct, rename="camel", tag_field="vendor", tag="r2"):
+    """A source in R2 itself."""
+
+    bucket: str
+    secret: S3Secret
+    jurisdiction: Jurisdiction = "default"
+    path_prefix: str | None = None
+    keys: Keys | None = None
+
+
+class R2Target(msgspec.Struct, rename="camel", tag_field="vendor", tag="r2"):
+    """Where objects go."""
+
+    bucket: str
+    secret: S3Secret
+    jurisdiction: Jurisdiction = "default"
+
+
+AnySource = S3Source | GcsSource | R2Source
+
+
+class CreateBody(msgspec.Struct):
+    """A job to be made. The contract requires nothing here."""
+
+    source: AnySource | msgspec.UnsetType = msgspec.UNSET
+    target: R2Target | msgspec.UnsetType = msgspec.UNSET
+    overwrite: bool = True
+
+
+def call_of(request: httpx.Request) -> Call:
+    """Take a request apart; the base URL may be any."""
+    parts = request.url.raw_path.split(b"?")[0].decode("ascii", "replace").split("/")
+    starts = [i for i in range(len(parts) - 2) if parts[i] == "accounts"]
+    start = next((i for i in starts if parts[i + 2] == "slurper"), None)
+    if start is None:
+        return Call(None, request.method, "/".join(parts))
+    rest = parts[start + 3 :]
+    call = Call(unquote(parts[start + 1]), request.method, "/".join(rest))
+    return _routed(call, rest)
+
+
+def _routed(call: Call, parts: list[str]) -> Call:
+    job_id = unquote(parts[1]) if len(parts) > 1 and parts[0] == "jobs" else None
+    pattern = call.path if call.path in _ROUTES else "/".join([parts[0], "*", *parts[2:]])
+    known = _ROUTES.get(pattern, {}) if job_id != "" else {}
+    return call._replace(
+        operation=known.get(call.method),
+        job_id=job_id if "*" in pattern else None,
+        allowed=tuple(sorted(known)),
+    )
+
+
+def page_of(request: httpx.Request) -> tuple[int, int]:
+    """The limit and the offset asked for. Raises Refusal when either is no believable number."""
+    limit = _whole(request, "limit", PAGE_SIZE)
+    if limit > PAGE_SIZE:
+        raise _invalid(f"limit must be at most {PAGE_SIZE}", "/limit")
+    return max(0, limit), max(0, _whole(request, "offset", 0))
+
+
+def _whole(request: httpx.Request, name: str, default: int) -> int:
+    told = request.url.params.get_list(name)
+    if not told:
+        return default
+    if len(told) > 1 or not re.fullmatch(r"-?[0-9]{1,18}", told[0]):
+        raise _invalid(f"{name} must be one whole number", f"/{name}")
+    return int(told[0])
+
+
+def body_of(request: httpx.Request, kind: Callable[..., T] | object) -> T:
+    """The body as a value of a type. Raises Refusal when it is no JSON, or not such JSON."""
+    try:
+        return msgspec.json.decode(request.content, type=kind)  # type: ignore[no-any-return]
+    except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
+        raise _invalid(str(error) or "body is nested too deep", _pointer(str(error))) from None
+
+
+def public_source(body: AnySource) -> Source:
+    """A source without its secret."""
+    return Source(
+        vendor=str(body.__struct_config__.tag),
+        bucket=body.bucket,
+        path_prefix=body.path_prefix,
+        endpoint=getattr(body, "endpoint", None),
+        jurisdiction=getattr(body, "jurisdiction", None),
+        keys=None if body.keys is None else tuple(body.keys),
+    )
+
+
+def public_target(body: R2Target) -> Target:
+    """A target without its secret."""
+    return Target("r2", body.bucket, body.jurisdiction)
+
+
+def _invalid(message: str, pointer: str | None) -> Refusal:
+    return Refusal(400, Said(INVALID, message, pointer))
+
+
+def _pointer(message: str) -> str | None:
+    """Where in the body a complaint of the decoder points, as a JSON pointer."""
+    found = re.search(r"at `\$\.?(.*)`$", message)
+    return "/" + found[1].replace(".", "/").replace("[", "/").replace("]", "") if found else None
