@@ -90,7 +90,7 @@ class JobView:
     rate: objects per second, time-weighted over about two minutes. lifetime_rate: objects per
     second since `createdAt`. as_of: when the counts were told, UTC seconds; None before the first.
     missed: polls in a row without an answer. stale: three or more of them.
-    gone: the API no longer knows the job. ended: it will not move again.
+    gone: the API no longer knows the job. ended: completed, aborted or otherwise finished.
     problem: what the last poll of this very job failed with.
     """
 
@@ -186,22 +186,26 @@ class BudgetView:
 
     used: our own requests in the last five minutes. limit: what the API grants in that time.
     stretch: how many times slower than asked the ordinary jobs are polled, 1.0 when not at all.
-    blocked_until: UTC seconds while the API has told us to stop, else None.
+    blocked_until: UTC seconds while the API has told us to stop, else None; blocked_by: its words.
     short: the headers show fewer requests left than we would like to use.
+    waiting: requests that are due but must wait for the budget.
     """
 
     used: int = 0
     limit: int = 1200
     stretch: float = 1.0
     blocked_until: float | None = None
+    blocked_by: ApiError | None = None
     short: bool = False
+    waiting: int = 0
 
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
     """Everything known at one moment. taken_at: UTC seconds. interval: seconds between rounds.
 
-    complete: every account was listed, and every job asked, since the start (or failed to answer).
+    rounds: how many rounds of polls are over. complete: every account was listed, and every job
+    asked, since the start (or failed to answer).
     """
 
     taken_at: float

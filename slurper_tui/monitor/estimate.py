@@ -1,0 +1,138 @@
+"""What a series of polls says about a job: its phase and its rate. Pure: time is an argument.
+
+The rate is a time-weighted exponential average: a poll `dt` seconds after the one before, in
+which `moved` objects were done, weighs `1 - exp(-dt / TAU)`; dividing by the sum of the weights
+makes the first polls count in full (the bias correction of Kingma and Ba, Adam, 2014, applied to
+unevenly spaced samples). Polls without movement count like any other.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+
+from slurper_tui.monitor.view import Counts, Phase
+
+TAU = 120.0
+"""Seconds after which a poll weighs 1/e of what it did."""
+
+LISTING_POLLS = 3
+"""A total that rose within so many polls is still growing."""
+
+SETTLED_POLLS = 10
+SETTLED_SECONDS = 300.0
+"""A total unchanged for both so many polls and so many seconds is taken as final."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One good poll. at: monotonic seconds. after_gap: the clock jumped or slept before it."""
+
+    at: float
+    counts: Counts
+    status: str | None
+    after_gap: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """What the samples so far add up to; `Estimate()` is what no sample says.
+
+    moved_average: weighted sum of objects per second, to be divided by `weight`.
+    still_polls, still_since: polls, and the monotonic time, for which the total stood still.
+    grew: the total rose at least once. restarts: how often counters fell.
+    """
+
+    last: Sample | None = None
+    moved_average: float = 0.0
+    weight: float = 0.0
+    grew: bool = False
+    still_polls: int = 0
+    still_since: float = 0.0
+    restarts: int = 0
+
+    @property
+    def rate(self) -> float | None:
+        """Objects per second now; None before two polls, and for a job that does not run."""
+        if self.last is None or self.last.status != "running" or self.weight <= 0:
+            return None
+        return self.moved_average / self.weight
+
+    @property
+    def settled(self) -> bool:
+        """The total has stood still for long enough to be believed."""
+        if self.last is None:
+            return False
+        still = self.last.at - self.still_since
+        return self.still_polls >= SETTLED_POLLS and still >= SETTLED_SECONDS
+
+    @property
+    def phase(self) -> Phase | None:
+        """What the job is doing; None for a status that nobody foresaw, or before any poll."""
+        if self.last is None:
+            return None
+        if self.last.status != "running":
+            known = {"paused": Phase.PAUSED, "completed": Phase.ENDED, "aborted": Phase.ENDED}
+            return known.get(self.last.status or "")
+        if self.grew and self.still_polls < LISTING_POLLS:
+            return Phase.LISTING
+        return Phase.SETTLED if self.settled else Phase.RUNNING
+
+
+def advance(estimate: Estimate, sample: Sample) -> Estimate:
+    """Add one poll. Counters that fell start the estimate anew; unknown ones leave it as it is."""
+    last = estimate.last
+    if last is None:
+        return replace(estimate, last=sample, still_since=sample.at)
+    if _fell(last.counts, sample.counts):
+        return Estimate(last=sample, still_since=sample.at, restarts=estimate.restarts + 1)
+    known = replace(sample, counts=_known(sample.counts, last.counts))
+    return _with_total(_with_rate(replace(estimate, last=known), last), last)
+
+
+def _with_rate(estimate: Estimate, last: Sample) -> Estimate:
+    """Weigh in what was done since `last`; a pause or a jump of the clock starts afresh."""
+    now = estimate.last
+    if now is None or now.status != "running" or last.status != "running":
+        return replace(estimate, moved_average=0.0, weight=0.0)
+    span = now.at - last.at
+    if now.after_gap or span <= 0 or now.counts.done is None or last.counts.done is None:
+        return estimate
+    kept = math.exp(-span / TAU)
+    speed = (now.counts.done - last.counts.done) / span
+    return replace(
+        estimate,
+        moved_average=estimate.moved_average * kept + speed * (1 - kept),
+        weight=estimate.weight * kept + (1 - kept),
+    )
+
+
+def _with_total(estimate: Estimate, last: Sample) -> Estimate:
+    """Note whether the total rose, or for how long it has stood still while the job ran."""
+    now = estimate.last
+    if now is None or now.counts.objects is None or now.status != "running":
+        return estimate
+    if last.counts.objects is None:
+        return replace(estimate, still_polls=0, still_since=now.at)
+    if now.counts.objects > last.counts.objects:
+        return replace(estimate, grew=True, still_polls=0, still_since=now.at)
+    return replace(estimate, still_polls=estimate.still_polls + 1)
+
+
+def _fell(before: Counts, after: Counts) -> bool:
+    pairs = ((before.objects, after.objects), (before.done, after.done))
+    return any(a is not None and b is not None and b < a for a, b in pairs)
+
+
+def _known(now: Counts, last: Counts) -> Counts:
+    """This poll's counts, each unknown one filled with the last that was known."""
+    return Counts(
+        _first(now.objects, last.objects),
+        _first(now.transferred, last.transferred),
+        _first(now.skipped, last.skipped),
+        _first(now.failed, last.failed),
+    )
+
+
+def _first(value: int | None, otherwise: int | None) -> int | None:
+    return otherwise if value is None else value

@@ -1,0 +1,78 @@
+"""Reading a job list that is longer than one page, page by page and again and again."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from slurper_tui.api.errors import ApiError
+from slurper_tui.api.models import PAGE_SIZE, Job
+from slurper_tui.monitor.moment import Moment
+from slurper_tui.monitor.view import Problem
+
+MOST_PAGES = 400
+"""20,000 jobs: far past any account, and an end to a list that has none."""
+
+
+class Listing:
+    """Where we stand in an account's list.
+
+    hurried: pages follow one another without a pause, at the start and on request. complete: the
+    whole list was read at least once. pages: how many answers came. wanted: something changed, so
+    a page is read soon. asked_at, retry_at, failing_since: monotonic seconds.
+    """
+
+    def __init__(self) -> None:
+        self.offset = 0
+        self.hurried = True
+        self.complete = False
+        self.pages = 0
+        self.wanted = False
+        self.under_way = False
+        self.asked_at = -math.inf
+        self.retry_at = -math.inf
+        self.failing_since: float | None = None
+        self.failures = 0
+        self.problem: Problem | None = None
+        self._seen: set[str] = set()
+
+    def restart(self) -> None:
+        """Read the whole list from its beginning, in a hurry."""
+        self.offset = 0
+        self.hurried = True
+        self._seen = set()
+
+    def want(self) -> None:
+        """Something changed: read soon, from the page where the newest jobs are likely to be."""
+        self.wanted = True
+        if not self.hurried:
+            self.offset, self._seen = 0, set()
+
+    def landed(self, page: Sequence[Job]) -> frozenset[str] | None:
+        """Take in one page; return the ids of the whole list when this page was its last.
+
+        A page that brings nothing new ends the list too, whatever its length: a server that
+        ignores the offset would have no end.
+        """
+        self.pages += 1
+        self.failures, self.failing_since = 0, None
+        self.problem, self.retry_at = None, -math.inf
+        ids = {job.id for job in page if job.id}
+        fresh = ids - self._seen
+        self._seen |= ids
+        full = len(page) >= PAGE_SIZE and fresh
+        if full and self.offset < (MOST_PAGES - 1) * PAGE_SIZE:
+            self.offset += PAGE_SIZE
+            return None
+        whole = frozenset(self._seen)
+        self.offset, self._seen = 0, set()
+        self.hurried, self.complete = False, True
+        return whole
+
+    def failed(self, error: ApiError, now: Moment, wait: float) -> None:
+        """A page could not be read. wait: seconds until the next try."""
+        self.failing_since = now.mono if self.failing_since is None else self.failing_since
+        self.failures += 1
+        self.retry_at = now.mono + wait
+        since = self.problem.since if self.problem else now.wall
+        self.problem = Problem(error, since, retry_at=None if math.isinf(wait) else now.wall + wait)

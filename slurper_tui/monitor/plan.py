@@ -1,0 +1,136 @@
+"""What is to be asked now, and in which order.
+
+Everything that is asked again and again has a period; what has waited the most of its own period
+comes first. How many asks may go is the budget's business, so with more jobs than the budget
+carries every period stretches alike, and only the highlighted job keeps its pace.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Iterator
+from enum import IntEnum
+from typing import NamedTuple
+
+from slurper_tui.monitor.account_track import AccountTrack
+from slurper_tui.monitor.job_track import JobTrack
+from slurper_tui.monitor.view import JobKey
+
+LIST_SECONDS = 10.0
+LIST_ROUNDS = 2
+"""A list is read again after ten seconds or two rounds, whichever is later."""
+
+_SLACK = 0.05
+"""Seconds by which an ask may come early: rounds are never quite evenly spaced."""
+
+
+class Rank(IntEnum):
+    """Which ask goes first, whatever it has waited."""
+
+    ASKED_FOR = 0
+    FIRST_LIST = 1
+    VISIBLE = 2
+    DUE = 3
+    LAZY = 4
+
+
+class Ask(NamedTuple):
+    """One request to be made: a job's progress, or without `track` the next page of the list."""
+
+    rank: Rank
+    overdue: float
+    account: AccountTrack
+    track: JobTrack | None = None
+    probe: bool = False
+
+    @property
+    def cannot_wait(self) -> bool:
+        """It is not to wait for the next round: wanted by the person, or never asked before."""
+        return self.rank < Rank.DUE or (self.rank is Rank.DUE and math.isinf(self.overdue))
+
+
+class Focus(NamedTuple):
+    """What the person looks at."""
+
+    highlighted: JobKey | None = None
+    visible: frozenset[JobKey] = frozenset()
+
+
+def due_asks(
+    accounts: Iterable[AccountTrack], now: float, interval: float, focus: Focus
+) -> list[Ask]:
+    """Everything that may be asked at `now`, the most urgent first."""
+    found = [ask for account in accounts for ask in _account_asks(account, now, interval, focus)]
+    return sorted(found, key=lambda ask: (ask.rank, -ask.overdue))
+
+
+def list_period(interval: float) -> float:
+    """Seconds between two pages of an account's list."""
+    return max(LIST_SECONDS, LIST_ROUNDS * interval)
+
+
+def demand(accounts: Iterable[AccountTrack], interval: float, focus: Focus) -> float:
+    """Requests per second that keeping every period would take, the highlighted job left out."""
+    total = 0.0
+    for account in accounts:
+        total += 1 / list_period(interval)
+        tracks = (t for t in account.jobs.values() if not (t.lazy and not t.answered))
+        total += sum(
+            1 / track.period(interval, False)
+            for track in tracks
+            if track.view.key != focus.highlighted
+        )
+    return total
+
+
+def _account_asks(
+    account: AccountTrack, now: float, interval: float, focus: Focus
+) -> Iterator[Ask]:
+    if account.problem is not None:
+        yield from _probe(account, now)
+        return
+    if ask := _list_ask(account, now, interval):
+        yield ask
+    for track in account.jobs.values():
+        if ask := _job_ask(account, track, now, interval, focus):
+            yield ask
+
+
+def _probe(account: AccountTrack, now: float) -> Iterator[Ask]:
+    """One request for an account that fails as a whole: in turn its list and one of its jobs."""
+    if account.under_way or now < account.retry_at:
+        return
+    live = [track for track in account.jobs.values() if not track.over and not track.lazy]
+    job = min(live, key=lambda track: track.asked_at, default=None) if account.probes % 2 else None
+    yield Ask(Rank.FIRST_LIST, 0.0, account, job, probe=True)
+
+
+def _list_ask(account: AccountTrack, now: float, interval: float) -> Ask | None:
+    listing = account.listing
+    if listing.under_way or now < listing.retry_at:
+        return None
+    if listing.hurried and not listing.complete:
+        return Ask(Rank.FIRST_LIST, 0.0, account)
+    overdue = (now - listing.asked_at + _SLACK) / list_period(interval)
+    if listing.wanted or listing.hurried:
+        return Ask(Rank.VISIBLE, overdue, account)
+    return Ask(Rank.DUE, overdue, account) if overdue >= 1 else None
+
+
+def _job_ask(
+    account: AccountTrack, track: JobTrack, now: float, interval: float, focus: Focus
+) -> Ask | None:
+    if track.under_way or track.missing or now < track.retry_at:
+        return None
+    if track.wanted:
+        return Ask(Rank.VISIBLE, 0.0, account, track)
+    highlighted = track.view.key == focus.highlighted
+    overdue = (now - track.asked_at + _SLACK) / track.period(interval, highlighted)
+    if overdue < 1:
+        return None
+    if highlighted:
+        return Ask(Rank.ASKED_FOR, overdue, account, track)
+    if track.answered or not track.lazy:
+        return Ask(Rank.DUE, overdue, account, track)
+    seen = track.view.key in focus.visible
+    return Ask(Rank.VISIBLE if seen else Rank.LAZY, overdue, account, track)

@@ -1,0 +1,64 @@
+"""One job as a JSON object, under the API's own names and a few of ours."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import msgspec
+
+from slurper_tui.api.models import Source, Target
+from slurper_tui.monitor.view import JobView, Verdict
+
+
+def job_record(view: JobView) -> dict[str, Any]:
+    """Give every field of a job in a stable order; None where it is unknown.
+
+    perSecond is in objects per second; times are the API's own text.
+    """
+    job, counts = view.job, view.counts
+    return {
+        "accountId": view.account_id,
+        "id": job.id,
+        "status": view.status if view.status is not None else job.status,
+        "createdAt": job.created_at,
+        "finishedAt": job.finished_at,
+        "overwrite": job.overwrite,
+        "source": _end_point(job.source),
+        "target": _end_point(job.target),
+        "objects": counts.objects,
+        "transferredObjects": counts.transferred,
+        "skippedObjects": counts.skipped,
+        "failedObjects": counts.failed,
+        "done": counts.done,
+        "percent": view.percent,
+        "perSecond": view.rate,
+        **_forecast(),
+        "phase": None if view.phase is None else str(view.phase),
+        "verdict": _verdict(view.verdict),
+    }
+
+
+def _forecast() -> dict[str, None]:
+    names = ("etaSeconds", "etaLowSeconds", "etaHighSeconds", "etaAtLeast")
+    return dict.fromkeys(names)
+
+
+def _end_point(end: Source | Target | None) -> dict[str, Any] | None:
+    """Give a source or target as the API sent it, without what it did not send."""
+    if end is None:
+        return None
+    known: dict[str, Any] = msgspec.to_builtins(end)
+    known.pop("extra")
+    sent = {name: value for name, value in known.items() if value is not None}
+    return {**sent, **{n: v for n, v in end.extra.items() if n not in sent}}
+
+
+def _verdict(verdict: Verdict | None) -> dict[str, Any] | None:
+    if verdict is None:
+        return None
+    return {
+        "text": verdict.text,
+        "failed": verdict.failed,
+        "notCopied": verdict.not_copied,
+        "unaccounted": verdict.unaccounted,
+    }
