@@ -20,9 +20,18 @@ from slurper_tui.simulated_faults import Fault, Faults, Kind
 from slurper_tui.simulated_jobs import Course
 from slurper_tui.simulated_operations import Jobs
 from slurper_tui.simulated_requests import Call, call_of
-from slurper_tui.simulated_wire import Refusal, Said, refuse
+from slurper_tui.simulated_wire import Refusal, Said, accept, refuse
 
-__all__ = ["Fault", "Faults", "Kind", "SimulatedAccount", "SimulatedBudget", "together"]
+__all__ = [
+    "Fault",
+    "Faults",
+    "Kind",
+    "Reply",
+    "SimulatedAccount",
+    "SimulatedBudget",
+    "account_of",
+    "together",
+]
 
 RUNNING_AT_ONCE = 3
 _EVERY_ANSWER = ("ratelimit", "ratelimit-policy", "cf-ray", "retry-after")
@@ -34,6 +43,12 @@ class Reply(NamedTuple):
 
     response: httpx.Response
     fault: Fault | None
+
+    def told(self) -> httpx.Response:
+        """What arrives. Raises an httpx error where nothing does."""
+        if self.fault is None:
+            return self.response
+        return _signed(self.fault.spoil(self.response), self.response.headers)
 
 
 class SimulatedAccount:
@@ -79,25 +94,19 @@ class SimulatedAccount:
 
     def answer(self, request: httpx.Request) -> httpx.Response:
         """Answer one request. Raises an httpx error where a fault says that no answer comes."""
-        response, fault = self.reply(request)
-        return response if fault is None else self._signed(fault.spoil(response), response.headers)
+        return self.reply(request).told()
 
     def reply(self, request: httpx.Request) -> Reply:
         """Answer one request, leaving it to the caller to do what a fault demands."""
         call = call_of(request)
         with self._lock:
+            fault = self.faults.take(call)
             allowed, headers = self.budget.spend()
             self._answers += 1
             headers["cf-ray"] = f"{_FIRST_RAY + self._answers:016x}-FRA"
-            response = self._judged(call, request, allowed)
-        return Reply(self._signed(response, headers), self.faults.take(call))
-
-    def _signed(self, response: httpx.Response, headers: Mapping[str, str]) -> httpx.Response:
-        """Put the headers on an answer that every answer bears."""
-        for name in _EVERY_ANSWER:
-            if name in headers:
-                response.headers.setdefault(name, headers[name])
-        return response
+            arrives = fault is None or fault.lets_it_happen
+            response = self._judged(call, request, allowed) if arrives else accept(None)
+        return Reply(_signed(response, headers), fault)
 
     def _judged(self, call: Call, request: httpx.Request, allowed: bool) -> httpx.Response:
         try:
@@ -139,3 +148,11 @@ def account_of(accounts: Sequence[SimulatedAccount], request: httpx.Request) -> 
     """The account that a request is for, or the first when it is nobody's."""
     wanted = call_of(request).account_id
     return next((a for a in accounts if a.account_id == wanted), accounts[0])
+
+
+def _signed(response: httpx.Response, headers: Mapping[str, str]) -> httpx.Response:
+    """Put the headers on an answer that every answer bears."""
+    for name in _EVERY_ANSWER:
+        if name in headers:
+            response.headers.setdefault(name, headers[name])
+    return response

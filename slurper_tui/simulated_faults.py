@@ -22,7 +22,7 @@ PAGE = (
 
 
 class Kind(StrEnum):
-    """What goes wrong. The last six happen to the connection, not to the answer."""
+    """What goes wrong. The last six happen to the connection."""
 
     REFUSAL = "refusal"
     HTML = "html"
@@ -42,7 +42,7 @@ class Kind(StrEnum):
     SLOW = "slow"
 
 
-ON_THE_LINE = frozenset(list(Kind)[-6:])
+_INSTEAD = frozenset({Kind.REFUSAL, Kind.HTML, Kind.BODY, Kind.CONNECT_ERROR})
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +77,11 @@ class Fault:
             and self.job in (None, call.job_id)
             and fnmatchcase(call.path, self.path)
         )
+
+    @property
+    def lets_it_happen(self) -> bool:
+        """What was asked for is done, although the answer is spoilt."""
+        return self.kind not in _INSTEAD
 
     def spoil(self, answer: httpx.Response) -> httpx.Response:
         """What comes instead of the answer. Raises an httpx error where no answer comes."""
