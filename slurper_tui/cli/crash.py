@@ -1,0 +1,89 @@
+"""When the program itself is at fault: a report to send, without secrets."""
+
+from __future__ import annotations
+
+import os
+import platform
+import sys
+import tempfile
+import traceback
+from collections.abc import Iterable, Mapping
+from contextlib import suppress
+from datetime import UTC, datetime
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from slurper_tui.cli.exit_codes import ExitCode
+from slurper_tui.cli.output import say
+
+if TYPE_CHECKING:
+    from slurper_tui.cli.dispatch import Surroundings
+
+SECRET_VARIABLES = ("CLOUDFLARE_API_TOKEN", "CLOUDFLARE_API_KEY", "CLOUDFLARE_EMAIL")
+
+
+def crashed(error: BaseException, around: Surroundings | None) -> ExitCode:
+    """Say in one line that there was a bug, and where its report is."""
+    from slurper_tui.cli.dispatch import Surroundings  # which imports much; this may be early
+
+    place = around or Surroundings()
+    secrets = secrets_in(place.environ)
+    path = write_report(error, secrets, place.state)
+    where = f"a report without secrets is in {path}" if path else "no report could be written"
+    what = scrub(f"{type(error).__name__}: {error}", secrets)
+    say(place.err, f"this is a bug: {what}; {where}")
+    return ExitCode.BUG
+
+
+def write_report(error: BaseException, secrets: Iterable[str], folder: Path) -> Path | None:
+    """Write a report into the folder, or else where temporary files go; None where neither goes."""
+    text = scrub(report(error), secrets)
+    name = f"crash-{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{os.getpid()}.txt"
+    for place in (folder, Path(tempfile.gettempdir())):
+        with suppress(OSError):
+            place.mkdir(parents=True, exist_ok=True)
+            return _write(place / name, text)
+    return None
+
+
+def _write(path: Path, text: str) -> Path:
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+    with open(os.open(path, flags, 0o600), "w", encoding="utf-8", errors="replace") as file:
+        file.write(text)
+    return path
+
+
+def report(error: BaseException) -> str:
+    """What happened, where, and with which versions; never the value of a variable."""
+    trace = "".join(
+        traceback.TracebackException.from_exception(error, capture_locals=False).format()
+    )
+    facts = {
+        "time": datetime.now(UTC).isoformat(timespec="seconds"),
+        "python": sys.version.split()[0],
+        "platform": platform.platform(),
+        **{name: _version(name) for name in ("slurper-tui", "textual", "httpx", "msgspec")},
+    }
+    head = "".join(f"{name}: {value}\n" for name, value in facts.items())
+    return f"slurper-tui crash report\n{head}\n{trace}"
+
+
+def _version(name: str) -> str:
+    try:
+        return metadata.version(name)
+    except metadata.PackageNotFoundError:
+        return "unknown"
+
+
+def scrub(text: str, secrets: Iterable[str]) -> str:
+    """The text with every secret replaced by `***`, the longest first."""
+    for secret in sorted({s for s in secrets if s}, key=len, reverse=True):
+        text = text.replace(secret, "***")
+    return text
+
+
+def secrets_in(environ: Mapping[str, str]) -> tuple[str, ...]:
+    """The secrets of the environment as they stand there, and without space around them."""
+    values = [environ.get(name, "") for name in SECRET_VARIABLES]
+    return tuple(text for value in values for text in (value, value.strip()) if text)

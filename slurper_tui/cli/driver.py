@@ -1,0 +1,131 @@
+"""Textual's driver for POSIX terminals with better manners.
+
+It writes to stdout, so that stderr may be a file; it stops the whole job on Ctrl-Z, as a shell
+expects; it comes back right from a stop that it was not asked about; and it tells `Terminal`
+whether the screen is open.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import signal
+import sys
+from contextlib import suppress
+from typing import Any, cast
+
+from textual.app import App
+from textual.drivers.linux_driver import LinuxDriver
+
+from slurper_tui.cli.guard import Guard
+from slurper_tui.cli.terminal import KEYBOARD, Terminal, in_foreground
+
+
+class ScreenFile(io.TextIOBase):
+    """Standard output for a screen: what cannot be written is dropped, never an exception.
+
+    The guard ends the program when the terminal is gone; Textual's writer thread would only die.
+    """
+
+    def __init__(self, descriptor: int, encoding: str) -> None:
+        raw = io.BufferedWriter(io.FileIO(descriptor, "w", closefd=False))
+        self._file = io.TextIOWrapper(raw, encoding=encoding, errors="replace", newline="")
+
+    def write(self, text: str) -> int:
+        """Write as much as goes."""
+        with suppress(OSError):
+            self._file.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        """Send what was written, unless there is nobody to send it to."""
+        with suppress(OSError, ValueError):
+            self._file.flush()
+
+    def fileno(self) -> int:
+        """The descriptor of standard output."""
+        return self._file.fileno()
+
+
+class TerminalDriver(LinuxDriver):
+    """LinuxDriver, bound to the terminal and the guard of one run by `driver_for`."""
+
+    terminal: Terminal
+    guard: Guard
+
+    def __init__(self, app: App[Any], **settings: Any) -> None:
+        super().__init__(app, **settings)
+        encoding = getattr(sys.__stdout__, "encoding", None) or "utf-8"
+        self._file = cast(io.TextIOWrapper, ScreenFile(1, encoding))
+        self._stopping = False
+
+    def start_application_mode(self) -> None:
+        """Open the screen."""
+        self.terminal.screen_open = True
+        super().start_application_mode()  # type: ignore[no-untyped-call]  # untyped there
+
+    def stop_application_mode(self) -> None:
+        """Close the screen; from here on the writes are under way."""
+        if self.guard.ending is not None:
+            # A program in the background would be stopped for touching the terminal.
+            signal.signal(signal.SIGTTOU, signal.SIG_IGN)
+        if self._mouse_pixels:
+            self.write("\x1b[?1016l")
+        super().stop_application_mode()
+
+    def close(self) -> None:
+        """Wait until all is written."""
+        super().close()
+        self.terminal.screen_open = False
+
+    def _sigtstp_application(self, *_: object) -> None:
+        """Give the terminal back, stop the whole job, and take the terminal again afterwards.
+
+        Where nobody could continue us (no job control), the system does not stop us either.
+        """
+        if self._stopping or not self._auto_restart:
+            return
+        self._stopping = True
+        self.suspend_application_mode()
+        _stop_job()
+        while not in_foreground() and self.guard.ending is None and _has_terminal():
+            _stop_job()
+        self._stopping = False
+        if self.guard.ending is None:
+            self._reopen()
+
+    def _sigcont_application(self, *_: object) -> None:
+        """Come back from a stop that left no chance to give the terminal back."""
+        if self._stopping or not self._auto_restart or self.guard.ending is not None:
+            return
+        if self.terminal.screen_open and self._writer_thread is not None:
+            self.suspend_application_mode()
+        self._reopen()
+
+    def _reopen(self) -> None:
+        self._must_signal_resume = True
+        self.resume_application_mode()
+        self._loop.call_soon_threadsafe(self._repaint)
+
+    def _repaint(self) -> None:
+        """The screen is empty, whatever the app believes to be on it."""
+        self._app.call_later(self._app.refresh, repaint=True, layout=True)
+
+
+def driver_for(terminal: Terminal, guard: Guard) -> type[TerminalDriver]:
+    """The driver's class for one run; Textual makes the driver itself."""
+    return type("BoundDriver", (TerminalDriver,), {"terminal": terminal, "guard": guard})
+
+
+def _stop_job() -> None:
+    """Stop this process and those started along with it, until the shell continues them."""
+    handler = signal.signal(signal.SIGTSTP, signal.SIG_DFL)
+    os.killpg(os.getpgrp(), signal.SIGTSTP)
+    signal.signal(signal.SIGTSTP, handler)
+
+
+def _has_terminal() -> bool:
+    with suppress(OSError):
+        os.tcgetpgrp(KEYBOARD)
+        return True
+    return False

@@ -1,0 +1,50 @@
+"""A job in words, for every command that prints lines."""
+
+from __future__ import annotations
+
+import json
+
+from slurper_tui import format as fmt
+from slurper_tui.cli.output import Output
+from slurper_tui.monitor.record import job_record
+from slurper_tui.monitor.view import JobView, Phase
+
+
+def record_line(view: JobView) -> str:
+    """The job as JSON in ASCII alone, so that no name in it can steer a terminal."""
+    return json.dumps(job_record(view))
+
+
+def migration(view: JobView, out: Output) -> str:
+    """`bucket/prefix → bucket`."""
+    return f"{source_name(view)} {out.arrow} {target_name(view)}"
+
+
+def source_name(view: JobView) -> str:
+    """The source bucket, with the prefix if only that is copied."""
+    source = view.job.source
+    if source is None or not source.bucket:
+        return fmt.DASH
+    return f"{source.bucket}/{source.path_prefix}" if source.path_prefix else source.bucket
+
+
+def target_name(view: JobView) -> str:
+    """The target bucket."""
+    return (view.job.target and view.job.target.bucket) or fmt.DASH
+
+
+def amount(view: JobView) -> str:
+    """`done/objects` in full; a plus where the total still grows."""
+    done, objects = (_plain(n) for n in (view.counts.done, view.counts.objects))
+    more = "+" if view.phase is Phase.LISTING else ""
+    return f"{done}/{objects}{more}"
+
+
+def percent(view: JobView) -> str:
+    """`35%`, or `~35%` while the total may still grow."""
+    text = fmt.percent(view.percent, provisional=view.provisional)
+    return text if view.percent is None else f"{text}%"
+
+
+def _plain(value: int | None) -> str:
+    return fmt.DASH if value is None else str(value)

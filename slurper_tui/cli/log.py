@@ -1,0 +1,52 @@
+"""`--log`: what was asked, answered and decided, in lines for a bug report."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterable
+from datetime import UTC, datetime
+
+from slurper_tui.cli.crash import scrub
+from slurper_tui.cli.exit_codes import Stop
+from slurper_tui.format import safe
+
+
+class _Lines(logging.Formatter):
+    """One line a record, UTC, without secrets and without control characters."""
+
+    def __init__(self, secrets: Iterable[str]) -> None:
+        super().__init__("%(asctime)s %(levelname)s %(name)s: %(message)s")
+        self._secrets = tuple(secrets)
+
+    def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:
+        """When it happened, UTC, to the millisecond."""
+        return datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The record as one line."""
+        return safe(scrub(super().format(record), self._secrets))
+
+
+class _LogFile(logging.FileHandler):
+    """Writes lines; a full disk costs lines, never the program or the screen."""
+
+    def handleError(self, record: logging.LogRecord) -> None:
+        """Go on without this line."""
+
+
+def open_log(path: str, secrets: Iterable[str]) -> None:
+    """Append everything that the program's parts log to a file of mode 0600.
+
+    Raises Stop when it cannot be written.
+    """
+    try:
+        os.close(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600))
+        handler = _LogFile(path, encoding="utf-8", errors="replace")
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise Stop(f"cannot write the log {path}: {reason}") from None
+    handler.setFormatter(_Lines(secrets))
+    logger = logging.getLogger("slurper_tui")
+    logger.setLevel(logging.DEBUG)
+    logger.addHandler(handler)

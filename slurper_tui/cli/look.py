@@ -1,0 +1,140 @@
+"""`jobs` and `progress`: one look at the API, printed once."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from contextlib import aclosing
+
+from slurper_tui import format as fmt
+from slurper_tui.cli import choice
+from slurper_tui.cli.exit_codes import ExitCode, Stop
+from slurper_tui.cli.lines import amount, migration, percent, record_line, source_name, target_name
+from slurper_tui.cli.narration import Narration, failed
+from slurper_tui.cli.output import Output
+from slurper_tui.monitor.loop import Monitor
+from slurper_tui.monitor.order import default_order
+from slurper_tui.monitor.record import job_record
+from slurper_tui.monitor.view import JobView, Snapshot
+
+_SHORT_ID = 8
+
+
+async def jobs(
+    monitor: Monitor, out: Output, narration: Narration, statuses: Sequence[str], *, as_json: bool
+) -> ExitCode:
+    """Print every job that has one of the statuses, all without any."""
+    snapshot = await _whole(monitor, narration)
+    views = sorted((v for v in snapshot.jobs if _wanted(v, statuses)), key=default_order)
+    if as_json:
+        out.line(json.dumps([job_record(view) for view in views]))
+    else:
+        for line in _table(views, out):
+            out.line(line)
+    return ExitCode.API if failed(snapshot, snapshot.jobs) else ExitCode.OK
+
+
+async def progress(
+    monitor: Monitor, out: Output, narration: Narration, job: str, *, as_json: bool
+) -> ExitCode:
+    """Print one job. Raises Stop when it is not clear which."""
+    snapshot = await _whole(monitor, narration)
+    unlisted = any(not account.listed for account in snapshot.accounts)
+    if unlisted and not any(view.key.job_id == job for view in snapshot.jobs):
+        raise Stop(f"the list of jobs could not be read, so {job!r} was not found", ExitCode.API)
+    [key] = choice.resolve([job], snapshot.jobs)
+    view = next(view for view in snapshot.jobs if view.key == key)
+    for line in [record_line(view)] if as_json else _sheet(view, out):
+        out.line(line)
+    return ExitCode.API if failed(snapshot, (view,)) else ExitCode.OK
+
+
+async def _whole(monitor: Monitor, narration: Narration) -> Snapshot:
+    """The first snapshot in which everything was asked."""
+    async with aclosing(monitor.snapshots()) as snapshots:  # type: ignore[type-var]
+        async for snapshot in snapshots:
+            narration.tell(snapshot)
+            if snapshot.complete:
+                return snapshot
+    raise AssertionError("the monitor ended by itself")
+
+
+def _wanted(view: JobView, statuses: Sequence[str]) -> bool:
+    words = {_word(text) for text in (view.status, view.job.status, view.word) if text}
+    return not statuses or any(_word(status) in words for status in statuses)
+
+
+def _word(text: str) -> str:
+    """A status as people may type it: `Completed !` is `completed!`."""
+    return "".join(text.casefold().split())
+
+
+def _table(views: Sequence[JobView], out: Output) -> list[str]:
+    """Aligned columns; the names, which may hold anything, stand last. A header for people."""
+    several = len({view.account_id for view in views}) > 1
+    rows = [_row(view, out, several=several) for view in views]
+    if out.on_terminal and rows:
+        width = _distinct([view.key.job_id for view in views])
+        rows = [(row[0][:width], *row[1:]) for row in rows]
+        head = ("id", "status", "done/objects", "%", "failed", "per s")
+        rows.insert(0, (*head, *(("account",) if several else ()), "migration"))
+    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]) - 1)] if rows else []
+    return ["  ".join(_aligned(row, widths)) for row in rows]
+
+
+def _row(view: JobView, out: Output, *, several: bool) -> tuple[str, ...]:
+    cells = (
+        view.job.id or fmt.DASH,
+        "".join(view.word.split()) or fmt.DASH,
+        amount(view),
+        percent(view),
+        fmt.DASH if view.counts.failed is None else str(view.counts.failed),
+        fmt.rate(view.rate),
+        *((view.account_id,) if several else ()),
+        migration(view, out),
+    )
+    return tuple(out.plain(cell) for cell in cells)
+
+
+def _aligned(row: Sequence[str], widths: Sequence[int]) -> list[str]:
+    """Words to the left, numbers to the right, the last one as it is."""
+    left = (0, 1, 6)
+    pairs = enumerate(zip(row, widths, strict=False))
+    cells = [cell.ljust(w) if i in left else cell.rjust(w) for i, (cell, w) in pairs]
+    return [*cells, row[-1]]
+
+
+def _distinct(ids: Sequence[str]) -> int:
+    """How many characters tell all ids apart, so that what is shown can be typed."""
+    longest = max(map(len, ids))
+    lengths = range(_SHORT_ID, longest)
+    return next((n for n in lengths if len({i[:n] for i in ids}) == len(set(ids))), longest)
+
+
+def _sheet(view: JobView, out: Output) -> list[str]:
+    """One job as `name  value` lines."""
+    counts = view.counts
+    rows = {
+        "id": view.job.id or fmt.DASH,
+        "account": view.account_id,
+        "status": view.word,
+        "phase": view.phase or fmt.DASH,
+        "source": source_name(view),
+        "target": target_name(view),
+        "created": view.job.created_at or fmt.DASH,
+        "finished": view.job.finished_at or fmt.DASH,
+        "done": amount(view),
+        "percent": percent(view),
+        **{name: _share(getattr(counts, name), view) for name in _COUNTS},
+        "rate": fmt.rate(view.rate),
+        "verdict": view.verdict.text if view.verdict else fmt.DASH,
+    }
+    return [f"{name:<12} {out.plain(value)}" for name, value in rows.items()]
+
+
+_COUNTS = ("transferred", "skipped", "failed", "remaining")
+
+
+def _share(count: int | None, view: JobView) -> str:
+    share = fmt.share(count, view.counts.objects)
+    return fmt.count(count) if share == fmt.DASH else f"{fmt.count(count)}  {share}"

@@ -1,0 +1,72 @@
+"""The console script: the command line in, an exit code out, and one line for whatever goes wrong.
+
+Only what `--help` needs is imported here; it has to answer at once.
+"""
+
+import os
+import sys
+
+from slurper_tui.cli.exit_codes import ExitCode, Stop
+from slurper_tui.cli.parser import PROG, parse
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from slurper_tui.cli.dispatch import Surroundings
+
+
+def main() -> int:
+    """Run the program with the process's own arguments, and leave nothing behind."""
+    code = run(sys.argv[1:])
+    _finish(code)
+    return code
+
+
+def run(arguments: "Sequence[str]", around: "Surroundings | None" = None) -> int:
+    """Run one command line and give its exit code; no exception leaves it."""
+    try:
+        return _run(arguments, around)
+    except Stop as stop:
+        _complain(stop.line, around)
+        return stop.code
+    except KeyboardInterrupt:
+        return ExitCode.INTERRUPTED
+    except SystemExit as end:  # argparse, after --help
+        return end.code if isinstance(end.code, int) else ExitCode.OK
+    except BaseException as error:
+        from slurper_tui.cli.crash import crashed  # only when something is wrong
+
+        return crashed(error, around)
+
+
+def _run(arguments: "Sequence[str]", around: "Surroundings | None") -> int:
+    options = parse(arguments)
+    if getattr(options, "version", False):
+        from importlib import metadata  # 15 ms
+
+        print(PROG, metadata.version(PROG))
+        return ExitCode.OK
+    from slurper_tui.cli.dispatch import Surroundings, perform  # asyncio and all that follows
+
+    return perform(options, around or Surroundings())
+
+
+def _complain(line: str, around: "Surroundings | None") -> None:
+    if line:
+        from slurper_tui.cli.output import say  # only when something is wrong
+
+        say(around.err if around else sys.stderr, line)
+
+
+def _finish(code: int) -> None:
+    """Write what is left, and do not wait for threads that nobody needs any more."""
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except OSError:
+        # The interpreter would try once more at its end, and complain.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    threading = sys.modules.get("threading")
+    if threading and any(not thread.daemon for thread in threading.enumerate()[1:]):
+        os._exit(code)

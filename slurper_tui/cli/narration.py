@@ -1,0 +1,92 @@
+"""What stands in the way, told on stderr once when it begins and once when it ends."""
+
+from __future__ import annotations
+
+from datetime import tzinfo
+
+from slurper_tui import format as fmt
+from slurper_tui.cli.exit_codes import ExitCode, Stop
+from slurper_tui.cli.output import Output
+from slurper_tui.cli.session import PERMISSION
+from slurper_tui.monitor.view import AccountView, BudgetView, JobView, Problem, Snapshot
+
+
+class Narration:
+    """Remembers what was said, so that a change is one line and a standing problem none."""
+
+    def __init__(self, out: Output, zone: tzinfo | None = None) -> None:
+        self._out = out
+        self._zone = zone
+        self._standing: set[str] = set()
+
+    def tell(self, snapshot: Snapshot) -> None:
+        """Say what began and what ended. Raises Stop when every account rejects us."""
+        if snapshot.rejected:
+            raise rejection(snapshot)
+        problems = _problems(snapshot, self._zone)
+        for subject in [s for s in problems if s not in self._standing]:
+            self._out.say(f"{subject}: {problems[subject]}")
+        for subject in sorted(self._standing - problems.keys()):
+            self._out.say(f"{subject}: answers again")
+        self._standing = set(problems)
+
+
+def rejection(snapshot: Snapshot) -> Stop:
+    """Why nothing can be shown: in the API's own words, and what would help."""
+    errors = (account.problem.error for account in snapshot.accounts if account.problem)
+    said = "; ".join(dict.fromkeys(str(error) for error in errors))
+    return Stop(f"the API rejects these credentials: {said}; {PERMISSION}", ExitCode.CREDENTIALS)
+
+
+def failed(snapshot: Snapshot, jobs: tuple[JobView, ...]) -> bool:
+    """Whether something that was to be told could not be asked."""
+    return any(a.problem for a in snapshot.accounts) or any(j.problem for j in jobs)
+
+
+def _problems(snapshot: Snapshot, zone: tzinfo | None) -> dict[str, str]:
+    """What is wrong with what: an account's problem is not repeated for each of its jobs."""
+    several = len(snapshot.accounts) > 1
+    down = {a.account_id for a in snapshot.accounts if a.problem}
+    accounts = {
+        _subject(a, several): _standing(a.problem, zone) for a in snapshot.accounts if a.problem
+    }
+    jobs = {
+        f"job {view.job.id}": str(view.problem)
+        for view in snapshot.jobs
+        if view.problem and not view.gone and view.account_id not in down
+    }
+    return {**_budget(snapshot.budget, zone), **accounts, **jobs}
+
+
+def _subject(account: AccountView, several: bool) -> str:
+    return f"account {account.account_id}" if several else "the API"
+
+
+def _standing(problem: Problem, zone: tzinfo | None) -> str:
+    retry = f"; next try at {_time(problem.retry_at, zone)}" if problem.retry_at else ""
+    return f"{problem.error}{retry}"
+
+
+def _budget(budget: BudgetView, zone: tzinfo | None) -> dict[str, str]:
+    """A pause that the API has ordered, or one that the shared budget makes necessary."""
+    if budget.blocked_until is not None:
+        words = f" ({budget.blocked_by})" if budget.blocked_by else ""
+        return {
+            "the API": f"the request budget that all tools of this user share is spent{words}; "
+            f"waiting until {_time(budget.blocked_until, zone)}"
+        }
+    if budget.waiting and (budget.short or budget.used >= _CAREFUL):
+        return {
+            "the request budget": f"{budget.used} of {budget.limit} requests in five minutes are "
+            f"used; {budget.waiting} wait"
+        }
+    return {}
+
+
+_CAREFUL = 400
+"""Own requests in five minutes from which waiting is worth a word: an ordinary account waits
+less than a round for its turn."""
+
+
+def _time(at: float, zone: tzinfo | None) -> str:
+    return fmt.iso(at, zone)[11:19]

@@ -1,0 +1,73 @@
+"""Lines for a person or another program: data to stdout, narration to stderr."""
+
+from __future__ import annotations
+
+import errno
+from contextlib import suppress
+from typing import TextIO
+
+from slurper_tui import format as fmt
+from slurper_tui.cli.exit_codes import ExitCode, Stop
+
+
+class OutputClosed(Stop):
+    """Nobody reads stdout any more: a quiet end."""
+
+    def __init__(self) -> None:
+        super().__init__("", ExitCode.OK)
+
+
+class Output:
+    """Where lines go. No control character passes, whoever made the text."""
+
+    def __init__(self, out: TextIO | None, err: TextIO | None, *, ascii_only: bool) -> None:
+        self._out = out
+        self._err = err
+        self.ascii_only = ascii_only or not _utf8(out)
+
+    @property
+    def arrow(self) -> str:
+        """What stands between a source and its target."""
+        return "->" if self.ascii_only else "→"
+
+    @property
+    def on_terminal(self) -> bool:
+        """Whether a person reads stdout."""
+        return self._out is not None and self._out.isatty()
+
+    def line(self, text: str) -> None:
+        """Write one line of data at once. Raises Stop when that is impossible."""
+        if self._out is None:
+            raise OutputClosed
+        try:
+            self._out.write(self.plain(text) + "\n")
+            self._out.flush()
+        except BrokenPipeError:
+            raise OutputClosed from None
+        except OSError as error:
+            code = ExitCode.HANGUP if error.errno == errno.EIO else ExitCode.USAGE
+            raise Stop(f"cannot write to standard output: {error.strerror}", code) from None
+
+    def say(self, text: str) -> None:
+        """Write one line of narration, or nothing where it cannot be written."""
+        say(self._err, self.plain(text))
+
+    def plain(self, text: str) -> str:
+        """The text as it may be written here."""
+        plain = text.replace(fmt.DASH, "-") if self.ascii_only else text
+        return fmt.safe(plain, ascii_only=self.ascii_only)
+
+
+def say(err: TextIO | None, text: str) -> None:
+    """Write one line to stderr, harmless and in its encoding; a closed stderr is no fault."""
+    if err is None:
+        return
+    plain = fmt.safe(text, ascii_only=not _utf8(err))
+    with suppress(OSError, ValueError):
+        err.write(f"slurper-tui: {plain}\n")
+        err.flush()
+
+
+def _utf8(stream: TextIO | None) -> bool:
+    encoding = getattr(stream, "encoding", None) or ""
+    return encoding.lower().replace("-", "") == "utf8"

@@ -1,0 +1,76 @@
+"""The monitor on a screen: the app, the terminal around it, and what is kept between runs."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+from collections.abc import Iterable
+from dataclasses import replace
+from functools import partial
+
+from slurper_tui.cli.crash import crashed
+from slurper_tui.cli.dispatch import Surroundings, note, zone_of
+from slurper_tui.cli.driver import driver_for
+from slurper_tui.cli.exit_codes import ExitCode, Stop
+from slurper_tui.cli.guard import Guard
+from slurper_tui.cli.session import PERMISSION, Session
+from slurper_tui.cli.state import load_view, save_view
+from slurper_tui.cli.terminal import Terminal
+from slurper_tui.config import Config, locate, nearest
+from slurper_tui.monitor.loop import Monitor
+from slurper_tui.tui.app import SlurperApp
+from slurper_tui.tui.options import ScreenOptions, ViewState
+
+
+def show(
+    session: Session, config: Config, around: Surroundings, options: argparse.Namespace
+) -> ExitCode:
+    """Run the app until it is left. Raises Stop for a setting that it does not know."""
+    feed = Monitor(
+        session.client, session.accounts, interval=config.interval, prefixes=options.jobs
+    )
+    kept = load_view(around.state)
+    app = SlurperApp(feed, _options(config, kept, options), partial(save_view, around.state))
+    terminal = Terminal()
+    with Guard(terminal.restore) as guard:
+        app.driver_class = driver_for(terminal, guard)
+        try:
+            asyncio.run(_drive(app, session, guard, mouse=config.mouse))
+        finally:
+            terminal.restore()
+    return _outcome(app, guard, around)
+
+
+def _options(config: Config, kept: ViewState, options: argparse.Namespace) -> ScreenOptions:
+    """What the app is told; a theme named by the person goes before the one that was kept."""
+    return ScreenOptions(
+        ascii_only=config.ascii_only,
+        zone=zone_of(config),
+        demo=options.demo,
+        keymap=config.keys,
+        view=replace(kept, theme=config.theme or kept.theme),
+    )
+
+
+async def _drive(app: SlurperApp, session: Session, guard: Guard, *, mouse: bool) -> None:
+    """Run the app in a loop whose end nothing can hold up."""
+    loop = asyncio.get_running_loop()
+    loop.set_exception_handler(note)
+    guard.when_ending(lambda code: loop.call_soon_threadsafe(app.exit_for_signal, code))
+    try:
+        await app.run_async(mouse=mouse)
+    finally:
+        guard.enforce(ExitCode(app.return_code or 0))
+        await session.client.close()
+
+
+def _outcome(app: SlurperApp, guard: Guard, around: Surroundings) -> ExitCode:
+    """How the app ended. Raises Stop when no account let us in."""
+    if app.crash is not None:
+        return crashed(app.crash, around)
+    if guard.ending is not None:
+        return guard.ending
+    if app.fatal is not None:
+        said = f"the API rejects these credentials: {app.fatal}; {PERMISSION}"
+        raise Stop(said, ExitCode.CREDENTIALS)
+    return ExitCode(app.return_code or 0)

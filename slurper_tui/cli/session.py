@@ -1,0 +1,85 @@
+"""Who asks, whom, and about which accounts: what a command needs before its first request."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from slurper_tui.api.credentials import Credentials, key_credentials, token_credentials
+from slurper_tui.cli.exit_codes import ExitCode, Stop
+from slurper_tui.config import ACCOUNT_VARIABLE, BASE_URL_VARIABLE, Config
+
+if TYPE_CHECKING:
+    import httpx
+
+    from slurper_tui.api.client import SlurperClient
+
+TOKEN, EMAIL, KEY = "CLOUDFLARE_API_TOKEN", "CLOUDFLARE_EMAIL", "CLOUDFLARE_API_KEY"
+
+WHERE_ACCOUNT = "the account id is in the dashboard's address, dash.cloudflare.com/<account id>"
+PERMISSION = "a token needs the permission Workers R2 Storage Read"
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A client that is ready, and the accounts to ask about."""
+
+    client: SlurperClient
+    accounts: Sequence[str]
+
+
+def open_session(
+    config: Config,
+    environ: Mapping[str, str],
+    *,
+    demo: bool,
+    transport: httpx.AsyncBaseTransport | None = None,
+) -> Session:
+    """Make the client. Raises Stop where credentials or the account id are missing or no use."""
+    if demo:
+        return _demo_session()
+    credentials = read_credentials(environ)
+    if not config.accounts:
+        raise Stop(f"no account id: set {ACCOUNT_VARIABLE} or give --account ID; {WHERE_ACCOUNT}")
+    from slurper_tui.api.client import DEFAULT_BASE_URL, SlurperClient  # httpx: 110 ms
+
+    try:
+        client = SlurperClient(
+            credentials, config.base_url or DEFAULT_BASE_URL, transport=transport
+        )
+    except ValueError as error:
+        raise Stop(f"{BASE_URL_VARIABLE}: {error}") from None
+    return Session(client, config.accounts)
+
+
+def _demo_session() -> Session:
+    from slurper_tui.api.client import SlurperClient  # httpx: 110 ms
+    from slurper_tui.simulate import SimulatedAccount  # only where it is asked for
+
+    account = SimulatedAccount()
+    client = SlurperClient(token_credentials(account.token), transport=account.transport())
+    return Session(client, (account.account_id,))
+
+
+def read_credentials(environ: Mapping[str, str]) -> Credentials:
+    """The token, or else the email with its key. Raises Stop, which names variables only."""
+    token, email, key = (environ.get(name, "").strip() for name in (TOKEN, EMAIL, KEY))
+    if token:
+        return _made(TOKEN, lambda: token_credentials(token))
+    if email and key:
+        return _made(f"{EMAIL}, {KEY}", lambda: key_credentials(email, key))
+    if email or key:
+        missing, there = (KEY, EMAIL) if email else (EMAIL, KEY)
+        raise Stop(f"{there} is set, but {missing} is not", ExitCode.CREDENTIALS)
+    raise Stop(
+        f"no credentials: set {TOKEN} ({PERMISSION}), or {EMAIL} and {KEY}; {WHERE_ACCOUNT}",
+        ExitCode.CREDENTIALS,
+    )
+
+
+def _made(names: str, make: Callable[[], Credentials]) -> Credentials:
+    try:
+        return make()
+    except ValueError as error:
+        raise Stop(f"{names}: {error}", ExitCode.CREDENTIALS) from None

@@ -1,0 +1,82 @@
+"""The terminal as it was found, and how it gets that way again."""
+
+from __future__ import annotations
+
+import os
+import sys
+import termios
+from contextlib import suppress
+
+from slurper_tui.cli.exit_codes import Stop
+
+KEYBOARD = 0
+"""The descriptor that Textual reads keys from."""
+
+# Synchronised output, kitty keys, mouse, focus, paste and size reports off; wrapping on; plain
+# colours; then the alternate screen is left and the cursor shown.
+LEAVE = (
+    "\x1b[?2026l\x1b[<u\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1006l\x1b[?1015l\x1b[?1016l"
+    "\x1b[?1004l\x1b[?2004l\x1b[?2048l\x1b[?7h\x1b[0m\x1b[?1049l\x1b[?25h"
+)
+
+
+class Terminal:
+    """Remembers the terminal's settings and restores them, from any thread and more than once.
+
+    screen_open: the alternate screen and its modes are on, as the driver tells.
+    """
+
+    def __init__(self) -> None:
+        self.screen_open = False
+        self._attributes = termios.tcgetattr(KEYBOARD)
+
+    def restore(self) -> None:
+        """Leave the alternate screen if it is open, and put the settings back."""
+        if self.screen_open:
+            self.screen_open = False
+            _write_without_waiting(LEAVE.encode())
+        if in_foreground():
+            with suppress(termios.error):
+                termios.tcsetattr(KEYBOARD, termios.TCSANOW, self._attributes)
+
+
+def in_foreground() -> bool:
+    """Whether the terminal listens to this program rather than to a shell behind it."""
+    try:
+        return os.tcgetpgrp(KEYBOARD) == os.getpgrp()
+    except OSError:
+        return False
+
+
+def take_keyboard() -> None:
+    """Make standard input the terminal, whatever it was. Raises Stop where there is none."""
+    if _is_terminal(KEYBOARD):
+        return
+    try:
+        terminal = os.open("/dev/tty", os.O_RDWR)
+    except OSError:
+        raise Stop("there is no terminal to read keys from") from None
+    if terminal != KEYBOARD:
+        os.dup2(terminal, KEYBOARD)
+        os.close(terminal)
+    if sys.__stdin__ is None or sys.__stdin__.closed:
+        # The interpreter found no standard input at its start; Textual takes it for granted.
+        stream = os.fdopen(KEYBOARD, closefd=False)
+        setattr(sys, "__stdin__", stream)  # noqa: B010  # declared final, yet it is missing
+
+
+def _is_terminal(descriptor: int) -> bool:
+    try:
+        return os.isatty(descriptor)
+    except OSError:
+        return False
+
+
+def _write_without_waiting(data: bytes) -> None:
+    """Write to the terminal even where somebody holds it up; what does not fit is lost."""
+    with suppress(OSError):
+        terminal = os.open("/dev/tty", os.O_WRONLY | os.O_NOCTTY | os.O_NONBLOCK)
+        try:
+            os.write(terminal, data)
+        finally:
+            os.close(terminal)

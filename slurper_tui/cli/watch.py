@@ -1,0 +1,95 @@
+"""`watch`: a line whenever something changes, and what a pipe gets instead of the screen."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
+from datetime import tzinfo
+
+from slurper_tui import format as fmt
+from slurper_tui.cli import choice
+from slurper_tui.cli.exit_codes import ExitCode
+from slurper_tui.cli.lines import amount, migration, percent, record_line
+from slurper_tui.cli.narration import Narration
+from slurper_tui.cli.output import Output
+from slurper_tui.monitor.loop import Monitor
+from slurper_tui.monitor.order import default_order
+from slurper_tui.monitor.view import JobKey, JobView, Snapshot, State
+
+Told = tuple[str | None, str | None, int | None, int | None]
+"""Status, phase, whole percent and failed count: a change of one of them is a line."""
+
+
+@dataclass(frozen=True, slots=True)
+class WatchOptions:
+    """What to watch, and how to say it.
+
+    jobs: ids or beginnings of ids; none for all. zone: None for local time. rounds: end with 0
+    after so many, None for never.
+    """
+
+    jobs: Sequence[str] = ()
+    as_json: bool = False
+    zone: tzinfo | None = None
+    rounds: int | None = None
+
+
+async def watch(
+    monitor: Monitor, out: Output, narration: Narration, options: WatchOptions
+) -> ExitCode:
+    """Print changes until every watched job has ended. Raises Stop when a job is not clear."""
+    told: dict[JobKey, Told] = {}
+    chosen: frozenset[JobKey] | None = None
+    async with aclosing(monitor.snapshots()) as snapshots:  # type: ignore[type-var]
+        async for snapshot in snapshots:
+            narration.tell(snapshot)
+            if options.jobs and chosen is None:
+                if not all(account.listed for account in snapshot.accounts):
+                    continue
+                chosen = choice.resolve(options.jobs, snapshot.jobs)
+                monitor.narrow(chosen)
+            views = [v for v in snapshot.jobs if chosen is None or v.key in chosen]
+            _print_changes(views, told, snapshot, out, options)
+            if chosen is not None and all(_is_over(view) for view in views):
+                return verdict(views)
+            if options.rounds is not None and snapshot.rounds >= options.rounds:
+                return ExitCode.OK
+    raise AssertionError("the monitor ended by itself")
+
+
+def _print_changes(
+    views: Sequence[JobView],
+    told: dict[JobKey, Told],
+    snapshot: Snapshot,
+    out: Output,
+    options: WatchOptions,
+) -> None:
+    for view in sorted(views, key=default_order):
+        now = (view.word, view.phase, view.percent, view.counts.failed)
+        if told.get(view.key) == now or not _is_known(view):
+            continue
+        told[view.key] = now
+        out.line(record_line(view) if options.as_json else _line(view, snapshot, out, options.zone))
+
+
+def _line(view: JobView, snapshot: Snapshot, out: Output, zone: tzinfo | None) -> str:
+    time = fmt.iso(snapshot.taken_at, zone)
+    return f"{time} {migration(view, out)} {view.word} {amount(view)} {percent(view)}"
+
+
+def _is_known(view: JobView) -> bool:
+    """There is something true to say: its counts were told, or it has vanished."""
+    return view.as_of is not None or view.gone
+
+
+def _is_over(view: JobView) -> bool:
+    return not view.live and _is_known(view)
+
+
+def verdict(views: Sequence[JobView]) -> ExitCode:
+    """How ended jobs went, as an exit code: lost jobs before lost objects."""
+    if any(view.gone or view.state is State.ABORTED for view in views):
+        return ExitCode.JOB_LOST
+    clean = all(view.verdict is not None and view.verdict.clean for view in views)
+    return ExitCode.OK if clean else ExitCode.OBJECTS_LOST

@@ -1,0 +1,238 @@
+"""Settings: defaults, then the file, then the environment, then flags, as one frozen value."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+MIN_INTERVAL = 2.0
+MAX_INTERVAL = 86_400.0
+ACCOUNT_VARIABLE = "CLOUDFLARE_ACCOUNT_ID"
+BASE_URL_VARIABLE = "CLOUDFLARE_BASE_URL"
+
+# What Python writes into LC_CTYPE by itself when it finds the locale to be C.
+_COERCED = frozenset({"C.UTF-8", "C.utf8", "UTF-8"})
+
+
+class ConfigError(Exception):
+    """A setting that cannot be used, in one line."""
+
+
+@dataclass(frozen=True, slots=True)
+class Config:
+    """Everything that can be set, for one run.
+
+    interval: seconds between rounds. ascii_only: letters instead of symbols. keys: binding id
+    to key. base_url: None for Cloudflare's own. file: which file was read, if one was.
+    """
+
+    theme: str | None = None
+    interval: float = 5.0
+    ascii_only: bool = False
+    mouse: bool = False
+    utc: bool = False
+    keys: Mapping[str, str] = field(default_factory=dict)
+    accounts: tuple[str, ...] = ()
+    base_url: str | None = None
+    file: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Flags:
+    """What the command line set; None or empty where it said nothing."""
+
+    theme: str | None = None
+    interval: str | None = None
+    ascii_only: bool | None = None
+    mouse: bool | None = None
+    utc: bool | None = None
+    accounts: Sequence[str] = ()
+    file: str | None = None
+
+
+def load(flags: Flags, environ: Mapping[str, str], default_file: Path) -> Config:
+    """Put all layers together.
+
+    A file named by a flag must exist; the default one need not. Raises ConfigError.
+    """
+    chosen = Path(flags.file) if flags.file is not None else default_file
+    text = _read(chosen, required=flags.file is not None)
+    config = Config(ascii_only=not speaks_utf8(environ), file=chosen if text else None)
+    config = replace(config, **_from_file(text, str(chosen)))
+    config = replace(config, **_from_environment(environ))
+    return replace(config, **_from_flags(flags))
+
+
+def speaks_utf8(environ: Mapping[str, str]) -> bool:
+    """Whether the locale that the person chose writes UTF-8."""
+    if value := environ.get("LC_ALL"):
+        return _is_utf8(value)
+    language, ctype = environ.get("LANG", ""), environ.get("LC_CTYPE", "")
+    if ctype in _COERCED and language in ("", "C", "POSIX"):
+        return False
+    return _is_utf8(ctype or language)
+
+
+def _is_utf8(locale: str) -> bool:
+    return "utf8" in locale.lower().replace("-", "")
+
+
+def interval(value: object) -> float:
+    """Seconds between rounds from a text or a number. Raises ConfigError."""
+    try:
+        seconds = float(value) if isinstance(value, str | int | float) else math.nan
+    except (ValueError, OverflowError):
+        seconds = math.nan
+    if isinstance(value, bool) or math.isnan(seconds):
+        raise ConfigError(f"interval must be a number of seconds, not {value!r}")
+    if not MIN_INTERVAL <= seconds <= MAX_INTERVAL:
+        raise ConfigError(
+            f"interval must be at least {MIN_INTERVAL:.0f} s and at most a day, not {value}"
+        )
+    return seconds
+
+
+def accounts(texts: Iterable[str]) -> tuple[str, ...]:
+    """Account ids of comma separated texts, without repetitions."""
+    ids = (part.strip() for text in texts for part in text.split(","))
+    return tuple(dict.fromkeys(part for part in ids if part))
+
+
+def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
+    layer: dict[str, Any] = {"accounts": accounts([environ.get(ACCOUNT_VARIABLE, "")])}
+    if url := environ.get(BASE_URL_VARIABLE, "").strip():
+        layer["base_url"] = url
+    return layer
+
+
+def _from_flags(flags: Flags) -> dict[str, Any]:
+    layer: dict[str, Any] = {
+        "theme": flags.theme,
+        "ascii_only": flags.ascii_only,
+        "mouse": flags.mouse,
+        "utc": flags.utc,
+        "accounts": accounts(flags.accounts) or None,
+        "interval": None if flags.interval is None else interval(flags.interval),
+    }
+    return {name: value for name, value in layer.items() if value is not None}
+
+
+def _read(file: Path, *, required: bool) -> str:
+    try:
+        return file.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        if required:
+            raise ConfigError(f"{file}: there is no such file") from None
+        return ""
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{file}: not UTF-8 at byte {error.start}") from None
+    except (OSError, ValueError) as error:
+        raise ConfigError(f"{file}: {getattr(error, 'strerror', None) or error}") from None
+
+
+# The file's keys, what they are called here, and the type that they take.
+_KEYS: Mapping[str, tuple[str, type, str]] = {
+    "theme": ("theme", str, "a text"),
+    "interval": ("interval", object, "a number of seconds"),
+    "ascii": ("ascii_only", bool, "true or false"),
+    "mouse": ("mouse", bool, "true or false"),
+    "utc": ("utc", bool, "true or false"),
+    "keys": ("keys", dict, "a table"),
+}
+
+
+def _from_file(text: str, name: str) -> dict[str, Any]:
+    """Read the file's settings; an error names file, line and column. Raises ConfigError."""
+    if not text:
+        return {}
+    import tomllib  # 9 ms, only where there is a file
+
+    try:
+        table = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(_syntax(name, text, str(error))) from None
+    layer: dict[str, Any] = {}
+    for path, value in _settings(table):
+        try:
+            layer |= _setting(path, value)
+        except ConfigError as error:
+            raise ConfigError(f"{name}:{_place(text, path)}: {error}") from None
+    return layer
+
+
+def _settings(table: Mapping[str, object]) -> Iterable[tuple[tuple[str, ...], object]]:
+    """Every key of the file with its path, a table before what stands in it."""
+    for key, value in table.items():
+        yield (key,), value
+        if isinstance(value, dict):
+            yield from (((key, inner), each) for inner, each in value.items())
+
+
+def _setting(path: tuple[str, ...], value: object) -> dict[str, Any]:
+    """One checked setting by its field's name; nothing for one inside a table."""
+    key = path[-1]
+    if len(path) > 1:
+        if not isinstance(value, str):
+            raise ConfigError(f"{key} must be a text")
+        return {}
+    if key not in _KEYS:
+        raise ConfigError(f"unknown key {key!r}{nearest(key, _KEYS)}")
+    name, kind, wanted = _KEYS[key]
+    if not isinstance(value, kind):
+        raise ConfigError(f"{key} must be {wanted}")
+    return {name: interval(value) if key == "interval" else value}
+
+
+def nearest(word: str, known: Iterable[str]) -> str:
+    """A tail for a complaint that names the most similar known word, if there is one."""
+    import difflib  # 4 ms, only when something is wrong
+
+    close = difflib.get_close_matches(word, list(known), 1)
+    return f"; did you mean {close[0]!r}?" if close else ""
+
+
+def locate(file: Path, path: tuple[str, ...]) -> str:
+    """`file:line:column` of a key in a file that was read before, for a complaint about it."""
+    try:
+        return f"{file}:{_place(file.read_text(encoding='utf-8'), path)}"
+    except (OSError, ValueError):
+        return str(file)
+
+
+def _syntax(name: str, text: str, message: str) -> str:
+    """A TOML error with its place in front; one without a place is about the file's end."""
+    found = re.search(r" \(at line (\d+), column (\d+)\)$", message)
+    if found:
+        return f"{name}:{found[1]}:{found[2]}: {message[: found.start()]}"
+    lines = text.split("\n")
+    return (
+        f"{name}:{len(lines)}:{len(lines[-1]) + 1}: {message.removesuffix(' (at end of document)')}"
+    )
+
+
+_HEADER = re.compile(r"\s*\[+\s*([^\]]+?)\s*\]")
+_ASSIGNMENT = re.compile(r"\s*([^=#\[]+?)\s*=")
+_PART = re.compile(r"\"[^\"]*\"|'[^']*'|[^.\s]+")
+
+
+def _place(text: str, path: tuple[str, ...]) -> str:
+    """`line:column` of a key, which the parser does not tell; of its table where that is inline."""
+    table: tuple[str, ...] = ()
+    for number, line in enumerate(text.splitlines(), 1):
+        header, assignment = _HEADER.match(line), _ASSIGNMENT.match(line)
+        if header:
+            table = _parts(header[1])
+        found = header or assignment
+        here = table if header else (*table, *_parts(assignment[1])) if assignment else ()
+        inline = assignment is not None and here == path[: len(here)]
+        if found and (here[: len(path)] == path or inline):
+            return f"{number}:{found.start(1) + 1}"
+    return "1:1"
+
+
+def _parts(key: str) -> tuple[str, ...]:
+    return tuple(part.strip("\"'") for part in _PART.findall(key))

@@ -1,0 +1,136 @@
+from pathlib import Path
+
+import pytest
+
+from slurper_tui import config
+from slurper_tui.config import Config, ConfigError, Flags
+
+UTF8 = {"LANG": "de_DE.UTF-8"}
+
+
+def load(
+    tmp_path: Path, text: str | None = None, environ: dict[str, str] | None = None, **flags: object
+) -> Config:
+    file = tmp_path / "config.toml"
+    if text is not None:
+        file.write_text(text, encoding="utf-8")
+    return config.load(Flags(**flags), UTF8 if environ is None else environ, file)  # type: ignore[arg-type]  # each test names the flags it needs
+
+
+def complaint(tmp_path: Path, text: str) -> str:
+    with pytest.raises(ConfigError) as caught:
+        load(tmp_path, text)
+    said = str(caught.value)
+    assert said.startswith(f"{tmp_path / 'config.toml'}:")
+    return said.removeprefix(f"{tmp_path / 'config.toml'}:")
+
+
+def test_defaults_without_a_file(tmp_path: Path) -> None:
+    assert load(tmp_path) == Config()
+
+
+def test_every_key_of_the_file_is_read(tmp_path: Path) -> None:
+    text = 'theme = "nord"\ninterval = 10\nascii = true\nmouse = true\nutc = true\n[keys]\nquit="x"'
+    assert load(tmp_path, text) == Config(
+        theme="nord",
+        interval=10.0,
+        ascii_only=True,
+        mouse=True,
+        utc=True,
+        keys={"quit": "x"},
+        file=tmp_path / "config.toml",
+    )
+
+
+def test_flags_go_before_the_file_and_the_environment(tmp_path: Path) -> None:
+    environ = {
+        **UTF8,
+        "CLOUDFLARE_ACCOUNT_ID": "one, two",
+        "CLOUDFLARE_BASE_URL": "http://[::1]/v4",
+    }
+    layered = load(tmp_path, 'theme = "nord"\ninterval = 10', environ)
+    assert (layered.accounts, layered.base_url) == (("one", "two"), "http://[::1]/v4")
+    flagged = load(tmp_path, None, environ, theme="dark", interval="3", accounts=["three"])
+    assert (flagged.theme, flagged.interval, flagged.accounts) == ("dark", 3.0, ("three",))
+
+
+def test_accounts_are_split_trimmed_and_told_once() -> None:
+    assert config.accounts([" a,b ,", "b", "c"]) == ("a", "b", "c")
+
+
+def test_a_named_file_must_exist(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="there is no such file"):
+        load(tmp_path, file=str(tmp_path / "other.toml"))
+
+
+def test_a_folder_or_bytes_are_no_configuration(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="directory"):
+        load(tmp_path, file=str(tmp_path))
+    (tmp_path / "b.toml").write_bytes(b'theme = "\xff"')
+    with pytest.raises(ConfigError, match="not UTF-8 at byte 9"):
+        load(tmp_path, file=str(tmp_path / "b.toml"))
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("theme = nord", "1:9: Invalid value"),
+        ('utc = true\n\n  intervall = 3\nmouse="no"', "3:3: unknown key 'intervall'; did you mean"),
+        ("frobnicate = 1", "1:1: unknown key 'frobnicate'"),
+        ('# interval = 2\ninterval = "soon"', "2:1: interval must be a number of seconds"),
+        ("interval = 1", "1:1: interval must be at least 2 s"),
+        ("interval = nan", "1:1: interval must be a number"),
+        ("interval = true", "1:1: interval must be a number"),
+        ('mouse = "yes"', "1:1: mouse must be true or false"),
+        ("theme = 3", "1:1: theme must be a text"),
+        ("utc = true\nkeys = 3", "2:1: keys must be a table"),
+        ('[keys]\nquit = "x"\n "list.down" = 3', "3:2: list.down must be a text"),
+        ('keys."list.down" = 3', "1:1: list.down must be a text"),
+        ("keys = {quit = 3}", "1:1: quit must be a text"),
+        ("utc = true\n[kyes]\na = 1", "2:2: unknown key 'kyes'; did you mean 'keys'?"),
+        ('theme = "nord', "1:14: "),
+        ("[keys", "1:6: "),
+    ],
+)
+def test_an_error_names_line_column_and_the_nearest_key(
+    tmp_path: Path, text: str, said: str
+) -> None:
+    assert complaint(tmp_path, text).startswith(said)
+
+
+def test_a_key_can_be_located_afterwards(tmp_path: Path) -> None:
+    loaded = load(tmp_path, 'theme = "x"\n[keys]\nnope = "x"')
+    assert loaded.file is not None
+    assert config.locate(loaded.file, ("keys", "nope")).endswith("config.toml:3:1")
+    assert config.locate(tmp_path / "gone", ("theme",)) == str(tmp_path / "gone")
+
+
+@pytest.mark.parametrize("text", ["1.9", "-5", "soon", "", "nan", "inf", "1e9"])
+def test_an_impossible_interval_is_refused(tmp_path: Path, text: str) -> None:
+    with pytest.raises(ConfigError, match="interval"):
+        load(tmp_path, interval=text)
+
+
+@pytest.mark.parametrize(
+    ("environ", "utf8"),
+    [
+        ({}, False),
+        ({"LANG": "C"}, False),
+        ({"LANG": "POSIX", "LC_CTYPE": "C.UTF-8"}, False),
+        ({"LANG": "C", "LC_CTYPE": "C.UTF-8"}, False),
+        ({"LC_ALL": "C", "LANG": "en_US.UTF-8"}, False),
+        ({"LC_CTYPE": "en_US.ISO-8859-1", "LANG": "en_US.UTF-8"}, False),
+        ({"LANG": "C.UTF-8"}, True),
+        ({"LANG": "en_GB.utf8"}, True),
+        ({"LC_ALL": "", "LC_CTYPE": "de_DE.UTF-8", "LANG": "C"}, True),
+        ({"LC_ALL": "C.UTF-8"}, True),
+    ],
+)
+def test_the_locale_decides_about_letters(environ: dict[str, str], utf8: bool) -> None:
+    assert config.speaks_utf8(environ) is utf8
+
+
+def test_the_person_decides_over_the_locale(tmp_path: Path) -> None:
+    assert load(tmp_path, environ={"LANG": "C"}).ascii_only
+    assert not load(tmp_path, "ascii = false", {"LANG": "C"}).ascii_only
+    assert load(tmp_path, "ascii = false", {"LANG": "C"}, ascii_only=True).ascii_only
