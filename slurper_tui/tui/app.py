@@ -1,0 +1,87 @@
+"""The app: one endless worker over the feed, and every way out with its own code."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import ClassVar
+
+from textual import on
+from textual.app import App
+from textual.binding import BindingType
+from textual.screen import Screen
+from textual.theme import Theme
+from textual.worker import WorkerFailed
+
+from slurper_tui.api.errors import ApiError
+from slurper_tui.monitor.feed import Feed
+from slurper_tui.monitor.view import Snapshot
+from slurper_tui.tui import themes
+from slurper_tui.tui.glyphs import Glyphs, Look
+from slurper_tui.tui.main_screen import MainScreen
+from slurper_tui.tui.options import ScreenOptions, ViewState
+
+EXIT_REJECTED = 3
+EXIT_BUG = 70
+
+
+class SlurperApp(App[int]):
+    """The monitor on a screen. fatal: why every account was refused. crash: a bug that ended it."""
+
+    CSS_PATH = "slurper.tcss"
+    CLOSE_TIMEOUT = 1.0
+    ENABLE_COMMAND_PALETTE = False
+    BINDINGS: ClassVar[list[BindingType]] = []
+
+    def __init__(
+        self, feed: Feed, options: ScreenOptions, save_view: Callable[[ViewState], None]
+    ) -> None:
+        super().__init__()
+        self.animation_level = "none"
+        self.fatal: ApiError | None = None
+        self.crash: BaseException | None = None
+        self._feed = feed
+        self._options = options
+        look = Look(Glyphs(options.ascii_only), options.zone)
+        self.main = MainScreen(feed, options, look, save_view)
+        for theme in (themes.DARK, themes.LIGHT):
+            self.register_theme(theme)
+        wanted = options.view.theme or themes.DEFAULT
+        self.theme = wanted if wanted in self.available_themes else themes.DEFAULT
+
+    def get_default_screen(self) -> Screen[None]:
+        """Begin with the main screen."""
+        return self.main
+
+    def on_mount(self) -> None:
+        """Bind the person's own keys."""
+        self.set_keymap(dict(self._options.keymap))
+
+    @on(MainScreen.Ready)
+    def _listen(self) -> None:
+        self.run_worker(self._follow(), group="feed")
+
+    async def _follow(self) -> None:
+        async for snapshot in self._feed.snapshots():
+            self._arrived(snapshot)
+
+    def _arrived(self, snapshot: Snapshot) -> None:
+        """Show what came, or leave when nobody was ever let in."""
+        if not snapshot.rejected:
+            self.main.take(snapshot)
+            return
+        problems = (account.problem for account in snapshot.accounts if account.problem)
+        self.fatal = next(problems).error
+        self.exit(EXIT_REJECTED, return_code=EXIT_REJECTED)
+
+    def exit_for_signal(self, code: int) -> None:
+        """Leave at once with this return code. To be called in the event loop."""
+        self.exit(code, return_code=code)
+
+    def _handle_exception(self, error: Exception) -> None:
+        """Keep a bug for the report and leave; nothing is printed, no local variable is shown."""
+        self._return_code = EXIT_BUG
+        if self._exception is None:
+            self._exception = error
+            self.crash = error.error if isinstance(error, WorkerFailed) else error
+            self._exception_event.set()
+        self._close_messages_no_wait()

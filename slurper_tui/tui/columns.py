@@ -1,0 +1,255 @@
+"""The columns of the job list as data: how wide, how important, how drawn, how sorted."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from rich.cells import cell_len
+
+from slurper_tui import format as words
+from slurper_tui.monitor.order import default_order
+from slurper_tui.monitor.view import JobView, Phase
+from slurper_tui.tui.glyphs import Look, role_of
+from slurper_tui.tui.lines import Line, Piece, fill, pad, shorten
+
+SortValue = float | str | None
+GAP = 2
+WIDE_TABLE, BROAD_TABLE = 92, 124
+
+
+@dataclass(frozen=True, slots=True)
+class Facts:
+    """What a cell needs beside its job. now: UTC seconds, the moment the data was taken."""
+
+    look: Look
+    now: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column. width: cells; the flexible one takes what is left. priority: the lowest goes
+    first when there is no room, 9 never. descending: how a person first wants it sorted.
+    """
+
+    name: str
+    title: str
+    width: int
+    draw: Callable[[JobView, Facts, int], Line]
+    value: Callable[[JobView], SortValue]
+    priority: int = 9
+    right: bool = False
+    flexible: bool = False
+    descending: bool = False
+
+
+Fitted = tuple[tuple[Column, int], ...]
+"""The columns that have room, each with its width in cells."""
+
+
+def fit(width: int, *, accounts: bool, ages: bool) -> Fitted:
+    """Choose the columns for a table `width` cells wide; the least important go first.
+
+    accounts: there is more than one. ages: some data is not fresh.
+    """
+    hidden = {name for name, shown in (("account", accounts), ("age", ages)) if not shown}
+    chosen = [column for column in COLUMNS if column.name not in hidden]
+    while _needed(chosen, width) > width:
+        least = min(chosen, key=lambda column: column.priority)
+        if least.priority == 9:
+            break
+        chosen.remove(least)
+    spare = max(0, width - _needed(chosen, width))
+    return tuple((c, _width(c, width) + (spare if c.flexible else 0)) for c in chosen)
+
+
+def _needed(columns: Sequence[Column], width: int) -> int:
+    return sum(_width(c, width) for c in columns) + GAP * (len(columns) - 1)
+
+
+def _width(column: Column, table: int) -> int:
+    """A column's least width; in a broad table the bar grows and names get air."""
+    if column.name == "bar":
+        return 16 if table >= BROAD_TABLE else 10 if table >= WIDE_TABLE else 6
+    if column.name == "status" and table < 28:
+        return 1
+    return column.width
+
+
+def cells(view: JobView, columns: Fitted, facts: Facts) -> Line:
+    """Draw one row: every cell exactly as wide as its column, with gaps between them."""
+    row: list[Piece] = []
+    for column, width in columns:
+        if row:
+            row.append(Piece(" " * GAP))
+        row.extend(fill(column.draw(view, facts, width), width, right=column.right))
+    return tuple(row)
+
+
+def header(columns: Fitted, look: Look, sort: str | None, inverted: bool) -> Line:
+    """Draw the titles; the sorted column's is accented and says which way."""
+    row: list[Piece] = []
+    marked = False
+    for column, width in columns:
+        if row:
+            row.append(Piece(" " * (GAP - marked)))
+        title = pad(shorten(column.title, width, look.glyphs.ellipsis), width, right=column.right)
+        marked = column.name == sort
+        if not marked:
+            row.append(Piece(title, "heading"))
+            continue
+        arrow = look.glyphs.say("▾" if column.descending != inverted else "▴")
+        row.append(Piece(_with_arrow(title, arrow, column.right), "sorted"))
+    return tuple(row)
+
+
+def _with_arrow(title: str, arrow: str, right: bool) -> str:
+    """Put the arrow right behind the title, one cell into the gap."""
+    return title + arrow if right else pad(title.rstrip() + arrow, len(title) + 1)
+
+
+def sorted_jobs(jobs: Iterable[JobView], sort: str | None, inverted: bool) -> list[JobView]:
+    """Order jobs by a column, the unknown ones last either way, or by default (sort None)."""
+    ordered = sorted(jobs, key=default_order)
+    column = next((c for c in COLUMNS if c.name == sort), None)
+    if column is None:
+        return ordered[::-1] if inverted else ordered
+    known = [view for view in ordered if column.value(view) is not None]
+    unknown = [view for view in ordered if column.value(view) is None]
+    known.sort(key=partial(_known_value, column), reverse=column.descending != inverted)
+    return known + unknown
+
+
+def _known_value(column: Column, view: JobView) -> tuple[float, str]:
+    value = column.value(view)
+    return (0.0, value) if isinstance(value, str) else (value or 0.0, "")
+
+
+def source_text(view: JobView, look: Look) -> str:
+    """The source bucket and prefix: `photos/2024/`."""
+    source = view.job.source
+    if source is None:
+        return look.glyphs.clean(None)
+    prefix = f"/{look.glyphs.clean(source.path_prefix)}" if source.path_prefix else ""
+    return look.glyphs.clean(source.bucket) + prefix
+
+
+def target_text(view: JobView, look: Look) -> str:
+    """The target bucket."""
+    return look.glyphs.clean(view.job.target.bucket if view.job.target else None)
+
+
+def migration(view: JobView, facts: Facts, width: int) -> Line:
+    """Source and target; when they do not fit, both lose their middle, the longer one more."""
+    arrow, dots = facts.look.glyphs.say(" → "), facts.look.glyphs.ellipsis
+    source, target = source_text(view, facts.look), target_text(view, facts.look)
+    room = max(2, width - cell_len(arrow))
+    for_target = min(cell_len(target), max(room - cell_len(source), room * 2 // 5))
+    return (
+        Piece(shorten(source, room - for_target, dots)),
+        Piece(arrow, "faint"),
+        Piece(shorten(target, for_target, dots)),
+    )
+
+
+def _status(view: JobView, facts: Facts, width: int) -> Line:
+    glyphs, role = facts.look.glyphs, role_of(view)
+    word = shorten(glyphs.clean(view.word), max(0, width - 2), glyphs.ellipsis)
+    return (Piece(glyphs.sign(view.state) + (f" {word}" if width > 1 else ""), role),)
+
+
+def short_id(text: str, look: Look, width: int = 9) -> str:
+    """The beginning of an opaque id, which is what a person types."""
+    clean = look.glyphs.clean(text)
+    return clean if cell_len(clean) <= width else shorten(clean, width, look.glyphs.ellipsis)
+
+
+def _account(view: JobView, facts: Facts, width: int) -> Line:
+    return (Piece(short_id(view.account_id, facts.look, width), "muted"),)
+
+
+def _done(view: JobView, facts: Facts, width: int) -> Line:
+    """Done of all; an ended job that is whole says its count in full."""
+    done, objects = view.counts.done, view.counts.objects
+    if done is None and objects is None:
+        return _unknown(facts)
+    whole = words.count(done)
+    if not view.live and done == objects and len(whole) <= width:
+        return (Piece(whole),)
+    more = "+" if view.phase is Phase.LISTING else ""
+    total = facts.look.glyphs.say(f"/{words.short_count(objects)}{more}")
+    return (Piece(facts.look.glyphs.say(words.short_count(done))), Piece(total, "muted"))
+
+
+def _bar(view: JobView, facts: Facts, width: int) -> Line:
+    done, objects = view.counts.done, view.counts.objects
+    role = "bar" if view.live else "bar-ended"
+    if done is None or objects is None or objects <= 0:
+        return (Piece(facts.look.glyphs.bar(0, 1, width), role),)
+    return (Piece(facts.look.glyphs.bar(done, objects, width), role),)
+
+
+def _percent(view: JobView, facts: Facts, _width: int) -> Line:
+    if view.percent is None:
+        return _unknown(facts)
+    return (Piece(words.percent(view.percent, provisional=view.provisional)),)
+
+
+def _failed(view: JobView, facts: Facts, _width: int) -> Line:
+    failed = view.counts.failed
+    if failed is None:
+        return _unknown(facts)
+    return (Piece(words.short_count(failed), "error" if failed else "faint"),)
+
+
+def shown_rate(view: JobView) -> float | None:
+    """The job's rate, for as long as it can have one."""
+    return view.rate if view.live and view.status == "running" and not view.stale else None
+
+
+def _rate(view: JobView, facts: Facts, _width: int) -> Line:
+    rate = shown_rate(view)
+    return _unknown(facts) if rate is None else (Piece(words.rate(rate)),)
+
+
+def _eta(_view: JobView, facts: Facts, _width: int) -> Line:
+    return _unknown(facts)
+
+
+def _age(view: JobView, facts: Facts, _width: int) -> Line:
+    if not view.missed or view.as_of is None:
+        return ()
+    return (Piece(words.age(facts.now - view.as_of), "warning" if view.stale else "muted"),)
+
+
+def _unknown(facts: Facts) -> Line:
+    return (Piece(facts.look.glyphs.clean(None), "faint"),)
+
+
+def _name_value(view: JobView) -> str:
+    source, target = view.job.source, view.job.target
+    names = (source.bucket, source.path_prefix) if source else ()
+    return "/".join(n or "" for n in (*names, target.bucket if target else "")).casefold()
+
+
+COLUMNS: tuple[Column, ...] = (
+    Column("status", "Status", 12, _status, lambda v: v.word),
+    Column("account", "Account", 9, _account, lambda v: v.account_id, priority=6),
+    Column("migration", "Migration", 13, migration, _name_value, flexible=True),
+    Column("done", "Done", 12, _done, lambda v: v.counts.done, 5, right=True, descending=True),
+    Column("bar", "", 6, _bar, lambda v: v.percent, 1),
+    Column("percent", "%", 4, _percent, lambda v: v.percent, right=True, descending=True),
+    Column(
+        "failed", "Failed", 6, _failed, lambda v: v.counts.failed, 4, right=True, descending=True
+    ),
+    Column("rate", "/s", 5, _rate, shown_rate, 3, right=True, descending=True),
+    Column("eta", "ETA", 5, _eta, lambda _: None, 2, right=True),
+    Column("age", "Age", 4, _age, lambda v: v.as_of, 7, right=True),
+)
+
+SORTS: tuple[str | None, ...] = (
+    None,
+    *(c.name for c in COLUMNS if c.name not in ("bar", "eta", "account", "age")),
+)
+"""What `<` and `>` walk through; None is the default order."""

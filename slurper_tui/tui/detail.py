@@ -1,0 +1,246 @@
+"""Everything about one job, as lines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import zip_longest
+
+from slurper_tui import format as words
+from slurper_tui.api.models import Source
+from slurper_tui.monitor.view import Counts, JobView, Phase
+from slurper_tui.tui.columns import Facts, migration, shown_rate
+from slurper_tui.tui.glyphs import Look, role_of
+from slurper_tui.tui.lines import Line, Piece, fill, pad, shorten, wrap
+from slurper_tui.tui.problems import error_details
+
+LABEL = 13
+TWO_COLUMNS = 76
+"""The width from which on the numbers stand beside the identity instead of above it."""
+
+_PART_ROLES = {
+    "transferred": "primary",
+    "skipped": "secondary",
+    "failed": "error",
+    "remaining": "faint",
+}
+
+
+def detail_lines(view: JobView, facts: Facts, width: int) -> tuple[Line, ...]:
+    """Tell what matters first; beside each other where there is room."""
+    width = max(8, width)
+    title = (_strong(migration(view, facts, width)), _status(view, facts, width))
+    if width >= TWO_COLUMNS:
+        half = width // 2 - 2
+        left = list(_numbers(view, facts, half))
+        right = [*_pace(view, facts, half), (), *_identity(view, facts, half)]
+        return (*title, (), *_beside(left, right, half))
+    numbers, pace = _numbers(view, facts, width), _pace(view, facts, width)
+    return (*title, (), *numbers, (), *pace, (), *_identity(view, facts, width))
+
+
+def _beside(left: Sequence[Line], right: Sequence[Line], half: int) -> Iterator[Line]:
+    for one, other in zip_longest(left, right, fillvalue=()):
+        yield (*fill(one, half), Piece("    "), *other)
+
+
+def _strong(line: Line) -> Line:
+    return tuple(Piece(piece.text, piece.role or "strong") for piece in line)
+
+
+def _status(view: JobView, facts: Facts, width: int) -> Line:
+    glyphs = facts.look.glyphs
+    word = f"{glyphs.sign(view.state)} {glyphs.clean(view.word)}"
+    word = shorten(word, width, glyphs.ellipsis)
+    return (Piece(word, role_of(view)), Piece(glyphs.say(_since(view, facts)), "muted"))
+
+
+def _since(view: JobView, facts: Facts) -> str:
+    """How long it runs, or when it ended."""
+    zone = facts.look.zone
+    created = words.parse_time(view.job.created_at)
+    finished = words.parse_time(view.job.finished_at)
+    if not view.live and finished is not None:
+        return f"  {words.moment(finished, facts.now, zone)}"
+    if created is None:
+        return ""
+    span = words.duration(facts.now - created)
+    return f"  {span} since {words.moment(created, facts.now, zone)}" if view.live else ""
+
+
+# Numbers --------------------------------------------------------------------------------------
+
+
+def _numbers(view: JobView, facts: Facts, width: int) -> Iterator[Line]:
+    counts, say = view.counts, facts.look.glyphs.say
+    percent = words.percent(view.percent, provisional=view.provisional)
+    yield (
+        *_split_bar(counts, facts.look, max(1, width - 7)),
+        Piece(pad(say(percent), 5, right=True), "strong"),
+        Piece(" %", "muted"),
+    )
+    yield ()
+    for name, number in _parts(counts):
+        yield _count_line(name, number, counts.objects, facts.look)
+    more = "+" if view.phase is Phase.LISTING else ""
+    total = pad(say(words.count(counts.objects)), 13, right=True)
+    note = "  still listing" if view.phase is Phase.LISTING else ""
+    yield (Piece(pad("total", LABEL), "muted"), Piece(total + more), Piece(note, "muted"))
+
+
+def _parts(counts: Counts) -> tuple[tuple[str, int | None], ...]:
+    return (
+        ("transferred", counts.transferred),
+        ("skipped", counts.skipped),
+        ("failed", counts.failed),
+        ("remaining", counts.remaining),
+    )
+
+
+def _count_line(name: str, number: int | None, whole: int | None, look: Look) -> Line:
+    role = _PART_ROLES[name] if number else "faint"
+    count = pad(look.glyphs.say(words.count(number)), 13, right=True)
+    share = pad(look.glyphs.say(words.share(number, whole)), 9, right=True)
+    failed = "error" if name == "failed" and number else ""
+    return (
+        Piece(look.glyphs.part(name), role),
+        Piece(pad(f" {name}", LABEL - 1), "muted"),
+        Piece(count, failed),
+        Piece(share, "muted"),
+    )
+
+
+def _split_bar(counts: Counts, look: Look, width: int) -> Line:
+    """Divide a bar in whole cells; what exists at all is seen as at least one cell, if it can."""
+    parts = [(name, number or 0) for name, number in _parts(counts)]
+    whole = sum(number for _, number in parts)
+    if not whole:
+        return (Piece(look.glyphs.part("remaining") * width, "faint"),)
+    sizes = _share_out([number for _, number in parts], width)
+    return tuple(
+        Piece(look.glyphs.part(name) * size, _PART_ROLES[name])
+        for (name, _), size in zip(parts, sizes, strict=True)
+    )
+
+
+def _share_out(numbers: Sequence[int], width: int) -> list[int]:
+    """Give each number its cells, at least one if it is any, and the largest what is left."""
+    whole = sum(numbers)
+    sizes = [max(1, n * width // whole) if n else 0 for n in numbers]
+    largest = max(range(len(numbers)), key=lambda place: numbers[place])
+    sizes[largest] = max(0, sizes[largest] + width - sum(sizes))
+    return sizes
+
+
+# Pace -----------------------------------------------------------------------------------------
+
+
+def _pace(view: JobView, facts: Facts, width: int) -> Iterator[Line]:
+    """Tell how fast it goes, when it will end or how it ended, and what the last poll met."""
+    glyphs = facts.look.glyphs
+    if view.verdict:
+        role = "success" if view.verdict.clean else "warning"
+        yield from _wrapped(glyphs.say(glyphs_safe(view.verdict.text, facts)), width, role)
+    if view.live:
+        yield _rates(view, facts)
+        yield (Piece("ETA ", "muted"), Piece(glyphs.say(words.DASH), "faint"))
+    elif view.lifetime_rate is not None:
+        yield (Piece(words.rate(view.lifetime_rate)), Piece("/s on average", "muted"))
+    if view.gone:
+        yield from _wrapped("no longer known to the API", width, "muted")
+    yield from _trouble(view, facts, width)
+
+
+def glyphs_safe(text: str, facts: Facts) -> str:
+    """Our own sentence that may quote foreign words: neutralised, its signs kept sayable."""
+    return facts.look.glyphs.clean(facts.look.glyphs.say(text))
+
+
+def _rates(view: JobView, facts: Facts) -> Line:
+    say = facts.look.glyphs.say
+    return (
+        Piece(say(words.rate(shown_rate(view)))),
+        Piece(say("/s now · "), "muted"),
+        Piece(say(words.rate(view.lifetime_rate))),
+        Piece("/s since start", "muted"),
+    )
+
+
+def _trouble(view: JobView, facts: Facts, width: int) -> Iterator[Line]:
+    if view.missed and view.as_of is not None:
+        age = words.duration(facts.now - view.as_of)
+        role = "warning" if view.stale else "muted"
+        yield from _wrapped(f"these numbers are {age} old", width, role)
+    if view.problem:
+        for label, text in error_details(view.problem, facts.look):
+            yield from _wrapped(f"{label}: {text}", width, "error")
+
+
+# Identity -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Field:
+    label: str
+    text: str
+
+
+def _identity(view: JobView, facts: Facts, width: int) -> Iterator[Line]:
+    """Tell who the job is, exactly; long values continue on the next line."""
+    for field in (*_job_fields(view, facts), *_source_fields(view.job.source, facts)):
+        yield from _field_lines(field, width)
+    target = view.job.target
+    clean = facts.look.glyphs.clean
+    yield from _field_lines(_Field("target", clean(target.bucket if target else None)), width)
+    if target and target.jurisdiction:
+        yield from _field_lines(_Field("jurisdiction", clean(target.jurisdiction)), width)
+
+
+def _job_fields(view: JobView, facts: Facts) -> Iterator[_Field]:
+    job, clean = view.job, facts.look.glyphs.clean
+    yield _Field("job", clean(job.id))
+    yield _Field("account", clean(view.account_id))
+    yield _Field("created", _time(job.created_at, facts))
+    if job.finished_at is not None:
+        yield _Field("finished", _time(job.finished_at, facts))
+    if job.overwrite is not None:
+        yield _Field("overwrite", "yes" if job.overwrite else "no")
+
+
+def _source_fields(source: Source | None, facts: Facts) -> Iterator[_Field]:
+    if source is None:
+        return
+    clean = facts.look.glyphs.clean
+    yield _Field("source", clean(source.bucket))
+    if source.path_prefix:
+        yield _Field("prefix", clean(source.path_prefix))
+    if source.keys is not None:
+        yield _Field("keys", words.count(len(source.keys)))
+    yield _Field("vendor", clean(source.vendor))
+    for label, text in (
+        ("endpoint", source.endpoint),
+        ("region", source.region),
+        ("jurisdiction", source.jurisdiction),
+    ):
+        if text:
+            yield _Field(label, clean(text))
+
+
+def _time(text: str | None, facts: Facts) -> str:
+    """A time in the person's zone, or the API's own text when it is none that we know."""
+    at = words.parse_time(text)
+    if at is None:
+        return facts.look.glyphs.clean(text)
+    return words.iso(at, facts.look.zone).replace("T", " ")[:19]
+
+
+def _field_lines(field: _Field, width: int) -> Iterator[Line]:
+    label = pad(field.label, LABEL)
+    for part in wrap(field.text, width - LABEL):
+        yield (Piece(label, "muted"), Piece(part))
+        label = " " * LABEL
+
+
+def _wrapped(text: str, width: int, role: str) -> Iterator[Line]:
+    for part in wrap(text, width):
+        yield (Piece(part, role),)

@@ -1,0 +1,79 @@
+"""The pane that tells everything about the highlighted job."""
+
+from __future__ import annotations
+
+from textual.geometry import Size
+from textual.reactive import var
+
+from slurper_tui.tui.columns import Facts
+from slurper_tui.tui.detail import detail_lines
+from slurper_tui.tui.glyphs import Look
+from slurper_tui.tui.lines import Line, Piece, fill
+from slurper_tui.tui.painted import PaintedLines
+from slurper_tui.tui.scene import Scene
+
+
+class TextLines(PaintedLines, can_focus=True):
+    """Ready lines that may be longer than the screen, with a mark where they go on."""
+
+    def __init__(self, look: Look, *, id: str) -> None:
+        super().__init__(id=id)
+        self._look = look
+        self._lines: tuple[Line, ...] = ()
+
+    def lines_for(self, width: int) -> tuple[Line, ...]:
+        """Make the lines for a pane of so many cells."""
+        raise NotImplementedError
+
+    def line_at(self, y: int) -> Line:
+        """Draw the line at the scrolled place, and at the edges whether there is more."""
+        place = y + self.scroll_offset.y
+        line = self._lines[place] if place < len(self._lines) else ()
+        return (*fill(line, self.size.width - 1), Piece(self._more(y), "faint"))
+
+    def _more(self, y: int) -> str:
+        top, height = self.scroll_offset.y, self.size.height
+        if y == height - 1 and top + height < len(self._lines):
+            return self._look.glyphs.say("↓")
+        return self._look.glyphs.say("↑") if y == 0 and top > 0 else " "
+
+    def remake(self) -> None:
+        """Make the lines again and repaint what differs."""
+        self._lines = self.lines_for(max(1, self.size.width - 2))
+        self.virtual_size = Size(self.size.width, len(self._lines))
+        self.repaint_changes()
+
+    def scroll_lines(self, lines: int) -> None:
+        """Scroll by so many lines, as far as there are any."""
+        last = max(0, len(self._lines) - self.size.height)
+        y = max(0, min(self.scroll_offset.y + lines, last))
+        self.scroll_to(y=y, animate=False, force=True)
+
+    def on_resize(self) -> None:
+        """Fit the lines to the new size."""
+        self._painted.clear()
+        self.remake()
+        self.scroll_lines(0)
+
+    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
+        """Repaint what differs after scrolling."""
+        self.repaint_changes()
+
+
+class DetailPane(TextLines):
+    """The highlighted job of a scene."""
+
+    scene: var[Scene] = var(Scene, init=False)
+
+    def lines_for(self, width: int) -> tuple[Line, ...]:
+        """Tell the highlighted job, or nothing."""
+        job = self.scene.job
+        return detail_lines(job, Facts(self._look, self.scene.now), width) if job else ()
+
+    def watch_scene(self, before: Scene, after: Scene) -> None:
+        """Show the job, from its top when it is another one."""
+        if before.job is after.job and before.now == after.now:
+            return
+        if before.highlighted != after.highlighted:
+            self.scroll_to(y=0, animate=False, force=True)
+        self.remake()

@@ -1,0 +1,109 @@
+"""The signs on the screen, once in Unicode and once in ASCII, and what each status looks like."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import tzinfo
+from typing import NamedTuple
+
+from slurper_tui.format import safe
+from slurper_tui.monitor.view import JobView, State
+
+
+class Status(NamedTuple):
+    """How a state is drawn: its sign, its sign in ASCII, and its role."""
+
+    sign: str
+    plain: str
+    role: str
+
+
+STATUS: Mapping[State, Status] = {
+    State.RUNNING: Status("▶", ">", "primary"),
+    State.LISTING: Status("◔", "~", "primary"),
+    State.STALLED: Status("▲", "!", "warning"),
+    State.PAUSED: Status("‖", "=", "secondary"),
+    State.COMPLETED: Status("✔", "+", "success"),
+    State.COMPLETED_WITH_LOSS: Status("✔", "+", "warning"),
+    State.ABORTED: Status("✖", "x", "error"),
+    State.OTHER: Status("?", "?", "neutral"),
+    State.GONE: Status("·", ".", "muted"),
+}
+
+_PLAIN_WORDS = str.maketrans(
+    {
+        "—": "-",
+        "–": "-",
+        "·": "-",
+        "…": "..",
+        "→": "->",
+        "≥": ">=",
+        "×": "x",
+        "▾": "v",
+        "▴": "^",
+        "▌": ">",
+        "▐": "|",
+        "─": "-",
+        "│": "|",
+        "↑": "^",
+        "↓": "v",
+    }
+)
+_EIGHTHS = " ▏▎▍▌▋▊▉█"
+_PARTS = {"transferred": "█", "skipped": "▓", "failed": "▒", "remaining": "░"}
+_PLAIN_PARTS = {"transferred": "#", "skipped": "+", "failed": "x", "remaining": "-"}
+
+
+@dataclass(frozen=True, slots=True)
+class Glyphs:
+    """The signs of one terminal. ascii_only: nothing beyond the 95 printable ASCII characters."""
+
+    ascii_only: bool = False
+
+    def say(self, text: str) -> str:
+        """Our own words with their signs."""
+        return text.translate(_PLAIN_WORDS) if self.ascii_only else text
+
+    def clean(self, text: str | None) -> str:
+        """Foreign text made harmless; a dash where there is none."""
+        return self.say("—") if text is None else safe(text, ascii_only=self.ascii_only)
+
+    @property
+    def ellipsis(self) -> str:
+        """What stands for the lost middle of a name."""
+        return self.say("…")
+
+    def sign(self, state: State) -> str:
+        """The one-cell sign of a state."""
+        status = STATUS[state]
+        return status.plain if self.ascii_only else status.sign
+
+    def part(self, name: str) -> str:
+        """The character that a part of the divided bar is made of."""
+        return (_PLAIN_PARTS if self.ascii_only else _PARTS)[name]
+
+    def bar(self, part: int, whole: int, width: int) -> str:
+        """A bar of `width` cells, filled in eighths (whole cells in ASCII), never above the truth."""
+        part = max(0, min(part, whole))
+        if self.ascii_only:
+            full = part * width // whole if whole > 0 else 0
+            return "#" * full + "-" * (width - full)
+        steps = part * width * 8 // whole if whole > 0 else 0
+        full, eighths = divmod(steps, 8)
+        return ("█" * full + _EIGHTHS[eighths])[:width].ljust(width)
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """What every drawing needs: the signs, and the zone that times are told in (None: local)."""
+
+    glyphs: Glyphs = Glyphs()
+    zone: tzinfo | None = None
+
+
+def role_of(view: JobView) -> str:
+    """The role that a job's status is coloured by; an end without known counts is no success yet."""
+    if view.state is State.COMPLETED and view.counts.done is None:
+        return "muted"
+    return STATUS[view.state].role

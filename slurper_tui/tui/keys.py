@@ -1,0 +1,81 @@
+"""Every key of the main screen: what it does, its short word, and a sentence about it."""
+
+from __future__ import annotations
+
+from textual.binding import Binding
+
+
+def _key(keys: str, action: str, id: str, word: str, tooltip: str, hint: bool = False) -> Binding:
+    return Binding(keys, action, word, id=id, tooltip=tooltip, show=hint, system=False)
+
+
+KEYS: tuple[Binding, ...] = (
+    _key("down,j", "move(1)", "move.down", "down", "Highlight the next job, or scroll down."),
+    _key("up,k", "move(-1)", "move.up", "up", "Highlight the previous job, or scroll up."),
+    _key("g,home", "ends(-1)", "move.top", "top", "Go to the first job."),
+    _key("G,end", "ends(1)", "move.bottom", "bottom", "Go to the last job."),
+    _key("ctrl+d,pagedown", "page(1)", "move.page-down", "page down", "Go one page down."),
+    _key("ctrl+u,pageup", "page(-1)", "move.page-up", "page up", "Go one page up."),
+    _key("tab", "other_pane", "pane.next", "next pane", "Move between the list and the details."),
+    _key("enter", "open", "pane.open", "open", "Look at the highlighted job.", True),
+    _key("escape", "back", "pane.back", "back", "Go back, or clear the filter."),
+    _key("M", "zoom", "pane.maximise", "maximise", "Give this pane the whole screen, or share it."),
+    _key("slash", "filter", "list.filter", "filter", "Show only jobs that match words.", True),
+    _key("less_than_sign", "sort(-1)", "list.sort-left", "sort", "Sort by the previous column."),
+    _key("greater_than_sign", "sort(1)", "list.sort-right", "sort", "Sort by the next column.", True),
+    _key("I", "invert", "list.invert", "invert", "Turn the order around."),
+    _key("a", "ended", "list.ended", "ended", "Hide or show the ended jobs.", True),
+    _key("r", "refresh_job", "poll.job", "refresh", "Ask for this job now."),
+    _key("R", "refresh_all", "poll.all", "refresh all", "Ask for everything now."),
+    _key("z", "freeze", "poll.freeze", "freeze", "Hold the screen still; polling goes on."),
+    _key("plus", "interval(1)", "poll.slower", "slower", "Ask less often."),
+    _key("minus", "interval(-1)", "poll.faster", "faster", "Ask more often."),
+    _key("y", "copy_id", "copy.id", "copy id", "Copy the job's id; twice shows it in full."),
+    _key("Y", "copy_json", "copy.json", "copy JSON", "Copy the job as JSON; twice shows it in full."),
+    _key("exclamation_mark", "problem", "show.problem", "problem", "Tell the problem in full.", True),
+    _key("question_mark", "help", "show.help", "help", "Show all keys.", True),
+    _key("colon,ctrl+p", "palette", "show.palette", "palette", "Find a job or an action by name."),
+    _key("ctrl+l", "repaint", "screen.repaint", "repaint", "Draw the whole screen again."),
+    _key("ctrl+z", "suspend", "app.suspend", "suspend", "Go to the background, as the shell's fg undoes."),
+    _key("q,ctrl+c", "leave", "app.quit", "quit", "Leave; the jobs go on.", True),
+)
+
+INTERVALS = (2.0, 3.0, 5.0, 10.0, 15.0, 30.0, 60.0)
+"""The seconds between rounds that `+` and `-` walk through."""
+
+_SIGNS = {
+    "slash": "/",
+    "less_than_sign": "<",
+    "greater_than_sign": ">",
+    "exclamation_mark": "!",
+    "question_mark": "?",
+    "colon": ":",
+    "plus": "+",
+    "minus": "-",
+    "space": "Space",
+    "enter": "Enter",
+    "escape": "Esc",
+    "tab": "Tab",
+    "pagedown": "PgDn",
+    "pageup": "PgUp",
+    "home": "Home",
+    "end": "End",
+    "up": "↑",
+    "down": "↓",
+    "left": "←",
+    "right": "→",
+}
+
+
+def key_sign(key: str) -> str:
+    """Give a key as a person reads it: `/`, `^p`, `Enter`."""
+    if key.startswith("ctrl+"):
+        return f"^{key.removeprefix('ctrl+')}"
+    return _SIGNS.get(key, key)
+
+
+def next_interval(seconds: float, step: int) -> float:
+    """Give the next longer (step 1) or shorter (step -1) interval, or the outermost one."""
+    if step > 0:
+        return next((i for i in INTERVALS if i > seconds), INTERVALS[-1])
+    return next((i for i in reversed(INTERVALS) if i < seconds), INTERVALS[0])

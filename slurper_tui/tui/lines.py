@@ -1,0 +1,104 @@
+"""A line of the screen as a value: pieces of text, each with the role that the stylesheet colours."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import NamedTuple
+
+from rich.cells import cell_len, set_cell_size
+
+
+class Piece(NamedTuple):
+    """Some text and its role: the name of a component class without its prefix; "" is plain."""
+
+    text: str
+    role: str = ""
+
+
+Line = tuple[Piece, ...]
+"""Pieces from left to right."""
+
+
+def text_of(line: Iterable[Piece]) -> str:
+    """The line's characters without their roles."""
+    return "".join(piece.text for piece in line)
+
+
+def width_of(line: Iterable[Piece]) -> int:
+    """The line's width in cells."""
+    return sum(cell_len(piece.text) for piece in line)
+
+
+def shorten(text: str, width: int, ellipsis: str = "…") -> str:
+    """Make text fit `width` cells; what is too long loses its middle and keeps both ends."""
+    if cell_len(text) <= width:
+        return text
+    room = width - cell_len(ellipsis)
+    if room < 2:
+        return _head(text, max(0, width))
+    return _head(text, room - room // 2) + ellipsis + _head(text[::-1], room // 2)[::-1]
+
+
+def _head(text: str, width: int) -> str:
+    """As many first characters as fit; every one takes a place, so that marks cannot pile up."""
+    return _cut(text[:width], width)
+
+
+def _cut(text: str, width: int) -> str:
+    while cell_len(text) > width:
+        text = text[:-1]
+    return text
+
+
+def pad(text: str, width: int, *, right: bool = False) -> str:
+    """Fill text with blanks to `width` cells, at its left when it stands `right`."""
+    blanks = " " * max(0, width - cell_len(text))
+    return blanks + text if right else text + blanks
+
+
+def fill(line: Line, width: int, *, right: bool = False) -> Line:
+    """Make the line exactly `width` cells wide; what does not fit is cut at its end."""
+    missing = width - width_of(line)
+    if missing >= 0:
+        blanks = (Piece(" " * missing),)
+        return blanks + line if right else line + blanks
+    return tuple(_cut_pieces(line, width))
+
+
+def _cut_pieces(line: Line, width: int) -> Iterable[Piece]:
+    for piece in line:
+        length = cell_len(piece.text)
+        if length > width:
+            yield Piece(set_cell_size(piece.text, width), piece.role)
+            return
+        yield piece
+        width -= length
+
+
+def spread(left: Line, right: Line, width: int) -> Line:
+    """Put one line at the left edge and one at the right, the right one only if both fit."""
+    gap = width - width_of(left) - width_of(right)
+    return (*left, Piece(" " * gap), *right) if gap >= 1 and right else fill(left, width)
+
+
+def wrap(text: str, width: int) -> list[str]:
+    """Cut text into parts of at most `width` cells, losing nothing; at least one part."""
+    width = max(2, width)
+    parts = []
+    while cell_len(text) > width:
+        part = _head(text, width)
+        parts.append(part)
+        text = text[len(part) :]
+    return [*parts, text]
+
+
+def join(parts: Iterable[Line], gap: str = "  ", role: str = "faint") -> Line:
+    """Set parts in a row with `gap` between them; empty ones are left out."""
+    line: list[Piece] = []
+    for part in parts:
+        if not part:
+            continue
+        if line:
+            line.append(Piece(gap, role))
+        line.extend(part)
+    return tuple(line)

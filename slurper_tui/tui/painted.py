@@ -1,0 +1,131 @@
+"""A widget made of lines that repaints only the cells that changed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import ClassVar
+
+from rich.cells import cell_len
+from rich.segment import Segment
+from rich.style import Style
+from textual.geometry import Region
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+
+from slurper_tui.tui.lines import Line, fill
+
+MERGE = 6
+"""Runs of changed cells nearer than this are one: moving the terminal's cursor costs as much."""
+
+ROLES = (
+    *("muted", "faint", "strong", "primary", "secondary", "success", "warning", "error"),
+    *("neutral", "accent", "bar", "bar-ended", "heading", "sorted", "key", "rule", "banner"),
+)
+ROWS = ("cursor", "cursor-blurred", "stale")
+
+Cell = tuple[str, int, Style | None]
+
+
+class PaintedLines(ScrollView):
+    """Lines drawn by `line_at`, coloured by role, compared with what stands on the screen.
+
+    Whoever changes what `line_at` would say calls `repaint_changes`; nothing moved, nothing drawn.
+    """
+
+    COMPONENT_CLASSES: ClassVar[set[str]] = {f"role--{role}" for role in ROLES} | {
+        f"row--{row}" for row in ROWS
+    }
+    DEFAULT_CSS = """
+    PaintedLines { scrollbar-size: 0 0; overflow: hidden; }
+    """
+
+    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
+        super().__init__(id=id, classes=classes)
+        self._painted: dict[int, Strip] = {}
+        self._styles_by_role: dict[tuple[str, str], Style] = {}
+
+    def line_at(self, y: int) -> Line:
+        """Say what stands on row `y` of the visible part."""
+        raise NotImplementedError
+
+    def row_role(self, y: int) -> str:
+        """Say how row `y` as a whole is coloured; one of ROWS, or "" for plainly."""
+        return ""
+
+    def render_line(self, y: int) -> Strip:
+        """Draw one visible row, and remember it as what stands on the screen."""
+        strip = self._painted[y] = self._strip(y)
+        return strip
+
+    def repaint_changes(self, rows: Iterator[int] | range | None = None) -> None:
+        """Compare visible rows (all by default) with the screen and repaint the cells that differ."""
+        if not self.is_mounted or not self.size:
+            return
+        regions = [r for y in rows or range(self.size.height) for r in self._changes(y)]
+        if regions:
+            self.refresh(*regions)
+
+    def notify_style_update(self) -> None:
+        """Forget the colours: the theme, or the terminal's abilities, have changed."""
+        super().notify_style_update()
+        self._styles_by_role.clear()
+        self._painted.clear()
+
+    def _changes(self, y: int) -> Iterator[Region]:
+        painted, wanted = self._painted.get(y), self._strip(y)
+        if painted is None or painted == wanted:
+            return
+        self._painted[y] = wanted
+        for start, end in differing_runs(painted, wanted):
+            yield Region(start, y, end - start, 1)
+
+    def _strip(self, y: int) -> Strip:
+        row = self.row_role(y)
+        line = fill(self.line_at(y), self.size.width)
+        return Strip([Segment(p.text, self._style(p.role, row)) for p in line], self.size.width)
+
+    def _style(self, role: str, row: str) -> Style:
+        style = self._styles_by_role.get((role, row))
+        if style is None:
+            style = self._styles_by_role[role, row] = self._mix(role, row)
+        return style
+
+    def _mix(self, role: str, row: str) -> Style:
+        """Lay a row's own colours over a role's, save the background that a role has itself."""
+        plain = self.rich_style
+        style = self.get_component_rich_style(f"role--{role}") if role else plain
+        if not row:
+            return style
+        over = self.get_component_rich_style(f"row--{row}", partial=True)
+        if role and style.bgcolor != plain.bgcolor:
+            over = over.without_color
+        return style + over
+
+
+def differing_runs(before: Strip, after: Strip) -> list[tuple[int, int]]:
+    """Give the half-open runs of cells in which two strips differ, near ones merged."""
+    olds, news = _cells(before), _cells(after)
+    if len(olds) != len(news):
+        return [(0, len(news))]
+    runs: list[tuple[int, int]] = []
+    for x, (old, new) in enumerate(zip(olds, news, strict=True)):
+        if old == new:
+            continue
+        if runs and x - runs[-1][1] < MERGE:
+            runs[-1] = (runs[-1][0], x + 1)
+        else:
+            runs.append((x, x + 1))
+    return runs
+
+
+def _cells(strip: Strip) -> list[Cell]:
+    """Give every cell as character, half and style, so that no wide character is ever halved."""
+    cells: list[Cell] = []
+    for text, style, _control in strip:
+        for char in text:
+            width = cell_len(char)
+            if width == 0 and cells:
+                under, half, below = cells[-1]
+                cells[-1] = (under + char, half, below)
+            cells.extend((char, half, style) for half in range(width))
+    return cells

@@ -1,0 +1,116 @@
+"""What stands in the way, in few words for the line and in full for the dialog."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import datetime
+
+from slurper_tui import format as words
+from slurper_tui.api.errors import ApiError, Rejected
+from slurper_tui.monitor.view import AccountView, Problem, Snapshot
+from slurper_tui.tui.columns import short_id
+from slurper_tui.tui.glyphs import Look
+from slurper_tui.tui.lines import Line, Piece, join
+
+
+def in_trouble(snapshot: Snapshot) -> tuple[AccountView, ...]:
+    """Give the accounts that do not answer as a whole."""
+    return tuple(account for account in snapshot.accounts if account.problem)
+
+
+def standing_problem(snapshot: Snapshot) -> Problem | None:
+    """Give the first account's problem when every account has one."""
+    troubled = in_trouble(snapshot)
+    everyone = bool(troubled) and len(troubled) == len(snapshot.accounts)
+    return troubled[0].problem if everyone else None
+
+
+def time_of_day(at: float, look: Look) -> str:
+    """A clock time to the second, for what is about to happen: `14:02:31`."""
+    return datetime.fromtimestamp(at, look.zone).strftime("%H:%M:%S")
+
+
+def problem_line(problem: Problem, look: Look) -> Line:
+    """Say what failed, since when, and when the next try is."""
+    parts: list[Line] = [(Piece(look.glyphs.clean(problem.error.message), "error"),)]
+    parts.append((Piece(f"since {words.clock(problem.since, look.zone)}"),))
+    if problem.retry_at is not None:
+        parts.append((Piece(f"next try {time_of_day(problem.retry_at, look)}"),))
+    return join(parts, look.glyphs.say(" · "))
+
+
+def banner_lines(snapshot: Snapshot | None, look: Look) -> tuple[Line, ...]:
+    """Give a line for every account that is refused, or that alone is in trouble."""
+    if snapshot is None:
+        return ()
+    troubled = in_trouble(snapshot)
+    some = len(troubled) < len(snapshot.accounts)
+    return tuple(
+        _banner(account, account.problem, look)
+        for account in troubled
+        if account.problem and (some or isinstance(account.problem.error, Rejected))
+    )
+
+
+def _banner(account: AccountView, problem: Problem, look: Look) -> Line:
+    name = short_id(account.account_id, look, 12)
+    said = _said(problem.error, look)
+    return (Piece(" "), Piece(name, "strong"), Piece("  "), Piece(said, "error"))
+
+
+def _said(error: ApiError, look: Look) -> str:
+    """The API's own words, or ours when it sent none."""
+    faults = "; ".join(str(fault) for fault in error.faults)
+    status = f"{error.status} · " if error.status and faults else ""
+    return look.glyphs.say(status) + look.glyphs.clean(faults or error.message)
+
+
+def problem_details(snapshot: Snapshot | None, look: Look) -> list[tuple[str, str]]:
+    """Tell everything about every problem as pairs of label and text; a label "" is a new part."""
+    if snapshot is None:
+        return [("", "Nothing has been asked yet.")]
+    told = [
+        pair
+        for account in in_trouble(snapshot)
+        if account.problem
+        for pair in _account_details(account, account.problem, look)
+    ]
+    told.extend(_job_details(snapshot, look))
+    blocked = snapshot.budget.blocked_until
+    if blocked is not None:
+        told.append(("", f"The API asked to wait until {words.clock(blocked, look.zone)}."))
+    return told or [("", "Nothing stands in the way: every account answers.")]
+
+
+def _account_details(
+    account: AccountView, problem: Problem, look: Look
+) -> Iterator[tuple[str, str]]:
+    yield "", f"Account {look.glyphs.clean(account.account_id)}"
+    yield from error_details(problem.error, look)
+    yield "since", words.iso(problem.since, look.zone)
+    if problem.last_good is None:
+        yield "last good poll", "none yet"
+    else:
+        yield "last good poll", words.iso(problem.last_good, look.zone)
+    if problem.retry_at is not None:
+        yield "next try", words.iso(problem.retry_at, look.zone)
+
+
+def _job_details(snapshot: Snapshot, look: Look) -> Iterator[tuple[str, str]]:
+    for view in snapshot.jobs:
+        if view.problem:
+            yield "", f"Job {look.glyphs.clean(view.job.id)}"
+            yield from error_details(view.problem, look)
+
+
+def error_details(error: ApiError, look: Look) -> Iterator[tuple[str, str]]:
+    """Tell what failed, the HTTP status, every code and message, and the cf-ray."""
+    yield "failed", look.glyphs.clean(error.message)
+    if error.status is not None:
+        yield "HTTP status", str(error.status)
+    for fault in error.faults:
+        yield "API said", look.glyphs.clean(str(fault))
+    if error.ray:
+        yield "cf-ray", look.glyphs.clean(error.ray)
+    if error.retry_after is not None:
+        yield "Retry-After", f"{error.retry_after:.0f} s"

@@ -1,0 +1,113 @@
+"""Everything the screen shows at one moment, as one frozen value, and how it changes."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
+from slurper_tui.monitor.view import BudgetView, JobKey, JobView, Outage, Snapshot
+from slurper_tui.tui.columns import SORTS, sorted_jobs
+from slurper_tui.tui.filter import matcher
+from slurper_tui.tui.options import ViewState
+
+BUDGET_STEP = 0.05
+"""The part of the budget that its figure must move by to be rewritten when nothing else did."""
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Scene:
+    """What is looked at, and how.
+
+    jobs: filtered and in order. rows: where each of them stands. snapshot: None before the first.
+    frozen: the snapshot stands still while polling goes on. news: an outage just over.
+    note: a short answer to the last key, until the next one.
+    """
+
+    snapshot: Snapshot | None = None
+    jobs: tuple[JobView, ...] = ()
+    rows: Mapping[JobKey, int] = field(default_factory=dict)
+    highlighted: JobKey | None = None
+    view: ViewState = ViewState()
+    filter_text: str = ""
+    frozen: bool = False
+    news: Outage | None = None
+    note: str = ""
+
+    @property
+    def now(self) -> float:
+        """When the data was taken, UTC seconds; 0 before the first."""
+        return self.snapshot.taken_at if self.snapshot else 0.0
+
+    @property
+    def cursor(self) -> int | None:
+        """The row of the highlighted job."""
+        return self.rows.get(self.highlighted) if self.highlighted else None
+
+    @property
+    def job(self) -> JobView | None:
+        """The highlighted job."""
+        return None if self.cursor is None else self.jobs[self.cursor]
+
+    @property
+    def many_accounts(self) -> bool:
+        """There is more than one account to tell apart."""
+        return self.snapshot is not None and len(self.snapshot.accounts) > 1
+
+    @property
+    def total(self) -> int:
+        """How many jobs there are, shown or not."""
+        return len(self.snapshot.jobs) if self.snapshot else 0
+
+
+def arrange(scene: Scene) -> Scene:
+    """Filter and order the jobs again; the highlight stays on its job, or goes to the nearest row."""
+    known = scene.snapshot.jobs if scene.snapshot else ()
+    wanted = matcher(scene.filter_text)
+    hide = scene.view.hide_ended
+    seen = (view for view in known if wanted(view) and (view.live or not hide))
+    jobs = tuple(sorted_jobs(seen, scene.view.sort, scene.view.inverted))
+    rows = {view.key: row for row, view in enumerate(jobs)}
+    highlighted = scene.highlighted
+    if highlighted not in rows:
+        nearest = min(scene.cursor or 0, len(jobs) - 1)
+        highlighted = jobs[nearest].key if jobs else None
+    return replace(scene, jobs=jobs, rows=rows, highlighted=highlighted)
+
+
+def see(scene: Scene, snapshot: Snapshot) -> Scene:
+    """Take a new snapshot in; an outage that has just ended becomes news."""
+    news = _fresh_outage(scene.snapshot, snapshot) or scene.news
+    if scene.snapshot is not None:
+        snapshot = _steady_budget(scene.snapshot, snapshot)
+    return arrange(replace(scene, snapshot=snapshot, news=news))
+
+
+def _fresh_outage(before: Snapshot | None, after: Snapshot) -> Outage | None:
+    known = {account.outage for account in before.accounts} if before else set()
+    ended = (account.outage for account in after.accounts)
+    return next((outage for outage in ended if outage and outage not in known), None)
+
+
+def _steady_budget(before: Snapshot, after: Snapshot) -> Snapshot:
+    """Keep the request figure while nothing else moves, so that a quiet round writes nothing."""
+    moved = abs(after.budget.used - before.budget.used) >= BUDGET_STEP * after.budget.limit
+    if moved or [v.counts for v in after.jobs] != [v.counts for v in before.jobs]:
+        return after
+    used: BudgetView = replace(after.budget, used=before.budget.used)
+    return replace(after, budget=used)
+
+
+def highlight_row(scene: Scene, row: int) -> Scene:
+    """Highlight the job on the nearest row that exists."""
+    if not scene.jobs:
+        return scene
+    row = max(0, min(row, len(scene.jobs) - 1))
+    return replace(scene, highlighted=scene.jobs[row].key)
+
+
+def sort_step(scene: Scene, step: int) -> Scene:
+    """Sort by the next or previous column."""
+    sort = scene.view.sort
+    place = SORTS.index(sort) if sort in SORTS else 0
+    view = replace(scene.view, sort=SORTS[(place + step) % len(SORTS)])
+    return arrange(replace(scene, view=view))

@@ -1,0 +1,117 @@
+"""The status line: how fresh the data is, what it costs, what stands in the way; and the keys."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from textual.reactive import var
+
+from slurper_tui import format as words
+from slurper_tui.monitor.view import BudgetView, Outage, Snapshot
+from slurper_tui.tui.glyphs import Look
+from slurper_tui.tui.lines import Line, Piece, join, spread, width_of
+from slurper_tui.tui.painted import PaintedLines
+from slurper_tui.tui.problems import in_trouble, problem_line, standing_problem
+from slurper_tui.tui.scene import Scene
+
+Hint = tuple[str, str]
+"""A key as a person reads it, and its short word."""
+
+MOST_HINTS = 7
+
+
+def status_line(scene: Scene, hints: Sequence[Hint], look: Look, width: int) -> Line:
+    """Give the facts at the left and as many hints as fit at the right, the last ones longest."""
+    facts = list(_facts(scene, look))
+    dot = look.glyphs.say(" · ")
+    left = join(facts, dot)
+    while len(facts) > 1 and width_of(left) + 2 > width:
+        facts.pop()
+        left = join(facts, dot)
+    left = (Piece(" "), *left)
+    shown = list(hints[-MOST_HINTS:])
+    while shown and width_of(left) + width_of(_keys(shown)) + 3 > width:
+        shown.pop(0)
+    return spread(left, (*_keys(shown), Piece(" ")) if shown else (), width)
+
+
+def _keys(hints: Sequence[Hint]) -> Line:
+    return join([(Piece(key, "key"), Piece(f" {word}", "muted")) for key, word in hints])
+
+
+def _facts(scene: Scene, look: Look) -> Iterator[Line]:
+    """Tell what matters, the most important first."""
+    say = look.glyphs.say
+    if scene.note:
+        yield (Piece(say(scene.note), "accent"),)
+    snapshot = scene.snapshot
+    if snapshot is None:
+        yield (Piece(say("connecting …"), "muted"),)
+        return
+    if scene.news:
+        yield (Piece(say(_news(scene.news)), "accent"),)
+    if scene.frozen:
+        yield (Piece(f"frozen since {words.clock(snapshot.taken_at, look.zone)}", "warning"),)
+    if scene.filter_text:
+        yield (Piece("/", "key"), Piece(look.glyphs.clean(scene.filter_text), "accent"))
+    yield from _trouble(snapshot, look)
+    yield from _ordinary(snapshot, look)
+
+
+def _trouble(snapshot: Snapshot, look: Look) -> Iterator[Line]:
+    blocked = snapshot.budget.blocked_until
+    if blocked is not None:
+        until = words.clock(blocked, look.zone)
+        text = f"API asked to wait until {until}; its budget is shared with the dashboard"
+        yield (Piece(text, "warning"),)
+        return
+    problem = standing_problem(snapshot)
+    if problem:
+        yield problem_line(problem, look)
+    elif troubled := in_trouble(snapshot):
+        text = f"{len(troubled)} of {len(snapshot.accounts)} accounts do not answer"
+        yield (Piece(text, "error"),)
+
+
+def _ordinary(snapshot: Snapshot, look: Look) -> Iterator[Line]:
+    at, zone = snapshot.taken_at, look.zone
+    text = f"as of {words.clock(at, zone)} {words.zone_name(at, zone)}"
+    yield (Piece(look.glyphs.clean(text), "muted"),)
+    yield (Piece(f"API {snapshot.budget.used}/{snapshot.budget.limit}", "muted"),)
+    yield (Piece(f"every {snapshot.interval:g} s", "muted"),)
+    slowed = _slowed(snapshot.budget)
+    if slowed:
+        yield (Piece(look.glyphs.say(slowed), "warning"),)
+
+
+def _slowed(budget: BudgetView) -> str:
+    return f"slowed ×{budget.stretch:.1f}: request budget" if budget.stretch > 1.05 else ""
+
+
+def _news(outage: Outage) -> str:
+    span = words.duration(outage.until - outage.since)
+    moved = f": {words.count(outage.moved)} objects moved meanwhile" if outage.moved else ""
+    return f"back after {span} without an answer{moved}"
+
+
+class StatusLine(PaintedLines):
+    """One line at the bottom of the screen."""
+
+    scene: var[Scene] = var(Scene, init=False)
+    hints: var[tuple[Hint, ...]] = var((), init=False)
+
+    def __init__(self, look: Look, *, id: str) -> None:
+        super().__init__(id=id)
+        self._look = look
+
+    def line_at(self, y: int) -> Line:
+        """Draw the facts and the hints."""
+        return status_line(self.scene, self.hints, self._look, self.size.width) if y == 0 else ()
+
+    def watch_scene(self) -> None:
+        """Show what has changed."""
+        self.repaint_changes()
+
+    def watch_hints(self) -> None:
+        """Show the keys that work now."""
+        self.repaint_changes()

@@ -1,0 +1,149 @@
+"""The totals row: who is looked at, how many jobs do what, and the sum of all that are shown."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from textual.reactive import var
+
+from slurper_tui import format as words
+from slurper_tui.monitor.view import JobView, Phase, State
+from slurper_tui.tui.columns import short_id, shown_rate
+from slurper_tui.tui.glyphs import Look
+from slurper_tui.tui.lines import Line, Piece, join, spread, width_of
+from slurper_tui.tui.painted import PaintedLines
+from slurper_tui.tui.problems import standing_problem
+from slurper_tui.tui.scene import Scene
+
+
+@dataclass(frozen=True, slots=True)
+class Sums:
+    """The counts of several jobs together. Objects, and objects per second.
+
+    partial: a job's counts are not known. growing: a total still grows. provisional: it may.
+    """
+
+    done: int
+    objects: int
+    rate: float | None
+    partial: bool
+    growing: bool
+    provisional: bool
+    finished: bool
+
+    @property
+    def percent(self) -> int | None:
+        """Whole and rounded down; 100 only when every job has completed."""
+        if not self.objects:
+            return None
+        return min(self.done * 100 // self.objects, 100 if self.finished else 99)
+
+
+def sums(jobs: Sequence[JobView]) -> Sums:
+    """Add up what is known of the jobs."""
+    known = [(v.counts.done, v.counts.objects) for v in jobs]
+    whole = [(min(d, o), o) for d, o in known if d is not None and o is not None]
+    rates = [rate for rate in map(shown_rate, jobs) if rate is not None]
+    return Sums(
+        done=sum(done for done, _ in whole),
+        objects=sum(objects for _, objects in whole),
+        rate=sum(rates) if rates else None,
+        partial=len(whole) < len(known),
+        growing=any(v.phase is Phase.LISTING for v in jobs),
+        provisional=any(v.provisional for v in jobs),
+        finished=all(v.percent == 100 for v in jobs),
+    )
+
+
+def totals_line(scene: Scene, look: Look, width: int) -> Line:
+    """Give the whole row; what has no room goes, the numbers last."""
+    numbers = _numbers(sums(scene.jobs), look) if scene.jobs else []
+    states = _states(scene, look)
+    who = _who(scene, look)
+    for left, right in (
+        (join([who, states], "   "), numbers),
+        (states, numbers),
+        (states, numbers[:-1]),
+        (states, numbers[1:2]),
+    ):
+        line = join(right, "   ")
+        if width_of(left) + width_of(line) + 4 <= width:
+            return spread((Piece(" "), *left), (*line, Piece(" ")), width)
+    return (Piece(" "), *states)
+
+
+def tiny_line(scene: Scene, look: Look) -> Line:
+    """Say in a few cells how many jobs run and how far they all are, or what stands in the way."""
+    if scene.snapshot is None:
+        return (Piece("reading"),)
+    problem = standing_problem(scene.snapshot)
+    if problem:
+        return (Piece(look.glyphs.clean(problem.error.message), "error"),)
+    running = sum(view.status == "running" and view.live for view in scene.jobs)
+    together = sums(scene.jobs)
+    percent = words.percent(together.percent, provisional=_shaky(together))
+    return (Piece(look.glyphs.say(f"{running} run {percent} %"), "strong"),)
+
+
+def _who(scene: Scene, look: Look) -> Line:
+    accounts = scene.snapshot.accounts if scene.snapshot else ()
+    if not accounts:
+        return ()
+    one = short_id(accounts[0].account_id, look, 12)
+    return (Piece(one if len(accounts) == 1 else f"{len(accounts)} accounts", "strong"),)
+
+
+def _states(scene: Scene, look: Look) -> Line:
+    """Count by what matters: moving, waiting, over; and how many a filter lets through."""
+    live = [view for view in scene.jobs if view.live]
+    paused = sum(view.state is State.PAUSED for view in live)
+    ended = len(scene.jobs) - len(live)
+    counted = ((len(live) - paused, "running"), (paused, "paused"), (ended, "ended"))
+    parts = [_counted(number, word) for number, word in counted if number]
+    if scene.snapshot and len(scene.jobs) < scene.total:
+        parts.append((Piece(f"{len(scene.jobs)}/{scene.total} shown", "accent"),))
+    return join(parts, look.glyphs.say(" · "))
+
+
+def _counted(number: int, word: str) -> Line:
+    return (Piece(words.count(number)), Piece(f" {word}", "muted"))
+
+
+def _shaky(together: Sums) -> bool:
+    return together.provisional or together.partial
+
+
+def _numbers(together: Sums, look: Look) -> list[Line]:
+    say = look.glyphs.say
+    more = "+" if together.growing or together.partial else ""
+    done = Piece(words.short_count(together.done))
+    objects = Piece(f" of {words.short_count(together.objects)}{more}", "muted")
+    percent = words.percent(together.percent, provisional=_shaky(together))
+    rate = words.rate(together.rate)
+    return [
+        (done, objects),
+        (Piece(say(percent), "strong"), Piece(" %", "muted")),
+        (Piece(say(rate)), Piece("/s", "muted")),
+        (Piece("ETA ", "muted"), Piece(say(words.DASH), "faint")),
+    ]
+
+
+class TotalsRow(PaintedLines):
+    """One line on top of the screen; the only one that a tiny terminal gets."""
+
+    scene: var[Scene] = var(Scene, init=False)
+
+    def __init__(self, look: Look, *, id: str) -> None:
+        super().__init__(id=id)
+        self._look = look
+
+    def line_at(self, y: int) -> Line:
+        """Draw the totals, shorter where there is hardly any room."""
+        if self.screen.has_class("-tiny"):
+            return tiny_line(self.scene, self._look) if y == 0 else ()
+        return totals_line(self.scene, self._look, self.size.width) if y == 0 else ()
+
+    def watch_scene(self) -> None:
+        """Show the new sums."""
+        self.repaint_changes()

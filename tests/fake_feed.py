@@ -1,0 +1,47 @@
+"""A feed that says what a test tells it to say, and remembers what it was asked."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+
+from slurper_tui.monitor.view import JobKey, Snapshot
+
+
+class FakeFeed:
+    """Snapshots pushed by hand. `seen` counts those that the face has taken in full."""
+
+    def __init__(self, *snapshots: Snapshot) -> None:
+        self._queue: asyncio.Queue[Snapshot | Exception] = asyncio.Queue()
+        self.asked: list[tuple[object, ...]] = []
+        self.looked_at: tuple[JobKey | None, frozenset[JobKey]] = (None, frozenset())
+        for snapshot in snapshots:
+            self._queue.put_nowait(snapshot)
+
+    def push(self, snapshot: Snapshot | Exception) -> None:
+        self._queue.put_nowait(snapshot)
+
+    async def taken(self) -> None:
+        """Wait until everything pushed has been taken in."""
+        await asyncio.wait_for(self._queue.join(), 10)
+
+    async def snapshots(self) -> AsyncIterator[Snapshot]:
+        while True:
+            said = await self._queue.get()
+            if isinstance(said, Exception):
+                self._queue.task_done()
+                raise said
+            yield said
+            self._queue.task_done()
+
+    def look_at(self, highlighted: JobKey | None, visible: frozenset[JobKey]) -> None:
+        self.looked_at = (highlighted, visible)
+
+    def refresh(self, key: JobKey) -> None:
+        self.asked.append(("refresh", key))
+
+    def refresh_all(self) -> None:
+        self.asked.append(("refresh_all",))
+
+    def set_interval(self, seconds: float) -> None:
+        self.asked.append(("set_interval", seconds))
