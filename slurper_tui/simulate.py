@@ -33,7 +33,6 @@ __all__ = [
     "together",
 ]
 
-RUNNING_AT_ONCE = 3
 _EVERY_ANSWER = ("ratelimit", "ratelimit-policy", "cf-ray", "retry-after")
 _FIRST_RAY = 0x8F00_0000_0000_0000
 
@@ -56,8 +55,8 @@ class SimulatedAccount:
 
     clock: UTC seconds; the account starts at its first reading. jobs: how many, None for an account
     of ordinary size, 0 for an empty one. running: exactly so many run, even more than the three
-    that the API allows. budget: given when several accounts are one user's. account_id, token:
-    given to have them known.
+    that the API allows. slots: how many may run when one more is created or resumed. budget: given
+    when several accounts are one user's. account_id, token: given to have them known.
     """
 
     def __init__(
@@ -67,6 +66,7 @@ class SimulatedAccount:
         *,
         jobs: int | None = None,
         running: int | None = None,
+        slots: int = 3,
         budget: SimulatedBudget | None = None,
         account_id: str | None = None,
         token: str | None = None,
@@ -82,7 +82,7 @@ class SimulatedAccount:
         self._lock = threading.Lock()
         self._answers = 0
         courses = cast(self._rng, clock(), jobs, running)
-        self._jobs = Jobs(courses, clock, self._rng, max(RUNNING_AT_ONCE, running or 0))
+        self._jobs = Jobs(courses, clock, self._rng, max(slots, running or 0))
 
     def jobs(self) -> list[Course]:
         """Every job with its plan, the newest first, for those who know what to expect."""

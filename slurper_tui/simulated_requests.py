@@ -94,9 +94,10 @@ class R2Source(msgspec.Struct, rename="camel", tag_field="vendor", tag="r2"):
     keys: Keys | None = None
 
 
-class R2Target(msgspec.Struct, rename="camel", tag_field="vendor", tag="r2"):
+class R2Target(msgspec.Struct, rename="camel"):
     """Where objects go."""
 
+    vendor: Literal["r2"]
     bucket: str
     secret: S3Secret
     jurisdiction: Jurisdiction = "default"
@@ -148,7 +149,7 @@ def _whole(request: httpx.Request, name: str, default: int) -> int:
     told = request.url.params.get_list(name)
     if not told:
         return default
-    if len(told) > 1 or not re.fullmatch(r"-?[0-9]{1,18}", told[0]):
+    if len(told) > 1 or not re.fullmatch(r"-?[0-9]{1,4000}", told[0]):
         raise _invalid(f"{name} must be one whole number", f"/{name}")
     return int(told[0])
 

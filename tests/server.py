@@ -142,7 +142,7 @@ class _Connection(socketserver.StreamRequestHandler):
         if request is None:
             return False
         reply = self.server.owner.answer(request)
-        alive = request.headers.get("connection", "").lower() != "close"
+        alive = bool(request.headers.get("connection", "").lower() != "close")
         if reply.fault is None or reply.fault.kind not in _ON_THE_LINE:
             self._send(reply.told(), head=request.method == "HEAD")
             return alive
