@@ -160,7 +160,7 @@ def _from_file(text: str, name: str) -> dict[str, Any]:
         try:
             layer |= _setting(path, value)
         except ConfigError as error:
-            raise ConfigError(f"{name}:{_place(text, path)}: {error}") from None
+            raise ConfigError(f"{name}:{_place(text, path) or '1:1'}: {error}") from None
     return layer
 
 
@@ -195,12 +195,13 @@ def nearest(word: str, known: Iterable[str]) -> str:
     return f"; did you mean {close[0]!r}?" if close else ""
 
 
-def locate(file: Path, path: tuple[str, ...]) -> str:
-    """`file:line:column` of a key in a file that was read before, for a complaint about it."""
+def locate(file: Path, path: tuple[str, ...]) -> str | None:
+    """`file:line:column` of a key in a file that was read before; None where it is not there."""
     try:
-        return f"{file}:{_place(file.read_text(encoding='utf-8'), path)}"
+        place = _place(file.read_text(encoding="utf-8"), path)
     except (OSError, ValueError):
-        return str(file)
+        return None
+    return f"{file}:{place}" if place else None
 
 
 def _syntax(name: str, text: str, message: str) -> str:
@@ -219,7 +220,7 @@ _ASSIGNMENT = re.compile(r"\s*([^=#\[]+?)\s*=")
 _PART = re.compile(r"\"[^\"]*\"|'[^']*'|[^.\s]+")
 
 
-def _place(text: str, path: tuple[str, ...]) -> str:
+def _place(text: str, path: tuple[str, ...]) -> str | None:
     """`line:column` of a key, which the parser does not tell; of its table where that is inline."""
     table: tuple[str, ...] = ()
     for number, line in enumerate(text.splitlines(), 1):
@@ -231,7 +232,7 @@ def _place(text: str, path: tuple[str, ...]) -> str:
         inline = assignment is not None and here == path[: len(here)]
         if found and (here[: len(path)] == path or inline):
             return f"{number}:{found.start(1) + 1}"
-    return "1:1"
+    return None
 
 
 def _parts(key: str) -> tuple[str, ...]:

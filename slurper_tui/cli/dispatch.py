@@ -130,8 +130,8 @@ def _command(
     from slurper_tui.monitor.loop import Monitor
 
     zone = zone_of(config)
-    narration = Narration(out, zone)
     once = options.command in ("jobs", "progress")
+    narration = Narration(out, zone, once=once)
     wanted = [options.job] if options.command == "progress" else getattr(options, "jobs", [])
     choice.check(wanted)
     monitor = Monitor(

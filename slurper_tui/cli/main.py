@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 def main() -> int:
     """Run the program with the process's own arguments, and leave nothing behind."""
+    _fill_closed_descriptors()
     code = run(sys.argv[1:])
     _finish(code)
     return code
@@ -57,6 +58,15 @@ def _complain(line: str, around: "Surroundings | None") -> None:
         from slurper_tui.cli.output import say  # only when something is wrong
 
         say(around.err if around else sys.stderr, line)
+
+
+def _fill_closed_descriptors() -> None:
+    """Keep what the program opens later from becoming standard input, output or error."""
+    while True:
+        descriptor = os.open(os.devnull, os.O_RDWR)
+        if descriptor > 2:
+            os.close(descriptor)
+            return
 
 
 def _finish(code: int) -> None:

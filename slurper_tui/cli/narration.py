@@ -10,24 +10,30 @@ from slurper_tui.cli.output import Output
 from slurper_tui.cli.session import PERMISSION
 from slurper_tui.monitor.view import AccountView, BudgetView, JobView, Problem, Snapshot
 
+BUDGET = "the request budget"
+
 
 class Narration:
-    """Remembers what was said, so that a change is one line and a standing problem none."""
+    """Remembers what was said, so that a change is one line and a standing problem none.
 
-    def __init__(self, out: Output, zone: tzinfo | None = None) -> None:
+    once: the command looks once, so whatever waits, waits for the request budget.
+    """
+
+    def __init__(self, out: Output, zone: tzinfo | None = None, *, once: bool = False) -> None:
         self._out = out
         self._zone = zone
+        self._once = once
         self._standing: set[str] = set()
 
     def tell(self, snapshot: Snapshot) -> None:
         """Say what began and what ended. Raises Stop when every account rejects us."""
         if snapshot.rejected:
             raise rejection(snapshot)
-        problems = _problems(snapshot, self._zone)
+        problems = _problems(snapshot, self._zone, once=self._once)
         for subject in [s for s in problems if s not in self._standing]:
             self._out.say(f"{subject}: {problems[subject]}")
         for subject in sorted(self._standing - problems.keys()):
-            self._out.say(f"{subject}: answers again")
+            self._out.say(f"{subject}: {'enough again' if subject == BUDGET else 'answers again'}")
         self._standing = set(problems)
 
 
@@ -43,7 +49,7 @@ def failed(snapshot: Snapshot, jobs: tuple[JobView, ...]) -> bool:
     return any(a.problem for a in snapshot.accounts) or any(j.problem for j in jobs)
 
 
-def _problems(snapshot: Snapshot, zone: tzinfo | None) -> dict[str, str]:
+def _problems(snapshot: Snapshot, zone: tzinfo | None, *, once: bool) -> dict[str, str]:
     """What is wrong with what: an account's problem is not repeated for each of its jobs."""
     several = len(snapshot.accounts) > 1
     down = {a.account_id for a in snapshot.accounts if a.problem}
@@ -55,7 +61,7 @@ def _problems(snapshot: Snapshot, zone: tzinfo | None) -> dict[str, str]:
         for view in snapshot.jobs
         if view.problem and not view.gone and view.account_id not in down
     }
-    return {**_budget(snapshot.budget, zone), **accounts, **jobs}
+    return {**_budget(snapshot.budget, zone, once=once), **accounts, **jobs}
 
 
 def _subject(account: AccountView, several: bool) -> str:
@@ -67,25 +73,18 @@ def _standing(problem: Problem, zone: tzinfo | None) -> str:
     return f"{problem.error}{retry}"
 
 
-def _budget(budget: BudgetView, zone: tzinfo | None) -> dict[str, str]:
+def _budget(budget: BudgetView, zone: tzinfo | None, *, once: bool) -> dict[str, str]:
     """A pause that the API has ordered, or one that the shared budget makes necessary."""
     if budget.blocked_until is not None:
         words = f" ({budget.blocked_by})" if budget.blocked_by else ""
-        return {
-            "the API": f"the request budget that all tools of this user share is spent{words}; "
-            f"waiting until {_time(budget.blocked_until, zone)}"
-        }
-    if budget.waiting and (budget.short or budget.used >= _CAREFUL):
-        return {
-            "the request budget": f"{budget.used} of {budget.limit} requests in five minutes are "
-            f"used; {budget.waiting} wait"
-        }
+        until = _time(budget.blocked_until, zone)
+        return {BUDGET: f"spent{words}; all tools of this user share it; waiting until {until}"}
+    used = f"{budget.used} of {budget.limit} requests in five minutes are used"
+    if once and budget.waiting:
+        return {BUDGET: f"{used}; {budget.waiting} wait"}
+    if not once and budget.stretch > 1:
+        return {BUDGET: f"{used}; jobs are asked {budget.stretch:g} times less often"}
     return {}
-
-
-_CAREFUL = 400
-"""Own requests in five minutes from which waiting is worth a word: an ordinary account waits
-less than a round for its turn."""
 
 
 def _time(at: float, zone: tzinfo | None) -> str:

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Collection
 from dataclasses import replace
 from functools import partial
+from typing import NoReturn
 
 from slurper_tui.cli.crash import crashed
 from slurper_tui.cli.dispatch import Surroundings, note, zone_of
@@ -19,6 +20,7 @@ from slurper_tui.cli.terminal import Terminal
 from slurper_tui.config import Config, locate, nearest
 from slurper_tui.monitor.loop import Monitor
 from slurper_tui.tui.app import SlurperApp
+from slurper_tui.tui.keys import KEYS
 from slurper_tui.tui.options import ScreenOptions, ViewState
 
 
@@ -31,6 +33,7 @@ def show(
     )
     kept = load_view(around.state)
     app = SlurperApp(feed, _options(config, kept, options), partial(save_view, around.state))
+    _check(config, app.available_themes)
     terminal = Terminal()
     with Guard(terminal.restore) as guard:
         app.driver_class = driver_for(terminal, guard)
@@ -50,6 +53,23 @@ def _options(config: Config, kept: ViewState, options: argparse.Namespace) -> Sc
         keymap=config.keys,
         view=replace(kept, theme=config.theme or kept.theme),
     )
+
+
+def _check(config: Config, themes: Collection[str]) -> None:
+    """Raises Stop for a theme or a binding that does not exist, saying where it is named."""
+    if config.theme is not None and config.theme not in themes:
+        _refuse(config, "theme", config.theme, themes, ("theme",))
+    ids = [binding.id for binding in KEYS if binding.id]
+    for id in config.keys:
+        if id not in ids:
+            _refuse(config, "key id", id, ids, ("keys", id))
+
+
+def _refuse(
+    config: Config, what: str, name: str, known: Collection[str], path: tuple[str, ...]
+) -> NoReturn:
+    place = locate(config.file, path) if config.file else None
+    raise Stop(f"{f'{place}: ' if place else ''}unknown {what} {name!r}{nearest(name, known)}")
 
 
 async def _drive(app: SlurperApp, session: Session, guard: Guard, *, mouse: bool) -> None:

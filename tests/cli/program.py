@@ -1,0 +1,81 @@
+"""The program run in this process: a simulated account behind it, its lines caught."""
+
+from __future__ import annotations
+
+import io
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+
+from slurper_tui.cli.dispatch import Surroundings
+from slurper_tui.cli.main import run
+from slurper_tui.simulate import SimulatedAccount
+
+PATIENCE = 20.0
+"""Seconds after which a condition that does not come true is a failure."""
+
+
+@dataclass(frozen=True)
+class Ran:
+    """What a run left: its exit code and its lines."""
+
+    code: int
+    out: list[str]
+    err: list[str]
+
+
+def environment(account: SimulatedAccount, **more: str) -> dict[str, str]:
+    """The variables of a person who works with the account in a UTF-8 locale."""
+    return {
+        "CLOUDFLARE_API_TOKEN": account.token,
+        "CLOUDFLARE_ACCOUNT_ID": account.account_id,
+        "LANG": "C.UTF-8",
+        **more,
+    }
+
+
+def surroundings(
+    environ: Mapping[str, str],
+    folder: Path,
+    *,
+    transport: httpx.AsyncBaseTransport | None = None,
+    encoding: str = "utf-8",
+) -> Surroundings:
+    """A place to run in that touches nothing of the person's."""
+    out, err = (io.TextIOWrapper(io.BytesIO(), encoding=encoding) for _ in range(2))
+    return Surroundings(
+        environ=environ,
+        out=out,
+        err=err,
+        transport=transport,
+        config_file=folder / "config.toml",
+        state=folder / "state",
+    )
+
+
+def perform(
+    account: SimulatedAccount | None,
+    *arguments: str,
+    environ: Mapping[str, str] | None = None,
+    transport: httpx.AsyncBaseTransport | None = None,
+    folder: Path | None = None,
+    encoding: str = "utf-8",
+) -> Ran:
+    """Run one command line to its end."""
+    if account is not None:
+        environ = environment(account) if environ is None else environ
+        transport = transport or account.transport()
+    place = folder or Path(tempfile.gettempdir()) / "slurper-tui-no-such-folder"
+    around = surroundings(environ or {}, place, transport=transport, encoding=encoding)
+    code = run(arguments, around)
+    return Ran(code, _lines(around.out), _lines(around.err))
+
+
+def _lines(stream: object) -> list[str]:
+    assert isinstance(stream, io.TextIOWrapper)
+    stream.flush()
+    assert isinstance(stream.buffer, io.BytesIO)
+    return stream.buffer.getvalue().decode(stream.encoding).splitlines()

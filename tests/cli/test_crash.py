@@ -1,0 +1,76 @@
+import re
+from pathlib import Path
+
+import httpx
+import pytest
+
+from slurper_tui.cli import crash
+from slurper_tui.cli.main import run
+from slurper_tui.simulate import SimulatedAccount
+from tests.cli.program import environment, perform, surroundings
+
+
+class Broken(httpx.AsyncBaseTransport):
+    """A transport with a bug that holds a secret in a variable and in its message."""
+
+    def __init__(self, secret: str) -> None:
+        self.secret = secret
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        local = f"local {self.secret} variable"
+        raise LookupError(f"no {self.secret} here", len(local))
+
+
+def report_of(line: str) -> Path:
+    found = re.search(r"in (/.*crash-\S+\.txt)$", line)
+    assert found
+    return Path(found[1])
+
+
+@pytest.mark.parametrize("words", [["jobs"], ["progress", "4f"], ["watch"]])
+def test_a_bug_is_one_line_and_a_report_without_secrets(words: list[str], tmp_path: Path) -> None:
+    account = SimulatedAccount(token="cafe1234deadbeef")
+    transport = Broken(account.token)
+    ran = perform(account, *words, transport=transport, folder=tmp_path)
+    assert (ran.code, ran.out, len(ran.err)) == (70, [], 1)
+    assert ran.err[0].startswith("slurper-tui: this is a bug: LookupError: ")
+    assert account.token not in ran.err[0]
+    report = report_of(ran.err[0])
+    assert report.parent == tmp_path / "state"
+    assert report.stat().st_mode & 0o777 == 0o600
+    text = report.read_text()
+    assert "LookupError" in text
+    assert "handle_async_request" in text
+    assert re.search(r"^time: \d{4}-", text, re.M)
+    assert all(f"\n{name}: " in text for name in ("slurper-tui", "python", "textual", "httpx"))
+    assert "local cafe" not in text
+    assert account.token not in text
+
+
+def test_where_the_state_cannot_be_written_the_report_is_a_temporary_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("")
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(temporary))
+    path = crash.write_report(ValueError("x"), (), tmp_path / "file" / "state")
+    assert path is not None
+    assert path.parent == temporary
+    temporary.joinpath("file").write_text("")
+    monkeypatch.setattr("tempfile.tempdir", str(temporary / "file"))
+    assert crash.write_report(ValueError("x"), (), tmp_path / "file" / "state") is None
+
+
+def test_longer_secrets_are_scrubbed_before_their_parts() -> None:
+    assert crash.scrub("abcdef abc", ["abc", "abcdef", ""]) == "*** ***"
+
+
+def test_an_interruption_before_anything_runs_is_exit_130(tmp_path: Path) -> None:
+    class Interrupting(dict[str, str]):
+        def get(self, *_: object) -> str:  # it never answers
+            raise KeyboardInterrupt
+
+    around = surroundings(Interrupting(), tmp_path)
+    assert run(["jobs"], around) == 130
+    assert environment(SimulatedAccount())

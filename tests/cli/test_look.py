@@ -1,0 +1,201 @@
+import json
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from slurper_tui.simulate import Fault, Kind, SimulatedAccount
+from tests.cli.program import environment, perform
+
+FIELDS = [
+    *("accountId", "id", "status", "createdAt", "finishedAt", "overwrite", "source", "target"),
+    *("objects", "transferredObjects", "skippedObjects", "failedObjects"),
+    *("done", "percent", "perSecond"),
+    *("etaSeconds", "etaLowSeconds", "etaHighSeconds", "etaAtLeast", "phase", "verdict"),
+]
+
+
+def records(account: SimulatedAccount, *more: str) -> list[dict[str, Any]]:
+    ran = perform(account, "jobs", "--json", *more)
+    assert (ran.code, ran.err) == (0, [])
+    [line] = ran.out
+    parsed: list[dict[str, Any]] = json.loads(line)
+    return parsed
+
+
+def serving(*jobs: dict[str, Any], progress: dict[str, Any] | None = None) -> httpx.MockTransport:
+    """A transport for an account with just these jobs."""
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        told = request.url.path.endswith("/progress")
+        result = {**jobs[0], **(progress or {})} if told else list(jobs)
+        return httpx.Response(200, json={"success": True, "errors": [], "result": result})
+
+    return httpx.MockTransport(answer)
+
+
+def test_jobs_as_json_have_the_documented_fields() -> None:
+    jobs = records(SimulatedAccount(jobs=60))
+    assert len(jobs) == 60
+    assert all(list(job) == FIELDS for job in jobs)
+    ended = next(job for job in jobs if job["status"] == "completed")
+    assert sorted(ended["verdict"]) == ["failed", "notCopied", "text", "unaccounted"]
+    assert ended["percent"] == 100
+    assert ended["source"]["bucket"]
+
+
+def test_no_jobs_are_an_empty_array() -> None:
+    assert records(SimulatedAccount(jobs=0)) == []
+    assert perform(SimulatedAccount(jobs=0), "jobs").out == []
+
+
+def test_one_line_a_job_that_cut_and_awk_can_read() -> None:
+    account = SimulatedAccount(jobs=12)
+    lines = perform(account, "jobs").out
+    ids = [job["id"] for job in records(account)]
+    assert [line.split()[0] for line in lines] == ids
+    assert all(len(line.split()) == 9 and line.split()[-2] == "→" for line in lines)
+
+
+def test_status_is_the_word_of_the_api_or_ours() -> None:
+    account = SimulatedAccount()
+    every = records(account)
+    completed = [job for job in every if job["status"] == "completed"]
+    lossy = [job for job in completed if job["verdict"]["failed"] or job["verdict"]["unaccounted"]]
+    assert records(account, "--status", "completed") == completed
+    assert records(account, "--status", "completed!") == lossy
+    assert records(account, "--status", "Completed !") == lossy
+    both = records(account, "--status", "paused", "--status", "aborted")
+    assert {job["status"] for job in both} == {"paused", "aborted"}
+    assert records(account, "--status", "nonsense") == []
+
+
+def test_a_job_that_does_not_answer_has_nulls_and_exit_7() -> None:
+    account = SimulatedAccount(jobs=3)
+    ids = [job["id"] for job in records(account)]
+    account.faults.add(Fault(Kind.HTML, path=f"jobs/{ids[0]}/progress"))
+    ran = perform(account, "jobs", "--json")
+    assert ran.code == 7
+    jobs = {job["id"]: job for job in json.loads(ran.out[0])}
+    assert jobs[ids[0]]["objects"] is None
+    assert jobs[ids[0]]["status"] is not None
+    assert jobs[ids[1]]["objects"] is not None
+    assert len(ran.err) == 1
+    assert "<" not in ran.err[0]
+
+
+@pytest.mark.parametrize("kind", [Kind.HTML, Kind.RESET, Kind.TRUNCATED, Kind.NULL, Kind.GARBAGE])
+def test_a_list_that_cannot_be_read_is_exit_7(kind: Kind) -> None:
+    account = SimulatedAccount(jobs=3)
+    account.faults.add(Fault(kind))
+    for words in (["jobs"], ["progress", "4f"]):
+        ran = perform(account, *words)
+        assert ran.code == 7
+        assert ran.out == []
+        assert ran.err
+        assert "Traceback" not in "".join(ran.err)
+
+
+def test_jobs_of_a_broken_list_are_still_json() -> None:
+    account = SimulatedAccount(jobs=3)
+    account.faults.add(Fault(Kind.HTML))
+    assert perform(account, "jobs", "--json").out == ["[]"]
+
+
+def test_rejected_credentials_are_exit_3_in_the_words_of_the_api() -> None:
+    account = SimulatedAccount(jobs=3)
+    ran = perform(account, "jobs", environ=environment(account, CLOUDFLARE_API_TOKEN="wrong"))
+    assert (ran.code, ran.out, len(ran.err)) == (3, [], 1)
+    assert "10000: Authentication error" in ran.err[0]
+    assert "wrong" not in ran.err[0]
+
+
+def test_one_rejected_account_of_two_is_exit_7() -> None:
+    account = SimulatedAccount(jobs=2)
+    ran = perform(account, "jobs", "--account", account.account_id, "--account", "other")
+    assert ran.code == 7
+    assert len(ran.out) == 2
+    assert len(ran.err) == 1
+    assert "account other: " in ran.err[0]
+
+
+def test_progress_takes_any_unambiguous_beginning() -> None:
+    account = SimulatedAccount()
+    wanted = records(account)[3]["id"]
+    for beginning in (wanted, wanted[:10]):
+        ran = perform(account, "progress", beginning, "--json")
+        assert ran.code == 0
+        record = json.loads(ran.out[0])
+        assert (list(record), record["id"]) == (FIELDS, wanted)
+
+
+def test_progress_in_words() -> None:
+    account = SimulatedAccount(jobs=1)
+    ran = perform(account, "progress", records(account)[0]["id"])
+    names = [line.split()[0] for line in ran.out]
+    assert names[:4] == ["id", "account", "status", "phase"]
+    assert {"transferred", "skipped", "failed", "remaining"} <= set(names)
+
+
+def test_no_job_and_several_are_exit_2() -> None:
+    account = SimulatedAccount()
+    none = perform(account, "progress", "zzz")
+    assert (none.code, none.out) == (2, [])
+    assert "'zzz'" in none.err[0]
+    ids = [job["id"] for job in records(account)]
+    letter = next(i[0] for i in ids if sum(j[0] == i[0] for j in ids) > 1)
+    many = perform(account, "progress", letter)
+    assert (many.code, many.out, len(many.err)) == (2, [], 1)
+    assert any(i in many.err[0] for i in ids)
+    assert perform(account, "progress", "").code == 2
+
+
+def test_a_whole_id_is_preferred_to_a_longer_one() -> None:
+    jobs = [{"id": "ab", "status": "completed"}, {"id": "abc", "status": "completed"}]
+    ran = perform(SimulatedAccount(), "progress", "ab", "--json", transport=serving(*jobs))
+    assert json.loads(ran.out[0])["id"] == "ab"
+
+
+NASTY = "a\x1b[31m\x9b2J\u202ebucket\nx"
+
+
+@pytest.mark.parametrize("words", [["jobs"], ["progress", "id"], ["jobs", "--ascii"]])
+def test_no_escape_reaches_a_pipe(words: list[str]) -> None:
+    job = {
+        "id": "id\x1b]0;x\x07",
+        "status": "running\x1b[1m",
+        "source": {"bucket": NASTY, "pathPrefix": NASTY},
+        "target": {"bucket": NASTY},
+    }
+    ran = perform(SimulatedAccount(), *words, transport=serving(job))
+    text = "".join(ran.out + ran.err)
+    assert ran.out
+    assert text.isprintable()
+    assert "\u202e" not in text
+
+
+def test_json_is_exact_and_plain_ascii() -> None:
+    job = {"id": "1", "source": {"bucket": NASTY}, "target": {"bucket": "日本"}}
+    ran = perform(SimulatedAccount(), "jobs", "--json", transport=serving(job))
+    assert ran.out[0].isascii()
+    assert ran.out[0].isprintable()
+    assert json.loads(ran.out[0])[0]["source"]["bucket"] == NASTY
+
+
+def test_letters_alone_where_the_locale_has_no_more() -> None:
+    account = SimulatedAccount(jobs=8)
+    ran = perform(account, "jobs", environ=environment(account, LANG="C"))
+    assert all(line.isascii() and " -> " in line for line in ran.out)
+    other = perform(account, "jobs", encoding="latin-1")
+    assert all(line.isascii() for line in other.out)
+
+
+def test_waiting_for_the_api_is_said(tmp_path: Path) -> None:
+    account = SimulatedAccount(jobs=2)
+    account.faults.add(Fault(Kind.REFUSAL, status=429, code=971, retry_after=1, times=1))
+    ran = perform(account, "jobs")
+    assert ran.code == 0
+    assert len(ran.out) == 2
+    assert "request budget" in ran.err[0]
+    assert "waiting until" in ran.err[0]

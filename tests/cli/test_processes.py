@@ -1,0 +1,170 @@
+"""What only a process of its own can show: imports, pipes, signals, crashes."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from slurper_tui.simulate import Fault, Kind, SimulatedAccount
+from tests.cli.program import PATIENCE
+from tests.server import serve
+
+PROGRAM = (sys.executable, "-m", "slurper_tui")
+
+
+def environ(home: Path, **more: str) -> dict[str, str]:
+    kept = {
+        name: os.environ[name] for name in ("PATH", "COVERAGE_PROCESS_START") if name in os.environ
+    }
+    return {**kept, "HOME": str(home), "LANG": "C.UTF-8", **more}
+
+
+def run_python(code: str, home: Path) -> str:
+    done = subprocess.run(
+        [sys.executable, "-c", code], env=environ(home), capture_output=True, timeout=PATIENCE
+    )
+    assert done.returncode == 0, done.stderr.decode()
+    return done.stdout.decode().splitlines()[-1]
+
+
+def imported(words: list[str], modules: list[str], home: Path) -> str:
+    """Which of the modules one command line has imported at its end."""
+    return run_python(
+        "import sys\n"
+        "from slurper_tui.cli.main import run\n"
+        f"run({words!r})\n"
+        f"print(sorted(m for m in {modules!r} if m in sys.modules))",
+        home,
+    )
+
+
+def test_help_imports_argparse_alone(tmp_path: Path) -> None:
+    heavy = ["asyncio", "dataclasses", "httpx", "logging", "msgspec", "platformdirs", "shutil"]
+    assert imported(["--help"], [*heavy, "textual", "typing_extensions"], tmp_path) == "[]"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["--demo", "jobs"], ["--demo", "progress", "a5"], ["--demo", "--interval", "2"], ["jobs"]],
+)
+def test_lines_never_import_the_screen(words: list[str], tmp_path: Path) -> None:
+    assert imported(words, ["textual", "sqlite3"], tmp_path) == "[]"
+
+
+def test_a_closed_pipe_ends_quietly(tmp_path: Path) -> None:
+    for command in ("--demo jobs", "--demo --interval 2", "--help"):
+        line = f'"{sys.executable}" -m slurper_tui {command} | head -n 1'
+        done = subprocess.run(
+            ["bash", "-c", f"set -o pipefail; {line}"],
+            env=environ(tmp_path),
+            capture_output=True,
+            timeout=PATIENCE,
+        )
+        assert (done.returncode, done.stderr) == (0, b"")
+        assert done.stdout.count(b"\n") == 1
+
+
+def test_a_watch_notices_that_its_reader_left_before_the_next_line(tmp_path: Path) -> None:
+    account = SimulatedAccount(jobs=1)
+    with serve(account) as server:
+        env = environ(tmp_path, **server.environment())
+        watch = subprocess.Popen([*PROGRAM, "watch"], env=env, stdout=subprocess.PIPE)
+        assert watch.stdout is not None
+        assert watch.stdout.readline()
+        watch.stdout.close()
+        assert watch.wait(PATIENCE) == 0
+
+
+@pytest.mark.parametrize(
+    ("number", "code"),
+    [(signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGINT, 130), (signal.SIGQUIT, 131)],
+)
+def test_a_signal_ends_lines_with_its_code(number: int, code: int, tmp_path: Path) -> None:
+    account = SimulatedAccount(jobs=2)
+    with serve(account) as server:
+        env = environ(tmp_path, **server.environment())
+        watch = subprocess.Popen(
+            [*PROGRAM, "watch"], env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE
+        )
+        assert watch.stdout is not None
+        assert watch.stdout.readline()
+        account.faults.add(Fault(Kind.HANG))
+        watch.send_signal(number)
+        _, said = watch.communicate(timeout=PATIENCE)
+        assert (watch.returncode, said) == (code, b"")
+
+
+def test_a_signal_that_was_ignored_at_the_start_stays_ignored(tmp_path: Path) -> None:
+    account = SimulatedAccount(jobs=1)
+    with serve(account) as server:
+        env = environ(tmp_path, **server.environment())
+        watch = subprocess.Popen(
+            ["bash", "-c", f'trap "" HUP; exec "{sys.executable}" -m slurper_tui watch'],
+            env=env,
+            stdout=subprocess.PIPE,
+        )
+        assert watch.stdout is not None
+        assert watch.stdout.readline()
+        watch.send_signal(signal.SIGHUP)
+        watch.send_signal(signal.SIGTERM)
+        watch.stdout.close()
+        assert watch.wait(PATIENCE) in (143, 0)
+
+
+def test_a_full_disk_is_one_line(tmp_path: Path) -> None:
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [*PROGRAM, "--demo", "jobs"],
+            env=environ(tmp_path),
+            stdout=full,
+            stderr=subprocess.PIPE,
+            timeout=PATIENCE,
+        )
+    assert done.returncode == 2
+    assert done.stderr.decode().splitlines() == [
+        "slurper-tui: cannot write to standard output: No space left on device"
+    ]
+
+
+def test_closed_standard_streams_are_no_crash(tmp_path: Path) -> None:
+    for closed in ("<&-", ">&-", "2>&-", "<&- >&- 2>&-"):
+        done = subprocess.run(
+            ["bash", "-c", f'"{sys.executable}" -m slurper_tui --demo jobs {closed}'],
+            env=environ(tmp_path),
+            capture_output=True,
+            timeout=PATIENCE,
+        )
+        assert (done.returncode, done.stderr) == (0, b"")
+
+
+def test_the_log_is_private_and_without_secrets(tmp_path: Path) -> None:
+    account = SimulatedAccount(jobs=2)
+    log = tmp_path / "slurper.log"
+    with serve(account) as server:
+        for _ in range(2):
+            subprocess.run(
+                [*PROGRAM, "jobs", "--log", str(log)],
+                env=environ(tmp_path, **server.environment()),
+                check=True,
+                capture_output=True,
+                timeout=PATIENCE,
+            )
+    text = log.read_text()
+    assert log.stat().st_mode & 0o777 == 0o600
+    assert account.token not in text
+    assert text.count("/progress") >= 4
+    assert all("+00:00 " in line and " slurper_tui." in line for line in text.splitlines())
+
+
+def test_a_log_that_cannot_be_written_is_exit_2(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [*PROGRAM, "--demo", "jobs", "--log", str(tmp_path / "no" / "log")],
+        env=environ(tmp_path),
+        capture_output=True,
+        timeout=PATIENCE,
+    )
+    assert (done.returncode, done.stdout) == (2, b"")
+    assert len(done.stderr.splitlines()) == 1

@@ -1,0 +1,31 @@
+from pathlib import Path
+
+import pytest
+
+from slurper_tui.cli.state import load_view, save_view
+from slurper_tui.tui.options import ViewState
+
+
+def test_what_was_chosen_comes_back(tmp_path: Path) -> None:
+    view = ViewState(theme="nord", sort="percent", inverted=True, hide_ended=True)
+    save_view(tmp_path / "new" / "folder", view)
+    assert load_view(tmp_path / "new" / "folder") == view
+    assert [path.name for path in (tmp_path / "new" / "folder").iterdir()] == ["state.json"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "{", "[]", "3", '{"theme": 3, "sort": null, "inverted": "yes"}', "\xff", "[" * 9999],
+)
+def test_nonsense_is_the_default(tmp_path: Path, text: str) -> None:
+    (tmp_path / "state.json").write_text(text, encoding="latin-1")
+    assert load_view(tmp_path) == ViewState()
+
+
+def test_a_folder_that_cannot_be_written_is_no_fault(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    save_view(tmp_path / "file", ViewState())
+    (tmp_path / "state.json").mkdir()
+    save_view(tmp_path, ViewState())
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "state.json"]
+    assert load_view(tmp_path) == ViewState()
