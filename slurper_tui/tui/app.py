@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import ClassVar
+from typing import Any, ClassVar
 
+from rich.console import RenderableType
 from textual import on
+from textual._compositor import ChopsUpdate
 from textual.app import App
-from textual.binding import BindingType
+from textual.binding import Binding, BindingType
 from textual.screen import Screen
-from textual.theme import Theme
 from textual.worker import WorkerFailed
 
 from slurper_tui.api.errors import ApiError
@@ -19,6 +20,7 @@ from slurper_tui.tui import themes
 from slurper_tui.tui.glyphs import Glyphs, Look
 from slurper_tui.tui.main_screen import MainScreen
 from slurper_tui.tui.options import ScreenOptions, ViewState
+from slurper_tui.tui.runs import RunsUpdate
 
 EXIT_REJECTED = 3
 EXIT_BUG = 70
@@ -30,7 +32,9 @@ class SlurperApp(App[int]):
     CSS_PATH = "slurper.tcss"
     CLOSE_TIMEOUT = 1.0
     ENABLE_COMMAND_PALETTE = False
-    BINDINGS: ClassVar[list[BindingType]] = []
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("ctrl+c", "leave", "quit", id="app.interrupt", priority=True, show=False),
+    ]
 
     def __init__(
         self, feed: Feed, options: ScreenOptions, save_view: Callable[[ViewState], None]
@@ -73,6 +77,10 @@ class SlurperApp(App[int]):
         self.fatal = next(problems).error
         self.exit(EXIT_REJECTED, return_code=EXIT_REJECTED)
 
+    def action_leave(self) -> None:
+        """Leave; the jobs go on."""
+        self.exit(0)
+
     def exit_for_signal(self, code: int) -> None:
         """Leave at once with this return code. To be called in the event loop."""
         self.exit(code, return_code=code)
@@ -85,3 +93,9 @@ class SlurperApp(App[int]):
             self.crash = error.error if isinstance(error, WorkerFailed) else error
             self._exception_event.set()
         self._close_messages_no_wait()
+
+    def _display(self, screen: Screen[Any], renderable: RenderableType | None) -> None:
+        """Write a partial repaint run by run."""
+        if isinstance(renderable, ChopsUpdate):
+            renderable = RunsUpdate.of(renderable)
+        super()._display(screen, renderable)

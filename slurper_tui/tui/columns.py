@@ -16,7 +16,7 @@ from slurper_tui.tui.lines import Line, Piece, fill, pad, shorten
 
 SortValue = float | str | None
 GAP = 2
-WIDE_TABLE, BROAD_TABLE = 92, 124
+WIDE_TABLE, BROAD_TABLE = 96, 130
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +29,9 @@ class Facts:
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column. width: cells; the flexible one takes what is left. priority: the lowest goes
-    first when there is no room, 9 never. descending: how a person first wants it sorted.
+    """One column. width: cells; the flexible one takes what is left. gap: blanks before it.
+    priority: the lowest goes first when there is no room, 9 never. descending: how a person
+    first wants it sorted.
     """
 
     name: str
@@ -41,6 +42,7 @@ class Column:
     priority: int = 9
     right: bool = False
     flexible: bool = False
+    gap: int = GAP
     descending: bool = False
 
 
@@ -65,7 +67,7 @@ def fit(width: int, *, accounts: bool, ages: bool) -> Fitted:
 
 
 def _needed(columns: Sequence[Column], width: int) -> int:
-    return sum(_width(c, width) for c in columns) + GAP * (len(columns) - 1)
+    return sum(_width(c, width) + c.gap for c in columns) - columns[0].gap
 
 
 def _width(column: Column, table: int) -> int:
@@ -82,7 +84,7 @@ def cells(view: JobView, columns: Fitted, facts: Facts) -> Line:
     row: list[Piece] = []
     for column, width in columns:
         if row:
-            row.append(Piece(" " * GAP))
+            row.append(Piece(" " * column.gap))
         row.extend(fill(column.draw(view, facts, width), width, right=column.right))
     return tuple(row)
 
@@ -93,7 +95,7 @@ def header(columns: Fitted, look: Look, sort: str | None, inverted: bool) -> Lin
     marked = False
     for column, width in columns:
         if row:
-            row.append(Piece(" " * (GAP - marked)))
+            row.append(Piece(" " * (column.gap - marked)))
         title = pad(shorten(column.title, width, look.glyphs.ellipsis), width, right=column.right)
         marked = column.name == sort
         if not marked:
@@ -235,16 +237,14 @@ def _name_value(view: JobView) -> str:
 
 COLUMNS: tuple[Column, ...] = (
     Column("status", "Status", 12, _status, lambda v: v.word),
-    Column("account", "Account", 9, _account, lambda v: v.account_id, priority=6),
-    Column("migration", "Migration", 13, migration, _name_value, flexible=True),
+    Column("account", "Account", 9, _account, lambda v: v.account_id, 6),
+    Column("migration", "Migration", 18, migration, _name_value, flexible=True),
     Column("done", "Done", 12, _done, lambda v: v.counts.done, 5, right=True, descending=True),
-    Column("bar", "", 6, _bar, lambda v: v.percent, 1),
-    Column("percent", "%", 4, _percent, lambda v: v.percent, right=True, descending=True),
-    Column(
-        "failed", "Failed", 6, _failed, lambda v: v.counts.failed, 4, right=True, descending=True
-    ),
-    Column("rate", "/s", 5, _rate, shown_rate, 3, right=True, descending=True),
-    Column("eta", "ETA", 5, _eta, lambda _: None, 2, right=True),
+    Column("bar", "", 6, _bar, lambda v: v.percent, 2),
+    Column("percent", "%", 4, _percent, lambda v: v.percent, right=True, gap=1, descending=True),
+    Column("failed", "Fail", 5, _failed, lambda v: v.counts.failed, 4, right=True, descending=True),
+    Column("rate", "/s", 4, _rate, shown_rate, 3, right=True, descending=True),
+    Column("eta", "ETA", 5, _eta, lambda _: None, 1, right=True),
     Column("age", "Age", 4, _age, lambda v: v.as_of, 7, right=True),
 )
 

@@ -11,11 +11,11 @@ from slurper_tui.api.models import Source
 from slurper_tui.monitor.view import Counts, JobView, Phase
 from slurper_tui.tui.columns import Facts, migration, shown_rate
 from slurper_tui.tui.glyphs import Look, role_of
-from slurper_tui.tui.lines import Line, Piece, fill, pad, shorten, wrap
+from slurper_tui.tui.lines import Line, Piece, fill, pad, shorten, spread, width_of, wrap
 from slurper_tui.tui.problems import error_details
 
 LABEL = 13
-TWO_COLUMNS = 76
+TWO_COLUMNS = 70
 """The width from which on the numbers stand beside the identity instead of above it."""
 
 _PART_ROLES = {
@@ -29,14 +29,16 @@ _PART_ROLES = {
 def detail_lines(view: JobView, facts: Facts, width: int) -> tuple[Line, ...]:
     """Tell what matters first; beside each other where there is room."""
     width = max(8, width)
-    title = (_strong(migration(view, facts, width)), _status(view, facts, width))
+    status = _status(view, facts, width)
     if width >= TWO_COLUMNS:
         half = width // 2 - 2
-        left = list(_numbers(view, facts, half))
+        name = _strong(migration(view, facts, max(half, width - width_of(status) - 3)))
         right = [*_pace(view, facts, half), (), *_identity(view, facts, half)]
-        return (*title, (), *_beside(left, right, half))
+        body = _beside(list(_numbers(view, facts, half)), right, half)
+        return (spread(name, status, width), (), *body)
+    name = _strong(migration(view, facts, width))
     numbers, pace = _numbers(view, facts, width), _pace(view, facts, width)
-    return (*title, (), *numbers, (), *pace, (), *_identity(view, facts, width))
+    return (name, status, (), *numbers, (), *pace, (), *_identity(view, facts, width))
 
 
 def _beside(left: Sequence[Line], right: Sequence[Line], half: int) -> Iterator[Line]:

@@ -34,12 +34,14 @@ STATUS: Mapping[State, Status] = {
 _PLAIN_WORDS = str.maketrans(
     {
         "—": "-",
-        "–": "-",
+        "\N{EN DASH}": "-",
         "·": "-",
         "…": "..",
         "→": "->",
         "≥": ">=",
-        "×": "x",
+        "\N{MULTIPLICATION SIGN}": "x",
+        "“": '"',
+        "”": '"',
         "▾": "v",
         "▴": "^",
         "▌": ">",
@@ -84,7 +86,7 @@ class Glyphs:
         return (_PLAIN_PARTS if self.ascii_only else _PARTS)[name]
 
     def bar(self, part: int, whole: int, width: int) -> str:
-        """A bar of `width` cells, filled in eighths (whole cells in ASCII), never above the truth."""
+        """A bar of `width` cells, filled in eighths, or whole cells in ASCII; rounded down."""
         part = max(0, min(part, whole))
         if self.ascii_only:
             full = part * width // whole if whole > 0 else 0
@@ -103,7 +105,7 @@ class Look:
 
 
 def role_of(view: JobView) -> str:
-    """The role that a job's status is coloured by; an end without known counts is no success yet."""
+    """Give the role of a job's status; an end without known counts is no success yet."""
     if view.state is State.COMPLETED and view.counts.done is None:
         return "muted"
     return STATUS[view.state].role

@@ -5,8 +5,8 @@ from __future__ import annotations
 from textual.binding import Binding
 
 
-def _key(keys: str, action: str, id: str, word: str, tooltip: str, hint: bool = False) -> Binding:
-    return Binding(keys, action, word, id=id, tooltip=tooltip, show=hint, system=False)
+def _key(keys: str, action: str, id: str, word: str, tooltip: str) -> Binding:
+    return Binding(keys, action, word, id=id, tooltip=tooltip)
 
 
 KEYS: tuple[Binding, ...] = (
@@ -17,28 +17,39 @@ KEYS: tuple[Binding, ...] = (
     _key("ctrl+d,pagedown", "page(1)", "move.page-down", "page down", "Go one page down."),
     _key("ctrl+u,pageup", "page(-1)", "move.page-up", "page up", "Go one page up."),
     _key("tab", "other_pane", "pane.next", "next pane", "Move between the list and the details."),
-    _key("enter", "open", "pane.open", "open", "Look at the highlighted job.", True),
+    _key("enter", "open", "pane.open", "open", "Look at the highlighted job."),
     _key("escape", "back", "pane.back", "back", "Go back, or clear the filter."),
     _key("M", "zoom", "pane.maximise", "maximise", "Give this pane the whole screen, or share it."),
-    _key("slash", "filter", "list.filter", "filter", "Show only jobs that match words.", True),
+    _key("slash", "filter", "list.filter", "filter", "Show only jobs that match words."),
     _key("less_than_sign", "sort(-1)", "list.sort-left", "sort", "Sort by the previous column."),
-    _key("greater_than_sign", "sort(1)", "list.sort-right", "sort", "Sort by the next column.", True),
+    _key("greater_than_sign", "sort(1)", "list.sort-right", "sort", "Sort by the next column."),
     _key("I", "invert", "list.invert", "invert", "Turn the order around."),
-    _key("a", "ended", "list.ended", "ended", "Hide or show the ended jobs.", True),
+    _key("a", "ended", "list.ended", "ended", "Hide or show the ended jobs."),
     _key("r", "refresh_job", "poll.job", "refresh", "Ask for this job now."),
     _key("R", "refresh_all", "poll.all", "refresh all", "Ask for everything now."),
     _key("z", "freeze", "poll.freeze", "freeze", "Hold the screen still; polling goes on."),
     _key("plus", "interval(1)", "poll.slower", "slower", "Ask less often."),
     _key("minus", "interval(-1)", "poll.faster", "faster", "Ask more often."),
     _key("y", "copy_id", "copy.id", "copy id", "Copy the job's id; twice shows it in full."),
-    _key("Y", "copy_json", "copy.json", "copy JSON", "Copy the job as JSON; twice shows it in full."),
-    _key("exclamation_mark", "problem", "show.problem", "problem", "Tell the problem in full.", True),
-    _key("question_mark", "help", "show.help", "help", "Show all keys.", True),
+    _key(
+        "Y", "copy_json", "copy.json", "copy JSON", "Copy the job as JSON; twice shows it in full."
+    ),
+    _key("exclamation_mark", "problem", "show.problem", "problem", "Tell the problem in full."),
+    _key("question_mark", "help", "show.help", "help", "Show all keys."),
     _key("colon,ctrl+p", "palette", "show.palette", "palette", "Find a job or an action by name."),
     _key("ctrl+l", "repaint", "screen.repaint", "repaint", "Draw the whole screen again."),
-    _key("ctrl+z", "suspend", "app.suspend", "suspend", "Go to the background, as the shell's fg undoes."),
-    _key("q,ctrl+c", "leave", "app.quit", "quit", "Leave; the jobs go on.", True),
+    _key(
+        "ctrl+z",
+        "suspend",
+        "app.suspend",
+        "suspend",
+        "Go to the background, as the shell's fg undoes.",
+    ),
+    _key("q", "app.leave", "app.quit", "quit", "Leave; the jobs go on."),
 )
+
+DEFAULT_KEYS = {binding.id: binding.key for binding in KEYS}
+"""What each id is bound to when the person has not chosen another key."""
 
 INTERVALS = (2.0, 3.0, 5.0, 10.0, 15.0, 30.0, 60.0)
 """The seconds between rounds that `+` and `-` walk through."""

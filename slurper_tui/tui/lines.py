@@ -1,4 +1,4 @@
-"""A line of the screen as a value: pieces of text, each with the role that the stylesheet colours."""
+"""A line of the screen as a value: pieces of text, each with the role that gives its colour."""
 
 from __future__ import annotations
 

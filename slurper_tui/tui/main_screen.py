@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import ClassVar
 
-from textual import on
+from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Container
-from textual.events import Resize
 from textual.message import Message
 from textual.reactive import var
 from textual.screen import Screen
@@ -19,15 +19,21 @@ from slurper_tui.monitor.feed import Feed
 from slurper_tui.monitor.view import JobKey, Snapshot
 from slurper_tui.tui import scene as scenes
 from slurper_tui.tui.banners import Banners
+from slurper_tui.tui.clipboard import id_text, json_text, terminal_copies
 from slurper_tui.tui.detail_pane import DetailPane
+from slurper_tui.tui.dialogs import CopyDialog, HelpDialog, ProblemDialog
 from slurper_tui.tui.glyphs import Look
+from slurper_tui.tui.hints import Hint, hints_for
 from slurper_tui.tui.job_table import JobTable
-from slurper_tui.tui.keys import KEYS, key_sign
+from slurper_tui.tui.keys import KEYS, next_interval
 from slurper_tui.tui.layout import LAYOUTS, layout_for
 from slurper_tui.tui.options import ScreenOptions, ViewState
+from slurper_tui.tui.palette import Palette
 from slurper_tui.tui.scene import Scene
 from slurper_tui.tui.status_line import StatusLine
 from slurper_tui.tui.totals import TotalsRow
+
+FILTER_WORDS = "words, !not, status:failed, source:, target:, account:, id:"
 
 
 class MainScreen(Screen[None]):
@@ -36,26 +42,25 @@ class MainScreen(Screen[None]):
     class Ready(Message):
         """The screen stands and can take snapshots."""
 
-    BINDINGS: list[BindingType] = list(KEYS)
+    BINDINGS: ClassVar[list[BindingType]] = list(KEYS)
     AUTO_FOCUS = "#jobs"
     scene: var[Scene] = var(Scene, init=False)
-    hints: var[tuple[tuple[str, str], ...]] = var((), init=False)
+    hints: var[tuple[Hint, ...]] = var((), init=False)
 
     def __init__(
         self, feed: Feed, options: ScreenOptions, look: Look, save_view: Callable[[ViewState], None]
     ) -> None:
         super().__init__(id="main")
-        self.feed = feed
         self.look = look
+        self._feed = feed
+        self._options = options
         self._save_view = save_view
         self._newest: Snapshot | None = None
+        self._interval: float | None = None
+        self._last_copy = ""
         self._looked_at: tuple[JobKey | None, frozenset[JobKey]] = (None, frozenset())
         self.set_reactive(MainScreen.scene, Scene(view=options.view))
         self.set_class(options.ascii_only, "-ascii")
-
-    def on_mount(self) -> None:
-        """Say that snapshots can be shown now."""
-        self.post_message(self.Ready())
 
     def compose(self) -> ComposeResult:
         """Lay out the rows and panes."""
@@ -64,9 +69,17 @@ class MainScreen(Screen[None]):
         with Container(id="panes"):
             yield JobTable(self.look, id="jobs").data_bind(MainScreen.scene)
             yield DetailPane(self.look, id="detail").data_bind(MainScreen.scene)
-        yield Input(id="filter")
+        yield Input(placeholder=FILTER_WORDS, select_on_focus=False, id="filter")
         status = StatusLine(self.look, id="status")
         yield status.data_bind(MainScreen.scene, MainScreen.hints)
+
+    def on_mount(self) -> None:
+        """Say that snapshots can be shown now."""
+        self.query_one(Input).cursor_blink = False
+        self.hints = hints_for(self.scene, self._options.keymap, self.look)
+        self.post_message(self.Ready())
+
+    # The scene --------------------------------------------------------------------------------
 
     def take(self, snapshot: Snapshot) -> None:
         """Show a new snapshot, unless the screen is frozen."""
@@ -74,26 +87,214 @@ class MainScreen(Screen[None]):
         if not self.scene.frozen:
             self.scene = scenes.see(self.scene, snapshot)
 
-    def watch_scene(self, before: Scene, after: Scene) -> None:
+    def watch_scene(self) -> None:
+        """Tell the feed what is looked at, and offer the keys that make sense now."""
+        self.hints = hints_for(self.scene, self._options.keymap, self.look)
         self._tell_feed()
 
+    def go_to(self, key: JobKey) -> None:
+        """Highlight a job, showing it again if a filter hides it."""
+        if key not in self.scene.rows:
+            view = replace(self.scene.view, hide_ended=False)
+            self.scene = scenes.arrange(replace(self.scene, filter_text="", view=view))
+        if key in self.scene.rows:
+            self.scene = replace(self.scene, highlighted=key)
+
+    def choose_theme(self, name: str) -> None:
+        """Wear a theme and keep it."""
+        self.app.theme = name
+        self._keep(replace(self.scene.view, theme=name))
+
+    def _keep(self, view: ViewState) -> None:
+        self.scene = scenes.arrange(replace(self.scene, view=view))
+        self._save_view(view)
+
+    def _note(self, text: str) -> None:
+        self.scene = replace(self.scene, note=text)
+
     def _tell_feed(self) -> None:
-        looked_at = (self.scene.highlighted, self.query_one(JobTable).visible_keys)
+        looked_at = (self.scene.highlighted, self.table.visible_keys)
         if looked_at != self._looked_at:
             self._looked_at = looked_at
-            self.feed.look_at(*looked_at)
+            self._feed.look_at(*looked_at)
 
-    def on_resize(self, event: Resize) -> None:
+    @property
+    def table(self) -> JobTable:
+        """The job list."""
+        return self.query_one(JobTable)
+
+    @property
+    def detail(self) -> DetailPane:
+        """The detail pane."""
+        return self.query_one(DetailPane)
+
+    # Events -----------------------------------------------------------------------------------
+
+    def on_resize(self, event: events.Resize) -> None:
+        """Stand the panes as the size allows."""
         classes = layout_for(event.size)
         for name in LAYOUTS:
             self.set_class(name in classes, name)
+
+    def on_key(self) -> None:
+        """Any key puts away the news and the last note."""
+        if self.scene.note or self.scene.news:
+            self.scene = replace(self.scene, note="", news=None)
+        else:
+            self._last_copy = ""
 
     @on(JobTable.Scrolled)
     def _scrolled(self) -> None:
         self._tell_feed()
 
-    def action_move(self, step: int) -> None:
-        self.scene = scenes.highlight_row(self.scene, (self.scene.cursor or 0) + step)
+    @on(JobTable.Pointed)
+    def _pointed(self, event: JobTable.Pointed) -> None:
+        self.scene = scenes.highlight_row(self.scene, event.row)
 
-    def action_leave(self) -> None:
-        self.app.exit(0)
+    @on(Input.Changed, "#filter")
+    def _filtered(self, event: Input.Changed) -> None:
+        self.scene = scenes.arrange(replace(self.scene, filter_text=event.value.strip()))
+
+    @on(Input.Submitted, "#filter")
+    def _filter_kept(self) -> None:
+        self._close_filter()
+
+    def _close_filter(self) -> None:
+        self.remove_class("-filtering")
+        self.table.focus()
+
+    # Moving -----------------------------------------------------------------------------------
+
+    def action_move(self, step: int) -> None:
+        """Move the highlight, or scroll the details when they have the focus."""
+        if self.detail.has_focus:
+            self.detail.scroll_lines(step)
+        else:
+            self.scene = scenes.highlight_row(self.scene, (self.scene.cursor or 0) + step)
+
+    def action_page(self, step: int) -> None:
+        """Move by a page."""
+        pane = self.detail if self.detail.has_focus else self.table
+        self.action_move(step * max(1, pane.size.height - 2))
+
+    def action_ends(self, step: int) -> None:
+        """Go to the first (-1) or last (1) one."""
+        self.action_move(step * 10**9)
+
+    def action_other_pane(self) -> None:
+        """Move the focus between the list and the details, if both are there."""
+        if self.detail.display and self.table.display:
+            (self.table if self.detail.has_focus else self.detail).focus()
+
+    def action_open(self) -> None:
+        """Give the details the focus, and the whole screen when both do not fit."""
+        if self.scene.job is None:
+            return
+        if not self.detail.display:
+            self.set_class(False, "-zoom-jobs")
+            self.set_class(not self.detail.display, "-zoom-detail")
+        self.detail.focus()
+
+    def action_back(self) -> None:
+        """Go back one step: from typing, from the details, from one pane, from the filter."""
+        if self.has_class("-filtering"):
+            self.query_one(Input).value = ""
+            self._close_filter()
+        elif self.detail.has_focus or self.has_class("-zoom-jobs"):
+            self.remove_class("-zoom-detail", "-zoom-jobs")
+            self.table.focus()
+        elif self.scene.filter_text:
+            self.query_one(Input).value = ""
+
+    def action_zoom(self) -> None:
+        """Give the pane with the focus the whole screen, or share it again."""
+        name = "-zoom-detail" if self.detail.has_focus else "-zoom-jobs"
+        self.toggle_class(name)
+        if name == "-zoom-detail" and not self.detail.display:
+            self.table.focus()
+
+    # The list ---------------------------------------------------------------------------------
+
+    def action_filter(self) -> None:
+        """Open the line to type a filter in."""
+        if not self.has_class("-tiny"):
+            self.add_class("-filtering")
+            self.query_one(Input).focus()
+
+    def action_sort(self, step: int) -> None:
+        """Sort by another column."""
+        self.scene = scenes.sort_step(self.scene, step)
+        self._save_view(self.scene.view)
+        self._note(f"sorted by {self.scene.view.sort or 'what needs you most'}")
+
+    def action_invert(self) -> None:
+        """Turn the order around."""
+        self._keep(replace(self.scene.view, inverted=not self.scene.view.inverted))
+
+    def action_ended(self) -> None:
+        """Hide or show the ended jobs."""
+        self._keep(replace(self.scene.view, hide_ended=not self.scene.view.hide_ended))
+
+    # The polls --------------------------------------------------------------------------------
+
+    def action_refresh_job(self) -> None:
+        """Ask for the highlighted job now."""
+        if self.scene.highlighted:
+            self._feed.refresh(self.scene.highlighted)
+            self._note("asking for this job")
+
+    def action_refresh_all(self) -> None:
+        """Ask for everything now."""
+        self._feed.refresh_all()
+        self._note("asking for everything")
+
+    def action_freeze(self) -> None:
+        """Hold the screen still, or go on with the newest data."""
+        self.scene = replace(self.scene, frozen=not self.scene.frozen)
+        if self._newest and not self.scene.frozen:
+            self.scene = scenes.see(self.scene, self._newest)
+
+    def action_interval(self, step: int) -> None:
+        """Ask less or more often."""
+        snapshot = self.scene.snapshot
+        current = self._interval or (snapshot.interval if snapshot else 5.0)
+        self._interval = next_interval(current, step)
+        self._feed.set_interval(self._interval)
+        self._note(f"asking every {self._interval:g} s")
+
+    # Showing ----------------------------------------------------------------------------------
+
+    def action_copy_id(self) -> None:
+        """Copy the highlighted job's id."""
+        if self.scene.job:
+            self._copy("id", id_text(self.scene.job))
+
+    def action_copy_json(self) -> None:
+        """Copy the highlighted job as JSON."""
+        if self.scene.job:
+            self._copy("JSON", json_text(self.scene.job))
+
+    def _copy(self, what: str, text: str) -> None:
+        """Copy, and show the text where that may not have worked or is asked for again."""
+        self.app.copy_to_clipboard(text)
+        if self._last_copy == text or not terminal_copies(self._options.environ):
+            self.app.push_screen(CopyDialog(self.look, text))
+            return
+        self._last_copy = text
+        self._note(f"{what} copied; again to see it in full")
+
+    def action_problem(self) -> None:
+        """Tell the standing problem in full."""
+        self.app.push_screen(ProblemDialog(self.look, self.scene.snapshot))
+
+    def action_help(self) -> None:
+        """Show all keys."""
+        self.app.push_screen(HelpDialog(self.look, self._options.keymap))
+
+    def action_palette(self) -> None:
+        """Find a job, an action or a theme by name."""
+        self.app.push_screen(Palette(self.look))
+
+    def action_repaint(self) -> None:
+        """Write every cell again, in case something else has written over them."""
+        self.refresh(layout=True)

@@ -24,7 +24,7 @@ _HOW_TO_START = (
 def notice_lines(scene: Scene, look: Look, width: int) -> tuple[Line, ...]:
     """Give the lines that stand where jobs would."""
     texts = _texts(scene, look)
-    wrapped = (part for text in texts for part in _wrap_words(look.glyphs.say(text), width))
+    wrapped = (part for text in texts for part in wrap_words(look.glyphs.say(text), width))
     return tuple(
         (Piece(text, "strong" if number == 0 else "muted"),) for number, text in enumerate(wrapped)
     )
@@ -60,8 +60,8 @@ def _account_reading(account: AccountView, look: Look) -> str:
     return f"Reading the job list of account {name}: page {account.pages + 1}"
 
 
-def _wrap_words(text: str, width: int) -> list[str]:
-    """Break our own words at blanks, and what has none anywhere."""
+def wrap_words(text: str, width: int) -> list[str]:
+    """Break text at blanks so that it fits `width` cells, and a word that does not fit anywhere."""
     lines = [""]
     for word in text.split(" "):
         joined = f"{lines[-1]} {word}" if lines[-1] else word

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import tzinfo
@@ -19,10 +20,14 @@ class ViewState:
 
 @dataclass(frozen=True, slots=True)
 class ScreenOptions:
-    """Fixed for one run. zone: None for local time. keymap: binding id to key, from the file."""
+    """Fixed for one run. zone: None for local time. keymap: binding id to key, from the file.
+
+    environ: what tells which terminal this is.
+    """
 
     ascii_only: bool = False
     zone: tzinfo | None = None
     demo: bool = False
     keymap: Mapping[str, str] = field(default_factory=dict)
     view: ViewState = ViewState()
+    environ: Mapping[str, str] = field(default_factory=lambda: os.environ)

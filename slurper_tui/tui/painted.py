@@ -26,7 +26,7 @@ ROWS = ("cursor", "cursor-blurred", "stale")
 Cell = tuple[str, int, Style | None]
 
 
-class PaintedLines(ScrollView):
+class PaintedLines(ScrollView, can_focus=False, inherit_bindings=False):
     """Lines drawn by `line_at`, coloured by role, compared with what stands on the screen.
 
     Whoever changes what `line_at` would say calls `repaint_changes`; nothing moved, nothing drawn.
@@ -58,7 +58,7 @@ class PaintedLines(ScrollView):
         return strip
 
     def repaint_changes(self, rows: Iterator[int] | range | None = None) -> None:
-        """Compare visible rows (all by default) with the screen and repaint the cells that differ."""
+        """Compare visible rows (by default all) with the screen; repaint the cells that differ."""
         if not self.is_mounted or not self.size:
             return
         regions = [r for y in rows or range(self.size.height) for r in self._changes(y)]
@@ -69,14 +69,14 @@ class PaintedLines(ScrollView):
         """Forget the colours: the theme, or the terminal's abilities, have changed."""
         super().notify_style_update()
         self._styles_by_role.clear()
-        self._painted.clear()
 
     def _changes(self, y: int) -> Iterator[Region]:
         painted, wanted = self._painted.get(y), self._strip(y)
-        if painted is None or painted == wanted:
+        if painted == wanted:
             return
         self._painted[y] = wanted
-        for start, end in differing_runs(painted, wanted):
+        runs = differing_runs(painted, wanted) if painted else [(0, self.size.width)]
+        for start, end in runs:
             yield Region(start, y, end - start, 1)
 
     def _strip(self, y: int) -> Strip:

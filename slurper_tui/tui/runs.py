@@ -46,4 +46,5 @@ class RunsUpdate(ChopsUpdate):
             yield from strip.crop(max(0, start - x), min(end, chop_end) - x)
 
     def _chops(self, y: int) -> Iterable[tuple[int, int, Strip | None]]:
-        return ((x, end, s) for end, (x, s) in zip(self.chop_ends[y], self.chops[y].items()))
+        pairs = zip(self.chop_ends[y], self.chops[y].items(), strict=True)
+        return ((x, end, strip) for end, (x, strip) in pairs)

@@ -27,7 +27,7 @@ class Scene:
     jobs: tuple[JobView, ...] = ()
     rows: Mapping[JobKey, int] = field(default_factory=dict)
     highlighted: JobKey | None = None
-    view: ViewState = ViewState()
+    view: ViewState = field(default_factory=ViewState)
     filter_text: str = ""
     frozen: bool = False
     news: Outage | None = None
@@ -60,7 +60,7 @@ class Scene:
 
 
 def arrange(scene: Scene) -> Scene:
-    """Filter and order the jobs again; the highlight stays on its job, or goes to the nearest row."""
+    """Filter and order the jobs again; the highlight stays on its job, or goes to the nearest."""
     known = scene.snapshot.jobs if scene.snapshot else ()
     wanted = matcher(scene.filter_text)
     hide = scene.view.hide_ended

@@ -9,13 +9,11 @@ from textual.reactive import var
 from slurper_tui import format as words
 from slurper_tui.monitor.view import BudgetView, Outage, Snapshot
 from slurper_tui.tui.glyphs import Look
+from slurper_tui.tui.hints import Hint
 from slurper_tui.tui.lines import Line, Piece, join, spread, width_of
 from slurper_tui.tui.painted import PaintedLines
 from slurper_tui.tui.problems import in_trouble, problem_line, standing_problem
 from slurper_tui.tui.scene import Scene
-
-Hint = tuple[str, str]
-"""A key as a person reads it, and its short word."""
 
 MOST_HINTS = 7
 
@@ -85,7 +83,9 @@ def _ordinary(snapshot: Snapshot, look: Look) -> Iterator[Line]:
 
 
 def _slowed(budget: BudgetView) -> str:
-    return f"slowed ×{budget.stretch:.1f}: request budget" if budget.stretch > 1.05 else ""
+    if budget.stretch <= 1.05:
+        return ""
+    return f"slowed \N{MULTIPLICATION SIGN}{budget.stretch:.1f}: request budget"
 
 
 def _news(outage: Outage) -> str:

@@ -1,0 +1,48 @@
+"""Which keys the status line offers: at most seven, and only those that do something now."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+from slurper_tui.tui.glyphs import Look
+from slurper_tui.tui.keys import DEFAULT_KEYS, key_sign
+from slurper_tui.tui.scene import Scene
+
+Hint = tuple[str, str]
+"""Keys as a person reads them, and their short word."""
+
+
+def _has_trouble(scene: Scene) -> bool:
+    snapshot = scene.snapshot
+    if snapshot is None:
+        return False
+    return any(a.problem for a in snapshot.accounts) or any(v.problem for v in snapshot.jobs)
+
+
+def _has_ended(scene: Scene) -> bool:
+    return scene.view.hide_ended or any(not view.live for view in scene.jobs)
+
+
+_OFFERS: tuple[tuple[tuple[str, ...], str, Callable[[Scene], bool]], ...] = (
+    (("list.ended",), "ended", _has_ended),
+    (("list.sort-left", "list.sort-right"), "sort", lambda scene: len(scene.jobs) > 1),
+    (("pane.open",), "open", lambda scene: scene.job is not None),
+    (("list.filter",), "filter", lambda scene: scene.total > 1),
+    (("show.problem",), "problem", _has_trouble),
+    (("show.help",), "help", lambda _: True),
+    (("app.quit",), "quit", lambda _: True),
+)
+
+
+def hints_for(scene: Scene, keymap: Mapping[str, str], look: Look) -> tuple[Hint, ...]:
+    """Give the hints that work now, the least important first."""
+    return tuple(
+        (" ".join(_sign(id, keymap, look) for id in ids), word)
+        for ids, word, works in _OFFERS
+        if works(scene)
+    )
+
+
+def _sign(id: str, keymap: Mapping[str, str], look: Look) -> str:
+    keys = keymap.get(id) or DEFAULT_KEYS[id]
+    return look.glyphs.say(key_sign(keys.split(",")[0].strip()))

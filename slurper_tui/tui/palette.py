@@ -1,0 +1,88 @@
+"""The palette: every job, every action and every theme, found by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import TYPE_CHECKING
+
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.command import (
+    CommandInput,
+    CommandList,
+    CommandPalette,
+    DiscoveryHit,
+    Hit,
+    Hits,
+    Provider,
+)
+from textual.containers import Horizontal, Vertical
+
+from slurper_tui.tui.columns import Facts, migration, short_id
+from slurper_tui.tui.glyphs import Look
+from slurper_tui.tui.keys import KEYS, key_sign
+from slurper_tui.tui.lines import text_of
+
+if TYPE_CHECKING:
+    from slurper_tui.tui.main_screen import MainScreen
+
+Entry = tuple[str, Callable[[], None]]
+NAME_WIDTH = 60
+
+
+class Everything(Provider):
+    """Actions first, then themes, then jobs."""
+
+    async def discover(self) -> Hits:
+        """Offer everything before anything is typed."""
+        for text, act in self._entries():
+            yield DiscoveryHit(Text(text), act, text=text)
+
+    async def search(self, query: str) -> Hits:
+        """Offer what resembles the query."""
+        matcher = self.matcher(query)
+        for text, act in self._entries():
+            score = matcher.match(text)
+            if score > 0:
+                yield Hit(score, Text(text), act, text=text)
+
+    def _entries(self) -> Iterator[Entry]:
+        main: MainScreen = self.screen  # type: ignore[assignment]  # only MainScreen opens it
+        for binding in KEYS:
+            keys = " ".join(key_sign(key) for key in binding.key.split(","))
+            text = f"{binding.description}  {keys}  {binding.tooltip}"
+            yield main.look.glyphs.say(text), partial(_run, main, binding.action)
+        for name in sorted(main.app.available_themes):
+            yield f"theme {name}", partial(main.choose_theme, name)
+        facts = Facts(main.look)
+        for view in main.scene.snapshot.jobs if main.scene.snapshot else ():
+            name = text_of(migration(view, facts, NAME_WIDTH))
+            word = main.look.glyphs.clean(view.word)
+            text = f"go to {name}  {word}  {short_id(view.job.id or '', main.look)}"
+            yield text, partial(main.go_to, view.key)
+
+
+def _run(main: MainScreen, action: str) -> None:
+    main.run_worker(main.run_action(action), group="palette")
+
+
+class Palette(CommandPalette):
+    """Textual's palette without what moves by itself, and with signs for every terminal."""
+
+    def __init__(self, look: Look) -> None:
+        super().__init__([Everything], placeholder="a job, an action or a theme")
+        self._look = look
+
+    def compose(self) -> ComposeResult:
+        """Lay out the line to type in, and the list below it."""
+        command = CommandInput(placeholder=self._placeholder, select_on_focus=False)
+        command.cursor_blink = False
+        with Vertical(id="--container"):
+            with Horizontal(id="--input"):
+                yield command
+            with Vertical(id="--results"):
+                yield CommandList()
+
+    def _start_busy_countdown(self) -> None:
+        """Show no sign of being busy: the search takes no time worth telling."""
