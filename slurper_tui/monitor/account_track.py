@@ -80,6 +80,8 @@ class AccountTrack:
             if self.failures >= FAILING_AFTER:
                 self._recovered = (self.problem, now)
             self.problem, self.retry_at = None, -math.inf
+            for track in self.jobs.values():
+                track.catch_up()
         self.failures = 0
         self._answered, self._last_good = True, now
 

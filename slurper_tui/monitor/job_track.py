@@ -30,6 +30,7 @@ class JobTrack:
 
     def __init__(self, account_id: str, job: Job) -> None:
         self.view = JobView(account_id, job, status=job.status, ended=_has_ended(job))
+        self.key = self.view.key
         self.estimate = Estimate()
         self.answered = False
         self.closed = False
@@ -68,6 +69,11 @@ class JobTrack:
         """The person wants to know: whatever was settled about asking is open again."""
         self.wanted = True
         self.retry_at = -math.inf
+
+    def catch_up(self) -> None:
+        """Its account answers again: what was missed is due at once."""
+        if self.view.missed:
+            self.asked_at = self.retry_at = -math.inf
 
     def listed(self, job: Job) -> bool:
         """Take in a row of the list; True when it tells a change of status."""

@@ -29,6 +29,9 @@ MIN_INTERVAL = 2.0
 WORKERS = 10
 """Requests under way at once; httpx's pool is quadratic in the number of waiting ones."""
 
+_ORDER = 1e-6
+"""Seconds between asks of one round, so that those behind are the first of the next."""
+
 NEWS_SECONDS = 1.0
 """What has landed is told after so long at the latest, whoever still hangs."""
 
@@ -131,20 +134,25 @@ class Monitor:
         begins = now.mono >= self._next_round
         if begins:
             self._begin_round(now)
-        elif not self._plan_again:
-            return
-        self._plan_again = False
+        if begins or self._plan_again:
+            self._plan_again = False
+            self._queue_due(now, begins)
+        if self._under_way == 0:
+            self._end_round()
+            self._tell = self._tell or not math.isinf(self._news_since)
+
+    def _queue_due(self, now: Moment, begins: bool) -> None:
+        """Queue what may go; in the middle of a round, only what cannot wait for the next."""
         asks = due_asks(self._accounts, now.mono, self._interval, self._focus)
-        if not begins and not self._eager:
+        if self._eager:
+            asks = [ask for ask in asks if ask.is_first]
+        elif not begins:
             asks = [ask for ask in asks if ask.cannot_wait]
         queued = len(self._queue)
         chosen = self._pacing.choose(asks, now.mono, self._interval, queued, eager=self._eager)
         self._waiting = len(asks) - len(chosen)
-        for ask in chosen:
-            self._enqueue(ask, now)
-        if self._under_way == 0:
-            self._end_round()
-            self._tell = self._tell or not math.isinf(self._news_since)
+        for place, ask in enumerate(chosen):
+            self._enqueue(ask, now.mono + place * _ORDER)
 
     def _begin_round(self, now: Moment) -> None:
         """Start the next round; one whose requests still hang is over all the same."""
@@ -165,10 +173,10 @@ class Monitor:
         self._rounds += 1
         self._tell = True
 
-    def _enqueue(self, ask: Ask, now: Moment) -> None:
+    def _enqueue(self, ask: Ask, at: float) -> None:
         """Queue an ask; that it is under way keeps it from being planned twice."""
-        ask.account.begin(ask.track, now.mono, probe=ask.probe)
-        if ask.rank is Rank.ASKED_FOR:
+        ask.account.begin(ask.track, at, probe=ask.probe)
+        if ask.rank <= Rank.FIRST_LIST:
             self._queue.appendleft(ask)
         else:
             self._queue.append(ask)
@@ -195,6 +203,7 @@ class Monitor:
             self._landed()
             return
         self._pacing.budget.sent(now.mono)
+        account_failed = account.problem is not None
         try:
             await self._exchange(account, track)
         except ApiError as error:
@@ -202,6 +211,8 @@ class Monitor:
             account.end(track, unasked=isinstance(error, RateLimited))
             self._pacing.budget.heard(error.limit, now.mono)
             self._landing.failed(account, track, error, now, self._interval)
+        recovered = account_failed and account.problem is None
+        self._plan_again = self._plan_again or recovered or account.listing.wanted
         self._landed()
 
     async def _exchange(self, account: AccountTrack, track: JobTrack | None) -> None:
@@ -225,9 +236,8 @@ class Monitor:
             self._landing.progress(account, track, answer.value, now)
 
     def _landed(self) -> None:
-        """One request less is under way; after the last one there may be more to plan."""
+        """One request less is under way."""
         self._under_way -= 1
-        self._plan_again = self._plan_again or self._under_way == 0
         if math.isinf(self._news_since):
             self._news_since = self._now().mono
         self._stirred.set()

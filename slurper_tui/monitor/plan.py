@@ -48,6 +48,14 @@ class Ask(NamedTuple):
         """It is not to wait for the next round: wanted by the person, or never asked before."""
         return self.rank < Rank.DUE or (self.rank is Rank.DUE and math.isinf(self.overdue))
 
+    @property
+    def is_first(self) -> bool:
+        """It was never tried before; the whole list goes before any job."""
+        listed = self.account.listing.complete
+        if self.track is None or not listed:
+            return self.track is None and not listed
+        return not self.track.answered and self.track.failing_since is None
+
 
 class Focus(NamedTuple):
     """What the person looks at."""
@@ -74,12 +82,9 @@ def demand(accounts: Iterable[AccountTrack], interval: float, focus: Focus) -> f
     total = 0.0
     for account in accounts:
         total += 1 / list_period(interval)
-        tracks = (t for t in account.jobs.values() if not (t.lazy and not t.answered))
-        total += sum(
-            1 / track.period(interval, False)
-            for track in tracks
-            if track.view.key != focus.highlighted
-        )
+        tracks = (t for t in account.jobs.values() if not t.lazy)
+        periods = (t.period(interval, False) for t in tracks if t.key != focus.highlighted)
+        total += sum(1 / period for period in periods)
     return total
 
 
@@ -124,13 +129,13 @@ def _job_ask(
         return None
     if track.wanted:
         return Ask(Rank.VISIBLE, 0.0, account, track)
-    highlighted = track.view.key == focus.highlighted
+    highlighted = track.key == focus.highlighted
     overdue = (now - track.asked_at + _SLACK) / track.period(interval, highlighted)
     if overdue < 1:
         return None
     if highlighted:
         return Ask(Rank.ASKED_FOR, overdue, account, track)
-    if track.answered or not track.lazy:
+    if not track.lazy:
         return Ask(Rank.DUE, overdue, account, track)
-    seen = track.view.key in focus.visible
+    seen = track.key in focus.visible
     return Ask(Rank.VISIBLE if seen else Rank.LAZY, overdue, account, track)

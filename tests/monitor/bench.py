@@ -1,0 +1,141 @@
+"""A monitor over simulated accounts in virtual time, and a record of what it asked."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncGenerator, Callable
+from contextlib import asynccontextmanager
+from typing import Any, NamedTuple, cast
+
+import httpx
+
+from slurper_tui.api.client import SlurperClient
+from slurper_tui.api.credentials import token_credentials
+from slurper_tui.monitor.loop import Monitor
+from slurper_tui.monitor.view import JobView, Snapshot
+from slurper_tui.simulate import SimulatedAccount, SimulatedBudget, together
+
+EPOCH = 1_790_000_000.0
+"""UTC seconds at which virtual time begins."""
+
+
+class Request(NamedTuple):
+    """One request. at: virtual seconds."""
+
+    at: float
+    method: str
+    account_id: str
+    path: str
+    offset: int
+
+    @property
+    def job_id(self) -> str | None:
+        parts = self.path.split("/")
+        return parts[1] if parts[-1] == "progress" else None
+
+
+class Bench:
+    """What a test holds: the monitor, its accounts, its requests, and a way to wait."""
+
+    def __init__(self, monitor: Monitor, accounts: list[SimulatedAccount]) -> None:
+        self.monitor = monitor
+        self.accounts = accounts
+        self.account = accounts[0]
+        self.requests: list[Request] = []
+        self.snapshots = cast("AsyncGenerator[Snapshot, None]", monitor.snapshots())
+        self.last = Snapshot(EPOCH, 5.0)
+
+    async def until(self, condition: Callable[[Snapshot], bool], within: float = 900.0) -> Snapshot:
+        """Take snapshots until one fits; fail after so many virtual seconds."""
+        deadline = now() + within
+        async for snapshot in self.snapshots:
+            self.last = snapshot
+            if condition(snapshot):
+                return snapshot
+            assert now() < deadline, f"not within {within} s: {snapshot.accounts}"
+        raise AssertionError("the monitor ended")
+
+    async def rounds(self, number: int) -> Snapshot:
+        """Let so many more rounds go by."""
+        wanted = self.last.rounds + number
+        return await self.until(lambda s: s.rounds >= wanted)
+
+    async def seconds(self, number: float) -> Snapshot:
+        """Let so much time go by."""
+        wanted = now() + number
+        return await self.until(lambda s: now() >= wanted, within=number + 100)
+
+    def job(self, job_id: str) -> JobView:
+        """A job as the last snapshot told it."""
+        return next(view for view in self.last.jobs if view.job.id == job_id)
+
+    def polls(self, job_id: str | None = None) -> list[float]:
+        """When progress was asked, of one job or of any."""
+        polls = (r for r in self.requests if r.job_id is not None)
+        return [r.at for r in polls if job_id in (None, r.job_id)]
+
+    def lists(self) -> list[Request]:
+        """The list requests."""
+        return [r for r in self.requests if r.path == "jobs"]
+
+
+def now() -> float:
+    """Virtual seconds."""
+    return asyncio.get_running_loop().time()
+
+
+def wall() -> float:
+    """UTC seconds in virtual time."""
+    return EPOCH + now()
+
+
+def make_accounts(number: int, **options: Any) -> list[SimulatedAccount]:
+    """Accounts of one user, with their one budget."""
+    budget = SimulatedBudget(wall)
+    return [
+        SimulatedAccount(seed, wall, budget=budget, token="t0ken", **options)
+        for seed in range(number)
+    ]
+
+
+@asynccontextmanager
+async def bench(
+    accounts: list[SimulatedAccount] | None = None,
+    *,
+    latency: Callable[[Request], float] = lambda request: 0.0,
+    clock: Callable[[], float] = wall,
+    **options: Any,
+) -> AsyncGenerator[Bench, None]:
+    """A running monitor. latency: virtual seconds that a request takes."""
+    accounts = make_accounts(1) if accounts is None else accounts
+    answers = together(*accounts)
+    held: list[Bench] = []
+
+    async def answer(request: httpx.Request) -> httpx.Response:
+        _, _, account_id, _, path = request.url.path.removeprefix("/client/v4").split("/", 4)
+        offset = int(request.url.params.get("offset", 0))
+        asked = Request(now(), request.method, account_id, path, offset)
+        held[0].requests.append(asked)
+        await asyncio.sleep(latency(asked))
+        return answers.handle_request(request)
+
+    client = SlurperClient(token_credentials("t0ken"), transport=httpx.MockTransport(answer))
+    ids = [account.account_id for account in accounts]
+    monitor = Monitor(client, ids, clock=clock, rng=random.Random(0), **options)
+    held.append(Bench(monitor, accounts))
+    try:
+        yield held[0]
+    finally:
+        await held[0].snapshots.aclose()
+        await client.close()
+
+
+def most_in_window(times: list[float], seconds: float) -> int:
+    """The most events that any closed window of so many seconds holds."""
+    most, first = 0, 0
+    for last, at in enumerate(times):
+        while at - times[first] > seconds:
+            first += 1
+        most = max(most, last - first + 1)
+    return most

@@ -1,0 +1,289 @@
+"""When what is asked, and what comes of it."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+
+from slurper_tui.api.client import SlurperClient
+from slurper_tui.api.credentials import token_credentials
+from slurper_tui.monitor.view import JobKey, Phase, State
+from slurper_tui.simulate import Fault, Kind, SimulatedAccount
+from tests.monitor.bench import EPOCH, Bench, bench, make_accounts, now, wall
+from tests.virtual_time import timeless
+
+
+def running(account: SimulatedAccount) -> list[str]:
+    """The ids of the jobs that run now."""
+    return [job.plan.id for job in account.jobs() if job.status(wall()) == "running"]
+
+
+def with_status(account: SimulatedAccount, status: str) -> list[str]:
+    """The ids of the jobs in a status."""
+    return [job.plan.id for job in account.jobs() if job.status(wall()) == status]
+
+
+async def control(b: Bench, action: str, job_id: str) -> None:
+    """Do something to a job behind the monitor's back."""
+    client = SlurperClient(token_credentials(b.account.token), transport=b.account.transport())
+    await getattr(client, f"{action}_job")(b.account.account_id, job_id)
+    await client.close()
+
+
+@timeless
+async def test_the_first_picture_comes_at_once_and_the_jobs_with_the_first_page() -> None:
+    async with bench(latency=lambda r: 0.5) as b:
+        first = await b.until(lambda s: True)
+        assert (now(), first.jobs, first.accounts[0].pages) == (0.0, (), 0)
+        listed = await b.until(lambda s: bool(s.jobs))
+        assert now() == pytest.approx(0.5)
+        assert len(listed.jobs) == len(b.account.jobs())
+        assert all(view.as_of is None for view in listed.jobs)
+
+
+@timeless
+async def test_every_running_job_is_asked_once_a_round_and_paused_ones_every_third() -> None:
+    async with bench() as b:
+        await b.seconds(60)
+        for job_id in running(b.account):
+            gaps = {round(y - x, 2) for x, y in itertools.pairwise(b.polls(job_id))}
+            assert gaps == {5.0}
+        for job_id in with_status(b.account, "paused"):
+            gaps = {round(y - x, 2) for x, y in itertools.pairwise(b.polls(job_id))}
+            assert gaps == {15.0}
+
+
+@timeless
+async def test_the_highlighted_job_is_the_first_of_its_round() -> None:
+    async with bench(make_accounts(1, jobs=8, running=8)) as b:
+        await b.seconds(7)
+        chosen = running(b.account)[-1]
+        b.monitor.look_at(JobKey(b.account.account_id, chosen), frozenset())
+        before = len(b.requests)
+        await b.rounds(3)
+        asked = [r.job_id for r in b.requests[before:] if r.job_id]
+        assert asked[0] == asked[8] == chosen
+
+
+@timeless
+async def test_a_paused_job_that_is_highlighted_keeps_the_pace() -> None:
+    async with bench() as b:
+        await b.seconds(20)
+        chosen = with_status(b.account, "paused")[0]
+        b.monitor.look_at(JobKey(b.account.account_id, chosen), frozenset())
+        await b.seconds(30)
+        assert len([at for at in b.polls(chosen) if at > 20]) >= 6
+
+
+@timeless
+async def test_no_request_overtakes_its_own_answer() -> None:
+    slow = 12.0
+    async with bench(latency=lambda r: slow if r.job_id else 0.1) as b:
+        await b.seconds(120)
+        for job_id in running(b.account):
+            assert all(y - x >= slow for x, y in itertools.pairwise(b.polls(job_id)))
+
+
+@timeless
+async def test_one_request_that_hangs_holds_nobody_back() -> None:
+    async with bench() as b:
+        await b.rounds(2)
+        hanging, *others = running(b.account)
+        b.account.faults.add(Fault(Kind.READ_TIMEOUT, job=hanging))
+        await b.seconds(60)
+        assert all(b.job(job_id).missed == 0 for job_id in others)
+        assert all(len(b.polls(job_id)) > 12 for job_id in others)
+
+
+@timeless
+async def test_news_of_a_slow_round_is_told_before_its_end() -> None:
+    slow: set[str | None] = set()
+    async with bench(latency=lambda r: 30.0 if r.job_id in slow else 0.0) as b:
+        await b.rounds(2)
+        slow.add(running(b.account)[0])
+        begun = now()
+        other = running(b.account)[1]
+        seen = b.job(other).as_of or 0.0
+        await b.until(lambda s: (b.job(other).as_of or 0.0) > seen)
+        assert now() - begun <= 6.1
+
+
+@timeless
+async def test_a_job_that_completes_is_asked_once_more_and_never_again() -> None:
+    async with bench() as b:
+        await b.rounds(2)
+        watched = running(b.account)
+        await b.until(
+            lambda s: any(b.job(j).status == "completed" for j in watched), within=40 * 3600
+        )
+        done = next(j for j in watched if b.job(j).status == "completed")
+        count = len(b.polls(done))
+        assert b.job(done).verdict is not None
+        await b.seconds(600)
+        assert len(b.polls(done)) == count
+
+
+@timeless
+async def test_an_aborted_job_is_asked_until_two_answers_a_minute_apart_agree() -> None:
+    async with bench() as b:
+        await b.rounds(3)
+        job_id = running(b.account)[0]
+        await control(b, "abort", job_id)
+        aborted = await b.until(lambda s: b.job(job_id).status == "aborted", within=10)
+        assert b.job(job_id).state is State.ABORTED
+        begun = aborted.taken_at - EPOCH
+        await b.seconds(600)
+        polls = [at for at in b.polls(job_id) if at >= begun]
+        assert 60 <= polls[-1] - begun <= 130
+
+
+@timeless
+async def test_an_aborted_job_met_at_the_start_is_asked_twice() -> None:
+    async with bench() as b:
+        await b.seconds(400)
+        for job_id in with_status(b.account, "aborted"):
+            first, second = b.polls(job_id)
+            assert second - first >= 60
+
+
+@timeless
+async def test_the_list_is_read_every_ten_seconds_or_every_second_round() -> None:
+    for interval, period in ((5.0, 10.0), (2.0, 10.0), (30.0, 60.0)):
+        async with bench(interval=interval) as b:
+            await b.seconds(300)
+            gaps = [y.at - x.at for x, y in itertools.pairwise(b.lists())]
+            assert max(gaps) <= period + 0.01
+            assert min(gaps[1:]) >= period - interval
+
+
+@timeless
+async def test_the_list_is_read_after_a_change_of_status_and_on_request() -> None:
+    async with bench() as b:
+        await b.rounds(4)
+        job_id = running(b.account)[0]
+        await control(b, "pause", job_id)
+        await b.until(lambda s: b.job(job_id).status == "paused", within=6)
+        changed = now()
+        await b.until(lambda s: b.job(job_id).job.status == "paused", within=0.5)
+        assert b.lists()[-1].at == pytest.approx(changed, abs=0.1)
+        reads = len(b.lists())
+        b.monitor.refresh_all()
+        await b.until(lambda s: len(b.lists()) > reads, within=0.1)
+
+
+@timeless
+async def test_a_long_list_is_read_whole_at_the_start_and_then_in_turns() -> None:
+    async with bench(make_accounts(1, jobs=170, running=1)) as b:
+        snapshot = await b.until(lambda s: s.accounts[0].listed)
+        assert len(snapshot.jobs) == 170
+        assert [r.offset for r in b.lists()] == [0, 50, 100, 150]
+        assert now() == 0.0
+        await b.seconds(90)
+        assert [r.offset for r in b.lists()[4:]][:8] == [0, 50, 100, 150] * 2
+
+
+@timeless
+async def test_refresh_asks_one_job_now_even_an_ended_one() -> None:
+    async with bench() as b:
+        await b.seconds(62)
+        job_id = with_status(b.account, "completed")[0]
+        count, at = len(b.polls(job_id)), now()
+        b.monitor.refresh(JobKey(b.account.account_id, job_id))
+        await b.until(lambda s: len(b.polls(job_id)) > count, within=0.5)
+        assert b.polls(job_id)[-1] - at < 0.1
+
+
+@timeless
+async def test_the_interval_can_be_changed_while_running_but_not_below_two() -> None:
+    async with bench() as b:
+        await b.rounds(3)
+        b.monitor.set_interval(30)
+        await b.seconds(120)
+        job_id = running(b.account)[0]
+        assert b.polls(job_id)[-1] - b.polls(job_id)[-2] == pytest.approx(30, abs=0.01)
+        b.monitor.set_interval(0.1)
+        snapshot = await b.seconds(20)
+        assert snapshot.interval == 2.0
+        assert b.polls(job_id)[-1] - b.polls(job_id)[-2] == pytest.approx(2, abs=0.01)
+
+
+@timeless
+async def test_a_new_job_appears_and_a_vanished_one_stays_as_gone() -> None:
+    async with bench() as b:
+        await b.rounds(3)
+        job_id = with_status(b.account, "completed")[0]
+        await b.until(lambda s: b.job(job_id).as_of is not None)
+        counts = b.job(job_id).counts
+        await control(b, "delete", job_id)
+        await b.until(lambda s: b.job(job_id).gone, within=11)
+        assert b.job(job_id).counts == counts
+        assert b.job(job_id).state is State.GONE
+
+
+@timeless
+async def test_a_404_marks_the_job_gone_and_reads_the_list_and_an_answer_brings_it_back() -> None:
+    async with bench() as b:
+        await b.rounds(3)
+        job_id = running(b.account)[0]
+        reads = len(b.lists())
+        b.account.faults.add(Fault(Kind.REFUSAL, job=job_id, status=404, code=10007, times=1))
+        await b.until(lambda s: b.job(job_id).gone, within=6)
+        assert len(b.lists()) > reads
+        await b.until(lambda s: not b.job(job_id).gone, within=30)
+
+
+@timeless
+async def test_only_the_named_jobs_are_followed() -> None:
+    async with bench() as b:
+        await b.rounds(1)
+        wanted = running(b.account)[0]
+    async with bench(prefixes=(wanted[:10],)) as b:
+        snapshot = await b.seconds(60)
+        assert [view.job.id for view in snapshot.jobs] == [wanted]
+        assert {r.job_id for r in b.requests} == {None, wanted}
+    async with bench() as b:
+        await b.rounds(1)
+        b.monitor.narrow(frozenset({JobKey(b.account.account_id, wanted)}))
+        before = len(b.requests)
+        snapshot = await b.seconds(60)
+        assert [view.job.id for view in snapshot.jobs] == [wanted]
+        assert {r.job_id for r in b.requests[before:]} == {None, wanted}
+
+
+@timeless
+async def test_a_look_once_asks_every_job_once() -> None:
+    async with bench(eager=True) as b:
+        snapshot = await b.until(lambda s: s.complete)
+        assert now() == 0.0
+        assert len(b.requests) == len(b.account.jobs()) + 1
+        assert {v.phase for v in snapshot.jobs if v.status == "running"} == {Phase.RUNNING}
+        assert all(v.rate is None for v in snapshot.jobs)
+
+
+@timeless
+async def test_a_clock_that_jumps_makes_no_spike() -> None:
+    jumps = [0.0]
+    async with bench(clock=lambda: wall() + sum(jumps)) as b:
+        await b.rounds(30)
+        job_id = running(b.account)[-1]
+        before = b.job(job_id).rate
+        assert before is not None
+        jumps.append(8 * 3600.0)
+        await b.rounds(1)
+        after = b.job(job_id).rate
+        assert after is not None
+        assert after < before * 2
+
+
+@timeless
+async def test_a_bug_in_the_client_is_not_swallowed() -> None:
+    async with bench() as b:
+        await b.rounds(1)
+
+        async def broken(*args: object, **kwargs: object) -> None:
+            raise ZeroDivisionError
+
+        b.monitor._api.progress = broken  # type: ignore[method-assign, assignment]  # the bug
+        with pytest.raises(ZeroDivisionError):
+            await b.rounds(3)
