@@ -86,8 +86,7 @@ def _numbers(view: JobView, facts: Facts, width: int) -> Iterator[Line]:
         yield _count_line(name, number, counts.objects, facts.look)
     more = "+" if view.phase is Phase.LISTING else ""
     total = pad(say(words.count(counts.objects)), 13, right=True)
-    note = "  still listing" if view.phase is Phase.LISTING else ""
-    yield (Piece(pad("total", LABEL), "muted"), Piece(total + more), Piece(note, "muted"))
+    yield (Piece(pad("total", LABEL), "muted"), Piece(total + more))
 
 
 def _parts(counts: Counts) -> tuple[tuple[str, int | None], ...]:

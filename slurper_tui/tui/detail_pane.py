@@ -16,6 +16,9 @@ from slurper_tui.tui.scene import Scene
 class TextLines(PaintedLines, can_focus=True):
     """Ready lines that may be longer than the screen, with a mark where they go on."""
 
+    MARK = 2
+    """Cells at the right that are kept for the mark."""
+
     def __init__(self, look: Look, *, id: str) -> None:
         super().__init__(id=id)
         self._look = look
@@ -39,7 +42,7 @@ class TextLines(PaintedLines, can_focus=True):
 
     def remake(self) -> None:
         """Make the lines again and repaint what differs."""
-        self._lines = self.lines_for(max(1, self.size.width - 2))
+        self._lines = self.lines_for(max(1, self.size.width - self.MARK))
         self.virtual_size = Size(self.size.width, len(self._lines))
         self.repaint_changes()
 

@@ -28,6 +28,8 @@ KEY_COLUMN = 16
 class Page(TextLines):
     """The text of a dialog."""
 
+    MARK = 1
+
     def lines_for(self, width: int) -> tuple[Line, ...]:
         """Take the dialog's lines."""
         dialog = self.screen
@@ -64,7 +66,7 @@ class Dialog(ModalScreen[None]):
         """Make the page as high as its text, if there is room."""
         page = self.query_one(Page)
         width = min(84, event.size.width)
-        lines = sum(1 for _ in self.page_lines(max(1, width - PADDING - 2)))
+        lines = sum(1 for _ in self.page_lines(max(1, width - PADDING - Page.MARK)))
         page.styles.height = min(lines + 2, max(1, event.size.height - 2))
 
     def action_scroll(self, lines: int) -> None:

@@ -9,11 +9,12 @@ from typing import ClassVar
 from textual import events, on
 from textual.app import ComposeResult
 from textual.binding import BindingType
-from textual.containers import Container
+from textual.containers import Container, Horizontal
+from textual.content import Content
 from textual.message import Message
 from textual.reactive import var
 from textual.screen import Screen
-from textual.widgets import Input
+from textual.widgets import Input, Static
 
 from slurper_tui.monitor.feed import Feed
 from slurper_tui.monitor.view import JobKey, Snapshot
@@ -69,7 +70,9 @@ class MainScreen(Screen[None]):
         with Container(id="panes"):
             yield JobTable(self.look, id="jobs").data_bind(MainScreen.scene)
             yield DetailPane(self.look, id="detail").data_bind(MainScreen.scene)
-        yield Input(placeholder=FILTER_WORDS, select_on_focus=False, id="filter")
+        with Horizontal(id="filter-line"):
+            yield Static(Content(" / "))
+            yield Input(placeholder=FILTER_WORDS, select_on_focus=False, id="filter")
         status = StatusLine(self.look, id="status")
         yield status.data_bind(MainScreen.scene, MainScreen.hints)
 
@@ -90,6 +93,7 @@ class MainScreen(Screen[None]):
     def watch_scene(self) -> None:
         """Tell the feed what is looked at, and offer the keys that make sense now."""
         self.hints = hints_for(self.scene, self._options.keymap, self.look)
+        self.set_class(not self.scene.total, "-empty")
         self._tell_feed()
 
     def go_to(self, key: JobKey) -> None:

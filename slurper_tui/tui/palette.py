@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 Entry = tuple[str, Callable[[], None]]
 NAME_WIDTH = 60
+NAMED = tuple(key for key in KEYS if not (key.id or "").startswith("move."))
+"""The actions worth finding by name; moving is not."""
 
 
 class Everything(Provider):
@@ -37,7 +39,7 @@ class Everything(Provider):
     async def discover(self) -> Hits:
         """Offer everything before anything is typed."""
         for text, act in self._entries():
-            yield DiscoveryHit(Text(text), act, text=text)
+            yield DiscoveryHit(_prompt(text), act, text=text)
 
     async def search(self, query: str) -> Hits:
         """Offer what resembles the query."""
@@ -45,22 +47,27 @@ class Everything(Provider):
         for text, act in self._entries():
             score = matcher.match(text)
             if score > 0:
-                yield Hit(score, Text(text), act, text=text)
+                yield Hit(score, _prompt(text), act, text=text)
 
     def _entries(self) -> Iterator[Entry]:
         main: MainScreen = self.screen  # type: ignore[assignment]  # only MainScreen opens it
-        for binding in KEYS:
+        for binding in NAMED:
             keys = " ".join(key_sign(key) for key in binding.key.split(","))
-            text = f"{binding.description}  {keys}  {binding.tooltip}"
+            text = f"{binding.description:<14}{binding.tooltip}  {keys}"
             yield main.look.glyphs.say(text), partial(_run, main, binding.action)
         for name in sorted(main.app.available_themes):
-            yield f"theme {name}", partial(main.choose_theme, name)
+            yield f"{'theme':<14}{name}", partial(main.choose_theme, name)
         facts = Facts(main.look)
         for view in main.scene.snapshot.jobs if main.scene.snapshot else ():
             name = text_of(migration(view, facts, NAME_WIDTH))
             word = main.look.glyphs.clean(view.word)
-            text = f"go to {name}  {word}  {short_id(view.job.id or '', main.look)}"
+            text = f"{'go to':<14}{name}  {word}  {short_id(view.job.id or '', main.look)}"
             yield text, partial(main.go_to, view.key)
+
+
+def _prompt(text: str) -> Text:
+    """Plain text: nothing in a bucket's name may be read as markup."""
+    return Text(text, no_wrap=True, overflow="ellipsis")
 
 
 def _run(main: MainScreen, action: str) -> None:

@@ -16,6 +16,8 @@ from slurper_tui.tui.problems import in_trouble, problem_line, standing_problem
 from slurper_tui.tui.scene import Scene
 
 MOST_HINTS = 7
+FEWEST_HINTS = 2
+"""So many keys stay while there is any fact that can go."""
 
 
 def status_line(scene: Scene, hints: Sequence[Hint], look: Look, width: int) -> Line:
@@ -23,7 +25,8 @@ def status_line(scene: Scene, hints: Sequence[Hint], look: Look, width: int) -> 
     facts = list(_facts(scene, look))
     dot = look.glyphs.say(" · ")
     left = join(facts, dot)
-    while len(facts) > 1 and width_of(left) + 2 > width:
+    reserved = width_of(_keys(hints[-FEWEST_HINTS:]))
+    while len(facts) > 1 and width_of(left) + reserved + 4 > width:
         facts.pop()
         left = join(facts, dot)
     left = (Piece(" "), *left)

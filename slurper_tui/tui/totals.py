@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from textual.reactive import var
 
 from slurper_tui import format as words
-from slurper_tui.monitor.view import JobView, Phase, State
+from slurper_tui.monitor.view import JobView, Phase
 from slurper_tui.tui.columns import short_id, shown_rate
 from slurper_tui.tui.glyphs import Look
 from slurper_tui.tui.lines import Line, Piece, join, spread, width_of
@@ -97,10 +97,10 @@ def _who(scene: Scene, look: Look) -> Line:
 
 def _states(scene: Scene, look: Look) -> Line:
     """Count by what matters: moving, waiting, over; and how many a filter lets through."""
-    live = [view for view in scene.jobs if view.live]
-    paused = sum(view.state is State.PAUSED for view in live)
-    ended = len(scene.jobs) - len(live)
-    counted = ((len(live) - paused, "running"), (paused, "paused"), (ended, "ended"))
+    live = [view.status for view in scene.jobs if view.live]
+    running, paused = live.count("running"), live.count("paused")
+    other, ended = len(live) - running - paused, len(scene.jobs) - len(live)
+    counted = ((running, "running"), (paused, "paused"), (other, "other"), (ended, "ended"))
     parts = [_counted(number, word) for number, word in counted if number]
     if scene.snapshot and len(scene.jobs) < scene.total:
         parts.append((Piece(f"{len(scene.jobs)}/{scene.total} shown", "accent"),))
