@@ -6,6 +6,8 @@ as a whole stand between them where they belong in time.
 
 from __future__ import annotations
 
+import bisect
+import math
 import random
 from collections.abc import Iterator
 from typing import NamedTuple
@@ -39,7 +41,6 @@ _ENDINGS = (
     "{:05d}.bin",
 )
 _ROWS = {"paused": "migrationPause", "running": "migrationResume", "aborted": "migrationAbort"}
-_ACCURACY = 0.0005
 
 
 class _Event(NamedTuple):
@@ -79,10 +80,10 @@ def _events(course: Course, now: float) -> Iterator[_Event]:
     if plan.listing_broke and broke < min(now, finished or now):
         word = "Could not continue listing the source: the continuation token was refused"
         told.append((broke, "migrationErrorFailedContinuation", word))
-    if finished is not None:
-        told.append((finished, "migrationComplete", None))
     for at, log_type, message in sorted(told, key=lambda row: row[0]):
         yield _Event(course.incidents(at), at, log_type, message)
+    if finished is not None:
+        yield _Event(plan.incidents, finished, "migrationComplete", None)
 
 
 def _incident(course: Course, now: float, index: int) -> LogRow:
@@ -98,13 +99,17 @@ def _incident(course: Course, now: float, index: int) -> LogRow:
 
 
 def _moment(course: Course, now: float, incidents: int) -> float:
-    """When the job had met so many incidents, UTC seconds, found by halving the time since."""
-    before, after = course.plan.created, now
-    while after - before > _ACCURACY:
-        middle = (before + after) / 2
-        enough = course.incidents(middle) >= incidents
-        before, after = (before, middle) if enough else (middle, after)
-    return after
+    """When the job had met so many incidents, UTC seconds: the same whenever it is asked.
+
+    Halves whole milliseconds since the start, because a row is known by its time among others.
+    """
+    created = course.plan.created
+    latest = course.completed(now) or now
+    milliseconds = range(math.ceil((latest - created) * 1000))
+    at = bisect.bisect_left(
+        milliseconds, incidents, key=lambda n: course.incidents(created + n / 1000)
+    )
+    return created + max(0, at - 1) / 1000  # rounded down, as every other time is
 
 
 def _object_key(course: Course, rng: random.Random, index: int) -> str:

@@ -9,6 +9,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -35,16 +36,28 @@ def contract(tmp_path: Path) -> Path:
 def account() -> SimulatedAccount:
     """One with room for every job that is going to be made, and with requests to spare."""
     budget = SimulatedBudget(quota=10**9)
-    return SimulatedAccount(seed=3, budget=budget, jobs=30, running=12, slots=10**9)
+    return SimulatedAccount(seed=3, budget=budget, jobs=90, running=60, slots=10**9)
 
 
 def test_finds_nothing(account: SimulatedAccount, contract: Path, tmp_path: Path) -> None:
     with serve(account) as server:
-        run = _schemathesis(server, contract, tmp_path)
+        run = _schemathesis(server, contract, tmp_path, "--exclude-path-regex", "abortAll")
         asked = len(server.requests)
     assert run.returncode == 0, run.stdout + run.stderr
+    assert "11 selected / 12 total" in run.stdout
     assert asked > 300
-    assert "12 selected / 12 total" in run.stdout
+    # It really steered the jobs, and did not only knock at doors that are closed.
+    statuses = {course.status(time.time()) for course in account.jobs()}
+    assert statuses == {"running", "paused", "aborted", "completed"}
+
+
+def test_finds_nothing_in_aborting_all(
+    account: SimulatedAccount, contract: Path, tmp_path: Path
+) -> None:
+    with serve(account) as server:
+        run = _schemathesis(server, contract, tmp_path, "--include-path-regex", "abortAll")
+    assert run.returncode == 0, run.stdout + run.stderr
+    assert {course.status(time.time()) for course in account.jobs()} == {"aborted", "completed"}
 
 
 def test_finds_a_broken_answer(account: SimulatedAccount, contract: Path, tmp_path: Path) -> None:

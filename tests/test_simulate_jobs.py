@@ -1,0 +1,142 @@
+from __future__ import annotations
+
+import itertools
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from slurper_tui.simulate import SimulatedAccount
+from slurper_tui.simulated_jobs import Counters, Course, Plan
+
+START = 1_790_000_000.0
+HOUR = 3600.0
+
+plans = st.builds(
+    Plan,
+    id=st.just("j" * 64),
+    created=st.just(START),
+    objects=st.integers(0, 10**10),
+    seconds=st.floats(0, 10**6),
+    listing=st.floats(0, 10**6),
+    delay=st.floats(0, 60),
+    stall_every=st.sampled_from((float("inf"), 900.0, HOUR)),
+    stall_for=st.sampled_from((0.0, 600.0)),
+    step=st.floats(1, 5),
+)
+losses = st.tuples(*[st.integers(0, 10**4)] * 4)
+
+
+@st.composite
+def courses(draw: st.DrawFn) -> Course:
+    """A plan of any size, interfered with in any way that the API allows."""
+    plan, (failed, not_copied, harmless, lost) = draw(plans), draw(losses)
+    course = Course(_within(plan, failed, not_copied, harmless, lost))
+    now = START
+    for pause, aborted in draw(st.lists(st.tuples(st.floats(0, 10**5), st.booleans()), max_size=6)):
+        now += pause
+        if course.status(now) in ("completed", "aborted"):
+            break
+        other = "paused" if course.status(now) == "running" else "running"
+        course = course.changed(now, "aborted" if aborted else other)
+    return course
+
+
+def _within(plan: Plan, failed: int, not_copied: int, harmless: int, lost: int) -> Plan:
+    """The losses, as far as there are objects for them."""
+    left, parts = plan.objects, []
+    for part in (lost, failed, not_copied, harmless):
+        parts.append(min(part, left))
+        left -= parts[-1]
+    lost, failed, not_copied, harmless = parts
+    names = Plan.__slots__
+    values = {name: getattr(plan, name) for name in names}
+    return Plan(
+        **values | {"lost": lost, "failed": failed, "not_copied": not_copied, "harmless": harmless}
+    )
+
+
+def _done(counters: Counters) -> int:
+    return counters.transferred + counters.skipped + counters.failed
+
+
+@given(courses(), st.lists(st.floats(-10, 10**7), min_size=2, max_size=30))
+def test_counters_only_ever_grow_and_never_contradict_each_other(
+    course: Course, seconds: list[float]
+) -> None:
+    told = [course.counters(START + after) for after in sorted(seconds)]
+    for before, after in itertools.pairwise(told):
+        assert all(a <= b for a, b in zip(before, after, strict=True))
+    for counters in told:
+        assert min(counters) >= 0
+        assert _done(counters) <= counters.objects <= course.plan.objects
+
+
+@given(courses())
+def test_a_completed_job_ends_with_just_what_was_planned(course: Course) -> None:
+    late = START + 10**9
+    if course.status(late) == "completed":
+        plan, told = course.plan, course.counters(late)
+        assert (told.objects, told.failed) == (plan.objects, plan.failed)
+        assert told.objects - _done(told) == plan.lost
+        assert course.finished(late) == course.completed(late)
+
+
+def test_objects_in_flight_finish_within_half_a_minute_of_an_abort() -> None:
+    steady = _running("2024/")
+    aborted = steady.changed(START + 100, "aborted")
+    at, soon, later = (_done(aborted.counters(START + 100 + s)) for s in (0, 30, HOUR))
+    assert at < soon == later
+    assert aborted.status(START + 100) == "aborted"
+
+
+@pytest.mark.parametrize("prefix", ["2023/", "2024/"])
+def test_every_look_five_seconds_apart_sees_movement(prefix: str) -> None:
+    course = _running(prefix)
+    told = [_done(course.counters(START + 5 * n)) for n in range(200)]
+    assert all(a < b for a, b in itertools.pairwise(told))
+
+
+def test_one_job_is_still_being_listed_and_is_known_in_full_later() -> None:
+    course = _running("2023/")
+    listed = [course.counters(START + 60 * n).objects for n in range(240)]
+    assert listed[0] < listed[3] < listed[-1] == course.plan.objects
+    settled = {_running("2024/").counters(START + 60 * n).objects for n in range(240)}
+    assert len(settled) == 1
+
+
+def test_one_job_freezes_for_more_than_ten_minutes_and_goes_on() -> None:
+    course = _running("edge/")
+    told = [_done(course.counters(START + 5 * n)) for n in range(400)]
+    longest = max(len(list(group)) for _, group in itertools.groupby(told)) * 5
+    assert 600 <= longest <= 900
+    assert told[0] < told[-1]
+    assert course.counters(START).failed > 1000
+
+
+def test_running_jobs_complete_within_a_day_or_so() -> None:
+    account = SimulatedAccount(clock=lambda: START)
+    assert {course.status(START + 30 * HOUR) for course in account.jobs()} == {
+        "completed",
+        "aborted",
+        "paused",
+    }
+
+
+def test_pausing_delays_the_end_by_about_as_long() -> None:
+    course = _running("2024/")
+    paused = course.changed(START + 10, "paused").changed(START + 10 + HOUR, "running")
+    late = START + 100 * HOUR
+    delay = (paused.completed(late) or 0) - (course.completed(late) or 0)
+    assert HOUR - 30 < delay <= HOUR
+
+
+def _running(prefix: str) -> Course:
+    """The running job of the ordinary account that moves this prefix."""
+    return next(
+        course
+        for course in SimulatedAccount(clock=lambda: START).jobs()
+        if course.plan.source is not None
+        and course.plan.source.path_prefix == prefix
+        and course.status(START) == "running"
+    )

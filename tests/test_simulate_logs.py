@@ -1,0 +1,87 @@
+from __future__ import annotations
+
+from collections import Counter
+
+import pytest
+
+from slurper_tui.api.models import LogRow
+from slurper_tui.simulate import SimulatedAccount
+from slurper_tui.simulated_jobs import Course
+from slurper_tui.simulated_logs import FAILED, log_rows
+
+START = 1_790_000_000.0
+
+
+@pytest.fixture(scope="module")
+def courses() -> list[Course]:
+    return SimulatedAccount(clock=lambda: START).jobs()
+
+
+def whole_log(course: Course, now: float = START) -> list[LogRow]:
+    return log_rows(course, now, 10**6, 0)
+
+
+def with_bucket(courses: list[Course], bucket: str) -> Course:
+    return next(c for c in courses if c.plan.source and c.plan.source.bucket == bucket)
+
+
+def test_every_failed_object_has_its_row(courses: list[Course]) -> None:
+    for course in courses:
+        told = course.counters(START)
+        if told.incidents < 1500:
+            counted = Counter(row.log_type or "" for row in whole_log(course))
+            skips = sum(n for kind, n in counted.items() if kind.startswith("importSkipped"))
+            assert counted[FAILED] == told.failed
+            assert skips == told.incidents - told.failed <= told.skipped
+
+
+def test_rows_stand_newest_first_between_start_and_end(courses: list[Course]) -> None:
+    for course in courses:
+        if course.counters(START).incidents < 1500:
+            rows = whole_log(course)
+            times = [row.created_at or "" for row in rows]
+            assert times == sorted(times, reverse=True)
+            assert rows[-1].log_type == "migrationStart"
+            if course.status(START) == "completed":
+                assert rows[0].log_type == "migrationComplete"
+
+
+def test_control_requests_leave_rows(courses: list[Course]) -> None:
+    rows = whole_log(next(course for course in courses if len(course.changes) == 3))
+    events = [row.log_type for row in reversed(rows) if row.object_key is None]
+    assert events == ["migrationStart", "migrationPause", "migrationResume", "migrationPause"]
+
+
+def test_one_log_tells_that_the_listing_broke(courses: list[Course]) -> None:
+    broken = [course for course in courses if course.plan.listing_broke]
+    assert len(broken) == 1
+    kinds = [row.log_type for row in whole_log(broken[0])]
+    assert kinds.count("migrationErrorFailedContinuation") == 1
+
+
+def test_several_reasons_and_several_kinds_of_skips(courses: list[Course]) -> None:
+    rows = whole_log(with_bucket(courses, "video-masters"))
+    rows += log_rows(with_bucket(courses, "photos-prod"), START, 2000, 0)
+    rows += log_rows(with_bucket(courses, "logs-eu"), START, 2000, 0)
+    failed = [row for row in rows if row.log_type == FAILED]
+    assert len({row.message for row in failed}) >= 4
+    assert len({row.log_type for row in rows if (row.log_type or "").startswith("importSk")}) >= 4
+
+
+def test_pages_join_to_the_whole_and_a_far_one_costs_as_little(courses: list[Course]) -> None:
+    course = with_bucket(courses, "logs-eu")
+    size = course.counters(START).incidents + 1
+    assert size > 5000
+    pages = [row for offset in range(0, 300, 50) for row in log_rows(course, START, 50, offset)]
+    assert pages == log_rows(course, START, 300, 0)
+    assert len({(row.created_at, row.object_key) for row in pages}) == 300
+    assert log_rows(course, START, 50, size - 1)[0].log_type == "migrationStart"
+    assert log_rows(course, START, 50, size) == []
+    assert log_rows(course, START, 50, 10**30) == []
+
+
+def test_rows_never_change_once_they_were_told(courses: list[Course]) -> None:
+    course = with_bucket(courses, "photos-prod")
+    before, after = whole_log(course), whole_log(course, START + 7200)
+    assert len(after) > len(before)
+    assert after[-len(before) :] == before
