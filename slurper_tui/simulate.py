@@ -14,13 +14,13 @@ from typing import NamedTuple
 
 import httpx
 
-from slurper_tui.simulated_budget import SimulatedBudget
-from slurper_tui.simulated_cast import cast
-from slurper_tui.simulated_faults import Fault, Faults, Kind
-from slurper_tui.simulated_jobs import Course
-from slurper_tui.simulated_operations import Jobs
-from slurper_tui.simulated_requests import Call, call_of
-from slurper_tui.simulated_wire import Refusal, Said, accept, refuse
+from slurper_tui.simulated.budget import SimulatedBudget
+from slurper_tui.simulated.cast import cast
+from slurper_tui.simulated.faults import Fault, Faults, Kind
+from slurper_tui.simulated.jobs import Course
+from slurper_tui.simulated.operations import Jobs
+from slurper_tui.simulated.requests import Call, call_of
+from slurper_tui.simulated.wire import Refusal, Said, accept, refuse
 
 __all__ = [
     "Fault",

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from slurper_tui.simulate import SimulatedAccount
-from slurper_tui.simulated_jobs import Counters, Course, Plan
+from slurper_tui.simulated.jobs import Counters, Course, Plan
 
 START = 1_790_000_000.0
 HOUR = 3600.0

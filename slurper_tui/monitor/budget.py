@@ -20,6 +20,9 @@ SHARE = 0.75
 BLOCK_SECONDS = 300.0
 """How long a 429 without Retry-After blocks."""
 
+_LONGEST = 3600.0
+"""A header that speaks of more seconds than this is not believed: it would stop us for ever."""
+
 _MARGIN = 0.01
 """A request leaves its window this much late, so that a window's edge never holds one too many."""
 
@@ -46,9 +49,11 @@ class Budget:
         if limit is None:
             return
         if limit.remaining is not None and limit.reset:
-            self._left = self._less(int(limit.remaining * SHARE), now + limit.reset, now)
+            self._left = self._less(
+                int(limit.remaining * SHARE), now + min(limit.reset, _LONGEST), now
+            )
         if limit.quota is not None and limit.window:
-            self._policy = (max(1, int(limit.quota * SHARE)), min(limit.window, 3600.0))
+            self._policy = (max(1, int(limit.quota * SHARE)), min(limit.window, _LONGEST))
 
     def block(self, now: float, retry_after: float | None) -> None:
         """Heed a 429: nothing is sent until then. retry_after: seconds."""

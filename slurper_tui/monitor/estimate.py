@@ -19,6 +19,9 @@ TAU = 120.0
 LISTING_POLLS = 3
 """A total that rose within so many polls is still growing."""
 
+_SHORTEST = 0.001
+"""Seconds; two counts closer together say nothing about a rate, and the next one covers both."""
+
 SETTLED_POLLS = 10
 SETTLED_SECONDS = 300.0
 """A total unchanged for both so many polls and so many seconds is taken as final."""
@@ -38,12 +41,17 @@ class Sample:
 class Estimate:
     """What the samples so far add up to; `Estimate()` is what no sample says.
 
+    last: the newest poll, its unknown counts filled with the last known ones.
+    counted, counted_at: the last known done, and when it was told; None after a gap.
     moved_average: weighted sum of objects per second, to be divided by `weight`.
-    still_polls, still_since: polls, and the monotonic time, for which the total stood still.
+    still_polls, still_since: polls, and the monotonic time, for which the total stood still while
+    the job ran.
     grew: the total rose at least once. restarts: how often counters fell.
     """
 
     last: Sample | None = None
+    counted: int | None = None
+    counted_at: float = 0.0
     moved_average: float = 0.0
     weight: float = 0.0
     grew: bool = False
@@ -82,41 +90,60 @@ class Estimate:
 def advance(estimate: Estimate, sample: Sample) -> Estimate:
     """Add one poll. Counters that fell start the estimate anew; unknown ones leave it as it is."""
     last = estimate.last
-    if last is None:
-        return replace(estimate, last=sample, still_since=sample.at)
-    if _fell(last.counts, sample.counts):
-        return Estimate(last=sample, still_since=sample.at, restarts=estimate.restarts + 1)
-    known = replace(sample, counts=_known(sample.counts, last.counts))
-    return _with_total(_with_rate(replace(estimate, last=known), last), last)
+    if last is None or _fell(last.counts, filled := _filled(sample.counts, last.counts)):
+        return Estimate(
+            last=sample,
+            counted=sample.counts.done,
+            counted_at=sample.at,
+            still_since=sample.at,
+            restarts=estimate.restarts + (last is not None),
+        )
+    running = last.status == sample.status == "running"
+    rated = _with_rate(estimate, sample) if running else _without_rate(estimate, sample)
+    totalled = _with_total(rated, last, sample, running=running)
+    return replace(totalled, last=replace(sample, counts=filled))
 
 
-def _with_rate(estimate: Estimate, last: Sample) -> Estimate:
-    """Weigh in what was done since `last`; a pause or a jump of the clock starts afresh."""
-    now = estimate.last
-    if now is None or now.status != "running" or last.status != "running":
-        return replace(estimate, moved_average=0.0, weight=0.0)
-    span = now.at - last.at
-    if now.after_gap or span <= 0 or now.counts.done is None or last.counts.done is None:
-        return estimate
-    kept = math.exp(-span / TAU)
-    speed = (now.counts.done - last.counts.done) / span
+def _without_rate(estimate: Estimate, sample: Sample) -> Estimate:
+    """Begin the rate anew: the job did not run, so nothing is to be averaged."""
     return replace(
         estimate,
-        moved_average=estimate.moved_average * kept + speed * (1 - kept),
-        weight=estimate.weight * kept + (1 - kept),
+        counted=sample.counts.done,
+        counted_at=sample.at,
+        moved_average=0.0,
+        weight=0.0,
     )
 
 
-def _with_total(estimate: Estimate, last: Sample) -> Estimate:
-    """Note whether the total rose, or for how long it has stood still while the job ran."""
-    now = estimate.last
-    if now is None or now.counts.objects is None or now.status != "running":
+def _with_rate(estimate: Estimate, sample: Sample) -> Estimate:
+    """Weigh in what was done since the last known count; across a gap nothing is known."""
+    done, since = sample.counts.done, estimate.counted
+    if sample.after_gap or since is None:
+        return replace(estimate, counted=done, counted_at=sample.at)
+    span = sample.at - estimate.counted_at
+    if done is None or span < _SHORTEST:
         return estimate
-    if last.counts.objects is None:
-        return replace(estimate, still_polls=0, still_since=now.at)
-    if now.counts.objects > last.counts.objects:
-        return replace(estimate, grew=True, still_polls=0, still_since=now.at)
-    return replace(estimate, still_polls=estimate.still_polls + 1)
+    weight = -math.expm1(-span / TAU)
+    return replace(
+        estimate,
+        counted=done,
+        counted_at=sample.at,
+        moved_average=estimate.moved_average * (1 - weight) + (done - since) / span * weight,
+        weight=estimate.weight * (1 - weight) + weight,
+    )
+
+
+def _with_total(estimate: Estimate, last: Sample, now: Sample, *, running: bool) -> Estimate:
+    """Note whether the total rose, or for how long it has stood still while the job ran."""
+    if not running:
+        estimate = replace(estimate, still_since=estimate.still_since + now.at - last.at)
+    before, objects = last.counts.objects, now.counts.objects
+    if objects is None:
+        return estimate
+    if before is None or objects > before:
+        grew = estimate.grew or before is not None
+        return replace(estimate, grew=grew, still_polls=0, still_since=now.at)
+    return replace(estimate, still_polls=estimate.still_polls + running)
 
 
 def _fell(before: Counts, after: Counts) -> bool:
@@ -124,7 +151,7 @@ def _fell(before: Counts, after: Counts) -> bool:
     return any(a is not None and b is not None and b < a for a, b in pairs)
 
 
-def _known(now: Counts, last: Counts) -> Counts:
+def _filled(now: Counts, last: Counts) -> Counts:
     """This poll's counts, each unknown one filled with the last that was known."""
     return Counts(
         _first(now.objects, last.objects),

@@ -22,6 +22,8 @@ _ABOUT_THE_JOB = (NotFound, Conflict, Refused)
 """The API is well and says no to this one job."""
 
 _log = logging.getLogger("slurper_tui.monitor")
+# Without a handler, logging would write warnings to stderr: on the screen, that is.
+_log.addHandler(logging.NullHandler())
 
 
 class Landing:

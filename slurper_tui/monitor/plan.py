@@ -129,6 +129,8 @@ def _job_ask(
         return None
     if track.wanted:
         return Ask(Rank.VISIBLE, 0.0, account, track)
+    if track.over:
+        return None
     highlighted = track.key == focus.highlighted
     overdue = (now - track.asked_at + _SLACK) / track.period(interval, highlighted)
     if overdue < 1:

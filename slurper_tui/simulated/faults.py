@@ -12,8 +12,8 @@ from typing import Any
 import httpx
 import msgspec
 
-from slurper_tui.simulated_requests import Call
-from slurper_tui.simulated_wire import Refusal, Said, refuse
+from slurper_tui.simulated.requests import Call
+from slurper_tui.simulated.wire import Refusal, Said, refuse
 
 PAGE = (
     "<!DOCTYPE html><html><head><title>{status} | Edge error</title></head><body>"
@@ -49,7 +49,7 @@ _INSTEAD = frozenset({Kind.REFUSAL, Kind.HTML, Kind.BODY, Kind.CONNECT_ERROR})
 class Fault:
     """Something that goes wrong, where, and how often.
 
-    operation: its name as in `simulated_requests`; job: its id; path: a pattern for what follows
+    operation: its name as in `simulated.requests`; job: its id; path: a pattern for what follows
     `slurper/`, as in `jobs/*/progress`; None or `*` for any. times: how many requests it hits, None
     until it is cleared; after: how many it lets pass first. status, code, message, retry_after
     (seconds): of a refusal, an HTML page or a body. body: sent as JSON, whatever it is. edit: makes

@@ -11,7 +11,7 @@ import httpx
 import msgspec
 
 from slurper_tui.api.models import PAGE_SIZE, Source, Target
-from slurper_tui.simulated_wire import Refusal, Said
+from slurper_tui.simulated.wire import Refusal, Said
 
 INVALID = 10001
 """Stands in for Slurper's own code of an invalid request, which nobody has documented."""

@@ -9,7 +9,7 @@ from itertools import chain, islice
 from typing import Any, NamedTuple
 
 from slurper_tui.api.models import Source, Target
-from slurper_tui.simulated_jobs import Change, Course, Plan
+from slurper_tui.simulated.jobs import Change, Course, Plan
 
 HOUR = 3600.0
 OLDER_JOBS = 35

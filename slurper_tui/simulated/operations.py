@@ -8,9 +8,9 @@ from dataclasses import replace
 
 import httpx
 
-from slurper_tui.simulated_jobs import Course, Plan
-from slurper_tui.simulated_logs import log_rows
-from slurper_tui.simulated_requests import (
+from slurper_tui.simulated.jobs import Course, Plan
+from slurper_tui.simulated.logs import log_rows
+from slurper_tui.simulated.requests import (
     AnySource,
     Call,
     CreateBody,
@@ -20,7 +20,7 @@ from slurper_tui.simulated_requests import (
     public_source,
     public_target,
 )
-from slurper_tui.simulated_wire import (
+from slurper_tui.simulated.wire import (
     Refusal,
     Said,
     accept,

@@ -10,7 +10,7 @@ import httpx
 import msgspec
 
 from slurper_tui.api.models import LogRow, Source
-from slurper_tui.simulated_jobs import Course
+from slurper_tui.simulated.jobs import Course
 
 
 class Said(NamedTuple):
