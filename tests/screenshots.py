@@ -1,0 +1,151 @@
+"""The pictures of the README, drawn from the simulated account: `python -m tests.screenshots`.
+
+The account and the monitor run in virtual time from a fixed date; what they then say is shown by
+the real app, so the same code always draws the same picture.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC
+from pathlib import Path
+
+from slurper_tui.api.client import SlurperClient
+from slurper_tui.api.credentials import token_credentials
+from slurper_tui.monitor.loop import Monitor
+from slurper_tui.monitor.view import Snapshot
+from slurper_tui.simulate import Fault, Kind, SimulatedAccount
+from slurper_tui.tui.options import ScreenOptions, ViewState
+from tests import virtual_time
+from tests.fake_feed import FakeFeed
+
+FOLDER = Path(__file__).parent.parent / "screenshots"
+BEGIN = 1_774_000_000.0
+"""2026-03-20 09:46:40 UTC."""
+
+PINNED = {"TERM": "xterm-256color", "COLORTERM": "truecolor"}
+FONTS = ("Fira Code, monospace", "Menlo, 'DejaVu Sans Mono', Consolas, monospace")
+UNSET = ("NO_COLOR", "TMUX", "STY", "TERM_PROGRAM", "TEXTUAL_THEME", "COLUMNS", "LINES")
+
+
+@dataclass(frozen=True)
+class Scene:
+    """One picture. minutes: how long was watched before it. keys: pressed before it is taken."""
+
+    name: str
+    size: tuple[int, int] = (120, 40)
+    theme: str = "slurper-dark"
+    minutes: float = 30.0
+    jobs: int | None = None
+    keys: tuple[str, ...] = ()
+    outage: float = 0.0
+
+    @property
+    def path(self) -> Path:
+        return FOLDER / f"{self.name}.svg"
+
+
+SCENES = (
+    Scene("main-120x40-dark"),
+    Scene("main-120x40-light", theme="slurper-light"),
+    Scene("main-80x24-dark", size=(80, 24)),
+    Scene("main-80x24-light", size=(80, 24), theme="slurper-light"),
+    Scene("help", keys=("question_mark",)),
+    Scene("filtered", keys=("slash", *"video", "enter")),
+    Scene("outage", outage=11.0),
+    Scene("empty", jobs=0, minutes=1.0),
+)
+
+
+def snapshot_of(scene: Scene) -> Snapshot:
+    """What the monitor says after the scene's minutes, and its minutes of outage."""
+    return virtual_time.run(_watch(scene))
+
+
+async def _watch(scene: Scene) -> Snapshot:
+    loop = asyncio.get_running_loop()
+
+    def clock() -> float:
+        return BEGIN + loop.time()
+
+    account = SimulatedAccount(0, clock, jobs=scene.jobs)
+    client = SlurperClient(token_credentials(account.token), transport=account.transport())
+    monitor = Monitor(client, [account.account_id], clock=clock)
+    outage_at = scene.minutes * 60
+    last = None
+    async for snapshot in monitor.snapshots():
+        last = snapshot
+        if scene.outage and loop.time() >= outage_at and not list(account.faults):
+            account.faults.add(Fault(Kind.HTML, status=502))
+        if loop.time() >= outage_at + scene.outage * 60:
+            break
+    await client.close()
+    assert last is not None
+    return last
+
+
+async def draw(scene: Scene, snapshot: Snapshot) -> str:
+    """Show a snapshot in the real app and return the picture as SVG."""
+    from slurper_tui.tui.app import SlurperApp
+
+    options = ScreenOptions(zone=UTC, view=ViewState(theme=scene.theme), environ={})
+    feed = FakeFeed(snapshot)
+    app = SlurperApp(feed, options, lambda view: None)
+    async with app.run_test(size=scene.size) as pilot:
+        await feed.taken()
+        await pilot.press(*scene.keys)
+        await pilot.pause()
+        return stable(app.export_screenshot(title="slurper-tui"))
+
+
+def stable(svg: str) -> str:
+    """The picture without fonts from afar, and without what differs from drawing to drawing."""
+    plain = re.sub(r"@font-face \{.*?\}\s*", "", svg, flags=re.DOTALL)
+    named = re.sub(r"terminal-\d+-", "terminal-", plain).replace(*FONTS)
+    return "\n".join(line.rstrip() for line in named.splitlines()) + "\n"
+
+
+@contextmanager
+def pinned_environment() -> Iterator[None]:
+    """The environment that a picture depends on, and its restoration."""
+    names = (*PINNED, *UNSET)
+    before = {name: os.environ.get(name) for name in names}
+    _set_environment({**dict.fromkeys(UNSET), **PINNED})
+    try:
+        yield
+    finally:
+        _set_environment(before)
+
+
+def _set_environment(values: dict[str, str | None]) -> None:
+    for name, value in values.items():
+        if value is None:
+            os.environ.pop(name, None)
+        else:
+            os.environ[name] = value
+
+
+def render(scene: Scene) -> str:
+    """Draw a scene from nothing."""
+    snapshot = snapshot_of(scene)
+    with pinned_environment():
+        return asyncio.run(draw(scene, snapshot))
+
+
+def main(say: Callable[[str], object]) -> None:
+    """Draw every picture anew."""
+    FOLDER.mkdir(exist_ok=True)
+    for scene in SCENES:
+        scene.path.write_text(render(scene), encoding="utf-8")
+        say(f"{scene.path.name}\n")
+
+
+if __name__ == "__main__":
+    import sys
+
+    main(sys.stdout.write)
