@@ -62,8 +62,8 @@ def fit(width: int, *, accounts: bool, ages: bool) -> Fitted:
         if least.priority == 9:
             break
         chosen.remove(least)
-    spare = max(0, width - _needed(chosen, width))
-    return tuple((c, _width(c, width) + (spare if c.flexible else 0)) for c in chosen)
+    spare = width - _needed(chosen, width)
+    return tuple((c, max(1, _width(c, width) + (spare if c.flexible else 0))) for c in chosen)
 
 
 def _needed(columns: Sequence[Column], width: int) -> int:
@@ -74,7 +74,7 @@ def _width(column: Column, table: int) -> int:
     """A column's least width; in a broad table the bar grows and names get air."""
     if column.name == "bar":
         return 16 if table >= BROAD_TABLE else 10 if table >= WIDE_TABLE else 6
-    if column.name == "status" and table < 28:
+    if column.name == "status" and table < 24:
         return 1
     return column.width
 

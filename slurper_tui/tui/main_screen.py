@@ -6,11 +6,12 @@ from collections.abc import Callable
 from dataclasses import replace
 from typing import ClassVar
 
-from textual import events, on
+from textual import on
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.containers import Container, Horizontal
 from textual.content import Content
+from textual.events import Resize
 from textual.message import Message
 from textual.reactive import var
 from textual.screen import Screen
@@ -116,6 +117,7 @@ class MainScreen(Screen[None]):
     def _note(self, text: str) -> None:
         self.scene = replace(self.scene, note=text)
 
+    @on(JobTable.Scrolled)
     def _tell_feed(self) -> None:
         looked_at = (self.scene.highlighted, self.table.visible_keys)
         if looked_at != self._looked_at:
@@ -134,7 +136,7 @@ class MainScreen(Screen[None]):
 
     # Events -----------------------------------------------------------------------------------
 
-    def on_resize(self, event: events.Resize) -> None:
+    def on_resize(self, event: Resize) -> None:
         """Stand the panes as the size allows."""
         classes = layout_for(event.size)
         for name in LAYOUTS:
@@ -146,10 +148,6 @@ class MainScreen(Screen[None]):
             self.scene = replace(self.scene, note="", news=None)
         else:
             self._last_copy = ""
-
-    @on(JobTable.Scrolled)
-    def _scrolled(self) -> None:
-        self._tell_feed()
 
     @on(JobTable.Pointed)
     def _pointed(self, event: JobTable.Pointed) -> None:

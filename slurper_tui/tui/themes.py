@@ -13,10 +13,10 @@ DARK = Theme(
     success="#6bc77e",
     warning="#e0af4b",
     error="#f2777a",
-    foreground="#d6dde6",
-    background="#0f1318",
-    surface="#161b22",
-    panel="#1d242d",
+    foreground="#d9dce1",
+    background="#121416",
+    surface="#1b1d20",
+    panel="#242629",
 )
 
 LIGHT = Theme(
@@ -30,8 +30,8 @@ LIGHT = Theme(
     error="#bf2f2a",
     foreground="#1f2730",
     background="#fcfcfa",
-    surface="#f1f3f5",
-    panel="#e6eaee",
+    surface="#f1f2f3",
+    panel="#e2e4e7",
 )
 
 DEFAULT = DARK.name

@@ -1,0 +1,116 @@
+from __future__ import annotations
+
+from datetime import UTC
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from slurper_tui.api.errors import Fault, Unreachable
+from slurper_tui.api.models import Job, Source, parse
+from slurper_tui.monitor.view import Counts, JobView, Phase, Verdict
+from slurper_tui.tui.columns import Facts
+from slurper_tui.tui.detail import detail_lines
+from slurper_tui.tui.glyphs import Glyphs, Look
+from slurper_tui.tui.lines import text_of, width_of
+from tests.tui.jobs import ACCOUNT, NOW, harmless, view
+
+FACTS = Facts(Look(zone=UTC), NOW)
+
+
+def told(job: JobView, width: int = 40, facts: Facts = FACTS) -> str:
+    return "\n".join(text_of(line) for line in detail_lines(job, facts, width))
+
+
+def test_it_tells_who_the_job_is() -> None:
+    text = told(view(prefix="2024/", id="a" * 64), 100)
+    for part in ("photos-1/2024/ → media", ACCOUNT, "https://s3.example.com", "overwrite", "yes"):
+        assert part in text
+    assert "2026-03-20 09:29:59" in text
+    assert "16 min since 09:29" in text
+
+
+def test_a_long_id_is_told_in_full() -> None:
+    identity = "0123456789abcdef" * 4
+    assert identity in told(view(id=identity), 40).replace("\n" + " " * 13, "")
+
+
+def test_each_count_has_its_share() -> None:
+    text = told(view(counts=Counts(1000, 300, 40, 10)))
+    assert "300   30.0 %" in text
+    assert "40    4.0 %" in text
+    assert "10    1.0 %" in text
+    assert "650   65.0 %" in text
+    assert "1,000" in text
+
+
+@pytest.mark.parametrize("width", [20, 40, 70, 120])
+def test_the_bar_shows_every_part_that_exists(width: int) -> None:
+    bar = text_of(detail_lines(view(counts=Counts(10**6, 999_990, 4, 3)), FACTS, width)[3])
+    assert {"█", "▓", "▒", "░"} <= set(bar) or width >= 70
+
+
+def test_a_growing_total_is_marked() -> None:
+    text = told(view(phase=Phase.LISTING, provisional=True))
+    assert "1,000+" in text
+    assert "~35" in text
+
+
+def test_a_live_job_tells_both_rates_and_no_forecast() -> None:
+    assert "61/s now · 74/s since start\nETA —" in told(view())
+
+
+def test_an_ended_job_tells_its_verdict_and_when() -> None:
+    job = view(status="completed", verdict=Verdict("10 failed · 0 unaccounted", failed=10))
+    text = told(job)
+    assert "10 failed · 0 unaccounted" in text
+    assert "completed!  09:46" in text
+    assert "now" not in text
+
+
+def test_it_tells_what_the_last_poll_met_and_how_old_the_numbers_are() -> None:
+    error = Unreachable("no answer in 10 s", status=503, faults=(Fault(971, "slow"),), ray="8f-F")
+    text = told(view(missed=3, stale=True, as_of=NOW - 700, problem=error))
+    for part in ("these numbers are 11 min old", "no answer in 10 s", "503", "971: slow", "8f-F"):
+        assert part in text
+
+
+def test_a_time_nobody_knows_is_told_as_it_came() -> None:
+    job = parse(Job, {"id": "j", "createdAt": "yesterday-ish"})
+    assert "yesterday-ish" in told(JobView("a", job))
+
+
+def test_keys_are_counted() -> None:
+    job = Job(id="j", source=Source(bucket="b", keys=("x", "y"), jurisdiction="eu"))
+    assert "keys         2" in told(JobView("a", job))
+
+
+def test_a_job_of_which_nothing_is_known_is_told_in_dashes() -> None:
+    assert "—" in told(JobView("a", Job()))
+
+
+def test_a_job_that_is_gone_says_so() -> None:
+    assert "no longer known to the API" in told(view(gone=True))
+
+
+@given(st.text(), st.text(), st.integers(1, 150), st.booleans())
+def test_foreign_text_never_steers_the_terminal(a: str, b: str, width: int, plain: bool) -> None:
+    facts = Facts(Look(Glyphs(plain), UTC), NOW)
+    error = Unreachable(a, faults=(Fault(1, b),), ray=a)
+    verdict = Verdict(a)
+    job = view(status=b, source=a, prefix=b, target=a, id=b, problem=error, verdict=verdict)
+    lines = detail_lines(job, facts, width)
+    assert harmless("".join(map(text_of, lines)))
+    assert not plain or "".join(map(text_of, lines)).isascii()
+    if width >= 40:
+        assert max(map(width_of, lines)) <= width
+
+
+WILD: Any = st.none() | st.integers() | st.text() | st.datetimes().map(lambda d: d.isoformat())
+
+
+@given(st.dictionaries(st.sampled_from(["createdAt", "finishedAt", "status", "id"]), WILD))
+def test_any_answer_can_be_told(raw: dict[str, object]) -> None:
+    job = parse(Job, raw)
+    told(JobView("a", job, status=job.status, ended=job.finished_at is not None))

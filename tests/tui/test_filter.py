@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from slurper_tui.tui.filter import matcher
+from tests.tui.jobs import ACCOUNT, view
+
+JOB = view(status="running", source="Photos-Prod", prefix="2024/", target="media", id="abc123")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "photos",
+        "PHOTOS media",
+        "prod/2024",
+        "status:run",
+        "source:2024",
+        "target:med",
+        "id:abc",
+        f"account:{ACCOUNT[:6]}",
+        "!paused",
+        "!status:paused photos",
+        "status:",
+        "!",
+        "s3.example",
+    ],
+)
+def test_it_finds(text: str) -> None:
+    assert matcher(text)(JOB)
+
+
+@pytest.mark.parametrize(
+    "text", ["backups", "photos backups", "!photos", "status:paused", "target:photos", "nope:x"]
+)
+def test_it_leaves_out(text: str) -> None:
+    assert not matcher(text)(JOB)
+
+
+def test_failed_means_failed_objects_or_the_word() -> None:
+    assert matcher("status:failed")(view(failed=3))
+    assert matcher("status:failed")(view(status="failed"))
+    assert not matcher("status:failed")(view())
+    assert matcher("!status:failed")(view())
+
+
+def test_the_word_on_the_screen_can_be_asked_for() -> None:
+    assert matcher("status:gone")(view(gone=True))
+
+
+@given(st.text(), st.text())
+def test_any_text_is_a_filter(text: str, name: str) -> None:
+    matcher(text)(view(source=name, target=name, id=name))
+
+
+@given(st.text())
+def test_not_is_the_opposite(text: str) -> None:
+    word = "".join(text.casefold().split()).lstrip("!")
+    if word:
+        assert matcher(word)(JOB) != matcher(f"!{word}")(JOB)

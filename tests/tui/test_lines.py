@@ -1,0 +1,58 @@
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.cells import cell_len
+
+from slurper_tui.tui.glyphs import Glyphs
+from slurper_tui.tui.lines import Piece, fill, shorten, spread, text_of, width_of, wrap
+
+TEXTS = st.text(st.characters(categories=["L", "N", "P", "S", "M"]))
+
+
+def test_a_short_text_stays_as_it_is() -> None:
+    assert shorten("photos", 6) == "photos"
+
+
+def test_a_long_text_loses_its_middle() -> None:
+    assert shorten("photos-prod-2024", 9) == "phot…2024"
+    assert shorten("photos-prod-2024", 9, "..") == "phot..024"
+
+
+@given(TEXTS, st.integers(0, 40))
+def test_what_is_shortened_fits(text: str, width: int) -> None:
+    assert cell_len(shorten(text, width)) <= max(width, cell_len(text) if width >= 40 else width)
+
+
+@given(TEXTS, st.integers(0, 30), st.booleans())
+def test_a_filled_line_is_exactly_so_wide(text: str, width: int, right: bool) -> None:
+    line = (Piece(text, "a"), Piece(text, "b"))
+    assert width_of(fill(line, width, right=right)) == width
+
+
+@given(TEXTS, st.integers(2, 30))
+def test_wrapping_loses_nothing(text: str, width: int) -> None:
+    parts = wrap(text, width)
+    assert "".join(parts) == text
+    assert all(cell_len(part) <= width for part in parts)
+
+
+def test_the_right_side_goes_when_there_is_no_room() -> None:
+    left, right = (Piece("left"),), (Piece("right"),)
+    assert text_of(spread(left, right, 12)) == "left   right"
+    assert text_of(spread(left, right, 9)) == "left     "
+
+
+@given(st.integers(-5, 10**12), st.integers(-5, 10**12), st.integers(1, 30), st.booleans())
+def test_a_bar_is_never_longer_than_the_truth(part: int, whole: int, width: int, a: bool) -> None:
+    bar = Glyphs(ascii_only=a).bar(part, whole, width)
+    assert len(bar) == width
+    full = bar.count("#" if a else "█")
+    if whole > 0:
+        assert full * whole <= max(0, min(part, whole)) * width
+    else:
+        assert full == 0
+
+
+def test_a_bar_grows_in_eighths_of_a_cell() -> None:
+    assert [Glyphs().bar(n, 8, 1) for n in range(9)] == list(" ▏▎▍▌▋▊▉█")
