@@ -6,7 +6,7 @@ import math
 
 from slurper_tui.api.errors import ApiError
 from slurper_tui.api.models import PAGE_SIZE
-from slurper_tui.monitor.job_track import JobTrack
+from slurper_tui.monitor.job_track import STALE_POLLS, JobTrack
 from slurper_tui.monitor.listing import Listing
 from slurper_tui.monitor.moment import Moment
 from slurper_tui.monitor.view import AccountView, Outage, Problem
@@ -16,7 +16,11 @@ FAILING_AFTER = 3
 
 
 class AccountTrack:
-    """Mutable, and private to the monitor; everyone else sees its `view`."""
+    """Mutable, and private to the monitor; everyone else sees its `view`.
+
+    failures: in a row, without a success between them. misses: polls of the account as a whole
+    that brought nothing. retry_at: monotonic seconds.
+    """
 
     def __init__(self, account_id: str) -> None:
         self.account_id = account_id
@@ -27,6 +31,7 @@ class AccountTrack:
         self.under_way = 0
         self.probes = 0
         self.failures = 0
+        self.misses = 0
         self._answered = False
         self._last_good: Moment | None = None
         self._done_before: dict[str, int] = {}
@@ -77,28 +82,33 @@ class AccountTrack:
     def succeeded(self, now: Moment) -> None:
         """Something of this account answered."""
         if self.problem is not None:
-            if self.failures >= FAILING_AFTER:
+            if self.misses >= STALE_POLLS:
                 self._recovered = (self.problem, now)
             self.problem, self.retry_at = None, -math.inf
+            self.listing.wanted, self.listing.retry_at = True, -math.inf
             for track in self.jobs.values():
                 track.catch_up()
-        self.failures = 0
+        self.failures = self.misses = 0
         self._answered, self._last_good = True, now
 
-    def failed(self, error: ApiError, now: Moment, since: float, wait: float) -> None:
+    def failed(self, error: ApiError, now: Moment, since: float, wait: float, probe: bool) -> None:
         """Something of this account failed; decide whether the account as a whole does.
 
         since: when that very thing was asked, or began to fail, monotonic seconds. What fails
-        while others answer is in trouble of its own. wait: seconds until the next probe.
+        while others answer is in trouble of its own, and what was under way when the account
+        began to fail adds nothing. wait: seconds until the next probe.
         """
         good = self._last_good
-        if self.problem is None and good is not None and good.mono > since:
-            return
-        self.failures += 1
-        if self.problem is None and self.under_way and self.failures < FAILING_AFTER:
-            return
         if self.problem is None:
+            if good is not None and good.mono > since:
+                return
+            self.failures += 1
+            if self.under_way and self.failures < FAILING_AFTER:
+                return
             self._done_before = self._done()
+        elif not probe:
+            return
+        self.misses += 1
         self.retry_at = now.mono + wait
         self.problem = Problem(
             error,

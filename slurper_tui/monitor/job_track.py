@@ -38,6 +38,7 @@ class JobTrack:
         self.asked_at = -math.inf
         self.retry_at = -math.inf
         self.failing_since: float | None = None
+        self.failures = 0
         self.under_way = False
         self.wanted = False
         self.missing = False
@@ -104,15 +105,16 @@ class JobTrack:
         self._created_at = progress.created_at or self._created_at
         self.estimate = advance(self.estimate, Sample(now.mono, counts, status, after_gap))
         self._close_if_over(counts, status, now)
-        self.answered, self.failing_since = True, None
+        self.answered, self.failing_since, self.failures = True, None, 0
         self.retry_at = -math.inf
         self.view = self._answered_view(counts, status, now)
         return changed
 
-    def failed(self, error: ApiError, now: Moment, retry_at: float) -> None:
-        """Take in a poll that failed: the values stay, with their age."""
+    def failed(self, error: ApiError, now: Moment, wait: float) -> None:
+        """Take in a poll that failed: the values stay. wait: seconds until the next try."""
         self.failing_since = now.mono if self.failing_since is None else self.failing_since
-        self.retry_at = retry_at
+        self.retry_at = now.mono + wait
+        self.failures += 1
         gone = self.view.gone or isinstance(error, NotFound)
         rate = None if gone else self.view.rate
         self.view = replace(self.view, problem=error, gone=gone, rate=rate)

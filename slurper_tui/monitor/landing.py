@@ -13,6 +13,7 @@ from slurper_tui.monitor.backoff import backoff
 from slurper_tui.monitor.budget import Budget
 from slurper_tui.monitor.job_track import JobTrack
 from slurper_tui.monitor.moment import Moment
+from slurper_tui.monitor.plan import Ask
 from slurper_tui.monitor.view import JobKey
 
 _JUMP_SECONDS = 5.0
@@ -66,64 +67,30 @@ class Landing:
             _log.info("job %s: now %s", track.job_id, track.view.status)
             account.listing.want()
 
-    def failed(
-        self,
-        account: AccountTrack,
-        track: JobTrack | None,
-        error: ApiError,
-        now: Moment,
-        interval: float,
-    ) -> None:
+    def failed(self, ask: Ask, error: ApiError, now: Moment, interval: float) -> None:
         """Take in a failure: of one job, of the list, of the account, or of the whole budget."""
         if isinstance(error, RateLimited):
             self._block(error, now)
             return
+        account, track = ask.account, ask.track
         failing = account.problem is not None
-        if track is None:
-            self._list_failed(account, error, now, interval)
-        else:
-            self._job_failed(account, track, error, now, interval)
-        if account.problem is not None:
-            account.everyone_missed(track, just_begun=not failing)
-
-    def _list_failed(
-        self, account: AccountTrack, error: ApiError, now: Moment, interval: float
-    ) -> None:
-        listing = account.listing
-        since = listing.asked_at if listing.failing_since is None else listing.failing_since
-        listing.failed(error, now, self._wait(listing.failures + 1, interval))
-        self._account_failed(account, error, now, since, interval)
-
-    def _job_failed(
-        self,
-        account: AccountTrack,
-        track: JobTrack,
-        error: ApiError,
-        now: Moment,
-        interval: float,
-    ) -> None:
-        since = track.asked_at if track.failing_since is None else track.failing_since
-        wait = self._wait(track.view.missed + 1, interval)
-        track.failed(error, now, now.mono + wait)
-        if isinstance(error, _ABOUT_THE_JOB):
+        since = self._note(ask, error, now, interval)
+        if track is not None and isinstance(error, _ABOUT_THE_JOB):
             account.succeeded(now)
-        elif not self._eager or isinstance(error, Rejected):
-            self._account_failed(account, error, now, since, interval)
-        if isinstance(error, NotFound):
-            account.listing.want()
+        elif not (self._eager and track is not None and not isinstance(error, Rejected)):
+            account.failed(error, now, since, self._wait(account.misses + 1, interval), ask.probe)
+        if account.problem is not None and (ask.probe or not failing):
+            account.everyone_missed(track, just_begun=not failing)
+            _log.warning("account %s fails: %s", account.account_id, error)
 
-    def _account_failed(
-        self, account: AccountTrack, error: ApiError, now: Moment, since: float, interval: float
-    ) -> None:
-        before = account.problem
-        account.failed(error, now, since, self._wait(account.failures + 1, interval))
-        if account.problem is not None and account.problem is not before:
-            _log.warning(
-                "account %s fails: %s; next try in %.1f s",
-                account.account_id,
-                error,
-                account.retry_at - now.mono,
-            )
+    def _note(self, ask: Ask, error: ApiError, now: Moment, interval: float) -> float:
+        """Note the failure where it happened; return since when that has been failing."""
+        asked = ask.account.listing if ask.track is None else ask.track
+        since = asked.asked_at if asked.failing_since is None else asked.failing_since
+        asked.failed(error, now, self._wait(asked.failures + 1, interval))
+        if ask.track is not None and isinstance(error, NotFound):
+            ask.account.listing.want()
+        return since
 
     def _block(self, error: RateLimited, now: Moment) -> None:
         self._budget.block(now.mono, error.retry_after)

@@ -210,7 +210,7 @@ class Monitor:
             now = self._now()
             account.end(track, unasked=isinstance(error, RateLimited))
             self._pacing.budget.heard(error.limit, now.mono)
-            self._landing.failed(account, track, error, now, self._interval)
+            self._landing.failed(ask, error, now, self._interval)
         recovered = account_failed and account.problem is None
         self._plan_again = self._plan_again or recovered or account.listing.wanted
         self._landed()
