@@ -88,7 +88,8 @@ class TerminalDriver(LinuxDriver):
         self._stopping = True
         self.suspend_application_mode()
         _stop_job()
-        while not in_foreground() and self.guard.ending is None and _has_terminal():
+        # Continued in the background, perhaps to be told to end.
+        while not in_foreground() and not self.guard.ends_within(0.2) and _has_terminal():
             _stop_job()
         self._stopping = False
         if self.guard.ending is None:

@@ -41,6 +41,7 @@ class Guard:
         self._ask: Callable[[ExitCode], object] | None = None
         self._lock = threading.Lock()
         self._finished = threading.Event()
+        self._due = threading.Event()
         self._wake_read, self._wake_write = os.pipe()
         os.set_blocking(self._wake_write, False)
         self._thread = threading.Thread(target=self._watch, name="guard", daemon=True)
@@ -79,6 +80,10 @@ class Guard:
         if due is not None:
             ask(due)
 
+    def ends_within(self, seconds: float) -> bool:
+        """Wait so long for an end to become due; whether one is."""
+        return self._due.wait(seconds)
+
     def enforce(self, code: ExitCode, seconds: float = GRACE) -> None:
         """End the process after so many seconds if the guard has not been left by then."""
         threading.Thread(target=self._end_late, args=(code, seconds), daemon=True).start()
@@ -107,6 +112,7 @@ class Guard:
                 return
             self.ending = code
             ask = self._ask
+        self._due.set()
         self.enforce(code)
         if ask is not None:
             with suppress(RuntimeError):  # the event loop is closed: it is ending already

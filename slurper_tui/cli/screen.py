@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import logging
 from collections.abc import Collection
 from dataclasses import replace
 from functools import partial
@@ -22,6 +23,8 @@ from slurper_tui.monitor.loop import Monitor
 from slurper_tui.tui.app import SlurperApp
 from slurper_tui.tui.keys import KEYS
 from slurper_tui.tui.options import ScreenOptions, ViewState
+
+_log = logging.getLogger("slurper_tui.cli")
 
 
 def show(
@@ -86,10 +89,12 @@ async def _drive(app: SlurperApp, session: Session, guard: Guard, *, mouse: bool
 
 def _outcome(app: SlurperApp, guard: Guard, around: Surroundings) -> ExitCode:
     """How the app ended. Raises Stop when no account let us in."""
+    if guard.ending is not None:
+        # What breaks while everything is being torn down is for the log alone.
+        _log.info("ended by %s; crash: %r", guard.ending.name, app.crash)
+        return guard.ending
     if app.crash is not None:
         return crashed(app.crash, around)
-    if guard.ending is not None:
-        return guard.ending
     if app.fatal is not None:
         said = f"the API rejects these credentials: {app.fatal}; {PERMISSION}"
         raise Stop(said, ExitCode.CREDENTIALS)

@@ -1,0 +1,74 @@
+"""What the person sees when the API is not well: the program never ends by itself."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from slurper_tui.simulate import Fault, Kind, SimulatedAccount
+from tests.server import LoopbackServer, serve
+from tests.terminal.pty_program import PROGRAM, PtyProgram, environment
+
+
+@pytest.fixture
+def server() -> Iterator[LoopbackServer]:
+    with serve(SimulatedAccount(jobs=8)) as running:
+        yield running
+
+
+@pytest.fixture
+def program(server: LoopbackServer, tmp_path: Path) -> Iterator[PtyProgram]:
+    environ = environment(tmp_path, **server.environment())
+    with PtyProgram([PROGRAM, "--interval", "2"], environ, size=(120, 30)) as running:
+        running.see("412k/412k")
+        yield running
+        running.type("q")
+        assert running.ended() == 0
+        running.assert_as_found()
+
+
+def test_a_killed_server_and_its_return(program: PtyProgram, server: LoopbackServer) -> None:
+    server.kill()
+    program.see("cannot connect")
+    program.see("next try")
+    assert "running" in program.text
+    server.restart()
+    program.type("R")
+    program.see_no("next try")
+    assert "running" in program.text
+
+
+@pytest.mark.parametrize("kind", [Kind.HTML, Kind.TRUNCATED, Kind.RESET, Kind.CUT_OFF, Kind.NULL])
+def test_answers_that_are_none(program: PtyProgram, server: LoopbackServer, kind: Kind) -> None:
+    account = server.accounts[0]
+    account.faults.add(Fault(kind))
+    program.type("R")
+    program.see(" Age ")
+    assert "running" in program.text
+    assert "<html" not in program.text.lower()
+    account.faults.clear()
+    program.type("R")
+    program.see_no(" Age ")
+
+
+def test_being_told_to_wait(program: PtyProgram, server: LoopbackServer) -> None:
+    account = server.accounts[0]
+    account.faults.add(Fault(status=429, code=971, message="slow down", retry_after=2, times=1))
+    program.see("asked to wait until")
+    program.see_no("asked to wait until")
+
+
+def test_any_size(program: PtyProgram) -> None:
+    for size in ((40, 12), (20, 5), (1, 1), (200, 50), (29, 6), (80, 24)):
+        program.resize(*size)
+    program.see("running")
+
+
+def test_letters_alone(server: LoopbackServer, tmp_path: Path) -> None:
+    environ = environment(tmp_path, **server.environment(), LC_ALL="C")
+    with PtyProgram([PROGRAM], environ) as program:
+        program.see("completed")
+        assert program.text.isascii(), program.text
+        program.type("q")
+        assert program.ended() == 0
+        assert program.raw.isascii()

@@ -1,0 +1,301 @@
+"""However the program ends, the terminal is as it was."""
+
+import os
+import re
+import signal
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from slurper_tui.simulate import Fault, Kind, SimulatedAccount
+from tests.server import LoopbackServer, serve
+from tests.terminal.pty_program import PATIENCE, PROGRAM, PtyProgram, environment
+
+SIGNALS = [(signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGINT, 130), (signal.SIGQUIT, 131)]
+
+
+@pytest.fixture
+def account() -> SimulatedAccount:
+    return SimulatedAccount(jobs=8)
+
+
+@pytest.fixture
+def server(account: SimulatedAccount) -> Iterator[LoopbackServer]:
+    with serve(account) as running:
+        yield running
+
+
+@pytest.fixture
+def environ(server: LoopbackServer, tmp_path: Path) -> dict[str, str]:
+    return environment(tmp_path, **server.environment())
+
+
+@pytest.mark.parametrize("key", ["q", "\x03"])
+def test_leaving_restores_the_terminal(environ: dict[str, str], key: str) -> None:
+    with PtyProgram([PROGRAM], environ) as program:
+        program.see("running")
+        assert {1049, 2004} <= program.modes()
+        assert 25 not in program.modes()
+        program.type(key)
+        assert program.ended() == 0
+        program.assert_as_found()
+
+
+def test_the_mouse_is_off_unless_asked_for(environ: dict[str, str]) -> None:
+    with PtyProgram([PROGRAM], environ) as program:
+        program.see("running")
+        assert not {1000, 1003} & program.modes()
+        program.type("q")
+        assert program.ended() == 0
+    with PtyProgram([PROGRAM, "--mouse"], environ) as program:
+        program.see("running")
+        assert {1000, 1003} <= program.modes()
+        # A terminal that reports its size in band is asked for the mouse in pixels too.
+        program.type("\x1b[?2048;2$y")
+        program.wait_for(lambda: {1016, 2048} <= program.modes(), "pixels")
+        program.type("q")
+        assert program.ended() == 0
+        program.assert_as_found()
+
+
+@pytest.mark.parametrize(("number", "code"), SIGNALS)
+def test_signals_restore_the_terminal_whatever_is_in_flight(
+    environ: dict[str, str], account: SimulatedAccount, number: int, code: int
+) -> None:
+    with PtyProgram([PROGRAM], environ) as program:
+        program.see("running")
+        account.faults.add(Fault(Kind.HANG))
+        program.type("R")
+        program.process.send_signal(number)
+        assert program.ended() == code
+        program.assert_as_found()
+        assert b"Traceback" not in program.raw
+
+
+def test_a_signal_while_starting(environ: dict[str, str]) -> None:
+    with PtyProgram([PROGRAM], environ) as program:
+        program.wait_for(lambda: 1049 in program.modes(), "the alternate screen")
+        program.process.send_signal(signal.SIGTERM)
+        assert program.ended() == 143
+        program.assert_as_found()
+
+
+def test_a_terminal_that_takes_nothing_more_holds_nothing_up(environ: dict[str, str]) -> None:
+    with PtyProgram([PROGRAM], environ, size=(200, 50)) as program:
+        program.see("running")
+        program.stop_reading()
+        for _ in range(50):
+            program.type("\x0c")
+        program.process.send_signal(signal.SIGTERM)
+        assert program.process.wait(PATIENCE) == 143
+
+
+@pytest.mark.parametrize("trap", ["", "trap '' HUP; "])
+def test_a_vanished_terminal_ends_the_program(environ: dict[str, str], trap: str) -> None:
+    with PtyProgram(["sh", "-c", f'{trap}exec "$0"', PROGRAM], environ) as program:
+        program.see("running")
+        program.vanish()
+        assert program.process.wait(PATIENCE) == 129
+
+
+def test_a_program_in_another_group_of_a_vanished_terminal_ends(environ: dict[str, str]) -> None:
+    line = f'set -m; "{PROGRAM}" & fg %1; echo left $?'
+    with PtyProgram(["bash", "--norc", "--noprofile", "-c", line], environ) as program:
+        program.see("running")
+        child = _child_of(program.process.pid)
+        program.vanish()
+        program.wait_for(lambda: not _alive(child), "the end of the program")
+
+
+CRASHES = {
+    "in the app": "Monitor.refresh_all = boom",
+    "in the monitor": "Monitor.refresh_all = lambda self: setattr(self, '_plan', boom)",
+}
+
+
+@pytest.mark.parametrize("where", CRASHES)
+def test_a_crash_restores_the_terminal_and_leaves_a_report(
+    environ: dict[str, str], account: SimulatedAccount, where: str
+) -> None:
+    script = f"""
+import sys
+from slurper_tui.cli.main import main
+from slurper_tui.monitor.loop import Monitor
+def boom(*_):
+    secret = {account.token!r}
+    raise LookupError("about " + secret)
+{CRASHES[where]}
+Monitor.set_interval = Monitor.refresh_all
+sys.exit(main())
+"""
+    with PtyProgram([sys.executable, "-c", script], environ, size=(200, 24)) as program:
+        program.see("running")
+        program.type("R")
+        program.wait_for(lambda: 1049 not in program.modes(), "the end")
+        assert program.ended() == 70
+        program.assert_as_found()
+        said = program.raw.rpartition(b"\x1b[?1049l")[2].decode()
+        found = re.search(r"this is a bug: LookupError: about \*\*\*; .* (/\S+\.txt)", said)
+        assert found, said
+        report = Path(found[1]).read_text()
+        assert "in boom" in report
+        assert account.token not in report
+        assert account.token.encode() not in program.raw
+        assert b"Traceback" not in program.raw
+
+
+def test_missing_credentials_leave_the_terminal_untouched(tmp_path: Path) -> None:
+    with PtyProgram([PROGRAM], environment(tmp_path)) as program:
+        assert program.ended() == 3
+        assert b"\x1b[?" not in program.raw
+        assert program.text.strip().startswith("slurper-tui: no credentials")
+        program.assert_as_found()
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('theme = "slurper-drak"', ":1:1: unknown theme 'slurper-drak'; did you mean"),
+        ('[keys]\n"app.qiut" = "x"', ":2:1: unknown key id 'app.qiut'; did you mean 'app.quit'?"),
+    ],
+)
+def test_a_wrong_setting_leaves_the_terminal_untouched(
+    environ: dict[str, str], tmp_path: Path, text: str, said: str
+) -> None:
+    (tmp_path / "c.toml").write_text(text)
+    arguments = [PROGRAM, "--config", "c.toml"]
+    with PtyProgram(arguments, environ, size=(200, 24), folder=tmp_path) as program:
+        assert program.ended() == 2
+        assert b"\x1b[?" not in program.raw
+        assert f"slurper-tui: c.toml{said}" in program.text
+
+
+def test_rejected_credentials_end_with_one_line(environ: dict[str, str]) -> None:
+    wrong = {**environ, "CLOUDFLARE_API_TOKEN": "wrong-secret"}
+    with PtyProgram([PROGRAM], wrong, size=(160, 24)) as program:
+        assert program.ended() == 3
+        program.assert_as_found()
+        assert "the API rejects these credentials" in program.text
+        assert "10000: Authentication error" in program.text
+        assert b"wrong-secret" not in program.raw
+
+
+SHELL = ("bash", "--norc", "--noprofile", "-i")
+
+
+def stop(program: PtyProgram, how: str) -> None:
+    """Have the shell's job stopped, from within or from outside."""
+    if how == "by key":
+        program.type("\x1a")
+    else:
+        os.kill(_child_of(program.process.pid), signal.SIGTSTP)
+    program.see("Stopped")
+
+
+@pytest.mark.parametrize("how", ["by key", "by signal"])
+def test_stopped_and_continued_by_a_shell(environ: dict[str, str], how: str) -> None:
+    with PtyProgram(SHELL, {**environ, "PS1": "ready> "}) as program:
+        program.see("ready>")
+        program.type(f"{PROGRAM}\n")
+        program.see("running")
+        stop(program, how)
+        assert not {1000, 1004, 1049} & program.modes()
+        assert {7, 25} <= program.modes()
+        program.type("stty -a | grep -o ' icanon'; echo back\n")
+        program.see(" icanon")
+        program.type("clear; bg\n")
+        program.see(" &")
+        child = _child_of(program.process.pid)
+        program.wait_for(lambda: _state(child) == "T", "being stopped in the background")
+        program.type("clear; fg; echo left $?\n")
+        program.see("completed")
+        assert 1049 in program.modes()
+        program.type("q")
+        program.see("left 0")
+        program.type("exit\n")
+        program.process.wait(PATIENCE)
+        program.assert_as_found()
+
+
+@pytest.mark.parametrize("how", ["by key", "by signal"])
+def test_terminated_while_stopped(environ: dict[str, str], how: str) -> None:
+    with PtyProgram(SHELL, {**environ, "PS1": "ready> "}) as program:
+        program.see("ready>")
+        program.type(f"{PROGRAM}\n")
+        program.see("running")
+        stop(program, how)
+        child = _child_of(program.process.pid)
+        program.type("clear; kill %1\n")
+        program.wait_for(lambda: not _alive(child), "the end of the program")
+        program.type("\n")
+        program.see("Exit 143")
+        assert 1049 not in program.modes()
+
+
+def test_stopped_from_outside_and_continued(environ: dict[str, str]) -> None:
+    with PtyProgram([PROGRAM], environ) as program:
+        program.see("running")
+        program.process.send_signal(signal.SIGSTOP)
+        os.waitid(os.P_PID, program.process.pid, os.WSTOPPED | os.WNOWAIT)
+        start = len(program.raw)
+        program.process.send_signal(signal.SIGCONT)
+        program.wait_for(lambda: b"completed" in program.raw[start:], "the whole screen again")
+        program.type("q")
+        assert program.ended() == 0
+        program.assert_as_found()
+
+
+def test_suspending_where_nobody_could_continue_does_not_freeze(environ: dict[str, str]) -> None:
+    with PtyProgram([PROGRAM], environ) as program:
+        program.see("running")
+        start = len(program.raw)
+        program.type("\x1a")
+        program.wait_for(lambda: b"\x1b[?1049l" in program.raw[start:], "the shell's screen")
+        program.wait_for(lambda: 1049 in program.modes(), "our screen")
+        start = program.raw.rindex(b"\x1b[?1049h")
+        program.wait_for(lambda: b"completed" in program.raw[start:], "the whole screen again")
+        program.type("q")
+        assert program.ended() == 0
+        program.assert_as_found()
+
+
+def test_a_dumb_terminal_gets_plain_lines(environ: dict[str, str]) -> None:
+    with PtyProgram([PROGRAM], {**environ, "TERM": "dumb"}) as program:
+        program.see("running")
+        program.process.send_signal(signal.SIGINT)
+        assert program.ended() == 130
+        assert b"\x1b[?" not in program.raw
+        program.assert_as_found()
+
+
+@pytest.mark.parametrize("redirect", ["2>errors", "0</dev/null", "0</dev/null 2>errors", "0<&-"])
+def test_the_screen_needs_stdout_alone(
+    environ: dict[str, str], tmp_path: Path, redirect: str
+) -> None:
+    with PtyProgram([PROGRAM], environ, redirect=redirect, folder=tmp_path) as program:
+        program.see("running")
+        program.type("?")
+        program.type("q")
+        program.type("q")
+        assert program.ended() == 0
+        program.assert_as_found()
+    errors = tmp_path / "errors"
+    assert not errors.exists() or errors.read_text() == ""
+
+
+def _state(pid: int) -> str:
+    """The letter that the system shows for a process; nothing when it is gone."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return ""
+
+
+def _alive(pid: int) -> bool:
+    return _state(pid) not in ("", "Z")
+
+
+def _child_of(pid: int) -> int:
+    return int(Path(f"/proc/{pid}/task/{pid}/children").read_text().split()[0])
