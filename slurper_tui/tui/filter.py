@@ -6,6 +6,9 @@ from collections.abc import Callable, Iterable, Mapping
 
 from slurper_tui.monitor.view import JobView
 
+TERMS = "words, !not, status:failed, source:, target:, account:, id:"
+"""What can be asked for, in one line."""
+
 Test = Callable[[JobView], bool]
 
 

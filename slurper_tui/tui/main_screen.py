@@ -24,6 +24,7 @@ from slurper_tui.tui.banners import Banners
 from slurper_tui.tui.clipboard import id_text, json_text, terminal_copies
 from slurper_tui.tui.detail_pane import DetailPane
 from slurper_tui.tui.dialogs import CopyDialog, HelpDialog, ProblemDialog
+from slurper_tui.tui.filter import TERMS
 from slurper_tui.tui.glyphs import Look
 from slurper_tui.tui.hints import Hint, hints_for
 from slurper_tui.tui.job_table import JobTable
@@ -34,8 +35,6 @@ from slurper_tui.tui.palette import Palette
 from slurper_tui.tui.scene import Scene
 from slurper_tui.tui.status_line import StatusLine
 from slurper_tui.tui.totals import TotalsRow
-
-FILTER_WORDS = "words, !not, status:failed, source:, target:, account:, id:"
 
 
 class MainScreen(Screen[None]):
@@ -73,7 +72,7 @@ class MainScreen(Screen[None]):
             yield DetailPane(self.look, id="detail").data_bind(MainScreen.scene)
         with Horizontal(id="filter-line"):
             yield Static(Content(" / "))
-            yield Input(placeholder=FILTER_WORDS, select_on_focus=False, id="filter")
+            yield Input(placeholder=TERMS, select_on_focus=False, id="filter")
         status = StatusLine(self.look, id="status")
         yield status.data_bind(MainScreen.scene, MainScreen.hints)
 
@@ -111,8 +110,8 @@ class MainScreen(Screen[None]):
         self._keep(replace(self.scene.view, theme=name))
 
     def _keep(self, view: ViewState) -> None:
-        self.scene = scenes.arrange(replace(self.scene, view=view))
         self._save_view(view)
+        self.scene = scenes.arrange(replace(self.scene, view=view))
 
     def _note(self, text: str) -> None:
         self.scene = replace(self.scene, note=text)
@@ -146,8 +145,8 @@ class MainScreen(Screen[None]):
         """Any key puts away the news and the last note."""
         if self.scene.note or self.scene.news:
             self.scene = replace(self.scene, note="", news=None)
-        else:
-            self._last_copy = ""
+            return
+        self._last_copy = ""
 
     @on(JobTable.Pointed)
     def _pointed(self, event: JobTable.Pointed) -> None:
@@ -212,7 +211,7 @@ class MainScreen(Screen[None]):
         """Give the pane with the focus the whole screen, or share it again."""
         name = "-zoom-detail" if self.detail.has_focus else "-zoom-jobs"
         self.toggle_class(name)
-        if name == "-zoom-detail" and not self.detail.display:
+        if not self.detail.display:
             self.table.focus()
 
     # The list ---------------------------------------------------------------------------------
@@ -225,8 +224,7 @@ class MainScreen(Screen[None]):
 
     def action_sort(self, step: int) -> None:
         """Sort by another column."""
-        self.scene = scenes.sort_step(self.scene, step)
-        self._save_view(self.scene.view)
+        self._keep(scenes.sort_step(self.scene.view, step))
         self._note(f"sorted by {self.scene.view.sort or 'what needs you most'}")
 
     def action_invert(self) -> None:

@@ -105,9 +105,7 @@ def highlight_row(scene: Scene, row: int) -> Scene:
     return replace(scene, highlighted=scene.jobs[row].key)
 
 
-def sort_step(scene: Scene, step: int) -> Scene:
-    """Sort by the next or previous column."""
-    sort = scene.view.sort
-    place = SORTS.index(sort) if sort in SORTS else 0
-    view = replace(scene.view, sort=SORTS[(place + step) % len(SORTS)])
-    return arrange(replace(scene, view=view))
+def sort_step(view: ViewState, step: int) -> ViewState:
+    """Sort by the next or previous column, or by default again."""
+    place = SORTS.index(view.sort) if view.sort in SORTS else 0
+    return replace(view, sort=SORTS[(place + step) % len(SORTS)])

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from slurper_tui.monitor.view import Counts, Phase
 from slurper_tui.tui.columns import SORTS, Facts, cells, fit, header, sorted_jobs
 from slurper_tui.tui.glyphs import Glyphs, Look

@@ -1,0 +1,607 @@
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from datetime import UTC
+from typing import Any
+
+import pytest
+from textual.geometry import Region
+from textual.pilot import Pilot
+from textual.widgets import Input
+from textual.worker import WorkerFailed
+
+from slurper_tui.api.errors import Fault, Rejected, Unreachable
+from slurper_tui.monitor.view import AccountView, BudgetView, JobKey, Outage, Problem, Snapshot
+from slurper_tui.tui.app import SlurperApp
+from slurper_tui.tui.dialogs import CopyDialog, Dialog, HelpDialog, ProblemDialog
+from slurper_tui.tui.keys import KEYS
+from slurper_tui.tui.options import ScreenOptions, ViewState
+from slurper_tui.tui.painted import PaintedLines
+from slurper_tui.tui.palette import Palette
+from tests.fake_feed import FakeFeed
+from tests.tui.jobs import ACCOUNT, NOW, snapshot, view
+
+XTERM = {"TERM": "xterm-256color"}
+THREE = (view(1), view(2, failed=5), view(3, "completed", 1000))
+
+
+class Stage:
+    """An app under Pilot with the feed that feeds it."""
+
+    def __init__(self, app: SlurperApp, feed: FakeFeed, saved: list[ViewState]) -> None:
+        self.app, self.feed, self.saved = app, feed, saved
+        self.pilot: Pilot[int]
+
+    async def show(self, *snapshots: Snapshot) -> None:
+        for each in snapshots:
+            self.feed.push(each)
+        await self.feed.taken()
+        await self.pilot.pause()
+
+    async def press(self, *keys: str) -> None:
+        await self.pilot.press(*keys)
+        await self.pilot.pause()
+
+    @property
+    def text(self) -> str:
+        """What stands on the screen."""
+        strips = self.app.screen._compositor.render_strips()
+        return "\n".join(strip.text for strip in strips)
+
+    @property
+    def status(self) -> str:
+        return self.text.splitlines()[-1]
+
+    @property
+    def job(self) -> str | None:
+        """The id of the highlighted job."""
+        highlighted = self.app.main.scene.highlighted
+        return highlighted.job_id if highlighted else None
+
+
+@asynccontextmanager
+async def staged(
+    *snapshots: Snapshot, size: tuple[int, int] = (120, 40), **options: Any
+) -> AsyncIterator[Stage]:
+    feed, saved = FakeFeed(*snapshots), list[ViewState]()
+    given = {"zone": UTC, "environ": XTERM, **options}
+    stage = Stage(SlurperApp(feed, ScreenOptions(**given), saved.append), feed, saved)
+    async with stage.app.run_test(size=size) as stage.pilot:
+        await feed.taken()
+        await stage.pilot.pause()
+        yield stage
+
+
+def many(count: int) -> list[Any]:
+    return [view(n) for n in range(count)]
+
+
+# What is seen ---------------------------------------------------------------------------------
+
+
+async def test_it_shows_every_job_the_totals_and_the_highlighted_one() -> None:
+    async with staged(snapshot(*THREE, budget=BudgetView(used=143))) as stage:
+        for part in ("photos-1 → media", "photos-2 → media", "✔ completed", "2 running · 1 ended"):
+            assert part in stage.text
+        assert "1.70k of 3.00k" in stage.text
+        assert "as of 09:46 UTC · API 143/1200 · every 5 s" in stage.status
+        assert "endpoint     https://s3" in stage.text
+        assert stage.job == "job0002"
+
+
+async def test_before_the_first_snapshot_it_says_what_it_does() -> None:
+    async with staged() as stage:
+        assert "Asking for the job list" in stage.text
+        account = AccountView(ACCOUNT, pages=1)
+        await stage.show(snapshot(accounts=(account,)))
+        assert "Reading the job list of account 3fa8b6…34455: page 2" in stage.text
+
+
+async def test_an_empty_account_says_what_to_do() -> None:
+    async with staged(snapshot(), size=(80, 24)) as stage:
+        assert "There are no Super Slurper jobs here yet." in stage.text
+        assert "It will appear here by itself." in stage.text
+        await stage.show(snapshot(*THREE))
+        assert "photos-1 → media" in stage.text
+
+
+async def test_a_bucket_named_like_markup_is_only_a_name() -> None:
+    job = view(1, source="[/foo]", target="a[prod]", prefix="\x1b[31m\u202e")
+    async with staged(snapshot(job)) as stage:
+        assert "[/foo]" in stage.text
+        assert "a[prod]" in stage.text
+        assert "\x1b" not in stage.text
+        await stage.press("colon", *"prod")
+        assert "a[prod]" in stage.text
+
+
+@pytest.mark.parametrize("keys", [[], ["question_mark"], ["colon"], ["slash"], ["Y", "Y"], ["!"]])
+async def test_every_character_is_ascii_when_asked(keys: list[str]) -> None:
+    jobs = [view(n, source="日本" * 20) for n in range(50)]
+    stale = view(60, stale=True, missed=3, status="odd·word")
+    async with staged(snapshot(*jobs, stale), size=(80, 24), ascii_only=True) as stage:
+        await stage.press("G", "greater_than_sign", *keys)
+        await stage.pilot.pause()
+        assert stage.text.isascii(), [
+            line for line in stage.text.splitlines() if not line.isascii()
+        ]
+
+
+# Nothing moved, nothing drawn -----------------------------------------------------------------
+
+
+class Repaints(list[tuple[str, Region]]):
+    """What was asked to be repainted, and by whom."""
+
+
+@pytest.fixture
+def repaints(monkeypatch: pytest.MonkeyPatch) -> Repaints:
+    seen, refresh = Repaints(), PaintedLines.refresh
+
+    def noting(self: PaintedLines, *regions: Region, **given: Any) -> PaintedLines:
+        seen.extend((self.id or "", region) for region in regions or (self.size.region,))
+        return refresh(self, *regions, **given)
+
+    monkeypatch.setattr(PaintedLines, "refresh", noting)
+    return seen
+
+
+async def test_when_nothing_moved_nothing_is_repainted(repaints: Repaints) -> None:
+    async with staged(snapshot(*many(30))) as stage:
+        repaints.clear()
+        later = snapshot(*many(30), taken_at=NOW + 5, budget=BudgetView(used=11), rounds=2)
+        await stage.show(later, later)
+        assert repaints == []
+
+
+async def test_only_the_cells_that_moved_are_repainted(repaints: Repaints) -> None:
+    async with staged(snapshot(*many(30))) as stage:
+        await stage.press("j", "j")
+        repaints.clear()
+        jobs = many(30)
+        jobs[20] = replace(jobs[20], rate=77.0)
+        await stage.show(snapshot(*jobs))
+        table = [region for who, region in repaints if who == "jobs"]
+        assert [(region.y, region.height) for region in table] == [(21, 1)]
+        assert table[0].width <= 4
+        assert {who for who, _ in repaints} == {"jobs", "totals"}
+
+
+async def test_moving_the_cursor_repaints_two_rows(repaints: Repaints) -> None:
+    async with staged(snapshot(*many(1000))) as stage:
+        repaints.clear()
+        await stage.press("j")
+        assert {region.y for who, region in repaints if who == "jobs"} == {1, 2}
+
+
+async def test_what_is_repainted_is_what_a_full_paint_would_show() -> None:
+    async with staged(snapshot(*many(60)), size=(80, 24)) as stage:
+        for key in ("j", "G", "k", "ctrl+u", "I", "greater_than_sign", "tab", "j", "escape", "g"):
+            await stage.press(key)
+            jobs = [replace(v, rate=float(hash((key, n)) % 900)) for n, v in enumerate(many(60))]
+            await stage.show(snapshot(*jobs))
+            partly = stage.text
+            stage.app.refresh(layout=True)
+            for lines in stage.app.main.query(PaintedLines):
+                lines.refresh()
+            await stage.pilot.pause()
+            assert partly == stage.text
+
+
+# Selection ------------------------------------------------------------------------------------
+
+
+async def test_the_highlight_stays_on_its_job_whatever_happens_around_it() -> None:
+    async with staged(snapshot(*many(10))) as stage:
+        await stage.press("j", "j", "j")
+        held = stage.job
+        worse = [view(90 + n, failed=3) for n in range(5)]
+        for jobs in ([*worse, *many(10)], many(10)[1:], list(reversed(many(10)))):
+            await stage.show(snapshot(*jobs))
+            assert stage.job == held
+        await stage.press("greater_than_sign", "I", "less_than_sign", "a")
+        assert stage.job == held
+        assert f"{held}" in stage.text
+
+
+async def test_when_the_highlighted_job_goes_the_nearest_row_takes_over() -> None:
+    async with staged(snapshot(*many(10))) as stage:
+        await stage.press("j", "j")
+        assert stage.job == "job0002"
+        await stage.show(snapshot(*(v for v in many(10) if v.job.id != "job0002")))
+        assert stage.job == "job0003"
+        await stage.press("slash", *"id:job0001")
+        assert stage.job == "job0001"
+
+
+async def test_a_job_far_down_stays_in_sight() -> None:
+    async with staged(snapshot(*many(500)), size=(80, 24)) as stage:
+        await stage.press("G")
+        assert stage.job == "job0499"
+        assert "photos-499" in stage.text
+        await stage.press("pageup", "pageup")
+        assert str(stage.job).removeprefix("job0") in stage.text
+        await stage.press("home")
+        assert stage.job == "job0000"
+
+
+async def test_the_feed_is_told_what_is_looked_at() -> None:
+    async with staged(snapshot(*many(100)), size=(80, 24)) as stage:
+        await stage.press("G")
+        highlighted, visible = stage.feed.looked_at
+        assert highlighted == JobKey(ACCOUNT, "job0099")
+        assert highlighted in visible
+        assert JobKey(ACCOUNT, "job0000") not in visible
+        assert 5 < len(visible) < 24
+
+
+# Keys -----------------------------------------------------------------------------------------
+
+
+async def test_a_filter_narrows_is_kept_and_is_cleared() -> None:
+    async with staged(snapshot(*THREE)) as stage:
+        await stage.press("slash", *"status:failed")
+        assert "photos-1 →" not in stage.text
+        assert "1/3 shown" in stage.text
+        await stage.press("enter")
+        assert "/status:failed" in stage.status
+        assert stage.app.main.table.has_focus
+        await stage.press("escape")
+        assert "photos-1 →" in stage.text
+        await stage.press("slash", *"nothing like it")
+        assert "No job matches" in stage.text
+        await stage.press("escape")
+        assert "photos-1 →" in stage.text
+        assert not stage.app.main.has_class("-filtering")
+
+
+async def test_ended_jobs_hide_and_show_and_the_choice_is_kept() -> None:
+    async with staged(snapshot(*THREE)) as stage:
+        await stage.press("a")
+        assert "photos-3" not in stage.text
+        assert stage.saved[-1].hide_ended
+        await stage.press("a", "I", "greater_than_sign")
+        assert "photos-3" in stage.text
+        assert stage.saved[-1] == ViewState(sort="status", inverted=True)
+
+
+async def test_a_kept_view_is_taken_up_again() -> None:
+    kept = ViewState(theme="slurper-light", sort="percent", hide_ended=True)
+    async with staged(snapshot(*THREE), view=kept) as stage:
+        assert stage.app.theme == "slurper-light"
+        assert "photos-3" not in stage.text
+        assert "%▾" in stage.text
+
+
+async def test_a_theme_nobody_knows_is_not_worn() -> None:
+    async with staged(snapshot(), view=ViewState(theme="no such theme")) as stage:
+        assert stage.app.theme == "slurper-dark"
+
+
+async def test_frozen_means_that_only_the_screen_stands_still() -> None:
+    async with staged(snapshot(view(1, done=350))) as stage:
+        await stage.press("z")
+        assert "frozen since 09:46" in stage.status
+        await stage.show(snapshot(view(1, done=360), taken_at=NOW + 60))
+        assert "350/1.00k" in stage.text
+        await stage.press("z")
+        assert "360/1.00k" in stage.text
+        assert "frozen" not in stage.status
+
+
+async def test_refresh_and_interval_reach_the_feed() -> None:
+    async with staged(snapshot(view(1))) as stage:
+        await stage.press("r", "R", "plus", "plus", "minus", "minus", "minus", "minus", "minus")
+        key = JobKey(ACCOUNT, "job0001")
+        intervals = [("set_interval", s) for s in (10, 15, 10, 5, 3, 2, 2)]
+        assert stage.feed.asked == [("refresh", key), ("refresh_all",), *intervals]
+
+
+async def test_copying_says_so_and_a_second_time_shows_the_text() -> None:
+    async with staged(snapshot(view(1))) as stage:
+        await stage.press("y")
+        assert stage.app.clipboard == "job0001"
+        assert "id copied" in stage.status
+        await stage.press("y")
+        assert isinstance(stage.app.screen, CopyDialog)
+        assert "job0001" in stage.text
+        assert "set -g set-clipboard on" in stage.text
+        await stage.press("escape", "j", "y")
+        assert "id copied" in stage.status
+        await stage.press("Y")
+        assert '"perSecond": 61.2' in stage.app.clipboard
+
+
+@pytest.mark.parametrize(
+    "environ",
+    [
+        {"TERM": "linux"},
+        {"TERM": "screen-256color"},
+        {"TERM": "xterm", "TMUX": "/tmp/tmux"},
+        {"TERM": "xterm", "TERM_PROGRAM": "Apple_Terminal"},
+    ],
+)
+async def test_a_terminal_that_refuses_shows_the_text_at_once(environ: dict[str, str]) -> None:
+    async with staged(snapshot(view(1)), environ=environ) as stage:
+        await stage.press("y")
+        assert isinstance(stage.app.screen, CopyDialog)
+
+
+async def test_help_names_every_key_and_goes_away() -> None:
+    async with staged(snapshot(*THREE), size=(120, 70)) as stage:
+        await stage.press("question_mark")
+        assert isinstance(stage.app.screen, HelpDialog)
+        assert all(key.tooltip in stage.text for key in KEYS)
+        assert "completed!" in stage.text
+        await stage.press("escape")
+        assert not isinstance(stage.app.screen, Dialog)
+
+
+async def test_a_long_page_scrolls() -> None:
+    async with staged(snapshot(*THREE), size=(60, 12)) as stage:
+        await stage.press("question_mark", "G")
+        assert "The API no longer knows it" in stage.text
+        await stage.press("g")
+        assert "Keys" in stage.text
+        await stage.pilot.resize_terminal(90, 30)
+        await stage.pilot.pause()
+        assert "Keys" in stage.text
+
+
+async def test_the_palette_goes_to_a_job_even_a_hidden_one() -> None:
+    async with staged(snapshot(*many(30))) as stage:
+        await stage.press("slash", *"photos-1", "enter", "ctrl+p")
+        assert isinstance(stage.app.screen, Palette)
+        await stage.press(*"photos-27")
+        await wait_for(stage, lambda: "photos-27 →" in stage.text)
+        await stage.press("enter")
+        await wait_for(stage, lambda: stage.job == "job0027")
+        assert stage.app.main.scene.filter_text == ""
+
+
+async def test_the_palette_wears_a_theme_and_keeps_it() -> None:
+    async with staged(snapshot(*THREE)) as stage:
+        await stage.press("colon", *"slurper-light")
+        await wait_for(stage, lambda: "theme         slurper-light" in stage.text)
+        await stage.press("enter")
+        await wait_for(stage, lambda: stage.app.theme == "slurper-light")
+        assert stage.saved[-1].theme == "slurper-light"
+
+
+async def test_the_palette_runs_an_action() -> None:
+    async with staged(snapshot(*THREE)) as stage:
+        await stage.press("colon", *"Hide or show the ended")
+        await wait_for(stage, lambda: "Highlight" not in stage.text)
+        await stage.press("enter")
+        await wait_for(stage, lambda: stage.app.main.scene.view.hide_ended)
+
+
+async def wait_for(stage: Stage, condition: Any) -> None:
+    """Wait until something is so; pytest's own deadline is the last one."""
+    for _ in range(200):
+        await stage.pilot.pause(0.02)
+        if condition():
+            return
+    raise AssertionError(f"it never came to be:\n{stage.text}")
+
+
+async def test_a_key_is_rebound_by_its_id() -> None:
+    async with staged(snapshot(*THREE), keymap={"list.ended": "h", "show.help": "f1"}) as stage:
+        assert "h ended" in stage.status
+        await stage.press("a")
+        assert "photos-3" in stage.text
+        await stage.press("h")
+        assert "photos-3" not in stage.text
+        await stage.press("f1")
+        assert isinstance(stage.app.screen, HelpDialog)
+
+
+def test_every_key_has_an_id_a_word_and_a_sentence_and_none_is_a_multiplexers() -> None:
+    assert len({key.id for key in KEYS}) == len(KEYS)
+    assert all(key.id and key.description and key.tooltip for key in KEYS)
+    keys = [part for key in KEYS for part in key.key.split(",")]
+    assert len(set(keys)) == len(keys)
+    assert not {"ctrl+a", "ctrl+b"} & set(keys)
+
+
+@pytest.mark.parametrize("key", ["q", "ctrl+c"])
+async def test_it_leaves_with_zero(key: str) -> None:
+    async with staged(snapshot(*THREE)) as stage:
+        await stage.press(key)
+    assert stage.app.return_code == 0
+
+
+async def test_interrupting_works_while_a_filter_is_typed() -> None:
+    async with staged(snapshot(*THREE)) as stage:
+        await stage.press("slash", "p", "ctrl+c")
+    assert stage.app.return_code == 0
+
+
+async def test_at_most_seven_keys_are_offered_and_only_those_that_do_something() -> None:
+    async with staged(snapshot()) as stage:
+        assert [word for _, word in stage.app.main.hints] == ["help", "quit"]
+        trouble = AccountView(ACCOUNT, listed=True, problem=problem())
+        await stage.show(snapshot(*THREE, accounts=(trouble,)))
+        words = [word for _, word in stage.app.main.hints]
+        assert len(words) == 7
+        assert words[-3:] == ["problem", "help", "quit"]
+
+
+# Panes ----------------------------------------------------------------------------------------
+
+
+async def test_open_back_and_maximise() -> None:
+    async with staged(snapshot(*THREE), size=(40, 12)) as stage:
+        main = stage.app.main
+        assert not main.detail.display
+        await stage.press("enter")
+        assert main.detail.has_focus
+        assert "transferred" in stage.text
+        await stage.press("escape")
+        assert main.table.has_focus
+        assert not main.detail.display
+        await stage.pilot.resize_terminal(120, 40)
+        await stage.press("tab")
+        assert main.detail.has_focus
+        await stage.press("M")
+        assert not main.table.display
+        await stage.press("M", "tab", "M")
+        assert not main.detail.display
+        await stage.press("escape")
+        assert main.detail.display
+
+
+async def test_the_details_scroll_when_they_have_the_focus() -> None:
+    async with staged(snapshot(*THREE), size=(80, 24)) as stage:
+        assert "jurisdiction" not in stage.text
+        await stage.press("tab", "G")
+        assert "target       media" in stage.text
+        held = stage.job
+        await stage.press("k", "pageup", "g")
+        assert "transferred" in stage.text
+        assert stage.job == held
+
+
+@pytest.mark.parametrize("size", [(29, 24), (80, 5), (20, 5), (1, 1)])
+async def test_a_tiny_terminal_gets_one_line(size: tuple[int, int]) -> None:
+    async with staged(snapshot(*THREE), size=size) as stage:
+        assert stage.text.splitlines()[0].startswith("2 run 56 %"[: size[0]])
+        await stage.press("j", "slash", "question_mark", "escape", "colon", "escape", "M", "enter")
+        trouble = AccountView(ACCOUNT, listed=True, problem=problem())
+        await stage.press("escape")
+        await stage.show(snapshot(*THREE, accounts=(trouble,)))
+
+
+async def test_a_tiny_terminal_tells_the_standing_problem() -> None:
+    trouble = AccountView(ACCOUNT, listed=True, problem=problem())
+    async with staged(snapshot(*THREE, accounts=(trouble,)), size=(29, 5)) as stage:
+        assert stage.text.startswith("connection refused")
+
+
+async def test_a_storm_of_sizes_breaks_nothing() -> None:
+    async with staged(snapshot(*many(40))) as stage:
+        for size in [(20, 5), (200, 50), (80, 24), (1, 1), (40, 12), (29, 30), (100, 6), (120, 40)]:
+            await stage.pilot.resize_terminal(*size)
+            await stage.press("j")
+        assert "photos-8 → media" in stage.text
+
+
+@pytest.mark.parametrize("size", [(200, 50), (120, 40), (80, 24)])
+async def test_list_and_details_stand_together_where_there_is_room(size: tuple[int, int]) -> None:
+    async with staged(snapshot(*THREE), size=size) as stage:
+        assert "transferred" in stage.text
+        assert "photos-1 → media" in stage.text
+        assert "56 %" in stage.text
+
+
+# Trouble --------------------------------------------------------------------------------------
+
+
+def problem(error: Any = None) -> Problem:
+    return Problem(error or Unreachable("connection refused"), NOW - 600, NOW + 31, NOW - 605)
+
+
+REFUSED = Rejected("refused", status=403, faults=(Fault(10000, "Authentication error"),), ray="8f")
+
+
+async def test_an_outage_is_told_with_its_age_and_the_next_try() -> None:
+    trouble = AccountView(ACCOUNT, listed=True, answered=True, problem=problem())
+    stale = replace(view(1), missed=3, stale=True, as_of=NOW - 605)
+    async with staged(snapshot(stale, accounts=(trouble,))) as stage:
+        assert "connection refused · since 09:36 · next try 09:47:11" in stage.status
+        assert "10m" in stage.text
+        await stage.press("exclamation_mark")
+        assert isinstance(stage.app.screen, ProblemDialog)
+        assert "2026-03-20T09:36:35+00:00" in stage.text
+
+
+async def test_after_an_outage_one_line_says_what_happened_until_a_key() -> None:
+    async with staged(snapshot(*THREE)) as stage:
+        outage = Outage(NOW - 7800, NOW, 41_233)
+        back = AccountView(ACCOUNT, listed=True, answered=True, outage=outage)
+        await stage.show(snapshot(*THREE, accounts=(back,)))
+        news = "back after 2 h 10 min without an answer: 41,233 objects moved meanwhile"
+        assert news in stage.status
+        await stage.show(snapshot(*THREE, accounts=(back,)))
+        assert news in stage.status
+        await stage.press("j")
+        assert news not in stage.status
+        await stage.show(snapshot(*THREE, accounts=(back,)))
+        assert news not in stage.status
+
+
+async def test_one_refused_account_gets_a_banner_and_the_rest_goes_on() -> None:
+    other = AccountView("9c11" * 8, listed=True, answered=True, problem=problem(REFUSED))
+    good = AccountView(ACCOUNT, listed=True, answered=True)
+    async with staged(snapshot(*THREE, accounts=(good, other))) as stage:
+        assert "403 · 10000: Authentication error" in stage.text
+        assert "1 of 2 accounts" in stage.status
+        assert "Account" in stage.text
+        await stage.show(snapshot(*THREE, accounts=(good, replace(other, problem=None))))
+        assert "Authentication" not in stage.text
+
+
+async def test_being_told_to_wait_names_the_shared_budget() -> None:
+    budget = BudgetView(used=1200, blocked_until=NOW + 300)
+    async with staged(snapshot(*THREE, budget=budget)) as stage:
+        assert "API asked to wait until 09:51; its budget is shared" in stage.status
+        slowed = BudgetView(used=880, stretch=2.34)
+        await stage.show(snapshot(*THREE, budget=slowed))
+        assert "slowed \N{MULTIPLICATION SIGN}2.3: request budget" in stage.status
+
+
+async def test_when_everyone_is_refused_from_the_start_it_leaves() -> None:
+    refused = AccountView(ACCOUNT, problem=problem(REFUSED))
+    async with staged() as stage:
+        stage.feed.push(snapshot(accounts=(refused,)))
+        await stage.feed.taken()
+    assert stage.app.return_code == 3
+    assert stage.app.fatal is REFUSED
+
+
+async def test_a_refusal_later_does_not_end_it() -> None:
+    refused = AccountView(ACCOUNT, listed=True, answered=True, problem=problem(REFUSED))
+    async with staged(snapshot(*THREE)) as stage:
+        await stage.show(snapshot(*THREE, accounts=(refused,)))
+        assert "10000: Authentication error" in stage.text
+        assert "photos-1 → media" in stage.text
+
+
+async def test_a_bug_is_kept_and_nothing_of_it_is_printed(capsys: Any) -> None:
+    bug, feed = ValueError("a bug"), FakeFeed(snapshot(*THREE))
+    app = SlurperApp(feed, ScreenOptions(), lambda _: None)
+    feed.push(bug)
+    with pytest.raises(WorkerFailed):
+        await run_until_it_ends(app)
+    assert app.crash is bug
+    assert app.return_code == 70
+    assert "".join(capsys.readouterr()) == ""
+
+
+async def run_until_it_ends(app: SlurperApp) -> None:
+    async with app.run_test(), asyncio.timeout(10):
+        await app._exception_event.wait()
+
+
+async def test_a_signal_leaves_with_its_own_code() -> None:
+    async with staged(snapshot(*THREE)) as stage:
+        await stage.press("question_mark")
+        stage.app.exit_for_signal(143)
+    assert stage.app.return_code == 143
+
+
+async def test_repaint_writes_everything_again() -> None:
+    async with staged(snapshot(*THREE)) as stage:
+        before = stage.text
+        await stage.press("ctrl+l")
+        assert stage.text == before
+
+
+async def test_nothing_typed_into_the_filter_is_taken_as_a_key() -> None:
+    async with staged(snapshot(*THREE)) as stage:
+        await stage.press("slash", *"qRrazY?!<>:")
+        assert stage.app.main.query_one(Input).value == "qRrazY?!<>:"
+        assert stage.feed.asked == []
