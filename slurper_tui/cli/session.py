@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+import sys
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -42,8 +44,8 @@ def open_session(
     credentials = read_credentials(environ)
     if not config.accounts:
         raise Stop(f"no account id: set {ACCOUNT_VARIABLE} or give --account ID; {WHERE_ACCOUNT}")
-    from slurper_tui.api.client import DEFAULT_BASE_URL, SlurperClient  # httpx: 110 ms
-
+    with _without_click():
+        from slurper_tui.api.client import DEFAULT_BASE_URL, SlurperClient  # httpx: 60 ms
     try:
         client = SlurperClient(
             credentials, config.base_url or DEFAULT_BASE_URL, transport=transport
@@ -54,12 +56,29 @@ def open_session(
 
 
 def _demo_session() -> Session:
-    from slurper_tui.api.client import SlurperClient  # httpx: 110 ms
+    with _without_click():
+        from slurper_tui.api.client import SlurperClient  # httpx: 60 ms
     from slurper_tui.simulate import SimulatedAccount  # only where it is asked for
 
     account = SimulatedAccount()
     client = SlurperClient(token_credentials(account.token), transport=account.transport())
     return Session(client, (account.account_id,))
+
+
+@contextmanager
+def _without_click() -> Iterator[None]:
+    """Hide click while httpx is imported: where it is found, httpx loads its own command line.
+
+    That would cost another 45 ms, for a program that nobody started.
+    """
+    hidden = "click" not in sys.modules and "httpx" not in sys.modules
+    if hidden:
+        sys.modules["click"] = None  # type: ignore[assignment]  # how an absent module is marked
+    try:
+        yield
+    finally:
+        if hidden:
+            del sys.modules["click"]
 
 
 def read_credentials(environ: Mapping[str, str]) -> Credentials:

@@ -16,9 +16,7 @@ PROGRAM = (sys.executable, "-m", "slurper_tui")
 
 
 def environ(home: Path, **more: str) -> dict[str, str]:
-    kept = {
-        name: os.environ[name] for name in ("PATH", "COVERAGE_PROCESS_START") if name in os.environ
-    }
+    kept = {n: v for n, v in os.environ.items() if n == "PATH" or n.startswith("COVERAGE")}
     return {**kept, "HOME": str(home), "LANG": "C.UTF-8", **more}
 
 
@@ -51,7 +49,7 @@ def test_help_imports_argparse_alone(tmp_path: Path) -> None:
     [["--demo", "jobs"], ["--demo", "progress", "a5"], ["--demo", "--interval", "2"], ["jobs"]],
 )
 def test_lines_never_import_the_screen(words: list[str], tmp_path: Path) -> None:
-    assert imported(words, ["textual", "sqlite3"], tmp_path) == "[]"
+    assert imported(words, ["textual", "rich", "click", "sqlite3"], tmp_path) == "[]"
 
 
 def test_a_closed_pipe_ends_quietly(tmp_path: Path) -> None:

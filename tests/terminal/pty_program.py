@@ -171,6 +171,6 @@ class PtyProgram:
 
 def environment(home: Path, **more: str) -> dict[str, str]:
     """A plain person's environment."""
-    kept = {n: os.environ[n] for n in ("PATH", "COVERAGE_PROCESS_START") if n in os.environ}
+    kept = {n: v for n, v in os.environ.items() if n == "PATH" or n.startswith("COVERAGE")}
     fixed = {"HOME": str(home), "LANG": "C.UTF-8", "TERM": "xterm-256color"}
     return {**kept, **fixed, **more}
