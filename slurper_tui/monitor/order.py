@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 from slurper_tui.format import parse_time
 from slurper_tui.monitor.view import JobView, State
 
 _WORST_FIRST = {State.STALLED: 0, State.OTHER: 1, State.RUNNING: 2, State.LISTING: 2}
 _CALM = 3
+
+# Every job is ordered anew with every answer, and its times never change.
+_time = lru_cache(maxsize=2**14)(parse_time)
 
 OrderKey = tuple[bool, int, bool, float, str, str]
 """Sorts ascending into the default order; total, so that equal jobs never change places."""
@@ -22,6 +27,6 @@ def default_order(view: JobView) -> OrderKey:
 
 def _newest(view: JobView) -> tuple[float, str, str]:
     """Newest first by its last known time; a job without any stands last."""
-    ended_at = None if view.live else parse_time(view.job.finished_at)
-    at = ended_at if ended_at is not None else parse_time(view.job.created_at)
+    ended_at = None if view.live else _time(view.job.finished_at)
+    at = ended_at if ended_at is not None else _time(view.job.created_at)
     return (float("inf") if at is None else -at, view.account_id, view.job.id or "")

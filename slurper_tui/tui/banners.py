@@ -28,8 +28,10 @@ class Banners(PaintedLines):
         """Draw one account's trouble."""
         return self._lines[y] if y < len(self._lines) else ()
 
-    def watch_scene(self) -> None:
+    def watch_scene(self, before: Scene, after: Scene) -> None:
         """Grow, shrink, or just repaint."""
+        if after.same_jobs(before):
+            return
         lines = banner_lines(self.scene.snapshot, self._look)[:MOST]
         if len(lines) != len(self._lines):
             self.styles.height = len(lines)

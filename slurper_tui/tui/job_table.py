@@ -129,7 +129,7 @@ class JobTable(PaintedLines, can_focus=True):
         if before.jobs is not after.jobs or before.view is not after.view:
             self._reshape()
         scrolled = self._follow_cursor()
-        if before.jobs is after.jobs and before.snapshot is after.snapshot and not scrolled:
+        if after.same_jobs(before) and not scrolled:
             self._repaint_rows(before.cursor, after.cursor)
         else:
             self.repaint_changes()

@@ -60,7 +60,7 @@ class MainScreen(Screen[None]):
         self._interval: float | None = None
         self._last_copy = ""
         self._looked_at: tuple[JobKey | None, frozenset[JobKey]] = (None, frozenset())
-        self.set_reactive(MainScreen.scene, Scene(view=options.view))
+        self.set_reactive(MainScreen.scene, Scene(view=options.view, demo=options.demo))
         self.set_class(options.ascii_only, "-ascii")
 
     def compose(self) -> ComposeResult:
@@ -90,10 +90,11 @@ class MainScreen(Screen[None]):
         if not self.scene.frozen:
             self.scene = scenes.see(self.scene, snapshot)
 
-    def watch_scene(self) -> None:
+    def watch_scene(self, before: Scene, after: Scene) -> None:
         """Tell the feed what is looked at, and offer the keys that make sense now."""
-        self.hints = hints_for(self.scene, self._options.keymap, self.look)
-        self.set_class(not self.scene.total, "-empty")
+        if not after.same_jobs(before):
+            self.hints = hints_for(after, self._options.keymap, self.look)
+            self.set_class(not after.total, "-empty")
         self._tell_feed()
 
     def go_to(self, key: JobKey) -> None:
@@ -142,11 +143,10 @@ class MainScreen(Screen[None]):
             self.set_class(name in classes, name)
 
     def on_key(self) -> None:
-        """Any key puts away the news and the last note."""
+        """Put the news and the last note away; what was copied counts while its note stood."""
+        self._last_copy = self._last_copy if self.scene.note else ""
         if self.scene.note or self.scene.news:
             self.scene = replace(self.scene, note="", news=None)
-            return
-        self._last_copy = ""
 
     @on(JobTable.Pointed)
     def _pointed(self, event: JobTable.Pointed) -> None:

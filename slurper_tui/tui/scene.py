@@ -20,7 +20,7 @@ class Scene:
 
     jobs: filtered and in order. rows: where each of them stands. snapshot: None before the first.
     frozen: the snapshot stands still while polling goes on. news: an outage just over.
-    note: a short answer to the last key, until the next one.
+    note: a short answer to the last key, until the next one. demo: none of this is real.
     """
 
     snapshot: Snapshot | None = None
@@ -32,6 +32,7 @@ class Scene:
     frozen: bool = False
     news: Outage | None = None
     note: str = ""
+    demo: bool = False
 
     @property
     def now(self) -> float:
@@ -52,6 +53,10 @@ class Scene:
     def many_accounts(self) -> bool:
         """There is more than one account to tell apart."""
         return self.snapshot is not None and len(self.snapshot.accounts) > 1
+
+    def same_jobs(self, other: Scene) -> bool:
+        """Nothing but the highlight, the freezing or a note may differ."""
+        return self.jobs is other.jobs and self.snapshot is other.snapshot
 
     @property
     def total(self) -> int:

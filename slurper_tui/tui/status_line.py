@@ -56,6 +56,7 @@ def _facts(scene: Scene, look: Look) -> Iterator[Line]:
     if scene.filter_text:
         yield (Piece("/", "key"), Piece(look.glyphs.clean(scene.filter_text), "accent"))
     yield from _trouble(snapshot, look)
+    yield from _reading(snapshot)
     yield from _ordinary(snapshot, look)
 
 
@@ -72,6 +73,14 @@ def _trouble(snapshot: Snapshot, look: Look) -> Iterator[Line]:
     elif troubled := in_trouble(snapshot):
         text = f"{len(troubled)} of {len(snapshot.accounts)} accounts do not answer"
         yield (Piece(text, "error"),)
+
+
+def _reading(snapshot: Snapshot) -> Iterator[Line]:
+    """Say how far the first reading of the lists is, while jobs already stand on the screen."""
+    reading = [a for a in snapshot.accounts if not a.listed and not a.problem]
+    if reading and snapshot.jobs:
+        page = sum(account.pages for account in snapshot.accounts) + 1
+        yield (Piece(f"reading the job list: page {page}", "accent"),)
 
 
 def _ordinary(snapshot: Snapshot, look: Look) -> Iterator[Line]:

@@ -92,7 +92,8 @@ def _who(scene: Scene, look: Look) -> Line:
     if not accounts:
         return ()
     one = short_id(accounts[0].account_id, look, 12)
-    return (Piece(one if len(accounts) == 1 else f"{len(accounts)} accounts", "strong"),)
+    name = Piece(one if len(accounts) == 1 else f"{len(accounts)} accounts", "strong")
+    return (Piece("demo", "accent"), Piece("  "), name) if scene.demo else (name,)
 
 
 def _states(scene: Scene, look: Look) -> Line:
@@ -145,6 +146,7 @@ class TotalsRow(PaintedLines):
             return tiny_line(self.scene, self._look) if y == 0 else ()
         return totals_line(self.scene, self._look, self.size.width) if y == 0 else ()
 
-    def watch_scene(self) -> None:
+    def watch_scene(self, before: Scene, after: Scene) -> None:
         """Show the new sums."""
-        self.repaint_changes()
+        if not after.same_jobs(before):
+            self.repaint_changes()

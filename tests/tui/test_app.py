@@ -100,6 +100,13 @@ async def test_before_the_first_snapshot_it_says_what_it_does() -> None:
         assert "Reading the job list of account 3fa8b6…34455: page 2" in stage.text
 
 
+async def test_while_more_pages_come_it_says_so() -> None:
+    account = AccountView(ACCOUNT, answered=True, pages=2)
+    async with staged(snapshot(*THREE, accounts=(account,)), demo=True) as stage:
+        assert "reading the job list: page 3" in stage.status
+        assert stage.text.startswith(" demo  3fa8b6…34455")
+
+
 async def test_an_empty_account_says_what_to_do() -> None:
     async with staged(snapshot(), size=(80, 24)) as stage:
         assert "There are no Super Slurper jobs here yet." in stage.text
