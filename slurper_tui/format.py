@@ -6,12 +6,14 @@ What is unknown is a dash.
 
 from __future__ import annotations
 
+import math
 import re
 import unicodedata
 from datetime import UTC, datetime, tzinfo
 
 DASH = "—"
 ELLIPSIS = "…"
+_END_OF_CALENDAR = datetime(9999, 12, 1, tzinfo=UTC).timestamp()
 _UNITS = ((10**12, "T"), (10**9, "G"), (10**6, "M"), (10**3, "k"))
 
 
@@ -42,7 +44,7 @@ def _three_digits(value: int, size: int) -> str:
 
 def rate(value: float | None) -> str:
     """Objects per second with two digits that matter: `0.4`, `6.1`, `61`, `1.2k`; `0` is none."""
-    if value is None:
+    if value is None or not 0 <= value < math.inf:
         return DASH
     if value < 0.05:
         return "0" if value == 0 else "<0.1"
@@ -50,8 +52,9 @@ def rate(value: float | None) -> str:
         return f"{value:.1f}"
     if value < 999.5:
         return str(round(value))
-    exact = round(value, 1 - len(str(int(value))))
-    return _rate_unit(exact)
+    if value >= 1000 * 10**12:
+        return ">999T"
+    return _rate_unit(round(value, 2 - len(str(int(value)))))
 
 
 def _rate_unit(value: float) -> str:
@@ -94,6 +97,8 @@ def _two(major: int, unit: str, minor: int, minor_unit: str) -> str:
 def age(seconds: float) -> str:
     """A span in one unit and at most four cells: `45s`, `12m`, `2h`, `3d`."""
     whole = max(0, int(seconds))
+    if whole >= 1000 * 86400:
+        return ">2y"
     for size, unit in ((86400, "d"), (3600, "h"), (60, "m")):
         if whole >= size:
             return f"{whole // size}{unit}"
@@ -116,14 +121,18 @@ def iso(at: float, zone: tzinfo | None = None) -> str:
 
 
 def parse_time(text: str | None) -> float | None:
-    """Read one of the API's times as UTC seconds; None when it is no time that we know."""
+    """Read one of the API's times as UTC seconds; None when it is no time that we know.
+
+    A zero time stands for none, and what no calendar of every zone can show is no time either.
+    """
     if not text:
         return None
     try:
         moment = datetime.fromisoformat(text)
-        return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
+        at = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
     except (ValueError, OverflowError):
         return None
+    return at if 0 < at < _END_OF_CALENDAR else None
 
 
 def moment(at: float, now: float, zone: tzinfo | None = None) -> str:
@@ -138,6 +147,7 @@ def moment(at: float, now: float, zone: tzinfo | None = None) -> str:
 
 # Control, format (bidi marks, zero width joiners), surrogate, private and unassigned characters,
 # line and paragraph separators, and variation selectors: none of them may reach a terminal.
+_VARIATION = re.compile("[\u180b-\u180d\u180f\ufe00-\ufe0f\U000e0100-\U000e01ef]")
 _UNSAFE_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 _PLAIN = re.compile(r"[ -~]*")
 
@@ -153,6 +163,4 @@ def safe(text: str, *, ascii_only: bool = False) -> str:
 def _is_safe(char: str, ascii_only: bool) -> bool:
     if ascii_only:
         return " " <= char <= "~"
-    if "\ufe00" <= char <= "\ufe0f":
-        return False
-    return unicodedata.category(char) not in _UNSAFE_CATEGORIES
+    return unicodedata.category(char) not in _UNSAFE_CATEGORIES and not _VARIATION.match(char)

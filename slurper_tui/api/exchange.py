@@ -16,8 +16,8 @@ import msgspec
 
 from slurper_tui.api.credentials import Credentials
 from slurper_tui.api.errors import BadAnswer, RateLimit, Unreachable
-from slurper_tui.api.ratelimit import parse_limit
 from slurper_tui.api.judge import Raw, judge
+from slurper_tui.api.ratelimit import parse_limit
 
 CONNECT_SECONDS = 10.0
 READ_SECONDS = 20.0
@@ -108,9 +108,7 @@ class Exchange:
             async for chunk in response.aiter_bytes():
                 size += len(chunk)
                 if size > MOST_BYTES:
-                    raise BadAnswer(
-                        "the answer is too large to be one", status=response.status_code
-                    )
+                    raise _oversized(response)
                 chunks.append(chunk)
         finally:
             await response.aclose()
@@ -128,12 +126,23 @@ def _make_client(
             limits=httpx.Limits(max_connections=10, max_keepalive_connections=10),
             follow_redirects=False,
             transport=transport,
-            # Reading the trust store takes 50 ms that a plain loopback address never uses.
+            # Plain http is for this machine: a proxy of the environment would carry the secrets off
+            # it, and reading the trust store takes 50 ms for nothing.
+            trust_env=base.scheme == "https",
             verify=base.scheme == "https",
         )
     except (ValueError, ImportError, OSError) as error:
         reason = str(error).partition("\n")[0]
         raise ValueError(f"the proxy or certificate settings do not work: {reason}") from None
+
+
+def _oversized(response: httpx.Response) -> BadAnswer:
+    return BadAnswer(
+        "the answer is too large to be one",
+        status=response.status_code,
+        ray=response.headers.get("cf-ray"),
+        limit=parse_limit(response.headers),
+    )
 
 
 def check_base_url(text: str) -> httpx.URL:
@@ -144,7 +153,9 @@ def check_base_url(text: str) -> httpx.URL:
         raise ValueError(f"the base URL is not a URL: {error}") from None
     if url.scheme not in {"https", "http"} or not url.host:
         raise ValueError("the base URL must begin with https:// and name a host")
-    if url.userinfo or url.query or url.fragment:
+    if (url.port or 0) > 65535:
+        raise ValueError("the base URL is not a URL: its port is above 65535")
+    if url.userinfo or "?" in text or "#" in text:
         raise ValueError("the base URL must hold no user, password, query or fragment")
     if url.scheme == "http" and not is_loopback(url.host):
         raise ValueError("the base URL must be https: plain http is for loopback addresses only")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import NoReturn
 
@@ -44,7 +45,8 @@ def judge(raw: Raw) -> object:
         _fail(kind, raw, _status_words(raw, envelope), faults)
     if not isinstance(envelope, dict):
         _fail(BadAnswer, raw, f"the API answered {raw.status} with {_content(raw)}")
-    if envelope.get("success") is not True:
+    # The contract lets even `success` be left out; a result without an error is one.
+    if envelope.get("success", "result" in envelope and not faults) is not True:
         wrong = Refused if envelope.get("success") is False else BadAnswer
         said = "a refusal" if wrong is Refused else "JSON that is not the API's"
         _fail(_coded(faults) or wrong, raw, f"the API answered {raw.status} with {said}", faults)
@@ -122,11 +124,18 @@ def _faults(envelope: object) -> tuple[Fault, ...]:
 def _fault(row: object) -> Fault:
     if not isinstance(row, dict):
         return Fault(None, str(row)[:_MOST_TEXT])
-    code, message = row.get("code"), row.get("message")
-    return Fault(
-        code if isinstance(code, int) and not isinstance(code, bool) else None,
-        (message if isinstance(message, str) else json.dumps(row))[:_MOST_TEXT],
-    )
+    code, message = _code(row.get("code")), row.get("message")
+    words = message if isinstance(message, str) else json.dumps(row)
+    if code is None and isinstance(row.get("code"), str):
+        words = f"{row['code']}: {words}"
+    return Fault(code, words[:_MOST_TEXT])
+
+
+def _code(raw: object) -> int | None:
+    """An error's code, also one that came as a text of digits."""
+    if isinstance(raw, str) and re.fullmatch("[0-9]{1,9}", raw):
+        return int(raw)
+    return raw if isinstance(raw, int) and not isinstance(raw, bool) else None
 
 
 def _status_words(raw: Raw, envelope: object) -> str:

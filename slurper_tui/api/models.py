@@ -19,7 +19,7 @@ PAGE_SIZE = 50
 """The most rows that one list or log request may ask for."""
 
 Count = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
-"""A number of objects. Anything else than a whole, believable number is no count."""
+"""A number of objects. Only a whole, believable number written as one counts: 12.0 does not."""
 
 T = TypeVar("T")
 S = TypeVar("S", bound=msgspec.Struct)
@@ -119,13 +119,14 @@ def parse(model: type[S], raw: object) -> S:
 
 
 def parse_rows(model: type[S], raw: object) -> tuple[S, ...]:
-    """Make a tuple of `model` of a decoded JSON array, leaving out what is no object.
+    """Make a tuple of `model` of a decoded JSON array; a row that is no object is an empty one.
 
+    So a page stays as long as it was sent, which is how the end of a list is known.
     Raises msgspec.ValidationError when `raw` is no array.
     """
     if not isinstance(raw, list):
         raise msgspec.ValidationError(f"expected an array, got {type(raw).__name__}")
-    return tuple(parse(model, row) for row in raw if isinstance(row, dict))
+    return tuple(parse(model, row) if isinstance(row, dict) else model() for row in raw)
 
 
 @functools.cache

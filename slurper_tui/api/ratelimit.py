@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 from slurper_tui.api.errors import RateLimit
 
-_PARAMETER = re.compile(r";\s*([a-z]+)\s*=\s*(\d{1,12})(?![\d.])")
+_PARAMETER = re.compile(r";\s*([a-z]+)\s*=\s*(\d{1,12})(?![\w.])")
 _LONGEST_WAIT = 86400.0
 
 
@@ -34,11 +34,11 @@ def parse_retry_after(text: str | None) -> float | None:
 
 
 def _tightest(header: str, amount: str, seconds: str) -> tuple[int, float] | None:
-    """The entry that allows the fewest requests per second, or None."""
+    """The entry that allows the fewest requests per second, for the longest time, or None."""
     entries = (dict(_PARAMETER.findall(item)) for item in header.lower().split(","))
     usable = [
         (int(entry[amount]), float(entry[seconds]))
         for entry in entries
         if amount in entry and int(entry.get(seconds, 0)) > 0
     ]
-    return min(usable, key=lambda pair: pair[0] / pair[1], default=None)
+    return min(usable, key=lambda pair: (pair[0] / pair[1], -pair[1]), default=None)

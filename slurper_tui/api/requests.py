@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 
 
@@ -15,6 +17,10 @@ class Secret(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
 
     def __repr__(self) -> str:
         return "***"
+
+    def __rich_repr__(self) -> list[tuple[str, Any]]:
+        """Name no field to pretty printers, which do not ask `repr`."""
+        return []
 
 
 class NewSource(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):

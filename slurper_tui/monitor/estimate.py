@@ -42,7 +42,7 @@ class Estimate:
     """What the samples so far add up to; `Estimate()` is what no sample says.
 
     last: the newest poll, its unknown counts filled with the last known ones.
-    counted, counted_at: the last known done, and when it was told; None after a gap.
+    counted, counted_at: the done that the next one is compared with, None for none, and its time.
     moved_average: weighted sum of objects per second, to be divided by `weight`.
     still_polls, still_since: polls, and the monotonic time, for which the total stood still while
     the job ran.

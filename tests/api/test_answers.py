@@ -1,0 +1,464 @@
+"""Every odd answer ends as the right error, with all that the answer told, or as a good value."""
+
+from __future__ import annotations
+
+import asyncio
+import gzip
+import json
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from slurper_tui.api import exchange
+from slurper_tui.api.client import SlurperClient
+from slurper_tui.api.credentials import token_credentials
+from slurper_tui.api.errors import (
+    ApiError,
+    BadAnswer,
+    Conflict,
+    NotFound,
+    RateLimited,
+    Refused,
+    Rejected,
+    Unreachable,
+)
+from slurper_tui.api.judge import Raw, judge
+from slurper_tui.api.models import Job, Progress, parse, parse_rows
+from tests.api.odd import BASE, HTML, RAY, answering, ask, envelope, failure, refusal, said
+from tests.virtual_time import run, timeless
+
+PAGE = "<!DOCTYPE html><html><title>502</title><script>alert(1)</script></html>"
+CHAIN = {
+    "success": False,
+    "errors": [
+        {
+            "code": 6003,
+            "message": "Invalid request headers",
+            "error_chain": [
+                {"code": 6103, "message": "Invalid format for X-Auth-Key header"},
+                {"code": 6111, "message": "Invalid format for Authorization header"},
+            ],
+        }
+    ],
+}
+
+REFUSALS: list[tuple[int, tuple[int, ...], type[ApiError]]] = [
+    (401, (10000,), Rejected),
+    (403, (10000,), Rejected),
+    (403, (9109,), Rejected),
+    (401, (), Rejected),
+    (403, (4711, 4712), Rejected),
+    (400, (9106,), Rejected),
+    (400, (6003,), Rejected),
+    (400, (7003, 7000), NotFound),
+    (400, (7003,), NotFound),
+    (404, (7003, 7000), NotFound),
+    (404, (10007,), NotFound),
+    (404, (), NotFound),
+    (400, (10001,), Refused),
+    (400, (), Refused),
+    (405, (10405,), Refused),
+    (422, (), Refused),
+    (409, (10009,), Conflict),
+    (409, (), Conflict),
+    (429, (971,), RateLimited),
+    (429, (10429,), RateLimited),
+    (429, (), RateLimited),
+    (500, (971,), RateLimited),
+    (503, (10429,), RateLimited),
+    (500, (), BadAnswer),
+    (500, (10000,), BadAnswer),
+    (502, (7003,), BadAnswer),
+    (200, (10001,), Refused),
+    (200, (), Refused),
+    (200, (10000,), Rejected),
+    (200, (9109,), Rejected),
+    (200, (971,), RateLimited),
+    (200, (10429,), RateLimited),
+    (200, (7003, 7000), NotFound),
+]
+
+
+@pytest.mark.parametrize(("status", "codes", "kind"), REFUSALS)
+async def test_status_and_codes_decide_and_every_word_is_kept(
+    status: int, codes: tuple[int, ...], kind: type[ApiError]
+) -> None:
+    error = await failure(said(status, refusal(*codes)))
+    assert type(error) is kind
+    assert (error.status, error.ray) == (status, RAY)
+    assert [(f.code, f.message) for f in error.faults] == [(c, f"words of {c}") for c in codes]
+    assert all(f"{code}: words of {code}" in str(error) for code in codes)
+    assert str(status) in str(error)
+    assert error.exit_code == (3 if kind is Rejected else 7)
+
+
+@pytest.mark.parametrize("status", [500, 502, 503, 520, 521, 522, 523, 524, 525, 526, 530])
+@pytest.mark.parametrize("kind", [HTML, "application/json", None])
+async def test_a_page_for_browsers_is_named_and_never_quoted(status: int, kind: str | None) -> None:
+    error = await failure(said(status, PAGE, kind))
+    assert type(error) is BadAnswer
+    assert (error.status, error.ray, error.faults) == (status, RAY, ())
+    assert str(error) == f"the API answered {status} with an HTML page"
+
+
+STATUS_FIRST: list[tuple[int, type[ApiError]]] = [
+    (401, Rejected),
+    (403, Rejected),
+    (404, NotFound),
+    (409, Conflict),
+    (429, RateLimited),
+    (400, Refused),
+]
+
+
+@pytest.mark.parametrize(("status", "kind"), STATUS_FIRST)
+@pytest.mark.parametrize("body", [b"", PAGE, b"[]", b"null", b"nonsense", b'"text"', b"\xff"])
+async def test_a_status_counts_whatever_stands_in_the_body(
+    status: int, kind: type[ApiError], body: bytes | str
+) -> None:
+    error = await failure(said(status, body, HTML if body == PAGE else "application/json"))
+    assert type(error) is kind
+    assert "script" not in str(error)
+    assert error.ray == RAY
+
+
+BAD_200: list[tuple[bytes | str | object, str | None, str]] = [
+    (PAGE, HTML, "an HTML page"),
+    (PAGE, "application/json", "an HTML page"),
+    (PAGE, None, "an HTML page"),
+    (b'{"success": true, "result": {}}', HTML, "an HTML page"),
+    (b'{"success": true, "result": {}}', "text/plain", "not JSON"),
+    (b"", "application/json", "an empty body"),
+    (b" \r\n", "application/json", "an empty body"),
+    (b"", None, "an empty body"),
+    (b'{"success": true, "result": {"id": "a', "application/json", "not JSON"),
+    (b"\x00\x01\x02", "application/json", "not JSON"),
+    (b"[" * 100_000, "application/json", "not JSON"),
+    (b'{"success": true, "result": ' + b"9" * 5000 + b"}", "application/json", "not JSON"),
+    ([], "application/json", "not JSON"),
+    (12, "application/json", "not JSON"),
+    (b"null", "application/json", "not JSON"),
+    ("true", "application/json", "not JSON"),
+    ({}, "application/json", "not the API's"),
+    ({"result": {}, "success": None}, "application/json", "not the API's"),
+    ({"result": {}, "success": "true"}, "application/json", "not the API's"),
+    ({"result": {}, "success": 1}, "application/json", "not the API's"),
+    ({"hello": "world"}, "application/json", "not the API's"),
+    (envelope(None), "application/json", "no result"),
+    ({"success": True, "errors": []}, "application/json", "no result"),
+    (envelope([]), "application/json", "a foreign result"),
+    (envelope("text"), "application/json", "a foreign result"),
+    (envelope(12), "application/json", "a foreign result"),
+    (envelope(False), "application/json", "a foreign result"),
+]
+
+
+@pytest.mark.parametrize(("body", "kind", "words"), BAD_200)
+async def test_200_is_not_enough(body: bytes | str | object, kind: str | None, words: str) -> None:
+    headers = {"ratelimit": '"default";r=5;t=30'}
+    error = await failure(said(200, body, kind, headers))
+    assert type(error) is BadAnswer
+    assert words in str(error)
+    assert (error.status, error.ray) == (200, RAY)
+    assert error.limit is not None
+    assert error.limit.remaining == 5
+    assert "script" not in str(error)
+
+
+@pytest.mark.parametrize("status", [204, 205, 206])
+async def test_an_empty_success_is_no_answer(status: int) -> None:
+    error = await failure(said(status))
+    assert type(error) is BadAnswer
+    assert "an empty body" in str(error)
+
+
+@pytest.mark.parametrize("result", [None, 7, [], {}, "done"])
+async def test_a_control_request_that_was_accepted_is_accepted(result: object) -> None:
+    async with answering(said(200, envelope(result))) as client:
+        told = (await client.pause_job("a", "j")).value
+    assert told == (result if isinstance(result, str) else None)
+
+
+@pytest.mark.parametrize(
+    "others",
+    [
+        {"messages": ["a", "b"]},
+        {"messages": [{"code": 1, "message": "a"}]},
+        {"messages": None, "errors": None},
+        {"messages": 7, "errors": []},
+        {"result_info": {"page": 1}, "new": {"field": [1]}},
+    ],
+)
+async def test_what_stands_beside_a_result_does_not_matter(others: dict[str, object]) -> None:
+    answer = await ask(said(200, envelope({"id": "j", "objects": 7}, **others)))
+    assert answer.value == Progress(id="j", objects=7)
+
+
+@pytest.mark.parametrize(
+    "kind", [None, "application/json; charset=utf-8", "Application/Problem+JSON"]
+)
+async def test_json_under_other_names(kind: str | None) -> None:
+    assert (await ask(said(200, envelope({"id": "j"}), kind))).value.id == "j"
+
+
+async def test_an_envelope_may_leave_out_what_the_contract_does_not_require() -> None:
+    assert (await ask(said(200, {"result": {"id": "j"}}))).value.id == "j"
+    error = await failure(said(200, {"result": {"id": "j"}, "errors": [{"code": 5}]}))
+    assert type(error) is BadAnswer
+
+
+FAULTS: list[tuple[object, list[tuple[int | None, str]]]] = [
+    (CHAIN, [(6003, "Invalid request headers"), (6103, "X-Auth-Key"), (6111, "Authorization")]),
+    ({"success": False, "errors": ["one", "two"]}, [(None, "one"), (None, "two")]),
+    ({"success": False, "errors": "one"}, [(None, "one")]),
+    ({"success": False, "errors": {"code": 5, "message": "m"}}, [(5, "m")]),
+    ({"success": False, "errors": [{"code": "10000", "message": "m"}]}, [(10000, "m")]),
+    ({"success": False, "errors": [{"code": "E_AUTH", "message": "m"}]}, [(None, "E_AUTH: m")]),
+    ({"success": False, "errors": [{"code": True, "message": "m"}]}, [(None, "m")]),
+    ({"success": False, "errors": [{"code": 5}]}, [(5, "5")]),
+    ({"success": False, "errors": [{"code": 5, "message": ["x"]}]}, [(5, "x")]),
+    ({"success": False, "errors": [None, [], 7]}, [(None, "None"), (None, "[]"), (None, "7")]),
+    ({"success": False, "errors": [{"error_chain": 7, "message": "m"}]}, [(None, "m")]),
+    ({"error": '[{"path": ["source"], "code": "custom"}]'}, [(None, '"custom"')]),
+    ({"error": {"code": 5, "message": "m"}}, [(5, "m")]),
+    ({"errors": None, "error": "text"}, [(None, "text")]),
+    ({"success": False, "errors": [], "messages": ["m"]}, []),
+    ({"success": False}, []),
+]
+
+
+@pytest.mark.parametrize("status", [200, 400])
+@pytest.mark.parametrize(("body", "faults"), FAULTS)
+async def test_every_code_and_message_is_kept_in_order(
+    body: object, faults: list[tuple[int | None, str]], status: int
+) -> None:
+    error = await failure(said(status, body))
+    assert [fault.code for fault in error.faults] == [code for code, _ in faults]
+    for fault, (_, words) in zip(error.faults, faults, strict=True):
+        assert words in fault.message
+        assert fault.message in str(error)
+
+
+async def test_endless_errors_are_cut() -> None:
+    many = {"success": False, "errors": [{"code": 5, "message": "m" * 5000}] * 200}
+    error = await failure(said(400, many))
+    assert 1 < len(error.faults) <= 20
+    assert len(str(error)) < 25_000
+
+
+@pytest.mark.parametrize(
+    ("told", "seconds"),
+    [
+        (None, None),
+        ("17", 17.0),
+        (" 17 ", 17.0),
+        ("0", 0.0),
+        ("999999999", 86400.0),
+        ("9999999999999999999999", None),
+        ("-5", None),
+        ("1.5", None),
+        ("٣", None),
+        ("Wed, 21 Oct 2026 07:28:00 GMT", None),
+        ("", None),
+    ],
+)
+@pytest.mark.parametrize("status", [429, 500])
+async def test_when_to_come_back(status: int, told: str | None, seconds: float | None) -> None:
+    headers = httpx.Headers([] if told is None else [(b"retry-after", told.encode())])
+    error = await failure(httpx.Response(status, headers=headers, json=refusal(971)))
+    assert type(error) is RateLimited
+    assert error.retry_after == seconds
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308, 304, 300])
+@pytest.mark.parametrize(
+    "location", [f"{BASE}/elsewhere", "/same", "https://evil.example/", "http://x/", "?", ""]
+)
+async def test_a_redirect_is_not_followed(status: int, location: str) -> None:
+    seen: list[httpx.URL] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        seen.append(request.url)
+        return said(status, PAGE, HTML, {"location": location})
+
+    transport = httpx.MockTransport(answer)
+    client = SlurperClient(token_credentials("t"), BASE, transport=transport)
+    with pytest.raises(BadAnswer, match="not followed") as wrong:
+        await client.progress("a", "j")
+    assert wrong.value.status == status
+    assert len(seen) == 1
+    await client.close()
+
+
+@given(st.text(st.characters(codec="latin-1")))
+def test_no_place_to_go_is_worse_than_a_failure(location: str) -> None:
+    headers = [(b"Location", location.encode("latin-1"))]
+    error = run(failure(httpx.Response(302, headers=headers)))
+    assert type(error) in {BadAnswer, Unreachable}
+
+
+async def test_an_oversized_answer_is_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(exchange, "MOST_BYTES", 1000)
+    good = json.dumps(envelope({"id": "j"})).encode()
+    assert (await ask(said(200, good.ljust(1000)))).value.id == "j"
+    error = await failure(said(200, good.ljust(1001)))
+    assert type(error) is BadAnswer
+    assert "too large" in str(error)
+    assert (error.status, error.ray) == (200, RAY)
+
+
+async def test_the_size_that_counts_is_that_of_the_unpacked_answer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(exchange, "MOST_BYTES", 100_000)
+    packed = gzip.compress(b" " * 200_000)
+    assert len(packed) < 1000
+    error = await failure(said(200, packed, headers={"content-encoding": "gzip"}))
+    assert type(error) is BadAnswer
+    assert "too large" in str(error)
+
+
+async def test_an_answer_that_cannot_be_unpacked() -> None:
+    for encoding in ("gzip", "deflate"):
+        stream = httpx.ByteStream(b"not packed")
+        headers = {"content-encoding": encoding}
+        error = await failure(httpx.Response(200, headers=headers, stream=stream))
+        assert type(error) is Unreachable
+        assert "cannot be unpacked" in str(error)
+
+
+class Drip(httpx.AsyncByteStream):
+    """A body that comes in drops and never ends."""
+
+    def __init__(self) -> None:
+        self.closed = False
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        while True:
+            await asyncio.sleep(10)
+            yield b" "
+
+    async def aclose(self) -> None:
+        self.closed = True
+
+
+@timeless
+async def test_an_answer_that_only_drips_is_given_up() -> None:
+    drip = Drip()
+    transport = httpx.MockTransport(lambda _: httpx.Response(200, stream=drip))
+    client = SlurperClient(token_credentials("t"), BASE, transport=transport)
+    began = asyncio.get_running_loop().time()
+    with pytest.raises(Unreachable, match="no complete answer within 45 s"):
+        await client.progress("a", "j")
+    assert asyncio.get_running_loop().time() - began == pytest.approx(45)
+    assert drip.closed
+    await client.close()
+
+
+BROKEN: list[tuple[Exception, str]] = [
+    (httpx.ConnectError("Name or service not known"), "cannot connect: Name or service not known"),
+    (httpx.ConnectError(""), "cannot connect"),
+    (httpx.ConnectTimeout(""), "no connection within 10 s"),
+    (httpx.ReadTimeout(""), "no answer within 20 s"),
+    (httpx.WriteTimeout(""), "no answer within 20 s"),
+    (httpx.PoolTimeout(""), "no free connection within 30 s"),
+    (httpx.ReadError(""), "the connection was reset"),
+    (httpx.WriteError(""), "the connection was reset"),
+    (httpx.CloseError(""), "the exchange failed"),
+    (httpx.NetworkError("x\ny"), "the exchange failed: x"),
+    (httpx.ProxyError("407 Proxy Authentication Required"), "the proxy refused: 407 Proxy"),
+    (httpx.RemoteProtocolError("Server disconnected"), "the connection broke off: Server"),
+    (httpx.LocalProtocolError("x"), "the exchange failed: x"),
+    (httpx.ProtocolError("x"), "the exchange failed: x"),
+    (httpx.UnsupportedProtocol("x"), "the exchange failed: x"),
+    (httpx.DecodingError("x"), "the answer cannot be unpacked: x"),
+    (httpx.TooManyRedirects("x"), "the exchange failed: x"),
+    (httpx.TransportError("x"), "the exchange failed: x"),
+    (httpx.RequestError("x"), "the exchange failed: x"),
+    (httpx.HTTPError("x"), "the exchange failed: x"),
+    (httpx.InvalidURL("x"), "the exchange failed: x"),
+    (httpx.TimeoutException("x"), "no answer within 20 s"),
+    (ConnectionResetError(104, "reset by peer"), "reset by peer"),
+    (TimeoutError(), "no complete answer"),
+]
+
+
+@pytest.mark.parametrize(("broken", "words"), BROKEN, ids=lambda value: type(value).__name__)
+async def test_no_answer_is_told_in_words(broken: Exception, words: str) -> None:
+    error = await failure(broken)
+    assert type(error) is Unreachable
+    assert str(error).startswith(words) or words in str(error)
+    assert "\n" not in str(error)
+    assert (error.status, error.faults, error.ray) == (None, (), None)
+
+
+def test_every_way_in_which_httpx_fails_is_tried() -> None:
+    kinds = {
+        k for k in vars(httpx).values() if isinstance(k, type) and issubclass(k, httpx.HTTPError)
+    }
+    assert kinds - {type(broken) for broken, _ in BROKEN} == {httpx.HTTPStatusError}
+
+
+async def test_cancelling_is_not_a_fault() -> None:
+    transport = httpx.MockTransport(lambda _: httpx.Response(200, stream=Drip()))
+    client = SlurperClient(token_credentials("t"), BASE, transport=transport)
+    asking = asyncio.create_task(client.progress("a", "j"))
+    await asyncio.sleep(0)
+    asking.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await asking
+    await client.close()
+
+
+HEADERS = st.dictionaries(
+    st.sampled_from(["content-type", "retry-after", "ratelimit", "ratelimit-policy", "cf-ray"]),
+    st.text() | st.sampled_from(["application/json", HTML, "3"]),
+)
+ANY_JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+ENVELOPES = st.fixed_dictionaries(
+    {},
+    optional={
+        name: ANY_JSON | st.booleans()
+        for name in ("success", "errors", "messages", "result", "error")
+    },
+)
+BODIES = st.binary() | (ANY_JSON | ENVELOPES).map(lambda value: json.dumps(value).encode())
+
+
+def outcome(raw: Raw) -> object:
+    """The result of an answer, or the ApiError that it means."""
+    try:
+        return judge(raw)
+    except ApiError as error:
+        return error
+
+
+@given(st.integers(100, 999), HEADERS, BODIES)
+def test_any_answer_is_a_value_or_an_api_error(
+    status: int, headers: dict[str, str], body: bytes
+) -> None:
+    result = outcome(Raw(status, headers, body))
+    if isinstance(result, ApiError):
+        assert str(result)
+        assert result.status == status
+        return
+    assert 200 <= status < 300
+    if isinstance(result, dict):
+        assert isinstance(parse(Progress, result), Progress)
+    if isinstance(result, list):
+        assert len(parse_rows(Job, result)) == len(result)
+
+
+@pytest.mark.parametrize("shape", [b'{"success":false,"errors":[{"a":%b}]}', b'{"result":%b}'])
+def test_deep_nesting_is_no_crash(shape: bytes) -> None:
+    for depth in (*range(100, 960, 50), *range(960, 1000), 1100, 50_000):
+        body = shape.replace(b"%b", b"[" * depth + b"]" * depth)
+        for status in (200, 400):
+            assert len(str(outcome(Raw(status, {}, body)))) < 5000

@@ -1,0 +1,228 @@
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from urllib.parse import unquote
+
+import httpx
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from slurper_tui.api.client import SlurperClient
+from slurper_tui.api.credentials import Credentials, key_credentials, token_credentials
+from slurper_tui.api.errors import Conflict, NotFound, Rejected
+from slurper_tui.api.models import Connectivity, Created
+from slurper_tui.api.requests import NewJob, NewSource, NewTarget, Secret, encode
+from slurper_tui.simulate import SimulatedAccount
+from tests.virtual_time import run
+
+NOW = 1_770_000_000.0
+SECRET = Secret(access_key_id="AKID", secret_access_key="hush")
+SOURCE = NewSource("s3", "photos", SECRET, path_prefix="2024/")
+TARGET = NewTarget("media", SECRET)
+NEW_JOB = NewJob(SOURCE, TARGET, overwrite=False)
+
+
+class Desk:
+    """A simulated account, a client of it, and what the client sent."""
+
+    def __init__(self, credentials: Credentials | None = None, base: str = "https://x/v4") -> None:
+        self.account = SimulatedAccount(clock=lambda: NOW)
+        self.sent: list[httpx.Request] = []
+        self.client = SlurperClient(
+            credentials or token_credentials(self.account.token),
+            base,
+            transport=httpx.MockTransport(self._answer),
+        )
+
+    @property
+    def last(self) -> tuple[str, str, str]:
+        """Method, path below the account, and query of the last request."""
+        request = self.sent[-1]
+        path, _, query = request.url.raw_path.decode().partition("?")
+        return request.method, path.removeprefix(f"/v4/accounts/{self.id}/slurper"), query
+
+    @property
+    def id(self) -> str:
+        return self.account.account_id
+
+    def job(self, status: str) -> str:
+        """The id of the first job in a status."""
+        return next(c.plan.id for c in self.account.jobs() if c.status(NOW) == status)
+
+    def _answer(self, request: httpx.Request) -> httpx.Response:
+        self.sent.append(request)
+        return self.account.answer(request)
+
+
+@pytest.fixture
+async def desk() -> AsyncIterator[Desk]:
+    desk = Desk()
+    yield desk
+    await desk.client.close()
+
+
+async def test_the_list_comes_in_pages_with_every_field(desk: Desk) -> None:
+    first = await desk.client.list_jobs(desk.id, limit=30)
+    assert desk.last == ("GET", "/jobs", "limit=30&offset=0")
+    rest = await desk.client.list_jobs(desk.id, offset=30)
+    assert desk.last == ("GET", "/jobs", "limit=50&offset=30")
+    jobs = first.value + rest.value
+    assert [job.id for job in jobs] == [course.plan.id for course in desk.account.jobs()]
+    assert all(job.extra == {} for job in jobs)
+    steady = next(job for job in jobs if job.source and job.source.path_prefix == "2024/")
+    assert steady.source is not None
+    assert steady.target is not None
+    assert steady.overwrite is desk.account.jobs()[jobs.index(steady)].plan.overwrite
+    assert (steady.source.vendor, steady.source.bucket) == ("s3", "photos-prod")
+    assert (steady.target.vendor, steady.target.bucket) == ("r2", "media")
+    assert (steady.status, steady.finished_at) == ("running", None)
+    assert first.limit is not None
+    assert (first.limit.remaining, first.limit.reset) == (1199, 300.0)
+    assert (first.limit.quota, first.limit.window) == (1200, 300.0)
+
+
+async def test_reading_one_job(desk: Desk) -> None:
+    job_id = desk.job("running")
+    job = (await desk.client.get_job(desk.id, job_id)).value
+    assert desk.last == ("GET", f"/jobs/{job_id}", "")
+    progress = (await desk.client.progress(desk.id, job_id)).value
+    assert desk.last == ("GET", f"/jobs/{job_id}/progress", "")
+    assert (progress.id, progress.created_at) == (job.id, job.created_at)
+    counts = next(c for c in desk.account.jobs() if c.plan.id == job_id).counters(NOW)
+    assert counts[:4] == (
+        progress.objects,
+        progress.transferred_objects,
+        progress.skipped_objects,
+        progress.failed_objects,
+    )
+    rows = (await desk.client.logs(desk.id, job_id, limit=5, offset=1)).value
+    assert desk.last == ("GET", f"/jobs/{job_id}/logs", "limit=5&offset=1")
+    assert len(rows) == 5
+    assert all(row.job == job_id and row.log_type and row.created_at for row in rows)
+
+
+async def test_a_job_from_its_creation_to_its_end(desk: Desk) -> None:
+    running = desk.job("running")
+    with pytest.raises(Conflict) as refused:
+        await desk.client.create_job(desk.id, NEW_JOB)
+    assert refused.value.status == 409
+    control: list[tuple[str, Callable[[str, str], Awaitable[object]], str]] = [
+        ("pause", desk.client.pause_job, "paused"),
+        ("resume", desk.client.resume_job, "running"),
+        ("abort", desk.client.abort_job, "aborted"),
+    ]
+    for word, operation, status in control:
+        await operation(desk.id, running)
+        assert desk.last == ("PUT", f"/jobs/{running}/{word}", "")
+        assert desk.sent[-1].content == b""
+        assert (await desk.client.progress(desk.id, running)).value.status == status
+    created = await desk.client.create_job(desk.id, NEW_JOB)
+    assert desk.last == ("POST", "/jobs", "")
+    assert isinstance(created.value, Created)
+    assert json.loads(desk.sent[-1].content) == json.loads(encode(NEW_JOB))
+    assert desk.sent[-1].headers["content-type"] == "application/json"
+    assert (await desk.client.abort_all_jobs(desk.id)).value == "All jobs aborted"
+    assert desk.last == ("PUT", "/jobs/abortAll", "")
+    assert (await desk.client.delete_job(desk.id, running)).value == "Job deleted"
+    assert desk.last == ("DELETE", f"/jobs/{running}", "")
+    with pytest.raises(NotFound):
+        await desk.client.get_job(desk.id, running)
+
+
+@pytest.mark.parametrize(("bucket", "status"), [("photos", "success"), ("missing", "error")])
+async def test_prechecks(desk: Desk, bucket: str, status: str) -> None:
+    source = NewSource("gcs", bucket, Secret(client_email="a@b.c", private_key="hush"))
+    assert (await desk.client.check_source(desk.id, source)).value == Connectivity(status)
+    assert desk.last == ("PUT", "/source/connectivity-precheck", "")
+    assert json.loads(desk.sent[-1].content) == json.loads(encode(source))
+    target = NewTarget(bucket, SECRET)
+    assert (await desk.client.check_target(desk.id, target)).value == Connectivity(status)
+    assert desk.last == ("PUT", "/target/connectivity-precheck", "")
+    assert json.loads(desk.sent[-1].content)["vendor"] == "r2"
+
+
+async def test_both_schemes_open_the_account_and_neither_sends_the_other(desk: Desk) -> None:
+    pair = key_credentials(desk.account.email, desk.account.key)
+    for credentials, names in (
+        (token_credentials(desk.account.token), {"authorization"}),
+        (pair, {"x-auth-email", "x-auth-key"}),
+    ):
+        other = Desk(credentials)
+        await other.client.list_jobs(other.id)
+        sent = set(other.sent[-1].headers)
+        assert sent & {"authorization", "x-auth-email", "x-auth-key"} == names
+        assert other.sent[-1].headers["user-agent"] == "slurper-tui"
+        await other.client.close()
+
+
+@pytest.mark.parametrize(
+    "credentials", [token_credentials("wrong"), key_credentials("a@b.c", "wrong")]
+)
+async def test_the_wrong_credentials_are_rejected(credentials: Credentials) -> None:
+    desk = Desk(credentials)
+    with pytest.raises(Rejected) as rejected:
+        await desk.client.list_jobs(desk.id)
+    assert rejected.value.exit_code == 3
+    assert rejected.value.faults
+    assert rejected.value.ray
+    await desk.client.close()
+
+
+@pytest.mark.parametrize(
+    "base",
+    ["https://x", "https://x/", "https://x:8443/a/b/", "http://[::1]:8/v4", "https://x/%C3%A9"],
+)
+async def test_the_path_of_the_base_url_is_kept(base: str) -> None:
+    desk = Desk(base=base)
+    await desk.client.list_jobs(desk.id)
+    url = str(desk.sent[-1].url)
+    assert url == f"{base.rstrip('/')}/accounts/{desk.id}/slurper/jobs?limit=50&offset=0"
+    await desk.client.close()
+
+
+def identifiers() -> st.SearchStrategy[str]:
+    odd = st.sampled_from(
+        [
+            "..",
+            ".",
+            "...",
+            "a/b",
+            "%2e%2e",
+            "a%2Fb",
+            "?x=1",
+            "#x",
+            "é/ü",
+            "\ud800",
+            "a b",
+            "\n",
+            "\\",
+        ]
+    )
+    return odd | st.text(st.characters(), min_size=1)
+
+
+@given(identifiers(), identifiers())
+def test_an_id_is_one_segment_of_the_path_whatever_it_holds(account: str, job: str) -> None:
+    sent: list[httpx.Request] = []
+
+    async def main() -> None:
+        def answer(request: httpx.Request) -> httpx.Response:
+            sent.append(request)
+            return httpx.Response(200, json={"success": True, "result": "fine"})
+
+        transport = httpx.MockTransport(answer)
+        client = SlurperClient(token_credentials("t"), "https://x/v4", transport=transport)
+        await client.pause_job(account, job)
+        await client.close()
+
+    run(main())
+    path = sent[0].url.raw_path.decode("ascii")
+    parts = path.split("/")
+    assert parts[:3] + parts[4:6] + parts[7:] == ["", "v4", "accounts", "slurper", "jobs", "pause"]
+    for part, told in ((parts[3], account), (parts[6], job)):
+        assert unquote(part) == told.encode("utf-8", "replace").decode()
+        assert part not in {".", ".."}
+        assert not set(part) & set("?#")
+    assert sent[0].url.host == "x"

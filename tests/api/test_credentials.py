@@ -1,0 +1,199 @@
+from __future__ import annotations
+
+import asyncio
+import copy
+import dataclasses
+import logging
+import pickle
+import traceback
+from collections.abc import Callable
+from pprint import pformat
+
+import httpx
+import pytest
+from rich.console import Console
+from rich.pretty import pretty_repr
+from rich.traceback import Traceback
+
+from slurper_tui.api.client import SlurperClient
+from slurper_tui.api.credentials import Credentials, key_credentials, token_credentials
+from slurper_tui.api.errors import ApiError
+from slurper_tui.api.requests import NewJob, NewSource, NewTarget, Secret
+from slurper_tui.simulate import Fault, Kind, SimulatedAccount
+from tests.server import serve
+
+SECRET = "s3cr3t-that-nobody-may-see"
+BOTH = pytest.mark.parametrize(
+    "credentials", [token_credentials(SECRET), key_credentials("a@example.com", SECRET)]
+)
+
+
+@dataclasses.dataclass
+class Holder:
+    """Something that keeps credentials, as a configuration does."""
+
+    credentials: Credentials
+
+
+def shown(credentials: Credentials) -> list[str]:
+    """Every way in which a value gets into a text by accident."""
+    return [
+        repr(credentials),
+        str(credentials),
+        f"{credentials}",
+        f"{credentials!r}",
+        f"{credentials!s}",
+        f"{credentials:}",
+        "%s %r" % (credentials, credentials),  # noqa: UP031 - the old way is one of the ways
+        format(credentials),
+        pformat([credentials]),
+        pretty_repr({"x": credentials}),
+        repr(Holder(credentials)),
+        repr(vars(Holder(credentials))),
+        ascii(credentials),
+    ]
+
+
+@BOTH
+def test_credentials_show_as_stars(credentials: Credentials) -> None:
+    for text in shown(credentials):
+        assert "***" in text
+        assert SECRET not in text
+    assert credentials.secrets == (SECRET,)
+    assert not hasattr(credentials, "__dict__")
+
+
+@BOTH
+@pytest.mark.parametrize(
+    "store", [pickle.dumps, copy.copy, copy.deepcopy, lambda c: dataclasses.asdict(Holder(c))]
+)
+def test_credentials_are_not_stored(
+    credentials: Credentials, store: Callable[[object], object]
+) -> None:
+    with pytest.raises(TypeError, match="not to be stored") as refused:
+        store(credentials)
+    assert SECRET not in str(refused.value)
+
+
+@BOTH
+def test_a_traceback_with_every_local_variable_holds_no_secret(credentials: Credentials) -> None:
+    def fail(given: Credentials) -> None:
+        kept = Holder(given)
+        raise RuntimeError(f"cannot use {kept}")
+
+    try:
+        fail(credentials)
+    except RuntimeError as error:
+        captured = traceback.TracebackException.from_exception(error, capture_locals=True)
+        plain = "".join(captured.format())
+        console = Console(record=True, width=200, file=None, quiet=True)
+        rich = Traceback.from_exception(type(error), error, error.__traceback__, show_locals=True)
+        console.print(rich)
+    assert SECRET not in plain
+    assert "***" in plain
+    assert SECRET not in "".join(s.text for s in Console(width=200).render(rich))
+
+
+@pytest.mark.parametrize(
+    "make", [token_credentials, lambda text: key_credentials("a@b.c", text)], ids=["token", "key"]
+)
+@pytest.mark.parametrize("text", ["", "  ", "a b", "a\nb", "tokén", "a\x7f", "\ud800", "a\x00b"])
+def test_what_cannot_be_a_secret_is_refused_without_quoting_it(
+    make: Callable[[str], Credentials], text: str
+) -> None:
+    with pytest.raises(ValueError, match="the API") as refused:
+        make(text)
+    assert not text.strip() or text not in str(refused.value)
+
+
+@pytest.mark.parametrize("email", ["", "ä@example.com", "a b@example.com"])
+def test_what_cannot_be_an_email_is_refused(email: str) -> None:
+    with pytest.raises(ValueError, match="the email"):
+        key_credentials(email, "key")
+
+
+def test_blanks_around_a_secret_are_a_slip_of_the_hand() -> None:
+    assert token_credentials(f" {SECRET}\n").headers() == {"Authorization": f"Bearer {SECRET}"}
+
+
+@pytest.mark.parametrize(
+    "secret",
+    [
+        Secret(access_key_id=SECRET, secret_access_key=SECRET),
+        Secret(client_email=SECRET, private_key=SECRET),
+    ],
+)
+def test_the_keys_of_a_bucket_show_nowhere(secret: Secret) -> None:
+    job = NewJob(NewSource("s3", "b", secret), NewTarget("c", secret))
+    for value in (secret, job, job.source, job.target, [job]):
+        texts = [repr(value), str(value), f"{value}", pformat(value), pretty_repr(value)]
+        assert not [text for text in texts if SECRET in text]
+
+
+@pytest.mark.parametrize("fault", [None, Fault(status=403, code=10000), Fault(Kind.RESET)])
+async def test_no_log_holds_a_secret(caplog: pytest.LogCaptureFixture, fault: Fault | None) -> None:
+    caplog.set_level(logging.DEBUG)
+    account = SimulatedAccount(jobs=2, token=SECRET)
+    if fault:
+        account.faults.add(fault)
+    with serve(account) as server:
+        for credentials in (token_credentials(SECRET), key_credentials("a@b.c", SECRET)):
+            client = SlurperClient(credentials, server.url)
+            keys = Secret(access_key_id="id", secret_access_key=SECRET)
+            try:
+                await client.list_jobs(account.account_id)
+                await client.check_target(account.account_id, NewTarget("b", keys))
+            except ApiError:
+                assert fault or credentials.secrets
+            finally:
+                await client.close()
+    assert "slurper_tui.api" in {record.name for record in caplog.records}
+    assert SECRET not in caplog.text
+    assert not [record for record in caplog.records if SECRET in repr(record.__dict__)]
+
+
+async def test_a_proxy_of_the_environment_does_not_see_what_is_for_loopback(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    seen: list[bytes] = []
+
+    async def proxy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        seen.append(await reader.read(4096))
+        writer.close()
+
+    account = SimulatedAccount(jobs=1)
+    async with await asyncio.start_server(proxy, "127.0.0.1", 0) as spy:
+        address = f"http://127.0.0.1:{spy.sockets[0].getsockname()[1]}"
+        for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
+            monkeypatch.setenv(name, address)
+        for name in ("NO_PROXY", "no_proxy"):
+            monkeypatch.delenv(name, raising=False)
+        with serve(account) as server:
+            client = SlurperClient(token_credentials(account.token), server.url)
+            answer = await client.list_jobs(account.account_id)
+            await client.close()
+    assert len(answer.value) == 1
+    assert seen == []
+
+
+def test_settings_that_do_not_work_are_told_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "nonsense://x")
+    with pytest.raises(ValueError, match="proxy or certificate settings") as refused:
+        SlurperClient(token_credentials(SECRET), "https://x")
+    assert "\n" not in str(refused.value)
+
+
+async def test_no_redirect_carries_a_secret_away() -> None:
+    hosts: list[str] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        hosts.append(request.url.host)
+        return httpx.Response(302, headers={"location": "https://evil.example/"})
+
+    client = SlurperClient(
+        token_credentials(SECRET), "https://x", transport=httpx.MockTransport(answer)
+    )
+    with pytest.raises(ApiError):
+        await client.list_jobs("a")
+    await client.close()
+    assert hosts == ["x"]

@@ -1,0 +1,229 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import msgspec
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from slurper_tui.api.judge import Raw, judge
+from slurper_tui.api.models import (
+    Connectivity,
+    Created,
+    Job,
+    LogRow,
+    Progress,
+    Source,
+    Target,
+    parse,
+    parse_rows,
+)
+from tests.api.odd import answering, envelope, said
+
+MODELS: list[type[msgspec.Struct]] = [Job, Progress, LogRow, Source, Target, Connectivity, Created]
+COUNTS = ("objects", "transferredObjects", "skippedObjects", "failedObjects")
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(st.characters()),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=6,
+)
+
+JOB = {
+    "id": "j",
+    "createdAt": "2026-03-19T15:46:20.000Z",
+    "finishedAt": None,
+    "overwrite": True,
+    "status": "running",
+    "source": {
+        "vendor": "s3",
+        "bucket": "b",
+        "endpoint": "https://e",
+        "keys": ["a", "b"],
+        "pathPrefix": "p/",
+    },
+    "target": {"vendor": "r2", "bucket": "t", "jurisdiction": "eu"},
+}
+
+
+def wire_names(model: type[msgspec.Struct]) -> list[str]:
+    return [f.encode_name for f in msgspec.structs.fields(model) if f.name != "extra"]
+
+
+@st.composite
+def odd_objects(draw: st.DrawFn) -> tuple[type[msgspec.Struct], dict[str, Any]]:
+    """A model, and an object with some of its fields and some others, each holding anything."""
+    model = draw(st.sampled_from(MODELS))
+    known = dict.fromkeys(wire_names(model), JSON)
+    raw = draw(st.fixed_dictionaries({}, optional=known))
+    return model, {**draw(st.dictionaries(st.text(), JSON, max_size=2)), **raw}
+
+
+def is_count(value: object) -> bool:
+    return type(value) is int and 0 <= value < 2**63
+
+
+@given(odd_objects())
+def test_any_json_in_any_field_costs_that_field(
+    given_: tuple[type[msgspec.Struct], dict[str, Any]],
+) -> None:
+    model, raw = given_
+    value = parse(model, raw)
+    names = wire_names(model)
+    assert value.extra == {k: v for k, v in raw.items() if k not in names}  # type: ignore[attr-defined]  # every model has it
+    for field in msgspec.structs.fields(model):
+        got, sent = getattr(value, field.name), raw.get(field.encode_name)
+        if field.encode_name in COUNTS:
+            assert got == (sent if is_count(sent) else None)
+            assert got is None or type(got) is int
+        elif isinstance(sent, str):
+            assert got == (
+                None if field.name in {"overwrite", "keys", "source", "target"} else sent
+            )
+        elif isinstance(sent, bool):
+            assert got == (sent if field.name == "overwrite" else None)
+        elif field.name in {"source", "target"} and isinstance(sent, dict):
+            assert got == parse(Source if field.name == "source" else Target, sent)
+
+
+@pytest.mark.parametrize("field", COUNTS)
+@pytest.mark.parametrize(
+    ("sent", "count"),
+    [
+        ("0", 0),
+        ("7", 7),
+        ("9223372036854775807", 2**63 - 1),
+        ("9223372036854775808", None),
+        ("1e400", None),
+        ("1" * 400, None),
+        ("-1", None),
+        ("1.5", None),
+        ("12.0", None),
+        ("1e3", None),
+        ("NaN", None),
+        ("Infinity", None),
+        ("true", None),
+        ("false", None),
+        ("null", None),
+        ('"7"', None),
+        ('""', None),
+        ("[7]", None),
+        ("{}", None),
+    ],
+)
+async def test_a_count_is_a_whole_number_written_as_one(
+    field: str, sent: str, count: int | None
+) -> None:
+    body = f'{{"success": true, "result": {{"id": "j", "{field}": {sent}, "status": "running"}}}}'
+    async with answering(said(200, body)) as client:
+        progress = (await client.progress("a", "j")).value
+    assert msgspec.to_builtins(progress)[field] == count
+    assert (progress.id, progress.status) == ("j", "running")
+
+
+@pytest.mark.parametrize("status", ["errored", "", "RUNNING", "läuft", "a\x1b[31m", "queued"])
+def test_statuses_and_log_types_nobody_foresaw_stay_as_they_are(status: str) -> None:
+    assert parse(Job, {"status": status}).status == status
+    assert parse(Progress, {"status": status}).status == status
+    assert parse(LogRow, {"logType": status}).log_type == status
+
+
+def test_a_whole_job() -> None:
+    job = parse(Job, JOB)
+    assert job == Job(
+        id="j",
+        created_at="2026-03-19T15:46:20.000Z",
+        overwrite=True,
+        status="running",
+        source=Source("s3", "b", "p/", "https://e", keys=("a", "b")),
+        target=Target("r2", "t", "eu"),
+    )
+
+
+@pytest.mark.parametrize("end", ["source", "target"])
+@pytest.mark.parametrize(
+    ("change", "bucket", "extra"),
+    [
+        ({"bucket": 7}, None, {}),
+        ({"keys": ["a", 7]}, "b", {}),
+        ({"pathPrefix": ["x"], "jurisdiction": 5}, "b", {}),
+        ({"vendor": "azure", "container": {"x": 1}}, "b", {"container": {"x": 1}}),
+    ],
+)
+def test_a_wrong_field_of_an_end_costs_that_field(
+    end: str, change: dict[str, object], bucket: str | None, extra: Mapping[str, object]
+) -> None:
+    raw = {"vendor": "r2", "bucket": "b", **change}
+    job = parse(Job, {**JOB, end: raw})
+    got = job.source if end == "source" else job.target
+    assert got is not None
+    assert (got.bucket, got.vendor) == (bucket, raw["vendor"])
+    assert extra.items() <= got.extra.items()
+    assert (job.id, job.status) == ("j", "running")
+
+
+@pytest.mark.parametrize("wrong", [None, "text", 7, True, []])
+def test_an_end_that_is_no_object_costs_the_end(wrong: object) -> None:
+    job = parse(Job, {**JOB, "source": wrong})
+    assert job.source is None
+    assert job.target == Target("r2", "t", "eu")
+
+
+def test_a_page_stays_as_long_as_it_was_sent() -> None:
+    rows = parse_rows(Job, [JOB, None, "text", 7, [], {"id": 7}, {}])
+    assert [job.id for job in rows] == ["j", *[None] * 6]
+
+
+@pytest.mark.parametrize("wrong", [None, "text", 7, True, {}, {"jobs": []}])
+def test_a_list_that_is_no_list(wrong: object) -> None:
+    with pytest.raises(msgspec.ValidationError, match="expected an array"):
+        parse_rows(Job, wrong)
+
+
+@given(st.binary(max_size=20))
+def test_no_bytes_in_a_name_cost_the_list(name: bytes) -> None:
+    quoted = name.replace(b"\\", b"/").replace(b'"', b"'")
+    plain = bytes(byte if byte >= 0x20 else 0x20 for byte in quoted)
+    rows = parse_rows(Job, fetched(b'"' + plain + b'"'))
+    assert [job.id for job in rows] == ["j", "k"]
+    assert rows[0].source is not None
+    assert rows[0].source.bucket == plain.decode("utf-8", "replace")
+
+
+@pytest.mark.parametrize(
+    ("name", "bucket"),
+    [
+        (rb'"a\ud800b"', "a\ud800b"),
+        (rb'"\udfff"', "\udfff"),
+        (rb'"\ud83d\ude00"', "\N{GRINNING FACE}"),
+        (rb'"\u0000\u001b[31m"', "\0\x1b[31m"),
+        (rb'"\u202e"', "\u202e"),
+        (b'"\xed\xa0\x80"', "\ufffd\ufffd\ufffd"),
+        (b'"' + b"x" * 1024 + b'"', "x" * 1024),
+    ],
+)
+def test_odd_names_are_kept(name: bytes, bucket: str) -> None:
+    rows = parse_rows(Job, fetched(name))
+    assert rows[0].source is not None
+    assert rows[0].source.bucket == bucket
+    assert rows[1].id == "k"
+
+
+def fetched(bucket: bytes) -> object:
+    """The result of a list whose first job has this JSON text for its bucket."""
+    jobs = b'[{"id": "j", "source": {"bucket": ' + bucket + b'}}, {"id": "k"}]'
+    return judge(Raw(200, {}, b'{"success": true, "result": ' + jobs + b"}"))
+
+
+async def test_rows_of_a_log_come_with_what_nobody_foresaw() -> None:
+    row = {"createdAt": 5, "job": "j", "logType": "new", "message": None, "objectKey": "k", "n": 1}
+    async with answering(said(200, json.dumps(envelope([row])))) as client:
+        rows = (await client.logs("a", "j")).value
+    assert rows == (LogRow(job="j", log_type="new", object_key="k", extra={"n": 1}),)
+
+
+def test_values_are_frozen() -> None:
+    with pytest.raises(AttributeError):
+        parse(Job, JOB).id = "other"  # type: ignore[misc]  # that it cannot be set is the test

@@ -1,0 +1,69 @@
+from __future__ import annotations
+
+import httpx
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from slurper_tui.api.errors import RateLimit
+from slurper_tui.api.ratelimit import parse_limit, parse_retry_after
+
+
+@pytest.mark.parametrize(
+    ("left", "policy", "limit"),
+    [
+        ('"default";r=50;t=30', None, RateLimit(50, 30.0, None, None)),
+        (None, '"burst";q=100;w=60', RateLimit(None, None, 100, 60.0)),
+        ('"default";r=50;t=30', '"burst";q=100;w=60', RateLimit(50, 30.0, 100, 60.0)),
+        ('"a";r=50;t=10, "b";r=30;t=300', None, RateLimit(30, 300.0, None, None)),
+        ('"b";r=30;t=300,"a";r=50;t=10', None, RateLimit(30, 300.0, None, None)),
+        (None, '"a";q=200;w=1, "b";q=1200;w=300', RateLimit(None, None, 1200, 300.0)),
+        ('"a,b";r=7;t=9', None, RateLimit(7, 9.0, None, None)),
+        ("default; R=7 ; T = 9", None, RateLimit(7, 9.0, None, None)),
+        ('"default";t=9;r=7', None, RateLimit(7, 9.0, None, None)),
+        ('"default";r=0;t=9', None, RateLimit(0, 9.0, None, None)),
+        ('"a";r=0;t=9, "b";r=0;t=300, "c";r=0;t=60', None, RateLimit(0, 300.0, None, None)),
+        ('"default";r=7;t=0', None, None),
+        ('"default";r=7', None, None),
+        ('"default";t=7', None, None),
+        ('"default";r=-7;t=9', None, None),
+        ('"default";r=7.5;t=9', None, None),
+        ('"default";r=7;t=1e9', '"default";q=5;w=0', None),
+        ('"default";r=12345678901234567890;t=9', None, None),
+        ('"zero";r=1;t=0, "b";r=30;t=300', None, RateLimit(30, 300.0, None, None)),
+        ("nonsense", "more nonsense", None),
+        ("", "", None),
+        (None, None, None),
+    ],
+)
+def test_headers(left: str | None, policy: str | None, limit: RateLimit | None) -> None:
+    told = {"Ratelimit": left, "Ratelimit-Policy": policy}
+    headers = httpx.Headers({name: text for name, text in told.items() if text is not None})
+    assert parse_limit(headers) == limit
+
+
+def test_a_header_sent_twice_is_one_list() -> None:
+    headers = httpx.Headers([("Ratelimit", '"a";r=50;t=10'), ("ratelimit", '"b";r=3;t=300')])
+    assert parse_limit(headers) == RateLimit(3, 300.0, None, None)
+
+
+PIECES = st.lists(st.sampled_from([*'",;=rtqw .-', "12", "0", "٣", "99999999999999"])).map("".join)
+
+
+@given(st.text() | PIECES, st.text() | PIECES)
+def test_any_text_is_a_believable_limit_or_none(left: str, policy: str) -> None:
+    limit = parse_limit({"ratelimit": left, "ratelimit-policy": policy})
+    if limit is None:
+        return
+    assert (limit.remaining is None) == (limit.reset is None)
+    assert (limit.quota is None) == (limit.window is None)
+    assert (limit.remaining or 0) >= 0
+    assert (limit.quota or 0) >= 0
+    assert 0 < (limit.reset or 1) < 10**12
+    assert 0 < (limit.window or 1) < 10**12
+
+
+@given(st.text() | st.integers().map(str))
+def test_any_text_is_a_believable_wait_or_none(text: str) -> None:
+    wait = parse_retry_after(text)
+    assert wait is None or 0 <= wait <= 86400
