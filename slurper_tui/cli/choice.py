@@ -2,18 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import aclosing
+from dataclasses import replace
 
 from slurper_tui.cli.exit_codes import Stop
-from slurper_tui.monitor.view import JobKey, JobView
+from slurper_tui.monitor.loop import Monitor
+from slurper_tui.monitor.view import JobKey, JobView, Snapshot
 
 _NAMED = 5
 
 
-def check(prefixes: Sequence[str]) -> None:
-    """Raises Stop for a beginning that every id has."""
-    if any(not prefix.strip() for prefix in prefixes):
-        raise Stop("a job's id may be shortened, but not to nothing")
+class ChosenJobs:
+    """A feed of those jobs alone that a person has named, of all where none is. Implements `Feed`.
+
+    resolved: the lists were read, and each beginning turned out to be one job's.
+    """
+
+    def __init__(self, monitor: Monitor, prefixes: Sequence[str]) -> None:
+        self.resolved = not prefixes
+        self._monitor = monitor
+        self._prefixes = prefixes
+        self.look_at = monitor.look_at
+        self.refresh = monitor.refresh
+        self.refresh_all = monitor.refresh_all
+        self.set_interval = monitor.set_interval
+
+    async def snapshots(self) -> AsyncIterator[Snapshot]:
+        """Yield the monitor's snapshots. Raises Stop when a beginning is nobody's or several's."""
+        async with aclosing(self._monitor.snapshots()) as snapshots:  # type: ignore[type-var]  # a generator
+            async for snapshot in snapshots:
+                if not self.resolved and all(account.listed for account in snapshot.accounts):
+                    snapshot = self._resolve(snapshot)
+                yield snapshot
+
+    def _resolve(self, snapshot: Snapshot) -> Snapshot:
+        keys = resolve(self._prefixes, snapshot.jobs)
+        self._monitor.narrow(keys)
+        self.resolved = True
+        return replace(snapshot, jobs=tuple(v for v in snapshot.jobs if v.key in keys))
 
 
 def resolve(prefixes: Iterable[str], jobs: Sequence[JobView]) -> frozenset[JobKey]:

@@ -13,7 +13,6 @@ from datetime import UTC, tzinfo
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-from slurper_tui.cli import choice
 from slurper_tui.cli.exit_codes import ExitCode, Stop
 from slurper_tui.cli.guard import Guard
 from slurper_tui.cli.output import Output
@@ -53,8 +52,6 @@ def _folder(kind: str) -> Path:
 def perform(options: argparse.Namespace, around: Surroundings) -> ExitCode:
     """Run the command. Raises Stop for whatever keeps it from starting."""
     config = _config(options, around)
-    if "jobs" in options:
-        choice.check(options.jobs)
     if options.command == MONITOR and _has_screen(around):
         from slurper_tui.cli.terminal import take_keyboard  # no other command needs a terminal
 
@@ -124,7 +121,7 @@ def _command(
     options: argparse.Namespace, config: Config, session: Session, out: Output
 ) -> Callable[[], Awaitable[ExitCode]]:
     """The command as something to await, with a monitor of its own."""
-    from slurper_tui.cli import look
+    from slurper_tui.cli import choice, look
     from slurper_tui.cli.narration import Narration
     from slurper_tui.cli.watch import WatchOptions, watch
     from slurper_tui.monitor.loop import Monitor
@@ -132,8 +129,7 @@ def _command(
     zone = zone_of(config)
     once = options.command in ("jobs", "progress")
     narration = Narration(out, zone, once=once)
-    wanted = [options.job] if options.command == "progress" else getattr(options, "jobs", [])
-    choice.check(wanted)
+    wanted = wanted_jobs(options)
     monitor = Monitor(
         session.client, session.accounts, interval=config.interval, eager=once, prefixes=wanted
     )
@@ -143,8 +139,17 @@ def _command(
     if options.command == "progress":
         return lambda: look.progress(monitor, out, narration, options.job, as_json=as_json)
     rounds = DEMO_ROUNDS if options.demo and not out.on_terminal else None
-    watched = WatchOptions(wanted, as_json, zone, rounds)
-    return lambda: watch(monitor, out, narration, watched)
+    chosen = choice.ChosenJobs(monitor, wanted)
+    watched = WatchOptions(as_json, zone, until_ended=bool(wanted), rounds=rounds)
+    return lambda: watch(chosen, out, narration, watched)
+
+
+def wanted_jobs(options: argparse.Namespace) -> list[str]:
+    """The beginnings of ids on the command line. Raises Stop for one that every id has."""
+    jobs = [options.job] if "job" in options else getattr(options, "jobs", [])
+    if any(not job.strip() for job in jobs):
+        raise Stop("a job's id may be shortened, but not to nothing")
+    return list(jobs)
 
 
 def zone_of(config: Config) -> tzinfo | None:

@@ -32,9 +32,10 @@ class Narration:
         problems = _problems(snapshot, self._zone, once=self._once)
         for subject in [s for s in problems if s not in self._standing]:
             self._out.say(f"{subject}: {problems[subject]}")
-        for subject in sorted(self._standing - problems.keys()):
-            self._out.say(f"{subject}: {'enough again' if subject == BUDGET else 'answers again'}")
-        self._standing = set(problems)
+        silent = {_job(view) for view in snapshot.jobs if view.problem or view.gone}
+        for subject in sorted(self._standing - problems.keys() - silent):
+            self._out.say(f"{subject}: {'enough' if subject == BUDGET else 'answers'} again")
+        self._standing = problems.keys() | (self._standing & silent)
 
 
 def rejection(snapshot: Snapshot) -> Stop:
@@ -57,7 +58,7 @@ def _problems(snapshot: Snapshot, zone: tzinfo | None, *, once: bool) -> dict[st
         _subject(a, several): _standing(a.problem, zone) for a in snapshot.accounts if a.problem
     }
     jobs = {
-        f"job {view.job.id}": str(view.problem)
+        _job(view): str(view.problem)
         for view in snapshot.jobs
         if view.problem and not view.gone and view.account_id not in down
     }
@@ -65,7 +66,11 @@ def _problems(snapshot: Snapshot, zone: tzinfo | None, *, once: bool) -> dict[st
 
 
 def _subject(account: AccountView, several: bool) -> str:
-    return f"account {account.account_id}" if several else "the API"
+    return f"account {account.account_id}" if several else "the account"
+
+
+def _job(view: JobView) -> str:
+    return f"job {view.job.id}"
 
 
 def _standing(problem: Problem, zone: tzinfo | None) -> str:

@@ -10,8 +10,9 @@ from dataclasses import replace
 from functools import partial
 from typing import NoReturn
 
+from slurper_tui.cli.choice import ChosenJobs
 from slurper_tui.cli.crash import crashed
-from slurper_tui.cli.dispatch import Surroundings, note, zone_of
+from slurper_tui.cli.dispatch import Surroundings, note, wanted_jobs, zone_of
 from slurper_tui.cli.driver import driver_for
 from slurper_tui.cli.exit_codes import ExitCode, Stop
 from slurper_tui.cli.guard import Guard
@@ -31,11 +32,14 @@ def show(
     session: Session, config: Config, around: Surroundings, options: argparse.Namespace
 ) -> ExitCode:
     """Run the app until it is left. Raises Stop for a setting that it does not know."""
-    feed = Monitor(
-        session.client, session.accounts, interval=config.interval, prefixes=options.jobs
-    )
+    wanted = wanted_jobs(options)
+    monitor = Monitor(session.client, session.accounts, interval=config.interval, prefixes=wanted)
     kept = load_view(around.state)
-    app = SlurperApp(feed, _options(config, kept, options), partial(save_view, around.state))
+    app = SlurperApp(
+        ChosenJobs(monitor, wanted),
+        _options(config, kept, options),
+        partial(save_view, around.state),
+    )
     _check(config, app.available_themes)
     terminal = Terminal()
     with Guard(terminal.restore) as guard:
@@ -88,11 +92,13 @@ async def _drive(app: SlurperApp, session: Session, guard: Guard, *, mouse: bool
 
 
 def _outcome(app: SlurperApp, guard: Guard, around: Surroundings) -> ExitCode:
-    """How the app ended. Raises Stop when no account let us in."""
+    """How the app ended. Raises Stop when no account let us in, or a job is not clear."""
     if guard.ending is not None:
         # What breaks while everything is being torn down is for the log alone.
         _log.info("ended by %s; crash: %r", guard.ending.name, app.crash)
         return guard.ending
+    if isinstance(app.crash, Stop):
+        raise app.crash
     if app.crash is not None:
         return crashed(app.crash, around)
     if app.fatal is not None:

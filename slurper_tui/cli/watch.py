@@ -8,12 +8,11 @@ from dataclasses import dataclass
 from datetime import tzinfo
 
 from slurper_tui import format as fmt
-from slurper_tui.cli import choice
+from slurper_tui.cli.choice import ChosenJobs
 from slurper_tui.cli.exit_codes import ExitCode
 from slurper_tui.cli.lines import amount, migration, percent, record_line
 from slurper_tui.cli.narration import Narration
 from slurper_tui.cli.output import Output
-from slurper_tui.monitor.loop import Monitor
 from slurper_tui.monitor.order import default_order
 from slurper_tui.monitor.view import JobKey, JobView, Snapshot, State
 
@@ -23,49 +22,40 @@ Told = tuple[str | None, str | None, int | None, int | None]
 
 @dataclass(frozen=True, slots=True)
 class WatchOptions:
-    """What to watch, and how to say it.
+    """How to say it, and for how long.
 
-    jobs: ids or beginnings of ids; none for all. zone: None for local time. rounds: end with 0
-    after so many, None for never.
+    zone: None for local time. until_ended: end when every job has. rounds: end with 0 after so
+    many, None for never.
     """
 
-    jobs: Sequence[str] = ()
     as_json: bool = False
     zone: tzinfo | None = None
+    until_ended: bool = False
     rounds: int | None = None
 
 
 async def watch(
-    monitor: Monitor, out: Output, narration: Narration, options: WatchOptions
+    chosen: ChosenJobs, out: Output, narration: Narration, options: WatchOptions
 ) -> ExitCode:
-    """Print changes until every watched job has ended. Raises Stop when a job is not clear."""
+    """Print changes until every chosen job has ended. Raises Stop when a job is not clear."""
     told: dict[JobKey, Told] = {}
-    chosen: frozenset[JobKey] | None = None
-    async with aclosing(monitor.snapshots()) as snapshots:  # type: ignore[type-var]
+    async with aclosing(chosen.snapshots()) as snapshots:  # type: ignore[type-var]  # a generator
         async for snapshot in snapshots:
             narration.tell(snapshot)
-            if options.jobs and chosen is None:
-                if not all(account.listed for account in snapshot.accounts):
-                    continue
-                chosen = choice.resolve(options.jobs, snapshot.jobs)
-                monitor.narrow(chosen)
-            views = [v for v in snapshot.jobs if chosen is None or v.key in chosen]
-            _print_changes(views, told, snapshot, out, options)
-            if chosen is not None and all(_is_over(view) for view in views):
-                return verdict(views)
+            if not chosen.resolved:
+                continue
+            _print_changes(told, snapshot, out, options)
+            if options.until_ended and all(map(_is_over, snapshot.jobs)):
+                return verdict(snapshot.jobs)
             if options.rounds is not None and snapshot.rounds >= options.rounds:
                 return ExitCode.OK
     raise AssertionError("the monitor ended by itself")
 
 
 def _print_changes(
-    views: Sequence[JobView],
-    told: dict[JobKey, Told],
-    snapshot: Snapshot,
-    out: Output,
-    options: WatchOptions,
+    told: dict[JobKey, Told], snapshot: Snapshot, out: Output, options: WatchOptions
 ) -> None:
-    for view in sorted(views, key=default_order):
+    for view in sorted(snapshot.jobs, key=default_order):
         now = (view.word, view.phase, view.percent, view.counts.failed)
         if told.get(view.key) == now or not _is_known(view):
             continue

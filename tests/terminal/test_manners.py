@@ -182,6 +182,24 @@ def test_rejected_credentials_end_with_one_line(environ: dict[str, str]) -> None
         assert b"wrong-secret" not in program.raw
 
 
+@pytest.mark.parametrize(("job", "said"), [("zzz", "no job's id begins with 'zzz'")])
+def test_a_job_that_is_not_there_ends_with_one_line(
+    environ: dict[str, str], job: str, said: str
+) -> None:
+    with PtyProgram([PROGRAM, job], environ) as program:
+        assert program.ended() == 2
+        program.assert_as_found()
+        assert f"slurper-tui: {said}" in program.text
+
+
+def test_only_the_jobs_that_were_named(environ: dict[str, str]) -> None:
+    with PtyProgram([PROGRAM, "4903e1"], environ) as program:
+        program.see("1 running")
+        assert "paused" not in program.text
+        program.type("q")
+        assert program.ended() == 0
+
+
 SHELL = ("bash", "--norc", "--noprofile", "-i")
 
 

@@ -1,0 +1,97 @@
+import io
+from datetime import UTC
+
+import pytest
+
+from slurper_tui.api.errors import ApiError, NotFound, RateLimited, Rejected, Unreachable
+from slurper_tui.api.models import Job
+from slurper_tui.cli.exit_codes import Stop
+from slurper_tui.cli.narration import Narration
+from slurper_tui.cli.output import Output
+from slurper_tui.monitor.view import AccountView, BudgetView, JobView, Problem, Snapshot
+
+DOWN = Problem(Unreachable("cannot connect"), since=0.0, retry_at=3600.0)
+
+
+class Told:
+    """A narration and what it has said since the last look."""
+
+    def __init__(self, *, once: bool = False) -> None:
+        self._err = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
+        self._narration = Narration(Output(None, self._err, ascii_only=False), UTC, once=once)
+
+    def after(self, snapshot: Snapshot) -> list[str]:
+        self._narration.tell(snapshot)
+        assert isinstance(self._err.buffer, io.BytesIO)
+        lines = self._err.buffer.getvalue().decode().splitlines()
+        self._err.buffer.seek(0)
+        self._err.buffer.truncate()
+        return [line.removeprefix("slurper-tui: ") for line in lines]
+
+
+def seen(
+    *accounts: Problem | None,
+    job: ApiError | None = None,
+    gone: bool = False,
+    budget: BudgetView | None = None,
+) -> Snapshot:
+    views = [
+        AccountView(str(n), answered=True, problem=p) for n, p in enumerate(accounts or [None])
+    ]
+    jobs = (JobView("0", Job(id="j"), problem=job, gone=gone),)
+    return Snapshot(0.0, 5.0, tuple(views), jobs, budget or BudgetView())
+
+
+def test_a_problem_is_a_line_when_it_begins_and_a_line_when_it_ends() -> None:
+    told = Told()
+    assert told.after(seen()) == []
+    assert told.after(seen(DOWN)) == ["the account: cannot connect; next try at 01:00:00"]
+    assert told.after(seen(DOWN)) == []
+    assert told.after(seen()) == ["the account: answers again"]
+    assert told.after(seen()) == []
+
+
+def test_of_several_accounts_the_one_in_trouble_is_named() -> None:
+    assert Told().after(seen(None, DOWN)) == ["account 1: cannot connect; next try at 01:00:00"]
+
+
+def test_a_job_that_fails_with_its_account_does_not_answer_in_between() -> None:
+    told, error = Told(), Unreachable("reset")
+    assert told.after(seen(job=error)) == ["job j: reset"]
+    assert len(told.after(seen(DOWN, job=error))) == 1
+    assert told.after(seen(job=error)) == ["the account: answers again"]
+    assert told.after(seen()) == ["job j: answers again"]
+
+
+def test_a_job_that_is_gone_never_answers_again() -> None:
+    told = Told()
+    assert told.after(seen(job=NotFound("no such job"))) == ["job j: no such job"]
+    assert told.after(seen(job=NotFound("no such job"), gone=True)) == []
+    assert told.after(seen(gone=True)) == []
+
+
+def test_a_pause_that_the_api_has_ordered() -> None:
+    told = Told()
+    blocked = BudgetView(blocked_until=60.0, blocked_by=RateLimited("rate limited"))
+    [line] = told.after(seen(budget=blocked))
+    assert line.startswith("the request budget: spent (rate limited); ")
+    assert line.endswith("; waiting until 00:01:00")
+    assert told.after(seen()) == ["the request budget: enough again"]
+
+
+def test_waiting_for_the_budget_is_told_by_commands_that_look_once() -> None:
+    waiting = BudgetView(used=900, waiting=12)
+    assert Told(once=True).after(seen(budget=waiting)) == [
+        "the request budget: 900 of 1200 requests in five minutes are used; 12 wait"
+    ]
+    assert Told().after(seen(budget=waiting)) == []
+    [line] = Told().after(seen(budget=BudgetView(used=900, stretch=2.5)))
+    assert line.endswith("; jobs are asked 2.5 times less often")
+
+
+def test_rejected_by_every_account_is_the_end() -> None:
+    problem = Problem(Rejected("rejected"), since=0.0)
+    accounts = tuple(AccountView(name, problem=problem) for name in "ab")
+    with pytest.raises(Stop, match="the API rejects these credentials: rejected; ") as caught:
+        Told().after(Snapshot(0.0, 5.0, accounts))
+    assert caught.value.code == 3
