@@ -59,14 +59,15 @@ def report(error: BaseException) -> str:
     trace = "".join(
         traceback.TracebackException.from_exception(error, capture_locals=False).format()
     )
-    facts = {
-        "time": datetime.now(UTC).isoformat(timespec="seconds"),
-        "python": sys.version.split()[0],
-        "platform": platform.platform(),
-        **{name: _version(name) for name in ("slurper-tui", "textual", "httpx", "msgspec")},
-    }
-    head = "".join(f"{name}: {value}\n" for name, value in facts.items())
-    return f"slurper-tui crash report\n{head}\n{trace}"
+    time = datetime.now(UTC).isoformat(timespec="seconds")
+    head = "\n".join(("slurper-tui crash report", f"time: {time}", *versions()))
+    return f"{head}\n\n{trace}"
+
+
+def versions() -> tuple[str, ...]:
+    """`name: version` of everything that may be at fault."""
+    ours = (f"{name}: {_version(name)}" for name in ("slurper-tui", "textual", "httpx", "msgspec"))
+    return (*ours, f"python: {sys.version.split()[0]}", f"platform: {platform.platform()}")
 
 
 def _version(name: str) -> str:

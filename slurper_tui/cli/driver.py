@@ -78,6 +78,15 @@ class TerminalDriver(LinuxDriver):
         super().close()
         self.terminal.screen_open = False
 
+    def _run_input_thread(self) -> None:
+        """Read keys. A terminal that cannot be read any more is the guard's business."""
+        try:
+            self.run_input_thread()
+        except OSError:
+            return
+        except Exception as error:
+            self._loop.call_soon_threadsafe(self._app._handle_exception, error)
+
     def _sigtstp_application(self, *_: object) -> None:
         """Give the terminal back, stop the whole job, and take the terminal again afterwards.
 

@@ -7,7 +7,7 @@ import os
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
-from slurper_tui.cli.crash import scrub
+from slurper_tui.cli.crash import scrub, versions
 from slurper_tui.cli.exit_codes import Stop
 from slurper_tui.format import safe
 
@@ -50,3 +50,4 @@ def open_log(path: str, secrets: Iterable[str]) -> None:
     logger = logging.getLogger("slurper_tui")
     logger.setLevel(logging.DEBUG)
     logger.addHandler(handler)
+    logging.getLogger("slurper_tui.cli").info("started: %s", ", ".join(versions()))

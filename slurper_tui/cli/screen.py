@@ -87,7 +87,7 @@ async def _drive(app: SlurperApp, session: Session, guard: Guard, *, mouse: bool
     try:
         await app.run_async(mouse=mouse)
     finally:
-        guard.enforce(ExitCode(app.return_code or 0))
+        guard.enforce(_code(app))
         await session.client.close()
 
 
@@ -104,4 +104,12 @@ def _outcome(app: SlurperApp, guard: Guard, around: Surroundings) -> ExitCode:
     if app.fatal is not None:
         said = f"the API rejects these credentials: {app.fatal}; {PERMISSION}"
         raise Stop(said, ExitCode.CREDENTIALS)
-    return ExitCode(app.return_code or 0)
+    return _code(app)
+
+
+def _code(app: SlurperApp) -> ExitCode:
+    """The app's own exit code; what Textual makes up by itself means a bug."""
+    try:
+        return ExitCode(app.return_code or 0)
+    except ValueError:
+        return ExitCode.BUG

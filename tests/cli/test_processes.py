@@ -153,6 +153,7 @@ def test_the_log_is_private_and_without_secrets(tmp_path: Path) -> None:
     text = log.read_text()
     assert log.stat().st_mode & 0o777 == 0o600
     assert account.token not in text
+    assert text.count("started: slurper-tui: ") == 2
     assert text.count("/progress") >= 4
     assert all("+00:00 " in line and " slurper_tui." in line for line in text.splitlines())
 

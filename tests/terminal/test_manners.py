@@ -92,12 +92,39 @@ def test_a_terminal_that_takes_nothing_more_holds_nothing_up(environ: dict[str, 
         assert program.process.wait(PATIENCE) == 143
 
 
+HANGING_NAMES = """
+import socket, sys, time
+from slurper_tui.cli.main import main
+socket.getaddrinfo = lambda *_, **__: time.sleep(600)
+sys.exit(main())
+"""
+
+
+@pytest.mark.parametrize(("how", "code"), [("q", 0), ("SIGTERM", 143)])
+def test_a_name_look_up_that_hangs_holds_nothing_up(
+    environ: dict[str, str], how: str, code: int
+) -> None:
+    environ = {**environ, "CLOUDFLARE_BASE_URL": "https://api.invalid/client/v4"}
+    with PtyProgram([sys.executable, "-c", HANGING_NAMES], environ) as program:
+        program.see("quit")
+        if how == "q":
+            program.type("q")
+        else:
+            program.process.send_signal(signal.Signals[how])
+        assert program.ended() == code
+        program.assert_as_found()
+
+
 @pytest.mark.parametrize("trap", ["", "trap '' HUP; "])
-def test_a_vanished_terminal_ends_the_program(environ: dict[str, str], trap: str) -> None:
-    with PtyProgram(["sh", "-c", f'{trap}exec "$0"', PROGRAM], environ) as program:
+def test_a_vanished_terminal_ends_the_program(
+    environ: dict[str, str], tmp_path: Path, trap: str
+) -> None:
+    line = ["sh", "-c", f'{trap}exec "$0"', PROGRAM]
+    with PtyProgram(line, environ, redirect="2>errors", folder=tmp_path) as program:
         program.see("running")
         program.vanish()
         assert program.process.wait(PATIENCE) == 129
+    assert (tmp_path / "errors").read_text() == ""
 
 
 def test_a_program_in_another_group_of_a_vanished_terminal_ends(environ: dict[str, str]) -> None:
