@@ -220,7 +220,7 @@ def test_times_in_their_zone() -> None:
     assert words.iso(NOON + 0.9, BERLIN) == "2026-03-19T13:00:00+01:00"
 
 
-def test_local_time_is_the_default(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_local_time_is_the_default() -> None:
     local = datetime.fromtimestamp(NOON).astimezone()
     assert words.clock(NOON) == local.strftime("%H:%M")
     assert words.iso(NOON) == local.isoformat()

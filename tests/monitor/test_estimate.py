@@ -1,0 +1,240 @@
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from slurper_tui.monitor.estimate import TAU, Estimate, Sample, advance
+from slurper_tui.monitor.view import Counts, Phase
+
+
+def counts(done: int | None, objects: int | None = 10**6) -> Counts:
+    """Counters of which so many are done, all of them transferred."""
+    return Counts(objects, done, 0, 0)
+
+
+def after(*samples: Sample, start: Estimate | None = None) -> Estimate:
+    """What a series of polls adds up to."""
+    estimate = start or Estimate()
+    for sample in samples:
+        estimate = advance(estimate, sample)
+    return estimate
+
+
+def polls(
+    done: Iterable[int | None],
+    *,
+    objects: int | None = 10**6,
+    every: float = 5.0,
+    begin: float = 0.0,
+    status: str | None = "running",
+) -> list[Sample]:
+    """Evenly spaced polls of a job."""
+    return [
+        Sample(begin + place * every, counts(number, objects), status)
+        for place, number in enumerate(done)
+    ]
+
+
+def totals(*objects: int | None, every: float = 5.0, status: str = "running") -> list[Sample]:
+    """Evenly spaced polls in which only the total changes."""
+    return [Sample(n * every, counts(0, o), status) for n, o in enumerate(objects)]
+
+
+@pytest.mark.parametrize("rate", [0, 1, 7, 366, 10**6])
+@pytest.mark.parametrize("every", [2.0, 5.0, 60.0])
+@pytest.mark.parametrize("number", [2, 3, 50])
+def test_a_constant_rate_is_that_rate_from_the_second_poll_on(
+    rate: int, every: float, number: int
+) -> None:
+    moved = [int(rate * every * n) for n in range(number)]
+    assert after(*polls(moved, objects=10**12, every=every)).rate == pytest.approx(rate)
+
+
+@given(st.lists(st.integers(1, 600), min_size=1, max_size=30))
+def test_uneven_spacing_does_not_bend_a_constant_rate(spans: list[int]) -> None:
+    at, samples = 0, [Sample(0.0, counts(0), "running")]
+    for span in spans:
+        at += span
+        samples.append(Sample(float(at), counts(at * 10), "running"))
+    assert after(*samples).rate == pytest.approx(10)
+
+
+def test_polls_without_movement_count() -> None:
+    moving = after(*polls(range(0, 5000, 50)))
+    assert moving.rate == pytest.approx(10)
+    still = after(*polls([4950] * 24, begin=500.0), start=moving)
+    assert still.rate == pytest.approx(10 * math.exp(-TAU / TAU), rel=0.05)
+
+
+def test_bursts_average_out() -> None:
+    bursts = [n // 4 * 200 for n in range(200)]
+    assert after(*polls(bursts)).rate == pytest.approx(10, rel=0.1)
+
+
+def test_nothing_is_said_before_the_second_poll() -> None:
+    assert Estimate().rate is None
+    assert Estimate().phase is None
+    assert not Estimate().settled
+    assert after(*polls([7])).rate is None
+    assert after(*polls([7])).phase is Phase.RUNNING
+
+
+def test_a_gap_is_never_a_spike() -> None:
+    steady = after(*polls(range(0, 5000, 50)))
+    gap = Sample(500.0, counts(500_000), "running", after_gap=True)
+    assert after(gap, start=steady).rate == pytest.approx(10)
+    then = polls(range(500_050, 502_000, 50), begin=505.0)
+    assert after(gap, *then, start=steady).rate == pytest.approx(10)
+    unknown = Sample(500.0, counts(None), "running", after_gap=True)
+    assert after(unknown, *then, start=steady).rate == pytest.approx(10)
+
+
+@pytest.mark.parametrize(
+    "before", [polls([0, 50, 100]), [Sample(10.0, counts(100), "running")]], ids=["some", "one"]
+)
+@pytest.mark.parametrize(
+    "fallen",
+    [
+        counts(99),
+        counts(0),
+        counts(200, objects=10**6 - 1),
+        Counts(None, 99, 0, None),
+        Counts(10**6, 50, None, None),
+    ],
+)
+def test_counters_that_fall_start_anew_and_are_counted(
+    before: list[Sample], fallen: Counts
+) -> None:
+    estimate = after(*before, Sample(15.0, fallen, "running"))
+    assert (estimate.restarts, estimate.rate) == (1, None)
+    assert estimate.last is not None
+    assert estimate.last.counts == fallen
+    base = fallen.done or 0
+    more = [Sample(20.0 + 5 * n, counts(base + 10 * n), "running") for n in range(3)]
+    assert after(*more, start=estimate).rate == pytest.approx(2, abs=2)
+
+
+def test_unknown_counters_leave_the_estimate() -> None:
+    known = after(*polls(range(0, 5000, 50)))
+    gaps = [Sample(500.0 + 5 * n, Counts(), "running") for n in range(40)]
+    left = after(*gaps, start=known)
+    assert left.rate == known.rate
+    assert left.still_polls == known.still_polls
+    assert left.last is not None
+    assert left.last.counts == counts(4950)
+    back = after(Sample(700.0, counts(7000), "running"), start=left)
+    assert back.rate == pytest.approx(10)
+    assert back.restarts == 0
+
+
+def test_a_counter_that_comes_late_is_no_movement() -> None:
+    late = [Sample(0.0, Counts(10**6, 500_000), "running"), *polls([600_000, 600_050], begin=5.0)]
+    assert after(*late).rate == pytest.approx(10)
+
+
+def test_a_pause_resets_the_rate() -> None:
+    moving = polls(range(0, 500, 50))
+    paused = polls([450] * 10, begin=50.0, status="paused")
+    assert after(*moving, *paused[:1]).rate is None
+    assert after(*moving, *paused).phase is Phase.PAUSED
+    resumed = polls([450, 455], begin=100.0)
+    assert after(*moving, *paused, *resumed[:1]).rate is None
+    assert after(*moving, *paused, *resumed).rate == pytest.approx(1)
+
+
+@pytest.mark.parametrize(
+    ("status", "phase"),
+    [
+        ("running", Phase.RUNNING),
+        ("paused", Phase.PAUSED),
+        ("completed", Phase.ENDED),
+        ("aborted", Phase.ENDED),
+        ("errored", None),
+        ("", None),
+        (None, None),
+    ],
+)
+def test_the_phase_of_a_single_look(status: str | None, phase: Phase | None) -> None:
+    assert after(*polls([5], status=status)).phase is phase
+
+
+def test_listing_is_a_total_that_rose_within_three_polls() -> None:
+    rising = totals(10, 20, 20, 20, 20)
+    phases = [after(*rising[: n + 1]).phase for n in range(5)]
+    assert phases == [Phase.RUNNING, *[Phase.LISTING] * 3, Phase.RUNNING]
+
+
+def test_a_total_that_appears_is_not_one_that_rose() -> None:
+    assert after(*totals(None, 20)).phase is Phase.RUNNING
+    assert after(*totals(0, 20)).phase is Phase.LISTING
+
+
+@pytest.mark.parametrize(
+    ("every", "number", "settled"),
+    [(5.0, 11, False), (5.0, 60, False), (5.0, 61, True), (60.0, 10, False), (60.0, 11, True)],
+)
+def test_settled_takes_ten_polls_and_five_minutes(every: float, number: int, settled: bool) -> None:
+    estimate = after(*totals(*[10] * number, every=every))
+    assert estimate.settled is settled
+    assert estimate.phase is (Phase.SETTLED if settled else Phase.RUNNING)
+
+
+def test_a_total_that_rises_late_unsettles() -> None:
+    rising = after(*totals(*[10] * 100, 11))
+    assert (rising.phase, rising.settled) == (Phase.LISTING, False)
+
+
+def test_a_total_that_shrinks_starts_anew() -> None:
+    shrunk = after(*totals(*[10] * 100, 9))
+    assert (shrunk.restarts, shrunk.settled, shrunk.phase) == (1, False, Phase.RUNNING)
+
+
+def test_a_pause_does_not_settle_a_total() -> None:
+    running = totals(*[10] * 20)
+    paused = [Sample(100.0 + 60 * n, counts(0, 10), "paused") for n in range(60)]
+    resumed = [Sample(4000.0 + 5 * n, counts(0, 10), "running") for n in range(60)]
+    assert not after(*running, *paused, *resumed[:5]).settled
+    assert after(*running, *paused, *resumed).settled
+    grown = [Sample(4000.0, counts(0, 11), "running")]
+    assert after(*running, *paused, *grown).phase is Phase.LISTING
+
+
+NUMBERS = st.none() | st.integers(0, 5) | st.integers(0, 2**63 - 1)
+STEPS = st.tuples(
+    st.floats(0, 1e7) | st.sampled_from([0.0, 5e-324, 1e-9, 5.0]),
+    st.builds(Counts, NUMBERS, NUMBERS, NUMBERS, NUMBERS),
+    st.sampled_from(["running"] * 5 + ["paused", "completed", "odd", None]),
+    st.booleans(),
+)
+
+
+@given(st.lists(STEPS, max_size=30))
+def test_whatever_is_told_the_rate_is_a_believable_number(
+    steps: list[tuple[float, Counts, str | None, bool]],
+) -> None:
+    at, estimate, restarts = 0.0, Estimate(), 0
+    for span, told, status, gap in steps:
+        at += span
+        estimate = advance(estimate, Sample(at, told, status, gap))
+        assert estimate.rate is None or (math.isfinite(estimate.rate) and estimate.rate >= 0)
+        assert estimate.restarts in {restarts, restarts + 1}
+        assert estimate.still_since <= at or math.isclose(estimate.still_since, at)
+        restarts = estimate.restarts
+
+
+@given(st.lists(st.tuples(st.floats(1, 100), st.integers(0, 500)), min_size=1, max_size=30))
+def test_the_rate_lies_between_the_slowest_and_the_fastest_poll(
+    steps: list[tuple[float, int]],
+) -> None:
+    at, done, samples = 0.0, 0, [Sample(0.0, counts(0), "running")]
+    for span, moved in steps:
+        at, done = at + span, done + moved
+        samples.append(Sample(at, counts(done), "running"))
+    rate = after(*samples).rate
+    speeds = [moved / span for span, moved in steps]
+    assert rate is not None
+    assert min(speeds) * 0.999 <= rate <= max(speeds) * 1.001
