@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from textual.geometry import Size
 from textual.reactive import var
 
 from slurper_tui.tui.columns import Facts
@@ -43,7 +42,7 @@ class TextLines(PaintedLines, can_focus=True):
     def remake(self) -> None:
         """Make the lines again and repaint what differs."""
         self._lines = self.lines_for(max(1, self.size.width - self.MARK))
-        self.virtual_size = Size(self.size.width, len(self._lines))
+        self.set_lines(len(self._lines))
         self.repaint_changes()
 
     def scroll_lines(self, lines: int) -> None:
@@ -54,7 +53,6 @@ class TextLines(PaintedLines, can_focus=True):
 
     def on_resize(self) -> None:
         """Fit the lines to the new size."""
-        self._painted.clear()
         self.remake()
         self.scroll_lines(0)
 

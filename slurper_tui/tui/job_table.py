@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from textual.geometry import Size
 from textual.message import Message
 from textual.reactive import var
 
@@ -149,7 +148,7 @@ class JobTable(PaintedLines, can_focus=True):
             self._drawn.clear()
         if len(self._drawn) > 2 * len(self.scene.jobs) + 100:
             self._drawn.clear()
-        self.virtual_size = Size(self.size.width, len(self.scene.jobs) + HEADER)
+        self.set_lines(len(self.scene.jobs) + HEADER)
 
     def _follow_cursor(self) -> bool:
         """Scroll just so far that the cursor is visible; say whether that moved anything."""
@@ -164,9 +163,9 @@ class JobTable(PaintedLines, can_focus=True):
 
     def on_resize(self) -> None:
         """Fit everything to the new size."""
-        self._painted.clear()
         self._reshape()
         self._follow_cursor()
+        self.repaint_changes()
         self.post_message(self.Scrolled())
 
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:

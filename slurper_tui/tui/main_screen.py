@@ -61,7 +61,7 @@ class MainScreen(Screen[None]):
         self._last_copy = ""
         self._looked_at: tuple[JobKey | None, frozenset[JobKey]] = (None, frozenset())
         self.set_reactive(MainScreen.scene, Scene(view=options.view, demo=options.demo))
-        self.set_class(options.ascii_only, "-ascii")
+        self.update_classes({"-empty": True, "-ascii": options.ascii_only})
 
     def compose(self) -> ComposeResult:
         """Lay out the rows and panes."""
@@ -139,8 +139,7 @@ class MainScreen(Screen[None]):
     def on_resize(self, event: Resize) -> None:
         """Stand the panes as the size allows."""
         classes = layout_for(event.size)
-        for name in LAYOUTS:
-            self.set_class(name in classes, name)
+        self.update_classes({name: name in classes for name in LAYOUTS})
 
     def on_key(self) -> None:
         """Put the news and the last note away; what was copied counts while its note stood."""

@@ -8,7 +8,7 @@ from typing import ClassVar
 from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
-from textual.geometry import Region
+from textual.geometry import Region, Size
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
@@ -64,6 +64,11 @@ class PaintedLines(ScrollView, can_focus=False, inherit_bindings=False):
         regions = [r for y in rows or range(self.size.height) for r in self._changes(y)]
         if regions:
             self.refresh(*regions)
+
+    def set_lines(self, lines: int) -> None:
+        """Say how many lines there are to scroll through; no layout follows from it."""
+        size = Size(self.size.width, lines)
+        self.set_reactive(PaintedLines.virtual_size, size)  # set plainly, the screen is laid out
 
     def notify_style_update(self) -> None:
         """Forget the colours: the theme, or the terminal's abilities, have changed."""

@@ -16,7 +16,7 @@ from slurper_tui.tui.problems import in_trouble, problem_line, standing_problem
 from slurper_tui.tui.scene import Scene
 
 MOST_HINTS = 7
-FEWEST_HINTS = 2
+FEWEST_HINTS = 3
 """So many keys stay while there is any fact that can go."""
 
 
