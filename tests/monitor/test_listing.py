@@ -16,6 +16,10 @@ def page(first: int, number: int = PAGE_SIZE) -> list[Job]:
     return [Job(id=f"j{n}") for n in range(first, first + number)]
 
 
+def ids(number: int) -> frozenset[str]:
+    return frozenset(f"j{n}" for n in range(number))
+
+
 def read_all(listing: Listing, jobs: list[Job], most: int = 1000) -> frozenset[str]:
     """Read page after page of a list until its end."""
     for _ in range(most):
@@ -36,7 +40,7 @@ def test_pages_follow_one_another_until_a_short_one(number: int) -> None:
 def test_a_server_that_ignores_the_offset_has_an_end() -> None:
     listing = Listing()
     assert listing.landed(page(0)) is None
-    assert listing.landed(page(0)) == {f"j{n}" for n in range(PAGE_SIZE)}
+    assert listing.landed(page(0)) == ids(PAGE_SIZE)
 
 
 def test_a_list_without_end_has_an_end() -> None:
@@ -52,7 +56,7 @@ def test_a_list_without_end_has_an_end() -> None:
 def test_rows_without_an_id_do_not_shorten_a_page() -> None:
     listing = Listing()
     assert listing.landed([Job(), *page(0, PAGE_SIZE - 1)]) is None
-    assert listing.landed([Job(id="last")]) == {f"j{n}" for n in range(PAGE_SIZE - 1)} | {"last"}
+    assert listing.landed([Job(id="last")]) == ids(PAGE_SIZE - 1) | {"last"}
 
 
 def test_a_page_of_nothing_known_ends_the_list() -> None:
@@ -62,7 +66,7 @@ def test_a_page_of_nothing_known_ends_the_list() -> None:
 def test_what_was_seen_twice_is_named_once() -> None:
     listing = Listing()
     listing.landed(page(0))
-    assert listing.landed(page(40, 20)) == {f"j{n}" for n in range(60)}
+    assert listing.landed(page(40, 20)) == ids(60)
 
 
 def test_wanting_it_soon_begins_anew_but_does_not_stop_a_hurried_reading() -> None:
@@ -74,7 +78,7 @@ def test_wanting_it_soon_begins_anew_but_does_not_stop_a_hurried_reading() -> No
     listing.landed(page(0))
     listing.want()
     assert listing.offset == 0
-    assert read_all(listing, page(0, 60)) == {f"j{n}" for n in range(60)}
+    assert read_all(listing, page(0, 60)) == ids(60)
 
 
 def test_starting_again_forgets_what_was_seen() -> None:
@@ -82,7 +86,7 @@ def test_starting_again_forgets_what_was_seen() -> None:
     listing.landed(page(0))
     listing.restart()
     assert (listing.offset, listing.hurried) == (0, True)
-    assert listing.landed([Job(id="only")]) == {"only"}
+    assert listing.landed([Job(id="only")]) == frozenset({"only"})
 
 
 @pytest.mark.parametrize("wait", [7.0, math.inf])
@@ -97,6 +101,7 @@ def test_a_failure_keeps_the_place_and_is_forgotten_by_the_next_answer(wait: flo
     assert str(listing.problem.error) == "HTML"
     assert listing.problem.since == 1000.0
     assert listing.problem.retry_at == (None if math.isinf(wait) else 1010.0 + wait)
-    assert listing.landed(page(PAGE_SIZE, 1)) == {f"j{n}" for n in range(PAGE_SIZE + 1)}
-    assert (listing.failures, listing.failing_since, listing.problem) == (0, None, None)
-    assert listing.retry_at == -math.inf
+    assert listing.landed(page(PAGE_SIZE, 1)) == ids(PAGE_SIZE + 1)
+    fresh = Listing()
+    for name in ("failures", "failing_since", "problem", "retry_at", "offset"):
+        assert getattr(listing, name) == getattr(fresh, name)

@@ -1,0 +1,240 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from slurper_tui.api.errors import ApiError, BadAnswer, NotFound, Unreachable
+from slurper_tui.api.models import Job, Progress
+from slurper_tui.format import parse_time
+from slurper_tui.monitor.job_track import JobTrack
+from slurper_tui.monitor.moment import Moment
+from slurper_tui.monitor.view import Counts, Phase, State
+
+CREATED = "2026-03-19T12:00:00.000Z"
+EPOCH = parse_time(CREATED) or 0.0
+
+
+def at(mono: float) -> Moment:
+    """A moment so many seconds after the job was created."""
+    return Moment(mono, EPOCH + mono)
+
+
+def make(status: str | None = "running", finished_at: str | None = None) -> JobTrack:
+    return JobTrack("acc", Job(id="j", status=status, created_at=CREATED, finished_at=finished_at))
+
+
+def said(
+    done: int | None, status: str | None = "running", *, objects: int = 1000, created: str = CREATED
+) -> Progress:
+    return Progress("j", status, created, objects, done, 0, 0)
+
+
+def tell(track: JobTrack, mono: float, progress: Progress) -> bool:
+    return track.told(progress, at(mono), False)
+
+
+def fail(track: JobTrack, mono: float, error: ApiError | None = None) -> None:
+    track.failed(error or Unreachable("no answer"), at(mono), 5.0)
+
+
+def test_a_listed_job_is_what_the_list_says() -> None:
+    view = make().view
+    assert (view.status, view.phase, view.state, view.live) == (
+        "running",
+        None,
+        State.RUNNING,
+        True,
+    )
+    assert (view.counts, view.percent, view.as_of, view.rate) == (Counts(), None, None, None)
+
+
+def test_an_answer_becomes_the_view() -> None:
+    track = make()
+    assert not tell(track, 100.0, said(100))
+    tell(track, 110.0, said(150))
+    view = track.view
+    assert view.counts == Counts(1000, 150, 0, 0)
+    assert (view.percent, view.provisional, view.phase) == (15, True, Phase.RUNNING)
+    assert view.rate == pytest.approx(5)
+    assert view.lifetime_rate == pytest.approx(150 / 110)
+    assert view.as_of == EPOCH + 110
+
+
+@pytest.mark.parametrize("seconds", [5, 60, 600])
+def test_completed_is_the_last_answer(seconds: float) -> None:
+    track = make()
+    tell(track, 0.0, said(10))
+    assert tell(track, seconds, said(1000, "completed"))
+    assert (track.closed, track.over) == (True, True)
+    assert math.isinf(track.period(5.0, True))
+    view = track.view
+    assert (view.percent, view.provisional, view.phase, view.rate) == (
+        100,
+        False,
+        Phase.ENDED,
+        None,
+    )
+    assert view.verdict is not None
+    assert view.verdict.clean
+    assert (view.ended, view.live, view.state) == (True, False, State.COMPLETED)
+
+
+def test_an_aborted_job_is_asked_until_two_answers_a_minute_apart_agree() -> None:
+    track = make()
+    tell(track, 0.0, said(500))
+    assert tell(track, 5.0, said(510, "aborted"))
+    assert track.view.ended
+    for mono, done in ((10.0, 512), (40.0, 512), (65.0, 513), (70.0, 513), (124.0, 513)):
+        tell(track, mono, said(done, "aborted"))
+        assert not track.closed
+        assert track.period(5.0, False) == 5.0
+    tell(track, 125.0, said(513, "aborted"))
+    assert track.closed
+    assert track.view.counts.done == 513
+
+
+def test_an_aborted_job_that_is_resumed_moves_on() -> None:
+    track = make()
+    tell(track, 0.0, said(500, "aborted"))
+    tell(track, 30.0, said(500, "running"))
+    tell(track, 31.0, said(500, "aborted"))
+    tell(track, 70.0, said(500, "aborted"))
+    assert not track.closed
+    tell(track, 91.0, said(500, "aborted"))
+    assert track.closed
+
+
+@pytest.mark.parametrize("status", ["completed", "aborted"])
+def test_jobs_met_when_they_have_ended_are_asked_lazily(status: str) -> None:
+    track = make(status)
+    assert (track.lazy, track.over, track.view.live) == (True, False, False)
+    for mono in (1.0, 2.0, 3.0, 4.0):
+        fail(track, mono)
+    assert (track.view.stale, track.view.missed) == (False, 0)
+    tell(track, 10.0, said(500, status))
+    assert track.closed is (status == "completed")
+    tell(track, 70.0, said(500, status))
+    assert track.closed
+
+
+@pytest.mark.parametrize(
+    ("status", "finished_at", "ended"),
+    [
+        ("errored", CREATED, True),
+        ("errored", None, False),
+        ("running", CREATED, False),
+        ("paused", CREATED, False),
+        (None, CREATED, True),
+        (None, None, False),
+    ],
+)
+def test_a_status_nobody_foresaw_has_ended_when_the_list_says_when(
+    status: str | None, finished_at: str | None, ended: bool
+) -> None:
+    track = make(status, finished_at)
+    assert track.view.ended is ended
+    tell(track, 100.0, said(5, status))
+    assert track.view.ended is ended
+    assert track.view.verdict is None
+    assert track.view.word == (status or "unknown")
+
+
+def test_a_404_keeps_the_last_values_and_is_gone() -> None:
+    track = make()
+    tell(track, 0.0, said(500))
+    tell(track, 5.0, said(505))
+    fail(track, 10.0, NotFound("the API answered 404"))
+    view = track.view
+    assert (view.state, view.live, view.rate) == (State.GONE, False, None)
+    assert (view.counts.done, view.as_of) == (505, EPOCH + 5)
+    track.listed(view.job)
+    assert track.view.gone
+    tell(track, 15.0, said(510))
+    assert (track.view.gone, track.view.problem, track.view.missed) == (False, None, 0)
+
+
+def test_a_job_that_left_the_list_comes_back_with_it() -> None:
+    track = make()
+    tell(track, 0.0, said(500))
+    track.unlisted()
+    assert (track.view.state, track.over, track.view.counts.done) == (State.GONE, True, 500)
+    assert math.isinf(track.period(5.0, True))
+    assert not track.listed(track.view.job)
+    assert (track.view.gone, track.over, track.view.state) == (False, False, State.RUNNING)
+
+
+def test_stale_is_three_polls_in_a_row_without_an_answer() -> None:
+    track = make()
+    tell(track, 0.0, said(500))
+    for place, mono in enumerate((5.0, 10.0, 15.0, 20.0), start=1):
+        fail(track, mono, BadAnswer("HTML"))
+        assert (track.view.missed, track.view.stale) == (place, place >= 3)
+        assert track.failing_since == 5.0
+    assert track.view.counts.done == 500
+    assert track.view.as_of == EPOCH
+    tell(track, 25.0, said(600))
+    assert (track.view.missed, track.view.stale, track.failing_since) == (0, False, None)
+    assert track.view.rate == pytest.approx(4)
+    fail(track, 30.0)
+    track.missed()
+    assert not track.view.stale
+
+
+def test_another_creation_time_is_another_job_under_the_same_id() -> None:
+    track = make()
+    for n in range(4):
+        tell(track, n * 5.0, said(500 + n))
+    assert track.estimate.weight > 0
+    tell(track, 20.0, said(900, created="2026-03-20T12:00:00.000Z"))
+    assert (track.estimate.restarts, track.view.rate) == (1, None)
+    assert track.view.lifetime_rate is None
+    tell(track, 25.0, said(905, created="2026-03-20T12:00:00.000Z"))
+    assert (track.estimate.restarts, track.view.rate) == (1, pytest.approx(1))
+
+
+@pytest.mark.parametrize("zero", ["", "0001-01-01T00:00:00Z", "yesterday", "1970-01-01T00:00:00Z"])
+def test_without_a_creation_time_there_is_no_lifetime_rate(zero: str) -> None:
+    track = JobTrack("acc", Job(id="j", status="running", created_at=zero))
+    tell(track, 100.0, said(500, created=zero))
+    assert track.view.lifetime_rate is None
+
+
+def test_a_missing_status_is_the_one_of_the_list() -> None:
+    track = make("paused")
+    tell(track, 0.0, said(5, None))
+    assert (track.view.status, track.view.phase) == ("paused", Phase.PAUSED)
+
+
+def test_a_change_in_the_list_is_a_reason_to_ask() -> None:
+    track = make("completed")
+    tell(track, 0.0, said(1000, "completed"))
+    track.asked_at = 0.0
+    assert track.listed(Job(id="j", status="running", created_at=CREATED))
+    assert (track.closed, track.lazy, track.asked_at) == (False, False, -math.inf)
+    assert not track.listed(Job(id="j", status="running", created_at=CREATED))
+
+
+@pytest.mark.parametrize(
+    ("status", "highlighted", "period"),
+    [
+        ("running", False, 5.0),
+        ("running", True, 5.0),
+        ("paused", False, 15.0),
+        ("paused", True, 5.0),
+        ("odd", False, 15.0),
+        (None, False, 15.0),
+    ],
+)
+def test_periods(status: str | None, highlighted: bool, period: float) -> None:
+    track = make(status)
+    tell(track, 0.0, said(5, status))
+    assert track.period(5.0, highlighted) == period
+
+
+def test_counts_nobody_told_are_unknown() -> None:
+    track = make()
+    tell(track, 0.0, said(None))
+    assert (track.view.counts.done, track.view.percent) == (None, None)
+    assert track.view.counts.objects == 1000
+    assert track.view.lifetime_rate is None

@@ -1,0 +1,164 @@
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from slurper_tui.api.errors import Unreachable
+from slurper_tui.api.models import Job, Progress
+from slurper_tui.monitor.account_track import AccountTrack
+from slurper_tui.monitor.job_track import JobTrack
+from slurper_tui.monitor.moment import Moment
+from slurper_tui.monitor.plan import Ask, Focus, Rank, demand, due_asks, list_period
+from slurper_tui.monitor.view import JobKey
+
+NOW = 1000.0
+
+
+def account(*statuses: str, name: str = "acc", answered: bool = True) -> AccountTrack:
+    """An account whose list was read, with jobs `j0`, `j1`, … that were all asked just now."""
+    made = AccountTrack(name)
+    jobs = [Job(id=f"j{n}", status=status) for n, status in enumerate(statuses)]
+    made.listing.landed(jobs)
+    made.listing.asked_at = NOW
+    for job in jobs:
+        track = JobTrack(name, job)
+        if answered:
+            track.told(Progress(status=job.status), Moment(NOW, NOW), False)
+        track.asked_at = NOW
+        made.jobs[job.id or ""] = track
+    return made
+
+
+def names(asks: list[Ask]) -> list[str]:
+    return [ask.track.job_id if ask.track else "list" for ask in asks]
+
+
+def due(made: AccountTrack, after: float, focus: Focus | None = None) -> list[str]:
+    """What is due so many seconds later, at an interval of 5 s."""
+    return names(due_asks([made], NOW + after, 5.0, focus or Focus()))
+
+
+def test_nothing_is_due_right_after_everything_was_asked() -> None:
+    assert due(account("running", "paused", "aborted"), 4.0) == []
+
+
+@pytest.mark.parametrize(
+    ("after", "asked"),
+    [
+        (5.0, {"j0"}),
+        (10.0, {"j0", "list"}),
+        (15.0, {"j0", "j1", "list"}),
+        (60.0, {"j0", "j1", "j3", "list"}),
+    ],
+)
+def test_everything_has_its_period(after: float, asked: set[str]) -> None:
+    assert set(due(account("running", "paused", "completed", "aborted"), after)) == asked
+
+
+def test_what_has_waited_the_most_of_its_period_goes_first() -> None:
+    made = account("running", "running", "paused")
+    made.jobs["j1"].asked_at = NOW - 10
+    made.jobs["j2"].asked_at = NOW - 50
+    assert due(made, 5.0) == ["j2", "j1", "j0"]
+
+
+@pytest.mark.parametrize(("interval", "seconds"), [(2.0, 10.0), (5.0, 10.0), (30.0, 60.0)])
+def test_the_list_is_read_every_ten_seconds_or_two_rounds(interval: float, seconds: float) -> None:
+    assert list_period(interval) == seconds
+
+
+def test_ranks() -> None:
+    made = account("running", "running", "running", "aborted", "aborted", answered=False)
+    made.jobs["j2"].ask_now()
+    focus = Focus(JobKey("acc", "j0"), frozenset({JobKey("acc", "j3")}))
+    asks = due_asks([made], NOW + 9.0, 5.0, focus)
+    ranked = {ask.track.job_id: ask.rank for ask in asks if ask.track}
+    assert ranked == {
+        "j0": Rank.ASKED_FOR,
+        "j1": Rank.DUE,
+        "j2": Rank.VISIBLE,
+        "j3": Rank.VISIBLE,
+        "j4": Rank.LAZY,
+    }
+    assert [ask.rank for ask in asks] == sorted(ask.rank for ask in asks)
+
+
+def test_the_first_list_goes_before_everything_but_the_highlighted_job() -> None:
+    made = account("running", "running")
+    fresh = AccountTrack("new")
+    focus = Focus(JobKey("acc", "j0"), frozenset({JobKey("acc", "j1")}))
+    asks = due_asks([made, fresh], NOW + 20.0, 5.0, focus)
+    assert [(ask.rank, ask.account.account_id) for ask in asks[:2]] == [
+        (Rank.ASKED_FOR, "acc"),
+        (Rank.FIRST_LIST, "new"),
+    ]
+
+
+@pytest.mark.parametrize("kind", ["under way", "not yet", "closed", "missing"])
+def test_what_is_not_to_be_asked_is_not(kind: str) -> None:
+    made = account("running")
+    track = made.jobs["j0"]
+    if kind == "under way":
+        made.begin(track, NOW - 100, probe=False)
+    elif kind == "not yet":
+        track.retry_at = NOW + 60
+    elif kind == "closed":
+        track.told(Progress(status="completed"), Moment(NOW, NOW), False)
+    else:
+        track.unlisted()
+    focus = Focus(JobKey("acc", "j0"), frozenset({JobKey("acc", "j0")}))
+    track.asked_at = -math.inf
+    assert due(made, 9.0, focus) == []
+
+
+def test_a_list_that_failed_waits_for_its_time() -> None:
+    made = account()
+    made.listing.failed(Unreachable("no answer"), Moment(NOW, NOW), 30.0)
+    assert due(made, 29.0) == []
+    assert due(made, 31.0) == ["list"]
+
+
+def test_a_failing_account_is_probed_by_its_list_and_its_jobs_in_turns() -> None:
+    made = account("running", "running", "completed")
+    made.jobs["j1"].asked_at = NOW - 5
+    error = Unreachable("no answer")
+    for _ in range(3):
+        made.failed(error, Moment(NOW, NOW), NOW - 1, 10.0, True)
+    assert made.problem is not None
+    assert due(made, 9.0) == []
+    probed = []
+    for step in range(6):
+        now = NOW + 10.0 + step
+        (probe,) = due_asks([made], now, 5.0, Focus(JobKey("acc", "j0")))
+        assert probe.probe
+        probed += names([probe])
+        made.begin(probe.track, now, probe=True)
+        assert due_asks([made], now + 100, 5.0, Focus()) == []
+        made.end(probe.track)
+    assert probed == ["list", "j1", "list", "j0", "list", "j1"]
+
+
+def test_a_failing_account_without_live_jobs_is_probed_by_its_list() -> None:
+    made = account("completed")
+    for _ in range(3):
+        made.failed(Unreachable("no answer"), Moment(NOW, NOW), NOW - 1, 1.0, True)
+    made.probes = 1
+    assert due(made, 5.0) == ["list"]
+
+
+def test_demand_is_what_every_period_would_take() -> None:
+    made = account("running", "running", "paused", "completed", "aborted")
+    assert demand([made], 5.0, Focus()) == pytest.approx(1 / 10 + 2 / 5 + 1 / 15)
+    focus = Focus(JobKey("acc", "j0"))
+    assert demand([made], 5.0, focus) == pytest.approx(1 / 10 + 1 / 5 + 1 / 15)
+    assert demand([made, account(name="b")], 5.0, Focus()) == pytest.approx(2 / 10 + 2 / 5 + 1 / 15)
+
+
+def test_what_cannot_wait() -> None:
+    made = account("running", "aborted")
+    never = Ask(Rank.DUE, math.inf, made, made.jobs["j0"])
+    assert never.cannot_wait
+    assert Ask(Rank.VISIBLE, 1.0, made).cannot_wait
+    assert not Ask(Rank.DUE, 2.0, made, made.jobs["j0"]).cannot_wait
+    assert not Ask(Rank.LAZY, math.inf, made, made.jobs["j1"]).cannot_wait
