@@ -97,12 +97,18 @@ class TerminalDriver(LinuxDriver):
         self._stopping = True
         self.suspend_application_mode()
         _stop_job()
-        # Continued in the background, perhaps to be told to end.
-        while not in_foreground() and not self.guard.ends_within(0.2) and _has_terminal():
+        while self._is_behind():
             _stop_job()
         self._stopping = False
         if self.guard.ending is None:
             self._reopen()
+
+    def _is_behind(self) -> bool:
+        """Continued in the background, neither to be told to end nor brought back at once."""
+        for _ in range(4):
+            if in_foreground() or self.guard.ends_within(0.05):
+                return False
+        return _has_terminal()
 
     def _sigcont_application(self, *_: object) -> None:
         """Come back from a stop that left no chance to give the terminal back."""

@@ -21,8 +21,10 @@ def environ(home: Path, **more: str) -> dict[str, str]:
 
 
 def run_python(code: str, home: Path) -> str:
+    # Without what measures coverage, which imports a lot itself.
+    env = {n: v for n, v in environ(home).items() if not n.startswith("COVERAGE")}
     done = subprocess.run(
-        [sys.executable, "-c", code], env=environ(home), capture_output=True, timeout=PATIENCE
+        [sys.executable, "-c", code], env=env, capture_output=True, timeout=PATIENCE
     )
     assert done.returncode == 0, done.stderr.decode()
     return done.stdout.decode().splitlines()[-1]
