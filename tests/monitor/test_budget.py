@@ -43,7 +43,7 @@ STEPS = st.one_of(
 )
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=150)
 @given(st.lists(STEPS, max_size=25))
 def test_whatever_happens_the_budget_holds(steps: list[tuple[str, object]]) -> None:
     now, budget, sent, blocked = EPOCH, Budget(), [], -math.inf
