@@ -53,6 +53,7 @@ class TextLines(PaintedLines, can_focus=True):
 
     def on_resize(self) -> None:
         """Fit the lines to the new size."""
+        self.forget_marks()
         self.remake()
         self.scroll_lines(0)
 

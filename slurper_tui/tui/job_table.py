@@ -163,6 +163,7 @@ class JobTable(PaintedLines, can_focus=True):
 
     def on_resize(self) -> None:
         """Fit everything to the new size."""
+        self.forget_marks()
         self._reshape()
         self._follow_cursor()
         self.repaint_changes()

@@ -70,6 +70,10 @@ class PaintedLines(ScrollView, can_focus=False, inherit_bindings=False):
         size = Size(self.size.width, lines)
         self.set_reactive(PaintedLines.virtual_size, size)  # set plainly, the screen is laid out
 
+    def forget_marks(self) -> None:
+        """Forget what was to be repainted: the layout that changed the size has drawn it all."""
+        self._exchange_repaint_regions()
+
     def notify_style_update(self) -> None:
         """Forget the colours: the theme, or the terminal's abilities, have changed."""
         super().notify_style_update()
