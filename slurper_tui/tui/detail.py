@@ -6,6 +6,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 
+from rich.cells import cell_len
+
 from slurper_tui import format as words
 from slurper_tui.api.models import Source
 from slurper_tui.monitor.view import Counts, JobView, Phase
@@ -14,7 +16,7 @@ from slurper_tui.tui.glyphs import Look, role_of
 from slurper_tui.tui.lines import Line, Piece, fill, pad, shorten, spread, width_of, wrap
 from slurper_tui.tui.problems import error_details
 
-LABEL = 13
+LABEL, COUNT, SHARE = 13, 13, 9
 TWO_COLUMNS = 70
 """The width from which on the numbers stand beside the identity instead of above it."""
 
@@ -54,20 +56,22 @@ def _status(view: JobView, facts: Facts, width: int) -> Line:
     glyphs = facts.look.glyphs
     word = f"{glyphs.sign(view.state)} {glyphs.clean(view.word)}"
     word = shorten(word, width, glyphs.ellipsis)
-    return (Piece(word, role_of(view)), Piece(glyphs.say(_since(view, facts)), "muted"))
+    room = width - cell_len(word) - 2
+    since = next((text for text in _since(view, facts) if len(text) <= room), "")
+    return (Piece(word, role_of(view)), Piece(f"  {since}" if since else "", "muted"))
 
 
-def _since(view: JobView, facts: Facts) -> str:
-    """How long it runs, or when it ended."""
+def _since(view: JobView, facts: Facts) -> tuple[str, ...]:
+    """Say how long it runs, or when it ended: in full, and shorter where that has no room."""
     zone = facts.look.zone
     created = words.parse_time(view.job.created_at)
     finished = words.parse_time(view.job.finished_at)
     if not view.live and finished is not None:
-        return f"  {words.moment(finished, facts.now, zone)}"
-    if created is None:
-        return ""
+        return (words.moment(finished, facts.now, zone),)
+    if created is None or not view.live:
+        return ()
     span = words.duration(facts.now - created)
-    return f"  {span} since {words.moment(created, facts.now, zone)}" if view.live else ""
+    return (f"{span} since {words.moment(created, facts.now, zone)}", span)
 
 
 # Numbers --------------------------------------------------------------------------------------
@@ -83,9 +87,9 @@ def _numbers(view: JobView, facts: Facts, width: int) -> Iterator[Line]:
     )
     yield ()
     for name, number in _parts(counts):
-        yield _count_line(name, number, counts.objects, facts.look)
+        yield _count_line(name, number, counts.objects, facts.look, width)
     more = "+" if view.phase is Phase.LISTING else ""
-    total = pad(say(words.count(counts.objects)), 13, right=True)
+    total = pad(say(words.count(counts.objects)), _count_width(width), right=True)
     yield (Piece(pad("total", LABEL), "muted"), Piece(total + more))
 
 
@@ -98,10 +102,16 @@ def _parts(counts: Counts) -> tuple[tuple[str, int | None], ...]:
     )
 
 
-def _count_line(name: str, number: int | None, whole: int | None, look: Look) -> Line:
+def _count_width(width: int) -> int:
+    """The cells for a count in full: the share goes before a digit does."""
+    return max(1, min(COUNT, width - LABEL - 1))
+
+
+def _count_line(name: str, number: int | None, whole: int | None, look: Look, width: int) -> Line:
     role = _PART_ROLES[name] if number else "faint"
-    count = pad(look.glyphs.say(words.count(number)), 13, right=True)
-    share = pad(look.glyphs.say(words.share(number, whole)), 9, right=True)
+    count = pad(look.glyphs.say(words.count(number)), _count_width(width), right=True)
+    roomy = width >= LABEL + COUNT + SHARE
+    share = pad(look.glyphs.say(words.share(number, whole)), SHARE, right=True) if roomy else ""
     failed = "error" if name == "failed" and number else ""
     return (
         Piece(look.glyphs.part(name), role),

@@ -64,6 +64,7 @@ def totals_line(scene: Scene, look: Look, width: int) -> Line:
     for left, right in (
         (join([who, states], "   "), numbers),
         (join([who, states], "   "), numbers[:-1]),
+        (join([who[:1], states], "   "), numbers[:-1]),
         (states, numbers),
         (states, numbers[:-1]),
         (states, numbers[1:2]),

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from rich.cells import cell_len
 
 from slurper_tui.api.errors import Fault, Unreachable
 from slurper_tui.api.models import Job, Source, parse
@@ -31,6 +32,12 @@ def test_it_tells_who_the_job_is() -> None:
     assert "16 min since 09:29" in text
 
 
+def test_a_time_is_told_whole_or_not_at_all() -> None:
+    assert "running  16 min since 09:29" in told(view(), 29)
+    assert "running  16 min\n" in told(view(), 28)
+    assert "running\n" in told(view(), 16)
+
+
 def test_a_long_id_is_told_in_full() -> None:
     identity = "0123456789abcdef" * 4
     assert identity in told(view(id=identity), 40).replace("\n" + " " * 13, "")
@@ -49,6 +56,16 @@ def test_each_count_has_its_share() -> None:
 def test_the_bar_shows_every_part_that_exists(width: int) -> None:
     bar = text_of(detail_lines(view(counts=Counts(10**6, 999_990, 4, 3)), FACTS, width)[3])
     assert {"█", "▓", "▒", "░"} <= set(bar) or width >= 70
+
+
+@pytest.mark.parametrize("width", range(24, 50))
+def test_no_number_is_cut_in_a_narrow_pane(width: int) -> None:
+    lines = detail_lines(view(counts=Counts(3_440_785, 1_172_004, 38_110, 904)), FACTS, width)
+    texts = [text_of(line) for line in lines[5:10]]
+    for text, count in zip(texts, ["1,172,004", "38,110", "904", "2,229,767"], strict=False):
+        assert count in text
+        assert cell_len(text) <= width
+        assert text.rstrip().endswith(("%", count))
 
 
 def test_a_growing_total_is_marked() -> None:
