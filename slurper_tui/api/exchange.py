@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import ipaddress
 import logging
+import os
 import time
 from collections.abc import Mapping
 
@@ -191,5 +192,16 @@ def _plain(error: Exception) -> str:
         httpx.DecodingError: "the answer cannot be unpacked",
     }
     kind = kinds.get(type(error), "the exchange failed")
-    detail = str(error).partition("\n")[0].strip()
-    return f"{kind}: {detail}" if detail else kind
+    detail = (_system_said(error) or str(error)).partition("\n")[0].strip()
+    return f"{kind}: {detail}" if detail and kind != "the connection was reset" else kind
+
+
+def _system_said(error: BaseException) -> str:
+    """What the system itself said, below the layers that only pass it on; "" when it did not."""
+    below = getattr(error, "exceptions", None) or [error.__cause__ or error.__context__]
+    deeper = _system_said(below[0]) if below[0] else ""
+    if deeper or not isinstance(error, OSError):
+        return deeper
+    if isinstance(error, ConnectionError) and error.errno:
+        return os.strerror(error.errno)
+    return str(getattr(error, "verify_message", None) or error.strerror or "")

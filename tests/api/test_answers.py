@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gzip
 import json
+import socket
 from collections.abc import AsyncIterator
 
 import httpx
@@ -462,3 +463,13 @@ def test_deep_nesting_is_no_crash(shape: bytes) -> None:
         body = shape.replace(b"%b", b"[" * depth + b"]" * depth)
         for status in (200, 400):
             assert len(str(outcome(Raw(status, {}, body)))) < 5000
+
+
+async def test_a_refused_connection_is_told_in_the_systems_own_words() -> None:
+    with socket.socket() as unused:
+        unused.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{unused.getsockname()[1]}"
+        client = SlurperClient(token_credentials("token"), url)
+        with pytest.raises(Unreachable, match=r"^cannot connect: Connection refused$"):
+            await client.list_jobs("account")
+        await client.close()
