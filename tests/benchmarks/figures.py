@@ -1,0 +1,344 @@
+"""Every figure of the budget: how it is measured, beside what, and what it may be."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+
+from tests.benchmarks.api import Address, serving
+from tests.benchmarks.terminal import PATIENCE, TerminalRun, cpu_seconds
+
+HERE = Path(__file__).parent
+PROGRAM = str(Path(sys.executable).with_name("slurper-tui"))
+BARE_APP = (sys.executable, str(HERE / "reference_app.py"))
+INTERVAL = 5.0
+PAGES = 20
+
+Pair = tuple[float, float]
+"""What one run of ours took, and the reference's run beside it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One measured row. measured: what the budget bounds, a ratio where there is a reference."""
+
+    name: str
+    what: str
+    beside: str
+    unit: str
+    ours: float
+    reference: float | None
+    measured: float
+    budget: float
+
+    @property
+    def ok(self) -> bool:
+        return self.measured <= self.budget
+
+
+@dataclass(frozen=True, slots=True)
+class Effort:
+    """How long to look. runs: of each pair. window: of the CPU figure, seconds. home: empty."""
+
+    runs: int = 5
+    window: float = 60.0
+    home: Path = field(default_factory=lambda: Path(tempfile.gettempdir()))
+
+    def environment(self, address: Address | None = None) -> dict[str, str]:
+        """A plain person's environment in a good terminal."""
+        fixed = {
+            "PATH": os.environ.get("PATH", os.defpath),
+            "HOME": str(self.home),
+            "LANG": "C.UTF-8",
+            "TERM": "xterm-256color",
+            "COLORTERM": "truecolor",
+        }
+        return fixed | (address.environment() if address else {})
+
+
+# What stands on the screen -------------------------------------------------------------------
+
+_ROW = re.compile(r"^.{2}. (?:running|listing|stalled) .*\d[kMG]?/\d", re.MULTILINE)
+
+
+def all_jobs(text: str) -> bool:
+    """Ten jobs run, and each one's row tells how far it is."""
+    return len(_ROW.findall(text)) == 10
+
+
+def thousand_jobs(text: str) -> bool:
+    """The last page is read, and the ten that run tell how far they are."""
+    return "988 ended" in text and all_jobs(text)
+
+
+def one_line(text: str) -> bool:
+    return "one line" in text
+
+
+# The screen ----------------------------------------------------------------------------------
+
+
+def launch(effort: Effort) -> Iterator[Figure]:
+    """From the start of the process to ten jobs with their numbers."""
+    with serving(10) as api:
+        pairs = in_turns(
+            effort.runs,
+            lambda: _appears([PROGRAM], effort.environment(api), all_jobs),
+            lambda: _appears(BARE_APP, effort.environment(), one_line),
+        )
+    yield _ratio("launch", "launch to 10 jobs", "a bare Textual app", "ms", pairs, 2.0)
+
+
+def launch_of_many(effort: Effort) -> Iterator[Figure]:
+    """The same with twenty pages, without what the API itself takes for them."""
+    with serving(10) as few, serving(1000) as many:
+        pages = PAGES * _page_seconds(many)
+        pairs = in_turns(
+            effort.runs,
+            lambda: _appears([PROGRAM], effort.environment(many), thousand_jobs) - pages,
+            lambda: _appears([PROGRAM], effort.environment(few), all_jobs),
+        )
+    what = f"launch to 1,000 jobs, less {pages * 1000:.0f} ms for {PAGES} pages"
+    yield _ratio("launch-1000", what, "with 10 jobs", "ms", pairs, 1.3)
+
+
+def _appears(
+    words: Sequence[str], environ: Mapping[str, str], shown: Callable[[str], bool]
+) -> float:
+    with TerminalRun(words, environ) as run:
+        return run.seconds_until(shown)
+
+
+def _page_seconds(api: Address) -> float:
+    """What a bare client needs for one page, from asking to its values."""
+    url = f"{api.url}/accounts/{api.account_id}/slurper/jobs"
+    headers = {"Authorization": f"Bearer {api.token}"}
+    times = []
+    with httpx.Client(headers=headers) as client:
+        for offset in range(0, 50 * PAGES * 2, 50):
+            started = time.perf_counter()
+            client.get(url, params={"limit": 50, "offset": offset % (50 * PAGES)}).json()
+            times.append(time.perf_counter() - started)
+    return statistics.median(times)
+
+
+def memory(effort: Effort) -> Iterator[Figure]:
+    """What stays in memory two rounds after the start."""
+    settle = 2 * INTERVAL + 1
+    with serving(10, still=False) as api:
+        pairs = []
+        for _ in range(min(effort.runs, 3)):
+            with (
+                TerminalRun([PROGRAM], effort.environment(api)) as ours,
+                TerminalRun(BARE_APP, effort.environment()) as bare,
+            ):
+                ours.watch(settle)
+                bare.watch(0.1)
+                pairs.append((ours.resident / 2**20, bare.resident / 2**20))
+    yield _ratio("memory", "resident memory, 10 jobs", "a bare Textual app", "MiB", pairs, 1.6)
+
+
+def written(effort: Effort) -> Iterator[Figure]:
+    """Bytes to the terminal in a round: ten jobs that move at two sizes, and ten that do not."""
+    rounds = max(2, round(min(effort.window, 30.0) / INTERVAL))
+    with serving(10, still=False) as moving, serving(10) as still, ExitStack() as stack:
+        runs = [
+            stack.enter_context(TerminalRun([PROGRAM], effort.environment(api), size))
+            for api, size in ((moving, (80, 24)), (moving, (200, 50)), (still, (80, 24)))
+        ]
+        for run in runs:
+            run.seconds_until(all_jobs)
+        # The first rounds still learn: rates appear, and what grows is known to grow.
+        _watch_all(runs, 2.5 * INTERVAL)
+        marks = [len(run.chunks) for run in runs]
+        _watch_all(runs, rounds * INTERVAL)
+        sizes = [
+            sum(len(c.data) for c in run.chunks[mark:]) / rounds
+            for run, mark in zip(runs, marks, strict=True)
+        ]
+    what = f"bytes a round over {rounds} rounds, 10 running jobs"
+    yield _absolute("bytes", f"{what}, 80\N{MULTIPLICATION SIGN}24", "B", sizes[0], 1500)
+    yield _absolute("bytes-wide", f"{what}, 200\N{MULTIPLICATION SIGN}50", "B", sizes[1], 2300)
+    what = "bytes a round when nothing moves"
+    yield _absolute("bytes-still", f"{what}, 80\N{MULTIPLICATION SIGN}24", "B", sizes[2], 200)
+
+
+def _watch_all(runs: Sequence[TerminalRun], seconds: float) -> None:
+    end = time.perf_counter() + seconds
+    while time.perf_counter() < end:
+        for run in runs:
+            run.watch(0.02)
+
+
+def key(effort: Effort) -> Iterator[Figure]:
+    """From a key to the last byte of the picture that it makes."""
+    with serving(10) as few, serving(1000) as many:
+        pairs = in_turns(
+            max(2, effort.runs // 2),
+            lambda: _cursor_down(effort.environment(many), thousand_jobs),
+            lambda: _cursor_down(effort.environment(few), all_jobs),
+        )
+    yield _ratio("key", "key to paint, cursor down, 1,000 jobs", "with 10 jobs", "ms", pairs, 1.2)
+
+
+def _cursor_down(environ: Mapping[str, str], shown: Callable[[str], bool]) -> float:
+    """The median over five times eight rows down and back to the top."""
+    times = []
+    with TerminalRun([PROGRAM], environ) as run:
+        run.seconds_until(shown)
+        run.watch(2.0)
+        for _ in range(5):
+            times += [run.press(b"\x1b[B") for _ in range(8)]
+            run.press(b"g")
+    return statistics.median(times)
+
+
+def cpu(effort: Effort) -> Iterator[Figure]:
+    """CPU of the monitor and of a shell loop, side by side."""
+    rounds = max(1, round(effort.window / INTERVAL))
+    with serving(10, still=False) as api:
+        loop = subprocess.Popen(["sh", "-c", _curl_loop(api)], env=effort.environment(api))
+        try:
+            with TerminalRun([PROGRAM], effort.environment(api)) as ours:
+                ours.seconds_until(all_jobs)
+                ours.watch(INTERVAL / 2)
+                before = cpu_seconds(ours.pid), cpu_seconds(loop.pid)
+                ours.watch(rounds * INTERVAL)
+                after = cpu_seconds(ours.pid), cpu_seconds(loop.pid)
+        finally:
+            loop.kill()
+            loop.wait()
+    pair = (after[0] - before[0], after[1] - before[1])
+    what = f"CPU over {rounds * INTERVAL:.0f} s, 10 jobs every {INTERVAL:.0f} s"
+    yield _ratio("cpu", what, "a shell loop of curl", "s", [pair], 0.5)
+
+
+def _curl_loop(api: Address) -> str:
+    """What somebody types who has only a shell."""
+    root = api.url.removesuffix("/client/v4")
+    curl = f"curl -s -H {shlex.quote(f'Authorization: Bearer {api.token}')}"
+    urls = " ".join(root + path for path in api.paths)
+    return f"while :; do for u in {urls}; do {curl} $u >/dev/null; done; sleep {INTERVAL:g}; done"
+
+
+# Requests and lines --------------------------------------------------------------------------
+
+
+def hundred(effort: Effort) -> Iterator[Figure]:
+    """A round of a hundred progress requests."""
+    with serving(100, running=100) as api:
+        told = subprocess.run(
+            [sys.executable, "-m", "tests.benchmarks.rounds", str(3 * effort.runs)],
+            input=json.dumps(api.paths),
+            env={**effort.environment(api), "PYTHONPATH": os.getcwd()},
+            stdout=subprocess.PIPE,
+            text=True,
+            check=True,
+            timeout=PATIENCE,
+        )
+    pairs = [(mine, bare) for mine, bare in json.loads(told.stdout)]
+    yield _ratio("round", "a round of 100 requests", "bare httpx, ten workers", "ms", pairs, 1.25)
+
+
+def help_text(effort: Effort) -> Iterator[Figure]:
+    """The command's help, and an interpreter that does nothing."""
+    environ = effort.environment()
+    pairs = in_turns(
+        4 * effort.runs,
+        lambda: _runs([PROGRAM, "--help"], environ),
+        lambda: _runs([sys.executable, "-c", "pass"], environ),
+    )
+    yield _ratio("help", "--help", "python -c pass", "ms", pairs, 3.0)
+
+
+def jobs_as_json(effort: Effort) -> Iterator[Figure]:
+    """Ten jobs printed once, and a bare script that prints the same."""
+    with serving(10) as api:
+        environ = effort.environment(api)
+        pairs = in_turns(
+            2 * effort.runs,
+            lambda: _runs([PROGRAM, "jobs", "--json"], environ),
+            lambda: _runs([sys.executable, str(HERE / "reference_jobs.py")], environ),
+        )
+    yield _ratio("jobs", "jobs --json, 10 jobs", "a bare httpx script", "ms", pairs, 1.3)
+
+
+def _runs(words: Sequence[str], environ: Mapping[str, str]) -> float:
+    started = time.perf_counter()
+    subprocess.run(words, env=environ, capture_output=True, check=True, timeout=PATIENCE)
+    return time.perf_counter() - started
+
+
+# Together ------------------------------------------------------------------------------------
+
+MEASURES: Mapping[str, Callable[[Effort], Iterator[Figure]]] = {
+    "launch": launch,
+    "launch-1000": launch_of_many,
+    "memory": memory,
+    "bytes": written,
+    "key": key,
+    "cpu": cpu,
+    "round": hundred,
+    "help": help_text,
+    "jobs": jobs_as_json,
+}
+"""What `--only` names; `bytes` gives three figures."""
+
+
+def in_turns(runs: int, ours: Callable[[], float], reference: Callable[[], float]) -> list[Pair]:
+    """Measure both again and again, each going first every other time, after a run for nothing."""
+    ours(), reference()
+    pairs = []
+    for number in range(runs):
+        if number % 2:
+            pairs.append((ours(), reference()))
+        else:
+            second = reference()
+            pairs.append((ours(), second))
+    return pairs
+
+
+def _ratio(
+    name: str,
+    what: str,
+    beside: str,
+    unit: str,
+    pairs: Sequence[Pair],
+    budget: float,
+) -> Figure:
+    """Medians of both, and the median of the ratios of each pair. Pairs of seconds for ms."""
+    scale = 1000.0 if unit == "ms" else 1.0
+    return Figure(
+        name=name,
+        what=what,
+        beside=beside,
+        unit=unit,
+        ours=statistics.median(mine for mine, _ in pairs) * scale,
+        reference=statistics.median(other for _, other in pairs) * scale,
+        measured=statistics.median(mine / other for mine, other in pairs),
+        budget=budget,
+    )
+
+
+def _absolute(name: str, what: str, unit: str, value: float, budget: float) -> Figure:
+    return Figure(name, what, "", unit, value, None, value, budget)
+
+
+@contextmanager
+def effort_for(runs: int, window: float) -> Iterator[Effort]:
+    """An effort with an empty home directory of its own."""
+    with tempfile.TemporaryDirectory() as home:
+        yield Effort(runs, window, Path(home))

@@ -1,0 +1,191 @@
+"""A program in a terminal of ours: what it wrote and when, and what it cost.
+
+Bytes are stamped as they are read and drawn by pyte only later, in a silence, so that drawing
+delays no stamp. Linux only: memory and CPU are read from /proc.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import pty
+import re
+import select
+import signal
+import struct
+import termios
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from typing import NamedTuple, NoReturn
+
+import pyte
+
+PATIENCE = 30.0
+"""Seconds after which what does not come is an error."""
+
+SILENCE = 0.08
+"""Seconds without a byte after which a burst is over."""
+
+_QUESTIONS = re.compile(
+    rb"\x1b\[\?(?P<mode>\d+)\$p|\x1b\[(?P<place>6)n|\x1b\[(?P<device>0?)c|\x1b\[\?(?P<keys>u)"
+    rb"|\x1b\](?P<colour>1[01]);\?(?:\x07|\x1b\\)"
+)
+# What pyte takes for text: private key modes, questions about modes, and strings for the terminal.
+_FOREIGN_TO_PYTE = re.compile(
+    rb"\x1b\[[<>=][\d;]*[a-z]|\x1b\[\?[\d;]*\$p|\x1bP[^\x1b]*\x1b\\|\x1b\[\?u"
+)
+_TICKS = os.sysconf("SC_CLK_TCK")
+
+
+class Chunk(NamedTuple):
+    """Bytes that were read at once. at: seconds, of `time.perf_counter`."""
+
+    at: float
+    data: bytes
+
+
+class TerminalRun:
+    """One run of a program, from its start to its end; a context that ends it by force."""
+
+    def __init__(
+        self, words: Sequence[str], environ: Mapping[str, str], size: tuple[int, int] = (120, 40)
+    ) -> None:
+        self.chunks: list[Chunk] = []
+        self._size = size
+        self._screen = pyte.Screen(*size)
+        self._stream = pyte.ByteStream(self._screen)
+        self._drawn = 0
+        self._tail = b""
+        self._open = True
+        self.started = time.perf_counter()
+        self.pid, self._terminal = pty.fork()
+        if self.pid == 0:
+            self._become(words, environ)
+        self._poll = select.poll()
+        self._poll.register(self._terminal, select.POLLIN)
+
+    def _become(self, words: Sequence[str], environ: Mapping[str, str]) -> NoReturn:
+        columns, rows = self._size
+        try:
+            fcntl.ioctl(0, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
+            os.execvpe(words[0], list(words), dict(environ))
+        finally:
+            os._exit(127)
+
+    def __enter__(self) -> TerminalRun:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with suppress(ProcessLookupError):
+            os.kill(self.pid, signal.SIGTERM)
+        deadline = time.perf_counter() + 5.0
+        while os.waitpid(self.pid, os.WNOHANG)[0] == 0:
+            if time.perf_counter() > deadline:
+                os.kill(self.pid, signal.SIGKILL)
+            self._read(0.01)
+        os.close(self._terminal)
+
+    # Looking ----------------------------------------------------------------------------------
+
+    @property
+    def text(self) -> str:
+        """What stands on the screen after all that was read."""
+        self._draw()
+        return "\n".join(self._screen.display)
+
+    def seconds_until(self, shown: Callable[[str], bool]) -> float:
+        """Seconds from the start to the read with which the screen's text came to fit."""
+        deadline = self.started + PATIENCE
+        while True:
+            if not self._read(SILENCE):
+                while self._drawn < len(self.chunks):
+                    at = self._draw_one()
+                    if shown("\n".join(self._screen.display)):
+                        return at - self.started
+            if time.perf_counter() > deadline or not self._open:
+                raise TimeoutError(f"this is all that came:\n{self.text}")
+
+    def watch(self, seconds: float) -> list[Chunk]:
+        """Read for so long; what came."""
+        mark, end = len(self.chunks), time.perf_counter() + seconds
+        while (left := end - time.perf_counter()) > 0:
+            self._read(left)
+        return self.chunks[mark:]
+
+    def press(self, key: bytes) -> float:
+        """Press a key in a silence; seconds until the last byte that it caused."""
+        while self._read(SILENCE):
+            pass
+        mark, pressed = len(self.chunks), time.perf_counter()
+        os.write(self._terminal, key)
+        if not self._read(PATIENCE):
+            raise TimeoutError("a key caused nothing")
+        while self._read(SILENCE):
+            pass
+        return self.chunks[-1].at - pressed if len(self.chunks) > mark else 0.0
+
+    # Costs ------------------------------------------------------------------------------------
+
+    @property
+    def resident(self) -> int:
+        """Bytes of memory that the program has in use."""
+        with open(f"/proc/{self.pid}/status", encoding="ascii") as status:
+            line = next(line for line in status if line.startswith("VmRSS:"))
+        return int(line.split()[1]) * 1024
+
+    # Reading and drawing ----------------------------------------------------------------------
+
+    def _read(self, seconds: float) -> bool:
+        """Wait for bytes, at most so long; whether any came."""
+        if not self._open:
+            time.sleep(max(0.0, seconds))
+            return False
+        if not self._poll.poll(max(0.0, seconds) * 1000):
+            return False
+        try:
+            data = os.read(self._terminal, 65_536)
+        except OSError:  # the program has closed its side
+            data = b""
+        if not data:
+            self._open = False
+            return False
+        self.chunks.append(Chunk(time.perf_counter(), data))
+        self._answer(data)
+        return True
+
+    def _answer(self, data: bytes) -> None:
+        """Answer as a good terminal does: it can synchronise its output."""
+        heard, end = self._tail + data, 0
+        for question in _QUESTIONS.finditer(heard):
+            end = question.end()
+            os.write(self._terminal, self._reply(question))
+        rest = heard[end:]
+        start = rest.rfind(b"\x1b", -32)
+        self._tail = rest[start:] if start >= 0 else b""
+
+    def _reply(self, question: re.Match[bytes]) -> bytes:
+        kind = question.lastgroup
+        if kind == "mode":
+            known = 2 if question["mode"] == b"2026" else 0
+            return b"\x1b[?%b;%d$y" % (question["mode"], known)
+        if kind == "colour":
+            return b"\x1b]%b;rgb:0000/0000/0000\x1b\\" % question["colour"]
+        return {"place": b"\x1b[1;1R", "device": b"\x1b[?62;22c", "keys": b"\x1b[?0u"}[kind or ""]
+
+    def _draw(self) -> None:
+        while self._drawn < len(self.chunks):
+            self._draw_one()
+
+    def _draw_one(self) -> float:
+        chunk = self.chunks[self._drawn]
+        self._drawn += 1
+        self._stream.feed(_FOREIGN_TO_PYTE.sub(b"", chunk.data))
+        return chunk.at
+
+
+def cpu_seconds(pid: int) -> float:
+    """Seconds of CPU that a process and its children that have ended took so far."""
+    with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as stat:
+        fields = stat.read().rpartition(")")[2].split()
+    return sum(map(int, fields[11:15])) / _TICKS
