@@ -100,7 +100,7 @@ class JobTrack:
         status = progress.status or self.view.job.status
         changed = self.answered and status != self.view.status
         counts = _counts(progress)
-        if progress.created_at and self._created_at not in {None, progress.created_at}:
+        if _another_time(self._created_at, progress.created_at):
             self.estimate = Estimate(restarts=self.estimate.restarts + 1)
         self._created_at = progress.created_at or self._created_at
         self.estimate = advance(self.estimate, Sample(now.mono, counts, status, after_gap))
@@ -149,6 +149,7 @@ class JobTrack:
             rate=self.estimate.rate,
             lifetime_rate=_lifetime_rate(self.view.job, self._created_at, counts, status, now.wall),
             verdict=verdict(counts, status),
+            restarts=self.estimate.restarts,
             as_of=now.wall,
             missed=0,
             stale=False,
@@ -163,6 +164,13 @@ def _has_ended(job: Job, status: str | None = None) -> bool:
     word = status or job.status
     known = word in {"running", "paused"}
     return word in _ENDED or (not known and job.finished_at is not None)
+
+
+def _another_time(before: str | None, after: str | None) -> bool:
+    """Two times that differ, and not merely in how they are written."""
+    if before is None or after is None:
+        return False
+    return (parse_time(before) or before) != (parse_time(after) or after)
 
 
 def _counts(progress: Progress) -> Counts:

@@ -63,7 +63,11 @@ class Landing:
         account.succeeded(now)
         self._watch_clocks(now)
         after_gap, track.gaps = track.gaps != self._gaps, self._gaps
-        if track.told(progress, now, after_gap):
+        restarts = track.view.restarts
+        changed = track.told(progress, now, after_gap)
+        if track.view.restarts != restarts:
+            _log.warning("job %s: its counters fell, or it was created anew", track.job_id)
+        if changed:
             _log.info("job %s: now %s", track.job_id, track.view.status)
             account.listing.want()
 

@@ -91,6 +91,7 @@ class JobView:
     second since `createdAt`. as_of: when the counts were told, UTC seconds; None before the first.
     missed: polls in a row without an answer. stale: three or more of them.
     gone: the API no longer knows the job. ended: completed, aborted or otherwise finished.
+    restarts: how often counters fell or `createdAt` changed, and the rate began anew.
     problem: what the last poll of this very job failed with.
     """
 
@@ -109,6 +110,7 @@ class JobView:
     stale: bool = False
     gone: bool = False
     ended: bool = False
+    restarts: int = 0
     problem: ApiError | None = None
 
     @property

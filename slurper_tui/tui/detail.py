@@ -157,6 +157,8 @@ def _pace(view: JobView, facts: Facts, width: int) -> Iterator[Line]:
         yield (Piece("ETA ", "muted"), Piece(glyphs.say(words.DASH), "faint"))
     elif view.lifetime_rate is not None:
         yield (Piece(words.rate(view.lifetime_rate)), Piece("/s on average", "muted"))
+    if view.live and view.restarts:
+        yield from _wrapped("its counters began anew, and so did the rate", width, "muted")
     if view.gone:
         yield from _wrapped("no longer known to the API", width, "muted")
     yield from _trouble(view, facts, width)

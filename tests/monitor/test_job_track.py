@@ -239,3 +239,12 @@ def test_counts_nobody_told_are_unknown() -> None:
     assert (track.view.counts.done, track.view.percent) == (None, None)
     assert track.view.counts.objects == 1000
     assert track.view.lifetime_rate is None
+
+
+def test_the_same_instant_written_otherwise_restarts_nothing() -> None:
+    track = JobTrack("acc", Job(id="j", status="running", created_at="2026-03-19T15:46:20Z"))
+    for mono, created in enumerate(("2026-03-19T15:46:20.000Z", "2026-03-19T16:46:20+01:00")):
+        track.told(Progress(status="running", created_at=created), Moment(mono, mono), False)
+    assert track.view.restarts == 0
+    track.told(Progress(status="running", created_at="2026-03-20T15:46:20Z"), Moment(9, 9), False)
+    assert track.view.restarts == 1

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC
 from typing import Any
 
@@ -105,6 +106,11 @@ def test_keys_are_counted() -> None:
 
 def test_a_job_of_which_nothing_is_known_is_told_in_dashes() -> None:
     assert "—" in told(JobView("a", Job()))
+
+
+def test_counters_that_fell_are_noted() -> None:
+    assert "began anew" not in told(view())
+    assert "began anew" in told(replace(view(), restarts=1), 60)
 
 
 def test_a_job_that_is_gone_says_so() -> None:
