@@ -17,8 +17,9 @@ from typing import Any, cast
 from textual.app import App
 from textual.drivers.linux_driver import LinuxDriver
 
+from slurper_tui.cli.exit_codes import exit_code
 from slurper_tui.cli.guard import Guard
-from slurper_tui.cli.terminal import KEYBOARD, Terminal, in_foreground
+from slurper_tui.cli.terminal import Terminal, in_background
 
 
 class ScreenFile(io.TextIOBase):
@@ -57,15 +58,19 @@ class TerminalDriver(LinuxDriver):
         super().__init__(app, **settings)
         encoding = getattr(sys.__stdout__, "encoding", None) or "utf-8"
         self._file = cast(io.TextIOWrapper, ScreenFile(1, encoding))
-        self._stopping = False
+        self._busy = False
+        self._continued = False
 
     def start_application_mode(self) -> None:
-        """Open the screen."""
+        """Open the screen; in the background that has to wait until we are continued."""
         self.terminal.screen_open = True
         super().start_application_mode()  # type: ignore[no-untyped-call]  # untyped there
+        self.terminal.screen_open = self._key_thread is not None and self._key_thread.is_alive()
 
     def stop_application_mode(self) -> None:
         """Close the screen; from here on the writes are under way."""
+        if not self._busy:
+            self.guard.enforce(exit_code(self._app.return_code))
         if self.guard.ending is not None:
             # A program in the background would be stopped for touching the terminal.
             signal.signal(signal.SIGTTOU, signal.SIG_IGN)
@@ -92,35 +97,40 @@ class TerminalDriver(LinuxDriver):
 
         Where nobody could continue us (no job control), the system does not stop us either.
         """
-        if self._stopping or not self._auto_restart:
+        if self._busy or not self._auto_restart:
             return
-        self._stopping = True
+        self._busy = True
         self.suspend_application_mode()
         _stop_job()
         while self._is_behind():
             _stop_job()
-        self._stopping = False
-        if self.guard.ending is None:
-            self._reopen()
+        self._come_back()
 
     def _is_behind(self) -> bool:
         """Continued in the background, neither to be told to end nor brought back at once."""
-        for _ in range(4):
-            if in_foreground() or self.guard.ends_within(0.05):
-                return False
-        return _has_terminal()
+        return not any(not in_background() or self.guard.ends_within(0.05) for _ in range(4))
 
     def _sigcont_application(self, *_: object) -> None:
         """Come back from a stop that left no chance to give the terminal back."""
-        if self._stopping or not self._auto_restart or self.guard.ending is not None:
-            return
-        if self.terminal.screen_open and self._writer_thread is not None:
-            self.suspend_application_mode()
-        self._reopen()
+        self._continued = True
+        if self._auto_restart and not self._busy:
+            self._busy = True
+            self._come_back()
 
-    def _reopen(self) -> None:
-        self._must_signal_resume = True
-        self.resume_application_mode()
+    def _come_back(self) -> None:
+        """Open the screen, and once more whenever we are continued meanwhile.
+
+        A shell sets the terminal to its own taste before it continues a job, and a handler runs
+        in the midst of whatever is done here.
+        """
+        self._continued = True
+        while self._continued and self.guard.ending is None:
+            self._continued = False
+            if self.terminal.screen_open:
+                self.suspend_application_mode()
+            self._must_signal_resume = True
+            self.resume_application_mode()
+        self._busy = False
         self._loop.call_soon_threadsafe(self._repaint)
 
     def _repaint(self) -> None:
@@ -138,10 +148,3 @@ def _stop_job() -> None:
     handler = signal.signal(signal.SIGTSTP, signal.SIG_DFL)
     os.killpg(os.getpgrp(), signal.SIGTSTP)
     signal.signal(signal.SIGTSTP, handler)
-
-
-def _has_terminal() -> bool:
-    with suppress(OSError):
-        os.tcgetpgrp(KEYBOARD)
-        return True
-    return False

@@ -20,6 +20,14 @@ class ExitCode(IntEnum):
     TERMINATED = 143
 
 
+def exit_code(code: int | None) -> ExitCode:
+    """The exit code of that number, OK where nothing was said; an unknown one means a bug."""
+    try:
+        return ExitCode(code or 0)
+    except ValueError:
+        return ExitCode.BUG
+
+
 class Stop(Exception):
     """The program cannot go on: one line for the person, and the exit code."""
 

@@ -14,11 +14,11 @@ from slurper_tui.cli.choice import ChosenJobs
 from slurper_tui.cli.crash import crashed
 from slurper_tui.cli.dispatch import Surroundings, note, wanted_jobs, zone_of
 from slurper_tui.cli.driver import driver_for
-from slurper_tui.cli.exit_codes import ExitCode, Stop
+from slurper_tui.cli.exit_codes import ExitCode, Stop, exit_code
 from slurper_tui.cli.guard import Guard
 from slurper_tui.cli.session import PERMISSION, Session
 from slurper_tui.cli.state import load_view, save_view
-from slurper_tui.cli.terminal import Terminal
+from slurper_tui.cli.terminal import Terminal, wait_for_foreground
 from slurper_tui.config import Config, locate, nearest
 from slurper_tui.monitor.loop import Monitor
 from slurper_tui.tui.app import SlurperApp
@@ -41,6 +41,7 @@ def show(
         partial(save_view, around.state),
     )
     _check(config, app.available_themes)
+    wait_for_foreground()
     terminal = Terminal()
     with Guard(terminal.restore) as guard:
         app.driver_class = driver_for(terminal, guard)
@@ -87,7 +88,7 @@ async def _drive(app: SlurperApp, session: Session, guard: Guard, *, mouse: bool
     try:
         await app.run_async(mouse=mouse)
     finally:
-        guard.enforce(_code(app))
+        guard.enforce(exit_code(app.return_code))
         await session.client.close()
 
 
@@ -104,12 +105,4 @@ def _outcome(app: SlurperApp, guard: Guard, around: Surroundings) -> ExitCode:
     if app.fatal is not None:
         said = f"the API rejects these credentials: {app.fatal}; {PERMISSION}"
         raise Stop(said, ExitCode.CREDENTIALS)
-    return _code(app)
-
-
-def _code(app: SlurperApp) -> ExitCode:
-    """The app's own exit code; what Textual makes up by itself means a bug."""
-    try:
-        return ExitCode(app.return_code or 0)
-    except ValueError:
-        return ExitCode.BUG
+    return exit_code(app.return_code)

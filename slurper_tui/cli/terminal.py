@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import termios
+import time
 from contextlib import suppress
 
 from slurper_tui.cli.exit_codes import Stop
 
 KEYBOARD = 0
 """The descriptor that Textual reads keys from."""
+
+_TRIES = 40
 
 # Synchronised output, kitty keys, mouse, focus, paste and size reports off; wrapping on; plain
 # colours; then the alternate screen is left and the cursor shown.
@@ -35,17 +39,30 @@ class Terminal:
         if self.screen_open:
             self.screen_open = False
             _write_without_waiting(LEAVE.encode())
-        if in_foreground():
+        if not in_background():
             with suppress(termios.error):
                 termios.tcsetattr(KEYBOARD, termios.TCSANOW, self._attributes)
 
 
-def in_foreground() -> bool:
-    """Whether the terminal listens to this program rather than to a shell behind it."""
+def in_background() -> bool:
+    """Whether the terminal listens to another job, a shell for example, and not to this one."""
     try:
-        return os.tcgetpgrp(KEYBOARD) == os.getpgrp()
+        return os.tcgetpgrp(KEYBOARD) not in (0, os.getpgrp())
     except OSError:
         return False
+
+
+def wait_for_foreground() -> None:
+    """Stop, as a program does that reads keys in the background, until the shell's `fg`.
+
+    Raises Stop when nothing stops us: no shell is there that could.
+    """
+    for _ in range(_TRIES):
+        if not in_background():
+            return
+        os.killpg(os.getpgrp(), signal.SIGTTIN)
+        time.sleep(0.05)  # the signal is on its way, or ignored
+    raise Stop("another program is using this terminal")
 
 
 def take_keyboard() -> None:

@@ -264,6 +264,19 @@ def test_stopped_and_continued_by_a_shell(environ: dict[str, str], how: str) -> 
         program.assert_as_found()
 
 
+def test_started_in_the_background(environ: dict[str, str]) -> None:
+    with PtyProgram(SHELL, {**environ, "PS1": "ready> "}) as program:
+        program.see("ready>")
+        program.type(f"{PROGRAM} &\n")
+        program.see("[1]")
+        child = _child_of(program.process.pid)
+        program.wait_for(lambda: _state(child) == "T", "being stopped in the background")
+        program.type("clear; fg; echo left $?\n")
+        program.see("completed")
+        program.type("q")
+        program.see("left 0")
+
+
 @pytest.mark.parametrize("how", ["by key", "by signal"])
 def test_terminated_while_stopped(environ: dict[str, str], how: str) -> None:
     with PtyProgram(SHELL, {**environ, "PS1": "ready> "}) as program:
