@@ -16,6 +16,8 @@ from typing import Any, cast
 
 from textual.app import App
 from textual.drivers.linux_driver import LinuxDriver
+from textual.events import Resize
+from textual.geometry import Size
 
 from slurper_tui.cli.exit_codes import exit_code
 from slurper_tui.cli.guard import Guard
@@ -66,6 +68,16 @@ class TerminalDriver(LinuxDriver):
         self.terminal.screen_open = True
         super().start_application_mode()  # type: ignore[no-untyped-call]  # untyped there
         self.terminal.screen_open = self._key_thread is not None and self._key_thread.is_alive()
+        signal.signal(signal.SIGWINCH, self._resized)
+
+    def _resized(self, *_: object) -> None:
+        """Measure in the event loop: handlers interrupt one another, and an old size could win."""
+        self._loop.call_soon_threadsafe(self._tell_size)
+
+    def _tell_size(self) -> None:
+        if not self._in_band_window_resize:
+            size = Size(*self._get_terminal_size())
+            self._app.post_message(Resize(size, size))
 
     def stop_application_mode(self) -> None:
         """Close the screen; from here on the writes are under way."""

@@ -59,9 +59,11 @@ def test_being_told_to_wait(program: PtyProgram, server: LoopbackServer) -> None
 
 
 def test_any_size(program: PtyProgram) -> None:
-    for size in ((40, 12), (20, 5), (1, 1), (200, 50), (29, 6), (80, 24)):
+    """The last size counts, however many came before it in a moment."""
+    for size in ((40, 12), (20, 5), (1, 1), (200, 50), (29, 6), (30, 6), (2, 24), (20, 5)) * 5:
         program.resize(*size)
-    program.see("running")
+    program.resize(80, 24)
+    program.see("412k/412k")
 
 
 def test_letters_alone(server: LoopbackServer, tmp_path: Path) -> None:
