@@ -16,7 +16,9 @@ from slurper_tui.tui.glyphs import Look, role_of
 from slurper_tui.tui.lines import Line, Piece, fill, pad, shorten, spread, width_of, wrap
 from slurper_tui.tui.problems import error_details
 
-LABEL, COUNT, SHARE = 13, 13, 9
+LABEL, COUNT, SHARE = 13, 13, 8
+MILLIONS = 11
+"""The cells for all but billions of objects."""
 TWO_COLUMNS = 70
 """The width from which on the numbers stand beside the identity instead of above it."""
 
@@ -103,14 +105,16 @@ def _parts(counts: Counts) -> tuple[tuple[str, int | None], ...]:
 
 
 def _count_width(width: int) -> int:
-    """The cells for a count in full: the share goes before a digit does."""
-    return max(1, min(COUNT, width - LABEL - 1))
+    """The cells for a count in full: the share gives up its air first, then its place."""
+    beside_share = width - LABEL - SHARE
+    room = beside_share if beside_share >= MILLIONS else width - LABEL - 1
+    return max(1, min(COUNT, room))
 
 
 def _count_line(name: str, number: int | None, whole: int | None, look: Look, width: int) -> Line:
     role = _PART_ROLES[name] if number else "faint"
     count = pad(look.glyphs.say(words.count(number)), _count_width(width), right=True)
-    roomy = width >= LABEL + COUNT + SHARE
+    roomy = width >= LABEL + max(_count_width(width), len(count)) + SHARE
     share = pad(look.glyphs.say(words.share(number, whole)), SHARE, right=True) if roomy else ""
     failed = "error" if name == "failed" and number else ""
     return (

@@ -63,9 +63,13 @@ class TextLines(PaintedLines, can_focus=True):
 
 
 class DetailPane(TextLines):
-    """The highlighted job of a scene."""
+    """The highlighted job of a scene; `-empty` while there are no jobs at all."""
 
     scene: var[Scene] = var(Scene, init=False)
+
+    def __init__(self, look: Look, *, id: str) -> None:
+        super().__init__(look, id=id)
+        self.add_class("-empty")
 
     def lines_for(self, width: int) -> tuple[Line, ...]:
         """Tell the highlighted job, or nothing."""
@@ -74,6 +78,7 @@ class DetailPane(TextLines):
 
     def watch_scene(self, before: Scene, after: Scene) -> None:
         """Show the job, from its top when it is another one."""
+        self.set_class(not after.total, "-empty")
         if before.job is after.job and before.now == after.now:
             return
         if before.highlighted != after.highlighted:

@@ -16,4 +16,10 @@ def layout_for(size: Size) -> frozenset[str]:
     return frozenset({"-single"})
 
 
-LAYOUTS = frozenset({"-tiny", "-side", "-spacious", "-stacked", "-low", "-single"})
+LAYOUTS = ("-tiny", "-side", "-spacious", "-stacked", "-low", "-single")
+
+
+def layout_classes(size: Size) -> dict[str, bool]:
+    """Say of every class of a layout whether the screen has it."""
+    classes = layout_for(size)
+    return {name: name in classes for name in LAYOUTS}

@@ -82,11 +82,17 @@ def spread(left: Line, right: Line, width: int) -> Line:
 
 
 def wrap(text: str, width: int) -> list[str]:
-    """Cut text into parts of at most `width` cells, losing nothing; at least one part."""
+    """Cut text into parts of at most `width` cells, losing nothing; at least one part.
+
+    A part ends behind a blank where that costs less than half of it, so that words stay whole.
+    """
     width = max(2, width)
     parts = []
     while cell_len(text) > width:
         part = _head(text, width)
+        blank = part.rfind(" ") + 1
+        if blank > len(part) // 2:
+            part = part[:blank]
         parts.append(part)
         text = text[len(part) :]
     return [*parts, text]

@@ -29,7 +29,7 @@ from slurper_tui.tui.glyphs import Look
 from slurper_tui.tui.hints import Hint, hints_for
 from slurper_tui.tui.job_table import JobTable
 from slurper_tui.tui.keys import KEYS, next_interval
-from slurper_tui.tui.layout import LAYOUTS, layout_for
+from slurper_tui.tui.layout import layout_classes
 from slurper_tui.tui.options import ScreenOptions, ViewState
 from slurper_tui.tui.palette import Palette
 from slurper_tui.tui.scene import Scene
@@ -61,10 +61,11 @@ class MainScreen(Screen[None]):
         self._last_copy = ""
         self._looked_at: tuple[JobKey | None, frozenset[JobKey]] = (None, frozenset())
         self.set_reactive(MainScreen.scene, Scene(view=options.view, demo=options.demo))
-        self.update_classes({"-empty": True, "-ascii": options.ascii_only})
+        self.set_class(options.ascii_only, "-ascii")
 
     def compose(self) -> ComposeResult:
-        """Lay out the rows and panes."""
+        """Lay out the rows and panes, as the size allows from the start."""
+        self.update_classes(layout_classes(self.app.size))
         yield TotalsRow(self.look, id="totals").data_bind(MainScreen.scene)
         yield Banners(self.look, id="banners").data_bind(MainScreen.scene)
         with Container(id="panes"):
@@ -94,7 +95,6 @@ class MainScreen(Screen[None]):
         """Tell the feed what is looked at, and offer the keys that make sense now."""
         if not after.same_jobs(before):
             self.hints = hints_for(after, self._options.keymap, self.look)
-            self.set_class(not after.total, "-empty")
         self._tell_feed()
 
     def go_to(self, key: JobKey) -> None:
@@ -138,8 +138,7 @@ class MainScreen(Screen[None]):
 
     def on_resize(self, event: Resize) -> None:
         """Stand the panes as the size allows."""
-        classes = layout_for(event.size)
-        self.update_classes({name: name in classes for name in LAYOUTS})
+        self.update_classes(layout_classes(event.size))
 
     def on_key(self) -> None:
         """Put the news and the last note away; what was copied counts while its note stood."""

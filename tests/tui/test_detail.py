@@ -46,10 +46,10 @@ def test_a_long_id_is_told_in_full() -> None:
 
 def test_each_count_has_its_share() -> None:
     text = told(view(counts=Counts(1000, 300, 40, 10)))
-    assert "300   30.0 %" in text
-    assert "40    4.0 %" in text
-    assert "10    1.0 %" in text
-    assert "650   65.0 %" in text
+    assert "300  30.0 %" in text
+    assert "40   4.0 %" in text
+    assert "10   1.0 %" in text
+    assert "650  65.0 %" in text
     assert "1,000" in text
 
 

@@ -56,3 +56,11 @@ def test_a_bar_is_never_longer_than_the_truth(part: int, whole: int, width: int,
 
 def test_a_bar_grows_in_eighths_of_a_cell() -> None:
     assert [Glyphs().bar(n, 8, 1) for n in range(9)] == list(" ▏▎▍▌▋▊▉█")
+
+
+def test_wrapping_keeps_words_whole_where_it_can() -> None:
+    assert wrap("failed: the API answered 502 with an HTML page", 32) == [
+        "failed: the API answered 502 ",
+        "with an HTML page",
+    ]
+    assert wrap("a " + "b" * 10, 6) == ["a bbbb", "bbbbbb"]
