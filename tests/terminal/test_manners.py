@@ -260,7 +260,7 @@ def test_stopped_and_continued_by_a_shell(environ: dict[str, str], how: str) -> 
         program.type("q")
         program.see("left 0")
         program.type("exit\n")
-        program.process.wait(PATIENCE)
+        assert program.ended() == 0
         program.assert_as_found()
 
 
