@@ -15,7 +15,7 @@ class Feed(Protocol):
     """
 
     def snapshots(self) -> AsyncIterator[Snapshot]:
-        """Yield snapshots without end, one after each round and each page of the first listing."""
+        """Yield snapshots without end: after each round, and while the first listing comes in."""
         ...
 
     def look_at(self, highlighted: JobKey | None, visible: frozenset[JobKey]) -> None:

@@ -35,6 +35,9 @@ _ORDER = 1e-6
 NEWS_SECONDS = 1.0
 """What has landed is told after so long at the latest, whoever still hangs."""
 
+PAGE_SECONDS = 0.1
+"""Pages of a long list are told no more often; a picture of each would take longer than it."""
+
 
 class Monitor:
     """Follows the jobs of some accounts of one user. Implements `Feed`.
@@ -71,7 +74,7 @@ class Monitor:
         self._waiting = 0
         self._plan_again = True
         self._tell = True
-        self._news_since = math.inf
+        self._news_since, self._told_at = math.inf, -math.inf
         self._next_round = -math.inf
         self._round_begun: Moment | None = None
         self._rounds = 0
@@ -114,13 +117,13 @@ class Monitor:
             account.jobs = {j: t for j, t in account.jobs.items() if t.view.key in keys}
 
     async def snapshots(self) -> AsyncIterator[Snapshot]:
-        """Yield what is known: at once, after every round, and after each page of a first list."""
+        """Yield what is known: at once, after every round, and while a first list comes in."""
         crew = [asyncio.create_task(self._work()) for _ in range(WORKERS)]
         try:
             while True:
                 self._plan()
                 if self._tell:
-                    self._tell, self._news_since = False, math.inf
+                    self._tell, self._news_since, self._told_at = False, math.inf, self._now().mono
                     yield self._snapshot()
                 await self._rest(crew)
         finally:
@@ -230,10 +233,15 @@ class Monitor:
         if track is None:
             hurried = account.listing.hurried
             self._landing.page(account, page.value, now)
-            self._tell = self._tell or hurried
+            self._tell = self._tell or (hurried and self._is_news(account, now))
             self._plan_again = True
         else:
             self._landing.progress(account, track, answer.value, now)
+
+    def _is_news(self, account: AccountTrack, now: Moment) -> bool:
+        """Whether a page is told at once: the first, the last, and of the others a few a second."""
+        ends = account.listing.pages == 1 or not account.listing.hurried
+        return ends or now.mono >= self._told_at + PAGE_SECONDS
 
     def _landed(self) -> None:
         """One request less is under way."""
