@@ -40,7 +40,7 @@ KEYS: tuple[Binding, ...] = (
     _key("ctrl+l", "repaint", "screen.repaint", "repaint", "Draw the whole screen again."),
     _key(
         "ctrl+z",
-        "suspend",
+        "app.suspend_process",
         "app.suspend",
         "suspend",
         "Go to the background, as the shell's fg undoes.",
