@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import random
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -75,7 +76,7 @@ async def _watch(scene: Scene) -> Snapshot:
 
     account = SimulatedAccount(0, clock, jobs=scene.jobs)
     client = SlurperClient(token_credentials(account.token), transport=account.transport())
-    monitor = Monitor(client, [account.account_id], clock=clock)
+    monitor = Monitor(client, [account.account_id], clock=clock, rng=random.Random(0))
     outage_at = scene.minutes * 60
     last = None
     async for snapshot in monitor.snapshots():

@@ -4,6 +4,8 @@ import os
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -18,6 +20,19 @@ PROGRAM = (sys.executable, "-m", "slurper_tui")
 def environ(home: Path, **more: str) -> dict[str, str]:
     kept = {n: v for n, v in os.environ.items() if n == "PATH" or n.startswith("COVERAGE")}
     return {**kept, "HOME": str(home), "LANG": "C.UTF-8", **more}
+
+
+@contextmanager
+def watching(command: Sequence[str], env: Mapping[str, str]) -> Iterator[subprocess.Popen[bytes]]:
+    """A program that has said its first line, and ends with the test, however that ends."""
+    pipe = subprocess.PIPE
+    with subprocess.Popen(command, env=env, stdout=pipe, stderr=pipe) as program:
+        try:
+            assert program.stdout is not None
+            assert program.stdout.readline()
+            yield program
+        finally:
+            program.kill()
 
 
 def run_python(code: str, home: Path) -> str:
@@ -71,11 +86,10 @@ def test_a_watch_notices_that_its_reader_left_before_the_next_line(tmp_path: Pat
     account = SimulatedAccount(jobs=1)
     with serve(account) as server:
         env = environ(tmp_path, **server.environment())
-        watch = subprocess.Popen([*PROGRAM, "watch"], env=env, stdout=subprocess.PIPE)
-        assert watch.stdout is not None
-        assert watch.stdout.readline()
-        watch.stdout.close()
-        assert watch.wait(PATIENCE) == 0
+        with watching([*PROGRAM, "watch"], env) as watch:
+            assert watch.stdout is not None
+            watch.stdout.close()
+            assert watch.wait(PATIENCE) == 0
 
 
 @pytest.mark.parametrize(
@@ -86,32 +100,22 @@ def test_a_signal_ends_lines_with_its_code(number: int, code: int, tmp_path: Pat
     account = SimulatedAccount(jobs=2)
     with serve(account) as server:
         env = environ(tmp_path, **server.environment())
-        watch = subprocess.Popen(
-            [*PROGRAM, "watch"], env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE
-        )
-        assert watch.stdout is not None
-        assert watch.stdout.readline()
-        account.faults.add(Fault(Kind.HANG))
-        watch.send_signal(number)
-        _, said = watch.communicate(timeout=PATIENCE)
-        assert (watch.returncode, said) == (code, b"")
+        with watching([*PROGRAM, "watch"], env) as watch:
+            account.faults.add(Fault(Kind.HANG))
+            watch.send_signal(number)
+            _, said = watch.communicate(timeout=PATIENCE)
+            assert (watch.returncode, said) == (code, b"")
 
 
 def test_a_signal_that_was_ignored_at_the_start_stays_ignored(tmp_path: Path) -> None:
     account = SimulatedAccount(jobs=1)
     with serve(account) as server:
         env = environ(tmp_path, **server.environment())
-        watch = subprocess.Popen(
-            ["bash", "-c", f'trap "" HUP; exec "{sys.executable}" -m slurper_tui watch'],
-            env=env,
-            stdout=subprocess.PIPE,
-        )
-        assert watch.stdout is not None
-        assert watch.stdout.readline()
-        watch.send_signal(signal.SIGHUP)
-        watch.send_signal(signal.SIGTERM)
-        watch.stdout.close()
-        assert watch.wait(PATIENCE) in (143, 0)
+        line = f'trap "" HUP; exec "{sys.executable}" -m slurper_tui watch'
+        with watching(["bash", "-c", line], env) as watch:
+            watch.send_signal(signal.SIGHUP)
+            watch.send_signal(signal.SIGTERM)
+            assert watch.wait(PATIENCE) == 143
 
 
 def test_a_full_disk_is_one_line(tmp_path: Path) -> None:
