@@ -183,9 +183,10 @@ def _timed_out(error: httpx.TimeoutException) -> str:
 
 def _plain(error: Exception) -> str:
     """An error in words; the few that say nothing are named by their kind."""
+    if isinstance(error, httpx.RemoteProtocolError):
+        return _broken_protocol(str(error))
     kinds: dict[type[Exception], str] = {
         httpx.ConnectError: "cannot connect",
-        httpx.RemoteProtocolError: "the connection broke off",
         httpx.ReadError: "the connection was reset",
         httpx.WriteError: "the connection was reset",
         httpx.ProxyError: "the proxy refused",
@@ -194,6 +195,15 @@ def _plain(error: Exception) -> str:
     kind = kinds.get(type(error), "the exchange failed")
     detail = (_system_said(error) or str(error)).partition("\n")[0].strip()
     return f"{kind}: {detail}" if detail and kind != "the connection was reset" else kind
+
+
+def _broken_protocol(said: str) -> str:
+    """Tell an answer that is missing or cut off from one that is no HTTP at all."""
+    if "disconnected" in said:
+        return "the server hung up without an answer"
+    if "complete message" in said:
+        return "the answer was cut off"
+    return "the answer is not HTTP"
 
 
 def _system_said(error: BaseException) -> str:

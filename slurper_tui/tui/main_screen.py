@@ -9,13 +9,12 @@ from typing import ClassVar
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import BindingType
-from textual.containers import Container, Horizontal
-from textual.content import Content
+from textual.containers import Container
 from textual.events import Resize
 from textual.message import Message
 from textual.reactive import var
 from textual.screen import Screen
-from textual.widgets import Input, Static
+from textual.widgets import Input
 
 from slurper_tui.monitor.feed import Feed
 from slurper_tui.monitor.view import JobKey, Snapshot
@@ -24,7 +23,7 @@ from slurper_tui.tui.banners import Banners
 from slurper_tui.tui.clipboard import id_text, json_text, terminal_copies
 from slurper_tui.tui.detail_pane import DetailPane
 from slurper_tui.tui.dialogs import CopyDialog, HelpDialog, ProblemDialog
-from slurper_tui.tui.filter import TERMS
+from slurper_tui.tui.filter_line import FilterLine
 from slurper_tui.tui.glyphs import Look
 from slurper_tui.tui.hints import Hint, hints_for
 from slurper_tui.tui.job_table import JobTable
@@ -71,15 +70,12 @@ class MainScreen(Screen[None]):
         with Container(id="panes"):
             yield JobTable(self.look, id="jobs").data_bind(MainScreen.scene)
             yield DetailPane(self.look, id="detail").data_bind(MainScreen.scene)
-        with Horizontal(id="filter-line"):
-            yield Static(Content(" / "))
-            yield Input(placeholder=TERMS, select_on_focus=False, id="filter")
+        yield FilterLine(id="filter-line")
         status = StatusLine(self.look, id="status")
         yield status.data_bind(MainScreen.scene, MainScreen.hints)
 
     def on_mount(self) -> None:
         """Say that snapshots can be shown now."""
-        self.query_one(Input).cursor_blink = False
         self.hints = hints_for(self.scene, self._options.keymap, self.look)
         self.post_message(self.Ready())
 
@@ -115,7 +111,7 @@ class MainScreen(Screen[None]):
         self.scene = scenes.arrange(replace(self.scene, view=view))
 
     def _note(self, text: str) -> None:
-        self.scene = replace(self.scene, note=text)
+        self.scene = scenes.noted(self.scene, text)
 
     @on(JobTable.Scrolled)
     def _tell_feed(self) -> None:

@@ -13,6 +13,9 @@ from slurper_tui.tui.options import ViewState
 BUDGET_STEP = 0.05
 """The part of the budget that its figure must move by to be rewritten when nothing else did."""
 
+NOTE_ROUNDS = 2
+"""A note gives way to the facts after so many rounds, which is one whole interval at least."""
+
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Scene:
@@ -20,7 +23,8 @@ class Scene:
 
     jobs: filtered and in order. rows: where each of them stands. snapshot: None before the first.
     frozen: the snapshot stands still while polling goes on. news: an outage just over.
-    note: a short answer to the last key, until the next one. demo: none of this is real.
+    note: a short answer to the last key, until the next one or the second round after round
+    noted_in. demo: none of this is real.
     """
 
     snapshot: Snapshot | None = None
@@ -32,6 +36,7 @@ class Scene:
     frozen: bool = False
     news: Outage | None = None
     note: str = ""
+    noted_in: int = 0
     demo: bool = False
 
     @property
@@ -84,7 +89,13 @@ def see(scene: Scene, snapshot: Snapshot) -> Scene:
     news = _fresh_outage(scene.snapshot, snapshot) or scene.news
     if scene.snapshot is not None:
         snapshot = _steady_budget(scene.snapshot, snapshot)
-    return arrange(replace(scene, snapshot=snapshot, news=news))
+    note = scene.note if snapshot.rounds < scene.noted_in + NOTE_ROUNDS else ""
+    return arrange(replace(scene, snapshot=snapshot, news=news, note=note))
+
+
+def noted(scene: Scene, text: str) -> Scene:
+    """Answer a key with a few words."""
+    return replace(scene, note=text, noted_in=scene.snapshot.rounds if scene.snapshot else 0)
 
 
 def _fresh_outage(before: Snapshot | None, after: Snapshot) -> Outage | None:

@@ -38,10 +38,22 @@ def test_a_killed_server_and_its_return(program: PtyProgram, server: LoopbackSer
     assert "running" in program.text
 
 
-@pytest.mark.parametrize("kind", [Kind.HTML, Kind.TRUNCATED, Kind.RESET, Kind.CUT_OFF, Kind.NULL])
+@pytest.mark.parametrize(
+    "kind",
+    [
+        Kind.HTML,
+        Kind.GARBAGE,
+        Kind.TRUNCATED,
+        Kind.EMPTY,
+        Kind.NULL,
+        Kind.RESET,
+        Kind.CUT_OFF,
+        Kind.SLOW,
+    ],
+)
 def test_answers_that_are_none(program: PtyProgram, server: LoopbackServer, kind: Kind) -> None:
     account = server.accounts[0]
-    account.faults.add(Fault(kind))
+    account.faults.add(Fault(kind, seconds=12.0))
     program.type("R")
     program.see(" Age ")
     assert "running" in program.text

@@ -307,6 +307,15 @@ async def test_refresh_and_interval_reach_the_feed() -> None:
         assert stage.feed.asked == [("refresh", key), ("refresh_all",), *intervals]
 
 
+async def test_a_note_gives_way_to_the_facts_after_two_rounds() -> None:
+    async with staged(snapshot(view(1), rounds=7)) as stage:
+        await stage.press("R")
+        await stage.show(snapshot(view(1), rounds=8))
+        assert "asking for everything" in stage.status
+        await stage.show(snapshot(view(1), rounds=9))
+        assert "asking for everything" not in stage.status
+
+
 async def test_copying_says_so_and_a_second_time_shows_the_text() -> None:
     async with staged(snapshot(view(1))) as stage:
         await stage.press("y")
