@@ -67,10 +67,17 @@ class AccountTrack:
         self.under_way += 1
         self.probes += probe
 
+    def sent(self, track: JobTrack | None, now: float) -> None:
+        """The request leaves the queue and goes out."""
+        if track is not None:
+            track.sent_at = now
+
     def end(self, track: JobTrack | None, *, unasked: bool = False) -> None:
         """The request is back. unasked: it never got its answer and is due at once."""
         asked = self.listing if track is None else track
         asked.under_way = False
+        if track is not None:
+            track.sent_at = math.inf
         if unasked:
             asked.asked_at = -math.inf
         self.under_way -= 1
@@ -125,6 +132,12 @@ class AccountTrack:
         """
         for track in self.jobs.values():
             if track is not asked and not (just_begun and track.failing_since is not None):
+                track.missed()
+
+    def round_begins(self, now: float, interval: float, *, blocked: bool) -> None:
+        """Count a poll as missed that cannot be made: all polling stops, or the last one hangs."""
+        for track in self.jobs.values():
+            if blocked or track.sent_at < now - interval / 2:
                 track.missed()
 
     def round_is_over(self, begun: Moment) -> None:

@@ -26,7 +26,11 @@ _ENDED = frozenset({"completed", "aborted"})
 
 
 class JobTrack:
-    """Mutable, and private to the monitor; everyone else sees its `view`."""
+    """Mutable, and private to the monitor; everyone else sees its `view`.
+
+    asked_at: when it was last queued to be asked, monotonic seconds. sent_at: since when an answer
+    is awaited; infinite when none is.
+    """
 
     def __init__(self, account_id: str, job: Job) -> None:
         self.view = JobView(account_id, job, status=job.status, ended=_has_ended(job))
@@ -36,6 +40,7 @@ class JobTrack:
         self.closed = False
         self.lazy = self.view.ended
         self.asked_at = -math.inf
+        self.sent_at = math.inf
         self.retry_at = -math.inf
         self.failing_since: float | None = None
         self.failures = 0

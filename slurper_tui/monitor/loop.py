@@ -163,9 +163,9 @@ class Monitor:
         self._round_begun = now
         late = now.mono - self._next_round > self._interval
         self._next_round = (now.mono if late else self._next_round) + self._interval
-        if now.mono < self._pacing.budget.blocked_until:
-            for account in self._accounts:
-                account.everyone_missed(None, just_begun=False)
+        blocked = now.mono < self._pacing.budget.blocked_until
+        for account in self._accounts:
+            account.round_begins(now.mono, self._interval, blocked=blocked)
 
     def _end_round(self) -> None:
         if self._round_begun is None:
@@ -206,6 +206,7 @@ class Monitor:
             self._landed()
             return
         self._pacing.budget.sent(now.mono)
+        account.sent(track, now.mono)
         account_failed = account.problem is not None
         try:
             await self._exchange(account, track)
@@ -221,8 +222,7 @@ class Monitor:
     async def _exchange(self, account: AccountTrack, track: JobTrack | None) -> None:
         """Send one request and apply a good answer. Raises ApiError for any other."""
         if track is None:
-            offset = account.listing.offset
-            page = await self._api.list_jobs(account.account_id, offset=offset)
+            page = await self._api.list_jobs(account.account_id, offset=account.listing.offset)
             limit = page.limit
         else:
             answer = await self._api.progress(account.account_id, track.job_id)

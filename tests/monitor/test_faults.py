@@ -64,6 +64,27 @@ async def test_an_outage_keeps_the_values_and_ends_with_news(fault: Fault) -> No
 
 
 @timeless
+async def test_an_answer_that_hangs_is_a_poll_missed_in_every_round() -> None:
+    hanging = 0.0
+    async with bench(make_accounts(1, jobs=3, running=3), latency=lambda r: hanging) as b:
+        await b.rounds(3)
+        moving = running(b.account)
+        hanging, begun = 19.0, now()
+        await b.until(lambda s: all(b.job(j).missed == 1 for j in moving), within=11)
+        await b.until(lambda s: all(b.job(j).stale for j in moving), within=11)
+        assert now() <= begun + 22
+        await b.until(lambda s: all(b.job(j).missed == 0 for j in moving), within=11)
+
+
+@timeless
+async def test_answers_slower_than_nothing_but_faster_than_the_interval_miss_nothing() -> None:
+    async with bench(make_accounts(1, jobs=3, running=3), latency=lambda r: 4.9) as b:
+        await b.rounds(2)
+        for _ in range(10):
+            assert not any(view.missed for view in (await b.rounds(1)).jobs)
+
+
+@timeless
 async def test_a_failing_account_is_probed_by_one_request_at_a_time_up_to_a_minute_apart() -> None:
     async with bench(make_accounts(1, jobs=30, running=10), latency=lambda r: 3.0) as b:
         await b.seconds(30)
