@@ -11,6 +11,7 @@ import logging
 import os
 import time
 from collections.abc import Mapping
+from urllib.request import getproxies
 
 import httpx
 import msgspec
@@ -28,6 +29,8 @@ WHOLE_SECONDS = 45.0
 
 MOST_BYTES = 64 * 2**20
 """A page of 50 jobs with 10,000 keys each is large but believable; more than this is not."""
+
+HIGHEST_PORT = 65535
 
 _log = logging.getLogger("slurper_tui.api")
 
@@ -121,6 +124,8 @@ def _make_client(
 ) -> httpx.AsyncClient:
     """Make the one client. Raises ValueError when the proxy or certificate settings are broken."""
     try:
+        if base.scheme == "https":
+            _check_proxies()
         return httpx.AsyncClient(
             headers={"User-Agent": "slurper-tui", **credentials.headers()},
             timeout=httpx.Timeout(READ_SECONDS, connect=CONNECT_SECONDS, pool=POOL_SECONDS),
@@ -132,9 +137,17 @@ def _make_client(
             trust_env=base.scheme == "https",
             verify=base.scheme == "https",
         )
-    except (ValueError, ImportError, OSError) as error:
+    except (ValueError, ImportError, OSError, httpx.InvalidURL) as error:
         reason = str(error).partition("\n")[0]
         raise ValueError(f"the proxy or certificate settings do not work: {reason}") from None
+
+
+def _check_proxies() -> None:
+    """Raise ValueError for a port that no socket takes, which httpx only finds out at each try."""
+    proxies = getproxies()
+    for kind in ("http", "https", "all"):
+        if (httpx.URL(proxies.get(kind, "")).port or 0) > HIGHEST_PORT:
+            raise ValueError(f"a proxy's port is above {HIGHEST_PORT}")
 
 
 def _oversized(response: httpx.Response) -> BadAnswer:
@@ -154,8 +167,8 @@ def check_base_url(text: str) -> httpx.URL:
         raise ValueError(f"the base URL is not a URL: {error}") from None
     if url.scheme not in {"https", "http"} or not url.host:
         raise ValueError("the base URL must begin with https:// and name a host")
-    if (url.port or 0) > 65535:
-        raise ValueError("the base URL is not a URL: its port is above 65535")
+    if (url.port or 0) > HIGHEST_PORT:
+        raise ValueError(f"the base URL is not a URL: its port is above {HIGHEST_PORT}")
     if url.userinfo or "?" in text or "#" in text:
         raise ValueError("the base URL must hold no user, password, query or fragment")
     if url.scheme == "http" and not is_loopback(url.host):

@@ -46,12 +46,16 @@ def open_session(
         raise Stop(f"no account id: set {ACCOUNT_VARIABLE} or give --account ID; {WHERE_ACCOUNT}")
     with _without_click():
         from slurper_tui.api.client import DEFAULT_BASE_URL, SlurperClient  # httpx: 60 ms
+        from slurper_tui.api.exchange import check_base_url
+    base_url = config.base_url or DEFAULT_BASE_URL
     try:
-        client = SlurperClient(
-            credentials, config.base_url or DEFAULT_BASE_URL, transport=transport
-        )
+        check_base_url(base_url)
     except ValueError as error:
         raise Stop(f"{BASE_URL_VARIABLE}: {error}") from None
+    try:
+        client = SlurperClient(credentials, base_url, transport=transport)
+    except ValueError as error:
+        raise Stop(str(error)) from None
     return Session(client, config.accounts)
 
 

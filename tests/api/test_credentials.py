@@ -176,11 +176,21 @@ async def test_a_proxy_of_the_environment_does_not_see_what_is_for_loopback(
     assert seen == []
 
 
-def test_settings_that_do_not_work_are_told_in_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("HTTPS_PROXY", "nonsense://x")
+@pytest.mark.parametrize("proxy", ["nonsense://x", "http://127.0.0.1:99999", "http://[::"])
+def test_settings_that_do_not_work_are_told_in_one_line(
+    monkeypatch: pytest.MonkeyPatch, proxy: str
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", proxy)
     with pytest.raises(ValueError, match="proxy or certificate settings") as refused:
         SlurperClient(token_credentials(SECRET), "https://x")
     assert "\n" not in str(refused.value)
+
+
+async def test_hosts_without_a_proxy_are_no_proxies(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
+    monkeypatch.setenv("NO_PROXY", "*.example.com,::1,x:99999")
+    client = SlurperClient(token_credentials(SECRET), "https://x")
+    await client.close()
 
 
 async def test_no_redirect_carries_a_secret_away() -> None:

@@ -209,8 +209,11 @@ def test_rejected_credentials_end_with_one_line(environ: dict[str, str]) -> None
         assert b"wrong-secret" not in program.raw
 
 
-@pytest.mark.parametrize(("job", "said"), [("zzz", "no job's id begins with 'zzz'")])
-def test_a_job_that_is_not_there_ends_with_one_line(
+@pytest.mark.parametrize(
+    ("job", "said"),
+    [("zzz", "no job's id begins with 'zzz'"), ("a", "2 jobs' ids begin with 'a': a55956")],
+)
+def test_a_job_that_is_not_clear_ends_with_one_line(
     environ: dict[str, str], job: str, said: str
 ) -> None:
     with PtyProgram([PROGRAM, job], environ) as program:
