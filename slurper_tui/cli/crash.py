@@ -10,7 +10,6 @@ import traceback
 from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from datetime import UTC, datetime
-from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -71,6 +70,8 @@ def versions() -> tuple[str, ...]:
 
 
 def _version(name: str) -> str:
+    from importlib import metadata  # 5 ms, which only a report needs to pay
+
     try:
         return metadata.version(name)
     except metadata.PackageNotFoundError:

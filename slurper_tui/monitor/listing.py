@@ -36,6 +36,11 @@ class Listing:
         self.problem: Problem | None = None
         self._seen: set[str] = set()
 
+    @property
+    def settled(self) -> bool:
+        """No further page of a first reading is about to bring other jobs."""
+        return self.complete or self.problem is not None
+
     def restart(self) -> None:
         """Read the whole list from its beginning, in a hurry."""
         self.offset = 0

@@ -139,5 +139,7 @@ def _job_ask(
         return Ask(Rank.ASKED_FOR, overdue, account, track)
     if not track.lazy:
         return Ask(Rank.DUE, overdue, account, track)
+    if not account.listing.settled:
+        return None  # with every page other rows become visible
     seen = track.key in focus.visible
     return Ask(Rank.VISIBLE if seen else Rank.LAZY, overdue, account, track)

@@ -95,6 +95,16 @@ def test_the_first_list_goes_before_everything_but_the_highlighted_job() -> None
     ]
 
 
+def test_ended_jobs_wait_for_the_whole_list_but_not_for_ever() -> None:
+    made = account("running", "completed", "completed", answered=False)
+    made.listing.restart()
+    made.listing.complete = False
+    focus = Focus(JobKey("acc", "j1"), frozenset({JobKey("acc", "j2")}))
+    assert set(due(made, 60.0, focus)) == {"list", "j0", "j1"}
+    made.listing.failed(Unreachable("x"), Moment(NOW, NOW), 90.0)
+    assert set(due(made, 60.0, focus)) == {"j0", "j1", "j2"}
+
+
 @pytest.mark.parametrize("kind", ["under way", "not yet", "closed", "missing"])
 def test_what_is_not_to_be_asked_is_not(kind: str) -> None:
     made = account("running")
