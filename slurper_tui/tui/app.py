@@ -77,6 +77,16 @@ class SlurperApp(App[int]):
         self.fatal = next(problems).error
         self.exit(EXIT_REJECTED, return_code=EXIT_REJECTED)
 
+    def refresh_css(self, animate: bool = True) -> None:
+        """Dress everything in the colours of a theme; before anything stands, just choose them.
+
+        Textual would read the stylesheet twice, a thirtieth of the start.
+        """
+        if self.main.is_mounted:
+            super().refresh_css(animate)
+        else:
+            self.stylesheet.set_variables(self.get_css_variables())
+
     def action_leave(self) -> None:
         """Leave; the jobs go on."""
         self.exit(0)
