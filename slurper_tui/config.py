@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
+
+import msgspec
+from msgspec.structs import replace
 
 MIN_INTERVAL = 2.0
 MAX_INTERVAL = 86_400.0
@@ -22,8 +24,7 @@ class ConfigError(Exception):
     """A setting that cannot be used, in one line."""
 
 
-@dataclass(frozen=True, slots=True)
-class Config:
+class Config(msgspec.Struct, frozen=True):
     """Everything that can be set, for one run.
 
     interval: seconds between rounds. ascii_only: letters instead of symbols. keys: binding id
@@ -35,14 +36,13 @@ class Config:
     ascii_only: bool = False
     mouse: bool = False
     utc: bool = False
-    keys: Mapping[str, str] = field(default_factory=dict)
+    keys: Mapping[str, str] = msgspec.field(default_factory=dict)
     accounts: tuple[str, ...] = ()
     base_url: str | None = None
     file: Path | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Flags:
+class Flags(msgspec.Struct, frozen=True):
     """What the command line set; None or empty where it said nothing."""
 
     theme: str | None = None

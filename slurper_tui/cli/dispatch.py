@@ -8,10 +8,11 @@ import logging
 import os
 import sys
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
 from datetime import UTC, tzinfo
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
+
+import msgspec
 
 from slurper_tui.cli.exit_codes import ExitCode, Stop
 from slurper_tui.cli.guard import Guard
@@ -27,19 +28,18 @@ DEMO_ROUNDS = 3
 _NO_SCREEN = frozenset({"dumb", "unknown"})
 
 
-@dataclass(frozen=True, slots=True)
-class Surroundings:
+class Surroundings(msgspec.Struct, frozen=True):
     """What the program finds around itself; a test puts other things there.
 
     transport: None for the network. state: the folder for what is kept between runs.
     """
 
-    environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
-    out: TextIO | None = field(default_factory=lambda: sys.stdout)
-    err: TextIO | None = field(default_factory=lambda: sys.stderr)
+    environ: Mapping[str, str] = msgspec.field(default_factory=lambda: os.environ)
+    out: TextIO | None = msgspec.field(default_factory=lambda: sys.stdout)
+    err: TextIO | None = msgspec.field(default_factory=lambda: sys.stderr)
     transport: httpx.AsyncBaseTransport | None = None
-    config_file: Path = field(default_factory=lambda: _folder("config") / "config.toml")
-    state: Path = field(default_factory=lambda: _folder("state"))
+    config_file: Path = msgspec.field(default_factory=lambda: _folder("config") / "config.toml")
+    state: Path = msgspec.field(default_factory=lambda: _folder("state"))
 
 
 def _folder(kind: str) -> Path:

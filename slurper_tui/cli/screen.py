@@ -6,9 +6,10 @@ import argparse
 import asyncio
 import logging
 from collections.abc import Collection
-from dataclasses import replace
 from functools import partial
 from typing import NoReturn
+
+from msgspec.structs import replace
 
 from slurper_tui.cli.choice import ChosenJobs
 from slurper_tui.cli.crash import crashed

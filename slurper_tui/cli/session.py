@@ -5,8 +5,9 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from slurper_tui.api.credentials import Credentials, key_credentials, token_credentials
 from slurper_tui.cli.exit_codes import ExitCode, Stop
@@ -23,8 +24,7 @@ WHERE_ACCOUNT = "the account id is in the dashboard's address, dash.cloudflare.c
 PERMISSION = "a token needs the permission Workers R2 Storage Read"
 
 
-@dataclass(frozen=True, slots=True)
-class Session:
+class Session(msgspec.Struct, frozen=True):
     """A client that is ready, and the accounts to ask about."""
 
     client: SlurperClient

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 import os
 import tempfile
 from contextlib import suppress
 from pathlib import Path
+
+import msgspec
 
 from slurper_tui.tui.options import ViewState
 
@@ -34,7 +35,7 @@ def save_view(folder: Path, view: ViewState) -> None:
         descriptor, name = tempfile.mkstemp(dir=folder, prefix=FILE)
         try:
             with open(descriptor, "w", encoding="utf-8") as file:
-                json.dump(dataclasses.asdict(view), file)
+                json.dump(msgspec.structs.asdict(view), file)
             os.replace(name, folder / FILE)
         except OSError:
             with suppress(OSError):

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
 from datetime import tzinfo
+
+import msgspec
 
 from slurper_tui import format as fmt
 from slurper_tui.cli.choice import ChosenJobs
@@ -20,8 +21,7 @@ Told = tuple[str | None, str | None, int | None, int | None]
 """Status, phase, whole percent and failed count: a change of one of them is a line."""
 
 
-@dataclass(frozen=True, slots=True)
-class WatchOptions:
+class WatchOptions(msgspec.Struct, frozen=True):
     """How to say it, and for how long.
 
     zone: None for local time. until_ended: end when every job has. rounds: end with 0 after so

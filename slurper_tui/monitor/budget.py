@@ -8,7 +8,8 @@ Times are monotonic seconds.
 from __future__ import annotations
 
 import bisect
-from dataclasses import dataclass
+
+import msgspec
 
 from slurper_tui.api.errors import RateLimit
 
@@ -108,8 +109,7 @@ class Budget:
         return (min(left, self._left[0]), self._left[1] if left >= self._left[0] else until)
 
 
-@dataclass(slots=True)
-class Pace:
+class Pace(msgspec.Struct):
     """A token bucket: `burst` at once, then `rate` a second. Never more than both together."""
 
     burst: float

@@ -9,7 +9,9 @@ unevenly spaced samples). Polls without movement count like any other.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+
+import msgspec
+from msgspec.structs import replace
 
 from slurper_tui.monitor.view import Counts, Phase
 
@@ -27,8 +29,7 @@ SETTLED_SECONDS = 300.0
 """A total unchanged for both so many polls and so many seconds is taken as final."""
 
 
-@dataclass(frozen=True, slots=True)
-class Sample:
+class Sample(msgspec.Struct, frozen=True):
     """One good poll. at: monotonic seconds. after_gap: the clock jumped or slept before it."""
 
     at: float
@@ -37,8 +38,7 @@ class Sample:
     after_gap: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Estimate:
+class Estimate(msgspec.Struct, frozen=True):
     """What the samples so far add up to; `Estimate()` is what no sample says.
 
     last: the newest poll, its unknown counts filled with the last known ones.

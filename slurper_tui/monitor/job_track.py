@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from slurper_tui.api.errors import ApiError, NotFound
 from slurper_tui.api.models import Job, Progress

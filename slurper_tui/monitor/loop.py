@@ -13,7 +13,8 @@ import random
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import replace
+
+from msgspec.structs import replace
 
 from slurper_tui.api.errors import ApiError, RateLimited
 from slurper_tui.monitor.account_track import AccountTrack

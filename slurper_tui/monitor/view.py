@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
+
+import msgspec
 
 from slurper_tui.api.errors import ApiError
 from slurper_tui.api.models import Job
@@ -42,8 +43,7 @@ class State(StrEnum):
     GONE = "gone"
 
 
-@dataclass(frozen=True, slots=True)
-class Verdict:
+class Verdict(msgspec.Struct, frozen=True):
     """How an ended job reconciles. Counts are objects; None where unknown."""
 
     text: str
@@ -57,8 +57,7 @@ class Verdict:
         return self.failed == 0 and self.unaccounted == 0
 
 
-@dataclass(frozen=True, slots=True)
-class Counts:
+class Counts(msgspec.Struct, frozen=True):
     """The four counters as the API told them; None where it did not."""
 
     objects: int | None = None
@@ -81,8 +80,7 @@ class Counts:
         return max(0, self.objects - self.done)
 
 
-@dataclass(frozen=True, slots=True)
-class JobView:
+class JobView(msgspec.Struct, frozen=True):
     """One job as it stands.
 
     status: the progress answer's word, else the list's; None when neither said one.
@@ -144,8 +142,7 @@ class JobView:
         return not self.ended and not self.gone
 
 
-@dataclass(frozen=True, slots=True)
-class Problem:
+class Problem(msgspec.Struct, frozen=True):
     """Something that stands in the way of an account's polls.
 
     since, retry_at, last_good: UTC seconds; last_good is None when nothing ever answered.
@@ -157,8 +154,7 @@ class Problem:
     last_good: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Outage:
+class Outage(msgspec.Struct, frozen=True):
     """An outage that is over. since and until: UTC seconds. moved: objects done meanwhile."""
 
     since: float
@@ -166,8 +162,7 @@ class Outage:
     moved: int | None
 
 
-@dataclass(frozen=True, slots=True)
-class AccountView:
+class AccountView(msgspec.Struct, frozen=True):
     """One account. listed: its whole list was read once. pages: list pages read so far.
 
     problem: why the account as a whole does not answer. answered: it ever did.
@@ -182,8 +177,7 @@ class AccountView:
     outage: Outage | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class BudgetView:
+class BudgetView(msgspec.Struct, frozen=True):
     """The request budget of the user, as far as one program can know it.
 
     used: our own requests in the last five minutes. limit: what the API grants in that time.
@@ -202,8 +196,7 @@ class BudgetView:
     waiting: int = 0
 
 
-@dataclass(frozen=True, slots=True)
-class Snapshot:
+class Snapshot(msgspec.Struct, frozen=True):
     """Everything known at one moment. taken_at: UTC seconds. interval: seconds between rounds.
 
     rounds: how many rounds of polls are over. complete: every account was listed, and every job

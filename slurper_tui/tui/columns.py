@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 from functools import partial
 
+import msgspec
 from rich.cells import cell_len
 
 from slurper_tui import format as words
@@ -19,16 +19,14 @@ GAP = 2
 WIDE_TABLE, BROAD_TABLE = 96, 130
 
 
-@dataclass(frozen=True, slots=True)
-class Facts:
+class Facts(msgspec.Struct, frozen=True):
     """What a cell needs beside its job. now: UTC seconds, the moment the data was taken."""
 
     look: Look
     now: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class Column:
+class Column(msgspec.Struct, frozen=True):
     """One column. width: cells; the flexible one takes what is left. gap: blanks before it.
     priority: the lowest goes first when there is no room, 9 never. descending: how a person
     first wants it sorted.

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from itertools import zip_longest
 
+import msgspec
 from rich.cells import cell_len
 
 from slurper_tui import format as words
@@ -196,8 +196,7 @@ def _trouble(view: JobView, facts: Facts, width: int) -> Iterator[Line]:
 # Identity -------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class _Field:
+class _Field(msgspec.Struct, frozen=True):
     label: str
     text: str
 

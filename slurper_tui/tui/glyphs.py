@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import tzinfo
 from typing import NamedTuple
+
+import msgspec
 
 from slurper_tui.format import safe
 from slurper_tui.monitor.view import JobView, State
@@ -57,8 +58,7 @@ _PARTS = {"transferred": "█", "skipped": "▓", "failed": "▒", "remaining": 
 _PLAIN_PARTS = {"transferred": "#", "skipped": "+", "failed": "x", "remaining": "-"}
 
 
-@dataclass(frozen=True, slots=True)
-class Glyphs:
+class Glyphs(msgspec.Struct, frozen=True):
     """The signs of one terminal. ascii_only: nothing beyond the 95 printable ASCII characters."""
 
     ascii_only: bool = False
@@ -96,8 +96,7 @@ class Glyphs:
         return ("█" * full + _EIGHTHS[eighths])[:width].ljust(width)
 
 
-@dataclass(frozen=True, slots=True)
-class Look:
+class Look(msgspec.Struct, frozen=True):
     """What every drawing needs: the signs, and the zone that times are told in (None: local)."""
 
     glyphs: Glyphs = Glyphs()

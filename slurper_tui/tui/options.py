@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import tzinfo
 
+import msgspec
 
-@dataclass(frozen=True, slots=True)
-class ViewState:
+
+class ViewState(msgspec.Struct, frozen=True):
     """How the person last looked at the list. theme, sort: None for the defaults."""
 
     theme: str | None = None
@@ -18,8 +18,7 @@ class ViewState:
     hide_ended: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class ScreenOptions:
+class ScreenOptions(msgspec.Struct, frozen=True):
     """Fixed for one run. zone: None for local time. keymap: binding id to key, from the file.
 
     environ: what tells which terminal this is.
@@ -28,6 +27,6 @@ class ScreenOptions:
     ascii_only: bool = False
     zone: tzinfo | None = None
     demo: bool = False
-    keymap: Mapping[str, str] = field(default_factory=dict)
+    keymap: Mapping[str, str] = msgspec.field(default_factory=dict)
     view: ViewState = ViewState()
-    environ: Mapping[str, str] = field(default_factory=lambda: os.environ)
+    environ: Mapping[str, str] = msgspec.field(default_factory=lambda: os.environ)

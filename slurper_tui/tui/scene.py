@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+
+import msgspec
+from msgspec.structs import replace
 
 from slurper_tui.monitor.view import BudgetView, JobKey, JobView, Outage, Snapshot
 from slurper_tui.tui.columns import SORTS, sorted_jobs
@@ -17,8 +19,7 @@ NOTE_ROUNDS = 2
 """A note gives way to the facts after so many rounds, which is one whole interval at least."""
 
 
-@dataclass(frozen=True, eq=False, slots=True)
-class Scene:
+class Scene(msgspec.Struct, frozen=True, eq=False):
     """What is looked at, and how.
 
     jobs: filtered and in order. rows: where each of them stands. snapshot: None before the first.
@@ -29,9 +30,9 @@ class Scene:
 
     snapshot: Snapshot | None = None
     jobs: tuple[JobView, ...] = ()
-    rows: Mapping[JobKey, int] = field(default_factory=dict)
+    rows: Mapping[JobKey, int] = msgspec.field(default_factory=dict)
     highlighted: JobKey | None = None
-    view: ViewState = field(default_factory=ViewState)
+    view: ViewState = msgspec.field(default_factory=ViewState)
     filter_text: str = ""
     frozen: bool = False
     news: Outage | None = None

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
+import msgspec
 from textual.reactive import var
 
 from slurper_tui import format as words
@@ -17,8 +17,7 @@ from slurper_tui.tui.problems import standing_problem
 from slurper_tui.tui.scene import Scene
 
 
-@dataclass(frozen=True, slots=True)
-class Sums:
+class Sums(msgspec.Struct, frozen=True):
     """The counts of several jobs together. Objects, and objects per second.
 
     partial: a job's counts are not known. growing: a total still grows. provisional: it may.

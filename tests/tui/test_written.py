@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import UTC
 from typing import Any
 
 import pyte
 import pytest
+from msgspec.structs import replace
 from textual._compositor import CompositorUpdate
 from textual.app import App
 
