@@ -387,6 +387,19 @@ async def test_the_palette_wears_a_theme_and_keeps_it() -> None:
         assert stage.saved[-1].theme == "slurper-light"
 
 
+async def test_a_theme_that_is_changed_looks_like_one_from_the_start() -> None:
+    drawn = []
+    for begun in ("slurper-dark", "slurper-light"):
+        async with staged(snapshot(*THREE), view=ViewState(theme=begun)) as stage:
+            await stage.press("tab", "tab")
+            stage.app.main.choose_theme("slurper-light")
+            await stage.pilot.pause()
+            # What was written to the terminal, not what a fresh drawing would give.
+            widgets = stage.app.screen.query(PaintedLines)
+            drawn.append([dict(sorted(widget._painted.items())) for widget in widgets])
+    assert drawn[0] == drawn[1]
+
+
 async def test_the_palette_runs_an_action() -> None:
     async with staged(snapshot(*THREE)) as stage:
         await stage.press("colon", *"Hide or show the ended")
