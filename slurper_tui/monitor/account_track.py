@@ -86,6 +86,14 @@ class AccountTrack:
         """The person wants to know whether it answers again: try within a second."""
         self.retry_at = min(self.retry_at, now + 1.0)
 
+    def ask_now(self, now: float) -> None:
+        """The person wants to know everything: the list, and every job that may move."""
+        self.listing.restart()
+        self.probe_soon(now)
+        for track in self.jobs.values():
+            if not track.closed:
+                track.ask_now()
+
     def succeeded(self, now: Moment) -> None:
         """Something of this account answered."""
         if self.problem is not None:

@@ -22,7 +22,7 @@ from slurper_tui.monitor.job_track import JobTrack
 from slurper_tui.monitor.landing import Landing
 from slurper_tui.monitor.moment import Moment
 from slurper_tui.monitor.pacing import Pacing
-from slurper_tui.monitor.plan import Ask, Focus, Rank, demand, due_asks
+from slurper_tui.monitor.plan import Ask, Finder, Focus, Rank, demand, due_asks, focused_asks
 from slurper_tui.monitor.source import SlurperApi
 from slurper_tui.monitor.view import JobKey, Snapshot
 
@@ -73,7 +73,7 @@ class Monitor:
         self._stirred = asyncio.Event()
         self._under_way = 0
         self._waiting = 0
-        self._plan_again = True
+        self._find: Finder | None = due_asks
         self._tell = True
         self._news_since, self._told_at = math.inf, -math.inf
         self._next_round = -math.inf
@@ -84,8 +84,8 @@ class Monitor:
         """Ask the highlighted job first, and ended jobs on the screen before the others."""
         focus = Focus(highlighted, visible)
         if focus != self._focus:
-            self._focus = focus
-            self._stir(plan=True)
+            self._focus, self._find = focus, self._find or focused_asks
+            self._stirred.set()
 
     def refresh(self, key: JobKey) -> None:
         """Ask one job now."""
@@ -98,11 +98,7 @@ class Monitor:
     def refresh_all(self) -> None:
         """Read every list and ask every job that may move, now."""
         for account in self._accounts:
-            account.listing.restart()
-            account.probe_soon(self._now().mono)
-            for track in account.jobs.values():
-                if not track.closed:
-                    track.ask_now()
+            account.ask_now(self._now().mono)
         self._stir(plan=True)
 
     def set_interval(self, seconds: float) -> None:
@@ -138,16 +134,16 @@ class Monitor:
         begins = now.mono >= self._next_round
         if begins:
             self._begin_round(now)
-        if begins or self._plan_again:
-            self._plan_again = False
-            self._queue_due(now, begins)
+        if self._find is not None:
+            find, self._find = self._find, None
+            self._queue_due(now, begins, find)
         if self._under_way == 0:
             self._end_round()
             self._tell = self._tell or not math.isinf(self._news_since)
 
-    def _queue_due(self, now: Moment, begins: bool) -> None:
+    def _queue_due(self, now: Moment, begins: bool, find: Finder) -> None:
         """Queue what may go; in the middle of a round, only what cannot wait for the next."""
-        asks = due_asks(self._accounts, now.mono, self._interval, self._focus)
+        asks = find(self._accounts, now.mono, self._interval, self._focus)
         if self._eager:
             asks = [ask for ask in asks if ask.is_first]
         elif not begins:
@@ -161,7 +157,7 @@ class Monitor:
     def _begin_round(self, now: Moment) -> None:
         """Start the next round; one whose requests still hang is over all the same."""
         self._end_round()
-        self._round_begun = now
+        self._round_begun, self._find = now, due_asks
         late = now.mono - self._next_round > self._interval
         self._next_round = (now.mono if late else self._next_round) + self._interval
         blocked = now.mono < self._pacing.budget.blocked_until
@@ -217,7 +213,8 @@ class Monitor:
             self._pacing.budget.heard(error.limit, now.mono)
             self._landing.failed(ask, error, now, self._interval)
         recovered = account_failed and account.problem is None
-        self._plan_again = self._plan_again or recovered or account.listing.wanted
+        if recovered or account.listing.wanted:
+            self._find = due_asks
         self._landed()
 
     async def _exchange(self, account: AccountTrack, track: JobTrack | None) -> None:
@@ -235,7 +232,7 @@ class Monitor:
             hurried = account.listing.hurried
             self._landing.page(account, page.value, now)
             self._tell = self._tell or (hurried and self._is_news(account, now))
-            self._plan_again = True
+            self._find = due_asks
         else:
             self._landing.progress(account, track, answer.value, now)
 
@@ -262,7 +259,8 @@ class Monitor:
         now = self._now().mono
         self._tell = self._tell or now >= self._news_since + NEWS_SECONDS
         retries = (account.retry_at for account in self._accounts if account.problem)
-        self._plan_again = self._plan_again or self._eager or any(at <= now for at in retries)
+        if self._eager or any(at <= now for at in retries):
+            self._find = due_asks
         for worker in crew:
             if worker.done():
                 worker.result()
@@ -278,7 +276,7 @@ class Monitor:
         return min(times)
 
     def _stir(self, *, plan: bool = False, tell: bool = False) -> None:
-        self._plan_again = self._plan_again or plan
+        self._find = due_asks if plan else self._find
         self._tell = self._tell or tell
         self._stirred.set()
 

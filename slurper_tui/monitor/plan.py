@@ -8,7 +8,7 @@ carries every period stretches alike, and only the highlighted job keeps its pac
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from enum import IntEnum
 from typing import NamedTuple
 
@@ -64,12 +64,32 @@ class Focus(NamedTuple):
     visible: frozenset[JobKey] = frozenset()
 
 
+Finder = Callable[[Iterable[AccountTrack], float, float, Focus], list[Ask]]
+"""Finds what to ask of some accounts: at which monotonic time, interval and focus."""
+
+
 def due_asks(
     accounts: Iterable[AccountTrack], now: float, interval: float, focus: Focus
 ) -> list[Ask]:
     """Everything that may be asked at `now`, the most urgent first."""
     found = [ask for account in accounts for ask in _account_asks(account, now, interval, focus)]
-    return sorted(found, key=lambda ask: (ask.rank, -ask.overdue))
+    return sorted(found, key=_urgency)
+
+
+def focused_asks(
+    accounts: Iterable[AccountTrack], now: float, interval: float, focus: Focus
+) -> list[Ask]:
+    """What may be asked at `now` of the jobs that the person looks at, in time for the next key."""
+    wanted = focus.visible if focus.highlighted is None else focus.visible | {focus.highlighted}
+    answering = {a.account_id: a for a in accounts if a.problem is None}
+    seen = ((answering.get(key.account_id), key.job_id) for key in wanted)
+    pairs = ((account, account.jobs.get(job_id)) for account, job_id in seen if account)
+    asks = (_job_ask(a, track, now, interval, focus) for a, track in pairs if track)
+    return sorted(filter(None, asks), key=_urgency)
+
+
+def _urgency(ask: Ask) -> tuple[Rank, float]:
+    return ask.rank, -ask.overdue
 
 
 def list_period(interval: float) -> float:

@@ -9,8 +9,16 @@ from slurper_tui.api.models import Job, Progress
 from slurper_tui.monitor.account_track import AccountTrack
 from slurper_tui.monitor.job_track import JobTrack
 from slurper_tui.monitor.moment import Moment
-from slurper_tui.monitor.plan import Ask, Focus, Rank, demand, due_asks, list_period
-from slurper_tui.monitor.view import JobKey
+from slurper_tui.monitor.plan import (
+    Ask,
+    Focus,
+    Rank,
+    demand,
+    due_asks,
+    focused_asks,
+    list_period,
+)
+from slurper_tui.monitor.view import JobKey, Problem
 
 NOW = 1000.0
 
@@ -93,6 +101,18 @@ def test_the_first_list_goes_before_everything_but_the_highlighted_job() -> None
         (Rank.ASKED_FOR, "acc"),
         (Rank.FIRST_LIST, "new"),
     ]
+
+
+def test_a_look_elsewhere_finds_the_jobs_looked_at_alone() -> None:
+    made = account("running", "completed", "completed", "running", answered=False)
+    looked_at = frozenset({JobKey("acc", "j1"), JobKey("acc", "j3"), JobKey("acc", "unknown")})
+    focus = Focus(JobKey("acc", "j2"), looked_at | {JobKey("other", "j0")})
+    asks = focused_asks([made, account("running", name="failing")], NOW + 60.0, 5.0, focus)
+    assert names(asks) == ["j2", "j1", "j3"]
+    assert [a.rank for a in asks] == [Rank.ASKED_FOR, Rank.VISIBLE, Rank.DUE]
+    failing = account("running", name="other")
+    failing.problem = Problem(Unreachable("x"), NOW)
+    assert focused_asks([failing], NOW + 60.0, 5.0, focus) == []
 
 
 def test_ended_jobs_wait_for_the_whole_list_but_not_for_ever() -> None:
