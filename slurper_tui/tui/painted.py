@@ -142,6 +142,9 @@ def _cells(strip: Strip) -> list[Cell]:
     """Give every cell as character, half and style, so that no wide character is ever halved."""
     cells: list[Cell] = []
     for text, style, _control in strip:
+        if text.isascii():
+            cells.extend([(char, 0, style) for char in text])
+            continue
         for char in text:
             width = cell_len(char)
             if width == 0 and cells:
