@@ -24,8 +24,8 @@ class TextLines(PaintedLines, can_focus=True):
         self._lines: tuple[Line, ...] = ()
 
     def lines_for(self, width: int) -> tuple[Line, ...]:
-        """Make the lines for a pane of so many cells."""
-        raise NotImplementedError
+        """Make the lines for a pane of so many cells; none unless told otherwise."""
+        return ()
 
     def line_at(self, y: int) -> Line:
         """Draw the line at the scrolled place, and at the edges whether there is more."""

@@ -17,7 +17,7 @@ from rich.traceback import Traceback
 
 from slurper_tui.api.client import SlurperClient
 from slurper_tui.api.credentials import Credentials, key_credentials, token_credentials
-from slurper_tui.api.errors import ApiError
+from slurper_tui.api.errors import ApiError, Unreachable
 from slurper_tui.api.requests import NewJob, NewSource, NewTarget, Secret
 from slurper_tui.simulate import Fault, Kind, SimulatedAccount
 from tests.server import serve
@@ -190,6 +190,8 @@ async def test_hosts_without_a_proxy_are_no_proxies(monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")
     monkeypatch.setenv("NO_PROXY", "*.example.com,::1,x:99999")
     client = SlurperClient(token_credentials(SECRET), "https://x")
+    with pytest.raises(Unreachable, match="cannot connect"):
+        await client.list_jobs("a")
     await client.close()
 
 
