@@ -10,5 +10,8 @@ from hypothesis import HealthCheck, settings
 settings.register_profile("calm", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("calm")
 
-# Tests started by nohup would hand its deafness down to the programs that they signal.
-signal.signal(signal.SIGHUP, signal.SIG_DFL)
+# Tests started by nohup, or in a script's background, would hand that deafness down to the programs
+# that they signal.
+for _number in (signal.SIGHUP, signal.SIGQUIT, signal.SIGTERM):
+    signal.signal(_number, signal.SIG_DFL)
+signal.signal(signal.SIGINT, signal.default_int_handler)
