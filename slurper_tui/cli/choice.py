@@ -17,7 +17,7 @@ _NAMED = 5
 class ChosenJobs:
     """A feed of those jobs alone that a person has named, of all where none is. Implements `Feed`.
 
-    resolved: the lists were read, and each beginning turned out to be one job's.
+    resolved: the lists that can be were read, and each beginning turned out to be one job's.
     """
 
     def __init__(self, monitor: Monitor, prefixes: Sequence[str]) -> None:
@@ -33,9 +33,18 @@ class ChosenJobs:
         """Yield the monitor's snapshots. Raises Stop when a beginning is nobody's or several's."""
         async with aclosing(self._monitor.snapshots()) as snapshots:  # type: ignore[type-var]  # a generator
             async for snapshot in snapshots:
-                if not self.resolved and all(account.listed for account in snapshot.accounts):
+                if not self.resolved and self._can_tell(snapshot):
                     snapshot = self._resolve(snapshot)
                 yield snapshot
+
+    def _can_tell(self, snapshot: Snapshot) -> bool:
+        """All lists were read; or those that can be, and what is named stands in them."""
+        if all(account.listed for account in snapshot.accounts):
+            return True
+        ids = [view.key.job_id for view in snapshot.jobs]
+        return all(account.listed or account.problem for account in snapshot.accounts) and all(
+            any(id.startswith(prefix) for id in ids) for prefix in self._prefixes
+        )
 
     def _resolve(self, snapshot: Snapshot) -> Snapshot:
         keys = resolve(self._prefixes, snapshot.jobs)

@@ -49,7 +49,10 @@ def _run(arguments: "Sequence[str]", around: "Surroundings | None") -> int:
     if getattr(options, "version", False):
         from importlib import metadata  # 15 ms
 
-        print(PROG, metadata.version(PROG))
+        from slurper_tui.cli.output import Output  # which knows full disks and closed pipes
+
+        out, err = (around.out, around.err) if around else (sys.stdout, sys.stderr)
+        Output(out, err, ascii_only=False).line(f"{PROG} {metadata.version(PROG)}")
         return ExitCode.OK
     from slurper_tui.cli.dispatch import Surroundings, perform  # asyncio and all that follows
 

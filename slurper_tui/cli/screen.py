@@ -9,8 +9,6 @@ from collections.abc import Collection
 from functools import partial
 from typing import NoReturn
 
-from msgspec.structs import replace
-
 from slurper_tui.cli.choice import ChosenJobs
 from slurper_tui.cli.crash import crashed
 from slurper_tui.cli.dispatch import Surroundings, note, wanted_jobs, zone_of
@@ -38,7 +36,7 @@ def show(
     kept = load_view(around.state)
     app = SlurperApp(
         ChosenJobs(monitor, wanted),
-        _options(config, kept, options),
+        _options(config, kept, options, around),
         partial(save_view, around.state),
     )
     _check(config, app.available_themes)
@@ -53,14 +51,18 @@ def show(
     return _outcome(app, guard, around)
 
 
-def _options(config: Config, kept: ViewState, options: argparse.Namespace) -> ScreenOptions:
-    """What the app is told; a theme named by the person goes before the one that was kept."""
+def _options(
+    config: Config, kept: ViewState, options: argparse.Namespace, around: Surroundings
+) -> ScreenOptions:
+    """What the app is told; the theme of this run before the chosen one before the file's."""
     return ScreenOptions(
         ascii_only=config.ascii_only,
         zone=zone_of(config),
         demo=options.demo,
         keymap=config.keys,
-        view=replace(kept, theme=config.theme or kept.theme),
+        view=kept,
+        theme=options.theme or kept.theme or config.theme,
+        environ=around.environ,
     )
 
 

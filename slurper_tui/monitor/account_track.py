@@ -62,8 +62,10 @@ class AccountTrack:
 
     def begin(self, track: JobTrack | None, now: float, *, probe: bool) -> None:
         """A request is under way, for a job or for the next page of the list."""
-        asked = self.listing if track is None else track
-        asked.under_way, asked.wanted, asked.asked_at = True, False, now
+        if track is None:
+            self.listing.begin(now)
+        else:
+            track.under_way, track.wanted, track.asked_at = True, False, now
         self.under_way += 1
         self.probes += probe
 

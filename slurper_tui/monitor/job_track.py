@@ -12,7 +12,7 @@ from slurper_tui.format import parse_time
 from slurper_tui.monitor.estimate import Estimate, Sample, advance
 from slurper_tui.monitor.moment import Moment
 from slurper_tui.monitor.verdict import percent, verdict
-from slurper_tui.monitor.view import Counts, JobView
+from slurper_tui.monitor.view import Counts, JobView, Phase
 
 STALE_POLLS = 3
 """So many polls in a row without an answer make a job stale."""
@@ -133,10 +133,10 @@ class JobTrack:
             self.view = replace(self.view, missed=missed, stale=missed >= STALE_POLLS)
 
     def _close_if_over(self, counts: Counts, status: str | None, now: Moment) -> None:
-        """Completed is the last answer; after an abort, objects in flight still finish."""
+        """Completed is the last answer; after any other end, objects in flight still finish."""
         if status == "completed":
             self.closed = True
-        elif status != "aborted":
+        elif not _has_ended(self.view.job, status):
             self._steady_since = None
         elif self._steady_since is None or counts != self.view.counts:
             self._steady_since = now.mono
@@ -148,7 +148,7 @@ class JobTrack:
         return replace(
             self.view,
             status=status,
-            phase=self.estimate.phase,
+            phase=Phase.ENDED if ended else self.estimate.phase,
             counts=counts,
             percent=percent(counts, status),
             provisional=not (ended or self.estimate.settled),

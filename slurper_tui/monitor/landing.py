@@ -69,7 +69,7 @@ class Landing:
             _log.warning("job %s: its counters fell, or it was created anew", track.job_id)
         if changed:
             _log.info("job %s: now %s", track.job_id, track.view.status)
-            account.listing.want()
+            account.listing.wanted = True
 
     def failed(self, ask: Ask, error: ApiError, now: Moment, interval: float) -> None:
         """Take in a failure: of one job, of the list, of the account, or of the whole budget."""
@@ -90,10 +90,11 @@ class Landing:
     def _note(self, ask: Ask, error: ApiError, now: Moment, interval: float) -> float:
         """Note the failure where it happened; return since when that has been failing."""
         asked = ask.account.listing if ask.track is None else ask.track
+        first = asked.failing_since is None
         since = asked.asked_at if asked.failing_since is None else asked.failing_since
         asked.failed(error, now, self._wait(asked.failures + 1, interval))
-        if ask.track is not None and isinstance(error, NotFound):
-            ask.account.listing.want()
+        if ask.track is not None and isinstance(error, NotFound) and first:
+            ask.account.listing.wanted = True
         return since
 
     def _block(self, error: RateLimited, now: Moment) -> None:

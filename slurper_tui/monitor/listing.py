@@ -19,11 +19,14 @@ class Listing:
 
     hurried: pages follow one another without a pause, at the start and on request. complete: the
     whole list was read at least once. pages: how many answers came. wanted: something changed, so
-    a page is read soon. asked_at, retry_at, failing_since: monotonic seconds.
+    the first page, where new jobs are, is read soon and beside the turn. offset: where the turn
+    stands. extra: the request under way is beside the turn, and does not count for asked_at.
+    asked_at, retry_at, failing_since: monotonic seconds.
     """
 
     def __init__(self) -> None:
         self.offset = 0
+        self.extra = False
         self.hurried = True
         self.complete = False
         self.pages = 0
@@ -47,11 +50,16 @@ class Listing:
         self.hurried = True
         self._seen = set()
 
-    def want(self) -> None:
-        """Something changed: read soon, from the page where the newest jobs are likely to be."""
-        self.wanted = True
-        if not self.hurried:
-            self.offset, self._seen = 0, set()
+    @property
+    def asking(self) -> int:
+        """The offset that the request under way asks for."""
+        return 0 if self.extra else self.offset
+
+    def begin(self, now: float) -> None:
+        """A request is about to go out."""
+        self.extra = self.wanted and not self.hurried and self.offset > 0
+        self.asked_at = self.asked_at if self.extra else now
+        self.under_way, self.wanted = True, False
 
     def landed(self, page: Sequence[Job]) -> frozenset[str] | None:
         """Take in one page; return the ids of the whole list when this page was its last.
@@ -63,6 +71,10 @@ class Listing:
         self.failures, self.failing_since = 0, None
         self.problem, self.retry_at = None, -math.inf
         ids = {job.id for job in page if job.id}
+        if self.extra:
+            self.extra = False
+            self._seen |= ids
+            return None
         fresh = ids - self._seen
         self._seen |= ids
         full = len(page) >= PAGE_SIZE and fresh
@@ -78,6 +90,7 @@ class Listing:
         """A page could not be read. wait: seconds until the next try."""
         self.failing_since = now.mono if self.failing_since is None else self.failing_since
         self.failures += 1
+        self.wanted, self.extra = self.wanted or self.extra, False
         self.retry_at = now.mono + wait
         since = self.problem.since if self.problem else now.wall
         self.problem = Problem(error, since, retry_at=None if math.isinf(wait) else now.wall + wait)

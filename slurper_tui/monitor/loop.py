@@ -220,7 +220,7 @@ class Monitor:
     async def _exchange(self, account: AccountTrack, track: JobTrack | None) -> None:
         """Send one request and apply a good answer. Raises ApiError for any other."""
         if track is None:
-            page = await self._api.list_jobs(account.account_id, offset=account.listing.offset)
+            page = await self._api.list_jobs(account.account_id, offset=account.listing.asking)
             limit = page.limit
         else:
             answer = await self._api.progress(account.account_id, track.job_id)

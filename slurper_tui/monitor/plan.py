@@ -145,7 +145,7 @@ def _list_ask(account: AccountTrack, now: float, interval: float) -> Ask | None:
 def _job_ask(
     account: AccountTrack, track: JobTrack, now: float, interval: float, focus: Focus
 ) -> Ask | None:
-    if track.under_way or track.missing or now < track.retry_at:
+    if track.under_way or now < track.retry_at:
         return None
     if track.wanted:
         return Ask(Rank.VISIBLE, 0.0, account, track)

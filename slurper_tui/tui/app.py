@@ -18,6 +18,7 @@ from slurper_tui.monitor.feed import Feed
 from slurper_tui.monitor.view import Snapshot
 from slurper_tui.tui import themes
 from slurper_tui.tui.glyphs import Glyphs, Look
+from slurper_tui.tui.keys import KEYS
 from slurper_tui.tui.main_screen import MainScreen
 from slurper_tui.tui.options import ScreenOptions, ViewState
 from slurper_tui.tui.runs import RunsUpdate
@@ -34,6 +35,7 @@ class SlurperApp(App[int]):
     ENABLE_COMMAND_PALETTE = False
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+c", "leave", "quit", id="app.interrupt", priority=True, show=False),
+        *(key for key in KEYS if key.id == "app.suspend"),
     ]
 
     def __init__(
@@ -49,7 +51,7 @@ class SlurperApp(App[int]):
         self.main = MainScreen(feed, options, look, save_view)
         for theme in (themes.DARK, themes.LIGHT):
             self.register_theme(theme)
-        wanted = options.view.theme or themes.DEFAULT
+        wanted = options.theme or options.view.theme or themes.DEFAULT
         self.theme = wanted if wanted in self.available_themes else themes.DEFAULT
 
     def get_default_screen(self) -> Screen[None]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from datetime import tzinfo
 
@@ -21,7 +20,7 @@ class ViewState(msgspec.Struct, frozen=True):
 class ScreenOptions(msgspec.Struct, frozen=True):
     """Fixed for one run. zone: None for local time. keymap: binding id to key, from the file.
 
-    environ: what tells which terminal this is.
+    theme: what is worn at the start. environ: what tells which terminal this is.
     """
 
     ascii_only: bool = False
@@ -29,4 +28,5 @@ class ScreenOptions(msgspec.Struct, frozen=True):
     demo: bool = False
     keymap: Mapping[str, str] = msgspec.field(default_factory=dict)
     view: ViewState = ViewState()
-    environ: Mapping[str, str] = msgspec.field(default_factory=lambda: os.environ)
+    theme: str | None = None
+    environ: Mapping[str, str] = msgspec.field(default_factory=dict)

@@ -69,16 +69,40 @@ def test_what_was_seen_twice_is_named_once() -> None:
     assert listing.landed(page(40, 20)) == ids(60)
 
 
-def test_wanting_it_soon_begins_anew_but_does_not_stop_a_hurried_reading() -> None:
+def test_a_list_that_is_wanted_soon_is_read_from_its_first_page_beside_the_turn() -> None:
+    listing, jobs = Listing(), page(0, 120)
+    assert read_all(listing, jobs) == ids(120)
+    listing.landed(jobs[:PAGE_SIZE])
+    listing.asked_at, listing.wanted = 7.0, True
+    listing.begin(9.0)
+    assert (listing.asking, listing.offset, listing.asked_at, listing.wanted) == (0, 50, 7.0, False)
+    assert listing.landed([Job(id="new"), *jobs[:49]]) is None
+    listing.begin(10.0)
+    assert (listing.asking, listing.asked_at) == (50, 10.0)
+    assert listing.landed(jobs[50:100]) is None
+    assert listing.landed(jobs[100:]) == ids(120) | {"new"}
+
+
+def test_a_hurried_reading_and_a_first_page_need_nothing_beside_the_turn() -> None:
     listing = Listing()
     listing.landed(page(0))
-    listing.want()
-    assert (listing.offset, listing.wanted) == (PAGE_SIZE, True)
+    listing.wanted = True
+    listing.begin(1.0)
+    assert listing.asking == PAGE_SIZE
     listing.landed(page(PAGE_SIZE, 3))
+    listing.wanted = True
+    listing.begin(2.0)
+    assert (listing.asking, listing.asked_at) == (0, 2.0)
+
+
+def test_an_extra_reading_that_fails_is_wanted_still() -> None:
+    listing = Listing()
+    read_all(listing, page(0, 60))
     listing.landed(page(0))
-    listing.want()
-    assert listing.offset == 0
-    assert read_all(listing, page(0, 60)) == ids(60)
+    listing.wanted = True
+    listing.begin(1.0)
+    listing.failed(Unreachable("x"), Moment(2.0, 2.0), 5.0)
+    assert (listing.wanted, listing.offset) == (True, PAGE_SIZE)
 
 
 def test_starting_again_forgets_what_was_seen() -> None:

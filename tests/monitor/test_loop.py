@@ -234,6 +234,19 @@ async def test_a_404_marks_the_job_gone_and_reads_the_list_and_an_answer_brings_
 
 
 @timeless
+async def test_a_lasting_404_keeps_no_page_of_a_long_list_from_its_turn() -> None:
+    async with bench(make_accounts(1, jobs=340, running=2)) as b:
+        await b.until(lambda s: s.accounts[0].listed)
+        lost = running(b.account)[0]
+        b.account.faults.add(Fault(Kind.REFUSAL, job=lost, status=404, code=10007))
+        await b.seconds(600)
+        before = len(b.lists())
+        await b.seconds(600)
+        read = [r.offset for r in b.lists()[before:]]
+        assert min(map(read.count, range(0, 350, 50))) >= 600 // 10 // 7 - 1
+
+
+@timeless
 async def test_only_the_named_jobs_are_followed() -> None:
     async with bench() as b:
         await b.rounds(1)
