@@ -79,7 +79,7 @@ class Dialog(ModalScreen[None]):
 
 
 def _title(text: str) -> Iterator[Line]:
-    yield (Piece(text, "strong"),)
+    yield (Piece(text, "strong"), Piece("   Esc closes", "faint"))
     yield ()
 
 

@@ -99,7 +99,7 @@ class MainScreen(Screen[None]):
             view = replace(self.scene.view, hide_ended=False)
             self.scene = scenes.arrange(replace(self.scene, filter_text="", view=view))
         if key in self.scene.rows:
-            self.scene = replace(self.scene, highlighted=key)
+            self.scene = scenes.highlight(self.scene, key)
 
     def choose_theme(self, name: str) -> None:
         """Wear a theme and keep it."""

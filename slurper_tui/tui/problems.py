@@ -10,7 +10,10 @@ from slurper_tui.api.errors import ApiError, Rejected
 from slurper_tui.monitor.view import AccountView, Problem, Snapshot
 from slurper_tui.tui.columns import short_id
 from slurper_tui.tui.glyphs import Look
-from slurper_tui.tui.lines import Line, Piece, join
+from slurper_tui.tui.lines import Line, Piece, join, shorten, width_of
+
+LEAST_SAID = 12
+"""Cells that what failed gets in any case."""
 
 
 def in_trouble(snapshot: Snapshot) -> tuple[AccountView, ...]:
@@ -30,13 +33,29 @@ def time_of_day(at: float, look: Look) -> str:
     return datetime.fromtimestamp(at, look.zone).strftime("%H:%M:%S")
 
 
-def problem_line(problem: Problem, look: Look) -> Line:
-    """Say what failed, since when, and when the next try is."""
-    parts: list[Line] = [(Piece(look.glyphs.clean(problem.error.message), "error"),)]
-    parts.append((Piece(f"since {words.clock(problem.since, look.zone)}"),))
+def problem_line(problem: Problem, look: Look, room: int) -> Line:
+    """Say what failed, since when, and when the next try is, in `room` cells.
+
+    Where there is not enough, since when goes first, then the middle of what failed.
+    """
+    dot = look.glyphs.say(" · ")
+    said = look.glyphs.clean(problem.error.message)
+    since: Line = (Piece(f"since {words.clock(problem.since, look.zone)}"),)
+    again: list[Line] = []
     if problem.retry_at is not None:
-        parts.append((Piece(f"next try {time_of_day(problem.retry_at, look)}"),))
-    return join(parts, look.glyphs.say(" · "))
+        again.append((Piece(f"next try {time_of_day(problem.retry_at, look)}"),))
+    whole = join([(Piece(said, "error"),), since, *again], dot)
+    if width_of(whole) <= room:
+        return whole
+    left = room - sum(width_of(part) + len(dot) for part in again)
+    short = shorten(said, max(LEAST_SAID, left), look.glyphs.ellipsis)
+    return join([(Piece(short, "error"),), *again], dot)
+
+
+def blocked_words(snapshot: Snapshot, look: Look) -> str:
+    """Say until when the API wants to be left alone; "" when it does not."""
+    blocked = snapshot.budget.blocked_until
+    return "" if blocked is None else f"API asked to wait until {words.clock(blocked, look.zone)}"
 
 
 def banner_lines(snapshot: Snapshot | None, look: Look) -> tuple[Line, ...]:
@@ -76,9 +95,7 @@ def problem_details(snapshot: Snapshot | None, look: Look) -> list[tuple[str, st
         for pair in _account_details(account, account.problem, look)
     ]
     told.extend(_job_details(snapshot, look))
-    blocked = snapshot.budget.blocked_until
-    if blocked is not None:
-        told.append(("", f"The API asked to wait until {words.clock(blocked, look.zone)}."))
+    told.extend(_block_details(snapshot, look))
     return told or [("", "Nothing stands in the way: every account answers.")]
 
 
@@ -96,9 +113,22 @@ def _account_details(
         yield "next try", words.iso(problem.retry_at, look.zone)
 
 
+def _block_details(snapshot: Snapshot, look: Look) -> Iterator[tuple[str, str]]:
+    said = blocked_words(snapshot, look)
+    if not said:
+        return
+    yield "", f"{said}; its budget is shared with the dashboard"
+    if snapshot.budget.blocked_by is not None:
+        yield from error_details(snapshot.budget.blocked_by, look)
+    last = max((v.as_of for v in snapshot.jobs if v.as_of is not None), default=None)
+    yield "last good poll", "none yet" if last is None else words.iso(last, look.zone)
+
+
 def _job_details(snapshot: Snapshot, look: Look) -> Iterator[tuple[str, str]]:
+    """Tell of the jobs that fail otherwise than their account does."""
+    of_account = {(a.account_id, str(a.problem.error)) for a in snapshot.accounts if a.problem}
     for view in snapshot.jobs:
-        if view.problem:
+        if view.problem and (view.account_id, str(view.problem)) not in of_account:
             yield "", f"Job {look.glyphs.clean(view.job.id)}"
             yield from error_details(view.problem, look)
 

@@ -23,6 +23,7 @@ class Scene(msgspec.Struct, frozen=True, eq=False):
     """What is looked at, and how.
 
     jobs: filtered and in order. rows: where each of them stands. snapshot: None before the first.
+    sought: the job that the person went to last; the highlight returns to it when it can.
     frozen: the snapshot stands still while polling goes on. news: an outage just over.
     note: a short answer to the last key, until the next one or the second round after round
     noted_in. demo: none of this is real.
@@ -32,6 +33,7 @@ class Scene(msgspec.Struct, frozen=True, eq=False):
     jobs: tuple[JobView, ...] = ()
     rows: Mapping[JobKey, int] = msgspec.field(default_factory=dict)
     highlighted: JobKey | None = None
+    sought: JobKey | None = None
     view: ViewState = msgspec.field(default_factory=ViewState)
     filter_text: str = ""
     frozen: bool = False
@@ -78,11 +80,12 @@ def arrange(scene: Scene) -> Scene:
     seen = (view for view in known if wanted(view) and (view.live or not hide))
     jobs = tuple(sorted_jobs(seen, scene.view.sort, scene.view.inverted))
     rows = {view.key: row for row, view in enumerate(jobs)}
-    highlighted = scene.highlighted
+    highlighted = scene.sought if scene.sought in rows else scene.highlighted
     if highlighted not in rows:
         nearest = min(scene.cursor or 0, len(jobs) - 1)
         highlighted = jobs[nearest].key if jobs else None
-    return replace(scene, jobs=jobs, rows=rows, highlighted=highlighted)
+    sought = scene.sought or highlighted
+    return replace(scene, jobs=jobs, rows=rows, highlighted=highlighted, sought=sought)
 
 
 def see(scene: Scene, snapshot: Snapshot) -> Scene:
@@ -119,7 +122,12 @@ def highlight_row(scene: Scene, row: int) -> Scene:
     if not scene.jobs:
         return scene
     row = max(0, min(row, len(scene.jobs) - 1))
-    return replace(scene, highlighted=scene.jobs[row].key)
+    return highlight(scene, scene.jobs[row].key)
+
+
+def highlight(scene: Scene, key: JobKey) -> Scene:
+    """Go to a job that is shown."""
+    return replace(scene, highlighted=key, sought=key)
 
 
 def sort_step(view: ViewState, step: int) -> ViewState:

@@ -10,22 +10,30 @@ from slurper_tui import format as words
 from slurper_tui.monitor.view import BudgetView, Outage, Snapshot
 from slurper_tui.tui.glyphs import Look
 from slurper_tui.tui.hints import Hint
-from slurper_tui.tui.lines import Line, Piece, join, spread, width_of
+from slurper_tui.tui.lines import Line, Piece, join, shorten, spread, width_of
 from slurper_tui.tui.painted import PaintedLines
-from slurper_tui.tui.problems import in_trouble, problem_line, standing_problem
+from slurper_tui.tui.problems import (
+    blocked_words,
+    in_trouble,
+    problem_line,
+    standing_problem,
+)
 from slurper_tui.tui.scene import Scene
 
 MOST_HINTS = 7
 FEWEST_HINTS = 3
 """So many keys stay while there is any fact that can go."""
 
+MOST_FILTER = 24
+"""Cells for the words of a filter; the line above tells them in full while they are typed."""
+
 
 def status_line(scene: Scene, hints: Sequence[Hint], look: Look, width: int) -> Line:
     """Give the facts at the left and as many hints as fit at the right, the last ones longest."""
-    facts = list(_facts(scene, look))
+    reserved = width_of(_keys(hints[-FEWEST_HINTS:]))
+    facts = list(_facts(scene, look, width - reserved - 4))
     dot = look.glyphs.say(" · ")
     left = join(facts, dot)
-    reserved = width_of(_keys(hints[-FEWEST_HINTS:]))
     while len(facts) > 1 and width_of(left) + reserved + 4 > width:
         facts.pop()
         left = join(facts, dot)
@@ -40,8 +48,8 @@ def _keys(hints: Sequence[Hint]) -> Line:
     return join([(Piece(key, "key"), Piece(f" {word}", "muted")) for key, word in hints])
 
 
-def _facts(scene: Scene, look: Look) -> Iterator[Line]:
-    """Tell what matters, the most important first."""
+def _facts(scene: Scene, look: Look, room: int) -> Iterator[Line]:
+    """Tell what matters, the most important first. room: cells for the first of them."""
     say = look.glyphs.say
     if scene.note:
         yield (Piece(say(scene.note), "accent"),)
@@ -49,27 +57,29 @@ def _facts(scene: Scene, look: Look) -> Iterator[Line]:
     if snapshot is None:
         yield (Piece(say("connecting …"), "muted"),)
         return
+    yield from _trouble(snapshot, look, room)
     if scene.news:
         yield (Piece(say(_news(scene.news)), "accent"),)
     if scene.frozen:
         yield (Piece(f"frozen since {words.clock(snapshot.taken_at, look.zone)}", "warning"),)
     if scene.filter_text:
-        yield (Piece("/", "key"), Piece(look.glyphs.clean(scene.filter_text), "accent"))
-    yield from _trouble(snapshot, look)
+        typed = shorten(look.glyphs.clean(scene.filter_text), MOST_FILTER, look.glyphs.ellipsis)
+        yield (Piece("/", "key"), Piece(typed, "accent"))
     yield from _reading(snapshot)
     yield from _ordinary(snapshot, look)
 
 
-def _trouble(snapshot: Snapshot, look: Look) -> Iterator[Line]:
-    blocked = snapshot.budget.blocked_until
-    if blocked is not None:
-        until = words.clock(blocked, look.zone)
-        text = f"API asked to wait until {until}; its budget is shared with the dashboard"
-        yield (Piece(text, "warning"),)
+def _trouble(snapshot: Snapshot, look: Look, room: int) -> Iterator[Line]:
+    blocked = blocked_words(snapshot, look)
+    if blocked:
+        whole = f"{blocked}; its budget is shared with the dashboard"
+        short = f"{blocked} (shared budget)"
+        fits = (text for text in (whole, short) if len(text) <= room)
+        yield (Piece(next(fits, blocked), "warning"),)
         return
     problem = standing_problem(snapshot)
     if problem:
-        yield problem_line(problem, look)
+        yield problem_line(problem, look, room)
     elif troubled := in_trouble(snapshot):
         text = f"{len(troubled)} of {len(snapshot.accounts)} accounts do not answer"
         yield (Piece(text, "error"),)
@@ -84,14 +94,26 @@ def _reading(snapshot: Snapshot) -> Iterator[Line]:
 
 
 def _ordinary(snapshot: Snapshot, look: Look) -> Iterator[Line]:
-    at, zone = snapshot.taken_at, look.zone
-    text = f"as of {words.clock(at, zone)} {words.zone_name(at, zone)}"
-    yield (Piece(look.glyphs.clean(text), "muted"),)
+    at, zone = _data_from(snapshot), look.zone
+    if at is not None:
+        text = f"as of {words.clock(at, zone)} {words.zone_name(at, zone)}"
+        yield (Piece(look.glyphs.clean(text), "muted"),)
     yield (Piece(f"API {snapshot.budget.used}/{snapshot.budget.limit}", "muted"),)
     yield (Piece(f"every {snapshot.interval:g} s", "muted"),)
     slowed = _slowed(snapshot.budget)
     if slowed:
         yield (Piece(look.glyphs.say(slowed), "warning"),)
+
+
+def _data_from(snapshot: Snapshot) -> float | None:
+    """When the newest data came, UTC seconds: now, unless nothing comes in."""
+    if standing_problem(snapshot):
+        good = [a.problem.last_good for a in snapshot.accounts if a.problem]
+        return max((at for at in good if at is not None), default=None)
+    if snapshot.budget.blocked_until is not None:
+        told = [view.as_of for view in snapshot.jobs if view.as_of is not None]
+        return max(told, default=None)
+    return snapshot.taken_at
 
 
 def _slowed(budget: BudgetView) -> str:

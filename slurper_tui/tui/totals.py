@@ -13,7 +13,7 @@ from slurper_tui.tui.columns import short_id, shown_rate
 from slurper_tui.tui.glyphs import Look
 from slurper_tui.tui.lines import Line, Piece, join, spread, width_of
 from slurper_tui.tui.painted import PaintedLines
-from slurper_tui.tui.problems import standing_problem
+from slurper_tui.tui.problems import blocked_words, standing_problem
 from slurper_tui.tui.scene import Scene
 
 
@@ -33,8 +33,8 @@ class Sums(msgspec.Struct, frozen=True):
 
     @property
     def percent(self) -> int | None:
-        """Whole and rounded down; 100 only when every job has completed."""
-        if not self.objects:
+        """Whole and rounded down; 100 only when every job has completed; None before all told."""
+        if not self.objects or self.partial:
             return None
         return min(self.done * 100 // self.objects, 100 if self.finished else 99)
 
@@ -58,26 +58,32 @@ def sums(jobs: Sequence[JobView]) -> Sums:
 def totals_line(scene: Scene, look: Look, width: int) -> Line:
     """Give the whole row; what has no room goes, the numbers last."""
     numbers = _numbers(sums(scene.jobs), look) if scene.jobs else []
-    states = _states(scene, look)
+    counted = _states(scene)
+    dot = look.glyphs.say(" · ")
+    states = join(counted, dot)
     who = _who(scene, look)
+    fewer = ((join(counted[:n], dot), numbers[1:2]) for n in range(len(counted), -1, -1))
     for left, right in (
         (join([who, states], "   "), numbers),
         (join([who, states], "   "), numbers[:-1]),
         (join([who[:1], states], "   "), numbers[:-1]),
         (states, numbers),
         (states, numbers[:-1]),
-        (states, numbers[1:2]),
+        *fewer,
     ):
         line = join(right, "   ")
         if width_of(left) + width_of(line) + 4 <= width:
             return spread((Piece(" "), *left), (*line, Piece(" ")), width)
-    return (Piece(" "), *states)
+    return ()
 
 
 def tiny_line(scene: Scene, look: Look) -> Line:
     """Say in a few cells how many jobs run and how far they all are, or what stands in the way."""
     if scene.snapshot is None:
         return (Piece("reading"),)
+    blocked = blocked_words(scene.snapshot, look)
+    if blocked:
+        return (Piece(blocked, "warning"),)
     problem = standing_problem(scene.snapshot)
     if problem:
         return (Piece(look.glyphs.clean(problem.error.message), "error"),)
@@ -96,7 +102,7 @@ def _who(scene: Scene, look: Look) -> Line:
     return (Piece("demo", "accent"), Piece("  "), name) if scene.demo else (name,)
 
 
-def _states(scene: Scene, look: Look) -> Line:
+def _states(scene: Scene) -> list[Line]:
     """Count by what matters: moving, waiting, over; and how many a filter lets through."""
     live = [view.status for view in scene.jobs if view.live]
     running, paused = live.count("running"), live.count("paused")
@@ -105,7 +111,7 @@ def _states(scene: Scene, look: Look) -> Line:
     parts = [_counted(number, word) for number, word in counted if number]
     if scene.snapshot and len(scene.jobs) < scene.total:
         parts.append((Piece(f"{len(scene.jobs)}/{scene.total} shown", "accent"),))
-    return join(parts, look.glyphs.say(" · "))
+    return parts
 
 
 def _counted(number: int, word: str) -> Line:
