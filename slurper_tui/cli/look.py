@@ -26,6 +26,8 @@ async def jobs(
     """Print every job that has one of the statuses, all without any."""
     snapshot = await _whole(monitor, narration)
     views = sorted((v for v in snapshot.jobs if _wanted(v, statuses)), key=default_order)
+    if statuses and not views:
+        out.say(f"no job's status is {' or '.join(statuses)}")
     if as_json:
         out.line(json.dumps([job_record(view) for view in views]))
     else:

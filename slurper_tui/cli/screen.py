@@ -74,6 +74,21 @@ def _check(config: Config, themes: Collection[str]) -> None:
     for id in config.keys:
         if id not in ids:
             _refuse(config, "key id", id, ids, ("keys", id))
+    _check_clashes(config)
+
+
+def _check_clashes(config: Config) -> None:
+    """Raises Stop for a key that would do two things, or an id without any."""
+    owners: dict[str, str] = {}
+    bound = sorted(KEYS, key=lambda binding: binding.id in config.keys)
+    for id, keys in ((b.id or "", config.keys.get(b.id or "", b.key)) for b in bound):
+        for key in (part.strip() for part in keys.split(",")):
+            other = owners.setdefault(key, id)
+            if key and other == id:
+                continue
+            place = locate(config.file, ("keys", id)) if config.file else None
+            what = f"key {key!r} is {other}'s already" if key else "an empty key"
+            raise Stop(f"{f'{place}: ' if place else ''}{id}: {what}")
 
 
 def _refuse(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any, ClassVar
 
 from rich.console import RenderableType
@@ -10,6 +11,7 @@ from textual import on
 from textual._compositor import ChopsUpdate
 from textual.app import App
 from textual.binding import Binding, BindingType
+from textual.events import Event, Key
 from textual.screen import Screen
 from textual.worker import WorkerFailed
 
@@ -21,6 +23,7 @@ from slurper_tui.tui.glyphs import Glyphs, Look
 from slurper_tui.tui.keys import KEYS
 from slurper_tui.tui.main_screen import MainScreen
 from slurper_tui.tui.options import ScreenOptions, ViewState
+from slurper_tui.tui.palette import Palette
 from slurper_tui.tui.runs import RunsUpdate
 
 EXIT_REJECTED = 3
@@ -35,7 +38,8 @@ class SlurperApp(App[int]):
     ENABLE_COMMAND_PALETTE = False
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+c", "leave", "quit", id="app.interrupt", priority=True, show=False),
-        *(key for key in KEYS if key.id == "app.suspend"),
+        # Pages that stand over the screen let only keys of priority through.
+        *(replace(key, priority=True) for key in KEYS if key.id == "app.suspend"),
     ]
 
     def __init__(
@@ -45,6 +49,7 @@ class SlurperApp(App[int]):
         self.animation_level = "none"
         self.fatal: ApiError | None = None
         self.crash: BaseException | None = None
+        self._held: list[Event] = []
         self._feed = feed
         self._options = options
         look = Look(Glyphs(options.ascii_only), options.zone)
@@ -88,6 +93,20 @@ class SlurperApp(App[int]):
             super().refresh_css(animate)
         else:
             self.stylesheet.set_variables(self.get_css_variables())
+
+    async def on_event(self, event: Event) -> None:
+        """Hold back what is typed while the palette opens, until it can hear."""
+        typed = isinstance(event, Key) and not event.is_forwarded
+        if typed and isinstance(self.screen, Palette) and self.focused is None:
+            self._held.append(event)
+        else:
+            await super().on_event(event)
+
+    @on(Palette.Ready)
+    async def _hand_out(self) -> None:
+        held, self._held = self._held, []
+        for key in held:
+            await super().on_event(key)
 
     def action_leave(self) -> None:
         """Leave; the jobs go on."""

@@ -30,9 +30,9 @@ _OFFERS: tuple[tuple[tuple[str, ...], str, Callable[[Scene], bool]], ...] = (
     (("list.sort-left", "list.sort-right"), "sort", lambda scene: len(scene.jobs) > 1),
     (("pane.open",), "open", lambda scene: scene.job is not None),
     (("list.filter",), "filter", lambda scene: scene.total > 1),
-    (("show.problem",), "problem", _has_trouble),
     (("show.help",), "help", lambda _: True),
     (("app.quit",), "quit", lambda _: True),
+    (("show.problem",), "problem", _has_trouble),
 )
 
 

@@ -5,8 +5,11 @@ from __future__ import annotations
 from textual.binding import Binding
 
 
-def _key(keys: str, action: str, id: str, word: str, tooltip: str) -> Binding:
-    return Binding(keys, action, word, id=id, tooltip=tooltip)
+def _key(
+    keys: str, action: str, id: str, word: str, tooltip: str, *, at_once: bool = False
+) -> Binding:
+    """at_once: it opens a line to type in, so it acts before the next key is handed out."""
+    return Binding(keys, action, word, id=id, tooltip=tooltip, priority=at_once)
 
 
 KEYS: tuple[Binding, ...] = (
@@ -20,7 +23,14 @@ KEYS: tuple[Binding, ...] = (
     _key("enter", "open", "pane.open", "open", "Look at the highlighted job."),
     _key("escape", "back", "pane.back", "back", "Go back, or clear the filter."),
     _key("M", "zoom", "pane.maximise", "maximise", "Give this pane the whole screen, or share it."),
-    _key("slash", "filter", "list.filter", "filter", "Show only jobs that match words."),
+    _key(
+        "slash",
+        "filter",
+        "list.filter",
+        "filter",
+        "Show only jobs that match words.",
+        at_once=True,
+    ),
     _key("less_than_sign", "sort(-1)", "list.sort-left", "sort", "Sort by the previous column."),
     _key("greater_than_sign", "sort(1)", "list.sort-right", "sort", "Sort by the next column."),
     _key("I", "invert", "list.invert", "invert", "Turn the order around."),
@@ -36,7 +46,14 @@ KEYS: tuple[Binding, ...] = (
     ),
     _key("exclamation_mark", "problem", "show.problem", "problem", "Tell the problem in full."),
     _key("question_mark", "help", "show.help", "help", "Show all keys."),
-    _key("colon,ctrl+p", "palette", "show.palette", "palette", "Find a job or an action by name."),
+    _key(
+        "colon,ctrl+p",
+        "palette",
+        "show.palette",
+        "palette",
+        "Find a job or an action by name.",
+        at_once=True,
+    ),
     _key("ctrl+l", "repaint", "screen.repaint", "repaint", "Draw the whole screen again."),
     _key(
         "ctrl+z",

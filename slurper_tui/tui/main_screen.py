@@ -210,11 +210,16 @@ class MainScreen(Screen[None]):
 
     # The list ---------------------------------------------------------------------------------
 
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Let what is typed into the filter be text, whatever else the key would do."""
+        return not (action in ("filter", "palette") and isinstance(self.focused, Input))
+
     def action_filter(self) -> None:
         """Open the line to type a filter in."""
         if not self.has_class("-tiny"):
+            self.on_key()
             self.add_class("-filtering")
-            self.query_one(Input).focus()
+            self.set_focus(self.query_one(Input))
 
     def action_sort(self, step: int) -> None:
         """Sort by another column."""
@@ -287,6 +292,7 @@ class MainScreen(Screen[None]):
 
     def action_palette(self) -> None:
         """Find a job, an action or a theme by name."""
+        self.on_key()
         self.app.push_screen(Palette(self.look))
 
     def action_repaint(self) -> None:

@@ -18,6 +18,7 @@ from textual.command import (
     Provider,
 )
 from textual.containers import Horizontal, Vertical
+from textual.message import Message
 
 from slurper_tui.tui.columns import Facts, migration, short_id
 from slurper_tui.tui.glyphs import Look
@@ -77,6 +78,9 @@ def _run(main: MainScreen, action: str) -> None:
 class Palette(CommandPalette):
     """Textual's palette without what moves by itself, and with signs for every terminal."""
 
+    class Ready(Message):
+        """Keys are heard now."""
+
     def __init__(self, look: Look) -> None:
         super().__init__([Everything], placeholder="a job, an action or a theme")
         self._look = look
@@ -90,6 +94,10 @@ class Palette(CommandPalette):
                 yield command
             with Vertical(id="--results"):
                 yield CommandList()
+
+    def on_descendant_focus(self) -> None:
+        """Let what was typed meanwhile come."""
+        self.post_message(self.Ready())
 
     def _start_busy_countdown(self) -> None:
         """Show no sign of being busy: the search takes no time worth telling."""

@@ -35,6 +35,12 @@ def serving(*jobs: dict[str, Any], progress: dict[str, Any] | None = None) -> ht
     return httpx.MockTransport(answer)
 
 
+def test_a_status_that_no_job_has_is_said() -> None:
+    ran = perform(SimulatedAccount(jobs=2), "jobs", "--status", "nonsense")
+    assert (ran.code, ran.out) == (0, [])
+    assert ran.err == ["slurper-tui: no job's status is nonsense"]
+
+
 def test_jobs_as_json_have_the_documented_fields() -> None:
     jobs = records(SimulatedAccount(jobs=60))
     assert len(jobs) == 60
@@ -68,7 +74,7 @@ def test_status_is_the_word_of_the_api_or_ours() -> None:
     assert records(account, "--status", "Completed !") == lossy
     both = records(account, "--status", "paused", "--status", "aborted")
     assert {job["status"] for job in both} == {"paused", "aborted"}
-    assert records(account, "--status", "nonsense") == []
+    assert perform(account, "jobs", "--json", "--status", "nonsense").out == ["[]"]
 
 
 def test_a_job_that_does_not_answer_has_nulls_and_exit_7() -> None:

@@ -133,6 +133,19 @@ def test_a_full_disk_is_one_line(tmp_path: Path) -> None:
     ]
 
 
+def test_the_version_goes_to_a_full_disk_in_one_line(tmp_path: Path) -> None:
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [*PROGRAM, "--version"],
+            env=environ(tmp_path),
+            stdout=full,
+            stderr=subprocess.PIPE,
+            timeout=PATIENCE,
+        )
+    assert done.returncode == 2
+    assert len(done.stderr.splitlines()) == 1
+
+
 def test_closed_standard_streams_are_no_crash(tmp_path: Path) -> None:
     for closed in ("<&-", ">&-", "2>&-", "<&- >&- 2>&-"):
         done = subprocess.run(

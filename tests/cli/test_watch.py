@@ -6,7 +6,7 @@ import httpx
 import pytest
 
 from slurper_tui.simulate import Fault, Kind, SimulatedAccount
-from tests.cli.program import Ran, perform
+from tests.cli.program import Ran, environment, perform
 
 LINE = re.compile(
     r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d\d:\d\d \S+ (→|->) \S+ \S+ \d+/\d+\+? (~?\d+%|—)"
@@ -92,6 +92,18 @@ def test_no_job_is_exit_2_but_a_broken_list_is_tried_again() -> None:
     assert len(ran.err) == 2
     assert "; next try at " in ran.err[0]
     assert "'zzz'" in ran.err[1]
+
+
+def test_a_named_job_is_told_while_another_account_fails() -> None:
+    account = SimulatedAccount(jobs=8)
+    page = httpx.Client(
+        transport=account.transport(), headers={"Authorization": f"Bearer {account.token}"}
+    ).get(f"https://api.cloudflare.com/client/v4/accounts/{account.account_id}/slurper/jobs")
+    ended = next(j["id"] for j in page.json()["result"] if j["status"] == "completed")
+    both = {**environment(account), "CLOUDFLARE_ACCOUNT_ID": f"{account.account_id},{'0' * 32}"}
+    ran = perform(account, "watch", ended[:8], "--interval", "2", environ=both)
+    assert ran.code in (0, 4)
+    assert len(ran.out) == 1
 
 
 def test_rejected_credentials_are_exit_3() -> None:

@@ -94,6 +94,15 @@ def test_an_aborted_job_is_asked_until_two_answers_a_minute_apart_agree() -> Non
     assert track.view.counts.done == 513
 
 
+def test_an_end_that_nobody_foresaw_is_asked_a_minute_longer_too() -> None:
+    track = make("errored", finished_at="2026-01-01T00:00:00Z")
+    for second in range(0, 61, 5):
+        assert not track.closed
+        tell(track, float(second), said(500, status="errored"))
+    assert track.closed
+    assert (track.view.phase, track.view.word) == (Phase.ENDED, "errored")
+
+
 def test_an_aborted_job_that_is_resumed_moves_on() -> None:
     track = make()
     tell(track, 0.0, said(500, "aborted"))

@@ -186,6 +186,8 @@ def test_missing_credentials_leave_the_terminal_untouched(tmp_path: Path) -> Non
     [
         ('theme = "slurper-drak"', ":1:1: unknown theme 'slurper-drak'; did you mean"),
         ('[keys]\n"app.qiut" = "x"', ":2:1: unknown key id 'app.qiut'; did you mean 'app.quit'?"),
+        ('[keys]\n"list.filter" = "q"', ":2:1: list.filter: key 'q' is app.quit's already"),
+        ('[keys]\n"app.quit" = "f,"', ":2:1: app.quit: an empty key"),
     ],
 )
 def test_a_wrong_setting_leaves_the_terminal_untouched(

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -417,6 +419,36 @@ async def wait_for(stage: Stage, condition: Any) -> None:
     raise AssertionError(f"it never came to be:\n{stage.text}")
 
 
+@pytest.mark.parametrize("page", ["question_mark", "exclamation_mark", "colon", "slash"])
+async def test_it_suspends_from_every_page(page: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    suspended: list[str] = []
+    monkeypatch.setattr(SlurperApp, "action_suspend_process", lambda _: suspended.append(page))
+    async with staged(snapshot(*THREE)) as stage:
+        await stage.press(page, "ctrl+z")
+        assert suspended == [page]
+
+
+async def test_a_theme_of_one_run_is_not_kept() -> None:
+    async with staged(snapshot(*THREE), theme="slurper-light") as stage:
+        assert stage.app.theme == "slurper-light"
+        await stage.press("a")
+        assert stage.saved[-1].theme is None
+
+
+async def test_the_status_line_stands_while_a_filter_is_typed() -> None:
+    async with staged(snapshot(*THREE), size=(80, 24)) as stage:
+        await stage.press("slash", "p")
+        await stage.show(snapshot(*THREE, accounts=(replace(FAILING, problem=problem()),)))
+        assert "/ p" in stage.text
+        assert "next try 09:47:11" in stage.status
+
+
+def test_the_readme_names_the_ids_that_there_are() -> None:
+    text = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
+    named = text[text.index("The ids:") : text.index("The theme and the view")]
+    assert set(re.findall(r"`([^`]+)`", named)) == {binding.id for binding in KEYS}
+
+
 async def test_a_key_is_rebound_by_its_id() -> None:
     async with staged(snapshot(*THREE), keymap={"list.ended": "h", "show.help": "f1"}) as stage:
         assert "h ended" in stage.status
@@ -456,7 +488,7 @@ async def test_at_most_seven_keys_are_offered_and_only_those_that_do_something()
         await stage.show(snapshot(*THREE, accounts=(trouble,)))
         words = [word for _, word in stage.app.main.hints]
         assert len(words) == 7
-        assert words[-3:] == ["problem", "help", "quit"]
+        assert words[-3:] == ["help", "quit", "problem"]
 
 
 # Panes ----------------------------------------------------------------------------------------
@@ -527,6 +559,9 @@ async def test_list_and_details_stand_together_where_there_is_room(size: tuple[i
 
 
 # Trouble --------------------------------------------------------------------------------------
+
+
+FAILING = AccountView(ACCOUNT, listed=True, answered=True)
 
 
 def problem(error: Any = None) -> Problem:

@@ -1,0 +1,35 @@
+"""Keys that arrive in one burst, as they do over a slow line."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.terminal.pty_program import PROGRAM, PtyProgram, environment
+
+
+@pytest.fixture
+def program(tmp_path: Path) -> Iterator[PtyProgram]:
+    with PtyProgram([PROGRAM, "--demo"], environment(tmp_path), size=(120, 30)) as running:
+        running.see("412k/412k")
+        yield running
+        assert running.process.poll() is None
+        running.type("\x03")
+        assert running.ended() == 0
+        running.assert_as_found()
+
+
+@pytest.mark.parametrize(
+    ("keys", "seen"),
+    [("/quick", " / quick"), ("/azz:?", " / azz:?"), ("/photos\r", "/photos"), (":xyz", "xyz")],
+)
+def test_what_is_typed_behind_a_slash_or_a_colon_is_text(
+    program: PtyProgram, keys: str, seen: str
+) -> None:
+    program.type(keys)
+    program.see(seen)
+
+
+def test_a_job_is_gone_to_in_one_burst(program: PtyProgram) -> None:
+    program.type(":go to thumbs\r")
+    program.wait_for(lambda: "thumbs" in program.text.splitlines()[2][82:], "its details")
