@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+from msgspec.structs import replace
+
 from slurper_tui.api.errors import ApiError
 from slurper_tui.api.models import PAGE_SIZE
 from slurper_tui.monitor.job_track import STALE_POLLS, JobTrack
@@ -46,9 +48,15 @@ class AccountTrack:
             listed=self.listing.complete,
             answered=self._answered,
             pages=self.listing.pages,
-            problem=self.problem or self.listing.problem,
+            problem=self.problem or self._listing_problem,
             outage=self._outage,
         )
+
+    @property
+    def _listing_problem(self) -> Problem | None:
+        """The list alone cannot be read; the account's jobs do answer."""
+        problem, good = self.listing.problem, self._last_good
+        return replace(problem, last_good=good.wall) if problem and good else problem
 
     @property
     def complete(self) -> bool:

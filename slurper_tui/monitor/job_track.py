@@ -133,11 +133,16 @@ class JobTrack:
             self.view = replace(self.view, missed=missed, stale=missed >= STALE_POLLS)
 
     def _close_if_over(self, counts: Counts, status: str | None, now: Moment) -> None:
-        """Completed is the last answer; after any other end, objects in flight still finish."""
-        if status == "completed":
-            self.closed = True
-        elif not _has_ended(self.view.job, status):
+        """Completed is the last answer; after any other end, objects in flight still finish.
+
+        An end whose counts are not known is asked about once a minute until they are.
+        """
+        if not _has_ended(self.view.job, status):
             self._steady_since = None
+        elif counts.objects is None or counts.done is None:
+            self.lazy = True
+        elif status == "completed":
+            self.closed = True
         elif self._steady_since is None or counts != self.view.counts:
             self._steady_since = now.mono
         elif now.mono - self._steady_since >= STEADY_SECONDS:

@@ -94,6 +94,17 @@ def test_an_aborted_job_is_asked_until_two_answers_a_minute_apart_agree() -> Non
     assert track.view.counts.done == 513
 
 
+def test_an_end_without_counts_is_asked_once_a_minute_until_they_are_known() -> None:
+    track = make()
+    tell(track, 0.0, said(500))
+    tell(track, 5.0, Progress(status="completed"))
+    assert (track.closed, track.period(5.0, False)) == (False, 60.0)
+    tell(track, 65.0, Progress(status="completed"))
+    assert not track.closed
+    tell(track, 125.0, said(1000, status="completed"))
+    assert track.closed
+
+
 def test_an_end_that_nobody_foresaw_is_asked_a_minute_longer_too() -> None:
     track = make("errored", finished_at="2026-01-01T00:00:00Z")
     for second in range(0, 61, 5):

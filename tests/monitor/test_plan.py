@@ -23,6 +23,12 @@ from slurper_tui.monitor.view import JobKey, Problem
 NOW = 1000.0
 
 
+def told(status: str | None) -> Progress:
+    """An answer in which every count is known."""
+    counts = {"transferred_objects": 5, "skipped_objects": 0, "failed_objects": 0}
+    return Progress(status=status, objects=9, **counts)
+
+
 def account(*statuses: str, name: str = "acc", answered: bool = True) -> AccountTrack:
     """An account whose list was read, with jobs `j0`, `j1`, … that were all asked just now."""
     made = AccountTrack(name)
@@ -32,7 +38,7 @@ def account(*statuses: str, name: str = "acc", answered: bool = True) -> Account
     for job in jobs:
         track = JobTrack(name, job)
         if answered:
-            track.told(Progress(status=job.status), Moment(NOW, NOW), False)
+            track.told(told(job.status), Moment(NOW, NOW), False)
         track.asked_at = NOW
         made.jobs[job.id or ""] = track
     return made
@@ -134,7 +140,7 @@ def test_what_is_not_to_be_asked_is_not(kind: str) -> None:
     elif kind == "not yet":
         track.retry_at = NOW + 60
     elif kind == "closed":
-        track.told(Progress(status="completed"), Moment(NOW, NOW), False)
+        track.told(told("completed"), Moment(NOW, NOW), False)
     else:
         track.unlisted()
     focus = Focus(JobKey("acc", "j0"), frozenset({JobKey("acc", "j0")}))
