@@ -170,7 +170,9 @@ async def test_a_list_that_fails_alone_is_said_and_the_jobs_go_on() -> None:
         await b.rounds(4)
         b.account.faults.add(Fault(Kind.HTML, status=502, operation="list"))
         await b.seconds(300)
-        assert b.last.accounts[0].problem is not None
+        problem = b.last.accounts[0].problem
+        assert problem is not None
+        assert problem.last_good == pytest.approx(b.last.taken_at, abs=6)
         assert not any(view.stale for view in b.last.jobs)
         b.account.faults.clear()
         await b.until(lambda s: s.accounts[0].problem is None, within=70)

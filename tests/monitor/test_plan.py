@@ -25,8 +25,9 @@ NOW = 1000.0
 
 def told(status: str | None) -> Progress:
     """An answer in which every count is known."""
-    counts = {"transferred_objects": 5, "skipped_objects": 0, "failed_objects": 0}
-    return Progress(status=status, objects=9, **counts)
+    return Progress(
+        status=status, objects=9, transferred_objects=5, skipped_objects=0, failed_objects=0
+    )
 
 
 def account(*statuses: str, name: str = "acc", answered: bool = True) -> AccountTrack:
