@@ -11,7 +11,7 @@ from slurper_tui import format as words
 from slurper_tui.monitor.view import JobView, Phase
 from slurper_tui.tui.columns import short_id, shown_rate
 from slurper_tui.tui.glyphs import Look
-from slurper_tui.tui.lines import Line, Piece, join, spread, width_of
+from slurper_tui.tui.lines import Line, Piece, join, shorten, spread, width_of
 from slurper_tui.tui.painted import PaintedLines
 from slurper_tui.tui.problems import blocked_words, standing_problem
 from slurper_tui.tui.scene import Scene
@@ -149,7 +149,9 @@ class TotalsRow(PaintedLines):
     def line_at(self, y: int) -> Line:
         """Draw the totals, shorter where there is hardly any room."""
         if self.screen.has_class("-tiny"):
-            return tiny_line(self.scene, self._look) if y == 0 else ()
+            [piece] = tiny_line(self.scene, self._look)
+            fitted = shorten(piece.text, self.size.width, self._look.glyphs.ellipsis)
+            return (Piece(fitted, piece.role),) if y == 0 else ()
         return totals_line(self.scene, self._look, self.size.width) if y == 0 else ()
 
     def watch_scene(self, before: Scene, after: Scene) -> None:

@@ -536,6 +536,12 @@ async def test_a_tiny_terminal_gets_one_line(size: tuple[int, int]) -> None:
         await stage.show(snapshot(*THREE, accounts=(trouble,)))
 
 
+async def test_a_tiny_terminal_cuts_no_words_without_a_sign() -> None:
+    trouble = replace(FAILING, problem=problem(Unreachable("cannot connect: Connection refused")))
+    async with staged(snapshot(*THREE, accounts=(trouble,)), size=(20, 5)) as stage:
+        assert stage.text.splitlines()[0] == "cannot con…n refused"
+
+
 async def test_a_tiny_terminal_tells_the_standing_problem() -> None:
     trouble = AccountView(ACCOUNT, listed=True, problem=problem())
     async with staged(snapshot(*THREE, accounts=(trouble,)), size=(29, 5)) as stage:
