@@ -105,6 +105,10 @@ class TerminalDriver(LinuxDriver):
             self._loop.call_soon_threadsafe(self._app._handle_exception, error)
 
     def _sigtstp_application(self, *_: object) -> None:
+        """Stop in the event loop: what a handler interrupts may hold a lock that it needs."""
+        self._loop.call_soon_threadsafe(self._stop)
+
+    def _stop(self) -> None:
         """Give the terminal back, stop the whole job, and take the terminal again afterwards.
 
         Where nobody could continue us (no job control), the system does not stop us either.
@@ -123,9 +127,13 @@ class TerminalDriver(LinuxDriver):
         return not any(not in_background() or self.guard.ends_within(0.05) for _ in range(4))
 
     def _sigcont_application(self, *_: object) -> None:
-        """Come back from a stop that left no chance to give the terminal back."""
+        """Come back in the event loop, unless whoever stopped us does so anyway."""
         self._continued = True
-        if self._auto_restart and not self._busy:
+        self._loop.call_soon_threadsafe(self._continue)
+
+    def _continue(self) -> None:
+        """Come back from a stop that left no chance to give the terminal back."""
+        if self._continued and self._auto_restart and not self._busy:
             self._busy = True
             self._come_back()
 
