@@ -80,6 +80,36 @@ class Counts(msgspec.Struct, frozen=True):
         return max(0, self.objects - self.done)
 
 
+class Forecast(msgspec.Struct, frozen=True):
+    """When a job will be done, as a range.
+
+    low, high: the finish, UTC seconds, rounded outwards and held still while they are not wrong.
+    made_at: the poll that it rests on, UTC seconds. at_least: the total still grows, so only `low`
+    is claimed. seeded: it rests on the average since `createdAt` alone.
+    """
+
+    low: float
+    high: float
+    made_at: float
+    at_least: bool = False
+    seeded: bool = False
+
+    @property
+    def low_seconds(self) -> float:
+        """Seconds from `made_at` to the earliest finish, never negative."""
+        return max(0.0, self.low - self.made_at)
+
+    @property
+    def high_seconds(self) -> float:
+        """Seconds from `made_at` to the latest finish, never negative."""
+        return max(0.0, self.high - self.made_at)
+
+    @property
+    def seconds(self) -> float:
+        """Seconds from `made_at` to the middle of the range."""
+        return (self.low_seconds + self.high_seconds) / 2
+
+
 class JobView(msgspec.Struct, frozen=True):
     """One job as it stands.
 
@@ -91,6 +121,11 @@ class JobView(msgspec.Struct, frozen=True):
     gone: the API no longer knows the job. ended: completed, aborted or otherwise finished.
     restarts: how often counters fell or `createdAt` changed, and the rate began anew.
     problem: what the last poll of this very job failed with.
+    plan_rate: objects per second that the forecast rests on. transferred_rate, skipped_rate: the
+    two kinds apart, over about two minutes. growth: objects per second by which the total grows.
+    reason: in words, why a number is missing; "" when none is. stalled_since: UTC seconds, since
+    when no counter has moved, while it is stalled. stalled_badly: for three times as long as is
+    alarming. remembered: these are the last values of an earlier run, not yet confirmed.
     """
 
     account_id: str
@@ -110,6 +145,15 @@ class JobView(msgspec.Struct, frozen=True):
     ended: bool = False
     restarts: int = 0
     problem: ApiError | None = None
+    plan_rate: float | None = None
+    transferred_rate: float | None = None
+    skipped_rate: float | None = None
+    growth: float | None = None
+    forecast: Forecast | None = None
+    reason: str = ""
+    stalled_since: float | None = None
+    stalled_badly: bool = False
+    remembered: bool = False
 
     @property
     def key(self) -> JobKey:

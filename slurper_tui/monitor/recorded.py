@@ -1,0 +1,95 @@
+"""What a history keeps, and what the monitor and the screen ask of one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import StrEnum
+from typing import Protocol
+
+import msgspec
+
+from slurper_tui.api.models import Job
+from slurper_tui.monitor.view import Counts, JobKey
+
+
+class Recorded(msgspec.Struct, frozen=True):
+    """One good poll as it is kept. at: UTC seconds.
+
+    after_gap: nobody looked in the span before it. stalled: it was judged to be stalled.
+    """
+
+    at: float
+    counts: Counts
+    status: str | None
+    after_gap: bool = False
+    stalled: bool = False
+
+
+class Remembered(msgspec.Struct, frozen=True):
+    """The last known state of a job. job: as last listed, without the keys of its source.
+
+    last: its newest sample. closed: it has ended for good, and nothing is left to be asked.
+    """
+
+    account_id: str
+    job: Job
+    last: Recorded | None = None
+    closed: bool = False
+
+    @property
+    def key(self) -> JobKey:
+        """The job's identity."""
+        return JobKey(self.account_id, self.job.id or "")
+
+
+class Keeping(StrEnum):
+    """How a history stands."""
+
+    ON = "on"
+    SHARED = "shared"
+    OFF = "off"
+    ASKED_OFF = "asked off"
+
+
+class HistoryView(msgspec.Struct, frozen=True):
+    """How the history stands, and why it is not simply on: one clause, without a full stop.
+
+    SHARED: another instance writes too; nothing is lost. OFF: samples wait in memory, as long as
+    there is room, and are lost with the program. ASKED_OFF: the person wanted none on disk.
+    """
+
+    keeping: Keeping = Keeping.ON
+    reason: str = ""
+
+
+class History(Protocol):
+    """Keeps samples off the event loop. Nothing here waits for a disk in the loop, or raises."""
+
+    @property
+    def view(self) -> HistoryView:
+        """How it stands now."""
+        ...
+
+    def record(
+        self, jobs: Sequence[Remembered], samples: Sequence[tuple[JobKey, Recorded]]
+    ) -> None:
+        """Keep jobs as they now stand (their `last` apart), and new samples. Returns at once."""
+        ...
+
+    async def samples(
+        self, key: JobKey, since: float = 0.0, until: float | None = None
+    ) -> tuple[Recorded, ...]:
+        """Give a job's samples, oldest first, between two UTC seconds, both included."""
+        ...
+
+    async def last_of_each(self, key: JobKey, since: float, step: float) -> tuple[Recorded, ...]:
+        """Give the newest sample of every `step` seconds from `since` on, oldest first.
+
+        Steps are aligned to whole multiples of `step` in UTC seconds. `after_gap` is true when any
+        sample of the step has it.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Write what waits, and let go of the file."""
+        ...
