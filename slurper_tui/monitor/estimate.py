@@ -30,12 +30,19 @@ SETTLED_SECONDS = 300.0
 
 
 class Sample(msgspec.Struct, frozen=True):
-    """One good poll. at: monotonic seconds. after_gap: the clock jumped or slept before it."""
+    """One good poll. at: monotonic seconds.
+
+    after_gap: nobody looked in the span before it, whose length is known. clock_jumped: the length
+    of the span before it is not known. coarse: from a thinned history, so that the spacing of
+    changes says nothing about how often the counters change.
+    """
 
     at: float
     counts: Counts
     status: str | None
     after_gap: bool = False
+    clock_jumped: bool = False
+    coarse: bool = False
 
 
 class Estimate(msgspec.Struct, frozen=True):
@@ -65,6 +72,41 @@ class Estimate(msgspec.Struct, frozen=True):
         if self.last is None or self.last.status != "running" or self.weight <= 0:
             return None
         return self.moved_average / self.weight
+
+    @property
+    def plan_rate(self) -> float | None:
+        """Objects per second that a forecast rests on."""
+        return self.rate
+
+    @property
+    def transferred_rate(self) -> float | None:
+        """Objects transferred per second now."""
+        return None
+
+    @property
+    def skipped_rate(self) -> float | None:
+        """Objects skipped per second now."""
+        return None
+
+    @property
+    def growth(self) -> float | None:
+        """Objects per second by which the total grows; None when it does not."""
+        return None
+
+    @property
+    def changes(self) -> int:
+        """How often the counters were seen to change."""
+        return 0
+
+    @property
+    def stalled_since(self) -> float | None:
+        """Since when no counter has moved, monotonic seconds; None while it is not stalled."""
+        return None
+
+    @property
+    def stalled_badly(self) -> bool:
+        """It has been stalled for three times as long as is alarming."""
+        return False
 
     @property
     def settled(self) -> bool:
