@@ -13,7 +13,7 @@ from datetime import UTC, datetime, tzinfo
 
 DASH = "—"
 ELLIPSIS = "…"
-_END_OF_CALENDAR = datetime(9999, 12, 1, tzinfo=UTC).timestamp()
+END_OF_CALENDAR = datetime(9999, 12, 1, tzinfo=UTC).timestamp()
 _UNITS = ((10**12, "T"), (10**9, "G"), (10**6, "M"), (10**3, "k"))
 
 
@@ -132,7 +132,7 @@ def parse_time(text: str | None) -> float | None:
         at = (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
     except (ValueError, OverflowError):
         return None
-    return at if 0 < at < _END_OF_CALENDAR else None
+    return at if 0 < at < END_OF_CALENDAR else None
 
 
 def moment(at: float, now: float, zone: tzinfo | None = None) -> str:

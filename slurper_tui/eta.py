@@ -1,0 +1,198 @@
+"""When something will be done, as a person reads it, for both faces.
+
+Spans are in seconds, times in UTC seconds. A range is rounded outwards, so that what is said is
+never narrower than what is known; and more time never reads as less. Between two ends stands an en
+dash; a hyphen stands for it in these docstrings.
+"""
+
+from __future__ import annotations
+
+import math
+from datetime import UTC, date, datetime, tzinfo
+from typing import NamedTuple
+
+from slurper_tui.format import DASH, END_OF_CALENDAR
+
+MINUTE, HOUR, DAY = 60, 3600, 86400
+_TO = "\N{EN DASH}"
+TOO_FAR = 14 * DAY
+"""Seconds beyond which a finish is not worth a number."""
+
+
+# What remains, in a cell -----------------------------------------------------------------------
+
+
+def eta_short(low_seconds: float, high_seconds: float, *, at_least: bool = False) -> str:
+    """What remains, in at most seven cells: `6-9h`, `35-50m`, `55m-2h`, `<5m`, `≥4h`, `>2w`."""
+    if math.isnan(low_seconds):
+        return DASH
+    if low_seconds > TOO_FAR:
+        return ">2w"
+    if at_least or not high_seconds <= TOO_FAR:
+        return _least_short(low_seconds)
+    return _range_short(max(0.0, low_seconds), max(0.0, low_seconds, high_seconds))
+
+
+def _least_short(low: float) -> str:
+    for start, size, unit in ((3 * DAY, DAY, "d"), (2 * HOUR, HOUR, "h"), (MINUTE, MINUTE, "m")):
+        if low >= start:
+            return f"≥{_down(low, size)}{unit}"
+    return DASH
+
+
+def _range_short(low: float, high: float) -> str:
+    """Both ends in the unit of the high one, the low one in the next smaller if it must."""
+    if high <= MINUTE:
+        return "<1m"
+    size, unit, smaller, smaller_unit = _units_for(high)
+    top, bottom = _up(high, size), _down(low, size)
+    if bottom:
+        return f"{bottom}{_TO}{top}{unit}" if bottom < top else f"{top}{unit}"
+    part = _down(low, smaller)
+    return f"{part}{smaller_unit}{_TO}{top}{unit}" if part else f"<{top}{unit}"
+
+
+def _units_for(high: float) -> tuple[int, str, int, str]:
+    if high <= 95 * MINUTE:
+        return MINUTE, "m", MINUTE, "m"
+    return (HOUR, "h", MINUTE, "m") if high <= 3 * DAY else (DAY, "d", HOUR, "h")
+
+
+def _down(seconds: float, size: int) -> int:
+    """Whole units, rounded down; minutes from ten on to fives."""
+    number = int(seconds // size)
+    return number - number % 5 if size == MINUTE and number >= 10 else number
+
+
+def _up(seconds: float, size: int) -> int:
+    number = math.ceil(seconds / size)
+    return number + -number % 5 if size == MINUTE and number > 10 else number
+
+
+# What remains, in words ------------------------------------------------------------------------
+
+# Up to so many seconds, in steps of so many. Every limit is a whole number of both the steps that
+# meet there.
+_STEPS = (
+    (10 * MINUTE, MINUTE),
+    (6 * HOUR, 5 * MINUTE),
+    (2 * DAY, 30 * MINUTE),
+    (5 * DAY, 6 * HOUR),
+    (TOO_FAR, DAY),
+)
+
+
+class _Span(NamedTuple):
+    """A span in two units, the smaller one 0 where it is not needed."""
+
+    major: int
+    unit: str
+    minor: int = 0
+    minor_unit: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.bare} {self.minor_unit}" if self.minor else self.bare
+
+    @property
+    def bare(self) -> str:
+        """Without the unit that it ends with, if it has two."""
+        whole = f"{self.major} {self.unit}"
+        return f"{whole} {self.minor}" if self.minor else whole
+
+
+def eta_long(low_seconds: float, high_seconds: float, *, at_least: bool = False) -> str:
+    """What remains, in words: `3-5 h`, `1 h 35 - 2 h 10 min`, `< 5 min`, `≥ 4 h`, `> 2 weeks`."""
+    if math.isnan(low_seconds):
+        return DASH
+    if low_seconds > TOO_FAR:
+        return "> 2 weeks"
+    earliest = max(0.0, low_seconds)
+    low = math.floor(earliest / _step(earliest)) * _step(earliest)
+    if at_least or not high_seconds <= TOO_FAR:
+        return f"≥ {_span(low)}" if low else DASH
+    latest = max(1.0, earliest, high_seconds)
+    high = _span(math.ceil(latest / _step(latest)) * _step(latest))
+    return _range_long(_span(low), high) if low else f"< {high}"
+
+
+def _step(seconds: float) -> int:
+    return next(step for limit, step in _STEPS if seconds <= limit)
+
+
+def _span(seconds: int) -> _Span:
+    if seconds < HOUR:
+        return _Span(seconds // MINUTE, "min")
+    if seconds < 2 * DAY:
+        return _Span(seconds // HOUR, "h", seconds % HOUR // MINUTE, "min")
+    return _Span(seconds // DAY, "d", seconds % DAY // HOUR, "h")
+
+
+def _range_long(low: _Span, high: _Span) -> str:
+    """Two spans; a unit that both end with is said once."""
+    if low == high:
+        return str(low)
+    if low.unit == high.unit and not low.minor and not high.minor:
+        return f"{low.major}{_TO}{high}"
+    same = low.minor and high.minor and low.minor_unit == high.minor_unit
+    return f"{low.bare if same else low} {_TO} {high}"
+
+
+# When, by the clock ----------------------------------------------------------------------------
+
+
+def finish(
+    low: float, high: float, now: float, zone: tzinfo | None = None, *, at_least: bool = False
+) -> str:
+    """When it will be done: `today 20:00-23:00 CET`, `Thu 22:00 - Fri 03:00 CET`, `by 14:05 CET`.
+
+    A lower bound is `not before Thu 14:10 CET`; beyond six days a date says enough. "" when there
+    is nothing to say.
+    """
+    if math.isnan(low):
+        return ""
+    today = _local(now, zone).date()
+    if at_least or not high - now <= TOO_FAR:
+        return f"not before {_one(_local(low, zone), today)}" if low > now else ""
+    last = _local(math.ceil(max(low, high, now) / MINUTE) * MINUTE, zone)
+    if low > now:
+        return _between(_local(low, zone), last, today)
+    return f"by {_one(last, today)}" if high > now else "any moment"
+
+
+def _local(at: float, zone: tzinfo | None) -> datetime:
+    return datetime.fromtimestamp(min(at, END_OF_CALENDAR), UTC).astimezone(zone)
+
+
+def _one(at: datetime, today: date) -> str:
+    """A single time: `14:05 CET`, `Thu 14:05 CET`, `2026-03-28`."""
+    day = _day(at, today)
+    if _is_far(at, today):
+        return day
+    return f"{at:%H:%M %Z}" if at.date() == today else f"{day} {at:%H:%M %Z}"
+
+
+def _between(first: datetime, last: datetime, today: date) -> str:
+    days, zones = [_day(at, today) for at in (first, last)], {first.tzname(), last.tzname()}
+    if _is_far(last, today) or len(zones) > 1:
+        ends = [_day(at, today) + _clock(at, today) for at in (first, last)]
+        return ends[0] if ends[0] == ends[1] else f" {_TO} ".join(ends)
+    if days[0] != days[1]:
+        return f"{days[0]} {first:%H:%M} {_TO} {days[1]} {last:%H:%M %Z}"
+    if f"{first:%H:%M}" == f"{last:%H:%M}":
+        return f"{days[0]} {last:%H:%M %Z}"
+    return f"{days[0]} {first:%H:%M}{_TO}{last:%H:%M %Z}"
+
+
+def _clock(at: datetime, today: date) -> str:
+    return "" if _is_far(at, today) else f" {at:%H:%M %Z}"
+
+
+def _day(at: datetime, today: date) -> str:
+    if at.date() == today:
+        return "today"
+    return at.date().isoformat() if _is_far(at, today) else f"{at:%a}"
+
+
+def _is_far(at: datetime, today: date) -> bool:
+    """A weekday would not say which."""
+    return abs((at.date() - today).days) > 6
