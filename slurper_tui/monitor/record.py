@@ -7,13 +7,15 @@ from typing import Any
 import msgspec
 
 from slurper_tui.api.models import Source, Target
-from slurper_tui.monitor.view import JobView, Verdict
+from slurper_tui.monitor.shown import shown_forecast, shown_rate
+from slurper_tui.monitor.view import Forecast, JobView, Verdict
 
 
 def job_record(view: JobView) -> dict[str, Any]:
     """Give every field of a job in a stable order; None where it is unknown.
 
-    perSecond is in objects per second; times are the API's own text.
+    perSecond is in objects per second, eta… in whole seconds; times are the API's own text. A job
+    that does not run, or whose data is not fresh, has neither a rate nor an ETA.
     """
     job, counts = view.job, view.counts
     return {
@@ -31,16 +33,25 @@ def job_record(view: JobView) -> dict[str, Any]:
         "failedObjects": counts.failed,
         "done": counts.done,
         "percent": view.percent,
-        "perSecond": view.rate,
-        **_forecast(),
+        "perSecond": shown_rate(view),
+        **_eta(shown_forecast(view)),
         "phase": None if view.phase is None else str(view.phase),
         "verdict": _verdict(view.verdict),
     }
 
 
-def _forecast() -> dict[str, None]:
-    names = ("etaSeconds", "etaLowSeconds", "etaHighSeconds", "etaAtLeast")
-    return dict.fromkeys(names)
+def _eta(forecast: Forecast | None) -> dict[str, int | bool | None]:
+    """Tell a range with its middle; a lower bound has neither a middle nor a high end."""
+    if forecast is None:
+        names = ("etaSeconds", "etaLowSeconds", "etaHighSeconds", "etaAtLeast")
+        return dict.fromkeys(names)
+    bounded = not forecast.at_least
+    return {
+        "etaSeconds": round(forecast.seconds) if bounded else None,
+        "etaLowSeconds": round(forecast.low_seconds),
+        "etaHighSeconds": round(forecast.high_seconds) if bounded else None,
+        "etaAtLeast": forecast.at_least,
+    }
 
 
 def _end_point(end: Source | Target | None) -> dict[str, Any] | None:

@@ -13,17 +13,20 @@ def percent(counts: Counts, status: str | None) -> int | None:
     return min(most, counts.done * 100 // counts.objects)
 
 
-def verdict(counts: Counts, status: str | None) -> Verdict | None:
+def verdict(counts: Counts, status: str | None, not_copied: int | None = None) -> Verdict | None:
     """How an ended job reconciles; None while it has not ended.
 
     unaccounted is objects - done: for a completed job what nobody can explain, for an aborted one
-    what was never done. Which skips were not copied stands in the log alone, so that is unknown.
+    what was never done. not_copied: skipped objects that the log shows as not being in the target;
+    None while the log has not been asked.
     """
     if status not in {"completed", "aborted"}:
         return None
     words = [status]
     if counts.failed is not None:
         words.append(f"{counts.failed:,} failed")
+    if not_copied is not None:
+        words.append(f"{not_copied:,} not copied")
     if counts.remaining is not None:
         left = "unaccounted" if status == "completed" else "not done"
         words.append(f"{counts.remaining:,} {left}")
@@ -31,7 +34,7 @@ def verdict(counts: Counts, status: str | None) -> Verdict | None:
         words.append(f"counts exceed the total by {surplus:,}")
     if counts.failed is None or counts.remaining is None:
         words.append("counts unknown")
-    return Verdict(" · ".join(words), counts.failed, None, counts.remaining)
+    return Verdict(" · ".join(words), counts.failed, not_copied, counts.remaining)
 
 
 def _surplus(counts: Counts) -> int:

@@ -2,13 +2,14 @@ from __future__ import annotations
 
 import json
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from slurper_tui.api.models import Job, parse
 from slurper_tui.monitor.record import job_record
-from slurper_tui.monitor.view import JobView, Verdict
-from tests.tui.jobs import ACCOUNT, view
+from slurper_tui.monitor.view import Forecast, JobView, Phase, Verdict
+from tests.tui.jobs import ACCOUNT, NOW, view
 
 NAMES = [
     *("accountId", "id", "status", "createdAt", "finishedAt", "overwrite", "source", "target"),
@@ -56,6 +57,43 @@ def test_a_verdict_is_told_with_its_counts() -> None:
         "notCopied": None,
         "unaccounted": 0,
     }
+
+
+def etas(job: JobView) -> list[object]:
+    return [value for name, value in job_record(job).items() if name.startswith("eta")]
+
+
+def test_a_forecast_is_told_in_whole_seconds() -> None:
+    forecast = Forecast(NOW + 3000.4, NOW + 5000.2, NOW)
+    assert etas(view(forecast=forecast)) == [4000, 3000, 5000, False]
+
+
+def test_a_lower_bound_has_no_middle_and_no_end() -> None:
+    forecast = Forecast(NOW + 3000, NOW + 3000, NOW, at_least=True)
+    assert etas(view(forecast=forecast)) == [None, 3000, None, True]
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        {"stale": True, "missed": 3},
+        {"remembered": True},
+        {"status": "paused"},
+        {"status": "completed"},
+        {"gone": True},
+    ],
+)
+def test_nothing_is_claimed_for_what_is_not_known_to_move(state: dict[str, object]) -> None:
+    forecast = Forecast(NOW + 3000, NOW + 5000, NOW)
+    job = view(**{"forecast": forecast, "rate": 61.2, **state})  # type: ignore[arg-type]  # any field
+    assert etas(job) == [None] * 4
+    assert job_record(job)["perSecond"] is None
+
+
+def test_a_stalled_job_has_a_rate_and_no_forecast() -> None:
+    job = view(forecast=Forecast(NOW, NOW, NOW), phase=Phase.STALLED, rate=0.0)
+    assert etas(job) == [None] * 4
+    assert job_record(job)["perSecond"] == 0.0
 
 
 JSON = st.recursive(

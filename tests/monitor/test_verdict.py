@@ -117,6 +117,22 @@ def test_verdicts(
     assert told.clean is clean
 
 
+@pytest.mark.parametrize(
+    ("not_copied", "text"),
+    [
+        (None, "completed · 10 failed · 0 unaccounted"),
+        (0, "completed · 10 failed · 0 not copied · 0 unaccounted"),
+        (1037, "completed · 10 failed · 1,037 not copied · 0 unaccounted"),
+    ],
+)
+def test_skips_that_the_log_shows_as_not_copied_are_told_apart(
+    not_copied: int | None, text: str
+) -> None:
+    told = verdict(Counts(5000, 3950, 1040, 10), "completed", not_copied)
+    assert told is not None
+    assert (told.text, told.not_copied) == (text, not_copied)
+
+
 @given(COUNTS, STATUSES)
 def test_only_ended_jobs_have_a_verdict(counts: Counts, status: str | None) -> None:
     told = verdict(counts, status)
