@@ -1,28 +1,24 @@
-"""What a series of polls says about a job: its phase and its rate. Pure: time is an argument.
-
-The rate is a time-weighted exponential average: a poll `dt` seconds after the one before, in
-which `moved` objects were done, weighs `1 - exp(-dt / TAU)`; dividing by the sum of the weights
-makes the first polls count in full (the bias correction of Kingma and Ba, Adam, 2014, applied to
-unevenly spaced samples). Polls without movement count like any other.
-"""
+"""What a series of polls says about a job: its phase and its rates. Pure: time is an argument."""
 
 from __future__ import annotations
-
-import math
 
 import msgspec
 from msgspec.structs import replace
 
+from slurper_tui.monitor.pace import Pace, paced, rebased
+from slurper_tui.monitor.rates import Meter, metered, rate_over
+from slurper_tui.monitor.stall import Pulse, beat, roused
 from slurper_tui.monitor.view import Counts, Phase
 
 TAU = 120.0
-"""Seconds after which a poll weighs 1/e of what it did."""
+"""Seconds after which a poll weighs 1/e of what it did in the rates that are shown."""
+
+
+PLAN_TAU = 1800.0
+"""The same in the rate that stands for the plan; a forecast chooses its own horizon."""
 
 LISTING_POLLS = 3
 """A total that rose within so many polls is still growing."""
-
-_SHORTEST = 0.001
-"""Seconds; two counts closer together say nothing about a rate, and the next one covers both."""
 
 SETTLED_POLLS = 10
 SETTLED_SECONDS = 300.0
@@ -45,68 +41,91 @@ class Sample(msgspec.Struct, frozen=True):
     coarse: bool = False
 
 
+class Meters(msgspec.Struct, frozen=True):
+    """The rates of the last two minutes: of all that is done, of two kinds of it, of the total."""
+
+    done: Meter = Meter()
+    transferred: Meter = Meter()
+    skipped: Meter = Meter()
+    objects: Meter = Meter()
+
+
 class Estimate(msgspec.Struct, frozen=True):
     """What the samples so far add up to; `Estimate()` is what no sample says.
 
-    last: the newest poll, its unknown counts filled with the last known ones.
-    counted, counted_at: the done that the next one is compared with, None for none, and its time.
-    moved_average: weighted sum of objects per second, to be divided by `weight`.
-    still_polls, still_since: polls, and the monotonic time, for which the total stood still while
-    the job ran.
-    grew: the total rose at least once. restarts: how often counters fell.
+    last: the newest poll, its unknown counts filled with the last known ones. first: the oldest.
+    ran: seconds that the job was seen to run, or must have run between two polls.
+    pulse: since when nothing has moved; beats: the same of what is done alone.
+    grew: the total rose at least once. still_polls, still_since: polls, and the monotonic time, for
+    which the total stood still while the job ran. restarts: how often counters fell, or
+    `createdAt` changed. fell: they fell at the last restart, so `createdAt` is not its beginning.
     """
 
     last: Sample | None = None
-    counted: int | None = None
-    counted_at: float = 0.0
-    moved_average: float = 0.0
-    weight: float = 0.0
+    first: Sample | None = None
+    ran: float = 0.0
+    meters: Meters = Meters()
+    pace: Pace = Pace()
+    pulse: Pulse = Pulse()
+    beats: Pulse = Pulse()
     grew: bool = False
     still_polls: int = 0
     still_since: float = 0.0
     restarts: int = 0
+    fell: bool = False
+
+    @property
+    def running(self) -> bool:
+        """The last poll said so."""
+        return self.last is not None and self.last.status == "running"
+
+    @property
+    def weight(self) -> float:
+        """How much the rate rests on: 0 before two polls, 1 in the end."""
+        return self.meters.done.weight
 
     @property
     def rate(self) -> float | None:
         """Objects per second now; None before two polls, and for a job that does not run."""
-        if self.last is None or self.last.status != "running" or self.weight <= 0:
-            return None
-        return self.moved_average / self.weight
+        return self.meters.done.rate if self.running else None
 
     @property
     def plan_rate(self) -> float | None:
-        """Objects per second that a forecast rests on."""
-        return self.rate
+        """Objects per second over about half an hour of the time that it ran; None like `rate`."""
+        planned = rate_over(self.pace.bank, PLAN_TAU) if self.running else 0.0
+        return planned if planned > 0 else self.rate
 
     @property
     def transferred_rate(self) -> float | None:
-        """Objects transferred per second now."""
-        return None
+        """Objects transferred per second now; None like `rate`."""
+        return self.meters.transferred.rate if self.running else None
 
     @property
     def skipped_rate(self) -> float | None:
-        """Objects skipped per second now."""
-        return None
+        """Objects skipped per second now; None like `rate`."""
+        return self.meters.skipped.rate if self.running else None
 
     @property
     def growth(self) -> float | None:
-        """Objects per second by which the total grows; None when it does not."""
-        return None
+        """Objects per second by which the total grows while it is listed, else None."""
+        return self.meters.objects.rate if self.phase is Phase.LISTING else None
 
     @property
     def changes(self) -> int:
-        """How often the counters were seen to change."""
-        return 0
+        """How often what is done was seen to change."""
+        return self.pace.changes
 
     @property
     def stalled_since(self) -> float | None:
         """Since when no counter has moved, monotonic seconds; None while it is not stalled."""
-        return None
+        if self.last is None or not self.running or not self.pulse.stalled:
+            return None
+        return self.last.at - self.pulse.still
 
     @property
     def stalled_badly(self) -> bool:
         """It has been stalled for three times as long as is alarming."""
-        return False
+        return self.running and self.pulse.stalled_badly
 
     @property
     def settled(self) -> bool:
@@ -121,9 +140,11 @@ class Estimate(msgspec.Struct, frozen=True):
         """What the job is doing; None for a status that nobody foresaw, or before any poll."""
         if self.last is None:
             return None
-        if self.last.status != "running":
+        if not self.running:
             known = {"paused": Phase.PAUSED, "completed": Phase.ENDED, "aborted": Phase.ENDED}
             return known.get(self.last.status or "")
+        if self.pulse.stalled:
+            return Phase.STALLED
         if self.grew and self.still_polls < LISTING_POLLS:
             return Phase.LISTING
         return Phase.SETTLED if self.settled else Phase.RUNNING
@@ -132,52 +153,95 @@ class Estimate(msgspec.Struct, frozen=True):
 def advance(estimate: Estimate, sample: Sample) -> Estimate:
     """Add one poll. Counters that fell start the estimate anew; unknown ones leave it as it is."""
     last = estimate.last
-    if last is None or _fell(last.counts, filled := _filled(sample.counts, last.counts)):
-        return Estimate(
-            last=sample,
-            counted=sample.counts.done,
-            counted_at=sample.at,
-            still_since=sample.at,
-            restarts=estimate.restarts + (last is not None),
+    if last is None or _fell(last.counts, sample.counts):
+        return _begun(estimate, sample)
+    if sample.at < last.at:
+        sample = replace(sample, clock_jumped=True)
+    now = replace(sample, counts=_filled(sample.counts, last.counts))
+    if not last.status == sample.status == "running":
+        moved = _stopped(estimate, sample)
+    elif sample.clock_jumped:
+        moved = _jumped(estimate, sample)
+    else:
+        moved = _ran(estimate, last, sample, now.counts)
+    counted = last.status == sample.status == "running" and not sample.clock_jumped
+    return replace(_with_total(moved, last, sample, counted=counted), last=now)
+
+
+def _begun(estimate: Estimate, sample: Sample) -> Estimate:
+    """Let a first sample, or one whose counters fell, begin everything."""
+    fell = estimate.last is not None
+    return Estimate(
+        last=sample,
+        first=sample,
+        meters=_metered(Meters(), sample.counts, 0.0),
+        pace=paced(Pace(), sample.counts, 0.0, close=not sample.coarse),
+        still_since=sample.at,
+        restarts=estimate.restarts + fell,
+        fell=fell,
+    )
+
+
+def _stopped(estimate: Estimate, sample: Sample) -> Estimate:
+    """Begin all spans anew: the job did not run, so nothing is to be averaged."""
+    return replace(
+        estimate,
+        meters=_metered(Meters(), sample.counts, estimate.ran),
+        pace=rebased(estimate.pace, sample.counts, estimate.ran),
+        pulse=roused(estimate.pulse),
+        beats=roused(estimate.beats),
+    )
+
+
+def _jumped(estimate: Estimate, sample: Sample) -> Estimate:
+    """Leave out a span of unknown length: the averages stay, what they compare with is new."""
+    meters = estimate.meters
+    bare = Meters(
+        *(
+            replace(meter, count=None)
+            for meter in (meters.done, meters.transferred, meters.skipped, meters.objects)
         )
-    running = last.status == sample.status == "running"
-    rated = _with_rate(estimate, sample) if running else _without_rate(estimate, sample)
-    totalled = _with_total(rated, last, sample, running=running)
-    return replace(totalled, last=replace(sample, counts=filled))
-
-
-def _without_rate(estimate: Estimate, sample: Sample) -> Estimate:
-    """Begin the rate anew: the job did not run, so nothing is to be averaged."""
+    )
+    moved = _moved(estimate, sample.counts)
     return replace(
         estimate,
-        counted=sample.counts.done,
-        counted_at=sample.at,
-        moved_average=0.0,
-        weight=0.0,
+        meters=_metered(bare, sample.counts, estimate.ran),
+        pace=rebased(estimate.pace, sample.counts, estimate.ran),
+        pulse=beat(estimate.pulse, 0.0, moved=moved, close=False),
+        beats=beat(estimate.beats, 0.0, moved=moved, close=False),
     )
 
 
-def _with_rate(estimate: Estimate, sample: Sample) -> Estimate:
-    """Weigh in what was done since the last known count; across a gap nothing is known."""
-    done, since = sample.counts.done, estimate.counted
-    if sample.after_gap or since is None:
-        return replace(estimate, counted=done, counted_at=sample.at)
-    span = sample.at - estimate.counted_at
-    if done is None or span < _SHORTEST:
-        return estimate
-    weight = -math.expm1(-span / TAU)
+def _ran(estimate: Estimate, last: Sample, sample: Sample, filled: Counts) -> Estimate:
+    """Add a span in which the job ran."""
+    span = sample.at - last.at
+    ran = estimate.ran + span
+    close = not (sample.after_gap or sample.coarse)
+    done = _rose(last.counts.done, sample.counts.done)
+    moved = done or _rose(last.counts.objects, sample.counts.objects)
+    begun = Meters() if sample.after_gap else estimate.meters
     return replace(
         estimate,
-        counted=done,
-        counted_at=sample.at,
-        moved_average=estimate.moved_average * (1 - weight) + (done - since) / span * weight,
-        weight=estimate.weight * (1 - weight) + weight,
+        ran=ran,
+        meters=_metered(begun, sample.counts, ran),
+        pace=paced(estimate.pace, filled, ran, close=close),
+        pulse=beat(estimate.pulse, span, moved=moved, close=close),
+        beats=beat(estimate.beats, span, moved=done, close=close),
     )
 
 
-def _with_total(estimate: Estimate, last: Sample, now: Sample, *, running: bool) -> Estimate:
+def _metered(meters: Meters, counts: Counts, at: float) -> Meters:
+    return Meters(
+        metered(meters.done, counts.done, at, TAU),
+        metered(meters.transferred, counts.transferred, at, TAU),
+        metered(meters.skipped, counts.skipped, at, TAU),
+        metered(meters.objects, counts.objects, at, TAU),
+    )
+
+
+def _with_total(estimate: Estimate, last: Sample, now: Sample, *, counted: bool) -> Estimate:
     """Note whether the total rose, or for how long it has stood still while the job ran."""
-    if not running:
+    if not counted:
         estimate = replace(estimate, still_since=estimate.still_since + now.at - last.at)
     before, objects = last.counts.objects, now.counts.objects
     if objects is None:
@@ -185,10 +249,22 @@ def _with_total(estimate: Estimate, last: Sample, now: Sample, *, running: bool)
     if before is None or objects > before:
         grew = estimate.grew or before is not None
         return replace(estimate, grew=grew, still_polls=0, still_since=now.at)
-    return replace(estimate, still_polls=estimate.still_polls + running)
+    return replace(estimate, still_polls=estimate.still_polls + counted)
+
+
+def _moved(estimate: Estimate, counts: Counts) -> bool:
+    last = estimate.last
+    return last is not None and (
+        _rose(last.counts.done, counts.done) or _rose(last.counts.objects, counts.objects)
+    )
+
+
+def _rose(before: int | None, after: int | None) -> bool:
+    return before is not None and after is not None and after > before
 
 
 def _fell(before: Counts, after: Counts) -> bool:
+    after = _filled(after, before)
     pairs = ((before.objects, after.objects), (before.done, after.done))
     return any(a is not None and b is not None and b < a for a, b in pairs)
 
