@@ -169,8 +169,8 @@ class AccountTrack:
         self._outage = Outage(since, back.wall, sum(moved) if moved else None)
         self._recovered = None
 
-    def drop_missing(self, listed: frozenset[str]) -> None:
-        """Mark the jobs that a whole reading of the list did not name.
+    def drop_missing(self, listed: frozenset[str]) -> list[JobTrack]:
+        """Mark the jobs that a whole reading of the list did not name, and return them.
 
         While a long list is read, rows move between its pages, so one reading alone proves
         nothing there; two in a row do.
@@ -178,8 +178,10 @@ class AccountTrack:
         needed = 1 if len(listed) < PAGE_SIZE else 2
         for job_id, track in self.jobs.items():
             track.unseen = 0 if job_id in listed else track.unseen + 1
-            if track.unseen >= needed:
-                track.unlisted()
+        missing = [track for track in self.jobs.values() if track.unseen >= needed]
+        for track in missing:
+            track.unlisted()
+        return missing
 
     def _done(self) -> dict[str, int]:
         views = ((job_id, track.view) for job_id, track in self.jobs.items())

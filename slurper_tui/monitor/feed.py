@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
+from slurper_tui.monitor.trace import Window
 from slurper_tui.monitor.view import JobKey, Snapshot
+
+if TYPE_CHECKING:
+    from slurper_tui.monitor.digest import Digest
 
 
 class Feed(Protocol):
     """A source of snapshots that can be told what the person looks at.
 
-    Everything but `snapshots` returns at once; its effect shows in a later snapshot.
+    Everything but `snapshots` and `digest` returns at once; its effect shows in a later snapshot.
     """
+
+    def known(self) -> Snapshot | None:
+        """Give what can be shown before anything is asked; None when that is nothing."""
+        ...
 
     def snapshots(self) -> AsyncIterator[Snapshot]:
         """Yield snapshots without end: after each round, and while the first listing comes in."""
@@ -32,4 +40,12 @@ class Feed(Protocol):
 
     def set_interval(self, seconds: float) -> None:
         """Change the seconds between rounds, at least 2."""
+        ...
+
+    def set_window(self, window: Window) -> None:
+        """Show more or less of the highlighted job's past: the `trace` of later snapshots."""
+        ...
+
+    async def digest(self, since: float | None = None) -> Digest:
+        """Tell what happened since a UTC second, by default since somebody last looked."""
         ...

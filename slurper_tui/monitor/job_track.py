@@ -3,16 +3,25 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from msgspec.structs import replace
 
 from slurper_tui.api.errors import ApiError, NotFound
 from slurper_tui.api.models import Job, Progress
 from slurper_tui.format import parse_time
-from slurper_tui.monitor.estimate import Estimate, Sample, advance
 from slurper_tui.monitor.moment import Moment
-from slurper_tui.monitor.verdict import percent, verdict
-from slurper_tui.monitor.view import Counts, JobView, Phase
+from slurper_tui.monitor.recorded import Recorded, Remembered
+from slurper_tui.monitor.series import Series
+from slurper_tui.monitor.standing import (
+    another_time,
+    counts_of,
+    has_ended,
+    remembered_view,
+    stale_view,
+    told_view,
+)
+from slurper_tui.monitor.view import Counts, JobView
 
 STALE_POLLS = 3
 """So many polls in a row without an answer make a job stale."""
@@ -23,8 +32,6 @@ STEADY_SECONDS = 60.0
 PAUSED_ROUNDS = 3
 """A job that does not run is asked every so many rounds."""
 
-_ENDED = frozenset({"completed", "aborted"})
-
 
 class JobTrack:
     """Mutable, and private to the monitor; everyone else sees its `view`.
@@ -34,9 +41,9 @@ class JobTrack:
     """
 
     def __init__(self, account_id: str, job: Job) -> None:
-        self.view = JobView(account_id, job, status=job.status, ended=_has_ended(job))
+        self.view = JobView(account_id, job, status=job.status, ended=has_ended(job))
         self.key = self.view.key
-        self.estimate = Estimate()
+        self.series = Series()
         self.answered = False
         self.closed = False
         self.lazy = self.view.ended
@@ -52,6 +59,16 @@ class JobTrack:
         self.gaps = 0
         self._steady_since: float | None = None
         self._created_at = job.created_at
+        self._kept: Remembered | None = None
+
+    @classmethod
+    def remembered(cls, known: Remembered) -> JobTrack:
+        """Begin with what an earlier run knew; what had ended for good is not asked again."""
+        track = cls(known.account_id, known.job)
+        track.view = remembered_view(known)
+        track.lazy = track.view.ended
+        track.closed = track.answered = known.closed and known.last is not None
+        return track
 
     @property
     def job_id(self) -> str:
@@ -83,38 +100,69 @@ class JobTrack:
             self.asked_at = self.retry_at = -math.inf
 
     def listed(self, job: Job) -> bool:
-        """Take in a row of the list; True when it tells a change of status."""
+        """Take in a row of the list; True when it tells a change of status.
+
+        An end that an earlier run knew holds as long as the list tells the same one.
+        """
         changed = job.status != self.view.job.status
         if changed:
             self.asked_at = -math.inf
-            if not _has_ended(job):
+            if self.view.remembered or not has_ended(job):
                 self.closed, self.lazy = False, False
+                self.answered = self.answered and not self.view.remembered
         self.missing = False
         status = self.view.status if self.answered else job.status
         gone = self.view.gone and isinstance(self.view.problem, NotFound)
-        ended = _has_ended(job, status)
-        self.view = replace(self.view, job=job, status=status, gone=gone, ended=ended)
+        self.view = replace(
+            self.view,
+            job=job,
+            status=status,
+            gone=gone,
+            ended=has_ended(job, status),
+            remembered=self.view.remembered and not self.closed,
+        )
         return changed
 
     def unlisted(self) -> None:
         """It has left the list: the last values stay."""
         self.missing = True
-        self.view = replace(self.view, gone=True, rate=None)
+        self.view = replace(self.view, gone=True, rate=None, forecast=None, reason="")
 
-    def told(self, progress: Progress, now: Moment, after_gap: bool) -> bool:
-        """Take in an answer; True when it tells a change of status."""
+    def told(
+        self, progress: Progress, now: Moment, *, interval: float, clock_jumped: bool = False
+    ) -> bool:
+        """Take in an answer; True when it tells a change of status. interval: seconds."""
         status = progress.status or self.view.job.status
         changed = self.answered and status != self.view.status
-        counts = _counts(progress)
-        if _another_time(self._created_at, progress.created_at):
-            self.estimate = Estimate(restarts=self.estimate.restarts + 1)
+        counts = counts_of(progress)
+        if another_time(self._created_at, progress.created_at):
+            self.series.restart()
         self._created_at = progress.created_at or self._created_at
-        self.estimate = advance(self.estimate, Sample(now.mono, counts, status, after_gap))
+        self.series.add(
+            counts,
+            status,
+            now,
+            period=interval if status == "running" else interval * PAUSED_ROUNDS,
+            created_at=parse_time(self._created_at),
+            clock_jumped=clock_jumped,
+        )
         self._close_if_over(counts, status, now)
         self.answered, self.failing_since, self.failures = True, None, 0
         self.retry_at = -math.inf
-        self.view = self._answered_view(counts, status, now)
+        self.view = told_view(self.view, self.series, status, self._created_at, now)
         return changed
+
+    def seed(self, past: Sequence[Recorded], now: Moment) -> None:
+        """Take in what a history remembers of the counters, unless they were told already."""
+        self.series.seed(past, now, parse_time(self._created_at))
+
+    def to_keep(self) -> Remembered | None:
+        """The job as a history is to know it; None when that has not changed since it was asked."""
+        known = Remembered(self.view.account_id, self.view.job, None, self.closed, self.view.gone)
+        if known == self._kept:
+            return None
+        self._kept = known
+        return known
 
     def failed(self, error: ApiError, now: Moment, wait: float) -> None:
         """Take in a poll that failed: the values stay. wait: seconds until the next try."""
@@ -122,22 +170,26 @@ class JobTrack:
         self.retry_at = now.mono + wait
         self.failures += 1
         gone = self.view.gone or isinstance(error, NotFound)
-        rate = None if gone else self.view.rate
-        self.view = replace(self.view, problem=error, gone=gone, rate=rate)
+        self.view = replace(self.view, problem=error)
+        if gone and not self.view.gone:
+            self.unlisted()
+            self.missing = False
         self.missed()
 
     def missed(self) -> None:
         """Count a poll without an answer. What has ended cannot grow stale."""
         if not self.over and not self.lazy:
             missed = self.view.missed + 1
-            self.view = replace(self.view, missed=missed, stale=missed >= STALE_POLLS)
+            self.view = replace(self.view, missed=missed)
+            if missed >= STALE_POLLS and not self.view.stale:
+                self.view = stale_view(self.view, self.series)
 
     def _close_if_over(self, counts: Counts, status: str | None, now: Moment) -> None:
         """Completed is the last answer; after any other end, objects in flight still finish.
 
         An end whose counts are not known is asked about once a minute until they are.
         """
-        if not _has_ended(self.view.job, status):
+        if not has_ended(self.view.job, status):
             self._steady_since = None
         elif counts.objects is None or counts.done is None:
             self.lazy = True
@@ -147,58 +199,3 @@ class JobTrack:
             self._steady_since = now.mono
         elif now.mono - self._steady_since >= STEADY_SECONDS:
             self.closed = True
-
-    def _answered_view(self, counts: Counts, status: str | None, now: Moment) -> JobView:
-        ended = _has_ended(self.view.job, status)
-        return replace(
-            self.view,
-            status=status,
-            phase=Phase.ENDED if ended else self.estimate.phase,
-            counts=counts,
-            percent=percent(counts, status),
-            provisional=not (ended or self.estimate.settled),
-            rate=self.estimate.rate,
-            lifetime_rate=_lifetime_rate(self.view.job, self._created_at, counts, status, now.wall),
-            verdict=verdict(counts, status),
-            restarts=self.estimate.restarts,
-            as_of=now.wall,
-            missed=0,
-            stale=False,
-            gone=False,
-            ended=ended,
-            problem=None,
-        )
-
-
-def _has_ended(job: Job, status: str | None = None) -> bool:
-    """Completed or aborted; or, for a status nobody foresaw, finished by the list's own word."""
-    word = status or job.status
-    known = word in {"running", "paused"}
-    return word in _ENDED or (not known and job.finished_at is not None)
-
-
-def _another_time(before: str | None, after: str | None) -> bool:
-    """Two times that differ, and not merely in how they are written."""
-    if before is None or after is None:
-        return False
-    return (parse_time(before) or before) != (parse_time(after) or after)
-
-
-def _counts(progress: Progress) -> Counts:
-    return Counts(
-        progress.objects,
-        progress.transferred_objects,
-        progress.skipped_objects,
-        progress.failed_objects,
-    )
-
-
-def _lifetime_rate(
-    job: Job, created_at: str | None, counts: Counts, status: str | None, now: float
-) -> float | None:
-    """Objects per second from `createdAt` to the end, or to now while it has not ended."""
-    begun = parse_time(created_at)
-    ended = parse_time(job.finished_at) if _has_ended(job, status) else now
-    if begun is None or ended is None or counts.done is None or ended <= begun:
-        return None
-    return counts.done / (ended - begun)

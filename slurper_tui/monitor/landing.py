@@ -14,6 +14,7 @@ from slurper_tui.monitor.budget import Budget
 from slurper_tui.monitor.job_track import JobTrack
 from slurper_tui.monitor.moment import Moment
 from slurper_tui.monitor.plan import Ask
+from slurper_tui.monitor.recorded import Recorded, Remembered
 from slurper_tui.monitor.view import JobKey
 
 _JUMP_SECONDS = 5.0
@@ -28,12 +29,19 @@ _log.addHandler(logging.NullHandler())
 
 
 class Landing:
-    """Applies answers. `only` and `prefixes` say which jobs are followed at all."""
+    """Applies answers. `only` and `prefixes` say which jobs are followed at all.
+
+    past: what a history remembers of jobs that have not been listed yet. samples, jobs: what came
+    in and has not been taken to be kept.
+    """
 
     def __init__(
         self, budget: Budget, prefixes: tuple[str, ...], rng: random.Random, *, eager: bool
     ) -> None:
         self.only: frozenset[JobKey] | None = None
+        self.past: dict[JobKey, tuple[Recorded, ...]] = {}
+        self.samples: list[tuple[JobKey, Recorded]] = []
+        self.jobs: list[Remembered] = []
         self.blocked_by: ApiError | None = None
         self._budget = budget
         self._prefixes = prefixes
@@ -46,25 +54,49 @@ class Landing:
         """Take in a page of an account's list."""
         account.succeeded(now)
         for job in jobs:
-            if not job.id:
+            if job.id:
+                self._listed(account, job, job.id, now)
+            else:
                 _log.warning("account %s: a listed job has no id", account.account_id)
-            elif job.id in account.jobs:
-                account.jobs[job.id].listed(job)
-            elif self._follows(account.account_id, job.id):
-                account.jobs[job.id] = JobTrack(account.account_id, job)
         whole = account.listing.landed(jobs)
         if whole is not None:
-            account.drop_missing(whole)
+            for track in account.drop_missing(whole):
+                self._keep(track)
+
+    def _listed(self, account: AccountTrack, job: Job, job_id: str, now: Moment) -> None:
+        """Take in a row of the list; a job that nobody knew begins with what is remembered."""
+        track = account.jobs.get(job_id)
+        if track is not None:
+            track.listed(job)
+        elif self.follows(account.account_id, job_id):
+            track = account.jobs[job_id] = JobTrack(account.account_id, job)
+            track.seed(self.past.pop(track.key, ()), now)
+        if track is not None:
+            self._keep(track)
+
+    def _keep(self, track: JobTrack) -> None:
+        """Let a history know the job, if anything about it has changed."""
+        known = track.to_keep()
+        if known is not None:
+            self.jobs.append(known)
 
     def progress(
-        self, account: AccountTrack, track: JobTrack, progress: Progress, now: Moment
+        self,
+        account: AccountTrack,
+        track: JobTrack,
+        progress: Progress,
+        now: Moment,
+        interval: float,
     ) -> None:
         """Take in how a job is doing; a change of status is a reason to read the list."""
         account.succeeded(now)
         self._watch_clocks(now)
-        after_gap, track.gaps = track.gaps != self._gaps, self._gaps
+        clock_jumped, track.gaps = track.gaps != self._gaps, self._gaps
         restarts = track.view.restarts
-        changed = track.told(progress, now, after_gap)
+        changed = track.told(progress, now, interval=interval, clock_jumped=clock_jumped)
+        if track.series.last is not None:
+            self.samples.append((track.key, track.series.last))
+        self._keep(track)
         if track.view.restarts != restarts:
             _log.warning("job %s: its counters fell, or it was created anew", track.job_id)
         if changed:
@@ -106,7 +138,8 @@ class Landing:
     def _wait(self, failures: int, interval: float) -> float:
         return math.inf if self._eager else backoff(failures, interval, self._rng)
 
-    def _follows(self, account_id: str, job_id: str) -> bool:
+    def follows(self, account_id: str, job_id: str) -> bool:
+        """Whether anybody wants to know of this job."""
         if self.only is not None:
             return JobKey(account_id, job_id) in self.only
         return not self._prefixes or job_id.startswith(self._prefixes)

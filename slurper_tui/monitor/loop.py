@@ -1,7 +1,8 @@
 """The poll loop: plan a round, let ten workers ask, tell what is known, and again.
 
-An ask goes plan → queue → worker → `landing`, which changes the tracks; `snapshots` yields when
-a round is over, or a second after the first news of a slow one. Nothing but a bug ends the loop.
+An ask goes plan → crew → `landing`, which changes the tracks; `snapshots` yields when a round is
+over, or a second after the first news of a slow one. What came in is handed to the ledger before
+it is told. Nothing but a bug ends the loop.
 """
 
 from __future__ import annotations
@@ -11,24 +12,27 @@ import contextlib
 import math
 import random
 import time
-from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
+from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from slurper_tui.api.errors import ApiError, RateLimited
 from slurper_tui.monitor.account_track import AccountTrack
+from slurper_tui.monitor.crew import WORKERS, Crew, Outcome
 from slurper_tui.monitor.job_track import JobTrack
 from slurper_tui.monitor.landing import Landing
+from slurper_tui.monitor.ledger import NO_PAST, Ledger, Past
 from slurper_tui.monitor.moment import Moment
 from slurper_tui.monitor.pacing import Pacing
-from slurper_tui.monitor.plan import Ask, Finder, Focus, Rank, demand, due_asks, focused_asks
+from slurper_tui.monitor.plan import Finder, Focus, demand, due_asks, focused_asks
 from slurper_tui.monitor.source import SlurperApi
-from slurper_tui.monitor.view import JobKey, Snapshot
+from slurper_tui.monitor.trace import Window
+from slurper_tui.monitor.view import JobKey, JobView, Snapshot
+
+if TYPE_CHECKING:
+    from slurper_tui.monitor.digest import Digest
 
 MIN_INTERVAL = 2.0
-WORKERS = 10
-"""Requests under way at once; httpx's pool is quadratic in the number of waiting ones."""
 
 _ORDER = 1e-6
 """Seconds between asks of one round, so that those behind are the first of the next."""
@@ -45,6 +49,7 @@ class Monitor:
 
     eager: ask every job once, as fast as the budget allows, and retry nothing: for commands that
     look once. prefixes: follow only jobs whose id begins with one of them. clock: UTC seconds.
+    past: what earlier runs have left; unless `eager`, it is shown until it is confirmed.
     """
 
     def __init__(
@@ -57,21 +62,24 @@ class Monitor:
         eager: bool = False,
         prefixes: Sequence[str] = (),
         rng: random.Random | None = None,
+        past: Past = NO_PAST,
     ) -> None:
-        self._api = api
         self._clock = clock
         self._eager = eager
         self._interval = max(MIN_INTERVAL, interval)
-        self._accounts = [AccountTrack(account_id) for account_id in dict.fromkeys(accounts)]
+        self._by_id = {account_id: AccountTrack(account_id) for account_id in accounts}
+        self._accounts = list(self._by_id.values())
         self._pacing = Pacing()
         self._landing = Landing(
             self._pacing.budget, tuple(prefixes), rng or random.Random(), eager=eager
         )
+        self._crew = Crew(
+            api, self._pacing, self._landing, self._now, lambda: self._interval, self._landed
+        )
+        self._ledger = Ledger(past.history, lambda: self._stir(tell=True))
+        self._away_since = past.away_since
         self._focus = Focus()
-        self._queue: deque[Ask] = deque()
-        self._queued = asyncio.Event()
         self._stirred = asyncio.Event()
-        self._under_way = 0
         self._waiting = 0
         self._find: Finder | None = due_asks
         self._tell = True
@@ -79,20 +87,38 @@ class Monitor:
         self._next_round = -math.inf
         self._round_begun: Moment | None = None
         self._rounds = 0
+        follows = self._landing.follows
+        self._remembered = [
+            k for k in past.remembered if k.account_id in self._by_id and follows(*k.key)
+        ]
+        for known in self._remembered if not eager else ():
+            self._by_id[known.account_id].jobs[known.key.job_id] = JobTrack.remembered(known)
 
     def look_at(self, highlighted: JobKey | None, visible: frozenset[JobKey]) -> None:
         """Ask the highlighted job first, and ended jobs on the screen before the others."""
         focus = Focus(highlighted, visible)
         if focus != self._focus:
             self._focus, self._find = focus, self._find or focused_asks
+            self._ledger.look_at(highlighted, self._view_of(highlighted), self._clock())
             self._stirred.set()
+
+    def set_window(self, window: Window) -> None:
+        """Show more or less of the highlighted job's past."""
+        self._ledger.set_window(window, self._view_of(self._focus.highlighted), self._clock())
+
+    def _view_of(self, key: JobKey | None) -> JobView | None:
+        track = self._track(key) if key else None
+        return track.view if track else None
+
+    def _track(self, key: JobKey) -> JobTrack | None:
+        account = self._by_id.get(key.account_id)
+        return account.jobs.get(key.job_id) if account else None
 
     def refresh(self, key: JobKey) -> None:
         """Ask one job now."""
-        for account in self._accounts:
-            if account.account_id == key.account_id and key.job_id in account.jobs:
-                account.jobs[key.job_id].ask_now()
-                account.probe_soon(self._now().mono)
+        if track := self._track(key):
+            track.ask_now()
+            self._by_id[key.account_id].probe_soon(self._now().mono)
         self._stir(plan=True)
 
     def refresh_all(self) -> None:
@@ -113,20 +139,41 @@ class Monitor:
         for account in self._accounts:
             account.jobs = {j: t for j, t in account.jobs.items() if t.view.key in keys}
 
+    def known(self) -> Snapshot | None:
+        """What an earlier run has left to be shown at once; None when that is nothing."""
+        return self._snapshot() if any(account.jobs for account in self._accounts) else None
+
+    async def digest(self, since: float | None = None) -> Digest:
+        """Tell what happened since a UTC second, by default since somebody last looked."""
+        now = self._clock()
+        views = [track.view for account in self._accounts for track in account.jobs.values()]
+        begun = since if since is not None else self._away_since
+        return await self._ledger.digest(views, now if begun is None else begun, now)
+
     async def snapshots(self) -> AsyncIterator[Snapshot]:
         """Yield what is known: at once, after every round, and while a first list comes in."""
+        await self._ledger.recall(self._remembered, self._track, self._landing.past, self._now)
         crew = [asyncio.create_task(self._work()) for _ in range(WORKERS)]
         try:
             while True:
                 self._plan()
                 if self._tell:
                     self._tell, self._news_since, self._told_at = False, math.inf, self._now().mono
+                    self._ledger.keep(self._landing.jobs, self._landing.samples)
                     yield self._snapshot()
                 await self._rest(crew)
         finally:
             for worker in crew:
                 worker.cancel()
             await asyncio.gather(*crew, return_exceptions=True)
+            self._ledger.keep(self._landing.jobs, self._landing.samples)
+            await self._ledger.close()
+
+    async def _work(self) -> None:
+        try:
+            await self._crew.work()
+        finally:
+            self._stirred.set()
 
     def _plan(self) -> None:
         """Begin a round when it is time, queue whatever is due and may go, else end the round."""
@@ -137,7 +184,7 @@ class Monitor:
         if self._find is not None:
             find, self._find = self._find, None
             self._queue_due(now, begins, find)
-        if self._under_way == 0:
+        if self._crew.under_way == 0:
             self._end_round()
             self._tell = self._tell or not math.isinf(self._news_since)
 
@@ -148,11 +195,11 @@ class Monitor:
             asks = [ask for ask in asks if ask.is_first]
         elif not begins:
             asks = [ask for ask in asks if ask.cannot_wait]
-        queued = len(self._queue)
+        queued = self._crew.waiting
         chosen = self._pacing.choose(asks, now.mono, self._interval, queued, eager=self._eager)
         self._waiting = len(asks) - len(chosen)
         for place, ask in enumerate(chosen):
-            self._enqueue(ask, now.mono + place * _ORDER)
+            self._crew.enqueue(ask, now.mono + place * _ORDER)
 
     def _begin_round(self, now: Moment) -> None:
         """Start the next round; one whose requests still hang is over all the same."""
@@ -173,77 +220,17 @@ class Monitor:
         self._rounds += 1
         self._tell = True
 
-    def _enqueue(self, ask: Ask, at: float) -> None:
-        """Queue an ask; that it is under way keeps it from being planned twice."""
-        ask.account.begin(ask.track, at, probe=ask.probe)
-        if ask.rank <= Rank.FIRST_LIST:
-            self._queue.appendleft(ask)
-        else:
-            self._queue.append(ask)
-        self._under_way += 1
-        self._queued.set()
-
-    async def _work(self) -> None:
-        """Ask what is queued, for ever."""
-        try:
-            while True:
-                while not self._queue:
-                    self._queued.clear()
-                    await self._queued.wait()
-                await self._ask(self._queue.popleft())
-        finally:
-            self._stirred.set()
-
-    async def _ask(self, ask: Ask) -> None:
-        """Make one request and take in what comes of it."""
-        account, track, now = ask.account, ask.track, self._now()
-        may_go = self._pacing.budget.available(now.mono) > 0
-        if not may_go or (account.problem is not None and not ask.probe):
-            account.end(track, unasked=True)
-            self._landed()
-            return
-        self._pacing.budget.sent(now.mono)
-        account.sent(track, now.mono)
-        account_failed = account.problem is not None
-        try:
-            await self._exchange(account, track)
-        except ApiError as error:
-            now = self._now()
-            account.end(track, unasked=isinstance(error, RateLimited))
-            self._pacing.budget.heard(error.limit, now.mono)
-            self._landing.failed(ask, error, now, self._interval)
-        recovered = account_failed and account.problem is None
-        if recovered or account.listing.wanted:
-            self._find = due_asks
-        self._landed()
-
-    async def _exchange(self, account: AccountTrack, track: JobTrack | None) -> None:
-        """Send one request and apply a good answer. Raises ApiError for any other."""
-        if track is None:
-            page = await self._api.list_jobs(account.account_id, offset=account.listing.asking)
-            limit = page.limit
-        else:
-            answer = await self._api.progress(account.account_id, track.job_id)
-            limit = answer.limit
-        now = self._now()
-        self._pacing.budget.heard(limit, now.mono)
-        account.end(track)
-        if track is None:
-            hurried = account.listing.hurried
-            self._landing.page(account, page.value, now)
-            self._tell = self._tell or (hurried and self._is_news(account, now))
-            self._find = due_asks
-        else:
-            self._landing.progress(account, track, answer.value, now)
-
     def _is_news(self, account: AccountTrack, now: Moment) -> bool:
         """Whether a page is told at once: the first, the last, and of the others a few a second."""
         ends = account.listing.pages == 1 or not account.listing.hurried
         return ends or now.mono >= self._told_at + PAGE_SECONDS
 
-    def _landed(self) -> None:
-        """One request less is under way."""
-        self._under_way -= 1
+    def _landed(self, outcome: Outcome) -> None:
+        """An ask is over."""
+        if outcome.replan:
+            self._find = due_asks
+        if outcome.paged is not None:
+            self._tell = self._tell or self._is_news(outcome.paged, self._now())
         if math.isinf(self._news_since):
             self._news_since = self._now().mono
         self._stirred.set()
@@ -271,7 +258,7 @@ class Monitor:
         times = [self._next_round, self._news_since + NEWS_SECONDS]
         probes = (a.retry_at for a in self._accounts if a.problem and not a.under_way)
         times += [at for at in probes if at > now]
-        if self._waiting and self._eager and not self._under_way:
+        if self._waiting and self._eager and not self._crew.under_way:
             times.append(self._pacing.budget.ready_at(now))
         return min(times)
 
@@ -295,5 +282,8 @@ class Monitor:
             jobs=tuple(t.view for a in self._accounts for t in a.jobs.values()),
             budget=replace(budget, blocked_by=blocked_by, waiting=self._waiting),
             rounds=self._rounds,
-            complete=not self._under_way and all(a.complete for a in self._accounts),
+            complete=not self._crew.under_way and all(a.complete for a in self._accounts),
+            history_note=self._ledger.note,
+            trace=self._ledger.trace,
+            away_since=self._away_since,
         )

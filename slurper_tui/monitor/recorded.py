@@ -29,12 +29,14 @@ class Remembered(msgspec.Struct, frozen=True):
     """The last known state of a job. job: as last listed, without the keys of its source.
 
     last: its newest sample. closed: it has ended for good, and nothing is left to be asked.
+    gone: the API no longer knows it, so that no later run needs to be reminded of it.
     """
 
     account_id: str
     job: Job
     last: Recorded | None = None
     closed: bool = False
+    gone: bool = False
 
     @property
     def key(self) -> JobKey:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
 from slurper_tui.api.errors import ApiError
 from slurper_tui.api.models import Job
+
+if TYPE_CHECKING:
+    from slurper_tui.monitor.trace import Trace
 
 
 class JobKey(NamedTuple):
@@ -244,7 +247,9 @@ class Snapshot(msgspec.Struct, frozen=True):
     """Everything known at one moment. taken_at: UTC seconds. interval: seconds between rounds.
 
     rounds: how many rounds of polls are over. complete: every account was listed, and every job
-    asked, since the start (or failed to answer).
+    asked, since the start (or failed to answer). history_note: one clause about a history that is
+    not simply on. trace: the past of the highlighted job. away_since: when somebody last looked
+    before this run, UTC seconds, if that was long enough ago to be told about.
     """
 
     taken_at: float
@@ -254,6 +259,9 @@ class Snapshot(msgspec.Struct, frozen=True):
     budget: BudgetView = BudgetView()
     rounds: int = 0
     complete: bool = False
+    history_note: str = ""
+    trace: Trace | None = None
+    away_since: float | None = None
 
     @property
     def rejected(self) -> bool:

@@ -19,7 +19,8 @@ import httpx
 from slurper_tui.api.client import SlurperClient
 from slurper_tui.api.credentials import token_credentials
 from slurper_tui.api.models import PAGE_SIZE, Answer, Job, Progress
-from slurper_tui.monitor.loop import WORKERS, Monitor
+from slurper_tui.monitor.crew import WORKERS
+from slurper_tui.monitor.loop import Monitor
 from slurper_tui.monitor.view import Snapshot
 
 

@@ -1,0 +1,155 @@
+"""Between the poll loop and a history: what is to be kept, and what is wanted back."""
+
+from __future__ import annotations
+
+import asyncio
+import math
+from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING, NamedTuple
+
+from slurper_tui.format import parse_time
+from slurper_tui.monitor.job_track import JobTrack
+from slurper_tui.monitor.moment import Moment
+from slurper_tui.monitor.recorded import History, Keeping, Recorded, Remembered
+from slurper_tui.monitor.trace import Trace, Window, extended, step_of, trace_of
+from slurper_tui.monitor.view import JobKey, JobView
+
+if TYPE_CHECKING:
+    from slurper_tui.monitor.digest import Digest
+
+SEED_STEPS = ((86_400.0, math.inf, 3600.0), (7200.0, 86_400.0, 600.0), (600.0, 7200.0, 60.0))
+"""What an estimate is seeded with: (seconds ago to, from, between samples); the last ten minutes
+whole. A few hundred samples say as much as all of them."""
+
+LOOK_BACK = 3 * 86_400.0
+"""Seconds before a digest's beginning that its first forecast rests on."""
+
+_PAST_STEP = 600.0
+
+
+class Past(NamedTuple):
+    """What earlier runs have left.
+
+    remembered: every job as it last stood. away_since: when somebody last looked, UTC seconds, if
+    that was long enough ago to be told about.
+    """
+
+    history: History | None = None
+    remembered: Sequence[Remembered] = ()
+    away_since: float | None = None
+
+
+NO_PAST = Past()
+
+
+class Ledger:
+    """Keeps through a history, off the loop. Without one it keeps nothing and knows nothing.
+
+    moved: called when a trace that was asked for has come.
+    """
+
+    def __init__(self, history: History | None, moved: Callable[[], None]) -> None:
+        self.trace: Trace | None = None
+        self._history = history
+        self._moved = moved
+        self._key: JobKey | None = None
+        self._window = Window.HOUR
+        self._reading: asyncio.Task[None] | None = None
+
+    @property
+    def note(self) -> str:
+        """One clause about a history that is not simply on."""
+        view = self._history.view if self._history else None
+        if view is None or view.keeping in (Keeping.ON, Keeping.ASKED_OFF):
+            return view.reason if view else ""
+        return (
+            f"history {view.keeping}: {view.reason}" if view.reason else f"history {view.keeping}"
+        )
+
+    def keep(self, jobs: list[Remembered], samples: list[tuple[JobKey, Recorded]]) -> None:
+        """Hand on what came in, and forget it here."""
+        if self._history is not None and (jobs or samples):
+            self._history.record(tuple(jobs), tuple(samples))
+        for key, told in samples:
+            if self.trace is not None and key == self.trace.key:
+                self.trace = extended(self.trace, told)
+        jobs.clear()
+        samples.clear()
+
+    async def recall(
+        self,
+        remembered: Iterable[Remembered],
+        track_of: Callable[[JobKey], JobTrack | None],
+        unlisted: dict[JobKey, tuple[Recorded, ...]],
+        now: Callable[[], Moment],
+    ) -> None:
+        """Seed what may still move with its past; what has no track yet is left in `unlisted`."""
+        for known in remembered:
+            if known.closed or known.last is None:
+                continue
+            past = await self.past(known.key, now().wall)
+            track = track_of(known.key)
+            if track is None:
+                unlisted[known.key] = past
+            else:
+                track.seed(past, now())
+
+    # The past of a job ------------------------------------------------------------------------
+
+    async def past(self, key: JobKey, now: float) -> tuple[Recorded, ...]:
+        """Give what an estimate of a job is to be seeded with, oldest first."""
+        if self._history is None:
+            return ()
+        found: list[Recorded] = []
+        for until, since, step in SEED_STEPS:
+            told = await self._history.last_of_each(key, max(0.0, now - since), step)
+            found.extend(r for r in told if r.at < now - until)
+        return (*found, *await self._history.samples(key, now - SEED_STEPS[-1][0]))
+
+    def look_at(self, key: JobKey | None, view: JobView | None, now: float) -> None:
+        """Read the past of the job that is looked at, unless it is being read or known."""
+        if key != self._key:
+            self._key, self.trace = key, None
+            self._read(view, now)
+
+    def set_window(self, window: Window, view: JobView | None, now: float) -> None:
+        """Look further back, or less far."""
+        self._window = window
+        self._read(view, now)
+
+    def _read(self, view: JobView | None, now: float) -> None:
+        if self._reading is not None:
+            self._reading.cancel()
+            self._reading = None
+        if self._history is not None and view is not None:
+            self._reading = asyncio.create_task(self._read_trace(self._history, view, now))
+
+    async def _read_trace(self, history: History, view: JobView, now: float) -> None:
+        begun = parse_time(view.job.created_at)
+        step = step_of(self._window, begun, now)
+        since = 0.0 if math.isinf(self._window.value) else now - self._window.value - step
+        points = await history.last_of_each(view.key, max(0.0, since), step)
+        self.trace = trace_of(view.key, self._window, now, begun, points)
+        self._moved()
+
+    # What happened ----------------------------------------------------------------------------
+
+    async def digest(self, views: Iterable[JobView], since: float, until: float) -> Digest:
+        """Tell what happened between two UTC seconds, as far as anybody looked."""
+        from slurper_tui.monitor.digest import make_digest  # not before somebody asks
+
+        told = [(view, await self._story(view, since, until)) for view in views]
+        return make_digest(told, since, until)
+
+    async def _story(self, view: JobView, since: float, until: float) -> tuple[Recorded, ...]:
+        if self._history is None:
+            return ()
+        past = await self._history.last_of_each(view.key, max(0.0, since - LOOK_BACK), _PAST_STEP)
+        before = tuple(told for told in past if told.at <= since)
+        return (*before, *await self._history.samples(view.key, since, until))
+
+    async def close(self) -> None:
+        """Give up what is being read."""
+        if self._reading is not None:
+            self._reading.cancel()
+            await asyncio.gather(self._reading, return_exceptions=True)
