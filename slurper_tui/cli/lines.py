@@ -6,7 +6,9 @@ import json
 
 from slurper_tui import format as fmt
 from slurper_tui.cli.output import Output
+from slurper_tui.eta import eta_long, eta_short
 from slurper_tui.monitor.record import job_record
+from slurper_tui.monitor.shown import shown_forecast
 from slurper_tui.monitor.view import JobView, Phase
 
 
@@ -44,6 +46,24 @@ def percent(view: JobView) -> str:
     """`35%`, or `~35%` while the total may still grow."""
     text = fmt.percent(view.percent, provisional=view.provisional)
     return text if view.percent is None else f"{text}%"
+
+
+def remains(view: JobView, out: Output, *, short: bool = False) -> str:
+    """How long it will take, as a range: `3\N{EN DASH}5 h`, or in a word for a column."""
+    forecast = shown_forecast(view)
+    if forecast is None:
+        return fmt.DASH
+    tell = eta_short if short else eta_long
+    text = tell(forecast.low_seconds, forecast.high_seconds, at_least=forecast.at_least)
+    return sayable(text, out)
+
+
+def sayable(text: str, out: Output) -> str:
+    """Our own words, with letters for their signs where there are only letters."""
+    return text.translate(_SIGNS) if out.ascii_only else text
+
+
+_SIGNS = str.maketrans({"\N{EN DASH}": "-", "≥": ">=", "·": "-"})
 
 
 def _plain(value: int | None) -> str:

@@ -5,16 +5,28 @@ from __future__ import annotations
 import json
 from collections.abc import Sequence
 from contextlib import aclosing
+from datetime import tzinfo
 
 from slurper_tui import format as fmt
 from slurper_tui.cli import choice
 from slurper_tui.cli.exit_codes import ExitCode, Stop
-from slurper_tui.cli.lines import amount, migration, percent, record_line, source_name, target_name
+from slurper_tui.cli.lines import (
+    amount,
+    migration,
+    percent,
+    record_line,
+    remains,
+    sayable,
+    source_name,
+    target_name,
+)
 from slurper_tui.cli.narration import Narration, failed
 from slurper_tui.cli.output import Output
+from slurper_tui.eta import finish
 from slurper_tui.monitor.loop import Monitor
 from slurper_tui.monitor.order import default_order
 from slurper_tui.monitor.record import job_record
+from slurper_tui.monitor.shown import shown_forecast, shown_rate
 from slurper_tui.monitor.view import JobView, Snapshot
 
 _SHORT_ID = 8
@@ -37,16 +49,22 @@ async def jobs(
 
 
 async def progress(
-    monitor: Monitor, out: Output, narration: Narration, job: str, *, as_json: bool
+    monitor: Monitor,
+    out: Output,
+    narration: Narration,
+    job: str,
+    *,
+    as_json: bool,
+    zone: tzinfo | None = None,
 ) -> ExitCode:
-    """Print one job. Raises Stop when it is not clear which."""
+    """Print one job, its times in a zone (None: local). Raises Stop when it is unclear which."""
     snapshot = await _whole(monitor, narration)
     unlisted = any(not account.listed for account in snapshot.accounts)
     if unlisted and not any(view.key.job_id == job for view in snapshot.jobs):
         raise Stop(f"the list of jobs could not be read, so {job!r} was not found", ExitCode.API)
     [key] = choice.resolve([job], snapshot.jobs)
     view = next(view for view in snapshot.jobs if view.key == key)
-    for line in [record_line(view)] if as_json else _sheet(view, out):
+    for line in [record_line(view)] if as_json else _sheet(view, out, zone):
         out.line(line)
     return ExitCode.API if failed(snapshot, (view,)) else ExitCode.OK
 
@@ -78,7 +96,7 @@ def _table(views: Sequence[JobView], out: Output) -> list[str]:
     if out.on_terminal and rows:
         width = _distinct([view.key.job_id for view in views])
         rows = [(row[0][:width], *row[1:]) for row in rows]
-        head = ("id", "status", "done/objects", "%", "failed", "per s")
+        head = ("id", "status", "done/objects", "%", "failed", "per s", "eta")
         rows.insert(0, (*head, *(("account",) if several else ()), "migration"))
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]) - 1)] if rows else []
     return ["  ".join(_aligned(row, widths)) for row in rows]
@@ -91,7 +109,8 @@ def _row(view: JobView, out: Output, *, several: bool) -> tuple[str, ...]:
         amount(view),
         percent(view),
         fmt.DASH if view.counts.failed is None else str(view.counts.failed),
-        fmt.rate(view.rate),
+        fmt.rate(shown_rate(view)),
+        remains(view, out, short=True),
         *((view.account_id,) if several else ()),
         migration(view, out),
     )
@@ -100,7 +119,7 @@ def _row(view: JobView, out: Output, *, several: bool) -> tuple[str, ...]:
 
 def _aligned(row: Sequence[str], widths: Sequence[int]) -> list[str]:
     """Words to the left, numbers to the right, the last one as it is."""
-    left = (0, 1, 6)
+    left = (0, 1, 7)
     pairs = enumerate(zip(row, widths, strict=False))
     cells = [cell.ljust(w) if i in left else cell.rjust(w) for i, (cell, w) in pairs]
     return [*cells, row[-1]]
@@ -113,7 +132,7 @@ def _distinct(ids: Sequence[str]) -> int:
     return next((n for n in lengths if len({i[:n] for i in ids}) == len(set(ids))), longest)
 
 
-def _sheet(view: JobView, out: Output) -> list[str]:
+def _sheet(view: JobView, out: Output, zone: tzinfo | None) -> list[str]:
     """One job as `name  value` lines."""
     counts = view.counts
     rows = {
@@ -128,10 +147,29 @@ def _sheet(view: JobView, out: Output) -> list[str]:
         "done": amount(view),
         "percent": percent(view),
         **{name: _share(getattr(counts, name), view) for name in _COUNTS},
-        "rate": fmt.rate(view.rate),
-        "verdict": view.verdict.text if view.verdict else fmt.DASH,
+        "rate": fmt.rate(shown_rate(view)),
+        "eta": remains(view, out),
+        "finish": _finish(view, out, zone),
+        **({"reason": sayable(view.reason, out)} if view.reason else {}),
+        **_stalled(view, zone),
+        "verdict": sayable(view.verdict.text, out) if view.verdict else fmt.DASH,
     }
     return [f"{name:<12} {out.plain(value)}" for name, value in rows.items()]
+
+
+def _finish(view: JobView, out: Output, zone: tzinfo | None) -> str:
+    """When it will be done, by the clock."""
+    forecast = shown_forecast(view)
+    if forecast is None:
+        return fmt.DASH
+    low, high, now = forecast.low, forecast.high, forecast.made_at
+    return sayable(finish(low, high, now, zone, at_least=forecast.at_least), out) or fmt.DASH
+
+
+def _stalled(view: JobView, zone: tzinfo | None) -> dict[str, str]:
+    """Since when nothing has moved, for a job that is stalled."""
+    at = view.stalled_since
+    return {} if at is None else {"stalled": f"since {fmt.iso(at, zone)}"}
 
 
 _COUNTS = ("transferred", "skipped", "failed", "remaining")

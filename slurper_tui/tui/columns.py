@@ -9,7 +9,9 @@ import msgspec
 from rich.cells import cell_len
 
 from slurper_tui import format as words
+from slurper_tui.eta import eta_short
 from slurper_tui.monitor.order import default_order
+from slurper_tui.monitor.shown import shown_forecast, shown_rate
 from slurper_tui.monitor.view import JobView, Phase
 from slurper_tui.tui.glyphs import Look, role_of
 from slurper_tui.tui.lines import Line, Piece, fill, pad, shorten
@@ -48,20 +50,25 @@ Fitted = tuple[tuple[Column, int], ...]
 """The columns that have room, each with its width in cells."""
 
 
-def fit(width: int, *, accounts: bool, ages: bool) -> Fitted:
+def fit(width: int, *, accounts: bool, ages: bool, etas: bool = False) -> Fitted:
     """Choose the columns for a table `width` cells wide; the least important go first.
 
-    accounts: there is more than one. ages: some data is not fresh.
+    accounts: there is more than one. ages: some data is not fresh. etas: some job has an ETA;
+    where none has, that column is the first to go.
     """
     hidden = {name for name, shown in (("account", accounts), ("age", ages)) if not shown}
     chosen = [column for column in COLUMNS if column.name not in hidden]
     while _needed(chosen, width) > width:
-        least = min(chosen, key=lambda column: column.priority)
+        least = min(chosen, key=partial(_importance, etas))
         if least.priority == 9:
             break
         chosen.remove(least)
     spare = width - _needed(chosen, width)
     return tuple((c, max(1, _width(c, width) + (spare if c.flexible else 0))) for c in chosen)
+
+
+def _importance(etas: bool, column: Column) -> int:
+    return column.priority if etas or column.name != "eta" else 0
 
 
 def _needed(columns: Sequence[Column], width: int) -> int:
@@ -203,22 +210,34 @@ def _failed(view: JobView, facts: Facts, _width: int) -> Line:
     return (Piece(words.short_count(failed), "error" if failed else "faint"),)
 
 
-def shown_rate(view: JobView) -> float | None:
-    """The job's rate, for as long as it can have one."""
-    return view.rate if view.live and view.status == "running" and not view.stale else None
-
-
 def _rate(view: JobView, facts: Facts, _width: int) -> Line:
     rate = shown_rate(view)
     return _unknown(facts) if rate is None else (Piece(words.rate(rate)),)
 
 
-def _eta(_view: JobView, facts: Facts, _width: int) -> Line:
-    return _unknown(facts)
+def _eta(view: JobView, facts: Facts, _width: int) -> Line:
+    forecast = shown_forecast(view)
+    if forecast is None:
+        return _unknown(facts)
+    text = eta_short(forecast.low_seconds, forecast.high_seconds, at_least=forecast.at_least)
+    return (Piece(facts.look.glyphs.say(text)),)
+
+
+def _eta_value(view: JobView) -> float | None:
+    """Seconds to the middle of the range, or to the lower bound."""
+    forecast = shown_forecast(view)
+    if forecast is None:
+        return None
+    return forecast.low_seconds if forecast.at_least else forecast.seconds
+
+
+def is_dated(view: JobView) -> bool:
+    """Its age is told beside it: a poll was missed, or it comes from an earlier run."""
+    return view.as_of is not None and (view.missed > 0 or view.remembered)
 
 
 def _age(view: JobView, facts: Facts, _width: int) -> Line:
-    if not view.missed or view.as_of is None:
+    if view.as_of is None or not is_dated(view):
         return ()
     return (Piece(words.age(facts.now - view.as_of), "warning" if view.stale else "muted"),)
 
@@ -242,12 +261,12 @@ COLUMNS: tuple[Column, ...] = (
     Column("percent", "%", 4, _percent, lambda v: v.percent, right=True, gap=1, descending=True),
     Column("failed", "Fail", 5, _failed, lambda v: v.counts.failed, 4, right=True, descending=True),
     Column("rate", "/s", 4, _rate, shown_rate, 3, right=True, descending=True),
-    Column("eta", "ETA", 5, _eta, lambda _: None, 1, right=True),
-    Column("age", "Age", 4, _age, lambda v: v.as_of, 7, right=True),
+    Column("eta", "ETA", 7, _eta, _eta_value, 7, right=True),
+    Column("age", "Age", 4, _age, lambda v: v.as_of, 8, right=True),
 )
 
 SORTS: tuple[str | None, ...] = (
     None,
-    *(c.name for c in COLUMNS if c.name not in ("bar", "eta", "account", "age")),
+    *(c.name for c in COLUMNS if c.name not in ("bar", "account", "age")),
 )
 """What `<` and `>` walk through; None is the default order."""

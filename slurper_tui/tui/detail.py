@@ -5,18 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import zip_longest
 
-import msgspec
 from rich.cells import cell_len
 
 from slurper_tui import format as words
-from slurper_tui.api.models import Source
 from slurper_tui.monitor.view import Counts, JobView, Phase
-from slurper_tui.tui.columns import Facts, migration, shown_rate
+from slurper_tui.tui.columns import Facts, migration
+from slurper_tui.tui.detail_identity import LABEL, identity_lines
+from slurper_tui.tui.detail_pace import pace_lines
 from slurper_tui.tui.glyphs import Look, role_of
-from slurper_tui.tui.lines import Line, Piece, fill, pad, shorten, spread, width_of, wrap
-from slurper_tui.tui.problems import error_details
+from slurper_tui.tui.lines import Line, Piece, fill, pad, shorten, spread, width_of
 
-LABEL, COUNT, SHARE = 13, 13, 8
+COUNT, SHARE = 13, 8
 MILLIONS = 11
 """The cells for all but billions of objects."""
 TWO_COLUMNS = 70
@@ -37,12 +36,12 @@ def detail_lines(view: JobView, facts: Facts, width: int) -> tuple[Line, ...]:
     if width >= TWO_COLUMNS:
         half = width // 2 - 2
         name = _strong(migration(view, facts, max(half, width - width_of(status) - 3)))
-        right = [*_pace(view, facts, half), (), *_identity(view, facts, half)]
+        right = [*pace_lines(view, facts, half), (), *identity_lines(view, facts, half)]
         body = _beside(list(_numbers(view, facts, half)), right, half)
         return (spread(name, status, width), (), *body)
     name = _strong(migration(view, facts, width))
-    numbers, pace = _numbers(view, facts, width), _pace(view, facts, width)
-    return (name, status, (), *numbers, (), *pace, (), *_identity(view, facts, width))
+    numbers, pace = _numbers(view, facts, width), pace_lines(view, facts, width)
+    return (name, status, (), *numbers, (), *pace, (), *identity_lines(view, facts, width))
 
 
 def _beside(left: Sequence[Line], right: Sequence[Line], half: int) -> Iterator[Line]:
@@ -145,118 +144,3 @@ def _share_out(numbers: Sequence[int], width: int) -> list[int]:
     largest = max(range(len(numbers)), key=lambda place: numbers[place])
     sizes[largest] = max(0, sizes[largest] + width - sum(sizes))
     return sizes
-
-
-# Pace -----------------------------------------------------------------------------------------
-
-
-def _pace(view: JobView, facts: Facts, width: int) -> Iterator[Line]:
-    """Tell how fast it goes, when it will end or how it ended, and what the last poll met."""
-    glyphs = facts.look.glyphs
-    if view.verdict:
-        role = "success" if view.verdict.clean else "warning"
-        yield from _wrapped(glyphs.say(glyphs_safe(view.verdict.text, facts)), width, role)
-    if view.live:
-        yield _rates(view, facts)
-        yield (Piece("ETA ", "muted"), Piece(glyphs.say(words.DASH), "faint"))
-    elif view.lifetime_rate is not None:
-        yield (Piece(words.rate(view.lifetime_rate)), Piece("/s on average", "muted"))
-    if view.live and view.restarts:
-        yield from _wrapped("its counters began anew, and so did the rate", width, "muted")
-    if view.gone:
-        yield from _wrapped("no longer known to the API", width, "muted")
-    yield from _trouble(view, facts, width)
-
-
-def glyphs_safe(text: str, facts: Facts) -> str:
-    """Our own sentence that may quote foreign words: neutralised, its signs kept sayable."""
-    return facts.look.glyphs.clean(facts.look.glyphs.say(text))
-
-
-def _rates(view: JobView, facts: Facts) -> Line:
-    say = facts.look.glyphs.say
-    return (
-        Piece(say(words.rate(shown_rate(view)))),
-        Piece(say("/s now · "), "muted"),
-        Piece(say(words.rate(view.lifetime_rate))),
-        Piece("/s since start", "muted"),
-    )
-
-
-def _trouble(view: JobView, facts: Facts, width: int) -> Iterator[Line]:
-    if view.missed and view.as_of is not None:
-        age = words.duration(facts.now - view.as_of)
-        role = "warning" if view.stale else "muted"
-        yield from _wrapped(f"these numbers are {age} old", width, role)
-    if view.problem:
-        for label, text in error_details(view.problem, facts.look):
-            yield from _wrapped(f"{label}: {text}", width, "error")
-
-
-# Identity -------------------------------------------------------------------------------------
-
-
-class _Field(msgspec.Struct, frozen=True):
-    label: str
-    text: str
-
-
-def _identity(view: JobView, facts: Facts, width: int) -> Iterator[Line]:
-    """Tell who the job is, exactly; long values continue on the next line."""
-    for field in (*_job_fields(view, facts), *_source_fields(view.job.source, facts)):
-        yield from _field_lines(field, width)
-    target = view.job.target
-    clean = facts.look.glyphs.clean
-    yield from _field_lines(_Field("target", clean(target.bucket if target else None)), width)
-    if target and target.jurisdiction:
-        yield from _field_lines(_Field("jurisdiction", clean(target.jurisdiction)), width)
-
-
-def _job_fields(view: JobView, facts: Facts) -> Iterator[_Field]:
-    job, clean = view.job, facts.look.glyphs.clean
-    yield _Field("job", clean(job.id))
-    yield _Field("account", clean(view.account_id))
-    yield _Field("created", _time(job.created_at, facts))
-    if job.finished_at is not None:
-        yield _Field("finished", _time(job.finished_at, facts))
-    if job.overwrite is not None:
-        yield _Field("overwrite", "yes" if job.overwrite else "no")
-
-
-def _source_fields(source: Source | None, facts: Facts) -> Iterator[_Field]:
-    if source is None:
-        return
-    clean = facts.look.glyphs.clean
-    yield _Field("source", clean(source.bucket))
-    if source.path_prefix:
-        yield _Field("prefix", clean(source.path_prefix))
-    if source.keys is not None:
-        yield _Field("keys", words.count(len(source.keys)))
-    yield _Field("vendor", clean(source.vendor))
-    for label, text in (
-        ("endpoint", source.endpoint),
-        ("region", source.region),
-        ("jurisdiction", source.jurisdiction),
-    ):
-        if text:
-            yield _Field(label, clean(text))
-
-
-def _time(text: str | None, facts: Facts) -> str:
-    """A time in the person's zone, or the API's own text when it is none that we know."""
-    at = words.parse_time(text)
-    if at is None:
-        return facts.look.glyphs.clean(text)
-    return words.iso(at, facts.look.zone).replace("T", " ")[:19]
-
-
-def _field_lines(field: _Field, width: int) -> Iterator[Line]:
-    label = pad(field.label, LABEL)
-    for part in wrap(field.text, width - LABEL):
-        yield (Piece(label, "muted"), Piece(part))
-        label = " " * LABEL
-
-
-def _wrapped(text: str, width: int, role: str) -> Iterator[Line]:
-    for part in wrap(text, width):
-        yield (Piece(part, role),)

@@ -104,7 +104,12 @@ class Look(msgspec.Struct, frozen=True):
 
 
 def role_of(view: JobView) -> str:
-    """Give the role of a job's status; an end without known counts is no success yet."""
+    """Give the role of a job's status.
+
+    An end without known counts is no success yet, and a long stall is worse than a stall.
+    """
+    if view.state is State.STALLED and view.stalled_badly:
+        return "error"
     if view.state is State.COMPLETED and view.counts.done is None:
         return "muted"
     return STATUS[view.state].role

@@ -8,6 +8,7 @@ from typing import ClassVar
 from textual.message import Message
 from textual.reactive import var
 
+from slurper_tui.monitor.shown import shown_forecast
 from slurper_tui.monitor.view import JobKey, JobView
 from slurper_tui.tui import columns
 from slurper_tui.tui.columns import Facts, Fitted
@@ -44,7 +45,7 @@ class JobTable(PaintedLines, can_focus=True):
         super().__init__(id=id)
         self._look = look
         self._columns: Fitted = ()
-        self._shape: tuple[int, bool, bool] | None = None
+        self._shape: tuple[int, bool, bool, bool] | None = None
         self._drawn: dict[JobKey, tuple[JobView, float, Line]] = {}
 
     # What stands where -------------------------------------------------------------------------
@@ -63,13 +64,14 @@ class JobTable(PaintedLines, can_focus=True):
         return (*fill(line, self.size.width - 1), self._thumb(y))
 
     def row_role(self, y: int) -> str:
-        """Mark the cursor's row, and dim the stale ones."""
+        """Mark the cursor's row, and dim those that are stale or not yet confirmed."""
         row = self.row_at(y)
         if row is None:
             return ""
         if row == self.scene.cursor:
             return "cursor" if self.has_focus else "cursor-blurred"
-        return "stale" if self.scene.jobs[row].stale else ""
+        view = self.scene.jobs[row]
+        return "stale" if view.stale or view.remembered else ""
 
     def row_at(self, y: int) -> int | None:
         """Say which job stands on visible row `y`."""
@@ -98,7 +100,7 @@ class JobTable(PaintedLines, can_focus=True):
 
     def _cells(self, view: JobView) -> Line:
         """Draw a job once; the same view at the same age gives the same line."""
-        now = self.scene.now if view.missed else 0.0
+        now = self.scene.now if columns.is_dated(view) else 0.0
         drawn = self._drawn.get(view.key)
         if drawn is None or drawn[0] is not view or drawn[1] != now:
             line = columns.cells(view, self._columns, Facts(self._look, self.scene.now))
@@ -139,16 +141,23 @@ class JobTable(PaintedLines, can_focus=True):
 
     def _reshape(self) -> None:
         """Fit the columns to the width and the jobs, and the scrollable height to their number."""
-        ages = any(view.missed for view in self.scene.jobs)
-        shape = (self.size.width, self.scene.many_accounts, ages)
+        ages = any(map(columns.is_dated, self.scene.jobs))
+        shape = (self.size.width, self.scene.many_accounts, ages, self._has_etas())
         if shape != self._shape:
             self._shape = shape
-            width = max(1, self.size.width - MARGIN - 1)
-            self._columns = columns.fit(width, accounts=shape[1], ages=ages)
+            width, accounts, ages, etas = shape
+            width = max(1, width - MARGIN - 1)
+            self._columns = columns.fit(width, accounts=accounts, ages=ages, etas=etas)
             self._drawn.clear()
         if len(self._drawn) > 2 * len(self.scene.jobs) + 100:
             self._drawn.clear()
         self.set_lines(len(self.scene.jobs) + HEADER)
+
+    def _has_etas(self) -> bool:
+        """Some job has an ETA, or had one lately: the column stays for as long as a job runs."""
+        jobs = self.scene.jobs
+        had = self._shape is not None and self._shape[3]
+        return any(shown_forecast(v) or (had and v.live and v.status == "running") for v in jobs)
 
     def _follow_cursor(self) -> bool:
         """Scroll just so far that the cursor is visible; say whether that moved anything."""

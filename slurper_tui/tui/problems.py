@@ -96,6 +96,7 @@ def problem_details(snapshot: Snapshot | None, look: Look) -> list[tuple[str, st
     ]
     told.extend(_job_details(snapshot, look))
     told.extend(_block_details(snapshot, look))
+    told.extend(_history_details(snapshot, look))
     return told or [("", "Nothing stands in the way: every account answers.")]
 
 
@@ -122,6 +123,12 @@ def _block_details(snapshot: Snapshot, look: Look) -> Iterator[tuple[str, str]]:
         yield from error_details(snapshot.budget.blocked_by, look)
     last = max((v.as_of for v in snapshot.jobs if v.as_of is not None), default=None)
     yield "last good poll", "none yet" if last is None else words.iso(last, look.zone)
+
+
+def _history_details(snapshot: Snapshot, look: Look) -> Iterator[tuple[str, str]]:
+    if snapshot.history_note:
+        said = look.glyphs.clean(look.glyphs.say(snapshot.history_note))
+        yield "", said[:1].upper() + said[1:]
 
 
 def _job_details(snapshot: Snapshot, look: Look) -> Iterator[tuple[str, str]]:

@@ -24,6 +24,9 @@ MOST_HINTS = 7
 FEWEST_HINTS = 3
 """So many keys stay while there is any fact that can go."""
 
+ROOM_BESIDE = 30
+"""Cells that a lasting note leaves to when the data is from and what it costs."""
+
 MOST_FILTER = 24
 """Cells for the words of a filter; the line above tells them in full while they are typed."""
 
@@ -58,6 +61,7 @@ def _facts(scene: Scene, look: Look, room: int) -> Iterator[Line]:
         yield (Piece(say("connecting …"), "muted"),)
         return
     yield from _trouble(snapshot, look, room)
+    yield from _history(snapshot, look, room)
     if scene.news:
         yield (Piece(say(_news(scene.news)), "accent"),)
     if scene.frozen:
@@ -83,6 +87,15 @@ def _trouble(snapshot: Snapshot, look: Look, room: int) -> Iterator[Line]:
     elif troubled := in_trouble(snapshot):
         text = f"{len(troubled)} of {len(snapshot.accounts)} accounts do not answer"
         yield (Piece(text, "error"),)
+
+
+def _history(snapshot: Snapshot, look: Look, room: int) -> Iterator[Line]:
+    """Say that the history is off or shared, and why where that leaves room for the rest."""
+    note = look.glyphs.clean(look.glyphs.say(snapshot.history_note))
+    if note:
+        short = " ".join(note.split()[:2]).rstrip(":")
+        role = "warning" if snapshot.history_note.startswith("history off") else "muted"
+        yield (Piece(note if len(note) + ROOM_BESIDE <= room else short, role),)
 
 
 def _reading(snapshot: Snapshot) -> Iterator[Line]:

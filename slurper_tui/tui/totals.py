@@ -8,8 +8,10 @@ import msgspec
 from textual.reactive import var
 
 from slurper_tui import format as words
+from slurper_tui.eta import eta_short
+from slurper_tui.monitor.shown import shown_forecast, shown_rate
 from slurper_tui.monitor.view import JobView, Phase
-from slurper_tui.tui.columns import short_id, shown_rate
+from slurper_tui.tui.columns import short_id
 from slurper_tui.tui.glyphs import Look
 from slurper_tui.tui.lines import Line, Piece, join, shorten, spread, width_of
 from slurper_tui.tui.painted import PaintedLines
@@ -17,10 +19,22 @@ from slurper_tui.tui.problems import blocked_words, standing_problem
 from slurper_tui.tui.scene import Scene
 
 
+class Remaining(msgspec.Struct, frozen=True):
+    """Until the last of several jobs is done. low, high: seconds from the poll.
+
+    at_least: some running job's end is not known, so only `low` is claimed.
+    """
+
+    low: float
+    high: float
+    at_least: bool
+
+
 class Sums(msgspec.Struct, frozen=True):
     """The counts of several jobs together. Objects, and objects per second.
 
     partial: a job's counts are not known. growing: a total still grows. provisional: it may.
+    remaining: None when no running job has a forecast.
     """
 
     done: int
@@ -30,6 +44,7 @@ class Sums(msgspec.Struct, frozen=True):
     growing: bool
     provisional: bool
     finished: bool
+    remaining: Remaining | None
 
     @property
     def percent(self) -> int | None:
@@ -52,23 +67,39 @@ def sums(jobs: Sequence[JobView]) -> Sums:
         growing=any(v.phase is Phase.LISTING for v in jobs),
         provisional=any(v.provisional for v in jobs),
         finished=all(v.percent == 100 for v in jobs),
+        remaining=remaining(jobs),
+    )
+
+
+def remaining(jobs: Sequence[JobView]) -> Remaining | None:
+    """Wait for the last of the jobs that run; None when no end is known."""
+    forecasts = [shown_forecast(v) for v in jobs if v.live and v.status == "running"]
+    known = [forecast for forecast in forecasts if forecast is not None]
+    if not known:
+        return None
+    return Remaining(
+        low=max(forecast.low_seconds for forecast in known),
+        high=max(forecast.high_seconds for forecast in known),
+        at_least=len(known) < len(forecasts) or any(forecast.at_least for forecast in known),
     )
 
 
 def totals_line(scene: Scene, look: Look, width: int) -> Line:
-    """Give the whole row; what has no room goes, the numbers last."""
-    numbers = _numbers(sums(scene.jobs), look) if scene.jobs else []
+    """Give the whole row; what has no room goes, the numbers last, the rate before the ETA."""
+    together = sums(scene.jobs)
+    numbers = _numbers(together, look) if scene.jobs else []
     counted = _states(scene)
     dot = look.glyphs.say(" · ")
     states = join(counted, dot)
     who = _who(scene, look)
     fewer = ((join(counted[:n], dot), numbers[1:2]) for n in range(len(counted), -1, -1))
+    some = numbers[:2] + numbers[3:] if together.remaining else numbers[:3]
     for left, right in (
         (join([who, states], "   "), numbers),
-        (join([who, states], "   "), numbers[:-1]),
-        (join([who[:1], states], "   "), numbers[:-1]),
+        (join([who, states], "   "), some),
+        (join([who[:1], states], "   "), some),
         (states, numbers),
-        (states, numbers[:-1]),
+        (states, some),
         *fewer,
     ):
         line = join(right, "   ")
@@ -133,8 +164,14 @@ def _numbers(together: Sums, look: Look) -> list[Line]:
         (done, objects),
         (Piece(say(percent), "strong"), Piece(" %", "muted")),
         (Piece(say(rate)), Piece("/s", "muted")),
-        (Piece("ETA ", "muted"), Piece(say(words.DASH), "faint")),
+        (Piece("ETA ", "muted"), _eta(together.remaining, look)),
     ]
+
+
+def _eta(left: Remaining | None, look: Look) -> Piece:
+    if left is None:
+        return Piece(look.glyphs.say(words.DASH), "faint")
+    return Piece(look.glyphs.say(eta_short(left.low, left.high, at_least=left.at_least)))
 
 
 class TotalsRow(PaintedLines):

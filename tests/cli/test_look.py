@@ -61,7 +61,7 @@ def test_one_line_a_job_that_cut_and_awk_can_read() -> None:
     lines = perform(account, "jobs").out
     ids = [job["id"] for job in records(account)]
     assert [line.split()[0] for line in lines] == ids
-    assert all(len(line.split()) == 9 and line.split()[-2] == "→" for line in lines)
+    assert all(len(line.split()) == 10 and line.split()[-2] == "→" for line in lines)
 
 
 def test_status_is_the_word_of_the_api_or_ours() -> None:

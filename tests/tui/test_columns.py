@@ -78,7 +78,7 @@ def test_a_paused_or_stale_job_has_no_rate() -> None:
 
 
 def test_a_long_name_keeps_both_its_ends() -> None:
-    text = row(view(source="a" * 100 + "-end", target="begin-" + "b" * 100))
+    text = row(view(source="a" * 100 + "-end", target="begin-" + "b" * 100), 104)
     assert "aaa…" in text
     assert "-end → begin" in text
 
