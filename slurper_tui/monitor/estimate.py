@@ -224,7 +224,7 @@ def _ran(estimate: Estimate, last: Sample, sample: Sample, filled: Counts) -> Es
         estimate,
         ran=ran,
         meters=_metered(begun, sample.counts, ran),
-        pace=paced(estimate.pace, filled, ran, close=close),
+        pace=paced(estimate.pace, filled, ran, close=close, typical=estimate.beats.typical),
         pulse=beat(estimate.pulse, span, moved=moved, close=close),
         beats=beat(estimate.beats, span, moved=done, close=close),
     )

@@ -39,7 +39,7 @@ FLOOR = 0.05
 CEILING = 0.7
 """Bounds of the standard deviation of the logarithm of the remaining time."""
 
-REACH = 1.3
+REACH = 1.5
 """The range reaches so many standard deviations to either side."""
 
 SHORT_SECONDS = 21_600.0

@@ -2,6 +2,10 @@
 
 Counters may move in bursts. A rate is therefore taken from one change to the next, not from poll
 to poll, so that a forecast stands still while the next burst is awaited.
+
+Sometimes a job becomes another one: after the objects that were skipped by the thousand come
+those to be copied, after small ones large ones. What was before then misleads for hours, so a run
+that differs, and lasts, becomes all that counts.
 """
 
 from __future__ import annotations
@@ -9,45 +13,62 @@ from __future__ import annotations
 import msgspec
 from msgspec.structs import replace
 
-from slurper_tui.monitor.rates import SHORTEST, Bank, banked
+from slurper_tui.monitor.rates import HORIZONS, SHORTEST, Bank, banked, rate_over
 from slurper_tui.monitor.view import Counts
 
-REGIME_SECONDS = 180.0
-"""A change between skipping and copying must last so long to be believed."""
+SKIP_SECONDS = 180.0
+"""A turn from skipping to copying, or back, must last so long to be believed."""
 
-REGIME_RUNS = 3
-"""And so many times as long as such a run has lasted before."""
+LEVEL_SECONDS = 600.0
+LEVEL_FACTOR = 3.0
+"""A speed must differ by such a factor, and for so long, to be another level."""
+
+RUN_SPANS = 10
+"""A run has at least so many changes."""
+
+RUN_LENGTHS = 3
+"""It lasts so many times as long as any of its kind did before."""
+
+STANDSTILL = 10
+"""A span of so many typical ones is a standstill, and no level of its own."""
 
 
-class Regime(msgspec.Struct, frozen=True):
-    """Whether a job mostly skips or mostly copies, and since when, in seconds that it ran.
+class Run(msgspec.Struct, frozen=True):
+    """A stretch in which a job does one kind of thing. Times are seconds that it ran.
 
-    longest: the longest run of copying, and of skipping, that is over. bank: this run alone.
+    kind: which, by whoever keeps it. since: when it began. bank: what was done in it. longest:
+    the longest run of each kind that is over.
     """
 
-    skipping: bool = False
+    kind: int = 0
     since: float = 0.0
-    longest: tuple[float, float] = (0.0, 0.0)
     bank: Bank = Bank()
+    longest: tuple[float, ...] = (0.0, 0.0, 0.0)
 
 
 class Pace(msgspec.Struct, frozen=True):
     """How a job gets on. counts: at the last change; None before anything is known.
 
     at: when that was, in seconds that the job ran. measured: `at` is the time of a change, so that
-    the span up to the next one may be measured. changes: how many there were.
+    the span up to the next one may be measured. changes: how many there were. skipping: runs of
+    mostly skipping (1) or mostly copying (0). level: runs slower (1) or faster (2) than before.
     """
 
     counts: Counts | None = None
     at: float = 0.0
     measured: bool = False
     bank: Bank = Bank()
-    regime: Regime = Regime()
+    skipping: Run = Run()
+    level: Run = Run()
     changes: int = 0
 
 
-def paced(pace: Pace, counts: Counts, ran: float, *, close: bool) -> Pace:
-    """Add a poll. ran: seconds that the job ran until then. close: soon after the one before."""
+def paced(pace: Pace, counts: Counts, ran: float, *, close: bool, typical: float = 0.0) -> Pace:
+    """Add a poll.
+
+    ran: seconds that the job ran until then. close: it came soon after the one before. typical:
+    seconds between two changes, 0 when unknown.
+    """
     if counts.done is None:
         return pace
     if pace.counts is None or pace.counts.done is None:
@@ -55,14 +76,9 @@ def paced(pace: Pace, counts: Counts, ran: float, *, close: bool) -> Pace:
     moved, span = counts.done - pace.counts.done, ran - pace.at
     if moved <= 0 or span < SHORTEST:
         return pace
-    changes = pace.changes + 1
     if not pace.measured:
-        return replace(pace, counts=counts, at=ran, measured=True, changes=changes)
-    regime = _turned(pace, counts, moved, span)
-    bank = banked(pace.bank, span, moved)
-    if regime.bank is not pace.regime.bank and _believed(regime, ran):
-        bank = regime.bank
-    return Pace(counts, ran, True, bank, regime, changes)
+        return replace(pace, counts=counts, at=ran, measured=True, changes=pace.changes + 1)
+    return _spanned(pace, counts, ran, moved, typical)
 
 
 def rebased(pace: Pace, counts: Counts, ran: float) -> Pace:
@@ -71,19 +87,45 @@ def rebased(pace: Pace, counts: Counts, ran: float) -> Pace:
     return replace(pace, counts=known, at=ran, measured=False)
 
 
-def _turned(pace: Pace, counts: Counts, moved: int, span: float) -> Regime:
+def _spanned(pace: Pace, counts: Counts, ran: float, moved: int, typical: float) -> Pace:
+    """Add a whole span to the bank and to the runs, and believe a run that has lasted."""
+    span, before = ran - pace.at, pace.counts or Counts()
+    bank = banked(pace.bank, span, moved)
+    skipped = (counts.skipped or 0) - (before.skipped or 0)
+    skipping = _continued(pace, pace.skipping, int(skipped > moved / 2), span, moved, bank)
+    level = pace.level
+    if not typical or span < STANDSTILL * typical:
+        level = _continued(pace, level, _level(bank, typical), span, moved, bank)
+    for run, seconds in ((skipping, SKIP_SECONDS), (level, LEVEL_SECONDS)):
+        if run.bank is not bank and _believed(run, ran, seconds, bank):
+            bank = run.bank
+            skipping, level = replace(skipping, bank=bank), Run(bank=bank)
+    return Pace(counts, ran, True, bank, skipping, level, pace.changes + 1)
+
+
+def _continued(pace: Pace, run: Run, kind: int, span: float, moved: int, whole: Bank) -> Run:
     """Add a span to the run that it belongs to, or let it begin a new one."""
-    regime = pace.regime
-    skipped = (counts.skipped or 0) - ((pace.counts and pace.counts.skipped) or 0)
-    skipping = skipped > moved / 2
-    if skipping is regime.skipping:
-        return replace(regime, bank=banked(regime.bank, span, moved))
-    longest = list(regime.longest)
-    longest[regime.skipping] = max(longest[regime.skipping], pace.at - regime.since)
-    return Regime(skipping, pace.at, (longest[0], longest[1]), banked(Bank(), span, moved))
+    if kind == run.kind:
+        same = run.bank is pace.bank
+        return replace(run, bank=whole if same else banked(run.bank, span, moved))
+    longest = list(run.longest)
+    longest[run.kind] = max(longest[run.kind], pace.at - run.since)
+    return Run(kind, pace.at, banked(Bank(), span, moved), tuple(longest))
 
 
-def _believed(regime: Regime, ran: float) -> bool:
-    """The run has lasted long enough to be what will last."""
-    lasted = ran - regime.since
-    return lasted >= max(REGIME_SECONDS, REGIME_RUNS * regime.longest[regime.skipping])
+def _level(bank: Bank, typical: float) -> int:
+    """Whether the last minutes were as fast as the whole (0), much slower (1) or faster (2)."""
+    lately, ever = rate_over(bank, max(300.0, 20 * typical)), rate_over(bank, HORIZONS[-1])
+    return 1 if lately * LEVEL_FACTOR < ever else 2 if lately > ever * LEVEL_FACTOR else 0
+
+
+def _believed(run: Run, ran: float, seconds: float, whole: Bank) -> bool:
+    """The run has lasted long enough to be what will last, and is unlike the rest."""
+    lasted = ran - run.since
+    enough = run.bank.spans >= RUN_SPANS and lasted >= max(
+        seconds, RUN_LENGTHS * run.longest[run.kind]
+    )
+    if not enough:
+        return False
+    alone, ever = rate_over(run.bank, HORIZONS[-1]), rate_over(whole, HORIZONS[-1])
+    return not ever / 2 < alone < ever * 2
