@@ -1,0 +1,191 @@
+"""How a history is opened: whatever stands in the way, there is a store in the end."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from slurper_tui.monitor.history.place import (
+    Ownership,
+    identity_of,
+    is_damaged,
+    make_private,
+    set_aside,
+)
+from slurper_tui.monitor.history.schema import MIGRATIONS, Migration, prepare, version_of
+from slurper_tui.monitor.history.store import Store
+from slurper_tui.monitor.history.trouble import (
+    ForeignFile,
+    HistoryError,
+    NewerHistory,
+    is_damage,
+    reason_of,
+)
+from slurper_tui.monitor.recorded import HistoryView, Keeping
+
+BUSY_SECONDS = 1.0
+"""For so long a write waits for another's."""
+
+OPENING_SECONDS = 0.5
+"""For so long the first look at a file waits for another's lock: the screen waits with it."""
+
+Clock = Callable[[], float]
+"""UTC seconds."""
+
+
+class Opened(NamedTuple):
+    """A store on disk. notice: one clause about what was found there; "" when all was well."""
+
+    store: Store
+    notice: str
+
+
+def open_history(
+    path: Path | None, base_url: str, *, wanted: bool = True, clock: Clock = time.time
+) -> tuple[Store, HistoryView]:
+    """Open the history at a path, and say how it stands; raises nothing.
+
+    Where the file cannot be had, the store is in memory: what it still tells can be read, and a
+    session can look back at itself. So it is without a path, and where no history is wanted.
+    """
+    if not wanted:
+        return open_store(None, base_url), HistoryView(Keeping.ASKED_OFF)
+    if path is None:
+        return open_store(None, base_url), HistoryView()
+    try:
+        store, notice = open_file(path, base_url, clock=clock)
+    except (HistoryError, OSError, ValueError, sqlite3.Error) as error:
+        return _copy_in_memory(path, base_url), HistoryView(Keeping.OFF, reason_of(error))
+    return store, standing(store, notice)
+
+
+def standing(store: Store, notice: str) -> HistoryView:
+    """How a store that can be written to stands."""
+    if store.is_shared:
+        return HistoryView(Keeping.SHARED, notice or "another slurper-tui keeps it too")
+    return HistoryView(Keeping.ON, notice)
+
+
+def open_store(path: Path | None, base_url: str) -> Store:
+    """Open a store for reading and writing; in memory without a path.
+
+    Raises HistoryError, OSError, sqlite3.Error.
+    """
+    if path is not None:
+        return open_file(path, base_url).store
+    connection = _connect(":memory:")
+    prepare(connection)
+    return Store(connection, base_url)
+
+
+def open_file(
+    path: Path,
+    base_url: str,
+    *,
+    clock: Clock = time.time,
+    migrations: Sequence[Migration] = MIGRATIONS,
+) -> Opened:
+    """Open or begin the file; one that is damaged is set aside, and a new one is begun.
+
+    Raises HistoryError, OSError, sqlite3.Error.
+    """
+    make_private(path)
+    try:
+        if not is_damaged(path, len(migrations)):
+            return Opened(_open(path, base_url, migrations), "")
+    except sqlite3.DatabaseError as error:
+        if not is_damage(error):
+            raise
+    notice = notice_of(set_aside(path, clock()))
+    make_private(path)
+    return Opened(_open(path, base_url, migrations), notice)
+
+
+def notice_of(aside: Path) -> str:
+    """What a person is told about a file that was set aside."""
+    return f"the history was damaged: it is kept as {aside.name}, a new one is begun"
+
+
+def _open(path: Path, base_url: str, migrations: Sequence[Migration]) -> Store:
+    ownership = Ownership(path)
+    ownership.claim()
+    connection = _connect(path, OPENING_SECONDS)
+    try:
+        prepare(connection, migrations)
+        _look_over(connection)
+        connection.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000:.0f}").fetchall()
+    except BaseException:
+        connection.close()
+        ownership.release()
+        raise
+    return Store(connection, base_url, path, ownership)
+
+
+def read_store(path: Path, base_url: str) -> Store:
+    """Open a file for reading alone, nothing being made that is not there.
+
+    Raises HistoryError, OSError (FileNotFoundError when there is none), sqlite3.Error.
+    """
+    if identity_of(path) is None:
+        path.stat()
+    if is_damaged(path, len(MIGRATIONS)):
+        raise sqlite3.DatabaseError("its file is damaged")
+    address = path.absolute().as_uri()
+    try:
+        return _reading(f"{address}?mode=ro", base_url)
+    except sqlite3.OperationalError:
+        # On a medium that cannot be written to, where nobody else writes either.
+        return _reading(f"{address}?mode=ro&immutable=1", base_url)
+
+
+def _reading(address: str, base_url: str) -> Store:
+    connection = _connect(address, OPENING_SECONDS)
+    try:
+        version = version_of(connection)
+        if version > len(MIGRATIONS):
+            raise NewerHistory
+        if version < len(MIGRATIONS):
+            raise ForeignFile
+        _look_over(connection)
+    except BaseException:
+        connection.close()
+        raise
+    return Store(connection, base_url)
+
+
+def _connect(name: str | Path, timeout: float = BUSY_SECONDS) -> sqlite3.Connection:
+    """Connect without transactions of Python's own making."""
+    return sqlite3.connect(
+        name,
+        timeout=timeout,
+        isolation_level=None,
+        check_same_thread=False,
+        uri=isinstance(name, str) and name.startswith("file:"),
+    )
+
+
+def _look_over(connection: sqlite3.Connection) -> None:
+    """Read every job once, so that damage shows here. Raises ForeignFile, sqlite3.Error."""
+    try:
+        connection.execute("SELECT sum(length(job)), sum(length(last)) FROM jobs").fetchall()
+        connection.execute("SELECT max(at) FROM samples WHERE job = 0").fetchall()
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode == sqlite3.SQLITE_ERROR:
+            raise ForeignFile from None
+        raise
+
+
+def _copy_in_memory(path: Path, base_url: str) -> Store:
+    """What a file that cannot be written to tells, in memory; nothing where it tells nothing."""
+    memory = _connect(":memory:")
+    try:
+        kept = read_store(path, base_url)
+        kept.copy_to(memory)
+        kept.close()
+    except (HistoryError, OSError, ValueError, sqlite3.Error):
+        memory.close()
+        return open_store(None, base_url)
+    return Store(memory, base_url)

@@ -1,0 +1,193 @@
+"""A history that is kept off the event loop, whatever the disk does. Implements `History`."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import math
+import time
+from collections.abc import Callable, Sequence
+from operator import itemgetter
+from pathlib import Path
+from typing import TypeVar
+
+from slurper_tui.monitor.history.opening import Clock, notice_of, open_file, standing
+from slurper_tui.monitor.history.place import set_aside
+from slurper_tui.monitor.history.rows import to_ms
+from slurper_tui.monitor.history.steps import last_of_each
+from slurper_tui.monitor.history.store import Store
+from slurper_tui.monitor.history.thread import OneThread
+from slurper_tui.monitor.history.trouble import is_damage, reason_of
+from slurper_tui.monitor.history.waiting import Batch, Waiting
+from slurper_tui.monitor.recorded import HistoryView, Keeping, Recorded, Remembered
+from slurper_tui.monitor.view import JobKey
+
+T = TypeVar("T")
+
+CLOSE_SECONDS = 2.0
+"""For so long the end waits for the disk."""
+
+THIN_SECONDS = 3600.0
+"""Seconds between two thinnings, by the samples' own time."""
+
+_ON = HistoryView()
+
+_log = logging.getLogger("slurper_tui.monitor.history")
+
+
+class Recorder:
+    """Writes and reads in one thread of its own; what cannot be written waits for the next round.
+
+    Nothing here raises. What a read cannot get is an empty answer. clock: UTC seconds, for the name
+    of a file that is set aside.
+    """
+
+    def __init__(self, store: Store, view: HistoryView = _ON, *, clock: Clock = time.time) -> None:
+        self._store = store
+        self._clock = clock
+        self._view = view
+        self._notice = view.reason if view.keeping is Keeping.ON else ""
+        self._waiting = Waiting()
+        self._known: dict[JobKey, Remembered] = {}
+        self._thread = OneThread("history")
+        self._thinned_at = -math.inf
+        self._closed = False
+        self._replaced = False
+
+    @property
+    def view(self) -> HistoryView:
+        """How it stands now."""
+        return self._view
+
+    def record(
+        self, jobs: Sequence[Remembered], samples: Sequence[tuple[JobKey, Recorded]]
+    ) -> None:
+        """Keep jobs as they now stand (their `last` apart), and new samples. Returns at once."""
+        if self._closed or not (jobs or samples):
+            return
+        self._waiting.add(jobs, samples)
+        self._thread.submit(self._write)
+
+    async def samples(
+        self, key: JobKey, since: float = 0.0, until: float | None = None
+    ) -> tuple[Recorded, ...]:
+        """Give a job's samples, oldest first, between two UTC seconds, both included."""
+        return await self._read(lambda: self._samples(key, since, until))
+
+    async def last_of_each(self, key: JobKey, since: float, step: float) -> tuple[Recorded, ...]:
+        """Give the newest sample of every `step` seconds from `since` on, oldest first."""
+        return await self._read(lambda: self._last_of_each(key, since, step))
+
+    async def _read(self, read: Callable[[], tuple[Recorded, ...]]) -> tuple[Recorded, ...]:
+        if self._closed:
+            return ()
+        return await asyncio.wrap_future(self._thread.submit(lambda: self._try_to(read) or ()))
+
+    async def close(self) -> None:
+        """Write what waits, and let go of the file; a disk that hangs is not waited for long."""
+        if self._closed:
+            return
+        self._closed = True
+        ended = asyncio.wrap_future(self._thread.submit(self._end))
+        self._thread.end()
+        try:
+            await asyncio.wait([ended], timeout=CLOSE_SECONDS)
+        finally:
+            ended.cancel()  # so that nobody calls into a loop that is no more
+
+    # In the thread -----------------------------------------------------------------------------
+
+    def _try_to(self, work: Callable[[], T]) -> T | None:
+        """Do it; None when that fails. A file that turns out to be damaged is set aside."""
+        try:
+            return work()
+        except Exception as error:
+            _log.warning("history: %s", error)
+            if is_damage(error) and self._store.path is not None:
+                self._set_aside(self._store.path)
+            return None
+
+    def _samples(self, key: JobKey, since: float, until: float | None) -> tuple[Recorded, ...]:
+        end = math.inf if until is None else until
+        waiting = [s for s in self._waiting.of(key) if since <= s.at <= end]
+        return _merged(self._store.samples(key, since, until), waiting)
+
+    def _last_of_each(self, key: JobKey, since: float, step: float) -> tuple[Recorded, ...]:
+        kept = self._store.last_of_each(key, since, step)
+        waiting = [s for s in self._waiting.of(key) if since <= s.at]
+        return last_of_each(_merged(kept, waiting), step) if waiting else kept
+
+    def _write(self) -> None:
+        """Write all that waits; at the first trouble the rest waits on."""
+        while (batch := self._waiting.take()) is not None:
+            try:
+                self._keep(batch)
+            except Exception as error:
+                self._waiting.put_back(batch)
+                self._failed(error)
+                return
+            self._thin_in_time(batch)
+
+    def _keep(self, batch: Batch) -> None:
+        if self._store.path is not None and not self._store.is_in_place:
+            _log.warning("the history's file is gone: another is begun")
+            self._begin(self._store.path)
+        self._store.write(batch.jobs, batch.samples)
+        self._known |= {known.key: known for known in batch.jobs}
+        if self._store.path is not None:
+            self._view = standing(self._store, self._notice)
+
+    def _failed(self, error: Exception) -> None:
+        """Say why nothing is written, and see whether a new file helps."""
+        _log.warning("history: %s", error)
+        if self._store.path is None:
+            return
+        self._view = HistoryView(Keeping.OFF, reason_of(error))
+        if is_damage(error):
+            self._set_aside(self._store.path)
+
+    def _set_aside(self, path: Path) -> None:
+        """Let the damaged file be kept under another name, and begin a new one, but only once.
+
+        A disk that damages one file after another is not to be filled with them.
+        """
+        if self._replaced:
+            return
+        self._replaced = True
+        try:
+            if self._store.is_in_place:
+                self._notice = notice_of(set_aside(path, self._clock()))
+            self._begin(path)
+            self._view = standing(self._store, self._notice)
+        except Exception as error:
+            self._view = HistoryView(Keeping.OFF, reason_of(error))
+
+    def _begin(self, path: Path) -> None:
+        """Go on in what stands, or is to stand, under that name; what we know is written again."""
+        self._store.close()
+        self._store, notice = open_file(path, self._store.base_url, clock=self._clock)
+        self._notice = notice or self._notice
+        self._waiting.put_back(Batch(tuple(self._known.values()), ()))
+
+    def _thin_in_time(self, batch: Batch) -> None:
+        newest = max((sample.at for _, sample in batch.samples), default=self._thinned_at)
+        if not 0 <= newest - self._thinned_at < THIN_SECONDS:
+            self._thinned_at = newest
+            self._thread.submit(lambda: self._thin(newest))
+
+    def _thin(self, now: float) -> None:
+        """Thin some; the rest after whatever else is to be done meanwhile."""
+        if self._try_to(lambda: self._store.thin(now)) and not self._closed:
+            self._thread.submit(lambda: self._thin(now))
+
+    def _end(self) -> None:
+        self._write()
+        self._try_to(self._store.close)
+
+
+def _merged(kept: tuple[Recorded, ...], waiting: list[Recorded]) -> tuple[Recorded, ...]:
+    """Put together what is written and what is not yet, oldest first, each once."""
+    if not waiting:
+        return kept
+    by_time = {to_ms(sample.at): sample for sample in (*waiting, *kept)}
+    return tuple(sample for _, sample in sorted(by_time.items(), key=itemgetter(0)))

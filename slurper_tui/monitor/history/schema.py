@@ -1,0 +1,120 @@
+"""The tables of a history, and how an older file becomes one of today's.
+
+The version is SQLite's `user_version`: how many of the migrations a file has seen. Each is applied
+in a transaction of its own, so that an interrupted one has not happened. Times are whole
+milliseconds since 1970, UTC; flags are 0 or 1.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+
+from slurper_tui.monitor.history.trouble import ForeignFile, NewerHistory
+
+Migration = Sequence[str]
+"""Statements that lead from one version to the next."""
+
+MIGRATIONS: Sequence[Migration] = (
+    (
+        # job: as listed, in JSON. last: its newest sample, in JSON. thinned_to: what is older has
+        # been thinned already.
+        """
+        CREATE TABLE jobs (
+            number INTEGER PRIMARY KEY,
+            base_url TEXT NOT NULL,
+            account_id TEXT NOT NULL,
+            job_id TEXT NOT NULL,
+            job TEXT NOT NULL,
+            last TEXT,
+            last_at INTEGER,
+            closed INTEGER NOT NULL DEFAULT 0,
+            gone INTEGER NOT NULL DEFAULT 0,
+            thinned_to INTEGER NOT NULL DEFAULT 0,
+            UNIQUE (base_url, account_id, job_id)
+        )
+        """,
+        """
+        CREATE TABLE samples (
+            job INTEGER NOT NULL,
+            at INTEGER NOT NULL,
+            objects INTEGER,
+            transferred INTEGER,
+            skipped INTEGER,
+            failed INTEGER,
+            status TEXT,
+            after_gap INTEGER NOT NULL,
+            stalled INTEGER NOT NULL,
+            PRIMARY KEY (job, at)
+        ) WITHOUT ROWID
+        """,
+        "CREATE INDEX gaps ON samples (job, at) WHERE after_gap = 1",
+    ),
+)
+
+_WAL_BYTES = 4 * 2**20
+"""To how much the write-ahead log is cut back after it grew beyond."""
+
+
+def prepare(connection: sqlite3.Connection, migrations: Sequence[Migration] = MIGRATIONS) -> None:
+    """Make a fresh or older file one of today's, and choose safety over speed.
+
+    A write-ahead log that is synced at every commit: a power cut loses what is being written, and
+    nothing else. Raises HistoryError for a file that is not ours to write to, sqlite3.Error.
+    """
+    if version_of(connection) == 0:
+        _refuse_foreign(connection)
+        connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
+    connection.execute("PRAGMA journal_mode = WAL").fetchall()
+    connection.execute("PRAGMA synchronous = FULL")
+    connection.execute(f"PRAGMA journal_size_limit = {_WAL_BYTES}").fetchall()
+    migrate(connection, migrations)
+
+
+def version_of(connection: sqlite3.Connection) -> int:
+    """How many migrations a file has seen. Raises sqlite3.Error."""
+    [[version]] = connection.execute("PRAGMA user_version").fetchall()
+    return int(version)
+
+
+def migrate(connection: sqlite3.Connection, migrations: Sequence[Migration] = MIGRATIONS) -> None:
+    """Apply what a file has not seen yet. Raises NewerHistory, sqlite3.Error."""
+    seen = version_of(connection)
+    if seen > len(migrations):
+        raise NewerHistory
+    for number in range(seen, len(migrations)):
+        _apply(connection, number, migrations[number])
+    if seen < len(migrations):
+        # So that the version stands in the file itself, for whoever looks at its first bytes.
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+
+
+def _apply(connection: sqlite3.Connection, number: int, migration: Migration) -> None:
+    """Apply one migration, unless another instance just did."""
+    with transaction(connection):
+        if version_of(connection) != number:
+            return
+        for statement in migration:
+            connection.execute(statement)
+        connection.execute(f"PRAGMA user_version = {number + 1}")
+
+
+@contextmanager
+def transaction(connection: sqlite3.Connection) -> Iterator[None]:
+    """Do all of it or nothing. Raises sqlite3.Error, and whatever is raised inside."""
+    connection.execute("BEGIN IMMEDIATE")
+    try:
+        yield
+        connection.execute("COMMIT")
+    except BaseException:
+        with suppress(sqlite3.Error):
+            connection.execute("ROLLBACK")
+        raise
+
+
+def _refuse_foreign(connection: sqlite3.Connection) -> None:
+    """A file without a version but with tables is somebody else's, or another instance's first."""
+    tables = {name for [name] in connection.execute("SELECT name FROM sqlite_schema")}
+    if tables and version_of(connection) == 0:
+        raise ForeignFile

@@ -1,0 +1,237 @@
+"""A history on disk, or in memory: what is kept, asked for in plain calls.
+
+Every call is synchronous and may raise sqlite3.Error. A store may be used from any one thread at a
+time. Times are UTC seconds, kept to the millisecond.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from slurper_tui.api.models import Job
+from slurper_tui.monitor.history.place import Ownership, bytes_of, identity_of
+from slurper_tui.monitor.history.rows import (
+    Row,
+    job_text,
+    last_text,
+    place_text,
+    remembered_of,
+    sample_of,
+    sample_row,
+    text,
+    to_ms,
+)
+from slurper_tui.monitor.history.schema import transaction
+from slurper_tui.monitor.history.thinning import thin_some
+from slurper_tui.monitor.recorded import Recorded, Remembered
+from slurper_tui.monitor.view import JobKey
+
+_COLUMNS = "at, objects, transferred, skipped, failed, status, after_gap, stalled"
+_ALWAYS = 2**62
+"""Milliseconds; later than everything."""
+
+_KEEP_JOB = """
+    INSERT INTO jobs (base_url, account_id, job_id, job, closed, gone) VALUES (?, ?, ?, ?, ?, ?)
+    ON CONFLICT DO UPDATE SET job = excluded.job, closed = excluded.closed, gone = excluded.gone
+"""
+_KEEP_SAMPLE = "INSERT OR IGNORE INTO samples VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)"
+_KEEP_LAST = """
+    UPDATE jobs SET last = ?, last_at = ?, thinned_to = min(thinned_to, ?) WHERE number = ?
+"""
+
+# From the newest sample to the newest of the step before it, and so on: one look into the index for
+# every step that is not empty, however many samples it has.
+_LAST_OF_EACH = """
+    WITH RECURSIVE newest (at) AS (
+        SELECT max(at) FROM samples WHERE job = :job AND at >= :since
+        UNION ALL
+        SELECT (
+            SELECT max(at) FROM samples
+            WHERE job = :job AND at >= :since AND at < newest.at / :step * :step
+        ) FROM newest WHERE newest.at IS NOT NULL
+    )
+    SELECT kept.at, objects, transferred, skipped, failed, status, EXISTS (
+        SELECT 1 FROM samples AS gap WHERE gap.job = :job AND gap.after_gap = 1
+        AND gap.at BETWEEN max(:since, kept.at / :step * :step) AND kept.at
+    ), stalled
+    FROM newest JOIN samples AS kept ON kept.job = :job AND kept.at = newest.at
+    ORDER BY kept.at
+"""
+
+
+class Store:
+    """The jobs and samples of one base URL.
+
+    path: where its file is, None in memory. Some calls name accounts; without any, all are meant.
+    """
+
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        base_url: str,
+        path: Path | None = None,
+        ownership: Ownership | None = None,
+    ) -> None:
+        self.path = path
+        self.base_url = base_url
+        self._place = place_text(base_url)
+        self._connection = connection
+        self._ownership = ownership
+        self._identity = None if path is None else identity_of(path)
+
+    # What is kept ----------------------------------------------------------------------------
+
+    def remembered(self, accounts: Sequence[str]) -> tuple[Remembered, ...]:
+        """Give every job of these accounts as it last stood, those apart that are gone."""
+        rows = self._connection.execute(
+            f"SELECT account_id, job, last, closed FROM jobs WHERE gone = 0 AND {_of(accounts)}"
+            " ORDER BY number",
+            (self._place, *accounts),
+        )
+        return tuple(known for row in rows if (known := remembered_of(row)) is not None)
+
+    def keys(self, accounts: Sequence[str] = ()) -> tuple[JobKey, ...]:
+        """Give the jobs of which anything is kept, in the order in which they were first seen."""
+        rows = self._connection.execute(
+            f"SELECT account_id, job_id FROM jobs WHERE {_of(accounts)} ORDER BY number",
+            (self._place, *accounts),
+        )
+        return tuple(JobKey(*row) for row in rows)
+
+    def samples(
+        self, key: JobKey, since: float = 0.0, until: float | None = None
+    ) -> tuple[Recorded, ...]:
+        """Give a job's samples, oldest first, between two UTC seconds, both included."""
+        end = _ALWAYS if until is None else to_ms(until)
+        rows = self._connection.execute(
+            f"SELECT {_COLUMNS} FROM samples WHERE job = ? AND at BETWEEN ? AND ? ORDER BY at",
+            (self._number(key), to_ms(since), end),
+        )
+        return tuple(map(sample_of, rows))
+
+    def last_of_each(self, key: JobKey, since: float, step: float) -> tuple[Recorded, ...]:
+        """Give the newest sample of every `step` seconds from `since` on, oldest first.
+
+        Steps are aligned to whole multiples of `step`, to the millisecond. `after_gap` is true when
+        any sample of the step has it.
+        """
+        asked = {
+            "job": self._number(key),
+            "since": to_ms(since),
+            "step": max(1, to_ms(step)),
+        }
+        return tuple(map(sample_of, self._connection.execute(_LAST_OF_EACH, asked)))
+
+    def every(
+        self, accounts: Sequence[str] = (), key: JobKey | None = None
+    ) -> Iterator[tuple[JobKey, Recorded]]:
+        """Yield all samples, of one job or of all, oldest first, without holding them all."""
+        which = "" if key is None else " AND number = ?"
+        rows = self._connection.execute(
+            f"SELECT account_id, job_id, {_COLUMNS} FROM samples JOIN jobs ON number = samples.job"
+            f" WHERE {_of(accounts)}{which} ORDER BY at, number",
+            (self._place, *accounts, *(() if key is None else (self._number(key),))),
+        )
+        for account_id, job_id, *row in rows:
+            yield JobKey(account_id, job_id), sample_of(tuple(row))
+
+    def first_at(self, accounts: Sequence[str]) -> float | None:
+        """When the oldest sample of these accounts was taken; None without any."""
+        return self._moment(
+            "min((SELECT min(at) FROM samples WHERE samples.job = number))", accounts
+        )
+
+    def last_at(self, accounts: Sequence[str]) -> float | None:
+        """When the newest sample of these accounts was taken; None without any."""
+        return self._moment("max(last_at)", accounts)
+
+    def _moment(self, what: str, accounts: Sequence[str]) -> float | None:
+        [[at]] = self._connection.execute(
+            f"SELECT {what} FROM jobs WHERE {_of(accounts)}", (self._place, *accounts)
+        )
+        return None if at is None else at / 1000
+
+    def _number(self, key: JobKey) -> int | None:
+        row = self._connection.execute(
+            "SELECT number FROM jobs WHERE base_url = ? AND account_id = ? AND job_id = ?",
+            (self._place, text(key.account_id), text(key.job_id)),
+        ).fetchone()
+        return None if row is None else int(row[0])
+
+    # Keeping ---------------------------------------------------------------------------------
+
+    def write(self, jobs: Sequence[Remembered], samples: Sequence[tuple[JobKey, Recorded]]) -> None:
+        """Keep jobs as they now stand, and new samples: all of it, or nothing.
+
+        A sample that is kept already changes nothing. A job without an id cannot be kept.
+        """
+        with transaction(self._connection):
+            self._connection.executemany(_KEEP_JOB, map(self._job_row, _with_ids(jobs)))
+            of_each: dict[JobKey, list[Recorded]] = {}
+            for key, sample in samples:
+                of_each.setdefault(key, []).append(sample)
+            for key, told in of_each.items():
+                if key.job_id:
+                    self._write_samples(key, told)
+
+    def _write_samples(self, key: JobKey, samples: Sequence[Recorded]) -> None:
+        number = self._number(key)
+        if number is None:
+            unseen = Remembered(key.account_id, Job(id=key.job_id))
+            number = self._connection.execute(_KEEP_JOB, self._job_row(unseen)).lastrowid
+        rows = [sample_row(sample) for sample in samples]
+        self._connection.executemany(_KEEP_SAMPLE, ((number, *row) for row in rows))
+        oldest = min(row[0] for row in rows)
+        self._connection.execute(_KEEP_LAST, (last_text(samples[-1]), rows[-1][0], oldest, number))
+
+    def _job_row(self, known: Remembered) -> Row:
+        job_id = text(known.job.id or "")
+        place = (self._place, text(known.account_id), job_id)
+        return (*place, job_text(known.job), int(known.closed), int(known.gone))
+
+    def thin(self, now: float) -> bool:
+        """Let old samples go that say nothing new, some at a time; True when more are left."""
+        return thin_some(self._connection, now)
+
+    # Its file --------------------------------------------------------------------------------
+
+    def copy_to(self, connection: sqlite3.Connection) -> None:
+        """Copy everything that is kept, of every base URL, over what another database holds."""
+        self._connection.backup(connection)
+
+    @property
+    def size(self) -> int:
+        """How much room it takes, in bytes, with what stands beside its file."""
+        if self.path is not None:
+            return bytes_of(self.path)
+        [[pages]] = self._connection.execute("PRAGMA page_count")
+        [[each]] = self._connection.execute("PRAGMA page_size")
+        return int(pages * each)
+
+    @property
+    def is_in_place(self) -> bool:
+        """Whether its file still stands under its name."""
+        return self.path is None or identity_of(self.path) == self._identity
+
+    @property
+    def is_shared(self) -> bool:
+        """Whether another instance, which came first, writes to the file too."""
+        return self._ownership is not None and not self._ownership.claim()
+
+    def close(self) -> None:
+        """Let go of the file."""
+        self._connection.close()
+        if self._ownership is not None:
+            self._ownership.release()
+
+
+def _of(accounts: Sequence[str]) -> str:
+    """A condition for jobs of our base URL, and of these accounts, or of all without any."""
+    listed = f" AND account_id IN ({', '.join('?' * len(accounts))})" if accounts else ""
+    return f"base_url = ?{listed}"
+
+
+def _with_ids(jobs: Sequence[Remembered]) -> list[Remembered]:
+    return [known for known in jobs if known.job.id]

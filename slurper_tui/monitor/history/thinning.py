@@ -1,0 +1,90 @@
+"""Thinning what is kept, a bounded number of samples at a time, each only once."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from slurper_tui.monitor.history.rows import Row, sample_of, to_ms
+from slurper_tui.monitor.history.schema import transaction
+from slurper_tui.monitor.history.thin import WHOLE_SECONDS, step_start, superfluous
+from slurper_tui.monitor.recorded import Recorded
+
+WINDOW_SECONDS = 6 * 3600.0
+"""So much of a job's past is looked at in one go; whole steps."""
+
+SOME = 20_000
+"""After so many samples whoever wants to write gets a turn."""
+
+_SPARE = 4
+"""Free pages beyond a quarter of the file are given back to the disk; the others are used again."""
+
+_COLUMNS = "at, objects, transferred, skipped, failed, status, after_gap, stalled"
+
+
+class _Window(NamedTuple):
+    """What is thinned in one go, in milliseconds: from begin up to end, which is not in it."""
+
+    job: int
+    begin: int
+    end: int
+
+
+def thin_some(connection: sqlite3.Connection, now: float) -> bool:
+    """Thin what is older than a day; True when more is left to do. Raises sqlite3.Error."""
+    seen, more = 0, False
+    with transaction(connection):
+        for window in _windows(connection, to_ms(step_start(now - WHOLE_SECONDS))):
+            if seen >= SOME:
+                more = True
+                break
+            seen += _thin(connection, window)
+    _give_back(connection)
+    return more
+
+
+def _windows(connection: sqlite3.Connection, end: int) -> Iterator[_Window]:
+    """Yield every window before `end` that has samples and was not thinned, job by job."""
+    jobs = connection.execute("SELECT number, thinned_to FROM jobs").fetchall()
+    for job, thinned_to in jobs:
+        first = _first(connection, job, thinned_to)
+        while first is not None and first < end:
+            begin = to_ms(step_start(first / 1000))
+            window = _Window(job, begin, min(end, begin + to_ms(WINDOW_SECONDS)))
+            yield window
+            first = _first(connection, job, window.end)
+
+
+def _first(connection: sqlite3.Connection, job: int, since: int) -> int | None:
+    found = connection.execute(
+        "SELECT min(at) FROM samples WHERE job = ? AND at >= ?", (job, since)
+    )
+    at: int | None = found.fetchone()[0]
+    return at
+
+
+def _thin(connection: sqlite3.Connection, window: _Window) -> int:
+    """Thin one window; return how many samples it had."""
+    job, begin, end = window
+    samples = _select(connection, "at >= ? AND at < ? ORDER BY at", (job, begin, end))
+    before = _select(connection, "at < ? ORDER BY at DESC LIMIT 1", (job, begin))
+    after = _select(connection, "at >= ? ORDER BY at LIMIT 1", (job, end))
+    gone = superfluous(samples, before[0] if before else None, after[0] if after else None)
+    connection.executemany(
+        "DELETE FROM samples WHERE job = ? AND at = ?", ((job, to_ms(s.at)) for s in gone)
+    )
+    connection.execute("UPDATE jobs SET thinned_to = ? WHERE number = ?", (end, job))
+    return len(samples)
+
+
+def _select(connection: sqlite3.Connection, which: str, values: Row) -> Sequence[Recorded]:
+    rows = connection.execute(f"SELECT {_COLUMNS} FROM samples WHERE job = ? AND {which}", values)
+    return [sample_of(row) for row in rows]
+
+
+def _give_back(connection: sqlite3.Connection) -> None:
+    [[free]] = connection.execute("PRAGMA freelist_count")
+    [[pages]] = connection.execute("PRAGMA page_count")
+    if free > pages // _SPARE:
+        connection.execute(f"PRAGMA incremental_vacuum({free - pages // _SPARE})").fetchall()
