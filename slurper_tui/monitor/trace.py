@@ -1,16 +1,31 @@
-"""A job's past as a picture needs it: one point for every step of a window."""
+"""A job's past as a picture needs it: a point or two for every step of a window."""
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable, Iterator, Sequence
 from enum import Enum
+from itertools import groupby
+from typing import NamedTuple
 
 import msgspec
+from msgspec.structs import replace
 
 from slurper_tui.monitor.recorded import Recorded
 from slurper_tui.monitor.view import JobKey
 
-STEPS = 120
-"""Into how many steps a window is divided, about."""
+STEPS = 240
+"""Into how many steps a window is divided, at most."""
+
+UNKNOWN_STEP = 600.0
+"""Seconds; the step for all of a past whose beginning nobody knows."""
+
+_LADDER = (5, 10, 15, 20, 30, 45, 60, 90, 120, 180, 240, 300, 360, 480, 600, 720, 900, 1200, 1800)
+_LONG = (0.75, 1, 1.5, 2, 3, 4, 6, 8, 12, 16, 24)
+"""Seconds, and beyond them hours."""
+
+_HUGE = 10**200
+"""No job has more objects; beyond, a rate would be no finite number."""
 
 
 class Window(Enum):
@@ -41,8 +56,9 @@ class Trace(msgspec.Struct, frozen=True):
     """One job over one window.
 
     since, until: UTC seconds, the window's edges. step: seconds. points: the newest sample of every
-    step in which there was one, oldest first; the first may lie before `since`, so that the rate
-    of the first step is known.
+    step in which there was one, and before it the newest with which looking began again, if there
+    is one; oldest first. The first may lie before `since`, so that the rate of the first step is
+    known.
     """
 
     key: JobKey
@@ -51,3 +67,104 @@ class Trace(msgspec.Struct, frozen=True):
     until: float
     step: float
     points: tuple[Recorded, ...] = ()
+
+
+class Span(NamedTuple):
+    """From one known count to the next.
+
+    since, until: UTC seconds. rate: objects per second; None where nobody looked in between, and
+    where the counters fell.
+    """
+
+    since: float
+    until: float
+    rate: float | None
+
+
+def step_of(window: Window, first_at: float | None, now: float) -> float:
+    """Give the seconds of one step of a window that ends now.
+
+    first_at: when the job began, UTC seconds; it matters for all of the past alone.
+    """
+    if not math.isinf(window.value):
+        return window.value / STEPS
+    if first_at is None:
+        return UNKNOWN_STEP
+    wanted = max(0.0, now - first_at) / STEPS
+    for step in (*_LADDER, *(hours * 3600 for hours in _LONG)):
+        if wanted <= step:
+            return float(step)
+    return math.ceil(wanted / 86_400) * 86_400.0
+
+
+def trace_of(
+    key: JobKey,
+    window: Window,
+    now: float,
+    created_at: float | None,
+    points: Sequence[Recorded],
+) -> Trace:
+    """Make the trace of a window that ends now from samples, whole or thinned, in any order.
+
+    now, created_at: UTC seconds.
+    """
+    told = sorted(points, key=_when)
+    if math.isinf(window.value):
+        first = min(filter(None, (created_at, told[0].at if told else None)), default=now)
+        since, step = min(first, now), step_of(window, first, now)
+    else:
+        since, step = now - window.value, step_of(window, None, now)
+    return Trace(key, window, since, now, step, tuple(_thinned(_within(told, since), step)))
+
+
+def extended(trace: Trace, recorded: Recorded) -> Trace:
+    """Add a new sample at the end, and leave behind what the window no longer reaches."""
+    now = max(trace.until, recorded.at)
+    begun = trace.since if math.isinf(trace.window.value) else None
+    return trace_of(trace.key, trace.window, now, begun, (*trace.points, recorded))
+
+
+def moved(trace: Trace, now: float) -> Trace:
+    """Let the window end now, though nothing new was seen. now: UTC seconds."""
+    if now <= trace.until:
+        return trace
+    if math.isinf(trace.window.value):
+        return replace(trace, until=now)
+    return trace_of(trace.key, trace.window, now, None, trace.points)
+
+
+def _when(point: Recorded) -> float:
+    return point.at
+
+
+def _within(points: list[Recorded], since: float) -> list[Recorded]:
+    """Leave out what lies before the window, save the newest of it."""
+    before = sum(point.at < since for point in points)
+    return points[max(0, before - 1) :]
+
+
+def _thinned(points: Iterable[Recorded], step: float) -> Iterator[Recorded]:
+    """Keep the newest sample of a step, and the one with which looking began again in it."""
+    for _, told in groupby(points, key=lambda point: point.at // step):
+        samples = list(told)
+        back = next((s for s in reversed(samples[:-1]) if s.after_gap), None)
+        if back is not None and not samples[-1].after_gap:
+            yield back
+        yield samples[-1]
+
+
+def spans_of(points: Iterable[Recorded]) -> Iterator[Span]:
+    """Give the spans between known counts, oldest first; equal times make none."""
+    at, done, gap = 0.0, None, False
+    for point in points:
+        gap = gap or point.after_gap
+        counted = point.counts.done
+        if counted is None or (done is not None and point.at <= at):
+            continue
+        if done is not None:
+            yield Span(at, point.at, None if gap else _rate(counted - done, point.at - at))
+        at, done, gap = point.at, counted, False
+
+
+def _rate(moved: int, seconds: float) -> float | None:
+    return None if moved < 0 else min(moved, _HUGE) / seconds

@@ -1,0 +1,172 @@
+"""What a job has done so far against time, and when the rest will be done, as a range."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from slurper_tui import format as words
+from slurper_tui.monitor.recorded import Recorded
+from slurper_tui.monitor.trace import Trace, spans_of
+from slurper_tui.monitor.view import Counts, Forecast
+from slurper_tui.tui.glyphs import Look
+from slurper_tui.tui.lines import Line, Piece
+from slurper_tui.tui.picture_axis import Label, axis, clock_labels, local, moment
+from slurper_tui.tui.picture_columns import Columns, columns_for
+from slurper_tui.tui.picture_frame import (
+    NOTHING,
+    Cell,
+    Ink,
+    beside_scale,
+    breadth,
+    empty_column,
+    filled_column,
+    ink_of,
+    room_of,
+    rows_of,
+    title_of,
+)
+
+TO = "\N{EN DASH}"
+
+
+def progress_picture(
+    trace: Trace, forecast: Forecast | None, now: float, look: Look, width: int, height: int
+) -> tuple[Line, ...]:
+    """Draw the share that is done against time in `height` rows, between a title and the times.
+
+    Solid is what was seen. Ahead of now, dense is what will be done even at the latest finish of
+    the forecast, light what will be done only at the earliest. now: UTC seconds. width: cells.
+    """
+    width, height = max(1, width), max(1, height)
+    ahead = _ahead(forecast, now)
+    columns = columns_for(trace, max(now, ahead.high if ahead else now), room_of(width))
+    ink, known = ink_of(look), _last_known(trace.points)
+    whole = known.objects if known and known.objects else 0
+    cells = _past(trace.points, columns, whole, height, ink)
+    if known and whole and ahead:
+        _draw_ahead(cells, columns, ahead, now, (known.done or 0) / whole, ink)
+    return (
+        _title(known, ahead, look, breadth(columns.count, width)),
+        *rows_of(cells, ("100 %", "0" if height > 1 else ""), width),
+        beside_scale(axis(_times(trace, columns, ahead, now, look), room_of(width)), width),
+    )
+
+
+def _ahead(forecast: Forecast | None, now: float) -> Forecast | None:
+    """The forecast, as far as it still lies ahead; a lower bound ends where it begins."""
+    if forecast is None:
+        return None
+    low = max(now, forecast.low)
+    high = low if forecast.at_least else max(low, forecast.high)
+    return Forecast(low, high, forecast.made_at, forecast.at_least) if high > now else None
+
+
+def _last_known(points: Sequence[Recorded]) -> Counts | None:
+    return next((p.counts for p in reversed(points) if p.counts.done is not None), None)
+
+
+# What was seen ---------------------------------------------------------------------------------
+
+
+def _past(
+    points: Sequence[Recorded], columns: Columns, whole: int, height: int, ink: Ink
+) -> list[tuple[Cell, ...]]:
+    """Draw how much of today's total was done at the end of each column."""
+    done: list[int | None] = [None] * columns.count
+    for column, count in _known(points, columns):
+        done[column] = count
+    return [
+        filled_column(min(1.0, count / whole), height, ink, "primary")
+        if count is not None and whole
+        else empty_column(height, ink)
+        for count in done
+    ]
+
+
+def _known(points: Sequence[Recorded], columns: Columns) -> Iterator[tuple[int, int]]:
+    """Give columns and counts: a count holds until the next one, unless nobody looked."""
+    counted = [p for p in points if p.counts.done is not None]
+    held = {span.since for span in spans_of(points) if span.rate is not None}
+    for place, point in enumerate(counted):
+        column = columns.of(point.at)
+        until = columns.of(counted[place + 1].at) if point.at in held else column + 1
+        for passed in range(max(0, column), min(until, columns.count)):
+            yield passed, point.counts.done or 0
+
+
+# What lies ahead -------------------------------------------------------------------------------
+
+
+def _draw_ahead(
+    cells: list[tuple[Cell, ...]],
+    columns: Columns,
+    ahead: Forecast,
+    now: float,
+    done: float,
+    ink: Ink,
+) -> None:
+    """Shade the columns after now where the curve may pass, and where it may arrive."""
+    height = len(cells[0])
+    rows = [
+        (
+            _reached(row / height, done, now, ahead.low),
+            _reached((row + 1) / height, done, now, ahead.high),
+        )
+        for row in range(height)
+    ]
+    for column in range(max(0, columns.of(now) + 1), columns.count):
+        begin, end = columns.begins(column), columns.begins(column + 1)
+        drawn = [
+            (ink.ahead, "secondary") if end > first and begin < last else NOTHING
+            for first, last in rows
+        ]
+        if end > ahead.low:
+            drawn[-1] = (ink.open if ahead.at_least else ink.finish, "secondary")
+        cells[column] = tuple(drawn)
+
+
+def _reached(share: float, done: float, now: float, end: float) -> float:
+    """When a share is done, UTC seconds, if all is done at the end and the pace holds."""
+    return now + (end - now) * max(0.0, share - done) / (1 - done) if done < 1 else now
+
+
+# Words -----------------------------------------------------------------------------------------
+
+
+def _title(known: Counts | None, ahead: Forecast | None, look: Look, width: int) -> Line:
+    say = look.glyphs.say
+    name = ((Piece("progress", "muted"),),)
+    if known is None:
+        return title_of(name, ((Piece("no count seen", "faint"),),), width)
+    more = "+" if ahead and ahead.at_least else ""
+    total = words.short_count(known.objects) + more
+    texts = (f"{words.short_count(known.done)} of {total} objects", f"of {total}")
+    return title_of(name, [(Piece(say(text), "muted"),) for text in texts], width)
+
+
+def _times(
+    trace: Trace, columns: Columns, ahead: Forecast | None, now: float, look: Look
+) -> list[Label]:
+    zone = look.zone
+    place = min(columns.of(now), columns.count - 1)
+    clock = f"{local(now, zone):%H:%M}"
+    labels = [Label(place, (f"now {clock}", "now"), "muted", lean=_lean(place, columns))]
+    if ahead:
+        texts = tuple(map(look.glyphs.say, _finish(ahead, now, look)))
+        labels.insert(0, Label(columns.count - 1, texts, "secondary", lean=1.0))
+    begun = moment(max(trace.since, columns.begins(0)), now, zone)
+    labels.append(Label(0, (begun,), lean=0.0))
+    return labels if ahead else [*labels, *clock_labels(columns, zone)]
+
+
+def _lean(place: int, columns: Columns) -> float:
+    return place / max(1, columns.count - 1)
+
+
+def _finish(ahead: Forecast, now: float, look: Look) -> tuple[str, ...]:
+    low, high = (moment(at, now, look.zone) for at in (ahead.low, ahead.high))
+    if ahead.at_least:
+        return (f"not before {low}", f"≥ {low}")
+    short = high.split()[-1]
+    joined = f"{low}{TO}{short}" if low.split()[:-1] == high.split()[:-1] else f"{low} {TO} {high}"
+    return (high,) if low == high else (joined, high)
