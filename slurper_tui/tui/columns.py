@@ -51,18 +51,18 @@ Fitted = tuple[tuple[Column, int], ...]
 
 
 def fit(width: int, *, accounts: bool, ages: bool, etas: bool = False) -> Fitted:
-    """Choose the columns for a table `width` cells wide; the least important go first.
+    """Choose the columns for a table `width` cells wide, the most important that have room.
 
     accounts: there is more than one. ages: some data is not fresh. etas: some job has an ETA;
-    where none has, that column is the first to go.
+    where none has, that column comes last.
     """
     hidden = {name for name, shown in (("account", accounts), ("age", ages)) if not shown}
-    chosen = [column for column in COLUMNS if column.name not in hidden]
-    while _needed(chosen, width) > width:
-        least = min(chosen, key=partial(_importance, etas))
-        if least.priority == 9:
-            break
-        chosen.remove(least)
+    wanted = [column for column in COLUMNS if column.name not in hidden]
+    chosen: list[Column] = []
+    for column in sorted(wanted, key=partial(_importance, etas), reverse=True):
+        with_it = [c for c in COLUMNS if c is column or c in chosen]
+        if column.priority == 9 or _needed(with_it, width) <= width:
+            chosen = with_it
     spare = width - _needed(chosen, width)
     return tuple((c, max(1, _width(c, width) + (spare if c.flexible else 0))) for c in chosen)
 
@@ -255,7 +255,7 @@ def _name_value(view: JobView) -> str:
 COLUMNS: tuple[Column, ...] = (
     Column("status", "Status", 12, _status, lambda v: v.word),
     Column("account", "Account", 9, _account, lambda v: v.account_id, 6),
-    Column("migration", "Migration", 22, migration, _name_value, flexible=True),
+    Column("migration", "Migration", 21, migration, _name_value, flexible=True),
     Column("done", "Done", 12, _done, lambda v: v.counts.done, 5, right=True, descending=True),
     Column("bar", "", 6, _bar, lambda v: v.percent, 2),
     Column("percent", "%", 4, _percent, lambda v: v.percent, right=True, gap=1, descending=True),

@@ -45,6 +45,7 @@ def _stall(view: JobView, facts: Facts, width: int) -> Iterator[Line]:
     sign = facts.look.glyphs.sign(view.state)
     text = f"{sign} nothing has moved since {since} ({span})"
     yield from _wrapped(text, width, role_of(view))
+    yield from _wrapped("the API answers, the counters stand still", width, "muted")
 
 
 def _rates(view: JobView, facts: Facts, width: int) -> Iterator[Line]:
@@ -72,15 +73,16 @@ def _in_a_row(parts: list[Line], gap: str, width: int) -> Iterator[Line]:
 
 def _eta(view: JobView, facts: Facts, width: int) -> Iterator[Line]:
     """Tell when it will be done, and in words what is not certain about that."""
-    say, forecast = facts.look.glyphs.say, shown_forecast(view)
-    if forecast is None:
-        yield (Piece("ETA ", "muted"), Piece(say(words.DASH), "faint"))
-    else:
-        yield from _in_a_row(_forecast(forecast, facts), say(" · "), width)
-        if forecast.seeded:
-            yield from _wrapped("by its average since start", width, "muted")
-    if view.reason:
-        yield from _wrapped(_sayable(view.reason, facts), width, "muted")
+    forecast, dash = shown_forecast(view), facts.look.glyphs.say(words.DASH)
+    reason = "" if view.state is State.STALLED or view.remembered else view.reason
+    if forecast is not None:
+        yield from _in_a_row(_forecast(forecast, facts), facts.look.glyphs.say(" · "), width)
+    elif not reason.startswith("no ETA"):
+        yield (Piece("ETA ", "muted"), Piece(dash, "faint"))
+    if forecast is not None and forecast.seeded:
+        yield from _wrapped("by its average since start", width, "muted")
+    if reason:
+        yield from _wrapped(_sayable(reason, facts), width, "muted")
 
 
 def _forecast(forecast: Forecast, facts: Facts) -> list[Line]:

@@ -92,7 +92,9 @@ def totals_line(scene: Scene, look: Look, width: int) -> Line:
     dot = look.glyphs.say(" · ")
     states = join(counted, dot)
     who = _who(scene, look)
-    fewer = ((join(counted[:n], dot), numbers[1:2]) for n in range(len(counted), -1, -1))
+    fewer = [(join(counted[:n], dot), numbers[1:2]) for n in range(len(counted), -1, -1)]
+    if together.remaining:
+        fewer.insert(0, (join(counted[:1], dot), [numbers[1], numbers[-1]]))
     some = numbers[:2] + numbers[3:] if together.remaining else numbers[:3]
     for left, right in (
         (join([who, states], "   "), numbers),

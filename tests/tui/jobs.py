@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from slurper_tui.api.models import Job, Source, Target
-from slurper_tui.monitor.view import AccountView, Counts, JobView, Phase, Snapshot
+from slurper_tui.monitor.view import AccountView, Counts, Forecast, JobView, Phase, Snapshot
 
 NOW = 1_774_000_000.0
 ACCOUNT = "3fa8b6c2d1e04f7799aa001122334455"
@@ -47,6 +47,11 @@ def view(number: int = 1, status: str | None = "running", done: int = 350, **giv
         "ended": ended,
     }
     return JobView(account_id=given.pop("account", ACCOUNT), job=job, **{**fields, **given})
+
+
+def forecast(low: float, high: float, **given: Any) -> Forecast:
+    """A forecast made now, its ends in hours from now."""
+    return Forecast(NOW + low * 3600, NOW + high * 3600, NOW, **given)
 
 
 def snapshot(*jobs: JobView, **given: Any) -> Snapshot:

@@ -1,14 +1,17 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
-from slurper_tui.monitor.view import Counts, Phase
+from slurper_tui.monitor.view import Counts, JobView, Phase
 from slurper_tui.tui.columns import SORTS, Facts, cells, fit, header, sorted_jobs
-from slurper_tui.tui.glyphs import Glyphs, Look
+from slurper_tui.tui.glyphs import Glyphs, Look, role_of
 from slurper_tui.tui.lines import text_of, width_of
-from tests.tui.jobs import NOW, harmless, view
+from tests.tui.jobs import NOW, forecast, harmless, view
 
 FACTS = Facts(Look(), NOW)
 PLAIN = Facts(Look(Glyphs(ascii_only=True)), NOW)
@@ -18,8 +21,15 @@ def row(job: object, width: int = 100, facts: Facts = FACTS) -> str:
     return text_of(cells(job, fit(width, accounts=False, ages=True), facts))  # type: ignore[arg-type]  # a JobView
 
 
-def names(width: int, *, accounts: bool = False, ages: bool = False) -> list[str]:
-    return [column.name for column, _ in fit(width, accounts=accounts, ages=ages)]
+def names(width: int, **given: bool) -> list[str]:
+    shown = {"accounts": False, "ages": False, **given}
+    return [column.name for column, _ in fit(width, **shown)]
+
+
+def cell(name: str, job: JobView, facts: Facts = FACTS) -> str:
+    """What stands in one column."""
+    [(column, width)] = [c for c in fit(200, accounts=True, ages=True) if c[0].name == name]
+    return text_of(column.draw(job, facts, width))
 
 
 @pytest.mark.parametrize("width", range(10, 200))
@@ -37,6 +47,88 @@ def test_columns_go_by_importance_and_the_status_name_and_percent_stay() -> None
     assert names(120)[-1] == "eta"
     assert "age" in names(60, ages=True)
     assert "account" in names(80, accounts=True)
+
+
+@pytest.mark.parametrize("width", range(49, 120))
+def test_an_eta_outlives_all_but_what_a_row_cannot_be_without(width: int) -> None:
+    assert "eta" in names(width, etas=True)
+    assert ("eta" in names(width)) == (width >= 84)
+
+
+def test_what_has_room_is_shown_even_if_something_more_important_has_not() -> None:
+    assert names(69, etas=True) == ["status", "migration", "done", "percent", "rate", "eta"]
+    ages = names(77, etas=True, ages=True)
+    assert ages == ["status", "migration", "done", "percent", "failed", "eta", "age"]
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "at_least", "text"),
+    [
+        (6, 9, False, "6\N{EN DASH}9h"),
+        (4, 9, True, "≥4h"),
+        (400, 500, False, ">2w"),
+        (0, 0.07, False, "<5m"),
+    ],
+)
+def test_an_eta_is_a_range(low: float, high: float, at_least: bool, text: str) -> None:
+    job = view(forecast=forecast(low, high, at_least=at_least))
+    assert cell("eta", job) == text
+    assert cell("eta", job, PLAIN) == text.replace("\N{EN DASH}", "-").replace("≥", ">=")
+
+
+@given(st.floats(0, 1000), st.floats(0, 1000), st.booleans())
+def test_an_eta_is_never_cut(low: float, high: float, at_least: bool) -> None:
+    job = view(forecast=forecast(min(low, high), max(low, high), at_least=at_least))
+    assert len(cell("eta", job)) <= 7
+    assert len(cell("eta", job, PLAIN)) <= 7
+
+
+@pytest.mark.parametrize(
+    "state",
+    [
+        {"stale": True, "missed": 3},
+        {"remembered": True},
+        {"status": "paused"},
+        {"status": "completed"},
+        {"gone": True},
+    ],
+)
+def test_what_is_not_known_to_move_has_no_pace(state: dict[str, Any]) -> None:
+    job = view(**{"forecast": forecast(1, 2), "rate": 61.2, **state})
+    assert (cell("eta", job), cell("rate", job)) == ("—", "—")
+
+
+def test_a_stalled_job_says_so_and_has_no_eta() -> None:
+    job = view(phase=Phase.STALLED, rate=0.0, forecast=forecast(1, 2), stalled_since=NOW - 720)
+    assert (cell("status", job), cell("rate", job), cell("eta", job)) == ("▲ stalled", "0", "—")
+    assert role_of(job) == "warning"
+    assert role_of(replace(job, stalled_badly=True)) == "error"
+
+
+def test_a_remembered_job_shows_its_counts_and_their_age() -> None:
+    job = view(remembered=True, as_of=NOW - 7200)
+    assert (cell("percent", job), cell("done", job), cell("age", job)) == ("35", "350/1.00k", "2h")
+
+
+def test_jobs_stand_in_the_order_of_their_ends() -> None:
+    jobs = [
+        view(1, forecast=forecast(6, 9)),
+        view(2, forecast=forecast(20, 40)),
+        view(3),
+        view(4, forecast=forecast(5, 5, at_least=True)),
+        view(5, "paused", forecast=forecast(1, 1)),
+    ]
+    assert [v.job.id for v in sorted_jobs(jobs, "eta", False)][:3] == [
+        "job0004",
+        "job0001",
+        "job0002",
+    ]
+    assert [v.job.id for v in sorted_jobs(jobs, "eta", True)][:3] == [
+        "job0002",
+        "job0001",
+        "job0004",
+    ]
+    assert "eta" in SORTS
 
 
 @given(st.integers(0, 10**15), st.integers(0, 10**15), st.integers(0, 10**12))

@@ -16,7 +16,7 @@ from slurper_tui.tui.columns import Facts
 from slurper_tui.tui.detail import detail_lines
 from slurper_tui.tui.glyphs import Glyphs, Look
 from slurper_tui.tui.lines import text_of, width_of
-from tests.tui.jobs import ACCOUNT, NOW, harmless, view
+from tests.tui.jobs import ACCOUNT, NOW, forecast, harmless, view
 
 FACTS = Facts(Look(zone=UTC), NOW)
 
@@ -77,6 +77,89 @@ def test_a_growing_total_is_marked() -> None:
 
 def test_a_live_job_tells_both_rates_and_no_forecast() -> None:
     assert "61/s now · 74/s since start\nETA —" in told(view())
+
+
+def pace(job: JobView, width: int = 60, facts: Facts = FACTS) -> list[str]:
+    """What is told between the counts and the identity."""
+    lines = [text_of(line) for line in detail_lines(job, facts, width)]
+    total = next(n for n, line in enumerate(lines) if line.startswith("total"))
+    return lines[total + 2 : lines.index("", total + 2)]
+
+
+RATES = "61/s now · 74/s since start"
+
+
+@pytest.mark.parametrize(
+    ("given", "lines"),
+    [
+        ({"forecast": forecast(6, 9)}, ["6\N{EN DASH}9 h · today 15:46\N{EN DASH}18:47 UTC"]),
+        (
+            {"forecast": forecast(6, 9, seeded=True)},
+            ["6\N{EN DASH}9 h · today 15:46\N{EN DASH}18:47 UTC", "by its average since start"],
+        ),
+        (
+            {
+                "forecast": forecast(4, 9, at_least=True),
+                "reason": "at least: total still growing by 9.1k/s",
+            },
+            ["≥ 4 h · not before 13:46 UTC", "at least: total still growing by 9.1k/s"],
+        ),
+        ({"forecast": forecast(0, 0, at_least=True)}, ["—"]),
+        ({}, ["ETA —"]),
+        (
+            {"reason": "no ETA: two of three movements seen"},
+            ["no ETA: two of three movements seen"],
+        ),
+        ({"reason": "no percentage: no objects"}, ["ETA —", "no percentage: no objects"]),
+    ],
+)
+def test_when_it_will_be_done(given: dict[str, Any], lines: list[str]) -> None:
+    assert pace(view(**given)) == [RATES, *lines]
+
+
+def test_a_finish_that_has_no_room_beside_the_range_stands_below_it() -> None:
+    job = view(forecast=forecast(1.6, 2.1))
+    assert pace(job, 40)[1:] == ["1 h 35 \N{EN DASH} 2 h 10 min", "today 11:22\N{EN DASH}11:53 UTC"]
+    assert pace(job)[1:] == ["1 h 35 \N{EN DASH} 2 h 10 min · today 11:22\N{EN DASH}11:53 UTC"]
+    plain = Facts(Look(Glyphs(ascii_only=True), UTC), NOW)
+    assert pace(job, 60, plain)[1:] == ["1 h 35 - 2 h 10 min - today 11:22-11:53 UTC"]
+
+
+def test_both_kinds_of_objects_are_told_apart_when_both_move() -> None:
+    both = view(transferred_rate=48.2, skipped_rate=13.1)
+    assert pace(both)[1] == "48/s transferred · 13/s skipped"
+    assert pace(both, 20)[1:3] == ["48/s transferred", "13/s skipped"]
+    for alone in (view(transferred_rate=61.2, skipped_rate=0.0), view(skipped_rate=61.2)):
+        assert pace(alone) == [RATES, "ETA —"]
+    assert "skipped" not in "".join(pace(replace(both, stale=True, missed=3)))
+
+
+def test_a_stall_is_told_with_since_when() -> None:
+    job = view(
+        phase=Phase.STALLED,
+        rate=0.0,
+        stalled_since=NOW - 720,
+        forecast=forecast(1, 2),
+        reason="no ETA: nothing has moved for 12 min, 143 polls",
+    )
+    assert pace(job) == [
+        "▲ nothing has moved since 09:34 (12 min)",
+        "the API answers, the counters stand still",
+        "0/s now · 74/s since start",
+        "ETA —",
+    ]
+    lines = detail_lines(replace(job, stalled_badly=True), FACTS, 60)
+    assert [p.role for line in lines for p in line if "nothing has moved" in p.text] == ["error"]
+
+
+def test_a_remembered_job_says_from_when_it_is() -> None:
+    job = view(remembered=True, as_of=NOW - 4 * 86400, forecast=forecast(1, 2), missed=1)
+    assert pace(job) == ["ETA —", "as of Mon 09:46, not yet confirmed"]
+
+
+def test_an_age_is_told_in_whole_minutes() -> None:
+    assert pace(view(missed=1, as_of=NOW - 5))[-1] == "these numbers are < 1 min old"
+    assert pace(view(missed=1, as_of=NOW - 119))[-1] == "these numbers are 1 min old"
 
 
 def test_an_ended_job_tells_its_verdict_and_when() -> None:

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from slurper_tui.monitor.view import Phase
 from slurper_tui.tui.filter import matcher
 from tests.tui.jobs import ACCOUNT, view
 
@@ -61,3 +62,10 @@ def test_not_is_the_opposite(text: str) -> None:
     word = "".join(text.casefold().split()).lstrip("!")
     if word:
         assert matcher(word)(JOB) != matcher(f"!{word}")(JOB)
+
+
+def test_a_stalled_job_is_found_by_our_word_and_by_the_apis() -> None:
+    stalled = view(phase=Phase.STALLED)
+    assert matcher("status:stalled")(stalled)
+    assert matcher("status:running")(stalled)
+    assert not matcher("status:stalled")(view())

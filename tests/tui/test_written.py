@@ -17,7 +17,7 @@ from slurper_tui.tui.app import SlurperApp
 from slurper_tui.tui.options import ScreenOptions
 from slurper_tui.tui.runs import RunsUpdate
 from tests.fake_feed import FakeFeed
-from tests.tui.jobs import NOW, snapshot, view
+from tests.tui.jobs import NOW, forecast, snapshot, view
 
 
 class Terminal:
@@ -70,7 +70,10 @@ def jobs(round: int) -> list[Any]:
         counts = replace(job.counts, objects=3_440_785, transferred=done, skipped=38_110)
         rate = 60.0 + 7 * number + round
         percent = (counts.done or 0) * 100 // 3_440_785
-        moved.append(replace(job, counts=counts, rate=rate, percent=percent))
+        job = replace(job, counts=counts, rate=rate, percent=percent)
+        kinds = {"transferred_rate": rate - 13, "skipped_rate": 13.0}
+        ends = replace(forecast(5 + number, 9 + number), made_at=NOW + 5 * round)
+        moved.append(replace(job, forecast=ends, **kinds))
     return moved
 
 

@@ -1,0 +1,48 @@
+"""How the state of the history is told: in a few words on the line, in full in the dialog."""
+
+from __future__ import annotations
+
+from datetime import UTC
+
+import pytest
+
+from slurper_tui.tui.glyphs import Glyphs, Look
+from slurper_tui.tui.hints import hints_for
+from slurper_tui.tui.lines import Line, text_of
+from slurper_tui.tui.problems import problem_details
+from slurper_tui.tui.scene import Scene, see
+from slurper_tui.tui.status_line import status_line
+from tests.tui.jobs import snapshot, view
+
+LOOK = Look(Glyphs(), UTC)
+OFF = "history off: disk full"
+SHARED = "history shared: another instance writes to the same file"
+
+
+def line(note: str, width: int = 120) -> Line:
+    seen = see(Scene(), snapshot(view(), history_note=note))
+    return status_line(seen, hints_for(seen, {}, LOOK), LOOK, width)
+
+
+@pytest.mark.parametrize(("note", "role"), [(OFF, "warning"), (SHARED, "muted")])
+def test_a_history_that_is_not_simply_on_is_told(note: str, role: str) -> None:
+    assert text_of(line(note, 200)).startswith(f" {note} · as of 09:46 UTC")
+    assert [piece.role for piece in line(note, 200) if note in piece.text] == [role]
+    assert "history" not in text_of(line(""))
+
+
+@pytest.mark.parametrize(("note", "short"), [(OFF, "history off"), (SHARED, "history shared")])
+def test_where_room_is_short_its_state_is_enough(note: str, short: str) -> None:
+    assert text_of(line(note, 50)).startswith(f" {short}  ")
+    assert f" {short} · as of 09:46 UTC" in text_of(line(note, 70))
+
+
+def test_the_dialog_tells_it_in_full() -> None:
+    seen = snapshot(view(), history_note=SHARED)
+    assert problem_details(seen, LOOK) == [("", SHARED.capitalize())]
+    assert "Nothing stands in the way" in problem_details(snapshot(view()), LOOK)[0][1]
+
+
+def test_what_a_file_is_called_cannot_steer_the_terminal() -> None:
+    seen = line("history off: cannot write to \x1b[31m\u202e.db", 200)
+    assert text_of(seen).isprintable()

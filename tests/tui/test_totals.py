@@ -1,0 +1,78 @@
+"""Until when the jobs together will take, and what the row of sums keeps where room is short."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from slurper_tui.monitor.view import JobView, Phase
+from slurper_tui.tui.glyphs import Glyphs, Look
+from slurper_tui.tui.lines import text_of
+from slurper_tui.tui.scene import Scene, see
+from slurper_tui.tui.totals import Remaining, remaining, totals_line
+from tests.tui.jobs import forecast, snapshot, view
+
+
+LOOK = Look()
+
+
+def row(*jobs: JobView, width: int = 120, look: Look = LOOK) -> str:
+    return text_of(totals_line(see(Scene(), snapshot(*jobs)), look, width)).strip()
+
+
+def hours(low: float, high: float, at_least: bool = False) -> Remaining:
+    return Remaining(low * 3600, high * 3600, at_least)
+
+
+ONE, OTHER = view(1, forecast=forecast(6, 9)), view(2, forecast=forecast(5, 12))
+
+
+def test_the_last_job_counts() -> None:
+    assert remaining([ONE, OTHER]) == hours(6, 12)
+    assert remaining([ONE]) == hours(6, 9)
+
+
+@pytest.mark.parametrize("state", [{}, {"phase": Phase.STALLED}, {"stale": True}])
+def test_a_running_job_without_an_end_makes_it_a_lower_bound(state: dict[str, Any]) -> None:
+    assert remaining([ONE, view(3, **state)]) == hours(6, 9, at_least=True)
+    assert remaining([view(3, **state)]) is None
+
+
+def test_a_lower_bound_stays_one() -> None:
+    growing = view(3, forecast=forecast(7, 8, at_least=True))
+    assert remaining([ONE, growing]) == hours(7, 9, at_least=True)
+
+
+@pytest.mark.parametrize("status", ["paused", "completed", "aborted", "odd"])
+def test_what_does_not_run_is_not_waited_for(status: str) -> None:
+    assert remaining([ONE, view(3, status)]) == hours(6, 9)
+    assert remaining([view(3, status)]) is None
+    assert remaining([]) is None
+
+
+def test_it_is_told_in_the_row() -> None:
+    assert row(ONE, OTHER).endswith("ETA 6\N{EN DASH}12h")
+    assert row(ONE, view(3)).endswith("ETA ≥6h")
+    assert row(view(3)).endswith("ETA —")
+    plain = Look(Glyphs(ascii_only=True))
+    assert row(ONE, view(3), look=plain).endswith("ETA >=6h")
+
+
+def test_an_eta_outlives_the_rate_and_the_calm_jobs() -> None:
+    jobs = [view(n, forecast=forecast(6, 9)) for n in range(3)]
+    jobs += [view(n, "paused") for n in range(3, 6)]
+    jobs += [view(n, "completed", 1000) for n in range(6, 60)]
+    assert row(*jobs, width=72).endswith("93 %   ETA 6\N{EN DASH}9h")
+    assert row(*jobs, width=40).split() == ["3", "running", "93", "%", "ETA", "6\N{EN DASH}9h"]
+    assert "ETA" not in row(*jobs, width=20)
+
+
+@given(st.lists(st.tuples(st.floats(0, 400), st.floats(0, 400)), max_size=5), st.integers(1, 130))
+def test_the_row_is_never_cut(ranges: list[tuple[float, float]], width: int) -> None:
+    jobs = [view(n, forecast=forecast(min(r), max(r))) for n, r in enumerate(ranges)]
+    text = row(*jobs, width=width)
+    assert len(text) <= width
+    assert "ETA" not in text or text.split("ETA ")[1]
