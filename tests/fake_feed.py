@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import tzinfo
 
+from slurper_tui.monitor.digest import Digest
+from slurper_tui.monitor.trace import Window
 from slurper_tui.monitor.view import JobKey, Snapshot
 
 
@@ -14,6 +17,7 @@ class FakeFeed:
     def __init__(self, *snapshots: Snapshot) -> None:
         self._queue: asyncio.Queue[Snapshot | Exception] = asyncio.Queue()
         self.asked: list[tuple[object, ...]] = []
+        self.happened = Digest(0.0, 0.0)
         self.looked_at: tuple[JobKey | None, frozenset[JobKey]] = (None, frozenset())
         for snapshot in snapshots:
             self._queue.put_nowait(snapshot)
@@ -33,6 +37,16 @@ class FakeFeed:
                 raise said
             yield said
             self._queue.task_done()
+
+    def known(self) -> Snapshot | None:
+        return None
+
+    def set_window(self, window: Window) -> None:
+        self.asked.append(("set_window", window))
+
+    async def digest(self, since: float | None = None, zone: tzinfo | None = None) -> Digest:
+        self.asked.append(("digest", since))
+        return self.happened
 
     def look_at(self, highlighted: JobKey | None, visible: frozenset[JobKey]) -> None:
         self.looked_at = (highlighted, visible)

@@ -17,6 +17,7 @@ from slurper_tui.api.credentials import Credentials
 from slurper_tui.api.errors import BadAnswer
 from slurper_tui.api.exchange import Exchange, Received
 from slurper_tui.api.models import (
+    DEFAULT_BASE_URL,
     PAGE_SIZE,
     Answer,
     Connectivity,
@@ -28,8 +29,6 @@ from slurper_tui.api.models import (
     parse_rows,
 )
 from slurper_tui.api.requests import NewJob, NewSource, NewTarget, encode
-
-DEFAULT_BASE_URL = "https://api.cloudflare.com/client/v4"
 
 T = TypeVar("T")
 S = TypeVar("S", bound=msgspec.Struct)

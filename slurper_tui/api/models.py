@@ -16,6 +16,8 @@ import msgspec
 
 from slurper_tui.api.errors import RateLimit
 
+DEFAULT_BASE_URL = "https://api.cloudflare.com/client/v4"
+
 PAGE_SIZE = 50
 """The most rows that one list or log request may ask for."""
 

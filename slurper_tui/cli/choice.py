@@ -28,6 +28,9 @@ class ChosenJobs:
         self.refresh = monitor.refresh
         self.refresh_all = monitor.refresh_all
         self.set_interval = monitor.set_interval
+        self.set_window = monitor.set_window
+        self.known = monitor.known
+        self.digest = monitor.digest
 
     async def snapshots(self) -> AsyncIterator[Snapshot]:
         """Yield the monitor's snapshots. Raises Stop when a beginning is nobody's or several's."""

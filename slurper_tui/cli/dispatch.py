@@ -7,13 +7,14 @@ import asyncio
 import logging
 import os
 import sys
+import time
 from collections.abc import Awaitable, Callable, Mapping
-from datetime import UTC, tzinfo
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 import msgspec
 
+from slurper_tui.cli.commands import command_for
 from slurper_tui.cli.exit_codes import ExitCode, Stop
 from slurper_tui.cli.guard import Guard
 from slurper_tui.cli.output import Output
@@ -24,7 +25,8 @@ from slurper_tui.config import Config, ConfigError, Flags, load
 if TYPE_CHECKING:
     import httpx
 
-DEMO_ROUNDS = 3
+    from slurper_tui.monitor.history.recorder import Recorder
+
 _NO_SCREEN = frozenset({"dumb", "unknown"})
 
 
@@ -87,78 +89,50 @@ def _has_screen(around: Surroundings) -> bool:
     return terminal and around.environ.get("TERM") not in _NO_SCREEN
 
 
-def _session(options: argparse.Namespace, config: Config, around: Surroundings) -> Session:
-    """Open the log, if one is asked for, and the client."""
+def _open_log(options: argparse.Namespace, around: Surroundings) -> None:
+    """Open the log, if one is asked for."""
     if options.log is not None:
         from slurper_tui.cli.crash import secrets_in
         from slurper_tui.cli.log import open_log
 
         open_log(options.log, secrets_in(around.environ))
-    return open_session(config, around.environ, demo=options.demo, transport=around.transport)
 
 
 def _screen(options: argparse.Namespace, config: Config, around: Surroundings) -> ExitCode:
-    session = _session(options, config, around)
+    _open_log(options, around)
+    session = open_session(
+        config, around.environ, demo=options.demo, late=True, transport=around.transport
+    )
+    from slurper_tui.cli.past import open_past  # sqlite3
     from slurper_tui.cli.screen import show  # Textual: 190 ms
 
-    return show(session, config, around, options)
+    opened = open_past(session, options, around.state, time.time())
+    return show(session, opened, config, around, options)
 
 
 def _lines(options: argparse.Namespace, config: Config, around: Surroundings) -> ExitCode:
-    session = _session(options, config, around)
+    _open_log(options, around)
     out = Output(around.out, around.err, ascii_only=config.ascii_only)
-    command = _command(options, config, session, out)
+    if options.command == "history":
+        from slurper_tui.cli.history import history
+
+        return history(options, config, around, out)
+    session = open_session(config, around.environ, demo=options.demo, transport=around.transport)
+    from slurper_tui.cli.past import open_past  # sqlite3
+
+    opened = open_past(session, options, around.state, time.time())
+    command = command_for(options, config, session, opened.past, out)
     with Guard() as guard:
         try:
-            return asyncio.run(_guarded(command, session, guard))
+            return asyncio.run(_guarded(command, session, opened.recorder, guard))
         except asyncio.CancelledError:
             if guard.ending is None:
                 raise
             return guard.ending
 
 
-def _command(
-    options: argparse.Namespace, config: Config, session: Session, out: Output
-) -> Callable[[], Awaitable[ExitCode]]:
-    """The command as something to await, with a monitor of its own."""
-    from slurper_tui.cli import choice, look
-    from slurper_tui.cli.narration import Narration
-    from slurper_tui.cli.watch import WatchOptions, watch
-    from slurper_tui.monitor.loop import Monitor
-
-    zone = zone_of(config)
-    once = options.command in ("jobs", "progress")
-    narration = Narration(out, zone, once=once)
-    wanted = wanted_jobs(options)
-    monitor = Monitor(
-        session.client, session.accounts, interval=config.interval, eager=once, prefixes=wanted
-    )
-    as_json = getattr(options, "json", False)
-    if options.command == "jobs":
-        return lambda: look.jobs(monitor, out, narration, options.status, as_json=as_json)
-    if options.command == "progress":
-        return lambda: look.progress(monitor, out, narration, options.job, as_json=as_json)
-    rounds = DEMO_ROUNDS if options.demo and not out.on_terminal else None
-    chosen = choice.ChosenJobs(monitor, wanted)
-    watched = WatchOptions(as_json, zone, until_ended=bool(wanted), rounds=rounds)
-    return lambda: watch(chosen, out, narration, watched)
-
-
-def wanted_jobs(options: argparse.Namespace) -> list[str]:
-    """The beginnings of ids on the command line. Raises Stop for one that every id has."""
-    jobs = [options.job] if "job" in options else getattr(options, "jobs", [])
-    if any(not job.strip() for job in jobs):
-        raise Stop("a job's id may be shortened, but not to nothing")
-    return list(jobs)
-
-
-def zone_of(config: Config) -> tzinfo | None:
-    """The zone to show times in; None is local time."""
-    return UTC if config.utc else None
-
-
 async def _guarded(
-    command: Callable[[], Awaitable[ExitCode]], session: Session, guard: Guard
+    command: Callable[[], Awaitable[ExitCode]], session: Session, recorder: Recorder, guard: Guard
 ) -> ExitCode:
     """Run the command as a task that a signal cancels."""
     loop, task = asyncio.get_running_loop(), asyncio.current_task()
@@ -168,6 +142,7 @@ async def _guarded(
     try:
         code = await command()
     finally:
+        await recorder.close()
         await session.client.close()
     # A name look-up that hangs in a thread would hold up the loop's end.
     guard.enforce(code)

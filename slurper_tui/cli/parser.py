@@ -11,9 +11,11 @@ PROG = "slurper-tui"
 MONITOR = ""
 """The name of the command without a name."""
 
-_VALUES = frozenset({"--account", "--interval", "--theme", "--config", "--log", "--status"})
+_VALUES = frozenset(
+    {"--account", "--interval", "--theme", "--config", "--log", "--status", "--deadline", "--since"}
+)
 _LATER = (
-    *("wait", "history", "digest", "logs", "failures", "pause", "resume", "abort", "delete"),
+    *("wait", "logs", "failures", "pause", "resume", "abort", "delete"),
     *("retry", "create", "precheck", "report", "replay", "doctor", "help"),
 )
 
@@ -27,7 +29,7 @@ class Parser(argparse.ArgumentParser):
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
-    """Read the command line; `command` is MONITOR, jobs, progress or watch. Raises Stop."""
+    """Read the command line; `command` is MONITOR or a command's name. Raises Stop."""
     name, rest = split_command(arguments)
     options = _PARSERS[name]().parse_intermixed_args(rest)
     options.command = name
@@ -85,7 +87,9 @@ def _monitor() -> Parser:
         "commands:\n"
         "  jobs [--json] [--status S]...   one line a job, once\n"
         "  progress JOB [--json]           one job, once\n"
-        "  watch [JOB]... [--json]         a plain line whenever something changes\n\n"
+        "  watch [JOB]... [--json]         a plain line whenever something changes\n"
+        "  history [JOB] [--json|--csv]    what was recorded; --path: where\n"
+        "  digest [--since TIME] [--json]  what happened since somebody last looked\n\n"
         "A JOB is an id or the beginning of one.\n\n"
         "environment:\n"
         "  CLOUDFLARE_API_TOKEN, or CLOUDFLARE_EMAIL and CLOUDFLARE_API_KEY\n"
@@ -98,6 +102,7 @@ def _monitor() -> Parser:
     parser.add_argument("jobs", nargs="*", metavar="JOB", help="only these jobs")
     parser.add_argument("--mouse", action="store_true", default=None, help="listen to the mouse")
     parser.add_argument("--theme", metavar="NAME", help="the colours")
+    parser.add_argument("--deadline", metavar="TIME", help='say what will be late: "Fri 18:00"')
     parser.add_argument("--version", action="store_true", help="print the version and exit")
     return parser
 
@@ -133,11 +138,38 @@ def _watch() -> Parser:
     return parser
 
 
+def _history() -> Parser:
+    parser = _parser(
+        f"{PROG} history [JOB] [OPTION]...",
+        "Prints every sample that was recorded, the oldest first. Asks nothing of the API.",
+    )
+    parser.add_argument("jobs", nargs="?", metavar="JOB", help="its id, or the beginning of it")
+    forms = parser.add_mutually_exclusive_group()
+    forms.add_argument("--json", action="store_true", help="one JSON array")
+    forms.add_argument("--csv", action="store_true", help="comma separated, with a header")
+    forms.add_argument("--path", action="store_true", help="print where the history is, no more")
+    return parser
+
+
+def _digest() -> Parser:
+    parser = _parser(
+        f"{PROG} digest [OPTION]...",
+        "Tells what happened while nobody looked, and what is to be done, the worst first.",
+    )
+    parser.add_argument(
+        "--since", metavar="TIME", help='"Mon 18:00", "2h" (default: the last absence)'
+    )
+    _json(parser, "one JSON object")
+    return parser
+
+
 _PARSERS: dict[str, Callable[[], Parser]] = {
     MONITOR: _monitor,
     "jobs": _jobs,
     "progress": _progress,
     "watch": _watch,
+    "history": _history,
+    "digest": _digest,
 }
 
 

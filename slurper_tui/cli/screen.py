@@ -5,16 +5,19 @@ from __future__ import annotations
 import argparse
 import asyncio
 import logging
+import time
 from collections.abc import Collection
 from functools import partial
 from typing import NoReturn
 
 from slurper_tui.cli.choice import ChosenJobs
+from slurper_tui.cli.commands import wanted_jobs, zone_of
 from slurper_tui.cli.crash import crashed
-from slurper_tui.cli.dispatch import Surroundings, note, wanted_jobs, zone_of
+from slurper_tui.cli.dispatch import Surroundings, note
 from slurper_tui.cli.driver import driver_for
 from slurper_tui.cli.exit_codes import ExitCode, Stop, exit_code
 from slurper_tui.cli.guard import Guard
+from slurper_tui.cli.past import Opened
 from slurper_tui.cli.session import PERMISSION, Session
 from slurper_tui.cli.state import load_view, save_view
 from slurper_tui.cli.terminal import Terminal, wait_for_foreground
@@ -23,16 +26,27 @@ from slurper_tui.monitor.loop import Monitor
 from slurper_tui.tui.app import SlurperApp
 from slurper_tui.tui.keys import KEYS
 from slurper_tui.tui.options import ScreenOptions, ViewState
+from slurper_tui.when import parse_when
 
 _log = logging.getLogger("slurper_tui.cli")
 
 
 def show(
-    session: Session, config: Config, around: Surroundings, options: argparse.Namespace
+    session: Session,
+    opened: Opened,
+    config: Config,
+    around: Surroundings,
+    options: argparse.Namespace,
 ) -> ExitCode:
     """Run the app until it is left. Raises Stop for a setting that it does not know."""
     wanted = wanted_jobs(options)
-    monitor = Monitor(session.client, session.accounts, interval=config.interval, prefixes=wanted)
+    monitor = Monitor(
+        session.client,
+        session.accounts,
+        interval=config.interval,
+        prefixes=wanted,
+        past=opened.past,
+    )
     kept = load_view(around.state)
     app = SlurperApp(
         ChosenJobs(monitor, wanted),
@@ -45,7 +59,7 @@ def show(
     with Guard(terminal.restore) as guard:
         app.driver_class = driver_for(terminal, guard)
         try:
-            asyncio.run(_drive(app, session, guard, mouse=config.mouse))
+            asyncio.run(_drive(app, session, opened, guard, mouse=config.mouse))
         finally:
             terminal.restore()
     return _outcome(app, guard, around)
@@ -63,7 +77,18 @@ def _options(
         view=kept,
         theme=options.theme or kept.theme or config.theme,
         environ=around.environ,
+        deadline=_deadline(options, config),
     )
+
+
+def _deadline(options: argparse.Namespace, config: Config) -> float | None:
+    """By when all is to be done, UTC seconds. Raises Stop for what is no time to come."""
+    if options.deadline is None:
+        return None
+    try:
+        return parse_when(options.deadline, time.time(), zone_of(config), future=True)
+    except ValueError as error:
+        raise Stop(f"--deadline: {error}") from None
 
 
 def _check(config: Config, themes: Collection[str]) -> None:
@@ -98,7 +123,9 @@ def _refuse(
     raise Stop(f"{f'{place}: ' if place else ''}unknown {what} {name!r}{nearest(name, known)}")
 
 
-async def _drive(app: SlurperApp, session: Session, guard: Guard, *, mouse: bool) -> None:
+async def _drive(
+    app: SlurperApp, session: Session, opened: Opened, guard: Guard, *, mouse: bool
+) -> None:
     """Run the app in a loop whose end nothing can hold up."""
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(note)
@@ -107,6 +134,7 @@ async def _drive(app: SlurperApp, session: Session, guard: Guard, *, mouse: bool
         await app.run_async(mouse=mouse)
     finally:
         guard.enforce(exit_code(app.return_code))
+        await opened.recorder.close()
         await session.client.close()
 
 

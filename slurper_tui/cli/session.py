@@ -2,21 +2,33 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from functools import partial
+from typing import TYPE_CHECKING, Protocol
 
 import msgspec
 
 from slurper_tui.api.credentials import Credentials, key_credentials, token_credentials
+from slurper_tui.api.models import DEFAULT_BASE_URL
 from slurper_tui.cli.exit_codes import ExitCode, Stop
+from slurper_tui.cli.late_client import LateClient
 from slurper_tui.config import ACCOUNT_VARIABLE, BASE_URL_VARIABLE, Config
+from slurper_tui.monitor.source import SlurperApi
 
 if TYPE_CHECKING:
     import httpx
 
     from slurper_tui.api.client import SlurperClient
+    from slurper_tui.simulate import SimulatedAccount
+
+_ORDINARY = re.compile(
+    r"(https://[a-z0-9.-]+|http://(127\.0\.0\.1|localhost))"
+    r"(:(\d{1,4}|[1-5]\d{4}|6[0-4]\d{3}))?(/[A-Za-z0-9._/-]*)?"
+)
+"""Addresses that need no httpx to be seen to be fine; it judges them all the same, later."""
 
 TOKEN, EMAIL, KEY = "CLOUDFLARE_API_TOKEN", "CLOUDFLARE_EMAIL", "CLOUDFLARE_API_KEY"
 
@@ -24,11 +36,24 @@ WHERE_ACCOUNT = "the account id is in the dashboard's address, dash.cloudflare.c
 PERMISSION = "a token needs the permission Workers R2 Storage Read"
 
 
-class Session(msgspec.Struct, frozen=True):
-    """A client that is ready, and the accounts to ask about."""
+class Api(SlurperApi, Protocol):
+    """A client as the monitor asks it, to be closed at the end."""
 
-    client: SlurperClient
+    async def close(self) -> None:
+        """Close every connection."""
+        ...
+
+
+class Session(msgspec.Struct, frozen=True):
+    """A client that is ready, or will be when it is asked, and the accounts to ask about.
+
+    base_url: where the API is; a name of its own for the demo. demo: the account behind it.
+    """
+
+    client: Api
     accounts: Sequence[str]
+    base_url: str
+    demo: SimulatedAccount | None = None
 
 
 def open_session(
@@ -36,27 +61,40 @@ def open_session(
     environ: Mapping[str, str],
     *,
     demo: bool,
+    late: bool = False,
     transport: httpx.AsyncBaseTransport | None = None,
 ) -> Session:
-    """Make the client. Raises Stop where credentials or the account id are missing or no use."""
+    """Make the client, or have it made `late`, when it is first asked.
+
+    Raises Stop where credentials or the account id are missing or no use; a late client raises it
+    for an address or a proxy that only httpx can judge.
+    """
     if demo:
         return _demo_session()
     credentials = read_credentials(environ)
     if not config.accounts:
         raise Stop(f"no account id: set {ACCOUNT_VARIABLE} or give --account ID; {WHERE_ACCOUNT}")
-    with _without_click():
-        from slurper_tui.api.client import DEFAULT_BASE_URL, SlurperClient  # httpx: 60 ms
-        from slurper_tui.api.exchange import check_base_url
     base_url = config.base_url or DEFAULT_BASE_URL
+    make = partial(_make_client, credentials, base_url, transport)
+    client = LateClient(make) if late and _ORDINARY.fullmatch(base_url) else make()
+    return Session(client, config.accounts, base_url)
+
+
+def _make_client(
+    credentials: Credentials, base_url: str, transport: httpx.AsyncBaseTransport | None
+) -> SlurperClient:
+    """Import httpx and make the client. Raises Stop for what it cannot be made of."""
+    with _without_click():
+        from slurper_tui.api.client import SlurperClient  # httpx: 60 ms
+        from slurper_tui.api.exchange import check_base_url
     try:
         check_base_url(base_url)
     except ValueError as error:
         raise Stop(f"{BASE_URL_VARIABLE}: {error}") from None
     try:
-        client = SlurperClient(credentials, base_url, transport=transport)
+        return SlurperClient(credentials, base_url, transport=transport)
     except ValueError as error:
         raise Stop(str(error)) from None
-    return Session(client, config.accounts)
 
 
 def _demo_session() -> Session:
@@ -66,7 +104,7 @@ def _demo_session() -> Session:
 
     account = SimulatedAccount()
     client = SlurperClient(token_credentials(account.token), transport=account.transport())
-    return Session(client, (account.account_id,))
+    return Session(client, (account.account_id,), "demo", account)
 
 
 @contextmanager

@@ -69,8 +69,8 @@ def _line(view: JobView, snapshot: Snapshot, out: Output, zone: tzinfo | None) -
 
 
 def _is_known(view: JobView) -> bool:
-    """There is something true to say: its counts were told, or it has vanished."""
-    return view.as_of is not None or view.gone
+    """There is something true to say: its counts were told in this run, or it has vanished."""
+    return (view.as_of is not None and not view.remembered) or view.gone
 
 
 def _is_over(view: JobView) -> bool:

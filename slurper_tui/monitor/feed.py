@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from datetime import tzinfo
 from typing import TYPE_CHECKING, Protocol
 
 from slurper_tui.monitor.trace import Window
@@ -46,6 +47,9 @@ class Feed(Protocol):
         """Show more or less of the highlighted job's past: the `trace` of later snapshots."""
         ...
 
-    async def digest(self, since: float | None = None) -> Digest:
-        """Tell what happened since a UTC second, by default since somebody last looked."""
+    async def digest(self, since: float | None = None, zone: tzinfo | None = None) -> Digest:
+        """Tell what happened since a UTC second, by default since somebody last looked.
+
+        zone: in which its words tell times, None for local time.
+        """
         ...

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Callable, Iterable, Sequence
+from datetime import tzinfo
 from typing import TYPE_CHECKING, NamedTuple
 
 from slurper_tui.format import parse_time
@@ -23,6 +24,9 @@ whole. A few hundred samples say as much as all of them."""
 
 LOOK_BACK = 3 * 86_400.0
 """Seconds before a digest's beginning that its first forecast rests on."""
+
+FURTHEST_ABSENCE = 7 * 86_400.0
+"""Seconds back in which an absence is looked for."""
 
 _PAST_STEP = 600.0
 
@@ -134,12 +138,33 @@ class Ledger:
 
     # What happened ----------------------------------------------------------------------------
 
-    async def digest(self, views: Iterable[JobView], since: float, until: float) -> Digest:
-        """Tell what happened between two UTC seconds, as far as anybody looked."""
+    async def digest(
+        self,
+        views: Sequence[JobView],
+        since: float | None,
+        until: float,
+        zone: tzinfo | None,
+    ) -> Digest:
+        """Tell what happened between two UTC seconds, as far as anybody looked.
+
+        since: None for the last long absence that the history knows of.
+        """
         from slurper_tui.monitor.digest import make_digest  # not before somebody asks
 
-        told = [(view, await self._story(view, since, until)) for view in views]
-        return make_digest(told, since, until)
+        begun = since if since is not None else await self._last_absence(views, until)
+        told = [(view, await self._story(view, begun, until)) for view in views]
+        return make_digest(told, begun, until, zone)
+
+    async def _last_absence(self, views: Iterable[JobView], until: float) -> float:
+        """Since when nobody had looked for long, the last time that this was so."""
+        from slurper_tui.monitor.spans import last_absence  # not before somebody asks
+
+        if self._history is None:
+            return until
+        since = until - FURTHEST_ABSENCE
+        seen = [await self._history.last_of_each(v.key, since, 60.0) for v in views if v.live]
+        absent = last_absence(seen, until)
+        return absent or min((told[0].at for told in seen if told), default=until)
 
     async def _story(self, view: JobView, since: float, until: float) -> tuple[Recorded, ...]:
         if self._history is None:

@@ -13,6 +13,7 @@ import math
 import random
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
+from datetime import tzinfo
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
@@ -143,12 +144,12 @@ class Monitor:
         """What an earlier run has left to be shown at once; None when that is nothing."""
         return self._snapshot() if any(account.jobs for account in self._accounts) else None
 
-    async def digest(self, since: float | None = None) -> Digest:
+    async def digest(self, since: float | None = None, zone: tzinfo | None = None) -> Digest:
         """Tell what happened since a UTC second, by default since somebody last looked."""
         now = self._clock()
         views = [track.view for account in self._accounts for track in account.jobs.values()]
-        begun = since if since is not None else self._away_since
-        return await self._ledger.digest(views, now if begun is None else begun, now)
+        begun = self._away_since if since is None else since
+        return await self._ledger.digest(views, begun, now, zone)
 
     async def snapshots(self) -> AsyncIterator[Snapshot]:
         """Yield what is known: at once, after every round, and while a first list comes in."""

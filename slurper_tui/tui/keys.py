@@ -44,6 +44,9 @@ KEYS: tuple[Binding, ...] = (
     _key(
         "Y", "copy_json", "copy.json", "copy JSON", "Copy the job as JSON; twice shows it in full."
     ),
+    _key("d", "digest", "show.digest", "digest", "Tell what happened since you last looked."),
+    _key("t", "window(1)", "picture.longer", "longer", "Show more of the past in the pictures."),
+    _key("T", "window(-1)", "picture.shorter", "shorter", "Show less of the past."),
     _key("exclamation_mark", "problem", "show.problem", "problem", "Tell the problem in full."),
     _key("question_mark", "help", "show.help", "help", "Show all keys."),
     _key(

@@ -13,16 +13,14 @@ from textual.containers import Container
 from textual.events import Resize
 from textual.message import Message
 from textual.reactive import var
-from textual.screen import Screen
 from textual.widgets import Input
 
 from slurper_tui.monitor.feed import Feed
+from slurper_tui.monitor.trace import Window
 from slurper_tui.monitor.view import JobKey, Snapshot
 from slurper_tui.tui import scene as scenes
 from slurper_tui.tui.banners import Banners
-from slurper_tui.tui.clipboard import id_text, json_text, terminal_copies
 from slurper_tui.tui.detail_pane import DetailPane
-from slurper_tui.tui.dialogs import CopyDialog, HelpDialog, ProblemDialog
 from slurper_tui.tui.filter_line import FilterLine
 from slurper_tui.tui.glyphs import Look
 from slurper_tui.tui.hints import Hint, hints_for
@@ -30,13 +28,13 @@ from slurper_tui.tui.job_table import JobTable
 from slurper_tui.tui.keys import KEYS, next_interval
 from slurper_tui.tui.layout import layout_classes
 from slurper_tui.tui.options import ScreenOptions, ViewState
-from slurper_tui.tui.palette import Palette
+from slurper_tui.tui.pages import PagesScreen
 from slurper_tui.tui.scene import Scene
 from slurper_tui.tui.status_line import StatusLine
 from slurper_tui.tui.totals import TotalsRow
 
 
-class MainScreen(Screen[None]):
+class MainScreen(PagesScreen):
     """Jobs, the highlighted one in detail, totals and status."""
 
     class Ready(Message):
@@ -44,26 +42,24 @@ class MainScreen(Screen[None]):
 
     BINDINGS: ClassVar[list[BindingType]] = list(KEYS)
     AUTO_FOCUS = "#jobs"
-    scene: var[Scene] = var(Scene, init=False)
     hints: var[tuple[Hint, ...]] = var((), init=False)
 
     def __init__(
         self, feed: Feed, options: ScreenOptions, look: Look, save_view: Callable[[ViewState], None]
     ) -> None:
-        super().__init__(id="main")
-        self.look = look
-        self._feed = feed
-        self._options = options
+        super().__init__(feed, options, look)
         self._save_view = save_view
         self._newest: Snapshot | None = None
         self._interval: float | None = None
-        self._last_copy = ""
+        self._window = Window.HOUR
+        self._welcomed = False
         self._looked_at: tuple[JobKey | None, frozenset[JobKey]] = (None, frozenset())
-        self.set_reactive(MainScreen.scene, Scene(view=options.view, demo=options.demo))
         self.set_class(options.ascii_only, "-ascii")
 
     def compose(self) -> ComposeResult:
-        """Lay out the rows and panes, as the size allows from the start."""
+        """Lay out the rows and panes, as the size allows, with what is known from the start."""
+        if known := self._feed.known():
+            self.set_reactive(MainScreen.scene, scenes.see(self.scene, known))
         self.update_classes(layout_classes(self.app.size))
         yield TotalsRow(self.look, id="totals").data_bind(MainScreen.scene)
         yield Banners(self.look, id="banners").data_bind(MainScreen.scene)
@@ -77,7 +73,7 @@ class MainScreen(Screen[None]):
     def on_mount(self) -> None:
         """Say that snapshots can be shown now."""
         self.hints = hints_for(self.scene, self._options.keymap, self.look)
-        self.post_message(self.Ready())
+        self.call_after_refresh(self.post_message, self.Ready())
 
     # The scene --------------------------------------------------------------------------------
 
@@ -86,6 +82,9 @@ class MainScreen(Screen[None]):
         self._newest = snapshot
         if not self.scene.frozen:
             self.scene = scenes.see(self.scene, snapshot)
+        if snapshot.complete and snapshot.away_since and not self._welcomed:
+            self._welcomed = True
+            self.run_worker(self._tell_digest(unasked=True), group="digest")
 
     def watch_scene(self, before: Scene, after: Scene) -> None:
         """Tell the feed what is looked at, and offer the keys that make sense now."""
@@ -110,9 +109,6 @@ class MainScreen(Screen[None]):
         self._save_view(view)
         self.scene = scenes.arrange(replace(self.scene, view=view))
 
-    def _note(self, text: str) -> None:
-        self.scene = scenes.noted(self.scene, text)
-
     @on(JobTable.Scrolled)
     def _tell_feed(self) -> None:
         looked_at = (self.scene.highlighted, self.table.visible_keys)
@@ -135,12 +131,6 @@ class MainScreen(Screen[None]):
     def on_resize(self, event: Resize) -> None:
         """Stand the panes as the size allows."""
         self.update_classes(layout_classes(event.size))
-
-    def on_key(self) -> None:
-        """Put the news and the last note away; what was copied counts while its note stood."""
-        self._last_copy = self._last_copy if self.scene.note else ""
-        if self.scene.note or self.scene.news:
-            self.scene = replace(self.scene, note="", news=None)
 
     @on(JobTable.Pointed)
     def _pointed(self, event: JobTable.Pointed) -> None:
@@ -253,6 +243,12 @@ class MainScreen(Screen[None]):
         if self._newest and not self.scene.frozen:
             self.scene = scenes.see(self.scene, self._newest)
 
+    def action_window(self, step: int) -> None:
+        """Show more or less of the past."""
+        windows = tuple(Window)
+        self._window = windows[(windows.index(self._window) + step) % len(windows)]
+        self._feed.set_window(self._window)
+
     def action_interval(self, step: int) -> None:
         """Ask less or more often."""
         snapshot = self.scene.snapshot
@@ -260,40 +256,6 @@ class MainScreen(Screen[None]):
         self._interval = next_interval(current, step)
         self._feed.set_interval(self._interval)
         self._note(f"asking every {self._interval:g} s")
-
-    # Showing ----------------------------------------------------------------------------------
-
-    def action_copy_id(self) -> None:
-        """Copy the highlighted job's id."""
-        if self.scene.job:
-            self._copy("id", id_text(self.scene.job))
-
-    def action_copy_json(self) -> None:
-        """Copy the highlighted job as JSON."""
-        if self.scene.job:
-            self._copy("JSON", json_text(self.scene.job))
-
-    def _copy(self, what: str, text: str) -> None:
-        """Copy, and show the text where that may not have worked or is asked for again."""
-        self.app.copy_to_clipboard(text)
-        if self._last_copy == text or not terminal_copies(self._options.environ):
-            self.app.push_screen(CopyDialog(self.look, text))
-            return
-        self._last_copy = text
-        self._note(f"{what} copied; again to see it in full")
-
-    def action_problem(self) -> None:
-        """Tell the standing problem in full."""
-        self.app.push_screen(ProblemDialog(self.look, self.scene.snapshot))
-
-    def action_help(self) -> None:
-        """Show all keys."""
-        self.app.push_screen(HelpDialog(self.look, self._options.keymap))
-
-    def action_palette(self) -> None:
-        """Find a job, an action or a theme by name."""
-        self.on_key()
-        self.app.push_screen(Palette(self.look))
 
     def action_repaint(self) -> None:
         """Write every cell again, in case something else has written over them."""

@@ -20,7 +20,8 @@ class ViewState(msgspec.Struct, frozen=True):
 class ScreenOptions(msgspec.Struct, frozen=True):
     """Fixed for one run. zone: None for local time. keymap: binding id to key, from the file.
 
-    theme: what is worn at the start. environ: what tells which terminal this is.
+    theme: what is worn at the start. environ: what tells which terminal this is. deadline: UTC
+    seconds by which all is to be done.
     """
 
     ascii_only: bool = False
@@ -30,3 +31,4 @@ class ScreenOptions(msgspec.Struct, frozen=True):
     view: ViewState = ViewState()
     theme: str | None = None
     environ: Mapping[str, str] = msgspec.field(default_factory=dict)
+    deadline: float | None = None

@@ -26,7 +26,7 @@ class Scene(msgspec.Struct, frozen=True, eq=False):
     sought: the job that the person went to last; the highlight returns to it when it can.
     frozen: the snapshot stands still while polling goes on. news: an outage just over.
     note: a short answer to the last key, until the next one or the second round after round
-    noted_in. demo: none of this is real.
+    noted_in. demo: none of this is real. deadline: UTC seconds by which all is to be done.
     """
 
     snapshot: Snapshot | None = None
@@ -41,6 +41,7 @@ class Scene(msgspec.Struct, frozen=True, eq=False):
     note: str = ""
     noted_in: int = 0
     demo: bool = False
+    deadline: float | None = None
 
     @property
     def now(self) -> float:

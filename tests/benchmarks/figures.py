@@ -6,6 +6,7 @@ import json
 import os
 import re
 import shlex
+import shutil
 import statistics
 import subprocess
 import sys
@@ -19,6 +20,7 @@ from pathlib import Path
 import httpx
 
 from tests.benchmarks.api import Address, serving
+from tests.benchmarks.remembered import known_account
 from tests.benchmarks.terminal import PATIENCE, TerminalRun, cpu_seconds
 
 HERE = Path(__file__).parent
@@ -96,7 +98,7 @@ def launch(effort: Effort) -> Iterator[Figure]:
     with serving(10) as api:
         pairs = in_turns(
             effort.runs,
-            lambda: _appears([PROGRAM], effort.environment(api), all_jobs),
+            lambda: _first_appears(effort, api, all_jobs),
             lambda: _appears(BARE_APP, effort.environment(), one_line),
         )
     yield _ratio("launch", "launch to 10 jobs", "a bare Textual app", "ms", pairs, 2.0)
@@ -108,11 +110,34 @@ def launch_of_many(effort: Effort) -> Iterator[Figure]:
         pages = PAGES * _page_seconds(many)
         pairs = in_turns(
             effort.runs,
-            lambda: _appears([PROGRAM], effort.environment(many), thousand_jobs) - pages,
-            lambda: _appears([PROGRAM], effort.environment(few), all_jobs),
+            lambda: _first_appears(effort, many, thousand_jobs) - pages,
+            lambda: _first_appears(effort, few, all_jobs),
         )
     what = f"launch to 1,000 jobs, less {pages * 1000:.0f} ms for {PAGES} pages"
     yield _ratio("launch-1000", what, "with 10 jobs", "ms", pairs, 1.3)
+
+
+def remembered(effort: Effort) -> Iterator[Figure]:
+    """To ten remembered jobs, and to ten among a thousand, while the API never answers."""
+    yield _remembered(effort, 10, 1.25)
+    yield _remembered(effort, 1000, 1.5)
+
+
+def _remembered(effort: Effort, jobs: int, budget: float) -> Figure:
+    with known_account(effort.home, jobs) as api:
+        pairs = in_turns(
+            2 * effort.runs,
+            lambda: _appears([PROGRAM], effort.environment(api), all_jobs),
+            lambda: _appears(BARE_APP, effort.environment(), one_line),
+        )
+    what = f"launch to {jobs:,} remembered jobs, the API silent"
+    return _ratio(f"remembered-{jobs}", what, "a bare Textual app", "ms", pairs, budget)
+
+
+def _first_appears(effort: Effort, api: Address, shown: Callable[[str], bool]) -> float:
+    """The launch of a program that has never run before: it remembers nothing."""
+    shutil.rmtree(effort.home / ".local", ignore_errors=True)
+    return _appears([PROGRAM], effort.environment(api), shown)
 
 
 def _appears(
@@ -287,6 +312,7 @@ def _runs(words: Sequence[str], environ: Mapping[str, str]) -> float:
 MEASURES: Mapping[str, Callable[[Effort], Iterator[Figure]]] = {
     "launch": launch,
     "launch-1000": launch_of_many,
+    "remembered": remembered,
     "memory": memory,
     "bytes": written,
     "key": key,

@@ -1,0 +1,81 @@
+"""Which command line runs which command, with a monitor of its own."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Awaitable, Callable
+from datetime import UTC, tzinfo
+from typing import TYPE_CHECKING
+
+from slurper_tui.cli.exit_codes import ExitCode, Stop
+from slurper_tui.cli.output import Output
+from slurper_tui.cli.session import Session
+from slurper_tui.config import Config
+from slurper_tui.monitor.ledger import Past
+
+if TYPE_CHECKING:
+    from slurper_tui.cli.narration import Narration
+    from slurper_tui.monitor.loop import Monitor
+
+DEMO_ROUNDS = 3
+_ONCE = frozenset({"jobs", "progress", "digest"})
+"""Commands that look at everything once."""
+
+
+def command_for(
+    options: argparse.Namespace, config: Config, session: Session, past: Past, out: Output
+) -> Callable[[], Awaitable[ExitCode]]:
+    """Give the command as something to await."""
+    from slurper_tui.cli.narration import Narration
+    from slurper_tui.monitor.loop import Monitor
+
+    zone = zone_of(config)
+    once = options.command in _ONCE
+    narration = Narration(out, zone, once=once)
+    wanted = wanted_jobs(options)
+    monitor = Monitor(
+        session.client,
+        session.accounts,
+        interval=config.interval,
+        eager=once,
+        prefixes=wanted,
+        past=past,
+    )
+    if not once:
+        return _watch(options, monitor, out, narration, zone)
+    from slurper_tui.cli import look
+
+    as_json = options.json
+    if options.command == "jobs":
+        return lambda: look.jobs(monitor, out, narration, options.status, as_json=as_json)
+    return lambda: look.progress(monitor, out, narration, options.job, as_json=as_json)
+
+
+def _watch(
+    options: argparse.Namespace,
+    monitor: Monitor,
+    out: Output,
+    narration: Narration,
+    zone: tzinfo | None,
+) -> Callable[[], Awaitable[ExitCode]]:
+    from slurper_tui.cli.choice import ChosenJobs
+    from slurper_tui.cli.watch import WatchOptions, watch
+
+    wanted = wanted_jobs(options)
+    rounds = DEMO_ROUNDS if options.demo and not out.on_terminal else None
+    as_json = getattr(options, "json", False)
+    watched = WatchOptions(as_json, zone, until_ended=bool(wanted), rounds=rounds)
+    return lambda: watch(ChosenJobs(monitor, wanted), out, narration, watched)
+
+
+def wanted_jobs(options: argparse.Namespace) -> list[str]:
+    """The beginnings of ids on the command line. Raises Stop for one that every id has."""
+    jobs = [options.job] if "job" in options else getattr(options, "jobs", [])
+    if any(not job.strip() for job in jobs):
+        raise Stop("a job's id may be shortened, but not to nothing")
+    return list(jobs)
+
+
+def zone_of(config: Config) -> tzinfo | None:
+    """The zone to show times in; None is local time."""
+    return UTC if config.utc else None
