@@ -26,7 +26,7 @@ from slurper_tui.monitor.history.rows import (
 from slurper_tui.monitor.history.schema import transaction
 from slurper_tui.monitor.history.thinning import thin_some
 from slurper_tui.monitor.recorded import Recorded, Remembered
-from slurper_tui.monitor.view import JobKey
+from slurper_tui.monitor.view import Counts, JobKey
 
 _COLUMNS = "at, objects, transferred, skipped, failed, status, after_gap, stalled"
 _ALWAYS = 2**62
@@ -128,14 +128,25 @@ class Store:
         self, accounts: Sequence[str] = (), key: JobKey | None = None
     ) -> Iterator[tuple[JobKey, Recorded]]:
         """Yield all samples, of one job or of all, oldest first, without holding them all."""
-        which = "" if key is None else " AND number = ?"
+        which, values = self._which(accounts, key)
         rows = self._connection.execute(
             f"SELECT account_id, job_id, {_COLUMNS} FROM samples JOIN jobs ON number = samples.job"
-            f" WHERE {_of(accounts)}{which} ORDER BY at, number",
-            (self._place, *accounts, *(() if key is None else (self._number(key),))),
+            f" WHERE {which} ORDER BY at, number",
+            values,
         )
         for account_id, job_id, *row in rows:
             yield JobKey(account_id, job_id), sample_of(tuple(row))
+
+    def widest(self, accounts: Sequence[str] = (), key: JobKey | None = None) -> tuple[int, ...]:
+        """Give the most characters of a status, and of each of the four counters."""
+        counters = ", ".join(f"max(length({name}))" for name in Counts.__struct_fields__)
+        which, values = self._which(accounts, key)
+        [row] = self._connection.execute(
+            f"SELECT max(length(samples.status)), {counters}"
+            f" FROM samples JOIN jobs ON number = samples.job WHERE {which}",
+            values,
+        )
+        return tuple(width or 0 for width in row)
 
     def first_at(self, accounts: Sequence[str]) -> float | None:
         """When the oldest sample of these accounts was taken; None without any."""
@@ -152,6 +163,12 @@ class Store:
             f"SELECT {what} FROM jobs WHERE {_of(accounts)}", (self._place, *accounts)
         )
         return None if at is None else at / 1000
+
+    def _which(self, accounts: Sequence[str], key: JobKey | None) -> tuple[str, Row]:
+        """Give a condition for the samples of one job, or of all, and its values."""
+        if key is None:
+            return _of(accounts), (self._place, *accounts)
+        return "samples.job = ? AND number = ?", (self._number(key),) * 2
 
     def _number(self, key: JobKey) -> int | None:
         row = self._connection.execute(

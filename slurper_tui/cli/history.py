@@ -1,0 +1,243 @@
+"""`history`: what was recorded, read from the file alone and printed oldest first."""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import io
+import json
+import sqlite3
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime, tzinfo
+from enum import Enum
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import msgspec
+
+from slurper_tui import format as fmt
+from slurper_tui.api.models import DEFAULT_BASE_URL, Job
+from slurper_tui.cli import choice
+from slurper_tui.cli.exit_codes import ExitCode, Stop
+from slurper_tui.cli.output import Output
+from slurper_tui.config import Config
+from slurper_tui.config import accounts as ids_in
+from slurper_tui.monitor.history.opening import open_store, read_store
+from slurper_tui.monitor.history.place import FILE
+from slurper_tui.monitor.history.store import Store
+from slurper_tui.monitor.history.trouble import HistoryError, reason_of
+from slurper_tui.monitor.recorded import Recorded
+from slurper_tui.monitor.view import Counts, JobKey, JobView
+
+if TYPE_CHECKING:
+    from slurper_tui.cli.dispatch import Surroundings
+
+Sample = tuple[JobKey, Recorded]
+
+_NOBODYS: Sample = (JobKey("", ""), Recorded(0.0, Counts(), None))
+"""A sample that has every field."""
+
+
+class Form(Enum):
+    """How samples are printed."""
+
+    LINES = "lines"
+    JSON = "json"
+    CSV = "csv"
+
+
+class Asked(msgspec.Struct, frozen=True):
+    """What is to be printed.
+
+    job: an id or the beginning of one, None for all. accounts: empty for all that are kept.
+    zone: of the lines for people, None for local time; JSON and CSV tell UTC.
+    """
+
+    job: str | None = None
+    accounts: Sequence[str] = ()
+    form: Form = Form.LINES
+    zone: tzinfo | None = None
+
+
+def history(
+    options: argparse.Namespace, config: Config, around: Surroundings, out: Output
+) -> ExitCode:
+    """Print what was recorded, or where. Raises Stop when it cannot be read, or no job is meant."""
+    path = None if options.demo else around.state / FILE
+    if options.path:
+        return print_path(path, out)
+    form = Form.JSON if options.json else Form.CSV if options.csv else Form.LINES
+    zone = UTC if config.utc else None
+    asked = Asked(options.jobs, ids_in(options.account), form, zone)
+    store = _demo() if path is None else open_kept(path, config.base_url or DEFAULT_BASE_URL)
+    try:
+        return print_history(store, out, asked)
+    except sqlite3.Error as error:
+        raise _unreadable(error) from None
+    finally:
+        store.close()
+
+
+def print_path(path: Path | None, out: Output) -> ExitCode:
+    """Print where the file is, whether there is one or not. Raises Stop where none ever is."""
+    if path is None:
+        raise Stop("the demo keeps its history in memory, so it has no path")
+    out.line(str(path))
+    return ExitCode.OK
+
+
+def open_kept(path: Path, base_url: str) -> Store:
+    """Open what is kept for reading alone; an empty store when nothing is. Raises Stop."""
+    try:
+        return read_store(path, base_url)
+    except FileNotFoundError:
+        return open_store(None, base_url)
+    except (HistoryError, OSError, sqlite3.Error) as error:
+        raise _unreadable(error) from None
+
+
+def _unreadable(error: Exception) -> Stop:
+    return Stop(f"the history cannot be read: {reason_of(error)}")
+
+
+def _demo() -> Store:
+    from slurper_tui.cli.demo import fill_for_demo  # only where it is asked for
+    from slurper_tui.simulate import SimulatedAccount
+
+    store = open_store(None, DEFAULT_BASE_URL)
+    fill_for_demo(store, SimulatedAccount(), time.time())
+    return store
+
+
+def print_history(store: Store, out: Output, asked: Asked) -> ExitCode:
+    """Print samples one by one, so that a long past needs no room.
+
+    Raises Stop when it is not clear which job is meant, sqlite3.Error when the store fails.
+    """
+    key = None if asked.job is None else _key(store, asked.accounts, asked.job)
+    samples = store.every(asked.accounts, key)
+    if asked.form is Form.JSON:
+        lines = _json(samples, one=key is not None)
+    elif asked.form is Form.CSV:
+        lines = _csv(samples, out, one=key is not None)
+    else:
+        lines = _table(samples, out, asked.zone, _columns(store, out, asked.accounts, key))
+    for line in lines:
+        out.line(line)
+    return ExitCode.OK
+
+
+def _key(store: Store, accounts: Sequence[str], job: str) -> JobKey:
+    """The one job whose id begins so. Raises Stop."""
+    if not job.strip():
+        raise Stop("a job's id may be shortened, but not to nothing")
+    kept = [JobView(key.account_id, Job(id=key.job_id)) for key in store.keys(accounts)]
+    [key] = choice.resolve([job], kept)
+    return key
+
+
+# For programs -----------------------------------------------------------------------------------
+
+
+def _record(key: JobKey, sample: Recorded, *, one: bool) -> dict[str, Any]:
+    """A sample under the API's own names; whose it is, unless all are of one job."""
+    whose = {} if one else {"accountId": key.account_id, "id": key.job_id}
+    return {
+        "at": _iso_ms(sample.at),
+        **whose,
+        "objects": sample.counts.objects,
+        "transferredObjects": sample.counts.transferred,
+        "skippedObjects": sample.counts.skipped,
+        "failedObjects": sample.counts.failed,
+        "status": sample.status,
+    }
+
+
+def _iso_ms(at: float) -> str:
+    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds")
+
+
+def _json(samples: Iterable[Sample], *, one: bool) -> Iterator[str]:
+    """One array, an object on each line."""
+    last = None
+    for key, sample in samples:
+        yield "[" if last is None else last + ","
+        last = json.dumps(_record(key, sample, one=one))
+    yield from ("[]",) if last is None else (last, "]")
+
+
+def _csv(samples: Iterable[Sample], out: Output, *, one: bool) -> Iterator[str]:
+    """A header, and a line for each sample, as RFC 4180 has it; what is unknown is empty."""
+    line = io.StringIO()
+    writer = csv.writer(line, lineterminator="")
+
+    def written(cells: Iterable[object]) -> str:
+        line.seek(line.truncate(0))
+        writer.writerow([out.plain(cell) if isinstance(cell, str) else cell for cell in cells])
+        return line.getvalue()
+
+    yield written(_record(*_NOBODYS, one=one))
+    for key, sample in samples:
+        yield written(_record(key, sample, one=one).values())
+
+
+# For people -------------------------------------------------------------------------------------
+
+
+class _Columns(NamedTuple):
+    """How wide the columns are, in characters; those with no width at all are left out."""
+
+    account: int
+    id: int
+    status: int
+    counts: Sequence[int]
+
+
+_HEAD = ("objects", "transferred", "skipped", "failed")
+
+
+def _columns(store: Store, out: Output, accounts: Sequence[str], key: JobKey | None) -> _Columns:
+    """Whose a sample is stands there where it is not clear."""
+    kept = store.keys(accounts) if key is None else ()
+    several = len({k.account_id for k in kept}) > 1
+    status, *counts = store.widest(accounts, key)
+    if out.on_terminal:
+        counts = [max(width, len(name)) for width, name in zip(counts, _HEAD, strict=True)]
+    return _Columns(
+        account=max((len(k.account_id) for k in kept), default=0) if several else 0,
+        id=max((len(k.job_id) for k in kept), default=0),
+        status=max(status, len("status")),
+        counts=counts,
+    )
+
+
+def _table(
+    samples: Iterable[Sample], out: Output, zone: tzinfo | None, columns: _Columns
+) -> Iterator[str]:
+    """Aligned columns, and a remark at the end where there is one; a header for people."""
+    if out.on_terminal:
+        width = len(fmt.iso(0.0, zone))
+        yield _aligned("time".ljust(width), JobKey("account", "id"), "status", _HEAD, columns)
+    for key, sample in samples:
+        counts = [fmt.DASH if n is None else str(n) for n in _numbers(sample)]
+        status = "".join(out.plain(sample.status or "").split()) or fmt.DASH
+        line = _aligned(fmt.iso(sample.at, zone), key, status, counts, columns)
+        yield f"{line}  {remark}" if (remark := _remark(sample)) else line
+
+
+def _aligned(time: str, key: JobKey, status: str, counts: Sequence[str], columns: _Columns) -> str:
+    words = ((key.account_id, columns.account), (key.job_id, columns.id), (status, columns.status))
+    cells = [time, *(word.ljust(width) for word, width in words if width)]
+    cells += [count.rjust(width) for count, width in zip(counts, columns.counts, strict=True)]
+    return "  ".join(cells)
+
+
+def _numbers(sample: Recorded) -> tuple[int | None, ...]:
+    counts = sample.counts
+    return (counts.objects, counts.transferred, counts.skipped, counts.failed)
+
+
+def _remark(sample: Recorded) -> str:
+    said = ("nobody looked before" if sample.after_gap else "", "stalled" if sample.stalled else "")
+    return ", ".join(filter(None, said))
