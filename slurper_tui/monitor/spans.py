@@ -85,6 +85,14 @@ def last_absence(jobs: Sequence[Sequence[Recorded]], now: float) -> float | None
     return long[-1] if long else None
 
 
+def default_since(jobs: Sequence[Sequence[Recorded]], now: float) -> float:
+    """Where an account of what happened begins: with the last absence, else the first sample."""
+    absence = last_absence(jobs, now)
+    if absence is not None:
+        return absence
+    return min((samples[0].at for samples in jobs if samples), default=now)
+
+
 def _watched(samples: Sequence[Recorded]) -> Iterator[tuple[float, float]]:
     """The unbroken times of looking; a sample that stands alone takes no time."""
     begun = last = None

@@ -6,7 +6,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from slurper_tui.monitor.recorded import Recorded
-from slurper_tui.monitor.spans import Seen, Span, last_absence, observed_seconds, spans, unobserved
+from slurper_tui.monitor.spans import (
+    Seen,
+    Span,
+    default_since,
+    last_absence,
+    observed_seconds,
+    spans,
+    unobserved,
+)
 from slurper_tui.monitor.view import Counts
 
 WATCHED, UNOBSERVED, PAUSED, STALLED = Seen.WATCHED, Seen.UNOBSERVED, Seen.PAUSED, Seen.STALLED
@@ -113,6 +121,13 @@ def test_thinned_samples_are_no_absence() -> None:
     assert last_absence((tuple(told(at * 1100) for at in range(9)),), 8800) is None
     assert last_absence((), 100) is None
     assert last_absence(((),), 100) is None
+
+
+def test_an_account_begins_with_the_last_absence_else_with_the_first_sample() -> None:
+    watched = (told(50), told(100), told(700))
+    assert default_since((watched, (told(20),)), 750) == 20
+    assert default_since((watched,), 5000) == 700
+    assert default_since((), 100) == 100
 
 
 some_samples = st.lists(

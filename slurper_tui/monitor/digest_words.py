@@ -1,0 +1,128 @@
+"""A digest in words that both faces use. Foreign text in them is not yet clean."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from slurper_tui import format as fmt
+from slurper_tui.monitor.digest import WORTH_TELLING, Digest, JobDigest
+from slurper_tui.monitor.happenings import Calendar, Event, Kind
+from slurper_tui.monitor.spans import ABSENCE, Span
+from slurper_tui.monitor.todo import NOTHING
+
+_TOLD_SINGLY = 2
+"""So many spans of a kind are told one by one; more of them are summed up."""
+
+_HARDLY = 60.0
+"""Seconds; what a job was for a shorter time is told by its status alone."""
+
+
+def head_words(digest: Digest) -> str:
+    """For how long, and since when: `Away 14 h 20 min, since Mon 18:00`."""
+    long = fmt.duration(digest.until - digest.since)
+    since = f"since {digest.calendar.full(digest.since)}"
+    return f"Away {long}, {since}" if _away(digest) else f"The last {long}, {since}"
+
+
+def _away(digest: Digest) -> bool:
+    """One absence takes up about all of the time."""
+    return any(
+        span.since - digest.since < WORTH_TELLING and digest.until - span.until < ABSENCE
+        for span in digest.unobserved
+    )
+
+
+def unobserved_words(digest: Digest) -> list[str]:
+    """When nobody looked: `unobserved: Mon 18:00` to `Tue 08:20`, a dash between them."""
+    if not digest.unobserved:
+        return []
+    shown = digest.unobserved[-_TOLD_SINGLY:]
+    ranges = [digest.calendar.range(span.since, span.until) for span in shown]
+    more = len(digest.unobserved) - len(shown)
+    told = ", ".join([f"{more} times before", *ranges] if more else ranges)
+    return [f"unobserved: {told}"]
+
+
+def moved_words(job: JobDigest) -> str:
+    """What moved, and how fast on average: `+812,004 at 61/s`."""
+    if job.moved:
+        return f"+{job.moved:,} at {fmt.rate(job.per_second)}/s"
+    if job.moved == 0:
+        return "nothing moved"
+    if job.after is None:
+        return "never seen"
+    if any(event.kind is Kind.RESTARTED for event in job.events):
+        return "counted anew"
+    if job.before is not None and job.before.at >= job.after.at:
+        return "not seen since" if job.view.as_of != job.after.at else "first seen"
+    return "moved: unknown"
+
+
+def job_words(job: JobDigest, digest: Digest) -> list[str]:
+    """What happened to a job, a line each, beyond what the digest's head or its status tell."""
+    created = []
+    if job.created is not None:
+        created = [f"created at {digest.calendar.moment(job.created)}"]
+    failed = []
+    if job.newly_failed and job.verdict is None:
+        failed = [f"{job.newly_failed:,} more failed, {job.view.counts.failed or 0:,} in all"]
+    told = [event for event in job.events if not _known(event, job, digest)]
+    return [*created, *_end(job), *failed, *_summed(told, digest.calendar)]
+
+
+def _end(job: JobDigest) -> Iterator[str]:
+    """The verdict, and when it came."""
+    if job.verdict is not None:
+        change = _last_change(job)
+        yield f"{job.verdict.text} · {change.when}" if change else job.verdict.text
+
+
+def _last_change(job: JobDigest) -> Event | None:
+    changes = (event for event in reversed(job.events) if event.kind is Kind.STATUS)
+    return next(changes, None)
+
+
+def _known(event: Event, job: JobDigest, digest: Digest) -> bool:
+    """It is told elsewhere: in the head, with the verdict, or as a pause; or hardly was at all."""
+    until = event.since if event.until is None else event.until
+    if event.kind is Kind.UNOBSERVED:
+        return any(_about(span, event.since, until) for span in digest.unobserved)
+    if event.kind in {Kind.PAUSED, Kind.STALLED}:
+        return until - event.since < _HARDLY
+    if event.kind is not Kind.STATUS:
+        return False
+    pauses = [e for e in job.events if e.kind is Kind.PAUSED and not _known(e, job, digest)]
+    in_pause = any(event.since in (pause.since, pause.until) for pause in pauses)
+    return (job.verdict is not None and event is _last_change(job)) or (
+        event.until is None and in_pause
+    )
+
+
+def _about(span: Span, since: float, until: float) -> bool:
+    return abs(span.since - since) < WORTH_TELLING and abs(span.until - until) < WORTH_TELLING
+
+
+def _summed(events: list[Event], calendar: Calendar) -> Iterator[str]:
+    """Every event's words; many spans of one kind become one line, in the last one's place."""
+    for event in events:
+        same = [other for other in events if other.kind is event.kind]
+        if event.until is None or event.kind is Kind.STATUS or len(same) <= _TOLD_SINGLY:
+            yield event.words
+        elif event is same[-1]:
+            total = fmt.duration(sum((e.until or e.since) - e.since for e in same))
+            last = calendar.range(event.since, event.until)
+            yield f"{event.kind} {len(same)} times, {total} in all, last {last}"
+
+
+def quiet_words(digest: Digest) -> str:
+    """The jobs that are not listed, in one line; "" where there are none."""
+    if not digest.quiet:
+        return ""
+    jobs = "1 other job" if digest.quiet == 1 else f"{digest.quiet:,} other jobs"
+    loss = f", {digest.quiet_loss:,} with losses" if digest.quiet_loss else ""
+    return f"{jobs} ended before{loss}: nothing new"
+
+
+def todo_list(digest: Digest) -> list[JobDigest]:
+    """The jobs about which something is to be done, the worst first."""
+    return [job for job in digest.jobs if job.todo and job.todo != NOTHING]

@@ -1,0 +1,122 @@
+"""The panel that tells what happened while nobody looked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from textual.events import Key
+
+from slurper_tui.monitor import digest_words as words
+from slurper_tui.monitor.digest import Digest, JobDigest
+from slurper_tui.tui.columns import Facts, migration
+from slurper_tui.tui.dialogs import Dialog, Page
+from slurper_tui.tui.glyphs import Look, role_of
+from slurper_tui.tui.lines import Line, Piece, fill, spread, width_of
+from slurper_tui.tui.notices import wrap_words
+
+SCROLLING = frozenset({"down", "j", "up", "k", "pagedown", "pageup"})
+"""Keys that scroll a panel that does not fit; any other key closes it."""
+
+ONE_LINE = 60
+"""Cells from which on a job, and what moved, stand in one line."""
+
+_STATUS = 13
+"""Cells for a job's sign and word, the longest of them `completed!`."""
+
+
+class DigestDialog(Dialog):
+    """What each job did, and what is to be done now. Any key closes it."""
+
+    def __init__(self, look: Look, digest: Digest) -> None:
+        super().__init__(look)
+        self._digest = digest
+
+    def page_lines(self, width: int) -> Iterator[Line]:
+        """Tell the digest."""
+        yield from digest_lines(self._digest, self.look, width)
+
+    def on_key(self, event: Key) -> None:
+        """Close, unless the key scrolls what does not fit."""
+        page = self.query_one(Page)
+        fits = page.virtual_size.height <= page.size.height
+        if event.key in SCROLLING and not fits:
+            return
+        event.stop()
+        if self.is_current:
+            self.dismiss()
+
+
+def digest_lines(digest: Digest, look: Look, width: int) -> Iterator[Line]:
+    """Give the panel's lines for so many cells: for how long, each job, what is to be done."""
+    title: Line = (Piece(_clean(words.head_words(digest), look), "strong"),)
+    yield from _wrapped_title(title, width)
+    for said in words.unobserved_words(digest):
+        yield from _text(said, look, width, "muted")
+    for number, job in enumerate(digest.jobs):
+        if number == 0 or _has_more(job, digest) or _has_more(digest.jobs[number - 1], digest):
+            yield ()
+        yield from _job(job, digest, look, width)
+    if said := words.quiet_words(digest):
+        yield ()
+        yield from _text(said, look, width, "muted")
+    yield ()
+    yield from _todo(digest, look, width)
+
+
+def _wrapped_title(title: Line, width: int) -> Iterator[Line]:
+    hint: Line = (Piece("any key closes", "faint"),)
+    line = spread(title, hint, width)
+    if width_of(title) <= width:
+        yield line
+    else:
+        yield from ((Piece(part, "strong"),) for part in wrap_words(title[0].text, width))
+
+
+def _has_more(job: JobDigest, digest: Digest) -> bool:
+    return bool(words.job_words(job, digest))
+
+
+def _job(job: JobDigest, digest: Digest, look: Look, width: int) -> Iterator[Line]:
+    """The job and what moved, in one line where there is room; then what else happened."""
+    moved: Line = (Piece(words.moved_words(job), "" if job.moved else "muted"),)
+    if width >= ONE_LINE:
+        room = width - width_of(moved) - 2
+        yield spread(_name(job, digest, look, room), moved, width)
+    else:
+        yield _name(job, digest, look, width)
+        yield (Piece("  "), *moved)
+    for said in words.job_words(job, digest):
+        yield from _text(said, look, width, "muted", indent=2)
+
+
+def _name(job: JobDigest, digest: Digest, look: Look, width: int) -> Line:
+    """Sign, status and migration; where it is narrow no word, for the names need the room."""
+    glyphs, role = look.glyphs, role_of(job.view)
+    facts = Facts(look, digest.until)
+    sign = glyphs.sign(job.view.state)
+    if width < 36:
+        return (Piece(f"{sign} ", role), *migration(job.view, facts, width - 2))
+    word = fill((Piece(f"{sign} {glyphs.clean(job.view.word)}", role),), _STATUS - 1)
+    return (*word, Piece(" "), *migration(job.view, facts, width - _STATUS))
+
+
+def _todo(digest: Digest, look: Look, width: int) -> Iterator[Line]:
+    """What is to be done now, the worst first."""
+    todo = words.todo_list(digest)
+    if not todo:
+        yield (Piece("Nothing to do now.", "success"),)
+        return
+    yield (Piece("To do now", "strong"),)
+    for job in todo:
+        name = migration(job.view, Facts(look, digest.until), width - 2)
+        yield (Piece(f"{look.glyphs.sign(job.view.state)} ", role_of(job.view)), *name)
+        yield from _text(job.todo, look, width, "", indent=2)
+
+
+def _text(said: str, look: Look, width: int, role: str, *, indent: int = 0) -> Iterator[Line]:
+    for part in wrap_words(_clean(said, look), max(8, width - indent)):
+        yield (Piece(" " * indent), Piece(part, role))
+
+
+def _clean(said: str, look: Look) -> str:
+    return look.glyphs.clean(look.glyphs.say(said))
