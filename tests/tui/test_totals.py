@@ -15,7 +15,6 @@ from slurper_tui.tui.scene import Scene, see
 from slurper_tui.tui.totals import Remaining, remaining, totals_line
 from tests.tui.jobs import forecast, snapshot, view
 
-
 LOOK = Look()
 
 

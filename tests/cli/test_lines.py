@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+import io
+
+import pytest
+
+from slurper_tui.cli.lines import remains, sayable
+from slurper_tui.cli.output import Output
+from tests.tui.jobs import forecast, view
+
+
+def output(encoding: str) -> Output:
+    return Output(io.TextIOWrapper(io.BytesIO(), encoding=encoding), None, ascii_only=False)
+
+
+UNICODE, LETTERS = output("utf-8"), output("ascii")
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "at_least", "short", "long"),
+    [
+        (6, 9, False, "6-9h", "6-9 h"),
+        (1.6, 2.1, False, "1-3h", "1 h 35 - 2 h 10 min"),
+        (4, 4, True, ">=4h", ">= 4 h"),
+        (400, 500, False, ">2w", "> 2 weeks"),
+    ],
+)
+def test_what_remains_in_a_column_and_in_words(
+    low: float, high: float, at_least: bool, short: str, long: str
+) -> None:
+    job = view(forecast=forecast(low, high, at_least=at_least))
+    assert remains(job, LETTERS, short=True) == short
+    assert remains(job, LETTERS) == long
+    signs = {ord("-"): "\N{EN DASH}"}
+    assert remains(job, UNICODE) == long.translate(signs).replace(">=", "≥")
+
+
+def test_a_job_without_a_forecast_has_a_dash() -> None:
+    assert remains(view(), UNICODE) == "—"
+    assert remains(view(stale=True, forecast=forecast(1, 2)), UNICODE) == "—"
+
+
+def test_our_own_signs_have_letters() -> None:
+    said = sayable("completed · 10 failed", LETTERS)
+    assert (said, LETTERS.plain(said)) == ("completed - 10 failed", said)
+    assert sayable("completed · 10 failed", UNICODE) == "completed · 10 failed"
