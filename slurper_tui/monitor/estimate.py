@@ -5,17 +5,14 @@ from __future__ import annotations
 import msgspec
 from msgspec.structs import replace
 
-from slurper_tui.monitor.pace import Pace, paced, rebased
-from slurper_tui.monitor.rates import Meter, metered, rate_over
+from slurper_tui.monitor.pace import Pace, paced, planned, rebased
+from slurper_tui.monitor.rates import Meter, metered
 from slurper_tui.monitor.stall import Pulse, beat, roused
 from slurper_tui.monitor.view import Counts, Phase
 
 TAU = 120.0
 """Seconds after which a poll weighs 1/e of what it did in the rates that are shown."""
 
-
-PLAN_TAU = 1800.0
-"""The same in the rate that stands for the plan; a forecast chooses its own horizon."""
 
 LISTING_POLLS = 3
 """A total that rose within so many polls is still growing."""
@@ -91,9 +88,17 @@ class Estimate(msgspec.Struct, frozen=True):
 
     @property
     def plan_rate(self) -> float | None:
-        """Objects per second over about half an hour of the time that it ran; None like `rate`."""
-        planned = rate_over(self.pace.bank, PLAN_TAU) if self.running else 0.0
-        return planned if planned > 0 else self.rate
+        """Objects per second over as long a time as remains; None like `rate`."""
+        remaining = self.last.counts.remaining if self.last is not None else None
+        if not self.running or remaining is None:
+            return None
+        _, planning = planned(self.pace, remaining, self.idle)
+        return planning if planning > 0 else self.rate
+
+    @property
+    def idle(self) -> float:
+        """Seconds that the job has run without movement beyond the usual gap between changes."""
+        return max(0.0, self.ran - self.pace.at - self.beats.typical)
 
     @property
     def transferred_rate(self) -> float | None:

@@ -14,33 +14,42 @@ from msgspec.structs import replace
 
 from slurper_tui.monitor.estimate import Estimate
 from slurper_tui.monitor.moment import Moment
-from slurper_tui.monitor.rates import Prior, rate_over, spread_over
+from slurper_tui.monitor.pace import planned
+from slurper_tui.monitor.rates import Bank, Prior, spread_over
 from slurper_tui.monitor.view import Forecast, Phase
 
 FIRST_CHANGES = 3
 FIRST_SECONDS = 60.0
 """Before so many changes, and so much time, nothing is said (the mean since `createdAt` aside)."""
 
-PART = 1.0
-"""The horizon is so much of the time that remains."""
-
-NEAREST = 300.0
-NEAREST_GAPS = 6
-"""The horizon is never shorter than so many seconds, and so many gaps between changes."""
-
 PRIOR_TRUST = 0.3
 """How much the time before the watch counts: it may have been paused, or listing, for a part."""
 
 PRIOR_SPREAD = 0.02
 PRIOR_WEIGHT = 2.0
-"""Squared logarithm by which rates change at a horizon, as believed at first, for how many of it."""
+"""What a squared logarithm between horizons is believed to be, and for how many horizons' time."""
+
+SPAN_VARIANCE = 0.3
+"""Variance of the logarithm of the rate that a single change tells."""
+
+AHEAD_VARIANCE = 0.01
+"""And what every doubling of the remaining time over the time watched adds."""
 
 FLOOR = 0.05
-CEILING = 0.7
+CEILING = 0.5
 """Bounds of the standard deviation of the logarithm of the remaining time."""
 
-REACH = 1.5
+REACH = 1.7
 """The range reaches so many standard deviations to either side."""
+
+NEAR = 0.1
+WIDE = 1.3
+NARROW = 0.5
+"""What is shown stands while its middle is off by no more than such a part of the new range, and
+while it is as wide as it, within these factors (and the rounding)."""
+
+BOUND_SLACK = 1.3
+"""A lower bound stands until the new one is so many times as far ahead."""
 
 SHORT_SECONDS = 21_600.0
 SHORT_STEP = 300.0
@@ -83,51 +92,36 @@ def guessed(estimate: Estimate, now: Moment, created_at: float | None) -> Guess 
     early = estimate.changes < FIRST_CHANGES or estimate.ran < FIRST_SECONDS
     if not last.counts.objects or remaining is None or (early and prior is None):
         return None
-    since = estimate.ran - estimate.pace.at
-    idle = max(0.0, since - estimate.beats.typical)
-    horizon = _horizon(estimate, remaining, idle, prior)
-    rate = rate_over(estimate.pace.bank, horizon, idle, prior)
+    horizon, rate = planned(estimate.pace, remaining, estimate.idle, prior)
     if not rate > 0:
         return None
-    seconds = max(0.0, remaining / rate - (since - idle))
-    return _ranged(estimate, now, horizon, seconds, seeded=early)
-
-
-def _horizon(estimate: Estimate, remaining: int, idle: float, prior: Prior | None) -> float:
-    """Over how many seconds to average: in proportion to those that remain, which it decides."""
-    bank = estimate.pace.bank
-    nearest = max(NEAREST, NEAREST_GAPS * estimate.beats.typical)
-    horizon = 1e9
-    for _ in range(4):
-        rate = rate_over(bank, horizon, idle, prior)
-        ahead = PART * remaining / rate if rate > 0 else 1e9
-        horizon = max(nearest, min(1e9, math.sqrt(ahead * min(horizon, ahead * 4))))
-    return horizon
-
-
-def _ranged(
-    estimate: Estimate, now: Moment, horizon: float, seconds: float, *, seeded: bool
-) -> Guess:
-    factor = math.exp(REACH * deviation(estimate, horizon, seconds, seeded=seeded))
-    at_least = not seeded and estimate.phase is Phase.LISTING
+    waited = estimate.ran - estimate.pace.at - estimate.idle
+    seconds = max(0.0, remaining / rate - waited)
+    if not math.isfinite(seconds):
+        return None
+    reach = math.tanh(REACH * deviation(estimate.pace.bank, horizon, seconds))
     return Guess(
-        now.wall + seconds / factor,
+        now.wall + seconds * (1 - reach),
         now.wall + seconds,
-        now.wall + seconds * factor,
-        at_least,
-        seeded,
+        now.wall + seconds * (1 + reach),
+        estimate.phase is Phase.LISTING,
+        early,
     )
 
 
-def deviation(estimate: Estimate, horizon: float, seconds: float, *, seeded: bool) -> float:
-    """How far the truth may lie away: the standard deviation of its logarithm."""
-    bank = estimate.pace.bank
-    spread, _ = spread_over(bank, horizon)
+def deviation(bank: Bank, horizon: float, seconds: float) -> float:
+    """How far the truth may lie away: the standard deviation of the logarithm of `seconds`.
+
+    It comes of how far the averages at this horizon were seen to leave the next longer one, of how
+    few changes they rest on, and of how much farther ahead lies what is told than what was seen.
+    """
     seen = min(bank.seconds, 8 * horizon) / horizon
-    drift = (spread * seen + PRIOR_SPREAD * PRIOR_WEIGHT) / (seen + PRIOR_WEIGHT)
+    spread = (spread_over(bank, horizon) * seen + PRIOR_SPREAD * PRIOR_WEIGHT) / (
+        seen + PRIOR_WEIGHT
+    )
     spans = max(1.0, bank.spans * min(1.0, horizon / max(bank.seconds, 1.0)))
     ahead = max(0.0, math.log2(max(seconds, 1.0) / max(bank.seconds, 60.0)))
-    variance = 2 * drift + 1 / spans + 0.01 * ahead
+    variance = 2 * spread + SPAN_VARIANCE / spans + AHEAD_VARIANCE * ahead
     return min(max(math.sqrt(variance), FLOOR), CEILING)
 
 
@@ -145,18 +139,19 @@ def _prior(estimate: Estimate, now: Moment, created_at: float | None) -> Prior |
 def _stands(shown: Forecast, guess: Guess, now: Moment) -> bool:
     """Whether what is shown is still right.
 
-    It is when it claims the same kind of thing, its middle lies in the new range, its end is
-    ahead, and it is neither much wider nor much narrower than the new range.
+    It is while it claims the same kind of thing, ends ahead of now, is neither much wider nor much
+    narrower than the new range, and has its middle near the new one's; near is a tenth of the new
+    range's width, or one step of the rounding. A bound stands while it is true and says enough.
     """
     if (shown.at_least, shown.seeded) != (guess.at_least, guess.seeded):
         return False
     if guess.at_least:
-        return shown.low <= guess.low and shown.low >= now.wall + (guess.low - now.wall) / 1.3
-    step = _step(guess, now)
-    middle, width = (shown.low + shown.high) / 2, guess.high - guess.low
-    near = abs(middle - guess.point) <= max(0.5 * width / 2, step)
-    fits = width / 2 - step <= shown.high - shown.low <= 1.5 * width + 2 * step
-    return near and fits and shown.high > now.wall
+        far = now.wall + (guess.low - now.wall) / BOUND_SLACK - _step(guess, now)
+        return far <= shown.low <= guess.low
+    step, width = _step(guess, now), guess.high - guess.low
+    off = abs((shown.low + shown.high) / 2 - guess.point)
+    fits = NARROW * width - step <= shown.high - shown.low <= WIDE * width + 2 * step
+    return fits and off <= max(NEAR * width, step) and shown.high > now.wall
 
 
 def _rounded(guess: Guess, now: Moment) -> Forecast:

@@ -10,16 +10,18 @@ that differs, and lasts, becomes all that counts.
 
 from __future__ import annotations
 
+import math
+
 import msgspec
 from msgspec.structs import replace
 
-from slurper_tui.monitor.rates import HORIZONS, SHORTEST, Bank, banked, rate_over
+from slurper_tui.monitor.rates import HORIZONS, SHORTEST, Bank, Prior, banked, rate_over
 from slurper_tui.monitor.view import Counts
 
 SKIP_SECONDS = 180.0
 """A turn from skipping to copying, or back, must last so long to be believed."""
 
-LEVEL_SECONDS = 600.0
+LEVEL_SECONDS = 400.0
 LEVEL_FACTOR = 3.0
 """A speed must differ by such a factor, and for so long, to be another level."""
 
@@ -28,6 +30,11 @@ RUN_SPANS = 10
 
 RUN_LENGTHS = 3
 """It lasts so many times as long as any of its kind did before."""
+
+NEAREST = 300.0
+NEAREST_SPANS = 6
+FARTHEST = 1e9
+"""Bounds of the horizon: seconds, and mean spans between changes."""
 
 STANDSTILL = 10
 """A span of so many typical ones is a standstill, and no level of its own."""
@@ -79,6 +86,25 @@ def paced(pace: Pace, counts: Counts, ran: float, *, close: bool, typical: float
     if not pace.measured:
         return replace(pace, counts=counts, at=ran, measured=True, changes=pace.changes + 1)
     return _spanned(pace, counts, ran, moved, typical)
+
+
+def planned(
+    pace: Pace, remaining: int, idle: float, prior: Prior | None = None
+) -> tuple[float, float]:
+    """Give the horizon that a forecast looks back over, seconds, and the rate there.
+
+    The horizon is as long as the time that remains, which the rate over it decides: from the
+    longest on it is brought nearer, four times. idle: seconds without movement beyond the usual.
+    The rate is in objects per second, 0 when nothing is known.
+    """
+    typical = pace.bank.seconds / pace.bank.spans if pace.bank.spans else 0.0
+    nearest = max(NEAREST, NEAREST_SPANS * typical)
+    horizon = FARTHEST
+    for _ in range(4):
+        rate = rate_over(pace.bank, horizon, idle, prior)
+        ahead = remaining / rate if rate > 0 else FARTHEST
+        horizon = min(FARTHEST, max(nearest, math.sqrt(ahead * min(horizon, 4 * ahead))))
+    return horizon, rate_over(pace.bank, horizon, idle, prior)
 
 
 def rebased(pace: Pace, counts: Counts, ran: float) -> Pace:

@@ -121,12 +121,11 @@ def _one(bank: Bank, place: int, idle: float, prior: Prior | None) -> float:
     return total / weight if weight > 0 else 0.0
 
 
-def spread_over(bank: Bank, tau: float) -> tuple[float, float]:
-    """Give the mean squared logarithm by which the rate at `tau` left the next, and its weight."""
+def spread_over(bank: Bank, tau: float) -> float:
+    """Give the mean squared logarithm by which the average over `tau` left the next longer one."""
     place, part = _place(tau)
     there = min(place + (part > 0.5), len(HORIZONS) - 2)
-    seen = bank.seen[there]
-    return (bank.spreads[there] / seen if seen > 0 else 0.0), seen
+    return bank.spreads[there] / bank.seen[there] if bank.seen[there] > 0 else 0.0
 
 
 def _place(tau: float) -> tuple[int, float]:
