@@ -46,7 +46,7 @@ def rate_picture(
     peak = max(rates, default=0.0)
     top, unit = scale_top(peak), unit_for(peak)
     cells = [_column(one, top, height, ink) for one in seen]
-    scale = (unit.told(top) + unit.name, "0" if height > 1 else "") if rates else ("", "")
+    scale = (unit.told(top) + unit.name if peak else "", "0" if rates and height > 1 else "")
     return (
         _title(trace, _told(seen, rates), look, breadth(columns.count, width), key),
         *rows_of(cells, scale, width),
@@ -93,6 +93,8 @@ def _told(seen: Sequence[Seen], rates: Sequence[float]) -> tuple[str, ...]:
     if not rates:
         return ("no rate seen",)
     peak = max(rates)
+    if not peak:
+        return ("nothing moved",)
     moved = math.fsum(one.rate * one.seconds for one in seen if one.rate is not None)
     mean = moved / math.fsum(one.seconds for one in seen)
     unit = unit_for(peak)

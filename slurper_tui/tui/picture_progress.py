@@ -43,11 +43,12 @@ def progress_picture(
     ink, known = ink_of(look), _last_known(trace.points)
     whole = known.objects if known and known.objects else 0
     cells = _past(trace.points, columns, whole, height, ink)
+    scale = ("100 %", "0" if height > 1 else "")
     if known and whole and ahead:
-        _draw_ahead(cells, columns, ahead, now, (known.done or 0) / whole, ink)
+        _draw_ahead(cells, columns, ahead, now, min(known.done or 0, whole) / whole, ink)
     return (
         _title(known, ahead, look, breadth(columns.count, width)),
-        *rows_of(cells, ("100 %", "0" if height > 1 else ""), width),
+        *rows_of(cells, scale if whole else ("", ""), width),
         beside_scale(axis(_times(trace, columns, ahead, now, look), room_of(width)), width),
     )
 
@@ -76,7 +77,7 @@ def _past(
     for column, count in _known(points, columns):
         done[column] = count
     return [
-        filled_column(min(1.0, count / whole), height, ink, "primary")
+        filled_column(min(count, whole) / whole, height, ink, "primary")
         if count is not None and whole
         else empty_column(height, ink)
         for count in done
@@ -167,6 +168,7 @@ def _finish(ahead: Forecast, now: float, look: Look) -> tuple[str, ...]:
     low, high = (moment(at, now, look.zone) for at in (ahead.low, ahead.high))
     if ahead.at_least:
         return (f"not before {low}", f"≥ {low}")
-    short = high.split()[-1]
-    joined = f"{low}{TO}{short}" if low.split()[:-1] == high.split()[:-1] else f"{low} {TO} {high}"
-    return (high,) if low == high else (joined, high)
+    if low == high:
+        return (high,)
+    same_day = ":" in high and low.split(":")[0][:-2] == high.split(":")[0][:-2]
+    return (f"{low}{TO}{high.split()[-1]}" if same_day else f"{low} {TO} {high}", high)
