@@ -68,8 +68,9 @@ class Calendar(msgspec.Struct, frozen=True):
         if self._local(since).date() == self._local(until).date():
             begin, end = self.moment(since), fmt.clock(until, self.zone)
             return begin if begin.endswith(end) else f"{begin}{DASH}{end}"
-        tell = self.full if self._near(since) and self._near(until) else self._dated
-        return f"{tell(since)}{DASH}{tell(until)}"
+        if self._near(since) and self._near(until):
+            return f"{self.full(since)}{DASH}{self.full(until)}"
+        return f"{self._dated(since)}{DASH}{self._dated(until)}"
 
     def _dated(self, at: float) -> str:
         return self._local(at).strftime("%Y-%m-%d %H:%M")

@@ -1,0 +1,167 @@
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from slurper_tui.monitor.deadline import (
+    Promise,
+    Standing,
+    against,
+    against_all,
+    needed_words,
+    promise_words,
+)
+from slurper_tui.monitor.view import Counts, Forecast, JobView, Phase
+from tests.tui.jobs import NOW, iso, view
+
+H = 3600.0
+DEADLINE = NOW + 10 * H
+
+
+def plain(promise: Promise) -> str:
+    return promise_words(promise).replace("\N{EN DASH}", "-")
+
+
+def due(low: float, high: float, number: int = 1, **given: Any) -> JobView:
+    """A running job whose finish is forecast between so many hours from now."""
+    forecast = Forecast(NOW + low * H, NOW + high * H, NOW, at_least=given.pop("at_least", False))
+    return view(number, forecast=forecast, **given)
+
+
+def done_at(at: float) -> JobView:
+    made = view(1, "completed", 1000)
+    return replace(made, job=replace(made.job, finished_at=iso(at)))
+
+
+@pytest.mark.parametrize(
+    ("job", "standing", "words"),
+    [
+        (due(6, 9), Standing.ON_TRACK, "on track"),
+        (due(6, 10), Standing.ON_TRACK, "on track"),
+        (due(9, 12), Standing.AT_RISK, "at risk, up to 2 h late"),
+        (due(12, 15), Standing.WILL_MISS, "will miss by 2-5 h"),
+        (due(12, 0, at_least=True), Standing.WILL_MISS, "will miss by 2 h or more"),
+        (due(3, 0, at_least=True), Standing.UNKNOWN, "unknown: total still growing"),
+        (view(1), Standing.UNKNOWN, "unknown: no forecast"),
+        (view(1, reason="too few changes"), Standing.UNKNOWN, "unknown: too few changes"),
+        (due(6, 9, stale=True), Standing.UNKNOWN, "unknown: no forecast"),
+        (view(1, "paused"), Standing.AT_RISK, "at risk: paused"),
+        (due(6, 9, status="paused"), Standing.AT_RISK, "at risk: paused"),
+        (due(6, 9, phase=Phase.STALLED), Standing.AT_RISK, "at risk: stalled"),
+        (done_at(DEADLINE - 1), Standing.DONE, "done"),
+        (done_at(DEADLINE + 2 * H), Standing.DONE, "done, 2 h late"),
+        (view(1, "completed", 1000, gone=True), Standing.DONE, "done"),
+        (view(1, "aborted"), Standing.UNKNOWN, "unknown: aborted"),
+        (view(1, gone=True), Standing.UNKNOWN, "unknown: gone"),
+    ],
+)
+def test_a_job_is_measured_by_its_forecast(job: JobView, standing: Standing, words: str) -> None:
+    promise = against(job, DEADLINE, NOW)
+    assert promise.standing is standing
+    assert plain(promise) == words
+
+
+@pytest.mark.parametrize(
+    ("job", "words"),
+    [
+        (due(1, 3), "deadline passed, late by 2-4 h"),
+        (due(1, 0, at_least=True), "deadline passed, late by 2 h or more"),
+        (view(1, "paused"), "deadline passed, late by 1 h or more"),
+        (view(1), "deadline passed, late by 1 h or more"),
+    ],
+)
+def test_a_deadline_that_has_passed_is_said_to_have_passed(job: JobView, words: str) -> None:
+    promise = against(job, NOW - H, NOW)
+    assert promise.standing is Standing.WILL_MISS
+    assert promise.passed
+    assert plain(promise) == words
+    assert needed_words(promise) == ""
+
+
+def test_the_rate_that_it_takes_is_what_remains_over_the_time_that_is_left() -> None:
+    promise = against(view(1, counts=Counts(100_000, 28_000, 0, 0)), DEADLINE, NOW)
+    assert promise.needed == 2.0
+    assert needed_words(promise) == "needs 2.0/s"
+    listing = against(view(1, phase=Phase.LISTING), DEADLINE, NOW)
+    assert needed_words(listing) == "needs <0.1/s or more"
+    assert against(view(1, counts=Counts(None, 1, 0, 0)), DEADLINE, NOW).needed is None
+    assert needed_words(against(done_at(NOW), DEADLINE, NOW)) == ""
+
+
+@pytest.mark.parametrize(
+    ("jobs", "standing", "words"),
+    [
+        ((due(6, 9), due(4, 5, 2)), Standing.ON_TRACK, "on track"),
+        ((due(6, 9), due(9, 12, 2)), Standing.AT_RISK, "at risk, up to 2 h late"),
+        ((due(12, 15), due(11, 20, 2)), Standing.WILL_MISS, "will miss by 2-10 h"),
+        ((due(12, 15), due(9, 20, 2)), Standing.WILL_MISS, "will miss by 2-10 h"),
+        ((due(12, 15), view(2, "paused")), Standing.WILL_MISS, "will miss by 2 h or more"),
+        ((due(12, 15), view(2)), Standing.WILL_MISS, "will miss by 2 h or more"),
+        ((due(6, 9), view(2, "paused"), view(3, "paused")), Standing.AT_RISK, "at risk: 2 paused"),
+        ((due(6, 9), due(9, 12, 2), view(3, "paused")), Standing.AT_RISK, "at risk: 1 paused"),
+        ((due(6, 9), view(2)), Standing.UNKNOWN, "unknown: no forecast"),
+        ((due(6, 9), view(2, "completed", 1000)), Standing.ON_TRACK, "on track"),
+        ((due(6, 9), view(2, "aborted"), view(3, gone=True)), Standing.ON_TRACK, "on track"),
+        ((done_at(NOW - H), view(2, "aborted")), Standing.DONE, "done"),
+        ((done_at(NOW - H), done_at(DEADLINE + H)), Standing.DONE, "done, 1 h late"),
+        ((view(2, "aborted"),), Standing.UNKNOWN, "unknown: no job"),
+        ((), Standing.UNKNOWN, "unknown: no job"),
+    ],
+)
+def test_all_are_done_when_the_last_one_is(
+    jobs: tuple[JobView, ...], standing: Standing, words: str
+) -> None:
+    promise = against_all(jobs, DEADLINE, NOW)
+    assert promise.standing is standing
+    assert plain(promise) == words
+
+
+def test_all_together_need_the_sum_of_what_each_needs() -> None:
+    half = Counts(72_000, 36_000, 0, 0)
+    jobs = (view(1, counts=half), view(2, "paused", counts=half, phase=Phase.PAUSED))
+    assert against_all(jobs, DEADLINE, NOW).needed == 2.0
+    assert against_all((*jobs, view(3, counts=Counts())), DEADLINE, NOW).needed is None
+    assert against_all((*jobs, view(3, phase=Phase.LISTING)), DEADLINE, NOW).at_least
+
+
+numbers = st.floats(0, 1e6, allow_nan=False)
+views = st.builds(
+    lambda low, width, at_least, status, phase, number: view(
+        number,
+        status,
+        phase=phase,
+        forecast=Forecast(NOW + low, NOW + low + width, NOW, at_least=at_least),
+    ),
+    numbers,
+    numbers,
+    st.booleans(),
+    st.sampled_from(["running", "paused", "completed", "aborted"]),
+    st.sampled_from([Phase.RUNNING, Phase.LISTING, Phase.STALLED]),
+    st.integers(1, 9),
+)
+
+
+@given(st.lists(views, max_size=5), st.floats(-1e6, 1e6))
+def test_no_promise_of_all_is_better_than_that_of_a_live_job(
+    jobs: list[JobView], away: float
+) -> None:
+    deadline = NOW + away
+    whole = against_all(jobs, deadline, NOW)
+    for job in (job for job in jobs if job.live):
+        assert whole.standing >= against(job, deadline, NOW).standing
+    for number in (whole.low, whole.high, whole.needed):
+        assert number is None or (number >= 0 and math.isfinite(number))
+    if whole.low is not None and whole.high is not None:
+        assert whole.low <= whole.high
+    assert promise_words(whole)
+
+
+@given(views, st.floats(0, 1e6), st.floats(0, 1e6))
+def test_more_time_never_makes_it_worse(job: JobView, one: float, two: float) -> None:
+    early, late = NOW + min(one, two), NOW + max(one, two)
+    assert against(job, late, NOW).standing <= against(job, early, NOW).standing

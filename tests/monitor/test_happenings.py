@@ -1,0 +1,175 @@
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from zoneinfo import ZoneInfo
+
+import pytest
+
+from slurper_tui.monitor.happenings import (
+    Calendar,
+    Kind,
+    finish_moved,
+    restarts,
+    span_events,
+    status_changes,
+)
+from slurper_tui.monitor.recorded import Recorded
+from slurper_tui.monitor.spans import Seen, Span
+from slurper_tui.monitor.view import Counts, Forecast
+
+H = 3600.0
+DAY = 86_400.0
+NOW = datetime(2026, 11, 24, 12, 0, tzinfo=UTC).timestamp()
+"""A Tuesday."""
+
+CALENDAR = Calendar(NOW, UTC)
+
+
+def plain(words: str) -> str:
+    """The words with a hyphen for every dash between two ends."""
+    return words.replace("\N{EN DASH}", "-")
+
+
+def told(
+    at: float, done: int | None = 0, status: str | None = "running", *, gap: bool = False
+) -> Recorded:
+    return Recorded(NOW + at, Counts(1000, done, 0, 0), status, gap)
+
+
+@pytest.mark.parametrize(
+    ("since", "until", "expected"),
+    [
+        (-4 * H, -2 * H, "08:00-10:00"),
+        (-4 * H, -4 * H + 20, "08:00"),
+        (-18 * H, -17 * H, "Mon 18:00-19:00"),
+        (-18 * H, -18 * H, "Mon 18:00"),
+        (-18 * H, -4 * H, "Mon 18:00-Tue 08:00"),
+        (48 * H, 50 * H, "Thu 12:00-14:00"),
+        (20 * H, 30 * H, "Wed 08:00-18:00"),
+        (20 * H, 40 * H, "Wed 08:00-Thu 04:00"),
+        (20 * H, 8 * DAY, "2026-11-25 08:00-2026-12-02 12:00"),
+        (-9 * DAY, -9 * DAY + H, "2026-11-15 12:00-13:00"),
+    ],
+)
+def test_a_range_has_as_much_of_its_dates_as_is_needed(
+    since: float, until: float, expected: str
+) -> None:
+    assert plain(CALENDAR.range(NOW + since, NOW + until)) == expected
+
+
+def test_times_are_told_in_the_zone() -> None:
+    tokyo = Calendar(NOW, ZoneInfo("Asia/Tokyo"))
+    assert tokyo.moment(NOW) == "21:00"
+    assert tokyo.moment(NOW - 22 * H) == "Mon 23:00"
+    assert tokyo.full(NOW) == "Tue 21:00"
+
+
+def test_a_change_that_was_watched_has_one_time() -> None:
+    samples = (told(-20), told(-15, status="paused"), told(-10, status="paused"))
+    [change] = status_changes(samples, None, CALENDAR)
+    assert (change.kind, change.since, change.until) == (Kind.STATUS, NOW - 15, None)
+    assert change.words == "from running to paused at 11:59"
+
+
+def test_a_change_while_nobody_looked_lies_between_two_looks() -> None:
+    samples = (told(-18 * H), told(-4 * H, status="paused", gap=True))
+    [change] = status_changes(samples, None, CALENDAR)
+    assert (change.since, change.until) == (NOW - 18 * H, NOW - 4 * H)
+    assert change.words == "from running to paused between Mon 18:00 and Tue 08:00"
+
+
+def test_an_end_while_nobody_looked_came_when_the_api_says() -> None:
+    samples = (told(-18 * H), told(-4 * H, 1000, "completed", gap=True))
+    [change] = status_changes(samples, NOW - 6 * H, CALENDAR)
+    assert (change.since, change.until) == (NOW - 6 * H, None)
+    assert change.words == "from running to completed at 06:00"
+    [change] = status_changes(samples, NOW - 20 * H, CALENDAR)
+    assert change.until == NOW - 4 * H
+
+
+def test_an_unknown_status_is_said_to_be_unknown() -> None:
+    [change] = status_changes((told(-20, status=None), told(-10)), None, CALENDAR)
+    assert change.words.startswith("from unknown to running")
+
+
+def test_counters_that_fell_are_told_with_both_numbers() -> None:
+    samples = (told(-30, 500), told(-20, None), told(-10, 20), told(-5, 40))
+    [fall] = restarts(samples, CALENDAR)
+    assert (fall.kind, fall.since, fall.until) == (Kind.RESTARTED, NOW - 10, None)
+    assert fall.words == "done fell from 500 to 20 at 11:59: counted anew"
+    total = (told(-20), Recorded(NOW - 10, Counts(10, 0, 0, 0), "running"))
+    assert [fall.words for fall in restarts(total, CALENDAR)] == [
+        "total fell from 1,000 to 10 at 11:59: counted anew"
+    ]
+    assert [*restarts((told(-20, 5), told(-10, 5)), CALENDAR)] == []
+
+
+def test_spans_are_told_with_their_length_unless_there_is_nothing_to_tell() -> None:
+    spans = (
+        Span(Seen.UNOBSERVED, NOW - 18 * H, NOW - 4 * H),
+        Span(Seen.WATCHED, NOW - 4 * H, NOW - 3 * H),
+        Span(Seen.STALLED, NOW - 3 * H, NOW - 2 * H),
+        Span(Seen.PAUSED, NOW - 2 * H, NOW),
+    )
+    assert [(event.kind, plain(event.words)) for event in span_events(spans, CALENDAR)] == [
+        (Kind.UNOBSERVED, "unobserved: Mon 18:00-Tue 08:00 (14 h)"),
+        (Kind.STALLED, "stalled: 09:00-10:00 (1 h)"),
+        (Kind.PAUSED, "paused: 10:00-12:00 (2 h)"),
+    ]
+
+
+def ahead(low: float, high: float, *, at_least: bool = False) -> Forecast:
+    return Forecast(NOW + low, NOW + high, NOW, at_least=at_least)
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "expected"),
+    [
+        (
+            ahead(20 * H, 22 * H),
+            ahead(25 * H, 27 * H),
+            "finish 5 h later: Wed 13:00-15:00 UTC, was Wed 08:00-10:00",
+        ),
+        (
+            ahead(20 * H, 22 * H),
+            ahead(2 * H, 4 * H),
+            "finish 18 h sooner: today 14:00-16:00 UTC, was Wed 08:00-10:00",
+        ),
+        (
+            ahead(20 * H, 22 * H),
+            ahead(23 * H, 0, at_least=True),
+            "finish 1 h later: not before Wed 11:00 UTC, was Wed 08:00-10:00",
+        ),
+        (
+            ahead(20 * H, 0, at_least=True),
+            ahead(23 * H, 0, at_least=True),
+            "finish now: not before Wed 11:00 UTC, was not before Wed 08:00",
+        ),
+        (
+            ahead(20 * H, 0, at_least=True),
+            ahead(23 * H, 24 * H),
+            "finish now: Wed 11:00-12:00 UTC, was not before Wed 08:00",
+        ),
+    ],
+)
+def test_a_finish_that_moved_is_told_with_both_ranges(
+    before: Forecast, after: Forecast, expected: str
+) -> None:
+    [event] = finish_moved(before, after, CALENDAR)
+    assert (event.kind, event.since, plain(event.words)) == (Kind.FINISH, NOW, expected)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        (None, ahead(H, 2 * H)),
+        (ahead(H, 2 * H), None),
+        (ahead(H, 3 * H), ahead(1.5 * H, 2 * H)),
+        (ahead(H, 3 * H), ahead(2 * H, 0, at_least=True)),
+        (ahead(3 * H, 0, at_least=True), ahead(3 * H, 0, at_least=True)),
+    ],
+)
+def test_a_forecast_that_still_holds_has_not_moved(
+    before: Forecast | None, after: Forecast | None
+) -> None:
+    assert [*finish_moved(before, after, CALENDAR)] == []
