@@ -12,7 +12,8 @@ import json
 import sys
 from collections.abc import Sequence
 
-from tests.benchmarks.figures import MEASURES, Effort, Figure, effort_for
+from tests.benchmarks.figure import Figure
+from tests.benchmarks.figures import MEASURES, Effort, effort_for
 
 HEAD = ("figure", "ours", "reference", "ratio", "budget", "")
 
@@ -66,7 +67,7 @@ def _row(figure: Figure) -> tuple[str, ...]:
         f"{_number(figure.ours)} {figure.unit}",
         "" if plain else f"{_number(figure.reference or 0.0)} {figure.unit}, {figure.beside}",
         "" if plain else f"{figure.measured:.2f}{times}",
-        f"{figure.budget:,.0f} {figure.unit}" if plain else f"{figure.budget:g}{times}",
+        f"{figure.budget:,g} {figure.unit}" if plain else f"{figure.budget:g}{times}",
         "ok" if figure.ok else "over",
     )
 

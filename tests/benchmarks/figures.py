@@ -20,6 +20,8 @@ from pathlib import Path
 import httpx
 
 from tests.benchmarks.api import Address, serving
+from tests.benchmarks.estimators import figures as estimators
+from tests.benchmarks.figure import Figure, absolute
 from tests.benchmarks.remembered import known_account
 from tests.benchmarks.terminal import PATIENCE, TerminalRun, cpu_seconds
 
@@ -31,24 +33,6 @@ PAGES = 20
 
 Pair = tuple[float, float]
 """What one run of ours took, and the reference's run beside it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Figure:
-    """One measured row. measured: what the budget bounds, a ratio where there is a reference."""
-
-    name: str
-    what: str
-    beside: str
-    unit: str
-    ours: float
-    reference: float | None
-    measured: float
-    budget: float
-
-    @property
-    def ok(self) -> bool:
-        return self.measured <= self.budget
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,10 +179,10 @@ def written(effort: Effort) -> Iterator[Figure]:
             for run, mark in zip(runs, marks, strict=True)
         ]
     what = f"bytes a round over {rounds} rounds, 10 running jobs"
-    yield _absolute("bytes", f"{what}, 80\N{MULTIPLICATION SIGN}24", "B", sizes[0], 1500)
-    yield _absolute("bytes-wide", f"{what}, 200\N{MULTIPLICATION SIGN}50", "B", sizes[1], 2300)
+    yield absolute("bytes", f"{what}, 80\N{MULTIPLICATION SIGN}24", "B", sizes[0], 1500)
+    yield absolute("bytes-wide", f"{what}, 200\N{MULTIPLICATION SIGN}50", "B", sizes[1], 2300)
     what = "bytes a round when nothing moves"
-    yield _absolute("bytes-still", f"{what}, 80\N{MULTIPLICATION SIGN}24", "B", sizes[2], 200)
+    yield absolute("bytes-still", f"{what}, 80\N{MULTIPLICATION SIGN}24", "B", sizes[2], 200)
 
 
 def _watch_all(runs: Sequence[TerminalRun], seconds: float) -> None:
@@ -307,6 +291,11 @@ def _runs(words: Sequence[str], environ: Mapping[str, str]) -> float:
     return time.perf_counter() - started
 
 
+def forecast(effort: Effort) -> Iterator[Figure]:
+    """When jobs will be done, beside what others say. The traces are always the same."""
+    yield from estimators.forecast()
+
+
 # Together ------------------------------------------------------------------------------------
 
 MEASURES: Mapping[str, Callable[[Effort], Iterator[Figure]]] = {
@@ -320,8 +309,9 @@ MEASURES: Mapping[str, Callable[[Effort], Iterator[Figure]]] = {
     "round": hundred,
     "help": help_text,
     "jobs": jobs_as_json,
+    "forecast": forecast,
 }
-"""What `--only` names; `bytes` gives three figures."""
+"""What `--only` names; `bytes` gives three figures, `forecast` seven."""
 
 
 def in_turns(runs: int, ours: Callable[[], float], reference: Callable[[], float]) -> list[Pair]:
@@ -357,10 +347,6 @@ def _ratio(
         measured=statistics.median(mine / other for mine, other in pairs),
         budget=budget,
     )
-
-
-def _absolute(name: str, what: str, unit: str, value: float, budget: float) -> Figure:
-    return Figure(name, what, "", unit, value, None, value, budget)
 
 
 @contextmanager

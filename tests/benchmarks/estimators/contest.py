@@ -1,0 +1,116 @@
+"""Ours and the others over all kinds of traces, and what ours must reach."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from tests.benchmarks.estimators.judge import Score, ours, pooled, score, share, theirs
+from tests.benchmarks.estimators.peers import PEERS, REFERENCES
+from tests.benchmarks.estimators.traces import KINDS
+
+SEEDS = (101, 102, 103, 104, 105, 106)
+"""None of them was looked at while a constant of the estimator was chosen."""
+
+CLEARLY = 1.05
+"""A median error so many times as good is clearly better."""
+
+OURS = "slurper-tui"
+
+
+@dataclass(frozen=True, slots=True)
+class Figures:
+    """What is told of one estimator on one kind of trace, or on all. Factors and parts, no percent.
+
+    median, ninetieth: of the error factor of the remaining time. moved: 95th percentile of how far
+    the finish moves in a poll, as a part of the remaining time. held: how often the truth lies in
+    the range. width: median of the range's end over its beginning. bounded: how often a lower bound
+    was one. answered: at how many of the polls it said anything.
+    """
+
+    median: float
+    ninetieth: float
+    moved: float
+    held: float
+    width: float
+    bounded: float
+    answered: float
+
+
+@dataclass(frozen=True, slots=True)
+class Contest:
+    """The scores of each estimator on each kind of trace."""
+
+    scores: dict[str, dict[str, list[Score]]] = field(default_factory=dict)
+
+    def figures(self, name: str, kinds: Sequence[str] = tuple(KINDS)) -> Figures:
+        """Sum up an estimator on some kinds of traces; each trace weighs the same."""
+        scores = [one for kind in kinds for one in self.scores[name][kind]]
+        return Figures(
+            pooled(scores, lambda s: s.errors, 0.5),
+            pooled(scores, lambda s: s.errors, 0.9),
+            pooled(scores, lambda s: s.moves, 0.95),
+            share(scores, lambda s: s.held),
+            pooled(scores, lambda s: s.widths, 0.5),
+            share(scores, lambda s: s.bounds),
+            share(scores, lambda s: s.answered),
+        )
+
+    def beaten(self, peer: str) -> list[str]:
+        """On which kinds of traces another's median error is clearly better than ours."""
+        return [
+            kind
+            for kind in self.scores[OURS]
+            if self.figures(peer, [kind]).median * CLEARLY < self.figures(OURS, [kind]).median
+        ]
+
+    def best_peer(self) -> str:
+        """The program whose pooled median error is the least."""
+        return min(PEERS, key=lambda name: self.figures(name).median)
+
+
+def held(seeds: Sequence[int] = SEEDS, kinds: Sequence[str] = tuple(KINDS)) -> Contest:
+    """Run every estimator over every trace; all are asked where ours has a range."""
+    contest = Contest({name: {kind: [] for kind in kinds} for name in (OURS, *REFERENCES)})
+    for kind in kinds:
+        for seed in seeds:
+            trace = KINDS[kind](seed)
+            said = ours(trace)
+            asked = [point is not None for point in said]
+            contest.scores[OURS][kind].append(score(trace, said, asked))
+            for name, make in REFERENCES.items():
+                told = score(trace, theirs(make(), trace), asked)
+                contest.scores[name][kind].append(told)
+    return contest
+
+
+def table(contest: Contest) -> Iterator[str]:
+    """Every kind of trace with every estimator, in Markdown."""
+    yield "| trace | estimator | median | p90 | moved, p95 | in range | width | bound held | answered |"
+    yield "|---|---|---|---|---|---|---|---|---|"
+    for kind in (*contest.scores[OURS], ""):
+        kinds = [kind] if kind else list(contest.scores[OURS])
+        for name in (OURS, *REFERENCES):
+            yield _row(kind or "all", name, contest.figures(name, kinds))
+
+
+def _row(kind: str, name: str, figures: Figures) -> str:
+    ranges = (_percent(figures.held), _factor(figures.width), _percent(figures.bounded))
+    ranges = (*ranges, _percent(figures.answered))
+    cells = (kind, name, _factor(figures.median), _factor(figures.ninetieth))
+    return f"| {' | '.join((*cells, _percent(figures.moved), *ranges))} |"
+
+
+def _factor(value: float) -> str:
+    return "" if value != value else f"{value:.2f}\N{MULTIPLICATION SIGN}"
+
+
+def _percent(value: float) -> str:
+    if value != value:
+        return ""
+    return f"{value:.1%}" if value < 10 else "over 1,000%"
+
+
+def losses(contest: Contest) -> Mapping[str, list[str]]:
+    """On which kinds of traces each program is clearly better than ours."""
+    return {name: contest.beaten(name) for name in PEERS}

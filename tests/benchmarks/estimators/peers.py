@@ -1,0 +1,192 @@
+"""How the estimators of other programs tell the remaining time, each from its published formula.
+
+Each is told the counters at every poll, as a program that wraps it would, and is asked at once.
+Times are seconds, rates objects per second; None where it gives no answer. Where a formula wants a
+start, that is the first poll.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import Protocol
+
+
+class Peer(Protocol):
+    """Told each poll, gives the remaining seconds or None."""
+
+    def __call__(self, at: float, done: int, total: int) -> float | None: ...
+
+
+class Tqdm:
+    """tqdm 4.67, `std.py`: exponential averages, smoothing 0.3, of the step and of its time.
+
+    Only a poll that moved is a step, and its time counts from the last one that did; the averages
+    are corrected for their start. Without one, the mean since the start.
+    """
+
+    def __init__(self) -> None:
+        self.steps = self.times = 0.0
+        self.calls = 0
+        self.last: tuple[float, int] | None = None
+        self.start: tuple[float, int] = (0.0, 0)
+
+    def __call__(self, at: float, done: int, total: int) -> float | None:
+        if self.last is None:
+            self.last = self.start = (at, done)
+            return None
+        moved, span = done - self.last[1], at - self.last[0]
+        if moved > 0 and span >= 0.1:
+            self.steps = 0.3 * moved + 0.7 * self.steps
+            self.times = 0.3 * span + 0.7 * self.times
+            self.calls += 1
+            self.last = (at, done)
+        if self.calls:
+            return (total - done) * self.times / self.steps
+        elapsed = at - self.start[0]
+        return (total - done) * elapsed / (done - self.start[1]) if done > self.start[1] else None
+
+
+class Rich:
+    """rich 15, `progress.py`: the mean over the last 30 s, and over at most 1,000 samples.
+
+    `speed_estimate_period` is 30 s. The step of the oldest sample is left out of the sum.
+    """
+
+    def __init__(self) -> None:
+        self.samples: deque[tuple[float, int]] = deque(maxlen=1000)
+        self.done: int | None = None
+
+    def __call__(self, at: float, done: int, total: int) -> float | None:
+        step, self.done = (0 if self.done is None else done - self.done), done
+        while self.samples and self.samples[0][0] < at - 30.0:
+            self.samples.popleft()
+        if step > 0:
+            self.samples.append((at, step))
+        if len(self.samples) < 2:
+            return None
+        span = self.samples[-1][0] - self.samples[0][0]
+        speed = sum(moved for _, moved in list(self.samples)[1:]) / span
+        return (total - done) / speed
+
+
+class Textual:
+    """Textual 8.2.8, `eta.py`: the progress of the last 60 s, interpolated at its beginning.
+
+    A changed total begins anew, as its progress bar does. At least one second is always left.
+    """
+
+    def __init__(self) -> None:
+        self.samples: deque[tuple[float, float]] = deque()
+        self.total: int | None = None
+
+    def __call__(self, at: float, done: int, total: int) -> float | None:
+        ratio = done / total
+        if total != self.total or (self.samples and self.samples[-1][1] > ratio):
+            self.samples.clear()
+            self.total = total
+        self.samples.append((at, ratio))
+        while len(self.samples) > 2 and self.samples[1][0] <= at - 60.0:
+            self.samples.popleft()
+        begun, before = self._beginning(at - 60.0)
+        if at - begun < 1 or ratio <= before:
+            return None
+        return max(1.0, (1 - ratio) * (at - begun) / (ratio - before))
+
+    def _beginning(self, at: float) -> tuple[float, float]:
+        (time, ratio), *others = list(self.samples)[:2]
+        if not others or at <= time:
+            return time, ratio
+        later, higher = others[0]
+        return at, ratio + (higher - ratio) * (at - time) / (later - time)
+
+
+class Rclone:
+    """rclone 1.7x, `fs/accounting/stats.go`: an average that forgets, over 16 periods of a second.
+
+    Each second the speed becomes `(average + speed * (period - 1)) / period`, where the period
+    grows to 16. What a poll brought is spread evenly over the seconds since the last.
+    """
+
+    def __init__(self) -> None:
+        self.speed = self.period = 0.0
+        self.last: tuple[float, int] | None = None
+
+    def __call__(self, at: float, done: int, total: int) -> float | None:
+        if self.last is not None:
+            average = (done - self.last[1]) / (at - self.last[0])
+            for _ in range(min(400, round(at - self.last[0]))):
+                self.period = min(self.period + 1, 16.0)
+                self.speed = (average + self.speed * (self.period - 1)) / self.period
+        self.last = (at, done)
+        return (total - done) / self.speed if self.speed > 1e-9 else None
+
+
+class Indicatif:
+    """indicatif 0.17.9, `state.rs`: smoothed twice, what is older than 15 s weighs a tenth.
+
+    The weight of what is `t` seconds old is 0.1 ** (t / 15), corrected for the start; a standstill
+    counts as an update with no steps.
+    """
+
+    def __init__(self) -> None:
+        self.once = self.twice = 0.0
+        self.start = 0.0
+        self.last: tuple[float, int] | None = None
+
+    def __call__(self, at: float, done: int, total: int) -> float | None:
+        if self.last is None:
+            self.last, self.start = (at, done), at
+            return None
+        if done > self.last[1]:
+            fade = _weight(at - self.last[0])
+            speed = (done - self.last[1]) / (at - self.last[0])
+            self.once = self.once * fade + speed * (1 - fade)
+            whole = 1 - _weight(at - self.start)
+            self.twice = self.twice * fade + self.once / whole * (1 - fade)
+            self.last = (at, done)
+        fade, whole = _weight(at - self.last[0]), 1 - _weight(at - self.start)
+        once = self.once * fade / whole
+        speed = (self.twice * fade + once * (1 - fade)) / whole
+        return (total - done) / speed if speed > 1e-9 else None
+
+
+def _weight(age: float) -> float:
+    return float(0.1 ** (age / 15.0))
+
+
+class ProductFormula:
+    """The formula that the product began with: an average of 30 min, half of it of the lifetime.
+
+    The blend of the two rates is even; the lifetime is the time watched.
+    """
+
+    def __init__(self) -> None:
+        self.total = self.weight = 0.0
+        self.start: tuple[float, int] | None = None
+        self.last: tuple[float, int] = (0.0, 0)
+
+    def __call__(self, at: float, done: int, total: int) -> float | None:
+        if self.start is None:
+            self.start = self.last = (at, done)
+            return None
+        gain = 1 - 2.718281828 ** (-(at - self.last[0]) / 1800.0)
+        self.total += ((done - self.last[1]) / (at - self.last[0]) - self.total) * gain
+        self.weight += (1 - self.weight) * gain
+        self.last = (at, done)
+        lifetime = (done - self.start[1]) / (at - self.start[0])
+        rate = (self.total / self.weight + lifetime) / 2
+        return (total - done) / rate if rate > 1e-9 else None
+
+
+PEERS: dict[str, Callable[[], Peer]] = {
+    "tqdm": Tqdm,
+    "rich": Rich,
+    "Textual": Textual,
+    "rclone": Rclone,
+    "indicatif": Indicatif,
+}
+"""The programs that ours is judged beside."""
+
+REFERENCES: dict[str, Callable[[], Peer]] = {**PEERS, "30 min + lifetime": ProductFormula}
+"""With the formula that ours must better."""
