@@ -13,8 +13,8 @@ from slurper_tui.tui.glyphs import role_of
 from slurper_tui.tui.lines import Line, Piece, join, width_of, wrap
 from slurper_tui.tui.problems import error_details
 
-SEEN_MOVING = 0.05
-"""Objects per second from which on a rate is told as more than nothing."""
+WORTH_TELLING = 0.02
+"""The part of the whole rate from which on a kind of objects is told apart."""
 
 
 def pace_lines(view: JobView, facts: Facts, width: int) -> Iterator[Line]:
@@ -56,9 +56,14 @@ def _rates(view: JobView, facts: Facts, width: int) -> Iterator[Line]:
     now = _rate(shown_rate(view), "/s now", facts)
     yield join([now, _rate(view.lifetime_rate, "/s since start", facts)], dot, "muted")
     kinds = (view.transferred_rate, view.skipped_rate)
-    if shown_rate(view) is not None and all((rate or 0) >= SEEN_MOVING for rate in kinds):
+    if shown_rate(view) is not None and _both_move(*kinds):
         transferred = _rate(kinds[0], "/s transferred", facts)
         yield from _in_a_row([transferred, _rate(kinds[1], "/s skipped", facts)], dot, width)
+
+
+def _both_move(transferred: float | None, skipped: float | None) -> bool:
+    rates = (transferred or 0.0, skipped or 0.0)
+    return min(rates) > 0 and min(rates) >= WORTH_TELLING * sum(rates)
 
 
 def _rate(rate: float | None, what: str, facts: Facts) -> Line:

@@ -129,8 +129,8 @@ def test_both_kinds_of_objects_are_told_apart_when_both_move() -> None:
     both = view(transferred_rate=48.2, skipped_rate=13.1)
     assert pace(both)[1] == "48/s transferred · 13/s skipped"
     assert pace(both, 20)[1:3] == ["48/s transferred", "13/s skipped"]
-    for alone in (view(transferred_rate=61.2, skipped_rate=0.0), view(skipped_rate=61.2)):
-        assert pace(alone) == [RATES, "ETA —"]
+    for few in (0.0, 0.1, None):
+        assert pace(view(transferred_rate=61.2, skipped_rate=few)) == [RATES, "ETA —"]
     assert "skipped" not in "".join(pace(replace(both, stale=True, missed=3)))
 
 
