@@ -126,6 +126,7 @@ def _spanned(pace: Pace, counts: Counts, ran: float, moved: int, typical: float)
         if run.bank is not bank and _believed(run, ran, seconds, bank):
             bank = run.bank
             skipping, level = replace(skipping, bank=bank), Run(bank=bank)
+            break
     return Pace(counts, ran, True, bank, skipping, level, pace.changes + 1)
 
 

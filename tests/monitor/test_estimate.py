@@ -39,9 +39,11 @@ def polls(
     ]
 
 
-def totals(*objects: int | None, every: float = 5.0, status: str = "running") -> list[Sample]:
-    """Evenly spaced polls in which only the total changes."""
-    return [Sample(n * every, counts(0, o), status) for n, o in enumerate(objects)]
+def totals(
+    *objects: int | None, every: float = 5.0, status: str = "running", moves: int = 0
+) -> list[Sample]:
+    """Evenly spaced polls in which only the total changes, or so many more are done in each."""
+    return [Sample(n * every, counts(n * moves, o), status) for n, o in enumerate(objects)]
 
 
 @pytest.mark.parametrize("rate", [0, 1, 7, 366, 10**6])
@@ -85,11 +87,11 @@ def test_nothing_is_said_before_the_second_poll() -> None:
 
 def test_a_gap_is_never_a_spike() -> None:
     steady = after(*polls(range(0, 5000, 50)))
-    gap = Sample(500.0, counts(500_000), "running", after_gap=True)
+    gap = Sample(500.0, counts(500_000), "running", clock_jumped=True)
     assert after(gap, start=steady).rate == pytest.approx(10)
     then = polls(range(500_050, 502_000, 50), begin=505.0)
     assert after(gap, *then, start=steady).rate == pytest.approx(10)
-    unknown = Sample(500.0, counts(None), "running", after_gap=True)
+    unknown = Sample(500.0, counts(None), "running", clock_jumped=True)
     assert after(unknown, *then, start=steady).rate == pytest.approx(10)
 
 
@@ -178,7 +180,7 @@ def test_a_total_that_appears_is_not_one_that_rose() -> None:
     [(5.0, 11, False), (5.0, 60, False), (5.0, 61, True), (60.0, 10, False), (60.0, 11, True)],
 )
 def test_settled_takes_ten_polls_and_five_minutes(every: float, number: int, settled: bool) -> None:
-    estimate = after(*totals(*[10] * number, every=every))
+    estimate = after(*totals(*[100] * number, every=every, moves=1))
     assert estimate.settled is settled
     assert estimate.phase is (Phase.SETTLED if settled else Phase.RUNNING)
 
@@ -205,25 +207,37 @@ def test_a_pause_does_not_settle_a_total() -> None:
 
 NUMBERS = st.none() | st.integers(0, 5) | st.integers(0, 2**63 - 1)
 STEPS = st.tuples(
-    st.floats(0, 1e7) | st.sampled_from([0.0, 5e-324, 1e-9, 5.0]),
+    st.floats(-1e4, 1e7) | st.sampled_from([0.0, 5e-324, 1e-9, 5.0, 5.0, 60.0]),
     st.builds(Counts, NUMBERS, NUMBERS, NUMBERS, NUMBERS),
     st.sampled_from(["running"] * 5 + ["paused", "completed", "odd", None]),
+    st.booleans(),
+    st.booleans(),
     st.booleans(),
 )
 
 
 @given(st.lists(STEPS, max_size=30))
-def test_whatever_is_told_the_rate_is_a_believable_number(
-    steps: list[tuple[float, Counts, str | None, bool]],
+def test_whatever_is_told_every_number_is_a_believable_one(
+    steps: list[tuple[float, Counts, str | None, bool, bool, bool]],
 ) -> None:
     at, estimate, restarts = 0.0, Estimate(), 0
-    for span, told, status, gap in steps:
+    for span, told, status, *flags in steps:
         at += span
-        estimate = advance(estimate, Sample(at, told, status, gap))
-        assert estimate.rate is None or (math.isfinite(estimate.rate) and estimate.rate >= 0)
+        estimate = advance(estimate, Sample(at, told, status, *flags))
+        for rate in all_rates(estimate):
+            assert rate is None or (math.isfinite(rate) and rate >= 0)
         assert estimate.restarts in {restarts, restarts + 1}
-        assert estimate.still_since <= at or math.isclose(estimate.still_since, at)
+        assert estimate.still_since <= at or math.isclose(estimate.still_since, at, abs_tol=1e-3)
+        since = estimate.stalled_since
+        assert since is None or math.isfinite(since)
+        assert (estimate.phase is Phase.STALLED) is (since is not None)
         restarts = estimate.restarts
+
+
+def all_rates(estimate: Estimate) -> list[float | None]:
+    """Every rate that an estimate gives."""
+    e = estimate
+    return [e.rate, e.plan_rate, e.transferred_rate, e.skipped_rate, e.growth]
 
 
 @given(st.lists(st.tuples(st.floats(1, 100), st.integers(0, 500)), min_size=1, max_size=30))
@@ -238,3 +252,86 @@ def test_the_rate_lies_between_the_slowest_and_the_fastest_poll(
     speeds = [moved / span for span, moved in steps]
     assert rate is not None
     assert min(speeds) * 0.999 <= rate <= max(speeds) * 1.001
+
+
+def test_a_gap_of_known_length_begins_the_rate_now_and_is_a_mean_in_the_plan() -> None:
+    steady = after(*polls(range(0, 50_000, 50), objects=10**7))
+    gap = Sample(8600.0, counts(86_000, 10**7), "running", after_gap=True)
+    opened = after(gap, start=steady)
+    assert opened.rate is None
+    assert opened.plan_rate == pytest.approx(10, rel=0.01)
+    then = polls(range(86_050, 87_000, 50), objects=10**7, begin=8605.0)
+    assert after(gap, *then, start=steady).rate == pytest.approx(10)
+
+
+@given(st.integers(0, 10**6), st.floats(600, 10**6))
+def test_no_gap_is_a_spike_in_the_plan(moved: int, length: float) -> None:
+    steady = after(*polls(range(0, 5000, 50), objects=10**9))
+    gap = Sample(495 + length, counts(4950 + moved, 10**9), "running", after_gap=True)
+    mean = moved / length
+    planned = after(gap, start=steady).plan_rate
+    assert planned is not None
+    assert min(mean, 10) * 0.99 <= planned <= max(mean, 10) * 1.01
+
+
+def test_kinds_have_their_own_rates() -> None:
+    samples = [Sample(5.0 * n, Counts(10**6, 50 * n, 100 * n, n), "running") for n in range(100)]
+    estimate = after(*samples)
+    assert estimate.transferred_rate == pytest.approx(10)
+    assert estimate.skipped_rate == pytest.approx(20)
+    assert estimate.rate == pytest.approx(30.2)
+
+
+def test_the_total_grows_only_while_it_is_listed() -> None:
+    listing = after(*totals(*range(1000, 3000, 100), moves=1))
+    assert listing.phase is Phase.LISTING
+    assert listing.growth == pytest.approx(20)
+    more = [Sample(100.0 + 5 * n, counts(20 + n, 2900), "running") for n in range(4)]
+    assert after(*more, start=listing).growth is None
+
+
+def test_a_pause_leaves_the_plan() -> None:
+    moving = after(*polls(range(0, 50_000, 50), objects=10**6))
+    paused = polls([49_950] * 500, begin=5000.0, status="paused")
+    assert after(*paused, start=moving).plan_rate is None
+    resumed = polls(range(49_950, 50_200, 50), begin=8000.0)
+    assert after(*paused, *resumed, start=moving).plan_rate == pytest.approx(10)
+
+
+def test_a_sum_of_coarse_samples_plans_as_many_fine_ones_do() -> None:
+    fine = after(*polls(range(0, 100_000, 50)))
+    coarse = [Sample(600.0 * n, counts(6000 * n), "running", coarse=True) for n in range(17)]
+    planned, thinned = fine.plan_rate, after(*coarse).plan_rate
+    assert planned == pytest.approx(10)
+    assert thinned == pytest.approx(10)
+    assert after(*coarse).pulse.typical == 0
+
+
+def test_bursts_do_not_bend_the_plan() -> None:
+    rates = [after(*polls([n // 24 * 1200 for n in range(m)])).plan_rate for m in range(200, 400)]
+    assert [r for r in rates if r != pytest.approx(10)] == []
+
+
+def test_copying_after_skipping_is_planned_by_copying() -> None:
+    skipped = [Sample(5.0 * n, Counts(10**7, n, 10_000 * n, 0), "running") for n in range(120)]
+    copied = [
+        Sample(600.0 + 5 * n, Counts(10**7, 120 + 200 * n, 1_190_000, 0), "running")
+        for n in range(60)
+    ]
+    estimate = after(*skipped, *copied)
+    assert estimate.plan_rate == pytest.approx(40, rel=0.05)
+
+
+def test_objects_that_become_large_are_planned_as_such() -> None:
+    small = polls(range(0, 500_000, 500), objects=10**7)
+    large = polls(range(499_500, 504_500, 25), begin=5000.0, objects=10**7)
+    assert after(*small, *large).plan_rate == pytest.approx(5, rel=0.1)
+
+
+def test_a_clock_that_runs_backwards_is_a_jump() -> None:
+    steady = after(*polls(range(0, 5000, 50)))
+    back = polls(range(9000, 14_000, 50), begin=-1000.0)
+    estimate = after(*back, start=steady)
+    assert estimate.rate == pytest.approx(10)
+    assert estimate.plan_rate == pytest.approx(10)
+    assert estimate.restarts == 0

@@ -17,6 +17,8 @@ CLEARLY = 1.05
 
 OURS = "slurper-tui"
 
+HEAD = ("trace", "estimator", "median", "p90", "moved", "in range", "width", "bound", "answered")
+
 
 @dataclass(frozen=True, slots=True)
 class Figures:
@@ -86,8 +88,8 @@ def held(seeds: Sequence[int] = SEEDS, kinds: Sequence[str] = tuple(KINDS)) -> C
 
 def table(contest: Contest) -> Iterator[str]:
     """Every kind of trace with every estimator, in Markdown."""
-    yield "| trace | estimator | median | p90 | moved, p95 | in range | width | bound held | answered |"
-    yield "|---|---|---|---|---|---|---|---|---|"
+    yield f"| {' | '.join(HEAD)} |"
+    yield "|---" * len(HEAD) + "|"
     for kind in (*contest.scores[OURS], ""):
         kinds = [kind] if kind else list(contest.scores[OURS])
         for name in (OURS, *REFERENCES):
@@ -95,10 +97,18 @@ def table(contest: Contest) -> Iterator[str]:
 
 
 def _row(kind: str, name: str, figures: Figures) -> str:
-    ranges = (_percent(figures.held), _factor(figures.width), _percent(figures.bounded))
-    ranges = (*ranges, _percent(figures.answered))
-    cells = (kind, name, _factor(figures.median), _factor(figures.ninetieth))
-    return f"| {' | '.join((*cells, _percent(figures.moved), *ranges))} |"
+    cells = (
+        kind,
+        name,
+        _factor(figures.median),
+        _factor(figures.ninetieth),
+        _percent(figures.moved),
+        _percent(figures.held),
+        _factor(figures.width),
+        _percent(figures.bounded),
+        _percent(figures.answered),
+    )
+    return f"| {' | '.join(cells)} |"
 
 
 def _factor(value: float) -> str:
