@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, tzinfo
 from typing import TYPE_CHECKING
@@ -41,6 +42,8 @@ def command_for(
         prefixes=wanted,
         past=past,
     )
+    if options.command == "digest":
+        return _digest(options, monitor, out, narration, zone)
     if not once:
         return _watch(options, monitor, out, narration, zone)
     from slurper_tui.cli import look
@@ -66,6 +69,31 @@ def _watch(
     as_json = getattr(options, "json", False)
     watched = WatchOptions(as_json, zone, until_ended=bool(wanted), rounds=rounds)
     return lambda: watch(ChosenJobs(monitor, wanted), out, narration, watched)
+
+
+def _digest(
+    options: argparse.Namespace,
+    monitor: Monitor,
+    out: Output,
+    narration: Narration,
+    zone: tzinfo | None,
+) -> Callable[[], Awaitable[ExitCode]]:
+    from slurper_tui.cli.digest import digest
+
+    since = when("--since", options.since, zone, future=False)
+    return lambda: digest(monitor, out, narration, since, zone, as_json=options.json)
+
+
+def when(flag: str, text: str | None, zone: tzinfo | None, *, future: bool) -> float | None:
+    """Read a flag's time, UTC seconds; None where it was not given. Raises Stop for what is none."""
+    if text is None:
+        return None
+    from slurper_tui.when import parse_when  # only where it is asked for
+
+    try:
+        return parse_when(text, time.time(), zone, future=future)
+    except ValueError as error:
+        raise Stop(f"{flag}: {error}") from None
 
 
 def wanted_jobs(options: argparse.Namespace) -> list[str]:

@@ -3,35 +3,48 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
-from datetime import UTC
+from collections.abc import Iterator
+from datetime import UTC, tzinfo
 from typing import Any
 
 from slurper_tui import format as fmt
+from slurper_tui.cli.exit_codes import ExitCode
 from slurper_tui.cli.lines import migration
+from slurper_tui.cli.look import whole
+from slurper_tui.cli.narration import Narration, failed
 from slurper_tui.cli.output import Output
 from slurper_tui.monitor import digest_words as words
-from slurper_tui.monitor import spans
 from slurper_tui.monitor.digest import Digest, JobDigest
 from slurper_tui.monitor.happenings import Event
+from slurper_tui.monitor.loop import Monitor
 from slurper_tui.monitor.record import job_record
 from slurper_tui.monitor.recorded import Recorded
 
 _PLAIN_SIGNS = str.maketrans({"\N{EN DASH}": "-", "·": "-"})
 
 
+async def digest(
+    monitor: Monitor,
+    out: Output,
+    narration: Narration,
+    since: float | None,
+    zone: tzinfo | None,
+    *,
+    as_json: bool,
+) -> ExitCode:
+    """Ask once how everything stands, and tell what happened since a UTC second.
+
+    since: None for the last absence. Where the API does not answer, what was recorded is told.
+    """
+    snapshot = await whole(monitor, narration)
+    print_digest(await monitor.digest(since, zone), out, as_json=as_json)
+    return ExitCode.API if failed(snapshot, snapshot.jobs) else ExitCode.OK
+
+
 def print_digest(digest: Digest, out: Output, *, as_json: bool) -> None:
     """Print what happened. Raises Stop when it cannot be written."""
     for line in [digest_json(digest)] if as_json else digest_lines(digest, out):
         out.line(line)
-
-
-def default_since(jobs: Sequence[Sequence[Recorded]], now: float) -> float:
-    """Where the account begins: with the last absence of ten minutes, else the first sample.
-
-    jobs: every job's samples, oldest first. now, and what is returned: UTC seconds.
-    """
-    return spans.default_since(jobs, now)
 
 
 def digest_lines(digest: Digest, out: Output) -> Iterator[str]:

@@ -36,7 +36,7 @@ async def jobs(
     monitor: Monitor, out: Output, narration: Narration, statuses: Sequence[str], *, as_json: bool
 ) -> ExitCode:
     """Print every job that has one of the statuses, all without any."""
-    snapshot = await _whole(monitor, narration)
+    snapshot = await whole(monitor, narration)
     views = sorted((v for v in snapshot.jobs if _wanted(v, statuses)), key=default_order)
     if statuses and not views:
         out.say(f"no job's status is {' or '.join(statuses)}")
@@ -58,7 +58,7 @@ async def progress(
     zone: tzinfo | None = None,
 ) -> ExitCode:
     """Print one job, its times in a zone (None: local). Raises Stop when it is unclear which."""
-    snapshot = await _whole(monitor, narration)
+    snapshot = await whole(monitor, narration)
     unlisted = any(not account.listed for account in snapshot.accounts)
     if unlisted and not any(view.key.job_id == job for view in snapshot.jobs):
         raise Stop(f"the list of jobs could not be read, so {job!r} was not found", ExitCode.API)
@@ -69,7 +69,7 @@ async def progress(
     return ExitCode.API if failed(snapshot, (view,)) else ExitCode.OK
 
 
-async def _whole(monitor: Monitor, narration: Narration) -> Snapshot:
+async def whole(monitor: Monitor, narration: Narration) -> Snapshot:
     """The first snapshot in which everything was asked."""
     async with aclosing(monitor.snapshots()) as snapshots:  # type: ignore[type-var]
         async for snapshot in snapshots:

@@ -7,11 +7,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 from slurper_tui.cli.session import Session
-from slurper_tui.monitor.history.recorder import Recorder
 from slurper_tui.monitor.history.opening import open_history
+from slurper_tui.monitor.history.place import FILE
+from slurper_tui.monitor.history.recorder import Recorder
 from slurper_tui.monitor.ledger import Past
 
-FILE = "history.sqlite3"
+_NOTHING_OLD = frozenset({"jobs", "progress"})
+"""Commands that print nothing but what the API says now."""
+
 ABSENCE = 600.0
 """Seconds without anybody looking after which a person wants to be told what happened."""
 
@@ -38,4 +41,4 @@ def open_past(session: Session, options: argparse.Namespace, state: Path, now: f
     last = max((known.last.at for known in remembered if known.last), default=None)
     away = last if last is not None and now - last > ABSENCE else None
     recorder = Recorder(store, view)
-    return Opened(recorder, Past(recorder, remembered, away))
+    return Opened(recorder, Past(recorder, remembered, options.command not in _NOTHING_OLD, away))

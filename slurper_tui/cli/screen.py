@@ -5,14 +5,12 @@ from __future__ import annotations
 import argparse
 import asyncio
 import logging
-import time
 from collections.abc import Collection
 from functools import partial
 from typing import NoReturn
 
 from slurper_tui.cli.choice import ChosenJobs
-from slurper_tui.cli.commands import wanted_jobs, zone_of
-from slurper_tui.cli.crash import crashed
+from slurper_tui.cli.commands import wanted_jobs, when, zone_of
 from slurper_tui.cli.dispatch import Surroundings, note
 from slurper_tui.cli.driver import driver_for
 from slurper_tui.cli.exit_codes import ExitCode, Stop, exit_code
@@ -26,7 +24,6 @@ from slurper_tui.monitor.loop import Monitor
 from slurper_tui.tui.app import SlurperApp
 from slurper_tui.tui.keys import KEYS
 from slurper_tui.tui.options import ScreenOptions, ViewState
-from slurper_tui.when import parse_when
 
 _log = logging.getLogger("slurper_tui.cli")
 
@@ -77,18 +74,8 @@ def _options(
         view=kept,
         theme=options.theme or kept.theme or config.theme,
         environ=around.environ,
-        deadline=_deadline(options, config),
+        deadline=when("--deadline", options.deadline, zone_of(config), future=True),
     )
-
-
-def _deadline(options: argparse.Namespace, config: Config) -> float | None:
-    """By when all is to be done, UTC seconds. Raises Stop for what is no time to come."""
-    if options.deadline is None:
-        return None
-    try:
-        return parse_when(options.deadline, time.time(), zone_of(config), future=True)
-    except ValueError as error:
-        raise Stop(f"--deadline: {error}") from None
 
 
 def _check(config: Config, themes: Collection[str]) -> None:
@@ -147,6 +134,8 @@ def _outcome(app: SlurperApp, guard: Guard, around: Surroundings) -> ExitCode:
     if isinstance(app.crash, Stop):
         raise app.crash
     if app.crash is not None:
+        from slurper_tui.cli.crash import crashed  # only when something is wrong
+
         return crashed(app.crash, around)
     if app.fatal is not None:
         said = f"the API rejects these credentials: {app.fatal}; {PERMISSION}"

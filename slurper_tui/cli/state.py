@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import os
-import tempfile
 from contextlib import suppress
 from pathlib import Path
 
@@ -19,7 +17,7 @@ _KINDS = {"theme": str, "sort": str, "inverted": bool, "hide_ended": bool}
 def load_view(folder: Path) -> ViewState:
     """Read the view that was left last; the default where nothing readable is kept."""
     try:
-        kept = json.loads((folder / FILE).read_text(encoding="utf-8"))
+        kept = msgspec.json.decode((folder / FILE).read_bytes())
     except (OSError, ValueError, RecursionError):
         return ViewState()
     if not isinstance(kept, dict):
@@ -30,12 +28,14 @@ def load_view(folder: Path) -> ViewState:
 
 def save_view(folder: Path, view: ViewState) -> None:
     """Replace the file in one step. A folder that cannot be written is no fault."""
+    import tempfile  # 1 ms, when something is kept
+
     with suppress(OSError):
         folder.mkdir(parents=True, exist_ok=True)
         descriptor, name = tempfile.mkstemp(dir=folder, prefix=FILE)
         try:
-            with open(descriptor, "w", encoding="utf-8") as file:
-                json.dump(msgspec.structs.asdict(view), file)
+            with open(descriptor, "wb") as file:
+                file.write(msgspec.json.encode(view))
             os.replace(name, folder / FILE)
         except OSError:
             with suppress(OSError):

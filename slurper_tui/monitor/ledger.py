@@ -34,12 +34,13 @@ _PAST_STEP = 600.0
 class Past(NamedTuple):
     """What earlier runs have left.
 
-    remembered: every job as it last stood. away_since: when somebody last looked, UTC seconds, if
-    that was long enough ago to be told about.
+    remembered: every job as it last stood. shown: they stand until the API confirms them.
+    away_since: when somebody last looked, UTC seconds, if that was long enough ago to be told of.
     """
 
     history: History | None = None
     remembered: Sequence[Remembered] = ()
+    shown: bool = True
     away_since: float | None = None
 
 
@@ -157,14 +158,13 @@ class Ledger:
 
     async def _last_absence(self, views: Iterable[JobView], until: float) -> float:
         """Since when nobody had looked for long, the last time that this was so."""
-        from slurper_tui.monitor.spans import last_absence  # not before somebody asks
+        from slurper_tui.monitor.spans import default_since  # not before somebody asks
 
         if self._history is None:
             return until
         since = until - FURTHEST_ABSENCE
         seen = [await self._history.last_of_each(v.key, since, 60.0) for v in views if v.live]
-        absent = last_absence(seen, until)
-        return absent or min((told[0].at for told in seen if told), default=until)
+        return default_since(seen, until)
 
     async def _story(self, view: JobView, since: float, until: float) -> tuple[Recorded, ...]:
         if self._history is None:

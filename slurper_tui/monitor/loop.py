@@ -50,7 +50,7 @@ class Monitor:
 
     eager: ask every job once, as fast as the budget allows, and retry nothing: for commands that
     look once. prefixes: follow only jobs whose id begins with one of them. clock: UTC seconds.
-    past: what earlier runs have left; unless `eager`, it is shown until it is confirmed.
+    past: what earlier runs have left.
     """
 
     def __init__(
@@ -92,7 +92,7 @@ class Monitor:
         self._remembered = [
             k for k in past.remembered if k.account_id in self._by_id and follows(*k.key)
         ]
-        for known in self._remembered if not eager else ():
+        for known in self._remembered if past.shown else ():
             self._by_id[known.account_id].jobs[known.key.job_id] = JobTrack.remembered(known)
 
     def look_at(self, highlighted: JobKey | None, visible: frozenset[JobKey]) -> None:

@@ -8,12 +8,14 @@ from itertools import zip_longest
 from rich.cells import cell_len
 
 from slurper_tui import format as words
+from slurper_tui.monitor.trace import Trace
 from slurper_tui.monitor.view import Counts, JobView, Phase
 from slurper_tui.tui.columns import Facts, migration
 from slurper_tui.tui.detail_identity import LABEL, identity_lines
 from slurper_tui.tui.detail_pace import pace_lines
 from slurper_tui.tui.glyphs import Look, role_of
 from slurper_tui.tui.lines import Line, Piece, fill, pad, shorten, spread, width_of
+from slurper_tui.tui.pictures import picture_lines, wide_picture_lines
 
 COUNT, SHARE = 13, 8
 MILLIONS = 11
@@ -29,8 +31,13 @@ _PART_ROLES = {
 }
 
 
-def detail_lines(view: JobView, facts: Facts, width: int) -> tuple[Line, ...]:
-    """Tell what matters first; beside each other where there is room."""
+def detail_lines(
+    view: JobView, facts: Facts, width: int, trace: Trace | None = None, *, key: str = ""
+) -> tuple[Line, ...]:
+    """Tell what matters first; beside each other where there is room.
+
+    key: what switches how far back the pictures reach, as a person reads it.
+    """
     width = max(8, width)
     status = _status(view, facts, width)
     if width >= TWO_COLUMNS:
@@ -38,10 +45,13 @@ def detail_lines(view: JobView, facts: Facts, width: int) -> tuple[Line, ...]:
         name = _strong(migration(view, facts, max(half, width - width_of(status) - 3)))
         right = [*pace_lines(view, facts, half), (), *identity_lines(view, facts, half)]
         body = _beside(list(_numbers(view, facts, half)), right, half)
-        return (spread(name, status, width), (), *body)
+        pictures = wide_picture_lines(view, trace, facts, width, key=key)
+        return (spread(name, status, width), (), *body, (), *pictures)
     name = _strong(migration(view, facts, width))
     numbers, pace = _numbers(view, facts, width), pace_lines(view, facts, width)
-    return (name, status, (), *numbers, (), *pace, (), *identity_lines(view, facts, width))
+    pictures = picture_lines(view, trace, facts, width, key=key)
+    rest = (*pictures, *(((),) if pictures else ()), *identity_lines(view, facts, width))
+    return (name, status, (), *numbers, (), *pace, (), *rest)
 
 
 def _beside(left: Sequence[Line], right: Sequence[Line], half: int) -> Iterator[Line]:

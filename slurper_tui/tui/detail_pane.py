@@ -39,10 +39,14 @@ class TextLines(PaintedLines, can_focus=True):
             return self._look.glyphs.say("↓")
         return self._look.glyphs.say("↑") if y == 0 and top > 0 else " "
 
-    def remake(self) -> None:
-        """Make the lines again and repaint what differs."""
+    def fit(self) -> None:
+        """Make the lines for this width."""
         self._lines = self.lines_for(max(1, self.size.width - self.MARK))
         self.set_lines(len(self._lines))
+
+    def remake(self) -> None:
+        """Make the lines again and repaint what differs."""
+        self.fit()
         self.repaint_changes()
 
     def scroll_lines(self, lines: int) -> None:
@@ -67,14 +71,19 @@ class DetailPane(TextLines):
 
     scene: var[Scene] = var(Scene, init=False)
 
-    def __init__(self, look: Look, *, id: str) -> None:
+    def __init__(self, look: Look, *, id: str, window_key: str = "") -> None:
         super().__init__(look, id=id)
+        self._window_key = window_key
         self.add_class("-empty")
 
     def lines_for(self, width: int) -> tuple[Line, ...]:
         """Tell the highlighted job, or nothing."""
-        job = self.scene.job
-        return detail_lines(job, Facts(self._look, self.scene.now), width) if job else ()
+        scene = self.scene
+        if scene.job is None:
+            return ()
+        trace = scene.snapshot.trace if scene.snapshot else None
+        facts = Facts(self._look, scene.now)
+        return detail_lines(scene.job, facts, width, trace, key=self._window_key)
 
     def watch_scene(self, before: Scene, after: Scene) -> None:
         """Show the job, from its top when it is another one."""

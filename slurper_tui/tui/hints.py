@@ -39,12 +39,13 @@ _OFFERS: tuple[tuple[tuple[str, ...], str, Callable[[Scene], bool]], ...] = (
 def hints_for(scene: Scene, keymap: Mapping[str, str], look: Look) -> tuple[Hint, ...]:
     """Give the hints that work now, the least important first."""
     return tuple(
-        (" ".join(_sign(id, keymap, look) for id in ids), word)
+        (" ".join(hint_sign(id, keymap, look) for id in ids), word)
         for ids, word, works in _OFFERS
         if works(scene)
     )
 
 
-def _sign(id: str, keymap: Mapping[str, str], look: Look) -> str:
+def hint_sign(id: str, keymap: Mapping[str, str], look: Look) -> str:
+    """Give an action's first key as a person reads it."""
     keys = keymap.get(id) or DEFAULT_KEYS[id]
     return look.glyphs.say(key_sign(keys.split(",")[0].strip()))

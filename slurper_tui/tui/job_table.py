@@ -128,7 +128,7 @@ class JobTable(PaintedLines, can_focus=True):
     def watch_scene(self, before: Scene, after: Scene) -> None:
         """Show a new scene; when only the cursor moved, look at just the two rows."""
         if before.jobs is not after.jobs or before.view is not after.view:
-            self._reshape()
+            self.fit()
         scrolled = self._follow_cursor()
         if after.same_jobs(before) and not scrolled:
             self._repaint_rows(before.cursor, after.cursor)
@@ -139,7 +139,7 @@ class JobTable(PaintedLines, can_focus=True):
         ys = {row - self.top + HEADER for row in rows if row is not None}
         self.repaint_changes(iter(sorted(y for y in ys if HEADER <= y < self.size.height)))
 
-    def _reshape(self) -> None:
+    def fit(self) -> None:
         """Fit the columns to the width and the jobs, and the scrollable height to their number."""
         ages = any(map(columns.is_dated, self.scene.jobs))
         shape = (self.size.width, self.scene.many_accounts, ages, self._has_etas())
@@ -173,7 +173,7 @@ class JobTable(PaintedLines, can_focus=True):
     def on_resize(self) -> None:
         """Fit everything to the new size."""
         self.forget_marks()
-        self._reshape()
+        self.fit()
         self._follow_cursor()
         self.repaint_changes()
         self.post_message(self.Scrolled())

@@ -23,7 +23,7 @@ from slurper_tui.tui.banners import Banners
 from slurper_tui.tui.detail_pane import DetailPane
 from slurper_tui.tui.filter_line import FilterLine
 from slurper_tui.tui.glyphs import Look
-from slurper_tui.tui.hints import Hint, hints_for
+from slurper_tui.tui.hints import Hint, hint_sign, hints_for
 from slurper_tui.tui.job_table import JobTable
 from slurper_tui.tui.keys import KEYS, next_interval
 from slurper_tui.tui.layout import layout_classes
@@ -65,7 +65,9 @@ class MainScreen(PagesScreen):
         yield Banners(self.look, id="banners").data_bind(MainScreen.scene)
         with Container(id="panes"):
             yield JobTable(self.look, id="jobs").data_bind(MainScreen.scene)
-            yield DetailPane(self.look, id="detail").data_bind(MainScreen.scene)
+            key = hint_sign("picture.longer", self._options.keymap, self.look)
+            pane = DetailPane(self.look, id="detail", window_key=key)
+            yield pane.data_bind(MainScreen.scene)
         yield FilterLine(id="filter-line")
         status = StatusLine(self.look, id="status")
         yield status.data_bind(MainScreen.scene, MainScreen.hints)
@@ -183,13 +185,13 @@ class MainScreen(PagesScreen):
     def action_back(self) -> None:
         """Go back one step: from typing, from the details, from one pane, from the filter."""
         if self.has_class("-filtering"):
-            self.query_one(Input).value = ""
+            self.query_one(FilterLine).clear()
             self._close_filter()
         elif self.detail.has_focus or self.has_class("-zoom-jobs"):
             self.remove_class("-zoom-detail", "-zoom-jobs")
             self.table.focus()
         elif self.scene.filter_text:
-            self.query_one(Input).value = ""
+            self.query_one(FilterLine).clear()
 
     def action_zoom(self) -> None:
         """Give the pane with the focus the whole screen, or share it again."""
@@ -204,12 +206,12 @@ class MainScreen(PagesScreen):
         """Let what is typed into the filter be text, whatever else the key would do."""
         return not (action in ("filter", "palette") and isinstance(self.focused, Input))
 
-    def action_filter(self) -> None:
+    async def action_filter(self) -> None:
         """Open the line to type a filter in."""
         if not self.has_class("-tiny"):
             self.on_key()
             self.add_class("-filtering")
-            self.set_focus(self.query_one(Input))
+            self.set_focus(await self.query_one(FilterLine).open())
 
     def action_sort(self, step: int) -> None:
         """Sort by another column."""

@@ -1,4 +1,7 @@
-"""The pages that the main screen opens, and what it copies."""
+"""The pages that the main screen opens, and what it copies.
+
+Pages are imported when they are first opened: the first picture does not wait for them.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +11,6 @@ from textual.screen import Screen
 
 from slurper_tui.monitor.feed import Feed
 from slurper_tui.tui import scene as scenes
-from slurper_tui.tui.clipboard import id_text, json_text, terminal_copies
-from slurper_tui.tui.dialogs import CopyDialog, HelpDialog, ProblemDialog
 from slurper_tui.tui.glyphs import Look
 from slurper_tui.tui.options import ScreenOptions
 from slurper_tui.tui.palette import Palette
@@ -45,16 +46,23 @@ class PagesScreen(Screen[None]):
 
     def action_copy_id(self) -> None:
         """Copy the highlighted job's id."""
+        from slurper_tui.tui.clipboard import id_text
+
         if self.scene.job:
             self._copy("id", id_text(self.scene.job))
 
     def action_copy_json(self) -> None:
         """Copy the highlighted job as JSON."""
+        from slurper_tui.tui.clipboard import json_text
+
         if self.scene.job:
             self._copy("JSON", json_text(self.scene.job))
 
     def _copy(self, what: str, text: str) -> None:
         """Copy, and show the text where that may not have worked or is asked for again."""
+        from slurper_tui.tui.clipboard import terminal_copies
+        from slurper_tui.tui.dialogs import CopyDialog
+
         self.app.copy_to_clipboard(text)
         if self._last_copy == text or not terminal_copies(self._options.environ):
             self.app.push_screen(CopyDialog(self.look, text))
@@ -64,6 +72,8 @@ class PagesScreen(Screen[None]):
 
     def action_problem(self) -> None:
         """Tell the standing problem in full."""
+        from slurper_tui.tui.dialogs import ProblemDialog
+
         self.app.push_screen(ProblemDialog(self.look, self.scene.snapshot))
 
     async def action_digest(self) -> None:
@@ -72,7 +82,7 @@ class PagesScreen(Screen[None]):
 
     async def _tell_digest(self, *, unasked: bool = False) -> None:
         """Open the panel; unasked only where there is something to be told."""
-        from slurper_tui.tui.digest_dialog import DigestDialog  # not before it is wanted
+        from slurper_tui.tui.digest_dialog import DigestDialog
 
         digest = await self._feed.digest(zone=self.look.zone)
         if digest.jobs or not unasked:
@@ -80,6 +90,8 @@ class PagesScreen(Screen[None]):
 
     def action_help(self) -> None:
         """Show all keys."""
+        from slurper_tui.tui.dialogs import HelpDialog
+
         self.app.push_screen(HelpDialog(self.look, self._options.keymap))
 
     def action_palette(self) -> None:

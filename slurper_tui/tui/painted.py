@@ -41,6 +41,7 @@ class PaintedLines(ScrollView, can_focus=False, inherit_bindings=False):
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(id=id, classes=classes)
         self._painted: dict[int, Strip] = {}
+        self._fitted = Size(0, 0)
         self._styles_by_role: dict[tuple[str, str], Style] = {}
 
     def line_at(self, y: int) -> Line:
@@ -51,8 +52,17 @@ class PaintedLines(ScrollView, can_focus=False, inherit_bindings=False):
         """Say how row `y` as a whole is coloured; one of ROWS, or "" for plainly."""
         return ""
 
+    def fit(self) -> None:
+        """Prepare what `line_at` needs for this size; nothing unless told otherwise."""
+
     def render_line(self, y: int) -> Strip:
-        """Draw one visible row, and remember it as what stands on the screen."""
+        """Draw one visible row, and remember it as what stands on the screen.
+
+        A layout is drawn before its sizes are announced, so a new size is noticed here first.
+        """
+        if self.size != self._fitted:
+            self._fitted = self.size
+            self.fit()
         strip = self._painted[y] = self._strip(y)
         return strip
 

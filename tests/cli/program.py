@@ -64,13 +64,14 @@ def perform(
     folder: Path | None = None,
     encoding: str = "utf-8",
 ) -> Ran:
-    """Run one command line to its end."""
+    """Run one command line to its end. folder: None for one that nothing is left of."""
     if account is not None:
         environ = environment(account) if environ is None else environ
         transport = transport or account.transport()
-    place = folder or Path(tempfile.gettempdir()) / "slurper-tui-no-such-folder"
-    around = surroundings(environ or {}, place, transport=transport, encoding=encoding)
-    code = run(arguments, around)
+    with tempfile.TemporaryDirectory() as empty:
+        place = folder or Path(empty)
+        around = surroundings(environ or {}, place, transport=transport, encoding=encoding)
+        code = run(arguments, around)
     return Ran(code, _lines(around.out), _lines(around.err))
 
 

@@ -20,7 +20,7 @@ UNICODE, LETTERS = output("utf-8"), output("ascii")
     ("low", "high", "at_least", "short", "long"),
     [
         (6, 9, False, "6-9h", "6-9 h"),
-        (1.6, 2.1, False, "1-3h", "1 h 35 - 2 h 10 min"),
+        (1.6, 2.1, False, "1.5-2.5h", "1 h 35 - 2 h 10 min"),
         (4, 4, True, ">=4h", ">= 4 h"),
         (400, 500, False, ">2w", "> 2 weeks"),
     ],

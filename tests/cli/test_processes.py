@@ -66,7 +66,7 @@ def test_help_imports_argparse_alone(tmp_path: Path) -> None:
     [["--demo", "jobs"], ["--demo", "progress", "a5"], ["--demo", "--interval", "2"], ["jobs"]],
 )
 def test_lines_never_import_the_screen(words: list[str], tmp_path: Path) -> None:
-    assert imported(words, ["textual", "rich", "click", "sqlite3"], tmp_path) == "[]"
+    assert imported(words, ["textual", "rich", "click"], tmp_path) == "[]"
 
 
 def test_a_closed_pipe_ends_quietly(tmp_path: Path) -> None:
