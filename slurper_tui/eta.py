@@ -23,7 +23,7 @@ TOO_FAR = 14 * DAY
 
 
 def eta_short(low_seconds: float, high_seconds: float, *, at_least: bool = False) -> str:
-    """What remains, in at most seven cells: `6-9h`, `35-50m`, `55m-2h`, `<5m`, `≥4h`, `>2w`."""
+    """What remains, in at most eight cells: `6-9h`, `1.5-3h`, `35-50m`, `<5m`, `≥4h`, `>2w`."""
     if math.isnan(low_seconds):
         return DASH
     if low_seconds > TOO_FAR:
@@ -36,7 +36,7 @@ def eta_short(low_seconds: float, high_seconds: float, *, at_least: bool = False
 def _least_short(low: float) -> str:
     for start, size, unit in ((3 * DAY, DAY, "d"), (2 * HOUR, HOUR, "h"), (MINUTE, MINUTE, "m")):
         if low >= start:
-            return f"≥{_down(low, size)}{unit}"
+            return f"≥{_down(low, size):g}{unit}"
     return DASH
 
 
@@ -47,9 +47,9 @@ def _range_short(low: float, high: float) -> str:
     size, unit, smaller, smaller_unit = _units_for(high)
     top, bottom = _up(high, size), _down(low, size)
     if bottom:
-        return f"{bottom}{_TO}{top}{unit}" if bottom < top else f"{top}{unit}"
-    part = _down(low, smaller)
-    return f"{part}{smaller_unit}{_TO}{top}{unit}" if part else f"<{top}{unit}"
+        return f"{bottom:g}{_TO}{top:g}{unit}" if bottom < top else f"{top:g}{unit}"
+    part = int(_down(low, smaller))
+    return f"{part}{smaller_unit}{_TO}{top:g}{unit}" if part else f"<{top:g}{unit}"
 
 
 def _units_for(high: float) -> tuple[int, str, int, str]:
@@ -58,15 +58,22 @@ def _units_for(high: float) -> tuple[int, str, int, str]:
     return (HOUR, "h", MINUTE, "m") if high <= 3 * DAY else (DAY, "d", HOUR, "h")
 
 
-def _down(seconds: float, size: int) -> int:
-    """Whole units, rounded down; minutes from ten on to fives."""
-    number = int(seconds // size)
-    return number - number % 5 if size == MINUTE and number >= 10 else number
+# Under ten, a whole hour or day is a large part of the number: there they are told in halves. Ten
+# minutes and more are told in fives.
 
 
-def _up(seconds: float, size: int) -> int:
+def _down(seconds: float, size: int) -> float:
+    number = math.floor(seconds / size)
+    if size == MINUTE:
+        return number - number % 5 if number >= 10 else number
+    return math.floor(seconds / size * 2) / 2 if 1 <= number < 10 else number
+
+
+def _up(seconds: float, size: int) -> float:
     number = math.ceil(seconds / size)
-    return number + -number % 5 if size == MINUTE and number > 10 else number
+    if size == MINUTE:
+        return number + -number % 5 if number > 10 else number
+    return math.ceil(seconds / size * 2) / 2 if number <= 10 else number
 
 
 # What remains, in words ------------------------------------------------------------------------

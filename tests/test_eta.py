@@ -29,7 +29,7 @@ def dashed(text: str) -> str:
         (6 * HOUR, 9 * HOUR, "6-9h", "6-9 h"),
         (6.2 * HOUR, 8.6 * HOUR, "6-9h", "6-9 h"),
         (3 * HOUR, 5 * HOUR, "3-5h", "3-5 h"),
-        (95 * MINUTE, 130 * MINUTE, "1-3h", "1 h 35 - 2 h 10 min"),
+        (95 * MINUTE, 130 * MINUTE, "1.5-2.5h", "1 h 35 - 2 h 10 min"),
         (55 * MINUTE, 100 * MINUTE, "55m-2h", "55 min - 1 h 40 min"),
         (37 * MINUTE, 48 * MINUTE, "35-50m", "35-50 min"),
         (91 * MINUTE, 95 * MINUTE, "90-95m", "1 h 30 - 1 h 35 min"),
@@ -45,8 +45,12 @@ def dashed(text: str) -> str:
         (18 * HOUR, 26 * HOUR, "18-26h", "18-26 h"),
         (18.4 * HOUR, 26.2 * HOUR, "18-27h", "18 h - 26 h 30 min"),
         (2 * DAY, 5 * DAY, "2-5d", "2-5 d"),
+        (55 * MINUTE, 9.2 * HOUR, "55m-9.5h", "55 min - 9 h 30 min"),
+        (90.2 * MINUTE, 185.2 * MINUTE, "1.5-3.5h", "1 h 30 - 3 h 10 min"),
+        (9.2 * HOUR, 9.8 * HOUR, "9-10h", "9-10 h"),
+        (23.7 * HOUR, 9.4 * DAY, "23h-9.5d", "23 h 30 min - 10 d"),
         (23 * HOUR, 13.5 * DAY, "23h-14d", "23 h - 14 d"),
-        (60 * HOUR, 80 * HOUR, "2-4d", "2 d 12 - 3 d 12 h"),
+        (60 * HOUR, 80 * HOUR, "2.5-3.5d", "2 d 12 - 3 d 12 h"),
         (10 * DAY, 20 * DAY, "≥10d", "≥ 10 d"),
         (10 * DAY, math.inf, "≥10d", "≥ 10 d"),
         (10 * DAY, math.nan, "≥10d", "≥ 10 d"),
@@ -64,7 +68,7 @@ def test_what_remains(low: float, high: float, short: str, long: str) -> None:
     ("low", "short", "long"),
     [
         (4 * HOUR, "≥4h", "≥ 4 h"),
-        (4.9 * HOUR, "≥4h", "≥ 4 h 50 min"),
+        (4.9 * HOUR, "≥4.5h", "≥ 4 h 50 min"),
         (119 * MINUTE, "≥115m", "≥ 1 h 55 min"),
         (71.9 * HOUR, "≥71h", "≥ 2 d 18 h"),
         (3 * DAY, "≥3d", "≥ 3 d"),
@@ -84,7 +88,7 @@ def test_it_is_never_cut_never_negative_and_never_nought(
     low: float, high: float, at_least: bool
 ) -> None:
     short, long = (f(low, high, at_least=at_least) for f in (eta_short, eta_long))
-    assert 1 <= len(short) <= 7
+    assert 1 <= len(short) <= 8
     assert 1 <= len(long) <= 22
     assert not re.search(r"-|\b0|nan|inf", short + long)
 
@@ -94,13 +98,13 @@ def ends(text: str) -> tuple[float, float]:
     units = {"m": MINUTE, "h": HOUR, "d": DAY, "w": 7 * DAY}
     if text == "—":
         return (0, math.inf)
-    found = re.fullmatch(r"([<>≥]?)(?:(\d+)([mhd]?)-)?(\d+)([mhdw])", dashed(text))
+    found = re.fullmatch(r"([<>≥]?)(?:([\d.]+)([mhd]?)-)?([\d.]+)([mhdw])", dashed(text))
     assert found, text
     sign, low, low_unit, high, unit = found.groups()
-    top = int(high) * units[unit]
+    top = float(high) * units[unit]
     if sign:
         return (0, top) if sign == "<" else (top, math.inf)
-    return (int(low) * units[low_unit or unit] if low else top), top
+    return (float(low) * units[low_unit or unit] if low else top), top
 
 
 @given(SECONDS, SECONDS)

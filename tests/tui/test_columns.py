@@ -79,8 +79,8 @@ def test_an_eta_is_a_range(low: float, high: float, at_least: bool, text: str) -
 @given(st.floats(0, 1000), st.floats(0, 1000), st.booleans())
 def test_an_eta_is_never_cut(low: float, high: float, at_least: bool) -> None:
     job = view(forecast=forecast(min(low, high), max(low, high), at_least=at_least))
-    assert len(cell("eta", job)) <= 7
-    assert len(cell("eta", job, PLAIN)) <= 7
+    assert len(cell("eta", job)) <= 8
+    assert len(cell("eta", job, PLAIN)) <= 8
 
 
 @pytest.mark.parametrize(
