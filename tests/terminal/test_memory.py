@@ -1,0 +1,177 @@
+"""What the program remembers from one run to the next, in a real terminal."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from slurper_tui.api.models import Job, parse
+from slurper_tui.monitor.history.opening import open_store
+from slurper_tui.monitor.recorded import Recorded, Remembered
+from slurper_tui.monitor.view import Counts, JobKey
+from slurper_tui.simulate import Fault, Kind, SimulatedAccount
+from slurper_tui.simulated.wire import job_json
+from tests.server import LoopbackServer, serve
+from tests.terminal.pty_program import PATIENCE, PROGRAM, PtyProgram, environment
+
+FILE = Path(".local/state/slurper-tui/history.sqlite3")
+
+
+@pytest.fixture
+def account() -> SimulatedAccount:
+    return SimulatedAccount(jobs=8)
+
+
+@pytest.fixture
+def server(account: SimulatedAccount) -> Iterator[LoopbackServer]:
+    with serve(account) as running:
+        yield running
+
+
+@pytest.fixture
+def environ(server: LoopbackServer, tmp_path: Path) -> dict[str, str]:
+    return environment(tmp_path, **server.environment())
+
+
+def remember(home: Path, server: LoopbackServer, ago: float) -> None:
+    """Let an earlier run have looked at everything so many seconds ago."""
+    account, then = server.accounts[0], time.time() - ago
+    file = home / FILE
+    file.parent.mkdir(parents=True)
+    store = open_store(file, server.url)
+    jobs, samples = [], []
+    for course in account.jobs():
+        counters = course.counters(then)
+        counts = Counts(counters.objects, counters.transferred, counters.skipped, counters.failed)
+        key = JobKey(account.account_id, course.plan.id)
+        over = course.finished(then) is not None
+        jobs.append(
+            Remembered(account.account_id, parse(Job, job_json(course, then)), closed=over)
+        )
+        samples.append((key, Recorded(then, counts, course.status(then))))
+    store.write(jobs, samples)
+    store.close()
+
+
+def history(environ: dict[str, str]) -> list[dict[str, object]]:
+    """What `history --json` prints."""
+    words = [PROGRAM, "history", "--json"]
+    done = subprocess.run(words, env=environ, capture_output=True, timeout=PATIENCE, check=True)
+    told: list[dict[str, object]] = json.loads(done.stdout)
+    return told
+
+
+@pytest.mark.parametrize("kind", [Kind.HANG, Kind.RESET, Kind.HTML])
+def test_remembered_jobs_stand_before_any_answer_and_turn_live(
+    environ: dict[str, str], server: LoopbackServer, tmp_path: Path, kind: Kind
+) -> None:
+    remember(tmp_path, server, 300.0)
+    server.accounts[0].faults.add(Fault(kind, status=502))
+    with PtyProgram([PROGRAM, "--interval", "2"], environ, size=(120, 30)) as program:
+        program.see(" Age ")
+        program.see(" 5m")
+        assert "photos-prod" in program.text
+        server.accounts[0].faults.clear()
+        server.kill()
+        server.restart()
+        program.type("R")
+        program.see_no(" Age ")
+        program.type("q")
+        assert program.ended() == 0
+        program.assert_as_found()
+
+
+def test_refused_credentials_leave_the_screen_with_its_remembered_jobs(
+    environ: dict[str, str], server: LoopbackServer, tmp_path: Path
+) -> None:
+    remember(tmp_path, server, 300.0)
+    server.accounts[0].faults.add(Fault(status=401, code=10000, message="Authentication error"))
+    with PtyProgram([PROGRAM], environ) as program:
+        assert program.ended() == 3
+        program.assert_as_found()
+        assert "rejects these credentials" in program.text
+        assert b"Traceback" not in program.raw
+
+
+def test_after_an_absence_one_panel_tells_and_any_key_closes_it(
+    environ: dict[str, str], server: LoopbackServer, tmp_path: Path
+) -> None:
+    remember(tmp_path, server, 1500.0)
+    with PtyProgram([PROGRAM], environ, size=(100, 40)) as program:
+        program.see("25 min")
+        program.see("unobserved")
+        program.type("x")
+        program.see_no("unobserved")
+        program.type("d")
+        program.see("unobserved")
+        program.type("\x03")
+        assert program.ended() == 0
+        program.assert_as_found()
+
+
+def test_after_a_short_absence_there_is_no_panel(
+    environ: dict[str, str], server: LoopbackServer, tmp_path: Path
+) -> None:
+    remember(tmp_path, server, 400.0)
+    with PtyProgram([PROGRAM, "--interval", "2"], environ, size=(100, 40)) as program:
+        program.see_no(" Age ")
+        program.see("412k/412k")
+        assert "unobserved" not in program.text
+        program.type("q")
+        assert program.ended() == 0
+
+
+def test_a_killed_program_loses_nothing_that_it_was_told(
+    environ: dict[str, str], server: LoopbackServer
+) -> None:
+    with PtyProgram([PROGRAM, "--interval", "2"], environ, size=(120, 30)) as program:
+        program.see("412k/412k")
+        program.wait_for(lambda: len(history(environ)) >= 12, "two rounds of samples")
+        program.process.send_signal(signal.SIGKILL)
+        program.process.wait(PATIENCE)
+    kept = history(environ)
+    assert len(kept) >= 12
+    assert {row["accountId"] for row in kept} == {server.accounts[0].account_id}
+
+
+def test_without_a_history_nothing_is_written_and_that_is_no_trouble(
+    environ: dict[str, str], tmp_path: Path
+) -> None:
+    with PtyProgram([PROGRAM, "--no-history"], environ, size=(120, 30)) as program:
+        program.see("412k/412k")
+        assert "history" not in program.text
+        program.type("q")
+        assert program.ended() == 0
+    assert not (tmp_path / FILE).exists()
+
+
+def test_a_history_that_cannot_be_kept_is_said_and_the_jobs_are_shown(
+    environ: dict[str, str], tmp_path: Path
+) -> None:
+    (tmp_path / ".local").write_text("a file where a folder should be")
+    with PtyProgram([PROGRAM], environ, size=(140, 30)) as program:
+        program.see("412k/412k")
+        program.see("history off")
+        program.type("!")
+        program.see("history")
+        program.type("qq")
+        assert program.ended() == 0
+
+
+def test_two_programs_at_once_both_go_on(environ: dict[str, str]) -> None:
+    with PtyProgram([PROGRAM], environ, size=(140, 30)) as first:
+        first.see("412k/412k")
+        with PtyProgram([PROGRAM], environ, size=(140, 30)) as second:
+            second.see("412k/412k")
+            second.see("history shared")
+            assert "history" not in first.text
+            second.type("q")
+            assert second.ended() == 0
+        first.type("q")
+        assert first.ended() == 0
