@@ -19,6 +19,8 @@ _HARDLY = 60.0
 
 def head_words(digest: Digest) -> str:
     """For how long, and since when: `Away 14 h 20 min, since Mon 18:00`."""
+    if digest.until <= digest.since:
+        return "There is no earlier look to compare with"
     long = fmt.duration(digest.until - digest.since)
     since = f"since {digest.calendar.full(digest.since)}"
     return f"Away {long}, {since}" if _away(digest) else f"The last {long}, {since}"
@@ -34,13 +36,11 @@ def _away(digest: Digest) -> bool:
 
 def unobserved_words(digest: Digest) -> list[str]:
     """When nobody looked: `unobserved: Mon 18:00` to `Tue 08:20`, a dash between them."""
-    if not digest.unobserved:
-        return []
-    shown = digest.unobserved[-_TOLD_SINGLY:]
-    ranges = [digest.calendar.range(span.since, span.until) for span in shown]
-    more = len(digest.unobserved) - len(shown)
-    told = ", ".join([f"{more} times before", *ranges] if more else ranges)
-    return [f"unobserved: {told}"]
+    ranges = [digest.calendar.range(span.since, span.until) for span in digest.unobserved]
+    if len(ranges) <= _TOLD_SINGLY:
+        return [f"unobserved: {', '.join(ranges)}"] if ranges else []
+    total = fmt.duration(sum(span.seconds for span in digest.unobserved))
+    return [f"unobserved {len(ranges)} times, {total} in all, last {ranges[-1]}"]
 
 
 def moved_words(job: JobDigest) -> str:
@@ -54,7 +54,8 @@ def moved_words(job: JobDigest) -> str:
     if any(event.kind is Kind.RESTARTED for event in job.events):
         return "counted anew"
     if job.before is not None and job.before.at >= job.after.at:
-        return "not seen since" if job.view.as_of != job.after.at else "first seen"
+        absent = job.view.gone or job.view.stale or job.view.remembered
+        return "not seen since" if absent else "first seen"
     return "moved: unknown"
 
 
