@@ -27,7 +27,7 @@ from slurper_tui.monitor.happenings import (
 )
 from slurper_tui.monitor.moment import Moment
 from slurper_tui.monitor.recorded import Recorded
-from slurper_tui.monitor.spans import Seen, Span, observed_seconds, spans, unobserved
+from slurper_tui.monitor.spans import Seen, Span, seen_seconds, spans, unobserved
 from slurper_tui.monitor.todo import rank, todo
 from slurper_tui.monitor.view import Counts, Forecast, JobView, Verdict
 
@@ -154,7 +154,7 @@ def _job_digest(
     before = _before(seen, since) if created is None else Recorded(created, _NOTHING, None)
     begun = since if created is None else created
     ended = calendar.now if view.live or after is None else max(begun, after.at)
-    events = _events(view, seen, since, calendar)
+    events, divided = _events(view, seen, since, calendar), spans(seen, begun, ended)
     moved, failed, seconds = _difference(before, after, events)
     return JobDigest(
         view,
@@ -163,10 +163,10 @@ def _job_digest(
         moved,
         moved / seconds if moved is not None and seconds > 0 else None,
         view.verdict if view.ended else None,
-        observed_seconds(seen, begun, ended),
+        seen_seconds(divided),
         created,
         failed,
-        tuple(sorted((*events, *_seen_as(seen, begun, ended, calendar)), key=_since)),
+        tuple(sorted((*events, *_worth_telling(divided, calendar)), key=_since)),
         todo(view, seen, calendar),
     )
 
@@ -213,7 +213,8 @@ def _events(
     place = max(0, bisect_right(samples, since, key=_at) - 1)
     compared = samples[place:]
     ended_at = parse_time(view.job.finished_at) if view.ended else None
-    then = _forecast_then(view, samples[: place + 1], since) if view.live else None
+    told = view.live and view.forecast is not None
+    then = _forecast_then(view, samples[: place + 1], since) if told else None
     return (
         *status_changes(compared, ended_at, calendar),
         *restarts(compared, calendar),
@@ -221,12 +222,8 @@ def _events(
     )
 
 
-def _seen_as(
-    samples: tuple[Recorded, ...], begun: float, ended: float, calendar: Calendar
-) -> Iterator[Event]:
-    """The spans worth telling."""
-    seen = spans(samples, begun, ended)
-    told = (s for s in seen if s.kind is not Seen.UNOBSERVED or s.seconds >= WORTH_TELLING)
+def _worth_telling(divided: Sequence[Span], calendar: Calendar) -> Iterator[Event]:
+    told = (s for s in divided if s.kind is not Seen.UNOBSERVED or s.seconds >= WORTH_TELLING)
     return span_events(tuple(told), calendar)
 
 

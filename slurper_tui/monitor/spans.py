@@ -7,10 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from enum import StrEnum
-from itertools import pairwise
+from itertools import groupby, pairwise
 
 import msgspec
-from msgspec.structs import replace
 
 from slurper_tui.monitor.recorded import Recorded
 
@@ -46,18 +45,26 @@ def spans(samples: Sequence[Recorded], since: float, until: float) -> tuple[Span
     What a sample told holds until the next one, unless nobody looked in between. Before the first
     and behind the last sample, nobody did. A stall begins with the counters' last move.
     """
-    pieces = [*_between(_stalled_from_the_start(samples))]
-    edges = [Span(Seen.UNOBSERVED, since, samples[0].at if samples else until)]
-    if samples:
-        edges.append(Span(Seen.UNOBSERVED, samples[-1].at, until))
-    ordered = [edges[0], *pieces, *edges[1:]]
-    return tuple(_merged(_clipped(ordered, since, until)))
+    if not samples:
+        return (Span(Seen.UNOBSERVED, since, until),) if since < until else ()
+    first, last = samples[0].at, samples[-1].at
+    seen = zip(pairwise(samples), _stalls(samples), strict=False)
+    pieces = (
+        (Seen.UNOBSERVED, since, first),
+        *((_kind(a, b, stalled), a.at, b.at) for (a, b), stalled in seen),
+        (Seen.UNOBSERVED, last, until),
+    )
+    return tuple(_merged(pieces, since, until))
 
 
 def observed_seconds(samples: Sequence[Recorded], since: float, until: float) -> float:
     """How much of the time from `since` to `until` somebody was looking."""
-    seen = spans(samples, since, until)
-    return sum((span.seconds for span in seen if span.kind is not Seen.UNOBSERVED), 0.0)
+    return seen_seconds(spans(samples, since, until))
+
+
+def seen_seconds(divided: Iterable[Span]) -> float:
+    """How much of some spans somebody was looking."""
+    return sum((span.seconds for span in divided if span.kind is not Seen.UNOBSERVED), 0.0)
 
 
 def unobserved(
@@ -106,45 +113,35 @@ def _watched(samples: Sequence[Recorded]) -> Iterator[tuple[float, float]]:
         yield begun, last
 
 
-def _between(samples: Sequence[Recorded]) -> Iterator[Span]:
-    for before, after in pairwise(samples):
-        kind = Seen.UNOBSERVED if after.after_gap else _kind(before)
-        yield Span(kind, before.at, after.at)
-
-
-def _kind(sample: Recorded) -> Seen:
-    if sample.status == "paused":
+def _kind(before: Recorded, after: Recorded, stalled: bool) -> Seen:
+    """What the time between two samples was seen to be."""
+    if after.after_gap:
+        return Seen.UNOBSERVED
+    if before.status == "paused":
         return Seen.PAUSED
-    return Seen.STALLED if sample.stalled and sample.status == "running" else Seen.WATCHED
+    return Seen.STALLED if stalled and before.status == "running" else Seen.WATCHED
 
 
-def _stalled_from_the_start(samples: Sequence[Recorded]) -> list[Recorded]:
-    """Mark those samples too that led up to a stall: no counter moved after them."""
-    marked = list(samples)
-    for place in range(len(marked) - 2, -1, -1):
-        before, after = marked[place], marked[place + 1]
-        still = before.counts == after.counts and before.status == after.status
-        if after.stalled and still and not after.after_gap:
-            marked[place] = replace(before, stalled=True)
-    return marked
+def _stalls(samples: Sequence[Recorded]) -> list[bool]:
+    """Which samples belong to a stall: those too that led up to it, for no counter moved since."""
+    stalled = [sample.stalled for sample in samples]
+    for place in range(len(samples) - 2, -1, -1):
+        before, after = samples[place], samples[place + 1]
+        if stalled[place + 1] and not after.after_gap:
+            still = before.counts == after.counts and before.status == after.status
+            stalled[place] = stalled[place] or still
+    return stalled
 
 
-def _clipped(pieces: Iterable[Span], since: float, until: float) -> Iterator[Span]:
-    for piece in pieces:
-        begun, ended = max(since, piece.since), min(until, piece.until)
-        if begun < ended:
-            yield Span(piece.kind, begun, ended)
+def _merged(
+    pieces: Iterable[tuple[Seen, float, float]], since: float, until: float
+) -> Iterator[Span]:
+    """Cut the pieces at both ends, and make one of neighbours that are alike."""
+    cut = ((kind, max(since, a), min(until, b)) for kind, a, b in pieces)
+    for kind, alike in groupby((piece for piece in cut if piece[1] < piece[2]), key=_first):
+        whole = [*alike]
+        yield Span(kind, whole[0][1], whole[-1][2])
 
 
-def _merged(pieces: Iterable[Span]) -> Iterator[Span]:
-    """Make one of neighbours that are alike."""
-    last: Span | None = None
-    for piece in pieces:
-        if last is not None and last.kind is piece.kind:
-            last = replace(last, until=piece.until)
-            continue
-        if last is not None:
-            yield last
-        last = piece
-    if last is not None:
-        yield last
+def _first(piece: _Piece) -> Seen:
+    return piece[0]

@@ -17,6 +17,11 @@ from slurper_tui.tui.notices import wrap_words
 SCROLLING = frozenset({"down", "j", "up", "k", "pagedown", "pageup"})
 """Keys that scroll a panel that does not fit; any other key closes it."""
 
+HOW_TO_CLOSE = "any key closes"
+HOW_TO_SCROLL = "↓ scrolls, others close"
+AIRY_JOBS = 3
+"""Up to so many jobs have an empty line between them."""
+
 ONE_LINE = 60
 """Cells from which on a job, and what moved, stand in one line."""
 
@@ -32,8 +37,15 @@ class DigestDialog(Dialog):
         self._digest = digest
 
     def page_lines(self, width: int) -> Iterator[Line]:
-        """Tell the digest."""
-        yield from digest_lines(self._digest, self.look, width)
+        """Tell the digest, and which keys scroll it where it does not fit."""
+        lines = [*digest_lines(self._digest, self.look, width)]
+        if len(lines) > self._room():
+            lines[0] = _head(self._digest, self.look, width, HOW_TO_SCROLL)[0]
+        yield from lines
+
+    def _room(self) -> int:
+        """How many lines the stylesheet leaves a page, without its padding."""
+        return min(self.size.height - 2, self.size.height * 9 // 10) - 2
 
     def on_key(self, event: Key) -> None:
         """Close, unless the key scrolls what does not fit."""
@@ -48,12 +60,11 @@ class DigestDialog(Dialog):
 
 def digest_lines(digest: Digest, look: Look, width: int) -> Iterator[Line]:
     """Give the panel's lines for so many cells: for how long, each job, what is to be done."""
-    title: Line = (Piece(_clean(words.head_words(digest), look), "strong"),)
-    yield from _wrapped_title(title, width)
+    yield from _head(digest, look, width, HOW_TO_CLOSE)
     for said in words.unobserved_words(digest):
         yield from _text(said, look, width, "muted")
     for number, job in enumerate(digest.jobs):
-        if number == 0 or _has_more(job, digest) or _has_more(digest.jobs[number - 1], digest):
+        if number == 0 or len(digest.jobs) <= AIRY_JOBS:
             yield ()
         yield from _job(job, digest, look, width)
     if said := words.quiet_words(digest):
@@ -63,17 +74,12 @@ def digest_lines(digest: Digest, look: Look, width: int) -> Iterator[Line]:
     yield from _todo(digest, look, width)
 
 
-def _wrapped_title(title: Line, width: int) -> Iterator[Line]:
-    hint: Line = (Piece("any key closes", "faint"),)
-    line = spread(title, hint, width)
-    if width_of(title) <= width:
-        yield line
-    else:
-        yield from ((Piece(part, "strong"),) for part in wrap_words(title[0].text, width))
-
-
-def _has_more(job: JobDigest, digest: Digest) -> bool:
-    return bool(words.job_words(job, digest))
+def _head(digest: Digest, look: Look, width: int, keys: str) -> tuple[Line, ...]:
+    """For how long, and beside it which keys there are, if there is room."""
+    parts = wrap_words(_clean(words.head_words(digest), look), width)
+    hint: Line = (Piece(look.glyphs.say(keys), "faint"),)
+    first = spread((Piece(parts[0], "strong"),), hint, width)
+    return (first, *((Piece(part, "strong"),) for part in parts[1:]))
 
 
 def _job(job: JobDigest, digest: Digest, look: Look, width: int) -> Iterator[Line]:

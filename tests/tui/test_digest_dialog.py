@@ -11,7 +11,7 @@ from textual.pilot import Pilot
 from slurper_tui.monitor.digest import Digest, make_digest
 from slurper_tui.tui.app import SlurperApp
 from slurper_tui.tui.dialogs import Page
-from slurper_tui.tui.digest_dialog import DigestDialog, digest_lines
+from slurper_tui.tui.digest_dialog import HOW_TO_CLOSE, HOW_TO_SCROLL, DigestDialog, digest_lines
 from slurper_tui.tui.glyphs import Glyphs, Look
 from slurper_tui.tui.lines import text_of, width_of
 from slurper_tui.tui.options import ScreenOptions
@@ -128,7 +128,7 @@ async def test_the_key_that_closes_it_does_nothing_else() -> None:
 
 
 async def test_a_panel_that_does_not_fit_is_scrolled_and_any_other_key_closes_it() -> None:
-    async with opened(an_eventful_night()) as pilot:
+    async with opened(an_eventful_night(), (80, 18)) as pilot:
         page = pilot.app.screen.query_one(Page)
         for key, at in (
             ("down", 1),
@@ -145,6 +145,13 @@ async def test_a_panel_that_does_not_fit_is_scrolled_and_any_other_key_closes_it
         await pilot.pause()
         assert not is_open(pilot.app)
         assert pilot.app.return_code is None
+
+
+async def test_it_says_which_keys_there_are() -> None:
+    for digest, hint in ((a_quiet_night(), HOW_TO_CLOSE), (an_eventful_night(), HOW_TO_SCROLL)):
+        async with opened(digest) as pilot:
+            strips = pilot.app.screen._compositor.render_strips()
+            assert any(hint in strip.text for strip in strips)
 
 
 async def test_two_keys_at_once_close_it_once() -> None:
