@@ -113,8 +113,9 @@ class Prior(msgspec.Struct, frozen=True):
 
 
 def _one(bank: Bank, place: int, idle: float, prior: Prior | None) -> float:
-    fade = math.exp(-idle / HORIZONS[place])
-    total, weight = bank.totals[place] * fade, bank.weights[place] * fade + 1 - fade
+    faded = -math.expm1(-idle / HORIZONS[place])
+    total = bank.totals[place] * (1 - faded)
+    weight = bank.weights[place] * (1 - faded) + faded
     if prior is not None:
         older = (1 - weight) * -math.expm1(-prior.seconds / HORIZONS[place]) * prior.trust
         total, weight = total + older * prior.rate, weight + older
