@@ -133,9 +133,11 @@ def _stalls(samples: Sequence[Recorded]) -> list[bool]:
     return stalled
 
 
-def _merged(
-    pieces: Iterable[tuple[Seen, float, float]], since: float, until: float
-) -> Iterator[Span]:
+_Piece = tuple[Seen, float, float]
+"""A span that may have no length."""
+
+
+def _merged(pieces: Iterable[_Piece], since: float, until: float) -> Iterator[Span]:
     """Cut the pieces at both ends, and make one of neighbours that are alike."""
     cut = ((kind, max(since, a), min(until, b)) for kind, a, b in pieces)
     for kind, alike in groupby((piece for piece in cut if piece[1] < piece[2]), key=_first):
