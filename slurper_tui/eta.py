@@ -34,7 +34,7 @@ def eta_short(low_seconds: float, high_seconds: float, *, at_least: bool = False
 
 
 def _least_short(low: float) -> str:
-    for start, size, unit in ((3 * DAY, DAY, "d"), (2 * HOUR, HOUR, "h"), (MINUTE, MINUTE, "m")):
+    for start, size, unit in ((3 * DAY, DAY, "d"), (1.5 * HOUR, HOUR, "h"), (MINUTE, MINUTE, "m")):
         if low >= start:
             return f"≥{_down(low, size):g}{unit}"
     return DASH

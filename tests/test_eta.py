@@ -69,7 +69,8 @@ def test_what_remains(low: float, high: float, short: str, long: str) -> None:
     [
         (4 * HOUR, "≥4h", "≥ 4 h"),
         (4.9 * HOUR, "≥4.5h", "≥ 4 h 50 min"),
-        (119 * MINUTE, "≥115m", "≥ 1 h 55 min"),
+        (119 * MINUTE, "≥1.5h", "≥ 1 h 55 min"),
+        (89 * MINUTE, "≥85m", "≥ 1 h 25 min"),
         (71.9 * HOUR, "≥71h", "≥ 2 d 18 h"),
         (3 * DAY, "≥3d", "≥ 3 d"),
         (60, "≥1m", "≥ 1 min"),

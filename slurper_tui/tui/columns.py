@@ -255,13 +255,13 @@ def _name_value(view: JobView) -> str:
 COLUMNS: tuple[Column, ...] = (
     Column("status", "Status", 12, _status, lambda v: v.word),
     Column("account", "Account", 9, _account, lambda v: v.account_id, 6),
-    Column("migration", "Migration", 20, migration, _name_value, flexible=True),
+    Column("migration", "Migration", 21, migration, _name_value, flexible=True),
     Column("done", "Done", 12, _done, lambda v: v.counts.done, 5, right=True, descending=True),
     Column("bar", "", 6, _bar, lambda v: v.percent, 2),
     Column("percent", "%", 4, _percent, lambda v: v.percent, right=True, gap=1, descending=True),
     Column("failed", "Fail", 5, _failed, lambda v: v.counts.failed, 4, right=True, descending=True),
     Column("rate", "/s", 4, _rate, shown_rate, 3, right=True, descending=True),
-    Column("eta", "ETA", 8, _eta, _eta_value, 7, right=True),
+    Column("eta", "ETA", 8, _eta, _eta_value, 7, right=True, gap=1),
     Column("age", "Age", 4, _age, lambda v: v.as_of, 8, right=True),
 )
 
