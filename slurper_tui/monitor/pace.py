@@ -15,7 +15,7 @@ import math
 import msgspec
 from msgspec.structs import replace
 
-from slurper_tui.monitor.rates import HORIZONS, SHORTEST, Bank, Prior, banked, rate_over
+from slurper_tui.monitor.rates import HORIZONS, NOTHING, SHORTEST, Bank, Prior, banked, rate_over
 from slurper_tui.monitor.view import Counts
 
 SKIP_SECONDS = 180.0
@@ -49,7 +49,7 @@ class Run(msgspec.Struct, frozen=True):
 
     kind: int = 0
     since: float = 0.0
-    bank: Bank = Bank()
+    bank: Bank = NOTHING
     longest: tuple[float, ...] = (0.0, 0.0, 0.0)
 
 
@@ -64,7 +64,7 @@ class Pace(msgspec.Struct, frozen=True):
     counts: Counts | None = None
     at: float = 0.0
     measured: bool = False
-    bank: Bank = Bank()
+    bank: Bank = NOTHING
     skipping: Run = Run()
     level: Run = Run()
     changes: int = 0
@@ -137,7 +137,7 @@ def _continued(pace: Pace, run: Run, kind: int, span: float, moved: int, whole: 
         return replace(run, bank=whole if same else banked(run.bank, span, moved))
     longest = list(run.longest)
     longest[run.kind] = max(longest[run.kind], pace.at - run.since)
-    return Run(kind, pace.at, banked(Bank(), span, moved), tuple(longest))
+    return Run(kind, pace.at, banked(NOTHING, span, moved), tuple(longest))
 
 
 def _level(bank: Bank, typical: float) -> int:

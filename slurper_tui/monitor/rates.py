@@ -74,6 +74,10 @@ class Bank(msgspec.Struct, frozen=True):
     spans: int = 0
 
 
+NOTHING = Bank()
+"""What nothing adds up to: one value, so that banks may be told to be the very same."""
+
+
 def banked(bank: Bank, span: float, moved: float) -> Bank:
     """Add a span of seconds in which so many objects, more than none, moved."""
     rate = moved / span
