@@ -141,7 +141,7 @@ def test_progress_in_words() -> None:
     ran = perform(account, "progress", records(account)[0]["id"])
     names = [line.split()[0] for line in ran.out]
     assert names[:4] == ["id", "account", "status", "phase"]
-    assert {"transferred", "skipped", "failed", "remaining"} <= set(names)
+    assert {"transferred", "skipped", "failed", "remaining", "eta", "finish"} <= set(names)
 
 
 def test_no_job_and_several_are_exit_2() -> None:

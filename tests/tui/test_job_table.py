@@ -1,0 +1,47 @@
+from __future__ import annotations
+
+from msgspec.structs import replace
+
+from slurper_tui.monitor.view import Phase
+from slurper_tui.tui.job_table import JobTable
+from tests.tui.jobs import NOW, forecast, snapshot, view
+from tests.tui.test_app import Stage, staged
+
+SMALL = (80, 24)
+JOB = view(1, forecast=forecast(6, 9))
+
+
+def titles(stage: Stage) -> list[str]:
+    return stage.text.splitlines()[2].split()
+
+
+async def test_the_eta_has_its_column_for_as_long_as_a_job_runs() -> None:
+    async with staged(snapshot(view(1)), size=SMALL) as stage:
+        assert "ETA" not in titles(stage)
+        await stage.show(snapshot(JOB))
+        assert "ETA" in titles(stage)
+        await stage.show(snapshot(replace(JOB, forecast=None, phase=Phase.STALLED, rate=0.0)))
+        assert "ETA" in titles(stage)
+        await stage.show(snapshot(view(1, "completed", 1000)))
+        assert "ETA" not in titles(stage)
+
+
+async def test_a_remembered_job_is_dimmed_and_dated_until_it_is_confirmed() -> None:
+    old = [view(n, remembered=True, as_of=NOW - 7200) for n in range(3)]
+    async with staged(snapshot(*old), size=SMALL) as stage:
+        table = stage.app.main.query_one(JobTable)
+        assert [table.row_role(y) for y in (1, 2, 3)] == ["cursor", "stale", "stale"]
+        assert "Age" in titles(stage)
+        assert stage.text.count(" 2h") == 3
+        await stage.show(snapshot(old[0], *map(view, (1, 2))))
+        assert sorted(table.row_role(y) for y in (1, 2, 3)) == ["", "", "cursor"]
+        assert stage.text.count(" 2h") == 1
+        await stage.show(snapshot(*map(view, range(3)), taken_at=NOW + 5))
+        assert "Age" not in titles(stage)
+
+
+async def test_the_age_of_a_remembered_job_grows_with_the_polls() -> None:
+    old = view(1, remembered=True, as_of=NOW - 7200)
+    async with staged(snapshot(old), size=SMALL) as stage:
+        await stage.show(snapshot(old, taken_at=NOW + 3600))
+        assert " 3h" in stage.text
