@@ -45,9 +45,9 @@ class Contest:
 
     scores: dict[str, dict[str, list[Score]]] = field(default_factory=dict)
 
-    def figures(self, name: str, kinds: Sequence[str] = tuple(KINDS)) -> Figures:
-        """Sum up an estimator on some kinds of traces; each trace weighs the same."""
-        scores = [one for kind in kinds for one in self.scores[name][kind]]
+    def figures(self, name: str, kinds: Sequence[str] = ()) -> Figures:
+        """Sum up an estimator on some kinds of traces, or all; each trace weighs the same."""
+        scores = [one for kind in kinds or self.scores[name] for one in self.scores[name][kind]]
         return Figures(
             pooled(scores, lambda s: s.errors, 0.5),
             pooled(scores, lambda s: s.errors, 0.9),

@@ -19,7 +19,11 @@ LOST = 1
 
 def forecast() -> Iterator[Figure]:
     """Run the contest once, and give every figure of it that is bounded."""
-    contest = held()
+    yield from bounded(held())
+
+
+def bounded(contest: Contest) -> Iterator[Figure]:
+    """Give every figure of a contest that is bounded."""
     mine, best = contest.figures(OURS), contest.best_peer()
     beside = f"{best} {contest.figures(best).median:.2f}"
     times = "\N{MULTIPLICATION SIGN}"
