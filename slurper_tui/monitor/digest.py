@@ -153,8 +153,9 @@ def _job_digest(
     after, created = seen[-1] if seen else None, _created(view, since)
     before = _before(seen, since) if created is None else Recorded(created, _NOTHING, None)
     begun = since if created is None else created
-    ended = calendar.now if view.live or after is None else max(begun, after.at)
-    events, divided = _events(view, seen, since, calendar), spans(seen, begun, ended)
+    until = calendar.now if view.live or after is None else max(begun, after.at)
+    events, divided = _events(view, seen, since, calendar), spans(seen, begun, until)
+    ended = until if view.live else _ended(seen, until)
     moved, failed, seconds = _difference(before, after, events)
     return JobDigest(
         view,
@@ -166,9 +167,19 @@ def _job_digest(
         seen_seconds(divided),
         created,
         failed,
-        tuple(sorted((*events, *_worth_telling(divided, calendar)), key=_since)),
+        tuple(sorted((*events, *_worth_telling(divided, ended, calendar)), key=_since)),
         todo(view, seen, calendar),
     )
+
+
+def _ended(samples: Sequence[Recorded], until: float) -> float:
+    """When a job was first seen as it is in the end; from then on nobody need look."""
+    ended = until
+    for sample in reversed(samples):
+        if (sample.status, sample.counts) != (samples[-1].status, samples[-1].counts):
+            break
+        ended = sample.at
+    return ended
 
 
 def _at(sample: Recorded) -> float:
@@ -222,8 +233,14 @@ def _events(
     )
 
 
-def _worth_telling(divided: Sequence[Span], calendar: Calendar) -> Iterator[Event]:
-    told = (s for s in divided if s.kind is not Seen.UNOBSERVED or s.seconds >= WORTH_TELLING)
+def _worth_telling(divided: Sequence[Span], ended: float, calendar: Calendar) -> Iterator[Event]:
+    """The spans that say something: whoever has ended need not be looked at."""
+    told = (
+        span
+        for span in divided
+        if span.kind is not Seen.UNOBSERVED
+        or (span.seconds >= WORTH_TELLING and span.since < ended)
+    )
     return span_events(tuple(told), calendar)
 
 

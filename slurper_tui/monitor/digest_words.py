@@ -87,7 +87,7 @@ def _known(event: Event, job: JobDigest, digest: Digest) -> bool:
     """It is told elsewhere: in the head, with the verdict, or as a pause; or hardly was at all."""
     until = event.since if event.until is None else event.until
     if event.kind is Kind.UNOBSERVED:
-        return any(_about(span, event.since, until) for span in digest.unobserved)
+        return any(_within(span, event.since, until) for span in digest.unobserved)
     if event.kind in {Kind.PAUSED, Kind.STALLED}:
         return until - event.since < _HARDLY
     if event.kind is not Kind.STATUS:
@@ -99,8 +99,8 @@ def _known(event: Event, job: JobDigest, digest: Digest) -> bool:
     )
 
 
-def _about(span: Span, since: float, until: float) -> bool:
-    return abs(span.since - since) < WORTH_TELLING and abs(span.until - until) < WORTH_TELLING
+def _within(span: Span, since: float, until: float) -> bool:
+    return span.since - WORTH_TELLING < since and until < span.until + WORTH_TELLING
 
 
 def _summed(events: list[Event], calendar: Calendar) -> Iterator[str]:

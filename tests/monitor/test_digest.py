@@ -226,6 +226,15 @@ def test_when_all_has_ended_nobody_need_look() -> None:
     assert kinds(found.jobs[0]) == [Kind.STATUS]
 
 
+def test_behind_an_end_that_was_seen_nothing_is_unobserved() -> None:
+    end = (told(SINCE + 60, 1000, "completed"), told(NOW - 9, 1000, "completed", after_gap=True))
+    found = only(job((told(SINCE, 900), *end), finished=SINCE + 58))
+    assert kinds(found) == [Kind.STATUS]
+    assert found.observed_seconds == 60
+    watched = (told(SINCE, 900), told(NOW - 60, 1000, "completed"), told(NOW, 1000, "completed"))
+    assert only(job(watched, finished=NOW - 61)).observed_seconds == 14 * H
+
+
 def test_a_thousand_old_jobs_make_a_short_digest_of_what_matters() -> None:
     old = [
         job((told(SINCE - n, 1000, "completed"),), n, finished=SINCE - n) for n in range(1, 1000)

@@ -18,7 +18,7 @@ from slurper_tui.monitor.recorded import Recorded
 from slurper_tui.monitor.spans import Seen, Span
 from slurper_tui.monitor.view import Counts, JobView
 from tests.monitor.digests import HOUR, SINCE, a_quiet_night, an_eventful_night, job, night, told
-from tests.tui.jobs import NOW, view
+from tests.tui.jobs import NOW, iso, view
 
 
 def digest_of(*jobs: tuple[JobView, tuple[Recorded, ...]], since: float = SINCE) -> Digest:
@@ -123,6 +123,15 @@ def test_an_absence_of_this_job_alone_is_told_with_it() -> None:
     digest = digest_of(looked_at, failing)
     found = next(each for each in digest.jobs if each.view.job.id == "job0002")
     assert said(found, digest) == ["unobserved: Thu 19:26-Fri 09:46 (14 h 19 min)"]
+
+
+def test_what_is_a_part_of_the_common_absence_is_not_told_again() -> None:
+    created = job(2, (told(NOW - 20, 1000, 5, "running"), told(NOW, 1000, 9, "running")))
+    late = replace(created[0], job=replace(created[0].job, created_at=iso(NOW - 7200)))
+    digest = digest_of(job(1, night(1000, 100, 800)), (late, created[1]))
+    found = next(each for each in digest.jobs if each.view.job.id == "job0002")
+    assert [event.kind for event in found.events] == ["unobserved"]
+    assert said(found, digest) == ["created at 07:46"]
 
 
 def test_a_job_created_meanwhile_says_so() -> None:
