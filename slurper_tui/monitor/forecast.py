@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from slurper_tui.monitor.estimate import Estimate
 from slurper_tui.monitor.moment import Moment
 from slurper_tui.monitor.pace import planned
-from slurper_tui.monitor.rates import Bank, Prior, spread_over
+from slurper_tui.monitor.rates import HORIZONS, Bank, Prior, rate_over, spread_over
 from slurper_tui.monitor.view import Forecast, Phase
 
 FIRST_CHANGES = 3
@@ -24,6 +24,10 @@ FIRST_SECONDS = 60.0
 
 PRIOR_TRUST = 0.3
 """How much the time before the watch counts: it may have been paused, or listing, for a part."""
+
+PRIOR_SECONDS = 600.0
+PRIOR_STRICTNESS = 2.0
+"""After so long a watch, a mean that is twice what was watched counts for a third of that."""
 
 PRIOR_SPREAD = 0.02
 PRIOR_WEIGHT = 2.0
@@ -133,7 +137,20 @@ def _prior(estimate: Estimate, now: Moment, created_at: float | None) -> Prior |
     age = (now.wall - created_at) - (now.mono - first.at)
     if not age >= FIRST_SECONDS or not math.isfinite(age):
         return None
-    return Prior(first.counts.done / age, age, PRIOR_TRUST)
+    rate = first.counts.done / age
+    return Prior(rate, age, PRIOR_TRUST * _likeness(estimate.pace.bank, rate))
+
+
+def _likeness(bank: Bank, rate: float) -> float:
+    """How far a mean of the time before is borne out by what was watched, from 0 to 1.
+
+    Before the watch the job may have skipped, or been paused, for most of the time.
+    """
+    watched = rate_over(bank, HORIZONS[-1])
+    if watched <= 0:
+        return 1.0
+    ripe = min(1.0, bank.seconds / PRIOR_SECONDS)
+    return math.exp(-ripe * PRIOR_STRICTNESS * math.log(watched / rate) ** 2)
 
 
 def _stands(shown: Forecast, guess: Guess, now: Moment) -> bool:

@@ -25,11 +25,16 @@ LEVEL_SECONDS = 400.0
 LEVEL_FACTOR = 3.0
 """A speed must differ by such a factor, and for so long, to be another level."""
 
+LEVEL_HORIZON = 120.0
+LEVEL_SPANS = 20
+"""Over so many seconds and typical spans a speed is compared with the whole."""
+
 RUN_SPANS = 10
 """A run has at least so many changes."""
 
 RUN_LENGTHS = 3
-"""It lasts so many times as long as any of its kind did before."""
+RUN_PART = 0.03
+"""It lasts so many times as long as any of its kind before, and such a part of the whole."""
 
 NEAREST = 300.0
 NEAREST_SPANS = 6
@@ -142,17 +147,18 @@ def _continued(pace: Pace, run: Run, kind: int, span: float, moved: int, whole: 
 
 def _level(bank: Bank, typical: float) -> int:
     """Whether the last minutes were as fast as the whole (0), much slower (1) or faster (2)."""
-    lately, ever = rate_over(bank, max(300.0, 20 * typical)), rate_over(bank, HORIZONS[-1])
+    lately, ever = (
+        rate_over(bank, max(LEVEL_HORIZON, LEVEL_SPANS * typical)),
+        rate_over(bank, HORIZONS[-1]),
+    )
     return 1 if lately * LEVEL_FACTOR < ever else 2 if lately > ever * LEVEL_FACTOR else 0
 
 
 def _believed(run: Run, ran: float, seconds: float, whole: Bank) -> bool:
     """The run has lasted long enough to be what will last, and is unlike the rest."""
     lasted = ran - run.since
-    enough = run.bank.spans >= RUN_SPANS and lasted >= max(
-        seconds, RUN_LENGTHS * run.longest[run.kind]
-    )
-    if not enough:
+    wanted = max(seconds, RUN_LENGTHS * run.longest[run.kind], RUN_PART * whole.seconds)
+    if run.bank.spans < RUN_SPANS or lasted < wanted:
         return False
     alone, ever = rate_over(run.bank, HORIZONS[-1]), rate_over(whole, HORIZONS[-1])
     return not ever / 2 < alone < ever * 2

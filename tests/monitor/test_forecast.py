@@ -203,6 +203,12 @@ def test_a_job_first_seen_late_has_a_forecast_at_once() -> None:
     assert guess(last[1], created).point == pytest.approx(EPOCH + 10 * HOUR, rel=1e-6)
 
 
+def test_a_mean_that_the_watch_belies_is_left() -> None:
+    estimate = after(samples(10, 1200, 10**7 + 36_000, done=9_990_000))
+    alone = guess(estimate).point
+    assert guess(estimate, EPOCH - 10 * HOUR).point == pytest.approx(alone, abs=60)
+
+
 def test_a_creation_time_that_counters_fell_after_is_no_seed() -> None:
     estimate = after(
         [*samples(100, 600, done=10**6), Sample(605.0, Counts(10**9, 9, 0, 0), "running")]
