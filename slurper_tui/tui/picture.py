@@ -11,7 +11,7 @@ from slurper_tui.monitor.trace import Trace, Window
 from slurper_tui.tui.glyphs import Look
 from slurper_tui.tui.lines import Line, Piece
 from slurper_tui.tui.picture_axis import Label, axis, clock_labels
-from slurper_tui.tui.picture_columns import Columns, Seen, columns_for, seen_in
+from slurper_tui.tui.picture_columns import Columns, Seen, columns_for, ended_at, seen_in
 from slurper_tui.tui.picture_frame import (
     Cell,
     Ink,
@@ -29,7 +29,6 @@ HOURLY = 0.1
 """Objects per second; slower rates are told by the hour."""
 
 _ROUND = (1.0, 1.2, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0)
-_ENDED = ("completed", "aborted")
 
 
 def rate_picture(
@@ -111,13 +110,13 @@ def _title(trace: Trace, told: Sequence[str], look: Look, width: int, key: str) 
 
 
 def _times(trace: Trace, columns: Columns, look: Look) -> list[Label]:
-    ended = bool(trace.points) and trace.points[-1].status in _ENDED
-    last = columns.count - 1
-    now = Label(last, ("end" if ended else "now",), "muted", lean=1.0)
-    if not ended and trace.window in (Window.TEN_MINUTES, Window.HOUR):
-        ago = words.duration(trace.window.value)
-        half = words.duration(trace.window.value / 2)
-        labels = [Label(0, (f"{ago} ago",), lean=0.0), Label(last // 2, (f"{half} ago", half))]
-    else:
-        labels = list(clock_labels(columns, look.zone))
-    return [now, *labels]
+    last, ended = columns.count - 1, ended_at(trace.points)
+    labels = [Label(last, ("now",), "muted", lean=1.0)]
+    if ended is not None and columns.of(ended) >= 0:
+        labels.insert(0, Label(columns.of(ended), ("end",), "muted"))
+    if trace.window not in (Window.TEN_MINUTES, Window.HOUR):
+        return [*labels, *clock_labels(columns, look.zone)]
+    ago = words.duration(trace.window.value)
+    half = words.duration(trace.window.value / 2)
+    far = Label(0, (f"{ago} ago",), lean=0.0)
+    return [*labels, far, Label(last // 2, (f"{half} ago", half))]

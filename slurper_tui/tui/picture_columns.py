@@ -14,6 +14,8 @@ import msgspec
 from slurper_tui.monitor.recorded import Recorded
 from slurper_tui.monitor.trace import Span, Trace, Window, spans_of
 
+_ENDED = ("completed", "aborted")
+
 _TINY = 1e-6
 """Of a column; so exact are times as floating numbers."""
 
@@ -55,6 +57,16 @@ def _columns(trace: Trace, until: float, many: int) -> Columns:
         first = last - math.floor((until - trace.since) / seconds + _TINY) + 1
     first = min(first, last)
     return Columns(seconds, first, last - first + 1)
+
+
+def ended_at(points: Sequence[Recorded]) -> float | None:
+    """When the job was first seen to have ended, UTC seconds; None while it has not."""
+    ended = None
+    for point in reversed(points):
+        if point.status not in _ENDED:
+            break
+        ended = point.at
+    return ended
 
 
 class Seen(msgspec.Struct):

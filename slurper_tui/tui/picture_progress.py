@@ -7,11 +7,11 @@ from collections.abc import Iterator, Sequence
 from slurper_tui import format as words
 from slurper_tui.monitor.recorded import Recorded
 from slurper_tui.monitor.trace import Trace, spans_of
-from slurper_tui.monitor.view import Counts, Forecast
+from slurper_tui.monitor.view import Forecast
 from slurper_tui.tui.glyphs import Look
 from slurper_tui.tui.lines import Line, Piece
 from slurper_tui.tui.picture_axis import Label, axis, clock_labels, local, moment
-from slurper_tui.tui.picture_columns import Columns, columns_for
+from slurper_tui.tui.picture_columns import Columns, columns_for, ended_at
 from slurper_tui.tui.picture_frame import (
     NOTHING,
     Cell,
@@ -34,21 +34,21 @@ def progress_picture(
 ) -> tuple[Line, ...]:
     """Draw the share that is done against time in `height` rows, between a title and the times.
 
-    Solid is what was seen. Ahead of now, dense is what will be done even at the latest finish of
-    the forecast, light what will be done only at the earliest. now: UTC seconds. width: cells.
+    Solid is what was seen. Ahead of now it is light where the curve may pass, and dense when it
+    may arrive. now: UTC seconds; of a job that has ended, the end is told instead. width: cells.
     """
     width, height = max(1, width), max(1, height)
+    now = max(now, trace.until) if ended_at(trace.points) is None else trace.until
     ahead = _ahead(forecast, now)
-    columns = columns_for(trace, max(now, ahead.high if ahead else now), room_of(width))
-    ink, known = ink_of(look), _last_known(trace.points)
-    whole = known.objects if known and known.objects else 0
-    cells = _past(trace.points, columns, whole, height, ink)
-    scale = ("100 %", "0" if height > 1 else "")
-    if known and whole and ahead:
-        _draw_ahead(cells, columns, ahead, now, min(known.done or 0, whole) / whole, ink)
+    columns = columns_for(trace, ahead.high if ahead else now, room_of(width))
+    done, whole, ink = *_last_known(trace.points), ink_of(look)
+    cells = _past(trace.points, columns, whole or 0, height, ink)
+    scale = ("100 %", "0" if height > 1 else "") if done is not None and whole else ("", "")
+    if ahead and done is not None and whole:
+        _draw_ahead(cells, columns, ahead, now, min(done, whole) / whole, ink)
     return (
-        _title(known, ahead, look, breadth(columns.count, width)),
-        *rows_of(cells, scale if whole else ("", ""), width),
+        _title(done, whole, ahead, look, breadth(columns.count, width)),
+        *rows_of(cells, scale, width),
         beside_scale(axis(_times(trace, columns, ahead, now, look), room_of(width)), width),
     )
 
@@ -62,8 +62,11 @@ def _ahead(forecast: Forecast | None, now: float) -> Forecast | None:
     return Forecast(low, high, forecast.made_at, forecast.at_least) if high > now else None
 
 
-def _last_known(points: Sequence[Recorded]) -> Counts | None:
-    return next((p.counts for p in reversed(points) if p.counts.done is not None), None)
+def _last_known(points: Sequence[Recorded]) -> tuple[int | None, int | None]:
+    """Give the newest done and the newest total that are known, in objects."""
+    done = next((p.counts.done for p in reversed(points) if p.counts.done is not None), None)
+    totals = (p.counts.objects for p in reversed(points) if p.counts.objects is not None)
+    return done, next(totals, None)
 
 
 # What was seen ---------------------------------------------------------------------------------
@@ -134,27 +137,29 @@ def _reached(share: float, done: float, now: float, end: float) -> float:
 # Words -----------------------------------------------------------------------------------------
 
 
-def _title(known: Counts | None, ahead: Forecast | None, look: Look, width: int) -> Line:
+def _title(
+    done: int | None, whole: int | None, ahead: Forecast | None, look: Look, width: int
+) -> Line:
     say = look.glyphs.say
     name = ((Piece("progress", "muted"),),)
-    if known is None:
+    if done is None:
         return title_of(name, ((Piece("no count seen", "faint"),),), width)
-    more = "+" if ahead and ahead.at_least else ""
-    total = words.short_count(known.objects) + more
-    texts = (f"{words.short_count(known.done)} of {total} objects", f"of {total}")
+    total = words.short_count(whole) + ("+" if ahead and ahead.at_least else "")
+    texts = (f"{words.short_count(done)} of {total} objects", f"of {total}")
     return title_of(name, [(Piece(say(text), "muted"),) for text in texts], width)
 
 
 def _times(
     trace: Trace, columns: Columns, ahead: Forecast | None, now: float, look: Look
 ) -> list[Label]:
-    zone = look.zone
-    place = min(columns.of(now), columns.count - 1)
-    clock = f"{local(now, zone):%H:%M}"
-    labels = [Label(place, (f"now {clock}", "now"), "muted", lean=_lean(place, columns))]
+    zone, ended = look.zone, ended_at(trace.points)
+    at, word = (now, "now") if ended is None else (ended, "end")
+    place = max(0, min(columns.of(at), columns.count - 1))
+    texts = (f"{word} {local(at, zone):%H:%M}", word)
+    labels = [Label(place, texts, "muted", lean=_lean(place, columns))]
     if ahead:
-        texts = tuple(map(look.glyphs.say, _finish(ahead, now, look)))
-        labels.insert(0, Label(columns.count - 1, texts, "secondary", lean=1.0))
+        finish = tuple(map(look.glyphs.say, _finish(ahead, now, look)))
+        labels.insert(0, Label(columns.count - 1, finish, "secondary", lean=1.0))
     begun = moment(max(trace.since, columns.begins(0)), now, zone)
     labels.append(Label(0, (begun,), lean=0.0))
     return labels if ahead else [*labels, *clock_labels(columns, zone)]

@@ -140,10 +140,15 @@ def test_a_slow_job_is_told_by_the_hour() -> None:
     assert "60/h" in text(picture)[1]
 
 
-def test_an_ended_job_ends_its_picture() -> None:
-    points = [*an_hour()[:-1], replace(an_hour()[-1], status="completed")]
-    picture = text(rate_picture(replace(the_hour(), points=tuple(points)), LOOK, 34, 1))
-    assert picture[-1] == "          09:00        09:30  end"
+def test_the_end_of_a_job_has_its_place() -> None:
+    ended = [replace(p, status="completed") if p.at > NOW - 900 else p for p in an_hour()]
+    trace = trace_of(KEY, Window.HOUR, NOW, None, ended)
+    assert text(rate_picture(trace, LOOK, 60, 1))[-1] == (
+        "       1 h ago            30 min ago     end        now"
+    )
+    times = text(progress_picture(trace, None, NOW + 9999, LOOK, 60, 1))[-1]
+    assert "end 09:32" in times
+    assert "now" not in times
 
 
 def test_a_rate_between_rare_samples_is_held_and_makes_no_stripes() -> None:
@@ -344,13 +349,15 @@ def test_a_column_that_is_over_never_changes(trace: Trace, later: float, width: 
     before_columns, after_columns = (
         columns_for(t, t.until, room_of(width)) for t in (trace, after)
     )
-    known = [p.at for p in trace.points if p.counts.done is not None]
-    if before_columns.seconds != after_columns.seconds or not known:
+    newest = trace.points[-1].at if trace.points else NOW
+    settled = [p.at for p in trace.points if p.at // trace.step < newest // trace.step]
+    counted = [p.at for p in trace.points if p.at in settled and p.counts.done is not None]
+    if before_columns.seconds != after_columns.seconds or not counted:
         return
     moved_by = after_columns.first - before_columns.first
     old, new = seen_in(before_columns, trace.points), seen_in(after_columns, after.points)
-    over = before_columns.of(known[-1])
-    for column in range(max(0, moved_by), min(over, before_columns.count)):
+    over = min(before_columns.of(counted[-1]) + 1, before_columns.of(newest))
+    for column in range(max(0, moved_by), over):
         assert old[column] == new[column - moved_by]
 
 
