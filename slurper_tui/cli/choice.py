@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import aclosing
+from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
 from slurper_tui.cli.exit_codes import Stop
-from slurper_tui.monitor.loop import Monitor
 from slurper_tui.monitor.view import JobKey, JobView, Snapshot
+
+if TYPE_CHECKING:
+    from slurper_tui.monitor.loop import Monitor
 
 _NAMED = 5
 
 
 class ChosenJobs:
-    """A feed of those jobs alone that a person has named, of all where none is. Implements `Feed`.
+    """A feed of those jobs alone that a person has named, of all where none is.
 
     resolved: the lists that can be were read, and each beginning turned out to be one job's.
     """
@@ -29,7 +32,6 @@ class ChosenJobs:
         self.refresh_all = monitor.refresh_all
         self.set_interval = monitor.set_interval
         self.set_window = monitor.set_window
-        self.known = monitor.known
         self.digest = monitor.digest
 
     async def snapshots(self) -> AsyncIterator[Snapshot]:

@@ -12,7 +12,7 @@ from slurper_tui.cli.exit_codes import ExitCode, Stop
 from slurper_tui.cli.output import Output
 from slurper_tui.cli.session import Session
 from slurper_tui.config import Config
-from slurper_tui.monitor.ledger import Past
+from slurper_tui.monitor.recorded import Past
 
 if TYPE_CHECKING:
     from slurper_tui.cli.narration import Narration
@@ -51,7 +51,7 @@ def command_for(
     as_json = options.json
     if options.command == "jobs":
         return lambda: look.jobs(monitor, out, narration, options.status, as_json=as_json)
-    return lambda: look.progress(monitor, out, narration, options.job, as_json=as_json)
+    return lambda: look.progress(monitor, out, narration, options.job, as_json=as_json, zone=zone)
 
 
 def _watch(
@@ -85,7 +85,7 @@ def _digest(
 
 
 def when(flag: str, text: str | None, zone: tzinfo | None, *, future: bool) -> float | None:
-    """Read a flag's time, UTC seconds; None where it was not given. Raises Stop for what is none."""
+    """Read a flag's time, UTC seconds; None where it has none. Raises Stop for what is none."""
     if text is None:
         return None
     from slurper_tui.when import parse_when  # only where it is asked for

@@ -17,6 +17,7 @@ import msgspec
 from slurper_tui.cli.commands import command_for
 from slurper_tui.cli.exit_codes import ExitCode, Stop
 from slurper_tui.cli.guard import Guard
+from slurper_tui.cli.late import begun
 from slurper_tui.cli.output import Output
 from slurper_tui.cli.parser import MONITOR
 from slurper_tui.cli.session import Session, open_session
@@ -25,6 +26,7 @@ from slurper_tui.config import Config, ConfigError, Flags, load
 if TYPE_CHECKING:
     import httpx
 
+    from slurper_tui.cli.past import Opened
     from slurper_tui.monitor.history.recorder import Recorder
 
 _NO_SCREEN = frozenset({"dumb", "unknown"})
@@ -103,11 +105,21 @@ def _screen(options: argparse.Namespace, config: Config, around: Surroundings) -
     session = open_session(
         config, around.environ, demo=options.demo, late=True, transport=around.transport
     )
-    from slurper_tui.cli.past import open_past  # sqlite3
+    # The disk, and where nothing is remembered the client, are waited for beside Textual.
+    opening = begun(lambda: _recall(session, options, around))
     from slurper_tui.cli.screen import show  # Textual: 190 ms
 
+    return show(session, opening.result(), config, around, options)
+
+
+def _recall(session: Session, options: argparse.Namespace, around: Surroundings) -> Opened:
+    """Open the history; without a picture to be shown first, have the client made at once."""
+    from slurper_tui.cli.past import open_past  # sqlite3
+
     opened = open_past(session, options, around.state, time.time())
-    return show(session, opened, config, around, options)
+    if not opened.past.remembered:
+        session.begin()
+    return opened
 
 
 def _lines(options: argparse.Namespace, config: Config, around: Surroundings) -> ExitCode:

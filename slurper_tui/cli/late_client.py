@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable
+from concurrent.futures import Future
 from typing import TYPE_CHECKING
 
 from slurper_tui.api.models import PAGE_SIZE, Answer, Job, Progress
+from slurper_tui.cli.late import begun
 
 if TYPE_CHECKING:
     from slurper_tui.api.client import SlurperClient
@@ -20,7 +22,12 @@ class LateClient:
 
     def __init__(self, make: Callable[[], SlurperClient]) -> None:
         self._make = make
-        self._making: asyncio.Task[SlurperClient] | None = None
+        self._made: Future[SlurperClient] | None = None
+
+    def begin(self) -> None:
+        """Have it made now, though nobody asks yet."""
+        if self._made is None:
+            self._made = begun(self._make)
 
     async def list_jobs(
         self, account_id: str, *, limit: int = PAGE_SIZE, offset: int = 0
@@ -36,11 +43,11 @@ class LateClient:
 
     async def close(self) -> None:
         """Close every connection, if any was ever opened."""
-        made = self._making
-        if made is not None and made.done() and not made.cancelled() and not made.exception():
+        made = self._made
+        if made is not None and made.done() and not made.exception():
             await made.result().close()
 
     async def _client(self) -> SlurperClient:
-        if self._making is None:
-            self._making = asyncio.create_task(asyncio.to_thread(self._make))
-        return await asyncio.shield(self._making)
+        self.begin()
+        assert self._made is not None
+        return await asyncio.shield(asyncio.wrap_future(self._made))

@@ -10,7 +10,7 @@ from slurper_tui.cli.session import Session
 from slurper_tui.monitor.history.opening import open_history
 from slurper_tui.monitor.history.place import FILE
 from slurper_tui.monitor.history.recorder import Recorder
-from slurper_tui.monitor.ledger import Past
+from slurper_tui.monitor.recorded import Past
 
 _NOTHING_OLD = frozenset({"jobs", "progress"})
 """Commands that print nothing but what the API says now."""

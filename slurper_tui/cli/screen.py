@@ -5,25 +5,29 @@ from __future__ import annotations
 import argparse
 import asyncio
 import logging
-from collections.abc import Collection
+import time
+from collections.abc import Collection, Sequence
 from functools import partial
-from typing import NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
-from slurper_tui.cli.choice import ChosenJobs
 from slurper_tui.cli.commands import wanted_jobs, when, zone_of
 from slurper_tui.cli.dispatch import Surroundings, note
 from slurper_tui.cli.driver import driver_for
 from slurper_tui.cli.exit_codes import ExitCode, Stop, exit_code
 from slurper_tui.cli.guard import Guard
+from slurper_tui.cli.late_feed import LateFeed
 from slurper_tui.cli.past import Opened
 from slurper_tui.cli.session import PERMISSION, Session
 from slurper_tui.cli.state import load_view, save_view
 from slurper_tui.cli.terminal import Terminal, wait_for_foreground
 from slurper_tui.config import Config, locate, nearest
-from slurper_tui.monitor.loop import Monitor
+from slurper_tui.monitor.known import known_snapshot
 from slurper_tui.tui.app import SlurperApp
 from slurper_tui.tui.keys import KEYS
 from slurper_tui.tui.options import ScreenOptions, ViewState
+
+if TYPE_CHECKING:
+    from slurper_tui.cli.choice import ChosenJobs
 
 _log = logging.getLogger("slurper_tui.cli")
 
@@ -36,17 +40,11 @@ def show(
     options: argparse.Namespace,
 ) -> ExitCode:
     """Run the app until it is left. Raises Stop for a setting that it does not know."""
-    wanted = wanted_jobs(options)
-    monitor = Monitor(
-        session.client,
-        session.accounts,
-        interval=config.interval,
-        prefixes=wanted,
-        past=opened.past,
-    )
+    wanted, now = wanted_jobs(options), time.time()
+    known = known_snapshot(opened.past, session.accounts, wanted, config.interval, now)
     kept = load_view(around.state)
     app = SlurperApp(
-        ChosenJobs(monitor, wanted),
+        LateFeed(known, partial(_feed, session, opened, config, wanted)),
         _options(config, kept, options, around),
         partial(save_view, around.state),
     )
@@ -60,6 +58,21 @@ def show(
         finally:
             terminal.restore()
     return _outcome(app, guard, around)
+
+
+def _feed(session: Session, opened: Opened, config: Config, wanted: Sequence[str]) -> ChosenJobs:
+    """Make the monitor, and let it follow the jobs that are wanted."""
+    from slurper_tui.cli.choice import ChosenJobs  # the first picture does not wait for the loop
+    from slurper_tui.monitor.loop import Monitor
+
+    monitor = Monitor(
+        session.client,
+        session.accounts,
+        interval=config.interval,
+        prefixes=wanted,
+        past=opened.past,
+    )
+    return ChosenJobs(monitor, wanted)
 
 
 def _options(

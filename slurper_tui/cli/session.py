@@ -55,6 +55,11 @@ class Session(msgspec.Struct, frozen=True):
     base_url: str
     demo: SimulatedAccount | None = None
 
+    def begin(self) -> None:
+        """Have a late client made now."""
+        if isinstance(self.client, LateClient):
+            self.client.begin()
+
 
 def open_session(
     config: Config,

@@ -10,17 +10,11 @@ from msgspec.structs import replace
 from slurper_tui.api.errors import ApiError, NotFound
 from slurper_tui.api.models import Job, Progress
 from slurper_tui.format import parse_time
+from slurper_tui.monitor.known import has_ended, remembered_view
 from slurper_tui.monitor.moment import Moment
 from slurper_tui.monitor.recorded import Recorded, Remembered
 from slurper_tui.monitor.series import Series
-from slurper_tui.monitor.standing import (
-    another_time,
-    counts_of,
-    has_ended,
-    remembered_view,
-    stale_view,
-    told_view,
-)
+from slurper_tui.monitor.standing import another_time, counts_of, stale_view, told_view
 from slurper_tui.monitor.view import Counts, JobView
 
 STALE_POLLS = 3

@@ -6,7 +6,7 @@ import asyncio
 import math
 from collections.abc import Callable, Iterable, Sequence
 from datetime import tzinfo
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from slurper_tui.format import parse_time
 from slurper_tui.monitor.job_track import JobTrack
@@ -29,22 +29,6 @@ FURTHEST_ABSENCE = 7 * 86_400.0
 """Seconds back in which an absence is looked for."""
 
 _PAST_STEP = 600.0
-
-
-class Past(NamedTuple):
-    """What earlier runs have left.
-
-    remembered: every job as it last stood. shown: they stand until the API confirms them.
-    away_since: when somebody last looked, UTC seconds, if that was long enough ago to be told of.
-    """
-
-    history: History | None = None
-    remembered: Sequence[Remembered] = ()
-    shown: bool = True
-    away_since: float | None = None
-
-
-NO_PAST = Past()
 
 
 class Ledger:

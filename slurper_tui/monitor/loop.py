@@ -22,10 +22,11 @@ from slurper_tui.monitor.account_track import AccountTrack
 from slurper_tui.monitor.crew import WORKERS, Crew, Outcome
 from slurper_tui.monitor.job_track import JobTrack
 from slurper_tui.monitor.landing import Landing
-from slurper_tui.monitor.ledger import NO_PAST, Ledger, Past
+from slurper_tui.monitor.ledger import Ledger
 from slurper_tui.monitor.moment import Moment
 from slurper_tui.monitor.pacing import Pacing
 from slurper_tui.monitor.plan import Finder, Focus, demand, due_asks, focused_asks
+from slurper_tui.monitor.recorded import NO_PAST, Past
 from slurper_tui.monitor.source import SlurperApi
 from slurper_tui.monitor.trace import Window
 from slurper_tui.monitor.view import JobKey, JobView, Snapshot
@@ -139,10 +140,6 @@ class Monitor:
         self._landing.only = keys
         for account in self._accounts:
             account.jobs = {j: t for j, t in account.jobs.items() if t.view.key in keys}
-
-    def known(self) -> Snapshot | None:
-        """What an earlier run has left to be shown at once; None when that is nothing."""
-        return self._snapshot() if any(account.jobs for account in self._accounts) else None
 
     async def digest(self, since: float | None = None, zone: tzinfo | None = None) -> Digest:
         """Tell what happened since a UTC second, by default since somebody last looked."""

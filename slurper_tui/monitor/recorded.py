@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from enum import StrEnum
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import msgspec
 
@@ -95,3 +95,19 @@ class History(Protocol):
     async def close(self) -> None:
         """Write what waits, and let go of the file."""
         ...
+
+
+class Past(NamedTuple):
+    """What earlier runs have left.
+
+    remembered: every job as it last stood. shown: they stand until the API confirms them.
+    away_since: when somebody last looked, UTC seconds, if that was long enough ago to be told of.
+    """
+
+    history: History | None = None
+    remembered: Sequence[Remembered] = ()
+    shown: bool = True
+    away_since: float | None = None
+
+
+NO_PAST = Past()

@@ -1,4 +1,4 @@
-"""How a job stands after an answer, or as an earlier run left it, as a view."""
+"""How a job stands after an answer, or without one, as a view."""
 
 from __future__ import annotations
 
@@ -6,15 +6,12 @@ from msgspec.structs import replace
 
 from slurper_tui.api.models import Job, Progress
 from slurper_tui.format import parse_time
+from slurper_tui.monitor.known import has_ended
 from slurper_tui.monitor.moment import Moment
 from slurper_tui.monitor.reasons import reason
-from slurper_tui.monitor.recorded import Remembered
 from slurper_tui.monitor.series import Series
 from slurper_tui.monitor.verdict import percent, verdict
 from slurper_tui.monitor.view import Counts, JobView, Phase
-
-_ENDED = frozenset({"completed", "aborted"})
-_AT_REST = {"paused": Phase.PAUSED, "completed": Phase.ENDED, "aborted": Phase.ENDED}
 
 
 def told_view(
@@ -59,34 +56,6 @@ def stale_view(before: JobView, series: Series) -> JobView:
     """Give the view of a job that has not answered for too long: what it last said, no forecast."""
     said = "" if before.ended else reason(series.estimate, None, stale=True)
     return replace(before, stale=True, forecast=None, reason=said)
-
-
-def remembered_view(known: Remembered) -> JobView:
-    """Give the view that an earlier run left, to stand until it is confirmed."""
-    job, last = known.job, known.last
-    status = last.status if last else job.status
-    ended = has_ended(job, status)
-    view = JobView(known.account_id, job, status=status, ended=ended)
-    if last is None:
-        return view
-    stalled = Phase.STALLED if last.stalled and status == "running" else None
-    return replace(
-        view,
-        phase=Phase.ENDED if ended else _AT_REST.get(status or "", stalled),
-        counts=last.counts,
-        percent=percent(last.counts, status),
-        provisional=not ended,
-        verdict=verdict(last.counts, status),
-        as_of=last.at,
-        remembered=True,
-    )
-
-
-def has_ended(job: Job, status: str | None = None) -> bool:
-    """Completed or aborted; or, for a status nobody foresaw, finished by the list's own word."""
-    word = status or job.status
-    known = word in {"running", "paused"}
-    return word in _ENDED or (not known and job.finished_at is not None)
 
 
 def another_time(before: str | None, after: str | None) -> bool:

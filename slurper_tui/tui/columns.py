@@ -22,10 +22,11 @@ WIDE_TABLE, BROAD_TABLE = 96, 130
 
 
 class Facts(msgspec.Struct, frozen=True):
-    """What a cell needs beside its job. now: UTC seconds, the moment the data was taken."""
+    """What a cell needs beside its job. now: when the data was taken, deadline: UTC seconds."""
 
     look: Look
     now: float = 0.0
+    deadline: float | None = None
 
 
 class Column(msgspec.Struct, frozen=True):
@@ -50,13 +51,16 @@ Fitted = tuple[tuple[Column, int], ...]
 """The columns that have room, each with its width in cells."""
 
 
-def fit(width: int, *, accounts: bool, ages: bool, etas: bool = False) -> Fitted:
+def fit(
+    width: int, *, accounts: bool, ages: bool, etas: bool = False, deadline: bool = False
+) -> Fitted:
     """Choose the columns for a table `width` cells wide, the most important that have room.
 
     accounts: there is more than one. ages: some data is not fresh. etas: some job has an ETA;
-    where none has, that column comes last.
+    where none has, that column comes last. deadline: there is one.
     """
-    hidden = {name for name, shown in (("account", accounts), ("age", ages)) if not shown}
+    optional = (("account", accounts), ("age", ages), ("due", deadline))
+    hidden = {name for name, shown in optional if not shown}
     wanted = [column for column in COLUMNS if column.name not in hidden]
     chosen: list[Column] = []
     for column in sorted(wanted, key=partial(_importance, etas), reverse=True):
@@ -236,6 +240,12 @@ def is_dated(view: JobView) -> bool:
     return view.as_of is not None and (view.missed > 0 or view.remembered)
 
 
+def _due(view: JobView, facts: Facts, _width: int) -> Line:
+    from slurper_tui.tui.deadline_words import deadline_cell  # only where there is a deadline
+
+    return deadline_cell(view, facts)
+
+
 def _age(view: JobView, facts: Facts, _width: int) -> Line:
     if view.as_of is None or not is_dated(view):
         return ()
@@ -262,11 +272,12 @@ COLUMNS: tuple[Column, ...] = (
     Column("failed", "Fail", 5, _failed, lambda v: v.counts.failed, 4, right=True, descending=True),
     Column("rate", "/s", 4, _rate, shown_rate, 3, right=True, descending=True),
     Column("eta", "ETA", 8, _eta, _eta_value, 7, right=True, gap=1),
+    Column("due", "Due", 8, _due, lambda _: None, 6, gap=2),
     Column("age", "Age", 4, _age, lambda v: v.as_of, 8, right=True),
 )
 
 SORTS: tuple[str | None, ...] = (
     None,
-    *(c.name for c in COLUMNS if c.name not in ("bar", "account", "age")),
+    *(c.name for c in COLUMNS if c.name not in ("bar", "account", "age", "due")),
 )
 """What `<` and `>` walk through; None is the default order."""

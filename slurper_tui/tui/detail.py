@@ -15,7 +15,6 @@ from slurper_tui.tui.detail_identity import LABEL, identity_lines
 from slurper_tui.tui.detail_pace import pace_lines
 from slurper_tui.tui.glyphs import Look, role_of
 from slurper_tui.tui.lines import Line, Piece, fill, pad, shorten, spread, width_of
-from slurper_tui.tui.pictures import picture_lines, wide_picture_lines
 
 COUNT, SHARE = 13, 8
 MILLIONS = 11
@@ -45,13 +44,24 @@ def detail_lines(
         name = _strong(migration(view, facts, max(half, width - width_of(status) - 3)))
         right = [*pace_lines(view, facts, half), (), *identity_lines(view, facts, half)]
         body = _beside(list(_numbers(view, facts, half)), right, half)
-        pictures = wide_picture_lines(view, trace, facts, width, key=key)
+        pictures = _pictures(view, trace, facts, width, key)
         return (spread(name, status, width), (), *body, (), *pictures)
     name = _strong(migration(view, facts, width))
     numbers, pace = _numbers(view, facts, width), pace_lines(view, facts, width)
-    pictures = picture_lines(view, trace, facts, width, key=key)
+    pictures = _pictures(view, trace, facts, width, key)
     rest = (*pictures, *(((),) if pictures else ()), *identity_lines(view, facts, width))
     return (name, status, (), *numbers, (), *pace, (), *rest)
+
+
+def _pictures(
+    view: JobView, trace: Trace | None, facts: Facts, width: int, key: str
+) -> tuple[Line, ...]:
+    """Draw the job's past, once it has been read."""
+    if trace is None or trace.key != view.key or not trace.points:
+        return ()
+    from slurper_tui.tui.pictures import picture_lines  # the first picture has none
+
+    return picture_lines(view, trace, facts, width, key=key, beside=width >= TWO_COLUMNS)
 
 
 def _beside(left: Sequence[Line], right: Sequence[Line], half: int) -> Iterator[Line]:

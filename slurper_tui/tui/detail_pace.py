@@ -26,6 +26,7 @@ def pace_lines(view: JobView, facts: Facts, width: int) -> Iterator[Line]:
         yield from _stall(view, facts, width)
         yield from _rates(view, facts, width)
         yield from _eta(view, facts, width)
+        yield from _deadline(view, facts, width)
     elif view.lifetime_rate is not None:
         yield (Piece(words.rate(view.lifetime_rate)), Piece("/s on average", "muted"))
     yield from _notes(view, facts, width)
@@ -64,6 +65,14 @@ def _rates(view: JobView, facts: Facts, width: int) -> Iterator[Line]:
 def _both_move(transferred: float | None, skipped: float | None) -> bool:
     rates = (transferred or 0.0, skipped or 0.0)
     return min(rates) > 0 and min(rates) >= WORTH_TELLING * sum(rates)
+
+
+def _deadline(view: JobView, facts: Facts, width: int) -> Iterator[Line]:
+    if facts.deadline is None:
+        return
+    from slurper_tui.tui.deadline_words import deadline_lines  # only where there is one
+
+    yield from deadline_lines(view, facts, width)
 
 
 def _rate(rate: float | None, what: str, facts: Facts) -> Line:

@@ -82,13 +82,14 @@ class DetailPane(TextLines):
         if scene.job is None:
             return ()
         trace = scene.snapshot.trace if scene.snapshot else None
-        facts = Facts(self._look, scene.now)
+        facts = Facts(self._look, scene.now, scene.deadline)
         return detail_lines(scene.job, facts, width, trace, key=self._window_key)
 
     def watch_scene(self, before: Scene, after: Scene) -> None:
         """Show the job, from its top when it is another one."""
         self.set_class(not after.total, "-empty")
-        if before.job is after.job and before.now == after.now:
+        same = before.job is after.job and before.deadline == after.deadline
+        if same and before.now == after.now:
             return
         if before.highlighted != after.highlighted:
             self.scroll_to(y=0, animate=False, force=True)

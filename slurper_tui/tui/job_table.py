@@ -45,7 +45,7 @@ class JobTable(PaintedLines, can_focus=True):
         super().__init__(id=id)
         self._look = look
         self._columns: Fitted = ()
-        self._shape: tuple[int, bool, bool, bool] | None = None
+        self._shape: tuple[int, bool, bool, bool, float | None] | None = None
         self._drawn: dict[JobKey, tuple[JobView, float, Line]] = {}
 
     # What stands where -------------------------------------------------------------------------
@@ -103,7 +103,8 @@ class JobTable(PaintedLines, can_focus=True):
         now = self.scene.now if columns.is_dated(view) else 0.0
         drawn = self._drawn.get(view.key)
         if drawn is None or drawn[0] is not view or drawn[1] != now:
-            line = columns.cells(view, self._columns, Facts(self._look, self.scene.now))
+            facts = Facts(self._look, self.scene.now, self.scene.deadline)
+            line = columns.cells(view, self._columns, facts)
             drawn = self._drawn[view.key] = (view, now, line)
         return drawn[2]
 
@@ -127,7 +128,8 @@ class JobTable(PaintedLines, can_focus=True):
 
     def watch_scene(self, before: Scene, after: Scene) -> None:
         """Show a new scene; when only the cursor moved, look at just the two rows."""
-        if before.jobs is not after.jobs or before.view is not after.view:
+        shown = (before.jobs is after.jobs, before.view is after.view)
+        if not all(shown) or before.deadline != after.deadline:
             self.fit()
         scrolled = self._follow_cursor()
         if after.same_jobs(before) and not scrolled:
@@ -142,12 +144,18 @@ class JobTable(PaintedLines, can_focus=True):
     def fit(self) -> None:
         """Fit the columns to the width and the jobs, and the scrollable height to their number."""
         ages = any(map(columns.is_dated, self.scene.jobs))
-        shape = (self.size.width, self.scene.many_accounts, ages, self._has_etas())
+        due = self.scene.deadline
+        shape = (self.size.width, self.scene.many_accounts, ages, self._has_etas(), due)
         if shape != self._shape:
             self._shape = shape
-            width, accounts, ages, etas = shape
-            width = max(1, width - MARGIN - 1)
-            self._columns = columns.fit(width, accounts=accounts, ages=ages, etas=etas)
+            width, accounts, ages, etas, _ = shape
+            self._columns = columns.fit(
+                max(1, width - MARGIN - 1),
+                accounts=accounts,
+                ages=ages,
+                etas=etas,
+                deadline=due is not None,
+            )
             self._drawn.clear()
         if len(self._drawn) > 2 * len(self.scene.jobs) + 100:
             self._drawn.clear()

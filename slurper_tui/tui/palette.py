@@ -20,6 +20,7 @@ from textual.command import (
 from textual.containers import Horizontal, Vertical
 from textual.message import Message
 
+from slurper_tui.format import moment
 from slurper_tui.tui.columns import Facts, migration, short_id
 from slurper_tui.tui.glyphs import Look
 from slurper_tui.tui.keys import KEYS, key_sign
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 
 Entry = tuple[str, Callable[[], None]]
 NAME_WIDTH = 60
+DEADLINE = "deadline"
+HOW_TO_TYPE = "type it here: deadline Fri 18:00"
 NAMED = tuple(key for key in KEYS if not (key.id or "").startswith("move."))
 """The actions worth finding by name; moving is not."""
 
@@ -49,6 +52,9 @@ class Everything(Provider):
             score = matcher.match(text)
             if score > 0:
                 yield Hit(score, _prompt(text), act, text=text)
+        if query.casefold().startswith(DEADLINE):
+            text, act = self._deadline(query[len(DEADLINE) :].strip())
+            yield Hit(1.0, _prompt(text), act, text=text)
 
     def _entries(self) -> Iterator[Entry]:
         main: MainScreen = self.screen  # type: ignore[assignment]  # only MainScreen opens it
@@ -56,6 +62,9 @@ class Everything(Provider):
             keys = " ".join(key_sign(key) for key in binding.key.split(","))
             text = f"{binding.description:<14}{binding.tooltip}  {keys}"
             yield main.look.glyphs.say(text), partial(_run, main, binding.action)
+        yield f"{DEADLINE:<14}{HOW_TO_TYPE}", _nothing
+        if main.scene.deadline is not None:
+            yield f"{'no ' + DEADLINE:<14}measure against none", partial(main.set_deadline, None)
         for name in sorted(main.app.available_themes):
             yield f"{'theme':<14}{name}", partial(main.choose_theme, name)
         facts = Facts(main.look)
@@ -64,6 +73,24 @@ class Everything(Provider):
             word = main.look.glyphs.clean(view.word)
             text = f"{'go to':<14}{name}  {word}  {short_id(view.job.id or '', main.look)}"
             yield text, partial(main.go_to, view.key)
+
+    def _deadline(self, typed: str) -> Entry:
+        """Set the deadline that was typed, or say what is wrong with it."""
+        main: MainScreen = self.screen  # type: ignore[assignment]  # only MainScreen opens it
+        if not typed or not main.scene.now:
+            return f"{DEADLINE:<14}{HOW_TO_TYPE}", _nothing
+        from slurper_tui.when import parse_when  # not before somebody types a time
+
+        now, zone = main.scene.now, main.look.zone
+        try:
+            at = parse_when(typed, now, zone, future=True)
+        except ValueError as error:
+            return f"{DEADLINE:<14}{main.look.glyphs.clean(str(error))}", _nothing
+        return f"{DEADLINE:<14}{moment(at, now, zone)}", partial(main.set_deadline, at)
+
+
+def _nothing() -> None:
+    """Leave everything as it is."""
 
 
 def _prompt(text: str) -> Text:

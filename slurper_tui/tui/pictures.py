@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import zip_longest
+
 from slurper_tui.monitor.shown import shown_forecast
 from slurper_tui.monitor.trace import Trace
 from slurper_tui.monitor.view import JobView
@@ -17,42 +19,28 @@ GAP = 4
 
 
 def picture_lines(
-    view: JobView, trace: Trace | None, facts: Facts, width: int, *, key: str
+    view: JobView, trace: Trace, facts: Facts, width: int, *, key: str, beside: bool
 ) -> tuple[Line, ...]:
-    """Draw both below each other; nothing while there is no past to show.
+    """Draw both, `beside` or below each other.
 
     key: what switches how far back they reach, as a person reads it.
     """
-    if trace is None or trace.key != view.key or not trace.points:
-        return ()
-    rate, progress = _heights(width)
-    return (
-        *rate_picture(trace, facts.look, width, rate, key=key),
-        (),
-        *_progress(view, trace, facts, width, progress),
-    )
+    if beside:
+        half = (width - GAP) // 2
+        rate, progress = _drawn(view, trace, facts, half, key)
+        return tuple(_joined(one, other, half) for one, other in zip_longest(rate, progress))
+    rate, progress = _drawn(view, trace, facts, width, key)
+    return (*rate, (), *progress)
 
 
-def wide_picture_lines(
-    view: JobView, trace: Trace | None, facts: Facts, width: int, *, key: str
-) -> tuple[Line, ...]:
-    """Draw both beside each other."""
-    if trace is None or trace.key != view.key or not trace.points:
-        return ()
-    half = (width - GAP) // 2
-    height = _heights(width)[0]
-    left = rate_picture(trace, facts.look, half, height, key=key)
-    right = _progress(view, trace, facts, half, height)
-    return tuple(
-        (*fill(one, half), Piece(" " * GAP), *other) for one, other in zip(left, right, strict=True)
-    )
+def _drawn(
+    view: JobView, trace: Trace, facts: Facts, width: int, key: str
+) -> tuple[tuple[Line, ...], tuple[Line, ...]]:
+    high, low = (5, 4) if width >= ROOMY else (3, 2)
+    rate = rate_picture(trace, facts.look, width, high, key=key)
+    forecast = shown_forecast(view)
+    return rate, progress_picture(trace, forecast, facts.now, facts.look, width, low)
 
 
-def _heights(width: int) -> tuple[int, int]:
-    return (5, 4) if width >= ROOMY else (3, 2)
-
-
-def _progress(
-    view: JobView, trace: Trace, facts: Facts, width: int, height: int
-) -> tuple[Line, ...]:
-    return progress_picture(trace, shown_forecast(view), facts.now, facts.look, width, height)
+def _joined(one: Line | None, other: Line | None, half: int) -> Line:
+    return (*fill(one or (), half), Piece(" " * GAP), *(other or ()))

@@ -65,7 +65,8 @@ class Scene(msgspec.Struct, frozen=True, eq=False):
 
     def same_jobs(self, other: Scene) -> bool:
         """Nothing but the highlight, the freezing or a note may differ."""
-        return self.jobs is other.jobs and self.snapshot is other.snapshot
+        same = self.jobs is other.jobs and self.snapshot is other.snapshot
+        return same and self.deadline == other.deadline
 
     @property
     def total(self) -> int:

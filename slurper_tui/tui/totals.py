@@ -95,8 +95,12 @@ def totals_line(scene: Scene, look: Look, width: int) -> Line:
     fewer = [(join(counted[:n], dot), numbers[1:2]) for n in range(len(counted), -1, -1)]
     if together.remaining:
         fewer.insert(0, (join(counted[:1], dot), [numbers[1], numbers[-1]]))
+    full, short = _deadline(scene, look)
+    if short and numbers:
+        numbers[-1] = (*numbers[-1], Piece("  "), *short)
     some = numbers[:2] + numbers[3:] if together.remaining else numbers[:3]
     for left, right in (
+        *([(join([who, states], "   "), [*numbers[:-1], numbers[-1][:2], full])] if full else []),
         (join([who, states], "   "), numbers),
         (join([who, states], "   "), some),
         (join([who[:1], states], "   "), some),
@@ -108,6 +112,15 @@ def totals_line(scene: Scene, look: Look, width: int) -> Line:
         if width_of(left) + width_of(line) + 4 <= width:
             return spread((Piece(" "), *left), (*line, Piece(" ")), width)
     return ()
+
+
+def _deadline(scene: Scene, look: Look) -> tuple[Line, Line]:
+    """How all stand against the deadline, in full and in a word; nothing without one."""
+    if scene.deadline is None:
+        return (), ()
+    from slurper_tui.tui.deadline_words import deadline_total  # only where there is one
+
+    return deadline_total(scene, look)
 
 
 def tiny_line(scene: Scene, look: Look) -> Line:
