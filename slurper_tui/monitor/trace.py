@@ -58,7 +58,7 @@ class Trace(msgspec.Struct, frozen=True):
     since, until: UTC seconds, the window's edges. step: seconds. points: the newest sample of every
     step in which there was one, and before it the newest with which looking began again, if there
     is one; oldest first. The first may lie before `since`, so that the rate of the first step is
-    known.
+    known. begun: when the job was created, UTC seconds; None when that is not known.
     """
 
     key: JobKey
@@ -67,6 +67,7 @@ class Trace(msgspec.Struct, frozen=True):
     until: float
     step: float
     points: tuple[Recorded, ...] = ()
+    begun: float | None = None
 
 
 class Span(NamedTuple):
@@ -114,14 +115,14 @@ def trace_of(
         since, step = min(first, now), step_of(window, first, now)
     else:
         since, step = now - window.value, step_of(window, None, now)
-    return Trace(key, window, since, now, step, tuple(_thinned(_within(told, since), step)))
+    kept = tuple(_thinned(_within(told, since), step))
+    return Trace(key, window, since, now, step, kept, created_at)
 
 
 def extended(trace: Trace, recorded: Recorded) -> Trace:
     """Add a new sample at the end, and leave behind what the window no longer reaches."""
     now = max(trace.until, recorded.at)
-    begun = trace.since if math.isinf(trace.window.value) else None
-    return trace_of(trace.key, trace.window, now, begun, (*trace.points, recorded))
+    return trace_of(trace.key, trace.window, now, trace.begun, (*trace.points, recorded))
 
 
 def moved(trace: Trace, now: float) -> Trace:
@@ -130,7 +131,7 @@ def moved(trace: Trace, now: float) -> Trace:
         return trace
     if math.isinf(trace.window.value):
         return replace(trace, until=now)
-    return trace_of(trace.key, trace.window, now, None, trace.points)
+    return trace_of(trace.key, trace.window, now, trace.begun, trace.points)
 
 
 def _when(point: Recorded) -> float:

@@ -11,7 +11,7 @@ from slurper_tui.monitor.trace import Trace, Window
 from slurper_tui.tui.glyphs import Look
 from slurper_tui.tui.lines import Line, Piece
 from slurper_tui.tui.picture_axis import Label, axis, clock_labels
-from slurper_tui.tui.picture_columns import Columns, Seen, columns_for, ended_at, seen_in
+from slurper_tui.tui.picture_columns import Columns, Seen, columns_for, ended_at, first_of, seen_in
 from slurper_tui.tui.picture_frame import (
     Cell,
     Ink,
@@ -44,7 +44,12 @@ def rate_picture(
     rates = [column.rate for column in seen if column.rate is not None]
     peak = max(rates, default=0.0)
     top, unit = scale_top(peak), unit_for(peak)
-    cells = [_column(one, top, height, ink) for one in seen]
+    first = first_of(trace, columns)
+    nothing = empty_column(height, ink, existed=False)
+    cells = [
+        _column(one, top, height, ink) if place >= first or one.rate is not None else nothing
+        for place, one in enumerate(seen)
+    ]
     scale = (unit.told(top) + unit.name if peak else "", "0" if rates and height > 1 else "")
     return (
         _title(trace, _told(seen, rates), look, breadth(columns.count, width), key),

@@ -59,6 +59,11 @@ def _columns(trace: Trace, until: float, many: int) -> Columns:
     return Columns(seconds, first, last - first + 1)
 
 
+def first_of(trace: Trace, columns: Columns) -> int:
+    """Give the first column in which there was a job; it may lie outside."""
+    return columns.of(trace.begun) if trace.begun is not None else 0
+
+
 def ended_at(points: Sequence[Recorded]) -> float | None:
     """When the job was first seen to have ended, UTC seconds; None while it has not."""
     ended = None

@@ -84,9 +84,10 @@ def _column(drawn: int, height: int, fills: str, role: str) -> tuple[Cell, ...]:
     return tuple((fills[part], role) if part else NOTHING for part in parts)
 
 
-def empty_column(height: int, ink: Ink) -> tuple[Cell, ...]:
-    """Draw a column in which nobody looked."""
-    return ((ink.nobody, "faint"), *(NOTHING,) * (height - 1))
+def empty_column(height: int, ink: Ink, *, existed: bool = True) -> tuple[Cell, ...]:
+    """Draw a column in which nobody looked, or in which there was nothing yet to look at."""
+    floor = (ink.nobody, "faint") if existed else NOTHING
+    return (floor, *(NOTHING,) * (height - 1))
 
 
 def rows_of(columns: Sequence[Sequence[Cell]], scale: tuple[str, str], width: int) -> list[Line]:

@@ -11,7 +11,7 @@ from slurper_tui.monitor.view import Forecast
 from slurper_tui.tui.glyphs import Look
 from slurper_tui.tui.lines import Line, Piece
 from slurper_tui.tui.picture_axis import Label, axis, clock_labels, local, moment
-from slurper_tui.tui.picture_columns import Columns, columns_for, ended_at
+from slurper_tui.tui.picture_columns import Columns, columns_for, ended_at, first_of
 from slurper_tui.tui.picture_frame import (
     NOTHING,
     Cell,
@@ -28,6 +28,9 @@ from slurper_tui.tui.picture_frame import (
 
 TO = "\N{EN DASH}"
 
+ROOMY = 36
+"""Columns; over fewer of them a lower bound is told by a sign, to leave room for now."""
+
 
 def progress_picture(
     trace: Trace, forecast: Forecast | None, now: float, look: Look, width: int, height: int
@@ -42,7 +45,7 @@ def progress_picture(
     ahead = _ahead(forecast, now)
     columns = columns_for(trace, ahead.high if ahead else now, room_of(width))
     done, whole, ink = *_last_known(trace.points), ink_of(look)
-    cells = _past(trace.points, columns, whole or 0, height, ink)
+    cells = _past(trace, columns, whole or 0, height, ink)
     scale = ("100 %", "0" if height > 1 else "") if done is not None and whole else ("", "")
     if ahead and done is not None and whole:
         _draw_ahead(cells, columns, ahead, now, min(done, whole) / whole, ink)
@@ -73,17 +76,15 @@ def _last_known(points: Sequence[Recorded]) -> tuple[int | None, int | None]:
 
 
 def _past(
-    points: Sequence[Recorded], columns: Columns, whole: int, height: int, ink: Ink
+    trace: Trace, columns: Columns, whole: int, height: int, ink: Ink
 ) -> list[tuple[Cell, ...]]:
     """Draw how much of today's total was done at the end of each column."""
-    done: list[int | None] = [None] * columns.count
-    for column, count in _known(points, columns):
-        done[column] = count
+    first, done = first_of(trace, columns), dict(_known(trace.points, columns))
     return [
-        filled_column(min(count, whole) / whole, height, ink, "primary")
-        if count is not None and whole
-        else empty_column(height, ink)
-        for count in done
+        filled_column(min(done[place], whole) / whole, height, ink, "primary")
+        if place in done and whole
+        else empty_column(height, ink, existed=place >= first)
+        for place in range(columns.count)
     ]
 
 
@@ -145,7 +146,8 @@ def _title(
     if done is None:
         return title_of(name, ((Piece("no count seen", "faint"),),), width)
     total = words.short_count(whole) + ("+" if ahead and ahead.at_least else "")
-    texts = (f"{words.short_count(done)} of {total} objects", f"of {total}")
+    said = f"{words.short_count(done)} of {total}"
+    texts = (f"{said} objects", said, f"of {total}")
     return title_of(name, [(Piece(say(text), "muted"),) for text in texts], width)
 
 
@@ -158,7 +160,7 @@ def _times(
     texts = (f"{word} {local(at, zone):%H:%M}", word)
     labels = [Label(place, texts, "muted", lean=_lean(place, columns))]
     if ahead:
-        finish = tuple(map(look.glyphs.say, _finish(ahead, now, look)))
+        finish = tuple(map(look.glyphs.say, _finish(ahead, now, look, columns.count)))
         labels.insert(0, Label(columns.count - 1, finish, "secondary", lean=1.0))
     begun = moment(max(trace.since, columns.begins(0)), now, zone)
     labels.append(Label(0, (begun,), lean=0.0))
@@ -169,10 +171,10 @@ def _lean(place: int, columns: Columns) -> float:
     return place / max(1, columns.count - 1)
 
 
-def _finish(ahead: Forecast, now: float, look: Look) -> tuple[str, ...]:
+def _finish(ahead: Forecast, now: float, look: Look, columns: int) -> tuple[str, ...]:
     low, high = (moment(at, now, look.zone) for at in (ahead.low, ahead.high))
     if ahead.at_least:
-        return (f"not before {low}", f"≥ {low}")
+        return (f"not before {low}", f"≥ {low}")[columns < ROOMY :]
     if low == high:
         return (high,)
     same_day = ":" in high and low.split(":")[0][:-2] == high.split(":")[0][:-2]

@@ -131,7 +131,7 @@ def test_all_of_a_past_takes_larger_steps_as_it_grows() -> None:
     trace = trace_of(KEY, Window.ALL, NOW, NOW - 600, many((NOW - 5, 1), (NOW, 2)))
     later = extended(trace, told(NOW + 7200, 3))
     assert (trace.step, later.step) == (5.0, 45.0)
-    assert later.since == NOW - 600
+    assert (later.since, later.begun) == (NOW - 600, NOW - 600)
     assert moved(later, NOW + 8000).since == NOW - 600
 
 

@@ -89,7 +89,7 @@ def test_a_day_and_all_of_a_past_are_told_by_the_clock() -> None:
     assert text(rate_picture(the_hour(Window.DAY), LOOK, 60, 2)) == [
         "rate · 24 h                       peak 60/s · mean 45/s",
         "  60/s                                              █▂▅",
-        "     0 ·············································█‖▲",
+        "     0                                              █‖▲",
         "         12:00       18:00        Fri        06:00  now",
     ]
     assert text(rate_picture(the_hour(Window.ALL), LOOK, 60, 2)) == [
@@ -100,8 +100,17 @@ def test_a_day_and_all_of_a_past_are_told_by_the_clock() -> None:
     ]
 
 
+def test_before_a_job_began_there_was_nothing_to_see() -> None:
+    trace = replace(the_hour(Window.SIX_HOURS), begun=NOW - 7000)
+    assert text(rate_picture(trace, LOOK, 60, 1))[1] == (
+        "  80/s                                ········▆▆▆▆‖‖▲▲▇"
+    )
+    early = replace(trace, points=())
+    assert text(progress_picture(early, None, NOW, LOOK, 34, 1))[1] == ""
+
+
 def test_what_nobody_saw_is_no_rate() -> None:
-    assert text(rate_picture(replace(the_hour(), points=()), LOOK, 34, 2)) == [
+    assert text(rate_picture(replace(the_hour(), points=(), begun=None), LOOK, 34, 2)) == [
         "rate · 1 h           no rate seen",
         "",
         "       ··························",
@@ -238,7 +247,9 @@ def test_a_forecast_that_has_passed_is_not_drawn() -> None:
 
 
 def test_no_count_is_no_progress() -> None:
-    assert text(progress_picture(replace(the_hour(), points=()), None, NOW, LOOK, 34, 2)) == [
+    assert text(
+        progress_picture(replace(the_hour(), points=(), begun=None), None, NOW, LOOK, 34, 2)
+    ) == [
         "progress            no count seen",
         "",
         "       ··························",
