@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+import stat
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -10,7 +11,6 @@ from typing import NamedTuple
 
 from slurper_tui.monitor.history.place import (
     Ownership,
-    identity_of,
     is_damaged,
     make_private,
     set_aside,
@@ -129,8 +129,8 @@ def read_store(path: Path, base_url: str) -> Store:
 
     Raises HistoryError, OSError (FileNotFoundError when there is none), sqlite3.Error.
     """
-    if identity_of(path) is None:
-        path.stat()
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise ForeignFile
     if is_damaged(path, len(MIGRATIONS)):
         raise sqlite3.DatabaseError("its file is damaged")
     address = path.absolute().as_uri()

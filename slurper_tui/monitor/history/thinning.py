@@ -87,4 +87,5 @@ def _give_back(connection: sqlite3.Connection) -> None:
     [[free]] = connection.execute("PRAGMA freelist_count")
     [[pages]] = connection.execute("PRAGMA page_count")
     if free > pages // _SPARE:
-        connection.execute(f"PRAGMA incremental_vacuum({free - pages // _SPARE})").fetchall()
+        # As a script: `execute` would leave it after the first page.
+        connection.executescript(f"PRAGMA incremental_vacuum({free - pages // _SPARE})")

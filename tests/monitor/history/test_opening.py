@@ -1,0 +1,427 @@
+"""Opening a history that is well, and every one that is not: real files, real locks."""
+
+from __future__ import annotations
+
+import os
+import random
+import sqlite3
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from slurper_tui.monitor.history.opening import (
+    open_file,
+    open_history,
+    open_store,
+    read_store,
+)
+from slurper_tui.monitor.history.place import Ownership, bytes_of
+from slurper_tui.monitor.history.schema import MIGRATIONS, Migration
+from slurper_tui.monitor.history.trouble import ForeignFile, NewerHistory
+from slurper_tui.monitor.recorded import HistoryView, Keeping
+from tests.monitor.history.samples import ACCOUNT, URL, job, key, of, opened, run_of
+
+MORE: tuple[Migration, ...] = (*MIGRATIONS, ("ALTER TABLE jobs ADD COLUMN note TEXT",))
+ON = HistoryView()
+
+LOCKING = """
+import sqlite3, sys
+file = sqlite3.connect(sys.argv[1], isolation_level=None)
+for statement in sys.argv[2:]:
+    file.execute(statement)
+print("locked", flush=True)
+sys.stdin.read()
+"""
+
+
+@contextmanager
+def locked(path: Path, *statements: str) -> Iterator[None]:
+    """Another process that has a file's lock, until the end."""
+    pipe = subprocess.PIPE
+    words = [sys.executable, "-c", LOCKING, str(path), *statements]
+    with subprocess.Popen(words, stdin=pipe, stdout=pipe) as other:
+        try:
+            assert other.stdout is not None
+            assert other.stdout.readline() == b"locked\n"
+            yield
+        finally:
+            other.kill()
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "history.sqlite3"
+
+
+@pytest.fixture
+def kept(path: Path) -> Path:
+    """A file with something in it."""
+    with opened(path) as (store, _):
+        store.write([job(f"job{n}") for n in range(20)], of(key(), run_of(2000)))
+    return path
+
+
+def modes(folder: Path) -> dict[str, str]:
+    return {each.name: oct(each.stat().st_mode & 0o777) for each in folder.iterdir()}
+
+
+# What is well ----------------------------------------------------------------------------------
+
+
+def test_a_new_history_is_its_owners_alone(tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+    before = os.umask(0)
+    try:
+        with opened(tmp_path / "state" / "mine" / "h") as (store, view):
+            store.write([job()], of(key(), run_of(3)))
+            assert view == ON
+            assert modes(tmp_path / "state" / "mine") == dict.fromkeys(
+                ("h", "h-wal", "h-shm", "h.lock"), "0o600"
+            )
+    finally:
+        os.umask(before)
+    assert modes(tmp_path / "state") == {"mine": "0o700"}
+    assert modes(tmp_path) == {"state": "0o700"}
+    assert tmp_path.stat().st_mode & 0o777 == 0o755
+
+
+def test_a_file_that_others_could_read_is_closed_to_them(kept: Path) -> None:
+    kept.chmod(0o644)
+    with opened(kept):
+        assert set(modes(kept.parent).values()) == {"0o600"}
+
+
+def test_what_was_kept_is_there_again(kept: Path) -> None:
+    with opened(kept) as (store, view):
+        assert view == ON
+        assert len(store.remembered([ACCOUNT])) == 20
+        assert store.samples(key()) == tuple(run_of(2000))
+        assert store.size >= kept.stat().st_size > 0
+
+
+def test_without_a_path_and_unwanted_it_is_in_memory(path: Path) -> None:
+    for where, wanted, keeping in ((None, True, Keeping.ON), (path, False, Keeping.ASKED_OFF)):
+        store, view = open_history(where, URL, wanted=wanted)
+        store.write([job()], of(key(), run_of(3)))
+        assert (store.path, view.keeping, len(store.samples(key()))) == (None, keeping, 3)
+        store.close()
+    assert not path.exists()
+
+
+def test_safety_before_speed(kept: Path) -> None:
+    with opened(kept) as (store, _):
+        told = {
+            name: store._connection.execute(f"PRAGMA {name}").fetchone()[0]
+            for name in ("journal_mode", "synchronous", "auto_vacuum", "user_version")
+        }
+    assert told == {"journal_mode": "wal", "synchronous": 2, "auto_vacuum": 2, "user_version": 1}
+
+
+def test_an_empty_file_is_a_new_one(path: Path) -> None:
+    path.touch()
+    with opened(path) as (store, view):
+        assert (view, store.path) == (ON, path)
+
+
+# Versions --------------------------------------------------------------------------------------
+
+
+def columns(path: Path) -> list[str]:
+    file = sqlite3.connect(path)
+    names = [row[1] for row in file.execute("PRAGMA table_info(jobs)")]
+    file.close()
+    return names
+
+
+def version(path: Path) -> int:
+    """As it stands in the file's first bytes, whoever reads them."""
+    return int.from_bytes(path.read_bytes()[60:64], "big")
+
+
+def test_an_older_file_becomes_one_of_todays(kept: Path) -> None:
+    store, notice = open_file(kept, URL, migrations=MORE)
+    assert (notice, version(kept), "note" in columns(kept)) == ("", 2, True)
+    assert store.samples(key()) == tuple(run_of(2000))
+    store.close()
+
+
+def test_a_migration_that_fails_has_not_happened(kept: Path) -> None:
+    broken = (
+        *MIGRATIONS,
+        ("ALTER TABLE jobs ADD COLUMN note TEXT", "INSERT INTO nowhere VALUES (1)"),
+    )
+    with pytest.raises(sqlite3.OperationalError, match="nowhere"):
+        open_file(kept, URL, migrations=broken)
+    assert (version(kept), "note" in columns(kept)) == (1, False)
+    with opened(kept) as (store, view):
+        assert (view, len(store.samples(key()))) == (ON, 2000)
+
+
+KILLED = """
+import os, signal, sqlite3, sys
+from pathlib import Path
+from slurper_tui.monitor.history import opening
+from slurper_tui.monitor.history.schema import MIGRATIONS
+connect = opening._connect
+def connected(*words):
+    file = connect(*words)
+    file.create_function("die", 0, lambda: os.kill(os.getpid(), signal.SIGKILL))
+    return file
+opening._connect = connected
+more = (*MIGRATIONS, ("ALTER TABLE jobs ADD COLUMN note", "DELETE FROM samples", "SELECT die()"))
+opening.open_file(Path(sys.argv[1]), "https://api.example", migrations=more)
+"""
+
+
+def test_a_program_killed_in_a_migration_has_not_begun_it(kept: Path) -> None:
+    ran = subprocess.run([sys.executable, "-c", KILLED, str(kept)], check=False)
+    assert ran.returncode == -9
+    with opened(kept) as (store, view):
+        assert (view, len(store.samples(key()))) == (ON, 2000)
+    assert (version(kept), "note" in columns(kept)) == (1, False)
+    open_file(kept, URL, migrations=MORE).store.close()
+    assert "note" in columns(kept)
+
+
+def test_a_newer_file_is_left_as_it_is(kept: Path) -> None:
+    open_file(kept, URL, migrations=MORE).store.close()
+    before = {each.name: each.read_bytes() for each in kept.parent.iterdir()}
+    with opened(kept) as (store, view):
+        assert view == HistoryView(Keeping.OFF, "its file was written by a newer slurper-tui")
+        store.write([job()], of(key(), run_of(3)))
+        assert len(store.samples(key())) == 3
+    assert {each.name: each.read_bytes() for each in kept.parent.iterdir()} == before
+    with pytest.raises(NewerHistory):
+        read_store(kept, URL)
+
+
+def test_a_newer_version_that_only_the_log_tells_of_is_seen(kept: Path) -> None:
+    writer = sqlite3.connect(kept, isolation_level=None)
+    writer.execute("PRAGMA user_version = 7")
+    assert version(kept) == 1
+    with opened(kept) as (_, view):
+        assert view.reason == "its file was written by a newer slurper-tui"
+    writer.close()
+
+
+def test_somebody_elses_database_is_left_as_it_is(path: Path) -> None:
+    for statement in ("CREATE TABLE birds (name)", "PRAGMA user_version = 1"):
+        file = sqlite3.connect(path)
+        file.execute(statement)
+        file.close()
+        before = path.read_bytes()
+        with opened(path) as (_, view):
+            assert view == HistoryView(Keeping.OFF, "its file is not one of slurper-tui")
+        with pytest.raises(ForeignFile):
+            read_store(path, URL)
+        assert path.read_bytes() == before or statement.startswith("PRAGMA")
+    file = sqlite3.connect(path)
+    assert [name for [name] in file.execute("SELECT name FROM sqlite_schema")] == ["birds"]
+    file.close()
+
+
+# Damage ----------------------------------------------------------------------------------------
+
+
+def aside(folder: Path) -> list[str]:
+    return sorted(each.name for each in folder.iterdir() if "corrupt" in each.name)
+
+
+def test_what_is_no_database_is_set_aside_and_never_overwritten(path: Path) -> None:
+    names = ["history.sqlite3.corrupt-20261124T231500Z" + end for end in ("", "-2", "-3")]
+    for number, name in enumerate(names):
+        path.write_bytes(b"no database %d" % number)
+        path.with_name(path.name + "-wal").write_bytes(b"its log %d" % number)
+        store, view = open_history(path, URL, clock=lambda: 1_795_562_100.0)
+        store.write([job()], of(key(), run_of(3)))
+        store.close()
+        assert view == HistoryView(
+            Keeping.ON, f"the history was damaged: it is kept as {name}, a new one is begun"
+        )
+        assert path.with_name(name).read_bytes() == b"no database %d" % number
+        assert path.with_name(name + "-wal").read_bytes() == b"its log %d" % number
+    assert aside(path.parent) == sorted(name + end for name in names for end in ("", "-wal"))
+    with opened(path) as (store, view):
+        assert (view, len(store.samples(key()))) == (ON, 3)
+
+
+def test_damage_among_the_jobs_shows_at_once(kept: Path) -> None:
+    whole = kept.read_bytes()
+    [[page]] = (file := sqlite3.connect(kept)).execute(
+        "SELECT rootpage FROM sqlite_schema WHERE name = 'jobs'"
+    )
+    file.close()
+    begin = (page - 1) * 4096
+    broken = whole[:begin] + b"\xa5" * 4096 + whole[begin + 4096 :]
+    kept.write_bytes(broken)
+    with opened(kept) as (store, view):
+        assert (view.keeping, store.remembered([ACCOUNT])) == (Keeping.ON, ())
+        [name] = aside(kept.parent)
+        assert name in view.reason
+    assert kept.with_name(name).read_bytes() == broken
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_whatever_is_wrong_with_its_bytes_opening_goes_well(kept: Path, seed: int) -> None:
+    rng = random.Random(seed)
+    broken = bytearray(kept.read_bytes())
+    for _ in range(rng.choice([1, 3, 30])):
+        begin = rng.randrange(len(broken))
+        broken[begin : begin + rng.choice([1, 100, 5000])] = rng.randbytes(
+            rng.choice([1, 100, 5000])
+        )
+    kept.write_bytes(broken[: rng.choice([len(broken), len(broken) // 2, 50])])
+    store, view = open_history(kept, URL)
+    assert view.keeping in {Keeping.ON, Keeping.OFF}
+    assert len(store.remembered([ACCOUNT])) in range(21)
+    store.close()
+
+
+# Out of reach ----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("place", "reason"),
+    [
+        ("file/history", "its file cannot be opened: not a directory"),
+        ("file/deep/er/history", "its file cannot be opened: not a directory"),
+        ("folder", "its file cannot be opened: is a directory"),
+        ("pipe", "its file is not one of slurper-tui"),
+        ("/proc/slurper/history", "its file cannot be opened: no such file or directory"),
+        ("/dev/null", "its file is not one of slurper-tui"),
+        ("nul\0", "embedded null byte"),
+    ],
+)
+def test_where_no_file_can_be_had_it_is_off(tmp_path: Path, place: str, reason: str) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "folder").mkdir()
+    os.mkfifo(tmp_path / "pipe")
+    with opened(tmp_path / place) as (store, view):
+        assert view == HistoryView(Keeping.OFF, reason)
+        store.write([job()], of(key(), run_of(3)))
+        assert len(store.samples(key())) == 3
+
+
+def test_a_file_that_is_locked_for_good_is_off(kept: Path) -> None:
+    exclusive = ("PRAGMA locking_mode = EXCLUSIVE", "UPDATE jobs SET closed = 0")
+    with locked(kept, *exclusive), opened(kept) as (store, view):
+        assert view == HistoryView(Keeping.OFF, "another program keeps its file locked")
+        assert store.path is None
+    with opened(kept) as (store, view):
+        assert (view, len(store.samples(key()))) == (ON, 2000)
+
+
+@pytest.fixture
+def unwritable(kept: Path) -> Iterator[Path]:
+    """A file that not even root can write to, in a folder where nothing can be made."""
+    set_to = ["chattr", "+i", str(kept), str(kept.parent)]
+    for name in ("history.sqlite3.lock",):
+        kept.with_name(name).unlink()
+    if subprocess.run(set_to, check=False, capture_output=True).returncode != 0:
+        pytest.skip("this file system has no immutable files")
+    yield kept
+    subprocess.run(["chattr", "-i", str(kept), str(kept.parent)], check=True)
+
+
+def test_in_a_read_only_home_what_was_kept_is_still_known(unwritable: Path) -> None:
+    with opened(unwritable) as (store, view):
+        assert view == HistoryView(
+            Keeping.OFF, "its file cannot be opened: operation not permitted"
+        )
+        assert len(store.remembered([ACCOUNT])) == 20
+        store.write([job()], of(key(), run_of(1, begin=20_000)))
+        assert len(store.samples(key())) == 2001
+    reader = read_store(unwritable, URL)
+    assert len(reader.samples(key())) == 2000
+    reader.close()
+
+
+# Two at once -----------------------------------------------------------------------------------
+
+
+def test_the_second_shares_it_until_the_first_is_gone(path: Path) -> None:
+    first, one = open_history(path, URL)
+    second, two = open_history(path, URL)
+    assert (one, two) == (ON, HistoryView(Keeping.SHARED, "another slurper-tui keeps it too"))
+    assert (first.is_shared, second.is_shared) == (False, True)
+    first.close()
+    assert second.is_shared is False
+    with opened(path) as (_, three):
+        assert three.keeping is Keeping.SHARED
+    second.close()
+
+
+def test_where_no_lock_can_be_had_nobody_else_is_seen(tmp_path: Path) -> None:
+    assert Ownership(tmp_path / "nowhere" / "history").claim()
+
+
+OPENING = """
+import sys
+from pathlib import Path
+from slurper_tui.monitor.history.opening import open_history
+print("ready", flush=True)
+sys.stdin.readline()
+store, view = open_history(Path(sys.argv[1]), "https://api.example")
+print(view.keeping, store.path is not None, flush=True)
+sys.stdin.readline()
+"""
+
+
+def test_of_many_that_begin_at_once_all_keep_it(path: Path) -> None:
+    pipe = subprocess.PIPE
+    words = [sys.executable, "-c", OPENING, str(path)]
+    several = [subprocess.Popen(words, stdin=pipe, stdout=pipe, text=True) for _ in range(4)]
+    told = list[str]()
+    for line in ("ready\n", ""):
+        for each in several:
+            assert each.stdin is not None
+            assert each.stdout is not None
+            if line:
+                assert each.stdout.readline() == line
+        if line:
+            for each in several:
+                assert each.stdin is not None
+                each.stdin.write("go\n")
+                each.stdin.flush()
+    for each in several:
+        assert each.stdout is not None
+        told.append(each.stdout.readline().strip())
+    for each in several:
+        each.communicate("end\n")
+    assert sorted(told) == ["on True", "shared True", "shared True", "shared True"]
+
+
+# Reading alone ---------------------------------------------------------------------------------
+
+
+def test_reading_alone_makes_no_file(tmp_path: Path, kept: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        read_store(tmp_path / "none" / "history", URL)
+    assert not (tmp_path / "none").exists()
+    kept.write_bytes(b"nonsense" * 50)
+    with pytest.raises(sqlite3.DatabaseError, match="damaged"):
+        read_store(kept, URL)
+    assert aside(tmp_path) == []
+
+
+def test_reading_alone_writes_nothing_and_sees_what_another_writes(kept: Path) -> None:
+    with opened(kept) as (writer, _):
+        reader = read_store(kept, URL)
+        writer.write([job()], of(key(), run_of(1, begin=20_000)))
+        assert len(reader.samples(key())) == 2001
+        with pytest.raises(sqlite3.OperationalError, match="readonly"):
+            reader.write([job()], [])
+        reader.close()
+
+
+def test_a_store_can_be_had_in_memory_and_on_disk(path: Path) -> None:
+    for where in (None, path):
+        store = open_store(where, URL)
+        store.write([job()], of(key(), run_of(3)))
+        assert (store.path, len(store.samples(key()))) == (where, 3)
+        store.close()
+    assert bytes_of(path) == path.stat().st_size

@@ -1,0 +1,282 @@
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from slurper_tui.api.models import Job, Source, Target
+from slurper_tui.monitor.history.opening import open_store
+from slurper_tui.monitor.history.steps import last_of_each
+from slurper_tui.monitor.history.store import Store
+from slurper_tui.monitor.history.thin import WHOLE_SECONDS, step_start, superfluous
+from slurper_tui.monitor.recorded import Recorded, Remembered
+from slurper_tui.monitor.view import Counts
+from tests.monitor.history.samples import (
+    ACCOUNT,
+    ANY,
+    BEGUN,
+    DAY,
+    URL,
+    job,
+    key,
+    of,
+    opened,
+    pasts,
+    run_of,
+    sample,
+)
+
+
+def in_order(samples: list[Recorded]) -> list[Recorded]:
+    """Each time once, the first to come, oldest first."""
+    by_time = {told.at: told for told in reversed(samples)}
+    return [by_time[at] for at in sorted(by_time)]
+
+
+@given(st.lists(ANY, max_size=20))
+def test_what_is_kept_comes_back(samples: list[Recorded]) -> None:
+    with opened(None) as (store, _):
+        store.write([job()], of(key(), samples))
+        assert list(store.samples(key())) == in_order(samples)
+        [known] = store.remembered([ACCOUNT])
+        assert known == replace(job(), last=samples[-1] if samples else None)
+        first, last = (store.first_at([ACCOUNT]), store.last_at([ACCOUNT]))
+        assert first == (min(told.at for told in samples) if samples else None)
+        assert last == (samples[-1].at if samples else None)
+        assert [told for _, told in store.every()] == in_order(samples)
+
+
+def test_both_ends_of_a_span_are_in_it() -> None:
+    with opened(None) as (store, _):
+        store.write([job()], of(key(), run_of(10, every=1.2345)))
+        whole = store.samples(key())
+        told = store.samples(key(), BEGUN + 2 * 1.2345, BEGUN + 5 * 1.2345)
+        assert told == whole[2:6]
+        assert store.samples(key(), BEGUN + 9 * 1.2345) == whole[9:]
+        assert store.samples(key(), BEGUN + 100) == ()
+        assert store.samples(key("unknown")) == ()
+
+
+@given(pasts(), st.sampled_from([1.0, 2.5, 5.0, 60.0, 600.0, 23_040.0]), st.integers(-100, 9000))
+def test_the_last_of_each_step_is_what_the_samples_say(
+    past: list[Recorded], step: float, since: int
+) -> None:
+    with opened(None) as (store, _):
+        other = of(key("job1"), run_of(50, every=3.0))
+        store.write([job(), job("job1")], [*of(key(), past), *other])
+        wanted = [told for told in past if told.at >= BEGUN + since]
+        told = store.last_of_each(key(), BEGUN + since, step)
+        assert told == last_of_each(wanted, step)
+        assert last_of_each(told, step) == told
+
+
+def test_jobs_of_other_accounts_and_addresses_are_kept_apart(tmp_path: Path) -> None:
+    path = tmp_path / "history.sqlite3"
+    with opened(path) as (store, _), opened(path, "https://other.example") as (other, _):
+        store.write([job(), job(account_id="acc1")], of(key(), run_of(3)))
+        other.write([job()], of(key(), run_of(5)))
+        assert [known.account_id for known in store.remembered([ACCOUNT])] == [ACCOUNT]
+        assert store.keys() == (key(), key(account_id="acc1"))
+        assert store.keys(["acc1"]) == (key(account_id="acc1"),)
+        assert (len(store.samples(key())), len(other.samples(key()))) == (3, 5)
+        assert len(list(store.every())) == 3
+        assert store.samples(key(account_id="acc1")) == ()
+        assert store.first_at(["acc1"]) is None
+        assert store.last_at(["acc1", ACCOUNT]) == BEGUN + 10
+
+
+@pytest.mark.parametrize("url", [URL + "/", "https://who:pass@api.example/v4", URL + "?a=b"])
+def test_an_address_is_the_same_however_it_is_written(tmp_path: Path, url: str) -> None:
+    with opened(tmp_path / "h", url) as (store, _):
+        store.write([job()], [])
+    with opened(tmp_path / "h") as (store, _):
+        assert store.keys() == (key(),)
+    assert b"who:pass" not in (tmp_path / "h").read_bytes()
+
+
+def test_no_key_and_no_secret_is_kept(tmp_path: Path) -> None:
+    source = Source(
+        bucket="from",
+        keys=("s3cret-key",),
+        endpoint="https://who:s3cret@minio.example/x?sig=s3cret",
+        extra={"secretAccessKey": "s3cret"},
+    )
+    secretive = Job(
+        "job0", source=source, target=Target(extra={"a": "s3cret"}), extra={"b": "s3cret"}
+    )
+    with opened(tmp_path / "h") as (store, _):
+        store.write([Remembered(ACCOUNT, secretive)], of(key(), run_of(3)))
+        [known] = store.remembered([ACCOUNT])
+        written = [path.read_bytes() for path in tmp_path.iterdir()]
+    assert known.job == Job(
+        "job0", source=Source(bucket="from", endpoint="https://minio.example/x"), target=Target()
+    )
+    assert not any(b"s3cret" in text for text in written)
+
+
+def test_the_same_sample_twice_is_one(tmp_path: Path) -> None:
+    with opened(tmp_path / "h") as (one, _), opened(tmp_path / "h") as (other, _):
+        for store in (one, other, one):
+            store.write([job()], of(key(), run_of(10)))
+        assert other.samples(key()) == tuple(run_of(10))
+
+
+def test_jobs_as_they_now_stand() -> None:
+    with opened(None) as (store, _):
+        store.write([job()], of(key(), run_of(2)))
+        ended = replace(job(), job=replace(job().job, status="completed"), closed=True)
+        store.write([ended], [])
+        assert store.remembered([ACCOUNT]) == (replace(ended, last=run_of(2)[-1]),)
+        store.write([replace(ended, gone=True)], [])
+        assert store.remembered([ACCOUNT]) == ()
+        assert store.samples(key()) == tuple(run_of(2))
+        store.write([ended], [])
+        assert len(store.remembered([ACCOUNT])) == 1
+
+
+def test_a_sample_of_a_job_that_was_never_listed_is_kept() -> None:
+    with opened(None) as (store, _):
+        store.write([Remembered(ACCOUNT, Job())], [*of(key(), run_of(2)), *of(key(""), run_of(3))])
+        assert store.remembered([ACCOUNT]) == (
+            Remembered(ACCOUNT, Job("job0"), last=run_of(2)[-1]),
+        )
+
+
+def test_odd_text_and_numbers_do_no_harm() -> None:
+    half = "\ud800"
+    odd = Remembered(half, Job(half, status=half + "x", source=Source(bucket=half)))
+    told = Recorded(BEGUN, Counts(2**70, 1, 0, 0), half + "\x00\x1b")
+    with opened(None) as (store, _):
+        store.write([odd], of(odd.key, [told]))
+        [known] = store.remembered(["?"])
+        assert (known.job.id, known.job.status) == ("?", "?x")
+        assert known.last == Recorded(BEGUN, Counts(2**63 - 1, 1, 0, 0), "?\x00\x1b")
+        assert store.samples(odd.key) == (known.last,)
+
+
+def test_a_row_that_is_not_to_be_read_is_passed_over(tmp_path: Path) -> None:
+    with opened(tmp_path / "h") as (store, _):
+        store.write([job(), job("job1")], [])
+        broken = sqlite3.connect(tmp_path / "h", isolation_level=None)
+        broken.execute("UPDATE jobs SET job = '{' WHERE job_id = 'job0'")
+        broken.close()
+        assert store.remembered([ACCOUNT]) == (job("job1"),)
+
+
+def test_all_is_written_or_nothing() -> None:
+    with opened(None) as (store, _):
+        nonsense = Recorded(float("nan"), Counts(), None)
+        with pytest.raises(ValueError, match="NaN"):
+            store.write([job()], [*of(key(), run_of(3)), (key(), nonsense)])
+        assert store.keys() == ()
+        store.write([job()], of(key(), run_of(3)))
+        assert len(store.samples(key())) == 3
+
+
+# Thinning ------------------------------------------------------------------------------------
+
+
+def thin_all(store: Store, now: float) -> int:
+    """Thin until nothing is left to thin; in how many goes."""
+    goes = 1
+    while store.thin(now):
+        goes += 1
+    return goes
+
+
+@given(pasts(unknown=False), st.integers(-100, 10**5))
+def test_only_what_is_older_than_a_day_is_thinned(past: list[Recorded], later: int) -> None:
+    now = BEGUN + DAY + later
+    cut = step_start(now - WHOLE_SECONDS)
+    old = [told for told in past if told.at < cut]
+    young = [told for told in past if told.at >= cut]
+    gone = superfluous(old, None, young[0] if young else None)
+    with opened(None) as (store, _):
+        store.write([job()], of(key(), past))
+        thin_all(store, now)
+        kept = [told for told in past if told not in gone]
+        assert list(store.samples(key())) == kept
+        thin_all(store, now)
+        assert list(store.samples(key())) == kept
+
+
+@given(pasts(unknown=False), st.lists(st.integers(1, 40_000), max_size=8))
+def test_thinning_now_and_then_is_thinning_once(past: list[Recorded], spans: list[int]) -> None:
+    with opened(None) as (often, _), opened(None) as (once, _):
+        now, rest = BEGUN + DAY, list(past)
+        for span in spans:
+            now += span
+            often.write([job()], of(key(), [told for told in rest if told.at <= now]))
+            rest = [told for told in rest if told.at > now]
+            thin_all(often, now)
+        once.write([job()], of(key(), past))
+        often.write([job()], of(key(), rest))
+        for store in (often, once):
+            thin_all(store, BEGUN + 40 * DAY)
+        assert often.samples(key()) == once.samples(key())
+
+
+def test_what_comes_late_is_thinned_too() -> None:
+    with opened(None) as (store, _):
+        store.write([job()], of(key(), run_of(1000)))
+        thin_all(store, BEGUN + 3 * DAY)
+        before = len(store.samples(key()))
+        store.write([job()], of(key(), run_of(1000, begin=2.0)))
+        assert len(store.samples(key())) == before + 1000
+        thin_all(store, BEGUN + 3 * DAY)
+        assert len(store.samples(key())) <= before + 1
+
+
+def test_long_pasts_are_thinned_in_several_goes() -> None:
+    with opened(None) as (store, _):
+        for number in range(3):
+            store.write([job(f"job{number}")], of(key(f"job{number}"), run_of(17_280)))
+        assert thin_all(store, BEGUN + 3 * DAY) > 1
+        assert [len(store.samples(key(f"job{number}"))) for number in range(3)] == [145] * 3
+        assert thin_all(store, BEGUN + 3 * DAY) == 1
+
+
+def test_a_job_of_many_days_stays_small(tmp_path: Path) -> None:
+    days, hour = 6, 3600
+    with opened(tmp_path / "h") as (store, _):
+        sizes = list[int]()
+        for begin in range(0, days * int(DAY), hour):
+            store.write([job()], of(key(), run_of(hour // 5, begin=float(begin))))
+            thin_all(store, BEGUN + begin + hour)
+            sizes.append(store.size)
+        two_days = 2 * 24
+        assert max(sizes[two_days:]) < 1.5 * max(sizes[:two_days])
+        assert max(sizes) < 7 * 2**20
+        kept = store.samples(key())
+        assert kept[0].at == BEGUN
+        assert len(kept) < 17_280 + 720 + (days - 1) * 144
+
+
+def test_room_that_is_no_longer_needed_is_given_back(tmp_path: Path) -> None:
+    with opened(tmp_path / "h") as (store, _):
+        store.write([job()], of(key(), run_of(50_000)))
+        thin_all(store, BEGUN + 30 * DAY)
+        store.write([job()], of(key(), run_of(1, begin=DAY)))
+    assert (tmp_path / "h").stat().st_size < 2**20
+
+
+def test_the_size_in_memory_is_known_too() -> None:
+    store = open_store(None, URL)
+    before = store.size
+    store.write([job()], of(key(), run_of(5000)))
+    assert store.size > before > 0
+    assert store.is_in_place
+    assert not store.is_shared
+    store.close()
+
+
+def test_widths_are_those_of_what_is_kept() -> None:
+    with opened(None) as (store, _):
+        assert store.widest() == (0, 0, 0, 0, 0)
+        store.write([], [*of(key(), [sample(0, 12345)]), *of(key("job1"), [sample(0, 1, None)])])
+        assert store.widest() == (7, 7, 5, 1, 1)
+        assert store.widest(key=key("job1")) == (0, 7, 1, 1, 1)
