@@ -33,6 +33,8 @@ THIN_SECONDS = 3600.0
 _ON = HistoryView()
 
 _log = logging.getLogger("slurper_tui.monitor.history")
+# Without a handler, logging would write warnings to stderr: on the screen, that is.
+_log.addHandler(logging.NullHandler())
 
 
 class Recorder:
@@ -170,7 +172,9 @@ class Recorder:
         self._waiting.put_back(Batch(tuple(self._known.values()), ()))
 
     def _thin_in_time(self, batch: Batch) -> None:
-        newest = max((sample.at for _, sample in batch.samples), default=self._thinned_at)
+        if not batch.samples:
+            return
+        newest = max(sample.at for _, sample in batch.samples)
         if not 0 <= newest - self._thinned_at < THIN_SECONDS:
             self._thinned_at = newest
             self._thread.submit(lambda: self._thin(newest))

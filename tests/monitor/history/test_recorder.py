@@ -1,0 +1,440 @@
+"""A history kept off the loop: real files, real threads, real faults."""
+
+from __future__ import annotations
+
+import asyncio
+import resource
+import signal
+import sqlite3
+import subprocess
+import sys
+import threading
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+
+from slurper_tui.monitor.history import recorder as module
+from slurper_tui.monitor.history.opening import open_history
+from slurper_tui.monitor.history.recorder import Recorder
+from slurper_tui.monitor.history.waiting import BATCH, Batch, Waiting
+from slurper_tui.monitor.recorded import HistoryView, Keeping, Recorded
+from slurper_tui.monitor.view import JobKey
+from tests.monitor.history.samples import (
+    ACCOUNT,
+    BEGUN,
+    DAY,
+    URL,
+    job,
+    key,
+    of,
+    opened,
+    run_of,
+    sample,
+)
+from tests.monitor.history.test_opening import aside, locked
+
+ON = HistoryView()
+FULL = HistoryView(Keeping.OFF, "the disk is full")
+LOCKED = HistoryView(Keeping.OFF, "another program keeps its file locked")
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "history.sqlite3"
+
+
+@asynccontextmanager
+async def recording(path: Path | None) -> AsyncGenerator[Recorder, None]:
+    recorder = Recorder(*open_history(path, URL))
+    try:
+        yield recorder
+    finally:
+        await recorder.close()
+
+
+async def done(recorder: Recorder) -> None:
+    """All that was given to the thread before is done."""
+    await asyncio.wrap_future(recorder._thread.submit(lambda: None))
+
+
+def written(path: Path) -> list[Recorded]:
+    """What another process would find in the file."""
+    with opened(path) as (store, _):
+        return list(store.samples(key()))
+
+
+async def test_what_is_recorded_is_told_and_kept(path: Path) -> None:
+    past = run_of(100)
+    async with recording(path) as recorder:
+        for told in past:
+            recorder.record([job()], of(key(), [told]))
+        assert await recorder.samples(key()) == tuple(past)
+        assert await recorder.samples(key(), BEGUN + 5, BEGUN + 20) == tuple(past[1:5])
+        last = await recorder.last_of_each(key(), BEGUN, 100.0)
+        assert [told.at - BEGUN for told in last] == [95.0, 195.0, 295.0, 395.0, 495.0]
+        assert recorder.view == ON
+    assert written(path) == past
+
+
+async def test_nobody_but_its_own_thread_touches_the_disk(path: Path) -> None:
+    async with recording(path) as recorder:
+        names = list[str]()
+        recorder._store._connection.set_trace_callback(
+            lambda _: names.append(threading.current_thread().name)
+        )
+        recorder.record([job()], of(key(), run_of(3)))
+        await recorder.samples(key())
+        await recorder.last_of_each(key(), 0, 5)
+        assert set(names) == {"history"}
+
+
+async def test_after_the_end_nothing_is_kept_and_nothing_raised(path: Path) -> None:
+    async with recording(path) as recorder:
+        recorder.record([job()], of(key(), run_of(3)))
+    recorder.record([job()], of(key(), run_of(3, begin=100)))
+    assert await recorder.samples(key()) == ()
+    assert await recorder.last_of_each(key(), 0, 5) == ()
+    await recorder.close()
+    assert len(written(path)) == 3
+    assert "history" not in [thread.name for thread in threading.enumerate() if thread.is_alive()]
+
+
+async def test_in_memory_it_is_as_it_was_said_to_be() -> None:
+    store, _ = open_history(None, URL)
+    off = HistoryView(Keeping.ASKED_OFF)
+    recorder = Recorder(store, off)
+    recorder.record([job()], of(key(), run_of(3)))
+    assert len(await recorder.samples(key())) == 3
+    assert recorder.view == off
+    await recorder.close()
+
+
+async def test_old_samples_are_thinned_on_opening_and_every_hour(path: Path) -> None:
+    with opened(path) as (store, _):
+        store.write([job()], of(key(), run_of(17_280 * 3)))
+    async with recording(path) as recorder:
+        now = 3 * DAY
+        recorder.record([], of(key(), [sample(now)]))
+        while len(await recorder.samples(key())) > 17_280 + 2 * 145 + 2:
+            pass
+        begun = len(await recorder.samples(key()))
+        recorder.record([], of(key(), run_of(719, begin=now + 5)))
+        await done(recorder)
+        assert len(await recorder.samples(key())) == begun + 719
+        recorder.record([], of(key(), [sample(now + 3600)]))
+        await done(recorder)
+        await done(recorder)
+        assert len(await recorder.samples(key())) <= begun + 6
+
+
+# A disk that fails -----------------------------------------------------------------------------
+
+
+def fill(recorder: Recorder, pages: int) -> None:
+    """Let the file grow to so many pages and no further, as a full disk would."""
+    recorder._store._connection.execute(f"PRAGMA max_page_count = {pages}").fetchall()
+
+
+async def test_a_full_disk_costs_nothing_but_memory(path: Path) -> None:
+    past = run_of(3000)
+    async with recording(path) as recorder:
+        recorder.record([job()], of(key(), past[:10]))
+        await done(recorder)
+        fill(recorder, 1)
+        for begin in range(10, 3000, 100):
+            recorder.record([job()], of(key(), past[begin : begin + 100]))
+        assert await recorder.samples(key()) == tuple(past)
+        assert recorder.view == FULL
+        step = await recorder.last_of_each(key(), 0.0, 600.0)
+        assert [told.at - BEGUN for told in step] == [*range(595, 15000, 600)]
+        assert len(written(path)) < 1500
+        fill(recorder, 10**6)
+        recorder.record([job()], of(key(), [sample(20_000)]))
+        await done(recorder)
+        assert recorder.view == ON
+        assert written(path) == [*past, sample(20_000)]
+
+
+async def test_what_waits_is_written_at_the_end(path: Path) -> None:
+    async with recording(path) as recorder:
+        recorder.record([job()], of(key(), run_of(2)))
+        await done(recorder)
+        fill(recorder, 1)
+        recorder.record([job()], of(key(), run_of(2000)))
+        await done(recorder)
+        assert recorder.view == FULL
+        fill(recorder, 10**6)
+    assert len(written(path)) == 2000
+
+
+async def test_a_file_that_another_program_locks_is_written_later(path: Path) -> None:
+    async with recording(path) as recorder:
+        recorder.record([job()], of(key(), run_of(3)))
+        await done(recorder)
+        with locked(path, "BEGIN IMMEDIATE"):
+            recorder.record([job()], of(key(), run_of(3, begin=100)))
+            assert len(await recorder.samples(key())) == 6
+            assert recorder.view == LOCKED
+        recorder.record([job()], of(key(), run_of(3, begin=200)))
+        assert len(await recorder.samples(key())) == 9
+        assert recorder.view == ON
+
+
+async def test_a_lock_that_stays_does_not_hold_up_the_end(path: Path) -> None:
+    recorder = Recorder(*open_history(path, URL))
+    with locked(path, "BEGIN IMMEDIATE"):
+        recorder.record([job()], of(key(), run_of(3)))
+        loop = asyncio.get_running_loop()
+        begun = loop.time()
+        await recorder.close()
+        assert loop.time() - begun < module.CLOSE_SECONDS + 1
+
+
+async def test_a_file_that_vanishes_is_begun_again(path: Path) -> None:
+    async with recording(path) as recorder:
+        recorder.record([job(), job("job1")], of(key(), run_of(3)))
+        await done(recorder)
+        for each in list(path.parent.iterdir()):
+            each.unlink()
+        recorder.record([], of(key(), run_of(3, begin=100)))
+        await done(recorder)
+        assert recorder.view == ON
+    with opened(path) as (store, _):
+        assert store.samples(key()) == tuple(run_of(3, begin=100))
+        assert [known.job for known in store.remembered([ACCOUNT])] == [
+            job().job,
+            job("job1").job,
+        ]
+
+
+async def test_where_no_file_can_be_made_again_it_is_off_until_one_can(tmp_path: Path) -> None:
+    folder = tmp_path / "state"
+    async with recording(folder / "h") as recorder:
+        recorder.record([job()], of(key(), run_of(3)))
+        await done(recorder)
+        folder.rename(tmp_path / "moved")
+        folder.touch()
+        for begin in (100, 200):
+            recorder.record([job()], of(key(), run_of(3, begin=begin)))
+            await done(recorder)
+            reason = "its file cannot be opened: not a directory"
+            assert recorder.view == HistoryView(Keeping.OFF, reason)
+        folder.unlink()
+        recorder.record([job()], of(key(), run_of(3, begin=300)))
+        await done(recorder)
+        assert recorder.view == ON
+    assert len(written(folder / "h")) == 9
+
+
+def damage(path: Path, *, root: bool) -> None:
+    """Overwrite pages of samples, as a failing disk would. root: the first of them as well."""
+    file = sqlite3.connect(path, isolation_level=None)
+    file.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+    roots = dict(file.execute("SELECT name, rootpage FROM sqlite_schema"))
+    file.close()
+    with path.open("r+b") as text:
+        for page in [roots["samples"]] if root else range(10, path.stat().st_size // 4096 + 1):
+            text.seek((page - 1) * 4096)
+            text.write(b"\xa5" * 4096)
+
+
+async def damaged(path: Path) -> Recorder:
+    with opened(path) as (store, _):
+        store.write([job()], of(key(), run_of(3000)))
+    damage(path, root=False)
+    store, view = open_history(path, URL)
+    recorder = Recorder(store, view, clock=lambda: 1_795_562_100.0)
+    recorder.record([job()], [])
+    await done(recorder)
+    return recorder
+
+
+@pytest.mark.parametrize("how", ["write", "read"])
+async def test_damage_found_late_is_set_aside_and_nothing_new_is_lost(path: Path, how: str) -> None:
+    recorder = await damaged(path)
+    broken = path.read_bytes()  # noqa: ASYNC240 - nothing else runs
+    if how == "read":
+        assert await recorder.samples(key()) == ()
+    recorder.record([], of(key(), run_of(3, begin=20_000)))
+    recorder.record([], of(key(), run_of(3, begin=30_000)))
+    await done(recorder)
+    name = "history.sqlite3.corrupt-20261124T231500Z"
+    assert recorder.view == HistoryView(
+        Keeping.ON, f"the history was damaged: it is kept as {name}, a new one is begun"
+    )
+    assert len(await recorder.samples(key())) == 6
+    await recorder.close()
+    assert name in aside(path.parent)
+    assert path.with_name(name).read_bytes() == broken
+    with opened(path) as (store, view):
+        assert view == ON
+        assert store.samples(key()) == (*run_of(3, begin=20_000), *run_of(3, begin=30_000))
+        assert store.remembered([ACCOUNT])[0].job == job().job
+
+
+async def test_a_disk_that_damages_every_file_is_not_filled_with_them(path: Path) -> None:
+    recorder = await damaged(path)
+    for number in range(5):
+        recorder.record([job()], of(key(), run_of(3, begin=20_000 + 100 * number)))
+        await done(recorder)
+        damage(path, root=True)
+        await recorder.samples(key())
+    assert len([name for name in aside(path.parent) if name.endswith("Z")]) == 1
+    await recorder.close()
+
+
+async def test_two_instances_keep_one_history(path: Path) -> None:
+    async with recording(path) as second, recording(path) as first:
+        pass
+    async with recording(path) as first, recording(path) as second:
+        for number in range(50):
+            for recorder in (first, second):
+                recorder.record([job()], of(key(), [sample(5.0 * number, number)]))
+            second.record([job()], of(key(), [sample(5.0 * number + 2, number)]))
+        assert await second.samples(key()) == await first.samples(key())
+        assert len(await first.samples(key())) == 100
+        assert (first.view.keeping, second.view.keeping) == (Keeping.ON, Keeping.SHARED)
+        await first.close()
+        second.record([job()], of(key(), [sample(1000.0)]))
+        await done(second)
+        assert second.view == ON
+
+
+# What waits ------------------------------------------------------------------------------------
+
+
+def taken(waiting: Waiting) -> list[Batch]:
+    batches = list[Batch]()
+    while batch := waiting.take():
+        batches.append(batch)
+    return batches
+
+
+def test_what_waits_goes_in_bounded_batches_oldest_first() -> None:
+    waiting = Waiting()
+    assert waiting.take() is None
+    waiting.add([job()], of(key(), run_of(2 * BATCH + 1)))
+    first = waiting.take()
+    assert first is not None
+    waiting.add([job(closed=True), job("job1")], of(key(), run_of(1, begin=10**6)))
+    waiting.put_back(first)
+    assert waiting.of(key()) == [*run_of(2 * BATCH + 1), *run_of(1, begin=10**6)]
+    assert waiting.of(key("job1")) == []
+    batches = taken(waiting)
+    assert [len(batch.samples) for batch in batches] == [BATCH, BATCH, 2]
+    assert batches[0].jobs == (job(closed=True), job("job1"))
+
+
+def test_too_many_are_thinned_from_the_oldest_on() -> None:
+    waiting = Waiting(most=1000)
+    past = run_of(5000)
+    for told in past:
+        waiting.add([], of(key(), [told]))
+    kept = waiting.of(key())
+    assert len(kept) <= 1000
+    assert kept[-500:] == past[-500:]
+    assert kept[0] == past[0]
+    assert all(b.at - a.at <= 600 for a, b in pairwise(kept))
+
+
+def test_what_is_too_much_even_thinned_is_lost_oldest_first() -> None:
+    waiting = Waiting(most=100)
+    sparse = run_of(150, every=600.0)
+    waiting.add([], of(key(), sparse))
+    assert waiting.of(key()) == sparse[-100:]
+
+
+# Programs that end suddenly ----------------------------------------------------------------------
+
+WRITING = """
+import asyncio, sys
+from pathlib import Path
+from slurper_tui.monitor.history.opening import open_history
+from slurper_tui.monitor.history.recorder import Recorder
+from slurper_tui.monitor.recorded import Recorded
+from slurper_tui.monitor.view import Counts, JobKey
+key = JobKey("acc0", "job0")
+async def main():
+    recorder = Recorder(*open_history(Path(sys.argv[1]), "https://api.example/v4"))
+    for number in range(int(sys.argv[2])):
+        recorder.record([], [(key, Recorded(1790000400.0 + 5 * number, Counts(9, number), "r"))])
+        told = await recorder.samples(key, 1790000400.0 + 5 * number)
+        print(number, recorder.view.reason or "-", flush=True)
+    await recorder.close()
+asyncio.run(main())
+"""
+
+
+def test_a_killed_program_loses_nothing_that_it_had_written(path: Path) -> None:
+    words = [sys.executable, "-c", WRITING, str(path), "1000000"]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as program:
+        assert program.stdout is not None
+        told = [program.stdout.readline() for _ in range(200)]
+        program.kill()
+        told += program.stdout.readlines()
+    said = len([line for line in told if line.endswith("\n")])
+    kept = written(path)
+    assert len(kept) - said in {0, 1}
+    assert [sample.counts.transferred for sample in kept] == list(range(len(kept)))
+
+
+def test_a_file_that_may_not_grow_ends_nothing(path: Path) -> None:
+    def small() -> None:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))
+
+    words = [sys.executable, "-c", WRITING, str(path), "300"]
+    ran = subprocess.run(words, capture_output=True, text=True, preexec_fn=small, check=False)
+    assert (ran.returncode, ran.stderr) == (0, "")
+    lines = ran.stdout.splitlines()
+    assert lines[0] == "0 -"
+    assert lines[-1] == "299 its file cannot be read or written"
+    assert 0 < len(written(path)) < 300
+
+
+HANGING = """
+import asyncio, sys, time
+from pathlib import Path
+from slurper_tui.monitor.history.opening import open_history
+from slurper_tui.monitor.history.recorder import Recorder
+async def main():
+    recorder = Recorder(*open_history(Path(sys.argv[1]), "https://api.example/v4"))
+    recorder._thread.submit(lambda: time.sleep(3600))
+    reading = asyncio.create_task(recorder.samples(("a", "b")))
+    await asyncio.sleep(0)
+    await recorder.close()
+asyncio.run(main())
+print("ended")
+"""
+
+
+def test_a_disk_that_hangs_keeps_no_process_alive(path: Path) -> None:
+    words = [sys.executable, "-X", "dev", "-c", HANGING, str(path)]
+    ran = subprocess.run(words, capture_output=True, text=True, timeout=30, check=False)
+    assert (ran.returncode, ran.stdout, ran.stderr) == (0, "ended\n", "")
+
+
+async def test_a_reader_that_gives_up_harms_nobody(path: Path) -> None:
+    async with recording(path) as recorder:
+        begun = threading.Event()
+        held = recorder._thread.submit(lambda: begun.wait(20))
+        reading = asyncio.create_task(recorder.samples(key()))
+        await asyncio.sleep(0)
+        reading.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await reading
+        begun.set()
+        assert await asyncio.wrap_future(held)
+        recorder.record([job()], of(key(), run_of(3)))
+        assert len(await recorder.samples(key())) == 3
+
+
+async def test_what_cannot_be_kept_is_said_and_nothing_is_raised(path: Path) -> None:
+    async with recording(path) as recorder:
+        recorder.record([job()], [(key(), sample(float("nan")))])
+        await done(recorder)
+        assert recorder.view.keeping is Keeping.OFF
+        assert await recorder.samples(JobKey("", "")) == ()
