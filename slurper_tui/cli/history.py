@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 Sample = tuple[JobKey, Recorded]
 
+_SHORT_ID = 8
+
 _NOBODYS: Sample = (JobKey("", ""), Recorded(0.0, Counts(), None))
 """A sample that has every field."""
 
@@ -206,10 +208,17 @@ def _columns(store: Store, out: Output, accounts: Sequence[str], key: JobKey | N
         counts = [max(width, len(name)) for width, name in zip(counts, _HEAD, strict=True)]
     return _Columns(
         account=max((len(k.account_id) for k in kept), default=0) if several else 0,
-        id=max((len(k.job_id) for k in kept), default=0),
+        id=_id_width([k.job_id for k in kept], short=out.on_terminal),
         status=max(status, len("status")),
         counts=counts,
     )
+
+
+def _id_width(ids: Sequence[str], *, short: bool) -> int:
+    """As long as the longest; or, for people, as it takes to tell them apart and type them."""
+    longest = max(map(len, ids), default=0)
+    lengths = range(_SHORT_ID, longest) if short else ()
+    return next((n for n in lengths if len({i[:n] for i in ids}) == len(set(ids))), longest)
 
 
 def _table(
@@ -228,7 +237,7 @@ def _table(
 
 def _aligned(time: str, key: JobKey, status: str, counts: Sequence[str], columns: _Columns) -> str:
     words = ((key.account_id, columns.account), (key.job_id, columns.id), (status, columns.status))
-    cells = [time, *(word.ljust(width) for word, width in words if width)]
+    cells = [time, *(word[:width].ljust(width) for word, width in words if width)]
     cells += [count.rjust(width) for count, width in zip(counts, columns.counts, strict=True)]
     return "  ".join(cells)
 
