@@ -105,8 +105,8 @@ def test_before_a_job_began_there_was_nothing_to_see() -> None:
     assert text(rate_picture(trace, LOOK, 60, 1))[1] == (
         "  80/s                                ········▆▆▆▆‖‖▲▲▇"
     )
-    early = replace(trace, points=())
-    assert text(progress_picture(early, None, NOW, LOOK, 34, 1))[1] == ""
+    unseen = replace(trace, points=())
+    assert text(progress_picture(unseen, None, NOW, LOOK, 34, 1))[1] == " " * 23 + "·" * 10
 
 
 def test_what_nobody_saw_is_no_rate() -> None:
