@@ -22,6 +22,7 @@ import httpx
 from tests.benchmarks.api import Address, serving
 from tests.benchmarks.estimators import figures as estimators
 from tests.benchmarks.figure import Figure, absolute
+from tests.benchmarks.history import DAYS, month
 from tests.benchmarks.remembered import known_account
 from tests.benchmarks.terminal import PATIENCE, TerminalRun, cpu_seconds
 
@@ -296,6 +297,18 @@ def forecast(effort: Effort) -> Iterator[Figure]:
     yield from estimators.forecast()
 
 
+def history(effort: Effort) -> Iterator[Figure]:
+    """A month of one job: the room that it takes, and how soon it is there again."""
+    with month(effort.home) as kept:
+        what = f"{DAYS} days of a job every {INTERVAL:.0f} s, on disk at most"
+        yield absolute("history", what, "MB", kept.largest / 10**6, 20)
+        pictures = in_turns(4 * effort.runs, kept.picture, kept.bare)
+        wholes = in_turns(4 * effort.runs, kept.whole, kept.bare)
+        beside = f"bare sqlite3, its {kept.rows:,} rows"
+    yield _ratio("history-picture", "all of it, for a picture", beside, "ms", pictures, 3.0)
+    yield _ratio("history-samples", "all of it, every sample", beside, "ms", wholes, 3.0)
+
+
 # Together ------------------------------------------------------------------------------------
 
 MEASURES: Mapping[str, Callable[[Effort], Iterator[Figure]]] = {
@@ -310,8 +323,9 @@ MEASURES: Mapping[str, Callable[[Effort], Iterator[Figure]]] = {
     "help": help_text,
     "jobs": jobs_as_json,
     "forecast": forecast,
+    "history": history,
 }
-"""What `--only` names; `bytes` gives three figures, `forecast` seven."""
+"""What `--only` names; `bytes` and `history` give three figures each, `forecast` seven."""
 
 
 def in_turns(runs: int, ours: Callable[[], float], reference: Callable[[], float]) -> list[Pair]:

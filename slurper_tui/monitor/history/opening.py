@@ -21,6 +21,7 @@ from slurper_tui.monitor.history.trouble import (
     ForeignFile,
     HistoryError,
     NewerHistory,
+    is_busy,
     is_damage,
     reason_of,
 )
@@ -136,7 +137,9 @@ def read_store(path: Path, base_url: str) -> Store:
     address = path.absolute().as_uri()
     try:
         return _reading(f"{address}?mode=ro", base_url)
-    except sqlite3.OperationalError:
+    except sqlite3.OperationalError as error:
+        if is_busy(error):
+            raise
         # On a medium that cannot be written to, where nobody else writes either.
         return _reading(f"{address}?mode=ro&immutable=1", base_url)
 
@@ -168,9 +171,15 @@ def _connect(name: str | Path, timeout: float = BUSY_SECONDS) -> sqlite3.Connect
 
 
 def _look_over(connection: sqlite3.Connection) -> None:
-    """Read every job once, so that damage shows here. Raises ForeignFile, sqlite3.Error."""
+    """Read every job as it will be read, so that damage shows here.
+
+    Raises ForeignFile, sqlite3.Error.
+    """
     try:
-        connection.execute("SELECT sum(length(job)), sum(length(last)) FROM jobs").fetchall()
+        connection.execute(
+            "SELECT sum(length(job)), sum(length(last)), max(gone)"
+            " FROM jobs INDEXED BY sqlite_autoindex_jobs_1 WHERE base_url >= ''"
+        ).fetchall()
         connection.execute("SELECT max(at) FROM samples WHERE job = 0").fetchall()
     except sqlite3.OperationalError as error:
         if error.sqlite_errorcode == sqlite3.SQLITE_ERROR:

@@ -53,7 +53,7 @@ _LAST_OF_EACH = """
         ) FROM newest WHERE newest.at IS NOT NULL
     )
     SELECT kept.at, objects, transferred, skipped, failed, status, EXISTS (
-        SELECT 1 FROM samples AS gap WHERE gap.job = :job AND gap.after_gap = 1
+        SELECT 1 FROM samples AS gap INDEXED BY gaps WHERE gap.job = :job AND gap.after_gap = 1
         AND gap.at BETWEEN max(:since, kept.at / :step * :step) AND kept.at
     ), stalled
     FROM newest JOIN samples AS kept ON kept.job = :job AND kept.at = newest.at
@@ -86,8 +86,8 @@ class Store:
     def remembered(self, accounts: Sequence[str]) -> tuple[Remembered, ...]:
         """Give every job of these accounts as it last stood, those apart that are gone."""
         rows = self._connection.execute(
-            f"SELECT account_id, job, last, closed FROM jobs WHERE gone = 0 AND {_of(accounts)}"
-            " ORDER BY number",
+            "SELECT account_id, CAST(job AS BLOB), CAST(last AS BLOB), closed FROM jobs"
+            f" WHERE gone = 0 AND {_of(accounts)} ORDER BY number",
             (self._place, *accounts),
         )
         return tuple(known for row in rows if (known := remembered_of(row)) is not None)

@@ -249,10 +249,11 @@ def test_what_is_no_database_is_set_aside_and_never_overwritten(path: Path) -> N
         assert (view, len(store.samples(key()))) == (ON, 3)
 
 
-def test_damage_among_the_jobs_shows_at_once(kept: Path) -> None:
+@pytest.mark.parametrize("part", ["jobs", "sqlite_autoindex_jobs_1"])
+def test_damage_among_the_jobs_shows_at_once(kept: Path, part: str) -> None:
     whole = kept.read_bytes()
     [[page]] = (file := sqlite3.connect(kept)).execute(
-        "SELECT rootpage FROM sqlite_schema WHERE name = 'jobs'"
+        "SELECT rootpage FROM sqlite_schema WHERE name = ?", (part,)
     )
     file.close()
     begin = (page - 1) * 4096
@@ -311,6 +312,8 @@ def test_a_file_that_is_locked_for_good_is_off(kept: Path) -> None:
     with locked(kept, *exclusive), opened(kept) as (store, view):
         assert view == HistoryView(Keeping.OFF, "another program keeps its file locked")
         assert store.path is None
+        with pytest.raises(sqlite3.OperationalError, match="locked"):
+            read_store(kept, URL)
     with opened(kept) as (store, view):
         assert (view, len(store.samples(key()))) == (ON, 2000)
 

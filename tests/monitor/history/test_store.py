@@ -158,11 +158,12 @@ def test_odd_text_and_numbers_do_no_harm() -> None:
         assert store.samples(odd.key) == (known.last,)
 
 
-def test_a_row_that_is_not_to_be_read_is_passed_over(tmp_path: Path) -> None:
+@pytest.mark.parametrize("nonsense", ["'{'", "CAST(x'ff00' AS TEXT)", "''", "3", "x'22'"])
+def test_a_row_that_is_not_to_be_read_is_passed_over(tmp_path: Path, nonsense: str) -> None:
     with opened(tmp_path / "h") as (store, _):
         store.write([job(), job("job1")], [])
         broken = sqlite3.connect(tmp_path / "h", isolation_level=None)
-        broken.execute("UPDATE jobs SET job = '{' WHERE job_id = 'job0'")
+        broken.execute(f"UPDATE jobs SET job = {nonsense} WHERE job_id = 'job0'")
         broken.close()
         assert store.remembered([ACCOUNT]) == (job("job1"),)
 
