@@ -56,9 +56,9 @@ class Trace(msgspec.Struct, frozen=True):
     """One job over one window.
 
     since, until: UTC seconds, the window's edges. step: seconds. points: the newest sample of every
-    step in which there was one, and before it the newest with which looking began again, if there
-    is one; oldest first. The first may lie before `since`, so that the rate of the first step is
-    known. begun: when the job was created, UTC seconds; None when that is not known.
+    step in which there was one, and before it the newest with which looking began, at first or
+    again, if there is one; oldest first. The first may lie before `since`, so that the rate of the
+    first step is known. begun: when the job was created, UTC seconds; None when that is not known.
     """
 
     key: JobKey
@@ -145,11 +145,13 @@ def _within(points: list[Recorded], since: float) -> list[Recorded]:
 
 
 def _thinned(points: Iterable[Recorded], step: float) -> Iterator[Recorded]:
-    """Keep the newest sample of a step, and the one with which looking began again in it."""
+    """Keep the newest sample of a step, and the one with which looking began (again) in it."""
+    begin: Recorded | None = None
     for _, told in groupby(points, key=lambda point: point.at // step):
         samples = list(told)
-        back = next((s for s in reversed(samples[:-1]) if s.after_gap), None)
-        if back is not None and not samples[-1].after_gap:
+        begin = begin or samples[0]
+        back = next((s for s in reversed(samples) if s.after_gap or s is begin), samples[-1])
+        if back is not samples[-1]:
             yield back
         yield samples[-1]
 

@@ -98,6 +98,14 @@ def test_a_trace_keeps_the_sample_with_which_looking_began_again() -> None:
     ]
 
 
+def test_a_trace_keeps_the_sample_with_which_looking_began() -> None:
+    begin = NOW // 15 * 15
+    points = many((begin + 1, 1), (begin + 4, 2), (begin + 8, 5))
+    trace = trace_of(KEY, Window.HOUR, begin + 10, None, points)
+    assert [p.counts.done for p in trace.points] == [1, 5]
+    assert extended(trace, told(begin + 9, 6)).points == (points[0], told(begin + 9, 6))
+
+
 def test_a_trace_begins_with_the_newest_before_its_window() -> None:
     points = many((NOW - 4000, 1), (NOW - 3700, 2), (NOW - 3500, 3))
     trace = trace_of(KEY, Window.HOUR, NOW, None, points)
