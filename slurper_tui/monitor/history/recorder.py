@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import math
+import sqlite3
 import time
 from collections.abc import Callable, Sequence
 from operator import itemgetter
@@ -17,7 +18,7 @@ from slurper_tui.monitor.history.rows import to_ms
 from slurper_tui.monitor.history.steps import last_of_each
 from slurper_tui.monitor.history.store import Store
 from slurper_tui.monitor.history.thread import OneThread
-from slurper_tui.monitor.history.trouble import is_damage, reason_of
+from slurper_tui.monitor.history.trouble import is_damage, is_full, reason_of
 from slurper_tui.monitor.history.waiting import Batch, Waiting
 from slurper_tui.monitor.recorded import HistoryView, Keeping, Recorded, Remembered
 from slurper_tui.monitor.view import JobKey
@@ -134,7 +135,13 @@ class Recorder:
         if self._store.path is not None and not self._store.is_in_place:
             _log.warning("the history's file is gone: another is begun")
             self._begin(self._store.path)
-        self._store.write(batch.jobs, batch.samples)
+        try:
+            self._store.write(batch.jobs, batch.samples)
+        except sqlite3.Error as error:
+            if not is_full(error):
+                raise
+            self._store.make_room()
+            self._store.write(batch.jobs, batch.samples)
         self._known |= {known.key: known for known in batch.jobs}
         if self._store.path is not None:
             self._view = standing(self._store, self._notice)

@@ -53,7 +53,10 @@ MIGRATIONS: Sequence[Migration] = (
     ),
 )
 
-_WAL_BYTES = 4 * 2**20
+_WAL_PAGES = 250
+"""Pages of the write-ahead log, a megabyte, after which it is written into the file."""
+
+_WAL_BYTES = 2**20
 """To how much the write-ahead log is cut back after it grew beyond."""
 
 
@@ -68,6 +71,7 @@ def prepare(connection: sqlite3.Connection, migrations: Sequence[Migration] = MI
         connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
     connection.execute("PRAGMA journal_mode = WAL").fetchall()
     connection.execute("PRAGMA synchronous = FULL")
+    connection.execute(f"PRAGMA wal_autocheckpoint = {_WAL_PAGES}").fetchall()
     connection.execute(f"PRAGMA journal_size_limit = {_WAL_BYTES}").fetchall()
     migrate(connection, migrations)
 

@@ -212,6 +212,10 @@ class Store:
         """Let old samples go that say nothing new, some at a time; True when more are left."""
         return thin_some(self._connection, now)
 
+    def make_room(self) -> None:
+        """Take the log into the file, so that the log's own room can be written to again."""
+        self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
+
     # Its file --------------------------------------------------------------------------------
 
     def copy_to(self, connection: sqlite3.Connection) -> None:
