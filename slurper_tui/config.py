@@ -215,16 +215,17 @@ def _syntax(name: str, text: str, message: str) -> str:
     )
 
 
-_HEADER = re.compile(r"\s*\[+\s*([^\]]+?)\s*\]")
-_ASSIGNMENT = re.compile(r"\s*([^=#\[]+?)\s*=")
-_PART = re.compile(r"\"[^\"]*\"|'[^']*'|[^.\s]+")
+# Plain text, so that they are compiled only when something is wrong.
+_HEADER = r"\s*\[+\s*([^\]]+?)\s*\]"
+_ASSIGNMENT = r"\s*([^=#\[]+?)\s*="
+_PART = r"\"[^\"]*\"|'[^']*'|[^.\s]+"
 
 
 def _place(text: str, path: tuple[str, ...]) -> str | None:
     """`line:column` of a key, which the parser does not tell; of its table where that is inline."""
     table: tuple[str, ...] = ()
     for number, line in enumerate(text.splitlines(), 1):
-        header, assignment = _HEADER.match(line), _ASSIGNMENT.match(line)
+        header, assignment = re.match(_HEADER, line), re.match(_ASSIGNMENT, line)
         if header:
             table = _parts(header[1])
         found = header or assignment
@@ -236,4 +237,4 @@ def _place(text: str, path: tuple[str, ...]) -> str | None:
 
 
 def _parts(key: str) -> tuple[str, ...]:
-    return tuple(part.strip("\"'") for part in _PART.findall(key))
+    return tuple(part.strip("\"'") for part in re.findall(_PART, key))

@@ -147,14 +147,13 @@ def moment(at: float, now: float, zone: tzinfo | None = None) -> str:
 
 # Control, format (bidi marks, zero width joiners), surrogate, private and unassigned characters,
 # line and paragraph separators, and variation selectors: none of them may reach a terminal.
-_VARIATION = re.compile("[\u180b-\u180d\u180f\ufe00-\ufe0f\U000e0100-\U000e01ef]")
+_VARIATION = "[\u180b-\u180d\u180f\ufe00-\ufe0f\U000e0100-\U000e01ef]"
 _UNSAFE_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
-_PLAIN = re.compile(r"[ -~]*")
 
 
 def safe(text: str, *, ascii_only: bool = False) -> str:
     """Foreign text made harmless: whatever could steer a terminal becomes a visible stand-in."""
-    if _PLAIN.fullmatch(text):
+    if text.isascii() and text.isprintable():
         return text
     stand_in = "?" if ascii_only else "\N{REPLACEMENT CHARACTER}"
     return "".join(c if _is_safe(c, ascii_only) else stand_in for c in text)
@@ -163,4 +162,4 @@ def safe(text: str, *, ascii_only: bool = False) -> str:
 def _is_safe(char: str, ascii_only: bool) -> bool:
     if ascii_only:
         return " " <= char <= "~"
-    return unicodedata.category(char) not in _UNSAFE_CATEGORIES and not _VARIATION.match(char)
+    return unicodedata.category(char) not in _UNSAFE_CATEGORIES and not re.match(_VARIATION, char)

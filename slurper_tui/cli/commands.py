@@ -12,19 +12,22 @@ from slurper_tui.cli.exit_codes import ExitCode, Stop
 from slurper_tui.cli.output import Output
 from slurper_tui.cli.session import Session
 from slurper_tui.config import Config
-from slurper_tui.monitor.recorded import Past
 
 if TYPE_CHECKING:
     from slurper_tui.cli.narration import Narration
+    from slurper_tui.cli.past import Opened
     from slurper_tui.monitor.loop import Monitor
 
 DEMO_ROUNDS = 3
 _ONCE = frozenset({"jobs", "progress", "digest"})
 """Commands that look at everything once."""
 
+_NOTHING_OLD = frozenset({"jobs", "progress"})
+"""Commands that print nothing but what the API says now."""
+
 
 def command_for(
-    options: argparse.Namespace, config: Config, session: Session, past: Past, out: Output
+    options: argparse.Namespace, config: Config, session: Session, opened: Opened, out: Output
 ) -> Callable[[], Awaitable[ExitCode]]:
     """Give the command as something to await."""
     from slurper_tui.cli.narration import Narration
@@ -40,7 +43,7 @@ def command_for(
         interval=config.interval,
         eager=once,
         prefixes=wanted,
-        past=past,
+        past=opened.past(shown=options.command not in _NOTHING_OLD),
     )
     if options.command == "digest":
         return _digest(options, monitor, out, narration, zone)

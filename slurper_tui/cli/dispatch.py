@@ -17,7 +17,6 @@ import msgspec
 from slurper_tui.cli.commands import command_for
 from slurper_tui.cli.exit_codes import ExitCode, Stop
 from slurper_tui.cli.guard import Guard
-from slurper_tui.cli.late import begun
 from slurper_tui.cli.output import Output
 from slurper_tui.cli.parser import MONITOR
 from slurper_tui.cli.session import Session, open_session
@@ -27,7 +26,6 @@ if TYPE_CHECKING:
     import httpx
 
     from slurper_tui.cli.past import Opened
-    from slurper_tui.monitor.history.recorder import Recorder
 
 _NO_SCREEN = frozenset({"dumb", "unknown"})
 
@@ -105,21 +103,14 @@ def _screen(options: argparse.Namespace, config: Config, around: Surroundings) -
     session = open_session(
         config, around.environ, demo=options.demo, late=True, transport=around.transport
     )
-    # The disk, and where nothing is remembered the client, are waited for beside Textual.
-    opening = begun(lambda: _recall(session, options, around))
-    from slurper_tui.cli.screen import show  # Textual: 190 ms
-
-    return show(session, opening.result(), config, around, options)
-
-
-def _recall(session: Session, options: argparse.Namespace, around: Surroundings) -> Opened:
-    """Open the history; without a picture to be shown first, have the client made at once."""
     from slurper_tui.cli.past import open_past  # sqlite3
 
     opened = open_past(session, options, around.state, time.time())
-    if not opened.past.remembered:
-        session.begin()
-    return opened
+    if not opened.remembered:
+        session.make()  # there is no picture for it to be made behind
+    from slurper_tui.cli.screen import show  # Textual: 190 ms
+
+    return show(session, opened, config, around, options)
 
 
 def _lines(options: argparse.Namespace, config: Config, around: Surroundings) -> ExitCode:
@@ -133,10 +124,10 @@ def _lines(options: argparse.Namespace, config: Config, around: Surroundings) ->
     from slurper_tui.cli.past import open_past  # sqlite3
 
     opened = open_past(session, options, around.state, time.time())
-    command = command_for(options, config, session, opened.past, out)
+    command = command_for(options, config, session, opened, out)
     with Guard() as guard:
         try:
-            return asyncio.run(_guarded(command, session, opened.recorder, guard))
+            return asyncio.run(_guarded(command, session, opened, guard))
         except asyncio.CancelledError:
             if guard.ending is None:
                 raise
@@ -144,7 +135,7 @@ def _lines(options: argparse.Namespace, config: Config, around: Surroundings) ->
 
 
 async def _guarded(
-    command: Callable[[], Awaitable[ExitCode]], session: Session, recorder: Recorder, guard: Guard
+    command: Callable[[], Awaitable[ExitCode]], session: Session, opened: Opened, guard: Guard
 ) -> ExitCode:
     """Run the command as a task that a signal cancels."""
     loop, task = asyncio.get_running_loop(), asyncio.current_task()
@@ -154,7 +145,7 @@ async def _guarded(
     try:
         code = await command()
     finally:
-        await recorder.close()
+        await opened.close()
         await session.client.close()
     # A name look-up that hangs in a thread would hold up the loop's end.
     guard.enforce(code)

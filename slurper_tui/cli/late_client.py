@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 from typing import TYPE_CHECKING
 
 from slurper_tui.api.models import PAGE_SIZE, Answer, Job, Progress
-from slurper_tui.cli.late import begun
 
 if TYPE_CHECKING:
     from slurper_tui.api.client import SlurperClient
@@ -24,10 +24,11 @@ class LateClient:
         self._make = make
         self._made: Future[SlurperClient] | None = None
 
-    def begin(self) -> None:
-        """Have it made now, though nobody asks yet."""
-        if self._made is None:
-            self._made = begun(self._make)
+    def make(self) -> None:
+        """Make it now, and here."""
+        made: Future[SlurperClient] = Future()
+        made.set_result(self._make())
+        self._made = made
 
     async def list_jobs(
         self, account_id: str, *, limit: int = PAGE_SIZE, offset: int = 0
@@ -48,6 +49,20 @@ class LateClient:
             await made.result().close()
 
     async def _client(self) -> SlurperClient:
-        self.begin()
-        assert self._made is not None
+        self._made = self._made or _begun(self._make)
         return await asyncio.shield(asyncio.wrap_future(self._made))
+
+
+def _begun(make: Callable[[], SlurperClient]) -> Future[SlurperClient]:
+    """Have it made in a thread that holds nothing up at the program's end."""
+    made: Future[SlurperClient] = Future()
+    made.set_running_or_notify_cancel()
+    threading.Thread(target=_run, args=(make, made), daemon=True).start()
+    return made
+
+
+def _run(make: Callable[[], SlurperClient], made: Future[SlurperClient]) -> None:
+    try:
+        made.set_result(make())
+    except BaseException as error:  # whoever asks is to be told of it
+        made.set_exception(error)

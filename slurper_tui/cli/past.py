@@ -3,27 +3,52 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
-from typing import NamedTuple
+from typing import TYPE_CHECKING
 
 from slurper_tui.cli.session import Session
 from slurper_tui.monitor.history.opening import open_history
 from slurper_tui.monitor.history.place import FILE
-from slurper_tui.monitor.history.recorder import Recorder
-from slurper_tui.monitor.recorded import Past
+from slurper_tui.monitor.history.store import Store
+from slurper_tui.monitor.recorded import HistoryView, Past, Remembered
 
-_NOTHING_OLD = frozenset({"jobs", "progress"})
-"""Commands that print nothing but what the API says now."""
+if TYPE_CHECKING:
+    from slurper_tui.monitor.history.recorder import Recorder
 
 ABSENCE = 600.0
 """Seconds without anybody looking after which a person wants to be told what happened."""
 
 
-class Opened(NamedTuple):
-    """A history in use, and what the monitor is to know of it."""
+class Opened:
+    """A history in use. remembered: every job as it last stood.
 
-    recorder: Recorder
-    past: Past
+    away_since: when somebody last looked, UTC seconds, if that was long ago; else None.
+    """
+
+    def __init__(
+        self, store: Store, view: HistoryView, remembered: Sequence[Remembered], now: float
+    ) -> None:
+        self.remembered = remembered
+        last = max((known.last.at for known in remembered if known.last), default=now)
+        self.away_since = last if now - last > ABSENCE else None
+        self._store = store
+        self._view = view
+        self._recorder: Recorder | None = None
+
+    def past(self, *, shown: bool = True) -> Past:
+        """What the monitor is to know; from now on the history is kept in a thread of its own."""
+        from slurper_tui.monitor.history.recorder import Recorder  # no first picture needs it
+
+        self._recorder = self._recorder or Recorder(self._store, self._view)
+        return Past(self._recorder, self.remembered, shown, self.away_since)
+
+    async def close(self) -> None:
+        """Write what waits, and let go of the file."""
+        if self._recorder is None:
+            self._store.close()
+        else:
+            await self._recorder.close()
 
 
 def open_past(session: Session, options: argparse.Namespace, state: Path, now: float) -> Opened:
@@ -37,8 +62,4 @@ def open_past(session: Session, options: argparse.Namespace, state: Path, now: f
         from slurper_tui.cli.demo import fill_for_demo  # only where it is asked for
 
         fill_for_demo(store, session.demo, now)
-    remembered = store.remembered(session.accounts)
-    last = max((known.last.at for known in remembered if known.last), default=None)
-    away = last if last is not None and now - last > ABSENCE else None
-    recorder = Recorder(store, view)
-    return Opened(recorder, Past(recorder, remembered, options.command not in _NOTHING_OLD, away))
+    return Opened(store, view, store.remembered(session.accounts), now)

@@ -41,7 +41,7 @@ def show(
 ) -> ExitCode:
     """Run the app until it is left. Raises Stop for a setting that it does not know."""
     wanted, now = wanted_jobs(options), time.time()
-    known = known_snapshot(opened.past, session.accounts, wanted, config.interval, now)
+    known = known_snapshot(opened.remembered, session.accounts, wanted, config.interval, now)
     kept = load_view(around.state)
     app = SlurperApp(
         LateFeed(known, partial(_feed, session, opened, config, wanted)),
@@ -70,7 +70,7 @@ def _feed(session: Session, opened: Opened, config: Config, wanted: Sequence[str
         session.accounts,
         interval=config.interval,
         prefixes=wanted,
-        past=opened.past,
+        past=opened.past(),
     )
     return ChosenJobs(monitor, wanted)
 
@@ -134,7 +134,7 @@ async def _drive(
         await app.run_async(mouse=mouse)
     finally:
         guard.enforce(exit_code(app.return_code))
-        await opened.recorder.close()
+        await opened.close()
         await session.client.close()
 
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from slurper_tui.api.client import SlurperClient
     from slurper_tui.simulate import SimulatedAccount
 
-_ORDINARY = re.compile(
+_ORDINARY = (
     r"(https://[a-z0-9.-]+|http://(127\.0\.0\.1|localhost))"
     r"(:(\d{1,4}|[1-5]\d{4}|6[0-4]\d{3}))?(/[A-Za-z0-9._/-]*)?"
 )
@@ -55,10 +55,10 @@ class Session(msgspec.Struct, frozen=True):
     base_url: str
     demo: SimulatedAccount | None = None
 
-    def begin(self) -> None:
-        """Have a late client made now."""
+    def make(self) -> None:
+        """Make a late client now. Raises Stop for what it cannot be made of."""
         if isinstance(self.client, LateClient):
-            self.client.begin()
+            self.client.make()
 
 
 def open_session(
@@ -81,7 +81,7 @@ def open_session(
         raise Stop(f"no account id: set {ACCOUNT_VARIABLE} or give --account ID; {WHERE_ACCOUNT}")
     base_url = config.base_url or DEFAULT_BASE_URL
     make = partial(_make_client, credentials, base_url, transport)
-    client = LateClient(make) if late and _ORDINARY.fullmatch(base_url) else make()
+    client = LateClient(make) if late and re.fullmatch(_ORDINARY, base_url) else make()
     return Session(client, config.accounts, base_url)
 
 

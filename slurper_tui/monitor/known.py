@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from msgspec.structs import replace
 
 from slurper_tui.api.models import Job
-from slurper_tui.monitor.recorded import Past, Remembered
+from slurper_tui.monitor.recorded import Remembered
 from slurper_tui.monitor.verdict import percent, verdict
 from slurper_tui.monitor.view import AccountView, JobView, Phase, Snapshot
 
@@ -19,14 +19,18 @@ _AT_REST = {"paused": Phase.PAUSED, "completed": Phase.ENDED, "aborted": Phase.E
 
 
 def known_snapshot(
-    past: Past, accounts: Sequence[str], prefixes: Sequence[str], interval: float, now: float
+    remembered: Sequence[Remembered],
+    accounts: Sequence[str],
+    prefixes: Sequence[str],
+    interval: float,
+    now: float,
 ) -> Snapshot | None:
     """Give the last known state of every job whose id begins so; None when there is none.
 
     prefixes: empty for all jobs. interval: seconds between rounds. now: UTC seconds.
     """
     wanted = tuple(prefixes) or ("",)
-    jobs = [remembered_view(k) for k in past.remembered if k.key.job_id.startswith(wanted)]
+    jobs = [remembered_view(k) for k in remembered if k.key.job_id.startswith(wanted)]
     if not jobs:
         return None
     return Snapshot(now, interval, tuple(map(AccountView, accounts)), tuple(jobs))

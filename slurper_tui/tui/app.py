@@ -23,7 +23,6 @@ from slurper_tui.tui.glyphs import Glyphs, Look
 from slurper_tui.tui.keys import KEYS
 from slurper_tui.tui.main_screen import MainScreen
 from slurper_tui.tui.options import ScreenOptions, ViewState
-from slurper_tui.tui.palette import Palette
 from slurper_tui.tui.runs import RunsUpdate
 
 EXIT_REJECTED = 3
@@ -47,6 +46,8 @@ class SlurperApp(App[int]):
     ) -> None:
         super().__init__()
         self.animation_level = "none"
+        # Nothing here ever floats; laid out with the first picture, they would draw it twice.
+        self._disable_tooltips = self._disable_notifications = True
         self.fatal: ApiError | None = None
         self.crash: BaseException | None = None
         self._held: list[Event] = []
@@ -97,13 +98,13 @@ class SlurperApp(App[int]):
     async def on_event(self, event: Event) -> None:
         """Hold back what is typed while the palette opens, until it can hear."""
         typed = isinstance(event, Key) and not event.is_forwarded
-        if typed and isinstance(self.screen, Palette) and self.focused is None:
+        if typed and self.screen.id == "palette" and self.focused is None:
             self._held.append(event)
         else:
             await super().on_event(event)
 
-    @on(Palette.Ready)
-    async def _hand_out(self) -> None:
+    async def on_palette_ready(self) -> None:
+        """Hand out what was held back: the palette hears."""
         held, self._held = self._held, []
         for key in held:
             await super().on_event(key)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from slurper_tui import format as words
+from slurper_tui.eta import finish
 from slurper_tui.monitor.deadline import (
     Promise,
     Standing,
@@ -33,7 +34,8 @@ def deadline_cell(view: JobView, facts: Facts) -> Line:
     if facts.deadline is None:
         return ()
     promise = against(view, facts.deadline, facts.now)
-    word = _short(promise)
+    unknown = promise.standing is Standing.UNKNOWN
+    word = "" if unknown and not view.live else _short(promise)
     return (Piece(facts.look.glyphs.say(word), _ROLES[promise.standing]),) if word else ()
 
 
@@ -52,8 +54,8 @@ def deadline_lines(view: JobView, facts: Facts, width: int) -> Iterator[Line]:
     if facts.deadline is None:
         return
     promise = against(view, facts.deadline, facts.now)
-    due = words.moment(facts.deadline, facts.now, facts.look.zone)
-    yield (Piece(f"due {due}", "muted"),)
+    due = finish(facts.deadline, facts.deadline, facts.now, facts.look.zone)
+    yield (Piece(f"due {facts.look.glyphs.say(due)}", "muted"),)
     for part in wrap(_said(promise_words(promise), facts.look), width):
         yield (Piece(part, _ROLES[promise.standing]),)
     needed = needed_words(promise)

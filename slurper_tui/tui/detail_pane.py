@@ -45,9 +45,10 @@ class TextLines(PaintedLines, can_focus=True):
         self.set_lines(len(self._lines))
 
     def remake(self) -> None:
-        """Make the lines again and repaint what differs."""
-        self.fit()
-        self.repaint_changes()
+        """Make the lines again and repaint what differs, once there is room for any."""
+        if self.size:
+            self.fit()
+            self.repaint_changes()
 
     def scroll_lines(self, lines: int) -> None:
         """Scroll by so many lines, as far as there are any."""
@@ -74,7 +75,6 @@ class DetailPane(TextLines):
     def __init__(self, look: Look, *, id: str, window_key: str = "") -> None:
         super().__init__(look, id=id)
         self._window_key = window_key
-        self.add_class("-empty")
 
     def lines_for(self, width: int) -> tuple[Line, ...]:
         """Tell the highlighted job, or nothing."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from textual.app import ComposeResult
 from textual.containers import Horizontal
 from textual.content import Content
 from textual.reactive import var
@@ -17,16 +18,9 @@ class FilterInput(Input):
 
 
 class FilterLine(Horizontal):
-    """A slash and what is typed after it; made when it is first needed, a tenth of the start."""
+    """A slash and what is typed after it."""
 
-    async def open(self) -> Input:
-        """Give the line to type in, making it at the first time."""
-        if not self.children:
-            line = FilterInput(placeholder=TERMS, select_on_focus=False, id="filter")
-            await self.mount(Static(Content(" / ")), line)
-        return self.query_one(FilterInput)
-
-    def clear(self) -> None:
-        """Forget what was typed, if anything ever was."""
-        for line in self.query(FilterInput):
-            line.value = ""
+    def compose(self) -> ComposeResult:
+        """Lay out the sign and the line."""
+        yield Static(Content(" / "))
+        yield FilterInput(placeholder=TERMS, select_on_focus=False, id="filter")

@@ -128,6 +128,8 @@ class JobTable(PaintedLines, can_focus=True):
 
     def watch_scene(self, before: Scene, after: Scene) -> None:
         """Show a new scene; when only the cursor moved, look at just the two rows."""
+        if not self.size:
+            return
         shown = (before.jobs is after.jobs, before.view is after.view)
         if not all(shown) or before.deadline != after.deadline:
             self.fit()

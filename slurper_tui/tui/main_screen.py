@@ -21,7 +21,6 @@ from slurper_tui.monitor.view import JobKey, Snapshot
 from slurper_tui.tui import scene as scenes
 from slurper_tui.tui.banners import Banners
 from slurper_tui.tui.detail_pane import DetailPane
-from slurper_tui.tui.filter_line import FilterLine
 from slurper_tui.tui.glyphs import Look
 from slurper_tui.tui.hints import Hint, hint_sign, hints_for
 from slurper_tui.tui.job_table import JobTable
@@ -67,15 +66,18 @@ class MainScreen(PagesScreen):
             yield JobTable(self.look, id="jobs").data_bind(MainScreen.scene)
             key = hint_sign("picture.longer", self._options.keymap, self.look)
             pane = DetailPane(self.look, id="detail", window_key=key)
+            pane.set_class(not self.scene.total, "-empty")
             yield pane.data_bind(MainScreen.scene)
-        yield FilterLine(id="filter-line")
         status = StatusLine(self.look, id="status")
         yield status.data_bind(MainScreen.scene, MainScreen.hints)
 
     def on_mount(self) -> None:
-        """Say that snapshots can be shown now."""
+        """Say that snapshots can be shown now, or once what is known stands on the screen."""
         self.hints = hints_for(self.scene, self._options.keymap, self.look)
-        self.call_after_refresh(self.post_message, self.Ready())
+        if self.scene.snapshot is None:
+            self.post_message(self.Ready())
+        else:
+            self.call_after_refresh(self.post_message, self.Ready())
 
     # The scene --------------------------------------------------------------------------------
 
@@ -146,6 +148,10 @@ class MainScreen(PagesScreen):
     def _filter_kept(self) -> None:
         self._close_filter()
 
+    def _clear_filter(self) -> None:
+        for line in self.query(Input):
+            line.value = ""
+
     def _close_filter(self) -> None:
         self.remove_class("-filtering")
         self.table.focus()
@@ -185,13 +191,13 @@ class MainScreen(PagesScreen):
     def action_back(self) -> None:
         """Go back one step: from typing, from the details, from one pane, from the filter."""
         if self.has_class("-filtering"):
-            self.query_one(FilterLine).clear()
+            self._clear_filter()
             self._close_filter()
         elif self.detail.has_focus or self.has_class("-zoom-jobs"):
             self.remove_class("-zoom-detail", "-zoom-jobs")
             self.table.focus()
         elif self.scene.filter_text:
-            self.query_one(FilterLine).clear()
+            self._clear_filter()
 
     def action_zoom(self) -> None:
         """Give the pane with the focus the whole screen, or share it again."""
@@ -211,7 +217,11 @@ class MainScreen(PagesScreen):
         if not self.has_class("-tiny"):
             self.on_key()
             self.add_class("-filtering")
-            self.set_focus(await self.query_one(FilterLine).open())
+            if not self.query(Input):
+                from slurper_tui.tui.filter_line import FilterLine  # not before it is wanted
+
+                await self.mount(FilterLine(id="filter-line"), before="#status")
+            self.set_focus(self.query_one(Input))
 
     def action_sort(self, step: int) -> None:
         """Sort by another column."""

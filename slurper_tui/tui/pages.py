@@ -13,7 +13,6 @@ from slurper_tui.monitor.feed import Feed
 from slurper_tui.tui import scene as scenes
 from slurper_tui.tui.glyphs import Look
 from slurper_tui.tui.options import ScreenOptions
-from slurper_tui.tui.palette import Palette
 from slurper_tui.tui.scene import Scene
 
 
@@ -97,4 +96,6 @@ class PagesScreen(Screen[None]):
     def action_palette(self) -> None:
         """Find a job, an action or a theme by name."""
         self.on_key()
+        from slurper_tui.tui.palette import Palette
+
         self.app.push_screen(Palette(self.look))

@@ -25,6 +25,9 @@ ROLES = (
 ROWS = ("cursor", "cursor-blurred", "stale")
 _PARTS = {f"role--{role}" for role in ROLES} | {f"row--{row}" for row in ROWS}
 
+_STYLES: dict[tuple[object, ...], dict[tuple[str, str], Style]] = {}
+"""Roles of rows in their colours, for every theme, terminal and background: widgets share them."""
+
 Cell = tuple[str, int, Style | None]
 
 
@@ -42,7 +45,7 @@ class PaintedLines(ScrollView, can_focus=False, inherit_bindings=False):
         super().__init__(id=id, classes=classes)
         self._painted: dict[int, Strip] = {}
         self._fitted = Size(0, 0)
-        self._styles_by_role: dict[tuple[str, str], Style] = {}
+        self._styles: dict[tuple[str, str], Style] | None = None
 
     def line_at(self, y: int) -> Line:
         """Say what stands on row `y` of the visible part; nothing unless told otherwise."""
@@ -86,7 +89,7 @@ class PaintedLines(ScrollView, can_focus=False, inherit_bindings=False):
     def notify_style_update(self) -> None:
         """Forget the colours: the theme, or the terminal's abilities, have changed."""
         super().notify_style_update()
-        self._styles_by_role.clear()
+        self._styles = None
 
     def _changes(self, y: int) -> Iterator[Region]:
         painted, wanted = self._painted.get(y), self._strip(y)
@@ -103,17 +106,20 @@ class PaintedLines(ScrollView, can_focus=False, inherit_bindings=False):
         return Strip([Segment(p.text, self._style(p.role, row)) for p in line], self.size.width)
 
     def _style(self, role: str, row: str) -> Style:
-        style = self._styles_by_role.get((role, row))
+        if self._styles is None:
+            look = (self.app.theme, *sorted(self.app.pseudo_classes), self.background_colors)
+            self._styles = _STYLES.setdefault(look, {})
+        style = self._styles.get((role, row))
         if style is None:
-            style = self._styles_by_role[role, row] = self._mix(role, row)
+            style = self._styles[role, row] = self._mix(role, row)
         return style
 
     def _mix(self, role: str, row: str) -> Style:
         """Lay a row's own colours over a role's, save the background that a role has itself."""
         plain = self.rich_style
-        style = self._part(f"role--{role}").rich_style if role else plain
         if not row:
-            return style
+            return self._part(f"role--{role}").rich_style if role else plain
+        style = self._style(role, "")
         over = self._part(f"row--{row}").partial_rich_style
         if role and style.bgcolor != plain.bgcolor:
             over = over.without_color

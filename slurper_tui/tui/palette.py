@@ -20,7 +20,7 @@ from textual.command import (
 from textual.containers import Horizontal, Vertical
 from textual.message import Message
 
-from slurper_tui.format import moment
+from slurper_tui.eta import finish
 from slurper_tui.tui.columns import Facts, migration, short_id
 from slurper_tui.tui.glyphs import Look
 from slurper_tui.tui.keys import KEYS, key_sign
@@ -86,7 +86,7 @@ class Everything(Provider):
             at = parse_when(typed, now, zone, future=True)
         except ValueError as error:
             return f"{DEADLINE:<14}{main.look.glyphs.clean(str(error))}", _nothing
-        return f"{DEADLINE:<14}{moment(at, now, zone)}", partial(main.set_deadline, at)
+        return f"{DEADLINE:<14}{finish(at, at, now, zone)}", partial(main.set_deadline, at)
 
 
 def _nothing() -> None:
@@ -109,7 +109,7 @@ class Palette(CommandPalette):
         """Keys are heard now."""
 
     def __init__(self, look: Look) -> None:
-        super().__init__([Everything], placeholder="a job, an action or a theme")
+        super().__init__([Everything], placeholder="a job, an action or a theme", id="palette")
         self._look = look
 
     def compose(self) -> ComposeResult:

@@ -31,7 +31,7 @@ def silent() -> Iterator[str]:
 
 @contextlib.contextmanager
 def known_account(home: Path, jobs: int) -> Iterator[Address]:
-    """An API that never answers, and a history in `home` that knows its jobs, ten of them running."""
+    """An API that never answers, and a history in `home` that knows its jobs; ten run."""
     now = time.time() - AGE
     account = SimulatedAccount(0, lambda: now, jobs=jobs, running=10)
     with silent() as url:

@@ -207,7 +207,8 @@ def test_another_creation_time_is_another_job_under_the_same_id() -> None:
         tell(track, n * 5.0, said(500 + n))
     assert track.view.rate is not None
     tell(track, 20.0, said(900, created="2026-03-20T12:00:00.000Z"))
-    assert (track.series.estimate.restarts, track.view.rate) == (1, None)
+    assert track.series.estimate.restarts == 1
+    assert track.view.rate is None
     assert track.view.lifetime_rate is None
     tell(track, 25.0, said(905, created="2026-03-20T12:00:00.000Z"))
     assert track.series.estimate.restarts == 1
@@ -266,5 +267,7 @@ def test_the_same_instant_written_otherwise_restarts_nothing() -> None:
     for mono, created in enumerate(("2026-03-19T15:46:20.000Z", "2026-03-19T16:46:20+01:00")):
         track.told(Progress(status="running", created_at=created), Moment(mono, mono), interval=5.0)
     assert track.view.restarts == 0
-    track.told(Progress(status="running", created_at="2026-03-20T15:46:20Z"), Moment(9, 9), interval=5.0)
+    track.told(
+        Progress(status="running", created_at="2026-03-20T15:46:20Z"), Moment(9, 9), interval=5.0
+    )
     assert track.view.restarts == 1

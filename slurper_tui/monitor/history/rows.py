@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from contextlib import suppress
 from typing import Any
@@ -19,7 +18,7 @@ Row = tuple[Any, ...]
 _GREATEST = 2**63 - 1
 """What SQLite can hold; no counter of the API is higher."""
 
-_USER = re.compile(r"//[^/@]*@")
+_USER = r"//[^/@]*@"
 """A name, and perhaps a password, in front of a host."""
 
 _job = msgspec.json.Decoder(Job)
@@ -65,6 +64,8 @@ def job_text(job: Job) -> str:
     try:
         return msgspec.json.encode(bare).decode()
     except UnicodeEncodeError:
+        import json  # 1 ms, for names that are no text
+
         return text(json.dumps(msgspec.to_builtins(bare), ensure_ascii=False))
 
 
@@ -81,7 +82,7 @@ def _bare_target(target: Target | None) -> Target | None:
 
 def place_text(url: str) -> str:
     """An address without user, password, query and fragment."""
-    return text(_USER.sub("//", re.split(r"[?#]", url, maxsplit=1)[0]).rstrip("/"))
+    return text(re.sub(_USER, "//", re.split(r"[?#]", url, maxsplit=1)[0]).rstrip("/"))
 
 
 def remembered_of(row: Row) -> Remembered | None:

@@ -24,7 +24,6 @@ from slurper_tui.monitor.history.rows import (
     to_ms,
 )
 from slurper_tui.monitor.history.schema import transaction
-from slurper_tui.monitor.history.thinning import thin_some
 from slurper_tui.monitor.recorded import Recorded, Remembered
 from slurper_tui.monitor.view import Counts, JobKey
 
@@ -210,6 +209,8 @@ class Store:
 
     def thin(self, now: float) -> bool:
         """Let old samples go that say nothing new, some at a time; True when more are left."""
+        from slurper_tui.monitor.history.thinning import thin_some  # no first picture needs it
+
         return thin_some(self._connection, now)
 
     def make_room(self) -> None:

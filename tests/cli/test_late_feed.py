@@ -1,0 +1,49 @@
+"""The feed that is made while the first picture stands."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any, cast
+
+from slurper_tui.cli.choice import ChosenJobs
+from slurper_tui.cli.late_feed import LateFeed
+from slurper_tui.monitor.trace import Window
+from slurper_tui.monitor.view import JobKey, Snapshot
+from tests.fake_feed import FakeFeed
+from tests.tui.jobs import snapshot, view
+
+KEY = JobKey("account", "job")
+
+
+async def test_what_is_known_comes_before_the_feed_is_made() -> None:
+    known, made = snapshot(view(1)), list[FakeFeed]()
+    feed = LateFeed(known, lambda: make(made, snapshot(view(2))))
+    assert feed.known() is known
+    feed.look_at(KEY, frozenset({KEY}))
+    feed.refresh(KEY)
+    feed.set_window(Window.DAY)
+    assert made == []
+    first = await anext(feed.snapshots())
+    assert [v.job.id for v in first.jobs] == ["job0002"]
+    assert made[0].looked_at == (KEY, frozenset({KEY}))
+    assert made[0].asked == [("refresh", KEY), ("set_window", Window.DAY)]
+
+
+async def test_what_is_said_later_is_passed_on_at_once() -> None:
+    made = list[FakeFeed]()
+    feed = LateFeed(None, lambda: make(made, snapshot()))
+    asked = asyncio.create_task(feed.digest(5.0))
+    await anext(feed.snapshots())
+    feed.refresh_all()
+    feed.set_interval(9.0)
+    assert await asked == made[0].happened
+    assert sorted(made[0].asked, key=str) == [
+        ("digest", 5.0),
+        ("refresh_all",),
+        ("set_interval", 9.0),
+    ]
+
+
+def make(made: list[FakeFeed], first: Snapshot) -> ChosenJobs:
+    made.append(FakeFeed(first))
+    return cast("ChosenJobs", cast("Any", made[0]))

@@ -1,0 +1,284 @@
+"""What the loop keeps, and what it makes of what an earlier run has kept."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from slurper_tui.monitor.known import known_snapshot
+from slurper_tui.monitor.recorded import HistoryView, Keeping, Past
+from slurper_tui.monitor.trace import Window
+from slurper_tui.monitor.view import JobKey, JobView, Phase, Snapshot, State
+from slurper_tui.simulate import Fault, Kind, SimulatedAccount
+from tests.monitor.bench import EPOCH, Bench, Request, bench, make_accounts, now, wall
+from tests.monitor.inline_history import InlineHistory
+from tests.virtual_time import timeless
+
+
+def with_status(account: SimulatedAccount, status: str) -> list[str]:
+    return [job.plan.id for job in account.jobs() if job.status(wall()) == status]
+
+
+def key_of(b: Bench, job_id: str) -> JobKey:
+    return JobKey(b.account.account_id, job_id)
+
+
+async def first_run(accounts: list[SimulatedAccount], seconds: float = 300.0) -> InlineHistory:
+    """A run that looks at an account for so long and leaves its history."""
+    history = InlineHistory()
+    async with bench(accounts, past=Past(history)) as b:
+        await b.seconds(seconds)
+    return history
+
+
+def live(snapshot: Snapshot) -> list[JobView]:
+    return [view for view in snapshot.jobs if view.live]
+
+
+@timeless
+async def test_every_good_poll_is_kept_and_nothing_twice() -> None:
+    history = InlineHistory()
+    async with bench(past=Past(history)) as b:
+        await b.seconds(120)
+        [job_id, *_] = with_status(b.account, "running")
+        kept = history.store.samples(key_of(b, job_id))
+        told = b.job(job_id)
+        assert len(kept) == len(b.polls(job_id))
+        assert [round(s.at - EPOCH, 2) for s in kept] == [round(t, 2) for t in b.polls(job_id)]
+        assert (kept[-1].counts, kept[-1].at, kept[-1].status) == (
+            told.counts,
+            told.as_of,
+            "running",
+        )
+
+
+@timeless
+async def test_what_is_told_was_kept_before() -> None:
+    history = InlineHistory()
+    async with bench(past=Past(history)) as b:
+        for _ in range(10):
+            snapshot = await b.rounds(1)
+            for view in live(snapshot):
+                [*_, last] = history.store.samples(view.key)
+                assert last.counts == view.counts
+
+
+@timeless
+async def test_a_quiet_account_is_not_written_again_and_again() -> None:
+    account = make_accounts(1, jobs=8, running=0)
+    history = InlineHistory()
+    async with bench(account, past=Past(history)) as b:
+        await b.until(lambda s: s.complete)
+        await b.seconds(200)
+        ended = [v for v in b.last.jobs if v.ended]
+        kept = [len(history.store.samples(view.key)) for view in ended]
+        before = history.writes
+        await b.seconds(300)
+        assert [len(history.store.samples(view.key)) for view in ended] == kept
+        assert history.writes - before <= 60
+
+
+@timeless
+async def test_remembered_jobs_stand_with_their_age_until_they_are_confirmed() -> None:
+    accounts = make_accounts(1, jobs=8, running=3)
+    history = await first_run(accounts)
+    then = wall()
+    past = history.past(accounts[0].account_id)
+    async with bench(accounts, latency=_one_after_another, past=past) as b:
+        first = await b.until(lambda s: bool(s.jobs))
+        assert now() < then - EPOCH + 1.0
+        assert len(first.jobs) == 8
+        assert all(view.remembered and view.as_of for view in first.jobs)
+        assert not first.complete
+        ages = {view.key: view.as_of for view in first.jobs}
+        moved = await b.until(lambda s: any(not v.remembered for v in live(s)))
+        assert any(view.remembered for view in live(moved))
+        done = await b.until(lambda s: s.complete)
+        assert not any(view.remembered for view in done.jobs)
+        assert all((v.as_of or 0) > (ages[v.key] or 0) for v in live(done))
+
+
+def _one_after_another(request: Request) -> float:
+    return 1.0 + int(request.job_id[:3], 16) % 300 / 100 if request.job_id else 0.5
+
+
+@timeless
+async def test_what_had_ended_for_good_is_confirmed_by_the_list_alone() -> None:
+    accounts = make_accounts(1, jobs=8, running=3)
+    history = await first_run(accounts)
+    async with bench(accounts, past=history.past(accounts[0].account_id)) as b:
+        await b.until(lambda s: s.complete)
+        await b.seconds(60)
+        completed = with_status(b.account, "completed")
+        assert completed
+        assert not {r.job_id for r in b.requests} & set(completed)
+        for job_id in completed:
+            view = b.job(job_id)
+            assert (view.remembered, view.percent is None) == (False, False)
+            assert view.verdict is not None
+
+
+@timeless
+async def test_an_end_while_nobody_looked_is_asked_about() -> None:
+    accounts = make_accounts(1, jobs=4, running=3)
+    history = await first_run(accounts, 60.0)
+    [job_id, *_] = with_status(accounts[0], "running")
+    past = history.past(accounts[0].account_id)
+    async with bench(accounts, past=past, clock=lambda: wall()) as b:
+        await _abort(b, job_id)
+        await b.until(lambda s: s.complete)
+        view = b.job(job_id)
+        assert (view.state, view.remembered) == (State.ABORTED, False)
+
+
+async def _abort(b: Bench, job_id: str) -> None:
+    from slurper_tui.api.client import SlurperClient
+    from slurper_tui.api.credentials import token_credentials
+
+    client = SlurperClient(token_credentials(b.account.token), transport=b.account.transport())
+    await client.abort_job(b.account.account_id, job_id)
+    await client.close()
+
+
+@timeless
+async def test_a_job_that_was_deleted_meanwhile_is_gone_and_not_remembered_again() -> None:
+    accounts = make_accounts(1, jobs=8, running=3)
+    history = await first_run(accounts)
+    fewer = [SimulatedAccount(0, wall, jobs=7, running=3, token="t0ken")]
+    fewer[0].account_id = accounts[0].account_id
+    async with bench(fewer, past=history.past(accounts[0].account_id)) as b:
+        known = len(history.store.remembered([accounts[0].account_id]))
+        await b.until(lambda s: s.complete)
+        await b.seconds(30)
+        gone = [view for view in b.last.jobs if view.gone]
+        assert gone
+        left = history.store.remembered([accounts[0].account_id])
+        assert {k.key for k in left}.isdisjoint({view.key for view in gone})
+        assert known > 0
+
+
+@timeless
+async def test_the_first_poll_of_a_next_run_already_has_a_forecast() -> None:
+    accounts = make_accounts(1, jobs=4, running=3)
+    history = await first_run(accounts, 1800.0)
+    async with bench(accounts, past=history.past(accounts[0].account_id)) as b:
+        done = await b.until(lambda s: s.complete)
+        running = [v for v in live(done) if v.status == "running" and v.phase is not Phase.STALLED]
+        assert running
+        assert all(v.forecast is not None and not v.forecast.seeded for v in running)
+        assert all(v.plan_rate for v in running)
+
+
+@timeless
+async def test_without_showing_what_is_old_it_still_seeds_the_forecast() -> None:
+    accounts = make_accounts(1, jobs=4, running=3)
+    history = await first_run(accounts, 1800.0)
+    past = history.past(accounts[0].account_id)._replace(shown=False)
+    async with bench(accounts, past=past, eager=True) as b:
+        first = await b.until(lambda s: True)
+        assert first.jobs == ()
+        done = await b.until(lambda s: s.complete)
+        running = [v for v in live(done) if v.status == "running"]
+        assert any(v.forecast is not None and not v.forecast.seeded for v in running)
+
+
+@timeless
+async def test_only_jobs_that_are_wanted_are_remembered() -> None:
+    accounts = make_accounts(1, jobs=8, running=3)
+    history = await first_run(accounts, 60.0)
+    past = history.past(accounts[0].account_id)
+    [job_id, *_] = with_status(accounts[0], "running")
+    async with bench(accounts, past=past, prefixes=(job_id[:20],)) as b:
+        first = await b.until(lambda s: True)
+        assert [view.job.id for view in first.jobs] == [job_id]
+    known = known_snapshot(past.remembered, [accounts[0].account_id], [job_id[:20]], 5.0, wall())
+    assert known is not None
+    assert [view.job.id for view in known.jobs] == [job_id]
+    assert known_snapshot(past.remembered, [], ["no such job"], 5.0, wall()) is None
+    assert known_snapshot((), ["account"], [], 5.0, wall()) is None
+
+
+@timeless
+async def test_the_highlighted_jobs_past_comes_and_grows() -> None:
+    accounts = make_accounts(1, jobs=4, running=3)
+    history = await first_run(accounts, 600.0)
+    async with bench(accounts, past=history.past(accounts[0].account_id)) as b:
+        await b.until(lambda s: s.complete)
+        [job_id, other, *_] = with_status(b.account, "running")
+        key = key_of(b, job_id)
+        b.monitor.look_at(key, frozenset({key}))
+        told = await b.until(lambda s: s.trace is not None)
+        assert told.trace is not None
+        assert (told.trace.key, told.trace.window) == (key, Window.HOUR)
+        assert len(told.trace.points) > 10
+        await b.seconds(120)
+        assert b.last.trace is not None
+        assert b.last.trace.points[-1].counts == b.job(job_id).counts
+        b.monitor.set_window(Window.TEN_MINUTES)
+        await b.until(lambda s: s.trace is not None and s.trace.window is Window.TEN_MINUTES)
+        b.monitor.look_at(key_of(b, other), frozenset())
+        await b.until(lambda s: s.trace is not None and s.trace.key.job_id == other)
+        b.monitor.look_at(None, frozenset())
+        assert (await b.rounds(1)).trace is None
+
+
+@timeless
+async def test_a_digest_tells_since_the_last_look_and_claims_nothing_for_the_absence() -> None:
+    accounts = make_accounts(1, jobs=8, running=3)
+    history = await first_run(accounts, 600.0)
+    left = wall()
+    past = history.past(accounts[0].account_id, away_since=left)
+    async with bench(accounts, past=past, clock=lambda: wall() + 7200.0) as b:
+        snapshot = await b.until(lambda s: s.complete)
+        assert snapshot.away_since == left
+        digest = await b.monitor.digest()
+        assert digest.since == left
+        assert digest.until - left == pytest.approx(7200.0, abs=60.0)
+        running = set(with_status(b.account, "running"))
+        told = [job for job in digest.jobs if job.view.job.id in running]
+        assert len(told) == len(running)
+        assert all(job.observed_seconds < 60 for job in told)
+        assert digest.unobserved
+
+
+@timeless
+async def test_a_digest_without_a_history_says_nothing_of_the_past() -> None:
+    async with bench() as b:
+        await b.until(lambda s: s.complete)
+        digest = await b.monitor.digest()
+        assert digest.since == digest.until
+
+
+@pytest.mark.parametrize(
+    ("view", "note"),
+    [
+        (HistoryView(), ""),
+        (HistoryView(Keeping.ASKED_OFF), ""),
+        (HistoryView(Keeping.OFF, "the disk is full"), "history off: the disk is full"),
+        (HistoryView(Keeping.SHARED, "another one"), "history shared: another one"),
+        (HistoryView(Keeping.ON, "a new one is begun"), "a new one is begun"),
+    ],
+)
+@timeless
+async def test_how_the_history_stands_is_told(view: HistoryView, note: str) -> None:
+    history = InlineHistory()
+    history.view = view
+    async with bench(past=Past(history)) as b:
+        assert (await b.rounds(1)).history_note == note
+
+
+@timeless
+async def test_a_stale_job_claims_no_finish_and_says_why() -> None:
+    accounts = make_accounts(1, jobs=4, running=3)
+    history = await first_run(accounts, 900.0)
+    async with bench(accounts, past=history.past(accounts[0].account_id)) as b:
+        await b.until(lambda s: s.complete)
+        faults: Any = b.account.faults
+        faults.add(Fault(Kind.RESET))
+        await b.until(lambda s: all(v.stale for v in live(s)))
+        assert all(view.forecast is None for view in live(b.last))
+        assert all("no answer" in v.reason or v.reason for v in live(b.last))
+        faults.clear()
+        await b.until(lambda s: not any(v.stale for v in live(s)))
+        assert any(view.forecast is not None for view in live(b.last))
