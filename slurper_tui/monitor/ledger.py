@@ -12,7 +12,7 @@ from slurper_tui.format import parse_time
 from slurper_tui.monitor.job_track import JobTrack
 from slurper_tui.monitor.moment import Moment
 from slurper_tui.monitor.recorded import History, Keeping, Recorded, Remembered
-from slurper_tui.monitor.trace import Trace, Window, extended, step_of, trace_of
+from slurper_tui.monitor.trace import Trace, Window, extended, moved, step_of, trace_of
 from slurper_tui.monitor.view import JobKey, JobView
 
 if TYPE_CHECKING:
@@ -34,16 +34,23 @@ _PAST_STEP = 600.0
 class Ledger:
     """Keeps through a history, off the loop. Without one it keeps nothing and knows nothing.
 
-    moved: called when a trace that was asked for has come.
+    came: called when a trace that was asked for has come.
     """
 
-    def __init__(self, history: History | None, moved: Callable[[], None]) -> None:
+    def __init__(self, history: History | None, came: Callable[[], None]) -> None:
         self.trace: Trace | None = None
         self._history = history
-        self._moved = moved
+        self._came = came
+        self._goes_on = True
         self._key: JobKey | None = None
         self._window = Window.HOUR
         self._reading: asyncio.Task[None] | None = None
+
+    def trace_at(self, now: float) -> Trace | None:
+        """The past of the job that is looked at, up to now (UTC seconds) while it goes on."""
+        if self.trace is not None and self._goes_on:
+            self.trace = moved(self.trace, now)
+        return self.trace
 
     @property
     def note(self) -> str:
@@ -115,11 +122,14 @@ class Ledger:
 
     async def _read_trace(self, history: History, view: JobView, now: float) -> None:
         begun = parse_time(view.job.created_at)
+        if view.ended:
+            now = parse_time(view.job.finished_at) or now
         step = step_of(self._window, begun, now)
         since = 0.0 if math.isinf(self._window.value) else now - self._window.value - step
         points = await history.last_of_each(view.key, max(0.0, since), step)
         self.trace = trace_of(view.key, self._window, now, begun, points)
-        self._moved()
+        self._goes_on = not view.ended
+        self._came()
 
     # What happened ----------------------------------------------------------------------------
 

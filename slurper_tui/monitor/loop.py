@@ -282,6 +282,6 @@ class Monitor:
             rounds=self._rounds,
             complete=not self._crew.under_way and all(a.complete for a in self._accounts),
             history_note=self._ledger.note,
-            trace=self._ledger.trace,
+            trace=self._ledger.trace_at(now.wall),
             away_since=self._away_since,
         )

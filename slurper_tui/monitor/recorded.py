@@ -85,10 +85,10 @@ class History(Protocol):
         ...
 
     async def last_of_each(self, key: JobKey, since: float, step: float) -> tuple[Recorded, ...]:
-        """Give the newest sample of every `step` seconds from `since` on, oldest first.
+        """Give a long past in few samples, oldest first, from a UTC second on.
 
-        Steps are aligned to whole multiples of `step` in UTC seconds. `after_gap` is true when any
-        sample of the step has it.
+        They are the first, the newest of every `step` seconds (aligned to whole multiples of it),
+        and both sides of every gap, so that even a short look is not lost.
         """
         ...
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import zip_longest
-
 from slurper_tui.monitor.shown import shown_forecast
 from slurper_tui.monitor.trace import Trace
 from slurper_tui.monitor.view import JobView
@@ -25,22 +23,19 @@ def picture_lines(
 
     key: what switches how far back they reach, as a person reads it.
     """
-    if beside:
-        half = (width - GAP) // 2
-        rate, progress = _drawn(view, trace, facts, half, key)
-        return tuple(_joined(one, other, half) for one, other in zip_longest(rate, progress))
-    rate, progress = _drawn(view, trace, facts, width, key)
-    return (*rate, (), *progress)
+    high, low = (5, 4) if width >= ROOMY else (3, 2)
+    if not beside:
+        rate, progress = _drawn(view, trace, facts, width, (high, low), key)
+        return (*rate, (), *progress)
+    half = (width - GAP) // 2
+    both = zip(*_drawn(view, trace, facts, half, (high, high), key), strict=True)
+    return tuple((*fill(one, half), Piece(" " * GAP), *other) for one, other in both)
 
 
 def _drawn(
-    view: JobView, trace: Trace, facts: Facts, width: int, key: str
+    view: JobView, trace: Trace, facts: Facts, width: int, heights: tuple[int, int], key: str
 ) -> tuple[tuple[Line, ...], tuple[Line, ...]]:
-    high, low = (5, 4) if width >= ROOMY else (3, 2)
-    rate = rate_picture(trace, facts.look, width, high, key=key)
+    """The rate and the progress, in so many rows each."""
+    rate = rate_picture(trace, facts.look, width, heights[0], key=key)
     forecast = shown_forecast(view)
-    return rate, progress_picture(trace, forecast, facts.now, facts.look, width, low)
-
-
-def _joined(one: Line | None, other: Line | None, half: int) -> Line:
-    return (*fill(one or (), half), Piece(" " * GAP), *(other or ()))
+    return rate, progress_picture(trace, forecast, facts.now, facts.look, width, heights[1])

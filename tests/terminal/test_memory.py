@@ -51,9 +51,7 @@ def remember(home: Path, server: LoopbackServer, ago: float) -> None:
         counts = Counts(counters.objects, counters.transferred, counters.skipped, counters.failed)
         key = JobKey(account.account_id, course.plan.id)
         over = course.finished(then) is not None
-        jobs.append(
-            Remembered(account.account_id, parse(Job, job_json(course, then)), closed=over)
-        )
+        jobs.append(Remembered(account.account_id, parse(Job, job_json(course, then)), closed=over))
         samples.append((key, Recorded(then, counts, course.status(then))))
     store.write(jobs, samples)
     store.close()
@@ -119,7 +117,7 @@ def test_after_a_short_absence_there_is_no_panel(
     environ: dict[str, str], server: LoopbackServer, tmp_path: Path
 ) -> None:
     remember(tmp_path, server, 400.0)
-    with PtyProgram([PROGRAM, "--interval", "2"], environ, size=(100, 40)) as program:
+    with PtyProgram([PROGRAM, "--interval", "2"], environ, size=(120, 40)) as program:
         program.see_no(" Age ")
         program.see("412k/412k")
         assert "unobserved" not in program.text

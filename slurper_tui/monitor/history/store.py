@@ -41,7 +41,7 @@ _KEEP_LAST = """
 """
 
 # From the newest sample to the newest of the step before it, and so on: one look into the index for
-# every step that is not empty, however many samples it has.
+# every step that is not empty, however many samples it has. Gaps have an index of their own.
 _LAST_OF_EACH = """
     WITH RECURSIVE newest (at) AS (
         SELECT max(at) FROM samples WHERE job = :job AND at >= :since
@@ -50,13 +50,19 @@ _LAST_OF_EACH = """
             SELECT max(at) FROM samples
             WHERE job = :job AND at >= :since AND at < newest.at / :step * :step
         ) FROM newest WHERE newest.at IS NOT NULL
+    ), gap (at) AS (
+        SELECT at FROM samples INDEXED BY gaps
+        WHERE job = :job AND after_gap = 1 AND at >= :since
     )
-    SELECT kept.at, objects, transferred, skipped, failed, status, EXISTS (
-        SELECT 1 FROM samples AS gap INDEXED BY gaps WHERE gap.job = :job AND gap.after_gap = 1
-        AND gap.at BETWEEN max(:since, kept.at / :step * :step) AND kept.at
-    ), stalled
-    FROM newest JOIN samples AS kept ON kept.job = :job AND kept.at = newest.at
-    ORDER BY kept.at
+    SELECT at, objects, transferred, skipped, failed, status, after_gap, stalled
+    FROM samples WHERE job = :job AND at IN (
+        SELECT at FROM newest UNION SELECT at FROM gap
+        UNION SELECT min(at) FROM samples WHERE job = :job AND at >= :since
+        UNION SELECT (
+            SELECT max(at) FROM samples
+            WHERE job = :job AND at >= :since AND at < gap.at
+        ) FROM gap
+    ) ORDER BY at
 """
 
 
@@ -111,10 +117,9 @@ class Store:
         return tuple(map(sample_of, rows))
 
     def last_of_each(self, key: JobKey, since: float, step: float) -> tuple[Recorded, ...]:
-        """Give the newest sample of every `step` seconds from `since` on, oldest first.
+        """Give the first from `since` on, the newest of every `step` seconds, both sides of gaps.
 
-        Steps are aligned to whole multiples of `step`, to the millisecond. `after_gap` is true when
-        any sample of the step has it.
+        Oldest first. Steps are aligned to whole multiples of `step`, to the millisecond.
         """
         asked = {
             "job": self._number(key),

@@ -74,7 +74,7 @@ async def test_what_is_recorded_is_told_and_kept(path: Path) -> None:
         assert await recorder.samples(key()) == tuple(past)
         assert await recorder.samples(key(), BEGUN + 5, BEGUN + 20) == tuple(past[1:5])
         last = await recorder.last_of_each(key(), BEGUN, 100.0)
-        assert [told.at - BEGUN for told in last] == [95.0, 195.0, 295.0, 395.0, 495.0]
+        assert [told.at - BEGUN for told in last] == [0.0, 95.0, 195.0, 295.0, 395.0, 495.0]
         assert recorder.view == ON
     assert written(path) == past
 
@@ -149,7 +149,7 @@ async def test_a_full_disk_costs_nothing_but_memory(path: Path) -> None:
         assert await recorder.samples(key()) == tuple(past)
         assert recorder.view == FULL
         step = await recorder.last_of_each(key(), 0.0, 600.0)
-        assert [told.at - BEGUN for told in step] == [*range(595, 15000, 600)]
+        assert [told.at - BEGUN for told in step] == [0, *range(595, 15000, 600)]
         assert len(written(path)) < 1500
         fill(recorder, 10**6)
         recorder.record([job()], of(key(), [sample(20_000)]))
