@@ -15,15 +15,20 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC
 from pathlib import Path
+from typing import NamedTuple
 
 from slurper_tui.api.client import SlurperClient
 from slurper_tui.api.credentials import token_credentials
+from slurper_tui.cli.demo import fill_for_demo
+from slurper_tui.monitor.digest import Digest
 from slurper_tui.monitor.loop import Monitor
-from slurper_tui.monitor.view import Snapshot
+from slurper_tui.monitor.order import default_order
+from slurper_tui.monitor.view import JobKey, Snapshot
 from slurper_tui.simulate import Fault, Kind, SimulatedAccount
 from slurper_tui.tui.options import ScreenOptions, ViewState
 from tests import virtual_time
 from tests.fake_feed import FakeFeed
+from tests.monitor.inline_history import InlineHistory
 
 FOLDER = Path(__file__).parent.parent / "screenshots"
 BEGIN = 1_774_000_000.0
@@ -36,7 +41,10 @@ UNSET = ("NO_COLOR", "TMUX", "STY", "TERM_PROGRAM", "TEXTUAL_THEME", "COLUMNS", 
 
 @dataclass(frozen=True)
 class Scene:
-    """One picture. minutes: how long was watched before it. keys: pressed before it is taken."""
+    """One picture. minutes: how long was watched before it. keys: pressed before it is taken.
+
+    outage: minutes without an answer after that. deadline: hours from the beginning.
+    """
 
     name: str
     size: tuple[int, int] = (120, 40)
@@ -45,6 +53,7 @@ class Scene:
     jobs: int | None = None
     keys: tuple[str, ...] = ()
     outage: float = 0.0
+    deadline: float | None = None
 
     @property
     def path(self) -> Path:
@@ -58,48 +67,78 @@ SCENES = (
     Scene("main-80x24-light", size=(80, 24), theme="slurper-light"),
     Scene("help", keys=("question_mark",)),
     Scene("filtered", keys=("slash", *"video", "enter")),
+    Scene("stalled", minutes=9.0),
+    Scene("pictures", size=(110, 30), keys=("down", "enter", "M")),
+    Scene("digest", keys=("d",)),
+    Scene("deadline", deadline=14.0),
     Scene("outage", outage=11.0),
     Scene("empty", jobs=0, minutes=1.0),
 )
 
 
-def snapshot_of(scene: Scene) -> Snapshot:
+class Told(NamedTuple):
+    """What the monitor says in the end, of the job that is looked at too, and what happened."""
+
+    snapshot: Snapshot
+    digest: Digest
+
+
+def told_of(scene: Scene) -> Told:
     """What the monitor says after the scene's minutes, and its minutes of outage."""
     return virtual_time.run(_watch(scene))
 
 
-async def _watch(scene: Scene) -> Snapshot:
+async def _watch(scene: Scene) -> Told:
     loop = asyncio.get_running_loop()
 
     def clock() -> float:
         return BEGIN + loop.time()
 
     account = SimulatedAccount(0, clock, jobs=scene.jobs)
+    history = InlineHistory()
+    fill_for_demo(history.store, account, BEGIN)
     client = SlurperClient(token_credentials(account.token), transport=account.transport())
-    monitor = Monitor(client, [account.account_id], clock=clock, rng=random.Random(0))
+    past = history.past(account.account_id)
+    ids = [account.account_id]
+    monitor = Monitor(client, ids, clock=clock, rng=random.Random(0), past=past)
     outage_at = scene.minutes * 60
     last = None
     async for snapshot in monitor.snapshots():
         last = snapshot
+        monitor.look_at(_looked_at(scene, snapshot), frozenset())
         if scene.outage and loop.time() >= outage_at and not list(account.faults):
             account.faults.add(Fault(Kind.HTML, status=502))
         if loop.time() >= outage_at + scene.outage * 60:
             break
-    await client.close()
     assert last is not None
-    return last
+    told = Told(last, await monitor.digest(zone=UTC))
+    await client.close()
+    return told
 
 
-async def draw(scene: Scene, snapshot: Snapshot) -> str:
-    """Show a snapshot in the real app and return the picture as SVG."""
+def _looked_at(scene: Scene, snapshot: Snapshot) -> JobKey | None:
+    """The job that the scene's keys go to."""
+    jobs = sorted(snapshot.jobs, key=default_order)
+    place = scene.keys.count("down")
+    return jobs[place].key if len(jobs) > place else None
+
+
+async def draw(scene: Scene, told: Told) -> str:
+    """Show what was told in the real app and return the picture as SVG."""
     from slurper_tui.tui.app import SlurperApp
 
-    options = ScreenOptions(zone=UTC, view=ViewState(theme=scene.theme), environ={})
-    feed = FakeFeed(snapshot)
+    deadline = None if scene.deadline is None else BEGIN + scene.deadline * 3600
+    view = ViewState(theme=scene.theme)
+    options = ScreenOptions(zone=UTC, view=view, environ={}, deadline=deadline)
+    feed = FakeFeed(told.snapshot)
+    feed.happened = told.digest
     app = SlurperApp(feed, options, lambda view: None)
     async with app.run_test(size=scene.size) as pilot:
         await feed.taken()
         await pilot.press(*scene.keys)
+        await pilot.app.workers.wait_for_complete(
+            [worker for worker in pilot.app.workers if worker.group != "feed"]
+        )
         await pilot.pause()
         return stable(app.export_screenshot(title="slurper-tui"))
 
@@ -133,9 +172,9 @@ def _set_environment(values: dict[str, str | None]) -> None:
 
 def render(scene: Scene) -> str:
     """Draw a scene from nothing."""
-    snapshot = snapshot_of(scene)
+    told = told_of(scene)
     with pinned_environment():
-        return asyncio.run(draw(scene, snapshot))
+        return asyncio.run(draw(scene, told))
 
 
 def main(say: Callable[[str], object]) -> None:

@@ -27,6 +27,9 @@ POOL_SECONDS = 30.0
 WHOLE_SECONDS = 45.0
 """An answer that only drips is given up after this long, whatever each read took."""
 
+LIMITS = httpx.Limits(max_connections=10, max_keepalive_connections=10, keepalive_expiry=90.0)
+"""A connection outlives the longest interval that `+` offers: a handshake costs most of all."""
+
 MOST_BYTES = 64 * 2**20
 """A page of 50 jobs with 10,000 keys each is large but believable; more than this is not."""
 
@@ -129,7 +132,7 @@ def _make_client(
         return httpx.AsyncClient(
             headers={"User-Agent": "slurper-tui", **credentials.headers()},
             timeout=httpx.Timeout(READ_SECONDS, connect=CONNECT_SECONDS, pool=POOL_SECONDS),
-            limits=httpx.Limits(max_connections=10, max_keepalive_connections=10),
+            limits=LIMITS,
             follow_redirects=False,
             transport=transport,
             # Plain http is for this machine: a proxy of the environment would carry the secrets off

@@ -5,11 +5,13 @@ from __future__ import annotations
 import asyncio
 import math
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 from datetime import tzinfo
 from typing import TYPE_CHECKING
 
 from slurper_tui.format import parse_time
 from slurper_tui.monitor.job_track import JobTrack
+from slurper_tui.monitor.known import has_ended
 from slurper_tui.monitor.moment import Moment
 from slurper_tui.monitor.recorded import History, Keeping, Recorded, Remembered
 from slurper_tui.monitor.trace import Trace, Window, extended, moved, step_of, trace_of
@@ -22,11 +24,20 @@ SEED_STEPS = ((86_400.0, math.inf, 3600.0), (7200.0, 86_400.0, 600.0), (600.0, 7
 """What an estimate is seeded with: (seconds ago to, from, between samples); the last ten minutes
 whole. A few hundred samples say as much as all of them."""
 
+SEEDED_WELL = 20
+"""So many jobs can be seeded with all of that in no time."""
+
+RECALL_SECONDS = 2.0
+"""For so long the first poll waits for the past."""
+
 LOOK_BACK = 3 * 86_400.0
 """Seconds before a digest's beginning that its first forecast rests on."""
 
 FURTHEST_ABSENCE = 7 * 86_400.0
 """Seconds back in which an absence is looked for."""
+
+MOST_TOLD = 1000
+"""About so many samples of a job are enough to tell what happened to it."""
 
 _PAST_STEP = 600.0
 
@@ -74,33 +85,42 @@ class Ledger:
 
     async def recall(
         self,
-        remembered: Iterable[Remembered],
+        remembered: Sequence[Remembered],
         track_of: Callable[[JobKey], JobTrack | None],
         unlisted: dict[JobKey, tuple[Recorded, ...]],
         now: Callable[[], Moment],
     ) -> None:
-        """Seed what may still move with its past; what has no track yet is left in `unlisted`."""
-        for known in remembered:
-            if known.closed or known.last is None:
-                continue
-            past = await self.past(known.key, now().wall)
-            track = track_of(known.key)
-            if track is None:
-                unlisted[known.key] = past
-            else:
-                track.seed(past, now())
+        """Seed what may still move with its past; what has no track yet is left in `unlisted`.
+
+        A disk that hangs is not waited for long.
+        """
+        live = [k for k in remembered if k.last and not has_ended(k.job, k.last.status)]
+        with suppress(TimeoutError):
+            async with asyncio.timeout(RECALL_SECONDS):
+                for known in live:
+                    past = await self.past(known.key, now().wall, crowd=len(live))
+                    track = track_of(known.key)
+                    if track is None:
+                        unlisted[known.key] = past
+                    else:
+                        track.seed(past, now())
 
     # The past of a job ------------------------------------------------------------------------
 
-    async def past(self, key: JobKey, now: float) -> tuple[Recorded, ...]:
-        """Give what an estimate of a job is to be seeded with, oldest first."""
+    async def past(self, key: JobKey, now: float, *, crowd: int = 1) -> tuple[Recorded, ...]:
+        """Give what an estimate of a job is to be seeded with, oldest first.
+
+        crowd: how many jobs are seeded; the more there are, the fewer samples each can have.
+        """
         if self._history is None:
             return ()
+        fewer = max(1.0, crowd / SEEDED_WELL)
         found: list[Recorded] = []
         for until, since, step in SEED_STEPS:
-            told = await self._history.last_of_each(key, max(0.0, now - since), step)
-            found.extend(r for r in told if r.at < now - until)
-        return (*found, *await self._history.samples(key, now - SEED_STEPS[-1][0]))
+            told = await self._history.last_of_each(key, max(0.0, now - since), step * fewer)
+            found.extend(r for r in told if now - since <= r.at < now - until)
+        newest = SEED_STEPS[-1][0] / fewer
+        return (*found, *await self._history.samples(key, now - newest))
 
     def look_at(self, key: JobKey | None, view: JobView | None, now: float) -> None:
         """Read the past of the job that is looked at, unless it is being read or known."""
@@ -161,11 +181,16 @@ class Ledger:
         return default_since(seen, until)
 
     async def _story(self, view: JobView, since: float, until: float) -> tuple[Recorded, ...]:
+        """Give a job's samples, few from long before, all from just before, and some from then."""
         if self._history is None:
             return ()
+        near = since - _PAST_STEP
         past = await self._history.last_of_each(view.key, max(0.0, since - LOOK_BACK), _PAST_STEP)
-        before = tuple(told for told in past if told.at <= since)
-        return (*before, *await self._history.samples(view.key, since, until))
+        before = await self._history.samples(view.key, near, since)
+        step = max(1.0, (until - since) / MOST_TOLD)
+        told = await self._history.last_of_each(view.key, since, step)
+        later = tuple(sample for sample in told if since < sample.at <= until)
+        return (*(sample for sample in past if sample.at < near), *before, *later)
 
     async def close(self) -> None:
         """Give up what is being read."""

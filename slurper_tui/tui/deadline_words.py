@@ -70,7 +70,7 @@ def deadline_total(scene: Scene, look: Look) -> tuple[Line, Line]:
     role = _ROLES[promise.standing]
     full = _said(promise_words(promise), look)
     needed = needed_words(promise)
-    rest = (Piece(f" {needed}", "muted"),) if needed else ()
+    rest = (Piece(f"  {needed}", "muted"),) if needed else ()
     short = _short(promise)
     return (Piece(full, role), *rest), (Piece(look.glyphs.say(short), role),) if short else ()
 

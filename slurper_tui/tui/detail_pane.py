@@ -29,12 +29,12 @@ class TextLines(PaintedLines, can_focus=True):
 
     def line_at(self, y: int) -> Line:
         """Draw the line at the scrolled place, and at the edges whether there is more."""
-        place = y + self.scroll_offset.y
+        place = y + self.first
         line = self._lines[place] if place < len(self._lines) else ()
-        return (*fill(line, self.size.width - 1), Piece(self._more(y), "faint"))
+        return (*fill(line, self.room.width - 1), Piece(self._more(y), "faint"))
 
     def _more(self, y: int) -> str:
-        top, height = self.scroll_offset.y, self.size.height
+        top, height = self.first, self.room.height
         if y == height - 1 and top + height < len(self._lines):
             return self._look.glyphs.say("↓")
         return self._look.glyphs.say("↑") if y == 0 and top > 0 else " "

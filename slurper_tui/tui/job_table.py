@@ -61,7 +61,7 @@ class JobTable(PaintedLines, can_focus=True):
             return (Piece(" " * MARGIN), *titles)
         row = self.row_at(y)
         line = self._row(row) if row is not None else ()
-        return (*fill(line, self.size.width - 1), self._thumb(y))
+        return (*fill(line, self.room.width - 1), self._thumb(y))
 
     def row_role(self, y: int) -> str:
         """Mark the cursor's row, and dim those that are stale or not yet confirmed."""
@@ -75,7 +75,7 @@ class JobTable(PaintedLines, can_focus=True):
 
     def row_at(self, y: int) -> int | None:
         """Say which job stands on visible row `y`."""
-        row = y - HEADER + self.top
+        row = y - HEADER + self.first
         return row if y >= HEADER and row < len(self.scene.jobs) else None
 
     @property
@@ -110,11 +110,11 @@ class JobTable(PaintedLines, can_focus=True):
 
     def _thumb(self, y: int) -> Piece:
         """Draw the place in a list that is longer than the screen."""
-        jobs, page = len(self.scene.jobs), self.page
+        jobs, page = len(self.scene.jobs), max(1, self.room.height - HEADER)
         if jobs <= page:
             return Piece(" ")
         length = max(1, page * page // jobs)
-        start = self.top * (page - length) // max(1, jobs - page)
+        start = self.first * (page - length) // max(1, jobs - page)
         inside = start <= y - HEADER < start + length
         return Piece(self._look.glyphs.say("▐") if inside else " ", "faint")
 

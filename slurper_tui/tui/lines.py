@@ -26,7 +26,13 @@ def text_of(line: Iterable[Piece]) -> str:
 
 def width_of(line: Iterable[Piece]) -> int:
     """The line's width in cells."""
-    return sum(cell_len(piece.text) for piece in line)
+    return sum(map(_width, line))
+
+
+def _width(piece: Piece) -> int:
+    """A piece's cells; ASCII, which nearly all is, needs no table."""
+    text = piece.text
+    return len(text) if text.isascii() else cell_len(text)
 
 
 def shorten(text: str, width: int, ellipsis: str = "…") -> str:

@@ -43,12 +43,17 @@ class PaintedLines(ScrollView, can_focus=False, inherit_bindings=False):
 
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(id=id, classes=classes)
+        self.room = Size(0, 0)
+        self.first = 0
         self._painted: dict[int, Strip] = {}
-        self._fitted = Size(0, 0)
+        self._told: dict[int, tuple[Line, str, int]] = {}
         self._styles: dict[tuple[str, str], Style] | None = None
 
     def line_at(self, y: int) -> Line:
-        """Say what stands on row `y` of the visible part; nothing unless told otherwise."""
+        """Say what stands on row `y` of the visible part; nothing unless told otherwise.
+
+        `room` is how large that part is, `first` how many lines have been scrolled past.
+        """
         return ()
 
     def row_role(self, y: int) -> str:
@@ -56,24 +61,28 @@ class PaintedLines(ScrollView, can_focus=False, inherit_bindings=False):
         return ""
 
     def fit(self) -> None:
-        """Prepare what `line_at` needs for this size; nothing unless told otherwise."""
+        """Prepare what `line_at` needs for this `room`; nothing unless told otherwise."""
 
     def render_line(self, y: int) -> Strip:
         """Draw one visible row, and remember it as what stands on the screen.
 
         A layout is drawn before its sizes are announced, so a new size is noticed here first.
         """
-        if self.size != self._fitted:
-            self._fitted = self.size
+        size = self.size
+        self.first = self.scroll_offset.y
+        if size != self.room:
+            self.room = size
             self.fit()
-        strip = self._painted[y] = self._strip(y)
+        line, row = self._told_at(y)
+        strip = self._painted[y] = self._strip(line, row)
         return strip
 
     def repaint_changes(self, rows: Iterator[int] | range | None = None) -> None:
         """Compare visible rows (by default all) with the screen; repaint the cells that differ."""
-        if not self.is_mounted or not self.size:
+        self.room, self.first = self.size, self.scroll_offset.y
+        if not self.is_mounted or not self.room:
             return
-        regions = [r for y in rows or range(self.size.height) for r in self._changes(y)]
+        regions = [r for y in rows or range(self.room.height) for r in self._changes(y)]
         if regions:
             self.refresh(*regions)
 
@@ -92,23 +101,32 @@ class PaintedLines(ScrollView, can_focus=False, inherit_bindings=False):
         self._styles = None
 
     def _changes(self, y: int) -> Iterator[Region]:
-        painted, wanted = self._painted.get(y), self._strip(y)
+        before = self._told.get(y)
+        line, row = self._told_at(y)
+        if before is not None and before == self._told[y]:
+            return
+        painted, wanted = self._painted.get(y), self._strip(line, row)
         if painted == wanted:
             return
         self._painted[y] = wanted
-        runs = differing_runs(painted, wanted) if painted else [(0, self.size.width)]
+        runs = differing_runs(painted, wanted) if painted else [(0, self.room.width)]
         for start, end in runs:
             yield Region(start, y, end - start, 1)
 
-    def _strip(self, y: int) -> Strip:
-        row = self.row_role(y)
-        line = fill(self.line_at(y), self.size.width)
-        return Strip([Segment(p.text, self._style(p.role, row)) for p in line], self.size.width)
-
-    def _style(self, role: str, row: str) -> Style:
+    def _told_at(self, y: int) -> tuple[Line, str]:
+        """What is to stand on a row; the same line in the same colours is not drawn again."""
+        line, row = fill(self.line_at(y), self.room.width), self.row_role(y)
         if self._styles is None:
             look = (self.app.theme, *sorted(self.app.pseudo_classes), self.background_colors)
             self._styles = _STYLES.setdefault(look, {})
+        self._told[y] = (line, row, id(self._styles))
+        return line, row
+
+    def _strip(self, line: Line, row: str) -> Strip:
+        return Strip([Segment(p.text, self._style(p.role, row)) for p in line], self.room.width)
+
+    def _style(self, role: str, row: str) -> Style:
+        assert self._styles is not None
         style = self._styles.get((role, row))
         if style is None:
             style = self._styles[role, row] = self._mix(role, row)

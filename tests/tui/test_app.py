@@ -66,9 +66,12 @@ class Stage:
 
 @asynccontextmanager
 async def staged(
-    *snapshots: Snapshot, size: tuple[int, int] = (120, 40), **options: Any
+    *snapshots: Snapshot,
+    size: tuple[int, int] = (120, 40),
+    feed: FakeFeed | None = None,
+    **options: Any,
 ) -> AsyncIterator[Stage]:
-    feed, saved = FakeFeed(*snapshots), list[ViewState]()
+    feed, saved = feed or FakeFeed(*snapshots), list[ViewState]()
     given = {"zone": UTC, "environ": XTERM, **options}
     stage = Stage(SlurperApp(feed, ScreenOptions(**given), saved.append), feed, saved)
     async with stage.app.run_test(size=size) as stage.pilot:

@@ -1,0 +1,184 @@
+"""What the screen makes of a past: remembered jobs, pictures, the digest and a deadline."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+from msgspec.structs import replace
+
+from slurper_tui.monitor.digest import Digest, JobDigest
+from slurper_tui.monitor.recorded import Recorded
+from slurper_tui.monitor.trace import Trace, Window, trace_of
+from slurper_tui.monitor.view import Counts, JobView, Phase, Snapshot
+from slurper_tui.tui.digest_dialog import DigestDialog
+from slurper_tui.tui.palette import Palette
+from tests.fake_feed import FakeFeed
+from tests.tui.jobs import NOW, forecast, snapshot, view
+from tests.tui.test_app import Stage, staged
+
+DAY = 86_400.0
+HOUR = 3600.0
+
+
+class KnowingFeed(FakeFeed):
+    """A feed that an earlier run has left something to."""
+
+    def __init__(self, known: Snapshot) -> None:
+        super().__init__()
+        self._known = known
+
+    def known(self) -> Snapshot | None:
+        return self._known
+
+
+def past_of(job: JobView, step: float = 30.0, number: int = 120) -> Trace:
+    """An hour in which a job moved steadily."""
+    points = [
+        Recorded(NOW - (number - n) * step, Counts(1000, n * 3, 0, 0), "running")
+        for n in range(number)
+    ]
+    return trace_of(job.key, Window.HOUR, NOW, NOW - 2 * HOUR, points)
+
+
+def happened(job: JobView) -> Digest:
+    return Digest(NOW - 5 * HOUR, NOW, (JobDigest(job, moved=1234, todo="look at it"),))
+
+
+def moving(number: int = 1, hours: float = 6.0) -> JobView:
+    ahead = forecast(hours, 1.5 * hours)
+    return view(number, forecast=ahead, phase=Phase.SETTLED)
+
+
+async def test_remembered_jobs_stand_at_once_dimmed_and_dated() -> None:
+    known = snapshot(view(1, remembered=True, as_of=NOW - 720, rate=None), view(2, as_of=NOW))
+    feed = KnowingFeed(known)
+    async with staged(feed=feed) as stage:
+        assert "photos-1" in stage.text
+        assert " 12m" in stage.text
+        assert "Age" in stage.text
+        await stage.show(snapshot(view(1), view(2)))
+        assert "Age" not in stage.text
+
+
+async def test_the_pictures_of_the_highlighted_job_stand_beside_its_numbers() -> None:
+    job = moving()
+    async with staged(snapshot(job, view(2), trace=past_of(job))) as stage:
+        assert "rate · 1 h" in stage.text
+        assert "progress" in stage.text
+        assert "1 h ago" in stage.text
+        await stage.press("down")
+        assert "rate · 1 h" not in stage.text
+
+
+async def test_another_window_is_asked_for_in_turn() -> None:
+    async with staged(snapshot(moving())) as stage:
+        await stage.press("t", "t", "T", "T", "T")
+        asked = [what[1] for what in stage.feed.asked if what[0] == "set_window"]
+        assert asked == [
+            Window.SIX_HOURS,
+            Window.DAY,
+            Window.SIX_HOURS,
+            Window.HOUR,
+            Window.TEN_MINUTES,
+        ]
+
+
+async def test_a_long_absence_opens_one_panel_once() -> None:
+    job = moving()
+    async with staged() as stage:
+        stage.feed.happened = happened(job)
+        away = snapshot(job, away_since=NOW - 5 * HOUR, complete=False)
+        await stage.show(away)
+        assert not isinstance(stage.app.screen, DigestDialog)
+        await stage.show(replace(away, complete=True))
+        assert isinstance(stage.app.screen, DigestDialog)
+        assert "1,234" in stage.text
+        await stage.press("x")
+        assert not isinstance(stage.app.screen, DigestDialog)
+        await stage.show(replace(away, complete=True))
+        assert not isinstance(stage.app.screen, DigestDialog)
+
+
+async def test_nothing_to_tell_opens_no_panel_but_the_key_does() -> None:
+    async with staged() as stage:
+        stage.feed.happened = Digest(NOW - HOUR, NOW)
+        await stage.show(snapshot(view(1, "completed", 1000), away_since=NOW - HOUR))
+        assert not isinstance(stage.app.screen, DigestDialog)
+        await stage.press("d")
+        assert isinstance(stage.app.screen, DigestDialog)
+
+
+async def test_interrupting_works_while_the_panel_stands() -> None:
+    async with staged(snapshot(moving())) as stage:
+        await stage.press("d")
+        assert isinstance(stage.app.screen, DigestDialog)
+        await stage.press("ctrl+c")
+        assert stage.app.return_code == 0
+
+
+# A deadline -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("hours", "word", "said"),
+    [(12.0, "on track", "on track"), (7.0, "at risk", "at risk"), (2.0, "late 4h", "will miss by")],
+)
+async def test_a_deadline_is_told_in_the_list_the_details_and_the_sum(
+    hours: float, word: str, said: str
+) -> None:
+    deadline = NOW + hours * HOUR
+    async with staged(snapshot(moving()), deadline=deadline, size=(140, 40)) as stage:
+        lines = stage.text.splitlines()
+        assert said in lines[0]
+        assert "needs " in lines[0]
+        assert word in next(line for line in lines if "▌" in line)
+        assert "due " in stage.text
+        assert "needs " in stage.text
+
+
+async def test_without_a_deadline_nothing_is_said_of_one() -> None:
+    async with staged(snapshot(moving()), size=(140, 40)) as stage:
+        assert "due " not in stage.text
+        assert "Due" not in stage.text
+
+
+async def test_a_narrow_sum_tells_the_deadline_in_a_word() -> None:
+    deadline = NOW + 2 * HOUR
+    async with staged(snapshot(moving()), deadline=deadline, size=(80, 24)) as stage:
+        assert "late 4h" in stage.text.splitlines()[0]
+
+
+async def until(stage: Stage, text: str) -> None:
+    """Wait until a text stands on the screen."""
+    async with asyncio.timeout(10):
+        while text not in stage.text:
+            await stage.pilot.pause(0.01)
+
+
+async def type_in_palette(stage: Stage, text: str) -> None:
+    await stage.press("colon")
+    assert isinstance(stage.app.screen, Palette)
+    await stage.press(*("space" if char == " " else char for char in text))
+
+
+async def test_the_palette_sets_and_clears_a_deadline() -> None:
+    async with staged(snapshot(moving()), size=(140, 40)) as stage:
+        await type_in_palette(stage, "deadline tomorrow 9am")
+        await until(stage, "09:00 UTC")
+        await stage.press("enter")
+        await until(stage, "Due")
+        assert stage.app.main.scene.deadline is not None
+        await type_in_palette(stage, "no deadline")
+        await until(stage, "measure against none")
+        await stage.press("enter")
+        await stage.press()
+        assert stage.app.main.scene.deadline is None
+
+
+async def test_the_palette_says_what_is_wrong_with_a_deadline() -> None:
+    async with staged(snapshot(moving()), size=(140, 40)) as stage:
+        await type_in_palette(stage, "deadline yesterday")
+        await until(stage, "past")
+        await stage.press("enter")
+        assert stage.app.main.scene.deadline is None
