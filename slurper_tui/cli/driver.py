@@ -9,11 +9,14 @@ from __future__ import annotations
 
 import io
 import os
+import select
 import signal
 import sys
+from codecs import getincrementaldecoder
 from contextlib import suppress
 from typing import Any, cast
 
+from textual._xterm_parser import XTermParser
 from textual.app import App
 from textual.drivers.linux_driver import LinuxDriver
 from textual.events import Resize
@@ -22,6 +25,12 @@ from textual.geometry import Size
 from slurper_tui.cli.exit_codes import exit_code
 from slurper_tui.cli.guard import Guard
 from slurper_tui.cli.terminal import Terminal, in_background
+
+_KEY_SECONDS = 0.1
+"""After so long without another byte a key is what it is."""
+
+_MOST_KEYS = 4096
+"""Bytes that are read at once."""
 
 
 class ScreenFile(io.TextIOBase):
@@ -62,6 +71,8 @@ class TerminalDriver(LinuxDriver):
         self._file = cast(io.TextIOWrapper, ScreenFile(1, encoding))
         self._busy = False
         self._continued = False
+        self._deaf = False
+        self._wake = os.pipe()
 
     def start_application_mode(self) -> None:
         """Open the screen; in the background that has to wait until we are continued."""
@@ -103,6 +114,31 @@ class TerminalDriver(LinuxDriver):
             return
         except Exception as error:
             self._loop.call_soon_threadsafe(self._app._handle_exception, error)
+
+    def run_input_thread(self) -> None:
+        """Read keys until input is disabled, and wake for nothing else.
+
+        Textual's own loop looks ten times a second, which takes a third of the program's CPU.
+        """
+        parser = XTermParser(self._debug)
+        decode = getincrementaldecoder("utf-8")(errors="replace").decode
+        while not self._deaf:
+            # A key that may go on, as Esc may, is settled by time.
+            wait = _KEY_SECONDS if parser._timeout_time is not None else None
+            ready, _, _ = select.select([self.fileno, self._wake[0]], [], [], wait)
+            text = decode(os.read(self.fileno, _MOST_KEYS)) if self.fileno in ready else ""
+            for message in (*(parser.feed(text) if text else ()), *parser.tick()):
+                self.process_message(message)
+            if self.fileno in ready and not text:
+                self.exit_event.wait(_KEY_SECONDS)  # half a character, or the end of all input
+
+    def disable_input(self) -> None:
+        """Let the thread that reads keys end."""
+        self._deaf = True
+        os.write(self._wake[1], b"\0")
+        super().disable_input()
+        os.read(self._wake[0], 1)
+        self._deaf = False
 
     def _sigtstp_application(self, *_: object) -> None:
         """Stop in the event loop: what a handler interrupts may hold a lock that it needs."""
