@@ -11,6 +11,7 @@ import logging
 import os
 import time
 from collections.abc import Mapping
+from functools import lru_cache, partial
 from urllib.request import getproxies
 
 import httpx
@@ -58,6 +59,8 @@ class Exchange:
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         self._base = check_base_url(base_url)
+        # The same paths are asked again and again, and a URL takes a while to be taken apart.
+        self._url = lru_cache(maxsize=4096)(partial(_below, self._base))
         self._client = _make_client(credentials, self._base, transport)
 
     async def close(self) -> None:
@@ -92,7 +95,7 @@ class Exchange:
         """Bring the raw answer. Raises Unreachable when there is none."""
         request = self._client.build_request(
             method,
-            self._base.copy_with(raw_path=self._base.raw_path.rstrip(b"/") + path.encode()),
+            self._url(path),
             params=query,
             content=body,
             headers={"Content-Type": "application/json"} if body is not None else None,
@@ -120,6 +123,11 @@ class Exchange:
         finally:
             await response.aclose()
         return Raw(response.status_code, response.headers, b"".join(chunks))
+
+
+def _below(base: httpx.URL, path: str) -> httpx.URL:
+    """The address of a path below the base URL."""
+    return base.copy_with(raw_path=base.raw_path.rstrip(b"/") + path.encode())
 
 
 def _make_client(

@@ -42,6 +42,9 @@ _ORDER = 1e-6
 NEWS_SECONDS = 1.0
 """What has landed is told after so long at the latest, whoever still hangs."""
 
+COUNTS_SECONDS = 0.04
+"""For so long a page waits for the counts behind it: one picture is drawn faster than two."""
+
 PAGE_SECONDS = 0.1
 """Pages of a long list are told no more often; a picture of each would take longer than it."""
 
@@ -219,7 +222,7 @@ class Monitor:
         self._tell = True
 
     def _is_news(self, account: AccountTrack, now: Moment) -> bool:
-        """Whether a page is told at once: the first, the last, and of the others a few a second."""
+        """Whether a page is told soon: the first, the last, and of the others a few a second."""
         ends = account.listing.pages == 1 or not account.listing.hurried
         return ends or now.mono >= self._told_at + PAGE_SECONDS
 
@@ -227,10 +230,12 @@ class Monitor:
         """An ask is over."""
         if outcome.replan:
             self._find = due_asks
-        if outcome.paged is not None:
-            self._tell = self._tell or self._is_news(outcome.paged, self._now())
+        now = self._now()
+        if outcome.paged is not None and self._is_news(outcome.paged, now):
+            soon = now.mono - NEWS_SECONDS + COUNTS_SECONDS
+            self._news_since = min(self._news_since, soon)
         if math.isinf(self._news_since):
-            self._news_since = self._now().mono
+            self._news_since = now.mono
         self._stirred.set()
 
     async def _rest(self, crew: list[asyncio.Task[None]]) -> None:
