@@ -39,6 +39,7 @@ class Page(TextLines):
 class Dialog(ModalScreen[None]):
     """Some lines to read, scrolled by the same keys as everything else."""
 
+    CSS_PATH = "pages.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
         ("escape,q,enter,question_mark,exclamation_mark", "close", "close"),
         ("down,j", "scroll(1)", "down"),

@@ -105,6 +105,8 @@ def _run(main: MainScreen, action: str) -> None:
 class Palette(CommandPalette):
     """Textual's palette without what moves by itself, and with signs for every terminal."""
 
+    CSS_PATH = "pages.tcss"
+
     class Ready(Message):
         """Keys are heard now."""
 
