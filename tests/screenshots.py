@@ -136,9 +136,9 @@ async def draw(scene: Scene, told: Told) -> str:
     async with app.run_test(size=scene.size) as pilot:
         await feed.taken()
         await pilot.press(*scene.keys)
-        await pilot.app.workers.wait_for_complete(
-            [worker for worker in pilot.app.workers if worker.group != "feed"]
-        )
+        at_work = [worker for worker in pilot.app.workers if worker.group != "feed"]
+        if at_work:
+            await pilot.app.workers.wait_for_complete(at_work)
         await pilot.pause()
         return stable(app.export_screenshot(title="slurper-tui"))
 

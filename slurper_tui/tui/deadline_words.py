@@ -54,7 +54,8 @@ def deadline_lines(view: JobView, facts: Facts, width: int) -> Iterator[Line]:
     if facts.deadline is None:
         return
     promise = against(view, facts.deadline, facts.now)
-    due = finish(facts.deadline, facts.deadline, facts.now, facts.look.zone)
+    minute = facts.deadline // 60 * 60
+    due = finish(minute, minute, facts.now, facts.look.zone)
     yield (Piece(f"due {facts.look.glyphs.say(due)}", "muted"),)
     for part in wrap(_said(promise_words(promise), facts.look), width):
         yield (Piece(part, _ROLES[promise.standing]),)
