@@ -50,7 +50,7 @@ PAGE_SECONDS = 0.1
 
 
 class Monitor:
-    """Follows the jobs of some accounts of one user. Implements `Feed`.
+    """Follows the jobs of some accounts of one user; `ChosenJobs` and `LateFeed` pass it on.
 
     eager: ask every job once, as fast as the budget allows, and retry nothing: for commands that
     look once. prefixes: follow only jobs whose id begins with one of them. clock: UTC seconds.
@@ -92,12 +92,12 @@ class Monitor:
         self._next_round = -math.inf
         self._round_begun: Moment | None = None
         self._rounds = 0
-        follows = self._landing.follows
-        self._remembered = [
-            k for k in past.remembered if k.account_id in self._by_id and follows(*k.key)
-        ]
+        self._remembered = [k for k in past.remembered if self._follows(k.key)]
         for known in self._remembered if past.shown else ():
             self._by_id[known.account_id].jobs[known.key.job_id] = JobTrack.remembered(known)
+
+    def _follows(self, key: JobKey) -> bool:
+        return key.account_id in self._by_id and self._landing.follows(*key)
 
     def look_at(self, highlighted: JobKey | None, visible: frozenset[JobKey]) -> None:
         """Ask the highlighted job first, and ended jobs on the screen before the others."""
