@@ -113,6 +113,7 @@ class JobTrack:
             status=status,
             gone=gone,
             ended=has_ended(job, status),
+            verdict=self.view.verdict if status == self.view.status else None,
             remembered=self.view.remembered and not self.closed,
         )
         return changed

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import math
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import tzinfo
 from typing import TYPE_CHECKING
@@ -20,9 +20,12 @@ from slurper_tui.monitor.view import JobKey, JobView
 if TYPE_CHECKING:
     from slurper_tui.monitor.digest import Digest
 
-SEED_STEPS = ((86_400.0, math.inf, 3600.0), (7200.0, 86_400.0, 600.0), (600.0, 7200.0, 60.0))
-"""What an estimate is seeded with: (seconds ago to, from, between samples); the last ten minutes
-whole. A few hundred samples say as much as all of them."""
+SEED_STEPS = ((86_400.0, math.inf, 21_600.0), (7200.0, 86_400.0, 1800.0), (300.0, 7200.0, 120.0))
+"""What an estimate is seeded with: (seconds ago to, from, between samples); the last five minutes
+whole. Two hundred samples say as much as all of them."""
+
+REST_SECONDS = 0.12
+"""Whoever moves on before that wants no picture of the job."""
 
 SEEDED_WELL = 20
 """So many jobs can be seeded with all of that in no time."""
@@ -126,21 +129,23 @@ class Ledger:
         """Read the past of the job that is looked at, unless it is being read or known."""
         if key != self._key:
             self._key, self.trace = key, None
-            self._read(view, now)
+            self._read(view, now, REST_SECONDS)
 
     def set_window(self, window: Window, view: JobView | None, now: float) -> None:
         """Look further back, or less far."""
         self._window = window
         self._read(view, now)
 
-    def _read(self, view: JobView | None, now: float) -> None:
+    def _read(self, view: JobView | None, now: float, rest: float = 0.0) -> None:
         if self._reading is not None:
             self._reading.cancel()
             self._reading = None
         if self._history is not None and view is not None:
-            self._reading = asyncio.create_task(self._read_trace(self._history, view, now))
+            reading = self._read_trace(self._history, view, now, rest)
+            self._reading = asyncio.create_task(reading)
 
-    async def _read_trace(self, history: History, view: JobView, now: float) -> None:
+    async def _read_trace(self, history: History, view: JobView, now: float, rest: float) -> None:
+        await asyncio.sleep(rest)
         begun = parse_time(view.job.created_at)
         if view.ended:
             now = parse_time(view.job.finished_at) or now
@@ -159,26 +164,39 @@ class Ledger:
         since: float | None,
         until: float,
         zone: tzinfo | None,
+        *,
+        away_since: float | None = None,
     ) -> Digest:
         """Tell what happened between two UTC seconds, as far as anybody looked.
 
-        since: None for the last long absence that the history knows of.
+        since: None for the last long absence that the history knows of, or for `away_since` if
+        that was later: when somebody looked before this run.
         """
         from slurper_tui.monitor.digest import make_digest  # not before somebody asks
 
-        begun = since if since is not None else await self._last_absence(views, until)
+        begun = since
+        if begun is None:
+            begun = await self._last_absence(views, until, away_since)
         told = [(view, await self._story(view, begun, until)) for view in views]
         return make_digest(told, begun, until, zone)
 
-    async def _last_absence(self, views: Iterable[JobView], until: float) -> float:
-        """Since when nobody had looked for long, the last time that this was so."""
+    async def _last_absence(
+        self, views: Sequence[JobView], until: float, away_since: float | None
+    ) -> float:
+        """Since when nobody had looked for long, the last time that this was so.
+
+        When all has ended there is nothing to be seen, so nobody can be said not to have looked.
+        """
         from slurper_tui.monitor.spans import default_since  # not before somebody asks
 
+        if away_since is not None and not any(view.live for view in views):
+            return away_since
         if self._history is None:
             return until
         since = until - FURTHEST_ABSENCE
-        seen = [await self._history.last_of_each(v.key, since, 60.0) for v in views if v.live]
-        return default_since(seen, until)
+        lately = [view.key for view in views if view.live or (view.as_of or 0.0) > since]
+        seen = [await self._history.last_of_each(key, since, 60.0) for key in lately]
+        return max(default_since(seen, until), away_since or 0.0)
 
     async def _story(self, view: JobView, since: float, until: float) -> tuple[Recorded, ...]:
         """Give a job's samples, few from long before, all from just before, and some from then."""

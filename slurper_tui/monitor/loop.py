@@ -148,8 +148,8 @@ class Monitor:
         """Tell what happened since a UTC second, by default since somebody last looked."""
         now = self._clock()
         views = [track.view for account in self._accounts for track in account.jobs.values()]
-        begun = self._away_since if since is None else since
-        return await self._ledger.digest(views, begun, now, zone)
+        away = self._away_since
+        return await self._ledger.digest(views, since, now, zone, away_since=away)
 
     async def snapshots(self) -> AsyncIterator[Snapshot]:
         """Yield what is known: at once, after every round, and while a first list comes in."""

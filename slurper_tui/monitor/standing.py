@@ -53,9 +53,21 @@ def told_view(
 
 
 def stale_view(before: JobView, series: Series) -> JobView:
-    """Give the view of a job that has not answered for too long: what it last said, no forecast."""
+    """Give the view of a job that has not answered for too long: what it last said, no forecast.
+
+    Nobody knows whether it still stands still.
+    """
     said = "" if before.ended else reason(series.estimate, None, stale=True)
-    return replace(before, stale=True, forecast=None, reason=said)
+    phase = None if before.phase is Phase.STALLED else before.phase
+    return replace(
+        before,
+        stale=True,
+        forecast=None,
+        reason=said,
+        phase=phase,
+        stalled_since=None,
+        stalled_badly=False,
+    )
 
 
 def another_time(before: str | None, after: str | None) -> bool:

@@ -264,6 +264,19 @@ class Snapshot(msgspec.Struct, frozen=True):
     away_since: float | None = None
 
     @property
+    def caught_up(self) -> bool:
+        """Every list is read, and of every job that may move the present state is known.
+
+        What ended before counts with its row in the list; a job that cannot be asked holds nothing
+        up as long as its account answers.
+        """
+        accounts = all(a.listed and a.problem is None for a in self.accounts)
+        waiting = (
+            v.live and (v.remembered or v.as_of is None) and not v.problem for v in self.jobs
+        )
+        return bool(self.accounts) and accounts and not any(waiting)
+
+    @property
     def rejected(self) -> bool:
         """Every account's first answer was a rejection of the credentials."""
         return bool(self.accounts) and all(

@@ -46,7 +46,8 @@ def _stall(view: JobView, facts: Facts, width: int) -> Iterator[Line]:
     sign = facts.look.glyphs.sign(view.state)
     text = f"{sign} nothing has moved since {since} ({span})"
     yield from _wrapped(text, width, role_of(view))
-    yield from _wrapped("the API answers, the counters stand still", width, "muted")
+    if not view.missed:
+        yield from _wrapped("the API answers, the counters stand still", width, "muted")
 
 
 def _rates(view: JobView, facts: Facts, width: int) -> Iterator[Line]:

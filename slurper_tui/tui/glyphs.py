@@ -110,6 +110,6 @@ def role_of(view: JobView) -> str:
     """
     if view.state is State.STALLED and view.stalled_badly:
         return "error"
-    if view.state is State.COMPLETED and view.counts.done is None:
+    if view.state is State.COMPLETED and (view.counts.done is None or view.verdict is None):
         return "muted"
     return STATUS[view.state].role

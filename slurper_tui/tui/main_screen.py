@@ -51,7 +51,6 @@ class MainScreen(PagesScreen):
         self._newest: Snapshot | None = None
         self._interval: float | None = None
         self._window = Window.HOUR
-        self._welcomed = False
         self._looked_at: tuple[JobKey | None, frozenset[JobKey]] = (None, frozenset())
         self.set_class(options.ascii_only, "-ascii")
 
@@ -86,9 +85,14 @@ class MainScreen(PagesScreen):
         self._newest = snapshot
         if not self.scene.frozen:
             self.scene = scenes.see(self.scene, snapshot)
-        if snapshot.complete and snapshot.away_since and not self._welcomed:
+        if snapshot.away_since and snapshot.caught_up and not self._welcomed and self._at_rest:
             self._welcomed = True
             self.run_worker(self._tell_digest(unasked=True), group="digest")
+
+    @property
+    def _at_rest(self) -> bool:
+        """Nothing is open and nothing is being typed that a panel would take the next key from."""
+        return self.app.screen is self and not isinstance(self.focused, Input)
 
     def watch_scene(self, before: Scene, after: Scene) -> None:
         """Tell the feed what is looked at, and offer the keys that make sense now."""

@@ -27,6 +27,7 @@ class PagesScreen(Screen[None]):
         self._feed = feed
         self._options = options
         self._last_copy = ""
+        self._welcomed = False
         scene = Scene(view=options.view, demo=options.demo, deadline=options.deadline)
         self.set_reactive(PagesScreen.scene, scene)
 
@@ -77,6 +78,7 @@ class PagesScreen(Screen[None]):
 
     async def action_digest(self) -> None:
         """Tell what happened since somebody last looked."""
+        self._welcomed = True
         self.run_worker(self._tell_digest(), group="digest", exclusive=True)
 
     async def _tell_digest(self, *, unasked: bool = False) -> None:

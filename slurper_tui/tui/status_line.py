@@ -109,7 +109,8 @@ def _reading(snapshot: Snapshot) -> Iterator[Line]:
 def _ordinary(snapshot: Snapshot, look: Look) -> Iterator[Line]:
     at, zone = _data_from(snapshot), look.zone
     if at is not None:
-        text = f"as of {words.clock(at, zone)} {words.zone_name(at, zone)}"
+        when = words.moment(at, snapshot.taken_at, zone)
+        text = f"as of {when} {words.zone_name(at, zone)}"
         yield (Piece(look.glyphs.clean(text), "muted"),)
     yield (Piece(f"API {snapshot.budget.used}/{snapshot.budget.limit}", "muted"),)
     yield (Piece(f"every {snapshot.interval:g} s", "muted"),)
@@ -123,7 +124,8 @@ def _data_from(snapshot: Snapshot) -> float | None:
     if standing_problem(snapshot):
         good = [a.problem.last_good for a in snapshot.accounts if a.problem]
         return max((at for at in good if at is not None), default=None)
-    if snapshot.budget.blocked_until is not None:
+    nothing_yet = not any(account.answered for account in snapshot.accounts)
+    if snapshot.budget.blocked_until is not None or (nothing_yet and snapshot.jobs):
         told = [view.as_of for view in snapshot.jobs if view.as_of is not None]
         return max(told, default=None)
     return snapshot.taken_at

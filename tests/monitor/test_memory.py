@@ -282,3 +282,67 @@ async def test_a_stale_job_claims_no_finish_and_says_why() -> None:
         faults.clear()
         await b.until(lambda s: not any(v.stale for v in live(s)))
         assert any(view.forecast is not None for view in live(b.last))
+
+
+@timeless
+async def test_what_stood_still_and_then_answers_no_more_is_stale_and_not_stalled() -> None:
+    accounts = make_accounts(1, jobs=4, running=3)
+    async with bench(accounts) as b:
+        await b.until(lambda s: any(v.state is State.STALLED for v in s.jobs))
+        [stalled] = [v.key.job_id for v in b.last.jobs if v.state is State.STALLED]
+        faults: Any = b.account.faults
+        faults.add(Fault(Kind.RESET))
+        await b.until(lambda s: all(v.stale for v in live(s)))
+        view = b.job(stalled)
+        assert (view.state, view.stalled_since) == (State.RUNNING, None)
+        assert "no answer" in view.reason
+
+
+@timeless
+async def test_a_slow_api_is_caught_up_with_although_something_is_always_under_way() -> None:
+    accounts = make_accounts(1, jobs=8, running=3)
+    history = await first_run(accounts)
+    past = history.past(accounts[0].account_id)
+    async with bench(accounts, latency=lambda r: 7.0, past=past) as b:
+        assert not (await b.until(lambda s: bool(s.jobs))).caught_up
+        begun = now()
+        await b.until(lambda s: s.caught_up)
+        assert now() - begun < 30
+
+
+@timeless
+async def test_many_ended_jobs_do_not_hold_up_what_is_to_be_told() -> None:
+    accounts = make_accounts(1, jobs=400, running=3)
+    history = await first_run(accounts, 30.0)
+    async with bench(accounts, past=history.past(accounts[0].account_id)) as b:
+        begun = now()
+        await b.until(lambda s: s.caught_up)
+        assert now() - begun < 30
+
+
+@timeless
+async def test_an_api_that_does_not_answer_is_not_caught_up_with() -> None:
+    accounts = make_accounts(1, jobs=8, running=3)
+    history = await first_run(accounts)
+    faults: Any = accounts[0].faults
+    faults.add(Fault(Kind.RESET))
+    async with bench(accounts, past=history.past(accounts[0].account_id)) as b:
+        await b.seconds(120)
+        assert not b.last.caught_up
+        faults.clear()
+        await b.until(lambda s: s.caught_up)
+
+
+@timeless
+async def test_after_a_pause_in_the_same_run_a_digest_begins_with_that() -> None:
+    accounts = make_accounts(1, jobs=8, running=3)
+    history = await first_run(accounts, 600.0)
+    left, asleep = wall(), [0.0]
+    past = history.past(accounts[0].account_id, away_since=left)
+    async with bench(accounts, past=past, clock=lambda: wall() + asleep[0]) as b:
+        await b.seconds(900)
+        slept = wall()
+        asleep[0] = 8 * 3600.0
+        await b.seconds(60)
+        digest = await b.monitor.digest()
+        assert digest.since == pytest.approx(slept, abs=10)

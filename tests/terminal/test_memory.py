@@ -120,6 +120,8 @@ def test_after_a_short_absence_there_is_no_panel(
     with PtyProgram([PROGRAM, "--interval", "2"], environ, size=(120, 40)) as program:
         program.see_no(" Age ")
         program.see("412k/412k")
+        asked = len(server.requests)
+        program.wait_for(lambda: len(server.requests) > asked + 20, "two more rounds")
         assert "unobserved" not in program.text
         program.type("q")
         assert program.ended() == 0

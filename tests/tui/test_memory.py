@@ -10,11 +10,13 @@ from msgspec.structs import replace
 from slurper_tui.monitor.digest import Digest, JobDigest
 from slurper_tui.monitor.recorded import Recorded
 from slurper_tui.monitor.trace import Trace, Window, trace_of
-from slurper_tui.monitor.view import Counts, JobView, Phase, Snapshot
+from slurper_tui.monitor.view import AccountView, Counts, JobView, Phase, Snapshot
+from slurper_tui.tui.dialogs import HelpDialog
 from slurper_tui.tui.digest_dialog import DigestDialog
+from slurper_tui.tui.glyphs import role_of
 from slurper_tui.tui.palette import Palette
 from tests.fake_feed import FakeFeed
-from tests.tui.jobs import NOW, forecast, snapshot, view
+from tests.tui.jobs import ACCOUNT, NOW, forecast, snapshot, view
 from tests.tui.test_app import Stage, staged
 
 DAY = 86_400.0
@@ -89,15 +91,56 @@ async def test_a_long_absence_opens_one_panel_once() -> None:
     async with staged() as stage:
         stage.feed.happened = happened(job)
         away = snapshot(job, away_since=NOW - 5 * HOUR, complete=False)
-        await stage.show(away)
+        await stage.show(replace(away, jobs=(replace(job, remembered=True),)))
         assert not isinstance(stage.app.screen, DigestDialog)
-        await stage.show(replace(away, complete=True))
+        await stage.press("question_mark")
+        await stage.show(away)
+        assert isinstance(stage.app.screen, HelpDialog)
+        await stage.press("escape")
+        await stage.show(away)
         assert isinstance(stage.app.screen, DigestDialog)
         assert "1,234" in stage.text
         await stage.press("x")
         assert not isinstance(stage.app.screen, DigestDialog)
-        await stage.show(replace(away, complete=True))
+        await stage.show(away)
         assert not isinstance(stage.app.screen, DigestDialog)
+
+
+async def test_nothing_that_is_being_typed_is_taken_by_the_panel() -> None:
+    job = moving()
+    async with staged() as stage:
+        stage.feed.happened = happened(job)
+        await stage.show(snapshot(job))
+        await stage.press("slash", "p")
+        away = snapshot(job, away_since=NOW - 5 * HOUR)
+        await stage.show(away)
+        assert not isinstance(stage.app.screen, DigestDialog)
+        await stage.press("enter")
+        await stage.show(away)
+        assert isinstance(stage.app.screen, DigestDialog)
+
+
+async def test_a_digest_that_was_asked_for_comes_no_second_time() -> None:
+    job = moving()
+    async with staged() as stage:
+        stage.feed.happened = happened(job)
+        await stage.show(snapshot(replace(job, remembered=True), away_since=NOW - 5 * HOUR))
+        await stage.press("d", "x")
+        await stage.show(snapshot(job, away_since=NOW - 5 * HOUR))
+        assert not isinstance(stage.app.screen, DigestDialog)
+
+
+async def test_what_is_only_remembered_is_as_old_as_it_is() -> None:
+    then = NOW - 3 * DAY
+    account = AccountView(ACCOUNT)
+    known = snapshot(view(1, remembered=True, as_of=then), accounts=(account,))
+    async with staged(known) as stage:
+        assert "as of Tue 09:46 UTC" in stage.status
+
+
+async def test_an_end_of_which_no_count_is_known_yet_is_no_success() -> None:
+    half = view(1, "completed", 500, remembered=True, verdict=None)
+    assert role_of(half) == "muted"
 
 
 async def test_nothing_to_tell_opens_no_panel_but_the_key_does() -> None:
