@@ -13,12 +13,15 @@ from itertools import pairwise
 import msgspec
 
 from slurper_tui import format as fmt
-from slurper_tui.eta import finish
+from slurper_tui.eta import TOO_FAR, finish
 from slurper_tui.monitor.recorded import Recorded
 from slurper_tui.monitor.spans import Seen, Span
 from slurper_tui.monitor.view import Forecast
 
 DASH = "\N{EN DASH}"
+_FAR = "> 2 weeks"
+"""What is said of a finish that lies further ahead than `TOO_FAR`."""
+
 _NEAR = 6 * 86400
 """Seconds; a day of the week names a time that is nearer than this."""
 
@@ -57,7 +60,7 @@ class Calendar(msgspec.Struct, frozen=True):
     def moment(self, at: float) -> str:
         """A time, past or to come, with as much of its date as is needed: `Fri 18:00`."""
         today = self._local(at).date() == self._local(self.now).date()
-        return fmt.clock(at, self.zone) if today else self.full(at)
+        return self._clock(at) if today else self.full(at)
 
     def full(self, at: float) -> str:
         """A time with its day in any case: `Tue 08:20`."""
@@ -66,11 +69,18 @@ class Calendar(msgspec.Struct, frozen=True):
     def range(self, since: float, until: float) -> str:
         """From one time to another, a dash between them; the second day only where it differs."""
         if self._local(since).date() == self._local(until).date():
-            begin, end = self.moment(since), fmt.clock(until, self.zone)
+            begin, end = self.moment(since), self._clock(until)
             return begin if begin.endswith(end) else f"{begin}{DASH}{end}"
         if self._near(since) and self._near(until):
             return f"{self.full(since)}{DASH}{self.full(until)}"
         return f"{self._dated(since)}{DASH}{self._dated(until)}"
+
+    def is_far(self, at: float) -> bool:
+        """It lies so far ahead that a finish then is not worth a number."""
+        return at - self.now > TOO_FAR
+
+    def _clock(self, at: float) -> str:
+        return self._local(at).strftime("%H:%M")
 
     def _dated(self, at: float) -> str:
         return self._local(at).strftime("%Y-%m-%d %H:%M")
@@ -79,7 +89,9 @@ class Calendar(msgspec.Struct, frozen=True):
         return abs(at - self.now) < _NEAR
 
     def _local(self, at: float) -> datetime:
-        return datetime.fromtimestamp(at, UTC).astimezone(self.zone)
+        """A time on the zone's clocks, clamped to the calendar: forecasts reach beyond it."""
+        within = max(0.0, min(fmt.END_OF_CALENDAR, at))
+        return datetime.fromtimestamp(within, UTC).astimezone(self.zone)
 
 
 def status_changes(
@@ -135,11 +147,15 @@ def span_events(seen: Sequence[Span], calendar: Calendar) -> Iterator[Event]:
 def finish_moved(
     before: Forecast | None, after: Forecast | None, calendar: Calendar
 ) -> Iterator[Event]:
-    """That the finish is no longer where it was forecast, and where it is now."""
+    """That the finish is no longer where it was forecast, and where it is now.
+
+    One that was and is more than two weeks ahead is not said to have moved.
+    """
     if before is None or after is None or _as_forecast(before, after):
         return
-    now = finish(after.low, after.high, calendar.now, calendar.zone, at_least=after.at_least)
-    where = f"{now or 'not known'}, was {_was(before, calendar)}"
+    if calendar.is_far(before.low) and calendar.is_far(after.low):
+        return
+    where = f"{_is(after, calendar)}, was {_was(before, calendar)}"
     words = f"finish {_shift(before, after)}: {where}"
     yield Event(Kind.FINISH, after.made_at, None, words)
 
@@ -149,7 +165,9 @@ def _shift(before: Forecast, after: Forecast) -> str:
     if before.at_least:
         return "now"
     moved = after.low - before.high if after.at_least else _middle(after) - _middle(before)
-    return f"{fmt.duration(abs(moved))} {'later' if moved > 0 else 'sooner'}"
+    near = abs(moved) <= TOO_FAR
+    span = fmt.duration(abs(moved)) if near else "more than 2 weeks"
+    return f"{span} {'later' if moved > 0 else 'sooner'}"
 
 
 def _middle(forecast: Forecast) -> float:
@@ -165,7 +183,16 @@ def _as_forecast(before: Forecast, after: Forecast) -> bool:
     return before.low <= _middle(after) <= before.high
 
 
+def _is(forecast: Forecast, calendar: Calendar) -> str:
+    if calendar.is_far(forecast.low):
+        return _FAR
+    low, high, least = forecast.low, forecast.high, forecast.at_least
+    return finish(low, high, calendar.now, calendar.zone, at_least=least) or "not known"
+
+
 def _was(forecast: Forecast, calendar: Calendar) -> str:
-    if forecast.at_least:
+    if calendar.is_far(forecast.low):
+        return _FAR
+    if forecast.at_least or calendar.is_far(forecast.high):
         return f"not before {calendar.full(forecast.low)}"
     return calendar.range(forecast.low, forecast.high)

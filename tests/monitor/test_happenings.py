@@ -1,9 +1,11 @@
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, tzinfo
 from zoneinfo import ZoneInfo
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from slurper_tui.monitor.happenings import (
     Calendar,
@@ -173,3 +175,75 @@ def test_a_forecast_that_still_holds_has_not_moved(
     before: Forecast | None, after: Forecast | None
 ) -> None:
     assert [*finish_moved(before, after, CALENDAR)] == []
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "expected"),
+    [
+        (
+            ahead(20 * H, 22 * H),
+            ahead(1e12, 2e12),
+            "finish more than 2 weeks later: > 2 weeks, was Wed 08:00-10:00",
+        ),
+        (
+            ahead(20 * H, 22 * H),
+            ahead(1e12, 1e12, at_least=True),
+            "finish more than 2 weeks later: > 2 weeks, was Wed 08:00-10:00",
+        ),
+        (
+            ahead(1e12, 2e12),
+            ahead(20 * H, 22 * H),
+            "finish more than 2 weeks sooner: Wed 08:00-10:00 UTC, was > 2 weeks",
+        ),
+        (
+            ahead(20 * H, 1e12),
+            ahead(2 * H, 4 * H),
+            "finish more than 2 weeks sooner: today 14:00-16:00 UTC, was not before Wed 08:00",
+        ),
+        (
+            ahead(1e12, 0, at_least=True),
+            ahead(20 * H, 22 * H),
+            "finish now: Wed 08:00-10:00 UTC, was > 2 weeks",
+        ),
+        (
+            ahead(13 * DAY, 13.5 * DAY),
+            ahead(15 * DAY, 15.5 * DAY),
+            "finish 2 d later: > 2 weeks, was 2026-12-07 12:00-2026-12-08 00:00",
+        ),
+    ],
+)
+def test_a_finish_beyond_two_weeks_is_no_number(
+    before: Forecast, after: Forecast, expected: str
+) -> None:
+    [event] = finish_moved(before, after, CALENDAR)
+    assert plain(event.words) == expected
+
+
+def test_a_finish_that_stays_beyond_two_weeks_has_not_moved() -> None:
+    before, after = ahead(30 * DAY, 40 * DAY), ahead(1e12, 2e12)
+    assert [*finish_moved(before, after, CALENDAR)] == []
+    assert [*finish_moved(after, before, CALENDAR)] == []
+
+
+forecasts = st.builds(Forecast, st.floats(), st.floats(), st.just(NOW), at_least=st.booleans())
+"""Also such as no estimate makes."""
+
+zones = st.sampled_from([None, UTC, ZoneInfo("Asia/Tokyo"), ZoneInfo("America/Los_Angeles")])
+
+
+@given(forecasts, forecasts, zones)
+def test_whatever_was_forecast_it_is_told_in_a_line(
+    before: Forecast, after: Forecast, zone: tzinfo | None
+) -> None:
+    calendar = Calendar(NOW, zone)
+    words = [event.words for event in finish_moved(before, after, calendar)]
+    assert len(words) <= 1
+    assert all(len(said) < 120 and said.startswith("finish ") for said in words)
+
+
+@given(st.floats(), st.floats(), zones)
+def test_any_times_can_be_told(since: float, until: float, zone: tzinfo | None) -> None:
+    calendar = Calendar(NOW, zone)
+    assert calendar.moment(since)
+    assert calendar.full(since)[-3] == ":"
+    assert calendar.range(since, until)
