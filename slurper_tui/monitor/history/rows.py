@@ -18,8 +18,11 @@ Row = tuple[Any, ...]
 _GREATEST = 2**63 - 1
 """What SQLite can hold; no counter of the API is higher."""
 
-_USER = r"//[^/@]*@"
-"""A name, and perhaps a password, in front of a host."""
+_ADDRESS = re.compile(r"((?:[a-z][a-z0-9+.-]*:)?//)?(.*)", re.IGNORECASE | re.DOTALL)
+"""A scheme, if there is one, and all that follows it."""
+
+_HOST = re.compile(r"[^/?#@:]+\.[^/?#@:]+(?:[/?#]|$)")
+"""A name with dots and without a port in front of a path: an `@` behind it is of the path."""
 
 _job = msgspec.json.Decoder(Job)
 _last = msgspec.json.Decoder(Recorded)
@@ -81,8 +84,14 @@ def _bare_target(target: Target | None) -> Target | None:
 
 
 def place_text(url: str) -> str:
-    """An address without user, password, query and fragment."""
-    return text(re.sub(_USER, "//", re.split(r"[?#]", url, maxsplit=1)[0]).rstrip("/"))
+    """An address without user, password, query and fragment.
+
+    A password may hold what ends a host elsewhere: rather too little of an address is kept.
+    """
+    found = _ADDRESS.fullmatch(url)
+    scheme, rest = found.groups("") if found else ("", url)
+    bare = rest if _HOST.match(rest) else rest.rpartition("@")[2]
+    return text(scheme + re.split(r"[?#]", bare, maxsplit=1)[0].rstrip("/"))
 
 
 def remembered_of(row: Row) -> Remembered | None:

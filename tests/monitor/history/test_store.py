@@ -10,6 +10,7 @@ from msgspec.structs import replace
 
 from slurper_tui.api.models import Job, Source, Target
 from slurper_tui.monitor.history.opening import open_store
+from slurper_tui.monitor.history.rows import place_text
 from slurper_tui.monitor.history.steps import last_of_each
 from slurper_tui.monitor.history.store import Store
 from slurper_tui.monitor.history.thin import WHOLE_SECONDS, step_start, superfluous
@@ -96,6 +97,38 @@ def test_an_address_is_the_same_however_it_is_written(tmp_path: Path, url: str) 
     with opened(tmp_path / "h") as (store, _):
         assert store.keys() == (key(),)
     assert b"who:pass" not in (tmp_path / "h").read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("url", "place"),
+    [
+        ("https://host.example/x/?sig=a@b#c", "https://host.example/x"),
+        ("https://host.example/x@y", "https://host.example/x@y"),
+        ("http://localhost:9000/", "http://localhost:9000"),
+        ("https://user:s3cr3t@host/x", "https://host/x"),
+        ("https://user:p@s3cr3t@host/x", "https://host/x"),
+        ("https://s3cr3t@host.example", "https://host.example"),
+        ("user:s3cr3t@host:9000", "host:9000"),
+        ("user:p@s3cr3t@host:9000/x", "host:9000/x"),
+        ("https:s3cr3t@host", "host"),
+        ("//user:s3cr3t@host/x", "//host/x"),
+        ("https://user:s3cr3t/b@host", "https://host"),
+        ("https://u.v:12/s3cr3t@host", "https://host"),
+        ("https://user:a?s3cr3t#b@host/x?c=s3cr3t", "https://host/x"),
+        ("S3://user:\ns3cr3t@host", "S3://host"),
+    ],
+)
+def test_no_user_stands_in_an_address_that_is_kept(url: str, place: str) -> None:
+    assert place_text(url) == place
+    assert "s3cr3t" not in place
+
+
+words = st.text(st.characters(exclude_characters=":/@?#", exclude_categories=["Cs"]), min_size=1)
+
+
+@given(words, st.text(st.sampled_from("a:/@?#.1")), st.sampled_from(["https://", "//", ""]))
+def test_nothing_is_left_of_a_password(user: str, password: str, scheme: str) -> None:
+    assert place_text(f"{scheme}{user}:{password}@host:9000/x") == f"{scheme}host:9000/x"
 
 
 def test_no_key_and_no_secret_is_kept(tmp_path: Path) -> None:
