@@ -59,13 +59,18 @@ class ChosenJobs:
 
 
 def resolve(prefixes: Iterable[str], jobs: Sequence[JobView]) -> frozenset[JobKey]:
-    """One job for each beginning. Raises Stop when there is none or more than one."""
+    """One job for each beginning; of several the only one that is not gone.
+
+    Raises Stop when there is none or more than one.
+    """
     return frozenset(_resolve(prefix, jobs) for prefix in prefixes)
 
 
 def _resolve(prefix: str, jobs: Sequence[JobView]) -> JobKey:
-    keys = [view.key for view in jobs if view.key.job_id.startswith(prefix)]
-    found = [key for key in keys if key.job_id == prefix] or keys
+    fitting = [view for view in jobs if view.key.job_id.startswith(prefix)]
+    meant = [view for view in fitting if view.key.job_id == prefix] or fitting
+    there = [view.key for view in meant if not view.gone]
+    found = there if len(there) == 1 else [view.key for view in meant]
     if not found:
         raise Stop(f"no job's id begins with {prefix!r}")
     if len(found) > 1:
