@@ -87,6 +87,12 @@ def _digest(
     return lambda: digest(monitor, out, narration, since, zone, as_json=options.json)
 
 
+def deadline_of(options: argparse.Namespace, config: Config) -> float | None:
+    """The deadline on the command line, UTC seconds. Raises Stop for one that is no time ahead."""
+    text = getattr(options, "deadline", None)
+    return when("--deadline", text, zone_of(config), future=True)
+
+
 def when(flag: str, text: str | None, zone: tzinfo | None, *, future: bool) -> float | None:
     """Read a flag's time, UTC seconds; None where it has none. Raises Stop for what is none."""
     if text is None:

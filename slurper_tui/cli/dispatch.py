@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, TextIO
 
 import msgspec
 
-from slurper_tui.cli.commands import command_for
+from slurper_tui.cli.commands import command_for, deadline_of
 from slurper_tui.cli.exit_codes import ExitCode, Stop
 from slurper_tui.cli.guard import Guard
 from slurper_tui.cli.output import Output
@@ -54,6 +54,7 @@ def _folder(kind: str) -> Path:
 def perform(options: argparse.Namespace, around: Surroundings) -> ExitCode:
     """Run the command. Raises Stop for whatever keeps it from starting."""
     config = _config(options, around)
+    deadline_of(options, config)  # also where nothing is measured against it
     if options.command == MONITOR and _has_screen(around):
         from slurper_tui.cli.terminal import take_keyboard  # no other command needs a terminal
 

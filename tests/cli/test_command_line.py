@@ -88,6 +88,13 @@ def test_an_interval_below_two_is_exit_2(text: str) -> None:
     assert "interval" in ran.err[0]
 
 
+@pytest.mark.parametrize("words", [["--demo"], ["4f"], []])
+def test_a_deadline_that_is_no_time_is_exit_2_without_a_screen_too(words: list[str]) -> None:
+    ran = perform(None, *words, "--deadline", "nonsense")
+    assert (ran.code, ran.out, len(ran.err)) == (2, [], 1)
+    assert ran.err[0].startswith('slurper-tui: --deadline: cannot read "nonsense" as a time')
+
+
 def test_version() -> None:
     ran = perform(None, "--version")
     assert ran.code == 0
