@@ -19,7 +19,7 @@ from slurper_tui.api.models import DEFAULT_BASE_URL, Job
 from slurper_tui.monitor.history.opening import open_file
 from slurper_tui.monitor.recorded import Recorded, Remembered
 from slurper_tui.monitor.view import Counts, JobKey
-from tests.cli.program import Ran, perform
+from tests.cli.program import PATIENCE, Ran, perform
 
 EVIL = 'run\x1b[31m\nning,"x" \u202e'
 FIELDS = ["objects", "transferredObjects", "skippedObjects", "failedObjects", "status"]
@@ -146,9 +146,17 @@ def on_terminal(home: Path, *words: str) -> list[str]:
     ours, theirs = pty.openpty()
     environ = {"PATH": os.environ["PATH"], "HOME": str(home), "LANG": "C.UTF-8", "TERM": "xterm"}
     words = (sys.executable, "-m", "slurper_tui", "history", *words)
-    subprocess.run(words, env=environ, stdin=theirs, stdout=theirs, stderr=theirs, check=True)
-    os.close(theirs)
     with os.fdopen(ours, "rb", closefd=True) as screen:
+        with os.fdopen(theirs, "wb", closefd=True) as there:
+            subprocess.run(
+                words,
+                env=environ,
+                stdin=there,
+                stdout=there,
+                stderr=there,
+                check=True,
+                timeout=PATIENCE,
+            )
         return screen.read1(2**16).decode().splitlines()
 
 
