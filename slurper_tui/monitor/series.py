@@ -16,17 +16,33 @@ GAP_ROUNDS = 3
 SHORTEST_GAP = 30.0
 """Seconds; a shorter span is no gap, however often the job is usually asked."""
 
+ALIKE = 1.5
+"""Two spans in a row that differ by no more than this factor are how often the job is asked."""
+
+LONGEST_USUAL = 600.0
+"""Seconds; who looks at longer intervals than that was away in between, however evenly."""
+
+STEP = 0.001
+"""Seconds; samples of one job are kept at least so far apart."""
+
 _COARSE = 30.0
 """Seconds; remembered samples that lie further apart do not tell how often the counters move."""
 
 
 class Series:
-    """Mutable, and private to a job's track. forecast: what is shown, held still by hysteresis."""
+    """Mutable, and private to a job's track. forecast: what is shown, held still by hysteresis.
+
+    The times of what is kept only ever grow: while the clock is behind the last sample, because it
+    was set back or had run ahead, what follows is kept as long after it as really went by.
+    """
 
     def __init__(self) -> None:
         self.estimate = Estimate()
         self.forecast: Forecast | None = None
         self.last: Recorded | None = None
+        self._mono = 0.0
+        self._behind = False
+        self._span: float | None = None
         self._usual: float | None = None
 
     def restart(self) -> None:
@@ -35,17 +51,30 @@ class Series:
         self.forecast = None
 
     def seed(self, past: Sequence[Recorded], now: Moment, created_at: float | None) -> None:
-        """Take in what a history remembers, oldest first, before the first sample of this run."""
-        if self.last is not None:
+        """Take in what a history remembers, oldest first, before the first sample of this run.
+
+        A past that ends in the future was told by a clock that was ahead: it ends now, at least.
+        """
+        if self.last is not None or not past:
             return
-        for told in (r for r in past if r.at <= now.wall):
-            spent = told.at - self.last.at if self.last else 0.0
-            then = Moment(now.mono - (now.wall - told.at), told.at)
-            sample = Sample(
-                then.mono, told.counts, told.status, told.after_gap, coarse=spent > _COARSE
-            )
-            self._take(sample, then, created_at)
-            self._note(told)
+        ahead = max(0.0, past[-1].at - now.wall)
+        for told in past:
+            at = told.at - ahead
+            then = Moment(now.mono - (now.wall - at), at)
+            self._take(self._remembered(told, then.mono), then, created_at)
+            self._note(told, then.mono)
+
+    def _remembered(self, told: Recorded, mono: float) -> Sample:
+        """What a kept sample says. A gap too short to be one is a clock that was set."""
+        spent = told.at - self.last.at if self.last else 0.0
+        return Sample(
+            mono,
+            told.counts,
+            told.status,
+            told.after_gap,
+            clock_jumped=told.after_gap and spent <= SHORTEST_GAP,
+            coarse=spent > _COARSE,
+        )
 
     def add(
         self,
@@ -61,26 +90,45 @@ class Series:
 
         period: seconds between two polls of this job. created_at: UTC seconds.
         """
-        after_gap = clock_jumped or self._is_gap(now.wall, period)
+        was_behind, self._behind = self._behind, self.last is not None and now.wall < self.last.at
+        clock_jumped = clock_jumped or (self._behind and not was_behind)
+        at = self._time_of(now)
+        after_gap = clock_jumped or self._is_gap(at, period)
         sample = Sample(now.mono, counts, status, after_gap, clock_jumped=clock_jumped)
         self._take(sample, now, created_at)
         stalled = self.estimate.stalled_since is not None
-        told = Recorded(now.wall, counts, status, after_gap, stalled)
-        self._note(told)
+        told = Recorded(at, counts, status, after_gap, stalled)
+        self._note(told, now.mono)
         return told
 
     def _take(self, sample: Sample, now: Moment, created_at: float | None) -> None:
         self.estimate = advance(self.estimate, sample)
         self.forecast = forecast(self.estimate, now, created_at, self.forecast)
 
-    def _note(self, told: Recorded) -> None:
-        if self.last is not None and not told.after_gap:
-            self._usual = told.at - self.last.at
-        self.last = told
+    def _time_of(self, now: Moment) -> float:
+        """When a sample is kept as taken, UTC seconds: after the last one in any case."""
+        if self.last is None or now.wall > self.last.at:
+            return now.wall
+        return self.last.at + max(STEP, now.mono - self._mono)
 
-    def _is_gap(self, now: float, period: float) -> bool:
+    def _note(self, told: Recorded, mono: float) -> None:
+        if self.last is not None:
+            span = told.at - self.last.at
+            if not told.after_gap or self._is_alike(span):
+                self._usual = span
+            self._span = span
+        self.last, self._mono = told, mono
+
+    def _is_gap(self, at: float, period: float) -> bool:
         """Whether so much time has passed since the last sample that nobody was looking."""
         if self.last is None:
             return False
+        span = at - self.last.at
         usual = max(period, self._usual or 0.0)
-        return not 0 <= now - self.last.at <= max(SHORTEST_GAP, GAP_ROUNDS * usual)
+        return span > max(SHORTEST_GAP, GAP_ROUNDS * usual) and not self._is_alike(span)
+
+    def _is_alike(self, span: float) -> bool:
+        """Whether the span before was about as long: so rarely is the job asked, then."""
+        if self._span is None or span > LONGEST_USUAL:
+            return False
+        return self._span / ALIKE <= span <= self._span * ALIKE

@@ -346,3 +346,34 @@ async def test_after_a_pause_in_the_same_run_a_digest_begins_with_that() -> None
         await b.seconds(60)
         digest = await b.monitor.digest()
         assert digest.since == pytest.approx(slept, abs=10)
+
+
+@timeless
+async def test_a_clock_that_is_set_back_confuses_no_later_run() -> None:
+    accounts = make_accounts(1, jobs=4, running=3)
+    history, late = InlineHistory(), [0.0]
+    async with bench(accounts, past=Past(history), clock=lambda: wall() - late[0]) as b:
+        await b.seconds(3600)
+        late[0] = 1800.0
+        await b.seconds(1800)
+        before = {v.key: v for v in live(b.last) if v.status == "running"}
+    past = history.past(accounts[0].account_id)
+    async with bench(accounts, past=past, clock=lambda: wall() - late[0]) as b:
+        done = await b.until(lambda s: s.complete)
+        after = [v for v in live(done) if v.key in before and v.phase is not Phase.STALLED]
+        assert after
+        assert all(view.restarts == 0 and view.forecast is not None for view in after)
+        for view in after:
+            assert view.plan_rate == pytest.approx(before[view.key].plan_rate, rel=0.3)
+        digest = await b.monitor.digest(EPOCH)
+        assert not [e for job in digest.jobs for e in job.events if "fell" in e.words]
+
+
+@timeless
+async def test_many_running_jobs_have_rates_though_each_is_asked_rarely() -> None:
+    async with bench(make_accounts(1, jobs=120, running=120)) as b:
+        await b.until(lambda s: s.complete, within=3000.0)
+        await b.seconds(600)
+        running = [view for view in live(b.last) if view.status == "running"]
+        assert len(running) > 100
+        assert sum(view.rate is not None for view in running) > 0.9 * len(running)

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
-import pytest
+from itertools import pairwise
 
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from slurper_tui.api.models import Job
+from slurper_tui.monitor.digest import make_digest
 from slurper_tui.monitor.moment import Moment
 from slurper_tui.monitor.recorded import Recorded
 from slurper_tui.monitor.series import Series
-from slurper_tui.monitor.view import Counts, Phase
+from slurper_tui.monitor.view import Counts, JobView, Phase
 
 EPOCH = 1_790_000_000.0
 
@@ -48,6 +54,20 @@ def test_what_is_rarely_asked_has_no_gaps_for_that() -> None:
     assert add(series, 167.0 + 3 * 80.0 + 1.0, 10).after_gap
 
 
+def test_what_is_evenly_asked_more_rarely_than_it_should_be_is_watched() -> None:
+    series = Series()
+    told = [add(series, number * 40.0, number * 400) for number in range(10)]
+    assert [s.after_gap for s in told] == [False, True] + [False] * 8
+    assert series.estimate.rate == pytest.approx(10)
+    assert add(series, 360.0 + 200.0, 6000).after_gap
+
+
+def test_two_even_absences_are_no_watching() -> None:
+    series = Series()
+    told = [add(series, number * 3600.0, number * 400) for number in range(5)]
+    assert [s.after_gap for s in told] == [False] + [True] * 4
+
+
 def test_a_jump_of_the_clock_is_a_gap_of_unknown_length() -> None:
     series = Series()
     for number in range(20):
@@ -80,10 +100,89 @@ def test_what_nobody_saw_since_the_last_run_is_a_gap_and_no_spike() -> None:
     assert series.estimate.rate == pytest.approx(10, rel=0.01)
 
 
-def test_samples_of_a_clock_that_ran_ahead_are_left_out() -> None:
+def test_what_a_clock_that_ran_ahead_has_told_ends_now() -> None:
     series = Series()
-    series.seed([kept(0.0, 5), kept(9000.0, 900)], Moment(0.0, EPOCH + 10.0), None)
-    assert series.last == kept(0.0, 5)
+    past = [kept(9000.0 + number * 5.0, number * 50) for number in range(200)]
+    series.seed(past, Moment(0.0, EPOCH + 10.0), None)
+    assert series.last == past[-1]
+    assert series.estimate.plan_rate == pytest.approx(10, rel=0.05)
+    told = [add(series, 12.0 + n * 5.0, 20_000 + n * 50, mono=2.0 + n * 5.0) for n in range(20)]
+    assert [s.at - past[-1].at for s in told] == pytest.approx([2.0 + n * 5.0 for n in range(20)])
+    assert [s.after_gap for s in told] == [True] + [False] * 19
+    assert series.estimate.rate == pytest.approx(10, rel=0.05)
+    caught_up = add(series, 20_000.0, 30_000, mono=200.0, jumped=True)
+    assert caught_up.at == EPOCH + 20_000.0
+
+
+def an_hour_and_a_half(back: float) -> list[Recorded]:
+    """What is kept of a run in which the clock is set back after an hour. back: seconds."""
+    series, past = Series(), list[Recorded]()
+    for number in range(1080):
+        mono = number * 5.0
+        late = number >= 720
+        past.append(
+            add(
+                series,
+                mono - back * late,
+                number * 50,
+                mono=mono,
+                jumped=number == 720 and back > 5.0,
+            )
+        )
+    assert series.estimate.restarts == 0
+    assert series.estimate.rate == pytest.approx(10, rel=0.05)
+    return past
+
+
+@pytest.mark.parametrize("back", [4.0, 5.0, 7.0, 1800.0, 86_400.0 * 365])
+@pytest.mark.parametrize("away", [2.0, 600.0, 7200.0])
+def test_a_clock_that_is_set_back_confuses_no_later_run(back: float, away: float) -> None:
+    past = an_hour_and_a_half(back)
+    assert all(0.5 <= b.at - a.at <= 5.5 for a, b in pairwise(past))
+    assert sum(sample.after_gap for sample in past) == (back > 5.0)
+    series = Series()
+    begun = 1079 * 5.0 + away
+    series.seed(past, Moment(0.0, EPOCH + begun - back), None)
+    assert (series.estimate.restarts, series.forecast is None) == (0, False)
+    assert series.estimate.rate == pytest.approx(10, rel=0.05)
+    for number in range(20):
+        at = begun + 1.0 + number * 5.0
+        add(series, at - back, int(at * 10), mono=1.0 + number * 5.0)
+    assert series.estimate.restarts == 0
+    assert series.estimate.rate == pytest.approx(10, rel=0.05)
+    # What nobody saw is taken for as long as the clock tells: half an hour too short.
+    assert series.estimate.plan_rate == pytest.approx(10, rel=0.2)
+
+
+def test_a_run_after_one_that_began_behind_has_the_true_rate() -> None:
+    past = an_hour_and_a_half(1800.0)
+    series = Series()
+    series.seed(past, Moment(0.0, EPOCH + 3700.0), None)
+    for number in range(100):
+        past.append(add(series, 3701.0 + 5.0 * number, 60_000 + number * 50, mono=1.0 + 5 * number))
+    third = Series()
+    third.seed(past, Moment(0.0, EPOCH + 4300.0), None)
+    assert third.estimate.restarts == 0
+    assert third.estimate.rate == pytest.approx(10, rel=0.05)
+    assert third.estimate.plan_rate == pytest.approx(10, rel=0.05)
+
+
+def test_a_digest_over_a_clock_that_was_set_back_counts_right() -> None:
+    past = an_hour_and_a_half(1800.0)
+    view = JobView("acc0", Job("job0", "running"), status="running")
+    digest = make_digest([(view, tuple(past))], past[0].at, past[-1].at)
+    [told] = digest.jobs
+    assert told.moved == 1079 * 50
+    assert not [event for event in told.events if "fell" in event.words]
+
+
+@given(st.lists(st.tuples(st.floats(0.0, 100.0), st.floats(-1e5, 1e5)), max_size=30))
+def test_whatever_the_clock_does_times_only_grow(steps: list[tuple[float, float]]) -> None:
+    series, mono, off, past = Series(), 0.0, 0.0, list[Recorded]()
+    for number, (span, set_by) in enumerate(steps):
+        mono, off = mono + span, off + set_by
+        past.append(add(series, mono + off, number, mono=mono, jumped=abs(set_by) > 5.0))
+    assert all(a.at < b.at for a, b in pairwise(past))
 
 
 def test_a_past_that_comes_too_late_changes_nothing() -> None:
