@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import argparse
+import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from slurper_tui.cli.session import Session
-from slurper_tui.monitor.history.opening import open_history
+from slurper_tui.monitor.history.opening import open_history, open_store
 from slurper_tui.monitor.history.place import FILE
 from slurper_tui.monitor.history.store import Store
-from slurper_tui.monitor.recorded import HistoryView, Past, Remembered
+from slurper_tui.monitor.history.trouble import reason_of
+from slurper_tui.monitor.recorded import HistoryView, Keeping, Past, Remembered
 
 if TYPE_CHECKING:
     from slurper_tui.monitor.history.recorder import Recorder
@@ -52,14 +54,27 @@ class Opened:
 
 
 def open_past(session: Session, options: argparse.Namespace, state: Path, now: float) -> Opened:
-    """Open the history that belongs to a session. now: UTC seconds. Raises nothing."""
+    """Open the history that belongs to a session. now: UTC seconds. Raises nothing.
+
+    One that can be opened and not be read is off: this session is kept in memory.
+    """
     store, view = open_history(
         None if session.demo else state / FILE,
         session.base_url,
         wanted=not options.no_history,
     )
+    try:
+        _fill(store, session, now)
+        return Opened(store, view, store.remembered(session.accounts), now)
+    except (OSError, sqlite3.Error) as error:
+        store.close()
+        memory = open_store(None, session.base_url)
+        return Opened(memory, HistoryView(Keeping.OFF, reason_of(error)), (), now)
+
+
+def _fill(store: Store, session: Session, now: float) -> None:
+    """Give the demo a past."""
     if session.demo is not None:
         from slurper_tui.cli.demo import fill_for_demo  # only where it is asked for
 
         fill_for_demo(store, session.demo, now)
-    return Opened(store, view, store.remembered(session.accounts), now)

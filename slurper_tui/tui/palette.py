@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING
@@ -47,22 +48,25 @@ class Everything(Provider):
 
     async def search(self, query: str) -> Hits:
         """Offer what resembles the query."""
+        typed = _typed_deadline(query)
+        if typed:
+            text, act = self._deadline(typed)
+            yield Hit(math.inf, _prompt(text), act, text=text)  # what Enter runs
         matcher = self.matcher(query)
-        for text, act in self._entries():
+        for text, act in self._entries(hint=not typed):
             score = matcher.match(text)
             if score > 0:
                 yield Hit(score, _prompt(text), act, text=text)
-        if query.casefold().startswith(DEADLINE):
-            text, act = self._deadline(query[len(DEADLINE) :].strip())
-            yield Hit(1.0, _prompt(text), act, text=text)
 
-    def _entries(self) -> Iterator[Entry]:
+    def _entries(self, *, hint: bool = True) -> Iterator[Entry]:
+        """Give all that can be done. hint: also how a deadline is typed."""
         main: MainScreen = self.screen  # type: ignore[assignment]  # only MainScreen opens it
         for binding in NAMED:
             keys = " ".join(key_sign(key) for key in binding.key.split(","))
             text = f"{binding.description:<14}{binding.tooltip}  {keys}"
             yield main.look.glyphs.say(text), partial(_run, main, binding.action)
-        yield f"{DEADLINE:<14}{HOW_TO_TYPE}", _nothing
+        if hint:
+            yield _HINT
         if main.scene.deadline is not None:
             yield f"{'no ' + DEADLINE:<14}measure against none", partial(main.set_deadline, None)
         for name in sorted(main.app.available_themes):
@@ -77,8 +81,8 @@ class Everything(Provider):
     def _deadline(self, typed: str) -> Entry:
         """Set the deadline that was typed, or say what is wrong with it."""
         main: MainScreen = self.screen  # type: ignore[assignment]  # only MainScreen opens it
-        if not typed or not main.scene.now:
-            return f"{DEADLINE:<14}{HOW_TO_TYPE}", _nothing
+        if not main.scene.now:
+            return _HINT
         from slurper_tui.when import parse_when  # not before somebody types a time
 
         now, zone = main.scene.now, main.look.zone
@@ -86,11 +90,22 @@ class Everything(Provider):
             at = parse_when(typed, now, zone, future=True)
         except ValueError as error:
             return f"{DEADLINE:<14}{main.look.glyphs.clean(str(error))}", _nothing
-        return f"{DEADLINE:<14}{finish(at, at, now, zone)}", partial(main.set_deadline, at)
+        minute = at // 60 * 60
+        said = finish(minute, minute, now, zone)
+        return f"{DEADLINE:<14}{said}", partial(main.set_deadline, at)
+
+
+def _typed_deadline(query: str) -> str:
+    """What follows the word, in any case; "" where nothing does, or another word stands there."""
+    word, rest = query.strip()[: len(DEADLINE)], query.strip()[len(DEADLINE) :]
+    return rest.strip() if word.casefold() == DEADLINE else ""
 
 
 def _nothing() -> None:
     """Leave everything as it is."""
+
+
+_HINT: Entry = (f"{DEADLINE:<14}{HOW_TO_TYPE}", _nothing)
 
 
 def _prompt(text: str) -> Text:

@@ -14,7 +14,7 @@ from slurper_tui.monitor.view import AccountView, Counts, JobView, Phase, Snapsh
 from slurper_tui.tui.dialogs import HelpDialog
 from slurper_tui.tui.digest_dialog import DigestDialog
 from slurper_tui.tui.glyphs import role_of
-from slurper_tui.tui.palette import Palette
+from slurper_tui.tui.palette import HOW_TO_TYPE, Palette
 from tests.fake_feed import FakeFeed
 from tests.tui.jobs import ACCOUNT, NOW, forecast, snapshot, view
 from tests.tui.test_app import Stage, staged
@@ -217,6 +217,36 @@ async def test_the_palette_sets_and_clears_a_deadline() -> None:
         await stage.press("enter")
         await stage.press()
         assert stage.app.main.scene.deadline is None
+
+
+@pytest.mark.parametrize(
+    ("typed", "told", "hours"),
+    [
+        ("deadline Fri 18:00", "deadline      today 18:00 UTC", 18),
+        ("deadline 18:00", "deadline      today 18:00 UTC", 18),
+        ("Deadline Fri 18:00", "deadline      today 18:00 UTC", 18),
+        ("DEADLINE  fri 6pm", "deadline      today 18:00 UTC", 18),
+        ("deadline Sat 18:00:30", "deadline      Sat 18:00 UTC", 42 + 30 / 3600),
+        ("deadline Fri", "deadline      today 23:59 UTC", 24 - 1 / 3600),
+        ("deadline tomorrow 9:00", "deadline      Sat 09:00 UTC", 33),
+    ],
+)
+async def test_enter_sets_the_deadline_that_was_typed(typed: str, told: str, hours: float) -> None:
+    midnight = NOW // DAY * DAY
+    async with staged(snapshot(moving()), size=(140, 40)) as stage:
+        await type_in_palette(stage, typed)
+        await until(stage, f"{told}  ")
+        assert HOW_TO_TYPE not in stage.text
+        await stage.press("enter")
+        await until(stage, "Due")
+        assert stage.app.main.scene.deadline == pytest.approx(midnight + hours * HOUR)
+
+
+async def test_the_palette_says_once_how_a_deadline_is_typed() -> None:
+    async with staged(snapshot(moving()), size=(140, 40)) as stage:
+        await type_in_palette(stage, "deadline")
+        await until(stage, HOW_TO_TYPE)
+        assert stage.text.count(HOW_TO_TYPE) == 1
 
 
 async def test_the_palette_says_what_is_wrong_with_a_deadline() -> None:
