@@ -38,9 +38,18 @@ def run(arguments: "Sequence[str]", around: "Surroundings | None" = None) -> int
     except SystemExit as end:  # argparse, after --help
         return end.code if isinstance(end.code, int) else ExitCode.OK
     except BaseException as error:
-        from slurper_tui.cli.crash import crashed  # only when something is wrong
+        return _crashed(error, around)
 
-        return crashed(error, around)
+
+def _crashed(error: BaseException, around: "Surroundings | None") -> int:
+    """Write a report; where the program has been replaced while it ran, say just that."""
+    try:
+        from slurper_tui.cli.crash import crashed  # only when something is wrong
+    except ImportError:
+        kind = type(error).__name__
+        _complain(f"{kind}: a part of the program is missing; was it replaced meanwhile?", around)
+        return ExitCode.BUG
+    return crashed(error, around)
 
 
 def _run(arguments: "Sequence[str]", around: "Surroundings | None") -> int:

@@ -24,11 +24,13 @@ class Narration:
         self._zone = zone
         self._once = once
         self._standing: set[str] = set()
+        self._history = ""
 
     def tell(self, snapshot: Snapshot) -> None:
         """Say what began and what ended. Raises Stop when every account rejects us."""
         if snapshot.rejected:
             raise rejection(snapshot)
+        self._tell_history(snapshot.history_note)
         problems = _problems(snapshot, self._zone, once=self._once)
         for subject in [s for s in problems if s not in self._standing]:
             self._out.say(f"{subject}: {problems[subject]}")
@@ -36,6 +38,19 @@ class Narration:
         for subject in sorted(self._standing - problems.keys() - silent):
             self._out.say(f"{subject}: {'enough' if subject == BUDGET else 'answers'} again")
         self._standing = problems.keys() | (self._standing & silent)
+
+    def _tell_history(self, note: str) -> None:
+        """Say that the history is not kept, or is kept again."""
+        if _is_worth_telling(note) and note != self._history:
+            self._out.say(note)
+        elif self._history and not _is_worth_telling(note):
+            self._out.say("history on again")
+        self._history = note if _is_worth_telling(note) else ""
+
+
+def _is_worth_telling(note: str) -> bool:
+    """A history that another program keeps too loses nothing."""
+    return bool(note) and not note.startswith("history shared")
 
 
 def rejection(snapshot: Snapshot) -> Stop:

@@ -8,6 +8,7 @@ import logging
 import time
 from collections.abc import Collection, Sequence
 from functools import partial
+from importlib import import_module
 from typing import TYPE_CHECKING, NoReturn
 
 from slurper_tui.cli.commands import wanted_jobs, when, zone_of
@@ -123,6 +124,22 @@ def _refuse(
     raise Stop(f"{f'{place}: ' if place else ''}unknown {what} {name!r}{nearest(name, known)}")
 
 
+_LATER = tuple(
+    f"slurper_tui.{name}"
+    for name in (
+        *("cli.crash", "when", "tui.clipboard", "tui.deadline_words", "tui.dialogs"),
+        *("tui.digest_dialog", "tui.filter_line", "tui.palette", "tui.pictures"),
+    )
+)
+LATER_SECONDS = 5.0
+
+
+def load_the_rest() -> None:
+    """Import what the first picture did not need, before an upgrade can take it away."""
+    for name in _LATER:
+        import_module(name)
+
+
 async def _drive(
     app: SlurperApp, session: Session, opened: Opened, guard: Guard, *, mouse: bool
 ) -> None:
@@ -131,6 +148,7 @@ async def _drive(
     loop.set_exception_handler(note)
     guard.when_ending(lambda code: loop.call_soon_threadsafe(app.exit_for_signal, code))
     try:
+        loop.call_later(LATER_SECONDS, load_the_rest)
         await app.run_async(mouse=mouse)
     finally:
         guard.enforce(exit_code(app.return_code))

@@ -70,8 +70,10 @@ class Ledger:
     def note(self) -> str:
         """One clause about a history that is not simply on."""
         view = self._history.view if self._history else None
-        if view is None or view.keeping in (Keeping.ON, Keeping.ASKED_OFF):
-            return view.reason if view else ""
+        if view is None or view.keeping is Keeping.ASKED_OFF:
+            return ""
+        if view.keeping is Keeping.ON:
+            return f"history begun anew: {view.reason}" if view.reason else ""
         return (
             f"history {view.keeping}: {view.reason}" if view.reason else f"history {view.keeping}"
         )

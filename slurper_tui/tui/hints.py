@@ -16,7 +16,8 @@ def _has_trouble(scene: Scene) -> bool:
     snapshot = scene.snapshot
     if snapshot is None:
         return False
-    if snapshot.budget.blocked_until is not None:
+    lost = snapshot.history_note.startswith(("history off", "history begun"))
+    if lost or snapshot.budget.blocked_until is not None:
         return True
     return any(a.problem for a in snapshot.accounts) or any(v.problem for v in snapshot.jobs)
 

@@ -157,7 +157,7 @@ class MainScreen(PagesScreen):
             line.value = ""
 
     def _close_filter(self) -> None:
-        self.remove_class("-filtering")
+        self.remove_class("-filtering", "-zoom-detail")
         self.table.focus()
 
     # Moving -----------------------------------------------------------------------------------
@@ -204,9 +204,13 @@ class MainScreen(PagesScreen):
             self._clear_filter()
 
     def action_zoom(self) -> None:
-        """Give the pane with the focus the whole screen, or share it again."""
-        name = "-zoom-detail" if self.detail.has_focus else "-zoom-jobs"
-        self.toggle_class(name)
+        """Give the pane with the focus the whole screen, or share it again; alone, it has it."""
+        if self.has_class("-single"):
+            return
+        names = ["-zoom-jobs", "-zoom-detail"]
+        mine, other = reversed(names) if self.detail.has_focus else names
+        self.remove_class(other)
+        self.toggle_class(mine)
         if not self.detail.display:
             self.table.focus()
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator
 from functools import partial
 from typing import TYPE_CHECKING
@@ -33,6 +32,9 @@ if TYPE_CHECKING:
 Entry = tuple[str, Callable[[], None]]
 NAME_WIDTH = 60
 DEADLINE = "deadline"
+FIRST = 1000.0
+"""The score of what stands first."""
+
 HOW_TO_TYPE = "type it here: deadline Fri 18:00"
 NAMED = tuple(key for key in KEYS if not (key.id or "").startswith("move."))
 """The actions worth finding by name; moving is not."""
@@ -47,13 +49,14 @@ class Everything(Provider):
             yield DiscoveryHit(_prompt(text), act, text=text)
 
     async def search(self, query: str) -> Hits:
-        """Offer what resembles the query."""
-        typed = _typed_deadline(query)
-        if typed:
-            text, act = self._deadline(typed)
-            yield Hit(math.inf, _prompt(text), act, text=text)  # what Enter runs
+        """Offer what resembles the query, and before all else a deadline that is typed."""
+        word, _, typed = query.strip().partition(" ")
+        if word.casefold() == DEADLINE and typed.strip():
+            text, act = self._deadline(typed.strip())
+            yield Hit(FIRST, _prompt(text), act, text=text)
+            return
         matcher = self.matcher(query)
-        for text, act in self._entries(hint=not typed):
+        for text, act in self._entries():
             score = matcher.match(text)
             if score > 0:
                 yield Hit(score, _prompt(text), act, text=text)

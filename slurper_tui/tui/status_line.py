@@ -93,8 +93,8 @@ def _history(snapshot: Snapshot, look: Look, room: int) -> Iterator[Line]:
     """Say that the history is off or shared, and why where that leaves room for the rest."""
     note = look.glyphs.clean(look.glyphs.say(snapshot.history_note))
     if note:
-        short = " ".join(note.split()[:2]).rstrip(":")
-        role = "warning" if snapshot.history_note.startswith("history off") else "muted"
+        short = note.partition(":")[0]
+        role = "muted" if note.startswith("history shared") else "warning"
         yield (Piece(note if len(note) + ROOM_BESIDE <= room else short, role),)
 
 

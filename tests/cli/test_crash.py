@@ -1,4 +1,8 @@
+import io
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import httpx
@@ -74,3 +78,27 @@ def test_an_interruption_before_anything_runs_is_exit_130(tmp_path: Path) -> Non
     around = surroundings(Interrupting(), tmp_path)
     assert run(["jobs"], around) == 130
     assert environment(SimulatedAccount())
+
+
+def test_a_program_that_was_replaced_while_it_ran_says_so_in_one_line(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setitem(sys.modules, "slurper_tui.cli.dispatch", None)
+    monkeypatch.setitem(sys.modules, "slurper_tui.cli.crash", None)
+    err = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", err)
+    assert run(["jobs"]) == 70
+    [line] = err.getvalue().splitlines()
+    assert "was it replaced meanwhile?" in line
+
+
+def test_what_the_first_picture_did_not_need_can_be_loaded() -> None:
+    code = (
+        "import sys; from slurper_tui.cli import screen; before = set(sys.modules);"
+        "screen.load_the_rest(); print(set(screen._LATER) <= set(sys.modules) - before)"
+    )
+    env = {n: v for n, v in os.environ.items() if not n.startswith("COVERAGE")}
+    told = subprocess.run(
+        [sys.executable, "-c", code], env=env, capture_output=True, text=True, timeout=60
+    )
+    assert told.stdout.strip() == "True", told.stderr

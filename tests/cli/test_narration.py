@@ -2,6 +2,7 @@ import io
 from datetime import UTC
 
 import pytest
+from msgspec.structs import replace
 
 from slurper_tui.api.errors import ApiError, NotFound, RateLimited, Rejected, Unreachable
 from slurper_tui.api.models import Job
@@ -95,3 +96,15 @@ def test_rejected_by_every_account_is_the_end() -> None:
     with pytest.raises(Stop, match="the API rejects these credentials: rejected; ") as caught:
         Told().after(Snapshot(0.0, 5.0, accounts))
     assert caught.value.code == 3
+
+
+def test_a_history_that_is_not_kept_is_said_once_and_its_return_too() -> None:
+    told, off = Told(), "history off: the disk is full"
+
+    def noted(note: str) -> list[str]:
+        return told.after(replace(seen(), history_note=note))
+
+    assert noted("") == []
+    assert (noted(off), noted(off)) == ([off], [])
+    assert noted("history shared: another one") == ["history on again"]
+    assert noted("") == []

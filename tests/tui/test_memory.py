@@ -249,6 +249,18 @@ async def test_the_palette_says_once_how_a_deadline_is_typed() -> None:
         assert stage.text.count(HOW_TO_TYPE) == 1
 
 
+@pytest.mark.parametrize(
+    "typed", ["deadline Fri 18:00", "deadline 18:00", "Deadline Fri 18:00", "deadline Fri"]
+)
+async def test_a_deadline_is_set_however_it_is_typed(typed: str) -> None:
+    async with staged(snapshot(moving()), size=(140, 40)) as stage:
+        await type_in_palette(stage, typed)
+        await until(stage, "UTC")
+        await stage.press("enter")
+        await until(stage, "Due")
+        assert stage.app.main.scene.deadline is not None
+
+
 async def test_the_palette_says_what_is_wrong_with_a_deadline() -> None:
     async with staged(snapshot(moving()), size=(140, 40)) as stage:
         await type_in_palette(stage, "deadline yesterday")

@@ -17,6 +17,7 @@ from slurper_tui.tui.scene import Scene, highlight_row, noted, see
 from slurper_tui.tui.status_line import status_line
 from slurper_tui.tui.totals import tiny_line, totals_line
 from tests.tui.jobs import ACCOUNT, NOW, snapshot, view
+from tests.tui.test_app import staged
 
 LOOK = Look(Glyphs(), UTC)
 LONG = Unreachable("certificate verify failed: unable to get local issuer certificate")
@@ -102,3 +103,35 @@ def test_the_highlight_returns_to_the_job_that_was_sought() -> None:
     without = see(seen, snapshot(*jobs[:2]))
     assert without.highlighted != sought
     assert see(without, snapshot(*jobs)).highlighted == sought
+
+
+async def test_a_filter_opened_from_the_details_leads_back_to_the_list() -> None:
+    async with staged(snapshot(view(1), view(2)), size=(40, 12)) as stage:
+        await stage.press("enter")
+        assert "transferred" in stage.text
+        await stage.press("slash", "p", "escape", "M")
+        assert "photo" in stage.text
+        await stage.press("M", "enter", "M")
+        assert "transferred" in stage.text
+
+
+@pytest.mark.parametrize("size", [(120, 40), (80, 24)])
+async def test_one_pane_is_always_shown(size: tuple[int, int]) -> None:
+    async with staged(snapshot(view(1), view(2)), size=size) as stage:
+        for keys in ("M", "tab", "M", "enter", "M", "slash", "escape", "M", "M", "tab", "M"):
+            await stage.press(keys)
+            assert stage.app.main.table.display or stage.app.main.detail.display
+
+
+@pytest.mark.parametrize(
+    ("note", "said"),
+    [
+        ("history off: the disk is full", "history off"),
+        ("history shared: another slurper-tui keeps it too", "history shared"),
+        ("history begun anew: it was damaged: it is kept as x", "history begun anew"),
+    ],
+)
+async def test_how_the_history_stands_is_said_in_few_words(note: str, said: str) -> None:
+    async with staged(snapshot(view(1), history_note=note), size=(80, 24)) as stage:
+        assert said in stage.status
+        assert ("problem" in stage.status) is not note.startswith("history shared")
