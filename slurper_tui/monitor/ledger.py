@@ -9,6 +9,8 @@ from contextlib import suppress
 from datetime import tzinfo
 from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
 from slurper_tui.format import parse_time
 from slurper_tui.monitor.job_track import JobTrack
 from slurper_tui.monitor.known import has_ended
@@ -149,12 +151,13 @@ class Ledger:
     async def _read_trace(self, history: History, view: JobView, now: float, rest: float) -> None:
         await asyncio.sleep(rest)
         begun = parse_time(view.job.created_at)
-        if view.ended:
-            now = parse_time(view.job.finished_at) or now
+        ended = parse_time(view.job.finished_at) if view.ended else None
+        now = now if ended is None else ended
         step = step_of(self._window, begun, now)
         since = 0.0 if math.isinf(self._window.value) else now - self._window.value - step
         points = await history.last_of_each(view.key, max(0.0, since), step)
-        self.trace = trace_of(view.key, self._window, now, begun, points)
+        trace = trace_of(view.key, self._window, now, begun, points)
+        self.trace = replace(trace, ended=ended)
         self._goes_on = not view.ended
         self._came()
 

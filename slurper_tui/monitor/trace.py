@@ -58,7 +58,8 @@ class Trace(msgspec.Struct, frozen=True):
     since, until: UTC seconds, the window's edges. step: seconds. points: the newest sample of every
     step in which there was one, and before it the newest with which looking began, at first or
     again, if there is one; oldest first. The first may lie before `since`, so that the rate of the
-    first step is known. begun: when the job was created, UTC seconds; None when that is not known.
+    first step is known. begun, ended: when the job was created and when it finished, UTC seconds;
+    None when that is not known, or not yet so.
     """
 
     key: JobKey
@@ -68,6 +69,7 @@ class Trace(msgspec.Struct, frozen=True):
     step: float
     points: tuple[Recorded, ...] = ()
     begun: float | None = None
+    ended: float | None = None
 
 
 class Span(NamedTuple):
@@ -122,7 +124,9 @@ def trace_of(
 def extended(trace: Trace, recorded: Recorded) -> Trace:
     """Add a new sample at the end, and leave behind what the window no longer reaches."""
     now = max(trace.until, recorded.at)
-    return trace_of(trace.key, trace.window, now, trace.begun, (*trace.points, recorded))
+    points = (*trace.points, recorded)
+    longer = trace_of(trace.key, trace.window, now, trace.begun, points)
+    return replace(longer, ended=trace.ended)
 
 
 def moved(trace: Trace, now: float) -> Trace:

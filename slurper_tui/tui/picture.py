@@ -10,7 +10,7 @@ from slurper_tui import format as words
 from slurper_tui.monitor.trace import Trace, Window
 from slurper_tui.tui.glyphs import Look
 from slurper_tui.tui.lines import Line, Piece
-from slurper_tui.tui.picture_axis import Label, axis, clock_labels
+from slurper_tui.tui.picture_axis import Label, axis, clock_labels, end_words
 from slurper_tui.tui.picture_columns import Columns, Seen, columns_for, ended_at, first_of, seen_in
 from slurper_tui.tui.picture_frame import (
     Cell,
@@ -115,6 +115,10 @@ def _title(trace: Trace, told: Sequence[str], look: Look, width: int, key: str) 
 
 
 def _times(trace: Trace, columns: Columns, look: Look) -> list[Label]:
+    if trace.ended is not None:
+        place = max(0, min(columns.of(trace.ended), columns.count - 1))
+        end = Label(place, end_words(trace.ended, look.zone), "muted", lean=1.0)
+        return [end, *clock_labels(columns, look.zone)]
     last, ended = columns.count - 1, ended_at(trace.points)
     labels = [Label(last, ("now",), "muted", lean=1.0)]
     if ended is not None and columns.of(ended) >= 0:

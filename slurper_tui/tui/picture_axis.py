@@ -62,6 +62,12 @@ def _placed(
 # By the clock ----------------------------------------------------------------------------------
 
 
+def end_words(at: float, zone: tzinfo | None) -> tuple[str, ...]:
+    """Name the end of a job, UTC seconds, with its day where there is room for it."""
+    then = local(at, zone)
+    return f"end {then:%Y-%m-%d %H:%M}", f"end {then:%H:%M}", "end"
+
+
 def clock_labels(columns: Columns, zone: tzinfo | None) -> Iterator[Label]:
     """Name round times of the zone: `09:00`, a midnight by its weekday, far ones by their date."""
     since, until = columns.begins(0), columns.begins(columns.count)

@@ -10,7 +10,7 @@ from slurper_tui.monitor.trace import Trace, spans_of
 from slurper_tui.monitor.view import Forecast
 from slurper_tui.tui.glyphs import Look
 from slurper_tui.tui.lines import Line, Piece
-from slurper_tui.tui.picture_axis import Label, axis, clock_labels, local, moment
+from slurper_tui.tui.picture_axis import Label, axis, clock_labels, end_words, local, moment
 from slurper_tui.tui.picture_columns import Columns, columns_for, ended_at, first_of
 from slurper_tui.tui.picture_frame import (
     NOTHING,
@@ -41,7 +41,8 @@ def progress_picture(
     may arrive. now: UTC seconds; of a job that has ended, the end is told instead. width: cells.
     """
     width, height = max(1, width), max(1, height)
-    now = max(now, trace.until) if ended_at(trace.points) is None else trace.until
+    over = trace.ended is not None or ended_at(trace.points) is not None
+    now = trace.until if over else max(now, trace.until)
     ahead = _ahead(forecast, now)
     columns = columns_for(trace, ahead.high if ahead else now, room_of(width))
     done, whole, ink = *_last_known(trace.points), ink_of(look)
@@ -154,10 +155,13 @@ def _title(
 def _times(
     trace: Trace, columns: Columns, ahead: Forecast | None, now: float, look: Look
 ) -> list[Label]:
-    zone, ended = look.zone, ended_at(trace.points)
-    at, word = (now, "now") if ended is None else (ended, "end")
+    zone = look.zone
+    ended = ended_at(trace.points) if trace.ended is None else trace.ended
+    at = now if ended is None else ended
     place = max(0, min(columns.of(at), columns.count - 1))
-    texts = (f"{word} {local(at, zone):%H:%M}", word)
+    texts: tuple[str, ...] = (f"now {local(at, zone):%H:%M}", "now")
+    if ended is not None:
+        texts = end_words(ended, zone)[trace.ended is None :]
     labels = [Label(place, texts, "muted", lean=_lean(place, columns))]
     if ahead:
         finish = tuple(map(look.glyphs.say, _finish(ahead, now, look, columns.count)))

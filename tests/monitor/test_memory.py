@@ -257,7 +257,7 @@ async def test_a_digest_without_a_history_says_nothing_of_the_past() -> None:
         (HistoryView(Keeping.ASKED_OFF), ""),
         (HistoryView(Keeping.OFF, "the disk is full"), "history off: the disk is full"),
         (HistoryView(Keeping.SHARED, "another one"), "history shared: another one"),
-        (HistoryView(Keeping.ON, "a new one is begun"), "a new one is begun"),
+        (HistoryView(Keeping.ON, "it was damaged"), "history begun anew: it was damaged"),
     ],
 )
 @timeless

@@ -443,3 +443,18 @@ def test_a_time_is_as_short_as_it_is_clear() -> None:
     assert moment(NOW - 86_400, NOW, UTC) == "Thu 09:46"
     assert moment(NOW + 9 * 86_400, NOW, UTC) == "29 Mar"
     assert moment(NOW + 400 * 86_400, NOW, UTC) == "2027-04-24"
+
+
+def test_an_ended_jobs_axis_tells_its_own_end_whenever_it_is_looked_at() -> None:
+    finished = NOW - 3 * 86_400
+    points = [replace(point, at=point.at - 3 * 86_400) for point in an_hour()]
+    trace = trace_of(KEY, Window.HOUR, finished, None, points)
+    over = replace(trace, ended=finished)
+    for width in (34, 60, 100):
+        rate = text_of(rate_picture(over, LOOK, width, 3)[-1])
+        progress = text_of(progress_picture(over, None, NOW, LOOK, width, 3)[-1])
+        for times in (rate, progress):
+            assert "end" in times
+            assert "ago" not in times
+            assert "now" not in times
+    assert "end 2026-03-17 09:46" in text_of(rate_picture(over, LOOK, 100, 3)[-1])
