@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sqlite3
 from collections.abc import Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -56,7 +57,7 @@ class Opened:
 def open_past(session: Session, options: argparse.Namespace, state: Path, now: float) -> Opened:
     """Open the history that belongs to a session. now: UTC seconds. Raises nothing.
 
-    One that can be opened and not be read is off: this session is kept in memory.
+    One that can be opened and not be read is off: this session is kept in memory until it can be.
     """
     store, view = open_history(
         None if session.demo else state / FILE,
@@ -67,8 +68,10 @@ def open_past(session: Session, options: argparse.Namespace, state: Path, now: f
         _fill(store, session, now)
         return Opened(store, view, store.remembered(session.accounts), now)
     except (OSError, sqlite3.Error) as error:
-        store.close()
+        with suppress(sqlite3.Error):
+            store.close()
         memory = open_store(None, session.base_url)
+        memory.wanted_path = store.path
         return Opened(memory, HistoryView(Keeping.OFF, reason_of(error)), (), now)
 
 

@@ -50,7 +50,8 @@ def open_history(
     """Open the history at a path, and say how it stands; raises nothing.
 
     Where the file cannot be had, the store is in memory: what it still tells can be read, and a
-    session can look back at itself. So it is without a path, and where no history is wanted.
+    session can look back at itself; what may yet come right is its `wanted_path`. So it is without
+    a path, and where no history is wanted.
     """
     if not wanted:
         return open_store(None, base_url), HistoryView(Keeping.ASKED_OFF)
@@ -59,7 +60,9 @@ def open_history(
     try:
         store, notice = open_file(path, base_url, clock=clock)
     except (HistoryError, OSError, ValueError, sqlite3.Error) as error:
-        return _copy_in_memory(path, base_url), HistoryView(Keeping.OFF, reason_of(error))
+        memory = _copy_in_memory(path, base_url)
+        memory.wanted_path = path if isinstance(error, (OSError, sqlite3.Error)) else None
+        return memory, HistoryView(Keeping.OFF, reason_of(error))
     return store, standing(store, notice)
 
 
@@ -191,9 +194,12 @@ def _copy_in_memory(path: Path, base_url: str) -> Store:
     """What a file that cannot be written to tells, in memory; nothing where it tells nothing."""
     memory = _connect(":memory:")
     try:
+        prepare(memory)
         kept = read_store(path, base_url)
-        kept.copy_to(memory)
-        kept.close()
+        try:
+            kept.copy_to(memory)
+        finally:
+            kept.close()
     except (HistoryError, OSError, ValueError, sqlite3.Error):
         memory.close()
         return open_store(None, base_url)

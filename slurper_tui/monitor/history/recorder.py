@@ -12,13 +12,14 @@ from operator import itemgetter
 from pathlib import Path
 from typing import TypeVar
 
+from slurper_tui.monitor.history.copying import write_over
 from slurper_tui.monitor.history.opening import Clock, notice_of, open_file, standing
 from slurper_tui.monitor.history.place import set_aside
 from slurper_tui.monitor.history.rows import to_ms
 from slurper_tui.monitor.history.steps import last_of_each
 from slurper_tui.monitor.history.store import Store
 from slurper_tui.monitor.history.thread import OneThread
-from slurper_tui.monitor.history.trouble import is_damage, is_full, reason_of
+from slurper_tui.monitor.history.trouble import HistoryError, is_damage, is_full, reason_of
 from slurper_tui.monitor.history.waiting import Batch, Waiting
 from slurper_tui.monitor.recorded import HistoryView, Keeping, Recorded, Remembered
 from slurper_tui.monitor.view import JobKey
@@ -30,6 +31,9 @@ CLOSE_SECONDS = 2.0
 
 THIN_SECONDS = 3600.0
 """Seconds between two thinnings, by the samples' own time."""
+
+RETRY_SECONDS = 60.0
+"""Seconds between two tries to have a file that could not be opened, by the samples' own time."""
 
 _ON = HistoryView()
 
@@ -54,6 +58,8 @@ class Recorder:
         self._known: dict[JobKey, Remembered] = {}
         self._thread = OneThread("history")
         self._thinned_at = -math.inf
+        self._tried_at: float | None = None
+        self._begun: dict[JobKey, float] = {}
         self._closed = False
         self._replaced = False
 
@@ -143,8 +149,44 @@ class Recorder:
             self._store.make_room()
             self._store.write(batch.jobs, batch.samples)
         self._known |= {known.key: known for known in batch.jobs}
+        if self._store.wanted_path is not None:
+            self._have_in_time(batch)
         if self._store.path is not None:
             self._view = standing(self._store, self._notice)
+
+    def _have_in_time(self, batch: Batch) -> None:
+        """Note what is in memory alone, and try for the file again when it is time."""
+        for key, sample in batch.samples:
+            self._begun[key] = min(sample.at, self._begun.get(key, sample.at))
+        newest = max((sample.at for _, sample in batch.samples), default=None)
+        if newest is None:
+            return
+        self._tried_at = newest if self._tried_at is None else self._tried_at
+        if not 0 <= newest - self._tried_at < RETRY_SECONDS:
+            self._tried_at = newest
+            self._have_file()
+
+    def _have_file(self) -> None:
+        """Go on in the file that is wanted, if it can be had now, with all of this session."""
+        path = self._store.wanted_path
+        if path is None or not (self._known or self._begun):
+            return
+        try:
+            file, notice = open_file(path, self._store.base_url, clock=self._clock)
+            try:
+                write_over(self._store, file, tuple(self._known.values()), self._begun)
+            except BaseException:
+                file.close()
+                raise
+        except Exception as error:
+            _log.warning("history: %s", error)
+            self._view = HistoryView(Keeping.OFF, reason_of(error))
+            if isinstance(error, HistoryError):
+                self._store.wanted_path = None
+            return
+        self._store.close()
+        self._store, self._notice, self._begun = file, notice, {}
+        self._view = standing(file, notice)
 
     def _failed(self, error: Exception) -> None:
         """Say why nothing is written, and see whether a new file helps."""
@@ -193,6 +235,7 @@ class Recorder:
 
     def _end(self) -> None:
         self._write()
+        self._have_file()
         self._try_to(self._store.close)
 
 

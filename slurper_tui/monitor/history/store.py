@@ -69,7 +69,9 @@ _LAST_OF_EACH = """
 class Store:
     """The jobs and samples of one base URL.
 
-    path: where its file is, None in memory. Some calls name accounts; without any, all are meant.
+    path: where its file is, None in memory. wanted_path: where it is to be, as soon as that can be
+    had; None where it is, or where none is wanted. Some calls name accounts; without any, all are
+    meant.
     """
 
     def __init__(
@@ -80,6 +82,7 @@ class Store:
         ownership: Ownership | None = None,
     ) -> None:
         self.path = path
+        self.wanted_path: Path | None = None
         self.base_url = base_url
         self._place = place_text(base_url)
         self._connection = connection
@@ -225,8 +228,10 @@ class Store:
     # Its file --------------------------------------------------------------------------------
 
     def copy_to(self, connection: sqlite3.Connection) -> None:
-        """Copy everything that is kept, of every base URL, over what another database holds."""
-        self._connection.backup(connection)
+        """Copy what is kept of our base URL to a database that was prepared; not more than fits."""
+        from slurper_tui.monitor.history.copying import copy  # only where a file is out of reach
+
+        copy(self._connection, connection, self._place)
 
     @property
     def size(self) -> int:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import pytest
 
+from slurper_tui.monitor.history.copying import copy
 from slurper_tui.monitor.history.opening import (
     open_file,
     open_history,
@@ -20,10 +21,11 @@ from slurper_tui.monitor.history.opening import (
     read_store,
 )
 from slurper_tui.monitor.history.place import Ownership, bytes_of
-from slurper_tui.monitor.history.schema import MIGRATIONS, Migration
+from slurper_tui.monitor.history.schema import MIGRATIONS, Migration, prepare
+from slurper_tui.monitor.history.store import Store
 from slurper_tui.monitor.history.trouble import ForeignFile, NewerHistory
 from slurper_tui.monitor.recorded import HistoryView, Keeping
-from tests.monitor.history.samples import ACCOUNT, URL, job, key, of, opened, run_of
+from tests.monitor.history.samples import ACCOUNT, BEGUN, DAY, URL, job, key, of, opened, run_of
 
 MORE: tuple[Migration, ...] = (*MIGRATIONS, ("ALTER TABLE jobs ADD COLUMN note TEXT",))
 ON = HistoryView()
@@ -341,6 +343,35 @@ def test_in_a_read_only_home_what_was_kept_is_still_known(unwritable: Path) -> N
     reader = read_store(unwritable, URL)
     assert len(reader.samples(key())) == 2000
     reader.close()
+
+
+def test_only_our_own_jobs_are_copied_and_what_is_old_is_thinned(path: Path) -> None:
+    with opened(path, "https://other.example") as (store, _):
+        store.write([job("other")], of(key("other"), run_of(100)))
+    with opened(path) as (store, _):
+        store.write([job()], of(key(), [*run_of(1200), *run_of(10, begin=4 * DAY)]))
+    connection = sqlite3.connect(":memory:", isolation_level=None)
+    prepare(connection)
+    reader = read_store(path, URL)
+    reader.copy_to(connection)
+    reader.close()
+    ours, others = Store(connection, URL), Store(connection, "https://other.example")
+    assert (ours.keys(), others.keys()) == ((key(),), ())
+    kept = ours.samples(key())
+    assert [told.at - BEGUN for told in kept[:-10]] == [595.0 + 600 * n for n in range(10)]
+    assert list(kept[-10:]) == run_of(10, begin=4 * DAY)
+    assert ours.remembered([ACCOUNT])[0].last == kept[-1]
+    ours.close()
+
+
+def test_without_time_the_jobs_are_copied_and_no_samples(kept: Path) -> None:
+    source, target = sqlite3.connect(kept), sqlite3.connect(":memory:", isolation_level=None)
+    prepare(target)
+    copy(source, target, URL, seconds=-1.0)
+    source.close()
+    ours = Store(target, URL)
+    assert (len(ours.remembered([ACCOUNT])), ours.samples(key())) == (20, ())
+    ours.close()
 
 
 # Two at once -----------------------------------------------------------------------------------

@@ -1,0 +1,74 @@
+"""From a file that cannot be written to into memory, and from there into one that can be."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Mapping, Sequence
+
+from slurper_tui.monitor.history.rows import to_ms
+from slurper_tui.monitor.history.schema import transaction
+from slurper_tui.monitor.history.store import Store
+from slurper_tui.monitor.history.thin import STEP_SECONDS
+from slurper_tui.monitor.history.waiting import BATCH
+from slurper_tui.monitor.recorded import Remembered
+from slurper_tui.monitor.view import JobKey
+
+WHOLE_SECONDS = 3 * 86_400.0
+"""So much of the past is copied sample by sample; what is older is thinned."""
+
+COPY_SECONDS = 0.3
+"""After so long no further job's samples are copied: the first picture waits for it."""
+
+_COPIED = "at, objects, transferred, skipped, failed, status, after_gap, stalled"
+_JOBS = "SELECT * FROM jobs WHERE base_url = ? ORDER BY last_at DESC"
+_WHOLE = f"SELECT job, {_COPIED} FROM samples WHERE job = ? AND at >= ?"
+_THINNED = f"""
+    SELECT job, max(at), {_COPIED.removeprefix("at, ")} FROM samples WHERE job = ? AND at < ?
+    GROUP BY at / {to_ms(STEP_SECONDS)}, status, after_gap, stalled
+"""
+
+
+def copy(
+    source: sqlite3.Connection,
+    target: sqlite3.Connection,
+    place: str,
+    seconds: float = COPY_SECONDS,
+) -> None:
+    """Copy the jobs of one base URL, and their samples, those first that were seen last.
+
+    target: prepared, and empty. Raises sqlite3.Error.
+    """
+    deadline = time.monotonic() + seconds
+    jobs = source.execute(_JOBS, (place,))
+    names = [name for name, *_ in jobs.description]
+    rows = jobs.fetchall()
+    number, last_at = names.index("number"), names.index("last_at")
+    since = max((row[last_at] or 0 for row in rows), default=0) - to_ms(WHOLE_SECONDS)
+    with transaction(target):
+        _insert(target, "jobs", len(names), rows)
+        for row in rows:
+            if time.monotonic() > deadline:
+                return
+            for told in (_WHOLE, _THINNED):
+                _insert(target, "samples", 9, source.execute(told, (row[number], since)))
+
+
+def write_over(
+    memory: Store, file: Store, jobs: Sequence[Remembered], since: Mapping[JobKey, float]
+) -> None:
+    """Write to a file what a store in memory has gathered: jobs, and samples from a UTC second on.
+
+    Doing it again changes nothing. Raises sqlite3.Error.
+    """
+    file.write(jobs, ())
+    for key, begun in since.items():
+        told = memory.samples(key, begun)
+        for first in range(0, len(told), BATCH):
+            file.write((), [(key, sample) for sample in told[first : first + BATCH]])
+
+
+def _insert(
+    target: sqlite3.Connection, table: str, width: int, rows: sqlite3.Cursor | list[tuple[object]]
+) -> None:
+    target.executemany(f"INSERT INTO {table} VALUES ({', '.join('?' * width)})", rows)

@@ -1,0 +1,46 @@
+"""Opening what earlier runs have left, when it cannot be read after all."""
+
+from __future__ import annotations
+
+import argparse
+import sqlite3
+from pathlib import Path
+from typing import cast
+
+from slurper_tui.api.models import Job
+from slurper_tui.cli.past import open_past
+from slurper_tui.cli.session import Api, Session
+from slurper_tui.monitor.history.opening import open_file
+from slurper_tui.monitor.history.place import FILE
+from slurper_tui.monitor.recorded import HistoryView, Keeping, Recorded, Remembered
+from slurper_tui.monitor.view import Counts, JobKey
+
+URL, NOW = "https://api.example/v4", 1_790_000_000.0
+SESSION = Session(cast("Api", None), ("acc0",), URL)
+OPTIONS = argparse.Namespace(no_history=False)
+
+
+async def test_a_file_that_opens_and_cannot_be_read_is_off(tmp_path: Path) -> None:
+    open_file(tmp_path / FILE, URL).store.close()
+    file = sqlite3.connect(tmp_path / FILE)
+    file.execute("ALTER TABLE jobs DROP COLUMN closed")
+    file.close()
+    opened = open_past(SESSION, OPTIONS, tmp_path, NOW)
+    assert (opened.remembered, opened.away_since) == ((), None)
+    history = opened.past().history
+    assert history is not None
+    assert history.view == HistoryView(Keeping.OFF, "no such column: closed")
+    told = Recorded(NOW, Counts(9, 1, 0, 0), "running")
+    history.record([Remembered("acc0", Job("job0"))], [(JobKey("acc0", "job0"), told)])
+    assert await history.samples(JobKey("acc0", "job0")) == (told,)
+    await opened.close()
+
+
+async def test_what_was_kept_is_remembered(tmp_path: Path) -> None:
+    store, _ = open_file(tmp_path / FILE, URL)
+    told = Recorded(NOW - 3600.0, Counts(9, 1, 0, 0), "running")
+    store.write([Remembered("acc0", Job("job0"))], [(JobKey("acc0", "job0"), told)])
+    store.close()
+    opened = open_past(SESSION, OPTIONS, tmp_path, NOW)
+    assert ([known.last for known in opened.remembered], opened.away_since) == ([told], told.at)
+    await opened.close()
