@@ -257,5 +257,8 @@ def _forecast_then(view: JobView, samples: tuple[Recorded, ...], since: float) -
 
 
 def _sample(before: Recorded, told: Recorded) -> Sample:
+    """What a kept sample says; a gap too short to be one is a clock that was set."""
     coarse = told.at - before.at > _COARSE
-    return Sample(told.at, told.counts, told.status, told.after_gap, coarse=coarse)
+    jumped = told.after_gap and not coarse
+    counts, status = told.counts, told.status
+    return Sample(told.at, counts, status, told.after_gap, clock_jumped=jumped, coarse=coarse)

@@ -146,8 +146,11 @@ class Monitor:
 
     async def digest(self, since: float | None = None, zone: tzinfo | None = None) -> Digest:
         """Tell what happened since a UTC second, by default since somebody last looked."""
-        now = self._clock()
-        views = [track.view for account in self._accounts for track in account.jobs.values()]
+        tracks = [track for account in self._accounts for track in account.jobs.values()]
+        # A clock that was set back is behind what is kept.
+        kept = (track.series.last.at for track in tracks if track.series.last)
+        now = max(self._clock(), *kept, 0.0)
+        views = [track.view for track in tracks]
         away = self._away_since
         return await self._ledger.digest(views, since, now, zone, away_since=away)
 

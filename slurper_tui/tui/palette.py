@@ -61,15 +61,13 @@ class Everything(Provider):
             if score > 0:
                 yield Hit(score, _prompt(text), act, text=text)
 
-    def _entries(self, *, hint: bool = True) -> Iterator[Entry]:
-        """Give all that can be done. hint: also how a deadline is typed."""
+    def _entries(self) -> Iterator[Entry]:
         main: MainScreen = self.screen  # type: ignore[assignment]  # only MainScreen opens it
         for binding in NAMED:
             keys = " ".join(key_sign(key) for key in binding.key.split(","))
             text = f"{binding.description:<14}{binding.tooltip}  {keys}"
             yield main.look.glyphs.say(text), partial(_run, main, binding.action)
-        if hint:
-            yield _HINT
+        yield _HINT
         if main.scene.deadline is not None:
             yield f"{'no ' + DEADLINE:<14}measure against none", partial(main.set_deadline, None)
         for name in sorted(main.app.available_themes):
@@ -96,12 +94,6 @@ class Everything(Provider):
         minute = at // 60 * 60
         said = finish(minute, minute, now, zone)
         return f"{DEADLINE:<14}{said}", partial(main.set_deadline, at)
-
-
-def _typed_deadline(query: str) -> str:
-    """What follows the word, in any case; "" where nothing does, or another word stands there."""
-    word, rest = query.strip()[: len(DEADLINE)], query.strip()[len(DEADLINE) :]
-    return rest.strip() if word.casefold() == DEADLINE else ""
 
 
 def _nothing() -> None:
