@@ -61,6 +61,8 @@ class JobTrack:
         track = cls(known.account_id, known.job)
         track.view = remembered_view(known)
         track.lazy = track.view.ended
+        if track.view.ended:
+            track.series.last = known.last  # it needs no estimate, but to know when it was seen
         track.closed = track.answered = known.closed and known.last is not None
         return track
 

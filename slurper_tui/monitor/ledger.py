@@ -101,14 +101,18 @@ class Ledger:
 
         A disk that hangs is not waited for long.
         """
-        live = [k for k in remembered if k.last and not has_ended(k.job, k.last.status)]
+        known = [(k, k.last) for k in remembered if k.last]
+        live = [k for k, last in known if not has_ended(k.job, last.status)]
+        # What has ended needs no estimate, but to know when it was seen last.
+        over = ((k.key, last) for k, last in known if has_ended(k.job, last.status))
+        unlisted.update({key: (last,) for key, last in over if track_of(key) is None})
         with suppress(TimeoutError):
             async with asyncio.timeout(RECALL_SECONDS):
-                for known in live:
-                    past = await self.past(known.key, now().wall, crowd=len(live))
-                    track = track_of(known.key)
+                for one in live:
+                    past = await self.past(one.key, now().wall, crowd=len(live))
+                    track = track_of(one.key)
                     if track is None:
-                        unlisted[known.key] = past
+                        unlisted[one.key] = past
                     else:
                         track.seed(past, now())
 
@@ -158,7 +162,7 @@ class Ledger:
         points = await history.last_of_each(view.key, max(0.0, since), step)
         trace = trace_of(view.key, self._window, now, begun, points)
         self.trace = replace(trace, ended=ended)
-        self._goes_on = not view.ended
+        self._goes_on = ended is None
         self._came()
 
     # What happened ----------------------------------------------------------------------------

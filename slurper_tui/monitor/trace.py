@@ -122,7 +122,12 @@ def trace_of(
 
 
 def extended(trace: Trace, recorded: Recorded) -> Trace:
-    """Add a new sample at the end, and leave behind what the window no longer reaches."""
+    """Add a new sample at the end, and leave behind what the window no longer reaches.
+
+    The picture of a job that has ended stays the one of its end.
+    """
+    if trace.ended is not None and recorded.at > trace.until:
+        return trace
     now = max(trace.until, recorded.at)
     points = (*trace.points, recorded)
     longer = trace_of(trace.key, trace.window, now, trace.begun, points)

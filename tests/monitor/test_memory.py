@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from slurper_tui.format import parse_time
 from slurper_tui.monitor.known import known_snapshot
 from slurper_tui.monitor.recorded import HistoryView, Keeping, Past
 from slurper_tui.monitor.trace import Window
@@ -377,3 +378,37 @@ async def test_many_running_jobs_have_rates_though_each_is_asked_rarely() -> Non
         running = [view for view in live(b.last) if view.status == "running"]
         assert len(running) > 100
         assert sum(view.rate is not None for view in running) > 0.9 * len(running)
+
+
+@pytest.mark.parametrize("shown", [True, False])
+@timeless
+async def test_what_had_ended_and_is_asked_again_was_not_watched_in_between(shown: bool) -> None:
+    accounts = make_accounts(1, jobs=40, running=3)
+    history = InlineHistory()
+    async with bench(accounts, past=Past(history)) as b:
+        await b.until(lambda s: any(v.state is State.ABORTED and v.as_of for v in s.jobs))
+        [aborted, *_] = [v.key for v in b.last.jobs if v.state is State.ABORTED and v.as_of]
+    past = history.past(accounts[0].account_id)._replace(shown=shown)
+    later = {"clock": lambda: wall() + 7200.0}
+    async with bench(accounts, past=past, eager=not shown, clock=later["clock"]) as b:
+        await b.until(lambda s: s.complete)
+        b.monitor.refresh(aborted)
+        await b.until(lambda s: len(history.store.samples(aborted)) > 1)
+        assert [s.after_gap for s in history.store.samples(aborted)][:2] == [False, True]
+
+
+@timeless
+async def test_the_past_of_a_job_that_has_ended_ends_with_it() -> None:
+    accounts = make_accounts(1, jobs=8, running=3)
+    history = await first_run(accounts, 60.0)
+    async with bench(accounts, past=history.past(accounts[0].account_id)) as b:
+        await b.until(lambda s: s.complete)
+        ended = next(v for v in b.last.jobs if v.ended and v.job.finished_at)
+        finished = parse_time(ended.job.finished_at)
+        b.monitor.look_at(ended.key, frozenset())
+        told = await b.until(lambda s: s.trace is not None)
+        b.monitor.refresh(ended.key)
+        await b.seconds(60)
+        for trace in (told.trace, b.last.trace):
+            assert trace is not None
+            assert (trace.ended, trace.until) == (finished, finished)
