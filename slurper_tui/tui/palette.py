@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
 
 from rich.text import Text
+from textual import on
 from textual.app import ComposeResult
 from textual.command import (
     CommandInput,
@@ -19,6 +21,8 @@ from textual.command import (
 )
 from textual.containers import Horizontal, Vertical
 from textual.message import Message
+from textual.widgets import Input
+from textual.worker import WorkerCancelled, WorkerFailed
 
 from slurper_tui.eta import finish
 from slurper_tui.tui.columns import Facts, migration, short_id
@@ -140,3 +144,20 @@ class Palette(CommandPalette):
 
     def _start_busy_countdown(self) -> None:
         """Show no sign of being busy: the search takes no time worth telling."""
+
+    @on(Input.Submitted)
+    def _submitted(self, event: Input.Submitted) -> None:
+        """Choose only among what was found for all that was typed, however fast that was."""
+        event.stop()
+        event.prevent_default()
+        self.run_worker(self._choose(), group="choose", exclusive=True)
+
+    async def _choose(self) -> None:
+        group = self._GATHER_COMMANDS_GROUP
+        searches = [w for w in self.workers if w.group == group and not w.is_finished]
+        if searches:
+            with suppress(WorkerCancelled, WorkerFailed):
+                await self.workers.wait_for_complete(searches)
+        if self._list_visible and self.query_one(CommandList).highlighted is None:
+            self._action_cursor_down()
+        self._select_or_command()
