@@ -71,7 +71,7 @@ async def progress(
 
 async def whole(monitor: Monitor, narration: Narration) -> Snapshot:
     """The first snapshot in which everything was asked."""
-    async with aclosing(monitor.snapshots()) as snapshots:  # type: ignore[type-var]
+    async with aclosing(monitor.snapshots()) as snapshots:  # type: ignore[type-var]  # a generator
         async for snapshot in snapshots:
             narration.tell(snapshot)
             if snapshot.complete:

@@ -157,7 +157,7 @@ def _whole(request: httpx.Request, name: str, default: int) -> int:
 def body_of(request: httpx.Request, kind: Callable[..., T] | object) -> T:
     """The body as a value of a type. Raises Refusal when it is no JSON, or not such JSON."""
     try:
-        return msgspec.json.decode(request.content, type=kind)  # type: ignore[no-any-return]
+        return msgspec.json.decode(request.content, type=kind)  # type: ignore[no-any-return]  # a `kind`, as the decoder checks
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
         raise _invalid(str(error) or "body is nested too deep", _pointer(str(error))) from None
 
