@@ -191,9 +191,9 @@ def test_a_method_that_a_path_does_not_have(ask: Caller) -> None:
 
 def test_an_unknown_job_is_404_everywhere(ask: Caller) -> None:
     for method, rest in (("GET", ""), ("GET", "/progress"), ("GET", "/logs"), ("DELETE", "")):
-        ask(method, f"jobs/nobody{rest}", 404)
+        assert ask.codes(method, f"jobs/nobody{rest}", 404)
     for verb in ("pause", "resume", "abort"):
-        ask("PUT", f"jobs/{'%2F%00' * 3}/{verb}", 404)
+        assert ask.codes("PUT", f"jobs/{'%2F%00' * 3}/{verb}", 404)
 
 
 def test_ids_are_percent_decoded(ask: Caller) -> None:
@@ -220,7 +220,8 @@ def test_pages_that_nobody_can_turn_to(ask: Caller, name: str, value: str | list
 
 
 def test_more_than_a_page_is_refused(ask: Caller) -> None:
-    ask("GET", "jobs", 400, params={"limit": 51})
+    assert ask.codes("GET", "jobs", 400, params={"limit": 51})
+    assert ask("GET", "jobs", params={"limit": 50})
 
 
 def test_controls_and_their_refusals(ask: Caller) -> None:
@@ -302,7 +303,9 @@ def test_a_job_of_chosen_keys_moves_just_them(clock: Clock) -> None:
     ],
 )
 def test_bodies_that_the_contract_forbids(ask: Caller, body: bytes) -> None:
-    ask.codes("POST", "jobs", 400, content=body)
+    before = ask("GET", "jobs")
+    assert ask.codes("POST", "jobs", 400, content=body)
+    assert [job["id"] for job in ask("GET", "jobs")] == [job["id"] for job in before]
 
 
 def test_a_refused_body_is_pointed_at(ask: Caller) -> None:

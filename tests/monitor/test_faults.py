@@ -196,8 +196,13 @@ async def test_a_day_of_outage_does_not_end_the_loop() -> None:
         await b.rounds(2)
         b.account.faults.add(Fault(Kind.CONNECT_ERROR))
         await b.seconds(86400)
+        assert all(view.stale for view in b.last.jobs if view.live)
         b.account.faults.clear()
-        await b.until(lambda s: s.accounts[0].outage is not None, within=70)
+        back = await b.until(lambda s: s.accounts[0].outage is not None, within=70)
+        outage = back.accounts[0].outage
+        assert outage is not None
+        assert outage.until - outage.since == pytest.approx(86400, abs=120)
+        assert not any(view.stale for view in back.jobs)
 
 
 @timeless

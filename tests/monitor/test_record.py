@@ -105,4 +105,8 @@ JSON = st.recursive(
 
 @given(st.dictionaries(st.sampled_from(["id", "status", "source", "target", "odd"]), JSON))
 def test_any_answer_makes_a_record_that_is_json(raw: dict[str, object]) -> None:
-    json.dumps(job_record(JobView("a", parse(Job, raw))))
+    record = job_record(JobView("a", parse(Job, raw)))
+    again = json.loads(json.dumps(record))
+    assert list(again) == list(record)
+    assert again["accountId"] == "a"
+    assert again["id"] == (raw.get("id") if isinstance(raw.get("id"), str) else None)

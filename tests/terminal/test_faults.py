@@ -67,7 +67,11 @@ def test_being_told_to_wait(program: PtyProgram, server: LoopbackServer) -> None
     account = server.accounts[0]
     account.faults.add(Fault(status=429, code=971, message="slow down", retry_after=2, times=1))
     program.see("asked to wait until")
+    assert "412k/412k" in program.text
+    asked = len(server.requests)
     program.see_no("asked to wait until")
+    program.wait_for(lambda: len(server.requests) > asked, "further requests")
+    assert "412k/412k" in program.text
 
 
 def test_any_size(program: PtyProgram) -> None:
@@ -76,6 +80,7 @@ def test_any_size(program: PtyProgram) -> None:
         program.resize(*size)
     program.resize(80, 24)
     program.see("412k/412k")
+    assert "q quit" in program.text.splitlines()[23]
 
 
 def test_letters_alone(server: LoopbackServer, tmp_path: Path) -> None:

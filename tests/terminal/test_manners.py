@@ -132,8 +132,10 @@ def test_a_program_in_another_group_of_a_vanished_terminal_ends(environ: dict[st
     with PtyProgram(["bash", "--norc", "--noprofile", "-c", line], environ) as program:
         program.see("running")
         child = _child_of(program.process.pid)
+        assert _alive(child)
         program.vanish()
         program.wait_for(lambda: not _alive(child), "the end of the program")
+        assert not _alive(child)
 
 
 CRASHES = {
@@ -278,8 +280,10 @@ def test_started_in_the_background(environ: dict[str, str]) -> None:
         program.wait_for(lambda: _state(child) == "T", "being stopped in the background")
         program.type("clear; fg; echo left $?\n")
         program.see("completed")
+        assert 1049 in program.modes()
         program.type("q")
         program.see("left 0")
+        assert 1049 not in program.modes()
 
 
 @pytest.mark.parametrize("how", ["by key", "by signal"])

@@ -28,8 +28,10 @@ def test_what_is_typed_behind_a_slash_or_a_colon_is_text(
 ) -> None:
     program.type(keys)
     program.see(seen)
+    assert program.process.poll() is None  # no letter of it was taken as the key that it is
 
 
 def test_a_job_is_gone_to_in_one_burst(program: PtyProgram) -> None:
     program.type(":go to thumbs\r")
     program.wait_for(lambda: "thumbs" in program.text.splitlines()[2][82:], "its details")
+    assert "thumbs" in next(line for line in program.text.splitlines() if "▌" in line)

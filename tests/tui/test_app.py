@@ -411,6 +411,8 @@ async def test_the_palette_runs_an_action() -> None:
         await wait_for(stage, lambda: "Highlight" not in stage.text)
         await stage.press("enter")
         await wait_for(stage, lambda: stage.app.main.scene.view.hide_ended)
+        assert "photos-3" not in stage.text
+        assert stage.saved[-1].hide_ended
 
 
 async def wait_for(stage: Stage, condition: Any) -> None:

@@ -219,4 +219,6 @@ WILD: Any = st.none() | st.integers() | st.text() | st.datetimes().map(lambda d:
 @given(st.dictionaries(st.sampled_from(["createdAt", "finishedAt", "status", "id"]), WILD))
 def test_any_answer_can_be_told(raw: dict[str, object]) -> None:
     job = parse(Job, raw)
-    told(JobView("a", job, status=job.status, ended=job.finished_at is not None))
+    text = told(JobView("a", job, status=job.status, ended=job.finished_at is not None))
+    assert "transferred" in text
+    assert harmless(text.replace("\n", ""))

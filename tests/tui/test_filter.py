@@ -54,7 +54,9 @@ def test_the_word_on_the_screen_can_be_asked_for() -> None:
 
 @given(st.text(), st.text())
 def test_any_text_is_a_filter(text: str, name: str) -> None:
-    matcher(text)(view(source=name, target=name, id=name))
+    named = view(source=name, target=name, id=name)
+    assert matcher(text)(named) is matcher(text)(named)
+    assert matcher("")(named)
 
 
 @given(st.text())
