@@ -90,10 +90,16 @@ def _write(store: Store) -> int:
         last_hour = begin + HOUR == DAYS * 24 * HOUR
         for some in [[each] for each in told] if last_hour else [told]:
             store.write([JOB], [(JOB.key, each) for each in some])
-        largest = max(largest, store.size)
+        largest = max(largest, _on_disk(store))
         while begin % THIN_SECONDS == 0 and store.thin(BEGUN + begin + HOUR):
-            largest = max(largest, store.size)
+            largest = max(largest, _on_disk(store))
     return largest
+
+
+def _on_disk(store: Store) -> int:
+    """Bytes of the file and of what stands beside it."""
+    assert store.path is not None
+    return sum(file.stat().st_size for file in store.path.parent.iterdir())
 
 
 def _sample(at: int) -> Recorded:

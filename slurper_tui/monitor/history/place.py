@@ -117,15 +117,6 @@ def _is_taken(path: Path) -> bool:
     return any(os.path.lexists(name) for name in (path, *(_beside(path, e) for e in BESIDE)))
 
 
-def bytes_of(path: Path) -> int:
-    """How much room a history takes, in bytes, with what stands beside it."""
-    total = 0
-    for name in (path, *(_beside(path, end) for end in BESIDE)):
-        with suppress(OSError):
-            total += os.stat(name).st_size
-    return total
-
-
 def _beside(path: Path, end: str) -> Path:
     return path.with_name(path.name + end)
 

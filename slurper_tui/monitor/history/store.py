@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from slurper_tui.api.models import Job
-from slurper_tui.monitor.history.place import Ownership, bytes_of, identity_of
+from slurper_tui.monitor.history.place import Ownership, identity_of
 from slurper_tui.monitor.history.rows import (
     Row,
     job_text,
@@ -155,22 +155,6 @@ class Store:
         )
         return tuple(width or 0 for width in row)
 
-    def first_at(self, accounts: Sequence[str]) -> float | None:
-        """When the oldest sample of these accounts was taken; None without any."""
-        return self._moment(
-            "min((SELECT min(at) FROM samples WHERE samples.job = number))", accounts
-        )
-
-    def last_at(self, accounts: Sequence[str]) -> float | None:
-        """When the newest sample of these accounts was taken; None without any."""
-        return self._moment("max(last_at)", accounts)
-
-    def _moment(self, what: str, accounts: Sequence[str]) -> float | None:
-        [[at]] = self._connection.execute(
-            f"SELECT {what} FROM jobs WHERE {_of(accounts)}", (self._place, *accounts)
-        )
-        return None if at is None else at / 1000
-
     def _which(self, accounts: Sequence[str], key: JobKey | None) -> tuple[str, Row]:
         """Give a condition for the samples of one job, or of all, and its values."""
         if key is None:
@@ -232,15 +216,6 @@ class Store:
         from slurper_tui.monitor.history.copying import copy  # only where a file is out of reach
 
         copy(self._connection, connection, self._place)
-
-    @property
-    def size(self) -> int:
-        """How much room it takes, in bytes, with what stands beside its file."""
-        if self.path is not None:
-            return bytes_of(self.path)
-        [[pages]] = self._connection.execute("PRAGMA page_count")
-        [[each]] = self._connection.execute("PRAGMA page_size")
-        return int(pages * each)
 
     @property
     def is_in_place(self) -> bool:
