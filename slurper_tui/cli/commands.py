@@ -6,7 +6,7 @@ import argparse
 import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, tzinfo
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from slurper_tui.cli.exit_codes import ExitCode, Stop
 from slurper_tui.cli.output import Output
@@ -24,6 +24,15 @@ _ONCE = frozenset({"jobs", "progress", "digest"})
 
 _NOTHING_OLD = frozenset({"jobs", "progress"})
 """Commands that print nothing but what the API says now."""
+
+
+class _Faces(NamedTuple):
+    """Who follows the jobs, and how what it says is told. zone: None for local time."""
+
+    monitor: Monitor
+    out: Output
+    narration: Narration
+    zone: tzinfo | None
 
 
 def command_for(
@@ -45,10 +54,11 @@ def command_for(
         prefixes=wanted,
         past=opened.past(shown=options.command not in _NOTHING_OLD),
     )
+    faces = _Faces(monitor, out, narration, zone)
     if options.command == "digest":
-        return _digest(options, monitor, out, narration, zone)
+        return _digest(options, faces)
     if not once:
-        return _watch(options, monitor, out, narration, zone)
+        return _watch(options, faces)
     from slurper_tui.cli import look
 
     as_json = options.json
@@ -57,34 +67,23 @@ def command_for(
     return lambda: look.progress(monitor, out, narration, options.job, as_json=as_json, zone=zone)
 
 
-def _watch(
-    options: argparse.Namespace,
-    monitor: Monitor,
-    out: Output,
-    narration: Narration,
-    zone: tzinfo | None,
-) -> Callable[[], Awaitable[ExitCode]]:
+def _watch(options: argparse.Namespace, faces: _Faces) -> Callable[[], Awaitable[ExitCode]]:
     from slurper_tui.cli.choice import ChosenJobs
     from slurper_tui.cli.watch import WatchOptions, watch
 
     wanted = wanted_jobs(options)
-    rounds = DEMO_ROUNDS if options.demo and not out.on_terminal else None
+    rounds = DEMO_ROUNDS if options.demo and not faces.out.on_terminal else None
     as_json = getattr(options, "json", False)
-    watched = WatchOptions(as_json, zone, until_ended=bool(wanted), rounds=rounds)
-    return lambda: watch(ChosenJobs(monitor, wanted), out, narration, watched)
+    watched = WatchOptions(as_json, faces.zone, until_ended=bool(wanted), rounds=rounds)
+    chosen = ChosenJobs(faces.monitor, wanted)
+    return lambda: watch(chosen, faces.out, faces.narration, watched)
 
 
-def _digest(
-    options: argparse.Namespace,
-    monitor: Monitor,
-    out: Output,
-    narration: Narration,
-    zone: tzinfo | None,
-) -> Callable[[], Awaitable[ExitCode]]:
+def _digest(options: argparse.Namespace, faces: _Faces) -> Callable[[], Awaitable[ExitCode]]:
     from slurper_tui.cli.digest import digest
 
-    since = when("--since", options.since, zone, future=False)
-    return lambda: digest(monitor, out, narration, since, zone, as_json=options.json)
+    since = when("--since", options.since, faces.zone, future=False)
+    return lambda: digest(*faces[:3], since, faces.zone, as_json=options.json)
 
 
 def deadline_of(options: argparse.Namespace, config: Config) -> float | None:

@@ -9,13 +9,10 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from datetime import tzinfo
-from itertools import pairwise
 
 import msgspec
 
 from slurper_tui.format import parse_time
-from slurper_tui.monitor.estimate import Estimate, Sample, advance
-from slurper_tui.monitor.forecast import forecast
 from slurper_tui.monitor.happenings import (
     Calendar,
     Event,
@@ -27,6 +24,7 @@ from slurper_tui.monitor.happenings import (
 )
 from slurper_tui.monitor.moment import Moment
 from slurper_tui.monitor.recorded import Recorded
+from slurper_tui.monitor.series import Series
 from slurper_tui.monitor.spans import Seen, Span, seen_seconds, spans, unobserved
 from slurper_tui.monitor.todo import rank, todo
 from slurper_tui.monitor.view import Counts, Forecast, JobView, Verdict
@@ -36,9 +34,6 @@ REPLAYED = 500
 
 WORTH_TELLING = 120.0
 """Seconds; a shorter time in which nobody looked is not worth a line."""
-
-_COARSE = 30.0
-"""Seconds between samples that do not tell how often the counters move."""
 
 _JUST_BEFORE = 600.0
 """Seconds; a job that is gone was there until the absence if it was seen so shortly before."""
@@ -245,20 +240,10 @@ def _worth_telling(divided: Sequence[Span], ended: float, calendar: Calendar) ->
 
 
 def _forecast_then(view: JobView, samples: tuple[Recorded, ...], since: float) -> Forecast | None:
-    """The forecast that the samples up to the beginning made."""
+    """The forecast that stood on the screen after the samples up to the beginning."""
     past = [sample for sample in samples[-REPLAYED:] if sample.at <= since]
     if not past or past[-1].status != "running":
         return None
-    estimate = advance(Estimate(), _sample(past[0], past[0]))
-    for before, sample in pairwise(past):
-        estimate = advance(estimate, _sample(before, sample))
-    then = Moment(past[-1].at, past[-1].at)
-    return forecast(estimate, then, parse_time(view.job.created_at), None)
-
-
-def _sample(before: Recorded, told: Recorded) -> Sample:
-    """What a kept sample says; a gap too short to be one is a clock that was set."""
-    coarse = told.at - before.at > _COARSE
-    jumped = told.after_gap and not coarse
-    counts, status = told.counts, told.status
-    return Sample(told.at, counts, status, told.after_gap, clock_jumped=jumped, coarse=coarse)
+    series, then = Series(), Moment(past[-1].at, past[-1].at)
+    series.seed(past, then, parse_time(view.job.created_at))
+    return series.forecast

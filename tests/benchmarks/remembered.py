@@ -8,14 +8,10 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
-from slurper_tui.api.models import Job, parse
 from slurper_tui.monitor.history.opening import open_store
-from slurper_tui.monitor.recorded import Recorded, Remembered
-from slurper_tui.monitor.view import Counts, JobKey
 from slurper_tui.simulate import SimulatedAccount
-from slurper_tui.simulated.jobs import Course
-from slurper_tui.simulated.wire import job_json
 from tests.benchmarks.api import Address
+from tests.earlier import look_at
 
 FILE = Path(".local/state/slurper-tui/history.sqlite3")
 AGE = 3600.0
@@ -38,26 +34,10 @@ def known_account(home: Path, jobs: int) -> Iterator[Address]:
         file = home / FILE
         file.parent.mkdir(parents=True, exist_ok=True)
         store = open_store(file, url)
-        courses = account.jobs()
-        store.write(
-            [_remembered(account, course, now) for course in courses],
-            [_sample(account, course, now) for course in courses],
-        )
+        store.write(*look_at(account, now))
         store.close()
         try:
             yield Address(url, account.token, account.account_id, ())
         finally:
             for path in file.parent.glob(f"{FILE.name}*"):
                 path.unlink()
-
-
-def _remembered(account: SimulatedAccount, course: Course, now: float) -> Remembered:
-    job = parse(Job, job_json(course, now))
-    return Remembered(account.account_id, job, closed=course.finished(now) is not None)
-
-
-def _sample(account: SimulatedAccount, course: Course, now: float) -> tuple[JobKey, Recorded]:
-    counters = course.counters(now)
-    counts = Counts(counters.objects, counters.transferred, counters.skipped, counters.failed)
-    key = JobKey(account.account_id, course.plan.id)
-    return key, Recorded(now, counts, course.status(now))

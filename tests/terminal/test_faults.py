@@ -5,15 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from slurper_tui.simulate import Fault, Kind, SimulatedAccount
-from tests.server import LoopbackServer, serve
+from slurper_tui.simulate import Fault, Kind
+from tests.server import LoopbackServer
 from tests.terminal.pty_program import PROGRAM, PtyProgram, environment
-
-
-@pytest.fixture
-def server() -> Iterator[LoopbackServer]:
-    with serve(SimulatedAccount(jobs=8)) as running:
-        yield running
 
 
 @pytest.fixture

@@ -4,32 +4,14 @@ import os
 import re
 import signal
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from slurper_tui.simulate import Fault, Kind, SimulatedAccount
-from tests.server import LoopbackServer, serve
 from tests.terminal.pty_program import PATIENCE, PROGRAM, PtyProgram, environment
 
 SIGNALS = [(signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGINT, 130), (signal.SIGQUIT, 131)]
-
-
-@pytest.fixture
-def account() -> SimulatedAccount:
-    return SimulatedAccount(jobs=8)
-
-
-@pytest.fixture
-def server(account: SimulatedAccount) -> Iterator[LoopbackServer]:
-    with serve(account) as running:
-        yield running
-
-
-@pytest.fixture
-def environ(server: LoopbackServer, tmp_path: Path) -> dict[str, str]:
-    return environment(tmp_path, **server.environment())
 
 
 @pytest.mark.parametrize("key", ["q", "\x03"])

@@ -6,37 +6,17 @@ import json
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from slurper_tui.api.models import Job, parse
 from slurper_tui.monitor.history.opening import open_store
-from slurper_tui.monitor.recorded import Recorded, Remembered
-from slurper_tui.monitor.view import Counts, JobKey
-from slurper_tui.simulate import Fault, Kind, SimulatedAccount
-from slurper_tui.simulated.wire import job_json
-from tests.server import LoopbackServer, serve
-from tests.terminal.pty_program import PATIENCE, PROGRAM, PtyProgram, environment
+from slurper_tui.simulate import Fault, Kind
+from tests.earlier import look_at
+from tests.server import LoopbackServer
+from tests.terminal.pty_program import PATIENCE, PROGRAM, PtyProgram
 
 FILE = Path(".local/state/slurper-tui/history.sqlite3")
-
-
-@pytest.fixture
-def account() -> SimulatedAccount:
-    return SimulatedAccount(jobs=8)
-
-
-@pytest.fixture
-def server(account: SimulatedAccount) -> Iterator[LoopbackServer]:
-    with serve(account) as running:
-        yield running
-
-
-@pytest.fixture
-def environ(server: LoopbackServer, tmp_path: Path) -> dict[str, str]:
-    return environment(tmp_path, **server.environment())
 
 
 def remember(home: Path, server: LoopbackServer, ago: float) -> None:
@@ -45,15 +25,7 @@ def remember(home: Path, server: LoopbackServer, ago: float) -> None:
     file = home / FILE
     file.parent.mkdir(parents=True)
     store = open_store(file, server.url)
-    jobs, samples = [], []
-    for course in account.jobs():
-        counters = course.counters(then)
-        counts = Counts(counters.objects, counters.transferred, counters.skipped, counters.failed)
-        key = JobKey(account.account_id, course.plan.id)
-        over = course.finished(then) is not None
-        jobs.append(Remembered(account.account_id, parse(Job, job_json(course, then)), closed=over))
-        samples.append((key, Recorded(then, counts, course.status(then))))
-    store.write(jobs, samples)
+    store.write(*look_at(account, then))
     store.close()
 
 

@@ -1,0 +1,37 @@
+"""What an earlier run would have kept of a simulated account."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from slurper_tui.api.models import Job, parse
+from slurper_tui.monitor.recorded import Recorded, Remembered
+from slurper_tui.monitor.view import Counts, JobKey
+from slurper_tui.simulate import SimulatedAccount
+from slurper_tui.simulated.jobs import Course
+from slurper_tui.simulated.wire import job_json
+
+
+class Look(NamedTuple):
+    """One sample of every job, and the jobs as they stood: what `Store.write` takes."""
+
+    jobs: list[Remembered]
+    samples: list[tuple[JobKey, Recorded]]
+
+
+def look_at(account: SimulatedAccount, at: float) -> Look:
+    """Look at every job once. at: UTC seconds."""
+    courses = account.jobs()
+    jobs = [_remembered(account, course, at) for course in courses]
+    return Look(jobs, [(job.key, _sample(c, at)) for job, c in zip(jobs, courses, strict=True)])
+
+
+def _remembered(account: SimulatedAccount, course: Course, at: float) -> Remembered:
+    job = parse(Job, job_json(course, at))
+    return Remembered(account.account_id, job, closed=course.finished(at) is not None)
+
+
+def _sample(course: Course, at: float) -> Recorded:
+    counters = course.counters(at)
+    counts = Counts(counters.objects, counters.transferred, counters.skipped, counters.failed)
+    return Recorded(at, counts, course.status(at))
