@@ -55,6 +55,11 @@ def test_a_broken_contract_is_found(tmp_path: Path, module: str, line: str) -> N
         ("slurper_tui.tui.options", ["textual", "httpx"]),
         ("slurper_tui.tui.app", ["httpx", "sqlite3", "slurper_tui.config"]),
         ("slurper_tui.simulate", ["textual", "slurper_tui.monitor.view"]),
+        ("slurper_tui.eta", ["httpx", "msgspec", "textual"]),
+        ("slurper_tui.when", ["httpx", "msgspec", "textual"]),
+        ("slurper_tui.monitor.known", ["httpx", "sqlite3", "textual", "slurper_tui.monitor.loop"]),
+        ("slurper_tui.cli.past", ["httpx", "textual", "slurper_tui.monitor.loop"]),
+        ("slurper_tui.cli.screen", ["httpx", "slurper_tui.monitor.loop", "slurper_tui.simulate"]),
     ],
 )
 def test_importing_a_module_loads_nothing_it_should_not(module: str, never: list[str]) -> None:

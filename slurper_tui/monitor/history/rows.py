@@ -18,10 +18,10 @@ Row = tuple[Any, ...]
 _GREATEST = 2**63 - 1
 """What SQLite can hold; no counter of the API is higher."""
 
-_ADDRESS = re.compile(r"((?:[a-z][a-z0-9+.-]*:)?//)?(.*)", re.IGNORECASE | re.DOTALL)
+_ADDRESS = r"(?is)((?:[a-z][a-z0-9+.-]*:)?//)?(.*)"
 """A scheme, if there is one, and all that follows it."""
 
-_HOST = re.compile(r"[^/?#@:]+\.[^/?#@:]+(?:[/?#]|$)")
+_HOST = r"[^/?#@:]+\.[^/?#@:]+(?:[/?#]|$)"
 """A name with dots and without a port in front of a path: an `@` behind it is of the path."""
 
 _job = msgspec.json.Decoder(Job)
@@ -88,9 +88,11 @@ def place_text(url: str) -> str:
 
     A password may hold what ends a host elsewhere: rather too little of an address is kept.
     """
-    found = _ADDRESS.fullmatch(url)
+    if not {"@", "?", "#"} & set(url):
+        return text(url.rstrip("/"))
+    found = re.fullmatch(_ADDRESS, url)
     scheme, rest = found.groups("") if found else ("", url)
-    bare = rest if _HOST.match(rest) else rest.rpartition("@")[2]
+    bare = rest if re.match(_HOST, rest) else rest.rpartition("@")[2]
     return text(scheme + re.split(r"[?#]", bare, maxsplit=1)[0].rstrip("/"))
 
 
