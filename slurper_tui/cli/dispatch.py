@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import logging
 import os
 import sys
@@ -142,6 +143,7 @@ async def _guarded(
     loop, task = asyncio.get_running_loop(), asyncio.current_task()
     assert task is not None
     loop.set_exception_handler(note)
+    loop.call_later(LATER_SECONDS, collect_again)
     guard.when_ending(lambda _: loop.call_soon_threadsafe(task.cancel))
     try:
         code = await command()
@@ -151,6 +153,17 @@ async def _guarded(
     # A name look-up that hangs in a thread would hold up the loop's end.
     guard.enforce(code)
     return code
+
+
+LATER_SECONDS = 5.0
+"""After so long whatever is not urgent may be done."""
+
+
+def collect_again() -> None:
+    """Look for garbage from now on, but not in what was imported."""
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
+    gc.enable()
 
 
 def note(_: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:

@@ -21,8 +21,9 @@ if TYPE_CHECKING:
 def main() -> "NoReturn":
     """Run the program with the process's own arguments, and leave nothing behind."""
     _fill_closed_descriptors()
-    # What is imported stays; looking for garbage in it again and again is a tenth of the start.
-    gc.set_threshold(50_000, 20, 100)
+    # What is imported stays: to look for garbage in it would be a fifteenth of the start. Whatever
+    # runs for long looks again, and more seldom: see `collect_again`.
+    gc.disable()
     _finish(run(sys.argv[1:]))
 
 

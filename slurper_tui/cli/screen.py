@@ -12,7 +12,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, NoReturn
 
 from slurper_tui.cli.commands import wanted_jobs, when, zone_of
-from slurper_tui.cli.dispatch import Surroundings, note
+from slurper_tui.cli.dispatch import LATER_SECONDS, Surroundings, collect_again, note
 from slurper_tui.cli.driver import driver_for
 from slurper_tui.cli.exit_codes import ExitCode, Stop, exit_code
 from slurper_tui.cli.guard import Guard
@@ -131,11 +131,11 @@ _LATER = tuple(
         *("tui.digest_dialog", "tui.filter_line", "tui.palette", "tui.pictures"),
     )
 )
-LATER_SECONDS = 5.0
 
 
 def load_the_rest() -> None:
     """Import what the first picture did not need, before an upgrade can take it away."""
+    collect_again()
     for name in _LATER:
         import_module(name)
 
