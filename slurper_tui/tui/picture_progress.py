@@ -33,12 +33,20 @@ ROOMY = 36
 
 
 def progress_picture(
-    trace: Trace, forecast: Forecast | None, now: float, look: Look, width: int, height: int
+    trace: Trace,
+    forecast: Forecast | None,
+    now: float,
+    look: Look,
+    width: int,
+    height: int,
+    *,
+    growing: bool = False,
 ) -> tuple[Line, ...]:
     """Draw the share that is done against time in `height` rows, between a title and the times.
 
     Solid is what was seen. Ahead of now it is light where the curve may pass, and dense when it
     may arrive. now: UTC seconds; of a job that has ended, the end is told instead. width: cells.
+    growing: the total still grows.
     """
     width, height = max(1, width), max(1, height)
     over = trace.ended is not None or ended_at(trace.points) is not None
@@ -51,7 +59,7 @@ def progress_picture(
     if ahead and done is not None and whole:
         _draw_ahead(cells, columns, ahead, now, min(done, whole) / whole, ink)
     return (
-        _title(done, whole, ahead, look, breadth(columns.count, width)),
+        _title(done, whole, look, breadth(columns.count, width), growing=growing),
         *rows_of(cells, scale, width),
         beside_scale(axis(_times(trace, columns, ahead, now, look), room_of(width)), width),
     )
@@ -139,14 +147,12 @@ def _reached(share: float, done: float, now: float, end: float) -> float:
 # Words -----------------------------------------------------------------------------------------
 
 
-def _title(
-    done: int | None, whole: int | None, ahead: Forecast | None, look: Look, width: int
-) -> Line:
+def _title(done: int | None, whole: int | None, look: Look, width: int, *, growing: bool) -> Line:
     say = look.glyphs.say
     name = ((Piece("progress", "muted"),),)
     if done is None:
         return title_of(name, ((Piece("no count seen", "faint"),),), width)
-    total = words.short_count(whole) + ("+" if ahead and ahead.at_least else "")
+    total = words.short_count(whole) + ("+" if growing else "")
     said = f"{words.short_count(done)} of {total}"
     texts = (f"{said} objects", said, f"of {total}")
     return title_of(name, [(Piece(say(text), "muted"),) for text in texts], width)

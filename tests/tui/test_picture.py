@@ -222,13 +222,18 @@ def test_the_progress_in_a_narrow_pane_and_without_unicode() -> None:
 
 def test_a_lower_bound_is_left_open() -> None:
     ahead = replace(AHEAD, at_least=True)
-    assert text(progress_picture(the_hour(), ahead, NOW, LOOK, 60, 3)) == [
+    assert text(progress_picture(the_hour(), ahead, NOW, LOOK, 60, 3, growing=True)) == [
         "progress                             270k of 400k+ objects",
         " 100 %                 ▁░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░→",
         "        ▁▂▂▃▄▅▅▆▆▆▆▇▇███",
         "     0 █████████████████",
         "       08:50        now 09:46             not before 11:46",
     ]
+
+
+def test_a_total_that_grows_says_so_without_a_forecast_too() -> None:
+    [title, *_] = text(progress_picture(the_hour(), None, NOW, LOOK, 60, 3, growing=True))
+    assert title.endswith("270k of 400k+ objects")
 
 
 def test_without_a_forecast_there_is_the_past_alone() -> None:
