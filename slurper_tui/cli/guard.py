@@ -40,6 +40,7 @@ class Guard:
         self._restore = restore
         self._ask: Callable[[ExitCode], object] | None = None
         self._lock = threading.Lock()
+        self._last_word = threading.Lock()
         self._finished = threading.Event()
         self._due = threading.Event()
         self._wake_read, self._wake_write = os.pipe()
@@ -119,7 +120,8 @@ class Guard:
                 ask(code)
 
     def _end_late(self, code: ExitCode, seconds: float) -> None:
-        if not self._finished.wait(seconds):
+        # Several may be waiting; only one of them ends the process, undisturbed by the others.
+        if not self._finished.wait(seconds) and self._last_word.acquire(blocking=False):
             self._restore()
             os._exit(code)
 

@@ -186,3 +186,28 @@ def test_a_log_that_cannot_be_written_is_exit_2(tmp_path: Path) -> None:
     )
     assert (done.returncode, done.stdout) == (2, b"")
     assert len(done.stderr.splitlines()) == 1
+
+
+ENDED_BY_MANY = """
+import os, threading
+from slurper_tui.cli.guard import Guard
+
+def restore():
+    os.write(1, b"restored ")
+    threading.Event().wait(0.3)  # the others would have their turn meanwhile
+
+with Guard(restore) as guard:
+    for _ in range(5):
+        guard.enforce(143, 0.01)
+    threading.Event().wait(60)
+"""
+
+
+def test_of_several_that_would_end_the_process_one_does(tmp_path: Path) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", ENDED_BY_MANY],
+        env=environ(tmp_path),
+        capture_output=True,
+        timeout=PATIENCE,
+    )
+    assert (done.returncode, done.stdout) == (143, b"restored ")

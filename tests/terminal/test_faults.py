@@ -74,7 +74,8 @@ def test_any_size(program: PtyProgram) -> None:
         program.resize(*size)
     program.resize(80, 24)
     program.see("412k/412k")
-    assert "q quit" in program.text.splitlines()[23]
+    program.wait_for(lambda: "q quit" in program.text.splitlines()[23], "the last line")
+    assert program.text.splitlines()[0].startswith(" ")
 
 
 def test_letters_alone(server: LoopbackServer, tmp_path: Path) -> None:
