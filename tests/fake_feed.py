@@ -6,9 +6,11 @@ import asyncio
 from collections.abc import AsyncIterator
 from datetime import tzinfo
 
+from slurper_tui.monitor.desk import Desk
 from slurper_tui.monitor.digest import Digest
+from slurper_tui.monitor.job_key import JobKey
 from slurper_tui.monitor.trace import Window
-from slurper_tui.monitor.view import JobKey, Snapshot
+from slurper_tui.monitor.view import Snapshot
 
 
 class FakeFeed:
@@ -18,6 +20,7 @@ class FakeFeed:
         self._queue: asyncio.Queue[Snapshot | Exception] = asyncio.Queue()
         self.asked: list[tuple[object, ...]] = []
         self.happened = Digest(0.0, 0.0)
+        self.at_hand: Desk | None = None
         self.looked_at: tuple[JobKey | None, frozenset[JobKey]] = (None, frozenset())
         for snapshot in snapshots:
             self._queue.put_nowait(snapshot)
@@ -47,6 +50,10 @@ class FakeFeed:
     async def digest(self, since: float | None = None, zone: tzinfo | None = None) -> Digest:
         self.asked.append(("digest", since))
         return self.happened
+
+    async def desk(self) -> Desk:
+        assert self.at_hand is not None, "this test gave the feed no desk"
+        return self.at_hand
 
     def look_at(self, highlighted: JobKey | None, visible: frozenset[JobKey]) -> None:
         self.looked_at = (highlighted, visible)

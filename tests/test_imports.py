@@ -26,7 +26,7 @@ def contracts_hold(folder: Path) -> subprocess.CompletedProcess[str]:
         ("slurper_tui/format.py", ""),
         ("slurper_tui/tui/glyphs.py", "import httpx"),
         ("slurper_tui/tui/glyphs.py", "import slurper_tui.config"),
-        ("slurper_tui/tui/glyphs.py", "import slurper_tui.api.requests"),
+        ("slurper_tui/tui/glyphs.py", "import slurper_tui.api.exchange"),
         ("slurper_tui/monitor/loop.py", "import slurper_tui.api.credentials"),
         ("slurper_tui/simulated/jobs.py", "import slurper_tui.api.judge"),
         ("slurper_tui/monitor/loop.py", "import textual"),

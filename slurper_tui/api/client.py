@@ -35,7 +35,7 @@ S = TypeVar("S", bound=msgspec.Struct)
 
 
 class SlurperClient:
-    """The Super Slurper API for one user, any of the user's accounts.
+    """The Super Slurper API for one user, any of the user's accounts; it only reads until unlocked.
 
     Raises ValueError, one line, for a base URL to which no secret should be sent.
     """
@@ -48,6 +48,14 @@ class SlurperClient:
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
         self._exchange = Exchange(credentials, base_url, transport=transport)
+
+    def unlock(self) -> None:
+        """Let requests pass that change something; before, they raise Locked and are not sent."""
+        self._exchange.read_only = False
+
+    def lock(self) -> None:
+        """Only read from now on."""
+        self._exchange.read_only = True
 
     async def close(self) -> None:
         """Close every connection."""

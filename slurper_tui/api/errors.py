@@ -1,15 +1,18 @@
 """What can go wrong between us and the API, as a tree.
 
 ApiError                    exit 7   anything below; keeps what the answer told
-├── Unreachable             exit 7   no answer: DNS, connect, time-out, reset, cut off
+├── Unreachable             exit 7   no answer: time-out, reset, cut off
+│   └── NotSent             exit 7   no connection: DNS, connect, proxy
 ├── BadAnswer               exit 7   not the API: 5xx, HTML, foreign JSON, no result
 ├── RateLimited             exit 7   429, or the codes 971 and 10429
 ├── Rejected                exit 3   401, 403: bad, revoked or too weak credentials
 ├── NotFound                exit 7   404, or 400 with code 7003
 ├── Conflict                exit 7   409: the wrong state for what was asked
-└── Refused                 exit 7   every other refusal by the API
+├── Refused                 exit 7   every other refusal by the API
+└── Locked                  exit 2   nothing was sent: this program may only read
 
-`Unreachable` and `BadAnswer` are passing faults: the same request may succeed a moment later.
+`Unreachable` and `BadAnswer` are passing faults: the same request may succeed a moment later. One
+that changes something may have done so all the same: such an error is `undecided`.
 """
 
 from __future__ import annotations
@@ -44,10 +47,12 @@ class ApiError(Exception):
     """A request that did not bring what was asked for.
 
     status: HTTP status or None without an answer. faults: every code and message in order.
-    ray: the cf-ray header. retry_after: seconds. limit: the rate-limit headers.
+    ray: the cf-ray header. retry_after: seconds. limit: the rate-limit headers. undecided: whether
+    the request took effect, nobody can tell.
     """
 
     exit_code = 7
+    undecided = False
 
     def __init__(
         self,
@@ -75,9 +80,19 @@ class ApiError(Exception):
 class Unreachable(ApiError):
     """No answer came, or it broke off."""
 
+    undecided = True
+
+
+class NotSent(Unreachable):
+    """Nothing has reached the API: no connection came about."""
+
+    undecided = False
+
 
 class BadAnswer(ApiError):
     """Something answered, but it was not the API in good health."""
+
+    undecided = True
 
 
 class RateLimited(ApiError):
@@ -100,3 +115,9 @@ class Conflict(ApiError):
 
 class Refused(ApiError):
     """The API understood and declined."""
+
+
+class Locked(ApiError):
+    """A request that is not a GET, while this program may only read. It was not sent."""
+
+    exit_code = 2

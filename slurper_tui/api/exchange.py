@@ -18,7 +18,7 @@ import httpx
 import msgspec
 
 from slurper_tui.api.credentials import Credentials
-from slurper_tui.api.errors import BadAnswer, RateLimit, Unreachable
+from slurper_tui.api.errors import BadAnswer, Locked, NotSent, RateLimit, Unreachable
 from slurper_tui.api.judge import Raw, judge
 from slurper_tui.api.ratelimit import parse_limit
 
@@ -36,6 +36,12 @@ MOST_BYTES = 64 * 2**20
 
 HIGHEST_PORT = 65535
 
+_UNSENT = (
+    *(httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError),
+    *(httpx.InvalidURL, httpx.UnsupportedProtocol, httpx.LocalProtocolError),
+)
+"""With these, nothing has reached the API."""
+
 _log = logging.getLogger("slurper_tui.api")
 
 
@@ -49,7 +55,10 @@ class Received(msgspec.Struct, frozen=True):
 
 
 class Exchange:
-    """Sends requests below one base URL with one user's credentials."""
+    """Sends requests below one base URL with one user's credentials.
+
+    read_only: no request but GET is sent, whoever asks for one.
+    """
 
     def __init__(
         self,
@@ -58,6 +67,7 @@ class Exchange:
         *,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
+        self.read_only = True
         self._base = check_base_url(base_url)
         # The same paths are asked again and again, and a URL takes a while to be taken apart.
         self._url = lru_cache(maxsize=4096)(partial(_below, self._base))
@@ -75,6 +85,8 @@ class Exchange:
         body: bytes | None = None,
     ) -> Received:
         """Send one request below the base URL. Raises ApiError for all but a good answer."""
+        if self.read_only and method != "GET":
+            raise Locked(f"read-only: no {method} request is sent")
         started = time.monotonic()
         try:
             raw = await self._fetch(method, path, query, body)
@@ -106,9 +118,9 @@ class Exchange:
         except TimeoutError:
             raise Unreachable(f"no complete answer within {WHOLE_SECONDS:.0f} s") from None
         except httpx.TimeoutException as error:
-            raise Unreachable(_timed_out(error)) from None
+            raise _kind(error)(_timed_out(error)) from None
         except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
-            raise Unreachable(_plain(error)) from None
+            raise _kind(error)(_plain(error)) from None
 
     async def _read(self, request: httpx.Request) -> Raw:
         """Read an answer up to the bound. Raises BadAnswer past it."""
@@ -195,6 +207,10 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return False
+
+
+def _kind(error: Exception) -> type[Unreachable]:
+    return NotSent if isinstance(error, _UNSENT) else Unreachable
 
 
 def _timed_out(error: httpx.TimeoutException) -> str:

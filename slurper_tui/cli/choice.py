@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from slurper_tui.cli.exit_codes import Stop
-from slurper_tui.monitor.view import JobKey, JobView, Snapshot
+from slurper_tui.monitor.job_key import JobKey
+from slurper_tui.monitor.view import JobView, Snapshot
 
 if TYPE_CHECKING:
     from slurper_tui.monitor.loop import Monitor
@@ -33,6 +34,7 @@ class ChosenJobs:
         self.set_interval = monitor.set_interval
         self.set_window = monitor.set_window
         self.digest = monitor.digest
+        self.desk = monitor.desk
 
     async def snapshots(self) -> AsyncIterator[Snapshot]:
         """Yield the monitor's snapshots. Raises Stop when a beginning is nobody's or several's."""

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, tzinfo
+from functools import partial
+from importlib import import_module
 from typing import TYPE_CHECKING, NamedTuple
 
 from slurper_tui.cli.exit_codes import ExitCode, Stop
@@ -22,28 +24,47 @@ DEMO_ROUNDS = 3
 _ONCE = frozenset({"jobs", "progress", "digest"})
 """Commands that look at everything once."""
 
-_NOTHING_OLD = frozenset({"jobs", "progress"})
-"""Commands that print nothing but what the API says now."""
+
+_DESK = {
+    "logs": "logs",
+    "failures": "failures",
+    "report": "report",
+    **dict.fromkeys(("pause", "resume", "abort", "delete"), "control"),
+    "retry": "retry",
+    "create": "create",
+    "precheck": "create",
+}
+"""Commands that ask for more than snapshots, and the modules with their `command`."""
+
+_NOTHING_OLD = frozenset({"jobs", "progress", *_DESK})
+"""Commands that tell nothing but what the API says now."""
 
 
-class _Faces(NamedTuple):
+class Faces(NamedTuple):
     """Who follows the jobs, and how what it says is told. zone: None for local time."""
 
     monitor: Monitor
     out: Output
     narration: Narration
     zone: tzinfo | None
+    accounts: Sequence[str]
+    environ: Mapping[str, str]
 
 
 def command_for(
-    options: argparse.Namespace, config: Config, session: Session, opened: Opened, out: Output
+    options: argparse.Namespace,
+    config: Config,
+    session: Session,
+    opened: Opened,
+    out: Output,
+    environ: Mapping[str, str],
 ) -> Callable[[], Awaitable[ExitCode]]:
-    """Give the command as something to await."""
+    """Give the command as something to await. environ: where the keys to buckets may stand."""
     from slurper_tui.cli.narration import Narration
     from slurper_tui.monitor.loop import Monitor
 
     zone = zone_of(config)
-    once = options.command in _ONCE
+    once = options.command in _ONCE or options.command in _DESK
     narration = Narration(out, zone, once=once)
     wanted = wanted_jobs(options)
     monitor = Monitor(
@@ -54,7 +75,10 @@ def command_for(
         prefixes=wanted,
         past=opened.past(shown=options.command not in _NOTHING_OLD),
     )
-    faces = _Faces(monitor, out, narration, zone)
+    faces = Faces(monitor, out, narration, zone, session.accounts, environ)
+    if options.command in _DESK:
+        module = import_module(f"slurper_tui.cli.{_DESK[options.command]}")
+        return partial(module.command, options, faces)
     if options.command == "digest":
         return _digest(options, faces)
     if not once:
@@ -67,7 +91,7 @@ def command_for(
     return lambda: look.progress(monitor, out, narration, options.job, as_json=as_json, zone=zone)
 
 
-def _watch(options: argparse.Namespace, faces: _Faces) -> Callable[[], Awaitable[ExitCode]]:
+def _watch(options: argparse.Namespace, faces: Faces) -> Callable[[], Awaitable[ExitCode]]:
     from slurper_tui.cli.choice import ChosenJobs
     from slurper_tui.cli.watch import WatchOptions, watch
 
@@ -79,7 +103,7 @@ def _watch(options: argparse.Namespace, faces: _Faces) -> Callable[[], Awaitable
     return lambda: watch(chosen, faces.out, faces.narration, watched)
 
 
-def _digest(options: argparse.Namespace, faces: _Faces) -> Callable[[], Awaitable[ExitCode]]:
+def _digest(options: argparse.Namespace, faces: Faces) -> Callable[[], Awaitable[ExitCode]]:
     from slurper_tui.cli.digest import digest
 
     since = when("--since", options.since, faces.zone, future=False)
@@ -106,7 +130,8 @@ def when(flag: str, text: str | None, zone: tzinfo | None, *, future: bool) -> f
 
 def wanted_jobs(options: argparse.Namespace) -> list[str]:
     """The beginnings of ids on the command line. Raises Stop for one that every id has."""
-    jobs = [options.job] if "job" in options else getattr(options, "jobs", [])
+    named = options.job if "job" in options else getattr(options, "jobs", [])
+    jobs = [named] if isinstance(named, str) else named or []
     if any(not job.strip() for job in jobs):
         raise Stop("a job's id may be shortened, but not to nothing")
     return list(jobs)

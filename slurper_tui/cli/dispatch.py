@@ -126,7 +126,7 @@ def _lines(options: argparse.Namespace, config: Config, around: Surroundings) ->
     from slurper_tui.cli.past import open_past  # sqlite3
 
     opened = open_past(session, options, around.state, time.time())
-    command = command_for(options, config, session, opened, out)
+    command = command_for(options, config, session, opened, out, around.environ)
     with Guard() as guard:
         try:
             return asyncio.run(_guarded(command, session, opened, guard))

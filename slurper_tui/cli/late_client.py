@@ -8,14 +8,23 @@ from collections.abc import Callable
 from concurrent.futures import Future
 from typing import TYPE_CHECKING
 
-from slurper_tui.api.models import PAGE_SIZE, Answer, Job, Progress
+from slurper_tui.api.models import (
+    PAGE_SIZE,
+    Answer,
+    Connectivity,
+    Created,
+    Job,
+    LogRow,
+    Progress,
+)
+from slurper_tui.api.requests import NewJob, NewSource, NewTarget
 
 if TYPE_CHECKING:
     from slurper_tui.api.client import SlurperClient
 
 
 class LateClient:
-    """Implements `SlurperApi`. make: imports and makes the client, in a thread of its own.
+    """Implements `WholeApi`. make: imports and makes the client, in a thread of its own.
 
     What `make` raises reaches everybody who asks.
     """
@@ -23,6 +32,7 @@ class LateClient:
     def __init__(self, make: Callable[[], SlurperClient]) -> None:
         self._make = make
         self._made: Future[SlurperClient] | None = None
+        self._locked = True
 
     def make(self) -> None:
         """Make it now, and here."""
@@ -42,6 +52,63 @@ class LateClient:
         client = await self._client()
         return await client.progress(account_id, job_id)
 
+    async def logs(
+        self, account_id: str, job_id: str, *, limit: int = PAGE_SIZE, offset: int = 0
+    ) -> Answer[tuple[LogRow, ...]]:
+        """Read one page of a job's log. Raises ApiError."""
+        client = await self._client()
+        return await client.logs(account_id, job_id, limit=limit, offset=offset)
+
+    async def get_job(self, account_id: str, job_id: str) -> Answer[Job]:
+        """Read what one job is. Raises ApiError."""
+        return await (await self._client()).get_job(account_id, job_id)
+
+    async def pause_job(self, account_id: str, job_id: str) -> Answer[str | None]:
+        """Pause a running job. Raises ApiError."""
+        return await (await self._client()).pause_job(account_id, job_id)
+
+    async def resume_job(self, account_id: str, job_id: str) -> Answer[str | None]:
+        """Resume a paused job. Raises ApiError."""
+        return await (await self._client()).resume_job(account_id, job_id)
+
+    async def abort_job(self, account_id: str, job_id: str) -> Answer[str | None]:
+        """Abort a job. Raises ApiError."""
+        return await (await self._client()).abort_job(account_id, job_id)
+
+    async def abort_all_jobs(self, account_id: str) -> Answer[str | None]:
+        """Abort every job of the whole account. Raises ApiError."""
+        return await (await self._client()).abort_all_jobs(account_id)
+
+    async def delete_job(self, account_id: str, job_id: str) -> Answer[str | None]:
+        """Forget an ended job. Raises ApiError."""
+        return await (await self._client()).delete_job(account_id, job_id)
+
+    async def create_job(self, account_id: str, job: NewJob) -> Answer[Created]:
+        """Start a migration. Raises ApiError."""
+        return await (await self._client()).create_job(account_id, job)
+
+    async def check_source(self, account_id: str, source: NewSource) -> Answer[Connectivity]:
+        """Ask whether the source bucket can be reached. Raises ApiError."""
+        return await (await self._client()).check_source(account_id, source)
+
+    async def check_target(self, account_id: str, target: NewTarget) -> Answer[Connectivity]:
+        """Ask whether the target bucket can be reached. Raises ApiError."""
+        return await (await self._client()).check_target(account_id, target)
+
+    def unlock(self) -> None:
+        """Let requests pass that change something."""
+        self._set_locked(False)
+
+    def lock(self) -> None:
+        """Only read from now on."""
+        self._set_locked(True)
+
+    def _set_locked(self, locked: bool) -> None:
+        self._locked = locked
+        made = self._made
+        if made is not None and made.done() and not made.exception():
+            _lock(made.result(), locked)
+
     async def close(self) -> None:
         """Close every connection, if any was ever opened."""
         made = self._made
@@ -50,7 +117,16 @@ class LateClient:
 
     async def _client(self) -> SlurperClient:
         self._made = self._made or _begun(self._make)
-        return await asyncio.shield(asyncio.wrap_future(self._made))
+        client = await asyncio.shield(asyncio.wrap_future(self._made))
+        _lock(client, self._locked)
+        return client
+
+
+def _lock(client: SlurperClient, locked: bool) -> None:
+    if locked:
+        client.lock()
+    else:
+        client.unlock()
 
 
 def _begun(make: Callable[[], SlurperClient]) -> Future[SlurperClient]:

@@ -8,11 +8,13 @@ from contextlib import aclosing
 from datetime import tzinfo
 from typing import TYPE_CHECKING
 
+from slurper_tui.monitor.job_key import JobKey
 from slurper_tui.monitor.trace import Window
-from slurper_tui.monitor.view import JobKey, Snapshot
+from slurper_tui.monitor.view import Snapshot
 
 if TYPE_CHECKING:
     from slurper_tui.cli.choice import ChosenJobs
+    from slurper_tui.monitor.desk import Desk
     from slurper_tui.monitor.digest import Digest
 
 
@@ -68,6 +70,12 @@ class LateFeed:
         await self._made.wait()
         assert self._feed is not None
         return await self._feed.digest(since, zone)
+
+    async def desk(self) -> Desk:
+        """Give what can be asked beyond snapshots, as soon as the feed is there."""
+        await self._made.wait()
+        assert self._feed is not None
+        return await self._feed.desk()
 
     def _tell(self, what: Callable[[ChosenJobs], None]) -> None:
         if self._feed is not None:

@@ -59,14 +59,19 @@ async def progress(
 ) -> ExitCode:
     """Print one job, its times in a zone (None: local). Raises Stop when it is unclear which."""
     snapshot = await whole(monitor, narration)
+    view = found(job, snapshot)
+    for line in [record_line(view)] if as_json else _sheet(view, out, zone):
+        out.line(line)
+    return ExitCode.API if failed(snapshot, (view,)) else ExitCode.OK
+
+
+def found(job: str, snapshot: Snapshot) -> JobView:
+    """The one job whose id begins so. Raises Stop when it is unclear which, or there is none."""
     unlisted = any(not account.listed for account in snapshot.accounts)
     if unlisted and not any(view.key.job_id == job for view in snapshot.jobs):
         raise Stop(f"the list of jobs could not be read, so {job!r} was not found", ExitCode.API)
     [key] = choice.resolve([job], snapshot.jobs)
-    view = next(view for view in snapshot.jobs if view.key == key)
-    for line in [record_line(view)] if as_json else _sheet(view, out, zone):
-        out.line(line)
-    return ExitCode.API if failed(snapshot, (view,)) else ExitCode.OK
+    return next(view for view in snapshot.jobs if view.key == key)
 
 
 async def whole(monitor: Monitor, narration: Narration) -> Snapshot:

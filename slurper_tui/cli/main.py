@@ -7,8 +7,9 @@ import gc
 import os
 import sys
 
+from slurper_tui.cli.arguments import PROG
 from slurper_tui.cli.exit_codes import ExitCode, Stop
-from slurper_tui.cli.parser import PROG, parse
+from slurper_tui.cli.parser import parse
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:

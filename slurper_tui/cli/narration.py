@@ -8,7 +8,8 @@ from slurper_tui import format as fmt
 from slurper_tui.cli.exit_codes import ExitCode, Stop
 from slurper_tui.cli.output import Output
 from slurper_tui.cli.session import PERMISSION
-from slurper_tui.monitor.view import AccountView, BudgetView, JobView, Problem, Snapshot
+from slurper_tui.monitor.account_view import AccountView, BudgetView, Problem
+from slurper_tui.monitor.view import JobView, Snapshot
 
 BUDGET = "the request budget"
 

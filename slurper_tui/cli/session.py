@@ -16,7 +16,7 @@ from slurper_tui.api.models import DEFAULT_BASE_URL
 from slurper_tui.cli.exit_codes import ExitCode, Stop
 from slurper_tui.cli.late_client import LateClient
 from slurper_tui.config import ACCOUNT_VARIABLE, BASE_URL_VARIABLE, Config
-from slurper_tui.monitor.source import SlurperApi
+from slurper_tui.monitor.source import WholeApi
 
 if TYPE_CHECKING:
     import httpx
@@ -36,7 +36,7 @@ WHERE_ACCOUNT = "the account id is in the dashboard's address, dash.cloudflare.c
 PERMISSION = "a token needs the permission Workers R2 Storage Read"
 
 
-class Api(SlurperApi, Protocol):
+class Api(WholeApi, Protocol):
     """A client as the monitor asks it, to be closed at the end."""
 
     async def close(self) -> None:

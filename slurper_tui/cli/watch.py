@@ -14,8 +14,9 @@ from slurper_tui.cli.exit_codes import ExitCode
 from slurper_tui.cli.lines import amount, migration, percent, record_line
 from slurper_tui.cli.narration import Narration
 from slurper_tui.cli.output import Output
+from slurper_tui.monitor.job_key import JobKey
 from slurper_tui.monitor.order import default_order
-from slurper_tui.monitor.view import JobKey, JobView, Snapshot, State
+from slurper_tui.monitor.view import JobView, Snapshot, State
 
 Told = tuple[str | None, str | None, int | None, int | None]
 """Status, phase, whole percent and failed count: a change of one of them is a line."""

@@ -6,17 +6,19 @@ from collections.abc import AsyncIterator
 from datetime import tzinfo
 from typing import TYPE_CHECKING, Protocol
 
+from slurper_tui.monitor.job_key import JobKey
 from slurper_tui.monitor.trace import Window
-from slurper_tui.monitor.view import JobKey, Snapshot
+from slurper_tui.monitor.view import Snapshot
 
 if TYPE_CHECKING:
+    from slurper_tui.monitor.desk import Desk
     from slurper_tui.monitor.digest import Digest
 
 
 class Feed(Protocol):
     """A source of snapshots that can be told what the person looks at.
 
-    Everything but `snapshots` and `digest` returns at once; its effect shows in a later snapshot.
+    What is not awaited returns at once; its effect shows in a later snapshot.
     """
 
     def known(self) -> Snapshot | None:
@@ -52,4 +54,8 @@ class Feed(Protocol):
 
         zone: in which its words tell times, None for local time.
         """
+        ...
+
+    async def desk(self) -> Desk:
+        """Give what can be asked beyond snapshots, as soon as it is there."""
         ...

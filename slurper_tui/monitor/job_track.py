@@ -10,7 +10,9 @@ from msgspec.structs import replace
 from slurper_tui.api.errors import ApiError, NotFound
 from slurper_tui.api.models import Job, Progress
 from slurper_tui.format import parse_time
+from slurper_tui.monitor.acts import Request
 from slurper_tui.monitor.known import has_ended, remembered_view
+from slurper_tui.monitor.log_view import LogCounts
 from slurper_tui.monitor.moment import Moment
 from slurper_tui.monitor.recorded import Recorded, Remembered
 from slurper_tui.monitor.series import Series
@@ -152,6 +154,16 @@ class JobTrack:
     def seed(self, past: Sequence[Recorded], now: Moment) -> None:
         """Take in what a history remembers of the counters, unless they were told already."""
         self.series.seed(past, now, parse_time(self._created_at))
+
+    def requested(self, request: Request) -> None:
+        """Bear what was asked of it from here."""
+        self.view = replace(self.view, request=request)
+
+    def counted(self, counts: LogCounts) -> None:
+        """Know what its log holds."""
+        self.view = replace(
+            self.view, not_copied=counts.not_copied, listing_broke=counts.listing_broke
+        )
 
     def to_keep(self) -> Remembered | None:
         """The job as a history is to know it; None when that has not changed since it was asked."""

@@ -10,9 +10,10 @@ from collections.abc import Sequence
 from msgspec.structs import replace
 
 from slurper_tui.api.models import Job
+from slurper_tui.monitor.account_view import AccountView
 from slurper_tui.monitor.recorded import Remembered
 from slurper_tui.monitor.verdict import percent, verdict
-from slurper_tui.monitor.view import AccountView, JobView, Phase, Snapshot
+from slurper_tui.monitor.view import JobView, Phase, Snapshot
 
 _ENDED = frozenset({"completed", "aborted"})
 _AT_REST = {"paused": Phase.PAUSED, "completed": Phase.ENDED, "aborted": Phase.ENDED}

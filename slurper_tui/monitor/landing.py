@@ -11,11 +11,11 @@ from slurper_tui.api.models import Job, Progress
 from slurper_tui.monitor.account_track import AccountTrack
 from slurper_tui.monitor.backoff import backoff
 from slurper_tui.monitor.budget import Budget
+from slurper_tui.monitor.job_key import JobKey
 from slurper_tui.monitor.job_track import JobTrack
 from slurper_tui.monitor.moment import Moment
 from slurper_tui.monitor.plan import Ask
 from slurper_tui.monitor.recorded import Recorded, Remembered
-from slurper_tui.monitor.view import JobKey
 
 _JUMP_SECONDS = 5.0
 """The two clocks drifting apart by more than this between answers is a sleep or a jump."""
@@ -106,7 +106,7 @@ class Landing:
     def failed(self, ask: Ask, error: ApiError, now: Moment, interval: float) -> None:
         """Take in a failure: of one job, of the list, of the account, or of the whole budget."""
         if isinstance(error, RateLimited):
-            self._block(error, now)
+            self.blocked(error, now)
             return
         account, track = ask.account, ask.track
         failing = account.problem is not None
@@ -129,7 +129,8 @@ class Landing:
             ask.account.listing.wanted = True
         return since
 
-    def _block(self, error: RateLimited, now: Moment) -> None:
+    def blocked(self, error: RateLimited, now: Moment) -> None:
+        """Send nothing for as long as the API wants."""
         self._budget.block(now.mono, error.retry_after)
         self.blocked_by = error
         wait = self._budget.blocked_until - now.mono

@@ -20,18 +20,21 @@ from msgspec.structs import replace
 
 from slurper_tui.monitor.account_track import AccountTrack
 from slurper_tui.monitor.crew import WORKERS, Crew, Outcome
-from slurper_tui.monitor.job_track import JobTrack
+from slurper_tui.monitor.job_key import JobKey
 from slurper_tui.monitor.landing import Landing
 from slurper_tui.monitor.ledger import Ledger
+from slurper_tui.monitor.metered import Metered
 from slurper_tui.monitor.moment import Moment
 from slurper_tui.monitor.pacing import Pacing
 from slurper_tui.monitor.plan import Finder, Focus, demand, due_asks, focused_asks
 from slurper_tui.monitor.recorded import NO_PAST, Past
-from slurper_tui.monitor.source import SlurperApi
+from slurper_tui.monitor.roster import FollowedJobs
+from slurper_tui.monitor.source import WholeApi
 from slurper_tui.monitor.trace import Window
-from slurper_tui.monitor.view import JobKey, JobView, Snapshot
+from slurper_tui.monitor.view import Snapshot
 
 if TYPE_CHECKING:
+    from slurper_tui.monitor.desk import Desk
     from slurper_tui.monitor.digest import Digest
 
 MIN_INTERVAL = 2.0
@@ -59,7 +62,7 @@ class Monitor:
 
     def __init__(
         self,
-        api: SlurperApi,
+        api: WholeApi,
         accounts: Sequence[str],
         *,
         interval: float = 5.0,
@@ -72,8 +75,9 @@ class Monitor:
         self._clock = clock
         self._eager = eager
         self._interval = max(MIN_INTERVAL, interval)
-        self._by_id = {account_id: AccountTrack(account_id) for account_id in accounts}
-        self._accounts = list(self._by_id.values())
+        self._api = api
+        self._roster = FollowedJobs(accounts, self._now, lambda: self._stir(plan=True, tell=True))
+        self._accounts = self._roster.accounts
         self._pacing = Pacing()
         self._landing = Landing(
             self._pacing.budget, tuple(prefixes), rng or random.Random(), eager=eager
@@ -92,45 +96,34 @@ class Monitor:
         self._next_round = -math.inf
         self._round_begun: Moment | None = None
         self._rounds = 0
+        self._notebook = past.notebook
+        self._desk: Desk | None = None
         self._remembered = [k for k in past.remembered if self._follows(k.key)]
-        for known in self._remembered if past.shown else ():
-            self._by_id[known.account_id].jobs[known.key.job_id] = JobTrack.remembered(known)
+        self._roster.remember(self._remembered if past.shown else ())
 
     def _follows(self, key: JobKey) -> bool:
-        return key.account_id in self._by_id and self._landing.follows(*key)
+        return self._roster.knows(key.account_id) and self._landing.follows(*key)
 
     def look_at(self, highlighted: JobKey | None, visible: frozenset[JobKey]) -> None:
         """Ask the highlighted job first, and ended jobs on the screen before the others."""
         focus = Focus(highlighted, visible)
         if focus != self._focus:
             self._focus, self._find = focus, self._find or focused_asks
-            self._ledger.look_at(highlighted, self._view_of(highlighted), self._clock())
+            self._ledger.look_at(highlighted, self._roster.view(highlighted), self._clock())
             self._stirred.set()
 
     def set_window(self, window: Window) -> None:
         """Show more or less of the highlighted job's past."""
-        self._ledger.set_window(window, self._view_of(self._focus.highlighted), self._clock())
-
-    def _view_of(self, key: JobKey | None) -> JobView | None:
-        track = self._track(key) if key else None
-        return track.view if track else None
-
-    def _track(self, key: JobKey) -> JobTrack | None:
-        account = self._by_id.get(key.account_id)
-        return account.jobs.get(key.job_id) if account else None
+        highlighted = self._roster.view(self._focus.highlighted)
+        self._ledger.set_window(window, highlighted, self._clock())
 
     def refresh(self, key: JobKey) -> None:
         """Ask one job now."""
-        if track := self._track(key):
-            track.ask_now()
-            self._by_id[key.account_id].probe_soon(self._now().mono)
-        self._stir(plan=True)
+        self._roster.ask(key)
 
     def refresh_all(self) -> None:
         """Read every list and ask every job that may move, now."""
-        for account in self._accounts:
-            account.ask_now(self._now().mono)
-        self._stir(plan=True)
+        self._roster.ask_all()
 
     def set_interval(self, seconds: float) -> None:
         """Change the seconds between rounds, at least 2."""
@@ -141,12 +134,11 @@ class Monitor:
     def narrow(self, keys: frozenset[JobKey]) -> None:
         """Follow only these jobs from now on."""
         self._landing.only = keys
-        for account in self._accounts:
-            account.jobs = {j: t for j, t in account.jobs.items() if t.view.key in keys}
+        self._roster.narrow(keys)
 
     async def digest(self, since: float | None = None, zone: tzinfo | None = None) -> Digest:
         """Tell what happened since a UTC second, by default since somebody last looked."""
-        tracks = [track for account in self._accounts for track in account.jobs.values()]
+        tracks = self._roster.tracks()
         # A clock that was set back is behind what is kept.
         kept = (track.series.last.at for track in tracks if track.series.last)
         now = max(self._clock(), *kept, 0.0)
@@ -154,9 +146,20 @@ class Monitor:
         away = self._away_since
         return await self._ledger.digest(views, since, now, zone, away_since=away)
 
+    async def desk(self) -> Desk:
+        """Give what can be asked beyond snapshots, within the same budget."""
+        if self._desk is None:
+            from slurper_tui.monitor.desk_making import make_desk  # no first picture needs it
+
+            metered = Metered(self._api, self._pacing.budget, self._now, self._landing.blocked)
+            self._desk = make_desk(metered, self._roster, self._notebook)
+        return self._desk
+
     async def snapshots(self) -> AsyncIterator[Snapshot]:
         """Yield what is known: at once, after every round, and while a first list comes in."""
-        await self._ledger.recall(self._remembered, self._track, self._landing.past, self._now)
+        await self._ledger.recall(
+            self._remembered, self._roster.track, self._landing.past, self._now
+        )
         crew = [asyncio.create_task(self._work()) for _ in range(WORKERS)]
         try:
             while True:
@@ -172,6 +175,8 @@ class Monitor:
             await asyncio.gather(*crew, return_exceptions=True)
             self._ledger.keep(self._landing.jobs, self._landing.samples)
             await self._ledger.close()
+            if self._desk is not None and not self._eager:
+                await self._desk.close()
 
     async def _work(self) -> None:
         try:
@@ -285,7 +290,7 @@ class Monitor:
             taken_at=now.wall,
             interval=self._interval,
             accounts=tuple(account.view for account in self._accounts),
-            jobs=tuple(t.view for a in self._accounts for t in a.jobs.values()),
+            jobs=self._roster.views(),
             budget=replace(budget, blocked_by=blocked_by, waiting=self._waiting),
             rounds=self._rounds,
             complete=not self._crew.under_way and all(a.complete for a in self._accounts),

@@ -8,9 +8,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from slurper_tui.monitor.account_view import BudgetView
 from slurper_tui.monitor.budget import GRANTED, WINDOW, Budget, Pace
 from slurper_tui.monitor.plan import Ask, Rank
-from slurper_tui.monitor.view import BudgetView
 
 BURST = 100
 LAZY_BURST = 25

@@ -4,12 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from enum import StrEnum
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 import msgspec
 
 from slurper_tui.api.models import Job
-from slurper_tui.monitor.view import Counts, JobKey
+from slurper_tui.monitor.job_key import JobKey
+from slurper_tui.monitor.view import Counts
+
+if TYPE_CHECKING:
+    from slurper_tui.monitor.notebook import Notebook
 
 
 class Recorded(msgspec.Struct, frozen=True):
@@ -102,12 +106,14 @@ class Past(NamedTuple):
 
     remembered: every job as it last stood. shown: they stand until the API confirms them.
     away_since: when somebody last looked, UTC seconds, if that was long enough ago to be told of.
+    notebook: None where nothing is noted.
     """
 
     history: History | None = None
     remembered: Sequence[Remembered] = ()
     shown: bool = True
     away_since: float | None = None
+    notebook: Notebook | None = None
 
 
 NO_PAST = Past()

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from slurper_tui.api.models import Answer, Job, Progress
+from slurper_tui.api.models import Answer, Connectivity, Created, Job, LogRow, Progress
+from slurper_tui.api.requests import NewJob, NewSource, NewTarget
 
 
 class SlurperApi(Protocol):
@@ -18,4 +19,60 @@ class SlurperApi(Protocol):
 
     async def progress(self, account_id: str, job_id: str) -> Answer[Progress]:
         """Read how one job is doing."""
+        ...
+
+
+class WholeApi(SlurperApi, Protocol):
+    """All twelve operations. Each raises ApiError; those that change something raise Locked first
+    until `unlock` was called, and one that is `undecided` may have taken effect.
+    """
+
+    def unlock(self) -> None:
+        """Let requests pass that change something."""
+        ...
+
+    def lock(self) -> None:
+        """Only read from now on."""
+        ...
+
+    async def get_job(self, account_id: str, job_id: str) -> Answer[Job]:
+        """Read what one job is."""
+        ...
+
+    async def logs(
+        self, account_id: str, job_id: str, *, limit: int = ..., offset: int = ...
+    ) -> Answer[tuple[LogRow, ...]]:
+        """Read one page of a job's log, at most 50 rows."""
+        ...
+
+    async def pause_job(self, account_id: str, job_id: str) -> Answer[str | None]:
+        """Pause a running job."""
+        ...
+
+    async def resume_job(self, account_id: str, job_id: str) -> Answer[str | None]:
+        """Resume a paused job."""
+        ...
+
+    async def abort_job(self, account_id: str, job_id: str) -> Answer[str | None]:
+        """Abort a job: objects in flight finish, no others start."""
+        ...
+
+    async def abort_all_jobs(self, account_id: str) -> Answer[str | None]:
+        """Abort every job of the whole account."""
+        ...
+
+    async def delete_job(self, account_id: str, job_id: str) -> Answer[str | None]:
+        """Forget an ended job."""
+        ...
+
+    async def create_job(self, account_id: str, job: NewJob) -> Answer[Created]:
+        """Start a migration. Raises Conflict when three jobs run already."""
+        ...
+
+    async def check_source(self, account_id: str, source: NewSource) -> Answer[Connectivity]:
+        """Ask whether the source bucket can be reached with these keys."""
+        ...
+
+    async def check_target(self, account_id: str, target: NewTarget) -> Answer[Connectivity]:
+        """Ask whether the target bucket can be reached with these keys."""
         ...

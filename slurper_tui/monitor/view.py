@@ -3,22 +3,19 @@
 from __future__ import annotations
 
 from enum import StrEnum
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 import msgspec
 
 from slurper_tui.api.errors import ApiError
 from slurper_tui.api.models import Job
+from slurper_tui.monitor.account_view import AccountView, BudgetView
+from slurper_tui.monitor.acts import Request
+from slurper_tui.monitor.event import Event, Tie
+from slurper_tui.monitor.job_key import JobKey
 
 if TYPE_CHECKING:
     from slurper_tui.monitor.trace import Trace
-
-
-class JobKey(NamedTuple):
-    """Which job: ids are unique within an account."""
-
-    account_id: str
-    job_id: str
 
 
 class Phase(StrEnum):
@@ -129,6 +126,9 @@ class JobView(msgspec.Struct, frozen=True):
     reason: in words, why a number is missing; "" when none is. stalled_since: UTC seconds, since
     when no counter has moved, while it is stalled. stalled_badly: for three times as long as is
     alarming. remembered: these are the last values of an earlier run, not yet confirmed.
+    request: what was last asked of it from here, while that is news. not_copied: skipped objects
+    that its log shows as not being in the target; None while the log has not been read.
+    listing_broke: its log says that the source could not be listed to its end.
     """
 
     account_id: str
@@ -157,6 +157,9 @@ class JobView(msgspec.Struct, frozen=True):
     stalled_since: float | None = None
     stalled_badly: bool = False
     remembered: bool = False
+    request: Request | None = None
+    not_copied: int | None = None
+    listing_broke: bool = False
 
     @property
     def key(self) -> JobKey:
@@ -189,67 +192,14 @@ class JobView(msgspec.Struct, frozen=True):
         return not self.ended and not self.gone
 
 
-class Problem(msgspec.Struct, frozen=True):
-    """Something that stands in the way of an account's polls.
-
-    since, retry_at, last_good: UTC seconds; last_good is None when nothing ever answered.
-    """
-
-    error: ApiError
-    since: float
-    retry_at: float | None = None
-    last_good: float | None = None
-
-
-class Outage(msgspec.Struct, frozen=True):
-    """An outage that is over. since and until: UTC seconds. moved: objects done meanwhile."""
-
-    since: float
-    until: float
-    moved: int | None
-
-
-class AccountView(msgspec.Struct, frozen=True):
-    """One account. listed: its whole list was read once. pages: list pages read so far.
-
-    problem: why the account as a whole does not answer. answered: it ever did.
-    outage: the last outage that is over, for one line of news.
-    """
-
-    account_id: str
-    listed: bool = False
-    answered: bool = False
-    pages: int = 0
-    problem: Problem | None = None
-    outage: Outage | None = None
-
-
-class BudgetView(msgspec.Struct, frozen=True):
-    """The request budget of the user, as far as one program can know it.
-
-    used: our own requests in the last five minutes. limit: what the API grants in that time.
-    stretch: how many times slower than asked the ordinary jobs are polled, 1.0 when not at all.
-    blocked_until: UTC seconds while the API has told us to stop, else None; blocked_by: its words.
-    short: the headers show fewer requests left than we would like to use.
-    waiting: requests that are due but must wait for the budget.
-    """
-
-    used: int = 0
-    limit: int = 1200
-    stretch: float = 1.0
-    blocked_until: float | None = None
-    blocked_by: ApiError | None = None
-    short: bool = False
-    waiting: int = 0
-
-
 class Snapshot(msgspec.Struct, frozen=True):
     """Everything known at one moment. taken_at: UTC seconds. interval: seconds between rounds.
 
     rounds: how many rounds of polls are over. complete: every account was listed, and every job
     asked, since the start (or failed to answer). history_note: one clause about a history that is
     not simply on. trace: the past of the highlighted job. away_since: when somebody last looked
-    before this run, UTC seconds, if that was long enough ago to be told about.
+    before this run, UTC seconds, if that was long enough ago to be told about. events: of the
+    highlighted job, oldest first. ties: which jobs retry what failed in others.
     """
 
     taken_at: float
@@ -262,6 +212,8 @@ class Snapshot(msgspec.Struct, frozen=True):
     history_note: str = ""
     trace: Trace | None = None
     away_since: float | None = None
+    events: tuple[Event, ...] = ()
+    ties: tuple[Tie, ...] = ()
 
     @property
     def caught_up(self) -> bool:

@@ -8,8 +8,9 @@ from typing import ClassVar
 from textual.message import Message
 from textual.reactive import var
 
+from slurper_tui.monitor.job_key import JobKey
 from slurper_tui.monitor.shown import shown_forecast
-from slurper_tui.monitor.view import JobKey, JobView
+from slurper_tui.monitor.view import JobView
 from slurper_tui.tui import columns
 from slurper_tui.tui.columns import Facts, Fitted
 from slurper_tui.tui.glyphs import Look

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from slurper_tui.monitor.view import AccountView, Snapshot
+from slurper_tui.monitor.account_view import AccountView
+from slurper_tui.monitor.view import Snapshot
 from slurper_tui.tui.columns import short_id
 from slurper_tui.tui.glyphs import Look
 from slurper_tui.tui.lines import Line, Piece, wrap

@@ -7,7 +7,8 @@ from datetime import datetime
 
 from slurper_tui import format as words
 from slurper_tui.api.errors import ApiError, Rejected
-from slurper_tui.monitor.view import AccountView, Problem, Snapshot
+from slurper_tui.monitor.account_view import AccountView, Problem
+from slurper_tui.monitor.view import Snapshot
 from slurper_tui.tui.columns import short_id
 from slurper_tui.tui.glyphs import Look
 from slurper_tui.tui.lines import Line, Piece, join, shorten, width_of

@@ -7,7 +7,9 @@ from collections.abc import Mapping
 import msgspec
 from msgspec.structs import replace
 
-from slurper_tui.monitor.view import BudgetView, JobKey, JobView, Outage, Snapshot
+from slurper_tui.monitor.account_view import BudgetView, Outage
+from slurper_tui.monitor.job_key import JobKey
+from slurper_tui.monitor.view import JobView, Snapshot
 from slurper_tui.tui.columns import SORTS, sorted_jobs
 from slurper_tui.tui.filter import matcher
 from slurper_tui.tui.options import ViewState

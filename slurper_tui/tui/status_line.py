@@ -7,7 +7,8 @@ from collections.abc import Iterator, Sequence
 from textual.reactive import var
 
 from slurper_tui import format as words
-from slurper_tui.monitor.view import BudgetView, Outage, Snapshot
+from slurper_tui.monitor.account_view import BudgetView, Outage
+from slurper_tui.monitor.view import Snapshot
 from slurper_tui.tui.glyphs import Look
 from slurper_tui.tui.hints import Hint
 from slurper_tui.tui.lines import Line, Piece, join, shorten, spread, width_of

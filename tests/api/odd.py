@@ -33,6 +33,7 @@ async def answering(reply: httpx.Response | Exception) -> AsyncIterator[SlurperC
         route.mock(return_value=reply)
     transport = httpx.MockTransport(router.async_handler)
     client = SlurperClient(token_credentials(TOKEN), BASE, transport=transport)
+    client.unlock()
     try:
         yield client
     finally:

@@ -21,6 +21,7 @@ from slurper_tui.api.errors import (
     BadAnswer,
     Conflict,
     NotFound,
+    NotSent,
     RateLimited,
     Refused,
     Rejected,
@@ -359,6 +360,10 @@ async def test_an_answer_that_only_drips_is_given_up() -> None:
     await client.close()
 
 
+NEVER_SENT = (
+    *(httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError),
+    *(httpx.InvalidURL, httpx.UnsupportedProtocol, httpx.LocalProtocolError),
+)
 BROKEN: list[tuple[Exception, str]] = [
     (httpx.ConnectError("Name or service not known"), "cannot connect: Name or service not known"),
     (httpx.ConnectError(""), "cannot connect"),
@@ -392,7 +397,8 @@ BROKEN: list[tuple[Exception, str]] = [
 @pytest.mark.parametrize(("broken", "words"), BROKEN, ids=lambda value: type(value).__name__)
 async def test_no_answer_is_told_in_words(broken: Exception, words: str) -> None:
     error = await failure(broken)
-    assert type(error) is Unreachable
+    assert type(error) in (Unreachable, NotSent)
+    assert error.undecided is not isinstance(broken, NEVER_SENT)
     assert str(error).startswith(words) or words in str(error)
     assert "\n" not in str(error)
     assert (error.status, error.faults, error.ray) == (None, (), None)

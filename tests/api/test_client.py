@@ -35,6 +35,7 @@ class Desk:
             base,
             transport=httpx.MockTransport(self._answer),
         )
+        self.client.unlock()
 
     @property
     def last(self) -> tuple[str, str, str]:
@@ -214,6 +215,7 @@ def test_an_id_is_one_segment_of_the_path_whatever_it_holds(account: str, job: s
 
         transport = httpx.MockTransport(answer)
         client = SlurperClient(token_credentials("t"), "https://x/v4", transport=transport)
+        client.unlock()
         await client.pause_job(account, job)
         await client.close()
 

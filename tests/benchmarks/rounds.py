@@ -18,37 +18,30 @@ import httpx
 
 from slurper_tui.api.client import SlurperClient
 from slurper_tui.api.credentials import token_credentials
-from slurper_tui.api.models import PAGE_SIZE, Answer, Job, Progress
+from slurper_tui.api.models import Answer, Progress
 from slurper_tui.monitor.crew import WORKERS
 from slurper_tui.monitor.loop import Monitor
 from slurper_tui.monitor.view import Snapshot
 
 
-class Stopwatch:
-    """An API that notes when the first progress is asked for."""
+class Stopwatch(SlurperClient):
+    """A client that notes when the first progress is asked for."""
 
-    def __init__(self, client: SlurperClient) -> None:
-        self._client = client
-        self.first = 0.0
-
-    async def list_jobs(
-        self, account_id: str, *, limit: int = PAGE_SIZE, offset: int = 0
-    ) -> Answer[tuple[Job, ...]]:
-        return await self._client.list_jobs(account_id, limit=limit, offset=offset)
+    first = 0.0
 
     async def progress(self, account_id: str, job_id: str) -> Answer[Progress]:
         self.first = self.first or time.perf_counter()
-        return await self._client.progress(account_id, job_id)
+        return await super().progress(account_id, job_id)
 
 
-async def ours(client: SlurperClient, account_id: str, jobs: int) -> float:
+async def ours(client: Stopwatch, account_id: str, jobs: int) -> float:
     """Seconds from the first progress request to the snapshot that holds every answer."""
-    watch = Stopwatch(client)
-    monitor = Monitor(watch, [account_id], eager=True)
+    client.first = 0.0
+    monitor = Monitor(client, [account_id], eager=True)
     snapshots = cast("AsyncGenerator[Snapshot, None]", monitor.snapshots())
     async for snapshot in snapshots:
         if snapshot.complete:
-            took = time.perf_counter() - watch.first
+            took = time.perf_counter() - client.first
             assert sum(view.as_of is not None for view in snapshot.jobs) == jobs
             break
     await snapshots.aclose()
@@ -75,7 +68,7 @@ async def bare(client: httpx.AsyncClient, urls: Sequence[str]) -> float:
 async def compare(paths: Sequence[str], times: int) -> list[tuple[float, float]]:
     base, token = os.environ["CLOUDFLARE_BASE_URL"], os.environ["CLOUDFLARE_API_TOKEN"]
     account_id = os.environ["CLOUDFLARE_ACCOUNT_ID"]
-    client = SlurperClient(token_credentials(token), base)
+    client = Stopwatch(token_credentials(token), base)
     headers = {"Authorization": f"Bearer {token}"}
     limits = httpx.Limits(max_connections=WORKERS, max_keepalive_connections=WORKERS)
     urls = [str(httpx.URL(base).copy_with(path=path)) for path in paths]

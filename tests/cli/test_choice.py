@@ -7,7 +7,8 @@ import pytest
 from slurper_tui.api.models import Job
 from slurper_tui.cli.choice import resolve
 from slurper_tui.cli.exit_codes import Stop
-from slurper_tui.monitor.view import JobKey, JobView
+from slurper_tui.monitor.job_key import JobKey
+from slurper_tui.monitor.view import JobView
 
 
 def known(id: str, account: str = "acc0", *, gone: bool = False) -> JobView:

@@ -7,8 +7,9 @@ from typing import Any, cast
 
 from slurper_tui.cli.choice import ChosenJobs
 from slurper_tui.cli.late_feed import LateFeed
+from slurper_tui.monitor.job_key import JobKey
 from slurper_tui.monitor.trace import Window
-from slurper_tui.monitor.view import JobKey, Snapshot
+from slurper_tui.monitor.view import Snapshot
 from tests.fake_feed import FakeFeed
 from tests.tui.jobs import snapshot, view
 

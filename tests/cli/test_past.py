@@ -12,8 +12,9 @@ from slurper_tui.cli.past import open_past
 from slurper_tui.cli.session import Api, Session
 from slurper_tui.monitor.history.opening import open_file
 from slurper_tui.monitor.history.place import FILE
+from slurper_tui.monitor.job_key import JobKey
 from slurper_tui.monitor.recorded import HistoryView, Keeping, Recorded, Remembered
-from slurper_tui.monitor.view import Counts, JobKey
+from slurper_tui.monitor.view import Counts
 
 URL, NOW = "https://api.example/v4", 1_790_000_000.0
 SESSION = Session(cast("Api", None), ("acc0",), URL)

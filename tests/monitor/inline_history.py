@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from slurper_tui.monitor.history.opening import open_store
 from slurper_tui.monitor.history.store import Store
+from slurper_tui.monitor.job_key import JobKey
 from slurper_tui.monitor.recorded import HistoryView, Past, Recorded, Remembered
-from slurper_tui.monitor.view import JobKey
 
 
 class InlineHistory:

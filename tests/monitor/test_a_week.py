@@ -9,7 +9,8 @@ from dataclasses import replace
 
 from slurper_tui.api.models import Source, Target
 from slurper_tui.monitor.digest import Digest
-from slurper_tui.monitor.view import JobKey, JobView, Snapshot
+from slurper_tui.monitor.job_key import JobKey
+from slurper_tui.monitor.view import JobView, Snapshot
 from slurper_tui.simulate import SimulatedAccount
 from slurper_tui.simulated.jobs import Course, Plan
 from slurper_tui.simulated.operations import Jobs

@@ -7,6 +7,8 @@ import pytest
 from slurper_tui.api.errors import Unreachable
 from slurper_tui.api.models import Job, Progress
 from slurper_tui.monitor.account_track import AccountTrack
+from slurper_tui.monitor.account_view import Problem
+from slurper_tui.monitor.job_key import JobKey
 from slurper_tui.monitor.job_track import JobTrack
 from slurper_tui.monitor.moment import Moment
 from slurper_tui.monitor.plan import (
@@ -18,7 +20,6 @@ from slurper_tui.monitor.plan import (
     focused_asks,
     list_period,
 )
-from slurper_tui.monitor.view import JobKey, Problem
 
 NOW = 1000.0
 

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from slurper_tui.monitor.job_key import JobKey
 from slurper_tui.monitor.recorded import Recorded
 from slurper_tui.monitor.trace import (
     STEPS,
@@ -20,7 +21,7 @@ from slurper_tui.monitor.trace import (
     step_of,
     trace_of,
 )
-from slurper_tui.monitor.view import Counts, JobKey
+from slurper_tui.monitor.view import Counts
 
 KEY = JobKey("account", "job")
 NOW = 1_774_000_000.0

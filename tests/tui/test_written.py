@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from textual._compositor import CompositorUpdate
 from textual.app import App
 
-from slurper_tui.monitor.view import BudgetView
+from slurper_tui.monitor.account_view import BudgetView
 from slurper_tui.tui.app import SlurperApp
 from slurper_tui.tui.options import ScreenOptions
 from slurper_tui.tui.runs import RunsUpdate

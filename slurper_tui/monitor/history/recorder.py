@@ -21,8 +21,8 @@ from slurper_tui.monitor.history.store import Store
 from slurper_tui.monitor.history.thread import OneThread
 from slurper_tui.monitor.history.trouble import HistoryError, is_damage, is_full, reason_of
 from slurper_tui.monitor.history.waiting import Batch, Waiting
+from slurper_tui.monitor.job_key import JobKey
 from slurper_tui.monitor.recorded import HistoryView, Keeping, Recorded, Remembered
-from slurper_tui.monitor.view import JobKey
 
 T = TypeVar("T")
 

@@ -24,8 +24,9 @@ from slurper_tui.monitor.history.rows import (
     to_ms,
 )
 from slurper_tui.monitor.history.schema import transaction
+from slurper_tui.monitor.job_key import JobKey
 from slurper_tui.monitor.recorded import Recorded, Remembered
-from slurper_tui.monitor.view import Counts, JobKey
+from slurper_tui.monitor.view import Counts
 
 _COLUMNS = "at, objects, transferred, skipped, failed, status, after_gap, stalled"
 _ALWAYS = 2**62

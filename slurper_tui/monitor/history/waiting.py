@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from slurper_tui.monitor.history.thin import superfluous
+from slurper_tui.monitor.job_key import JobKey
 from slurper_tui.monitor.recorded import Recorded, Remembered
-from slurper_tui.monitor.view import JobKey
 
 MOST = 50_000
 """So many samples wait at most: three days of one job polled every 5 s, about 15 MB."""

@@ -20,8 +20,8 @@ from slurper_tui.monitor.history import recorder as module
 from slurper_tui.monitor.history.opening import open_history
 from slurper_tui.monitor.history.recorder import Recorder
 from slurper_tui.monitor.history.waiting import BATCH, Batch, Waiting
+from slurper_tui.monitor.job_key import JobKey
 from slurper_tui.monitor.recorded import HistoryView, Keeping, Recorded
-from slurper_tui.monitor.view import JobKey
 from tests.monitor.history.samples import (
     ACCOUNT,
     BEGUN,
@@ -466,7 +466,8 @@ from pathlib import Path
 from slurper_tui.monitor.history.opening import open_history
 from slurper_tui.monitor.history.recorder import Recorder
 from slurper_tui.monitor.recorded import Recorded
-from slurper_tui.monitor.view import Counts, JobKey
+from slurper_tui.monitor.job_key import JobKey
+from slurper_tui.monitor.view import Counts
 key = JobKey("acc0", "job0")
 async def main():
     recorder = Recorder(*open_history(Path(sys.argv[1]), "https://api.example/v4"))

@@ -1,0 +1,95 @@
+"""The rest of the API, within the request budget that the polls live on too."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from slurper_tui.api.errors import ApiError, RateLimited
+from slurper_tui.api.models import Answer
+from slurper_tui.monitor.budget import Budget, Pace
+from slurper_tui.monitor.moment import Moment
+from slurper_tui.monitor.source import WholeApi
+
+T = TypeVar("T")
+
+BURST = 20
+PER_SECOND = 1.0
+"""Reading that nobody waits for with a finger on a key: so many at once, then so many a second."""
+
+SHARE = 1 / 3
+"""Where the headers grant less than usual, of that at most this part."""
+
+RESERVE = 100
+"""Requests that are left to the polls in any case."""
+
+
+class Metered:
+    """Counts every request. blocked: called when the API says that the budget is spent."""
+
+    def __init__(
+        self,
+        api: WholeApi,
+        budget: Budget,
+        now: Callable[[], Moment],
+        blocked: Callable[[RateLimited, Moment], None],
+    ) -> None:
+        self.api = api
+        self._budget = budget
+        self._now = now
+        self._blocked = blocked
+        self._pace = Pace.full(BURST, PER_SECOND, 0.0)
+
+    @property
+    def now(self) -> Callable[[], Moment]:
+        """Both clocks."""
+        return self._now
+
+    async def at_once(self, send: Callable[[], Awaitable[Answer[T]]]) -> T:
+        """Send a request that the person waits for. Raises ApiError; RateLimited, unsent, while
+        the API wants to be left alone or the budget is spent.
+        """
+        now = self._now().mono
+        if not self._budget.available(now):
+            wait = self._budget.ready_at(now) - now
+            raise RateLimited(
+                f"not sent: the request budget is spent for {wait:.0f} s", retry_after=wait
+            )
+        return await self._send(send)
+
+    async def in_turn(
+        self, send: Callable[[], Awaitable[Answer[T]]], waits: Callable[[], None] = lambda: None
+    ) -> T:
+        """Send a reading request as soon as there is room beside the polls. Raises ApiError.
+
+        waits: called before the first wait.
+        """
+        told = False
+        while (wait := self._wait()) > 0:
+            if not told:
+                waits()
+            told = True
+            await asyncio.sleep(wait)
+        self._pace.take()
+        return await self._send(send)
+
+    def _wait(self) -> float:
+        """Seconds until it is worth looking again; 0 when there is room."""
+        now = self._now().mono
+        rate = min(PER_SECOND, self._budget.per_second(now) * SHARE)
+        if self._pace.refill(now, rate) >= 1 and self._budget.available(now) > RESERVE:
+            return 0.0
+        return max(0.1, min(5.0, 1 / rate if rate > 0 else 5.0))
+
+    async def _send(self, send: Callable[[], Awaitable[Answer[T]]]) -> T:
+        self._budget.sent(self._now().mono)
+        try:
+            answer = await send()
+        except ApiError as error:
+            self._budget.heard(error.limit, self._now().mono)
+            if isinstance(error, RateLimited):
+                self._blocked(error, self._now())
+            raise
+        self._budget.heard(answer.limit, self._now().mono)
+        return answer.value

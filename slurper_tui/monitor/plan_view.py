@@ -1,0 +1,76 @@
+"""Several jobs that are to be started one after another, as slots become free."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+import msgspec
+
+from slurper_tui.monitor.draft import Draft
+from slurper_tui.monitor.job_key import JobKey
+
+
+class StepState(StrEnum):
+    """How a step stands.
+
+    SENDING: it is being sent, or was when the program ended. UNDECIDED: no answer came, and the
+    list shows no such job; only the person's word sends it again. WAITING: for a free slot.
+    """
+
+    WAITING = "waiting"
+    SENDING = "sending"
+    STARTED = "started"
+    UNDECIDED = "undecided"
+    REFUSED = "refused"
+    CANCELLED = "cancelled"
+
+    @property
+    def over(self) -> bool:
+        """Nothing more is to be done about it."""
+        return self in (StepState.STARTED, StepState.CANCELLED)
+
+
+class Step(msgspec.Struct, frozen=True):
+    """One job of a plan. number: its place, from 1. at: when its state changed, UTC seconds.
+
+    job_id: the job that it has become. said: why it was refused or is undecided.
+    """
+
+    number: int
+    draft: Draft
+    state: StepState = StepState.WAITING
+    at: float = 0.0
+    job_id: str | None = None
+    said: str = ""
+
+
+class Plan(msgspec.Struct, frozen=True):
+    """Steps in their order. id: as it is kept, 0 before. retry_of: the job whose failures they are.
+
+    made_at: UTC seconds.
+    """
+
+    id: int
+    account_id: str
+    made_at: float
+    steps: tuple[Step, ...]
+    retry_of: JobKey | None = None
+    log_types: tuple[str, ...] = ()
+
+    @property
+    def over(self) -> bool:
+        """Every step was started or cancelled."""
+        return all(step.state.over for step in self.steps)
+
+
+class PlanView(msgspec.Struct, frozen=True):
+    """A plan and whether this program can go on with it.
+
+    has_secrets: the keys to its buckets are known here, until the program ends. note: in words,
+    what it waits for; "" when it is over. durable: it is kept on disk, so that a restart goes on.
+    """
+
+    plan: Plan
+    has_secrets: bool = False
+    note: str = ""
+    durable: bool = True

@@ -1,0 +1,94 @@
+"""The accounts and jobs that a monitor follows. Implements `Roster` for those who only look on."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+from slurper_tui.monitor.account_track import AccountTrack
+from slurper_tui.monitor.acts import Request
+from slurper_tui.monitor.job_key import JobKey
+from slurper_tui.monitor.job_track import JobTrack
+from slurper_tui.monitor.log_view import LogCounts
+from slurper_tui.monitor.moment import Moment
+from slurper_tui.monitor.recorded import Remembered
+from slurper_tui.monitor.view import JobView
+
+
+class FollowedJobs:
+    """Finds tracks by their keys. stir: something was changed, to be asked about and told soon."""
+
+    def __init__(
+        self, accounts: Sequence[str], now: Callable[[], Moment], stir: Callable[[], None]
+    ) -> None:
+        self.accounts = [AccountTrack(account_id) for account_id in accounts]
+        self._by_id = {account.account_id: account for account in self.accounts}
+        self._now = now
+        self._stir = stir
+
+    def remember(self, known: Iterable[Remembered]) -> None:
+        """Begin with what earlier runs have left."""
+        for one in known:
+            self._by_id[one.account_id].jobs[one.key.job_id] = JobTrack.remembered(one)
+
+    def knows(self, account_id: str) -> bool:
+        """Whether this account is followed at all."""
+        return account_id in self._by_id
+
+    def track(self, key: JobKey) -> JobTrack | None:
+        """A job's track; None for one that is not followed."""
+        account = self._by_id.get(key.account_id)
+        return account.jobs.get(key.job_id) if account else None
+
+    def tracks(self) -> list[JobTrack]:
+        """Every job's track."""
+        return [track for account in self.accounts for track in account.jobs.values()]
+
+    def narrow(self, keys: frozenset[JobKey]) -> None:
+        """Follow only these jobs from now on."""
+        for account in self.accounts:
+            account.jobs = {j: t for j, t in account.jobs.items() if t.view.key in keys}
+
+    def view(self, key: JobKey | None) -> JobView | None:
+        """A job as it stands; None for one that is not followed."""
+        track = self.track(key) if key else None
+        return track.view if track else None
+
+    def views(self) -> tuple[JobView, ...]:
+        """Every job that is followed."""
+        return tuple(track.view for track in self.tracks())
+
+    def ask(self, key: JobKey) -> None:
+        """Ask one job now."""
+        if track := self.track(key):
+            track.ask_now()
+            self._by_id[key.account_id].probe_soon(self._now().mono)
+        self._stir()
+
+    def list_again(self) -> None:
+        """Read every list now."""
+        for account in self.accounts:
+            account.listing.restart()
+        self._stir()
+
+    def ask_all(self) -> None:
+        """Read every list and ask every job that may move, now."""
+        for account in self.accounts:
+            account.ask_now(self._now().mono)
+        self._stir()
+
+    def requested(self, key: JobKey, request: Request) -> None:
+        """Let a job bear a request, and ask it soon when a poll is to show what came of it."""
+        track = self.track(key)
+        if track is None:
+            return
+        track.requested(request)
+        if request.standing.open:
+            self.ask(key)
+        else:
+            self._stir()
+
+    def counted(self, key: JobKey, counts: LogCounts) -> None:
+        """Let a job know what its log holds."""
+        if track := self.track(key):
+            track.counted(counts)
+            self._stir()
