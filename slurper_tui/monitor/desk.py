@@ -9,6 +9,7 @@ from slurper_tui.api.errors import ApiError
 from slurper_tui.api.models import LogRow
 from slurper_tui.monitor.acts import Act, Request
 from slurper_tui.monitor.draft import Draft, Secrets
+from slurper_tui.monitor.event import Tie
 from slurper_tui.monitor.job_key import JobKey
 from slurper_tui.monitor.log_view import FailuresView, LogCounts, LogView
 from slurper_tui.monitor.plan_view import PlanView
@@ -35,6 +36,10 @@ class Roster(Protocol):
 
     def counted(self, key: JobKey, counts: LogCounts) -> None:
         """Let a job know what its log holds."""
+        ...
+
+    def tied(self, tie: Tie) -> None:
+        """Know that one job retries another."""
         ...
 
     def ask(self, key: JobKey) -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from slurper_tui.monitor.desk import Desk, Roster
 from slurper_tui.monitor.metered import Metered
-from slurper_tui.monitor.notebook import Notebook
+from slurper_tui.monitor.recorded import Past
 
 
-def make_desk(metered: Metered, roster: Roster, notebook: Notebook | None) -> Desk:
-    """Put it together. notebook: None where nothing is noted."""
+def make_desk(metered: Metered, roster: Roster, past: Past) -> Desk:
+    """Put it together. past: where it is noted what was done, if it is."""
     raise NotImplementedError

@@ -86,7 +86,7 @@ class Monitor:
             api, self._pacing, self._landing, self._now, lambda: self._interval, self._landed
         )
         self._ledger = Ledger(past.history, lambda: self._stir(tell=True))
-        self._away_since = past.away_since
+        self._past = past
         self._focus = Focus()
         self._stirred = asyncio.Event()
         self._waiting = 0
@@ -96,7 +96,6 @@ class Monitor:
         self._next_round = -math.inf
         self._round_begun: Moment | None = None
         self._rounds = 0
-        self._notebook = past.notebook
         self._desk: Desk | None = None
         self._remembered = [k for k in past.remembered if self._follows(k.key)]
         self._roster.remember(self._remembered if past.shown else ())
@@ -138,13 +137,8 @@ class Monitor:
 
     async def digest(self, since: float | None = None, zone: tzinfo | None = None) -> Digest:
         """Tell what happened since a UTC second, by default since somebody last looked."""
-        tracks = self._roster.tracks()
-        # A clock that was set back is behind what is kept.
-        kept = (track.series.last.at for track in tracks if track.series.last)
-        now = max(self._clock(), *kept, 0.0)
-        views = [track.view for track in tracks]
-        away = self._away_since
-        return await self._ledger.digest(views, since, now, zone, away_since=away)
+        now, away = self._roster.latest(self._clock()), self._past.away_since
+        return await self._ledger.digest(self._roster.views(), since, now, zone, away_since=away)
 
     async def desk(self) -> Desk:
         """Give what can be asked beyond snapshots, within the same budget."""
@@ -152,7 +146,7 @@ class Monitor:
             from slurper_tui.monitor.desk_making import make_desk  # no first picture needs it
 
             metered = Metered(self._api, self._pacing.budget, self._now, self._landing.blocked)
-            self._desk = make_desk(metered, self._roster, self._notebook)
+            self._desk = make_desk(metered, self._roster, self._past)
         return self._desk
 
     async def snapshots(self) -> AsyncIterator[Snapshot]:
@@ -160,6 +154,7 @@ class Monitor:
         await self._ledger.recall(
             self._remembered, self._roster.track, self._landing.past, self._now
         )
+        await self._roster.recall(self._past.notebook)
         crew = [asyncio.create_task(self._work()) for _ in range(WORKERS)]
         try:
             while True:
@@ -296,5 +291,6 @@ class Monitor:
             complete=not self._crew.under_way and all(a.complete for a in self._accounts),
             history_note=self._ledger.note,
             trace=self._ledger.trace_at(now.wall),
-            away_since=self._away_since,
+            away_since=self._past.away_since,
+            ties=self._roster.ties,
         )

@@ -2,26 +2,36 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
 
 from slurper_tui.monitor.account_track import AccountTrack
 from slurper_tui.monitor.acts import Request
+from slurper_tui.monitor.event import Tie
 from slurper_tui.monitor.job_key import JobKey
 from slurper_tui.monitor.job_track import JobTrack
+from slurper_tui.monitor.ledger import RECALL_SECONDS
 from slurper_tui.monitor.log_view import LogCounts
 from slurper_tui.monitor.moment import Moment
+from slurper_tui.monitor.notebook import Notebook
 from slurper_tui.monitor.recorded import Remembered
 from slurper_tui.monitor.view import JobView
 
 
 class FollowedJobs:
-    """Finds tracks by their keys. stir: something was changed, to be asked about and told soon."""
+    """Finds tracks by their keys. stir: something was changed, to be asked about and told soon.
+
+    ties: which jobs retry what failed in others.
+    """
 
     def __init__(
         self, accounts: Sequence[str], now: Callable[[], Moment], stir: Callable[[], None]
     ) -> None:
         self.accounts = [AccountTrack(account_id) for account_id in accounts]
         self._by_id = {account.account_id: account for account in self.accounts}
+        self.ties: tuple[Tie, ...] = ()
+        self._counts: dict[JobKey, LogCounts] = {}
         self._now = now
         self._stir = stir
 
@@ -55,7 +65,13 @@ class FollowedJobs:
 
     def views(self) -> tuple[JobView, ...]:
         """Every job that is followed."""
+        self._count_those_listed()
         return tuple(track.view for track in self.tracks())
+
+    def latest(self, now: float) -> float:
+        """The newest time that is known, UTC seconds: a clock set back is behind what is kept."""
+        kept = (track.series.last.at for track in self.tracks() if track.series.last)
+        return max(now, *kept, 0.0)
 
     def ask(self, key: JobKey) -> None:
         """Ask one job now."""
@@ -88,7 +104,27 @@ class FollowedJobs:
             self._stir()
 
     def counted(self, key: JobKey, counts: LogCounts) -> None:
-        """Let a job know what its log holds."""
-        if track := self.track(key):
-            track.counted(counts)
-            self._stir()
+        """Let a job know what its log holds; one that is not listed yet, as soon as it is."""
+        self._counts[key] = counts
+        self._stir()
+
+    def tied(self, tie: Tie) -> None:
+        """Know that one job retries another."""
+        self.ties = (*self.ties, tie)
+        self._stir()
+
+    async def recall(self, notebook: Notebook | None) -> None:
+        """Know what earlier runs have noted of logs and retries; a hung disk is not waited for."""
+        if notebook is None:
+            return
+        accounts = [account.account_id for account in self.accounts]
+        with suppress(TimeoutError):
+            async with asyncio.timeout(RECALL_SECONDS):
+                self.ties = (*await notebook.ties(accounts), *self.ties)
+                self._counts = {**await notebook.counts(accounts), **self._counts}
+
+    def _count_those_listed(self) -> None:
+        for key, counts in [*self._counts.items()]:
+            if track := self.track(key):
+                track.counted(counts)
+                del self._counts[key]
