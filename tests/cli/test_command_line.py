@@ -33,8 +33,8 @@ def test_the_command_is_found_among_options(words: str, command: str, rest: str)
         ("jbos", "jobs"),
         ("progres", "progress"),
         ("wait", "watch"),
-        ("retry", None),
-        ("logs", None),
+        ("replay", None),
+        ("doctor", None),
     ],
 )
 def test_an_unknown_command_is_answered_with_the_nearest(word: str, nearest: str | None) -> None:

@@ -28,6 +28,7 @@ def with_status(account: SimulatedAccount, status: str) -> list[str]:
 async def control(b: Bench, action: str, job_id: str) -> None:
     """Do something to a job behind the monitor's back."""
     client = SlurperClient(token_credentials(b.account.token), transport=b.account.transport())
+    client.unlock()
     await getattr(client, f"{action}_job")(b.account.account_id, job_id)
     await client.close()
 

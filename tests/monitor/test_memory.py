@@ -139,6 +139,7 @@ async def _abort(b: Bench, job_id: str) -> None:
     from slurper_tui.api.credentials import token_credentials
 
     client = SlurperClient(token_credentials(b.account.token), transport=b.account.transport())
+    client.unlock()
     await client.abort_job(b.account.account_id, job_id)
     await client.close()
 
