@@ -20,7 +20,7 @@ from slurper_tui.tui.painted import PaintedLines
 from slurper_tui.tui.scene import Scene
 
 MARGIN = 2
-"""Cells left of the first column: the cursor's mark and a blank."""
+"""Cells left of the first column: the cursor's sign and that of a marked job."""
 
 HEADER = 1
 
@@ -96,8 +96,10 @@ class JobTable(PaintedLines, can_focus=True):
 
     def _row(self, row: int) -> Line:
         view = self.scene.jobs[row]
-        mark = self._look.glyphs.say("▌") if row == self.scene.cursor else " "
-        return (Piece(mark, "accent"), Piece(" " * (MARGIN - 1)), *self._cells(view))
+        say = self._look.glyphs.say
+        cursor = say("▌") if row == self.scene.cursor else " "
+        mark = say("●") if view.key in self.scene.marked else " "
+        return (Piece(cursor, "accent"), Piece(mark, "accent"), *self._cells(view))
 
     def _cells(self, view: JobView) -> Line:
         """Draw a job once; the same view at the same age gives the same line."""

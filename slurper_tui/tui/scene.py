@@ -29,6 +29,7 @@ class Scene(msgspec.Struct, frozen=True, eq=False):
     frozen: the snapshot stands still while polling goes on. news: an outage just over.
     note: a short answer to the last key, until the next one or the second round after round
     noted_in. demo: none of this is real. deadline: UTC seconds by which all is to be done.
+    marked: the jobs that are to be paused or resumed together.
     """
 
     snapshot: Snapshot | None = None
@@ -44,6 +45,7 @@ class Scene(msgspec.Struct, frozen=True, eq=False):
     noted_in: int = 0
     demo: bool = False
     deadline: float | None = None
+    marked: frozenset[JobKey] = frozenset()
 
     @property
     def now(self) -> float:
@@ -68,7 +70,7 @@ class Scene(msgspec.Struct, frozen=True, eq=False):
     def same_jobs(self, other: Scene) -> bool:
         """Nothing but the highlight, the freezing or a note may differ."""
         same = self.jobs is other.jobs and self.snapshot is other.snapshot
-        return same and self.deadline == other.deadline
+        return same and self.deadline == other.deadline and self.marked == other.marked
 
     @property
     def total(self) -> int:

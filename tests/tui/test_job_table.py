@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pytest
 from msgspec.structs import replace
 
 from slurper_tui.monitor.view import Phase
@@ -45,3 +46,19 @@ async def test_the_age_of_a_remembered_job_grows_with_the_polls() -> None:
     async with staged(snapshot(old), size=SMALL) as stage:
         await stage.show(snapshot(old, taken_at=NOW + 3600))
         assert " 3h" in stage.text
+
+
+@pytest.mark.parametrize(("ascii_only", "sign"), [(False, "●"), (True, "*")])
+async def test_a_marked_job_bears_a_sign_beside_its_status(ascii_only: bool, sign: str) -> None:
+    jobs = [view(1), view(2), view(3)]
+    async with staged(snapshot(*jobs), size=SMALL, ascii_only=ascii_only) as stage:
+        main = stage.app.main
+        rows = stage.text.splitlines()[3:6]
+        assert sign not in "".join(rows)
+        main.scene = replace(main.scene, marked=frozenset({jobs[1].key}))
+        await stage.pilot.pause()
+        marked = [row[1] for row in stage.text.splitlines()[3:6]]
+        assert marked == [" ", sign, " "]
+        main.scene = replace(main.scene, marked=frozenset())
+        await stage.pilot.pause()
+        assert stage.text.splitlines()[3:6] == rows
