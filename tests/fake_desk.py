@@ -1,0 +1,108 @@
+"""A desk whose parts a test sets one by one, and logs that say what they are told to say."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from typing import Any, Generic, TypeVar
+
+from slurper_tui.api.models import LogRow
+from slurper_tui.monitor.desk import Control, Creation, Desk, Logs, Receipts
+from slurper_tui.monitor.job_key import JobKey
+from slurper_tui.monitor.log_view import FailuresView, LogView
+
+T = TypeVar("T")
+
+
+class Missing:
+    """A part that this test did not expect to be asked for."""
+
+    def __init__(self, part: str) -> None:
+        self._part = part
+
+    def __getattr__(self, name: str) -> Any:
+        raise AssertionError(f"this test gave the desk no {self._part}: {name} was asked for")
+
+
+class FakeDesk:
+    """`desk` holds the parts as they are set at that moment; one that is not set fails the test."""
+
+    def __init__(self) -> None:
+        self.logs: Logs | Any = Missing("logs")
+        self.control: Control | Any = Missing("control")
+        self.creation: Creation | Any = Missing("creation")
+        self.receipts: Receipts | Any = Missing("receipts")
+
+    @property
+    def desk(self) -> Desk:
+        return Desk(self.logs, self.control, self.creation, self.receipts)
+
+
+class Pushed(Generic[T]):
+    """Values pushed by hand to whoever reads. open: readers that have not been closed."""
+
+    def __init__(self) -> None:
+        self._queue: asyncio.Queue[T | Exception | None] = asyncio.Queue()
+        self.open = 0
+
+    def push(self, *values: T | Exception) -> None:
+        for value in values:
+            self._queue.put_nowait(value)
+
+    def end(self) -> None:
+        self._queue.put_nowait(None)
+
+    async def taken(self) -> None:
+        """Wait until everything pushed has been taken in."""
+        await asyncio.wait_for(self._queue.join(), 10)
+
+    async def read(self) -> AsyncIterator[T]:
+        self.open += 1
+        try:
+            while (value := await self._queue.get()) is not None:
+                if isinstance(value, Exception):
+                    self._queue.task_done()
+                    raise value
+                yield value
+                self._queue.task_done()
+            self._queue.task_done()
+        finally:
+            self.open -= 1
+
+
+class FakeFailures:
+    """A reading of failures. named: the keys by log type."""
+
+    def __init__(self, named: Mapping[str, Sequence[str]] | None = None) -> None:
+        self.pushed: Pushed[FailuresView] = Pushed()
+        self.named = dict(named or {})
+
+    def views(self) -> AsyncIterator[FailuresView]:
+        return self.pushed.read()
+
+    def keys(self, log_types: Collection[str]) -> tuple[str, ...]:
+        found = (key for type in self.named if type in log_types for key in self.named[type])
+        return tuple(dict.fromkeys(found))
+
+
+class FakeLogs:
+    """Logs of every job alike. asked: what for, in order."""
+
+    def __init__(self) -> None:
+        self.pushed: Pushed[LogView] = Pushed()
+        self.reading = FakeFailures()
+        self.all_rows: tuple[LogRow, ...] = ()
+        self.asked: list[tuple[str, JobKey]] = []
+
+    def follow(self, key: JobKey) -> AsyncIterator[LogView]:
+        self.asked.append(("follow", key))
+        return self.pushed.read()
+
+    async def rows(self, key: JobKey, *, follow: bool = False) -> AsyncIterator[LogRow]:
+        self.asked.append(("rows", key))
+        for row in self.all_rows:
+            yield row
+
+    def failures(self, key: JobKey) -> FakeFailures:
+        self.asked.append(("failures", key))
+        return self.reading
