@@ -21,7 +21,7 @@ class ScreenOptions(msgspec.Struct, frozen=True):
     """Fixed for one run. zone: None for local time. keymap: binding id to key, from the file.
 
     theme: what is worn at the start. environ: what tells which terminal this is. deadline: UTC
-    seconds by which all is to be done.
+    seconds by which all is to be done. write: jobs may be changed from the start.
     """
 
     ascii_only: bool = False
@@ -32,3 +32,4 @@ class ScreenOptions(msgspec.Struct, frozen=True):
     theme: str | None = None
     environ: Mapping[str, str] = msgspec.field(default_factory=dict)
     deadline: float | None = None
+    write: bool = False

@@ -29,7 +29,7 @@ class Scene(msgspec.Struct, frozen=True, eq=False):
     frozen: the snapshot stands still while polling goes on. news: an outage just over.
     note: a short answer to the last key, until the next one or the second round after round
     noted_in. demo: none of this is real. deadline: UTC seconds by which all is to be done.
-    marked: the jobs that are to be paused or resumed together.
+    marked: the jobs that are to be paused or resumed together. writing: jobs may be changed.
     """
 
     snapshot: Snapshot | None = None
@@ -46,6 +46,7 @@ class Scene(msgspec.Struct, frozen=True, eq=False):
     demo: bool = False
     deadline: float | None = None
     marked: frozenset[JobKey] = frozenset()
+    writing: bool = False
 
     @property
     def now(self) -> float:
@@ -70,7 +71,8 @@ class Scene(msgspec.Struct, frozen=True, eq=False):
     def same_jobs(self, other: Scene) -> bool:
         """Nothing but the highlight, the freezing or a note may differ."""
         same = self.jobs is other.jobs and self.snapshot is other.snapshot
-        return same and self.deadline == other.deadline and self.marked == other.marked
+        marks = self.marked == other.marked and self.writing == other.writing
+        return same and self.deadline == other.deadline and marks
 
     @property
     def total(self) -> int:
