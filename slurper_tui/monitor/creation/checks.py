@@ -1,0 +1,169 @@
+"""What is wrong with a draft, to the contract of the create request, before anything is sent.
+
+Fields are named as they stand in the request: `source.pathPrefix`, `target.bucket`.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from urllib.parse import urlsplit
+
+from slurper_tui.api.requests import Secret
+from slurper_tui.monitor.draft import MOST_KEYS, Draft, FieldFault, Secrets
+
+VENDORS = ("s3", "gcs", "r2")
+JURISDICTIONS = ("default", "eu", "us", "fedramp")
+
+SECRET_NAMES: Mapping[str, str] = {
+    "access_key_id": "accessKeyId",
+    "secret_access_key": "secretAccessKey",
+    "client_email": "clientEmail",
+    "private_key": "privateKey",
+}
+"""The parts of a secret by their names here, with their names in the request."""
+
+_S3_PAIR = ("access_key_id", "secret_access_key")
+_GCS_PAIR = ("client_email", "private_key")
+
+
+def faults(draft: Draft) -> tuple[FieldFault, ...]:
+    """Everything for which the API would refuse it, or that contradicts itself."""
+    found = (
+        *_vendor(draft),
+        *_bucket("source.bucket", draft.bucket),
+        *_endpoint(draft),
+        *_region(draft),
+        *_source_jurisdiction(draft),
+        *_prefix(draft),
+        *_keys(draft),
+        *_bucket("target.bucket", draft.target),
+        *_jurisdiction("target.jurisdiction", draft.target_jurisdiction),
+    )
+    return tuple(found)
+
+
+def doubts(draft: Draft) -> tuple[FieldFault, ...]:
+    """What the API would take, and a person hardly means."""
+    return tuple(
+        FieldFault(field, text)
+        for field, text, doubtful in (
+            ("source.bucket", "a bucket's name holds no slash", "/" in draft.bucket),
+            ("target.bucket", "a bucket's name holds no slash", "/" in draft.target),
+            ("target.bucket", "this is the source itself", _onto_itself(draft)),
+            (
+                "source.pathPrefix",
+                "keys seldom begin with a slash",
+                (draft.path_prefix or "").startswith("/"),
+            ),
+        )
+        if doubtful
+    )
+
+
+def secret_parts(vendor: str) -> tuple[str, ...]:
+    """Which parts the secret of a source of this vendor has; a target's are those of `r2`."""
+    return _GCS_PAIR if vendor == "gcs" else _S3_PAIR
+
+
+def secret_faults(draft: Draft, secrets: Secrets) -> tuple[FieldFault, ...]:
+    """Which parts of the keys to the buckets are missing; what is there is never told."""
+    return (
+        *_missing("source", secret_parts(draft.vendor), secrets.source),
+        *_missing("target", secret_parts("r2"), secrets.target),
+    )
+
+
+def _missing(end: str, parts: tuple[str, ...], secret: Secret) -> Iterator[FieldFault]:
+    for part in parts:
+        if not (getattr(secret, part) or "").strip():
+            yield FieldFault(f"{end}.secret.{SECRET_NAMES[part]}", "missing")
+
+
+def _vendor(draft: Draft) -> Iterator[FieldFault]:
+    if not draft.vendor:
+        yield FieldFault("source.vendor", "missing: s3, gcs or r2")
+    elif draft.vendor not in VENDORS:
+        yield FieldFault("source.vendor", f"{draft.vendor!r} is none of s3, gcs, r2")
+
+
+def _bucket(field: str, name: str) -> Iterator[FieldFault]:
+    if not name.strip():
+        yield FieldFault(field, "missing")
+    elif name != name.strip():
+        yield FieldFault(field, "there is space around the name")
+
+
+def _endpoint(draft: Draft) -> Iterator[FieldFault]:
+    """An address may hold a password, so it is not repeated."""
+    if draft.endpoint is None:
+        return
+    if draft.vendor in VENDORS and draft.vendor != "s3":
+        yield FieldFault("source.endpoint", f"only s3 has one, {draft.vendor} has none")
+    elif trouble := _address_trouble(draft.endpoint):
+        yield FieldFault("source.endpoint", trouble)
+
+
+def _address_trouble(text: str) -> str:
+    """What is wrong with an address; "" when nothing is."""
+    try:
+        parts = urlsplit(text)
+        host, port = parts.hostname, parts.port
+    except ValueError:
+        return "this is no address"
+    if parts.scheme != "https":
+        return "it must begin with https://"
+    if not host or port == 0 or not (text.isascii() and text.isprintable()) or " " in text:
+        return "this is no address"
+    if parts.username is not None or parts.query or parts.fragment:
+        return "it must hold no user, password, query or fragment"
+    return ""
+
+
+def _region(draft: Draft) -> Iterator[FieldFault]:
+    if draft.region is None:
+        return
+    if draft.vendor in VENDORS and draft.vendor != "s3":
+        yield FieldFault("source.region", f"only s3 has one, {draft.vendor} has none")
+    elif not draft.region.strip() or draft.region != draft.region.strip():
+        yield FieldFault("source.region", "empty, or with space around it")
+
+
+def _source_jurisdiction(draft: Draft) -> Iterator[FieldFault]:
+    if draft.source_jurisdiction is not None and draft.vendor in VENDORS and draft.vendor != "r2":
+        yield FieldFault("source.jurisdiction", f"only r2 has one, {draft.vendor} has none")
+    else:
+        yield from _jurisdiction("source.jurisdiction", draft.source_jurisdiction)
+
+
+def _jurisdiction(field: str, value: str | None) -> Iterator[FieldFault]:
+    if value is not None and value not in JURISDICTIONS:
+        yield FieldFault(field, f"{value!r} is none of {', '.join(JURISDICTIONS)}")
+
+
+def _prefix(draft: Draft) -> Iterator[FieldFault]:
+    if draft.path_prefix and draft.keys is not None:
+        yield FieldFault("source.pathPrefix", "a list of keys goes without a prefix")
+
+
+def _keys(draft: Draft) -> Iterator[FieldFault]:
+    keys = draft.keys
+    if keys is None:
+        return
+    if not keys:
+        yield FieldFault("source.keys", "the list is empty, and would copy nothing")
+    if len(keys) > MOST_KEYS:
+        yield FieldFault("source.keys", f"{len(keys):,} keys, and one job takes {MOST_KEYS:,}")
+    if "" in keys:
+        yield FieldFault("source.keys", f"key {keys.index('') + 1} is empty")
+    key, times = Counter(keys).most_common(1)[0] if keys else ("", 0)
+    if times > 1 and key:
+        yield FieldFault("source.keys", f"{key!r} stands there {times} times")
+
+
+def _onto_itself(draft: Draft) -> bool:
+    places = [draft.source_jurisdiction or "default", draft.target_jurisdiction or "default"]
+    same_place = places[0] == places[1]
+    return (
+        draft.vendor == "r2" and bool(draft.bucket) and draft.bucket == draft.target and same_place
+    )
