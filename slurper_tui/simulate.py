@@ -17,7 +17,7 @@ import httpx
 from slurper_tui.simulated.budget import SimulatedBudget
 from slurper_tui.simulated.cast import cast
 from slurper_tui.simulated.faults import Fault, Faults, Kind
-from slurper_tui.simulated.jobs import Course
+from slurper_tui.simulated.jobs import Course, Plan
 from slurper_tui.simulated.operations import Jobs
 from slurper_tui.simulated.requests import Call, call_of
 from slurper_tui.simulated.wire import Refusal, Said, accept, refuse
@@ -56,7 +56,8 @@ class SimulatedAccount:
     clock: UTC seconds; the account starts at its first reading. jobs: how many, None for an account
     of ordinary size, 0 for an empty one. running: exactly so many run, even more than the three
     that the API allows. slots: how many may run when one more is created or resumed. budget: given
-    when several accounts are one user's. account_id, token: given to have them known.
+    when several accounts are one user's. account_id, token: given to have them known. plans: these
+    very jobs instead.
     """
 
     def __init__(
@@ -70,6 +71,7 @@ class SimulatedAccount:
         budget: SimulatedBudget | None = None,
         account_id: str | None = None,
         token: str | None = None,
+        plans: Sequence[Plan] | None = None,
     ) -> None:
         self._rng = random.Random(f"slurper/{seed}")
         drawn_id, drawn_token = (f"{self._rng.getrandbits(4 * n):0{n}x}" for n in (32, 40))
@@ -81,7 +83,10 @@ class SimulatedAccount:
         self.budget = budget or SimulatedBudget(clock)
         self._lock = threading.Lock()
         self._answers = 0
-        courses = cast(self._rng, clock(), jobs, running)
+        if plans is None:
+            courses = cast(self._rng, clock(), jobs, running)
+        else:
+            courses = [Course(plan) for plan in plans]
         self._jobs = Jobs(courses, clock, self._rng, max(slots, running or 0))
 
     def jobs(self) -> list[Course]:
