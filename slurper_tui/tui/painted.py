@@ -20,7 +20,18 @@ MERGE = 6
 
 ROLES = (
     *("muted", "faint", "strong", "primary", "secondary", "success", "warning", "error"),
-    *("neutral", "accent", "bar", "bar-ended", "heading", "sorted", "key", "rule", "banner"),
+    *(
+        "neutral",
+        "accent",
+        "bar",
+        "bar-ended",
+        "heading",
+        "sorted",
+        "key",
+        "rule",
+        "banner",
+        "match",
+    ),
 )
 ROWS = ("cursor", "cursor-blurred", "stale")
 _PARTS = {f"role--{role}" for role in ROLES} | {f"row--{row}" for row in ROWS}
