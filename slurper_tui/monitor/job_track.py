@@ -17,6 +17,7 @@ from slurper_tui.monitor.moment import Moment
 from slurper_tui.monitor.recorded import Recorded, Remembered
 from slurper_tui.monitor.series import Series
 from slurper_tui.monitor.standing import another_time, counts_of, stale_view, told_view
+from slurper_tui.monitor.verdict import verdict
 from slurper_tui.monitor.view import Counts, JobView
 
 STALE_POLLS = 3
@@ -56,6 +57,7 @@ class JobTrack:
         self._steady_since: float | None = None
         self._created_at = job.created_at
         self._kept: Remembered | None = None
+        self._log: LogCounts | None = None
 
     @classmethod
     def remembered(cls, known: Remembered) -> JobTrack:
@@ -149,6 +151,7 @@ class JobTrack:
         self.answered, self.failing_since, self.failures = True, None, 0
         self.retry_at = -math.inf
         self.view = told_view(self.view, self.series, status, self._created_at, now)
+        self._judge()
         return changed
 
     def seed(self, past: Sequence[Recorded], now: Moment) -> None:
@@ -160,10 +163,17 @@ class JobTrack:
         self.view = replace(self.view, request=request)
 
     def counted(self, counts: LogCounts) -> None:
-        """Know what its log holds."""
-        self.view = replace(
-            self.view, not_copied=counts.not_copied, listing_broke=counts.listing_broke
-        )
+        """Know what its log holds, and judge its end by that too."""
+        self._log = counts
+        not_copied = counts.not_copied if counts.whole else None
+        self.view = replace(self.view, not_copied=not_copied, listing_broke=counts.listing_broke)
+        self._judge()
+
+    def _judge(self) -> None:
+        """Let the verdict say what the log adds to the counters."""
+        if self._log is not None and self.view.verdict is not None:
+            told = verdict(self.view.counts, self.view.status, self._log)
+            self.view = replace(self.view, verdict=told)
 
     def to_keep(self) -> Remembered | None:
         """The job as a history is to know it; None when that has not changed since it was asked."""

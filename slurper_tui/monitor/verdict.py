@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
+from slurper_tui.monitor.causes import BROKE_TYPE, Cause, cause_of, reason_of
+from slurper_tui.monitor.log_view import LogCounts
 from slurper_tui.monitor.view import Counts, Verdict
 
 
@@ -13,20 +17,21 @@ def percent(counts: Counts, status: str | None) -> int | None:
     return min(most, counts.done * 100 // counts.objects)
 
 
-def verdict(counts: Counts, status: str | None, not_copied: int | None = None) -> Verdict | None:
+def verdict(counts: Counts, status: str | None, log: LogCounts | None = None) -> Verdict | None:
     """How an ended job reconciles; None while it has not ended.
 
     unaccounted is objects - done: for a completed job what nobody can explain, for an aborted one
-    what was never done. not_copied: skipped objects that the log shows as not being in the target;
-    None while the log has not been asked.
+    what was never done. log: how many rows of each type its log holds; skipped objects that it
+    names are not in the target. None while it has not been read; one that was read in part tells
+    how many they are at least.
     """
     if status not in {"completed", "aborted"}:
         return None
     words = [status]
     if counts.failed is not None:
         words.append(f"{counts.failed:,} failed")
-    if not_copied is not None:
-        words.append(f"{not_copied:,} not copied")
+    if log is not None:
+        words.extend(_not_copied(log))
     if counts.remaining is not None:
         left = "unaccounted" if status == "completed" else "not done"
         words.append(f"{counts.remaining:,} {left}")
@@ -34,7 +39,26 @@ def verdict(counts: Counts, status: str | None, not_copied: int | None = None) -
         words.append(f"counts exceed the total by {surplus:,}")
     if counts.failed is None or counts.remaining is None:
         words.append("counts unknown")
-    return Verdict(" · ".join(words), counts.failed, not_copied, counts.remaining)
+    broke = log is not None and log.listing_broke
+    if broke:
+        words.append(reason_of(BROKE_TYPE))
+    number = log.not_copied if log is not None and log.whole else None
+    return Verdict(" · ".join(words), counts.failed, number, counts.remaining, broke)
+
+
+def _not_copied(log: LogCounts) -> Iterator[str]:
+    """Say how many were not copied, and for which reasons, the most frequent first."""
+    if not log.whole and not log.not_copied:
+        return
+    kinds = [(n, reason_of(t)) for t, n in log.by_type.items() if cause_of(t) is Cause.NOT_COPIED]
+    reasons = ", ".join(f"{n:,} {why}" for n, why in sorted(kinds, key=_frequent_first) if n)
+    least = "" if log.whole else "at least "
+    yield f"{least}{log.not_copied:,} not copied" + (f" ({reasons})" if reasons else "")
+
+
+def _frequent_first(kind: tuple[int, str]) -> tuple[int, str]:
+    number, why = kind
+    return -number, why
 
 
 def _surplus(counts: Counts) -> int:

@@ -44,17 +44,27 @@ class State(StrEnum):
 
 
 class Verdict(msgspec.Struct, frozen=True):
-    """How an ended job reconciles. Counts are objects; None where unknown."""
+    """How an ended job reconciles. Counts are objects; None where unknown.
+
+    listing_broke: the source could not be listed to its end, so that objects are missing from the
+    total itself.
+    """
 
     text: str
     failed: int | None = None
     not_copied: int | None = None
     unaccounted: int | None = None
+    listing_broke: bool = False
 
     @property
     def clean(self) -> bool:
-        """Nothing failed, and nothing is missing from the sum."""
-        return self.failed == 0 and self.unaccounted == 0
+        """Nothing failed, and nothing is missing from the sum or from the total."""
+        return self.failed == 0 and self.unaccounted == 0 and not self.listing_broke
+
+    @property
+    def lost(self) -> bool:
+        """It is known that something failed or is missing."""
+        return bool(self.failed or self.unaccounted or self.listing_broke)
 
 
 class Counts(msgspec.Struct, frozen=True):
@@ -127,7 +137,7 @@ class JobView(msgspec.Struct, frozen=True):
     when no counter has moved, while it is stalled. stalled_badly: for three times as long as is
     alarming. remembered: these are the last values of an earlier run, not yet confirmed.
     request: what was last asked of it from here, while that is news. not_copied: skipped objects
-    that its log shows as not being in the target; None while the log has not been read.
+    that its log shows as not being in the target; None before it was read to its end.
     listing_broke: its log says that the source could not be listed to its end.
     """
 
@@ -172,7 +182,7 @@ class JobView(msgspec.Struct, frozen=True):
         if self.gone:
             return State.GONE
         if self.status == "completed":
-            loss = self.verdict is not None and (self.verdict.failed or self.verdict.unaccounted)
+            loss = self.verdict is not None and self.verdict.lost
             return State.COMPLETED_WITH_LOSS if loss else State.COMPLETED
         if self.status == "running":
             moving = {Phase.LISTING: State.LISTING, Phase.STALLED: State.STALLED}

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 from slurper_tui import format as words
 from slurper_tui.eta import eta_long, finish
+from slurper_tui.monitor.causes import BROKE_TYPE, reason_of
 from slurper_tui.monitor.shown import shown_forecast, shown_rate
 from slurper_tui.monitor.view import Forecast, JobView, State
 from slurper_tui.tui.columns import Facts
@@ -21,6 +22,7 @@ def pace_lines(view: JobView, facts: Facts, width: int) -> Iterator[Line]:
     """Tell how fast it goes, when it will end or how it ended, and what the last poll met."""
     if view.verdict:
         role = "success" if view.verdict.clean else "warning"
+        role = "error" if view.verdict.listing_broke else role
         yield from _wrapped(_sayable(view.verdict.text, facts), width, role)
     if view.live:
         yield from _stall(view, facts, width)
@@ -110,6 +112,8 @@ def _forecast(forecast: Forecast, facts: Facts) -> list[Line]:
 
 
 def _notes(view: JobView, facts: Facts, width: int) -> Iterator[Line]:
+    if view.live and view.listing_broke:
+        yield from _wrapped(reason_of(BROKE_TYPE), width, "error")
     if view.live and view.restarts:
         yield from _wrapped("its counters began anew, and so did the rate", width, "muted")
     if view.gone:

@@ -107,8 +107,11 @@ class Look(msgspec.Struct, frozen=True):
 def role_of(view: JobView) -> str:
     """Give the role of a job's status.
 
-    An end without known counts is no success yet, and a long stall is worse than a stall.
+    An end without known counts is no success yet, a long stall is worse than a stall, and an end
+    without the whole source is worse than one with failures.
     """
+    if view.state is State.COMPLETED_WITH_LOSS and view.verdict and view.verdict.listing_broke:
+        return "error"
     if view.state is State.STALLED and view.stalled_badly:
         return "error"
     if view.state is State.COMPLETED and (view.counts.done is None or view.verdict is None):

@@ -7,7 +7,9 @@ import pytest
 from slurper_tui.api.errors import ApiError, BadAnswer, NotFound, Unreachable
 from slurper_tui.api.models import Job, Progress
 from slurper_tui.format import parse_time
+from slurper_tui.monitor.causes import BROKE_TYPE
 from slurper_tui.monitor.job_track import JobTrack
+from slurper_tui.monitor.log_view import LogCounts
 from slurper_tui.monitor.moment import Moment
 from slurper_tui.monitor.view import Counts, Phase, State
 
@@ -271,3 +273,32 @@ def test_the_same_instant_written_otherwise_restarts_nothing() -> None:
         Progress(status="running", created_at="2026-03-20T15:46:20Z"), Moment(9, 9), interval=5.0
     )
     assert track.view.restarts == 1
+
+
+ARCHIVED = "importSkippedStorageClass"
+
+
+def test_the_verdict_tells_what_the_log_adds_whichever_comes_first() -> None:
+    counts = LogCounts({ARCHIVED: 30}, whole=True)
+    early, late = make(), make()
+    early.counted(counts)
+    assert early.view.verdict is None
+    assert early.view.not_copied == 30
+    tell(early, 10.0, said(1000, "completed"))
+    tell(late, 10.0, said(1000, "completed"))
+    assert late.view.verdict is not None
+    assert late.view.verdict.text == "completed · 0 failed · 0 unaccounted"
+    late.counted(counts)
+    for track in (early, late):
+        assert track.view.verdict is not None
+        assert track.view.verdict.not_copied == 30
+        assert "30 not copied (30 archive tier)" in track.view.verdict.text
+
+
+def test_a_log_that_was_not_read_to_its_end_gives_no_number_but_what_it_says_broke() -> None:
+    track = make()
+    tell(track, 10.0, said(1000, "completed"))
+    track.counted(LogCounts({ARCHIVED: 30, BROKE_TYPE: 1}))
+    assert track.view.not_copied is None
+    assert track.view.listing_broke
+    assert track.view.state is State.COMPLETED_WITH_LOSS

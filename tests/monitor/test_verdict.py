@@ -3,9 +3,14 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
+from slurper_tui.monitor.causes import BROKE_TYPE, FAILED_TYPE
+from slurper_tui.monitor.log_view import LogCounts
 from slurper_tui.monitor.verdict import percent, verdict
-from slurper_tui.monitor.view import Counts
+from slurper_tui.monitor.view import Counts, State
+from slurper_tui.tui.glyphs import role_of
+from tests.tui.jobs import view
 
 NUMBERS = st.none() | st.integers(0, 100) | st.integers(0, 2**63 - 1)
 COUNTS = st.builds(Counts, NUMBERS, NUMBERS, NUMBERS, NUMBERS)
@@ -117,20 +122,58 @@ def test_verdicts(
     assert told.clean is clean
 
 
+ARCHIVED, OVERSIZED = "importSkippedStorageClass", "importSkippedOversized"
+SKIPPED = Counts(5000, 3950, 1040, 10)
+
+
 @pytest.mark.parametrize(
-    ("not_copied", "text"),
+    ("log", "text", "number"),
     [
-        (None, "completed · 10 failed · 0 unaccounted"),
-        (0, "completed · 10 failed · 0 not copied · 0 unaccounted"),
-        (1037, "completed · 10 failed · 1,037 not copied · 0 unaccounted"),
+        (None, "completed · 10 failed · 0 unaccounted", None),
+        (LogCounts(whole=True), "completed · 10 failed · 0 not copied · 0 unaccounted", 0),
+        (
+            LogCounts({OVERSIZED: 7, ARCHIVED: 30, FAILED_TYPE: 10, "migrationStart": 1}, True),
+            "completed · 10 failed · 37 not copied (30 archive tier, 7 over 1 TB) · 0 unaccounted",
+            37,
+        ),
+        (
+            LogCounts({"importSkippedByTheMoon": 1037}, True),
+            "completed · 10 failed · 1,037 not copied (1,037 importSkippedByTheMoon)"
+            " · 0 unaccounted",
+            1037,
+        ),
+        (
+            LogCounts({ARCHIVED: 30}),
+            "completed · 10 failed · at least 30 not copied (30 archive tier) · 0 unaccounted",
+            None,
+        ),
+        (LogCounts({FAILED_TYPE: 3}), "completed · 10 failed · 0 unaccounted", None),
     ],
 )
-def test_skips_that_the_log_shows_as_not_copied_are_told_apart(
-    not_copied: int | None, text: str
+def test_skips_that_the_log_shows_as_not_copied_are_told_apart_by_their_reasons(
+    log: LogCounts | None, text: str, number: int | None
 ) -> None:
-    told = verdict(Counts(5000, 3950, 1040, 10), "completed", not_copied)
+    told = verdict(SKIPPED, "completed", log)
     assert told is not None
-    assert (told.text, told.not_copied) == (text, not_copied)
+    assert (told.text, told.not_copied) == (text, number)
+
+
+def test_a_source_that_could_not_be_listed_is_a_loss_whatever_the_counters_say() -> None:
+    whole = Counts(1000, 1000, 0, 0)
+    told = verdict(whole, "completed", LogCounts({BROKE_TYPE: 1}, True))
+    assert told is not None
+    assert told.text == (
+        "completed · 0 failed · 0 not copied · 0 unaccounted"
+        " · source listing broke: the total is incomplete"
+    )
+    assert told.listing_broke
+    assert not told.clean
+    assert told.lost
+    job = view(status="completed", counts=whole, verdict=told)
+    assert job.state is State.COMPLETED_WITH_LOSS
+    assert role_of(job) == "error"
+    quiet = replace(job, verdict=verdict(whole, "completed"))
+    assert (quiet.state, role_of(quiet)) == (State.COMPLETED, "success")
 
 
 @given(COUNTS, STATUSES)
