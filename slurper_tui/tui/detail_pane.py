@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from textual.reactive import var
 
 from slurper_tui.tui.columns import Facts
@@ -21,9 +23,9 @@ class TextLines(PaintedLines, can_focus=True):
     def __init__(self, look: Look, *, id: str) -> None:
         super().__init__(id=id)
         self._look = look
-        self._lines: tuple[Line, ...] = ()
+        self._lines: Sequence[Line] = ()
 
-    def lines_for(self, width: int) -> tuple[Line, ...]:
+    def lines_for(self, width: int) -> Sequence[Line]:
         """Make the lines for a pane of so many cells; none unless told otherwise."""
         return ()
 
