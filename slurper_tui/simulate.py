@@ -57,7 +57,7 @@ class SimulatedAccount:
     of ordinary size, 0 for an empty one. running: exactly so many run, even more than the three
     that the API allows. slots: how many may run when one more is created or resumed. budget: given
     when several accounts are one user's. account_id, token: given to have them known. plans: these
-    very jobs instead.
+    very jobs instead. oldest_rows_first: how logs are sorted.
     """
 
     def __init__(
@@ -72,6 +72,7 @@ class SimulatedAccount:
         account_id: str | None = None,
         token: str | None = None,
         plans: Sequence[Plan] | None = None,
+        oldest_rows_first: bool = False,
     ) -> None:
         self._rng = random.Random(f"slurper/{seed}")
         drawn_id, drawn_token = (f"{self._rng.getrandbits(4 * n):0{n}x}" for n in (32, 40))
@@ -87,11 +88,16 @@ class SimulatedAccount:
             courses = cast(self._rng, clock(), jobs, running)
         else:
             courses = [Course(plan) for plan in plans]
-        self._jobs = Jobs(courses, clock, self._rng, max(slots, running or 0))
+        most = max(slots, running or 0)
+        self._jobs = Jobs(courses, clock, self._rng, most, oldest_rows_first=oldest_rows_first)
 
     def jobs(self) -> list[Course]:
         """Every job with its plan, the newest first, for those who know what to expect."""
         return self._jobs.courses()
+
+    def let_fail_again(self, objects: int) -> None:
+        """Let so many objects fail in each job with keys that is created from now on."""
+        self._jobs.fail_again = objects
 
     def transport(self) -> httpx.MockTransport:
         """A transport for sync and async clients alike."""

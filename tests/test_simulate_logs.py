@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 from collections import Counter
+from typing import Any
 
+import httpx
 import pytest
 
 from slurper_tui.api.models import LogRow
@@ -85,3 +87,70 @@ def test_rows_never_change_once_they_were_told(courses: list[Course]) -> None:
     before, after = whole_log(course), whole_log(course, START + 7200)
     assert len(after) > len(before)
     assert after[-len(before) :] == before
+
+
+def test_oldest_first_is_the_same_log_the_other_way_round(courses: list[Course]) -> None:
+    course = with_bucket(courses, "photos-prod")
+    size = course.counters(START).incidents + 1
+    pages = [log_rows(course, START, 50, o, oldest_first=True) for o in range(0, size, 50)]
+    assert [row for page in pages for row in page] == whole_log(course)[::-1]
+    assert log_rows(course, START, 50, size, oldest_first=True) == []
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = START
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Asking:
+    """An account whose time a test moves, and a client of it."""
+
+    def __init__(self, **options: Any) -> None:
+        self.clock = Clock()
+        self.account = SimulatedAccount(clock=self.clock, jobs=0, **options)
+        self.url = f"https://x.example/accounts/{self.account.account_id}/slurper/jobs"
+        headers = {"authorization": f"Bearer {self.account.token}"}
+        self.client = httpx.Client(transport=self.account.transport(), headers=headers)
+
+    def create(self, keys: list[str]) -> str:
+        secret = {"accessKeyId": "a", "secretAccessKey": "b"}
+        source = {"vendor": "s3", "bucket": "x", "secret": secret, "keys": keys}
+        body = {"source": source, "target": {"vendor": "r2", "bucket": "y", "secret": secret}}
+        job: str = self.client.post(self.url, json=body).json()["result"]["id"]
+        return job
+
+    def logs(self, job: str) -> list[dict[str, Any]]:
+        rows: list[dict[str, Any]] = self.client.get(f"{self.url}/{job}/logs").json()["result"]
+        return rows
+
+    def counters(self, job: str) -> dict[str, Any]:
+        told: dict[str, Any] = self.client.get(f"{self.url}/{job}/progress").json()["result"]
+        return told
+
+
+def test_an_account_is_told_how_its_logs_are_sorted() -> None:
+    for oldest_first in (False, True):
+        asking = Asking(oldest_rows_first=oldest_first)
+        job = asking.create(["a", "b"])
+        asking.clock.now += 3600
+        kinds = [row["logType"] for row in asking.logs(job)]
+        expected = ["migrationStart", "migrationComplete"]
+        assert kinds == (expected if oldest_first else expected[::-1])
+
+
+def test_a_job_of_failed_keys_copies_them_all_unless_told_otherwise() -> None:
+    asking = Asking()
+    keys = [f"k{n}" for n in range(10_000)]
+    first = asking.create(keys)
+    asking.account.let_fail_again(3)
+    second = asking.create(keys[:40])
+    asking.clock.now += 3600
+    told = asking.counters(first)
+    assert (told["status"], told["transferredObjects"]) == ("completed", 10_000)
+    assert asking.counters(second)["failedObjects"] == 3
+    named = [row["objectKey"] for row in asking.logs(second) if row["logType"] == FAILED]
+    assert len(set(named)) == 3
+    assert set(named) <= set(keys[:40])

@@ -1,7 +1,7 @@
 """The log of a simulated job: every row by its number, made only when somebody asks for it.
 
-Rows are told newest first. Each failed and each not copied object has one; the rows about the job
-as a whole stand between them where they belong in time.
+Rows are told newest first, or oldest first where that is wanted. Each failed and each not copied
+object has one; the rows about the job as a whole stand between them where they belong in time.
 """
 
 from __future__ import annotations
@@ -52,12 +52,14 @@ class _Event(NamedTuple):
     message: str | None
 
 
-def log_rows(course: Course, now: float, limit: int, offset: int) -> list[LogRow]:
+def log_rows(
+    course: Course, now: float, limit: int, offset: int, *, oldest_first: bool = False
+) -> list[LogRow]:
     """At most `limit` rows of the log as it is now, newest first, after leaving out `offset`."""
     incidents = course.counters(now).incidents
     events = [e._replace(before=min(e.before, incidents)) for e in _events(course, now)]
     size = incidents + len(events)
-    numbers = range(size - 1 - offset, max(-1, size - 1 - offset - limit), -1)
+    numbers = range(size)[:: 1 if oldest_first else -1][offset : offset + limit]
     places = {event.before + place: event for place, event in enumerate(events)}
     return [_row(course, now, number, places) for number in numbers]
 

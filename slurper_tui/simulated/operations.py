@@ -37,7 +37,10 @@ _UNKNOWN_JOB, _TOO_MANY, _WRONG_STATE, _ACTIVE = 10007, 10009, 10010, 10011
 
 
 class Jobs:
-    """The jobs of one account. most: how many may run at the same time."""
+    """The jobs of one account. most: how many may run at the same time.
+
+    oldest_rows_first: how logs are sorted. fail_again: objects of a new job with keys that fail.
+    """
 
     def __init__(
         self,
@@ -45,7 +48,11 @@ class Jobs:
         clock: Callable[[], float],
         rng: random.Random,
         most: int,
+        *,
+        oldest_rows_first: bool = False,
     ) -> None:
+        self.fail_again = 0
+        self._oldest_rows_first = oldest_rows_first
         self._courses = {course.plan.id: course for course in courses}
         self._clock = clock
         self._rng = rng
@@ -89,7 +96,8 @@ class Jobs:
 
     def _logs(self, course: Course, request: httpx.Request) -> httpx.Response:
         limit, offset = page_of(request)
-        rows = log_rows(course, self._clock(), limit, offset)
+        first = self._oldest_rows_first
+        rows = log_rows(course, self._clock(), limit, offset, oldest_first=first)
         return accept([row_json(row) for row in rows])
 
     def _create(self, request: httpx.Request) -> httpx.Response:
@@ -115,7 +123,8 @@ class Jobs:
             listing=10.0 + objects / 400,
             delay=8.0,
         )
-        return replace(plan, failed=objects // 5_000 if source else 0)
+        failed = objects // 5_000 if keys is None else min(objects, self.fail_again)
+        return replace(plan, failed=failed if source else 0)
 
     def _pause(self, course: Course) -> httpx.Response:
         if course.status(self._clock()) != "running":
