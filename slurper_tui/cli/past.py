@@ -17,6 +17,7 @@ from slurper_tui.monitor.history.trouble import reason_of
 from slurper_tui.monitor.recorded import HistoryView, Keeping, Past, Remembered
 
 if TYPE_CHECKING:
+    from slurper_tui.monitor.history.noting import Noting
     from slurper_tui.monitor.history.recorder import Recorder
 
 ABSENCE = 600.0
@@ -38,13 +39,16 @@ class Opened:
         self._store = store
         self._view = view
         self._recorder: Recorder | None = None
+        self._noting: Noting | None = None
 
     def past(self, *, shown: bool = True) -> Past:
         """What the monitor is to know; from now on the history is kept in a thread of its own."""
-        from slurper_tui.monitor.history.recorder import Recorder  # no first picture needs it
+        from slurper_tui.monitor.history.noting import Noting  # no first picture needs them
+        from slurper_tui.monitor.history.recorder import Recorder
 
         self._recorder = self._recorder or Recorder(self._store, self._view)
-        return Past(self._recorder, self.remembered, shown, self.away_since)
+        self._noting = self._noting or Noting(self._recorder)
+        return Past(self._recorder, self.remembered, shown, self.away_since, self._noting)
 
     async def close(self) -> None:
         """Write what waits, and let go of the file."""

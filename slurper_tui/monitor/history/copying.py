@@ -6,8 +6,9 @@ import sqlite3
 import time
 from collections.abc import Mapping, Sequence
 
+from slurper_tui.monitor.history.notes import Notes
 from slurper_tui.monitor.history.rows import to_ms
-from slurper_tui.monitor.history.schema import transaction
+from slurper_tui.monitor.history.schema import transaction, version_of
 from slurper_tui.monitor.history.store import Store
 from slurper_tui.monitor.history.thin import STEP_SECONDS
 from slurper_tui.monitor.history.waiting import BATCH
@@ -35,11 +36,13 @@ def copy(
     place: str,
     seconds: float = COPY_SECONDS,
 ) -> None:
-    """Copy the jobs of one base URL, and their samples, those first that were seen last.
+    """Copy what is noted of one base URL, its jobs and their samples, those seen last first.
 
-    target: prepared, and empty. Raises sqlite3.Error.
+    source: may be older. target: prepared, and empty. Raises sqlite3.Error.
     """
     deadline = time.monotonic() + seconds
+    if version_of(source) > 1:
+        Notes(source, place).copy_to(Notes(target, place), lent=True)
     jobs = source.execute(_JOBS, (place,))
     names = [name for name, *_ in jobs.description]
     rows = jobs.fetchall()
@@ -57,15 +60,17 @@ def copy(
 def write_over(
     memory: Store, file: Store, jobs: Sequence[Remembered], since: Mapping[JobKey, float]
 ) -> None:
-    """Write to a file what a store in memory has gathered: jobs, and samples from a UTC second on.
+    """Write to a file what a store in memory has gathered: jobs, samples from a UTC second, notes.
 
-    Doing it again changes nothing. Raises sqlite3.Error.
+    Doing it again changes nothing. The notes are the last, and all or none: from then on others may
+    go on with the plans in the file. Raises sqlite3.Error.
     """
     file.write(jobs, ())
     for key, begun in since.items():
         told = memory.samples(key, begun)
         for first in range(0, len(told), BATCH):
             file.write((), [(key, sample) for sample in told[first : first + BATCH]])
+    memory.notes.copy_to(file.notes)
 
 
 def _insert(

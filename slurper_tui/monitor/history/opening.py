@@ -36,6 +36,23 @@ OPENING_SECONDS = 0.5
 Clock = Callable[[], float]
 """UTC seconds."""
 
+_LOOKS = (
+    "SELECT sum(length(job)), sum(length(last)), max(gone)"
+    " FROM jobs INDEXED BY sqlite_autoindex_jobs_1 WHERE base_url >= ''",
+    "SELECT max(at) FROM samples WHERE job = 0",
+)
+
+_LOOKS_AT_NOTES = (
+    "SELECT sum(length(said)) FROM events INDEXED BY sqlite_autoindex_events_1"
+    " WHERE base_url >= ''",
+    "SELECT sum(length(log_types)) FROM ties INDEXED BY sqlite_autoindex_ties_1"
+    " WHERE base_url >= ''",
+    "SELECT sum(length(counts)) FROM log_counts",
+    "SELECT sum(length(log_types)), max(lent) FROM plans",
+    "SELECT max(state), sum(length(said)) FROM steps INDEXED BY sqlite_autoindex_steps_1"
+    " WHERE plan >= 0",
+)
+
 
 class Opened(NamedTuple):
     """A store on disk. notice: one clause about what was found there; "" when all was well."""
@@ -119,7 +136,7 @@ def _open(path: Path, base_url: str, migrations: Sequence[Migration]) -> Store:
     connection = _connect(path, OPENING_SECONDS)
     try:
         prepare(connection, migrations)
-        _look_over(connection)
+        _look_over(connection, version_of(connection))
         connection.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000:.0f}").fetchall()
     except BaseException:
         connection.close()
@@ -153,9 +170,9 @@ def _reading(address: str, base_url: str) -> Store:
         version = version_of(connection)
         if version > len(MIGRATIONS):
             raise NewerHistory
-        if version < len(MIGRATIONS):
+        if version == 0:
             raise ForeignFile
-        _look_over(connection)
+        _look_over(connection, version)
     except BaseException:
         connection.close()
         raise
@@ -173,17 +190,14 @@ def _connect(name: str | Path, timeout: float = BUSY_SECONDS) -> sqlite3.Connect
     )
 
 
-def _look_over(connection: sqlite3.Connection) -> None:
-    """Read every job as it will be read, so that damage shows here.
+def _look_over(connection: sqlite3.Connection, version: int) -> None:
+    """Read every job as it will be read, so that damage shows here; of what may be long, little.
 
-    Raises ForeignFile, sqlite3.Error.
+    version: of a file that is only read, and may be older. Raises ForeignFile, sqlite3.Error.
     """
     try:
-        connection.execute(
-            "SELECT sum(length(job)), sum(length(last)), max(gone)"
-            " FROM jobs INDEXED BY sqlite_autoindex_jobs_1 WHERE base_url >= ''"
-        ).fetchall()
-        connection.execute("SELECT max(at) FROM samples WHERE job = 0").fetchall()
+        for statement in (*_LOOKS, *(_LOOKS_AT_NOTES if version > 1 else ())):
+            connection.execute(statement).fetchall()
     except sqlite3.OperationalError as error:
         if error.sqlite_errorcode == sqlite3.SQLITE_ERROR:
             raise ForeignFile from None

@@ -8,23 +8,25 @@ import math
 import sqlite3
 import time
 from collections.abc import Callable, Sequence
-from operator import itemgetter
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
 from slurper_tui.monitor.history.copying import write_over
 from slurper_tui.monitor.history.opening import Clock, notice_of, open_file, standing
 from slurper_tui.monitor.history.place import set_aside
-from slurper_tui.monitor.history.rows import to_ms
 from slurper_tui.monitor.history.steps import last_of_each
 from slurper_tui.monitor.history.store import Store
 from slurper_tui.monitor.history.thread import OneThread
 from slurper_tui.monitor.history.trouble import HistoryError, is_damage, is_full, reason_of
-from slurper_tui.monitor.history.waiting import Batch, Waiting
+from slurper_tui.monitor.history.waiting import Batch, Waiting, merged
 from slurper_tui.monitor.job_key import JobKey
 from slurper_tui.monitor.recorded import HistoryView, Keeping, Recorded, Remembered
 
 T = TypeVar("T")
+
+Work = Callable[[Store], object]
+"""Something to be done with the store, in its thread."""
 
 CLOSE_SECONDS = 2.0
 """For so long the end waits for the disk."""
@@ -62,11 +64,23 @@ class Recorder:
         self._begun: dict[JobKey, float] = {}
         self._closed = False
         self._replaced = False
+        self._others: list[Work] = []
 
     @property
     def view(self) -> HistoryView:
         """How it stands now."""
         return self._view
+
+    @property
+    def on_disk(self) -> bool:
+        """What is written goes into a file, as far as is known."""
+        kept = self._view.keeping in {Keeping.ON, Keeping.SHARED}
+        return kept and self._store.path is not None and not self._closed
+
+    @property
+    def base_url(self) -> str:
+        """Whose jobs it keeps."""
+        return self._store.base_url
 
     def record(
         self, jobs: Sequence[Remembered], samples: Sequence[tuple[JobKey, Recorded]]
@@ -92,6 +106,24 @@ class Recorder:
             return ()
         return await asyncio.wrap_future(self._thread.submit(lambda: self._try_to(read) or ()))
 
+    async def run(self, work: Callable[[], T]) -> T:
+        """Do something in the thread, after all that was given before.
+
+        Raises what the work raises, and HistoryError after the end.
+        """
+        if self._closed:
+            raise HistoryError("the history is closed")
+        return await asyncio.wrap_future(self._thread.submit(partial(self._do, work)))
+
+    def also(self, work: Work) -> None:
+        """Do this too whenever something is written, and at the end."""
+        self._others.append(work)
+
+    def write_soon(self) -> None:
+        """Write what waits, here and elsewhere. Returns at once."""
+        if not self._closed:
+            self._thread.submit(self._write)
+
     async def close(self) -> None:
         """Write what waits, and let go of the file; a disk that hangs is not waited for long."""
         if self._closed:
@@ -106,28 +138,57 @@ class Recorder:
 
     # In the thread -----------------------------------------------------------------------------
 
+    def on_store(self, work: Callable[[Store], T]) -> T:
+        """Do something with the store as it now stands, in a new file where the old one is gone.
+
+        On a disk that is full, once more where there is room after all. Raises what it raises.
+        """
+        if self._store.path is not None and not self._store.is_in_place:
+            _log.warning("the history's file is gone: another is begun")
+            self._begin(self._store.path)
+        try:
+            return work(self._store)
+        except sqlite3.Error as error:
+            if not is_full(error):
+                raise
+            self._store.make_room()
+            return work(self._store)
+
     def _try_to(self, work: Callable[[], T]) -> T | None:
-        """Do it; None when that fails. A file that turns out to be damaged is set aside."""
+        """Do it; None when that fails."""
+        try:
+            return self._do(work)
+        except Exception:
+            return None
+
+    def _do(self, work: Callable[[], T]) -> T:
+        """Do it, or raise why not, after a file that turns out to be damaged was set aside."""
         try:
             return work()
         except Exception as error:
             _log.warning("history: %s", error)
             if is_damage(error) and self._store.path is not None:
                 self._set_aside(self._store.path)
-            return None
+            raise
 
     def _samples(self, key: JobKey, since: float, until: float | None) -> tuple[Recorded, ...]:
         end = math.inf if until is None else until
         waiting = [s for s in self._waiting.of(key) if since <= s.at <= end]
-        return _merged(self._store.samples(key, since, until), waiting)
+        return merged(self._store.samples(key, since, until), waiting)
 
     def _last_of_each(self, key: JobKey, since: float, step: float) -> tuple[Recorded, ...]:
         kept = self._store.last_of_each(key, since, step)
         waiting = [s for s in self._waiting.of(key) if since <= s.at]
-        return last_of_each(_merged(kept, waiting), step) if waiting else kept
+        return last_of_each(merged(kept, waiting), step) if waiting else kept
 
     def _write(self) -> None:
-        """Write all that waits; at the first trouble the rest waits on."""
+        """Write all that waits."""
+        self._write_samples()
+        for work in self._others:
+            self._try_to(partial(self.on_store, work))
+
+    def _write_samples(self) -> None:
+        """Write all samples that wait; at the first trouble the rest waits on."""
         while (batch := self._waiting.take()) is not None:
             try:
                 self._keep(batch)
@@ -138,16 +199,7 @@ class Recorder:
             self._thin_in_time(batch)
 
     def _keep(self, batch: Batch) -> None:
-        if self._store.path is not None and not self._store.is_in_place:
-            _log.warning("the history's file is gone: another is begun")
-            self._begin(self._store.path)
-        try:
-            self._store.write(batch.jobs, batch.samples)
-        except sqlite3.Error as error:
-            if not is_full(error):
-                raise
-            self._store.make_room()
-            self._store.write(batch.jobs, batch.samples)
+        self.on_store(lambda store: store.write(batch.jobs, batch.samples))
         self._known |= {known.key: known for known in batch.jobs}
         if self._store.wanted_path is not None:
             self._have_in_time(batch)
@@ -169,7 +221,7 @@ class Recorder:
     def _have_file(self) -> None:
         """Go on in the file that is wanted, if it can be had now, with all of this session."""
         path = self._store.wanted_path
-        if path is None or not (self._known or self._begun):
+        if path is None or not (self._known or self._begun or self._store.notes.any):
             return
         try:
             file, notice = open_file(path, self._store.base_url, clock=self._clock)
@@ -237,11 +289,3 @@ class Recorder:
         self._write()
         self._have_file()
         self._try_to(self._store.close)
-
-
-def _merged(kept: tuple[Recorded, ...], waiting: list[Recorded]) -> tuple[Recorded, ...]:
-    """Put together what is written and what is not yet, oldest first, each once."""
-    if not waiting:
-        return kept
-    by_time = {to_ms(sample.at): sample for sample in (*waiting, *kept)}
-    return tuple(sample for _, sample in sorted(by_time.items(), key=itemgetter(0)))

@@ -51,7 +51,76 @@ MIGRATIONS: Sequence[Migration] = (
         """,
         "CREATE INDEX gaps ON samples (job, at) WHERE after_gap = 1",
     ),
+    (
+        # An event's job need not be among the jobs: one that was made here is not listed yet.
+        """
+        CREATE TABLE events (
+            number INTEGER PRIMARY KEY,
+            base_url TEXT NOT NULL,
+            account_id TEXT NOT NULL,
+            job_id TEXT NOT NULL,
+            at INTEGER NOT NULL,
+            what TEXT NOT NULL,
+            detail TEXT NOT NULL,
+            said TEXT NOT NULL,
+            UNIQUE (base_url, account_id, job_id, at, what, detail, said)
+        )
+        """,
+        # keys: how many objects. log_types: in JSON.
+        """
+        CREATE TABLE ties (
+            number INTEGER PRIMARY KEY,
+            base_url TEXT NOT NULL,
+            account_id TEXT NOT NULL,
+            job_id TEXT NOT NULL,
+            parent_account_id TEXT NOT NULL,
+            parent_job_id TEXT NOT NULL,
+            keys INTEGER NOT NULL,
+            log_types TEXT NOT NULL,
+            UNIQUE (base_url, account_id, job_id)
+        )
+        """,
+        # counts: what a log held at read_at, in JSON.
+        """
+        CREATE TABLE log_counts (
+            base_url TEXT NOT NULL,
+            account_id TEXT NOT NULL,
+            job_id TEXT NOT NULL,
+            read_at INTEGER NOT NULL,
+            counts TEXT NOT NULL,
+            PRIMARY KEY (base_url, account_id, job_id)
+        ) WITHOUT ROWID
+        """,
+        # lent: 1 in a copy, where nothing is to be sent: the file itself tells what was.
+        """
+        CREATE TABLE plans (
+            id INTEGER PRIMARY KEY,
+            base_url TEXT NOT NULL,
+            account_id TEXT NOT NULL,
+            made_at INTEGER NOT NULL,
+            retry_account_id TEXT,
+            retry_job_id TEXT,
+            log_types TEXT NOT NULL,
+            lent INTEGER NOT NULL DEFAULT 0
+        )
+        """,
+        # draft: in JSON, without secrets; last, for it may be long.
+        """
+        CREATE TABLE steps (
+            plan INTEGER NOT NULL,
+            number INTEGER NOT NULL,
+            state TEXT NOT NULL,
+            at INTEGER NOT NULL,
+            job_id TEXT,
+            said TEXT NOT NULL,
+            draft TEXT NOT NULL,
+            UNIQUE (plan, number)
+        )
+        """,
+    ),
 )
+
+_FIRST_TABLES = {"jobs", "samples"}
 
 _WAL_PAGES = 250
 """Pages of the write-ahead log, a megabyte, after which it is written into the file."""
@@ -66,8 +135,8 @@ def prepare(connection: sqlite3.Connection, migrations: Sequence[Migration] = MI
     A write-ahead log that is synced at every commit: a power cut loses what is being written, and
     nothing else. Raises HistoryError for a file that is not ours to write to, sqlite3.Error.
     """
+    _refuse_foreign(connection)
     if version_of(connection) == 0:
-        _refuse_foreign(connection)
         connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
     connection.execute("PRAGMA journal_mode = WAL").fetchall()
     connection.execute("PRAGMA synchronous = FULL")
@@ -118,7 +187,11 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
 
 
 def _refuse_foreign(connection: sqlite3.Connection) -> None:
-    """A file without a version but with tables is somebody else's, or another instance's first."""
+    """A file with a version and without our tables is somebody else's.
+
+    So is one with tables and no version, if that is not another instance's first.
+    """
     tables = {name for [name] in connection.execute("SELECT name FROM sqlite_schema")}
-    if tables and version_of(connection) == 0:
+    version = version_of(connection)
+    if (tables and version == 0) or (version > 0 and not _FIRST_TABLES <= tables):
         raise ForeignFile

@@ -9,6 +9,7 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from slurper_tui.api.models import Job
 from slurper_tui.monitor.history.place import Ownership, identity_of
@@ -27,6 +28,9 @@ from slurper_tui.monitor.history.schema import transaction
 from slurper_tui.monitor.job_key import JobKey
 from slurper_tui.monitor.recorded import Recorded, Remembered
 from slurper_tui.monitor.view import Counts
+
+if TYPE_CHECKING:
+    from slurper_tui.monitor.history.notes import Notes
 
 _COLUMNS = "at, objects, transferred, skipped, failed, status, after_gap, stalled"
 _ALWAYS = 2**62
@@ -168,6 +172,13 @@ class Store:
             (self._place, text(key.account_id), text(key.job_id)),
         ).fetchone()
         return None if row is None else int(row[0])
+
+    @property
+    def notes(self) -> Notes:
+        """What is kept besides samples."""
+        from slurper_tui.monitor.history.notes import Notes  # no first picture needs it
+
+        return Notes(self._connection, self._place)
 
     # Keeping ---------------------------------------------------------------------------------
 

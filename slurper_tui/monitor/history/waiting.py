@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
+from operator import itemgetter
 from typing import NamedTuple
 
+from slurper_tui.monitor.history.rows import to_ms
 from slurper_tui.monitor.history.thin import superfluous
 from slurper_tui.monitor.job_key import JobKey
 from slurper_tui.monitor.recorded import Recorded, Remembered
@@ -80,3 +82,11 @@ def _thinned(samples: Sequence[Kept]) -> list[Kept]:
         of_each.setdefault(key, []).append(sample)
     gone = {(key, s.at) for key, told in of_each.items() for s in superfluous(told)}
     return [(key, sample) for key, sample in samples if (key, sample.at) not in gone]
+
+
+def merged(kept: tuple[Recorded, ...], waiting: Sequence[Recorded]) -> tuple[Recorded, ...]:
+    """Put together what is written and what is not yet, oldest first, each once."""
+    if not waiting:
+        return kept
+    by_time = {to_ms(sample.at): sample for sample in (*waiting, *kept)}
+    return tuple(sample for _, sample in sorted(by_time.items(), key=itemgetter(0)))

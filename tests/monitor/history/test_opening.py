@@ -120,7 +120,7 @@ def test_safety_before_speed(kept: Path) -> None:
             name: store._connection.execute(f"PRAGMA {name}").fetchone()[0]
             for name in ("journal_mode", "synchronous", "auto_vacuum", "user_version")
         }
-    assert told == {"journal_mode": "wal", "synchronous": 2, "auto_vacuum": 2, "user_version": 1}
+    assert told == {"journal_mode": "wal", "synchronous": 2, "auto_vacuum": 2, "user_version": 2}
 
 
 def test_an_empty_file_is_a_new_one(path: Path) -> None:
@@ -146,7 +146,7 @@ def version(path: Path) -> int:
 
 def test_an_older_file_becomes_one_of_todays(kept: Path) -> None:
     store, notice = open_file(kept, URL, migrations=MORE)
-    assert (notice, version(kept), "note" in columns(kept)) == ("", 2, True)
+    assert (notice, version(kept), "note" in columns(kept)) == ("", 3, True)
     assert store.samples(key()) == tuple(run_of(2000))
     store.close()
 
@@ -158,7 +158,7 @@ def test_a_migration_that_fails_has_not_happened(kept: Path) -> None:
     )
     with pytest.raises(sqlite3.OperationalError, match="nowhere"):
         open_file(kept, URL, migrations=broken)
-    assert (version(kept), "note" in columns(kept)) == (1, False)
+    assert (version(kept), "note" in columns(kept)) == (2, False)
     with opened(kept) as (store, view):
         assert (view, len(store.samples(key()))) == (ON, 2000)
 
@@ -184,7 +184,7 @@ def test_a_program_killed_in_a_migration_has_not_begun_it(kept: Path) -> None:
     assert ran.returncode == -9
     with opened(kept) as (store, view):
         assert (view, len(store.samples(key()))) == (ON, 2000)
-    assert (version(kept), "note" in columns(kept)) == (1, False)
+    assert (version(kept), "note" in columns(kept)) == (2, False)
     open_file(kept, URL, migrations=MORE).store.close()
     assert "note" in columns(kept)
 
@@ -204,7 +204,7 @@ def test_a_newer_file_is_left_as_it_is(kept: Path) -> None:
 def test_a_newer_version_that_only_the_log_tells_of_is_seen(kept: Path) -> None:
     writer = sqlite3.connect(kept, isolation_level=None)
     writer.execute("PRAGMA user_version = 7")
-    assert version(kept) == 1
+    assert version(kept) == 2
     with opened(kept) as (_, view):
         assert view.reason == "its file was written by a newer slurper-tui"
     writer.close()

@@ -347,7 +347,8 @@ def damage(path: Path, *, root: bool) -> None:
     roots = dict(file.execute("SELECT name, rootpage FROM sqlite_schema"))
     file.close()
     with path.open("r+b") as text:
-        for page in [roots["samples"]] if root else range(10, path.stat().st_size // 4096 + 1):
+        others = set(range(10, path.stat().st_size // 4096 + 1)) - set(roots.values())
+        for page in [roots["samples"]] if root else sorted(others):
             text.seek((page - 1) * 4096)
             text.write(b"\xa5" * 4096)
 
