@@ -31,7 +31,8 @@ class StepState(StrEnum):
 
 
 class Step(msgspec.Struct, frozen=True):
-    """One job of a plan. number: its place, from 1. at: when its state changed, UTC seconds.
+    """One job of a plan. number: its place, from 1. at: when its state changed, UTC seconds; of an
+    undecided one, when it was sent.
 
     job_id: the job that it has become. said: why it was refused or is undecided.
     """

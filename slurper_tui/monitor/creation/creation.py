@@ -1,0 +1,111 @@
+"""Makes jobs: implements `Creation` over the API, the list and the notebook."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+
+from slurper_tui.monitor.creation.making import Maker
+from slurper_tui.monitor.creation.plan_run import PlanRun
+from slurper_tui.monitor.creation.unkept import Unkept
+from slurper_tui.monitor.desk import Made, Prechecks, Roster
+from slurper_tui.monitor.draft import Draft, Secrets
+from slurper_tui.monitor.job_key import JobKey
+from slurper_tui.monitor.metered import Metered
+from slurper_tui.monitor.notebook import Notebook
+from slurper_tui.monitor.plan_view import Plan, PlanView, Step
+
+
+class JobCreation:
+    """Sends each create request once, and never again but at the person's word.
+
+    accounts: whose plans are shown; none means all. notebook: None keeps plans in memory alone.
+    """
+
+    def __init__(
+        self,
+        metered: Metered,
+        roster: Roster,
+        notebook: Notebook | None,
+        accounts: Sequence[str] = (),
+    ) -> None:
+        self._notebook = notebook or Unkept()
+        self._maker = Maker(metered, roster, self._notebook)
+        self._accounts = tuple(accounts)
+        self._runs: dict[int, PlanRun] = {}
+        self._closed = False
+
+    async def precheck(self, account_id: str, draft: Draft, secrets: Secrets) -> Prechecks:
+        """Ask whether both buckets can be reached. Needs writing unlocked: both are PUT."""
+        return await self._maker.sender.precheck(account_id, draft, secrets)
+
+    async def create(
+        self,
+        account_id: str,
+        draft: Draft,
+        secrets: Secrets,
+        *,
+        retry_of: JobKey | None = None,
+        log_types: tuple[str, ...] = (),
+    ) -> Made:
+        """Send one create request, once. retry_of: the job whose failed objects these are."""
+        made = await self._maker.make(account_id, draft, secrets)
+        if made.job_id is not None:
+            child = JobKey(account_id, made.job_id)
+            await self._maker.note(child, len(draft.keys or ()), retry_of, log_types)
+        return made
+
+    async def plan(
+        self,
+        account_id: str,
+        drafts: Sequence[Draft],
+        secrets: Secrets,
+        *,
+        retry_of: JobKey | None = None,
+        log_types: tuple[str, ...] = (),
+    ) -> PlanView:
+        """Keep a plan and begin to start its steps, in order, as slots become free."""
+        now = self._maker.wall
+        steps = tuple(Step(number, draft, at=now) for number, draft in enumerate(drafts, 1))
+        plan = Plan(0, account_id, now, steps, retry_of, log_types)
+        kept = await self._notebook.keep_plan(plan)
+        run = self._runs[kept.id] = PlanRun(kept, self._maker)
+        run.begin(secrets)
+        return run.view
+
+    async def plans(self) -> tuple[PlanView, ...]:
+        """Every plan that is not over, and those that ended in this run; oldest first.
+
+        One of an earlier run is looked after from then on: what may have been sent is searched in
+        the list. Nothing is sent before `supply`.
+        """
+        for plan in await self._notebook.plans(self._accounts):
+            if plan.id not in self._runs and not plan.over and not self._closed:
+                run = self._runs[plan.id] = PlanRun(plan, self._maker)
+                run.begin()
+        return tuple(self._runs[plan_id].view for plan_id in sorted(self._runs))
+
+    def follow(self, plan_id: int) -> AsyncIterator[PlanView]:
+        """Yield a plan as it stands, then at every change, until nothing more will happen."""
+        return self._runs[plan_id].views()
+
+    def supply(self, plan_id: int, secrets: Secrets) -> None:
+        """Go on with a plan of an earlier run, with these keys to its buckets."""
+        if not self._closed:
+            self._runs[plan_id].begin(secrets)
+
+    async def cancel(self, plan_id: int) -> None:
+        """Cancel every step that has not been sent."""
+        await self._runs[plan_id].cancel()
+
+    async def send_again(self, plan_id: int, number: int) -> None:
+        """The person's word that an undecided or refused step is to be sent again.
+
+        The list is looked into once more before: a job that has turned up there is the step's.
+        """
+        await self._runs[plan_id].send_again(number)
+
+    async def close(self) -> None:
+        """Start nothing more, and forget every secret."""
+        self._closed = True
+        for run in self._runs.values():
+            await run.end()
