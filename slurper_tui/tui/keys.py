@@ -88,6 +88,7 @@ INTERVALS = (2.0, 3.0, 5.0, 10.0, 15.0, 30.0, 60.0)
 
 _SIGNS = {
     "slash": "/",
+    "ampersand": "&",
     "less_than_sign": "<",
     "greater_than_sign": ">",
     "exclamation_mark": "!",
