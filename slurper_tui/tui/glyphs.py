@@ -39,6 +39,7 @@ _PLAIN_WORDS = str.maketrans(
         "·": "-",
         "…": "..",
         "→": "->",
+        "←": "<-",
         "≥": ">=",
         "\N{MULTIPLICATION SIGN}": "x",
         "“": '"',
