@@ -1,0 +1,135 @@
+"""What failed and what was not copied, by reason and then by key prefix."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Collection, Iterable
+
+from slurper_tui.api.models import LogRow
+from slurper_tui.monitor.causes import Cause, cause_of
+from slurper_tui.monitor.log_view import FailureGroup, PrefixGroup
+from slurper_tui.monitor.logs.counting import Span
+
+MOST_GROUPS = 20
+"""So many prefixes of one reason are told apart, at most."""
+
+MOST_EXAMPLES = 5
+_DEEPEST = 16
+_MOST_MESSAGES = 1000
+"""Different messages whose number is known; one that holds a key each time has no end of them."""
+
+_MESSAGES_TOLD = 20
+_COUNTED = (Cause.FAILED, Cause.NOT_COPIED)
+
+
+class _Group:
+    """Keys with one prefix."""
+
+    def __init__(self, count: int = 0, examples: Iterable[str] = ()) -> None:
+        self.count = count
+        self.examples = [*examples]
+
+    def add(self, key: str) -> None:
+        self.count += 1
+        if len(self.examples) < MOST_EXAMPLES:
+            self.examples.append(key)
+
+
+class Prefixes:
+    """Counts keys by their folders, as deep as there are not too many of them.
+
+    A level with more than `MOST_GROUPS` folders is given up, and so are those below it.
+    """
+
+    def __init__(self) -> None:
+        self._levels: list[dict[str, _Group]] = [{}]
+        self._deepest = _DEEPEST
+
+    def add(self, key: str) -> None:
+        """Take in one key."""
+        folders = key.split("/")[:-1]
+        while len(self._levels) <= min(len(folders), self._deepest):
+            # So deep nobody was yet: all stand there as they do above.
+            above = self._levels[-1].items()
+            self._levels.append({p: _Group(g.count, g.examples) for p, g in above})
+        prefix = ""
+        for depth, level in enumerate(self._levels):
+            if 0 < depth <= len(folders):
+                prefix += folders[depth - 1] + "/"
+            level.setdefault(prefix, _Group()).add(key)
+        self._give_up()
+
+    def _give_up(self) -> None:
+        while len(self._levels[-1]) > MOST_GROUPS:
+            self._levels.pop()
+            self._deepest = len(self._levels) - 1
+
+    def groups(self) -> tuple[PrefixGroup, ...]:
+        """The deepest level that is left, the largest group first."""
+        groups = (PrefixGroup(p, g.count, tuple(g.examples)) for p, g in self._levels[-1].items())
+        return tuple(sorted(groups, key=lambda group: (-group.count, group.prefix)))
+
+
+class Reason:
+    """The objects that rows of one type name, each once; rows without a key count one each."""
+
+    def __init__(self, log_type: str) -> None:
+        self.keys: dict[str, None] = {}
+        self._log_type = log_type
+        self._without_key = 0
+        self._seen = Span()
+        self._messages: Counter[str] = Counter()
+        self._prefixes = Prefixes()
+
+    def add(self, row: LogRow) -> None:
+        """Take in one row."""
+        self._seen.add(row.created_at)
+        if row.message is not None and (
+            row.message in self._messages or len(self._messages) < _MOST_MESSAGES
+        ):
+            self._messages[row.message] += 1
+        if row.object_key is None:
+            self._without_key += 1
+        elif row.object_key not in self.keys:
+            self.keys[row.object_key] = None
+            self._prefixes.add(row.object_key)
+
+    def group(self) -> FailureGroup:
+        """All of it as one value."""
+        told = sorted(self._messages.items(), key=lambda said: (-said[1], said[0]))
+        return FailureGroup(
+            log_type=self._log_type,
+            cause=cause_of(self._log_type),
+            count=len(self.keys) + self._without_key,
+            first_seen=self._seen.first,
+            last_seen=self._seen.last,
+            messages=tuple(told[:_MESSAGES_TOLD]),
+            prefixes=self._prefixes.groups() if self.keys else (),
+        )
+
+
+class Reasons:
+    """Every type of rows that name objects."""
+
+    def __init__(self) -> None:
+        self._by_type: dict[str, Reason] = {}
+
+    def add(self, rows: Iterable[LogRow]) -> None:
+        """Take in more rows, in the order of the log."""
+        for row in rows:
+            log_type = row.log_type or ""
+            if row.object_key is not None or cause_of(log_type) in _COUNTED:
+                self._by_type.setdefault(log_type, Reason(log_type)).add(row)
+
+    def groups(self) -> tuple[FailureGroup, ...]:
+        """Failures first, then what was not copied, each the largest first."""
+        groups = (r.group() for t, r in self._by_type.items() if cause_of(t) in _COUNTED)
+        return tuple(sorted(groups, key=lambda g: (_COUNTED.index(g.cause), -g.count, g.log_type)))
+
+    def keys(self, log_types: Collection[str]) -> tuple[str, ...]:
+        """The keys of the rows of these types, each once, type by type as they first appeared."""
+        found: dict[str, None] = {}
+        for log_type, reason in self._by_type.items():
+            if log_type in log_types:
+                found |= reason.keys
+        return tuple(found)

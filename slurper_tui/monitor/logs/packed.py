@@ -1,0 +1,44 @@
+"""Many rows in little room, for a log that is read from its newest row and told from its oldest."""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Iterable, Iterator
+
+import msgspec
+
+from slurper_tui.api.models import LogRow
+
+_CHUNK = 1000
+"""Rows that are packed together: some 20 bytes each where they are much alike."""
+
+
+class Packed:
+    """Rows are added newest first, and given back oldest first, once."""
+
+    def __init__(self) -> None:
+        self._chunks: list[bytes] = []
+        self._rows: list[LogRow] = []
+
+    def add(self, rows: Iterable[LogRow]) -> None:
+        """Take in rows that are older than all before."""
+        self._rows += rows
+        if len(self._rows) >= _CHUNK:
+            self._chunks.append(zlib.compress(_encode(self._rows), level=1))
+            self._rows = []
+
+    def oldest_first(self) -> Iterator[LogRow]:
+        """Give every row, and keep none."""
+        while self._rows or self._chunks:
+            yield from reversed(self._rows)
+            self._rows = _decode(zlib.decompress(self._chunks.pop())) if self._chunks else []
+
+
+def _encode(rows: list[LogRow]) -> bytes:
+    # In ASCII, which alone can hold half surrogate pairs.
+    return json.dumps([msgspec.structs.astuple(row) for row in rows]).encode()
+
+
+def _decode(data: bytes) -> list[LogRow]:
+    return [LogRow(*values) for values in json.loads(data)]

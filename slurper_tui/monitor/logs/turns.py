@@ -1,0 +1,103 @@
+"""Asks for the pages of a log, each in its turn beside the polls, and again after a passing fault."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import random
+from collections.abc import AsyncGenerator
+from typing import NamedTuple
+
+from slurper_tui.api.errors import ApiError, BadAnswer, RateLimited, Unreachable
+from slurper_tui.api.models import LogRow
+from slurper_tui.monitor.backoff import backoff
+from slurper_tui.monitor.job_key import JobKey
+from slurper_tui.monitor.logs.page import Found, PageAsk
+from slurper_tui.monitor.logs.paging import Paging
+from slurper_tui.monitor.metered import Metered
+
+PASSING = (Unreachable, BadAnswer, RateLimited)
+"""Faults after which the same request may succeed."""
+
+LASTING = 6
+"""So many of them in a row, a minute or more, and whoever does not watch may give up."""
+
+_BASE = 2.0
+"""Seconds from which the waits after faults grow."""
+
+_WAITS_TOLD = 2.0
+"""Seconds after which it is told that there is no room for a request; shorter waits are usual."""
+
+
+class Turn(NamedTuple):
+    """What came of a request, or why none has come yet.
+
+    problem: it failed; it is asked again unless that is `final`. waiting: there is no room for it.
+    failures: how many have failed in a row.
+    """
+
+    found: Found = Found()
+    problem: ApiError | None = None
+    final: bool = False
+    waiting: bool = False
+    failures: int = 0
+
+
+class Asking:
+    """Reads one log. Nothing is asked once the generator of `turns` is closed."""
+
+    def __init__(self, metered: Metered, key: JobKey, rng: random.Random) -> None:
+        self._metered = metered
+        self._key = key
+        self._rng = rng
+
+    async def turns(self, paging: Paging) -> AsyncGenerator[Turn, None]:
+        """Ask for what the paging wants until it wants nothing, or a fault does not pass."""
+        failures = 0
+        while (ask := paging.ask) is not None:
+            request = _Waiting(self._metered, self._key, ask)
+            try:
+                if await request.is_held_up():
+                    yield Turn(waiting=True, failures=failures)
+                rows = await request.rows()
+            except PASSING as error:
+                failures += 1
+                yield Turn(problem=error, failures=failures)
+                await asyncio.sleep(backoff(failures, _BASE, self._rng))
+            except ApiError as error:
+                yield Turn(problem=error, final=True, failures=failures + 1)
+                return
+            else:
+                failures = 0
+                yield Turn(paging.take(rows))
+            finally:
+                await request.end()
+
+
+class _Waiting:
+    """One request in its turn."""
+
+    def __init__(self, metered: Metered, key: JobKey, ask: PageAsk) -> None:
+        self._waits = False
+        send = metered.in_turn(
+            lambda: metered.api.logs(*key, limit=ask.limit, offset=ask.offset), self._held_up
+        )
+        self._task: asyncio.Task[tuple[LogRow, ...]] = asyncio.ensure_future(send)
+
+    def _held_up(self) -> None:
+        self._waits = True
+
+    async def is_held_up(self) -> bool:
+        """Whether it still waits for room after a while."""
+        await asyncio.wait({self._task}, timeout=_WAITS_TOLD)
+        return self._waits and not self._task.done()
+
+    async def rows(self) -> tuple[LogRow, ...]:
+        """The page. Raises ApiError."""
+        return await self._task
+
+    async def end(self) -> None:
+        """Ask no more."""
+        self._task.cancel()
+        with contextlib.suppress(asyncio.CancelledError, ApiError):
+            await self._task

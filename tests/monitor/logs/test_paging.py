@@ -1,0 +1,255 @@
+"""How a log is paged through: both orders, rows that come and go meanwhile, and no gap."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from slurper_tui.api.models import LogRow
+from slurper_tui.monitor.logs.order import Order
+from slurper_tui.monitor.logs.paging import Paging
+from slurper_tui.monitor.logs.places import Places
+from tests.monitor.logs.api_log import START, ApiLog, read, row
+
+both_orders = pytest.mark.parametrize("oldest_first", [False, True])
+
+
+def rows(number: int) -> list[LogRow]:
+    return [row(n) for n in range(number)]
+
+
+def names(rows: list[LogRow]) -> list[str]:
+    return sorted(repr(row) for row in rows)
+
+
+def untimed(number: int) -> list[LogRow]:
+    return [row(n, created_at="some day") for n in range(number)]
+
+
+@settings(deadline=None)
+@given(st.integers(0, 700), st.booleans())
+def test_every_row_once_and_newest_first(number: int, oldest_first: bool) -> None:
+    log, paging = ApiLog(rows(number), oldest_first=oldest_first), Paging()
+    assert read(log, paging) == log.rows[::-1]
+    assert paging.whole
+    expected = Order.OLDEST_FIRST if oldest_first else Order.NEWEST_FIRST
+    assert paging.order is (expected if number > 1 else None)
+
+
+@both_orders
+def test_pages_hold_fifty_rows_and_overlap(oldest_first: bool) -> None:
+    log = ApiLog(rows(500), oldest_first=oldest_first)
+    read(log, Paging())
+    assert all(limit <= 50 for _, limit in log.asked)
+    if oldest_first:
+        assert [offset for offset, _ in log.asked][-5:] == [180, 135, 90, 45, 0]
+    else:
+        assert [offset for offset, _ in log.asked] == list(range(0, 500, 45))
+
+
+def test_the_end_of_a_long_log_that_is_sorted_oldest_first_is_found_in_few_requests() -> None:
+    log, paging = ApiLog(rows(100_000), oldest_first=True), Paging()
+    requests = 0
+    while True:
+        ask = paging.ask
+        assert ask is not None
+        found = paging.take(log.page(*ask))
+        requests += 1
+        if found.older:
+            break
+    assert found.older[0] == log.rows[-1]
+    assert requests < 35
+
+
+@settings(deadline=None, max_examples=60)
+@given(
+    st.integers(1, 400),
+    st.booleans(),
+    st.lists(st.integers(0, 40), max_size=12),
+)
+def test_rows_that_come_between_two_pages_leave_no_gap_and_come_once(
+    number: int, oldest_first: bool, coming: list[int]
+) -> None:
+    log, paging = ApiLog(rows(number), oldest_first=oldest_first), Paging()
+    waves = iter(coming)
+
+    def between() -> None:
+        log.rows += [row(len(log.rows) + n) for n in range(next(waves, 0))]
+
+    told = read(log, paging, between)
+    at_first = told[-number:]
+    assert at_first == log.rows[:number][::-1]
+    for _ in range(2):
+        paging.look()
+        told = read(log, paging) + told
+    assert told == log.rows[::-1]
+    assert paging.whole
+
+
+@settings(deadline=None, max_examples=60)
+@given(st.integers(200, 400), st.booleans(), st.lists(st.integers(0, 70), max_size=8))
+def test_rows_that_are_forgotten_meanwhile_hide_none_of_the_others(
+    number: int, oldest_first: bool, going: list[int]
+) -> None:
+    log, paging = ApiLog(rows(number), oldest_first=oldest_first), Paging()
+    waves = iter(going)
+
+    def between() -> None:
+        del log.rows[: min(next(waves, 0), len(log.rows) - 60)]
+
+    told = read(log, paging, between)
+    assert told[: len(log.rows)] == log.rows[::-1]
+    assert len(set(map(id, told))) == len(told)
+
+
+@pytest.mark.parametrize("gone", [46, 300, 2000])
+def test_a_page_without_a_known_row_is_stepped_back_from(gone: int) -> None:
+    log, paging = ApiLog(rows(3000)), Paging()
+    told: list[LogRow] = []
+    for _ in range(60):
+        ask = paging.ask
+        assert ask is not None
+        told += paging.take(log.page(*ask)).older
+    tail = told[-1]
+    del log.rows[-gone:]  # the newest vanish, so that what follows moves up
+    left = log.rows[: log.rows.index(tail)][::-1] if tail in log.rows else log.rows[::-1]
+    assert read(log, paging) == left
+    assert paging.whole
+
+
+def test_more_rows_than_a_page_between_two_pages_are_read_all_the_same() -> None:
+    log, paging = ApiLog(rows(2000)), Paging()
+    storms = iter([300, 0, 0, 700, 0, 0, 0, 60])
+
+    def between() -> None:
+        log.rows += [row(len(log.rows) + n) for n in range(next(storms, 0))]
+
+    told = read(log, paging, between)
+    assert told == log.rows[:2000][::-1]
+    for _ in range(2):
+        paging.look()
+        told = read(log, paging) + told
+    assert told == log.rows[::-1]
+    assert paging.whole
+
+
+def test_a_storm_that_outruns_every_page_ends_and_is_told() -> None:
+    log, paging = ApiLog(rows(500)), Paging()
+    read(log, paging)
+
+    def storm() -> None:
+        log.rows += [row(len(log.rows) + n) for n in range(400)]
+
+    storm()
+    paging.look()
+    told = read(log, paging, storm)
+    assert told
+    assert paging.torn
+    assert not paging.whole
+
+
+def test_a_log_that_never_holds_still_is_read_to_an_end() -> None:
+    paging = Paging()
+    pages = iter(range(10_000))
+    for number in pages:
+        ask = paging.ask
+        if ask is None:
+            break
+        length = 50 if ask.offset < 1000 else 10
+        paging.take([row(number * 50 + n, created_at="?") for n in range(length)])
+    assert paging.ask is None
+    assert paging.torn
+
+
+@both_orders
+def test_following_finds_what_came_at_either_end(oldest_first: bool) -> None:
+    for number in (0, 1, 2, 49, 50, 51, 95, 96, 300):
+        log, paging = ApiLog(rows(number), oldest_first=oldest_first), Paging()
+        told = read(log, paging)
+        for coming in (0, 1, 0, 44, 45, 46, 3, 200):
+            log.rows += [row(len(log.rows) + n) for n in range(coming)]
+            paging.look()
+            told = read(log, paging) + told
+        assert told == log.rows[::-1], (number, oldest_first)
+
+
+@both_orders
+def test_a_look_for_nothing_is_one_request(oldest_first: bool) -> None:
+    log, paging = ApiLog(rows(300), oldest_first=oldest_first), Paging()
+    read(log, paging)
+    log.asked.clear()
+    paging.look()
+    assert read(log, paging) == []
+    assert len(log.asked) == 1
+
+
+@both_orders
+@pytest.mark.parametrize("make", [untimed, lambda n: [row(i, at=START) for i in range(n)]])
+@pytest.mark.parametrize("number", [0, 1, 30, 60, 300, 1200])
+def test_times_that_tell_nothing_hide_no_row(
+    make: Callable[[int], list[LogRow]], number: int, oldest_first: bool
+) -> None:
+    every = make(number + 100)
+    log, paging = ApiLog(every[:number], oldest_first=oldest_first), Paging()
+    told = read(log, paging)
+    assert names(told) == names(log.rows)
+    assert paging.whole
+    for coming in range(number, number + 100, 10):
+        log.rows += every[coming : coming + 10]
+        for _ in range(2):
+            paging.look()
+            told = read(log, paging) + told
+    assert len(told) == number + 100
+    assert names(told) == names(every)
+    if number:
+        assert paging.order is (Order.OLDEST_FIRST if oldest_first else Order.NEWEST_FIRST)
+        assert paging.turned is oldest_first
+        assert told[:100] == every[number:][::-1]
+
+
+def test_an_order_that_is_known_needs_no_times() -> None:
+    log = ApiLog(untimed(300), oldest_first=True)
+    assert read(log, Paging(Order.OLDEST_FIRST)) == log.rows[::-1]
+
+
+@both_orders
+def test_rows_alike_in_everything_count_once(oldest_first: bool) -> None:
+    twice = [row(n // 2) for n in range(400)]
+    log = ApiLog(twice, oldest_first=oldest_first)
+    assert read(log, Paging()) == rows(200)[::-1]
+
+
+def test_rows_that_differ_in_one_thing_are_two() -> None:
+    first = row(1)
+    others = [
+        row(2, at=START + 1),
+        row(1, at=START + 3),
+        row(1, message="else"),
+        row(1, log_type="importSkippedOversized"),
+    ]
+    log = ApiLog([first, *others])
+    assert len(read(log, Paging())) == 5
+
+
+def test_what_is_remembered_of_a_huge_log_is_bounded() -> None:
+    places = Places(most=1000)
+    for n in range(50_000):
+        places.add(row(n))
+    assert places.count == 50_000
+    assert len(places) <= 2000
+    assert all(row(n) in places for n in range(49_000, 50_000))
+
+
+@both_orders
+def test_the_newest_rows_are_known_however_long_the_walk_was(
+    oldest_first: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Places.__init__, "__defaults__", (300,))
+    log, paging = ApiLog(rows(5000), oldest_first=oldest_first), Paging()
+    assert len(read(log, paging)) == 5000
+    log.rows.append(row(5000))
+    paging.look()
+    assert read(log, paging) == [row(5000)]
