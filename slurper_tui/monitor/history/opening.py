@@ -43,8 +43,8 @@ _LOOKS = (
 )
 
 _LOOKS_AT_NOTES = (
-    "SELECT sum(length(said)) FROM events INDEXED BY sqlite_autoindex_events_1"
-    " WHERE base_url >= ''",
+    "SELECT sum(length(said)) FROM events NOT INDEXED",
+    "SELECT count(*) FROM events INDEXED BY sqlite_autoindex_events_1 WHERE base_url >= ''",
     "SELECT sum(length(log_types)) FROM ties INDEXED BY sqlite_autoindex_ties_1"
     " WHERE base_url >= ''",
     "SELECT sum(length(counts)) FROM log_counts",

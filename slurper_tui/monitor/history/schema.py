@@ -189,9 +189,11 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
 def _refuse_foreign(connection: sqlite3.Connection) -> None:
     """A file with a version and without our tables is somebody else's.
 
-    So is one with tables and no version, if that is not another instance's first.
+    So is one with tables and no version, unless another instance is just making it.
     """
-    tables = {name for [name] in connection.execute("SELECT name FROM sqlite_schema")}
     version = version_of(connection)
-    if (tables and version == 0) or (version > 0 and not _FIRST_TABLES <= tables):
+    tables = {name for [name] in connection.execute("SELECT name FROM sqlite_schema")}
+    if version > 0 and not tables >= _FIRST_TABLES:
+        raise ForeignFile
+    if version == 0 and tables and version_of(connection) == 0:
         raise ForeignFile

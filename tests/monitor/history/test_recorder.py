@@ -347,8 +347,8 @@ def damage(path: Path, *, root: bool) -> None:
     roots = dict(file.execute("SELECT name, rootpage FROM sqlite_schema"))
     file.close()
     with path.open("r+b") as text:
-        others = set(range(10, path.stat().st_size // 4096 + 1)) - set(roots.values())
-        for page in [roots["samples"]] if root else sorted(others):
+        later = range(max(roots.values()) + 4, path.stat().st_size // 4096 + 1)
+        for page in [roots["samples"]] if root else later:
             text.seek((page - 1) * 4096)
             text.write(b"\xa5" * 4096)
 

@@ -1,0 +1,43 @@
+"""What is noted in tests."""
+
+from __future__ import annotations
+
+from slurper_tui.monitor.draft import Draft
+from slurper_tui.monitor.event import Event, Tie, What
+from slurper_tui.monitor.history.store import Store
+from slurper_tui.monitor.job_key import JobKey
+from slurper_tui.monitor.log_view import LogCounts
+from slurper_tui.monitor.plan_view import Plan, Step
+from tests.monitor.history.samples import ACCOUNT, BEGUN, key
+
+COUNTS = LogCounts(
+    {"importErrorRetryExhaustion": 7, "importSkippedOversized": 2},
+    whole=True,
+    read_at=BEGUN,
+    first_seen={"importErrorRetryExhaustion": "2026-09-21T00:00:00Z"},
+    last_seen={"importErrorRetryExhaustion": "2026-09-21T01:00:00Z"},
+)
+
+TIE = Tie(key("job1"), key(), 7, ("importErrorRetryExhaustion",))
+
+
+def event(at: float = 0.0, what: What = What.ASKED, whose: JobKey | None = None) -> Event:
+    """An event so many seconds after the beginning."""
+    return Event(whose or key(), BEGUN + at, what, "pause", "1004: not now")
+
+
+def draft(prefix: str | None = None, keys: tuple[str, ...] | None = None) -> Draft:
+    return Draft("s3", "from", "to", prefix, keys, "https://s3.example.com", "eu-west-1")
+
+
+def plan(*drafts: Draft, made_at: float = 0.0) -> Plan:
+    """A plan that is not kept yet."""
+    steps = tuple(Step(n, one) for n, one in enumerate(drafts or (draft("a/"), draft("b/")), 1))
+    return Plan(0, ACCOUNT, BEGUN + made_at, steps, key(), ("importErrorRetryExhaustion",))
+
+
+def fill_notes(store: Store) -> Plan:
+    """One of each, and the plan as it is kept."""
+    store.notes.keep([event(0), event(1, What.HERE)], {key(): COUNTS})
+    store.notes.tie(TIE)
+    return store.notes.plans.keep(plan(), counted=True)

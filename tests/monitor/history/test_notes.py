@@ -1,0 +1,390 @@
+"""What is kept besides samples, in real files."""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from slurper_tui.monitor.draft import Draft
+from slurper_tui.monitor.event import Event, Tie, What
+from slurper_tui.monitor.history.copying import write_over
+from slurper_tui.monitor.history.notes import MOST_EVENTS
+from slurper_tui.monitor.history.opening import (
+    open_file,
+    open_history,
+    open_store,
+    read_store,
+)
+from slurper_tui.monitor.history.plans import _OF_FILES
+from slurper_tui.monitor.history.schema import MIGRATIONS, prepare
+from slurper_tui.monitor.history.store import Store
+from slurper_tui.monitor.history.trouble import ForeignFile
+from slurper_tui.monitor.job_key import JobKey
+from slurper_tui.monitor.log_view import LogCounts
+from slurper_tui.monitor.plan_view import Plan, Step, StepState
+from slurper_tui.monitor.recorded import HistoryView, Keeping
+from tests.monitor.history.noted import COUNTS, TIE, draft, event, fill_notes, plan
+from tests.monitor.history.samples import (
+    ACCOUNT,
+    BEGUN,
+    URL,
+    job,
+    key,
+    of,
+    opened,
+    run_of,
+)
+from tests.monitor.history.test_opening import aside, version
+
+OTHER = "https://other.example"
+WAITING, SENDING, STARTED = StepState.WAITING, StepState.SENDING, StepState.STARTED
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "history.sqlite3"
+
+
+def step(store: Store, number: int = 1) -> Step:
+    """A step of the one plan, as it stands."""
+    [kept] = store.notes.plans.all()
+    return kept.steps[number - 1]
+
+
+# What comes back -------------------------------------------------------------------------------
+
+TEXT = st.text(st.characters(codec="utf-8"), max_size=8)
+KEYS = st.builds(JobKey, st.just(ACCOUNT), TEXT)
+TIMES = st.integers(0, 4 * 10**12).map(lambda ms: ms / 1000)
+DRAFTS = st.builds(
+    Draft,
+    vendor=TEXT,
+    bucket=TEXT,
+    target=TEXT,
+    path_prefix=st.none() | TEXT,
+    keys=st.none() | st.lists(TEXT, min_size=1, max_size=5).map(tuple),
+    source_jurisdiction=st.none() | TEXT,
+    overwrite=st.booleans(),
+)
+
+
+@given(st.lists(st.builds(Event, KEYS, TIMES, st.sampled_from(What), TEXT, TEXT), max_size=9))
+def test_events_come_back_oldest_first_each_once(events: list[Event]) -> None:
+    with opened(None) as (store, _):
+        for _ in range(2):
+            store.notes.keep(events, {})
+        for whose in {each.key for each in events}:
+            told = store.notes.events(whose, 200)
+            assert sorted(told, key=hash) == sorted(
+                {each for each in events if each.key == whose}, key=hash
+            )
+            assert [each.at for each in told] == sorted(each.at for each in told)
+
+
+@given(st.lists(st.builds(Step, st.just(0), DRAFTS, at=TIMES, said=TEXT), max_size=4))
+def test_a_plan_comes_back_as_it_was(steps: list[Step]) -> None:
+    numbered = tuple(replace(each, number=n) for n, each in enumerate(steps, 1))
+    with opened(None) as (store, _):
+        kept = store.notes.plans.keep(replace(plan(), steps=numbered), counted=True)
+        assert (kept.id, kept.steps) == (1, numbered)
+        assert store.notes.plans.all([ACCOUNT]) == (kept,)
+
+
+@given(st.dictionaries(KEYS, st.builds(LogCounts, st.dictionaries(TEXT, st.integers(0)))))
+def test_what_logs_hold_comes_back(counts: dict[JobKey, LogCounts]) -> None:
+    with opened(None) as (store, _):
+        store.notes.keep((), counts)
+        assert store.notes.counts([ACCOUNT]) == counts
+
+
+def test_names_that_are_no_text_are_kept_too() -> None:
+    odd = draft("x", keys=("a\ud800", "b"))
+    with opened(None) as (store, _):
+        store.notes.plans.keep(plan(odd), counted=True)
+        store.notes.keep([Event(key("\ud800"), BEGUN, What.ASKED, "\ud800")], {})
+        assert step(store).draft == odd
+        assert store.notes.events(key("\ud800"), 5) == (
+            Event(key("\ud800"), BEGUN, What.ASKED, "?"),
+        )
+
+
+def test_the_newest_events_are_told_and_old_ones_go() -> None:
+    with opened(None) as (store, _):
+        for begin in range(0, 700, 100):
+            store.notes.keep([event(at) for at in range(begin, begin + 100)], {})
+        store.notes.keep([event(0, whose=key("job1"))], {})
+        assert store.notes.events(key(), 3) == (event(697), event(698), event(699))
+        told = store.notes.events(key(), 10_000)
+        assert (len(told), told[0]) == (MOST_EVENTS, event(200))
+        assert store.notes.events(key("job1"), 5) == (event(0, whose=key("job1")),)
+
+
+def test_events_of_one_moment_stay_in_their_order() -> None:
+    several = [event(5, what) for what in (What.ASKED, What.REFUSED, What.HERE, What.ASKED)]
+    with opened(None) as (store, _):
+        store.notes.keep(several, {})
+        assert store.notes.events(key(), 9) == tuple(several[:3])
+
+
+def test_counts_take_the_place_of_earlier_ones() -> None:
+    with opened(None) as (store, _):
+        for counts in (COUNTS, LogCounts({"x": 1}), LogCounts({"x": 2})):
+            store.notes.keep((), {key(): counts})
+            assert store.notes.counts() == {key(): counts}
+
+
+def test_ties_come_in_the_order_in_which_they_were_made() -> None:
+    others = [Tie(key(f"job{n}"), key(), n) for n in (5, 3, 4)]
+    foreign = Tie(key("job9", "acc9"), key("job8", "acc9"), 1)
+    with opened(None) as (store, _):
+        for tie in (TIE, *others, foreign, replace(TIE, keys=8)):
+            store.notes.tie(tie)
+        assert store.notes.ties([ACCOUNT]) == (replace(TIE, keys=8), *others)
+        assert store.notes.ties() == (replace(TIE, keys=8), *others, foreign)
+
+
+def test_everything_is_of_one_base_url(path: Path) -> None:
+    with opened(path) as (store, _):
+        kept = fill_notes(store)
+    with opened(path, OTHER) as (store, _):
+        notes = store.notes
+        assert (notes.events(key(), 9), notes.ties(), notes.counts(), notes.plans.all()) == (
+            (),
+            (),
+            {},
+            (),
+        )
+        assert (notes.any, notes.plans.has(kept.id)) == (False, False)
+        assert notes.plans.move(kept.id, 1, WAITING, Step(1, draft(), SENDING)) is False
+    with opened(path, URL + "/?secret=1") as (store, _):
+        assert store.notes.ties([ACCOUNT]) == (TIE,)
+
+
+# Plans -----------------------------------------------------------------------------------------
+
+
+def test_a_step_moves_only_from_where_it_stands() -> None:
+    with opened(None) as (store, _):
+        kept = store.notes.plans.keep(plan(), counted=True)
+        sending = replace(kept.steps[0], state=SENDING, at=BEGUN + 1)
+        move = store.notes.plans.move
+        assert move(kept.id, 1, SENDING, sending) is False
+        assert move(kept.id, 1, WAITING, sending) is True
+        assert move(kept.id, 1, WAITING, sending) is False
+        assert (step(store), step(store, 2)) == (sending, kept.steps[1])
+        assert move(kept.id, 3, WAITING, sending) is False
+        assert move(kept.id + 1, 1, SENDING, sending) is False
+
+
+@pytest.mark.parametrize("over", [StepState.STARTED, StepState.CANCELLED])
+def test_of_a_step_that_is_over_no_key_is_kept(path: Path, over: StepState) -> None:
+    keys = draft(None, ("a/secret-name", "b/secret-name"))
+    with opened(path) as (store, _):
+        kept = store.notes.plans.keep(plan(keys, draft("c/")), counted=True)
+        assert step(store).draft.keys == ("a/secret-name", "b/secret-name")
+        for number in (1, 2):
+            ended = replace(kept.steps[number - 1], state=over, job_id="new")
+            assert store.notes.plans.move(kept.id, number, WAITING, ended)
+        assert (step(store).draft.keys, step(store, 2).draft.keys) == ((), None)
+        assert step(store).job_id == "new"
+
+
+@pytest.mark.parametrize("state", [SENDING, StepState.UNDECIDED, StepState.REFUSED])
+def test_a_step_that_may_be_sent_again_keeps_its_keys(state: StepState) -> None:
+    keys = draft(None, ("a", "b"))
+    with opened(None) as (store, _):
+        kept = store.notes.plans.keep(plan(keys), counted=True)
+        store.notes.plans.move(kept.id, 1, WAITING, replace(kept.steps[0], state=state))
+        assert step(store).draft == keys
+
+
+def test_no_password_is_kept_with_a_draft(path: Path) -> None:
+    odd = replace(draft(), endpoint="https://me:pa55word@s3.example.com/?key=s3cret")
+    with opened(path) as (store, _):
+        store.notes.plans.keep(plan(odd), counted=True)
+        assert step(store).draft.endpoint == "https://s3.example.com"
+    for each in path.parent.iterdir():
+        told = each.read_bytes()
+        assert b"pa55word" not in told
+        assert b"s3cret" not in told
+
+
+def test_a_plan_that_cannot_be_read_holds_up_no_other() -> None:
+    with opened(None) as (store, _):
+        first, second = (store.notes.plans.keep(plan(made_at=n), counted=True) for n in (0, 1))
+        store._connection.execute("UPDATE steps SET draft = '{' WHERE plan = ?", (first.id,))
+        assert store.notes.plans.all() == (second,)
+        store._connection.execute("UPDATE steps SET state = 'new' WHERE plan = ?", (second.id,))
+        assert store.notes.plans.all() == ()
+
+
+def test_what_another_version_noted_is_left_out() -> None:
+    with opened(None) as (store, _):
+        fill_notes(store)
+        for statement in (
+            "UPDATE events SET what = 'danced' WHERE at % 2 = 0",
+            "UPDATE log_counts SET counts = '['",
+            "UPDATE ties SET log_types = '{}'",
+        ):
+            store._connection.execute(statement)
+        assert store.notes.events(key(), 9) == ()
+        assert (store.notes.counts(), store.notes.ties()) == ({}, ())
+
+
+# Older files -----------------------------------------------------------------------------------
+
+
+def first_version(path: Path) -> None:
+    """A file as the first version left it."""
+    store = open_file(path, URL, migrations=MIGRATIONS[:1]).store
+    store.write([job()], of(key(), run_of(2000)))
+    store.close()
+
+
+def test_a_file_of_the_first_version_is_carried_on_without_loss(path: Path) -> None:
+    first_version(path)
+    assert version(path) == 1
+    with opened(path) as (store, view):
+        assert (view, store.samples(key())) == (HistoryView(), tuple(run_of(2000)))
+        assert [known.job for known in store.remembered([ACCOUNT])] == [job().job]
+        fill_notes(store)
+    assert version(path) == 2
+    with opened(path) as (store, _):
+        assert (store.notes.ties(), store.notes.counts()) == ((TIE,), {key(): COUNTS})
+
+
+def test_a_file_of_the_first_version_can_be_read_alone(path: Path) -> None:
+    first_version(path)
+    reader = read_store(path, URL)
+    assert reader.samples(key()) == tuple(run_of(2000))
+    memory = sqlite3.connect(":memory:", isolation_level=None)
+    prepare(memory)
+    reader.copy_to(memory)
+    reader.close()
+    copied = Store(memory, URL)
+    assert (len(copied.samples(key())), copied.notes.any, version(path)) == (2000, False, 1)
+    copied.close()
+
+
+def test_a_versioned_file_without_our_tables_is_nobodys_to_write_to(path: Path) -> None:
+    file = sqlite3.connect(path)
+    file.executescript("CREATE TABLE jobs (name); PRAGMA user_version = 1")
+    file.close()
+    with opened(path) as (_, view):
+        assert view == HistoryView(Keeping.OFF, "its file is not one of slurper-tui")
+    with pytest.raises(ForeignFile):
+        read_store(path, URL)
+
+
+@pytest.mark.parametrize(
+    "part",
+    [
+        "events",
+        "sqlite_autoindex_events_1",
+        "ties",
+        "sqlite_autoindex_ties_1",
+        "log_counts",
+        "plans",
+        "steps",
+        "sqlite_autoindex_steps_1",
+    ],
+)
+def test_damage_among_the_notes_shows_at_once(path: Path, part: str) -> None:
+    with opened(path) as (store, _):
+        fill_notes(store)
+    [[page]] = (file := sqlite3.connect(path)).execute(
+        "SELECT rootpage FROM sqlite_schema WHERE name = ?", (part,)
+    )
+    file.close()
+    whole, begin = path.read_bytes(), (page - 1) * 4096
+    path.write_bytes(whole[:begin] + b"\xa5" * 4096 + whole[begin + 4096 :])
+    with pytest.raises(sqlite3.DatabaseError):
+        read_store(path, URL)
+    with opened(path) as (store, view):
+        [name] = aside(path.parent)
+        assert (view.keeping, store.notes.any) == (Keeping.ON, False)
+        assert name in view.reason
+
+
+# From one store into another -------------------------------------------------------------------
+
+
+def copy_of(path: Path) -> Store:
+    """A copy in memory of a file that cannot be written to."""
+    memory = sqlite3.connect(":memory:", isolation_level=None)
+    prepare(memory)
+    reader = read_store(path, URL)
+    reader.copy_to(memory)
+    reader.close()
+    return Store(memory, URL)
+
+
+def test_a_copy_of_a_file_tells_what_was_noted(path: Path) -> None:
+    with opened(path, OTHER) as (store, _):
+        fill_notes(store)
+    with opened(path) as (store, _):
+        kept = fill_notes(store)
+    copied = copy_of(path)
+    assert copied.notes.events(key(), 9) == (event(0), event(1, What.HERE))
+    assert (copied.notes.ties(), copied.notes.counts()) == ((TIE,), {key(): COUNTS})
+    assert copied.notes.plans.all() == (kept,)
+    assert Store(copied._connection, OTHER).notes.any is False
+    copied.close()
+
+
+def test_in_a_copy_no_step_is_moved_for_the_file_would_not_know(path: Path) -> None:
+    with opened(path) as (store, _):
+        kept = fill_notes(store)
+    copied = copy_of(path)
+    sending = replace(kept.steps[0], state=SENDING)
+    assert copied.notes.plans.move(kept.id, 1, WAITING, sending) is False
+    assert copied.notes.plans.all() == (kept,)
+    with opened(path) as (store, _):
+        assert store.notes.plans.move(kept.id, 1, WAITING, sending) is True
+        write_over(copied, store, (), {})
+        assert step(store) == sending
+    copied.close()
+
+
+def test_what_memory_gathered_goes_into_the_file_and_twice_is_once(path: Path) -> None:
+    with opened(path) as (store, _):
+        theirs = fill_notes(store)
+    memory, newer = open_store(None, URL), LogCounts({"x": 3}, read_at=BEGUN + 9)
+    memory.notes.keep([event(1, What.HERE), event(2)], {key(): newer, key("job1"): COUNTS})
+    memory.notes.tie(Tie(key("job2"), key(), 3))
+    ours = memory.notes.plans.keep(plan(made_at=5), counted=False)
+    memory.notes.plans.move(ours.id, 1, WAITING, replace(ours.steps[0], state=STARTED))
+    with opened(path) as (store, _):
+        for _ in range(2):
+            write_over(memory, store, (), {})
+        assert store.notes.events(key(), 9) == (event(0), event(1, What.HERE), event(2))
+        assert store.notes.counts() == {key(): newer, key("job1"): COUNTS}
+        assert store.notes.ties() == (TIE, Tie(key("job2"), key(), 3))
+        assert store.notes.plans.all() == (theirs, *memory.notes.plans.all())
+        assert (theirs.id, ours.id >= _OF_FILES) == (1, True)
+        assert store.notes.plans.keep(plan(), counted=True).id == 2
+    memory.close()
+
+
+def test_older_counts_of_a_copy_do_not_replace_newer_ones(path: Path) -> None:
+    newer = LogCounts({"x": 3}, read_at=BEGUN + 9)
+    with opened(path) as (store, _):
+        fill_notes(store)
+        copied = copy_of(path)
+        store.notes.keep((), {key(): newer})
+        write_over(copied, store, (), {})
+        assert store.notes.counts() == {key(): newer}
+    copied.close()
+
+
+def test_a_history_that_was_not_wanted_notes_nothing_on_disk(path: Path) -> None:
+    store, _ = open_history(path, URL, wanted=False)
+    kept: Plan = fill_notes(store)
+    assert store.notes.plans.all() == (kept,)
+    store.close()
+    assert not path.exists()

@@ -1,0 +1,384 @@
+"""Notes kept off the loop: real files, real threads, real faults, real kills."""
+
+from __future__ import annotations
+
+import asyncio
+import subprocess
+import sys
+import threading
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+
+from slurper_tui.monitor.event import Event, Tie, What
+from slurper_tui.monitor.history import noting as module
+from slurper_tui.monitor.history.noting import Noting
+from slurper_tui.monitor.history.opening import open_history
+from slurper_tui.monitor.history.plans import _OF_FILES
+from slurper_tui.monitor.history.recorder import Recorder
+from slurper_tui.monitor.log_view import LogCounts
+from slurper_tui.monitor.notebook import Notebook
+from slurper_tui.monitor.plan_view import Plan, Step, StepState
+from slurper_tui.monitor.recorded import Keeping
+from tests.monitor.history.noted import COUNTS, TIE, draft, event, plan
+from tests.monitor.history.samples import ACCOUNT, URL, job, key, of, opened, run_of, sample
+from tests.monitor.history.test_opening import aside, locked
+from tests.monitor.history.test_recorder import EXCLUSIVE, done, fill, unmake
+
+WAITING, SENDING, STARTED = StepState.WAITING, StepState.SENDING, StepState.STARTED
+OTHER_TIE = Tie(key("job2"), key(), 3)
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "history.sqlite3"
+
+
+class Kept:
+    """A recorder and its notebook."""
+
+    def __init__(self, path: Path | None) -> None:
+        self.recorder = Recorder(*open_history(path, URL))
+        self.notebook: Notebook = Noting(self.recorder)
+
+
+@asynccontextmanager
+async def keeping(path: Path | None) -> AsyncGenerator[Kept, None]:
+    kept = Kept(path)
+    try:
+        yield kept
+    finally:
+        await kept.recorder.close()
+
+
+async def note_all(notebook: Notebook) -> Plan:
+    """One of each; the plan as it is kept."""
+    notebook.note([event(0), event(1, What.HERE)])
+    notebook.keep_counts(key(), COUNTS)
+    await notebook.tie(TIE)
+    return await notebook.keep_plan(plan())
+
+
+async def assert_all(notebook: Notebook, *plans: Plan) -> None:
+    assert await notebook.events(key()) == (event(0), event(1, What.HERE))
+    assert await notebook.counts([ACCOUNT]) == {key(): COUNTS}
+    assert await notebook.ties([ACCOUNT]) == (TIE,)
+    assert await notebook.plans([ACCOUNT]) == plans
+
+
+def sending(kept: Plan, number: int = 1, state: StepState = SENDING) -> Step:
+    return replace(kept.steps[number - 1], state=state)
+
+
+async def test_what_is_noted_is_told_and_there_again(path: Path) -> None:
+    async with keeping(path) as first:
+        kept = await note_all(first.notebook)
+        await assert_all(first.notebook, kept)
+        assert first.notebook.durable
+        assert first.recorder.on_disk
+    async with keeping(path) as second:
+        await assert_all(second.notebook, kept)
+
+
+async def test_in_memory_it_is_told_but_not_durable() -> None:
+    async with keeping(None) as memory:
+        kept = await note_all(memory.notebook)
+        await assert_all(memory.notebook, kept)
+        assert kept.id == 1
+        assert await memory.notebook.move(kept.id, 1, WAITING, sending(kept))
+        assert not memory.notebook.durable
+
+
+async def test_nobody_but_the_recorders_thread_touches_the_disk(path: Path) -> None:
+    async with keeping(path) as one:
+        names = list[str]()
+        one.recorder._store._connection.set_trace_callback(
+            lambda _: names.append(threading.current_thread().name)
+        )
+        kept = await note_all(one.notebook)
+        await one.notebook.move(kept.id, 1, WAITING, sending(kept))
+        await assert_all(one.notebook, *await one.notebook.plans([ACCOUNT]))
+        assert set(names) == {"history"}
+
+
+async def test_after_the_end_nothing_is_noted_nothing_moved_and_nothing_raised(path: Path) -> None:
+    async with keeping(path) as one:
+        kept = await note_all(one.notebook)
+    late = await note_all(one.notebook)
+    assert (late.id >= _OF_FILES, one.notebook.durable) == (True, False)
+    assert await one.notebook.move(kept.id, 1, WAITING, sending(kept)) is False
+    assert await one.notebook.plans([ACCOUNT]) == ()
+    assert await one.notebook.ties([ACCOUNT]) == ()
+    with opened(path) as (store, _):
+        assert store.notes.plans.all() == (kept,)
+
+
+# A disk that fails -----------------------------------------------------------------------------
+
+
+async def test_on_a_full_disk_all_waits_and_no_plan_of_the_file_is_moved(path: Path) -> None:
+    async with keeping(path) as one:
+        theirs = await one.notebook.keep_plan(plan())
+        fill(one.recorder, 1)
+        big = plan(draft(None, tuple(f"{n:0>200}" for n in range(1000))), made_at=5)
+        one.notebook.note([event(n) for n in range(500)])
+        await one.notebook.tie(TIE)
+        one.notebook.keep_counts(key(), LogCounts({f"{n:0>200}": n for n in range(500)}))
+        kept = await one.notebook.keep_plan(big)
+        await done(one.recorder)
+        assert one.notebook.durable is False
+        assert await one.notebook.plans([ACCOUNT]) == (theirs, kept)
+        assert len(await one.notebook.events(key(), 500)) == 500
+        assert len((await one.notebook.counts([ACCOUNT]))[key()].by_type) == 500
+        assert await one.notebook.ties([ACCOUNT]) == (TIE,)
+        assert await one.notebook.move(kept.id, 1, WAITING, sending(kept)) is True
+        assert await one.notebook.move(kept.id, 1, WAITING, sending(kept)) is False
+        with opened(path) as (store, _):
+            assert store.notes.plans.all() == (theirs,)
+        fill(one.recorder, 10**6)
+        one.recorder.record([job()], of(key(), [sample(0)]))
+        await done(one.recorder)
+        assert one.notebook.durable is True
+        assert await one.notebook.move(kept.id, 1, SENDING, sending(kept, 1, STARTED)) is True
+    with opened(path) as (store, _):
+        assert [each.steps[0].state for each in store.notes.plans.all()] == [WAITING, STARTED]
+        assert (len(store.notes.events(key(), 500)), store.notes.ties()) == (500, (TIE,))
+        assert len(store.notes.counts()[key()].by_type) == 500
+
+
+async def test_while_another_program_locks_the_file_no_step_is_moved(path: Path) -> None:
+    async with keeping(path) as one:
+        kept = await one.notebook.keep_plan(plan())
+        with locked(path, "BEGIN IMMEDIATE"):
+            assert await one.notebook.move(kept.id, 1, WAITING, sending(kept)) is False
+            one.notebook.note([event(0)])
+            await one.notebook.tie(OTHER_TIE)
+            assert await one.notebook.events(key()) == (event(0),)
+            assert await one.notebook.ties([ACCOUNT]) == (OTHER_TIE,)
+            assert one.notebook.durable is False
+        assert await one.notebook.plans([ACCOUNT]) == (kept,)
+        assert await one.notebook.move(kept.id, 1, WAITING, sending(kept)) is True
+    with opened(path) as (store, _):
+        assert (store.notes.events(key(), 5), store.notes.ties()) == ((event(0),), (OTHER_TIE,))
+
+
+async def test_a_plan_of_a_file_that_vanished_is_never_moved(path: Path) -> None:
+    async with keeping(path) as one:
+        kept = await one.notebook.keep_plan(plan())
+        unmake(path.parent)
+        assert await one.notebook.move(kept.id, 1, WAITING, sending(kept)) is False
+        await note_all(one.notebook)
+        assert one.notebook.durable
+    with opened(path) as (store, _):
+        assert store.notes.ties() == (TIE,)
+
+
+async def test_where_no_file_can_be_made_again_notes_wait_in_memory(tmp_path: Path) -> None:
+    folder = tmp_path / "state"
+    async with keeping(folder / "h") as one:
+        one.recorder.record([job()], of(key(), run_of(3)))
+        await done(one.recorder)
+        folder.rename(tmp_path / "moved")
+        folder.touch()
+        kept = await note_all(one.notebook)
+        await assert_all(one.notebook, kept)
+        assert one.notebook.durable is False
+        folder.unlink()
+        one.recorder.record([job()], of(key(), run_of(1)))
+        await done(one.recorder)
+        assert one.notebook.durable is True
+        await assert_all(one.notebook, kept)
+    with opened(folder / "h") as (store, _):
+        assert store.notes.plans.all() == (kept,)
+
+
+async def test_a_file_found_damaged_is_set_aside_and_what_comes_is_kept(path: Path) -> None:
+    async with keeping(path) as one:
+        await note_all(one.notebook)
+        with path.open("r+b") as text:
+            await one.recorder.run(one.recorder._store.make_room)
+            for page in range(7, 15):
+                text.seek((page - 1) * 4096)
+                text.write(b"\xa5" * 4096)
+        one.recorder._store._connection.execute("PRAGMA cache_size = 0").fetchall()
+        one.recorder._store._connection.execute("PRAGMA shrink_memory").fetchall()
+        assert await one.notebook.events(key()) == ()
+        kept = await note_all(one.notebook)
+        await done(one.recorder)
+        await assert_all(one.notebook, kept)
+        assert (len(aside(path.parent)) > 0, one.notebook.durable) == (True, True)
+        assert "damaged" in one.recorder.view.reason
+
+
+async def test_too_many_events_wait_only_up_to_a_bound(path: Path) -> None:
+    async with keeping(path) as one:
+        one.notebook.note([event(0)])
+        await done(one.recorder)
+        fill(one.recorder, 1)
+        for begin in range(0, 2 * module.MOST, 1000):
+            one.notebook.note([event(n, whose=key("j")) for n in range(begin, begin + 1000)])
+        await done(one.recorder)
+        told = await one.notebook.events(key("j"), 10**6)
+        assert (len(told), told[-1].at) == (module.MOST, event(2 * module.MOST - 1).at)
+
+
+async def test_what_was_kept_in_memory_goes_on_in_the_file_once_it_can_be_had(path: Path) -> None:
+    with opened(path) as (store, _):
+        theirs = store.notes.plans.keep(plan(made_at=-5), counted=True)
+    with locked(path, *EXCLUSIVE):
+        one = Kept(path)
+        one.recorder.record([job()], of(key(), [sample(0)]))
+        kept = await note_all(one.notebook)
+        assert await one.notebook.move(kept.id, 1, WAITING, sending(kept))
+        assert (one.notebook.durable, one.recorder.view.keeping) == (False, Keeping.OFF)
+    one.recorder.record([job()], of(key(), [sample(100)]))
+    await done(one.recorder)
+    assert one.notebook.durable is True
+    assert kept.id != theirs.id
+    moved = replace(kept, steps=(sending(kept), kept.steps[1]))
+    await assert_all(one.notebook, theirs, moved)
+    assert await one.notebook.move(kept.id, 1, SENDING, sending(kept, 1, STARTED))
+    await one.recorder.close()
+    with opened(path) as (store, _):
+        assert [each.steps[0].state for each in store.notes.plans.all()] == [WAITING, STARTED]
+
+
+async def test_notes_alone_are_reason_enough_to_try_for_the_file_at_the_end(path: Path) -> None:
+    with opened(path):
+        pass
+    with locked(path, *EXCLUSIVE):
+        one = Kept(path)
+        kept = await note_all(one.notebook)
+    await one.recorder.close()
+    with opened(path) as (store, _):
+        assert store.notes.plans.all() == (kept,)
+
+
+# Several programs ------------------------------------------------------------------------------
+
+RACING = """
+import asyncio, sys
+from pathlib import Path
+from msgspec.structs import replace
+from slurper_tui.monitor.history.noting import Noting
+from slurper_tui.monitor.history.opening import open_history
+from slurper_tui.monitor.history.recorder import Recorder
+from slurper_tui.monitor.plan_view import StepState
+async def main():
+    recorder = Recorder(*open_history(Path(sys.argv[1]), "https://api.example/v4"))
+    notebook = Noting(recorder)
+    [plan] = await notebook.plans(["acc0"])
+    print("ready", flush=True)
+    sys.stdin.readline()
+    for step in plan.steps:
+        after = replace(step, state=StepState.SENDING)
+        if await notebook.move(plan.id, step.number, StepState.WAITING, after):
+            print(step.number, flush=True)
+    print("end", flush=True)
+    if sys.argv[2] == "close":
+        await recorder.close()
+asyncio.run(main())
+"""
+
+
+def racer(path: Path, how: str = "close") -> subprocess.Popen[str]:
+    words = [sys.executable, "-c", RACING, str(path), how]
+    program = subprocess.Popen(
+        words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1
+    )
+    assert program.stdout is not None
+    assert program.stdout.readline() == "ready\n"
+    return program
+
+
+def planned(path: Path, number: int) -> None:
+    with opened(path) as (store, _):
+        store.notes.plans.keep(plan(*(draft(f"{n}/") for n in range(number))), counted=True)
+
+
+def states(path: Path) -> list[StepState]:
+    with opened(path) as (store, _):
+        [kept] = store.notes.plans.all()
+        return [step.state for step in kept.steps]
+
+
+def test_of_several_programs_only_one_moves_each_step(path: Path) -> None:
+    planned(path, 60)
+    several = [racer(path) for _ in range(3)]
+    for each in several:
+        assert each.stdin is not None
+        each.stdin.write("go\n")
+    told = [each.communicate()[0].split() for each in several]
+    moved = sorted(int(number) for words in told for number in words[:-1])
+    assert moved == list(range(1, 61))
+    assert states(path) == [SENDING] * 60
+
+
+def test_what_a_killed_program_said_was_moved_is_moved(path: Path) -> None:
+    planned(path, 2000)
+    program = racer(path)
+    assert program.stdin is not None
+    assert program.stdout is not None
+    program.stdin.write("go\n")
+    told = [program.stdout.readline() for _ in range(30)]
+    program.kill()
+    told += program.stdout.readlines()
+    program.wait()
+    program.stdin.close()
+    program.stdout.close()
+    said = len([line for line in told if line.endswith("\n") and line != "end\n"])
+    now = states(path)
+    assert now.count(SENDING) - said in {0, 1}
+    assert now == [SENDING] * now.count(SENDING) + [WAITING] * now.count(WAITING)
+
+
+HANGING = """
+import asyncio, sys, time
+from pathlib import Path
+from slurper_tui.monitor.history.noting import Noting
+from slurper_tui.monitor.history.opening import open_history
+from slurper_tui.monitor.history.recorder import Recorder
+async def main():
+    recorder = Recorder(*open_history(Path(sys.argv[1]), "https://api.example/v4"))
+    notebook = Noting(recorder)
+    recorder._thread.submit(lambda: time.sleep(3600))
+    notebook.note([])
+    asking = asyncio.create_task(notebook.plans(["acc0"]))
+    await asyncio.sleep(0)
+    await recorder.close()
+asyncio.run(main())
+print("ended")
+"""
+
+
+def test_a_disk_that_hangs_keeps_no_process_alive(path: Path) -> None:
+    words = [sys.executable, "-X", "dev", "-c", HANGING, str(path)]
+    ran = subprocess.run(words, capture_output=True, text=True, timeout=30, check=False)
+    assert (ran.returncode, ran.stdout, ran.stderr) == (0, "ended\n", "")
+
+
+async def test_whoever_gives_up_waiting_harms_nobody(path: Path) -> None:
+    async with keeping(path) as one:
+        kept = await one.notebook.keep_plan(plan())
+        begun = threading.Event()
+        held = one.recorder._thread.submit(lambda: begun.wait(20))
+        moving = asyncio.create_task(one.notebook.move(kept.id, 1, WAITING, sending(kept)))
+        await asyncio.sleep(0)
+        moving.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await moving
+        begun.set()
+        assert await asyncio.wrap_future(held)
+        assert await one.notebook.move(kept.id, 2, WAITING, sending(kept, 2)) is True
+
+
+async def test_an_event_told_twice_is_one(path: Path) -> None:
+    twice = Event(key(), 1.5, What.ASKED, "abort")
+    async with keeping(path) as first, keeping(path) as second:
+        first.notebook.note([twice, twice])
+        second.notebook.note([twice])
+        assert await second.notebook.events(key()) == (twice,)
+        assert await first.notebook.events(key()) == (twice,)
