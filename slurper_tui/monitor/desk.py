@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Collection, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from slurper_tui.api.errors import ApiError
@@ -67,13 +67,19 @@ class Logs(Protocol):
     """Reads logs within the request budget. A passing fault is told, and asked about again."""
 
     def follow(self, key: JobKey) -> AsyncIterator[LogView]:
-        """Yield the log after every page, then whenever rows have come; without end."""
+        """Yield the log after every page, then whenever rows have come; without end.
+
+        A view whose problem does not pass is the last.
+        """
         ...
 
-    def rows(self, key: JobKey, *, follow: bool = False) -> AsyncIterator[LogRow]:
+    def rows(
+        self, key: JobKey, *, follow: bool = False, told: Callable[[LogView], None] = ...
+    ) -> AsyncIterator[LogRow]:
         """Yield every row once: newest first; oldest first, and without end, when following.
 
-        Raises ApiError for what is not a passing fault, or one that lasts.
+        told: called after every page, or instead of one, with how the log stands, without rows.
+        Raises ApiError for what is not a passing fault, or, unless following, one that lasts.
         """
         ...
 
