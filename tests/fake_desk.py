@@ -10,6 +10,7 @@ from slurper_tui.api.models import LogRow
 from slurper_tui.monitor.desk import Control, Creation, Desk, Logs, Receipts
 from slurper_tui.monitor.job_key import JobKey
 from slurper_tui.monitor.log_view import FailuresView, LogView
+from slurper_tui.monitor.plan_view import PlanView
 
 T = TypeVar("T")
 
@@ -24,13 +25,40 @@ class Missing:
         raise AssertionError(f"this test gave the desk no {self._part}: {name} was asked for")
 
 
+class NoControl(Missing):
+    """Locked and unlocked, but not expected to be asked for anything."""
+
+    def __init__(self) -> None:
+        super().__init__("control")
+        self.unlocked = False
+
+    def unlock(self) -> None:
+        self.unlocked = True
+
+    def lock(self) -> None:
+        self.unlocked = False
+
+
+class NoCreation(Missing):
+    """There are no plans, and nothing is expected to be made."""
+
+    def __init__(self) -> None:
+        super().__init__("creation")
+
+    async def plans(self) -> tuple[PlanView, ...]:
+        return ()
+
+
 class FakeDesk:
-    """`desk` holds the parts as they are set at that moment; one that is not set fails the test."""
+    """`desk` holds the parts as they are set at that moment; one that is not set fails the test.
+
+    What the screen asks for by itself has an answer: nothing is unlocked, there are no plans.
+    """
 
     def __init__(self) -> None:
         self.logs: Logs | Any = Missing("logs")
-        self.control: Control | Any = Missing("control")
-        self.creation: Creation | Any = Missing("creation")
+        self.control: Control | Any = NoControl()
+        self.creation: Creation | Any = NoCreation()
         self.receipts: Receipts | Any = Missing("receipts")
 
     @property
