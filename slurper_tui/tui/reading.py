@@ -2,7 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from textual.widgets import Input
+
+from slurper_tui import format as words
+from slurper_tui.api.errors import ApiError
+from slurper_tui.monitor.causes import FAILED_TYPE
+from slurper_tui.monitor.view import JobView
 from slurper_tui.tui.making import MakingScreen
+
+if TYPE_CHECKING:
+    from slurper_tui.monitor.log_view import FailuresView
 
 
 class ReadingScreen(MakingScreen):
@@ -10,12 +23,66 @@ class ReadingScreen(MakingScreen):
 
     async def action_log(self) -> None:
         """Open the job's log."""
+        from slurper_tui.tui.log_page import LogPage
+
+        if self.scene.job:
+            self.app.push_screen(LogPage(self, self.scene.job, self._feed, self._options))
 
     async def action_failures(self) -> None:
         """Open the failure view."""
+        from slurper_tui.tui.failures_page import FailuresPage
+
+        if self.scene.job:
+            self.app.push_screen(FailuresPage(self, self.scene.job, self._feed, self._options))
 
     async def action_export(self) -> None:
-        """Save the exact keys of what failed."""
+        """Save the exact keys of what failed, once the log is read to its end."""
+        if self.scene.job:
+            self.run_worker(self._export(self.scene.job), group="export", exclusive=True)
+
+    async def _export(self, job: JobView) -> None:
+        """Read the log whole, saying how far it is, and save the keys."""
+        from slurper_tui.tui.log_page_frame import closing
+
+        self._note("reading the log for what failed …")
+        try:
+            reading = (await self._feed.desk()).logs.failures(job.key)
+            async with closing(reading.views()) as views:
+                async for view in views:
+                    self._note(_reading_words(view))
+        except ApiError as error:
+            self._note(f"nothing saved: {error.message}")
+            return
+        await self._save_keys(job, reading.keys((FAILED_TYPE,)))
+
+    async def _save_keys(self, job: JobView, keys: tuple[str, ...]) -> None:
+        from slurper_tui.tui.export import save_keys
+        from slurper_tui.tui.log_page_dialogs import saved_keys_dialog
+
+        if not keys:
+            self._note("nothing saved: the log names no failed object")
+            return
+        try:
+            saved = await asyncio.to_thread(save_keys, Path(), job, FAILED_TYPE, keys)
+        except OSError as error:
+            self._note(f"nothing saved: {error.strerror or error}")
+            return
+        self._note(f"{words.count(saved.number)} keys saved to ./{saved.path.name}")
+        if self._at_rest:
+            self.app.push_screen(saved_keys_dialog(self.look, saved, FAILED_TYPE))
+
+    @property
+    def _at_rest(self) -> bool:
+        """Nothing is open and nothing is being typed that a dialog would take the next key from."""
+        return self.app.screen is self and not isinstance(self.focused, Input)
 
     async def action_receipt(self) -> None:
         """Open the receipt of an ended job or migration."""
+
+
+def _reading_words(view: FailuresView) -> str:
+    """How far a log is read on the way to the keys, or what it waits for."""
+    rows = f"reading the log for what failed: {words.count(view.rows_read)} rows"
+    if view.problem is not None:
+        return f"{rows} · {view.problem.message} · trying again"
+    return f"{rows} · waiting for the request budget" if view.waiting else rows

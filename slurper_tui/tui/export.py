@@ -1,0 +1,116 @@
+"""Files that the person asks for: logs and exact keys, in the current folder, never written over.
+
+What is written is exact; only names of files and what is said about them are made harmless.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+import shlex
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+from typing import NamedTuple
+
+from msgspec import to_builtins
+
+from slurper_tui.api.models import LogRow
+from slurper_tui.monitor.causes import FAILED_TYPE
+from slurper_tui.monitor.log_view import LogView
+from slurper_tui.monitor.view import JobView
+
+MOST_NAMES = 1000
+"""So many files of one name are told apart by a number."""
+
+_MOST_BUCKET, _MOST_ID = 40, 12
+
+
+class Saved(NamedTuple):
+    """A file that was written. number: rows or keys. rclone: what fetches the keys; "" for nothing
+    that rclone could read.
+    """
+
+    path: Path
+    number: int
+    rclone: str = ""
+
+
+def save_log(folder: Path, job: JobView, view: LogView) -> Saved:
+    """Write a log's rows as JSON Lines with the API's own names. Raises OSError."""
+    lines = (json.dumps(row_record(row)) for row in view.rows)
+    return Saved(_write(folder, _name("log", job), ".jsonl", lines), len(view.rows))
+
+
+def row_record(row: LogRow) -> dict[str, object]:
+    """A row with the API's own names, and what it holds beyond those that are known."""
+    known = to_builtins(row)
+    extra = known.pop("extra")
+    return {**extra, **known}
+
+
+def save_keys(folder: Path, job: JobView, log_type: str, keys: Sequence[str]) -> Saved:
+    """Write keys one a line, or as a JSON array where a line could not hold them.
+
+    Raises OSError.
+    """
+    name = _name("failed" if log_type == FAILED_TYPE else log_type, job)
+    if not all(map(_fits_a_line, keys)):
+        return Saved(_write(folder, name, ".json", _array(keys)), len(keys))
+    path = _write(folder, name, ".txt", keys)
+    return Saved(path, len(keys), rclone_line(path, job))
+
+
+def rclone_line(path: Path, job: JobView) -> str:
+    """What would copy the keys of a file; the remotes are to have these names in rclone."""
+    source, target = job.job.source, job.job.target
+    here = f"{(source and source.vendor) or 's3'}:{(source and source.bucket) or ''}"
+    there = f"r2:{(target and target.bucket) or ''}"
+    words = ("rclone", "copy", "--files-from-raw", path.name, here, there)
+    return " ".join(map(shlex.quote, words))
+
+
+def _fits_a_line(key: str) -> bool:
+    """Nothing in it ends a line, and UTF-8 can tell it."""
+    if "\n" in key or "\r" in key or not key:
+        return False
+    return key.isascii() or not any("\ud800" <= char <= "\udfff" for char in key)
+
+
+def _array(keys: Sequence[str]) -> Iterator[str]:
+    """A JSON array, a key a line."""
+    yield "["
+    for number, key in enumerate(keys, 1):
+        yield json.dumps(key) + ("," if number < len(keys) else "")
+    yield "]"
+
+
+def _name(what: str, job: JobView) -> str:
+    """`failed-photos-prod-3fa8b6c2`: what it holds, of which job."""
+    bucket = job.job.source.bucket if job.job.source else None
+    parts = (what, (bucket or "")[:_MOST_BUCKET], (job.job.id or "")[:_MOST_ID])
+    harmless = (re.sub(r"[^A-Za-z0-9._-]+", "_", part).strip("._-") for part in parts)
+    return "-".join(part for part in harmless if part)
+
+
+def _write(folder: Path, name: str, suffix: str, lines: Iterable[str]) -> Path:
+    """Write lines into a new file; what could not be written whole is taken away again."""
+    path = _create(folder, name, suffix)
+    try:
+        with path.open("w", encoding="utf-8", newline="") as file:
+            file.writelines(line + "\n" for line in lines)
+    except OSError:
+        path.unlink(missing_ok=True)
+        raise
+    return path
+
+
+def _create(folder: Path, name: str, suffix: str) -> Path:
+    """Make an empty file that was not there. Raises OSError."""
+    for number in range(1, MOST_NAMES + 1):
+        path = folder / (f"{name}{suffix}" if number == 1 else f"{name}-{number}{suffix}")
+        try:
+            path.touch(exist_ok=False)
+        except FileExistsError:
+            continue
+        return path
+    raise FileExistsError(f"there are {MOST_NAMES} files of this name already")

@@ -1,0 +1,186 @@
+"""What failed in one job and what was not copied: by reason, by message, by key prefix."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+from typing import ClassVar
+
+from msgspec.structs import replace
+from textual import on
+from textual.binding import BindingType
+from textual.reactive import var
+
+from slurper_tui.monitor.causes import Cause, cause_of, reason_of
+from slurper_tui.monitor.desk import Desk, FailureReading
+from slurper_tui.monitor.feed import Feed
+from slurper_tui.monitor.log_view import FailuresView
+from slurper_tui.monitor.view import JobView
+from slurper_tui.tui import failures_page_scene as scenes
+from slurper_tui.tui.export import save_keys
+from slurper_tui.tui.failures_page_lines import NOTHING, FailureLines
+from slurper_tui.tui.failures_page_scene import FailureScene
+from slurper_tui.tui.failures_page_words import failed_line, read_words
+from slurper_tui.tui.lines import Line, Piece, join
+from slurper_tui.tui.log_page_frame import JobPage, closing
+from slurper_tui.tui.log_page_keys import FAILURE_KEYS
+from slurper_tui.tui.log_page_words import title_line, trouble_line
+from slurper_tui.tui.making import MakingScreen
+from slurper_tui.tui.options import ScreenOptions
+
+
+class FailuresPage(JobPage):
+    """The failures of a job."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [*FAILURE_KEYS]
+    KEYS = FAILURE_KEYS
+    HINTS = (
+        *("failures.copy", "show.log", "show.export", "failures.retry", "list.unfold"),
+        *("show.help", "page.back"),
+    )
+    scene: var[FailureScene] = var(NOTHING, init=False)
+
+    def __init__(
+        self, main: MakingScreen, job: JobView, feed: Feed, options: ScreenOptions
+    ) -> None:
+        super().__init__(main, job, feed, options)
+        self._reading: FailureReading | None = None
+        self._finished = False
+        self._export_then = ""
+        self._warned_of = ""
+        self.set_reactive(FailuresPage.scene, FailureScene(FailuresView(job.key)))
+
+    def make_rows(self) -> FailureLines:
+        """Make the tree."""
+        rows = FailureLines(self.look, id="rows")
+        rows.now = self.main.scene.now
+        return rows.data_bind(FailuresPage.scene)
+
+    def head(self, width: int) -> Sequence[Line]:
+        """Tell whose failures they are, how far the log is read, and whether it names them all."""
+        view = self.scene.view
+        title = title_line("Failures", self.job, read_words(view), self.look, width)
+        problem = self.problem or view.problem
+        trouble = trouble_line(problem, waiting=view.waiting, look=self.look, room=width - 2)
+        known = view.rows_read or view.counts.whole
+        parts = (trouble, failed_line(view) if known and not problem else ())
+        return [title, (Piece(" "), *join(parts, self.look.glyphs.say(" · ")))]
+
+    async def read(self, desk: Desk) -> None:
+        """Take in what is known after every page, to the end of the log."""
+        self._reading = desk.logs.failures(self.job.key)
+        async with closing(self._reading.views()) as views:
+            async for view in views:
+                self.problem = view.problem
+                self.rows.now = self.main.scene.now
+                self.scene = scenes.see(self.scene, view)
+        self._finished = True
+        if self._export_then:
+            await self._save(self._export_then)
+
+    @property
+    def rows(self) -> FailureLines:
+        """The tree."""
+        return self.query_one(FailureLines)
+
+    def watch_scene(self) -> None:
+        """Tell what is known."""
+        self.redraw_frame()
+
+    # Moving ---------------------------------------------------------------------------------------
+
+    def action_move(self, step: int) -> None:
+        """Go so many entries down."""
+        self.scene = scenes.move(self.scene, step)
+
+    def action_page(self, step: int) -> None:
+        """Go a page down or up."""
+        self.action_move(step * self.rows.page_rows())
+
+    def action_ends(self, step: int) -> None:
+        """Go to the first (-1) or the last (1) entry."""
+        self.action_move(step * 10**9)
+
+    @on(FailureLines.Pointed)
+    def _pointed(self, event: FailureLines.Pointed) -> None:
+        self.scene = replace(self.scene, cursor=event.path)
+
+    def action_unfold(self) -> None:
+        """Show what the entry holds; one that holds nothing, in full."""
+        entry = scenes.current(self.scene)
+        if entry is not None and not entry.opens and entry.text:
+            from slurper_tui.tui.log_page_dialogs import TextDialog
+
+            title = "Key" if entry.is_key else entry.path[1].capitalize()
+            self.app.push_screen(TextDialog(self.look, title, (), entry.text))
+        self.scene = scenes.unfold(self.scene)
+
+    def action_fold(self) -> None:
+        """Fold the entry, or go to what holds it."""
+        self.scene = scenes.fold(self.scene)
+
+    # What can be done with it ---------------------------------------------------------------------
+
+    def on_key(self) -> None:
+        """Put the last answer away; a warning counts while it stood."""
+        self._warned_of = self._warned_of if self._note else ""
+        super().on_key()
+
+    def action_log(self) -> None:
+        """Read the log."""
+        from slurper_tui.tui.log_page import LogPage
+
+        self.turn_to(LogPage)
+
+    def action_copy(self) -> None:
+        """Copy the highlighted key, prefix or message."""
+        entry = scenes.current(self.scene)
+        if entry is not None and entry.text:
+            self.copy("key" if entry.is_key else (*entry.path, "type")[1], entry.text)
+
+    async def action_export(self) -> None:
+        """Save the exact keys of the highlighted reason, once the log is read to its end."""
+        log_type = self.scene.log_type
+        if self._finished:
+            self.run_worker(self._save(log_type), group="saving", exclusive=True)
+        else:
+            self._export_then = log_type
+            self.say("the keys are saved once the log is read to its end")
+
+    async def _save(self, log_type: str) -> None:
+        from slurper_tui.tui.log_page_dialogs import saved_keys_dialog
+
+        assert self._reading is not None
+        self._export_then = ""
+        keys = self._reading.keys((log_type,))
+        if not keys:
+            self.say(_none_words(log_type))
+            return
+        try:
+            saved = await asyncio.to_thread(save_keys, Path(), self.job, log_type, keys)
+        except OSError as error:
+            self.say(f"not saved: {error.strerror or error}")
+            return
+        self.app.push_screen(saved_keys_dialog(self.look, saved, log_type))
+
+    async def action_retry(self) -> None:
+        """Draft a job of exactly the keys of the highlighted reason."""
+        log_type = self.scene.log_type
+        if self._reading is None or not self._finished:
+            self.say("still reading: a retry needs the whole log")
+            return
+        keys = self._reading.keys((log_type,))
+        if not keys:
+            self.say(_none_words(log_type))
+        elif cause_of(log_type) is Cause.NOT_COPIED and self._warned_of != log_type:
+            self._warned_of = log_type
+            self.say("these would be skipped again; c again drafts them all the same")
+        else:
+            await self.main.draft_retry(self.job, keys, (log_type,))
+
+
+def _none_words(log_type: str) -> str:
+    if cause_of(log_type) is Cause.FAILED:
+        return "the log names no failed object"
+    return f"the log names no key: {reason_of(log_type)}"

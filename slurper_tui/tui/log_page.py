@@ -1,0 +1,246 @@
+"""The log of one job: newest first, followed, searched, filtered, saved."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from pathlib import Path
+from typing import ClassVar
+
+from msgspec.structs import replace
+from textual import on
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.containers import Horizontal
+from textual.content import Content
+from textual.reactive import var
+from textual.widgets import Input, Static
+
+from slurper_tui import format as words
+from slurper_tui.monitor.desk import Desk
+from slurper_tui.monitor.feed import Feed
+from slurper_tui.monitor.log_view import LogView
+from slurper_tui.monitor.view import JobView
+from slurper_tui.tui import log_page_scene as scenes
+from slurper_tui.tui.export import Saved, save_log
+from slurper_tui.tui.filter_line import FilterInput
+from slurper_tui.tui.lines import Line
+from slurper_tui.tui.log_page_frame import JobPage, closing
+from slurper_tui.tui.log_page_keys import LOG_KEYS
+from slurper_tui.tui.log_page_lines import NOTHING, LogLines
+from slurper_tui.tui.log_page_scene import LogScene
+from slurper_tui.tui.log_page_words import log_head
+from slurper_tui.tui.making import MakingScreen
+from slurper_tui.tui.options import ScreenOptions
+
+SEARCH, TEXT = "/", "&"
+"""What the line to type in is open for."""
+
+_PLACEHOLDERS = {SEARCH: "what to find; n and N go on", TEXT: "words, !not"}
+
+
+class TypedLine(Horizontal):
+    """A sign and what is typed after it."""
+
+    def compose(self) -> ComposeResult:
+        """Lay out the sign and the line."""
+        yield Static(Content(""))
+        yield FilterInput(select_on_focus=False, id="typed-text")
+
+
+class LogPage(JobPage):
+    """The log of a job."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [*LOG_KEYS]
+    KEYS = LOG_KEYS
+    HINTS = (
+        *("show.failures", "log.times", "log.wrap", "log.save", "log.text", "log.type"),
+        *("log.follow", "log.search", "show.help", "page.back"),
+    )
+    scene: var[LogScene] = var(NOTHING, init=False)
+
+    def __init__(
+        self, main: MakingScreen, job: JobView, feed: Feed, options: ScreenOptions
+    ) -> None:
+        super().__init__(main, job, feed, options)
+        self._typing = SEARCH
+        self.set_reactive(LogPage.scene, LogScene(LogView(job.key)))
+
+    def compose(self) -> ComposeResult:
+        """Lay out what every page has, and the line to type in."""
+        yield from super().compose()
+        yield TypedLine(id="typed")
+
+    def make_rows(self) -> LogLines:
+        """Make the rows."""
+        rows = LogLines(self.look, id="rows")
+        rows.now = self.main.scene.now
+        return rows.data_bind(LogPage.scene)
+
+    def head(self, width: int) -> Sequence[Line]:
+        """Tell whose log it is, how far it is read, and what is shown of it."""
+        scene = self.scene
+        if self.problem is not None:
+            scene = replace(scene, view=replace(scene.view, problem=self.problem))
+        return log_head(scene, self.job, self.look, width)
+
+    async def read(self, desk: Desk) -> None:
+        """Take in every view until the page is put away."""
+        async with closing(desk.logs.follow(self.job.key)) as views:
+            async for view in views:
+                self.problem = view.problem
+                self._keep_now()
+                self.scene = scenes.see(self.scene, view)
+
+    def job_moved(self) -> None:
+        """Move ages on with the polls."""
+        self._keep_now()
+        if self.scene.ages:
+            self.rows.redraw()
+
+    def _keep_now(self) -> None:
+        self.rows.now = self.main.scene.now
+
+    @property
+    def rows(self) -> LogLines:
+        """The rows."""
+        return self.query_one(LogLines)
+
+    def watch_scene(self) -> None:
+        """Tell what is shown."""
+        self.redraw_frame()
+
+    # Moving ---------------------------------------------------------------------------------------
+
+    def action_move(self, step: int) -> None:
+        """Go so many rows down."""
+        self.scene = scenes.move_to(self.scene, self.scene.cursor + step)
+
+    def action_page(self, step: int) -> None:
+        """Go a page down or up."""
+        self.action_move(step * self.rows.page_rows())
+
+    def action_ends(self, step: int) -> None:
+        """Go to the newest (-1) or the oldest (1) row."""
+        self.action_move(step * 10**9)
+
+    @on(LogLines.Pointed)
+    def _pointed(self, event: LogLines.Pointed) -> None:
+        self.scene = scenes.move_to(self.scene, event.row)
+
+    # How the log is looked at ---------------------------------------------------------------------
+
+    def action_follow(self) -> None:
+        """Stay on the newest row, or no longer."""
+        self.scene = scenes.follow(self.scene)
+
+    def action_wrap(self) -> None:
+        """Show rows in full, or one line each."""
+        self.scene = replace(self.scene, wrapped=not self.scene.wrapped)
+
+    def action_times(self) -> None:
+        """Tell times by the clock, or how long ago."""
+        self.scene = replace(self.scene, ages=not self.scene.ages)
+        self.say("ages, as of the newest data" if self.scene.ages else "times by the clock")
+
+    def action_kind(self) -> None:
+        """Show the next type alone, or all again."""
+        self.scene = scenes.next_kind(self.scene)
+
+    def action_match(self, step: int) -> None:
+        """Go to the next older or newer match."""
+        if not self.scene.sought:
+            self.say("nothing is searched for: / searches")
+        self.scene = scenes.to_match(self.scene, step)
+
+    # Typing ---------------------------------------------------------------------------------------
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Let what is typed be text, whatever else the key would do."""
+        return not (action == "type" and isinstance(self.focused, Input))
+
+    def action_type(self, sign: str) -> None:
+        """Open the line to type in, for a search or for the words that rows are to hold."""
+        self.on_key()
+        self._typing = sign
+        line = self.query_one("#typed-text", Input)
+        with line.prevent(Input.Changed):
+            line.value = "" if sign == SEARCH else self.scene.filter_text
+        line.cursor_position = len(line.value)
+        line.placeholder = _PLACEHOLDERS[sign]
+        self.query_one("#typed > Static", Static).update(Content(f" {sign} "))
+        self.add_class("-typing")
+        self.set_focus(line)
+
+    @on(Input.Changed, "#typed-text")
+    def _typed(self, event: Input.Changed) -> None:
+        self._take(event.value)
+
+    def _take(self, text: str) -> None:
+        if self._typing == SEARCH:
+            self.scene = scenes.seek(self.scene, text)
+        else:
+            self.scene = scenes.show(self.scene, filter_text=text.strip())
+
+    @on(Input.Submitted, "#typed-text")
+    def _kept(self) -> None:
+        self._close_line()
+        if self._typing == SEARCH:
+            self.scene = scenes.to_first_match(self.scene)
+
+    def _close_line(self) -> None:
+        self.remove_class("-typing")
+        self.rows.focus()
+
+    def action_back(self) -> None:
+        """Go back: from typing, which takes back what was typed, or from the page."""
+        if not self.has_class("-typing"):
+            super().action_back()
+            return
+        self._take("")
+        self._close_line()
+
+    # What can be done with rows -------------------------------------------------------------------
+
+    def action_open(self) -> None:
+        """Show the highlighted row in full."""
+        from slurper_tui.tui.log_page_dialogs import RowDialog
+
+        if self.scene.row is not None:
+            self.app.push_screen(RowDialog(self.look, self.scene.row))
+
+    def action_copy(self) -> None:
+        """Copy the highlighted row's key."""
+        row = self.scene.row
+        if row is None or row.object_key is None:
+            self.say("this row names no key")
+        else:
+            self.copy("key", row.object_key)
+
+    def action_failures(self) -> None:
+        """Tell what failed, by reason and prefix."""
+        from slurper_tui.tui.failures_page import FailuresPage
+
+        self.turn_to(FailuresPage)
+
+    def action_save(self) -> None:
+        """Save what is read to a file."""
+        self.run_worker(self._save(self.scene.view), group="saving")
+
+    async def _save(self, view: LogView) -> None:
+        try:
+            saved = await asyncio.to_thread(save_log, Path(), self.job, view)
+        except OSError as error:
+            self.say(f"not saved: {error.strerror or error}")
+        else:
+            self.say(_saved_words(saved, view))
+
+
+def _saved_words(saved: Saved, view: LogView) -> str:
+    """Where it is, and how much of the log."""
+    rows, to = words.count(saved.number), f"saved to ./{saved.path.name}"
+    if saved.number < view.read:
+        least = "" if view.whole else "at least "
+        return f"the last {rows} of {least}{words.count(view.read)} rows {to}"
+    noun = "row" if saved.number == 1 else "rows"
+    return f"{rows} {noun} {to}" if view.whole else f"{rows} {noun} so far {to}"

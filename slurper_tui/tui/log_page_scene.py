@@ -1,0 +1,171 @@
+"""What the log page shows at one moment, as one frozen value, and how it changes."""
+
+from __future__ import annotations
+
+from bisect import bisect_left, bisect_right
+from collections import Counter
+from collections.abc import Callable
+
+import msgspec
+from msgspec.structs import replace
+
+from slurper_tui.api.models import LogRow
+from slurper_tui.monitor.log_view import LogView
+from slurper_tui.tui.log_rows import pattern_of, text_of_row
+
+Kind = tuple[str | None, ...]
+"""The one type that is shown; empty for all. A row without a type has the type None."""
+
+
+class LogScene(msgspec.Struct, frozen=True, eq=False):
+    """A log, and how it is looked at.
+
+    rows: filtered, newest first. cursor: which of them is highlighted. following: the cursor stays
+    on the newest for as long as it stands there. fresh: rows that came since it was there last.
+    wrapped: rows in full. ages: times told from now backwards. only, filter_text: which rows are
+    shown. sought: what is searched for. matches: the rows in which it occurs.
+    """
+
+    view: LogView
+    rows: tuple[LogRow, ...] = ()
+    cursor: int = 0
+    following: bool = True
+    fresh: int = 0
+    wrapped: bool = False
+    ages: bool = False
+    only: Kind = ()
+    filter_text: str = ""
+    sought: str = ""
+    matches: tuple[int, ...] = ()
+
+    @property
+    def row(self) -> LogRow | None:
+        """The highlighted row."""
+        return self.rows[self.cursor] if self.cursor < len(self.rows) else None
+
+    @property
+    def sticks(self) -> bool:
+        """The cursor stays on the newest row."""
+        return self.following and self.cursor == 0
+
+    @property
+    def place(self) -> int | None:
+        """Which of the matches is highlighted, from 1; None for none of them."""
+        place = bisect_left(self.matches, self.cursor)
+        return place + 1 if self.cursor in self.matches[place : place + 1] else None
+
+
+def see(scene: LogScene, view: LogView) -> LogScene:
+    """Take in a newer view: the cursor stays on its row, or on the newest while it sticks there."""
+    rows = _filtered(view.rows, scene)
+    if scene.sticks or scene.row is None:
+        cursor, fresh = 0, 0
+    else:
+        cursor = _index(rows, scene.row, scene.cursor)
+        fresh = scene.fresh + _newer(rows, scene.rows[0])
+    return _matched(replace(scene, view=view, rows=rows, cursor=cursor, fresh=fresh))
+
+
+def _index(rows: tuple[LogRow, ...], row: LogRow, otherwise: int) -> int:
+    """Where a row stands, or the nearest place to where it would."""
+    try:
+        return rows.index(row)
+    except ValueError:
+        return max(0, min(otherwise, len(rows) - 1))
+
+
+def _newer(rows: tuple[LogRow, ...], row: LogRow) -> int:
+    """How many stand before a row; all, where it is not there any more."""
+    return rows.index(row) if row in rows else len(rows)
+
+
+def show(scene: LogScene, *, only: Kind | None = None, filter_text: str | None = None) -> LogScene:
+    """Show other rows of the same log; the cursor stays on its row, or goes to the next older."""
+    changed = replace(
+        scene,
+        only=scene.only if only is None else only,
+        filter_text=scene.filter_text if filter_text is None else filter_text,
+    )
+    rows = _filtered(scene.view.rows, changed)
+    cursor = 0 if scene.row is None or scene.sticks else _after(scene, rows)
+    return _matched(replace(changed, rows=rows, cursor=cursor, fresh=0))
+
+
+def _after(scene: LogScene, rows: tuple[LogRow, ...]) -> int:
+    """The first of these rows that is not newer than the highlighted one."""
+    place = scene.view.rows.index(scene.row) if scene.row in scene.view.rows else 0
+    newer = {id(row) for row in scene.view.rows[:place]}
+    return max(0, min(sum(id(row) in newer for row in rows), len(rows) - 1))
+
+
+def seek(scene: LogScene, text: str) -> LogScene:
+    """Search for other words, from where the cursor stands."""
+    return _matched(replace(scene, sought=text))
+
+
+def move_to(scene: LogScene, row: int) -> LogScene:
+    """Go to the nearest row that exists; on the newest, nothing is new."""
+    cursor = max(0, min(row, len(scene.rows) - 1))
+    return replace(scene, cursor=cursor, fresh=scene.fresh if cursor else 0)
+
+
+def to_match(scene: LogScene, step: int) -> LogScene:
+    """Go to the next older (1) or newer (-1) match, and around at the end."""
+    if not scene.matches:
+        return scene
+    find = bisect_right if step > 0 else bisect_left
+    place = find(scene.matches, scene.cursor) - (step < 0)
+    return move_to(scene, scene.matches[place % len(scene.matches)])
+
+
+def to_first_match(scene: LogScene) -> LogScene:
+    """Stay on a match, or go to the next older one."""
+    return scene if scene.place else to_match(scene, 1)
+
+
+def follow(scene: LogScene) -> LogScene:
+    """Follow from now on, beginning with the newest row, or no longer."""
+    if scene.sticks:
+        return replace(scene, following=False)
+    return replace(scene, following=True, cursor=0, fresh=0)
+
+
+def kinds(scene: LogScene) -> list[tuple[str | None, int]]:
+    """The types that occur among the rows that are here, the most frequent first."""
+    counted = Counter(row.log_type for row in scene.view.rows)
+    return sorted(counted.items(), key=lambda kind: (-kind[1], kind[0] or ""))
+
+
+def next_kind(scene: LogScene) -> LogScene:
+    """Show the next type alone, and all again after the last."""
+    choices: list[Kind] = [(), *((type,) for type, _ in kinds(scene))]
+    place = choices.index(scene.only) if scene.only in choices else 0
+    return show(scene, only=choices[(place + 1) % len(choices)])
+
+
+def _filtered(rows: tuple[LogRow, ...], scene: LogScene) -> tuple[LogRow, ...]:
+    tests = _tests(scene)
+    return tuple(r for r in rows if all(test(r) for test in tests)) if tests else rows
+
+
+def _tests(scene: LogScene) -> list[Callable[[LogRow], bool]]:
+    """What every shown row fulfils: its type, and each word, or none of one behind a `!`."""
+    tests = [_word(word) for word in scene.filter_text.casefold().split()]
+    if scene.only:
+        tests.insert(0, lambda row: row.log_type in scene.only)
+    return tests
+
+
+def _word(word: str) -> Callable[[LogRow], bool]:
+    wanted = word.removeprefix("!")
+    if wanted != word and wanted:
+        return lambda row: wanted not in text_of_row(row).casefold()
+    return lambda row: word in text_of_row(row).casefold()
+
+
+def _matched(scene: LogScene) -> LogScene:
+    pattern = pattern_of(scene.sought)
+    if pattern is None:
+        return replace(scene, matches=())
+    found = (n for n, row in enumerate(scene.rows) if pattern.search(text_of_row(row)))
+    return replace(scene, matches=tuple(found))

@@ -1,0 +1,248 @@
+"""The rows of a log as lines: cut to one line each or wrapped, with what is sought marked."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from functools import lru_cache
+from typing import NamedTuple
+
+import msgspec
+
+from slurper_tui import format as words
+from slurper_tui.api.models import LogRow
+from slurper_tui.monitor.causes import FAILED_TYPE, Cause, cause_of, reason_of
+from slurper_tui.tui.glyphs import Look
+from slurper_tui.tui.lines import Line, Piece, fill, pad, shorten, width_of, wrap
+
+GAP = 2
+NARROW = 56
+"""Cells below which a row has no column for its reason."""
+
+BROAD = 100
+_REASON, _BROAD_REASON = 14, 26
+_AGE = 4
+_FALLBACK_TIME = 8
+
+_SIGNS: Mapping[Cause, tuple[str, str, str]] = {
+    Cause.FAILED: ("✖", "x", "error"),
+    Cause.LISTING_BROKE: ("✖", "x", "error"),
+    Cause.NOT_COPIED: ("▲", "!", "warning"),
+    Cause.JOB: ("·", "-", "accent"),
+    Cause.OTHER: ("?", "?", "neutral"),
+}
+
+known_time = lru_cache(maxsize=16_384)(words.parse_time)
+"""One of the API's times as UTC seconds; read once for all the times that it is drawn."""
+
+
+class Times(NamedTuple):
+    """How times are told. form: for strftime, "" for ages. now: UTC seconds, for ages. width: cells
+    that every one of them takes.
+    """
+
+    form: str
+    now: float
+    width: int
+
+
+class RowStyle(msgspec.Struct, frozen=True, eq=False):
+    """How rows are drawn, in so many cells. longest: cells of the longest key. sought: what is
+    marked in them.
+    """
+
+    look: Look
+    width: int
+    times: Times
+    longest: int = 1
+    sought: re.Pattern[str] | None = None
+
+    @property
+    def narrow(self) -> bool:
+        """There is no column for the reason."""
+        return self.width < NARROW
+
+    @property
+    def body(self) -> int:
+        """The cell at which a row goes on behind its time and its sign."""
+        return self.times.width + GAP + 2
+
+    @property
+    def reason(self) -> int:
+        """Cells for the reason."""
+        return 0 if self.narrow else _BROAD_REASON if self.width >= BROAD else _REASON
+
+
+def pattern_of(text: str) -> re.Pattern[str] | None:
+    """What finds this text, whatever its case; None for no text."""
+    return re.compile(re.escape(text), re.IGNORECASE) if text else None
+
+
+def text_of_row(row: LogRow) -> str:
+    """All that can be found in a row, exactly as the API sent it, and its reason in our words."""
+    said = (row.log_type, reason_of(row.log_type), row.object_key, row.message)
+    return "\n".join(text for text in said if text)
+
+
+def sign_of(log_type: str | None, look: Look) -> Piece:
+    """One cell that tells what a row is about, in its colour."""
+    sign, plain, role = _SIGNS[cause_of(log_type)]
+    return Piece(plain if look.glyphs.ascii_only else sign, role_of(log_type, role))
+
+
+def role_of(log_type: str | None, otherwise: str = "") -> str:
+    """The colour of a reason; an error of the whole job is one too."""
+    if log_type == "migrationError":
+        return "error"
+    cause = cause_of(log_type)
+    return _SIGNS[cause][2] if cause is not Cause.JOB else otherwise
+
+
+def times_for(rows: Sequence[LogRow], now: float, look: Look, *, short: bool, ages: bool) -> Times:
+    """Tell times with as much of their date as all of these rows need, or as ages.
+
+    now: UTC seconds. short: without seconds.
+    """
+    if ages:
+        return Times("", now, _AGE)
+    known = {at for row in rows if (at := known_time(row.created_at)) is not None}
+    clock = "%H:%M" if short else "%H:%M:%S"
+    if not known:
+        return Times(clock, now, _FALLBACK_TIME)
+    first, last, today = (_local(at, look) for at in (min(known), max(known), now or max(known)))
+    if first.date() == last.date() == today.date():
+        form = clock
+    else:
+        form = f"%m-%d {clock}" if first.year == today.year else f"%Y-%m-%d {clock}"
+    return Times(form, now, len(first.strftime(form)))
+
+
+def _local(at: float, look: Look) -> datetime:
+    return datetime.fromtimestamp(at, look.zone)
+
+
+def time_text(row: LogRow, times: Times, look: Look) -> str:
+    """A row's time; the API's own word where that is no time that we know."""
+    at = known_time(row.created_at)
+    if at is None:
+        said = shorten(look.glyphs.clean(row.created_at), times.width, look.glyphs.ellipsis)
+    else:
+        said = _local(at, look).strftime(times.form) if times.form else words.age(times.now - at)
+    return pad(said, times.width, right=not times.form)
+
+
+def row_line(row: LogRow, style: RowStyle) -> Line:
+    """A row in one line: time, sign, reason, key and message; keys lose their middle."""
+    room = max(1, style.width - style.body)
+    head = _head(row, style)
+    if row.object_key is None:
+        return _fitted((*head, *_event(row, style)), style)
+    if style.narrow:
+        return _fitted((*head, *_found(_short(row.object_key, style, room), "", style)), style)
+    reason = _cell(_reason(row, style), style.reason, role_of(row.log_type, "muted"), style)
+    room -= style.reason + 2 * GAP
+    for_key = max(1, min(style.longest, room * 3 // 5))
+    for_key = room if row.message is None else for_key
+    key = _cell(_short(row.object_key, style, for_key), for_key, "", style)
+    message = _found(_short(row.message or "", style, room - for_key), "muted", style)
+    gap = Piece(" " * GAP)
+    return _fitted((*head, *reason, gap, *key, gap, *message), style)
+
+
+def _event(row: LogRow, style: RowStyle) -> Iterator[Piece]:
+    """What a row without a key says: its reason, then the API's words."""
+    yield from _found(style.look.glyphs.clean(reason_of(row.log_type)), _event_role(row), style)
+    if row.message is not None:
+        yield Piece(" " * GAP)
+        yield from _found(style.look.glyphs.clean(row.message), "muted", style)
+
+
+def _event_role(row: LogRow) -> str:
+    return role_of(row.log_type, "accent")
+
+
+def _head(row: LogRow, style: RowStyle) -> Line:
+    time = time_text(row, style.times, style.look)
+    return (Piece(time, "muted"), Piece(" " * GAP), sign_of(row.log_type, style.look), Piece(" "))
+
+
+def _fitted(line: Line, style: RowStyle) -> Line:
+    """Cut what is too long, and say so."""
+    if width_of(line) <= style.width:
+        return line
+    dots = style.look.glyphs.ellipsis
+    return (*fill(line, max(0, style.width - len(dots))), Piece(dots, "faint"))
+
+
+def _reason(row: LogRow, style: RowStyle) -> str:
+    short = row.log_type == FAILED_TYPE and style.reason < _BROAD_REASON
+    return str(Cause.FAILED) if short else reason_of(row.log_type)
+
+
+def _short(text: str, style: RowStyle, width: int) -> str:
+    return shorten(style.look.glyphs.clean(text), width, style.look.glyphs.ellipsis)
+
+
+def _cell(text: str, width: int, role: str, style: RowStyle) -> Line:
+    return fill(tuple(_found(_short(text, style, width), role, style)), width)
+
+
+def _found(text: str, role: str, style: RowStyle) -> Iterator[Piece]:
+    """Text with what is sought marked in it."""
+    place = 0
+    for match in style.sought.finditer(text) if style.sought else ():
+        yield Piece(text[place : match.start()], role)
+        yield Piece(match[0], "match")
+        place = match.end()
+    yield Piece(text[place:], role)
+
+
+# Wrapped ------------------------------------------------------------------------------------------
+
+
+def row_height(row: LogRow, style: RowStyle) -> int:
+    """How many lines a wrapped row takes."""
+    return max(1, sum(1 for _ in _body(row, style)) + _below(row, style))
+
+
+def row_lines(row: LogRow, style: RowStyle) -> list[Line]:
+    """A row in full, on as many lines as it takes; key and message each begin their own."""
+    head = _head(row, style)
+    if row.object_key is not None:
+        room = style.reason or max(1, style.width - style.body)
+        cell = _cell(_reason(row, style), room, role_of(row.log_type, "muted"), style)
+        head = (*head, *cell, *([] if style.narrow else [Piece(" " * GAP)]))
+    blank = " " * _indent(row, style)
+    lines: list[Line] = [head] if _below(row, style) else []
+    for text, role in _body(row, style):
+        start = (Piece(blank),) if lines else head
+        lines.append((*start, *_found(text, role, style)))
+    return lines or [head]
+
+
+def _below(row: LogRow, style: RowStyle) -> bool:
+    """The row goes on below its first line, for want of room behind it."""
+    return style.narrow and row.object_key is not None
+
+
+def _indent(row: LogRow, style: RowStyle) -> int:
+    if row.object_key is None:
+        return style.body
+    return GAP if style.narrow else style.body + style.reason + GAP
+
+
+def _body(row: LogRow, style: RowStyle) -> Iterator[tuple[str, str]]:
+    room = style.width - _indent(row, style)
+    clean = style.look.glyphs.clean
+    if row.object_key is None:
+        yield from ((part, _event_role(row)) for part in wrap(reason_of_row(row, style), room))
+    else:
+        yield from ((part, "") for part in wrap(clean(row.object_key), room))
+    if row.message is not None:
+        yield from ((part, "muted") for part in wrap(clean(row.message), room))
+
+
+def reason_of_row(row: LogRow, style: RowStyle) -> str:
+    """A row's type in our words, or its own, made harmless."""
+    return style.look.glyphs.clean(reason_of(row.log_type))
