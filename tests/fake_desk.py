@@ -126,7 +126,9 @@ class FakeLogs:
         self.asked.append(("follow", key))
         return self.pushed.read()
 
-    async def rows(self, key: JobKey, *, follow: bool = False) -> AsyncIterator[LogRow]:
+    async def rows(
+        self, key: JobKey, *, follow: bool = False, told: object = None
+    ) -> AsyncIterator[LogRow]:
         self.asked.append(("rows", key))
         for row in self.all_rows:
             yield row
