@@ -1,23 +1,111 @@
-"""New jobs: the form, the draft of a retry, and the plans that wait for free slots."""
+"""New jobs: the form, the draft of a retry, and the plans that wait for free slots.
+
+Their pages are imported when they are first opened.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
+
+from slurper_tui.monitor.desk import Desk
+from slurper_tui.monitor.job_key import JobKey
 from slurper_tui.monitor.view import JobView
 from slurper_tui.tui.pages import PagesScreen
+from slurper_tui.tui.scene import Scene
+
+if TYPE_CHECKING:
+    from slurper_tui.tui.create_form_outcome import Sent
+    from slurper_tui.tui.create_form_send import Means
+
+NO_LIST_YET = "the job list is not there yet"
 
 
 class MakingScreen(PagesScreen):
     """A screen from which jobs are made."""
 
-    async def action_create(self) -> None:
-        """Open the form for a new migration."""
+    _filled_in: Mapping[str, str] = {}
+    _asked_for_plans = False
+
+    async def _desk(self) -> Desk:
+        return await self._feed.desk()
+
+    # Plans ------------------------------------------------------------------------------------
+
+    def _ask_for_plans(self, scene: Scene) -> None:
+        """Once, when everything else is known."""
+        if not self._asked_for_plans and scene.snapshot and scene.snapshot.complete:
+            self._asked_for_plans = True
+            self.run_worker(self._tell_plans(), group="plans")
+
+    async def _tell_plans(self) -> None:
+        """Say that plans of an earlier run wait for the keys to their buckets."""
+        desk = await self._desk()
+        waiting = sum(
+            not step.state.over
+            for view in await desk.creation.plans()
+            if not view.has_secrets
+            for step in view.plan.steps
+        )
+        if waiting:
+            wait = (
+                "job of a split waits for its" if waiting == 1 else "jobs of a split wait for their"
+            )
+            self._note(f"{waiting} {wait} keys · plans in the palette")
 
     async def action_plans(self) -> None:
         """Show what is still to be started, and let it be gone on with or cancelled."""
+        from slurper_tui.tui.plans_page import PlansPage
+
+        page = PlansPage(self._means(), lambda: self.scene.now)
+        self.app.push_screen(page)
+
+    # New jobs ---------------------------------------------------------------------------------
+
+    async def action_create(self) -> None:
+        """Open the form for a new migration."""
+        from slurper_tui.tui.create_form import CreateForm
+
+        snapshot = self.scene.snapshot
+        if snapshot is None or not snapshot.accounts:
+            self._note(NO_LIST_YET)
+            return
+        accounts = [account.account_id for account in snapshot.accounts]
+        jobs = [view.job for view in snapshot.jobs]
+        form = CreateForm(self._means(), accounts, self._filled_in, jobs, self._keep_filled_in)
+        self.app.push_screen(form, self._made)
 
     async def draft_retry(
         self, job: JobView, keys: Sequence[str], log_types: tuple[str, ...]
     ) -> None:
         """Show the draft of a job of exactly these keys, to be sent or not."""
+        from slurper_tui.monitor.creation.retry import NoRetry, retry_drafts
+        from slurper_tui.tui.create_form_request import Offer
+        from slurper_tui.tui.draft_page import DraftPage
+
+        try:
+            drafts = retry_drafts(job.job, keys)
+        except NoRetry as error:
+            self._note(str(error))
+            return
+        offer = Offer(job.account_id, drafts, retry_of=job.key, log_types=log_types)
+        self.app.push_screen(DraftPage(self._means(), offer), self._made)
+
+    def _means(self) -> Means:
+        from slurper_tui.tui.create_form_send import Means
+
+        unlock = partial(self.run_action, "unlock")
+        return Means(self.look, self._options.environ, self._desk, unlock)
+
+    def _keep_filled_in(self, values: Mapping[str, str]) -> None:
+        """Keep what is no secret, for when the form is opened again."""
+        self._filled_in = values
+
+    def _made(self, sent: Sent | None) -> None:
+        """Go to the new job as soon as the list shows it."""
+        if sent is not None and sent.made is not None and sent.made.job_id is not None:
+            key = JobKey(sent.account_id, sent.made.job_id)
+            self.scene = replace(self.scene, sought=key)

@@ -1,0 +1,241 @@
+"""What a form is made of: lines to type in, choices, and faults below them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import ClassVar
+
+from rich.text import Text
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.containers import Horizontal, Vertical
+from textual.content import Content
+from textual.events import Paste
+from textual.message import Message
+from textual.reactive import var
+from textual.widgets import Input, Static
+
+from slurper_tui.tui.create_form_fields import Field
+from slurper_tui.tui.glyphs import Look
+from slurper_tui.tui.lines import Line, Piece, width_of
+from slurper_tui.tui.painted import PaintedLines
+
+FROM_THE_ENVIRONMENT = "from the environment"
+
+
+class FieldInput(Input):
+    """A line to type in. What is pasted may hold anything; it is shown harmless."""
+
+    cursor_blink = var(False, init=False)
+
+    def __init__(self, look: Look, hint: str, *, id: str, password: bool = False) -> None:
+        super().__init__(placeholder=look.glyphs.say(hint), password=password, id=id)
+        self.select_on_focus = False
+        self._look = look
+
+    @property
+    def _value(self) -> Text:
+        """What stands in the line, cell by cell as harmless as everything else."""
+        shown = self._look.glyphs.clean(self.value)
+        return Text(shown, no_wrap=True, overflow="ignore", end="")
+
+    def _on_paste(self, event: Paste) -> None:
+        """Take the first line that says anything, without the blanks around it."""
+        event.stop()
+        event.prevent_default()
+        self.replace(self.pasted(event.text), *self.selection)
+
+    def pasted(self, text: str) -> str:
+        """What is taken of a pasted text."""
+        return next((line.strip() for line in text.splitlines() if line.strip()), "")
+
+
+class SecretInput(FieldInput):
+    """A line whose text is shown as stars, copied nowhere, and told to nobody."""
+
+    def __init__(self, look: Look, hint: str, *, id: str) -> None:
+        super().__init__(look, hint, id=id, password=True)
+
+    @property
+    def _value(self) -> Text:
+        return Text("*" * len(self.value), no_wrap=True, overflow="ignore", end="")
+
+    def pasted(self, text: str) -> str:
+        """A private key has many lines; all of them are taken."""
+        return text.strip()
+
+    def post_message(self, message: Message) -> bool:
+        """Tell that Enter was pressed, and never what was typed."""
+        if isinstance(message, Input.Changed):
+            return False
+        return super().post_message(message)
+
+    async def action_submit(self) -> None:
+        """Go on, without saying what stands here."""
+        self.post_message(Entered())
+
+    def action_copy(self) -> None:
+        """Copy nothing."""
+
+    def action_cut(self) -> None:
+        """Cut nothing."""
+
+
+class Entered(Message):
+    """Enter was pressed in a field."""
+
+
+class Choice(PaintedLines, can_focus=True):
+    """One of a few words, chosen with the arrows."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        ("left,h", "step(-1)", "previous"),
+        ("right,l,space", "step(1)", "next"),
+        ("enter", "go_on", "go on"),
+    ]
+    place: var[int] = var(0, init=False)
+
+    class Changed(Message):
+        """Another word was chosen."""
+
+    def __init__(self, look: Look, words: tuple[str, ...], shown: tuple[str, ...], id: str) -> None:
+        super().__init__(id=id)
+        self._look = look
+        self._words = words
+        self._shown = shown
+
+    @property
+    def value(self) -> str:
+        """The word that is chosen."""
+        return self._words[self.place]
+
+    @value.setter
+    def value(self, word: str) -> None:
+        self.place = self._words.index(word) if word in self._words else 0
+
+    def line_at(self, y: int) -> Line:
+        """Draw all words with brackets around the chosen one; that alone where they do not fit."""
+        if y > 0:
+            return ()
+        line = tuple(self._all())
+        if width_of(line) <= self.size.width:
+            return line
+        place = f"{self.place + 1} of {len(self._words)}"
+        return (Piece(f"[{self._shown[self.place]}]", "accent"), Piece(f" {place}", "muted"))
+
+    def _all(self) -> Iterator[Piece]:
+        for place, word in enumerate(self._shown):
+            mine = place == self.place
+            yield Piece(f"[{word}]" if mine else f" {word} ", "accent" if mine else "muted")
+            yield Piece(" ")
+
+    def row_role(self, y: int) -> str:
+        """Stand out while it has the focus."""
+        return "cursor" if self.has_focus else "cursor-blurred"
+
+    def action_step(self, step: int) -> None:
+        """Choose the next or the previous word; there is no way round the ends."""
+        self.place = max(0, min(self.place + step, len(self._words) - 1))
+
+    def action_go_on(self) -> None:
+        """Leave it as it is."""
+        self.post_message(Entered())
+
+    def watch_place(self) -> None:
+        """Show what is chosen."""
+        self.repaint_changes()
+        if self.is_mounted:
+            self.post_message(self.Changed())
+
+    def watch_has_focus(self, focused: bool) -> None:
+        """Show whether the arrows choose here."""
+        super().watch_has_focus(focused)
+        self.repaint_changes()
+
+
+class GoOn(PaintedLines, can_focus=True):
+    """What a form leads to."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [("enter,space", "press", "go on")]
+
+    class Pressed(Message):
+        """The form is to be taken."""
+
+    def __init__(self, look: Look, words: str) -> None:
+        super().__init__(id="go-on")
+        self._line = (Piece(look.glyphs.say(f" {words} "), "key"),)
+
+    def line_at(self, y: int) -> Line:
+        """Draw the words."""
+        return self._line if y == 0 else ()
+
+    def row_role(self, y: int) -> str:
+        """Stand out while it has the focus."""
+        return "cursor" if self.has_focus else "cursor-blurred"
+
+    def action_press(self) -> None:
+        """Take the form."""
+        self.post_message(self.Pressed())
+
+    def watch_has_focus(self, focused: bool) -> None:
+        """Show whether Enter goes on here."""
+        super().watch_has_focus(focused)
+        self.repaint_changes()
+
+
+class FieldRow(Vertical):
+    """A label, what is typed or chosen, and below it what is wrong with that."""
+
+    def __init__(self, look: Look, field: Field, shown: tuple[str, ...], *, known: bool) -> None:
+        super().__init__(id=f"row-{field.name}", classes="field")
+        self._look = look
+        self.field = field
+        self._shown = shown
+        self._known = known
+        self.fault = ""
+
+    def compose(self) -> ComposeResult:
+        """Lay out the mark of the focus, the label and the field."""
+        with Horizontal():
+            yield Static(classes="mark")
+            yield Static(Content(self.field.label), classes="label")
+            yield self._entry()
+        yield Static(classes="fault")
+
+    def _entry(self) -> FieldInput | Choice:
+        field, look = self.field, self._look
+        if field.choices:
+            return Choice(look, field.choices, self._shown or field.choices, field.name)
+        if field.secret:
+            hint = FROM_THE_ENVIRONMENT if self._known else field.hint
+            return SecretInput(look, hint, id=field.name)
+        return FieldInput(look, field.hint, id=field.name)
+
+    @property
+    def entry(self) -> FieldInput | Choice:
+        """What is typed or chosen in."""
+        found = self.query(FieldInput)
+        return found.first() if found else self.query_one(Choice)
+
+    @property
+    def value(self) -> str:
+        """What is typed or chosen."""
+        return self.entry.value
+
+    @value.setter
+    def value(self, text: str) -> None:
+        self.entry.value = text
+
+    def point(self, *, here: bool) -> None:
+        """Show whether this is the field that hears the keys."""
+        self.set_class(here, "-here")
+        mark = self._look.glyphs.say("▌") if here else ""
+        self.query_one(".mark", Static).update(Content(mark))
+
+    def say(self, fault: str) -> None:
+        """Tell what is wrong with it; "" when nothing is."""
+        if fault != self.fault:
+            self.fault = fault
+            clean = self._look.glyphs.clean(self._look.glyphs.say(fault))
+            self.query_one(".fault", Static).update(Content(clean))
+            self.set_class(bool(fault), "-wrong")

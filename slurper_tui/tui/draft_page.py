@@ -1,0 +1,135 @@
+"""The draft of a retry, shown whole before anything is sent or asked for."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import ClassVar
+
+from msgspec.structs import replace
+from textual.binding import BindingType
+
+from slurper_tui.monitor.creation.bodies import body
+from slurper_tui.monitor.draft import Draft
+from slurper_tui.tui.create_form_outcome import Sent
+from slurper_tui.tui.create_form_request import Offer, told
+from slurper_tui.tui.create_form_send import Means, RequestScreen, SendPage
+from slurper_tui.tui.lines import Line
+from slurper_tui.tui.secrets_form import KeysForm
+
+MOST_NAMES = 1000
+_MOST_ID = 12
+
+
+class DraftPage(RequestScreen):
+    """Every key of the job, or of the jobs, that would be made; then the keys to the buckets."""
+
+    TITLE_OF_PAGE = "Draft: copy again exactly what failed"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        ("escape,q,n", "back", "back"),
+        ("enter", "go_on", "go on"),
+        ("w", "write", "write to a file"),
+    ]
+
+    def __init__(self, means: Means, offer: Offer, folder: Path | None = None) -> None:
+        super().__init__(means, offer)
+        self._folder = folder or Path()
+        self._note = ""
+
+    def news(self, width: int) -> Sequence[Line]:
+        """Where the draft was written."""
+        return [*told("file", self._note, self.look, width, "accent"), ()] if self._note else ()
+
+    def answers(self) -> Line:
+        """Nothing is sent from here."""
+        return self.offers("Esc back", "Enter go on", "w write to a file")
+
+    def action_back(self) -> None:
+        """Close; nothing was sent."""
+        self.dismiss(None)
+
+    # To be sent -------------------------------------------------------------------------------
+
+    def action_go_on(self) -> None:
+        """Ask for the keys to both buckets."""
+        self.app.push_screen(RetryKeys(self.means, self.offer), self._came_back)
+
+    def _came_back(self, sent: Sent | None) -> None:
+        if sent is not None and sent.settled:
+            self.dismiss(sent)
+
+    # To be written ----------------------------------------------------------------------------
+
+    def action_write(self) -> None:
+        """Write the requests, without secrets, into new files here."""
+        self.run_worker(self._write(), group="write", exclusive=True)
+
+    async def _write(self) -> None:
+        job_id = self.offer.retry_of.job_id if self.offer.retry_of else ""
+        try:
+            paths = await asyncio.to_thread(write_drafts, self._folder, job_id, self.offer.drafts)
+        except OSError as error:
+            self._note = f"not written: {error.strerror or 'the folder takes no file'}"
+        else:
+            more = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
+            self._note = f"written: {paths[0]}{more}"
+        self.retell()
+        self.action_scroll(-(10**9))
+
+
+class RetryKeys(KeysForm[Sent]):
+    """The keys to the buckets of a retry; they stay filled in while what was sent is mended."""
+
+    def __init__(self, means: Means, offer: Offer) -> None:
+        super().__init__(means.look, means.environ, offer.drafts[0], with_region=True)
+        self._means = means
+        self._offer = offer
+
+    async def take(self) -> None:
+        """Go on to the prechecks."""
+        secrets, region = self.given
+        drafts = tuple(replace(draft, region=region) for draft in self._offer.drafts)
+        offer = self._offer._replace(drafts=drafts, secrets=secrets)
+        self.app.push_screen(SendPage(self._means, offer), self._came_back)
+
+    def _came_back(self, sent: Sent | None) -> None:
+        if sent is not None and sent.settled:
+            self.dismiss(sent)
+
+
+def write_drafts(folder: Path, job_id: str, drafts: Sequence[Draft]) -> tuple[Path, ...]:
+    """Write each request into a new file: `retry-3fa8b6.json`, `retry-3fa8b6.json.2`, and so on.
+
+    Raises OSError; what could not be written whole is taken away again.
+    """
+    written: list[Path] = []
+    first = _free_name(folder, job_id, len(drafts))
+    try:
+        for path, draft in zip(_names(first, len(drafts)), drafts, strict=True):
+            with path.open("x", encoding="utf-8") as file:
+                written.append(path)
+                json.dump(body(draft), file, indent=2)
+                file.write("\n")
+    except OSError:
+        for path in written:
+            path.unlink(missing_ok=True)
+        raise
+    return tuple(written)
+
+
+def _names(first: Path, number: int) -> list[Path]:
+    others = [first.with_name(f"{first.name}.{place}") for place in range(2, number + 1)]
+    return [first, *others]
+
+
+def _free_name(folder: Path, job_id: str, number: int) -> Path:
+    """A name that no file has. Raises OSError when there is none left."""
+    name = re.sub(r"[^A-Za-z0-9_-]+", "_", job_id[:_MOST_ID]) or "draft"
+    for attempt in range(1, MOST_NAMES + 1):
+        first = folder / f"retry-{name}{f'-{attempt}' if attempt > 1 else ''}.json"
+        if not any(path.exists() for path in _names(first, number)):
+            return first
+    raise FileExistsError(17, "there are too many files of this name already")

@@ -1,0 +1,169 @@
+"""The program under Pilot with real creation over a simulated account, and a record of it all."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
+from datetime import UTC
+from typing import Any, NamedTuple
+
+import httpx
+from textual.pilot import Pilot
+
+from slurper_tui.api.client import SlurperClient
+from slurper_tui.api.credentials import token_credentials
+from slurper_tui.api.requests import Secret
+from slurper_tui.monitor.account_view import AccountView
+from slurper_tui.monitor.budget import Budget
+from slurper_tui.monitor.creation.creation import JobCreation
+from slurper_tui.monitor.draft import Secrets
+from slurper_tui.monitor.metered import Metered
+from slurper_tui.monitor.moment import Moment
+from slurper_tui.monitor.notebook import Notebook
+from slurper_tui.monitor.roster import FollowedJobs
+from slurper_tui.monitor.view import JobView, Snapshot
+from slurper_tui.simulate import SimulatedAccount
+from slurper_tui.tui.app import SlurperApp
+from slurper_tui.tui.options import ScreenOptions
+from tests.fake_desk import FakeDesk
+from tests.fake_feed import FakeFeed
+from tests.tui.jobs import snapshot
+
+SECRET_WORDS = {
+    "source_access_key_id": "AKIA-SOURCE-NOBODY",
+    "source_secret_access_key": "source/secret+that=nobody",
+    "source_client_email": "robot@nobody.example",
+    "source_private_key": "-----BEGIN-----\nnobody\nmay see\n-----END-----",
+    "target_access_key_id": "AKIA-TARGET-NOBODY",
+    "target_secret_access_key": "target/secret+that=nobody",
+}
+SECRETS = Secrets(Secret("AKIA-SOURCE-NOBODY", "s1"), Secret("AKIA-TARGET-NOBODY", "s2"))
+ENVIRON = {"TERM": "xterm-256color"}
+
+
+class Sent(NamedTuple):
+    """A request that left. path: what follows `slurper/`."""
+
+    method: str
+    path: str
+    body: Any
+
+
+class Lock:
+    """What locks and unlocks a client."""
+
+    def __init__(self, client: SlurperClient) -> None:
+        self._client = client
+        self.unlocked = False
+
+    def unlock(self) -> None:
+        self.unlocked = True
+        self._client.unlock()
+
+    def lock(self) -> None:
+        self.unlocked = False
+        self._client.lock()
+
+
+class Workbench:
+    """The app, the account behind it, and every request that left."""
+
+    def __init__(
+        self, account: SimulatedAccount, notebook: Notebook | None, options: Mapping[str, Any]
+    ) -> None:
+        self.account = account
+        self.requests: list[Sent] = []
+        transport = httpx.MockTransport(self._answer)
+        client = SlurperClient(token_credentials(account.token), transport=transport)
+        self.client = client
+        self.roster = FollowedJobs([account.account_id], _moment, lambda: None)
+        metered = Metered(client, Budget(), _moment, lambda error, at: None)
+        self.desk = FakeDesk()
+        self.desk.control = Lock(client)
+        self.creation = JobCreation(metered, self.roster, notebook, [account.account_id])
+        self.desk.creation = self.creation
+        self.feed = FakeFeed()
+        self.feed.at_hand = self.desk.desk
+        given = {"zone": UTC, "environ": ENVIRON, **options}
+        self.app = SlurperApp(self.feed, ScreenOptions(**given), lambda _: None)
+        self.pilot: Pilot[int]
+
+    def _answer(self, request: httpx.Request) -> httpx.Response:
+        path = request.url.path.partition("/slurper/")[2]
+        body = json.loads(request.content) if request.content else None
+        self.requests.append(Sent(request.method, path, body))
+        return self.account.answer(request)
+
+    @property
+    def writes(self) -> list[Sent]:
+        """What left and was not a GET."""
+        return [sent for sent in self.requests if sent.method != "GET"]
+
+    @property
+    def posts(self) -> list[Sent]:
+        """Create requests."""
+        return [sent for sent in self.requests if sent.method == "POST"]
+
+    async def show(self, shown: Snapshot) -> None:
+        """Let the app take a snapshot."""
+        self.feed.push(shown)
+        await self.feed.taken()
+        await self.pilot.pause()
+
+    def snapshot(self, *jobs: JobView, **given: Any) -> Snapshot:
+        """A snapshot of the account."""
+        account = AccountView(self.account.account_id, listed=True, answered=True, pages=1)
+        return snapshot(*jobs, **{"accounts": (account,), **given})
+
+    async def press(self, *keys: str) -> None:
+        await self.pilot.press(*keys)
+        await self.pilot.pause()
+
+    async def until(self, condition: Callable[[], object]) -> None:
+        """Let the app go on until something is true."""
+        deadline = time.monotonic() + 20
+        while not condition():
+            assert time.monotonic() < deadline, self.text
+            await self.pilot.pause(0.005)
+
+    async def see(self, *texts: str) -> None:
+        """Wait until texts stand on the screen."""
+        for text in texts:
+            await self.until(lambda text=text: text in self.text)  # type: ignore[misc]  # bound now
+
+    @property
+    def text(self) -> str:
+        """What stands on the screen."""
+        strips = self.app.screen._compositor.render_strips()
+        return "\n".join(strip.text for strip in strips)
+
+    def picture(self) -> str:
+        """The exported screenshot."""
+        return self.app.export_screenshot()
+
+
+@asynccontextmanager
+async def workbench(
+    *,
+    size: tuple[int, int] = (80, 24),
+    account: SimulatedAccount | None = None,
+    notebook: Notebook | None = None,
+    unlocked: bool = True,
+    shown: Callable[[Workbench], Snapshot] = Workbench.snapshot,
+    **options: Any,
+) -> AsyncIterator[Workbench]:
+    """A running app that has taken one snapshot. unlocked: jobs may be changed."""
+    account = account or SimulatedAccount(jobs=0)
+    bench = Workbench(account, notebook, {"write": unlocked, **options})
+    async with bench.app.run_test(size=size) as bench.pilot:
+        await bench.show(shown(bench))
+        await bench.until(lambda: bench.desk.control.unlocked is unlocked)
+        yield bench
+        await bench.creation.close()
+    await bench.client.close()
+
+
+def _moment() -> Moment:
+    return Moment(time.monotonic(), time.time())
