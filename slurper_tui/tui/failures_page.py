@@ -64,7 +64,7 @@ class FailuresPage(JobPage):
         problem = self.problem or view.problem
         trouble = trouble_line(problem, waiting=view.waiting, look=self.look, room=width - 2)
         known = view.rows_read or view.counts.whole
-        parts = (trouble, failed_line(view) if known and not problem else ())
+        parts = (trouble, failed_line(view, width - 2) if known and not problem else ())
         return [title, (Piece(" "), *join(parts, self.look.glyphs.say(" · ")))]
 
     async def read(self, desk: Desk) -> None:
@@ -75,9 +75,9 @@ class FailuresPage(JobPage):
                 self.problem = view.problem
                 self.rows.now = self.main.scene.now
                 self.scene = scenes.see(self.scene, view)
-        self._finished = True
+        self._finished = self.problem is None
         if self._export_then:
-            await self._save(self._export_then)
+            self._export_now(self._export_then)
 
     @property
     def rows(self) -> FailureLines:
@@ -139,21 +139,25 @@ class FailuresPage(JobPage):
         if entry is not None and entry.text:
             self.copy("key" if entry.is_key else (*entry.path, "type")[1], entry.text)
 
-    async def action_export(self) -> None:
+    def action_export(self) -> None:
         """Save the exact keys of the highlighted reason, once the log is read to its end."""
-        log_type = self.scene.log_type
         if self._finished:
-            self.run_worker(self._save(log_type), group="saving", exclusive=True)
+            self._export_now(self.scene.log_type)
         else:
-            self._export_then = log_type
+            self._export_then = self.scene.log_type
             self.say("the keys are saved once the log is read to its end")
 
-    async def _save(self, log_type: str) -> None:
+    def _export_now(self, log_type: str) -> None:
+        self._export_then = ""
+        if self._finished and self._reading is not None:
+            keys = self._reading.keys((log_type,))
+            self.run_worker(self._save(log_type, keys), group="saving", exclusive=True)
+        else:
+            self.say("nothing saved: the log cannot be read to its end")
+
+    async def _save(self, log_type: str, keys: Sequence[str]) -> None:
         from slurper_tui.tui.log_page_dialogs import saved_keys_dialog
 
-        assert self._reading is not None
-        self._export_then = ""
-        keys = self._reading.keys((log_type,))
         if not keys:
             self.say(_none_words(log_type))
             return
@@ -162,7 +166,9 @@ class FailuresPage(JobPage):
         except OSError as error:
             self.say(f"not saved: {error.strerror or error}")
             return
-        self.app.push_screen(saved_keys_dialog(self.look, saved, log_type))
+        self.app.push_screen(
+            saved_keys_dialog(self.look, saved, log_type, whole=self.scene.view.counts.whole)
+        )
 
     async def action_retry(self) -> None:
         """Draft a job of exactly the keys of the highlighted reason."""

@@ -29,25 +29,30 @@ def read_words(view: FailuresView) -> tuple[str, ...]:
     return (f"read {rows} rows…", "reading…") if view.rows_read else ("reading…",)
 
 
-def failed_words(view: FailuresView) -> str:
-    """The failed objects that the log names, held against the job's counter."""
+def failed_words(view: FailuresView) -> tuple[str, ...]:
+    """The failed objects that the log names, held against the job's; at length, then short."""
     named, failed = words.count(view.named), view.failed_objects
     so_far = "" if view.counts.whole else " so far"
     if failed is None:
-        return f"log names {named} failed{so_far}; the job's counter is unknown"
+        short = f"log names {named} failed{so_far}"
+        return (f"{short}; the job's counter is unknown", short)
     if view.named > failed:
-        return f"log names {named} failed, the job counts {words.count(failed)}"
+        return (f"log names {named} failed, the job counts {words.count(failed)}",)
     if not failed:
-        return "nothing failed"
-    said = f"log names {named} of {words.count(failed)} failed{so_far}"
+        return ("nothing failed",)
+    short = f"log names {named} of {words.count(failed)} failed{so_far}"
     missing = failed - view.named
-    return f"{said}; {words.count(missing)} it does not name" if missing and not so_far else said
+    if not missing or so_far:
+        return (short,)
+    return (f"{short}; {words.count(missing)} it does not name", short)
 
 
-def failed_line(view: FailuresView) -> Line:
-    """The same, in its colour."""
-    clean = not view.named and not view.failed_objects and view.failed_objects is not None
-    return (Piece(failed_words(view), "success" if clean else "error"),)
+def failed_line(view: FailuresView, width: int) -> Line:
+    """The same, in its colour, as long as there is room for."""
+    said = failed_words(view)
+    clean = not view.named and view.failed_objects == 0
+    fits = (text for text in said if len(text) <= width)
+    return (Piece(next(fits, said[-1]), "success" if clean else "error"),)
 
 
 def skipped_words(view: FailuresView) -> tuple[str, str]:

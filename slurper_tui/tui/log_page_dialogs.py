@@ -116,12 +116,14 @@ class RowDialog(PairsDialog):
             yield clean(name), clean(str(value))
 
 
-def saved_keys_dialog(look: Look, saved: Saved, log_type: str) -> TextDialog:
-    """Say where the keys are, how many, and what would fetch them."""
+def saved_keys_dialog(look: Look, saved: Saved, log_type: str, *, whole: bool) -> TextDialog:
+    """Say where the keys are, how many, and what would fetch them. whole: that is all of them."""
     count = f"{words.count(saved.number)} {'key' if saved.number == 1 else 'keys'} saved"
-    where = f"{reason_of(log_type)}: ./{saved.path.name}"
+    said = [f"{reason_of(log_type)}: ./{saved.path.name}"]
+    if not whole:
+        said.append("The log grew too fast to be read without a gap: there may be more")
     if saved.rclone:
         how = "This would fetch them, with your remotes for both sides:"
-        return TextDialog(look, count, (where, "", how), saved.rclone)
-    how = "A JSON array, for some keys hold line breaks; it serves as source.keys of a new job"
-    return TextDialog(look, count, (where, "", how))
+    else:
+        how = "A JSON array, for some keys hold line breaks; it serves as source.keys of a new job"
+    return TextDialog(look, count, (*said, "", how), saved.rclone)

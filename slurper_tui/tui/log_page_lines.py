@@ -140,7 +140,7 @@ class LogLines(PaintedLines, can_focus=True):
         self.set_lines(self._lines)
 
     def _in_this_width(self) -> RowStyle:
-        width, scene = max(1, self.size.width - MARGIN - 1), self.scene
+        width, scene = max(1, self.size.width - MARGIN - 2), self.scene
         times = times_for(
             scene.view.rows, self.now, self._look, short=width < NARROW, ages=scene.ages
         )

@@ -140,7 +140,7 @@ def row_line(row: LogRow, style: RowStyle) -> Line:
         return _fitted((*head, *_event(row, style)), style)
     if style.narrow:
         return _fitted((*head, *_found(_short(row.object_key, style, room), "", style)), style)
-    reason = _cell(_reason(row, style), style.reason, role_of(row.log_type, "muted"), style)
+    reason = _cell(_reason(row, style.reason), style.reason, role_of(row.log_type, "muted"), style)
     room -= style.reason + 2 * GAP
     for_key = max(1, min(style.longest, room * 3 // 5))
     for_key = room if row.message is None else for_key
@@ -175,8 +175,8 @@ def _fitted(line: Line, style: RowStyle) -> Line:
     return (*fill(line, max(0, style.width - len(dots))), Piece(dots, "faint"))
 
 
-def _reason(row: LogRow, style: RowStyle) -> str:
-    short = row.log_type == FAILED_TYPE and style.reason < _BROAD_REASON
+def _reason(row: LogRow, room: int) -> str:
+    short = row.log_type == FAILED_TYPE and room < _BROAD_REASON
     return str(Cause.FAILED) if short else reason_of(row.log_type)
 
 
@@ -211,7 +211,7 @@ def row_lines(row: LogRow, style: RowStyle) -> list[Line]:
     head = _head(row, style)
     if row.object_key is not None:
         room = style.reason or max(1, style.width - style.body)
-        cell = _cell(_reason(row, style), room, role_of(row.log_type, "muted"), style)
+        cell = _cell(_reason(row, room), room, role_of(row.log_type, "muted"), style)
         head = (*head, *cell, *([] if style.narrow else [Piece(" " * GAP)]))
     blank = " " * _indent(row, style)
     lines: list[Line] = [head] if _below(row, style) else []

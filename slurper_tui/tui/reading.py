@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
+from msgspec.structs import replace
 from textual.widgets import Input
 
 from slurper_tui import format as words
 from slurper_tui.api.errors import ApiError
 from slurper_tui.monitor.causes import FAILED_TYPE
+from slurper_tui.monitor.log_view import FailuresView
 from slurper_tui.monitor.view import JobView
 from slurper_tui.tui.making import MakingScreen
-
-if TYPE_CHECKING:
-    from slurper_tui.monitor.log_view import FailuresView
 
 
 class ReadingScreen(MakingScreen):
@@ -45,17 +44,21 @@ class ReadingScreen(MakingScreen):
         from slurper_tui.tui.log_page_frame import closing
 
         self._note("reading the log for what failed …")
+        view = FailuresView(job.key)
         try:
             reading = (await self._feed.desk()).logs.failures(job.key)
             async with closing(reading.views()) as views:
                 async for view in views:
                     self._note(_reading_words(view))
         except ApiError as error:
-            self._note(f"nothing saved: {error.message}")
-            return
-        await self._save_keys(job, reading.keys((FAILED_TYPE,)))
+            view = replace(view, problem=error)
+        if view.problem is None:
+            keys = reading.keys((FAILED_TYPE,))
+            await self._save_keys(job, keys, whole=view.counts.whole)
+        else:
+            self._note(f"nothing saved: {view.problem.message}")
 
-    async def _save_keys(self, job: JobView, keys: tuple[str, ...]) -> None:
+    async def _save_keys(self, job: JobView, keys: Sequence[str], *, whole: bool) -> None:
         from slurper_tui.tui.export import save_keys
         from slurper_tui.tui.log_page_dialogs import saved_keys_dialog
 
@@ -69,7 +72,7 @@ class ReadingScreen(MakingScreen):
             return
         self._note(f"{words.count(saved.number)} keys saved to ./{saved.path.name}")
         if self._at_rest:
-            self.app.push_screen(saved_keys_dialog(self.look, saved, FAILED_TYPE))
+            self.app.push_screen(saved_keys_dialog(self.look, saved, FAILED_TYPE, whole=whole))
 
     @property
     def _at_rest(self) -> bool:
