@@ -89,6 +89,7 @@ def _options(
         theme=options.theme or kept.theme or config.theme,
         environ=around.environ,
         deadline=when("--deadline", options.deadline, zone_of(config), future=True),
+        write=options.write,
     )
 
 
@@ -129,6 +130,7 @@ _LATER = tuple(
     for name in (
         *("cli.crash", "when", "tui.clipboard", "tui.deadline_words", "tui.dialogs"),
         *("tui.digest_dialog", "tui.filter_line", "tui.palette", "tui.pictures"),
+        *("tui.able", "tui.confirm_dialog", "tui.event_words", "tui.request_words"),
     )
 )
 

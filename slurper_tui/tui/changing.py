@@ -2,17 +2,180 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
+
+from slurper_tui.monitor.acts import Act, Request
+from slurper_tui.monitor.job_key import JobKey
+from slurper_tui.monitor.view import Snapshot
+from slurper_tui.tui.hints import hint_sign
 from slurper_tui.tui.reading import ReadingScreen
+
+if TYPE_CHECKING:
+    from slurper_tui.monitor.desk import Desk
+    from slurper_tui.tui.able import Change
+    from slurper_tui.tui.confirm_dialog import ConfirmDialog
+    from slurper_tui.tui.confirm_words import Question
 
 
 class ChangingScreen(ReadingScreen):
     """A screen from which jobs can be changed."""
 
+    _newest: Snapshot | None = None
+    _change: Change | None = None
+    _dialog: ConfirmDialog | None = None
+    _awaited: frozenset[JobKey] = frozenset()
+
+    def on_mount(self) -> None:
+        """Allow what the command line has allowed."""
+        if self._options.write:
+            self.run_worker(self._desk(), group="lock")
+
+    async def _desk(self) -> Desk:
+        """The desk, as locked as the screen says."""
+        desk = await self._feed.desk()
+        if self.scene.writing:
+            desk.control.unlock()
+        else:
+            desk.control.lock()
+        return desk
+
+    def _sign(self, id: str) -> str:
+        return hint_sign(id, self._options.keymap, self.look)
+
+    # Unlocking and marking --------------------------------------------------------------------
+
     async def action_unlock(self) -> None:
         """Allow changing jobs, after a confirmation; or no longer allow it."""
+        if self.scene.writing:
+            self._set_writing(writing=False)
+            return
+        from slurper_tui.tui.confirm_words import unlock_question
 
-    async def action_change(self, act: str) -> None:
-        """Ask whether to do it to the highlighted job, or to those marked."""
+        ids = ("change.pause", "change.resume", "change.abort", "change.unlock")
+        question = unlock_question([self._sign(id) for id in ids])
+        self._open_dialog(None, question, partial(self._set_writing, writing=True))
+
+    def _set_writing(self, *, writing: bool) -> None:
+        self.scene = replace(self.scene, writing=writing)
+        self._note("jobs can be changed now" if writing else "read-only again")
+        self.run_worker(self._desk(), group="lock")
 
     def action_mark(self) -> None:
         """Mark the highlighted job, or no longer."""
+        from slurper_tui.tui.able import why_not_now
+
+        job = self.scene.job
+        why = why_not_now("list.mark", self.scene, "")
+        if job is None or (why and job.key not in self.scene.marked):
+            self._note(why)
+            return
+        self.scene = replace(self.scene, marked=self.scene.marked ^ {job.key})
+
+    # Asking -----------------------------------------------------------------------------------
+
+    async def action_change(self, act: str) -> None:
+        """Ask whether to do it to the highlighted job, or to those marked."""
+        from slurper_tui.tui.able import change_for
+
+        self.ask(change_for(Act(act), self.scene))
+
+    def abort_all(self, account_id: str) -> None:
+        """Ask whether to abort every job of an account."""
+        from slurper_tui.tui.able import Change
+
+        self.ask(Change(Act.ABORT_ALL, account_id=account_id))
+
+    def why_not_delete(self) -> str:
+        """Say why the highlighted job cannot be deleted now; "" when it can."""
+        from slurper_tui.tui.able import change_for, why_not_change
+
+        change = change_for(Act.DELETE, self.scene)
+        return why_not_change(change, self.scene, self._sign("change.unlock"))
+
+    def why_not_abort_all(self, account_id: str) -> str:
+        """Say why the jobs of an account cannot be aborted now; "" when they can."""
+        from slurper_tui.tui.able import Change, why_not_change
+
+        change = Change(Act.ABORT_ALL, account_id=account_id)
+        return why_not_change(change, self.scene, self._sign("change.unlock"))
+
+    def ask(self, change: Change) -> None:
+        """Open the dialog of a change, or say why it cannot be made."""
+        from slurper_tui.tui.able import why_not_change
+        from slurper_tui.tui.confirm_words import question_for
+
+        why = why_not_change(change, self.scene, self._sign("change.unlock"))
+        question = question_for(change, self._newest, self.look)
+        if why or isinstance(question, str):
+            self._note(why or str(question))
+            return
+        self._open_dialog(change, question, self._send)
+
+    def _open_dialog(
+        self, change: Change | None, question: Question, confirmed: Callable[[], None]
+    ) -> None:
+        from slurper_tui.tui.confirm_dialog import ConfirmDialog
+
+        self._change, self._dialog = change, ConfirmDialog(self.look, question, confirmed)
+        self.app.push_screen(self._dialog)
+
+    def tell_changes(self, snapshot: Snapshot) -> None:
+        """Let a dialog know what came, and tell what came of what was sent."""
+        if self._dialog is not None:
+            self._renew(self._dialog, snapshot)
+        if self._awaited:
+            self._tell_outcomes(snapshot)
+
+    def _renew(self, dialog: ConfirmDialog, snapshot: Snapshot) -> None:
+        """Ask with the newest numbers; where there is nothing to be asked any more, say so."""
+        from slurper_tui.tui.confirm_words import question_for
+
+        if self._change is None or not dialog.is_current:
+            return
+        question = question_for(self._change, snapshot, self.look)
+        if isinstance(question, str):
+            dialog.dismiss()
+            self._note(question)
+        else:
+            dialog.show(question)
+
+    # Sending ----------------------------------------------------------------------------------
+
+    def _send(self) -> None:
+        """Send what was confirmed, once."""
+        change, dialog = self._change, self._dialog
+        self._change = self._dialog = None
+        assert change is not None
+        assert dialog is not None
+        keys = tuple(view.key for view in dialog.question.jobs)
+        self._note(f"sending {change.act} …")
+        self.run_worker(self._request(change, keys), group="change")
+
+    async def _request(self, change: Change, keys: tuple[JobKey, ...]) -> None:
+        from slurper_tui.tui.request_words import requests_words
+
+        control = (await self._desk()).control
+        requests: Sequence[Request]
+        if change.act is Act.ABORT_ALL:
+            requests = (await control.abort_all(change.account_id),)
+        else:
+            requests = await control.request(change.act, keys)
+            asked = zip(keys, requests, strict=True)
+            self._awaited |= {key for key, request in asked if request.standing.open}
+            self.scene = replace(self.scene, marked=self.scene.marked - set(keys))
+        self._note(self.look.glyphs.clean(requests_words(change.act, requests)))
+
+    def _tell_outcomes(self, snapshot: Snapshot) -> None:
+        """Say what polls have shown of what was sent."""
+        from slurper_tui.tui.request_words import outcome_words
+
+        waited = [view for view in snapshot.jobs if view.key in self._awaited]
+        open_still = {v.key for v in waited if v.request and v.request.standing.open}
+        over = [v for v in waited if v.request and v.key not in open_still]
+        self._awaited = frozenset(open_still)
+        if over:
+            self._note(outcome_words(over, self.look))

@@ -8,9 +8,11 @@ from itertools import zip_longest
 from rich.cells import cell_len
 
 from slurper_tui import format as words
+from slurper_tui.monitor.event import Event
 from slurper_tui.monitor.trace import Trace
 from slurper_tui.monitor.view import Counts, JobView, Phase
 from slurper_tui.tui.columns import Facts, migration
+from slurper_tui.tui.detail_events import earlier_lines, newest_lines, own_events
 from slurper_tui.tui.detail_identity import LABEL, identity_lines
 from slurper_tui.tui.detail_pace import pace_lines
 from slurper_tui.tui.glyphs import Look, role_of
@@ -31,26 +33,41 @@ _PART_ROLES = {
 
 
 def detail_lines(
-    view: JobView, facts: Facts, width: int, trace: Trace | None = None, *, key: str = ""
+    view: JobView,
+    facts: Facts,
+    width: int,
+    trace: Trace | None = None,
+    *,
+    key: str = "",
+    events: Sequence[Event] = (),
 ) -> tuple[Line, ...]:
     """Tell what matters first; beside each other where there is room.
 
-    key: what switches how far back the pictures reach, as a person reads it.
+    key: what switches how far back the pictures reach, as a person reads it. events: oldest first.
     """
-    width = max(8, width)
+    width, events = max(8, width), own_events(view, events)
     status = _status(view, facts, width)
     if width >= TWO_COLUMNS:
         half = width // 2 - 2
         name = _strong(migration(view, facts, max(half, width - width_of(status) - 3)))
         right = [*pace_lines(view, facts, half), (), *identity_lines(view, facts, half)]
-        body = _beside(list(_numbers(view, facts, half)), right, half)
+        left = [*_numbers(view, facts, half), *newest_lines(view, events, facts, half)]
         pictures = _pictures(view, trace, facts, width, key)
-        return (spread(name, status, width), (), *body, (), *pictures)
+        earlier = earlier_lines(events, facts, width)
+        return (
+            spread(name, status, width),
+            (),
+            *_beside(left, right, half),
+            (),
+            *pictures,
+            *earlier,
+        )
     name = _strong(migration(view, facts, width))
     numbers, pace = _numbers(view, facts, width), pace_lines(view, facts, width)
     pictures = _pictures(view, trace, facts, width, key)
     rest = (*pictures, *(((),) if pictures else ()), *identity_lines(view, facts, width))
-    return (name, status, (), *numbers, (), *pace, (), *rest)
+    newest, earlier = newest_lines(view, events, facts, width), earlier_lines(events, facts, width)
+    return (name, status, (), *numbers, (), *pace, *newest, (), *rest, *earlier)
 
 
 def _pictures(

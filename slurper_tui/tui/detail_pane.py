@@ -83,9 +83,10 @@ class DetailPane(TextLines):
         scene = self.scene
         if scene.job is None:
             return ()
-        trace = scene.snapshot.trace if scene.snapshot else None
+        snapshot = scene.snapshot
+        trace, events = (snapshot.trace, snapshot.events) if snapshot else (None, ())
         facts = Facts(self._look, scene.now, scene.deadline)
-        return detail_lines(scene.job, facts, width, trace, key=self._window_key)
+        return detail_lines(scene.job, facts, width, trace, key=self._window_key, events=events)
 
     def watch_scene(self, before: Scene, after: Scene) -> None:
         """Show the job, from its top when it is another one."""

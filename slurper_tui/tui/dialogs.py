@@ -85,11 +85,15 @@ def _title(text: str) -> Iterator[Line]:
 
 
 class HelpDialog(Dialog):
-    """All keys, the filter's terms, and what the signs mean."""
+    """All keys, the filter's terms, and what the signs mean.
 
-    def __init__(self, look: Look, keymap: Mapping[str, str]) -> None:
+    reasons: why a key cannot work now, by the binding's id.
+    """
+
+    def __init__(self, look: Look, keymap: Mapping[str, str], reasons: Mapping[str, str]) -> None:
         super().__init__(look)
         self._keymap = keymap
+        self._reasons = reasons
 
     def page_lines(self, width: int) -> Iterator[Line]:
         """Tell key, and what it does."""
@@ -97,7 +101,9 @@ class HelpDialog(Dialog):
         for binding in KEYS:
             keys = self._keymap.get(binding.id or "", binding.key).split(",")
             signs = self.look.glyphs.say(" ".join(key_sign(key.strip()) for key in keys))
-            yield from self._row(signs, binding.tooltip, width)
+            why = self.look.glyphs.clean(self._reasons.get(binding.id or "", ""))
+            text = f"{binding.tooltip} ({why})" if why else binding.tooltip
+            yield from self._row(signs, text, width, text_role="faint" if why else "")
         yield ()
         yield from _title("Filter")
         for term, meaning in _FILTER_HELP:
@@ -108,10 +114,12 @@ class HelpDialog(Dialog):
             sign = f"{self.look.glyphs.sign(state)} {_STATE_WORDS.get(state, state)}"
             yield from self._row(sign, _STATE_HELP[state], width, STATUS[state].role)
 
-    def _row(self, term: str, text: str, width: int, role: str = "key") -> Iterator[Line]:
+    def _row(
+        self, term: str, text: str, width: int, role: str = "key", text_role: str = ""
+    ) -> Iterator[Line]:
         label = pad(term, KEY_COLUMN)
         for part in wrap_words(self.look.glyphs.say(text), max(8, width - KEY_COLUMN)):
-            yield (Piece(label, role), Piece(part))
+            yield (Piece(label, role), Piece(part, text_role))
             label = " " * KEY_COLUMN
 
 

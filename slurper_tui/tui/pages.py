@@ -12,6 +12,8 @@ from textual.screen import Screen
 from slurper_tui.monitor.feed import Feed
 from slurper_tui.tui import scene as scenes
 from slurper_tui.tui.glyphs import Look
+from slurper_tui.tui.hints import hint_sign
+from slurper_tui.tui.keys import KEYS
 from slurper_tui.tui.options import ScreenOptions
 from slurper_tui.tui.scene import Scene
 
@@ -28,7 +30,12 @@ class PagesScreen(Screen[None]):
         self._options = options
         self._last_copy = ""
         self._welcomed = False
-        scene = Scene(view=options.view, demo=options.demo, deadline=options.deadline)
+        scene = Scene(
+            view=options.view,
+            demo=options.demo,
+            deadline=options.deadline,
+            writing=options.write,
+        )
         self.set_reactive(PagesScreen.scene, scene)
 
     def on_key(self) -> None:
@@ -93,7 +100,14 @@ class PagesScreen(Screen[None]):
         """Show all keys."""
         from slurper_tui.tui.dialogs import HelpDialog
 
-        self.app.push_screen(HelpDialog(self.look, self._options.keymap))
+        self.app.push_screen(HelpDialog(self.look, self._options.keymap, self.reasons()))
+
+    def reasons(self) -> dict[str, str]:
+        """Tell of every key that cannot work now why that is so, by the binding's id."""
+        from slurper_tui.tui.able import reasons
+
+        unlock = hint_sign("change.unlock", self._options.keymap, self.look)
+        return reasons((key.id or "" for key in KEYS), self.scene, unlock)
 
     def action_palette(self) -> None:
         """Find a job, an action or a theme by name."""

@@ -39,6 +39,9 @@ DEADLINE = "deadline"
 FIRST = 1000.0
 """The score of what stands first."""
 
+NOW = "  now: "
+"""What stands before the reason why an entry cannot work."""
+
 HOW_TO_TYPE = "type it here: deadline Fri 18:00"
 NAMED = tuple(key for key in KEYS if not (key.id or "").startswith("move."))
 """The actions worth finding by name; moving is not."""
@@ -67,10 +70,13 @@ class Everything(Provider):
 
     def _entries(self) -> Iterator[Entry]:
         main: MainScreen = self.screen  # type: ignore[assignment]  # only MainScreen opens it
+        reasons = main.reasons()
         for binding in NAMED:
             keys = " ".join(key_sign(key) for key in binding.key.split(","))
             text = f"{binding.description:<14}{binding.tooltip}  {keys}"
-            yield main.look.glyphs.say(text), partial(_run, main, binding.action)
+            why = reasons.get(binding.id or "", "")
+            yield _entry(main, text, why), partial(_run, main, binding.action)
+        yield from _unkeyed(main)
         yield _HINT
         if main.scene.deadline is not None:
             yield f"{'no ' + DEADLINE:<14}measure against none", partial(main.set_deadline, None)
@@ -100,6 +106,26 @@ class Everything(Provider):
         return f"{DEADLINE:<14}{said}", partial(main.set_deadline, at)
 
 
+def _entry(main: MainScreen, text: str, why: str) -> str:
+    """An entry's line; where it cannot work now, with the reason."""
+    glyphs = main.look.glyphs
+    return glyphs.say(text) + (f"{NOW}{glyphs.clean(why)}" if why else "")
+
+
+def _unkeyed(main: MainScreen) -> Iterator[Entry]:
+    """Actions that have no key, so that no slip of a finger finds them; and new jobs."""
+    why = main.why_not_delete()
+    text = f"{'delete':<14}Delete this job: the API forgets it."
+    yield _entry(main, text, why), partial(_run, main, "change('delete')")
+    for account in main.scene.snapshot.accounts if main.scene.snapshot else ():
+        name = short_id(account.account_id, main.look, 12)
+        text = f"{'abort all':<14}Abort all jobs of account {name}."
+        why = main.why_not_abort_all(account.account_id)
+        yield _entry(main, text, why), partial(main.abort_all, account.account_id)
+    yield f"{'new':<14}Make a new migration.", partial(_run, main, "create")
+    yield f"{'plans':<14}Show what is still to be started.", partial(_run, main, "plans")
+
+
 def _nothing() -> None:
     """Leave everything as it is."""
 
@@ -108,8 +134,9 @@ _HINT: Entry = (f"{DEADLINE:<14}{HOW_TO_TYPE}", _nothing)
 
 
 def _prompt(text: str) -> Text:
-    """Plain text: nothing in a bucket's name may be read as markup."""
-    return Text(text, no_wrap=True, overflow="ellipsis")
+    """Plain text, grey for what cannot work now: nothing in a name may be read as markup."""
+    style = "dim" if NOW in text else ""
+    return Text(text, style=style, no_wrap=True, overflow="ellipsis")
 
 
 def _run(main: MainScreen, action: str) -> None:

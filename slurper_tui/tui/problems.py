@@ -8,6 +8,7 @@ from datetime import datetime
 from slurper_tui import format as words
 from slurper_tui.api.errors import ApiError, Rejected
 from slurper_tui.monitor.account_view import AccountView, Problem
+from slurper_tui.monitor.acts import Standing
 from slurper_tui.monitor.view import Snapshot
 from slurper_tui.tui.columns import short_id
 from slurper_tui.tui.glyphs import Look
@@ -96,6 +97,7 @@ def problem_details(snapshot: Snapshot | None, look: Look) -> list[tuple[str, st
         for pair in _account_details(account, account.problem, look)
     ]
     told.extend(_job_details(snapshot, look))
+    told.extend(_request_details(snapshot, look))
     told.extend(_block_details(snapshot, look))
     told.extend(_history_details(snapshot, look))
     return told or [("", "Nothing stands in the way: every account answers.")]
@@ -139,6 +141,16 @@ def _job_details(snapshot: Snapshot, look: Look) -> Iterator[tuple[str, str]]:
         if view.problem and (view.account_id, str(view.problem)) not in of_account:
             yield "", f"Job {look.glyphs.clean(view.job.id)}"
             yield from error_details(view.problem, look)
+
+
+def _request_details(snapshot: Snapshot, look: Look) -> Iterator[tuple[str, str]]:
+    """Tell of what was asked of jobs and refused, or not answered."""
+    for view in snapshot.jobs:
+        request = view.request
+        if request and request.error and request.standing is not Standing.DONE:
+            yield "", f"Job {look.glyphs.clean(view.job.id)}"
+            yield "asked", f"{request.act}, {words.iso(request.at, look.zone)}"
+            yield from error_details(request.error, look)
 
 
 def error_details(error: ApiError, look: Look) -> Iterator[tuple[str, str]]:

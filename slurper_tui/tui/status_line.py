@@ -8,6 +8,7 @@ from textual.reactive import var
 
 from slurper_tui import format as words
 from slurper_tui.monitor.account_view import BudgetView, Outage
+from slurper_tui.monitor.acts import Standing
 from slurper_tui.monitor.view import Snapshot
 from slurper_tui.tui.glyphs import Look
 from slurper_tui.tui.hints import Hint
@@ -25,6 +26,9 @@ MOST_HINTS = 7
 FEWEST_HINTS = 3
 """So many keys stay while there is any fact that can go."""
 
+WRITING_HINTS = 4
+"""The same while jobs can be changed: what changes them stands before help and quit."""
+
 ROOM_BESIDE = 30
 """Cells that a lasting note leaves to when the data is from and what it costs."""
 
@@ -34,7 +38,8 @@ MOST_FILTER = 24
 
 def status_line(scene: Scene, hints: Sequence[Hint], look: Look, width: int) -> Line:
     """Give the facts at the left and as many hints as fit at the right, the last ones longest."""
-    reserved = width_of(_keys(hints[-FEWEST_HINTS:]))
+    fewest = WRITING_HINTS if scene.writing else FEWEST_HINTS
+    reserved = width_of(_keys(hints[-fewest:]))
     facts = list(_facts(scene, look, width - reserved - 4))
     dot = look.glyphs.say(" · ")
     left = join(facts, dot)
@@ -62,6 +67,11 @@ def _facts(scene: Scene, look: Look, room: int) -> Iterator[Line]:
         yield (Piece(say("connecting …"), "muted"),)
         return
     yield from _trouble(snapshot, look, room)
+    yield from _asked(scene, look)
+    if scene.writing:
+        yield (Piece("writing", "warning"),)
+    if scene.marked:
+        yield (Piece(f"{len(scene.marked)} marked", "accent"),)
     yield from _history(snapshot, look, room)
     if scene.news:
         yield (Piece(say(_news(scene.news)), "accent"),)
@@ -72,6 +82,19 @@ def _facts(scene: Scene, look: Look, room: int) -> Iterator[Line]:
         yield (Piece("/", "key"), Piece(typed, "accent"))
     yield from _reading(snapshot)
     yield from _ordinary(snapshot, look)
+    if not scene.writing:
+        yield (Piece("read-only", "faint"),)
+
+
+def _asked(scene: Scene, look: Look) -> Iterator[Line]:
+    """Say how what was asked of the highlighted job stands, while that is news and no note is."""
+    request = scene.job.request if scene.job else None
+    if request is None or scene.note or request.standing in (Standing.DONE, Standing.MOOT):
+        return
+    from slurper_tui.tui.request_words import request_role, request_words  # only then
+
+    said = look.glyphs.clean(look.glyphs.say(request_words(request)))
+    yield (Piece(said, request_role(request)),)
 
 
 def _trouble(snapshot: Snapshot, look: Look, room: int) -> Iterator[Line]:

@@ -1,0 +1,122 @@
+"""What can be done now, and why not where it cannot."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import NamedTuple
+
+from slurper_tui.monitor.acts import Act
+from slurper_tui.monitor.control.rules import why_not
+from slurper_tui.monitor.job_key import JobKey
+from slurper_tui.monitor.view import JobView, Snapshot
+from slurper_tui.tui.scene import Scene
+
+TOGETHER = frozenset({Act.PAUSE, Act.RESUME})
+"""What can be asked of several marked jobs at once."""
+
+ACTS: Mapping[str, Act] = {
+    "change.pause": Act.PAUSE,
+    "change.resume": Act.RESUME,
+    "change.abort": Act.ABORT,
+}
+"""The acts that have a key, by the id of its binding."""
+
+DONE_WORDS: Mapping[Act, str] = {
+    Act.PAUSE: "paused",
+    Act.RESUME: "resumed",
+    Act.ABORT: "aborted",
+    Act.DELETE: "deleted",
+    Act.ABORT_ALL: "aborted",
+}
+"""What a job is when it was done."""
+
+NO_JOB = "no job is highlighted"
+_OF_A_JOB = frozenset(
+    {
+        *("pane.open", "list.mark", "show.log", "show.failures", "show.export", "show.receipt"),
+        *("poll.job", "copy.id", "copy.json"),
+    }
+)
+"""Bindings that do something with the highlighted job."""
+
+
+class Change(NamedTuple):
+    """What is to be asked of which jobs; of all of an account's where account_id is set."""
+
+    act: Act
+    keys: tuple[JobKey, ...] = ()
+    account_id: str = ""
+
+
+def change_for(act: Act, scene: Scene) -> Change:
+    """Aim at the marked jobs where several can be meant, or at all of the highlighted migration."""
+    if act in TOGETHER and (scene.marked or scene.migration):
+        return Change(act, tuple(view.key for view in _several(scene)))
+    return Change(act, (scene.highlighted,) if scene.job and scene.highlighted else ())
+
+
+def _several(scene: Scene) -> tuple[JobView, ...]:
+    """The marked jobs, else those of the highlighted migration that have not ended, in order."""
+    known = scene.snapshot.jobs if scene.snapshot else ()
+    ordered = sorted(known, key=lambda view: scene.rows.get(view.key, len(known)))
+    if scene.marked or scene.migration is None:
+        return tuple(view for view in ordered if view.key in scene.marked)
+    return tuple(view for view in ordered if view.key in scene.migration.keys and view.live)
+
+
+def aimed_at(change: Change, snapshot: Snapshot | None) -> tuple[JobView, ...]:
+    """The jobs that a change concerns, as they stand; those that nobody knows are left out."""
+    jobs = snapshot.jobs if snapshot else ()
+    if change.act is Act.ABORT_ALL:
+        return tuple(v for v in jobs if v.account_id == change.account_id and v.live)
+    known = {view.key: view for view in jobs}
+    return tuple(known[key] for key in change.keys if key in known)
+
+
+def hindrance(view: JobView, act: Act) -> str:
+    """Say why it cannot be done to a job now; "" when it can."""
+    asked = view.request
+    if asked and asked.standing.open and asked.act is act:
+        return f"{act} was sent already, waiting for the API to confirm"
+    return why_not(view, act)
+
+
+def why_not_change(change: Change, scene: Scene, unlock: str) -> str:
+    """Say why a change cannot be made now; "" when it can. unlock: the key that would unlock."""
+    return read_only(scene, unlock) or _hindered(change, aimed_at(change, scene.snapshot))
+
+
+def read_only(scene: Scene, unlock: str) -> str:
+    """Say that nothing can be changed, and what would allow it; "" when it is allowed."""
+    return "" if scene.writing else f"read-only: {unlock} unlocks"
+
+
+def _hindered(change: Change, views: tuple[JobView, ...]) -> str:
+    if change.act is Act.ABORT_ALL:
+        return "" if views else "no job of this account is running or paused"
+    if not views:
+        return NO_JOB
+    reasons = [hindrance(view, change.act) for view in views]
+    if not all(reasons):
+        return ""
+    done = DONE_WORDS[change.act]
+    return reasons[0] if len(views) == 1 else f"none of the {len(views)} jobs can be {done}"
+
+
+def why_not_now(id: str, scene: Scene, unlock: str) -> str:
+    """Say why a key cannot work now, by its binding's id; "" when it can."""
+    if id in ACTS:
+        return why_not_change(change_for(ACTS[id], scene), scene, unlock)
+    if id in _OF_A_JOB and scene.job is None:
+        return NO_JOB
+    if id == "list.mark" and scene.job and not scene.job.live:
+        return "only a job that has not ended can be paused or resumed"
+    if id == "show.receipt" and scene.job and scene.job.live:
+        return "the job has not ended"
+    return ""
+
+
+def reasons(ids: Iterator[str], scene: Scene, unlock: str) -> dict[str, str]:
+    """Tell of every key that cannot work now why that is so."""
+    told = ((id, why_not_now(id, scene, unlock)) for id in ids)
+    return {id: why for id, why in told if why}

@@ -1,0 +1,222 @@
+"""What a dialog asks before anything is changed, as values and as lines."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from slurper_tui import format as words
+from slurper_tui.monitor.acts import Act
+from slurper_tui.monitor.control.rules import consequence
+from slurper_tui.monitor.view import JobView, Snapshot
+from slurper_tui.tui.able import DONE_WORDS, Change, aimed_at, hindrance
+from slurper_tui.tui.columns import Facts, migration, source_text
+from slurper_tui.tui.glyphs import Glyphs, Look, role_of
+from slurper_tui.tui.lines import Line, Piece, wrap
+from slurper_tui.tui.notices import wrap_words
+
+LONGEST_WORD = 64
+"""Characters of a name that a person can be asked to type."""
+
+MOST_JOBS = 12
+"""So many jobs are named one by one; of more, the number is told."""
+
+_ID_PART = 8
+
+
+class Question(NamedTuple):
+    """One thing to be confirmed. yes: what confirming does, in a word; harsh: it is for good.
+
+    jobs: which it concerns; left_out: marked ones that it cannot concern, each with the reason.
+    word: what is to be typed, "" for nothing; word_is: what that is. said: what follows from it.
+    """
+
+    title: str
+    said: str
+    yes: str
+    jobs: tuple[JobView, ...] = ()
+    left_out: tuple[tuple[JobView, str], ...] = ()
+    word: str = ""
+    word_is: str = ""
+    harsh: bool = False
+
+
+def question_for(change: Change, snapshot: Snapshot | None, look: Look) -> Question | str:
+    """Ask about a change as things stand; or the news, where there is nothing to be asked."""
+    views = aimed_at(change, snapshot)
+    if change.act is Act.ABORT_ALL:
+        return _about_account(change, views, look)
+    why = [(view, hindrance(view, change.act)) for view in views]
+    jobs = tuple(view for view, reason in why if not reason)
+    left_out = tuple((view, reason) for view, reason in why if reason)
+    if not jobs:
+        return _news(change, left_out, look)
+    word, word_is = _word(jobs[0], look.glyphs) if change.act is Act.ABORT else ("", "")
+    return Question(
+        title=_title(change.act, len(jobs), len(views)),
+        said=consequence(jobs, change.act),
+        yes=str(change.act),
+        jobs=jobs,
+        left_out=left_out,
+        word=word,
+        word_is=word_is,
+        harsh=change.act is not Act.PAUSE and change.act is not Act.RESUME,
+    )
+
+
+def unlock_question(keys: Sequence[str]) -> Question:
+    """Ask whether jobs may be changed. keys: of pausing, resuming, aborting and locking again."""
+    pause, resume, abort, lock = keys
+    return Question(
+        title="Allow changing jobs?",
+        said=(
+            f"{pause} then pauses, {resume} resumes and {abort} aborts a job, and new ones can be "
+            f"made. Each asks again before anything is sent. {lock} locks it again"
+        ),
+        yes="unlock",
+    )
+
+
+def _about_account(change: Change, views: tuple[JobView, ...], look: Look) -> Question | str:
+    if not views:
+        return "no job of this account is running or paused any more"
+    also = "jobs of this account that are not shown here end too"
+    return Question(
+        title="Abort every job of this account?",
+        said=f"{consequence(views, change.act)}; {also}",
+        yes="abort all",
+        jobs=views,
+        word=change.account_id,
+        word_is="the account's id",
+        harsh=True,
+    )
+
+
+def _title(act: Act, able: int, aimed: int) -> str:
+    name = str(act).capitalize()
+    if aimed == 1:
+        return f"{name} this job?"
+    return f"{name} {able} of {aimed} jobs?" if able < aimed else f"{name} {able} jobs?"
+
+
+def _news(change: Change, left_out: Sequence[tuple[JobView, str]], look: Look) -> str:
+    if len(left_out) != 1:
+        return f"none of these jobs can be {DONE_WORDS[change.act]} any more"
+    view, reason = left_out[0]
+    name = source_text(view, look)
+    return f"{name} {view.word}: nothing was sent" if not view.live else f"{name}: {reason}"
+
+
+def _word(view: JobView, glyphs: Glyphs) -> tuple[str, str]:
+    """The source bucket's name, or what of the id can be typed where that cannot."""
+    bucket, id = (view.job.source and view.job.source.bucket) or "", view.key.job_id[:_ID_PART]
+    for word, what in ((bucket, "the source bucket's name"), (id, "the beginning of its id")):
+        if 0 < len(word) <= LONGEST_WORD and word == word.strip() == glyphs.clean(word):
+            return word, what
+    return "abort", "the word"
+
+
+# Lines ----------------------------------------------------------------------------------------
+
+
+def question_lines(question: Question, facts: Facts, width: int) -> Iterator[Line]:
+    """Tell all that is to be read before it is confirmed."""
+    for part in wrap_words(question.title, width):
+        yield (Piece(part, "strong"),)
+    yield ()
+    if len(question.jobs) == 1 and not question.left_out:
+        yield from _one(question.jobs[0], facts, width)
+        yield ()
+    elif question.jobs:
+        yield from _several(question, facts, width)
+        yield ()
+    said = facts.look.glyphs.say(question.said)
+    for part in wrap_words(said[:1].upper() + said[1:], width):
+        yield (Piece(part, "warning" if question.harsh else ""),)
+
+
+def _one(view: JobView, facts: Facts, width: int) -> Iterator[Line]:
+    yield _row(view, facts, width)
+    counts = view.counts
+    if counts.done is None or counts.objects is None:
+        return
+    say = facts.look.glyphs.say
+    percent = words.percent(view.percent, provisional=view.provisional)
+    text = f"{words.count(counts.done)} of {words.count(counts.objects)} objects done · {percent} %"
+    for part in wrap_words(say(text), max(8, width - 2)):
+        yield (Piece(f"  {part}", "muted"),)
+
+
+def _several(question: Question, facts: Facts, width: int) -> Iterator[Line]:
+    for view in question.jobs[:MOST_JOBS]:
+        yield _row(view, facts, width)
+    if len(question.jobs) > MOST_JOBS:
+        yield (Piece(f"  and {len(question.jobs) - MOST_JOBS} more", "muted"),)
+    if not question.left_out:
+        return
+    yield ()
+    yield (Piece("Left out", "muted"),)
+    for view, reason in question.left_out[:MOST_JOBS]:
+        yield _row(view, facts, width)
+        for part in wrap_words(facts.look.glyphs.clean(reason), max(8, width - 2)):
+            yield (Piece(f"  {part}", "muted"),)
+
+
+def _row(view: JobView, facts: Facts, width: int) -> Line:
+    sign = facts.look.glyphs.sign(view.state)
+    return (Piece(f"{sign} ", role_of(view)), *migration(view, facts, width - 2))
+
+
+# What is typed --------------------------------------------------------------------------------
+
+
+class Answer(NamedTuple):
+    """What the person has done so far. typed: the word; on_yes: the cursor stands on confirming.
+
+    wrong: what was typed was given for the word, and is not.
+    """
+
+    typed: str = ""
+    on_yes: bool = False
+    wrong: bool = False
+
+
+def answer_lines(question: Question, answer: Answer, look: Look, width: int) -> Iterator[Line]:
+    """Draw the line to type in, where there is one, and the choice under it."""
+    if question.word:
+        yield from _prompt(question, answer, look, width)
+    yield _choice(question, answer, look, width)
+
+
+def _prompt(question: Question, answer: Answer, look: Look, width: int) -> Iterator[Line]:
+    asked = f"Type {question.word_is}:"
+    if len(asked) + 1 + len(look.glyphs.clean(question.word)) <= width:
+        yield (Piece(f"{asked} ", "muted"), Piece(question.word, "accent"))
+    else:
+        yield (Piece(asked, "muted"),)
+        yield from ((Piece(part, "accent"),) for part in wrap(question.word, width))
+    typed = look.glyphs.clean(answer.typed)[-max(1, width - 4) :]
+    fits = question.word.startswith(answer.typed)
+    role = "strong" if fits else "error"
+    note = "  not the same" if answer.wrong and width >= len(typed) + 18 else ""
+    yield (Piece("> ", "key"), Piece(typed, role), Piece("_", "faint"), Piece(note, "error"))
+    yield ()
+
+
+def _choice(question: Question, answer: Answer, look: Look, width: int) -> Line:
+    """Cancel and confirm, with the cursor on what Enter does."""
+    on_yes = answer.on_yes or bool(question.word and answer.typed == question.word)
+    keys = ("Esc", "Enter") if question.word else ("n", "y")
+    role = "error" if question.harsh else "accent"
+    no = _button(keys[0], "cancel", look, "accent", chosen=not on_yes)
+    yes = _button(keys[1], question.yes, look, role, chosen=on_yes)
+    if question.word and answer.typed != question.word:
+        yes = (Piece(f"  {keys[1]} {question.yes}", "faint"),)
+    gap = "    " if width >= 36 else " "
+    return (*no, Piece(gap), *yes)
+
+
+def _button(key: str, word: str, look: Look, role: str, *, chosen: bool) -> Line:
+    sign = look.glyphs.say("▌") if chosen else " "
+    text = "strong" if chosen else "muted"
+    return (Piece(f"{sign} ", role), Piece(key, "key"), Piece(f" {word}", text))
