@@ -82,10 +82,14 @@ class JobCreation:
             if plan.id not in self._runs and not plan.over and not self._closed:
                 run = self._runs[plan.id] = PlanRun(plan, self._maker)
                 run.begin()
-        return tuple(self._runs[plan_id].view for plan_id in sorted(self._runs))
+        views = [run.view for run in self._runs.values()]
+        return tuple(sorted(views, key=lambda view: (view.plan.made_at, view.plan.id)))
 
     def follow(self, plan_id: int) -> AsyncIterator[PlanView]:
-        """Yield a plan as it stands, then at every change, until nothing more will happen."""
+        """Yield a plan as it stands, then at every change, until nothing more will happen.
+
+        Raises KeyError for a plan that neither `plan` nor `plans` has given.
+        """
         return self._runs[plan_id].views()
 
     def supply(self, plan_id: int, secrets: Secrets) -> None:

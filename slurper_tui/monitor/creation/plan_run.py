@@ -92,7 +92,7 @@ class PlanRun(MarkedPlan):
         self._tell()
 
     async def cancel(self) -> None:
-        """Cancel every step that made no job for certain; where there is none, the undecided ones."""
+        """Cancel every step that made no job for certain; without any, the undecided ones."""
         given_up = [*self._steps(StepState.WAITING), *self._steps(StepState.REFUSED)]
         for step in given_up or self._steps(StepState.UNDECIDED):
             await self._move(step, StepState.CANCELLED, said=step.said)

@@ -1,0 +1,164 @@
+"""Programs that make jobs at one simulated account, over one history, in virtual time.
+
+A program can be killed at any of its checkpoints: before and after every request reaches the
+account, and before and after every write to the history. What is killed does nothing any more.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import httpx
+
+from slurper_tui.api.client import SlurperClient
+from slurper_tui.api.credentials import token_credentials
+from slurper_tui.api.requests import Secret
+from slurper_tui.monitor.budget import Budget
+from slurper_tui.monitor.creation.creation import JobCreation
+from slurper_tui.monitor.creation.split import split
+from slurper_tui.monitor.draft import Draft, Secrets
+from slurper_tui.monitor.event import Tie
+from slurper_tui.monitor.history.opening import open_store
+from slurper_tui.monitor.history.store import Store
+from slurper_tui.monitor.metered import Metered
+from slurper_tui.monitor.moment import Moment
+from slurper_tui.monitor.plan_view import Plan, PlanView, Step, StepState
+from slurper_tui.monitor.roster import FollowedJobs
+from slurper_tui.simulate import SimulatedAccount
+from tests.monitor.bench import now, wall
+from tests.monitor.inline_history import InlineNotebook
+
+PAIR = Secret(access_key_id="AKIA-NOBODY", secret_access_key="s3cret-that-nobody-may-see")
+SECRETS = Secrets(PAIR, PAIR)
+DRAFT = Draft("s3", "photos", "media", endpoint="https://s3.example.com", region="eu-1")
+
+
+class Workshop:
+    """One account and one history, and the programs that use them. posts: bodies that arrived."""
+
+    def __init__(self, slots: int = 100, **options: Any) -> None:
+        self.account = SimulatedAccount(clock=wall, jobs=0, slots=slots, **options)
+        self.store = open_store(None, "https://example.com")
+        self.posts: list[dict[str, Any]] = []
+        self.requests: list[tuple[float, str, str]] = []
+
+    def made(self) -> Counter[str]:
+        """How many jobs the account has of each prefix."""
+        sources = (course.plan.source for course in self.account.jobs())
+        return Counter(source.path_prefix or "" for source in sources if source)
+
+    def sent(self) -> Counter[str]:
+        """How many create requests arrived for each prefix."""
+        return Counter(body["source"].get("pathPrefix", "") for body in self.posts)
+
+    def program(self, die_at: int | None = None, latency: float = 0.0) -> Program:
+        """A program of its own, as if just started; killed at a checkpoint, from 0."""
+        return Program(self, die_at, latency)
+
+
+class Program:
+    """One run of a program."""
+
+    def __init__(self, shop: Workshop, die_at: int | None, latency: float) -> None:
+        self.shop = shop
+        self.passed = 0
+        self._die_at = die_at
+        self._latency = latency
+        self.dead = asyncio.Event()
+        transport = httpx.MockTransport(self._answer)
+        self.client = SlurperClient(token_credentials(shop.account.token), transport=transport)
+        self.client.unlock()
+        self.roster = FollowedJobs([shop.account.account_id], _moment, lambda: None)
+        self.notebook = Checkpoints(shop.store, self.checkpoint)
+        self.metered = Metered(self.client, Budget(), _moment, lambda error, at: None)
+        self.creation = JobCreation(self.metered, self.roster, self.notebook)
+
+    async def checkpoint(self) -> None:
+        """A moment at which the program may be killed."""
+        if self.dead.is_set():
+            raise asyncio.CancelledError
+        if self.passed == self._die_at:
+            self.dead.set()
+            await asyncio.Event().wait()
+        self.passed += 1
+
+    async def _answer(self, request: httpx.Request) -> httpx.Response:
+        await asyncio.sleep(self._latency)
+        await self.checkpoint()
+        self.shop.requests.append((now(), request.method, request.url.path))
+        if request.method == "POST":
+            self.shop.posts.append(json.loads(request.content))
+        try:
+            return self.shop.account.answer(request)
+        finally:
+            await asyncio.sleep(self._latency)
+            await self.checkpoint()
+
+    async def begin(self, prefixes: Sequence[str], draft: Draft = DRAFT) -> int:
+        """Start a plan with a step for each prefix; its id."""
+        drafts = split(draft, prefixes).drafts
+        view = await self.creation.plan(self.shop.account.account_id, drafts, SECRETS)
+        return view.plan.id
+
+    async def go_on(self) -> PlanView | None:
+        """Take up the only plan that there is, until nothing more happens by itself."""
+        plans = await self.creation.plans()
+        if not plans:
+            return None
+        self.creation.supply(plans[-1].plan.id, SECRETS)
+        return await self.until_rest(plans[-1].plan.id)
+
+    async def until_rest(self, plan_id: int) -> PlanView:
+        """The plan when nothing more happens."""
+        views = [view async for view in self.creation.follow(plan_id)]
+        return views[-1]
+
+    async def until(self, plan_id: int, condition: Callable[[PlanView], bool]) -> PlanView:
+        """The plan when something is true of it."""
+        async for view in self.creation.follow(plan_id):
+            if condition(view):
+                return view
+        raise AssertionError("it came to rest before")
+
+    async def end(self) -> None:
+        """The program's end, orderly or not."""
+        await self.creation.close()
+        await self.client.close()
+
+
+class Checkpoints(InlineNotebook):
+    """The real notebook, with a checkpoint before and after every write."""
+
+    def __init__(self, store: Store, checkpoint: Callable[[], Any]) -> None:
+        super().__init__(store)
+        self._checkpoint = checkpoint
+
+    async def keep_plan(self, plan: Plan) -> Plan:
+        await self._checkpoint()
+        kept = await super().keep_plan(plan)
+        await self._checkpoint()
+        return kept
+
+    async def tie(self, tie: Tie) -> None:
+        await self._checkpoint()
+        await super().tie(tie)
+        await self._checkpoint()
+
+    async def move(self, plan_id: int, number: int, before: StepState, after: Step) -> bool:
+        await self._checkpoint()
+        moved = await super().move(plan_id, number, before, after)
+        await self._checkpoint()
+        return moved
+
+
+def _moment() -> Moment:
+    return Moment(now(), wall())
+
+
+def states(view: PlanView) -> list[str]:
+    """How each step stands."""
+    return [str(step.state) for step in view.plan.steps]
