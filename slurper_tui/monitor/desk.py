@@ -206,8 +206,14 @@ class Creation(Protocol):
 class Receipts(Protocol):
     """Tells how jobs ended."""
 
-    async def receipt(self, keys: Sequence[JobKey]) -> Receipt:
-        """The receipt of one job, or of several that are one migration; retries come with them."""
+    async def receipt(
+        self, keys: Sequence[JobKey], told: Callable[[FailuresView], None] = ...
+    ) -> Receipt:
+        """The receipt of one job, or of several that are one migration; retries come with them.
+
+        told: called after every page of a log that must be read first. Raises NotEnded for what may
+        still move, ApiError where something could not be read.
+        """
         ...
 
 
