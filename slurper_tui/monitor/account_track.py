@@ -155,6 +155,7 @@ class AccountTrack:
     def round_begins(self, now: float, interval: float, *, blocked: bool) -> None:
         """Count a poll as missed that cannot be made: all polling stops, or the last one hangs."""
         for track in self.jobs.values():
+            track.round_begins()
             if blocked or track.sent_at < now - interval / 2:
                 track.missed()
 

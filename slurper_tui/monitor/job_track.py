@@ -11,6 +11,7 @@ from slurper_tui.api.errors import ApiError, NotFound
 from slurper_tui.api.models import Job, Progress
 from slurper_tui.format import parse_time
 from slurper_tui.monitor.acts import Request
+from slurper_tui.monitor.control.awaited import Awaited
 from slurper_tui.monitor.known import has_ended, remembered_view
 from slurper_tui.monitor.log_view import LogCounts
 from slurper_tui.monitor.moment import Moment
@@ -34,7 +35,8 @@ class JobTrack:
     """Mutable, and private to the monitor; everyone else sees its `view`.
 
     asked_at: when it was last queued to be asked, monotonic seconds. sent_at: since when an answer
-    is awaited; infinite when none is.
+    is awaited; infinite when none is. confirmed: the status that was last told, in this run or an
+    earlier one; None before the first.
     """
 
     def __init__(self, account_id: str, job: Job) -> None:
@@ -54,6 +56,8 @@ class JobTrack:
         self.missing = False
         self.unseen = 0
         self.gaps = 0
+        self.confirmed: str | None = None
+        self._awaited = Awaited()
         self._steady_since: float | None = None
         self._created_at = job.created_at
         self._kept: Remembered | None = None
@@ -67,6 +71,7 @@ class JobTrack:
         track.lazy = track.view.ended
         if track.view.ended:
             track.series.last = known.last  # it needs no estimate, but to know when it was seen
+        track.confirmed = known.last.status if known.last else None
         track.closed = track.answered = known.closed and known.last is not None
         return track
 
@@ -78,12 +83,14 @@ class JobTrack:
     @property
     def over(self) -> bool:
         """There is nothing left to ask: it has ended for good, or is no longer listed."""
-        return self.closed or self.missing
+        return (self.closed or self.missing) and not self._awaited.open
 
     def period(self, interval: float, highlighted: bool) -> float:
         """Seconds between two polls; infinite when there is nothing left to ask."""
         if self.over:
             return math.inf
+        if self._awaited.open:
+            return interval
         if self.lazy and self.answered:
             return STEADY_SECONDS
         brisk = highlighted or self.view.status == "running" or self.view.ended
@@ -127,7 +134,9 @@ class JobTrack:
     def unlisted(self) -> None:
         """It has left the list: the last values stay."""
         self.missing = True
+        self._awaited.left()
         self.view = replace(self.view, gone=True, rate=None, forecast=None, reason="")
+        self._bear()
 
     def told(
         self, progress: Progress, now: Moment, *, interval: float, clock_jumped: bool = False
@@ -151,16 +160,31 @@ class JobTrack:
         self.answered, self.failing_since, self.failures = True, None, 0
         self.retry_at = -math.inf
         self.view = told_view(self.view, self.series, status, self._created_at, now)
+        self.confirmed = status
+        self._awaited.polled(status, ended=self.view.ended)
+        self._bear()
         self._judge()
         return changed
 
     def seed(self, past: Sequence[Recorded], now: Moment) -> None:
         """Take in what a history remembers of the counters, unless they were told already."""
         self.series.seed(past, now, parse_time(self._created_at))
+        if past and self.confirmed is None:
+            self.confirmed = past[-1].status
 
     def requested(self, request: Request) -> None:
         """Bear what was asked of it from here."""
-        self.view = replace(self.view, request=request)
+        self._awaited.begin(request, polling=self.under_way)
+        self._bear()
+
+    def round_begins(self) -> None:
+        """Forget what is no news any more."""
+        self._awaited.round_begins()
+        self._bear()
+
+    def _bear(self) -> None:
+        if self.view.request is not self._awaited.request:
+            self.view = replace(self.view, request=self._awaited.request)
 
     def counted(self, counts: LogCounts) -> None:
         """Know what its log holds, and judge its end by that too."""

@@ -11,11 +11,14 @@ from slurper_tui.api.models import Job, Progress
 from slurper_tui.monitor.account_track import AccountTrack
 from slurper_tui.monitor.backoff import backoff
 from slurper_tui.monitor.budget import Budget
+from slurper_tui.monitor.control.changes import gone_event, status_event
+from slurper_tui.monitor.event import Event
 from slurper_tui.monitor.job_key import JobKey
 from slurper_tui.monitor.job_track import JobTrack
 from slurper_tui.monitor.moment import Moment
 from slurper_tui.monitor.plan import Ask
 from slurper_tui.monitor.recorded import Recorded, Remembered
+from slurper_tui.monitor.view import JobView
 
 _JUMP_SECONDS = 5.0
 """The two clocks drifting apart by more than this between answers is a sleep or a jump."""
@@ -31,8 +34,8 @@ _log.addHandler(logging.NullHandler())
 class Landing:
     """Applies answers. `only` and `prefixes` say which jobs are followed at all.
 
-    past: what a history remembers of jobs that have not been listed yet. samples, jobs: what came
-    in and has not been taken to be kept.
+    past: what a history remembers of jobs that have not been listed yet. samples, jobs,
+    events: what came in and has not been taken to be kept; `fresh` is all three.
     """
 
     def __init__(
@@ -42,6 +45,7 @@ class Landing:
         self.past: dict[JobKey, tuple[Recorded, ...]] = {}
         self.samples: list[tuple[JobKey, Recorded]] = []
         self.jobs: list[Remembered] = []
+        self.events: list[Event] = []
         self.blocked_by: ApiError | None = None
         self._budget = budget
         self._prefixes = prefixes
@@ -49,6 +53,11 @@ class Landing:
         self._eager = eager
         self._skew: float | None = None
         self._gaps = 0
+
+    @property
+    def fresh(self) -> tuple[list[Remembered], list[tuple[JobKey, Recorded]], list[Event]]:
+        """What a ledger is to take, and to empty."""
+        return self.jobs, self.samples, self.events
 
     def page(self, account: AccountTrack, jobs: tuple[Job, ...], now: Moment) -> None:
         """Take in a page of an account's list."""
@@ -60,8 +69,10 @@ class Landing:
                 _log.warning("account %s: a listed job has no id", account.account_id)
         whole = account.listing.landed(jobs)
         if whole is not None:
+            there = {job_id: track.view for job_id, track in account.jobs.items()}
             for track in account.drop_missing(whole):
                 self._keep(track)
+                self._watch_leaving(track, there[track.job_id], now)
 
     def _listed(self, account: AccountTrack, job: Job, job_id: str, now: Moment) -> None:
         """Take in a row of the list; a job that nobody knew begins with what is remembered."""
@@ -92,12 +103,15 @@ class Landing:
         account.succeeded(now)
         self._watch_clocks(now)
         clock_jumped, track.gaps = track.gaps != self._gaps, self._gaps
-        restarts = track.view.restarts
+        before, confirmed = track.view, track.confirmed
         changed = track.told(progress, now, interval=interval, clock_jumped=clock_jumped)
         if track.series.last is not None:
             self.samples.append((track.key, track.series.last))
         self._keep(track)
-        if track.view.restarts != restarts:
+        told = status_event(track.key, confirmed, track.confirmed, before.request, now.wall)
+        if told is not None:
+            self.events.append(told)
+        if track.view.restarts != before.restarts:
             _log.warning("job %s: its counters fell, or it was created anew", track.job_id)
         if changed:
             _log.info("job %s: now %s", track.job_id, track.view.status)
@@ -122,12 +136,19 @@ class Landing:
     def _note(self, ask: Ask, error: ApiError, now: Moment, interval: float) -> float:
         """Note the failure where it happened; return since when that has been failing."""
         asked = ask.account.listing if ask.track is None else ask.track
-        first = asked.failing_since is None
+        first, before = asked.failing_since is None, ask.track.view if ask.track else None
         since = asked.asked_at if asked.failing_since is None else asked.failing_since
         asked.failed(error, now, self._wait(asked.failures + 1, interval))
         if ask.track is not None and isinstance(error, NotFound) and first:
             ask.account.listing.wanted = True
+        if ask.track is not None and before is not None:
+            self._watch_leaving(ask.track, before, now)
         return since
+
+    def _watch_leaving(self, track: JobTrack, before: JobView, now: Moment) -> None:
+        """Notice that the API no longer knows a job that it knew before."""
+        if track.view.gone and not before.gone:
+            self.events.append(gone_event(track.key, before.request, now.wall))
 
     def blocked(self, error: RateLimited, now: Moment) -> None:
         """Send nothing for as long as the API wants."""

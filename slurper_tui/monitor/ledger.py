@@ -12,16 +12,19 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from slurper_tui.format import parse_time
+from slurper_tui.monitor.event import Event
 from slurper_tui.monitor.job_key import JobKey
 from slurper_tui.monitor.job_track import JobTrack
 from slurper_tui.monitor.known import has_ended
 from slurper_tui.monitor.moment import Moment
+from slurper_tui.monitor.notebook import Notebook
 from slurper_tui.monitor.recorded import History, Keeping, Recorded, Remembered
 from slurper_tui.monitor.trace import Trace, Window, extended, moved, step_of, trace_of
 from slurper_tui.monitor.view import JobView
 
 if TYPE_CHECKING:
     from slurper_tui.monitor.digest import Digest
+    from slurper_tui.monitor.roster import FollowedJobs
 
 SEED_STEPS = ((86_400.0, math.inf, 21_600.0), (7200.0, 86_400.0, 1800.0), (300.0, 7200.0, 120.0))
 """What an estimate is seeded with: (seconds ago to, from, between samples); the last five minutes
@@ -51,17 +54,26 @@ _PAST_STEP = 600.0
 class Ledger:
     """Keeps through a history, off the loop. Without one it keeps nothing and knows nothing.
 
-    came: called when a trace that was asked for has come.
+    came: called when a trace or events that were asked for have come. notebook: where events are.
     """
 
-    def __init__(self, history: History | None, came: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        history: History | None,
+        came: Callable[[], None],
+        notebook: Notebook | None = None,
+    ) -> None:
         self.trace: Trace | None = None
+        self.events: tuple[Event, ...] = ()
+        self._notebook = notebook
         self._history = history
         self._came = came
         self._goes_on = True
         self._key: JobKey | None = None
         self._window = Window.HOUR
         self._reading: asyncio.Task[None] | None = None
+        self._reading_events: asyncio.Task[None] | None = None
+        self._noted: tuple[object, ...] | None = None
 
     def trace_at(self, now: float) -> Trace | None:
         """The past of the job that is looked at, up to now (UTC seconds) while it goes on."""
@@ -81,8 +93,14 @@ class Ledger:
             f"history {view.keeping}: {view.reason}" if view.reason else f"history {view.keeping}"
         )
 
-    def keep(self, jobs: list[Remembered], samples: list[tuple[JobKey, Recorded]]) -> None:
+    def keep(
+        self,
+        jobs: list[Remembered],
+        samples: list[tuple[JobKey, Recorded]],
+        events: list[Event],
+    ) -> None:
         """Hand on what came in, and forget it here."""
+        self._note(events)
         if self._history is not None and (jobs or samples):
             self._history.record(tuple(jobs), tuple(samples))
         for key, told in samples:
@@ -90,6 +108,13 @@ class Ledger:
                 self.trace = extended(self.trace, told)
         jobs.clear()
         samples.clear()
+        events.clear()
+
+    def _note(self, events: Sequence[Event]) -> None:
+        if self._notebook is not None and events:
+            self._notebook.note(tuple(events))
+        if any(event.key == self._key for event in events):
+            self._read_events()
 
     async def recall(
         self,
@@ -137,8 +162,9 @@ class Ledger:
     def look_at(self, key: JobKey | None, view: JobView | None, now: float) -> None:
         """Read the past of the job that is looked at, unless it is being read or known."""
         if key != self._key:
-            self._key, self.trace = key, None
+            self._key, self.trace, self.events, self._noted = key, None, (), None
             self._read(view, now, REST_SECONDS)
+            self._read_events(REST_SECONDS)
 
     def set_window(self, window: Window, view: JobView | None, now: float) -> None:
         """Look further back, or less far."""
@@ -165,6 +191,36 @@ class Ledger:
         self.trace = replace(trace, ended=ended)
         self._goes_on = ended is None
         self._came()
+
+    # The events of a job -----------------------------------------------------------------------
+
+    def events_of(self, roster: FollowedJobs) -> tuple[Event, ...]:
+        """The events of the job that is looked at, oldest first.
+
+        They are read again whenever others may have noted one: it was asked for something, or a
+        retry was made.
+        """
+        view = roster.view(self._key)
+        noted = (view and view.request, len(roster.ties))
+        if self._noted is not None and noted != self._noted:
+            self._read_events()
+        self._noted = noted
+        return self.events
+
+    def _read_events(self, rest: float = 0.0) -> None:
+        if self._reading_events is not None:
+            self._reading_events.cancel()
+            self._reading_events = None
+        if self._notebook is not None and self._key is not None:
+            reading = self._bring_events(self._notebook, self._key, rest)
+            self._reading_events = asyncio.create_task(reading)
+
+    async def _bring_events(self, notebook: Notebook, key: JobKey, rest: float) -> None:
+        await asyncio.sleep(rest)
+        events = await notebook.events(key)
+        if events != self.events:
+            self.events = events
+            self._came()
 
     # What happened ----------------------------------------------------------------------------
 
@@ -222,6 +278,7 @@ class Ledger:
 
     async def close(self) -> None:
         """Give up what is being read."""
-        if self._reading is not None:
-            self._reading.cancel()
-            await asyncio.gather(self._reading, return_exceptions=True)
+        reading = [task for task in (self._reading, self._reading_events) if task is not None]
+        for task in reading:
+            task.cancel()
+        await asyncio.gather(*reading, return_exceptions=True)

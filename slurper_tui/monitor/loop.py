@@ -85,7 +85,7 @@ class Monitor:
         self._crew = Crew(
             api, self._pacing, self._landing, self._now, lambda: self._interval, self._landed
         )
-        self._ledger = Ledger(past.history, lambda: self._stir(tell=True))
+        self._ledger = Ledger(past.history, lambda: self._stir(tell=True), past.notebook)
         self._past = past
         self._focus = Focus()
         self._stirred = asyncio.Event()
@@ -161,14 +161,14 @@ class Monitor:
                 self._plan()
                 if self._tell:
                     self._tell, self._news_since, self._told_at = False, math.inf, self._now().mono
-                    self._ledger.keep(self._landing.jobs, self._landing.samples)
+                    self._ledger.keep(*self._landing.fresh)
                     yield self._snapshot()
                 await self._rest(crew)
         finally:
             for worker in crew:
                 worker.cancel()
             await asyncio.gather(*crew, return_exceptions=True)
-            self._ledger.keep(self._landing.jobs, self._landing.samples)
+            self._ledger.keep(*self._landing.fresh)
             await self._ledger.close()
             if self._desk is not None and not self._eager:
                 await self._desk.close()
@@ -292,5 +292,6 @@ class Monitor:
             history_note=self._ledger.note,
             trace=self._ledger.trace_at(now.wall),
             away_since=self._past.away_since,
+            events=self._ledger.events_of(self._roster),
             ties=self._roster.ties,
         )
