@@ -13,7 +13,7 @@ from slurper_tui.monitor.log_view import LogCounts
 class Span:
     """The first and the last of some times, in the API's own text.
 
-    A text that is no time counts only as long as no other does.
+    Of texts that are no times the first counts, and only as long as there is no time.
     """
 
     def __init__(self) -> None:

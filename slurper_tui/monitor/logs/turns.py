@@ -1,9 +1,8 @@
-"""Asks for the pages of a log, each in its turn beside the polls, and again after a passing fault."""
+"""Asks for the pages of a log, each in its turn, and again after a passing fault."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import random
 from collections.abc import AsyncGenerator
 from typing import NamedTuple
@@ -99,5 +98,6 @@ class _Waiting:
     async def end(self) -> None:
         """Ask no more."""
         self._task.cancel()
-        with contextlib.suppress(asyncio.CancelledError, ApiError):
-            await self._task
+        await asyncio.wait({self._task})
+        if not self._task.cancelled():
+            self._task.exception()  # it was told, or nobody wants to know

@@ -1,0 +1,83 @@
+"""A log being read for what failed and what was not copied."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator, Callable, Collection
+from contextlib import aclosing
+
+from slurper_tui.monitor.desk import Roster
+from slurper_tui.monitor.job_key import JobKey
+from slurper_tui.monitor.log_view import FailuresView, LogCounts
+from slurper_tui.monitor.logs.counting import RowCounts
+from slurper_tui.monitor.logs.grouping import Reasons
+from slurper_tui.monitor.logs.paging import Paging
+from slurper_tui.monitor.logs.turns import Asking, Turn
+from slurper_tui.monitor.moment import Moment
+from slurper_tui.monitor.view import Counts
+
+
+class FailingObjects:
+    """Reads a log once, to its end, and then what has come meanwhile.
+
+    keep: called with what the log holds, when it is known to be all.
+    """
+
+    def __init__(
+        self,
+        key: JobKey,
+        asking: Asking,
+        roster: Roster,
+        now: Callable[[], Moment],
+        keep: Callable[[LogCounts], None],
+    ) -> None:
+        self._key = key
+        self._asking = asking
+        self._roster = roster
+        self._now = now
+        self._keep = keep
+        self._paging = Paging()
+        self._rows = RowCounts()
+        self._reasons = Reasons()
+
+    async def views(self) -> AsyncGenerator[FailuresView, None]:
+        """Yield what is known after every page; ends when the log was read to its end.
+
+        A passing fault is told and asked about again; one that does not pass stands in the last
+        view.
+        """
+        for look in (False, True):
+            if look:
+                self._paging.look()
+            async with aclosing(self._asking.turns(self._paging)) as turns:
+                async for turn in turns:
+                    yield self._taken(turn)
+                    if turn.final:
+                        return
+        counts = self._rows.counts(self._now().wall, whole=self._paging.whole)
+        if counts.whole:
+            self._keep(counts)
+        yield self._view(Turn(), counts)
+
+    def keys(self, log_types: Collection[str]) -> tuple[str, ...]:
+        """The exact keys of the rows of these types, each once, in the order of the log."""
+        return self._reasons.keys(log_types)
+
+    def _taken(self, turn: Turn) -> FailuresView:
+        for rows in turn.found:
+            self._rows.add(rows)
+            self._reasons.add(rows)
+        return self._view(turn, self._rows.counts(self._now().wall, whole=False))
+
+    def _view(self, turn: Turn, counts: LogCounts) -> FailuresView:
+        view = self._roster.view(self._key)
+        told = Counts() if view is None else view.counts
+        return FailuresView(
+            key=self._key,
+            groups=self._reasons.groups(),
+            counts=counts,
+            failed_objects=told.failed,
+            skipped_objects=told.skipped,
+            rows_read=self._rows.rows,
+            problem=turn.problem,
+            waiting=turn.waiting,
+        )
