@@ -1,0 +1,119 @@
+"""A receipt as a JSON object, under the API's own names and a few of ours."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from slurper_tui.monitor.causes import reason_of
+from slurper_tui.monitor.event import Event, Tie
+from slurper_tui.monitor.log_view import LogCounts
+from slurper_tui.monitor.receipt import JobReceipt, Reason, Receipt, reasons_of
+from slurper_tui.monitor.receipt_markdown import utc
+from slurper_tui.monitor.receipt_verdict import all_copied, headline
+from slurper_tui.monitor.record import job_record
+from slurper_tui.monitor.spans import Seen
+
+_MOVING = ("perSecond", "etaSeconds", "etaLowSeconds", "etaHighSeconds", "etaAtLeast", "phase")
+
+
+def record(receipt: Receipt, version: str = "") -> dict[str, Any]:
+    """Give all of it in a stable order; None where it is unknown.
+
+    Times are ISO 8601 in UTC, but for the API's own text; spans are in seconds, rates in objects
+    per second. version: of this program.
+    """
+    counts, verdict = receipt.counts, receipt.verdict
+    known = None if None in (receipt.begun, receipt.ended) else receipt
+    return {
+        "accountId": receipt.jobs[0].view.account_id,
+        "source": job_record(receipt.family.view)["source"],
+        "target": job_record(receipt.family.view)["target"],
+        "createdAt": _time(receipt.begun),
+        "finishedAt": _time(receipt.ended),
+        "seconds": _seconds((known.ended or 0.0) - (known.begun or 0.0)) if known else None,
+        "objects": counts.objects,
+        "transferredObjects": counts.transferred,
+        "skippedObjects": counts.skipped,
+        "failedObjects": counts.failed,
+        "done": counts.done,
+        "notCopied": receipt.not_copied,
+        "unaccounted": verdict.unaccounted,
+        "verdict": {
+            "text": headline(receipt),
+            "allCopied": all_copied(receipt),
+            "failed": verdict.failed,
+            "notCopied": receipt.not_copied,
+            "unaccounted": verdict.unaccounted,
+            "listingBroke": verdict.listing_broke,
+        },
+        "reasons": [_reason(reason) for reason in receipt.reasons],
+        "logsRead": receipt.logs_read,
+        "jobs": [_job(job, receipt) for job in receipt.jobs],
+        "lostRetries": [tie.child.job_id for tie in receipt.lost],
+        "unobserved": [_span(since, until) for since, until in receipt.unobserved],
+        "version": version or None,
+    }
+
+
+def _job(job: JobReceipt, receipt: Receipt) -> dict[str, Any]:
+    told = {name: value for name, value in job_record(job.view).items() if name not in _MOVING}
+    return {
+        **told,
+        "retryOf": _tie(job.retries),
+        "counted": job.view.key not in receipt.family.superseded,
+        "keys": job.number_of_keys,
+        "seconds": _seconds(job.seconds),
+        "runningSeconds": _seconds(job.running_seconds),
+        "perSecond": _rate(job.average),
+        "bestPerSecond": _rate(job.best),
+        "paused": _spans(job, Seen.PAUSED),
+        "stalled": _spans(job, Seen.STALLED),
+        "unobserved": _spans(job, Seen.UNOBSERVED),
+        "reasons": _reasons(job.log),
+        "events": [_event(event) for event in job.events],
+    }
+
+
+def _tie(tie: Tie | None) -> dict[str, Any] | None:
+    if tie is None:
+        return None
+    return {"id": tie.parent.job_id, "keys": tie.keys, "logTypes": list(tie.log_types)}
+
+
+def _reasons(log: LogCounts | None) -> list[dict[str, Any]] | None:
+    return None if log is None else [_reason(reason) for reason in reasons_of([log])]
+
+
+def _reason(reason: Reason) -> dict[str, Any]:
+    return {
+        "logType": reason.log_type,
+        "reason": reason_of(reason.log_type),
+        "count": reason.count,
+        "firstSeen": reason.first_seen,
+        "lastSeen": reason.last_seen,
+    }
+
+
+def _spans(job: JobReceipt, kind: Seen) -> list[dict[str, Any]]:
+    return [_span(span.since, span.until) for span in job.spans(kind)]
+
+
+def _span(since: float, until: float) -> dict[str, Any]:
+    return {"since": _time(since), "until": _time(until), "seconds": _seconds(until - since)}
+
+
+def _event(event: Event) -> dict[str, Any]:
+    told = {"at": _time(event.at), "what": str(event.what)}
+    return {**told, "detail": event.detail or None, "said": event.said or None}
+
+
+def _time(at: float | None) -> str | None:
+    return None if at is None else utc(at)
+
+
+def _seconds(seconds: float | None) -> int | None:
+    return None if seconds is None else round(seconds)
+
+
+def _rate(rate: float | None) -> float | None:
+    return None if rate is None else round(rate, 3)

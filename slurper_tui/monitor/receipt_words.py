@@ -1,0 +1,256 @@
+"""A receipt in Markdown, to be pasted into a change ticket."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from slurper_tui import format as fmt
+from slurper_tui.api.models import Source, Target
+from slurper_tui.monitor.causes import Cause, reason_of
+from slurper_tui.monitor.receipt import JobReceipt, Reason, Receipt
+from slurper_tui.monitor.receipt_markdown import cell, code, table, utc, words
+from slurper_tui.monitor.receipt_seen import changes, observations
+from slurper_tui.monitor.receipt_verdict import headline, retries_of
+from slurper_tui.monitor.spans import Seen
+
+_VENDORS = {"s3": "S3", "gcs": "Google Cloud Storage", "r2": "R2"}
+
+
+def markdown(receipt: Receipt, version: str = "") -> str:
+    """Tell all of it; every line ends with a newline. version: of this program."""
+    parts = (
+        _head(receipt),
+        _objects(receipt),
+        _failures(receipt),
+        _retries(receipt),
+        _jobs(receipt),
+        observations(receipt),
+        changes(receipt),
+        _foot(version),
+    )
+    blocks = ["\n".join(lines) for part in parts if (lines := list(part))]
+    return "\n\n".join(blocks) + "\n"
+
+
+# What, and how it ended ------------------------------------------------------------------------
+
+
+def _head(receipt: Receipt) -> Iterator[str]:
+    job = receipt.jobs[0].view.job
+    source, target = job.source or Source(), job.target or Target()
+    place = f"{code(source.bucket or '?')} to {code(target.bucket or '?')}"
+    yield f"# Migration of {place}"
+    yield ""
+    yield f"**{_bold(headline(receipt))}**"
+    yield ""
+    yield f"- From: {_end(source)}"
+    yield f"- To: {_end(target)}"
+    yield f"- Objects that were there already: {_overwrite(receipt.jobs)}"
+    yield f"- Account: {code(receipt.jobs[0].view.account_id)}"
+    yield f"- {_which(receipt)}"
+    yield f"- Begun: {utc(receipt.begun)}"
+    yield f"- Ended: {utc(receipt.ended)}"
+    yield f"- Took: {_took(receipt)}"
+    yield from (f"- Rate: {rate}" for rate in _rates(receipt.jobs[0]) if len(receipt.jobs) == 1)
+
+
+def _bold(text: str) -> str:
+    return words(text[:1].upper() + text[1:])
+
+
+def _end(end: Source | Target) -> str:
+    """A bucket: where, which, and what is copied of it is told of each job."""
+    vendor = _VENDORS.get((end.vendor or "").lower(), "")
+    parts = [vendor or code(end.vendor or "?"), f"bucket {code(end.bucket or '?')}"]
+    if isinstance(end, Source):
+        parts += [f"at {code(end.endpoint)}"] if end.endpoint else []
+        parts += [f"in {code(end.region)}"] if end.region else []
+    if end.jurisdiction and end.jurisdiction != "default":
+        parts.append(f"jurisdiction {code(end.jurisdiction)}")
+    return " ".join(parts)
+
+
+def _overwrite(jobs: Sequence[JobReceipt]) -> str:
+    asked = {job.view.job.overwrite for job in jobs}
+    if asked == {True}:
+        return "overwritten"
+    if asked == {False}:
+        return "left as they were"
+    return "not known" if asked == {None} else "overwritten by some of the jobs"
+
+
+def _which(receipt: Receipt) -> str:
+    retries = len(retries_of(receipt))
+    jobs = len(receipt.jobs) - retries
+    told = _number(jobs, "job", "jobs")
+    told += f" and {_number(retries, 'retry', 'retries')}" if retries else ""
+    if len(receipt.jobs) == 1:
+        return f"Job: {code(receipt.jobs[0].view.key.job_id)}, {_scope(receipt.jobs[0])}"
+    return f"Jobs: {told}"
+
+
+def _scope(job: JobReceipt) -> str:
+    """Which objects a job was to copy."""
+    if job.number_of_keys is not None:
+        return f"{_number(job.number_of_keys, 'key', 'keys')} by name"
+    prefix = job.view.job.source.path_prefix if job.view.job.source else None
+    return f"all keys that begin with {code(prefix)}" if prefix else "the whole bucket"
+
+
+def _number(number: int, one: str, several: str) -> str:
+    return f"{number:,} {one if number == 1 else several}"
+
+
+def _took(receipt: Receipt) -> str:
+    if receipt.begun is None or receipt.ended is None:
+        return "not known"
+    took = fmt.duration(receipt.ended - receipt.begun)
+    paused = sum(s.seconds for job in receipt.jobs for s in job.spans(Seen.PAUSED))
+    return f"{took}, of which {fmt.duration(paused)} seen paused" if paused else took
+
+
+def _rates(job: JobReceipt) -> Iterator[str]:
+    """The average and the best, in one text where there is any."""
+    told = []
+    if job.average is not None:
+        told.append(f"{fmt.rate(job.average)} objects per second on average while running")
+    if job.best is not None:
+        told.append(f"{fmt.rate(job.best)} at best over ten minutes")
+    if told:
+        yield ", ".join(told)
+
+
+# Counts ----------------------------------------------------------------------------------------
+
+
+def _objects(receipt: Receipt) -> Iterator[str]:
+    counts, left = receipt.counts, receipt.not_copied
+    rows = [("Transferred", counts.transferred)]
+    if left is None or counts.skipped is None:
+        rows.append(("Skipped", counts.skipped))
+    else:
+        rows += [
+            ("Skipped, in the target already", max(0, counts.skipped - left)),
+            ("Skipped, not copied", left),
+        ]
+    rows += [("Failed", counts.failed), (_rest(receipt), receipt.verdict.unaccounted)]
+    cells = [(name, fmt.count(n), fmt.share(n, counts.objects)) for name, n in rows]
+    yield f"## Objects{' after retries' if receipt.family.retries else ''}"
+    yield ""
+    yield from table(("", "Objects", "Share"), [*cells, ("Total", fmt.count(counts.objects), "")])
+    yield ""
+    yield _sum(receipt)
+    if left is None and counts.skipped:
+        yield "Whether skipped objects are in the target is not known: a log could not be read."
+
+
+def _rest(receipt: Receipt) -> str:
+    return "Not done" if receipt.lost_job else "Unaccounted"
+
+
+def _sum(receipt: Receipt) -> str:
+    """The reconciliation, in numbers."""
+    counts, rest = receipt.counts, receipt.verdict.unaccounted
+    if counts.done is None or counts.objects is None or rest is None:
+        return "The counts do not reconcile: not all of them are known."
+    parts = (counts.transferred, counts.skipped, counts.failed, rest)
+    told = " + ".join(fmt.count(part) for part in parts)
+    names = f"transferred + skipped + failed + {_rest(receipt).lower()}"
+    total = counts.done + rest
+    surplus = total - counts.objects
+    yes = "the total" if not surplus else f"{surplus:,} more than the total"
+    return f"{told} = {total:,}: {names} is {yes}."
+
+
+def _failures(receipt: Receipt) -> Iterator[str]:
+    if not receipt.reasons:
+        if not receipt.logs_read:
+            yield "The log of a job could not be read: reasons are not known."
+        return
+    yield f"## Reasons{' before retries' if receipt.family.retries else ''}"
+    yield ""
+    yield from table(
+        ("Reason", "Type", "Rows", "First seen", "Last seen"), [*map(_reason, receipt.reasons)], 2
+    )
+    yield ""
+    named = sum(reason.count for reason in receipt.reasons if reason.cause is Cause.FAILED)
+    failed = [job.view.counts.failed for job in receipt.first]
+    of = fmt.count(None if None in failed else sum(n or 0 for n in failed))
+    yield f"The logs name {named:,} of {of} failed objects." + (
+        "" if receipt.logs_read else " Not every log could be read."
+    )
+
+
+def _reason(reason: Reason) -> tuple[str, ...]:
+    times = (_time(reason.first_seen), _time(reason.last_seen))
+    name = cell(reason.log_type or "no type")
+    return (cell(reason_of(reason.log_type)), name, f"{reason.count:,}", *times)
+
+
+def _time(text: str | None) -> str:
+    """One of the API's own times."""
+    at = fmt.parse_time(text)
+    return utc(at) if at is not None or text is None else cell(text)
+
+
+# Jobs ------------------------------------------------------------------------------------------
+
+
+def _retries(receipt: Receipt) -> Iterator[str]:
+    told = [_retry(job, receipt) for job in retries_of(receipt)]
+    told += [
+        f"- {code(t.child.job_id)} is known no more: what it copied is not counted"
+        for t in receipt.lost
+    ]
+    if told:
+        yield "## Retries"
+        yield ""
+        yield from told
+
+
+def _retry(job: JobReceipt, receipt: Receipt) -> str:
+    counts, parent = job.view.counts, receipt.family.retries[job.view.key]
+    keys = "" if job.retries is None else f" for {_number(job.retries.keys, 'key', 'keys')}"
+    did = (
+        f"{fmt.count(counts.transferred)} transferred, {fmt.count(counts.skipped)} skipped, "
+        f"{fmt.count(counts.failed)} failed"
+    )
+    ids = f"{code(job.view.key.job_id)} retries {code(parent.job_id)}{keys}"
+    return f"- {ids}: {words(job.view.status or 'unknown')}, {did}"
+
+
+def _jobs(receipt: Receipt) -> Iterator[str]:
+    """Each job, where there are several."""
+    if len(receipt.jobs) == 1:
+        return
+    yield "## Jobs"
+    yield ""
+    for job in receipt.jobs:
+        yield f"- {code(job.view.key.job_id)}: {_scope(job)}"
+        again = job.view.key in receipt.family.superseded
+        yield f"  - {_job_end(job)}{', done again by a later job and not counted' if again else ''}"
+        yield f"  - {_job_counts(job)}"
+        yield from (f"  - {rate}" for rate in _rates(job))
+
+
+def _job_end(job: JobReceipt) -> str:
+    status = "gone" if job.view.gone else job.view.status or "unknown"
+    took = "" if job.seconds is None else f" ({fmt.duration(job.seconds)})"
+    return f"{words(status)}, {utc(job.begun)} to {utc(job.ended)}{took}"
+
+
+def _job_counts(job: JobReceipt) -> str:
+    counts = job.view.counts
+    parts = {
+        "transferred": counts.transferred,
+        "skipped": counts.skipped,
+        "failed": counts.failed,
+        "unaccounted" if job.view.status == "completed" else "not done": counts.remaining,
+    }
+    told = " + ".join(f"{fmt.count(number)} {name}" for name, number in parts.items())
+    return f"{fmt.count(counts.objects)} objects: {told}"
+
+
+def _foot(version: str) -> Iterator[str]:
+    made = f"slurper-tui {version}" if version else "slurper-tui"
+    yield f"Made by {made}. All times are UTC."

@@ -1,0 +1,262 @@
+"""Receipts of ended jobs, put together from the API, the logs and the history."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import aclosing
+from itertools import pairwise
+
+from msgspec.structs import replace
+
+from slurper_tui.api.errors import NotFound
+from slurper_tui.format import parse_time
+from slurper_tui.monitor.desk import Logs, Roster
+from slurper_tui.monitor.event import Event, Tie
+from slurper_tui.monitor.family import family
+from slurper_tui.monitor.job_key import JobKey
+from slurper_tui.monitor.known import has_ended
+from slurper_tui.monitor.log_view import FailuresView, LogCounts
+from slurper_tui.monitor.metered import Metered
+from slurper_tui.monitor.migration import Migration
+from slurper_tui.monitor.notebook import Notebook
+from slurper_tui.monitor.receipt import BEST_SECONDS, JobReceipt, NotEnded, Receipt
+from slurper_tui.monitor.recorded import History, Recorded
+from slurper_tui.monitor.spans import spans, unobserved
+from slurper_tui.monitor.standing import counts_of
+from slurper_tui.monitor.verdict import percent, verdict
+from slurper_tui.monitor.view import JobView, Phase
+
+MOST_EVENTS = 500
+
+LASTING = 6
+"""So many faults in a row, a minute or more, and the log is given up."""
+
+_LEAST_BEST = 0.75 * BEST_SECONDS
+
+
+class EndedJobs:
+    """Implements `Receipts`. notebook, history: None where nothing is kept."""
+
+    def __init__(
+        self,
+        metered: Metered,
+        roster: Roster,
+        notebook: Notebook | None,
+        history: History | None,
+        logs: Logs,
+    ) -> None:
+        self._metered = metered
+        self._roster = roster
+        self._notebook = notebook
+        self._history = history
+        self._logs = logs
+
+    async def receipt(
+        self, keys: Sequence[JobKey], told: Callable[[FailuresView], None] = lambda view: None
+    ) -> Receipt:
+        """The receipt of one job, or of several that are one migration; retries come with them.
+
+        told: called after every page of a log that must be read first. Raises NotEnded for what may
+        still move, ApiError where something could not be read, ValueError for no job.
+        """
+        views = {key: await self._view(key) for key in keys}
+        ties = await self._ties(views)
+        lost = await self._add_retries(views, ties)
+        for view in views.values():
+            if view.live:
+                raise NotEnded(view)
+        logs = {key: await self._log(view, told) for key, view in views.items()}
+        judged = [_judged(view, logs[key]) for key, view in views.items()]
+        whole = family(judged, ties)
+        return await self._told(whole, ties, logs, lost)
+
+    async def _told(
+        self,
+        whole: Migration,
+        ties: Sequence[Tie],
+        logs: Mapping[JobKey, LogCounts | None],
+        lost: tuple[Tie, ...],
+    ) -> Receipt:
+        tied = {tie.child: tie for tie in ties}
+        jobs, watched = list[JobReceipt](), list[Sequence[Recorded]]()
+        for view in sorted(whole.jobs, key=lambda view: _place(view, whole)):
+            samples = await self._samples(view)
+            watched.append(samples)
+            job = replace(
+                _seen(view, samples),
+                best=await self._best(view),
+                log=logs[view.key],
+                events=await self._events(view.key),
+                retries=tied.get(view.key),
+            )
+            jobs.append(job)
+        receipt = Receipt(tuple(jobs), whole, (), lost)
+        return replace(receipt, unobserved=_unobserved(receipt, watched))
+
+    # Which jobs --------------------------------------------------------------------------------
+
+    async def _view(self, key: JobKey) -> JobView:
+        """A job as it stands; asked for where the roster does not know its counts."""
+        view = self._roster.view(key)
+        if view is not None and (view.as_of is not None or view.gone):
+            return view
+        api = self._metered.api
+        job = await self._metered.in_turn(lambda: api.get_job(*key))
+        progress = await self._metered.in_turn(lambda: api.progress(*key))
+        status, counts = progress.status or job.status, counts_of(progress)
+        ended = has_ended(job, status)
+        return JobView(
+            key.account_id,
+            job if job.id else replace(job, id=key.job_id),
+            status=status,
+            phase=Phase.ENDED if ended else None,
+            counts=counts,
+            percent=percent(counts, status),
+            ended=ended,
+            as_of=self._metered.now().wall,
+        )
+
+    async def _ties(self, views: Iterable[JobKey]) -> tuple[Tie, ...]:
+        if self._notebook is None:
+            return ()
+        return tuple(await self._notebook.ties(sorted({key.account_id for key in views})))
+
+    async def _add_retries(
+        self, views: dict[JobKey, JobView], ties: Sequence[Tie]
+    ) -> tuple[Tie, ...]:
+        """Add the jobs that retry these, and those that retry them; give those that are gone."""
+        lost = dict[JobKey, Tie]()
+        while missing := [
+            tie
+            for tie in ties
+            if tie.parent in views and tie.child not in views and tie.child not in lost
+        ]:
+            for tie in missing:
+                try:
+                    views[tie.child] = await self._view(tie.child)
+                except NotFound:
+                    lost[tie.child] = tie
+        return tuple(lost.values())
+
+    # What is known of each ---------------------------------------------------------------------
+
+    async def _log(self, view: JobView, told: Callable[[FailuresView], None]) -> LogCounts | None:
+        """What its log holds: as it was noted after the job's end, else as it is read now."""
+        kept = await self._noted(view.key)
+        ended = parse_time(view.job.finished_at)
+        if kept is not None and kept.whole and (ended is None or kept.read_at >= ended):
+            return kept
+        read = None if view.gone else await self._read(view.key, told)
+        return read or (kept if kept is not None and kept.whole else None)
+
+    async def _noted(self, key: JobKey) -> LogCounts | None:
+        if self._notebook is None:
+            return None
+        return (await self._notebook.counts([key.account_id])).get(key)
+
+    async def _read(self, key: JobKey, told: Callable[[FailuresView], None]) -> LogCounts | None:
+        """Read a log to its end; None where it is gone. Raises ApiError for a lasting fault."""
+        last, faults = FailuresView(key), 0
+        async with aclosing(self._logs.failures(key).views()) as views:  # type: ignore[type-var]  # a generator
+            async for view in views:
+                told(view)
+                last, faults = view, faults + 1 if view.problem else 0
+                if view.problem is not None and faults >= LASTING:
+                    raise view.problem
+        if last.problem is not None and not isinstance(last.problem, NotFound):
+            raise last.problem
+        return last.counts if last.counts.whole else None
+
+    async def _events(self, key: JobKey) -> tuple[Event, ...]:
+        return await self._notebook.events(key, MOST_EVENTS) if self._notebook else ()
+
+    async def _samples(self, view: JobView) -> tuple[Recorded, ...]:
+        """Everything seen of a job up to its end, and the first look after it."""
+        if self._history is None:
+            return ()
+        samples = await self._history.samples(view.key)
+        end = _end(view, samples)
+        later = [sample for sample in samples if end is not None and sample.at >= end]
+        return tuple(s for s in samples if end is None or s.at < end) + tuple(later[:1])
+
+    async def _best(self, view: JobView) -> float | None:
+        """The highest rate that was held for about ten minutes."""
+        begun = parse_time(view.job.created_at)
+        if self._history is None:
+            return None
+        points = await self._history.last_of_each(view.key, begun or 0.0, BEST_SECONDS)
+        return max(_rates(points), default=None)
+
+
+def _judged(view: JobView, log: LogCounts | None) -> JobView:
+    """Let the verdict rest on what the log holds."""
+    return replace(
+        view,
+        verdict=verdict(view.counts, view.status, log),
+        not_copied=log.not_copied if log else None,
+        listing_broke=log.listing_broke if log else False,
+    )
+
+
+def _place(view: JobView, whole: Migration) -> tuple[bool, float, str]:
+    """Those that retry no other first, in the order of their creation."""
+    begun = parse_time(view.job.created_at)
+    return view.key in whole.retries, begun or 0.0, view.key.job_id
+
+
+def _end(view: JobView, samples: Sequence[Recorded]) -> float | None:
+    """When it ended; where the API does not say, when it was first seen to have ended."""
+    finished = parse_time(view.job.finished_at)
+    if finished is not None:
+        return finished
+    over = [sample.at for sample in samples if sample.status == view.status and view.ended]
+    return over[0] if over else None
+
+
+def _seen(view: JobView, samples: Sequence[Recorded]) -> JobReceipt:
+    begun, ended = parse_time(view.job.created_at), _end(view, samples)
+    until = ended if ended is not None or not samples else samples[-1].at
+    if begun is None or until is None:
+        return JobReceipt(view, begun, ended)
+    return JobReceipt(view, begun, ended, spans(samples, begun, until))
+
+
+def _unobserved(
+    receipt: Receipt, watched: Sequence[Sequence[Recorded]]
+) -> tuple[tuple[float, float], ...]:
+    """When nobody looked at any job, as long as one of them had begun and not ended."""
+    at_work = _at_work(receipt.jobs, watched)
+    if not at_work:
+        return ()
+    holes = unobserved(watched, at_work[0][0], at_work[-1][1])
+    cut = ((max(a, c), min(b, d)) for a, b in holes for c, d in at_work)
+    return tuple((a, b) for a, b in cut if a < b)
+
+
+def _at_work(
+    jobs: Sequence[JobReceipt], watched: Sequence[Sequence[Recorded]]
+) -> list[tuple[float, float]]:
+    """The times in which one of the jobs had begun and not ended, oldest first."""
+    spans = list[tuple[float, float]]()
+    for job, samples in zip(jobs, watched, strict=True):
+        until = samples[-1].at if job.ended is None and samples else job.ended
+        if job.begun is not None and until is not None and job.begun < until:
+            spans.append((job.begun, until))
+    merged = list[tuple[float, float]]()
+    for begun, until in sorted(spans):
+        if merged and begun <= merged[-1][1]:
+            begun, until = merged[-1][0], max(until, merged[-1][1])
+            merged.pop()
+        merged.append((begun, until))
+    return merged
+
+
+def _rates(points: Sequence[Recorded]) -> list[float]:
+    """Objects per second between neighbours that lie about ten minutes apart."""
+    rates = list[float]()
+    for one, other in pairwise(points):
+        before, after, seconds = one.counts.done, other.counts.done, other.at - one.at
+        watched = not other.after_gap and _LEAST_BEST <= seconds < 2 * BEST_SECONDS
+        if watched and before is not None and after is not None and after > before:
+            rates.append((after - before) / seconds)
+    return rates
