@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Callable, Collection, Sequence
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from slurper_tui.api.errors import ApiError
-from slurper_tui.api.models import LogRow
+from slurper_tui.api.models import Job, LogRow
 from slurper_tui.monitor.acts import Act, Request
 from slurper_tui.monitor.draft import Draft, Secrets
 from slurper_tui.monitor.event import Tie
@@ -149,6 +149,10 @@ class Made(NamedTuple):
 
 class Creation(Protocol):
     """Makes jobs: one at once, or several as slots become free. Secrets are never kept."""
+
+    async def details(self, key: JobKey) -> Job:
+        """Read what a job is, all that a retry of it repeats. Raises ApiError."""
+        ...
 
     async def precheck(self, account_id: str, draft: Draft, secrets: Secrets) -> Prechecks:
         """Ask whether both buckets can be reached. Needs writing unlocked: both are PUT."""

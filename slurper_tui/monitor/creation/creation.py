@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 
+from slurper_tui.api.models import Job
 from slurper_tui.monitor.creation.making import Maker
 from slurper_tui.monitor.creation.plan_run import PlanRun
 from slurper_tui.monitor.creation.unkept import Unkept
@@ -33,6 +34,10 @@ class JobCreation:
         self._accounts = tuple(accounts)
         self._runs: dict[int, PlanRun] = {}
         self._closed = False
+
+    async def details(self, key: JobKey) -> Job:
+        """Read what a job is, all that a retry of it repeats. Raises ApiError."""
+        return await self._maker.details(key)
 
     async def precheck(self, account_id: str, draft: Draft, secrets: Secrets) -> Prechecks:
         """Ask whether both buckets can be reached. Needs writing unlocked: both are PUT."""

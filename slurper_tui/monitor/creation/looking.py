@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from typing import NamedTuple
 
+from slurper_tui.api.errors import ApiError
 from slurper_tui.api.models import PAGE_SIZE, Answer, Job
 from slurper_tui.format import parse_time
 from slurper_tui.monitor.desk import Roster
@@ -57,6 +58,13 @@ class Wanted(NamedTuple):
         return self.all_known if created is None else created >= self.since - CLOCK_SLACK
 
 
+class Known(NamedTuple):
+    """Ids of jobs. whole: of all that there are."""
+
+    ids: frozenset[str]
+    whole: bool
+
+
 class Lists:
     """Reads an account's list afresh."""
 
@@ -82,10 +90,17 @@ class Lists:
             held += [job for job in jobs if job.status == "paused"]
         return tuple(self._view(account_id, job) for job in held)
 
-    def known(self, account_id: str) -> frozenset[str]:
-        """The ids of all jobs that are followed."""
+    async def known(self, account_id: str, reading: Reading) -> Known:
+        """The jobs that there are: those that are followed, or else those that are listed."""
         views = self._roster.views()
-        return frozenset(v.key.job_id for v in views if v.key.account_id == account_id)
+        followed = frozenset(v.key.job_id for v in views if v.key.account_id == account_id)
+        if followed:
+            return Known(followed, whole=True)
+        try:
+            pages = [page async for page in self._pages(account_id, reading)]
+        except ApiError:
+            return Known(frozenset(), whole=False)
+        return Known(frozenset(job.id for page in pages for job in page if job.id), whole=True)
 
     async def _pages(self, account_id: str, reading: Reading) -> AsyncIterator[Page]:
         """Yield the list page by page, each job once, until a page is short or brings none."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 
 from slurper_tui.api.errors import ApiError, Conflict
+from slurper_tui.api.models import Job
 from slurper_tui.monitor.creation.looking import Lists, Reading, Wanted
 from slurper_tui.monitor.creation.sending import Sender
 from slurper_tui.monitor.desk import Made, Roster
@@ -46,8 +47,8 @@ class Maker:
 
     async def make(self, account_id: str, draft: Draft, secrets: Secrets) -> Made:
         """Send one request, once."""
-        before = self.lists.known(account_id)
-        wanted = Wanted(draft, self.wall, before, all_known=bool(before))
+        before = await self.lists.known(account_id, self.at_once)
+        wanted = Wanted(draft, self.wall, before.ids, all_known=before.whole)
         try:
             job_id = await self.sender.create(account_id, draft, secrets)
         except ApiError as error:
@@ -57,6 +58,10 @@ class Maker:
             running = await self.running(account_id) if isinstance(error, Conflict) else ()
             return Made(None, error, running)
         return Made(job_id or await self.look(account_id, wanted))
+
+    async def details(self, key: JobKey) -> Job:
+        """Read what a job is. Raises ApiError."""
+        return await self._metered.at_once(lambda: self._metered.api.get_job(*key))
 
     async def look(self, account_id: str, wanted: Wanted) -> str | None:
         """Look for a job several times; None where the list does not show it or cannot be read."""

@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator
 
 from slurper_tui.api.errors import ApiError, Conflict, Locked, NotSent, RateLimited, Rejected
 from slurper_tui.monitor.backoff import backoff
-from slurper_tui.monitor.creation.looking import Wanted
+from slurper_tui.monitor.creation.looking import Known, Wanted
 from slurper_tui.monitor.creation.making import Maker
 from slurper_tui.monitor.creation.marked_plan import MarkedPlan, last_words
 from slurper_tui.monitor.draft import Secrets
@@ -47,7 +47,7 @@ class PlanRun(MarkedPlan):
         self._failures = 0
         self._looked_for: set[int] = set()
         self._accepted: set[int] = set()
-        self._known: dict[int, frozenset[str]] = {}
+        self._known: dict[int, Known] = {}
         self._rng = random.Random()
         self._task: asyncio.Task[None] | None = None
 
@@ -151,7 +151,9 @@ class PlanRun(MarkedPlan):
 
     async def _send(self, step: Step, secrets: Secrets) -> None:
         """Mark a step as being sent, send it, and mark what came of it."""
-        self._known[step.number] = self._maker.lists.known(self.plan.account_id)
+        self._known[step.number] = await self._maker.lists.known(
+            self.plan.account_id, self._maker.in_turn
+        )
         if not await self._move(step, StepState.SENDING):
             await self._nap(_LOOK_SECONDS, "another program goes on with it, or the disk is full")
             return
@@ -231,9 +233,8 @@ class PlanRun(MarkedPlan):
     async def _find(self, step: Step) -> str | None:
         """The id of a step's job, if the list shows it. Raises ApiError."""
         taken = {other.job_id for other in self.plan.steps if other.job_id}
-        known = self._known.get(step.number)
-        others = taken | (known or frozenset())
-        wanted = Wanted(step.draft, step.at, others, all_known=bool(known))
+        known = self._known.get(step.number, Known(frozenset(), whole=False))
+        wanted = Wanted(step.draft, step.at, taken | known.ids, all_known=known.whole)
         return await self._maker.lists.find(self.plan.account_id, wanted, self._maker.in_turn)
 
     # Marking -----------------------------------------------------------------------------------
