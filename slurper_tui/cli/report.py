@@ -1,13 +1,115 @@
-"""`report`."""
+"""`report`: the receipt of an ended job, or of a whole migration."""
 
 from __future__ import annotations
 
 import argparse
+import json
+from collections.abc import Sequence
 
+from slurper_tui.api.errors import ApiError
+from slurper_tui.cli import look
 from slurper_tui.cli.commands import Faces
-from slurper_tui.cli.exit_codes import ExitCode
+from slurper_tui.cli.exit_codes import ExitCode, Stop, exit_code
+from slurper_tui.cli.lines import sayable
+from slurper_tui.cli.logs import Holdups
+from slurper_tui.cli.output import Output
+from slurper_tui.monitor.job_key import JobKey
+from slurper_tui.monitor.log_view import FailuresView
+from slurper_tui.monitor.migration import MigrationKey, migration_of
+from slurper_tui.monitor.receipt import NotEnded, Receipt
+from slurper_tui.monitor.receipt_record import record
+from slurper_tui.monitor.receipt_words import markdown
+from slurper_tui.monitor.view import JobView, Snapshot
+
+_NAMED = 5
+"""So many migrations are named where several are meant."""
 
 
 async def command(options: argparse.Namespace, faces: Faces) -> ExitCode:
-    """Run the command."""
-    raise NotImplementedError
+    """Print the receipt. Raises Stop for what has not ended, and for what is not clear."""
+    if (options.jobs is None) == (options.migration is None):
+        raise Stop("report takes a JOB, or --migration SOURCE")
+    snapshot = await look.whole(faces.monitor, faces.narration)
+    if options.migration is None:
+        keys = [look.found(options.jobs, snapshot).key]
+    else:
+        keys = chosen(options.migration, snapshot)
+    receipt = await _receipt(keys, faces)
+    version = _version()
+    if options.json:
+        faces.out.line(json.dumps(record(receipt, version)))
+    else:
+        for line in markdown(receipt, version).removesuffix("\n").split("\n"):
+            faces.out.line(sayable(line, faces.out))
+    return verdict(receipt)
+
+
+def chosen(migration: str, snapshot: Snapshot) -> list[JobKey]:
+    """The jobs of the one migration that is meant. Raises Stop when it is unclear which."""
+    if any(not account.listed for account in snapshot.accounts):
+        raise Stop(
+            f"the list of jobs could not be read, so {migration!r} was not found", ExitCode.API
+        )
+    groups: dict[MigrationKey, list[JobView]] = {}
+    for view in snapshot.jobs:
+        key = migration_of(view)
+        if key is not None and migration in (key.source, f"{key.source}:{key.target}"):
+            groups.setdefault(key, []).append(view)
+    if not groups:
+        raise Stop(f"no job copies from the bucket {migration!r}")
+    if len(groups) > 1:
+        raise Stop(_several(migration, list(groups)))
+    [views] = groups.values()
+    return [view.key for view in views]
+
+
+def _several(migration: str, keys: Sequence[MigrationKey]) -> str:
+    """Name what may be meant; migrations that no name tells apart only job by job."""
+    names = [f"{key.source}:{key.target}" for key in keys]
+    if len(set(names)) < len(names):
+        return f"{migration!r} is a bucket in several places; name a job of the migration instead"
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return f"{migration!r} went to several targets: {', '.join(names[:_NAMED])}{more}"
+
+
+async def _receipt(keys: Sequence[JobKey], faces: Faces) -> Receipt:
+    desk = await faces.monitor.desk()
+    progress = LogProgress(faces.out)
+    try:
+        return await desk.receipts.receipt(keys, progress.tell)
+    except NotEnded as error:
+        raise Stop(f"{error}; there is a receipt when it has ended") from None
+    except ApiError as error:
+        raise Stop(f"no receipt: {error}", exit_code(error.exit_code)) from None
+
+
+class LogProgress:
+    """Says on stderr which log is being read, and what holds it up."""
+
+    def __init__(self, out: Output) -> None:
+        self._out = out
+        self._key: JobKey | None = None
+        self._holdups = Holdups(out)
+
+    def tell(self, view: FailuresView) -> None:
+        """Take in how a reading stands."""
+        if view.key != self._key:
+            self._key = view.key
+            self._out.say(f"reading the log of job {view.key.job_id}")
+        self._holdups.tell(view.problem, waiting=view.waiting)
+
+
+def verdict(receipt: Receipt) -> ExitCode:
+    """How it went, as an exit code: lost jobs before lost objects."""
+    if receipt.lost_job:
+        return ExitCode.JOB_LOST
+    return ExitCode.OK if receipt.verdict.clean else ExitCode.OBJECTS_LOST
+
+
+def _version() -> str:
+    from importlib import metadata  # 15 ms, which only this pays
+
+    try:
+        return metadata.version("slurper-tui")
+    except metadata.PackageNotFoundError:
+        return ""

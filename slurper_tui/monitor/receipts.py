@@ -160,7 +160,8 @@ class EndedJobs:
         async with aclosing(self._logs.failures(key).views()) as views:  # type: ignore[type-var]  # a generator
             async for view in views:
                 told(view)
-                last, faults = view, faults + 1 if view.problem else 0
+                last = view
+                faults = faults + (view.problem is not None) if view.problem or view.waiting else 0
                 if view.problem is not None and faults >= LASTING:
                     raise view.problem
         if last.problem is not None and not isinstance(last.problem, NotFound):
