@@ -22,6 +22,9 @@ WIDTH = 72
 AIRY = 16
 """Rows of a terminal from which on there is air around the words."""
 
+AIR = 5
+"""So many rows that is: around everything, and between the words and the choice."""
+
 SCROLLING = frozenset({"down", "up", "pagedown", "pageup"})
 LEAVING = frozenset({"escape", "n", "q"})
 CHOOSING = frozenset({"left", "right", "tab", "shift+tab"})
@@ -72,6 +75,11 @@ class ConfirmDialog(Dialog, inherit_bindings=False):
     def _stands(self) -> None:
         self._stood_at = Message().time  # the clock of the keys
 
+    @property
+    def stands(self) -> bool:
+        """The person can see it."""
+        return self._stood_at is not None
+
     def show(self, question: Question) -> None:
         """Ask with newer numbers. What was typed stays."""
         if question != self.question:
@@ -84,25 +92,31 @@ class ConfirmDialog(Dialog, inherit_bindings=False):
 
     def page_lines(self, width: int) -> Iterator[Line]:
         """Tell what is asked."""
-        return question_lines(self.question, Facts(self.look), width)
+        return question_lines(self.question, Facts(self.look), width, airy=self._airy)
+
+    @property
+    def _airy(self) -> bool:
+        """There are rows to spare."""
+        return self.app.size.height >= AIRY
 
     def foot_lines(self, width: int) -> list[Line]:
         """Draw what was typed, and the choice."""
-        return [*answer_lines(self.question, self.answer, self.look, max(1, width))]
+        shown = (self.question, self.answer, self.look, max(1, width))
+        return [*answer_lines(*shown, airy=self._airy)]
 
     def on_resize(self, event: Resize) -> None:
-        """Fit the size."""
+        """Fit the size, in this dialog's own way."""
+        event.prevent_default()
         self._fit()
 
     def _fit(self) -> None:
         """Give the choice all its rows, and the words what is left of those that they need."""
-        size = self.app.size
-        airy = size.height >= AIRY
+        size, airy = self.app.size, self._airy
         self.set_class(not airy, "-low")
         width = max(1, min(WIDTH, size.width) - PADDING)
         lines = sum(1 for _ in self.page_lines(max(1, width - Page.MARK)))
         foot = len(self.foot_lines(width))
-        room = size.height - foot - (5 if airy else 1)
+        room = size.height - foot - (AIR if airy else 0)
         self.query_one(Foot).styles.height = foot
         self.query_one(Page).styles.height = max(1, min(lines, room))
 

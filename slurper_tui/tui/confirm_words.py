@@ -12,7 +12,7 @@ from slurper_tui.monitor.view import JobView, Snapshot
 from slurper_tui.tui.able import DONE_WORDS, Change, aimed_at, hindrance
 from slurper_tui.tui.columns import Facts, migration, source_text
 from slurper_tui.tui.glyphs import Glyphs, Look, role_of
-from slurper_tui.tui.lines import Line, Piece, wrap
+from slurper_tui.tui.lines import Line, Piece, width_of, wrap
 from slurper_tui.tui.notices import wrap_words
 
 LONGEST_WORD = 64
@@ -20,6 +20,9 @@ LONGEST_WORD = 64
 
 MOST_JOBS = 12
 """So many jobs are named one by one; of more, the number is told."""
+
+ROOMY = 36
+"""Cells from which on the choices stand well apart."""
 
 _ID_PART = 8
 
@@ -70,7 +73,7 @@ def unlock_question(keys: Sequence[str]) -> Question:
     return Question(
         title="Allow changing jobs?",
         said=(
-            f"{pause} then pauses, {resume} resumes and {abort} aborts a job, and new ones can be "
+            f"Then {pause} pauses, {resume} resumes and {abort} aborts a job, and new ones can be "
             f"made. Each asks again before anything is sent. {lock} locks it again"
         ),
         yes="unlock",
@@ -119,24 +122,27 @@ def _word(view: JobView, glyphs: Glyphs) -> tuple[str, str]:
 # Lines ----------------------------------------------------------------------------------------
 
 
-def question_lines(question: Question, facts: Facts, width: int) -> Iterator[Line]:
-    """Tell all that is to be read before it is confirmed."""
+def question_lines(
+    question: Question, facts: Facts, width: int, *, airy: bool = True
+) -> Iterator[Line]:
+    """Tell all that is to be read before it is confirmed; where it is low, what matters most."""
+    air: list[Line] = [()] if airy else []
     for part in wrap_words(question.title, width):
         yield (Piece(part, "strong"),)
-    yield ()
+    yield from air
     if len(question.jobs) == 1 and not question.left_out:
-        yield from _one(question.jobs[0], facts, width)
-        yield ()
+        yield _row(question.jobs[0], facts, width)
+        yield from _done(question.jobs[0], facts, width) if airy else ()
+        yield from air
     elif question.jobs:
         yield from _several(question, facts, width)
-        yield ()
+        yield from air
     said = facts.look.glyphs.say(question.said)
     for part in wrap_words(said[:1].upper() + said[1:], width):
         yield (Piece(part, "warning" if question.harsh else ""),)
 
 
-def _one(view: JobView, facts: Facts, width: int) -> Iterator[Line]:
-    yield _row(view, facts, width)
+def _done(view: JobView, facts: Facts, width: int) -> Iterator[Line]:
     counts = view.counts
     if counts.done is None or counts.objects is None:
         return
@@ -181,10 +187,13 @@ class Answer(NamedTuple):
     wrong: bool = False
 
 
-def answer_lines(question: Question, answer: Answer, look: Look, width: int) -> Iterator[Line]:
+def answer_lines(
+    question: Question, answer: Answer, look: Look, width: int, *, airy: bool = True
+) -> Iterator[Line]:
     """Draw the line to type in, where there is one, and the choice under it."""
     if question.word:
         yield from _prompt(question, answer, look, width)
+        yield from ([()] if airy else [])
     yield _choice(question, answer, look, width)
 
 
@@ -200,7 +209,6 @@ def _prompt(question: Question, answer: Answer, look: Look, width: int) -> Itera
     role = "strong" if fits else "error"
     note = "  not the same" if answer.wrong and width >= len(typed) + 18 else ""
     yield (Piece("> ", "key"), Piece(typed, role), Piece("_", "faint"), Piece(note, "error"))
-    yield ()
 
 
 def _choice(question: Question, answer: Answer, look: Look, width: int) -> Line:
@@ -212,8 +220,10 @@ def _choice(question: Question, answer: Answer, look: Look, width: int) -> Line:
     yes = _button(keys[1], question.yes, look, role, chosen=on_yes)
     if question.word and answer.typed != question.word:
         yes = (Piece(f"  {keys[1]} {question.yes}", "faint"),)
-    gap = "    " if width >= 36 else " "
-    return (*no, Piece(gap), *yes)
+    line = (*no, Piece("    " if width >= ROOMY else " "), *yes)
+    if width_of(line) <= width:
+        return line
+    return yes if on_yes else no
 
 
 def _button(key: str, word: str, look: Look, role: str, *, chosen: bool) -> Line:

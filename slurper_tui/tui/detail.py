@@ -12,7 +12,7 @@ from slurper_tui.monitor.event import Event
 from slurper_tui.monitor.trace import Trace
 from slurper_tui.monitor.view import Counts, JobView, Phase
 from slurper_tui.tui.columns import Facts, migration
-from slurper_tui.tui.detail_events import earlier_lines, newest_lines, own_events
+from slurper_tui.tui.detail_events import asked_lines, earlier_lines, newest_lines, own_events
 from slurper_tui.tui.detail_identity import LABEL, identity_lines
 from slurper_tui.tui.detail_pace import pace_lines
 from slurper_tui.tui.glyphs import Look, role_of
@@ -46,16 +46,17 @@ def detail_lines(
     key: what switches how far back the pictures reach, as a person reads it. events: oldest first.
     """
     width, events = max(8, width), own_events(view, events)
-    status = _status(view, facts, width)
+    status, asked = _status(view, facts, width), asked_lines(view, facts, width)
     if width >= TWO_COLUMNS:
         half = width // 2 - 2
         name = _strong(migration(view, facts, max(half, width - width_of(status) - 3)))
         right = [*pace_lines(view, facts, half), (), *identity_lines(view, facts, half)]
-        left = [*_numbers(view, facts, half), *newest_lines(view, events, facts, half)]
+        left = [*_numbers(view, facts, half), *newest_lines(events, facts, half)]
         pictures = _pictures(view, trace, facts, width, key)
         earlier = earlier_lines(events, facts, width)
         return (
             spread(name, status, width),
+            *asked,
             (),
             *_beside(left, right, half),
             (),
@@ -66,8 +67,8 @@ def detail_lines(
     numbers, pace = _numbers(view, facts, width), pace_lines(view, facts, width)
     pictures = _pictures(view, trace, facts, width, key)
     rest = (*pictures, *(((),) if pictures else ()), *identity_lines(view, facts, width))
-    newest, earlier = newest_lines(view, events, facts, width), earlier_lines(events, facts, width)
-    return (name, status, (), *numbers, (), *pace, *newest, (), *rest, *earlier)
+    newest, earlier = newest_lines(events, facts, width), earlier_lines(events, facts, width)
+    return (name, status, *asked, (), *numbers, (), *pace, *newest, (), *rest, *earlier)
 
 
 def _pictures(

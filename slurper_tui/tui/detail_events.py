@@ -18,11 +18,9 @@ def own_events(view: JobView, events: Sequence[Event]) -> tuple[Event, ...]:
     return tuple(event for event in events if event.key == view.key)
 
 
-def newest_lines(
-    view: JobView, events: Sequence[Event], facts: Facts, width: int
-) -> tuple[Line, ...]:
-    """How what was asked stands, and under it the newest events; an empty line before any."""
-    told = (*_request(view, facts, width), *_events(events[-NEWEST:], facts, width))
+def newest_lines(events: Sequence[Event], facts: Facts, width: int) -> tuple[Line, ...]:
+    """The newest events, an empty line before any."""
+    told = _events(events[-NEWEST:], facts, width)
     return ((), *told) if told else ()
 
 
@@ -32,7 +30,8 @@ def earlier_lines(events: Sequence[Event], facts: Facts, width: int) -> tuple[Li
     return ((), *told) if told else ()
 
 
-def _request(view: JobView, facts: Facts, width: int) -> tuple[Line, ...]:
+def asked_lines(view: JobView, facts: Facts, width: int) -> tuple[Line, ...]:
+    """How what was asked of the job stands, as long as that is news."""
     if view.request is None:
         return ()
     from slurper_tui.tui.request_words import request_lines  # only where something was asked

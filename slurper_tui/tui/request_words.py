@@ -77,6 +77,6 @@ def request_lines(view: JobView, look: Look, width: int) -> Iterator[Line]:
     for part in wrap_words(said_of_it, width):
         yield (Piece(part, request_role(request)),)
     if request.standing is Standing.UNDECIDED and request.error:
-        why = f"no answer came: {look.glyphs.clean(request.error.message)}"
+        why = f"{look.glyphs.clean(request.error.message)}; it is not sent again"
         for part in wrap_words(why, width):
             yield (Piece(part, "muted"),)

@@ -46,11 +46,19 @@ def status_line(scene: Scene, hints: Sequence[Hint], look: Look, width: int) -> 
     while len(facts) > 1 and width_of(left) + reserved + 4 > width:
         facts.pop()
         left = join(facts, dot)
-    left = (Piece(" "), *left)
+    left = (Piece(" "), *_fitted(left, look, width - 2))
     shown = list(hints[-MOST_HINTS:])
     while shown and width_of(left) + width_of(_keys(shown)) + 3 > width:
         shown.pop(0)
     return spread(left, (*_keys(shown), Piece(" ")) if shown else (), width)
+
+
+def _fitted(left: Line, look: Look, width: int) -> Line:
+    """A single fact that is too long on its own loses its middle."""
+    if len(left) != 1 or width_of(left) <= width:
+        return left
+    [piece] = left
+    return (Piece(shorten(piece.text, width, look.glyphs.ellipsis), piece.role),)
 
 
 def _keys(hints: Sequence[Hint]) -> Line:
@@ -82,7 +90,7 @@ def _facts(scene: Scene, look: Look, room: int) -> Iterator[Line]:
         yield (Piece("/", "key"), Piece(typed, "accent"))
     yield from _reading(snapshot)
     yield from _ordinary(snapshot, look)
-    if not scene.writing:
+    if not scene.writing and not scene.note:
         yield (Piece("read-only", "faint"),)
 
 
