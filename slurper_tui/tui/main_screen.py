@@ -49,7 +49,6 @@ class MainScreen(FoldingScreen):
     ) -> None:
         super().__init__(feed, options, look)
         self._save_view = save_view
-        self._newest: Snapshot | None = None
         self._interval: float | None = None
         self._window = Window.HOUR
         self._looked_at: tuple[JobKey | None, frozenset[JobKey]] = (None, frozenset())
@@ -84,6 +83,7 @@ class MainScreen(FoldingScreen):
     def take(self, snapshot: Snapshot) -> None:
         """Show a new snapshot, unless the screen is frozen."""
         self._newest = snapshot
+        self.tell_changes(snapshot)
         if not self.scene.frozen:
             self.scene = scenes.see(self.scene, snapshot)
         if snapshot.away_since and snapshot.caught_up and not self._welcomed and self._at_rest:
@@ -97,7 +97,7 @@ class MainScreen(FoldingScreen):
 
     def watch_scene(self, before: Scene, after: Scene) -> None:
         """Tell the feed what is looked at, and offer the keys that make sense now."""
-        if not after.same_jobs(before):
+        if not after.same_jobs(before) or after.highlighted != before.highlighted:
             self.hints = hints_for(after, self._options.keymap, self.look)
         self._tell_feed()
 
@@ -194,13 +194,15 @@ class MainScreen(FoldingScreen):
         self.detail.focus()
 
     def action_back(self) -> None:
-        """Go back one step: from typing, from the details, from one pane, from the filter."""
+        """Go back one step: from typing, from the details, from one pane, from marks and filter."""
         if self.has_class("-filtering"):
             self._clear_filter()
             self._close_filter()
         elif self.detail.has_focus or self.has_class("-zoom-jobs"):
             self.remove_class("-zoom-detail", "-zoom-jobs")
             self.table.focus()
+        elif self.scene.marked:
+            self.scene = replace(self.scene, marked=frozenset())
         elif self.scene.filter_text:
             self._clear_filter()
 
