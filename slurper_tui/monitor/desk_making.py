@@ -2,11 +2,30 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+
+from slurper_tui.monitor.control.control import JobControl
+from slurper_tui.monitor.creation.creation import JobCreation
 from slurper_tui.monitor.desk import Desk, Roster
+from slurper_tui.monitor.logs.reading import LogReader
 from slurper_tui.monitor.metered import Metered
+from slurper_tui.monitor.receipts import EndedJobs
 from slurper_tui.monitor.recorded import Past
 
 
-def make_desk(metered: Metered, roster: Roster, past: Past) -> Desk:
-    """Put it together. past: where it is noted what was done, if it is."""
-    raise NotImplementedError
+def make_desk(
+    metered: Metered,
+    roster: Roster,
+    past: Past,
+    accounts: Sequence[str],
+    interval: Callable[[], float],
+) -> Desk:
+    """Put it together. past: where it is noted what was done, if it is. interval: seconds."""
+    notebook = past.notebook
+    logs = LogReader(metered, roster, notebook, interval=interval)
+    return Desk(
+        logs,
+        JobControl(metered, roster, notebook),
+        JobCreation(metered, roster, notebook, accounts),
+        EndedJobs(metered, roster, notebook, past.history, logs),
+    )

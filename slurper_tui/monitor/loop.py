@@ -146,7 +146,9 @@ class Monitor:
             from slurper_tui.monitor.desk_making import make_desk  # no first picture needs it
 
             metered = Metered(self._api, self._pacing.budget, self._now, self._landing.blocked)
-            self._desk = make_desk(metered, self._roster, self._past)
+            self._desk = make_desk(
+                metered, self._roster, self._past, self._roster.ids, lambda: self._interval
+            )
         return self._desk
 
     async def snapshots(self) -> AsyncIterator[Snapshot]:

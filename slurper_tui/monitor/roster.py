@@ -40,6 +40,11 @@ class FollowedJobs:
         for one in known:
             self._by_id[one.account_id].jobs[one.key.job_id] = JobTrack.remembered(one)
 
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """The ids of the accounts."""
+        return tuple(self._by_id)
+
     def knows(self, account_id: str) -> bool:
         """Whether this account is followed at all."""
         return account_id in self._by_id
@@ -117,11 +122,10 @@ class FollowedJobs:
         """Know what earlier runs have noted of logs and retries; a hung disk is not waited for."""
         if notebook is None:
             return
-        accounts = [account.account_id for account in self.accounts]
         with suppress(TimeoutError):
             async with asyncio.timeout(RECALL_SECONDS):
-                self.ties = (*await notebook.ties(accounts), *self.ties)
-                self._counts = {**await notebook.counts(accounts), **self._counts}
+                self.ties = (*await notebook.ties(self.ids), *self.ties)
+                self._counts = {**await notebook.counts(self.ids), **self._counts}
 
     def _count_those_listed(self) -> None:
         for key, counts in [*self._counts.items()]:
