@@ -53,7 +53,8 @@ class Fault:
     `slurper/`, as in `jobs/*/progress`; None or `*` for any. times: how many requests it hits, None
     until it is cleared; after: how many it lets pass first. status, code, message, retry_after
     (seconds): of a refusal, an HTML page or a body. body: sent as JSON, whatever it is. edit: makes
-    another envelope of the decoded one. seconds: how long a hanging or slow answer takes.
+    another envelope of the decoded one. seconds: how long a hanging or slow answer takes. happens:
+    whether what was asked for is done all the same; None for what is usual for the kind.
     """
 
     kind: Kind = Kind.REFUSAL
@@ -69,6 +70,7 @@ class Fault:
     body: bytes = b""
     edit: Callable[[Any], object] | None = None
     seconds: float = 30.0
+    happens: bool | None = None
 
     def concerns(self, call: Call) -> bool:
         """This request is one of those it hits."""
@@ -81,7 +83,7 @@ class Fault:
     @property
     def lets_it_happen(self) -> bool:
         """What was asked for is done, although the answer is spoilt."""
-        return self.kind not in _INSTEAD
+        return self.kind not in _INSTEAD if self.happens is None else self.happens
 
     def spoil(self, answer: httpx.Response) -> httpx.Response:
         """What comes instead of the answer. Raises an httpx error where no answer comes."""

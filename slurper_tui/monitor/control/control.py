@@ -1,0 +1,207 @@
+"""Requests that change jobs: the state is read again, then one is sent, and never a second time.
+
+Implements `Control`. What comes of a request stands at its job and in the job's events; polls show
+the rest.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+from msgspec.structs import replace
+
+from slurper_tui.api.errors import ApiError, Locked, NotFound, NotSent
+from slurper_tui.api.models import Answer, Job, Progress
+from slurper_tui.monitor.acts import Act, Request, Standing
+from slurper_tui.monitor.control.rules import GONE, why_not
+from slurper_tui.monitor.desk import Roster
+from slurper_tui.monitor.event import Event, What
+from slurper_tui.monitor.job_key import JobKey
+from slurper_tui.monitor.known import has_ended
+from slurper_tui.monitor.metered import Metered
+from slurper_tui.monitor.notebook import Notebook
+from slurper_tui.monitor.source import WholeApi
+from slurper_tui.monitor.view import JobView
+
+Send = Callable[[], Awaitable[Answer[str | None]]]
+
+_SEND: Mapping[Act, Callable[[WholeApi, JobKey], Awaitable[Answer[str | None]]]] = {
+    Act.PAUSE: lambda api, key: api.pause_job(*key),
+    Act.RESUME: lambda api, key: api.resume_job(*key),
+    Act.ABORT: lambda api, key: api.abort_job(*key),
+    Act.DELETE: lambda api, key: api.delete_job(*key),
+}
+
+_OF_EVENTS: Mapping[Standing, What] = {
+    Standing.REFUSED: What.REFUSED,
+    Standing.UNDECIDED: What.UNDECIDED,
+}
+
+_NEWS = {
+    "completed": "it completed meanwhile",
+    "aborted": "it was aborted meanwhile",
+    "paused": "it was paused meanwhile",
+    "running": "it was resumed meanwhile",
+}
+
+NO_JOB_LEFT = "no job of this account runs or is paused"
+
+
+class JobControl:
+    """Sends for one user. notebook: None where nothing is noted."""
+
+    def __init__(self, metered: Metered, roster: Roster, notebook: Notebook | None) -> None:
+        self._metered = metered
+        self._roster = roster
+        self._notebook = notebook
+        self._unlocked = False
+
+    @property
+    def unlocked(self) -> bool:
+        """Requests that change something may be sent."""
+        return self._unlocked
+
+    def unlock(self) -> None:
+        """The person wants to change jobs."""
+        self._unlocked = True
+        self._metered.api.unlock()
+
+    def lock(self) -> None:
+        """Only read from now on."""
+        self._unlocked = False
+        self._metered.api.lock()
+
+    async def request(self, act: Act, keys: Sequence[JobKey]) -> tuple[Request, ...]:
+        """Read each job's state again, then send; one request for each key, in order.
+
+        Jobs are resumed one after the other: where slots are few, the first has the first.
+        """
+        if act is Act.RESUME:
+            return tuple([await self._request(act, key) for key in keys])
+        return tuple(await asyncio.gather(*(self._request(act, key) for key in keys)))
+
+    async def abort_all(self, account_id: str) -> Request:
+        """Abort every job of an account, if one is left that runs or is paused."""
+        at = self._metered.now().wall
+        if not self._unlocked:
+            return Request(Act.ABORT_ALL, at, Standing.REFUSED, _locked())
+        try:
+            page = await self._metered.at_once(lambda: self._metered.api.list_jobs(account_id))
+        except ApiError as error:
+            return Request(Act.ABORT_ALL, at, Standing.REFUSED, _unread(error))
+        keys = self._left(account_id, page)
+        if not keys and all(map(has_ended, page)):
+            return Request(Act.ABORT_ALL, at, Standing.MOOT, news=NO_JOB_LEFT)
+        known = [self._open(Act.ABORT_ALL, key) for key in keys]
+        if known and known[0] and all(known):
+            return known[0]
+        return await self._send(
+            Act.ABORT_ALL, keys, lambda: self._metered.api.abort_all_jobs(account_id)
+        )
+
+    def _left(self, account_id: str, page: Sequence[Job]) -> list[JobKey]:
+        """The followed jobs that have not ended, by the newest page of the list too."""
+        ended = {JobKey(account_id, job.id or "") for job in page if has_ended(job)}
+        live = [v.key for v in self._roster.views() if v.account_id == account_id and v.live]
+        return [key for key in live if key not in ended]
+
+    # One job -----------------------------------------------------------------------------------
+
+    async def _request(self, act: Act, key: JobKey) -> Request:
+        at = self._metered.now().wall
+        if not self._unlocked:
+            return self._stands(key, Request(act, at, Standing.REFUSED, _locked()))
+        if known := self._open(act, key):
+            return known
+        try:
+            news = await self._hindrance(act, key)
+        except ApiError as error:
+            refused = Request(act, at, Standing.REFUSED, _unread(error))
+            self._note(key, What.REFUSED, act, refused.error)
+            return self._stands(key, refused)
+        if news:
+            self._roster.ask(key)
+            return self._stands(key, Request(act, at, Standing.MOOT, news=news))
+        if known := self._open(act, key):  # sent while the state was read for this one
+            return known
+        return await self._send(act, [key], lambda: _SEND[act](self._metered.api, key))
+
+    def _open(self, act: Act, key: JobKey) -> Request | None:
+        """The same request, if it was sent and it is not yet told that polls do not show it."""
+        view = self._roster.view(key)
+        known = view.request if view else None
+        waits = known is not None and known.act is act and known.standing.open and not known.news
+        return known if waits else None
+
+    async def _hindrance(self, act: Act, key: JobKey) -> str:
+        """Read the state again: "" while the act makes sense, else the news. Raises ApiError."""
+        try:
+            progress = await self._metered.at_once(lambda: self._metered.api.progress(*key))
+        except NotFound:
+            return GONE
+        view = self._roster.view(key) or JobView(key.account_id, Job(id=key.job_id))
+        return _news(_as_told(view, progress), act)
+
+    # Sending -----------------------------------------------------------------------------------
+
+    async def _send(self, act: Act, keys: Sequence[JobKey], send: Send) -> Request:
+        """Send once. While no answer is there, and where none comes, it may have been done."""
+        sent = Request(act, self._metered.now().wall, Standing.SENT)
+        for key in keys:
+            self._note(key, What.ASKED, act)
+            self._roster.requested(key, sent)
+        try:
+            await self._metered.at_once(send)
+        except ApiError as error:
+            standing = Standing.UNDECIDED if error.undecided else Standing.REFUSED
+            return self._ends(keys, replace(sent, standing=standing, error=error))
+        except asyncio.CancelledError:
+            self._ends(keys, replace(sent, standing=Standing.UNDECIDED))
+            raise
+        return self._ends(keys, sent)
+
+    def _ends(self, keys: Sequence[JobKey], request: Request) -> Request:
+        for key in keys:
+            if what := _OF_EVENTS.get(request.standing):
+                self._note(key, what, request.act, request.error)
+            self._stands(key, request)
+        return request
+
+    def _stands(self, key: JobKey, request: Request) -> Request:
+        self._roster.requested(key, request)
+        return request
+
+    def _note(self, key: JobKey, what: What, act: Act, error: ApiError | None = None) -> None:
+        if self._notebook is not None:
+            said = "" if error is None else str(error)
+            self._notebook.note([Event(key, self._metered.now().wall, what, str(act), said)])
+
+
+def _as_told(view: JobView, progress: Progress) -> JobView:
+    """The job as it stands by an answer that no poll has brought."""
+    status = progress.status or view.job.status
+    ended = has_ended(view.job, status)
+    return replace(view, status=status, ended=ended, gone=False, phase=None, remembered=False)
+
+
+def _news(view: JobView, act: Act) -> str:
+    """Why it makes no sense any more; "" while it does."""
+    why = why_not(view, act)
+    return why and (why if act is Act.DELETE else _NEWS.get(view.status or "", why))
+
+
+def _locked() -> Locked:
+    return Locked("read-only: nothing was sent")
+
+
+def _unread(error: ApiError) -> ApiError:
+    """Why nothing was sent, where only reading went before it."""
+    if not error.undecided and not isinstance(error, NotSent):
+        return error
+    return NotSent(
+        f"nothing was sent: the state could not be read again: {error.message}",
+        status=error.status,
+        faults=error.faults,
+        ray=error.ray,
+    )

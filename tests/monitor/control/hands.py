@@ -1,0 +1,78 @@
+"""A bench whose jobs can be changed, from here and behind its back."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+from contextlib import asynccontextmanager
+from typing import Any, NamedTuple
+
+from slurper_tui.monitor.acts import Act, Request
+from slurper_tui.monitor.control.control import JobControl
+from slurper_tui.monitor.event import Event, What
+from slurper_tui.monitor.job_key import JobKey
+from slurper_tui.monitor.loop import Monitor
+from slurper_tui.monitor.metered import Metered
+from slurper_tui.monitor.notebook import Notebook
+from slurper_tui.simulate import SimulatedAccount
+from tests.monitor.bench import Bench, bench, make_accounts
+from tests.monitor.inline_history import InlineHistory
+
+
+class Hands(NamedTuple):
+    """What a test works with."""
+
+    b: Bench
+    control: JobControl
+    history: InlineHistory
+
+    def key(self, job_id: str) -> JobKey:
+        """The key of a job of the first account."""
+        return JobKey(self.b.account.account_id, job_id)
+
+    async def ask(self, act: Act, job_id: str) -> Request:
+        """Ask for one act on one job."""
+        [request] = await self.control.request(act, [self.key(job_id)])
+        return request
+
+    def standing(self, job_id: str) -> Request | None:
+        """What the job bears, as the last snapshot told it."""
+        return self.b.job(job_id).request
+
+    async def events(self, job_id: str) -> list[tuple[What, str]]:
+        """What was noted of a job, oldest first."""
+        return [(event.what, event.detail) for event in await self.told(job_id)]
+
+    async def told(self, job_id: str) -> tuple[Event, ...]:
+        """The same as whole events."""
+        return await self.history.notebook.events(self.key(job_id))
+
+    def changing(self) -> list[tuple[str, str]]:
+        """Every request that was not a GET: its method and path."""
+        return [(r.method, r.path) for r in self.b.requests if r.method != "GET"]
+
+
+def control_of(monitor: Monitor, notebook: Notebook | None) -> JobControl:
+    """What changes the jobs of a monitor, over the same budget."""
+    landing, budget = monitor._landing, monitor._pacing.budget
+    metered = Metered(monitor._api, budget, monitor._now, landing.blocked)
+    return JobControl(metered, monitor._roster, notebook)
+
+
+@asynccontextmanager
+async def hands(
+    accounts: list[SimulatedAccount] | None = None,
+    *,
+    history: InlineHistory | None = None,
+    unlocked: bool = True,
+    **options: Any,
+) -> AsyncGenerator[Hands, None]:
+    """A monitor that has looked once, and what changes its jobs."""
+    accounts = accounts or make_accounts(1, jobs=8)
+    history = history or InlineHistory()
+    past = history.past(accounts[0].account_id)
+    async with bench(accounts, past=past, **options) as b:
+        control = control_of(b.monitor, history.notebook)
+        if unlocked:
+            control.unlock()
+        await b.until(lambda s: s.complete)
+        yield Hands(b, control, history)

@@ -1,0 +1,568 @@
+"""What is sent when a job is to be changed, how often, and what is known of it afterwards."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from dataclasses import replace
+
+import pytest
+
+from slurper_tui.api.errors import BadAnswer, Conflict, Locked, NotSent, RateLimited, Unreachable
+from slurper_tui.monitor.acts import Act, Standing
+from slurper_tui.monitor.control.awaited import NOTHING_YET
+from slurper_tui.monitor.control.control import NO_JOB_LEFT
+from slurper_tui.monitor.event import What
+from slurper_tui.monitor.job_key import JobKey
+from slurper_tui.simulate import Fault, Kind, SimulatedAccount
+from slurper_tui.simulated.jobs import Course, Plan
+from tests.monitor.bench import EPOCH, bench, make_accounts, now, wall
+from tests.monitor.control.hands import Hands, control_of, hands
+from tests.monitor.inline_history import InlineHistory
+from tests.monitor.test_loop import control as by_another
+from tests.monitor.test_loop import running, with_status
+from tests.virtual_time import timeless
+
+Choose = Callable[[Hands], str]
+
+SILENT = [
+    Fault(Kind.READ_TIMEOUT),
+    Fault(Kind.RESET),
+    Fault(Kind.CUT_OFF),
+    Fault(Kind.HTML, status=502),
+    Fault(Kind.HTML, status=200),
+    Fault(Kind.EMPTY),
+    Fault(Kind.GARBAGE),
+]
+"""After these nobody knows whether anything was done."""
+
+
+def one_running(h: Hands) -> str:
+    return running(h.b.account)[0]
+
+
+def one_paused(h: Hands) -> str:
+    return with_status(h.b.account, "paused")[0]
+
+
+def an_ended(h: Hands) -> str:
+    return with_status(h.b.account, "completed")[0]
+
+
+def ending_at(second: float, objects: int = 600) -> SimulatedAccount:
+    """An account with one job that completes so many virtual seconds after the start."""
+    plan = Plan("soon", EPOCH - 1000, objects, 1000 + second, listing=5.0)
+    return SimulatedAccount(clock=wall, plans=[plan], token="t0ken")
+
+
+CASES = [
+    (Act.PAUSE, one_running, ("PUT", "pause"), "paused"),
+    (Act.RESUME, one_paused, ("PUT", "resume"), "running"),
+    (Act.ABORT, one_running, ("PUT", "abort"), "aborted"),
+    (Act.ABORT, one_paused, ("PUT", "abort"), "aborted"),
+]
+
+
+@pytest.mark.parametrize(("act", "choose", "sent", "status"), CASES)
+@timeless
+async def test_it_is_sent_once_and_done_when_a_poll_shows_it(
+    act: Act, choose: Choose, sent: tuple[str, str], status: str
+) -> None:
+    async with hands(make_accounts(1, jobs=8, running=2)) as h:
+        job_id = choose(h)
+        request = await h.ask(act, job_id)
+        assert (request.act, request.standing, request.error) == (act, Standing.SENT, None)
+        method, word = sent
+        assert h.changing() == [(method, f"jobs/{job_id}/{word}")]
+        await h.b.until(lambda s: h.b.job(job_id).status == status, within=5)
+        shown = h.standing(job_id)
+        assert shown is not None
+        assert (shown.act, shown.standing, shown.at) == (act, Standing.DONE, request.at)
+        await h.b.seconds(60)
+        assert h.changing() == [(method, f"jobs/{job_id}/{word}")]
+        assert await h.events(job_id) == [(What.ASKED, act), (What.HERE, status)]
+
+
+@timeless
+async def test_a_deleted_job_is_done_when_the_api_no_longer_knows_it() -> None:
+    async with hands() as h:
+        job_id = an_ended(h)
+        await h.b.seconds(90)
+        request = await h.ask(Act.DELETE, job_id)
+        assert request.standing is Standing.SENT
+        await h.b.until(lambda s: h.b.job(job_id).gone, within=5)
+        shown = h.standing(job_id)
+        assert shown is not None
+        assert (shown.act, shown.standing) == (Act.DELETE, Standing.DONE)
+        assert h.changing() == [("DELETE", f"jobs/{job_id}")]
+        assert await h.events(job_id) == [(What.ASKED, "delete"), (What.HERE, "deleted")]
+
+
+@timeless
+async def test_a_deleted_job_that_only_leaves_the_list_is_done_too() -> None:
+    async with hands() as h:
+        job_id = an_ended(h)
+        h.b.account.faults.add(Fault(Kind.RESET, operation="progress", job=job_id, after=1))
+        await h.ask(Act.DELETE, job_id)
+        await h.b.until(lambda s: h.b.job(job_id).gone, within=30)
+        assert (await h.events(job_id))[-1] == (What.HERE, "deleted")
+
+
+@timeless
+async def test_the_state_is_read_again_just_before() -> None:
+    async with hands() as h:
+        job_id = one_running(h)
+        before = len(h.b.requests)
+        await h.ask(Act.PAUSE, job_id)
+        first, *_ = h.b.requests[before:]
+        assert (first.method, first.path) == ("GET", f"jobs/{job_id}/progress")
+
+
+@timeless
+async def test_a_job_that_completed_meanwhile_is_left_alone_with_the_news() -> None:
+    async with hands([ending_at(12.0)]) as h:
+        await h.b.until(lambda s: now() >= 10)
+        assert h.b.job("soon").status == "running"
+        await asyncio.sleep(3)  # nobody looks
+        request = await h.ask(Act.ABORT, "soon")
+        assert (request.standing, request.news) == (Standing.MOOT, "it completed meanwhile")
+        assert h.changing() == []
+        await h.b.until(lambda s: h.b.job("soon").status == "completed", within=6)
+        assert h.standing("soon") == request
+        await h.b.rounds(4)
+        assert h.standing("soon") is None
+        assert await h.events("soon") == [(What.ITSELF, "completed")]
+
+
+@pytest.mark.parametrize(
+    ("act", "other", "choose", "news"),
+    [
+        (Act.PAUSE, "pause", one_running, "it was paused meanwhile"),
+        (Act.PAUSE, "abort", one_running, "it was aborted meanwhile"),
+        (Act.ABORT, "abort", one_running, "it was aborted meanwhile"),
+        (Act.RESUME, "resume", one_paused, "it was resumed meanwhile"),
+        (Act.DELETE, "delete", an_ended, "the API no longer knows it"),
+        (Act.ABORT, "gone", one_running, "the API no longer knows it"),
+    ],
+)
+@timeless
+async def test_what_another_did_meanwhile_is_not_done_again(
+    act: Act, other: str, choose: Choose, news: str
+) -> None:
+    async with hands(make_accounts(1, jobs=8, running=2)) as h:
+        job_id = choose(h)
+        for step in ("abort", "delete") if other == "gone" else (other,):
+            await by_another(h.b, step, job_id)
+        request = await h.ask(act, job_id)
+        assert (request.standing, request.news) == (Standing.MOOT, news)
+        assert h.changing() == []
+
+
+@timeless
+async def test_a_refusal_stands_at_the_job_with_code_and_message_and_then_in_its_events() -> None:
+    async with hands() as h:
+        job_id = one_paused(h)
+        request = await h.ask(Act.RESUME, job_id)
+        assert request.standing is Standing.REFUSED
+        assert isinstance(request.error, Conflict)
+        assert "10009: Maximum number of concurrent jobs reached" in str(request.error)
+        await h.b.rounds(2)
+        assert h.standing(job_id) == request
+        await h.b.rounds(15)
+        assert h.standing(job_id) is None
+        assert await h.events(job_id) == [(What.ASKED, "resume"), (What.REFUSED, "resume")]
+        assert "10009: Maximum" in (await h.told(job_id))[-1].said
+        assert len(h.changing()) == 1
+
+
+@timeless
+async def test_a_job_that_completes_between_the_last_look_and_the_request_is_a_refusal() -> None:
+    slow = {"abort": 5.0}
+    async with hands(
+        [ending_at(12.0)], latency=lambda r: slow.get(r.path.split("/")[-1], 0.0)
+    ) as h:
+        await h.b.until(lambda s: now() >= 10)
+        request = await h.ask(Act.ABORT, "soon")
+        assert request.standing is Standing.REFUSED
+        assert "10010: Job has already ended" in str(request.error)
+        assert len(h.changing()) == 1
+
+
+@pytest.mark.parametrize("fault", SILENT, ids=lambda f: f"{f.kind}-{f.status}")
+@timeless
+async def test_no_answer_to_what_was_done_waits_for_a_poll_and_sends_nothing_more(
+    fault: Fault,
+) -> None:
+    async with hands() as h:
+        job_id = one_running(h)
+        h.b.account.faults.add(replace(fault, operation="abort", happens=True))
+        request = await h.ask(Act.ABORT, job_id)
+        assert request.standing is Standing.UNDECIDED
+        assert isinstance(request.error, (Unreachable, BadAnswer))
+        await h.b.until(lambda s: h.b.job(job_id).status == "aborted", within=6)
+        shown = h.standing(job_id)
+        assert shown is not None
+        assert (shown.standing, shown.error) == (Standing.DONE, None)
+        await h.b.seconds(120)
+        assert len(h.changing()) == 1
+        events = await h.events(job_id)
+        assert set(events) == {
+            (What.ASKED, "abort"),
+            (What.UNDECIDED, "abort"),
+            (What.HERE, "aborted"),
+        }
+
+
+@pytest.mark.parametrize("fault", SILENT, ids=lambda f: f"{f.kind}-{f.status}")
+@timeless
+async def test_no_answer_to_what_was_not_done_waits_and_says_that_nothing_happened(
+    fault: Fault,
+) -> None:
+    async with hands() as h:
+        job_id = one_running(h)
+        h.b.account.faults.add(replace(fault, operation="pause", happens=False))
+        request = await h.ask(Act.PAUSE, job_id)
+        assert request.standing is Standing.UNDECIDED
+        await h.b.seconds(4)
+        standing = h.standing(job_id)
+        assert standing is not None
+        assert (standing.standing, standing.news) == (Standing.UNDECIDED, "")
+        await h.b.seconds(12)
+        standing = h.standing(job_id)
+        assert standing is not None
+        assert (standing.standing, standing.news) == (Standing.UNDECIDED, NOTHING_YET)
+        await h.b.seconds(60)
+        assert h.standing(job_id) is None
+        assert h.b.job(job_id).status == "running"
+        assert len(h.changing()) == 1
+
+
+@timeless
+async def test_what_another_does_while_ours_is_open_is_theirs() -> None:
+    async with hands() as h:
+        job_id = one_running(h)
+        h.b.account.faults.add(Fault(Kind.READ_TIMEOUT, operation="abort", happens=False))
+        await h.ask(Act.ABORT, job_id)
+        await by_another(h.b, "pause", job_id)
+        await h.b.rounds(2)
+        assert (What.ELSEWHERE, "paused") in await h.events(job_id)
+        standing = h.standing(job_id)
+        assert standing is not None
+        assert standing.standing is Standing.UNDECIDED
+
+
+@timeless
+async def test_what_is_done_long_before_its_answer_is_done_from_here() -> None:
+    async with hands() as h:
+        job_id = one_running(h)
+        api = h.b.monitor._api
+        real = api.pause_job
+
+        async def slowly(account_id: str, job_id: str) -> object:
+            answer = await real(account_id, job_id)
+            await h.b.seconds(19)
+            return answer
+
+        api.pause_job = slowly  # type: ignore[method-assign,assignment]  # the answer dawdles
+        request = await h.ask(Act.PAUSE, job_id)
+        assert request.standing is Standing.SENT
+        await h.b.rounds(2)
+        standing = h.standing(job_id)
+        assert standing is None or standing.standing is Standing.DONE
+        assert await h.events(job_id) == [(What.ASKED, "pause"), (What.HERE, "paused")]
+
+
+@pytest.mark.parametrize(
+    "fault",
+    [Fault(Kind.READ_TIMEOUT), Fault(Kind.HTML, status=502), Fault(Kind.CONNECT_ERROR)],
+    ids=lambda f: str(f.kind),
+)
+@timeless
+async def test_where_the_state_cannot_be_read_nothing_is_sent(fault: Fault) -> None:
+    async with hands() as h:
+        job_id = one_running(h)
+        h.b.account.faults.add(replace(fault, operation="progress", times=1))
+        request = await h.ask(Act.ABORT, job_id)
+        assert request.standing is Standing.REFUSED
+        assert isinstance(request.error, NotSent)
+        assert not request.error.undecided
+        assert request.error.message.startswith("nothing was sent: ")
+        assert h.changing() == []
+
+
+@timeless
+async def test_no_connection_is_no_request_so_it_is_refused_and_not_undecided() -> None:
+    async with hands() as h:
+        job_id = one_running(h)
+        h.b.account.faults.add(Fault(Kind.CONNECT_ERROR, operation="abort"))
+        request = await h.ask(Act.ABORT, job_id)
+        assert request.standing is Standing.REFUSED
+        assert isinstance(request.error, NotSent)
+
+
+@timeless
+async def test_while_the_api_wants_to_be_left_alone_nothing_is_sent() -> None:
+    async with hands() as h:
+        job_id = one_running(h)
+        h.b.account.faults.add(
+            Fault(status=429, code=971, message="Please wait", retry_after=60, times=1)
+        )
+        first = await h.ask(Act.ABORT, job_id)
+        before = len(h.b.requests)
+        second = await h.ask(Act.ABORT, job_id)
+        assert [first.standing, second.standing] == [Standing.REFUSED] * 2
+        assert isinstance(second.error, RateLimited)
+        assert "the request budget is spent for 60 s" in second.error.message
+        assert len(h.b.requests) == before
+        assert h.changing() == []
+
+
+@timeless
+async def test_before_it_is_unlocked_nothing_at_all_is_sent() -> None:
+    async with hands(unlocked=False) as h:
+        assert not h.control.unlocked
+        before = len(h.b.requests)
+        for act in (Act.PAUSE, Act.RESUME, Act.ABORT, Act.DELETE):
+            request = await h.ask(act, one_running(h))
+            assert request.standing is Standing.REFUSED
+            assert isinstance(request.error, Locked)
+        refused = await h.control.abort_all(h.b.account.account_id)
+        assert isinstance(refused.error, Locked)
+        assert len(h.b.requests) == before
+        h.control.unlock()
+        assert h.control.unlocked
+        assert (await h.ask(Act.PAUSE, one_running(h))).standing is Standing.SENT
+        h.control.lock()
+        assert not h.control.unlocked
+        assert isinstance((await h.ask(Act.PAUSE, one_running(h))).error, Locked)
+        assert len(h.changing()) == 1
+
+
+@timeless
+async def test_what_is_asked_for_twice_is_sent_once() -> None:
+    async with hands(latency=lambda r: 0.3) as h:
+        job_id = one_running(h)
+        both = await h.control.request(Act.PAUSE, [h.key(job_id), h.key(job_id)])
+        again = await h.ask(Act.PAUSE, job_id)
+        assert len(h.changing()) == 1
+        assert {request.at for request in (*both, again)} == {both[0].at}
+
+
+@timeless
+async def test_after_it_was_told_that_nothing_happened_the_person_may_ask_anew() -> None:
+    async with hands() as h:
+        job_id = one_running(h)
+        h.b.account.faults.add(Fault(Kind.READ_TIMEOUT, operation="pause", happens=False, times=1))
+        assert (await h.ask(Act.PAUSE, job_id)).standing is Standing.UNDECIDED
+        await h.b.rounds(1)
+        assert (await h.ask(Act.PAUSE, job_id)).standing is Standing.UNDECIDED
+        assert len(h.changing()) == 1
+        await h.b.rounds(3)
+        assert (await h.ask(Act.PAUSE, job_id)).standing is Standing.SENT
+        assert len(h.changing()) == 2
+
+
+@timeless
+async def test_several_jobs_are_asked_each_once_and_answered_in_order() -> None:
+    async with hands() as h:
+        jobs = running(h.b.account)
+        await by_another(h.b, "pause", jobs[1])
+        requests = await h.control.request(Act.PAUSE, [h.key(job_id) for job_id in jobs])
+        assert [r.standing for r in requests] == [Standing.SENT, Standing.MOOT, Standing.SENT]
+        assert sorted(h.changing()) == sorted(
+            ("PUT", f"jobs/{job_id}/pause") for job_id in (jobs[0], jobs[2])
+        )
+
+
+@timeless
+async def test_of_several_that_are_resumed_the_first_gets_the_slot() -> None:
+    async with hands(make_accounts(1, jobs=8, running=2)) as h:
+        first, second = with_status(h.b.account, "paused")
+        requests = await h.control.request(Act.RESUME, [h.key(second), h.key(first)])
+        assert [r.standing for r in requests] == [Standing.SENT, Standing.REFUSED]
+
+
+@timeless
+async def test_a_request_that_is_given_up_may_have_been_done() -> None:
+    async with hands(latency=lambda r: 10.0 if r.method == "PUT" else 0.0) as h:
+        job_id = one_running(h)
+        asking = asyncio.create_task(h.ask(Act.PAUSE, job_id))
+        await h.b.seconds(5)
+        asking.cancel()
+        await asyncio.wait([asking])
+        await h.b.rounds(1)
+        standing = h.standing(job_id)
+        assert standing is not None
+        assert standing.standing is Standing.UNDECIDED
+        assert (await h.events(job_id))[:2] == [(What.ASKED, "pause"), (What.UNDECIDED, "pause")]
+
+
+@timeless
+async def test_a_pause_that_came_too_late_leaves_nothing_to_wait_for() -> None:
+    async with hands([ending_at(20.0)]) as h:
+        h.b.account.faults.add(Fault(Kind.READ_TIMEOUT, operation="pause", happens=False))
+        await h.b.until(lambda s: now() >= 15)
+        assert (await h.ask(Act.PAUSE, "soon")).standing is Standing.UNDECIDED
+        await h.b.until(lambda s: h.b.job("soon").status == "completed", within=11)
+        assert h.standing("soon") is None
+        assert (await h.events("soon"))[-1] == (What.ITSELF, "completed")
+
+
+# All of an account --------------------------------------------------------------------------------
+
+
+@timeless
+async def test_abort_all_is_one_request_that_every_live_job_bears() -> None:
+    async with hands() as h:
+        account = h.b.account
+        live = [*running(account), *with_status(account, "paused")]
+        request = await h.control.abort_all(account.account_id)
+        assert request.standing is Standing.SENT
+        assert h.changing() == [("PUT", "jobs/abortAll")]
+        await h.b.until(lambda s: all(h.b.job(j).status == "aborted" for j in live), within=6)
+        for job_id in live:
+            standing = h.standing(job_id)
+            assert standing is not None
+            assert (standing.act, standing.standing) == (Act.ABORT_ALL, Standing.DONE)
+            assert await h.events(job_id) == [(What.ASKED, "abort all"), (What.HERE, "aborted")]
+        ended = [v for v in h.b.last.jobs if v.job.id not in live]
+        assert ended
+        assert all(view.request is None for view in ended)
+
+
+@timeless
+async def test_abort_all_of_an_account_where_nothing_runs_any_more_sends_nothing() -> None:
+    async with hands([ending_at(12.0)]) as h:
+        await h.b.until(lambda s: now() >= 10)
+        await asyncio.sleep(3)  # nobody looks
+        request = await h.control.abort_all(h.b.account.account_id)
+        assert (request.standing, request.news) == (Standing.MOOT, NO_JOB_LEFT)
+        assert h.changing() == []
+
+
+@timeless
+async def test_abort_all_without_an_answer_waits_at_every_job() -> None:
+    async with hands() as h:
+        h.b.account.faults.add(Fault(Kind.READ_TIMEOUT, operation="abortAll", happens=False))
+        first = await h.control.abort_all(h.b.account.account_id)
+        again = await h.control.abort_all(h.b.account.account_id)
+        assert first.standing is Standing.UNDECIDED
+        assert again == first
+        assert len(h.changing()) == 1
+
+
+@timeless
+async def test_abort_all_where_the_list_cannot_be_read_sends_nothing() -> None:
+    async with hands() as h:
+        h.b.account.faults.add(Fault(Kind.RESET, operation="list"))
+        request = await h.control.abort_all(h.b.account.account_id)
+        assert isinstance(request.error, NotSent)
+        assert h.changing() == []
+
+
+@timeless
+async def test_only_the_named_account_is_aborted() -> None:
+    accounts = make_accounts(2, jobs=8)
+    async with hands(accounts) as h:
+        await h.control.abort_all(accounts[1].account_id)
+        await h.b.rounds(3)
+        assert running(accounts[0])
+        assert not running(accounts[1])
+        others = [v for v in h.b.last.jobs if v.account_id == accounts[0].account_id]
+        assert all(view.request is None for view in others)
+
+
+# Changes that nobody here asked for ---------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("step", "choose", "status"),
+    [
+        ("pause", one_running, "paused"),
+        ("resume", one_paused, "running"),
+        ("abort", one_running, "aborted"),
+    ],
+)
+@timeless
+async def test_a_change_from_elsewhere_is_an_event_with_the_time_it_was_seen(
+    step: str, choose: Choose, status: str
+) -> None:
+    async with hands(make_accounts(1, jobs=8, running=2)) as h:
+        job_id = choose(h)
+        await by_another(h.b, step, job_id)
+        await h.b.until(lambda s: h.b.job(job_id).status == status, within=20)
+        await h.b.rounds(1)
+        [event] = await h.told(job_id)
+        assert (event.what, event.detail) == (What.ELSEWHERE, status)
+        assert event.at == pytest.approx(h.b.job(job_id).as_of, abs=6)
+        assert h.standing(job_id) is None
+
+
+@timeless
+async def test_a_job_that_is_deleted_elsewhere_is_an_event() -> None:
+    async with hands() as h:
+        job_id = an_ended(h)
+        await by_another(h.b, "delete", job_id)
+        await h.b.until(lambda s: h.b.job(job_id).gone, within=30)
+        await h.b.rounds(4)
+        assert await h.events(job_id) == [(What.ELSEWHERE, "gone")]
+
+
+@timeless
+async def test_a_first_look_is_no_change_and_what_was_remembered_otherwise_is_one() -> None:
+    account = make_accounts(1, jobs=8)[0]
+    history = InlineHistory()
+    async with hands([account], history=history) as h:
+        jobs = [view.key.job_id for view in h.b.last.jobs]
+        paused, aborted = running(account)[:2]
+        for job_id in jobs:
+            assert await h.events(job_id) == []
+    account._jobs._courses[paused] = Course(account._jobs._courses[paused].plan).changed(
+        wall(), "paused"
+    )
+    account._jobs._courses[aborted] = Course(account._jobs._courses[aborted].plan).changed(
+        wall(), "aborted"
+    )
+    async with hands([account], history=history) as h:
+        await h.b.rounds(2)
+        assert await h.events(paused) == [(What.ELSEWHERE, "paused")]
+        assert await h.events(aborted) == [(What.ELSEWHERE, "aborted")]
+        others = [job_id for job_id in jobs if job_id not in (paused, aborted)]
+        for job_id in others:
+            assert await h.events(job_id) == []
+
+
+@timeless
+async def test_events_come_with_the_highlighted_job_and_go_on_while_it_is_looked_at() -> None:
+    async with hands() as h:
+        first, second = running(h.b.account)[:2]
+        await by_another(h.b, "pause", first)
+        await h.b.rounds(2)
+        assert list(h.b.last.events) == []
+        h.b.monitor.look_at(h.key(first), frozenset())
+        await h.b.until(lambda s: bool(s.events), within=6)
+        assert [event.detail for event in h.b.last.events] == ["paused"]
+        await h.ask(Act.ABORT, first)
+        await h.b.until(lambda s: len(s.events) == 3, within=6)
+        assert [event.what for event in h.b.last.events] == [
+            What.ELSEWHERE,
+            What.ASKED,
+            What.HERE,
+        ]
+        h.b.monitor.look_at(h.key(second), frozenset())
+        await h.b.until(lambda s: not s.events, within=6)
+        assert await h.told(first)
+
+
+@timeless
+async def test_without_a_history_everything_works_and_nothing_is_noted() -> None:
+    async with bench(make_accounts(1, jobs=8)) as b:
+        control = control_of(b.monitor, None)
+        control.unlock()
+        await b.until(lambda s: s.complete)
+        job_id = running(b.account)[0]
+        b.monitor.look_at(JobKey(b.account.account_id, job_id), frozenset())
+        [request] = await control.request(Act.PAUSE, [JobKey(b.account.account_id, job_id)])
+        assert request.standing is Standing.SENT
+        await b.until(lambda s: b.job(job_id).status == "paused", within=6)
+        assert list(b.last.events) == []
