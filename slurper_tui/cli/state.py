@@ -11,7 +11,7 @@ import msgspec
 from slurper_tui.tui.options import ViewState
 
 FILE = "state.json"
-_KINDS = {"theme": str, "sort": str, "inverted": bool, "hide_ended": bool}
+_KINDS = {"theme": str, "sort": str, "inverted": bool, "hide_ended": bool, "migrations": bool}
 
 
 def load_view(folder: Path) -> ViewState:

@@ -88,13 +88,20 @@ def _width(column: Column, table: int) -> int:
     return column.width
 
 
-def cells(view: JobView, columns: Fitted, facts: Facts) -> Line:
-    """Draw one row: every cell exactly as wide as its column, with gaps between them."""
+def cells(
+    view: JobView, columns: Fitted, facts: Facts, name: Callable[[int], Line] | None = None
+) -> Line:
+    """Draw one row: every cell exactly as wide as its column, with gaps between them.
+
+    name: what stands for the source and target, in so many cells; they themselves without it.
+    """
     row: list[Piece] = []
     for column, width in columns:
         if row:
             row.append(Piece(" " * column.gap))
-        row.extend(fill(column.draw(view, facts, width), width, right=column.right))
+        named = name is not None and column.name == "migration"
+        drawn = name(width) if name and named else column.draw(view, facts, width)
+        row.extend(fill(drawn, width, right=column.right))
     return tuple(row)
 
 

@@ -1,8 +1,9 @@
-"""The job list: one row a job, drawn only when visible, repainted only where it changed."""
+"""The job list: a row for each job or migration, drawn when visible, repainted where it changed."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 from typing import ClassVar
 
 from textual.message import Message
@@ -10,13 +11,14 @@ from textual.reactive import var
 
 from slurper_tui.monitor.job_key import JobKey
 from slurper_tui.monitor.shown import shown_forecast
-from slurper_tui.monitor.view import JobView
 from slurper_tui.tui import columns
 from slurper_tui.tui.columns import Facts, Fitted
 from slurper_tui.tui.glyphs import Look
 from slurper_tui.tui.lines import Line, Piece, fill
 from slurper_tui.tui.notices import notice_lines
 from slurper_tui.tui.painted import PaintedLines
+from slurper_tui.tui.row_names import row_name
+from slurper_tui.tui.rows import Row, RowKey
 from slurper_tui.tui.scene import Scene
 
 MARGIN = 2
@@ -26,7 +28,7 @@ HEADER = 1
 
 
 class JobTable(PaintedLines, can_focus=True):
-    """The shown jobs of a scene, with a cursor that belongs to the screen."""
+    """The lines of a scene, with a cursor that belongs to the screen."""
 
     scene: var[Scene] = var(Scene, init=False)
 
@@ -47,14 +49,14 @@ class JobTable(PaintedLines, can_focus=True):
         self._look = look
         self._columns: Fitted = ()
         self._shape: tuple[int, bool, bool, bool, float | None] | None = None
-        self._drawn: dict[JobKey, tuple[JobView, float, Line]] = {}
+        self._drawn: dict[RowKey, tuple[Row, float, Line]] = {}
 
     # What stands where -------------------------------------------------------------------------
 
     def line_at(self, y: int) -> Line:
-        """Draw the header, a job, or the words of an empty list."""
+        """Draw the header, a job or migration, or the words of an empty list."""
         scene = self.scene
-        if not scene.jobs:
+        if not scene.lines:
             return self._notice(y)
         if y < HEADER:
             view = scene.view
@@ -71,53 +73,55 @@ class JobTable(PaintedLines, can_focus=True):
             return ""
         if row == self.scene.cursor:
             return "cursor" if self.has_focus else "cursor-blurred"
-        view = self.scene.jobs[row]
+        view = self.scene.lines[row].view
         return "stale" if view.stale or view.remembered else ""
 
     def row_at(self, y: int) -> int | None:
-        """Say which job stands on visible row `y`."""
+        """Say which line of the list stands on visible row `y`."""
         row = y - HEADER + self.first
-        return row if y >= HEADER and row < len(self.scene.jobs) else None
+        return row if y >= HEADER and row < len(self.scene.lines) else None
 
     @property
     def top(self) -> int:
-        """The first visible job's row."""
+        """The first visible line's row."""
         return self.scroll_offset.y
 
     @property
     def page(self) -> int:
-        """How many jobs have room."""
+        """How many lines have room."""
         return max(1, self.size.height - HEADER)
 
     @property
     def visible_keys(self) -> frozenset[JobKey]:
-        """The jobs on the screen right now."""
-        return frozenset(v.key for v in self.scene.jobs[self.top : self.top + self.page])
+        """The jobs on the screen right now, and those whose sums are."""
+        lines = self.scene.lines[self.top : self.top + self.page]
+        sums = [line.migration for line in lines if line.migration and line.is_migration]
+        jobs = (line.view.key for line in lines if not line.is_migration)
+        return frozenset(jobs).union(*(one.keys for one in sums))
 
-    def _row(self, row: int) -> Line:
-        view = self.scene.jobs[row]
-        say = self._look.glyphs.say
-        cursor = say("▌") if row == self.scene.cursor else " "
-        mark = say("●") if view.key in self.scene.marked else " "
-        return (Piece(cursor, "accent"), Piece(mark, "accent"), *self._cells(view))
+    def _row(self, number: int) -> Line:
+        row, say = self.scene.lines[number], self._look.glyphs.say
+        cursor = say("▌") if number == self.scene.cursor else " "
+        mark = say("●") if row.key in self.scene.marked else " "
+        return (Piece(cursor, "accent"), Piece(mark, "accent"), *self._cells(row))
 
-    def _cells(self, view: JobView) -> Line:
-        """Draw a job once; the same view at the same age gives the same line."""
-        now = self.scene.now if columns.is_dated(view) else 0.0
-        drawn = self._drawn.get(view.key)
-        if drawn is None or drawn[0] is not view or drawn[1] != now:
+    def _cells(self, row: Row) -> Line:
+        """Draw a line once; the same view at the same age gives the same one."""
+        now = self.scene.now if columns.is_dated(row.view) else 0.0
+        drawn = self._drawn.get(row.key)
+        if drawn is None or drawn[1] != now or not _same(drawn[0], row):
             facts = Facts(self._look, self.scene.now, self.scene.deadline)
-            line = columns.cells(view, self._columns, facts)
-            drawn = self._drawn[view.key] = (view, now, line)
+            line = columns.cells(row.view, self._columns, facts, partial(row_name, row, facts))
+            drawn = self._drawn[row.key] = (row, now, line)
         return drawn[2]
 
     def _thumb(self, y: int) -> Piece:
         """Draw the place in a list that is longer than the screen."""
-        jobs, page = len(self.scene.jobs), max(1, self.room.height - HEADER)
-        if jobs <= page:
+        lines, page = len(self.scene.lines), max(1, self.room.height - HEADER)
+        if lines <= page:
             return Piece(" ")
-        length = max(1, page * page // jobs)
-        start = self.first * (page - length) // max(1, jobs - page)
+        length = max(1, page * page // lines)
+        start = self.first * (page - length) // max(1, lines - page)
         inside = start <= y - HEADER < start + length
         return Piece(self._look.glyphs.say("▐") if inside else " ", "faint")
 
@@ -133,7 +137,7 @@ class JobTable(PaintedLines, can_focus=True):
         """Show a new scene; when only the cursor moved, look at just the two rows."""
         if not self.size:
             return
-        shown = (before.jobs is after.jobs, before.view is after.view)
+        shown = (before.lines is after.lines, before.view is after.view)
         if not all(shown) or before.deadline != after.deadline:
             self.fit()
         scrolled = self._follow_cursor()
@@ -162,9 +166,9 @@ class JobTable(PaintedLines, can_focus=True):
                 deadline=due is not None,
             )
             self._drawn.clear()
-        if len(self._drawn) > 2 * len(self.scene.jobs) + 100:
+        if len(self._drawn) > 2 * len(self.scene.lines) + 100:
             self._drawn.clear()
-        self.set_lines(len(self.scene.jobs) + HEADER)
+        self.set_lines(len(self.scene.lines) + HEADER)
 
     def _has_etas(self) -> bool:
         """Some job has an ETA, or had one lately: the column stays for as long as a job runs."""
@@ -176,7 +180,7 @@ class JobTable(PaintedLines, can_focus=True):
         """Scroll just so far that the cursor is visible; say whether that moved anything."""
         cursor, top = self.scene.cursor or 0, self.top
         wanted = max(cursor - self.page + 1, min(top, cursor))
-        wanted = max(0, min(wanted, len(self.scene.jobs) - self.page))
+        wanted = max(0, min(wanted, len(self.scene.lines) - self.page))
         if wanted == top:
             return False
         self.scroll_to(y=wanted, animate=False, force=True)
@@ -206,3 +210,9 @@ class JobTable(PaintedLines, can_focus=True):
         row = self.row_at(y)
         if row is not None:
             self.post_message(self.Pointed(row))
+
+
+def _same(before: Row, after: Row) -> bool:
+    """Two rows of one key that say the same."""
+    views = before.view is after.view and before.migration is after.migration
+    return views and before.unfolded == after.unfolded

@@ -97,17 +97,13 @@ class MainScreen(FoldingScreen):
 
     def watch_scene(self, before: Scene, after: Scene) -> None:
         """Tell the feed what is looked at, and offer the keys that make sense now."""
-        if not after.same_jobs(before) or after.highlighted != before.highlighted:
+        if not after.same_jobs(before) or after.place != before.place:
             self.hints = hints_for(after, self._options.keymap, self.look)
         self._tell_feed()
 
     def go_to(self, key: JobKey) -> None:
-        """Highlight a job, showing it again if a filter hides it."""
-        if key not in self.scene.rows:
-            view = replace(self.scene.view, hide_ended=False)
-            self.scene = scenes.arrange(replace(self.scene, filter_text="", view=view))
-        if key in self.scene.rows:
-            self.scene = scenes.highlight(self.scene, key)
+        """Highlight a job, showing it again if a filter or a fold hides it."""
+        self.scene = scenes.reveal(self.scene, key)
 
     def choose_theme(self, name: str) -> None:
         """Wear a theme and keep it."""
@@ -185,8 +181,11 @@ class MainScreen(FoldingScreen):
             (self.table if self.detail.has_focus else self.detail).focus()
 
     def action_open(self) -> None:
-        """Give the details the focus, and the whole screen when both do not fit."""
-        if self.scene.job is None:
+        """Unfold a migration; give the details the focus, and the screen when both do not fit."""
+        if self._folded_here:
+            self.action_unfold()
+            return
+        if self.scene.line is None:
             return
         if not self.detail.display:
             self.set_class(False, "-zoom-jobs")
@@ -250,10 +249,14 @@ class MainScreen(FoldingScreen):
     # The polls --------------------------------------------------------------------------------
 
     def action_refresh_job(self) -> None:
-        """Ask for the highlighted job now."""
+        """Ask for the highlighted job now, or for all of the highlighted migration."""
         if self.scene.highlighted:
             self._feed.refresh(self.scene.highlighted)
             self._note("asking for this job")
+        elif self.scene.migration:
+            for key in sorted(self.scene.migration.keys):
+                self._feed.refresh(key)
+            self._note("asking for these jobs")
 
     def action_refresh_all(self) -> None:
         """Ask for everything now."""

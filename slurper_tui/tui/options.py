@@ -9,12 +9,16 @@ import msgspec
 
 
 class ViewState(msgspec.Struct, frozen=True):
-    """How the person last looked at the list. theme, sort: None for the defaults."""
+    """How the person last looked at the list. theme, sort: None for the defaults.
+
+    migrations: jobs of the same buckets are folded into one line.
+    """
 
     theme: str | None = None
     sort: str | None = None
     inverted: bool = False
     hide_ended: bool = False
+    migrations: bool = True
 
 
 class ScreenOptions(msgspec.Struct, frozen=True):

@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import msgspec
 from msgspec.structs import replace
 
 from slurper_tui.monitor.account_view import BudgetView, Outage
 from slurper_tui.monitor.job_key import JobKey
+from slurper_tui.monitor.migration import Migration, MigrationKey
 from slurper_tui.monitor.view import JobView, Snapshot
-from slurper_tui.tui.columns import SORTS, sorted_jobs
+from slurper_tui.tui.columns import SORTS
 from slurper_tui.tui.filter import matcher
 from slurper_tui.tui.options import ViewState
+from slurper_tui.tui.rows import Groups, Row, RowKey, grouped, list_rows
 
 BUDGET_STEP = 0.05
 """The part of the budget that its figure must move by to be rewritten when nothing else did."""
@@ -24,8 +26,11 @@ NOTE_ROUNDS = 2
 class Scene(msgspec.Struct, frozen=True, eq=False):
     """What is looked at, and how.
 
-    jobs: filtered and in order. rows: where each of them stands. snapshot: None before the first.
-    sought: the job that the person went to last; the highlight returns to it when it can.
+    jobs: those that the filter lets through, folded or not. lines: what the list shows, in order.
+    rows: where each line stands. place: the line that is highlighted. snapshot: None before the
+    first. sought: where the person went last, or wants to go as soon as it is there; the highlight
+    returns to it when it can, home as long as nobody went anywhere. groups: the migrations, while
+    jobs are folded into them. unfolded: those whose jobs are shown.
     frozen: the snapshot stands still while polling goes on. news: an outage just over.
     note: a short answer to the last key, until the next one or the second round after round
     noted_in. demo: none of this is real. deadline: UTC seconds by which all is to be done.
@@ -34,9 +39,13 @@ class Scene(msgspec.Struct, frozen=True, eq=False):
 
     snapshot: Snapshot | None = None
     jobs: tuple[JobView, ...] = ()
-    rows: Mapping[JobKey, int] = msgspec.field(default_factory=dict)
-    highlighted: JobKey | None = None
-    sought: JobKey | None = None
+    lines: tuple[Row, ...] = ()
+    rows: Mapping[RowKey, int] = msgspec.field(default_factory=dict)
+    place: RowKey | None = None
+    sought: RowKey | None = None
+    home: RowKey | None = None
+    groups: Groups = Groups()
+    unfolded: frozenset[MigrationKey] = frozenset()
     view: ViewState = msgspec.field(default_factory=ViewState)
     filter_text: str = ""
     frozen: bool = False
@@ -55,13 +64,28 @@ class Scene(msgspec.Struct, frozen=True, eq=False):
 
     @property
     def cursor(self) -> int | None:
-        """The row of the highlighted job."""
-        return self.rows.get(self.highlighted) if self.highlighted else None
+        """The row of the highlighted line."""
+        return self.rows.get(self.place) if self.place else None
+
+    @property
+    def line(self) -> Row | None:
+        """The highlighted line."""
+        return None if self.cursor is None else self.lines[self.cursor]
+
+    @property
+    def highlighted(self) -> JobKey | None:
+        """The highlighted job's key; None where a migration is highlighted."""
+        return self.place if isinstance(self.place, JobKey) else None
 
     @property
     def job(self) -> JobView | None:
-        """The highlighted job."""
-        return None if self.cursor is None else self.jobs[self.cursor]
+        """The highlighted job; None where a migration is highlighted."""
+        return None if self.line is None or self.line.is_migration else self.line.view
+
+    @property
+    def migration(self) -> Migration | None:
+        """The highlighted migration; None where a job is highlighted."""
+        return self.line.migration if self.line and self.line.is_migration else None
 
     @property
     def many_accounts(self) -> bool:
@@ -70,7 +94,7 @@ class Scene(msgspec.Struct, frozen=True, eq=False):
 
     def same_jobs(self, other: Scene) -> bool:
         """Nothing but the highlight, the freezing or a note may differ."""
-        same = self.jobs is other.jobs and self.snapshot is other.snapshot
+        same = self.lines is other.lines and self.snapshot is other.snapshot
         marks = self.marked == other.marked and self.writing == other.writing
         return same and self.deadline == other.deadline and marks
 
@@ -81,19 +105,44 @@ class Scene(msgspec.Struct, frozen=True, eq=False):
 
 
 def arrange(scene: Scene) -> Scene:
-    """Filter and order the jobs again; the highlight stays on its job, or goes to the nearest."""
-    known = scene.snapshot.jobs if scene.snapshot else ()
-    wanted = matcher(scene.filter_text)
-    hide = scene.view.hide_ended
-    seen = (view for view in known if wanted(view) and (view.live or not hide))
-    jobs = tuple(sorted_jobs(seen, scene.view.sort, scene.view.inverted))
-    rows = {view.key: row for row, view in enumerate(jobs)}
-    highlighted = scene.sought if scene.sought in rows else scene.highlighted
-    if highlighted not in rows:
-        nearest = min(scene.cursor or 0, len(jobs) - 1)
-        highlighted = jobs[nearest].key if jobs else None
-    sought = scene.sought or highlighted
-    return replace(scene, jobs=jobs, rows=rows, highlighted=highlighted, sought=sought)
+    """Filter, fold and order the jobs again; the highlight stays where it is, or goes nearby.
+
+    A job that somebody went to is not folded away.
+    """
+    jobs = tuple(_seen(scene))
+    groups = grouped(scene.snapshot, scene.groups) if scene.view.migrations else Groups()
+    unfolded, sought = scene.unfolded, scene.sought
+    if sought in groups.by_job and any(view.key == sought for view in jobs):
+        unfolded |= {groups.by_job[sought]}
+    lines = list_rows(jobs, groups, scene.view, None if scene.filter_text else unfolded)
+    rows = {line.key: row for row, line in enumerate(lines)}
+    place = _place(scene, rows, groups)
+    if place is None and lines:
+        place = lines[min(scene.cursor or 0, len(lines) - 1)].key
+    return replace(
+        scene,
+        jobs=jobs,
+        lines=lines,
+        rows=rows,
+        place=place,
+        home=scene.home or place,
+        groups=groups,
+        unfolded=unfolded,
+    )
+
+
+def _seen(scene: Scene) -> Iterator[JobView]:
+    """The jobs that are to be shown, in no order."""
+    wanted, hide = matcher(scene.filter_text), scene.view.hide_ended
+    for view in scene.snapshot.jobs if scene.snapshot else ():
+        if wanted(view) and (view.live or not hide):
+            yield view
+
+
+def _place(scene: Scene, rows: Mapping[RowKey, int], groups: Groups) -> RowKey | None:
+    """Where the highlight belongs: where it was sought, or was, or on what that was folded into."""
+    keys = (scene.sought or scene.home, scene.place, groups.by_job.get(scene.place))
+    return next((key for key in keys if key in rows), None)
 
 
 def see(scene: Scene, snapshot: Snapshot) -> Scene:
@@ -126,19 +175,60 @@ def _steady_budget(before: Snapshot, after: Snapshot) -> Snapshot:
 
 
 def highlight_row(scene: Scene, row: int) -> Scene:
-    """Highlight the job on the nearest row that exists."""
-    if not scene.jobs:
+    """Highlight the nearest line that exists."""
+    if not scene.lines:
         return scene
-    row = max(0, min(row, len(scene.jobs) - 1))
-    return highlight(scene, scene.jobs[row].key)
+    row = max(0, min(row, len(scene.lines) - 1))
+    return highlight(scene, scene.lines[row].key)
 
 
-def highlight(scene: Scene, key: JobKey) -> Scene:
-    """Go to a job that is shown."""
-    return replace(scene, highlighted=key, sought=key)
+def highlight(scene: Scene, key: RowKey) -> Scene:
+    """Go to a line that is shown."""
+    return replace(scene, place=key, sought=key)
 
 
 def sort_step(view: ViewState, step: int) -> ViewState:
     """Sort by the next or previous column, or by default again."""
     place = SORTS.index(view.sort) if view.sort in SORTS else 0
     return replace(view, sort=SORTS[(place + step) % len(SORTS)])
+
+
+def reveal(scene: Scene, key: JobKey) -> Scene:
+    """Go to a job, showing it again if a filter or a fold hides it."""
+    if key not in scene.rows:
+        scene = arrange(replace(scene, sought=key))
+    if key not in scene.rows:
+        view = replace(scene.view, hide_ended=False)
+        scene = arrange(replace(scene, filter_text="", view=view))
+    return highlight(scene, key) if key in scene.rows else scene
+
+
+def unfold(scene: Scene) -> Scene:
+    """Show the jobs of the highlighted migration below it."""
+    if scene.migration is None:
+        return scene
+    key = scene.migration.key
+    return arrange(replace(highlight(scene, key), unfolded=scene.unfolded | {key}))
+
+
+def fold(scene: Scene) -> Scene:
+    """Go from a job to its migration, and from there fold it; a filter keeps all unfolded."""
+    line = scene.line
+    if line is None or line.migration is None:
+        return scene
+    key = line.migration.key
+    there = highlight(scene, key)
+    if not line.is_migration:
+        return there
+    return arrange(replace(there, unfolded=scene.unfolded - {key}))
+
+
+def with_migrations(scene: Scene, view: ViewState) -> Scene:
+    """Fold jobs into migrations or show them one by one, and go to where that leaves the person.
+
+    To the migration of the highlighted job, or to the first job of the highlighted migration.
+    """
+    inside = scene.migration.keys if scene.migration else frozenset()
+    after = arrange(replace(scene, view=view, sought=None, unfolded=frozenset()))
+    first = next((line.key for line in after.lines if line.key in inside), after.place)
+    return after if first is None else highlight(after, first)
