@@ -52,6 +52,7 @@ class LogLines(PaintedLines, can_focus=True):
         self._row_style = self._in_this_width()
         self._starts: Sequence[int] = ()
         self._heights: dict[int, tuple[LogRow, int]] = {}
+        self._height_of_cursor = 0
         self._shape: tuple[int, int] = (0, 0)
 
     # What stands where ----------------------------------------------------------------------------
@@ -121,16 +122,22 @@ class LogLines(PaintedLines, can_focus=True):
 
     # What happens ---------------------------------------------------------------------------------
 
-    def watch_scene(self) -> None:
-        """Show what has changed."""
-        self.redraw()
+    def watch_scene(self, before: LogScene, after: LogScene) -> None:
+        """Show what has changed; what one looks at stays where it stands when other rows come."""
+        self.redraw(held=before.rows is not after.rows or before.wrapped != after.wrapped)
 
-    def redraw(self) -> None:
-        """Fit, scroll so far that the cursor is visible, and repaint what differs."""
-        if self.size:
-            self.fit()
-            self._follow_cursor()
-            self.repaint_changes()
+    def redraw(self, *, held: bool = False) -> None:
+        """Fit, scroll so far that the cursor is visible, and repaint what differs.
+
+        held: the cursor's row stays at its height on the screen.
+        """
+        if not self.size:
+            return
+        self.fit()
+        start = self._start(self.scene.cursor) if self.scene.rows else 0
+        self._follow_cursor(start, start - self._height_of_cursor if held else self.scroll_offset.y)
+        self._height_of_cursor = start - self.scroll_offset.y
+        self.repaint_changes()
 
     def fit(self) -> None:
         """Settle how rows are drawn in this width, and where each of them begins."""
@@ -158,16 +165,16 @@ class LogLines(PaintedLines, can_focus=True):
             known = self._heights[id(row)] = (row, row_height(row, self._row_style))
         return known[1]
 
-    def _follow_cursor(self) -> None:
-        """Scroll just so far that the cursor's row is visible, its first line above all."""
-        page, top, scene = max(1, self.size.height), self.scroll_offset.y, self.scene
-        if not scene.rows:
-            return
-        start = self._start(scene.cursor)
-        end = self._start(scene.cursor + 1)
+    def _follow_cursor(self, start: int, top: int) -> None:
+        """Scroll to `top`, or just so far from it that the cursor's row is visible.
+
+        start: the first line of that row, which matters most.
+        """
+        page, scene = max(1, self.size.height), self.scene
+        end = self._start(scene.cursor + 1) if scene.rows else 1
         wanted = min(max(end - page, min(top, start)), start)
         wanted = max(0, min(wanted, self._lines - page))
-        if wanted != top:
+        if wanted != self.scroll_offset.y:
             self.scroll_to(y=wanted, animate=False, force=True)
 
     def page_rows(self) -> int:

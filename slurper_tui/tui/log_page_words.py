@@ -17,7 +17,7 @@ from slurper_tui.tui.log_page_scene import LogScene, kinds
 LEAST_NAME = 16
 """Cells that the migration's name gets in any case."""
 
-MOST_WORDS = 24
+MOST_WORDS = 28
 """Cells for what is searched or filtered for."""
 
 

@@ -1,0 +1,106 @@
+"""The program with a page about one job open, over logs that say what a test tells them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC
+from typing import Any, NamedTuple
+
+from textual.pilot import Pilot
+
+from slurper_tui.api.models import LogRow
+from slurper_tui.monitor.causes import FAILED_TYPE
+from slurper_tui.monitor.log_view import LogView
+from slurper_tui.tui.app import SlurperApp
+from slurper_tui.tui.options import ScreenOptions
+from tests.fake_desk import FakeDesk, FakeLogs
+from tests.fake_feed import FakeFeed
+from tests.tui.jobs import NOW, iso, snapshot, view
+
+ARCHIVED = "importSkippedStorageClass"
+JOB = view(1, "completed", done=1000, failed=10, source="photos", target="media")
+
+
+def row(
+    number: int,
+    log_type: str | None = FAILED_TYPE,
+    key: str | None = "",
+    message: str | None = "source answered 503",
+    at: float | None = None,
+) -> LogRow:
+    """A row that is so many minutes old; of a failed object unless told otherwise."""
+    key = f"2024/IMG_{number:04}.jpg" if key == "" else key
+    return LogRow(iso(NOW - 60 * number if at is None else at), JOB.job.id, log_type, message, key)
+
+
+def log_view(*rows: LogRow, **given: Any) -> LogView:
+    """A log read to its end, unless told otherwise."""
+    return LogView(**{"key": JOB.key, "rows": rows, "read": len(rows), "whole": True, **given})
+
+
+class Opened(NamedTuple):
+    """What a test holds of the running program."""
+
+    pilot: Pilot[int]
+    app: SlurperApp
+    feed: FakeFeed
+    desk: FakeDesk
+    logs: FakeLogs
+
+    @property
+    def page(self) -> Any:
+        """The screen that stands on top."""
+        return self.app.screen
+
+    @property
+    def lines(self) -> list[str]:
+        """What stands on the screen."""
+        strips = self.app.screen._compositor.render_strips()
+        return [strip.text.rstrip() for strip in strips]
+
+    @property
+    def text(self) -> str:
+        return "\n".join(self.lines)
+
+    async def press(self, *keys: str) -> None:
+        await self.pilot.press(*keys)
+        await self.pilot.pause()
+
+    async def type(self, text: str) -> None:
+        """Press keys as they stand in a text; `\\r` is Enter."""
+        await self.press(*("enter" if char == "\r" else char for char in text))
+
+    async def show(self, *views: LogView) -> None:
+        """Let the log say this, and wait until it stands on the screen."""
+        self.logs.pushed.push(*views)
+        await self.logs.pushed.taken()
+        await self.pilot.pause()
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        """Wait until something is true."""
+        for _ in range(200):
+            if condition():
+                return
+            await self.pilot.pause(0.01)
+        raise AssertionError(f"did not come:\n{self.text}")
+
+    async def see(self, text: str) -> None:
+        await self.until(lambda: text in self.text)
+
+
+@asynccontextmanager
+async def opened(
+    *keys: str, size: tuple[int, int] = (100, 24), **options: Any
+) -> AsyncIterator[Opened]:
+    """The program at its list, after these keys."""
+    feed, desk, logs = FakeFeed(snapshot(JOB)), FakeDesk(), FakeLogs()
+    desk.logs = logs
+    feed.at_hand = desk.desk
+    app = SlurperApp(feed, ScreenOptions(zone=UTC, **options), lambda _: None)
+    async with app.run_test(size=size) as pilot:
+        await feed.taken()
+        await pilot.pause()
+        opened = Opened(pilot, app, feed, desk, logs)
+        await opened.press(*keys)
+        yield opened
