@@ -18,7 +18,7 @@ from textual.widgets import Input, Static
 
 from slurper_tui.monitor.draft import FieldFault
 from slurper_tui.tui.create_form_fields import Section
-from slurper_tui.tui.create_form_request import NARROW
+from slurper_tui.tui.create_form_request import LOW, NARROW
 from slurper_tui.tui.create_form_widgets import Choice, Entered, FieldRow, GoOn, SecretInput
 from slurper_tui.tui.glyphs import Look
 from slurper_tui.tui.lines import Line, Piece, fill, spread
@@ -74,6 +74,7 @@ class FormScreen(Screen[ScreenResultType]):
         self.look = look
         self.environ = environ
         self._given = dict(values or {})
+        self._said = ""
         self.set_class(look.glyphs.ascii_only, "-ascii")
 
     def sections(self) -> Sequence[Section]:
@@ -157,6 +158,7 @@ class FormScreen(Screen[ScreenResultType]):
     def _left(self, event: DescendantBlur) -> None:
         row = _row_of(event.widget)
         if row is not None and self.is_current:
+            self._said = ""
             row.point(here=False)
             self.run_worker(self.check(row), group="check")
 
@@ -180,9 +182,10 @@ class FormScreen(Screen[ScreenResultType]):
         """Do what the form is for, once all of it is right."""
         wrong = await self.check()
         if wrong:
-            wrong[0].entry.focus()
             number = len(wrong)
-            self.remark(f"{number} {'fields are' if number > 1 else 'field is'} not right yet")
+            self._said = f"{number} {'fields are' if number > 1 else 'field is'} not right yet"
+            wrong[0].entry.focus()
+            self.remark()
             return
         await self.take()
 
@@ -212,9 +215,10 @@ class FormScreen(Screen[ScreenResultType]):
     def on_resize(self, event: Resize) -> None:
         """Tell head and foot for this width."""
         self.set_class(event.size.width < NARROW, "-narrow")
+        self.set_class(event.size.height < LOW, "-low")
         self.remark()
 
-    def remark(self, fault: str = "") -> None:
+    def remark(self) -> None:
         """Tell which field this is, and which keys there are, or what is wrong."""
         rows = self._shown_rows()
         here = [place for place, row in enumerate(rows, 1) if row.has_class("-here")]
@@ -223,6 +227,6 @@ class FormScreen(Screen[ScreenResultType]):
         title = (Piece(f" {self.TITLE_OF_PAGE}", "strong"),)
         self.query_one("#form-head", OneLine).line = spread(title, (Piece(place, "faint"),), width)
         keys = HOW_TO_MOVE if width >= NARROW else HOW_TO_MOVE_SHORT
-        text = self.look.glyphs.say(f" {fault or keys}")
-        foot = (Piece(text, "error" if fault else "muted"),)
+        text = self.look.glyphs.say(f" {self._said or keys}")
+        foot = (Piece(text, "error" if self._said else "muted"),)
         self.query_one("#form-foot", OneLine).line = fill(foot, width)

@@ -93,7 +93,8 @@ def plan_lines(view: PlanView, look: Look, width: int) -> Iterator[Line]:
 
 
 def _not_made(made: Made, error: ApiError, look: Look, width: int) -> Iterator[Line]:
-    yield from _words(_headline(error), look, width, "warning" if error.undecided else "error")
+    role = "warning" if error.undecided else "error"
+    yield from _words(_headline(made, error), look, width, role)
     for label, text in error_details(error, look):
         yield from told(label, text, look, width)
     if isinstance(error, Conflict) and made.running:
@@ -106,11 +107,14 @@ def _not_made(made: Made, error: ApiError, look: Look, width: int) -> Iterator[L
     yield ()
 
 
-def _headline(error: ApiError) -> str:
+def _headline(made: Made, error: ApiError) -> str:
     if error.undecided:
         return LOOK_FIRST
     if isinstance(error, Locked | NotSent | RateLimited):
         return "nothing was made"
+    if made.running:
+        number = len(made.running)
+        return f"refused: {number} {'jobs run' if number > 1 else 'job runs'} already"
     return "refused"
 
 

@@ -18,7 +18,8 @@ from slurper_tui.tui.lines import Line, Piece, pad, wrap
 from slurper_tui.tui.notices import wrap_words
 
 LABEL = 14
-NARROW, NARROW_LABEL = 50, 10
+NARROW, NARROW_LABEL = 50, 13
+LOW = 16
 INDENT = "  "
 
 
@@ -122,6 +123,8 @@ def _pairs(offer: Offer, look: Look) -> Iterator[tuple[str, str]]:
     yield "account", short_id(offer.account_id, look, 16)
     if offer.retry_of:
         yield "retry of", short_id(offer.retry_of.job_id, look, 16)
+    if offer.log_types:
+        yield "log rows", ", ".join(offer.log_types)
     yield "from", f"{first.vendor}  {first.bucket}"
     if first.endpoint:
         yield "endpoint", first.endpoint

@@ -22,9 +22,9 @@ from slurper_tui.tui.create_form_outcome import (
     plan_lines,
     refused,
 )
-from slurper_tui.tui.create_form_request import Offer, RequestPane, request_lines, told
+from slurper_tui.tui.create_form_request import LOW, Offer, RequestPane, request_lines, told
 from slurper_tui.tui.glyphs import Look
-from slurper_tui.tui.lines import Line, Piece, fill
+from slurper_tui.tui.lines import Line, Piece, fill, width_of
 
 
 class Means(NamedTuple):
@@ -96,6 +96,7 @@ class RequestScreen(Screen[Sent]):
 
     def on_resize(self, event: Resize) -> None:
         """Tell head and foot for this width."""
+        self.set_class(event.size.height < LOW, "-low")
         self.retell()
 
     def retell(self) -> None:
@@ -117,7 +118,8 @@ class RequestScreen(Screen[Sent]):
         line = [Piece(say(" ▌ "), "accent"), Piece(key, "key"), Piece(f" {words}", "strong")]
         for other in others:
             key, _, words = other.partition(" ")
-            line += [Piece("    "), Piece(key, "key"), Piece(f" {words}", "muted")]
+            more = [Piece("    "), Piece(key, "key"), Piece(f" {words}", "muted")]
+            line += more if width_of([*line, *more]) <= self.size.width else []
         return (*line, Piece(say(f"   {said}"), "muted")) if said else tuple(line)
 
 

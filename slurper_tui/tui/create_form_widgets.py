@@ -65,8 +65,8 @@ class SecretInput(FieldInput):
         return text.strip()
 
     def post_message(self, message: Message) -> bool:
-        """Tell that Enter was pressed, and never what was typed."""
-        if isinstance(message, Input.Changed):
+        """Say nothing that repeats what was typed: Textual writes messages into its own log."""
+        if isinstance(message, Input.Changed | Input.Blurred | Input.Submitted):
             return False
         return super().post_message(message)
 

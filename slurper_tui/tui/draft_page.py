@@ -27,7 +27,7 @@ _MOST_ID = 12
 class DraftPage(RequestScreen):
     """Every key of the job, or of the jobs, that would be made; then the keys to the buckets."""
 
-    TITLE_OF_PAGE = "Draft: copy again exactly what failed"
+    TITLE_OF_PAGE = "Draft of a retry"
     BINDINGS: ClassVar[list[BindingType]] = [
         ("escape,q,n", "back", "back"),
         ("enter", "go_on", "go on"),
@@ -45,7 +45,7 @@ class DraftPage(RequestScreen):
 
     def answers(self) -> Line:
         """Nothing is sent from here."""
-        return self.offers("Esc back", "Enter go on", "w write to a file")
+        return self.offers("Esc back", "Enter go on", "w save to a file")
 
     def action_back(self) -> None:
         """Close; nothing was sent."""

@@ -11,17 +11,18 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from slurper_tui.monitor.desk import Desk
 from slurper_tui.monitor.job_key import JobKey
 from slurper_tui.monitor.view import JobView
 from slurper_tui.tui.pages import PagesScreen
 from slurper_tui.tui.scene import Scene
 
 if TYPE_CHECKING:
+    from slurper_tui.monitor.desk import Desk
     from slurper_tui.tui.create_form_outcome import Sent
     from slurper_tui.tui.create_form_send import Means
 
 NO_LIST_YET = "the job list is not there yet"
+_WAIT = "jobs of a split wait for their"
 
 
 class MakingScreen(PagesScreen):
@@ -29,6 +30,10 @@ class MakingScreen(PagesScreen):
 
     _filled_in: Mapping[str, str] = {}
     _asked_for_plans = False
+
+    def on_mount(self) -> None:
+        """Ask about plans of earlier runs as soon as there is nothing more urgent."""
+        self.watch(self, "scene", self._ask_for_plans, init=False)
 
     async def _desk(self) -> Desk:
         return await self._feed.desk()
@@ -42,19 +47,21 @@ class MakingScreen(PagesScreen):
             self.run_worker(self._tell_plans(), group="plans")
 
     async def _tell_plans(self) -> None:
-        """Say that plans of an earlier run wait for the keys to their buckets."""
+        """Say what plans of earlier runs need of the person."""
         desk = await self._desk()
-        waiting = sum(
-            not step.state.over
+        steps = [
+            step.state
             for view in await desk.creation.plans()
             if not view.has_secrets
             for step in view.plan.steps
-        )
+        ]
+        waiting, undecided = (steps.count(state) for state in ("waiting", "undecided"))
         if waiting:
-            wait = (
-                "job of a split waits for its" if waiting == 1 else "jobs of a split wait for their"
-            )
-            self._note(f"{waiting} {wait} keys · plans in the palette")
+            word = "job of a split waits for its" if waiting == 1 else _WAIT
+            self._note(f"{waiting} {word} keys · plans in the palette")
+        elif undecided:
+            word = "job of a split needs" if undecided == 1 else "jobs of a split need"
+            self._note(f"{undecided} {word} your word · plans in the palette")
 
     async def action_plans(self) -> None:
         """Show what is still to be started, and let it be gone on with or cancelled."""

@@ -15,6 +15,7 @@ from slurper_tui.monitor.plan_view import PlanView, Step, StepState
 from slurper_tui.tui.confirm_dialog import ConfirmDialog
 from slurper_tui.tui.confirm_words import Question
 from slurper_tui.tui.create_form_base import OneLine
+from slurper_tui.tui.create_form_request import LOW
 from slurper_tui.tui.create_form_send import Means
 from slurper_tui.tui.detail_pane import TextLines
 from slurper_tui.tui.glyphs import Look
@@ -144,6 +145,7 @@ class PlansPage(Screen[None]):
 
     def on_resize(self, event: Resize) -> None:
         """Tell everything for this width."""
+        self.set_class(event.size.height < LOW, "-low")
         self.retell()
 
     def retell(self) -> None:

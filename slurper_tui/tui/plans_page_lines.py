@@ -120,7 +120,8 @@ def _step(step: Step, plan_id: int, room: int, look: Look, now: float, width: in
 
 def _after(step: Step, look: Look, now: float) -> str:
     """When it came to stand so, and which job it is."""
-    when = words.moment(step.at, now or step.at, look.zone) if step.at else ""
+    told = step.at and step.state is not StepState.WAITING
+    when = words.moment(step.at, now or step.at, look.zone) if told else ""
     return "  ".join(filter(None, (when, short_id(step.job_id, look) if step.job_id else "")))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import time
 from collections.abc import AsyncIterator, Callable, Mapping
@@ -26,6 +27,7 @@ from slurper_tui.monitor.roster import FollowedJobs
 from slurper_tui.monitor.view import JobView, Snapshot
 from slurper_tui.simulate import SimulatedAccount
 from slurper_tui.tui.app import SlurperApp
+from slurper_tui.tui.create_form import CreateForm
 from slurper_tui.tui.options import ScreenOptions
 from tests.fake_desk import FakeDesk
 from tests.fake_feed import FakeFeed
@@ -40,6 +42,23 @@ SECRET_WORDS = {
     "target_secret_access_key": "target/secret+that=nobody",
 }
 SECRETS = Secrets(Secret("AKIA-SOURCE-NOBODY", "s1"), Secret("AKIA-TARGET-NOBODY", "s2"))
+PLAIN_DRAFT = {
+    "bucket": "photos-prod",
+    "endpoint": "https://s3.example.com",
+    "region": "eu-1",
+    "path_prefix": "2024/",
+    "target": "media",
+}
+S3_WORDS = {
+    name: SECRET_WORDS[name]
+    for name in (
+        "source_access_key_id",
+        "source_secret_access_key",
+        "target_access_key_id",
+        "target_secret_access_key",
+    )
+}
+WHOLE = {**PLAIN_DRAFT, **S3_WORDS}
 ENVIRON = {"TERM": "xterm-256color"}
 
 
@@ -75,6 +94,8 @@ class Workbench:
     ) -> None:
         self.account = account
         self.requests: list[Sent] = []
+        self.open = asyncio.Event()
+        self.open.set()
         transport = httpx.MockTransport(self._answer)
         client = SlurperClient(token_credentials(account.token), transport=transport)
         self.client = client
@@ -90,10 +111,12 @@ class Workbench:
         self.app = SlurperApp(self.feed, ScreenOptions(**given), lambda _: None)
         self.pilot: Pilot[int]
 
-    def _answer(self, request: httpx.Request) -> httpx.Response:
+    async def _answer(self, request: httpx.Request) -> httpx.Response:
+        """Answer as soon as the line is open."""
         path = request.url.path.partition("/slurper/")[2]
         body = json.loads(request.content) if request.content else None
         self.requests.append(Sent(request.method, path, body))
+        await self.open.wait()
         return self.account.answer(request)
 
     @property
@@ -142,6 +165,37 @@ class Workbench:
     def picture(self) -> str:
         """The exported screenshot."""
         return self.app.export_screenshot()
+
+    async def create(self, **given: str) -> CreateForm:
+        """Open the form, and fill in these fields."""
+        await self.app.main.action_create()
+        await self.until(lambda: isinstance(self.app.screen, CreateForm))
+        await self.pilot.pause()
+        form = self.app.screen
+        assert isinstance(form, CreateForm)
+        for name, value in given.items():
+            form.row(name).value = value
+            await self.pilot.pause()
+        return form
+
+    async def go_on(self) -> None:
+        """Go to what the form leads to, and press it."""
+        await self.press("pagedown", "enter")
+
+    async def asked(self) -> None:
+        """Wait for the question, as a person does: until it is drawn."""
+        await self.until(lambda: getattr(self.app.screen, "stage", None) == "asking")
+        await self.pilot.pause(0.02)
+
+    async def over(self) -> None:
+        """Wait for the answer."""
+        await self.until(lambda: getattr(self.app.screen, "stage", None) == "over")
+        await self.pilot.pause()
+
+    @property
+    def on_main(self) -> bool:
+        """Every page is closed."""
+        return self.app.screen is self.app.main
 
 
 @asynccontextmanager

@@ -1,0 +1,599 @@
+from __future__ import annotations
+
+import asyncio
+import logging
+from pathlib import Path
+from typing import Any
+
+import pytest
+import textual.constants
+from textual.events import Paste
+from textual.widgets import Input
+
+from slurper_tui.monitor.account_view import AccountView
+from slurper_tui.monitor.creation import making
+from slurper_tui.simulate import Fault, Kind, SimulatedAccount
+from slurper_tui.tui.confirm_dialog import ConfirmDialog
+from slurper_tui.tui.create_form import CreateForm
+from slurper_tui.tui.create_form_base import FormScreen
+from slurper_tui.tui.create_form_send import SendPage, Stage
+from slurper_tui.tui.create_form_widgets import FieldRow, SecretInput
+from tests.tui.jobs import ACCOUNT, harmless, snapshot
+from tests.tui.makers import S3_WORDS, SECRET_WORDS, WHOLE, Workbench, workbench
+
+CHECKS = ["source/connectivity-precheck", "target/connectivity-precheck"]
+WHOLE_BODY = {
+    "source": {
+        "vendor": "s3",
+        "bucket": "photos-prod",
+        "endpoint": "https://s3.example.com",
+        "region": "eu-1",
+        "pathPrefix": "2024/",
+        "secret": {
+            "accessKeyId": "AKIA-SOURCE-NOBODY",
+            "secretAccessKey": "source/secret+that=nobody",
+        },
+    },
+    "target": {
+        "vendor": "r2",
+        "bucket": "media",
+        "secret": {
+            "accessKeyId": "AKIA-TARGET-NOBODY",
+            "secretAccessKey": "target/secret+that=nobody",
+        },
+    },
+    "overwrite": True,
+}
+
+
+def shown(form: FormScreen[Any]) -> list[str]:
+    """The fields that can be filled in."""
+    return [row.field.name for row in form.query(FieldRow) if row.display]
+
+
+def here(bench: Workbench) -> str | None:
+    """The field that has the focus."""
+    return bench.app.focused.id if bench.app.focused else None
+
+
+def sending(bench: Workbench) -> SendPage:
+    page = bench.app.screen
+    assert isinstance(page, SendPage)
+    return page
+
+
+# Filling in -----------------------------------------------------------------------------------
+
+
+async def test_a_vendor_shows_the_fields_that_it_has_and_no_others() -> None:
+    async with workbench() as bench:
+        form = await bench.create()
+        assert shown(form)[:4] == ["vendor", "bucket", "endpoint", "region"]
+        assert "source_secret_access_key" in shown(form)
+        await bench.press("right")
+        assert "[gcs]" in bench.text
+        assert {"endpoint", "region", "source_jurisdiction"}.isdisjoint(shown(form))
+        assert {"source_client_email", "source_private_key"} <= set(shown(form))
+        await bench.press("right")
+        assert "source_jurisdiction" in shown(form)
+        assert "source_secret_access_key" in shown(form)
+        await bench.press("left", "left", "left")
+        assert "[s3]" in bench.text
+
+
+async def test_tab_arrows_and_enter_move_between_the_fields() -> None:
+    async with workbench() as bench:
+        await bench.create()
+        assert here(bench) == "vendor"
+        walked = []
+        for key in ("tab", "down", "shift+tab", "up", "enter", "enter", "pagedown", "pageup"):
+            await bench.press(key)
+            walked.append(here(bench))
+        assert walked == [
+            *("bucket", "endpoint", "bucket", "vendor"),
+            *("bucket", "endpoint", "go-on", "vendor"),
+        ]
+        assert "1 of 14" in bench.text
+
+
+async def test_every_letter_in_a_field_is_text() -> None:
+    async with workbench() as bench:
+        form = await bench.create()
+        await bench.press("down", *"qPWXny:", "slash")
+        assert form.row("bucket").value == "qPWXny:/"
+        assert bench.app.screen is form
+
+
+async def test_what_is_wrong_is_told_at_the_field_as_it_is_left() -> None:
+    async with workbench() as bench:
+        await bench.create()
+        await bench.press("down", "down", *"http://x")
+        assert bench.text.count("missing") == 1
+        await bench.press("down")
+        await bench.see("it must begin with https://")
+        await bench.press("up", *["backspace"] * 8, *"https://x", "down")
+        await bench.until(lambda: "it must begin" not in bench.text)
+        assert bench.writes == []
+
+
+async def test_everything_wrong_is_told_at_sending_and_the_first_of_it_has_the_focus() -> None:
+    async with workbench(size=(120, 50)) as bench:
+        await bench.create(endpoint="ftp://x", path_prefix="2024/")
+        await bench.go_on()
+        await bench.see("7 fields are not right yet")
+        assert bench.text.count("missing") == 6
+        assert "it must begin with https://" in bench.text
+        assert here(bench) == "bucket"
+        assert bench.requests == []
+
+
+async def test_no_cursor_blinks() -> None:
+    async with workbench() as bench:
+        form = await bench.create()
+        assert len(form.query(Input)) > 10
+        assert not any(line.cursor_blink for line in form.query(Input))
+
+
+async def test_of_several_accounts_one_is_chosen() -> None:
+    other = AccountView(ACCOUNT, listed=True, answered=True)
+
+    def two(bench: Workbench) -> Any:
+        mine = AccountView(bench.account.account_id, listed=True, answered=True)
+        return snapshot(accounts=(other, mine))
+
+    async with workbench(shown=two) as bench:
+        await bench.create(**WHOLE)
+        assert here(bench) == "account"
+        await bench.press("right")
+        await bench.go_on()
+        await bench.asked()
+        assert [sent.path for sent in bench.writes] == CHECKS
+
+
+async def test_before_there_is_a_list_there_is_no_form() -> None:
+    async with workbench(shown=lambda bench: snapshot(accounts=())) as bench:
+        await bench.app.main.action_create()
+        await bench.see("the job list is not there yet")
+        assert bench.on_main
+
+
+async def test_what_is_no_secret_is_there_again_when_the_form_is_opened_again() -> None:
+    async with workbench() as bench:
+        form = await bench.create(**WHOLE)
+        await bench.press("escape")
+        assert bench.on_main
+        assert all(line.value == "" for line in form.query(SecretInput))
+        form = await bench.create()
+        assert form.row("endpoint").value == "https://s3.example.com"
+        assert form.row("target").value == "media"
+        assert all(line.value == "" for line in form.query(SecretInput))
+
+
+# What is pasted -------------------------------------------------------------------------------
+
+
+async def paste(bench: Workbench, text: str) -> None:
+    bench.app.post_message(Paste(text))
+    await bench.pilot.pause()
+
+
+async def test_blanks_and_line_ends_around_what_is_pasted_are_taken_away() -> None:
+    async with workbench() as bench:
+        form = await bench.create()
+        await bench.press("down")
+        await paste(bench, "\n  photos-prod \r\n")
+        assert form.row("bucket").value == "photos-prod"
+        form.row("source_secret_access_key").entry.focus()
+        await paste(bench, " top secret\n")
+        assert form.row("source_secret_access_key").value == "top secret"
+
+
+async def test_a_pasted_private_key_keeps_its_lines() -> None:
+    key = SECRET_WORDS["source_private_key"]
+    async with workbench() as bench:
+        form = await bench.create(vendor="gcs")
+        form.row("source_private_key").entry.focus()
+        await paste(bench, f"{key}\n")
+        assert form.row("source_private_key").value == key
+        assert "nobody" not in bench.text
+
+
+@pytest.mark.parametrize("ascii_only", [False, True])
+async def test_what_is_pasted_cannot_steer_the_terminal(*, ascii_only: bool) -> None:
+    evil = "a\x1b]0;pwned\x07\u202eb[red]"
+    async with workbench(ascii_only=ascii_only) as bench:
+        form = await bench.create()
+        await bench.press("down")
+        await paste(bench, evil)
+        assert form.row("bucket").value == evil
+        assert all(harmless(line) for line in bench.text.splitlines())
+        assert "[red]" in bench.text
+        await bench.press("down", "up")
+        assert all(harmless(line) for line in bench.text.splitlines())
+
+
+# The question ---------------------------------------------------------------------------------
+
+
+async def test_both_buckets_are_checked_before_the_whole_request_is_shown() -> None:
+    async with workbench(size=(100, 30)) as bench:
+        await bench.create(**WHOLE)
+        bench.open.clear()
+        await bench.go_on()
+        await bench.see("asking whether both buckets can be reached")
+        assert "start it" not in bench.text
+        bench.open.set()
+        await bench.asked()
+        assert [(sent.method, sent.path) for sent in bench.requests] == [("PUT", c) for c in CHECKS]
+        assert bench.text.count("✔ can be reached") == 2
+        for said in (
+            *("s3  photos-prod", "https://s3.example.com", "eu-1", "2024/", "r2  media"),
+            *("default", "yes: what is in the target already is replaced"),
+        ):
+            assert said in bench.text
+        assert "n back    y start it" in bench.text
+        assert not any(word in bench.text for word in S3_WORDS.values())
+
+
+@pytest.mark.parametrize("key", ["enter", "n", "escape", "q"])
+async def test_going_back_is_what_the_focus_stands_on_and_sends_nothing(key: str) -> None:
+    async with workbench() as bench:
+        form = await bench.create(**WHOLE)
+        await bench.go_on()
+        await bench.asked()
+        assert "▌ n back" in bench.text
+        await bench.press(key)
+        assert bench.app.screen is form
+        assert form.row("source_secret_access_key").value == WHOLE["source_secret_access_key"]
+        assert bench.posts == []
+
+
+async def test_y_sends_the_request_once_and_the_id_is_shown() -> None:
+    async with workbench() as bench:
+        await bench.create(**WHOLE)
+        await bench.go_on()
+        await bench.asked()
+        bench.open.clear()
+        await bench.press("y", "y", "y")
+        await bench.see("being sent")
+        await bench.press("escape", "enter", "n", "r")
+        assert sending(bench).stage is Stage.SENDING
+        bench.open.set()
+        await bench.over()
+        assert [sent.body for sent in bench.posts] == [WHOLE_BODY]
+        [course] = bench.account.jobs()
+        assert course.plan.id[:60] in bench.text
+        assert "It appears in the list with the next poll." in bench.text
+        await bench.press("y", "enter")
+        assert bench.on_main
+        assert len(bench.posts) == 1
+        assert bench.app.main.scene.sought.job_id == course.plan.id  # type: ignore[union-attr]
+
+
+async def test_what_is_typed_ahead_confirms_nothing() -> None:
+    async with workbench() as bench:
+        await bench.create(**WHOLE)
+        bench.open.clear()
+        await bench.go_on()
+        await bench.press("y", "y")
+        bench.open.set()
+        await bench.asked()
+        assert bench.posts == []
+
+
+async def test_every_vendor_sends_what_it_has_and_nothing_else() -> None:
+    async with workbench(account=SimulatedAccount(jobs=0, slots=9)) as bench:
+        gcs = {**WHOLE, **SECRET_WORDS, "vendor": "gcs", "overwrite": "no"}
+        r2 = {**WHOLE, **SECRET_WORDS, "vendor": "r2", "source_jurisdiction": "eu"}
+        for given in (gcs, {**r2, "target_jurisdiction": "us"}):
+            await bench.create(**given)
+            await bench.go_on()
+            await bench.asked()
+            await bench.press("y")
+            await bench.over()
+            await bench.press("enter")
+        first, second = (sent.body for sent in bench.posts)
+        assert first["source"] == {
+            "vendor": "gcs",
+            "bucket": "photos-prod",
+            "pathPrefix": "2024/",
+            "secret": {
+                "clientEmail": SECRET_WORDS["source_client_email"],
+                "privateKey": SECRET_WORDS["source_private_key"],
+            },
+        }
+        assert first["overwrite"] is False
+        assert second["source"]["jurisdiction"] == "eu"
+        assert {"endpoint", "region"}.isdisjoint(second["source"])
+        assert second["target"]["jurisdiction"] == "us"
+
+
+async def test_a_bucket_that_cannot_be_reached_is_told_and_nothing_can_be_sent() -> None:
+    async with workbench() as bench:
+        form = await bench.create(**{**WHOLE, "bucket": "denied-bucket"})
+        await bench.go_on()
+        await bench.asked()
+        assert "source        ✖ cannot be reached with these keys" in bench.text
+        assert "target        ✔ can be reached" in bench.text
+        await bench.press("y", "r")
+        await bench.asked()
+        assert [sent.path for sent in bench.writes] == CHECKS * 2
+        await bench.press("escape")
+        assert bench.app.screen is form
+
+
+async def test_a_check_that_fails_itself_is_told_and_leaves_the_choice() -> None:
+    async with workbench() as bench:
+        bench.account.faults.add(Fault(Kind.HTML, operation="sourcePrecheck", status=502))
+        await bench.create(**WHOLE)
+        await bench.go_on()
+        await bench.asked()
+        await bench.see("? not checked:", "502")
+        assert "y start it" in bench.text
+
+
+# Locked ---------------------------------------------------------------------------------------
+
+
+async def test_while_locked_nothing_but_get_leaves_and_it_says_how_to_unlock() -> None:
+    async with workbench(unlocked=False) as bench:
+        await bench.create(**WHOLE)
+        await bench.go_on()
+        await bench.see("this program may only read now, so nothing was sent; W")
+        await bench.press("y", "r", "space", "down", "enter")
+        assert bench.writes == []
+
+
+async def test_w_unlocks_from_there_and_the_checks_follow() -> None:
+    async with workbench(unlocked=False) as bench:
+        await bench.create(**WHOLE)
+        await bench.go_on()
+        await bench.see("may only read now")
+        await bench.press("W")
+        await bench.until(lambda: isinstance(bench.app.screen, ConfirmDialog))
+        await bench.pilot.pause(0.02)
+        await bench.press("n")
+        assert sending(bench).stage is Stage.LOCKED
+        assert bench.writes == []
+        await bench.press("W")
+        await bench.until(lambda: isinstance(bench.app.screen, ConfirmDialog))
+        await bench.pilot.pause(0.02)
+        await bench.press("y")
+        await bench.asked()
+        assert [sent.path for sent in bench.writes] == CHECKS
+
+
+# What comes of it -----------------------------------------------------------------------------
+
+
+async def test_without_a_free_slot_it_says_so_with_the_apis_words_and_what_runs() -> None:
+    async with workbench(account=SimulatedAccount(jobs=8, running=3)) as bench:
+        form = await bench.create(**WHOLE)
+        await bench.go_on()
+        await bench.asked()
+        await bench.press("y")
+        await bench.over()
+        assert "refused: 3 jobs run already" in bench.text
+        assert "10009: Maximum number of concurrent jobs reached" in bench.text
+        assert bench.text.count(" → ") == 3
+        await bench.press("escape")
+        assert bench.app.screen is form
+        assert form.row("target_secret_access_key").value == WHOLE["target_secret_access_key"]
+
+
+async def test_a_refusal_shows_code_and_message_and_the_form_can_be_mended() -> None:
+    async with workbench() as bench:
+        bench.account.faults.add(
+            Fault(operation="create", status=400, code=10001, message="no such bucket")
+        )
+        form = await bench.create(**WHOLE)
+        await bench.go_on()
+        await bench.asked()
+        await bench.press("y")
+        await bench.over()
+        assert "refused" in bench.text
+        assert "10001: no such bucket" in bench.text
+        await bench.press("enter")
+        assert bench.app.screen is form
+        assert len(bench.posts) == 1
+
+
+async def test_without_an_answer_it_says_to_look_first_and_sends_nothing_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(making, "LOOKS", (0.0,))
+    async with workbench() as bench:
+        bench.account.faults.add(Fault(Kind.HTML, operation="create", status=502))
+        await bench.create(**WHOLE)
+        await bench.go_on()
+        await bench.asked()
+        await bench.press("y")
+        await bench.over()
+        assert "sent, no answer: look in the list before you try again" in bench.text
+        await bench.press("y", "r", "enter")
+        assert bench.on_main
+        assert len(bench.posts) == 1
+
+
+# Secrets --------------------------------------------------------------------------------------
+
+
+async def test_no_secret_is_seen_copied_logged_or_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(textual.constants, "LOG_FILE", str(log := tmp_path / "log"))
+    caplog.set_level(logging.DEBUG)
+    seen: list[str] = []
+    async with workbench(size=(120, 40)) as bench:
+        form = await bench.create(**WHOLE)
+        row = form.row("source_secret_access_key")
+        row.entry.focus()
+        await bench.press("home", "shift+end", "ctrl+x", "ctrl+shift+c", "enter")
+        assert row.value == WHOLE["source_secret_access_key"]
+        seen += [bench.picture(), repr(form), repr(row.entry), repr(list(form.query("*")))]
+        await bench.go_on()
+        await bench.asked()
+        seen += [bench.picture(), repr(sending(bench).offer), repr(bench.app.screen_stack)]
+        await bench.press("y")
+        await bench.over()
+        seen += [bench.picture(), bench.app.clipboard]
+        await bench.press("enter")
+        seen += [bench.picture(), repr(bench.app.main.scene), repr(vars(bench.app.main))]
+        assert len(bench.posts) == 1
+    seen += [caplog.text, log.read_text()]
+    assert "SendPage" in log.read_text()
+    for word in S3_WORDS.values():
+        assert [
+            t[max(0, t.index(word) - 200) : t.index(word) + 50] for t in seen if word in t
+        ] == []
+
+
+async def test_a_secret_is_taken_from_the_environment_and_shown_as_that() -> None:
+    environ = {f"SLURPER_{name.upper()}": word for name, word in S3_WORDS.items()}
+    async with workbench(environ={"TERM": "xterm", **environ}) as bench:
+        given = {name: value for name, value in WHOLE.items() if name not in S3_WORDS}
+        form = await bench.create(**given)
+        assert bench.text.count("from the environment") == 4
+        assert all(line.value == "" for line in form.query(SecretInput))
+        form.row("target_secret_access_key").value = "typed instead"
+        await bench.go_on()
+        await bench.asked()
+        source, target = (sent.body["secret"] for sent in bench.writes)
+        assert source == WHOLE_BODY["source"]["secret"]  # type: ignore[index]  # it is a table
+        assert target["secretAccessKey"] == "typed instead"
+        assert target["accessKeyId"] == S3_WORDS["target_access_key_id"]
+
+
+# Lists ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("write", ["a/1\nb 2\r\n\n", '["a/1", "b 2"]'])
+async def test_a_key_list_is_read_and_shown_whole(tmp_path: Path, write: str) -> None:
+    (keys := tmp_path / "keys").write_text(write)
+    async with workbench() as bench:
+        await bench.create(**{**WHOLE, "path_prefix": "", "keys_file": str(keys)})
+        await bench.go_on()
+        await bench.asked()
+        assert "exactly the 2 keys below" in bench.text
+        assert "  a/1" in bench.text
+        assert "  b 2" in bench.text
+        await bench.press("y")
+        await bench.over()
+        source = bench.posts[0].body["source"]
+        assert source["keys"] == ["a/1", "b 2"]
+        assert "pathPrefix" not in source
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (None, "no such file"),
+        ("", "the list is empty, and would copy nothing"),
+        ("[1, 2]", "this is no JSON array of texts"),
+        ("\n".join(map(str, range(10_001))), "10,001 keys, and one job takes 10,000"),
+    ],
+)
+async def test_what_is_wrong_with_a_key_list_is_told_at_it(
+    tmp_path: Path, text: str | None, said: str
+) -> None:
+    keys = tmp_path / "keys"
+    if text is not None:
+        keys.write_text(text)
+    async with workbench() as bench:
+        await bench.create(**{**WHOLE, "path_prefix": "", "keys_file": str(keys)})
+        await bench.go_on()
+        await bench.see(said)
+        assert here(bench) == "keys_file"
+        assert bench.requests == []
+
+
+async def test_a_key_list_goes_without_a_prefix(tmp_path: Path) -> None:
+    (keys := tmp_path / "keys").write_text("a")
+    async with workbench() as bench:
+        await bench.create(**{**WHOLE, "keys_file": str(keys)})
+        await bench.go_on()
+        await bench.see("a list of keys goes without a prefix")
+        assert here(bench) == "path_prefix"
+
+
+async def split_by(bench: Workbench, path: Path, text: str, **more: str) -> None:
+    await asyncio.to_thread(path.write_text, text)
+    await bench.create(**{**WHOLE, "path_prefix": "", "prefixes_file": str(path), **more})
+    await bench.go_on()
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("2023/\n2023/05/\n", "'2023/' begins '2023/05/' too, whose objects would be copied twice"),
+        ("\n\n", "no prefix stands in it"),
+    ],
+)
+async def test_a_list_of_prefixes_that_overlap_is_not_started(
+    tmp_path: Path, text: str, said: str
+) -> None:
+    async with workbench(size=(120, 40)) as bench:
+        await split_by(bench, tmp_path / "prefixes", text)
+        await bench.see(said)
+        assert here(bench) == "prefixes_file"
+        assert bench.requests == []
+
+
+async def test_a_split_goes_without_a_prefix_of_its_own(tmp_path: Path) -> None:
+    async with workbench() as bench:
+        await split_by(bench, tmp_path / "prefixes", "a/\n", path_prefix="b/")
+        await bench.see("this goes without a prefix and without a key list")
+
+
+async def test_a_split_names_its_gaps_and_starts_one_job_for_each_prefix(tmp_path: Path) -> None:
+    async with workbench(size=(120, 40), account=SimulatedAccount(jobs=0, slots=9)) as bench:
+        await split_by(bench, tmp_path / "prefixes", "2021/\n2022/\n2024/\n")
+        await bench.asked()
+        assert "'2023/' is missing between its neighbours" in bench.text
+        assert "keys that no prefix begins are neither seen nor copied" in bench.text
+        assert "y start these 3 jobs" in bench.text
+        await bench.press("y")
+        await bench.over()
+        assert "3 jobs to be started as slots become free" in bench.text
+        await bench.until(lambda: len(bench.posts) == 3)
+        prefixes = [sent.body["source"]["pathPrefix"] for sent in bench.posts]
+        assert prefixes == ["2021/", "2022/", "2024/"]
+        await bench.press("enter")
+        assert bench.on_main
+
+
+# Sizes ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("ascii_only", [False, True])
+@pytest.mark.parametrize("size", [(120, 40), (80, 24), (40, 12), (20, 5)])
+async def test_it_works_at_every_size(size: tuple[int, int], *, ascii_only: bool) -> None:
+    said: list[str] = []
+    async with workbench(size=size, ascii_only=ascii_only) as bench:
+        form = await bench.create(**WHOLE)
+        for _ in shown(form):
+            assert bench.app.focused is not None
+            assert bench.app.focused.region.overlaps(bench.app.screen.region)
+            assert bench.app.focused.region.height == 1
+            said.append(bench.text)
+            await bench.press("down")
+        await bench.press("pagedown", "enter")
+        await bench.asked()
+        said.append(bench.text)
+        await bench.press("end", "pageup", "y")
+        await bench.over()
+        said.append(bench.text)
+        await bench.pilot.resize_terminal(30, 8)
+        await bench.press("enter")
+        assert bench.on_main
+    assert len(bench.posts) == 1
+    assert not ascii_only or all(text.isascii() for text in said)
+
+
+async def test_a_field_below_the_edge_is_scrolled_to() -> None:
+    async with workbench(size=(40, 12)) as bench:
+        await bench.create()
+        assert "target secret" not in bench.text
+        await bench.press("up", "up", *"abc")
+        assert "target secret  ***" in bench.text
+        assert isinstance(bench.app.screen, CreateForm)
