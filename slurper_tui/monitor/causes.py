@@ -30,7 +30,7 @@ _REASONS: Mapping[str, str] = {
     FAILED_TYPE: "failed after several tries",
     BROKE_TYPE: "source listing broke: the total is incomplete",
     "importSkippedStorageClass": "archive tier",
-    "importSkippedRequiresRetrieval": "archived, to be restored first",
+    "importSkippedRequiresRetrieval": "to be restored first",
     "importSkippedOversized": "over 1 TB",
     "importSkippedEmptyObject": "empty",
     "importSkippedUnsupportedContentType": "content type not supported",
