@@ -46,25 +46,25 @@ def detail_lines(
     key: what switches how far back the pictures reach, as a person reads it. events: oldest first.
     """
     width, events = max(8, width), own_events(view, events)
-    status, asked = _status(view, facts, width), asked_lines(view, facts, width)
+    status, asked = status_line(view, facts, width), asked_lines(view, facts, width)
     if width >= TWO_COLUMNS:
         half = width // 2 - 2
-        name = _strong(migration(view, facts, max(half, width - width_of(status) - 3)))
+        name = strong(migration(view, facts, max(half, width - width_of(status) - 3)))
         right = [*pace_lines(view, facts, half), (), *identity_lines(view, facts, half)]
-        left = [*_numbers(view, facts, half), *newest_lines(events, facts, half)]
+        left = [*number_lines(view, facts, half), *newest_lines(events, facts, half)]
         pictures = _pictures(view, trace, facts, width, key)
         earlier = earlier_lines(events, facts, width)
         return (
             spread(name, status, width),
             *asked,
             (),
-            *_beside(left, right, half),
+            *beside(left, right, half),
             (),
             *pictures,
             *earlier,
         )
-    name = _strong(migration(view, facts, width))
-    numbers, pace = _numbers(view, facts, width), pace_lines(view, facts, width)
+    name = strong(migration(view, facts, width))
+    numbers, pace = number_lines(view, facts, width), pace_lines(view, facts, width)
     pictures = _pictures(view, trace, facts, width, key)
     rest = (*pictures, *(((),) if pictures else ()), *identity_lines(view, facts, width))
     newest, earlier = newest_lines(events, facts, width), earlier_lines(events, facts, width)
@@ -82,16 +82,19 @@ def _pictures(
     return picture_lines(view, trace, facts, width, key=key, beside=width >= TWO_COLUMNS)
 
 
-def _beside(left: Sequence[Line], right: Sequence[Line], half: int) -> Iterator[Line]:
+def beside(left: Sequence[Line], right: Sequence[Line], half: int) -> Iterator[Line]:
+    """Set lines beside others, each in half of the width."""
     for one, other in zip_longest(left, right, fillvalue=()):
         yield (*fill(one, half), Piece("    "), *other)
 
 
-def _strong(line: Line) -> Line:
+def strong(line: Line) -> Line:
+    """Let what has no role of its own stand out."""
     return tuple(Piece(piece.text, piece.role or "strong") for piece in line)
 
 
-def _status(view: JobView, facts: Facts, width: int) -> Line:
+def status_line(view: JobView, facts: Facts, width: int) -> Line:
+    """Tell the status, and since when."""
     glyphs = facts.look.glyphs
     word = f"{glyphs.sign(view.state)} {glyphs.clean(view.word)}"
     word = shorten(word, width, glyphs.ellipsis)
@@ -116,7 +119,8 @@ def _since(view: JobView, facts: Facts) -> tuple[str, ...]:
 # Numbers --------------------------------------------------------------------------------------
 
 
-def _numbers(view: JobView, facts: Facts, width: int) -> Iterator[Line]:
+def number_lines(view: JobView, facts: Facts, width: int) -> Iterator[Line]:
+    """Tell every count in full with its share, below a bar that is divided by them."""
     counts, say = view.counts, facts.look.glyphs.say
     percent = words.percent(view.percent, provisional=view.provisional)
     yield (

@@ -22,7 +22,10 @@ class _Field(msgspec.Struct, frozen=True):
 
 
 def identity_lines(view: JobView, facts: Facts, width: int) -> Iterator[Line]:
-    """Tell who the job is, exactly; long values continue on the next line."""
+    """Tell who the job is, exactly; long values continue on the next line.
+
+    What has no id is no job but the sum of several.
+    """
     for field in (*_job_fields(view, facts), *_source_fields(view.job.source, facts)):
         yield from _field_lines(field, width)
     target = view.job.target
@@ -34,7 +37,8 @@ def identity_lines(view: JobView, facts: Facts, width: int) -> Iterator[Line]:
 
 def _job_fields(view: JobView, facts: Facts) -> Iterator[_Field]:
     job, clean = view.job, facts.look.glyphs.clean
-    yield _Field("job", clean(job.id))
+    if job.id is not None:
+        yield _Field("job", clean(job.id))
     yield _Field("account", clean(view.account_id))
     yield _Field("created", _time(job.created_at, facts))
     if job.finished_at is not None:

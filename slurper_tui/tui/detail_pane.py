@@ -70,7 +70,7 @@ class TextLines(PaintedLines, can_focus=True):
 
 
 class DetailPane(TextLines):
-    """The highlighted job of a scene; `-empty` while there are no jobs at all."""
+    """The highlighted job or migration of a scene; `-empty` while there are no jobs at all."""
 
     scene: var[Scene] = var(Scene, init=False)
 
@@ -79,21 +79,26 @@ class DetailPane(TextLines):
         self._window_key = window_key
 
     def lines_for(self, width: int) -> tuple[Line, ...]:
-        """Tell the highlighted job, or nothing."""
+        """Tell the highlighted job or migration, or nothing."""
         scene = self.scene
+        facts = Facts(self._look, scene.now, scene.deadline)
+        if scene.migration is not None:
+            from slurper_tui.tui.detail_migration import migration_lines  # once there is one
+
+            return migration_lines(scene.migration, facts, width)
         if scene.job is None:
             return ()
         snapshot = scene.snapshot
         trace, events = (snapshot.trace, snapshot.events) if snapshot else (None, ())
-        facts = Facts(self._look, scene.now, scene.deadline)
         return detail_lines(scene.job, facts, width, trace, key=self._window_key, events=events)
 
     def watch_scene(self, before: Scene, after: Scene) -> None:
-        """Show the job, from its top when it is another one."""
+        """Show the job or migration, from its top when it is another one."""
         self.set_class(not after.total, "-empty")
-        same = before.job is after.job and before.deadline == after.deadline
+        same = before.job is after.job and before.migration is after.migration
+        same = same and before.deadline == after.deadline
         if same and before.now == after.now:
             return
-        if before.highlighted != after.highlighted:
+        if before.place != after.place:
             self.scroll_to(y=0, animate=False, force=True)
         self.remake()
