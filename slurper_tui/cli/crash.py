@@ -19,7 +19,12 @@ from slurper_tui.cli.output import say
 if TYPE_CHECKING:
     from slurper_tui.cli.dispatch import Surroundings
 
-SECRET_VARIABLES = ("CLOUDFLARE_API_TOKEN", "CLOUDFLARE_API_KEY", "CLOUDFLARE_EMAIL")
+SECRET_VARIABLES = (
+    *("CLOUDFLARE_API_TOKEN", "CLOUDFLARE_API_KEY", "CLOUDFLARE_EMAIL"),
+    *("SLURPER_SOURCE_ACCESS_KEY_ID", "SLURPER_SOURCE_SECRET_ACCESS_KEY"),
+    *("SLURPER_SOURCE_CLIENT_EMAIL", "SLURPER_SOURCE_PRIVATE_KEY"),
+    *("SLURPER_TARGET_ACCESS_KEY_ID", "SLURPER_TARGET_SECRET_ACCESS_KEY"),
+)
 
 
 def crashed(error: BaseException, around: Surroundings | None) -> ExitCode:

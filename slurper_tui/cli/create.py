@@ -1,13 +1,95 @@
-"""`create`."""
+"""`create` and `precheck`: a migration from flags or a file, or several from a list of prefixes."""
 
 from __future__ import annotations
 
 import argparse
+import json
 
 from slurper_tui.cli.commands import Faces
-from slurper_tui.cli.exit_codes import ExitCode
+from slurper_tui.cli.drafting import check, read_draft
+from slurper_tui.cli.exit_codes import ExitCode, Stop
+from slurper_tui.cli.planning import cancel, go_on, planned
+from slurper_tui.cli.secrets import read_secrets
+from slurper_tui.cli.splitting import split_drafts
+from slurper_tui.cli.starting import (
+    check_code,
+    check_words,
+    listed,
+    outcome,
+    ready,
+    somebody,
+    the_account,
+)
+from slurper_tui.monitor.desk import Check, Prechecks
 
 
 async def command(options: argparse.Namespace, faces: Faces) -> ExitCode:
-    """Run the command."""
-    raise NotImplementedError
+    """Run the command, and let nothing go on behind it."""
+    _refuse_contradictions(options)
+    try:
+        return await _command(options, faces)
+    finally:
+        await (await faces.monitor.desk()).close()
+
+
+async def _command(options: argparse.Namespace, faces: Faces) -> ExitCode:
+    if options.command == "precheck":
+        return await _precheck(options, faces)
+    if options.cancel is not None:
+        return await cancel(options, faces)
+    if options.go_on is not None:
+        return await go_on(options, faces)
+    return await _create(options, faces)
+
+
+def _refuse_contradictions(options: argparse.Namespace) -> None:
+    """Raise Stop for flags that do not go together."""
+    if options.command == "precheck":
+        return
+    if options.send_again and options.go_on is None:
+        raise Stop("--send-again goes with --go-on")
+    if options.go_on is not None and options.cancel is not None:
+        raise Stop("--go-on and --cancel do not go together")
+    if options.prefixes is not None and (options.prefix is not None or options.keys_file):
+        raise Stop("--prefixes goes with neither --prefix nor --keys-file")
+
+
+async def _create(options: argparse.Namespace, faces: Faces) -> ExitCode:
+    account_id, draft = the_account(faces), read_draft(options)
+    if options.prefixes is None:
+        check([draft], faces.out)
+    somebody(options)
+    jobs = await listed(faces)
+    desk = await faces.monitor.desk()
+    if options.prefixes is not None:
+        drafts = split_drafts(options, faces, draft, jobs)
+        secrets = await ready(options, faces, desk, account_id, drafts)
+        return await planned(options, faces, account_id, drafts, secrets)
+    secrets = await ready(options, faces, desk, account_id, [draft])
+    made = await desk.creation.create(account_id, draft, secrets)
+    return outcome(options, faces, account_id, draft, made)
+
+
+async def _precheck(options: argparse.Namespace, faces: Faces) -> ExitCode:
+    account_id, draft = the_account(faces), read_draft(options)
+    check([draft], faces.out)
+    secrets = await read_secrets(draft.vendor, options.secrets, faces.environ, faces.out)
+    desk = await faces.monitor.desk()
+    desk.control.unlock()
+    checks = await desk.creation.precheck(account_id, draft, secrets)
+    for line in [json.dumps(_record(checks))] if options.json else _sheet(checks):
+        faces.out.line(line)
+    return check_code(checks)
+
+
+def _sheet(checks: Prechecks) -> list[str]:
+    return [f"source  {check_words(checks.source)}", f"target  {check_words(checks.target)}"]
+
+
+def _record(checks: Prechecks) -> dict[str, dict[str, str | None]]:
+    return {"source": _answer(checks.source), "target": _answer(checks.target)}
+
+
+def _answer(check: Check) -> dict[str, str | None]:
+    error = None if check.error is None else str(check.error)
+    return {"connectivityStatus": check.status, "error": error}

@@ -26,7 +26,7 @@ _SPLIT = (("--prefixes", "FILE", "one job for each prefix in it, one a line; - i
 
 VALUES = frozenset(
     name for options in (_SOURCE, _TARGET, _SECRETS, _RETRY, _SPLIT) for name, _, _ in options
-) | {"--file", "--cancel"}
+) | {"--file", "--cancel", "--send-again"}
 """Options of these commands that take a value."""
 
 _WHERE_SECRETS = (
@@ -34,6 +34,18 @@ _WHERE_SECRETS = (
     "variables SLURPER_SOURCE_ACCESS_KEY_ID and SLURPER_SOURCE_SECRET_ACCESS_KEY (GCS:\n"
     "SLURPER_SOURCE_CLIENT_EMAIL and SLURPER_SOURCE_PRIVATE_KEY), SLURPER_TARGET_ACCESS_KEY_ID\n"
     "and SLURPER_TARGET_SECRET_ACCESS_KEY, or from --secrets FILE. They are never kept."
+)
+
+
+_FILE = (
+    "A file for --file is the API's create request without its secrets, as TOML or JSON:\n"
+    "  overwrite = true\n"
+    "  [source]\n"
+    '  vendor = "s3"\n'
+    '  bucket = "photos"\n'
+    '  endpoint = "https://..."    also: region, jurisdiction, pathPrefix, keys\n'
+    "  [target]\n"
+    '  bucket = "media"            also: jurisdiction'
 )
 
 
@@ -73,6 +85,7 @@ def _retry() -> Parser:
         help="rows of this type instead, as the API names it (repeatable)",
     )
     _add(parser, *_RETRY, *_SECRETS)
+    _no_precheck(parser)
     _yes(parser)
     add_json(parser, "one JSON object for each job")
     return parser
@@ -82,13 +95,22 @@ def _create() -> Parser:
     parser = make_parser(
         f"{PROG} create [OPTION]...",
         "Starts a migration, or one for each prefix of a list as slots become free.",
-        _WHERE_SECRETS,
+        f"{_FILE}\n\n{_WHERE_SECRETS}",
     )
     _end_points(parser)
     parser.add_argument("--no-overwrite", action="store_true", help="leave what is there already")
-    parser.add_argument("--no-precheck", action="store_true", help="do not try the buckets first")
+    _no_precheck(parser)
     _add(parser, *_SPLIT)
-    parser.add_argument("--go-on", action="store_true", help="go on with what was not started yet")
+    parser.add_argument(
+        "--go-on", nargs="?", metavar="N", const="", help="start what is left of plan N"
+    )
+    parser.add_argument(
+        "--send-again",
+        action="append",
+        metavar="N",
+        default=[],
+        help="with --go-on: send step N again, which was refused or not answered (repeatable)",
+    )
     parser.add_argument("--cancel", metavar="N", help="start no more of plan N")
     _yes(parser)
     add_json(parser, "one JSON object for each job")
@@ -99,7 +121,7 @@ def _precheck() -> Parser:
     parser = make_parser(
         f"{PROG} precheck [OPTION]...",
         "Tells whether both buckets can be reached with their keys.",
-        _WHERE_SECRETS,
+        f"{_FILE}\n\n{_WHERE_SECRETS}",
     )
     _end_points(parser)
     add_json(parser, "one JSON object")
@@ -107,13 +129,17 @@ def _precheck() -> Parser:
 
 
 def _end_points(parser: Parser) -> None:
-    parser.add_argument("--file", metavar="FILE", help="TOML with the same names; flags win")
+    parser.add_argument("--file", metavar="FILE", help="the request as TOML or JSON; flags win")
     _add(parser, *_SOURCE, *_TARGET, *_SECRETS)
 
 
 def _add(parser: Parser, *options: tuple[str, str, str]) -> None:
     for name, value, what in options:
         parser.add_argument(name, metavar=value, help=what)
+
+
+def _no_precheck(parser: Parser) -> None:
+    parser.add_argument("--no-precheck", action="store_true", help="do not try the buckets first")
 
 
 def _yes(parser: Parser) -> None:

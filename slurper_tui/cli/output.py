@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import errno
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from typing import TextIO
 
 from slurper_tui import format as fmt
@@ -18,7 +19,7 @@ class OutputClosed(Stop):
 
 
 class Output:
-    """Where lines go. No control character passes, whoever made the text."""
+    """Where lines go. No control character passes in a line, whoever made the text."""
 
     def __init__(self, out: TextIO | None, err: TextIO | None, *, ascii_only: bool) -> None:
         self._out = out
@@ -37,11 +38,27 @@ class Output:
 
     def line(self, text: str) -> None:
         """Write one line of data at once. Raises Stop when that is impossible."""
+        with self._writing() as out:
+            out.write(self.plain(text) + "\n")
+            out.flush()
+
+    def exact(self, text: str) -> None:
+        """Write text just as it is, in UTF-8 wherever this is, for another program.
+
+        Half a surrogate pair, which no UTF-8 holds, becomes the three bytes that would be it.
+        """
+        with self._writing() as out:
+            out.flush()
+            out.buffer.write(text.encode("utf-8", "surrogatepass"))
+            out.buffer.flush()
+
+    @contextmanager
+    def _writing(self) -> Iterator[TextIO]:
+        """Let stdout be written to. Raises Stop when that is impossible."""
         if self._out is None:
             raise OutputClosed
         try:
-            self._out.write(self.plain(text) + "\n")
-            self._out.flush()
+            yield self._out
         except BrokenPipeError:
             raise OutputClosed from None
         except OSError as error:
@@ -51,6 +68,20 @@ class Output:
     def say(self, text: str) -> None:
         """Write one line of narration, or nothing where it cannot be written."""
         say(self._err, self.plain(text))
+
+    def ask(self, text: str) -> None:
+        """Write a question, and leave the cursor behind it."""
+        self._write(f"slurper-tui: {self.plain(text)} ")
+
+    def newline(self) -> None:
+        """End a line whose answer was not shown."""
+        self._write("\n")
+
+    def _write(self, text: str) -> None:
+        with suppress(OSError, ValueError):
+            if self._err is not None:
+                self._err.write(text)
+                self._err.flush()
 
     def plain(self, text: str) -> str:
         """The text as it may be written here."""

@@ -1,13 +1,116 @@
-"""`retry`."""
+"""`retry`: jobs of exactly the keys that failed in another, or drafts of them in files."""
 
 from __future__ import annotations
 
 import argparse
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
 
+from slurper_tui.api.errors import ApiError
 from slurper_tui.cli.commands import Faces
-from slurper_tui.cli.exit_codes import ExitCode
+from slurper_tui.cli.drafting import check
+from slurper_tui.cli.exit_codes import ExitCode, Stop, exit_code
+from slurper_tui.cli.look import found, whole
+from slurper_tui.cli.planning import planned
+from slurper_tui.cli.starting import Origin, outcome, ready, somebody
+from slurper_tui.monitor.causes import FAILED_TYPE
+from slurper_tui.monitor.creation.bodies import body
+from slurper_tui.monitor.creation.retry import NoRetry, retry_drafts
+from slurper_tui.monitor.desk import Desk
+from slurper_tui.monitor.draft import Draft
+from slurper_tui.monitor.job_key import JobKey
+from slurper_tui.monitor.log_view import FailuresView
 
 
 async def command(options: argparse.Namespace, faces: Faces) -> ExitCode:
-    """Run the command."""
-    raise NotImplementedError
+    """Run the command, and let nothing go on behind it."""
+    if options.draft is None:
+        somebody(options)
+    try:
+        return await _command(options, faces)
+    finally:
+        await (await faces.monitor.desk()).close()
+
+
+async def _command(options: argparse.Namespace, faces: Faces) -> ExitCode:
+    view = found(options.job, await whole(faces.monitor, faces.narration))
+    desk = await faces.monitor.desk()
+    types = tuple(options.type) or (FAILED_TYPE,)
+    keys = await _keys(faces, desk, view.key, types)
+    drafts = await _drafts(faces, desk, view.key, keys, options.region)
+    if options.draft is not None:
+        return _written(options, faces, view.key, drafts)
+    origin = Origin(view.key, types)
+    secrets = await ready(options, faces, desk, view.key.account_id, drafts)
+    if len(drafts) > 1:
+        return await planned(options, faces, view.key.account_id, drafts, secrets, origin)
+    made = await desk.creation.create(
+        view.key.account_id, drafts[0], secrets, retry_of=origin.retry_of, log_types=types
+    )
+    return outcome(options, faces, view.key.account_id, drafts[0], made)
+
+
+async def _keys(faces: Faces, desk: Desk, key: JobKey, types: tuple[str, ...]) -> tuple[str, ...]:
+    """The exact keys that the log names; it is read whole for them. Raises Stop."""
+    reading, last, told = desk.logs.failures(key), FailuresView(key), ""
+    async for last in reading.views():
+        problem = str(last.problem) if last.problem else ""
+        if problem and problem != told:
+            faces.out.say(f"the log: {problem}")
+        told = problem
+    if not last.counts.whole:
+        code = exit_code(last.problem.exit_code) if last.problem else ExitCode.API
+        raise Stop("the log was not read to its end, so what failed is not known", code)
+    keys = reading.keys(types)
+    if FAILED_TYPE in types and last.failed_objects and last.named < last.failed_objects:
+        faces.out.say(
+            f"the log names {last.named:,} of {last.failed_objects:,} failed objects: "
+            "only those can be copied again"
+        )
+    if not keys:
+        raise Stop(f"the log names no object in rows of {' or '.join(types)}")
+    return keys
+
+
+async def _drafts(
+    faces: Faces, desk: Desk, key: JobKey, keys: tuple[str, ...], region: str | None
+) -> tuple[Draft, ...]:
+    try:
+        drafts = retry_drafts(await desk.creation.details(key), keys, region)
+    except ApiError as error:
+        raise Stop(f"job {key.job_id}: {error}", exit_code(error.exit_code)) from None
+    except NoRetry as error:
+        raise Stop(f"job {key.job_id}: {error}") from None
+    check(drafts, faces.out)
+    return drafts
+
+
+def _written(
+    options: argparse.Namespace, faces: Faces, key: JobKey, drafts: Sequence[Draft]
+) -> ExitCode:
+    """Write each draft to a file of its own, none over another. Raises Stop."""
+    paths = [_numbered(options.draft, number) for number in range(1, len(drafts) + 1)]
+    for path in paths:
+        if os.path.lexists(path):
+            raise Stop(f"{path}: it is there already, and stays as it is")
+    for path, draft in zip(paths, drafts, strict=True):
+        _write(path, json.dumps(body(draft), indent=2) + "\n")
+        faces.out.say(f"{path}: {len(draft.keys or ()):,} keys of job {key.job_id}")
+    return ExitCode.OK
+
+
+def _numbered(name: str, number: int) -> Path:
+    return Path(name if number == 1 else f"{name}.{number}")
+
+
+def _write(path: Path, text: str) -> None:
+    """Write a new file that its owner alone can read."""
+    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+    try:
+        with open(os.open(path, flags, 0o600), "w", encoding="utf-8") as file:
+            file.write(text)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise Stop(f"{path}: cannot write it: {reason}") from None

@@ -97,3 +97,17 @@ def _is_source_of(draft: Draft, source: Source) -> bool:
 def _touched(name: str, prefixes: Collection[str]) -> bool:
     """Some prefix covers it, or a part of it."""
     return any(name.startswith(prefix) or prefix.startswith(name) for prefix in prefixes)
+
+
+def still_copied(draft: Draft, prefixes: Sequence[str], live: Iterable[Job]) -> Iterator[str]:
+    """Tell of prefixes that a job copies to the same bucket at this moment. live: such jobs."""
+    for job in live:
+        source, target = job.source, job.target
+        if source and target and target.bucket == draft.target and _is_source_of(draft, source):
+            yield from _copied_by(job, source.path_prefix or "", prefixes)
+
+
+def _copied_by(job: Job, copied: str, prefixes: Sequence[str]) -> Iterator[str]:
+    both = [p for p in prefixes if p.startswith(copied) or copied.startswith(p)]
+    if both and not (job.source and job.source.keys):
+        yield f"job {job.id}, which is not over, copies what {both[0]!r} begins too"

@@ -1,0 +1,152 @@
+"""A draft from the command line and its files, checked; and a draft in lines."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import re
+import sys
+import tomllib
+from collections.abc import Iterable, Iterator, Sequence
+from pathlib import Path
+
+from msgspec.structs import replace
+
+from slurper_tui.cli.exit_codes import Stop
+from slurper_tui.cli.output import Output
+from slurper_tui.monitor.creation.bodies import BodyError, draft_of
+from slurper_tui.monitor.creation.checks import doubts, faults
+from slurper_tui.monitor.draft import Draft, FieldFault
+
+_MOST_BYTES = 64 * 2**20
+
+_FLAGS = {
+    "source.vendor": "source_vendor",
+    "source.bucket": "source_bucket",
+    "source.endpoint": "endpoint",
+    "source.region": "region",
+    "source.jurisdiction": "source_jurisdiction",
+    "source.pathPrefix": "prefix",
+    "source.keys": "keys_file",
+    "target.bucket": "target_bucket",
+    "target.jurisdiction": "target_jurisdiction",
+}
+"""The request's fields, and the flags that set them."""
+
+_NAMES = {
+    "source_vendor": "vendor",
+    "source_bucket": "bucket",
+    "endpoint": "endpoint",
+    "region": "region",
+    "source_jurisdiction": "source_jurisdiction",
+    "prefix": "path_prefix",
+    "target_bucket": "target",
+    "target_jurisdiction": "target_jurisdiction",
+}
+
+
+def read_draft(options: argparse.Namespace) -> Draft:
+    """Put file and flags together; flags win. Raises Stop, which names the file and the field."""
+    draft = _from_file(options.file) if options.file is not None else Draft("", "", "")
+    told = {name: getattr(options, flag) for flag, name in _NAMES.items()}
+    draft = replace(draft, **{name: value for name, value in told.items() if value is not None})
+    if getattr(options, "no_overwrite", False):
+        draft = replace(draft, overwrite=False)
+    if options.keys_file is not None:
+        draft = replace(draft, keys=read_keys(options.keys_file))
+    return draft
+
+
+def check(drafts: Iterable[Draft], out: Output) -> None:
+    """Say what is doubtful. Raises Stop for what is wrong, each field named."""
+    found = [draft for draft in drafts if faults(draft)]
+    if found:
+        raise Stop("; ".join(_told(fault) for fault in faults(found[0])))
+    for doubt in dict.fromkeys(doubt for draft in drafts for doubt in doubts(draft)):
+        out.say(f"{doubt.field}: {doubt.text}; is that meant?")
+
+
+def _told(fault: FieldFault) -> str:
+    flag = _FLAGS.get(fault.field, "").replace("_", "-")
+    return f"{fault.field} (--{flag}): {fault.text}" if flag else f"{fault.field}: {fault.text}"
+
+
+def _from_file(name: str) -> Draft:
+    """Read a request as TOML, or as the JSON that `retry --draft` writes."""
+    text = read_text(name)
+    try:
+        table = json.loads(text) if text.lstrip().startswith("{") else tomllib.loads(text)
+        return draft_of(table)
+    except BodyError as error:
+        raise Stop(f"{name}: {error}") from None
+    except tomllib.TOMLDecodeError as error:
+        place = re.search(r"line \d+, column \d+", str(error))
+        raise Stop(f"{name}: no TOML at {place[0] if place else 'its end'}") from None
+    except (ValueError, RecursionError) as error:
+        place = re.search(r"line \d+ column \d+", str(error))
+        raise Stop(f"{name}: no JSON at {place[0] if place else 'its beginning'}") from None
+
+
+def read_keys(name: str) -> tuple[str, ...]:
+    """Object keys from a file or stdin: a JSON array, NUL between them, or one a line."""
+    text = read_text(name)
+    if text.lstrip().startswith("["):
+        return _array(name, text)
+    separator = "\0" if "\0" in text else "\n"
+    return tuple(key for key in text.split(separator) if key)
+
+
+def _array(name: str, text: str) -> tuple[str, ...]:
+    try:
+        keys = json.loads(text)
+    except (ValueError, RecursionError):
+        raise Stop(f"{name}: it begins like a JSON array, and is none") from None
+    if not all(isinstance(key, str) for key in keys):
+        raise Stop(f"{name}: not every item of the array is a text")
+    return tuple(keys)
+
+
+def read_text(name: str) -> str:
+    """The text of a file, or of stdin for `-`. Raises Stop."""
+    place = "standard input" if name == "-" else name
+    try:
+        if name == "-":
+            content = sys.stdin.buffer.read(_MOST_BYTES + 1)
+        else:
+            with Path(name).open("rb") as file:
+                content = file.read(_MOST_BYTES + 1)
+        text = content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise Stop(f"{place}: not UTF-8 at byte {error.start}") from None
+    except (OSError, ValueError, AttributeError) as error:
+        raise Stop(f"{place}: {getattr(error, 'strerror', None) or 'it cannot be read'}") from None
+    if len(content) > _MOST_BYTES:
+        raise Stop(f"{place}: longer than {_MOST_BYTES // 2**20} MiB")
+    return text
+
+
+def draft_lines(drafts: Sequence[Draft]) -> Iterator[str]:
+    """Every draft whole, the keys first, so that the rest stays in sight; one line a field."""
+    for number, draft in enumerate(drafts, 1):
+        if len(drafts) > 1:
+            yield f"job {number} of {len(drafts)}"
+        yield from (f"  key        {key}" for key in draft.keys or ())
+        yield from (f"  {name:<10} {value}" for name, value in _fields(draft))
+
+
+def _fields(draft: Draft) -> Iterator[tuple[str, str]]:
+    yield "source", f"{draft.vendor} {draft.bucket}{_place(draft.source_jurisdiction)}"
+    if draft.endpoint is not None:
+        yield "endpoint", draft.endpoint
+    if draft.region is not None:
+        yield "region", draft.region
+    if draft.keys is not None:
+        yield "keys", f"{len(draft.keys):,}"
+    else:
+        yield "prefix", draft.path_prefix or "none: the whole bucket"
+    yield "target", f"r2 {draft.target}{_place(draft.target_jurisdiction)}"
+    yield "overwrite", "yes" if draft.overwrite else "no"
+
+
+def _place(jurisdiction: str | None) -> str:
+    return "" if jurisdiction is None else f" ({jurisdiction})"

@@ -1,0 +1,170 @@
+"""Several jobs, started one after another as slots become free, and told as they go."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+from collections.abc import Sequence
+
+from slurper_tui.cli.commands import Faces
+from slurper_tui.cli.exit_codes import ExitCode, Stop
+from slurper_tui.cli.output import Output
+from slurper_tui.cli.starting import NO_ORIGIN, Origin, ready, tell_job
+from slurper_tui.monitor.desk import Desk
+from slurper_tui.monitor.draft import Draft, Secrets
+from slurper_tui.monitor.plan_view import Plan, PlanView, Step, StepState
+
+_GO_ON = "slurper-tui create --go-on"
+_TOLD = (StepState.UNDECIDED, StepState.REFUSED, StepState.CANCELLED)
+_MAY_BE_SENT = (StepState.UNDECIDED, StepState.REFUSED)
+
+
+async def planned(
+    options: argparse.Namespace,
+    faces: Faces,
+    account_id: str,
+    drafts: Sequence[Draft],
+    secrets: Secrets,
+    origin: Origin = NO_ORIGIN,
+) -> ExitCode:
+    """Keep a plan, and start its steps until each was started."""
+    desk = await faces.monitor.desk()
+    view = await desk.creation.plan(
+        account_id, drafts, secrets, retry_of=origin.retry_of, log_types=origin.log_types
+    )
+    kept = (
+        f"it is kept: what an interruption leaves is started by `{_GO_ON} {view.plan.id}`"
+        if view.durable
+        else "it is not on the disk, so an interruption forgets what was not started"
+    )
+    faces.out.say(f"plan {view.plan.id}: {len(drafts)} jobs; {kept}")
+    return await _followed(options, faces, desk, view.plan)
+
+
+async def go_on(options: argparse.Namespace, faces: Faces) -> ExitCode:
+    """Go on with a plan of an earlier run."""
+    desk = await faces.monitor.desk()
+    plan = _chosen(options.go_on, await _open_plans(faces, desk))
+    if plan is None:
+        faces.out.say("no plan is left to go on with")
+        return ExitCode.OK
+    again = _numbers(options.send_again, plan)
+    for step in plan.steps:
+        faces.out.say(_step_words(step, faces.out))
+    waiting = [s.draft for s in plan.steps if s.state is StepState.WAITING or s.number in again]
+    if waiting:
+        secrets = await ready(options, faces, desk, plan.account_id, waiting)
+        desk.creation.supply(plan.id, secrets)
+    for number in again:
+        await desk.creation.send_again(plan.id, number)
+    return await _followed(options, faces, desk, plan)
+
+
+async def cancel(options: argparse.Namespace, faces: Faces) -> ExitCode:
+    """Start no more of a plan."""
+    desk = await faces.monitor.desk()
+    plan = _chosen(options.cancel, await _open_plans(faces, desk))
+    if plan is None:
+        raise Stop(f"there is no open plan {options.cancel}")
+    await desk.creation.cancel(plan.id)
+    [now] = [v.plan for v in await desk.creation.plans() if v.plan.id == plan.id]
+    faces.out.say(f"plan {plan.id}: {_tally(now)}")
+    return ExitCode.OK
+
+
+async def _open_plans(faces: Faces, desk: Desk) -> list[Plan]:
+    plans = [view.plan for view in await desk.creation.plans()]
+    return [plan for plan in plans if not plan.over and plan.account_id in faces.accounts]
+
+
+def _chosen(text: str, plans: Sequence[Plan]) -> Plan | None:
+    """The plan of that number; without a number the only one. Raises Stop where it is unclear."""
+    told = ", ".join(f"{plan.id} ({_tally(plan)})" for plan in plans)
+    if text:
+        found = [plan for plan in plans if str(plan.id) == text.strip()]
+        if not found:
+            raise Stop(f"there is no open plan {text!r}" + (f"; there is {told}" if told else ""))
+        return found[0]
+    if len(plans) > 1:
+        raise Stop(f"{len(plans)} plans are open, so give a number: {told}")
+    return plans[0] if plans else None
+
+
+def _numbers(texts: Sequence[str], plan: Plan) -> list[int]:
+    """The steps that are to be sent again. Raises Stop for one that cannot be."""
+    may_be = {str(step.number): step.number for step in plan.steps if step.state in _MAY_BE_SENT}
+    for text in texts:
+        if text.strip() not in may_be:
+            raise Stop(f"step {text!r} of plan {plan.id} is neither refused nor undecided")
+    return [may_be[text.strip()] for text in texts]
+
+
+async def _followed(options: argparse.Namespace, faces: Faces, desk: Desk, plan: Plan) -> ExitCode:
+    """Tell each change until nothing more happens by itself."""
+    teller = _Teller(options, faces, plan)
+    try:
+        async for view in desk.creation.follow(plan.id):
+            teller.tell(view)
+    except asyncio.CancelledError:
+        faces.out.say(f"plan {plan.id}: {_tally(teller.plan)}; go on with `{_GO_ON} {plan.id}`")
+        raise
+    return _ended(teller.plan)
+
+
+class _Teller:
+    """Tells what has changed in a plan since it was told last."""
+
+    def __init__(self, options: argparse.Namespace, faces: Faces, plan: Plan) -> None:
+        self.plan = plan
+        self._options = options
+        self._faces = faces
+        # A step that is over has lost its keys.
+        self._drafts = {step.number: step.draft for step in plan.steps}
+        self._states = {step.number: step.state for step in plan.steps}
+        self._note = ""
+
+    def tell(self, view: PlanView) -> None:
+        """Print the jobs that were made, and say everything else."""
+        self.plan = view.plan
+        for step in view.plan.steps:
+            if step.state is not self._states[step.number]:
+                self._states[step.number] = step.state
+                self._tell_step(step)
+        if view.note and view.note != self._note:
+            self._faces.out.say(view.note)
+        self._note = view.note or self._note
+
+    def _tell_step(self, step: Step) -> None:
+        if step.state is StepState.STARTED:
+            draft, account_id = self._drafts[step.number], self.plan.account_id
+            tell_job(self._options, self._faces, account_id, draft, step.job_id)
+        if step.state is StepState.STARTED or step.state in _TOLD:
+            self._faces.out.say(_step_words(step, self._faces.out))
+
+
+def _step_words(step: Step, out: Output) -> str:
+    """`step 3  2024/ → media  started as 12ab`."""
+    draft = step.draft
+    what = f"{len(draft.keys):,} keys" if draft.keys else draft.path_prefix or draft.bucket
+    job = f" as {step.job_id}" if step.job_id else ""
+    said = f": {step.said}" if step.said else ""
+    return f"step {step.number}  {what} {out.arrow} {draft.target}  {step.state}{job}{said}"
+
+
+def _tally(plan: Plan) -> str:
+    """`2 started, 3 waiting`."""
+    counts = {state: sum(step.state is state for step in plan.steps) for state in StepState}
+    return ", ".join(f"{number} {state}" for state, number in counts.items() if number)
+
+
+def _ended(plan: Plan) -> ExitCode:
+    """What the end of a plan means. Raises Stop where steps are left for the person to decide."""
+    if plan.over:
+        return ExitCode.OK
+    left = [step for step in plan.steps if not step.state.over]
+    stopped = any(step.state is StepState.WAITING for step in left)
+    again = " ".join(f"--send-again {s.number}" for s in left if s.state in _MAY_BE_SENT)
+    raise Stop(
+        f"plan {plan.id}: {_tally(plan)}; `{_GO_ON} {plan.id} {again}` sends again",
+        ExitCode.CREDENTIALS if stopped else ExitCode.API,
+    )

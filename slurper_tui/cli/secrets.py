@@ -1,0 +1,144 @@
+"""The keys to the buckets: from a file, from variables, or typed without echo. Never kept.
+
+No value that was given is ever repeated in an error, nor any name from the file, which may be one.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import stat
+import tomllib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import NamedTuple
+
+from slurper_tui.api.requests import Secret
+from slurper_tui.cli import asking
+from slurper_tui.cli.exit_codes import ExitCode, Stop
+from slurper_tui.cli.output import Output
+from slurper_tui.monitor.creation.checks import secret_parts
+from slurper_tui.monitor.draft import Secrets
+
+_MOST_BYTES = 2**20
+_ENDS = ("source", "target")
+_PARTS = ("access_key_id", "secret_access_key", "client_email", "private_key")
+
+
+class Part(NamedTuple):
+    """One part of one bucket's keys."""
+
+    end: str
+    name: str
+
+    @property
+    def variable(self) -> str:
+        """The variable that may hold it."""
+        return f"SLURPER_{self.end}_{self.name}".upper()
+
+    @property
+    def words(self) -> str:
+        """What a person is asked for."""
+        return f"{self.end} {self.name.replace('_', ' ')}"
+
+
+Given = Mapping[Part, str]
+
+
+async def read_secrets(
+    vendor: str, file: str | None, environ: Mapping[str, str], out: Output
+) -> Secrets:
+    """Put them together: the file first, then variables, then what is typed. Raises Stop."""
+    parts = tuple(_wanted(vendor))
+    given = {**_from_variables(parts, environ), **(_from_file(file) if file is not None else {})}
+    missing = [part for part in parts if part not in given]
+    if missing and not asking.can_ask():
+        names = ", ".join(part.variable for part in missing)
+        raise Stop(
+            f"the keys to the buckets are missing: set {names}, or give --secrets FILE",
+            ExitCode.CREDENTIALS,
+        )
+    typed = {part: await _typed(part, out) for part in missing}
+    return _secrets(parts, {**given, **typed})
+
+
+def _wanted(vendor: str) -> Iterator[Part]:
+    for end, kind in (("source", vendor), ("target", "r2")):
+        yield from (Part(end, name) for name in secret_parts(kind))
+
+
+def _secrets(parts: tuple[Part, ...], given: Given) -> Secrets:
+    made = ({p.name: given[p] for p in parts if p.end == end} for end in _ENDS)
+    source, target = (Secret(**names) for names in made)
+    return Secrets(source, target)
+
+
+async def _typed(part: Part, out: Output) -> str:
+    value = _tidy(part, await asking.secret(part.words, out))
+    if not value:
+        raise Stop(f"no {part.words} was given", ExitCode.CREDENTIALS)
+    return value
+
+
+def _from_variables(parts: tuple[Part, ...], environ: Mapping[str, str]) -> dict[Part, str]:
+    told = {part: _tidy(part, environ.get(part.variable, "")) for part in parts}
+    return {part: value for part, value in told.items() if value}
+
+
+def _tidy(part: Part, value: str) -> str:
+    r"""Without space around it; a private key may be in one line, as in JSON, with \n in it."""
+    plain = value.strip()
+    return plain.replace("\\n", "\n") if part.name == "private_key" else plain
+
+
+def _from_file(name: str) -> dict[Part, str]:
+    """What a file that nobody else can read holds. Raises Stop."""
+    tables = _parsed(name, _read_private(name))
+    found: dict[Part, str] = {}
+    for end, table in tables.items():
+        if end not in _ENDS or not isinstance(table, dict):
+            raise Stop(f"{name}: only the tables [source] and [target] may stand there")
+        for given, value in table.items():
+            found |= _part(name, end, given, value)
+    return found
+
+
+def _part(name: str, end: str, given: str, value: object) -> dict[Part, str]:
+    part = next((p for p in _PARTS if _plain(p) == _plain(given)), None)
+    if part is None:
+        known = ", ".join(p.replace("_", "-") for p in _PARTS)
+        raise Stop(f"{name}: a name in [{end}] is none of {known}")
+    if not isinstance(value, str) or not value.strip():
+        raise Stop(
+            f"{name}: {part.replace('_', '-')} in [{end}] must be a text with something in it"
+        )
+    return {Part(end, part): _tidy(Part(end, part), value)}
+
+
+def _plain(name: str) -> str:
+    return name.replace("-", "").replace("_", "").casefold()
+
+
+def _read_private(name: str) -> bytes:
+    """Read a file that its owner alone can. Raises Stop."""
+    try:
+        with Path(name).open("rb") as file:
+            found = os.fstat(file.fileno())
+            if not stat.S_ISREG(found.st_mode) and not stat.S_ISFIFO(found.st_mode):
+                raise Stop(f"{name}: this is no file")
+            if found.st_mode & 0o077:
+                raise Stop(f"{name}: others can read it; make it yours alone: chmod 600 {name}")
+            return file.read(_MOST_BYTES)
+    except (OSError, ValueError) as error:
+        raise Stop(f"{name}: {getattr(error, 'strerror', None) or 'no such file'}") from None
+
+
+def _parsed(name: str, content: bytes) -> dict[str, object]:
+    """Raises Stop, which names the place and quotes nothing."""
+    try:
+        return tomllib.loads(content.decode("utf-8"))
+    except UnicodeDecodeError as error:
+        raise Stop(f"{name}: not UTF-8 at byte {error.start}") from None
+    except tomllib.TOMLDecodeError as error:
+        place = re.search(r"line \d+, column \d+", str(error))
+        raise Stop(f"{name}: no TOML at {place[0] if place else 'its end'}") from None
