@@ -24,12 +24,14 @@ DEMO_ROUNDS = 3
 _ONCE = frozenset({"jobs", "progress", "digest"})
 """Commands that look at everything once."""
 
+_CHANGES = ("pause", "resume", "abort", "delete")
+"""Commands that look until polls show what they were to change."""
 
 _DESK = {
     "logs": "logs",
     "failures": "failures",
     "report": "report",
-    **dict.fromkeys(("pause", "resume", "abort", "delete"), "control"),
+    **dict.fromkeys(_CHANGES, "control"),
     "retry": "retry",
     "create": "create",
     "precheck": "create",
@@ -71,7 +73,7 @@ def command_for(
         session.client,
         session.accounts,
         interval=config.interval,
-        eager=once,
+        eager=once and options.command not in _CHANGES,
         prefixes=wanted,
         past=opened.past(shown=options.command not in _NOTHING_OLD),
     )

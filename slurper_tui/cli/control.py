@@ -1,13 +1,205 @@
-"""`control`."""
+"""`pause`, `resume`, `abort` and `delete`: a question, one request, and what polls show of it.
+
+A no, or a plain Enter, ends with 0: nothing was done, as the person wanted. No answer, another word
+than the one to be typed, or a state in which it cannot work, ends with 2.
+"""
 
 from __future__ import annotations
 
 import argparse
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import aclosing
+from typing import NamedTuple
 
+from slurper_tui.api.errors import Rejected
+from slurper_tui.cli import asking
 from slurper_tui.cli.commands import Faces
-from slurper_tui.cli.exit_codes import ExitCode
+from slurper_tui.cli.exit_codes import ExitCode, Stop, exit_code
+from slurper_tui.cli.lines import amount, migration, percent, sayable
+from slurper_tui.cli.look import found
+from slurper_tui.cli.output import Output
+from slurper_tui.monitor.acts import Act, Request, Standing
+from slurper_tui.monitor.control.rules import consequence, expected, why_not
+from slurper_tui.monitor.order import default_order
+from slurper_tui.monitor.view import JobView, Snapshot
+
+POLL_SECONDS = 2.0
+SHOWN_SECONDS = 60.0
+"""For so long polls may take to show what was asked for."""
+
+LONGEST_WORD = 64
+"""Characters of a bucket's name that a person can be asked to type."""
+
+_DONE: Mapping[Act, str] = {
+    Act.PAUSE: "paused",
+    Act.RESUME: "resumed",
+    Act.ABORT: "aborted",
+    Act.ABORT_ALL: "aborted",
+    Act.DELETE: "deleted",
+}
+_ID_PART = 8
+
+
+class Change(NamedTuple):
+    """What is asked of which jobs. account_id: of the one account whose jobs are all aborted."""
+
+    act: Act
+    views: Sequence[JobView]
+    account_id: str = ""
 
 
 async def command(options: argparse.Namespace, faces: Faces) -> ExitCode:
-    """Run the command."""
-    raise NotImplementedError
+    """Run the command. Raises Stop for whatever keeps it from being done, or from being shown."""
+    act = _act(options, faces)
+    if not options.yes and not asking.can_ask():
+        raise Stop(f"{options.command}: nobody is there to be asked: give --yes")
+    async with aclosing(faces.monitor.snapshots()) as snapshots:  # type: ignore[type-var]  # a generator
+        change = _change(options, act, faces, await _known(act, snapshots, faces))
+        _tell(change, faces.out)
+        if not options.yes and not await _agreed(change, faces.out):
+            faces.out.say("nothing was done")
+            return ExitCode.OK
+        await _send(change, faces)
+        for view in await _shown(snapshots, change, faces):
+            faces.out.line(f"{view.key.job_id} {_DONE[act]} {migration(view, faces.out)}")
+    return ExitCode.OK
+
+
+def _act(options: argparse.Namespace, faces: Faces) -> Act:
+    """Raises Stop where it is not clear what is to be changed."""
+    if not getattr(options, "all", False):
+        if "job" not in options and options.jobs is None:
+            raise Stop("which job is to be aborted? give its id, or --all")
+        return Act(options.command)
+    if options.jobs is not None:
+        raise Stop("abort takes a job's id or --all, not both")
+    if len(faces.accounts) > 1:
+        raise Stop(f"abort --all: {len(faces.accounts)} accounts; say which with --account ID")
+    return Act.ABORT_ALL
+
+
+async def _known(act: Act, snapshots: AsyncIterator[Snapshot], faces: Faces) -> Snapshot:
+    """The first snapshot in which every job that may be meant is known as well as it can be."""
+    async for snapshot in snapshots:
+        faces.narration.tell(snapshot)
+        if snapshot.complete or (act is Act.ABORT_ALL and snapshot.caught_up):
+            return snapshot
+    raise AssertionError("the monitor ended by itself")
+
+
+def _change(options: argparse.Namespace, act: Act, faces: Faces, snapshot: Snapshot) -> Change:
+    """Find the jobs that are meant. Raises Stop where it cannot work now."""
+    if act is not Act.ABORT_ALL:
+        view = found(options.job if "job" in options else options.jobs, snapshot)
+        if why := why_not(view, act):
+            raise Stop(f"{act} cannot work now: {why} ({view.key.job_id})")
+        return Change(act, [view])
+    if any(not account.listed for account in snapshot.accounts):
+        raise Stop("the list of jobs could not be read", ExitCode.API)
+    views = sorted((v for v in snapshot.jobs if v.live), key=default_order)
+    if not views:
+        raise Stop("abort --all: no job runs or is paused")
+    return Change(act, views, faces.accounts[0])
+
+
+# The question -------------------------------------------------------------------------------------
+
+
+def _tell(change: Change, out: Output) -> None:
+    """Say which jobs are meant, how they stand, and what would follow."""
+    for view in change.views:
+        standing = f"{view.word}, {amount(view)} {percent(view)}"
+        out.say(f"{view.key.job_id} {migration(view, out)}: {standing}")
+    out.say(f"{change.act}: {sayable(consequence(change.views, change.act), out)}")
+
+
+async def _agreed(change: Change, out: Output) -> bool:
+    """Ask. Raises Stop where nobody answers, or what was typed is another word."""
+    word = _word(change, out)
+    if not word:
+        return await asking.confirmed(f"{change.act} it?", out)
+    what = "it" if change.act is Act.ABORT else f"all {len(change.views)}"
+    typed = await asking.typed(f"to abort {what}, type {word}:", out)
+    if typed not in (word, "", "n", "no"):
+        raise Stop(f"that is not {word}: nothing was done")
+    return typed == word
+
+
+def _word(change: Change, out: Output) -> str:
+    """What has to be typed: the source bucket's name, or an id where that cannot be typed."""
+    if change.act is Act.ABORT_ALL:
+        return change.account_id
+    if change.act is not Act.ABORT:
+        return ""
+    source = change.views[0].job.source
+    bucket = (source and source.bucket) or ""
+    plain = bucket == bucket.strip() == out.plain(bucket)
+    can_be_typed = plain and 0 < len(bucket) <= LONGEST_WORD and bucket not in ("n", "no")
+    return bucket if can_be_typed else change.views[0].key.job_id[:_ID_PART]
+
+
+# The request --------------------------------------------------------------------------------------
+
+
+async def _send(change: Change, faces: Faces) -> None:
+    """Send one request. Raises Stop where it was not sent, or was refused."""
+    control = (await faces.monitor.desk()).control
+    control.unlock()
+    if change.act is Act.ABORT_ALL:
+        request = await control.abort_all(change.account_id)
+    else:
+        [request] = await control.request(change.act, [view.key for view in change.views])
+    if request.standing is Standing.MOOT:
+        raise Stop(f"nothing was sent: {request.news}")
+    if request.standing is Standing.REFUSED:
+        raise _refusal(change.act, request)
+    no_answer = f" (no answer to it: {request.error})" if request.error else ""
+    faces.out.say(f"{change.act} sent, waiting for the API to confirm{no_answer}")
+
+
+def _refusal(act: Act, request: Request) -> Stop:
+    error = request.error
+    needed = "; it takes the permission Workers R2 Storage Write"
+    code = ExitCode.API if error is None else exit_code(error.exit_code)
+    return Stop(f"{act} refused: {error}{needed if isinstance(error, Rejected) else ''}", code)
+
+
+async def _shown(
+    snapshots: AsyncIterator[Snapshot], change: Change, faces: Faces
+) -> Sequence[JobView]:
+    """Poll until every job is what it was to be. Raises Stop where that is not seen."""
+    until = asyncio.get_running_loop().time() + SHOWN_SECONDS
+    faces.monitor.set_interval(POLL_SECONDS)
+    keys = {view.key for view in change.views}
+    async for snapshot in snapshots:
+        faces.narration.tell(snapshot)
+        views = [view for view in snapshot.jobs if view.key in keys]
+        if all(_is_over(view, change.act) for view in views):
+            return _done(views, change.act)
+        if asyncio.get_running_loop().time() >= until:
+            break
+    line = f"{change.act} was sent, but no poll has shown it within {SHOWN_SECONDS:.0f} s"
+    raise Stop(line, ExitCode.API)
+
+
+def _is_over(view: JobView, act: Act) -> bool:
+    """There is nothing to wait for: it was done, or the job ended in another way."""
+    if act is Act.DELETE:
+        return view.gone
+    return not view.live or view.status == expected(act)
+
+
+def _done(views: Sequence[JobView], act: Act) -> Sequence[JobView]:
+    """The jobs that are what was asked for. Raises Stop where none is: all ended before that."""
+    done = [view for view in views if _is_done(view, act)]
+    if not done:
+        word = views[0].word if views else "gone"
+        raise Stop(f"{act} came too late: {word} meanwhile")
+    return done
+
+
+def _is_done(view: JobView, act: Act) -> bool:
+    if act is Act.DELETE:
+        return True
+    return view.status == expected(act) or (act is Act.RESUME and view.status == "completed")
