@@ -183,7 +183,13 @@ class FailuresPage(JobPage):
             self._warned_of = log_type
             self.say("these would be skipped again; c again drafts them all the same")
         else:
-            await self.main.draft_retry(self.job, keys, (log_type,))
+            await self._draft(keys, log_type)
+
+    async def _draft(self, keys: Sequence[str], log_type: str) -> None:
+        """Show the draft, or say here what the main screen says instead."""
+        await self.main.draft_retry(self.job, keys, (log_type,))
+        if self.is_current and self.main.scene.note:
+            self.say(self.main.scene.note)
 
 
 def _none_words(log_type: str) -> str:

@@ -1,0 +1,131 @@
+from __future__ import annotations
+
+from datetime import UTC
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from slurper_tui.api.models import LogRow
+from slurper_tui.monitor.log_view import LogView
+from slurper_tui.tui import log_page_scene as scenes
+from slurper_tui.tui.glyphs import Glyphs, Look
+from slurper_tui.tui.lines import text_of, width_of
+from slurper_tui.tui.log_page_scene import LogScene
+from slurper_tui.tui.log_rows import (
+    RowStyle,
+    pattern_of,
+    row_height,
+    row_line,
+    row_lines,
+    times_for,
+)
+from slurper_tui.tui.painted import ROLES
+from tests.tui.jobs import NOW, harmless
+from tests.tui.log_pages import ARCHIVED, JOB, log_view, row
+
+LOOK = Look(Glyphs(), UTC)
+PLAIN = Look(Glyphs(ascii_only=True), UTC)
+
+texts = st.none() | st.text(max_size=60)
+types = st.sampled_from([None, "importErrorRetryExhaustion", ARCHIVED, "migrationStart", "odd\n"])
+rows = st.builds(
+    LogRow, created_at=texts, job=texts, log_type=types, message=texts, object_key=texts
+)
+
+
+def style(
+    row: LogRow, width: int, look: Look = LOOK, sought: str = "", *, ages: bool = False
+) -> RowStyle:
+    times = times_for([row], NOW, look, short=width < 56, ages=ages)
+    return RowStyle(look, width, times, len(row.object_key or ""), pattern_of(sought))
+
+
+@given(rows, st.integers(1, 150), st.sampled_from([LOOK, PLAIN]), st.text(max_size=2))
+def test_a_row_fits_its_line_in_known_roles_and_is_harmless(
+    row: LogRow, width: int, look: Look, sought: str
+) -> None:
+    line = row_line(row, style(row, width, look, sought))
+    assert width_of(line) <= width
+    assert {piece.role for piece in line} <= {"", *ROLES}
+    assert harmless(text_of(line))
+
+
+@given(rows, st.integers(24, 150), st.sampled_from([LOOK, PLAIN]))
+def test_a_wrapped_row_is_as_high_as_is_said_and_loses_nothing(
+    row: LogRow, width: int, look: Look
+) -> None:
+    drawn = style(row, width, look)
+    lines = row_lines(row, drawn)
+    assert len(lines) == row_height(row, drawn)
+    assert all(width_of(line) <= width for line in lines)
+    said = "".join(piece.text for line in lines for piece in line)
+    for text in (row.object_key, row.message):
+        assert look.glyphs.clean(text or "").replace(" ", "") in said.replace(" ", "")
+
+
+@pytest.mark.parametrize("width", [30, 77, 120])
+@pytest.mark.parametrize("wrapped", [False, True])
+def test_every_match_in_sight_is_marked_whatever_its_case(width: int, wrapped: bool) -> None:
+    line = row(7)
+    drawn = style(line, width, sought="img_0007")
+    lines = row_lines(line, drawn) if wrapped else [row_line(line, drawn)]
+    marked = [piece.text for found in lines for piece in found if piece.role == "match"]
+    assert marked == ["IMG_0007"]
+
+
+def test_ages_are_told_from_the_newest_data_on() -> None:
+    line = row_line(row(7), style(row(7), 80, ages=True))
+    assert text_of(line).startswith("  7m")
+
+
+def test_the_reason_of_a_failed_object_is_short_where_there_is_little_room() -> None:
+    assert "failed  " in text_of(row_line(row(1), style(row(1), 77)))
+    assert "failed after several tries" in text_of(row_line(row(1), style(row(1), 120)))
+
+
+# The scene ----------------------------------------------------------------------------------------
+
+numbers = st.lists(st.integers(0, 30), max_size=12, unique=True)
+
+
+@given(st.integers(0, 12), st.integers(0, 12), st.integers(-3, 15), st.booleans())
+def test_what_one_looks_at_stays_and_what_is_new_is_counted(
+    old: int, new: int, cursor: int, follows: bool
+) -> None:
+    every = tuple(row(number) for number in range(old + new))
+    begun = LogScene(LogView(JOB.key), following=follows)
+    scene = scenes.move_to(scenes.see(begun, log_view(*every[new:])), cursor)
+    later = scenes.see(scene, log_view(*every))
+    if scene.row is None or scene.sticks:
+        assert (later.cursor, later.fresh) == (0, 0)
+    else:
+        assert later.row == scene.row
+        assert later.fresh == new
+
+
+@given(numbers, st.integers(-30, 30), st.sampled_from(["", "1", "!1", "IMG 2", "nothing", "!"]))
+def test_a_filter_shows_what_it_asks_for_and_its_end_shows_all(
+    chosen: list[int], cursor: int, words: str
+) -> None:
+    every = tuple(row(number) for number in chosen)
+    scene = scenes.move_to(scenes.see(LogScene(LogView(JOB.key)), log_view(*every)), cursor)
+    shown = scenes.show(scene, filter_text=words)
+    assert list(shown.rows) == [r for r in every if r in shown.rows]
+    assert shown.row is None or shown.row in every
+    assert scenes.show(shown, filter_text="").rows == every
+
+
+@given(numbers, st.integers(0, 30), st.integers(1, 20), st.sampled_from([1, -1]))
+def test_going_from_match_to_match_visits_each_once_around(
+    chosen: list[int], cursor: int, steps: int, way: int
+) -> None:
+    every = tuple(row(number) for number in chosen)
+    seen = scenes.see(LogScene(LogView(JOB.key)), log_view(*every))
+    scene = scenes.move_to(scenes.seek(seen, "IMG_001"), cursor)
+    visited = []
+    for _ in scene.matches:
+        scene = scenes.to_match(scene, way)
+        assert scene.place == scene.matches.index(scene.cursor) + 1
+        visited.append(scene.cursor)
+    assert sorted(visited) == list(scene.matches)
