@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from textual.reactive import var
 
+from slurper_tui.monitor.event import Event
 from slurper_tui.tui.columns import Facts
 from slurper_tui.tui.detail import detail_lines
 from slurper_tui.tui.glyphs import Look
@@ -88,8 +89,7 @@ class DetailPane(TextLines):
             return migration_lines(scene.migration, facts, width)
         if scene.job is None:
             return ()
-        snapshot = scene.snapshot
-        trace, events = (snapshot.trace, snapshot.events) if snapshot else (None, ())
+        trace, events = scene.snapshot.trace if scene.snapshot else None, _events(scene)
         return detail_lines(scene.job, facts, width, trace, key=self._window_key, events=events)
 
     def watch_scene(self, before: Scene, after: Scene) -> None:
@@ -97,8 +97,13 @@ class DetailPane(TextLines):
         self.set_class(not after.total, "-empty")
         same = before.job is after.job and before.migration is after.migration
         same = same and before.deadline == after.deadline
-        if same and before.now == after.now:
+        if same and before.now == after.now and _events(before) == _events(after):
             return
         if before.place != after.place:
             self.scroll_to(y=0, animate=False, force=True)
         self.remake()
+
+
+def _events(scene: Scene) -> tuple[Event, ...]:
+    """What happened to the highlighted job, as far as it is known."""
+    return scene.snapshot.events if scene.snapshot else ()
