@@ -1,13 +1,195 @@
-"""`failures`."""
+"""`failures`: what failed and what was not copied, by reason and prefix, or the exact keys."""
 
 from __future__ import annotations
 
 import argparse
+import json
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import aclosing
+from datetime import tzinfo
+from typing import Any
 
+from slurper_tui import format as fmt
 from slurper_tui.cli.commands import Faces
-from slurper_tui.cli.exit_codes import ExitCode
+from slurper_tui.cli.exit_codes import ExitCode, Stop
+from slurper_tui.cli.logs import Holdups, chosen, log_faults
+from slurper_tui.cli.output import Output
+from slurper_tui.monitor.causes import BROKE_TYPE, FAILED_TYPE, Cause, reason_of
+from slurper_tui.monitor.desk import FailureReading
+from slurper_tui.monitor.draft import MOST_KEYS
+from slurper_tui.monitor.log_view import FailureGroup, FailuresView
+from slurper_tui.monitor.logs.turns import LASTING
+from slurper_tui.monitor.view import JobView
+
+_MESSAGES = 3
+"""What the API said most often is told for each reason."""
 
 
 async def command(options: argparse.Namespace, faces: Faces) -> ExitCode:
-    """Run the command."""
-    raise NotImplementedError
+    """Print what failed and what was not copied."""
+    if options.null and not options.keys:
+        raise Stop("--null goes with --keys alone")
+    if options.null and options.json:
+        raise Stop("--null and --json cannot both be")
+    job = await chosen(options, faces)
+    reading = (await faces.monitor.desk()).logs.failures(job.key)
+    with log_faults(job):
+        view = await read_to_end(reading, faces.out)
+    for log_type in options.type:
+        if log_type not in view.counts.by_type:
+            faces.out.say(f"no row's type is {log_type}")
+    if options.keys:
+        _tell_keys(reading.keys(options.type or [FAILED_TYPE]), job, options, faces.out)
+    elif options.json:
+        faces.out.line(json.dumps(_record(view, reading, options.type)))
+    else:
+        for line in _sheet(view, job, options.type, faces):
+            faces.out.line(line)
+    return ExitCode.OK if view.counts.whole else ExitCode.API
+
+
+async def read_to_end(reading: FailureReading, out: Output) -> FailuresView:
+    """Read a log to its end, saying what holds that up. Raises ApiError where it does not come."""
+    holdups, faults, view = Holdups(out), 0, None
+    async with aclosing(reading.views()) as views:  # type: ignore[type-var]  # a generator
+        async for view in views:
+            holdups.tell(view.problem, waiting=view.waiting)
+            faults = faults + (view.problem is not None) if view.waiting or view.problem else 0
+            if faults >= LASTING:
+                break
+    assert view is not None
+    if view.problem is not None:
+        raise view.problem
+    if not view.counts.whole:
+        out.say("the log: rows came faster than they can be read; some may be missing")
+    return view
+
+
+def _tell_keys(keys: Sequence[str], job: JobView, options: argparse.Namespace, out: Output) -> None:
+    """Print exact keys as they are wanted: an array, with NUL after each, or one a line."""
+    if options.json:
+        if len(keys) > MOST_KEYS:
+            out.say(f"{fmt.count(len(keys))} keys, and one job takes {fmt.count(MOST_KEYS)}")
+        out.line(json.dumps(keys))
+    elif options.null:
+        out.exact("".join(f"{key}\0" for key in keys))
+    else:
+        _tell_lines(keys, out)
+        if keys:
+            out.say(f"with these lines in FILE, {_rclone(job)} fetches them")
+
+
+def _tell_lines(keys: Sequence[str], out: Output) -> None:
+    """One key a line: exact for a program, harmless for a person's terminal."""
+    broken = sum("\n" in key for key in keys)
+    if broken:
+        out.say(f"{_keys(broken)} a newline: one a line they cannot be told apart; take --null")
+    if not out.on_terminal:
+        out.exact("".join(f"{key}\n" for key in keys))
+        return
+    changed = sum(out.plain(key) != key for key in keys)
+    for key in keys:
+        out.line(key)
+    if changed:
+        out.say(f"{_keys(changed)} signs not fit for a terminal: a file gets the exact ones")
+
+
+def _keys(number: int) -> str:
+    return "1 key holds" if number == 1 else f"{fmt.count(number)} keys hold"
+
+
+def _record(
+    view: FailuresView, reading: FailureReading, log_types: Collection[str]
+) -> dict[str, Any]:
+    """Every reason with its keys, as JSON has it."""
+    return {
+        "id": view.key.job_id,
+        "failedObjects": view.failed_objects,
+        "named": view.named,
+        "reasons": [
+            {
+                "logType": group.log_type,
+                "copied": False,
+                "count": group.count,
+                "firstSeen": group.first_seen,
+                "lastSeen": group.last_seen,
+                "keys": reading.keys([group.log_type]),
+            }
+            for group in _wanted(view, log_types)
+        ],
+    }
+
+
+def _wanted(view: FailuresView, log_types: Collection[str]) -> list[FailureGroup]:
+    return [group for group in view.groups if not log_types or group.log_type in log_types]
+
+
+def _sheet(
+    view: FailuresView, job: JobView, log_types: Collection[str], faces: Faces
+) -> Iterator[str]:
+    """The counters held against the log, then every reason with its prefixes."""
+    yield _failed(view)
+    yield from _skipped(view)
+    if view.counts.listing_broke:
+        yield reason_of(BROKE_TYPE)
+    groups = _wanted(view, log_types)
+    width = len(fmt.count(max((group.count for group in groups), default=0)))
+    for group in groups:
+        yield ""
+        yield from _group(group, width, faces.zone)
+    if groups and (log_types or any(group.cause is Cause.FAILED for group in groups)):
+        types = "".join(f" --type {log_type}" for log_type in log_types)
+        yield ""
+        yield "to fetch them:"
+        yield f"  slurper-tui failures {view.key.job_id} --keys{types} >FILE"
+        yield f"  {_rclone(job)}"
+
+
+def _failed(view: FailuresView) -> str:
+    named = fmt.count(view.named)
+    if view.failed_objects is None:
+        return f"log names {named} failed, and how many did is not known"
+    return f"log names {named} of {fmt.count(view.failed_objects)} failed"
+
+
+def _skipped(view: FailuresView) -> Iterator[str]:
+    """Skips that mean not copied, told from those of what is there already."""
+    not_copied = f"{fmt.count(view.not_copied)} not copied"
+    if view.harmless is not None and view.skipped_objects:
+        harmless = f"{fmt.count(view.harmless)} already there (harmless)"
+        yield f"{fmt.count(view.skipped_objects)} skipped: {not_copied}, {harmless}"
+    elif view.not_copied:
+        yield not_copied
+
+
+def _group(group: FailureGroup, width: int, zone: tzinfo | None) -> Iterator[str]:
+    """One reason: what, how many, when, in whose words, and under which prefixes."""
+    reason = reason_of(group.log_type)
+    what = reason if group.cause is Cause.FAILED else f"{group.cause}: {reason}"
+    seen = " to ".join(dict.fromkeys(_seen(group, zone)))
+    yield f"{fmt.count(group.count):>{width}}  {what} ({group.log_type})"
+    if seen:
+        yield f"{'':>{width}}    {seen}"
+    for message, number in group.messages[:_MESSAGES]:
+        yield f'{fmt.count(number):>{width}}    said "{message}"'
+    for prefix in group.prefixes:
+        name = prefix.prefix or "no folder in common"
+        yield f"{fmt.count(prefix.count):>{width}}    {name}  such as {prefix.examples[0]}"
+
+
+def _seen(group: FailureGroup, zone: tzinfo | None) -> Iterator[str]:
+    for text in (group.first_seen, group.last_seen):
+        if text is not None:
+            at = fmt.parse_time(text)
+            yield text if at is None else fmt.iso(at, zone)
+
+
+def _rclone(job: JobView) -> str:
+    """What would fetch the keys in FILE; SRC and DST are the person's own names for the stores."""
+    import shlex  # a bucket's name may be anything
+
+    source, target = job.job.source, job.job.target
+    source_path = f"SRC:{(source and source.bucket) or ''}"
+    target_path = f"DST:{(target and target.bucket) or ''}"
+    paths = " ".join(shlex.quote(path) for path in (source_path, target_path))
+    return f"rclone copy --files-from-raw FILE {paths}"

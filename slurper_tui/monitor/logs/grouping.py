@@ -36,9 +36,10 @@ class _Group:
 
 
 class Prefixes:
-    """Counts keys by their folders, as deep as there are not too many of them.
+    """Counts keys by their folders, as deep as that says more than the keys themselves.
 
-    A level with more than `MOST_GROUPS` folders is given up, and so are those below it.
+    A level with more than `MOST_GROUPS` folders is given up, and so are those below it. Of the
+    others the deepest counts where two keys or more share a folder, on average, or all share one.
     """
 
     def __init__(self) -> None:
@@ -65,8 +66,10 @@ class Prefixes:
             self._deepest = len(self._levels) - 1
 
     def groups(self) -> tuple[PrefixGroup, ...]:
-        """The deepest level that is left, the largest group first."""
-        groups = (PrefixGroup(p, g.count, tuple(g.examples)) for p, g in self._levels[-1].items())
+        """The folders of that level, the largest first."""
+        keys = sum(group.count for group in self._levels[0].values())
+        told = (e for e in reversed(self._levels) if len(e) == 1 or 2 * len(e) <= keys)
+        groups = (PrefixGroup(p, g.count, tuple(g.examples)) for p, g in next(told, {}).items())
         return tuple(sorted(groups, key=lambda group: (-group.count, group.prefix)))
 
 
@@ -104,7 +107,7 @@ class Reason:
             first_seen=self._seen.first,
             last_seen=self._seen.last,
             messages=tuple(told[:_MESSAGES_TOLD]),
-            prefixes=self._prefixes.groups() if self.keys else (),
+            prefixes=self._prefixes.groups(),
         )
 
 

@@ -89,16 +89,22 @@ def test_prefixes_are_folders_as_deep_as_there_are_few_of_them() -> None:
 
 def test_flat_keys_and_too_many_folders_are_one_group() -> None:
     assert prefixes("a", "b", "c") == [("", 3)]
-    assert prefixes(*(f"user{n}/x" for n in range(21))) == [("", 21)]
-    assert len(prefixes(*(f"user{n}/x" for n in range(20)))) == 20
+    assert prefixes(*(f"user{n}/{x}" for n in range(21) for x in "abc")) == [("", 63)]
+    assert len(prefixes(*(f"user{n}/{x}" for n in range(20) for x in "abc"))) == 20
+
+
+def test_a_folder_for_every_key_says_no_more_than_the_keys() -> None:
+    assert prefixes(*(f"2024/{n}/x" for n in range(9))) == [("2024/", 9)]
+    assert prefixes("a/b/c/d") == [("a/b/c/", 1)]
 
 
 def test_keys_of_different_depth_keep_their_own_folder() -> None:
-    assert prefixes("a", "b/c", "b/d/e", "b/d/f", "b//g") == [
-        ("b/d/", 2),
+    deep = [f"b/d/{n}" for n in range(5)]
+    assert prefixes("a", "b/c", "b//g", "b//h", *deep) == [
+        ("b/d/", 5),
+        ("b//", 2),
         ("", 1),
         ("b/", 1),
-        ("b//", 1),
     ]
 
 

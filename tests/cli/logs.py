@@ -1,0 +1,60 @@
+"""Accounts whose logs a test knows, for the commands that read logs."""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Any
+
+import httpx
+
+from slurper_tui.api.models import Source, Target
+from slurper_tui.simulate import SimulatedAccount
+from slurper_tui.simulated.jobs import Plan
+
+
+def plan(name: str = "job1", **numbers: Any) -> Plan:
+    """A job that ended an hour ago, from `photos` to `media`."""
+    usual: dict[str, Any] = {
+        "created": time.time() - 3600.0,
+        "objects": 10_000,
+        "seconds": 30.0,
+        "listing": 10.0,
+        "source": Source("s3", "photos", "2024/"),
+        "target": Target("r2", "media"),
+    }
+    return Plan(**{"id": name, **usual, **numbers})
+
+
+def account(*plans: Plan, **options: Any) -> SimulatedAccount:
+    """An account with just these jobs."""
+    return SimulatedAccount(plans=plans, **options)
+
+
+def row(log_type: str | None, key: str | None = None, **other: Any) -> dict[str, Any]:
+    """A row as the API tells it."""
+    usual = {"createdAt": "2026-03-19T15:46:20.000Z", "job": "job1", "message": "gave up"}
+    return {**usual, "logType": log_type, "objectKey": key, **other}
+
+
+def telling(*rows: object, failed: int = 3, skipped: int = 0) -> httpx.MockTransport:
+    """An API with one ended job, `job1`, whose log has these rows and no other."""
+    counts = {"objects": 10, "transferredObjects": 10 - failed - skipped}
+    job = {
+        "id": "job1",
+        "status": "completed",
+        "source": {"vendor": "s3", "bucket": "my photos"},
+        "target": {"vendor": "r2", "bucket": "media"},
+        **counts,
+        "failedObjects": failed,
+        "skippedObjects": skipped,
+    }
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        last = request.url.path.split("/")[-1]
+        offset = int(request.url.params.get("offset", 0))
+        result: object = {"jobs": [job], "logs": list(rows)[offset : offset + 50]}.get(last, job)
+        body = json.dumps({"success": True, "errors": [], "result": result})
+        return httpx.Response(200, headers={"content-type": "application/json"}, content=body)
+
+    return httpx.MockTransport(answer)

@@ -1,0 +1,247 @@
+"""`failures`: by reason and prefix, as JSON, and the exact keys."""
+
+from __future__ import annotations
+
+import io
+import json
+import subprocess
+import tempfile
+from collections import Counter
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from slurper_tui.cli.main import run
+from slurper_tui.monitor.causes import FAILED_TYPE
+from slurper_tui.simulate import Fault, Kind, SimulatedAccount
+from slurper_tui.simulated.logs import log_rows
+from tests.cli.logs import account, plan, row, telling
+from tests.cli.program import PATIENCE, environment, perform, surroundings
+from tests.cli.test_processes import PROGRAM, environ
+from tests.server import serve
+
+BROKE = "migrationErrorFailedContinuation"
+TIER = "importSkippedStorageClass"
+NASTY = ["a\nb", "ü/ö", "x\x1b[31m", " spaces ", "[/foo]", "\u202ex", "日本"]
+
+
+def failed_keys(one: SimulatedAccount, log_type: str = FAILED_TYPE) -> list[str]:
+    rows = log_rows(one.jobs()[0], 9e9, 10**6, 0)
+    return [row.object_key or "" for row in rows if row.log_type == log_type]
+
+
+def record(one: SimulatedAccount, *more: str) -> dict[str, Any]:
+    ran = perform(one, "failures", "job1", "--json", *more)
+    assert (ran.code, ran.err) == (0, [])
+    [line] = ran.out
+    parsed: dict[str, Any] = json.loads(line)
+    return parsed
+
+
+def raw(transport: httpx.MockTransport, *words: str, encoding: str = "utf-8") -> tuple[bytes, str]:
+    """The very bytes on stdout, and what stderr says."""
+    nobody = SimulatedAccount()
+    with tempfile.TemporaryDirectory() as folder:
+        around = surroundings(
+            environment(nobody), Path(folder), transport=transport, encoding=encoding
+        )
+        assert run(["failures", "job1", *words], around) == 0
+        assert isinstance(around.out, io.TextIOWrapper)
+        assert isinstance(around.err, io.TextIOWrapper)
+        written, said = around.out.buffer, around.err.buffer
+        assert isinstance(written, io.BytesIO)
+        assert isinstance(said, io.BytesIO)
+        return written.getvalue(), said.getvalue().decode(encoding)
+
+
+def test_the_log_is_held_against_the_counters() -> None:
+    ran = perform(account(plan(failed=131, not_copied=40, harmless=500)), "failures", "job1")
+    assert (ran.code, ran.err) == (0, [])
+    assert ran.out[:2] == [
+        "log names 131 of 131 failed",
+        "540 skipped: 40 not copied, 500 already there (harmless)",
+    ]
+    short = perform(
+        SimulatedAccount(),
+        *("failures", "job1"),
+        transport=telling(row(FAILED_TYPE, "a"), row(FAILED_TYPE, "b"), failed=1310),
+    )
+    assert short.out[0] == "log names 2 of 1,310 failed"
+
+
+def test_reasons_and_then_prefixes() -> None:
+    rows = [
+        *(row(FAILED_TYPE, f"2024/01/{n}", message="503 Slow Down") for n in range(5)),
+        *(row(FAILED_TYPE, f"2024/02/{n}", message="403") for n in range(3)),
+        *(row(TIER, f"old/{n}", createdAt="?", message=None) for n in range(12)),
+    ]
+    ran = perform(
+        SimulatedAccount(),
+        *("failures", "job1", "--utc"),
+        transport=telling(*rows, failed=8, skipped=12),
+    )
+    assert ran.out == [
+        "log names 8 of 8 failed",
+        "12 skipped: 12 not copied, 0 already there (harmless)",
+        "",
+        " 8  failed after several tries (importErrorRetryExhaustion)",
+        "      2026-03-19T15:46:20+00:00",
+        ' 5    said "503 Slow Down"',
+        ' 3    said "403"',
+        " 5    2024/01/  such as 2024/01/0",
+        " 3    2024/02/  such as 2024/02/0",
+        "",
+        "12  not copied: archive tier (importSkippedStorageClass)",
+        "      ?",
+        "12    old/  such as old/0",
+        "",
+        "to fetch them:",
+        "  slurper-tui failures job1 --keys >FILE",
+        "  rclone copy --files-from-raw FILE 'SRC:my photos' DST:media",
+    ]
+
+
+def test_a_listing_that_broke_is_told_for_what_it_means() -> None:
+    ran = perform(account(plan(failed=3, listing_broke=True)), "failures", "job1")
+    assert ran.out.count("source listing broke: the total is incomplete") == 1
+    fine = perform(account(plan(failed=3)), "failures", "job1")
+    assert "source listing broke: the total is incomplete" not in fine.out
+
+
+def test_nothing_failed_is_told_in_a_line() -> None:
+    ran = perform(account(plan()), "failures", "job1")
+    assert (ran.code, ran.out, ran.err) == (0, ["log names 0 of 0 failed"], [])
+
+
+def test_the_groups_as_json() -> None:
+    one = account(plan(failed=131, not_copied=40))
+    told = record(one)
+    assert list(told) == ["id", "failedObjects", "named", "reasons"]
+    assert (told["id"], told["failedObjects"], told["named"]) == ("job1", 131, 131)
+    names = ["logType", "copied", "count", "firstSeen", "lastSeen", "keys"]
+    assert all(list(reason) == names for reason in told["reasons"])
+    assert not any(reason["copied"] for reason in told["reasons"])
+    assert told["reasons"][0]["logType"] == FAILED_TYPE
+    assert told["reasons"][0]["keys"] == failed_keys(one)
+    assert told["reasons"][0]["firstSeen"] < told["reasons"][0]["lastSeen"]
+    assert sum(reason["count"] for reason in told["reasons"]) == 171
+    assert all(reason["count"] == len(reason["keys"]) for reason in told["reasons"])
+
+
+def test_types_narrow_every_form() -> None:
+    one = account(plan(failed=31, not_copied=140))
+    assert [r["logType"] for r in record(one, "--type", TIER)["reasons"]] == [TIER]
+    ran = perform(one, "failures", "job1", "--type", TIER)
+    assert not any(FAILED_TYPE in line for line in ran.out)
+    assert any(f"--keys --type {TIER} >FILE" in line for line in ran.out)
+    ran = perform(one, "failures", "job1", "--keys", "--type", TIER)
+    assert ran.out == failed_keys(one, TIER)
+    ran = perform(one, "failures", "job1", "--keys", "--type", TIER, "--type", FAILED_TYPE)
+    assert Counter(ran.out) == Counter(failed_keys(one, TIER) + failed_keys(one))
+
+
+def test_a_type_that_no_row_has_is_one_line_and_no_error() -> None:
+    for words in ([], ["--keys"], ["--json"]):
+        ran = perform(account(plan(failed=3)), "failures", "job1", "--type", "nonsense", *words)
+        assert (ran.code, ran.err) == (0, ["slurper-tui: no row's type is nonsense"])
+
+
+def test_exact_keys_of_failed_objects_one_a_line() -> None:
+    one = account(plan(failed=131, not_copied=40))
+    ran = perform(one, "failures", "job1", "--keys")
+    assert (ran.code, ran.out) == (0, failed_keys(one))
+    assert ran.err == [
+        "slurper-tui: with these lines in FILE, "
+        "rclone copy --files-from-raw FILE SRC:photos DST:media fetches them"
+    ]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "latin-1", "ascii"])
+def test_keys_are_exact_to_the_byte_whatever_the_locale(encoding: str) -> None:
+    rows = [row(FAILED_TYPE, key) for key in NASTY]
+    written, said = raw(telling(*rows), "--keys", "--null", encoding=encoding)
+    assert written == b"".join(key.encode() + b"\0" for key in NASTY)
+    assert said == ""
+    written, said = raw(telling(*rows), "--keys", encoding=encoding)
+    assert written == b"".join(key.encode() + b"\n" for key in NASTY)
+    assert said.splitlines()[0] == (
+        "slurper-tui: 1 key holds a newline: one a line they cannot be told apart; take --null"
+    )
+
+
+def test_half_a_surrogate_pair_is_no_crash() -> None:
+    half = telling(row(FAILED_TYPE, "a\ud800b"))
+    assert raw(half, "--keys", "--null")[0] == b"a\xed\xa0\x80b\0"
+    assert json.loads(raw(half, "--keys", "--json")[0]) == ["a\ud800b"]
+    assert raw(half)[0].decode().isprintable() is False  # newlines alone
+    assert raw(half, "--json")[0].isascii()
+
+
+def test_keys_as_an_array_serve_as_the_keys_of_a_source() -> None:
+    rows = [row(FAILED_TYPE, key) for key in NASTY]
+    written, said = raw(telling(*rows), "--keys", "--json")
+    assert json.loads(written) == NASTY
+    assert (said, written.count(b"\n")) == ("", 1)
+    assert raw(telling(), "--keys", "--json")[0] == b"[]\n"
+
+
+def test_more_keys_than_one_job_takes_are_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("slurper_tui.cli.failures.MOST_KEYS", 100)
+    ran = perform(account(plan(failed=131)), "failures", "job1", "--keys", "--json")
+    assert ran.err == ["slurper-tui: 131 keys, and one job takes 100"]
+    assert len(json.loads(ran.out[0])) == 131
+
+
+def test_a_key_counts_once_and_a_row_without_one_is_no_key() -> None:
+    rows = [row(FAILED_TYPE, "a"), row(FAILED_TYPE, "a", message="again"), row(FAILED_TYPE)]
+    assert raw(telling(*rows), "--keys")[0] == b"a\n"
+    assert raw(telling(*rows))[0].startswith(b"log names 2 of 3 failed\n")
+
+
+def test_what_cannot_be_is_exit_2_before_anything_is_asked() -> None:
+    one = account(plan())
+    one.faults.add(Fault(Kind.HTML))
+    for words in (["--null"], ["--null", "--json"], ["--keys", "--null", "--json"]):
+        ran = perform(one, "failures", "job1", *words)
+        assert (ran.code, ran.out, len(ran.err)) == (2, [], 1)
+        assert "--null" in ran.err[0]
+
+
+def test_no_job_is_exit_2() -> None:
+    ran = perform(account(plan()), "failures", "nobody")
+    assert (ran.code, ran.out, len(ran.err)) == (2, [], 1)
+    assert perform(account(plan()), "failures").code == 2
+
+
+def test_a_log_that_cannot_be_read_tells_nothing_by_halves() -> None:
+    for status, code, exit in ((404, 10007, 7), (403, 9109, 3)):
+        one = account(plan(failed=200))
+        fault = Fault(Kind.REFUSAL, status=status, code=code, path="jobs/job1/logs", after=2)
+        one.faults.add(fault)
+        for words in ([], ["--keys"], ["--json"]):
+            ran = perform(one, "failures", "job1", *words)
+            assert (ran.code, ran.out, len(ran.err)) == (exit, [], 1)
+            assert str(code) in ran.err[0]
+
+
+def test_no_escape_reaches_a_pipe() -> None:
+    nasty = "".join(NASTY)
+    rows = [row(FAILED_TYPE, f"{nasty}/{nasty}", createdAt=nasty, message=nasty)]
+    written, _ = raw(telling(*rows))
+    assert all(line.isprintable() for line in written.decode().splitlines())
+
+
+def test_the_keys_reach_a_file_of_a_real_program(tmp_path: Path) -> None:
+    one = account(plan(failed=60))
+    with serve(one) as server:
+        done = subprocess.run(
+            [*PROGRAM, "failures", "job1", "--keys", "--null"],
+            env=environ(tmp_path, **{**server.environment(), "LANG": "C"}),
+            capture_output=True,
+            timeout=PATIENCE,
+        )
+        assert (done.returncode, done.stderr) == (0, b"")
+        assert done.stdout.decode().split("\0")[:-1] == failed_keys(one)
+        assert {seen.method for seen in server.requests} == {"GET"}
