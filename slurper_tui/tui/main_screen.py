@@ -90,11 +90,6 @@ class MainScreen(FoldingScreen):
             self._welcomed = True
             self.run_worker(self._tell_digest(unasked=True), group="digest")
 
-    @property
-    def _at_rest(self) -> bool:
-        """Nothing is open and nothing is being typed that a panel would take the next key from."""
-        return self.app.screen is self and not isinstance(self.focused, Input)
-
     def watch_scene(self, before: Scene, after: Scene) -> None:
         """Tell the feed what is looked at, and offer the keys that make sense now."""
         if not after.same_jobs(before) or after.place != before.place:
