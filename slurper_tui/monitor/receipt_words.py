@@ -59,15 +59,15 @@ def _bold(text: str) -> str:
 
 
 def _end(end: Source | Target) -> str:
-    """A bucket: where, which, and what is copied of it is told of each job."""
-    vendor = _VENDORS.get((end.vendor or "").lower(), "")
-    parts = [vendor or code(end.vendor or "?"), f"bucket {code(end.bucket or '?')}"]
+    """Where a bucket is, and which it is; what is copied of it is told of each job."""
+    vendor = _VENDORS.get((end.vendor or "").lower(), "") or code(end.vendor or "?")
+    told = f"{vendor} bucket {code(end.bucket or '?')}"
     if isinstance(end, Source):
-        parts += [f"at {code(end.endpoint)}"] if end.endpoint else []
-        parts += [f"in {code(end.region)}"] if end.region else []
+        told += f" at {code(end.endpoint)}" if end.endpoint else ""
+        told += f" in {code(end.region)}" if end.region else ""
     if end.jurisdiction and end.jurisdiction != "default":
-        parts.append(f"jurisdiction {code(end.jurisdiction)}")
-    return " ".join(parts)
+        told += f", jurisdiction {code(end.jurisdiction)}"
+    return told
 
 
 def _overwrite(jobs: Sequence[JobReceipt]) -> str:

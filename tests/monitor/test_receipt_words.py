@@ -1,0 +1,289 @@
+"""Receipts in Markdown: every number where it belongs, and foreign text that is only text."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from markdown_it import MarkdownIt
+from markdown_it.token import Token
+from msgspec.structs import replace
+
+from slurper_tui.api.models import Source
+from slurper_tui.monitor.event import Event, Tie, What
+from slurper_tui.monitor.family import family
+from slurper_tui.monitor.job_key import JobKey
+from slurper_tui.monitor.log_view import LogCounts
+from slurper_tui.monitor.receipt import JobReceipt, Receipt, reasons_of
+from slurper_tui.monitor.receipt_markdown import code, table, utc
+from slurper_tui.monitor.receipt_seen import MOST_LINES
+from slurper_tui.monitor.receipt_verdict import all_copied, headline
+from slurper_tui.monitor.receipt_words import markdown
+from slurper_tui.monitor.spans import Seen, Span
+from slurper_tui.monitor.verdict import verdict
+from slurper_tui.monitor.view import Counts, JobView
+from tests.tui.jobs import NOW, harmless, view
+
+FAILED = "importErrorRetryExhaustion"
+BROKE = "migrationErrorFailedContinuation"
+SOME = Counts(1000, 990, 0, 10)
+GFM = MarkdownIt("gfm-like", {"html": True})
+
+
+def ended(number: int = 1, counts: Counts = SOME, **given: Any) -> JobView:
+    """A job that has ended, judged by its log where one is given."""
+    status = given.pop("status", "completed")
+    log = given.pop("log", None)
+    told = view(number, status, counts=counts, source="photos", **given)
+    return replace(
+        told,
+        verdict=verdict(counts, status, log),
+        not_copied=log.not_copied if log else None,
+        listing_broke=log.listing_broke if log else False,
+    )
+
+
+def receipt(*jobs: JobReceipt, ties: tuple[Tie, ...] = (), **given: Any) -> Receipt:
+    return Receipt(jobs, family([job.view for job in jobs], ties), **given)
+
+
+def one(log: LogCounts | None = None, **given: Any) -> JobReceipt:
+    """The receipt of one job that ran for 1000 seconds."""
+    fields = {name: given.pop(name) for name in ("seen", "best", "events") if name in given}
+    return JobReceipt(ended(log=log, **given), NOW - 1001, NOW - 1, log=log, **fields)
+
+
+# Numbers ---------------------------------------------------------------------------------------
+
+
+def row(text: str, name: str) -> list[str]:
+    """The cells of a table's row."""
+    [line] = [line for line in text.split("\n") if line.startswith(f"| {name}")]
+    return [part.strip() for part in line.strip("|").split("|")]
+
+
+def test_the_counts_reconcile_in_a_table() -> None:
+    log = LogCounts({FAILED: 10, "importSkippedOversized": 4}, whole=True)
+    told = markdown(receipt(one(log, counts=Counts(1000, 950, 30, 10))))
+    assert row(told, "Transferred") == ["Transferred", "950", "95.0 %"]
+    assert row(told, "Skipped, in the target already")[1] == "26"
+    assert row(told, "Skipped, not copied")[1] == "4"
+    assert row(told, "Failed")[1] == "10"
+    assert row(told, "Unaccounted")[1] == "10"
+    assert row(told, "Total")[1] == "1,000"
+    assert "950 + 30 + 10 + 10 = 1,000: transferred + skipped + failed + unaccounted is" in told
+    assert "The logs name 10 of 10 failed objects." in told
+
+
+def test_what_cannot_be_known_is_not_made_up() -> None:
+    told = markdown(receipt(one(counts=Counts(1000, None, 30, None))))
+    assert row(told, "Transferred")[1] == row(told, "Failed")[1] == "—"
+    assert row(told, "Skipped")[:2] == ["Skipped", "30"]
+    assert "The counts do not reconcile: not all of them are known." in told
+    assert "Whether skipped objects are in the target is not known" in told
+    assert "- Took: 16 min" in told
+    bare = JobReceipt(view(1, "completed", source="photos"))
+    assert "- Took: not known" in markdown(receipt(bare))
+    assert "Rate" not in markdown(receipt(bare))
+
+
+def test_more_done_than_there_was_is_said() -> None:
+    told = markdown(receipt(one(LogCounts(whole=True), counts=Counts(1000, 1002, 0, 0))))
+    assert (
+        "1,002 + 0 + 0 + 0 = 1,002: transferred + skipped + failed + unaccounted is 2 more" in told
+    )
+
+
+def test_rates_leave_pauses_out() -> None:
+    paused = Span(Seen.PAUSED, NOW - 901, NOW - 401)
+    job = one(LogCounts(whole=True), seen=(paused,), best=12.3)
+    told = markdown(receipt(job))
+    assert (job.running_seconds, job.average) == (500.0, 2.0)
+    assert "2.0 objects per second on average while running, 12 at best over ten minutes" in told
+    assert "- Took: 16 min, of which 8 min seen paused" in told
+    assert f"- Paused: {_utc(901)} to {_utc(401)} (8 min)" in told
+
+
+def _utc(ago: float) -> str:
+    return utc(NOW - ago)
+
+
+def test_of_very_many_spans_and_changes_some_are_told_and_the_rest_counted() -> None:
+    gaps = tuple((NOW - 9000 + 100 * n, NOW - 9000 + 100 * n + 70) for n in range(50))
+    events = tuple(Event(JobKey("a", "j"), NOW + n, What.HERE, "paused") for n in range(50))
+    told = markdown(receipt(one(LogCounts(whole=True), events=events), unobserved=gaps))
+    assert told.count("- Not observed") == MOST_LINES + 1
+    assert "- Not observed: 30 more times, 35 min together" in told
+    assert told.count("paused, as asked here") == MOST_LINES
+    assert "- 30 earlier changes" in told
+
+
+def test_nobody_looking_for_some_seconds_is_not_told() -> None:
+    told = markdown(receipt(one(LogCounts(whole=True)), unobserved=((NOW - 59, NOW),)))
+    assert "Observed from beginning to end; no pause and no stall was seen." in told
+
+
+@pytest.mark.parametrize(
+    ("what", "words"),
+    [
+        (What.ASKED, "pause sent from here"),
+        (What.REFUSED, "pause refused: `1004: not now`"),
+        (What.UNDECIDED, "pause not answered: `1004: not now`"),
+        (What.HERE, "pause, as asked here"),
+        (What.ELSEWHERE, "pause from elsewhere"),
+        (What.ITSELF, "pause"),
+        (What.CREATED, "created from here"),
+        (What.RETRIED, "retried by `pause`"),
+    ],
+)
+def test_who_or_what_changed_it(what: What, words: str) -> None:
+    event = Event(JobKey("a", "j"), NOW, what, "pause", "1004: not now")
+    told = markdown(receipt(one(LogCounts(whole=True), events=(event,))))
+    assert f"- {_utc(0)} {words}\n" in told
+
+
+def test_the_version_stands_below_and_every_line_ends() -> None:
+    told = markdown(receipt(one()), "1.2.3")
+    assert told.endswith("\n\nMade by slurper-tui 1.2.3. All times are UTC.\n")
+
+
+# Verdicts --------------------------------------------------------------------------------------
+
+
+def test_all_copied_is_said_only_of_what_is_known_to_be() -> None:
+    clean = Counts(1000, 1000, 0, 0)
+    whole = LogCounts(whole=True)
+    skipped = Counts(1000, 990, 10, 0)
+    for told, said in (
+        (one(whole, counts=clean), True),
+        (one(None, counts=clean), True),
+        (one(None, counts=skipped), False),
+        (one(whole, counts=skipped), True),
+        (one(LogCounts({"importSkippedOversized": 1}, whole=True), counts=skipped), False),
+        (one(LogCounts({BROKE: 1}, whole=True), counts=clean), False),
+        (one(whole, counts=Counts(1001, 1000, 0, 0)), False),
+        (one(whole, counts=Counts(1000, 999, 0, 1)), False),
+        (one(whole, counts=clean, status="aborted"), False),
+        (one(whole, counts=Counts(1000, 1000, None, 0)), False),
+    ):
+        assert all_copied(receipt(told)) is said
+        assert headline(receipt(told)).endswith("all copied") is said
+
+
+def test_a_listing_that_broke_is_said_at_the_top_and_among_the_reasons() -> None:
+    told = markdown(receipt(one(LogCounts({BROKE: 1}, whole=True))))
+    assert "source listing broke: the total is incomplete" in told.split("\n")[2]
+    assert row(told, "source listing broke")[2] == "1"
+
+
+def test_objects_that_a_retry_found_in_the_target_were_not_copied_by_it() -> None:
+    first = one(LogCounts({FAILED: 10}, whole=True))
+    again = ended(2, Counts(10, 7, 3, 0), log=LogCounts(whole=True))
+    tie = Tie(again.key, first.view.key, 10, (FAILED,))
+    second = JobReceipt(again, NOW, NOW + 60, log=LogCounts(whole=True), retries=tie)
+    told = receipt(first, second, ties=(tie,))
+    assert headline(told) == "10 failed, of which 7 were copied by a retry: all copied"
+
+
+def test_reasons_are_summed_the_worst_first() -> None:
+    logs = [
+        LogCounts({FAILED: 3, "importSkippedOversized": 9}, first_seen={FAILED: "2026-01-02"}),
+        LogCounts({FAILED: 4, BROKE: 1, "migrationStart": 1}, first_seen={FAILED: "2026-01-01"}),
+    ]
+    told = reasons_of(logs)
+    assert [(reason.log_type, reason.count) for reason in told] == [
+        (BROKE, 1),
+        (FAILED, 7),
+        ("importSkippedOversized", 9),
+    ]
+    assert told[1].first_seen == "2026-01-01"
+
+
+# Foreign text ----------------------------------------------------------------------------------
+
+NASTY = [
+    "a|b",
+    "a\\|b\\",
+    "`",
+    "``` x",
+    " `a` ",
+    "a\nb",
+    "a\r\n| x | y |\n|--|--|",
+    "<script>alert(1)</script>",
+    "[x](http://evil.example)",
+    "![x](http://evil.example/p.png)",
+    "**bold**",
+    "www.evil.example",
+    "https://evil.example/",
+    "@everyone",
+    "#123",
+    "&#124;",
+    "\u202eabc",
+    "\x1b[31m",
+    "\u2028",
+    "~~x~~",
+    "$x$",
+    "   ",
+    "- x",
+    "# x",
+    "\\",
+    "\\`",
+    "`|`",
+    "a`|`b",
+]
+FOREIGN = st.sampled_from(NASTY) | st.text(
+    st.sampled_from("`|\\ \n\r\t<>[]()*_~#&!@.:/-+=$\"'{}ab1\u202e\x1b\u2028é"),
+    min_size=1,
+    max_size=12,
+)
+
+
+def told_of(name: str) -> str:
+    """A receipt in which every foreign text is this one."""
+    log = LogCounts({FAILED: 3, f"importSkipped{name}": 2}, whole=True, last_seen={FAILED: name})
+    event = Event(JobKey(name, name), NOW, What.REFUSED, "pause", name)
+    job = one(log, account=name, id=name, target=name, events=(event,))
+    source = Source(name, name, name, name, name, jurisdiction=name)
+    first = replace(job, view=replace(job.view, job=replace(job.view.job, source=source)))
+    again = ended(2, Counts(10, 7, 0, 3), id=f"{name}2", account=name, prefix=name, log=log)
+    tie = Tie(again.key, first.view.key, 10, (FAILED,))
+    return markdown(receipt(first, JobReceipt(again, log=log, retries=tie), ties=(tie,)))
+
+
+def structure(text: str) -> list[str]:
+    """What a renderer makes of it, without the texts."""
+    return list(_kinds(GFM.parse(text)))
+
+
+def _kinds(tokens: list[Token]) -> Iterator[str]:
+    for token in tokens:
+        yield token.type if token.type != "inline" else "("
+        yield from _kinds(token.children or [])
+
+
+@given(FOREIGN)
+def test_no_foreign_text_changes_what_a_renderer_makes_of_it(name: str) -> None:
+    told = told_of(name)
+    assert structure(told) in (structure(told_of("x.y")), structure(told_of("xy")))
+    assert all(harmless(line) for line in told.split("\n"))
+
+
+@given(FOREIGN)
+def test_a_text_between_backticks_is_shown_as_it_is(name: str) -> None:
+    [inline] = [token for token in GFM.parse(f"x {code(name)} y") if token.type == "inline"]
+    assert [child.type for child in inline.children or []] == ["text", "code_inline", "text"]
+    shown = (inline.children or [])[1].content
+    safe = "".join(c if harmless(c) else "\N{REPLACEMENT CHARACTER}" for c in name)
+    assert shown.strip() == safe.strip()
+
+
+def test_a_table_can_be_read_as_it_is() -> None:
+    assert [*table(("", "Objects"), [("Failed", "1"), ("Total", "1,000")])] == [
+        "|        | Objects |",
+        "| :----- | ------: |",
+        "| Failed |       1 |",
+        "| Total  |   1,000 |",
+    ]
