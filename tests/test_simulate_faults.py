@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import contextlib
 import time
 from collections.abc import Iterator
 
@@ -218,3 +219,18 @@ def test_several_accounts_behind_one_server() -> None:
             with _client(account, httpx.Client(), environment["CLOUDFLARE_BASE_URL"]) as http:
                 assert told == account.account_id
                 assert len(http.get("jobs").json()["result"]) == len(account.jobs())
+
+
+@pytest.mark.parametrize("happens", [True, False])
+@pytest.mark.parametrize("kind", [Kind.READ_TIMEOUT, Kind.RESET, Kind.HTML, Kind.CONNECT_ERROR])
+def test_whether_it_is_done_all_the_same_can_be_said(
+    account: SimulatedAccount, kind: Kind, happens: bool
+) -> None:
+    account.faults.add(Fault(kind, status=502, operation="abortAll", happens=happens))
+    with (
+        _client(account, httpx.Client(transport=account.transport())) as client,
+        contextlib.suppress(httpx.TransportError),
+    ):
+        client.put("jobs/abortAll")
+    statuses = {course.status(time.time()) for course in account.jobs()}
+    assert ("running" not in statuses) is happens
