@@ -12,7 +12,7 @@ from slurper_tui.tui.rows import Row
 INDENT = 2
 """Cells before a migration's name, for its sign, and before that of a job below it."""
 
-LEAST_NAME = 14
+LEAST_NAME = 16
 """So many cells of the buckets' names are worth more than the slots in use."""
 
 
@@ -53,7 +53,7 @@ def _migration(one: Migration, facts: Facts, room: int) -> Line:
     """The buckets, and behind them as much of the rest as leaves enough of their names."""
     name = migration(one.view, facts, 10**4)
     jobs = Piece(f"  {words.count(len(one.jobs))} jobs", "muted")
-    slots = (Piece(f"  {one.running}/{SLOTS}", "muted"),) if one.view.live else ()
+    slots = (Piece(f" {one.running}/{SLOTS}", "muted"),) if one.view.live else ()
     overlap = (Piece(" !", "warning"),) if one.overlaps else ()
     for tail, least in (
         ((jobs, *slots, *overlap), width_of(name)),

@@ -7,7 +7,7 @@ from slurper_tui.tui.options import ViewState
 
 
 def test_what_was_chosen_comes_back(tmp_path: Path) -> None:
-    view = ViewState(theme="nord", sort="percent", inverted=True, hide_ended=True)
+    view = ViewState(theme="nord", sort="percent", inverted=True, hide_ended=True, migrations=False)
     save_view(tmp_path / "new" / "folder", view)
     assert load_view(tmp_path / "new" / "folder") == view
     assert [path.name for path in (tmp_path / "new" / "folder").iterdir()] == ["state.json"]
@@ -15,11 +15,24 @@ def test_what_was_chosen_comes_back(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["", "{", "[]", "3", '{"theme": 3, "sort": null, "inverted": "yes"}', "\xff", "[" * 9999],
+    [
+        "",
+        "{",
+        "[]",
+        "3",
+        '{"theme": 3, "sort": null, "inverted": "yes", "migrations": 0}',
+        "\xff",
+        "[" * 9999,
+    ],
 )
 def test_nonsense_is_the_default(tmp_path: Path, text: str) -> None:
     (tmp_path / "state.json").write_text(text, encoding="latin-1")
     assert load_view(tmp_path) == ViewState()
+
+
+def test_what_an_earlier_version_kept_is_completed_by_the_defaults(tmp_path: Path) -> None:
+    (tmp_path / "state.json").write_text('{"sort": "percent", "hide_ended": true, "later": 1}')
+    assert load_view(tmp_path) == ViewState(sort="percent", hide_ended=True, migrations=True)
 
 
 def test_a_folder_that_cannot_be_written_is_no_fault(tmp_path: Path) -> None:

@@ -1,0 +1,164 @@
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from slurper_tui.api.models import Source
+from slurper_tui.monitor.event import Tie
+from slurper_tui.monitor.family import family
+from slurper_tui.monitor.migration import Migration
+from slurper_tui.monitor.view import JobView
+from slurper_tui.tui.columns import Facts
+from slurper_tui.tui.detail_migration import migration_lines
+from slurper_tui.tui.glyphs import Glyphs, Look
+from slurper_tui.tui.lines import text_of, width_of
+from slurper_tui.tui.row_names import row_name
+from slurper_tui.tui.rows import Row
+from tests.tui.jobs import NOW, harmless, iso, view
+
+FACTS = Facts(Look(), NOW)
+PLAIN = Facts(Look(Glyphs(ascii_only=True)), NOW)
+
+
+def photos(number: int, status: str = "running", **given: Any) -> JobView:
+    return view(number, status, source="photos-prod", **given)
+
+
+def keyed(one: JobView, number: int) -> JobView:
+    keys = tuple(map(str, range(number)))
+    return replace(one, job=replace(one.job, source=Source("s3", "photos-prod", None, keys=keys)))
+
+
+TWO = family([photos(1, prefix="2024/"), photos(2, "paused", prefix="2023/")])
+NESTED = family([photos(1, prefix="2024/"), photos(2, prefix="2024/01/")])
+OVER = family([photos(n, "completed", done=1000, prefix=f"{n}/") for n in (1, 2)])
+
+
+def name(one: Migration, width: int, facts: Facts = FACTS, **given: Any) -> str:
+    return text_of(row_name(Row(one.key, one.view, one, **given), facts, width))
+
+
+def below(view: JobView, one: Migration, width: int = 30, facts: Facts = FACTS) -> str:
+    return text_of(row_name(Row(view.key, view, one), facts, width))
+
+
+def test_a_migration_tells_its_buckets_its_jobs_and_the_slots() -> None:
+    assert name(TWO, 50) == "▸ photos-prod → media  2 jobs 1/3"
+    assert name(TWO, 50, unfolded=True) == "▾ photos-prod → media  2 jobs 1/3"
+    assert name(OVER, 50) == "▸ photos-prod → media  2 jobs"
+    assert name(TWO, 50, PLAIN) == "> photos-prod -> media  2 jobs 1/3"
+
+
+def test_where_room_is_short_the_names_stay_longest_but_the_warning() -> None:
+    assert name(NESTED, 50) == "▸ photos-prod → media  2 jobs 2/3 !"
+    assert name(NESTED, 30) == "▸ photos-prod → media 2/3 !"
+    assert name(NESTED, 23) == "▸ photos-prod → media !"
+    assert name(NESTED, 16) == "▸ pho…od → m…a !"
+
+
+@pytest.mark.parametrize(
+    ("job", "text"),
+    [
+        (photos(1, prefix="2024/"), "  2024/"),
+        (photos(1), "  the whole bucket"),
+        (keyed(photos(1), 1310), "  1,310 keys"),
+        (photos(1, prefix="a\x1b[31m\u202e"), "  a"),
+    ],
+)
+def test_below_a_migration_stands_what_sets_a_job_apart(job: JobView, text: str) -> None:
+    told = below(job, family([job, photos(9, prefix="z/")]))
+    assert told.startswith(text)
+    assert harmless(told)
+
+
+def test_a_retry_says_of_which_job() -> None:
+    parent = photos(1, "completed", done=1000, id="3fa8b6c2d1e04f77", failed=10)
+    child = keyed(photos(2), 10)
+    one = family([parent, child], [Tie(child.key, parent.key, 10)])
+    assert below(child, one) == "  ↻ retry of 3fa8…4f77"
+    assert below(child, one, facts=PLAIN) == "  @ retry of 3fa8..f77"
+
+
+def test_a_job_that_was_done_again_says_so_where_there_is_room() -> None:
+    first = photos(1, "aborted", prefix="a/")
+    times = {"created_at": iso(NOW - 9000), "finished_at": iso(NOW - 8000)}
+    first = replace(first, job=replace(first.job, **times))
+    one = family([first, photos(2, prefix="a/")])
+    assert below(first, one) == "  a/  done again"
+    assert below(first, one, 8) == "  a/"
+
+
+@given(st.text(), st.text(), st.text(), st.integers(1, 60), st.booleans())
+def test_no_name_is_wider_than_its_column_or_steers_the_terminal(
+    source: str, prefix: str, target: str, width: int, unfolded: bool
+) -> None:
+    jobs = [view(n, source=source, prefix=prefix, target=target) for n in (1, 2)]
+    one = family(jobs)
+    for facts in (FACTS, PLAIN):
+        for row in (Row(one.key, one.view, one, unfolded), Row(jobs[0].key, jobs[0], one)):
+            line = row_name(row, facts, width)
+            assert harmless(text_of(line))
+            assert width_of(line) <= max(width, 10)
+            assert facts is FACTS or text_of(line).isascii()
+
+
+# In full ---------------------------------------------------------------------------------------
+
+
+def told(one: Migration, width: int = 40, facts: Facts = FACTS) -> list[str]:
+    return [text_of(line).rstrip() for line in migration_lines(one, facts, width)]
+
+
+def test_the_details_tell_sums_jobs_and_slots() -> None:
+    lines = told(TWO, 60)
+    assert lines[0] == "photos-prod → media"
+    assert lines[1].startswith("▶ running  16 min since")
+    for line in (
+        "jobs         2: 1 running · 1 paused",
+        "slots        1 of 3 in use in this account",
+        "total                2,000",
+        "no ETA: 1 of 2 jobs paused",
+        "source       photos-prod",
+    ):
+        assert any(said.startswith(line) for said in lines), line
+    assert not any(line.startswith(("job  ", "prefix")) for line in lines)
+
+
+def test_the_details_of_one_that_is_over_tell_the_verdict_and_no_slots() -> None:
+    lines = told(OVER, 60)
+    assert "completed · 0 failed · 0 unaccounted" in lines
+    assert not any(line.startswith("slots") for line in lines)
+
+
+def test_the_details_explain_an_overlap() -> None:
+    lines = told(NESTED, 60)
+    place = lines.index("! prefixes overlap: some objects may be copied twice")
+    assert lines[place + 1] == "2024/01/ is part of 2024/"
+    whole = family([photos(1), photos(2), *(photos(n, prefix=f"{n}/") for n in range(3, 8))])
+    lines = told(whole, 60)
+    assert "two jobs copy the whole bucket" in lines
+    assert "and 8 more" in lines
+
+
+def test_the_details_tell_retries_and_what_was_done_again() -> None:
+    old = photos(1, "aborted", prefix="a/")
+    times = {"created_at": iso(NOW - 9000), "finished_at": iso(NOW - 8000)}
+    old = replace(old, job=replace(old.job, **times))
+    parent = photos(2, "completed", done=1000, prefix="a/", failed=10)
+    child = keyed(photos(3), 10)
+    lines = told(family([old, parent, child], [Tie(child.key, parent.key, 10)]), 60)
+    assert "retry        job0003 of job0002" in lines
+    assert "done again   1 job, not counted" in lines
+
+
+@pytest.mark.parametrize("width", [1, 8, 20, 36, 69, 70, 120])
+@pytest.mark.parametrize("facts", [FACTS, PLAIN])
+def test_the_details_fit_every_width(width: int, facts: Facts) -> None:
+    one = family([photos(1), photos(2, prefix="日本/" * 20), photos(3, "completed", failed=3)])
+    lines = migration_lines(one, facts, width)
+    assert all(width_of(line) <= max(width, 30) for line in lines)
+    assert facts is FACTS or all(text_of(line).isascii() for line in lines)
