@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -19,10 +20,10 @@ from tests.cli.test_processes import PROGRAM, environ, watching
 from tests.server import serve
 
 both_orders = pytest.mark.parametrize("oldest_first", [False, True])
-RUNNING = {"seconds": 1200.0, "objects": 100_000, "failed": 6000}
+RUNNING: dict[str, Any] = {"seconds": 1200.0, "objects": 100_000, "failed": 6000}
 
 
-def rows_of(account: SimulatedAccount) -> list[dict[str, object]]:
+def rows_of(account: SimulatedAccount) -> list[dict[str, Any]]:
     """The whole log, newest first, as JSON has it."""
     return [
         {

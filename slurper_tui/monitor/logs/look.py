@@ -57,17 +57,18 @@ class EndLook:
         self.ask = PageAsk(max(0, end - OVERLAP))
         self.page: Sequence[LogRow] = ()
         self._known = known
-        self._step = PAGE_SIZE - OVERLAP
+        self._back = 0
 
     def take(self, rows: Sequence[LogRow]) -> Found:
         """Take in a page; one without a known row is behind the end of a log that has shrunk."""
         self.page = rows
         if self.ask.offset > 0 and not any(self._known(row) for row in rows):
-            self.ask = PageAsk(max(0, self.ask.offset - self._step))
-            self._step *= 2
+            self._back = self._back * 2 or PAGE_SIZE - OVERLAP
+            self.ask = PageAsk(max(0, self.ask.offset - self._back))
             return Found()
+        own = Places()
+        fresh = [row for row in rows if not self._known(row) and own.add(row)]
         self.end = self.ask.offset + len(rows)
-        self.over = len(rows) < PAGE_SIZE
+        self.over = len(rows) < PAGE_SIZE or not (fresh or self._back)
         self.ask = PageAsk(max(0, self.end - OVERLAP))
-        fresh = Places()
-        return Found(newer=tuple(r for r in rows if not self._known(r) and fresh.add(r))[::-1])
+        return Found(newer=tuple(reversed(fresh)))

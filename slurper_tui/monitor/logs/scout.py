@@ -41,6 +41,10 @@ class Scout:
         return Found()
 
 
+LONGEST = 10**9
+"""No log has more rows: one that seems to does not listen to offsets."""
+
+
 class EndSearch:
     """Finds how long a log is by doubling and halving. beyond: it is at least so long.
 
@@ -72,6 +76,6 @@ class EndSearch:
         else:
             self._high = asked
         within = self._high is not None and self._low >= self._high
-        self.over = 0 < len(rows) < PAGE_SIZE or within
+        self.over = 0 < len(rows) < PAGE_SIZE or within or self._low > LONGEST
         self.end = self._low
         return Found()

@@ -24,7 +24,7 @@ LASTING = 6
 _BASE = 2.0
 """Seconds from which the waits after faults grow."""
 
-_WAITS_TOLD = 2.0
+_WAITS_TOLD = 5.0
 """Seconds after which it is told that there is no room for a request; shorter waits are usual."""
 
 

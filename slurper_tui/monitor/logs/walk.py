@@ -18,6 +18,9 @@ from slurper_tui.monitor.logs.places import Places
 PATIENCE = 16
 """Pages without a known row after which one is taken as it is: this log does not hold still."""
 
+MOST_IDLE = 100
+"""Pages on end without a new row after which there is no use in others."""
+
 
 class Walk:
     """Reads towards the oldest row. size: of a log that is sorted oldest first, None otherwise.
@@ -33,6 +36,7 @@ class Walk:
         self._size = size
         self._oldest_at: float | None = None
         self._astray = 0
+        self._idle = 0
         self._step = 0
 
     @property
@@ -50,12 +54,14 @@ class Walk:
         goes_on = not self.known.count or any(row in self.known for row in newest_first)
         if not goes_on and self._may_search(newest_first):
             return Found()
-        self.torn = self.torn or not goes_on
         fresh = tuple(row for row in newest_first if self.known.add(row))
         if fresh:
             self._astray, self._step = (0 if goes_on else self._astray), 0
             self._oldest_at = fmt.parse_time(fresh[-1].created_at) or self._oldest_at
-        self.over = asked.offset == 0 if self._size is not None else len(rows) < asked.limit
+        self._idle = 0 if fresh else self._idle + 1
+        at_end = asked.offset == 0 if self._size is not None else len(rows) < asked.limit
+        self.over = at_end or self._idle >= MOST_IDLE
+        self.torn = self.torn or not goes_on or (self.over and not at_end)
         self._advance(newest_first, anything_new=bool(fresh))
         return Found(older=fresh)
 

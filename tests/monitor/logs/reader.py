@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 from slurper_tui.monitor.job_key import JobKey
 from slurper_tui.monitor.log_view import LogCounts
 from slurper_tui.monitor.logs.reading import LogReader
-from slurper_tui.monitor.metered import Metered
+from slurper_tui.monitor.loop import Monitor
 from slurper_tui.simulate import SimulatedAccount
 from slurper_tui.simulated.jobs import Plan
 from tests.monitor.bench import EPOCH, Bench, Request, now, wall
@@ -31,9 +31,12 @@ class KeptCounts:
 
 def reader(b: Bench, notebook: Any = None, **options: Any) -> LogReader:
     """A reader within the budget of a monitor."""
-    monitor = b.monitor
-    metered = Metered(monitor._api, monitor._pacing.budget, monitor._now, monitor._landing.blocked)
-    return LogReader(metered, monitor._roster, notebook, **options)
+    return reader_of(b.monitor, notebook, **options)
+
+
+def reader_of(monitor: Monitor, notebook: Any = None, **options: Any) -> LogReader:
+    """A reader within the budget of this monitor, and over its client."""
+    return LogReader(monitor._desk._metered, monitor._roster, notebook, **options)
 
 
 def key_of(b: Bench, number: int = 0) -> JobKey:

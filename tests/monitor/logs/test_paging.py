@@ -253,3 +253,28 @@ def test_the_newest_rows_are_known_however_long_the_walk_was(
     log.rows.append(row(5000))
     paging.look()
     assert read(log, paging) == [row(5000)]
+
+
+@both_orders
+def test_an_api_that_does_not_listen_to_offsets_is_not_asked_for_ever(oldest_first: bool) -> None:
+    page = rows(50) if oldest_first else rows(50)[::-1]
+    paging, requests = Paging(), 0
+    for _ in range(3):
+        while paging.ask is not None:
+            paging.take(page)
+            requests += 1
+            assert requests < 250
+        paging.look()
+    assert paging.torn
+
+
+@both_orders
+def test_a_log_that_was_emptied_and_filled_again_is_followed(oldest_first: bool) -> None:
+    log, paging = ApiLog(rows(300), oldest_first=oldest_first), Paging()
+    read(log, paging)
+    log.rows[:] = [row(n) for n in range(1000, 1010)]
+    paging.look()
+    assert read(log, paging) == log.rows[::-1]
+    log.rows.append(row(1010))
+    paging.look()
+    assert read(log, paging) == [row(1010)]

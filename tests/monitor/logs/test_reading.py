@@ -18,12 +18,19 @@ from slurper_tui.api.models import LogRow
 from slurper_tui.monitor.job_key import JobKey
 from slurper_tui.monitor.log_view import LogCounts, LogView
 from slurper_tui.monitor.logs import shown
-from slurper_tui.monitor.logs.reading import LogReader
 from slurper_tui.monitor.loop import Monitor
-from slurper_tui.monitor.metered import Metered
 from slurper_tui.simulate import Fault, Kind
 from tests.monitor.bench import EPOCH, bench, now, wall
-from tests.monitor.logs.reader import KeptCounts, account, asked, key_of, plan, reader, take
+from tests.monitor.logs.reader import (
+    KeptCounts,
+    account,
+    asked,
+    key_of,
+    plan,
+    reader,
+    reader_of,
+    take,
+)
 from tests.virtual_time import timeless
 
 both_orders = pytest.mark.parametrize("oldest_first", [False, True])
@@ -288,9 +295,7 @@ async def read_odd(*pages: list[dict[str, Any]], until: int) -> LogView:
     """Follow such a log until so many rows were read."""
     client = SlurperClient(token_credentials("t"), transport=odd_log(*pages))
     monitor = Monitor(client, ["a"], clock=wall)
-    metered = Metered(client, monitor._pacing.budget, monitor._now, monitor._landing.blocked)
-    log = LogReader(metered, monitor._roster)
-    async with aclosing(log.follow(JobKey("a", "j"))) as views:
+    async with aclosing(reader_of(monitor).follow(JobKey("a", "j"))) as views:
         views_taken = await take(views, lambda view: view.read >= until and view.whole)
     await client.close()
     return views_taken[-1]
