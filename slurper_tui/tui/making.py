@@ -48,6 +48,8 @@ class MakingScreen(PagesScreen):
 
     async def _tell_plans(self) -> None:
         """Say what plans of earlier runs need of the person."""
+        from slurper_tui.monitor.plan_view import StepState
+
         desk = await self._desk()
         steps = [
             step.state
@@ -55,7 +57,7 @@ class MakingScreen(PagesScreen):
             if not view.has_secrets
             for step in view.plan.steps
         ]
-        waiting, undecided = (steps.count(state) for state in ("waiting", "undecided"))
+        waiting, undecided = map(steps.count, (StepState.WAITING, StepState.UNDECIDED))
         if waiting:
             word = "job of a split waits for its" if waiting == 1 else _WAIT
             self._note(f"{waiting} {word} keys · plans in the palette")

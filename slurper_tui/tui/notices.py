@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from rich.cells import cell_len
+
 from slurper_tui.monitor.account_view import AccountView
 from slurper_tui.monitor.view import Snapshot
 from slurper_tui.tui.columns import short_id
@@ -66,7 +68,7 @@ def wrap_words(text: str, width: int) -> list[str]:
     lines = [""]
     for word in text.split(" "):
         joined = f"{lines[-1]} {word}" if lines[-1] else word
-        if len(joined) <= width:
+        if cell_len(joined) <= width:
             lines[-1] = joined
         else:
             lines.extend(wrap(word, width))

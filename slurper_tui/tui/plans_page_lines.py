@@ -6,6 +6,8 @@ from collections import Counter
 from collections.abc import Iterable, Iterator
 from typing import NamedTuple
 
+from rich.cells import cell_len
+
 from slurper_tui import format as words
 from slurper_tui.monitor.draft import Draft
 from slurper_tui.monitor.plan_view import PlanView, Step, StepState
@@ -21,7 +23,7 @@ NONE_YET = (
     "started one after another, as slots become free.",
 )
 NEEDS_KEYS = "needs the keys to its buckets again"
-_STATE = 12
+_STATE = 13
 _NARROW = 50
 
 _SIGNS: dict[StepState, tuple[str, str, str]] = {
@@ -108,7 +110,7 @@ def _step(step: Step, plan_id: int, room: int, look: Look, now: float, width: in
     number = pad(str(step.number), room, right=True)
     head = (Piece(f"  {number} ", "faint"), Piece(pad(f"{sign} {step.state}", _STATE), role))
     after = _after(step, look, now) if width >= _NARROW else ""
-    left = max(8, width - 3 - room - _STATE - 1 - len(after))
+    left = max(8, width - 3 - room - _STATE - 1 - cell_len(after))
     name = shorten(_name(step.draft, look), left, look.glyphs.ellipsis)
     tail = (Piece(pad(name, left)), Piece(f" {after}" if after else "", "muted"))
     yield Row((*head, *tail), Place(plan_id, step.number))

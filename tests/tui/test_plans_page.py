@@ -1,0 +1,279 @@
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC
+from typing import Any
+
+import pytest
+
+from slurper_tui.monitor.draft import Draft
+from slurper_tui.monitor.history.opening import open_store
+from slurper_tui.monitor.plan_view import Plan, PlanView, Step, StepState
+from slurper_tui.simulate import SimulatedAccount
+from slurper_tui.tui.confirm_dialog import ConfirmDialog
+from slurper_tui.tui.create_form_widgets import SecretInput
+from slurper_tui.tui.glyphs import Glyphs, Look
+from slurper_tui.tui.lines import text_of, width_of
+from slurper_tui.tui.plans_page import PlansPage
+from slurper_tui.tui.plans_page_lines import plan_rows
+from slurper_tui.tui.secrets_form import SecretsForm
+from tests.monitor.inline_history import InlineNotebook
+from tests.tui.jobs import NOW, harmless
+from tests.tui.makers import S3_WORDS, SECRETS, Workbench, workbench
+
+DRAFT = Draft("s3", "photos", "media", endpoint="https://s3.example.com")
+ASKED = "it was sent and not answered, and the list shows no such job"
+
+
+def step(number: int, state: StepState = StepState.WAITING, **given: Any) -> Step:
+    draft = Draft("s3", "photos", "media", path_prefix=f"{2020 + number}/")
+    return Step(number, given.pop("draft", draft), state, NOW, **given)
+
+
+MIXED = (
+    step(1, StepState.STARTED, job_id="3fa8b6c2d1e04f77"),
+    step(2, StepState.UNDECIDED, said=ASKED),
+    step(3),
+    step(4, StepState.REFUSED, said="10001: no such bucket"),
+)
+
+
+@asynccontextmanager
+async def restarted(*steps: Step, **options: Any) -> AsyncIterator[Workbench]:
+    """A program that finds a plan of an earlier run."""
+    account = SimulatedAccount(jobs=0, slots=9)
+    notebook = InlineNotebook(open_store(None, "https://example.com"))
+    plan = await notebook.keep_plan(Plan(0, account.account_id, NOW, steps))
+    for kept in steps:
+        await notebook.move(plan.id, kept.number, StepState.WAITING, kept)
+    async with workbench(account=account, notebook=notebook, **options) as bench:
+        yield bench
+
+
+async def opened(bench: Workbench) -> PlansPage:
+    """The page, with what it tells."""
+    await bench.app.main.action_plans()
+    await bench.until(lambda: isinstance(bench.app.screen, PlansPage))
+    await bench.pilot.pause(0.02)
+    assert isinstance(bench.app.screen, PlansPage)
+    return bench.app.screen
+
+
+async def confirm(bench: Workbench, key: str) -> None:
+    """Answer the question once it is drawn."""
+    await bench.until(lambda: isinstance(bench.app.screen, ConfirmDialog))
+    await bench.pilot.pause(0.02)
+    await bench.press(key)
+
+
+async def give_keys(bench: Workbench) -> SecretsForm:
+    """Fill in the form for the keys to the buckets, and go on."""
+    await bench.until(lambda: isinstance(bench.app.screen, SecretsForm))
+    await bench.pilot.pause()
+    form = bench.app.screen
+    assert isinstance(form, SecretsForm)
+    for name, word in S3_WORDS.items():
+        form.row(name).value = word
+    await bench.go_on()
+    return form
+
+
+# At the start ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("steps", "said"),
+    [
+        ((step(1), step(2)), "2 jobs of a split wait for their keys · plans in the palette"),
+        ((step(1),), "1 job of a split waits for its keys · plans in the palette"),
+        (MIXED[:2], "1 job of a split needs your word · plans in the palette"),
+    ],
+)
+async def test_at_the_start_it_says_that_plans_of_an_earlier_run_wait(
+    steps: tuple[Step, ...], said: str
+) -> None:
+    async with restarted(*steps, size=(120, 40)) as bench:
+        await bench.see(said)
+        assert bench.writes == []
+
+
+async def test_without_plans_nothing_is_said_and_it_is_asked_once() -> None:
+    asked = []
+
+    class Creation:
+        async def plans(self) -> tuple[PlanView, ...]:
+            asked.append(1)
+            return ()
+
+    def incomplete(bench: Workbench) -> Any:
+        bench.desk.creation = Creation()
+        bench.feed.at_hand = bench.desk.desk
+        return bench.snapshot(complete=False)
+
+    async with workbench(shown=incomplete) as bench:
+        await bench.pilot.pause()
+        assert asked == []
+        await bench.show(bench.snapshot())
+        await bench.show(bench.snapshot())
+        assert asked == [1]
+        assert "palette" not in bench.text
+
+
+async def test_the_palette_finds_the_plans() -> None:
+    async with workbench() as bench:
+        await bench.press("colon", *"plans")
+        await bench.see("Show what is still to be started")
+        await bench.press("enter")
+        await bench.see("There are no plans.")
+
+
+# What is told ---------------------------------------------------------------------------------
+
+
+async def test_without_plans_the_page_says_what_makes_one() -> None:
+    async with workbench() as bench:
+        await opened(bench)
+        await bench.see("There are no plans.", "A split by prefix makes one")
+        await bench.press("s", "c", "enter", "down")
+        await bench.press("escape")
+        assert bench.on_main
+
+
+async def test_every_job_of_a_plan_stands_there_with_its_state() -> None:
+    async with restarted(*MIXED) as bench:
+        await opened(bench)
+        await bench.see("photos → media")
+        lines = [line.strip(" ▌") for line in bench.text.splitlines()]
+        assert any(line.startswith("1 ✔ started") and "3fa8" in line for line in lines)
+        assert any(line.startswith("2 ? undecided  2022/") for line in lines)
+        assert any(line.startswith("3 ◔ waiting    2023/") for line in lines)
+        assert any(line.startswith("4 ✖ refused    2024/") for line in lines)
+        assert ASKED in bench.text
+        assert "10001: no such bucket" in bench.text
+        assert "1 waiting, 1 started, 1 undecided, 1 refused" in bench.text
+        assert "needs the keys to its buckets again" in bench.text
+
+
+async def test_what_is_started_meanwhile_is_seen() -> None:
+    async with workbench(account=SimulatedAccount(jobs=0, slots=1)) as bench:
+        drafts = [Draft("s3", "photos", "media", path_prefix=p) for p in ("a/", "b/")]
+        await bench.creation.plan(bench.account.account_id, drafts, SECRETS)
+        await opened(bench)
+        await bench.see("✔ started", "waits for a free slot")
+
+
+# What is done ---------------------------------------------------------------------------------
+
+
+async def test_it_needs_the_keys_again_and_goes_on_with_them() -> None:
+    async with restarted(step(1), step(2)) as bench:
+        await opened(bench)
+        await bench.see("Enter give the keys")
+        assert bench.posts == []
+        await bench.press("enter")
+        form = await give_keys(bench)
+        await bench.see("2 started")
+        assert [sent.body["source"]["pathPrefix"] for sent in bench.posts] == ["2021/", "2022/"]
+        secret = bench.posts[0].body["source"]["secret"]["secretAccessKey"]
+        assert secret == S3_WORDS["source_secret_access_key"]
+        assert all(line.value == "" for line in form.query(SecretInput))
+        assert "Enter give the keys" not in bench.text
+
+
+async def test_an_undecided_job_is_sent_again_only_at_a_persons_word() -> None:
+    async with restarted(*MIXED[:2]) as bench:
+        await opened(bench)
+        await bench.press("down", "down")
+        await bench.see("s send again")
+        await bench.press("s")
+        await bench.see("Send job 2 again?", "It was sent and not answered", "copied twice")
+        await confirm(bench, "enter")
+        assert bench.posts == []
+        await bench.press("s")
+        await confirm(bench, "y")
+        await bench.see("1 waiting")
+        assert bench.posts == []
+        await bench.press("enter")
+        await give_keys(bench)
+        await bench.see("2 started")
+        assert [sent.body["source"]["pathPrefix"] for sent in bench.posts] == ["2022/"]
+
+
+async def test_a_refused_job_is_sent_again_too_and_others_are_not() -> None:
+    async with restarted(*MIXED) as bench:
+        await opened(bench)
+        await bench.press("down")
+        assert "s send again" not in bench.text
+        await bench.press("s")
+        assert isinstance(bench.app.screen, PlansPage)
+        await bench.press("end", "s")
+        await bench.see("Send job 4 again?", "Nothing was made of it")
+
+
+async def test_what_has_not_been_sent_is_cancelled_after_a_question() -> None:
+    async with restarted(*MIXED[:1], step(2), step(3)) as bench:
+        await opened(bench)
+        await bench.press("c")
+        await bench.see("Cancel the 2 jobs that have not been sent?", "never started")
+        await confirm(bench, "enter")
+        assert "cancelled" not in bench.text
+        await bench.press("c")
+        await confirm(bench, "y")
+        await bench.see("1 started, 2 cancelled")
+        assert "c cancel" not in bench.text
+        assert bench.writes == []
+
+
+async def test_while_locked_nothing_is_sent_and_it_says_how_to_unlock() -> None:
+    async with restarted(*MIXED, unlocked=False) as bench:
+        await opened(bench)
+        await bench.press("enter")
+        await bench.see("read-only now: W allows changes")
+        await bench.press("end", "s")
+        await bench.see("read-only now: W allows changes")
+        assert isinstance(bench.app.screen, PlansPage)
+        await bench.press("W")
+        await confirm(bench, "y")
+        await bench.press("s")
+        await bench.see("Send job 4 again?")
+        assert bench.writes == []
+
+
+# Sizes and foreign text -----------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("ascii_only", [False, True])
+@pytest.mark.parametrize("size", [(120, 40), (80, 24), (40, 12), (20, 5)])
+async def test_it_works_at_every_size(size: tuple[int, int], *, ascii_only: bool) -> None:
+    many = tuple(step(number) for number in range(1, 60))
+    async with restarted(*many, size=size, ascii_only=ascii_only) as bench:
+        await opened(bench)
+        said = [bench.text]
+        for key in ("down", "pagedown", "end"):
+            await bench.press(key)
+            said.append(bench.text)
+        assert "59 " in bench.text
+        await bench.press("home")
+        await bench.pilot.resize_terminal(24, 6)
+        await bench.press("escape")
+        assert bench.on_main
+    assert not ascii_only or all(text.isascii() for text in said)
+
+
+@pytest.mark.parametrize("ascii_only", [False, True])
+@pytest.mark.parametrize("width", [24, 60, 118])
+def test_nothing_from_outside_steers_the_terminal(width: int, *, ascii_only: bool) -> None:
+    evil = "\x1b]0;pwned\x07\u202e[red]" + "長い" * 40
+    draft = Draft("s3", evil, evil, path_prefix=evil)
+    steps = tuple(
+        Step(number, draft, state, NOW, evil, evil) for number, state in enumerate(StepState, 1)
+    )
+    keyed = Step(7, Draft("s3", "a", "b", keys=("k",) * 1200))
+    view = PlanView(Plan(1, "account", NOW, (*steps, keyed)), note=evil, durable=False)
+    look = Look(Glyphs(ascii_only=ascii_only), UTC)
+    rows = [row.line for row in plan_rows([view, view], look, NOW, width)]
+    assert all(harmless(text_of(line)) for line in rows)
+    assert all(width_of(line) <= width for line in rows)
+    assert any("1,200 keys" in text_of(line) for line in rows) or width < 30
+    assert not ascii_only or all(text_of(line).isascii() for line in rows)
