@@ -69,6 +69,13 @@ def rclone_line(path: Path, job: JobView) -> str:
     return " ".join(map(shlex.quote, words))
 
 
+def save_receipt(folder: Path, name: str, text: str) -> Path:
+    """Write a receipt in Markdown. name: of the job or the bucket. Raises OSError."""
+    harmless = re.sub(r"[^A-Za-z0-9._-]+", "_", name[:_MOST_BUCKET]).strip("._-")
+    title = f"receipt-{harmless}" if harmless else "receipt"
+    return _write(folder, title, ".md", text.removesuffix("\n").split("\n"))
+
+
 def _fits_a_line(key: str) -> bool:
     """Nothing in it ends a line, and UTF-8 can tell it."""
     if "\n" in key or "\r" in key or not key:
