@@ -33,7 +33,7 @@ DONE_WORDS: Mapping[Act, str] = {
 NO_JOB = "no job is highlighted"
 _OF_A_JOB = frozenset(
     {
-        *("pane.open", "list.mark", "show.log", "show.failures", "show.export", "show.receipt"),
+        *("pane.open", "list.mark", "show.log", "show.failures", "show.export"),
         *("poll.job", "copy.id", "copy.json"),
     }
 )
@@ -111,9 +111,15 @@ def why_not_now(id: str, scene: Scene, unlock: str) -> str:
         return NO_JOB
     if id == "list.mark" and scene.job and not scene.job.live:
         return "only a job that has not ended can be paused or resumed"
-    if id == "show.receipt" and scene.job and scene.job.live:
-        return "the job has not ended"
-    return ""
+    return why_no_receipt(scene) if id == "show.receipt" else ""
+
+
+def why_no_receipt(scene: Scene) -> str:
+    """Say what keeps the highlighted job or migration from having a receipt; "" for nothing."""
+    if scene.line is None:
+        return NO_JOB
+    what = "migration" if scene.line.is_migration else "job"
+    return f"the {what} has not ended" if scene.line.view.live else ""
 
 
 def reasons(ids: Iterator[str], scene: Scene, unlock: str) -> dict[str, str]:

@@ -81,6 +81,15 @@ class ReadingScreen(MakingScreen):
 
     async def action_receipt(self) -> None:
         """Open the receipt of an ended job or migration."""
+        from slurper_tui.tui.able import why_no_receipt
+        from slurper_tui.tui.receipt_page import ReceiptPage
+
+        if why := why_no_receipt(self.scene):
+            self._note(f"no receipt: {why}")
+        elif line := self.scene.line:
+            jobs = self.scene.migration.jobs if self.scene.migration else (line.view,)
+            keys = [job.key for job in jobs]
+            self.app.push_screen(ReceiptPage(self.look, self._feed, keys, self._options.environ))
 
 
 def _reading_words(view: FailuresView) -> str:

@@ -1,0 +1,193 @@
+"""The receipt of an ended job or migration, to be read, copied and saved."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import ClassVar
+
+from textual.binding import BindingType
+
+from slurper_tui import format as words
+from slurper_tui.api.errors import ApiError
+from slurper_tui.monitor.feed import Feed
+from slurper_tui.monitor.job_key import JobKey
+from slurper_tui.monitor.log_view import FailuresView
+from slurper_tui.monitor.receipt import NotEnded
+from slurper_tui.tui.dialogs import PADDING, Dialog, Page
+from slurper_tui.tui.glyphs import Look
+from slurper_tui.tui.lines import Line, Piece, spread
+from slurper_tui.tui.notices import wrap_words
+
+MOST_WIDTH = 84
+"""Cells that the stylesheet gives a dialog."""
+
+_KEYS = "y copies · w saves · Esc closes"
+_SHORT_KEYS = "y copy · w save"
+
+
+class ReceiptPage(Dialog):
+    """Shows a receipt as soon as it is there; meanwhile, how far the log is read."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [
+        ("y", "copy", "copy"),
+        ("w", "save", "save"),
+    ]
+
+    def __init__(
+        self, look: Look, feed: Feed, keys: Sequence[JobKey], environ: Mapping[str, str]
+    ) -> None:
+        super().__init__(look)
+        self.text = ""
+        self._feed = feed
+        self._keys = keys
+        self._environ = environ
+        self._said = "reading what is known"
+        self._answer = ""
+        self._last_copy = ""
+
+    def on_mount(self) -> None:
+        """Begin to put it together."""
+        self.run_worker(self._read(), group="receipt", exclusive=True)
+
+    async def _read(self) -> None:
+        from slurper_tui.monitor.receipt_words import markdown  # once there is a receipt
+
+        try:
+            desk = await self._feed.desk()
+            receipt = await desk.receipts.receipt(self._keys, self._tell)
+        except NotEnded as error:
+            self._said = f"no receipt: {error}"
+        except ApiError as error:
+            self._said = f"no receipt: {error}"
+        else:
+            self.text = markdown(receipt, _version())
+        self.remake()
+
+    def _tell(self, view: FailuresView) -> None:
+        """Say how far a log is read, or what holds that up."""
+        rows = f"reading the log: {words.count(view.rows_read)} rows"
+        if view.problem is not None:
+            rows += f" · {view.problem.message} · trying again"
+        elif view.waiting:
+            rows += " · waiting for the request budget"
+        self._said = rows
+        self.remake()
+
+    def remake(self) -> None:
+        """Show what is known now, as high as it is, if there is room."""
+        self.fit_page(self.app.size.width, self.app.size.height)
+        self.query_one(Page).remake()
+
+    def fit_page(self, width: int, height: int) -> None:
+        """Make the page as high as its text, if there is room."""
+        room = max(1, min(MOST_WIDTH, width) - PADDING - Page.MARK)
+        lines = sum(1 for _ in self.page_lines(room))
+        self.query_one(Page).styles.height = min(lines + 2, max(1, height - 2))
+
+    # What is shown -----------------------------------------------------------------------------
+
+    def page_lines(self, width: int) -> Iterator[Line]:
+        """Tell the receipt, and above it what can be done with it or the last answer."""
+        yield from self._head(width)
+        yield ()
+        if not self.text:
+            yield from self._plain(self._said, width, "muted")
+            return
+        for line in self.text.removesuffix("\n").split("\n"):
+            yield from self._markdown(line, width)
+
+    def _head(self, width: int) -> Iterator[Line]:
+        say = self.look.glyphs.say
+        title: Line = (Piece("Receipt", "strong"),)
+        if self._answer:
+            yield title
+            yield from self._plain(self._answer, width, "accent")
+            return
+        keys = _KEYS if self.text else "Esc closes"
+        short = keys if len(keys) + 9 <= width else _SHORT_KEYS
+        yield spread(title, (Piece(say(short), "faint"),), width)
+
+    def _markdown(self, line: str, width: int) -> Iterator[Line]:
+        """One line of Markdown, its marks shown as what they mean."""
+        if line.startswith("#"):
+            yield from self._plain(line.lstrip("# "), width, "strong")
+        elif line.startswith("**") and line.endswith("**"):
+            yield from self._plain(line[2:-2], width, "strong")
+        elif line.startswith("| "):
+            yield from self._row(line, width)
+        else:
+            yield from self._plain(line, width, "")
+
+    def _row(self, line: str, width: int) -> Iterator[Line]:
+        """A row of a table; where that is wider than the page, its cells one after the other."""
+        rule = line.startswith(("| :", "| --"))
+        shown = self.look.glyphs.clean(self.look.glyphs.say(line))
+        if len(shown) <= width:
+            yield (Piece(shown, "faint" if rule else ""),)
+        elif not rule:
+            cells = (cell.strip() for cell in line.strip("| ").split(" | "))
+            yield from self._plain("- " + "  ".join(cell for cell in cells if cell), width, "")
+
+    def _plain(self, text: str, width: int, role: str) -> Iterator[Line]:
+        """Whole words, and below the first line as far in as its text begins."""
+        clean = self.look.glyphs.clean(self.look.glyphs.say(text))
+        bare = clean.lstrip(" ")
+        inset = len(clean) - len(bare)
+        label = " " * inset + ("- " if bare.startswith("- ") else "")
+        body = bare.removeprefix("- ") if label.endswith("- ") else bare
+        for part in wrap_words(body, max(8, width - len(label))):
+            yield (Piece(label), Piece(part, role))
+            label = " " * len(label)
+
+    # What can be done with it ------------------------------------------------------------------
+
+    def on_key(self) -> None:
+        """Put the last answer away; what was copied counts while its answer stood."""
+        self._last_copy = self._last_copy if self._answer else ""
+        if self._answer:
+            self._say("")
+
+    def action_copy(self) -> None:
+        """Copy the Markdown, exactly; and show it where that may not have worked."""
+        from slurper_tui.tui.clipboard import terminal_copies
+        from slurper_tui.tui.dialogs import CopyDialog
+
+        if not self.text:
+            return
+        self.app.copy_to_clipboard(self.text)
+        if self._last_copy == self.text or not terminal_copies(self._environ):
+            self.app.push_screen(CopyDialog(self.look, self.text))
+            return
+        self._last_copy = self.text
+        self._say("copied; again to see it in full")
+
+    def action_save(self) -> None:
+        """Save the Markdown into the current folder."""
+        if self.text:
+            self.run_worker(self._save(), group="saving", exclusive=True)
+
+    async def _save(self) -> None:
+        from slurper_tui.tui.export import save_receipt
+
+        name = self._keys[0].job_id
+        try:
+            path = await asyncio.to_thread(save_receipt, Path(), name, self.text)
+        except OSError as error:
+            self._say(f"not saved: {error.strerror or error}")
+            return
+        self._say(f"saved to ./{path.name}")
+
+    def _say(self, answer: str) -> None:
+        self._answer = answer
+        self.remake()
+
+
+def _version() -> str:
+    from importlib import metadata  # 15 ms, which only this pays
+
+    try:
+        return metadata.version("slurper-tui")
+    except metadata.PackageNotFoundError:
+        return ""
