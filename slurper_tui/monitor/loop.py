@@ -22,6 +22,7 @@ from slurper_tui.monitor.account_track import AccountTrack
 from slurper_tui.monitor.crew import WORKERS, Crew, Outcome
 from slurper_tui.monitor.job_key import JobKey
 from slurper_tui.monitor.landing import Landing
+from slurper_tui.monitor.late_desk import LateDesk
 from slurper_tui.monitor.ledger import Ledger
 from slurper_tui.monitor.metered import Metered
 from slurper_tui.monitor.moment import Moment
@@ -34,7 +35,6 @@ from slurper_tui.monitor.trace import Window
 from slurper_tui.monitor.view import Snapshot
 
 if TYPE_CHECKING:
-    from slurper_tui.monitor.desk import Desk
     from slurper_tui.monitor.digest import Digest
 
 MIN_INTERVAL = 2.0
@@ -75,7 +75,6 @@ class Monitor:
         self._clock = clock
         self._eager = eager
         self._interval = max(MIN_INTERVAL, interval)
-        self._api = api
         self._roster = FollowedJobs(accounts, self._now, lambda: self._stir(plan=True, tell=True))
         self._accounts = self._roster.accounts
         self._pacing = Pacing()
@@ -96,7 +95,10 @@ class Monitor:
         self._next_round = -math.inf
         self._round_begun: Moment | None = None
         self._rounds = 0
-        self._desk: Desk | None = None
+        blocked = self._landing.blocked
+        metered = Metered(api, self._pacing.budget, self._now, blocked, self._demand)
+        self._desk = LateDesk(metered, self._roster, past, lambda: self._interval)
+        self.desk = self._desk.desk
         self._remembered = [k for k in past.remembered if self._follows(k.key)]
         self._roster.remember(self._remembered if past.shown else ())
 
@@ -140,17 +142,6 @@ class Monitor:
         now, away = self._roster.latest(self._clock()), self._past.away_since
         return await self._ledger.digest(self._roster.views(), since, now, zone, away_since=away)
 
-    async def desk(self) -> Desk:
-        """Give what can be asked beyond snapshots, within the same budget."""
-        if self._desk is None:
-            from slurper_tui.monitor.desk_making import make_desk  # no first picture needs it
-
-            metered = Metered(self._api, self._pacing.budget, self._now, self._landing.blocked)
-            self._desk = make_desk(
-                metered, self._roster, self._past, self._roster.ids, lambda: self._interval
-            )
-        return self._desk
-
     async def snapshots(self) -> AsyncIterator[Snapshot]:
         """Yield what is known: at once, after every round, and while a first list comes in."""
         await self._ledger.recall(
@@ -172,7 +163,7 @@ class Monitor:
             await asyncio.gather(*crew, return_exceptions=True)
             self._ledger.keep(*self._landing.fresh)
             await self._ledger.close()
-            if self._desk is not None and not self._eager:
+            if not self._eager:
                 await self._desk.close()
 
     async def _work(self) -> None:
@@ -278,10 +269,13 @@ class Monitor:
     def _now(self) -> Moment:
         return Moment(asyncio.get_running_loop().time(), self._clock())
 
+    def _demand(self) -> float:
+        """Requests a second that keeping every period would take."""
+        return 0.0 if self._eager else demand(self._accounts, self._interval, self._focus)
+
     def _snapshot(self) -> Snapshot:
         now = self._now()
-        wanted = demand(self._accounts, self._interval, self._focus)
-        budget = self._pacing.view(now.mono, now.wall, self._interval, wanted)
+        budget = self._pacing.view(now.mono, now.wall, self._interval, self._demand())
         blocked_by = self._landing.blocked_by if budget.blocked_until else None
         return Snapshot(
             taken_at=now.wall,

@@ -15,18 +15,22 @@ from slurper_tui.monitor.source import WholeApi
 T = TypeVar("T")
 
 BURST = 20
-PER_SECOND = 1.0
-"""Reading that nobody waits for with a finger on a key: so many at once, then so many a second."""
+LEAST, MOST = 0.5, 2.5
+"""Reading that nobody waits for with a finger on a key: so many at once, and then between so many
+and so many a second, as the polls leave room."""
 
-SHARE = 1 / 3
-"""Where the headers grant less than usual, of that at most this part."""
+MARGIN = 0.3
+"""Requests a second that are left to whoever else uses the budget."""
 
 RESERVE = 100
 """Requests that are left to the polls in any case."""
 
 
 class Metered:
-    """Counts every request. blocked: called when the API says that the budget is spent."""
+    """Counts every request. blocked: called when the API says that the budget is spent.
+
+    polls: requests a second that the polls take.
+    """
 
     def __init__(
         self,
@@ -34,12 +38,14 @@ class Metered:
         budget: Budget,
         now: Callable[[], Moment],
         blocked: Callable[[RateLimited, Moment], None],
+        polls: Callable[[], float] = lambda: 0.0,
     ) -> None:
         self.api = api
         self._budget = budget
         self._now = now
         self._blocked = blocked
-        self._pace = Pace.full(BURST, PER_SECOND, 0.0)
+        self._polls = polls
+        self._pace = Pace.full(BURST, LEAST, 0.0)
 
     @property
     def now(self) -> Callable[[], Moment]:
@@ -77,7 +83,8 @@ class Metered:
     def _wait(self) -> float:
         """Seconds until it is worth looking again; 0 when there is room."""
         now = self._now().mono
-        rate = min(PER_SECOND, self._budget.per_second(now) * SHARE)
+        granted = self._budget.per_second(now)
+        rate = min(granted / 2, max(LEAST, min(MOST, granted - self._polls() - MARGIN)))
         if self._pace.refill(now, rate) >= 1 and self._budget.available(now) > RESERVE:
             return 0.0
         return max(0.1, min(5.0, 1 / rate if rate > 0 else 5.0))

@@ -54,7 +54,7 @@ class Hands(NamedTuple):
 def control_of(monitor: Monitor, notebook: Notebook | None) -> JobControl:
     """What changes the jobs of a monitor, over the same budget."""
     landing, budget = monitor._landing, monitor._pacing.budget
-    metered = Metered(monitor._api, budget, monitor._now, landing.blocked)
+    metered = Metered(monitor._crew._api, budget, monitor._now, landing.blocked)
     return JobControl(metered, monitor._roster, notebook)
 
 

@@ -255,7 +255,7 @@ async def test_what_another_does_while_ours_is_open_is_theirs() -> None:
 async def test_what_is_done_long_before_its_answer_is_done_from_here() -> None:
     async with hands() as h:
         job_id = one_running(h)
-        api = h.b.monitor._api
+        api = h.b.monitor._crew._api
         real = api.pause_job
 
         async def slowly(account_id: str, job_id: str) -> object:
