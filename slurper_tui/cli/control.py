@@ -85,6 +85,8 @@ async def _known(act: Act, snapshots: AsyncIterator[Snapshot], faces: Faces) -> 
         faces.narration.tell(snapshot)
         if snapshot.complete or (act is Act.ABORT_ALL and snapshot.caught_up):
             return snapshot
+        if act is not Act.ABORT_ALL:  # one that has ended would else be asked a round later
+            faces.monitor.look_at(None, frozenset(view.key for view in snapshot.jobs))
     raise AssertionError("the monitor ended by itself")
 
 
