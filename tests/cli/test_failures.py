@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
+from slurper_tui.api.models import Source
 from slurper_tui.cli.main import run
 from slurper_tui.monitor.causes import FAILED_TYPE
 from slurper_tui.simulate import Fault, Kind, SimulatedAccount
@@ -21,6 +22,9 @@ from tests.cli.logs import account, plan, row, telling
 from tests.cli.program import PATIENCE, environment, perform, surroundings
 from tests.cli.test_processes import PROGRAM, environ
 from tests.server import serve
+from tests.terminal.pty_program import PROGRAM as PROGRAM_FILE
+from tests.terminal.pty_program import PtyProgram
+from tests.terminal.pty_program import environment as terminal_environment
 
 BROKE = "migrationErrorFailedContinuation"
 TIER = "importSkippedStorageClass"
@@ -245,3 +249,17 @@ def test_the_keys_reach_a_file_of_a_real_program(tmp_path: Path) -> None:
         assert (done.returncode, done.stderr) == (0, b"")
         assert done.stdout.decode().split("\0")[:-1] == failed_keys(one)
         assert {seen.method for seen in server.requests} == {"GET"}
+
+
+def test_a_terminal_is_not_steered_by_keys(tmp_path: Path) -> None:
+    source = Source("s3", "photos", keys=("plain", "x\x1b[31m\x1b]0;title\x07", "\u202ey"))
+    one = account(plan(objects=3, failed=3, source=source))
+    with serve(one) as server:
+        env = terminal_environment(tmp_path, **server.environment())
+        with PtyProgram([PROGRAM_FILE, "failures", "job1", "--keys"], env) as program:
+            assert program.ended() == 0
+            program.see("2 keys hold signs not fit for a terminal")
+            assert "plain" in program.text
+            assert b"\x1b[31m" not in program.raw
+            assert b"title\x07" not in program.raw
+            assert "\u202e".encode() not in program.raw

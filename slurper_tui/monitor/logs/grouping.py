@@ -74,17 +74,20 @@ class Prefixes:
 
 
 class Reason:
-    """The objects that rows of one type name, each once; rows without a key count one each."""
+    """The objects that rows of one type name, each once; rows without a key count one each.
+
+    keys: with the numbers of the rows that named them first.
+    """
 
     def __init__(self, log_type: str) -> None:
-        self.keys: dict[str, None] = {}
+        self.keys: dict[str, int] = {}
         self._log_type = log_type
         self._without_key = 0
         self._seen = Span()
         self._messages: Counter[str] = Counter()
         self._prefixes = Prefixes()
 
-    def add(self, row: LogRow) -> None:
+    def add(self, row: LogRow, number: int) -> None:
         """Take in one row."""
         self._seen.add(row.created_at)
         if row.message is not None and (
@@ -94,7 +97,7 @@ class Reason:
         if row.object_key is None:
             self._without_key += 1
         elif row.object_key not in self.keys:
-            self.keys[row.object_key] = None
+            self.keys[row.object_key] = number
             self._prefixes.add(row.object_key)
 
     def group(self) -> FailureGroup:
@@ -116,13 +119,17 @@ class Reasons:
 
     def __init__(self) -> None:
         self._by_type: dict[str, Reason] = {}
+        self._rows = 0
 
     def add(self, rows: Iterable[LogRow]) -> None:
         """Take in more rows, in the order of the log."""
         for row in rows:
             log_type = row.log_type or ""
             if row.object_key is not None or cause_of(log_type) in _COUNTED:
-                self._by_type.setdefault(log_type, Reason(log_type)).add(row)
+                if log_type not in self._by_type:
+                    self._by_type[log_type] = Reason(log_type)
+                self._by_type[log_type].add(row, self._rows)
+                self._rows += 1
 
     def groups(self) -> tuple[FailureGroup, ...]:
         """Failures first, then what was not copied, each the largest first."""
@@ -130,9 +137,10 @@ class Reasons:
         return tuple(sorted(groups, key=lambda g: (_COUNTED.index(g.cause), -g.count, g.log_type)))
 
     def keys(self, log_types: Collection[str]) -> tuple[str, ...]:
-        """The keys of the rows of these types, each once, type by type as they first appeared."""
-        found: dict[str, None] = {}
+        """The keys of the rows of these types, each once, in the order of the rows."""
+        found: dict[str, int] = {}
         for log_type, reason in self._by_type.items():
             if log_type in log_types:
-                found |= reason.keys
-        return tuple(found)
+                first = ((k, min(n, found.get(k, n))) for k, n in reason.keys.items())
+                found |= dict(first)
+        return tuple(sorted(found, key=found.__getitem__))

@@ -148,11 +148,11 @@ def test_the_prefixes_do_not_hang_on_the_order_of_the_rows(names: list[str], rng
 def test_keys_come_exactly_once_each_and_only_of_the_types_asked_for() -> None:
     nasty = ["a\nb", "ü\x1b[31m", "\ud800", " x ", "", "[/foo]"]
     reasons = Reasons()
-    reasons.add(row(key) for key in [*nasty, *nasty])
-    reasons.add([row("tier", TIER), row("a\nb", TIER), row("odd", "importNobodyForesaw")])
+    reasons.add([row(nasty[0]), row("tier", TIER), *(row(key) for key in [*nasty, *nasty])])
+    reasons.add([row("a\nb", TIER), row("odd", "importNobodyForesaw")])
     reasons.add([row(None, "migrationStart"), row("none", None)])
     assert reasons.keys([FAILED_TYPE]) == tuple(nasty)
-    assert reasons.keys([FAILED_TYPE, TIER]) == (*nasty, "tier")
+    assert reasons.keys([FAILED_TYPE, TIER]) == (nasty[0], "tier", *nasty[1:])
     assert reasons.keys(["importNobodyForesaw"]) == ("odd",)
     assert reasons.keys([]) == reasons.keys(["nothing"]) == ()
 
