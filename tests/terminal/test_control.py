@@ -1,0 +1,181 @@
+"""Commands that change a job, asked and answered in a real terminal, over a real connection."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+
+import pytest
+
+from slurper_tui.simulate import Fault, Kind, SimulatedAccount
+from tests.server import LoopbackServer
+from tests.terminal.pty_program import PROGRAM, PtyProgram
+
+
+def job_with(account: SimulatedAccount, status: str, bucket: str = "") -> str:
+    """The id of a job in a status, of that source bucket if one is named."""
+    for course in account.jobs():
+        source = course.plan.source
+        if course.status(time.time()) == status and bucket in (
+            "",
+            source.bucket if source else None,
+        ):
+            return course.plan.id
+    raise AssertionError(f"no such job: {status} {bucket}")
+
+
+def status_of(account: SimulatedAccount, job: str) -> str | None:
+    found = (c.status(time.time()) for c in account.jobs() if c.plan.id == job)
+    return next(found, None)
+
+
+def changing(server: LoopbackServer) -> list[str]:
+    return [seen.method for seen in server.requests if seen.method != "GET"]
+
+
+def asked(environ: dict[str, str], *words: str) -> PtyProgram:
+    return PtyProgram([PROGRAM, *words], environ, size=(120, 24))
+
+
+@pytest.mark.parametrize(
+    ("verb", "before", "answer", "after"),
+    [
+        ("pause", "running", "y\n", "paused"),
+        ("resume", "paused", "yes\n", None),
+        ("delete", "completed", "Y\n", None),
+        ("abort", "running", "logs-eu\n", "aborted"),
+    ],
+)
+def test_the_answer_does_it_once(
+    account: SimulatedAccount,
+    server: LoopbackServer,
+    environ: dict[str, str],
+    verb: str,
+    before: str,
+    answer: str,
+    after: str | None,
+) -> None:
+    if verb == "resume":  # a slot has to be free
+        with asked(environ, "pause", job_with(account, "running"), "--yes") as program:
+            assert program.ended() == 0
+        server.requests.clear()
+    job = job_with(account, before, "logs-eu" if verb == "abort" else "")
+    with asked(environ, verb, job) as program:
+        program.see("type logs-eu:" if verb == "abort" else f"{verb} it? [y/N]")
+        assert changing(server) == []
+        program.type(answer)
+        assert program.ended() == 0
+        assert f"{job} " in program.text
+        assert "sent, waiting for the API to confirm" in program.text
+        program.assert_as_found()
+    assert len(changing(server)) == 1
+    assert status_of(account, job) == (after or ("running" if verb == "resume" else None))
+
+
+@pytest.mark.parametrize(
+    ("verb", "answer", "code", "said"),
+    [
+        ("pause", "n\n", 0, "nothing was done"),
+        ("pause", "\n", 0, "nothing was done"),
+        ("pause", "perhaps\n", 0, "nothing was done"),
+        ("pause", "\x04", 2, "no answer was given"),
+        ("pause", "\x03", 130, ""),
+        ("abort", "y\n", 2, "that is not logs-eu: nothing was done"),
+        ("abort", "LOGS-EU\n", 2, "that is not logs-eu: nothing was done"),
+        ("abort", "\n", 0, "nothing was done"),
+        ("abort", "n\n", 0, "nothing was done"),
+        ("abort", "\x04", 2, "no answer was given"),
+    ],
+)
+def test_any_other_answer_does_nothing(
+    account: SimulatedAccount,
+    server: LoopbackServer,
+    environ: dict[str, str],
+    verb: str,
+    answer: str,
+    code: int,
+    said: str,
+) -> None:
+    with asked(environ, verb, job_with(account, "running", "logs-eu")) as program:
+        program.see("[y/N]" if verb == "pause" else "type logs-eu:")
+        program.type(answer)
+        assert program.ended() == code
+        assert said in program.text
+        program.assert_as_found()
+    assert changing(server) == []
+
+
+def test_all_of_an_account_takes_its_id(
+    account: SimulatedAccount, server: LoopbackServer, environ: dict[str, str]
+) -> None:
+    for answer, code in (("logs-eu", 2), (account.account_id, 0)):
+        with asked(environ, "abort", "--all") as program:
+            program.see(f"type {account.account_id}:")
+            program.type(f"{answer}\n")
+            assert program.ended() == code
+    assert changing(server) == ["PUT"]
+    assert "running" not in {course.status(time.time()) for course in account.jobs()}
+
+
+def test_what_was_typed_before_the_question_is_no_answer(
+    account: SimulatedAccount, server: LoopbackServer, environ: dict[str, str]
+) -> None:
+    account.faults.add(Fault(Kind.SLOW, operation="list", seconds=1.0, times=1))
+    with asked(environ, "pause", job_with(account, "running")) as program:
+        program.wait_for(lambda: bool(server.requests), "the first request")
+        program.type("y\ny\n")
+        program.see("[y/N]")
+        assert program.process.poll() is None
+        program.type("n\n")
+        assert program.ended() == 0
+    assert changing(server) == []
+
+
+def test_a_lost_answer_is_told_by_a_poll_and_never_sent_again(
+    account: SimulatedAccount, server: LoopbackServer, environ: dict[str, str]
+) -> None:
+    account.faults.add(Fault(Kind.RESET, operation="abort"))
+    job = job_with(account, "running")
+    with asked(environ, "abort", job, "--yes") as program:
+        assert program.ended() == 0
+        assert "no answer to it: the connection was reset" in program.text.replace("\n", "")
+    assert changing(server) == ["PUT"]
+    assert status_of(account, job) == "aborted"
+
+
+def test_a_job_that_was_changed_behind_the_programs_back_is_left_alone(
+    account: SimulatedAccount, server: LoopbackServer, environ: dict[str, str]
+) -> None:
+    job = job_with(account, "running")
+    with asked(environ, "pause", job) as program:
+        program.see("[y/N]")
+        with asked(environ, "abort", job, "--yes") as other:
+            assert other.ended() == 0
+        program.type("y\n")
+        assert program.ended() == 2
+        assert "nothing was sent: it was aborted meanwhile" in program.text
+    assert changing(server) == ["PUT"]
+
+
+def test_without_a_terminal_there_is_no_question(
+    account: SimulatedAccount, server: LoopbackServer, environ: dict[str, str]
+) -> None:
+    words = [PROGRAM, "abort", job_with(account, "running")]
+    with PtyProgram(words, environ, size=(120, 24), redirect="</dev/null") as program:
+        assert program.ended() == 2
+        assert "give --yes" in program.text
+    assert server.requests == []
+
+
+def test_only_the_result_is_on_stdout(
+    account: SimulatedAccount, environ: dict[str, str], tmp_path: Path
+) -> None:
+    job = job_with(account, "running")
+    lines = tmp_path / "out"
+    words = [PROGRAM, "pause", job]
+    with PtyProgram(words, environ, size=(120, 24), redirect=f'>"{lines}"') as program:
+        program.see("[y/N]")
+        program.type("y\n")
+        assert program.ended() == 0
+    [line] = lines.read_text(encoding="utf-8").splitlines()
+    assert line.startswith(f"{job} paused ")
