@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import AsyncGenerator, Callable, Collection
 from contextlib import aclosing
 
@@ -14,6 +15,9 @@ from slurper_tui.monitor.logs.paging import Paging
 from slurper_tui.monitor.logs.turns import Asking, Turn
 from slurper_tui.monitor.moment import Moment
 from slurper_tui.monitor.view import Counts
+
+LOOK_PAGES = 50
+"""Pages after which it is looked what has come since a long log began to be read."""
 
 
 class FailingObjects:
@@ -45,14 +49,11 @@ class FailingObjects:
         A passing fault is told and asked about again; one that does not pass stands in the last
         view.
         """
-        for look in (False, True):
-            if look:
-                self._paging.look()
-            async with aclosing(self._asking.turns(self._paging)) as turns:
-                async for turn in turns:
-                    yield self._taken(turn)
-                    if turn.final:
-                        return
+        async with aclosing(self._turns()) as turns:
+            async for turn in turns:
+                yield self._taken(turn)
+                if turn.final:
+                    return
         counts = self._rows.counts(self._now().wall, whole=self._paging.whole)
         if counts.whole:
             self._keep(counts)
@@ -61,6 +62,18 @@ class FailingObjects:
     def keys(self, log_types: Collection[str]) -> tuple[str, ...]:
         """The exact keys of the rows of these types, each once, in the order of the log."""
         return self._reasons.keys(log_types)
+
+    async def _turns(self) -> AsyncGenerator[Turn, None]:
+        """Read to the end, and what has come meanwhile: at the end, and now and then before it."""
+        pages = itertools.count(1)
+        for last in (False, True):
+            if last:
+                self._paging.look()
+            async with aclosing(self._asking.turns(self._paging)) as turns:
+                async for turn in turns:
+                    yield turn
+                    if not last and next(pages) % LOOK_PAGES == 0:
+                        self._paging.look()
 
     def _taken(self, turn: Turn) -> FailuresView:
         for rows in turn.found:

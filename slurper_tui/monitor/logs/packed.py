@@ -9,6 +9,7 @@ from collections.abc import Iterable, Iterator
 import msgspec
 
 from slurper_tui.api.models import LogRow
+from slurper_tui.monitor.logs.page import Found
 
 _CHUNK = 1000
 """Rows that are packed together: some 20 bytes each where they are much alike."""
@@ -33,6 +34,25 @@ class Packed:
         while self._rows or self._chunks:
             yield from reversed(self._rows)
             self._rows = _decode(zlib.decompress(self._chunks.pop())) if self._chunks else []
+
+
+class Story:
+    """A log in the order of time, which nobody can tell before its oldest row was read."""
+
+    def __init__(self) -> None:
+        self._older = Packed()
+        self._newer: list[LogRow] = []
+
+    def add(self, found: Found) -> None:
+        """Take in what was found."""
+        self._older.add(found.older)
+        self._newer += reversed(found.newer)
+
+    def told(self) -> Iterator[LogRow]:
+        """Give all that was not given before, the oldest first."""
+        yield from self._older.oldest_first()
+        newer, self._newer = self._newer, []
+        yield from newer
 
 
 def _encode(rows: list[LogRow]) -> bytes:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import itertools
 import random
-from collections.abc import AsyncGenerator, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterable
 from contextlib import aclosing
 
 from slurper_tui.api.models import LogRow
@@ -13,7 +13,7 @@ from slurper_tui.monitor.desk import Roster
 from slurper_tui.monitor.job_key import JobKey
 from slurper_tui.monitor.log_view import LogCounts, LogView
 from slurper_tui.monitor.logs.failing import FailingObjects
-from slurper_tui.monitor.logs.packed import Packed
+from slurper_tui.monitor.logs.packed import Story
 from slurper_tui.monitor.logs.paging import Paging
 from slurper_tui.monitor.logs.shown import ShownLog
 from slurper_tui.monitor.logs.turns import LASTING, Asking, Turn
@@ -76,7 +76,7 @@ class LogReader:
     ) -> AsyncGenerator[LogView, None]:
         """One reading, until there must be another. What was seen stands until that is as far."""
         log, last = ShownLog(key), LogView(key)
-        async with aclosing(self._followed(key, paging, early=True)) as turns:
+        async with aclosing(self._followed(key, paging)) as turns:
             async for turn in turns:
                 came = log.take(turn)
                 view = log.view(whole=paging.whole)
@@ -97,7 +97,7 @@ class LogReader:
         told: called after every page, or instead of one, with how the log stands, without rows.
         Raises ApiError for what is not a passing fault, or, unless following, one that lasts.
         """
-        paging, held, read = Paging(), Packed(), 0
+        paging, story, read = Paging(), Story(), 0
         asking = self._asking(key).turns(paging)
         async with aclosing(self._followed(key, paging) if follow else asking) as turns:
             async for turn in turns:
@@ -106,7 +106,11 @@ class LogReader:
                 lasts = turn.failures >= LASTING and not follow
                 if turn.problem is not None and (turn.final or lasts):
                     raise turn.problem
-                for row in _oldest_first(turn, paging, held) if follow else turn.found.older:
+                rows: Iterable[LogRow] = turn.found.older
+                if follow:
+                    story.add(turn.found)
+                    rows = story.told() if paging.read else ()
+                for row in rows:
                     yield row
 
     def failures(self, key: JobKey) -> FailingObjects:
@@ -115,10 +119,8 @@ class LogReader:
             key, self._asking(key), self._roster, self._metered.now, lambda c: self._keep(key, c)
         )
 
-    async def _followed(
-        self, key: JobKey, paging: Paging, *, early: bool = False
-    ) -> AsyncGenerator[Turn, None]:
-        """Read to the end and then look for new rows for ever. early: look before that, too."""
+    async def _followed(self, key: JobKey, paging: Paging) -> AsyncGenerator[Turn, None]:
+        """Read to the end, and look for new rows meanwhile and then for ever."""
         looked = self._metered.now().mono
         came = False
         while True:
@@ -128,7 +130,7 @@ class LogReader:
                     yield turn
                     if turn.final:
                         return
-                    if early and self._metered.now().mono >= looked + self._pause(key, came=True):
+                    if self._metered.now().mono >= looked + self._pause(key, came=True):
                         looked = self._metered.now().mono
                         paging.look()
             wait = looked + self._pause(key, came=came) - self._metered.now().mono
@@ -151,11 +153,3 @@ class LogReader:
         self._roster.counted(key, counts)
         if self._notebook is not None:
             self._notebook.keep_counts(key, counts)
-
-
-def _oldest_first(turn: Turn, paging: Paging, held: Packed) -> Iterator[LogRow]:
-    """What can be told in the order of time: nothing before the oldest row was read."""
-    held.add(turn.found.older)
-    if paging.read:
-        yield from held.oldest_first()
-        yield from reversed(turn.found.newer)

@@ -56,6 +56,24 @@ async def test_rows_that_come_meanwhile_neither_double_others_nor_hide_them(
 
 @both_orders
 @timeless
+async def test_what_comes_while_a_long_log_is_collected_stands_in_its_place(
+    oldest_first: bool,
+) -> None:
+    long = plan(created=EPOCH - 3600.0, seconds=7200.0, objects=100_000, failed=12_000)
+    async with bench(account(long, oldest_rows_first=oldest_first)) as b:
+        begun = len(in_api(b))
+        stream = reader(b).rows(key_of(b), follow=True)
+        async with aclosing(stream):
+            rows = [await anext(stream)]
+            collected = len(in_api(b, EPOCH + now())) - begun
+            while len(rows) < begun + collected:
+                rows.append(await anext(stream))
+        assert collected > 50
+        assert rows == in_api(b, EPOCH + now())[::-1][: len(rows)]
+
+
+@both_orders
+@timeless
 async def test_following_tells_the_oldest_first_and_then_what_comes(oldest_first: bool) -> None:
     running = plan(created=EPOCH - 600.0, seconds=7200.0, objects=100_000, failed=3000)
     async with bench(account(running, oldest_rows_first=oldest_first)) as b:
