@@ -14,7 +14,7 @@ from slurper_tui.api.errors import ApiError
 from slurper_tui.monitor.feed import Feed
 from slurper_tui.monitor.job_key import JobKey
 from slurper_tui.monitor.log_view import FailuresView
-from slurper_tui.monitor.receipt import NotEnded
+from slurper_tui.monitor.receipt import NotEnded, Receipt
 from slurper_tui.tui.dialogs import PADDING, Dialog, Page
 from slurper_tui.tui.glyphs import Look
 from slurper_tui.tui.lines import Line, Piece, spread
@@ -46,6 +46,7 @@ class ReceiptPage(Dialog):
         self._said = "reading what is known"
         self._answer = ""
         self._last_copy = ""
+        self._called = ""
 
     def on_mount(self) -> None:
         """Begin to put it together."""
@@ -63,6 +64,7 @@ class ReceiptPage(Dialog):
             self._said = f"no receipt: {error}"
         else:
             self.text = markdown(receipt, _version())
+            self._called = _name_of(receipt)
         self.remake()
 
     def _tell(self, view: FailuresView) -> None:
@@ -171,9 +173,8 @@ class ReceiptPage(Dialog):
     async def _save(self) -> None:
         from slurper_tui.tui.export import save_receipt
 
-        name = self._keys[0].job_id
         try:
-            path = await asyncio.to_thread(save_receipt, Path(), name, self.text)
+            path = await asyncio.to_thread(save_receipt, Path(), self._called, self.text)
         except OSError as error:
             self._say(f"not saved: {error.strerror or error}")
             return
@@ -182,6 +183,12 @@ class ReceiptPage(Dialog):
     def _say(self, answer: str) -> None:
         self._answer = answer
         self.remake()
+
+
+def _name_of(receipt: Receipt) -> str:
+    """What a file is called after: the source bucket, of a job alone with its id."""
+    alone = [receipt.jobs[0].view.key.job_id[:12]] if len(receipt.jobs) == 1 else []
+    return "-".join([receipt.family.key.source, *alone])
 
 
 def _version() -> str:
