@@ -7,12 +7,9 @@ from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
 
 from slurper_tui.monitor.acts import Act, Request
-from slurper_tui.monitor.control.control import JobControl
+from slurper_tui.monitor.desk import Control
 from slurper_tui.monitor.event import Event, What
 from slurper_tui.monitor.job_key import JobKey
-from slurper_tui.monitor.loop import Monitor
-from slurper_tui.monitor.metered import Metered
-from slurper_tui.monitor.notebook import Notebook
 from slurper_tui.simulate import SimulatedAccount
 from tests.monitor.bench import Bench, bench, make_accounts
 from tests.monitor.inline_history import InlineHistory
@@ -22,7 +19,7 @@ class Hands(NamedTuple):
     """What a test works with."""
 
     b: Bench
-    control: JobControl
+    control: Control
     history: InlineHistory
 
     def key(self, job_id: str) -> JobKey:
@@ -51,13 +48,6 @@ class Hands(NamedTuple):
         return [(r.method, r.path) for r in self.b.requests if r.method != "GET"]
 
 
-def control_of(monitor: Monitor, notebook: Notebook | None) -> JobControl:
-    """What changes the jobs of a monitor, over the same budget."""
-    landing, budget = monitor._landing, monitor._pacing.budget
-    metered = Metered(monitor._crew._api, budget, monitor._now, landing.blocked)
-    return JobControl(metered, monitor._roster, notebook)
-
-
 @asynccontextmanager
 async def hands(
     accounts: list[SimulatedAccount] | None = None,
@@ -71,7 +61,7 @@ async def hands(
     history = history or InlineHistory()
     past = history.past(accounts[0].account_id)
     async with bench(accounts, past=past, **options) as b:
-        control = control_of(b.monitor, history.notebook)
+        control = (await b.monitor.desk()).control
         if unlocked:
             control.unlock()
         await b.until(lambda s: s.complete)

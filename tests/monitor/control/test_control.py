@@ -17,7 +17,7 @@ from slurper_tui.monitor.job_key import JobKey
 from slurper_tui.simulate import Fault, Kind, SimulatedAccount
 from slurper_tui.simulated.jobs import Course, Plan
 from tests.monitor.bench import EPOCH, bench, make_accounts, now, wall
-from tests.monitor.control.hands import Hands, control_of, hands
+from tests.monitor.control.hands import Hands, hands
 from tests.monitor.inline_history import InlineHistory
 from tests.monitor.test_loop import control as by_another
 from tests.monitor.test_loop import running, with_status
@@ -252,24 +252,23 @@ async def test_what_another_does_while_ours_is_open_is_theirs() -> None:
 
 
 @timeless
-async def test_what_is_done_long_before_its_answer_is_done_from_here() -> None:
-    async with hands() as h:
+async def test_what_polls_show_long_before_the_answer_is_done_from_here() -> None:
+    async with hands(latency=lambda r: 20.0 if r.method == "PUT" else 0.0) as h:
         job_id = one_running(h)
-        api = h.b.monitor._crew._api
-        real = api.pause_job
-
-        async def slowly(account_id: str, job_id: str) -> object:
-            answer = await real(account_id, job_id)
-            await h.b.seconds(19)
-            return answer
-
-        api.pause_job = slowly  # type: ignore[method-assign,assignment]  # the answer dawdles
-        request = await h.ask(Act.PAUSE, job_id)
-        assert request.standing is Standing.SENT
-        await h.b.rounds(2)
+        lost = Fault(Kind.READ_TIMEOUT, operation="pause", happens=False, after=1)
+        h.b.account.faults.add(lost)
+        asking = asyncio.create_task(h.ask(Act.PAUSE, job_id))
+        await h.b.seconds(1)
+        await by_another(h.b, "pause", job_id)  # as the API does long before it answers
+        await h.b.seconds(25)
+        assert (await asking).standing is Standing.UNDECIDED
         standing = h.standing(job_id)
         assert standing is None or standing.standing is Standing.DONE
-        assert await h.events(job_id) == [(What.ASKED, "pause"), (What.HERE, "paused")]
+        assert await h.events(job_id) == [
+            (What.ASKED, "pause"),
+            (What.HERE, "paused"),
+            (What.UNDECIDED, "pause"),
+        ]
 
 
 @pytest.mark.parametrize(
@@ -557,12 +556,12 @@ async def test_events_come_with_the_highlighted_job_and_go_on_while_it_is_looked
 @timeless
 async def test_without_a_history_everything_works_and_nothing_is_noted() -> None:
     async with bench(make_accounts(1, jobs=8)) as b:
-        control = control_of(b.monitor, None)
+        control = (await b.monitor.desk()).control
         control.unlock()
         await b.until(lambda s: s.complete)
-        job_id = running(b.account)[0]
-        b.monitor.look_at(JobKey(b.account.account_id, job_id), frozenset())
-        [request] = await control.request(Act.PAUSE, [JobKey(b.account.account_id, job_id)])
+        key = JobKey(b.account.account_id, running(b.account)[0])
+        b.monitor.look_at(key, frozenset())
+        [request] = await control.request(Act.PAUSE, [key])
         assert request.standing is Standing.SENT
-        await b.until(lambda s: b.job(job_id).status == "paused", within=6)
+        await b.until(lambda s: b.job(key.job_id).status == "paused", within=6)
         assert list(b.last.events) == []

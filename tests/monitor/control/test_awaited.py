@@ -1,0 +1,188 @@
+"""How long a request stands at its job, and what polls make of it."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from slurper_tui.api.errors import Refused, Unreachable
+from slurper_tui.monitor.acts import Act, Request, Standing
+from slurper_tui.monitor.control.awaited import (
+    GIVEN_UP_POLLS,
+    NOTHING_YET,
+    NOTHING_YET_POLLS,
+    Awaited,
+)
+from slurper_tui.monitor.control.changes import gone_event, status_event
+from slurper_tui.monitor.event import Event, What
+from slurper_tui.monitor.job_key import JobKey
+
+KEY = JobKey("acc", "job")
+SENT = Request(Act.PAUSE, 100.0, Standing.SENT)
+LOST = Request(Act.PAUSE, 100.0, Standing.UNDECIDED, Unreachable("no answer"))
+DELETED = Request(Act.DELETE, 100.0, Standing.SENT)
+REFUSED = Request(Act.PAUSE, 100.0, Standing.REFUSED, Refused("no"))
+MOOT = Request(Act.PAUSE, 100.0, Standing.MOOT, news="it completed meanwhile")
+
+
+def bearing(request: Request, *, polling: bool = False) -> Awaited:
+    awaited = Awaited()
+    awaited.begin(request, polling=polling)
+    return awaited
+
+
+def standing(awaited: Awaited) -> Standing | None:
+    return awaited.request.standing if awaited.request else None
+
+
+@pytest.mark.parametrize("request_", [SENT, LOST])
+def test_a_poll_that_shows_it_makes_it_done(request_: Request) -> None:
+    awaited = bearing(request_)
+    awaited.polled("running", ended=False)
+    assert awaited.open
+    awaited.polled("paused", ended=False)
+    assert awaited.request == Request(Act.PAUSE, 100.0, Standing.DONE)
+
+
+@pytest.mark.parametrize("request_", [SENT, LOST])
+def test_polls_that_do_not_show_it_are_told_and_then_it_is_given_up(request_: Request) -> None:
+    awaited = bearing(request_)
+    for number in range(1, GIVEN_UP_POLLS):
+        awaited.polled("running", ended=False)
+        assert awaited.request is not None
+        assert awaited.request.standing is request_.standing
+        assert awaited.request.news == (NOTHING_YET if number >= NOTHING_YET_POLLS else "")
+    awaited.polled("running", ended=False)
+    assert awaited.request is None
+
+
+def test_a_poll_that_began_before_the_request_proves_nothing_against_it() -> None:
+    awaited = bearing(SENT, polling=True)
+    for _ in range(NOTHING_YET_POLLS):
+        awaited.polled("running", ended=False)
+    assert awaited.request == SENT
+    awaited.polled("running", ended=False)
+    assert awaited.request is not None
+    assert awaited.request.news == NOTHING_YET
+
+
+def test_what_a_poll_has_shown_is_not_unsaid_by_a_late_answer() -> None:
+    awaited = bearing(SENT)
+    awaited.polled("paused", ended=False)
+    awaited.begin(LOST, polling=False)
+    assert standing(awaited) is Standing.DONE
+    later = Request(Act.PAUSE, 200.0, Standing.SENT)
+    awaited.begin(later, polling=False)
+    assert awaited.request == later
+
+
+def test_a_job_that_ended_in_another_way_leaves_nothing_to_wait_for() -> None:
+    awaited = bearing(SENT)
+    awaited.polled("completed", ended=True)
+    assert awaited.request is None
+
+
+def test_what_was_resumed_may_be_completed_by_the_next_poll() -> None:
+    awaited = bearing(Request(Act.RESUME, 100.0, Standing.SENT))
+    awaited.polled("completed", ended=True)
+    assert standing(awaited) is Standing.DONE
+
+
+def test_a_deletion_is_done_when_the_job_is_not_there_any_more() -> None:
+    awaited = bearing(DELETED)
+    awaited.polled("completed", ended=True)
+    assert awaited.open
+    awaited.left()
+    assert standing(awaited) is Standing.DONE
+    other = bearing(SENT)
+    other.left()
+    assert other.request is None
+
+
+@pytest.mark.parametrize(("request_", "rounds"), [(REFUSED, 12), (MOOT, 2)])
+def test_the_end_of_a_request_is_news_for_a_while(request_: Request, rounds: int) -> None:
+    awaited = bearing(request_)
+    for _ in range(rounds):
+        awaited.round_begins()
+        assert awaited.request == request_
+    awaited.round_begins()
+    assert awaited.request is None
+
+
+def test_what_is_done_stands_two_rounds_from_when_it_was_shown() -> None:
+    awaited = bearing(SENT)
+    for _ in range(9):
+        awaited.round_begins()
+    assert awaited.request == SENT
+    awaited.polled("paused", ended=False)
+    for _ in range(2):
+        awaited.round_begins()
+        assert standing(awaited) is Standing.DONE
+    awaited.round_begins()
+    assert awaited.request is None
+
+
+@given(
+    st.sampled_from([SENT, LOST, DELETED]),
+    st.lists(st.sampled_from(["running", "paused", "aborted", "completed", None, "left", "round"])),
+)
+def test_whatever_is_polled_a_request_is_open_until_it_ends_and_never_again(
+    request_: Request, polls: list[str | None]
+) -> None:
+    awaited = bearing(request_)
+    was_open = True
+    for poll in polls:
+        if poll == "left":
+            awaited.left()
+        elif poll == "round":
+            awaited.round_begins()
+        else:
+            awaited.polled(poll, ended=poll in ("aborted", "completed"))
+        assert was_open or not awaited.open
+        was_open = awaited.open
+        assert standing(awaited) in (request_.standing, Standing.DONE, None)
+
+
+# What it is called in the event list --------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "request_", "what"),
+    [
+        (None, "running", None, None),
+        ("running", "running", None, None),
+        ("running", None, None, None),
+        ("running", "paused", None, What.ELSEWHERE),
+        ("paused", "running", None, What.ELSEWHERE),
+        ("running", "aborted", None, What.ELSEWHERE),
+        ("aborted", "running", None, What.ELSEWHERE),
+        ("running", "completed", None, What.ITSELF),
+        ("running", "errored", None, What.ITSELF),
+        ("running", "paused", SENT, What.HERE),
+        ("running", "paused", LOST, What.HERE),
+        ("running", "aborted", SENT, What.ELSEWHERE),
+        ("running", "completed", SENT, What.ITSELF),
+        ("running", "paused", REFUSED, What.ELSEWHERE),
+        ("running", "paused", MOOT, What.ELSEWHERE),
+        ("running", "paused", Request(Act.PAUSE, 1.0, Standing.DONE), What.ELSEWHERE),
+        ("running", "aborted", Request(Act.ABORT_ALL, 1.0, Standing.SENT), What.HERE),
+    ],
+)
+def test_who_changed_a_status(
+    before: str | None, after: str | None, request_: Request | None, what: What | None
+) -> None:
+    event = status_event(KEY, before, after, request_, 7.0)
+    assert event == (None if what is None else Event(KEY, 7.0, what, after or ""))
+
+
+@pytest.mark.parametrize(
+    ("request_", "what", "detail"),
+    [
+        (None, What.ELSEWHERE, "gone"),
+        (SENT, What.ELSEWHERE, "gone"),
+        (DELETED, What.HERE, "deleted"),
+    ],
+)
+def test_who_took_a_job_away(request_: Request | None, what: What, detail: str) -> None:
+    assert gone_event(KEY, request_, 7.0) == Event(KEY, 7.0, what, detail)
