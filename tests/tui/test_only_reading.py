@@ -1,0 +1,161 @@
+"""While it only reads, no request other than GET leaves: every key, every entry of the palette."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from datetime import UTC
+from pathlib import Path
+
+import httpx
+import pytest
+from textual.pilot import Pilot
+
+from slurper_tui.api.client import SlurperClient
+from slurper_tui.api.credentials import token_credentials
+from slurper_tui.cli.choice import ChosenJobs
+from slurper_tui.cli.late_feed import LateFeed
+from slurper_tui.monitor.acts import Standing
+from slurper_tui.monitor.loop import Monitor
+from slurper_tui.monitor.view import JobView
+from slurper_tui.simulate import SimulatedAccount, together
+from slurper_tui.tui.app import SlurperApp
+from slurper_tui.tui.confirm_dialog import ConfirmDialog
+from slurper_tui.tui.keys import KEYS
+from slurper_tui.tui.options import ScreenOptions, ViewState
+from slurper_tui.tui.palette import Everything
+
+LEAVING = frozenset({"app.quit", "app.suspend"})
+"""Bindings that end or stop the program."""
+
+PRESSED = [name.strip() for key in KEYS if key.id not in LEAVING for name in key.key.split(",")]
+
+
+class Watched:
+    """The real app over a real monitor and a simulated account; `methods` is all that left it."""
+
+    def __init__(self, *, write: bool) -> None:
+        self.account = SimulatedAccount(jobs=8)
+        self.methods: list[str] = []
+        self._answers = together(self.account)
+        transport = httpx.MockTransport(self._answer)
+        self.client = SlurperClient(token_credentials(self.account.token), transport=transport)
+        monitor = Monitor(self.client, [self.account.account_id], interval=2.0)
+        options = ScreenOptions(zone=UTC, write=write, view=ViewState(migrations=False))
+        feed = LateFeed(None, lambda: ChosenJobs(monitor, ()))
+        self.app = SlurperApp(feed, options, lambda _: None)
+        self.pilot: Pilot[int]
+
+    def _answer(self, request: httpx.Request) -> httpx.Response:
+        self.methods.append(request.method)
+        return self._answers.handle_request(request)
+
+    @property
+    def job(self) -> JobView | None:
+        return self.app.main.scene.job
+
+    @property
+    def complete(self) -> bool:
+        """Every job was asked once."""
+        snapshot = self.app.main.scene.snapshot
+        return snapshot is not None and snapshot.complete
+
+    async def until(self, condition: Callable[[], object]) -> None:
+        for _ in range(500):
+            await self.pilot.pause()
+            if condition():
+                return
+        raise AssertionError("it never came to be")
+
+    async def leave_pages(self) -> None:
+        """Go back to the main screen, however many pages stand over it."""
+        for _ in range(6):
+            await self.pilot.press("escape")
+            if self.app.screen is self.app.main:
+                return
+        self.app.pop_screen()
+        await self.pilot.pause()
+        assert self.app.screen is self.app.main
+
+    async def go_to(self, wanted: Callable[[JobView], bool]) -> None:
+        snapshot = self.app.main.scene.snapshot
+        assert snapshot is not None
+        self.app.main.go_to(next(view.key for view in snapshot.jobs if wanted(view)))
+        await self.pilot.pause()
+
+
+@asynccontextmanager
+async def watched(*, write: bool) -> AsyncIterator[Watched]:
+    watch = Watched(write=write)
+    try:
+        async with watch.app.run_test(size=(120, 40)) as watch.pilot:
+            await watch.until(lambda: watch.complete)
+            yield watch
+    finally:
+        await watch.client.close()
+
+
+@pytest.fixture(autouse=True)
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What a key saves is saved in a folder of its own."""
+    monkeypatch.chdir(tmp_path)
+
+
+@pytest.mark.parametrize("write", [False, True], ids=["locked", "unlocked, then Esc"])
+@pytest.mark.parametrize("state", ["running", "completed"])
+async def test_every_key(state: str, write: bool) -> None:
+    async with watched(write=write) as watch:
+        for key in PRESSED:
+            await watch.go_to(lambda view: view.status == state)
+            await watch.pilot.press(key)
+            await watch.leave_pages()
+        assert not watch.app.main.scene.writing or write
+        assert set(watch.methods) == {"GET"}
+
+
+async def test_every_key_with_a_yes_behind_it() -> None:
+    """Nothing but `W` asks anything, so a yes to that is all that can be said."""
+    async with watched(write=False) as watch:
+        await watch.go_to(lambda view: view.status == "running")
+        for key in (key for key in PRESSED if key != "W"):
+            await watch.pilot.press(key)
+            assert not isinstance(watch.app.screen, ConfirmDialog)
+            await watch.leave_pages()
+        assert set(watch.methods) == {"GET"}
+
+
+@pytest.mark.parametrize("write", [False, True], ids=["locked", "unlocked, then Esc"])
+async def test_every_entry_of_the_palette(write: bool) -> None:
+    async with watched(write=write) as watch:
+        texts = [hit.text async for hit in Everything(watch.app.main).discover()]
+        for text in texts:
+            await watch.go_to(lambda view: view.status == "running")
+            hits = [hit async for hit in Everything(watch.app.main).discover()]
+            chosen = [hit for hit in hits if hit.text == text and not leaves(text or "")]
+            for hit in chosen[:1]:
+                hit.command()
+                await watch.pilot.pause()
+                await watch.leave_pages()
+        assert len(texts) > 50
+        assert set(watch.methods) == {"GET"}
+
+
+def leaves(text: str) -> bool:
+    return text.startswith(("quit", "suspend"))
+
+
+async def test_a_pause_that_is_confirmed_is_one_put_and_a_poll_shows_it() -> None:
+    async with watched(write=True) as watch:
+        await watch.go_to(lambda view: view.status == "running")
+        await watch.pilot.press("P")
+        dialog = watch.app.screen
+        assert isinstance(dialog, ConfirmDialog)
+        await watch.until(lambda: dialog.stands)
+        await watch.pilot.press("y")
+        await watch.until(lambda: watch.job and watch.job.status == "paused")
+        job = watch.job
+        assert job is not None
+        assert job.request is not None
+        assert job.request.standing is Standing.DONE
+        assert watch.methods.count("PUT") == 1
+        assert set(watch.methods) == {"GET", "PUT"}
