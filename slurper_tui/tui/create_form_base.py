@@ -7,19 +7,19 @@ from typing import ClassVar, TypeVar
 
 from textual import on
 from textual.app import ComposeResult
-from textual.binding import BindingType
+from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.events import DescendantBlur, DescendantFocus, Resize
 from textual.reactive import var
 from textual.screen import Screen, ScreenResultType
 from textual.widget import Widget
-from textual.widgets import Input, Static
+from textual.widgets import Static
 
 from slurper_tui.monitor.draft import FieldFault
 from slurper_tui.tui.create_form_fields import Section
 from slurper_tui.tui.create_form_request import LOW, NARROW
-from slurper_tui.tui.create_form_widgets import Choice, Entered, FieldRow, GoOn, SecretInput
+from slurper_tui.tui.create_form_widgets import Choice, FieldRow, GoOn, SecretInput
 from slurper_tui.tui.glyphs import Look
 from slurper_tui.tui.lines import Line, Piece, fill, spread
 from slurper_tui.tui.painted import PaintedLines
@@ -60,11 +60,13 @@ class FormScreen(Screen[ScreenResultType]):
     SECTIONS: tuple[Section, ...] = ()
     LEADS_TO = ""
     BINDINGS: ClassVar[list[BindingType]] = [
-        ("escape", "back", "back"),
-        ("down", "app.focus_next", "next"),
-        ("up", "app.focus_previous", "previous"),
-        ("pagedown", "edge(-1)", "last"),
-        ("pageup", "edge(0)", "first"),
+        # At once: what is typed behind them, maybe a secret, is meant for the field they lead to.
+        Binding("escape", "back", "back", priority=True),
+        Binding("down,tab", "walk(1)", "next", priority=True),
+        Binding("up,shift+tab", "walk(-1)", "previous", priority=True),
+        Binding("enter", "enter", "next", priority=True),
+        Binding("pagedown", "edge(-1)", "last", priority=True),
+        Binding("pageup", "edge(0)", "first", priority=True),
     ]
 
     def __init__(
@@ -169,14 +171,16 @@ class FormScreen(Screen[ScreenResultType]):
 
     # Moving -----------------------------------------------------------------------------------
 
-    @on(Entered)
-    @on(Input.Submitted)
-    def _next(self) -> None:
-        self.focus_next()
+    def action_walk(self, step: int) -> None:
+        """Go to the next or the previous field; from the last, to the first."""
+        self.focus_next() if step > 0 else self.focus_previous()
 
-    @on(GoOn.Pressed)
-    def _pressed(self) -> None:
-        self.run_worker(self.go_on(), group="go-on", exclusive=True)
+    def action_enter(self) -> None:
+        """Go to the next field, or do what the form is for."""
+        if isinstance(self.focused, GoOn):
+            self.run_worker(self.go_on(), group="go-on", exclusive=True)
+        else:
+            self.focus_next()
 
     async def go_on(self) -> None:
         """Do what the form is for, once all of it is right."""

@@ -70,19 +70,11 @@ class SecretInput(FieldInput):
             return False
         return super().post_message(message)
 
-    async def action_submit(self) -> None:
-        """Go on, without saying what stands here."""
-        self.post_message(Entered())
-
     def action_copy(self) -> None:
         """Copy nothing."""
 
     def action_cut(self) -> None:
         """Cut nothing."""
-
-
-class Entered(Message):
-    """Enter was pressed in a field."""
 
 
 class Choice(PaintedLines, can_focus=True):
@@ -91,7 +83,6 @@ class Choice(PaintedLines, can_focus=True):
     BINDINGS: ClassVar[list[BindingType]] = [
         ("left,h", "step(-1)", "previous"),
         ("right,l,space", "step(1)", "next"),
-        ("enter", "go_on", "go on"),
     ]
     place: var[int] = var(0, init=False)
 
@@ -137,10 +128,6 @@ class Choice(PaintedLines, can_focus=True):
         """Choose the next or the previous word; there is no way round the ends."""
         self.place = max(0, min(self.place + step, len(self._words) - 1))
 
-    def action_go_on(self) -> None:
-        """Leave it as it is."""
-        self.post_message(Entered())
-
     def watch_place(self) -> None:
         """Show what is chosen."""
         self.repaint_changes()
@@ -156,11 +143,6 @@ class Choice(PaintedLines, can_focus=True):
 class GoOn(PaintedLines, can_focus=True):
     """What a form leads to."""
 
-    BINDINGS: ClassVar[list[BindingType]] = [("enter,space", "press", "go on")]
-
-    class Pressed(Message):
-        """The form is to be taken."""
-
     def __init__(self, look: Look, words: str) -> None:
         super().__init__(id="go-on")
         self._line = (Piece(look.glyphs.say(f" {words} "), "key"),)
@@ -172,10 +154,6 @@ class GoOn(PaintedLines, can_focus=True):
     def row_role(self, y: int) -> str:
         """Stand out while it has the focus."""
         return "cursor" if self.has_focus else "cursor-blurred"
-
-    def action_press(self) -> None:
-        """Take the form."""
-        self.post_message(self.Pressed())
 
     def watch_has_focus(self, focused: bool) -> None:
         """Show whether Enter goes on here."""

@@ -110,7 +110,7 @@ def _step(step: Step, plan_id: int, room: int, look: Look, now: float, width: in
     number = pad(str(step.number), room, right=True)
     head = (Piece(f"  {number} ", "faint"), Piece(pad(f"{sign} {step.state}", _STATE), role))
     after = _after(step, look, now) if width >= _NARROW else ""
-    left = max(8, width - 3 - room - _STATE - 1 - cell_len(after))
+    left = max(4, width - 3 - room - _STATE - (cell_len(after) + 1 if after else 0))
     name = shorten(_name(step.draft, look), left, look.glyphs.ellipsis)
     tail = (Piece(pad(name, left)), Piece(f" {after}" if after else "", "muted"))
     yield Row((*head, *tail), Place(plan_id, step.number))
