@@ -65,7 +65,7 @@ def chosen(migration: str, snapshot: Snapshot) -> list[JobKey]:
 
 def _several(migration: str, keys: Sequence[MigrationKey]) -> str:
     """Name what may be meant; migrations that no name tells apart only job by job."""
-    names = [f"{key.source}:{key.target}" for key in keys]
+    names = sorted(f"{key.source}:{key.target}" for key in keys)
     if len(set(names)) < len(names):
         return f"{migration!r} is a bucket in several places; name a job of the migration instead"
     more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""

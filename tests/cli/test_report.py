@@ -1,0 +1,241 @@
+"""`report`: receipts from the command line, over a simulated account."""
+
+from __future__ import annotations
+
+import json
+import re
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from slurper_tui.api.models import Source, Target
+from slurper_tui.monitor.event import Tie
+from slurper_tui.monitor.history.opening import open_store
+from slurper_tui.monitor.history.place import FILE
+from slurper_tui.monitor.job_key import JobKey
+from slurper_tui.simulate import Fault, Kind, SimulatedAccount
+from slurper_tui.simulated.jobs import Plan
+from tests.cli.program import environment, perform
+
+FAILED = "importErrorRetryExhaustion"
+URL = "https://api.cloudflare.com/client/v4"
+BEGUN = 1_790_000_000.0
+
+
+def plan(name: str, bucket: str = "photos", target: str = "media", **numbers: Any) -> Plan:
+    """A job that ended long ago; keys, prefix, endpoint and any number can be given."""
+    scope = {name: numbers.pop(name, None) for name in ("keys", "path_prefix", "endpoint")}
+    source = Source("s3", bucket, **scope)
+    usual = {"created": BEGUN, "objects": 20_000, "seconds": 600.0, "listing": 60.0}
+    return Plan(
+        **{"id": name, "source": source, "target": Target("r2", target), **usual, **numbers}
+    )
+
+
+def account(*plans: Plan) -> SimulatedAccount:
+    return SimulatedAccount(plans=plans)
+
+
+def tie(folder: Path, one: SimulatedAccount, child: str, parent: str, keys: int) -> None:
+    """Let an earlier run have noted that one job retries another."""
+    store = open_store(folder / "state" / FILE, URL)
+    pair = (JobKey(one.account_id, child), JobKey(one.account_id, parent))
+    store.notes.tie(Tie(*pair, keys, (FAILED,)))
+    store.close()
+
+
+def test_a_clean_job_is_told_in_markdown_and_ends_with_0() -> None:
+    ran = perform(account(plan("job-1")), "report", "job")
+    assert (ran.code, ran.err) == (0, ["slurper-tui: reading the log of job job-1"])
+    assert ran.out[0] == "# Migration of `photos` to `media`"
+    assert ran.out[2] == "**Completed · 0 failed · 0 not copied · 0 unaccounted: all copied**"
+    assert "- Begun: 2026-09-21T14:13:20Z" in ran.out
+    assert "- Ended: 2026-09-21T14:23:20Z" in ran.out
+    assert "- Took: 10 min" in ran.out
+    assert "20,000 + 0 + 0 + 0 = 20,000: transferred + skipped + failed + unaccounted is" in (
+        "\n".join(ran.out)
+    )
+    assert ran.out[-1].startswith("Made by slurper-tui ")
+
+
+@pytest.mark.parametrize(
+    ("numbers", "code"),
+    [
+        ({"failed": 3}, 4),
+        ({"lost": 3}, 4),
+        ({"listing_broke": True}, 4),
+        ({"not_copied": 3}, 0),
+        ({"harmless": 3}, 0),
+    ],
+)
+def test_what_is_lost_ends_with_4(numbers: dict[str, Any], code: int) -> None:
+    assert perform(account(plan("job-1", **numbers)), "report", "job-1").code == code
+
+
+def test_an_aborted_job_ends_with_5_and_a_running_one_has_no_receipt() -> None:
+    begun = time.time() - 60
+    one = account(plan("job-1", created=begun, seconds=9000.0))
+    ran = perform(one, "report", "job-1")
+    assert (ran.code, ran.out) == (2, [])
+    [said] = ran.err
+    assert re.fullmatch(
+        r"slurper-tui: job job-1 has not ended: it is (listing|running); "
+        r"there is a receipt when it has ended",
+        said,
+    )
+    assert perform(one, "abort", "job-1", "--yes").code == 0
+    ran = perform(one, "report", "job-1")
+    assert ran.code == 5
+    assert any("not done" in line for line in ran.out)
+
+
+def test_a_retry_that_copied_everything_makes_it_all_copied(tmp_path: Path) -> None:
+    keys = tuple(f"k{n}" for n in range(1310))
+    one = account(
+        plan("first", failed=1310),
+        plan("again", keys=keys, objects=1310, created=BEGUN + 9000, seconds=60.0),
+    )
+    assert perform(one, "report", "first", folder=tmp_path).code == 4
+    tie(tmp_path, one, "again", "first", 1310)
+    ran = perform(one, "report", "first", folder=tmp_path)
+    assert ran.code == 0
+    assert ran.out[2] == "**1,310 failed, of which 1,310 were copied by a retry: all copied**"
+    assert (
+        "- `again` retries `first` for 1,310 keys: completed, 1,310 transferred, 0 skipped, "
+        in ("\n".join(ran.out))
+    )
+
+
+def test_the_same_receipt_twice(tmp_path: Path) -> None:
+    one = account(plan("job-1", failed=70, not_copied=8))
+    first = perform(one, "report", "job-1", folder=tmp_path)
+    again = perform(one, "report", "job-1", folder=tmp_path)
+    assert again.out == first.out
+    assert again.err == []
+    told = [
+        json.loads(perform(one, "report", "job-1", "--json", folder=tmp_path).out[0])
+        for _ in range(2)
+    ]
+    assert told[0] == told[1]
+
+
+def test_as_json_it_is_one_object() -> None:
+    ran = perform(account(plan("job-1", failed=70)), "report", "job-1", "--json")
+    [line] = ran.out
+    told = json.loads(line)
+    assert (ran.code, told["failedObjects"], told["unaccounted"]) == (4, 70, 0)
+    assert told["reasons"] == [
+        {
+            "logType": FAILED,
+            "reason": "failed after several tries",
+            "count": 70,
+            "firstSeen": told["reasons"][0]["firstSeen"],
+            "lastSeen": told["reasons"][0]["lastSeen"],
+        }
+    ]
+    assert told["jobs"][0]["source"]["bucket"] == "photos"
+
+
+# Migrations ------------------------------------------------------------------------------------
+
+
+def test_all_jobs_of_a_migration_have_one_receipt() -> None:
+    one = account(
+        plan("a", path_prefix="2023/", failed=5),
+        plan("b", path_prefix="2024/"),
+        plan("c", bucket="other"),
+    )
+    for name in ("photos", "photos:media"):
+        ran = perform(one, "report", "--migration", name)
+        assert ran.code == 4
+        assert "- Jobs: 2 jobs" in ran.out
+        assert "- `a`: all keys that begin with `2023/`" in ran.out
+        assert any(line.startswith("| Total") and "40,000" in line for line in ran.out)
+
+
+def test_a_migration_of_one_job_is_one_too() -> None:
+    assert perform(account(plan("a")), "report", "--migration", "photos").code == 0
+
+
+@pytest.mark.parametrize(
+    ("plans", "name", "said"),
+    [
+        ((plan("a"),), "nothing", "no job copies from the bucket 'nothing'"),
+        (
+            (plan("a"), plan("b", target="archive")),
+            "photos",
+            "'photos' went to several targets: photos:archive, photos:media",
+        ),
+        (
+            (plan("a"), plan("b", endpoint="https://eu.example.com")),
+            "photos",
+            "'photos' is a bucket in several places; name a job of the migration instead",
+        ),
+        (
+            (plan("a"), plan("b", created=time.time(), seconds=9000.0)),
+            "photos",
+            "job b has not ended: it is ",
+        ),
+    ],
+)
+def test_a_migration_that_is_not_clear_is_not_guessed(
+    plans: tuple[Plan, ...], name: str, said: str
+) -> None:
+    ran = perform(account(*plans), "report", "--migration", name)
+    assert (ran.code, ran.out) == (2, [])
+    assert ran.err[-1].startswith(f"slurper-tui: {said}")
+
+
+@pytest.mark.parametrize("words", [[], ["job", "--migration", "photos"]])
+def test_one_of_both_is_to_be_named(words: list[str]) -> None:
+    ran = perform(account(plan("job-1")), "report", *words)
+    assert (ran.code, ran.err) == (2, ["slurper-tui: report takes a JOB, or --migration SOURCE"])
+
+
+# Faults ----------------------------------------------------------------------------------------
+
+
+def test_nobodys_job_is_said_to_be_so() -> None:
+    ran = perform(account(plan("job-1")), "report", "x")
+    assert (ran.code, ran.err) == (2, ["slurper-tui: no job's id begins with 'x'"])
+
+
+def test_a_log_that_is_refused_leaves_no_receipt() -> None:
+    one = account(plan("job-1"))
+    one.faults.add(Fault(Kind.REFUSAL, status=403, code=10000, message="No", path="*/logs"))
+    ran = perform(one, "report", "job-1")
+    assert (ran.code, ran.out) == (3, [])
+    assert ran.err[-1].startswith("slurper-tui: no receipt: ")
+    assert "10000: No" in ran.err[-1]
+
+
+def test_in_letters_alone_it_is_ascii_and_names_do_no_harm() -> None:
+    nasty = plan("job-1", bucket="a`|\x1b[31m\nb", failed=2)
+    ran = perform(account(nasty), "report", "job-1", "--ascii")
+    assert all(line.isascii() and line.isprintable() for line in ran.out)
+    assert ran.out[0] == "# Migration of ``a`|?[31m?b`` to `media`"
+    exact = json.loads(perform(account(nasty), "report", "job-1", "--json").out[0])
+    assert exact["source"]["bucket"] == "a`|\x1b[31m\nb"
+
+
+def test_it_sends_nothing_but_get() -> None:
+    one, sent = account(plan("job-1", failed=3)), list[str]()
+    answer = one.answer
+
+    def seen(request: Any) -> Any:
+        sent.append(request.method)
+        return answer(request)
+
+    import httpx
+
+    perform(one, "report", "job-1", transport=httpx.MockTransport(seen), environ=environment(one))
+    assert set(sent) == {"GET"}
+
+
+def test_the_demo_has_receipts_too() -> None:
+    ended = json.loads(perform(None, "jobs", "--json", "--demo", "--status", "completed").out[0])
+    ran = perform(None, "report", ended[0]["id"], "--demo")
+    assert ran.code in {0, 4}
+    assert ran.out[-1].startswith("Made by slurper-tui ")
