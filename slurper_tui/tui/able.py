@@ -76,7 +76,7 @@ def aimed_at(change: Change, snapshot: Snapshot | None) -> tuple[JobView, ...]:
 def hindrance(view: JobView, act: Act) -> str:
     """Say why it cannot be done to a job now; "" when it can."""
     asked = view.request
-    if asked and asked.standing.open and asked.act is act:
+    if asked and asked.standing.open and asked.act is act and not asked.news:
         return f"{act} was sent already, waiting for the API to confirm"
     return why_not(view, act)
 

@@ -30,7 +30,8 @@ def request_role(request: Request) -> str:
 def request_words(request: Request) -> str:
     """Say how one request stands: `pause sent, waiting for the API to confirm`."""
     if request.standing.open:
-        return f"{request.act} sent, waiting for the API to confirm"
+        so_far = f"; {request.news}" if request.news else ""
+        return f"{request.act} sent, waiting for the API to confirm{so_far}"
     if request.standing is Standing.REFUSED:
         return f"{request.act} refused: {said(request.error)}"
     if request.standing is Standing.MOOT:

@@ -1,0 +1,22 @@
+"""How a request that polls do not show is told, and when the person may ask anew."""
+
+from __future__ import annotations
+
+from slurper_tui.monitor.acts import Act, Request, Standing
+from slurper_tui.tui.able import hindrance
+from slurper_tui.tui.request_words import request_words
+from tests.tui.jobs import NOW, view
+
+SENT = Request(Act.PAUSE, NOW, Standing.SENT)
+UNSEEN = Request(Act.PAUSE, NOW, Standing.UNDECIDED, news="no poll has shown it so far")
+
+
+def test_what_no_poll_shows_is_said_behind_that_it_was_sent() -> None:
+    assert request_words(SENT) == "pause sent, waiting for the API to confirm"
+    assert request_words(UNSEEN) == f"{request_words(SENT)}; no poll has shown it so far"
+
+
+def test_what_no_poll_shows_may_be_asked_for_anew_and_nothing_before() -> None:
+    assert "sent already" in hindrance(view(request=SENT), Act.PAUSE)
+    assert hindrance(view(request=SENT), Act.ABORT) == ""
+    assert hindrance(view(request=UNSEEN), Act.PAUSE) == ""
