@@ -9,7 +9,7 @@ from urllib.parse import quote
 
 import httpx
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from slurper_tui.simulate import SimulatedAccount, SimulatedBudget, together
@@ -313,6 +313,7 @@ def test_a_refused_body_is_pointed_at(ask: Caller) -> None:
     assert answer.json()["errors"][0]["source"] == {"pointer": "/source/keys/1"}
 
 
+@example(body=b"", query="", path="jobs/..")
 @given(body=st.binary(max_size=200), query=st.text(max_size=30), path=st.text(max_size=30))
 def test_no_request_is_ever_too_odd(body: bytes, query: str, path: str) -> None:
     account = SimulatedAccount(clock=lambda: START, jobs=3, budget=SimulatedBudget(quota=10**6))

@@ -128,7 +128,7 @@ def call_of(request: httpx.Request) -> Call:
 
 def _routed(call: Call, parts: list[str]) -> Call:
     job_id = unquote(parts[1]) if len(parts) > 1 and parts[0] == "jobs" else None
-    pattern = call.path if call.path in _ROUTES else "/".join([parts[0], "*", *parts[2:]])
+    pattern = call.path if call.path in _ROUTES else "/".join([*parts[:1], "*", *parts[2:]])
     known = _ROUTES.get(pattern, {}) if job_id != "" else {}
     return call._replace(
         operation=known.get(call.method),
