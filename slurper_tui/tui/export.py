@@ -61,10 +61,10 @@ def save_keys(folder: Path, job: JobView, log_type: str, keys: Sequence[str]) ->
 
 
 def rclone_line(path: Path, job: JobView) -> str:
-    """What would copy the keys of a file; the remotes are to have these names in rclone."""
+    """What would copy the keys of a file; SRC and DST are the person's names for the stores."""
     source, target = job.job.source, job.job.target
-    here = f"{(source and source.vendor) or 's3'}:{(source and source.bucket) or ''}"
-    there = f"r2:{(target and target.bucket) or ''}"
+    here = f"SRC:{(source and source.bucket) or ''}"
+    there = f"DST:{(target and target.bucket) or ''}"
     words = ("rclone", "copy", "--files-from-raw", path.name, here, there)
     return " ".join(map(shlex.quote, words))
 

@@ -123,7 +123,7 @@ def saved_keys_dialog(look: Look, saved: Saved, log_type: str, *, whole: bool) -
     if not whole:
         said.append("The log grew too fast to be read without a gap: there may be more")
     if saved.rclone:
-        how = "This would fetch them, with your remotes for both sides:"
+        how = "This would fetch them; SRC and DST are your own names for the stores:"
     else:
         how = "A JSON array, for some keys hold line breaks; it serves as source.keys of a new job"
     return TextDialog(look, count, (*said, "", how), saved.rclone)

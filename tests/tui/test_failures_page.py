@@ -314,7 +314,7 @@ async def test_the_exact_keys_of_what_failed_are_saved_one_a_line(folder: Path) 
         await program.press("E")
         await program.see("3 keys saved")
         assert "./failed-photos-job0001-2.txt" in program.text
-        said = "rclone copy --files-from-raw failed-photos-job0001-2.txt s3:photos r2:media"
+        said = "rclone copy --files-from-raw failed-photos-job0001-2.txt SRC:photos DST:media"
         assert said in " ".join(program.text.split())
     assert (folder / "failed-photos-job0001-2.txt").read_bytes() == (
         b"2024/07/IMG_1.jpg\n2024/07/IMG_2.jpg\n2024/08/IMG_3.jpg\n"
@@ -398,7 +398,7 @@ def test_a_files_name_holds_nothing_that_a_shell_or_a_folder_could_take_wrongly(
     saved = save_keys(tmp_path, odd, "../../evil", ("k",))
     assert saved.path.parent == tmp_path
     assert saved.path.name == "evil-a_b_rm.txt"
-    assert "'s3:../..//a b\x1b;rm'" in saved.rclone
+    assert "'SRC:../..//a b\x1b;rm'" in saved.rclone
 
 
 # From the list ------------------------------------------------------------------------------------
