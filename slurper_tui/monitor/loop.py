@@ -81,9 +81,8 @@ class Monitor:
         self._landing = Landing(
             self._pacing.budget, tuple(prefixes), rng or random.Random(), eager=eager
         )
-        self._crew = Crew(
-            api, self._pacing, self._landing, self._now, lambda: self._interval, self._landed
-        )
+        rounds = self._seconds
+        self._crew = Crew(api, self._pacing, self._landing, self._now, rounds, self._landed)
         self._ledger = Ledger(past.history, lambda: self._stir(tell=True), past.notebook)
         self._past = past
         self._focus = Focus()
@@ -97,10 +96,13 @@ class Monitor:
         self._rounds = 0
         blocked = self._landing.blocked
         metered = Metered(api, self._pacing.budget, self._now, blocked, self._demand)
-        self._desk = LateDesk(metered, self._roster, past, lambda: self._interval)
+        self._desk = LateDesk(metered, self._roster, past, rounds)
         self.desk = self._desk.desk
         self._remembered = [k for k in past.remembered if self._follows(k.key)]
         self._roster.remember(self._remembered if past.shown else ())
+
+    def _seconds(self) -> float:
+        return self._interval
 
     def _follows(self, key: JobKey) -> bool:
         return self._roster.knows(key.account_id) and self._landing.follows(*key)
