@@ -131,7 +131,7 @@ _LATER = tuple(
         *("cli.crash", "when", "tui.clipboard", "tui.deadline_words", "tui.dialogs"),
         *("tui.digest_dialog", "tui.filter_line", "tui.palette", "tui.pictures"),
         *("tui.able", "tui.confirm_dialog", "tui.event_words", "tui.request_words"),
-        "tui.detail_migration",
+        *("tui.detail_migration", "tui.create_form", "tui.draft_page", "tui.plans_page"),
     )
 )
 
