@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import aclosing
 from typing import NamedTuple
 
-from slurper_tui.api.errors import Rejected
+from slurper_tui.api.errors import NotSent, Rejected
 from slurper_tui.cli import asking
 from slurper_tui.cli.commands import Faces
 from slurper_tui.cli.exit_codes import ExitCode, Stop, exit_code
@@ -161,10 +161,13 @@ async def _send(change: Change, faces: Faces) -> None:
 
 
 def _refusal(act: Act, request: Request) -> Stop:
+    """In the API's own words; or in ours, where nothing has reached it."""
     error = request.error
+    if error is None or error.status is None or isinstance(error, NotSent):
+        return Stop(f"{act}: {error}", ExitCode.API)
     needed = "; it takes the permission Workers R2 Storage Write"
-    code = ExitCode.API if error is None else exit_code(error.exit_code)
-    return Stop(f"{act} refused: {error}{needed if isinstance(error, Rejected) else ''}", code)
+    told = f"{act} refused: {error}{needed if isinstance(error, Rejected) else ''}"
+    return Stop(told, exit_code(error.exit_code))
 
 
 async def _shown(

@@ -49,9 +49,16 @@ _FILE = (
 )
 
 
+_ANSWERS = (
+    "Says what follows and asks first. A no, or a plain Enter, ends with 0: nothing was done.\n"
+    "Ends with 2 where it cannot work now or nobody answers, with 7 where the API refuses or\n"
+    "no poll shows it within a minute. Nothing is ever sent twice."
+)
+
+
 def _change(verb: str, what: str) -> Callable[[], Parser]:
     def make() -> Parser:
-        parser = make_parser(f"{PROG} {verb} JOB [--yes]", what)
+        parser = make_parser(f"{PROG} {verb} JOB [--yes]", what, _ANSWERS)
         parser.add_argument("job", metavar="JOB", help="its id, or the beginning of it")
         _yes(parser)
         return parser
@@ -63,6 +70,7 @@ def _abort() -> Parser:
     parser = make_parser(
         f"{PROG} abort JOB [--yes]\n       {PROG} abort --all [--yes]",
         "Stops a job, or every job of an account, for good. Objects in flight finish.",
+        f"The source bucket's name has to be typed; for --all the account's id.\n{_ANSWERS}",
     )
     parser.add_argument("jobs", nargs="?", metavar="JOB", help="its id, or the beginning of it")
     parser.add_argument("--all", action="store_true", help="every job of the account")

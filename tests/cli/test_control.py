@@ -215,6 +215,19 @@ def test_where_the_list_cannot_be_read_it_is_exit_7_and_nothing_is_sent(
     assert recorded.changing == []
 
 
+def test_where_nothing_was_sent_nobody_is_said_to_have_refused(recorded: Recorded) -> None:
+    job = recorded.job("running")
+    recorded.account.faults.add(Fault(Kind.CONNECT_ERROR, operation="pause"))
+    ran = recorded.run("pause", job, "--yes")
+    assert (ran.code, ran.out) == (7, [])
+    assert ran.err[-1].startswith("slurper-tui: pause: cannot connect")
+    recorded.account.faults.clear()
+    recorded.account.faults.add(Fault(Kind.RESET, operation="progress", after=1))
+    ran = recorded.run("pause", job, "--yes")
+    assert (ran.code, ran.out) == (7, [])
+    assert "pause: nothing was sent: the state could not be read again" in ran.err[-1]
+
+
 def test_foreign_names_are_harmless_in_every_line(recorded: Recorded) -> None:
     odd = "\x1b]0;owned\x07[/red]\u202e\n"
     plan = recorded.account.jobs()[0].plan
@@ -454,4 +467,6 @@ def test_the_writing_commands_are_the_ones_that_are_known() -> None:
 @pytest.mark.parametrize("verb", ["pause", "resume", "abort", "delete"])
 def test_every_command_has_its_help(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert perform(None, verb, "--help").code == 0
-    assert "--yes" in capsys.readouterr().out
+    told = capsys.readouterr().out
+    assert "--yes" in told
+    assert "nothing was done" in told

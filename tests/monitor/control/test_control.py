@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 from collections.abc import Callable
 from dataclasses import replace
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from slurper_tui.api.errors import BadAnswer, Conflict, Locked, NotSent, RateLimited, Unreachable
 from slurper_tui.monitor.acts import Act, Standing
@@ -405,6 +408,49 @@ async def test_a_pause_that_came_too_late_leaves_nothing_to_wait_for() -> None:
         await h.b.until(lambda s: h.b.job("soon").status == "completed", within=11)
         assert h.standing("soon") is None
         assert (await h.events("soon"))[-1] == (What.ITSELF, "completed")
+
+
+@timeless
+async def test_a_paused_job_is_asked_every_round_until_it_is_known_what_came_of_a_request() -> None:
+    async with hands() as h:
+        job_id = one_paused(h)
+        h.b.account.faults.add(Fault(Kind.READ_TIMEOUT, operation="abort", happens=False))
+        await h.b.seconds(20)
+        await h.ask(Act.ABORT, job_id)
+        begun = now()
+        await h.b.seconds(40)
+        polls = [at for at in h.b.polls(job_id) if at > begun + 5]
+        assert {round(y - x, 1) for x, y in itertools.pairwise(polls)} == {5.0}
+
+
+@given(
+    st.sampled_from([Act.PAUSE, Act.ABORT]),
+    st.sampled_from([None, *SILENT, Fault(status=409), Fault(Kind.CONNECT_ERROR)]),
+    st.booleans(),
+    st.sampled_from([None, *SILENT, Fault(status=404), Fault(status=429, retry_after=5)]),
+    st.integers(0, 4),
+)
+def test_whatever_goes_wrong_nothing_is_sent_twice(
+    act: Act, on_sending: Fault | None, happens: bool, on_reading: Fault | None, after: int
+) -> None:
+    async def main() -> None:
+        async with hands() as h:
+            job_id = one_running(h)
+            if on_sending is not None:
+                fault = replace(on_sending, operation=str(act), happens=happens)
+                h.b.account.faults.add(fault)
+            if on_reading is not None:
+                h.b.account.faults.add(
+                    replace(on_reading, operation="progress", times=3, after=after)
+                )
+            request = await h.ask(act, job_id)
+            await h.b.seconds(180)
+            assert len(h.changing()) <= 1
+            sent = request.standing in (Standing.SENT, Standing.UNDECIDED)
+            assert not sent or len(h.changing()) == 1
+            assert h.standing(job_id) is None
+
+    timeless(main)()
 
 
 # All of an account --------------------------------------------------------------------------------
