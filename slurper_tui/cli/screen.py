@@ -28,6 +28,8 @@ from slurper_tui.tui.keys import KEYS
 from slurper_tui.tui.options import ScreenOptions, ViewState
 
 if TYPE_CHECKING:
+    from textual.binding import Binding
+
     from slurper_tui.cli.choice import ChosenJobs
 
 _log = logging.getLogger("slurper_tui.cli")
@@ -97,17 +99,27 @@ def _check(config: Config, themes: Collection[str]) -> None:
     """Raises Stop for a theme or a binding that does not exist, saying where it is named."""
     if config.theme is not None and config.theme not in themes:
         _refuse(config, "theme", config.theme, themes, ("theme",))
-    ids = [binding.id for binding in KEYS if binding.id]
+    if config.keys:
+        _check_keys(config)
+
+
+def _check_keys(config: Config) -> None:
+    """Raises Stop for an id that no screen has, or that is bound wrongly on one that has it."""
+    from slurper_tui.tui.log_page_keys import FAILURE_KEYS, LOG_KEYS  # only when it is needed
+
+    screens = (KEYS, LOG_KEYS, FAILURE_KEYS)
+    ids = list(dict.fromkeys(b.id for keys in screens for b in keys if b.id))
     for id in config.keys:
         if id not in ids:
             _refuse(config, "key id", id, ids, ("keys", id))
-    _check_clashes(config)
+    for keys in screens:
+        _check_clashes(config, keys)
 
 
-def _check_clashes(config: Config) -> None:
-    """Raises Stop for a key that would do two things, or an id without any."""
+def _check_clashes(config: Config, bindings: Sequence[Binding]) -> None:
+    """Raises Stop for a key that would do two things on one screen, or an id without any."""
     owners: dict[str, str] = {}
-    bound = sorted(KEYS, key=lambda binding: binding.id in config.keys)
+    bound = sorted(bindings, key=lambda binding: binding.id in config.keys)
     for id, keys in ((b.id or "", config.keys.get(b.id or "", b.key)) for b in bound):
         for key in (part.strip() for part in keys.split(",")):
             other = owners.setdefault(key, id)
@@ -131,6 +143,7 @@ _LATER = tuple(
         *("cli.crash", "when", "tui.clipboard", "tui.deadline_words", "tui.dialogs"),
         *("tui.digest_dialog", "tui.filter_line", "tui.palette", "tui.pictures"),
         *("tui.able", "tui.confirm_dialog", "tui.event_words", "tui.request_words"),
+        *("tui.export", "tui.log_page", "tui.log_page_dialogs", "tui.failures_page"),
         *("tui.detail_migration", "tui.create_form", "tui.draft_page", "tui.plans_page"),
     )
 )

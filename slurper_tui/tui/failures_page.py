@@ -36,7 +36,7 @@ class FailuresPage(JobPage):
     BINDINGS: ClassVar[list[BindingType]] = [*FAILURE_KEYS]
     KEYS = FAILURE_KEYS
     HINTS = (
-        *("failures.copy", "show.log", "show.export", "failures.retry", "list.unfold"),
+        *("failures.copy", "show.log", "show.export", "failures.retry", "pane.open"),
         *("show.help", "page.back"),
     )
     scene: var[FailureScene] = var(NOTHING, init=False)

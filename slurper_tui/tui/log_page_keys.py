@@ -60,7 +60,8 @@ LOG_KEYS: tuple[Binding, ...] = (
 
 FAILURE_KEYS: tuple[Binding, ...] = (
     *MOVING,
-    _key("enter,right", "unfold", "list.unfold", "unfold", "Show what this holds."),
+    _key("enter", "unfold", "pane.open", "unfold", "Show what this holds, or all of it."),
+    _key("right", "unfold", "list.unfold", "unfold", "Show what this holds."),
     _key("left", "fold", "list.fold", "fold", "Fold it again."),
     _key("E", "export", "show.export", "export", "Save the exact keys of this reason to a file."),
     _key("c", "retry", "failures.retry", "retry", "Draft a job of exactly what failed."),

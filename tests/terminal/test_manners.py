@@ -172,6 +172,8 @@ def test_missing_credentials_leave_the_terminal_untouched(tmp_path: Path) -> Non
         ('[keys]\n"app.qiut" = "x"', ":2:1: unknown key id 'app.qiut'; did you mean 'app.quit'?"),
         ('[keys]\n"list.filter" = "q"', ":2:1: list.filter: key 'q' is app.quit's already"),
         ('[keys]\n"app.quit" = "f,"', ":2:1: app.quit: an empty key"),
+        ('[keys]\n"log.follow" = "w"', ":2:1: log.follow: key 'w' is log.wrap's already"),
+        ('[keys]\n"move.down" = "c"', ":2:1: move.down: key 'c' is failures.retry's already"),
     ],
 )
 def test_a_wrong_setting_leaves_the_terminal_untouched(
