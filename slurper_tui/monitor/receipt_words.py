@@ -85,8 +85,13 @@ def _which(receipt: Receipt) -> str:
     told = _number(jobs, "job", "jobs")
     told += f" and {_number(retries, 'retry', 'retries')}" if retries else ""
     if len(receipt.jobs) == 1:
-        return f"Job: {code(receipt.jobs[0].view.key.job_id)}, {_scope(receipt.jobs[0])}"
+        return f"Job: {_alone(receipt.jobs[0])}"
     return f"Jobs: {told}"
+
+
+def _alone(job: JobReceipt) -> str:
+    of = f", a retry of {code(job.retries.parent.job_id)}" if job.retries else ""
+    return f"{code(job.view.key.job_id)}, {_scope(job)}{of}"
 
 
 def _scope(job: JobReceipt) -> str:

@@ -13,6 +13,7 @@ from slurper_tui.format import parse_time
 from slurper_tui.monitor.desk import Logs, Roster
 from slurper_tui.monitor.event import Event, Tie
 from slurper_tui.monitor.family import family
+from slurper_tui.monitor.history.steps import last_of_each
 from slurper_tui.monitor.job_key import JobKey
 from slurper_tui.monitor.known import has_ended
 from slurper_tui.monitor.log_view import FailuresView, LogCounts
@@ -84,7 +85,7 @@ class EndedJobs:
             watched.append(samples)
             job = replace(
                 _seen(view, samples),
-                best=await self._best(view),
+                best=max(_rates(last_of_each(samples, BEST_SECONDS)), default=None),
                 log=logs[view.key],
                 events=await self._events(view.key),
                 retries=tied.get(view.key),
@@ -179,14 +180,6 @@ class EndedJobs:
         end = _end(view, samples)
         later = [sample for sample in samples if end is not None and sample.at >= end]
         return tuple(s for s in samples if end is None or s.at < end) + tuple(later[:1])
-
-    async def _best(self, view: JobView) -> float | None:
-        """The highest rate that was held for about ten minutes."""
-        begun = parse_time(view.job.created_at)
-        if self._history is None:
-            return None
-        points = await self._history.last_of_each(view.key, begun or 0.0, BEST_SECONDS)
-        return max(_rates(points), default=None)
 
 
 def _judged(view: JobView, log: LogCounts | None) -> JobView:

@@ -117,6 +117,30 @@ async def test_the_same_history_gives_the_same_receipt_however_late() -> None:
 
 
 @timeless
+async def test_thinning_what_is_old_changes_nothing_in_it() -> None:
+    history = InlineHistory()
+    accounts = account(plan(seconds=9000.0, failed=12))
+    async with bench(accounts, past=past(history)) as b:
+        await b.seconds(1200)
+        async with elsewhere(b) as client:
+            await client.pause_job(*key_of(b))
+            await b.seconds(900)
+            await client.resume_job(*key_of(b))
+        await watch_to_end(b)
+        first = await receipt_of(b)
+        kept = len(history.store.samples(key_of(b)))
+        await asyncio.sleep(300)
+        await b.rounds(1)
+        assert await receipt_of(b) == first
+    while history.store.thin(EPOCH + 300_000):
+        pass
+    assert len(history.store.samples(key_of(b))) < kept / 4
+    async with bench(accounts, past=past(history)) as b:
+        await b.rounds(1)
+        assert markdown(await receipt_of(b)) == markdown(first)
+
+
+@timeless
 async def test_the_log_is_read_whole_where_it_was_not_and_counted_once() -> None:
     history, told = InlineHistory(), list[FailuresView]()
     async with bench(account(plan(created=LONG_AGO, failed=120)), past=past(history)) as b:
@@ -231,8 +255,10 @@ async def test_a_retry_that_the_monitor_does_not_follow_is_asked_for() -> None:
         await b.until(lambda s: s.complete)
         await history.notebook.tie(tie_of(b, "job-2", keys=1310))
         receipt = await receipt_of(b)
+        alone = markdown(await receipt_of(b, "job-2"))
     assert [job.view.job.id for job in receipt.jobs] == ["job-1", "job-2"]
     assert all_copied(receipt)
+    assert "- Job: `job-2`, 1,310 keys by name, a retry of `job-1`" in alone
 
 
 @timeless
