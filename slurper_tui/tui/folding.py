@@ -31,9 +31,3 @@ class FoldingScreen(ChangingScreen):
         self.scene = scenes.with_migrations(self.scene, view)
         folded = "jobs of the same buckets are one migration"
         self._note(folded if view.migrations else "jobs one by one")
-
-    @property
-    def _folded_here(self) -> bool:
-        """A migration is highlighted whose jobs are not shown."""
-        line = self.scene.line
-        return line is not None and line.is_migration and not line.unfolded

@@ -10,6 +10,8 @@ from slurper_tui.tui.glyphs import Look
 from slurper_tui.tui.keys import DEFAULT_KEYS, key_sign
 from slurper_tui.tui.scene import Scene
 
+MOST_HINTS = 7
+
 Hint = tuple[str, str]
 """Keys as a person reads them, and their short word."""
 
@@ -55,7 +57,8 @@ _OFFERS: tuple[tuple[tuple[str, ...], str, Callable[[Scene], bool]], ...] = (
     (("list.sort-left", "list.sort-right"), "sort", lambda scene: len(scene.jobs) > 1),
     (("show.log",), "log", lambda scene: scene.job is not None),
     (("show.failures",), "failures", _has_failed),
-    (("pane.open",), "open", lambda scene: scene.job is not None),
+    (("pane.open",), "open", lambda scene: scene.line is not None and not scene.line.is_folded),
+    (("pane.open",), "unfold", lambda scene: scene.line is not None and scene.line.is_folded),
     (("list.filter",), "filter", lambda scene: scene.total > 1),
     (("change.resume",), "resume", partial(_can, "change.resume")),
     (("change.pause",), "pause", partial(_can, "change.pause")),
@@ -68,10 +71,10 @@ _OFFERS: tuple[tuple[tuple[str, ...], str, Callable[[Scene], bool]], ...] = (
 
 def hints_for(scene: Scene, keymap: Mapping[str, str], look: Look) -> tuple[Hint, ...]:
     """Give the hints that work now, the least important first."""
+    offered = [(ids, word) for ids, word, works in _OFFERS if works(scene)]
     return tuple(
         (" ".join(hint_sign(id, keymap, look) for id in ids), word)
-        for ids, word, works in _OFFERS
-        if works(scene)
+        for ids, word in offered[-MOST_HINTS:]
     )
 
 

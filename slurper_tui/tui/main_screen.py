@@ -177,10 +177,11 @@ class MainScreen(FoldingScreen):
 
     def action_open(self) -> None:
         """Unfold a migration; give the details the focus, and the screen when both do not fit."""
-        if self._folded_here:
-            self.action_unfold()
+        line = self.scene.line
+        if line is None:
             return
-        if self.scene.line is None:
+        if line.is_folded:
+            self.action_unfold()
             return
         if not self.detail.display:
             self.set_class(False, "-zoom-jobs")

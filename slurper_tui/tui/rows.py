@@ -33,6 +33,11 @@ class Row(msgspec.Struct, frozen=True, eq=False):
         """It stands for several jobs."""
         return isinstance(self.key, MigrationKey)
 
+    @property
+    def is_folded(self) -> bool:
+        """It stands for several jobs that are not lines of their own."""
+        return self.is_migration and not self.unfolded
+
 
 class Groups(msgspec.Struct, frozen=True, eq=False):
     """The migrations of one snapshot, found once. by_job: the one that each job is part of."""

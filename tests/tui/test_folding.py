@@ -412,3 +412,12 @@ async def test_what_is_repainted_is_what_a_full_paint_would_show() -> None:
                 lines.refresh()
             await stage.pilot.pause()
             assert partly == stage.text
+
+
+async def test_the_status_line_offers_to_unfold_and_then_to_open() -> None:
+    async with staged(snapshot(*JOBS)) as stage:
+        assert "Enter unfold" in stage.status
+        await stage.press("enter")
+        assert "Enter open" in stage.status
+        await stage.press("down")
+        assert "Enter open" in stage.status
