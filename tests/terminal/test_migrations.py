@@ -1,0 +1,79 @@
+"""Jobs of the same buckets as one migration, in a real terminal against a real server."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from slurper_tui.api.models import Source, Target
+from slurper_tui.simulate import SimulatedAccount
+from slurper_tui.simulated.jobs import Plan
+from tests.server import LoopbackServer, serve
+from tests.terminal.pty_program import PROGRAM, PtyProgram, environment
+
+
+def plan(number: int, bucket: str, prefix: str, *, ago: float, lasts: float) -> Plan:
+    return Plan(
+        id=f"job{number}",
+        created=time.time() - ago,
+        objects=10_000,
+        seconds=lasts,
+        source=Source("s3", bucket, prefix, "https://s3.example.com"),
+        target=Target("r2", "media"),
+    )
+
+
+@pytest.fixture
+def account() -> SimulatedAccount:
+    """A migration of three jobs, one of which is over, beside a job by itself."""
+    plans = [
+        plan(1, "photos", "2024/", ago=3600, lasts=9000),
+        plan(2, "photos", "2024/01/", ago=1800, lasts=9000),
+        plan(3, "photos", "2022/", ago=9000, lasts=600),
+        plan(4, "logs", "app/", ago=9000, lasts=600),
+    ]
+    return SimulatedAccount(plans=plans)
+
+
+@pytest.fixture
+def server(account: SimulatedAccount) -> Iterator[LoopbackServer]:
+    with serve(account) as running:
+        yield running
+
+
+@pytest.fixture
+def environ(server: LoopbackServer, tmp_path: Path) -> dict[str, str]:
+    return environment(tmp_path, **server.environment())
+
+
+@pytest.mark.parametrize(("flags", "folded", "open"), [((), "▸", "▾"), (("--ascii",), ">", "v")])
+def test_it_is_unfolded_folded_and_switched_off_for_good(
+    environ: dict[str, str], flags: tuple[str, ...], folded: str, open: str
+) -> None:
+    arrow = "->" if flags else "→"
+    with PtyProgram([PROGRAM, *flags], environ, size=(120, 30)) as program:
+        program.see(f"{folded} photos {arrow} media")
+        program.see("2 running")
+        program.see("2/3 !")
+        program.see("prefixes overlap")
+        program.see_no(" 2022/")
+        program.type("g\r")
+        program.see(f"{open} photos {arrow} media")
+        program.see(" 2022/")
+        program.type("\x1b[B\x1b[D\x1b[D")
+        program.see(f"{folded} photos {arrow} media")
+        program.see_no(" 2022/")
+        program.type("m")
+        program.see(f"photos/2022/ {arrow} media")
+        program.type("q")
+        assert program.ended() == 0
+        program.assert_as_found()
+    with PtyProgram([PROGRAM, *flags], environ, size=(120, 30)) as program:
+        program.see(f"photos/2022/ {arrow} media")
+        program.type("m")
+        program.see(f"{folded} photos {arrow} media")
+        program.type("q")
+        assert program.ended() == 0
