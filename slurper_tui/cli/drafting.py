@@ -126,7 +126,16 @@ def read_text(name: str) -> str:
 
 
 def draft_lines(drafts: Sequence[Draft]) -> Iterator[str]:
-    """Every draft whole, the keys first, so that the rest stays in sight; one line a field."""
+    """Every draft whole, the keys first, so that the rest stays in sight; one line a field.
+
+    Drafts that differ in their prefixes alone are told as one.
+    """
+    alike = {replace(draft, path_prefix=None) for draft in drafts}
+    if len(drafts) > 1 and len(alike) == 1 and drafts[0].keys is None:
+        yield from (f"  job {n:<6} {draft.path_prefix}" for n, draft in enumerate(drafts, 1))
+        each = replace(drafts[0], path_prefix="see above, one for each job")
+        yield from (f"  {name:<10} {value}" for name, value in _fields(each))
+        return
     for number, draft in enumerate(drafts, 1):
         if len(drafts) > 1:
             yield f"job {number} of {len(drafts)}"

@@ -13,6 +13,9 @@ from slurper_tui.monitor.desk import Check, Prechecks
 from slurper_tui.monitor.draft import Draft, Secrets, new_job, new_source, new_target
 from slurper_tui.monitor.metered import Metered
 
+_TELLING = 6
+"""Shorter texts are no secrets, and stand in every other word."""
+
 
 class Sender:
     """Sends each request as soon as the budget allows, and never a second time."""
@@ -69,5 +72,5 @@ def _values(secrets: Secrets) -> Iterator[str]:
     """Every part of the secrets, as it is and as JSON would write it."""
     for secret in secrets:
         for value in (getattr(secret, name) for name in secret.__struct_fields__):
-            if value and value.strip():
+            if value and len(value.strip()) >= _TELLING:
                 yield from (value, value.strip(), msgspec.json.encode(value).decode()[1:-1])

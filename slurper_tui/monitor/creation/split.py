@@ -32,11 +32,15 @@ def split(draft: Draft, prefixes: Sequence[str], earlier: Iterable[Job] = ()) ->
 
     Nothing here has looked into the source, see `UNLISTED`.
     """
-    known = known_of(draft, earlier)
+    missing = holes(prefixes)
+    known = [name for name in known_of(draft, earlier) if name not in missing]
     return Split(
         tuple(replace(draft, path_prefix=prefix, keys=None) for prefix in prefixes),
         tuple(overlaps(prefixes)),
-        (*holes(prefixes), *uncovered(prefixes, known)),
+        (
+            *(f"{prefix!r} is missing between its neighbours" for prefix in missing),
+            *uncovered(prefixes, known),
+        ),
     )
 
 
@@ -67,11 +71,9 @@ def _nested(ordered: Sequence[str]) -> Iterator[tuple[str, str]]:
             outer = prefix
 
 
-def holes(prefixes: Sequence[str]) -> Iterator[str]:
-    """Tell of what is missing in sequences: years, months, days, numbers, digits and letters."""
-    for missing in missing_of(prefixes):
-        if not _touched(missing, prefixes):
-            yield f"{missing!r} is missing between its neighbours"
+def holes(prefixes: Sequence[str]) -> tuple[str, ...]:
+    """What is missing in sequences: years, months, days, numbers, digits and letters."""
+    return tuple(prefix for prefix in missing_of(prefixes) if not _touched(prefix, prefixes))
 
 
 def uncovered(prefixes: Collection[str], known: Collection[str]) -> Iterator[str]:
