@@ -31,6 +31,7 @@ DONE_WORDS: Mapping[Act, str] = {
 """What a job is when it was done."""
 
 NO_JOB = "no job is highlighted"
+FOLDED = "unfold this migration and choose one of its jobs"
 _OF_A_JOB = frozenset(
     {
         *("pane.open", "list.mark", "show.log", "show.failures", "show.export"),
@@ -83,7 +84,12 @@ def hindrance(view: JobView, act: Act) -> str:
 
 def why_not_change(change: Change, scene: Scene, unlock: str) -> str:
     """Say why a change cannot be made now; "" when it can. unlock: the key that would unlock."""
-    return read_only(scene, unlock) or _hindered(change, aimed_at(change, scene.snapshot))
+    why = read_only(scene, unlock) or _hindered(change, aimed_at(change, scene.snapshot))
+    return _no_job(scene) if why == NO_JOB else why
+
+
+def _no_job(scene: Scene) -> str:
+    return FOLDED if scene.migration else NO_JOB
 
 
 def read_only(scene: Scene, unlock: str) -> str:
@@ -108,7 +114,7 @@ def why_not_now(id: str, scene: Scene, unlock: str) -> str:
     if id in ACTS:
         return why_not_change(change_for(ACTS[id], scene), scene, unlock)
     if id in _OF_A_JOB and scene.job is None:
-        return NO_JOB
+        return _no_job(scene)
     if id == "list.mark" and scene.job and not scene.job.live:
         return "only a job that has not ended can be paused or resumed"
     return why_no_receipt(scene) if id == "show.receipt" else ""

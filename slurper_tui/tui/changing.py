@@ -7,6 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
+from textual import work
 
 from slurper_tui.monitor.acts import Act, Request
 from slurper_tui.monitor.job_key import JobKey
@@ -32,7 +33,11 @@ class ChangingScreen(ReadingScreen):
     def on_mount(self) -> None:
         """Allow what the command line has allowed."""
         if self._options.write:
-            self.run_worker(self._desk(), group="lock")
+            self._turn_lock()
+
+    @work(group="lock")
+    async def _turn_lock(self) -> None:
+        await self._desk()
 
     async def _desk(self) -> Desk:
         """The desk, as locked as the screen says."""
@@ -62,7 +67,7 @@ class ChangingScreen(ReadingScreen):
     def _set_writing(self, *, writing: bool) -> None:
         self.scene = replace(self.scene, writing=writing)
         self._note("jobs can be changed now" if writing else "read-only again")
-        self.run_worker(self._desk(), group="lock")
+        self._turn_lock()
 
     def action_mark(self) -> None:
         """Mark the highlighted job, or no longer."""
@@ -109,7 +114,7 @@ class ChangingScreen(ReadingScreen):
         from slurper_tui.tui.confirm_words import question_for
 
         why = why_not_change(change, self.scene, self._sign("change.unlock"))
-        question = question_for(change, self._newest, self.look)
+        question = question_for(change, self._newest or self.scene.snapshot, self.look)
         if why or isinstance(question, str):
             self._note(why or str(question))
             return
@@ -153,8 +158,9 @@ class ChangingScreen(ReadingScreen):
         assert dialog is not None
         keys = tuple(view.key for view in dialog.question.jobs)
         self._note(f"sending {change.act} …")
-        self.run_worker(self._request(change, keys), group="change")
+        self._request(change, keys)
 
+    @work(group="change")
     async def _request(self, change: Change, keys: tuple[JobKey, ...]) -> None:
         from slurper_tui.tui.request_words import requests_words
 

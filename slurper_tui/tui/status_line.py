@@ -11,7 +11,7 @@ from slurper_tui.monitor.account_view import BudgetView, Outage
 from slurper_tui.monitor.acts import Standing
 from slurper_tui.monitor.view import Snapshot
 from slurper_tui.tui.glyphs import Look
-from slurper_tui.tui.hints import Hint
+from slurper_tui.tui.hints import MOST_HINTS, Hint
 from slurper_tui.tui.lines import Line, Piece, join, shorten, spread, width_of
 from slurper_tui.tui.painted import PaintedLines
 from slurper_tui.tui.problems import (
@@ -22,7 +22,6 @@ from slurper_tui.tui.problems import (
 )
 from slurper_tui.tui.scene import Scene
 
-MOST_HINTS = 7
 FEWEST_HINTS = 3
 """So many keys stay while there is any fact that can go."""
 

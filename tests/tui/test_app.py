@@ -354,7 +354,7 @@ async def test_a_terminal_that_refuses_shows_the_text_at_once(environ: dict[str,
 
 
 async def test_help_names_every_key_and_goes_away() -> None:
-    async with staged(snapshot(*THREE), size=(120, 70)) as stage:
+    async with staged(snapshot(*THREE), size=(120, 80)) as stage:
         await stage.press("question_mark")
         assert isinstance(stage.app.screen, HelpDialog)
         assert all(key.tooltip in stage.text for key in KEYS)
@@ -458,7 +458,7 @@ def test_the_readme_names_the_ids_that_there_are() -> None:
 
 async def test_a_key_is_rebound_by_its_id() -> None:
     async with staged(snapshot(*THREE), keymap={"list.ended": "h", "show.help": "f1"}) as stage:
-        assert "h ended" in stage.status
+        assert "f1 help" in stage.status
         await stage.press("a")
         assert "photos-3" in stage.text
         await stage.press("h")
