@@ -60,8 +60,13 @@ async def command(options: argparse.Namespace, faces: Faces) -> ExitCode:
         if not options.yes and not await _agreed(change, faces.out):
             faces.out.say("nothing was done")
             return ExitCode.OK
-        await _send(change, faces)
-        for view in await _shown(snapshots, change, faces):
+        try:
+            await _send(change, faces)
+            done = await _shown(snapshots, change, faces)
+        except asyncio.CancelledError:
+            faces.out.say(f"{act} may have been sent: look at the job before you send it again")
+            raise
+        for view in done:
             faces.out.line(f"{view.key.job_id} {_DONE[act]} {migration(view, faces.out)}")
     return ExitCode.OK
 

@@ -266,6 +266,13 @@ def events(folder: Path, key: JobKey) -> list[tuple[What, str]]:
         store.close()
 
 
+def test_the_demo_can_be_changed_too() -> None:
+    [job, *_] = json.loads(perform(None, "jobs", "--demo", "--json", "--status", "paused").out[0])
+    ran = perform(None, "abort", job["id"], "--demo", "--yes")
+    assert (ran.code, len(ran.out)) == (0, 1)
+    assert ran.out[0].startswith(f"{job['id']} aborted ")
+
+
 # In virtual time ----------------------------------------------------------------------------------
 
 

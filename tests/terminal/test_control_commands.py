@@ -143,6 +143,21 @@ def test_a_lost_answer_is_told_by_a_poll_and_never_sent_again(
     assert status_of(account, job) == "aborted"
 
 
+@pytest.mark.parametrize("operation", ["abort", "progress"])
+def test_whoever_interrupts_it_is_told_that_it_may_have_been_sent(
+    account: SimulatedAccount, server: LoopbackServer, environ: dict[str, str], operation: str
+) -> None:
+    after = 0 if operation == "abort" else 2
+    account.faults.add(Fault(Kind.HANG, operation=operation, after=after, seconds=30))
+    with asked(environ, "abort", job_with(account, "running"), "--yes") as program:
+        program.wait_for(lambda: bool(changing(server)), "the request")
+        program.type("\x03")
+        assert program.ended() == 130
+        assert "abort may have been sent: look at the job" in program.text
+        program.assert_as_found()
+    assert changing(server) == ["PUT"]
+
+
 def test_a_job_that_was_changed_behind_the_programs_back_is_left_alone(
     account: SimulatedAccount, server: LoopbackServer, environ: dict[str, str]
 ) -> None:

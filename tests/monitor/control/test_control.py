@@ -15,7 +15,7 @@ from slurper_tui.api.errors import BadAnswer, Conflict, Locked, NotSent, RateLim
 from slurper_tui.monitor.acts import Act, Standing
 from slurper_tui.monitor.control.awaited import NOTHING_YET
 from slurper_tui.monitor.control.control import NO_JOB_LEFT
-from slurper_tui.monitor.event import What
+from slurper_tui.monitor.event import Event, Tie, What
 from slurper_tui.monitor.job_key import JobKey
 from slurper_tui.simulate import Fault, Kind, SimulatedAccount
 from slurper_tui.simulated.jobs import Course, Plan
@@ -597,6 +597,21 @@ async def test_events_come_with_the_highlighted_job_and_go_on_while_it_is_looked
         h.b.monitor.look_at(h.key(second), frozenset())
         await h.b.until(lambda s: not s.events, within=6)
         assert await h.told(first)
+
+
+@timeless
+async def test_what_others_note_of_the_highlighted_job_comes_with_the_tie() -> None:
+    async with hands() as h:
+        job_id = an_ended(h)
+        h.b.monitor.look_at(h.key(job_id), frozenset())
+        await h.b.rounds(2)
+        assert list(h.b.last.events) == []
+        retried = Event(h.key(job_id), wall(), What.RETRIED, "child")
+        h.history.notebook.note([retried])
+        h.b.monitor._roster.tied(Tie(h.key("child"), h.key(job_id), 10))
+        await h.b.until(lambda s: bool(s.events), within=1)
+        [event] = h.b.last.events
+        assert (event.what, event.detail) == (What.RETRIED, "child")
 
 
 @timeless
