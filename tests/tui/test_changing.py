@@ -308,6 +308,24 @@ async def test_marks_are_taken_away_one_by_one_or_all_at_once() -> None:
         assert stage.app.main.scene.marked == frozenset()
 
 
+async def test_a_migration_is_paused_as_a_whole_and_aborted_job_by_job() -> None:
+    parts = [view(n, source="films", prefix=f"{n}/") for n in (7, 8)]
+    folded = ViewState(migrations=True)
+    async with changing(*parts, OTHER, view=folded) as stage:
+        await stage.press("left")
+        assert stage.app.main.scene.migration is not None
+        await stage.press("X")
+        assert "unfold this migration and choose one of its jobs" in stage.status
+        await stage.press("space")
+        assert "unfold this migration" in stage.status
+        await stage.ask("P")
+        assert "Pause 2 jobs?" in stage.text
+        await stage.press("y")
+        await stage.until(lambda: stage.control.asked)
+        [(act, keys)] = stage.control.asked
+        assert (act, set(keys)) == (Act.PAUSE, {job.key for job in parts})
+
+
 # The palette and the hints --------------------------------------------------------------------
 
 
