@@ -83,14 +83,16 @@ def _done_again(scope: Scope, latest: Mapping[str, float], lengths: Sequence[int
 def overlaps(views: Sequence[JobView], aside: Collection[JobKey]) -> tuple[Overlap, ...]:
     """Pairs of jobs of which one's prefix begins the other's, and that ran at the same time.
 
-    A job without a prefix copies everything. aside: jobs that do not count; nor do lists of keys.
+    A job without a prefix copies everything. While one of the jobs is live, pairs of which both
+    have ended are past. aside: jobs that do not count; nor do lists of keys.
     """
     by_prefix: dict[str, list[Scope]] = {}
     scopes = [scope_of(view) for view in views if view.key not in aside]
     for scope in scopes:
         if scope.prefix is not None:
             by_prefix.setdefault(scope.prefix, []).append(scope)
-    pairs = _pairs(by_prefix)
+    live = {view.key for view in views if view.live}
+    pairs = (pair for pair in _pairs(by_prefix) if not live or not live.isdisjoint(pair))
     return tuple(pair for pair, _ in zip(pairs, range(MOST_OVERLAPS), strict=False))
 
 

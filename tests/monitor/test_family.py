@@ -458,6 +458,14 @@ def test_what_ran_one_after_the_other_is_no_overlap() -> None:
     assert len(pairs(first, when(later, -6, -3))) == 1
 
 
+def test_while_a_job_is_live_those_that_ended_both_are_past() -> None:
+    first = when(job(1, "aborted", prefix="a/"), -9, -5)
+    later = when(job(2, "aborted", prefix="a/b/"), -6, -3)
+    assert len(pairs(first, later)) == 1
+    assert pairs(first, later, job(3, prefix="c/")) == []
+    assert len(pairs(first, later, when(job(3, prefix="a/b/c/"), -6))) == 2
+
+
 @given(st.lists(st.text("ab/", max_size=4), min_size=1, max_size=7))
 def test_overlaps_are_just_the_pairs_of_which_one_begins_the_other(prefixes: list[str]) -> None:
     jobs = [job(n, prefix=prefix or None) for n, prefix in enumerate(prefixes)]
