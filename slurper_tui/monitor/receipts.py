@@ -32,6 +32,9 @@ MOST_EVENTS = 500
 LASTING = 6
 """So many faults in a row, a minute or more, and the log is given up."""
 
+STEADY_SECONDS = 60.0
+"""After its end, objects in flight still get their rows for about so long."""
+
 _LEAST_BEST = 0.75 * BEST_SECONDS
 
 
@@ -142,10 +145,10 @@ class EndedJobs:
     # What is known of each ---------------------------------------------------------------------
 
     async def _log(self, view: JobView, told: Callable[[FailuresView], None]) -> LogCounts | None:
-        """What its log holds: as it was noted after the job's end, else as it is read now."""
+        """What its log holds: as it was noted well after its end, else as it is read now."""
         kept = await self._noted(view.key)
-        ended = parse_time(view.job.finished_at)
-        if kept is not None and kept.whole and (ended is None or kept.read_at >= ended):
+        steady = (parse_time(view.job.finished_at) or 0.0) + STEADY_SECONDS
+        if kept is not None and kept.whole and kept.read_at >= steady:
             return kept
         read = None if view.gone else await self._read(view.key, told)
         return read or (kept if kept is not None and kept.whole else None)

@@ -130,7 +130,7 @@ class ReceiptPage(Dialog):
             yield (Piece(shown, "faint" if rule else ""),)
         elif not rule:
             cells = (cell.strip() for cell in line.strip("| ").split(" | "))
-            yield from self._plain("- " + "  ".join(cell for cell in cells if cell), width, "")
+            yield from self._plain("- " + "  ".join(filter(None, cells)), width, "")
 
     def _plain(self, text: str, width: int, role: str) -> Iterator[Line]:
         """Whole words, and below the first line as far in as its text begins."""
