@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import ClassVar
 
-from textual.binding import Binding
+from textual.binding import Binding, BindingType
 
 from slurper_tui import format as words
 from slurper_tui.api.errors import ApiError
@@ -40,7 +41,9 @@ class PageHelp(Dialog):
 
 
 class TextDialog(Dialog):
-    """An answer that needs more room than a line. exact: a line to be selected and copied."""
+    """An answer that needs more room than a line. exact: what `y` copies."""
+
+    BINDINGS: ClassVar[list[BindingType]] = [("y", "copy", "copy")]
 
     def __init__(self, look: Look, title: str, texts: Sequence[str], exact: str = "") -> None:
         super().__init__(look)
@@ -50,7 +53,8 @@ class TextDialog(Dialog):
         """Tell it, in whole words."""
         glyphs = self.look.glyphs
         if self._title:
-            yield (Piece(self._title, "strong"), Piece(CLOSES, "faint"))
+            hint = f"   y copies{CLOSES}" if self._exact else CLOSES
+            yield (Piece(self._title, "strong"), Piece(hint, "faint"))
             yield ()
         for text in self._texts:
             said = wrap_words(glyphs.clean(glyphs.say(text)), width)
@@ -58,6 +62,12 @@ class TextDialog(Dialog):
         if self._exact:
             yield ()
             yield from ((Piece(part, "accent"),) for part in wrap(glyphs.clean(self._exact), width))
+
+    def action_copy(self) -> None:
+        """Copy it exactly, and close."""
+        if self._exact:
+            self.app.copy_to_clipboard(self._exact)
+            self.dismiss()
 
 
 class PairsDialog(Dialog):

@@ -20,7 +20,10 @@ GAP = 2
 NARROW = 56
 """Cells below which a row has no column for its reason."""
 
-BROAD = 100
+BROAD = 96
+LEAST_MESSAGE = 14
+"""Cells that a message keeps beside a long key."""
+
 _REASON, _BROAD_REASON = 14, 26
 _AGE = 4
 _FALLBACK_TIME = 8
@@ -142,7 +145,7 @@ def row_line(row: LogRow, style: RowStyle) -> Line:
         return _fitted((*head, *_found(_short(row.object_key, style, room), "", style)), style)
     reason = _cell(_reason(row, style.reason), style.reason, role_of(row.log_type, "muted"), style)
     room -= style.reason + 2 * GAP
-    for_key = max(1, min(style.longest, room * 3 // 5))
+    for_key = max(1, min(style.longest, max(room * 3 // 5, room - LEAST_MESSAGE)))
     for_key = room if row.message is None else for_key
     key = _cell(_short(row.object_key, style, for_key), for_key, "", style)
     message = _found(_short(row.message or "", style, room - for_key), "muted", style)
@@ -172,7 +175,8 @@ def _fitted(line: Line, style: RowStyle) -> Line:
     if width_of(line) <= style.width:
         return line
     dots = style.look.glyphs.ellipsis
-    return (*fill(line, max(0, style.width - len(dots))), Piece(dots, "faint"))
+    cut = (*fill(line, max(0, style.width - len(dots))), Piece(dots, "faint"))
+    return fill(cut, style.width)
 
 
 def _reason(row: LogRow, room: int) -> str:

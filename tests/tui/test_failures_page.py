@@ -316,6 +316,9 @@ async def test_the_exact_keys_of_what_failed_are_saved_one_a_line(folder: Path) 
         assert "./failed-photos-job0001-2.txt" in program.text
         said = "rclone copy --files-from-raw failed-photos-job0001-2.txt SRC:photos DST:media"
         assert said in " ".join(program.text.split())
+        await program.press("y")
+        assert program.app.clipboard == said
+        assert isinstance(program.page, FailuresPage)
     assert (folder / "failed-photos-job0001-2.txt").read_bytes() == (
         b"2024/07/IMG_1.jpg\n2024/07/IMG_2.jpg\n2024/08/IMG_3.jpg\n"
     )
