@@ -79,6 +79,7 @@ class CreateForm(FormScreen[Sent]):
         values = self.values()
         read = await filled(values, self._jobs)
         if read.faults:  # a file has changed since it was checked
+            await self.check()
             return
         account = values.get(ACCOUNT, self._accounts[0])
         secrets = secrets_of(values, self.environ, values["vendor"])

@@ -77,6 +77,8 @@ class FormScreen(Screen[ScreenResultType]):
         self.environ = environ
         self._given = dict(values or {})
         self._said = ""
+        self._visited: set[str] = set()
+        self._asked = 0
         self.set_class(look.glyphs.ascii_only, "-ascii")
 
     def sections(self) -> Sequence[Section]:
@@ -143,15 +145,26 @@ class FormScreen(Screen[ScreenResultType]):
         """Everything that is wrong now, by the fields of the request or of the form."""
         raise NotImplementedError
 
-    async def check(self, only: FieldRow | None = None) -> list[FieldRow]:
-        """Show what is wrong, in one field and those already marked, or in all; the wrong ones."""
+    async def check(self) -> list[FieldRow]:
+        """Show what is wrong in any field; those that something is wrong with."""
+        self._visited |= {row.field.name for row in self._shown_rows()}
+        self._show(await self.faults())
+        return [row for row in self._shown_rows() if row.fault]
+
+    async def _check_visited(self) -> None:
+        """Show what is wrong in the fields that were left, unless a later question is under way."""
+        self._asked += 1
+        asked, faults = self._asked, await self.faults()
+        if asked == self._asked:
+            self._show(faults)
+
+    def _show(self, faults: Sequence[FieldFault]) -> None:
         found: dict[str, str] = {}
-        for fault in await self.faults():
+        for fault in faults:
             found.setdefault(fault.field, fault.text)
         for row in self._shown_rows():
-            if only is None or row is only or row.fault:
+            if row.field.name in self._visited:
                 row.say(found.get(row.field.part) or found.get(row.field.name) or "")
-        return [row for row in self._shown_rows() if row.fault]
 
     def _shown_rows(self) -> list[FieldRow]:
         return [row for row in self.query(FieldRow) if row.display]
@@ -162,7 +175,8 @@ class FormScreen(Screen[ScreenResultType]):
         if row is not None and self.is_current:
             self._said = ""
             row.point(here=False)
-            self.run_worker(self.check(row), group="check")
+            self._visited.add(row.field.name)
+            self.run_worker(self._check_visited(), group="check")
 
     @on(Choice.Changed)
     def _chosen(self) -> None:

@@ -1,8 +1,7 @@
-"""Key lists and lists of prefixes, read off the event loop from the files that a form names."""
+"""Key lists and lists of prefixes, read from the files that a form names."""
 
 from __future__ import annotations
 
-import asyncio
 from pathlib import Path
 
 import msgspec
@@ -15,25 +14,27 @@ class NoList(ValueError):
     """Why a file is no list, in one clause that does not repeat its name."""
 
 
-async def read_text(name: str) -> str:
+def read_text(name: str) -> str:
     """A file's text. Raises NoList."""
-    return await asyncio.to_thread(_read, name)
-
-
-def _read(name: str) -> str:
     try:
-        path = Path(name).expanduser()
-        if not path.is_file():
-            raise NoList("no such file" if not path.exists() else "this is not an ordinary file")
-        if path.stat().st_size > MOST_BYTES:
-            raise NoList(f"larger than {MOST_BYTES // 2**20} MB")
-        return path.read_bytes().decode("utf-8-sig")
+        return _bytes(Path(name).expanduser()).decode("utf-8-sig")
     except UnicodeDecodeError:
         raise NoList("not a text in UTF-8") from None
-    except (OSError, RuntimeError) as error:
-        raise NoList(getattr(error, "strerror", "") or "cannot be read") from None
-    except ValueError as error:
-        raise error if isinstance(error, NoList) else NoList("this is no file's name") from None
+    except OSError as error:
+        raise NoList((error.strerror or "cannot be read").lower()) from None
+    except RuntimeError:
+        raise NoList("nobody knows that home folder") from None
+
+
+def _bytes(path: Path) -> bytes:
+    """What an ordinary file holds: a pipe might never end. Raises NoList and OSError."""
+    if "\0" in str(path) or not path.exists():
+        raise NoList("no such file")
+    if not path.is_file():
+        raise NoList("this is not an ordinary file")
+    if path.stat().st_size > MOST_BYTES:
+        raise NoList(f"larger than {MOST_BYTES // 2**20} MB")
+    return path.read_bytes()
 
 
 def keys_of(text: str) -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
@@ -28,25 +29,31 @@ class Filled(NamedTuple):
 
 
 async def filled(values: Values, jobs: Iterable[Job] = ()) -> Filled:
-    """Read the files that are named, and check everything. jobs: those that are known already."""
-    keys, faults = await _keys(values["keys_file"].strip())
+    """Read the files that are named, and check everything; no disk and no long list holds up the
+    screen. jobs: those that are known already.
+    """
+    return await asyncio.to_thread(_filled, values, jobs)
+
+
+def _filled(values: Values, jobs: Iterable[Job]) -> Filled:
+    keys, faults = _keys(values["keys_file"].strip())
     draft = draft_of(values, keys)
     faults = (*faults, *checks.faults(draft))
     if values["prefixes_file"].strip():
-        return await _split(values, draft, faults, jobs)
+        return _split(values, draft, faults, jobs)
     return Filled((draft,), faults, _doubts(draft))
 
 
-async def _keys(name: str) -> tuple[tuple[str, ...] | None, tuple[FieldFault, ...]]:
+def _keys(name: str) -> tuple[tuple[str, ...] | None, tuple[FieldFault, ...]]:
     if not name:
         return None, ()
     try:
-        return keys_of(await read_text(name)), ()
+        return keys_of(read_text(name)), ()
     except NoList as error:
         return None, (FieldFault(KEY_LIST, str(error)),)
 
 
-async def _split(
+def _split(
     values: Values, draft: Draft, faults: tuple[FieldFault, ...], jobs: Iterable[Job]
 ) -> Filled:
     """One draft for each prefix of the file."""
@@ -54,7 +61,7 @@ async def _split(
         fault = FieldFault(PREFIXES, "this goes without a prefix and without a key list")
         return Filled((draft,), (*faults, fault))
     try:
-        prefixes = read_prefixes(await read_text(values["prefixes_file"].strip()))
+        prefixes = read_prefixes(read_text(values["prefixes_file"].strip()))
     except NoList as error:
         return Filled((draft,), (*faults, FieldFault(PREFIXES, str(error))))
     if not prefixes:

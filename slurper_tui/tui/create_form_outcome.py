@@ -11,7 +11,7 @@ from slurper_tui.monitor.plan_view import PlanView
 from slurper_tui.monitor.view import State
 from slurper_tui.tui.columns import Facts, migration
 from slurper_tui.tui.create_form_request import INDENT, told
-from slurper_tui.tui.glyphs import Look
+from slurper_tui.tui.glyphs import Look, role_of
 from slurper_tui.tui.lines import Line, Piece
 from slurper_tui.tui.notices import wrap_words
 from slurper_tui.tui.problems import error_details
@@ -101,7 +101,7 @@ def _not_made(made: Made, error: ApiError, look: Look, width: int) -> Iterator[L
         yield ()
         yield from _words("What holds the slots:", look, width, "muted")
         for view in made.running:
-            sign = Piece(f"{INDENT}{look.glyphs.sign(view.state)} ", "muted")
+            sign = Piece(f"{INDENT}{look.glyphs.sign(view.state)} ", role_of(view))
             yield (sign, *migration(view, Facts(look), max(8, width - 4)))
         yield from _words("A job can be made as soon as one of them ends.", look, width, "muted")
     yield ()

@@ -232,6 +232,7 @@ class SendPage(RequestScreen):
     def action_back(self) -> None:
         """Go back, unless something is on its way."""
         if self.stage is not Stage.SENDING:
+            self.offer = self.offer._replace(secrets=None)
             self.dismiss(self._sent)
 
     def on_key(self, event: Key) -> None:

@@ -277,9 +277,9 @@ def _cancel_question(view: PlanView) -> Question:
     number = sum(step.state is StepState.WAITING for step in view.plan.steps)
     jobs = "job that has" if number == 1 else f"{number} jobs that have"
     return Question(
-        title=f"Cancel the {jobs} not been sent?",
-        said="they are never started. Jobs that were started go on",
-        yes="cancel them",
+        title=f"Give up the {jobs} not been sent?",
+        said="what is given up is never started. Jobs that were started go on",
+        yes="give up",
         harsh=True,
     )
 

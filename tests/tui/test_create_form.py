@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from slurper_tui.simulate import Fault, Kind, SimulatedAccount
 from slurper_tui.tui.confirm_dialog import ConfirmDialog
 from slurper_tui.tui.create_form import CreateForm
 from slurper_tui.tui.create_form_base import FormScreen
+from slurper_tui.tui.create_form_files import MOST_BYTES, NoList, keys_of, read_text
 from slurper_tui.tui.create_form_send import SendPage, Stage
 from slurper_tui.tui.create_form_widgets import FieldRow, SecretInput
 from tests.tui.jobs import ACCOUNT, harmless, snapshot
@@ -504,6 +506,72 @@ async def test_what_is_wrong_with_a_key_list_is_told_at_it(
         await bench.go_on()
         await bench.see(said)
         assert here(bench) == "keys_file"
+        assert bench.requests == []
+
+
+def make_no_list(path: Path, kind: str) -> None:
+    """Something that is no list, at this path."""
+    if kind == "folder":
+        path.mkdir()
+    elif kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "large":
+        path.touch()
+        os.truncate(path, MOST_BYTES + 1)
+    else:
+        path.write_bytes(b"caf\xe9")
+
+
+@pytest.mark.parametrize(
+    ("kind", "said"),
+    [
+        ("folder", "this is not an ordinary file"),
+        ("pipe", "this is not an ordinary file"),
+        ("large", "larger than 64 MB"),
+        ("latin", "not a text in UTF-8"),
+    ],
+)
+def test_a_file_that_is_no_list_is_told_and_not_waited_for(
+    tmp_path: Path, kind: str, said: str
+) -> None:
+    make_no_list(tmp_path / "list", kind)
+    with pytest.raises(NoList, match=said):
+        read_text(str(tmp_path / "list"))
+
+
+@pytest.mark.parametrize("name", ["a\0b", "~nobody-of-that-name/list", "x" * 5000])
+def test_what_is_no_name_of_a_file_is_told(name: str) -> None:
+    with pytest.raises(NoList, match=r"no such file|nobody knows|too long"):
+        read_text(name)
+
+
+def test_a_list_in_the_home_folder_is_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "list").write_bytes(b"\xef\xbb\xbfa\n")
+    assert keys_of(read_text("~/list")) == ("a",)
+
+
+async def test_what_a_person_hardly_means_is_noted_and_may_be_sent() -> None:
+    async with workbench(size=(100, 30)) as bench:
+        await bench.create(**{**WHOLE, "path_prefix": "/2024/"})
+        await bench.go_on()
+        await bench.asked()
+        assert "source.pathPrefix: keys seldom begin with a slash" in bench.text
+        assert "y start it" in bench.text
+
+
+async def test_a_list_that_changed_since_it_was_checked_is_checked_again(
+    tmp_path: Path,
+) -> None:
+    (keys := tmp_path / "keys").write_text("a")
+    async with workbench() as bench:
+        form = await bench.create(**{**WHOLE, "path_prefix": "", "keys_file": str(keys)})
+        await asyncio.to_thread(keys.unlink)
+        await form.take()
+        await bench.see("no such file")
+        assert bench.app.screen is form
         assert bench.requests == []
 
 

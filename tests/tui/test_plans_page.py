@@ -215,7 +215,7 @@ async def test_what_has_not_been_sent_is_cancelled_after_a_question() -> None:
     async with restarted(*MIXED[:1], step(2), step(3)) as bench:
         await opened(bench)
         await bench.press("c")
-        await bench.see("Cancel the 2 jobs that have not been sent?", "never started")
+        await bench.see("Give up the 2 jobs that have not been sent?", "never started")
         await confirm(bench, "enter")
         assert "cancelled" not in bench.text
         await bench.press("c")
