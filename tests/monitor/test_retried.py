@@ -1,0 +1,121 @@
+"""What was tried again is counted once."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from slurper_tui.monitor.event import Tie
+from slurper_tui.monitor.family import family
+from slurper_tui.monitor.view import Counts, State
+from tests.monitor.families import ARCHIVED, FAILED, PARENT, job, keys_of, retry, tied
+
+
+def test_a_retry_adds_no_objects_and_what_it_copied_has_failed_no_longer() -> None:
+    child = retry(2, Counts(10, 7, 0, 3))
+    found = family([PARENT, child], (tied(child, PARENT),))
+    assert found.counts == Counts(1000, 997, 0, 3)
+    assert found.verdict is not None
+    assert found.verdict.text == "completed · 3 failed after retries · 0 unaccounted"
+    assert not found.verdict.clean
+    assert found.state is State.COMPLETED_WITH_LOSS
+
+
+def test_a_retry_of_a_retry_makes_the_family_whole() -> None:
+    first, second = retry(2, Counts(10, 7, 0, 3)), retry(3, Counts(3, 3, 0, 0))
+    ties = (tied(first, PARENT), tied(second, first))
+    found = family([PARENT, first, second], ties)
+    assert found.counts == Counts(1000, 1000, 0, 0)
+    assert (found.percent, found.state) == (100, State.COMPLETED)
+    assert found.verdict is not None
+    assert found.verdict.clean
+    assert found.verdict.text == "completed · 0 failed after retries · 0 unaccounted"
+
+
+def test_what_a_retry_skipped_is_skipped_and_no_longer_failed() -> None:
+    child = retry(2, Counts(10, 6, 3, 1))
+    found = family([PARENT, child], (tied(child, PARENT),))
+    assert found.counts == Counts(1000, 996, 3, 1)
+
+
+def test_a_retry_of_what_was_not_copied_takes_it_off_that() -> None:
+    parent = job(1, "completed", counts=Counts(1000, 900, 90, 10), not_copied=37)
+    child = retry(2, Counts(30, 20, 6, 4))
+    found = family([parent, child], (tied(child, parent, ARCHIVED),))
+    assert found.counts == Counts(1000, 920, 66, 14)
+    assert found.verdict is not None
+    assert found.verdict.not_copied == 37 - 20 - 4
+
+
+def test_a_retry_of_both_kinds_copies_the_failed_first() -> None:
+    parent = job(1, "completed", counts=Counts(1000, 900, 90, 10), not_copied=37)
+    child = retry(2, Counts(47, 15, 32, 0))
+    found = family([parent, child], (tied(child, parent, FAILED, ARCHIVED),))
+    assert found.counts == Counts(1000, 915, 85, 0)
+    assert found.verdict is not None
+    assert found.verdict.not_copied == 32
+
+
+def test_a_retry_under_way_keeps_its_family_from_being_over() -> None:
+    child = retry(2, Counts(10, 4, 0, 0), "running")
+    found = family([PARENT, child], (tied(child, PARENT),))
+    assert found.counts == Counts(1000, 994, 0, 6)
+    assert (found.percent, found.verdict, found.state) == (99, None, State.RUNNING)
+
+
+def test_a_retry_of_which_nothing_is_known_yet_changes_nothing() -> None:
+    child = keys_of(job(2, counts=Counts(), percent=None), 10)
+    found = family([PARENT, child], (tied(child, PARENT),))
+    assert found.counts == PARENT.counts
+
+
+def test_a_retry_that_was_aborted_is_named_and_leaves_its_failures() -> None:
+    child = retry(2, Counts(10, 4, 0, 0), "aborted")
+    found = family([PARENT, child], (tied(child, PARENT),))
+    assert found.verdict is not None
+    assert found.verdict.text == (
+        "completed · 6 failed after retries · 0 unaccounted · 1 retry aborted"
+    )
+
+
+def test_a_list_of_keys_that_retries_nothing_known_is_a_job_of_its_own() -> None:
+    other = retry(2, Counts(10, 10, 0, 0))
+    assert family([PARENT, other]).counts.objects == 1010
+    gone = Tie(other.key, job(9).key, 10)
+    assert family([PARENT, other], (gone,)).counts.objects == 1010
+
+
+def test_ties_that_are_told_twice_or_in_a_circle_do_no_harm() -> None:
+    child = retry(2, Counts(10, 7, 0, 3))
+    tie, back = tied(child, PARENT), tied(PARENT, child)
+    self_made = Tie(PARENT.key, PARENT.key, 1)
+    found = family([PARENT, child], (self_made, tie, tie, back))
+    assert found.counts == Counts(1000, 997, 0, 3)
+    assert found.retries == {child.key: PARENT.key}
+
+
+numbers = st.integers(0, 50)
+
+
+@given(
+    st.lists(st.tuples(numbers, numbers, numbers), min_size=1, max_size=4),
+    st.lists(
+        st.tuples(numbers, numbers, numbers, st.sampled_from([(FAILED,), (ARCHIVED,), ()])),
+        max_size=4,
+    ),
+)
+def test_each_object_is_counted_once_whatever_was_retried(
+    roots: list[tuple[int, int, int]], retries: list[tuple[int, int, int, tuple[str, ...]]]
+) -> None:
+    jobs = [job(n, "completed", counts=Counts(sum(c) or 1, *c)) for n, c in enumerate(roots)]
+    children = [
+        retry(100 + n, Counts(a + b + c, a, b, c)) for n, (a, b, c, _) in enumerate(retries)
+    ]
+    ties = tuple(
+        Tie(child.key, jobs[0].key, 1, kinds)
+        for child, (*_, kinds) in zip(children, retries, strict=True)
+    )
+    counts = family([*jobs, *children], ties).counts
+    assert counts.objects == sum(sum(c) or 1 for c in roots)
+    assert counts.done == sum(map(sum, roots))
+    assert min(counts.transferred or 0, counts.skipped or 0, counts.failed or 0) >= 0
