@@ -16,9 +16,9 @@ from slurper_tui.tui.scene import Scene
 _HOW_TO_START = (
     "There are no Super Slurper jobs here yet.",
     "",
-    "Start one in the Cloudflare dashboard:",
-    "R2 Object Storage → Data Migration → Migrate files,",
-    "or with the API: POST /accounts/…/slurper/jobs.",
+    "Make one here: press : and choose “new”,",
+    "or in the Cloudflare dashboard:",
+    "R2 Object Storage → Data Migration → Migrate files.",
     "",
     "It will appear here by itself.",
 )

@@ -1,0 +1,172 @@
+"""The installed program changes jobs of a real server that times out, refuses, and is not alone."""
+
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from slurper_tui.simulate import Fault, Kind, SimulatedAccount
+from slurper_tui.simulated.jobs import Course
+from tests.server import LoopbackServer
+from tests.terminal.pty_program import PROGRAM, PtyProgram, environment
+
+CONFIRM = "sent, waiting for the API to confirm"
+
+
+@pytest.fixture
+def course(account: SimulatedAccount) -> Course:
+    """A running job."""
+    return next(c for c in account.jobs() if c.status(time.time()) == "running")
+
+
+@pytest.fixture
+def interval() -> str:
+    """Seconds between polls."""
+    return "2"
+
+
+@pytest.fixture
+def program(
+    server: LoopbackServer, course: Course, interval: str, tmp_path: Path
+) -> Iterator[PtyProgram]:
+    environ = environment(tmp_path, **server.environment())
+    arguments = [PROGRAM, course.plan.id, "--interval", interval]
+    with PtyProgram(arguments, environ, size=(120, 30)) as running:
+        running.see("running")
+        running.see("as of")
+        yield running
+        running.type("q")
+        assert running.ended() == 0
+        running.assert_as_found()
+
+
+def changes(server: LoopbackServer) -> list[str]:
+    """The methods and last words of every request that was not a GET."""
+    asked = (r for r in server.requests if r.method != "GET")
+    return [f"{r.method} {r.path.rpartition('/')[2]}" for r in asked]
+
+
+def unlock(program: PtyProgram) -> None:
+    program.type("W")
+    program.see("Allow changing jobs?")
+    program.see("n cancel")
+    program.type("y")
+    program.see("writing")
+
+
+def ask(program: PtyProgram, key: str, title: str) -> None:
+    program.type(key)
+    program.see(title)
+    program.see("cancel")
+
+
+@pytest.mark.parametrize("interval", ["60"])  # only what is sent makes it poll meanwhile
+def test_a_pause_that_is_not_answered_is_never_sent_again(
+    program: PtyProgram, server: LoopbackServer, account: SimulatedAccount, course: Course
+) -> None:
+    job = course.plan.id
+    unlock(program)
+    ask(program, "P", "Pause this job?")
+    program.see("objects in flight finish")
+    account.faults.add(
+        Fault(Kind.HANG, operation="pause", seconds=1.0),
+        Fault(Kind.HTML, operation="progress", job=job, after=1),
+    )
+    program.type("y")
+    program.see(f"pause {CONFIRM}")
+    program.type("P")
+    program.see("pause was sent already")
+    assert changes(server) == ["PUT pause"]
+    account.faults.clear()
+    program.type("R")
+    program.see("paused, as asked here")
+    assert changes(server) == ["PUT pause"]
+
+
+def test_a_refusal_stands_at_the_job(
+    program: PtyProgram, server: LoopbackServer, account: SimulatedAccount
+) -> None:
+    account.faults.add(Fault(operation="pause", status=409, code=10042, message="not just now"))
+    unlock(program)
+    ask(program, "P", "Pause this job?")
+    program.type("y")
+    program.see("pause refused: 10042: not just now")
+    program.type("!")
+    program.see("HTTP status")
+    program.see("cf-ray")
+    program.type("\x1b")
+    program.see_no("HTTP status")
+    assert changes(server) == ["PUT pause"]
+
+
+def test_what_others_did_closes_the_dialog_and_is_told(
+    program: PtyProgram, server: LoopbackServer, account: SimulatedAccount, course: Course
+) -> None:
+    unlock(program)
+    ask(program, "P", "Pause this job?")
+    path = f"{server.url}/accounts/{account.account_id}/slurper/jobs/{course.plan.id}/abort"
+    httpx.put(path, headers={"Authorization": f"Bearer {account.token}"}).raise_for_status()
+    program.see_no("Pause this job?")
+    program.see("nothing was sent")
+    program.see("aborted from elsewhere")
+    program.type("y")
+    program.see("id copied")
+    assert changes(server) == ["PUT abort"]
+
+
+def test_an_abort_takes_the_name_and_is_shown(
+    program: PtyProgram, server: LoopbackServer, course: Course
+) -> None:
+    source = course.plan.source
+    assert source is not None
+    bucket = source.bucket
+    assert bucket is not None
+    unlock(program)
+    program.type("Xy\r")
+    program.see("Abort this job?")
+    program.see("cannot be resumed")
+    assert changes(server) == []
+    program.type(f"\x15{bucket}")
+    program.see(f"> {bucket}_")
+    program.type("\r")
+    program.see("aborted, as asked here")
+    assert changes(server) == ["PUT abort"]
+
+
+def test_a_burst_of_keys_confirms_nothing(program: PtyProgram, server: LoopbackServer) -> None:
+    unlock(program)
+    program.type("Py")
+    program.see("Pause this job?")
+    program.see("n cancel")
+    program.type("\r")
+    program.see_no("Pause this job?")
+    assert changes(server) == []
+
+
+def test_while_it_only_reads_nothing_else_leaves(
+    program: PtyProgram, server: LoopbackServer
+) -> None:
+    program.see("read-only")
+    program.type("PUXy")
+    program.see("id copied")
+    for key in "PUX":
+        program.type(key)
+        program.see("read-only: W unlocks")
+        program.type("k")
+        program.see_no("W unlocks")
+    assert changes(server) == []
+
+
+def test_the_command_line_unlocks(server: LoopbackServer, course: Course, tmp_path: Path) -> None:
+    environ = environment(tmp_path, **server.environment())
+    with PtyProgram([PROGRAM, course.plan.id, "--write"], environ, size=(120, 30)) as program:
+        program.see("writing")
+        program.see("P pause")
+        ask(program, "P", "Pause this job?")
+        program.type("y")
+        program.see("paused, as asked here")
+        program.type("q")
+        assert program.ended() == 0
+    assert changes(server) == ["PUT pause"]
