@@ -49,13 +49,13 @@ class FailuresPage(JobPage):
         self._finished = False
         self._export_then = ""
         self._warned_of = ""
+        self.rows = FailureLines(self.look, id="rows")
+        self.rows.now = main.scene.now
         self.set_reactive(FailuresPage.scene, FailureScene(FailuresView(job.key)))
 
     def make_rows(self) -> FailureLines:
-        """Make the tree."""
-        rows = FailureLines(self.look, id="rows")
-        rows.now = self.main.scene.now
-        return rows.data_bind(FailuresPage.scene)
+        """Give the tree."""
+        return self.rows.data_bind(FailuresPage.scene)
 
     def head(self, width: int) -> Sequence[Line]:
         """Tell whose failures they are, how far the log is read, and whether it names them all."""
@@ -78,11 +78,6 @@ class FailuresPage(JobPage):
         self._finished = self.problem is None
         if self._export_then:
             self._export_now(self._export_then)
-
-    @property
-    def rows(self) -> FailureLines:
-        """The tree."""
-        return self.query_one(FailureLines)
 
     def watch_scene(self) -> None:
         """Tell what is known."""

@@ -64,6 +64,8 @@ class LogPage(JobPage):
     ) -> None:
         super().__init__(main, job, feed, options)
         self._typing = SEARCH
+        self.rows = LogLines(self.look, id="rows")
+        self.rows.now = main.scene.now
         self.set_reactive(LogPage.scene, LogScene(LogView(job.key)))
 
     def compose(self) -> ComposeResult:
@@ -72,10 +74,8 @@ class LogPage(JobPage):
         yield TypedLine(id="typed")
 
     def make_rows(self) -> LogLines:
-        """Make the rows."""
-        rows = LogLines(self.look, id="rows")
-        rows.now = self.main.scene.now
-        return rows.data_bind(LogPage.scene)
+        """Give the rows."""
+        return self.rows.data_bind(LogPage.scene)
 
     def head(self, width: int) -> Sequence[Line]:
         """Tell whose log it is, how far it is read, and what is shown of it."""
@@ -100,11 +100,6 @@ class LogPage(JobPage):
 
     def _keep_now(self) -> None:
         self.rows.now = self.main.scene.now
-
-    @property
-    def rows(self) -> LogLines:
-        """The rows."""
-        return self.query_one(LogLines)
 
     def watch_scene(self) -> None:
         """Tell what is shown."""

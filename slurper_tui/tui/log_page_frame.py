@@ -77,7 +77,7 @@ class JobPage(Screen[None]):
         yield DrawnLines(self._foot, id="foot")
 
     def make_rows(self) -> PaintedLines:
-        """Make the widget in the middle, with the id `rows`."""
+        """Give the widget in the middle, with the id `rows`."""
         raise NotImplementedError
 
     def head(self, width: int) -> Sequence[Line]:

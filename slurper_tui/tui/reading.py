@@ -24,20 +24,28 @@ class ReadingScreen(MakingScreen):
         """Open the job's log."""
         from slurper_tui.tui.log_page import LogPage
 
-        if self.scene.job:
-            self.app.push_screen(LogPage(self, self.scene.job, self._feed, self._options))
+        if job := self._job_to_read():
+            self.app.push_screen(LogPage(self, job, self._feed, self._options))
 
     async def action_failures(self) -> None:
         """Open the failure view."""
         from slurper_tui.tui.failures_page import FailuresPage
 
-        if self.scene.job:
-            self.app.push_screen(FailuresPage(self, self.scene.job, self._feed, self._options))
+        if job := self._job_to_read():
+            self.app.push_screen(FailuresPage(self, job, self._feed, self._options))
 
     async def action_export(self) -> None:
         """Save the exact keys of what failed, once the log is read to its end."""
-        if self.scene.job:
-            self.run_worker(self._export(self.scene.job), group="export", exclusive=True)
+        if job := self._job_to_read():
+            self.run_worker(self._export(job), group="export", exclusive=True)
+
+    def _job_to_read(self) -> JobView | None:
+        """The highlighted job; where there is none, say why."""
+        from slurper_tui.tui.able import why_not_now
+
+        if self.scene.job is None:
+            self._note(why_not_now("show.log", self.scene, ""))
+        return self.scene.job
 
     async def _export(self, job: JobView) -> None:
         """Read the log whole, saying how far it is, and save the keys."""

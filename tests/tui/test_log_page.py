@@ -11,7 +11,7 @@ from slurper_tui.api.errors import BadAnswer, Fault, NotFound, Rejected
 from slurper_tui.api.models import LogRow
 from slurper_tui.tui.log_page import LogPage
 from slurper_tui.tui.main_screen import MainScreen
-from tests.tui.jobs import NOW, harmless, iso, snapshot
+from tests.tui.jobs import NOW, harmless, iso, snapshot, view
 from tests.tui.log_pages import ARCHIVED, JOB, Opened, log_view, opened, row
 from tests.tui.test_written import Connect, connect, settle
 
@@ -48,7 +48,7 @@ async def test_it_shows_the_highlighted_jobs_log_newest_first_as_it_is_read() ->
         assert "reading…" in program.lines[0]
         await program.show(log_view(*ROWS[:5], whole=False))
         assert "reading… 5 rows so far" in program.lines[0]
-        keys = [line.strip(" ▌").split()[3] for line in program.lines[3:8]]
+        keys = [word for line in program.lines[3:8] for word in line.split() if "IMG" in word]
         assert keys == ["2024/IMG_0000.jpg", *(f"2024/IMG_000{n}.jpg" for n in range(1, 5))]
         await program.show(log_view(*ROWS))
         assert program.lines[0].endswith("40 rows")
@@ -132,6 +132,18 @@ async def test_without_a_job_there_is_no_log() -> None:
         await program.feed.taken()
         await program.press("l", "e", "E")
         assert isinstance(program.app.screen, MainScreen)
+        assert program.logs.asked == []
+
+
+@pytest.mark.parametrize("key", ["l", "e", "E"])
+async def test_a_migration_has_no_log_of_its_own_and_that_is_said(key: str) -> None:
+    async with opened() as program:
+        jobs = [view(number, source="photos", target="media") for number in (2, 3)]
+        program.feed.push(snapshot(*jobs))
+        await program.feed.taken()
+        await program.press("g", key)
+        assert isinstance(program.app.screen, MainScreen)
+        assert "unfold this migration" in program.text
         assert program.logs.asked == []
 
 
