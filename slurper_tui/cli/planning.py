@@ -67,14 +67,18 @@ async def cancel(options: argparse.Namespace, faces: Faces) -> ExitCode:
     if plan is None:
         raise Stop(f"there is no open plan {options.cancel}")
     await desk.creation.cancel(plan.id)
-    [now] = [v.plan for v in await desk.creation.plans() if v.plan.id == plan.id]
-    faces.out.say(f"plan {plan.id}: {_tally(now)}")
+    faces.out.say(f"plan {plan.id}: {_tally(await _as_it_stands(desk, plan))}")
     return ExitCode.OK
 
 
 async def _open_plans(faces: Faces, desk: Desk) -> list[Plan]:
     plans = [view.plan for view in await desk.creation.plans()]
     return [plan for plan in plans if not plan.over and plan.account_id in faces.accounts]
+
+
+async def _as_it_stands(desk: Desk, plan: Plan) -> Plan:
+    plans = [view.plan for view in await desk.creation.plans()]
+    return next((now for now in plans if now.id == plan.id), plan)
 
 
 def _chosen(text: str, plans: Sequence[Plan]) -> Plan | None:
@@ -106,7 +110,9 @@ async def _followed(options: argparse.Namespace, faces: Faces, desk: Desk, plan:
         async for view in desk.creation.follow(plan.id):
             teller.tell(view)
     except asyncio.CancelledError:
-        faces.out.say(f"plan {plan.id}: {_tally(teller.plan)}; go on with `{_GO_ON} {plan.id}`")
+        await desk.close()  # an answer that is near is waited for
+        now = await _as_it_stands(desk, plan)
+        faces.out.say(f"plan {plan.id}: {_tally(now)}; go on with `{_GO_ON} {plan.id}`")
         raise
     return _ended(teller.plan)
 
@@ -153,7 +159,8 @@ def _step_words(step: Step, out: Output) -> str:
 
 def _tally(plan: Plan) -> str:
     """`2 started, 3 waiting`."""
-    counts = {state: sum(step.state is state for step in plan.steps) for state in StepState}
+    order = (StepState.STARTED, *(s for s in StepState if s is not StepState.STARTED))
+    counts = {state: sum(step.state is state for step in plan.steps) for state in order}
     return ", ".join(f"{number} {state}" for state, number in counts.items() if number)
 
 

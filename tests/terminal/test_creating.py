@@ -1,0 +1,196 @@
+"""Jobs made by the installed program: typed keys, and kill -9 at any moment of a plan."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from slurper_tui.simulate import Fault, Kind, SimulatedAccount
+from tests.cli.making import KEYS, S3, SECRET
+from tests.server import LoopbackServer, serve
+from tests.terminal.pty_program import PROGRAM, PtyProgram, environment
+
+PREFIXES = ("2022/", "2023/", "2024/")
+PATIENCE = 100.0
+"""Seconds; a step that may have been sent is searched for a minute."""
+
+
+@pytest.fixture
+def empty() -> SimulatedAccount:
+    return SimulatedAccount(jobs=0, slots=10)
+
+
+@pytest.fixture
+def place(empty: SimulatedAccount, tmp_path: Path) -> Iterator[Place]:
+    with serve(empty) as server:
+        yield Place(empty, server, tmp_path)
+
+
+class Place:
+    """A person's folder and the server that they work with."""
+
+    def __init__(self, account: SimulatedAccount, server: LoopbackServer, folder: Path) -> None:
+        self.account = account
+        self.server = server
+        self.folder = folder
+        self.environ = environment(folder, **server.environment(), **KEYS)
+        self.list = folder / "prefixes"
+        self.list.write_text("\n".join(PREFIXES) + "\n")
+
+    def begin(self, *arguments: str) -> subprocess.Popen[bytes]:
+        """Start the installed program."""
+        return subprocess.Popen(
+            [PROGRAM, "create", *arguments, "--yes"],
+            env=self.environ,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+        )
+
+    def posts(self) -> int:
+        """How many create requests have arrived."""
+        return sum(request.method == "POST" for request in self.server.requests)
+
+    def made(self) -> Counter[str | None]:
+        """How many jobs there are of each prefix."""
+        sources = (course.plan.source for course in self.account.jobs())
+        return Counter(source.path_prefix for source in sources if source)
+
+    def finish(self) -> None:
+        """Go on, with the person's word for what stays undecided, until all was started."""
+        for again in ([], *([["--send-again", str(n)] for n in (1, 2, 3)])):
+            program = self.begin("--go-on", *again)
+            _, said = program.communicate(timeout=PATIENCE)
+            if program.returncode == 0:
+                return
+            assert program.returncode in (2, 7), said.decode()
+        raise AssertionError("it did not come to an end")
+
+
+def kill_when(program: subprocess.Popen[bytes], condition: Callable[[], bool]) -> None:
+    """Kill a program at a moment, or at its end if that comes first."""
+    deadline = time.monotonic() + PATIENCE
+    while not condition() and program.poll() is None:
+        assert time.monotonic() < deadline
+        os.sched_yield()
+    program.kill()
+    program.communicate(timeout=PATIENCE)
+
+
+def heard(program: subprocess.Popen[bytes], words: bytes) -> bytes:
+    """What a program says until it says this."""
+    assert program.stderr is not None
+    said = b""
+    while words not in said:
+        line = program.stderr.readline()
+        assert line, said
+        said += line
+    return said
+
+
+@pytest.mark.parametrize("number", range(3, 11))
+def test_killed_at_any_request_each_job_is_made_once(place: Place, number: int) -> None:
+    program = place.begin(*S3, "--prefixes", str(place.list))
+    kill_when(program, lambda: len(place.server.requests) >= number)
+    place.finish()
+    kept = place.made() or place.posts()
+    assert place.made() == (dict.fromkeys(PREFIXES, 1) if kept else {})
+    assert place.posts() == len(place.account.jobs())
+
+
+@pytest.mark.parametrize("step", [0, 1, 2])
+def test_killed_while_a_request_hangs_its_job_is_found_and_not_made_again(
+    place: Place, step: int
+) -> None:
+    place.account.faults.add(Fault(Kind.HANG, operation="create", after=step, times=1))
+    program = place.begin(*S3, "--prefixes", str(place.list))
+    kill_when(program, lambda: place.posts() > step)
+    place.account.faults.clear()
+    place.finish()
+    assert place.made() == dict.fromkeys(PREFIXES, 1)
+    assert place.posts() == 3
+
+
+def test_killed_while_it_waits_for_a_slot_it_goes_on_where_it_was(place: Place) -> None:
+    full = Fault(operation="create", status=409, code=10009, after=1)
+    place.account.faults.add(full)
+    program = place.begin(*S3, "--prefixes", str(place.list))
+    heard(program, b"free slot")
+    program.kill()
+    program.communicate(timeout=PATIENCE)
+    place.account.faults.clear()
+    place.finish()
+    assert place.made() == dict.fromkeys(PREFIXES, 1)
+
+
+def test_two_programs_over_one_history_start_no_step_twice(place: Place) -> None:
+    place.account.faults.add(Fault(Kind.SLOW, operation="create", seconds=1.0))
+    first = place.begin(*S3, "--prefixes", str(place.list))
+    while place.posts() == 0:
+        assert first.poll() is None
+        os.sched_yield()
+    second = place.begin("--go-on")
+    ends = [program.communicate(timeout=PATIENCE)[1] for program in (first, second)]
+    assert [first.returncode, second.returncode] == [0, 0], ends
+    assert place.made() == dict.fromkeys(PREFIXES, 1)
+    assert place.posts() == 3
+
+
+def test_ctrl_c_leaves_the_rest_for_later_and_says_how(place: Place) -> None:
+    place.account.faults.add(Fault(operation="create", status=409, code=10009, after=1))
+    program = place.begin(*S3, "--prefixes", str(place.list))
+    said = heard(program, b"free slot")
+    program.send_signal(signal.SIGINT)
+    said += program.communicate(timeout=PATIENCE)[1]
+    assert program.returncode == 130
+    assert "1 started, 2 waiting; go on with `slurper-tui create --go-on 1`" in said.decode()
+    place.account.faults.clear()
+    place.finish()
+    assert place.made() == dict.fromkeys(PREFIXES, 1)
+
+
+def without_keys(place: Place) -> dict[str, str]:
+    return {name: value for name, value in place.environ.items() if name not in KEYS}
+
+
+def test_keys_are_typed_without_echo_and_the_job_starts_after_a_yes(place: Place) -> None:
+    with PtyProgram([PROGRAM, "create", *S3], without_keys(place)) as program:
+        for prompt in ("source access key id", "source secret access key"):
+            program.see(f"{prompt}:")
+            program.type(f"source-{SECRET}\n")
+        for prompt in ("target access key id", "target secret access key"):
+            program.see(f"{prompt}:")
+            program.type(f"target-{SECRET}\n")
+        program.see("start this job? [y/N]")
+        assert place.account.jobs() == []
+        program.type("y\n")
+        assert program.ended() == 0
+        program.assert_as_found()
+        assert SECRET.encode() not in program.raw
+        [course] = place.account.jobs()
+        assert course.plan.id.encode() in program.raw
+
+
+def test_anything_but_a_yes_starts_nothing(place: Place) -> None:
+    with PtyProgram([PROGRAM, "create", *S3], place.environ) as program:
+        program.see("start this job? [y/N]")
+        program.type("\n")
+        assert program.ended() == 2
+        program.see("nothing was started")
+        assert place.posts() == 0
+
+
+def test_ctrl_c_at_the_prompt_leaves_the_terminal_as_it_was(place: Place) -> None:
+    with PtyProgram([PROGRAM, "create", *S3], without_keys(place)) as program:
+        program.see("source access key id:")
+        program.type("\x03")
+        assert program.ended() == 130
+        program.assert_as_found()
+        assert place.posts() == 0
