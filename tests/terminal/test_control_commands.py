@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
+import httpx
 import pytest
 
 from slurper_tui.simulate import Fault, Kind, SimulatedAccount
@@ -194,3 +195,20 @@ def test_only_the_result_is_on_stdout(
         assert program.ended() == 0
     [line] = lines.read_text(encoding="utf-8").splitlines()
     assert line.startswith(f"{job} paused ")
+
+
+def test_what_was_done_from_here_and_elsewhere_stands_in_the_events_the_next_time(
+    account: SimulatedAccount, server: LoopbackServer, environ: dict[str, str]
+) -> None:
+    job = job_with(account, "running", "logs-eu")
+    with asked(environ, "pause", job, "--yes") as program:
+        assert program.ended() == 0
+    url = f"{server.url}/accounts/{account.account_id}/slurper/jobs/{job}/abort"
+    headers = {"Authorization": f"Bearer {account.token}"}
+    httpx.put(url, headers=headers, trust_env=False).raise_for_status()
+    with PtyProgram([PROGRAM, job], environ, size=(120, 30)) as program:
+        program.see("pause sent from here")
+        program.see("paused, as asked here")
+        program.see("aborted from elsewhere")
+        program.type("q")
+        assert program.ended() == 0
