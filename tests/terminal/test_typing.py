@@ -11,7 +11,7 @@ from tests.terminal.pty_program import PROGRAM, PtyProgram, environment
 @pytest.fixture
 def program(tmp_path: Path) -> Iterator[PtyProgram]:
     with PtyProgram([PROGRAM, "--demo"], environment(tmp_path), size=(120, 30)) as running:
-        running.see("412k/412k")
+        running.see("880,112")
         yield running
         assert running.process.poll() is None
         running.type("\x03")
@@ -34,4 +34,6 @@ def test_what_is_typed_behind_a_slash_or_a_colon_is_text(
 def test_a_job_is_gone_to_in_one_burst(program: PtyProgram) -> None:
     program.type(":go to thumbs\r")
     program.wait_for(lambda: "thumbs" in program.text.splitlines()[2][82:], "its details")
-    assert "thumbs" in next(line for line in program.text.splitlines() if "▌" in line)
+    lines = program.text.splitlines()
+    [row] = [number for number, line in enumerate(lines) if "▌" in line]
+    assert any("▾ thumbs" in line for line in lines[:row])
