@@ -42,8 +42,8 @@ class Standing(StrEnum):
 class Request(msgspec.Struct, frozen=True):
     """One request and how it stands. at: when it was sent, or would have been, UTC seconds.
 
-    error: why it was refused, or why nothing is known. news: in words, why it was moot; or, while it
-    is open, that no poll has shown it so far.
+    error: why it was refused, or why nothing is known. news: in words, why it was moot; or,
+    while it is open, that no poll has shown it so far.
     """
 
     act: Act
