@@ -10,6 +10,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
+from textual import work
 
 from slurper_tui.monitor.job_key import JobKey
 from slurper_tui.monitor.view import JobView
@@ -44,8 +45,9 @@ class MakingScreen(PagesScreen):
         """Once, when everything else is known."""
         if not self._asked_for_plans and scene.snapshot and scene.snapshot.complete:
             self._asked_for_plans = True
-            self.run_worker(self._tell_plans(), group="plans")
+            self._tell_plans()
 
+    @work(group="plans")
     async def _tell_plans(self) -> None:
         """Say what plans of earlier runs need of the person."""
         from slurper_tui.monitor.plan_view import StepState
