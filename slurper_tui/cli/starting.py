@@ -63,7 +63,10 @@ async def listed(faces: Faces) -> tuple[JobView, ...]:
 async def ready(
     options: argparse.Namespace, faces: Faces, desk: Desk, account_id: str, drafts: Sequence[Draft]
 ) -> Secrets:
-    """Show the drafts, take the secrets, try the buckets, and ask. Raises Stop for each no."""
+    """Show the drafts, take the secrets, try the buckets, and ask.
+
+    Raises Stop for whatever is in the way; with exit code 0 for the person's own no.
+    """
     out = faces.out
     somebody(options)
     for line in draft_lines(drafts):
@@ -74,7 +77,7 @@ async def ready(
         await _tried(faces, desk, account_id, drafts[0], secrets)
     what = "start this job" if len(drafts) == 1 else f"start these {len(drafts)} jobs"
     if not options.yes and not await asking.confirmed(f"{what}?", out):
-        raise Stop("nothing was started")
+        raise Stop("nothing was started", ExitCode.OK)
     return secrets
 
 
