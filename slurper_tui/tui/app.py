@@ -23,7 +23,7 @@ from slurper_tui.tui.glyphs import Glyphs, Look
 from slurper_tui.tui.keys import KEYS
 from slurper_tui.tui.main_screen import MainScreen
 from slurper_tui.tui.options import ScreenOptions, ViewState
-from slurper_tui.tui.runs import RunsUpdate
+from slurper_tui.tui.runs import RunsUpdate, Shift
 
 EXIT_REJECTED = 3
 EXIT_BUG = 70
@@ -51,6 +51,7 @@ class SlurperApp(App[int]):
         self.fatal: ApiError | None = None
         self.crash: BaseException | None = None
         self._held: list[Event] = []
+        self._shifts: list[Shift] = []
         self._feed = feed
         self._options = options
         look = Look(Glyphs(options.ascii_only), options.zone)
@@ -126,8 +127,23 @@ class SlurperApp(App[int]):
             self._exception_event.set()
         self._close_messages_no_wait()
 
+    @property
+    def _background_screens(self) -> list[Screen[Any]]:
+        """What shines through: nothing does where the screen in front is opaque.
+
+        Textual lets what goes on behind such a screen repaint all of it.
+        """
+        opaque = self.screen.styles.background.a == 1
+        return [] if opaque else super()._background_screens
+
+    def shift(self, shift: Shift) -> None:
+        """Let the terminal move rows just before the next repaint."""
+        self._shifts.append(shift)
+
     def _display(self, screen: Screen[Any], renderable: RenderableType | None) -> None:
-        """Write a partial repaint run by run."""
+        """Write a partial repaint run by run; a whole one needs nothing to be moved before."""
         if isinstance(renderable, ChopsUpdate):
-            renderable = RunsUpdate.of(renderable)
+            renderable = RunsUpdate.of(renderable, self._shifts)
+        if renderable is not None:
+            self._shifts.clear()
         super()._display(screen, renderable)

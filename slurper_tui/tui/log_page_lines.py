@@ -124,19 +124,23 @@ class LogLines(PaintedLines, can_focus=True):
 
     def watch_scene(self, before: LogScene, after: LogScene) -> None:
         """Show what has changed; what one looks at stays where it stands when other rows come."""
-        self.redraw(held=before.rows is not after.rows or before.wrapped != after.wrapped)
+        held = before.rows is not after.rows or before.wrapped != after.wrapped
+        self.redraw(held=held, came=came_above(before, after, self.size.height))
 
-    def redraw(self, *, held: bool = False) -> None:
+    def redraw(self, *, held: bool = False, came: int = 0) -> None:
         """Fit, scroll so far that the cursor is visible, and repaint what differs.
 
-        held: the cursor's row stays at its height on the screen.
+        held: the cursor's row stays at its height on the screen. came: new rows above all others.
         """
         if not self.size:
             return
         self.fit()
         start = self._start(self.scene.cursor) if self.scene.rows else 0
-        self._follow_cursor(start, start - self._height_of_cursor if held else self.scroll_offset.y)
+        top = self.scroll_offset.y
+        self._follow_cursor(start, start - self._height_of_cursor if held else top)
         self._height_of_cursor = start - self.scroll_offset.y
+        if top == self.scroll_offset.y:
+            self.move_down(self._start(came))
         self.repaint_changes()
 
     def fit(self) -> None:
@@ -200,3 +204,11 @@ class LogLines(PaintedLines, can_focus=True):
         row = self._row_of(event.y + self.scroll_offset.y)
         if row is not None:
             self.post_message(self.Pointed(row))
+
+
+def came_above(before: LogScene, after: LogScene, most: int) -> int:
+    """How many rows came above those that stood there; 0 where those are not near the top."""
+    if not before.rows or before.rows is after.rows or before.wrapped != after.wrapped:
+        return 0
+    newest = before.rows[0]
+    return next((n for n, row in enumerate(after.rows[:most]) if row is newest), 0)

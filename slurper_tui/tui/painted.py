@@ -14,6 +14,7 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from slurper_tui.tui.lines import Line, fill
+from slurper_tui.tui.runs import Shift
 
 MERGE = 6
 """Runs of changed cells nearer than this are one: moving the terminal's cursor costs as much."""
@@ -96,6 +97,25 @@ class PaintedLines(ScrollView, can_focus=False, inherit_bindings=False):
         regions = [r for y in rows or range(self.room.height) for r in self._changes(y)]
         if regions:
             self.refresh(*regions)
+
+    def move_down(self, lines: int) -> None:
+        """Let the terminal move what stands here down by so many rows, if it can; the rows that
+        are empty then, and whatever else differs, are left to `repaint_changes`.
+        """
+        if not self._movable(lines):
+            return
+        self.app.shift(Shift(self.region.y, self.region.bottom, lines))  # type: ignore[attr-defined]  # ours
+        self._styles_cache.clear()  # it knows lines by where they stood
+        height = self.room.height
+        self._painted = {y + lines: s for y, s in self._painted.items() if y + lines < height}
+        self._told = {y + lines: t for y, t in self._told.items() if y + lines < height}
+
+    def _movable(self, lines: int) -> bool:
+        """Whole rows of the terminal are ours, are in sight, and are as they are known to be."""
+        region, screen = self.region, self.screen
+        ours = region.x == 0 and region.width == self.app.size.width
+        waiting = self._repaint_regions or screen._dirty_widgets or screen._layout_required
+        return ours and screen.is_current and not waiting and 0 < lines < self.room.height
 
     def set_lines(self, lines: int) -> None:
         """Say how many lines there are to scroll through; no layout follows from it."""

@@ -23,6 +23,7 @@ from tests.benchmarks.api import Address, serving
 from tests.benchmarks.estimators import figures as estimators
 from tests.benchmarks.figure import Figure, absolute
 from tests.benchmarks.history import DAYS, month
+from tests.benchmarks.log import followed
 from tests.benchmarks.remembered import known_account
 from tests.benchmarks.terminal import PATIENCE, TerminalRun, cpu_seconds
 
@@ -236,6 +237,17 @@ def cpu(effort: Effort) -> Iterator[Figure]:
     yield _ratio("cpu", what, "a shell loop of curl", "s", [pair], 0.5)
 
 
+def log(effort: Effort) -> Iterator[Figure]:
+    """Bytes and CPU with the log of a running job open and following."""
+    rounds = max(1, round(effort.window / INTERVAL))
+    with serving(10, still=False) as api:
+        cost = followed(PROGRAM, effort.environment(api), api, _curl_loop, rounds, INTERVAL)
+    what = f"bytes a round over {rounds} rounds, a log open and following"
+    yield absolute("log-bytes", f"{what}, 80\N{MULTIPLICATION SIGN}24", "B", cost.written, 1500)
+    what = f"CPU over {rounds * INTERVAL:.0f} s, a log open and following"
+    yield _ratio("log-cpu", what, "a shell loop of curl", "s", [cost.pair], 0.5)
+
+
 def _curl_loop(api: Address) -> str:
     """What somebody types who has only a shell."""
     root = api.url.removesuffix("/client/v4")
@@ -319,6 +331,7 @@ MEASURES: Mapping[str, Callable[[Effort], Iterator[Figure]]] = {
     "bytes": written,
     "key": key,
     "cpu": cpu,
+    "log": log,
     "round": hundred,
     "help": help_text,
     "jobs": jobs_as_json,

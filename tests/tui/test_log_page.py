@@ -6,11 +6,13 @@ from pathlib import Path
 
 import pytest
 from msgspec.structs import replace
+from textual.events import Key
 
 from slurper_tui.api.errors import BadAnswer, Fault, NotFound, Rejected
 from slurper_tui.api.models import LogRow
 from slurper_tui.tui.log_page import LogPage
 from slurper_tui.tui.main_screen import MainScreen
+from slurper_tui.tui.options import ScreenOptions
 from tests.tui.jobs import NOW, harmless, iso, snapshot, view
 from tests.tui.log_pages import ARCHIVED, JOB, Opened, log_view, opened, row
 from tests.tui.test_written import Connect, connect, settle
@@ -402,6 +404,19 @@ async def test_what_is_typed_is_text_whatever_the_keys_do() -> None:
         assert isinstance(program.page, LogPage)
 
 
+async def test_a_key_that_comes_before_the_page_stands_breaks_nothing() -> None:
+    async with opened() as program:
+        main, feed = program.app.main, program.feed
+        page = LogPage(main, JOB, feed, ScreenOptions())
+        assert page.check_action("type", ("/",)) is False
+        opening = program.app.push_screen(page)
+        for key in ("slash", "G", "w", "pagedown", "T", "q"):
+            program.app.post_message(Key(key, None))
+        await opening
+        await program.pilot.pause()
+        assert program.app.return_code is None
+
+
 async def test_one_type_alone_is_chosen_among_those_that_occur_with_their_numbers() -> None:
     async with opened("l") as program:
         await program.show(log_view(*MIXED))
@@ -609,5 +624,44 @@ async def test_a_quiet_log_writes_nothing_and_a_new_row_little(connect: Connect)
         terminal.clear()
         await program.show(log_view(*ROWS[8:]))
         await settle(program.feed, program.pilot, terminal)
-        assert 0 < len(terminal.sent.encode()) < 1200
+        assert 0 < len(terminal.sent.encode()) < 500
+        assert terminal.lines == program.lines
+
+
+STEPS = (
+    (28,),
+    (25, "j"),
+    (24, "g"),
+    (20, "question_mark", "escape"),
+    (15, "f"),
+    (3, "w"),
+    (0, "G"),
+)
+"""From which row on the log is told, and the keys that follow."""
+
+
+@pytest.mark.parametrize("size", [(80, 24), (120, 40), (40, 12)])
+async def test_rows_that_come_push_the_others_down_by_the_terminals_own_means(
+    connect: Connect, size: tuple[int, int]
+) -> None:
+    terminal = connect(*size)
+    async with opened("l", size=size) as program:
+        await program.show(log_view(*ROWS[30:]))
+        await settle(program.feed, program.pilot, terminal)
+        for first, *keys in STEPS:
+            terminal.clear()
+            await program.show(log_view(*ROWS[first:]))
+            await settle(program.feed, program.pilot, terminal)
+            assert terminal.lines == program.lines
+            await program.press(*keys)
+            await settle(program.feed, program.pilot, terminal)
+            assert terminal.lines == program.lines
+
+
+async def test_many_rows_at_once_repaint_the_page(connect: Connect) -> None:
+    terminal = connect(80, 24)
+    async with opened("l", size=(80, 24)) as program:
+        await program.show(log_view(*ROWS[38:]))
+        await program.show(log_view(*ROWS))
+        await settle(program.feed, program.pilot, terminal)
         assert terminal.lines == program.lines

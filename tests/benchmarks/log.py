@@ -1,0 +1,49 @@
+"""What it costs to have a job's log open, following, beside the polls."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+from tests.benchmarks.api import Address
+from tests.benchmarks.terminal import TerminalRun, cpu_seconds
+
+PROGRESS = re.compile(r"\d[kMG]?/\d")
+WARM_UP = 20.0
+"""Seconds after which the log is read and rates are known."""
+
+
+class Cost(NamedTuple):
+    """Bytes to the terminal in a round, and CPU seconds beside those of another program."""
+
+    written: float
+    pair: tuple[float, float]
+
+
+def followed(
+    program: str,
+    environ: Mapping[str, str],
+    api: Address,
+    beside: Callable[[Address], str],
+    rounds: int,
+    interval: float,
+) -> Cost:
+    """Follow the log of the first job for so many rounds, beside a shell's loop."""
+    loop = subprocess.Popen(["sh", "-c", beside(api)], env=environ)
+    try:
+        with TerminalRun([program], environ, (80, 24)) as run:
+            run.seconds_until(lambda text: PROGRESS.search(text) is not None)
+            run.press(b"m")
+            run.press(b"l")
+            run.seconds_until(lambda text: "following" in text)
+            run.watch(WARM_UP)
+            before, mark = (cpu_seconds(run.pid), cpu_seconds(loop.pid)), len(run.chunks)
+            run.watch(rounds * interval)
+            after = cpu_seconds(run.pid), cpu_seconds(loop.pid)
+            written = sum(len(chunk.data) for chunk in run.chunks[mark:])
+    finally:
+        loop.kill()
+        loop.wait()
+    return Cost(written / rounds, (after[0] - before[0], after[1] - before[1]))
