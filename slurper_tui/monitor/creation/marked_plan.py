@@ -18,6 +18,7 @@ class MarkedPlan:
         self.plan = plan
         self._maker = maker
         self._note = ""
+        self._taken: frozenset[str] = frozenset()
         self._news = asyncio.Event()
         self._wake = asyncio.Event()
 
@@ -43,8 +44,9 @@ class MarkedPlan:
         return done
 
     async def _read_again(self) -> None:
-        """Take over what other programs have marked."""
+        """Take over what other programs have marked, and which jobs are steps' of any plan."""
         plans = await self._maker.notebook.plans([self.plan.account_id])
+        self._taken = frozenset(s.job_id for plan in plans for s in plan.steps if s.job_id)
         kept = next((plan for plan in plans if plan.id == self.plan.id), self.plan)
         if kept != self.plan:
             self.plan = kept

@@ -232,9 +232,8 @@ class PlanRun(MarkedPlan):
 
     async def _find(self, step: Step) -> str | None:
         """The id of a step's job, if the list shows it. Raises ApiError."""
-        taken = {other.job_id for other in self.plan.steps if other.job_id}
         known = self._known.get(step.number, Known(frozenset(), whole=False))
-        wanted = Wanted(step.draft, step.at, taken | known.ids, all_known=known.whole)
+        wanted = Wanted(step.draft, step.at, self._taken | known.ids, all_known=known.whole)
         return await self._maker.lists.find(self.plan.account_id, wanted, self._maker.in_turn)
 
     # Marking -----------------------------------------------------------------------------------

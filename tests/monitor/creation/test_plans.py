@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+import msgspec
+
 from slurper_tui.api.requests import Secret
-from slurper_tui.monitor.creation.plan_run import DOUBT_SECONDS, SLOT_SECONDS
+from slurper_tui.monitor.creation.plan_run import DOUBT_SECONDS, SLOT_SECONDS, STALE_SECONDS
 from slurper_tui.monitor.draft import Draft, Secrets
 from slurper_tui.monitor.job_key import JobKey
 from slurper_tui.monitor.plan_view import PlanView, StepState
 from slurper_tui.simulate import Fault, Kind
-from tests.monitor.bench import now
+from tests.monitor.bench import EPOCH, now
 from tests.monitor.creation.workshop import DRAFT, SECRETS, Workshop, states
 from tests.virtual_time import timeless
 
@@ -396,3 +398,33 @@ async def test_plans_are_told_oldest_first_with_those_that_ended_in_this_run() -
     await program.until_rest(first)
     second = await program.begin(["b/"], DRAFT)
     assert [view.plan.id for view in await program.creation.plans()] == [first, second]
+
+
+@timeless
+async def test_the_job_of_another_plan_s_step_is_not_taken_for_one_that_was_never_sent() -> None:
+    shop = Workshop()
+    program = shop.program()
+    await program.until_rest(await program.begin(["a/"]))
+    second = await program.begin(["a/"])
+    step = (await program.notebook.plans([]))[1].steps[0]
+    sending = msgspec.structs.replace(step, state=StepState.SENDING)
+    assert await program.notebook.move(second, 1, StepState.WAITING, sending)
+    await program.end()
+    view = await shop.program().go_on()
+    assert view is not None
+    assert states(view) == ["undecided"]
+    assert len(shop.posts) == 1
+
+
+@timeless
+async def test_a_mark_that_took_long_to_be_written_is_taken_back_and_made_anew() -> None:
+    shop = Workshop()
+    program = shop.program()
+    program.notebook.slow = [30.0]
+    view = await program.until_rest(await program.begin(["a/"]))
+    assert states(view) == ["started"]
+    assert [str(mark.state) for mark in program.notebook.marks] == [
+        *("sending", "waiting", "sending", "started")
+    ]
+    [sent_at] = [at for at, method, _ in shop.requests if method == "POST"]
+    assert EPOCH + sent_at - program.notebook.marks[2].at < STALE_SECONDS

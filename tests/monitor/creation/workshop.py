@@ -131,11 +131,16 @@ class Program:
 
 
 class Checkpoints(InlineNotebook):
-    """The real notebook, with a checkpoint before and after every write."""
+    """The real notebook, with a checkpoint before and after every write.
+
+    slow: virtual seconds that the next writes of steps take. marks: every step as it was marked.
+    """
 
     def __init__(self, store: Store, checkpoint: Callable[[], Any]) -> None:
         super().__init__(store)
         self._checkpoint = checkpoint
+        self.slow: list[float] = []
+        self.marks: list[Step] = []
 
     async def keep_plan(self, plan: Plan) -> Plan:
         await self._checkpoint()
@@ -150,7 +155,9 @@ class Checkpoints(InlineNotebook):
 
     async def move(self, plan_id: int, number: int, before: StepState, after: Step) -> bool:
         await self._checkpoint()
+        await asyncio.sleep(self.slow.pop() if self.slow else 0)
         moved = await super().move(plan_id, number, before, after)
+        self.marks.append(after)
         await self._checkpoint()
         return moved
 
