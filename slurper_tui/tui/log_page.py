@@ -151,8 +151,9 @@ class LogPage(JobPage):
     # Typing ---------------------------------------------------------------------------------------
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Let what is typed be text, whatever else the key would do."""
-        return not (action == "type" and isinstance(self.focused, Input))
+        """Let what is typed be text, and nothing be typed before there is a line for it."""
+        typing = isinstance(self.focused, Input) or not self.query(Input)
+        return not (action == "type" and typing)
 
     def action_type(self, sign: str) -> None:
         """Open the line to type in, for a search or for the words that rows are to hold."""
