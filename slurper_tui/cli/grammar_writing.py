@@ -43,9 +43,9 @@ _FILE = (
     "  [source]\n"
     '  vendor = "s3"\n'
     '  bucket = "photos"\n'
-    '  endpoint = "https://..."    also: region, jurisdiction, pathPrefix, keys\n'
+    '  endpoint = "https://..."    # also: region, jurisdiction, pathPrefix, keys\n'
     "  [target]\n"
-    '  bucket = "media"            also: jurisdiction'
+    '  bucket = "media"            # also: jurisdiction'
 )
 
 

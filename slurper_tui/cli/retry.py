@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from slurper_tui.api.errors import ApiError
@@ -18,10 +18,14 @@ from slurper_tui.cli.starting import Origin, outcome, ready, somebody
 from slurper_tui.monitor.causes import FAILED_TYPE
 from slurper_tui.monitor.creation.bodies import body
 from slurper_tui.monitor.creation.retry import NoRetry, retry_drafts
-from slurper_tui.monitor.desk import Desk
+from slurper_tui.monitor.desk import Desk, FailureReading
 from slurper_tui.monitor.draft import Draft
 from slurper_tui.monitor.job_key import JobKey
 from slurper_tui.monitor.log_view import FailuresView
+from slurper_tui.monitor.view import JobView
+
+TOLD_ROWS = 5_000
+"""After so many rows it is told how far a log is read: a minute and a half or more."""
 
 
 async def command(options: argparse.Namespace, faces: Faces) -> ExitCode:
@@ -38,7 +42,7 @@ async def _command(options: argparse.Namespace, faces: Faces) -> ExitCode:
     view = found(options.job, await whole(faces.monitor, faces.narration))
     desk = await faces.monitor.desk()
     types = tuple(options.type) or (FAILED_TYPE,)
-    keys = await _keys(faces, desk, view.key, types)
+    keys = await _keys(faces, desk, view, types)
     drafts = await _drafts(faces, desk, view.key, keys, options.region)
     if options.draft is not None:
         return _written(options, faces, view.key, drafts)
@@ -52,26 +56,46 @@ async def _command(options: argparse.Namespace, faces: Faces) -> ExitCode:
     return outcome(options, faces, view.key.account_id, drafts[0], made)
 
 
-async def _keys(faces: Faces, desk: Desk, key: JobKey, types: tuple[str, ...]) -> tuple[str, ...]:
+async def _keys(faces: Faces, desk: Desk, view: JobView, types: tuple[str, ...]) -> tuple[str, ...]:
     """The exact keys that the log names; it is read whole for them. Raises Stop."""
-    reading, last, told = desk.logs.failures(key), FailuresView(key), ""
+    reading = desk.logs.failures(view.key)
+    last = await _read(faces, reading, FailuresView(view.key))
+    if not last.counts.whole:
+        code = exit_code(last.problem.exit_code) if last.problem else ExitCode.API
+        raise Stop("the log was not read to its end, so what failed is not known", code)
+    for warning in _left_out(view, last, types):
+        faces.out.say(warning)
+    keys = reading.keys(types)
+    if not keys:
+        raise Stop(f"the log names no object in rows of {' or '.join(types)}")
+    return keys
+
+
+async def _read(faces: Faces, reading: FailureReading, last: FailuresView) -> FailuresView:
+    """Read a log to its end, and tell how far it is and what holds it up."""
+    told, rows = "", 0
     async for last in reading.views():
         problem = str(last.problem) if last.problem else ""
         if problem and problem != told:
             faces.out.say(f"the log: {problem}")
         told = problem
-    if not last.counts.whole:
-        code = exit_code(last.problem.exit_code) if last.problem else ExitCode.API
-        raise Stop("the log was not read to its end, so what failed is not known", code)
-    keys = reading.keys(types)
+        if last.rows_read >= rows + TOLD_ROWS:
+            rows = last.rows_read
+            faces.out.say(f"the log: {rows:,} rows so far")
+    return last
+
+
+def _left_out(view: JobView, last: FailuresView, types: tuple[str, ...]) -> Iterator[str]:
+    """What these keys do not make good."""
+    if view.live:
+        yield "the job has not ended: more objects may fail yet"
+    if last.counts.listing_broke:
+        yield "the source listing broke: objects that were never listed are in no log"
     if FAILED_TYPE in types and last.failed_objects and last.named < last.failed_objects:
-        faces.out.say(
+        yield (
             f"the log names {last.named:,} of {last.failed_objects:,} failed objects: "
             "only those can be copied again"
         )
-    if not keys:
-        raise Stop(f"the log names no object in rows of {' or '.join(types)}")
-    return keys
 
 
 async def _drafts(

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from slurper_tui.api.models import DEFAULT_BASE_URL, Source, Target
+from slurper_tui.cli import retry as retry_command
 from slurper_tui.monitor.creation import retry
 from slurper_tui.monitor.history.opening import open_store
 from slurper_tui.monitor.history.place import FILE
@@ -173,6 +174,29 @@ def test_a_log_that_names_fewer_than_failed_says_so() -> None:
         "slurper-tui: the log names 7 of 1,310 failed objects: only those can be copied again"
         in ran.err
     )
+
+
+def test_it_is_said_what_a_retry_does_not_make_good() -> None:
+    file = "draft.json"
+    running = person(seconds=90_000.0, failed=700, objects=100_000, listing_broke=True)
+    ran = running.run("retry", "a1", "--draft", str(running.folder / file))
+    assert ran.code == 0
+    assert "slurper-tui: the job has not ended: more objects may fail yet" in ran.err
+    broken = person(listing_broke=True)
+    ran = broken.run("retry", "a1", "--draft", str(broken.folder / file))
+    assert ran.err[:-1] == [
+        "slurper-tui: the source listing broke: objects that were never listed are in no log"
+    ]
+
+
+def test_a_long_log_tells_how_far_it_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retry_command, "TOLD_ROWS", 50)
+    someone = person(failed=100)
+    ran = someone.run("retry", "a1", "--draft", str(someone.folder / "x"))
+    assert [line for line in ran.err if "rows so far" in line] == [
+        "slurper-tui: the log: 50 rows so far",
+        "slurper-tui: the log: 107 rows so far",
+    ]
 
 
 def test_a_job_that_does_not_tell_its_source_cannot_be_retried() -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from slurper_tui.cli.crash import secrets_in
 from slurper_tui.cli.exit_codes import Stop
 from slurper_tui.cli.output import Output
 from slurper_tui.cli.secrets import read_secrets
@@ -140,3 +141,7 @@ def test_a_create_request_bears_them_and_nothing_else_does() -> None:
         "secretAccessKey": f"source-{SECRET}",
     }
     assert body["target"]["secret"]["secretAccessKey"] == f"target-{SECRET}"
+
+
+def test_reports_and_logs_are_rid_of_them() -> None:
+    assert set(KEYS.values()) <= set(secrets_in(KEYS))

@@ -93,5 +93,10 @@ class Maker:
             await self.notebook.tie(tie)
             self._roster.tied(tie)
             events.append(Event(retry_of, self.wall, What.RETRIED, detail=child.job_id))
-        self.notebook.note(events)
+        self.notebook.note([event for event in events if not await self._is_noted(event)])
         self._roster.list_again()
+
+    async def _is_noted(self, event: Event) -> bool:
+        """Whether the same stands in the job's events, of whatever time."""
+        noted = await self.notebook.events(event.key)
+        return any((e.what, e.detail) == (event.what, event.detail) for e in noted)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from contextlib import suppress
 
 from msgspec.structs import replace
 
 from slurper_tui.monitor.creation.making import Maker
 from slurper_tui.monitor.plan_view import Plan, Step, StepState
+from slurper_tui.monitor.view import JobView
 
 
 class MarkedPlan:
@@ -79,3 +81,10 @@ def last_words(plan: Plan) -> str:
     open_ones = [step for step in plan.steps if not step.state.over]
     told = ", ".join(f"step {step.number} is {step.state}" for step in open_ones)
     return f"{told}: only your word sends it again" if told else ""
+
+
+def names(views: Sequence[JobView]) -> str:
+    """The sources of jobs as a clause, ` (photos/2024/ running, logs paused)`; "" without any."""
+    told = ((view.job.source, view.word) for view in views)
+    words = [f"{s.bucket or ''}/{s.path_prefix or ''} {word}" for s, word in told if s]
+    return f" ({', '.join(words)})" if words else ""

@@ -15,7 +15,7 @@ from slurper_tui.api.errors import ApiError, Conflict, Locked, NotSent, RateLimi
 from slurper_tui.monitor.backoff import backoff
 from slurper_tui.monitor.creation.looking import Known, Wanted
 from slurper_tui.monitor.creation.making import Maker
-from slurper_tui.monitor.creation.marked_plan import MarkedPlan, last_words
+from slurper_tui.monitor.creation.marked_plan import MarkedPlan, last_words, names
 from slurper_tui.monitor.draft import Secrets
 from slurper_tui.monitor.job_key import JobKey
 from slurper_tui.monitor.plan_view import Plan, PlanView, Step, StepState
@@ -179,7 +179,7 @@ class PlanRun(MarkedPlan):
         elif isinstance(error, _PASSING):
             await self._move(step, StepState.WAITING, before=StepState.SENDING)
             self._failures += 1
-            await self._nap(self._wait_after(error), self._why(error))
+            await self._nap(self._wait_after(error), await self._why(error))
         else:
             refused = StepState.REFUSED
             await self._move(step, refused, before=StepState.SENDING, said=str(error))
@@ -194,9 +194,10 @@ class PlanRun(MarkedPlan):
             return SLOT_SECONDS if error.retry_after is None else max(1.0, error.retry_after)
         return SLOT_SECONDS
 
-    def _why(self, error: ApiError) -> str:
+    async def _why(self, error: ApiError) -> str:
         if isinstance(error, Conflict):
-            return f"waits for a free slot, and tries every {SLOT_SECONDS:.0f} s"
+            running = names(await self._maker.running(self.plan.account_id))
+            return f"waits for a free slot{running}; tries every {SLOT_SECONDS:.0f} s"
         if isinstance(error, Locked):
             return "waits: nothing may be changed while this program only reads"
         return f"tries again: {error}"

@@ -6,6 +6,8 @@ import asyncio
 
 import pytest
 
+from slurper_tui.monitor.event import What
+from slurper_tui.monitor.job_key import JobKey
 from slurper_tui.monitor.plan_view import StepState
 from slurper_tui.simulate import Fault, Kind
 from tests.monitor.creation.workshop import SECRETS, Program, Workshop, states
@@ -47,6 +49,12 @@ def assert_once(shop: Workshop, kept: bool) -> None:
     assert shop.made() == (dict.fromkeys(PREFIXES, 1) if kept else {})
 
 
+def assert_noted_once(shop: Workshop) -> None:
+    for course in shop.account.jobs():
+        key = JobKey(shop.account.account_id, course.plan.id)
+        assert [event.what for event in shop.store.notes.events(key, 9)] == [What.CREATED]
+
+
 async def checkpoints_of_a_whole_life(shop: Workshop) -> int:
     program = shop.program()
     await started(program)
@@ -66,6 +74,7 @@ async def test_killed_at_every_step_and_started_again_each_job_is_made_once() ->
         await finished(shop)
         assert_once(shop, kept=place > 0)
         assert shop.sent() == shop.made()
+        assert_noted_once(shop)
 
 
 @timeless

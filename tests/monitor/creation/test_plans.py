@@ -42,6 +42,7 @@ async def test_a_step_waits_for_a_free_slot_and_tries_twice_a_minute() -> None:
     program = shop.program()
     plan_id = await program.begin(["a/", "b/"])
     view = await program.until(plan_id, waits_for_a_slot)
+    assert view.note == "waits for a free slot (photos/a/ running); tries every 30 s"
     assert states(view) == ["started", "waiting"]
     view = await program.until_rest(plan_id)
     tries = [at for at, method, _ in shop.requests if method == "POST"][1:]
