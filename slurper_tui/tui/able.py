@@ -34,11 +34,16 @@ NO_JOB = "no job is highlighted"
 FOLDED = "unfold this migration and choose one of its jobs"
 _OF_A_JOB = frozenset(
     {
-        *("pane.open", "list.mark", "show.log", "show.failures", "show.export"),
-        *("poll.job", "copy.id", "copy.json"),
+        *("list.mark", "show.log", "show.failures", "show.export"),
+        *("copy.id", "copy.json"),
     }
 )
 """Bindings that do something with the highlighted job."""
+
+_OF_A_LINE = frozenset({"pane.open", "poll.job"})
+"""Bindings that do something with the highlighted job or migration."""
+
+NO_MIGRATION = "no migration is highlighted"
 
 
 class Change(NamedTuple):
@@ -115,9 +120,21 @@ def why_not_now(id: str, scene: Scene, unlock: str) -> str:
         return why_not_change(change_for(ACTS[id], scene), scene, unlock)
     if id in _OF_A_JOB and scene.job is None:
         return _no_job(scene)
+    if id in _OF_A_LINE and scene.line is None:
+        return NO_JOB
+    if id in ("list.fold", "list.unfold"):
+        return _why_no_fold(id, scene)
     if id == "list.mark" and scene.job and not scene.job.live:
         return "only a job that has not ended can be paused or resumed"
     return why_no_receipt(scene) if id == "show.receipt" else ""
+
+
+def _why_no_fold(id: str, scene: Scene) -> str:
+    """A migration is folded from any of its lines, and unfolded from its own."""
+    line = scene.line
+    if line is None or line.migration is None:
+        return NO_MIGRATION
+    return NO_MIGRATION if id == "list.unfold" and not line.is_migration else ""
 
 
 def why_no_receipt(scene: Scene) -> str:

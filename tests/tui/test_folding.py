@@ -13,8 +13,10 @@ from slurper_tui.cli.state import load_view, save_view
 from slurper_tui.monitor.event import Tie
 from slurper_tui.monitor.family import migrations
 from slurper_tui.monitor.view import Counts, JobView, Snapshot
+from slurper_tui.tui.able import reasons
 from slurper_tui.tui.options import ViewState
 from slurper_tui.tui.painted import PaintedLines
+from slurper_tui.tui.scene import Scene, highlight, see, unfold
 from tests.tui.jobs import NOW, forecast, snapshot, view
 from tests.tui.test_app import Stage, staged
 
@@ -421,3 +423,14 @@ async def test_the_status_line_offers_to_unfold_and_then_to_open() -> None:
         assert "Enter open" in stage.status
         await stage.press("down")
         assert "Enter open" in stage.status
+
+
+def test_keys_that_do_nothing_here_say_why() -> None:
+    ids = ("list.unfold", "list.fold", "pane.open", "poll.job", "show.log")
+    scene = see(Scene(), snapshot(*JOBS))
+    folded = reasons(iter(ids), scene, "W")
+    assert folded == {"show.log": "unfold this migration and choose one of its jobs"}
+    child = highlight(unfold(scene), ONE.key)
+    assert reasons(iter(ids), child, "W") == {"list.unfold": "no migration is highlighted"}
+    alone = reasons(iter(ids), highlight(scene, LOGS.key), "W")
+    assert alone == dict.fromkeys(("list.unfold", "list.fold"), "no migration is highlighted")
