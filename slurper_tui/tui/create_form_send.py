@@ -167,11 +167,8 @@ class SendPage(RequestScreen):
             )
         except ApiError as error:
             self._checks = Prechecks(Check(None, error), Check(None, error))
-        self._reach(Stage.ASKING)
-        self.call_after_refresh(self._stands)
-
-    def _stands(self) -> None:
         self._asked_at = Message().time  # the clock of the keys
+        self._reach(Stage.ASKING)
 
     def _reach(self, stage: Stage) -> None:
         self.stage = stage
@@ -236,7 +233,7 @@ class SendPage(RequestScreen):
             self.dismiss(self._sent)
 
     def on_key(self, event: Key) -> None:
-        """Send at a `y` that was pressed after the question stood on the screen."""
+        """Send at a `y` that was pressed since the question is asked, not typed ahead."""
         asked = self._asked_at is not None and event.time > self._asked_at
         if event.key == "y" and asked and self._may_send:
             event.stop()

@@ -59,11 +59,13 @@ def test_a_job_is_made_in_the_form_and_seen_in_the_list(
     assert writes(server) == []
     program.type("W")
     program.see("Allow changing jobs?")
+    program.see("n cancel")
     program.type("y")
     program.see("y start it")
     assert program.text.count("can be reached") == 2
     assert [seen.method for seen in writes(server)] == ["PUT", "PUT"]
     program.type("\r")
+    program.see_no("y start it")
     program.see("New migration")
     assert len(account.jobs()) == 4
     program.type(f"{PAGE_DOWN}\r")
@@ -81,6 +83,7 @@ def test_without_an_answer_nothing_is_sent_a_second_time(
 ) -> None:
     program.type("W")
     program.see("Allow changing jobs?")
+    program.see("n cancel")
     program.type("y")
     program.see("jobs can be changed now")
     fill(program)
