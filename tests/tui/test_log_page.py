@@ -611,7 +611,7 @@ async def test_a_quiet_log_writes_nothing_and_a_new_row_little(connect: Connect)
         await program.press("j", "j")
         await settle(program.feed, program.pilot, terminal)
         terminal.clear()
-        program.feed.push(snapshot(JOB, taken_at=NOW + 5))
+        program.feed.push(snapshot(replace(JOB, rate=99.0, percent=1), taken_at=NOW + 65))
         await program.show(log_view(*ROWS[10:]))
         await settle(program.feed, program.pilot, terminal)
         assert terminal.sent == ""
