@@ -222,3 +222,20 @@ def test_any_answer_can_be_told(raw: dict[str, object]) -> None:
     text = told(JobView("a", job, status=job.status, ended=job.finished_at is not None))
     assert "transferred" in text
     assert harmless(text.replace("\n", ""))
+
+
+def red(job: JobView) -> str:
+    lines = detail_lines(job, FACTS, 60)
+    return " ".join(piece.text for line in lines for piece in line if piece.role == "error")
+
+
+BROKE = "source listing broke: the total is incomplete"
+
+
+def test_a_source_whose_listing_broke_is_told_in_red_before_and_after_the_end() -> None:
+    assert BROKE in red(view(listing_broke=True))
+    text = f"completed · 0 failed · 0 unaccounted · {BROKE}"
+    ended = view(1, "completed", 1000, verdict=Verdict(text, 0, None, 0, True))
+    assert BROKE in " ".join(red(ended).split())
+    assert BROKE not in red(view())
+    assert "completed" not in red(view(1, "completed", 1000, verdict=Verdict("completed", 0, 0, 0)))
