@@ -215,4 +215,4 @@ class JobTable(PaintedLines, can_focus=True):
 def _same(before: Row, after: Row) -> bool:
     """Two rows of one key that say the same."""
     views = before.view is after.view and before.migration is after.migration
-    return views and before.unfolded == after.unfolded
+    return views and (before.unfolded, before.retry) == (after.unfolded, after.retry)

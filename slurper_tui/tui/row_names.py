@@ -17,9 +17,13 @@ LEAST_NAME = 16
 
 
 def row_name(row: Row, facts: Facts, width: int) -> Line:
-    """Name a line: a migration with its sign, a job below one by what sets it apart there."""
+    """Name a line: a migration with its sign, a job below one by what sets it apart there.
+
+    A retry by itself has its sign before its buckets.
+    """
     if row.migration is None:
-        return migration(row.view, facts, width)
+        again: Line = (Piece(facts.look.glyphs.say("↻ "), "accent"),) if row.retry else ()
+        return (*again, *migration(row.view, facts, max(1, width - width_of(again))))
     room = max(1, width - INDENT)
     if not row.is_migration:
         return (Piece(" " * INDENT), *_job(row.view, row.migration, facts, room))

@@ -20,13 +20,14 @@ class Row(msgspec.Struct, frozen=True, eq=False):
     """One line of the list. view: what its cells tell, of a job or of a whole migration.
 
     migration: the one that this line is, or whose job it is; None for a job by itself. unfolded:
-    its jobs stand below it.
+    its jobs stand below it. retry: it copies again what failed in another job.
     """
 
     key: RowKey
     view: JobView
     migration: Migration | None = None
     unfolded: bool = False
+    retry: bool = False
 
     @property
     def is_migration(self) -> bool:
@@ -61,10 +62,12 @@ def list_rows(
     groups: Groups,
     view: ViewState,
     unfolded: Collection[MigrationKey] | None,
+    retries: Collection[JobKey] = (),
 ) -> tuple[Row, ...]:
     """Give the lines in order: migrations by their sums among the other jobs, and so inside each.
 
     jobs: those that are to be seen. unfolded: whose jobs are lines of their own, None for all's.
+    retries: jobs that copy again what failed in others.
     """
     inside: dict[MigrationKey, list[JobView]] = {}
     tops: dict[int, Row] = {}
@@ -73,7 +76,7 @@ def list_rows(
         if key is not None:
             inside.setdefault(key, []).append(job)
         else:
-            tops[id(job)] = Row(job.key, job)
+            tops[id(job)] = Row(job.key, job, retry=job.key in retries)
     for key in inside:
         one = groups.by_key[key]
         tops[id(one.view)] = Row(key, one.view, one, unfolded is None or key in unfolded)

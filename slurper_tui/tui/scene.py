@@ -114,7 +114,8 @@ def arrange(scene: Scene) -> Scene:
     unfolded, sought = scene.unfolded, scene.sought
     if sought in groups.by_job and any(view.key == sought for view in jobs):
         unfolded |= {groups.by_job[sought]}
-    lines = list_rows(jobs, groups, scene.view, None if scene.filter_text else unfolded)
+    shown, retries = None if scene.filter_text else unfolded, _retries(scene.snapshot)
+    lines = list_rows(jobs, groups, scene.view, shown, retries)
     rows = {line.key: row for row, line in enumerate(lines)}
     place = _place(scene, rows, groups)
     if place is None and lines:
@@ -129,6 +130,10 @@ def arrange(scene: Scene) -> Scene:
         groups=groups,
         unfolded=unfolded,
     )
+
+
+def _retries(snapshot: Snapshot | None) -> frozenset[JobKey]:
+    return frozenset(tie.child for tie in snapshot.ties) if snapshot else frozenset()
 
 
 def _seen(scene: Scene) -> Iterator[JobView]:

@@ -149,6 +149,15 @@ async def test_a_retry_stands_below_its_migration_as_what_it_is() -> None:
         assert stage.app.main.scene.migration is not None
 
 
+async def test_a_retry_by_itself_bears_its_sign_as_soon_as_it_is_known_as_one() -> None:
+    child, tie = retry(ENDED)
+    async with staged(snapshot(*JOBS, child), view=ViewState(migrations=False)) as stage:
+        assert "↻" not in stage.text
+        await stage.show(snapshot(*JOBS, child, ties=(tie,)))
+        assert [row for row in rows(stage) if "↻ photos → media" in row]
+        assert stage.text.count("↻") == 1
+
+
 async def test_overlapping_prefixes_are_warned_about_and_explained() -> None:
     async with staged(snapshot(PAUSED, NESTED, ONE, TWO)) as stage:
         warned = [row for row in rows(stage) if " ! " in row]
