@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 import msgspec
 
@@ -138,11 +138,6 @@ REGION = Section(
     "What the API does not tell",
     (Field("region", "source region", "optional", vendors=("s3",), part="source.region"),),
 )
-
-
-def fields_of(sections: tuple[Section, ...]) -> Iterator[Field]:
-    """Every field of a form, from the top."""
-    return (field for section in sections for field in section.fields)
 
 
 def draft_of(values: Values, keys: tuple[str, ...] | None = None) -> Draft:

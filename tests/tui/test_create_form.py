@@ -3,6 +3,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -334,6 +335,22 @@ async def test_a_check_that_fails_itself_is_told_and_leaves_the_choice() -> None
         assert "y start it" in bench.text
 
 
+async def test_an_answer_that_nobody_foresaw_is_told_in_its_own_word() -> None:
+    async with workbench() as bench:
+        bench.account.faults.add(
+            Fault(Kind.EDITED, operation="targetPrecheck", edit=_with_status("maybe\x1b[2J"))
+        )
+        await bench.create(**WHOLE)
+        await bench.go_on()
+        await bench.asked()
+        assert "target        ? maybe\N{REPLACEMENT CHARACTER}[2J" in bench.text
+        assert "y start it" in bench.text
+
+
+def _with_status(word: str) -> Callable[[Any], object]:
+    return lambda envelope: {**envelope, "result": {"connectivityStatus": word}}
+
+
 # Locked ---------------------------------------------------------------------------------------
 
 
@@ -398,6 +415,34 @@ async def test_a_refusal_shows_code_and_message_and_the_form_can_be_mended() -> 
         await bench.press("enter")
         assert bench.app.screen is form
         assert len(bench.posts) == 1
+
+
+@pytest.mark.parametrize(
+    ("fault", "said"),
+    [
+        (Fault(Kind.CONNECT_ERROR, operation="create"), "cannot connect"),
+        (Fault(operation="create", status=429, code=971, message="slow down"), "971: slow down"),
+    ],
+)
+async def test_what_never_reached_the_api_may_be_sent_again(fault: Fault, said: str) -> None:
+    async with workbench() as bench:
+        bench.account.faults.add(fault)
+        form = await bench.create(**WHOLE)
+        await bench.go_on()
+        await bench.asked()
+        await bench.press("y")
+        await bench.over()
+        assert "nothing was made" in bench.text
+        assert said in bench.text
+        await bench.press("y", "escape")
+        assert bench.app.screen is form
+        bench.account.faults.clear()
+        await bench.go_on()
+        await bench.asked()
+        await bench.press("y")
+        await bench.over()
+        assert "started" in bench.text
+        assert len(bench.account.jobs()) == 1
 
 
 async def test_without_an_answer_it_says_to_look_first_and_sends_nothing_again(
@@ -605,6 +650,14 @@ async def test_a_list_of_prefixes_that_overlap_is_not_started(
         await bench.see(said)
         assert here(bench) == "prefixes_file"
         assert bench.requests == []
+
+
+async def test_a_list_of_prefixes_that_is_not_there_is_told(tmp_path: Path) -> None:
+    async with workbench() as bench:
+        await bench.create(**{**WHOLE, "path_prefix": "", "prefixes_file": str(tmp_path / "none")})
+        await bench.go_on()
+        await bench.see("no such file")
+        assert here(bench) == "prefixes_file"
 
 
 async def test_a_split_goes_without_a_prefix_of_its_own(tmp_path: Path) -> None:
