@@ -24,29 +24,35 @@ def family_view(views: Sequence[JobView], ties: Sequence[Tie]) -> JobView:
     """Add jobs up; ties: which of them retry others of them. The job of the view has no id.
 
     It stands like the live job that is worst off. Its numbers are those of a job: objects, objects
-    per second, UTC seconds.
+    per second, UTC seconds. Counts that some have not told yet are missing in the sum.
     """
     by_key = {view.key: view for view in views}
     retries = [(tie, by_key[tie.child]) for tie in ties if tie.child in by_key]
     again = {tie.child for tie, _ in retries}
     roots = [view for view in views if view.key not in again]
-    sums = together(roots, retries)
+    told = [view for view in roots if _has_told(view)]
+    sums, shown = together(roots, retries), together(told or roots, retries)
     live = [view for view in views if view.live]
     view = JobView(
         account_id=views[0].account_id,
         job=_job(views, ended=not live),
-        counts=sums.counts,
+        counts=shown.counts,
         percent=_percent(roots, whole=all(view.status == "completed" for view in views)),
         provisional=any(view.provisional for view in roots if view.live),
         verdict=family_verdict(roots, [child for _, child in retries], sums),
         not_copied=sums.not_copied,
         listing_broke=any(view.listing_broke for view in roots),
+        partial=0 < len(told) < len(roots),
         ended=not live,
         as_of=_as_of(live, views),
         missed=max((view.missed for view in live), default=0),
         remembered=any(view.remembered for view in live or views),
     )
     return _moving(view, live) if live else _over(view, roots)
+
+
+def _has_told(view: JobView) -> bool:
+    return view.counts.objects is not None and view.counts.done is not None
 
 
 def _moving(view: JobView, live: Sequence[JobView]) -> JobView:

@@ -113,7 +113,7 @@ class Receipt(msgspec.Struct, frozen=True):
     @property
     def counts(self) -> Counts:
         """Each object once, after all retries."""
-        return self.family.counts
+        return Counts() if self.family.view.partial else self.family.counts
 
     @property
     def verdict(self) -> Verdict:

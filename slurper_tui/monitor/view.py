@@ -138,7 +138,8 @@ class JobView(msgspec.Struct, frozen=True):
     alarming. remembered: these are the last values of an earlier run, not yet confirmed.
     request: what was last asked of it from here, while that is news. not_copied: skipped objects
     that its log shows as not being in the target; None before it was read to its end.
-    listing_broke: its log says that the source could not be listed to its end.
+    listing_broke: its log says that the source could not be listed to its end. partial: the sum of
+    several jobs, of which some have not told their counts.
     """
 
     account_id: str
@@ -170,6 +171,7 @@ class JobView(msgspec.Struct, frozen=True):
     request: Request | None = None
     not_copied: int | None = None
     listing_broke: bool = False
+    partial: bool = False
 
     @property
     def key(self) -> JobKey:

@@ -195,7 +195,7 @@ def _done(view: JobView, facts: Facts, width: int) -> Line:
     whole = words.count(done)
     if not view.live and done == objects and len(whole) <= width:
         return (Piece(whole),)
-    more = "+" if view.phase is Phase.LISTING else ""
+    more = "+" if view.phase is Phase.LISTING or view.partial else ""
     total = facts.look.glyphs.say(f"/{words.short_count(objects)}{more}")
     return (Piece(facts.look.glyphs.say(words.short_count(done))), Piece(total, "muted"))
 

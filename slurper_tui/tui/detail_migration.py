@@ -68,6 +68,8 @@ def _part(view: JobView, facts: Facts) -> str:
 def _jobs(one: Migration, facts: Facts, width: int) -> Iterator[Line]:
     """How many jobs there are, what they do, and which of them are counted how."""
     yield from _field("jobs", _states(one, facts), width)
+    if one.view.partial:
+        yield from _field("counts", "not known of every job yet", width)
     if one.view.live:
         yield from _field("slots", f"{one.running} of {SLOTS} in use in this account", width)
     for child, parent in one.retries.items():

@@ -26,7 +26,23 @@ def test_counts_and_rates_are_sums_and_the_percent_is_rounded_down() -> None:
 def test_there_is_no_percent_before_all_counts_are_known(unknown: Counts) -> None:
     found = family([job(1), job(2, counts=unknown, percent=None)])
     assert found.percent is None
-    assert None in (found.counts.objects, found.counts.done)
+    assert found.view.partial
+    assert (found.counts.objects, found.counts.done) == (1000, 350)
+    assert found.view.verdict is None or found.view.verdict.failed is None
+
+
+def test_nothing_is_known_before_one_job_has_told_its_counts() -> None:
+    found = family([job(n, counts=Counts(), percent=None) for n in (1, 2)])
+    assert (found.view.partial, found.counts.objects, found.counts.done) == (False, None, None)
+
+
+def test_the_verdict_claims_no_number_that_one_job_has_not_told() -> None:
+    ended = {"status": "completed", "ended": True, "done": 1000}
+    found = family([job(1, **ended), job(2, **{**ended, "counts": Counts(), "percent": None})])
+    assert found.view.partial
+    assert found.view.verdict is not None
+    assert (found.view.verdict.failed, found.view.verdict.unaccounted) == (None, None)
+    assert "counts unknown" in found.view.verdict.text
 
 
 def test_a_hundred_percent_are_completed_jobs_alone() -> None:
