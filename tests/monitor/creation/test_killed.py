@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from slurper_tui.monitor.event import What
 from slurper_tui.monitor.job_key import JobKey
@@ -140,3 +142,59 @@ async def test_two_programs_at_once_start_no_step_twice() -> None:
         assert_once(shop, kept=True)
         await first.end()
         await second.end()
+
+
+FAULTS = st.lists(
+    st.builds(
+        Fault,
+        kind=st.sampled_from(
+            [
+                *(Kind.READ_TIMEOUT, Kind.RESET, Kind.CONNECT_ERROR, Kind.HTML, Kind.NULL),
+                *(Kind.TRUNCATED, Kind.REFUSAL),
+            ]
+        ),
+        operation=st.sampled_from(["create", "create", "list"]),
+        times=st.integers(1, 3),
+        after=st.integers(0, 4),
+        status=st.sampled_from([400, 409, 429, 500, 502]),
+        retry_after=st.just(7),
+    ),
+    max_size=5,
+)
+
+
+@given(
+    faults=FAULTS,
+    slots=st.integers(1, 3),
+    deaths=st.lists(st.integers(0, 40), max_size=3),
+    latencies=st.tuples(st.floats(0, 20), st.floats(0, 20)),
+)
+@settings(max_examples=40)
+def test_whatever_goes_wrong_no_prefix_is_ever_copied_by_two_jobs(
+    faults: list[Fault], slots: int, deaths: list[int], latencies: tuple[float, float]
+) -> None:
+    @timeless
+    async def run() -> None:
+        shop = Workshop(slots=slots)
+        shop.account.faults.add(*faults)
+        beginning = shop.program(latency=latencies[0])
+        await beginning.begin(PREFIXES)
+        programs = [beginning, *(shop.program(die_at=d, latency=latencies[1]) for d in deaths)]
+        await asyncio.gather(*(lived(program, program.go_on()) for program in programs))
+        assert all(number == 1 for number in shop.made().values())
+        shop.account.faults.clear()
+        await sent_again(shop)
+        assert shop.made() == dict.fromkeys(PREFIXES, 1)
+
+    run()
+
+
+async def sent_again(shop: Workshop) -> None:
+    """A last program, and the person's word for every step that was refused or not answered."""
+    program = shop.program()
+    view = await program.go_on()
+    while view is not None and not view.plan.over:
+        for step in view.plan.steps:
+            await program.creation.send_again(view.plan.id, step.number)
+        view = await program.until_rest(view.plan.id)
+    await program.end()
