@@ -202,7 +202,7 @@ class FormScreen(Screen[ScreenResultType]):
         if wrong:
             number = len(wrong)
             self._said = f"{number} {'fields are' if number > 1 else 'field is'} not right yet"
-            wrong[0].entry.focus()
+            self.set_focus(wrong[0].entry)
             self.remark()
             return
         await self.take()
@@ -215,7 +215,7 @@ class FormScreen(Screen[ScreenResultType]):
         """Go to the first or the last field."""
         stops = [row.entry for row in self._shown_rows()]
         last = self.query_one(GoOn)
-        (last if place else stops[0]).focus()
+        self.set_focus(last if place else stops[0])  # at once, which `focus` is not
 
     def action_back(self) -> None:
         """Close without doing anything."""

@@ -10,7 +10,7 @@ from tests.server import LoopbackServer, Seen
 from tests.terminal.pty_program import PROGRAM, PtyProgram, environment
 
 SECRETS = ("AKIA-SOURCE-NOBODY", "source-secret-nobody", "AKIA-TARGET-NOBODY", "target-nobody")
-DOWN, PAGE_DOWN, ESCAPE = "\x1b[B", "\x1b[6~", "\x1b"
+DOWN, PAGE_UP, PAGE_DOWN = "\x1b[B", "\x1b[5~", "\x1b[6~"
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ def fill(program: PtyProgram) -> None:
     for secret in SECRETS:
         program.type(f"{secret}{DOWN}")
     program.see("target secret   *************")
-    program.type(f"{PAGE_DOWN}\r")
+    program.type(f"{PAGE_UP}{PAGE_DOWN}\r")
 
 
 def test_a_job_is_made_in_the_form_and_seen_in_the_list(
