@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import shutil
 import tempfile
+import weakref
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -34,6 +36,7 @@ class Person:
         self.bodies: list[dict[str, Any]] = []
         self.methods: list[str] = []
         self.folder = Path(tempfile.mkdtemp())
+        weakref.finalize(self, shutil.rmtree, self.folder, ignore_errors=True)
 
     def run(self, *arguments: str, environ: dict[str, str] | None = None) -> Ran:
         """Run a command with the keys to the buckets in variables, or with others."""

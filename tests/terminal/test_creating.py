@@ -194,3 +194,34 @@ def test_ctrl_c_at_the_prompt_leaves_the_terminal_as_it_was(place: Place) -> Non
         assert program.ended() == 130
         program.assert_as_found()
         assert place.posts() == 0
+
+
+def test_a_private_key_is_typed_in_its_lines(place: Place) -> None:
+    google = ("--source-vendor", "gcs", "--source-bucket", "logs", "--target-bucket", "archive")
+    targets = {name: value for name, value in KEYS.items() if "TARGET" in name}
+    environ = {**without_keys(place), **targets}
+    with PtyProgram([PROGRAM, "create", *google], environ) as program:
+        program.see("source client email:")
+        program.type("me@project.example\n")
+        program.see("source private key:")
+        program.type(f"-----BEGIN PRIVATE KEY-----\n{SECRET}\n-----END PRIVATE KEY-----\n")
+        program.see("start this job? [y/N]")
+        program.type("y\n")
+        assert program.ended() == 0
+        assert SECRET.encode() not in program.raw
+        assert len(place.account.jobs()) == 1
+
+
+def test_keys_come_through_a_pipe(place: Place) -> None:
+    ran = subprocess.run(
+        [PROGRAM, "create", *S3, "--keys-file", "-", "--yes"],
+        env=place.environ,
+        input=b"a b\0c\nd\0",
+        capture_output=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stderr
+    [course] = place.account.jobs()
+    assert course.plan.source is not None
+    assert course.plan.source.keys == ("a b", "c\nd")
