@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from slurper_tui.monitor.creation import making
 from slurper_tui.simulate import Fault, Kind, SimulatedAccount
 from tests.cli.making import KEYS, S3, Person
 
@@ -198,6 +199,42 @@ def test_an_answer_that_never_came_is_looked_for_in_the_list() -> None:
     ran = person.run("create", *S3, "--yes")
     assert (ran.code, ran.out) == (0, [person.account.jobs()[0].plan.id])
     assert len(person.posts()) == 1
+
+
+def test_no_answer_and_no_such_job_is_undecided_and_not_sent_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(making, "LOOKS", (0.0,))
+    person = Person()
+    person.account.faults.add(Fault(Kind.HTML, operation="create", status=504))
+    ran = person.run("create", *S3, "--yes")
+    assert (ran.code, ran.out, len(person.posts())) == (7, [], 1)
+    assert ran.err[-1].startswith("slurper-tui: undecided: the API answered 504")
+    assert "one may still come" in ran.err[-1]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('["a", ', "it begins like a JSON array, and is none"),
+        ('["a", 1]', "not every item of the array is a text"),
+        ("", "source.keys (--keys-file): the list is empty, and would copy nothing"),
+    ],
+)
+def test_keys_that_are_none_are_refused(text: str, said: str) -> None:
+    person = Person()
+    ran = person.run("create", *S3, "--keys-file", person.file("keys", text), "--yes")
+    assert ran.code == 2
+    assert ran.err[-1].endswith(said)
+    assert person.methods == []
+
+
+def test_what_is_allowed_and_hardly_meant_is_asked_about() -> None:
+    person = Person()
+    ran = person.run("create", *S3, "--prefix", "/2024/", "--yes")
+    assert ran.code == 0
+    said = "slurper-tui: source.pathPrefix: keys seldom begin with a slash; is that meant?"
+    assert ran.err[0] == said
 
 
 def test_of_several_accounts_one_has_to_be_named() -> None:
