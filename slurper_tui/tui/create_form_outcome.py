@@ -35,6 +35,11 @@ class Sent(NamedTuple):
             return self.plan is not None
         return made.error is None or made.error.undecided
 
+    @property
+    def no_slot(self) -> bool:
+        """Nothing was made, because too much runs already."""
+        return self.made is not None and isinstance(self.made.error, Conflict)
+
 
 def check_lines(checks: Prechecks, look: Look, width: int) -> Iterator[Line]:
     """Whether each bucket can be reached, with the API's own words where it cannot."""
@@ -82,9 +87,12 @@ def made_lines(made: Made, look: Look, width: int) -> Iterator[Line]:
 def plan_lines(view: PlanView, look: Look, width: int) -> Iterator[Line]:
     """That several jobs will be started, and what has to be known of it."""
     number = len(view.plan.steps)
-    said = f"{look.glyphs.sign(State.COMPLETED)} {number} jobs to be started as slots become free"
-    yield from _words(said, look, width, "success")
-    going_on = "They are started while this program runs; “plans” in the palette shows them."
+    jobs = "job to be started as soon as a slot is free"
+    if number > 1:
+        jobs = "jobs to be started as slots become free"
+    sign = look.glyphs.sign(State.COMPLETED)
+    yield from _words(f"{sign} {number} {jobs}", look, width, "success")
+    going_on = "That goes on while this program runs; “plans” in the palette shows it."
     yield from _words(going_on, look, width, "muted")
     if not view.durable:
         lost = "The history is off: what is not started when this program ends is forgotten."

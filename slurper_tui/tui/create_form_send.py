@@ -130,6 +130,7 @@ class SendPage(RequestScreen):
     BINDINGS: ClassVar[list[BindingType]] = [
         ("escape,n,q,enter", "back", "back"),
         ("r", "check", "check again"),
+        ("w", "wait", "wait for a slot"),
         ("W", "unlock", "unlock"),
     ]
 
@@ -174,9 +175,9 @@ class SendPage(RequestScreen):
         self.stage = stage
         self.retell()
 
-    async def _send(self) -> None:
-        """Send it, once."""
-        self._sent = await send(await self.means.desk(), self.offer)
+    async def _send(self, *, planned: bool = False) -> None:
+        """Send it, once; or keep it as a plan, to be sent when there is a slot."""
+        self._sent = await send(await self.means.desk(), self.offer, planned=planned)
         self._reach(Stage.OVER)
         self.action_scroll(-(10**9))
 
@@ -212,7 +213,8 @@ class SendPage(RequestScreen):
         if self.stage is Stage.SENDING:
             return (Piece(self.look.glyphs.say(" being sent …"), "accent"),)
         if self.stage is Stage.OVER:
-            return self.offers("Enter close" if self._sent.settled else "Esc back")
+            wait = ("w wait for a free slot",) if self._sent.no_slot else ()
+            return self.offers("Enter close" if self._sent.settled else "Esc back", *wait)
         if self.stage is not Stage.ASKING:
             return self.offers("Esc back", said="asking whether both buckets can be reached …")
         if not self._may_send:
@@ -240,6 +242,13 @@ class SendPage(RequestScreen):
             self._reach(Stage.SENDING)
             self.run_worker(self._send(), group="send")
 
+    def action_wait(self) -> None:
+        """Let what found no free slot be started when there is one."""
+        if self.stage is Stage.OVER and self._sent.no_slot:
+            self._sent = Sent()
+            self._reach(Stage.SENDING)
+            self.run_worker(self._send(planned=True), group="send")
+
     def action_check(self) -> None:
         """Ask both buckets again."""
         if self.stage is Stage.ASKING:
@@ -252,13 +261,13 @@ class SendPage(RequestScreen):
             await self.means.unlock()
 
 
-async def send(desk: Desk, offer: Offer) -> Sent:
-    """Make one job, or keep a plan of several. Nothing here is ever sent twice."""
+async def send(desk: Desk, offer: Offer, *, planned: bool = False) -> Sent:
+    """Make one job, or keep a plan of it or of several. Nothing here is ever sent twice."""
     account_id, drafts, secrets, _, retry_of, log_types = offer
     assert secrets is not None
     make, plan = desk.creation.create, desk.creation.plan
     try:
-        if len(drafts) == 1:
+        if len(drafts) == 1 and not planned:
             one = make(account_id, drafts[0], secrets, retry_of=retry_of, log_types=log_types)
             return Sent(account_id, made=await one)
         all_of_them = plan(account_id, drafts, secrets, retry_of=retry_of, log_types=log_types)

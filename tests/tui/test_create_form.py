@@ -400,6 +400,23 @@ async def test_without_a_free_slot_it_says_so_with_the_apis_words_and_what_runs(
         assert form.row("target_secret_access_key").value == WHOLE["target_secret_access_key"]
 
 
+async def test_what_found_no_slot_can_be_left_to_wait_for_one() -> None:
+    async with workbench(size=(100, 30), account=SimulatedAccount(jobs=8, running=3)) as bench:
+        await bench.create(**WHOLE)
+        await bench.go_on()
+        await bench.asked()
+        await bench.press("w", "y")
+        await bench.over()
+        await bench.see("w wait for a free slot")
+        await bench.press("w", "w")
+        await bench.see("1 job to be started as soon as a slot is free")
+        await bench.press("w", "enter")
+        assert bench.on_main
+        [plan] = await bench.creation.plans()
+        assert [step.draft.path_prefix for step in plan.plan.steps] == ["2024/"]
+        assert plan.has_secrets
+
+
 async def test_a_refusal_shows_code_and_message_and_the_form_can_be_mended() -> None:
     async with workbench() as bench:
         bench.account.faults.add(
