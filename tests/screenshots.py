@@ -27,6 +27,7 @@ from slurper_tui.monitor.order import default_order
 from slurper_tui.monitor.view import Snapshot
 from slurper_tui.simulate import Fault, Kind, SimulatedAccount
 from slurper_tui.tui.options import ScreenOptions, ViewState
+from tests import screenshot_story as story
 from tests import virtual_time
 from tests.fake_feed import FakeFeed
 from tests.monitor.inline_history import InlineHistory
@@ -34,6 +35,12 @@ from tests.monitor.inline_history import InlineHistory
 FOLDER = Path(__file__).parent.parent / "screenshots"
 BEGIN = 1_774_000_000.0
 """2026-03-20 09:46:40 UTC."""
+
+RETRY_AFTER = 600.0
+"""Seconds into a story."""
+
+ENDLESS = frozenset({"feed", "reading"})
+"""Groups of workers that go on as long as what they read for stands."""
 
 PINNED = {"TERM": "xterm-256color", "COLORTERM": "truecolor"}
 FONTS = ("Fira Code, monospace", "Menlo, 'DejaVu Sans Mono', Consolas, monospace")
@@ -44,7 +51,8 @@ UNSET = ("NO_COLOR", "TMUX", "STY", "TERM_PROGRAM", "TEXTUAL_THEME", "COLUMNS", 
 class Scene:
     """One picture. minutes: how long was watched before it. keys: pressed before it is taken.
 
-    outage: minutes without an answer after that. deadline: hours from the beginning.
+    outage: minutes without an answer after that. deadline: hours from the beginning. story: of a
+    migration of several jobs, one of which is retried after ten minutes.
     """
 
     name: str
@@ -55,12 +63,15 @@ class Scene:
     keys: tuple[str, ...] = ()
     outage: float = 0.0
     deadline: float | None = None
+    story: bool = False
 
     @property
     def path(self) -> Path:
         return FOLDER / f"{self.name}.svg"
 
 
+FIND = ("slash", *"2024/", "enter", "down")
+CREATE = ("colon", *"new migration", "enter")
 SCENES = (
     Scene("main-120x40-dark"),
     Scene("main-120x40-light", theme="slurper-light"),
@@ -72,16 +83,26 @@ SCENES = (
     Scene("pictures", size=(110, 30), keys=("down", "enter", "M")),
     Scene("digest", keys=("d",)),
     Scene("deadline", deadline=14.0),
+    Scene("migration", story=True, minutes=10.6, keys=("down", "enter")),
+    Scene("log", story=True, minutes=12.0, keys=(*FIND, "l")),
+    Scene("failures", story=True, minutes=12.0, keys=(*FIND, "e", "enter")),
+    Scene("abort", story=True, minutes=9.0, size=(100, 30), keys=("W", "y", "X", *"logs-e")),
+    Scene("create", story=True, minutes=9.0, size=(100, 30), keys=("W", "y", *CREATE)),
+    Scene("receipt", story=True, minutes=12.0, keys=(*FIND, "v")),
     Scene("outage", outage=11.0),
     Scene("empty", jobs=0, minutes=1.0),
 )
 
 
 class Told(NamedTuple):
-    """What the monitor says in the end, of the job that is looked at too, and what happened."""
+    """What the monitor says in the end, of the job that is looked at too, and what happened.
+
+    pages: what is told of the job that failed in part.
+    """
 
     snapshot: Snapshot
     digest: Digest
+    pages: story.Pages | None = None
 
 
 def told_of(scene: Scene) -> Told:
@@ -95,7 +116,10 @@ async def _watch(scene: Scene) -> Told:
     def clock() -> float:
         return BEGIN + loop.time()
 
-    account = SimulatedAccount(0, clock, jobs=scene.jobs)
+    if scene.story:
+        account = story.account(BEGIN, clock)
+    else:
+        account = SimulatedAccount(0, clock, jobs=scene.jobs)
     history = InlineHistory()
     fill_for_demo(history.store, account, BEGIN)
     client = SlurperClient(token_credentials(account.token), transport=account.transport())
@@ -103,16 +127,21 @@ async def _watch(scene: Scene) -> Told:
     ids = [account.account_id]
     monitor = Monitor(client, ids, clock=clock, rng=random.Random(0), past=past)
     outage_at = scene.minutes * 60
-    last = None
+    last, desk, failed = None, await monitor.desk(), story.key(account, story.FAILED)
+    retries = scene.story
     async for snapshot in monitor.snapshots():
         last = snapshot
         monitor.look_at(_looked_at(scene, snapshot), frozenset())
         if scene.outage and loop.time() >= outage_at and not list(account.faults):
             account.faults.add(Fault(Kind.HTML, status=502))
+        if retries and loop.time() >= RETRY_AFTER:
+            retries = False
+            await story.retry(desk, snapshot, failed)
         if loop.time() >= outage_at + scene.outage * 60:
             break
     assert last is not None
-    told = Told(last, await monitor.digest(zone=UTC))
+    pages = await story.pages(desk, failed) if scene.story else None
+    told = Told(last, await monitor.digest(zone=UTC), pages)
     await client.close()
     return told
 
@@ -132,12 +161,14 @@ async def draw(scene: Scene, told: Told) -> str:
     view = ViewState(theme=scene.theme)
     options = ScreenOptions(zone=UTC, view=view, environ={}, deadline=deadline)
     feed = FakeFeed(told.snapshot)
-    feed.happened = told.digest
+    feed.happened, feed.at_hand = told.digest, story.desk_of(told.pages)
     app = SlurperApp(feed, options, lambda view: None)
     async with app.run_test(size=scene.size) as pilot:
         await feed.taken()
-        await pilot.press(*scene.keys)
-        at_work = [worker for worker in pilot.app.workers if worker.group != "feed"]
+        for pressed in scene.keys:  # a question must stand before it is answered
+            await pilot.press(pressed)
+            await pilot.pause()
+        at_work = [worker for worker in pilot.app.workers if worker.group not in ENDLESS]
         if at_work:
             await pilot.app.workers.wait_for_complete(at_work)
         await pilot.pause()

@@ -60,9 +60,9 @@ def todo(view: JobView, samples: Sequence[Recorded], calendar: Calendar) -> str:
         since = "" if view.as_of is None else f" since {calendar.moment(view.as_of)}"
         return f"no answer{since}: look what stands in the way"
     if state is State.STALLED:
-        return f"{_stalled(view, calendar)}: watch it, or pause and resume it in the dashboard"
+        return f"{_stalled(view, calendar)}: watch it, or pause and resume it"
     if state is State.PAUSED:
-        return f"paused{_paused_since(samples, calendar)}: resume it in the dashboard when ready"
+        return f"paused{_paused_since(samples, calendar)}: resume it when ready"
     return _failed(view) if view.live else _ended(view, state)
 
 
@@ -77,12 +77,10 @@ def _ended(view: JobView, state: State) -> str:
     if verdict is None or verdict.failed is None or verdict.unaccounted is None:
         return f"{view.status}, counts unknown: look in the dashboard"
     if state is State.ABORTED:
-        return (
-            f"aborted, {verdict.unaccounted:,} not done: start it again in the dashboard if need be"
-        )
+        return f"aborted, {verdict.unaccounted:,} not done: start it again if need be"
     lost = {"failed": verdict.failed, "unaccounted": verdict.unaccounted}
     said = ", ".join(f"{number:,} {name}" for name, number in lost.items() if number)
-    return f"completed: {said}: see its log" if said else NOTHING
+    return f"completed: {said}: see what failed" if said else NOTHING
 
 
 def _stalled(view: JobView, calendar: Calendar) -> str:

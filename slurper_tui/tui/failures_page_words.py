@@ -173,8 +173,10 @@ def group_words(group: FailureGroup) -> str:
 
 
 def _seen_words(group: FailureGroup, look: Look, now: float) -> str:
-    """When it was seen first and last: `Thu 14:01 – Fri 09:12`."""
+    """When it was seen first and last: `Thu 14:01 – today 09:12`."""
     first, last = (_when(text, look, now) for text in (group.first_seen, group.last_seen))
+    if " " in first and " " not in last:
+        last = f"today {last}"
     said = first if first == last else f"{first} – {last}"
     return look.glyphs.clean(look.glyphs.say(f"seen {said}"))
 

@@ -59,12 +59,14 @@ class Effort:
 
 # What stands on the screen -------------------------------------------------------------------
 
-_ROW = re.compile(r"^.{2}. (?:running|listing|stalled) .*\d[kMG]?/\d", re.MULTILINE)
+_ROW = re.compile(r"^.{2}. (?:running|listing|stalled) .*$", re.MULTILINE)
+_PROGRESS = re.compile(r"\d[kMG]?/\d[^/]*\d")
 
 
 def all_jobs(text: str) -> bool:
-    """Ten jobs run, and each one's row tells how far it is."""
-    return len(_ROW.findall(text)) == 10
+    """Ten jobs run, and each of their rows tells how far it is, migrations folded or not."""
+    rows = _ROW.findall(text)
+    return "10 running" in text and bool(rows) and all(map(_PROGRESS.search, rows))
 
 
 def thousand_jobs(text: str) -> bool:

@@ -56,10 +56,10 @@ def test_it_says_for_how_long_what_each_job_did_and_what_is_to_be_done() -> None
         "  completed · 0 failed · 0 unaccounted · at 04:46",
         "40 other jobs ended before, 5 with losses: nothing new",
         "to do now:",
-        "  import → media: aborted, 400 not done: start it again in the dashboard if need be",
-        "  thumbs → media: completed: 10 failed, 10 unaccounted: see its log",
-        "  logs → media: stalled for 12 min: watch it, or pause and resume it in the dashboard",
-        "  backups → cold: paused since 09:46 or earlier: resume it in the dashboard when ready",
+        "  import → media: aborted, 400 not done: start it again if need be",
+        "  thumbs → media: completed: 10 failed, 10 unaccounted: see what failed",
+        "  logs → media: stalled for 12 min: watch it, or pause and resume it",
+        "  backups → cold: paused since 09:46 or earlier: resume it when ready",
         "  videos → media: 904 failed so far: read its log",
     ]
 

@@ -37,8 +37,8 @@ def test_nothing_is_known_before_one_job_has_told_its_counts() -> None:
 
 
 def test_the_verdict_claims_no_number_that_one_job_has_not_told() -> None:
-    ended = {"status": "completed", "ended": True, "done": 1000}
-    found = family([job(1, **ended), job(2, **{**ended, "counts": Counts(), "percent": None})])
+    untold = job(2, "completed", done=1000, counts=Counts(), percent=None)
+    found = family([job(1, "completed", done=1000), untold])
     assert found.view.partial
     assert found.view.verdict is not None
     assert (found.view.verdict.failed, found.view.verdict.unaccounted) == (None, None)

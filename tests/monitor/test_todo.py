@@ -52,18 +52,18 @@ def test_a_job_that_ended_before_it_was_gone_is_as_bad_as_its_end() -> None:
     ("job", "expected"),
     [
         (GONE, "the API no longer knows it: look for it in the dashboard"),
-        (ABORTED, "aborted, 500 not done: start it again in the dashboard if need be"),
-        (LOST, "completed: 10 failed, 37 unaccounted: see its log"),
-        (SHORT, "completed: 37 unaccounted: see its log"),
+        (ABORTED, "aborted, 500 not done: start it again if need be"),
+        (LOST, "completed: 10 failed, 37 unaccounted: see what failed"),
+        (SHORT, "completed: 37 unaccounted: see what failed"),
         (UNKNOWN, "completed, counts unknown: look in the dashboard"),
         (ODD, "hibernating: look in the dashboard what that means"),
-        (STALLED, "stalled for 12 min: watch it, or pause and resume it in the dashboard"),
+        (STALLED, "stalled for 12 min: watch it, or pause and resume it"),
         (
             view(phase=Phase.STALLED),
-            "stalled: watch it, or pause and resume it in the dashboard",
+            "stalled: watch it, or pause and resume it",
         ),
         (STALE, "no answer since 08:46: look what stands in the way"),
-        (PAUSED, "paused: resume it in the dashboard when ready"),
+        (PAUSED, "paused: resume it when ready"),
         (FAILING, "904 failed so far: read its log"),
         (MOVING, NOTHING),
         (CLEAN, NOTHING),
@@ -77,7 +77,7 @@ def test_what_is_to_be_done_is_said_in_a_clause(job: JobView, expected: str) -> 
 def paused(*samples: tuple[float, str, bool]) -> str:
     recorded = [Recorded(NOW + at, Counts(), status, gap) for at, status, gap in samples]
     words = todo(PAUSED, recorded, CALENDAR)
-    return words.removesuffix(": resume it in the dashboard when ready")
+    return words.removesuffix(": resume it when ready")
 
 
 def test_a_pause_is_told_from_when_it_was_seen_to_begin() -> None:

@@ -1,0 +1,113 @@
+"""A migration of several jobs for the pictures: one failed in part and was retried."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import AsyncIterator, Callable
+from dataclasses import replace
+from typing import NamedTuple
+
+from slurper_tui.api.models import Source, Target
+from slurper_tui.api.requests import Secret
+from slurper_tui.monitor.causes import FAILED_TYPE
+from slurper_tui.monitor.creation.retry import retry_drafts
+from slurper_tui.monitor.desk import Desk
+from slurper_tui.monitor.draft import Secrets
+from slurper_tui.monitor.job_key import JobKey
+from slurper_tui.monitor.log_view import FailuresView, LogView
+from slurper_tui.monitor.receipt import Receipt
+from slurper_tui.monitor.view import Snapshot
+from slurper_tui.simulate import SimulatedAccount
+from slurper_tui.simulated.jobs import Plan
+from tests.fake_control import FakeControl
+from tests.fake_desk import FakeDesk, FakeLogs
+
+HOUR = 3600.0
+FAILED, CLEAN, RUNNING, OTHER = (
+    f"{random.Random(seed).getrandbits(256):064x}" for seed in range(4)
+)
+S3 = "https://s3.eu-central-1.amazonaws.com"
+MEDIA = Target("r2", "media", "default")
+
+
+class Pages(NamedTuple):
+    """What the pages about the job that failed in part tell."""
+
+    log: LogView
+    failures: FailuresView
+    receipt: Receipt
+
+
+def account(begin: float, clock: Callable[[], float]) -> SimulatedAccount:
+    """Three prefixes of one bucket and a bucket of its own."""
+
+    def photos(prefix: str) -> Source:
+        return Source("s3", "photos-prod", prefix, S3)
+
+    def plan(job: str, ago: float, objects: int, hours: float, prefix: str) -> Plan:
+        return Plan(job, begin - ago * HOUR, objects, hours * HOUR, photos(prefix), MEDIA)
+
+    edge, archive = Source("gcs", "logs-eu", "edge/"), Target("r2", "archive", "eu")
+    plans = (
+        replace(plan(FAILED, 26, 1_412_113, 25.9, "2024/"), failed=1310, not_copied=37),
+        replace(plan(CLEAN, 31, 880_112, 24, "2022/"), harmless=12_000),
+        replace(plan(RUNNING, 9, 1_203_400, 16, "2023/"), failed=4),
+        Plan(OTHER, begin - 3 * HOUR, 640_000, 5 * HOUR, edge, archive, failed=12),
+    )
+    return SimulatedAccount(0, clock, plans=plans)
+
+
+def key(account: SimulatedAccount, job_id: str) -> JobKey:
+    return JobKey(account.account_id, job_id)
+
+
+async def retry(desk: Desk, snapshot: Snapshot, failed: JobKey) -> None:
+    """Make the job that copies again exactly what failed."""
+    reading = desk.logs.failures(failed)
+    async for _ in reading.views():
+        pass
+    view = next(view for view in snapshot.jobs if view.key == failed)
+    [draft] = retry_drafts(view.job, reading.keys([FAILED_TYPE]))
+    desk.control.unlock()
+    secrets = Secrets(Secret("id", "key"), Secret("id", "key"))
+    made = await desk.creation.create(
+        failed.account_id, draft, secrets, retry_of=failed, log_types=(FAILED_TYPE,)
+    )
+    assert made.job_id is not None
+
+
+async def pages(desk: Desk, failed: JobKey) -> Pages:
+    """Read what the pages show, to the end."""
+    failures = [view async for view in desk.logs.failures(failed).views()][-1]
+    return Pages(
+        await _whole(desk.logs.follow(failed)), failures, await desk.receipts.receipt([failed])
+    )
+
+
+async def _whole(views: AsyncIterator[LogView]) -> LogView:
+    async for view in views:
+        if view.whole:
+            return view
+    raise AssertionError("the log was never read to its end")
+
+
+def desk_of(pages: Pages | None) -> Desk:
+    """A desk that tells just that."""
+    desk, logs = FakeDesk(), FakeLogs()
+    desk.logs, desk.control = logs, FakeControl()
+    if pages is not None:
+        logs.pushed.push(pages.log)
+        logs.reading.pushed.push(pages.failures)
+        logs.reading.pushed.end()
+        desk.receipts = Told(pages.receipt)
+    return desk.desk
+
+
+class Told:
+    """Receipts that are there at once."""
+
+    def __init__(self, receipt: Receipt) -> None:
+        self._receipt = receipt
+
+    async def receipt(self, keys: object, told: object = None) -> Receipt:
+        return self._receipt
