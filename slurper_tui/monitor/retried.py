@@ -6,12 +6,9 @@ from collections.abc import Iterable, Sequence
 from functools import reduce
 from typing import NamedTuple
 
-from slurper_tui.monitor.causes import FAILED_TYPE, Cause, cause_of
 from slurper_tui.monitor.event import Tie
+from slurper_tui.monitor.repeated import Retry, each_once, of_failures, of_skips
 from slurper_tui.monitor.view import Counts, JobView
-
-Retry = tuple[Tie, JobView]
-"""How a job is tied to the one whose failures it copies again, and the job itself."""
 
 
 class Together(NamedTuple):
@@ -46,7 +43,8 @@ def together(roots: Sequence[JobView], retries: Iterable[Retry]) -> Together:
         total(view.counts.skipped for view in roots),
         total(view.counts.failed for view in roots),
     )
-    return reduce(_after, retries, Together(counts, total(map(_not_copied, roots))))
+    news = each_once(roots, tuple(retries))
+    return reduce(_after, news, Together(counts, total(map(_not_copied, roots))))
 
 
 def total(numbers: Iterable[int | None]) -> int | None:
@@ -95,7 +93,7 @@ def _moved(counts: Counts, tie: Tie, child: Counts) -> _Moved | None:
     if counts.transferred is None or counts.skipped is None or counts.failed is None:
         return None
     copied = child.transferred or 0
-    failures, skips = _of_failures(tie), _of_skips(tie)
+    failures, skips = of_failures(tie), of_skips(tie)
     one = min(counts.failed, copied) if failures else 0
     other = min(counts.skipped, copied - one) if skips else 0
     if failures and skips:
@@ -106,11 +104,3 @@ def _moved(counts: Counts, tie: Tie, child: Counts) -> _Moved | None:
         other,
         min(counts.skipped - other, child.failed or 0) if skips else 0,
     )
-
-
-def _of_failures(tie: Tie) -> bool:
-    return not tie.log_types or FAILED_TYPE in tie.log_types
-
-
-def _of_skips(tie: Tie) -> bool:
-    return any(cause_of(log_type) is Cause.NOT_COPIED for log_type in tie.log_types)

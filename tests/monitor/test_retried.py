@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from slurper_tui.monitor.event import Tie
 from slurper_tui.monitor.family import family
-from slurper_tui.monitor.view import Counts, State
+from slurper_tui.monitor.view import Counts, JobView, State
 from tests.monitor.families import ARCHIVED, FAILED, PARENT, job, keys_of, retry, tied
 
 
@@ -92,6 +94,71 @@ def test_ties_that_are_told_twice_or_in_a_circle_do_no_harm() -> None:
     found = family([PARENT, child], (self_made, tie, tie, back))
     assert found.counts == Counts(1000, 997, 0, 3)
     assert found.retries == {child.key: PARENT.key}
+
+
+FIRST = retry(2, Counts(10, 9, 0, 1))
+
+
+def over(one: JobView, *, overwrite: bool) -> JobView:
+    return replace(one, job=replace(one.job, overwrite=overwrite))
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "failed"),
+    [
+        (FIRST, over(retry(3, Counts(10, 1, 9, 0)), overwrite=False), 0),
+        (FIRST, over(retry(3, Counts(10, 0, 9, 1)), overwrite=False), 1),
+        (FIRST, over(retry(3, Counts(10, 10, 0, 0)), overwrite=True), 0),
+        (FIRST, over(retry(3, Counts(10, 9, 0, 1)), overwrite=True), 1),
+        (FIRST, over(retry(3, Counts(10, 3, 0, 7)), overwrite=True), 1),
+        (
+            retry(2, Counts(10, 4, 0, 0), "aborted"),
+            over(retry(3, Counts(10, 6, 4, 0)), overwrite=False),
+            0,
+        ),
+        (
+            retry(2, Counts(10, 4, 0, 0), "aborted"),
+            over(retry(3, Counts(10, 5, 4, 1)), overwrite=False),
+            1,
+        ),
+    ],
+)
+def test_the_same_failures_tried_twice_are_no_more_than_once_made_good(
+    first: JobView, second: JobView, failed: int
+) -> None:
+    found = family([PARENT, first, second], (tied(first, PARENT), tied(second, PARENT)))
+    assert found.counts.failed == failed
+    assert found.counts.done == 1000
+    assert found.verdict is not None
+    assert found.verdict.clean is (failed == 0)
+
+
+def test_failures_divided_among_several_retries_and_all_of_them_tried_once_more() -> None:
+    halves = [retry(2, Counts(5, 4, 0, 1)), retry(3, Counts(5, 4, 0, 1))]
+    ties = [tied(half, PARENT) for half in halves]
+    assert family([PARENT, *halves], ties).counts.failed == 2
+    again = [over(retry(n, Counts(5, 0, 4, 1)), overwrite=False) for n in (4, 5)]
+    more = [tied(half, PARENT) for half in again]
+    assert family([PARENT, *halves, *again], [*ties, *more]).counts.failed == 2
+    good = [over(retry(n, Counts(5, 5, 0, 0)), overwrite=True) for n in (4, 5)]
+    assert family([PARENT, *halves, *good], [*ties, *more]).counts.failed == 0
+
+
+def test_what_a_retry_copies_makes_good_nothing_of_another_job() -> None:
+    other = job(7, "completed", counts=Counts(100, 90, 0, 10), not_copied=0)
+    twice = [over(retry(n, Counts(10, 10, 0, 0)), overwrite=True) for n in (2, 3)]
+    ties = [tied(one, PARENT) for one in twice]
+    assert family([PARENT, other, *twice], ties).counts == Counts(1100, 1090, 0, 10)
+
+
+def test_what_was_not_copied_and_is_tried_twice_is_made_good_once() -> None:
+    parent = job(1, "completed", counts=Counts(100, 50, 50, 0), not_copied=5)
+    first = retry(2, Counts(5, 3, 0, 2))
+    second = over(retry(3, Counts(5, 1, 3, 1)), overwrite=False)
+    ties = [tied(one, parent, ARCHIVED) for one in (first, second)]
+    found = family([parent, first, second], ties)
+    assert found.counts == Counts(100, 54, 45, 1)
+    assert found.view.not_copied == 0
 
 
 numbers = st.integers(0, 50)
