@@ -20,7 +20,8 @@ def account() -> SimulatedAccount:
 
 @pytest.fixture
 def program(server: LoopbackServer, tmp_path: Path) -> Iterator[PtyProgram]:
-    environ = environment(tmp_path, **server.environment())
+    textual_log = {"TEXTUAL_LOG": str(tmp_path / "textual.log")}
+    environ = environment(tmp_path, **server.environment(), **textual_log)
     with PtyProgram([PROGRAM, "--interval", "2"], environ, size=(100, 30)) as running:
         running.see("1 running")
         yield running
@@ -29,6 +30,7 @@ def program(server: LoopbackServer, tmp_path: Path) -> Iterator[PtyProgram]:
         running.assert_as_found()
         told = running.raw + b"".join(p.read_bytes() for p in tmp_path.rglob("*") if p.is_file())
         assert not [word for word in SECRETS if word.encode() in told]
+        assert b"Key(" not in told
 
 
 def writes(server: LoopbackServer) -> list[Seen]:
