@@ -64,3 +64,10 @@ def test_a_target_is_r2_and_nothing_else() -> None:
 def test_a_new_job_overwrites_unless_told_otherwise() -> None:
     job = NewJob(NewSource("s3", "b", PAIR), NewTarget("t", PAIR))
     assert json.loads(encode(job))["overwrite"] is True
+
+
+def test_half_a_surrogate_pair_goes_out_as_it_came_in() -> None:
+    key = json.loads('"a\\ud800/\\u00fc"')
+    sent = encode(NewJob(NewSource("s3", "b", PAIR, keys=(key, "b")), NewTarget("t", PAIR)))
+    assert b'"a\\ud800/' in sent
+    assert json.loads(sent)["source"]["keys"] == [key, "b"]

@@ -6,7 +6,7 @@ import pytest
 
 from slurper_tui.monitor.creation import making
 from slurper_tui.simulate import Fault, Kind, SimulatedAccount
-from tests.cli.making import KEYS, S3, Person
+from tests.cli.making import KEYS, S3, SECRET, Person
 
 REQUEST = {
     "source": {
@@ -126,6 +126,16 @@ def test_keys_come_from_a_file_in_each_form_that_failures_writes(text: str) -> N
     keys = person.file("keys", text)
     assert person.run("create", *S3, "--keys-file", keys, "--yes").code == 0
     assert person.posts()[0]["source"]["keys"] == ["a", "b c"]
+
+
+def test_what_is_no_text_is_sent_as_it_stands_and_is_no_bug() -> None:
+    person = Person()
+    keys = ("--keys-file", person.file("keys", '["a\\ud800", "b"]'), "--yes")
+    odd = {**KEYS, "SLURPER_SOURCE_SECRET_ACCESS_KEY": f"{SECRET}\udcff"}
+    for arguments in (keys, (*keys, "--no-precheck")):
+        ran = person.run("create", *S3, *arguments, environ=odd)
+        assert ran.code == 7, ran.err  # the simulated account takes only text
+    assert person.bodies[0]["source"]["keys"] == ["a\ud800", "b"]
 
 
 def test_too_many_keys_are_refused_before_anything_is_sent() -> None:

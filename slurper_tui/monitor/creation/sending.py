@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Awaitable, Callable, Iterator
-
-import msgspec
 
 from slurper_tui.api.errors import ApiError, Fault
 from slurper_tui.api.models import Answer, Connectivity
@@ -73,4 +72,5 @@ def _values(secrets: Secrets) -> Iterator[str]:
     for secret in secrets:
         for value in (getattr(secret, name) for name in secret.__struct_fields__):
             if value and len(value.strip()) >= _TELLING:
-                yield from (value, value.strip(), msgspec.json.encode(value).decode()[1:-1])
+                yield from (value, value.strip())
+                yield from (json.dumps(value, ensure_ascii=plain)[1:-1] for plain in (False, True))
