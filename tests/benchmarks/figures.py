@@ -124,8 +124,13 @@ def _remembered(effort: Effort, jobs: int, budget: float) -> Figure:
 
 def _first_appears(effort: Effort, api: Address, shown: Callable[[str], bool]) -> float:
     """The launch of a program that has never run before: it remembers nothing."""
-    shutil.rmtree(effort.home / ".local", ignore_errors=True)
+    forget(effort)
     return _appears([PROGRAM], effort.environment(api), shown)
+
+
+def forget(effort: Effort) -> None:
+    """Let the next run be the first one: nothing is remembered, and no view was chosen."""
+    shutil.rmtree(effort.home / ".local", ignore_errors=True)
 
 
 def _appears(
@@ -201,18 +206,21 @@ def key(effort: Effort) -> Iterator[Figure]:
     with serving(10) as few, serving(1000) as many:
         pairs = in_turns(
             max(2, effort.runs // 2),
-            lambda: _cursor_down(effort.environment(many), thousand_jobs),
-            lambda: _cursor_down(effort.environment(few), all_jobs),
+            lambda: _cursor_down(effort, many, thousand_jobs),
+            lambda: _cursor_down(effort, few, all_jobs),
         )
     yield _ratio("key", "key to paint, cursor down, 1,000 jobs", "with 10 jobs", "ms", pairs, 1.2)
 
 
-def _cursor_down(environ: Mapping[str, str], shown: Callable[[str], bool]) -> float:
-    """The median over five times eight rows down and back to the top."""
+def _cursor_down(effort: Effort, api: Address, shown: Callable[[str], bool]) -> float:
+    """The median over five times eight rows down and back to the top, every job by itself."""
     times = []
-    with TerminalRun([PROGRAM], environ) as run:
+    forget(effort)
+    with TerminalRun([PROGRAM], effort.environment(api)) as run:
         run.seconds_until(shown)
         run.watch(2.0)
+        run.press(b"m")
+        run.press(b"g")
         for _ in range(5):
             times += [run.press(b"\x1b[B") for _ in range(8)]
             run.press(b"g")
@@ -242,6 +250,7 @@ def cpu(effort: Effort) -> Iterator[Figure]:
 def log(effort: Effort) -> Iterator[Figure]:
     """Bytes and CPU with the log of a running job open and following."""
     rounds = max(1, round(effort.window / INTERVAL))
+    forget(effort)
     with serving(10, still=False) as api:
         cost = followed(PROGRAM, effort.environment(api), api, _curl_loop, rounds, INTERVAL)
     what = f"bytes a round over {rounds} rounds, a log open and following"
