@@ -95,8 +95,8 @@ class Receipt(msgspec.Struct, frozen=True):
     """How one job or one migration ended.
 
     jobs: those that retry no other of them first, in the order of their creation; then the retries.
-    family: what they amount to together. unobserved: when nobody looked at any of them. lost:
-    retries that nobody knows any more.
+    family: what they amount to together. unobserved: when nobody looked at one of them that had
+    begun and not ended. lost: retries that nobody knows any more.
     """
 
     jobs: tuple[JobReceipt, ...]
@@ -136,6 +136,11 @@ class Receipt(msgspec.Struct, frozen=True):
     def logs_read(self) -> bool:
         """What every log holds is known."""
         return all(job.log is not None for job in self.jobs)
+
+    @property
+    def observed(self) -> bool:
+        """Of every job it is known when it was looked at, from its beginning to its end."""
+        return all(job.seconds == 0 or (job.seconds and job.seen) for job in self.jobs)
 
     @property
     def not_copied(self) -> int | None:

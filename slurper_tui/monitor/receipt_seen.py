@@ -16,6 +16,8 @@ MOST_LINES = 20
 LEAST_UNOBSERVED = 60.0
 """Seconds; nobody looking for a shorter time is not told."""
 
+_UNKNOWN = "Of a job it is not known when it began or ended, and so not what of it was observed."
+
 
 def observations(receipt: Receipt) -> Iterator[str]:
     """When jobs were seen to be paused or stalled, and when nobody looked."""
@@ -33,7 +35,11 @@ def observations(receipt: Receipt) -> Iterator[str]:
     yield "## Seen"
     yield ""
     lines = [line for name, spans in told.items() for line in _some_spans(name, spans)]
-    yield from lines or ["Observed from beginning to end; no pause and no stall was seen."]
+    yield from lines
+    if not receipt.observed:
+        yield f"{'- ' if lines else ''}{_UNKNOWN}"
+    elif not lines:
+        yield "Observed from beginning to end; no pause and no stall was seen."
 
 
 def _some_spans(name: str, spans: Sequence[tuple[float, float]]) -> Iterator[str]:

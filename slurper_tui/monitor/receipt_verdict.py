@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from slurper_tui.monitor.receipt import JobReceipt, Receipt
+from slurper_tui.monitor.repeated import of_skips
 from slurper_tui.monitor.retried import total
 
 ALL_COPIED = "all copied"
@@ -13,20 +14,28 @@ def headline(receipt: Receipt) -> str:
     text = ALL_COPIED if all_copied(receipt) else receipt.verdict.text
     failed = total(job.view.counts.failed for job in receipt.first)
     retries = len(receipt.family.retries.keys() - receipt.family.superseded)
-    if not retries or not failed:
+    if not retries or not failed or not all(map(_of_failures_alone, retries_of(receipt))):
         return f"{receipt.verdict.text}: {text}" if text == ALL_COPIED else text
     by = "a retry" if retries == 1 else f"{retries} retries"
     return f"{failed:,} failed, of which {_copied(receipt):,} were copied by {by}: {text}"
 
 
 def all_copied(receipt: Receipt) -> bool:
-    """Every object of the source is in the target, as far as can be known."""
-    return receipt.verdict.clean and receipt.not_copied == 0 and not receipt.lost_job
+    """Every object of the source is in the target, as far as can be known.
+
+    Whether a source was listed to its end, only the job's log tells.
+    """
+    listed = all(job.log is not None for job in receipt.first)
+    return receipt.verdict.clean and receipt.not_copied == 0 and listed and not receipt.lost_job
 
 
 def retries_of(receipt: Receipt) -> tuple[JobReceipt, ...]:
     """The jobs that copied again what had failed in others of them."""
     return tuple(job for job in receipt.jobs if job.view.key in receipt.family.retries)
+
+
+def _of_failures_alone(job: JobReceipt) -> bool:
+    return job.retries is None or not of_skips(job.retries)
 
 
 def _copied(receipt: Receipt) -> int:

@@ -109,9 +109,14 @@ def _number(number: int, one: str, several: str) -> str:
 def _took(receipt: Receipt) -> str:
     if receipt.begun is None or receipt.ended is None:
         return "not known"
-    took = fmt.duration(receipt.ended - receipt.begun)
-    paused = sum(s.seconds for job in receipt.jobs for s in job.spans(Seen.PAUSED))
-    return f"{took}, of which {fmt.duration(paused)} seen paused" if paused else took
+    took = receipt.ended - receipt.begun
+    return _with_pauses(took, receipt.jobs[0]) if len(receipt.jobs) == 1 else fmt.duration(took)
+
+
+def _with_pauses(took: float, job: JobReceipt) -> str:
+    paused = sum(span.seconds for span in job.spans(Seen.PAUSED))
+    told = fmt.duration(took)
+    return f"{told}, of which {fmt.duration(paused)} seen paused" if paused else told
 
 
 def _rates(job: JobReceipt) -> Iterator[str]:
@@ -240,7 +245,7 @@ def _jobs(receipt: Receipt) -> Iterator[str]:
 
 def _job_end(job: JobReceipt) -> str:
     status = "gone" if job.view.gone else job.view.status or "unknown"
-    took = "" if job.seconds is None else f" ({fmt.duration(job.seconds)})"
+    took = "" if job.seconds is None else f" ({_with_pauses(job.seconds, job)})"
     return f"{words(status)}, {utc(job.begun)} to {utc(job.ended)}{took}"
 
 

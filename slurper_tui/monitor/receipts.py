@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from itertools import pairwise
 
@@ -17,20 +17,18 @@ from slurper_tui.monitor.history.steps import last_of_each
 from slurper_tui.monitor.job_key import JobKey
 from slurper_tui.monitor.known import has_ended
 from slurper_tui.monitor.log_view import FailuresView, LogCounts
+from slurper_tui.monitor.logs.turns import LASTING
 from slurper_tui.monitor.metered import Metered
 from slurper_tui.monitor.migration import Migration
 from slurper_tui.monitor.notebook import Notebook
 from slurper_tui.monitor.receipt import BEST_SECONDS, JobReceipt, NotEnded, Receipt
 from slurper_tui.monitor.recorded import History, Recorded
-from slurper_tui.monitor.spans import spans, unobserved
+from slurper_tui.monitor.spans import Seen, Span, spans
 from slurper_tui.monitor.standing import counts_of
 from slurper_tui.monitor.verdict import percent, verdict
 from slurper_tui.monitor.view import JobView, Phase
 
 MOST_EVENTS = 500
-
-LASTING = 6
-"""So many faults in a row, a minute or more, and the log is given up."""
 
 STEADY_SECONDS = 60.0
 """After its end, objects in flight still get their rows for about so long."""
@@ -82,10 +80,9 @@ class EndedJobs:
         lost: tuple[Tie, ...],
     ) -> Receipt:
         tied = {tie.child: tie for tie in ties}
-        jobs, watched = list[JobReceipt](), list[Sequence[Recorded]]()
+        jobs = list[JobReceipt]()
         for view in sorted(whole.jobs, key=lambda view: _place(view, whole)):
             samples = await self._samples(view)
-            watched.append(samples)
             job = replace(
                 _seen(view, samples),
                 best=max(_rates(last_of_each(samples, BEST_SECONDS)), default=None),
@@ -94,8 +91,7 @@ class EndedJobs:
                 retries=tied.get(view.key),
             )
             jobs.append(job)
-        receipt = Receipt(tuple(jobs), whole, (), lost)
-        return replace(receipt, unobserved=_unobserved(receipt, watched))
+        return Receipt(tuple(jobs), whole, _unobserved(jobs), lost)
 
     # Which jobs --------------------------------------------------------------------------------
 
@@ -218,34 +214,20 @@ def _seen(view: JobView, samples: Sequence[Recorded]) -> JobReceipt:
     return JobReceipt(view, begun, ended, spans(samples, begun, until))
 
 
-def _unobserved(
-    receipt: Receipt, watched: Sequence[Sequence[Recorded]]
-) -> tuple[tuple[float, float], ...]:
-    """When nobody looked at any job, as long as one of them had begun and not ended."""
-    at_work = _at_work(receipt.jobs, watched)
-    if not at_work:
-        return ()
-    holes = unobserved(watched, at_work[0][0], at_work[-1][1])
-    cut = ((max(a, c), min(b, d)) for a, b in holes for c, d in at_work)
-    return tuple((a, b) for a, b in cut if a < b)
-
-
-def _at_work(
-    jobs: Sequence[JobReceipt], watched: Sequence[Sequence[Recorded]]
-) -> list[tuple[float, float]]:
-    """The times in which one of the jobs had begun and not ended, oldest first."""
-    spans = list[tuple[float, float]]()
-    for job, samples in zip(jobs, watched, strict=True):
-        until = samples[-1].at if job.ended is None and samples else job.ended
-        if job.begun is not None and until is not None and job.begun < until:
-            spans.append((job.begun, until))
+def _unobserved(jobs: Iterable[JobReceipt]) -> tuple[tuple[float, float], ...]:
+    """When nobody looked at some job that had begun and not ended, oldest first."""
     merged = list[tuple[float, float]]()
-    for begun, until in sorted(spans):
-        if merged and begun <= merged[-1][1]:
-            begun, until = merged[-1][0], max(until, merged[-1][1])
+    for span in sorted(span for job in jobs for span in _times(job.spans(Seen.UNOBSERVED))):
+        since, until = span
+        if merged and since <= merged[-1][1]:
+            since, until = merged[-1][0], max(until, merged[-1][1])
             merged.pop()
-        merged.append((begun, until))
-    return merged
+        merged.append((since, until))
+    return tuple(merged)
+
+
+def _times(seen: Iterable[Span]) -> Iterator[tuple[float, float]]:
+    return ((span.since, span.until) for span in seen)
 
 
 def _rates(points: Sequence[Recorded]) -> list[float]:

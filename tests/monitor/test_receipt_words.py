@@ -122,7 +122,9 @@ def test_of_very_many_spans_and_changes_some_are_told_and_the_rest_counted() -> 
 
 
 def test_nobody_looking_for_some_seconds_is_not_told() -> None:
-    told = markdown(receipt(one(LogCounts(whole=True)), unobserved=((NOW - 59, NOW),)))
+    watched = Span(Seen.WATCHED, NOW - 1001, NOW - 60)
+    job = one(LogCounts(whole=True), seen=(watched,))
+    told = markdown(receipt(job, unobserved=((NOW - 60, NOW - 1),)))
     assert "Observed from beginning to end; no pause and no stall was seen." in told
 
 
@@ -159,7 +161,7 @@ def test_all_copied_is_said_only_of_what_is_known_to_be() -> None:
     skipped = Counts(1000, 990, 10, 0)
     for told, said in (
         (one(whole, counts=clean), True),
-        (one(None, counts=clean), True),
+        (one(None, counts=clean), False),
         (one(None, counts=skipped), False),
         (one(whole, counts=skipped), True),
         (one(LogCounts({"importSkippedOversized": 1}, whole=True), counts=skipped), False),
@@ -186,6 +188,31 @@ def test_objects_that_a_retry_found_in_the_target_were_not_copied_by_it() -> Non
     second = JobReceipt(again, NOW, NOW + 60, log=LogCounts(whole=True), retries=tie)
     told = receipt(first, second, ties=(tie,))
     assert headline(told) == "10 failed, of which 7 were copied by a retry: all copied"
+
+
+def test_what_retries_copied_that_had_not_failed_is_not_told_as_failures_made_good() -> None:
+    log = LogCounts({FAILED: 10, "importSkippedStorageClass": 5}, whole=True)
+    first = one(log, counts=Counts(1000, 985, 5, 10))
+    again = ended(2, Counts(5, 5, 0, 0), log=LogCounts(whole=True))
+    tie = Tie(again.key, first.view.key, 5, ("importSkippedStorageClass",))
+    second = JobReceipt(again, NOW, NOW + 60, log=LogCounts(whole=True), retries=tie)
+    told = receipt(first, second, ties=(tie,))
+    assert headline(told) == "completed · 10 failed after retries · 0 unaccounted"
+
+
+def test_pauses_of_several_jobs_are_told_of_each() -> None:
+    paused = Span(Seen.PAUSED, NOW - 901, NOW - 1)
+    first = one(LogCounts(whole=True), seen=(paused,))
+    second = JobReceipt(ended(2), NOW - 1001, NOW - 1, (paused,))
+    told = markdown(receipt(first, second))
+    assert "- Took: 16 min\n" in told
+    assert told.count("(16 min, of which 15 min seen paused)") == 2
+
+
+def test_where_it_is_not_known_when_a_job_began_it_is_not_said_to_be_observed() -> None:
+    told = markdown(receipt(JobReceipt(ended(), None, NOW)))
+    assert "Observed from beginning to end" not in told
+    assert "Of a job it is not known when it began or ended" in told
 
 
 def test_reasons_are_summed_the_worst_first() -> None:

@@ -6,15 +6,18 @@ import asyncio
 import json
 
 import pytest
+from msgspec.structs import replace
 
 from slurper_tui.api.errors import NotFound, Rejected, Unreachable
 from slurper_tui.monitor.event import Event, What
+from slurper_tui.monitor.job_key import JobKey
 from slurper_tui.monitor.log_view import FailuresView, LogCounts
 from slurper_tui.monitor.receipt import NotEnded
 from slurper_tui.monitor.receipt_markdown import utc
 from slurper_tui.monitor.receipt_record import record
 from slurper_tui.monitor.receipt_verdict import all_copied, headline
 from slurper_tui.monitor.receipt_words import markdown
+from slurper_tui.monitor.recorded import Recorded
 from slurper_tui.monitor.spans import Seen
 from slurper_tui.monitor.view import Counts
 from slurper_tui.simulate import Fault, Kind
@@ -311,6 +314,35 @@ async def test_several_jobs_of_one_migration_have_one_receipt() -> None:
     told = markdown(receipt)
     assert "- `job-2`: all keys that begin with `b/`" in told
     assert "  - 1,000 objects: 990 transferred + 0 skipped + 10 failed + 0 unaccounted" in told
+
+
+class HalfBlind(InlineHistory):
+    """A history that has seen the first job alone in some minutes."""
+
+    async def samples(
+        self, key: JobKey, since: float = 0.0, until: float | None = None
+    ) -> tuple[Recorded, ...]:
+        seen = await super().samples(key, since, until)
+        if key.job_id == "job-1":
+            return seen
+        kept = [sample for sample in seen if not EPOCH + 600 < sample.at < EPOCH + 1200]
+        back = next(n for n, sample in enumerate(kept) if sample.at >= EPOCH + 1200)
+        kept[back] = replace(kept[back], after_gap=True)
+        return tuple(kept)
+
+
+@timeless
+async def test_a_job_that_nobody_looked_at_was_not_observed_though_another_was() -> None:
+    history = HalfBlind()
+    jobs = account(plan("job-1", prefix="a/"), plan("job-2", prefix="b/"))
+    async with bench(jobs, past=past(history)) as b:
+        await watch_to_end(b, "job-1", "job-2")
+        receipt = await receipt_of(b, "job-1", "job-2")
+    [gap] = [(since, until) for since, until in receipt.unobserved if until - since >= 60]
+    assert gap == pytest.approx((EPOCH + 600, EPOCH + 1200), abs=10)
+    told = markdown(receipt)
+    assert "Observed from beginning to end" not in told
+    assert told.count("- Not observed: ") == 1
 
 
 # Faults ----------------------------------------------------------------------------------------
