@@ -12,7 +12,6 @@ import unicodedata
 from datetime import UTC, datetime, tzinfo
 
 DASH = "—"
-ELLIPSIS = "…"
 END_OF_CALENDAR = datetime(9999, 12, 1, tzinfo=UTC).timestamp()
 _UNITS = ((10**12, "T"), (10**9, "G"), (10**6, "M"), (10**3, "k"))
 

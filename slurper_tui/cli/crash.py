@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from slurper_tui.cli.exit_codes import ExitCode
 from slurper_tui.cli.output import say
+from slurper_tui.version import version
 
 if TYPE_CHECKING:
     from slurper_tui.cli.dispatch import Surroundings
@@ -25,6 +26,8 @@ SECRET_VARIABLES = (
     *("SLURPER_SOURCE_CLIENT_EMAIL", "SLURPER_SOURCE_PRIVATE_KEY"),
     *("SLURPER_TARGET_ACCESS_KEY_ID", "SLURPER_TARGET_SECRET_ACCESS_KEY"),
 )
+
+_PACKAGES = ("slurper-tui", "textual", "httpx", "msgspec")
 
 
 def crashed(error: BaseException, around: Surroundings | None) -> ExitCode:
@@ -70,17 +73,8 @@ def report(error: BaseException) -> str:
 
 def versions() -> tuple[str, ...]:
     """`name: version` of everything that may be at fault."""
-    ours = (f"{name}: {_version(name)}" for name in ("slurper-tui", "textual", "httpx", "msgspec"))
+    ours = (f"{name}: {version(name) or 'unknown'}" for name in _PACKAGES)
     return (*ours, f"python: {sys.version.split()[0]}", f"platform: {platform.platform()}")
-
-
-def _version(name: str) -> str:
-    from importlib import metadata  # 5 ms, which only a report needs to pay
-
-    try:
-        return metadata.version(name)
-    except metadata.PackageNotFoundError:
-        return "unknown"
 
 
 def scrub(text: str, secrets: Iterable[str]) -> str:

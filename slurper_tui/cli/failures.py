@@ -18,6 +18,7 @@ from slurper_tui.monitor.causes import BROKE_TYPE, FAILED_TYPE, Cause, reason_of
 from slurper_tui.monitor.desk import FailureReading
 from slurper_tui.monitor.draft import MOST_KEYS
 from slurper_tui.monitor.log_view import FailureGroup, FailuresView
+from slurper_tui.monitor.logs.fetching import rclone_line
 from slurper_tui.monitor.logs.turns import LASTING
 from slurper_tui.monitor.view import JobView
 
@@ -76,7 +77,7 @@ def _tell_keys(keys: Sequence[str], job: JobView, options: argparse.Namespace, o
     else:
         _tell_lines(keys, out)
         if keys:
-            out.say(f"with these lines in FILE, {_rclone(job)} fetches them")
+            out.say(f"with these lines in FILE, {rclone_line('FILE', job)} fetches them")
 
 
 def _tell_lines(keys: Sequence[str], out: Output) -> None:
@@ -142,7 +143,7 @@ def _sheet(
         yield ""
         yield "to fetch them:"
         yield f"  slurper-tui failures {view.key.job_id} --keys{types} >FILE"
-        yield f"  {_rclone(job)}"
+        yield f"  {rclone_line('FILE', job)}"
 
 
 def _failed(view: FailuresView) -> str:
@@ -182,14 +183,3 @@ def _seen(group: FailureGroup, zone: tzinfo | None) -> Iterator[str]:
         if text is not None:
             at = fmt.parse_time(text)
             yield text if at is None else fmt.iso(at, zone)
-
-
-def _rclone(job: JobView) -> str:
-    """What would fetch the keys in FILE; SRC and DST are the person's own names for the stores."""
-    import shlex  # a bucket's name may be anything
-
-    source, target = job.job.source, job.job.target
-    source_path = f"SRC:{(source and source.bucket) or ''}"
-    target_path = f"DST:{(target and target.bucket) or ''}"
-    paths = " ".join(shlex.quote(path) for path in (source_path, target_path))
-    return f"rclone copy --files-from-raw FILE {paths}"

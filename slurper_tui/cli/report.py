@@ -20,6 +20,7 @@ from slurper_tui.monitor.receipt import NotEnded, Receipt
 from slurper_tui.monitor.receipt_record import record
 from slurper_tui.monitor.receipt_words import markdown
 from slurper_tui.monitor.view import JobView, Snapshot
+from slurper_tui.version import version
 
 _NAMED = 5
 """So many migrations are named where several are meant."""
@@ -35,11 +36,10 @@ async def command(options: argparse.Namespace, faces: Faces) -> ExitCode:
     else:
         keys = chosen(options.migration, snapshot)
     receipt = await _receipt(keys, faces)
-    version = _version()
     if options.json:
-        faces.out.line(json.dumps(record(receipt, version)))
+        faces.out.line(json.dumps(record(receipt, version())))
     else:
-        for line in markdown(receipt, version).removesuffix("\n").split("\n"):
+        for line in markdown(receipt, version()).removesuffix("\n").split("\n"):
             faces.out.line(sayable(line, faces.out))
     return verdict(receipt)
 
@@ -104,12 +104,3 @@ def verdict(receipt: Receipt) -> ExitCode:
     if receipt.lost_job:
         return ExitCode.JOB_LOST
     return ExitCode.OK if receipt.verdict.clean else ExitCode.OBJECTS_LOST
-
-
-def _version() -> str:
-    from importlib import metadata  # 15 ms, which only this pays
-
-    try:
-        return metadata.version("slurper-tui")
-    except metadata.PackageNotFoundError:
-        return ""

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import re
-import shlex
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -17,6 +16,7 @@ from msgspec import to_builtins
 from slurper_tui.api.models import LogRow
 from slurper_tui.monitor.causes import FAILED_TYPE
 from slurper_tui.monitor.log_view import LogView
+from slurper_tui.monitor.logs.fetching import rclone_line
 from slurper_tui.monitor.view import JobView
 
 MOST_NAMES = 1000
@@ -57,16 +57,7 @@ def save_keys(folder: Path, job: JobView, log_type: str, keys: Sequence[str]) ->
     if not all(map(_fits_a_line, keys)):
         return Saved(_write(folder, name, ".json", _array(keys)), len(keys))
     path = _write(folder, name, ".txt", keys)
-    return Saved(path, len(keys), rclone_line(path, job))
-
-
-def rclone_line(path: Path, job: JobView) -> str:
-    """What would copy the keys of a file; SRC and DST are the person's names for the stores."""
-    source, target = job.job.source, job.job.target
-    here = f"SRC:{(source and source.bucket) or ''}"
-    there = f"DST:{(target and target.bucket) or ''}"
-    words = ("rclone", "copy", "--files-from-raw", path.name, here, there)
-    return " ".join(map(shlex.quote, words))
+    return Saved(path, len(keys), rclone_line(path.name, job))
 
 
 def save_receipt(folder: Path, name: str, text: str) -> Path:

@@ -19,6 +19,7 @@ from slurper_tui.tui.dialogs import PADDING, Dialog, Page
 from slurper_tui.tui.glyphs import Look
 from slurper_tui.tui.lines import Line, Piece, spread
 from slurper_tui.tui.notices import wrap_words
+from slurper_tui.version import version
 
 MOST_WIDTH = 84
 """Cells that the stylesheet gives a dialog."""
@@ -63,7 +64,7 @@ class ReceiptPage(Dialog):
         except ApiError as error:
             self._said = f"no receipt: {error}"
         else:
-            self.text = markdown(receipt, _version())
+            self.text = markdown(receipt, version())
             self._called = _name_of(receipt)
         self.remake()
 
@@ -189,12 +190,3 @@ def _name_of(receipt: Receipt) -> str:
     """What a file is called after: the source bucket, of a job alone with its id."""
     alone = [receipt.jobs[0].view.key.job_id[:12]] if len(receipt.jobs) == 1 else []
     return "-".join([receipt.family.key.source, *alone])
-
-
-def _version() -> str:
-    from importlib import metadata  # 15 ms, which only this pays
-
-    try:
-        return metadata.version("slurper-tui")
-    except metadata.PackageNotFoundError:
-        return ""

@@ -21,7 +21,8 @@ from slurper_tui.monitor.view import Counts, JobView
 from slurper_tui.tui.app import SlurperApp
 from slurper_tui.tui.dialogs import CopyDialog, Page
 from slurper_tui.tui.options import ScreenOptions, ViewState
-from slurper_tui.tui.receipt_page import ReceiptPage, _version
+from slurper_tui.tui.receipt_page import ReceiptPage
+from slurper_tui.version import version
 from tests.fake_desk import FakeDesk
 from tests.fake_feed import FakeFeed
 from tests.monitor.test_receipt_words import FAILED, ended, receipt
@@ -174,7 +175,7 @@ async def test_y_copies_the_markdown_exactly_and_twice_shows_it() -> None:
     async with opened() as o:
         await o.until(lambda: "w saves" in o.text)
         await o.press("y")
-        assert o.app.clipboard == markdown(TOLD, _version())
+        assert o.app.clipboard == markdown(TOLD, version())
         assert "copied; again to see it in full" in o.text
         await o.press("y")
         assert isinstance(o.app.screen, CopyDialog)
@@ -199,7 +200,7 @@ async def test_w_saves_into_the_current_folder_and_writes_nothing_over(
         await o.until(lambda: "saved to ./receipt-photos-job0001-2.md" in o.text)
     assert taken.read_text() == "mine"
     saved = (tmp_path / "receipt-photos-job0001-2.md").read_bytes()
-    assert saved.decode() == markdown(TOLD, _version())
+    assert saved.decode() == markdown(TOLD, version())
 
 
 async def test_what_cannot_be_saved_is_said(
