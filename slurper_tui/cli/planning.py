@@ -15,6 +15,8 @@ from slurper_tui.monitor.draft import Draft, Secrets
 from slurper_tui.monitor.plan_view import Plan, PlanView, Step, StepState
 
 _GO_ON = "slurper-tui create --go-on"
+_CANCEL = "slurper-tui create --cancel"
+_NOT_CANCELLED = (StepState.UNDECIDED, StepState.SENDING)
 _TOLD = (StepState.UNDECIDED, StepState.REFUSED, StepState.CANCELLED)
 _MAY_BE_SENT = (StepState.UNDECIDED, StepState.REFUSED)
 
@@ -67,7 +69,10 @@ async def cancel(options: argparse.Namespace, faces: Faces) -> ExitCode:
     if plan is None:
         raise Stop(f"there is no open plan {options.cancel}")
     await desk.creation.cancel(plan.id)
-    faces.out.say(f"plan {plan.id}: {_tally(await _as_it_stands(desk, plan))}")
+    now = await _as_it_stands(desk, plan)
+    left = [state for state in _NOT_CANCELLED if any(s.state is state for s in now.steps)]
+    more = f"; `{_CANCEL} {plan.id}` once more lets go of what is {left[0]}" if left else ""
+    faces.out.say(f"plan {plan.id}: {_tally(now)}{more}")
     return ExitCode.OK
 
 
@@ -170,8 +175,9 @@ def _ended(plan: Plan) -> ExitCode:
         return ExitCode.OK
     left = [step for step in plan.steps if not step.state.over]
     stopped = any(step.state is StepState.WAITING for step in left)
-    again = " ".join(f"--send-again {s.number}" for s in left if s.state in _MAY_BE_SENT)
+    again = "".join(f" --send-again {s.number}" for s in left if s.state in _MAY_BE_SENT)
     raise Stop(
-        f"plan {plan.id}: {_tally(plan)}; `{_GO_ON} {plan.id} {again}` sends again",
+        f"plan {plan.id}: {_tally(plan)}; `{_GO_ON} {plan.id}{again}` "
+        f"{'sends again' if again else 'goes on'}, `{_CANCEL} {plan.id}` gives up",
         ExitCode.CREDENTIALS if stopped else ExitCode.API,
     )

@@ -195,7 +195,7 @@ class Creation(Protocol):
         ...
 
     async def cancel(self, plan_id: int) -> None:
-        """Cancel every step that has not been sent."""
+        """Cancel every step that made no job for certain; without any, the undecided ones."""
         ...
 
     async def send_again(self, plan_id: int, number: int) -> None:

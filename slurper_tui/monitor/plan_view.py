@@ -63,6 +63,15 @@ class Plan(msgspec.Struct, frozen=True):
         """Every step was started or cancelled."""
         return all(step.state.over for step in self.steps)
 
+    @property
+    def given_up(self) -> tuple[Step, ...]:
+        """What cancelling gives up: all that made no job for certain, else what is undecided."""
+        unmade = (StepState.WAITING, StepState.REFUSED)
+        for states in (unmade, (StepState.UNDECIDED,)):
+            if found := tuple(step for step in self.steps if step.state in states):
+                return found
+        return ()
+
 
 class PlanView(msgspec.Struct, frozen=True):
     """A plan and whether this program can go on with it.

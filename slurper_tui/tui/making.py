@@ -59,13 +59,14 @@ class MakingScreen(PagesScreen):
             if not view.has_secrets
             for step in view.plan.steps
         ]
-        waiting, undecided = map(steps.count, (StepState.WAITING, StepState.UNDECIDED))
+        waiting = steps.count(StepState.WAITING)
+        unsettled = steps.count(StepState.UNDECIDED) + steps.count(StepState.REFUSED)
         if waiting:
             word = "job of a split waits for its" if waiting == 1 else _WAIT
             self._note(f"{waiting} {word} keys · plans in the palette")
-        elif undecided:
-            word = "job of a split needs" if undecided == 1 else "jobs of a split need"
-            self._note(f"{undecided} {word} your word · plans in the palette")
+        elif unsettled:
+            word = "job of a split needs" if unsettled == 1 else "jobs of a split need"
+            self._note(f"{unsettled} {word} your word · plans in the palette")
 
     async def action_plans(self) -> None:
         """Show what is still to be started, and let it be gone on with or cancelled."""

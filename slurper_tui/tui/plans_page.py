@@ -13,7 +13,6 @@ from textual.screen import Screen
 
 from slurper_tui.monitor.plan_view import PlanView, Step, StepState
 from slurper_tui.tui.confirm_dialog import ConfirmDialog
-from slurper_tui.tui.confirm_words import Question
 from slurper_tui.tui.create_form_base import OneLine
 from slurper_tui.tui.create_form_request import LOW
 from slurper_tui.tui.create_form_send import Means
@@ -21,6 +20,7 @@ from slurper_tui.tui.detail_pane import TextLines
 from slurper_tui.tui.glyphs import Look
 from slurper_tui.tui.lines import Line, Piece, fill
 from slurper_tui.tui.plans_page_lines import Place, Row, plan_rows, waits_for_keys
+from slurper_tui.tui.plans_page_words import again_question, cancel_question
 from slurper_tui.tui.secrets_form import Given, SecretsForm
 
 LOCKED = "read-only now: W allows changes"
@@ -163,7 +163,7 @@ class PlansPage(Screen[None]):
             offers.append(("Enter", "give the keys"))
         if step is not None and step.state in (StepState.UNDECIDED, StepState.REFUSED):
             offers.append(("s", "send again"))
-        if view is not None and _cancellable(view):
+        if view is not None and view.plan.given_up:
             offers.append(("c", "cancel"))
         line = [Piece(" ")]
         for key, word in offers:
@@ -242,7 +242,7 @@ class PlansPage(Screen[None]):
         if step.state not in (StepState.UNDECIDED, StepState.REFUSED) or not await self._allowed():
             return
         deed = partial(self._again, view.plan.id, step.number)
-        self.app.push_screen(ConfirmDialog(self.look, _again_question(step, self.look), deed))
+        self.app.push_screen(ConfirmDialog(self.look, again_question(step, self.look), deed))
 
     def _again(self, plan_id: int, number: int) -> None:
         self._say("the list is looked into once more first")
@@ -254,11 +254,11 @@ class PlansPage(Screen[None]):
         self._follow(plan_id)
 
     def action_cancel(self) -> None:
-        """Ask whether what has not been sent is to be cancelled."""
+        """Ask whether what is left is to be given up."""
         view = self._view
-        if view is not None and _cancellable(view):
+        if view is not None and view.plan.given_up:
             deed = partial(self._cancel, view.plan.id)
-            self.app.push_screen(ConfirmDialog(self.look, _cancel_question(view), deed))
+            self.app.push_screen(ConfirmDialog(self.look, cancel_question(view.plan), deed))
 
     def _cancel(self, plan_id: int) -> None:
         self.run_worker(self._cancel_plan(plan_id), group="cancel")
@@ -267,30 +267,3 @@ class PlansPage(Screen[None]):
         desk = await self.means.desk()
         await desk.creation.cancel(plan_id)
         self._follow(plan_id)
-
-
-def _cancellable(view: PlanView) -> bool:
-    return any(step.state is StepState.WAITING for step in view.plan.steps)
-
-
-def _cancel_question(view: PlanView) -> Question:
-    number = sum(step.state is StepState.WAITING for step in view.plan.steps)
-    jobs = "job that has" if number == 1 else f"{number} jobs that have"
-    return Question(
-        title=f"Give up the {jobs} not been sent?",
-        said="what is given up is never started. Jobs that were started go on",
-        yes="give up",
-        harsh=True,
-    )
-
-
-def _again_question(step: Step, look: Look) -> Question:
-    known = look.glyphs.clean(step.said) or str(step.state)
-    if step.state is StepState.REFUSED:
-        said = f"{known}. Nothing was made of it"
-    else:
-        said = (
-            f"{known}. If the API made the job all the same, its objects are copied twice. "
-            "The list is looked into once more before anything is sent"
-        )
-    return Question(title=f"Send job {step.number} again?", said=said, yes="send it", harsh=True)

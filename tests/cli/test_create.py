@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from slurper_tui.monitor.creation import making
+from slurper_tui.monitor.creation import making, plan_run
 from slurper_tui.simulate import Fault, Kind, SimulatedAccount
 from tests.cli.making import KEYS, S3, SECRET, Person
 
@@ -310,7 +310,8 @@ def test_a_step_that_stays_undecided_is_exit_7_and_only_a_word_sends_it_again() 
     assert ran.code == 7
     assert ran.err[-1] == (
         "slurper-tui: plan 1: 1 started, 1 refused; "
-        "`slurper-tui create --go-on 1 --send-again 1` sends again"
+        "`slurper-tui create --go-on 1 --send-again 1` sends again, "
+        "`slurper-tui create --cancel 1` gives up"
     )
     again = person.run("create", "--go-on", "--yes")
     assert again.code == 7
@@ -332,6 +333,23 @@ def test_a_plan_can_be_cancelled_and_then_nothing_is_left_to_go_on_with() -> Non
     ran = person.run("create", "--cancel", "1")
     assert ran.code == 2
     assert ran.err == ["slurper-tui: there is no open plan '1'"]
+
+
+def test_what_stays_undecided_is_let_go_of_by_cancelling_what_is_left_of_the_plan(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(plan_run, "DOUBT_SECONDS", 0.0)
+    person = Person()
+    person.account.faults.add(Fault(Kind.HTML, operation="create", status=502, times=1))
+    person.account.faults.add(Fault(operation="create", status=403, code=10000))
+    name = person.file("prefixes", "a/\nb/\n")
+    ran = person.run("create", *S3, "--prefixes", name, "--yes")
+    assert (ran.code, "1 undecided, 1 refused" in ran.err[-1]) == (7, True)
+    said = "`slurper-tui create --cancel 1` once more lets go of what is undecided"
+    first, second = person.run("create", "--cancel", "1"), person.run("create", "--cancel", "1")
+    assert first.err == [f"slurper-tui: plan 1: 1 undecided, 1 cancelled; {said}"]
+    assert second.err == ["slurper-tui: plan 1: 2 cancelled"]
+    assert len(person.posts()) == 2
 
 
 def test_of_several_plans_one_has_to_be_named() -> None:

@@ -88,6 +88,7 @@ async def give_keys(bench: Workbench) -> SecretsForm:
         ((step(1), step(2)), "2 jobs of a split wait for their keys · plans in the palette"),
         ((step(1),), "1 job of a split waits for its keys · plans in the palette"),
         (MIXED[:2], "1 job of a split needs your word · plans in the palette"),
+        ((MIXED[0], MIXED[1], MIXED[3]), "2 jobs of a split need your word · plans"),
     ],
 )
 async def test_at_the_start_it_says_that_plans_of_an_earlier_run_wait(
@@ -215,13 +216,31 @@ async def test_what_has_not_been_sent_is_cancelled_after_a_question() -> None:
     async with restarted(*MIXED[:1], step(2), step(3)) as bench:
         await opened(bench)
         await bench.press("c")
-        await bench.see("Give up the 2 jobs that have not been sent?", "never started")
+        await bench.see("Give up the 2 jobs that have not been started?", "never started")
         await confirm(bench, "enter")
         assert "cancelled" not in bench.text
         await bench.press("c")
         await confirm(bench, "y")
         await bench.see("1 started, 2 cancelled")
         assert "c cancel" not in bench.text
+        assert bench.writes == []
+
+
+async def test_what_was_refused_or_is_undecided_can_be_let_go_of_so_that_nothing_stays() -> None:
+    async with restarted(MIXED[0], MIXED[1], step(3, StepState.REFUSED, said="no")) as bench:
+        await opened(bench)
+        await bench.press("c")
+        await bench.see("Give up the job that has not been started?")
+        await confirm(bench, "y")
+        await bench.see("1 started, 1 undecided, 1 cancelled", "step 2 is undecided: only your")
+        await bench.press("c")
+        await bench.see(
+            "Let go of the job that was not answered?", "it goes on; nothing here sends"
+        )
+        await confirm(bench, "y")
+        await bench.see("1 started, 2 cancelled")
+        assert "c cancel" not in bench.text
+        assert all(view.plan.over for view in await bench.creation.plans())
         assert bench.writes == []
 
 

@@ -103,7 +103,7 @@ class JobCreation:
             self._runs[plan_id].begin(secrets)
 
     async def cancel(self, plan_id: int) -> None:
-        """Cancel every step that has not been sent."""
+        """Cancel every step that made no job for certain; without any, the undecided ones."""
         await self._runs[plan_id].cancel()
 
     async def send_again(self, plan_id: int, number: int) -> None:

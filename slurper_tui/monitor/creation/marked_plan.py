@@ -58,12 +58,12 @@ class MarkedPlan:
         return [step for step in self.plan.steps if step.state is state]
 
     async def _nap(self, seconds: float, note: str = "") -> None:
-        """Wait so long, or until there is a reason to look again."""
+        """Wait so long, or until there is a reason to look again; there may be one already."""
         self._say(note or self._note)
-        self._wake.clear()
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._wake.wait()
+        self._wake.clear()
 
     def _say(self, note: str) -> None:
         if note != self._note:

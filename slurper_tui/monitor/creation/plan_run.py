@@ -47,6 +47,7 @@ class PlanRun(MarkedPlan):
         self._failures = 0
         self._looked_for: set[int] = set()
         self._accepted: set[int] = set()
+        self._cancelled: set[int] = set()
         self._known: dict[int, Known] = {}
         self._rng = random.Random()
         self._task: asyncio.Task[None] | None = None
@@ -76,9 +77,11 @@ class PlanRun(MarkedPlan):
         """Go on, with these keys to the buckets, or with those that are known."""
         self._secrets = secrets or self._secrets
         self._halted, self._failures = False, 0
-        self._wake.set()
         if self._task is None or self._task.done():
+            self._wake.clear()
             self._task = asyncio.create_task(self._run())
+        else:
+            self._wake.set()
         self._tell()
 
     async def end(self) -> None:
@@ -92,12 +95,17 @@ class PlanRun(MarkedPlan):
         self._tell()
 
     async def cancel(self) -> None:
-        """Cancel every step that made no job for certain; without any, the undecided ones."""
-        given_up = [*self._steps(StepState.WAITING), *self._steps(StepState.REFUSED)]
-        for step in given_up or self._steps(StepState.UNDECIDED):
+        """Cancel every step that made no job for certain; without any, the undecided ones.
+
+        One that is being sent is cancelled when its answer tells that it made none.
+        """
+        self._cancelled |= {step.number for step in self._steps(StepState.SENDING)}
+        for step in self.plan.given_up:
             await self._move(step, StepState.CANCELLED, said=step.said)
         await self._read_again()
         self._wake.set()
+        if not self._goes_on:
+            self._say(last_words(self.plan))
 
     async def send_again(self, number: int) -> None:
         """Let a refused or undecided step be sent; not where the list shows its job after all."""
@@ -106,6 +114,7 @@ class PlanRun(MarkedPlan):
         if step.state is StepState.UNDECIDED and not await self._is_absent(step):
             return
         if step.state in (StepState.UNDECIDED, StepState.REFUSED):
+            self._cancelled.discard(number)
             await self._move(step, StepState.WAITING)
             self.begin()
 
@@ -138,7 +147,7 @@ class PlanRun(MarkedPlan):
             elif self._secrets is None:
                 await self._nap(SLOT_SECONDS, "needs the keys to its buckets to go on")
             else:
-                await self._send(self._steps(StepState.WAITING)[0], self._secrets)
+                await self._next(self._steps(StepState.WAITING)[0], self._secrets)
         self._note = self._note if self._halted else last_words(self.plan)
 
     def _in_doubt(self) -> Step | None:
@@ -149,6 +158,13 @@ class PlanRun(MarkedPlan):
 
     # Sending -----------------------------------------------------------------------------------
 
+    async def _next(self, step: Step, secrets: Secrets) -> None:
+        """Send a step, or cancel it if that was wanted while it was on its way before."""
+        if step.number in self._cancelled:
+            await self._move(step, StepState.CANCELLED)
+        else:
+            await self._send(step, secrets)
+
     async def _send(self, step: Step, secrets: Secrets) -> None:
         """Mark a step as being sent, send it, and mark what came of it."""
         self._known[step.number] = await self._maker.lists.known(
@@ -158,7 +174,7 @@ class PlanRun(MarkedPlan):
             await self._nap(_LOOK_SECONDS, "another program goes on with it, or the disk is full")
             return
         if abs(self._maker.wall - self.plan.steps[step.number - 1].at) > STALE_SECONDS:
-            await self._move(step, StepState.WAITING, before=StepState.SENDING)
+            await self._take_back(step)
             return
         self._say(f"starts step {step.number}")
         account_id, draft = self.plan.account_id, step.draft
@@ -177,14 +193,25 @@ class PlanRun(MarkedPlan):
         if error.undecided:
             self._say(f"step {step.number} was not answered: {error}")
         elif isinstance(error, _PASSING):
-            await self._move(step, StepState.WAITING, before=StepState.SENDING)
             self._failures += 1
-            await self._nap(self._wait_after(error), await self._why(error))
+            await self._take_back(step)
+            if step.number not in self._cancelled:
+                await self._nap(self._wait_after(error), await self._why(error))
         else:
             refused = StepState.REFUSED
             await self._move(step, refused, before=StepState.SENDING, said=str(error))
             if isinstance(error, Rejected):
                 self._halted, self._note = True, f"stopped: {error}"
+
+    async def _take_back(self, step: Step) -> None:
+        """Let a step that made no job wait again, unless the plan was cancelled meanwhile."""
+        known = len(self._steps(StepState.CANCELLED))
+        await self._read_again()
+        if len(self._steps(StepState.CANCELLED)) > known:
+            self._cancelled.add(step.number)
+        gone = step.number in self._cancelled
+        after = StepState.CANCELLED if gone else StepState.WAITING
+        await self._move(step, after, before=StepState.SENDING)
 
     def _wait_after(self, error: ApiError) -> float:
         """Seconds until the next try."""

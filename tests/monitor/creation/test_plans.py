@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 import msgspec
+import pytest
 
 from slurper_tui.api.requests import Secret
 from slurper_tui.monitor.creation.plan_run import DOUBT_SECONDS, SLOT_SECONDS, STALE_SECONDS
@@ -17,6 +18,10 @@ from tests.monitor.creation.workshop import DRAFT, SECRETS, Workshop, states
 from tests.virtual_time import timeless
 
 THREE = ("2022/", "2023/", "2024/")
+
+
+def waits(view: PlanView) -> bool:
+    return states(view)[-1] == "waiting"
 
 
 def waits_for_a_slot(view: PlanView) -> bool:
@@ -222,6 +227,64 @@ async def test_cancelling_leaves_what_was_started_and_sends_nothing_more() -> No
     assert view.plan.over
     assert len(shop.posts) == sent
     assert await shop.program().creation.plans() == ()
+
+
+@timeless
+@pytest.mark.parametrize("elsewhere", [False, True])
+async def test_what_is_on_its_way_while_the_plan_is_cancelled_is_not_sent_again(
+    *, elsewhere: bool
+) -> None:
+    shop = Workshop(slots=1)
+    program = shop.program(latency=5.0)
+    plan_id = await program.begin(THREE)
+    await program.until(plan_id, lambda view: states(view) == ["started", "sending", "waiting"])
+    other = shop.program() if elsewhere else program
+    await other.creation.plans()
+    await other.creation.cancel(plan_id)
+    cancelled_at = now()
+    view = await program.until_rest(plan_id)
+    assert states(view) == ["started", "cancelled", "cancelled"]
+    assert now() - cancelled_at < SLOT_SECONDS
+    assert shop.sent() == {"2022/": 1, "2023/": 1}
+
+
+@timeless
+async def test_the_only_step_is_cancelled_while_it_is_on_its_way_and_made_is_made() -> None:
+    for slots, state in ((0, "cancelled"), (1, "started")):
+        shop = Workshop(slots=slots)
+        program = shop.program(latency=5.0)
+        plan_id = await program.begin(["a/"])
+        await program.until(plan_id, lambda view: states(view) == ["sending"])
+        await program.creation.cancel(plan_id)
+        assert states(await program.until_rest(plan_id)) == [state]
+        assert len(shop.posts) == 1
+
+
+@timeless
+async def test_a_cancelled_step_that_was_not_answered_may_still_be_sent_at_the_person_s_word() -> (
+    None
+):
+    shop = Workshop()
+    shop.account.faults.add(Fault(Kind.HTML, operation="create", status=502, times=1))
+    program = shop.program(latency=5.0)
+    plan_id = await program.begin(["a/"])
+    await program.until(plan_id, lambda view: states(view) == ["sending"])
+    await program.creation.cancel(plan_id)
+    assert states(await program.until_rest(plan_id)) == ["undecided"]
+    await program.creation.send_again(plan_id, 1)
+    assert states(await program.until_rest(plan_id)) == ["started"]
+
+
+@timeless
+async def test_cancelling_while_it_asks_what_runs_is_heard_at_once() -> None:
+    shop = Workshop(slots=1)
+    program = shop.program(latency=5.0)
+    plan_id = await program.begin(["a/", "b/"])
+    await program.until(plan_id, lambda view: len(shop.posts) == 2 and waits(view))
+    cancelled_at = now()
+    await program.creation.cancel(plan_id)
+    assert states(await program.until_rest(plan_id)) == ["started", "cancelled"]
+    assert now() - cancelled_at < SLOT_SECONDS
 
 
 @timeless
