@@ -143,7 +143,12 @@ def _sum(live: Iterable[JobView], rate: Callable[[JobView], float | None]) -> fl
 
 
 def _average(view: JobView) -> float | None:
-    """Objects per second from the first job's creation to the last one's end, or to now."""
+    """Objects per second from the first job's creation to the last one's end, or to now.
+
+    None while some have not told their counts: those that have did not need all that time.
+    """
+    if view.partial:
+        return None
     begun = parse_time(view.job.created_at)
     until = view.as_of if view.live else parse_time(view.job.finished_at)
     if begun is None or until is None or view.counts.done is None or until <= begun:

@@ -35,8 +35,8 @@ class JobReceipt(msgspec.Struct, frozen=True):
 
     begun, ended: None where unknown. seen: how the time between them was seen to be. best: the
     highest rate that was held for about ten minutes; None where nobody looked for so long. log:
-    what its log holds; None where it could not be read. events: what changed it, oldest first.
-    retries: the job whose failed objects it was made to copy.
+    what its log holds; None where it could not be read, or does not matter. events: what changed
+    it, oldest first. retries: the job whose failed objects it was made to copy.
     """
 
     view: JobView
@@ -134,8 +134,9 @@ class Receipt(msgspec.Struct, frozen=True):
 
     @property
     def logs_read(self) -> bool:
-        """What every log holds is known."""
-        return all(job.log is not None for job in self.jobs)
+        """What the log of every job holds is known, but for those that were done all over again."""
+        again = self.family.superseded
+        return all(job.log is not None for job in self.jobs if job.view.key not in again)
 
     @property
     def observed(self) -> bool:

@@ -58,8 +58,9 @@ class EndedJobs:
     ) -> Receipt:
         """The receipt of one job, or of several that are one migration; retries come with them.
 
-        told: called after every page of a log that must be read first. Raises NotEnded for what may
-        still move, ApiError where something could not be read, ValueError for no job.
+        Logs are read of the jobs that count. told: called after every page of a log that must be
+        read first. Raises NotEnded for what may still move, ApiError where something could not be
+        read, ValueError for no job.
         """
         views = {key: await self._view(key) for key in keys}
         ties = await self._ties(views)
@@ -67,7 +68,11 @@ class EndedJobs:
         for view in views.values():
             if view.live:
                 raise NotEnded(view)
-        logs = {key: await self._log(view, told) for key, view in views.items()}
+        again = family([*views.values()], ties).superseded
+        logs = {
+            key: None if key in again else await self._log(view, told)
+            for key, view in views.items()
+        }
         judged = [_judged(view, logs[key]) for key, view in views.items()]
         whole = family(judged, ties)
         return await self._told(whole, ties, logs, lost)

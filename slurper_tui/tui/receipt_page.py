@@ -24,6 +24,8 @@ from slurper_tui.version import version
 MOST_WIDTH = 84
 """Cells that the stylesheet gives a dialog."""
 
+SHORT_ID = 8
+
 _KEYS = "y copies · w saves · Esc closes"
 _SHORT_KEYS = "y copy · w save"
 
@@ -70,7 +72,9 @@ class ReceiptPage(Dialog):
 
     def _tell(self, view: FailuresView) -> None:
         """Say how far a log is read, or what holds that up."""
-        rows = f"reading the log: {words.count(view.rows_read)} rows"
+        alone = [*self._keys] == [view.key]
+        whose = "" if alone else f" of {view.key.job_id[:SHORT_ID]}"
+        rows = f"reading the log{whose}: {words.count(view.rows_read)} rows"
         if view.problem is not None:
             rows += f" · {view.problem.message} · trying again"
         elif view.waiting:

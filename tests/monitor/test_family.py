@@ -122,6 +122,8 @@ def test_it_lasts_from_the_first_jobs_creation_to_the_last_ones_end() -> None:
     assert found.view.job.created_at == one.job.created_at
     assert found.view.job.finished_at == two.job.finished_at
     assert found.view.lifetime_rate == pytest.approx(1.0)
+    untold = when(job(2, "completed", done=10, counts=Counts(), percent=None), -3, -2)
+    assert family([one, untold]).view.lifetime_rate is None
 
 
 def test_no_jobs_are_no_family() -> None:

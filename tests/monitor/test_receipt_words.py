@@ -90,6 +90,14 @@ def test_what_cannot_be_known_is_not_made_up() -> None:
     assert "Rate" not in markdown(receipt(bare))
 
 
+def test_what_was_not_done_is_told_from_what_nobody_can_explain() -> None:
+    aborted = JobReceipt(ended(2, Counts(100, 60, 0, 0), status="aborted"), NOW - 1001, NOW - 1)
+    assert row(markdown(receipt(one(), aborted)), "Not done")[:2] == ["Not done", "40"]
+    unclear = one(counts=Counts(1000, 950, 0, 10))
+    told = row(markdown(receipt(unclear, aborted)), "Not done")
+    assert told[:2] == ["Not done or unaccounted", "80"]
+
+
 def test_more_done_than_there_was_is_said() -> None:
     told = markdown(receipt(one(LogCounts(whole=True), counts=Counts(1000, 1002, 0, 0))))
     assert (

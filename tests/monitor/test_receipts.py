@@ -316,6 +316,22 @@ async def test_several_jobs_of_one_migration_have_one_receipt() -> None:
     assert "  - 1,000 objects: 990 transferred + 0 skipped + 10 failed + 0 unaccounted" in told
 
 
+@timeless
+async def test_the_log_of_a_job_that_was_done_all_over_again_is_not_read() -> None:
+    history = InlineHistory()
+    jobs = [
+        plan("job-1", created=LONG_AGO, objects=9000, failed=900),
+        plan("job-2", created=LONG_AGO + 9000, objects=9000),
+    ]
+    async with bench(account(*jobs), past=past(history)) as b:
+        await b.rounds(2)
+        receipt = await receipt_of(b, "job-1", "job-2")
+        asked = {r.path.split("/")[1] for r in b.requests if r.path.endswith("/logs")}
+    assert asked == {"job-2"}
+    assert (receipt.logs_read, all_copied(receipt)) == (True, True)
+    assert "done again by a later job and not counted" in markdown(receipt)
+
+
 class HalfBlind(InlineHistory):
     """A history that has seen the first job alone in some minutes."""
 

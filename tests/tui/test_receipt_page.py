@@ -144,6 +144,9 @@ async def test_while_a_log_is_read_it_says_how_far_and_closing_gives_up() -> Non
         assert "y copies" not in o.text
         o.receipts.hear(FailuresView(JOB.key, rows_read=1250, waiting=True))
         await o.until(lambda: "1,250 rows · waiting for the request budget" in o.text)
+        another = JobKey(JOB.account_id, "0123456789abcdef")
+        o.receipts.hear(FailuresView(another, rows_read=50))
+        await o.until(lambda: "reading the log of 01234567: 50 rows" in o.text)
         problem = Unreachable("connection refused")
         o.receipts.hear(FailuresView(JOB.key, rows_read=1250, problem=problem))
         await o.until(lambda: "connection refused · trying again" in o.text)
