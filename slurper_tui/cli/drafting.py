@@ -16,6 +16,7 @@ from slurper_tui.cli.exit_codes import Stop
 from slurper_tui.cli.output import Output
 from slurper_tui.monitor.creation.bodies import BodyError, draft_of
 from slurper_tui.monitor.creation.checks import doubts, faults
+from slurper_tui.monitor.creation.key_list import NoKeys, keys_of
 from slurper_tui.monitor.draft import Draft, FieldFault
 
 _MOST_BYTES = 64 * 2**20
@@ -89,21 +90,10 @@ def _from_file(name: str) -> Draft:
 
 def read_keys(name: str) -> tuple[str, ...]:
     """Object keys from a file or stdin: a JSON array, NUL between them, or one a line."""
-    text = read_text(name)
-    if text.lstrip().startswith("["):
-        return _array(name, text)
-    separator = "\0" if "\0" in text else "\n"
-    return tuple(key for key in text.split(separator) if key)
-
-
-def _array(name: str, text: str) -> tuple[str, ...]:
     try:
-        keys = json.loads(text)
-    except (ValueError, RecursionError):
-        raise Stop(f"{name}: it begins like a JSON array, and is none") from None
-    if not all(isinstance(key, str) for key in keys):
-        raise Stop(f"{name}: not every item of the array is a text")
-    return tuple(keys)
+        return keys_of(read_text(name))
+    except NoKeys as error:
+        raise Stop(f"{name}: {error}") from None
 
 
 def read_text(name: str) -> str:
@@ -115,7 +105,7 @@ def read_text(name: str) -> str:
         else:
             with Path(name).open("rb") as file:
                 content = file.read(_MOST_BYTES + 1)
-        text = content.decode("utf-8")
+        text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise Stop(f"{place}: not UTF-8 at byte {error.start}") from None
     except (OSError, ValueError, AttributeError) as error:

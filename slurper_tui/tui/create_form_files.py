@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import msgspec
-
 MOST_BYTES = 64 * 2**20
 """10,000 keys of the longest kind, and much air."""
 
@@ -35,14 +33,3 @@ def _bytes(path: Path) -> bytes:
     if path.stat().st_size > MOST_BYTES:
         raise NoList(f"larger than {MOST_BYTES // 2**20} MB")
     return path.read_bytes()
-
-
-def keys_of(text: str) -> tuple[str, ...]:
-    """Keys from a text: a JSON array, or one a line; blanks are part of a key. Raises NoList."""
-    if text.lstrip().startswith("["):
-        try:
-            return tuple(msgspec.json.decode(text, type=list[str]))
-        except msgspec.MsgspecError:
-            if "\n" not in text.strip():
-                raise NoList("this is no JSON array of texts") from None
-    return tuple(line for line in text.replace("\r\n", "\n").split("\n") if line)

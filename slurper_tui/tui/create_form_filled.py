@@ -8,10 +8,11 @@ from typing import NamedTuple
 
 from slurper_tui.api.models import Job
 from slurper_tui.monitor.creation import checks
+from slurper_tui.monitor.creation.key_list import NoKeys, keys_of
 from slurper_tui.monitor.creation.split import UNLISTED, read_prefixes, split
 from slurper_tui.monitor.draft import Draft, FieldFault
 from slurper_tui.tui.create_form_fields import Values, draft_of
-from slurper_tui.tui.create_form_files import NoList, keys_of, read_text
+from slurper_tui.tui.create_form_files import NoList, read_text
 
 KEY_LIST, PREFIXES = "source.keys", "prefixes_file"
 """Where the faults of the two files are shown."""
@@ -49,7 +50,7 @@ def _keys(name: str) -> tuple[tuple[str, ...] | None, tuple[FieldFault, ...]]:
         return None, ()
     try:
         return keys_of(read_text(name)), ()
-    except NoList as error:
+    except (NoKeys, NoList) as error:
         return None, (FieldFault(KEY_LIST, str(error)),)
 
 

@@ -120,7 +120,7 @@ def test_a_field_that_is_wrong_is_named_with_its_flag(flags: tuple[str, ...], sa
     assert person.methods == []
 
 
-@pytest.mark.parametrize("text", ["a\nb c\n", '["a", "b c"]', "a\0b c\0"])
+@pytest.mark.parametrize("text", ["a\nb c\n", '["a", "b c"]', "a\0b c\0", "\ufeffa\r\nb c\r\n"])
 def test_keys_come_from_a_file_in_each_form_that_failures_writes(text: str) -> None:
     person = Person()
     keys = person.file("keys", text)

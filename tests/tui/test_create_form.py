@@ -14,11 +14,12 @@ from textual.widgets import Input
 
 from slurper_tui.monitor.account_view import AccountView
 from slurper_tui.monitor.creation import making
+from slurper_tui.monitor.creation.key_list import keys_of
 from slurper_tui.simulate import Fault, Kind, SimulatedAccount
 from slurper_tui.tui.confirm_dialog import ConfirmDialog
 from slurper_tui.tui.create_form import CreateForm
 from slurper_tui.tui.create_form_base import FormScreen
-from slurper_tui.tui.create_form_files import MOST_BYTES, NoList, keys_of, read_text
+from slurper_tui.tui.create_form_files import MOST_BYTES, NoList, read_text
 from slurper_tui.tui.create_form_send import SendPage, Stage
 from slurper_tui.tui.create_form_widgets import FieldRow, SecretInput
 from tests.tui.jobs import ACCOUNT, harmless, snapshot
@@ -531,7 +532,7 @@ async def test_a_secret_is_taken_from_the_environment_and_shown_as_that() -> Non
 # Lists ----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("write", ["a/1\nb 2\r\n\n", '["a/1", "b 2"]'])
+@pytest.mark.parametrize("write", ["a/1\r\nb 2\r\n\n", '["a/1", "b 2"]', "a/1\0b 2\0"])
 async def test_a_key_list_is_read_and_shown_whole(tmp_path: Path, write: str) -> None:
     (keys := tmp_path / "keys").write_text(write)
     async with workbench() as bench:
@@ -553,7 +554,7 @@ async def test_a_key_list_is_read_and_shown_whole(tmp_path: Path, write: str) ->
     [
         (None, "no such file"),
         ("", "the list is empty, and would copy nothing"),
-        ("[1, 2]", "this is no JSON array of texts"),
+        ("[1, 2]", "not every item of the array is a text"),
         ("\n".join(map(str, range(10_001))), "10,001 keys, and one job takes 10,000"),
     ],
 )
