@@ -15,7 +15,7 @@ from slurper_tui.monitor.desk import Desk
 from slurper_tui.monitor.draft import Secrets
 from slurper_tui.monitor.job_key import JobKey
 from slurper_tui.monitor.log_view import FailuresView, LogView
-from slurper_tui.monitor.receipt import Receipt
+from slurper_tui.monitor.receipts.receipt import Receipt
 from slurper_tui.monitor.view import Snapshot
 from slurper_tui.simulate import SimulatedAccount
 from slurper_tui.simulated.jobs import Plan

@@ -13,12 +13,12 @@ from slurper_tui.cli.exit_codes import ExitCode, Stop, exit_code
 from slurper_tui.cli.lines import sayable
 from slurper_tui.cli.logs import Holdups
 from slurper_tui.cli.output import Output
+from slurper_tui.monitor.families.migration import MigrationKey, migration_of
 from slurper_tui.monitor.job_key import JobKey
 from slurper_tui.monitor.log_view import FailuresView
-from slurper_tui.monitor.migration import MigrationKey, migration_of
-from slurper_tui.monitor.receipt import NotEnded, Receipt
-from slurper_tui.monitor.receipt_record import record
-from slurper_tui.monitor.receipt_words import markdown
+from slurper_tui.monitor.receipts.receipt import NotEnded, Receipt
+from slurper_tui.monitor.receipts.record import record
+from slurper_tui.monitor.receipts.words import markdown
 from slurper_tui.monitor.view import JobView, Snapshot
 from slurper_tui.version import version
 

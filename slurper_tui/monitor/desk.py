@@ -16,7 +16,7 @@ from slurper_tui.monitor.plan_view import PlanView
 from slurper_tui.monitor.view import JobView
 
 if TYPE_CHECKING:
-    from slurper_tui.monitor.receipt import Receipt
+    from slurper_tui.monitor.receipts.receipt import Receipt
 
 
 class Roster(Protocol):

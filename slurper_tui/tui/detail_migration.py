@@ -6,8 +6,8 @@ from collections import Counter
 from collections.abc import Iterator
 
 from slurper_tui import format as words
+from slurper_tui.monitor.families.migration import SLOTS, Migration
 from slurper_tui.monitor.job_key import JobKey
-from slurper_tui.monitor.migration import SLOTS, Migration
 from slurper_tui.monitor.view import JobView
 from slurper_tui.tui.columns import Facts, migration, short_id
 from slurper_tui.tui.detail import TWO_COLUMNS, beside, number_lines, status_line, strong

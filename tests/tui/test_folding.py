@@ -11,7 +11,7 @@ from textual.geometry import Region
 
 from slurper_tui.cli.state import load_view, save_view
 from slurper_tui.monitor.event import Tie
-from slurper_tui.monitor.family import migrations
+from slurper_tui.monitor.families.family import migrations
 from slurper_tui.monitor.view import Counts, JobView, Snapshot
 from slurper_tui.tui.able import reasons
 from slurper_tui.tui.options import ViewState

@@ -15,8 +15,8 @@ from textual.pilot import Pilot
 from slurper_tui.api.errors import Unreachable
 from slurper_tui.monitor.job_key import JobKey
 from slurper_tui.monitor.log_view import FailuresView, LogCounts
-from slurper_tui.monitor.receipt import JobReceipt, NotEnded, Receipt
-from slurper_tui.monitor.receipt_words import markdown
+from slurper_tui.monitor.receipts.receipt import JobReceipt, NotEnded, Receipt
+from slurper_tui.monitor.receipts.words import markdown
 from slurper_tui.monitor.view import Counts, JobView
 from slurper_tui.tui.app import SlurperApp
 from slurper_tui.tui.dialogs import CopyDialog, Page
@@ -25,7 +25,7 @@ from slurper_tui.tui.receipt_page import ReceiptPage
 from slurper_tui.version import version
 from tests.fake_desk import FakeDesk
 from tests.fake_feed import FakeFeed
-from tests.monitor.test_receipt_words import FAILED, ended, receipt
+from tests.monitor.receipts.test_words import FAILED, ended, receipt
 from tests.tui.jobs import NOW, harmless, snapshot, view
 
 LOG = LogCounts({FAILED: 10}, whole=True)

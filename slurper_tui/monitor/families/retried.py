@@ -7,7 +7,7 @@ from functools import reduce
 from typing import NamedTuple
 
 from slurper_tui.monitor.event import Tie
-from slurper_tui.monitor.repeated import Retry, each_once, of_failures, of_skips
+from slurper_tui.monitor.families.repeated import Retry, each_once, of_failures, of_skips
 from slurper_tui.monitor.view import Counts, JobView
 
 

@@ -13,8 +13,8 @@ import msgspec
 from slurper_tui.format import parse_time
 from slurper_tui.monitor.causes import Cause, cause_of
 from slurper_tui.monitor.event import Event, Tie
+from slurper_tui.monitor.families.migration import Migration
 from slurper_tui.monitor.log_view import LogCounts
-from slurper_tui.monitor.migration import Migration
 from slurper_tui.monitor.spans import Seen, Span
 from slurper_tui.monitor.view import Counts, JobView, Verdict
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator, Sequence
 
 from slurper_tui import format as fmt
 from slurper_tui.monitor.event import Event, What
-from slurper_tui.monitor.receipt import Receipt
-from slurper_tui.monitor.receipt_markdown import code, utc, words
+from slurper_tui.monitor.receipts.markdown import code, utc, words
+from slurper_tui.monitor.receipts.receipt import Receipt
 from slurper_tui.monitor.spans import Seen
 
 MOST_LINES = 20

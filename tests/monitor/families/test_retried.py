@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from slurper_tui.monitor.event import Tie
-from slurper_tui.monitor.family import family
+from slurper_tui.monitor.families.family import family
 from slurper_tui.monitor.view import Counts, JobView, State
-from tests.monitor.families import ARCHIVED, FAILED, PARENT, job, keys_of, retry, tied
+from tests.monitor.families.jobs import ARCHIVED, FAILED, PARENT, job, keys_of, retry, tied
 
 
 def test_a_retry_adds_no_objects_and_what_it_copied_has_failed_no_longer() -> None:

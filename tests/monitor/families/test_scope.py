@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from slurper_tui.monitor.event import Tie
-from slurper_tui.monitor.family import family
+from slurper_tui.monitor.families.family import family
 from slurper_tui.monitor.view import Counts, JobView, State
-from tests.monitor.families import job, keys_of, retry, tied, when
+from tests.monitor.families.jobs import job, keys_of, retry, tied, when
 
 
 def pairs(*jobs: JobView, ties: tuple[Tie, ...] = ()) -> list[tuple[str, str]]:

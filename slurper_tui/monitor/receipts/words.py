@@ -7,10 +7,10 @@ from collections.abc import Iterator, Sequence
 from slurper_tui import format as fmt
 from slurper_tui.api.models import Source, Target
 from slurper_tui.monitor.causes import Cause, reason_of
-from slurper_tui.monitor.receipt import JobReceipt, Reason, Receipt
-from slurper_tui.monitor.receipt_markdown import cell, code, table, utc, words
-from slurper_tui.monitor.receipt_seen import changes, observations
-from slurper_tui.monitor.receipt_verdict import headline, retries_of
+from slurper_tui.monitor.receipts.headline import headline, retries_of
+from slurper_tui.monitor.receipts.markdown import cell, code, table, utc, words
+from slurper_tui.monitor.receipts.receipt import JobReceipt, Reason, Receipt
+from slurper_tui.monitor.receipts.seen import changes, observations
 from slurper_tui.monitor.spans import Seen
 
 _VENDORS = {"s3": "S3", "gcs": "Google Cloud Storage", "r2": "R2"}

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from slurper_tui.api.models import Source, Target
 from slurper_tui.monitor.event import Tie
-from slurper_tui.monitor.family import migrations
-from slurper_tui.monitor.migration import Migration
+from slurper_tui.monitor.families.family import migrations
+from slurper_tui.monitor.families.migration import Migration
 from slurper_tui.monitor.view import Counts, Snapshot, State
 from slurper_tui.simulated.jobs import Plan
 from tests.monitor.bench import Bench, bench, make_accounts, wall

@@ -14,14 +14,14 @@ from msgspec.structs import replace
 
 from slurper_tui.api.models import Source
 from slurper_tui.monitor.event import Event, Tie, What
-from slurper_tui.monitor.family import family
+from slurper_tui.monitor.families.family import family
 from slurper_tui.monitor.job_key import JobKey
 from slurper_tui.monitor.log_view import LogCounts
-from slurper_tui.monitor.receipt import JobReceipt, Receipt, reasons_of
-from slurper_tui.monitor.receipt_markdown import code, table, utc
-from slurper_tui.monitor.receipt_seen import MOST_LINES
-from slurper_tui.monitor.receipt_verdict import all_copied, headline
-from slurper_tui.monitor.receipt_words import markdown
+from slurper_tui.monitor.receipts.headline import all_copied, headline
+from slurper_tui.monitor.receipts.markdown import code, table, utc
+from slurper_tui.monitor.receipts.receipt import JobReceipt, Receipt, reasons_of
+from slurper_tui.monitor.receipts.seen import MOST_LINES
+from slurper_tui.monitor.receipts.words import markdown
 from slurper_tui.monitor.spans import Seen, Span
 from slurper_tui.monitor.verdict import verdict
 from slurper_tui.monitor.view import Counts, JobView

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from slurper_tui.monitor.family import family
+from slurper_tui.monitor.families.family import family
 from slurper_tui.monitor.view import Counts, State
-from tests.monitor.families import job, retry, tied
+from tests.monitor.families.jobs import job, retry, tied
 
 
 def test_the_family_has_one_verdict() -> None:

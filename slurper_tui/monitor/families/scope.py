@@ -9,8 +9,8 @@ from functools import lru_cache
 import msgspec
 
 from slurper_tui.format import parse_time
+from slurper_tui.monitor.families.migration import Overlap
 from slurper_tui.monitor.job_key import JobKey
-from slurper_tui.monitor.migration import Overlap
 from slurper_tui.monitor.view import JobView
 
 MOST_OVERLAPS = 100

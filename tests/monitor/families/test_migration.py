@@ -6,9 +6,9 @@ import pytest
 from msgspec.structs import replace
 
 from slurper_tui.api.models import Source, Target
-from slurper_tui.monitor.family import migrations
-from slurper_tui.monitor.migration import SLOTS, migration_of
-from tests.monitor.families import job, tied
+from slurper_tui.monitor.families.family import migrations
+from slurper_tui.monitor.families.migration import SLOTS, migration_of
+from tests.monitor.families.jobs import job, tied
 from tests.tui.jobs import view
 
 

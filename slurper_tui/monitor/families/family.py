@@ -8,10 +8,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from msgspec.structs import replace
 
 from slurper_tui.monitor.event import Tie
-from slurper_tui.monitor.family_sum import family_view
+from slurper_tui.monitor.families.migration import Migration, MigrationKey, migration_of
+from slurper_tui.monitor.families.scope import overlaps, superseded
+from slurper_tui.monitor.families.sums import family_view
 from slurper_tui.monitor.job_key import JobKey
-from slurper_tui.monitor.migration import Migration, MigrationKey, migration_of
-from slurper_tui.monitor.scope import overlaps, superseded
 from slurper_tui.monitor.view import JobView
 
 

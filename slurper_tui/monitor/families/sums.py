@@ -10,8 +10,8 @@ from msgspec.structs import replace
 from slurper_tui.api.models import Job, Source, Target
 from slurper_tui.format import parse_time
 from slurper_tui.monitor.event import Tie
-from slurper_tui.monitor.family_verdict import family_verdict
-from slurper_tui.monitor.retried import together, total
+from slurper_tui.monitor.families.retried import together, total
+from slurper_tui.monitor.families.verdict import family_verdict
 from slurper_tui.monitor.shown import shown_forecast, shown_rate
 from slurper_tui.monitor.view import Forecast, JobView, Phase, State
 

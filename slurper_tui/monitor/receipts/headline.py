@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from slurper_tui.monitor.receipt import JobReceipt, Receipt
-from slurper_tui.monitor.repeated import of_skips
-from slurper_tui.monitor.retried import total
+from slurper_tui.monitor.families.repeated import of_skips
+from slurper_tui.monitor.families.retried import total
+from slurper_tui.monitor.receipts.receipt import JobReceipt, Receipt
 
 ALL_COPIED = "all copied"
 

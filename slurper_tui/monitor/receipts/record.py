@@ -7,9 +7,9 @@ from typing import Any
 from slurper_tui.monitor.causes import reason_of
 from slurper_tui.monitor.event import Event, Tie
 from slurper_tui.monitor.log_view import LogCounts
-from slurper_tui.monitor.receipt import JobReceipt, Reason, Receipt, reasons_of
-from slurper_tui.monitor.receipt_markdown import utc
-from slurper_tui.monitor.receipt_verdict import all_copied, headline
+from slurper_tui.monitor.receipts.headline import all_copied, headline
+from slurper_tui.monitor.receipts.markdown import utc
+from slurper_tui.monitor.receipts.receipt import JobReceipt, Reason, Receipt, reasons_of
 from slurper_tui.monitor.record import job_record
 from slurper_tui.monitor.spans import Seen
 

@@ -12,7 +12,7 @@ from slurper_tui.api.models import Source, Target
 from slurper_tui.monitor.event import Tie
 from slurper_tui.monitor.job_key import JobKey
 from slurper_tui.monitor.log_view import FailuresView
-from slurper_tui.monitor.receipt import Receipt
+from slurper_tui.monitor.receipts.receipt import Receipt
 from slurper_tui.monitor.recorded import Past
 from slurper_tui.simulate import SimulatedAccount
 from slurper_tui.simulated.jobs import Plan

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from slurper_tui.monitor.causes import BROKE_TYPE, reason_of
-from slurper_tui.monitor.retried import Together
+from slurper_tui.monitor.families.retried import Together
 from slurper_tui.monitor.view import Counts, JobView, Verdict
 
 MOST_NAMES = 3

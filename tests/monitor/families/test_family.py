@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from slurper_tui.monitor.family import family
+from slurper_tui.monitor.families.family import family
 from slurper_tui.monitor.view import Counts, Phase, State
-from tests.monitor.families import PARENT, job, when
+from tests.monitor.families.jobs import PARENT, job, when
 from tests.tui.jobs import ACCOUNT, NOW, forecast
 
 

@@ -12,18 +12,19 @@ from slurper_tui.api.errors import NotFound, Rejected, Unreachable
 from slurper_tui.monitor.event import Event, What
 from slurper_tui.monitor.job_key import JobKey
 from slurper_tui.monitor.log_view import FailuresView, LogCounts
-from slurper_tui.monitor.receipt import NotEnded
-from slurper_tui.monitor.receipt_markdown import utc
-from slurper_tui.monitor.receipt_record import record
-from slurper_tui.monitor.receipt_verdict import all_copied, headline
-from slurper_tui.monitor.receipt_words import markdown
+from slurper_tui.monitor.receipts.headline import all_copied, headline
+from slurper_tui.monitor.receipts.markdown import utc
+from slurper_tui.monitor.receipts.receipt import NotEnded
+from slurper_tui.monitor.receipts.record import record
+from slurper_tui.monitor.receipts.words import markdown
 from slurper_tui.monitor.recorded import Recorded
 from slurper_tui.monitor.spans import Seen
 from slurper_tui.monitor.view import Counts
 from slurper_tui.simulate import Fault, Kind
 from slurper_tui.simulated.jobs import Plan
 from tests.monitor.bench import EPOCH, bench
-from tests.monitor.ended import (
+from tests.monitor.inline_history import InlineHistory
+from tests.monitor.receipts.ended import (
     FAILED,
     account,
     elsewhere,
@@ -34,7 +35,6 @@ from tests.monitor.ended import (
     tie_of,
     watch_to_end,
 )
-from tests.monitor.inline_history import InlineHistory
 from tests.virtual_time import timeless
 
 LONG_AGO = EPOCH - 40_000
