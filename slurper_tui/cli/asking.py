@@ -54,20 +54,32 @@ async def secret(prompt: str, out: Output) -> str:
 
 
 async def _line() -> str:
-    """One line of standard input; the loop hears signals meanwhile. Raises Stop at its end."""
-    loop = asyncio.get_running_loop()
-    ready = asyncio.Event()
-    loop.add_reader(INPUT, ready.set)
+    """One line of standard input. Raises Stop at its end."""
     try:
-        await ready.wait()
+        await readable(INPUT)
         read = os.read(INPUT, _MOST)
     except OSError:
         read = b""
-    finally:
-        loop.remove_reader(INPUT)
     if not read:
         raise Stop("no answer was given")
     return read.decode("utf-8", "replace").rstrip("\r\n")
+
+
+async def readable(file: int) -> None:
+    """Wait until something, or the end, is there to be read; the loop hears signals meanwhile.
+
+    Raises OSError.
+    """
+    loop = asyncio.get_running_loop()
+    ready = asyncio.Event()
+    try:
+        loop.add_reader(file, ready.set)
+    except PermissionError:
+        return  # an ordinary file, which lets nobody wait
+    try:
+        await ready.wait()
+    finally:
+        loop.remove_reader(file)
 
 
 @contextmanager

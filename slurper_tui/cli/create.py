@@ -55,14 +55,14 @@ def _refuse_contradictions(options: argparse.Namespace) -> None:
 
 
 async def _create(options: argparse.Namespace, faces: Faces) -> ExitCode:
-    account_id, draft = the_account(faces), read_draft(options)
+    account_id, draft = the_account(faces), await read_draft(options)
     if options.prefixes is None:
         check([draft], faces.out)
     somebody(options)
     jobs = await listed(faces)
     desk = await faces.monitor.desk()
     if options.prefixes is not None:
-        drafts = split_drafts(options, faces, draft, jobs)
+        drafts = await split_drafts(options, faces, draft, jobs)
         secrets = await ready(options, faces, desk, account_id, drafts)
         return await planned(options, faces, account_id, drafts, secrets)
     secrets = await ready(options, faces, desk, account_id, [draft])
@@ -71,7 +71,7 @@ async def _create(options: argparse.Namespace, faces: Faces) -> ExitCode:
 
 
 async def _precheck(options: argparse.Namespace, faces: Faces) -> ExitCode:
-    account_id, draft = the_account(faces), read_draft(options)
+    account_id, draft = the_account(faces), await read_draft(options)
     check([draft], faces.out)
     secrets = await read_secrets(draft.vendor, options.secrets, faces.environ, faces.out)
     desk = await faces.monitor.desk()

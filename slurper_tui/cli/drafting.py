@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import re
-import sys
 import tomllib
 from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
 
 from msgspec.structs import replace
 
+from slurper_tui.cli import asking
 from slurper_tui.cli.exit_codes import Stop
 from slurper_tui.cli.output import Output
 from slurper_tui.monitor.creation.bodies import BodyError, draft_of
@@ -20,6 +20,7 @@ from slurper_tui.monitor.creation.key_list import NoKeys, keys_of
 from slurper_tui.monitor.draft import Draft, FieldFault
 
 _MOST_BYTES = 64 * 2**20
+_CHUNK = 2**20
 
 _FLAGS = {
     "source.vendor": "source_vendor",
@@ -46,15 +47,15 @@ _NAMES = {
 }
 
 
-def read_draft(options: argparse.Namespace) -> Draft:
+async def read_draft(options: argparse.Namespace) -> Draft:
     """Put file and flags together; flags win. Raises Stop, which names the file and the field."""
-    draft = _from_file(options.file) if options.file is not None else Draft("", "", "")
+    draft = await _from_file(options.file) if options.file is not None else Draft("", "", "")
     told = {name: getattr(options, flag) for flag, name in _NAMES.items()}
     draft = replace(draft, **{name: value for name, value in told.items() if value is not None})
     if getattr(options, "no_overwrite", False):
         draft = replace(draft, overwrite=False)
     if options.keys_file is not None:
-        draft = replace(draft, keys=read_keys(options.keys_file))
+        draft = replace(draft, keys=await read_keys(options.keys_file))
     return draft
 
 
@@ -72,9 +73,9 @@ def _told(fault: FieldFault) -> str:
     return f"{fault.field} (--{flag}): {fault.text}" if flag else f"{fault.field}: {fault.text}"
 
 
-def _from_file(name: str) -> Draft:
+async def _from_file(name: str) -> Draft:
     """Read a request as TOML, or as the JSON that `retry --draft` writes."""
-    text = read_text(name)
+    text = await read_text(name)
     try:
         table = json.loads(text) if text.lstrip().startswith("{") else tomllib.loads(text)
         return draft_of(table)
@@ -88,31 +89,43 @@ def _from_file(name: str) -> Draft:
         raise Stop(f"{name}: no JSON at {place[0] if place else 'its beginning'}") from None
 
 
-def read_keys(name: str) -> tuple[str, ...]:
+async def read_keys(name: str) -> tuple[str, ...]:
     """Object keys from a file or stdin: a JSON array, NUL between them, or one a line."""
     try:
-        return keys_of(read_text(name))
+        return keys_of(await read_text(name))
     except NoKeys as error:
         raise Stop(f"{name}: {error}") from None
 
 
-def read_text(name: str) -> str:
+async def read_text(name: str) -> str:
     """The text of a file, or of stdin for `-`. Raises Stop."""
     place = "standard input" if name == "-" else name
     try:
-        if name == "-":
-            content = sys.stdin.buffer.read(_MOST_BYTES + 1)
-        else:
-            with Path(name).open("rb") as file:
-                content = file.read(_MOST_BYTES + 1)
+        content = await _content(name)
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise Stop(f"{place}: not UTF-8 at byte {error.start}") from None
-    except (OSError, ValueError, AttributeError) as error:
+    except (OSError, ValueError) as error:
         raise Stop(f"{place}: {getattr(error, 'strerror', None) or 'it cannot be read'}") from None
     if len(content) > _MOST_BYTES:
         raise Stop(f"{place}: longer than {_MOST_BYTES // 2**20} MiB")
     return text
+
+
+async def _content(name: str) -> bytes:
+    """What stands there, but hardly more than is taken. Raises OSError, ValueError."""
+    file = asking.INPUT if name == "-" else os.open(name, os.O_RDONLY)
+    content = bytearray()
+    try:
+        while len(content) <= _MOST_BYTES:
+            await asking.readable(file)
+            if not (read := os.read(file, _CHUNK)):
+                break
+            content += read
+    finally:
+        if file != asking.INPUT:
+            os.close(file)
+    return bytes(content)
 
 
 def draft_lines(drafts: Sequence[Draft]) -> Iterator[str]:

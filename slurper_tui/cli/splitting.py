@@ -16,13 +16,13 @@ _TOLD = 10
 """So many overlaps or gaps are named, and the others counted."""
 
 
-def split_drafts(
+async def split_drafts(
     options: argparse.Namespace, faces: Faces, draft: Draft, jobs: Sequence[JobView]
 ) -> list[Draft]:
     """One draft for each prefix. jobs: those of the account. Raises Stop for what cannot be."""
     name = options.prefixes
     place = "standard input" if name == "-" else name
-    prefixes = read_prefixes(read_text(name))
+    prefixes = read_prefixes(await read_text(name))
     if not prefixes:
         raise Stop(f"{place}: no prefix stands there")
     if draft.path_prefix or draft.keys is not None:

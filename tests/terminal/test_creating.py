@@ -196,6 +196,26 @@ def test_ctrl_c_at_the_prompt_leaves_the_terminal_as_it_was(place: Place) -> Non
         assert place.posts() == 0
 
 
+def test_a_list_is_typed_at_the_terminal_and_ctrl_c_ends_it(place: Place) -> None:
+    arguments = [PROGRAM, "create", *S3, "--prefixes", "-"]
+    with PtyProgram(arguments, place.environ) as program:
+        program.type("2022/\n2023/\n\x04")
+        program.see("start these 2 jobs? [y/N]")
+        program.type("y\n")
+        assert program.ended() == 0
+        assert place.made() == {"2022/": 1, "2023/": 1}
+    before = len(place.server.requests)
+    with PtyProgram(arguments, place.environ) as program:
+        program.type("2024/\n")
+        while len(place.server.requests) == before:
+            assert program.process.poll() is None
+            os.sched_yield()
+        program.type("\x03")
+        assert program.ended() == 130
+        program.assert_as_found()
+        assert place.posts() == 2
+
+
 def test_a_private_key_is_typed_in_its_lines(place: Place) -> None:
     google = ("--source-vendor", "gcs", "--source-bucket", "logs", "--target-bucket", "archive")
     targets = {name: value for name, value in KEYS.items() if "TARGET" in name}
