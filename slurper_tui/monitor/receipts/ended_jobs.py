@@ -68,13 +68,12 @@ class EndedJobs:
         for view in views.values():
             if view.live:
                 raise NotEnded(view)
-        again = family([*views.values()], ties).superseded
+        ended = sorted(views.values(), key=_created)
+        again = family(ended, ties).superseded
         logs = {
-            key: None if key in again else await self._log(view, told)
-            for key, view in views.items()
+            view.key: None if view.key in again else await self._log(view, told) for view in ended
         }
-        judged = [_judged(view, logs[key]) for key, view in views.items()]
-        whole = family(judged, ties)
+        whole = family([_judged(view, logs[view.key]) for view in ended], ties)
         return await self._told(whole, ties, logs, lost)
 
     async def _told(
@@ -86,7 +85,7 @@ class EndedJobs:
     ) -> Receipt:
         tied = {tie.child: tie for tie in ties}
         jobs = list[JobReceipt]()
-        for view in sorted(whole.jobs, key=lambda view: _place(view, whole)):
+        for view in sorted(whole.jobs, key=lambda view: view.key in whole.retries):
             samples = await self._samples(view)
             job = replace(
                 _seen(view, samples),
@@ -196,10 +195,9 @@ def _judged(view: JobView, log: LogCounts | None) -> JobView:
     )
 
 
-def _place(view: JobView, whole: Migration) -> tuple[bool, float, str]:
-    """Those that retry no other first, in the order of their creation."""
-    begun = parse_time(view.job.created_at)
-    return view.key in whole.retries, begun or 0.0, view.key.job_id
+def _created(view: JobView) -> tuple[float, str]:
+    """In this order jobs are told, whoever names them in whichever order."""
+    return parse_time(view.job.created_at) or 0.0, view.key.job_id
 
 
 def _end(view: JobView, samples: Sequence[Recorded]) -> float | None:

@@ -317,6 +317,22 @@ async def test_several_jobs_of_one_migration_have_one_receipt() -> None:
 
 
 @timeless
+async def test_in_whichever_order_jobs_are_named_their_receipt_is_the_same() -> None:
+    async with bench(account(plan("job-1", prefix="a/"), plan("job-2", prefix="b/"))) as b:
+        await b.seconds(1800)
+        async with elsewhere(b) as client:
+            for name in ("job-1", "job-2"):
+                await client.abort_job(*key_of(b, name))
+        b.monitor.refresh_all()
+        await b.until(lambda s: all(v.status == "aborted" for v in s.jobs))
+        await b.seconds(100)
+        one, other = await receipt_of(b, "job-1", "job-2"), await receipt_of(b, "job-2", "job-1")
+    assert markdown(one) == markdown(other)
+    assert headline(one).startswith("2 of 2 aborted (a/, b/)")
+    assert record(one) == record(other)
+
+
+@timeless
 async def test_the_log_of_a_job_that_was_done_all_over_again_is_not_read() -> None:
     history = InlineHistory()
     jobs = [
