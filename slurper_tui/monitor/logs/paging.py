@@ -67,6 +67,7 @@ class Paging:
         found = errand.take(rows)
         if errand is self._walk:
             self._note_end(asked.offset + len(rows))
+            found = Found(tuple(row for row in found.older if row not in self._front))
         elif errand is self._look:
             found = self._looked(self._look, found)
         elif errand.over:
@@ -77,7 +78,8 @@ class Paging:
 
     def look(self) -> None:
         """Look for newer rows before anything else is read."""
-        if self._look or self._scout or self._search:
+        begun = self._walk.over or self._walk.known.count  # what a look is to meet is known
+        if self._look or self._scout or self._search or not begun:
             return
         at_end = self.order is Order.OLDEST_FIRST
         if self.order is None and self._end >= PAGE_SIZE:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 
 import pytest
@@ -174,6 +175,33 @@ def test_following_finds_what_came_at_either_end(oldest_first: bool) -> None:
             paging.look()
             told = read(log, paging) + told
         assert told == log.rows[::-1], (number, oldest_first)
+
+
+@both_orders
+@pytest.mark.parametrize("number", [0, 1, 49, 99, 300])
+def test_looks_at_any_time_tell_no_row_twice(number: int, oldest_first: bool) -> None:
+    """Also where one is wanted after the end was found and before the first row is known."""
+    log, paging = ApiLog(rows(number), oldest_first=oldest_first), Paging()
+
+    def look() -> None:
+        if len(log.asked) < 40 and (len(log.asked) % 2 == 0 or not paging.read):
+            paging.look()
+
+    assert read(log, paging, look) == log.rows[::-1]
+    assert paging.whole
+
+
+def test_rows_that_come_a_page_at_a_time_while_it_is_looked_for_them_count_once() -> None:
+    log, paging, rng = ApiLog(rows(3000)), Paging(), random.Random(0)
+
+    def come() -> None:
+        if len(log.asked) < 200:
+            log.rows += [row(len(log.rows) + n) for n in range(rng.randrange(45))]
+        if len(log.asked) < 300 and rng.random() < 0.2:
+            paging.look()
+
+    told = names(read(log, paging, come))
+    assert len(set(told)) == len(told)
 
 
 @both_orders
