@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator
 
 from slurper_tui.api.errors import ApiError, Conflict, Locked, NotSent, RateLimited, Rejected
 from slurper_tui.monitor.backoff import backoff
-from slurper_tui.monitor.creation.looking import Known, Wanted
+from slurper_tui.monitor.creation.looking import SLOTS, Known, Wanted
 from slurper_tui.monitor.creation.making import Maker
 from slurper_tui.monitor.creation.marked_plan import MarkedPlan, last_words, names
 from slurper_tui.monitor.draft import Secrets
@@ -223,8 +223,10 @@ class PlanRun(MarkedPlan):
 
     async def _why(self, error: ApiError) -> str:
         if isinstance(error, Conflict):
-            running = names(await self._maker.running(self.plan.account_id))
-            return f"waits for a free slot{running}; tries every {SLOT_SECONDS:.0f} s"
+            running = await self._maker.running(self.plan.account_id)
+            said = f"; the API says: {error}" if len(running) < SLOTS else ""
+            wait = f"tries every {SLOT_SECONDS:.0f} s"
+            return f"waits for a free slot{names(running)}; {wait}{said}"
         if isinstance(error, Locked):
             return "waits: nothing may be changed while this program only reads"
         return f"tries again: {error}"

@@ -47,7 +47,7 @@ async def test_a_step_waits_for_a_free_slot_and_tries_twice_a_minute() -> None:
     program = shop.program()
     plan_id = await program.begin(["a/", "b/"])
     view = await program.until(plan_id, waits_for_a_slot)
-    assert view.note == "waits for a free slot (photos/a/ running); tries every 30 s"
+    assert view.note.startswith("waits for a free slot (photos/a/ running); tries every 30 s")
     assert states(view) == ["started", "waiting"]
     view = await program.until_rest(plan_id)
     tries = [at for at, method, _ in shop.requests if method == "POST"][1:]
@@ -55,6 +55,20 @@ async def test_a_step_waits_for_a_free_slot_and_tries_twice_a_minute() -> None:
     assert gaps == {SLOT_SECONDS}
     assert len(tries) > 2
     assert shop.made() == {"a/": 1, "b/": 1}
+
+
+@timeless
+@pytest.mark.parametrize("running", [0, 3])
+async def test_a_conflict_that_three_running_jobs_do_not_explain_is_told_in_the_api_s_words(
+    running: int,
+) -> None:
+    shop = Workshop()
+    program = shop.program()
+    await program.until_rest(await program.begin(THREE[:running]))
+    conflict = Fault(operation="create", status=409, code=10055, message="not in this state")
+    shop.account.faults.add(conflict)
+    view = await program.until(await program.begin(["a/"]), waits_for_a_slot)
+    assert ("10055: not in this state" in view.note) == (running < 3)
 
 
 @timeless
