@@ -87,6 +87,11 @@ class Budget:
         """Our own requests in the last so many seconds."""
         return len(self._sent) - bisect.bisect_left(self._sent, now - seconds - _MARGIN / 2)
 
+    @property
+    def most(self) -> int:
+        """How many requests may leave in the smallest of the windows."""
+        return min(most for most, _ in self._windows())
+
     def per_second(self, now: float) -> float:
         """The pace that can be kept up: requests per second."""
         paces = [most / seconds for most, seconds in self._windows()]

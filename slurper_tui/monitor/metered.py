@@ -23,7 +23,8 @@ MARGIN = 0.3
 """Requests a second that are left to whoever else uses the budget."""
 
 RESERVE = 100
-"""Requests that are left to the polls in any case."""
+"""Requests that are left to the polls in any case; half of all where fewer than twice so many are
+granted."""
 
 
 class Metered:
@@ -85,9 +86,12 @@ class Metered:
         now = self._now().mono
         granted = self._budget.per_second(now)
         rate = min(granted / 2, max(LEAST, min(MOST, granted - self._polls() - MARGIN)))
-        if self._pace.refill(now, rate) >= 1 and self._budget.available(now) > RESERVE:
+        if self._pace.refill(now, rate) >= 1 and self._has_room(now):
             return 0.0
         return max(0.1, min(5.0, 1 / rate if rate > 0 else 5.0))
+
+    def _has_room(self, now: float) -> bool:
+        return self._budget.available(now) > min(RESERVE, self._budget.most // 2)
 
     async def _send(self, send: Callable[[], Awaitable[Answer[T]]]) -> T:
         self._budget.sent(self._now().mono)

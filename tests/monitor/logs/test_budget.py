@@ -10,8 +10,9 @@ import pytest
 
 from slurper_tui.monitor.job_key import JobKey
 from slurper_tui.monitor.log_view import LogView
-from tests.monitor.bench import EPOCH, Bench, bench, most_in_window, now
-from tests.monitor.logs.reader import account, asked, plan, reader
+from slurper_tui.simulate import SimulatedBudget
+from tests.monitor.bench import EPOCH, Bench, bench, most_in_window, now, wall
+from tests.monitor.logs.reader import account, asked, plan, reader, take
 from tests.virtual_time import timeless
 
 both_orders = pytest.mark.parametrize("oldest_first", [False, True])
@@ -70,3 +71,21 @@ async def test_three_readers_share_what_one_would_have() -> None:
         await b.seconds(450)
         await asyncio.gather(*readings)
         assert most_in_window([request.at for request in b.requests], 300.0) <= 900
+
+
+@pytest.mark.parametrize(("quota", "window"), [(100, 60.0), (30, 10.0)])
+@timeless
+async def test_a_budget_of_small_windows_is_used_too(quota: int, window: float) -> None:
+    budget = SimulatedBudget(wall, quota, window)
+    async with bench(account(plan(failed=900), budget=budget)) as b:
+        reading = asyncio.ensure_future(whole(b))
+        await b.seconds(300)
+        view = await asyncio.wait_for(reading, 1)
+        assert view.whole
+        assert most_in_window([request.at for request in b.requests], window) <= quota * 0.75
+
+
+async def whole(b: Bench) -> LogView:
+    """Read the one log to its end."""
+    views = reader(b).follow(JobKey(b.account.account_id, "j1"))
+    return (await take(views, lambda view: view.whole))[-1]
