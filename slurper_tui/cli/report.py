@@ -103,4 +103,5 @@ def verdict(receipt: Receipt) -> ExitCode:
     """How it went, as an exit code: lost jobs before lost objects."""
     if receipt.lost_job:
         return ExitCode.JOB_LOST
-    return ExitCode.OK if receipt.verdict.clean else ExitCode.OBJECTS_LOST
+    clean = receipt.completed and receipt.verdict.clean
+    return ExitCode.OK if clean else ExitCode.OBJECTS_LOST

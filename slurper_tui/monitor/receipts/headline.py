@@ -26,7 +26,8 @@ def all_copied(receipt: Receipt) -> bool:
     Whether a source was listed to its end, only the job's log tells.
     """
     listed = all(job.log is not None for job in receipt.first)
-    return receipt.verdict.clean and receipt.not_copied == 0 and listed and not receipt.lost_job
+    ended_well = receipt.completed and not receipt.lost_job
+    return ended_well and receipt.verdict.clean and receipt.not_copied == 0 and listed
 
 
 def retries_of(receipt: Receipt) -> tuple[JobReceipt, ...]:

@@ -154,6 +154,11 @@ class Receipt(msgspec.Struct, frozen=True):
         return self.family.view.gone or self.family.view.status == "aborted"
 
     @property
+    def completed(self) -> bool:
+        """Every job that counts was completed, not aborted or ended in a way nobody foresaw."""
+        return self.family.view.status == "completed"
+
+    @property
     def reasons(self) -> tuple[Reason, ...]:
         """Why objects failed or were not copied, at first: retries apart."""
         return reasons_of([job.log for job in self.first if job.log])

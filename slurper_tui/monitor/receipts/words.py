@@ -156,7 +156,7 @@ def _objects(receipt: Receipt) -> Iterator[str]:
 
 def _rest(receipt: Receipt) -> str:
     """What is left of jobs that were completed is unaccounted; of others it was never done."""
-    if not receipt.lost_job:
+    if receipt.completed:
         return "Unaccounted"
     completed = (job.view for job in receipt.first if job.view.status == "completed")
     return "Not done or unaccounted" if any(v.counts.remaining for v in completed) else "Not done"

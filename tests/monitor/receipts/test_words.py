@@ -13,6 +13,8 @@ from markdown_it.token import Token
 from msgspec.structs import replace
 
 from slurper_tui.api.models import Source
+from slurper_tui.cli.exit_codes import ExitCode
+from slurper_tui.cli.report import verdict as verdict_code
 from slurper_tui.monitor.event import Event, Tie, What
 from slurper_tui.monitor.families.family import family
 from slurper_tui.monitor.job_key import JobKey
@@ -181,6 +183,17 @@ def test_all_copied_is_said_only_of_what_is_known_to_be() -> None:
     ):
         assert all_copied(receipt(told)) is said
         assert headline(receipt(told)).endswith("all copied") is said
+
+
+def test_a_job_that_ended_in_a_way_nobody_foresaw_is_not_all_copied() -> None:
+    whole = LogCounts(whole=True)
+    clean = one(whole, counts=Counts(1000, 1000, 0, 0))
+    view = replace(ended(2, Counts(100, 100, 0, 0)), status="errored", verdict=None, ended=True)
+    told = receipt(clean, JobReceipt(view, NOW - 1001, NOW - 1, log=whole))
+    assert not all_copied(told)
+    assert headline(told).startswith("1 of 2 errored")
+    assert verdict_code(told) is ExitCode.OBJECTS_LOST
+    assert row(markdown(told), "Not done")[1] == "0"
 
 
 def test_a_listing_that_broke_is_said_at_the_top_and_among_the_reasons() -> None:
