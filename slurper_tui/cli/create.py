@@ -6,7 +6,7 @@ import argparse
 import json
 
 from slurper_tui.cli.commands import Faces
-from slurper_tui.cli.drafting import check, read_draft
+from slurper_tui.cli.drafting import FLAGS, check, read_draft
 from slurper_tui.cli.exit_codes import ExitCode, Stop
 from slurper_tui.cli.planning import cancel, go_on, planned
 from slurper_tui.cli.secrets import read_secrets
@@ -21,6 +21,9 @@ from slurper_tui.cli.starting import (
     the_account,
 )
 from slurper_tui.monitor.desk import Check, Prechecks
+
+_OF_NEW_JOBS = (*FLAGS.values(), "file", "prefixes", "no_overwrite")
+"""Flags that say what is to be made."""
 
 
 async def command(options: argparse.Namespace, faces: Faces) -> ExitCode:
@@ -50,6 +53,10 @@ def _refuse_contradictions(options: argparse.Namespace) -> None:
         raise Stop("--send-again goes with --go-on")
     if options.go_on is not None and options.cancel is not None:
         raise Stop("--go-on and --cancel do not go together")
+    kept = "--go-on" if options.go_on is not None else "--cancel"
+    given = [name for name in _OF_NEW_JOBS if getattr(options, name)]
+    if given and (options.go_on is not None or options.cancel is not None):
+        raise Stop(f"--{given[0].replace('_', '-')} is for new jobs: {kept} takes a plan as it is")
     if options.prefixes is not None and (options.prefix is not None or options.keys_file):
         raise Stop("--prefixes goes with neither --prefix nor --keys-file")
 

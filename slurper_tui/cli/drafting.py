@@ -22,7 +22,7 @@ from slurper_tui.monitor.draft import Draft, FieldFault
 _MOST_BYTES = 64 * 2**20
 _CHUNK = 2**20
 
-_FLAGS = {
+FLAGS = {
     "source.vendor": "source_vendor",
     "source.bucket": "source_bucket",
     "source.endpoint": "endpoint",
@@ -69,7 +69,7 @@ def check(drafts: Iterable[Draft], out: Output) -> None:
 
 
 def _told(fault: FieldFault) -> str:
-    flag = _FLAGS.get(fault.field, "").replace("_", "-")
+    flag = FLAGS.get(fault.field, "").replace("_", "-")
     return f"{fault.field} (--{flag}): {fault.text}" if flag else f"{fault.field}: {fault.text}"
 
 

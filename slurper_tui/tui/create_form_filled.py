@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from slurper_tui.api.models import Job
 from slurper_tui.monitor.creation import checks
 from slurper_tui.monitor.creation.key_list import NoKeys, keys_of
-from slurper_tui.monitor.creation.split import UNLISTED, read_prefixes, split
+from slurper_tui.monitor.creation.split import UNLISTED, read_prefixes, split, still_copied
 from slurper_tui.monitor.draft import Draft, FieldFault
 from slurper_tui.tui.create_form_fields import Values, draft_of
 from slurper_tui.tui.create_form_files import NoList, read_text
@@ -18,7 +18,10 @@ KEY_LIST, PREFIXES = "source.keys", "prefixes_file"
 """Where the faults of the two files are shown."""
 
 MOST_NOTES = 12
-"""Gaps that are named one by one."""
+"""Gaps, and jobs that copy the same, that are named one by one."""
+
+LIVE = ("running", "paused")
+"""The API's words for jobs that are not over."""
 
 
 class Filled(NamedTuple):
@@ -29,14 +32,14 @@ class Filled(NamedTuple):
     notes: tuple[str, ...] = ()
 
 
-async def filled(values: Values, jobs: Iterable[Job] = ()) -> Filled:
+async def filled(values: Values, jobs: Sequence[Job] = ()) -> Filled:
     """Read the files that are named, and check everything; no disk and no long list holds up the
     screen. jobs: those that are known already.
     """
     return await asyncio.to_thread(_filled, values, jobs)
 
 
-def _filled(values: Values, jobs: Iterable[Job]) -> Filled:
+def _filled(values: Values, jobs: Sequence[Job]) -> Filled:
     keys, faults = _keys(values["keys_file"].strip())
     draft = draft_of(values, keys)
     faults = (*faults, *checks.faults(draft))
@@ -55,7 +58,7 @@ def _keys(name: str) -> tuple[tuple[str, ...] | None, tuple[FieldFault, ...]]:
 
 
 def _split(
-    values: Values, draft: Draft, faults: tuple[FieldFault, ...], jobs: Iterable[Job]
+    values: Values, draft: Draft, faults: tuple[FieldFault, ...], jobs: Sequence[Job]
 ) -> Filled:
     """One draft for each prefix of the file."""
     if draft.path_prefix or draft.keys is not None or values["keys_file"].strip():
@@ -70,7 +73,9 @@ def _split(
     parted = split(draft, prefixes, jobs)
     if parted.overlaps:
         faults = (*faults, FieldFault(PREFIXES, _first_of(parted.overlaps)))
-    notes = (*_doubts(draft), *_few(parted.gaps), UNLISTED)
+    live = [job for job in jobs if job.status in LIVE]
+    copied = still_copied(draft, prefixes, live)
+    notes = (*_doubts(draft), *_few((*copied, *parted.gaps)), UNLISTED)
     return Filled(parted.drafts, faults, notes)
 
 
@@ -85,4 +90,4 @@ def _first_of(clauses: Sequence[str]) -> str:
 
 def _few(clauses: Sequence[str]) -> tuple[str, ...]:
     more = len(clauses) - MOST_NOTES
-    return (*clauses[:MOST_NOTES], *((f"and {more} more gaps",) if more > 0 else ()))
+    return (*clauses[:MOST_NOTES], *((f"and {more} more",) if more > 0 else ()))

@@ -375,6 +375,11 @@ def test_flags_that_say_nothing_together_are_refused() -> None:
     person = Person()
     assert person.run("create", *S3, "--send-again", "1").code == 2
     assert person.run("create", "--go-on", "--cancel", "1").code == 2
+    for kept in (("--go-on", "1"), ("--cancel", "1")):
+        for new in (("--target-bucket", "x"), ("--prefixes", "x"), ("--no-overwrite",)):
+            ran = person.run("create", *kept, *new)
+            said = f"{new[0]} is for new jobs: {kept[0]} takes a plan as it is"
+            assert (ran.code, ran.err) == (2, [f"slurper-tui: {said}"])
     assert person.methods == []
 
 

@@ -12,6 +12,7 @@ import textual.constants
 from textual.events import Paste
 from textual.widgets import Input
 
+from slurper_tui.api.models import Job, Source, Target
 from slurper_tui.monitor.account_view import AccountView
 from slurper_tui.monitor.creation import making
 from slurper_tui.monitor.creation.key_list import keys_of
@@ -19,7 +20,9 @@ from slurper_tui.simulate import Fault, Kind, SimulatedAccount
 from slurper_tui.tui.confirm_dialog import ConfirmDialog
 from slurper_tui.tui.create_form import CreateForm
 from slurper_tui.tui.create_form_base import FormScreen
+from slurper_tui.tui.create_form_fields import SOURCE, TARGET
 from slurper_tui.tui.create_form_files import MOST_BYTES, NoList, read_text
+from slurper_tui.tui.create_form_filled import filled
 from slurper_tui.tui.create_form_send import SendPage, Stage
 from slurper_tui.tui.create_form_widgets import FieldRow, SecretInput
 from tests.tui.jobs import ACCOUNT, harmless, snapshot
@@ -699,6 +702,21 @@ async def test_a_split_names_its_gaps_and_starts_one_job_for_each_prefix(tmp_pat
         assert prefixes == ["2021/", "2022/", "2024/"]
         await bench.press("enter")
         assert bench.on_main
+
+
+@pytest.mark.parametrize(("status", "told"), [("running", 1), ("paused", 1), ("completed", 0)])
+async def test_a_split_names_a_job_that_copies_the_same_now(
+    tmp_path: Path, status: str, told: int
+) -> None:
+    (prefixes := tmp_path / "prefixes").write_text("2023/\n2024/\n")
+    fields = (field for section in (SOURCE, TARGET) for field in section.fields)
+    empty = {field.name: next(iter(field.choices), "") for field in fields}
+    given = {**WHOLE, "path_prefix": "", "prefixes_file": str(prefixes)}
+    source = Source(bucket=WHOLE["bucket"], vendor="s3", path_prefix="2024/01/")
+    job = Job(id="j1", status=status, source=source, target=Target(bucket="media"))
+    read = await filled({**empty, **given}, [job])
+    note = "job j1, which is not over, copies what '2024/' begins too"
+    assert (read.faults, read.notes.count(note)) == ((), told)
 
 
 # Sizes ----------------------------------------------------------------------------------------
