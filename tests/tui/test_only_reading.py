@@ -9,7 +9,9 @@ from pathlib import Path
 
 import httpx
 import pytest
+from textual.binding import Binding
 from textual.pilot import Pilot
+from textual.widgets import Input
 
 from slurper_tui.api.client import SlurperClient
 from slurper_tui.api.credentials import token_credentials
@@ -21,7 +23,11 @@ from slurper_tui.monitor.view import JobView
 from slurper_tui.simulate import SimulatedAccount, together
 from slurper_tui.tui.app import SlurperApp
 from slurper_tui.tui.confirm_dialog import ConfirmDialog
+from slurper_tui.tui.failures_page import FailuresPage
 from slurper_tui.tui.keys import KEYS
+from slurper_tui.tui.log_page import LogPage
+from slurper_tui.tui.log_page_frame import JobPage
+from slurper_tui.tui.log_page_keys import FAILURE_KEYS, LOG_KEYS
 from slurper_tui.tui.options import ScreenOptions, ViewState
 from slurper_tui.tui.palette import Everything
 
@@ -37,6 +43,7 @@ class Watched:
     def __init__(self, *, write: bool) -> None:
         self.account = SimulatedAccount(jobs=8)
         self.methods: list[str] = []
+        self.paths: list[str] = []
         self._answers = together(self.account)
         transport = httpx.MockTransport(self._answer)
         self.client = SlurperClient(token_credentials(self.account.token), transport=transport)
@@ -48,6 +55,7 @@ class Watched:
 
     def _answer(self, request: httpx.Request) -> httpx.Response:
         self.methods.append(request.method)
+        self.paths.append(request.url.path)
         return self._answers.handle_request(request)
 
     @property
@@ -76,6 +84,16 @@ class Watched:
         self.app.pop_screen()
         await self.pilot.pause()
         assert self.app.screen is self.app.main
+
+    async def page_about_a_job(self, opens: str) -> JobPage:
+        """Stand on the page that this key opens, with all there is to read."""
+        if self.app.screen is self.app.main:
+            await self.go_to(lambda view: view.status == "completed" and bool(view.counts.failed))
+            await self.pilot.press(opens)
+        page = self.app.screen
+        assert isinstance(page, JobPage)
+        await self.until(lambda: is_read(page))
+        return page
 
     async def go_to(self, wanted: Callable[[JobView], bool]) -> None:
         snapshot = self.app.main.scene.snapshot
@@ -122,6 +140,29 @@ async def test_every_key_with_a_yes_behind_it() -> None:
             assert not isinstance(watch.app.screen, ConfirmDialog)
             await watch.leave_pages()
         assert set(watch.methods) == {"GET"}
+
+
+@pytest.mark.parametrize(("opens", "keys"), [("l", LOG_KEYS), ("e", FAILURE_KEYS)])
+async def test_every_key_of_the_pages_about_a_job(opens: str, keys: tuple[Binding, ...]) -> None:
+    async with watched(write=False) as watch:
+        for key in (name.strip() for binding in keys for name in binding.key.split(",")):
+            page = await watch.page_about_a_job(opens)
+            await watch.pilot.press(key)
+            for _ in range(6):
+                at_rest = watch.app.screen in (page, watch.app.main)
+                if at_rest and not isinstance(watch.app.focused, Input):
+                    break
+                await watch.pilot.press("escape")
+        assert any(path.endswith("/logs") for path in watch.paths)
+        assert set(watch.methods) == {"GET"}
+
+
+def is_read(page: JobPage) -> bool:
+    """Every key of it has something to work on."""
+    if isinstance(page, FailuresPage):
+        return page._finished
+    assert isinstance(page, LogPage)
+    return page.scene.view.whole
 
 
 @pytest.mark.parametrize("write", [False, True], ids=["locked", "unlocked, then Esc"])
