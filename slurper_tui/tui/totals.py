@@ -54,19 +54,32 @@ class Sums(msgspec.Struct, frozen=True):
         return min(self.done * 100 // self.objects, 100 if self.finished else 99)
 
 
-def sums(jobs: Sequence[JobView]) -> Sums:
-    """Add up what is known of the jobs."""
-    known = [(v.counts.done, v.counts.objects) for v in jobs]
+def counted_once(scene: Scene) -> Sequence[JobView]:
+    """What the sum adds up: migrations as they stand, folded or not, which count each object once,
+    and the jobs by themselves; of what a filter has found, just that.
+    """
+    if scene.filter_text:
+        return scene.jobs
+    of_which = scene.groups.by_job
+    keys = dict.fromkeys(of_which[view.key] for view in scene.jobs if view.key in of_which)
+    alone = [view for view in scene.jobs if view.key not in of_which]
+    return [*(scene.groups.by_key[key].view for key in keys), *alone]
+
+
+def sums(jobs: Sequence[JobView], parts: Sequence[JobView] | None = None) -> Sums:
+    """Add up what is known of the jobs. parts: whose counts are added, where not each job's."""
+    parts = jobs if parts is None else parts
+    known = [(v.counts.done, v.counts.objects) for v in parts]
     whole = [(min(d, o), o) for d, o in known if d is not None and o is not None]
     rates = [rate for rate in map(shown_rate, jobs) if rate is not None]
     return Sums(
         done=sum(done for done, _ in whole),
         objects=sum(objects for _, objects in whole),
         rate=sum(rates) if rates else None,
-        partial=len(whole) < len(known),
+        partial=len(whole) < len(known) or any(v.partial for v in parts),
         growing=any(v.phase is Phase.LISTING for v in jobs),
         provisional=any(v.provisional for v in jobs),
-        finished=all(v.percent == 100 for v in jobs),
+        finished=all(v.percent == 100 for v in parts),
         remaining=remaining(jobs),
     )
 
@@ -86,7 +99,7 @@ def remaining(jobs: Sequence[JobView]) -> Remaining | None:
 
 def totals_line(scene: Scene, look: Look, width: int) -> Line:
     """Give the whole row; what has no room goes, the numbers last, the rate before the ETA."""
-    together = sums(scene.jobs)
+    together = sums(scene.jobs, counted_once(scene))
     numbers = _numbers(together, look) if scene.jobs else []
     counted = _states(scene)
     dot = look.glyphs.say(" · ")
@@ -134,7 +147,7 @@ def tiny_line(scene: Scene, look: Look) -> Line:
     if problem:
         return (Piece(look.glyphs.clean(problem.error.message), "error"),)
     running = sum(view.status == "running" and view.live for view in scene.jobs)
-    together = sums(scene.jobs)
+    together = sums(scene.jobs, counted_once(scene))
     percent = words.percent(together.percent, provisional=_shaky(together))
     return (Piece(look.glyphs.say(f"{running} run {percent} %"), "strong"),)
 

@@ -306,6 +306,16 @@ async def test_the_totals_count_each_job_once_folded_or_not() -> None:
         assert stage.text.splitlines()[0] == folded
 
 
+async def test_the_totals_count_what_was_tried_again_once_and_what_a_filter_finds_as_it_is() -> (
+    None
+):
+    child, tie = retry(ENDED)
+    async with staged(snapshot(*JOBS, child, ties=(tie,))) as stage:
+        assert "2.20k of 4.00k" in stage.text.splitlines()[0]
+        await stage.press("slash", *"2023", "enter")
+        assert "350 of 1.00k" in stage.text.splitlines()[0]
+
+
 # Switching and keeping -------------------------------------------------------------------------
 
 
