@@ -6,7 +6,8 @@ import asyncio
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from typing import Any, Generic, TypeVar
 
-from slurper_tui.api.models import LogRow
+from slurper_tui.api.errors import NotFound
+from slurper_tui.api.models import Job, LogRow
 from slurper_tui.monitor.desk import Control, Creation, Desk, Logs, Receipts
 from slurper_tui.monitor.job_key import JobKey
 from slurper_tui.monitor.log_view import FailuresView, LogView
@@ -44,6 +45,10 @@ class NoCreation(Missing):
 
     def __init__(self) -> None:
         super().__init__("creation")
+
+    async def details(self, key: JobKey) -> Job:
+        """No job is known but from the list."""
+        raise NotFound(f"no job {key.job_id}")
 
     async def plans(self) -> tuple[PlanView, ...]:
         return ()

@@ -18,6 +18,7 @@ from slurper_tui.tui.pages import PagesScreen
 from slurper_tui.tui.scene import Scene
 
 if TYPE_CHECKING:
+    from slurper_tui.api.models import Job
     from slurper_tui.monitor.desk import Desk
     from slurper_tui.tui.create_form_outcome import Sent
     from slurper_tui.tui.create_form_send import Means
@@ -94,17 +95,30 @@ class MakingScreen(PagesScreen):
         self, job: JobView, keys: Sequence[str], log_types: tuple[str, ...]
     ) -> None:
         """Show the draft of a job of exactly these keys, to be sent or not."""
+        from slurper_tui.api.errors import ApiError
         from slurper_tui.monitor.creation.retry import NoRetry, retry_drafts
         from slurper_tui.tui.create_form_request import Offer
         from slurper_tui.tui.draft_page import DraftPage
 
         try:
-            drafts = retry_drafts(job.job, keys)
-        except NoRetry as error:
+            drafts = retry_drafts(await self._whole(job), keys)
+        except (ApiError, NoRetry) as error:
             self._note(str(error))
             return
         offer = Offer(job.account_id, drafts, retry_of=job.key, log_types=log_types)
         self.app.push_screen(DraftPage(self._means(), offer), self._made)
+
+    async def _whole(self, job: JobView) -> Job:
+        """All that the API tells of a job, a list may tell less; of one that is gone, what it told.
+
+        Raises ApiError.
+        """
+        from slurper_tui.api.errors import NotFound
+
+        try:
+            return await (await self._desk()).creation.details(job.key)
+        except NotFound:
+            return job.job
 
     def _means(self) -> Means:
         from slurper_tui.tui.create_form_send import Means

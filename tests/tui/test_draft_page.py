@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from slurper_tui.api.models import Job
+from slurper_tui.api.models import Job, Source, Target
 from slurper_tui.monitor.causes import FAILED_TYPE
 from slurper_tui.monitor.creation import making
 from slurper_tui.monitor.draft import Draft
@@ -25,6 +25,7 @@ from slurper_tui.tui.lines import Piece, text_of, width_of, wrap
 from tests.tui.jobs import harmless, view
 from tests.tui.makers import S3_WORDS, SECRETS, Workbench, workbench
 
+EU = Target("r2", "media", jurisdiction="eu")
 KEYS = tuple(f"2024/05/IMG_{number:05}.HEIC" for number in range(904))
 MANY = tuple(f"k{number:06}" for number in range(20_001))
 
@@ -72,7 +73,7 @@ async def test_the_draft_is_shown_whole_before_anything_is_sent_or_asked_for() -
             seen |= {line.strip(" ↑↓") for line in bench.text.splitlines()}
             await bench.press("space", "space")
         assert set(KEYS) <= seen
-        assert bench.requests == []
+        assert bench.writes == []
 
 
 async def test_more_keys_than_a_job_takes_are_told_as_several_jobs() -> None:
@@ -84,7 +85,43 @@ async def test_more_keys_than_a_job_takes_are_told_as_several_jobs() -> None:
         await bench.press("G")
         assert "job 3 of 3 · 1 keys" in bench.text
         assert MANY[-1] in bench.text
-        assert bench.requests == []
+        assert bench.writes == []
+
+
+async def test_a_draft_repeats_the_whole_job_though_the_list_tells_less(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    asked: list[JobKey] = []
+
+    async def details(key: JobKey) -> Job:
+        asked.append(key)
+        source = Source("r2", "photos", "2024/", jurisdiction="eu")
+        return Job("x", source=source, target=EU, overwrite=False)
+
+    async with workbench() as bench:
+        monkeypatch.setattr(bench.creation, "details", details)
+        await drafted(bench)
+        page = bench.app.screen
+        assert isinstance(page, DraftPage)
+        [draft] = page.offer.drafts
+        assert draft == Draft(
+            "r2",
+            "photos",
+            "media",
+            keys=KEYS,
+            overwrite=False,
+            source_jurisdiction="eu",
+            target_jurisdiction="eu",
+        )
+        assert asked == [ended(bench).key]
+
+
+async def test_a_job_that_cannot_be_read_has_no_draft() -> None:
+    async with workbench() as bench:
+        bench.account.faults.add(Fault(operation="get", status=503))
+        await bench.app.main.draft_retry(ended(bench), KEYS, (FAILED_TYPE,))
+        await bench.see("503")
+        assert bench.on_main
 
 
 async def test_a_job_that_the_api_does_not_tell_whole_has_no_draft() -> None:
@@ -209,7 +246,7 @@ async def test_missing_keys_are_told_at_their_fields() -> None:
         await bench.go_on()
         await bench.see("4 fields are not right yet")
         assert bench.text.count("missing") == 4
-        assert bench.requests == []
+        assert bench.writes == []
 
 
 async def test_a_retry_without_an_answer_is_not_sent_again(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -237,7 +274,7 @@ async def test_while_locked_a_retry_sends_nothing() -> None:
         await bench.go_on()
         await bench.see("this program may only read now")
         await bench.press("y", "r")
-        assert bench.requests == []
+        assert bench.writes == []
 
 
 # Written --------------------------------------------------------------------------------------
@@ -257,7 +294,7 @@ async def test_w_writes_the_draft_without_secrets_and_never_over_a_file(
         await bench.see("written: retry-job0003.json")
         await bench.press("w")
         await bench.see("written: retry-job0003-2.json")
-        assert bench.requests == []
+        assert bench.writes == []
     texts = written_in(tmp_path)
     assert len(texts) == 2
     for text in texts:
