@@ -12,6 +12,7 @@ from textual import on
 from textual.binding import BindingType
 from textual.reactive import var
 
+from slurper_tui import format as words
 from slurper_tui.monitor.causes import Cause, cause_of, reason_of
 from slurper_tui.monitor.desk import Desk, FailureReading
 from slurper_tui.monitor.feed import Feed
@@ -160,6 +161,9 @@ class FailuresPage(JobPage):
             saved = await asyncio.to_thread(save_keys, Path(), self.job, log_type, keys)
         except OSError as error:
             self.say(f"not saved: {error.strerror or error}")
+            return
+        if not self.is_current:  # a dialog would take the next key from what stands over this page
+            self.say(f"{words.count(saved.number)} keys saved to ./{saved.path.name}")
             return
         self.app.push_screen(
             saved_keys_dialog(self.look, saved, log_type, whole=self.scene.view.counts.whole)

@@ -121,7 +121,8 @@ class JobPage(Screen[None]):
         """Answer a key in the foot, or where that has no room for it in a dialog."""
         self._note = text
         self.redraw_frame()
-        if len(text) + 2 > self.size.width or self.has_class("-tiny"):
+        short = len(text) + 2 <= self.size.width and not self.has_class("-tiny")
+        if not short and self.is_current:
             from slurper_tui.tui.log_page_dialogs import TextDialog
 
             self.app.push_screen(TextDialog(self.look, "", (text,)))

@@ -347,6 +347,23 @@ async def test_a_log_that_is_still_read_is_saved_once_it_is_whole(folder: Path) 
     assert os.listdir(folder) == ["failed-photos-job0001.txt"]
 
 
+async def test_what_is_saved_late_takes_no_key_from_the_page_that_stands_over_it(
+    folder: Path,
+) -> None:
+    async with opened("e") as program:
+        program.logs.reading.named = {FAILED_TYPE: KEYS}
+        await show(program, failures(*GROUPS, whole=False))
+        await program.press("E")
+        failures_page = program.page
+        await program.press("l")
+        log = program.page
+        await show(program, failures(*GROUPS), end=True)
+        await program.until(lambda: "saved" in failures_page._note or program.page is not log)
+        assert program.page is log
+        await program.press("escape")
+        await program.see("3 keys saved to ./failed-photos-job0001.txt")
+
+
 async def test_a_log_with_gaps_says_so(folder: Path) -> None:
     async with opened("e") as program:
         program.logs.reading.named = {FAILED_TYPE: KEYS}
