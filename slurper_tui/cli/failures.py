@@ -54,7 +54,7 @@ async def read_to_end(reading: FailureReading, out: Output) -> FailuresView:
     holdups, faults, view = Holdups(out), 0, None
     async with aclosing(reading.views()) as views:  # type: ignore[type-var]  # a generator
         async for view in views:
-            holdups.tell(view.problem, waiting=view.waiting)
+            holdups.tell(view.problem, waiting=view.waiting, rows=view.rows_read)
             faults = faults + (view.problem is not None) if view.waiting or view.problem else 0
             if faults >= LASTING:
                 break

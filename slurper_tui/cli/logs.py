@@ -52,15 +52,27 @@ def log_faults(view: JobView) -> Iterator[None]:
         raise Stop(line, exit_code(error.exit_code)) from None
 
 
+TOLD_ROWS = 1_000
+"""After so many rows it is told how far a log is read: eight seconds or more."""
+
+
 class Holdups:
-    """Says once what holds a log up, and once that it goes on. What ends it others say."""
+    """Says how far a log is read, once what holds it up, and once that it goes on.
+
+    What ends it others say.
+    """
 
     def __init__(self, out: Output) -> None:
         self._out = out
         self._said = ""
+        self._rows = 0
 
-    def tell(self, problem: ApiError | None, *, waiting: bool) -> None:
-        """Take in how the log stands."""
+    def tell(self, problem: ApiError | None, *, waiting: bool, rows: int = 0) -> None:
+        """Take in how the log stands. rows: read so far, where nothing else tells it."""
+        self._rows = min(self._rows, rows)  # another log begins anew
+        if rows >= self._rows + TOLD_ROWS:
+            self._rows = rows
+            self._out.say(f"the log: {rows:,} rows so far")
         line = "the request budget has no room for it now; waiting" if waiting else ""
         line = f"{problem}; it is asked again" if isinstance(problem, PASSING) else line
         if line and line != self._said:

@@ -117,16 +117,18 @@ async def _followed(options: argparse.Namespace, faces: Faces, desk: Desk, plan:
     except asyncio.CancelledError:
         await desk.close()  # an answer that is near is waited for
         now = await _as_it_stands(desk, plan)
-        faces.out.say(f"plan {plan.id}: {_tally(now)}; go on with `{_GO_ON} {plan.id}`")
+        left = f"go on with `{_GO_ON} {plan.id}`" if teller.durable else "the rest is forgotten"
+        faces.out.say(f"plan {plan.id}: {_tally(now)}; {left}")
         raise
     return _ended(teller.plan)
 
 
 class _Teller:
-    """Tells what has changed in a plan since it was told last."""
+    """Tells what has changed in a plan since it was told last. durable: as it was then."""
 
     def __init__(self, options: argparse.Namespace, faces: Faces, plan: Plan) -> None:
         self.plan = plan
+        self.durable = True
         self._options = options
         self._faces = faces
         # A step that is over has lost its keys.
@@ -136,7 +138,7 @@ class _Teller:
 
     def tell(self, view: PlanView) -> None:
         """Print the jobs that were made, and say everything else."""
-        self.plan = view.plan
+        self.plan, self.durable = view.plan, view.durable
         for step in view.plan.steps:
             if step.state is not self._states[step.number]:
                 self._states[step.number] = step.state

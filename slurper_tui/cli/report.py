@@ -96,7 +96,7 @@ class LogProgress:
         if view.key != self._key:
             self._key = view.key
             self._out.say(f"reading the log of job {view.key.job_id}")
-        self._holdups.tell(view.problem, waiting=view.waiting)
+        self._holdups.tell(view.problem, waiting=view.waiting, rows=view.rows_read)
 
 
 def verdict(receipt: Receipt) -> ExitCode:

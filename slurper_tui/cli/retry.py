@@ -12,6 +12,7 @@ from slurper_tui.api.errors import ApiError
 from slurper_tui.cli.commands import Faces
 from slurper_tui.cli.drafting import check
 from slurper_tui.cli.exit_codes import ExitCode, Stop, exit_code
+from slurper_tui.cli.logs import Holdups
 from slurper_tui.cli.look import found, whole
 from slurper_tui.cli.planning import planned
 from slurper_tui.cli.starting import Origin, outcome, ready, somebody
@@ -23,9 +24,6 @@ from slurper_tui.monitor.draft import Draft
 from slurper_tui.monitor.job_key import JobKey
 from slurper_tui.monitor.log_view import FailuresView
 from slurper_tui.monitor.view import JobView
-
-TOLD_ROWS = 5_000
-"""After so many rows it is told how far a log is read: a minute and a half or more."""
 
 
 async def command(options: argparse.Namespace, faces: Faces) -> ExitCode:
@@ -73,15 +71,9 @@ async def _keys(faces: Faces, desk: Desk, view: JobView, types: tuple[str, ...])
 
 async def _read(faces: Faces, reading: FailureReading, last: FailuresView) -> FailuresView:
     """Read a log to its end, and tell how far it is and what holds it up."""
-    told, rows = "", 0
+    holdups = Holdups(faces.out)
     async for last in reading.views():
-        problem = str(last.problem) if last.problem else ""
-        if problem and problem != told:
-            faces.out.say(f"the log: {problem}")
-        told = problem
-        if last.rows_read >= rows + TOLD_ROWS:
-            rows = last.rows_read
-            faces.out.say(f"the log: {rows:,} rows so far")
+        holdups.tell(last.problem, waiting=last.waiting, rows=last.rows_read)
     return last
 
 

@@ -12,7 +12,7 @@ from slurper_tui.monitor.draft import Draft, Secrets
 from slurper_tui.monitor.event import Tie
 from slurper_tui.monitor.job_key import JobKey
 from slurper_tui.monitor.log_view import FailuresView, LogCounts, LogView
-from slurper_tui.monitor.plan_view import PlanView
+from slurper_tui.monitor.plan_view import Plan, PlanView
 from slurper_tui.monitor.view import JobView
 
 if TYPE_CHECKING:
@@ -40,6 +40,10 @@ class Roster(Protocol):
 
     def tied(self, tie: Tie) -> None:
         """Know that one job retries another."""
+        ...
+
+    def planned(self, plan: Plan) -> None:
+        """Know what a plan still has to start, as it now stands."""
         ...
 
     def ask(self, key: JobKey) -> None:

@@ -91,11 +91,11 @@ class Monitor:
         self._find: Finder | None = due_asks
         self._tell = True
         self._news_since, self._told_at = math.inf, -math.inf
-        self._next_round = -math.inf
+        self._next_round, self._rounds = -math.inf, 0
         self._round_begun: Moment | None = None
-        self._rounds = 0
         blocked = self._landing.blocked
-        metered = Metered(api, self._pacing.budget, self._now, blocked, self._demand)
+        budget, answered = self._pacing.budget, self._roster.answered
+        metered = Metered(api, budget, self._now, blocked, self._demand, answered)
         self._desk = LateDesk(metered, self._roster, past, rounds)
         self.desk = self._desk.desk
         self._remembered = [k for k in past.remembered if self._follows(k.key)]
@@ -292,4 +292,5 @@ class Monitor:
             away_since=self._past.away_since,
             events=self._ledger.events_of(self._roster),
             ties=self._roster.ties,
+            unstarted=self._roster.unstarted,
         )

@@ -30,7 +30,8 @@ granted."""
 class Metered:
     """Counts every request. blocked: called when the API says that the budget is spent.
 
-    polls: requests a second that the polls take.
+    polls: requests a second that the polls take. answered: called after every good answer: whoever
+    waits for the API to come back need wait no longer.
     """
 
     def __init__(
@@ -40,12 +41,14 @@ class Metered:
         now: Callable[[], Moment],
         blocked: Callable[[RateLimited, Moment], None],
         polls: Callable[[], float] = lambda: 0.0,
+        answered: Callable[[], None] = lambda: None,
     ) -> None:
         self.api = api
         self._budget = budget
         self._now = now
         self._blocked = blocked
         self._polls = polls
+        self._answered = answered
         self._pace = Pace.full(BURST, LEAST, 0.0)
 
     @property
@@ -103,4 +106,5 @@ class Metered:
                 self._blocked(error, self._now())
             raise
         self._budget.heard(answer.limit, self._now().mono)
+        self._answered()
         return answer.value

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterable
 from enum import StrEnum
 
 import msgspec
+from msgspec.structs import replace
 
+from slurper_tui.api.models import Source, Target
 from slurper_tui.monitor.draft import Draft
 from slurper_tui.monitor.job_key import JobKey
 
@@ -71,6 +75,38 @@ class Plan(msgspec.Struct, frozen=True):
             if found := tuple(step for step in self.steps if step.state in states):
                 return found
         return ()
+
+
+class Unstarted(msgspec.Struct, frozen=True):
+    """Jobs of one account, source and target that plans are still to start."""
+
+    account_id: str
+    source: Source
+    target: Target
+    jobs: int
+
+
+def unstarted(plans: Iterable[Plan]) -> tuple[Unstarted, ...]:
+    """What plans are still to start, each source and target once."""
+    left = (
+        (plan.account_id, step.draft)
+        for plan in plans
+        for step in plan.steps
+        if not step.state.over
+    )
+    counted = Counter((account_id, _place(draft)) for account_id, draft in left)
+    return tuple(_unstarted(account_id, of, number) for (account_id, of), number in counted.items())
+
+
+def _place(draft: Draft) -> Draft:
+    """From where to where: what several steps of one migration have in common."""
+    return replace(draft, path_prefix=None, keys=None, region=None, overwrite=True)
+
+
+def _unstarted(account_id: str, of: Draft, jobs: int) -> Unstarted:
+    place = of.source_jurisdiction
+    source = Source(of.vendor, of.bucket, endpoint=of.endpoint, jurisdiction=place)
+    return Unstarted(account_id, source, Target("r2", of.target, of.target_jurisdiction), jobs)
 
 
 class PlanView(msgspec.Struct, frozen=True):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from slurper_tui.monitor.account_track import AccountTrack
 from slurper_tui.monitor.acts import Request
@@ -17,6 +18,9 @@ from slurper_tui.monitor.moment import Moment
 from slurper_tui.monitor.notebook import Notebook
 from slurper_tui.monitor.recorded import Remembered
 from slurper_tui.monitor.view import JobView
+
+if TYPE_CHECKING:
+    from slurper_tui.monitor.plan_view import Plan, Unstarted
 
 
 class FollowedJobs:
@@ -31,6 +35,7 @@ class FollowedJobs:
         self.accounts = [AccountTrack(account_id) for account_id in accounts]
         self._by_id = {account.account_id: account for account in self.accounts}
         self.ties: tuple[Tie, ...] = ()
+        self._plans: dict[int, Plan] = {}
         self._counts: dict[JobKey, LogCounts] = {}
         self._now = now
         self._stir = stir
@@ -91,6 +96,14 @@ class FollowedJobs:
             account.listing.restart()
         self._stir()
 
+    def answered(self) -> None:
+        """Something has answered: ask an account that fails as a whole again soon."""
+        failing = [account for account in self.accounts if account.problem is not None]
+        for account in failing:
+            account.probe_soon(self._now().mono)
+        if failing:
+            self._stir()
+
     def ask_all(self) -> None:
         """Read every list and ask every job that may move, now."""
         for account in self.accounts:
@@ -118,6 +131,20 @@ class FollowedJobs:
         self.ties = (*self.ties, tie)
         self._stir()
 
+    def planned(self, plan: Plan) -> None:
+        """Know what a plan still has to start, as it now stands."""
+        self._plans[plan.id] = plan
+        self._stir()
+
+    @property
+    def unstarted(self) -> tuple[Unstarted, ...]:
+        """Jobs that plans are still to start."""
+        if not self._plans:
+            return ()
+        from slurper_tui.monitor.plan_view import unstarted  # only where there is a plan
+
+        return unstarted(self._plans.values())
+
     async def recall(self, notebook: Notebook | None) -> None:
         """Know what earlier runs have noted of logs and retries; a hung disk is not waited for."""
         if notebook is None:
@@ -126,6 +153,7 @@ class FollowedJobs:
             async with asyncio.timeout(RECALL_SECONDS):
                 self.ties = (*await notebook.ties(self.ids), *self.ties)
                 self._counts = {**await notebook.counts(self.ids), **self._counts}
+                self._plans |= {plan.id: plan for plan in await notebook.plans(self.ids)}
 
     def _count_those_listed(self) -> None:
         for key, counts in [*self._counts.items()]:

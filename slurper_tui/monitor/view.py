@@ -15,6 +15,7 @@ from slurper_tui.monitor.event import Event, Tie
 from slurper_tui.monitor.job_key import JobKey
 
 if TYPE_CHECKING:
+    from slurper_tui.monitor.plan_view import Unstarted
     from slurper_tui.monitor.trace import Trace
 
 
@@ -211,7 +212,8 @@ class Snapshot(msgspec.Struct, frozen=True):
     asked, since the start (or failed to answer). history_note: one clause about a history that is
     not simply on. trace: the past of the highlighted job. away_since: when somebody last looked
     before this run, UTC seconds, if that was long enough ago to be told about. events: of the
-    highlighted job, oldest first. ties: which jobs retry what failed in others.
+    highlighted job, oldest first. ties: which jobs retry what failed in others. unstarted: jobs
+    that plans are still to start.
     """
 
     taken_at: float
@@ -226,6 +228,7 @@ class Snapshot(msgspec.Struct, frozen=True):
     away_since: float | None = None
     events: tuple[Event, ...] = ()
     ties: tuple[Tie, ...] = ()
+    unstarted: tuple[Unstarted, ...] = ()
 
     @property
     def caught_up(self) -> bool:

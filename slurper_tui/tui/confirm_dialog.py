@@ -10,6 +10,7 @@ from textual.binding import BindingType
 from textual.containers import Vertical
 from textual.events import Key, Paste, Resize
 from textual.message import Message
+from textual.strip import Strip
 
 from slurper_tui.tui.columns import Facts
 from slurper_tui.tui.confirm_words import Answer, Question, answer_lines, question_lines
@@ -32,6 +33,12 @@ CHOOSING = frozenset({"left", "right", "tab", "shift+tab"})
 
 class Foot(PaintedLines):
     """The line to type in and the choice; they never scroll away."""
+
+    def render_line(self, y: int) -> Strip:
+        """Draw a line, and let the dialog know that it is."""
+        if isinstance(self.screen, ConfirmDialog):
+            self.screen.drawn()
+        return super().render_line(y)
 
     def line_at(self, y: int) -> Line:
         """Take the dialog's lines."""
@@ -69,11 +76,13 @@ class ConfirmDialog(Dialog, inherit_bindings=False):
             yield Foot(id="foot")
 
     def on_mount(self) -> None:
-        """Hear what is pressed from when the question has been drawn."""
-        self.call_after_refresh(self._stands)
+        """Where there is no room for the choice, the question stands after the first drawing."""
+        self.call_after_refresh(self.drawn)
 
-    def _stands(self) -> None:
-        self._stood_at = Message().time  # the clock of the keys
+    def drawn(self) -> None:
+        """Hear what is pressed from when the question is drawn first, just before it is written."""
+        if self._stood_at is None:
+            self._stood_at = Message().time  # the clock of the keys
 
     @property
     def stands(self) -> bool:

@@ -68,6 +68,9 @@ def _part(view: JobView, facts: Facts) -> str:
 def _jobs(one: Migration, facts: Facts, width: int) -> Iterator[Line]:
     """How many jobs there are, what they do, and which of them are counted how."""
     yield from _field("jobs", _states(one, facts), width)
+    if one.unstarted:
+        coming = f"{words.count(one.unstarted)} more, as slots get free"
+        yield from _field("to start", coming, width)
     if one.view.partial:
         yield from _field("counts", "not known of every job yet", width)
     if one.view.live:

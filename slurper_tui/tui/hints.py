@@ -40,7 +40,7 @@ def _has_ended(scene: Scene) -> bool:
 
 
 def _has_failed(scene: Scene) -> bool:
-    return any(view.counts.failed or view.not_copied for view in scene.jobs)
+    return scene.job is not None and bool(scene.job.counts.failed or scene.job.not_copied)
 
 
 def _can(id: str, scene: Scene) -> bool:

@@ -12,9 +12,6 @@ from slurper_tui.tui.rows import Row
 INDENT = 2
 """Cells before a migration's name, for its sign, and before that of a job below it."""
 
-LEAST_NAME = 16
-"""So many cells of the buckets' names are worth more than the slots in use."""
-
 
 def row_name(row: Row, facts: Facts, width: int) -> Line:
     """Name a line: a migration with its sign, a job below one by what sets it apart there.
@@ -54,16 +51,13 @@ def _job(view: JobView, one: Migration, facts: Facts, room: int) -> Line:
 
 
 def _migration(one: Migration, facts: Facts, room: int) -> Line:
-    """The buckets, and behind them as much of the rest as leaves enough of their names."""
+    """The buckets, and behind them as much of the rest as leaves their names whole."""
     name = migration(one.view, facts, 10**4)
     jobs = Piece(f"  {words.count(len(one.jobs))} jobs", "muted")
-    slots = (Piece(f" {one.running}/{SLOTS}", "muted"),) if one.view.live else ()
+    slots = (Piece(f"  {one.running}/{SLOTS} slots", "muted"),) if one.view.live else ()
     overlap = (Piece(" !", "warning"),) if one.overlaps else ()
-    for tail, least in (
-        ((jobs, *slots, *overlap), width_of(name)),
-        ((*slots, *overlap), min(width_of(name), LEAST_NAME)),
-    ):
-        if width_of(tail) + least <= room:
+    for tail in ((jobs, *slots, *overlap), (*slots, *overlap)):
+        if width_of(tail) + width_of(name) <= room:
             break
     else:
         tail = overlap

@@ -52,7 +52,7 @@ def grouped(snapshot: Snapshot | None, before: Groups) -> Groups:
     """Find the migrations of a snapshot; those that have not changed are the same values."""
     if snapshot is None or snapshot is before.snapshot:
         return before
-    found = migrations(snapshot.jobs, snapshot.ties, before.by_key)
+    found = migrations(snapshot.jobs, snapshot.ties, before.by_key, snapshot.unstarted)
     by_job: dict[RowKey | None, MigrationKey] = {key: one.key for one in found for key in one.keys}
     return Groups(snapshot, {one.key: one for one in found}, by_job)
 

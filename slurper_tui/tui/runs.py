@@ -19,7 +19,6 @@ from rich.style import Style
 from textual._compositor import ChopsUpdate
 from textual.strip import Strip
 
-
 _UNSEEN_ON_BLANKS = frozenset({"", "1", "2"})
 """Plain, bold and dim: with these, nobody sees the colour of a blank."""
 

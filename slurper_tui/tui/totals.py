@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import msgspec
+from msgspec.structs import replace
 from textual.reactive import var
 
 from slurper_tui import format as words
@@ -99,7 +100,7 @@ def remaining(jobs: Sequence[JobView]) -> Remaining | None:
 
 def totals_line(scene: Scene, look: Look, width: int) -> Line:
     """Give the whole row; what has no room goes, the numbers last, the rate before the ETA."""
-    together = sums(scene.jobs, counted_once(scene))
+    together = _together(scene)
     numbers = _numbers(together, look) if scene.jobs else []
     counted = _states(scene)
     dot = look.glyphs.say(" · ")
@@ -127,6 +128,14 @@ def totals_line(scene: Scene, look: Look, width: int) -> Line:
     return ()
 
 
+def _together(scene: Scene) -> Sums:
+    """The sum of what is shown; its end is open while plans have jobs to start."""
+    together = sums(scene.jobs, counted_once(scene))
+    if together.remaining is None or scene.snapshot is None or not scene.snapshot.unstarted:
+        return together
+    return replace(together, remaining=replace(together.remaining, at_least=True))
+
+
 def _deadline(scene: Scene, look: Look) -> tuple[Line, Line]:
     """How all stand against the deadline, in full and in a word; nothing without one."""
     if scene.deadline is None:
@@ -147,7 +156,7 @@ def tiny_line(scene: Scene, look: Look) -> Line:
     if problem:
         return (Piece(look.glyphs.clean(problem.error.message), "error"),)
     running = sum(view.status == "running" and view.live for view in scene.jobs)
-    together = sums(scene.jobs, counted_once(scene))
+    together = _together(scene)
     percent = words.percent(together.percent, provisional=_shaky(together))
     return (Piece(look.glyphs.say(f"{running} run {percent} %"), "strong"),)
 

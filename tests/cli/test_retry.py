@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from slurper_tui.api.models import DEFAULT_BASE_URL, Source, Target
-from slurper_tui.cli import retry as retry_command
+from slurper_tui.cli import logs as logs_command
 from slurper_tui.monitor.creation import retry
 from slurper_tui.monitor.history.opening import open_store
 from slurper_tui.monitor.history.place import FILE
@@ -190,7 +190,7 @@ def test_it_is_said_what_a_retry_does_not_make_good() -> None:
 
 
 def test_a_long_log_tells_how_far_it_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(retry_command, "TOLD_ROWS", 50)
+    monkeypatch.setattr(logs_command, "TOLD_ROWS", 50)
     someone = person(failed=100)
     ran = someone.run("retry", "a1", "--draft", str(someone.folder / "x"))
     assert [line for line in ran.err if "rows so far" in line] == [

@@ -118,6 +118,25 @@ async def test_one_failing_job_is_the_only_one_that_grows_stale() -> None:
 
 
 @timeless
+async def test_a_log_that_is_read_again_lets_the_polls_know_that_the_api_is_back() -> None:
+    async with bench() as b:
+        await b.rounds(3)
+        key = b.last.jobs[0].key
+        b.account.faults.add(Fault(Kind.CONNECT_ERROR))
+        await b.until(lambda s: s.accounts[0].problem is not None)
+        await b.seconds(1800)
+        b.account.faults.clear()
+        problem = b.last.accounts[0].problem
+        assert problem is not None
+        assert problem.retry_at is not None
+        assert problem.retry_at > b.last.taken_at + 5  # left alone, it would wait for longer
+        desk = await b.monitor.desk()
+        async for _ in desk.logs.rows(key):
+            break
+        await b.until(lambda s: s.accounts[0].problem is None, within=2)
+
+
+@timeless
 async def test_only_the_account_that_fails_is_in_trouble() -> None:
     accounts = make_accounts(3)
     async with bench(accounts) as b:

@@ -33,7 +33,7 @@ def test_the_mouse_is_off_unless_asked_for(environ: dict[str, str]) -> None:
         assert program.ended() == 0
     with PtyProgram([PROGRAM, "--mouse"], environ) as program:
         program.see("running")
-        assert {1000, 1003} <= program.modes()
+        program.wait_for(lambda: {1000, 1003} <= program.modes(), "the mouse")
         # A terminal that reports its size in band is asked for the mouse in pixels too.
         program.type("\x1b[?2048;2$y")
         program.wait_for(lambda: {1016, 2048} <= program.modes(), "pixels")

@@ -47,15 +47,15 @@ def below(view: JobView, one: Migration, width: int = 30, facts: Facts = FACTS) 
 
 
 def test_a_migration_tells_its_buckets_its_jobs_and_the_slots() -> None:
-    assert name(TWO, 50) == "▸ photos-prod → media  2 jobs 1/3"
-    assert name(TWO, 50, unfolded=True) == "▾ photos-prod → media  2 jobs 1/3"
+    assert name(TWO, 50) == "▸ photos-prod → media  2 jobs  1/3 slots"
+    assert name(TWO, 50, unfolded=True) == "▾ photos-prod → media  2 jobs  1/3 slots"
     assert name(OVER, 50) == "▸ photos-prod → media  2 jobs"
-    assert name(TWO, 50, PLAIN) == "> photos-prod -> media  2 jobs 1/3"
+    assert name(TWO, 50, PLAIN) == "> photos-prod -> media  2 jobs  1/3 slots"
 
 
 def test_where_room_is_short_the_names_stay_longest_but_the_warning() -> None:
-    assert name(NESTED, 50) == "▸ photos-prod → media  2 jobs 2/3 !"
-    assert name(NESTED, 30) == "▸ photos-prod → media 2/3 !"
+    assert name(NESTED, 50) == "▸ photos-prod → media  2 jobs  2/3 slots !"
+    assert name(NESTED, 30) == "▸ photos-prod → media !"
     assert name(NESTED, 23) == "▸ photos-prod → media !"
     assert name(NESTED, 16) == "▸ pho…od → m…a !"
 

@@ -14,6 +14,7 @@ from slurper_tui.monitor.event import Event, Tie, What
 from slurper_tui.monitor.job_key import JobKey
 from slurper_tui.monitor.metered import Metered
 from slurper_tui.monitor.notebook import Notebook
+from slurper_tui.monitor.plan_view import Plan
 from slurper_tui.monitor.view import JobView
 
 LOOKS = (0.0, 2.0, 5.0)
@@ -95,6 +96,10 @@ class Maker:
             events.append(Event(retry_of, self.wall, What.RETRIED, detail=child.job_id))
         self.notebook.note([event for event in events if not await self._is_noted(event)])
         self._roster.list_again()
+
+    def planned(self, plan: Plan) -> None:
+        """Let the migration know what is still to come."""
+        self._roster.planned(plan)
 
     async def _is_noted(self, event: Event) -> bool:
         """Whether the same stands in the job's events, of whatever time."""

@@ -19,6 +19,7 @@ class MarkedPlan:
     def __init__(self, plan: Plan, maker: Maker) -> None:
         self.plan = plan
         self._maker = maker
+        maker.planned(plan)
         self._note = ""
         self._taken: frozenset[str] = frozenset()
         self._news = asyncio.Event()
@@ -71,7 +72,8 @@ class MarkedPlan:
             self._tell()
 
     def _tell(self) -> None:
-        """Wake whoever follows."""
+        """Wake whoever follows, and let the migration know what is still to come."""
+        self._maker.planned(self.plan)
         self._news.set()
         self._news = asyncio.Event()
 

@@ -145,7 +145,7 @@ class PlanRun(MarkedPlan):
             elif not self._steps(StepState.WAITING):
                 break
             elif self._secrets is None:
-                await self._nap(SLOT_SECONDS, "needs the keys to its buckets to go on")
+                await self._nap(SLOT_SECONDS, "waiting for the keys to its buckets")
             else:
                 await self._next(self._steps(StepState.WAITING)[0], self._secrets)
         self._note = self._note if self._halted else last_words(self.plan)

@@ -4,27 +4,33 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
 from slurper_tui.monitor.event import Tie
-from slurper_tui.monitor.families.migration import Migration, MigrationKey, migration_of
+from slurper_tui.monitor.families.migration import Migration, MigrationKey, key_of, migration_of
 from slurper_tui.monitor.families.scope import overlaps, superseded
 from slurper_tui.monitor.families.sums import family_view
 from slurper_tui.monitor.job_key import JobKey
 from slurper_tui.monitor.view import JobView
+
+if TYPE_CHECKING:
+    from slurper_tui.monitor.plan_view import Unstarted
 
 
 def migrations(
     views: Iterable[JobView],
     ties: Sequence[Tie] = (),
     before: Mapping[MigrationKey, Migration] | None = None,
+    unstarted: Iterable[Unstarted] = (),
 ) -> tuple[Migration, ...]:
     """Find the migrations among jobs: two or more of one account, source and target bucket.
 
     They stand in the order of their first jobs. before: migrations that were found earlier; one
-    that has not changed is that very value.
+    that has not changed is that very value. unstarted: jobs that plans are still to start.
     """
+    coming = _coming(unstarted)
     known, groups = before or {}, dict[MigrationKey, list[JobView]]()
     running: Counter[str] = Counter()
     for view in views:
@@ -33,7 +39,7 @@ def migrations(
         if key is not None:
             groups.setdefault(key, []).append(view)
     return tuple(
-        _same_or_new(known.get(key), key, members, ties, running[key.account_id])
+        _same_or_new(known.get(key), key, members, ties, running[key.account_id], coming[key])
         for key, members in groups.items()
         if len(members) > 1
     )
@@ -65,10 +71,11 @@ def _same_or_new(
     views: Sequence[JobView],
     ties: Sequence[Tie],
     running: int,
+    unstarted: int,
 ) -> Migration:
     """Keep what was found before where no job has changed."""
-    if before is None or not _unchanged(before, views, ties):
-        return _new(key, tuple(views), ties, running)
+    if before is None or before.unstarted != unstarted or not _unchanged(before, views, ties):
+        return _new(key, tuple(views), ties, running, unstarted)
     return before if before.running == running else replace(before, running=running)
 
 
@@ -82,22 +89,43 @@ def _is(one: object, other: object) -> bool:
 
 
 def _new(
-    key: MigrationKey, views: tuple[JobView, ...], ties: Sequence[Tie], running: int
+    key: MigrationKey,
+    views: tuple[JobView, ...],
+    ties: Sequence[Tie],
+    running: int,
+    unstarted: int = 0,
 ) -> Migration:
     keys = frozenset(view.key for view in views)
     retries = _retries(keys, ties)
     again = superseded(views, retries)
     counted = [view for view in views if view.key not in again]
+    view = family_view(counted, _each_once(ties, retries))
     return Migration(
         key=key,
         jobs=views,
-        view=family_view(counted, _each_once(ties, retries)),
+        view=_with_more_to_come(view) if unstarted else view,
         running=running,
         overlaps=overlaps(views, again | retries.keys()),
         retries=retries,
         superseded=again,
         keys=keys,
+        unstarted=unstarted,
     )
+
+
+def _with_more_to_come(view: JobView) -> JobView:
+    """Claim no end and no whole while jobs are still to be started."""
+    forecast = view.forecast and replace(view.forecast, at_least=True)
+    percent = None if view.percent is None else min(view.percent, 99)
+    return replace(view, forecast=forecast, percent=percent, provisional=True, verdict=None)
+
+
+def _coming(unstarted: Iterable[Unstarted]) -> Counter[MigrationKey | None]:
+    """How many jobs each migration is still to get."""
+    coming: Counter[MigrationKey | None] = Counter()
+    for one in unstarted:
+        coming[key_of(one.account_id, one.source, one.target)] += one.jobs
+    return coming
 
 
 def _each_once(ties: Sequence[Tie], retries: Mapping[JobKey, JobKey]) -> list[Tie]:

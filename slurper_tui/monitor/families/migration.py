@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from slurper_tui.api.models import Source, Target
 from slurper_tui.monitor.job_key import JobKey
 from slurper_tui.monitor.view import Counts, Forecast, JobView, State, Verdict
 
@@ -44,7 +45,8 @@ class Migration(msgspec.Struct, frozen=True):
     no job. running: jobs that run in the whole account, of SLOTS. overlaps: pairs that ran at the
     same time. retries: jobs that copy again what failed in another, which is their value; they
     move objects from failed to transferred, and add none. superseded: ended jobs that a later one
-    has done, or is doing, all over again; they are not counted.
+    has done, or is doing, all over again; they are not counted. unstarted: jobs that plans are
+    still to start: nobody knows how many objects those have.
     """
 
     key: MigrationKey
@@ -55,6 +57,7 @@ class Migration(msgspec.Struct, frozen=True):
     retries: Mapping[JobKey, JobKey] = {}
     superseded: frozenset[JobKey] = frozenset()
     keys: frozenset[JobKey] = frozenset()
+    unstarted: int = 0
 
     @property
     def counts(self) -> Counts:
@@ -94,11 +97,15 @@ class Migration(msgspec.Struct, frozen=True):
 
 def migration_of(view: JobView) -> MigrationKey | None:
     """Which migration a job belongs to; None for one whose buckets are not known."""
-    source, target = view.job.source, view.job.target
+    return key_of(view.account_id, view.job.source, view.job.target)
+
+
+def key_of(account_id: str, source: Source | None, target: Target | None) -> MigrationKey | None:
+    """Which migration copies from one bucket to another; None where one is not known."""
     if source is None or target is None or not source.bucket or not target.bucket:
         return None
     return MigrationKey(
-        view.account_id,
+        account_id,
         (source.vendor or "").casefold(),
         (source.endpoint or "").rstrip("/").casefold(),
         _place(source.jurisdiction),

@@ -6,6 +6,7 @@ from itertools import pairwise
 
 import msgspec
 import pytest
+from msgspec.structs import replace
 
 from slurper_tui.api.requests import Secret
 from slurper_tui.monitor.creation.plan_run import DOUBT_SECONDS, SLOT_SECONDS, STALE_SECONDS
@@ -13,8 +14,9 @@ from slurper_tui.monitor.draft import Draft, Secrets
 from slurper_tui.monitor.job_key import JobKey
 from slurper_tui.monitor.plan_view import PlanView, StepState
 from slurper_tui.simulate import Fault, Kind
-from tests.monitor.bench import EPOCH, now
+from tests.monitor.bench import EPOCH, bench, make_accounts, now
 from tests.monitor.creation.workshop import DRAFT, SECRETS, Workshop, states
+from tests.monitor.inline_history import InlineHistory
 from tests.virtual_time import timeless
 
 THREE = ("2022/", "2023/", "2024/")
@@ -339,7 +341,7 @@ async def test_a_restart_sends_nothing_before_the_secrets_are_there_again() -> N
     again = shop.program()
     [view] = await again.creation.plans()
     assert not view.has_secrets
-    view = await again.until(view.plan.id, lambda view: "needs the keys" in view.note)
+    view = await again.until(view.plan.id, lambda view: "waiting for the keys" in view.note)
     assert len(shop.posts) == sent
     again.creation.supply(view.plan.id, SECRETS)
     view = await again.until(view.plan.id, lambda view: view.has_secrets)
@@ -506,3 +508,21 @@ async def test_a_mark_that_took_long_to_be_written_is_taken_back_and_made_anew()
     ]
     [sent_at] = [at for at, method, _ in shop.requests if method == "POST"]
     assert EPOCH + sent_at - program.notebook.marks[2].at < STALE_SECONDS
+
+
+@timeless
+async def test_snapshots_tell_what_plans_are_still_to_start_after_a_restart_too() -> None:
+    [account] = make_accounts(1, jobs=0, slots=1)
+    history = InlineHistory()
+    async with bench([account], past=history.past(account.account_id)) as b:
+        desk = await b.monitor.desk()
+        desk.control.unlock()
+        drafts = [replace(DRAFT, path_prefix=prefix) for prefix in ("a/", "b/", "c/")]
+        await desk.creation.plan(account.account_id, drafts, SECRETS)
+        seen = await b.until(lambda s: bool(s.unstarted) and len(s.jobs) == 1)
+        [left] = seen.unstarted
+        assert (left.source.bucket, left.target.bucket, left.jobs) == ("photos", "media", 2)
+    again = history.past(account.account_id)
+    async with bench([account], past=again) as b:
+        seen = await b.until(lambda s: s.complete)
+        assert [one.jobs for one in seen.unstarted] == [2]
