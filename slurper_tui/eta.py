@@ -160,7 +160,8 @@ def finish(
     today = _local(now, zone).date()
     if at_least or not high - now <= TOO_FAR:
         return f"not before {_one(_local(low, zone), today)}" if low > now else ""
-    last = _local(math.ceil(max(low, high, now) / MINUTE) * MINUTE, zone)
+    end = min(max(low, high, now), END_OF_CALENDAR)
+    last = _local(math.ceil(end / MINUTE) * MINUTE, zone)
     if low > now:
         return _between(_local(low, zone), last, today)
     return f"by {_one(last, today)}" if high > now else "any moment"

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta, timezone, tzinfo
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from slurper_tui.eta import DAY, HOUR, MINUTE, TOO_FAR, eta_long, eta_short, finish
@@ -182,6 +182,7 @@ def test_the_end_is_rounded_to_the_next_minute() -> None:
 
 
 @given(ANYTHING, ANYTHING, st.floats(0, 4e9), ZONES | st.none(), st.booleans())
+@example(math.inf, 0.0, 0.0, None, False)
 def test_any_finish_can_be_told(
     low: float, high: float, now: float, zone: tzinfo | None, at_least: bool
 ) -> None:

@@ -57,7 +57,8 @@ def test_it_is_unfolded_folded_and_switched_off_for_good(
     with PtyProgram([PROGRAM, *flags], environ, size=(120, 30)) as program:
         program.see(f"{folded} photos {arrow} media")
         program.see("2 running")
-        program.see("2/3 slots !")
+        program.see("media !")
+        program.see("2 of 3 in use")
         program.see("prefixes overlap")
         program.see_no(" 2022/")
         program.type("g\r")
