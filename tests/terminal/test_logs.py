@@ -178,4 +178,4 @@ def test_any_size(program: PtyProgram) -> None:
             program.resize(*size)
         program.resize(80, 24)
         program.wait_for(lambda: "Esc back" in program.text.splitlines()[23], "the last line")
-        assert "thumbs → media" in head(program)
+        program.wait_for(lambda: "thumbs → media" in head(program), "the head")
