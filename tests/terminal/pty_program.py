@@ -6,6 +6,7 @@ import fcntl
 import os
 import pty
 import re
+import select
 import struct
 import subprocess
 import sys
@@ -65,7 +66,9 @@ class PtyProgram:
             stdin=subprocess.DEVNULL,
             start_new_session=True,
         )
-        threading.Thread(target=self._read, daemon=True).start()
+        self._end, self._end_asked = os.pipe()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
 
     def __enter__(self) -> PtyProgram:
         return self
@@ -127,7 +130,12 @@ class PtyProgram:
         """Close the terminal's other end, as a lost connection does."""
         if self.master >= 0:
             master, self.master = self.master, -1
-            os.close(master)
+            # Another program's terminal may get the same number, and be read by who reads ours.
+            os.write(self._end_asked, b".")
+            self._reading.set()
+            self._reader.join()
+            for file in (master, self._end, self._end_asked):
+                os.close(file)
 
     def stop_reading(self) -> None:
         """Behave like a connection that has stalled."""
@@ -150,7 +158,8 @@ class PtyProgram:
         return on
 
     def _read(self) -> None:
-        while self._reading.wait() and (master := self.master) >= 0:
+        master, end = self.master, self._end
+        while self._reading.wait() and end not in select.select([master, end], [], [])[0]:
             try:
                 data = os.read(master, 65_536)
             except OSError:

@@ -31,9 +31,14 @@ def test_what_is_typed_behind_a_slash_or_a_colon_is_text(
     assert program.process.poll() is None  # no letter of it was taken as the key that it is
 
 
+def below_its_migration(text: str, bucket: str) -> bool:
+    """The cursor stands on a job below its unfolded migration."""
+    lines = text.splitlines()
+    rows = [number for number, line in enumerate(lines) if "▌" in line]
+    return len(rows) == 1 and any(f"▾ {bucket}" in line for line in lines[: rows[0]])
+
+
 def test_a_job_is_gone_to_in_one_burst(program: PtyProgram) -> None:
     program.type(":go to thumbs\r")
     program.wait_for(lambda: "thumbs" in program.text.splitlines()[2][82:], "its details")
-    lines = program.text.splitlines()
-    [row] = [number for number, line in enumerate(lines) if "▌" in line]
-    assert any("▾ thumbs" in line for line in lines[:row])
+    program.wait_for(lambda: below_its_migration(program.text, "thumbs"), "its row")
