@@ -14,6 +14,7 @@ from textual.strip import Strip
 
 from slurper_tui.tui.columns import Facts
 from slurper_tui.tui.confirm_words import Answer, Question, answer_lines, question_lines
+from slurper_tui.tui.deliberate import may_confirm
 from slurper_tui.tui.dialogs import PADDING, Dialog, Page
 from slurper_tui.tui.glyphs import Look
 from slurper_tui.tui.lines import Line
@@ -52,7 +53,8 @@ class Foot(PaintedLines):
 class ConfirmDialog(Dialog, inherit_bindings=False):
     """Asks one question. confirmed: called once, when the person has said yes.
 
-    Only keys that were pressed after the question stood on the screen can confirm it.
+    Only a key that was pressed after the question stood on the screen can confirm it, and none that
+    arrived together with other keys or just after input that could not be parsed.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -159,14 +161,14 @@ class ConfirmDialog(Dialog, inherit_bindings=False):
         elif event.key in LEAVING or (event.key == "enter" and not self.answer.on_yes):
             self.dismiss()
         elif event.key in ("y", "enter"):
-            self._confirm()
+            self._confirm(event, alone=True)
         elif event.key in CHOOSING:
             self._answered(Answer(on_yes=not self.answer.on_yes))
 
     def _press_typing(self, event: Key) -> None:
         typed, word = self.answer.typed, self.question.word
         if event.key == "enter" and typed == word:
-            self._confirm()
+            self._confirm(event, alone=False)
         elif event.key == "enter" and typed:
             self._answered(Answer(typed, wrong=True))
         elif not typed and (event.key == "enter" or (event.key == "n" and word[0] != "n")):
@@ -185,6 +187,8 @@ class ConfirmDialog(Dialog, inherit_bindings=False):
         self.answer = answer
         self.query_one(Foot).repaint_changes()
 
-    def _confirm(self) -> None:
-        self.dismiss()
-        self._confirmed()
+    def _confirm(self, event: Key, *, alone: bool) -> None:
+        """Take a yes. alone: a key in a burst is none; a word may be typed in one."""
+        if may_confirm(event, self._stood_at, alone=alone):
+            self.dismiss()
+            self._confirmed()

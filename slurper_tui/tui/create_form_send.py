@@ -23,6 +23,7 @@ from slurper_tui.tui.create_form_outcome import (
     refused,
 )
 from slurper_tui.tui.create_form_request import LOW, Offer, RequestPane, request_lines, told
+from slurper_tui.tui.deliberate import may_confirm
 from slurper_tui.tui.glyphs import Look
 from slurper_tui.tui.lines import Line, Piece, fill, width_of
 
@@ -130,7 +131,6 @@ class SendPage(RequestScreen):
     BINDINGS: ClassVar[list[BindingType]] = [
         ("escape,n,q,enter", "back", "back"),
         ("r", "check", "check again"),
-        ("w", "wait", "wait for a slot"),
         ("W", "unlock", "unlock"),
     ]
 
@@ -168,11 +168,11 @@ class SendPage(RequestScreen):
             )
         except ApiError as error:
             self._checks = Prechecks(Check(None, error), Check(None, error))
-        self._asked_at = Message().time  # the clock of the keys
         self._reach(Stage.ASKING)
 
     def _reach(self, stage: Stage) -> None:
         self.stage = stage
+        self._asked_at = Message().time  # the clock of the keys
         self.retell()
 
     async def _send(self, *, planned: bool = False) -> None:
@@ -235,16 +235,15 @@ class SendPage(RequestScreen):
             self.dismiss(self._sent)
 
     def on_key(self, event: Key) -> None:
-        """Send at a `y` that was pressed since the question is asked, not typed ahead."""
-        asked = self._asked_at is not None and event.time > self._asked_at
-        if event.key == "y" and asked and self._may_send:
+        """Send at a `y`, or plan at a `w`, that was pressed as the answer to what is asked now."""
+        if event.key not in ("y", "w") or not may_confirm(event, self._asked_at):
+            return
+        if event.key == "y" and self._may_send:
             event.stop()
             self._reach(Stage.SENDING)
             self.run_worker(self._send(), group="send")
-
-    def action_wait(self) -> None:
-        """Let what found no free slot be started when there is one."""
-        if self.stage is Stage.OVER and self._sent.no_slot:
+        elif event.key == "w" and self.stage is Stage.OVER and self._sent.no_slot:
+            event.stop()
             self._sent = Sent()
             self._reach(Stage.SENDING)
             self.run_worker(self._send(planned=True), group="send")

@@ -24,6 +24,7 @@ from slurper_tui.tui.confirm_words import (
     question_lines,
     unlock_question,
 )
+from slurper_tui.tui.deliberate import set_context
 from slurper_tui.tui.glyphs import Glyphs, Look
 from slurper_tui.tui.lines import text_of, width_of
 from tests.tui.jobs import ACCOUNT, NOW, harmless, snapshot, view
@@ -264,6 +265,35 @@ async def test_keys_from_before_it_was_drawn_confirm_nothing() -> None:
         app.dialog.post_message(Key("y", "y"))
         await pilot.pause()
         assert app.said_yes == 1
+
+
+@pytest.mark.parametrize("context", [(True, False), (False, True), (True, True)])
+async def test_a_yes_near_noise_or_in_a_burst_confirms_nothing(context: tuple[bool, bool]) -> None:
+    after_noise, in_burst = context
+    app = Asking(asked(Act.PAUSE, BIG))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await stands(app, pilot.pause)
+        for name in ("y", "tab", "enter"):
+            set_context(key := Key(name, None), after_noise=after_noise, in_burst=in_burst)
+            app.dialog.post_message(key)
+        await pilot.pause()
+        assert app.said_yes == 0
+        assert app.screen is app.dialog
+        await pilot.press("y")
+        assert app.said_yes == 1
+
+
+async def test_a_word_may_be_typed_in_a_burst_but_its_enter_not_near_noise() -> None:
+    app = Asking(asked(Act.ABORT, BIG))
+    async with app.run_test(size=(80, 24)) as pilot:
+        await stands(app, pilot.pause)
+        await pilot.press(*"photos")
+        set_context(noisy := Key("enter", "\r"), after_noise=True, in_burst=False)
+        set_context(fast := Key("enter", "\r"), after_noise=False, in_burst=True)
+        for key, said_yes in ((noisy, 0), (fast, 1)):
+            app.dialog.post_message(key)
+            await pilot.pause()
+            assert app.said_yes == said_yes
 
 
 @pytest.mark.parametrize("size", [(40, 12), (20, 5), (1, 1), (80, 24), (200, 50)])

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import textual.constants
-from textual.events import Paste
+from textual.events import Key, Paste
 from textual.widgets import Input
 
 from slurper_tui.api.models import Job, Source, Target
@@ -25,6 +25,7 @@ from slurper_tui.tui.create_form_files import MOST_BYTES, NoList, read_text
 from slurper_tui.tui.create_form_filled import filled
 from slurper_tui.tui.create_form_send import SendPage, Stage
 from slurper_tui.tui.create_form_widgets import FieldRow, SecretInput
+from slurper_tui.tui.deliberate import set_context
 from tests.tui.jobs import ACCOUNT, harmless, snapshot
 from tests.tui.makers import S3_WORDS, SECRET_WORDS, WHOLE, Workbench, workbench
 
@@ -402,6 +403,28 @@ async def test_without_a_free_slot_it_says_so_with_the_apis_words_and_what_runs(
         await bench.press("escape")
         assert bench.app.screen is form
         assert form.row("target_secret_access_key").value == WHOLE["target_secret_access_key"]
+
+
+async def test_a_key_near_noise_or_in_a_burst_starts_and_plans_nothing() -> None:
+    async with workbench(size=(100, 30), account=SimulatedAccount(jobs=8, running=3)) as bench:
+        await bench.create(**WHOLE)
+        await bench.go_on()
+        await bench.asked()
+        await _press_in_bad_company(bench, "y")
+        assert sending(bench).stage is Stage.ASKING
+        await bench.press("y")
+        await bench.over()
+        await bench.see("w wait for a free slot")
+        await _press_in_bad_company(bench, "w")
+        assert sending(bench).stage is Stage.OVER
+        assert not await bench.creation.plans()
+
+
+async def _press_in_bad_company(bench: Workbench, name: str) -> None:
+    for after_noise, in_burst in ((True, False), (False, True)):
+        set_context(key := Key(name, name), after_noise=after_noise, in_burst=in_burst)
+        bench.app.screen.post_message(key)
+        await bench.pilot.pause()
 
 
 async def test_what_found_no_slot_can_be_left_to_wait_for_one() -> None:
