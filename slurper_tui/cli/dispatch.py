@@ -110,6 +110,9 @@ def _screen(options: argparse.Namespace, config: Config, around: Surroundings) -
     opened = open_past(session, options, around.state, time.time())
     if not opened.remembered:
         session.make()  # there is no picture for it to be made behind
+    from slurper_tui.cli.terminal import clean_environment
+
+    clean_environment()
     from slurper_tui.cli.screen import show  # Textual: 190 ms
 
     return show(session, opened, config, around, options)

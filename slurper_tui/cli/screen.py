@@ -11,8 +11,6 @@ from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, NoReturn
 
-from textual import constants
-
 from slurper_tui.cli.commands import wanted_jobs, when, zone_of
 from slurper_tui.cli.dispatch import LATER_SECONDS, Surroundings, collect_again, note
 from slurper_tui.cli.driver import driver_for
@@ -56,7 +54,6 @@ def show(
     _check(config, app.available_themes)
     wait_for_foreground()
     terminal = Terminal()
-    _log_no_keys()
     with Guard(terminal.restore) as guard:
         app.driver_class = driver_for(terminal, guard)
         try:
@@ -64,11 +61,6 @@ def show(
         finally:
             terminal.restore()
     return _outcome(app, guard, around)
-
-
-def _log_no_keys() -> None:
-    """Let Textual write no log of its own: every typed key would stand there, a secret's too."""
-    vars(constants)["LOG_FILE"] = None
 
 
 def _feed(session: Session, opened: Opened, config: Config, wanted: Sequence[str]) -> ChosenJobs:

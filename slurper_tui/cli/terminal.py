@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import re
+import shutil
 import signal
 import sys
 import termios
@@ -13,6 +15,18 @@ from slurper_tui.cli.exit_codes import Stop
 
 KEYBOARD = 0
 """The descriptor that Textual reads keys from."""
+
+SCREEN = 1
+"""The descriptor that the screen is written to."""
+
+_MOST_COLUMNS, _MOST_ROWS = 1000, 500
+
+# Variables of Textual's that are obeyed. The others press keys, write typed keys or pictures of the
+# screen to files, connect to a debugger, or load another driver; some values end it at once.
+_HARMLESS = re.compile(
+    "TEXTUAL_(DISABLE_KITTY_KEY|SMOOTH_SCROLL|SPEEDUPS)=[01]"
+    "|TEXTUAL_COLOR_SYSTEM=(auto|standard|256|truecolor)|ESCDELAY=[0-9]{1,5}"
+)
 
 _TRIES = 40
 
@@ -42,6 +56,38 @@ class Terminal:
         if not in_background():
             with suppress(termios.error):
                 termios.tcsetattr(KEYBOARD, termios.TCSANOW, self._attributes)
+
+
+def terminal_size() -> tuple[int, int]:
+    """Columns and rows as the kernel knows them; COLUMNS and LINES only where it says 0."""
+    columns, rows = _kernel_size()
+    if columns and rows:
+        return columns, rows
+    assumed = shutil.get_terminal_size()
+    return columns or min(assumed.columns, _MOST_COLUMNS), rows or min(assumed.lines, _MOST_ROWS)
+
+
+def _kernel_size() -> tuple[int, int]:
+    try:
+        return os.get_terminal_size(SCREEN)
+    except OSError:
+        return 0, 0
+
+
+def clean_environment() -> None:
+    """Remove the variables that would mislead Textual. To be called before it is imported.
+
+    It sizes its first picture by COLUMNS and LINES, and obeys developers' switches of its own that
+    this program does not offer.
+    """
+    columns, rows = _kernel_size()
+    if columns and rows:
+        for name in ("COLUMNS", "LINES"):
+            os.environ.pop(name, None)
+    for name, value in list(os.environ.items()):
+        obeyed = name == "ESCDELAY" or name.startswith("TEXTUAL")
+        if obeyed and not _HARMLESS.fullmatch(f"{name}={value}"):
+            del os.environ[name]
 
 
 def in_background() -> bool:
