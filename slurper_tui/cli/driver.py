@@ -1,62 +1,45 @@
 """Textual's driver for POSIX terminals with better manners.
 
-It writes to stdout, so that stderr may be a file; it stops the whole job on Ctrl-Z, as a shell
-expects; it comes back right from a stop that it was not asked about; and it tells `Terminal`
-whether the screen is open.
+It writes to stdout, so that stderr may be a file, and never waits for a terminal that takes
+nothing; it reads keys through `Keyboard`; it takes the terminal's size from the kernel; it stops
+the whole job on Ctrl-Z, as a shell expects; it comes back right from a stop that it was not asked
+about; and it tells `Terminal` whether the screen is open.
 """
 
 from __future__ import annotations
 
-import io
 import os
 import select
 import signal
 import sys
-from codecs import getincrementaldecoder
+import time
 from contextlib import suppress
-from typing import Any, cast
+from typing import Any
 
-from textual._xterm_parser import XTermParser
+from textual import constants
 from textual.app import App
 from textual.drivers.linux_driver import LinuxDriver
 from textual.events import Resize
 from textual.geometry import Size
+from textual.message import Message
 
 from slurper_tui.cli.exit_codes import exit_code
 from slurper_tui.cli.guard import Guard
-from slurper_tui.cli.terminal import Terminal, in_background
+from slurper_tui.cli.keyboard import Keyboard
+from slurper_tui.cli.screen_writer import ScreenWriter
+from slurper_tui.cli.terminal import SCREEN, Terminal, in_background, terminal_size
 
-_KEY_SECONDS = 0.1
-"""After so long without another byte a key is what it is."""
+_NO_INPUT_SECONDS = 0.1
+"""Pause after a read at the end of all input, which would return at once for ever."""
+
+_LONGEST_ESCAPE = 1.0
+"""Seconds that ESCDELAY can make Esc wait at most."""
+
+_CLOSE_SECONDS = 1.0
+"""Seconds that closing the screen waits for a terminal that takes nothing."""
 
 _MOST_KEYS = 4096
 """Bytes that are read at once."""
-
-
-class ScreenFile(io.TextIOBase):
-    """Standard output for a screen: what cannot be written is dropped, never an exception.
-
-    The guard ends the program when the terminal is gone; Textual's writer thread would only die.
-    """
-
-    def __init__(self, descriptor: int, encoding: str) -> None:
-        raw = io.BufferedWriter(io.FileIO(descriptor, "w", closefd=False))
-        self._file = io.TextIOWrapper(raw, encoding=encoding, errors="replace", newline="")
-
-    def write(self, text: str) -> int:
-        """Write as much as goes."""
-        with suppress(OSError):
-            self._file.write(text)
-        return len(text)
-
-    def flush(self) -> None:
-        """Send what was written, unless there is nobody to send it to."""
-        with suppress(OSError, ValueError):
-            self._file.flush()
-
-    def fileno(self) -> int:
-        """The descriptor of standard output."""
-        return self._file.fileno()
 
 
 class TerminalDriver(LinuxDriver):
@@ -68,15 +51,28 @@ class TerminalDriver(LinuxDriver):
     def __init__(self, app: App[Any], **settings: Any) -> None:
         super().__init__(app, **settings)
         encoding = getattr(sys.__stdout__, "encoding", None) or "utf-8"
-        self._file = cast(io.TextIOWrapper, ScreenFile(1, encoding))
+        self._screen = ScreenWriter(SCREEN, encoding, self._drained)
         self._busy = False
         self._continued = False
         self._deaf = False
         self._wake = os.pipe()
 
+    def write(self, data: str) -> None:
+        """Queue a frame or a control sequence; never waits."""
+        self._screen.write(data)
+
+    def _drained(self) -> None:
+        """Repaint after frames were dropped. Called in the writer's thread."""
+        with suppress(RuntimeError):  # the event loop is closed
+            self._loop.call_soon_threadsafe(self._repaint)
+
+    def _get_terminal_size(self) -> tuple[int, int]:
+        return terminal_size()
+
     def start_application_mode(self) -> None:
         """Open the screen; in the background that has to wait until we are continued."""
         self.terminal.screen_open = True
+        self._screen.start()
         super().start_application_mode()  # type: ignore[no-untyped-call]  # untyped there
         self.terminal.screen_open = self._key_thread is not None and self._key_thread.is_alive()
         signal.signal(signal.SIGWINCH, self._resized)
@@ -86,9 +82,17 @@ class TerminalDriver(LinuxDriver):
         self._loop.call_soon_threadsafe(self._tell_size)
 
     def _tell_size(self) -> None:
-        if not self._in_band_window_resize:
-            size = Size(*self._get_terminal_size())
+        size = Size(*self._get_terminal_size())
+        # A terminal that reports its size in band has already caused this, unless it was too early.
+        if not self._in_band_window_resize or size != self._app.size:
             self._app.post_message(Resize(size, size))
+
+    def process_message(self, message: Message) -> None:
+        """Pass a message on; of a size that the terminal reports, only its pixels are believed."""
+        if isinstance(message, Resize) and message.pixel_size is not None:
+            pixels = (message.pixel_size.width, message.pixel_size.height)
+            message = Resize.from_dimensions(self._get_terminal_size(), pixels)
+        super().process_message(message)
 
     def stop_application_mode(self) -> None:
         """Close the screen; from here on the writes are under way."""
@@ -97,14 +101,15 @@ class TerminalDriver(LinuxDriver):
         if self.guard.ending is not None:
             # A program in the background would be stopped for touching the terminal.
             signal.signal(signal.SIGTTOU, signal.SIG_IGN)
+        self._screen.finish()
         if self._mouse_pixels:
             self.write("\x1b[?1016l")
         super().stop_application_mode()
 
     def close(self) -> None:
-        """Wait until all is written."""
+        """Wait until all is written, or until it is clear that the terminal takes nothing."""
         super().close()
-        self.terminal.screen_open = False
+        self.terminal.screen_open = not self._screen.wait(_CLOSE_SECONDS)
 
     def _run_input_thread(self) -> None:
         """Read keys. A terminal that cannot be read any more is the guard's business."""
@@ -120,17 +125,17 @@ class TerminalDriver(LinuxDriver):
 
         Textual's own loop looks ten times a second, which takes a third of the program's CPU.
         """
-        parser = XTermParser(self._debug)
-        decode = getincrementaldecoder("utf-8")(errors="replace").decode
+        keyboard = Keyboard(min(constants.ESCAPE_DELAY, _LONGEST_ESCAPE))
         while not self._deaf:
-            # A key that may go on, as Esc may, is settled by time.
-            wait = _KEY_SECONDS if parser._timeout_time is not None else None
+            due = keyboard.deadline
+            wait = None if due is None else max(0.0, due - time.monotonic())
             ready, _, _ = select.select([self.fileno, self._wake[0]], [], [], wait)
-            text = decode(os.read(self.fileno, _MOST_KEYS)) if self.fileno in ready else ""
-            for message in (*(parser.feed(text) if text else ()), *parser.tick()):
+            data = os.read(self.fileno, _MOST_KEYS) if self.fileno in ready else b""
+            now = time.monotonic()
+            for message in keyboard.feed(data, now) if data else keyboard.tick(now):
                 self.process_message(message)
-            if self.fileno in ready and not text:
-                self.exit_event.wait(_KEY_SECONDS)  # half a character, or the end of all input
+            if self.fileno in ready and not data:
+                self.exit_event.wait(_NO_INPUT_SECONDS)
 
     def disable_input(self) -> None:
         """Let the thread that reads keys end."""

@@ -141,6 +141,10 @@ class PtyProgram:
         """Behave like a connection that has stalled."""
         self._reading.clear()
 
+    def read_again(self) -> None:
+        """Behave like a connection that goes on after it has stalled."""
+        self._reading.set()
+
     def assert_as_found(self) -> None:
         """The terminal is exactly as the program found it."""
         assert termios.tcgetattr(self.slave) == self.settings

@@ -1,0 +1,91 @@
+"""Writing to a terminal that may take nothing for a while."""
+
+from __future__ import annotations
+
+import os
+import select
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from slurper_tui.cli.screen_writer import ScreenWriter
+
+PATIENCE = 20.0
+FRAME = "é" * 10_000
+FRAMES = 60
+"""More than the pipe and the writer hold together."""
+
+
+class Screen:
+    """A writer into a pipe, which nobody reads until `read_all`."""
+
+    def __init__(self) -> None:
+        self.end, self.start = os.pipe()
+        self.drained = threading.Event()
+        self.writer = ScreenWriter(self.start, "utf-8", self.drained.set)
+        self.writer.start()
+
+    def read_until(self, mark: str) -> str:
+        """Read up to a text that ends what was written."""
+        text = b""
+        while not text.endswith(mark.encode()):
+            text += os.read(self.end, 65_536)
+        return text.decode()
+
+    def read_until_drained(self) -> str:
+        """Read until everything is to be painted again."""
+        text = b""
+        while not self.drained.is_set():
+            if select.select([self.end], [], [], 0.01)[0]:
+                text += os.read(self.end, 65_536)
+        return text.decode()
+
+
+@pytest.fixture
+def screen() -> Iterator[Screen]:
+    screen = Screen()
+    yield screen
+    os.close(screen.end)
+    os.close(screen.start)
+
+
+def test_what_is_written_arrives_in_order(screen: Screen) -> None:
+    for number in range(100):
+        screen.writer.write(f"{number};")
+    assert screen.read_until("99;") == "".join(f"{number};" for number in range(100))
+    assert screen.writer.wait(PATIENCE)
+    assert not screen.drained.is_set()
+
+
+def test_frames_are_dropped_whole_while_nobody_reads_and_all_is_painted_again_after(
+    screen: Screen,
+) -> None:
+    for number in range(FRAMES):
+        screen.writer.write(f"<{number}:{FRAME}>")  # would block for ever if it waited
+    assert not screen.writer.wait(0.0)
+    frames = screen.read_until_drained().split("<")[1:]
+    assert 2 <= len(frames) < FRAMES
+    assert [frame.partition(":")[0] for frame in frames] == [str(n) for n in range(len(frames))]
+    assert all(frame.endswith(">") for frame in frames)
+    screen.writer.write("again")
+    assert screen.read_until("again") == "again"
+
+
+def test_giving_the_terminal_back_is_never_dropped(screen: Screen) -> None:
+    for _ in range(FRAMES):
+        screen.writer.write(FRAME)
+    screen.writer.finish()
+    screen.writer.write("left")
+    assert screen.read_until("left").count(FRAME) < FRAMES
+    assert screen.writer.wait(PATIENCE)
+
+
+def test_a_terminal_that_is_gone_holds_nothing_up() -> None:
+    end, start = os.pipe()
+    os.close(end)
+    writer = ScreenWriter(start, "utf-8", lambda: None)
+    writer.start()
+    writer.write("lost")
+    assert writer.wait(PATIENCE)
+    os.close(start)

@@ -1,0 +1,195 @@
+"""What a real terminal sends besides keys, and a terminal that nobody reads or that has no size."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+import struct
+import termios
+from pathlib import Path
+
+from tests.server import LoopbackServer
+from tests.terminal.pty_program import PATIENCE, PROGRAM, PtyProgram
+from tests.terminal_input import NOISE, RELEASES, REPLIES
+
+PLACE = re.compile(rb"\x1b\[(\d+);(\d+)H")
+
+
+def send(program: PtyProgram, *pieces: bytes) -> None:
+    """Send bytes as the terminal does, each piece once the program has read the one before."""
+    for piece in pieces:
+        os.write(program.master, piece)
+        program.wait_for(lambda: unread(program) == 0, "reading")
+
+
+def unread(program: PtyProgram) -> int:
+    """Bytes that the program has not read yet."""
+    answer = fcntl.ioctl(program.slave, termios.FIONREAD, struct.pack("i", 0))
+    return int(struct.unpack("i", answer)[0])
+
+
+def changes(server: LoopbackServer) -> list[str]:
+    """Every request that was not a GET."""
+    return [f"{r.method} {r.path}" for r in server.requests if r.method != "GET"]
+
+
+def quit_at_once(program: PtyProgram) -> None:
+    """Leave with one key, as only the main screen does."""
+    program.type("q")
+    assert program.ended() == 0
+    program.assert_as_found()
+
+
+# What is no key -------------------------------------------------------------------------------
+
+
+def test_late_replies_open_nothing_and_change_nothing(
+    environ: dict[str, str], server: LoopbackServer
+) -> None:
+    with PtyProgram([PROGRAM, "--write"], environ) as program:
+        program.see("writing")
+        send(program, *NOISE, *RELEASES)
+        for reply in REPLIES:
+            send(program, *(bytes([byte]) for byte in reply[:3]), reply[3:])
+        quit_at_once(program)
+    assert changes(server) == []
+
+
+def test_a_reply_whose_first_byte_was_taken_for_escape_is_no_typing(
+    environ: dict[str, str], server: LoopbackServer
+) -> None:
+    with PtyProgram([PROGRAM, "--write"], environ) as program:
+        program.see("writing")
+        for reply in (b"P>|kitty(0.35.2)\x1b\\", b"]11;rgb:1d1d/1f1f/2121\x07", b"[12;40R"):
+            program.type("?")
+            program.see("Keys")
+            program.type("\x1b")
+            program.see_no("Esc closes")
+            send(program, reply[:3], reply[3:])
+        quit_at_once(program)
+    assert changes(server) == []
+
+
+def test_noise_and_a_yes_in_one_read_confirm_nothing(
+    environ: dict[str, str], server: LoopbackServer
+) -> None:
+    with PtyProgram([PROGRAM, "--write"], environ) as program:
+        program.see("writing")
+        program.type("W")
+        program.see_no("writing")
+        program.type("W")
+        program.see("Allow changing jobs?")
+        program.see("n cancel")
+        send(program, b"\x1b[?1;2cy", b"y(0.35.2)")
+        program.type("\x1b")
+        program.see_no("Allow changing jobs?")
+        assert "read-only" in program.text
+        quit_at_once(program)
+    assert changes(server) == []
+
+
+def test_ctrl_c_leaves_within_a_paste_that_never_ends(environ: dict[str, str]) -> None:
+    with PtyProgram([PROGRAM], environ) as program:
+        program.see("running")
+        send(program, b"\x1b[200~some words", b"\x03")
+        assert program.ended() == 0
+        program.assert_as_found()
+
+
+# A terminal that takes nothing ----------------------------------------------------------------
+
+
+def test_polling_goes_on_while_nobody_reads_and_the_screen_is_whole_again_after(
+    environ: dict[str, str], server: LoopbackServer
+) -> None:
+    with PtyProgram([PROGRAM], environ, size=(200, 50)) as program:
+        program.see("completed")
+        stop_draining(program)
+        asked = len(server.requests)
+        program.type("R")
+        program.wait_for(lambda: len(server.requests) > asked + 2, "polls")
+        start = len(program.raw)
+        program.read_again()
+        program.wait_for(lambda: b"completed" in program.raw[start:], "the screen")
+        program.type("?")
+        program.see("Keys")
+        program.type("q")
+        program.see_no("Keys")
+        quit_at_once(program)
+
+
+def test_q_leaves_while_nobody_reads(environ: dict[str, str]) -> None:
+    with PtyProgram([PROGRAM], environ, size=(200, 50)) as program:
+        program.see("completed")
+        stop_draining(program)
+        program.type("q")
+        assert program.process.wait(PATIENCE) == 0
+
+
+def stop_draining(program: PtyProgram) -> None:
+    """Stop reading, and have the program write more than the terminal holds."""
+    program.stop_reading()
+    for _ in range(100):
+        send(program, b"\x0c")
+
+
+# The environment of others --------------------------------------------------------------------
+
+
+def test_the_size_is_the_kernels(environ: dict[str, str]) -> None:
+    exported = {**environ, "COLUMNS": "200", "LINES": "60"}
+    with PtyProgram([PROGRAM], exported, size=(80, 24)) as program:
+        program.see("completed")
+        assert within(program.raw, 80, 24)
+        start = len(program.raw)
+        program.resize(60, 20)
+        program.wait_for(lambda: b"\x1b[20;1H" in program.raw[start:], "the lower line")
+        program.type("\x0c")
+        quit_at_once(program)
+        assert within(program.raw[program.raw.index(b"\x1b[20;1H", start) :], 60, 20)
+
+
+def within(raw: bytes, columns: int, rows: int) -> bool:
+    """Whether all that was written stands within a size."""
+    places = [(int(row), int(column)) for row, column in PLACE.findall(raw)]
+    return bool(places) and all(row <= rows and column <= columns for row, column in places)
+
+
+def test_where_the_kernel_knows_no_size_the_environment_counts(environ: dict[str, str]) -> None:
+    exported = {**environ, "COLUMNS": "70", "LINES": "22"}
+    with PtyProgram([PROGRAM], exported, size=(0, 0)) as program:
+        program.wait_for(lambda: b"completed" in program.raw, "the list")
+        assert within(program.raw, 70, 22)
+        assert b"\x1b[22;" in program.raw
+        program.type("q")
+        assert program.ended() == 0
+
+
+NONSENSE = {
+    "TEXTUAL": "debug,devtools",
+    "TEXTUAL_ALLOW_SIGNALS": "1",
+    "TEXTUAL_COLOR_SYSTEM": "zzz",
+    "TEXTUAL_DEBUG": "1",
+    "TEXTUAL_DRIVER": "no_such:Driver",
+    "TEXTUAL_FILTERS": "zzz",
+    "TEXTUAL_FPS": "9" * 400,
+    "TEXTUAL_LOG": "textual.log",
+    "TEXTUAL_PRESS": "q",
+    "TEXTUAL_SCREENSHOT": "0",
+    "TEXTUAL_THEME": "zzz",
+    "ESCDELAY": "9" * 400,
+}
+
+
+def test_variables_of_the_toolkit_are_not_obeyed(environ: dict[str, str], tmp_path: Path) -> None:
+    folder = tmp_path / "here"
+    folder.mkdir()
+    with PtyProgram([PROGRAM], {**environ, **NONSENSE}, folder=folder) as program:
+        program.see("completed")
+        program.type("?")
+        program.see("Keys")
+        program.type("\x1b")
+        program.see_no("Keys")
+        quit_at_once(program)
+    assert list(folder.iterdir()) == []
