@@ -27,7 +27,7 @@ from slurper_tui.cli.exit_codes import exit_code
 from slurper_tui.cli.guard import Guard
 from slurper_tui.cli.keyboard import Keyboard
 from slurper_tui.cli.screen_writer import ScreenWriter
-from slurper_tui.cli.terminal import SCREEN, Terminal, in_background, terminal_size
+from slurper_tui.cli.terminal import SCREEN, Terminal, in_background, kernel_size, terminal_size
 
 _NO_INPUT_SECONDS = 0.1
 """Pause after a read at the end of all input, which would return at once for ever."""
@@ -51,6 +51,7 @@ class TerminalDriver(LinuxDriver):
     def __init__(self, app: App[Any], **settings: Any) -> None:
         super().__init__(app, **settings)
         encoding = getattr(sys.__stdout__, "encoding", None) or "utf-8"
+        self._file = sys.__stdout__  # of Textual's own writer, which gets nothing to write
         self._screen = ScreenWriter(SCREEN, encoding, self._drained)
         self._busy = False
         self._continued = False
@@ -88,10 +89,10 @@ class TerminalDriver(LinuxDriver):
             self._app.post_message(Resize(size, size))
 
     def process_message(self, message: Message) -> None:
-        """Pass a message on; of a size that the terminal reports, only its pixels are believed."""
-        if isinstance(message, Resize) and message.pixel_size is not None:
+        """Pass a message on; of a size that the terminal reports, only the pixels are believed."""
+        if isinstance(message, Resize) and message.pixel_size is not None and all(kernel_size()):
             pixels = (message.pixel_size.width, message.pixel_size.height)
-            message = Resize.from_dimensions(self._get_terminal_size(), pixels)
+            message = Resize.from_dimensions(kernel_size(), pixels)
         super().process_message(message)
 
     def stop_application_mode(self) -> None:

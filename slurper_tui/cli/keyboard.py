@@ -42,7 +42,7 @@ _INTRODUCERS = _STRINGS | frozenset("[O")
 
 _HOLD = 0.5
 _LATE = 3.0
-_STRING_IDLE, _STRING_AGE = 3.0, 5.0
+_STRING_IDLE, _STRING_AGE = 3.0, 15.0
 _PASTE_IDLE, _PASTE_AGE = 5.0, 20.0
 _PAUSE = 0.1
 """Seconds of silence that end a string or a paste which is older than its age."""

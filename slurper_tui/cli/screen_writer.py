@@ -12,7 +12,7 @@ from functools import partial
 _MOST_PENDING = 131_072
 """Characters that may wait for the terminal; what comes on top of them is dropped."""
 
-_MOST_AT_ONCE = 4096
+_MOST_AT_ONCE = 16_384
 """Bytes of one system call, which waits until the terminal has taken all of them."""
 
 

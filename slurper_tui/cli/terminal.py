@@ -60,14 +60,15 @@ class Terminal:
 
 def terminal_size() -> tuple[int, int]:
     """Columns and rows as the kernel knows them; COLUMNS and LINES only where it says 0."""
-    columns, rows = _kernel_size()
+    columns, rows = kernel_size()
     if columns and rows:
         return columns, rows
     assumed = shutil.get_terminal_size()
     return columns or min(assumed.columns, _MOST_COLUMNS), rows or min(assumed.lines, _MOST_ROWS)
 
 
-def _kernel_size() -> tuple[int, int]:
+def kernel_size() -> tuple[int, int]:
+    """Columns and rows of the screen; 0 where the kernel does not know them."""
     try:
         return os.get_terminal_size(SCREEN)
     except OSError:
@@ -80,7 +81,7 @@ def clean_environment() -> None:
     It sizes its first picture by COLUMNS and LINES, and obeys developers' switches of its own that
     this program does not offer.
     """
-    columns, rows = _kernel_size()
+    columns, rows = kernel_size()
     if columns and rows:
         for name in ("COLUMNS", "LINES"):
             os.environ.pop(name, None)

@@ -6,11 +6,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import ClassVar, TypeVar
 
 from textual import on
+from textual.actions import SkipAction
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.content import Content
-from textual.events import DescendantBlur, DescendantFocus, Resize
+from textual.events import DescendantBlur, DescendantFocus, Key, Resize
+from textual.message import Message
 from textual.reactive import var
 from textual.screen import Screen, ScreenResultType
 from textual.widget import Widget
@@ -20,6 +22,7 @@ from slurper_tui.monitor.draft import FieldFault
 from slurper_tui.tui.create_form_fields import Section
 from slurper_tui.tui.create_form_request import LOW, NARROW
 from slurper_tui.tui.create_form_widgets import Choice, FieldRow, GoOn, SecretInput
+from slurper_tui.tui.deliberate import may_confirm
 from slurper_tui.tui.glyphs import Look
 from slurper_tui.tui.lines import Line, Piece, fill, spread
 from slurper_tui.tui.painted import PaintedLines
@@ -79,6 +82,7 @@ class FormScreen(Screen[ScreenResultType]):
         self._said = ""
         self._visited: set[str] = set()
         self._asked = 0
+        self._shown_at = Message().time  # the clock of the keys
         self.set_class(look.glyphs.ascii_only, "-ascii")
 
     def sections(self) -> Sequence[Section]:
@@ -190,11 +194,17 @@ class FormScreen(Screen[ScreenResultType]):
         self.focus_next() if step > 0 else self.focus_previous()
 
     def action_enter(self) -> None:
-        """Go to the next field, or do what the form is for."""
+        """Go to the next field; after the last, `on_key` judges the key."""
         if isinstance(self.focused, GoOn):
+            raise SkipAction
+        self.focus_next()
+
+    def on_key(self, event: Key) -> None:
+        """Do what the form is for at an Enter that was pressed for it."""
+        enter = event.key == "enter" and isinstance(self.focused, GoOn)
+        if enter and may_confirm(event, self._shown_at, alone=False):
+            event.stop()
             self.run_worker(self.go_on(), group="go-on", exclusive=True)
-        else:
-            self.focus_next()
 
     async def go_on(self) -> None:
         """Do what the form is for, once all of it is right."""

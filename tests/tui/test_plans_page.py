@@ -6,6 +6,7 @@ from datetime import UTC
 from typing import Any
 
 import pytest
+from textual.events import Key
 
 from slurper_tui.monitor.draft import Draft
 from slurper_tui.monitor.history.opening import open_store
@@ -13,6 +14,7 @@ from slurper_tui.monitor.plan_view import Plan, PlanView, Step, StepState
 from slurper_tui.simulate import SimulatedAccount
 from slurper_tui.tui.confirm_dialog import ConfirmDialog
 from slurper_tui.tui.create_form_widgets import SecretInput
+from slurper_tui.tui.deliberate import set_context
 from slurper_tui.tui.glyphs import Glyphs, Look
 from slurper_tui.tui.lines import text_of, width_of
 from slurper_tui.tui.plans_page import PlansPage
@@ -69,13 +71,18 @@ async def confirm(bench: Workbench, key: str) -> None:
 
 async def give_keys(bench: Workbench) -> SecretsForm:
     """Fill in the form for the keys to the buckets, and go on."""
+    form = await fill_in_keys(bench)
+    await bench.go_on()
+    return form
+
+
+async def fill_in_keys(bench: Workbench) -> SecretsForm:
     await bench.until(lambda: isinstance(bench.app.screen, SecretsForm))
     await bench.pilot.pause()
     form = bench.app.screen
     assert isinstance(form, SecretsForm)
     for name, word in S3_WORDS.items():
         form.row(name).value = word
-    await bench.go_on()
     return form
 
 
@@ -180,6 +187,22 @@ async def test_it_needs_the_keys_again_and_goes_on_with_them() -> None:
         assert secret == S3_WORDS["source_secret_access_key"]
         assert all(line.value == "" for line in form.query(SecretInput))
         assert "Enter give the keys" not in bench.text
+
+
+async def test_an_enter_near_noise_or_from_before_hands_no_keys_over() -> None:
+    async with restarted(step(1), step(2)) as bench:
+        await opened(bench)
+        await bench.see("Enter give the keys")
+        early = Key("enter", "\r")
+        await bench.press("enter")
+        form = await fill_in_keys(bench)
+        await bench.press("pagedown")
+        set_context(noisy := Key("enter", "\r"), after_noise=True, in_burst=False)
+        for key in (early, noisy):
+            form.post_message(key)
+            await bench.pilot.pause()
+        assert bench.app.screen is form
+        assert bench.posts == []
 
 
 async def test_an_undecided_job_is_sent_again_only_at_a_persons_word() -> None:
