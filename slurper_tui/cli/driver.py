@@ -19,7 +19,7 @@ from typing import Any
 from textual import constants
 from textual.app import App
 from textual.drivers.linux_driver import LinuxDriver
-from textual.events import Resize
+from textual.events import MouseEvent, Resize
 from textual.geometry import Size
 from textual.message import Message
 
@@ -89,7 +89,12 @@ class TerminalDriver(LinuxDriver):
             self._app.post_message(Resize(size, size))
 
     def process_message(self, message: Message) -> None:
-        """Pass a message on; of a size that the terminal reports, only the pixels are believed."""
+        """Pass a message on, except for a mouse that was not asked for.
+
+        Of a size that the terminal reports, only the pixels are believed.
+        """
+        if isinstance(message, MouseEvent) and not self._mouse:
+            return  # the program before has left its reports on
         if isinstance(message, Resize) and message.pixel_size is not None and all(kernel_size()):
             pixels = (message.pixel_size.width, message.pixel_size.height)
             message = Resize.from_dimensions(kernel_size(), pixels)

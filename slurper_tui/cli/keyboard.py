@@ -54,11 +54,11 @@ _PASTE_START, _PASTE_END = "\x1b[200~", "\x1b[201~"
 # Which character can follow an introducer that itself came late and alone after an ESC. In another
 # case it was typed: Esc, then P and its answer.
 _FOLLOWS_LATE = {
-    "[": re.compile(r"[0-?A-HZ~]"),
-    "O": re.compile(r"[A-DFHPQRSM]"),
-    "]": re.compile(r"[0-9lLI]"),
-    "P": re.compile(r"[0-9>!$+=?]"),
-    "_": re.compile(r"G"),
+    "[": "0123456789:;<=>?ABCDEFGHZ~",
+    "O": "ABCDFHPQRSM",
+    "]": "0123456789lLI",
+    "P": "0123456789>!$+=?",
+    "_": "G",
 }
 
 
@@ -171,8 +171,7 @@ class Keyboard:
     def _held(self, char: str) -> None:
         """An introducer came some time after an ESC: does this one continue it?"""
         introducer = self._text[0]
-        follows = _FOLLOWS_LATE.get(introducer)
-        if self._reads == self._held_in or (follows and follows.match(char)):
+        if self._reads == self._held_in or char in _FOLLOWS_LATE.get(introducer, ""):
             self._introduce(introducer)
         else:
             self._settle_held()
@@ -212,7 +211,9 @@ class Keyboard:
         elif "@" <= char <= "~" or f"{_ESC}[{text}" in _KEYS_WITHOUT_FINAL:
             self._leave()
             self._dispatch(f"{_ESC}[{text}")
-        elif not (" " <= char <= "?") or len(text) > _LONGEST_SEQUENCE or _DISORDER.search(text):
+        elif (
+            not (" " <= char <= "?") or len(text) > _LONGEST_SEQUENCE or re.search(_DISORDER, text)
+        ):
             self._unparsed()
             self._state = self._ignored
 
@@ -271,7 +272,7 @@ class Keyboard:
             self._unparsed()
             return
         text = "".join(self._text).replace("\0", "")
-        self._out.append(Paste(_SURROGATES.sub("\N{REPLACEMENT CHARACTER}", text)))
+        self._out.append(Paste(re.sub("[\ud800-\udfff]", "\N{REPLACEMENT CHARACTER}", text)))
 
     def _wait_on(self, idle: float, age: float) -> None:
         """Wait for the next character of a string or paste: the older it is, the shorter."""
@@ -340,22 +341,22 @@ class Keyboard:
 
 # CSI sequences --------------------------------------------------------------------------------
 
-_KEYS_WITHOUT_FINAL = frozenset(s for s in ANSI_SEQUENCES_KEYS if re.fullmatch(r"\x1b\[\d+\$", s))
+_KEYS_WITHOUT_FINAL = frozenset(key for key in ANSI_SEQUENCES_KEYS if key[-1] == "$")
 """Keys of rxvt that end where ECMA-48 has an intermediate byte."""
 
-_DISORDER = re.compile(r"[ -/][0-?]")
-_SURROGATES = re.compile("[\ud800-\udfff]")
-_KEY = re.compile(
+# Compiled when they are needed first, which is not at the start.
+_DISORDER = r"[ -/][0-?]"
+_KEY = (
     r"\x1b\[(?P<code>\d{0,7})(?::\d{0,7})*"
     r"(?:;(?P<modifiers>\d{0,3})(?::(?P<event>\d?))?(?:;(?P<text>[\d:]*))?)?"
     r"(?P<final>[u~ABCDEFHPQRS])"
 )
-_OTHER_KEY = re.compile(r"\x1b\[27;(?P<modifiers>\d{1,3});(?P<code>\d{1,7})~")
-_REPORT = re.compile(
+_OTHER_KEY = r"\x1b\[27;(?P<modifiers>\d{1,3});(?P<code>\d{1,7})~"
+_REPORT = (
     r"\x1b\[(?:[IO]|\?20(?:26|48);[0-4]\$y|<\d{1,3};-?\d{1,5};-?\d{1,5}[Mm]"
     r"|48(?:;[1-9]\d{0,4}){4}t)"
 )
-_POSITION = re.compile(r"\x1b\[\d+;\d+R")
+_POSITION = r"\x1b\[\d+;\d+R"
 _RELEASED = "3"
 _CTRL = 4
 _MOST_MODIFIERS = 256
@@ -367,13 +368,13 @@ def known(sequence: str) -> Sequence[str] | None:
 
     An empty answer is for a known sequence that means nothing here: the release of a key.
     """
-    if _REPORT.fullmatch(sequence):
+    if re.fullmatch(_REPORT, sequence):
         return (sequence,)
-    if _POSITION.fullmatch(sequence):
+    if re.fullmatch(_POSITION, sequence):
         return None
-    if other := _OTHER_KEY.fullmatch(sequence):
+    if other := re.fullmatch(_OTHER_KEY, sequence):
         return _other_key(int(other["code"]), int(other["modifiers"]))
-    if key := _KEY.fullmatch(sequence):
+    if key := re.fullmatch(_KEY, sequence):
         return _key(key)
     extended = sequence[-1] in _NOT_EXTENDED and not sequence.startswith(f"{_ESC}[[")
     return (sequence,) if sequence in ANSI_SEQUENCES_KEYS and not extended else None
@@ -444,7 +445,7 @@ def _is_ctrl_c(read: bytes) -> bool:
     text = read.decode("ascii", errors="replace")
     if text and not text.strip(_CTRL_C):
         return True
-    key = _KEY.fullmatch(text)
+    key = re.fullmatch(_KEY, text)
     if key is None or key["final"] != "u" or key["code"] != "99" or key["event"] == _RELEASED:
         return False
     return bool(int(key["modifiers"] or 1) - 1 & _CTRL)

@@ -23,7 +23,7 @@ _MOST_COLUMNS, _MOST_ROWS = 1000, 500
 
 # Variables of Textual's that are obeyed. The others press keys, write typed keys or pictures of the
 # screen to files, connect to a debugger, or load another driver; some values end it at once.
-_HARMLESS = re.compile(
+_HARMLESS = (
     "TEXTUAL_(DISABLE_KITTY_KEY|SMOOTH_SCROLL|SPEEDUPS)=[01]"
     "|TEXTUAL_COLOR_SYSTEM=(auto|standard|256|truecolor)|ESCDELAY=[0-9]{1,5}"
 )
@@ -87,7 +87,7 @@ def clean_environment() -> None:
             os.environ.pop(name, None)
     for name, value in list(os.environ.items()):
         obeyed = name == "ESCDELAY" or name.startswith("TEXTUAL")
-        if obeyed and not _HARMLESS.fullmatch(f"{name}={value}"):
+        if obeyed and not re.fullmatch(_HARMLESS, f"{name}={value}"):
             del os.environ[name]
 
 

@@ -89,6 +89,22 @@ def test_noise_and_a_yes_in_one_read_confirm_nothing(
     assert changes(server) == []
 
 
+def test_a_click_that_nobody_asked_for_selects_nothing(environ: dict[str, str]) -> None:
+    with PtyProgram([PROGRAM], environ) as program:
+        program.see("completed")
+        program.wait_for(lambda: len(cursor_rows(program)) == 1, "the cursor")
+        [row] = cursor_rows(program)
+        send(program, b"\x1b[<0;10;%dM" % (row + 5), b"\x1b[<0;10;%dm" % (row + 5), b"j")
+        program.wait_for(lambda: cursor_rows(program) not in ([], [row]), "the cursor's move")
+        assert cursor_rows(program) == [row + 1]
+        quit_at_once(program)
+
+
+def cursor_rows(program: PtyProgram) -> list[int]:
+    """The numbers of the lines with the list's cursor."""
+    return [number for number, line in enumerate(program.text.splitlines()) if "▌" in line]
+
+
 def test_ctrl_c_leaves_within_a_paste_that_never_ends(environ: dict[str, str]) -> None:
     with PtyProgram([PROGRAM], environ) as program:
         program.see("running")
@@ -142,12 +158,17 @@ def test_the_size_is_the_kernels(environ: dict[str, str]) -> None:
     with PtyProgram([PROGRAM], exported, size=(80, 24)) as program:
         program.see("completed")
         assert within(program.raw, 80, 24)
-        start = len(program.raw)
         program.resize(60, 20)
-        program.wait_for(lambda: b"\x1b[20;1H" in program.raw[start:], "the lower line")
-        program.type("\x0c")
+        program.wait_for(lambda: repainted_within(program, 60, 20), "the new size")
         quit_at_once(program)
-        assert within(program.raw[program.raw.index(b"\x1b[20;1H", start) :], 60, 20)
+
+
+def repainted_within(program: PtyProgram, columns: int, rows: int) -> bool:
+    """Have everything painted again; whether all of it stands within a size."""
+    start, last_line = len(program.raw), b"\x1b[%d;1H" % rows
+    program.type("\x0c")
+    program.wait_for(lambda: last_line in program.raw[start:], "the last line")
+    return within(program.raw[start:], columns, rows)
 
 
 def within(raw: bytes, columns: int, rows: int) -> bool:
