@@ -21,6 +21,7 @@ from slurper_tui.cli.look import found
 from slurper_tui.cli.output import Output
 from slurper_tui.monitor.acts import Act, Request, Standing
 from slurper_tui.monitor.control.rules import consequence, expected, why_not
+from slurper_tui.monitor.desk import AllAborted
 from slurper_tui.monitor.order import default_order
 from slurper_tui.monitor.view import JobView, Snapshot
 
@@ -61,12 +62,16 @@ async def command(options: argparse.Namespace, faces: Faces) -> ExitCode:
             faces.out.say("nothing was done")
             return ExitCode.OK
         try:
-            await _send(change, faces)
+            while (outcome := await _send(change, faces)).request.standing is Standing.MOOT:
+                change = change._replace(views=(*change.views, *outcome.newcomers))
+                if not await _agreed_again(options, change, outcome.newcomers, faces.out):
+                    faces.out.say("nothing was done")
+                    return ExitCode.OK
             done = await _shown(snapshots, change, faces)
         except asyncio.CancelledError:
             faces.out.say(f"{act} may have been sent: look at the job before you send it again")
             raise
-        for view in done:
+        for view in (*done, *_aborted_too(outcome, faces.out)):
             faces.out.line(f"{view.key.job_id} {_DONE[act]} {migration(view, faces.out)}")
     return ExitCode.OK
 
@@ -113,12 +118,24 @@ def _change(options: argparse.Namespace, act: Act, faces: Faces, snapshot: Snaps
 # The question -------------------------------------------------------------------------------------
 
 
-def _tell(change: Change, out: Output) -> None:
-    """Say which jobs are meant, how they stand, and what would follow."""
-    for view in change.views:
+def _tell(change: Change, out: Output, named: Sequence[JobView] | None = None) -> None:
+    """Say which jobs are meant, how they stand, and what would follow.
+
+    named: the jobs to list; None for all of the change.
+    """
+    for view in change.views if named is None else named:
         standing = f"{view.word}, {amount(view)} {percent(view)}"
         out.say(f"{view.key.job_id} {migration(view, out)}: {standing}")
     out.say(f"{change.act}: {sayable(consequence(change.views, change.act), out)}")
+
+
+async def _agreed_again(
+    options: argparse.Namespace, change: Change, newcomers: Sequence[JobView], out: Output
+) -> bool:
+    """Name the jobs that were not in the last question, and ask again unless --yes is given."""
+    out.say(f"nothing was sent: {len(newcomers)} more not ended since the jobs above were listed")
+    _tell(change, out, newcomers)
+    return options.yes or await _agreed(change, out)
 
 
 async def _agreed(change: Change, out: Output) -> bool:
@@ -149,20 +166,37 @@ def _word(change: Change, out: Output) -> str:
 # The request --------------------------------------------------------------------------------------
 
 
-async def _send(change: Change, faces: Faces) -> None:
-    """Send one request. Raises Stop where it was not sent, or was refused."""
+async def _send(change: Change, faces: Faces) -> AllAborted:
+    """Send one request; none if jobs are to be asked about first, which makes it MOOT.
+
+    Raises Stop where it was not sent for another reason, or was refused.
+    """
     control = (await faces.monitor.desk()).control
     control.unlock()
+    keys = [view.key for view in change.views]
     if change.act is Act.ABORT_ALL:
-        request = await control.abort_all(change.account_id)
+        outcome = await control.abort_all(change.account_id, keys)
     else:
-        [request] = await control.request(change.act, [view.key for view in change.views])
+        [one] = await control.request(change.act, keys)
+        outcome = AllAborted(one)
+    request = outcome.request
+    if request.standing is Standing.MOOT and outcome.newcomers:
+        return outcome
     if request.standing is Standing.MOOT:
         raise Stop(f"nothing was sent: {request.news}")
     if request.standing is Standing.REFUSED:
         raise _refusal(change.act, request)
     no_answer = f" (no answer to it: {request.error})" if request.error else ""
     faces.out.say(f"{change.act} sent, waiting for the API to confirm{no_answer}")
+    return outcome
+
+
+def _aborted_too(outcome: AllAborted, out: Output) -> Sequence[JobView]:
+    """The jobs that were created while all were aborted, and were aborted too; tell of others."""
+    for view in outcome.newcomers:
+        if view.status != "aborted":
+            out.say(f"created meanwhile, {view.word}: {view.key.job_id} {migration(view, out)}")
+    return [view for view in outcome.newcomers if view.status == "aborted"]
 
 
 def _refusal(act: Act, request: Request) -> Stop:

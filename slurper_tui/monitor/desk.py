@@ -92,6 +92,17 @@ class Logs(Protocol):
         ...
 
 
+class AllAborted(NamedTuple):
+    """What came of the request to abort every job of an account.
+
+    newcomers: jobs that the person was not asked about. Nothing was sent if the request is MOOT;
+    otherwise they were created while it was sent.
+    """
+
+    request: Request
+    newcomers: tuple[JobView, ...] = ()
+
+
 class Control(Protocol):
     """Changes jobs. Nothing is ever sent twice; before `unlock`, nothing is sent at all."""
 
@@ -115,8 +126,11 @@ class Control(Protocol):
         """
         ...
 
-    async def abort_all(self, account_id: str) -> Request:
-        """Abort every job of an account."""
+    async def abort_all(self, account_id: str, asked: Collection[JobKey]) -> AllAborted:
+        """Abort every job of an account, if no live job is missing in `asked`.
+
+        asked: the jobs that the person was asked about.
+        """
         ...
 
 

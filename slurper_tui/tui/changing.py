@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 from textual import work
 
-from slurper_tui.monitor.acts import Act, Request
+from slurper_tui.monitor.acts import Act, Request, Standing
 from slurper_tui.monitor.job_key import JobKey
 from slurper_tui.monitor.view import Snapshot
 from slurper_tui.tui.hints import hint_sign
 from slurper_tui.tui.reading import ReadingScreen
 
 if TYPE_CHECKING:
-    from slurper_tui.monitor.desk import Desk
+    from slurper_tui.monitor.desk import AllAborted, Desk
     from slurper_tui.tui.able import Change
     from slurper_tui.tui.confirm_dialog import ConfirmDialog
     from slurper_tui.tui.confirm_words import Question
@@ -167,13 +167,28 @@ class ChangingScreen(ReadingScreen):
         control = (await self._desk()).control
         requests: Sequence[Request]
         if change.act is Act.ABORT_ALL:
-            requests = (await control.abort_all(change.account_id),)
+            outcome = await control.abort_all(change.account_id, keys)
+            requests = (outcome.request,)
+            self._ask_about_newcomers(change, outcome)
         else:
             requests = await control.request(change.act, keys)
             asked = zip(keys, requests, strict=True)
             self._awaited |= {key for key, request in asked if request.standing.open}
             self.scene = replace(self.scene, marked=self.scene.marked - set(keys))
         self._note(self.look.glyphs.clean(requests_words(change.act, requests)))
+
+    def _ask_about_newcomers(self, change: Change, outcome: AllAborted) -> None:
+        """Ask again where nothing was sent because jobs were missing in the question."""
+        from slurper_tui.tui.confirm_words import question_for
+
+        snapshot = self._newest or self.scene.snapshot
+        unsent = outcome.newcomers and outcome.request.standing is Standing.MOOT
+        if not unsent or snapshot is None or self.app.screen is not self:
+            return
+        jobs = {view.key: view for view in (*snapshot.jobs, *outcome.newcomers)}
+        question = question_for(change, replace(snapshot, jobs=tuple(jobs.values())), self.look)
+        if not isinstance(question, str):
+            self._open_dialog(change, question, self._send)
 
     def _tell_outcomes(self, snapshot: Snapshot) -> None:
         """Say what polls have shown of what was sent."""

@@ -92,8 +92,11 @@ class ConfirmDialog(Dialog, inherit_bindings=False):
         return self._stood_at is not None
 
     def show(self, question: Question) -> None:
-        """Ask with newer numbers. What was typed stays."""
+        """Ask with newer numbers. What was typed stays, unless the question names another job."""
         if question != self.question:
+            if not {v.key for v in question.jobs} <= {v.key for v in self.question.jobs}:
+                self.answer, self._stood_at = Answer(), None
+                self.call_after_refresh(self.drawn)
             self.question = question
             self._fit()
             self.query_one(Page).remake()

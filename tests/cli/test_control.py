@@ -8,7 +8,7 @@ import io
 import itertools
 import json
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -30,7 +30,7 @@ from slurper_tui.monitor.job_key import JobKey
 from slurper_tui.simulate import Fault, Kind, SimulatedAccount
 from slurper_tui.simulated.jobs import Plan
 from tests.cli.program import Ran, environment, perform
-from tests.monitor.bench import EPOCH, Bench, bench, make_accounts, now, wall
+from tests.monitor.bench import EPOCH, Bench, bench, create_elsewhere, make_accounts, now, wall
 from tests.monitor.test_loop import control as by_another
 from tests.virtual_time import timeless
 
@@ -41,9 +41,11 @@ class Recorded:
     def __init__(self, running: int) -> None:
         self.account = SimulatedAccount(jobs=8, running=running)
         self.sent: list[tuple[str, str]] = []
+        self.before: Callable[[httpx.Request], None] = lambda request: None
         self.transport = httpx.MockTransport(self._answer)
 
     def _answer(self, request: httpx.Request) -> httpx.Response:
+        self.before(request)
         self.sent.append((request.method, request.url.path.partition("/slurper/")[2]))
         return self.account.answer(request)
 
@@ -120,6 +122,31 @@ def test_abort_all_names_every_job_and_aborts_them_with_one_request(recorded: Re
     assert (again.code, again.out) == (2, [])
     assert again.err == ["slurper-tui: abort --all: no job runs or is paused"]
     assert len(recorded.changing) == 1
+
+
+@pytest.mark.parametrize("before", ["the list is read again", "the request arrives"])
+def test_abort_all_names_a_job_that_came_after_the_question(
+    recorded: Recorded, before: str
+) -> None:
+    lists, created = itertools.count(1), list[str]()
+
+    def come(request: httpx.Request) -> None:
+        again = request.url.path.endswith("/jobs") and next(lists) == 2
+        arrives = request.url.path.endswith("/abortAll")
+        if not created and (again if before == "the list is read again" else arrives):
+            created.append(create_elsewhere(recorded.account))
+
+    recorded.before = come
+    ran = recorded.run("abort", "--all", "--yes")
+    assert (ran.code, recorded.changing) == (0, [("PUT", "jobs/abortAll")])
+    [line] = [line for line in ran.out if line.startswith(created[0])]
+    assert " aborted colleagues" in line
+    assert len(ran.out) == 5
+    named = [number for number, line in enumerate(ran.err) if created[0] in line]
+    sent = ran.err.index("slurper-tui: abort all sent, waiting for the API to confirm")
+    if before == "the list is read again":
+        assert named[0] < sent
+        assert any("aborts all 5 jobs" in line for line in ran.err)
 
 
 def test_abort_all_of_several_accounts_needs_one_to_be_named(recorded: Recorded) -> None:

@@ -90,6 +90,19 @@ def wall() -> float:
     return EPOCH + now()
 
 
+def create_elsewhere(account: SimulatedAccount) -> str:
+    """Create a job behind the monitor's back; its id."""
+    url = f"https://api.example.com/client/v4/accounts/{account.account_id}/slurper/jobs"
+    keys = {"accessKeyId": "a", "secretAccessKey": "b"}
+    body = {
+        "source": {"vendor": "s3", "bucket": "colleagues", "secret": keys},
+        "target": {"vendor": "r2", "bucket": "media", "secret": keys},
+    }
+    headers = {"authorization": f"Bearer {account.token}"}
+    answer = account.answer(httpx.Request("POST", url, headers=headers, json=body))
+    return str(answer.json()["result"]["id"])
+
+
 def make_accounts(number: int, **options: Any) -> list[SimulatedAccount]:
     """Accounts of one user, with their one budget."""
     budget = SimulatedBudget(wall)

@@ -353,6 +353,33 @@ async def test_all_jobs_are_aborted_from_the_palette_with_the_accounts_id() -> N
         assert stage.control.asked == [(Act.ABORT_ALL, ACCOUNT)]
 
 
+async def test_abort_all_asks_again_where_a_job_was_not_in_the_question() -> None:
+    async with changing() as stage:
+        late = view(9, source="colleagues")
+        stage.control.others = (late,)
+        await stage.choose("abort all")
+        await stage.until(lambda: stage.dialog is not None and stage.dialog.stands)
+        await stage.press("ctrl+u", *ACCOUNT, "enter")
+        await stage.until(lambda: stage.control.asked)
+        await stage.until(lambda: stage.dialog is not None and stage.dialog.stands)
+        assert "Aborts all 4 jobs" in stage.text
+        assert "colleagues" in stage.text
+        await stage.press("ctrl+u", *ACCOUNT, "enter")
+        await stage.until(lambda: len(stage.control.asked) == 2)
+        assert stage.dialog is None
+
+
+async def test_a_job_that_joins_the_question_takes_back_what_was_typed() -> None:
+    async with changing() as stage:
+        await stage.choose("abort all")
+        await stage.until(lambda: stage.dialog is not None and stage.dialog.stands)
+        await stage.press(*ACCOUNT)
+        await stage.show(snapshot(*JOBS, view(9, source="colleagues")))
+        await stage.until(lambda: "colleagues" in stage.text)
+        await stage.press("enter")
+        assert stage.control.asked == []
+
+
 async def test_each_account_has_an_entry_of_its_own() -> None:
     accounts = tuple(AccountView(id, listed=True, answered=True) for id in (ACCOUNT, "other"))
     async with changing() as stage:

@@ -7,7 +7,7 @@ the rest.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 
 from msgspec.structs import replace
 
@@ -15,7 +15,8 @@ from slurper_tui.api.errors import ApiError, Locked, NotFound, NotSent
 from slurper_tui.api.models import Answer, Job, Progress
 from slurper_tui.monitor.acts import Act, Request, Standing
 from slurper_tui.monitor.control.rules import GONE, why_not
-from slurper_tui.monitor.desk import Roster
+from slurper_tui.monitor.creation.looking import Lists
+from slurper_tui.monitor.desk import AllAborted, Roster
 from slurper_tui.monitor.event import Event, What
 from slurper_tui.monitor.job_key import JobKey
 from slurper_tui.monitor.known import has_ended
@@ -55,6 +56,7 @@ class JobControl:
         self._metered = metered
         self._roster = roster
         self._notebook = notebook
+        self._lists = Lists(metered, roster)
         self._unlocked = False
 
     @property
@@ -81,30 +83,59 @@ class JobControl:
             return tuple([await self._request(act, key) for key in keys])
         return tuple(await asyncio.gather(*(self._request(act, key) for key in keys)))
 
-    async def abort_all(self, account_id: str) -> Request:
-        """Abort every job of an account, if one is left that runs or is paused."""
+    async def abort_all(self, account_id: str, asked: Collection[JobKey]) -> AllAborted:
+        """Abort every job of an account, unless the list shows a live job that is not in `asked`.
+
+        asked: the jobs that the person was asked about. The list is read before the request, to
+        find such jobs, and after it, to name those that were created in between.
+        """
         at = self._metered.now().wall
         if not self._unlocked:
-            return Request(Act.ABORT_ALL, at, Standing.REFUSED, _locked())
+            return AllAborted(Request(Act.ABORT_ALL, at, Standing.REFUSED, _locked()))
         try:
-            page = await self._metered.at_once(lambda: self._metered.api.list_jobs(account_id))
+            listed = await self._lists.listed(account_id, self._metered.at_once)
         except ApiError as error:
-            return Request(Act.ABORT_ALL, at, Standing.REFUSED, _unread(error))
-        keys = self._left(account_id, page)
-        if not keys and all(map(has_ended, page)):
-            return Request(Act.ABORT_ALL, at, Standing.MOOT, news=NO_JOB_LEFT)
-        known = [self._open(Act.ABORT_ALL, key) for key in keys]
-        if known and known[0] and all(known):
-            return known[0]
-        return await self._send(
-            Act.ABORT_ALL, keys, lambda: self._metered.api.abort_all_jobs(account_id)
+            return AllAborted(Request(Act.ABORT_ALL, at, Standing.REFUSED, _unread(error)))
+        left = self._left(account_id, listed)
+        newcomers = tuple(view for view in left if view.key not in asked)
+        if newcomers:
+            self._roster.list_again()
+            moot = Request(Act.ABORT_ALL, at, Standing.MOOT, news=_newcomers(newcomers))
+            return AllAborted(moot, newcomers)
+        if not left:
+            return AllAborted(Request(Act.ABORT_ALL, at, Standing.MOOT, news=NO_JOB_LEFT))
+        known = [self._open(Act.ABORT_ALL, view.key) for view in left]
+        if known[0] and all(known):
+            return AllAborted(known[0])
+        sent = await self._send(
+            Act.ABORT_ALL,
+            [view.key for view in left],
+            lambda: self._metered.api.abort_all_jobs(account_id),
         )
+        before = {view.key for view in listed}.union(asked)
+        return AllAborted(sent, await self._created_since(account_id, before, sent))
 
-    def _left(self, account_id: str, page: Sequence[Job]) -> list[JobKey]:
-        """The followed jobs that have not ended, by the newest page of the list too."""
-        ended = {JobKey(account_id, job.id or "") for job in page if has_ended(job)}
-        live = [v.key for v in self._roster.views() if v.account_id == account_id and v.live]
-        return [key for key in live if key not in ended]
+    def _left(self, account_id: str, listed: Sequence[JobView]) -> list[JobView]:
+        """The jobs of the list that have not ended, and the live jobs that it does not show."""
+        keys = {view.key for view in listed}
+        live = [v for v in self._roster.views() if v.account_id == account_id and v.live]
+        return [
+            *(view for view in listed if not view.ended),
+            *(view for view in live if view.key not in keys),
+        ]
+
+    async def _created_since(
+        self, account_id: str, before: Collection[JobKey], sent: Request
+    ) -> tuple[JobView, ...]:
+        """The listed jobs that were not there before; none if the list cannot be read."""
+        if not sent.standing.open:
+            return ()
+        self._roster.list_again()
+        try:
+            listed = await self._lists.listed(account_id, self._metered.at_once)
+        except ApiError:
+            return ()
+        return tuple(view for view in listed if view.key not in before)
 
     # One job -----------------------------------------------------------------------------------
 
@@ -189,6 +220,11 @@ def _news(view: JobView, act: Act) -> str:
     """Why it makes no sense any more; "" while it does."""
     why = why_not(view, act)
     return why and (why if act is Act.DELETE else _NEWS.get(view.status or "", why))
+
+
+def _newcomers(views: Sequence[JobView]) -> str:
+    names = ", ".join(view.key.job_id for view in views)
+    return f"not asked about yet, and not ended: {names}"
 
 
 def _locked() -> Locked:

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from typing import NamedTuple
 
+from msgspec.structs import replace
+
 from slurper_tui.api.errors import ApiError
 from slurper_tui.api.models import PAGE_SIZE, Answer, Job
 from slurper_tui.format import parse_time
 from slurper_tui.monitor.desk import Roster
 from slurper_tui.monitor.draft import Draft
 from slurper_tui.monitor.job_key import JobKey
+from slurper_tui.monitor.known import has_ended
 from slurper_tui.monitor.listing import MOST_PAGES
 from slurper_tui.monitor.metered import Metered
 from slurper_tui.monitor.view import JobView
@@ -89,6 +92,14 @@ class Lists:
         if len(held) < SLOTS:
             held += [job for job in jobs if job.status == "paused"]
         return tuple(self._view(account_id, job) for job in held)
+
+    async def listed(self, account_id: str, reading: Reading) -> tuple[JobView, ...]:
+        """Every job of the list, with the status that the list tells now. Raises ApiError."""
+        jobs = [job async for page in self._pages(account_id, reading) for job in page if job.id]
+        return tuple(
+            replace(self._view(account_id, job), job=job, status=job.status, ended=has_ended(job))
+            for job in jobs
+        )
 
     async def known(self, account_id: str, reading: Reading) -> Known:
         """The jobs that there are: those that are followed, or else those that are listed."""

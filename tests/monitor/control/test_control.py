@@ -19,7 +19,8 @@ from slurper_tui.monitor.event import Event, Tie, What
 from slurper_tui.monitor.job_key import JobKey
 from slurper_tui.simulate import Fault, Kind, SimulatedAccount
 from slurper_tui.simulated.jobs import Course, Plan
-from tests.monitor.bench import EPOCH, bench, make_accounts, now, wall
+from tests.monitor.bench import EPOCH, bench, create_elsewhere, make_accounts, now, wall
+from tests.monitor.bench import Request as Asked
 from tests.monitor.control.hands import Hands, hands
 from tests.monitor.inline_history import InlineHistory
 from tests.monitor.test_loop import control as by_another
@@ -50,6 +51,10 @@ def one_paused(h: Hands) -> str:
 
 def an_ended(h: Hands) -> str:
     return with_status(h.b.account, "completed")[0]
+
+
+def all_live(h: Hands) -> set[JobKey]:
+    return {view.key for view in h.b.last.jobs if view.live}
 
 
 def ending_at(second: float, objects: int = 600) -> SimulatedAccount:
@@ -328,7 +333,7 @@ async def test_before_it_is_unlocked_nothing_at_all_is_sent() -> None:
             request = await h.ask(act, one_running(h))
             assert request.standing is Standing.REFUSED
             assert isinstance(request.error, Locked)
-        refused = await h.control.abort_all(h.b.account.account_id)
+        refused = (await h.control.abort_all(h.b.account.account_id, ())).request
         assert isinstance(refused.error, Locked)
         assert len(h.b.requests) == before
         h.control.unlock()
@@ -461,7 +466,8 @@ async def test_abort_all_is_one_request_that_every_live_job_bears() -> None:
     async with hands() as h:
         account = h.b.account
         live = [*running(account), *with_status(account, "paused")]
-        request = await h.control.abort_all(account.account_id)
+        request, newcomers = await h.control.abort_all(account.account_id, all_live(h))
+        assert newcomers == ()
         assert request.standing is Standing.SENT
         assert h.changing() == [("PUT", "jobs/abortAll")]
         await h.b.until(lambda s: all(h.b.job(j).status == "aborted" for j in live), within=6)
@@ -480,17 +486,48 @@ async def test_abort_all_of_an_account_where_nothing_runs_any_more_sends_nothing
     async with hands([ending_at(12.0)]) as h:
         await h.b.until(lambda s: now() >= 10)
         await asyncio.sleep(3)  # nobody looks
-        request = await h.control.abort_all(h.b.account.account_id)
+        request, _ = await h.control.abort_all(h.b.account.account_id, all_live(h))
         assert (request.standing, request.news) == (Standing.MOOT, NO_JOB_LEFT)
         assert h.changing() == []
+
+
+@timeless
+async def test_abort_all_sends_nothing_while_a_live_job_was_not_asked_about() -> None:
+    async with hands(make_accounts(1, jobs=60, running=2)) as h:
+        account, asked = h.b.account, all_live(h)
+        job_id = create_elsewhere(account)
+        request, [newcomer] = await h.control.abort_all(account.account_id, asked)
+        assert request.standing is Standing.MOOT
+        assert newcomer.key == h.key(job_id)
+        assert job_id in request.news
+        assert h.changing() == []
+        request, newcomers = await h.control.abort_all(account.account_id, {*asked, newcomer.key})
+        assert (request.standing, newcomers) == (Standing.SENT, ())
+        assert h.changing() == [("PUT", "jobs/abortAll")]
+
+
+@timeless
+async def test_abort_all_names_a_job_that_was_created_while_it_was_sent() -> None:
+    [account] = accounts = make_accounts(1, jobs=8, running=2)
+    created: list[str] = []
+
+    def just_before(request: Asked) -> float:
+        if request.path == "jobs/abortAll":
+            created.append(create_elsewhere(account))
+        return 0.0
+
+    async with hands(accounts, latency=just_before) as h:
+        request, [newcomer] = await h.control.abort_all(account.account_id, all_live(h))
+        assert request.standing is Standing.SENT
+        assert ([newcomer.key.job_id], newcomer.status) == (created, "aborted")
 
 
 @timeless
 async def test_abort_all_without_an_answer_waits_at_every_job() -> None:
     async with hands() as h:
         h.b.account.faults.add(Fault(Kind.READ_TIMEOUT, operation="abortAll", happens=False))
-        first = await h.control.abort_all(h.b.account.account_id)
-        again = await h.control.abort_all(h.b.account.account_id)
+        first, _ = await h.control.abort_all(h.b.account.account_id, all_live(h))
+        again, _ = await h.control.abort_all(h.b.account.account_id, all_live(h))
         assert first.standing is Standing.UNDECIDED
         assert again == first
         assert len(h.changing()) == 1
@@ -500,7 +537,7 @@ async def test_abort_all_without_an_answer_waits_at_every_job() -> None:
 async def test_abort_all_where_the_list_cannot_be_read_sends_nothing() -> None:
     async with hands() as h:
         h.b.account.faults.add(Fault(Kind.RESET, operation="list"))
-        request = await h.control.abort_all(h.b.account.account_id)
+        request, _ = await h.control.abort_all(h.b.account.account_id, all_live(h))
         assert isinstance(request.error, NotSent)
         assert h.changing() == []
 
@@ -509,7 +546,7 @@ async def test_abort_all_where_the_list_cannot_be_read_sends_nothing() -> None:
 async def test_only_the_named_account_is_aborted() -> None:
     accounts = make_accounts(2, jobs=8)
     async with hands(accounts) as h:
-        await h.control.abort_all(accounts[1].account_id)
+        await h.control.abort_all(accounts[1].account_id, all_live(h))
         await h.b.rounds(3)
         assert running(accounts[0])
         assert not running(accounts[1])
