@@ -53,6 +53,11 @@ class NoCreation(Missing):
     async def plans(self) -> tuple[PlanView, ...]:
         return ()
 
+    async def earlier_retries(
+        self, key: JobKey, keys: Collection[str], log_types: Collection[str]
+    ) -> tuple[str, ...]:
+        return ()
+
 
 class FakeDesk:
     """`desk` holds the parts as they are set at that moment; one that is not set fails the test.

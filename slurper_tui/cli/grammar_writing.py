@@ -95,6 +95,9 @@ def _retry() -> Parser:
     _add(parser, *_RETRY, *_SECRETS)
     _no_precheck(parser)
     _yes(parser)
+    parser.add_argument(
+        "--again", action="store_true", help="although an earlier retry of it is known"
+    )
     add_json(parser, "one JSON object for each job")
     return parser
 

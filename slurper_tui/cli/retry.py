@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from slurper_tui.api.errors import ApiError
+from slurper_tui.cli import asking
 from slurper_tui.cli.commands import Faces
 from slurper_tui.cli.drafting import check
 from slurper_tui.cli.exit_codes import ExitCode, Stop, exit_code
@@ -42,6 +43,11 @@ async def _command(options: argparse.Namespace, faces: Faces) -> ExitCode:
     types = tuple(options.type) or (FAILED_TYPE,)
     keys = await _keys(faces, desk, view, types)
     drafts = await _drafts(faces, desk, view.key, keys, options.region)
+    earlier = await desk.creation.earlier_retries(view.key, keys, types)
+    for clause in earlier:
+        faces.out.say(clause)
+    if earlier and options.draft is None:
+        await _allowed_again(options, faces, overwrite=drafts[0].overwrite)
     if options.draft is not None:
         return _written(options, faces, view.key, drafts)
     origin = Origin(view.key, types)
@@ -52,6 +58,20 @@ async def _command(options: argparse.Namespace, faces: Faces) -> ExitCode:
         view.key.account_id, drafts[0], secrets, retry_of=origin.retry_of, log_types=types
     )
     return outcome(options, faces, view.key.account_id, drafts[0], made)
+
+
+async def _allowed_again(options: argparse.Namespace, faces: Faces, *, overwrite: bool) -> None:
+    """Ask whether to copy again what an earlier retry copies. Raises Stop where that is not meant.
+
+    overwrite: the new job replaces what is in the target.
+    """
+    if options.again:
+        return
+    loss = "; it overwrites, so newer objects in the target are lost" if overwrite else ""
+    if options.yes:
+        raise Stop(f"an earlier retry is known, see above{loss}: give --again to retry once more")
+    if not await asking.confirmed(f"retry once more{loss}?", faces.out):
+        raise Stop("nothing was started", ExitCode.OK)
 
 
 async def _keys(faces: Faces, desk: Desk, view: JobView, types: tuple[str, ...]) -> tuple[str, ...]:

@@ -172,6 +172,12 @@ class Creation(Protocol):
         """Read what a job is, all that a retry of it repeats. Raises ApiError."""
         ...
 
+    async def earlier_retries(
+        self, key: JobKey, keys: Collection[str], log_types: Collection[str]
+    ) -> tuple[str, ...]:
+        """Name what copies these keys of a job again already, or may do so; one clause each."""
+        ...
+
     async def precheck(self, account_id: str, draft: Draft, secrets: Secrets) -> Prechecks:
         """Ask whether both buckets can be reached. Needs writing unlocked: both are PUT."""
         ...

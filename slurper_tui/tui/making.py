@@ -105,7 +105,9 @@ class MakingScreen(PagesScreen):
         except (ApiError, NoRetry) as error:
             self._note(str(error))
             return
-        offer = Offer(job.account_id, drafts, retry_of=job.key, log_types=log_types)
+        creation = (await self._desk()).creation
+        earlier = await creation.earlier_retries(job.key, keys, log_types)
+        offer = Offer(job.account_id, drafts, notes=earlier, retry_of=job.key, log_types=log_types)
         self.app.push_screen(DraftPage(self._means(), offer), self._made)
 
     async def _whole(self, job: JobView) -> Job:

@@ -152,6 +152,41 @@ def test_a_retry_is_tied_to_its_job() -> None:
     assert ties(someone) == {ran.out[0]: PLAN.id}
 
 
+def test_a_second_retry_names_the_first_and_is_sent_with_again_alone() -> None:
+    someone = person(overwrite=True)
+    [first] = someone.run("retry", "a1", "--yes").out
+    ran = someone.run("retry", "a1", "--yes")
+    assert (ran.code, ran.out, len(someone.posts())) == (2, [], 1)
+    assert any(f"job {first}" in line and "is a retry of 7" in line for line in ran.err)
+    assert "--again" in ran.err[-1]
+    assert "newer objects in the target are lost" in ran.err[-1]
+    draft = someone.run("retry", "a1", "--draft", str(someone.folder / "draft.json"))
+    assert draft.code == 0
+    assert any(f"job {first}" in line for line in draft.err)
+    ran = someone.run("retry", "a1", "--yes", "--again")
+    assert (ran.code, len(someone.posts())) == (0, 2)
+    assert any(f"job {first}" in line for line in ran.err)
+
+
+def test_a_retry_of_other_rows_is_no_second_one() -> None:
+    someone = person()
+    assert someone.run("retry", "a1", "--yes").code == 0
+    tier = next(
+        row["logType"]
+        for line in someone.run("logs", "a1", "--json").out
+        if (row := json.loads(line))["logType"].startswith("importSkipped")
+    )
+    assert someone.run("retry", "a1", "--yes", "--type", tier).code == 0
+
+
+def test_a_retry_that_no_history_knows_is_known_by_its_keys() -> None:
+    someone = person()
+    [first] = someone.run("retry", "a1", "--yes", "--no-history").out
+    ran = someone.run("retry", "a1", "--yes", "--no-history")
+    assert (ran.code, len(someone.posts())) == (2, 1)
+    assert any(f"job {first}" in line and "7 of these keys" in line for line in ran.err)
+
+
 def ties(someone: Person) -> dict[str, str]:
     store = open_store(someone.folder / "state" / FILE, DEFAULT_BASE_URL)
     kept = store.notes.ties()

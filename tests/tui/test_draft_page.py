@@ -27,6 +27,7 @@ from tests.tui.makers import S3_WORDS, SECRETS, Workbench, workbench
 
 EU = Target("r2", "media", jurisdiction="eu")
 KEYS = tuple(f"2024/05/IMG_{number:05}.HEIC" for number in range(904))
+DRAFT = Draft("s3", "photos", "media", keys=KEYS[:9])
 MANY = tuple(f"k{number:06}" for number in range(20_001))
 
 
@@ -53,6 +54,23 @@ async def with_keys(bench: Workbench, **more: str) -> None:
         form.row(name).value = word
     await bench.go_on()
     await bench.asked()
+
+
+async def test_an_earlier_retry_is_named_before_the_keys_are_asked_for() -> None:
+    async with workbench() as bench:
+        await drafted(bench, KEYS[:9])
+        assert "is a retry of" not in bench.text
+        parent = ended(bench).key
+        await bench.creation.create(
+            parent.account_id, DRAFT, SECRETS, retry_of=parent, log_types=(FAILED_TYPE,)
+        )
+        await bench.press("escape")
+        await drafted(bench, KEYS[:9])
+        [post] = bench.posts
+        await bench.see("is a retry of 9 of these objects")
+        await with_keys(bench)
+        assert "is a retry of" in bench.text
+        assert bench.posts == [post]
 
 
 # Shown whole ----------------------------------------------------------------------------------

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 
+from slurper_tui.api.errors import ApiError, NotSent
 from slurper_tui.api.models import Job
 from slurper_tui.monitor.creation.making import Maker
-from slurper_tui.monitor.creation.plan_run import PlanRun
+from slurper_tui.monitor.creation.plan_run import STALE_SECONDS, PlanRun
+from slurper_tui.monitor.creation.retry import earlier_retries
 from slurper_tui.monitor.creation.unkept import Unkept
 from slurper_tui.monitor.desk import Made, Prechecks, Roster
 from slurper_tui.monitor.draft import Draft, Secrets
 from slurper_tui.monitor.job_key import JobKey
 from slurper_tui.monitor.metered import Metered
 from slurper_tui.monitor.notebook import Notebook
-from slurper_tui.monitor.plan_view import Plan, PlanView, Step
+from slurper_tui.monitor.plan_view import Plan, PlanView, Step, StepState
 
 
 class JobCreation:
@@ -30,6 +32,7 @@ class JobCreation:
         accounts: Sequence[str] = (),
     ) -> None:
         self._notebook = notebook or Unkept()
+        self._roster = roster
         self._maker = Maker(metered, roster, self._notebook)
         self._accounts = tuple(accounts)
         self._runs: dict[int, PlanRun] = {}
@@ -38,6 +41,18 @@ class JobCreation:
     async def details(self, key: JobKey) -> Job:
         """Read what a job is, all that a retry of it repeats. Raises ApiError."""
         return await self._maker.details(key)
+
+    async def earlier_retries(
+        self, key: JobKey, keys: Collection[str], log_types: Collection[str]
+    ) -> tuple[str, ...]:
+        """Name what copies these keys of a job again already, or may do so; one clause each."""
+        ties = await self._notebook.ties([key.account_id])
+        plans = await self._notebook.plans([key.account_id])
+        try:
+            views = await self._maker.lists.listed(key.account_id, self._maker.at_once)
+        except ApiError:
+            views = self._roster.views()
+        return earlier_retries(key, keys, log_types, ties, plans, views)
 
     async def precheck(self, account_id: str, draft: Draft, secrets: Secrets) -> Prechecks:
         """Ask whether both buckets can be reached. Needs writing unlocked: both are PUT."""
@@ -53,10 +68,34 @@ class JobCreation:
         log_types: tuple[str, ...] = (),
     ) -> Made:
         """Send one create request, once. retry_of: the job whose failed objects these are."""
+        if retry_of is not None:
+            return await self._create_retry(account_id, draft, secrets, retry_of, log_types)
         made = await self._maker.make(account_id, draft, secrets)
         if made.job_id is not None:
-            child = JobKey(account_id, made.job_id)
-            await self._maker.note(child, len(draft.keys or ()), retry_of, log_types)
+            await self._maker.note(JobKey(account_id, made.job_id), len(draft.keys or ()), None, ())
+        return made
+
+    async def _create_retry(
+        self,
+        account_id: str,
+        draft: Draft,
+        secrets: Secrets,
+        retry_of: JobKey,
+        log_types: tuple[str, ...],
+    ) -> Made:
+        """Keep the retry as a plan of one step before it is sent, so that a kill leaves a trace."""
+        kept: list[PlanRun] = []
+
+        async def keep() -> None:
+            step = Step(1, draft, StepState.SENDING, at=self._maker.wall)
+            plan = Plan(0, account_id, step.at, (step,), retry_of, log_types)
+            kept.append(PlanRun(await self._notebook.keep_plan(plan), self._maker))
+            if abs(self._maker.wall - step.at) > STALE_SECONDS:
+                raise NotSent("nothing was sent: the history took too long to write")
+
+        made = await self._maker.make(account_id, draft, secrets, keep)
+        for run in kept:
+            await run.settle_made(made)
         return made
 
     async def plan(

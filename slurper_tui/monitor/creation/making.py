@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable
 
 from slurper_tui.api.errors import ApiError, Conflict
 from slurper_tui.api.models import Job
@@ -46,11 +47,22 @@ class Maker:
         """How a list is read behind the polls."""
         return self._metered.in_turn
 
-    async def make(self, account_id: str, draft: Draft, secrets: Secrets) -> Made:
-        """Send one request, once."""
+    async def make(
+        self,
+        account_id: str,
+        draft: Draft,
+        secrets: Secrets,
+        keep: Callable[[], Awaitable[None]] | None = None,
+    ) -> Made:
+        """Send one request, once.
+
+        keep: called just before, to note that it may have been sent; what it raises is the error.
+        """
         before = await self.lists.known(account_id, self.at_once)
         wanted = Wanted(draft, self.wall, before.ids, all_known=before.whole)
         try:
+            if keep is not None:
+                await keep()
             job_id = await self.sender.create(account_id, draft, secrets)
         except ApiError as error:
             if error.undecided:

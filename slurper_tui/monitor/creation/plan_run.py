@@ -16,6 +16,7 @@ from slurper_tui.monitor.backoff import backoff
 from slurper_tui.monitor.creation.looking import SLOTS, Known, Wanted
 from slurper_tui.monitor.creation.making import Maker
 from slurper_tui.monitor.creation.marked_plan import MarkedPlan, last_words, names
+from slurper_tui.monitor.desk import Made
 from slurper_tui.monitor.draft import Secrets
 from slurper_tui.monitor.job_key import JobKey
 from slurper_tui.monitor.plan_view import Plan, PlanView, Step, StepState
@@ -129,6 +130,22 @@ class PlanRun(MarkedPlan):
         if found:
             await self._started(step, found)
         return found is None
+
+    async def settle_made(self, made: Made) -> None:
+        """Mark what came of the only step, which was sent without a slot being waited for.
+
+        A step that made no job is cancelled: the person has the refusal already.
+        """
+        step = self.plan.steps[0]
+        if made.job_id is not None:
+            await self._started(step, made.job_id)
+        elif made.error is None:
+            said = "the API has made it, but tells no id, and the list does not show it"
+            await self._move(step, StepState.STARTED, said=said)
+        elif made.error.undecided:
+            await self._move(step, StepState.UNDECIDED, said=str(made.error), at=step.at)
+        else:
+            await self._move(step, StepState.CANCELLED, said=str(made.error))
 
     async def _run(self) -> None:
         """Take one step after another, and tell the end of it."""

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from slurper_tui.monitor.causes import FAILED_TYPE
+from slurper_tui.monitor.draft import Draft
 from slurper_tui.monitor.event import What
 from slurper_tui.monitor.job_key import JobKey
 from slurper_tui.monitor.plan_view import StepState
@@ -187,6 +190,37 @@ def test_whatever_goes_wrong_no_prefix_is_ever_copied_by_two_jobs(
         assert shop.made() == dict.fromkeys(PREFIXES, 1)
 
     run()
+
+
+@timeless
+async def test_killed_at_any_step_a_retry_is_known_to_the_next_one_and_never_sent_again() -> None:
+    draft = Draft("s3", "photos", "media", keys=("a", "b"))
+
+    async def retried(program: Program) -> None:
+        account_id = program.shop.account.account_id
+        parent = JobKey(account_id, "parent")
+        await program.creation.create(
+            account_id, draft, SECRETS, retry_of=parent, log_types=(FAILED_TYPE,)
+        )
+
+    for place in itertools.count():
+        shop = Workshop()
+        program = shop.program(die_at=place)
+        await lived(program, retried(program))
+        parent = JobKey(shop.account.account_id, "parent")
+        later = shop.program()
+        told = await later.creation.earlier_retries(parent, ("b",), (FAILED_TYPE,))
+        assert told or not shop.posts
+        assert not await later.creation.earlier_retries(parent, ("b",), ("importSkippedOversized",))
+        posts = len(shop.posts)
+        view = await later.go_on()
+        assert len(shop.posts) == posts <= 1
+        assert view is None or states(view) == ["started" if posts else "undecided"]
+        await later.end()
+        if not program.dead.is_set():
+            assert (posts, view) == (1, None)
+            assert place > 8
+            break
 
 
 async def sent_again(shop: Workshop) -> None:

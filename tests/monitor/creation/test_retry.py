@@ -5,8 +5,12 @@ from msgspec.structs import replace
 
 from slurper_tui.api.models import Job, Source, Target
 from slurper_tui.monitor.creation.checks import faults
-from slurper_tui.monitor.creation.retry import NoRetry, retry_drafts
+from slurper_tui.monitor.creation.retry import NoRetry, earlier_retries, retry_drafts
 from slurper_tui.monitor.draft import MOST_KEYS, Draft
+from slurper_tui.monitor.event import Tie
+from slurper_tui.monitor.job_key import JobKey
+from slurper_tui.monitor.plan_view import Plan, Step, StepState
+from slurper_tui.monitor.view import JobView
 
 S3 = Source("s3", "photos", "2024/", "https://s3.example.com")
 JOB = Job("j1", source=S3, target=Target("r2", "media", "eu"), overwrite=False)
@@ -69,3 +73,54 @@ def test_without_keys_there_is_nothing_to_retry() -> None:
 def test_only_s3_has_a_region() -> None:
     with pytest.raises(NoRetry, match="only an s3 source has a region"):
         retry_drafts(replace(JOB, source=Source("r2", "a")), ["a"], "eu-1")
+
+
+FAILED, TIER = "importErrorRetryExhaustion", "importSkippedStorageClass"
+RETRIED = JobKey("acc", "j1")
+
+
+def listed(id: str, created: str, keys: tuple[str, ...] | None, bucket: str = "photos") -> JobView:
+    source = replace(S3, bucket=bucket, keys=keys)
+    return JobView("acc", replace(JOB, id=id, created_at=created, source=source), status="running")
+
+
+JOBS = (
+    listed("j1", "2026-03-02T00:00:00Z", ("k1", "k2")),
+    listed("j0", "2026-03-01T00:00:00Z", ("k1", "k2")),
+    listed("j2", "2026-03-03T00:00:00Z", ("k2", "k3")),
+    listed("j3", "2026-03-03T00:00:00Z", ("k4",)),
+    listed("j4", "2026-03-03T00:00:00Z", None),
+    listed("j5", "2026-03-03T00:00:00Z", ("k1",), "other"),
+)
+
+
+def planned(*states: StepState, log_types: tuple[str, ...] = (FAILED,)) -> Plan:
+    draft = Draft("s3", "photos", "media", keys=("k1",))
+    steps = tuple(Step(number, draft, state) for number, state in enumerate(states, 1))
+    return Plan(7, "acc", 0.0, steps, RETRIED, log_types)
+
+
+@pytest.mark.parametrize(
+    ("ties", "plans", "views", "named"),
+    [
+        ((), (), (), ()),
+        ((Tie(JobKey("acc", "c"), RETRIED, 2),), (), (), ("job c (no longer listed)",)),
+        ((Tie(JobKey("acc", "j3"), RETRIED, 2, (FAILED,)),), (), JOBS[:4:3], ("job j3 (running)",)),
+        ((Tie(JobKey("acc", "c"), RETRIED, 2, (TIER,)),), (), (), ()),
+        ((Tie(JobKey("acc", "c"), JobKey("acc", "j9"), 2),), (), (), ()),
+        ((), (planned(*StepState),), (), tuple(f"step {n} of plan 7" for n in range(1, 6))),
+        ((), (planned(StepState.CANCELLED),), (), ()),
+        ((), (planned(StepState.WAITING, log_types=(TIER,)),), (), ()),
+        ((), (replace(planned(StepState.WAITING), retry_of=None),), (), ()),
+        ((), (), JOBS, ("job j2 (running) was given 1 of these keys",)),
+    ],
+)
+def test_what_copies_the_same_objects_again_already_is_named(
+    ties: tuple[Tie, ...],
+    plans: tuple[Plan, ...],
+    views: tuple[JobView, ...],
+    named: tuple[str, ...],
+) -> None:
+    told = earlier_retries(RETRIED, ("k1", "k2"), (FAILED,), ties, plans, views)
+    assert len(told) == len(named)
+    assert all(clause.startswith(begin) for clause, begin in zip(told, named, strict=True))
