@@ -19,6 +19,7 @@ from slurper_tui.api.errors import (
     Refused,
     Rejected,
 )
+from slurper_tui.api.models import mark_invalid_bytes, replace_invalid_bytes
 from slurper_tui.api.ratelimit import parse_limit, parse_retry_after
 
 _RATE_LIMITED = frozenset({971, 10429})
@@ -98,11 +99,27 @@ def _decode(raw: Raw) -> object:
 
 
 def _decode_leniently(body: bytes) -> object:
-    """A second try for one broken character in a name, which must not cost the whole list."""
+    """A second try for one broken character in a name, which must not cost the whole list.
+
+    Invalid bytes stay marked in object keys, where they must not be changed silently.
+    """
     try:
-        return json.loads(body.decode("utf-8", "replace"))
+        return json.loads(mark_invalid_bytes(body), object_hook=_unmarked_but_for_keys)
     except (ValueError, RecursionError):
         return None
+
+
+def _unmarked_but_for_keys(properties: dict[str, object]) -> dict[str, object]:
+    return {
+        replace_invalid_bytes(name): value if name == "objectKey" else _unmarked(value)
+        for name, value in properties.items()
+    }
+
+
+def _unmarked(value: object) -> object:
+    if isinstance(value, list):
+        return [_unmarked(item) for item in value]
+    return replace_invalid_bytes(value) if isinstance(value, str) else value
 
 
 def _faults(envelope: object) -> tuple[Fault, ...]:

@@ -8,6 +8,7 @@ Times are the API's own text: nothing promises their format.
 from __future__ import annotations
 
 import functools
+import re
 from collections.abc import Mapping
 from contextlib import suppress
 from typing import Annotated, Generic, NamedTuple, TypeVar, get_args
@@ -26,6 +27,52 @@ Count = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 
 T = TypeVar("T")
 S = TypeVar("S", bound=msgspec.Struct)
+
+
+_INVALID = re.compile("(?:\ud800[\udc80-\udcff])+")
+"""The marks of bytes that are not UTF-8, two code points each. No JSON string decodes to them:
+an escaped surrogate pair becomes one character."""
+
+
+def mark_invalid_bytes(body: bytes) -> str:
+    """Decode UTF-8; each byte that is none becomes a mark that `is_exact` finds."""
+    return re.sub("[\udc80-\udcff]", "\ud800\\g<0>", body.decode("utf-8", "surrogateescape"))
+
+
+def is_exact(text: str) -> bool:
+    """Whether every byte of a text that the API sent was UTF-8."""
+    return text.isascii() or _INVALID.search(text) is None
+
+
+def escape_invalid_bytes(text: str) -> str:
+    r"""A text in which each byte that was not UTF-8 is written as `\xe9`, for people."""
+    return text if text.isascii() else _INVALID.sub(_escape, text)
+
+
+def replace_invalid_bytes(text: str) -> str:
+    """A text with replacement characters instead of the marks."""
+    return text if text.isascii() else _INVALID.sub(_replacement, text)
+
+
+def surrogate_invalid_bytes(text: str) -> str:
+    r"""A text in which each byte that was not UTF-8 is `\udce9` alone, as Python escapes it."""
+    return text if text.isascii() else _INVALID.sub(_surrogates, text)
+
+
+def _surrogates(marks: re.Match[str]) -> str:
+    return marks[0].replace("\ud800", "")
+
+
+def _bytes(marks: re.Match[str]) -> bytes:
+    return _surrogates(marks).encode("utf-8", "surrogateescape")
+
+
+def _escape(marks: re.Match[str]) -> str:
+    return "".join(f"\\x{byte:02x}" for byte in _bytes(marks))
+
+
+def _replacement(marks: re.Match[str]) -> str:
+    return _bytes(marks).decode("utf-8", "replace")
 
 
 class Source(msgspec.Struct, frozen=True, rename="camel"):

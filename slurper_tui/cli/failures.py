@@ -22,6 +22,9 @@ from slurper_tui.monitor.logs.fetching import rclone_line
 from slurper_tui.monitor.logs.turns import LASTING
 from slurper_tui.monitor.view import JobView
 
+_NAMED = 20
+"""Keys that cannot be told exactly are named up to this number, and then counted."""
+
 _MESSAGES = 3
 """What the API said most often is told for each reason."""
 
@@ -39,10 +42,14 @@ async def command(options: argparse.Namespace, faces: Faces) -> ExitCode:
     for log_type in options.type:
         if log_type not in view.counts.by_type:
             faces.out.say(f"no row's type is {log_type}")
+    types = options.type or [FAILED_TYPE]
     if options.keys:
-        _tell_keys(reading.keys(options.type or [FAILED_TYPE]), job, options, faces.out)
-    elif options.json:
+        _tell_keys(reading.keys(types), job, options, faces.out)
+        whole = _tell_missing(view, reading, types, faces.out)
+        return ExitCode.OK if whole else ExitCode.OBJECTS_LOST
+    if options.json:
         faces.out.line(json.dumps(_record(view, reading, options.type)))
+        tell_inexact(reading.inexact_keys(options.type or list(view.counts.by_type)), faces.out)
     else:
         for line in _sheet(view, job, options.type, faces):
             faces.out.line(line)
@@ -78,6 +85,43 @@ def _tell_keys(keys: Sequence[str], job: JobView, options: argparse.Namespace, o
         _tell_lines(keys, out)
         if keys:
             out.say(f"with these lines in FILE, {rclone_line('FILE', job)} fetches them")
+
+
+def _tell_missing(
+    view: FailuresView, reading: FailureReading, types: Collection[str], out: Output
+) -> bool:
+    """Say which objects the keys do not name; True where none is known to be missing."""
+    failed = view.failed_objects
+    named = sum(len(of([FAILED_TYPE])) for of in (reading.keys, reading.inexact_keys))
+    rows = sum(group.count for group in view.groups if group.log_type in types)
+    keyless = rows - sum(len(of(types)) for of in (reading.keys, reading.inexact_keys))
+    missing = [
+        (
+            failed is not None and named < failed,
+            f"the log names {named:,} of {fmt.count(failed)} failed objects: it is incomplete",
+        ),
+        (keyless > 0, f"{keyless:,} of the rows name no key"),
+        (view.counts.listing_broke, f"{reason_of(BROKE_TYPE)}: what was not listed has no row"),
+        (not view.counts.whole, "the log has gaps, so keys may be missing"),
+    ]
+    for text in (text for is_so, text in missing if is_so):
+        out.say(text)
+    if failed is None:
+        out.say("how many objects failed is not known, so whether all are named is not either")
+    inexact = reading.inexact_keys(types)
+    tell_inexact(inexact, out)
+    return not inexact and not any(is_so for is_so, _ in missing)
+
+
+def tell_inexact(keys: Sequence[str], out: Output) -> None:
+    """Name the keys that were left out because their bytes are not UTF-8."""
+    if not keys:
+        return
+    out.say(f"{_keys(len(keys))} bytes that are not UTF-8, so not exact in JSON; left out:")
+    for key in keys[:_NAMED]:
+        out.say(f"  {key}")
+    if len(keys) > _NAMED:
+        out.say(f"  and {len(keys) - _NAMED:,} more")
 
 
 def _tell_lines(keys: Sequence[str], out: Output) -> None:
@@ -156,9 +200,10 @@ def _failed(view: FailuresView) -> str:
 def _skipped(view: FailuresView) -> Iterator[str]:
     """Skips that mean not copied, told from those of what is there already."""
     not_copied = f"{fmt.count(view.not_copied)} not copied"
-    if view.harmless is not None and view.skipped_objects:
-        harmless = f"{fmt.count(view.harmless)} already there (harmless)"
-        yield f"{fmt.count(view.skipped_objects)} skipped: {not_copied}, {harmless}"
+    if view.unexplained is not None and view.skipped_objects:
+        word = "reasons unknown" if view.harmless is None else "already there (harmless)"
+        rest = f"{fmt.count(view.unexplained)} {word}"
+        yield f"{fmt.count(view.skipped_objects)} skipped: {not_copied}, {rest}"
     elif view.not_copied:
         yield not_copied
 

@@ -10,7 +10,7 @@ from datetime import tzinfo
 
 from slurper_tui import format as fmt
 from slurper_tui.api.errors import ApiError
-from slurper_tui.api.models import LogRow
+from slurper_tui.api.models import LogRow, is_exact, surrogate_invalid_bytes
 from slurper_tui.cli import look
 from slurper_tui.cli.commands import Faces
 from slurper_tui.cli.exit_codes import ExitCode, Stop, exit_code
@@ -94,6 +94,7 @@ class LogRows:
         self._as_json = as_json
         self._types = tuple(dict.fromkeys(types))
         self._found: set[str | None] = set()
+        self._inexact = 0
         self._holdups = Holdups(out)
 
     def hear(self, view: LogView) -> None:
@@ -108,24 +109,32 @@ class LogRows:
         if self._types and row.log_type not in self._types:
             return
         self._found.add(row.log_type)
+        self._inexact += not is_exact(row.object_key or "")
         self._out.line(row_record(row) if self._as_json else row_line(row, self._out, self._zone))
 
     def tell_what_was_not_there(self) -> None:
         """Say which of the types no row had, and whether rows may be missing."""
         for log_type in (name for name in self._types if name not in self._found):
             self._out.say(f"no row's type is {log_type}")
+        if self._inexact:
+            rows = "1 row's key has" if self._inexact == 1 else f"{self._inexact:,} rows' keys have"
+            form = r"\udce9" if self._as_json else r"\xe9"
+            self._out.say(f"{rows} bytes that are not UTF-8, written as {form} for 0xe9")
         if not self.whole:
             self._out.say("the log: rows came faster than they can be read; some may be missing")
 
 
 def row_record(row: LogRow) -> str:
-    """A row as the API told it, as JSON in ASCII alone."""
+    r"""A row as the API told it, as JSON in ASCII alone.
+
+    A byte of the key that is not UTF-8 is an escaped half surrogate pair, `\udce9` for 0xe9.
+    """
     told = {
         "createdAt": row.created_at,
         "job": row.job,
         "logType": row.log_type,
         "message": row.message,
-        "objectKey": row.object_key,
+        "objectKey": row.object_key and surrogate_invalid_bytes(row.object_key),
     }
     return json.dumps({**told, **{n: v for n, v in row.extra.items() if n not in told}})
 

@@ -8,6 +8,7 @@ from contextlib import contextmanager, suppress
 from typing import TextIO
 
 from slurper_tui import format as fmt
+from slurper_tui.api.models import escape_invalid_bytes
 from slurper_tui.cli.exit_codes import ExitCode, Stop
 
 
@@ -85,6 +86,7 @@ class Output:
 
     def plain(self, text: str) -> str:
         """The text as it may be written here."""
+        text = escape_invalid_bytes(text)
         plain = text.replace(fmt.DASH, "-") if self.ascii_only else text
         return fmt.safe(plain, ascii_only=self.ascii_only)
 

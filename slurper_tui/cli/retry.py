@@ -13,6 +13,7 @@ from slurper_tui.cli import asking
 from slurper_tui.cli.commands import Faces
 from slurper_tui.cli.drafting import check
 from slurper_tui.cli.exit_codes import ExitCode, Stop, exit_code
+from slurper_tui.cli.failures import tell_inexact
 from slurper_tui.cli.logs import Holdups
 from slurper_tui.cli.look import found, whole
 from slurper_tui.cli.planning import planned
@@ -84,6 +85,7 @@ async def _keys(faces: Faces, desk: Desk, view: JobView, types: tuple[str, ...])
     for warning in _left_out(view, last, types):
         faces.out.say(warning)
     keys = reading.keys(types)
+    tell_inexact(reading.inexact_keys(types), faces.out)
     if not keys:
         raise Stop(f"the log names no object in rows of {' or '.join(types)}")
     return keys

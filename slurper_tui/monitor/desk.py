@@ -66,6 +66,10 @@ class FailureReading(Protocol):
         """The exact keys of the rows of these types, each once, in the order of the log."""
         ...
 
+    def inexact_keys(self, log_types: Collection[str]) -> tuple[str, ...]:
+        """The keys that are left out of `keys`: the API sent bytes in them that are not UTF-8."""
+        ...
+
 
 class Logs(Protocol):
     """Reads logs within the request budget. A passing fault is told, and asked about again."""

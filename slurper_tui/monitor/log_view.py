@@ -113,8 +113,19 @@ class FailuresView(msgspec.Struct, frozen=True):
         return sum(group.count for group in self.groups if group.cause is Cause.NOT_COPIED)
 
     @property
-    def harmless(self) -> int | None:
-        """Skipped objects that no row explains: they are there already; None while unknown."""
-        if self.skipped_objects is None or not self.counts.whole:
+    def accounts_for_failures(self) -> bool:
+        """Whether the log was read whole, is not empty, and names every failure of the counter."""
+        named = self.failed_objects is not None and self.named >= self.failed_objects
+        return self.counts.whole and bool(self.counts.by_type) and named
+
+    @property
+    def unexplained(self) -> int | None:
+        """Skipped objects that no row explains; None while the counter is unknown."""
+        if self.skipped_objects is None:
             return None
         return max(0, self.skipped_objects - self.not_copied)
+
+    @property
+    def harmless(self) -> int | None:
+        """Skipped objects that are in the target already; None while the log proves nothing."""
+        return self.unexplained if self.accounts_for_failures else None

@@ -11,6 +11,15 @@ from slurper_tui.monitor.view import JobView
 HOW_IN_TMUX = "set -g set-clipboard on"
 
 
+def can_copy(text: str) -> bool:
+    """Whether UTF-8 holds the text: a key may have half surrogate pairs or other bytes."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def terminal_copies(environ: Mapping[str, str]) -> bool:
     """Say whether the terminal may take OSC 52; tmux and screen keep it back unless told."""
     term = environ.get("TERM", "")

@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from msgspec import to_builtins
+from msgspec.structs import replace
 
-from slurper_tui.api.models import LogRow
+from slurper_tui.api.models import LogRow, surrogate_invalid_bytes
 from slurper_tui.monitor.causes import FAILED_TYPE
 from slurper_tui.monitor.log_view import LogView
 from slurper_tui.monitor.logs.fetching import rclone_line
@@ -42,8 +43,12 @@ def save_log(folder: Path, job: JobView, view: LogView) -> Saved:
 
 
 def row_record(row: LogRow) -> dict[str, object]:
-    """A row with the API's own names, and what it holds beyond those that are known."""
-    known = to_builtins(row)
+    r"""A row with the API's own names, and what it holds beyond those that are known.
+
+    A byte of the key that is not UTF-8 is an escaped half surrogate pair, `\udce9` for 0xe9.
+    """
+    key = row.object_key and surrogate_invalid_bytes(row.object_key)
+    known = to_builtins(replace(row, object_key=key))
     extra = known.pop("extra")
     return {**extra, **known}
 

@@ -22,7 +22,7 @@ from slurper_tui.tui import failures_page_scene as scenes
 from slurper_tui.tui.export import save_keys
 from slurper_tui.tui.failures_page_lines import NOTHING, FailureLines
 from slurper_tui.tui.failures_page_scene import FailureScene
-from slurper_tui.tui.failures_page_words import failed_line, read_words
+from slurper_tui.tui.failures_page_words import export_doubts, failed_line, read_words
 from slurper_tui.tui.lines import Line, Piece, join
 from slurper_tui.tui.log_page_frame import JobPage, closing
 from slurper_tui.tui.log_page_keys import FAILURE_KEYS
@@ -147,15 +147,16 @@ class FailuresPage(JobPage):
         self._export_then = ""
         if self._finished and self._reading is not None:
             keys = self._reading.keys((log_type,))
-            self.run_worker(self._save(log_type, keys), group="saving", exclusive=True)
+            doubts = export_doubts(self.scene.view, self._reading.inexact_keys((log_type,)))
+            self.run_worker(self._save(log_type, keys, doubts), group="saving", exclusive=True)
         else:
             self.say("nothing saved: the log cannot be read to its end")
 
-    async def _save(self, log_type: str, keys: Sequence[str]) -> None:
+    async def _save(self, log_type: str, keys: Sequence[str], doubts: Sequence[str]) -> None:
         from slurper_tui.tui.log_page_dialogs import saved_keys_dialog
 
         if not keys:
-            self.say(_none_words(log_type))
+            self.say(doubts[0] if doubts else _none_words(log_type))
             return
         try:
             saved = await asyncio.to_thread(save_keys, Path(), self.job, log_type, keys)
@@ -165,9 +166,7 @@ class FailuresPage(JobPage):
         if not self.is_current:  # a dialog would take the next key from what stands over this page
             self.say(f"{words.count(saved.number)} keys saved to ./{saved.path.name}")
             return
-        self.app.push_screen(
-            saved_keys_dialog(self.look, saved, log_type, whole=self.scene.view.counts.whole)
-        )
+        self.app.push_screen(saved_keys_dialog(self.look, saved, log_type, doubts=doubts))
 
     async def action_retry(self) -> None:
         """Draft a job of exactly the keys of the highlighted reason."""
@@ -182,11 +181,12 @@ class FailuresPage(JobPage):
             self._warned_of = log_type
             self.say("these would be skipped again; c again drafts them all the same")
         else:
-            await self._draft(keys, log_type)
+            await self._draft(keys, log_type, self._reading.inexact_keys((log_type,)))
 
-    async def _draft(self, keys: Sequence[str], log_type: str) -> None:
+    async def _draft(self, keys: Sequence[str], log_type: str, inexact: Sequence[str]) -> None:
         """Show the draft, or say here what the main screen says instead."""
-        await self.main.draft_retry(self.job, keys, (log_type,))
+        doubts = export_doubts(self.scene.view, inexact)
+        await self.main.draft_retry(self.job, keys, (log_type,), doubts)
         if self.is_current and self.main.scene.note:
             self.say(self.main.scene.note)
 

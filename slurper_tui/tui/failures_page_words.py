@@ -55,6 +55,20 @@ def failed_line(view: FailuresView, width: int) -> Line:
     return (Piece(next(fits, said[-1]), "success" if clean else "error"),)
 
 
+def export_doubts(view: FailuresView, inexact: Sequence[str]) -> tuple[str, ...]:
+    """Say why a list of keys is not all. inexact: keys with bytes that are not UTF-8, left out."""
+    doubts = []
+    if inexact:
+        number = "1 key holds" if len(inexact) == 1 else f"{words.count(len(inexact))} keys hold"
+        doubts.append(f"{number} bytes that are not UTF-8, and cannot be told exactly: left out")
+    if view.failed_objects is not None and view.named < view.failed_objects:
+        failed = words.count(view.failed_objects)
+        doubts.append(f"The log names {words.count(view.named)} of {failed} failed objects")
+    if not view.counts.whole:
+        doubts.append("The log grew too fast to be read without a gap: there may be more")
+    return tuple(doubts)
+
+
 def skipped_words(view: FailuresView) -> tuple[str, str]:
     """What was skipped and is there, and what was skipped and is not; each may be empty."""
     skipped, missing = view.skipped_objects, view.not_copied
@@ -65,9 +79,15 @@ def skipped_words(view: FailuresView) -> tuple[str, str]:
         return (f"skipped {words.count(skipped)}, but the log names more", lost)
     if not skipped:
         return ("", "")
-    most = "" if view.counts.whole else "at most "
-    there = f"{most}{words.count(skipped - missing)} already there"
-    return (f"skipped {words.count(skipped)}: {there}", lost)
+    return (f"skipped {words.count(skipped)}: {_rest_words(view, skipped - missing)}", lost)
+
+
+def _rest_words(view: FailuresView, number: int) -> str:
+    """Skipped objects that the log does not name: in the target only if it names all failures."""
+    if not view.counts.whole:
+        return f"at most {words.count(number)} already there"
+    word = "for unknown reasons" if view.harmless is None else "already there"
+    return f"{words.count(number)} {word}"
 
 
 def _so_far(view: FailuresView) -> str:

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import msgspec
 
+from slurper_tui.api.models import escape_invalid_bytes
 from slurper_tui.format import safe
 from slurper_tui.monitor.view import JobView, State
 
@@ -73,7 +74,9 @@ class Glyphs(msgspec.Struct, frozen=True):
 
     def clean(self, text: str | None) -> str:
         """Foreign text made harmless; a dash where there is none."""
-        return self.say("—") if text is None else safe(text, ascii_only=self.ascii_only)
+        if text is None:
+            return self.say("—")
+        return safe(escape_invalid_bytes(text), ascii_only=self.ascii_only)
 
     @property
     def ellipsis(self) -> str:

@@ -11,6 +11,7 @@ from slurper_tui import format as words
 from slurper_tui.api.errors import ApiError
 from slurper_tui.api.models import LogRow
 from slurper_tui.monitor.causes import reason_of
+from slurper_tui.tui.clipboard import can_copy
 from slurper_tui.tui.dialogs import KEY_COLUMN, Dialog
 from slurper_tui.tui.export import Saved
 from slurper_tui.tui.glyphs import Look
@@ -53,7 +54,7 @@ class TextDialog(Dialog):
         """Tell it, in whole words."""
         glyphs = self.look.glyphs
         if self._title:
-            hint = f"   y copies{CLOSES}" if self._exact else CLOSES
+            hint = f"   y copies{CLOSES}" if can_copy(self._exact) and self._exact else CLOSES
             yield (Piece(self._title, "strong"), Piece(hint, "faint"))
             yield ()
         for text in self._texts:
@@ -65,7 +66,7 @@ class TextDialog(Dialog):
 
     def action_copy(self) -> None:
         """Copy it exactly, and close."""
-        if self._exact:
+        if self._exact and can_copy(self._exact):
             self.app.copy_to_clipboard(self._exact)
             self.dismiss()
 
@@ -126,12 +127,13 @@ class RowDialog(PairsDialog):
             yield clean(name), clean(str(value))
 
 
-def saved_keys_dialog(look: Look, saved: Saved, log_type: str, *, whole: bool) -> TextDialog:
-    """Say where the keys are, how many, and what would fetch them. whole: that is all of them."""
+def saved_keys_dialog(
+    look: Look, saved: Saved, log_type: str, *, doubts: Sequence[str]
+) -> TextDialog:
+    """Say where the keys are, how many, and what would fetch them. doubts: why some are missing."""
     count = f"{words.count(saved.number)} {'key' if saved.number == 1 else 'keys'} saved"
     said = [f"{reason_of(log_type)}: ./{saved.path.name}"]
-    if not whole:
-        said.append("The log grew too fast to be read without a gap: there may be more")
+    said += doubts
     if saved.rclone:
         how = "This would fetch them; SRC and DST are your own names for the stores:"
     else:

@@ -158,9 +158,12 @@ class JobPage(Screen[None]):
 
     def copy(self, what: str, text: str) -> None:
         """Copy exactly, and show the text where that may not have worked or is asked for again."""
-        from slurper_tui.tui.clipboard import terminal_copies
+        from slurper_tui.tui.clipboard import can_copy, terminal_copies
         from slurper_tui.tui.dialogs import CopyDialog
 
+        if not can_copy(text):
+            self.say(f"not copied: the {what} is not UTF-8")
+            return
         self.app.copy_to_clipboard(text)
         if self._last_copy == text or not terminal_copies(self._options.environ):
             self.app.push_screen(CopyDialog(self.look, text))

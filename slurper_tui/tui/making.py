@@ -92,9 +92,16 @@ class MakingScreen(PagesScreen):
         self.app.push_screen(form, self._made)
 
     async def draft_retry(
-        self, job: JobView, keys: Sequence[str], log_types: tuple[str, ...]
+        self,
+        job: JobView,
+        keys: Sequence[str],
+        log_types: tuple[str, ...],
+        doubts: Sequence[str] = (),
     ) -> None:
-        """Show the draft of a job of exactly these keys, to be sent or not."""
+        """Show the draft of a job of exactly these keys, to be sent or not.
+
+        doubts: why some are missing.
+        """
         from slurper_tui.api.errors import ApiError
         from slurper_tui.monitor.creation.retry import NoRetry, retry_drafts
         from slurper_tui.tui.create_form_request import Offer
@@ -107,7 +114,9 @@ class MakingScreen(PagesScreen):
             return
         creation = (await self._desk()).creation
         earlier = await creation.earlier_retries(job.key, keys, log_types)
-        offer = Offer(job.account_id, drafts, notes=earlier, retry_of=job.key, log_types=log_types)
+        offer = Offer(
+            job.account_id, drafts, notes=(*earlier, *doubts), retry_of=job.key, log_types=log_types
+        )
         self.app.push_screen(DraftPage(self._means(), offer), self._made)
 
     async def _whole(self, job: JobView) -> Job:

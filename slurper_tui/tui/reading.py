@@ -49,6 +49,7 @@ class ReadingScreen(MakingScreen):
 
     async def _export(self, job: JobView) -> None:
         """Read the log whole, saying how far it is, and save the keys."""
+        from slurper_tui.tui.failures_page_words import export_doubts
         from slurper_tui.tui.log_page_frame import closing
 
         self._note("reading the log for what failed …")
@@ -62,16 +63,18 @@ class ReadingScreen(MakingScreen):
             view = replace(view, problem=error)
         if view.problem is None:
             keys = reading.keys((FAILED_TYPE,))
-            await self._save_keys(job, keys, whole=view.counts.whole)
+            doubts = export_doubts(view, reading.inexact_keys((FAILED_TYPE,)))
+            await self._save_keys(job, keys, doubts)
         else:
             self._note(f"nothing saved: {view.problem.message}")
 
-    async def _save_keys(self, job: JobView, keys: Sequence[str], *, whole: bool) -> None:
+    async def _save_keys(self, job: JobView, keys: Sequence[str], doubts: Sequence[str]) -> None:
         from slurper_tui.tui.export import save_keys
         from slurper_tui.tui.log_page_dialogs import saved_keys_dialog
 
         if not keys:
-            self._note("nothing saved: the log names no failed object")
+            why = doubts[0] if doubts else "the log names no failed object"
+            self._note(f"nothing saved: {why}")
             return
         try:
             saved = await asyncio.to_thread(save_keys, Path(), job, FAILED_TYPE, keys)
@@ -80,7 +83,7 @@ class ReadingScreen(MakingScreen):
             return
         self._note(f"{words.count(saved.number)} keys saved to ./{saved.path.name}")
         if self._at_rest:
-            self.app.push_screen(saved_keys_dialog(self.look, saved, FAILED_TYPE, whole=whole))
+            self.app.push_screen(saved_keys_dialog(self.look, saved, FAILED_TYPE, doubts=doubts))
 
     @property
     def _at_rest(self) -> bool:

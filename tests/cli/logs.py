@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from collections.abc import Mapping
 from typing import Any
 
 import httpx
@@ -37,8 +38,13 @@ def row(log_type: str | None, key: str | None = None, **other: Any) -> dict[str,
     return {**usual, "logType": log_type, "objectKey": key, **other}
 
 
-def telling(*rows: object, failed: int = 3, skipped: int = 0) -> httpx.MockTransport:
-    """An API with one ended job, `job1`, whose log has these rows and no other."""
+def telling(
+    *rows: object, failed: int = 3, skipped: int = 0, bytes_of: Mapping[bytes, bytes] | None = None
+) -> httpx.MockTransport:
+    """An API with one ended job, `job1`, whose log has these rows and no other.
+
+    bytes_of: what is sent instead of some bytes.
+    """
     counts = {"objects": 10, "transferredObjects": 10 - failed - skipped}
     job = {
         "id": "job1",
@@ -55,6 +61,9 @@ def telling(*rows: object, failed: int = 3, skipped: int = 0) -> httpx.MockTrans
         offset = int(request.url.params.get("offset", 0))
         result: object = {"jobs": [job], "logs": list(rows)[offset : offset + 50]}.get(last, job)
         body = json.dumps({"success": True, "errors": [], "result": result})
-        return httpx.Response(200, headers={"content-type": "application/json"}, content=body)
+        content = body.encode()
+        for before, after in (bytes_of or {}).items():
+            content = content.replace(before, after)
+        return httpx.Response(200, headers={"content-type": "application/json"}, content=content)
 
     return httpx.MockTransport(answer)

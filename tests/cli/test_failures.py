@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import subprocess
 import tempfile
 from collections import Counter
@@ -12,6 +13,8 @@ from typing import Any
 
 import httpx
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from slurper_tui.api.models import Source
 from slurper_tui.cli.main import run
@@ -44,14 +47,16 @@ def record(one: SimulatedAccount, *more: str) -> dict[str, Any]:
     return parsed
 
 
-def raw(transport: httpx.MockTransport, *words: str, encoding: str = "utf-8") -> tuple[bytes, str]:
+def raw(
+    transport: httpx.MockTransport, *words: str, encoding: str = "utf-8", code: int = 0
+) -> tuple[bytes, str]:
     """The very bytes on stdout, and what stderr says."""
     nobody = SimulatedAccount()
     with tempfile.TemporaryDirectory() as folder:
         around = surroundings(
             environment(nobody), Path(folder), transport=transport, encoding=encoding
         )
-        assert run(["failures", "job1", *words], around) == 0
+        assert run(["failures", "job1", *words], around) == code
         assert isinstance(around.out, io.TextIOWrapper)
         assert isinstance(around.err, io.TextIOWrapper)
         written, said = around.out.buffer, around.err.buffer
@@ -73,6 +78,20 @@ def test_the_log_is_held_against_the_counters() -> None:
         transport=telling(row(FAILED_TYPE, "a"), row(FAILED_TYPE, "b"), failed=1310),
     )
     assert short.out[0] == "log names 2 of 1,310 failed"
+
+
+@pytest.mark.parametrize("rows", [[], [row(FAILED_TYPE, "a"), row(TIER, "b")]])
+def test_skips_are_not_harmless_where_the_log_does_not_name_every_failure(
+    rows: list[dict[str, Any]],
+) -> None:
+    for failed in (0, 2) if not rows else (2,):
+        ran = perform(
+            SimulatedAccount(),
+            *("failures", "job1"),
+            transport=telling(*rows, failed=failed, skipped=7),
+        )
+        left = f"{7 - len(rows[1:])} reasons unknown"
+        assert ran.out[1] == f"7 skipped: {len(rows[1:])} not copied, {left}"
 
 
 def test_reasons_and_then_prefixes() -> None:
@@ -176,7 +195,7 @@ def test_keys_are_exact_to_the_byte_whatever_the_locale(encoding: str) -> None:
 
 
 def test_half_a_surrogate_pair_is_no_crash() -> None:
-    half = telling(row(FAILED_TYPE, "a\ud800b"))
+    half = telling(row(FAILED_TYPE, "a\ud800b"), failed=1)
     assert raw(half, "--keys", "--null")[0] == b"a\xed\xa0\x80b\0"
     assert json.loads(raw(half, "--keys", "--json")[0]) == ["a\ud800b"]
     assert raw(half)[0].decode().isprintable() is False  # newlines alone
@@ -188,7 +207,7 @@ def test_keys_as_an_array_serve_as_the_keys_of_a_source() -> None:
     written, said = raw(telling(*rows), "--keys", "--json")
     assert json.loads(written) == NASTY
     assert (said, written.count(b"\n")) == ("", 1)
-    assert raw(telling(), "--keys", "--json")[0] == b"[]\n"
+    assert raw(telling(failed=0), "--keys", "--json")[0] == b"[]\n"
 
 
 def test_more_keys_than_one_job_takes_are_said(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -200,8 +219,64 @@ def test_more_keys_than_one_job_takes_are_said(monkeypatch: pytest.MonkeyPatch) 
 
 def test_a_key_counts_once_and_a_row_without_one_is_no_key() -> None:
     rows = [row(FAILED_TYPE, "a"), row(FAILED_TYPE, "a", message="again"), row(FAILED_TYPE)]
-    assert raw(telling(*rows), "--keys")[0] == b"a\n"
+    assert raw(telling(*rows), "--keys", code=4)[0] == b"a\n"
     assert raw(telling(*rows))[0].startswith(b"log names 2 of 3 failed\n")
+
+
+FORMS = [("--keys",), ("--keys", "--null"), ("--keys", "--json")]
+
+
+@pytest.mark.parametrize("words", FORMS)
+@pytest.mark.parametrize(
+    ("rows", "failed", "more", "said"),
+    [
+        ([row(FAILED_TYPE, "a")], 1310, (), "the log names 1 of 1,310 failed objects"),
+        ([], 3, (), "the log names 0 of 3 failed objects"),
+        ([row(FAILED_TYPE, "a"), row(FAILED_TYPE)], 1, (), "1 of the rows name no key"),
+        ([row(FAILED_TYPE, "a"), row(BROKE)], 1, (), "source listing broke"),
+        ([row(TIER, "a")], 3, ("--type", TIER), "the log names 0 of 3 failed objects"),
+    ],
+)
+def test_keys_that_are_not_all_are_told_by_exit_4(
+    words: tuple[str, ...],
+    rows: list[dict[str, Any]],
+    failed: int,
+    more: tuple[str, ...],
+    said: str,
+) -> None:
+    written, told = raw(telling(*rows, failed=failed), *words, *more, code=4)
+    assert said in told
+    assert (b"a" in written) == bool(rows)
+    assert raw(telling(row(FAILED_TYPE, "a"), failed=1), *words, code=0)[1].count("log") == 0
+
+
+@pytest.mark.parametrize("words", FORMS)
+def test_keys_that_are_not_utf8_are_named_and_left_out(words: tuple[str, ...]) -> None:
+    rows = [row(FAILED_TYPE, f"KEY{n}") for n in range(25)]
+    rows += [row(FAILED_TYPE, key) for key in ("plain", "caf\ufffd", "\ud800\udce9")]
+    bytes_of = {f"KEY{n}".encode() + b'"': b'caf%c/a"' % (0xE0 + n) for n in range(25)}
+    written, told = raw(telling(*rows, failed=28, bytes_of=bytes_of), *words, code=4)
+    keys = json.loads(written) if "--json" in words else re.split("[\0\n]", written.decode())[:-1]
+    assert keys == ["plain", "caf\ufffd", "\U000100e9"]
+    assert "25 keys hold bytes that are not UTF-8" in told
+    assert r"caf\xe0/a" in told
+    assert "and 5 more" in told
+    assert "the log names" not in told
+
+
+@settings(max_examples=30)
+@given(key=st.binary(min_size=1, max_size=30), other=st.text(st.characters(codec=None)))
+def test_no_key_is_changed_whatever_its_bytes(key: bytes, other: str) -> None:
+    plain = bytes(b for b in key if b >= 0x20 and b not in b'"\\')
+    rows = [row(FAILED_TYPE, "KEY0"), row(FAILED_TYPE, other)]
+    transport = telling(*rows, failed=2, bytes_of={b"KEY0": plain})
+    try:
+        expected, code = {plain.decode(), other}, 0
+    except UnicodeDecodeError:
+        expected, code = {other}, 4
+    if len(expected) < 2:
+        code = 4
+    assert set(json.loads(raw(transport, "--keys", "--json", code=code)[0])) == expected
 
 
 def test_what_cannot_be_is_exit_2_before_anything_is_asked() -> None:

@@ -17,7 +17,7 @@ from slurper_tui.monitor.log_view import FailureGroup, FailuresView, LogCounts, 
 from slurper_tui.tui.draft_page import DraftPage
 from slurper_tui.tui.export import save_keys
 from slurper_tui.tui.failures_page import FailuresPage
-from slurper_tui.tui.failures_page_words import failed_words, skipped_words
+from slurper_tui.tui.failures_page_words import export_doubts, failed_words, skipped_words
 from slurper_tui.tui.main_screen import MainScreen
 from tests.tui.jobs import NOW, harmless, iso, snapshot, view
 from tests.tui.log_pages import ARCHIVED, JOB, Opened, opened
@@ -90,7 +90,7 @@ async def test_it_tells_what_failed_by_reason_held_against_the_jobs_counters() -
         assert program.lines[0].endswith("2,314 rows read")
         assert "log names 1,204 of 1,310 failed; 106 it does not name" in program.lines[1]
         assert rows(program) == [
-            "skipped 38,110: 37,000 already there"
+            "skipped 38,110: 37,000 for unknown reasons"
             " · 1,110 not copied (1,080 archive tier, 30 over 1 TB)",
             "▸ ✖ 1,204 failed after several tries seen 06:46 – 08:46",
             "▸ ▲ 1,080 not copied: archive tier seen 06:46 – 08:46",
@@ -159,7 +159,26 @@ def test_named_against_counted(given: dict[str, Any], said: str) -> None:
 def test_harmless_skips_are_told_from_those_that_are_not_copied(
     groups: Sequence[FailureGroup], skipped: int | None, said: tuple[str, str]
 ) -> None:
-    assert skipped_words(failures(*groups, skipped_objects=skipped)) == said
+    assert skipped_words(failures(*groups, skipped_objects=skipped, failed_objects=0)) == said
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"failed_objects": 51},
+        {"failed_objects": None},
+        {"failed_objects": 0, "empty": True},
+    ],
+)
+def test_skips_are_not_harmless_where_the_log_does_not_name_every_failure(
+    given: dict[str, Any],
+) -> None:
+    groups = [] if given.pop("empty", False) else [group(FAILED_TYPE, 50)]
+    told = failures(*groups, skipped_objects=70, **given)
+    assert told.harmless is None
+    assert skipped_words(told) == ("skipped 70: 70 for unknown reasons", "")
+    whole = failures(group(FAILED_TYPE, 50), skipped_objects=70, failed_objects=50)
+    assert skipped_words(whole) == ("skipped 70: 70 already there", "")
 
 
 async def test_a_job_in_which_nothing_failed_is_told_in_a_word() -> None:
@@ -254,6 +273,27 @@ async def test_enter_on_a_key_or_a_message_shows_it_whole_and_y_copies_it_exactl
         assert "x" * 200 in whole
         await program.press("escape")
         assert isinstance(program.page, FailuresPage)
+
+
+@pytest.mark.parametrize(
+    ("key", "shown"), [("half\ud800", "half"), ("caf\ud800\udce9/a", r"caf\xe9/a")]
+)
+async def test_a_key_that_utf8_cannot_hold_is_shown_and_not_copied(key: str, shown: str) -> None:
+    prefixes = (PrefixGroup("", 1, (key,)),)
+    async with opened("e") as program:
+        await show(program, failures(group(FAILED_TYPE, 1, messages=(), prefixes=prefixes)))
+        await program.press("enter", "j", "j", "enter", "j", "y")
+        assert shown in program.text
+        assert "not copied: the key is not UTF-8" in program.text
+        assert program.app.clipboard == ""
+
+
+def test_why_a_list_of_keys_is_not_all_is_said() -> None:
+    whole = failures(group(FAILED_TYPE, 50), failed_objects=50)
+    assert export_doubts(whole, ()) == ()
+    [fewer] = export_doubts(replace(whole, failed_objects=51), ())
+    assert "names 50 of 51" in fewer
+    assert len(export_doubts(failures(group(FAILED_TYPE, 5), whole=False), ("a", "b"))) == 3
 
 
 # Reading ------------------------------------------------------------------------------------------

@@ -6,6 +6,7 @@ import itertools
 from collections.abc import AsyncGenerator, Callable, Collection
 from contextlib import aclosing
 
+from slurper_tui.api.models import is_exact
 from slurper_tui.monitor.desk import Roster
 from slurper_tui.monitor.job_key import JobKey
 from slurper_tui.monitor.log_view import FailuresView, LogCounts
@@ -61,7 +62,11 @@ class FailingObjects:
 
     def keys(self, log_types: Collection[str]) -> tuple[str, ...]:
         """The exact keys of the rows of these types, each once, in the order of the log."""
-        return self._reasons.keys(log_types)
+        return tuple(filter(is_exact, self._reasons.keys(log_types)))
+
+    def inexact_keys(self, log_types: Collection[str]) -> tuple[str, ...]:
+        """The keys that are left out of `keys`: the API sent bytes in them that are not UTF-8."""
+        return tuple(key for key in self._reasons.keys(log_types) if not is_exact(key))
 
     async def _turns(self) -> AsyncGenerator[Turn, None]:
         """Read to the end, and what has come meanwhile: at the end, and now and then before it."""

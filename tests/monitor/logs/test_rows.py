@@ -131,7 +131,10 @@ async def test_a_refusal_is_raised_at_once() -> None:
 
 
 def test_packed_rows_come_back_exactly_and_the_other_way_round() -> None:
-    rows = [LogRow(f"t{n}", "j", None, "\ud800\n", f"ü{n}", {"more": [n]}) for n in range(2500)]
+    rows = [
+        LogRow(f"t{n}", "j", None, "\ud800\n", f"ü\ud800\udce9{n}", {"more": [n]})
+        for n in range(2500)
+    ]
     packed = Packed()
     for start in range(0, 2500, 45):
         packed.add(rows[start : start + 45])
