@@ -8,13 +8,16 @@ from slurper_tui.cli.exit_codes import Stop
 
 PROG = "slurper-tui"
 
+MASK = "\0"
+"""Stands before a word that is no option, however it begins."""
+
 
 class Parser(argparse.ArgumentParser):
     """argparse, with its complaints in one line."""
 
     def error(self, message: str) -> NoReturn:
         """Raise Stop with the message instead of printing the usage."""
-        raise Stop(f"{message} (see {self.prog} --help)")
+        raise Stop(f"{message.replace(MASK, '')} (see {self.prog} --help)")
 
 
 def make_parser(usage: str, description: str, epilog: str | None = None) -> Parser:

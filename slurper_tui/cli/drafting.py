@@ -14,7 +14,7 @@ from msgspec.structs import replace
 from slurper_tui.cli import asking
 from slurper_tui.cli.exit_codes import Stop
 from slurper_tui.cli.output import Output
-from slurper_tui.monitor.creation.bodies import BodyError, draft_of
+from slurper_tui.monitor.creation.bodies import BodyError, draft_of, each_once
 from slurper_tui.monitor.creation.checks import doubts, faults
 from slurper_tui.monitor.creation.key_list import NoKeys, keys_of
 from slurper_tui.monitor.draft import Draft, FieldFault
@@ -77,7 +77,8 @@ async def _from_file(name: str) -> Draft:
     """Read a request as TOML, or as the JSON that `retry --draft` writes."""
     text = await read_text(name)
     try:
-        table = json.loads(text) if text.lstrip().startswith("{") else tomllib.loads(text)
+        is_json = text.lstrip().startswith("{")
+        table = json.loads(text, object_pairs_hook=each_once) if is_json else tomllib.loads(text)
         return draft_of(table)
     except BodyError as error:
         raise Stop(f"{name}: {error}") from None

@@ -80,6 +80,7 @@ def _tell_keys(keys: Sequence[str], job: JobView, options: argparse.Namespace, o
             out.say(f"{fmt.count(len(keys))} keys, and one job takes {fmt.count(MOST_KEYS)}")
         out.line(json.dumps(keys))
     elif options.null:
+        _tell_bom(keys, out)
         out.exact("".join(f"{key}\0" for key in keys))
     else:
         _tell_lines(keys, out)
@@ -129,6 +130,7 @@ def _tell_lines(keys: Sequence[str], out: Output) -> None:
     broken = sum("\n" in key for key in keys)
     if broken:
         out.say(f"{_keys(broken)} a newline: one a line they cannot be told apart; take --null")
+    _tell_bom(keys, out)
     if not out.on_terminal:
         out.exact("".join(f"{key}\n" for key in keys))
         return
@@ -137,6 +139,12 @@ def _tell_lines(keys: Sequence[str], out: Output) -> None:
         out.line(key)
     if changed:
         out.say(f"{_keys(changed)} signs not fit for a terminal: a file gets the exact ones")
+
+
+def _tell_bom(keys: Sequence[str], out: Output) -> None:
+    """Say that a reader may take the beginning of the first key for a byte order mark."""
+    if keys and keys[0].startswith("\ufeff"):
+        out.say("the first key begins with U+FEFF, which readers of a file leave out; take --json")
 
 
 def _keys(number: int) -> str:
@@ -186,7 +194,10 @@ def _sheet(
         types = "".join(f" --type {log_type}" for log_type in log_types)
         yield ""
         yield "to fetch them:"
-        yield f"  slurper-tui failures {view.key.job_id} --keys{types} >FILE"
+        job_id = view.key.job_id
+        job_words = f" -- {job_id}" if job_id.startswith("-") else ""
+        named = "" if job_words else f" {job_id}"
+        yield f"  slurper-tui failures{named} --keys{types} >FILE{job_words}"
         yield f"  {rclone_line('FILE', job)}"
 
 

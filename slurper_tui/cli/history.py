@@ -118,12 +118,15 @@ def print_history(store: Store, out: Output, asked: Asked) -> ExitCode:
 
     Raises Stop when it is not clear which job is meant, sqlite3.Error when the store fails.
     """
+    one = asked.job is not None
     key = None if asked.job is None else _key(store, asked.accounts, asked.job)
+    if one and key is None:
+        out.say("nothing was recorded so far")
     samples = store.every(asked.accounts, key)
     if asked.form is Form.JSON:
-        lines = _json(samples, one=key is not None)
+        lines = _json(samples, one=one)
     elif asked.form is Form.CSV:
-        lines = _csv(samples, out, one=key is not None)
+        lines = _csv(samples, out, one=one)
     else:
         lines = _table(samples, out, asked.zone, _columns(store, out, asked.accounts, key))
     for line in lines:
@@ -131,13 +134,12 @@ def print_history(store: Store, out: Output, asked: Asked) -> ExitCode:
     return ExitCode.OK
 
 
-def _key(store: Store, accounts: Sequence[str], job: str) -> JobKey:
-    """The one job whose id begins so. Raises Stop."""
+def _key(store: Store, accounts: Sequence[str], job: str) -> JobKey | None:
+    """The one job whose id begins so; None if there is no job at all. Raises Stop."""
     if not job.strip():
         raise Stop("a job's id may be shortened, but not to nothing")
     kept = [JobView(key.account_id, Job(id=key.job_id)) for key in store.keys(accounts)]
-    [key] = choice.resolve([job], kept)
-    return key
+    return next(iter(choice.resolve([job], kept))) if kept else None
 
 
 # For programs -----------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ import argparse
 from collections.abc import Callable, Sequence
 
 from slurper_tui.cli import grammar, grammar_writing
-from slurper_tui.cli.arguments import PROG, Parser
+from slurper_tui.cli.arguments import MASK, PROG, Parser
 from slurper_tui.cli.exit_codes import Stop
 
 MONITOR = ""
@@ -22,9 +22,23 @@ _LATER = ("wait", "replay", "doctor", "help")
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
     """Read the command line; `command` is MONITOR or a command's name. Raises Stop."""
     name, rest = split_command(arguments)
-    options = _PARSERS[name]().parse_intermixed_args(rest)
+    options = _PARSERS[name]().parse_intermixed_args(_masked(rest))
+    for option, value in vars(options).items():
+        setattr(options, option, _unmasked(value))
     options.command = name
     return options
+
+
+def _masked(arguments: Sequence[str]) -> list[str]:
+    """Mark the words behind `--`, so that none is taken for an option; no argument holds NUL."""
+    place = arguments.index("--") if "--" in arguments else len(arguments)
+    return [*arguments[:place], *(f"{MASK}{word}" for word in arguments[place + 1 :])]
+
+
+def _unmasked(value: object) -> object:
+    if isinstance(value, list):
+        return [_unmasked(item) for item in value]
+    return value.removeprefix(MASK) if isinstance(value, str) else value
 
 
 def split_command(arguments: Sequence[str]) -> tuple[str, list[str]]:

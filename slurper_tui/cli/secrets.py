@@ -136,7 +136,7 @@ def _read_private(name: str) -> bytes:
 def _parsed(name: str, content: bytes) -> dict[str, object]:
     """Raises Stop, which names the place and quotes nothing."""
     try:
-        return tomllib.loads(content.decode("utf-8"))
+        return tomllib.loads(content.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
         raise Stop(f"{name}: not UTF-8 at byte {error.start}") from None
     except tomllib.TOMLDecodeError as error:

@@ -62,6 +62,22 @@ def test_jobs_and_options_may_be_mixed() -> None:
     assert parse(["watch", "4f", "--json", "9b"]).jobs == ["4f", "9b"]
 
 
+@pytest.mark.parametrize("word", ["-Zk3", "--json", "--", "-", "-1", "--utc=x", "jobs", "a\tb"])
+@pytest.mark.parametrize("command", ["", "progress", "watch", "logs", "failures", "history"])
+def test_what_follows_two_dashes_is_a_job_however_it_begins(command: str, word: str) -> None:
+    options = parse([*filter(None, ["--utc", command]), "--", word])
+    named = options.job if "job" in options else options.jobs
+    assert named == (word if isinstance(named, str) else [word])
+    assert (options.command, options.utc) == (command, True)
+
+
+def test_jobs_may_stand_on_both_sides_of_two_dashes() -> None:
+    assert parse(["watch", "4f", "--json", "--", "-9b", "--utc"]).jobs == ["4f", "-9b", "--utc"]
+    with pytest.raises(Stop, match="unrecognized arguments: -b") as caught:
+        parse(["progress", "--", "a", "-b"])
+    assert "\0" not in str(caught.value)
+
+
 @pytest.mark.parametrize(
     "words",
     [

@@ -81,6 +81,7 @@ def test_a_file_makes_a_job_and_flags_win_over_it(text: str) -> None:
         ("[target]\nvendor = 's3'\n", "target.vendor: a target is always r2"),
         ("[source]\nbucket = \n", "no TOML at line 2, column 10"),
         ('{"source": }', "no JSON at line 1 column 12"),
+        ('{"target": {"bucket": "one", "bucket": "two"}}', "bucket: it stands there twice"),
         (
             "[source.secret]\nsecretAccessKey = 's3cret-that-nobody-may-see'\n",
             "source.secret: a secret does not stand here; it is asked for when the job is created",
@@ -109,6 +110,8 @@ def test_a_file_that_is_not_there_is_named() -> None:
         (("--source-jurisdiction", "eu"), "source.jurisdiction (--source-jurisdiction): only r2"),
         (("--target-jurisdiction", "mars"), "target.jurisdiction (--target-jurisdiction): 'mars'"),
         (("--target-bucket", " "), "target.bucket (--target-bucket): missing"),
+        (("--target-bucket", "a\tb"), "target.bucket (--target-bucket): it holds the control"),
+        (("--prefix", "a\n"), "source.pathPrefix (--prefix): it holds the control character"),
     ],
 )
 def test_a_field_that_is_wrong_is_named_with_its_flag(flags: tuple[str, ...], said: str) -> None:
@@ -126,6 +129,34 @@ def test_keys_come_from_a_file_in_each_form_that_failures_writes(text: str) -> N
     keys = person.file("keys", text)
     assert person.run("create", *S3, "--keys-file", keys, "--yes").code == 0
     assert person.posts()[0]["source"]["keys"] == ["a", "b c"]
+
+
+@pytest.mark.parametrize("text", ["2023/\02024/\0", "2023/\r2024/\r", "20\x1b[31m23/\n"])
+def test_prefixes_with_control_characters_are_refused(text: str) -> None:
+    person = Person()
+    ran = person.run("create", *S3, "--prefixes", person.file("prefixes", text), "--yes")
+    assert (ran.code, ran.out, person.posts()) == (2, [], [])
+    assert "holds the control character U+00" in ran.err[-1]
+
+
+@pytest.mark.parametrize("flag", ["--file", "--keys-file", "--prefixes", "--secrets"])
+def test_a_file_may_begin_with_a_byte_order_mark(flag: str) -> None:
+    texts = {
+        "--file": json.dumps(REQUEST),
+        "--keys-file": '["a/", "b/"]',
+        "--prefixes": "a/\nb/\n",
+        "--secrets": '[source]\naccess-key-id = "x"\n',
+    }
+    person = Person()
+    name = person.file("given", "\ufeff" + texts[flag])
+    given = () if flag == "--file" else S3
+    ran = person.run("create", *given, flag, name, "--yes")
+    assert ran.code == 0
+    sources = [post["source"] for post in person.posts()]
+    assert [source.get("pathPrefix") for source in sources] == (
+        ["a/", "b/"] if flag == "--prefixes" else [None]
+    )
+    assert sources[0].get("keys") == (["a/", "b/"] if flag == "--keys-file" else None)
 
 
 def test_what_is_no_text_is_sent_as_it_stands_and_is_no_bug() -> None:

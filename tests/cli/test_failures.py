@@ -126,6 +126,14 @@ def test_reasons_and_then_prefixes() -> None:
     ]
 
 
+def test_an_id_that_begins_with_a_dash_can_be_pasted() -> None:
+    ran = perform(account(plan("-Zk3", failed=3)), "failures", "--", "-Zk3")
+    command = "slurper-tui failures --keys >FILE -- -Zk3"
+    assert f"  {command}" in ran.out
+    keys = perform(account(plan("-Zk3", failed=3)), *command.replace(">FILE ", "").split()[1:])
+    assert (keys.code, len(keys.out)) == (0, 3)
+
+
 def test_a_listing_that_broke_is_told_for_what_it_means() -> None:
     ran = perform(account(plan(failed=3, listing_broke=True)), "failures", "job1")
     assert ran.out.count("source listing broke: the total is incomplete") == 1

@@ -211,7 +211,9 @@ def test_where_nothing_is_kept_nothing_is_told_and_nothing_made(tmp_path: Path) 
     assert history(tmp_path) == Ran(0, [], [])
     assert history(tmp_path, "--json") == Ran(0, ["[]"], [])
     assert history(tmp_path, "--csv").out == [",".join(["at", "accountId", "id", *FIELDS])]
-    assert history(tmp_path, "abc").err == ["slurper-tui: no job's id begins with 'abc'"]
+    none_yet = ["slurper-tui: nothing was recorded so far"]
+    assert history(tmp_path, "abc") == Ran(0, [], none_yet)
+    assert history(tmp_path, "--json", "--", "-abc") == Ran(0, ["[]"], none_yet)
     assert list(tmp_path.iterdir()) == []
 
 

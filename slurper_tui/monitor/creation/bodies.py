@@ -33,6 +33,16 @@ def body(draft: Draft) -> dict[str, object]:
     }
 
 
+def each_once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """A JSON object of its properties. Raises BodyError for one that is named twice."""
+    found: dict[str, object] = {}
+    for name, value in pairs:
+        if name in found:
+            raise BodyError(f"{name}: it stands there twice")
+        found[name] = value
+    return found
+
+
 def draft_of(mapping: Mapping[str, object]) -> Draft:
     """Read a body that may yet lack something; `faults` tells what. Raises BodyError.
 
@@ -93,8 +103,12 @@ def _table(mapping: Mapping[str, object], name: str) -> Mapping[str, object]:
 
 
 def _values(mapping: Mapping[str, object], names: Mapping[str, str], path: str) -> dict[str, Any]:
-    """The values under our own names; null is as good as absent. Raises BodyError."""
+    """The values under our own names; null is as good as absent. Raises BodyError.
+
+    So is an empty endpoint: the API tells that of a source that has none.
+    """
     told = {wire: value for wire, value in mapping.items() if wire in names and value is not None}
+    told = {wire: value for wire, value in told.items() if (wire, value) != ("endpoint", "")}
     return {
         names[wire]: _texts(value, path + wire) if wire == "keys" else _text(value, path + wire)
         for wire, value in told.items()

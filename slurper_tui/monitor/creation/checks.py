@@ -5,6 +5,7 @@ Fields are named as they stand in the request: `source.pathPrefix`, `target.buck
 
 from __future__ import annotations
 
+import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from urllib.parse import urlsplit
@@ -61,6 +62,12 @@ def doubts(draft: Draft) -> tuple[FieldFault, ...]:
     )
 
 
+def control_character(text: str) -> str:
+    """The first control character or half surrogate pair of a text, as `U+0000`; "" without any."""
+    found = (char for char in text if unicodedata.category(char) in ("Cc", "Cs"))
+    return next((f"U+{ord(char):04X}" for char in found), "")
+
+
 def secret_parts(vendor: str) -> tuple[str, ...]:
     """Which parts the secret of a source of this vendor has; a target's are those of `r2`."""
     return _GCS_PAIR if vendor == "gcs" else _S3_PAIR
@@ -92,6 +99,8 @@ def _bucket(field: str, name: str) -> Iterator[FieldFault]:
         yield FieldFault(field, "missing")
     elif name != name.strip():
         yield FieldFault(field, "there is space around the name")
+    elif sign := control_character(name):
+        yield FieldFault(field, f"it holds the control character {sign}")
 
 
 def _endpoint(draft: Draft) -> Iterator[FieldFault]:
@@ -127,6 +136,8 @@ def _region(draft: Draft) -> Iterator[FieldFault]:
         yield FieldFault("source.region", f"only s3 has one, {draft.vendor} has none")
     elif not draft.region.strip() or draft.region != draft.region.strip():
         yield FieldFault("source.region", "empty, or with space around it")
+    elif sign := control_character(draft.region):
+        yield FieldFault("source.region", f"it holds the control character {sign}")
 
 
 def _source_jurisdiction(draft: Draft) -> Iterator[FieldFault]:
@@ -144,6 +155,8 @@ def _jurisdiction(field: str, value: str | None) -> Iterator[FieldFault]:
 def _prefix(draft: Draft) -> Iterator[FieldFault]:
     if draft.path_prefix and draft.keys is not None:
         yield FieldFault("source.pathPrefix", "a list of keys goes without a prefix")
+    if sign := control_character(draft.path_prefix or ""):
+        yield FieldFault("source.pathPrefix", f"it holds the control character {sign}")
 
 
 def _keys(draft: Draft) -> Iterator[FieldFault]:

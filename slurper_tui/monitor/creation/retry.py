@@ -30,9 +30,10 @@ class NoRetry(ValueError):
 def retry_drafts(job: Job, keys: Iterable[str], region: str | None = None) -> tuple[Draft, ...]:
     """Drafts of exactly these keys, each once, with the job's source, target and overwrite.
 
-    job: its details, as `get_job` tells them. region: of an s3 source, which the API never tells
-    back. At most 10,000 keys are in one draft, in their order. Raises NoRetry when there are no
-    keys, or when the API does not say what would have to be repeated.
+    job: its details, as `get_job` tells them; an empty text counts as not told. region: of an s3
+    source, which the API never tells back. At most 10,000 keys are in one draft, in their order.
+    Raises NoRetry when there are no keys, or when the API does not say what would have to be
+    repeated.
     """
     wanted = tuple(dict.fromkeys(key for key in keys if key))
     if not wanted:
@@ -66,10 +67,10 @@ def _drafts(job: Job, keys: tuple[str, ...], region: str | None) -> Iterator[Dra
             bucket=source.bucket or "",
             target=target.bucket or "",
             keys=keys[start : start + MOST_KEYS],
-            endpoint=source.endpoint if source.vendor == "s3" else None,
-            region=region if region is not None else source.region,
-            source_jurisdiction=source.jurisdiction if source.vendor == "r2" else None,
-            target_jurisdiction=target.jurisdiction,
+            endpoint=(source.endpoint or None) if source.vendor == "s3" else None,
+            region=region if region is not None else source.region or None,
+            source_jurisdiction=(source.jurisdiction or None) if source.vendor == "r2" else None,
+            target_jurisdiction=target.jurisdiction or None,
             overwrite=bool(job.overwrite),
         )
 

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from slurper_tui.api.models import Job, Source
+from slurper_tui.monitor.creation.checks import control_character
 from slurper_tui.monitor.creation.sequences import missing_of
 from slurper_tui.monitor.draft import Draft
 
@@ -18,8 +19,8 @@ UNLISTED = "the API cannot list the source: keys that no prefix begins are neith
 
 class Split(NamedTuple):
     """A list of prefixes as drafts, in their order. overlaps: why some objects would be copied
-    twice, one clause each; no such list is to be started. gaps: what seems to be left out, one
-    clause each.
+    twice, or a prefix cannot be meant, one clause each; no such list is to be started. gaps: what
+    seems to be left out, one clause each.
     """
 
     drafts: tuple[Draft, ...]
@@ -50,7 +51,13 @@ def read_prefixes(text: str) -> tuple[str, ...]:
 
 
 def overlaps(prefixes: Sequence[str]) -> Iterator[str]:
-    """Tell of prefixes that stand there twice, that begin another, or that begin every key."""
+    """Tell of prefixes that stand there twice, that begin another, or that begin every key.
+
+    A prefix with a control character is hardly meant either: the list may have other separators.
+    """
+    for prefix in prefixes:
+        if sign := control_character(prefix):
+            yield f"{prefix!r} holds the control character {sign}"
     for prefix, times in Counter(prefixes).items():
         if not prefix:
             yield "an empty prefix begins every key"

@@ -28,6 +28,8 @@ def made(**fields: object) -> Draft:
         made(vendor="gcs", keys=("a", "b")),
         made(vendor="r2", source_jurisdiction="fedramp", target_jurisdiction="us"),
         made(keys=tuple(map(str, range(MOST_KEYS)))),
+        made(keys=("a\n", "\0", "\ud800")),
+        made(path_prefix="caf\u00e9 \u202e/"),
     ],
 )
 def test_what_the_contract_allows_has_no_fault(draft: Draft) -> None:
@@ -53,6 +55,13 @@ def test_what_the_contract_allows_has_no_fault(draft: Draft) -> None:
         ("source.region", "only s3", made(vendor="r2", region="eu")),
         ("source.region", "empty", made(region="")),
         ("source.jurisdiction", "only r2", made(source_jurisdiction="eu")),
+        ("source.bucket", "U+0000", made(bucket="pho\0tos")),
+        ("source.bucket", "U+009B", made(bucket="pho\x9btos")),
+        ("target.bucket", "U+000A", made(target="me\ndia")),
+        ("source.pathPrefix", "U+0009", made(path_prefix="a\t/")),
+        ("source.pathPrefix", "U+007F", made(path_prefix="\x7f")),
+        ("source.pathPrefix", "U+D800", made(path_prefix="\ud800")),
+        ("source.region", "U+001B", made(region="eu\x1b[31m1")),
         (
             "source.jurisdiction",
             "'mars' is none of default, eu, us, fedramp",

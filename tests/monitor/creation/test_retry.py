@@ -31,6 +31,14 @@ def test_a_draft_repeats_the_job_with_these_keys_alone() -> None:
     )
 
 
+def test_what_the_api_tells_as_empty_is_not_told() -> None:
+    empty = Source("s3", "photos", "", "", "", "")
+    job = replace(JOB, source=empty, target=Target("r2", "media", ""))
+    [draft] = retry_drafts(job, ["a"])
+    assert draft == Draft("s3", "photos", "media", keys=("a",), overwrite=False)
+    assert faults(draft) == ()
+
+
 def test_an_r2_source_keeps_its_jurisdiction_and_a_gcs_one_has_none() -> None:
     r2 = replace(JOB, source=Source("r2", "thumbs", jurisdiction="fedramp"))
     assert retry_drafts(r2, ["a"])[0].source_jurisdiction == "fedramp"

@@ -47,6 +47,8 @@ def test_prefixes_are_lines_and_space_is_part_of_them() -> None:
             ],
         ),
         (["a", "a!", "b"], ["'a' begins 'a!' too, whose objects would be copied twice"]),
+        (["2023/\0" + "2024/\0"], [r"'2023/\x002024/\x00' holds the control character U+0000"]),
+        (["a\tb", "c"], [r"'a\tb' holds the control character U+0009"]),
     ],
 )
 def test_overlaps_are_told(prefixes: list[str], told: list[str]) -> None:
