@@ -13,6 +13,7 @@ from slurper_tui.cli.exit_codes import ExitCode, Stop, exit_code
 from slurper_tui.cli.lines import sayable
 from slurper_tui.cli.logs import Holdups
 from slurper_tui.cli.output import Output
+from slurper_tui.monitor.families.family import jobs_to_come
 from slurper_tui.monitor.families.migration import MigrationKey, migration_of
 from slurper_tui.monitor.job_key import JobKey
 from slurper_tui.monitor.log_view import FailuresView
@@ -59,7 +60,10 @@ def chosen(migration: str, snapshot: Snapshot) -> list[JobKey]:
         raise Stop(f"no job copies from the bucket {migration!r}")
     if len(groups) > 1:
         raise Stop(_several(migration, list(groups)))
-    [views] = groups.values()
+    [(key, views)] = groups.items()
+    if more := jobs_to_come(key, snapshot.unstarted):
+        jobs = "1 job of its plan is" if more == 1 else f"{more} jobs of its plan are"
+        raise Stop(f"{migration!r}: {jobs} still to be started, so it has not ended")
     return [view.key for view in views]
 
 

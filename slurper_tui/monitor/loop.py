@@ -45,6 +45,9 @@ _ORDER = 1e-6
 NEWS_SECONDS = 1.0
 """What has landed is told after so long at the latest, whoever still hangs."""
 
+PLAN_SECONDS = 30.0
+"""So often the plans are read again that other programs may have made or moved on."""
+
 COUNTS_SECONDS = 0.04
 """For so long a page waits for the counts behind it: one picture is drawn faster than two."""
 
@@ -93,6 +96,8 @@ class Monitor:
         self._news_since, self._told_at = math.inf, -math.inf
         self._next_round, self._rounds = -math.inf, 0
         self._round_begun: Moment | None = None
+        self._plan_reading: asyncio.Task[None] | None = None
+        self._plans_read, self._jobs_planned = -math.inf, 0
         blocked = self._landing.blocked
         budget, answered = self._pacing.budget, self._roster.answered
         metered = Metered(api, budget, self._now, blocked, self._demand, answered)
@@ -160,9 +165,10 @@ class Monitor:
                     yield self._snapshot()
                 await self._rest(crew)
         finally:
-            for worker in crew:
-                worker.cancel()
-            await asyncio.gather(*crew, return_exceptions=True)
+            background = [*crew, *([self._plan_reading] if self._plan_reading else [])]
+            for task in background:
+                task.cancel()
+            await asyncio.gather(*background, return_exceptions=True)
             self._ledger.keep(*self._landing.fresh)
             await self._ledger.close()
             if not self._eager:
@@ -209,6 +215,20 @@ class Monitor:
         blocked = now.mono < self._pacing.budget.blocked_until
         for account in self._accounts:
             account.round_begins(now.mono, self._interval, blocked=blocked)
+        self._read_plans(now)
+
+    def _read_plans(self, now: Moment) -> None:
+        """Read the plans again, for another program may have made one: now and then, and when
+        jobs have come.
+        """
+        jobs = sum(len(account.jobs) for account in self._accounts)
+        due = jobs != self._jobs_planned or now.mono >= self._plans_read + PLAN_SECONDS
+        busy = self._plan_reading is not None and not self._plan_reading.done()
+        if self._past.notebook is None or self._eager or busy or not due:
+            return
+        self._jobs_planned, self._plans_read = jobs, now.mono
+        reading = self._roster.recall_plans(self._past.notebook)
+        self._plan_reading = asyncio.create_task(reading)
 
     def _end_round(self) -> None:
         if self._round_begun is None:

@@ -36,6 +36,7 @@ class FollowedJobs:
         self._by_id = {account.account_id: account for account in self.accounts}
         self.ties: tuple[Tie, ...] = ()
         self._plans: dict[int, Plan] = {}
+        self._plan_changes = 0
         self._counts: dict[JobKey, LogCounts] = {}
         self._now = now
         self._stir = stir
@@ -134,7 +135,16 @@ class FollowedJobs:
     def planned(self, plan: Plan) -> None:
         """Know what a plan still has to start, as it now stands."""
         self._plans[plan.id] = plan
+        self._plan_changes += 1
         self._stir()
+
+    async def recall_plans(self, notebook: Notebook) -> None:
+        """Know what other programs have planned meanwhile; what was planned here is newer."""
+        changes = self._plan_changes
+        plans = {plan.id: plan for plan in await notebook.plans(self.ids)}
+        if plans != self._plans and changes == self._plan_changes:
+            self._plans |= plans
+            self._stir()
 
     @property
     def unstarted(self) -> tuple[Unstarted, ...]:

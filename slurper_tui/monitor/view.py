@@ -140,7 +140,8 @@ class JobView(msgspec.Struct, frozen=True):
     request: what was last asked of it from here, while that is news. not_copied: skipped objects
     that its log shows as not being in the target; None before it was read to its end.
     listing_broke: its log says that the source could not be listed to its end. partial: the sum of
-    several jobs, of which some have not told their counts.
+    several jobs, of which some have not told their counts. lower_bound: the sum of several jobs,
+    while plans are still to start others.
     """
 
     account_id: str
@@ -173,6 +174,7 @@ class JobView(msgspec.Struct, frozen=True):
     not_copied: int | None = None
     listing_broke: bool = False
     partial: bool = False
+    lower_bound: bool = False
 
     @property
     def key(self) -> JobKey:

@@ -195,7 +195,8 @@ def _done(view: JobView, facts: Facts, width: int) -> Line:
     whole = words.count(done)
     if not view.live and done == objects and len(whole) <= width:
         return (Piece(whole),)
-    more = "+" if view.phase is Phase.LISTING or view.partial else ""
+    grows = view.phase is Phase.LISTING or view.partial or view.lower_bound
+    more = "+" if grows else ""
     total = facts.look.glyphs.say(f"/{words.short_count(objects)}{more}")
     return (Piece(facts.look.glyphs.say(words.short_count(done))), Piece(total, "muted"))
 

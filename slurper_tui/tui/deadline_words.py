@@ -68,6 +68,8 @@ def deadline_total(scene: Scene, look: Look) -> tuple[Line, Line]:
     if scene.deadline is None or not scene.jobs:
         return (), ()
     promise = against_all(scene.jobs, scene.deadline, scene.now)
+    if scene.snapshot and scene.snapshot.unstarted and promise.standing <= Standing.ON_TRACK:
+        promise = Promise(Standing.UNKNOWN, reason="jobs are still to be started")
     role = _ROLES[promise.standing]
     full = _said(promise_words(promise), look)
     needed = needed_words(promise)

@@ -53,7 +53,8 @@ def _job(view: JobView, one: Migration, facts: Facts, room: int) -> Line:
 def _migration(one: Migration, facts: Facts, room: int) -> Line:
     """The buckets, and behind them as much of the rest as leaves their names whole."""
     name = migration(one.view, facts, 10**4)
-    jobs = Piece(f"  {words.count(len(one.jobs))} jobs", "muted")
+    number = len(one.jobs)
+    jobs = Piece("  1 job" if number == 1 else f"  {words.count(number)} jobs", "muted")
     slots = (Piece(f"  {one.running}/{SLOTS} slots", "muted"),) if one.view.live else ()
     overlap = (Piece(" !", "warning"),) if one.overlaps else ()
     for tail in ((jobs, *slots, *overlap), (*slots, *overlap)):

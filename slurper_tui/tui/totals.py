@@ -129,11 +129,12 @@ def totals_line(scene: Scene, look: Look, width: int) -> Line:
 
 
 def _together(scene: Scene) -> Sums:
-    """The sum of what is shown; its end is open while plans have jobs to start."""
+    """The sum of what is shown; all of it is a lower bound while plans have jobs to start."""
     together = sums(scene.jobs, counted_once(scene))
-    if together.remaining is None or scene.snapshot is None or not scene.snapshot.unstarted:
+    if scene.snapshot is None or not scene.snapshot.unstarted:
         return together
-    return replace(together, remaining=replace(together.remaining, at_least=True))
+    left = together.remaining and replace(together.remaining, at_least=True)
+    return replace(together, growing=True, provisional=True, finished=False, remaining=left)
 
 
 def _deadline(scene: Scene, look: Look) -> tuple[Line, Line]:

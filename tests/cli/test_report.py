@@ -11,10 +11,13 @@ from typing import Any
 import pytest
 
 from slurper_tui.api.models import Source, Target
+from slurper_tui.monitor.draft import Draft
 from slurper_tui.monitor.event import Tie
 from slurper_tui.monitor.history.opening import open_store
 from slurper_tui.monitor.history.place import FILE
 from slurper_tui.monitor.job_key import JobKey
+from slurper_tui.monitor.plan_view import Plan as Planned
+from slurper_tui.monitor.plan_view import Step
 from slurper_tui.simulate import Fault, Kind, SimulatedAccount
 from slurper_tui.simulated.jobs import Plan
 from tests.cli.program import environment, perform
@@ -44,6 +47,20 @@ def tie(folder: Path, one: SimulatedAccount, child: str, parent: str, keys: int)
     pair = (JobKey(one.account_id, child), JobKey(one.account_id, parent))
     store.notes.tie(Tie(*pair, keys, (FAILED,)))
     store.close()
+
+
+def test_a_migration_has_no_receipt_before_its_plan_is_over(tmp_path: Path) -> None:
+    one = account(plan("job-1", path_prefix="1/", endpoint="https://s3.amazonaws.com"))
+    store = open_store(tmp_path / "state" / FILE, URL)
+    steps = (Step(1, Draft("s3", "photos", "media", path_prefix="2/")),)
+    kept = store.notes.plans.keep(Planned(0, one.account_id, 0.0, steps), counted=True)
+    store.close()
+    ran = perform(one, "report", "--migration", "photos", folder=tmp_path)
+    assert (ran.code, ran.out) == (2, [])
+    assert "1 job of its plan is still to be started" in ran.err[-1]
+    assert perform(one, "report", "job-1", folder=tmp_path).code == 0
+    assert perform(one, "create", "--cancel", str(kept.id), folder=tmp_path).code == 0
+    assert perform(one, "report", "--migration", "photos", folder=tmp_path).code == 0
 
 
 def test_a_clean_job_is_told_in_markdown_and_ends_with_0() -> None:

@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from slurper_tui.monitor.draft import Draft
+from slurper_tui.monitor.plan_view import Plan, Step, unstarted
 from slurper_tui.monitor.view import JobView, Phase
 from slurper_tui.tui.glyphs import Glyphs, Look
 from slurper_tui.tui.lines import text_of
 from slurper_tui.tui.scene import Scene, see
-from slurper_tui.tui.totals import Remaining, remaining, totals_line
-from tests.tui.jobs import forecast, snapshot, view
+from slurper_tui.tui.totals import Remaining, remaining, tiny_line, totals_line
+from tests.tui.jobs import ACCOUNT, forecast, snapshot, view
 
 LOOK = Look()
 
@@ -58,6 +61,22 @@ def test_it_is_told_in_the_row() -> None:
     assert row(view(3)).endswith("ETA —")
     plain = Look(Glyphs(ascii_only=True))
     assert row(ONE, view(3), look=plain).endswith("ETA >=6h")
+
+
+def test_the_sum_is_a_lower_bound_while_plans_have_jobs_to_start() -> None:
+    ended = [view(n, "completed", 1000, source="photos", prefix=f"{n}/") for n in (1, 2, 3)]
+    draft = Draft("s3", "photos", "media", path_prefix="4/")
+    waiting = unstarted([Plan(1, ACCOUNT, 0.0, (Step(1, draft),))])
+
+    def told(jobs: Sequence[JobView], **given: Any) -> str:
+        scene = see(Scene(), snapshot(*jobs, **given))
+        return text_of(totals_line(scene, LOOK, 120)).strip()
+
+    assert "3.00k of 3.00k   100 %" in told(ended)
+    assert "3.00k of 3.00k+   ~99 %" in told(ended, unstarted=waiting)
+    assert "ETA ≥6h" in told([ONE, OTHER], unstarted=waiting)
+    tiny = tiny_line(see(Scene(), snapshot(*ended, unstarted=waiting)), LOOK)
+    assert text_of(tiny) == "0 run ~99 %"
 
 
 def test_an_eta_outlives_the_rate_and_the_calm_jobs() -> None:

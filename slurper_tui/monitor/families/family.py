@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from slurper_tui.monitor.plan_view import Unstarted
 
 
+WAITING = "waiting"
+"""The status of a migration whose jobs have ended while plans are to start others."""
+
+
 def migrations(
     views: Iterable[JobView],
     ties: Sequence[Tie] = (),
@@ -27,10 +31,11 @@ def migrations(
 ) -> tuple[Migration, ...]:
     """Find the migrations among jobs: two or more of one account, source and target bucket.
 
-    They stand in the order of their first jobs. before: migrations that were found earlier; one
-    that has not changed is that very value. unstarted: jobs that plans are still to start.
+    One job is enough while plans are to start others. They stand in the order of their first jobs.
+    before: migrations that were found earlier; one that has not changed is that very value.
+    unstarted: jobs that plans are still to start.
     """
-    coming = _coming(unstarted)
+    coming = tuple(unstarted)
     known, groups = before or {}, dict[MigrationKey, list[JobView]]()
     running: Counter[str] = Counter()
     for view in views:
@@ -38,10 +43,11 @@ def migrations(
         key = migration_of(view)
         if key is not None:
             groups.setdefault(key, []).append(view)
+    found = ((key, members, jobs_to_come(key, coming)) for key, members in groups.items())
     return tuple(
-        _same_or_new(known.get(key), key, members, ties, running[key.account_id], coming[key])
-        for key, members in groups.items()
-        if len(members) > 1
+        _same_or_new(known.get(key), key, members, ties, running[key.account_id], more)
+        for key, members, more in found
+        if len(members) > 1 or more
     )
 
 
@@ -117,15 +123,32 @@ def _with_more_to_come(view: JobView) -> JobView:
     """Claim no end and no whole while jobs are still to be started."""
     forecast = view.forecast and replace(view.forecast, at_least=True)
     percent = None if view.percent is None else min(view.percent, 99)
-    return replace(view, forecast=forecast, percent=percent, provisional=True, verdict=None)
+    view = replace(
+        view,
+        forecast=forecast,
+        percent=percent,
+        provisional=True,
+        verdict=None,
+        lower_bound=True,
+    )
+    if view.live:
+        return view
+    return replace(view, status=WAITING, phase=None, ended=False, gone=False)
 
 
-def _coming(unstarted: Iterable[Unstarted]) -> Counter[MigrationKey | None]:
-    """How many jobs each migration is still to get."""
-    coming: Counter[MigrationKey | None] = Counter()
-    for one in unstarted:
-        coming[key_of(one.account_id, one.source, one.target)] += one.jobs
-    return coming
+def jobs_to_come(key: MigrationKey, unstarted: Iterable[Unstarted]) -> int:
+    """How many jobs a migration is still to get.
+
+    Endpoints are not compared, for the API may tell one that a plan has left out, and a vendor
+    only where the API tells it.
+    """
+    places = ((key_of(one.account_id, one.source, one.target), one.jobs) for one in unstarted)
+    return sum(jobs for place, jobs in places if place is not None and _same_buckets(place, key))
+
+
+def _same_buckets(plan: MigrationKey, key: MigrationKey) -> bool:
+    vendor = key.vendor or plan.vendor
+    return plan._replace(endpoint="") == key._replace(endpoint="", vendor=vendor)
 
 
 def _each_once(ties: Sequence[Tie], retries: Mapping[JobKey, JobKey]) -> list[Tie]:

@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
+from msgspec.structs import replace
+
 from slurper_tui.api.models import Source, Target
+from slurper_tui.monitor.draft import Draft
 from slurper_tui.monitor.event import Tie
 from slurper_tui.monitor.families.family import migrations
 from slurper_tui.monitor.families.migration import Migration
+from slurper_tui.monitor.plan_view import Plan as Planned
+from slurper_tui.monitor.plan_view import Step, StepState
 from slurper_tui.monitor.view import Counts, Snapshot, State
 from slurper_tui.simulated.jobs import Plan
 from tests.monitor.bench import Bench, bench, make_accounts, wall
+from tests.monitor.inline_history import InlineHistory
 from tests.virtual_time import timeless
 
 
@@ -63,6 +69,27 @@ async def test_three_jobs_and_a_retry_end_as_one_whole_migration() -> None:
         assert ended.verdict is not None
         assert ended.verdict.text == "completed · 0 failed after retries · 0 unaccounted"
         assert together(stage).counts.objects == 30_310
+
+
+@timeless
+async def test_a_plan_of_another_program_is_known_to_a_monitor_that_runs_already() -> None:
+    jobs = [plan(name, f"{name}/", 1000, 30.0) for name in ("a", "b")]
+    accounts = make_accounts(1, plans=jobs)
+    history = InlineHistory()
+    async with bench(accounts, past=history.past(accounts[0].account_id)) as stage:
+        await stage.until(lambda snapshot: snapshot.complete)
+        draft = Draft("s3", "photos", "media", path_prefix="c/")
+        steps = (Step(1, draft, StepState.WAITING),)
+        kept = await history.notebook.keep_plan(Planned(0, accounts[0].account_id, wall(), steps))
+        await stage.until(lambda snapshot: bool(snapshot.unstarted), within=40)
+        await stage.until(all_ended)
+        [one] = migrations(stage.last.jobs, (), None, stage.last.unstarted)
+        assert (one.unstarted, one.view.word, one.verdict) == (1, "waiting", None)
+        over = replace(steps[0], state=StepState.CANCELLED)
+        await history.notebook.move(kept.id, 1, StepState.WAITING, over)
+        await stage.until(lambda snapshot: not snapshot.unstarted, within=40)
+        [one] = migrations(stage.last.jobs, (), None, stage.last.unstarted)
+        assert (one.view.word, one.verdict is None) == ("completed", False)
 
 
 def stage_percent(stage: Bench, tie: Tie) -> int | None:

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import pytest
+from msgspec.structs import replace
+
 from slurper_tui.monitor.draft import Draft
 from slurper_tui.monitor.families.family import migrations
 from slurper_tui.monitor.plan_view import Plan, Step, StepState, unstarted
+from slurper_tui.monitor.view import JobView
 from tests.monitor.families.jobs import job
 from tests.tui.jobs import ACCOUNT, forecast
 
@@ -41,6 +45,43 @@ def test_nothing_is_whole_before_the_last_job_was_started() -> None:
     [over], [more] = migrations(ended), migrations(ended, unstarted=coming)
     assert (over.percent, over.verdict is None) == (100, False)
     assert (more.percent, more.view.provisional, more.verdict) == (99, True, None)
+
+
+@pytest.mark.parametrize("of_plan", [None, "", "https://s3.example.com", "s3.example.org/"])
+@pytest.mark.parametrize("told", [None, "", "https://s3.amazonaws.com", "s3.example.org"])
+@pytest.mark.parametrize("vendor", ["s3", "S3", None])
+def test_a_plan_belongs_to_its_buckets_whatever_endpoint_is_told(
+    of_plan: str | None, told: str | None, vendor: str | None
+) -> None:
+    coming = unstarted([plan(StepState.WAITING, draft=replace(DRAFT, endpoint=of_plan))])
+    jobs = [elsewhere(job(n, "completed", done=1000), told, vendor) for n in (1, 2)]
+    [more] = migrations(jobs, unstarted=coming)
+    assert (more.unstarted, more.view.lower_bound, more.verdict) == (1, True, None)
+
+
+def elsewhere(view: JobView, endpoint: str | None, vendor: str | None) -> JobView:
+    """The same job with another endpoint and vendor of its source."""
+    source = view.job.source
+    assert source is not None
+    changed = replace(source, endpoint=endpoint, vendor=vendor)
+    return replace(view, job=replace(view.job, source=changed))
+
+
+def test_a_single_job_is_a_migration_while_others_are_to_be_started() -> None:
+    coming = unstarted([plan(StepState.WAITING)])
+    assert migrations([job(1, "completed", done=1000)]) == ()
+    [one] = migrations([job(1, "completed", done=1000)], unstarted=coming)
+    assert (one.percent, one.view.lower_bound, one.verdict) == (99, True, None)
+
+
+@pytest.mark.parametrize("status", ["completed", "aborted"])
+def test_a_migration_whose_jobs_have_ended_waits_for_the_others(status: str) -> None:
+    ended = [job(n, status, done=1000) for n in (1, 2)]
+    [waiting] = migrations(ended, unstarted=unstarted([plan(StepState.WAITING)]))
+    assert (waiting.view.word, waiting.view.live, waiting.view.phase) == ("waiting", True, None)
+    running = [*ended, job(3)]
+    [moving] = migrations(running, unstarted=unstarted([plan(StepState.WAITING)]))
+    assert moving.view.word == "running"
 
 
 def test_plans_of_other_buckets_change_nothing() -> None:
