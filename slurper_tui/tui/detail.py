@@ -130,7 +130,11 @@ def number_lines(view: JobView, facts: Facts, width: int) -> Iterator[Line]:
     )
     yield ()
     for name, number in _parts(counts):
-        yield _count_line(name, number, counts.objects, facts.look, width)
+        if view.lower_bound:  # nobody knows what is left, nor the share of it
+            left = None if name == "remaining" else number
+            yield _count_line(name, left, None, facts.look, width)
+        else:
+            yield _count_line(name, number, counts.objects, facts.look, width)
     more = "+" if view.phase is Phase.LISTING or view.lower_bound else ""
     total = pad(say(words.count(counts.objects)), _count_width(width), right=True)
     yield (Piece(pad("total", LABEL), "muted"), Piece(total + more))

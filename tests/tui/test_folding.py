@@ -10,14 +10,16 @@ from msgspec.structs import replace
 from textual.geometry import Region
 
 from slurper_tui.cli.state import load_view, save_view
+from slurper_tui.monitor.draft import Draft
 from slurper_tui.monitor.event import Tie
 from slurper_tui.monitor.families.family import migrations
+from slurper_tui.monitor.plan_view import Plan, Step, unstarted
 from slurper_tui.monitor.view import Counts, JobView, Snapshot
 from slurper_tui.tui.able import reasons
 from slurper_tui.tui.options import ViewState
 from slurper_tui.tui.painted import PaintedLines
 from slurper_tui.tui.scene import Scene, highlight, see, unfold
-from tests.tui.jobs import NOW, forecast, snapshot, view
+from tests.tui.jobs import ACCOUNT, NOW, forecast, snapshot, view
 from tests.tui.test_app import Stage, staged
 
 SMALL = (80, 24)
@@ -45,6 +47,24 @@ def rows(stage: Stage) -> list[str]:
     table = (line.partition("│")[0] for line in lines)
     shown = [line for line in table if any(sign in line[2:4] for sign in "▶◔▲‖✔✖?·")]
     return [" ".join(line.lstrip("▌ ").split()) for line in shown]
+
+
+async def test_a_migration_waits_while_a_plan_has_jobs_to_start() -> None:
+    ended = [view(n, "completed", 1000, source="photos", prefix=f"{n}/") for n in (1, 2)]
+    draft = Draft("s3", "photos", "media", path_prefix="3/")
+    waiting = unstarted([Plan(1, ACCOUNT, 0.0, (Step(1, draft), Step(2, draft)))])
+    async with staged(snapshot(*ended, unstarted=waiting), size=(120, 30)) as stage:
+        [row] = rows(stage)
+        assert row.startswith("? waiting ▸ photos → media")
+        assert "2.00k/2.00k+" in row
+        assert "~99" in row
+        assert "100 %" not in stage.text
+        assert "100.0 %" not in stage.text
+        assert "unaccounted" not in stage.text
+        assert "2 more, as slots" in stage.text
+        told = " ".join(stage.text.split())
+        assert "remaining —" in told
+        assert "total 2,000+" in told
 
 
 def names(stage: Stage) -> list[str]:

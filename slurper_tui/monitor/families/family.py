@@ -133,7 +133,8 @@ def _with_more_to_come(view: JobView) -> JobView:
     )
     if view.live:
         return view
-    return replace(view, status=WAITING, phase=None, ended=False, gone=False)
+    job = replace(view.job, finished_at=None)
+    return replace(view, job=job, status=WAITING, phase=None, ended=False, gone=False)
 
 
 def jobs_to_come(key: MigrationKey, unstarted: Iterable[Unstarted]) -> int:
