@@ -134,14 +134,18 @@ def parse_time(text: str | None) -> float | None:
     return at if 0 < at < END_OF_CALENDAR else None
 
 
-def moment(at: float, now: float, zone: tzinfo | None = None) -> str:
-    """A time with as much of its date as is needed: `09:12`, `Mon 09:12`, `2026-03-19 15:46`."""
+def moment(at: float, now: float, zone: tzinfo | None = None, *, seconds: bool = False) -> str:
+    """A time with as much of its date as is needed: `09:12`, `Mon 09:12`, `2026-03-19 15:46`.
+
+    seconds: tell them too, as in `09:12:31`.
+    """
+    clock = "%H:%M:%S" if seconds else "%H:%M"
     then, today = (datetime.fromtimestamp(t, UTC).astimezone(zone) for t in (at, now))
     if then.date() == today.date():
-        return then.strftime("%H:%M")
+        return then.strftime(clock)
     if 0 <= now - at < 6 * 86400:
-        return then.strftime("%a %H:%M")
-    return then.strftime("%Y-%m-%d %H:%M")
+        return then.strftime(f"%a {clock}")
+    return then.strftime(f"%Y-%m-%d {clock}")
 
 
 # Control, format (bidi marks, zero width joiners), surrogate, private and unassigned characters,

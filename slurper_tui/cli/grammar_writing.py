@@ -19,7 +19,7 @@ _TARGET = (
 )
 _SECRETS = (("--secrets", "FILE", "TOML with the keys to the buckets, readable by you alone"),)
 _RETRY = (
-    ("--draft", "FILE", "write the request there instead of sending it"),
+    ("--draft", "FILE", "write the request there instead of sending it; - is stdout"),
     ("--region", "NAME", "s3: the source's region, which the API does not tell"),
 )
 _SPLIT = (("--prefixes", "FILE", "one job for each prefix in it, one a line; - is stdin"),)

@@ -35,14 +35,18 @@ _SHORT_ID = 8
 async def jobs(
     monitor: Monitor, out: Output, narration: Narration, statuses: Sequence[str], *, as_json: bool
 ) -> ExitCode:
-    """Print every job that has one of the statuses, all without any."""
+    """Print every job that has one of the statuses, all without any.
+
+    As JSON, nothing is printed where no list could be read: an empty array would be a claim.
+    """
     snapshot = await whole(monitor, narration)
     views = sorted((v for v in snapshot.jobs if _wanted(v, statuses)), key=default_order)
-    if statuses and not views:
+    known = bool(snapshot.jobs) or any(account.listed for account in snapshot.accounts)
+    if statuses and known and not views:
         out.say(f"no job's status is {' or '.join(statuses)}")
-    if as_json:
+    if as_json and known:
         out.line(json.dumps([job_record(view) for view in views]))
-    else:
+    elif not as_json:
         for line in _table(views, out):
             out.line(line)
     return ExitCode.API if failed(snapshot, snapshot.jobs) else ExitCode.OK

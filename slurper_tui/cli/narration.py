@@ -71,14 +71,17 @@ def _problems(snapshot: Snapshot, zone: tzinfo | None, *, once: bool) -> dict[st
     several = len(snapshot.accounts) > 1
     down = {a.account_id for a in snapshot.accounts if a.problem}
     accounts = {
-        _subject(a, several): _standing(a.problem, zone) for a in snapshot.accounts if a.problem
+        _subject(a, several): _standing(a.problem, snapshot.taken_at, zone)
+        for a in snapshot.accounts
+        if a.problem
     }
     jobs = {
         _job(view): str(view.problem)
         for view in snapshot.jobs
         if view.problem and not view.gone and view.account_id not in down
     }
-    return {**_budget(snapshot.budget, zone, once=once), **accounts, **jobs}
+    budget = _budget(snapshot.budget, snapshot.taken_at, zone, once=once)
+    return {**budget, **accounts, **jobs}
 
 
 def _subject(account: AccountView, several: bool) -> str:
@@ -89,16 +92,17 @@ def _job(view: JobView) -> str:
     return f"job {view.job.id}"
 
 
-def _standing(problem: Problem, zone: tzinfo | None) -> str:
-    retry = f"; next try at {_time(problem.retry_at, zone)}" if problem.retry_at else ""
+def _standing(problem: Problem, now: float, zone: tzinfo | None) -> str:
+    at = problem.retry_at
+    retry = f"; next try at {fmt.moment(at, now, zone, seconds=True)}" if at else ""
     return f"{problem.error}{retry}"
 
 
-def _budget(budget: BudgetView, zone: tzinfo | None, *, once: bool) -> dict[str, str]:
+def _budget(budget: BudgetView, now: float, zone: tzinfo | None, *, once: bool) -> dict[str, str]:
     """A pause that the API has ordered, or one that the shared budget makes necessary."""
     if budget.blocked_until is not None:
         words = f" ({budget.blocked_by})" if budget.blocked_by else ""
-        until = _time(budget.blocked_until, zone)
+        until = fmt.moment(budget.blocked_until, now, zone, seconds=True)
         return {BUDGET: f"spent{words}; all tools of this user share it; waiting until {until}"}
     used = f"{budget.used} of {budget.limit} requests in five minutes are used"
     if once and budget.waiting:
@@ -106,7 +110,3 @@ def _budget(budget: BudgetView, zone: tzinfo | None, *, once: bool) -> dict[str,
     if not once and budget.stretch > 1:
         return {BUDGET: f"{used}; jobs are asked {budget.stretch:g} times less often"}
     return {}
-
-
-def _time(at: float, zone: tzinfo | None) -> str:
-    return fmt.iso(at, zone)[11:19]

@@ -128,15 +128,25 @@ async def _drafts(
 def _written(
     options: argparse.Namespace, faces: Faces, key: JobKey, drafts: Sequence[Draft]
 ) -> ExitCode:
-    """Write each draft to a file of its own, none over another. Raises Stop."""
+    """Write each draft to a file of its own, none over another, or all to stdout. Raises Stop."""
+    if options.draft == "-":
+        for draft in drafts:
+            faces.out.exact(_text(draft))
+            faces.out.say(f"standard output: {len(draft.keys or ()):,} keys of job {key.job_id}")
+        return ExitCode.OK
     paths = [_numbered(options.draft, number) for number in range(1, len(drafts) + 1)]
     for path in paths:
         if os.path.lexists(path):
             raise Stop(f"{path}: it is there already, and stays as it is")
     for path, draft in zip(paths, drafts, strict=True):
-        _write(path, json.dumps(body(draft), indent=2) + "\n")
+        _write(path, _text(draft))
         faces.out.say(f"{path}: {len(draft.keys or ()):,} keys of job {key.job_id}")
     return ExitCode.OK
+
+
+def _text(draft: Draft) -> str:
+    """The request as JSON in ASCII alone."""
+    return json.dumps(body(draft), indent=2) + "\n"
 
 
 def _numbered(name: str, number: int) -> Path:

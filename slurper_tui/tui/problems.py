@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from datetime import datetime
 
 from slurper_tui import format as words
 from slurper_tui.api.errors import ApiError, Rejected
@@ -30,22 +29,18 @@ def standing_problem(snapshot: Snapshot) -> Problem | None:
     return troubled[0].problem if everyone else None
 
 
-def time_of_day(at: float, look: Look) -> str:
-    """A clock time to the second, for what is about to happen: `14:02:31`."""
-    return datetime.fromtimestamp(at, look.zone).strftime("%H:%M:%S")
-
-
-def problem_line(problem: Problem, look: Look, room: int) -> Line:
-    """Say what failed, since when, and when the next try is, in `room` cells.
+def problem_line(problem: Problem, look: Look, room: int, now: float) -> Line:
+    """Say what failed, since when, and when the next try is, in `room` cells. now: UTC seconds.
 
     Where there is not enough, since when goes first, then the middle of what failed.
     """
     dot = look.glyphs.say(" · ")
     said = look.glyphs.clean(problem.error.message)
-    since: Line = (Piece(f"since {words.clock(problem.since, look.zone)}"),)
+    since: Line = (Piece(f"since {words.moment(problem.since, now, look.zone)}"),)
     again: list[Line] = []
     if problem.retry_at is not None:
-        again.append((Piece(f"next try {time_of_day(problem.retry_at, look)}"),))
+        at = words.moment(problem.retry_at, now, look.zone, seconds=True)
+        again.append((Piece(f"next try {at}"),))
     whole = join([(Piece(said, "error"),), since, *again], dot)
     if width_of(whole) <= room:
         return whole
@@ -57,7 +52,9 @@ def problem_line(problem: Problem, look: Look, room: int) -> Line:
 def blocked_words(snapshot: Snapshot, look: Look) -> str:
     """Say until when the API wants to be left alone; "" when it does not."""
     blocked = snapshot.budget.blocked_until
-    return "" if blocked is None else f"API asked to wait until {words.clock(blocked, look.zone)}"
+    if blocked is None:
+        return ""
+    return f"API asked to wait until {words.moment(blocked, snapshot.taken_at, look.zone)}"
 
 
 def banner_lines(snapshot: Snapshot | None, look: Look) -> tuple[Line, ...]:

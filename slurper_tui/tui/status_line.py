@@ -114,7 +114,7 @@ def _trouble(snapshot: Snapshot, look: Look, room: int) -> Iterator[Line]:
         return
     problem = standing_problem(snapshot)
     if problem:
-        yield problem_line(problem, look, room)
+        yield problem_line(problem, look, room, snapshot.taken_at)
     elif troubled := in_trouble(snapshot):
         text = f"{len(troubled)} of {len(snapshot.accounts)} accounts do not answer"
         yield (Piece(text, "error"),)

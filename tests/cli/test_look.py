@@ -95,18 +95,12 @@ def test_a_job_that_does_not_answer_has_nulls_and_exit_7() -> None:
 def test_a_list_that_cannot_be_read_is_exit_7(kind: Kind) -> None:
     account = SimulatedAccount(jobs=3)
     account.faults.add(Fault(kind))
-    for words in (["jobs"], ["progress", "4f"]):
+    for words in (["jobs"], ["jobs", "--json"], ["progress", "4f"], ["progress", "4f", "--json"]):
         ran = perform(account, *words)
         assert ran.code == 7
         assert ran.out == []
         assert ran.err
         assert "Traceback" not in "".join(ran.err)
-
-
-def test_jobs_of_a_broken_list_are_still_json() -> None:
-    account = SimulatedAccount(jobs=3)
-    account.faults.add(Fault(Kind.HTML))
-    assert perform(account, "jobs", "--json").out == ["[]"]
 
 
 def test_rejected_credentials_are_exit_3_in_the_words_of_the_api() -> None:

@@ -81,6 +81,18 @@ def test_a_pause_that_the_api_has_ordered() -> None:
     assert told.after(seen()) == ["the request budget: enough again"]
 
 
+@pytest.mark.parametrize(
+    ("until", "told"),
+    [(3_600.0, "01:00:00"), (86_400.0, "1970-01-02 00:00:00"), (90_000.0, "1970-01-02 01:00:00")],
+)
+def test_a_time_of_another_day_bears_its_date(until: float, told: str) -> None:
+    blocked = BudgetView(blocked_until=until, blocked_by=RateLimited("rate limited"))
+    [line] = Told().after(replace(seen(None), budget=blocked))
+    assert line.endswith(f"; waiting until {told}")
+    [line] = Told().after(seen(replace(DOWN, retry_at=until)))
+    assert line.endswith(f"; next try at {told}")
+
+
 def test_waiting_for_the_budget_is_told_by_commands_that_look_once() -> None:
     waiting = BudgetView(used=900, waiting=12)
     assert Told(once=True).after(seen(budget=waiting)) == [

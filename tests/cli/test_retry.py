@@ -1,4 +1,5 @@
 import json
+import re
 import stat
 import time
 from pathlib import Path
@@ -99,6 +100,20 @@ def test_a_type_that_no_row_has_is_said() -> None:
     ran = person().run("retry", "a1", "--type", "nonsense", "--yes")
     assert ran.code == 2
     assert ran.err[-1] == "slurper-tui: the log names no object in rows of nonsense"
+
+
+def test_a_dash_is_standard_output(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    someone = person()
+    ran = someone.run("retry", "a1", "--draft", "-")
+    assert ran.code == 0
+    assert len(json.loads("\n".join(ran.out))["source"]["keys"]) == 7
+    assert ran.err == [f"slurper-tui: standard output: 7 keys of job {PLAN.id}"]
+    assert list(tmp_path.iterdir()) == []
+    monkeypatch.setattr(retry, "MOST_KEYS", 3)
+    text = "\n".join(someone.run("retry", "a1", "--draft", "-").out)
+    drafts = [json.loads(f"{{{one}") for one in re.split("^{", text, flags=re.M)[1:]]
+    assert [len(draft["source"]["keys"]) for draft in drafts] == [3, 3, 1]
 
 
 def test_more_keys_than_one_job_takes_are_several_files(monkeypatch: pytest.MonkeyPatch) -> None:
