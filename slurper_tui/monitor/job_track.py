@@ -18,7 +18,7 @@ from slurper_tui.monitor.moment import Moment
 from slurper_tui.monitor.recorded import Recorded, Remembered
 from slurper_tui.monitor.series import Series
 from slurper_tui.monitor.standing import another_time, counts_of, stale_view, told_view
-from slurper_tui.monitor.verdict import verdict
+from slurper_tui.monitor.verdict import not_copied, verdict
 from slurper_tui.monitor.view import Counts, JobView
 
 STALE_POLLS = 3
@@ -189,12 +189,14 @@ class JobTrack:
     def counted(self, counts: LogCounts) -> None:
         """Know what its log holds, and judge its end by that too."""
         self._log = counts
-        not_copied = counts.not_copied if counts.whole else None
-        self.view = replace(self.view, not_copied=not_copied, listing_broke=counts.listing_broke)
+        self.view = replace(self.view, listing_broke=counts.listing_broke)
         self._judge()
 
     def _judge(self) -> None:
         """Let the verdict say what the log adds to the counters."""
+        if self._log is not None:
+            left = not_copied(self.view.counts, self._log)
+            self.view = replace(self.view, not_copied=left)
         if self._log is not None and self.view.verdict is not None:
             told = verdict(self.view.counts, self.view.status, self._log)
             self.view = replace(self.view, verdict=told)

@@ -35,6 +35,13 @@ class LogCounts(msgspec.Struct, frozen=True):
         """Rows of objects that were skipped and are not in the target."""
         return self._of(Cause.NOT_COPIED)
 
+    def accounts_for(self, failed: int | None) -> bool:
+        """Whether it was read whole, is not empty, and has a row for each failure of the counter.
+
+        failed: the job's counter. Only then skipped objects without a row are in the target.
+        """
+        return self.whole and bool(self.by_type) and failed is not None and self.failed >= failed
+
     @property
     def listing_broke(self) -> bool:
         """The source could not be listed to its end."""
@@ -128,4 +135,5 @@ class FailuresView(msgspec.Struct, frozen=True):
     @property
     def harmless(self) -> int | None:
         """Skipped objects that are in the target already; None while the log proves nothing."""
-        return self.unexplained if self.accounts_for_failures else None
+        proved = self.accounts_for_failures or (self.counts.whole and self.unexplained == 0)
+        return self.unexplained if proved else None

@@ -22,8 +22,8 @@ def verdict(counts: Counts, status: str | None, log: LogCounts | None = None) ->
 
     unaccounted is objects - done: for a completed job what nobody can explain, for an aborted one
     what was never done. log: how many rows of each type its log holds; skipped objects that it
-    names are not in the target. None while it has not been read; one that was read in part tells
-    how many they are at least.
+    names are not in the target. None while it has not been read; one that was read in part, or that
+    does not account for all failures, tells how many they are at least.
     """
     if status not in {"completed", "aborted"}:
         return None
@@ -31,7 +31,7 @@ def verdict(counts: Counts, status: str | None, log: LogCounts | None = None) ->
     if counts.failed is not None:
         words.append(f"{counts.failed:,} failed")
     if log is not None:
-        words.extend(_not_copied(log))
+        words.extend(_skips(counts, log))
     if counts.remaining is not None:
         left = "unaccounted" if status == "completed" else "not done"
         words.append(f"{counts.remaining:,} {left}")
@@ -42,18 +42,37 @@ def verdict(counts: Counts, status: str | None, log: LogCounts | None = None) ->
     broke = log is not None and log.listing_broke
     if broke:
         words.append(reason_of(BROKE_TYPE))
-    number = log.not_copied if log is not None and log.whole else None
+    number = not_copied(counts, log)
     return Verdict(" · ".join(words), counts.failed, number, counts.remaining, broke)
 
 
-def _not_copied(log: LogCounts) -> Iterator[str]:
-    """Say how many were not copied, and for which reasons, the most frequent first."""
-    if not log.whole and not log.not_copied:
-        return
+def not_copied(counts: Counts, log: LogCounts | None) -> int | None:
+    """Skipped objects that are not in the target; None where the log does not prove how many."""
+    if log is None or not log.whole:
+        return None
+    all_named = counts.skipped is not None and log.not_copied >= counts.skipped
+    proved = all_named or log.accounts_for(counts.failed)
+    return log.not_copied if proved else None
+
+
+def _skips(counts: Counts, log: LogCounts) -> Iterator[str]:
+    """Say how many were not copied and for which reasons, the most frequent first.
+
+    Of a whole log that does not account for all failures, the skips that it does not name are
+    told as such.
+    """
+    number = not_copied(counts, log)
+    if number is not None or log.not_copied:
+        yield _reasons(log, least="at least " if number is None else "")
+    unknown = max(0, (counts.skipped or 0) - log.not_copied)
+    if number is None and log.whole and unknown:
+        yield f"{unknown:,} skipped, reasons unknown"
+
+
+def _reasons(log: LogCounts, *, least: str) -> str:
     kinds = [(n, reason_of(t)) for t, n in log.by_type.items() if cause_of(t) is Cause.NOT_COPIED]
     reasons = ", ".join(f"{n:,} {why}" for n, why in sorted(kinds, key=_frequent_first) if n)
-    least = "" if log.whole else "at least "
-    yield f"{least}{log.not_copied:,} not copied" + (f" ({reasons})" if reasons else "")
+    return f"{least}{log.not_copied:,} not copied" + (f" ({reasons})" if reasons else "")
 
 
 def _frequent_first(kind: tuple[int, str]) -> tuple[int, str]:

@@ -138,7 +138,8 @@ class JobView(msgspec.Struct, frozen=True):
     when no counter has moved, while it is stalled. stalled_badly: for three times as long as is
     alarming. remembered: these are the last values of an earlier run, not yet confirmed.
     request: what was last asked of it from here, while that is news. not_copied: skipped objects
-    that its log shows as not being in the target; None before it was read to its end.
+    that its log shows as not being in the target; None before it was read to its end, and where it
+    does not account for all failures.
     listing_broke: its log says that the source could not be listed to its end. partial: the sum of
     several jobs, of which some have not told their counts. lower_bound: the sum of several jobs,
     while plans are still to start others.

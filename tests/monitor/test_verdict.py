@@ -130,14 +130,34 @@ SKIPPED = Counts(5000, 3950, 1040, 10)
     ("log", "text", "number"),
     [
         (None, "completed · 10 failed · 0 unaccounted", None),
-        (LogCounts(whole=True), "completed · 10 failed · 0 not copied · 0 unaccounted", 0),
+        (
+            LogCounts(whole=True),
+            "completed · 10 failed · 1,040 skipped, reasons unknown · 0 unaccounted",
+            None,
+        ),
+        (
+            LogCounts({ARCHIVED: 30, FAILED_TYPE: 9}, True),
+            "completed · 10 failed · at least 30 not copied (30 archive tier)"
+            " · 1,010 skipped, reasons unknown · 0 unaccounted",
+            None,
+        ),
+        (
+            LogCounts({FAILED_TYPE: 10}, True),
+            "completed · 10 failed · 0 not copied · 0 unaccounted",
+            0,
+        ),
+        (
+            LogCounts({ARCHIVED: 1040}, True),
+            "completed · 10 failed · 1,040 not copied (1,040 archive tier) · 0 unaccounted",
+            1040,
+        ),
         (
             LogCounts({OVERSIZED: 7, ARCHIVED: 30, FAILED_TYPE: 10, "migrationStart": 1}, True),
             "completed · 10 failed · 37 not copied (30 archive tier, 7 over 1 TB) · 0 unaccounted",
             37,
         ),
         (
-            LogCounts({"importSkippedByTheMoon": 1037}, True),
+            LogCounts({"importSkippedByTheMoon": 1037, FAILED_TYPE: 10}, True),
             "completed · 10 failed · 1,037 not copied (1,037 importSkippedByTheMoon)"
             " · 0 unaccounted",
             1037,

@@ -25,7 +25,7 @@ from slurper_tui.monitor.receipts.receipt import BEST_SECONDS, JobReceipt, NotEn
 from slurper_tui.monitor.recorded import History, Recorded
 from slurper_tui.monitor.spans import Seen, Span, spans
 from slurper_tui.monitor.standing import counts_of
-from slurper_tui.monitor.verdict import percent, verdict
+from slurper_tui.monitor.verdict import not_copied, percent, verdict
 from slurper_tui.monitor.view import JobView, Phase
 
 MOST_EVENTS = 500
@@ -190,7 +190,7 @@ def _judged(view: JobView, log: LogCounts | None) -> JobView:
     return replace(
         view,
         verdict=verdict(view.counts, view.status, log),
-        not_copied=log.not_copied if log else None,
+        not_copied=not_copied(view.counts, log),
         listing_broke=log.listing_broke if log else False,
     )
 

@@ -151,7 +151,12 @@ def _objects(receipt: Receipt) -> Iterator[str]:
     yield ""
     yield _sum(receipt)
     if left is None and counts.skipped:
-        yield "Whether skipped objects are in the target is not known: a log could not be read."
+        why = "a log could not be read"
+        if receipt.logs_read:
+            named = sum(r.count for r in receipt.reasons if r.cause is Cause.NOT_COPIED)
+            unknown = max(0, counts.skipped - named)
+            why = f"reasons unknown of {unknown:,}, for a log does not name every failure"
+        yield f"Whether skipped objects are in the target is not known: {why}."
 
 
 def _rest(receipt: Receipt) -> str:

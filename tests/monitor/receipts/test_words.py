@@ -25,11 +25,12 @@ from slurper_tui.monitor.receipts.receipt import JobReceipt, Receipt, reasons_of
 from slurper_tui.monitor.receipts.seen import MOST_LINES
 from slurper_tui.monitor.receipts.words import markdown
 from slurper_tui.monitor.spans import Seen, Span
-from slurper_tui.monitor.verdict import verdict
+from slurper_tui.monitor.verdict import not_copied, verdict
 from slurper_tui.monitor.view import Counts, JobView
 from tests.tui.jobs import NOW, harmless, view
 
 FAILED = "importErrorRetryExhaustion"
+TIER = "importSkippedStorageClass"
 BROKE = "migrationErrorFailedContinuation"
 SOME = Counts(1000, 990, 0, 10)
 GFM = MarkdownIt("gfm-like", {"html": True})
@@ -43,7 +44,7 @@ def ended(number: int = 1, counts: Counts = SOME, **given: Any) -> JobView:
     return replace(
         told,
         verdict=verdict(counts, status, log),
-        not_copied=log.not_copied if log else None,
+        not_copied=not_copied(counts, log),
         listing_broke=log.listing_broke if log else False,
     )
 
@@ -65,6 +66,18 @@ def row(text: str, name: str) -> list[str]:
     """The cells of a table's row."""
     [line] = [line for line in text.split("\n") if line.startswith(f"| {name}")]
     return [part.strip() for part in line.strip("|").split("|")]
+
+
+@pytest.mark.parametrize("log", [LogCounts(whole=True), LogCounts({FAILED: 9, TIER: 40}, True)])
+def test_skips_are_not_in_the_target_by_a_log_that_does_not_name_every_failure(
+    log: LogCounts,
+) -> None:
+    told = receipt(one(log, counts=Counts(1000, 890, 100, 10)))
+    text = markdown(told)
+    assert row(text, "Skipped")[1] == "100"
+    assert f"reasons unknown of {100 - log.not_copied}, for a log does not name" in text
+    assert "in the target already" not in text
+    assert not all_copied(told)
 
 
 def test_the_counts_reconcile_in_a_table() -> None:
@@ -167,13 +180,14 @@ def test_the_version_stands_below_and_every_line_ends() -> None:
 
 def test_all_copied_is_said_only_of_what_is_known_to_be() -> None:
     clean = Counts(1000, 1000, 0, 0)
-    whole = LogCounts(whole=True)
+    whole = LogCounts({"migrationStart": 1}, whole=True)
     skipped = Counts(1000, 990, 10, 0)
     for told, said in (
         (one(whole, counts=clean), True),
         (one(None, counts=clean), False),
         (one(None, counts=skipped), False),
         (one(whole, counts=skipped), True),
+        (one(LogCounts(whole=True), counts=skipped), False),
         (one(LogCounts({"importSkippedOversized": 1}, whole=True), counts=skipped), False),
         (one(LogCounts({BROKE: 1}, whole=True), counts=clean), False),
         (one(whole, counts=Counts(1001, 1000, 0, 0)), False),
@@ -204,9 +218,10 @@ def test_a_listing_that_broke_is_said_at_the_top_and_among_the_reasons() -> None
 
 def test_objects_that_a_retry_found_in_the_target_were_not_copied_by_it() -> None:
     first = one(LogCounts({FAILED: 10}, whole=True))
-    again = ended(2, Counts(10, 7, 3, 0), log=LogCounts(whole=True))
+    log = LogCounts({"migrationStart": 1}, whole=True)
+    again = ended(2, Counts(10, 7, 3, 0), log=log)
     tie = Tie(again.key, first.view.key, 10, (FAILED,))
-    second = JobReceipt(again, NOW, NOW + 60, log=LogCounts(whole=True), retries=tie)
+    second = JobReceipt(again, NOW, NOW + 60, log=log, retries=tie)
     told = receipt(first, second, ties=(tie,))
     assert headline(told) == "10 failed, of which 7 were copied by a retry: all copied"
 
