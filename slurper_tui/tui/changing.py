@@ -22,6 +22,9 @@ if TYPE_CHECKING:
     from slurper_tui.tui.confirm_words import Question
 
 
+_ID_PART = 8
+
+
 class ChangingScreen(ReadingScreen):
     """A screen from which jobs can be changed."""
 
@@ -166,16 +169,20 @@ class ChangingScreen(ReadingScreen):
 
         control = (await self._desk()).control
         requests: Sequence[Request]
+        more = ""
         if change.act is Act.ABORT_ALL:
             outcome = await control.abort_all(change.account_id, keys)
             requests = (outcome.request,)
+            if outcome.request.standing is not Standing.MOOT and outcome.newcomers:
+                ids = ", ".join(view.key.job_id[:_ID_PART] for view in outcome.newcomers)
+                more = f"; created meanwhile: {ids}"
             self._ask_about_newcomers(change, outcome)
         else:
             requests = await control.request(change.act, keys)
             asked = zip(keys, requests, strict=True)
             self._awaited |= {key for key, request in asked if request.standing.open}
             self.scene = replace(self.scene, marked=self.scene.marked - set(keys))
-        self._note(self.look.glyphs.clean(requests_words(change.act, requests)))
+        self._note(self.look.glyphs.clean(requests_words(change.act, requests) + more))
 
     def _ask_about_newcomers(self, change: Change, outcome: AllAborted) -> None:
         """Ask again where nothing was sent because jobs were missing in the question."""

@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from slurper_tui.simulate import Fault, Kind, SimulatedAccount
+from tests.monitor.bench import create_elsewhere
 from tests.server import LoopbackServer
 from tests.terminal.pty_program import PROGRAM, PtyProgram
 
@@ -116,6 +117,27 @@ def test_all_of_an_account_takes_its_id(
             assert program.ended() == code
     assert changing(server) == ["PUT"]
     assert "running" not in {course.status(time.time()) for course in account.jobs()}
+
+
+def test_a_job_that_came_after_the_question_is_asked_about_before_all_are_aborted(
+    account: SimulatedAccount, server: LoopbackServer, environ: dict[str, str]
+) -> None:
+    word = account.account_id
+    url = f"{server.url}/accounts/{word}/slurper/jobs/{job_with(account, 'running')}/pause"
+    headers = {"authorization": f"Bearer {account.token}"}
+    assert account.answer(httpx.Request("PUT", url, headers=headers)).status_code == 200
+    with asked(environ, "abort", "--all") as program:
+        program.see(f"type {word}:")
+        late = create_elsewhere(account)
+        program.type(f"{word}\n")
+        program.see("nothing was sent")
+        program.see(late)
+        program.wait_for(lambda: program.text.count(f"type {word}:") == 2, "the second question")
+        assert changing(server) == []
+        program.type(f"{word}\n")
+        assert program.ended() == 0
+        program.see(f"{late} aborted")
+    assert changing(server) == ["PUT"]
 
 
 def test_what_was_typed_before_the_question_is_no_answer(
