@@ -118,7 +118,7 @@ def tell_inexact(keys: Sequence[str], out: Output) -> None:
     """Name the keys that were left out because their bytes are not UTF-8."""
     if not keys:
         return
-    out.say(f"{_keys(len(keys))} bytes that are not UTF-8, so not exact in JSON; left out:")
+    out.say(f"{_keys(len(keys))} bytes that are not UTF-8: not exact, so left out:")
     for key in keys[:_NAMED]:
         out.say(f"  {key}")
     if len(keys) > _NAMED:
