@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from slurper_tui.cli.session import Session
+from slurper_tui.format import parse_time
 from slurper_tui.monitor.history.opening import open_history, open_store
 from slurper_tui.monitor.history.place import FILE
 from slurper_tui.monitor.history.store import Store
 from slurper_tui.monitor.history.trouble import reason_of
+from slurper_tui.monitor.moment import is_too_early
 from slurper_tui.monitor.recorded import HistoryView, Keeping, Past, Remembered
 
 if TYPE_CHECKING:
@@ -31,13 +33,20 @@ class Opened:
     """
 
     def __init__(
-        self, store: Store, view: HistoryView, remembered: Sequence[Remembered], now: float
+        self,
+        store: Store,
+        view: HistoryView,
+        remembered: Sequence[Remembered],
+        now: float,
+        *,
+        healed: bool = False,
     ) -> None:
         self.remembered = remembered
-        last = max((known.last.at for known in remembered if known.last), default=now)
+        last = max(filter(None, map(_seen_at, remembered)), default=now)
         self.away_since = last if now - last > ABSENCE else None
         self._store = store
         self._view = view
+        self._healed = healed
         self._recorder: Recorder | None = None
         self._noting: Noting | None = None
 
@@ -48,7 +57,8 @@ class Opened:
 
         self._recorder = self._recorder or Recorder(self._store, self._view)
         self._noting = self._noting or Noting(self._recorder)
-        return Past(self._recorder, self.remembered, shown, self.away_since, self._noting)
+        noting, healed = self._noting, self._healed
+        return Past(self._recorder, self.remembered, shown, self.away_since, noting, healed)
 
     async def close(self) -> None:
         """Write what waits, and let go of the file."""
@@ -70,13 +80,28 @@ def open_past(session: Session, options: argparse.Namespace, state: Path, now: f
     )
     try:
         _fill(store, session, now)
-        return Opened(store, view, store.remembered(session.accounts), now)
+        healed = _heal(store, now)
+        return Opened(store, view, store.remembered(session.accounts), now, healed=healed)
     except (OSError, sqlite3.Error) as error:
         with suppress(sqlite3.Error):
             store.close()
         memory = open_store(None, session.base_url)
         memory.wanted_path = store.path
         return Opened(memory, HistoryView(Keeping.OFF, reason_of(error)), (), now)
+
+
+def _seen_at(known: Remembered) -> float | None:
+    """When somebody last looked at a job, UTC seconds; None where its clock was never set."""
+    if known.last is None or is_too_early(known.last.at, parse_time(known.job.created_at)):
+        return None
+    return known.last.at
+
+
+def _heal(store: Store, now: float) -> bool:
+    """Whether samples of the future were dated back; a file that is locked is left as it is."""
+    with suppress(sqlite3.Error):
+        return store.heal(now)
+    return False
 
 
 def _fill(store: Store, session: Session, now: float) -> None:

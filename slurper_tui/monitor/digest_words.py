@@ -27,11 +27,12 @@ def head_words(digest: Digest) -> str:
 
 
 def _away(digest: Digest) -> bool:
-    """One absence takes up about all of the time."""
-    return any(
-        span.since - digest.since < WORTH_TELLING and digest.until - span.until < ABSENCE
-        for span in digest.unobserved
-    )
+    """Nobody looked for about all of the time, looks of a moment aside."""
+    until = digest.since
+    for span in digest.unobserved:
+        if span.since - until < WORTH_TELLING:
+            until = span.until
+    return until > digest.since and digest.until - until < ABSENCE
 
 
 def unobserved_words(digest: Digest) -> list[str]:

@@ -74,6 +74,10 @@ class Landing:
                 self._keep(track)
                 self._watch_leaving(track, there[track.job_id], now)
 
+    def lose_time(self) -> None:
+        """Take the span before every job's next sample for one of unknown length."""
+        self._gaps += 1
+
     def _listed(self, account: AccountTrack, job: Job, job_id: str, now: Moment) -> None:
         """Take in a row of the list; a job that nobody knew begins with what is remembered."""
         track = account.jobs.get(job_id)

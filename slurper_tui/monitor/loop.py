@@ -84,6 +84,8 @@ class Monitor:
         self._landing = Landing(
             self._pacing.budget, tuple(prefixes), rng or random.Random(), eager=eager
         )
+        if past.clock_was_set:
+            self._landing.lose_time()
         rounds = self._seconds
         self._crew = Crew(api, self._pacing, self._landing, self._now, rounds, self._landed)
         self._ledger = Ledger(past.history, lambda: self._stir(tell=True), past.notebook)

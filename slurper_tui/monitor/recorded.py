@@ -20,6 +20,8 @@ class Recorded(msgspec.Struct, frozen=True):
     """One good poll as it is kept. at: UTC seconds.
 
     after_gap: nobody looked in the span before it. stalled: it was judged to be stalled.
+    set_back: only of a new one: the clock was set back before it, so that samples of later times
+    are older.
     """
 
     at: float
@@ -27,6 +29,7 @@ class Recorded(msgspec.Struct, frozen=True):
     status: str | None
     after_gap: bool = False
     stalled: bool = False
+    set_back: bool = False
 
 
 class Remembered(msgspec.Struct, frozen=True):
@@ -106,7 +109,8 @@ class Past(NamedTuple):
 
     remembered: every job as it last stood. shown: they stand until the API confirms them.
     away_since: when somebody last looked, UTC seconds, if that was long enough ago to be told of.
-    notebook: None where nothing is noted.
+    notebook: None where nothing is noted. clock_was_set: samples of the future were dated back, so
+    how long ago the newest was taken is not known.
     """
 
     history: History | None = None
@@ -114,6 +118,7 @@ class Past(NamedTuple):
     shown: bool = True
     away_since: float | None = None
     notebook: Notebook | None = None
+    clock_was_set: bool = False
 
 
 NO_PAST = Past()

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from slurper_tui.monitor.estimate import Estimate, Sample, advance
 from slurper_tui.monitor.forecast import forecast
-from slurper_tui.monitor.moment import Moment
+from slurper_tui.monitor.moment import AHEAD_SECONDS, EARLIEST, Moment, is_too_early
 from slurper_tui.monitor.recorded import Recorded
 from slurper_tui.monitor.view import Counts, Forecast
 
@@ -32,8 +32,9 @@ _COARSE = 30.0
 class Series:
     """Mutable, and private to a job's track. forecast: what is shown, held still by hysteresis.
 
-    The times of what is kept only ever grow: while the clock is behind the last sample, because it
-    was set back or had run ahead, what follows is kept as long after it as really went by.
+    A sample is kept under the wall clock's time, also when that was set back; it is marked then. A
+    clock that cannot be right, because it shows less than what is known to have passed, counts on
+    from the last sample instead.
     """
 
     def __init__(self) -> None:
@@ -41,7 +42,8 @@ class Series:
         self.forecast: Forecast | None = None
         self.last: Recorded | None = None
         self._mono = 0.0
-        self._behind = False
+        self._clock_behind = False
+        self._counting = False
         self._span: float | None = None
         self._usual: float | None = None
 
@@ -53,11 +55,13 @@ class Series:
     def seed(self, past: Sequence[Recorded], now: Moment, created_at: float | None) -> None:
         """Take in what a history remembers, oldest first, before the first sample of this run.
 
-        A past that ends in the future was told by a clock that was ahead: it ends now, at least.
+        A history leaves a past that ends in the future only where the clock must be behind: for the
+        estimate it ends now.
         """
         if self.last is not None or not past:
             return
         ahead = max(0.0, past[-1].at - now.wall)
+        self._clock_behind = ahead > AHEAD_SECONDS
         for told in past:
             at = told.at - ahead
             then = Moment(now.mono - (now.wall - at), at)
@@ -90,14 +94,15 @@ class Series:
 
         period: seconds between two polls of this job. created_at: UTC seconds.
         """
-        was_behind, self._behind = self._behind, self.last is not None and now.wall < self.last.at
-        clock_jumped = clock_jumped or (self._behind and not was_behind)
-        at = self._time_of(now)
+        at = self._time_of(now, created_at)
+        set_back = self.last is not None and at < self.last.at
+        was_counting, self._counting = self._counting, self._clock_behind
+        clock_jumped = clock_jumped or set_back or (self._counting and not was_counting)
         after_gap = clock_jumped or self._is_gap(at, period)
         sample = Sample(now.mono, counts, status, after_gap, clock_jumped=clock_jumped)
         self._take(sample, now, created_at)
         stalled = self.estimate.stalled_since is not None
-        told = Recorded(at, counts, status, after_gap, stalled)
+        told = Recorded(at, counts, status, after_gap, stalled, set_back)
         self._note(told, now.mono)
         return told
 
@@ -105,11 +110,19 @@ class Series:
         self.estimate = advance(self.estimate, sample)
         self.forecast = forecast(self.estimate, now, created_at, self.forecast)
 
-    def _time_of(self, now: Moment) -> float:
-        """When a sample is kept as taken, UTC seconds: after the last one in any case."""
-        if self.last is None or now.wall > self.last.at:
+    def _time_of(self, now: Moment, created_at: float | None) -> float:
+        """When a sample is kept as taken, UTC seconds."""
+        if self.last is None:
+            return now.wall if now.wall >= EARLIEST else max(now.wall, created_at or 0.0)
+        if now.wall >= self.last.at + STEP:
+            self._clock_behind = False
             return now.wall
-        return self.last.at + max(STEP, now.mono - self._mono)
+        known = None if (created_at or 0.0) > self.last.at else created_at
+        never_set = is_too_early(now.wall, known) and not is_too_early(self.last.at, known)
+        self._clock_behind = self._clock_behind or never_set
+        if self._clock_behind:
+            return self.last.at + max(STEP, now.mono - self._mono)
+        return now.wall if now.wall <= self.last.at - STEP else self.last.at + STEP
 
     def _note(self, told: Recorded, mono: float) -> None:
         if self.last is not None:

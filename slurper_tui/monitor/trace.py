@@ -124,12 +124,13 @@ def trace_of(
 def extended(trace: Trace, recorded: Recorded) -> Trace:
     """Add a new sample at the end, and leave behind what the window no longer reaches.
 
-    The picture of a job that has ended stays the one of its end.
+    The picture of a job that has ended stays the one of its end. When the clock was set back,
+    points of later times are left out: nobody knows when they were.
     """
     if trace.ended is not None and recorded.at > trace.until:
         return trace
-    now = max(trace.until, recorded.at)
-    points = (*trace.points, recorded)
+    now = recorded.at if recorded.set_back else max(trace.until, recorded.at)
+    points = (*(point for point in trace.points if point.at < recorded.at), recorded)
     longer = trace_of(trace.key, trace.window, now, trace.begun, points)
     return replace(longer, ended=trace.ended)
 

@@ -7,14 +7,20 @@ import sqlite3
 from pathlib import Path
 from typing import cast
 
+import pytest
+
 from slurper_tui.api.models import Job
 from slurper_tui.cli.past import open_past
 from slurper_tui.cli.session import Api, Session
-from slurper_tui.monitor.history.opening import open_file
+from slurper_tui.monitor.history.opening import open_file, open_store
 from slurper_tui.monitor.history.place import FILE
 from slurper_tui.monitor.job_key import JobKey
 from slurper_tui.monitor.recorded import HistoryView, Keeping, Recorded, Remembered
 from slurper_tui.monitor.view import Counts
+from slurper_tui.simulate import SimulatedAccount
+from tests.cli.program import environment, perform
+from tests.monitor.history.samples import ACCOUNT, key
+from tests.monitor.history.test_damage import DAMAGE, damage, fill, tables
 
 URL, NOW = "https://api.example/v4", 1_790_000_000.0
 SESSION = Session(cast("Api", None), ("acc0",), URL)
@@ -45,3 +51,25 @@ async def test_what_was_kept_is_remembered(tmp_path: Path) -> None:
     opened = open_past(SESSION, OPTIONS, tmp_path, NOW)
     assert ([known.last for known in opened.remembered], opened.away_since) == ([told], told.at)
     await opened.close()
+
+
+COMMANDS = ("jobs", "history --json", "history", "history --csv", "digest", "create --go-on")
+
+
+@pytest.mark.parametrize("name", DAMAGE)
+def test_no_command_ends_with_a_bug_whatever_is_damaged(tmp_path: Path, name: str) -> None:
+    account = SimulatedAccount(account_id=ACCOUNT, jobs=1)
+    columns = tables()
+    store = open_store(None, URL)
+    for number, _ in enumerate(columns):
+        fill(store, key(f"bad{number}"))
+    connection = store._connection
+    for number, (table, column) in enumerate(columns):
+        damage(connection, table, column, key(f"bad{number}"), DAMAGE[name])
+    (tmp_path / "state").mkdir()
+    (tmp_path / "state" / FILE).write_bytes(connection.serialize())
+    for command in COMMANDS:
+        environ = environment(account, CLOUDFLARE_BASE_URL=URL)
+        ran = perform(account, *command.split(), environ=environ, folder=tmp_path)
+        assert ran.code != 70, (command, ran.err)
+        assert not any("damaged" in line for line in ran.err)

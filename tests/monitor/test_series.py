@@ -10,6 +10,8 @@ from hypothesis import strategies as st
 
 from slurper_tui.api.models import Job
 from slurper_tui.monitor.digest import make_digest
+from slurper_tui.monitor.history.opening import open_store
+from slurper_tui.monitor.job_key import JobKey
 from slurper_tui.monitor.moment import Moment
 from slurper_tui.monitor.recorded import Recorded
 from slurper_tui.monitor.series import Series
@@ -114,6 +116,16 @@ def test_what_a_clock_that_ran_ahead_has_told_ends_now() -> None:
     assert caught_up.at == EPOCH + 20_000.0
 
 
+def as_kept(samples: list[Recorded]) -> list[Recorded]:
+    """What a history gives of samples that were written one by one."""
+    store, whose = open_store(None, "https://api.example"), JobKey("acc0", "job0")
+    for sample in samples:
+        store.write((), [(whose, sample)])
+    told = list(store.samples(whose))
+    store.close()
+    return told
+
+
 def an_hour_and_a_half(back: float) -> list[Recorded]:
     """What is kept of a run in which the clock is set back after an hour. back: seconds."""
     series, past = Series(), list[Recorded]()
@@ -131,14 +143,16 @@ def an_hour_and_a_half(back: float) -> list[Recorded]:
         )
     assert series.estimate.restarts == 0
     assert series.estimate.rate == pytest.approx(10, rel=0.05)
-    return past
+    return as_kept(past)
 
 
 @pytest.mark.parametrize("back", [4.0, 5.0, 7.0, 1800.0, 86_400.0 * 365])
 @pytest.mark.parametrize("away", [2.0, 600.0, 7200.0])
 def test_a_clock_that_is_set_back_confuses_no_later_run(back: float, away: float) -> None:
     past = an_hour_and_a_half(back)
-    assert all(0.5 <= b.at - a.at <= 5.5 for a, b in pairwise(past))
+    assert [sample.counts.done for sample in past] == [50 * number for number in range(1080)]
+    assert past[-1].at == EPOCH + 1079 * 5.0 - back
+    assert all(0.0 < b.at - a.at <= 6.0 for a, b in pairwise(past))
     assert sum(sample.after_gap for sample in past) == (back > 5.0)
     series = Series()
     begun = 1079 * 5.0 + away
@@ -154,17 +168,21 @@ def test_a_clock_that_is_set_back_confuses_no_later_run(back: float, away: float
     assert series.estimate.plan_rate == pytest.approx(10, rel=0.2)
 
 
-def test_a_run_after_one_that_began_behind_has_the_true_rate() -> None:
-    past = an_hour_and_a_half(1800.0)
+def test_a_clock_that_was_never_set_counts_on_from_what_is_known() -> None:
     series = Series()
-    series.seed(past, Moment(0.0, EPOCH + 3700.0), None)
-    for number in range(100):
-        past.append(add(series, 3701.0 + 5.0 * number, 60_000 + number * 50, mono=1.0 + 5 * number))
-    third = Series()
-    third.seed(past, Moment(0.0, EPOCH + 4300.0), None)
-    assert third.estimate.restarts == 0
-    assert third.estimate.rate == pytest.approx(10, rel=0.05)
-    assert third.estimate.plan_rate == pytest.approx(10, rel=0.05)
+    past = [kept(number * 5.0, number * 50) for number in range(100)]
+    series.seed(past, Moment(0.0, 5.0), EPOCH)
+    told = [add(series, 10.0 - EPOCH + n * 5.0, 5000 + n, mono=5.0 + n * 5.0) for n in range(9)]
+    assert [s.at - past[-1].at for s in told] == pytest.approx([5.0 + n * 5.0 for n in range(9)])
+    assert [s.after_gap for s in told] == [True] + [False] * 8
+    set_right = add(series, 9000.0, 6000, mono=50.0, jumped=True)
+    assert (set_right.at, set_right.after_gap, set_right.set_back) == (EPOCH + 9000.0, True, False)
+
+
+def test_the_first_sample_of_a_clock_that_was_never_set_is_of_the_jobs_creation() -> None:
+    counts, now = Counts(10, 1, 0, 0), Moment(5.0, 5.0)
+    told = Series().add(counts, "running", now, period=5.0, created_at=EPOCH, clock_jumped=False)
+    assert told.at == EPOCH
 
 
 def test_a_digest_over_a_clock_that_was_set_back_counts_right() -> None:
@@ -177,12 +195,15 @@ def test_a_digest_over_a_clock_that_was_set_back_counts_right() -> None:
 
 
 @given(st.lists(st.tuples(st.floats(0.0, 100.0), st.floats(-1e5, 1e5)), max_size=30))
-def test_whatever_the_clock_does_times_only_grow(steps: list[tuple[float, float]]) -> None:
+def test_whatever_the_clock_does_samples_carry_its_time(steps: list[tuple[float, float]]) -> None:
     series, mono, off, past = Series(), 0.0, 0.0, list[Recorded]()
     for number, (span, set_by) in enumerate(steps):
         mono, off = mono + span, off + set_by
         past.append(add(series, mono + off, number, mono=mono, jumped=abs(set_by) > 5.0))
-    assert all(a.at < b.at for a, b in pairwise(past))
+        assert past[-1].at == pytest.approx(EPOCH + mono + off, abs=0.002 * number + 1e-6)
+    assert all(b.set_back == (b.at < a.at) for a, b in pairwise(past))
+    kept_ones = as_kept(past)
+    assert [sample.counts.done for sample in kept_ones] == list(range(len(steps)))
 
 
 def test_a_past_that_comes_too_late_changes_nothing() -> None:

@@ -7,7 +7,7 @@ import time
 from collections.abc import Mapping, Sequence
 
 from slurper_tui.monitor.history.notes import Notes
-from slurper_tui.monitor.history.rows import to_ms
+from slurper_tui.monitor.history.rows import LATEST_MS, to_ms
 from slurper_tui.monitor.history.schema import transaction, version_of
 from slurper_tui.monitor.history.store import Store
 from slurper_tui.monitor.history.thin import STEP_SECONDS
@@ -47,7 +47,9 @@ def copy(
     names = [name for name, *_ in jobs.description]
     rows = jobs.fetchall()
     number, last_at = names.index("number"), names.index("last_at")
-    since = max((row[last_at] or 0 for row in rows), default=0) - to_ms(WHOLE_SECONDS)
+    known = (row[last_at] for row in rows if type(row[last_at]) is int)
+    newest = max((at for at in known if at <= LATEST_MS), default=0)
+    since = newest - to_ms(WHOLE_SECONDS)
     with transaction(target):
         _insert(target, "jobs", len(names), rows)
         for row in rows:

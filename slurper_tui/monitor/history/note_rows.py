@@ -3,14 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from contextlib import suppress
 
 import msgspec
 from msgspec.structs import replace
 
 from slurper_tui.monitor.draft import Draft
 from slurper_tui.monitor.event import Event, Tie, What
-from slurper_tui.monitor.history.rows import Row, place_text, text, to_ms
+from slurper_tui.monitor.history.rows import (
+    GREATEST,
+    Row,
+    checked_text,
+    checked_texts,
+    checked_time,
+    place_text,
+    text,
+    to_ms,
+)
 from slurper_tui.monitor.job_key import JobKey
 from slurper_tui.monitor.log_view import LogCounts
 from slurper_tui.monitor.plan_view import Plan, Step, StepState
@@ -31,12 +39,10 @@ def event_row(event: Event) -> Row:
     return (*key_row(event.key), to_ms(event.at), *said)
 
 
-def event_of(key: JobKey, row: Row) -> Event | None:
-    """The event of such a row, without its job; None for one that is not to be read."""
+def event_of(key: JobKey, row: Row) -> Event:
+    """The event of such a row, without its job. Raises ValueError."""
     at, what, detail, said = row
-    with suppress(ValueError):
-        return Event(key, at / 1000, What(what), detail, said)
-    return None
+    return Event(key, checked_time(at), What(what), checked_text(detail), checked_text(said))
 
 
 def tie_row(tie: Tie) -> Row:
@@ -45,10 +51,17 @@ def tie_row(tie: Tie) -> Row:
 
 
 def tie_of(row: Row) -> Tie:
-    """The tie of such a row. Raises MsgspecError."""
-    account_id, job_id, parent_account_id, parent_job_id, keys, log_types = row
+    """The tie of such a row. Raises one of `UNREADABLE`."""
+    *ids, keys, log_types = row
+    account_id, job_id, parent_account_id, parent_job_id = checked_texts(tuple(ids))
     child, parent = JobKey(account_id, job_id), JobKey(parent_account_id, parent_job_id)
-    return Tie(child, parent, keys, _words.decode(log_types))
+    return Tie(child, parent, _number(keys), _words.decode(checked_text(log_types)))
+
+
+def _number(value: object) -> int:
+    if type(value) is not int or value < 0:
+        raise ValueError("no number")
+    return value
 
 
 def counts_row(key: JobKey, counts: LogCounts) -> Row:
@@ -56,11 +69,14 @@ def counts_row(key: JobKey, counts: LogCounts) -> Row:
     return (*key_row(key), to_ms(counts.read_at), _json(counts))
 
 
-def counts_of(told: bytes) -> LogCounts | None:
-    """What such a text says; None for one that is not to be read."""
-    with suppress(msgspec.MsgspecError):
-        return _counts.decode(told)
-    return None
+def counts_of(row: Row) -> tuple[JobKey, LogCounts]:
+    """Whose log such a row tells of, and what it held. Raises one of `UNREADABLE`."""
+    account_id, job_id, told = row
+    counts = _counts.decode(told)
+    checked_time(to_ms(counts.read_at))
+    if not all(0 <= number <= GREATEST for number in counts.by_type.values()):
+        raise ValueError("no counts")
+    return JobKey(checked_text(account_id), checked_text(job_id)), counts
 
 
 def plan_row(plan: Plan) -> Row:
@@ -70,10 +86,12 @@ def plan_row(plan: Plan) -> Row:
 
 
 def plan_of(row: Row, steps: Sequence[Step]) -> Plan:
-    """The plan of such a row, behind its id. Raises MsgspecError."""
-    plan_id, account_id, made_at, retry_account_id, retry_job_id, log_types = row
-    retry = None if retry_account_id is None else JobKey(retry_account_id, retry_job_id)
-    return Plan(plan_id, account_id, made_at / 1000, tuple(steps), retry, _words.decode(log_types))
+    """The plan of such a row, behind its id. Raises one of `UNREADABLE`."""
+    plan_id, account_id, made_at, *retried, log_types = row
+    retry = None if retried == [None, None] else JobKey(*checked_texts(tuple(retried)))
+    types = _words.decode(checked_text(log_types))
+    made = checked_time(made_at)
+    return Plan(_number(plan_id), checked_text(account_id), made, tuple(steps), retry, types)
 
 
 def step_row(step: Step) -> Row:
@@ -83,9 +101,13 @@ def step_row(step: Step) -> Row:
 
 
 def step_of(row: Row) -> Step:
-    """The step of such a row, behind its number. Raises MsgspecError, ValueError."""
+    """The step of such a row, behind its number. Raises one of `UNREADABLE`."""
     number, state, at, job_id, said, draft = row
-    return Step(number, _draft_of(draft), StepState(state), at / 1000, job_id, said)
+    job_id = None if job_id is None else checked_text(job_id)
+    then = checked_time(at)
+    return Step(
+        _number(number), _draft_of(draft), StepState(state), then, job_id, checked_text(said)
+    )
 
 
 def words_text(words: Sequence[str]) -> str:

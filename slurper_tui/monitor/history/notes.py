@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
-
-import msgspec
+from functools import partial
 
 from slurper_tui.monitor.event import Event, Tie
 from slurper_tui.monitor.history.note_rows import (
@@ -23,6 +21,7 @@ from slurper_tui.monitor.history.note_rows import (
     tie_row,
 )
 from slurper_tui.monitor.history.plans import Plans, of_accounts
+from slurper_tui.monitor.history.rows import readable
 from slurper_tui.monitor.history.schema import transaction
 from slurper_tui.monitor.job_key import JobKey
 from slurper_tui.monitor.log_view import LogCounts
@@ -84,8 +83,7 @@ class Notes:
             " ORDER BY at DESC, number DESC LIMIT ?",
             (self._place, *key_row(key), most),
         ).fetchall()
-        found = (event_of(key, row) for row in reversed(rows))
-        return tuple(event for event in found if event is not None)
+        return tuple(readable(reversed(rows), partial(event_of, key)))
 
     # Ties and counts -----------------------------------------------------------------------------
 
@@ -100,11 +98,7 @@ class Notes:
             f"SELECT {_TIE} FROM ties WHERE {of_accounts(accounts)} ORDER BY number",
             (self._place, *accounts),
         )
-        found = list[Tie]()
-        for row in rows:
-            with suppress(msgspec.MsgspecError):
-                found.append(tie_of(row))
-        return tuple(found)
+        return tuple(readable(rows, tie_of))
 
     def counts(self, accounts: Sequence[str] = ()) -> dict[JobKey, LogCounts]:
         """Give what is kept of the logs of these accounts' jobs."""
@@ -113,8 +107,7 @@ class Notes:
             f" WHERE {of_accounts(accounts)}",
             (self._place, *accounts),
         )
-        told = ((JobKey(account_id, job_id), counts_of(c)) for account_id, job_id, c in rows)
-        return {key: counts for key, counts in told if counts is not None}
+        return dict(readable(rows, counts_of))
 
     # As a whole ----------------------------------------------------------------------------------
 

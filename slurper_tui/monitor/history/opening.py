@@ -15,6 +15,7 @@ from slurper_tui.monitor.history.place import (
     make_private,
     set_aside,
 )
+from slurper_tui.monitor.history.rows import decoded
 from slurper_tui.monitor.history.schema import MIGRATIONS, Migration, prepare, version_of
 from slurper_tui.monitor.history.store import Store
 from slurper_tui.monitor.history.trouble import (
@@ -181,13 +182,15 @@ def _reading(address: str, base_url: str) -> Store:
 
 def _connect(name: str | Path, timeout: float = BUSY_SECONDS) -> sqlite3.Connection:
     """Connect without transactions of Python's own making."""
-    return sqlite3.connect(
+    connection = sqlite3.connect(
         name,
         timeout=timeout,
         isolation_level=None,
         check_same_thread=False,
         uri=isinstance(name, str) and name.startswith("file:"),
     )
+    connection.text_factory = decoded
+    return connection
 
 
 def _look_over(connection: sqlite3.Connection, version: int) -> None:

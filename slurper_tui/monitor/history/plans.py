@@ -7,11 +7,10 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 
-import msgspec
 from msgspec.structs import replace
 
 from slurper_tui.monitor.history.note_rows import plan_of, plan_row, step_of, step_row
-from slurper_tui.monitor.history.rows import Row
+from slurper_tui.monitor.history.rows import UNREADABLE, Row
 from slurper_tui.monitor.history.schema import transaction
 from slurper_tui.monitor.plan_view import Plan, Step, StepState
 
@@ -75,7 +74,7 @@ class Plans:
                 f"SELECT {_STEP} FROM steps WHERE plan = ? ORDER BY number", (row[0],)
             ).fetchall()
             # One that is not to be read holds up no other.
-            with suppress(msgspec.MsgspecError, ValueError):
+            with suppress(*UNREADABLE):
                 yield plan_of(row, [step_of(step) for step in steps])
 
     def has(self, plan_id: int) -> bool:

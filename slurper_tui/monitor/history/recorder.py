@@ -209,7 +209,8 @@ class Recorder:
     def _have_in_time(self, batch: Batch) -> None:
         """Note what is in memory alone, and try for the file again when it is time."""
         for key, sample in batch.samples:
-            self._begun[key] = min(sample.at, self._begun.get(key, sample.at))
+            begun = 0.0 if sample.set_back else sample.at  # what was before may have been moved
+            self._begun[key] = min(begun, self._begun.get(key, begun))
         newest = max((sample.at for _, sample in batch.samples), default=None)
         if newest is None:
             return

@@ -1,21 +1,34 @@
-"""Between our values and the rows of a history: no secret and no object key gets past here."""
+"""Between our values and the rows of a history: no secret and no object key gets past here.
+
+What is read is checked: a file may be damaged in any column. The functions that read a row raise
+one of `UNREADABLE` for a row that holds anything else than what is written here.
+"""
 
 from __future__ import annotations
 
 import re
-from contextlib import suppress
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any, TypeVar
 
 import msgspec
 from msgspec.structs import replace
 
 from slurper_tui.api.models import Job, Source, Target
+from slurper_tui.format import END_OF_CALENDAR
 from slurper_tui.monitor.recorded import Recorded, Remembered
 from slurper_tui.monitor.view import Counts
 
 Row = tuple[Any, ...]
 
-_GREATEST = 2**63 - 1
+T = TypeVar("T")
+
+UNREADABLE = (ValueError, TypeError, OverflowError, RecursionError, msgspec.MsgspecError)
+"""What is raised for a row that cannot be read."""
+
+LATEST_MS = round(END_OF_CALENDAR * 1000)
+"""Milliseconds since 1970; a later time is damage."""
+
+GREATEST = 2**63 - 1
 """What SQLite can hold; no counter of the API is higher."""
 
 _ADDRESS = r"(?is)((?:[a-z][a-z0-9+.-]*:)?//)?(.*)"
@@ -24,8 +37,47 @@ _ADDRESS = r"(?is)((?:[a-z][a-z0-9+.-]*:)?//)?(.*)"
 _HOST = r"[^/?#@:]+\.[^/?#@:]+(?:[/?#]|$)"
 """A name with dots and without a port in front of a path: an `@` behind it is of the path."""
 
+_FLAGS = (0, 1)
+
 _job = msgspec.json.Decoder(Job)
 _last = msgspec.json.Decoder(Recorded)
+
+
+def readable(rows: Iterable[Row], read: Callable[[Row], T]) -> Iterator[T]:
+    """Yield what the rows hold; a row that cannot be read is left out."""
+    for row in rows:
+        try:
+            value = read(row)
+        except UNREADABLE:
+            continue
+        yield value
+
+
+def decoded(raw: bytes) -> str | bytes:
+    """SQLite's text as Python's; bytes, which no check accepts, where it is not UTF-8."""
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        return raw
+
+
+def checked_time(at: object) -> float:
+    """A kept time as UTC seconds. Raises ValueError."""
+    if type(at) is not int or not 0 <= at <= LATEST_MS:
+        raise ValueError("no time")
+    return at / 1000
+
+
+def checked_text(value: object) -> str:
+    """A kept text. Raises ValueError."""
+    if type(value) is not str:
+        raise ValueError("no text")
+    return value
+
+
+def checked_texts(row: Row) -> tuple[str, ...]:
+    """A row of texts. Raises ValueError."""
+    return tuple(map(checked_text, row))
 
 
 def to_ms(seconds: float) -> int:
@@ -46,14 +98,20 @@ def sample_row(sample: Recorded) -> Row:
 
 
 def sample_of(row: Row) -> Recorded:
-    """The sample that such a row holds."""
-    at, objects, transferred, skipped, failed, status, after_gap, stalled = row
-    counts = Counts(objects, transferred, skipped, failed)
-    return Recorded(at / 1000, counts, status, after_gap != 0, stalled != 0)
+    """The sample that such a row holds. Raises ValueError."""
+    at, *numbers, status, after_gap, stalled = row
+    if not (all(map(_is_count, numbers)) and after_gap in _FLAGS and stalled in _FLAGS):
+        raise ValueError("no sample")
+    status = None if status is None else checked_text(status)
+    return Recorded(checked_time(at), Counts(*numbers), status, after_gap == 1, stalled == 1)
+
+
+def _is_count(value: object) -> bool:
+    return value is None or (type(value) is int and value >= 0)
 
 
 def _number(value: int | None) -> int | None:
-    return None if value is None else min(value, _GREATEST)
+    return None if value is None else min(value, GREATEST)
 
 
 def last_text(sample: Recorded) -> str:
@@ -96,10 +154,16 @@ def place_text(url: str) -> str:
     return text(scheme + re.split(r"[?#]", bare, maxsplit=1)[0].rstrip("/"))
 
 
-def remembered_of(row: Row) -> Remembered | None:
-    """The job of such a row; None for one that is not to be read."""
-    account_id, job, last, closed = row
-    with suppress(msgspec.MsgspecError):
-        newest = None if last is None else _last.decode(last)
-        return Remembered(account_id, _job.decode(job), newest, closed != 0)
-    return None
+def job_of(told: bytes) -> Job:
+    """The job in such a text. Raises one of `UNREADABLE`."""
+    return _job.decode(told)
+
+
+def remembered_of(row: Row) -> Remembered:
+    """The job of such a row. Raises one of `UNREADABLE`."""
+    account_id, job_id, told, last, closed = row
+    job = job_of(told)
+    if closed not in _FLAGS or not job.id or text(job.id) != job_id:
+        raise ValueError("no job")
+    newest = None if last is None else sample_of(sample_row(_last.decode(last)))
+    return Remembered(checked_text(account_id), job, newest, closed == 1)

@@ -14,10 +14,13 @@ from typing import TYPE_CHECKING
 from slurper_tui.api.models import Job
 from slurper_tui.monitor.history.place import Ownership, identity_of
 from slurper_tui.monitor.history.rows import (
+    LATEST_MS,
     Row,
+    checked_texts,
     job_text,
     last_text,
     place_text,
+    readable,
     remembered_of,
     sample_of,
     sample_row,
@@ -49,7 +52,7 @@ _KEEP_LAST = """
 # every step that is not empty, however many samples it has. Gaps have an index of their own.
 _LAST_OF_EACH = """
     WITH RECURSIVE newest (at) AS (
-        SELECT max(at) FROM samples WHERE job = :job AND at >= :since
+        SELECT max(at) FROM samples WHERE job = :job AND at BETWEEN :since AND :latest
         UNION ALL
         SELECT (
             SELECT max(at) FROM samples
@@ -99,11 +102,11 @@ class Store:
     def remembered(self, accounts: Sequence[str]) -> tuple[Remembered, ...]:
         """Give every job of these accounts as it last stood, those apart that are gone."""
         rows = self._connection.execute(
-            "SELECT account_id, CAST(job AS BLOB), CAST(last AS BLOB), closed FROM jobs"
+            "SELECT account_id, job_id, CAST(job AS BLOB), CAST(last AS BLOB), closed FROM jobs"
             f" WHERE gone = 0 AND {_of(accounts)} ORDER BY number",
             (self._place, *accounts),
         )
-        return tuple(known for row in rows if (known := remembered_of(row)) is not None)
+        return tuple(readable(rows, remembered_of))
 
     def keys(self, accounts: Sequence[str] = ()) -> tuple[JobKey, ...]:
         """Give the jobs of which anything is kept, in the order in which they were first seen."""
@@ -111,7 +114,7 @@ class Store:
             f"SELECT account_id, job_id FROM jobs WHERE {_of(accounts)} ORDER BY number",
             (self._place, *accounts),
         )
-        return tuple(JobKey(*row) for row in rows)
+        return tuple(JobKey(*ids) for ids in readable(rows, checked_texts))
 
     def samples(
         self, key: JobKey, since: float = 0.0, until: float | None = None
@@ -122,7 +125,7 @@ class Store:
             f"SELECT {_COLUMNS} FROM samples WHERE job = ? AND at BETWEEN ? AND ? ORDER BY at",
             (self._number(key), to_ms(since), end),
         )
-        return tuple(map(sample_of, rows))
+        return tuple(readable(rows, sample_of))
 
     def last_of_each(self, key: JobKey, since: float, step: float) -> tuple[Recorded, ...]:
         """Give the first from `since` on, the newest of every `step` seconds, both sides of gaps.
@@ -133,8 +136,9 @@ class Store:
             "job": self._number(key),
             "since": to_ms(since),
             "step": max(1, to_ms(step)),
+            "latest": LATEST_MS,
         }
-        return tuple(map(sample_of, self._connection.execute(_LAST_OF_EACH, asked)))
+        return tuple(readable(self._connection.execute(_LAST_OF_EACH, asked), sample_of))
 
     def every(
         self, accounts: Sequence[str] = (), key: JobKey | None = None
@@ -146,15 +150,15 @@ class Store:
             f" WHERE {which} ORDER BY at, number",
             values,
         )
-        for account_id, job_id, *row in rows:
-            yield JobKey(account_id, job_id), sample_of(tuple(row))
+        yield from readable(rows, _whose)
 
     def widest(self, accounts: Sequence[str] = (), key: JobKey | None = None) -> tuple[int, ...]:
         """Give the most characters of a status, and of each of the four counters."""
-        counters = ", ".join(f"max(length({name}))" for name in Counts.__struct_fields__)
+        counters = ", ".join(map(_widest_number, Counts.__struct_fields__))
         which, values = self._which(accounts, key)
         [row] = self._connection.execute(
-            f"SELECT max(length(samples.status)), {counters}"
+            "SELECT max(CASE typeof(samples.status) WHEN 'text' THEN length(samples.status) END),"
+            f" {counters}"
             f" FROM samples JOIN jobs ON number = samples.job WHERE {which}",
             values,
         )
@@ -202,14 +206,34 @@ class Store:
             unseen = Remembered(key.account_id, Job(id=key.job_id))
             number = self._connection.execute(_KEEP_JOB, self._job_row(unseen)).lastrowid
         rows = [sample_row(sample) for sample in samples]
-        self._connection.executemany(_KEEP_SAMPLE, ((number, *row) for row in rows))
+        begin = 0
+        for place, sample in enumerate(samples):
+            if sample.set_back:
+                from slurper_tui.monitor.history.clock import set_back  # seldom
+
+                self._insert(number, rows[begin:place])
+                set_back(self._connection, number or 0, rows[place][0])
+                begin = place
+        self._insert(number, rows[begin:])
         oldest = min(row[0] for row in rows)
         self._connection.execute(_KEEP_LAST, (last_text(samples[-1]), rows[-1][0], oldest, number))
+
+    def _insert(self, number: int | None, rows: Sequence[Row]) -> None:
+        self._connection.executemany(_KEEP_SAMPLE, ((number, *row) for row in rows))
 
     def _job_row(self, known: Remembered) -> Row:
         job_id = text(known.job.id or "")
         place = (self._place, text(known.account_id), job_id)
         return (*place, job_text(known.job), int(known.closed), int(known.gone))
+
+    def heal(self, now: float) -> bool:
+        """Date what a clock that was ahead put into the future before `now`, UTC seconds.
+
+        True when there was any.
+        """
+        from slurper_tui.monitor.history.clock import heal
+
+        return heal(self._connection, now)
 
     def thin(self, now: float) -> bool:
         """Let old samples go that say nothing new, some at a time; True when more are left."""
@@ -244,6 +268,15 @@ class Store:
         self._connection.close()
         if self._ownership is not None:
             self._ownership.release()
+
+
+def _whose(row: Row) -> tuple[JobKey, Recorded]:
+    """Whose sample such a row holds, and the sample. Raises ValueError."""
+    return JobKey(*checked_texts(row[:2])), sample_of(row[2:])
+
+
+def _widest_number(name: str) -> str:
+    return f"max(CASE typeof({name}) WHEN 'integer' THEN length({name}) END)"
 
 
 def _of(accounts: Sequence[str]) -> str:

@@ -6,7 +6,7 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from slurper_tui.monitor.history.rows import Row, sample_of, to_ms
+from slurper_tui.monitor.history.rows import LATEST_MS, Row, readable, sample_of, to_ms
 from slurper_tui.monitor.history.schema import transaction
 from slurper_tui.monitor.history.thin import WHOLE_SECONDS, step_start, superfluous
 from slurper_tui.monitor.recorded import Recorded
@@ -58,7 +58,8 @@ def _windows(connection: sqlite3.Connection, end: int) -> Iterator[_Window]:
 
 def _first(connection: sqlite3.Connection, job: int, since: int) -> int | None:
     found = connection.execute(
-        "SELECT min(at) FROM samples WHERE job = ? AND at >= ?", (job, since)
+        "SELECT min(at) FROM samples WHERE job = ? AND at BETWEEN max(?, 0) AND ?",
+        (job, since, LATEST_MS),
     )
     at: int | None = found.fetchone()[0]
     return at
@@ -80,7 +81,7 @@ def _thin(connection: sqlite3.Connection, window: _Window) -> int:
 
 def _select(connection: sqlite3.Connection, which: str, values: Row) -> Sequence[Recorded]:
     rows = connection.execute(f"SELECT {_COLUMNS} FROM samples WHERE job = ? AND {which}", values)
-    return [sample_of(row) for row in rows]
+    return list(readable(rows, sample_of))
 
 
 def _give_back(connection: sqlite3.Connection) -> None:

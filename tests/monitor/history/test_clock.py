@@ -1,0 +1,230 @@
+"""What clocks that are wrong for a time leave in a history: its order, its values, its times."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from slurper_tui.api.models import Job
+from slurper_tui.cli.past import Opened
+from slurper_tui.monitor.digest import make_digest
+from slurper_tui.monitor.event import Event, What
+from slurper_tui.monitor.history.clock import Dated, fitted
+from slurper_tui.monitor.history.opening import open_store
+from slurper_tui.monitor.history.store import Store
+from slurper_tui.monitor.moment import Moment
+from slurper_tui.monitor.recorded import HistoryView, Recorded, Remembered
+from slurper_tui.monitor.series import Series
+from slurper_tui.monitor.spans import default_since
+from slurper_tui.monitor.view import Counts, JobView
+from tests.monitor.history.samples import ACCOUNT, BEGUN, DAY, URL, job, key, of, sample
+
+CREATED = "2026-09-21T00:00:00Z"
+KEY = key()
+
+
+class Machine:
+    """Runs the program again and again on one history, with a clock that may be wrong.
+
+    true: seconds that have really passed since BEGUN. off: by how much the clock is ahead.
+    """
+
+    def __init__(self) -> None:
+        self.store = open_store(None, URL)
+        self.true, self.off, self.polls = 0.0, 0.0, 0
+        self.last: Recorded | None = None
+
+    @property
+    def wall(self) -> float:
+        return BEGUN + self.true + self.off
+
+    def start(self) -> float | None:
+        """Begin a run; return since when nobody had looked, as it would be told."""
+        healed = self.store.heal(self.wall)
+        remembered = self.store.remembered([])
+        opened = Opened(self.store, HistoryView(), remembered, self.wall)
+        self.series = Series()
+        self.series.seed(self.store.samples(KEY), Moment(self.true, self.wall), BEGUN - 3600.0)
+        self.healed = healed
+        return None if opened.away_since is None else self.wall - opened.away_since
+
+    def poll(self, span: float, *, jumped: bool = False) -> None:
+        self.true += span
+        self.last = self.series.add(
+            Counts(10**6, self.polls, 0, 0),
+            "running",
+            Moment(self.true, self.wall),
+            period=5.0,
+            created_at=BEGUN - 3600.0,
+            clock_jumped=jumped or self.healed,
+        )
+        self.healed = False
+        self.polls += 1
+        self.store.write([job()], of(KEY, [self.last]))
+
+    def assert_in_order(self) -> None:
+        """Everything that was recorded is kept, in the order in which it was recorded."""
+        samples = self.store.samples(KEY)
+        assert [told.counts.done for told in samples] == list(range(self.polls))
+        [known] = self.store.remembered([])
+        assert known.last == samples[-1]
+        digest = make_digest(
+            [(JobView(ACCOUNT, Job(KEY.job_id), status="running"), samples)],
+            default_since([samples], self.wall),
+            self.wall,
+        )
+        assert not [event for told in digest.jobs for event in told.events if "fell" in event.words]
+
+
+SPANS = st.lists(st.floats(2.0, 100.0), min_size=1, max_size=8)
+AWAY = st.floats(1.0, 5 * DAY)
+STEPS = st.lists(st.tuples(st.floats(0.0, 100.0), st.floats(-1e5, 1e5)), max_size=8)
+
+
+@given(st.lists(st.tuples(AWAY, st.floats(-1e9, 1e9), STEPS), max_size=6))
+def test_whatever_clocks_do_nothing_is_lost_and_its_order_stays(
+    runs: list[tuple[float, float, list[tuple[float, float]]]],
+) -> None:
+    machine = Machine()
+    for away, off, steps in runs:
+        machine.true, machine.off = machine.true + away, off
+        machine.start()
+        machine.poll(1.0)
+        for span, set_by in steps:
+            machine.off += set_by
+            machine.poll(span, jumped=abs(set_by) > 5.0)
+        machine.assert_in_order()
+        while machine.store.thin(machine.wall):
+            pass
+        done = [told.counts.done or 0 for told in machine.store.samples(KEY)]
+        assert done == sorted(done)
+        if len(done) < machine.polls:
+            return  # what is old has been thinned
+
+
+WRONG = st.one_of(
+    st.floats(91 * DAY, 2000 * DAY),  # years ahead
+    st.just(-BEGUN),  # never set: it begins with 1970
+    st.just(946_684_800.0 - BEGUN),  # or with 2000
+    st.just(1_704_067_200.0 - BEGUN),  # or with the day on which the system was built
+)
+
+
+@given(st.lists(st.tuples(AWAY, st.none() | WRONG, SPANS), max_size=6), AWAY)
+def test_after_a_clock_that_was_wrong_times_are_right_again(
+    runs: list[tuple[float, float | None, list[float]]], away: float
+) -> None:
+    machine = Machine()
+    for pause, wrong, spans in (*runs, (1.0, None, [5.0, 5.0])):
+        machine.true += pause
+        machine.off = 0.0 if wrong is None else wrong - machine.true * (wrong < 0)
+        machine.start()
+        for span in spans:
+            machine.poll(span)
+            assert machine.last is not None
+            if wrong is None:
+                assert machine.last.at == machine.wall
+        machine.assert_in_order()
+        samples = machine.store.samples(KEY)
+        assert wrong is not None or all(told.at <= machine.wall + 0.001 for told in samples)
+        rates = [b.counts.done or 0 for a, b in pairwise(samples) if b.at - a.at < 1]
+        assert all(b.after_gap for a, b in pairwise(samples) if b.at - a.at < 1), rates
+    machine.true += away
+    told = machine.start()
+    assert (told is None) == (away <= 600.0)
+    assert told is None or told == pytest.approx(away)
+
+
+# Files that an earlier version left --------------------------------------------------------------
+
+
+def poisoned(path: Path) -> Store:
+    """A year ahead once, and from then on never back: a second after the other."""
+    store = open_store(path, URL)
+    far = 400 * DAY
+    past = [sample(0.0, 0), *(replace(sample(far + n, n + 1), after_gap=True) for n in range(3))]
+    store.write([job()], of(KEY, past))
+    store.notes.keep([Event(KEY, BEGUN + far, What.ELSEWHERE, "paused")], {})
+    return store
+
+
+def test_a_file_with_a_future_is_healed_on_opening(tmp_path: Path) -> None:
+    store, now = poisoned(tmp_path / "history"), BEGUN + 7200.0
+    assert store.heal(now)
+    samples = store.samples(KEY)
+    assert [told.counts.done for told in samples] == [0, 1, 2, 3]
+    assert samples[0].at == BEGUN
+    assert [now - told.at for told in samples[1:]] == pytest.approx([2.001, 1.001, 0.001], abs=1e-6)
+    [known] = store.remembered([])
+    assert known.last == samples[-1]
+    [event] = store.notes.events(KEY, 9)
+    assert now - 1 < event.at < now
+    assert not store.heal(now)
+    store.close()
+
+
+@pytest.mark.parametrize("now", [5.0, 1_500_000_000.0, BEGUN - 5 * DAY])
+def test_where_the_clock_itself_must_be_behind_nothing_is_moved(now: float) -> None:
+    store = open_store(None, URL)
+    past = [sample(5.0 * n, n) for n in range(9)]
+    store.write([job()], of(KEY, past))
+    assert not store.heal(now)
+    assert store.samples(KEY) == tuple(past)
+
+
+def test_a_clock_that_is_some_days_behind_moves_nothing_that_was_watched() -> None:
+    """What was seen for days cannot have been seen in the seconds since the last sample."""
+    store = open_store(None, URL)
+    watched = [sample(600.0 * n, n) for n in range(800)]
+    store.write([job()], of(KEY, watched))
+    assert not store.heal(BEGUN + 2 * DAY)
+    assert store.samples(KEY) == tuple(watched)
+
+
+def test_samples_that_fit_nowhere_are_crowded_and_say_nothing_of_a_rate() -> None:
+    store = open_store(None, URL)
+    store.write([job()], of(KEY, [sample(0.0, 0)]))
+    store.write([], of(KEY, [replace(sample(5.0 * n, n), after_gap=n == 1) for n in range(1, 9)]))
+    back = replace(sample(3.0, 9), after_gap=True, set_back=True)
+    store.write([], of(KEY, [back]))
+    told = store.samples(KEY)
+    assert [each.counts.done for each in told] == list(range(10))
+    assert told[-1].at == back.at
+    assert all(each.after_gap for each in told[1:])
+
+
+def test_a_past_of_a_clock_never_set_is_no_absence() -> None:
+    known = Remembered(ACCOUNT, Job("a", "running", CREATED), Recorded(5.0, Counts(), "running"))
+    store = open_store(None, URL)
+    assert Opened(store, HistoryView(), [known], BEGUN).away_since is None
+    later = replace(known, last=sample(0.0))
+    opened = Opened(store, HistoryView(), [known, later], BEGUN + 900.0)
+    assert opened.away_since == BEGUN
+
+
+@given(
+    st.lists(st.tuples(st.integers(1, 10**6), st.booleans()), min_size=1),
+    st.integers(0, 10**8),
+    st.integers(0, 10**8),
+)
+def test_times_that_fit_keep_every_span_that_was_watched(
+    spans: list[tuple[int, bool]], floor: int, end: int
+) -> None:
+    at, block = 10**9, list[Dated]()
+    for span, gap in spans:
+        at += span
+        block.append(Dated(at, gap))
+    times = fitted(block, floor, end)
+    watched = sum(b.at - a.at if not b.after_gap else 1 for a, b in pairwise(block))
+    assert (times is None) == (end - watched <= floor)
+    if times is not None:
+        assert times[-1] == end
+        assert floor < times[0]
+        for (a, b), (before, after) in zip(pairwise(block), pairwise(times), strict=True):
+            assert after > before
+            assert b.after_gap or after - before == b.at - a.at

@@ -1,0 +1,162 @@
+"""A history that is damaged in any column: a row that cannot be read costs that row."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+
+from slurper_tui.monitor.draft import Draft
+from slurper_tui.monitor.event import Event, Tie, What
+from slurper_tui.monitor.history.opening import open_history, open_store, read_store
+from slurper_tui.monitor.history.store import Store
+from slurper_tui.monitor.job_key import JobKey
+from slurper_tui.monitor.log_view import LogCounts
+from slurper_tui.monitor.plan_view import Plan, Step, StepState
+from slurper_tui.monitor.recorded import HistoryView
+from tests.monitor.history.samples import ACCOUNT, BEGUN, DAY, URL, job, key, of, run_of
+
+DAMAGE = {
+    "NULL": "NULL",
+    "text": "'nonsense'",
+    "empty text": "''",
+    "number": "7",
+    "negative": "-1",
+    "huge": "9223372036854775807",
+    "real": "0.5",
+    "infinite": "9e999",
+    "bytes": "x'00ff00'",
+    "not UTF-8": "CAST(x'72ff6e' AS TEXT)",
+    "a NUL": "CAST(x'720061' AS TEXT)",
+    "long": "CAST(zeroblob(20000) AS TEXT)",
+    "nested": "replace(CAST(zeroblob(5000) AS TEXT), CAST(x'00' AS TEXT), '[')",
+    "one byte": "CAST(replace(CAST({column} AS BLOB), x'61', x'd9') AS TEXT)",
+    "cut": "substr({column}, 1, length({column}) - 1)",
+}
+"""SQL expressions; {column} is what stood there."""
+
+GOOD = key("good")
+BAD = {name: key(f"bad{number}") for number, name in enumerate(DAMAGE)}
+"""A job for every kind of damage."""
+
+
+def tables() -> list[tuple[str, str]]:
+    """Every table of a new history with every one of its columns."""
+    connection = open_store(None, URL)._connection
+    names = connection.execute("SELECT name FROM sqlite_schema WHERE type = 'table'").fetchall()
+    return [
+        (table, row[1])
+        for [table] in names
+        for row in connection.execute(f"PRAGMA table_info({table})").fetchall()
+    ]
+
+
+def fill(store: Store, whose: JobKey) -> None:
+    """Keep something of a job in every table."""
+    store.write([job(whose.job_id)], of(whose, run_of(3)))
+    store.notes.keep(
+        [Event(whose, BEGUN, What.ELSEWHERE, "paused", "said")],
+        {whose: LogCounts({"importError": 1}, True, BEGUN)},
+    )
+    store.notes.tie(Tie(whose, key("parent"), 5, ("importError",)))
+    draft = Draft("s3", "from", "to", endpoint="https://s3.example", path_prefix="a/")
+    steps = tuple(Step(n, draft, StepState.WAITING, BEGUN) for n in (1, 2))
+    store.notes.plans.keep(Plan(0, ACCOUNT, BEGUN, steps, whose, ("a",)), counted=True)
+
+
+ROW = {
+    "samples": "job = (SELECT number FROM jobs WHERE job_id = ?) AND at % 10000 = 5000",
+    "plans": "retry_job_id = ?",
+    "steps": "plan = (SELECT id FROM plans WHERE retry_job_id = ?) AND number = 2",
+}
+"""Which row of a table is a job's to be damaged; elsewhere the only one."""
+
+
+def damage(
+    connection: sqlite3.Connection, table: str, column: str, whose: JobKey, sql: str
+) -> None:
+    """Damage one column of one row of a job, unless SQLite does not take such a value."""
+    which = ROW.get(table, "job_id = ?")
+    with suppress(sqlite3.Error):
+        connection.execute(
+            f"UPDATE {table} SET {column} = {sql.format(column=column)} WHERE {which}",
+            (whose.job_id,),
+        )
+
+
+@pytest.fixture(scope="module")
+def whole() -> bytes:
+    """A file that knows as much of a good job as of others, which are to be damaged."""
+    store = open_store(None, URL)
+    for whose in (GOOD, *BAD.values()):
+        fill(store, whose)
+    return store._connection.serialize()
+
+
+READS: list[Callable[[Store], Any]] = [
+    lambda store: store.remembered([]),
+    lambda store: store.remembered([ACCOUNT]),
+    lambda store: store.keys(),
+    lambda store: [store.samples(whose) for whose in BAD.values()],
+    lambda store: [store.last_of_each(whose, 0.0, 1.0) for whose in BAD.values()],
+    lambda store: [list(store.every((), whose)) for whose in BAD.values()],
+    lambda store: [store.notes.events(whose, 100) for whose in BAD.values()],
+    lambda store: list(store.every()),
+    lambda store: store.widest(),
+    lambda store: store.notes.ties(),
+    lambda store: list(store.notes.counts().items()),
+    lambda store: store.notes.plans.all(),
+]
+
+
+def assert_sound(value: Any) -> None:
+    """What was read is what it says it is: every field has a value of its type."""
+    if isinstance(value, msgspec.Struct):
+        msgspec.convert(msgspec.to_builtins(value), type(value))
+    elif isinstance(value, (tuple, list)):
+        for each in value:
+            assert_sound(each)
+
+
+def assert_good_is_whole(store: Store) -> None:
+    assert GOOD in [known.key for known in store.remembered([])]
+    assert store.samples(GOOD) == store.last_of_each(GOOD, 0.0, 1.0) == tuple(run_of(3))
+    assert len(store.notes.events(GOOD, 9)) == 1
+    assert GOOD in [tie.child for tie in store.notes.ties()]
+    assert GOOD in store.notes.counts()
+    assert GOOD in [plan.retry_of for plan in store.notes.plans.all()]
+
+
+@pytest.mark.parametrize(("table", "column"), tables())
+def test_a_row_that_cannot_be_read_costs_that_row(
+    tmp_path: Path, whole: bytes, table: str, column: str
+) -> None:
+    path = tmp_path / "history.sqlite3"
+    path.write_bytes(whole)
+    connection = sqlite3.connect(path)
+    for name, expression in DAMAGE.items():
+        damage(connection, table, column, BAD[name], expression)
+    connection.commit()
+    connection.close()
+    reader, (writer, view) = read_store(path, URL), open_history(path, URL)
+    assert view == HistoryView()
+    for store in (reader, writer):
+        for read in READS:
+            assert_sound(read(store))
+        assert_good_is_whole(store)
+    writer.heal(BEGUN + DAY)
+    memory = open_store(None, URL)
+    writer.copy_to(memory._connection)
+    assert_good_is_whole(memory)
+    while writer.thin(BEGUN + 40 * DAY):
+        pass
+    later = run_of(2, begin=DAY)
+    writer.write([], [(whose, told) for whose in (GOOD, *BAD.values()) for told in later])
+    assert writer.samples(GOOD)[-2:] == tuple(later)
+    for store in (reader, writer, memory):
+        store.close()
