@@ -129,8 +129,10 @@ def extended(trace: Trace, recorded: Recorded) -> Trace:
     """
     if trace.ended is not None and recorded.at > trace.until:
         return trace
-    now = recorded.at if recorded.set_back else max(trace.until, recorded.at)
-    points = (*(point for point in trace.points if point.at < recorded.at), recorded)
+    now, points = max(trace.until, recorded.at), trace.points
+    if recorded.set_back:
+        now, points = recorded.at, tuple(p for p in points if p.at < recorded.at)
+    points = (*points, recorded)
     longer = trace_of(trace.key, trace.window, now, trace.begun, points)
     return replace(longer, ended=trace.ended)
 

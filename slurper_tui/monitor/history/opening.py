@@ -12,11 +12,21 @@ from typing import NamedTuple
 from slurper_tui.monitor.history.place import (
     Ownership,
     is_damaged,
+    is_stamped,
+    make_file,
     make_private,
     set_aside,
 )
 from slurper_tui.monitor.history.rows import decoded
-from slurper_tui.monitor.history.schema import MIGRATIONS, Migration, prepare, version_of
+from slurper_tui.monitor.history.schema import (
+    APPLICATION_ID,
+    MIGRATIONS,
+    Migration,
+    application_id_of,
+    prepare,
+    refuse_foreign,
+    version_of,
+)
 from slurper_tui.monitor.history.store import Store
 from slurper_tui.monitor.history.trouble import (
     ForeignFile,
@@ -114,15 +124,17 @@ def open_file(
 
     Raises HistoryError, OSError, sqlite3.Error.
     """
-    make_private(path)
+    make_file(path)
     try:
         if not is_damaged(path, len(migrations)):
+            if not is_stamped(path):
+                _refuse_foreign(path, migrations)
             return Opened(_open(path, base_url, migrations), "")
     except sqlite3.DatabaseError as error:
         if not is_damage(error):
             raise
     notice = notice_of(set_aside(path, clock()))
-    make_private(path)
+    make_file(path)
     return Opened(_open(path, base_url, migrations), notice)
 
 
@@ -137,6 +149,7 @@ def _open(path: Path, base_url: str, migrations: Sequence[Migration]) -> Store:
     connection = _connect(path, OPENING_SECONDS)
     try:
         prepare(connection, migrations)
+        make_private(path)
         _look_over(connection, version_of(connection))
         connection.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000:.0f}").fetchall()
     except BaseException:
@@ -144,6 +157,20 @@ def _open(path: Path, base_url: str, migrations: Sequence[Migration]) -> Store:
         ownership.release()
         raise
     return Store(connection, base_url, path, ownership)
+
+
+def _refuse_foreign(path: Path, migrations: Sequence[Migration]) -> None:
+    """Raise ForeignFile for a database that is not ours before it is opened for writing.
+
+    To open it so may already change it: its log may be written into it. Raises sqlite3.Error.
+    """
+    file = path.resolve()
+    alone = "" if file.with_name(f"{file.name}-wal").exists() else "&immutable=1"
+    connection = _connect(f"{file.as_uri()}?mode=ro{alone}", OPENING_SECONDS)
+    try:
+        refuse_foreign(connection, migrations)
+    finally:
+        connection.close()
 
 
 def read_store(path: Path, base_url: str) -> Store:
@@ -155,6 +182,8 @@ def read_store(path: Path, base_url: str) -> Store:
         raise ForeignFile
     if is_damaged(path, len(MIGRATIONS)):
         raise sqlite3.DatabaseError("its file is damaged")
+    if not is_stamped(path):
+        _refuse_foreign(path, MIGRATIONS)
     address = path.absolute().as_uri()
     try:
         return _reading(f"{address}?mode=ro", base_url)
@@ -169,7 +198,7 @@ def _reading(address: str, base_url: str) -> Store:
     connection = _connect(address, OPENING_SECONDS)
     try:
         version = version_of(connection)
-        if version > len(MIGRATIONS):
+        if version > len(MIGRATIONS) and application_id_of(connection) == APPLICATION_ID:
             raise NewerHistory
         if version == 0:
             raise ForeignFile

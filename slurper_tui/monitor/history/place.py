@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
+from slurper_tui.monitor.history.schema import APPLICATION_ID
 from slurper_tui.monitor.history.trouble import ForeignFile, NewerHistory
 
 FILE = "history.sqlite3"
@@ -21,8 +22,8 @@ BESIDE = ("-wal", "-shm")
 
 _LOCK = ".lock"
 _MAGIC = b"SQLite format 3\x00"
-_VERSION = slice(60, 64)
-"""Where in a database's first bytes its `user_version` stands, big-endian."""
+_VERSION, _APPLICATION_ID = slice(60, 64), slice(68, 72)
+"""Where in a database's first bytes its `user_version` and `application_id` are, big-endian."""
 
 
 class Identity(NamedTuple):
@@ -41,12 +42,13 @@ def identity_of(path: Path) -> Identity | None:
     return Identity(found.st_dev, found.st_ino)
 
 
-def make_private(path: Path) -> None:
-    """See to it that a file is there which its owner alone can read. Raises OSError, ForeignFile.
+def make_file(path: Path) -> None:
+    """Make an empty file that its owner alone can read, unless a file is there.
 
-    New folders are their owner's alone too; those that are there stay as they are.
+    New folders are their owner's alone too. What is there stays as it is. Raises OSError,
+    ForeignFile for what is no regular file.
     """
-    _make_folder(path.parent)
+    make_folder(path.parent)
     flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
     descriptor = os.open(path, flags, 0o600)
     try:
@@ -55,13 +57,22 @@ def make_private(path: Path) -> None:
         os.close(descriptor)
     if not stat.S_ISREG(mode):
         raise ForeignFile
-    for name in (path, *(_beside(path, end) for end in BESIDE)):
+
+
+def make_private(path: Path) -> None:
+    """Close a file of ours, and what SQLite keeps beside it, to everyone but its owner."""
+    file = path.resolve()  # SQLite keeps its own files beside what a link leads to
+    for name in (file, *(_beside(file, end) for end in BESIDE)):
         _close_to_others(name)
 
 
-def _make_folder(folder: Path) -> None:
+def make_folder(folder: Path) -> None:
+    """Make a folder that is its owner's alone, and those above it, where missing. Raises OSError.
+
+    Folders that are there stay as they are.
+    """
     if not folder.is_dir():
-        _make_folder(folder.parent)
+        make_folder(folder.parent)
         with suppress(FileExistsError):
             folder.mkdir(mode=0o700)
 
@@ -76,17 +87,30 @@ def _close_to_others(path: Path) -> None:
 def is_damaged(path: Path, newest: int) -> bool:
     """Whether a file's first bytes are those of no database; an empty one is merely new.
 
-    newest: the highest version that we know. Raises NewerHistory, OSError.
+    newest: the highest version that we know. Raises NewerHistory for a file of ours, OSError.
     """
-    with path.open("rb") as file:
-        head = file.read(100)
+    head = _head_of(path)
     if not head:
         return False
     if not head.startswith(_MAGIC):
         return True
-    if int.from_bytes(head[_VERSION], "big") > newest:
+    if _is_ours(head) and int.from_bytes(head[_VERSION], "big") > newest:
         raise NewerHistory
     return False
+
+
+def is_stamped(path: Path) -> bool:
+    """Whether a file's first bytes say that it is ours. Raises OSError."""
+    return _is_ours(_head_of(path))
+
+
+def _head_of(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(100)
+
+
+def _is_ours(head: bytes) -> bool:
+    return int.from_bytes(head[_APPLICATION_ID], "big") == APPLICATION_ID
 
 
 def set_aside(path: Path, now: float) -> Path:

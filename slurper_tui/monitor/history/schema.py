@@ -120,7 +120,8 @@ MIGRATIONS: Sequence[Migration] = (
     ),
 )
 
-_FIRST_TABLES = {"jobs", "samples"}
+APPLICATION_ID = 0x534C5552
+"""SQLite's `application_id` of our files, the letters SLUR; earlier versions left it 0."""
 
 _WAL_PAGES = 250
 """Pages of the write-ahead log, a megabyte, after which it is written into the file."""
@@ -130,12 +131,12 @@ _WAL_BYTES = 2**20
 
 
 def prepare(connection: sqlite3.Connection, migrations: Sequence[Migration] = MIGRATIONS) -> None:
-    """Make a fresh or older file one of today's, and choose safety over speed.
+    """Make a fresh or older file one of today's, stamp it as ours, and choose safety over speed.
 
     A write-ahead log that is synced at every commit: a power cut loses what is being written, and
     nothing else. Raises HistoryError for a file that is not ours to write to, sqlite3.Error.
     """
-    _refuse_foreign(connection)
+    refuse_foreign(connection, migrations)
     if version_of(connection) == 0:
         connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
     connection.execute("PRAGMA journal_mode = WAL").fetchall()
@@ -143,6 +144,14 @@ def prepare(connection: sqlite3.Connection, migrations: Sequence[Migration] = MI
     connection.execute(f"PRAGMA wal_autocheckpoint = {_WAL_PAGES}").fetchall()
     connection.execute(f"PRAGMA journal_size_limit = {_WAL_BYTES}").fetchall()
     migrate(connection, migrations)
+    if application_id_of(connection) != APPLICATION_ID:
+        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+
+
+def application_id_of(connection: sqlite3.Connection) -> int:
+    """Whose file it says it is; 0 where it does not say. Raises sqlite3.Error."""
+    [[application_id]] = connection.execute("PRAGMA application_id").fetchall()
+    return int(application_id)
 
 
 def version_of(connection: sqlite3.Connection) -> int:
@@ -171,6 +180,7 @@ def _apply(connection: sqlite3.Connection, number: int, migration: Migration) ->
         for statement in migration:
             connection.execute(statement)
         connection.execute(f"PRAGMA user_version = {number + 1}")
+        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
 
 
 @contextmanager
@@ -186,14 +196,40 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
         raise
 
 
-def _refuse_foreign(connection: sqlite3.Connection) -> None:
-    """A file with a version and without our tables is somebody else's.
+def refuse_foreign(
+    connection: sqlite3.Connection, migrations: Sequence[Migration] = MIGRATIONS
+) -> None:
+    """Raise ForeignFile for a file that is not ours, sqlite3.Error; nothing is written.
 
-    So is one with tables and no version, unless another instance is just making it.
+    Ours has our application id. One of an earlier version has none, but exactly our schema; a new
+    one has nothing at all, unless another instance is just making it.
     """
-    version = version_of(connection)
-    tables = {name for [name] in connection.execute("SELECT name FROM sqlite_schema")}
-    if version > 0 and not tables >= _FIRST_TABLES:
+    application_id = application_id_of(connection)
+    if application_id == APPLICATION_ID:
+        return
+    version, found = version_of(connection), _schema_of(connection)
+    if application_id == 0 and 0 < version <= len(migrations):
+        if found == _schema_after(migrations[:version]):
+            return
+    elif application_id == version == 0 and not found:
+        return
+    if application_id_of(connection) != APPLICATION_ID:
         raise ForeignFile
-    if version == 0 and tables and version_of(connection) == 0:
-        raise ForeignFile
+
+
+def _schema_of(connection: sqlite3.Connection) -> set[tuple[str, str]]:
+    """The names and statements of all tables and indexes, spaces apart."""
+    rows = connection.execute("SELECT name, coalesce(sql, '') FROM sqlite_schema").fetchall()
+    told = {str(name): " ".join(str(sql).split()) for name, sql in rows}
+    return {(name, sql) for name, sql in told.items() if not name.startswith("sqlite_stat")}
+
+
+def _schema_after(migrations: Sequence[Migration]) -> set[tuple[str, str]]:
+    memory = sqlite3.connect(":memory:", isolation_level=None)
+    try:
+        for migration in migrations:
+            for statement in migration:
+                memory.execute(statement)
+        return _schema_of(memory)
+    finally:
+        memory.close()

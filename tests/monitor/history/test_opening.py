@@ -226,6 +226,60 @@ def test_somebody_elses_database_is_left_as_it_is(path: Path) -> None:
     file.close()
 
 
+FOREIGN = {
+    "tables called like ours": ("CREATE TABLE jobs (a)", "CREATE TABLE samples (b)"),
+    "ours and one more": (*(s for m in MIGRATIONS for s in m), "CREATE TABLE birds (name)"),
+    "ours without an index": tuple(s for m in MIGRATIONS for s in m if "INDEX gaps" not in s),
+    "another program's": (*(s for m in MIGRATIONS for s in m), "PRAGMA application_id = 7"),
+    "with a log": (
+        "CREATE TABLE jobs (a)",
+        "CREATE TABLE samples (b)",
+        "PRAGMA journal_mode = WAL",
+    ),
+    "empty, another program's": ("PRAGMA application_id = 7",),
+}
+
+
+@pytest.mark.parametrize("version", [0, 1, 2, 9])
+@pytest.mark.parametrize("kind", FOREIGN)
+def test_a_database_that_is_not_ours_is_not_touched(
+    tmp_path: Path, kind: str, version: int
+) -> None:
+    target, path = tmp_path / "theirs", tmp_path / "history.sqlite3"
+    file = sqlite3.connect(target, isolation_level=None)
+    for statement in (*FOREIGN[kind], f"PRAGMA user_version = {version}"):
+        file.execute(statement).fetchall()
+    file.close()
+    target.chmod(0o644)
+    path.symlink_to(target)
+    before = target.read_bytes()
+    with opened(path) as (_, view):
+        assert view == HistoryView(Keeping.OFF, "its file is not one of slurper-tui")
+    with pytest.raises(ForeignFile):
+        read_store(path, URL)
+    assert (target.read_bytes(), target.stat().st_mode & 0o777) == (before, 0o644)
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["history.sqlite3", "theirs"]
+
+
+@pytest.mark.parametrize("seen", [1, 2])
+def test_a_file_of_an_earlier_version_is_known_by_its_schema(path: Path, seen: int) -> None:
+    file = sqlite3.connect(path, isolation_level=None)
+    for statement in (s for migration in MIGRATIONS[:seen] for s in migration):
+        file.execute(statement)
+    file.execute(f"PRAGMA user_version = {seen}")
+    row = (1, URL, ACCOUNT, "job0", '{"id":"job0"}', None, None, 0, 0, 0)
+    file.execute("INSERT INTO jobs VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", row)
+    file.execute("ANALYZE")
+    file.close()
+    reader = read_store(path, URL)
+    assert reader.keys() == (key(),)
+    reader.close()
+    for _ in range(2):
+        with opened(path) as (store, view):
+            assert (view, store.keys()) == (ON, (key(),))
+    assert (path.read_bytes()[68:72], version(path)) == (b"SLUR", 2)
+
+
 # Damage ----------------------------------------------------------------------------------------
 
 
