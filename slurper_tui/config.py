@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import errno
 import math
+import os
 import re
+import stat
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -15,6 +18,11 @@ MIN_INTERVAL = 2.0
 MAX_INTERVAL = 86_400.0
 ACCOUNT_VARIABLE = "CLOUDFLARE_ACCOUNT_ID"
 BASE_URL_VARIABLE = "CLOUDFLARE_BASE_URL"
+
+MOST_BYTES = 2**20
+"""A larger file is not read."""
+
+_ACCOUNT_ID = r"[A-Za-z0-9._~-]+"
 
 # What Python writes into LC_CTYPE by itself when it finds the locale to be C.
 _COERCED = frozenset({"C.UTF-8", "C.utf8", "UTF-8"})
@@ -29,6 +37,8 @@ class Config(msgspec.Struct, frozen=True):
 
     interval: seconds between rounds. ascii_only: letters instead of symbols. keys: binding id
     to key. base_url: None for Cloudflare's own. file: which file was read, if one was.
+    accounts_from: the variable or flag that names the accounts. notice: one clause about a default
+    file that is there and cannot be read.
     """
 
     theme: str | None = None
@@ -40,6 +50,8 @@ class Config(msgspec.Struct, frozen=True):
     accounts: tuple[str, ...] = ()
     base_url: str | None = None
     file: Path | None = None
+    accounts_from: str = ACCOUNT_VARIABLE
+    notice: str = ""
 
 
 class Flags(msgspec.Struct, frozen=True):
@@ -54,15 +66,19 @@ class Flags(msgspec.Struct, frozen=True):
     file: str | None = None
 
 
-def load(flags: Flags, environ: Mapping[str, str], default_file: Path) -> Config:
-    """Put all layers together.
+def load(flags: Flags, environ: Mapping[str, str], default_file: Path | None) -> Config:
+    """Put all layers together. default_file: None where there is no home folder.
 
     A file named by a flag must exist; the default one need not. Raises ConfigError.
     """
-    chosen = Path(flags.file) if flags.file is not None else default_file
-    text = _read(chosen, required=flags.file is not None)
+    chosen, text, notice = default_file, "", ""
+    if flags.file is not None:
+        chosen = Path(flags.file)
+        text = _read(chosen)
+    elif default_file is not None:
+        text, notice = _read_default(default_file)
     config = Config(ascii_only=not speaks_utf8(environ), file=chosen if text else None)
-    config = replace(config, **_from_file(text, str(chosen)))
+    config = replace(config, **_from_file(text, str(chosen)), notice=notice)
     config = replace(config, **_from_environment(environ))
     return replace(config, **_from_flags(flags))
 
@@ -102,6 +118,20 @@ def accounts(texts: Iterable[str]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(part for part in ids if part))
 
 
+def check_accounts(config: Config) -> None:
+    """Raise ConfigError for an account id that cannot be one. Its text is not told: who mixes up
+    variables may have put a token there.
+    """
+    for account_id in config.accounts:
+        if not re.fullmatch(_ACCOUNT_ID, account_id):
+            odd = re.sub(_ACCOUNT_ID, "", account_id)[0]
+            name = {" ": "a blank", "\n": "a line break", "\t": "a tab"}.get(odd, ascii(odd))
+            raise ConfigError(
+                f"{config.accounts_from}: an account id is made of letters and digits, "
+                f"and one of these holds {name}"
+            )
+
+
 def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
     layer: dict[str, Any] = {"accounts": accounts([environ.get(ACCOUNT_VARIABLE, "")])}
     if url := environ.get(BASE_URL_VARIABLE, "").strip():
@@ -116,22 +146,52 @@ def _from_flags(flags: Flags) -> dict[str, Any]:
         "mouse": flags.mouse,
         "utc": flags.utc,
         "accounts": accounts(flags.accounts) or None,
+        "accounts_from": "--account" if accounts(flags.accounts) else None,
         "interval": None if flags.interval is None else interval(flags.interval),
     }
     return {name: value for name, value in layer.items() if value is not None}
 
 
-def _read(file: Path, *, required: bool) -> str:
+def read_bytes(file: Path) -> bytes:
+    """Read a small regular file; what else may have that name is not waited for. Raises OSError."""
+    flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0)
+    with open(os.open(file, flags), "rb") as opened:
+        if not stat.S_ISREG(os.fstat(opened.fileno()).st_mode):
+            raise OSError(errno.EINVAL, "Is a directory or a device, not a file")
+        data = opened.read(MOST_BYTES + 1)
+    if len(data) > MOST_BYTES:
+        raise OSError(errno.EFBIG, f"Larger than {MOST_BYTES // 1024:,} kB")
+    return data
+
+
+def _read(file: Path) -> str:
+    """The text of a file, without the mark that some editors begin one with. Raises ConfigError."""
     try:
-        return file.read_text(encoding="utf-8")
+        return _text_of(file)
     except FileNotFoundError:
-        if required:
-            raise ConfigError(f"{file}: there is no such file") from None
-        return ""
+        raise ConfigError(f"{file}: there is no such file") from None
     except UnicodeDecodeError as error:
         raise ConfigError(f"{file}: not UTF-8 at byte {error.start}") from None
     except (OSError, ValueError) as error:
         raise ConfigError(f"{file}: {getattr(error, 'strerror', None) or error}") from None
+
+
+def _read_default(file: Path) -> tuple[str, str]:
+    """The text of a file that need not be there, and a notice where it cannot be read."""
+    try:
+        _text_of(file)
+    except (FileNotFoundError, NotADirectoryError):
+        return "", ""
+    except OSError as error:
+        return "", f"{file}: {error.strerror or error}; going on without it"
+    except ValueError:
+        pass  # what is in it is wrong: that is an error like others
+    return _read(file), ""
+
+
+def _text_of(file: Path) -> str:
+    text = read_bytes(file).decode("utf-8-sig")
+    return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
 # The file's keys, what they are called here, and the type that they take.
@@ -153,7 +213,9 @@ def _from_file(text: str, name: str) -> dict[str, Any]:
 
     try:
         table = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except RecursionError:
+        raise ConfigError(f"{name}: brackets are nested too deeply") from None
+    except ValueError as error:
         raise ConfigError(_syntax(name, text, str(error))) from None
     layer: dict[str, Any] = {}
     for path, value in _settings(table):
@@ -176,6 +238,8 @@ def _setting(path: tuple[str, ...], value: object) -> dict[str, Any]:
     """One checked setting by its field's name; nothing for one inside a table."""
     key = path[-1]
     if len(path) > 1:
+        if isinstance(value, dict):
+            raise ConfigError(_unquoted(key, value))
         if not isinstance(value, str):
             raise ConfigError(f"{key} must be a text")
         return {}
@@ -185,6 +249,16 @@ def _setting(path: tuple[str, ...], value: object) -> dict[str, Any]:
     if not isinstance(value, kind):
         raise ConfigError(f"{key} must be {wanted}")
     return {name: interval(value) if key == "interval" else value}
+
+
+def _unquoted(key: str, value: Mapping[str, object]) -> str:
+    """How a key with dots is to be written, of which TOML has made tables."""
+    inner: object = value
+    while isinstance(inner, dict) and inner:
+        name, inner = next(iter(inner.items()))
+        key += f".{name}"
+    told = f'"{inner}"' if isinstance(inner, str) and '"' not in inner else "..."
+    return f'a name with dots is written in quotes: "{key}" = {told}'
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
@@ -198,7 +272,7 @@ def nearest(word: str, known: Iterable[str]) -> str:
 def locate(file: Path, path: tuple[str, ...]) -> str | None:
     """`file:line:column` of a key in a file that was read before; None where it is not there."""
     try:
-        place = _place(file.read_text(encoding="utf-8"), path)
+        place = _place(_text_of(file), path)
     except (OSError, ValueError):
         return None
     return f"{file}:{place}" if place else None

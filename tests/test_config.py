@@ -1,6 +1,11 @@
+import os
+import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from slurper_tui import config
 from slurper_tui.config import Config, ConfigError, Flags
@@ -69,6 +74,87 @@ def test_a_folder_or_bytes_are_no_configuration(tmp_path: Path) -> None:
     (tmp_path / "b.toml").write_bytes(b'theme = "\xff"')
     with pytest.raises(ConfigError, match="not UTF-8 at byte 9"):
         load(tmp_path, file=str(tmp_path / "b.toml"))
+
+
+def test_a_default_file_that_cannot_be_read_is_told_and_skipped(tmp_path: Path) -> None:
+    file = tmp_path / "config.toml"
+    os.mkfifo(file)
+    assert load(tmp_path).notice == (
+        f"{file}: Is a directory or a device, not a file; going on without it"
+    )
+    with pytest.raises(ConfigError, match="not a file"):
+        load(tmp_path, file=str(file))
+    file.unlink()
+    file.symlink_to(file)
+    assert "symbolic links" in load(tmp_path).notice
+    assert config.load(Flags(), UTF8, Path("/dev/null/config.toml")) == Config()
+    assert config.load(Flags(), UTF8, None) == Config()
+
+
+@pytest.mark.parametrize(
+    "text", ["", "utc = true\r\ninterval = 10\r\n", "utc = true\n[keys]\na='b'"]
+)
+def test_a_byte_order_mark_changes_nothing(tmp_path: Path, text: str) -> None:
+    plain = load(tmp_path, text)
+    assert load(tmp_path, f"\ufeff{text}") == plain
+    assert plain.utc is bool(text)
+
+
+def test_places_behind_a_byte_order_mark_are_right(tmp_path: Path) -> None:
+    assert complaint(tmp_path, "\ufeffmouse = 1").startswith("1:1: mouse must be")
+    loaded = load(tmp_path, '\ufeff[keys]\nnope = "x"')
+    assert loaded.file is not None
+    assert config.locate(loaded.file, ("keys", "nope")) == f"{loaded.file}:2:1"
+
+
+@pytest.mark.parametrize("opening", ["a = " + "[" * 2000, "a = " + "{b=" * 2000])
+def test_brackets_without_end_are_one_line(tmp_path: Path, opening: str) -> None:
+    assert complaint(tmp_path, opening)
+
+
+@pytest.mark.parametrize(
+    ("text", "hint"),
+    [
+        ('[keys]\napp.quit = "Q"', '2:1: a name with dots is written in quotes: "app.quit" = "Q"'),
+        ('keys.list.down = "x"', '1:1: a name with dots is written in quotes: "list.down" = "x"'),
+        ('[keys.a.b]\nc = "x"', '1:2: a name with dots is written in quotes: "a.b.c" = "x"'),
+        ("[keys]\na.b = 3", '2:1: a name with dots is written in quotes: "a.b" = ...'),
+    ],
+)
+def test_a_name_with_dots_needs_quotes(tmp_path: Path, text: str, hint: str) -> None:
+    assert complaint(tmp_path, text) == hint
+
+
+@given(st.binary(max_size=60), st.booleans())
+def test_whatever_is_in_the_file_an_error_is_a_complaint(data: bytes, mark: bool) -> None:
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "config.toml"
+        file.write_bytes(b"\xef\xbb\xbf" * mark + b"[keys]\n" + data)
+        with suppress(ConfigError):
+            config.load(Flags(), UTF8, file)
+
+
+@pytest.mark.parametrize(
+    ("accounts", "said"),
+    [
+        ("x y", "a blank"),
+        ('"abc"', """'"'"""),
+        ("a\nb", "a line break"),
+        ("a/b", "'/'"),
+        ("é", "'\\xe9'"),
+    ],
+)
+def test_an_account_id_that_is_none_is_named_by_its_source(
+    tmp_path: Path, accounts: str, said: str
+) -> None:
+    for environ, flags, source in (
+        ({**UTF8, "CLOUDFLARE_ACCOUNT_ID": accounts}, [], "CLOUDFLARE_ACCOUNT_ID"),
+        (UTF8, ["fine", accounts], "--account"),
+    ):
+        with pytest.raises(ConfigError, match=source) as caught:
+            config.check_accounts(load(tmp_path, None, environ, accounts=flags))
+        assert str(caught.value).endswith(f"holds {said}")
+        assert accounts not in str(caught.value)
 
 
 @pytest.mark.parametrize(

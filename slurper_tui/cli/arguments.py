@@ -2,9 +2,14 @@
 
 import argparse
 import os
+import sys
 from typing import NoReturn
 
 from slurper_tui.cli.exit_codes import Stop
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from _typeshed import SupportsWrite
 
 PROG = "slurper-tui"
 
@@ -18,6 +23,19 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         """Raise Stop with the message instead of printing the usage."""
         raise Stop(f"{message.replace(MASK, '')} (see {self.prog} --help)")
+
+    def print_help(self, file: "SupportsWrite[str] | None" = None) -> None:
+        """Write the help at once; argparse itself would not say that it could not be written."""
+        stream = sys.stdout if file is None else file
+        if stream is None:
+            return
+        try:
+            stream.write(self.format_help())
+            sys.stdout.flush()
+        except OSError as error:
+            from slurper_tui.cli.output import unwritable  # only when something is wrong
+
+            raise unwritable(error) from None
 
 
 def make_parser(usage: str, description: str, epilog: str | None = None) -> Parser:

@@ -68,6 +68,7 @@ def command_for(
     zone = zone_of(config)
     once = options.command in _ONCE or options.command in _DESK
     narration = Narration(out, zone, once=once)
+    opened.when_closed(narration.tell_history)
     wanted = wanted_jobs(options)
     monitor = Monitor(
         session.client,

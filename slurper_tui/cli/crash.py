@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from slurper_tui.cli.exit_codes import ExitCode
 from slurper_tui.cli.output import say
+from slurper_tui.monitor.history.place import make_folder
 from slurper_tui.version import version
 
 if TYPE_CHECKING:
@@ -43,14 +44,18 @@ def crashed(error: BaseException, around: Surroundings | None) -> ExitCode:
     return ExitCode.BUG
 
 
-def write_report(error: BaseException, secrets: Iterable[str], folder: Path) -> Path | None:
-    """Write a report into the folder, or else where temporary files go; None where neither goes."""
+def write_report(error: BaseException, secrets: Iterable[str], folder: Path | None) -> Path | None:
+    """Write a report into the folder, or else where temporary files go; None where neither goes.
+
+    folder: None where there is no home folder.
+    """
     text = scrub(report(error), secrets)
     name = f"crash-{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{os.getpid()}.txt"
-    for place in (folder, Path(tempfile.gettempdir())):
-        with suppress(OSError):
-            place.mkdir(parents=True, exist_ok=True)
-            return _write(place / name, text)
+    for place in (folder, None):
+        with suppress(OSError, ValueError):
+            there = place or Path(tempfile.gettempdir())
+            make_folder(there)
+            return _write(there / name, text)
     return None
 
 

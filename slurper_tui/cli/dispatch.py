@@ -34,27 +34,40 @@ _NO_SCREEN = frozenset({"dumb", "unknown"})
 class Surroundings(msgspec.Struct, frozen=True):
     """What the program finds around itself; a test puts other things there.
 
-    transport: None for the network. state: the folder for what is kept between runs.
+    transport: None for the network. state: the folder for what is kept between runs. config_file,
+    state: None where there is no home folder.
     """
 
     environ: Mapping[str, str] = msgspec.field(default_factory=lambda: os.environ)
     out: TextIO | None = msgspec.field(default_factory=lambda: sys.stdout)
     err: TextIO | None = msgspec.field(default_factory=lambda: sys.stderr)
     transport: httpx.AsyncBaseTransport | None = None
-    config_file: Path = msgspec.field(default_factory=lambda: _folder("config") / "config.toml")
-    state: Path = msgspec.field(default_factory=lambda: _folder("state"))
+    config_file: Path | None = msgspec.field(default_factory=lambda: _config_file())
+    state: Path | None = msgspec.field(default_factory=lambda: _folder("state"))
 
 
-def _folder(kind: str) -> Path:
+def _config_file() -> Path | None:
+    folder = _folder("config")
+    return None if folder is None else folder / "config.toml"
+
+
+def _folder(kind: str) -> Path | None:
+    """A folder of this user's; None without a home, or where that is no absolute path."""
     import platformdirs  # 7 ms, which --help does not pay
 
     user = platformdirs.PlatformDirs("slurper-tui", appauthor=False)
-    return user.user_config_path if kind == "config" else user.user_state_path
+    try:
+        path = user.user_config_path if kind == "config" else user.user_state_path
+    except (RuntimeError, LookupError, OSError, ValueError):
+        return None
+    return path if path.is_absolute() else None
 
 
 def perform(options: argparse.Namespace, around: Surroundings) -> ExitCode:
     """Run the command. Raises Stop for whatever keeps it from starting."""
     config = _config(options, around)
+    if config.notice:
+        Output(around.out, around.err, ascii_only=config.ascii_only).say(config.notice)
     deadline_of(options, config)  # also where nothing is measured against it
     if options.command == MONITOR and _has_screen(around):
         from slurper_tui.cli.terminal import take_keyboard  # no other command needs a terminal

@@ -67,7 +67,9 @@ def history(
     options: argparse.Namespace, config: Config, around: Surroundings, out: Output
 ) -> ExitCode:
     """Print what was recorded, or where. Raises Stop when it cannot be read, or no job is meant."""
-    path = None if options.demo else around.state / FILE
+    if around.state is None and not options.demo:
+        raise Stop("there is no home folder, so there is no history")
+    path = None if options.demo or around.state is None else around.state / FILE
     if options.path:
         return print_path(path, out)
     form = Form.JSON if options.json else Form.CSV if options.csv else Form.LINES

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import logging
 import os
 from collections.abc import Iterable
@@ -28,7 +29,7 @@ class _Lines(logging.Formatter):
         return safe(scrub(super().format(record), self._secrets))
 
 
-class _LogFile(logging.FileHandler):
+class _LogFile(logging.StreamHandler[io.TextIOWrapper]):
     """Writes lines; a full disk costs lines, never the program or the screen."""
 
     def handleError(self, record: logging.LogRecord) -> None:
@@ -38,11 +39,13 @@ class _LogFile(logging.FileHandler):
 def open_log(path: str, secrets: Iterable[str]) -> None:
     """Append everything that the program's parts log to a file of mode 0600.
 
-    Raises Stop when it cannot be written.
+    A pipe that nobody reads is not waited for. Raises Stop when it cannot be written.
     """
+    flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NONBLOCK | os.O_NOCTTY
     try:
-        os.close(os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o600))
-        handler = _LogFile(path, encoding="utf-8", errors="replace")
+        file = io.FileIO(os.open(path, flags, 0o600), "w")
+        text = io.TextIOWrapper(io.BufferedWriter(file), encoding="utf-8", errors="replace")
+        handler = _LogFile(text)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise Stop(f"cannot write the log {path}: {reason}") from None

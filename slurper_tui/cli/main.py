@@ -51,7 +51,12 @@ def _crashed(error: BaseException, around: "Surroundings | None") -> int:
         kind = type(error).__name__
         _complain(f"{kind}: a part of the program is missing; was it replaced meanwhile?", around)
         return ExitCode.BUG
-    return crashed(error, around)
+    try:
+        return crashed(error, around)
+    except Exception as second:
+        kinds = f"{type(error).__name__}, then {type(second).__name__}"
+        _complain(f"this is a bug: {kinds}; no report could be written", around)
+        return ExitCode.BUG
 
 
 def _run(arguments: "Sequence[str]", around: "Surroundings | None") -> int:
@@ -87,10 +92,18 @@ def _fill_closed_descriptors() -> None:
 
 def _finish(code: int) -> "NoReturn":
     """Write what is left and end at once: taking everything apart would take a tenth of `jobs`."""
-    for stream in (sys.stdout, sys.stderr):
-        try:
-            if stream is not None:
-                stream.flush()
-        except OSError:
-            pass  # nobody is there to be told
+    try:
+        if sys.stdout is not None:
+            sys.stdout.flush()
+    except BrokenPipeError:
+        pass  # nobody reads it any more: that is no fault
+    except OSError as error:
+        if code == ExitCode.OK:  # else it was said already
+            _complain(f"cannot write to standard output: {error.strerror}", None)
+            code = ExitCode.USAGE
+    try:
+        if sys.stderr is not None:
+            sys.stderr.flush()
+    except OSError:
+        pass  # nobody is there to be told
     os._exit(code)

@@ -31,7 +31,7 @@ class Narration:
         """Say what began and what ended. Raises Stop when every account rejects us."""
         if snapshot.rejected:
             raise rejection(snapshot)
-        self._tell_history(snapshot.history_note)
+        self.tell_history(snapshot.history_note)
         problems = _problems(snapshot, self._zone, once=self._once)
         for subject in [s for s in problems if s not in self._standing]:
             self._out.say(f"{subject}: {problems[subject]}")
@@ -40,7 +40,7 @@ class Narration:
             self._out.say(f"{subject}: {'enough' if subject == BUDGET else 'answers'} again")
         self._standing = problems.keys() | (self._standing & silent)
 
-    def _tell_history(self, note: str) -> None:
+    def tell_history(self, note: str) -> None:
         """Say that the history is not kept, or is kept again."""
         if _is_worth_telling(note) and note != self._history:
             self._out.say(note)

@@ -19,6 +19,14 @@ class OutputClosed(Stop):
         super().__init__("", ExitCode.OK)
 
 
+def unwritable(error: OSError) -> Stop:
+    """The end that a failure to write to stdout brings: a quiet one where nobody reads it."""
+    if isinstance(error, BrokenPipeError):
+        return OutputClosed()
+    code = ExitCode.HANGUP if error.errno == errno.EIO else ExitCode.USAGE
+    return Stop(f"cannot write to standard output: {error.strerror}", code)
+
+
 class Output:
     """Where lines go. No control character passes in a line, whoever made the text."""
 
@@ -60,11 +68,8 @@ class Output:
             raise OutputClosed
         try:
             yield self._out
-        except BrokenPipeError:
-            raise OutputClosed from None
         except OSError as error:
-            code = ExitCode.HANGUP if error.errno == errno.EIO else ExitCode.USAGE
-            raise Stop(f"cannot write to standard output: {error.strerror}", code) from None
+            raise unwritable(error) from None
 
     def say(self, text: str) -> None:
         """Write one line of narration, or nothing where it cannot be written."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -47,6 +47,7 @@ class Opened:
         self._store = store
         self._view = view
         self._healed = healed
+        self._say: Callable[[str], None] | None = None
         self._recorder: Recorder | None = None
         self._noting: Noting | None = None
 
@@ -60,24 +61,35 @@ class Opened:
         noting, healed = self._noting, self._healed
         return Past(self._recorder, self.remembered, shown, self.away_since, noting, healed)
 
+    def when_closed(self, say: Callable[[str], None]) -> None:
+        """Have somebody told in the end how the history stands, in a clause; "" when it is on."""
+        self._say = say
+
     async def close(self) -> None:
         """Write what waits, and let go of the file."""
         if self._recorder is None:
             self._store.close()
         else:
             await self._recorder.close()
+        if self._say is not None:
+            self._say((self._recorder.view if self._recorder else self._view).note)
 
 
-def open_past(session: Session, options: argparse.Namespace, state: Path, now: float) -> Opened:
+def open_past(
+    session: Session, options: argparse.Namespace, state: Path | None, now: float
+) -> Opened:
     """Open the history that belongs to a session. now: UTC seconds. Raises nothing.
 
-    One that can be opened and not be read is off: this session is kept in memory until it can be.
+    state: the folder where it is, None where there is no home folder. A history that can be opened
+    and not be read is off: this session is kept in memory until it can be.
     """
     store, view = open_history(
-        None if session.demo else state / FILE,
+        None if session.demo or state is None else state / FILE,
         session.base_url,
         wanted=not options.no_history,
     )
+    if state is None and not session.demo and not options.no_history:
+        view = HistoryView(Keeping.OFF, "there is no home folder to keep it in")
     try:
         _fill(store, session, now)
         healed = _heal(store, now)

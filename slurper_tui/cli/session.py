@@ -15,7 +15,13 @@ from slurper_tui.api.credentials import Credentials, key_credentials, token_cred
 from slurper_tui.api.models import DEFAULT_BASE_URL
 from slurper_tui.cli.exit_codes import ExitCode, Stop
 from slurper_tui.cli.late_client import LateClient
-from slurper_tui.config import ACCOUNT_VARIABLE, BASE_URL_VARIABLE, Config
+from slurper_tui.config import (
+    ACCOUNT_VARIABLE,
+    BASE_URL_VARIABLE,
+    Config,
+    ConfigError,
+    check_accounts,
+)
 from slurper_tui.monitor.source import WholeApi
 
 if TYPE_CHECKING:
@@ -79,6 +85,10 @@ def open_session(
     credentials = read_credentials(environ)
     if not config.accounts:
         raise Stop(f"no account id: set {ACCOUNT_VARIABLE} or give --account ID; {WHERE_ACCOUNT}")
+    try:
+        check_accounts(config)
+    except ConfigError as error:
+        raise Stop(f"{error}; {WHERE_ACCOUNT}") from None
     base_url = config.base_url or DEFAULT_BASE_URL
     make = partial(_make_client, credentials, base_url, transport)
     client = LateClient(make) if late and re.fullmatch(_ORDINARY, base_url) else make()

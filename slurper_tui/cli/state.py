@@ -8,16 +8,20 @@ from pathlib import Path
 
 import msgspec
 
+from slurper_tui.config import read_bytes
+from slurper_tui.monitor.history.place import make_folder
 from slurper_tui.tui.options import ViewState
 
 FILE = "state.json"
 _KINDS = {"theme": str, "sort": str, "inverted": bool, "hide_ended": bool, "migrations": bool}
 
 
-def load_view(folder: Path) -> ViewState:
+def load_view(folder: Path | None) -> ViewState:
     """Read the view that was left last; the default where nothing readable is kept."""
+    if folder is None:
+        return ViewState()
     try:
-        kept = msgspec.json.decode((folder / FILE).read_bytes())
+        kept = msgspec.json.decode(read_bytes(folder / FILE))
     except (OSError, ValueError, RecursionError):
         return ViewState()
     if not isinstance(kept, dict):
@@ -26,12 +30,14 @@ def load_view(folder: Path) -> ViewState:
     return ViewState(**known)
 
 
-def save_view(folder: Path, view: ViewState) -> None:
+def save_view(folder: Path | None, view: ViewState) -> None:
     """Replace the file in one step. A folder that cannot be written is no fault."""
     import tempfile  # 1 ms, when something is kept
 
+    if folder is None:
+        return
     with suppress(OSError):
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(folder)
         descriptor, name = tempfile.mkstemp(dir=folder, prefix=FILE)
         try:
             with open(descriptor, "wb") as file:

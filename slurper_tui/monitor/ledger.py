@@ -18,7 +18,7 @@ from slurper_tui.monitor.job_track import JobTrack
 from slurper_tui.monitor.known import has_ended
 from slurper_tui.monitor.moment import Moment
 from slurper_tui.monitor.notebook import Notebook
-from slurper_tui.monitor.recorded import History, Keeping, Recorded, Remembered
+from slurper_tui.monitor.recorded import History, Recorded, Remembered
 from slurper_tui.monitor.trace import Trace, Window, extended, moved, step_of, trace_of
 from slurper_tui.monitor.view import JobView
 
@@ -84,14 +84,7 @@ class Ledger:
     @property
     def note(self) -> str:
         """One clause about a history that is not simply on."""
-        view = self._history.view if self._history else None
-        if view is None or view.keeping is Keeping.ASKED_OFF:
-            return ""
-        if view.keeping is Keeping.ON:
-            return f"history begun anew: {view.reason}" if view.reason else ""
-        return (
-            f"history {view.keeping}: {view.reason}" if view.reason else f"history {view.keeping}"
-        )
+        return self._history.view.note if self._history else ""
 
     def keep(
         self,

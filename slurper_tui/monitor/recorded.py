@@ -70,6 +70,17 @@ class HistoryView(msgspec.Struct, frozen=True):
     keeping: Keeping = Keeping.ON
     reason: str = ""
 
+    @property
+    def note(self) -> str:
+        """One clause about a history that is not simply on; "" otherwise."""
+        if self.keeping is Keeping.ASKED_OFF:
+            return ""
+        if self.keeping is Keeping.ON:
+            return f"history begun anew: {self.reason}" if self.reason else ""
+        return (
+            f"history {self.keeping}: {self.reason}" if self.reason else f"history {self.keeping}"
+        )
+
 
 class History(Protocol):
     """Keeps samples off the event loop. Nothing here waits for a disk in the loop, or raises."""

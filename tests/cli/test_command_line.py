@@ -138,6 +138,16 @@ def test_a_missing_account_is_exit_2_and_says_where_it_is_found() -> None:
     assert "dash.cloudflare.com/" in ran.err[0]
 
 
+@pytest.mark.parametrize("words", [["jobs"], ["jobs", "--account", "a b"], ["digest"]])
+def test_an_account_id_that_is_none_is_named_and_not_the_token(words: list[str]) -> None:
+    environ = {"CLOUDFLARE_API_TOKEN": "t0ken", "CLOUDFLARE_ACCOUNT_ID": "'abc'"}
+    ran = perform(None, *words, environ=environ)
+    assert (ran.code, ran.out, len(ran.err)) == (2, [], 1)
+    assert ("--account" if "a b" in words else "CLOUDFLARE_ACCOUNT_ID") in ran.err[0]
+    assert "TOKEN" not in ran.err[0]
+    assert "t0ken" not in ran.err[0]
+
+
 @pytest.mark.parametrize(
     ("there", "missing"),
     [("CLOUDFLARE_EMAIL", "CLOUDFLARE_API_KEY"), ("CLOUDFLARE_API_KEY", "CLOUDFLARE_EMAIL")],

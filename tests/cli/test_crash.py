@@ -4,6 +4,7 @@ import re
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import httpx
 import pytest
@@ -64,6 +65,37 @@ def test_where_the_state_cannot_be_written_the_report_is_a_temporary_file(
     temporary.joinpath("file").write_text("")
     monkeypatch.setattr("tempfile.tempdir", str(temporary / "file"))
     assert crash.write_report(ValueError("x"), (), tmp_path / "file" / "state") is None
+
+
+def test_where_nothing_can_be_written_it_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neither a home folder nor one for temporary files, and then a report that fails itself."""
+
+    def nowhere() -> str:
+        raise FileNotFoundError("No usable temporary directory found")
+
+    monkeypatch.setattr(crash, "tempfile", SimpleNamespace(gettempdir=nowhere))
+    assert crash.write_report(ValueError("x"), (), None) is None
+    assert crash.write_report(ValueError("x"), (), Path("nul\0")) is None
+    account = SimulatedAccount(jobs=1)
+    (tmp_path / "state").write_text("")
+    ran = perform(account, "jobs", transport=Broken("x"), folder=tmp_path)
+    assert (ran.code, ran.err[:-1]) == (
+        70,
+        ["slurper-tui: history off: its file cannot be opened: not a directory"],
+    )
+    assert ran.err[-1].endswith("no report could be written")
+
+    def failing(*_: object) -> Path:
+        raise RuntimeError("a bug in the report")
+
+    monkeypatch.setattr(crash, "write_report", failing)
+    ran = perform(account, "jobs", transport=Broken("x"))
+    assert (ran.code, ran.err) == (
+        70,
+        ["slurper-tui: this is a bug: LookupError, then RuntimeError; no report could be written"],
+    )
 
 
 def test_longer_secrets_are_scrubbed_before_their_parts() -> None:

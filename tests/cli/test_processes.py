@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -118,11 +119,13 @@ def test_a_signal_that_was_ignored_at_the_start_stays_ignored(tmp_path: Path) ->
             assert watch.wait(PATIENCE) == 143
 
 
-def test_a_full_disk_is_one_line(tmp_path: Path) -> None:
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+@pytest.mark.parametrize("words", ["--demo jobs", "--version", "--help", "jobs --help"])
+def test_a_full_disk_is_one_line(tmp_path: Path, words: str, unbuffered: str) -> None:
     with open("/dev/full", "w") as full:
         done = subprocess.run(
-            [*PROGRAM, "--demo", "jobs"],
-            env=environ(tmp_path),
+            [*PROGRAM, *words.split()],
+            env=environ(tmp_path, PYTHONUNBUFFERED=unbuffered),
             stdout=full,
             stderr=subprocess.PIPE,
             timeout=PATIENCE,
@@ -133,17 +136,14 @@ def test_a_full_disk_is_one_line(tmp_path: Path) -> None:
     ]
 
 
-def test_the_version_goes_to_a_full_disk_in_one_line(tmp_path: Path) -> None:
-    with open("/dev/full", "w") as full:
-        done = subprocess.run(
-            [*PROGRAM, "--version"],
-            env=environ(tmp_path),
-            stdout=full,
-            stderr=subprocess.PIPE,
-            timeout=PATIENCE,
-        )
-    assert done.returncode == 2
-    assert len(done.stderr.splitlines()) == 1
+def test_a_help_that_nobody_reads_is_no_fault(tmp_path: Path) -> None:
+    done = subprocess.run(
+        ["bash", "-c", f'"{sys.executable}" -m slurper_tui --help | true; echo ${{PIPESTATUS[0]}}'],
+        env=environ(tmp_path),
+        capture_output=True,
+        timeout=PATIENCE,
+    )
+    assert (done.stdout, done.stderr) == (b"0\n", b"")
 
 
 def test_closed_standard_streams_are_no_crash(tmp_path: Path) -> None:
@@ -186,6 +186,87 @@ def test_a_log_that_cannot_be_written_is_exit_2(tmp_path: Path) -> None:
     )
     assert (done.returncode, done.stdout) == (2, b"")
     assert len(done.stderr.splitlines()) == 1
+
+
+def test_a_log_that_nobody_reads_is_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    done = subprocess.run(
+        [*PROGRAM, "--demo", "jobs", "--log", str(tmp_path / "pipe")],
+        env=environ(tmp_path),
+        capture_output=True,
+        timeout=PATIENCE,
+    )
+    assert (done.returncode, done.stdout, len(done.stderr.splitlines())) == (2, b"", 1)
+
+
+def test_a_log_that_another_program_reads_is_written_to(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    ours = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    subprocess.run(
+        [*PROGRAM, "--demo", "jobs", "--log", str(tmp_path / "pipe")],
+        env=environ(tmp_path),
+        check=True,
+        capture_output=True,
+        timeout=PATIENCE,
+    )
+    with open(ours, "rb") as pipe:
+        assert b"started: slurper-tui" in pipe.read()
+
+
+@pytest.mark.parametrize(
+    ("home", "said"),
+    [
+        (None, ["slurper-tui: history off: there is no home folder to keep it in"]),
+        ("", ["slurper-tui: history off: there is no home folder to keep it in"]),
+        ("x", ["slurper-tui: history off: there is no home folder to keep it in"]),
+        ("/dev/null", ["slurper-tui: history off: its file cannot be opened: not a directory"]),
+    ],
+)
+def test_without_a_home_it_runs_without_a_history(
+    tmp_path: Path, home: str | None, said: list[str]
+) -> None:
+    account = SimulatedAccount(jobs=1)
+    with serve(account) as server:
+        around = environ(tmp_path, **server.environment())
+        around = {name: value for name, value in around.items() if name != "HOME"}
+        # Nobody has this number, so that there is no entry with a home folder either.
+        words = ["unshare", "--user", "--map-user=54321", "--map-group=54321", *PROGRAM, "jobs"]
+        done = subprocess.run(
+            words,
+            env=around if home is None else {**around, "HOME": home},
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+        )
+    if "unshare" in done.stderr:
+        pytest.skip("no user namespaces here")
+    assert (done.returncode, len(done.stdout.splitlines())) == (0, 1)
+    assert done.stderr.splitlines() == said
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_history_that_is_locked_to_the_end_is_told(tmp_path: Path) -> None:
+    account = SimulatedAccount(jobs=1)
+    with serve(account) as server:
+        around = environ(tmp_path, **server.environment())
+
+        def jobs() -> subprocess.CompletedProcess[str]:
+            return subprocess.run(
+                [*PROGRAM, "jobs"], env=around, capture_output=True, text=True, timeout=PATIENCE
+            )
+
+        assert jobs().stderr == ""
+        [path] = tmp_path.rglob("history.sqlite3")
+        other = sqlite3.connect(path, isolation_level=None)
+        other.execute("BEGIN EXCLUSIVE")
+        done = jobs()
+        other.close()
+        assert (done.returncode, done.stderr) == (
+            0,
+            "slurper-tui: history off: another program keeps its file locked\n",
+        )
+        assert jobs().stderr == ""
 
 
 ENDED_BY_MANY = """

@@ -1,3 +1,5 @@
+import os
+import socket
 from pathlib import Path
 
 import pytest
@@ -33,6 +35,36 @@ def test_nonsense_is_the_default(tmp_path: Path, text: str) -> None:
 def test_what_an_earlier_version_kept_is_completed_by_the_defaults(tmp_path: Path) -> None:
     (tmp_path / "state.json").write_text('{"sort": "percent", "hide_ended": true, "later": 1}')
     assert load_view(tmp_path) == ViewState(sort="percent", hide_ended=True, migrations=True)
+
+
+def test_a_new_folder_is_its_owners_alone(tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        save_view(tmp_path / "new" / "folder", ViewState())
+    finally:
+        os.umask(before)
+    for folder in (tmp_path / "new", tmp_path / "new" / "folder"):
+        assert folder.stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.parametrize("kind", ["pipe", "socket", "device", "loop", "large"])
+def test_what_is_no_small_file_is_not_read(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "state.json"
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "socket":
+        with socket.socket(socket.AF_UNIX) as there:
+            there.bind(str(path))
+    elif kind == "large":
+        path.write_text('{"sort": "percent"}' + " " * 2**20)
+    else:
+        path.symlink_to("/dev/zero" if kind == "device" else path)
+    assert load_view(tmp_path) == ViewState()
+
+
+def test_without_a_home_folder_nothing_is_kept() -> None:
+    save_view(None, ViewState(theme="nord"))
+    assert load_view(None) == ViewState()
 
 
 def test_a_folder_that_cannot_be_written_is_no_fault(tmp_path: Path) -> None:

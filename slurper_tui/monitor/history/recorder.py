@@ -132,7 +132,9 @@ class Recorder:
         ended = asyncio.wrap_future(self._thread.submit(self._end))
         self._thread.end()
         try:
-            await asyncio.wait([ended], timeout=CLOSE_SECONDS)
+            _, late = await asyncio.wait([ended], timeout=CLOSE_SECONDS)
+            if late and self._store.path is not None and self._view.keeping is not Keeping.OFF:
+                self._view = HistoryView(Keeping.OFF, "its disk does not answer")
         finally:
             ended.cancel()  # so that nobody calls into a loop that is no more
 
