@@ -11,6 +11,7 @@ from typing import NamedTuple
 
 from slurper_tui.monitor.history.place import (
     Ownership,
+    check_beside,
     is_damaged,
     is_stamped,
     make_file,
@@ -180,6 +181,7 @@ def read_store(path: Path, base_url: str) -> Store:
     """
     if not stat.S_ISREG(path.stat().st_mode):
         raise ForeignFile
+    check_beside(path)
     if is_damaged(path, len(MIGRATIONS)):
         raise sqlite3.DatabaseError("its file is damaged")
     if not is_stamped(path):

@@ -20,7 +20,7 @@ FILE = "history.sqlite3"
 BESIDE = ("-wal", "-shm")
 """What SQLite keeps beside a file, under its name and these."""
 
-_LOCK = ".lock"
+_JOURNAL, _LOCK = "-journal", ".lock"
 _MAGIC = b"SQLite format 3\x00"
 _VERSION, _APPLICATION_ID = slice(60, 64), slice(68, 72)
 """Where in a database's first bytes its `user_version` and `application_id` are, big-endian."""
@@ -57,6 +57,19 @@ def make_file(path: Path) -> None:
         os.close(descriptor)
     if not stat.S_ISREG(mode):
         raise ForeignFile
+    check_beside(path)
+
+
+def check_beside(path: Path) -> None:
+    """Raise ForeignFile where a name that SQLite uses beside a file is no regular file's.
+
+    SQLite would wait for a pipe there.
+    """
+    file = path.resolve()
+    for end in (*BESIDE, _JOURNAL):
+        with suppress(FileNotFoundError):
+            if not stat.S_ISREG(_beside(file, end).stat().st_mode):
+                raise ForeignFile
 
 
 def make_private(path: Path) -> None:

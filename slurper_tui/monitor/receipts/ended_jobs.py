@@ -180,7 +180,7 @@ class EndedJobs:
         if self._history is None:
             return ()
         samples = await self._history.samples(view.key)
-        end = _end(view, samples)
+        end = _seen_end(view, samples)
         later = [sample for sample in samples if end is not None and sample.at >= end]
         return tuple(s for s in samples if end is None or s.at < end) + tuple(later[:1])
 
@@ -200,21 +200,25 @@ def _created(view: JobView) -> tuple[float, str]:
     return parse_time(view.job.created_at) or 0.0, view.key.job_id
 
 
-def _end(view: JobView, samples: Sequence[Recorded]) -> float | None:
-    """When it ended; where the API does not say, when it was first seen to have ended."""
-    finished = parse_time(view.job.finished_at)
-    if finished is not None:
+def _seen_end(view: JobView, samples: Sequence[Recorded]) -> float | None:
+    """Until when its samples matter: its end, or when it was first seen to have ended.
+
+    The latter where the API tells no end, or one before its creation.
+    """
+    finished, created = parse_time(view.job.finished_at), parse_time(view.job.created_at)
+    if finished is not None and (created is None or finished >= created):
         return finished
     over = [sample.at for sample in samples if sample.status == view.status and view.ended]
     return over[0] if over else None
 
 
 def _seen(view: JobView, samples: Sequence[Recorded]) -> JobReceipt:
-    begun, ended = parse_time(view.job.created_at), _end(view, samples)
+    begun, ended = parse_time(view.job.created_at), parse_time(view.job.finished_at)
+    last_seen = samples[-1].at if samples else view.as_of
     until = ended if ended is not None or not samples else samples[-1].at
     if begun is None or until is None:
-        return JobReceipt(view, begun, ended)
-    return JobReceipt(view, begun, ended, spans(samples, begun, until))
+        return JobReceipt(view, begun, ended, last_seen=last_seen)
+    return JobReceipt(view, begun, ended, spans(samples, begun, until), last_seen=last_seen)
 
 
 def _unobserved(jobs: Iterable[JobReceipt]) -> tuple[tuple[float, float], ...]:

@@ -33,10 +33,12 @@ class NotEnded(Exception):
 class JobReceipt(msgspec.Struct, frozen=True):
     """How one job ended.
 
-    begun, ended: None where unknown. seen: how the time between them was seen to be. best: the
-    highest rate that was held for about ten minutes; None where nobody looked for so long. log:
-    what its log holds; None where it could not be read, or does not matter. events: what changed
-    it, oldest first. retries: the job whose failed objects it was made to copy.
+    begun, ended: as the API tells them; None where it does not, or tells no time. seen: how the
+    time between them was seen to be. best: the highest rate that was held for about ten minutes;
+    None where nobody looked for so long. log: what its log holds; None where it could not be read,
+    or does not matter. events: what changed it, oldest first. retries: the job whose failed objects
+    it was made to copy. last_seen: when somebody looked and saw that it had ended; None where
+    nobody did.
     """
 
     view: JobView
@@ -47,13 +49,12 @@ class JobReceipt(msgspec.Struct, frozen=True):
     log: LogCounts | None = None
     events: tuple[Event, ...] = ()
     retries: Tie | None = None
+    last_seen: float | None = None
 
     @property
     def seconds(self) -> float | None:
-        """From its creation to its end."""
-        if self.begun is None or self.ended is None:
-            return None
-        return max(0.0, self.ended - self.begun)
+        """From its creation to its end; None where the end is told to be before the creation."""
+        return _between(self.begun, self.ended)
 
     @property
     def running_seconds(self) -> float | None:
@@ -79,6 +80,10 @@ class JobReceipt(msgspec.Struct, frozen=True):
     def spans(self, kind: Seen) -> tuple[Span, ...]:
         """When it was seen to be so."""
         return tuple(span for span in self.seen if span.kind is kind)
+
+
+def _between(begun: float | None, ended: float | None) -> float | None:
+    return None if begun is None or ended is None or ended < begun else ended - begun
 
 
 class Reason(msgspec.Struct, frozen=True):
@@ -133,6 +138,17 @@ class Receipt(msgspec.Struct, frozen=True):
         return max(ends) if len(ends) == len(self.jobs) else None
 
     @property
+    def seconds(self) -> float | None:
+        """From the first creation to the last end; None like a job's."""
+        return _between(self.begun, self.ended)
+
+    @property
+    def last_seen(self) -> float | None:
+        """When the last job whose end is not told was seen to have ended; None without any."""
+        unknown = [job for job in self.jobs if job.ended is None]
+        return max((job.last_seen for job in unknown if job.last_seen is not None), default=None)
+
+    @property
     def logs_read(self) -> bool:
         """What the log of every job holds is known, but for those that were done all over again."""
         again = self.family.superseded
@@ -141,7 +157,10 @@ class Receipt(msgspec.Struct, frozen=True):
     @property
     def observed(self) -> bool:
         """Of every job it is known when it was looked at, from its beginning to its end."""
-        return all(job.seconds == 0 or (job.seconds and job.seen) for job in self.jobs)
+        return all(
+            job.seen if job.seconds else job.seconds == 0 and not job.view.counts.done
+            for job in self.jobs
+        )
 
     @property
     def not_copied(self) -> int | None:

@@ -20,17 +20,18 @@ def record(receipt: Receipt, version: str = "") -> dict[str, Any]:
     """Give all of it in a stable order; None where it is unknown.
 
     Times are ISO 8601 in UTC, but for the API's own text; spans are in seconds, rates in objects
-    per second. version: of this program.
+    per second. lastObservedAt: when somebody saw that it had ended, where the API tells no end.
+    version: of this program.
     """
     counts, verdict = receipt.counts, receipt.verdict
-    known = None if None in (receipt.begun, receipt.ended) else receipt
     return {
         "accountId": receipt.jobs[0].view.account_id,
         "source": job_record(receipt.family.view)["source"],
         "target": job_record(receipt.family.view)["target"],
         "createdAt": _time(receipt.begun),
         "finishedAt": _time(receipt.ended),
-        "seconds": _seconds((known.ended or 0.0) - (known.begun or 0.0)) if known else None,
+        "lastObservedAt": _time(receipt.last_seen),
+        "seconds": _seconds(receipt.seconds),
         "objects": counts.objects,
         "transferredObjects": counts.transferred,
         "skippedObjects": counts.skipped,
@@ -62,6 +63,7 @@ def _job(job: JobReceipt, receipt: Receipt) -> dict[str, Any]:
         "retryOf": _tie(job.retries),
         "counted": job.view.key not in receipt.family.superseded,
         "keys": job.number_of_keys,
+        "lastObservedAt": _time(job.last_seen) if job.ended is None else None,
         "seconds": _seconds(job.seconds),
         "runningSeconds": _seconds(job.running_seconds),
         "perSecond": _rate(job.average),

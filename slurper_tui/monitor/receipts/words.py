@@ -48,8 +48,8 @@ def _head(receipt: Receipt) -> Iterator[str]:
     yield f"- Objects that were there already: {_overwrite(receipt.jobs)}"
     yield f"- Account: {code(receipt.jobs[0].view.account_id)}"
     yield f"- {_which(receipt)}"
-    yield f"- Begun: {utc(receipt.begun)}"
-    yield f"- Ended: {utc(receipt.ended)}"
+    yield f"- Begun: {_begun(receipt)}"
+    yield f"- Ended: {_ended(receipt)}"
     yield f"- Took: {_took(receipt)}"
     yield from (f"- Rate: {rate}" for rate in _rates(receipt.jobs[0]) if len(receipt.jobs) == 1)
 
@@ -106,10 +106,35 @@ def _number(number: int, one: str, several: str) -> str:
     return f"{number:,} {one if number == 1 else several}"
 
 
+def _begun(receipt: Receipt) -> str:
+    if receipt.begun is not None:
+        return utc(receipt.begun)
+    return _not_told([job.view.job.created_at for job in receipt.jobs])
+
+
+def _ended(receipt: Receipt) -> str:
+    if receipt.ended is not None:
+        return utc(receipt.ended)
+    unknown = [job.view.job.finished_at for job in receipt.jobs if job.ended is None]
+    whose = "" if len(receipt.jobs) == 1 else f" of {_number(len(unknown), 'job', 'jobs')}"
+    return f"{_not_told(unknown)}{whose}{_last_seen(receipt.last_seen)}"
+
+
+def _not_told(texts: Sequence[str | None]) -> str:
+    """That the API tells no time; what it tells instead, where that is of one job."""
+    said = f" (it says {code(texts[0])})" if len(texts) == 1 and texts[0] else ""
+    return f"not told by the API{said}"
+
+
+def _last_seen(at: float | None) -> str:
+    return "" if at is None else f"; last observed {utc(at)}"
+
+
 def _took(receipt: Receipt) -> str:
-    if receipt.begun is None or receipt.ended is None:
-        return "not known"
-    took = receipt.ended - receipt.begun
+    took = receipt.seconds
+    if took is None:
+        backwards = receipt.begun is not None and receipt.ended is not None
+        return f"not known{': the API tells an end before the beginning' if backwards else ''}"
     return _with_pauses(took, receipt.jobs[0]) if len(receipt.jobs) == 1 else fmt.duration(took)
 
 
@@ -255,7 +280,9 @@ def _jobs(receipt: Receipt) -> Iterator[str]:
 def _job_end(job: JobReceipt) -> str:
     status = "gone" if job.view.gone else job.view.status or "unknown"
     took = "" if job.seconds is None else f" ({_with_pauses(job.seconds, job)})"
-    return f"{words(status)}, {utc(job.begun)} to {utc(job.ended)}{took}"
+    begun = "a beginning not told" if job.begun is None else utc(job.begun)
+    ended = f"an end not told{_last_seen(job.last_seen)}" if job.ended is None else utc(job.ended)
+    return f"{words(status)}, {begun} to {ended}{took}"
 
 
 def _job_counts(job: JobReceipt) -> str:

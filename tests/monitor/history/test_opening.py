@@ -363,6 +363,16 @@ def test_where_no_file_can_be_had_it_is_off(tmp_path: Path, place: str, reason: 
         assert len(store.samples(key())) == 3
 
 
+@pytest.mark.parametrize("end", ["-wal", "-shm", "-journal"])
+def test_a_pipe_beside_the_file_is_not_waited_for(kept: Path, end: str) -> None:
+    kept.with_name(kept.name + end).unlink(missing_ok=True)
+    os.mkfifo(kept.with_name(kept.name + end))
+    with opened(kept) as (_, view):
+        assert view == HistoryView(Keeping.OFF, "its file is not one of slurper-tui")
+    with pytest.raises(ForeignFile):
+        read_store(kept, URL)
+
+
 def test_a_file_that_is_locked_for_good_is_off(kept: Path) -> None:
     exclusive = ("PRAGMA locking_mode = EXCLUSIVE", "UPDATE jobs SET closed = 0")
     with locked(kept, *exclusive), opened(kept) as (store, view):

@@ -15,15 +15,19 @@ from msgspec.structs import replace
 from slurper_tui.api.models import Source
 from slurper_tui.cli.exit_codes import ExitCode
 from slurper_tui.cli.report import verdict as verdict_code
+from slurper_tui.format import parse_time
 from slurper_tui.monitor.event import Event, Tie, What
 from slurper_tui.monitor.families.family import family
 from slurper_tui.monitor.job_key import JobKey
 from slurper_tui.monitor.log_view import LogCounts
+from slurper_tui.monitor.receipts.ended_jobs import _seen
 from slurper_tui.monitor.receipts.headline import all_copied, headline
 from slurper_tui.monitor.receipts.markdown import code, table, utc
 from slurper_tui.monitor.receipts.receipt import JobReceipt, Receipt, reasons_of
+from slurper_tui.monitor.receipts.record import record
 from slurper_tui.monitor.receipts.seen import MOST_LINES
 from slurper_tui.monitor.receipts.words import markdown
+from slurper_tui.monitor.recorded import Recorded
 from slurper_tui.monitor.spans import Seen, Span
 from slurper_tui.monitor.verdict import not_copied, verdict
 from slurper_tui.monitor.view import Counts, JobView
@@ -249,6 +253,75 @@ def test_where_it_is_not_known_when_a_job_began_it_is_not_said_to_be_observed() 
     told = markdown(receipt(JobReceipt(ended(), None, NOW)))
     assert "Observed from beginning to end" not in told
     assert "Of a job it is not known when it began or ended" in told
+
+
+BEGUN, LATER, EARLIER = "2026-11-20T08:00:02Z", "2026-11-20T09:00:02Z", "2026-11-20T08:00:00Z"
+
+
+@pytest.mark.parametrize(
+    ("begun", "ended", "lines"),
+    [
+        (BEGUN, LATER, [f"Begun: {BEGUN}", f"Ended: {LATER}", "Took: 1 h"]),
+        (
+            BEGUN,
+            EARLIER,
+            [
+                f"Begun: {BEGUN}",
+                f"Ended: {EARLIER}",
+                "Took: not known: the API tells an end before the beginning",
+            ],
+        ),
+        (
+            BEGUN,
+            None,
+            [
+                f"Begun: {BEGUN}",
+                "Ended: not told by the API; last observed 2026-11-21T00:00:00Z",
+                "Took: not known",
+            ],
+        ),
+        (
+            "soon",
+            "0001-01-01T00:00:00Z",
+            [
+                "Begun: not told by the API (it says `soon`)",
+                "Ended: not told by the API (it says `0001-01-01T00:00:00Z`);"
+                " last observed 2026-11-21T00:00:00Z",
+                "Took: not known",
+            ],
+        ),
+        (
+            None,
+            LATER,
+            ["Begun: not told by the API", f"Ended: {LATER}", "Took: not known"],
+        ),
+    ],
+)
+def test_times_are_what_the_api_tells_and_none_is_made_up(
+    begun: str | None, ended: str | None, lines: list[str]
+) -> None:
+    looked = parse_time("2026-11-21T00:00:00Z") or 0.0
+    known = one(LogCounts(whole=True), counts=Counts(1000, 1000, 0, 0)).view
+    known = replace(known, job=replace(known.job, created_at=begun, finished_at=ended))
+    seen = (Recorded(looked, known.counts, known.status, after_gap=True),)
+    job = _seen(known, seen)
+    told, as_record = markdown(receipt(job)), record(receipt(job))
+    assert [
+        line[2:] for line in told.split("\n") if line[2:7] in ("Begun", "Ended", "Took:")
+    ] == lines
+    backwards = begun is None or ended is None or ended < begun
+    assert ("Rate:" in told) == (as_record["seconds"] is not None) == (not backwards)
+    assert ("Of a job it is not known when it began or ended" in told) == backwards
+    assert as_record["jobs"][0]["finishedAt"] == ended
+    observed = "2026-11-21T00:00:00Z" if "last observed" in told else None
+    assert as_record["lastObservedAt"] == as_record["jobs"][0]["lastObservedAt"] == observed
+    two = markdown(receipt(job, replace(job, view=ended_(2, known))))
+    assert ("an end not told; last observed" in two) == ("last observed" in told)
+
+
+def ended_(number: int, like: JobView) -> JobView:
+    """Another job that ended just so."""
+    return replace(like, job=replace(like.job, id=f"job{number}"))
 
 
 def test_reasons_are_summed_the_worst_first() -> None:
