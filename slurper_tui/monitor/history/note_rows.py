@@ -10,7 +10,6 @@ from msgspec.structs import replace
 from slurper_tui.monitor.draft import Draft
 from slurper_tui.monitor.event import Event, Tie, What
 from slurper_tui.monitor.history.rows import (
-    GREATEST,
     Row,
     checked_text,
     checked_texts,
@@ -22,6 +21,9 @@ from slurper_tui.monitor.history.rows import (
 from slurper_tui.monitor.job_key import JobKey
 from slurper_tui.monitor.log_view import LogCounts
 from slurper_tui.monitor.plan_view import Plan, Step, StepState
+
+_MOST_ROWS = 10**100
+"""No log has more rows; a larger number is damage, and too long to be written out."""
 
 _counts = msgspec.json.Decoder(LogCounts)
 _draft = msgspec.json.Decoder(Draft)
@@ -74,7 +76,7 @@ def counts_of(row: Row) -> tuple[JobKey, LogCounts]:
     account_id, job_id, told = row
     counts = _counts.decode(told)
     checked_time(to_ms(counts.read_at))
-    if not all(0 <= number <= GREATEST for number in counts.by_type.values()):
+    if not all(0 <= number < _MOST_ROWS for number in counts.by_type.values()):
         raise ValueError("no counts")
     return JobKey(checked_text(account_id), checked_text(job_id)), counts
 

@@ -28,7 +28,7 @@ UNREADABLE = (ValueError, TypeError, OverflowError, RecursionError, msgspec.Msgs
 LATEST_MS = round(END_OF_CALENDAR * 1000)
 """Milliseconds since 1970; a later time is damage."""
 
-GREATEST = 2**63 - 1
+_GREATEST = 2**63 - 1
 """What SQLite can hold; no counter of the API is higher."""
 
 _ADDRESS = r"(?is)((?:[a-z][a-z0-9+.-]*:)?//)?(.*)"
@@ -111,7 +111,7 @@ def _is_count(value: object) -> bool:
 
 
 def _number(value: int | None) -> int | None:
-    return None if value is None else min(value, GREATEST)
+    return None if value is None else min(value, _GREATEST)
 
 
 def last_text(sample: Recorded) -> str:
