@@ -99,15 +99,18 @@ def sample_row(sample: Recorded) -> Row:
 
 def sample_of(row: Row) -> Recorded:
     """The sample that such a row holds. Raises ValueError."""
-    at, *numbers, status, after_gap, stalled = row
-    if not (all(map(_is_count, numbers)) and after_gap in _FLAGS and stalled in _FLAGS):
-        raise ValueError("no sample")
-    status = None if status is None else checked_text(status)
-    return Recorded(checked_time(at), Counts(*numbers), status, after_gap == 1, stalled == 1)
-
-
-def _is_count(value: object) -> bool:
-    return value is None or (type(value) is int and value >= 0)
+    at, objects, transferred, skipped, failed, status, after_gap, stalled = row
+    if type(at) is not int or not 0 <= at <= LATEST_MS:
+        raise ValueError("no time")
+    for number in (objects, transferred, skipped, failed):
+        if number is not None and (type(number) is not int or number < 0):
+            raise ValueError("no count")
+    if after_gap not in _FLAGS or stalled not in _FLAGS:
+        raise ValueError("no flag")
+    if status is not None and type(status) is not str:
+        raise ValueError("no text")
+    counts = Counts(objects, transferred, skipped, failed)
+    return Recorded(at / 1000, counts, status, after_gap == 1, stalled == 1)
 
 
 def _number(value: int | None) -> int | None:
@@ -154,6 +157,17 @@ def place_text(url: str) -> str:
     return text(scheme + re.split(r"[?#]", bare, maxsplit=1)[0].rstrip("/"))
 
 
+def _checked(last: Recorded) -> Recorded:
+    """A sample whose types are right already. Raises ValueError."""
+    counts = last.counts
+    if not 0 <= last.at <= END_OF_CALENDAR:
+        raise ValueError("no time")
+    for number in (counts.objects, counts.transferred, counts.skipped, counts.failed):
+        if number is not None and not 0 <= number <= _GREATEST:
+            raise ValueError("no count")
+    return last
+
+
 def job_of(told: bytes) -> Job:
     """The job in such a text. Raises one of `UNREADABLE`."""
     return _job.decode(told)
@@ -165,5 +179,5 @@ def remembered_of(row: Row) -> Remembered:
     job = job_of(told)
     if closed not in _FLAGS or not job.id or text(job.id) != job_id:
         raise ValueError("no job")
-    newest = None if last is None else sample_of(sample_row(_last.decode(last)))
+    newest = None if last is None else _checked(_last.decode(last))
     return Remembered(checked_text(account_id), job, newest, closed == 1)

@@ -148,7 +148,8 @@ class EndedJobs:
         """What its log holds: as it was noted well after its end, else as it is read now."""
         kept = await self._noted(view.key)
         steady = (parse_time(view.job.finished_at) or 0.0) + STEADY_SECONDS
-        if kept is not None and kept.whole and kept.read_at >= steady:
+        now = self._metered.now().wall  # a later reading was dated by a clock that was ahead
+        if kept is not None and kept.whole and steady <= kept.read_at <= now:
             return kept
         read = None if view.gone else await self._read(view.key, told)
         return read or (kept if kept is not None and kept.whole else None)
