@@ -1,0 +1,191 @@
+"""Replaces known secrets in text by `***`, in whatever way the text writes them.
+
+Texts are compared in a reduced form, which is the same for a secret written verbatim, in JSON
+(also JSON within JSON), in a URL or in HTML: escapes are decoded, and backslashes, whitespace, `+`
+and characters outside the basic plane are left out.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+
+HIDDEN = "***"
+
+LEAST = 6
+"""Characters in the reduced form. Shorter values are ignored: they occur in ordinary words."""
+
+PIECE = 16
+"""Any piece of a secret that is at least this long is hidden, since servers truncate what they
+quote. Shorter secrets are hidden as a whole only."""
+
+# Plain text, so that they are compiled only when something is to be cleaned.
+_ARMOUR = r"-----(?:BEGIN|END) [A-Z0-9 ]{1,40}-----"
+_PERCENT = r"(?:%[0-9A-Fa-f]{2})+"
+_ENTITY = r"&(?:#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6}|quot|amp|lt|gt|apos);"
+_ESCAPED = r"\\+(?:u([0-9A-Fa-f]{4})|[nrtbf])?"
+_NAMED = {"quot": '"', "amp": "&", "lt": "<", "gt": ">", "apos": "'"}
+_DEEPEST = 4
+"""How often percent encoding and HTML entities are decoded."""
+
+Decode = Callable[[re.Match[str]], str]
+
+
+class Scrubber:
+    """Knows secrets and takes them out of texts. One is shared by all that log, show or keep text.
+
+    Values with an `@` are addresses, whose pieces occur elsewhere: they are hidden as a whole only.
+    """
+
+    def __init__(self, *secrets: str) -> None:
+        self._known: set[str] = set()
+        self._pieces: set[str] = set()
+        self._wholes: set[tuple[str, bool]] = set()
+        self.add(*secrets)
+
+    def __repr__(self) -> str:
+        return HIDDEN
+
+    def add(self, *secrets: str | None) -> None:
+        """Hide these from now on; None and what was added before change nothing."""
+        for secret in secrets:
+            if secret and secret not in self._known:
+                self._known.add(secret)
+                self._learn(secret)
+
+    def _learn(self, secret: str) -> None:
+        # The first and the last line of a PEM are no secret.
+        body = re.sub(_ARMOUR, "", secret) if "-----" in secret else secret
+        reduced = _Reduced(body).text
+        if len(reduced) < LEAST:
+            return
+        if len(reduced) < PIECE or "@" in secret:
+            self._wholes.add((reduced, any(map(str.isspace, secret.strip()))))
+        else:
+            self._pieces.update(_windows(reduced))
+
+    def clean(self, text: str) -> str:
+        """Give the text with every secret, and every long piece of one, replaced by `***`."""
+        if not self._pieces and not self._wholes:
+            return text
+        reduced = _Reduced(text)
+        parts, end = [], 0
+        for first, last in _merged([*self._found_pieces(reduced), *self._found_wholes(reduced)]):
+            parts += [text[end:first], HIDDEN]
+            end = last
+        return "".join([*parts, text[end:]]) if parts else text
+
+    def _found_pieces(self, reduced: _Reduced) -> Iterator[tuple[int, int]]:
+        """Where in the original text the pieces of long secrets stand."""
+        if self._pieces:
+            for place, window in enumerate(_windows(reduced.text)):
+                if window in self._pieces:
+                    yield reduced.span(place, place + PIECE)
+
+    def _found_wholes(self, reduced: _Reduced) -> Iterator[tuple[int, int]]:
+        """Where short secrets stand; one without whitespace is not put together of two words."""
+        for secret, has_space in self._wholes:
+            place = reduced.text.find(secret)
+            while place >= 0:
+                first, last = reduced.span(place, place + len(secret))
+                if has_space or not any(map(str.isspace, reduced.original[first:last])):
+                    yield first, last
+                place = reduced.text.find(secret, place + 1)
+
+
+def _windows(text: str) -> Iterator[str]:
+    return (text[i : i + PIECE] for i in range(len(text) - PIECE + 1))
+
+
+def _merged(spans: list[tuple[int, int]]) -> Iterator[tuple[int, int]]:
+    """The spans in order, overlapping and touching ones as one."""
+    spans.sort()
+    first, last = -1, -1
+    for begin, end in spans:
+        if begin > last:
+            if last >= 0:
+                yield first, last
+            first, last = begin, end
+        else:
+            last = max(last, end)
+    if last >= 0:
+        yield first, last
+
+
+class _Reduced:
+    """A text in its reduced form, with the place of each character in the original."""
+
+    def __init__(self, original: str) -> None:
+        self.original = self.text = original
+        self._starts: list[int] = []
+        self._ends: list[int] = []
+        for pattern, decode, mark in ((_PERCENT, _percent, "%"), (_ENTITY, _entity, "&")):
+            for _ in range(_DEEPEST):
+                if mark not in self.text or not re.search(pattern, self.text):
+                    break
+                self._replace(pattern, decode)
+        if "\\" in self.text:
+            self._replace(_ESCAPED, _escape)
+        self._keep_the_significant()
+
+    def span(self, first: int, last: int) -> tuple[int, int]:
+        """Where the characters from `first` to before `last` stand in the original."""
+        starts, ends = self._places()
+        return starts[first], ends[last - 1]
+
+    def _places(self) -> tuple[Sequence[int], Sequence[int]]:
+        """Where each character begins and ends in the original; as they are before any change."""
+        if not self._ends:
+            return range(len(self.text)), range(1, len(self.text) + 1)
+        return self._starts, self._ends
+
+    def _replace(self, pattern: str, decode: Decode) -> None:
+        """Decode every match; all characters that come of one have the place of the whole."""
+        starts, ends = self._places()
+        text: list[str] = []
+        new_starts: list[int] = []
+        new_ends: list[int] = []
+        at = 0
+        for match in re.finditer(pattern, self.text):
+            decoded = decode(match)
+            text += [self.text[at : match.start()], decoded]
+            new_starts += starts[at : match.start()]
+            new_ends += ends[at : match.start()]
+            new_starts += [starts[match.start()]] * len(decoded)
+            new_ends += [ends[match.end() - 1]] * len(decoded)
+            at = match.end()
+        self.text = "".join([*text, self.text[at:]])
+        self._starts, self._ends = [*new_starts, *starts[at:]], [*new_ends, *ends[at:]]
+
+    def _keep_the_significant(self) -> None:
+        """Leave out what different ways of writing add, change or take away."""
+        if self.text.isascii() and self.text.isalnum():
+            return
+        kept = [place for place, char in enumerate(self.text) if _is_significant(char)]
+        if len(kept) < len(self.text):
+            starts, ends = self._places()
+            self._starts, self._ends = [starts[i] for i in kept], [ends[i] for i in kept]
+            self.text = "".join([self.text[i] for i in kept])
+
+
+def _is_significant(char: str) -> bool:
+    if "!" <= char <= "~":
+        return char not in "+\\"
+    surrogate = "\ud800" <= char <= "\udfff"
+    return "\x9f" < char < "\ufff0" and not surrogate and not char.isspace()
+
+
+def _percent(match: re.Match[str]) -> str:
+    return bytes.fromhex(match[0].replace("%", "")).decode("utf-8", "replace")
+
+
+def _entity(match: re.Match[str]) -> str:
+    name = match[0][1:-1]
+    if not name.startswith("#"):
+        return _NAMED[name]
+    number = int(name[2:], 16) if name[1] in "xX" else int(name[1:])
+    return chr(number) if number < 0x110000 else ""
+
+
+def _escape(match: re.Match[str]) -> str:
+    return chr(int(match[1], 16)) if match[1] else ""

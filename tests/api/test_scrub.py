@@ -1,0 +1,153 @@
+"""No secret survives in a text, whole or in long pieces, in whatever way it is written."""
+
+from __future__ import annotations
+
+import base64
+import html
+import json
+import random
+import urllib.parse
+from collections.abc import Callable
+
+import pytest
+from hypothesis import assume, example, given
+from hypothesis import strategies as st
+
+from slurper_tui.api.scrub import HIDDEN, LEAST, PIECE, Scrubber
+
+Write = Callable[[str], str]
+
+TOKEN = "v1.0-4f9a1b2c3d4e5f60718293a4-Zx9"
+BODY = base64.b64encode(random.Random(5).randbytes(1218)).decode()
+LINES = [BODY[i : i + 64] for i in range(0, len(BODY), 64)]
+PEM = "\n".join(["-----BEGIN PRIVATE KEY-----", *LINES, "-----END PRIVATE KEY-----", ""])
+
+
+def _json(text: str) -> str:
+    return json.dumps(text, ensure_ascii=False)[1:-1]
+
+
+def _ascii_json(text: str) -> str:
+    return json.dumps(text)[1:-1]
+
+
+def _lower(text: str) -> str:
+    """URL encoding with small hexadecimal digits."""
+    quoted = urllib.parse.quote(text, safe="", errors="surrogatepass")
+    parts = quoted.split("%")
+    return "%".join([parts[0], *(part[:2].lower() + part[2:] for part in parts[1:])])
+
+
+WAYS: dict[str, Write] = {
+    "verbatim": lambda text: text,
+    "JSON": _json,
+    "ASCII JSON": _ascii_json,
+    "JSON within JSON": lambda text: _json(_json(text)),
+    "ASCII JSON within JSON": lambda text: _ascii_json(_ascii_json(text)),
+    "JSON with \\/": lambda text: _ascii_json(text).replace("/", "\\/"),
+    "JSON with + escaped": lambda text: _ascii_json(text).replace("+", "\\u002B"),
+    "URL": lambda text: urllib.parse.quote(text, safe="", errors="surrogatepass"),
+    "URL in small letters": _lower,
+    "form": lambda text: urllib.parse.quote_plus(text, errors="surrogatepass"),
+    "URL twice": lambda text: urllib.parse.quote(urllib.parse.quote(text, safe=""), safe=""),
+    "JSON in a URL": lambda text: urllib.parse.quote(_json(text), safe=""),
+    "HTML": html.escape,
+    "header": lambda text: f"Bearer {text}",
+    "CRLF": lambda text: text.replace("\n", "\r\n"),
+}
+ways = pytest.mark.parametrize("way", list(WAYS))
+
+
+def traces(secret: str, text: str) -> list[str]:
+    """What a text still holds of a secret's letters and digits, eight at least in a row."""
+    runs = [secret[i : i + 8] for i in range(len(secret) - 7)]
+    return [run for run in runs if run.isalnum() and run in text]
+
+
+ODD = st.text(
+    st.sampled_from("\"\\\n\r\t /+%&'<>=.:;-_#éß中😀\x07") | st.characters(codec="utf-8"),
+    min_size=1,
+    max_size=60,
+)
+LONG = st.text(st.sampled_from("abcdefghijkmnpqrstuvwxyz23456789"), min_size=20, max_size=20)
+
+
+@ways
+@given(ODD, LONG, ODD, st.text(max_size=30), st.text(max_size=30))
+@example("\\", "abcdefghijkmnpqrstuv", "n", "", "")
+@example("%41", "abcdefghijkmnpqrstuv", "\\u0041", "", "")
+def test_a_secret_of_any_characters_is_hidden(
+    way: str, head: str, core: str, tail: str, before: str, after: str
+) -> None:
+    write = WAYS[way]
+    secret = head + core + tail
+    assume(core not in before + after)
+    told = Scrubber(secret).clean(f"{before}{write(secret)}{after}")
+    assert HIDDEN in told
+    assert core not in told
+
+
+@ways
+@pytest.mark.parametrize("secret", [TOKEN, PEM, "AKIAIOSFODNN7EXAMPLE", "hunter2!/", "pass word+1"])
+def test_a_real_secret_leaves_nothing(way: str, secret: str) -> None:
+    told = Scrubber(secret).clean(f"no: ({WAYS[way](secret)}) ok")
+    assert told.startswith("no: (")
+    assert told.endswith(") ok")
+    assert HIDDEN in told
+    assert not traces(secret.replace("-----", "     "), told)
+
+
+@ways
+@given(st.integers(0, len(BODY) - PIECE), st.integers(PIECE, 200))
+def test_a_long_piece_of_a_key_is_hidden(way: str, first: int, size: int) -> None:
+    body = "\n".join(LINES)
+    piece = body[first : first + size]
+    assume(len(piece.replace("\n", "").replace("+", "")) >= PIECE)
+    told = Scrubber(PEM).clean(f"<{WAYS[way](piece)}…")
+    assert HIDDEN in told
+    assert not traces(BODY, told)
+
+
+@given(st.integers(0, len(TOKEN) - PIECE), st.integers(PIECE, len(TOKEN)))
+def test_a_long_piece_of_a_token_is_hidden(first: int, size: int) -> None:
+    piece = TOKEN[first : first + size]
+    assert Scrubber(TOKEN).clean(f"Bearer {piece}…") == f"Bearer {HIDDEN}…"
+
+
+def test_each_line_of_a_key_and_the_key_without_lines() -> None:
+    scrubber = Scrubber(PEM)
+    for line in (line for line in LINES if len(line) >= PIECE + 4):
+        told = scrubber.clean(f"bad line: {line}")
+        assert told.rstrip("+") == f"bad line: {HIDDEN}"
+    assert scrubber.clean(f"[{BODY}]") == f"[{HIDDEN}]"
+    assert scrubber.clean("a key begins with -----BEGIN PRIVATE KEY-----").endswith("KEY-----")
+
+
+@given(st.text(max_size=LEAST - 1), st.text())
+def test_a_short_value_is_no_secret(secret: str, text: str) -> None:
+    assert Scrubber(secret).clean(text) == text
+
+
+@given(st.text())
+def test_a_text_without_a_secret_stays_as_it_is(text: str) -> None:
+    assert Scrubber(TOKEN, PEM, "hunter2!/", "svc@project.iam.example").clean(text) == text
+
+
+@pytest.mark.parametrize(
+    ("secret", "text"),
+    [
+        ("notfound", "job not found"),
+        ("svc@my-project.iam.gserviceaccount.com", "see iam.gserviceaccount.com"),
+        (TOKEN, "v1.0 is not 4f9a1b2c3d4e"),
+    ],
+)
+def test_what_only_resembles_a_secret_stays(secret: str, text: str) -> None:
+    assert Scrubber(secret).clean(text) == text
+
+
+def test_secrets_within_secrets_and_beside_each_other() -> None:
+    scrubber = Scrubber("abcdefgh", "abcdefgh-and-more-of-it", "12345678")
+    assert scrubber.clean("abcdefgh-and-more-of-it, abcdefgh 12345678") == "***, *** ***"
+    scrubber.add("another-secret-word")
+    assert scrubber.clean("another-secret-word") == HIDDEN
+    assert repr(scrubber) == HIDDEN
