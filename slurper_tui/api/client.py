@@ -28,16 +28,22 @@ from slurper_tui.api.models import (
     parse,
     parse_rows,
 )
-from slurper_tui.api.requests import NewJob, NewSource, NewTarget, encode
+from slurper_tui.api.requests import NewJob, NewSource, NewTarget, Secret, encode
+from slurper_tui.api.scrub import Scrubber
 
 T = TypeVar("T")
 S = TypeVar("S", bound=msgspec.Struct)
+
+MOST_ROWS = 20_000
+"""Rows that a page may have where a server ignores how many were asked for."""
 
 
 class SlurperClient:
     """The Super Slurper API for one user, any of the user's accounts; it only reads until unlocked.
 
-    Raises ValueError, one line, for a base URL to which no secret should be sent.
+    scrubber: shared with whoever writes logs and reports, so that these know every secret too.
+    Raises ValueError, one line, for a base URL to which no secret should be sent, and for proxy
+    and certificate settings that do not work.
     """
 
     def __init__(
@@ -46,8 +52,14 @@ class SlurperClient:
         base_url: str = DEFAULT_BASE_URL,
         *,
         transport: httpx.AsyncBaseTransport | None = None,
+        scrubber: Scrubber | None = None,
     ) -> None:
-        self._exchange = Exchange(credentials, base_url, transport=transport)
+        self._exchange = Exchange(credentials, base_url, transport=transport, scrubber=scrubber)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """A line for each setting of the environment that cannot be used and is skipped."""
+        return self._exchange.notes
 
     def unlock(self) -> None:
         """Let requests pass that change something; before, they raise Locked and are not sent."""
@@ -71,6 +83,7 @@ class SlurperClient:
 
     async def create_job(self, account_id: str, job: NewJob) -> Answer[Created]:
         """Start a migration. Raises Conflict when three jobs run already."""
+        self._hide(job.source.secret, job.target.secret)
         path = f"{_account(account_id)}/jobs"
         return _one(await self._exchange.send("POST", path, body=encode(job)), Created)
 
@@ -113,13 +126,20 @@ class SlurperClient:
 
     async def check_source(self, account_id: str, source: NewSource) -> Answer[Connectivity]:
         """Ask whether the source bucket can be reached with these keys."""
+        self._hide(source.secret)
         path = f"{_account(account_id)}/source/connectivity-precheck"
         return _one(await self._exchange.send("PUT", path, body=encode(source)), Connectivity)
 
     async def check_target(self, account_id: str, target: NewTarget) -> Answer[Connectivity]:
         """Ask whether the target bucket can be reached with these keys."""
+        self._hide(target.secret)
         path = f"{_account(account_id)}/target/connectivity-precheck"
         return _one(await self._exchange.send("PUT", path, body=encode(target)), Connectivity)
+
+    def _hide(self, *secrets: Secret) -> None:
+        """Let no error repeat what these keys are, and no log or report."""
+        for secret in secrets:
+            self._exchange.scrubber.add(*secret.values)
 
 
 def _account(account_id: str) -> str:
@@ -141,6 +161,10 @@ def _one(received: Received, model: type[S]) -> Answer[S]:
 
 
 def _rows(received: Received, model: type[S]) -> Answer[tuple[S, ...]]:
+    """Raises BadAnswer for a list that is far longer than any page."""
+    rows = received.result
+    if isinstance(rows, list) and len(rows) > MOST_ROWS:
+        raise _bad(received, f"a list of {len(rows):,} rows, where at most {PAGE_SIZE} were asked")
     return _shaped(received, lambda raw: parse_rows(model, raw))
 
 
@@ -155,9 +179,13 @@ def _shaped(received: Received, shape: Callable[[object], T]) -> Answer[T]:
         return Answer(shape(received.result), received.limit)
     except msgspec.ValidationError as error:
         what = "no result" if received.result is None else f"a foreign result: {error}"
-        raise BadAnswer(
-            f"the API answered {received.status} with {what}",
-            status=received.status,
-            ray=received.ray,
-            limit=received.limit,
-        ) from None
+        raise _bad(received, what) from None
+
+
+def _bad(received: Received, what: str) -> BadAnswer:
+    return BadAnswer(
+        f"the API answered {received.status} with {what}",
+        status=received.status,
+        ray=received.ray,
+        limit=received.limit,
+    )

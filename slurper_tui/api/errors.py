@@ -3,12 +3,14 @@
 ApiError                    exit 7   anything below; keeps what the answer told
 ├── Unreachable             exit 7   no answer: time-out, reset, cut off
 │   └── NotSent             exit 7   no connection: DNS, connect, proxy
-├── BadAnswer               exit 7   not the API: 5xx, HTML, foreign JSON, no result
+├── BadAnswer               exit 7   not the API: 5xx, HTML, foreign JSON, no result, a 401 or 403
+│                                    without the API's envelope and a code in it
 ├── RateLimited             exit 7   429, or the codes 971 and 10429
-├── Rejected                exit 3   401, 403: bad, revoked or too weak credentials
+├── Rejected                exit 3   401, 403 with a code: bad, revoked or too weak credentials
 ├── NotFound                exit 7   404, or 400 with code 7003
 ├── Conflict                exit 7   409: the wrong state for what was asked
 ├── Refused                 exit 7   every other refusal by the API
+│   └── BucketKeysRefused   exit 7   403: the keys to a bucket do not open it; nothing was created
 └── Locked                  exit 2   nothing was sent: this program may only read
 
 `Unreachable` and `BadAnswer` are passing faults: the same request may succeed a moment later. One
@@ -115,6 +117,10 @@ class Conflict(ApiError):
 
 class Refused(ApiError):
     """The API understood and declined."""
+
+
+class BucketKeysRefused(Refused):
+    """The keys to the source or the target bucket do not open it. Nothing was created."""
 
 
 class Locked(ApiError):

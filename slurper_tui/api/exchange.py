@@ -10,23 +10,26 @@ import ipaddress
 import logging
 import os
 import time
-from collections.abc import Mapping
+import zlib
+from collections.abc import AsyncIterator, Mapping
 from functools import lru_cache, partial
-from urllib.request import getproxies
 
 import httpx
 import msgspec
 
 from slurper_tui.api.credentials import Credentials
-from slurper_tui.api.errors import BadAnswer, Locked, NotSent, RateLimit, Unreachable
+from slurper_tui.api.environment import HIGHEST_PORT, Choice, choose_proxy, tls_context
+from slurper_tui.api.errors import ApiError, BadAnswer, Locked, NotSent, RateLimit, Unreachable
 from slurper_tui.api.judge import Raw, judge
 from slurper_tui.api.ratelimit import parse_limit
+from slurper_tui.api.scrub import Scrubber
+from slurper_tui.api.transport import Transport
 
 CONNECT_SECONDS = 10.0
 READ_SECONDS = 20.0
 POOL_SECONDS = 30.0
 WHOLE_SECONDS = 45.0
-"""An answer that only drips is given up after this long, whatever each read took."""
+"""The limit for a whole request, from the wait for a connection to the last byte of the answer."""
 
 LIMITS = httpx.Limits(max_connections=10, max_keepalive_connections=10, keepalive_expiry=90.0)
 """A connection outlives the longest interval that `+` offers: a handshake costs most of all."""
@@ -34,7 +37,15 @@ LIMITS = httpx.Limits(max_connections=10, max_keepalive_connections=10, keepaliv
 MOST_BYTES = 64 * 2**20
 """A page of 50 jobs with 10,000 keys each is large but believable; more than this is not."""
 
-HIGHEST_PORT = 65535
+LARGE_BYTES = 2**18
+"""A larger body is decoded in a thread, so that keys are heard meanwhile."""
+
+_STEP_BYTES = 2**20
+"""How much is unpacked at once."""
+
+_TIMEOUT = httpx.Timeout(READ_SECONDS, connect=CONNECT_SECONDS, pool=POOL_SECONDS).as_dict()
+_LONGEST_RAY = 24
+_GZIP = {"gzip", "x-gzip"}
 
 _UNSENT = (
     *(httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError),
@@ -57,7 +68,9 @@ class Received(msgspec.Struct, frozen=True):
 class Exchange:
     """Sends requests below one base URL with one user's credentials.
 
-    read_only: no request but GET is sent, whoever asks for one.
+    read_only: no request but GET is sent, whoever asks for one. scrubber: knows the credentials,
+    and whatever else no error may repeat. notes: a line for each setting of the environment that
+    cannot be used. Raises ValueError, one line, for an address or a setting that does not work.
     """
 
     def __init__(
@@ -66,16 +79,29 @@ class Exchange:
         base_url: str,
         *,
         transport: httpx.AsyncBaseTransport | None = None,
+        scrubber: Scrubber | None = None,
     ) -> None:
         self.read_only = True
-        self._base = check_base_url(base_url)
+        self.scrubber = scrubber or Scrubber()
+        self.scrubber.add(*credentials.secrets)
+        base = check_base_url(base_url)
         # The same paths are asked again and again, and a URL takes a while to be taken apart.
-        self._url = lru_cache(maxsize=4096)(partial(_below, self._base))
-        self._client = _make_client(credentials, self._base, transport)
+        self._url = lru_cache(maxsize=4096)(partial(_below, base))
+        proxy = Choice() if transport or base.scheme != "https" else _proxy_for(base)
+        self.notes = proxy.notes
+        self.scrubber.add(*proxy.secrets)
+        self._transport = transport or _make_transport(base, proxy)
+        self._headers = {
+            "Accept": "application/json",
+            "Accept-Encoding": "gzip",
+            "Connection": "keep-alive",
+            "User-Agent": "slurper-tui",
+            **credentials.headers(),
+        }
 
     async def close(self) -> None:
         """Close every connection."""
-        await self._client.aclose()
+        await self._transport.aclose()
 
     async def send(
         self,
@@ -89,52 +115,129 @@ class Exchange:
             raise Locked(f"read-only: no {method} request is sent")
         started = time.monotonic()
         try:
-            raw = await self._fetch(method, path, query, body)
-            envelope = judge(raw)
+            received, size = await self._exchange(method, path, query, body)
         except Exception as error:
+            self._clean(error)
             _log.debug("%s %s: %s (%.3f s)", method, path, error, time.monotonic() - started)
             raise
         took = time.monotonic() - started
-        limit = parse_limit(raw.headers)
-        _log.debug(
-            "%s %s: %d, %d B, %s (%.3f s)", method, path, raw.status, len(raw.body), limit, took
-        )
-        return Received(envelope, raw.status, raw.headers.get("cf-ray"), limit)
+        status, limit = received.status, received.limit
+        _log.debug("%s %s: %d, %d B, %s (%.3f s)", method, path, status, size, limit, took)
+        return received
+
+    async def _exchange(
+        self, method: str, path: str, query: Mapping[str, int] | None, body: bytes | None
+    ) -> tuple[Received, int]:
+        """Bring the checked result and the size of the answer. Raises ApiError."""
+        raw = await self._fetch(method, path, query, body)
+        if len(raw.body) > LARGE_BYTES:
+            result = await asyncio.to_thread(judge, raw, self.scrubber.clean)
+        else:
+            result = judge(raw, self.scrubber.clean)
+        ray, limit = self._short(raw.headers.get("cf-ray")), parse_limit(raw.headers)
+        return Received(result, raw.status, ray, limit), len(raw.body)
+
+    def _short(self, ray: str | None) -> str | None:
+        """A cf-ray header as it may be shown; an ordinary one is short and holds no secret."""
+        if ray is None or len(ray) <= _LONGEST_RAY:
+            return ray
+        return self.scrubber.clean(ray[:1000])[:_LONGEST_RAY]
+
+    def _clean(self, error: Exception) -> None:
+        """Hide secrets in our own words; `judge` has cleaned those of the answer.
+
+        An error may be kept for days. The frames of its traceback would keep the answer as long.
+        """
+        if isinstance(error, ApiError):
+            error.message = self.scrubber.clean(error.message)
+            error.args = (error.message,)
+            error.ray = self._short(error.ray)
+            error.__traceback__ = error.__context__ = None
 
     async def _fetch(
         self, method: str, path: str, query: Mapping[str, int] | None, body: bytes | None
     ) -> Raw:
         """Bring the raw answer. Raises Unreachable when there is none."""
-        request = self._client.build_request(
-            method,
-            self._url(path),
-            params=query,
-            content=body,
-            headers={"Content-Type": "application/json"} if body is not None else None,
-        )
         try:
             async with asyncio.timeout(WHOLE_SECONDS):
-                return await self._read(request)
+                return await self._read(self._request(method, path, query, body))
         except TimeoutError:
             raise Unreachable(f"no complete answer within {WHOLE_SECONDS:.0f} s") from None
         except httpx.TimeoutException as error:
             raise _kind(error)(_timed_out(error)) from None
-        except (httpx.HTTPError, httpx.InvalidURL, OSError) as error:
+        except httpx.InvalidURL:
+            raise NotSent(f"not sent: the address of {len(path):,} characters is no URL") from None
+        except (httpx.HTTPError, OSError) as error:
             raise _kind(error)(_plain(error)) from None
+
+    def _request(
+        self, method: str, path: str, query: Mapping[str, int] | None, body: bytes | None
+    ) -> httpx.Request:
+        """Make a request. Raises InvalidURL for a path that is too long."""
+        headers = self._headers
+        if body is not None:
+            headers = {**headers, "Content-Type": "application/json"}
+        return httpx.Request(
+            method,
+            self._url(path),
+            params=query,
+            headers=headers,
+            content=body,
+            extensions={"timeout": _TIMEOUT},
+        )
 
     async def _read(self, request: httpx.Request) -> Raw:
         """Read an answer up to the bound. Raises BadAnswer past it."""
-        response = await self._client.send(request, stream=True)
+        response = await self._transport.handle_async_request(request)
         try:
             chunks, size = [], 0
-            async for chunk in response.aiter_bytes():
+            async for chunk in _unpacked(response):
                 size += len(chunk)
                 if size > MOST_BYTES:
-                    raise _oversized(response)
+                    raise _bad(response, "the answer is too large to be one")
                 chunks.append(chunk)
         finally:
             await response.aclose()
         return Raw(response.status_code, response.headers, b"".join(chunks))
+
+
+async def _unpacked(response: httpx.Response) -> AsyncIterator[bytes]:
+    """The body in parts of a bounded size, however far it expands.
+
+    Raises BadAnswer for an encoding that was not asked for, DecodingError for what is no gzip.
+    """
+    assert isinstance(response.stream, httpx.AsyncByteStream)
+    told = response.headers.get("content-encoding")
+    encodings = [] if told is None else [part.strip().lower() for part in told.split(",")]
+    encodings = [name for name in encodings if name not in ("", "identity")]
+    if not encodings:
+        async for chunk in response.stream:
+            yield chunk
+    elif len(encodings) == 1 and encodings[0] in _GZIP:
+        async for chunk in _gunzipped(response.stream):
+            yield chunk
+    elif response.is_success:
+        names = ", ".join(encodings)[:60]
+        raise _bad(response, f"the answer is encoded as {names!r}, and gzip was asked for")
+    # Of a failure, the status is enough.
+
+
+async def _gunzipped(stream: httpx.AsyncByteStream) -> AsyncIterator[bytes]:
+    unpacker = zlib.decompressobj(zlib.MAX_WBITS | 16)
+    empty = True
+    async for chunk in stream:
+        empty, part = empty and not chunk, b""
+        while not unpacker.eof and (chunk or len(part) == _STEP_BYTES):
+            try:
+                part = unpacker.decompress(chunk, _STEP_BYTES)
+            except zlib.error as error:
+                raise httpx.DecodingError(str(error)) from None
+            chunk = unpacker.unconsumed_tail
+            yield part
+            if len(part) == _STEP_BYTES:
+                await asyncio.sleep(0)
+    if not unpacker.eof and not empty:
+        raise httpx.RemoteProtocolError("complete message is missing")
 
 
 def _below(base: httpx.URL, path: str) -> httpx.URL:
@@ -142,40 +245,20 @@ def _below(base: httpx.URL, path: str) -> httpx.URL:
     return base.copy_with(raw_path=base.raw_path.rstrip(b"/") + path.encode())
 
 
-def _make_client(
-    credentials: Credentials, base: httpx.URL, transport: httpx.AsyncBaseTransport | None
-) -> httpx.AsyncClient:
-    """Make the one client. Raises ValueError when the proxy or certificate settings are broken."""
-    try:
-        if base.scheme == "https":
-            _check_proxies()
-        return httpx.AsyncClient(
-            headers={"User-Agent": "slurper-tui", **credentials.headers()},
-            timeout=httpx.Timeout(READ_SECONDS, connect=CONNECT_SECONDS, pool=POOL_SECONDS),
-            limits=LIMITS,
-            follow_redirects=False,
-            transport=transport,
-            # Plain http is for this machine: a proxy of the environment would carry the secrets off
-            # it, and reading the trust store takes 50 ms for nothing.
-            trust_env=base.scheme == "https",
-            verify=base.scheme == "https",
-        )
-    except (ValueError, ImportError, OSError, httpx.InvalidURL) as error:
-        reason = str(error).partition("\n")[0]
-        raise ValueError(f"the proxy or certificate settings do not work: {reason}") from None
+def _proxy_for(base: httpx.URL) -> Choice:
+    return choose_proxy(base.host, base.port or 443)
 
 
-def _check_proxies() -> None:
-    """Raise ValueError for a port that no socket takes, which httpx only finds out at each try."""
-    proxies = getproxies()
-    for kind in ("http", "https", "all"):
-        if (httpx.URL(proxies.get(kind, "")).port or 0) > HIGHEST_PORT:
-            raise ValueError(f"a proxy's port is above {HIGHEST_PORT}")
+def _make_transport(base: httpx.URL, choice: Choice) -> Transport:
+    """Plain http is for this machine: a proxy of the environment would carry the secrets off it,
+    and reading the trust store takes 50 ms for nothing.
+    """
+    return Transport(tls_context() if base.scheme == "https" else None, choice.proxy, LIMITS)
 
 
-def _oversized(response: httpx.Response) -> BadAnswer:
+def _bad(response: httpx.Response, message: str) -> BadAnswer:
     return BadAnswer(
-        "the answer is too large to be one",
+        message,
         status=response.status_code,
         ray=response.headers.get("cf-ray"),
         limit=parse_limit(response.headers),
@@ -183,16 +266,22 @@ def _oversized(response: httpx.Response) -> BadAnswer:
 
 
 def check_base_url(text: str) -> httpx.URL:
-    """Parse a base URL. Raises ValueError when it is none, or would send secrets in the clear."""
+    """Parse a base URL. Raises ValueError when it is none, or would send secrets in the clear.
+
+    No message repeats any of it: it may hold a password.
+    """
+    # An unescaped / in a password makes the first part of that the path.
+    if "@" in text:
+        raise ValueError("the base URL must hold no user, password, query or fragment")
     try:
         url = httpx.URL(text.strip())
-    except httpx.InvalidURL as error:
-        raise ValueError(f"the base URL is not a URL: {error}") from None
+    except httpx.InvalidURL:
+        raise ValueError("the base URL is not a URL") from None
     if url.scheme not in {"https", "http"} or not url.host:
         raise ValueError("the base URL must begin with https:// and name a host")
     if (url.port or 0) > HIGHEST_PORT:
         raise ValueError(f"the base URL is not a URL: its port is above {HIGHEST_PORT}")
-    if url.userinfo or "?" in text or "#" in text:
+    if "?" in text or "#" in text:
         raise ValueError("the base URL must hold no user, password, query or fragment")
     if url.scheme == "http" and not is_loopback(url.host):
         raise ValueError("the base URL must be https: plain http is for loopback addresses only")
@@ -243,7 +332,9 @@ def _broken_protocol(said: str) -> str:
         return "the server hung up without an answer"
     if "complete message" in said:
         return "the answer was cut off"
-    return "the answer is not HTTP"
+    if "informational" in said:
+        return "endless 1xx responses and no answer"
+    return "the answer's header is too large" if "too long" in said else "the answer is not HTTP"
 
 
 def _system_said(error: BaseException) -> str:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
+import math
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import NoReturn
 
 import msgspec
@@ -12,6 +13,7 @@ import msgspec
 from slurper_tui.api.errors import (
     ApiError,
     BadAnswer,
+    BucketKeysRefused,
     Conflict,
     Fault,
     NotFound,
@@ -23,10 +25,43 @@ from slurper_tui.api.models import mark_invalid_bytes, replace_invalid_bytes
 from slurper_tui.api.ratelimit import parse_limit, parse_retry_after
 
 _RATE_LIMITED = frozenset({971, 10429})
-_REJECTED = frozenset({10000, 9109, 9106, 6003, 6111})
+_REJECTED = frozenset({10000, 9109, 9106, 6003, 6103, 6111})
 _NO_ROUTE = frozenset({7003})
+_DENIED = frozenset({401, 403, 407})
+"""Firewalls and proxies answer with these too. Only an envelope with a code rejects credentials."""
+
+_BUCKET_KEYS = re.compile("pre-?connectivity", re.IGNORECASE)
+_PERMISSIONS = (
+    "a source needs s3:Get* and s3:List* on the bucket and its objects (S3), or Storage Object "
+    "Viewer and storage.buckets.get (GCS), an R2 bucket Object Read & Write; new R2 keys take up "
+    "to half a minute to work"
+)
+_EDGE_CODE = re.compile(rb"error code: (\d{3,5})")
+
 _MOST_FAULTS = 20
 _MOST_TEXT = 1000
+_MOST_RAW_TEXT = 8192
+"""Characters of a message that are searched for secrets before it is cut to `_MOST_TEXT`."""
+
+_CUT_EDGE = 128
+"""Characters at the end of a cut message that may be the beginning of a secret."""
+
+MOST_VALUES = 1_000_000
+"""JSON values in one answer. A page of 50 jobs with 10,000 keys each holds 500,000; one value
+takes about 100 bytes of memory, whatever its size in the answer."""
+
+_TOO_MANY = object()
+"""Stands for JSON that was not decoded, since it holds more values."""
+
+_MANY_BYTES = 2**18
+"""Shorter bodies cannot hold too many values."""
+
+_SLICE_BYTES = 2**18
+_LENIENT_BYTES = 2**25
+_STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
+
+Clean = Callable[[str], str]
+"""Takes secrets out of a text."""
 
 
 class Raw(msgspec.Struct, frozen=True):
@@ -37,15 +72,18 @@ class Raw(msgspec.Struct, frozen=True):
     body: bytes
 
 
-def judge(raw: Raw) -> object:
-    """Return the `result` of a good answer. Raises the ApiError that any other one means."""
+def judge(raw: Raw, clean: Clean = str) -> object:
+    """Return the `result` of a good answer. Raises the ApiError that any other one means.
+
+    clean: takes secrets out of the texts that an error keeps.
+    """
     envelope = _decode(raw)
-    faults = _faults(envelope)
-    kind = _kind(raw.status, {fault.code for fault in faults})
+    faults = _faults(envelope, clean)
+    kind = _kind(raw.status, envelope, faults)
     if kind is not None:
-        _fail(kind, raw, _status_words(raw, envelope), faults)
+        _fail(kind, raw, _status_words(raw, envelope, kind), faults)
     if not isinstance(envelope, dict):
-        _fail(BadAnswer, raw, f"the API answered {raw.status} with {_content(raw)}")
+        _fail(BadAnswer, raw, f"the API answered {raw.status} with {_content(raw, envelope)}")
     # The contract lets even `success` be left out; a result without an error is one.
     if envelope.get("success", "result" in envelope and not faults) is not True:
         wrong = Refused if envelope.get("success") is False else BadAnswer
@@ -54,19 +92,32 @@ def judge(raw: Raw) -> object:
     return envelope.get("result")
 
 
-def _kind(status: int, codes: set[int | None]) -> type[ApiError] | None:
+def _kind(status: int, envelope: object, faults: tuple[Fault, ...]) -> type[ApiError] | None:
     """What a status and the codes beside it mean; None for 2xx."""
     if 200 <= status < 300:
         return None
+    codes = {fault.code for fault in faults}
     if status == 429 or (status >= 500 and codes & _RATE_LIMITED):
         return RateLimited
     if status >= 500 or status < 400:
         return BadAnswer
-    if status in {401, 403} or (status == 400 and codes & _REJECTED):
+    if status in _DENIED:
+        return _denied(status, envelope, faults)
+    if status == 400 and codes & _REJECTED:
         return Rejected
     if status == 404 or (status == 400 and codes & _NO_ROUTE):
         return NotFound
     return Conflict if status == 409 else Refused
+
+
+def _denied(status: int, envelope: object, faults: tuple[Fault, ...]) -> type[ApiError]:
+    """What 401, 403 or 407 means: only the API's own envelope says something of the credentials."""
+    if not isinstance(envelope, dict) or not isinstance(envelope.get("errors"), list):
+        return BadAnswer
+    codes = {fault.code for fault in faults} - {None}
+    if not codes & _REJECTED and any(_BUCKET_KEYS.search(fault.message) for fault in faults):
+        return BucketKeysRefused
+    return Rejected if codes and status != 407 else BadAnswer
 
 
 def _coded(faults: tuple[Fault, ...]) -> type[ApiError] | None:
@@ -82,7 +133,7 @@ def _fail(kind: type[ApiError], raw: Raw, message: str, faults: tuple[Fault, ...
         status=raw.status,
         faults=faults,
         ray=raw.headers.get("cf-ray"),
-        retry_after=parse_retry_after(raw.headers.get("retry-after")),
+        retry_after=parse_retry_after(raw.headers.get("retry-after"), raw.headers.get("date")),
         limit=parse_limit(raw.headers),
     )
 
@@ -92,21 +143,81 @@ def _decode(raw: Raw) -> object:
     content_type = raw.headers.get("content-type", "").lower()
     if content_type and "json" not in content_type:
         return None
+    body = raw.body.removeprefix(b"\xef\xbb\xbf")
+    if _holds_too_much(body):
+        return _TOO_MANY
     try:
-        return msgspec.json.decode(raw.body)
+        return msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return _decode_leniently(raw.body)
+        return _decode_leniently(body)
+
+
+def _holds_too_much(body: bytes) -> bool:
+    """Whether decoding would make more values than any honest answer holds.
+
+    Counting what separates values may count characters of names too, so names are only left out
+    where the count is too high. Both go in slices, so that other threads have their turn.
+    """
+    if len(body) < _MANY_BYTES or not _exceeds(_slices(body)):
+        return False
+    return _exceeds(_without_strings(body))
+
+
+def _exceeds(parts: Iterable[bytes]) -> bool:
+    left = MOST_VALUES
+    for part in parts:
+        left -= sum(part.count(sign) for sign in (b",", b"[", b"{"))
+        if left < 0:
+            return True
+    return False
+
+
+def _slices(body: bytes) -> Iterator[bytes]:
+    return (body[at : at + _SLICE_BYTES] for at in range(0, len(body), _SLICE_BYTES))
+
+
+def _without_strings(body: bytes) -> Iterator[bytes]:
+    """What stands between the strings of a JSON text; one cut by a slice begins the next slice."""
+    at, size = 0, _SLICE_BYTES
+    while at < len(body):
+        part = _STRING.sub(b"", body[at : at + size])
+        cut = part.find(b'"')
+        if cut < 0:
+            yield part
+            at, size = at + size, _SLICE_BYTES
+        elif at + size >= len(body):
+            return  # the rest is a string without an end, which is no JSON
+        else:
+            yield part[:cut]
+            at += size - (len(part) - cut)
+            size = 2 * size if not cut else _SLICE_BYTES
 
 
 def _decode_leniently(body: bytes) -> object:
-    """A second try for one broken character in a name, which must not cost the whole list.
+    """A second try for what must not cost the whole list: broken characters, another encoding than
+    UTF-8, NaN and infinite numbers, which are None.
 
     Invalid bytes stay marked in object keys, where they must not be changed silently.
     """
+    if len(body) > _LENIENT_BYTES:
+        return None
+    encoding = json.detect_encoding(body)
+    utf8 = encoding in ("utf-8", "utf-8-sig")
     try:
-        return json.loads(mark_invalid_bytes(body), object_hook=_unmarked_but_for_keys)
+        text = mark_invalid_bytes(body) if utf8 else body.decode(encoding, "replace")
+        return json.loads(
+            text.removeprefix("\N{ZERO WIDTH NO-BREAK SPACE}"),
+            parse_float=_finite,
+            parse_constant=lambda _: None,
+            object_hook=_unmarked_but_for_keys,
+        )
     except (ValueError, RecursionError):
         return None
+
+
+def _finite(text: str) -> float | None:
+    number = float(text)
+    return number if math.isfinite(number) else None
 
 
 def _unmarked_but_for_keys(properties: dict[str, object]) -> dict[str, object]:
@@ -122,7 +233,33 @@ def _unmarked(value: object) -> object:
     return replace_invalid_bytes(value) if isinstance(value, str) else value
 
 
-def _faults(envelope: object) -> tuple[Fault, ...]:
+def _status_words(raw: Raw, envelope: object, kind: type[ApiError]) -> str:
+    """What to say of a failed status; a page meant for browsers is named, never quoted."""
+    if 300 <= raw.status < 400:
+        return f"the API answered {raw.status}, a redirect, which is not followed"
+    if kind is BucketKeysRefused:
+        return f"the API answered {raw.status}: these keys do not open a bucket; {_PERMISSIONS}"
+    if isinstance(envelope, dict) and (raw.status not in _DENIED or kind is Rejected):
+        return f"the API answered {raw.status}"
+    who = "something between here and the API" if raw.status in _DENIED else "the API"
+    said = "JSON that is not the API's" if isinstance(envelope, dict) else _content(raw, envelope)
+    return f"{who} answered {raw.status} with {said}"
+
+
+def _content(raw: Raw, envelope: object) -> str:
+    if envelope is _TOO_MANY:
+        return "more values than it can mean"
+    if not raw.body.strip():
+        return "an empty body"
+    if code := _EDGE_CODE.match(raw.body.strip()[:40]):
+        return f"error code {code[1].decode()}"
+    challenge = ", a challenge for browsers" if "cf-mitigated" in raw.headers else ""
+    if "html" in raw.headers.get("content-type", "").lower() or raw.body.lstrip()[:1] == b"<":
+        return f"an HTML page{challenge}"
+    return "something that is not JSON"
+
+
+def _faults(envelope: object, clean: Clean) -> tuple[Fault, ...]:
     """Every error of an envelope, in order; foreign shapes are quoted rather than dropped."""
     if not isinstance(envelope, dict):
         return ()
@@ -130,22 +267,28 @@ def _faults(envelope: object) -> tuple[Fault, ...]:
     if not errors and envelope.get("error"):
         errors = [envelope["error"]]
     rows = errors if isinstance(errors, list) else [errors] if errors else []
-    found: list[Fault] = []
+    found: list[object] = []
     for row in rows[:_MOST_FAULTS]:
-        found.append(_fault(row))
+        found.append(row)
         chain = row.get("error_chain") if isinstance(row, dict) else None
-        found += [_fault(link) for link in chain[:_MOST_FAULTS]] if isinstance(chain, list) else []
-    return tuple(found)
+        found += chain[:_MOST_FAULTS] if isinstance(chain, list) else []
+    return tuple(_fault(row, clean) for row in found[:_MOST_FAULTS])
 
 
-def _fault(row: object) -> Fault:
+def _fault(row: object, clean: Clean) -> Fault:
     if not isinstance(row, dict):
-        return Fault(None, str(row)[:_MOST_TEXT])
+        return Fault(None, _cut(str(row), clean))
     code, message = _code(row.get("code")), row.get("message")
     words = message if isinstance(message, str) else json.dumps(row)
     if code is None and isinstance(row.get("code"), str):
         words = f"{row['code']}: {words}"
-    return Fault(code, words[:_MOST_TEXT])
+    return Fault(code, _cut(words, clean))
+
+
+def _cut(text: str, clean: Clean) -> str:
+    """A text without secrets, which are looked for before it is cut: a cut one is not found."""
+    told = clean(text[:_MOST_RAW_TEXT])
+    return (told[:-_CUT_EDGE] if len(text) > _MOST_RAW_TEXT else told)[:_MOST_TEXT]
 
 
 def _code(raw: object) -> int | None:
@@ -153,20 +296,3 @@ def _code(raw: object) -> int | None:
     if isinstance(raw, str) and re.fullmatch("[0-9]{1,9}", raw):
         return int(raw)
     return raw if isinstance(raw, int) and not isinstance(raw, bool) else None
-
-
-def _status_words(raw: Raw, envelope: object) -> str:
-    """What to say of a failed status; a page meant for browsers is named, never quoted."""
-    if 300 <= raw.status < 400:
-        return f"the API answered {raw.status}, a redirect, which is not followed"
-    if isinstance(envelope, dict):
-        return f"the API answered {raw.status}"
-    return f"the API answered {raw.status} with {_content(raw)}"
-
-
-def _content(raw: Raw) -> str:
-    if not raw.body.strip():
-        return "an empty body"
-    if "html" in raw.headers.get("content-type", "").lower() or raw.body.lstrip()[:1] == b"<":
-        return "an HTML page"
-    return "something that is not JSON"

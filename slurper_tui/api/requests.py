@@ -15,6 +15,12 @@ class Secret(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
     client_email: str | None = None
     private_key: str | None = None
 
+    @property
+    def values(self) -> tuple[str, ...]:
+        """Every part that was given, for those who take secrets out of texts."""
+        parts = (self.access_key_id, self.secret_access_key, self.client_email, self.private_key)
+        return tuple(part for part in parts if part)
+
     def __repr__(self) -> str:
         return "***"
 

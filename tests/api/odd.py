@@ -22,6 +22,22 @@ JSON = "application/json"
 HTML = "text/html; charset=UTF-8"
 
 
+class Unread(httpx.AsyncByteStream):
+    """A body that httpx does not read, and so does not unpack, when the answer is made."""
+
+    def __init__(self, body: bytes) -> None:
+        self._body = body
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        for start in range(0, len(self._body), 65_536):
+            yield self._body[start : start + 65_536]
+
+
+def encoded(status: int, name: str, body: bytes) -> httpx.Response:
+    """An answer whose body is encoded, or said to be."""
+    return httpx.Response(status, headers={"content-encoding": name}, stream=Unread(body))
+
+
 @contextlib.asynccontextmanager
 async def answering(reply: httpx.Response | Exception) -> AsyncIterator[SlurperClient]:
     """A client to which every request is answered alike."""

@@ -6,6 +6,7 @@ import asyncio
 import gzip
 import json
 import socket
+import tracemalloc
 from collections.abc import AsyncIterator
 
 import httpx
@@ -19,6 +20,7 @@ from slurper_tui.api.credentials import token_credentials
 from slurper_tui.api.errors import (
     ApiError,
     BadAnswer,
+    BucketKeysRefused,
     Conflict,
     NotFound,
     NotSent,
@@ -29,7 +31,18 @@ from slurper_tui.api.errors import (
 )
 from slurper_tui.api.judge import Raw, judge
 from slurper_tui.api.models import Job, Progress, parse, parse_rows
-from tests.api.odd import BASE, HTML, RAY, answering, ask, envelope, failure, refusal, said
+from tests.api.odd import (
+    BASE,
+    HTML,
+    RAY,
+    answering,
+    ask,
+    encoded,
+    envelope,
+    failure,
+    refusal,
+    said,
+)
 from tests.virtual_time import run, timeless
 
 PAGE = "<!DOCTYPE html><html><title>502</title><script>alert(1)</script></html>"
@@ -51,10 +64,14 @@ REFUSALS: list[tuple[int, tuple[int, ...], type[ApiError]]] = [
     (401, (10000,), Rejected),
     (403, (10000,), Rejected),
     (403, (9109,), Rejected),
-    (401, (), Rejected),
+    (401, (4711,), Rejected),
     (403, (4711, 4712), Rejected),
+    (401, (), BadAnswer),
+    (403, (), BadAnswer),
+    (407, (10000,), BadAnswer),
     (400, (9106,), Rejected),
     (400, (6003,), Rejected),
+    (400, (6103,), Rejected),
     (400, (7003, 7000), NotFound),
     (400, (7003,), NotFound),
     (404, (7003, 7000), NotFound),
@@ -107,8 +124,9 @@ async def test_a_page_for_browsers_is_named_and_never_quoted(status: int, kind: 
 
 
 STATUS_FIRST: list[tuple[int, type[ApiError]]] = [
-    (401, Rejected),
-    (403, Rejected),
+    (401, BadAnswer),
+    (403, BadAnswer),
+    (407, BadAnswer),
     (404, NotFound),
     (409, Conflict),
     (429, RateLimited),
@@ -259,11 +277,12 @@ async def test_endless_errors_are_cut() -> None:
         (" 17 ", 17.0),
         ("0", 0.0),
         ("999999999", 86400.0),
-        ("9999999999999999999999", None),
+        ("9" * 400, 86400.0),
         ("-5", None),
-        ("1.5", None),
+        ("1.5", 1.5),
+        ("1e3", None),
         ("٣", None),
-        ("Wed, 21 Oct 2026 07:28:00 GMT", None),
+        ("2, 5", 5.0),
         ("", None),
     ],
 )
@@ -324,12 +343,143 @@ async def test_the_size_that_counts_is_that_of_the_unpacked_answer(
 
 
 async def test_an_answer_that_cannot_be_unpacked() -> None:
-    for encoding in ("gzip", "deflate"):
-        stream = httpx.ByteStream(b"not packed")
-        headers = {"content-encoding": encoding}
-        error = await failure(httpx.Response(200, headers=headers, stream=stream))
-        assert type(error) is Unreachable
-        assert "cannot be unpacked" in str(error)
+    error = await failure(encoded(200, "gzip", b"not packed"))
+    assert type(error) is Unreachable
+    assert "cannot be unpacked" in str(error)
+
+
+GOOD = json.dumps(envelope({"id": "j"})).encode()
+
+
+@pytest.mark.parametrize("name", ["gzip", "GZIP", "x-gzip", "identity", "", " gzip , identity"])
+async def test_one_encoding_is_understood(name: str) -> None:
+    packed = gzip.compress(GOOD) if "zip" in name.lower() else GOOD
+    assert (await ask(encoded(200, name, packed))).value.id == "j"
+
+
+@pytest.mark.parametrize(
+    "name", ["gzip, gzip", "gzip,gzip,gzip", "deflate", "br", "zstd", "gzip, br", "x"]
+)
+async def test_an_encoding_that_was_not_asked_for_is_not_unpacked(name: str) -> None:
+    body = gzip.compress(gzip.compress(GOOD))
+    error = await failure(encoded(200, name, body))
+    assert type(error) is BadAnswer
+    assert "encoded as" in str(error)
+    assert type(await failure(encoded(429, name, body))) is RateLimited
+
+
+async def test_a_packed_answer_that_was_cut_off() -> None:
+    with pytest.raises(Unreachable, match="cut off"):
+        await ask(encoded(200, "gzip", gzip.compress(GOOD)[:-9]))
+
+
+async def test_what_expands_a_thousandfold_is_unpacked_in_steps(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(exchange, "MOST_BYTES", 2**23)
+    bomb = gzip.compress(bytes(2**26))
+    tracemalloc.start()
+    with pytest.raises(BadAnswer, match="too large"):
+        await ask(encoded(200, "gzip", bomb))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 2**24
+
+
+AMPLIFIED: dict[str, bytes] = {
+    "numbers": b"[" + b"0," * 3_000_000 + b"0]",
+    "objects": b"[" + b"{}," * 3_000_000 + b"0]",
+    "arrays": b"[" + b"[]," * 3_000_000 + b"0]",
+    "objects in a row": b'[{"id":"x","a":[' + b'{"b":0},' * 600_000 + b"0]}]",
+    "a list in an object": b'{"connectivityStatus":"success","x":[' + b"0," * 3_000_000 + b"0]}",
+}
+
+
+@pytest.mark.parametrize("name", list(AMPLIFIED))
+def test_json_of_many_small_values_is_not_decoded(name: str) -> None:
+    body = b'{"success":true,"result":' + AMPLIFIED[name] + b"}"
+    tracemalloc.start()
+    with pytest.raises(BadAnswer, match="more values"):
+        judge(Raw(200, {}, body))
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 2**24
+
+
+async def test_a_list_is_no_longer_than_a_page_can_be() -> None:
+    async with answering(said(200, envelope([{}] * 20_001))) as client:
+        with pytest.raises(BadAnswer, match="20,001 rows"):
+            await client.list_jobs("a")
+
+
+@pytest.mark.parametrize("sign", ["", ',"[{', "\\"])
+async def test_an_honest_page_of_long_key_lists_is_read(sign: str) -> None:
+    keys = [f"{sign * 8}photos/2024/{number:08}.jpg" for number in range(10_000)]
+    page = [{"id": str(n), "source": {"bucket": "b", "keys": keys}} for n in range(16)]
+    async with answering(said(200, envelope(page))) as client:
+        jobs = (await client.list_jobs("a")).value
+    assert len(jobs) == 16
+    assert all(job.source and job.source.keys == tuple(keys) for job in jobs)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le", "utf-32"])
+async def test_json_may_begin_with_a_byte_order_mark(encoding: str) -> None:
+    body = json.dumps(envelope({"id": "jöb"}), ensure_ascii=False).encode(encoding)
+    assert (await ask(said(200, body))).value.id == "jöb"
+
+
+@pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999", "-1e999"])
+async def test_a_number_that_json_lacks_is_unknown(number: str) -> None:
+    body = f'{{"success":true,"result":{{"id":"j","objects":{number},"z":[{number},1.5]}}}}'
+    progress = (await ask(said(200, body))).value
+    assert (progress.id, progress.objects, progress.extra) == ("j", None, {"z": [None, 1.5]})
+
+
+IN_BETWEEN: list[tuple[bytes, str, dict[str, str], str]] = [
+    (
+        b"<!DOCTYPE html><title>Just a moment...</title>",
+        HTML,
+        {"cf-mitigated": "challenge"},
+        "chal",
+    ),
+    (b"error code: 1020", "text/plain", {}, "error code 1020"),
+    (b"<html>Access denied by policy</html>", HTML, {}, "an HTML page"),
+    (b"", "text/plain", {}, "an empty body"),
+    (b'{"cloudflare_error":true,"error_code":1020}', "application/json", {}, "not the API's"),
+    (b'{"error":{"code":10000,"message":"no"}}', "application/json", {}, "not the API's"),
+    (b'{"errors":[{"code":"denied","message":"no"}]}', "application/json", {}, "not the API's"),
+]
+
+
+@pytest.mark.parametrize(("body", "kind", "headers", "words"), IN_BETWEEN)
+@pytest.mark.parametrize("status", [401, 403, 407])
+async def test_only_the_api_itself_rejects_credentials(
+    status: int, body: bytes, kind: str, headers: dict[str, str], words: str
+) -> None:
+    error = await failure(said(status, body, kind, headers))
+    assert type(error) is BadAnswer
+    assert str(error).startswith(f"something between here and the API answered {status} with ")
+    assert words in str(error)
+    assert error.exit_code == 7
+
+
+async def test_keys_to_a_bucket_that_do_not_open_it_are_told_from_credentials() -> None:
+    said_so = "Preconnectivity failed, please verify tokens and try again"
+    body = {"success": False, "errors": [{"code": 1, "message": said_so}], "result": None}
+    error = await failure(said(403, body))
+    assert type(error) is BucketKeysRefused
+    assert (error.exit_code, error.undecided) == (7, False)
+    for word in (
+        "403",
+        said_so,
+        "s3:Get*",
+        "s3:List*",
+        "storage.buckets.get",
+        "Object Read & Write",
+    ):
+        assert word in str(error)
+    body["errors"] = [{"code": 10000, "message": said_so}]
+    assert type(await failure(said(403, body))) is Rejected
 
 
 class Drip(httpx.AsyncByteStream):
@@ -387,7 +537,8 @@ BROKEN: list[tuple[Exception, str]] = [
     (httpx.TransportError("x"), "the exchange failed: x"),
     (httpx.RequestError("x"), "the exchange failed: x"),
     (httpx.HTTPError("x"), "the exchange failed: x"),
-    (httpx.InvalidURL("x"), "the exchange failed: x"),
+    (httpx.InvalidURL("x"), "not sent: the address of"),
+    (httpx.RemoteProtocolError("Receive buffer too long"), "the answer's header is too large"),
     (httpx.TimeoutException("x"), "no answer within 20 s"),
     (ConnectionResetError(104, "reset by peer"), "reset by peer"),
     (TimeoutError(), "no complete answer"),

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import json
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable
 
-from slurper_tui.api.errors import ApiError, Fault
+from slurper_tui.api.errors import ApiError
 from slurper_tui.api.models import Answer, Connectivity
 from slurper_tui.monitor.desk import Check, Prechecks
 from slurper_tui.monitor.draft import Draft, Secrets, new_job, new_source, new_target
 from slurper_tui.monitor.metered import Metered
-
-_TELLING = 6
-"""Shorter texts are no secrets, and stand in every other word."""
 
 
 class Sender:
@@ -25,11 +21,7 @@ class Sender:
     async def create(self, account_id: str, draft: Draft, secrets: Secrets) -> str | None:
         """Make a job, and give its id, where it was told. Raises ApiError."""
         job, api = new_job(draft, secrets), self._metered.api
-        try:
-            created = await self._metered.at_once(lambda: api.create_job(account_id, job))
-        except ApiError as error:
-            scrub(error, secrets)
-            raise
+        created = await self._metered.at_once(lambda: api.create_job(account_id, job))
         return created.id or None
 
     async def precheck(self, account_id: str, draft: Draft, secrets: Secrets) -> Prechecks:
@@ -37,40 +29,14 @@ class Sender:
         api = self._metered.api
         source, target = new_source(draft, secrets.source), new_target(draft, secrets.target)
         checks = await asyncio.gather(
-            self._check(lambda: api.check_source(account_id, source), secrets),
-            self._check(lambda: api.check_target(account_id, target), secrets),
+            self._check(lambda: api.check_source(account_id, source)),
+            self._check(lambda: api.check_target(account_id, target)),
         )
         return Prechecks(*checks)
 
-    async def _check(
-        self, send: Callable[[], Awaitable[Answer[Connectivity]]], secrets: Secrets
-    ) -> Check:
+    async def _check(self, send: Callable[[], Awaitable[Answer[Connectivity]]]) -> Check:
         try:
             answer = await self._metered.at_once(send)
         except ApiError as error:
-            scrub(error, secrets)
             return Check(None, error)
         return Check(answer.connectivity_status or "no answer")
-
-
-def scrub(error: ApiError, secrets: Secrets) -> None:
-    """Take out of an error what the API has repeated of the secrets."""
-    hidden = sorted(filter(None, _values(secrets)), key=len, reverse=True)
-
-    def clean(text: str) -> str:
-        for secret in hidden:
-            text = text.replace(secret, "***")
-        return text
-
-    error.message = clean(error.message)
-    error.args = (error.message,)
-    error.faults = tuple(Fault(fault.code, clean(fault.message)) for fault in error.faults)
-
-
-def _values(secrets: Secrets) -> Iterator[str]:
-    """Every part of the secrets, as it is and as JSON would write it."""
-    for secret in secrets:
-        for value in (getattr(secret, name) for name in secret.__struct_fields__):
-            if value and len(value.strip()) >= _TELLING:
-                yield from (value, value.strip())
-                yield from (json.dumps(value, ensure_ascii=plain)[1:-1] for plain in (False, True))

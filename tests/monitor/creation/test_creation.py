@@ -7,14 +7,11 @@ from typing import Any
 
 import pytest
 
-from slurper_tui.api import errors as api_errors
 from slurper_tui.api.errors import Conflict, Locked, NotSent, Refused, Unreachable
 from slurper_tui.api.models import Job, Source, Target
-from slurper_tui.api.requests import Secret
 from slurper_tui.monitor.creation.creation import JobCreation
 from slurper_tui.monitor.creation.looking import CLOCK_SLACK, Wanted
-from slurper_tui.monitor.creation.sending import scrub
-from slurper_tui.monitor.draft import Draft, Secrets
+from slurper_tui.monitor.draft import Draft
 from slurper_tui.monitor.event import Tie, What
 from slurper_tui.monitor.job_key import JobKey
 from slurper_tui.monitor.job_track import JobTrack
@@ -247,15 +244,6 @@ async def test_what_the_api_repeats_of_a_secret_is_not_told() -> None:
     for error in (checks.source.error, (await create(program)).error):
         assert str(error) == "the API answered 400 (1: no: *** and ***)"
         assert "s3cret" not in repr(error and (error.args, error.faults))
-
-
-@pytest.mark.parametrize("secret", ["kaese-und-brot", "käse und brot", "one line\ntwo\udcff"])
-def test_a_secret_is_taken_out_however_it_is_written(secret: str) -> None:
-    secrets = Secrets(Secret(secret_access_key=secret), PAIR)
-    for written in (secret, json.dumps(secret)[1:-1], json.dumps(secret, ensure_ascii=False)[1:-1]):
-        error = Refused(f"no: {written}", faults=(api_errors.Fault(1, written),))
-        scrub(error, secrets)
-        assert str(error) == "no: *** (1: ***)"
 
 
 @timeless

@@ -1,0 +1,172 @@
+"""A real connection on loopback to a server that does what a test says."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+import pytest
+
+from slurper_tui.api import exchange
+from slurper_tui.api.client import SlurperClient
+from slurper_tui.api.credentials import token_credentials
+from slurper_tui.api.errors import Unreachable
+from slurper_tui.api.transport import MOST_INFORMATIONAL
+
+Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+
+BODY = b'{"success":true,"result":{"id":"j"}}'
+ANSWER = b"HTTP/1.1 200 OK\r\ncontent-length: %d\r\n\r\n%s" % (len(BODY), BODY)
+CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
+
+
+@contextlib.asynccontextmanager
+async def client_of(serve: Serve) -> AsyncIterator[SlurperClient]:
+    """A client of a server that handles each connection so."""
+
+    served: list[asyncio.Task[None] | None] = []
+
+    async def handle(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        served.append(asyncio.current_task())
+        with contextlib.suppress(OSError, asyncio.IncompleteReadError):
+            await serve(reader, writer)
+        writer.close()
+        with contextlib.suppress(OSError):
+            await writer.wait_closed()
+
+    async with await asyncio.start_server(handle, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        client = SlurperClient(token_credentials("token"), f"http://127.0.0.1:{port}")
+        client.unlock()
+        try:
+            yield client
+        finally:
+            await client.close()
+            await asyncio.gather(*(task for task in served if task))
+
+
+class Lines:
+    """Keeps the methods that arrived. answers: what is sent for each on one connection. After the
+    last, it is closed; "" is an answer too.
+    """
+
+    def __init__(self, *answers: bytes) -> None:
+        self.seen: list[str] = []
+        self.connections = 0
+        self._answers = answers
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        for answer in self._answers:
+            head = await reader.readuntil(b"\r\n\r\n")
+            self.seen.append(head.split(b" ", 1)[0].decode())
+            writer.write(answer)
+            await writer.drain()
+
+
+async def test_reading_is_repeated_once_where_a_kept_connection_was_closed() -> None:
+    lines = Lines(ANSWER, b"")
+    async with client_of(lines.serve) as client:
+        for _ in range(3):
+            assert (await client.progress("a", "j")).value.id == "j"
+    # Each connection has answered once, and hung up on the second request.
+    assert (lines.connections, lines.seen) == (3, ["GET"] * 5)
+
+
+async def test_reading_is_not_repeated_on_a_new_connection() -> None:
+    lines = Lines(b"")
+    async with client_of(lines.serve) as client:
+        with pytest.raises(Unreachable, match="hung up without an answer"):
+            await client.progress("a", "j")
+    assert lines.seen == ["GET"]
+
+
+async def test_reading_is_not_repeated_once_an_answer_has_begun() -> None:
+    lines = Lines(ANSWER, b"HTTP/1.1 20")
+    async with client_of(lines.serve) as client:
+        await client.progress("a", "j")
+        with pytest.raises(Unreachable):
+            await client.progress("a", "j")
+    assert (lines.connections, lines.seen) == (1, ["GET", "GET"])
+
+
+@pytest.mark.parametrize("change", ["pause_job", "abort_job", "delete_job"])
+async def test_writing_is_never_repeated(change: str) -> None:
+    lines = Lines(ANSWER, b"")
+    async with client_of(lines.serve) as client:
+        await client.progress("a", "j")
+        with pytest.raises(Unreachable, match="hung up without an answer") as failed:
+            await getattr(client, change)("a", "j")
+    assert failed.value.undecided
+    assert lines.seen == ["GET", "DELETE" if change == "delete_job" else "PUT"]
+
+
+@pytest.mark.parametrize("number", [1, MOST_INFORMATIONAL])
+@pytest.mark.parametrize("piece", [1, 7, 10_000])
+async def test_a_few_informational_responses_are_skipped(number: int, piece: int) -> None:
+    whole = (CONTINUE * (number - 1)) + b"HTTP/1.1 103 Early\r\nlink: x\r\n\r\n" + ANSWER
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        for _ in range(2):
+            await reader.readuntil(b"\r\n\r\n")
+            for start in range(0, len(whole), piece):
+                writer.write(whole[start : start + piece])
+                await writer.drain()
+
+    async with client_of(serve) as client:
+        for _ in range(2):
+            assert (await client.progress("a", "j")).value.id == "j"
+
+
+async def test_endless_informational_responses_are_an_error_after_few_of_them() -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        while True:
+            writer.write(CONTINUE * 1000)
+            await writer.drain()
+
+    async with client_of(serve) as client:
+        with pytest.raises(Unreachable, match="endless 1xx responses"):
+            await client.progress("a", "j")
+
+
+async def test_a_head_without_an_end_is_an_error() -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\n")
+        while True:
+            writer.write(b"x-filler: " + b"y" * 1000 + b"\r\n")
+            await writer.drain()
+
+    async with client_of(serve) as client:
+        with pytest.raises(Unreachable, match="header is too large"):
+            await client.progress("a", "j")
+
+
+@pytest.mark.parametrize("begun", [b"", b"HTTP/1.1 100 Continue\r\n\r\n", ANSWER[:-10]])
+async def test_the_whole_request_has_a_limit(begun: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(exchange, "WHOLE_SECONDS", 0.3)
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(begun)
+        if begun != ANSWER[:-10]:
+            writer.write(b"HTTP/1.1 200 OK\r\nx: ")
+        while not writer.is_closing():
+            writer.write(b" ")
+            await writer.drain()
+            await asyncio.sleep(0.05)
+
+    async with client_of(serve) as client:
+        with pytest.raises(Unreachable, match=r"no complete answer|cut off"):
+            await client.progress("a", "j")
+
+
+async def test_an_id_that_no_url_can_hold_costs_nothing_but_itself() -> None:
+    lines = Lines(ANSWER)
+    async with client_of(lines.serve) as client:
+        with pytest.raises(Unreachable, match=r"^not sent: the address of 70,\d+ characters"):
+            await client.progress("a", "x" * 70_000)
+        assert (await client.progress("a", "j")).value.id == "j"
+    assert lines.seen == ["GET"]
