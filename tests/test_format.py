@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import math
 import re
 import unicodedata
@@ -280,3 +281,23 @@ def test_no_text_can_steer_a_terminal(text: str) -> None:
 def test_every_character_is_judged() -> None:
     odd = [chr(n) for n in range(0x110000) if words.safe(chr(n)) == chr(n)]
     assert all(c.isprintable() or unicodedata.category(c) == "Zs" for c in odd)
+
+
+ANY = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+    lambda inner: (
+        st.lists(inner, max_size=3)
+        | st.tuples(inner)
+        | st.dictionaries(st.text(), inner, max_size=3)
+    ),
+    max_leaves=8,
+)
+
+
+@given(ANY, st.sampled_from([None, 2]))
+def test_json_is_strict_and_ascii_whatever_it_holds(value: object, indent: int | None) -> None:
+    text = words.as_json({"a": value, "b": [math.nan, math.inf, -math.inf, 1.5]}, indent=indent)
+    assert text.isascii()
+    told = json.loads(text, parse_constant=pytest.fail)
+    assert told["b"] == [None, None, None, 1.5]
+    assert isinstance(told["a"], dict) == isinstance(value, dict)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from datetime import UTC, tzinfo
 from typing import Any
@@ -73,7 +72,7 @@ def digest_json(digest: Digest) -> str:
         "until": _time(digest.until),
         "jobs": [_job(job) for job in digest.jobs],
     }
-    return json.dumps(record)
+    return fmt.as_json(record)
 
 
 def _job(job: JobDigest) -> dict[str, Any]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import csv
 import io
-import json
 import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -170,7 +169,7 @@ def _json(samples: Iterable[Sample], *, one: bool) -> Iterator[str]:
     last = None
     for key, sample in samples:
         yield "[" if last is None else last + ","
-        last = json.dumps(_record(key, sample, one=one))
+        last = fmt.as_json(_record(key, sample, one=one))
     yield from ("[]",) if last is None else (last, "]")
 
 

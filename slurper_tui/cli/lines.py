@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-
 from slurper_tui import format as fmt
 from slurper_tui.cli.output import Output
 from slurper_tui.eta import eta_long, eta_short
@@ -14,7 +12,7 @@ from slurper_tui.monitor.view import JobView, Phase
 
 def record_line(view: JobView) -> str:
     """The job as JSON in ASCII alone, so that no name in it can steer a terminal."""
-    return json.dumps(job_record(view))
+    return fmt.as_json(job_record(view))
 
 
 def migration(view: JobView, out: Output) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from contextlib import aclosing
 from datetime import tzinfo
@@ -45,7 +44,7 @@ async def jobs(
     if statuses and known and not views:
         out.say(f"no job's status is {' or '.join(statuses)}")
     if as_json and known:
-        out.line(json.dumps([job_record(view) for view in views]))
+        out.line(fmt.as_json([job_record(view) for view in views]))
     elif not as_json:
         for line in _table(views, out):
             out.line(line)

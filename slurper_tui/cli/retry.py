@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from slurper_tui import format as fmt
 from slurper_tui.api.errors import ApiError
 from slurper_tui.cli import asking
 from slurper_tui.cli.commands import Faces
@@ -146,7 +146,7 @@ def _written(
 
 def _text(draft: Draft) -> str:
     """The request as JSON in ASCII alone."""
-    return json.dumps(body(draft), indent=2) + "\n"
+    return fmt.as_json(body(draft), indent=2) + "\n"
 
 
 def _numbered(name: str, number: int) -> Path:

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 
+from slurper_tui.format import as_json
 from slurper_tui.monitor.record import job_record
 from slurper_tui.monitor.view import JobView
 
@@ -35,4 +35,4 @@ def id_text(view: JobView) -> str:
 
 def json_text(view: JobView) -> str:
     """The job as JSON, exactly; whatever is not ASCII is escaped, so that nothing can be lost."""
-    return json.dumps(job_record(view), indent=2, ensure_ascii=True, default=str)
+    return as_json(job_record(view), indent=2, default=str)

@@ -5,7 +5,6 @@ What is written is exact; only names of files and what is said about them are ma
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
@@ -15,6 +14,7 @@ from msgspec import to_builtins
 from msgspec.structs import replace
 
 from slurper_tui.api.models import LogRow, surrogate_invalid_bytes
+from slurper_tui.format import as_json
 from slurper_tui.monitor.causes import FAILED_TYPE
 from slurper_tui.monitor.log_view import LogView
 from slurper_tui.monitor.logs.fetching import rclone_line
@@ -38,7 +38,7 @@ class Saved(NamedTuple):
 
 def save_log(folder: Path, job: JobView, view: LogView) -> Saved:
     """Write a log's rows as JSON Lines with the API's own names. Raises OSError."""
-    lines = (json.dumps(row_record(row)) for row in view.rows)
+    lines = (as_json(row_record(row)) for row in view.rows)
     return Saved(_write(folder, _name("log", job), ".jsonl", lines), len(view.rows))
 
 
@@ -83,7 +83,7 @@ def _array(keys: Sequence[str]) -> Iterator[str]:
     """A JSON array, a key a line."""
     yield "["
     for number, key in enumerate(keys, 1):
-        yield json.dumps(key) + ("," if number < len(keys) else "")
+        yield as_json(key) + ("," if number < len(keys) else "")
     yield "]"
 
 
