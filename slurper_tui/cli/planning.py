@@ -6,8 +6,9 @@ import argparse
 import asyncio
 from collections.abc import Sequence
 
+from slurper_tui.api.errors import ApiError
 from slurper_tui.cli.commands import Faces
-from slurper_tui.cli.exit_codes import ExitCode, Stop
+from slurper_tui.cli.exit_codes import ExitCode, Stop, exit_code
 from slurper_tui.cli.output import Output
 from slurper_tui.cli.starting import NO_ORIGIN, Origin, ready, tell_job
 from slurper_tui.monitor.desk import Desk
@@ -120,15 +121,19 @@ async def _followed(options: argparse.Namespace, faces: Faces, desk: Desk, plan:
         left = f"go on with `{_GO_ON} {plan.id}`" if teller.durable else "the rest is forgotten"
         faces.out.say(f"plan {plan.id}: {_tally(now)}; {left}")
         raise
-    return _ended(teller.plan)
+    return _ended(teller.plan, teller.stopped_by)
 
 
 class _Teller:
-    """Tells what has changed in a plan since it was told last. durable: as it was then."""
+    """Tells what has changed in a plan since it was told last.
+
+    durable, stopped_by: as they were then.
+    """
 
     def __init__(self, options: argparse.Namespace, faces: Faces, plan: Plan) -> None:
         self.plan = plan
         self.durable = True
+        self.stopped_by: ApiError | None = None
         self._options = options
         self._faces = faces
         # A step that is over has lost its keys.
@@ -138,7 +143,7 @@ class _Teller:
 
     def tell(self, view: PlanView) -> None:
         """Print the jobs that were made, and say everything else."""
-        self.plan, self.durable = view.plan, view.durable
+        self.plan, self.durable, self.stopped_by = view.plan, view.durable, view.stopped_by
         for step in view.plan.steps:
             if step.state is not self._states[step.number]:
                 self._states[step.number] = step.state
@@ -171,15 +176,15 @@ def _tally(plan: Plan) -> str:
     return ", ".join(f"{number} {state}" for state, number in counts.items() if number)
 
 
-def _ended(plan: Plan) -> ExitCode:
+def _ended(plan: Plan, stopped_by: ApiError | None) -> ExitCode:
     """What the end of a plan means. Raises Stop where steps are left for the person to decide."""
     if plan.over:
         return ExitCode.OK
     left = [step for step in plan.steps if not step.state.over]
-    stopped = any(step.state is StepState.WAITING for step in left)
+    waiting = any(step.state is StepState.WAITING for step in left)
     again = "".join(f" --send-again {s.number}" for s in left if s.state in _MAY_BE_SENT)
     raise Stop(
         f"plan {plan.id}: {_tally(plan)}; `{_GO_ON} {plan.id}{again}` "
         f"{'sends again' if again else 'goes on'}, `{_CANCEL} {plan.id}` gives up",
-        ExitCode.CREDENTIALS if stopped else ExitCode.API,
+        exit_code(stopped_by.exit_code) if stopped_by and waiting else ExitCode.API,
     )

@@ -9,6 +9,7 @@ from enum import StrEnum
 import msgspec
 from msgspec.structs import replace
 
+from slurper_tui.api.errors import ApiError
 from slurper_tui.api.models import Source, Target
 from slurper_tui.monitor.draft import Draft
 from slurper_tui.monitor.job_key import JobKey
@@ -114,9 +115,11 @@ class PlanView(msgspec.Struct, frozen=True):
 
     has_secrets: the keys to its buckets are known here, until the program ends. note: in words,
     what it waits for; "" when it is over. durable: it is kept on disk, so that a restart goes on.
+    stopped_by: the refusal that holds for every further step too, None where there was none.
     """
 
     plan: Plan
     has_secrets: bool = False
     note: str = ""
     durable: bool = True
+    stopped_by: ApiError | None = None

@@ -5,7 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import NamedTuple
 
-from slurper_tui.api.errors import ApiError, Conflict, Locked, NotSent, RateLimited
+from slurper_tui.api.errors import (
+    ApiError,
+    BucketKeysRefused,
+    Conflict,
+    Locked,
+    NotSent,
+    RateLimited,
+)
 from slurper_tui.monitor.desk import Check, Made, Prechecks
 from slurper_tui.monitor.plan_view import PlanView
 from slurper_tui.monitor.view import State
@@ -50,15 +57,20 @@ def check_lines(checks: Prechecks, look: Look, width: int) -> Iterator[Line]:
 
 def refused(checks: Prechecks) -> bool:
     """The API says of a bucket that it cannot be reached with these keys."""
-    return NOT_REACHED in (checks.source.status, checks.target.status)
+    return any(_is_refused(check) for check in (checks.source, checks.target))
+
+
+def _is_refused(check: Check) -> bool:
+    return check.status == NOT_REACHED or isinstance(check.error, BucketKeysRefused)
 
 
 def _check(label: str, check: Check, look: Look, width: int) -> Iterator[Line]:
     if check.status == REACHED:
         text = f"{look.glyphs.sign(State.COMPLETED)} can be reached"
         yield from told(label, text, look, width, "success")
-    elif check.status == NOT_REACHED:
+    elif _is_refused(check):
         text = f"{look.glyphs.sign(State.ABORTED)} cannot be reached with these keys"
+        text += "" if check.error is None else f": {_said(check.error)}"
         yield from told(label, text, look, width, "error")
     elif check.error is not None:
         text = f"{look.glyphs.sign(State.OTHER)} not checked: {_said(check.error)}"
@@ -118,6 +130,8 @@ def _not_made(made: Made, error: ApiError, look: Look, width: int) -> Iterator[L
 def _headline(made: Made, error: ApiError) -> str:
     if error.undecided:
         return LOOK_FIRST
+    if isinstance(error, BucketKeysRefused):
+        return "nothing was made: these keys do not open a bucket"
     if isinstance(error, Locked | NotSent | RateLimited):
         return "nothing was made"
     if made.running:

@@ -234,6 +234,37 @@ def test_rejected_credentials_are_exit_3() -> None:
     assert person.run("create", *S3, "--yes").code == 3
 
 
+NO_KEYS = Fault(
+    operation="create",
+    status=403,
+    code=1,
+    message="Preconnectivity failed, please verify tokens and try again",
+    times=1,
+)
+
+
+def test_keys_that_do_not_open_a_bucket_are_not_our_credentials() -> None:
+    person = Person()
+    person.account.faults.add(NO_KEYS)
+    ran = person.run("create", *S3, "--yes")
+    assert (ran.code, ran.out) == (7, [])
+    assert ran.err[-1].startswith("slurper-tui: not created: the API answered 403: these keys do")
+    assert "s3:Get* and s3:List*" in ran.err[-1]
+    assert "Preconnectivity failed" in ran.err[-1]
+
+
+def test_a_plan_goes_on_with_other_keys_to_the_buckets() -> None:
+    person = Person()
+    person.account.faults.add(NO_KEYS)
+    name = person.file("prefixes", "a/\nb/\n")
+    ran = person.run("create", *S3, "--prefixes", name, "--yes")
+    assert (ran.code, ran.out) == (7, [])
+    assert "2 waiting; `slurper-tui create --go-on 1` goes on" in ran.err[-1]
+    ran = person.run("create", "--go-on", "--yes")
+    assert (ran.code, len(ran.out)) == (0, 2)
+    assert [post["source"]["pathPrefix"] for post in person.posts()] == ["a/", "a/", "b/"]
+
+
 def test_an_answer_that_never_came_is_looked_for_in_the_list() -> None:
     person = Person()
     person.account.faults.add(Fault(Kind.RESET, operation="create", times=1))

@@ -11,7 +11,15 @@ import asyncio
 import random
 from collections.abc import AsyncIterator
 
-from slurper_tui.api.errors import ApiError, Conflict, Locked, NotSent, RateLimited, Rejected
+from slurper_tui.api.errors import (
+    ApiError,
+    BucketKeysRefused,
+    Conflict,
+    Locked,
+    NotSent,
+    RateLimited,
+    Rejected,
+)
 from slurper_tui.monitor.backoff import backoff
 from slurper_tui.monitor.creation.looking import SLOTS, Known, Wanted
 from slurper_tui.monitor.creation.making import Maker
@@ -45,6 +53,7 @@ class PlanRun(MarkedPlan):
         super().__init__(plan, maker)
         self._secrets = secrets
         self._halted = False
+        self._stopped_by: ApiError | None = None
         self._failures = 0
         self._looked_for: set[int] = set()
         self._accepted: set[int] = set()
@@ -58,7 +67,11 @@ class PlanRun(MarkedPlan):
         """The plan as it stands."""
         note = "" if self.plan.over else self._note
         return PlanView(
-            self.plan, self._secrets is not None, note, durable=self._maker.notebook.durable
+            self.plan,
+            self._secrets is not None,
+            note,
+            durable=self._maker.notebook.durable,
+            stopped_by=self._stopped_by,
         )
 
     async def views(self) -> AsyncIterator[PlanView]:
@@ -77,7 +90,7 @@ class PlanRun(MarkedPlan):
     def begin(self, secrets: Secrets | None = None) -> None:
         """Go on, with these keys to the buckets, or with those that are known."""
         self._secrets = secrets or self._secrets
-        self._halted, self._failures = False, 0
+        self._halted, self._failures, self._stopped_by = False, 0, None
         if self._task is None or self._task.done():
             self._wake.clear()
             self._task = asyncio.create_task(self._run())
@@ -214,11 +227,19 @@ class PlanRun(MarkedPlan):
             await self._take_back(step)
             if step.number not in self._cancelled:
                 await self._nap(self._wait_after(error), await self._why(error))
+        elif isinstance(error, BucketKeysRefused):
+            # The step waits for other keys; with these, no other step would start either.
+            await self._take_back(step)
+            self._secrets = None
+            self._stop(error)
         else:
             refused = StepState.REFUSED
             await self._move(step, refused, before=StepState.SENDING, said=str(error))
             if isinstance(error, Rejected):
-                self._halted, self._note = True, f"stopped: {error}"
+                self._stop(error)
+
+    def _stop(self, error: ApiError) -> None:
+        self._halted, self._note, self._stopped_by = True, f"stopped: {error}", error
 
     async def _take_back(self, step: Step) -> None:
         """Let a step that made no job wait again, unless the plan was cancelled meanwhile."""

@@ -8,6 +8,7 @@ import msgspec
 import pytest
 from msgspec.structs import replace
 
+from slurper_tui.api.errors import BucketKeysRefused
 from slurper_tui.api.requests import Secret
 from slurper_tui.monitor.creation.plan_run import DOUBT_SECONDS, SLOT_SECONDS, STALE_SECONDS
 from slurper_tui.monitor.draft import Draft, Secrets
@@ -228,6 +229,25 @@ async def test_rejected_credentials_stop_the_plan_where_it_is() -> None:
     assert states(view) == ["refused", "waiting", "waiting"]
     assert "stopped" in view.note
     assert len(shop.posts) == 1
+
+
+@timeless
+async def test_keys_that_do_not_open_a_bucket_leave_the_plan_waiting_for_others() -> None:
+    shop = Workshop()
+    message = "Preconnectivity failed, please verify tokens and try again"
+    shop.account.faults.add(
+        Fault(operation="create", status=403, code=1, message=message, after=1, times=1)
+    )
+    program = shop.program()
+    plan_id = await program.begin(THREE)
+    view = await program.until_rest(plan_id)
+    assert states(view) == ["started", "waiting", "waiting"]
+    assert (view.has_secrets, len(shop.posts)) == (False, 2)
+    assert "stopped: the API answered 403: these keys do not open a bucket" in view.note
+    assert isinstance(view.stopped_by, BucketKeysRefused)
+    program.creation.supply(plan_id, SECRETS)
+    view = await program.until_rest(plan_id)
+    assert (view.plan.over, view.stopped_by) == (True, None)
 
 
 @timeless
