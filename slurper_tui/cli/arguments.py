@@ -65,6 +65,13 @@ def add_json(parser: Parser, what: str) -> None:
     parser.add_argument("--json", action="store_true", help=what)
 
 
+def add_timeout(parser: Parser) -> None:
+    """Let a command say how long it may wait while the API limits the rate of requests."""
+    parser.add_argument(
+        "--timeout", metavar="S", help="seconds to wait where the API answers 429 (60)"
+    )
+
+
 def _formatter(prog: str) -> argparse.HelpFormatter:
     """Help as wide as the terminal; argparse itself would import shutil to find out."""
     try:

@@ -16,11 +16,16 @@ from slurper_tui.cli.session import Session
 from slurper_tui.config import Config
 
 if TYPE_CHECKING:
+    from slurper_tui.api.scrub import Scrubber
+    from slurper_tui.cli.dispatch import Surroundings
     from slurper_tui.cli.narration import Narration
     from slurper_tui.cli.past import Opened
     from slurper_tui.monitor.loop import Monitor
 
 DEMO_ROUNDS = 3
+PATIENCE = 60.0
+"""Seconds that a command which looks once waits under a rate limit, without --timeout."""
+
 _ONCE = frozenset({"jobs", "progress", "digest"})
 """Commands that look at everything once."""
 
@@ -43,7 +48,10 @@ _NOTHING_OLD = frozenset({"jobs", "progress", *_DESK})
 
 
 class Faces(NamedTuple):
-    """Who follows the jobs, and how what it says is told. zone: None for local time."""
+    """Who follows the jobs, and how what it says is told. zone: None for local time.
+
+    scrubber: is to be told the keys to buckets that are read.
+    """
 
     monitor: Monitor
     out: Output
@@ -51,6 +59,7 @@ class Faces(NamedTuple):
     zone: tzinfo | None
     accounts: Sequence[str]
     environ: Mapping[str, str]
+    scrubber: Scrubber | None = None
 
 
 def command_for(
@@ -59,15 +68,15 @@ def command_for(
     session: Session,
     opened: Opened,
     out: Output,
-    environ: Mapping[str, str],
+    around: Surroundings,
 ) -> Callable[[], Awaitable[ExitCode]]:
-    """Give the command as something to await. environ: where the keys to buckets may stand."""
+    """Give the command as something to await."""
     from slurper_tui.cli.narration import Narration
     from slurper_tui.monitor.loop import Monitor
 
     zone = zone_of(config)
     once = options.command in _ONCE or options.command in _DESK
-    narration = Narration(out, zone, once=once)
+    narration = Narration(out, zone, once=once, patience=patience_of(options))
     opened.when_closed(narration.tell_history)
     wanted = wanted_jobs(options)
     monitor = Monitor(
@@ -78,7 +87,7 @@ def command_for(
         prefixes=wanted,
         past=opened.past(shown=options.command not in _NOTHING_OLD),
     )
-    faces = Faces(monitor, out, narration, zone, session.accounts, environ)
+    faces = Faces(monitor, out, narration, zone, session.accounts, around.environ, around.scrubber)
     if options.command in _DESK:
         module = import_module(f"slurper_tui.cli.{_DESK[options.command]}")
         return partial(module.command, options, faces)
@@ -129,6 +138,20 @@ def when(flag: str, text: str | None, zone: tzinfo | None, *, future: bool) -> f
         return parse_when(text, time.time(), zone, future=future)
     except ValueError as error:
         raise Stop(f"{flag}: {error}") from None
+
+
+def patience_of(options: argparse.Namespace) -> float | None:
+    """Seconds for which a command may wait under a rate limit, None for ever. Raises Stop."""
+    if "timeout" not in options:
+        return None
+    text = PATIENCE if options.timeout is None else options.timeout
+    try:
+        seconds = float(text)
+    except ValueError:
+        seconds = -1.0
+    if not 0 < seconds < float("inf"):
+        raise Stop(f"--timeout must be a number of seconds above 0, not {text!r}")
+    return seconds
 
 
 def wanted_jobs(options: argparse.Namespace) -> list[str]:

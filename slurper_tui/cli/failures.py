@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import aclosing
 from datetime import tzinfo
@@ -38,7 +37,7 @@ async def command(options: argparse.Namespace, faces: Faces) -> ExitCode:
     job = await chosen(options, faces)
     reading = (await faces.monitor.desk()).logs.failures(job.key)
     with log_faults(job):
-        view = await read_to_end(reading, faces.out)
+        view = await read_to_end(reading, faces.out, faces.narration.patience)
     for log_type in options.type:
         if log_type not in view.counts.by_type:
             faces.out.say(f"no row's type is {log_type}")
@@ -48,7 +47,7 @@ async def command(options: argparse.Namespace, faces: Faces) -> ExitCode:
         whole = _tell_missing(view, reading, types, faces.out)
         return ExitCode.OK if whole else ExitCode.OBJECTS_LOST
     if options.json:
-        faces.out.line(json.dumps(_record(view, reading, options.type)))
+        faces.out.line(fmt.as_json(_record(view, reading, options.type)))
         tell_inexact(reading.inexact_keys(options.type or list(view.counts.by_type)), faces.out)
     else:
         for line in _sheet(view, job, options.type, faces):
@@ -56,9 +55,12 @@ async def command(options: argparse.Namespace, faces: Faces) -> ExitCode:
     return ExitCode.OK if view.counts.whole else ExitCode.API
 
 
-async def read_to_end(reading: FailureReading, out: Output) -> FailuresView:
-    """Read a log to its end, saying what holds that up. Raises ApiError where it does not come."""
-    holdups, faults, view = Holdups(out), 0, None
+async def read_to_end(reading: FailureReading, out: Output, patience: float | None) -> FailuresView:
+    """Read a log to its end, saying what holds that up. Raises ApiError where it does not come.
+
+    patience: see Holdups, which raises Stop.
+    """
+    holdups, faults, view = Holdups(out, patience), 0, None
     async with aclosing(reading.views()) as views:  # type: ignore[type-var]  # a generator
         async for view in views:
             holdups.tell(view.problem, waiting=view.waiting, rows=view.rows_read)
@@ -78,7 +80,7 @@ def _tell_keys(keys: Sequence[str], job: JobView, options: argparse.Namespace, o
     if options.json:
         if len(keys) > MOST_KEYS:
             out.say(f"{fmt.count(len(keys))} keys, and one job takes {fmt.count(MOST_KEYS)}")
-        out.line(json.dumps(keys))
+        out.line(fmt.as_json(keys))
     elif options.null:
         _tell_bom(keys, out)
         out.exact("".join(f"{key}\0" for key in keys))

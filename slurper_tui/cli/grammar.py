@@ -1,8 +1,8 @@
 """One parser for each command that only reads."""
 
-from slurper_tui.cli.arguments import PROG, Parser, add_json, make_parser
+from slurper_tui.cli.arguments import PROG, Parser, add_json, add_timeout, make_parser
 
-VALUES = frozenset({"--type", "--migration"})
+VALUES = frozenset({"--type", "--migration", "--timeout"})
 """Options of these commands that take a value."""
 
 
@@ -46,6 +46,7 @@ def jobs() -> Parser:
     """The parser of `jobs`."""
     parser = make_parser(f"{PROG} jobs [OPTION]...", "Prints one line a job, once.")
     add_json(parser, "one JSON array")
+    add_timeout(parser)
     parser.add_argument(
         "--status",
         action="append",
@@ -61,6 +62,7 @@ def progress() -> Parser:
     parser = make_parser(f"{PROG} progress JOB [OPTION]...", "Prints one job, once.")
     parser.add_argument("job", metavar="JOB", help="its id, or the beginning of it")
     add_json(parser, "one JSON object")
+    add_timeout(parser)
     return parser
 
 
@@ -100,6 +102,7 @@ def digest() -> Parser:
         "--since", metavar="TIME", help='"Mon 18:00", "2h" (default: the last absence)'
     )
     add_json(parser, "one JSON object")
+    add_timeout(parser)
     return parser
 
 
@@ -114,6 +117,7 @@ def logs() -> Parser:
     _type(parser, "only rows of this type, as the API names it (repeatable)")
     parser.add_argument("--follow", action="store_true", help="wait for more until stopped")
     add_json(parser, "JSON Lines")
+    add_timeout(parser)
     return parser
 
 
@@ -128,6 +132,7 @@ def failures() -> Parser:
     parser.add_argument("--keys", action="store_true", help="the exact keys, one a line")
     parser.add_argument("--null", action="store_true", help="with --keys: NUL between them")
     add_json(parser, "one JSON object; with --keys an array")
+    add_timeout(parser)
     return parser
 
 
@@ -144,6 +149,7 @@ def report() -> Parser:
         help="a source bucket, or SOURCE:TARGET where it went to several targets",
     )
     add_json(parser, "one JSON object")
+    add_timeout(parser)
     return parser
 
 

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Iterator, Sequence
 from contextlib import aclosing, contextmanager
 from datetime import tzinfo
 
 from slurper_tui import format as fmt
-from slurper_tui.api.errors import ApiError
+from slurper_tui.api.errors import ApiError, RateLimited
 from slurper_tui.api.models import LogRow, is_exact, surrogate_invalid_bytes
 from slurper_tui.cli import look
 from slurper_tui.cli.commands import Faces
 from slurper_tui.cli.exit_codes import ExitCode, Stop, exit_code
 from slurper_tui.cli.output import Output
+from slurper_tui.monitor.budget import BLOCK_SECONDS
 from slurper_tui.monitor.log_view import LogView
 from slurper_tui.monitor.logs.turns import PASSING
 from slurper_tui.monitor.view import JobView
@@ -23,7 +23,8 @@ from slurper_tui.monitor.view import JobView
 async def command(options: argparse.Namespace, faces: Faces) -> ExitCode:
     """Print every row: newest first, or oldest first and then whatever comes."""
     view = await chosen(options, faces)
-    rows = LogRows(faces.out, faces.zone, options.type, as_json=options.json)
+    patience = None if options.follow else faces.narration.patience
+    rows = LogRows(faces.out, faces.zone, options.type, as_json=options.json, patience=patience)
     if options.follow:
         faces.out.say("the log is read to its end first, to be told from its oldest row on")
     desk = await faces.monitor.desk()
@@ -59,16 +60,24 @@ TOLD_ROWS = 1_000
 class Holdups:
     """Says how far a log is read, once what holds it up, and once that it goes on.
 
-    What ends it others say.
+    What ends it others say. patience: seconds that it may wait where the API limits the rate of
+    requests, until a page comes; None for ever.
     """
 
-    def __init__(self, out: Output) -> None:
+    def __init__(self, out: Output, patience: float | None = None) -> None:
         self._out = out
+        self._patience = patience
+        self._limited: ApiError | None = None
+        self._waits = 0.0
         self._said = ""
         self._rows = 0
 
     def tell(self, problem: ApiError | None, *, waiting: bool, rows: int = 0) -> None:
-        """Take in how the log stands. rows: read so far, where nothing else tells it."""
+        """Take in how the log stands. rows: read so far, where nothing else tells it.
+
+        Raises Stop when the API makes it wait for too long.
+        """
+        self._bound_waiting(problem)
         self._rows = min(self._rows, rows)  # another log begins anew
         if rows >= self._rows + TOLD_ROWS:
             self._rows = rows
@@ -81,12 +90,32 @@ class Holdups:
             self._out.say("the log: goes on")
         self._said = line
 
+    def _bound_waiting(self, problem: ApiError | None) -> None:
+        if not isinstance(problem, RateLimited):
+            self._waits = self._waits if problem else 0.0
+        elif problem is not self._limited and self._patience is not None:
+            self._limited = problem
+            told = problem.retry_after
+            self._waits += BLOCK_SECONDS if told is None else max(1.0, told)
+            if self._waits > self._patience:
+                raise Stop(
+                    f"the log: the API limits the rate of requests ({problem}): it wants a wait "
+                    f"of more than --timeout {self._patience:g} s",
+                    ExitCode.API,
+                )
+
 
 class LogRows:
     """Prints the rows whose type is wanted, all without any. whole: none can be missing."""
 
     def __init__(
-        self, out: Output, zone: tzinfo | None, types: Sequence[str], *, as_json: bool
+        self,
+        out: Output,
+        zone: tzinfo | None,
+        types: Sequence[str],
+        *,
+        as_json: bool,
+        patience: float | None = None,
     ) -> None:
         self.whole = False
         self._out = out
@@ -95,7 +124,7 @@ class LogRows:
         self._types = tuple(dict.fromkeys(types))
         self._found: set[str | None] = set()
         self._inexact = 0
-        self._holdups = Holdups(out)
+        self._holdups = Holdups(out, patience)
 
     def hear(self, view: LogView) -> None:
         """Take in how the reading stands."""
@@ -136,7 +165,7 @@ def row_record(row: LogRow) -> str:
         "message": row.message,
         "objectKey": row.object_key and surrogate_invalid_bytes(row.object_key),
     }
-    return json.dumps({**told, **{n: v for n, v in row.extra.items() if n not in told}})
+    return fmt.as_json({**told, **{n: v for n, v in row.extra.items() if n not in told}})
 
 
 def row_line(row: LogRow, out: Output, zone: tzinfo | None) -> str:

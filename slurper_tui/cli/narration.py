@@ -13,25 +13,44 @@ from slurper_tui.monitor.view import JobView, Snapshot
 
 BUDGET = "the request budget"
 
+_SAME_WAIT = 0.5
+"""Seconds by which the end of one wait may vary as the clocks are read."""
+
 
 class Narration:
     """Remembers what was said, so that a change is one line and a standing problem none.
 
-    once: the command looks once, so whatever waits, waits for the request budget.
+    once: the command looks once, so whatever waits, waits for the request budget. patience: how
+    many seconds, all waits together, it may wait where the API limits the rate of requests; None
+    for ever.
     """
 
-    def __init__(self, out: Output, zone: tzinfo | None = None, *, once: bool = False) -> None:
+    def __init__(
+        self,
+        out: Output,
+        zone: tzinfo | None = None,
+        *,
+        once: bool = False,
+        patience: float | None = None,
+    ) -> None:
         self._out = out
         self._zone = zone
         self._once = once
+        self.patience = patience
+        self._waited = 0.0
+        self._blocked_until = 0.0
         self._standing: set[str] = set()
         self._history = ""
 
     def tell(self, snapshot: Snapshot) -> None:
-        """Say what began and what ended. Raises Stop when every account rejects us."""
+        """Say what began and what ended.
+
+        Raises Stop when every account rejects us, and when the API makes us wait for too long.
+        """
         if snapshot.rejected:
             raise rejection(snapshot)
         self.tell_history(snapshot.history_note)
+        self._bound_waiting(snapshot.budget, snapshot.taken_at)
         problems = _problems(snapshot, self._zone, once=self._once)
         for subject in [s for s in problems if s not in self._standing]:
             self._out.say(f"{subject}: {problems[subject]}")
@@ -39,6 +58,22 @@ class Narration:
         for subject in sorted(self._standing - problems.keys() - silent):
             self._out.say(f"{subject}: {'enough' if subject == BUDGET else 'answers'} again")
         self._standing = problems.keys() | (self._standing & silent)
+
+    def _bound_waiting(self, budget: BudgetView, now: float) -> None:
+        """Raise Stop as soon as it is clear that waiting takes longer than it may."""
+        until = budget.blocked_until
+        if self.patience is None or until is None:
+            return
+        if until > self._blocked_until + _SAME_WAIT:
+            self._waited += until - max(now, self._blocked_until)
+            self._blocked_until = until
+        if self._waited > self.patience:
+            words = f" ({budget.blocked_by})" if budget.blocked_by else ""
+            raise Stop(
+                f"the API limits the rate of requests{words}: it wants no request before "
+                f"{_time(until, self._zone)}, which is more than --timeout {self.patience:g} s",
+                ExitCode.API,
+            )
 
     def tell_history(self, note: str) -> None:
         """Say that the history is not kept, or is kept again."""

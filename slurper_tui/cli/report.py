@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Sequence
 
+from slurper_tui import format as fmt
 from slurper_tui.api.errors import ApiError
 from slurper_tui.cli import look
 from slurper_tui.cli.commands import Faces
@@ -38,7 +38,7 @@ async def command(options: argparse.Namespace, faces: Faces) -> ExitCode:
         keys = chosen(options.migration, snapshot)
     receipt = await _receipt(keys, faces)
     if options.json:
-        faces.out.line(json.dumps(record(receipt, version())))
+        faces.out.line(fmt.as_json(record(receipt, version())))
     else:
         for line in markdown(receipt, version()).removesuffix("\n").split("\n"):
             faces.out.line(sayable(line, faces.out))
@@ -78,7 +78,7 @@ def _several(migration: str, keys: Sequence[MigrationKey]) -> str:
 
 async def _receipt(keys: Sequence[JobKey], faces: Faces) -> Receipt:
     desk = await faces.monitor.desk()
-    progress = LogProgress(faces.out)
+    progress = LogProgress(faces.out, faces.narration.patience)
     try:
         return await desk.receipts.receipt(keys, progress.tell)
     except NotEnded as error:
@@ -90,10 +90,10 @@ async def _receipt(keys: Sequence[JobKey], faces: Faces) -> Receipt:
 class LogProgress:
     """Says on stderr which log is being read, and what holds it up."""
 
-    def __init__(self, out: Output) -> None:
+    def __init__(self, out: Output, patience: float | None = None) -> None:
         self._out = out
         self._key: JobKey | None = None
-        self._holdups = Holdups(out)
+        self._holdups = Holdups(out, patience)
 
     def tell(self, view: FailuresView) -> None:
         """Take in how a reading stands."""

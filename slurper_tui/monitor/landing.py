@@ -9,7 +9,7 @@ import random
 from slurper_tui.api.errors import ApiError, Conflict, NotFound, RateLimited, Refused, Rejected
 from slurper_tui.api.models import Job, Progress
 from slurper_tui.monitor.account_track import AccountTrack
-from slurper_tui.monitor.backoff import backoff
+from slurper_tui.monitor.backoff import LONGEST, backoff
 from slurper_tui.monitor.budget import Budget
 from slurper_tui.monitor.control.changes import gone_event, status_event
 from slurper_tui.monitor.event import Event
@@ -53,6 +53,7 @@ class Landing:
         self._eager = eager
         self._skew: float | None = None
         self._gaps = 0
+        self._blocks = 0
 
     @property
     def fresh(self) -> tuple[list[Remembered], list[tuple[JobKey, Recorded]], list[Event]]:
@@ -61,6 +62,7 @@ class Landing:
 
     def page(self, account: AccountTrack, jobs: tuple[Job, ...], now: Moment) -> None:
         """Take in a page of an account's list."""
+        self._blocks = 0
         account.succeeded(now)
         for job in jobs:
             if job.id:
@@ -104,6 +106,7 @@ class Landing:
         interval: float,
     ) -> None:
         """Take in how a job is doing; a change of status is a reason to read the list."""
+        self._blocks = 0
         account.succeeded(now)
         self._watch_clocks(now)
         clock_jumped, track.gaps = track.gaps != self._gaps, self._gaps
@@ -155,8 +158,16 @@ class Landing:
             self.events.append(gone_event(track.key, before.request, now.wall))
 
     def blocked(self, error: RateLimited, now: Moment) -> None:
-        """Send nothing for as long as the API wants."""
-        self._budget.block(now.mono, error.retry_after)
+        """Send nothing for as long as the API wants.
+
+        What looks once waits twice as long after each further 429, so that it gives up in time.
+        """
+        if now.mono >= self._budget.blocked_until:
+            self._blocks += 1
+        wait = error.retry_after
+        if self._eager and wait is not None:
+            wait = max(wait, min(LONGEST, 2.0 ** (self._blocks - 1)))
+        self._budget.block(now.mono, wait)
         self.blocked_by = error
         wait = self._budget.blocked_until - now.mono
         _log.warning("rate limited: nothing is sent for %.0f s: %s", wait, error)

@@ -1,4 +1,5 @@
 import json
+import time
 from pathlib import Path
 from typing import Any
 
@@ -199,3 +200,57 @@ def test_waiting_for_the_api_is_said(tmp_path: Path) -> None:
     assert len(ran.out) == 2
     assert "request budget" in ran.err[0]
     assert "waiting until" in ran.err[0]
+
+
+@pytest.mark.parametrize("command", ["jobs", "progress", "digest", "failures", "logs", "report"])
+def test_a_lasting_rate_limit_ends_what_looks_once(command: str) -> None:
+    account = SimulatedAccount(jobs=2)
+    account.faults.add(Fault(Kind.REFUSAL, status=429, code=971, message="slow", retry_after=1))
+    job = [] if command in ("jobs", "digest") else [account.jobs()[0].plan.id]
+    ran = perform(account, command, *job, "--timeout", "0.5")
+    assert ran.code == 7
+    assert ran.err[-1].startswith("slurper-tui: the API limits the rate of requests (")
+    assert "971: slow" in ran.err[-1]
+    assert ran.err[-1].endswith("more than --timeout 0.5 s")
+
+
+@pytest.mark.parametrize("command", ["failures", "logs", "report"])
+def test_a_lasting_rate_limit_ends_the_reading_of_a_log(command: str) -> None:
+    account, now = SimulatedAccount(), time.time()
+    ended = [course for course in account.jobs() if course.status(now) == "completed"]
+    job = next(course.plan.id for course in ended if course.counters(now).failed)
+    account.faults.add(Fault(Kind.REFUSAL, operation="logs", status=429, code=971))
+    ran = perform(account, command, job)
+    assert ran.code == 7
+    assert "more than --timeout 60 s" in ran.err[-1]
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "nan", "inf", "soon", ""])
+def test_a_time_that_is_none_is_refused(text: str) -> None:
+    ran = perform(SimulatedAccount(jobs=1), "jobs", "--timeout", text)
+    assert (ran.code, ran.out, len(ran.err)) == (2, [], 1)
+    assert "--timeout must be a number of seconds above 0" in ran.err[0]
+
+
+@pytest.mark.parametrize("words", [["jobs"], ["progress", "a"]])
+def test_no_json_holds_a_number_that_json_lacks(words: list[str]) -> None:
+    job = '{"id":"a","status":"completed","source":{"bucket":"b","z":NaN,"y":[1e999,-1e999]}}'
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        result = job if request.url.path.endswith("/progress") else f"[{job}]"
+        return httpx.Response(200, content=f'{{"success":true,"result":{result}}}')
+
+    account = SimulatedAccount(jobs=0)
+    ran = perform(account, *words, "--json", transport=httpx.MockTransport(answer))
+    assert '"z": null, "y": [null, null]' in ran.out[0]
+    for line in ran.out:
+        json.loads(line, parse_constant=pytest.fail)
+
+
+def test_something_between_here_and_the_api_says_nothing_of_credentials() -> None:
+    account = SimulatedAccount(jobs=1)
+    account.faults.add(Fault(Kind.HTML, status=403))
+    ran = perform(account, "jobs")
+    assert (ran.code, ran.out) == (7, [])
+    said = "something between here and the API answered 403 with an HTML page"
+    assert ran.err == [f"slurper-tui: the account: {said}"]

@@ -18,9 +18,10 @@ DOWN = Problem(Unreachable("cannot connect"), since=0.0, retry_at=3600.0)
 class Told:
     """A narration and what it has said since the last look."""
 
-    def __init__(self, *, once: bool = False) -> None:
+    def __init__(self, *, once: bool = False, patience: float | None = None) -> None:
         self._err = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
-        self._narration = Narration(Output(None, self._err, ascii_only=False), UTC, once=once)
+        out = Output(None, self._err, ascii_only=False)
+        self._narration = Narration(out, UTC, once=once, patience=patience)
 
     def after(self, snapshot: Snapshot) -> list[str]:
         self._narration.tell(snapshot)
@@ -121,3 +122,30 @@ def test_a_history_that_is_not_kept_is_said_once_and_its_return_too() -> None:
     assert (noted(off), noted(off)) == ([off], [])
     assert noted("history shared: another one") == ["history on again"]
     assert noted("") == []
+
+
+def blocked(now: float, until: float) -> Snapshot:
+    budget = BudgetView(blocked_until=until, blocked_by=RateLimited("the API answered 429"))
+    return replace(seen(budget=budget), taken_at=now)
+
+
+def test_waits_under_a_rate_limit_add_up_to_the_patience() -> None:
+    told = Told(once=True, patience=60.0)
+    assert len(told.after(blocked(1000.0, 1040.0))) == 1
+    told.after(blocked(1000.3, 1040.0))
+    told.after(replace(seen(), taken_at=1041.0))
+    told.after(blocked(1041.0, 1060.0))
+    with pytest.raises(Stop) as stopped:
+        told.after(blocked(1060.5, 1080.0))
+    assert stopped.value.code == 7
+    assert stopped.value.line == (
+        "the API limits the rate of requests (the API answered 429): it wants no request before "
+        "00:18:00, which is more than --timeout 60 s"
+    )
+
+
+def test_a_wait_that_is_too_long_is_not_begun() -> None:
+    with pytest.raises(Stop, match="00:21:40"):
+        Told(once=True, patience=60.0).after(blocked(1000.0, 1300.0))
+    Told(once=True, patience=301.0).after(blocked(1000.0, 1300.0))
+    Told().after(blocked(1000.0, 1e6))

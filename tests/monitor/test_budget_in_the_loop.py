@@ -127,6 +127,18 @@ async def test_429_stops_everything_until_retry_after(
 
 
 @timeless
+async def test_what_looks_once_waits_longer_after_each_429() -> None:
+    async with bench(eager=True) as b:
+        b.account.faults.add(Fault(Kind.REFUSAL, status=429, code=971, times=4, retry_after=1))
+        await b.until(lambda s: s.complete, within=60)
+    waits = [
+        round(after - before)
+        for before, after in itertools.pairwise(sorted({round(r.at) for r in b.requests}))
+    ]
+    assert waits[:4] == [1, 2, 4, 8]
+
+
+@timeless
 async def test_values_grow_stale_while_a_429_blocks_and_stay() -> None:
     async with bench() as b:
         await b.rounds(3)
