@@ -56,7 +56,6 @@ class SlurperClient:
     ) -> None:
         self._exchange = Exchange(credentials, base_url, transport=transport, scrubber=scrubber)
 
-    @property
     def notes(self) -> tuple[str, ...]:
         """A line for each setting of the environment that cannot be used and is skipped."""
         return self._exchange.notes

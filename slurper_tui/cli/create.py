@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import argparse
-import json
 
+from slurper_tui import format as fmt
 from slurper_tui.cli.commands import Faces
 from slurper_tui.cli.drafting import FLAGS, check, read_draft
 from slurper_tui.cli.exit_codes import ExitCode, Stop
@@ -80,11 +80,13 @@ async def _create(options: argparse.Namespace, faces: Faces) -> ExitCode:
 async def _precheck(options: argparse.Namespace, faces: Faces) -> ExitCode:
     account_id, draft = the_account(faces), await read_draft(options)
     check([draft], faces.out)
-    secrets = await read_secrets(draft.vendor, options.secrets, faces.environ, faces.out)
+    secrets = await read_secrets(
+        draft.vendor, options.secrets, faces.environ, faces.out, faces.scrubber
+    )
     desk = await faces.monitor.desk()
     desk.control.unlock()
     checks = await desk.creation.precheck(account_id, draft, secrets)
-    for line in [json.dumps(_record(checks))] if options.json else _sheet(checks):
+    for line in [fmt.as_json(_record(checks))] if options.json else _sheet(checks):
         faces.out.line(line)
     return check_code(checks)
 

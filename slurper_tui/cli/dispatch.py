@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import functools
 import gc
 import logging
 import os
@@ -15,12 +16,13 @@ from typing import TYPE_CHECKING, TextIO
 
 import msgspec
 
+from slurper_tui.api.scrub import Scrubber
 from slurper_tui.cli.commands import command_for, deadline_of
 from slurper_tui.cli.exit_codes import ExitCode, Stop
 from slurper_tui.cli.guard import Guard
 from slurper_tui.cli.output import Output
 from slurper_tui.cli.parser import MONITOR
-from slurper_tui.cli.session import Session, open_session
+from slurper_tui.cli.session import Session, open_session, secrets_in
 from slurper_tui.config import Config, ConfigError, Flags, load
 
 if TYPE_CHECKING:
@@ -35,7 +37,8 @@ class Surroundings(msgspec.Struct, frozen=True):
     """What the program finds around itself; a test puts other things there.
 
     transport: None for the network. state: the folder for what is kept between runs. config_file,
-    state: None where there is no home folder.
+    state: None where there is no home folder. scrubber: takes out of logs and reports every secret
+    that this run has been given.
     """
 
     environ: Mapping[str, str] = msgspec.field(default_factory=lambda: os.environ)
@@ -44,6 +47,7 @@ class Surroundings(msgspec.Struct, frozen=True):
     transport: httpx.AsyncBaseTransport | None = None
     config_file: Path | None = msgspec.field(default_factory=lambda: _config_file())
     state: Path | None = msgspec.field(default_factory=lambda: _folder("state"))
+    scrubber: Scrubber = msgspec.field(default_factory=Scrubber)
 
 
 def _config_file() -> Path | None:
@@ -63,11 +67,18 @@ def _folder(kind: str) -> Path | None:
     return path if path.is_absolute() else None
 
 
+@functools.cache
+def here() -> Surroundings:
+    """What this process finds, the same for the command and for a report of its crash."""
+    return Surroundings()
+
+
 def perform(options: argparse.Namespace, around: Surroundings) -> ExitCode:
     """Run the command. Raises Stop for whatever keeps it from starting."""
     config = _config(options, around)
     if config.notice:
         Output(around.out, around.err, ascii_only=config.ascii_only).say(config.notice)
+    around.scrubber.add(*secrets_in(around.environ))
     deadline_of(options, config)  # also where nothing is measured against it
     if options.command == MONITOR and _has_screen(around):
         from slurper_tui.cli.terminal import take_keyboard  # no other command needs a terminal
@@ -107,17 +118,31 @@ def _has_screen(around: Surroundings) -> bool:
 def _open_log(options: argparse.Namespace, around: Surroundings) -> None:
     """Open the log, if one is asked for."""
     if options.log is not None:
-        from slurper_tui.cli.crash import secrets_in
         from slurper_tui.cli.log import open_log
 
-        open_log(options.log, secrets_in(around.environ))
+        open_log(options.log, around.scrubber)
+
+
+def _open_session(
+    options: argparse.Namespace, config: Config, around: Surroundings, *, late: bool = False
+) -> Session:
+    """Make the client and name the settings that are skipped. Raises Stop."""
+    session = open_session(
+        config,
+        around.environ,
+        demo=options.demo,
+        late=late,
+        transport=around.transport,
+        scrubber=around.scrubber,
+    )
+    for note in session.notes:
+        Output(around.out, around.err, ascii_only=config.ascii_only).say(note)
+    return session
 
 
 def _screen(options: argparse.Namespace, config: Config, around: Surroundings) -> ExitCode:
     _open_log(options, around)
-    session = open_session(
-        config, around.environ, demo=options.demo, late=True, transport=around.transport
-    )
+    session = _open_session(options, config, around, late=True)
     from slurper_tui.cli.past import open_past  # sqlite3
 
     opened = open_past(session, options, around.state, time.time())
@@ -138,11 +163,11 @@ def _lines(options: argparse.Namespace, config: Config, around: Surroundings) ->
         from slurper_tui.cli.history import history
 
         return history(options, config, around, out)
-    session = open_session(config, around.environ, demo=options.demo, transport=around.transport)
+    session = _open_session(options, config, around)
     from slurper_tui.cli.past import open_past  # sqlite3
 
     opened = open_past(session, options, around.state, time.time())
-    command = command_for(options, config, session, opened, out, around.environ)
+    command = command_for(options, config, session, opened, out, around)
     with Guard() as guard:
         try:
             return asyncio.run(_guarded(command, session, opened, guard))

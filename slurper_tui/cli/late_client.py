@@ -109,6 +109,12 @@ class LateClient:
         if made is not None and made.done() and not made.exception():
             _lock(made.result(), locked)
 
+    def notes(self) -> tuple[str, ...]:
+        """A line for each setting of the environment that is skipped; none before it is made."""
+        made = self._made
+        there = made is not None and made.done() and not made.exception()
+        return made.result().notes() if made is not None and there else ()
+
     async def close(self) -> None:
         """Close every connection, if any was ever opened."""
         made = self._made

@@ -5,10 +5,10 @@ from __future__ import annotations
 import io
 import logging
 import os
-from collections.abc import Iterable
 from datetime import UTC, datetime
 
-from slurper_tui.cli.crash import scrub, versions
+from slurper_tui.api.scrub import Scrubber
+from slurper_tui.cli.crash import versions
 from slurper_tui.cli.exit_codes import Stop
 from slurper_tui.format import safe
 
@@ -16,9 +16,9 @@ from slurper_tui.format import safe
 class _Lines(logging.Formatter):
     """One line a record, UTC, without secrets and without control characters."""
 
-    def __init__(self, secrets: Iterable[str]) -> None:
+    def __init__(self, scrubber: Scrubber) -> None:
         super().__init__("%(asctime)s %(levelname)s %(name)s: %(message)s")
-        self._secrets = tuple(secrets)
+        self._scrubber = scrubber
 
     def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:
         """When it happened, UTC, to the millisecond."""
@@ -26,7 +26,7 @@ class _Lines(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """The record as one line."""
-        return safe(scrub(super().format(record), self._secrets))
+        return safe(self._scrubber.clean(super().format(record)))
 
 
 class _LogFile(logging.StreamHandler[io.TextIOWrapper]):
@@ -36,10 +36,11 @@ class _LogFile(logging.StreamHandler[io.TextIOWrapper]):
         """Go on without this line."""
 
 
-def open_log(path: str, secrets: Iterable[str]) -> None:
+def open_log(path: str, scrubber: Scrubber) -> None:
     """Append everything that the program's parts log to a file of mode 0600.
 
-    A pipe that nobody reads is not waited for. Raises Stop when it cannot be written.
+    A pipe that nobody reads is not waited for. scrubber: also knows secrets that are added to it
+    later. Raises Stop when it cannot be written.
     """
     flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NONBLOCK | os.O_NOCTTY
     try:
@@ -49,7 +50,7 @@ def open_log(path: str, secrets: Iterable[str]) -> None:
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
         raise Stop(f"cannot write the log {path}: {reason}") from None
-    handler.setFormatter(_Lines(secrets))
+    handler.setFormatter(_Lines(scrubber))
     logger = logging.getLogger("slurper_tui")
     logger.setLevel(logging.DEBUG)
     logger.addHandler(handler)

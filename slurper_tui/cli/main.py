@@ -69,9 +69,9 @@ def _run(arguments: "Sequence[str]", around: "Surroundings | None") -> int:
         out, err = (around.out, around.err) if around else (sys.stdout, sys.stderr)
         Output(out, err, ascii_only=False).line(f"{PROG} {metadata.version(PROG)}")
         return ExitCode.OK
-    from slurper_tui.cli.dispatch import Surroundings, perform  # asyncio and all that follows
+    from slurper_tui.cli.dispatch import here, perform  # asyncio and all that follows
 
-    return perform(options, around or Surroundings())
+    return perform(options, around or here())
 
 
 def _complain(line: str, around: "Surroundings | None") -> None:

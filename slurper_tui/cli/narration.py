@@ -69,9 +69,10 @@ class Narration:
             self._blocked_until = until
         if self._waited > self.patience:
             words = f" ({budget.blocked_by})" if budget.blocked_by else ""
+            end = fmt.moment(until, now, self._zone, seconds=True)
             raise Stop(
                 f"the API limits the rate of requests{words}: it wants no request before "
-                f"{_time(until, self._zone)}, which is more than --timeout {self.patience:g} s",
+                f"{end}, which is more than --timeout {self.patience:g} s",
                 ExitCode.API,
             )
 

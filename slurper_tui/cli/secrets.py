@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from slurper_tui.api.requests import Secret
+from slurper_tui.api.scrub import Scrubber
 from slurper_tui.cli import asking
 from slurper_tui.cli.exit_codes import ExitCode, Stop
 from slurper_tui.cli.output import Output
@@ -46,9 +47,16 @@ Given = Mapping[Part, str]
 
 
 async def read_secrets(
-    vendor: str, file: str | None, environ: Mapping[str, str], out: Output
+    vendor: str,
+    file: str | None,
+    environ: Mapping[str, str],
+    out: Output,
+    scrubber: Scrubber | None = None,
 ) -> Secrets:
-    """Put them together: the file first, then variables, then what is typed. Raises Stop."""
+    """Put them together: the file first, then variables, then what is typed. Raises Stop.
+
+    scrubber: is told all of them.
+    """
     parts = tuple(_wanted(vendor))
     given = {**_from_variables(parts, environ), **(_from_file(file) if file is not None else {})}
     missing = [part for part in parts if part not in given]
@@ -59,6 +67,8 @@ async def read_secrets(
             ExitCode.CREDENTIALS,
         )
     typed = {part: await _typed(part, out) for part in missing}
+    if scrubber is not None:
+        scrubber.add(*given.values(), *typed.values())
     return _secrets(parts, {**given, **typed})
 
 

@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     import httpx
 
     from slurper_tui.api.client import SlurperClient
+    from slurper_tui.api.scrub import Scrubber
     from slurper_tui.simulate import SimulatedAccount
 
 _ORDINARY = (
@@ -37,6 +38,16 @@ _ORDINARY = (
 """Addresses that need no httpx to be seen to be fine; it judges them all the same, later."""
 
 TOKEN, EMAIL, KEY = "CLOUDFLARE_API_TOKEN", "CLOUDFLARE_EMAIL", "CLOUDFLARE_API_KEY"
+
+SECRET_VARIABLES = (
+    *(TOKEN, KEY, EMAIL),
+    *("SLURPER_SOURCE_ACCESS_KEY_ID", "SLURPER_SOURCE_SECRET_ACCESS_KEY"),
+    *("SLURPER_SOURCE_CLIENT_EMAIL", "SLURPER_SOURCE_PRIVATE_KEY"),
+    *("SLURPER_TARGET_ACCESS_KEY_ID", "SLURPER_TARGET_SECRET_ACCESS_KEY"),
+)
+
+_FOR_HTTPX = frozenset({"https_proxy", "all_proxy", "ssl_cert_file", "ssl_cert_dir"})
+"""Variables that httpx has to judge, in small letters."""
 
 WHERE_ACCOUNT = "the account id is in the dashboard's address, dash.cloudflare.com/<account id>"
 PERMISSION = "a token needs the permission Workers R2 Storage Read"
@@ -54,12 +65,14 @@ class Session(msgspec.Struct, frozen=True):
     """A client that is ready, or will be when it is asked, and the accounts to ask about.
 
     base_url: where the API is; a name of its own for the demo. demo: the account behind it.
+    notes: a line for each setting of the environment that cannot be used.
     """
 
     client: Api
     accounts: Sequence[str]
     base_url: str
     demo: SimulatedAccount | None = None
+    notes: Sequence[str] = ()
 
     def make(self) -> None:
         """Make a late client now. Raises Stop for what it cannot be made of."""
@@ -74,11 +87,13 @@ def open_session(
     demo: bool,
     late: bool = False,
     transport: httpx.AsyncBaseTransport | None = None,
+    scrubber: Scrubber | None = None,
 ) -> Session:
     """Make the client, or have it made `late`, when it is first asked.
 
-    Raises Stop where credentials or the account id are missing or no use; a late client raises it
-    for an address or a proxy that only httpx can judge.
+    scrubber: is told every secret that the client is given or sends. Raises Stop where credentials
+    or the account id are missing or no use; a late client raises it for an address that only httpx
+    can judge.
     """
     if demo:
         return _demo_session()
@@ -90,13 +105,19 @@ def open_session(
     except ConfigError as error:
         raise Stop(f"{error}; {WHERE_ACCOUNT}") from None
     base_url = config.base_url or DEFAULT_BASE_URL
-    make = partial(_make_client, credentials, base_url, transport)
-    client = LateClient(make) if late and re.fullmatch(_ORDINARY, base_url) else make()
-    return Session(client, config.accounts, base_url)
+    make = partial(_make_client, credentials, base_url, transport, scrubber)
+    ordinary = re.fullmatch(_ORDINARY, base_url) and _FOR_HTTPX.isdisjoint(map(str.lower, environ))
+    if late and ordinary:
+        return Session(LateClient(make), config.accounts, base_url)
+    client = make()
+    return Session(client, config.accounts, base_url, notes=client.notes())
 
 
 def _make_client(
-    credentials: Credentials, base_url: str, transport: httpx.AsyncBaseTransport | None
+    credentials: Credentials,
+    base_url: str,
+    transport: httpx.AsyncBaseTransport | None,
+    scrubber: Scrubber | None,
 ) -> SlurperClient:
     """Import httpx and make the client. Raises Stop for what it cannot be made of."""
     with _without_click():
@@ -107,7 +128,7 @@ def _make_client(
     except ValueError as error:
         raise Stop(f"{BASE_URL_VARIABLE}: {error}") from None
     try:
-        return SlurperClient(credentials, base_url, transport=transport)
+        return SlurperClient(credentials, base_url, transport=transport, scrubber=scrubber)
     except ValueError as error:
         raise Stop(str(error)) from None
 
@@ -136,6 +157,12 @@ def _without_click() -> Iterator[None]:
     finally:
         if hidden:
             del sys.modules["click"]
+
+
+def secrets_in(environ: Mapping[str, str]) -> tuple[str, ...]:
+    """The secrets of the environment, without space around them."""
+    values = [environ.get(name, "").strip() for name in SECRET_VARIABLES]
+    return tuple(value for value in values if value)
 
 
 def read_credentials(environ: Mapping[str, str]) -> Credentials:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Sequence
 from contextlib import aclosing
 from typing import NamedTuple
 
 from msgspec.structs import replace
 
+from slurper_tui import format as fmt
 from slurper_tui.api.errors import ApiError, Conflict
 from slurper_tui.cli import asking
 from slurper_tui.cli.commands import Faces
@@ -71,7 +71,9 @@ async def ready(
     somebody(options)
     for line in draft_lines(drafts):
         out.say(line)
-    secrets = await read_secrets(drafts[0].vendor, options.secrets, faces.environ, out)
+    secrets = await read_secrets(
+        drafts[0].vendor, options.secrets, faces.environ, faces.out, faces.scrubber
+    )
     desk.control.unlock()
     if not options.no_precheck:
         await _tried(faces, desk, account_id, drafts[0], secrets)
@@ -109,7 +111,7 @@ def tell_job(
     """Print a job that was made: its id, or with --json what it is."""
     if options.json:
         record = {"accountId": account_id, "id": id, **body(job)}
-        faces.out.line(json.dumps(record))
+        faces.out.line(fmt.as_json(record))
     elif id is not None:
         faces.out.line(id)
 

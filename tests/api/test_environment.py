@@ -185,7 +185,7 @@ async def test_a_request_goes_through_the_proxy(monkeypatch: pytest.MonkeyPatch)
         monkeypatch.setenv("HTTPS_PROXY", f"http://me:pass@127.0.0.1:{port}")
         monkeypatch.setenv("ALL_PROXY", "socks://127.0.0.1:9")
         client = SlurperClient(token_credentials("token"), "https://api.invalid/v4")
-        assert len(client.notes) == 1
+        assert len(client.notes()) == 1
         with pytest.raises(NotSent, match="the proxy refused: 407"):
             await client.list_jobs("a")
         await client.close()
@@ -224,4 +224,4 @@ def test_certificates_that_cannot_be_used_are_named(
 def test_plain_http_on_loopback_needs_neither(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", "/missing")
     monkeypatch.setenv("HTTPS_PROXY", "nonsense://")
-    assert SlurperClient(token_credentials("token"), "http://127.0.0.1:9").notes == ()
+    assert SlurperClient(token_credentials("token"), "http://127.0.0.1:9").notes() == ()

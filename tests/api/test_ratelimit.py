@@ -63,7 +63,50 @@ def test_any_text_is_a_believable_limit_or_none(left: str, policy: str) -> None:
     assert 0 < (limit.window or 1) < 10**12
 
 
-@given(st.text() | st.integers().map(str))
-def test_any_text_is_a_believable_wait_or_none(text: str) -> None:
-    wait = parse_retry_after(text)
+NOW = 1_770_000_000.25
+"""The clock of whoever asks: Mon, 02 Feb 2026 02:40:00 GMT and a quarter."""
+
+SAME, LATER = "Mon, 02 Feb 2026 02:40:00 GMT", "Mon, 02 Feb 2026 02:40:30 GMT"
+
+
+@pytest.mark.parametrize(
+    ("told", "date", "seconds"),
+    [
+        (LATER, None, 29.75),
+        (LATER, SAME, 30.0),
+        (LATER, "nonsense", 29.75),
+        ("Monday, 02-Feb-26 02:40:30 GMT", SAME, 30.0),
+        ("Mon Feb  2 02:40:30 2026", SAME, 30.0),
+        ("Mon, 02 Feb 2026 02:41:30 GMT", "Mon, 02 Feb 2026 02:41:00 GMT", 30.0),
+        (SAME, LATER, 0.0),
+        ("Mon, 02 Feb 2099 02:40:30 GMT", SAME, 86400.0),
+        ("Wed, 21 Oct 2015 07:28:00 GMT", None, 0.0),
+        (f"{LATER}, {LATER}", SAME, 30.0),
+        (f"5, {LATER}", SAME, 30.0),
+        (f"{LATER}, 45", SAME, 45.0),
+        ("5, 5", None, 5.0),
+        ("5,nonsense", None, 5.0),
+        ("-5, 2.5", None, 2.5),
+        ("2.", None, 2.0),
+        (".5", None, None),
+        ("1e9", None, None),
+        ("0x10", None, None),
+        ("infinity", None, None),
+        ("-1", None, None),
+        ("Mon, 99 Feb 2026 02:40:30 GMT", None, None),
+        ("Mon,", None, None),
+        (",,", None, None),
+    ],
+)
+def test_when_to_come_back(told: str, date: str | None, seconds: float | None) -> None:
+    assert parse_retry_after(told, date, lambda: NOW) == seconds
+
+
+DATES = st.datetimes().map(lambda at: at.strftime("%a, %d %b %Y %H:%M:%S GMT"))
+WAITS = st.text() | st.floats().map(str) | st.integers().map(str) | DATES
+
+
+@given(st.lists(WAITS, max_size=3).map(", ".join), st.none() | WAITS)
+def test_any_text_is_a_believable_wait_or_none(text: str, date: str | None) -> None:
+    wait = parse_retry_after(text, date)
     assert wait is None or 0 <= wait <= 86400

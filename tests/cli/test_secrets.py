@@ -1,16 +1,21 @@
 import asyncio
 import io
+import json
+import logging
 import os
 from pathlib import Path
 
+import httpx
 import pytest
 
-from slurper_tui.cli.crash import secrets_in
 from slurper_tui.cli.exit_codes import Stop
 from slurper_tui.cli.output import Output
 from slurper_tui.cli.secrets import read_secrets
+from slurper_tui.cli.session import secrets_in
 from slurper_tui.monitor.draft import Secrets
+from slurper_tui.simulate import SimulatedAccount
 from tests.cli.making import KEYS, S3, SECRET, Person
+from tests.cli.program import perform
 
 GCS = {
     "SLURPER_SOURCE_CLIENT_EMAIL": "me@project.iam.example",
@@ -145,3 +150,68 @@ def test_a_create_request_bears_them_and_nothing_else_does() -> None:
 
 def test_reports_and_logs_are_rid_of_them() -> None:
     assert set(KEYS.values()) <= set(secrets_in(KEYS))
+
+
+def _echo(request: httpx.Request) -> httpx.Response:
+    """An API that quotes the request in its refusal, JSON within JSON."""
+    if request.method == "GET":
+        return httpx.Response(200, json={"success": True, "result": []})
+    told = json.dumps(request.content.decode()) + request.headers["authorization"]
+    body = {"success": False, "errors": [{"code": 1, "message": f"invalid: {told}"}]}
+    return httpx.Response(400, json=body)
+
+
+PEM = "MIIEvQIBADANBgkqhkiG9w0BAQEFAASC\\nBKcwggSjAgEAAoIBAQC7VJTUt9Us8cKj"
+KEY_FILE = f"""
+[source]
+client-email = "mover@project.iam.example"
+private-key = "-----BEGIN PRIVATE KEY-----\\n{PEM}\\n-----END PRIVATE KEY-----"
+[target]
+access-key-id = "TARGET-ID-11111"
+secret-access-key = "quote\\"back\\\\slash/plus+s3cret"
+"""
+GCS_JOB = ("--source-vendor", "gcs", "--source-bucket", "a", "--target-bucket", "b", "--yes")
+
+
+@pytest.mark.parametrize("more", [(), ("--no-precheck",)])
+def test_what_the_api_quotes_of_a_file_is_nowhere(tmp_path: Path, more: tuple[str, ...]) -> None:
+    account = SimulatedAccount(jobs=0, token="token-that-nobody-may-see-1234567")
+    file = private(tmp_path, KEY_FILE)
+    home = tmp_path / "home"
+    log = str(tmp_path / "log")
+    ran = perform(
+        account,
+        *("create", *GCS_JOB, "--secrets", file, "--log", log, *more),
+        transport=httpx.MockTransport(_echo),
+        folder=home,
+    )
+    assert ran.code == 7
+    kept = [path.read_bytes() for path in (*home.rglob("*"), Path(log)) if path.is_file()]
+    everything = b"\n".join([*kept, *"\n".join([*ran.out, *ran.err]).encode().splitlines()])
+    assert b"***" in everything
+    for piece in (b"MIIEvQIB", b"BKcwggSj", b"mover@project", b"TARGET-ID-1", b"plus+s3cret"):
+        assert piece not in everything
+    assert account.token.encode() not in everything
+
+
+def test_a_report_and_a_log_know_what_was_read_from_a_file(tmp_path: Path) -> None:
+    class Broken(httpx.AsyncBaseTransport):
+        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+            if request.method == "GET":
+                return httpx.Response(200, json={"success": True, "result": []})
+            message = f"cannot take {request.content.decode()}"
+            logging.getLogger("slurper_tui.api").error(message)
+            raise LookupError(message)
+
+    log = tmp_path / "log"
+    ran = perform(
+        SimulatedAccount(jobs=0),
+        *("create", *GCS_JOB, "--secrets", private(tmp_path, KEY_FILE), "--log", str(log)),
+        transport=Broken(),
+        folder=tmp_path,
+    )
+    assert ran.code == 70
+    [report] = (tmp_path / "state").glob("crash-*.txt")
+    for text in (ran.err[-1], report.read_text(), log.read_text()):
+        assert "LookupError" in text or "cannot take" in text
+        assert not [piece for piece in ("MIIEvQIB", "plus+s3cret", "mover@") if piece in text]
