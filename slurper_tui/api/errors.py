@@ -3,6 +3,7 @@
 ApiError                    exit 7   anything below; keeps what the answer told
 ├── Unreachable             exit 7   no answer: time-out, reset, cut off
 │   └── NotSent             exit 7   no connection: DNS, connect, proxy
+│       └── BadAddress      exit 7   no URL can hold the id
 ├── BadAnswer               exit 7   not the API: 5xx, HTML, foreign JSON, no result, a 401 or 403
 │                                    without the API's envelope and a code in it
 ├── RateLimited             exit 7   429, or the codes 971 and 10429
@@ -89,6 +90,10 @@ class NotSent(Unreachable):
     """Nothing has reached the API: no connection came about."""
 
     undecided = False
+
+
+class BadAddress(NotSent):
+    """The request cannot be made: its address is too long. That says nothing about the API."""
 
 
 class BadAnswer(ApiError):

@@ -19,7 +19,15 @@ import msgspec
 
 from slurper_tui.api.credentials import Credentials
 from slurper_tui.api.environment import HIGHEST_PORT, Choice, choose_proxy, tls_context
-from slurper_tui.api.errors import ApiError, BadAnswer, Locked, NotSent, RateLimit, Unreachable
+from slurper_tui.api.errors import (
+    ApiError,
+    BadAddress,
+    BadAnswer,
+    Locked,
+    NotSent,
+    RateLimit,
+    Unreachable,
+)
 from slurper_tui.api.judge import Raw, judge
 from slurper_tui.api.ratelimit import parse_limit
 from slurper_tui.api.scrub import Scrubber
@@ -166,7 +174,8 @@ class Exchange:
         except httpx.TimeoutException as error:
             raise _kind(error)(_timed_out(error)) from None
         except httpx.InvalidURL:
-            raise NotSent(f"not sent: the address of {len(path):,} characters is no URL") from None
+            said = f"not sent: an address of {len(path):,} characters is too long"
+            raise BadAddress(said) from None
         except (httpx.HTTPError, OSError) as error:
             raise _kind(error)(_plain(error)) from None
 

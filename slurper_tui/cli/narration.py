@@ -13,6 +13,8 @@ from slurper_tui.monitor.view import JobView, Snapshot
 
 BUDGET = "the request budget"
 
+_LONGEST_ID = 128
+
 _SAME_WAIT = 0.5
 """Seconds by which the end of one wait may vary as the clocks are read."""
 
@@ -125,7 +127,9 @@ def _subject(account: AccountView, several: bool) -> str:
 
 
 def _job(view: JobView) -> str:
-    return f"job {view.job.id}"
+    """The job's id; one that is far longer than any ordinary one is cut."""
+    name = str(view.job.id)
+    return f"job {name if len(name) <= _LONGEST_ID else name[:_LONGEST_ID] + '...'}"
 
 
 def _standing(problem: Problem, now: float, zone: tzinfo | None) -> str:

@@ -6,7 +6,15 @@ import logging
 import math
 import random
 
-from slurper_tui.api.errors import ApiError, Conflict, NotFound, RateLimited, Refused, Rejected
+from slurper_tui.api.errors import (
+    ApiError,
+    BadAddress,
+    Conflict,
+    NotFound,
+    RateLimited,
+    Refused,
+    Rejected,
+)
 from slurper_tui.api.models import Job, Progress
 from slurper_tui.monitor.account_track import AccountTrack
 from slurper_tui.monitor.backoff import LONGEST, backoff
@@ -134,11 +142,15 @@ class Landing:
         since = self._note(ask, error, now, interval)
         if track is not None and isinstance(error, _ABOUT_THE_JOB):
             account.succeeded(now)
-        elif not (self._eager and track is not None and not isinstance(error, Rejected)):
+        elif track is None or not self._concerns_one(error):
             account.failed(error, now, since, self._wait(account.misses + 1, interval), ask.probe)
         if account.problem is not None and (ask.probe or not failing):
             account.everyone_missed(track, just_begun=not failing)
             _log.warning("account %s fails: %s", account.account_id, error)
+
+    def _concerns_one(self, error: ApiError) -> bool:
+        """Whether a job's failure says nothing about its account."""
+        return isinstance(error, BadAddress) or (self._eager and not isinstance(error, Rejected))
 
     def _note(self, ask: Ask, error: ApiError, now: Moment, interval: float) -> float:
         """Note the failure where it happened; return since when that has been failing."""

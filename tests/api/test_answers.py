@@ -19,6 +19,7 @@ from slurper_tui.api.client import SlurperClient
 from slurper_tui.api.credentials import token_credentials
 from slurper_tui.api.errors import (
     ApiError,
+    BadAddress,
     BadAnswer,
     BucketKeysRefused,
     Conflict,
@@ -537,7 +538,7 @@ BROKEN: list[tuple[Exception, str]] = [
     (httpx.TransportError("x"), "the exchange failed: x"),
     (httpx.RequestError("x"), "the exchange failed: x"),
     (httpx.HTTPError("x"), "the exchange failed: x"),
-    (httpx.InvalidURL("x"), "not sent: the address of"),
+    (httpx.InvalidURL("x"), "not sent: an address of"),
     (httpx.RemoteProtocolError("Receive buffer too long"), "the answer's header is too large"),
     (httpx.TimeoutException("x"), "no answer within 20 s"),
     (ConnectionResetError(104, "reset by peer"), "reset by peer"),
@@ -548,7 +549,7 @@ BROKEN: list[tuple[Exception, str]] = [
 @pytest.mark.parametrize(("broken", "words"), BROKEN, ids=lambda value: type(value).__name__)
 async def test_no_answer_is_told_in_words(broken: Exception, words: str) -> None:
     error = await failure(broken)
-    assert type(error) in (Unreachable, NotSent)
+    assert type(error) in (Unreachable, NotSent, BadAddress)
     assert error.undecided is not isinstance(broken, NEVER_SENT)
     assert str(error).startswith(words) or words in str(error)
     assert "\n" not in str(error)

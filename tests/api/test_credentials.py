@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import copy
 import dataclasses
 import logging
@@ -18,7 +19,9 @@ from rich.traceback import Traceback
 from slurper_tui.api.client import SlurperClient
 from slurper_tui.api.credentials import Credentials, key_credentials, token_credentials
 from slurper_tui.api.errors import ApiError
+from slurper_tui.api.judge import Raw
 from slurper_tui.api.requests import NewJob, NewSource, NewTarget, Secret
+from slurper_tui.api.scrub import Scrubber
 from slurper_tui.simulate import Fault, Kind, SimulatedAccount
 from tests.server import serve
 
@@ -156,6 +159,31 @@ async def test_no_error_repeats_what_a_request_held(where: str) -> None:
         for secret in (SECRET, "svc@project", "PEM-ab12cd34", "target-s3cr3t"):
             assert secret not in told
     await client.close()
+
+
+async def test_whoever_shares_the_scrubber_knows_every_secret_that_is_sent() -> None:
+    scrubber = Scrubber()
+    transport = SimulatedAccount(jobs=0, token=SECRET).transport()
+    client = SlurperClient(
+        token_credentials(SECRET), "https://x", transport=transport, scrubber=scrubber
+    )
+    client.unlock()
+    with contextlib.suppress(ApiError):
+        await client.check_target("a", NewTarget("b", KEYS))
+    await client.close()
+    for secret in (SECRET, KEYS.client_email, KEYS.private_key):
+        assert scrubber.clean(f"<{secret}>") == "<***>"
+
+
+async def test_an_error_does_not_keep_the_answer() -> None:
+    body = b'{"success":false,"errors":[{"message":"no"}]}'.ljust(100_000)
+    transport = httpx.MockTransport(lambda _: httpx.Response(400, content=body))
+    client = SlurperClient(token_credentials(SECRET), "https://x", transport=transport)
+    with pytest.raises(ApiError) as refused:
+        await client.list_jobs("a")
+    await client.close()
+    frames = [frame for frame, _ in traceback.walk_tb(refused.value.__traceback__)]
+    assert not [f for f in frames for v in f.f_locals.values() if isinstance(v, Raw)]
 
 
 async def test_a_secret_is_found_before_a_long_message_is_cut() -> None:

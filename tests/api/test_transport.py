@@ -11,7 +11,7 @@ import pytest
 from slurper_tui.api import exchange
 from slurper_tui.api.client import SlurperClient
 from slurper_tui.api.credentials import token_credentials
-from slurper_tui.api.errors import Unreachable
+from slurper_tui.api.errors import BadAddress, Unreachable
 from slurper_tui.api.transport import MOST_INFORMATIONAL
 
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
@@ -166,7 +166,7 @@ async def test_the_whole_request_has_a_limit(begun: bytes, monkeypatch: pytest.M
 async def test_an_id_that_no_url_can_hold_costs_nothing_but_itself() -> None:
     lines = Lines(ANSWER)
     async with client_of(lines.serve) as client:
-        with pytest.raises(Unreachable, match=r"^not sent: the address of 70,\d+ characters"):
+        with pytest.raises(BadAddress, match=r"^not sent: an address of 70,\d+ characters"):
             await client.progress("a", "x" * 70_000)
         assert (await client.progress("a", "j")).value.id == "j"
     assert lines.seen == ["GET"]

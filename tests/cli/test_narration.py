@@ -149,3 +149,10 @@ def test_a_wait_that_is_too_long_is_not_begun() -> None:
         Told(once=True, patience=60.0).after(blocked(1000.0, 1300.0))
     Told(once=True, patience=301.0).after(blocked(1000.0, 1300.0))
     Told().after(blocked(1000.0, 1e6))
+
+
+def test_an_endless_id_is_cut() -> None:
+    [line] = Told().after(
+        replace(seen(), jobs=(JobView("0", Job(id="x" * 70_000), problem=NotFound("no")),))
+    )
+    assert line == f"job {'x' * 128}...: no"

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
-from slurper_tui.api.errors import BadAnswer, Rejected, Unreachable
+from slurper_tui.api.errors import BadAddress, BadAnswer, Rejected, Unreachable
 from slurper_tui.simulate import Fault, Kind
 from tests.monitor.bench import bench, make_accounts, now
 from tests.monitor.test_loop import running
@@ -250,3 +251,16 @@ async def test_once_only_looks_do_not_retry() -> None:
         snapshot = await b.until(lambda s: s.complete)
         assert snapshot.accounts[0].problem is not None
         assert len(b.requests) == 1
+
+
+@timeless
+async def test_an_id_that_no_url_can_hold_costs_its_job_alone() -> None:
+    def longer(envelope: Any) -> object:
+        return {**envelope, "result": [{"id": "x" * 70_000, "status": "running"}]}
+
+    async with bench(make_accounts(1, jobs=1)) as b:
+        b.account.faults.add(Fault(Kind.EDITED, operation="list", edit=longer))
+        snapshot = await b.rounds(5)
+        assert [account.problem for account in snapshot.accounts] == [None]
+        [job] = [view for view in snapshot.jobs if view.job.id and len(view.job.id) == 70_000]
+        assert isinstance(job.problem, BadAddress)
