@@ -20,6 +20,7 @@ PASSING = [
     Fault(Kind.RESET),
     Fault(Kind.CUT_OFF),
     Fault(Kind.HTML, status=502),
+    Fault(Kind.HTML, status=403),
     Fault(Kind.HTML, status=200),
     Fault(Kind.REFUSAL, status=500),
     Fault(Kind.GARBAGE),
