@@ -51,7 +51,7 @@ LARGE_BYTES = 2**18
 _STEP_BYTES = 2**20
 """How much is unpacked at once."""
 
-_TIMEOUT = httpx.Timeout(READ_SECONDS, connect=CONNECT_SECONDS, pool=POOL_SECONDS).as_dict()
+_TIMEOUT = httpx.Timeout(READ_SECONDS, connect=CONNECT_SECONDS, pool=POOL_SECONDS)
 _LONGEST_RAY = 24
 _GZIP = {"gzip", "x-gzip"}
 
@@ -98,18 +98,21 @@ class Exchange:
         proxy = Choice() if transport or base.scheme != "https" else _proxy_for(base)
         self.notes = proxy.notes
         self.scrubber.add(*proxy.secrets)
-        self._transport = transport or _make_transport(base, proxy)
-        self._headers = {
-            "Accept": "application/json",
-            "Accept-Encoding": "gzip",
-            "Connection": "keep-alive",
-            "User-Agent": "slurper-tui",
-            **credentials.headers(),
-        }
+        self._client = httpx.AsyncClient(
+            transport=transport or _make_transport(base, proxy),
+            trust_env=False,  # the transport has the proxy and the certificates already
+            timeout=_TIMEOUT,
+            headers={
+                "Accept": "application/json",
+                "Accept-Encoding": "gzip",
+                "User-Agent": "slurper-tui",
+                **credentials.headers(),
+            },
+        )
 
     async def close(self) -> None:
         """Close every connection."""
-        await self._transport.aclose()
+        await self._client.aclose()
 
     async def send(
         self,
@@ -168,7 +171,7 @@ class Exchange:
         """Bring the raw answer. Raises Unreachable when there is none."""
         try:
             async with asyncio.timeout(WHOLE_SECONDS):
-                return await self._read(self._request(method, path, query, body))
+                return await self._read(method, path, query, body)
         except TimeoutError:
             raise Unreachable(f"no complete answer within {WHOLE_SECONDS:.0f} s") from None
         except httpx.TimeoutException as error:
@@ -179,25 +182,15 @@ class Exchange:
         except (httpx.HTTPError, OSError) as error:
             raise _kind(error)(_plain(error)) from None
 
-    def _request(
+    async def _read(
         self, method: str, path: str, query: Mapping[str, int] | None, body: bytes | None
-    ) -> httpx.Request:
-        """Make a request. Raises InvalidURL for a path that is too long."""
-        headers = self._headers
-        if body is not None:
-            headers = {**headers, "Content-Type": "application/json"}
-        return httpx.Request(
-            method,
-            self._url(path),
-            params=query,
-            headers=headers,
-            content=body,
-            extensions={"timeout": _TIMEOUT},
+    ) -> Raw:
+        """Read an answer up to the bound. Raises BadAnswer past it, InvalidURL for a long path."""
+        headers = {} if body is None else {"Content-Type": "application/json"}
+        request = self._client.build_request(
+            method, self._url(path), params=query, headers=headers, content=body
         )
-
-    async def _read(self, request: httpx.Request) -> Raw:
-        """Read an answer up to the bound. Raises BadAnswer past it."""
-        response = await self._transport.handle_async_request(request)
+        response = await self._client.send(request, stream=True)
         try:
             chunks, size = [], 0
             async for chunk in _unpacked(response):
@@ -215,6 +208,7 @@ async def _unpacked(response: httpx.Response) -> AsyncIterator[bytes]:
 
     Raises BadAnswer for an encoding that was not asked for, DecodingError for what is no gzip.
     """
+    # Not `aiter_raw`: a mock transport's response counts as consumed from the start.
     assert isinstance(response.stream, httpx.AsyncByteStream)
     told = response.headers.get("content-encoding")
     encodings = [] if told is None else [part.strip().lower() for part in told.split(",")]
