@@ -160,11 +160,14 @@ def _one(received: Received, model: type[S]) -> Answer[S]:
 
 
 def _rows(received: Received, model: type[S]) -> Answer[tuple[S, ...]]:
-    """Raises BadAnswer for a list that is far longer than any page."""
-    rows = received.result
+    """Return the rows of a list; a null result is an empty list.
+
+    Raises BadAnswer for a list that is far longer than any page.
+    """
+    rows = [] if received.result is None else received.result
     if isinstance(rows, list) and len(rows) > MOST_ROWS:
         raise _bad(received, f"a list of {len(rows):,} rows, where at most {PAGE_SIZE} were asked")
-    return _shaped(received, lambda raw: parse_rows(model, raw))
+    return _shaped(received, lambda _: parse_rows(model, rows))
 
 
 def _text(received: Received) -> Answer[str | None]:
@@ -175,7 +178,8 @@ def _text(received: Received) -> Answer[str | None]:
 def _shaped(received: Received, shape: Callable[[object], T]) -> Answer[T]:
     """Give a result its type. Raises BadAnswer when it is missing or something else entirely."""
     try:
-        return Answer(shape(received.result), received.limit)
+        value = shape(received.result)
+        return Answer(value, received.limit, received.total, received.size)
     except msgspec.ValidationError as error:
         what = "no result" if received.result is None else f"a foreign result: {error}"
         raise _bad(received, what) from None

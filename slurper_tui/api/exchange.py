@@ -28,7 +28,7 @@ from slurper_tui.api.errors import (
     RateLimit,
     Unreachable,
 )
-from slurper_tui.api.judge import Raw, judge
+from slurper_tui.api.judge import Raw, good_envelope, total_of
 from slurper_tui.api.ratelimit import parse_limit
 from slurper_tui.api.scrub import Scrubber
 from slurper_tui.api.transport import Transport
@@ -65,12 +65,17 @@ _log = logging.getLogger("slurper_tui.api")
 
 
 class Received(msgspec.Struct, frozen=True):
-    """The `result` of a good answer, as decoded JSON, with what its headers said."""
+    """The `result` of a good answer, as decoded JSON, with what its headers said.
+
+    total: `result_info.total_count`, None where it is absent. size: bytes of the decoded body.
+    """
 
     result: object
     status: int
     ray: str | None
     limit: RateLimit | None
+    total: int | None = None
+    size: int = 0
 
 
 class Exchange:
@@ -126,27 +131,29 @@ class Exchange:
             raise Locked(f"read-only: no {method} request is sent")
         started = time.monotonic()
         try:
-            received, size = await self._exchange(method, path, query, body)
+            received = await self._exchange(method, path, query, body)
         except Exception as error:
             self._clean(error)
             _log.debug("%s %s: %s (%.3f s)", method, path, error, time.monotonic() - started)
             raise
         took = time.monotonic() - started
         status, limit = received.status, received.limit
+        size = received.size
         _log.debug("%s %s: %d, %d B, %s (%.3f s)", method, path, status, size, limit, took)
         return received
 
     async def _exchange(
         self, method: str, path: str, query: Mapping[str, int] | None, body: bytes | None
-    ) -> tuple[Received, int]:
-        """Bring the checked result and the size of the answer. Raises ApiError."""
+    ) -> Received:
+        """Bring the checked result. Raises ApiError."""
         raw = await self._fetch(method, path, query, body)
         if len(raw.body) > LARGE_BYTES:
-            result = await asyncio.to_thread(judge, raw, self.scrubber.clean)
+            envelope = await asyncio.to_thread(good_envelope, raw, self.scrubber.clean)
         else:
-            result = judge(raw, self.scrubber.clean)
+            envelope = good_envelope(raw, self.scrubber.clean)
         ray, limit = self._short(raw.headers.get("cf-ray")), parse_limit(raw.headers)
-        return Received(result, raw.status, ray, limit), len(raw.body)
+        result, total = envelope.get("result"), total_of(envelope)
+        return Received(result, raw.status, ray, limit, total, len(raw.body))
 
     def _short(self, ray: str | None) -> str | None:
         """A cf-ray header as it may be shown; an ordinary one is short and holds no secret."""
@@ -155,7 +162,7 @@ class Exchange:
         return self.scrubber.clean(ray[:1000])[:_LONGEST_RAY]
 
     def _clean(self, error: Exception) -> None:
-        """Hide secrets in our own words; `judge` has cleaned those of the answer.
+        """Hide secrets in our own words; `good_envelope` has cleaned those of the answer.
 
         An error may be kept for days. The frames of its traceback would keep the answer as long.
         """

@@ -72,8 +72,8 @@ class Raw(msgspec.Struct, frozen=True):
     body: bytes
 
 
-def judge(raw: Raw, clean: Clean = str) -> object:
-    """Return the `result` of a good answer. Raises the ApiError that any other one means.
+def good_envelope(raw: Raw, clean: Clean = str) -> dict[str, object]:
+    """Return the envelope of a good answer. Raises the ApiError that any other one means.
 
     clean: takes secrets out of the texts that an error keeps.
     """
@@ -89,7 +89,14 @@ def judge(raw: Raw, clean: Clean = str) -> object:
         wrong = Refused if envelope.get("success") is False else BadAnswer
         said = "a refusal" if wrong is Refused else "JSON that is not the API's"
         _fail(_coded(faults) or wrong, raw, f"the API answered {raw.status} with {said}", faults)
-    return envelope.get("result")
+    return envelope
+
+
+def total_of(envelope: Mapping[str, object]) -> int | None:
+    """Return `result_info.total_count`, the number of rows on all pages; None where absent."""
+    info = envelope.get("result_info")
+    total = info.get("total_count") if isinstance(info, dict) else None
+    return total if isinstance(total, int) and not isinstance(total, bool) and total >= 0 else None
 
 
 def _kind(status: int, envelope: object, faults: tuple[Fault, ...]) -> type[ApiError] | None:

@@ -97,8 +97,19 @@ class Target(msgspec.Struct, frozen=True, rename="camel"):
     extra: Mapping[str, object] = {}
 
 
+_STATUSES = frozenset({"running", "paused", "aborted", "completed"})
+
+
+def _plain_status(status: str | None) -> str | None:
+    """Return a documented status in lower case; any other word as it is."""
+    if status is None or status in _STATUSES:
+        return status
+    lower = status.strip().casefold()
+    return lower if lower in _STATUSES else status
+
+
 class Job(msgspec.Struct, frozen=True, rename="camel"):
-    """One migration job as the list tells it."""
+    """One migration job as the list tells it. A documented status is in lower case."""
 
     id: str | None = None
     status: str | None = None
@@ -109,9 +120,13 @@ class Job(msgspec.Struct, frozen=True, rename="camel"):
     target: Target | None = None
     extra: Mapping[str, object] = {}
 
+    def __post_init__(self) -> None:
+        """Compare a documented status without case."""
+        msgspec.structs.force_setattr(self, "status", _plain_status(self.status))
+
 
 class Progress(msgspec.Struct, frozen=True, rename="camel"):
-    """How one job is doing, in objects."""
+    """How one job is doing, in objects. A documented status is in lower case."""
 
     id: str | None = None
     status: str | None = None
@@ -121,6 +136,10 @@ class Progress(msgspec.Struct, frozen=True, rename="camel"):
     skipped_objects: Count | None = None
     failed_objects: Count | None = None
     extra: Mapping[str, object] = {}
+
+    def __post_init__(self) -> None:
+        """Compare a documented status without case."""
+        msgspec.structs.force_setattr(self, "status", _plain_status(self.status))
 
 
 class LogRow(msgspec.Struct, frozen=True, rename="camel"):
@@ -149,10 +168,16 @@ class Created(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class Answer(msgspec.Struct, Generic[T], frozen=True):
-    """A good answer: its value and what its headers said about the request budget."""
+    """A good answer: its value and what its headers said about the request budget.
+
+    total: rows on all pages of a list by `result_info.total_count`, None where it is absent.
+    size: bytes of the answer's body.
+    """
 
     value: T
     limit: RateLimit | None = None
+    total: int | None = None
+    size: int = 0
 
 
 def parse(model: type[S], raw: object) -> S:

@@ -30,7 +30,7 @@ from slurper_tui.api.errors import (
     Rejected,
     Unreachable,
 )
-from slurper_tui.api.judge import Raw, judge
+from slurper_tui.api.judge import Raw, good_envelope
 from slurper_tui.api.models import Job, Progress, parse, parse_rows
 from tests.api.odd import (
     BASE,
@@ -219,6 +219,32 @@ async def test_what_stands_beside_a_result_does_not_matter(others: dict[str, obj
 
 
 @pytest.mark.parametrize(
+    ("info", "total"),
+    [
+        ({"result_info": {"total_count": 120, "count": 2}}, 120),
+        ({"result_info": {"total_count": 0}}, 0),
+        ({}, None),
+        *(({"result_info": wrong}, None) for wrong in (None, 7, [], {"total_count": "9"})),
+        *(({"result_info": {"total_count": wrong}}, None) for wrong in (True, -1, 2.5, None)),
+    ],
+)
+async def test_a_list_tells_its_total_where_it_is_a_number(
+    info: dict[str, object], total: int | None
+) -> None:
+    body = envelope([{"id": "a"}, {"id": "b"}], **info)
+    async with answering(said(200, body)) as client:
+        answer = await client.list_jobs("a")
+    assert [job.id for job in answer.value] == ["a", "b"]
+    assert (answer.total, answer.size) == (total, len(said(200, body).content))
+
+
+async def test_a_null_list_is_an_empty_one() -> None:
+    async with answering(said(200, envelope(None))) as client:
+        assert (await client.list_jobs("a")).value == ()
+        assert (await client.logs("a", "j")).value == ()
+
+
+@pytest.mark.parametrize(
     "kind", [None, "application/json; charset=utf-8", "Application/Problem+JSON"]
 )
 async def test_json_under_other_names(kind: str | None) -> None:
@@ -401,7 +427,7 @@ def test_json_of_many_small_values_is_not_decoded(name: str) -> None:
     body = b'{"success":true,"result":' + AMPLIFIED[name] + b"}"
     tracemalloc.start()
     with pytest.raises(BadAnswer, match="more values"):
-        judge(Raw(200, {}, body))
+        good_envelope(Raw(200, {}, body))
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
     assert peak < 2**24
@@ -596,7 +622,7 @@ BODIES = st.binary() | (ANY_JSON | ENVELOPES).map(lambda value: json.dumps(value
 def outcome(raw: Raw) -> object:
     """The result of an answer, or the ApiError that it means."""
     try:
-        return judge(raw)
+        return good_envelope(raw).get("result")
     except ApiError as error:
         return error
 

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import msgspec
@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slurper_tui.api.judge import Raw, judge
+from slurper_tui.api.judge import Raw, good_envelope
 from slurper_tui.api.models import (
     Connectivity,
     Created,
@@ -123,11 +123,20 @@ async def test_a_count_is_a_whole_number_written_as_one(
     assert (progress.id, progress.status) == ("j", "running")
 
 
-@pytest.mark.parametrize("status", ["errored", "", "RUNNING", "läuft", "a\x1b[31m", "queued"])
+@pytest.mark.parametrize("status", ["errored", "", "FAILED", "läuft", "a\x1b[31m", "queued"])
 def test_statuses_and_log_types_nobody_foresaw_stay_as_they_are(status: str) -> None:
     assert parse(Job, {"status": status}).status == status
     assert parse(Progress, {"status": status}).status == status
     assert parse(LogRow, {"logType": status}).log_type == status
+
+
+@pytest.mark.parametrize("status", ["running", "paused", "aborted", "completed"])
+@pytest.mark.parametrize("write", [str.upper, str.capitalize, str.swapcase, " {} ".format])
+def test_a_documented_status_is_compared_without_case(
+    status: str, write: Callable[[str], str]
+) -> None:
+    assert parse(Job, {"status": write(status)}).status == status
+    assert parse(Progress, {"status": write(status), "new": 1}).status == status
 
 
 def test_a_whole_job() -> None:
@@ -214,7 +223,7 @@ def test_odd_names_are_kept(name: bytes, bucket: str) -> None:
 def fetched(bucket: bytes) -> object:
     """The result of a list whose first job has this JSON text for its bucket."""
     jobs = b'[{"id": "j", "source": {"bucket": ' + bucket + b'}}, {"id": "k"}]'
-    return judge(Raw(200, {}, b'{"success": true, "result": ' + jobs + b"}"))
+    return good_envelope(Raw(200, {}, b'{"success": true, "result": ' + jobs + b"}")).get("result")
 
 
 async def test_rows_of_a_log_come_with_what_nobody_foresaw() -> None:
