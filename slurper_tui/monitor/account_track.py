@@ -7,7 +7,6 @@ import math
 from msgspec.structs import replace
 
 from slurper_tui.api.errors import ApiError
-from slurper_tui.api.models import PAGE_SIZE
 from slurper_tui.monitor.account_view import AccountView, Outage, Problem
 from slurper_tui.monitor.job_track import STALE_POLLS, JobTrack
 from slurper_tui.monitor.listing import Listing
@@ -61,12 +60,9 @@ class AccountTrack:
     @property
     def complete(self) -> bool:
         """Nothing is left that was never tried."""
-        if self.problem or self.listing.problem:
+        if self.problem or (self.listing.problem and self.listing.problem.retry_at is not None):
             return True
-        tracks = self.jobs.values()
-        return self.listing.complete and all(
-            t.answered or t.missing or t.failing_since is not None for t in tracks
-        )
+        return self.listing.over and all(t.tried or t.view.gone for t in self.jobs.values())
 
     def begin(self, track: JobTrack | None, now: float, *, probe: bool) -> None:
         """A request is under way, for a job or for the next page of the list."""
@@ -171,15 +167,8 @@ class AccountTrack:
         self._recovered = None
 
     def drop_missing(self, listed: frozenset[str]) -> list[JobTrack]:
-        """Mark the jobs that a whole reading of the list did not name, and return them.
-
-        While a long list is read, rows move between its pages, so one reading alone proves
-        nothing there; two in a row do.
-        """
-        needed = 1 if len(listed) < PAGE_SIZE else 2
-        for job_id, track in self.jobs.items():
-            track.unseen = 0 if job_id in listed else track.unseen + 1
-        missing = [track for track in self.jobs.values() if track.unseen >= needed]
+        """Tell the jobs that a whole reading of the list did not name, and return them."""
+        missing = [track for job_id, track in self.jobs.items() if job_id not in listed]
         for track in missing:
             track.unlisted()
         return missing

@@ -91,7 +91,7 @@ class Crew:
         account_failed, hurried = account.problem is not None, account.listing.hurried
         paged = False
         try:
-            await self._exchange(account, track)
+            await self._exchange(account, track, now.mono)
             paged = track is None
         except ApiError as error:
             now = self._now()
@@ -102,12 +102,13 @@ class Crew:
         replan = paged or recovered or account.listing.wanted
         return Outcome(replan, account if paged and hurried else None)
 
-    async def _exchange(self, account: AccountTrack, track: JobTrack | None) -> None:
+    async def _exchange(self, account: AccountTrack, track: JobTrack | None, sent: float) -> None:
         """Send one request and apply a good answer. Raises ApiError for any other."""
         if track is None:
             page = await self._api.list_jobs(account.account_id, offset=account.listing.asking)
+            account.listing.cost(self._now().mono - sent, page.size)
             self._heard(account, track, page.limit)
-            self._landing.page(account, page.value, self._now())
+            self._landing.page(account, page.value, self._now(), page.total)
         else:
             answer = await self._api.progress(account.account_id, track.job_id)
             self._heard(account, track, answer.limit)

@@ -9,6 +9,13 @@ import msgspec
 from slurper_tui.monitor.job_key import JobKey
 
 
+GONE = "gone"
+"""The detail of an event: neither the list nor the job's own progress knew the job any more."""
+
+NOT_THERE = "not known to the API any more"
+"""How that is told: a job may come back, so nobody is said to have deleted it."""
+
+
 class What(StrEnum):
     """What an event tells.
 

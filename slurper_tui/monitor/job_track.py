@@ -10,7 +10,7 @@ from msgspec.structs import replace
 from slurper_tui.api.errors import ApiError, NotFound
 from slurper_tui.api.models import Job, Progress
 from slurper_tui.format import parse_time
-from slurper_tui.monitor.acts import Request
+from slurper_tui.monitor.acts import Act, Request, Standing
 from slurper_tui.monitor.control.awaited import Awaited
 from slurper_tui.monitor.known import has_ended, remembered_view
 from slurper_tui.monitor.log_view import LogCounts
@@ -27,6 +27,12 @@ STALE_POLLS = 3
 STEADY_SECONDS = 60.0
 """An aborted job whose counters agree for so long has nothing in flight any more."""
 
+ABSENT_READINGS = 2
+"""A job is gone when so many whole readings in a row lack it, and it does not answer either."""
+
+_ABSENT_STATUSES = frozenset({410, 500})
+"""What the API answers for an absent job, besides 404; alone it proves nothing."""
+
 PAUSED_ROUNDS = 3
 """A job that does not run is asked every so many rounds."""
 
@@ -36,7 +42,10 @@ class JobTrack:
 
     asked_at: when it was last queued to be asked, monotonic seconds. sent_at: since when an answer
     is awaited; infinite when none is. confirmed: the status that was last told, in this run or an
-    earlier one; None before the first.
+    earlier one; None before the first. unseen: whole readings of the list in a row that lack it.
+    denied: the last answer to a poll was what the API says of an absent job. doubted: it is to be
+    asked once more, although it has ended for good, because the list lacks it. unneeded: its counts
+    are not wanted.
     """
 
     def __init__(self, account_id: str, job: Job) -> None:
@@ -53,8 +62,10 @@ class JobTrack:
         self.failures = 0
         self.under_way = False
         self.wanted = False
-        self.missing = False
+        self.unneeded = False
+        self.denied = False
         self.unseen = 0
+        self.doubted = False
         self.gaps = 0
         self.confirmed: str | None = None
         self._awaited = Awaited()
@@ -82,8 +93,14 @@ class JobTrack:
 
     @property
     def over(self) -> bool:
-        """There is nothing left to ask: it has ended for good, or is no longer listed."""
-        return (self.closed or self.missing) and not self._awaited.open
+        """There is nothing left to ask: it has ended for good, or is gone."""
+        closed = self.closed and not self.doubted
+        return (closed or self.view.gone) and not self._awaited.open
+
+    @property
+    def tried(self) -> bool:
+        """It was asked, or need not be."""
+        return self.answered or self.unneeded or self.failing_since is not None
 
     def period(self, interval: float, highlighted: bool) -> float:
         """Seconds between two polls; infinite when there is nothing left to ask."""
@@ -117,14 +134,15 @@ class JobTrack:
             if self.view.remembered or not has_ended(job):
                 self.closed, self.lazy = False, False
                 self.answered = self.answered and not self.view.remembered
-        self.missing = False
+        if self.view.gone:
+            self.asked_at = self.retry_at = -math.inf
+        self.unseen, self.doubted = 0, False
         status = self.view.status if self.answered else job.status
-        gone = self.view.gone and isinstance(self.view.problem, NotFound)
         self.view = replace(
             self.view,
             job=job,
             status=status,
-            gone=gone,
+            gone=False,
             ended=has_ended(job, status),
             verdict=self.view.verdict if status == self.view.status else None,
             remembered=self.view.remembered and not self.closed,
@@ -132,11 +150,36 @@ class JobTrack:
         return changed
 
     def unlisted(self) -> None:
-        """It has left the list: the last values stay."""
-        self.missing = True
-        self._awaited.left()
-        self.view = replace(self.view, gone=True, rate=None, forecast=None, reason="")
-        self._bear()
+        """A whole reading of the list lacks it.
+
+        From the second one on an ended job is asked again, but less and less often.
+        """
+        self.unseen += 1
+        repeated = self.unseen >= ABSENT_READINGS and self.unseen & (self.unseen - 1) == 0
+        self.doubted = self.doubted or (repeated and not self.denied)
+        self._leave_if_absent()
+
+    @staticmethod
+    def is_absence(error: ApiError) -> bool:
+        """Whether this is what the API may answer for an absent job."""
+        return isinstance(error, NotFound) or error.status in _ABSENT_STATUSES
+
+    def _leave_if_absent(self) -> None:
+        """Mark the job as gone where both the list and its progress say so; its values stay.
+
+        Of a job that was deleted from here either is enough.
+        """
+        lacking = self.unseen >= ABSENT_READINGS
+        request = self._awaited.request
+        if request is not None and self._awaited.open and request.act is Act.DELETE:
+            lacking = lacking or (self.unseen > 0 and request.standing is Standing.SENT)
+            absent = self.denied or lacking
+        else:
+            absent = self.denied and lacking
+        if absent and not self.view.gone:
+            self._awaited.left()
+            self.view = replace(self.view, gone=True, rate=None, forecast=None, reason="")
+            self._bear()
 
     def told(
         self, progress: Progress, now: Moment, *, interval: float, clock_jumped: bool = False
@@ -158,6 +201,7 @@ class JobTrack:
         )
         self._close_if_over(counts, status, now)
         self.answered, self.failing_since, self.failures = True, None, 0
+        self.denied = self.doubted = False
         self.retry_at = -math.inf
         self.view = told_view(self.view, self.series, status, self._created_at, now)
         self.confirmed = status
@@ -214,11 +258,9 @@ class JobTrack:
         self.failing_since = now.mono if self.failing_since is None else self.failing_since
         self.retry_at = now.mono + wait
         self.failures += 1
-        gone = self.view.gone or isinstance(error, NotFound)
         self.view = replace(self.view, problem=error)
-        if gone and not self.view.gone:
-            self.unlisted()
-            self.missing = False
+        self.denied, self.doubted = self.is_absence(error), False
+        self._leave_if_absent()
         self.missed()
 
     def missed(self) -> None:
@@ -237,7 +279,7 @@ class JobTrack:
         if not has_ended(self.view.job, status):
             self._steady_since = None
         elif counts.objects is None or counts.done is None:
-            self.lazy = True
+            self.closed, self.lazy = False, True
         elif status == "completed":
             self.closed = True
         elif self._steady_since is None or counts != self.view.counts:

@@ -9,6 +9,7 @@ import random
 from slurper_tui.api.errors import (
     ApiError,
     BadAddress,
+    BadAnswer,
     Conflict,
     NotFound,
     RateLimited,
@@ -19,7 +20,7 @@ from slurper_tui.api.models import Job, Progress
 from slurper_tui.monitor.account_track import AccountTrack
 from slurper_tui.monitor.backoff import LONGEST, backoff
 from slurper_tui.monitor.budget import Budget
-from slurper_tui.monitor.control.changes import gone_event, status_event
+from slurper_tui.monitor.control.changes import back_event, gone_event, status_event
 from slurper_tui.monitor.event import Event
 from slurper_tui.monitor.job_key import JobKey
 from slurper_tui.monitor.job_track import JobTrack
@@ -68,8 +69,10 @@ class Landing:
         """What a ledger is to take, and to empty."""
         return self.jobs, self.samples, self.events
 
-    def page(self, account: AccountTrack, jobs: tuple[Job, ...], now: Moment) -> None:
-        """Take in a page of an account's list."""
+    def page(
+        self, account: AccountTrack, jobs: tuple[Job, ...], now: Moment, total: int | None = None
+    ) -> None:
+        """Take in a page of an account's list. total: rows on all pages, None where unknown."""
         self._blocks = 0
         account.succeeded(now)
         for job in jobs:
@@ -77,11 +80,10 @@ class Landing:
                 self._listed(account, job, job.id, now)
             else:
                 _log.warning("account %s: a listed job has no id", account.account_id)
-        whole = account.listing.landed(jobs)
+        whole = account.listing.landed(jobs, total)
         if whole is not None:
             there = {job_id: track.view for job_id, track in account.jobs.items()}
             for track in account.drop_missing(whole):
-                self._keep(track)
                 self._watch_leaving(track, there[track.job_id], now)
 
     def lose_time(self) -> None:
@@ -92,6 +94,8 @@ class Landing:
         """Take in a row of the list; a job that nobody knew begins with what is remembered."""
         track = account.jobs.get(job_id)
         if track is not None:
+            if track.view.gone:
+                self.events.append(back_event(track.key, now.wall))
             track.listed(job)
         elif self.follows(account.account_id, job_id):
             track = account.jobs[job_id] = JobTrack(account.account_id, job)
@@ -139,18 +143,26 @@ class Landing:
             return
         account, track = ask.account, ask.track
         failing = account.problem is not None
+        alone = self._is_alone(ask, error)
         since = self._note(ask, error, now, interval)
         if track is not None and isinstance(error, _ABOUT_THE_JOB):
             account.succeeded(now)
-        elif track is None or not self._concerns_one(error):
+        elif not alone:
             account.failed(error, now, since, self._wait(account.misses + 1, interval), ask.probe)
         if account.problem is not None and (ask.probe or not failing):
             account.everyone_missed(track, just_begun=not failing)
             _log.warning("account %s fails: %s", account.account_id, error)
 
-    def _concerns_one(self, error: ApiError) -> bool:
-        """Whether a job's failure says nothing about its account."""
-        return isinstance(error, BadAddress) or (self._eager and not isinstance(error, Rejected))
+    def _is_alone(self, ask: Ask, error: ApiError) -> bool:
+        """Whether the failure says nothing about the account: one page of several, or one job."""
+        if isinstance(error, BadAddress):
+            return ask.track is not None
+        if isinstance(error, Rejected):
+            return False
+        if ask.track is not None:
+            return self._eager or (ask.track.unseen > 0 and ask.track.is_absence(error))
+        later = ask.account.listing.asking > 0
+        return (later or self._eager) if isinstance(error, BadAnswer) else later and self._eager
 
     def _note(self, ask: Ask, error: ApiError, now: Moment, interval: float) -> float:
         """Note the failure where it happened; return since when that has been failing."""
@@ -167,6 +179,7 @@ class Landing:
     def _watch_leaving(self, track: JobTrack, before: JobView, now: Moment) -> None:
         """Notice that the API no longer knows a job that it knew before."""
         if track.view.gone and not before.gone:
+            self._keep(track)
             self.events.append(gone_event(track.key, before.request, now.wall))
 
     def blocked(self, error: RateLimited, now: Moment) -> None:

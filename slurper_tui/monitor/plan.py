@@ -51,10 +51,10 @@ class Ask(NamedTuple):
     @property
     def is_first(self) -> bool:
         """It was never tried before; the whole list goes before any job."""
-        listed = self.account.listing.complete
-        if self.track is None or not listed:
-            return self.track is None and not listed
-        return not self.track.answered and self.track.failing_since is None
+        listing, track = self.account.listing, self.track
+        if track is None:
+            return not listing.over
+        return listing.read and not track.tried
 
 
 class Focus(NamedTuple):
@@ -92,16 +92,16 @@ def _urgency(ask: Ask) -> tuple[Rank, float]:
     return ask.rank, -ask.overdue
 
 
-def list_period(interval: float) -> float:
-    """Seconds between two pages of an account's list."""
-    return max(LIST_SECONDS, LIST_ROUNDS * interval)
+def list_period(interval: float, pause: float = 0.0) -> float:
+    """Seconds between two pages of an account's list. pause: what the last page's cost demands."""
+    return max(LIST_SECONDS, LIST_ROUNDS * interval, pause)
 
 
 def demand(accounts: Iterable[AccountTrack], interval: float, focus: Focus) -> float:
     """Requests per second that keeping every period would take, the highlighted job left out."""
     total = 0.0
     for account in accounts:
-        total += 1 / list_period(interval)
+        total += 1 / list_period(interval, account.listing.pause)
         tracks = (t for t in account.jobs.values() if not t.lazy)
         periods = (t.period(interval, False) for t in tracks if t.key != focus.highlighted)
         total += sum(1 / period for period in periods)
@@ -136,8 +136,9 @@ def _list_ask(account: AccountTrack, now: float, interval: float) -> Ask | None:
         return None
     if listing.hurried and not listing.complete:
         return Ask(Rank.FIRST_LIST, 0.0, account)
-    overdue = (now - listing.asked_at + _SLACK) / list_period(interval)
-    if listing.wanted or listing.hurried:
+    overdue = (now - listing.asked_at + _SLACK) / list_period(interval, listing.pause)
+    rests = listing.pause > LIST_SECONDS and now < listing.read_at + listing.pause
+    if listing.hurried or ((listing.wanted or listing.pressing) and not rests):
         return Ask(Rank.VISIBLE, overdue, account)
     return Ask(Rank.DUE, overdue, account) if overdue >= 1 else None
 
@@ -152,6 +153,8 @@ def _job_ask(
     if track.over:
         return None
     highlighted = track.key == focus.highlighted
+    if track.doubted and track.view.ended:
+        return Ask(Rank.LAZY, math.inf, account, track)
     overdue = (now - track.asked_at + _SLACK) / track.period(interval, highlighted)
     if overdue < 1:
         return None

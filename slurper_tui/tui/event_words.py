@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from slurper_tui import format as words
-from slurper_tui.monitor.event import Event, What
+from slurper_tui.monitor.event import GONE, NOT_THERE, Event, What
 from slurper_tui.tui.columns import Facts, short_id
 from slurper_tui.tui.lines import Line, Piece, pad
 from slurper_tui.tui.notices import wrap_words
@@ -23,6 +23,8 @@ def event_words(event: Event, facts: Facts) -> str:
     clean = facts.look.glyphs.clean
     detail = clean(event.detail)
     said = f": {clean(event.said)}" if event.said else ""
+    if event.detail == GONE:
+        return NOT_THERE
     match event.what:
         case What.ASKED:
             return f"{detail} sent from here"

@@ -92,7 +92,7 @@ def test_a_job_that_does_not_answer_has_nulls_and_exit_7() -> None:
     assert "<" not in ran.err[0]
 
 
-@pytest.mark.parametrize("kind", [Kind.HTML, Kind.RESET, Kind.TRUNCATED, Kind.NULL, Kind.GARBAGE])
+@pytest.mark.parametrize("kind", [Kind.HTML, Kind.RESET, Kind.TRUNCATED, Kind.GARBAGE])
 def test_a_list_that_cannot_be_read_is_exit_7(kind: Kind) -> None:
     account = SimulatedAccount(jobs=3)
     account.faults.add(Fault(kind))

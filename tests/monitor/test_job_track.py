@@ -3,6 +3,8 @@ from __future__ import annotations
 import math
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from slurper_tui.api.errors import ApiError, BadAnswer, NotFound, Unreachable
 from slurper_tui.api.models import Job, Progress
@@ -162,28 +164,59 @@ def test_a_status_nobody_foresaw_has_ended_when_the_list_says_when(
     assert track.view.word == (status or "unknown")
 
 
-def test_a_404_keeps_the_last_values_and_is_gone() -> None:
+ABSENT = NotFound("the API answered 404")
+BROKEN = BadAnswer("the API answered 500", status=500)
+
+
+@given(
+    st.lists(st.sampled_from(["listed", "lacking", "answers", "404", "500", "503", "no answer"]))
+)
+def test_a_job_is_gone_only_by_two_lists_in_a_row_and_its_own_word(events: list[str]) -> None:
+    track, lacking, denied = make(), 0, False
+    for place, event in enumerate(events):
+        mono, was_gone = 5.0 * place, track.view.gone
+        if event == "listed":
+            track.listed(track.view.job)
+        elif event == "lacking":
+            track.unlisted()
+        elif event == "answers":
+            tell(track, mono, said(500 + place))
+        else:
+            errors = {"404": ABSENT, "500": BROKEN, "503": BadAnswer("HTML", status=503)}
+            fail(track, mono, errors.get(event, Unreachable("no answer")))
+        lacking = 0 if event == "listed" else lacking + (event == "lacking")
+        if event not in ("listed", "lacking"):
+            denied = event in ("404", "500")
+        if event in ("listed", "answers"):
+            assert not track.view.gone
+        elif lacking >= 2 and denied:
+            assert track.view.gone
+        elif not was_gone:
+            assert not track.view.gone
+
+
+def test_a_job_that_is_gone_keeps_its_values_and_comes_back_with_the_list() -> None:
     track = make()
     tell(track, 0.0, said(500))
     tell(track, 5.0, said(505))
-    fail(track, 10.0, NotFound("the API answered 404"))
+    track.unlisted()
+    assert not track.doubted
+    fail(track, 10.0, ABSENT)
+    track.unlisted()
     view = track.view
-    assert (view.state, view.live, view.rate) == (State.GONE, False, None)
+    assert (view.state, view.live, view.rate, track.over) == (State.GONE, False, None, True)
     assert (view.counts.done, view.as_of) == (505, EPOCH + 5)
-    track.listed(view.job)
-    assert track.view.gone
+    assert math.isinf(track.period(5.0, True))
+    known = track.to_keep()
+    assert known is not None
+    assert known.gone
+    track.listed(track.view.job)
+    assert (track.view.gone, track.over, track.view.state) == (False, False, State.RUNNING)
+    known = track.to_keep()
+    assert known is not None
+    assert not known.gone
     tell(track, 15.0, said(510))
     assert (track.view.gone, track.view.problem, track.view.missed) == (False, None, 0)
-
-
-def test_a_job_that_left_the_list_comes_back_with_it() -> None:
-    track = make()
-    tell(track, 0.0, said(500))
-    track.unlisted()
-    assert (track.view.state, track.over, track.view.counts.done) == (State.GONE, True, 500)
-    assert math.isinf(track.period(5.0, True))
-    assert not track.listed(track.view.job)
-    assert (track.view.gone, track.over, track.view.state) == (False, False, State.RUNNING)
 
 
 def test_stale_is_three_polls_in_a_row_without_an_answer() -> None:

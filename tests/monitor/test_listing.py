@@ -8,8 +8,9 @@ from hypothesis import strategies as st
 
 from slurper_tui.api.errors import BadAnswer, Unreachable
 from slurper_tui.api.models import PAGE_SIZE, Job
-from slurper_tui.monitor.listing import MOST_PAGES, Listing
+from slurper_tui.monitor.listing import CHECK_READINGS, MOST_PAGES, Listing
 from slurper_tui.monitor.moment import Moment
+from slurper_tui.monitor.plan import list_period
 
 
 def page(first: int, number: int = PAGE_SIZE) -> list[Job]:
@@ -20,21 +21,64 @@ def ids(number: int) -> frozenset[str]:
     return frozenset(f"j{n}" for n in range(number))
 
 
-def read_all(listing: Listing, jobs: list[Job], most: int = 1000) -> frozenset[str]:
-    """Read page after page of a list until its end."""
-    for _ in range(most):
-        whole = listing.landed(jobs[listing.offset : listing.offset + PAGE_SIZE])
+def read_all(listing: Listing, jobs: list[Job], cap: int = PAGE_SIZE) -> frozenset[str]:
+    """Read a list to its end from a server that gives at most `cap` rows a page."""
+    for _ in range(len(jobs) + 2):
+        whole = listing.landed(jobs[listing.offset : listing.offset + cap])
         if whole is not None:
             return whole
     raise AssertionError("the list has no end")
 
 
-@given(st.integers(0, 320))
-def test_pages_follow_one_another_until_a_short_one(number: int) -> None:
+@given(st.integers(0, 120), st.integers(1, PAGE_SIZE))
+def test_pages_of_any_length_follow_one_another_until_an_empty_one(number: int, cap: int) -> None:
     listing, jobs = Listing(), page(0, number)
-    assert read_all(listing, jobs) == {job.id for job in jobs}
-    assert listing.pages == number // PAGE_SIZE + 1
+    assert read_all(listing, jobs, cap) == {job.id for job in jobs}
+    assert listing.pages == -(-number // cap) + 1
     assert (listing.offset, listing.hurried, listing.complete) == (0, False, True)
+
+
+@given(st.integers(0, 120), st.integers(1, PAGE_SIZE))
+def test_a_total_tells_the_end_after_a_short_page(number: int, cap: int) -> None:
+    listing, jobs, whole = Listing(), page(0, number), None
+    while whole is None:
+        rows = jobs[listing.offset : listing.offset + cap]
+        whole = listing.landed(rows, total=number)
+        assert listing.pages <= number + 2
+    assert whole == ids(number)
+    after_last = cap == PAGE_SIZE and number % PAGE_SIZE == 0
+    assert listing.pages == max(1, -(-number // cap) + after_last)
+
+
+@given(st.lists(st.integers(0, 120), min_size=2, max_size=8), st.integers(1, PAGE_SIZE))
+def test_whatever_changes_between_readings_each_finds_all(numbers: list[int], cap: int) -> None:
+    listing = Listing()
+    for number in numbers:
+        newest_first = page(0, number)[::-1]
+        assert read_all(listing, newest_first, cap) == ids(number)
+
+
+def test_an_end_that_was_verified_costs_no_request_until_something_changes() -> None:
+    listing, jobs = Listing(), page(0, 12)
+    read_all(listing, jobs)
+    assert listing.pages == 2
+    for _ in range(CHECK_READINGS):
+        assert listing.landed(jobs) == ids(12)
+    assert listing.landed(jobs) is None, "the end is verified again now and then"
+    assert not listing.pressing
+    assert listing.landed([]) == ids(12)
+    assert listing.landed(page(0, 13)) is None
+    assert listing.pressing
+    assert listing.landed([]) == ids(13)
+    assert listing.landed(page(0, 12)) is None, "a job less may be a page that is shorter"
+    assert not listing.pressing
+
+
+@pytest.mark.parametrize("total", [1, 3])
+def test_an_empty_page_that_contradicts_the_total_proves_nothing(total: int) -> None:
+    listing = Listing()
+    assert listing.landed([], total=total) is None
+    assert listing.over
 
 
 def test_a_server_that_ignores_the_offset_has_an_end() -> None:
@@ -43,30 +87,33 @@ def test_a_server_that_ignores_the_offset_has_an_end() -> None:
     assert listing.landed(page(0)) == ids(PAGE_SIZE)
 
 
-def test_a_list_without_end_has_an_end() -> None:
+def test_a_list_without_end_has_an_end_and_proves_nothing() -> None:
     listing = Listing()
-    pages = 0
-    while listing.landed(page(pages * PAGE_SIZE)) is None:
-        pages += 1
-        assert pages < MOST_PAGES
-    assert pages == MOST_PAGES - 1
+    for number in range(MOST_PAGES):
+        assert not listing.complete
+        assert listing.landed(page(number * PAGE_SIZE)) is None
     assert listing.complete
 
 
 def test_rows_without_an_id_do_not_shorten_a_page() -> None:
     listing = Listing()
     assert listing.landed([Job(), *page(0, PAGE_SIZE - 1)]) is None
-    assert listing.landed([Job(id="last")]) == ids(PAGE_SIZE - 1) | {"last"}
+    assert listing.landed([Job(id="last")]) is None
+    assert listing.landed([]) is None, "a row without an id may be any job"
+    assert listing.complete
 
 
-def test_a_page_of_nothing_known_ends_the_list() -> None:
-    assert Listing().landed([Job()] * PAGE_SIZE) == frozenset()
+def test_a_page_of_nothing_known_ends_the_list_and_proves_nothing() -> None:
+    listing = Listing()
+    assert listing.landed([Job()] * PAGE_SIZE) is None
+    assert listing.complete
 
 
 def test_what_was_seen_twice_is_named_once() -> None:
     listing = Listing()
     listing.landed(page(0))
-    assert listing.landed(page(40, 20)) == ids(60)
+    listing.landed(page(40, 20))
+    assert listing.landed([]) == ids(60)
 
 
 def test_a_list_that_is_wanted_soon_is_read_from_its_first_page_beside_the_turn() -> None:
@@ -80,7 +127,8 @@ def test_a_list_that_is_wanted_soon_is_read_from_its_first_page_beside_the_turn(
     listing.begin(10.0)
     assert (listing.asking, listing.asked_at) == (50, 10.0)
     assert listing.landed(jobs[50:100]) is None
-    assert listing.landed(jobs[100:]) == ids(120) | {"new"}
+    assert listing.landed(jobs[100:]) is None
+    assert listing.landed([]) == ids(120) | {"new"}
 
 
 def test_a_hurried_reading_and_a_first_page_need_nothing_beside_the_turn() -> None:
@@ -90,6 +138,7 @@ def test_a_hurried_reading_and_a_first_page_need_nothing_beside_the_turn() -> No
     listing.begin(1.0)
     assert listing.asking == PAGE_SIZE
     listing.landed(page(PAGE_SIZE, 3))
+    listing.landed([])
     listing.wanted = True
     listing.begin(2.0)
     assert (listing.asking, listing.asked_at) == (0, 2.0)
@@ -110,22 +159,53 @@ def test_starting_again_forgets_what_was_seen() -> None:
     listing.landed(page(0))
     listing.restart()
     assert (listing.offset, listing.hurried) == (0, True)
-    assert listing.landed([Job(id="only")]) == frozenset({"only"})
+    assert read_all(listing, [Job(id="only")]) == frozenset({"only"})
 
 
-@pytest.mark.parametrize("wait", [7.0, math.inf])
-def test_a_failure_keeps_the_place_and_is_forgotten_by_the_next_answer(wait: float) -> None:
+def test_a_failure_keeps_the_place_and_is_forgotten_by_the_next_answer() -> None:
     listing = Listing()
     listing.landed(page(0))
-    listing.failed(Unreachable("no answer"), Moment(10.0, 1000.0), wait)
-    listing.failed(BadAnswer("HTML"), Moment(20.0, 1010.0), wait)
+    listing.failed(Unreachable("no answer"), Moment(10.0, 1000.0), 7.0)
+    listing.failed(BadAnswer("HTML"), Moment(20.0, 1010.0), 7.0)
     assert listing.offset == PAGE_SIZE
-    assert (listing.failures, listing.failing_since, listing.retry_at) == (2, 10.0, 20.0 + wait)
+    assert (listing.failures, listing.failing_since, listing.retry_at) == (2, 10.0, 27.0)
     assert listing.problem is not None
     assert str(listing.problem.error) == "HTML"
     assert listing.problem.since == 1000.0
-    assert listing.problem.retry_at == (None if math.isinf(wait) else 1010.0 + wait)
-    assert listing.landed(page(PAGE_SIZE, 1)) == ids(PAGE_SIZE + 1)
+    assert listing.problem.retry_at == 1017.0
+    listing.landed(page(PAGE_SIZE, 1))
+    assert listing.landed([]) == ids(PAGE_SIZE + 1)
     fresh = Listing()
     for name in ("failures", "failing_since", "problem", "retry_at", "offset"):
         assert getattr(listing, name) == getattr(fresh, name)
+
+
+@given(st.sets(st.integers(0, 5)), st.sampled_from([7.0, math.inf]))
+def test_pages_that_fail_for_good_are_left_out_and_the_others_are_read(
+    broken: set[int], wait: float
+) -> None:
+    listing, jobs, whole = Listing(), page(0, 270), None
+    two_in_a_row = any({n, n + 1} <= broken for n in range(6))
+    for step in range(40):
+        if listing.over:
+            break
+        number = listing.offset // PAGE_SIZE
+        if number in broken:
+            listing.failed(BadAnswer("HTML"), Moment(float(step), float(step)), wait)
+        else:
+            whole = listing.landed(jobs[listing.offset : listing.offset + PAGE_SIZE])
+    assert listing.over
+    assert (whole == ids(270)) == listing.complete == (not broken)
+    assert (listing.problem is None) == (not broken)
+    assert two_in_a_row or listing.pages == 7 - len(broken)
+
+
+@pytest.mark.parametrize(
+    ("seconds", "size", "pause"),
+    [(0.1, 50_000, 1.0), (3.0, 50_000, 30.0), (0.1, 15_000_000, 150.0), (45.0, 2**26, 671.1)],
+)
+def test_a_page_that_costs_much_is_read_less_often(seconds: float, size: int, pause: float) -> None:
+    listing = Listing()
+    listing.cost(seconds, size)
+    assert listing.pause == pytest.approx(pause, rel=0.001)
+    assert list_period(5.0, listing.pause) == max(10.0, listing.pause)

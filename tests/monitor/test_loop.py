@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
+from typing import Any
 
+import msgspec
 import pytest
 
 from slurper_tui.api.client import SlurperClient
@@ -179,10 +182,10 @@ async def test_a_long_list_is_read_whole_at_the_start_and_then_in_turns() -> Non
     async with bench(make_accounts(1, jobs=170, running=1)) as b:
         snapshot = await b.until(lambda s: s.accounts[0].listed)
         assert len(snapshot.jobs) == 170
-        assert [r.offset for r in b.lists()] == [0, 50, 100, 150]
+        assert [r.offset for r in b.lists()] == [0, 50, 100, 150, 170]
         assert now() == 0.0
         await b.seconds(90)
-        assert [r.offset for r in b.lists()[4:]][:8] == [0, 50, 100, 150] * 2
+        assert [r.offset for r in b.lists()[5:]][:8] == [0, 50, 100, 150] * 2
 
 
 @timeless
@@ -218,21 +221,104 @@ async def test_a_new_job_appears_and_a_vanished_one_stays_as_gone() -> None:
         await b.until(lambda s: b.job(job_id).as_of is not None)
         counts = b.job(job_id).counts
         await control(b, "delete", job_id)
-        await b.until(lambda s: b.job(job_id).gone, within=11)
+        await b.until(lambda s: b.job(job_id).gone, within=26)
         assert b.job(job_id).counts == counts
         assert b.job(job_id).state is State.GONE
 
 
 @timeless
-async def test_a_404_marks_the_job_gone_and_reads_the_list_and_an_answer_brings_it_back() -> None:
+@pytest.mark.parametrize("status", [404, 500])
+async def test_no_lasting_refusal_makes_a_listed_job_gone(status: int) -> None:
     async with bench() as b:
         await b.rounds(3)
         job_id = running(b.account)[0]
-        reads = len(b.lists())
-        b.account.faults.add(Fault(Kind.REFUSAL, job=job_id, status=404, code=10007, times=1))
-        await b.until(lambda s: b.job(job_id).gone, within=6)
-        assert len(b.lists()) > reads
-        await b.until(lambda s: not b.job(job_id).gone, within=30)
+        b.account.faults.add(Fault(Kind.REFUSAL, job=job_id, status=status, code=10007))
+        snapshot = await b.seconds(120)
+        assert (b.job(job_id).stale, b.job(job_id).gone) == (True, False)
+        assert snapshot.accounts[0].problem is None
+        b.account.faults.clear()
+        await b.until(lambda s: not b.job(job_id).stale, within=70)
+
+
+NOTHING = msgspec.json.encode({"success": True, "result": []})
+NULL = msgspec.json.encode({"success": True, "result": None})
+
+
+@timeless
+@pytest.mark.parametrize("body", [NOTHING, NULL])
+async def test_empty_lists_make_no_job_gone_that_answers(body: bytes) -> None:
+    async with bench() as b:
+        await b.rounds(3)
+        b.account.faults.add(Fault(Kind.BODY, operation="list", status=200, body=body))
+        await b.seconds(120)
+        assert len(b.last.jobs) == len(b.account.jobs())
+        assert not any(view.gone or view.stale for view in b.last.jobs)
+
+
+@timeless
+@pytest.mark.parametrize("status", [404, 500])
+async def test_a_job_is_gone_that_two_lists_lack_and_that_does_not_answer(status: int) -> None:
+    async with bench() as b:
+        await b.rounds(3)
+        lost, *others = running(b.account)
+        b.account.faults.add(Fault(Kind.REFUSAL, job=lost, status=status, code=10007))
+        lacking = Fault(Kind.BODY, operation="list", status=200, body=NOTHING, times=1)
+        b.account.faults.add(lacking)
+        await b.seconds(40)
+        assert not b.job(lost).gone
+        b.account.faults.add(replace(lacking, times=2))
+        await b.until(lambda s: b.job(lost).gone, within=40)
+        assert b.last.accounts[0].problem is None
+        assert not any(b.job(job_id).gone for job_id in others)
+        b.account.faults.clear()
+        await b.until(lambda s: b.job(lost).live and b.job(lost).missed == 0, within=20)
+
+
+@timeless
+async def test_a_page_that_fails_keeps_no_job_from_being_asked_and_no_other_page_unread() -> None:
+    async with bench(make_accounts(1, jobs=170, running=3)) as b:
+        b.account.faults.add(Fault(Kind.HTML, path="jobs", status=500, after=1, times=3))
+        await b.until(lambda s: len(s.jobs) >= 120, within=60)
+        assert not b.last.accounts[0].listed
+        assert len({r.offset for r in b.lists()}) == 5
+        assert all(b.job(j).as_of for j in running(b.account) if b.polls(j))
+        await b.until(lambda s: s.accounts[0].listed, within=90)
+        assert len(b.last.jobs) == 170
+        assert b.last.accounts[0].problem is None
+
+
+@timeless
+async def test_a_look_once_leaves_out_a_page_that_fails() -> None:
+    async with bench(make_accounts(1, jobs=170, running=3), eager=True) as b:
+        b.account.faults.add(Fault(Kind.HTML, path="jobs", status=500, after=1, times=1))
+        snapshot = await b.until(lambda s: s.complete, within=200)
+        assert len(snapshot.jobs) == 120
+        assert all(view.as_of is not None for view in snapshot.jobs)
+        assert snapshot.accounts[0].problem is not None
+        assert [r.offset for r in b.lists()] == [0, 50, 100, 150, 170]
+
+
+@timeless
+@pytest.mark.parametrize("told", [True, False])
+@pytest.mark.parametrize(("cap", "jobs"), [(20, 120), (49, 120), (1, 7), (20, 20), (50, 50)])
+async def test_shorter_pages_than_were_asked_for_are_not_the_end(
+    cap: int, jobs: int, told: bool
+) -> None:
+    def capped(envelope: Any) -> object:
+        page = envelope["result"][:cap]
+        return {
+            **envelope,
+            "result": page,
+            **({"result_info": {"total_count": jobs}} if told else {}),
+        }
+
+    async with bench(make_accounts(1, jobs=jobs, running=1)) as b:
+        capped_list = Fault(Kind.EDITED, path="jobs", edit=capped)
+        b.account.faults.add(capped_list)
+        snapshot = await b.until(lambda s: s.accounts[0].listed)
+        assert len(snapshot.jobs) == jobs
+        assert now() == 0.0
+        assert len(b.lists()) <= -(-jobs // cap) + 1
 
 
 @timeless
@@ -271,7 +357,8 @@ async def test_a_look_once_asks_every_job_once() -> None:
     async with bench(eager=True) as b:
         snapshot = await b.until(lambda s: s.complete)
         assert now() == 0.0
-        assert len(b.requests) == len(b.account.jobs()) + 1
+        assert [r.offset for r in b.lists()] == [0, 45]
+        assert len(b.polls()) == len(b.account.jobs())
         assert {v.phase for v in snapshot.jobs if v.status == "running"} == {Phase.RUNNING}
         assert all(v.rate is None for v in snapshot.jobs)
 

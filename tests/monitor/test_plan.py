@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from slurper_tui.api.errors import Unreachable
+from slurper_tui.api.errors import NotFound, Unreachable
 from slurper_tui.api.models import Job, Progress
 from slurper_tui.monitor.account_track import AccountTrack
 from slurper_tui.monitor.account_view import Problem
@@ -36,6 +36,7 @@ def account(*statuses: str, name: str = "acc", answered: bool = True) -> Account
     made = AccountTrack(name)
     jobs = [Job(id=f"j{n}", status=status) for n, status in enumerate(statuses)]
     made.listing.landed(jobs)
+    made.listing.landed(())
     made.listing.asked_at = NOW
     for job in jobs:
         track = JobTrack(name, job)
@@ -145,6 +146,9 @@ def test_what_is_not_to_be_asked_is_not(kind: str) -> None:
         track.told(told("completed"), Moment(NOW, NOW), interval=5.0)
     else:
         track.unlisted()
+        track.unlisted()
+        track.failed(NotFound("the API answered 404"), Moment(NOW, NOW), 5.0)
+        track.retry_at, track.wanted = -math.inf, False
     focus = Focus(JobKey("acc", "j0"), frozenset({JobKey("acc", "j0")}))
     track.asked_at = -math.inf
     assert due(made, 9.0, focus) == []

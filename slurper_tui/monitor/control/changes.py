@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from slurper_tui.monitor.acts import Act, Request
 from slurper_tui.monitor.control.rules import expected
-from slurper_tui.monitor.event import Event, What
+from slurper_tui.monitor.event import GONE, Event, What
 from slurper_tui.monitor.job_key import JobKey
 
 _ASKED_FOR = frozenset({"running", "paused", "aborted"})
@@ -32,4 +32,9 @@ def gone_event(key: JobKey, request: Request | None, at: float) -> Event:
     """Tell that the API no longer knows a job."""
     if request is not None and request.standing.open and request.act is Act.DELETE:
         return Event(key, at, What.HERE, "deleted")
-    return Event(key, at, What.ELSEWHERE, "gone")
+    return Event(key, at, What.ELSEWHERE, GONE)
+
+
+def back_event(key: JobKey, at: float) -> Event:
+    """Tell that the API lists a job again that was gone."""
+    return Event(key, at, What.ITSELF, "listed again")

@@ -114,15 +114,20 @@ class Lists:
         return Known(frozenset(job.id for page in pages for job in page if job.id), whole=True)
 
     async def _pages(self, account_id: str, reading: Reading) -> AsyncIterator[Page]:
-        """Yield the list page by page, each job once, until a page is short or brings none."""
+        """Yield the list page by page, each job once, until a page brings none.
+
+        Pages may be shorter than asked for, so the next one begins behind the rows that came.
+        """
         seen: set[str | None] = set()
-        for number in range(MOST_PAGES):
-            page = await reading(self._ask(account_id, number * PAGE_SIZE))
+        offset = 0
+        while offset < MOST_PAGES * PAGE_SIZE:
+            page = await reading(self._ask(account_id, offset))
             fresh = tuple(job for job in page if job.id not in seen)
+            if not fresh:
+                return
             yield fresh
             seen |= {job.id for job in fresh}
-            if len(page) < PAGE_SIZE or not fresh:
-                return
+            offset += len(page)
 
     def _ask(self, account_id: str, offset: int) -> Callable[[], Awaitable[Answer[Page]]]:
         return lambda: self._metered.api.list_jobs(account_id, limit=PAGE_SIZE, offset=offset)

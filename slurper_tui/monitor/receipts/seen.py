@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from slurper_tui import format as fmt
-from slurper_tui.monitor.event import Event, What
+from slurper_tui.monitor.event import GONE, NOT_THERE, Event, What
 from slurper_tui.monitor.receipts.markdown import code, utc, words
 from slurper_tui.monitor.receipts.receipt import Receipt
 from slurper_tui.monitor.spans import Seen
@@ -69,6 +69,8 @@ def changes(receipt: Receipt) -> Iterator[str]:
 def _event(event: Event) -> str:
     detail = code(event.detail) if event.what is What.RETRIED else words(event.detail)
     said = f": {code(event.said)}" if event.said else ""
+    if event.detail == GONE:
+        return NOT_THERE
     texts = {
         What.ASKED: f"{detail} sent from here",
         What.REFUSED: f"{detail} refused{said}",
