@@ -7,7 +7,7 @@ from slurper_tui.cli.output import Output
 from slurper_tui.eta import eta_long, eta_short
 from slurper_tui.monitor.record import job_record
 from slurper_tui.monitor.shown import shown_forecast
-from slurper_tui.monitor.view import JobView, Phase
+from slurper_tui.monitor.view import JobView
 
 
 def record_line(view: JobView) -> str:
@@ -36,7 +36,7 @@ def target_name(view: JobView) -> str:
 def amount(view: JobView) -> str:
     """`done/objects` in full; a plus where the total still grows."""
     done, objects = (_plain(n) for n in (view.counts.done, view.counts.objects))
-    more = "+" if view.phase is Phase.LISTING else ""
+    more = "+" if view.growing or view.partial else ""
     return f"{done}/{objects}{more}"
 
 

@@ -55,7 +55,7 @@ def against(view: JobView, deadline: float, now: float) -> Promise:
     base = Promise(
         Standing.UNKNOWN,
         needed=_needed(view, deadline, now),
-        at_least=view.phase is Phase.LISTING or view.lower_bound,
+        at_least=view.growing,
         passed=deadline <= now,
     )
     forecast = shown_forecast(view)

@@ -19,7 +19,9 @@ LISTING_POLLS = 3
 
 SETTLED_POLLS = 10
 SETTLED_SECONDS = 300.0
-"""A total unchanged for both so many polls and so many seconds is taken as final."""
+SETTLED_STANDSTILLS = 3
+"""A total is taken as final when it was unchanged for so many polls, for so many seconds, and for
+so many times the longest standstill that was followed by growth."""
 
 
 class Sample(msgspec.Struct, frozen=True):
@@ -54,7 +56,8 @@ class Estimate(msgspec.Struct, frozen=True):
     ran: seconds that the job was seen to run, or must have run between two polls.
     pulse: since when nothing has moved; beats: the same of what is done alone.
     grew: the total rose at least once. still_polls, still_since: polls, and the monotonic time, for
-    which the total stood still while the job ran. restarts: how often counters fell, or
+    which the total stood still while the job ran. longest_still: the longest time in seconds for
+    which it stood still before it grew. restarts: how often counters fell, or
     `createdAt` changed. fell: they fell at the last restart, so `createdAt` is not its beginning.
     """
 
@@ -68,6 +71,7 @@ class Estimate(msgspec.Struct, frozen=True):
     grew: bool = False
     still_polls: int = 0
     still_since: float = 0.0
+    longest_still: float = 0.0
     restarts: int = 0
     fell: bool = False
 
@@ -138,7 +142,13 @@ class Estimate(msgspec.Struct, frozen=True):
         if self.last is None:
             return False
         still = self.last.at - self.still_since
-        return self.still_polls >= SETTLED_POLLS and still >= SETTLED_SECONDS
+        wanted = max(SETTLED_SECONDS, SETTLED_STANDSTILLS * self.longest_still)
+        return self.still_polls >= SETTLED_POLLS and still >= wanted
+
+    @property
+    def growing(self) -> bool:
+        """The total was seen to grow and has not settled: all that rests on it is a bound."""
+        return self.grew and not self.settled
 
     @property
     def phase(self) -> Phase | None:
@@ -252,8 +262,16 @@ def _with_total(estimate: Estimate, last: Sample, now: Sample, *, counted: bool)
     if objects is None:
         return estimate
     if before is None or objects > before:
-        grew = estimate.grew or before is not None
-        return replace(estimate, grew=grew, still_polls=0, still_since=now.at)
+        # In a span that nobody watched the total may have grown at once.
+        until = last.at if now.after_gap or now.coarse else now.at
+        still = until - estimate.still_since if before is not None else 0.0
+        return replace(
+            estimate,
+            grew=estimate.grew or before is not None,
+            still_polls=0,
+            still_since=now.at,
+            longest_still=max(estimate.longest_still, still),
+        )
     return replace(estimate, still_polls=estimate.still_polls + counted)
 
 

@@ -8,7 +8,6 @@ import msgspec
 
 from slurper_tui.monitor.job_key import JobKey
 
-
 GONE = "gone"
 """The detail of an event: neither the list nor the job's own progress knew the job any more."""
 

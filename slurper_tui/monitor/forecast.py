@@ -96,6 +96,8 @@ def guessed(estimate: Estimate, now: Moment, created_at: float | None) -> Guess 
     early = estimate.changes < FIRST_CHANGES or estimate.ran < FIRST_SECONDS
     if not last.counts.objects or remaining is None or (early and prior is None):
         return None
+    if last.counts.exceeded:
+        return None
     horizon, rate = planned(estimate.pace, remaining, estimate.idle, prior)
     if not rate > 0:
         return None
@@ -108,7 +110,7 @@ def guessed(estimate: Estimate, now: Moment, created_at: float | None) -> Guess 
         now.wall + seconds * (1 - reach),
         now.wall + seconds,
         now.wall + seconds * (1 + reach),
-        estimate.phase is Phase.LISTING,
+        estimate.growing,
         early,
     )
 

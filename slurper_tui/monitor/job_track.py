@@ -45,7 +45,7 @@ class JobTrack:
     earlier one; None before the first. unseen: whole readings of the list in a row that lack it.
     denied: the last answer to a poll was what the API says of an absent job. doubted: it is to be
     asked once more, although it has ended for good, because the list lacks it. unneeded: its counts
-    are not wanted.
+    are not wanted. unlisted_id: a person named it and no list did; it may not exist.
     """
 
     def __init__(self, account_id: str, job: Job) -> None:
@@ -63,6 +63,7 @@ class JobTrack:
         self.under_way = False
         self.wanted = False
         self.unneeded = False
+        self.unlisted_id = False
         self.denied = False
         self.unseen = 0
         self.doubted = False

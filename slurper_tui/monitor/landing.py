@@ -86,9 +86,20 @@ class Landing:
             for track in account.drop_missing(whole):
                 self._watch_leaving(track, there[track.job_id], now)
 
+        self._ask_by_id(account)
+
     def lose_time(self) -> None:
         """Take the span before every job's next sample for one of unknown length."""
         self._gaps += 1
+
+    def _ask_by_id(self, account: AccountTrack) -> None:
+        """Where a list could not be read whole, try the ids that were asked for as they are."""
+        if not (self._eager and account.listing.over and account.listing.problem):
+            return
+        for job_id in self._prefixes:
+            if not any(known.startswith(job_id) for known in account.jobs):
+                track = account.jobs[job_id] = JobTrack(account.account_id, Job(id=job_id))
+                track.unlisted_id = True
 
     def _listed(self, account: AccountTrack, job: Job, job_id: str, now: Moment) -> None:
         """Take in a row of the list; a job that nobody knew begins with what is remembered."""
@@ -145,6 +156,9 @@ class Landing:
         failing = account.problem is not None
         alone = self._is_alone(ask, error)
         since = self._note(ask, error, now, interval)
+        self._ask_by_id(account)
+        if track is not None and track.unlisted_id:
+            account.jobs.pop(track.job_id, None)
         if track is not None and isinstance(error, _ABOUT_THE_JOB):
             account.succeeded(now)
         elif not alone:

@@ -50,6 +50,8 @@ def _counts(counts: Counts) -> str:
         return "no percentage: the total is not known yet"
     if counts.objects == 0:
         return "no percentage: no objects"
+    if counts.exceeded:
+        return "no ETA: more objects are done than the total says"
     return "no ETA: not all counts are known" if counts.done is None else ""
 
 

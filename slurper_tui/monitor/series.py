@@ -25,6 +25,9 @@ LONGEST_USUAL = 600.0
 STEP = 0.001
 """Seconds; samples of one job are kept at least so far apart."""
 
+CREATION_SLACK = 60.0
+"""Seconds by which the API's clock may be ahead of ours."""
+
 _COARSE = 30.0
 """Seconds; remembered samples that lie further apart do not tell how often the counters move."""
 
@@ -57,7 +60,9 @@ class Series:
 
         A history leaves a past that ends in the future only where the clock must be behind: for the
         estimate it ends now.
+        Samples from before the job's creation are of another time and are left out.
         """
+        past = [told for told in past if _is_of_this_job(told, created_at)]
         if self.last is not None or not past:
             return
         ahead = max(0.0, past[-1].at - now.wall)
@@ -145,3 +150,7 @@ class Series:
         if self._span is None or span > LONGEST_USUAL:
             return False
         return self._span / ALIKE <= span <= self._span * ALIKE
+
+
+def _is_of_this_job(told: Recorded, created_at: float | None) -> bool:
+    return created_at is None or told.at >= created_at - CREATION_SLACK

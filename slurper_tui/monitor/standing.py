@@ -30,6 +30,7 @@ def told_view(
         counts=counts,
         percent=percent(counts, status),
         provisional=not (ended or estimate.settled),
+        grew=estimate.growing and not ended,
         rate=estimate.rate,
         lifetime_rate=lifetime_rate(before.job, created_at, counts, status, now.wall),
         plan_rate=estimate.plan_rate,

@@ -90,6 +90,11 @@ class Counts(msgspec.Struct, frozen=True):
             return None
         return max(0, self.objects - self.done)
 
+    @property
+    def exceeded(self) -> bool:
+        """More is done than there is, so that the total says nothing about what remains."""
+        return self.objects is not None and self.done is not None and self.done > self.objects
+
 
 class Forecast(msgspec.Struct, frozen=True):
     """When a job will be done, as a range.
@@ -125,7 +130,8 @@ class JobView(msgspec.Struct, frozen=True):
     """One job as it stands.
 
     status: the progress answer's word, else the list's; None when neither said one.
-    percent: whole, 0 to 100; None when unknown. provisional: the total may still grow.
+    percent: whole, 0 to 100; None when unknown. provisional: the total may still grow. grew: it was
+    seen to grow and has not settled.
     rate: objects per second, time-weighted over about two minutes. lifetime_rate: objects per
     second since `createdAt`. as_of: when the counts were told, UTC seconds; None before the first.
     missed: polls in a row without an answer. stale: three or more of them.
@@ -152,6 +158,7 @@ class JobView(msgspec.Struct, frozen=True):
     counts: Counts = Counts()
     percent: int | None = None
     provisional: bool = False
+    grew: bool = False
     rate: float | None = None
     lifetime_rate: float | None = None
     verdict: Verdict | None = None
@@ -201,6 +208,11 @@ class JobView(msgspec.Struct, frozen=True):
     def word(self) -> str:
         """The status in a word; one that nobody foresaw is the API's own."""
         return str(self.state) if self.state is not State.OTHER else self.status or "unknown"
+
+    @property
+    def growing(self) -> bool:
+        """The total is only a lower bound, whatever the job is doing now."""
+        return self.grew or self.lower_bound or self.phase is Phase.LISTING
 
     @property
     def live(self) -> bool:

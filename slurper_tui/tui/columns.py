@@ -12,7 +12,7 @@ from slurper_tui import format as words
 from slurper_tui.eta import eta_short
 from slurper_tui.monitor.order import default_order
 from slurper_tui.monitor.shown import shown_forecast, shown_rate
-from slurper_tui.monitor.view import JobView, Phase
+from slurper_tui.monitor.view import JobView
 from slurper_tui.tui.glyphs import Look, role_of
 from slurper_tui.tui.lines import Line, Piece, fill, pad, shorten
 
@@ -195,8 +195,7 @@ def _done(view: JobView, facts: Facts, width: int) -> Line:
     whole = words.count(done)
     if not view.live and done == objects and len(whole) <= width:
         return (Piece(whole),)
-    grows = view.phase is Phase.LISTING or view.partial or view.lower_bound
-    more = "+" if grows else ""
+    more = "+" if view.growing or view.partial else ""
     total = facts.look.glyphs.say(f"/{words.short_count(objects)}{more}")
     return (Piece(facts.look.glyphs.say(words.short_count(done))), Piece(total, "muted"))
 

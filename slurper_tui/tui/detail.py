@@ -10,7 +10,7 @@ from rich.cells import cell_len
 from slurper_tui import format as words
 from slurper_tui.monitor.event import Event
 from slurper_tui.monitor.trace import Trace
-from slurper_tui.monitor.view import Counts, JobView, Phase
+from slurper_tui.monitor.view import Counts, JobView
 from slurper_tui.tui.columns import Facts, migration
 from slurper_tui.tui.detail_events import asked_lines, earlier_lines, newest_lines, own_events
 from slurper_tui.tui.detail_identity import LABEL, identity_lines
@@ -135,7 +135,7 @@ def number_lines(view: JobView, facts: Facts, width: int) -> Iterator[Line]:
             yield _count_line(name, left, None, facts.look, width)
         else:
             yield _count_line(name, number, counts.objects, facts.look, width)
-    more = "+" if view.phase is Phase.LISTING or view.lower_bound else ""
+    more = "+" if view.growing or view.partial else ""
     total = pad(say(words.count(counts.objects)), _count_width(width), right=True)
     yield (Piece(pad("total", LABEL), "muted"), Piece(total + more))
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from slurper_tui.monitor.shown import shown_forecast
 from slurper_tui.monitor.trace import Trace
-from slurper_tui.monitor.view import JobView, Phase
+from slurper_tui.monitor.view import JobView
 from slurper_tui.tui.columns import Facts
 from slurper_tui.tui.lines import Line, Piece, fill
 from slurper_tui.tui.picture import rate_picture
@@ -37,7 +37,7 @@ def _drawn(
 ) -> tuple[tuple[Line, ...], tuple[Line, ...]]:
     """The rate and the progress, in so many rows each."""
     rate = rate_picture(trace, facts.look, width, heights[0], key=key)
-    forecast, growing = shown_forecast(view), view.phase is Phase.LISTING
+    forecast, growing = shown_forecast(view), view.growing
     return rate, progress_picture(
         trace, forecast, facts.now, facts.look, width, heights[1], growing=growing
     )

@@ -16,8 +16,10 @@ from slurper_tui.tui.filter import matcher
 from slurper_tui.tui.options import ViewState
 from slurper_tui.tui.rows import Groups, Row, RowKey, grouped, list_rows
 
-BUDGET_STEP = 0.05
-"""The part of the budget that its figure must move by to be rewritten when nothing else did."""
+BUDGET_STEP = 5
+BUDGET_PART = 0.05
+"""By so many requests, and by such a part of it, the figure of requests must be off to be rewritten
+when nothing else has changed."""
 
 NOTE_ROUNDS = 2
 """A note gives way to the facts after so many rounds, which is one whole interval at least."""
@@ -172,7 +174,8 @@ def _fresh_outage(before: Snapshot | None, after: Snapshot) -> Outage | None:
 
 def _steady_budget(before: Snapshot, after: Snapshot) -> Snapshot:
     """Keep the request figure while nothing else moves, so that a quiet round writes nothing."""
-    moved = abs(after.budget.used - before.budget.used) >= BUDGET_STEP * after.budget.limit
+    used_now, shown = after.budget.used, before.budget.used
+    moved = abs(used_now - shown) >= max(BUDGET_STEP, BUDGET_PART * used_now)
     if moved or [v.counts for v in after.jobs] != [v.counts for v in before.jobs]:
         return after
     used: BudgetView = replace(after.budget, used=before.budget.used)

@@ -11,7 +11,7 @@ from textual.reactive import var
 from slurper_tui import format as words
 from slurper_tui.eta import eta_short
 from slurper_tui.monitor.shown import shown_forecast, shown_rate
-from slurper_tui.monitor.view import JobView, Phase
+from slurper_tui.monitor.view import JobView
 from slurper_tui.tui.columns import short_id
 from slurper_tui.tui.glyphs import Look
 from slurper_tui.tui.lines import Line, Piece, join, shorten, spread, width_of
@@ -78,7 +78,7 @@ def sums(jobs: Sequence[JobView], parts: Sequence[JobView] | None = None) -> Sum
         objects=sum(objects for _, objects in whole),
         rate=sum(rates) if rates else None,
         partial=len(whole) < len(known) or any(v.partial for v in parts),
-        growing=any(v.phase is Phase.LISTING for v in jobs),
+        growing=any(v.growing for v in (*jobs, *parts)),
         provisional=any(v.provisional for v in jobs),
         finished=all(v.percent == 100 for v in parts),
         remaining=remaining(jobs),

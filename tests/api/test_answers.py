@@ -224,7 +224,7 @@ async def test_what_stands_beside_a_result_does_not_matter(others: dict[str, obj
         ({"result_info": {"total_count": 120, "count": 2}}, 120),
         ({"result_info": {"total_count": 0}}, 0),
         ({}, None),
-        *(({"result_info": wrong}, None) for wrong in (None, 7, [], {"total_count": "9"})),
+        *(({"result_info": wrong}, None) for wrong in (None, 7, "120", {"total_count": "9"})),
         *(({"result_info": {"total_count": wrong}}, None) for wrong in (True, -1, 2.5, None)),
     ],
 )

@@ -1,11 +1,13 @@
 from __future__ import annotations
 
 import io
+from typing import Any
 
 import pytest
 
-from slurper_tui.cli.lines import remains, sayable
+from slurper_tui.cli.lines import amount, remains, sayable
 from slurper_tui.cli.output import Output
+from slurper_tui.monitor.view import Phase
 from tests.tui.jobs import forecast, view
 
 
@@ -33,6 +35,20 @@ def test_what_remains_in_a_column_and_in_words(
     assert remains(job, LETTERS) == long
     signs = {ord("-"): "\N{EN DASH}"}
     assert remains(job, UNICODE) == long.translate(signs).replace(">=", "≥")
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({}, "350/1000"),
+        ({"phase": Phase.LISTING}, "350/1000+"),
+        ({"grew": True, "phase": Phase.STALLED}, "350/1000+"),
+        ({"grew": True, "status": "paused"}, "350/1000+"),
+        ({"partial": True}, "350/1000+"),
+    ],
+)
+def test_a_total_that_is_a_bound_is_marked(given: dict[str, Any], told: str) -> None:
+    assert amount(view(**given)) == told
 
 
 def test_a_job_without_a_forecast_has_a_dash() -> None:

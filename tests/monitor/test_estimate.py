@@ -7,7 +7,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slurper_tui.monitor.estimate import TAU, Estimate, Sample, advance
+from slurper_tui.monitor.estimate import (
+    SETTLED_POLLS,
+    SETTLED_SECONDS,
+    TAU,
+    Estimate,
+    Sample,
+    advance,
+)
 from slurper_tui.monitor.view import Counts, Phase
 
 
@@ -188,6 +195,34 @@ def test_settled_takes_ten_polls_and_five_minutes(every: float, number: int, set
 def test_a_total_that_rises_late_unsettles() -> None:
     rising = after(*totals(*[10] * 100, 11))
     assert (rising.phase, rising.settled) == (Phase.LISTING, False)
+
+
+@given(st.sampled_from([2.0, 5.0, 30.0]), st.lists(st.integers(1, 200), min_size=2, max_size=5))
+def test_settled_takes_three_times_the_longest_standstill(every: float, still: list[int]) -> None:
+    told = [10 + number for number, polls in enumerate(still) for _ in range(polls)]
+    spans = still[-1] - 1
+    wanted = max(SETTLED_SECONDS, 3 * max(still[:-1]) * every)
+    settled = spans >= SETTLED_POLLS and spans * every >= wanted
+    estimate = after(*totals(*told, every=every, moves=1))
+    assert (estimate.settled, estimate.growing) == (settled, not settled)
+
+
+def test_a_total_that_grew_while_nobody_looked_stood_still_no_longer_than_was_seen() -> None:
+    watched = totals(*[10] * 20, every=5.0, moves=1)
+    later = [
+        Sample(9 * 3600.0 + 5.0 * n, counts(20 + n, 11), "running", after_gap=n == 0)
+        for n in range(62)
+    ]
+    assert after(*watched, *later[:30]).growing
+    assert after(*watched, *later).settled
+
+
+def test_a_total_that_grew_is_a_bound_while_paused_and_stalled_too() -> None:
+    running = totals(*range(10, 30))
+    paused = [Sample(100.0 + 60 * n, counts(0, 29), "paused") for n in range(60)]
+    stalled = [Sample(100.0 + 60 * n, counts(0, 29), "running") for n in range(5)]
+    assert after(*running, *paused).growing
+    assert (after(*running, *stalled).growing, after(*running, *stalled).settled) == (True, False)
 
 
 def test_a_total_that_shrinks_starts_anew() -> None:

@@ -260,10 +260,30 @@ def test_while_it_is_listed_only_the_beginning_is_claimed() -> None:
 
 def test_the_end_of_the_listing_gives_a_whole_range() -> None:
     told = [Sample(5.0 * n, Counts(10**6 + 99 * n, 500 * n, 0, 0), "running") for n in range(100)]
-    still = samples(100, 60, told[-1].counts.objects, begin=500, done=50_000)
+    still = samples(100, 400, told[-1].counts.objects, begin=500, done=50_000)
     said = [s for _, _, s in shown([*told, *still])][-1]
     assert said is not None
     assert not said.at_least
+
+
+@pytest.mark.parametrize("every", [10.0, 60.0, 240.0, 600.0, 1800.0])
+def test_a_total_that_is_published_seldom_never_gets_a_two_sided_range(every: float) -> None:
+    told = [
+        Sample(5.0 * n, Counts(10**5 * (1 + int(5.0 * n // every)), 30 * n, 0, 0), "running")
+        for n in range(3600)
+    ]
+    grown = [said for sample, _, said in shown(told) if sample.at >= every and said is not None]
+    assert grown
+    assert all(said.at_least for said in grown)
+
+
+@pytest.mark.parametrize(
+    ("objects", "done", "told"), [(100, 250, False), (100, 101, False), (100, 100, True)]
+)
+def test_more_done_than_there_is_gives_no_range(objects: int, done: int, told: bool) -> None:
+    polls = [Sample(5.0 * n, Counts(objects, done - 40 + n, 0, 0), "running") for n in range(41)]
+    assert ([*shown(polls)][-1][2] is not None) is told
+    assert (forecast(after(polls[-1:]), moment(200.0), EPOCH - HOUR, None) is not None) is told
 
 
 def test_a_billion_objects_over_thirty_two_days() -> None:
@@ -278,7 +298,7 @@ def test_a_billion_objects_over_thirty_two_days() -> None:
 
 
 def test_a_total_that_shrinks_begins_anew() -> None:
-    told = [*samples(100, 600, 10**6), *samples(100, 600, 10**5, begin=605, done=60_500)]
+    told = [*samples(100, 600, 10**6), *samples(100, 600, 10**5 * 5, begin=605, done=60_500)]
     said = [s for _, _, s in shown(told)]
     assert said[120] is not None
     assert said[121] is None

@@ -14,7 +14,7 @@ from slurper_tui.monitor.history.opening import open_store
 from slurper_tui.monitor.job_key import JobKey
 from slurper_tui.monitor.moment import Moment
 from slurper_tui.monitor.recorded import Recorded
-from slurper_tui.monitor.series import Series
+from slurper_tui.monitor.series import CREATION_SLACK, Series
 from slurper_tui.monitor.view import Counts, JobView, Phase
 
 EPOCH = 1_790_000_000.0
@@ -46,6 +46,16 @@ def test_a_span_in_which_nobody_looked_is_a_gap(span: float, gap: bool) -> None:
     for at in (0.0, 5.0, 10.0):
         add(series, at, int(at))
     assert add(series, 10.0 + span, 20, mono=10.0 + abs(span)).after_gap is gap
+
+
+@given(st.lists(st.floats(-30 * 86_400.0, 600.0), min_size=1, max_size=6))
+def test_samples_from_before_the_creation_of_a_job_change_nothing(times: list[float]) -> None:
+    past = [kept(at, int(at) + 30 * 86_400) for at in sorted(times) if at < -CREATION_SLACK]
+    past += [kept(at, max(0, int(at) * 10)) for at in sorted(times) if at >= 0]
+    told, alone = Series(), Series()
+    told.seed(past, Moment(900.0, EPOCH + 900.0), EPOCH)
+    alone.seed([s for s in past if s.at >= EPOCH], Moment(900.0, EPOCH + 900.0), EPOCH)
+    assert (told.estimate, told.forecast) == (alone.estimate, alone.forecast)
 
 
 def test_what_is_rarely_asked_has_no_gaps_for_that() -> None:

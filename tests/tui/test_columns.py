@@ -147,6 +147,8 @@ def test_what_is_unknown_is_a_dash() -> None:
 
 
 def test_a_growing_total_is_marked() -> None:
+    for status in ("running", "paused"):
+        assert "350/1.00k+" in row(view(status=status, grew=True))
     text = row(view(phase=Phase.LISTING, provisional=True, percent=35))
     assert "350/1.00k+" in text
     assert "~35" in text

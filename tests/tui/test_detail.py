@@ -70,6 +70,7 @@ def test_no_number_is_cut_in_a_narrow_pane(width: int) -> None:
 
 
 def test_a_growing_total_is_marked() -> None:
+    assert "1,000+" in told(view(status="paused", grew=True))
     text = told(view(phase=Phase.LISTING, provisional=True))
     assert "1,000+" in text
     assert "~35" in text

@@ -55,6 +55,12 @@ def test_what_does_not_run_is_not_waited_for(status: str) -> None:
     assert remaining([]) is None
 
 
+@pytest.mark.parametrize("state", [{"phase": Phase.STALLED}, {"status": "paused"}])
+def test_a_total_that_is_a_bound_is_marked_in_the_sum(state: dict[str, Any]) -> None:
+    assert "of 2.00k+" in row(ONE, view(3, grew=True, **state))
+    assert "of 2.00k " in row(ONE, view(3, **state))
+
+
 def test_it_is_told_in_the_row() -> None:
     assert row(ONE, OTHER).endswith("ETA 6\N{EN DASH}12h")
     assert row(ONE, view(3)).endswith("ETA ≥6h")

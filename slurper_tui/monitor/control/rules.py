@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 from slurper_tui import format as fmt
 from slurper_tui.monitor.acts import Act
-from slurper_tui.monitor.view import JobView, Phase
+from slurper_tui.monitor.view import JobView
 
 GONE = "the API no longer knows it"
 """Why nothing can be asked of a job that is not there."""
@@ -102,7 +102,7 @@ def _known_in_part(views: Sequence[JobView]) -> str:
 
 
 def _growing(views: Sequence[JobView]) -> bool:
-    return any(view.phase is Phase.LISTING for view in views)
+    return any(view.growing for view in views)
 
 
 def _objects(count: int) -> str:

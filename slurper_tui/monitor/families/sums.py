@@ -39,6 +39,7 @@ def family_view(views: Sequence[JobView], ties: Sequence[Tie]) -> JobView:
         counts=shown.counts,
         percent=_percent(roots, whole=all(view.status == "completed" for view in views)),
         provisional=any(view.provisional for view in roots if view.live),
+        grew=any(view.growing for view in roots if view.live),
         verdict=family_verdict(roots, [child for _, child in retries], sums),
         not_copied=sums.not_copied,
         listing_broke=any(view.listing_broke for view in roots),

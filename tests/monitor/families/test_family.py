@@ -82,6 +82,22 @@ def test_a_stalled_job_does_not_hide_that_others_move() -> None:
     assert (found.state, found.rate, found.view.stalled_badly) == (State.STALLED, 50.0, True)
 
 
+@pytest.mark.parametrize(
+    "growing",
+    [
+        {"phase": Phase.LISTING},
+        *(
+            {"grew": True, **given}
+            for given in ({}, {"phase": Phase.STALLED}, {"status": "paused"})
+        ),
+    ],
+)
+def test_one_total_that_is_a_bound_makes_the_sum_a_bound(growing: dict[str, Any]) -> None:
+    stalled = job(1, phase=Phase.STALLED)
+    assert family([stalled, job(2, **growing)]).view.growing
+    assert not family([stalled, job(2), job(3, "completed", grew=True)]).view.growing
+
+
 def test_the_forecast_is_the_end_of_the_last() -> None:
     one, two = job(1, forecast=forecast(6, 9)), job(2, forecast=forecast(5, 12))
     assert family([one, two]).forecast == forecast(6, 12)
