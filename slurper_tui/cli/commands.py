@@ -71,6 +71,7 @@ def command_for(
     around: Surroundings,
 ) -> Callable[[], Awaitable[ExitCode]]:
     """Give the command as something to await."""
+    from slurper_tui.cli.look import needed
     from slurper_tui.cli.narration import Narration
     from slurper_tui.monitor.loop import Monitor
 
@@ -86,6 +87,8 @@ def command_for(
         eager=once and options.command not in _CHANGES,
         prefixes=wanted,
         past=opened.past(shown=options.command not in _NOTHING_OLD),
+        needs=needed(options.status if options.command == "jobs" else ()),
+        known_ends=options.command == "jobs",
     )
     faces = Faces(monitor, out, narration, zone, session.accounts, around.environ, around.scrubber)
     if options.command in _DESK:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import aclosing
 from datetime import tzinfo
 
@@ -90,6 +90,25 @@ async def whole(monitor: Monitor, narration: Narration) -> Snapshot:
 def _wanted(view: JobView, statuses: Sequence[str]) -> bool:
     words = {_word(text) for text in (view.status, view.job.status, view.word) if text}
     return not statuses or any(_word(status) in words for status in statuses)
+
+
+def needed(statuses: Sequence[str]) -> Callable[[JobView], bool]:
+    """Which listed jobs must be asked to find those of these statuses.
+
+    An ended job keeps the status of the list, whatever word its counts give it beyond that.
+    """
+    words = [_word(status) for status in statuses]
+
+    def is_needed(view: JobView) -> bool:
+        if not words or not view.ended:
+            return True
+        listed = _word(view.status or "")
+        return any(word.startswith(listed) or (word, listed) == _VERIFIED for word in words)
+
+    return is_needed
+
+
+_VERIFIED = ("verified", "completed")
 
 
 def _word(text: str) -> str:

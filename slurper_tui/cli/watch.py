@@ -18,8 +18,12 @@ from slurper_tui.monitor.job_key import JobKey
 from slurper_tui.monitor.order import default_order
 from slurper_tui.monitor.view import JobView, Snapshot, State
 
-Told = tuple[str | None, str | None, int | None, int | None]
-"""Status, phase, whole percent and failed count: a change of one of them is a line."""
+Told = tuple[str | None, str | None, int | None, int | None, bool]
+"""Status, phase, whole percent, failed count, taken as ended: a change of one is a line."""
+
+END_SECONDS = 600.0
+"""A status that is not documented, without an end, is taken as one when for so long nothing of the
+job has changed."""
 
 
 class WatchOptions(msgspec.Struct, frozen=True):
@@ -40,12 +44,15 @@ async def watch(
 ) -> ExitCode:
     """Print changes until every chosen job has ended. Raises Stop when a job is not clear."""
     told: dict[JobKey, Told] = {}
+    odd: set[JobKey] = set()
     async with aclosing(chosen.snapshots()) as snapshots:  # type: ignore[type-var]  # a generator
         async for snapshot in snapshots:
             narration.tell(snapshot)
             if not chosen.resolved:
                 continue
             _print_changes(told, snapshot, out, options)
+            if options.until_ended:
+                _tell_odd(odd, snapshot, out)
             if options.until_ended and all(map(_is_over, snapshot.jobs)):
                 return verdict(snapshot.jobs)
             if options.rounds is not None and snapshot.rounds >= options.rounds:
@@ -57,7 +64,7 @@ def _print_changes(
     told: dict[JobKey, Told], snapshot: Snapshot, out: Output, options: WatchOptions
 ) -> None:
     for view in sorted(snapshot.jobs, key=default_order):
-        now = (view.word, view.phase, view.percent, view.counts.failed)
+        now = (view.word, view.phase, view.percent, view.counts.failed, _is_taken_as_ended(view))
         if told.get(view.key) == now or not _is_known(view):
             continue
         told[view.key] = now
@@ -66,7 +73,30 @@ def _print_changes(
 
 def _line(view: JobView, snapshot: Snapshot, out: Output, zone: tzinfo | None) -> str:
     time = fmt.iso(snapshot.taken_at, zone)
-    return f"{time} {migration(view, out)} {view.word} {amount(view)} {percent(view)}"
+    line = f"{time} {migration(view, out)} {view.word} {amount(view)} {percent(view)}"
+    return f"{line} ({_end(view)})" if _is_taken_as_ended(view) else line
+
+
+def _tell_odd(told: set[JobKey], snapshot: Snapshot, out: Output) -> None:
+    """Say once of a status that is not documented when it is taken as an end."""
+    for view in snapshot.jobs:
+        if view.unchanged_since is not None and view.key not in told:
+            told.add(view.key)
+            minutes = f"{END_SECONDS / 60:.0f} min"
+            out.say(
+                f"job {view.job.id}: {view.word!r} is not a documented status and no end is told:"
+                f" taken as its end after {minutes} without a change"
+            )
+
+
+def _end(view: JobView) -> str:
+    return f"{view.word}, no change for {END_SECONDS / 60:.0f} min: taken as its end"
+
+
+def _is_taken_as_ended(view: JobView) -> bool:
+    if view.unchanged_since is None or view.as_of is None:
+        return False
+    return view.as_of - view.unchanged_since >= END_SECONDS
 
 
 def _is_known(view: JobView) -> bool:
@@ -75,12 +105,15 @@ def _is_known(view: JobView) -> bool:
 
 
 def _is_over(view: JobView) -> bool:
-    return not view.live and _is_known(view)
+    return (not view.live or _is_taken_as_ended(view)) and _is_known(view)
 
 
 def verdict(views: Sequence[JobView]) -> ExitCode:
-    """How ended jobs went, as an exit code: lost jobs before lost objects."""
-    if any(view.gone or view.state is State.ABORTED for view in views):
+    """How ended jobs went, as an exit code: lost jobs before lost objects.
+
+    A job that ended in a status that is not documented is lost as an aborted one is.
+    """
+    if any(view.gone or view.state in {State.ABORTED, State.OTHER} for view in views):
         return ExitCode.JOB_LOST
     clean = all(view.verdict is not None and view.verdict.clean for view in views)
     return ExitCode.OK if clean else ExitCode.OBJECTS_LOST

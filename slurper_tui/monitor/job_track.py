@@ -12,20 +12,17 @@ from slurper_tui.api.models import Job, Progress
 from slurper_tui.format import parse_time
 from slurper_tui.monitor.acts import Act, Request, Standing
 from slurper_tui.monitor.control.awaited import Awaited
-from slurper_tui.monitor.known import has_ended, remembered_view
+from slurper_tui.monitor.known import STEADY_SECONDS, has_ended, remembered_view
 from slurper_tui.monitor.log_view import LogCounts
 from slurper_tui.monitor.moment import Moment
 from slurper_tui.monitor.recorded import Recorded, Remembered
 from slurper_tui.monitor.series import Series
 from slurper_tui.monitor.standing import another_time, counts_of, stale_view, told_view
 from slurper_tui.monitor.verdict import not_copied, verdict
-from slurper_tui.monitor.view import Counts, JobView
+from slurper_tui.monitor.view import Counts, JobView, State
 
 STALE_POLLS = 3
 """So many polls in a row without an answer make a job stale."""
-
-STEADY_SECONDS = 60.0
-"""An aborted job whose counters agree for so long has nothing in flight any more."""
 
 ABSENT_READINGS = 2
 """A job is gone when so many whole readings in a row lack it, and it does not answer either."""
@@ -71,6 +68,7 @@ class JobTrack:
         self.confirmed: str | None = None
         self._awaited = Awaited()
         self._steady_since: float | None = None
+        self._changed_at = math.inf
         self._created_at = job.created_at
         self._kept: Remembered | None = None
         self._log: LogCounts | None = None
@@ -201,10 +199,15 @@ class JobTrack:
             clock_jumped=clock_jumped,
         )
         self._close_if_over(counts, status, now)
+        if not self.answered or (counts, status) != (self.view.counts, self.view.status):
+            self._changed_at = now.mono
         self.answered, self.failing_since, self.failures = True, None, 0
         self.denied = self.doubted = False
         self.retry_at = -math.inf
         self.view = told_view(self.view, self.series, status, self._created_at, now)
+        odd = self.view.live and self.view.state is State.OTHER
+        since = now.wall - (now.mono - self._changed_at)
+        self.view = replace(self.view, unchanged_since=since if odd else None)
         self.confirmed = status
         self._awaited.polled(status, ended=self.view.ended)
         self._bear()

@@ -10,10 +10,14 @@ from collections.abc import Sequence
 from msgspec.structs import replace
 
 from slurper_tui.api.models import Job
+from slurper_tui.format import parse_time
 from slurper_tui.monitor.account_view import AccountView
 from slurper_tui.monitor.recorded import Remembered
 from slurper_tui.monitor.verdict import percent, verdict
 from slurper_tui.monitor.view import JobView, Phase, Snapshot
+
+STEADY_SECONDS = 60.0
+"""An aborted job whose counters agree for so long has nothing in flight any more."""
 
 _ENDED = frozenset({"completed", "aborted"})
 _AT_REST = {"paused": Phase.PAUSED, "completed": Phase.ENDED, "aborted": Phase.ENDED}
@@ -56,6 +60,20 @@ def remembered_view(known: Remembered) -> JobView:
         as_of=last.at,
         remembered=True,
     )
+
+
+def final(known: Remembered) -> Remembered | None:
+    """Give the job as one that is closed, if its last sample tells its final counts, else None.
+
+    A completed job is closed by its last answer. After any other end objects in flight still
+    finish, so the last sample must be from well after it.
+    """
+    if known.last is None or known.last.counts.done is None:
+        return None
+    finished = parse_time(known.job.finished_at)
+    steady = finished is not None and known.last.at >= finished + STEADY_SECONDS
+    over = known.closed or (steady and has_ended(known.job, known.last.status))
+    return replace(known, closed=True) if over else None
 
 
 def has_ended(job: Job, status: str | None = None) -> bool:

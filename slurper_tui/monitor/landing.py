@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import math
 import random
+from collections.abc import Callable
 
 from slurper_tui.api.errors import (
     ApiError,
@@ -43,15 +44,24 @@ _log.addHandler(logging.NullHandler())
 class Landing:
     """Applies answers. `only` and `prefixes` say which jobs are followed at all.
 
-    past: what a history remembers of jobs that have not been listed yet. samples, jobs,
+    past: what a history remembers of jobs that have not been listed yet. ends: jobs that a history
+    knows to have ended for good; they are not asked while the list agrees. needs: whose counts are
+    wanted. samples, jobs,
     events: what came in and has not been taken to be kept; `fresh` is all three.
     """
 
     def __init__(
-        self, budget: Budget, prefixes: tuple[str, ...], rng: random.Random, *, eager: bool
+        self,
+        budget: Budget,
+        prefixes: tuple[str, ...],
+        rng: random.Random,
+        *,
+        eager: bool,
+        needs: Callable[[JobView], bool] = lambda view: True,
     ) -> None:
         self.only: frozenset[JobKey] | None = None
         self.past: dict[JobKey, tuple[Recorded, ...]] = {}
+        self.ends: dict[JobKey, Remembered] = {}
         self.samples: list[tuple[JobKey, Recorded]] = []
         self.jobs: list[Remembered] = []
         self.events: list[Event] = []
@@ -60,6 +70,7 @@ class Landing:
         self._prefixes = prefixes
         self._rng = rng
         self._eager = eager
+        self._needs = needs
         self._skew: float | None = None
         self._gaps = 0
         self._blocks = 0
@@ -109,10 +120,20 @@ class Landing:
                 self.events.append(back_event(track.key, now.wall))
             track.listed(job)
         elif self.follows(account.account_id, job_id):
-            track = account.jobs[job_id] = JobTrack(account.account_id, job)
+            track = account.jobs[job_id] = self._new_track(account.account_id, job)
             track.seed(self.past.pop(track.key, ()), now)
         if track is not None:
             self._keep(track)
+
+    def _new_track(self, account_id: str, job: Job) -> JobTrack:
+        known = self.ends.get(JobKey(account_id, job.id or ""))
+        if known is not None and _same_end(known.job, job):
+            track = JobTrack.remembered(known)
+            track.listed(job)
+        else:
+            track = JobTrack(account_id, job)
+        track.unneeded = not self._needs(track.view)
+        return track
 
     def _keep(self, track: JobTrack) -> None:
         """Let a history know the job, if anything about it has changed."""
@@ -227,3 +248,9 @@ class Landing:
             self._gaps += 1
             _log.info("the clocks moved apart by %.0f s", skew - self._skew)
         self._skew = skew
+
+
+def _same_end(known: Job, listed: Job) -> bool:
+    """Whether the list tells the end that is known already."""
+    times = (known.created_at, known.finished_at) == (listed.created_at, listed.finished_at)
+    return times and known.status == listed.status

@@ -21,6 +21,7 @@ from msgspec.structs import replace
 from slurper_tui.monitor.account_track import AccountTrack
 from slurper_tui.monitor.crew import WORKERS, Crew, Outcome
 from slurper_tui.monitor.job_key import JobKey
+from slurper_tui.monitor.known import final
 from slurper_tui.monitor.landing import Landing
 from slurper_tui.monitor.late_desk import LateDesk
 from slurper_tui.monitor.ledger import Ledger
@@ -32,7 +33,7 @@ from slurper_tui.monitor.recorded import NO_PAST, Past
 from slurper_tui.monitor.roster import FollowedJobs
 from slurper_tui.monitor.source import WholeApi
 from slurper_tui.monitor.trace import Window
-from slurper_tui.monitor.view import Snapshot
+from slurper_tui.monitor.view import JobView, Snapshot
 
 if TYPE_CHECKING:
     from slurper_tui.monitor.digest import Digest
@@ -60,7 +61,8 @@ class Monitor:
 
     eager: ask every job once, as fast as the budget allows, and retry nothing: for commands that
     look once. prefixes: follow only jobs whose id begins with one of them. clock: UTC seconds.
-    past: what earlier runs have left.
+    past: what earlier runs have left. needs: whose counts are wanted, by the list's own row.
+    known_ends: an end that the history knows is not asked about again.
     """
 
     def __init__(
@@ -74,6 +76,8 @@ class Monitor:
         prefixes: Sequence[str] = (),
         rng: random.Random | None = None,
         past: Past = NO_PAST,
+        needs: Callable[[JobView], bool] = lambda view: True,
+        known_ends: bool = False,
     ) -> None:
         self._clock = clock
         self._eager = eager
@@ -82,7 +86,7 @@ class Monitor:
         self._accounts = self._roster.accounts
         self._pacing = Pacing()
         self._landing = Landing(
-            self._pacing.budget, tuple(prefixes), rng or random.Random(), eager=eager
+            self._pacing.budget, tuple(prefixes), rng or random.Random(), eager=eager, needs=needs
         )
         if past.clock_was_set:
             self._landing.lose_time()
@@ -107,6 +111,9 @@ class Monitor:
         self.desk = self._desk.desk
         self._remembered = [k for k in past.remembered if self._follows(k.key)]
         self._roster.remember(self._remembered if past.shown else ())
+        if known_ends:
+            ends = filter(None, map(final, self._remembered))
+            self._landing.ends = {known.key: known for known in ends}
 
     def _seconds(self) -> float:
         return self._interval

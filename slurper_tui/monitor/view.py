@@ -148,7 +148,8 @@ class JobView(msgspec.Struct, frozen=True):
     does not account for all failures.
     listing_broke: its log says that the source could not be listed to its end. partial: the sum of
     several jobs, of which some have not told their counts. lower_bound: the sum of several jobs,
-    while plans are still to start others.
+    while plans are still to start others. unchanged_since: UTC seconds, since when neither its
+    counts nor its status changed; only of a live job whose status is not documented.
     """
 
     account_id: str
@@ -183,6 +184,7 @@ class JobView(msgspec.Struct, frozen=True):
     listing_broke: bool = False
     partial: bool = False
     lower_bound: bool = False
+    unchanged_since: float | None = None
 
     @property
     def key(self) -> JobKey:

@@ -9,6 +9,8 @@ import pytest
 from slurper_tui.simulate import Fault, Kind, SimulatedAccount
 from tests.cli.program import environment, perform
 
+NOW = time.time()
+
 FIELDS = [
     *("accountId", "id", "status", "createdAt", "finishedAt", "overwrite", "source", "target"),
     *("objects", "transferredObjects", "skippedObjects", "failedObjects"),
@@ -40,6 +42,64 @@ def test_a_status_that_no_job_has_is_said() -> None:
     ran = perform(SimulatedAccount(jobs=2), "jobs", "--status", "nonsense")
     assert (ran.code, ran.out) == (0, [])
     assert ran.err == ["slurper-tui: no job's status is nonsense"]
+
+
+class Counting:
+    """A transport over an account that counts what is asked."""
+
+    def __init__(self, account: SimulatedAccount) -> None:
+        self.asked: list[str] = []
+        self._account = account
+
+    def transport(self) -> httpx.MockTransport:
+        return httpx.MockTransport(self._answer)
+
+    def _answer(self, request: httpx.Request) -> httpx.Response:
+        self.asked.append(request.url.path.rpartition("/")[2])
+        return self._account.answer(request)
+
+
+@pytest.mark.parametrize(
+    "word", ["running", "Paused", "completed", "completed!", "aborted", "stalled", "queued"]
+)
+def test_a_status_asks_only_jobs_that_may_have_it_and_finds_the_same(word: str) -> None:
+    account = SimulatedAccount(jobs=60, clock=lambda: NOW)
+    statuses = [job.status(NOW) for job in account.jobs()]
+    every = records(account)
+    plain = word.casefold().rstrip("!")
+    live = sum(status in ("running", "paused") for status in statuses)
+    ended = sum(status == plain for status in statuses) if plain in ("completed", "aborted") else 0
+    counting = Counting(account)
+    words = ("jobs", "--json", "--no-history", "--status", word)
+    ran = perform(account, *words, transport=counting.transport())
+    assert ran.code == 0
+    lossy = word == "completed!"
+    wanted = {
+        job["id"]
+        for job in every
+        if job["status"] == plain
+        and not (lossy and not (job["verdict"]["failed"] or job["verdict"]["unaccounted"]))
+    }
+    assert {job["id"] for job in json.loads(ran.out[0])} == wanted
+    assert counting.asked.count("progress") == live + ended
+
+
+def test_ends_that_the_history_knows_are_not_asked_again(tmp_path: Path) -> None:
+    account = SimulatedAccount(jobs=60, clock=lambda: NOW)
+    statuses = [job.status(NOW) for job in account.jobs()]
+    first = perform(account, "jobs", "--json", folder=tmp_path)
+    counting = Counting(account)
+    again = perform(account, "jobs", "--json", folder=tmp_path, transport=counting.transport())
+    assert again.code == 0
+    ends = [
+        [job for job in json.loads(ran.out[0]) if job["finishedAt"] is not None]
+        for ran in (first, again)
+    ]
+    assert ends[0] == ends[1]
+    assert ends[0]
+    assert counting.asked.count("progress") == 60 - statuses.count("completed") - statuses.count(
+        "aborted"
+    )
 
 
 def test_jobs_as_json_have_the_documented_fields() -> None:
@@ -102,6 +162,28 @@ def test_a_list_that_cannot_be_read_is_exit_7(kind: Kind) -> None:
         assert ran.out == []
         assert ran.err
         assert "Traceback" not in "".join(ran.err)
+
+
+def test_a_whole_id_needs_no_list() -> None:
+    account = SimulatedAccount(jobs=60)
+    account.faults.add(Fault(Kind.HTML, path="jobs"))
+    job_id = account.jobs()[40].plan.id
+    ran = perform(account, "progress", job_id, "--json")
+    assert ran.code == 7
+    assert json.loads(ran.out[0])["id"] == job_id
+    assert json.loads(ran.out[0])["objects"] is not None
+    assert len(ran.err) == 1
+    unknown = perform(account, "progress", "0" * 64, "--json")
+    assert (unknown.code, unknown.out) == (7, [])
+
+
+def test_jobs_of_a_page_that_can_be_read_have_their_counts() -> None:
+    account = SimulatedAccount(jobs=60)
+    account.faults.add(Fault(Kind.HTML, path="jobs", after=1))
+    ran = perform(account, "jobs", "--json")
+    jobs = json.loads(ran.out[0])
+    assert (ran.code, len(jobs), len(ran.err)) == (7, 50, 1)
+    assert all(job["objects"] is not None for job in jobs)
 
 
 def test_rejected_credentials_are_exit_3_in_the_words_of_the_api() -> None:

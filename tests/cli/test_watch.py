@@ -1,3 +1,4 @@
+import io
 import json
 import re
 from typing import Any
@@ -5,8 +6,15 @@ from typing import Any
 import httpx
 import pytest
 
+from slurper_tui.cli.choice import ChosenJobs
+from slurper_tui.cli.narration import Narration
+from slurper_tui.cli.output import Output
+from slurper_tui.cli.watch import WatchOptions
+from slurper_tui.cli.watch import watch as watch_jobs
 from slurper_tui.simulate import Fault, Kind, SimulatedAccount
 from tests.cli.program import Ran, environment, perform
+from tests.monitor.bench import bench, make_accounts, now, wall
+from tests.virtual_time import timeless
 
 LINE = re.compile(
     r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d\d:\d\d \S+ (→|->) \S+ \S+ \d+/\d+\+? (~?\d+%|—)"
@@ -69,10 +77,40 @@ def test_times_in_utc_and_ascii() -> None:
         (state("completed", 100, failed=3), 4),
         (state("completed", 90), 4),
         (state("aborted", 50), 5),
+        (state("Aborted", 50), 5),
+        (state("COMPLETED", 100), 0),
+        (state("errored", 50) | {"finishedAt": "2026-11-20T08:00:00Z"}, 5),
+        (state("Failed", 50) | {"finishedAt": "2026-11-20T08:00:00Z"}, 5),
     ],
 )
 def test_a_bad_end_has_its_exit_code(end: dict[str, Any], code: int) -> None:
     assert watch(OneJob(end)).code == code
+
+
+@timeless
+@pytest.mark.parametrize("moves", [0, 1])
+async def test_an_undocumented_status_is_an_end_when_nothing_changes_for_ten_minutes(
+    moves: int,
+) -> None:
+    account = make_accounts(1, jobs=3, running=1)[0]
+    job_id = next(job.plan.id for job in account.jobs() if job.status(wall()) == "running")
+
+    def errored(envelope: Any) -> object:
+        done = 10 + moves * (now() < 300) * round(now())
+        counts = {"transferredObjects": done, "skippedObjects": 0, "failedObjects": 0}
+        return {**envelope, "result": {"status": "errored", "objects": 10**6, **counts}}
+
+    account.faults.add(Fault(Kind.EDITED, path=f"jobs/{job_id}/progress", edit=errored))
+    async with bench([account]) as b:
+        told, said = io.StringIO(), io.StringIO()
+        out = Output(told, said, ascii_only=False)
+        options = WatchOptions(until_ended=True)
+        code = await watch_jobs(ChosenJobs(b.monitor, [job_id]), out, Narration(out), options)
+        assert code == 5
+        assert now() == pytest.approx(600 + moves * 300, abs=20)
+    assert "(errored, no change for 10 min: taken as its end)" in told.getvalue().splitlines()[-1]
+    [line] = said.getvalue().splitlines()
+    assert "'errored' is not a documented status" in line
 
 
 def test_the_demo_ends_after_three_rounds_without_a_terminal() -> None:
