@@ -75,7 +75,7 @@ def _replacement(marks: re.Match[str]) -> str:
     return _bytes(marks).decode("utf-8", "replace")
 
 
-class Source(msgspec.Struct, frozen=True, rename="camel"):
+class Source(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     """Where a job copies from: S3, GCS or R2."""
 
     vendor: str | None = None
@@ -88,7 +88,7 @@ class Source(msgspec.Struct, frozen=True, rename="camel"):
     extra: Mapping[str, object] = {}
 
 
-class Target(msgspec.Struct, frozen=True, rename="camel"):
+class Target(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     """The R2 bucket that a job copies to."""
 
     vendor: str | None = None
@@ -108,7 +108,7 @@ def _plain_status(status: str | None) -> str | None:
     return lower if lower in _STATUSES else status
 
 
-class Job(msgspec.Struct, frozen=True, rename="camel"):
+class Job(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     """One migration job as the list tells it. A documented status is in lower case."""
 
     id: str | None = None
@@ -125,7 +125,7 @@ class Job(msgspec.Struct, frozen=True, rename="camel"):
         msgspec.structs.force_setattr(self, "status", _plain_status(self.status))
 
 
-class Progress(msgspec.Struct, frozen=True, rename="camel"):
+class Progress(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     """How one job is doing, in objects. A documented status is in lower case."""
 
     id: str | None = None

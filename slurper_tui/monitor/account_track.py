@@ -20,7 +20,8 @@ class AccountTrack:
     """Mutable, and private to the monitor; everyone else sees its `view`.
 
     failures: in a row, without a success between them. misses: polls of the account as a whole
-    that brought nothing. retry_at: monotonic seconds.
+    that brought nothing. retry_at: monotonic seconds. lazy_turn: up to which of its ended jobs it
+    was seen whether they are to be asked.
     """
 
     def __init__(self, account_id: str) -> None:
@@ -31,6 +32,7 @@ class AccountTrack:
         self.retry_at = -math.inf
         self.under_way = 0
         self.probes = 0
+        self.lazy_turn = 0
         self.failures = 0
         self.misses = 0
         self._answered = False
@@ -151,6 +153,8 @@ class AccountTrack:
     def round_begins(self, now: float, interval: float, *, blocked: bool) -> None:
         """Count a poll as missed that cannot be made: all polling stops, or the last one hangs."""
         for track in self.jobs.values():
+            if track.rests:
+                continue
             track.round_begins()
             if blocked or track.sent_at < now - interval / 2:
                 track.missed()

@@ -97,6 +97,13 @@ class JobTrack:
         return (closed or self.view.gone) and not self._awaited.open
 
     @property
+    def rests(self) -> bool:
+        """It has ended for good, and nobody wants anything of it."""
+        return self.closed and not (
+            self.wanted or self.doubted or self.under_way or self._awaited.request
+        )
+
+    @property
     def tried(self) -> bool:
         """It was asked, or need not be."""
         return self.answered or self.unneeded or self.failing_since is not None

@@ -28,7 +28,7 @@ from slurper_tui.monitor.ledger import Ledger
 from slurper_tui.monitor.metered import Metered
 from slurper_tui.monitor.moment import Moment
 from slurper_tui.monitor.pacing import Pacing
-from slurper_tui.monitor.plan import Finder, Focus, demand, due_asks, focused_asks
+from slurper_tui.monitor.plan import Finder, Focus, all_asks, demand, due_asks, focused_asks
 from slurper_tui.monitor.recorded import NO_PAST, Past
 from slurper_tui.monitor.roster import FollowedJobs
 from slurper_tui.monitor.source import WholeApi
@@ -97,7 +97,8 @@ class Monitor:
         self._focus = Focus()
         self._stirred = asyncio.Event()
         self._waiting = 0
-        self._find: Finder | None = due_asks
+        self._due: Finder = all_asks if eager else due_asks
+        self._find: Finder | None = self._due
         self._tell = True
         self._news_since, self._told_at = math.inf, -math.inf
         self._next_round, self._rounds = -math.inf, 0
@@ -218,7 +219,7 @@ class Monitor:
     def _begin_round(self, now: Moment) -> None:
         """Start the next round; one whose requests still hang is over all the same."""
         self._end_round()
-        self._round_begun, self._find = now, due_asks
+        self._round_begun, self._find = now, self._due
         late = now.mono - self._next_round > self._interval
         self._next_round = (now.mono if late else self._next_round) + self._interval
         blocked = now.mono < self._pacing.budget.blocked_until
@@ -256,7 +257,7 @@ class Monitor:
     def _landed(self, outcome: Outcome) -> None:
         """An ask is over."""
         if outcome.replan:
-            self._find = due_asks
+            self._find = self._due
         now = self._now()
         if outcome.paged is not None and self._is_news(outcome.paged, now):
             soon = now.mono - NEWS_SECONDS + COUNTS_SECONDS
@@ -277,7 +278,7 @@ class Monitor:
         self._tell = self._tell or now >= self._news_since + NEWS_SECONDS
         retries = (account.retry_at for account in self._accounts if account.problem)
         if self._eager or any(at <= now for at in retries):
-            self._find = due_asks
+            self._find = self._due
         for worker in crew:
             if worker.done():
                 worker.result()
@@ -293,7 +294,7 @@ class Monitor:
         return min(times)
 
     def _stir(self, *, plan: bool = False, tell: bool = False) -> None:
-        self._find = due_asks if plan else self._find
+        self._find = self._due if plan else self._find
         self._tell = self._tell or tell
         self._stirred.set()
 

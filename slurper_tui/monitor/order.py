@@ -11,7 +11,7 @@ _WORST_FIRST = {State.STALLED: 0, State.OTHER: 1, State.RUNNING: 2, State.LISTIN
 _CALM = 3
 
 # Every job is ordered anew with every answer, and its times never change.
-_time = lru_cache(maxsize=2**14)(parse_time)
+_time = lru_cache(maxsize=2**16)(parse_time)
 
 OrderKey = tuple[bool, int, bool, float, str, str]
 """Sorts ascending into the default order; total, so that equal jobs never change places."""
@@ -19,6 +19,13 @@ OrderKey = tuple[bool, int, bool, float, str, str]
 
 def default_order(view: JobView) -> OrderKey:
     """Give the sort key: live jobs by trouble, then the ended ones; the newest first in each."""
+    known: OrderKey | None = vars(view).get("order")
+    if known is None:
+        known = vars(view)["order"] = _order(view)
+    return known
+
+
+def _order(view: JobView) -> OrderKey:
     if view.live:
         failing = bool(view.counts.failed)
         return (False, _WORST_FIRST.get(view.state, _CALM), not failing, *_newest(view))

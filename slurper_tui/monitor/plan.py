@@ -64,6 +64,10 @@ class Focus(NamedTuple):
     visible: frozenset[JobKey] = frozenset()
 
 
+LAZY_LOOK = 500
+"""Of so many ended jobs it is seen in one pass whether they are to be asked; the next ones follow
+in the next pass, so that a pass costs little however many there are."""
+
 Finder = Callable[[Iterable[AccountTrack], float, float, Focus], list[Ask]]
 """Finds what to ask of some accounts: at which monotonic time, interval and focus."""
 
@@ -71,8 +75,20 @@ Finder = Callable[[Iterable[AccountTrack], float, float, Focus], list[Ask]]
 def due_asks(
     accounts: Iterable[AccountTrack], now: float, interval: float, focus: Focus
 ) -> list[Ask]:
-    """Everything that may be asked at `now`, the most urgent first."""
+    """What may be asked at `now`, the most urgent first; of ended jobs some in each pass."""
     found = [ask for account in accounts for ask in _account_asks(account, now, interval, focus)]
+    return sorted(found, key=_urgency)
+
+
+def all_asks(
+    accounts: Iterable[AccountTrack], now: float, interval: float, focus: Focus
+) -> list[Ask]:
+    """Everything that may be asked at `now`, the most urgent first."""
+    found = [
+        ask
+        for account in accounts
+        for ask in _account_asks(account, now, interval, focus, lazy_look=None)
+    ]
     return sorted(found, key=_urgency)
 
 
@@ -109,16 +125,43 @@ def demand(accounts: Iterable[AccountTrack], interval: float, focus: Focus) -> f
 
 
 def _account_asks(
-    account: AccountTrack, now: float, interval: float, focus: Focus
+    account: AccountTrack,
+    now: float,
+    interval: float,
+    focus: Focus,
+    lazy_look: int | None = LAZY_LOOK,
 ) -> Iterator[Ask]:
     if account.problem is not None:
         yield from _probe(account, now)
         return
     if ask := _list_ask(account, now, interval):
         yield ask
+    lazy = []
     for track in account.jobs.values():
+        if track.rests:
+            continue
+        if track.lazy and not track.wanted:
+            lazy.append(track)
+        elif ask := _job_ask(account, track, now, interval, focus):
+            yield ask
+    for track in _lazy_turn(account, lazy, focus, lazy_look):
         if ask := _job_ask(account, track, now, interval, focus):
             yield ask
+
+
+def _lazy_turn(
+    account: AccountTrack, lazy: list[JobTrack], focus: Focus, most: int | None
+) -> Iterable[JobTrack]:
+    """The ended jobs to look at in this pass: those on the screen, and the next ones in turn."""
+    if most is None or len(lazy) <= most:
+        return lazy
+    start = account.lazy_turn % len(lazy)
+    account.lazy_turn = start + most
+    turn = [*lazy[start:], *lazy[:start]][:most]
+    wanted = focus.visible if focus.highlighted is None else focus.visible | {focus.highlighted}
+    shown = (account.jobs.get(k.job_id) for k in wanted if k.account_id == account.account_id)
+    seen = {track.job_id: track for track in shown if track is not None and track.lazy}
+    return [*seen.values(), *(track for track in turn if track.job_id not in seen)]
 
 
 def _probe(account: AccountTrack, now: float) -> Iterator[Ask]:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from slurper_tui.monitor.notebook import Notebook
 
 
-class Recorded(msgspec.Struct, frozen=True):
+class Recorded(msgspec.Struct, frozen=True, gc=False):
     """One good poll as it is kept. at: UTC seconds.
 
     after_gap: nobody looked in the span before it. stalled: it was judged to be stalled.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from enum import StrEnum
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -68,7 +69,7 @@ class Verdict(msgspec.Struct, frozen=True):
         return bool(self.failed or self.unaccounted or self.listing_broke)
 
 
-class Counts(msgspec.Struct, frozen=True):
+class Counts(msgspec.Struct, frozen=True, gc=False):
     """The four counters as the API told them; None where it did not."""
 
     objects: int | None = None
@@ -126,8 +127,8 @@ class Forecast(msgspec.Struct, frozen=True):
         return (self.low_seconds + self.high_seconds) / 2
 
 
-class JobView(msgspec.Struct, frozen=True):
-    """One job as it stands.
+class JobView(msgspec.Struct, frozen=True, dict=True):
+    """One job as it stands. What is derived from it alone may be cached in its `__dict__`.
 
     status: the progress answer's word, else the list's; None when neither said one.
     percent: whole, 0 to 100; None when unknown. provisional: the total may still grow. grew: it was
@@ -186,7 +187,7 @@ class JobView(msgspec.Struct, frozen=True):
     lower_bound: bool = False
     unchanged_since: float | None = None
 
-    @property
+    @cached_property
     def key(self) -> JobKey:
         """The job's identity."""
         return JobKey(self.account_id, self.job.id or "")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 from typing import ClassVar
 
 from textual.message import Message
@@ -25,6 +26,9 @@ MARGIN = 2
 """Cells left of the first column: the cursor's sign and that of a marked job."""
 
 HEADER = 1
+
+MOST_SUMMED = 500
+"""Jobs behind the sums on the screen that are asked before others."""
 
 
 class JobTable(PaintedLines, can_focus=True):
@@ -93,11 +97,17 @@ class JobTable(PaintedLines, can_focus=True):
 
     @property
     def visible_keys(self) -> frozenset[JobKey]:
-        """The jobs on the screen right now, and those whose sums are."""
+        """The jobs on the screen right now, and those whose sums are.
+
+        Of sums of very many jobs only some are told whose counts are not known yet.
+        """
         lines = self.scene.lines[self.top : self.top + self.page]
         sums = [line.migration for line in lines if line.migration and line.is_migration]
-        jobs = (line.view.key for line in lines if not line.is_migration)
-        return frozenset(jobs).union(*(one.keys for one in sums))
+        jobs = frozenset(line.view.key for line in lines if not line.is_migration)
+        if sum(len(one.keys) for one in sums) <= MOST_SUMMED:
+            return jobs.union(*(one.keys for one in sums))
+        unknown = (view.key for one in sums for view in one.jobs if view.as_of is None)
+        return jobs.union(islice(unknown, MOST_SUMMED))
 
     def _row(self, number: int) -> Line:
         row, say = self.scene.lines[number], self._look.glyphs.say

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import Callable
 from typing import ClassVar
 
@@ -14,6 +16,7 @@ from textual.events import Resize
 from textual.message import Message
 from textual.reactive import var
 from textual.widgets import Input
+from textual.worker import Worker
 
 from slurper_tui.monitor.feed import Feed
 from slurper_tui.monitor.job_key import JobKey
@@ -33,6 +36,12 @@ from slurper_tui.tui.scene import Scene
 from slurper_tui.tui.status_line import StatusLine
 from slurper_tui.tui.totals import TotalsRow
 
+MANY_JOBS = 2000
+"""So many jobs take longer to be arranged than a key may wait."""
+
+ARRANGING_REST = 4
+"""So many times as long as an arrangement took nothing is arranged: keys go first."""
+
 
 class MainScreen(FoldingScreen):
     """Jobs, the highlighted one in detail, totals and status."""
@@ -50,6 +59,8 @@ class MainScreen(FoldingScreen):
         super().__init__(feed, options, look)
         self._save_view = save_view
         self._interval: float | None = None
+        self._arranging: Worker[None] | None = None
+        self._arranged: Snapshot | None = None
         self._window = Window.HOUR
         self._looked_at: tuple[JobKey | None, frozenset[JobKey]] = (None, frozenset())
         self.set_class(options.ascii_only, "-ascii")
@@ -84,11 +95,29 @@ class MainScreen(FoldingScreen):
         """Show a new snapshot, unless the screen is frozen."""
         self._newest = snapshot
         self.tell_changes(snapshot)
-        if not self.scene.frozen:
+        if len(snapshot.jobs) >= MANY_JOBS:
+            self._see_soon()
+        elif not self.scene.frozen:
             self.scene = scenes.see(self.scene, snapshot)
         if snapshot.away_since and snapshot.caught_up and not self._welcomed and self._at_rest:
             self._welcomed = True
             self.run_worker(self._tell_digest(unasked=True), group="digest")
+
+    def _see_soon(self) -> None:
+        """Show the newest snapshot as soon as the one before has been arranged."""
+        if self._arranging is None or self._arranging.is_finished:
+            self._arranging = self.run_worker(self._see_many(), group="arranging")
+
+    async def _see_many(self) -> None:
+        """Arrange many jobs in a thread, so that keys are heard meanwhile, and rest in between."""
+        while (snapshot := self._newest) is not self._arranged and not self.scene.frozen:
+            assert snapshot is not None
+            made, begun = self.scene, time.monotonic()
+            arranged = await asyncio.to_thread(scenes.see, made, snapshot)
+            if not self.scene.frozen:
+                self._arranged = snapshot
+                self.scene = scenes.adopt(self.scene, made, arranged)
+            await asyncio.sleep(ARRANGING_REST * (time.monotonic() - begun))
 
     def watch_scene(self, before: Scene, after: Scene) -> None:
         """Tell the feed what is looked at, and offer the keys that make sense now."""

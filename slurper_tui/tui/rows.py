@@ -50,11 +50,17 @@ class Groups(msgspec.Struct, frozen=True, eq=False):
 
 def grouped(snapshot: Snapshot | None, before: Groups) -> Groups:
     """Find the migrations of a snapshot; those that have not changed are the same values."""
-    if snapshot is None or snapshot is before.snapshot:
+    if snapshot is None or _has_same_jobs(snapshot, before.snapshot):
         return before
     found = migrations(snapshot.jobs, snapshot.ties, before.by_key, snapshot.unstarted)
     by_job: dict[RowKey | None, MigrationKey] = {key: one.key for one in found for key in one.keys}
     return Groups(snapshot, {one.key: one for one in found}, by_job)
+
+
+def _has_same_jobs(snapshot: Snapshot, before: Snapshot | None) -> bool:
+    if before is None or snapshot.jobs is not before.jobs:
+        return False
+    return (snapshot.ties, snapshot.unstarted) == (before.ties, before.unstarted)
 
 
 def list_rows(

@@ -134,6 +134,34 @@ def arrange(scene: Scene) -> Scene:
     )
 
 
+def adopt(scene: Scene, made: Scene, arranged: Scene) -> Scene:
+    """Take over what was arranged elsewhere, for `made`, which may be older than the scene.
+
+    Where the scene has been filtered, sorted or folded in another way since, it is arranged again.
+    """
+    unchanged = (
+        scene.view is made.view
+        and scene.filter_text == made.filter_text
+        and scene.unfolded is made.unfolded
+        and scene.sought == made.sought
+    )
+    news = scene.news if scene.news is not made.news else arranged.news
+    note = scene.note if scene.noted_in != made.noted_in else arranged.note
+    newer = replace(scene, snapshot=arranged.snapshot, groups=arranged.groups, news=news, note=note)
+    if not unchanged:
+        return arrange(newer)
+    place = scene.place if scene.place in arranged.rows else arranged.place
+    return replace(
+        newer,
+        jobs=arranged.jobs,
+        lines=arranged.lines,
+        rows=arranged.rows,
+        place=place,
+        home=scene.home or arranged.home,
+        unfolded=arranged.unfolded,
+    )
+
+
 def _retries(snapshot: Snapshot | None) -> frozenset[JobKey]:
     return frozenset(tie.child for tie in snapshot.ties) if snapshot else frozenset()
 

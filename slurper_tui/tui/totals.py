@@ -61,10 +61,7 @@ def counted_once(scene: Scene) -> Sequence[JobView]:
     """
     if scene.filter_text:
         return scene.jobs
-    of_which = scene.groups.by_job
-    keys = dict.fromkeys(of_which[view.key] for view in scene.jobs if view.key in of_which)
-    alone = [view for view in scene.jobs if view.key not in of_which]
-    return [*(scene.groups.by_key[key].view for key in keys), *alone]
+    return [line.view for line in scene.lines if line.is_migration or line.migration is None]
 
 
 def sums(jobs: Sequence[JobView], parts: Sequence[JobView] | None = None) -> Sums:
@@ -72,16 +69,17 @@ def sums(jobs: Sequence[JobView], parts: Sequence[JobView] | None = None) -> Sum
     parts = jobs if parts is None else parts
     known = [(v.counts.done, v.counts.objects) for v in parts]
     whole = [(min(d, o), o) for d, o in known if d is not None and o is not None]
-    rates = [rate for rate in map(shown_rate, jobs) if rate is not None]
+    live = [view for view in jobs if view.live]
+    rates = [rate for rate in map(shown_rate, live) if rate is not None]
     return Sums(
         done=sum(done for done, _ in whole),
         objects=sum(objects for _, objects in whole),
         rate=sum(rates) if rates else None,
         partial=len(whole) < len(known) or any(v.partial for v in parts),
-        growing=any(v.growing for v in (*jobs, *parts)),
-        provisional=any(v.provisional for v in jobs),
+        growing=any(v.growing for v in (*live, *parts)),
+        provisional=any(v.provisional for v in (*live, *parts)),
         finished=all(v.percent == 100 for v in parts),
-        remaining=remaining(jobs),
+        remaining=remaining(live),
     )
 
 

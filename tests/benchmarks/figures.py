@@ -32,6 +32,8 @@ PROGRAM = str(Path(sys.executable).with_name("slurper-tui"))
 BARE_APP = (sys.executable, str(HERE / "reference_app.py"))
 INTERVAL = 5.0
 PAGES = 20
+MANY = 20_000
+CURSOR = "▌"
 
 Pair = tuple[float, float]
 """What one run of ours took, and the reference's run beside it."""
@@ -227,6 +229,21 @@ def _cursor_down(effort: Effort, api: Address, shown: Callable[[str], bool]) -> 
     return statistics.median(times)
 
 
+def key_while_loading(effort: Effort) -> Iterator[Figure]:
+    """The worst of the keys that are pressed all the time while 20,000 jobs are read."""
+    forget(effort)
+    worst = 0.0
+    with serving(MANY) as api, TerminalRun([PROGRAM], effort.environment(api)) as run:
+        run.seconds_until(lambda text: CURSOR in text)
+        end = time.perf_counter() + PATIENCE
+        while f"{MANY - 12:,} ended" not in run.text and time.perf_counter() < end:
+            for key in (b"\x1b[B", b"\x1b[A"):
+                run.watch(0.05)
+                worst = max(worst, run.seconds_to_move(key, CURSOR))
+    what = f"key to paint, the worst while {MANY:,} jobs are read"
+    yield absolute("key-loading", what, "ms", worst * 1000, 100)
+
+
 def cpu(effort: Effort) -> Iterator[Figure]:
     """CPU of the monitor and of a shell loop, side by side."""
     rounds = max(1, round(effort.window / INTERVAL))
@@ -341,6 +358,7 @@ MEASURES: Mapping[str, Callable[[Effort], Iterator[Figure]]] = {
     "memory": memory,
     "bytes": written,
     "key": key,
+    "key-loading": key_while_loading,
     "cpu": cpu,
     "log": log,
     "round": hundred,

@@ -125,6 +125,22 @@ class TerminalRun:
             pass
         return self.chunks[-1].at - pressed if len(self.chunks) > mark else 0.0
 
+    def seconds_to_move(self, key: bytes, sign: str) -> float:
+        """Press a key, also while much else is written; seconds until a sign stands elsewhere."""
+        self._draw()
+        before, pressed = self._row_of(sign), time.perf_counter()
+        os.write(self._terminal, key)
+        while time.perf_counter() < pressed + PATIENCE:
+            self._read(SILENCE)
+            while self._drawn < len(self.chunks):
+                at = self._draw_one()
+                if self._row_of(sign) != before:
+                    return at - pressed
+        raise TimeoutError(f"{sign} did not move:\n{self.text}")
+
+    def _row_of(self, sign: str) -> int | None:
+        return next((y for y, line in enumerate(self._screen.display) if sign in line), None)
+
     # Costs ------------------------------------------------------------------------------------
 
     @property

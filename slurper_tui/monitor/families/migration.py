@@ -97,7 +97,11 @@ class Migration(msgspec.Struct, frozen=True):
 
 def migration_of(view: JobView) -> MigrationKey | None:
     """Which migration a job belongs to; None for one whose buckets are not known."""
-    return key_of(view.account_id, view.job.source, view.job.target)
+    cached = vars(view)
+    if "migration" not in cached:
+        cached["migration"] = key_of(view.account_id, view.job.source, view.job.target)
+    known: MigrationKey | None = cached["migration"]
+    return known
 
 
 def key_of(account_id: str, source: Source | None, target: Target | None) -> MigrationKey | None:

@@ -17,7 +17,7 @@ MOST_OVERLAPS = 100
 """So many pairs say enough."""
 
 # The times of a job never change, and are looked at with every answer.
-_time = lru_cache(maxsize=2**14)(parse_time)
+_time = lru_cache(maxsize=2**16)(parse_time)
 
 
 class Scope(msgspec.Struct, frozen=True):
@@ -39,6 +39,13 @@ class Scope(msgspec.Struct, frozen=True):
 
 def scope_of(view: JobView) -> Scope:
     """What a job copies, and when. counts: it does all of it, as far as anybody knows."""
+    known: Scope | None = vars(view).get("scope")
+    if known is None:
+        known = vars(view)["scope"] = _scope(view)
+    return known
+
+
+def _scope(view: JobView) -> Scope:
     source = view.job.source
     listed = source is None or source.keys is None
     prefix = (source.path_prefix if source else None) or ""
