@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import time
 from collections.abc import Callable
 from typing import ClassVar
@@ -38,6 +39,10 @@ from slurper_tui.tui.totals import TotalsRow
 
 MANY_JOBS = 2000
 """So many jobs take longer to be arranged than a key may wait."""
+
+SWITCH_SECONDS = 0.001
+"""For so long the thread that arranges may keep the interpreter while a key waits; each key takes
+it several times."""
 
 ARRANGING_REST = 4
 """So many times as long as an arrangement took nothing is arranged: keys go first."""
@@ -110,6 +115,7 @@ class MainScreen(FoldingScreen):
 
     async def _see_many(self) -> None:
         """Arrange many jobs in a thread, so that keys are heard meanwhile, and rest in between."""
+        sys.setswitchinterval(SWITCH_SECONDS)
         while (snapshot := self._newest) is not self._arranged and not self.scene.frozen:
             assert snapshot is not None
             made, begun = self.scene, time.monotonic()

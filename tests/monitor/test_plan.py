@@ -12,9 +12,11 @@ from slurper_tui.monitor.job_key import JobKey
 from slurper_tui.monitor.job_track import JobTrack
 from slurper_tui.monitor.moment import Moment
 from slurper_tui.monitor.plan import (
+    LAZY_LOOK,
     Ask,
     Focus,
     Rank,
+    all_asks,
     demand,
     due_asks,
     focused_asks,
@@ -152,6 +154,19 @@ def test_what_is_not_to_be_asked_is_not(kind: str) -> None:
     focus = Focus(JobKey("acc", "j0"), frozenset({JobKey("acc", "j0")}))
     track.asked_at = -math.inf
     assert due(made, 9.0, focus) == []
+
+
+def test_ended_jobs_are_looked_at_in_turns_and_those_on_the_screen_each_time() -> None:
+    made = account(*["completed"] * (3 * LAZY_LOOK), "running", answered=False)
+    for track in made.jobs.values():
+        track.asked_at = -math.inf
+    shown = JobKey("acc", "j3")
+    passes = [due(made, 0.0, Focus(None, frozenset({shown}))) for _ in range(4)]
+    assert all({"j3", f"j{3 * LAZY_LOOK}"} <= set(names) for names in passes)
+    assert all(len(names) <= LAZY_LOOK + 3 for names in passes)
+    assert set().union(*passes) >= set(made.jobs)
+    every = names(all_asks([made], NOW, 5.0, Focus()))
+    assert set(every) >= set(made.jobs)
 
 
 def test_a_list_that_failed_waits_for_its_time() -> None:
