@@ -340,6 +340,8 @@ def _broken_protocol(said: str) -> str:
     """Tell an answer that is missing or cut off from one that is no HTTP at all."""
     if "disconnected" in said:
         return "the server hung up without an answer"
+    if said == "the connection was reset":
+        return said
     if "complete message" in said:
         return "the answer was cut off"
     if "informational" in said:

@@ -144,7 +144,7 @@ class _Stream(httpcore.AsyncNetworkStream):
             data = await self._stream.read(max_bytes, timeout)
         except httpcore.ReadError:
             if self._used and self._silent:
-                raise StaleConnection("the server disconnected") from None
+                raise StaleConnection("the connection was reset") from None
             raise
         if not data and self._used and self._silent:
             raise StaleConnection("the server disconnected")

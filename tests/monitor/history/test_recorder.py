@@ -92,6 +92,7 @@ async def test_nobody_but_its_own_thread_touches_the_disk(path: Path) -> None:
 
 
 async def test_after_the_end_nothing_is_kept_and_nothing_raised(path: Path) -> None:
+    before = set(threading.enumerate())
     async with recording(path) as recorder:
         recorder.record([job()], of(key(), run_of(3)))
     recorder.record([job()], of(key(), run_of(3, begin=100)))
@@ -99,7 +100,9 @@ async def test_after_the_end_nothing_is_kept_and_nothing_raised(path: Path) -> N
     assert await recorder.last_of_each(key(), 0, 5) == ()
     await recorder.close()
     assert len(written(path)) == 3
-    assert "history" not in [thread.name for thread in threading.enumerate() if thread.is_alive()]
+    for thread in set(threading.enumerate()) - before:
+        thread.join(20.0)
+        assert not thread.is_alive()
 
 
 async def test_in_memory_it_is_as_it_was_said_to_be() -> None:
