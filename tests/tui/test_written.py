@@ -129,7 +129,7 @@ async def test_a_round_in_which_nothing_moved_costs_nothing(connect: Connect) ->
     async with app.run_test(size=(80, 24)) as pilot:
         await settle(feed, pilot, terminal)
         terminal.clear()
-        feed.push(snapshot(*jobs(0), taken_at=NOW + 5, budget=BudgetView(used=20), rounds=2))
+        feed.push(snapshot(*jobs(0), taken_at=NOW + 5, budget=BudgetView(used=4), rounds=2))
         await settle(feed, pilot, terminal)
         assert terminal.sent == ""
         old = [replace(job, missed=1, as_of=NOW) for job in jobs(0)]
