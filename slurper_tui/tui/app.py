@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 from rich.console import RenderableType
 from textual import on
-from textual._compositor import ChopsUpdate
+from textual._compositor import ChopsUpdate, LayoutUpdate
 from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.events import Event, Key
@@ -23,7 +23,7 @@ from slurper_tui.tui.glyphs import Glyphs, Look
 from slurper_tui.tui.keys import KEYS
 from slurper_tui.tui.main_screen import MainScreen
 from slurper_tui.tui.options import ScreenOptions, ViewState
-from slurper_tui.tui.runs import RunsUpdate, Shift
+from slurper_tui.tui.runs import PlacedUpdate, RunsUpdate, Shift
 
 EXIT_REJECTED = 3
 EXIT_BUG = 70
@@ -144,6 +144,8 @@ class SlurperApp(App[int]):
         """Write a partial repaint run by run; a whole one needs nothing to be moved before."""
         if isinstance(renderable, ChopsUpdate):
             renderable = RunsUpdate.of(renderable, self._shifts)
+        elif isinstance(renderable, LayoutUpdate):
+            renderable = PlacedUpdate.of(renderable)
         if renderable is not None:
             self._shifts.clear()
         super()._display(screen, renderable)

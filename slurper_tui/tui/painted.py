@@ -14,7 +14,7 @@ from textual.scroll_view import ScrollView
 from textual.strip import Strip
 
 from slurper_tui.tui.lines import Line, fill
-from slurper_tui.tui.runs import Shift
+from slurper_tui.tui.runs import Shift, in_doubt
 
 MERGE = 6
 """Runs of changed cells nearer than this are one: moving the terminal's cursor costs as much."""
@@ -188,8 +188,13 @@ class PaintedLines(ScrollView, can_focus=False, inherit_bindings=False):
 
 
 def differing_runs(before: Strip, after: Strip) -> list[tuple[int, int]]:
-    """Give the half-open runs of cells in which two strips differ, near ones merged."""
+    """Give the half-open runs of cells in which two strips differ, near ones merged.
+
+    Where the width of any text is in doubt, all cells are one run.
+    """
     olds, news = _cells(before), _cells(after)
+    if olds is None or news is None:
+        return [(0, after.cell_length)] if before != after else []
     if len(olds) != len(news):
         return [(0, len(news))]
     runs: list[tuple[int, int]] = []
@@ -203,17 +208,17 @@ def differing_runs(before: Strip, after: Strip) -> list[tuple[int, int]]:
     return runs
 
 
-def _cells(strip: Strip) -> list[Cell]:
-    """Give every cell as character, half and style, so that no wide character is ever halved."""
+def _cells(strip: Strip) -> list[Cell] | None:
+    """Give every cell as character, half and style, so that no wide character is ever halved.
+
+    None where the width of some text is in doubt.
+    """
     cells: list[Cell] = []
     for text, style, _control in strip:
         if text.isascii():
             cells.extend([(char, 0, style) for char in text])
             continue
-        for char in text:
-            width = cell_len(char)
-            if width == 0 and cells:
-                under, half, below = cells[-1]
-                cells[-1] = (under + char, half, below)
-            cells.extend((char, half, style) for half in range(width))
+        if in_doubt(text):
+            return None
+        cells.extend((char, half, style) for char in text for half in range(cell_len(char)))
     return cells

@@ -1,26 +1,75 @@
-"""How a partial repaint is written to the terminal: each run from its own first cell.
+"""How a repaint is written to the terminal: each run from its own first cell.
 
 Textual writes a run from the left edge of the widget it lies in, and all colours of every piece.
 Here a run begins where it begins, and only what changes of a colour is written. Rows that only move
 down are moved by the terminal itself.
+
+Terminals disagree about the width of some text: combining marks, Indic and Hangul syllables,
+emoji and flags. A row that contains such text is written as a whole, and the cursor is placed by
+its column after such text, so that everything else stands where it belongs in every terminal.
 """
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
+from itertools import groupby
 from typing import NamedTuple
 
+from rich.cells import cell_len
 from rich.color import ColorSystem
 from rich.console import Console
 from rich.control import Control
-from rich.segment import Segment
 from rich.style import Style
-from textual._compositor import ChopsUpdate
+from textual._compositor import ChopsUpdate, LayoutUpdate
 from textual.strip import Strip
 
 _UNSEEN_ON_BLANKS = frozenset({"", "1", "2"})
 """Plain, bold and dim: with these, nobody sees the colour of a blank."""
+
+
+_OWN_SIGNS = re.compile("[¦\u2190-\u21ff\u2500-\u25ff\u2800-\u28ff✔✖]")
+"""Signs of the program itself: taken as one cell wide, as every line is laid out with them."""
+
+_VIRAMA = 9
+"""The combining class of the mark that joins the next letter to the one before it."""
+
+
+def in_doubt(text: str) -> bool:
+    """Whether terminals disagree about the width of any character of the text."""
+    return not text.isascii() and any(map(_is_doubtful, text))
+
+
+@lru_cache(maxsize=4096)
+def _is_doubtful(char: str) -> bool:
+    """Whether terminals disagree about a character's width, or let it change its neighbour's.
+
+    Letters of ambiguous width are taken as narrow, as everywhere.
+    """
+    category, east_asian = unicodedata.category(char), unicodedata.east_asian_width(char)
+    width = 2 if east_asian in ("W", "F") else 1
+    if cell_len(char) != width or category[0] in "MC":
+        return True
+    if _OWN_SIGNS.match(char) and width == 1:
+        return False
+    return category in ("So", "Sk") or (category == "No" and east_asian == "A")
+
+
+def _parts(text: str) -> Iterator[tuple[str, bool]]:
+    """Split text into runs; True where the width of a run is in doubt, its base included."""
+    if not in_doubt(text):
+        yield text, False
+        return
+    doubts = [_is_doubtful(char) for char in text]
+    for place, char in enumerate(text):
+        if place and not cell_len(char):
+            doubts[place - 1] = True
+        if place and unicodedata.combining(text[place - 1]) == _VIRAMA:
+            doubts[place] = True
+    for doubt, run in groupby(zip(text, doubts, strict=True), key=lambda pair: pair[1]):
+        yield "".join(char for char, _ in run), doubt
 
 
 class Shift(NamedTuple):
@@ -54,30 +103,109 @@ class RunsUpdate(ChopsUpdate):
 
     def render_segments(self, console: Console) -> str:
         """Give the characters and escape codes for the terminal."""
-        colours = console._color_system or ColorSystem.TRUECOLOR
-        out = [str(shift) for shift in self.shifts]
-        current = _Codes()
+        writer = _Writer(console, map(str, self.shifts))
+        doubtful = {y for y, _, _ in self.spans if self._in_doubt(y)}
         for y, start, end in self.spans:
-            out.append(Control.move_to(start, y).segment.text)
-            for text, style, _control in filter(None, self._run(y, start, end)):
-                codes = _codes(style, colours) if style else _Codes()
-                if text.isspace() and any(current) and codes.attributes in _UNSEEN_ON_BLANKS:
-                    codes = codes._replace(front=current.front or codes.front)
-                if codes != current:
-                    out.append(f"\x1b[{_change(current, codes)}m")
-                    current = codes
-                out.append(text)
-        return "".join(out) + ("\x1b[m" if any(current) else "")
+            if y not in doubtful:
+                writer.write(y, self._run(y, start, end))
+        for y in sorted(doubtful):
+            writer.write(y, ((x, strip) for x, _, strip in self._chops(y) if strip is not None))
+        return writer.text
 
-    def _run(self, y: int, start: int, end: int) -> Iterator[Segment]:
+    def _in_doubt(self, y: int) -> bool:
+        return any(_is_in_doubt(strip) for _, _, strip in self._chops(y) if strip is not None)
+
+    def _run(self, y: int, start: int, end: int) -> Iterator[tuple[int, Strip]]:
         for x, chop_end, strip in self._chops(y):
             if strip is None or chop_end <= start or x >= end:
                 continue
-            yield from strip.crop(max(0, start - x), min(end, chop_end) - x)
+            yield max(x, start), strip.crop(max(0, start - x), min(end, chop_end) - x)
 
     def _chops(self, y: int) -> Iterable[tuple[int, int, Strip | None]]:
         pairs = zip(self.chop_ends[y], self.chops[y].items(), strict=True)
         return ((x, end, strip) for end, (x, strip) in pairs)
+
+
+class PlacedUpdate(LayoutUpdate):
+    """A repaint of the whole screen, in which text of doubtful width moves nothing behind it."""
+
+    @classmethod
+    def of(cls, update: LayoutUpdate) -> PlacedUpdate:
+        """Take over what Textual has composed."""
+        return cls(update.strips, update.region)
+
+    def render_segments(self, console: Console) -> str:
+        """Give the characters and escape codes for the terminal."""
+        out = []
+        for y, row in enumerate(self.strips, self.region.y):
+            strips = [*row]
+            if any(map(_is_in_doubt, strips)):
+                writer = _Writer(console)
+                writer.write(y, _placed(self.region.x, strips))
+                out.append(writer.text)
+            else:
+                out.append(Control.move_to(self.region.x, y).segment.text)
+                out.extend(strip.render(console) for strip in strips)
+        return "".join(out)
+
+
+def _placed(x: int, strips: Iterable[Strip]) -> Iterator[tuple[int, Strip]]:
+    for strip in strips:
+        yield x, strip
+        x += strip.cell_length
+
+
+def _is_in_doubt(strip: Strip) -> bool:
+    return any(in_doubt(text) for text, _, _ in strip)
+
+
+class _Writer:
+    """Collects the codes of some runs: only what changes of a colour and of the cursor's place."""
+
+    def __init__(self, console: Console, before: Iterable[str] = ()) -> None:
+        self._colours = console._color_system or ColorSystem.TRUECOLOR
+        self._out = [*before]
+        self._current = _Codes()
+
+    @property
+    def text(self) -> str:
+        """What is to be written, the colours reset at its end."""
+        return "".join(self._out) + ("\x1b[m" if any(self._current) else "")
+
+    def write(self, y: int, strips: Iterable[tuple[int, Strip]]) -> None:
+        """Write strips that begin at these columns of a row, from left to right."""
+        place = -1
+        for x, strip in strips:
+            if x != place:
+                self._out.append(Control.move_to(x, y).segment.text)
+            for text, style, _control in filter(None, strip):
+                self._colour(text, style)
+                x = self._put(text, x)
+            place = x
+
+    def _colour(self, text: str, style: Style | None) -> None:
+        codes, current = _codes(style, self._colours) if style else _Codes(), self._current
+        if text.isspace() and any(current) and codes.attributes in _UNSEEN_ON_BLANKS:
+            codes = codes._replace(front=current.front or codes.front)
+        if codes != current:
+            self._out.append(f"\x1b[{_change(current, codes)}m")
+            self._current = codes
+
+    def _put(self, text: str, x: int) -> int:
+        """Write text at a column, and give the column behind it.
+
+        Text of doubtful width is written over blanks, and the cursor is then set behind them: a
+        terminal that takes it for narrower shows a gap, one that takes it for wider cuts it off.
+        Marks with nothing below them are left out: they would land on the cell before.
+        """
+        for part, doubt in _parts(text):
+            width = len(part) if part.isascii() else cell_len(part)
+            if doubt and width:
+                part = f"{' ' * width}\x1b[{x + 1}G{part}\x1b[{x + width + 1}G"
+            if width:
+                self._out.append(part)
+            x += width
+        return x
 
 
 class _Codes(NamedTuple):

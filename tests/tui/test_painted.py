@@ -1,13 +1,26 @@
 from __future__ import annotations
 
-from hypothesis import given
+from unittest.mock import patch
+
+import pyte
+import pytest
+from hypothesis import example, given
 from hypothesis import strategies as st
+from rich.cells import cell_len
+from rich.console import Console
 from rich.segment import Segment
 from rich.style import Style
+from textual._compositor import ChopsUpdate, LayoutUpdate
+from textual.geometry import Region
 from textual.strip import Strip
 
 from slurper_tui.tui.lines import Piece, fill
 from slurper_tui.tui.painted import differing_runs
+from slurper_tui.tui.runs import PlacedUpdate, RunsUpdate, in_doubt
+from tests.tui.names import DOUBTFUL
+
+NO_WRAP = 7
+"""The private mode that Textual switches off when it starts."""
 
 RED = Style(color="red")
 
@@ -35,8 +48,17 @@ def test_a_wide_character_is_never_halved() -> None:
     assert differing_runs(strip(("日..", None)), strip((".日.", None))) == [(0, 3)]
 
 
-def test_a_mark_belongs_to_the_character_under_it() -> None:
-    assert differing_runs(strip(("ae", None)), strip(("ae\u0301", None))) == [(1, 2)]
+@pytest.mark.parametrize("name", DOUBTFUL)
+def test_where_a_width_is_in_doubt_the_row_is_one_run(name: str) -> None:
+    assert in_doubt(name)
+    plain, doubtful = (strip((text + "." * 40, None)) for text in ("xy", name))
+    for before, after in ((plain, doubtful), (doubtful, plain)):
+        assert differing_runs(before, after) == [(0, after.cell_length)]
+
+
+@pytest.mark.parametrize("name", ["photos", "Привет", "日本", "한국", "שלום", "مرحبا", "é→✔▶█"])
+def test_most_scripts_and_our_own_signs_are_not_in_doubt(name: str) -> None:
+    assert not in_doubt(name)
 
 
 def test_another_length_means_everything() -> None:
@@ -47,6 +69,8 @@ WORDS = st.text(st.characters(categories=["L", "N", "S"]), max_size=12)
 
 
 @given(WORDS, WORDS)
+@example("", "\U0001f3fb")
+@example("a", "\U0001f3fb")
 def test_outside_the_runs_nothing_differs(before: str, after: str) -> None:
     lines = [fill((Piece(text),), 20) for text in (before, after)]
     old, new = (strip(*((p.text, None) for p in line)) for line in lines)
@@ -54,3 +78,61 @@ def test_outside_the_runs_nothing_differs(before: str, after: str) -> None:
     edges = [0, *(edge for run in runs for edge in run), 20]
     for start, end in zip(edges[::2], edges[1::2], strict=True):
         assert old.crop(start, end).text == new.crop(start, end).text
+
+
+# In terminals that disagree ----------------------------------------------------------------------
+
+NAMES = st.text(st.characters(exclude_categories=["C", "Z"]), max_size=12) | st.builds(
+    "".join, st.lists(st.sampled_from(DOUBTFUL), max_size=3)
+)
+
+
+class Row:
+    """A terminal of one row with two widgets side by side, 20 and 10 cells wide.
+
+    width: what it takes every character for whose width is in doubt.
+    """
+
+    def __init__(self, width: int) -> None:
+        self._width = width
+        self._console = Console(color_system="truecolor")
+        self._screen = pyte.Screen(30, 1)
+        self._screen.reset_mode(NO_WRAP, private=True)
+        self._stream = pyte.Stream(self._screen)
+
+    def whole(self, *strips: Strip) -> None:
+        self._write(PlacedUpdate.of(LayoutUpdate([strips], Region(0, 0, 30, 1))))
+
+    def partial(self, before: Strip, *strips: Strip) -> None:
+        spans = [(0, start, end) for start, end in differing_runs(before, strips[0])]
+        chops = [{0: strips[0], 20: strips[1]}]
+        self._write(RunsUpdate.of(ChopsUpdate(chops, spans, [[20, 30]])))
+
+    def _write(self, update: PlacedUpdate | RunsUpdate) -> None:
+        def wcwidth(char: str) -> int:
+            return self._width if in_doubt(char) else cell_len(char)
+
+        with patch("pyte.screens.wcwidth", wcwidth):
+            self._stream.feed(update.render_segments(self._console))
+
+    @property
+    def cells(self) -> list[str]:
+        return [self._screen.buffer[0][x].data for x in range(30)]
+
+
+@given(NAMES, NAMES, st.sampled_from([0, 1, 2]))
+@example("\U0001f3fb", "", 2)
+@example("👍🏽" * 10, "x", 2)
+def test_whatever_width_a_terminal_gives_a_name_nothing_of_it_remains(
+    before: str, after: str, width: int
+) -> None:
+    old, new = (
+        strip(*((p.text, RED) for p in fill((Piece(t), Piece("/")), 20))) for t in (before, after)
+    )
+    right = strip(("│ neighbour"[:10], None))
+    written, anew = Row(width), Row(width)
+    written.whole(old, right)
+    written.partial(old, new, right)
+    anew.whole(new, right)
+    assert written.cells == anew.cells
+    assert "".join(written.cells[20:]) == "│ neighbou"

@@ -9,15 +9,17 @@ from typing import Any
 import pyte
 import pytest
 from msgspec.structs import replace
+from rich.cells import cell_len
 from textual._compositor import CompositorUpdate
 from textual.app import App
 
 from slurper_tui.monitor.account_view import BudgetView
 from slurper_tui.tui.app import SlurperApp
 from slurper_tui.tui.options import ScreenOptions
-from slurper_tui.tui.runs import RunsUpdate
+from slurper_tui.tui.runs import RunsUpdate, in_doubt
 from tests.fake_feed import FakeFeed
 from tests.tui.jobs import NOW, forecast, snapshot, view
+from tests.tui.names import DOUBTFUL
 
 
 class Terminal:
@@ -25,6 +27,7 @@ class Terminal:
 
     def __init__(self, width: int, height: int) -> None:
         self._screen = pyte.Screen(width, height)
+        self._screen.reset_mode(7, private=True)  # no wrapping, as Textual asks for at its start
         self._stream = pyte.Stream(self._screen)
         self.sent = ""
         self.kinds: list[type] = []
@@ -121,6 +124,27 @@ async def test_a_round_of_ten_moving_jobs_costs_little(
             await settle(feed, pilot, terminal)
             # Textual repaints a widget once in full after it has been laid out.
             assert round < 2 or 0 < len(terminal.sent.encode()) < most
+
+
+@pytest.mark.parametrize("width", [0, 2])
+async def test_names_of_doubtful_width_leave_nothing_behind(
+    connect: Connect, monkeypatch: pytest.MonkeyPatch, width: int
+) -> None:
+    monkeypatch.setattr("pyte.screens.wcwidth", lambda c: width if in_doubt(c) else cell_len(c))
+    named = [view(n, source=name, prefix=name * 9) for n, name in enumerate(DOUBTFUL)]
+    terminal, feed = connect(120, 40), FakeFeed(snapshot(*named))
+    app = SlurperApp(feed, ScreenOptions(zone=UTC), lambda _: None)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await settle(feed, pilot, terminal)
+        for round, key in enumerate(["j", "G", "m"], 1):
+            await pilot.press(key)
+            moved = [replace(job, rate=round + 0.1 * n) for n, job in enumerate(named)]
+            feed.push(snapshot(*moved, taken_at=NOW + 5 * round))
+            await settle(feed, pilot, terminal)
+            before = terminal.lines[:-1]  # a key puts the last line's note away
+            await pilot.press("ctrl+l")
+            await settle(feed, pilot, terminal)
+            assert terminal.lines[:-1] == before
 
 
 async def test_a_round_in_which_nothing_moved_costs_nothing(connect: Connect) -> None:
