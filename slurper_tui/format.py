@@ -154,19 +154,47 @@ def moment(at: float, now: float, zone: tzinfo | None = None, *, seconds: bool =
 _VARIATION = "[\u180b-\u180d\u180f\ufe00-\ufe0f\U000e0100-\U000e01ef]"
 _UNSAFE_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 
+MOST_SHOWN = 4096
+"""Characters of one text that a screen looks at; the longest key of an object has 1,024 bytes."""
+
+
+def bounded(text: str) -> str:
+    """A text that is longer than any screen without its middle, and how much that was."""
+    if len(text) <= MOST_SHOWN:
+        return text
+    half = MOST_SHOWN // 2
+    return f"{text[:half]} [{len(text) - 2 * half:,} characters left out] {text[-half:]}"
+
 
 def safe(text: str, *, ascii_only: bool = False) -> str:
     """Foreign text made harmless: whatever could steer a terminal becomes a visible stand-in."""
     if text.isascii() and text.isprintable():
         return text
-    stand_in = "?" if ascii_only else "\N{REPLACEMENT CHARACTER}"
-    return "".join(c if _is_safe(c, ascii_only) else stand_in for c in text)
+    return text.translate(_PLAIN_TABLE if ascii_only else _SAFE_TABLE)
+
+
+class _Table(dict[int, int]):
+    """What stands for each character, decided when it is first met."""
+
+    def __init__(self, *, ascii_only: bool) -> None:
+        super().__init__()
+        self._ascii_only = ascii_only
+        self._stand_in = ord("?" if ascii_only else "\N{REPLACEMENT CHARACTER}")
+
+    def __missing__(self, code: int) -> int:
+        shown = code if _is_safe(chr(code), self._ascii_only) else self._stand_in
+        if len(self) < MOST_SHOWN:
+            self[code] = shown
+        return shown
 
 
 def _is_safe(char: str, ascii_only: bool) -> bool:
     if ascii_only:
         return " " <= char <= "~"
     return unicodedata.category(char) not in _UNSAFE_CATEGORIES and not re.match(_VARIATION, char)
+
+
+_SAFE_TABLE, _PLAIN_TABLE = _Table(ascii_only=False), _Table(ascii_only=True)
 
 
 def as_json(value: object, *, indent: int | None = None, default: Any = None) -> str:

@@ -278,6 +278,12 @@ def test_no_text_can_steer_a_terminal(text: str) -> None:
     shown.encode()
 
 
+def test_a_very_long_text_keeps_both_ends() -> None:
+    assert words.bounded("x" * words.MOST_SHOWN) == "x" * words.MOST_SHOWN
+    shown = words.bounded("a" * 3_000_000 + "b" * 2_000_000)
+    assert re.fullmatch(r"a{2048} \[4,995,904 characters left out\] b{2048}", shown)
+
+
 def test_every_character_is_judged() -> None:
     odd = [chr(n) for n in range(0x110000) if words.safe(chr(n)) == chr(n)]
     assert all(c.isprintable() or unicodedata.category(c) == "Zs" for c in odd)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Callable, Iterable, Mapping
 
 from slurper_tui.monitor.view import JobView
@@ -15,11 +16,19 @@ Test = Callable[[JobView], bool]
 def matcher(text: str) -> Test:
     """Read a filter: `word`, `!word`, `status:`, `account:`, `source:`, `target:`, `id:`.
 
-    Case does not matter, an unfinished term (`status:`) asks for nothing, and `status:failed`
-    also finds jobs with failed objects.
+    Case and normal form do not matter, an unfinished term (`status:`) asks for nothing, and
+    `status:failed` also finds jobs with failed objects.
     """
-    tests = [_term(term) for term in text.casefold().split()]
+    tests = [_term(term) for term in fold(text).split()]
     return lambda view: all(test(view) for test in tests)
+
+
+def fold(text: str) -> str:
+    """A text to compare with others: those that differ in case or normal form alone are equal."""
+    if text.isascii():
+        return text.casefold()
+    decomposed = unicodedata.normalize("NFD", text)
+    return unicodedata.normalize("NFC", decomposed.casefold())
 
 
 def _term(term: str) -> Test:
@@ -59,7 +68,7 @@ def _target(view: JobView) -> Iterable[str]:
 
 
 def _folded(*texts: str | None) -> Iterable[str]:
-    return (text.casefold() for text in texts if text)
+    return (fold(text) for text in texts if text)
 
 
 _FIELDS: Mapping[str, Callable[[JobView], Iterable[str]]] = {

@@ -10,6 +10,9 @@ from textual.widgets import Input, Static
 
 from slurper_tui.tui.filter import TERMS
 
+MOST_TYPED = 500
+"""Characters that a line to search with takes; a longer paste is left out."""
+
 
 class FilterInput(Input):
     """A line to type in whose cursor stands still: a blinking one writes 2.5 KB/s."""
@@ -23,4 +26,6 @@ class FilterLine(Horizontal):
     def compose(self) -> ComposeResult:
         """Lay out the sign and the line."""
         yield Static(Content(" / "))
-        yield FilterInput(placeholder=TERMS, select_on_focus=False, id="filter")
+        yield FilterInput(
+            placeholder=TERMS, select_on_focus=False, max_length=MOST_TYPED, id="filter"
+        )

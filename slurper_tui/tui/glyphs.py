@@ -7,9 +7,10 @@ from datetime import tzinfo
 from typing import NamedTuple
 
 import msgspec
+from rich.cells import cell_len
 
 from slurper_tui.api.models import escape_invalid_bytes
-from slurper_tui.format import safe
+from slurper_tui.format import bounded, safe
 from slurper_tui.monitor.view import JobView, State
 
 
@@ -73,10 +74,15 @@ class Glyphs(msgspec.Struct, frozen=True):
         return text.translate(_PLAIN_WORDS) if self.ascii_only else text
 
     def clean(self, text: str | None) -> str:
-        """Foreign text made harmless; a dash where there is none."""
+        """Foreign text made harmless and bounded in length; a dash where there is none.
+
+        A mark at its beginning gets a dotted circle to stand on.
+        """
         if text is None:
             return self.say("—")
-        return safe(escape_invalid_bytes(text), ascii_only=self.ascii_only)
+        shown = safe(escape_invalid_bytes(bounded(text)), ascii_only=self.ascii_only)
+        alone = not shown.isascii() and not cell_len(shown[0])
+        return f"◌{shown}" if alone else shown
 
     @property
     def ellipsis(self) -> str:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
-from rich.cells import cell_len, set_cell_size
+from rich.cells import CellSpan, cell_len, set_cell_size, split_graphemes
+
+MARKS = 4
+"""Characters that one cell may hold on average: a letter and its marks. Marks cannot pile up, and
+no more of a long text is looked at than can be shown.
+"""
 
 
 class Piece(NamedTuple):
@@ -37,23 +42,47 @@ def _width(piece: Piece) -> int:
 
 def shorten(text: str, width: int, ellipsis: str = "…") -> str:
     """Make text fit `width` cells; what is too long loses its middle and keeps both ends."""
-    if cell_len(text) <= width:
+    if len(text) <= MARKS * width and cell_len(text) <= width:
         return text
     room = width - cell_len(ellipsis)
     if room < 2:
         return _head(text, max(0, width))
-    return _head(text, room - room // 2) + ellipsis + _head(text[::-1], room // 2)[::-1]
+    return _head(text, room - room // 2) + ellipsis + _tail(text, room // 2)
 
 
 def _head(text: str, width: int) -> str:
-    """As many first characters as fit; every one takes a place, so that marks cannot pile up."""
-    return _cut(text[:width], width)
+    """As many first characters as fit, each with its marks."""
+    text = text[: MARKS * width]
+    if text.isascii():
+        return text[:width]
+    spans, _ = split_graphemes(text)
+    return text[: _ends(spans, width)[-1]]
 
 
-def _cut(text: str, width: int) -> str:
-    while cell_len(text) > width:
-        text = text[:-1]
-    return text
+def _tail(text: str, width: int) -> str:
+    """As many last characters as fit, each with its marks."""
+    text = text[max(0, len(text) - MARKS * width) :]
+    if text.isascii():
+        return text[max(0, len(text) - width) :]
+    spans, _ = split_graphemes(text)
+    start, left = len(text), width
+    for first, _, cells in reversed(spans):
+        left -= cells
+        if left < 0:
+            break
+        start = first if cells else start
+    return text[start:]
+
+
+def _ends(spans: Sequence[CellSpan], width: int) -> list[int]:
+    """Where each of the first characters that fit ends, beginning with 0 for none of them."""
+    ends = [0]
+    for _, end, cells in spans:
+        width -= cells
+        if width < 0:
+            break
+        ends.append(end)
+    return ends
 
 
 def pad(text: str, width: int, *, right: bool = False) -> str:
@@ -75,7 +104,7 @@ def _cut_pieces(line: Line, width: int) -> Iterable[Piece]:
     for piece in line:
         length = cell_len(piece.text)
         if length > width:
-            yield Piece(set_cell_size(piece.text, width), piece.role)
+            yield Piece(set_cell_size(piece.text[: MARKS * width], width), piece.role)
             return
         yield piece
         width -= length
@@ -94,14 +123,15 @@ def wrap(text: str, width: int) -> list[str]:
     """
     width = max(2, width)
     parts = []
-    while cell_len(text) > width:
-        part = _head(text, width)
+    start = 0
+    while start < len(text):
+        part = _head(text[start : start + MARKS * width], width)
         blank = part.rfind(" ") + 1
-        if blank > len(part) // 2:
+        if blank > len(part) // 2 and start + len(part) < len(text):
             part = part[:blank]
         parts.append(part)
-        text = text[len(part) :]
-    return [*parts, text]
+        start += len(part)
+    return parts or [""]
 
 
 def join(parts: Iterable[Line], gap: str = "  ", role: str = "faint") -> Line:

@@ -23,7 +23,7 @@ from slurper_tui.monitor.log_view import LogView
 from slurper_tui.monitor.view import JobView
 from slurper_tui.tui import log_page_scene as scenes
 from slurper_tui.tui.export import Saved, save_log
-from slurper_tui.tui.filter_line import FilterInput
+from slurper_tui.tui.filter_line import MOST_TYPED, FilterInput
 from slurper_tui.tui.lines import Line
 from slurper_tui.tui.log_page_frame import JobPage, closing
 from slurper_tui.tui.log_page_keys import LOG_KEYS
@@ -45,7 +45,7 @@ class TypedLine(Horizontal):
     def compose(self) -> ComposeResult:
         """Lay out the sign and the line."""
         yield Static(Content(""))
-        yield FilterInput(select_on_focus=False, id="typed-text")
+        yield FilterInput(select_on_focus=False, max_length=MOST_TYPED, id="typed-text")
 
 
 class LogPage(JobPage):

@@ -7,11 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import accumulate
 
+from rich.cells import cell_len
 from textual.events import Click
 from textual.message import Message
 from textual.reactive import var
 
 from slurper_tui.api.models import LogRow
+from slurper_tui.format import MOST_SHOWN
 from slurper_tui.monitor.job_key import JobKey
 from slurper_tui.monitor.log_view import LogView
 from slurper_tui.tui.glyphs import Look
@@ -155,7 +157,7 @@ class LogLines(PaintedLines, can_focus=True):
         times = times_for(
             scene.view.rows, self.now, self._look, short=width < NARROW, ages=scene.ages
         )
-        longest = max((len(row.object_key or "") for row in scene.view.rows), default=1)
+        longest = max(map(_key_width, scene.view.rows), default=1)
         return RowStyle(self._look, width, times, longest, pattern_of(scene.sought))
 
     def _height(self, row: LogRow) -> int:
@@ -204,6 +206,12 @@ class LogLines(PaintedLines, can_focus=True):
         row = self._row_of(event.y + self.scroll_offset.y)
         if row is not None:
             self.post_message(self.Pointed(row))
+
+
+def _key_width(row: LogRow) -> int:
+    """Cells of a row's key; of a very long one, at least as many as any screen has."""
+    key = row.object_key or ""
+    return len(key) if key.isascii() else cell_len(key[:MOST_SHOWN])
 
 
 def came_above(before: LogScene, after: LogScene, most: int) -> int:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from functools import lru_cache
@@ -14,7 +15,7 @@ from slurper_tui import format as words
 from slurper_tui.api.models import LogRow
 from slurper_tui.monitor.causes import FAILED_TYPE, Cause, cause_of, reason_of
 from slurper_tui.tui.glyphs import Look
-from slurper_tui.tui.lines import Line, Piece, fill, pad, shorten, width_of, wrap
+from slurper_tui.tui.lines import MARKS, Line, Piece, fill, pad, shorten, width_of, wrap
 
 GAP = 2
 NARROW = 56
@@ -78,14 +79,23 @@ class RowStyle(msgspec.Struct, frozen=True, eq=False):
 
 
 def pattern_of(text: str) -> re.Pattern[str] | None:
-    """What finds this text, whatever its case; None for no text."""
-    return re.compile(re.escape(text), re.IGNORECASE) if text else None
+    """What finds this text, whatever its case and normal form; None for no text."""
+    pattern = "".join(map(_in_either_form, unicodedata.normalize("NFC", text)))
+    return re.compile(pattern, re.IGNORECASE) if text else None
+
+
+def _in_either_form(char: str) -> str:
+    decomposed = unicodedata.normalize("NFD", char)
+    return re.escape(char) if decomposed == char else f"(?:{char}|{decomposed})"
 
 
 def text_of_row(row: LogRow) -> str:
-    """All that can be found in a row, exactly as the API sent it, and its reason in our words."""
+    """All that can be found in a row, as the API sent it, and its reason in our words.
+
+    Of a very long text, what can be shown of it.
+    """
     said = (row.log_type, reason_of(row.log_type), row.object_key, row.message)
-    return "\n".join(text for text in said if text)
+    return "\n".join(words.bounded(text) for text in said if text)
 
 
 def sign_of(log_type: str | None, look: Look) -> Piece:
@@ -155,10 +165,12 @@ def row_line(row: LogRow, style: RowStyle) -> Line:
 
 def _event(row: LogRow, style: RowStyle) -> Iterator[Piece]:
     """What a row without a key says: its reason, then the API's words."""
-    yield from _found(style.look.glyphs.clean(reason_of(row.log_type)), _event_role(row), style)
+    most = MARKS * style.width
+    reason = style.look.glyphs.clean(reason_of(row.log_type))
+    yield from _found(reason[:most], _event_role(row), style)
     if row.message is not None:
         yield Piece(" " * GAP)
-        yield from _found(style.look.glyphs.clean(row.message), "muted", style)
+        yield from _found(style.look.glyphs.clean(row.message)[:most], "muted", style)
 
 
 def _event_role(row: LogRow) -> str:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import re
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from functools import partial
 from typing import TYPE_CHECKING
@@ -20,21 +21,26 @@ from textual.command import (
     Provider,
 )
 from textual.containers import Horizontal, Vertical
+from textual.fuzzy import FuzzySearch
 from textual.message import Message
 from textual.widgets import Input
 from textual.worker import WorkerCancelled, WorkerFailed
 
 from slurper_tui.eta import finish
 from slurper_tui.tui.columns import Facts, migration, short_id
+from slurper_tui.tui.filter import fold
+from slurper_tui.tui.filter_line import MOST_TYPED
 from slurper_tui.tui.glyphs import Look
 from slurper_tui.tui.keys import KEYS, key_sign
-from slurper_tui.tui.lines import text_of
+from slurper_tui.tui.lines import shorten, text_of
 
 if TYPE_CHECKING:
     from slurper_tui.tui.main_screen import MainScreen
 
 Entry = tuple[str, Callable[[], None]]
 NAME_WIDTH = 60
+WORD_WIDTH = 20
+_RANK = FuzzySearch().score
 DEADLINE = "deadline"
 FIRST = 1000.0
 """The score of what stands first."""
@@ -62,9 +68,9 @@ class Everything(Provider):
             text, act = self._deadline(typed.strip())
             yield Hit(FIRST, _prompt(text), act, text=text)
             return
-        matcher = self.matcher(query)
+        sought = fold(query)
         for text, act in self._entries():
-            score = matcher.match(text)
+            score = likeness(sought, fold(text))
             if score > 0:
                 yield Hit(score, _prompt(text), act, text=text)
 
@@ -85,7 +91,7 @@ class Everything(Provider):
         facts = Facts(main.look)
         for view in main.scene.snapshot.jobs if main.scene.snapshot else ():
             name = text_of(migration(view, facts, NAME_WIDTH))
-            word = main.look.glyphs.clean(view.word)
+            word = shorten(main.look.glyphs.clean(view.word), WORD_WIDTH, main.look.glyphs.ellipsis)
             text = f"{'go to':<14}{name}  {word}  {short_id(view.job.id or '', main.look)}"
             yield text, partial(main.go_to, view.key)
 
@@ -133,6 +139,30 @@ def _nothing() -> None:
 _HINT: Entry = (f"{DEADLINE:<14}{HOW_TO_TYPE}", _nothing)
 
 
+def likeness(query: str, text: str) -> float:
+    """How well a text fits what is typed: holds it, or its characters in this order; else 0.
+
+    Textual's own search tries every combination of places, which never ends for `aaaaaaaab`.
+    """
+    if query in text:
+        start = text.find(query)
+        return 1.5 * _RANK(text, range(start, start + len(query))) if query else 0.0
+    starts = (match.start() for match in re.finditer(r"\w+", text))
+    found = (_places(query, text, start) for start in starts)
+    return max((_RANK(text, places) for places in found if places), default=0.0)
+
+
+def _places(query: str, text: str, start: int) -> Sequence[int]:
+    """Where the characters stand one after the other from a place on; empty if one is missing."""
+    places: list[int] = []
+    for char in query:
+        start = text.find(char, start) + 1
+        if not start:
+            return ()
+        places.append(start - 1)
+    return places
+
+
 def _prompt(text: str) -> Text:
     """Plain text, grey for what cannot work now: nothing in a name may be read as markup."""
     style = "dim" if NOW in text else ""
@@ -157,7 +187,9 @@ class Palette(CommandPalette):
 
     def compose(self) -> ComposeResult:
         """Lay out the line to type in, and the list below it."""
-        command = CommandInput(placeholder=self._placeholder, select_on_focus=False)
+        command = CommandInput(
+            placeholder=self._placeholder, select_on_focus=False, max_length=MOST_TYPED
+        )
         command.cursor_blink = False
         with Vertical(id="--container"):
             with Horizontal(id="--input"):

@@ -24,7 +24,7 @@ from slurper_tui.tui.dialogs import CopyDialog, Dialog, HelpDialog, ProblemDialo
 from slurper_tui.tui.keys import KEYS
 from slurper_tui.tui.options import ScreenOptions, ViewState
 from slurper_tui.tui.painted import PaintedLines
-from slurper_tui.tui.palette import Palette
+from slurper_tui.tui.palette import Palette, likeness
 from tests.fake_feed import FakeFeed
 from tests.tui.jobs import ACCOUNT, NOW, snapshot, view
 
@@ -383,6 +383,32 @@ async def test_the_palette_goes_to_a_job_even_a_hidden_one() -> None:
         await stage.press("enter")
         await wait_for(stage, lambda: stage.job == "job0027")
         assert stage.app.main.scene.filter_text == ""
+
+
+async def test_texts_of_any_length_from_the_api_hold_up_no_key() -> None:
+    long = "x" * 1_000_000
+    job = view(1, id=long, source=long, prefix="/" + "पा" * 300_000, target=long)
+    async with staged(snapshot(job, view(2, status=long))) as stage:
+        for keys in (("question_mark", "escape"), ("Y", "escape"), ("m", "m"), ("j", "M", "M")):
+            await stage.press(*keys)
+        await stage.press("colon", *"xxxxxxxx go")
+        await stage.press("escape", "slash", *"xxx", "enter")
+        assert "xxxx" in stage.text
+
+
+@pytest.mark.parametrize(
+    ("query", "better", "worse"),
+    [
+        ("photos", "go to photos", "go to p-h-o-t-o-s"),
+        ("ph", "photos", "epoch"),
+        ("gtp", "go to photos", "log at photos xgxtp"),
+        ("a" * 30 + "b", "a" * 60 + "b", "a" * 60),
+    ],
+)
+def test_the_palette_ranks_what_is_closer_to_what_is_typed_higher(
+    query: str, better: str, worse: str
+) -> None:
+    assert likeness(query, better) > likeness(query, worse) >= 0
 
 
 async def test_the_palette_wears_a_theme_and_keeps_it() -> None:

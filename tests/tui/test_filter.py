@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import unicodedata
+from itertools import product
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -39,6 +42,14 @@ def test_it_finds(text: str) -> None:
 )
 def test_it_leaves_out(text: str) -> None:
     assert not matcher(text)(JOB)
+
+
+@pytest.mark.parametrize("name", ["café/", "Ångström", "한국", "ΐ", "q\u0307\u0323"])
+def test_a_name_is_found_in_whichever_normal_form(name: str) -> None:
+    forms = [unicodedata.normalize(form, name) for form in ("NFC", "NFD")]
+    for typed, stored in product((*forms, name.upper()), forms):
+        assert matcher(typed)(view(prefix=stored))
+        assert matcher(f"source:{typed}")(view(prefix=stored))
 
 
 def test_failed_means_failed_objects_or_the_word() -> None:

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import unicodedata
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
@@ -35,6 +38,27 @@ def test_wrapping_loses_nothing(text: str, width: int) -> None:
     parts = wrap(text, width)
     assert "".join(parts) == text
     assert all(cell_len(part) <= width for part in parts)
+
+
+def test_a_text_is_cut_between_characters_and_never_before_a_mark() -> None:
+    text = unicodedata.normalize("NFD", "äöü" * 4)
+    assert unicodedata.normalize("NFC", shorten(text, 5)) == "äö…öü"
+    assert [unicodedata.normalize("NFC", part) for part in wrap(text, 5)] == [
+        "äöüäö",
+        "üäöüä",
+        "öü",
+    ]
+
+
+def test_marks_cannot_pile_up_in_a_cell() -> None:
+    assert len(shorten("Z" + "\u0301" * 1000, 10)) <= 50
+    assert max(map(len, wrap("Z" + "\u0301" * 1000, 10))) <= 40
+
+
+@pytest.mark.parametrize("text", ["x" * 1_000_000, "a b" * 300_000, "बाल्टी" * 100_000])
+def test_a_text_of_any_length_is_wrapped(text: str) -> None:
+    assert "".join(wrap(text, 20)) == text
+    assert cell_len(shorten(text, 20)) <= 20
 
 
 def test_the_right_side_goes_when_there_is_no_room() -> None:

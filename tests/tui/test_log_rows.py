@@ -1,10 +1,13 @@
 from __future__ import annotations
 
+import unicodedata
 from datetime import UTC
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from msgspec.structs import replace
+from rich.cells import cell_len
 
 from slurper_tui.api.models import LogRow
 from slurper_tui.monitor.log_view import LogView
@@ -38,7 +41,7 @@ def style(
     row: LogRow, width: int, look: Look = LOOK, sought: str = "", *, ages: bool = False
 ) -> RowStyle:
     times = times_for([row], NOW, look, short=width < 56, ages=ages)
-    return RowStyle(look, width, times, len(row.object_key or ""), pattern_of(sought))
+    return RowStyle(look, width, times, cell_len(row.object_key or ""), pattern_of(sought))
 
 
 @given(rows, st.integers(1, 150), st.sampled_from([LOOK, PLAIN]), st.text(max_size=2))
@@ -72,6 +75,32 @@ def test_every_match_in_sight_is_marked_whatever_its_case(width: int, wrapped: b
     lines = row_lines(line, drawn) if wrapped else [row_line(line, drawn)]
     marked = [piece.text for found in lines for piece in found if piece.role == "match"]
     assert marked == ["IMG_0007"]
+
+
+def test_a_match_is_marked_in_whichever_normal_form() -> None:
+    for stored, typed in (("NFC", "NFD"), ("NFD", "NFC")):
+        line = replace(row(7), object_key=unicodedata.normalize(stored, "été/한국.jpg"))
+        sought = unicodedata.normalize(typed, "É/한")
+        marked = [
+            p.text for p in row_line(line, style(line, 90, sought=sought)) if p.role == "match"
+        ]
+        assert marked == [unicodedata.normalize(stored, "é/한")]
+        scene = scenes.see(LogScene(LogView(JOB.key)), log_view(row(1), line))
+        assert scenes.show(scene, filter_text=sought).rows == (line,)
+        assert scenes.seek(scene, sought).matches == (1,)
+
+
+def test_of_a_very_long_message_both_ends_are_shown_and_found() -> None:
+    line = replace(row(7), message="first" + "x" * 5_000_000 + "last", object_key="k" * 100_000)
+    drawn = style(line, 80, sought="last")
+    lines = row_lines(line, drawn)
+    assert len(lines) == row_height(line, drawn) < 300
+    said = "".join(text_of(one).strip() for one in lines)
+    assert "4,995,913 characters left out".replace(" ", "") in said.replace(" ", "")
+    assert said.endswith("last")
+    assert width_of(row_line(line, drawn)) <= 80
+    scene = scenes.see(LogScene(LogView(JOB.key)), log_view(row(1), line))
+    assert scenes.seek(scene, "last").matches == (1,)
 
 
 def test_ages_are_told_from_the_newest_data_on() -> None:
