@@ -3,17 +3,33 @@
 from __future__ import annotations
 
 import signal
+from collections.abc import Iterator
 
+import pytest
 from hypothesis import HealthCheck, settings
 
+from slurper_tui.simulate import SimulatedAccount
+from tests.server import LoopbackServer, serve
+
 # How long an example takes says how busy the machine is, and nothing about the program.
-settings.register_profile("calm", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("calm")
-# Under coverage everything takes thrice as long; without it each property has all its examples.
-settings.register_profile("covered", settings.get_profile("calm"), max_examples=30)
+settings.register_profile(
+    "searching", deadline=None, max_examples=500, suppress_health_check=[HealthCheck.too_slow]
+)
+# The same examples in every run: a failure is caused by a change, never by luck.
+settings.register_profile(
+    "default", settings.get_profile("searching"), derandomize=True, max_examples=50
+)
+settings.load_profile("default")
 
 # Tests started by nohup, or in a script's background, would hand that deafness down to the programs
 # that they signal.
 for _number in (signal.SIGHUP, signal.SIGQUIT, signal.SIGTERM):
     signal.signal(_number, signal.SIG_DFL)
 signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture
+def server(account: SimulatedAccount) -> Iterator[LoopbackServer]:
+    """The account of the test on loopback."""
+    with serve(account) as running:
+        yield running

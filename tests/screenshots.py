@@ -12,8 +12,9 @@ import random
 import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -107,7 +108,20 @@ class Told(NamedTuple):
 
 def told_of(scene: Scene) -> Told:
     """What the monitor says after the scene's minutes, and its minutes of outage."""
+    return _told_of(
+        replace(scene, name="", size=(0, 0), theme="", deadline=None, keys=_downs(scene))
+    )
+
+
+@cache
+def _told_of(scene: Scene) -> Told:
+    """The same for every scene that differs in how it is looked at alone."""
     return virtual_time.run(_watch(scene))
+
+
+def _downs(scene: Scene) -> tuple[str, ...]:
+    """The keys that highlight another job, which is read more of."""
+    return tuple(key for key in scene.keys if key == "down")
 
 
 async def _watch(scene: Scene) -> Told:

@@ -7,6 +7,7 @@ import pytest
 from tests.screenshots import FOLDER, SCENES, Scene, render
 
 
+@pytest.mark.xdist_group("screenshots")  # several show the same story, which is told once
 @pytest.mark.parametrize("scene", SCENES, ids=lambda scene: scene.name)
 def test_the_picture_is_the_one_that_is_committed(scene: Scene) -> None:
     drawn = render(scene)

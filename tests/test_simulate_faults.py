@@ -16,12 +16,6 @@ def account() -> SimulatedAccount:
     return SimulatedAccount(jobs=5)
 
 
-@pytest.fixture
-def server(account: SimulatedAccount) -> Iterator[LoopbackServer]:
-    with serve(account) as server:
-        yield server
-
-
 @pytest.fixture(params=["in memory", "over a socket"])
 def http(request: pytest.FixtureRequest, account: SimulatedAccount) -> Iterator[httpx.Client]:
     """A client of the same account, by its transport and through a real server."""

@@ -19,8 +19,7 @@ PROGRAM = (sys.executable, "-m", "slurper_tui")
 
 
 def environ(home: Path, **more: str) -> dict[str, str]:
-    kept = {n: v for n, v in os.environ.items() if n == "PATH" or n.startswith("COVERAGE")}
-    return {**kept, "HOME": str(home), "LANG": "C.UTF-8", **more}
+    return {"PATH": os.environ["PATH"], "HOME": str(home), "LANG": "C.UTF-8", **more}
 
 
 @contextmanager
@@ -37,10 +36,8 @@ def watching(command: Sequence[str], env: Mapping[str, str]) -> Iterator[subproc
 
 
 def run_python(code: str, home: Path) -> str:
-    # Without what measures coverage, which imports a lot itself.
-    env = {n: v for n, v in environ(home).items() if not n.startswith("COVERAGE")}
     done = subprocess.run(
-        [sys.executable, "-c", code], env=env, capture_output=True, timeout=PATIENCE
+        [sys.executable, "-c", code], env=environ(home), capture_output=True, timeout=PATIENCE
     )
     assert done.returncode == 0, done.stderr.decode()
     return done.stdout.decode().splitlines()[-1]

@@ -2,25 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from slurper_tui.simulate import SimulatedAccount
-from tests.server import LoopbackServer, serve
+from tests.server import LoopbackServer
 from tests.terminal.pty_program import environment
 
 
 @pytest.fixture
 def account() -> SimulatedAccount:
     return SimulatedAccount(jobs=8)
-
-
-@pytest.fixture
-def server(account: SimulatedAccount) -> Iterator[LoopbackServer]:
-    with serve(account) as running:
-        yield running
 
 
 @pytest.fixture

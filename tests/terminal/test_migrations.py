@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from slurper_tui.api.models import Source, Target
 from slurper_tui.simulate import SimulatedAccount
 from slurper_tui.simulated.jobs import Plan
-from tests.server import LoopbackServer, serve
-from tests.terminal.pty_program import PROGRAM, PtyProgram, environment
+from tests.terminal.pty_program import PROGRAM, PtyProgram
 
 
 def plan(number: int, bucket: str, prefix: str, *, ago: float, lasts: float) -> Plan:
@@ -36,17 +33,6 @@ def account() -> SimulatedAccount:
         plan(4, "logs", "app/", ago=9000, lasts=600),
     ]
     return SimulatedAccount(plans=plans)
-
-
-@pytest.fixture
-def server(account: SimulatedAccount) -> Iterator[LoopbackServer]:
-    with serve(account) as running:
-        yield running
-
-
-@pytest.fixture
-def environ(server: LoopbackServer, tmp_path: Path) -> dict[str, str]:
-    return environment(tmp_path, **server.environment())
 
 
 @pytest.mark.parametrize(("flags", "folded", "open"), [((), "▸", "▾"), (("--ascii",), ">", "v")])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -12,7 +11,7 @@ import pytest
 from slurper_tui.api.models import Source, Target
 from slurper_tui.simulate import SimulatedAccount
 from slurper_tui.simulated.jobs import Plan
-from tests.server import LoopbackServer, serve
+from tests.server import LoopbackServer
 from tests.terminal.pty_program import PROGRAM, PtyProgram, environment
 
 SECRETS = {
@@ -52,12 +51,6 @@ def account(clock: Clock) -> SimulatedAccount:
         target=Target("r2", "media"),
     )
     return SimulatedAccount(clock=clock, plans=[plan])
-
-
-@pytest.fixture
-def server(account: SimulatedAccount) -> Iterator[LoopbackServer]:
-    with serve(account) as running:
-        yield running
 
 
 @pytest.fixture
