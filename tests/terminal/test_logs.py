@@ -144,7 +144,7 @@ def test_new_rows_come_at_the_top_of_a_log_that_is_followed(
     program.wait_for(lambda: "paused" in marked(program), "the newest row")
 
 
-@pytest.mark.parametrize("kind", [Kind.HTML, Kind.GARBAGE, Kind.RESET, Kind.CUT_OFF, Kind.NULL])
+@pytest.mark.parametrize("kind", [Kind.HTML, Kind.RESET])
 def test_a_log_that_does_not_come_is_asked_for_again(
     program: PtyProgram, server: LoopbackServer, kind: Kind
 ) -> None:
