@@ -36,6 +36,8 @@ _OWN_SIGNS = re.compile("[¦\u2190-\u21ff\u2500-\u25ff\u2800-\u28ff✔✖]")
 _VIRAMA = 9
 """The combining class of the mark that joins the next letter to the one before it."""
 
+_JOINER = "\u200d"
+
 
 def in_doubt(text: str) -> bool:
     """Whether terminals disagree about the width of any character of the text."""
@@ -48,6 +50,8 @@ def _is_doubtful(char: str) -> bool:
 
     Letters of ambiguous width are taken as narrow, as everywhere.
     """
+    if char.isascii():
+        return not char.isprintable()
     category, east_asian = unicodedata.category(char), unicodedata.east_asian_width(char)
     width = 2 if east_asian in ("W", "F") else 1
     if cell_len(char) != width or category[0] in "MC":
@@ -66,10 +70,14 @@ def _parts(text: str) -> Iterator[tuple[str, bool]]:
     for place, char in enumerate(text):
         if place and not cell_len(char):
             doubts[place - 1] = True
-        if place and unicodedata.combining(text[place - 1]) == _VIRAMA:
+        if place and _joins_the_next(text[place - 1]):
             doubts[place] = True
     for doubt, run in groupby(zip(text, doubts, strict=True), key=lambda pair: pair[1]):
         yield "".join(char for char, _ in run), doubt
+
+
+def _joins_the_next(char: str) -> bool:
+    return char == _JOINER or unicodedata.combining(char) == _VIRAMA
 
 
 class Shift(NamedTuple):
