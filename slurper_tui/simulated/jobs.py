@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from slurper_tui.api.models import Source, Target
@@ -116,10 +116,14 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Course:
-    """A plan and the changes of status asked for since, in order of time."""
+    """A plan and the changes of status asked for since, in order of time.
+
+    moments: when it had met so many incidents, UTC seconds, as far as that was asked for.
+    """
 
     plan: Plan
     changes: tuple[Change, ...] = ()
+    moments: dict[int, float] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def changed(self, at: float, status: str) -> Course:
         """The course after one more change."""

@@ -92,7 +92,9 @@ def _incident(course: Course, now: float, index: int) -> LogRow:
     """The row of the object that failed, or was not copied, after `index` others."""
     plan = course.plan
     rng = random.Random(f"{plan.id}/{index}")
-    at = iso(_moment(course, now, index + 1))
+    if index + 1 not in course.moments:
+        course.moments[index + 1] = _moment(course, now, index + 1)
+    at = iso(course.moments[index + 1])
     key = _object_key(course, rng, index)
     if plan.failed_among(index + 1) > plan.failed_among(index):
         return LogRow(at, plan.id, FAILED, rng.choice(REASONS), key)
