@@ -147,7 +147,7 @@ def test_following_tells_what_is_there_and_then_what_comes(
         there = len(rows_of(one))
         with watching(command, env) as program:
             assert program.stdout is not None
-            lines = [json.loads(program.stdout.readline()) for _ in range(there + 20)]
+            lines = [json.loads(program.stdout.readline()) for _ in range(there + 5)]
             program.send_signal(signal.SIGINT)
             _, said = program.communicate(timeout=PATIENCE)
     # The first line was read by `watching`.
