@@ -6,6 +6,8 @@ import pytest
 
 from tests.screenshots import FOLDER, SCENES, Scene, render
 
+pytestmark = pytest.mark.no_cover  # what it draws is measured elsewhere
+
 
 @pytest.mark.xdist_group("screenshots")  # several show the same story, which is told once
 @pytest.mark.parametrize("scene", SCENES, ids=lambda scene: scene.name)

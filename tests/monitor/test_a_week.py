@@ -7,6 +7,8 @@ import random
 from collections.abc import Iterator
 from dataclasses import replace
 
+import pytest
+
 from slurper_tui.api.models import Source, Target
 from slurper_tui.monitor.digest import Digest
 from slurper_tui.monitor.job_key import JobKey
@@ -17,6 +19,8 @@ from slurper_tui.simulated.operations import Jobs
 from tests.monitor.bench import bench, make_accounts, now, wall
 from tests.monitor.inline_history import InlineHistory
 from tests.virtual_time import timeless
+
+pytestmark = pytest.mark.no_cover  # long spans of virtual time, which measuring would double
 
 HOUR, DAY = 3600.0, 86_400.0
 LOOK = 300.0

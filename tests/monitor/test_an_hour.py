@@ -8,12 +8,15 @@ from dataclasses import replace
 from typing import Any
 
 import httpx
+import pytest
 
 from slurper_tui.simulate import Fault, Kind, SimulatedAccount
 from tests.monitor.bench import Bench, bench, make_accounts, now
 from tests.monitor.test_faults import PASSING
 from tests.monitor.test_loop import running
 from tests.virtual_time import timeless
+
+pytestmark = pytest.mark.no_cover  # long spans of virtual time, which measuring would double
 
 LYING = [*PASSING, Fault(Kind.WRONG_TYPES), Fault(Kind.SLOW, seconds=7.0)]
 REFUSING = [

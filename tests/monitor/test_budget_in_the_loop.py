@@ -14,6 +14,8 @@ from tests import virtual_time
 from tests.monitor.bench import bench, make_accounts, most_in_window, now
 from tests.virtual_time import timeless
 
+pytestmark = pytest.mark.no_cover  # long spans of virtual time, which measuring would double
+
 TWENTY_MINUTES = 1200.0
 """Four windows of the budget."""
 

@@ -11,6 +11,8 @@ from tests.benchmarks.estimators.judge import Point, Score, factor, ours, pooled
 from tests.benchmarks.estimators.peers import PEERS, REFERENCES
 from tests.benchmarks.estimators.traces import KINDS, Poll, Trace
 
+pytestmark = pytest.mark.no_cover  # long spans of virtual time, which measuring would double
+
 
 def even(polls: int = 600, rate: int = 10) -> Trace:
     """A job of one speed, which ends as the polls do."""

@@ -15,6 +15,8 @@ from tests.monitor.bench import EPOCH, Bench, bench, most_in_window, now, wall
 from tests.monitor.logs.reader import account, asked, plan, reader, take
 from tests.virtual_time import timeless
 
+pytestmark = pytest.mark.no_cover  # long spans of virtual time, which measuring would double
+
 both_orders = pytest.mark.parametrize("oldest_first", [False, True])
 
 LONG = plan("long", created=EPOCH - 7200.0, seconds=9 * 3600.0, objects=10**6, failed=100_000)
