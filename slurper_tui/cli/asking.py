@@ -43,8 +43,8 @@ async def typed(question: str, out: Output) -> str:
 
 async def secret(prompt: str, out: Output) -> str:
     """Ask for a secret, which is not shown; one in lines, between BEGIN and END, whole."""
-    out.ask(f"{prompt}:")
     with _unseen():
+        out.ask(f"{prompt}:")  # only now: keys are not echoed any more
         lines = [await _line()]
         if lines[0].startswith("-----BEGIN"):
             while not lines[-1].startswith("-----END"):
