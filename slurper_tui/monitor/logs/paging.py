@@ -76,6 +76,15 @@ class Paging:
         self._know(found)
         return found
 
+    def needs_rest(self, rows: Sequence[LogRow]) -> bool:
+        """Whether rows that may follow a short page are wanted now.
+
+        A look that has met known rows needs no more; one at the end goes on there the next time.
+        """
+        if isinstance(self._look, EndLook):
+            return False
+        return self._look is None or not any(self._knows(row) for row in rows)
+
     def look(self) -> None:
         """Look for newer rows before anything else is read."""
         begun = self._walk.over or self._walk.known.count  # what a look is to meet is known

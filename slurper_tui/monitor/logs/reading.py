@@ -16,7 +16,7 @@ from slurper_tui.monitor.logs.failing import FailingObjects
 from slurper_tui.monitor.logs.packed import Story
 from slurper_tui.monitor.logs.paging import Paging
 from slurper_tui.monitor.logs.shown import ShownLog
-from slurper_tui.monitor.logs.turns import LASTING, Asking, Turn
+from slurper_tui.monitor.logs.turns import LASTING, Asking, PageSizes, Turn
 from slurper_tui.monitor.metered import Metered
 from slurper_tui.monitor.notebook import Notebook
 
@@ -54,6 +54,7 @@ class LogReader:
         self._notebook = notebook
         self._interval = interval
         self._rng = rng or random.Random()
+        self._sizes = PageSizes()
 
     async def follow(self, key: JobKey) -> AsyncGenerator[LogView, None]:
         """Yield the log after every page, then whenever rows have come.
@@ -146,7 +147,7 @@ class LogReader:
         return max(LOOK_SECONDS, self._interval())
 
     def _asking(self, key: JobKey) -> Asking:
-        return Asking(self._metered, key, self._rng)
+        return Asking(self._metered, key, self._rng, self._sizes)
 
     def _keep(self, key: JobKey, counts: LogCounts) -> None:
         """Let the job and the history know what its log holds."""

@@ -42,19 +42,49 @@ class Turn(NamedTuple):
     failures: int = 0
 
 
-class Asking:
-    """Reads one log. Nothing is asked once the generator of `turns` is closed."""
+class PageSizes:
+    """Which short pages may not be the last of their log: a gateway may cap pages below the limit.
 
-    def __init__(self, metered: Metered, key: JobKey, rng: random.Random) -> None:
+    A page that is shorter than an earlier one is the last, until rows have followed a short page.
+    """
+
+    def __init__(self) -> None:
+        self._longest = 0
+        self._capped = False
+
+    def may_go_on(self, number: int) -> bool:
+        """Whether rows may follow a page of so many rows, which is shorter than was asked for."""
+        return self._capped or number >= self._longest
+
+    def note(self, number: int, *, after_short: bool) -> None:
+        """Take in the length of a page. after_short: it was asked for behind a short page."""
+        self._longest = max(self._longest, number)
+        self._capped = self._capped or (after_short and number > 0)
+
+
+class Asking:
+    """Reads one log. Nothing is asked once the generator of `turns` is closed.
+
+    sizes: what is known of the lengths of this API's pages.
+    """
+
+    def __init__(self, metered: Metered, key: JobKey, rng: random.Random, sizes: PageSizes) -> None:
         self._metered = metered
         self._key = key
         self._rng = rng
+        self._sizes = sizes
 
     async def turns(self, paging: Paging) -> AsyncGenerator[Turn, None]:
-        """Ask for what the paging wants until it wants nothing, or a fault does not pass."""
+        """Ask for what the paging wants until it wants nothing, or a fault does not pass.
+
+        A page that is shorter than was asked for is completed first, where rows may follow it.
+        """
         failures = 0
+        begun: tuple[PageAsk | None, tuple[LogRow, ...]] = (None, ())
         while (ask := paging.ask) is not None:
-            request = _Waiting(self._metered, self._key, ask)
+            part = begun[1] if begun[0] == ask else ()
+            rest = PageAsk(ask.offset + len(part), ask.limit - len(part))
+            request = _Waiting(self._metered, self._key, rest)
             try:
                 if await request.is_held_up():
                     yield Turn(waiting=True, failures=failures)
@@ -68,9 +98,23 @@ class Asking:
                 return
             else:
                 failures = 0
-                yield Turn(paging.take(rows))
+                goes_on = self._goes_on(part, rows, ask, paging)
+                begun = (ask, part + rows) if goes_on else (None, ())
+                if not goes_on:
+                    yield Turn(paging.take(part + rows))
             finally:
                 await request.end()
+
+    def _goes_on(
+        self, part: tuple[LogRow, ...], rows: tuple[LogRow, ...], ask: PageAsk, paging: Paging
+    ) -> bool:
+        """Whether more of a page is to be read. part: its rows before the last answer, `rows`."""
+        doubtful = self._sizes.may_go_on(len(rows))
+        self._sizes.note(len(rows), after_short=bool(part))
+        page = part + rows
+        repeated = bool(part) and rows == part[: len(rows)]  # the server ignores the offset
+        ended = not rows or repeated or len(page) >= ask.limit
+        return not ended and doubtful and paging.needs_rest(page)
 
 
 class _Waiting:

@@ -135,6 +135,41 @@ async def test_newer_rows_are_shown_while_old_ones_are_still_read() -> None:
         assert times(later[-1].rows) == sorted(times(later[-1].rows), reverse=True)
 
 
+@both_orders
+@pytest.mark.parametrize("cap", [3, 20])
+@pytest.mark.parametrize("number", [0, 20, 60, 230])
+@timeless
+async def test_pages_that_a_gateway_caps_hide_no_row(
+    number: int, cap: int, oldest_first: bool
+) -> None:
+    def capped(envelope: Any) -> object:
+        return {**envelope, "result": envelope["result"][:cap]}
+
+    ended = account(plan(failed=number), oldest_rows_first=oldest_first)
+    async with bench(ended) as b:
+        b.account.faults.add(Fault(Kind.EDITED, path="jobs/*/logs", edit=capped))
+        view = (await take(reader(b).follow(key_of(b)), whole))[-1]
+        assert sum(row.log_type == "importErrorRetryExhaustion" for row in view.rows) == number
+        told = times(view.rows)
+        assert told == sorted(told, reverse=True)
+
+
+@timeless
+async def test_a_gateway_that_caps_pages_hides_no_row_that_comes_later() -> None:
+    def capped(envelope: Any) -> object:
+        return {**envelope, "result": envelope["result"][:20]}
+
+    async with bench(account(plan(**RUNNING))) as b:
+        b.account.faults.add(Fault(Kind.EDITED, path="jobs/*/logs", edit=capped))
+        slow = reader(b, interval=lambda: 120.0)  # some 50 rows come between two looks
+        async with aclosing(slow.follow(key_of(b))) as views:
+            await take(views, whole)
+            followed = (await take(views, lambda view: now() > 600))[-1].rows
+        anew = (await take(reader(b).follow(key_of(b)), whole))[-1].rows
+        newest = next(i for i, row in enumerate(anew) if row == followed[0])
+        assert list(followed) == list(anew[newest:])
+
+
 @timeless
 async def test_an_ended_job_that_stands_still_is_asked_once_a_minute() -> None:
     async with bench(account(plan(failed=5))) as b:
@@ -144,7 +179,7 @@ async def test_an_ended_job_that_stands_still_is_asked_once_a_minute() -> None:
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(600):
                 await anext(views)
-        looks = [request.at for request in asked(b)][1:]
+        looks = [request.at for request in asked(b)][2:]  # the reading takes two
         assert 8 <= len(looks) <= 11
         assert min(y - x for x, y in itertools.pairwise(looks)) >= 60
 
