@@ -6,16 +6,18 @@ waits here except for the network.
 
 from __future__ import annotations
 
+import asyncio
 import urllib.parse
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 import httpx
 import msgspec
+from msgspec.structs import replace
 
 from slurper_tui.api.credentials import Credentials
 from slurper_tui.api.errors import BadAnswer
-from slurper_tui.api.exchange import Exchange, Received
+from slurper_tui.api.exchange import LARGE_BYTES, Exchange, Received
 from slurper_tui.api.models import (
     DEFAULT_BASE_URL,
     PAGE_SIZE,
@@ -102,10 +104,15 @@ class SlurperClient:
     async def logs(
         self, account_id: str, job_id: str, *, limit: int = PAGE_SIZE, offset: int = 0
     ) -> Answer[tuple[LogRow, ...]]:
-        """Read one page of a job's log, at most 50 rows."""
+        """Read one page of a job's log, at most 50 rows. No message repeats a secret."""
         path = f"{_job(account_id, job_id)}/logs"
         received = await self._exchange.send("GET", path, {"limit": limit, "offset": offset})
-        return _rows(received, LogRow)
+        answer, clean = _rows(received, LogRow), self._exchange.scrubber.clean
+        if received.size > LARGE_BYTES:
+            rows = await asyncio.to_thread(_without_secrets, answer.value, clean)
+        else:
+            rows = _without_secrets(answer.value, clean)
+        return replace(answer, value=rows)
 
     async def pause_job(self, account_id: str, job_id: str) -> Answer[str | None]:
         """Pause a running job. Raises Conflict when it is in another state."""
@@ -168,6 +175,17 @@ def _rows(received: Received, model: type[S]) -> Answer[tuple[S, ...]]:
     if isinstance(rows, list) and len(rows) > MOST_ROWS:
         raise _bad(received, f"a list of {len(rows):,} rows, where at most {PAGE_SIZE} were asked")
     return _shaped(received, lambda _: parse_rows(model, rows))
+
+
+def _without_secrets(rows: Sequence[LogRow], clean: Callable[[str], str]) -> tuple[LogRow, ...]:
+    """The rows with what `clean` makes of their messages, most of which occur in many rows."""
+    cleaned = {message: clean(message) for message in {row.message for row in rows} if message}
+    return tuple(
+        replace(row, message=cleaned[row.message])
+        if row.message and cleaned[row.message] != row.message
+        else row
+        for row in rows
+    )
 
 
 def _text(received: Received) -> Answer[str | None]:

@@ -19,6 +19,7 @@ from rich.traceback import Traceback
 from slurper_tui.api.client import SlurperClient
 from slurper_tui.api.credentials import Credentials, key_credentials, token_credentials
 from slurper_tui.api.errors import ApiError
+from slurper_tui.api.exchange import LARGE_BYTES
 from slurper_tui.api.judge import Raw
 from slurper_tui.api.requests import NewJob, NewSource, NewTarget, Secret
 from slurper_tui.api.scrub import Scrubber
@@ -159,6 +160,24 @@ async def test_no_error_repeats_what_a_request_held(where: str) -> None:
         for secret in (SECRET, "svc@project", "PEM-ab12cd34", "target-s3cr3t"):
             assert secret not in told
     await client.close()
+
+
+@pytest.mark.parametrize("size", [10, LARGE_BYTES])
+async def test_no_row_of_a_log_repeats_a_secret(size: int) -> None:
+    messages = [f"{'x ' * size} rejected: {SECRET}", "gave up", None]
+    rows = [{"objectKey": SECRET, "message": message} for message in messages]
+    transport = httpx.MockTransport(
+        lambda _: httpx.Response(200, json={"success": True, "result": rows})
+    )
+    client = SlurperClient(token_credentials(SECRET), "https://x", transport=transport)
+    answer = await client.logs("a", "j")
+    await client.close()
+    assert [row.message for row in answer.value] == [
+        f"{'x ' * size} rejected: ***",
+        "gave up",
+        None,
+    ]
+    assert all(row.object_key == SECRET for row in answer.value), "keys stay exact"
 
 
 async def test_whoever_shares_the_scrubber_knows_every_secret_that_is_sent() -> None:
