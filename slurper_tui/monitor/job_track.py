@@ -142,7 +142,7 @@ class JobTrack:
                 self.answered = self.answered and not self.view.remembered
         if self.view.gone:
             self.asked_at = self.retry_at = -math.inf
-        self.unseen, self.doubted = 0, False
+        self.unseen, self.doubted, self.denied = 0, False, False
         status = self.view.status if self.answered else job.status
         self.view = replace(
             self.view,
