@@ -19,6 +19,11 @@ PIECE = 16
 """Any piece of a secret that is at least this long is hidden, since servers truncate what they
 quote. Shorter secrets are hidden as a whole only."""
 
+_STEP = 2**17
+_OVERLAP = 2**14
+"""Long texts are searched in parts, for the reduced form takes many times the memory of a text. A
+secret that takes more characters than parts have in common is hidden all the same if it is long."""
+
 # Plain text, so that they are compiled only when something is to be cleaned.
 _ARMOUR = r"-----(?:BEGIN|END) [A-Z0-9 ]{1,40}-----"
 _PERCENT = r"(?:%[0-9A-Fa-f]{2})+"
@@ -68,12 +73,19 @@ class Scrubber:
         """Give the text with every secret, and every long piece of one, replaced by `***`."""
         if not self._pieces and not self._wholes:
             return text
-        reduced = _Reduced(text)
         parts, end = [], 0
-        for first, last in _merged([*self._found_pieces(reduced), *self._found_wholes(reduced)]):
+        for first, last in _merged(list(self._found(text))):
             parts += [text[end:first], HIDDEN]
             end = last
         return "".join([*parts, text[end:]]) if parts else text
+
+    def _found(self, text: str) -> Iterator[tuple[int, int]]:
+        """Where secrets and pieces of them stand."""
+        for end in range(_STEP, len(text) + _STEP, _STEP):
+            begin = max(0, end - _STEP - _OVERLAP)
+            reduced = _Reduced(text[begin:end])
+            for first, last in (*self._found_pieces(reduced), *self._found_wholes(reduced)):
+                yield begin + first, begin + last
 
     def _found_pieces(self, reduced: _Reduced) -> Iterator[tuple[int, int]]:
         """Where in the original text the pieces of long secrets stand."""

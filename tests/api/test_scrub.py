@@ -151,3 +151,12 @@ def test_secrets_within_secrets_and_beside_each_other() -> None:
     scrubber.add("another-secret-word")
     assert scrubber.clean("another-secret-word") == HIDDEN
     assert repr(scrubber) == HIDDEN
+
+
+@pytest.mark.parametrize("secret", [PEM, "hunter2!/"])
+def test_a_secret_in_a_very_long_text_is_hidden_wherever_it_is(secret: str) -> None:
+    told = _ascii_json(secret)
+    for length in range(2**17 - len(told), 2**17 + 1, max(1, len(told) // 9)):
+        text = f"{'x ' * (length // 2)}{told}{' y' * 2**16}"
+        assert not traces(secret, Scrubber(secret).clean(text))
+        assert len(Scrubber(secret).clean(text)) < len(text) - len(told) + 120
