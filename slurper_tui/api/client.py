@@ -16,7 +16,7 @@ import msgspec
 from msgspec.structs import replace
 
 from slurper_tui.api.credentials import Credentials
-from slurper_tui.api.errors import BadAnswer
+from slurper_tui.api.errors import BadAnswer, TooLarge
 from slurper_tui.api.exchange import LARGE_BYTES, Exchange, Received
 from slurper_tui.api.models import (
     DEFAULT_BASE_URL,
@@ -169,11 +169,12 @@ def _one(received: Received, model: type[S]) -> Answer[S]:
 def _rows(received: Received, model: type[S]) -> Answer[tuple[S, ...]]:
     """Return the rows of a list; a null result is an empty list.
 
-    Raises BadAnswer for a list that is far longer than any page.
+    Raises TooLarge for a list that is far longer than any page.
     """
     rows = [] if received.result is None else received.result
     if isinstance(rows, list) and len(rows) > MOST_ROWS:
-        raise _bad(received, f"a list of {len(rows):,} rows, where at most {PAGE_SIZE} were asked")
+        what = f"a list of {len(rows):,} rows, where at most {PAGE_SIZE} were asked"
+        raise _bad(received, what, TooLarge)
     return _shaped(received, lambda _: parse_rows(model, rows))
 
 
@@ -203,8 +204,8 @@ def _shaped(received: Received, shape: Callable[[object], T]) -> Answer[T]:
         raise _bad(received, what) from None
 
 
-def _bad(received: Received, what: str) -> BadAnswer:
-    return BadAnswer(
+def _bad(received: Received, what: str, kind: type[BadAnswer] = BadAnswer) -> BadAnswer:
+    return kind(
         f"the API answered {received.status} with {what}",
         status=received.status,
         ray=received.ray,

@@ -5,7 +5,8 @@ ApiError                    exit 7   anything below; keeps what the answer told
 │   └── NotSent             exit 7   no connection: DNS, connect, proxy
 │       └── BadAddress      exit 7   no URL can hold the id
 ├── BadAnswer               exit 7   not the API: 5xx, HTML, foreign JSON, no result, a 401 or 403
-│                                    without the API's envelope and a code in it
+│   │                                without the API's envelope and a code in it
+│   └── TooLarge            exit 7   an answer past a bound; asking again brings the same
 ├── RateLimited             exit 7   429, or the codes 971 and 10429
 ├── Rejected                exit 3   401, 403 with a code: bad, revoked or too weak credentials
 ├── NotFound                exit 7   404, or 400 with code 7003
@@ -100,6 +101,10 @@ class BadAnswer(ApiError):
     """Something answered, but it was not the API in good health."""
 
     undecided = True
+
+
+class TooLarge(BadAnswer):
+    """An answer past a bound in bytes, values or rows. The same request brings it again."""
 
 
 class RateLimited(ApiError):

@@ -26,6 +26,7 @@ from slurper_tui.api.errors import (
     Locked,
     NotSent,
     RateLimit,
+    TooLarge,
     Unreachable,
 )
 from slurper_tui.api.judge import Raw, good_envelope, total_of
@@ -192,7 +193,7 @@ class Exchange:
     async def _read(
         self, method: str, path: str, query: Mapping[str, int] | None, body: bytes | None
     ) -> Raw:
-        """Read an answer up to the bound. Raises BadAnswer past it, InvalidURL for a long path."""
+        """Read an answer up to the bound. Raises TooLarge past it, InvalidURL for a long path."""
         headers = {} if body is None else {"Content-Type": "application/json"}
         request = self._client.build_request(
             method, self._url(path), params=query, headers=headers, content=body
@@ -203,7 +204,7 @@ class Exchange:
             async for chunk in _unpacked(response):
                 size += len(chunk)
                 if size > MOST_BYTES:
-                    raise _bad(response, "the answer is too large to be one")
+                    raise _bad(response, "the answer is too large to be one", TooLarge)
                 chunks.append(chunk)
         finally:
             await response.aclose()
@@ -266,8 +267,8 @@ def _make_transport(base: httpx.URL, choice: Choice) -> Transport:
     return Transport(tls_context() if base.scheme == "https" else None, choice.proxy, LIMITS)
 
 
-def _bad(response: httpx.Response, message: str) -> BadAnswer:
-    return BadAnswer(
+def _bad(response: httpx.Response, message: str, kind: type[BadAnswer] = BadAnswer) -> BadAnswer:
+    return kind(
         message,
         status=response.status_code,
         ray=response.headers.get("cf-ray"),

@@ -20,6 +20,7 @@ from slurper_tui.api.errors import (
     RateLimited,
     Refused,
     Rejected,
+    TooLarge,
 )
 from slurper_tui.api.models import mark_invalid_bytes, replace_invalid_bytes
 from slurper_tui.api.ratelimit import parse_limit, parse_retry_after
@@ -83,12 +84,13 @@ def good_envelope(raw: Raw, clean: Clean = str) -> dict[str, object]:
     if kind is not None:
         _fail(kind, raw, _status_words(raw, envelope, kind), faults)
     if not isinstance(envelope, dict):
-        _fail(BadAnswer, raw, f"the API answered {raw.status} with {_content(raw, envelope)}")
+        wrong = TooLarge if envelope is _TOO_MANY else BadAnswer
+        _fail(wrong, raw, f"the API answered {raw.status} with {_content(raw, envelope)}")
     # The contract lets even `success` be left out; a result without an error is one.
     if envelope.get("success", "result" in envelope and not faults) is not True:
-        wrong = Refused if envelope.get("success") is False else BadAnswer
-        said = "a refusal" if wrong is Refused else "JSON that is not the API's"
-        _fail(_coded(faults) or wrong, raw, f"the API answered {raw.status} with {said}", faults)
+        refused = Refused if envelope.get("success") is False else BadAnswer
+        said = "a refusal" if refused is Refused else "JSON that is not the API's"
+        _fail(_coded(faults) or refused, raw, f"the API answered {raw.status} with {said}", faults)
     return envelope
 
 

@@ -16,7 +16,7 @@ from slurper_tui.cli.exit_codes import ExitCode, Stop, exit_code
 from slurper_tui.cli.output import Output
 from slurper_tui.monitor.budget import BLOCK_SECONDS
 from slurper_tui.monitor.log_view import LogView
-from slurper_tui.monitor.logs.turns import PASSING
+from slurper_tui.monitor.logs.turns import is_passing
 from slurper_tui.monitor.view import JobView
 
 
@@ -83,7 +83,7 @@ class Holdups:
             self._rows = rows
             self._out.say(f"the log: {rows:,} rows so far")
         line = "the request budget has no room for it now; waiting" if waiting else ""
-        line = f"{problem}; it is asked again" if isinstance(problem, PASSING) else line
+        line = f"{problem}; it is asked again" if is_passing(problem) else line
         if line and line != self._said:
             self._out.say(f"the log: {line}")
         elif self._said and not line and problem is None:

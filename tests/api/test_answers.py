@@ -28,6 +28,7 @@ from slurper_tui.api.errors import (
     RateLimited,
     Refused,
     Rejected,
+    TooLarge,
     Unreachable,
 )
 from slurper_tui.api.judge import Raw, good_envelope
@@ -353,7 +354,7 @@ async def test_an_oversized_answer_is_dropped(monkeypatch: pytest.MonkeyPatch) -
     good = json.dumps(envelope({"id": "j"})).encode()
     assert (await ask(said(200, good.ljust(1000)))).value.id == "j"
     error = await failure(said(200, good.ljust(1001)))
-    assert type(error) is BadAnswer
+    assert type(error) is TooLarge
     assert "too large" in str(error)
     assert (error.status, error.ray) == (200, RAY)
 
@@ -365,7 +366,7 @@ async def test_the_size_that_counts_is_that_of_the_unpacked_answer(
     packed = gzip.compress(b" " * 200_000)
     assert len(packed) < 1000
     error = await failure(said(200, packed, headers={"content-encoding": "gzip"}))
-    assert type(error) is BadAnswer
+    assert type(error) is TooLarge
     assert "too large" in str(error)
 
 
@@ -406,7 +407,7 @@ async def test_what_expands_a_thousandfold_is_unpacked_in_steps(
     monkeypatch.setattr(exchange, "MOST_BYTES", 2**23)
     bomb = gzip.compress(bytes(2**26))
     tracemalloc.start()
-    with pytest.raises(BadAnswer, match="too large"):
+    with pytest.raises(TooLarge, match="too large"):
         await ask(encoded(200, "gzip", bomb))
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
@@ -426,7 +427,7 @@ AMPLIFIED: dict[str, bytes] = {
 def test_json_of_many_small_values_is_not_decoded(name: str) -> None:
     body = b'{"success":true,"result":' + AMPLIFIED[name] + b"}"
     tracemalloc.start()
-    with pytest.raises(BadAnswer, match="more values"):
+    with pytest.raises(TooLarge, match="more values"):
         good_envelope(Raw(200, {}, body))
     peak = tracemalloc.get_traced_memory()[1]
     tracemalloc.stop()
@@ -435,7 +436,7 @@ def test_json_of_many_small_values_is_not_decoded(name: str) -> None:
 
 async def test_a_list_is_no_longer_than_a_page_can_be() -> None:
     async with answering(said(200, envelope([{}] * 20_001))) as client:
-        with pytest.raises(BadAnswer, match="20,001 rows"):
+        with pytest.raises(TooLarge, match="20,001 rows"):
             await client.list_jobs("a")
 
 

@@ -10,6 +10,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
 from slurper_tui.simulate import Fault, Kind, SimulatedAccount
@@ -46,6 +47,21 @@ def test_every_row_newest_first_as_json_lines(oldest_first: bool) -> None:
     assert told == rows_of(one)
     assert list(told[0]) == ["createdAt", "job", "logType", "message", "objectKey"]
     assert len(told) == 262
+
+
+def test_an_answer_past_a_bound_is_not_asked_for_again() -> None:
+    usual, asked = telling(), []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        if not request.url.path.endswith("/logs"):
+            return usual.handle_request(request)
+        asked.append(request)
+        return httpx.Response(200, json={"success": True, "result": [{}] * 20_001})
+
+    ran = perform(SimulatedAccount(), "logs", "job1", transport=httpx.MockTransport(answer))
+    assert (ran.code, ran.out, len(asked)) == (7, [], 1)
+    assert len(ran.err) == 1
+    assert "20,001 rows" in ran.err[0]
 
 
 def test_lines_for_a_person() -> None:

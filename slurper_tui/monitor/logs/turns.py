@@ -7,7 +7,7 @@ import random
 from collections.abc import AsyncGenerator
 from typing import NamedTuple
 
-from slurper_tui.api.errors import ApiError, BadAnswer, RateLimited, Unreachable
+from slurper_tui.api.errors import ApiError, BadAnswer, RateLimited, TooLarge, Unreachable
 from slurper_tui.api.models import LogRow
 from slurper_tui.monitor.backoff import backoff
 from slurper_tui.monitor.job_key import JobKey
@@ -15,17 +15,21 @@ from slurper_tui.monitor.logs.page import Found, PageAsk
 from slurper_tui.monitor.logs.paging import Paging
 from slurper_tui.monitor.metered import Metered
 
-PASSING = (Unreachable, BadAnswer, RateLimited)
-"""Faults after which the same request may succeed."""
+_PASSING = (Unreachable, BadAnswer, RateLimited)
 
 LASTING = 6
-"""So many of them in a row, a minute or more, and whoever does not watch may give up."""
+"""After this many passing faults in a row, a command that does not watch gives up."""
 
 _BASE = 2.0
 """Seconds from which the waits after faults grow."""
 
 _WAITS_TOLD = 5.0
 """Seconds after which it is told that there is no room for a request; shorter waits are usual."""
+
+
+def is_passing(error: ApiError | None) -> bool:
+    """Whether the same request may succeed after this fault."""
+    return isinstance(error, _PASSING) and not isinstance(error, TooLarge)
 
 
 class Turn(NamedTuple):
@@ -89,13 +93,13 @@ class Asking:
                 if await request.is_held_up():
                     yield Turn(waiting=True, failures=failures)
                 rows = await request.rows()
-            except PASSING as error:
-                failures += 1
-                yield Turn(problem=error, failures=failures)
-                await asyncio.sleep(backoff(failures, _BASE, self._rng))
             except ApiError as error:
-                yield Turn(problem=error, final=True, failures=failures + 1)
-                return
+                failures += 1
+                final = not is_passing(error)
+                yield Turn(problem=error, final=final, failures=failures)
+                if final:
+                    return
+                await asyncio.sleep(backoff(failures, _BASE, self._rng))
             else:
                 failures = 0
                 goes_on = self._goes_on(part, rows, ask, paging)
