@@ -1,13 +1,16 @@
 """Replaces known secrets in text by `***`, in whatever way the text writes them.
 
 Texts are compared in a reduced form, which is the same for a secret written verbatim, in JSON
-(also JSON within JSON), in a URL or in HTML: escapes are decoded, and backslashes, whitespace, `+`
-and characters outside the basic plane are left out.
+(also JSON within JSON), in a URL, in HTML or with the escapes of a programming language, in capital
+or small letters: escapes are decoded, and backslashes, whitespace, `+`, invisible characters and
+those outside the basic plane are left out. Base64 and hexadecimal digits of a secret are known too.
 """
 
 from __future__ import annotations
 
 import re
+import string
+from base64 import b64encode, urlsafe_b64encode
 from collections.abc import Callable, Iterator, Sequence
 
 HIDDEN = "***"
@@ -27,9 +30,10 @@ secret that takes more characters than parts have in common is hidden all the sa
 # Plain text, so that they are compiled only when something is to be cleaned.
 _ARMOUR = r"-----(?:BEGIN|END) [A-Z0-9 ]{1,40}-----"
 _PERCENT = r"(?:%[0-9A-Fa-f]{2})+"
-_ENTITY = r"&(?:#[0-9]{1,7}|#[xX][0-9A-Fa-f]{1,6}|quot|amp|lt|gt|apos);"
-_ESCAPED = r"\\+(?:u([0-9A-Fa-f]{4})|[nrtbf])?"
-_NAMED = {"quot": '"', "amp": "&", "lt": "<", "gt": ">", "apos": "'"}
+_ENTITY = r"&(?:#0{0,9}[0-9]{1,7};?|#[xX]0{0,9}[0-9A-Fa-f]{1,6};?|[A-Za-z]{2,31};)"
+_BYTES = r"(?:\\+(?:x[0-9A-Fa-f]{2}|[0-3][0-7]{2}))+"
+_ESCAPED = r"\\+(?:u([0-9A-Fa-f]{4})|u\{([0-9A-Fa-f]{1,6})\}|U([0-9A-Fa-f]{8})|[nrtbf])?"
+_SMALL = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 _DEEPEST = 4
 """How often percent encoding and HTML entities are decoded."""
 
@@ -64,8 +68,14 @@ class Scrubber:
         reduced = _Reduced(body).text
         if len(reduced) < LEAST:
             return
-        if len(reduced) < PIECE or "@" in secret:
-            self._wholes.add((reduced, any(map(str.isspace, secret.strip()))))
+        as_whole = len(reduced) < PIECE or "@" in secret
+        self._learn_form(reduced, as_whole, any(map(str.isspace, secret.strip())))
+        for form in _encoded(secret):
+            self._learn_form(_Reduced(form).text, as_whole or len(form) < 2 * PIECE)
+
+    def _learn_form(self, reduced: str, as_whole: bool, has_space: bool = False) -> None:
+        if as_whole:
+            self._wholes.add((reduced, has_space))
         else:
             self._pieces.update(_windows(reduced))
 
@@ -105,6 +115,19 @@ class Scrubber:
                 place = reduced.text.find(secret, place + 1)
 
 
+def _encoded(secret: str) -> Iterator[str]:
+    """The secret in hexadecimal digits, and in Base64 wherever it stands in what was encoded.
+
+    Without the characters that depend on what stands beside it.
+    """
+    octets = secret.encode("utf-8", "surrogatepass")
+    yield octets.hex()
+    for before in range(3):
+        first, last = -(-before * 4 // 3), (before + len(octets)) * 4 // 3
+        for encode in (b64encode, urlsafe_b64encode):
+            yield encode(bytes(before) + octets).decode()[first:last]
+
+
 def _windows(text: str) -> Iterator[str]:
     return (text[i : i + PIECE] for i in range(len(text) - PIECE + 1))
 
@@ -137,8 +160,10 @@ class _Reduced:
                     break
                 self._replace(pattern, decode)
         if "\\" in self.text:
+            self._replace(_BYTES, _bytes)
             self._replace(_ESCAPED, _escape)
         self._keep_the_significant()
+        self.text = self.text.translate(_SMALL)
 
     def span(self, first: int, last: int) -> tuple[int, int]:
         """Where the characters from `first` to before `last` stand in the original."""
@@ -183,8 +208,7 @@ class _Reduced:
 def _is_significant(char: str) -> bool:
     if "!" <= char <= "~":
         return char not in "+\\"
-    surrogate = "\ud800" <= char <= "\udfff"
-    return "\x9f" < char < "\ufff0" and not surrogate and not char.isspace()
+    return "\x9f" < char < "\ufff0" and char.isprintable()
 
 
 def _percent(match: re.Match[str]) -> str:
@@ -192,12 +216,23 @@ def _percent(match: re.Match[str]) -> str:
 
 
 def _entity(match: re.Match[str]) -> str:
-    name = match[0][1:-1]
+    name = match[0][1:].removesuffix(";")
     if not name.startswith("#"):
-        return _NAMED[name]
+        from html.entities import html5  # a large table, seldom needed
+
+        return html5.get(f"{name};", match[0])
     number = int(name[2:], 16) if name[1] in "xX" else int(name[1:])
     return chr(number) if number < 0x110000 else ""
 
 
+def _bytes(match: re.Match[str]) -> str:
+    """Bytes as programming languages write them: `\\x2f` or `\\057`."""
+    codes = [code for code in match[0].split("\\") if code]
+    octets = (int(code[1:], 16) if code[0] == "x" else int(code, 8) for code in codes)
+    return bytes(octets).decode("utf-8", "replace")
+
+
 def _escape(match: re.Match[str]) -> str:
-    return chr(int(match[1], 16)) if match[1] else ""
+    code = match[1] or match[2] or match[3]
+    number = int(code, 16) if code else 0
+    return chr(number) if 0 < number < 0x110000 else ""

@@ -38,6 +38,10 @@ def _lower(text: str) -> str:
     return "%".join([parts[0], *(part[:2].lower() + part[2:] for part in parts[1:])])
 
 
+def _utf8(text: str) -> bytes:
+    return text.encode("utf-8", "surrogatepass")
+
+
 WAYS: dict[str, Write] = {
     "verbatim": lambda text: text,
     "JSON": _json,
@@ -121,6 +125,39 @@ def test_each_line_of_a_key_and_the_key_without_lines() -> None:
         assert told.rstrip("+") == f"bad line: {HIDDEN}"
     assert scrubber.clean(f"[{BODY}]") == f"[{HIDDEN}]"
     assert scrubber.clean("a key begins with -----BEGIN PRIVATE KEY-----").endswith("KEY-----")
+
+
+ENCODINGS: dict[str, Write] = {
+    "JSON three times": lambda text: _json(_json(_json(text))),
+    "HTML with numbers": lambda text: "".join(f"&#{ord(char):05};" for char in text),
+    "HTML without ;": lambda text: "".join(f"&#x{ord(char):x}" for char in text),
+    "HTML with names": lambda text: (
+        html.escape(text).replace("/", "&sol;").replace("=", "&equals;")
+    ),
+    "bytes": lambda text: "".join(f"\\x{code:02x}" for code in _utf8(text)),
+    "octal bytes": lambda text: "".join(f"\\{code:03o}" for code in _utf8(text)),
+    "escapes with braces": lambda text: "".join(f"\\u{{{ord(char):x}}}" for char in text),
+    "long escapes": lambda text: "".join(f"\\U{ord(char):08X}" for char in text),
+    "invisible characters": lambda text: "\N{ZERO WIDTH SPACE}".join(text),
+    "capitals": str.upper,
+    "small letters": str.lower,
+    "Base64": lambda text: base64.b64encode(_utf8(text)).decode(),
+    "Base64 for URLs": lambda text: base64.urlsafe_b64encode(_utf8(text)).decode(),
+    "Base64 of more": lambda text: base64.b64encode(_utf8(f"Bearer {text} (x)")).decode(),
+    "Base64 of a pair": lambda text: base64.b64encode(_utf8(f"me:{text}")).decode(),
+    "hexadecimal": lambda text: _utf8(text).hex(),
+    "Base64 in a URL": lambda text: urllib.parse.quote(base64.b64encode(_utf8(text)), safe=""),
+}
+
+
+@pytest.mark.parametrize("encoding", list(ENCODINGS))
+@pytest.mark.parametrize(
+    "secret", [TOKEN, BODY, "AKIAIOSFODNN7EXAMPLE", "hunter2!/", "me@some.org"]
+)
+def test_an_encoded_secret_leaves_nothing(encoding: str, secret: str) -> None:
+    told = Scrubber(secret).clean(f"no: ({ENCODINGS[encoding](secret)}) ok")
+    assert HIDDEN in told
+    assert len(told) <= len("no: (QmVhcmVyIG***ICh4KQ==) ok")
 
 
 @given(st.text(max_size=LEAST - 1), st.text())
