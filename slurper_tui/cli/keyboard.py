@@ -248,15 +248,20 @@ class Keyboard:
             self._leave()
 
     def _string_escape(self, char: str) -> None:
-        """An ESC inside a string: with a backslash it ends it, with anything else it cancels it."""
+        """An ESC inside a string: with a backslash it ends it, with an introducer it cancels it.
+
+        With anything else it is a part of it, as in the strings that tmux passes through.
+        """
         self._unparsed()
         if char == "\\":
             self._leave()
         elif self._now > self._last_at + _PAUSE:
             self._leave()  # the ESC came long before: it does not belong to what is typed now
             self._state(char)
-        else:
-            self._enter(self._escape, self._escape_seconds)
+        elif char in _INTRODUCERS or _c1(char):
+            self._introduce(_c1(char) or char)
+        elif char != _ESC:
+            self._state = self._string
             self._state(char)
 
     def _paste(self, char: str) -> None:

@@ -119,6 +119,13 @@ def test_an_escape_sequence_within_a_string_ends_it() -> None:
     assert names(typed([Piece(0.0, b"\x1b]11;rgb\x1b"), Piece(1.0, b"q")])) == ["q"]
 
 
+@given(st.lists(st.sampled_from([b"\x1b", b"\x1b\x1b", b"q", b"PUX", b"\r", b":", b"9"])))
+def test_an_escape_that_begins_nothing_is_a_part_of_the_string(parts: list[bytes]) -> None:
+    string = b"\x1b]52;" + b"q".join(parts).replace(b"\x1bP", b"\x1b") + b";\x07"
+    assert whole(string) == []
+    assert names(whole(string + b"q")) == ["q"]
+
+
 def test_a_paste_is_text() -> None:
     text = "P\x1b[Ay\né\x03q"
     messages = whole(b"\x1b[200~" + text.encode() + b"\xff\x00\x1b[201~q")
