@@ -131,6 +131,7 @@ class Listing:
         self._seen |= ids
         rows = self.offset + (len(page) if fresh else 0)
         short = len(page) < PAGE_SIZE
+        total = None if total is not None and total < rows else total  # it is told wrongly
         unverified = bool(fresh) and short and total is None
         bounded = rows >= MOST_PAGES * PAGE_SIZE
         if fresh and not bounded and not (short and self._ends_here(rows, total)):

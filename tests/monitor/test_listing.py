@@ -74,6 +74,17 @@ def test_an_end_that_was_verified_costs_no_request_until_something_changes() -> 
     assert not listing.pressing
 
 
+@given(st.integers(1, 120), st.integers(1, PAGE_SIZE - 1), st.integers(0, 200))
+def test_a_total_that_is_too_low_ends_nothing(number: int, cap: int, total: int) -> None:
+    listing, jobs = Listing(), page(0, number)
+    for _ in range(number + 2):
+        rows = jobs[listing.offset : listing.offset + cap]
+        if not listing.complete:
+            listing.landed(rows, total=min(total, number - 1, cap - 1))
+    assert listing.complete
+    assert listing.pages == -(-number // cap) + 1
+
+
 @pytest.mark.parametrize("total", [1, 3])
 def test_an_empty_page_that_contradicts_the_total_proves_nothing(total: int) -> None:
     listing = Listing()
