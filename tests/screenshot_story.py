@@ -7,8 +7,7 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from typing import NamedTuple
 
-from slurper_tui.api.models import Source, Target
-from slurper_tui.api.requests import Secret
+from slurper_tui.api.models import Secret, Source, Target
 from slurper_tui.monitor.causes import FAILED_TYPE
 from slurper_tui.monitor.creation.retry import retry_drafts
 from slurper_tui.monitor.desk import Desk

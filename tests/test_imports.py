@@ -17,7 +17,7 @@ CHECK = "from importlinter.cli import lint_imports_command; lint_imports_command
 LATER = [
     *("slurper_tui.tui.log_page", "slurper_tui.tui.failures_page", "slurper_tui.tui.create_form"),
     *("slurper_tui.tui.confirm_dialog", "slurper_tui.tui.receipt_page", "slurper_tui.monitor.logs"),
-    *("slurper_tui.monitor.creation", "slurper_tui.monitor.receipts", "slurper_tui.api.requests"),
+    *("slurper_tui.monitor.creation", "slurper_tui.monitor.receipts", "slurper_tui.api.models"),
 ]
 """What no first picture needs."""
 
@@ -25,9 +25,9 @@ LATER = [
 BROKEN = (
     ("slurper_tui.tui.glyphs", "httpx"),
     ("slurper_tui.tui.glyphs", "slurper_tui.config"),
-    ("slurper_tui.tui.glyphs", "slurper_tui.api.exchange"),
+    ("slurper_tui.tui.glyphs", "slurper_tui.api.transport"),
     ("slurper_tui.monitor.loop", "slurper_tui.api.credentials"),
-    ("slurper_tui.simulated.jobs", "slurper_tui.api.judge"),
+    ("slurper_tui.simulated.jobs", "slurper_tui.api.envelope"),
     ("slurper_tui.monitor.loop", "textual"),
     ("slurper_tui.monitor.loop", "slurper_tui.api.client"),
     ("slurper_tui.api.client", "slurper_tui.monitor.view"),

@@ -17,7 +17,6 @@ from msgspec.structs import replace
 
 from slurper_tui.api.credentials import Credentials
 from slurper_tui.api.errors import BadAnswer, TooLarge
-from slurper_tui.api.exchange import LARGE_BYTES, Exchange, Received
 from slurper_tui.api.models import (
     DEFAULT_BASE_URL,
     PAGE_SIZE,
@@ -26,12 +25,17 @@ from slurper_tui.api.models import (
     Created,
     Job,
     LogRow,
+    NewJob,
+    NewSource,
+    NewTarget,
     Progress,
+    Secret,
+    encode,
     parse,
     parse_rows,
 )
-from slurper_tui.api.requests import NewJob, NewSource, NewTarget, Secret, encode
 from slurper_tui.api.scrub import Scrubber
+from slurper_tui.api.transport import LARGE_BYTES, Exchange, Received
 
 T = TypeVar("T")
 S = TypeVar("S", bound=msgspec.Struct)

@@ -1,199 +1,359 @@
-"""HTTP over httpcore, with bounds on what a server may send before its answer begins.
+"""One HTTP exchange: a request out, a checked result or an `ApiError` back.
 
-httpx's own transport does not take a network backend, which is where bytes can be counted.
+The only module where httpx's errors become ours.
 """
 
 from __future__ import annotations
 
-import re
-import ssl
-import typing
-from collections.abc import AsyncIterator, Iterable, Iterator
-from contextlib import contextmanager
+import asyncio
+import ipaddress
+import logging
+import os
+import time
+import zlib
+from collections.abc import AsyncIterator, Mapping
+from functools import lru_cache, partial
 
-import httpcore
 import httpx
+import msgspec
 
-MOST_INFORMATIONAL = 20
-"""1xx responses before an answer. Each costs work, and no server needs more than two."""
-
-_INFORMATIONAL = re.compile(rb"HTTP/1\.[01] 1\d\d")
-_STATUS_LINE = len(b"HTTP/1.1 100")
-_END_OF_HEAD = re.compile(rb"\n\r?\n")
-
-_FAILURES = (
-    *(httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolError),
-    *(httpcore.ProxyError, httpcore.UnsupportedProtocol),
+from slurper_tui.api.connection import HIGHEST_PORT, Choice, Transport, choose_proxy, tls_context
+from slurper_tui.api.credentials import Credentials
+from slurper_tui.api.envelope import Raw, good_envelope, parse_limit, total_of
+from slurper_tui.api.errors import (
+    ApiError,
+    BadAddress,
+    BadAnswer,
+    Locked,
+    NotSent,
+    RateLimit,
+    TooLarge,
+    Unreachable,
 )
+from slurper_tui.api.scrub import Scrubber
+
+CONNECT_SECONDS = 10.0
+READ_SECONDS = 20.0
+POOL_SECONDS = 30.0
+WHOLE_SECONDS = 45.0
+"""The limit for a whole request, from the wait for a connection to the last byte of the answer."""
+
+LIMITS = httpx.Limits(max_connections=10, max_keepalive_connections=10, keepalive_expiry=90.0)
+"""A connection outlives the longest interval that `+` offers: a handshake costs most of all."""
+
+MOST_BYTES = 64 * 2**20
+"""A page of 50 jobs with 10,000 keys each is large but believable; more than this is not."""
+
+LARGE_BYTES = 2**18
+"""A larger body is decoded in a thread, so that keys are heard meanwhile."""
+
+_STEP_BYTES = 2**20
+"""How much is unpacked at once."""
+
+_TIMEOUT = httpx.Timeout(READ_SECONDS, connect=CONNECT_SECONDS, pool=POOL_SECONDS)
+_LONGEST_RAY = 24
+_GZIP = {"gzip", "x-gzip"}
+
+_UNSENT = (
+    *(httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError),
+    *(httpx.InvalidURL, httpx.UnsupportedProtocol, httpx.LocalProtocolError),
+)
+"""With these, nothing has reached the API."""
+
+_log = logging.getLogger("slurper_tui.api")
 
 
-class Transport(httpx.AsyncBaseTransport):
-    """A pool of connections. A GET on a kept connection that proves to be closed is repeated once.
+class Received(msgspec.Struct, frozen=True):
+    """The `result` of a good answer, as decoded JSON, with what its headers said.
 
-    context: for TLS. proxy: None for none.
+    total: `result_info.total_count`, None where it is absent. size: bytes of the decoded body.
+    """
+
+    result: object
+    status: int
+    ray: str | None
+    limit: RateLimit | None
+    total: int | None = None
+    size: int = 0
+
+
+class Exchange:
+    """Sends requests below one base URL with one user's credentials.
+
+    read_only: no request but GET is sent, whoever asks for one. scrubber: knows the credentials,
+    and whatever else no error may repeat. notes: a line for each setting of the environment that
+    cannot be used. Raises ValueError, one line, for an address or a setting that does not work.
     """
 
     def __init__(
-        self, context: ssl.SSLContext | None, proxy: httpcore.Proxy | None, limits: httpx.Limits
+        self,
+        credentials: Credentials,
+        base_url: str,
+        *,
+        transport: httpx.AsyncBaseTransport | None = None,
+        scrubber: Scrubber | None = None,
     ) -> None:
-        self._pool = httpcore.AsyncConnectionPool(
-            ssl_context=context,
-            proxy=proxy,
-            max_connections=limits.max_connections,
-            max_keepalive_connections=limits.max_keepalive_connections,
-            keepalive_expiry=limits.keepalive_expiry,
-            network_backend=_Backend(),
+        self.read_only = True
+        self.scrubber = scrubber or Scrubber()
+        self.scrubber.add(*credentials.secrets)
+        base = check_base_url(base_url)
+        # The same paths are asked again and again, and a URL takes a while to be taken apart.
+        self._url = lru_cache(maxsize=4096)(partial(_below, base))
+        proxy = Choice() if transport or base.scheme != "https" else _proxy_for(base)
+        self.notes = proxy.notes
+        self.scrubber.add(*proxy.secrets)
+        self._client = httpx.AsyncClient(
+            transport=transport or _make_transport(base, proxy),
+            trust_env=False,  # the transport has the proxy and the certificates already
+            timeout=_TIMEOUT,
+            headers={
+                "Accept": "application/json",
+                "Accept-Encoding": "gzip",
+                "User-Agent": "slurper-tui",
+                **credentials.headers(),
+            },
         )
 
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Send a request. Raises httpx.TransportError."""
-        with _as_httpx():
-            try:
-                answer = await self._pool.handle_async_request(_core(request))
-            except StaleConnection:
-                if request.method != "GET":
-                    raise
-                answer = await self._pool.handle_async_request(_core(request))
-        return httpx.Response(
-            answer.status,
-            headers=answer.headers,
-            stream=_Body(answer),
-            extensions=answer.extensions,
-        )
-
-    async def aclose(self) -> None:
+    async def close(self) -> None:
         """Close every connection."""
-        await self._pool.aclose()
+        await self._client.aclose()
+
+    async def send(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, int] | None = None,
+        body: bytes | None = None,
+    ) -> Received:
+        """Send one request below the base URL. Raises ApiError for all but a good answer."""
+        if self.read_only and method != "GET":
+            raise Locked(f"read-only: no {method} request is sent")
+        started = time.monotonic()
+        try:
+            received = await self._exchange(method, path, query, body)
+        except Exception as error:
+            self._clean(error)
+            _log.debug("%s %s: %s (%.3f s)", method, path, error, time.monotonic() - started)
+            raise
+        took = time.monotonic() - started
+        status, limit = received.status, received.limit
+        size = received.size
+        _log.debug("%s %s: %d, %d B, %s (%.3f s)", method, path, status, size, limit, took)
+        return received
+
+    async def _exchange(
+        self, method: str, path: str, query: Mapping[str, int] | None, body: bytes | None
+    ) -> Received:
+        """Bring the checked result. Raises ApiError."""
+        raw = await self._fetch(method, path, query, body)
+        if len(raw.body) > LARGE_BYTES:
+            envelope = await asyncio.to_thread(good_envelope, raw, self.scrubber.clean)
+        else:
+            envelope = good_envelope(raw, self.scrubber.clean)
+        ray, limit = self._short(raw.headers.get("cf-ray")), parse_limit(raw.headers)
+        result, total = envelope.get("result"), total_of(envelope)
+        return Received(result, raw.status, ray, limit, total, len(raw.body))
+
+    def _short(self, ray: str | None) -> str | None:
+        """A cf-ray header as it may be shown; an ordinary one is short and holds no secret."""
+        if ray is None or len(ray) <= _LONGEST_RAY:
+            return ray
+        return self.scrubber.clean(ray[:1000])[:_LONGEST_RAY]
+
+    def _clean(self, error: Exception) -> None:
+        """Hide secrets in our own words; `good_envelope` has cleaned those of the answer.
+
+        An error may be kept for days. The frames of its traceback would keep the answer as long.
+        """
+        if isinstance(error, ApiError):
+            error.message = self.scrubber.clean(error.message)
+            error.args = (error.message,)
+            error.ray = self._short(error.ray)
+            error.__traceback__ = error.__context__ = None
+
+    async def _fetch(
+        self, method: str, path: str, query: Mapping[str, int] | None, body: bytes | None
+    ) -> Raw:
+        """Bring the raw answer. Raises Unreachable when there is none."""
+        try:
+            async with asyncio.timeout(WHOLE_SECONDS):
+                return await self._read(method, path, query, body)
+        except TimeoutError:
+            raise Unreachable(f"no complete answer within {WHOLE_SECONDS:.0f} s") from None
+        except httpx.TimeoutException as error:
+            raise _kind(error)(_timed_out(error)) from None
+        except httpx.InvalidURL:
+            said = f"not sent: an address of {len(path):,} characters is too long"
+            raise BadAddress(said) from None
+        except (httpx.HTTPError, OSError) as error:
+            raise _kind(error)(_plain(error)) from None
+
+    async def _read(
+        self, method: str, path: str, query: Mapping[str, int] | None, body: bytes | None
+    ) -> Raw:
+        """Read an answer up to the bound. Raises TooLarge past it, InvalidURL for a long path."""
+        headers = {} if body is None else {"Content-Type": "application/json"}
+        request = self._client.build_request(
+            method, self._url(path), params=query, headers=headers, content=body
+        )
+        response = await self._client.send(request, stream=True)
+        try:
+            chunks, size = [], 0
+            async for chunk in _unpacked(response):
+                size += len(chunk)
+                if size > MOST_BYTES:
+                    raise _bad(response, "the answer is too large to be one", TooLarge)
+                chunks.append(chunk)
+        finally:
+            await response.aclose()
+        return Raw(response.status_code, response.headers, b"".join(chunks))
 
 
-class StaleConnection(httpcore.RemoteProtocolError):
-    """A kept connection was closed by the server before a byte of the answer came."""
+async def _unpacked(response: httpx.Response) -> AsyncIterator[bytes]:
+    """The body in parts of a bounded size, however far it expands.
+
+    Raises BadAnswer for an encoding that was not asked for, DecodingError for what is no gzip.
+    """
+    # Not `aiter_raw`: a mock transport's response counts as consumed from the start.
+    assert isinstance(response.stream, httpx.AsyncByteStream)
+    told = response.headers.get("content-encoding")
+    encodings = [] if told is None else [part.strip().lower() for part in told.split(",")]
+    encodings = [name for name in encodings if name not in ("", "identity")]
+    if not encodings:
+        async for chunk in response.stream:
+            yield chunk
+    elif len(encodings) == 1 and encodings[0] in _GZIP:
+        async for chunk in _gunzipped(response.stream):
+            yield chunk
+    elif response.is_success:
+        names = ", ".join(encodings)[:60]
+        raise _bad(response, f"the answer is encoded as {names!r}, and gzip was asked for")
+    # Of a failure, the status is enough.
 
 
-def _core(request: httpx.Request) -> httpcore.Request:
-    return httpcore.Request(
-        method=request.method,
-        url=httpcore.URL(
-            scheme=request.url.raw_scheme,
-            host=request.url.raw_host,
-            port=request.url.port,
-            target=request.url.raw_path,
-        ),
-        headers=request.headers.raw,
-        content=request.stream,
-        extensions=request.extensions,
+async def _gunzipped(stream: httpx.AsyncByteStream) -> AsyncIterator[bytes]:
+    unpacker = zlib.decompressobj(zlib.MAX_WBITS | 16)
+    empty = True
+    async for chunk in stream:
+        empty, part = empty and not chunk, b""
+        while not unpacker.eof and (chunk or len(part) == _STEP_BYTES):
+            try:
+                part = unpacker.decompress(chunk, _STEP_BYTES)
+            except zlib.error as error:
+                raise httpx.DecodingError(str(error)) from None
+            chunk = unpacker.unconsumed_tail
+            yield part
+            if len(part) == _STEP_BYTES:
+                await asyncio.sleep(0)
+    if not unpacker.eof and not empty:
+        raise httpx.RemoteProtocolError("complete message is missing")
+
+
+def _below(base: httpx.URL, path: str) -> httpx.URL:
+    """The address of a path below the base URL."""
+    return base.copy_with(raw_path=base.raw_path.rstrip(b"/") + path.encode())
+
+
+def _proxy_for(base: httpx.URL) -> Choice:
+    return choose_proxy(base.host, base.port or 443)
+
+
+def _make_transport(base: httpx.URL, choice: Choice) -> Transport:
+    """Plain http is for this machine: a proxy of the environment would carry the secrets off it,
+    and reading the trust store takes 50 ms for nothing.
+    """
+    return Transport(tls_context() if base.scheme == "https" else None, choice.proxy, LIMITS)
+
+
+def _bad(response: httpx.Response, message: str, kind: type[BadAnswer] = BadAnswer) -> BadAnswer:
+    return kind(
+        message,
+        status=response.status_code,
+        ray=response.headers.get("cf-ray"),
+        limit=parse_limit(response.headers),
     )
 
 
-@contextmanager
-def _as_httpx() -> Iterator[None]:
-    """Turn httpcore's errors into httpx's, which have the same names."""
+def check_base_url(text: str) -> httpx.URL:
+    """Parse a base URL. Raises ValueError when it is none, or would send secrets in the clear.
+
+    No message repeats any of it: it may hold a password.
+    """
+    # An unescaped / in a password makes the first part of that the path.
+    if "@" in text:
+        raise ValueError("the base URL must hold no user, password, query or fragment")
     try:
-        yield
-    except _FAILURES as error:
-        names = (kind.__name__ for kind in type(error).__mro__)
-        kind = next(getattr(httpx, name) for name in names if hasattr(httpx, name))
-        raise kind(str(error)) from error
+        url = httpx.URL(text.strip())
+    except httpx.InvalidURL:
+        raise ValueError("the base URL is not a URL") from None
+    if url.scheme not in {"https", "http"} or not url.host:
+        raise ValueError("the base URL must begin with https:// and name a host")
+    if (url.port or 0) > HIGHEST_PORT:
+        raise ValueError(f"the base URL is not a URL: its port is above {HIGHEST_PORT}")
+    if "?" in text or "#" in text:
+        raise ValueError("the base URL must hold no user, password, query or fragment")
+    if url.scheme == "http" and not is_loopback(url.host):
+        raise ValueError("the base URL must be https: plain http is for loopback addresses only")
+    return url
 
 
-class _Body(httpx.AsyncByteStream):
-    """The body of an answer as it comes over the line."""
-
-    def __init__(self, answer: httpcore.Response) -> None:
-        self._answer = answer
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        with _as_httpx():
-            async for chunk in self._answer.aiter_stream():
-                yield chunk
-
-    async def aclose(self) -> None:
-        await self._answer.aclose()
+def is_loopback(host: str) -> bool:
+    """Whether this name or address can only mean this very machine."""
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
-class _Backend(httpcore.AsyncNetworkBackend):
-    """Opens connections that count what comes in."""
-
-    def __init__(self) -> None:
-        self._backend = httpcore.AnyIOBackend()
-
-    async def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,  # noqa: ASYNC109 - httpcore's signature
-        local_address: str | None = None,
-        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
-    ) -> httpcore.AsyncNetworkStream:
-        return _Stream(
-            await self._backend.connect_tcp(host, port, timeout, local_address, socket_options)
-        )
+def _kind(error: Exception) -> type[Unreachable]:
+    return NotSent if isinstance(error, _UNSENT) else Unreachable
 
 
-class _Stream(httpcore.AsyncNetworkStream):
-    """One connection. Raises RemoteProtocolError for endless 1xx responses."""
-
-    def __init__(self, stream: httpcore.AsyncNetworkStream) -> None:
-        self._stream = stream
-        self._used = False
-        self._silent = True
-        self._head: _Head | None = None
-
-    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ASYNC109
-        try:
-            data = await self._stream.read(max_bytes, timeout)
-        except httpcore.ReadError:
-            if self._used and self._silent:
-                raise StaleConnection("the connection was reset") from None
-            raise
-        if not data and self._used and self._silent:
-            raise StaleConnection("the server disconnected")
-        self._silent = self._silent and not data
-        if self._head is not None and not self._head.goes_on(data):
-            self._head = None
-        return data
-
-    async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ASYNC109
-        self._used = self._used or not self._silent
-        if not self._silent or self._head is None:
-            self._head = _Head()
-        self._silent = True
-        await self._stream.write(buffer, timeout)
-
-    async def aclose(self) -> None:
-        await self._stream.aclose()
-
-    async def start_tls(
-        self,
-        ssl_context: ssl.SSLContext,
-        server_hostname: str | None = None,
-        timeout: float | None = None,  # noqa: ASYNC109 - httpcore's signature
-    ) -> httpcore.AsyncNetworkStream:
-        return _Stream(await self._stream.start_tls(ssl_context, server_hostname, timeout))
-
-    def get_extra_info(self, info: str) -> typing.Any:
-        return self._stream.get_extra_info(info)
+def _timed_out(error: httpx.TimeoutException) -> str:
+    if isinstance(error, httpx.ConnectTimeout):
+        return f"no connection within {CONNECT_SECONDS:.0f} s"
+    if isinstance(error, httpx.PoolTimeout):
+        return f"no free connection within {POOL_SECONDS:.0f} s"
+    return f"no answer within {READ_SECONDS:.0f} s"
 
 
-class _Head:
-    """Counts the 1xx responses before one answer."""
+def _plain(error: Exception) -> str:
+    """An error in words; the few that say nothing are named by their kind."""
+    if isinstance(error, httpx.RemoteProtocolError):
+        return _broken_protocol(str(error))
+    kinds: dict[type[Exception], str] = {
+        httpx.ConnectError: "cannot connect",
+        httpx.ReadError: "the connection was reset",
+        httpx.WriteError: "the connection was reset",
+        httpx.ProxyError: "the proxy refused",
+        httpx.DecodingError: "the answer cannot be unpacked",
+    }
+    kind = kinds.get(type(error), "the exchange failed")
+    detail = (_system_said(error) or str(error)).partition("\n")[0].strip()
+    return f"{kind}: {detail}" if detail and kind != "the connection was reset" else kind
 
-    def __init__(self) -> None:
-        self._begun = b""
-        self._count = 0
 
-    def goes_on(self, data: bytes) -> bool:
-        """Whether the answer itself has not begun yet. Raises RemoteProtocolError past the bound.
+def _broken_protocol(said: str) -> str:
+    """Tell an answer that is missing or cut off from one that is no HTTP at all."""
+    if "disconnected" in said:
+        return "the server hung up without an answer"
+    if said == "the connection was reset":
+        return said
+    if "complete message" in said:
+        return "the answer was cut off"
+    if "informational" in said:
+        return "endless 1xx responses and no answer"
+    return "the answer's header is too large" if "too long" in said else "the answer is not HTTP"
 
-        How long a single head may be is bounded by h11.
-        """
-        self._begun = (self._begun + data).lstrip(b"\r\n")
-        while _INFORMATIONAL.match(self._begun):
-            end = _END_OF_HEAD.search(self._begun)
-            if end is None:
-                return True
-            self._count += 1
-            if self._count > MOST_INFORMATIONAL:
-                raise httpcore.RemoteProtocolError("too many informational responses")
-            self._begun = self._begun[end.end() :].lstrip(b"\r\n")
-        return len(self._begun) < _STATUS_LINE
+
+def _system_said(error: BaseException) -> str:
+    """What the system itself said, below the layers that only pass it on; "" when it did not."""
+    below = getattr(error, "exceptions", None) or [error.__cause__ or error.__context__]
+    deeper = _system_said(below[0]) if below[0] else ""
+    if deeper or not isinstance(error, OSError):
+        return deeper
+    if isinstance(error, ConnectionError) and error.errno:
+        return os.strerror(error.errno)
+    return str(getattr(error, "verify_message", None) or error.strerror or "")

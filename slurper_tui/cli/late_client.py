@@ -15,9 +15,11 @@ from slurper_tui.api.models import (
     Created,
     Job,
     LogRow,
+    NewJob,
+    NewSource,
+    NewTarget,
     Progress,
 )
-from slurper_tui.api.requests import NewJob, NewSource, NewTarget
 
 if TYPE_CHECKING:
     from slurper_tui.api.client import SlurperClient

@@ -137,15 +137,28 @@ def _refuse(
     raise Stop(f"{f'{place}: ' if place else ''}unknown {what} {name!r}{nearest(name, known)}")
 
 
-_LATER = tuple(
-    f"slurper_tui.{name}"
-    for name in (
-        *("cli.crash", "when", "tui.clipboard", "tui.deadline_words", "tui.dialogs"),
-        *("tui.digest_dialog", "tui.filter_line", "tui.palette", "tui.pictures"),
-        *("tui.able", "tui.confirm_dialog", "tui.event_words", "tui.request_words"),
-        *("tui.export", "tui.log_page", "tui.log_page_dialogs", "tui.failures_page"),
-        *("tui.detail_migration", "tui.create_form", "tui.draft_page", "tui.plans_page"),
-    )
+_LATER = (
+    "slurper_tui.cli.crash",
+    "slurper_tui.when",
+    "slurper_tui.tui.clipboard",
+    "slurper_tui.tui.deadline_words",
+    "slurper_tui.tui.dialogs",
+    "slurper_tui.tui.digest_dialog",
+    "slurper_tui.tui.filter_line",
+    "slurper_tui.tui.palette",
+    "slurper_tui.tui.pictures",
+    "slurper_tui.tui.able",
+    "slurper_tui.tui.confirm_dialog",
+    "slurper_tui.tui.event_words",
+    "slurper_tui.tui.request_words",
+    "slurper_tui.tui.export",
+    "slurper_tui.tui.log_page",
+    "slurper_tui.tui.log_page_dialogs",
+    "slurper_tui.tui.failures_page",
+    "slurper_tui.tui.detail_migration",
+    "slurper_tui.tui.create_form",
+    "slurper_tui.tui.draft_page",
+    "slurper_tui.tui.plans_page",
 )
 
 

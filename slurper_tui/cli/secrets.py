@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from slurper_tui.api.requests import Secret
+from slurper_tui.api.models import Secret
 from slurper_tui.api.scrub import Scrubber
 from slurper_tui.cli import asking
 from slurper_tui.cli.exit_codes import ExitCode, Stop

@@ -122,7 +122,7 @@ def _make_client(
     """Import httpx and make the client. Raises Stop for what it cannot be made of."""
     with _without_click():
         from slurper_tui.api.client import SlurperClient  # httpx: 60 ms
-        from slurper_tui.api.exchange import check_base_url
+        from slurper_tui.api.transport import check_base_url
     try:
         check_base_url(base_url)
     except ValueError as error:

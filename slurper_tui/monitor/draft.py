@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import msgspec
 
-from slurper_tui.api.requests import NewJob, NewSource, NewTarget, Secret
+from slurper_tui.api.models import NewJob, NewSource, NewTarget, Secret
 
 MOST_KEYS = 10_000
 """Object keys that one job takes."""

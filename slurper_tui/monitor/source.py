@@ -4,8 +4,17 @@ from __future__ import annotations
 
 from typing import Protocol
 
-from slurper_tui.api.models import Answer, Connectivity, Created, Job, LogRow, Progress
-from slurper_tui.api.requests import NewJob, NewSource, NewTarget
+from slurper_tui.api.models import (
+    Answer,
+    Connectivity,
+    Created,
+    Job,
+    LogRow,
+    NewJob,
+    NewSource,
+    NewTarget,
+    Progress,
+)
 
 
 class SlurperApi(Protocol):

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import msgspec
 
-from slurper_tui.api.requests import Secret
+from slurper_tui.api.models import Secret
 from slurper_tui.monitor.draft import Draft, Secrets
 
 VENDORS = ("s3", "gcs", "r2")

@@ -14,9 +14,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slurper_tui.api import exchange
+from slurper_tui.api import transport as exchange
 from slurper_tui.api.client import SlurperClient
 from slurper_tui.api.credentials import token_credentials
+from slurper_tui.api.envelope import Raw, good_envelope
 from slurper_tui.api.errors import (
     ApiError,
     BadAddress,
@@ -31,7 +32,6 @@ from slurper_tui.api.errors import (
     TooLarge,
     Unreachable,
 )
-from slurper_tui.api.judge import Raw, good_envelope
 from slurper_tui.api.models import Job, Progress, parse, parse_rows
 from tests.api.odd import (
     BASE,

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slurper_tui.api.exchange import check_base_url, is_loopback
+from slurper_tui.api.transport import check_base_url, is_loopback
 
 
 @pytest.mark.parametrize(

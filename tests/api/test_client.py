@@ -12,8 +12,15 @@ from hypothesis import strategies as st
 from slurper_tui.api.client import SlurperClient
 from slurper_tui.api.credentials import Credentials, key_credentials, token_credentials
 from slurper_tui.api.errors import Conflict, NotFound, Rejected
-from slurper_tui.api.models import Connectivity, Created
-from slurper_tui.api.requests import NewJob, NewSource, NewTarget, Secret, encode
+from slurper_tui.api.models import (
+    Connectivity,
+    Created,
+    NewJob,
+    NewSource,
+    NewTarget,
+    Secret,
+    encode,
+)
 from slurper_tui.simulate import SimulatedAccount
 from tests.virtual_time import run
 

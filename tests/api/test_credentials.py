@@ -18,11 +18,11 @@ from rich.traceback import Traceback
 
 from slurper_tui.api.client import SlurperClient
 from slurper_tui.api.credentials import Credentials, key_credentials, token_credentials
+from slurper_tui.api.envelope import Raw
 from slurper_tui.api.errors import ApiError
-from slurper_tui.api.exchange import LARGE_BYTES
-from slurper_tui.api.judge import Raw
-from slurper_tui.api.requests import NewJob, NewSource, NewTarget, Secret
+from slurper_tui.api.models import NewJob, NewSource, NewTarget, Secret
 from slurper_tui.api.scrub import Scrubber
+from slurper_tui.api.transport import LARGE_BYTES
 from slurper_tui.simulate import Fault, Kind, SimulatedAccount
 from tests.server import serve
 

@@ -14,8 +14,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from slurper_tui.api.client import SlurperClient
+from slurper_tui.api.connection import choose_proxy, is_excepted, tls_context
 from slurper_tui.api.credentials import token_credentials
-from slurper_tui.api.environment import choose_proxy, is_excepted, tls_context
 from slurper_tui.api.errors import NotSent
 
 NAMES = [

@@ -24,7 +24,7 @@ from slurper_tui.api.errors import (
     Rejected,
     Unreachable,
 )
-from slurper_tui.api.requests import NewJob, NewSource, NewTarget, Secret
+from slurper_tui.api.models import NewJob, NewSource, NewTarget, Secret
 from slurper_tui.simulate import SimulatedAccount
 from tests.api.odd import HTML, answering, refusal, said
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slurper_tui.api.judge import Raw, good_envelope
+from slurper_tui.api.envelope import Raw, good_envelope
 from slurper_tui.api.models import (
     Connectivity,
     Created,

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from slurper_tui.api.envelope import parse_limit, parse_retry_after
 from slurper_tui.api.errors import RateLimit
-from slurper_tui.api.ratelimit import parse_limit, parse_retry_after
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from slurper_tui.api.requests import NewJob, NewSource, NewTarget, Secret, encode
+from slurper_tui.api.models import NewJob, NewSource, NewTarget, Secret, encode
 
 PAIR = Secret(access_key_id="id", secret_access_key="key")
 GOOGLE = Secret(client_email="a@b.c", private_key="pem")

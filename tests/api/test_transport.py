@@ -8,11 +8,11 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 
 import pytest
 
-from slurper_tui.api import exchange
+from slurper_tui.api import transport as exchange
 from slurper_tui.api.client import SlurperClient
+from slurper_tui.api.connection import MOST_INFORMATIONAL
 from slurper_tui.api.credentials import token_credentials
 from slurper_tui.api.errors import BadAddress, Unreachable
-from slurper_tui.api.transport import MOST_INFORMATIONAL
 
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 

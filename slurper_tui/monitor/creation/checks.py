@@ -10,7 +10,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping
 from urllib.parse import urlsplit
 
-from slurper_tui.api.requests import Secret
+from slurper_tui.api.models import Secret
 from slurper_tui.monitor.draft import MOST_KEYS, Draft, FieldFault, Secrets
 
 VENDORS = ("s3", "gcs", "r2")

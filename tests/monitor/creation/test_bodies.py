@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from msgspec.structs import replace
 
-from slurper_tui.api.requests import Secret, encode
+from slurper_tui.api.models import Secret, encode
 from slurper_tui.monitor.creation.bodies import BodyError, body, draft_of, each_once
 from slurper_tui.monitor.draft import Draft, Secrets, new_job
 from tests.monitor.creation.test_checks import drafts

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slurper_tui.api.requests import Secret, encode
+from slurper_tui.api.models import Secret, encode
 from slurper_tui.monitor.creation.checks import doubts, faults, secret_faults
 from slurper_tui.monitor.draft import MOST_KEYS, Draft, Secrets, new_job
 from slurper_tui.simulated.requests import CreateBody

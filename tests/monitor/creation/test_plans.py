@@ -9,7 +9,7 @@ import pytest
 from msgspec.structs import replace
 
 from slurper_tui.api.errors import BucketKeysRefused
-from slurper_tui.api.requests import Secret
+from slurper_tui.api.models import Secret
 from slurper_tui.monitor.creation.plan_run import DOUBT_SECONDS, SLOT_SECONDS, STALE_SECONDS
 from slurper_tui.monitor.draft import Draft, Secrets
 from slurper_tui.monitor.job_key import JobKey

@@ -16,7 +16,7 @@ import httpx
 
 from slurper_tui.api.client import SlurperClient
 from slurper_tui.api.credentials import token_credentials
-from slurper_tui.api.requests import Secret
+from slurper_tui.api.models import Secret
 from slurper_tui.monitor.budget import Budget
 from slurper_tui.monitor.creation.creation import JobCreation
 from slurper_tui.monitor.creation.split import split

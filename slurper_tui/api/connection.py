@@ -1,0 +1,362 @@
+"""HTTP over httpcore, with bounds on what a server may send before its answer begins.
+
+httpx's own transport does not take a network backend, which is where bytes can be counted.
+
+Proxy and certificate settings of the environment, some of which are meant for other programs.
+
+No message repeats any part of a proxy's address, which may hold a password.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import ipaddress
+import os
+import re
+import ssl
+import typing
+from collections.abc import AsyncIterator, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from typing import NamedTuple
+from urllib.request import getproxies
+
+import httpcore
+import httpx
+
+MOST_INFORMATIONAL = 20
+"""1xx responses before an answer. Each costs work, and no server needs more than two."""
+
+_INFORMATIONAL = re.compile(rb"HTTP/1\.[01] 1\d\d")
+_STATUS_LINE = len(b"HTTP/1.1 100")
+_END_OF_HEAD = re.compile(rb"\n\r?\n")
+
+_FAILURES = (
+    *(httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolError),
+    *(httpcore.ProxyError, httpcore.UnsupportedProtocol),
+)
+
+
+class Transport(httpx.AsyncBaseTransport):
+    """A pool of connections. A GET on a kept connection that proves to be closed is repeated once.
+
+    context: for TLS. proxy: None for none.
+    """
+
+    def __init__(
+        self, context: ssl.SSLContext | None, proxy: httpcore.Proxy | None, limits: httpx.Limits
+    ) -> None:
+        self._pool = httpcore.AsyncConnectionPool(
+            ssl_context=context,
+            proxy=proxy,
+            max_connections=limits.max_connections,
+            max_keepalive_connections=limits.max_keepalive_connections,
+            keepalive_expiry=limits.keepalive_expiry,
+            network_backend=_Backend(),
+        )
+
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Send a request. Raises httpx.TransportError."""
+        with _as_httpx():
+            try:
+                answer = await self._pool.handle_async_request(_core(request))
+            except StaleConnection:
+                if request.method != "GET":
+                    raise
+                answer = await self._pool.handle_async_request(_core(request))
+        return httpx.Response(
+            answer.status,
+            headers=answer.headers,
+            stream=_Body(answer),
+            extensions=answer.extensions,
+        )
+
+    async def aclose(self) -> None:
+        """Close every connection."""
+        await self._pool.aclose()
+
+
+class StaleConnection(httpcore.RemoteProtocolError):
+    """A kept connection was closed by the server before a byte of the answer came."""
+
+
+def _core(request: httpx.Request) -> httpcore.Request:
+    return httpcore.Request(
+        method=request.method,
+        url=httpcore.URL(
+            scheme=request.url.raw_scheme,
+            host=request.url.raw_host,
+            port=request.url.port,
+            target=request.url.raw_path,
+        ),
+        headers=request.headers.raw,
+        content=request.stream,
+        extensions=request.extensions,
+    )
+
+
+@contextmanager
+def _as_httpx() -> Iterator[None]:
+    """Turn httpcore's errors into httpx's, which have the same names."""
+    try:
+        yield
+    except _FAILURES as error:
+        names = (kind.__name__ for kind in type(error).__mro__)
+        kind = next(getattr(httpx, name) for name in names if hasattr(httpx, name))
+        raise kind(str(error)) from error
+
+
+class _Body(httpx.AsyncByteStream):
+    """The body of an answer as it comes over the line."""
+
+    def __init__(self, answer: httpcore.Response) -> None:
+        self._answer = answer
+
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        with _as_httpx():
+            async for chunk in self._answer.aiter_stream():
+                yield chunk
+
+    async def aclose(self) -> None:
+        await self._answer.aclose()
+
+
+class _Backend(httpcore.AsyncNetworkBackend):
+    """Opens connections that count what comes in."""
+
+    def __init__(self) -> None:
+        self._backend = httpcore.AnyIOBackend()
+
+    async def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,  # noqa: ASYNC109 - httpcore's signature
+        local_address: str | None = None,
+        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
+    ) -> httpcore.AsyncNetworkStream:
+        return _Stream(
+            await self._backend.connect_tcp(host, port, timeout, local_address, socket_options)
+        )
+
+
+class _Stream(httpcore.AsyncNetworkStream):
+    """One connection. Raises RemoteProtocolError for endless 1xx responses."""
+
+    def __init__(self, stream: httpcore.AsyncNetworkStream) -> None:
+        self._stream = stream
+        self._used = False
+        self._silent = True
+        self._head: _Head | None = None
+
+    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ASYNC109
+        try:
+            data = await self._stream.read(max_bytes, timeout)
+        except httpcore.ReadError:
+            if self._used and self._silent:
+                raise StaleConnection("the connection was reset") from None
+            raise
+        if not data and self._used and self._silent:
+            raise StaleConnection("the server disconnected")
+        self._silent = self._silent and not data
+        if self._head is not None and not self._head.goes_on(data):
+            self._head = None
+        return data
+
+    async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ASYNC109
+        self._used = self._used or not self._silent
+        if not self._silent or self._head is None:
+            self._head = _Head()
+        self._silent = True
+        await self._stream.write(buffer, timeout)
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
+
+    async def start_tls(
+        self,
+        ssl_context: ssl.SSLContext,
+        server_hostname: str | None = None,
+        timeout: float | None = None,  # noqa: ASYNC109 - httpcore's signature
+    ) -> httpcore.AsyncNetworkStream:
+        return _Stream(await self._stream.start_tls(ssl_context, server_hostname, timeout))
+
+    def get_extra_info(self, info: str) -> typing.Any:
+        return self._stream.get_extra_info(info)
+
+
+class _Head:
+    """Counts the 1xx responses before one answer."""
+
+    def __init__(self) -> None:
+        self._begun = b""
+        self._count = 0
+
+    def goes_on(self, data: bytes) -> bool:
+        """Whether the answer itself has not begun yet. Raises RemoteProtocolError past the bound.
+
+        How long a single head may be is bounded by h11.
+        """
+        self._begun = (self._begun + data).lstrip(b"\r\n")
+        while _INFORMATIONAL.match(self._begun):
+            end = _END_OF_HEAD.search(self._begun)
+            if end is None:
+                return True
+            self._count += 1
+            if self._count > MOST_INFORMATIONAL:
+                raise httpcore.RemoteProtocolError("too many informational responses")
+            self._begun = self._begun[end.end() :].lstrip(b"\r\n")
+        return len(self._begun) < _STATUS_LINE
+
+
+HIGHEST_PORT = 65535
+
+_SOCKS = ("socks5", "socks5h")
+_CERTIFICATE = re.compile(r"[0-9a-f]{8}\.\d+")
+"""How OpenSSL names certificates in a directory."""
+
+
+class Choice(NamedTuple):
+    """The proxy to use, None for none. secrets: its password. notes: a line for each variable that
+    cannot be used and is skipped.
+    """
+
+    proxy: httpcore.Proxy | None = None
+    secrets: tuple[str, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+def choose_proxy(host: str, port: int) -> Choice:
+    """Choose the proxy for https to a host, as curl does; HTTPS_PROXY comes before ALL_PROXY.
+
+    Raises ValueError, one line, where HTTPS_PROXY cannot be used, nor anything in its place. An
+    ALL_PROXY that cannot be used is often meant for other programs: it is skipped with a note.
+    """
+    told = getproxies()
+    if is_excepted(host, port, told.get("no", "")):
+        return Choice()
+    chosen, notes, broken = Choice(), [], ""
+    for kind in ("https", "all"):
+        value, name = told.get(kind, "").strip(), _variable(kind)
+        if not value:
+            continue
+        try:
+            found = _parse_proxy(value)
+        except ValueError as error:
+            notes.append(f"{name} is not used: {error}")
+            broken = broken or (f"{name}: {error}" if kind == "https" else "")
+            continue
+        chosen = found if chosen.proxy is None else chosen
+    if broken and chosen.proxy is None:
+        raise ValueError(broken)
+    return chosen._replace(notes=tuple(notes))
+
+
+def _variable(kind: str) -> str:
+    """The name under which the environment has it; small letters win, as everywhere."""
+    names = (f"{kind}_proxy", f"{kind}_PROXY", f"{kind.upper()}_PROXY")
+    return next((name for name in names if os.environ.get(name)), f"the system's {kind} proxy")
+
+
+def _parse_proxy(value: str) -> Choice:
+    """Raises ValueError, which says what is wrong and repeats nothing."""
+    text = value if "://" in value else f"http://{value}"
+    rest = text.partition("://")[2]
+    if "@" in rest[len(re.split(r"[/?#]", rest, maxsplit=1)[0]) :]:
+        raise ValueError("a / ? or # in its user name or password must be written %2F %3F or %23")
+    try:
+        url = httpx.URL(text)
+    except (httpx.InvalidURL, ValueError):
+        raise ValueError("it is not a URL") from None
+    _check_proxy(url)
+    auth = (url.username, url.password) if url.userinfo else None
+    address = httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=b"/")
+    return Choice(httpcore.Proxy(address, auth=auth), (url.password,) if url.password else ())
+
+
+def _check_proxy(url: httpx.URL) -> None:
+    """Raise ValueError for a proxy that cannot be spoken to."""
+    if url.scheme not in ("http", "https", *_SOCKS):
+        raise ValueError("its scheme is none of http, https, socks5 and socks5h")
+    if url.scheme in _SOCKS and importlib.util.find_spec("socksio") is None:
+        raise ValueError("SOCKS needs the package socksio, which is not installed")
+    if not url.host:
+        raise ValueError("it names no host")
+    if (url.port or 0) > HIGHEST_PORT:
+        raise ValueError(f"its port is above {HIGHEST_PORT}")
+
+
+def is_excepted(host: str, port: int, no_proxy: str) -> bool:
+    """Whether NO_PROXY names a host: by its name, its domain, its address or a network.
+
+    Entries that are none of these are ignored.
+    """
+    entries = (entry for entry in re.split(r"[\s,]+", no_proxy) if entry)
+    return any(_names(entry, host.rstrip(".").lower(), port) for entry in entries)
+
+
+def _names(entry: str, host: str, port: int) -> bool:
+    if entry == "*":
+        return True
+    name, wanted = _parted(entry.rpartition("://")[2].lower())
+    if wanted not in ("", str(port)):
+        return False
+    with suppress(ValueError):
+        network, address = ipaddress.ip_network(name, strict=False), _address(host)
+        return address is not None and address in network
+    domain = name.lstrip("*").strip(".")
+    return bool(domain) and (host == domain or host.endswith(f".{domain}"))
+
+
+def _parted(text: str) -> tuple[str, str]:
+    """A name, address or network without brackets, and the port that it holds for, "" for any."""
+    if found := re.fullmatch(r"\[([^\]]*)\](/\d+)?(?::(\d+))?", text):
+        return found[1] + (found[2] or ""), found[3] or ""
+    name, _, wanted = text.partition(":")
+    return (text, "") if ":" in wanted else (name, wanted)
+
+
+def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    with suppress(ValueError):
+        return ipaddress.ip_address(host.strip("[]"))
+    return None
+
+
+def tls_context() -> ssl.SSLContext:
+    """Trust the certificates that the environment names, else those of certifi.
+
+    Raises ValueError, one line with the variable's name, where these cannot be used.
+    """
+    file, folder = os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")
+    if file:
+        return _from_file(file)
+    if folder:
+        _check_folders(folder)
+        return ssl.create_default_context(capath=folder)
+    return httpx.create_ssl_context(trust_env=False)
+
+
+def _from_file(file: str) -> ssl.SSLContext:
+    try:
+        with open(file, "rb"):
+            pass
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise ValueError(f"SSL_CERT_FILE: {file} cannot be read: {reason}") from None
+    try:
+        return ssl.create_default_context(cafile=file)
+    except (OSError, ValueError):
+        raise ValueError(f"SSL_CERT_FILE: {file} holds no certificates in PEM format") from None
+
+
+def _check_folders(folders: str) -> None:
+    """Raise ValueError where no certificate can be found in any of them, as OpenSSL looks."""
+    reason = ""
+    for folder in folders.split(os.pathsep):
+        try:
+            if any(_CERTIFICATE.fullmatch(name) for name in os.listdir(folder)):
+                return
+            reason = reason or f"{folder} holds no certificates under names from `openssl rehash`"
+        except (OSError, ValueError) as error:
+            why = getattr(error, "strerror", None) or error
+            reason = reason or f"{folder} cannot be read: {why}"
+    raise ValueError(f"SSL_CERT_DIR: {reason}")
