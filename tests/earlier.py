@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import NamedTuple
 
 from slurper_tui.api.models import Job, parse
-from slurper_tui.monitor.job_key import JobKey
-from slurper_tui.monitor.recorded import Recorded, Remembered
-from slurper_tui.monitor.view import Counts
+from slurper_tui.monitor.model.base import JobKey
+from slurper_tui.monitor.model.job import Counts
+from slurper_tui.monitor.model.samples import Recorded, Remembered
 from slurper_tui.simulate import SimulatedAccount
 from slurper_tui.simulated.jobs import Course
 from slurper_tui.simulated.wire import job_json

@@ -9,9 +9,9 @@ from typing import Any, Generic, TypeVar
 from slurper_tui.api.errors import NotFound
 from slurper_tui.api.models import Job, LogRow
 from slurper_tui.monitor.desk import Control, Creation, Desk, Logs, Receipts
-from slurper_tui.monitor.job_key import JobKey
-from slurper_tui.monitor.log_view import FailuresView, LogView
-from slurper_tui.monitor.plan_view import PlanView
+from slurper_tui.monitor.model.base import JobKey
+from slurper_tui.monitor.model.logs import FailuresView, LogView
+from slurper_tui.monitor.model.plans import PlanView
 
 T = TypeVar("T")
 

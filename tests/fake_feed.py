@@ -8,9 +8,9 @@ from datetime import tzinfo
 
 from slurper_tui.monitor.desk import Desk
 from slurper_tui.monitor.digest import Digest
-from slurper_tui.monitor.job_key import JobKey
-from slurper_tui.monitor.trace import Window
-from slurper_tui.monitor.view import Snapshot
+from slurper_tui.monitor.model.base import JobKey
+from slurper_tui.monitor.model.job import Snapshot
+from slurper_tui.monitor.model.timeline import Window
 
 
 class FakeFeed:

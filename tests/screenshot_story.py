@@ -8,14 +8,13 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from slurper_tui.api.models import Secret, Source, Target
-from slurper_tui.monitor.causes import FAILED_TYPE
 from slurper_tui.monitor.creation.retry import retry_drafts
 from slurper_tui.monitor.desk import Desk
-from slurper_tui.monitor.draft import Secrets
-from slurper_tui.monitor.job_key import JobKey
-from slurper_tui.monitor.log_view import FailuresView, LogView
+from slurper_tui.monitor.model.base import JobKey
+from slurper_tui.monitor.model.job import Snapshot
+from slurper_tui.monitor.model.logs import FAILED_TYPE, FailuresView, LogView
+from slurper_tui.monitor.model.plans import Secrets
 from slurper_tui.monitor.receipts.receipt import Receipt
-from slurper_tui.monitor.view import Snapshot
 from slurper_tui.simulate import SimulatedAccount
 from slurper_tui.simulated.jobs import Plan
 from tests.fake_control import FakeControl

@@ -30,9 +30,9 @@ BROKEN = (
     ("slurper_tui.simulated.jobs", "slurper_tui.api.envelope"),
     ("slurper_tui.monitor.loop", "textual"),
     ("slurper_tui.monitor.loop", "slurper_tui.api.client"),
-    ("slurper_tui.api.client", "slurper_tui.monitor.view"),
+    ("slurper_tui.api.client", "slurper_tui.monitor.model.job"),
     ("slurper_tui.format", "slurper_tui.api.models"),
-    ("slurper_tui.simulate", "slurper_tui.monitor.view"),
+    ("slurper_tui.simulate", "slurper_tui.monitor.model.job"),
 )
 """Imports that a contract forbids: by whom, and of what."""
 
@@ -59,7 +59,7 @@ def test_every_import_that_a_contract_forbids_is_found(tmp_path: Path) -> None:
         ("slurper_tui.monitor.loop", ["httpx", "textual", "sqlite3"]),
         ("slurper_tui.tui.options", ["textual", "httpx"]),
         ("slurper_tui.tui.app", ["httpx", "sqlite3", "slurper_tui.config", *LATER]),
-        ("slurper_tui.simulate", ["textual", "slurper_tui.monitor.view"]),
+        ("slurper_tui.simulate", ["textual", "slurper_tui.monitor.model.job"]),
         ("slurper_tui.eta", ["httpx", "msgspec", "textual"]),
         ("slurper_tui.when", ["httpx", "msgspec", "textual"]),
         ("slurper_tui.monitor.known", ["httpx", "sqlite3", "textual", "slurper_tui.monitor.loop"]),

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from slurper_tui.cli.exit_codes import Stop
-from slurper_tui.monitor.job_key import JobKey
-from slurper_tui.monitor.view import JobView, Snapshot
+from slurper_tui.monitor.model.base import JobKey
+from slurper_tui.monitor.model.job import JobView, Snapshot
 
 if TYPE_CHECKING:
     from slurper_tui.monitor.loop import Monitor

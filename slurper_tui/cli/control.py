@@ -19,11 +19,10 @@ from slurper_tui.cli.exit_codes import ExitCode, Stop, exit_code
 from slurper_tui.cli.lines import amount, migration, percent, sayable
 from slurper_tui.cli.look import found
 from slurper_tui.cli.output import Output
-from slurper_tui.monitor.acts import Act, Request, Standing
 from slurper_tui.monitor.control.rules import consequence, expected, why_not
 from slurper_tui.monitor.desk import AllAborted
-from slurper_tui.monitor.order import default_order
-from slurper_tui.monitor.view import JobView, Snapshot
+from slurper_tui.monitor.model.events import Action, ActionRequest, RequestState
+from slurper_tui.monitor.model.job import JobView, Snapshot, default_order
 
 POLL_SECONDS = 2.0
 SHOWN_SECONDS = 60.0
@@ -32,12 +31,12 @@ SHOWN_SECONDS = 60.0
 LONGEST_WORD = 64
 """Characters of a bucket's name that a person can be asked to type."""
 
-_DONE: Mapping[Act, str] = {
-    Act.PAUSE: "paused",
-    Act.RESUME: "resumed",
-    Act.ABORT: "aborted",
-    Act.ABORT_ALL: "aborted",
-    Act.DELETE: "deleted",
+_DONE: Mapping[Action, str] = {
+    Action.PAUSE: "paused",
+    Action.RESUME: "resumed",
+    Action.ABORT: "aborted",
+    Action.ABORT_ALL: "aborted",
+    Action.DELETE: "deleted",
 }
 _ID_PART = 8
 
@@ -45,7 +44,7 @@ _ID_PART = 8
 class Change(NamedTuple):
     """What is asked of which jobs. account_id: of the one account whose jobs are all aborted."""
 
-    act: Act
+    act: Action
     views: Sequence[JobView]
     account_id: str = ""
 
@@ -62,7 +61,7 @@ async def command(options: argparse.Namespace, faces: Faces) -> ExitCode:
             faces.out.say("nothing was done")
             return ExitCode.OK
         try:
-            while (outcome := await _send(change, faces)).request.standing is Standing.MOOT:
+            while (outcome := await _send(change, faces)).request.standing is RequestState.MOOT:
                 change = change._replace(views=(*change.views, *outcome.newcomers))
                 if not await _agreed_again(options, change, outcome.newcomers, faces.out):
                     faces.out.say("nothing was done")
@@ -76,33 +75,33 @@ async def command(options: argparse.Namespace, faces: Faces) -> ExitCode:
     return ExitCode.OK
 
 
-def _act(options: argparse.Namespace, faces: Faces) -> Act:
+def _act(options: argparse.Namespace, faces: Faces) -> Action:
     """Raises Stop where it is not clear what is to be changed."""
     if not getattr(options, "all", False):
         if "job" not in options and options.jobs is None:
             raise Stop("which job is to be aborted? give its id, or --all")
-        return Act(options.command)
+        return Action(options.command)
     if options.jobs is not None:
         raise Stop("abort takes a job's id or --all, not both")
     if len(faces.accounts) > 1:
         raise Stop(f"abort --all: {len(faces.accounts)} accounts; say which with --account ID")
-    return Act.ABORT_ALL
+    return Action.ABORT_ALL
 
 
-async def _known(act: Act, snapshots: AsyncIterator[Snapshot], faces: Faces) -> Snapshot:
+async def _known(act: Action, snapshots: AsyncIterator[Snapshot], faces: Faces) -> Snapshot:
     """The first snapshot in which every job that may be meant is known as well as it can be."""
     async for snapshot in snapshots:
         faces.narration.tell(snapshot)
-        if snapshot.complete or (act is Act.ABORT_ALL and snapshot.caught_up):
+        if snapshot.complete or (act is Action.ABORT_ALL and snapshot.caught_up):
             return snapshot
-        if act is not Act.ABORT_ALL:  # one that has ended would else be asked a round later
+        if act is not Action.ABORT_ALL:  # one that has ended would else be asked a round later
             faces.monitor.look_at(None, frozenset(view.key for view in snapshot.jobs))
     raise AssertionError("the monitor ended by itself")
 
 
-def _change(options: argparse.Namespace, act: Act, faces: Faces, snapshot: Snapshot) -> Change:
+def _change(options: argparse.Namespace, act: Action, faces: Faces, snapshot: Snapshot) -> Change:
     """Find the jobs that are meant. Raises Stop where it cannot work now."""
-    if act is not Act.ABORT_ALL:
+    if act is not Action.ABORT_ALL:
         view = found(options.job if "job" in options else options.jobs, snapshot)
         if why := why_not(view, act):
             raise Stop(f"{act} cannot work now: {why} ({view.key.job_id})")
@@ -143,7 +142,7 @@ async def _agreed(change: Change, out: Output) -> bool:
     word = _word(change, out)
     if not word:
         return await asking.confirmed(f"{change.act} it?", out)
-    what = "it" if change.act is Act.ABORT else f"all {len(change.views)}"
+    what = "it" if change.act is Action.ABORT else f"all {len(change.views)}"
     typed = await asking.typed(f"to abort {what}, type {word}:", out)
     if typed not in (word, "", "n", "no"):
         raise Stop(f"that is not {word}: nothing was done")
@@ -152,9 +151,9 @@ async def _agreed(change: Change, out: Output) -> bool:
 
 def _word(change: Change, out: Output) -> str:
     """What has to be typed: the source bucket's name, or an id where that cannot be typed."""
-    if change.act is Act.ABORT_ALL:
+    if change.act is Action.ABORT_ALL:
         return change.account_id
-    if change.act is not Act.ABORT:
+    if change.act is not Action.ABORT:
         return ""
     source = change.views[0].job.source
     bucket = (source and source.bucket) or ""
@@ -174,17 +173,17 @@ async def _send(change: Change, faces: Faces) -> AllAborted:
     control = (await faces.monitor.desk()).control
     control.unlock()
     keys = [view.key for view in change.views]
-    if change.act is Act.ABORT_ALL:
+    if change.act is Action.ABORT_ALL:
         outcome = await control.abort_all(change.account_id, keys)
     else:
         [one] = await control.request(change.act, keys)
         outcome = AllAborted(one)
     request = outcome.request
-    if request.standing is Standing.MOOT and outcome.newcomers:
+    if request.standing is RequestState.MOOT and outcome.newcomers:
         return outcome
-    if request.standing is Standing.MOOT:
+    if request.standing is RequestState.MOOT:
         raise Stop(f"nothing was sent: {request.news}")
-    if request.standing is Standing.REFUSED:
+    if request.standing is RequestState.REFUSED:
         raise _refusal(change.act, request)
     no_answer = f" (no answer to it: {request.error})" if request.error else ""
     faces.out.say(f"{change.act} sent, waiting for the API to confirm{no_answer}")
@@ -199,7 +198,7 @@ def _aborted_too(outcome: AllAborted, out: Output) -> Sequence[JobView]:
     return [view for view in outcome.newcomers if view.status == "aborted"]
 
 
-def _refusal(act: Act, request: Request) -> Stop:
+def _refusal(act: Action, request: ActionRequest) -> Stop:
     """In the API's own words; or in ours, where nothing has reached it."""
     error = request.error
     if error is None or error.status is None or isinstance(error, NotSent):
@@ -227,14 +226,14 @@ async def _shown(
     raise Stop(line, ExitCode.API)
 
 
-def _is_over(view: JobView, act: Act) -> bool:
+def _is_over(view: JobView, act: Action) -> bool:
     """There is nothing to wait for: it was done, or the job ended in another way."""
-    if act is Act.DELETE:
+    if act is Action.DELETE:
         return view.gone
     return not view.live or view.status == expected(act)
 
 
-def _done(views: Sequence[JobView], act: Act) -> Sequence[JobView]:
+def _done(views: Sequence[JobView], act: Action) -> Sequence[JobView]:
     """The jobs that are what was asked for. Raises Stop where none is: all ended before that."""
     done = [view for view in views if _is_done(view, act)]
     if not done:
@@ -243,7 +242,7 @@ def _done(views: Sequence[JobView], act: Act) -> Sequence[JobView]:
     return done
 
 
-def _is_done(view: JobView, act: Act) -> bool:
-    if act is Act.DELETE:
+def _is_done(view: JobView, act: Action) -> bool:
+    if act is Action.DELETE:
         return True
-    return view.status == expected(act) or (act is Act.RESUME and view.status == "completed")
+    return view.status == expected(act) or (act is Action.RESUME and view.status == "completed")

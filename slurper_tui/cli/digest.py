@@ -16,8 +16,8 @@ from slurper_tui.monitor import digest_words as words
 from slurper_tui.monitor.digest import Digest, JobDigest
 from slurper_tui.monitor.happenings import Event
 from slurper_tui.monitor.loop import Monitor
+from slurper_tui.monitor.model.samples import Recorded
 from slurper_tui.monitor.record import job_record
-from slurper_tui.monitor.recorded import Recorded
 
 _PLAIN_SIGNS = str.maketrans({"\N{EN DASH}": "-", "·": "-"})
 

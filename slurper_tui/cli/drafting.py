@@ -17,7 +17,7 @@ from slurper_tui.cli.output import Output
 from slurper_tui.monitor.creation.bodies import BodyError, draft_of, each_once
 from slurper_tui.monitor.creation.checks import doubts, faults
 from slurper_tui.monitor.creation.key_list import NoKeys, keys_of
-from slurper_tui.monitor.draft import Draft, FieldFault
+from slurper_tui.monitor.model.plans import Draft, FieldFault
 
 _MOST_BYTES = 64 * 2**20
 _CHUNK = 2**20

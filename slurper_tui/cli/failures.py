@@ -13,13 +13,19 @@ from slurper_tui.cli.commands import Faces
 from slurper_tui.cli.exit_codes import ExitCode, Stop
 from slurper_tui.cli.logs import Holdups, chosen, log_faults
 from slurper_tui.cli.output import Output
-from slurper_tui.monitor.causes import BROKE_TYPE, FAILED_TYPE, Cause, reason_of
 from slurper_tui.monitor.desk import FailureReading
-from slurper_tui.monitor.draft import MOST_KEYS
-from slurper_tui.monitor.log_view import FailureGroup, FailuresView
 from slurper_tui.monitor.logs.fetching import rclone_line
 from slurper_tui.monitor.logs.turns import LASTING
-from slurper_tui.monitor.view import JobView
+from slurper_tui.monitor.model.job import JobView
+from slurper_tui.monitor.model.logs import (
+    BROKE_TYPE,
+    FAILED_TYPE,
+    Cause,
+    FailureGroup,
+    FailuresView,
+    reason_of,
+)
+from slurper_tui.monitor.model.plans import MOST_KEYS
 
 _NAMED = 20
 """Keys that cannot be told exactly are named up to this number, and then counted."""

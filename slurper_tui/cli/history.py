@@ -26,9 +26,9 @@ from slurper_tui.monitor.history.opening import open_store, read_store
 from slurper_tui.monitor.history.place import FILE
 from slurper_tui.monitor.history.store import Store
 from slurper_tui.monitor.history.trouble import HistoryError, reason_of
-from slurper_tui.monitor.job_key import JobKey
-from slurper_tui.monitor.recorded import Recorded
-from slurper_tui.monitor.view import Counts, JobView
+from slurper_tui.monitor.model.base import JobKey
+from slurper_tui.monitor.model.job import Counts, JobView
+from slurper_tui.monitor.model.samples import Recorded
 
 if TYPE_CHECKING:
     from slurper_tui.cli.dispatch import Surroundings

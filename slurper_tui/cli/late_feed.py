@@ -8,9 +8,9 @@ from contextlib import aclosing
 from datetime import tzinfo
 from typing import TYPE_CHECKING
 
-from slurper_tui.monitor.job_key import JobKey
-from slurper_tui.monitor.trace import Window
-from slurper_tui.monitor.view import Snapshot
+from slurper_tui.monitor.model.base import JobKey
+from slurper_tui.monitor.model.job import Snapshot
+from slurper_tui.monitor.model.timeline import Window
 
 if TYPE_CHECKING:
     from slurper_tui.cli.choice import ChosenJobs

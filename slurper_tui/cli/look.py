@@ -23,10 +23,14 @@ from slurper_tui.cli.narration import Narration, failed
 from slurper_tui.cli.output import Output
 from slurper_tui.eta import finish
 from slurper_tui.monitor.loop import Monitor
-from slurper_tui.monitor.order import default_order
+from slurper_tui.monitor.model.job import (
+    JobView,
+    Snapshot,
+    default_order,
+    shown_forecast,
+    shown_rate,
+)
 from slurper_tui.monitor.record import job_record
-from slurper_tui.monitor.shown import shown_forecast, shown_rate
-from slurper_tui.monitor.view import JobView, Snapshot
 
 _SHORT_ID = 8
 

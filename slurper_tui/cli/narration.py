@@ -8,8 +8,7 @@ from slurper_tui import format as fmt
 from slurper_tui.cli.exit_codes import ExitCode, Stop
 from slurper_tui.cli.output import Output
 from slurper_tui.cli.session import PERMISSION
-from slurper_tui.monitor.account_view import AccountView, BudgetView, Problem
-from slurper_tui.monitor.view import JobView, Snapshot
+from slurper_tui.monitor.model.job import AccountView, BudgetView, JobView, Problem, Snapshot
 
 BUDGET = "the request budget"
 

@@ -15,8 +15,8 @@ from slurper_tui.monitor.history.opening import open_history, open_store
 from slurper_tui.monitor.history.place import FILE
 from slurper_tui.monitor.history.store import Store
 from slurper_tui.monitor.history.trouble import reason_of
-from slurper_tui.monitor.moment import is_too_early
-from slurper_tui.monitor.recorded import HistoryView, Keeping, Past, Remembered
+from slurper_tui.monitor.model.base import is_too_early
+from slurper_tui.monitor.model.samples import HistoryView, Keeping, Past, Remembered
 
 if TYPE_CHECKING:
     from slurper_tui.monitor.history.noting import Noting

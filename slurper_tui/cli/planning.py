@@ -12,8 +12,7 @@ from slurper_tui.cli.exit_codes import ExitCode, Stop, exit_code
 from slurper_tui.cli.output import Output
 from slurper_tui.cli.starting import NO_ORIGIN, Origin, ready, tell_job
 from slurper_tui.monitor.desk import Desk
-from slurper_tui.monitor.draft import Draft, Secrets
-from slurper_tui.monitor.plan_view import Plan, PlanView, Step, StepState
+from slurper_tui.monitor.model.plans import Draft, Plan, PlanView, Secrets, Step, StepState
 
 _GO_ON = "slurper-tui create --go-on"
 _CANCEL = "slurper-tui create --cancel"

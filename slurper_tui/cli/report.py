@@ -15,12 +15,12 @@ from slurper_tui.cli.logs import Holdups
 from slurper_tui.cli.output import Output
 from slurper_tui.monitor.families.family import jobs_to_come
 from slurper_tui.monitor.families.migration import MigrationKey, migration_of
-from slurper_tui.monitor.job_key import JobKey
-from slurper_tui.monitor.log_view import FailuresView
+from slurper_tui.monitor.model.base import JobKey
+from slurper_tui.monitor.model.job import JobView, Snapshot
+from slurper_tui.monitor.model.logs import FailuresView
 from slurper_tui.monitor.receipts.receipt import NotEnded, Receipt
 from slurper_tui.monitor.receipts.record import record
 from slurper_tui.monitor.receipts.words import markdown
-from slurper_tui.monitor.view import JobView, Snapshot
 from slurper_tui.version import version
 
 _NAMED = 5

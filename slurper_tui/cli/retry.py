@@ -18,14 +18,13 @@ from slurper_tui.cli.logs import Holdups
 from slurper_tui.cli.look import found, whole
 from slurper_tui.cli.planning import planned
 from slurper_tui.cli.starting import Origin, outcome, ready, somebody
-from slurper_tui.monitor.causes import FAILED_TYPE
 from slurper_tui.monitor.creation.bodies import body
 from slurper_tui.monitor.creation.retry import NoRetry, retry_drafts
 from slurper_tui.monitor.desk import Desk, FailureReading
-from slurper_tui.monitor.draft import Draft
-from slurper_tui.monitor.job_key import JobKey
-from slurper_tui.monitor.log_view import FailuresView
-from slurper_tui.monitor.view import JobView
+from slurper_tui.monitor.model.base import JobKey
+from slurper_tui.monitor.model.job import JobView
+from slurper_tui.monitor.model.logs import FAILED_TYPE, FailuresView
+from slurper_tui.monitor.model.plans import Draft
 
 
 async def command(options: argparse.Namespace, faces: Faces) -> ExitCode:

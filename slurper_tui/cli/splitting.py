@@ -9,8 +9,8 @@ from slurper_tui.cli.commands import Faces
 from slurper_tui.cli.drafting import check, read_text
 from slurper_tui.cli.exit_codes import Stop
 from slurper_tui.monitor.creation.split import UNLISTED, read_prefixes, split, still_copied
-from slurper_tui.monitor.draft import Draft
-from slurper_tui.monitor.view import JobView
+from slurper_tui.monitor.model.job import JobView
+from slurper_tui.monitor.model.plans import Draft
 
 _TOLD = 10
 """So many overlaps or gaps are named, and the others counted."""

@@ -19,9 +19,9 @@ from slurper_tui.cli.lines import migration
 from slurper_tui.cli.secrets import read_secrets
 from slurper_tui.monitor.creation.bodies import body
 from slurper_tui.monitor.desk import Check, Desk, Made, Prechecks
-from slurper_tui.monitor.draft import Draft, Secrets
-from slurper_tui.monitor.job_key import JobKey
-from slurper_tui.monitor.view import JobView
+from slurper_tui.monitor.model.base import JobKey
+from slurper_tui.monitor.model.job import JobView
+from slurper_tui.monitor.model.plans import Draft, Secrets
 
 
 class Origin(NamedTuple):

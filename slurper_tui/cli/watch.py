@@ -14,9 +14,8 @@ from slurper_tui.cli.exit_codes import ExitCode
 from slurper_tui.cli.lines import amount, migration, percent, record_line
 from slurper_tui.cli.narration import Narration
 from slurper_tui.cli.output import Output
-from slurper_tui.monitor.job_key import JobKey
-from slurper_tui.monitor.order import default_order
-from slurper_tui.monitor.view import JobView, Snapshot, State
+from slurper_tui.monitor.model.base import JobKey
+from slurper_tui.monitor.model.job import JobView, Snapshot, State, default_order
 
 Told = tuple[str | None, str | None, int | None, int | None, bool]
 """Status, phase, whole percent, failed count, taken as ended: a change of one is a line."""

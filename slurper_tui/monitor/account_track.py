@@ -7,10 +7,10 @@ import math
 from msgspec.structs import replace
 
 from slurper_tui.api.errors import ApiError
-from slurper_tui.monitor.account_view import AccountView, Outage, Problem
 from slurper_tui.monitor.job_track import STALE_POLLS, JobTrack
 from slurper_tui.monitor.listing import Listing
-from slurper_tui.monitor.moment import Moment
+from slurper_tui.monitor.model.base import Moment
+from slurper_tui.monitor.model.job import AccountView, Outage, Problem
 
 FAILING_AFTER = 3
 """So many failures without a success between them, and the account as a whole is failing."""

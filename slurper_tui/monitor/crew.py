@@ -11,7 +11,7 @@ from slurper_tui.api.errors import ApiError, RateLimit, RateLimited
 from slurper_tui.monitor.account_track import AccountTrack
 from slurper_tui.monitor.job_track import JobTrack
 from slurper_tui.monitor.landing import Landing
-from slurper_tui.monitor.moment import Moment
+from slurper_tui.monitor.model.base import Moment
 from slurper_tui.monitor.pacing import Pacing
 from slurper_tui.monitor.plan import Ask, Rank
 from slurper_tui.monitor.source import SlurperApi

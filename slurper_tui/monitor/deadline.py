@@ -13,8 +13,7 @@ import msgspec
 from slurper_tui import format as fmt
 from slurper_tui.eta import eta_long
 from slurper_tui.format import parse_time
-from slurper_tui.monitor.shown import shown_forecast
-from slurper_tui.monitor.view import Forecast, JobView, Phase
+from slurper_tui.monitor.model.job import Forecast, JobView, Phase, shown_forecast
 
 
 class Standing(IntEnum):

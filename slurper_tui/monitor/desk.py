@@ -7,13 +7,11 @@ from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from slurper_tui.api.errors import ApiError
 from slurper_tui.api.models import Job, LogRow
-from slurper_tui.monitor.acts import Act, Request
-from slurper_tui.monitor.draft import Draft, Secrets
-from slurper_tui.monitor.event import Tie
-from slurper_tui.monitor.job_key import JobKey
-from slurper_tui.monitor.log_view import FailuresView, LogCounts, LogView
-from slurper_tui.monitor.plan_view import Plan, PlanView
-from slurper_tui.monitor.view import JobView
+from slurper_tui.monitor.model.base import JobKey
+from slurper_tui.monitor.model.events import Action, ActionRequest, Tie
+from slurper_tui.monitor.model.job import JobView
+from slurper_tui.monitor.model.logs import FailuresView, LogCounts, LogView
+from slurper_tui.monitor.model.plans import Draft, Plan, PlanView, Secrets
 
 if TYPE_CHECKING:
     from slurper_tui.monitor.receipts.receipt import Receipt
@@ -30,7 +28,7 @@ class Roster(Protocol):
         """Every job that is followed."""
         ...
 
-    def requested(self, key: JobKey, request: Request) -> None:
+    def requested(self, key: JobKey, request: ActionRequest) -> None:
         """Let a job bear a request, and ask it soon when a poll is to show what came of it."""
         ...
 
@@ -103,7 +101,7 @@ class AllAborted(NamedTuple):
     otherwise they were created while it was sent.
     """
 
-    request: Request
+    request: ActionRequest
     newcomers: tuple[JobView, ...] = ()
 
 
@@ -123,7 +121,7 @@ class Control(Protocol):
         """Only read from now on."""
         ...
 
-    async def request(self, act: Act, keys: Sequence[JobKey]) -> tuple[Request, ...]:
+    async def request(self, act: Action, keys: Sequence[JobKey]) -> tuple[ActionRequest, ...]:
         """Read each job's state again, then send; one request for each key, in order.
 
         Each also stands at its job (`JobView.request`), until polls show what came of it.

@@ -9,8 +9,8 @@ from slurper_tui.monitor.creation.creation import JobCreation
 from slurper_tui.monitor.desk import Desk, Roster
 from slurper_tui.monitor.logs.reading import LogReader
 from slurper_tui.monitor.metered import Metered
+from slurper_tui.monitor.model.samples import Past
 from slurper_tui.monitor.receipts.ended_jobs import EndedJobs
-from slurper_tui.monitor.recorded import Past
 
 
 def make_desk(

@@ -22,12 +22,12 @@ from slurper_tui.monitor.happenings import (
     span_events,
     status_changes,
 )
-from slurper_tui.monitor.moment import Moment
-from slurper_tui.monitor.recorded import Recorded
+from slurper_tui.monitor.model.base import Moment
+from slurper_tui.monitor.model.job import Counts, Forecast, JobView, Verdict
+from slurper_tui.monitor.model.samples import Recorded
 from slurper_tui.monitor.series import Series
 from slurper_tui.monitor.spans import Seen, Span, seen_seconds, spans, unobserved
 from slurper_tui.monitor.todo import rank, todo
-from slurper_tui.monitor.view import Counts, Forecast, JobView, Verdict
 
 REPLAYED = 500
 """So many samples before the beginning tell what the forecast was then."""

@@ -5,10 +5,10 @@ from __future__ import annotations
 import msgspec
 from msgspec.structs import replace
 
+from slurper_tui.monitor.model.job import Counts, Phase
 from slurper_tui.monitor.pace import Pace, paced, planned, rebased
 from slurper_tui.monitor.rates import Meter, metered
 from slurper_tui.monitor.stall import Pulse, beat, roused
-from slurper_tui.monitor.view import Counts, Phase
 
 TAU = 120.0
 """Seconds after which a poll weighs 1/e of what it did in the rates that are shown."""

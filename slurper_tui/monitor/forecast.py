@@ -13,10 +13,10 @@ import msgspec
 from msgspec.structs import replace
 
 from slurper_tui.monitor.estimate import Estimate
-from slurper_tui.monitor.moment import Moment
+from slurper_tui.monitor.model.base import Moment
+from slurper_tui.monitor.model.job import Forecast, Phase
 from slurper_tui.monitor.pace import planned
 from slurper_tui.monitor.rates import HORIZONS, Bank, Prior, rate_over, spread_over
-from slurper_tui.monitor.view import Forecast, Phase
 
 FIRST_CHANGES = 3
 FIRST_SECONDS = 60.0

@@ -14,9 +14,9 @@ import msgspec
 
 from slurper_tui import format as fmt
 from slurper_tui.eta import TOO_FAR, finish
-from slurper_tui.monitor.recorded import Recorded
+from slurper_tui.monitor.model.job import Forecast
+from slurper_tui.monitor.model.samples import Recorded
 from slurper_tui.monitor.spans import Seen, Span
-from slurper_tui.monitor.view import Forecast
 
 DASH = "\N{EN DASH}"
 _FAR = "> 2 weeks"

@@ -10,16 +10,16 @@ from msgspec.structs import replace
 from slurper_tui.api.errors import ApiError, NotFound
 from slurper_tui.api.models import Job, Progress
 from slurper_tui.format import parse_time
-from slurper_tui.monitor.acts import Act, Request, Standing
 from slurper_tui.monitor.control.awaited import Awaited
 from slurper_tui.monitor.known import STEADY_SECONDS, has_ended, remembered_view
-from slurper_tui.monitor.log_view import LogCounts
-from slurper_tui.monitor.moment import Moment
-from slurper_tui.monitor.recorded import Recorded, Remembered
+from slurper_tui.monitor.model.base import Moment
+from slurper_tui.monitor.model.events import Action, ActionRequest, RequestState
+from slurper_tui.monitor.model.job import Counts, JobView, State
+from slurper_tui.monitor.model.logs import LogCounts
+from slurper_tui.monitor.model.samples import Recorded, Remembered
+from slurper_tui.monitor.model.verdict import not_copied, verdict
 from slurper_tui.monitor.series import Series
 from slurper_tui.monitor.standing import another_time, counts_of, stale_view, told_view
-from slurper_tui.monitor.verdict import not_copied, verdict
-from slurper_tui.monitor.view import Counts, JobView, State
 
 STALE_POLLS = 3
 """So many polls in a row without an answer make a job stale."""
@@ -177,8 +177,8 @@ class JobTrack:
         """
         lacking = self.unseen >= ABSENT_READINGS
         request = self._awaited.request
-        if request is not None and self._awaited.open and request.act is Act.DELETE:
-            lacking = lacking or (self.unseen > 0 and request.standing is Standing.SENT)
+        if request is not None and self._awaited.open and request.act is Action.DELETE:
+            lacking = lacking or (self.unseen > 0 and request.standing is RequestState.SENT)
             absent = self.denied or lacking
         else:
             absent = self.denied and lacking
@@ -227,7 +227,7 @@ class JobTrack:
         if past and self.confirmed is None:
             self.confirmed = past[-1].status
 
-    def requested(self, request: Request) -> None:
+    def requested(self, request: ActionRequest) -> None:
         """Bear what was asked of it from here."""
         self._awaited.begin(request, polling=self.under_way)
         self._bear()

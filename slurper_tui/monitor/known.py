@@ -11,10 +11,9 @@ from msgspec.structs import replace
 
 from slurper_tui.api.models import Job
 from slurper_tui.format import parse_time
-from slurper_tui.monitor.account_view import AccountView
-from slurper_tui.monitor.recorded import Remembered
-from slurper_tui.monitor.verdict import percent, verdict
-from slurper_tui.monitor.view import JobView, Phase, Snapshot
+from slurper_tui.monitor.model.job import AccountView, JobView, Phase, Snapshot
+from slurper_tui.monitor.model.samples import Remembered
+from slurper_tui.monitor.model.verdict import percent, verdict
 
 STEADY_SECONDS = 60.0
 """An aborted job whose counters agree for so long has nothing in flight any more."""

@@ -21,14 +21,12 @@ from slurper_tui.api.models import Job, Progress
 from slurper_tui.monitor.account_track import AccountTrack
 from slurper_tui.monitor.backoff import LONGEST, backoff
 from slurper_tui.monitor.budget import Budget
-from slurper_tui.monitor.control.changes import back_event, gone_event, status_event
-from slurper_tui.monitor.event import Event
-from slurper_tui.monitor.job_key import JobKey
 from slurper_tui.monitor.job_track import JobTrack
-from slurper_tui.monitor.moment import Moment
+from slurper_tui.monitor.model.base import JobKey, Moment
+from slurper_tui.monitor.model.events import Event, back_event, gone_event, status_event
+from slurper_tui.monitor.model.job import JobView
+from slurper_tui.monitor.model.samples import Recorded, Remembered
 from slurper_tui.monitor.plan import Ask
-from slurper_tui.monitor.recorded import Recorded, Remembered
-from slurper_tui.monitor.view import JobView
 
 _JUMP_SECONDS = 5.0
 """The two clocks drifting apart by more than this between answers is a sleep or a jump."""

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from slurper_tui.monitor.metered import Metered
-from slurper_tui.monitor.recorded import Past
+from slurper_tui.monitor.model.samples import Past
 from slurper_tui.monitor.roster import FollowedJobs
 
 if TYPE_CHECKING:

@@ -12,15 +12,13 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from slurper_tui.format import parse_time
-from slurper_tui.monitor.event import Event
-from slurper_tui.monitor.job_key import JobKey
 from slurper_tui.monitor.job_track import JobTrack
 from slurper_tui.monitor.known import has_ended
-from slurper_tui.monitor.moment import Moment
-from slurper_tui.monitor.notebook import Notebook
-from slurper_tui.monitor.recorded import History, Recorded, Remembered
-from slurper_tui.monitor.trace import Trace, Window, extended, moved, step_of, trace_of
-from slurper_tui.monitor.view import JobView
+from slurper_tui.monitor.model.base import JobKey, Moment
+from slurper_tui.monitor.model.events import Event
+from slurper_tui.monitor.model.job import JobView
+from slurper_tui.monitor.model.samples import History, Notebook, Recorded, Remembered
+from slurper_tui.monitor.model.timeline import Trace, Window, extended, moved, step_of, trace_of
 
 if TYPE_CHECKING:
     from slurper_tui.monitor.digest import Digest

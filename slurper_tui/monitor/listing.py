@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 from slurper_tui.api.errors import ApiError, BadAnswer
 from slurper_tui.api.models import PAGE_SIZE, Job
-from slurper_tui.monitor.account_view import Problem
-from slurper_tui.monitor.moment import Moment
+from slurper_tui.monitor.model.base import Moment
+from slurper_tui.monitor.model.job import Problem
 
 MOST_PAGES = 400
 """20,000 jobs: far past any account, and an end to a list that has none."""

@@ -20,20 +20,19 @@ from msgspec.structs import replace
 
 from slurper_tui.monitor.account_track import AccountTrack
 from slurper_tui.monitor.crew import WORKERS, Crew, Outcome
-from slurper_tui.monitor.job_key import JobKey
 from slurper_tui.monitor.known import final
 from slurper_tui.monitor.landing import Landing
 from slurper_tui.monitor.late_desk import LateDesk
 from slurper_tui.monitor.ledger import Ledger
 from slurper_tui.monitor.metered import Metered
-from slurper_tui.monitor.moment import Moment
+from slurper_tui.monitor.model.base import JobKey, Moment
+from slurper_tui.monitor.model.job import JobView, Snapshot
+from slurper_tui.monitor.model.samples import NO_PAST, Past
+from slurper_tui.monitor.model.timeline import Window
 from slurper_tui.monitor.pacing import Pacing
 from slurper_tui.monitor.plan import Finder, Focus, all_asks, demand, due_asks, focused_asks
-from slurper_tui.monitor.recorded import NO_PAST, Past
 from slurper_tui.monitor.roster import FollowedJobs
 from slurper_tui.monitor.source import WholeApi
-from slurper_tui.monitor.trace import Window
-from slurper_tui.monitor.view import JobView, Snapshot
 
 if TYPE_CHECKING:
     from slurper_tui.monitor.digest import Digest

@@ -15,8 +15,8 @@ import math
 import msgspec
 from msgspec.structs import replace
 
+from slurper_tui.monitor.model.job import Counts
 from slurper_tui.monitor.rates import HORIZONS, NOTHING, SHORTEST, Bank, Prior, banked, rate_over
-from slurper_tui.monitor.view import Counts
 
 SKIP_SECONDS = 180.0
 """A turn from skipping to copying, or back, must last so long to be believed."""

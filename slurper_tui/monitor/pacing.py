@@ -8,8 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from slurper_tui.monitor.account_view import BudgetView
 from slurper_tui.monitor.budget import GRANTED, WINDOW, Budget, Pace
+from slurper_tui.monitor.model.job import BudgetView
 from slurper_tui.monitor.plan import Ask, Rank
 
 BURST = 100

@@ -13,8 +13,8 @@ from enum import IntEnum
 from typing import NamedTuple
 
 from slurper_tui.monitor.account_track import AccountTrack
-from slurper_tui.monitor.job_key import JobKey
 from slurper_tui.monitor.job_track import JobTrack
+from slurper_tui.monitor.model.base import JobKey
 
 LIST_SECONDS = 10.0
 LIST_ROUNDS = 2

@@ -5,7 +5,7 @@ from __future__ import annotations
 from slurper_tui.format import duration, rate
 from slurper_tui.monitor.estimate import Estimate
 from slurper_tui.monitor.forecast import FIRST_CHANGES, FIRST_SECONDS
-from slurper_tui.monitor.view import Counts, Forecast, Phase
+from slurper_tui.monitor.model.job import Counts, Forecast, Phase
 
 _NUMBERS = ("none", "one", "two", "three")
 

@@ -7,8 +7,7 @@ from typing import Any
 import msgspec
 
 from slurper_tui.api.models import Source, Target
-from slurper_tui.monitor.shown import shown_forecast, shown_rate
-from slurper_tui.monitor.view import Forecast, JobView, Verdict
+from slurper_tui.monitor.model.job import Forecast, JobView, Verdict, shown_forecast, shown_rate
 
 
 def job_record(view: JobView) -> dict[str, Any]:

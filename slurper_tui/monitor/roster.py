@@ -8,19 +8,16 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from slurper_tui.monitor.account_track import AccountTrack
-from slurper_tui.monitor.acts import Request
-from slurper_tui.monitor.event import Tie
-from slurper_tui.monitor.job_key import JobKey
 from slurper_tui.monitor.job_track import JobTrack
 from slurper_tui.monitor.ledger import RECALL_SECONDS
-from slurper_tui.monitor.log_view import LogCounts
-from slurper_tui.monitor.moment import Moment
-from slurper_tui.monitor.notebook import Notebook
-from slurper_tui.monitor.recorded import Remembered
-from slurper_tui.monitor.view import JobView
+from slurper_tui.monitor.model.base import JobKey, Moment
+from slurper_tui.monitor.model.events import ActionRequest, Tie
+from slurper_tui.monitor.model.job import JobView
+from slurper_tui.monitor.model.logs import LogCounts
+from slurper_tui.monitor.model.samples import Notebook, Remembered
 
 if TYPE_CHECKING:
-    from slurper_tui.monitor.plan_view import Plan, Unstarted
+    from slurper_tui.monitor.model.plans import Plan, Unstarted
 
 
 class FollowedJobs:
@@ -111,7 +108,7 @@ class FollowedJobs:
             account.ask_now(self._now().mono)
         self._stir()
 
-    def requested(self, key: JobKey, request: Request) -> None:
+    def requested(self, key: JobKey, request: ActionRequest) -> None:
         """Let a job bear a request, and ask it soon when a poll is to show what came of it."""
         track = self.track(key)
         if track is None:
@@ -151,7 +148,7 @@ class FollowedJobs:
         """Jobs that plans are still to start."""
         if not self._plans:
             return ()
-        from slurper_tui.monitor.plan_view import unstarted  # only where there is a plan
+        from slurper_tui.monitor.model.plans import unstarted  # only where there is a plan
 
         return unstarted(self._plans.values())
 

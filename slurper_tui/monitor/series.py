@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 from slurper_tui.monitor.estimate import Estimate, Sample, advance
 from slurper_tui.monitor.forecast import forecast
-from slurper_tui.monitor.moment import AHEAD_SECONDS, EARLIEST, Moment, is_too_early
-from slurper_tui.monitor.recorded import Recorded
-from slurper_tui.monitor.view import Counts, Forecast
+from slurper_tui.monitor.model.base import AHEAD_SECONDS, EARLIEST, Moment, is_too_early
+from slurper_tui.monitor.model.job import Counts, Forecast
+from slurper_tui.monitor.model.samples import Recorded
 
 GAP_ROUNDS = 3
 """So many times the usual span between two samples, and nobody has looked in between."""

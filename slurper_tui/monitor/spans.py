@@ -11,7 +11,7 @@ from itertools import groupby, pairwise
 
 import msgspec
 
-from slurper_tui.monitor.recorded import Recorded
+from slurper_tui.monitor.model.samples import Recorded
 
 ABSENCE = 600.0
 """Seconds; who has not looked for longer than this was away."""

@@ -8,8 +8,8 @@ from msgspec.structs import replace
 
 from slurper_tui import format as fmt
 from slurper_tui.monitor.happenings import Calendar
-from slurper_tui.monitor.recorded import Recorded
-from slurper_tui.monitor.view import JobView, State
+from slurper_tui.monitor.model.job import JobView, State
+from slurper_tui.monitor.model.samples import Recorded
 
 NOTHING = "nothing to do"
 _RANKS = {

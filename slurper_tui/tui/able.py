@@ -5,28 +5,28 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from slurper_tui.monitor.acts import Act
 from slurper_tui.monitor.control.rules import why_not
-from slurper_tui.monitor.job_key import JobKey
-from slurper_tui.monitor.view import JobView, Snapshot
+from slurper_tui.monitor.model.base import JobKey
+from slurper_tui.monitor.model.events import Action
+from slurper_tui.monitor.model.job import JobView, Snapshot
 from slurper_tui.tui.scene import Scene
 
-TOGETHER = frozenset({Act.PAUSE, Act.RESUME})
+TOGETHER = frozenset({Action.PAUSE, Action.RESUME})
 """What can be asked of several marked jobs at once."""
 
-ACTS: Mapping[str, Act] = {
-    "change.pause": Act.PAUSE,
-    "change.resume": Act.RESUME,
-    "change.abort": Act.ABORT,
+ACTS: Mapping[str, Action] = {
+    "change.pause": Action.PAUSE,
+    "change.resume": Action.RESUME,
+    "change.abort": Action.ABORT,
 }
 """The acts that have a key, by the id of its binding."""
 
-DONE_WORDS: Mapping[Act, str] = {
-    Act.PAUSE: "paused",
-    Act.RESUME: "resumed",
-    Act.ABORT: "aborted",
-    Act.DELETE: "deleted",
-    Act.ABORT_ALL: "aborted",
+DONE_WORDS: Mapping[Action, str] = {
+    Action.PAUSE: "paused",
+    Action.RESUME: "resumed",
+    Action.ABORT: "aborted",
+    Action.DELETE: "deleted",
+    Action.ABORT_ALL: "aborted",
 }
 """What a job is when it was done."""
 
@@ -49,12 +49,12 @@ NO_MIGRATION = "no migration is highlighted"
 class Change(NamedTuple):
     """What is to be asked of which jobs; of all of an account's where account_id is set."""
 
-    act: Act
+    act: Action
     keys: tuple[JobKey, ...] = ()
     account_id: str = ""
 
 
-def change_for(act: Act, scene: Scene) -> Change:
+def change_for(act: Action, scene: Scene) -> Change:
     """Aim at the marked jobs where several can be meant, or at all of the highlighted migration."""
     if act in TOGETHER and (scene.marked or scene.migration):
         return Change(act, tuple(view.key for view in _several(scene)))
@@ -73,13 +73,13 @@ def _several(scene: Scene) -> tuple[JobView, ...]:
 def aimed_at(change: Change, snapshot: Snapshot | None) -> tuple[JobView, ...]:
     """The jobs that a change concerns, as they stand; those that nobody knows are left out."""
     jobs = snapshot.jobs if snapshot else ()
-    if change.act is Act.ABORT_ALL:
+    if change.act is Action.ABORT_ALL:
         return tuple(v for v in jobs if v.account_id == change.account_id and v.live)
     known = {view.key: view for view in jobs}
     return tuple(known[key] for key in change.keys if key in known)
 
 
-def hindrance(view: JobView, act: Act) -> str:
+def hindrance(view: JobView, act: Action) -> str:
     """Say why it cannot be done to a job now; "" when it can."""
     asked = view.request
     if asked and asked.standing.open and asked.act is act and not asked.news:
@@ -103,7 +103,7 @@ def read_only(scene: Scene, unlock: str) -> str:
 
 
 def _hindered(change: Change, views: tuple[JobView, ...]) -> str:
-    if change.act is Act.ABORT_ALL:
+    if change.act is Action.ABORT_ALL:
         return "" if views else "no job of this account is running or paused"
     if not views:
         return NO_JOB

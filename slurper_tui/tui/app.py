@@ -17,7 +17,7 @@ from textual.worker import WorkerFailed
 
 from slurper_tui.api.errors import ApiError
 from slurper_tui.monitor.feed import Feed
-from slurper_tui.monitor.view import Snapshot
+from slurper_tui.monitor.model.job import Snapshot
 from slurper_tui.tui import themes
 from slurper_tui.tui.glyphs import Glyphs, Look
 from slurper_tui.tui.keys import KEYS

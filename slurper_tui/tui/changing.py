@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 from textual import work
 
-from slurper_tui.monitor.acts import Act, Request, Standing
-from slurper_tui.monitor.job_key import JobKey
-from slurper_tui.monitor.view import Snapshot
+from slurper_tui.monitor.model.base import JobKey
+from slurper_tui.monitor.model.events import Action, ActionRequest, RequestState
+from slurper_tui.monitor.model.job import Snapshot
 from slurper_tui.tui.hints import hint_sign
 from slurper_tui.tui.reading import ReadingScreen
 
@@ -89,26 +89,26 @@ class ChangingScreen(ReadingScreen):
         """Ask whether to do it to the highlighted job, or to those marked."""
         from slurper_tui.tui.able import change_for
 
-        self.ask(change_for(Act(act), self.scene))
+        self.ask(change_for(Action(act), self.scene))
 
     def abort_all(self, account_id: str) -> None:
         """Ask whether to abort every job of an account."""
         from slurper_tui.tui.able import Change
 
-        self.ask(Change(Act.ABORT_ALL, account_id=account_id))
+        self.ask(Change(Action.ABORT_ALL, account_id=account_id))
 
     def why_not_delete(self) -> str:
         """Say why the highlighted job cannot be deleted now; "" when it can."""
         from slurper_tui.tui.able import change_for, why_not_change
 
-        change = change_for(Act.DELETE, self.scene)
+        change = change_for(Action.DELETE, self.scene)
         return why_not_change(change, self.scene, self._sign("change.unlock"))
 
     def why_not_abort_all(self, account_id: str) -> str:
         """Say why the jobs of an account cannot be aborted now; "" when they can."""
         from slurper_tui.tui.able import Change, why_not_change
 
-        change = Change(Act.ABORT_ALL, account_id=account_id)
+        change = Change(Action.ABORT_ALL, account_id=account_id)
         return why_not_change(change, self.scene, self._sign("change.unlock"))
 
     def ask(self, change: Change) -> None:
@@ -168,12 +168,12 @@ class ChangingScreen(ReadingScreen):
         from slurper_tui.tui.request_words import requests_words
 
         control = (await self._desk()).control
-        requests: Sequence[Request]
+        requests: Sequence[ActionRequest]
         more = ""
-        if change.act is Act.ABORT_ALL:
+        if change.act is Action.ABORT_ALL:
             outcome = await control.abort_all(change.account_id, keys)
             requests = (outcome.request,)
-            if outcome.request.standing is not Standing.MOOT and outcome.newcomers:
+            if outcome.request.standing is not RequestState.MOOT and outcome.newcomers:
                 ids = ", ".join(view.key.job_id[:_ID_PART] for view in outcome.newcomers)
                 more = f"; created meanwhile: {ids}"
             self._ask_about_newcomers(change, outcome)
@@ -189,7 +189,7 @@ class ChangingScreen(ReadingScreen):
         from slurper_tui.tui.confirm_words import question_for
 
         snapshot = self._newest or self.scene.snapshot
-        unsent = outcome.newcomers and outcome.request.standing is Standing.MOOT
+        unsent = outcome.newcomers and outcome.request.standing is RequestState.MOOT
         if not unsent or snapshot is None or self.app.screen is not self:
             return
         jobs = {view.key: view for view in (*snapshot.jobs, *outcome.newcomers)}

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from slurper_tui.format import as_json
+from slurper_tui.monitor.model.job import JobView
 from slurper_tui.monitor.record import job_record
-from slurper_tui.monitor.view import JobView
 
 HOW_IN_TMUX = "set -g set-clipboard on"
 

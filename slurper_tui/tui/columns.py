@@ -10,9 +10,7 @@ from rich.cells import cell_len
 
 from slurper_tui import format as words
 from slurper_tui.eta import eta_short
-from slurper_tui.monitor.order import default_order
-from slurper_tui.monitor.shown import shown_forecast, shown_rate
-from slurper_tui.monitor.view import JobView
+from slurper_tui.monitor.model.job import JobView, default_order, shown_forecast, shown_rate
 from slurper_tui.tui.glyphs import Look, role_of
 from slurper_tui.tui.lines import Line, Piece, fill, pad, shorten
 

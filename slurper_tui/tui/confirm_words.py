@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from slurper_tui import format as words
-from slurper_tui.monitor.acts import Act
 from slurper_tui.monitor.control.rules import consequence
-from slurper_tui.monitor.view import JobView, Snapshot
+from slurper_tui.monitor.model.events import Action
+from slurper_tui.monitor.model.job import JobView, Snapshot
 from slurper_tui.tui.able import DONE_WORDS, Change, aimed_at, hindrance
 from slurper_tui.tui.columns import Facts, migration, source_text
 from slurper_tui.tui.glyphs import Glyphs, Look, role_of
@@ -47,14 +47,14 @@ class Question(NamedTuple):
 def question_for(change: Change, snapshot: Snapshot | None, look: Look) -> Question | str:
     """Ask about a change as things stand; or the news, where there is nothing to be asked."""
     views = aimed_at(change, snapshot)
-    if change.act is Act.ABORT_ALL:
+    if change.act is Action.ABORT_ALL:
         return _about_account(change, views, look)
     why = [(view, hindrance(view, change.act)) for view in views]
     jobs = tuple(view for view, reason in why if not reason)
     left_out = tuple((view, reason) for view, reason in why if reason)
     if not jobs:
         return _news(change, left_out, look)
-    word, word_is = _word(jobs[0], look.glyphs) if change.act is Act.ABORT else ("", "")
+    word, word_is = _word(jobs[0], look.glyphs) if change.act is Action.ABORT else ("", "")
     return Question(
         title=_title(change.act, len(jobs), len(views)),
         said=consequence(jobs, change.act),
@@ -63,7 +63,7 @@ def question_for(change: Change, snapshot: Snapshot | None, look: Look) -> Quest
         left_out=left_out,
         word=word,
         word_is=word_is,
-        harsh=change.act is not Act.PAUSE and change.act is not Act.RESUME,
+        harsh=change.act is not Action.PAUSE and change.act is not Action.RESUME,
     )
 
 
@@ -95,7 +95,7 @@ def _about_account(change: Change, views: tuple[JobView, ...], look: Look) -> Qu
     )
 
 
-def _title(act: Act, able: int, aimed: int) -> str:
+def _title(act: Action, able: int, aimed: int) -> str:
     name = str(act).capitalize()
     if aimed == 1:
         return f"{name} this job?"

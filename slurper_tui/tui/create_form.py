@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 from slurper_tui.api.models import Job
 from slurper_tui.monitor.creation.checks import secret_faults
-from slurper_tui.monitor.draft import FieldFault
+from slurper_tui.monitor.model.plans import FieldFault
 from slurper_tui.tui.columns import short_id
 from slurper_tui.tui.create_form_base import FormScreen
 from slurper_tui.tui.create_form_fields import (

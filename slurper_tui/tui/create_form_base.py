@@ -18,7 +18,7 @@ from textual.screen import Screen, ScreenResultType
 from textual.widget import Widget
 from textual.widgets import Static
 
-from slurper_tui.monitor.draft import FieldFault
+from slurper_tui.monitor.model.plans import FieldFault
 from slurper_tui.tui.create_form_fields import Section
 from slurper_tui.tui.create_form_request import LOW, NARROW
 from slurper_tui.tui.create_form_widgets import Choice, FieldRow, GoOn, SecretInput

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import msgspec
 
 from slurper_tui.api.models import Secret
-from slurper_tui.monitor.draft import Draft, Secrets
+from slurper_tui.monitor.model.plans import Draft, Secrets
 
 VENDORS = ("s3", "gcs", "r2")
 JURISDICTIONS = ("default", "eu", "us", "fedramp")

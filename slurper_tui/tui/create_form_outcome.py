@@ -14,8 +14,8 @@ from slurper_tui.api.errors import (
     RateLimited,
 )
 from slurper_tui.monitor.desk import Check, Made, Prechecks
-from slurper_tui.monitor.plan_view import PlanView
-from slurper_tui.monitor.view import State
+from slurper_tui.monitor.model.job import State
+from slurper_tui.monitor.model.plans import PlanView
 from slurper_tui.tui.columns import Facts, migration
 from slurper_tui.tui.create_form_request import INDENT, told
 from slurper_tui.tui.glyphs import Look, role_of

@@ -9,8 +9,8 @@ from itertools import accumulate
 from typing import NamedTuple, overload
 
 from slurper_tui import format as words
-from slurper_tui.monitor.draft import Draft, Secrets
-from slurper_tui.monitor.job_key import JobKey
+from slurper_tui.monitor.model.base import JobKey
+from slurper_tui.monitor.model.plans import Draft, Secrets
 from slurper_tui.tui.columns import short_id
 from slurper_tui.tui.detail_pane import TextLines
 from slurper_tui.tui.glyphs import Glyphs, Look

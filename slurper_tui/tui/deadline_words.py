@@ -14,7 +14,7 @@ from slurper_tui.monitor.deadline import (
     needed_words,
     promise_words,
 )
-from slurper_tui.monitor.view import JobView
+from slurper_tui.monitor.model.job import JobView
 from slurper_tui.tui.columns import Facts
 from slurper_tui.tui.glyphs import Look
 from slurper_tui.tui.lines import Line, Piece, wrap

@@ -8,9 +8,9 @@ from itertools import zip_longest
 from rich.cells import cell_len
 
 from slurper_tui import format as words
-from slurper_tui.monitor.event import Event
-from slurper_tui.monitor.trace import Trace
-from slurper_tui.monitor.view import Counts, JobView
+from slurper_tui.monitor.model.events import Event
+from slurper_tui.monitor.model.job import Counts, JobView
+from slurper_tui.monitor.model.timeline import Trace
 from slurper_tui.tui.columns import Facts, migration
 from slurper_tui.tui.detail_events import asked_lines, earlier_lines, newest_lines, own_events
 from slurper_tui.tui.detail_identity import LABEL, identity_lines

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from slurper_tui.monitor.event import Event
-from slurper_tui.monitor.view import JobView
+from slurper_tui.monitor.model.events import Event
+from slurper_tui.monitor.model.job import JobView
 from slurper_tui.tui.columns import Facts
 from slurper_tui.tui.lines import Line
 

@@ -8,7 +8,7 @@ import msgspec
 
 from slurper_tui import format as words
 from slurper_tui.api.models import Source
-from slurper_tui.monitor.view import JobView
+from slurper_tui.monitor.model.job import JobView
 from slurper_tui.tui.columns import Facts
 from slurper_tui.tui.lines import Line, Piece, pad, wrap
 

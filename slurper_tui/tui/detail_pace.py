@@ -6,9 +6,8 @@ from collections.abc import Iterator
 
 from slurper_tui import format as words
 from slurper_tui.eta import eta_long, finish
-from slurper_tui.monitor.causes import BROKE_TYPE, reason_of
-from slurper_tui.monitor.shown import shown_forecast, shown_rate
-from slurper_tui.monitor.view import Forecast, JobView, State
+from slurper_tui.monitor.model.job import Forecast, JobView, State, shown_forecast, shown_rate
+from slurper_tui.monitor.model.logs import BROKE_TYPE, reason_of
 from slurper_tui.tui.columns import Facts
 from slurper_tui.tui.glyphs import role_of
 from slurper_tui.tui.lines import Line, Piece, join, width_of, wrap

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from textual.reactive import var
 
-from slurper_tui.monitor.event import Event
+from slurper_tui.monitor.model.events import Event
 from slurper_tui.tui.columns import Facts
 from slurper_tui.tui.detail import detail_lines
 from slurper_tui.tui.glyphs import Look

@@ -10,7 +10,7 @@ from textual.binding import BindingType
 from textual.events import Resize
 from textual.screen import ModalScreen
 
-from slurper_tui.monitor.view import Snapshot, State
+from slurper_tui.monitor.model.job import Snapshot, State
 from slurper_tui.tui.clipboard import HOW_IN_TMUX
 from slurper_tui.tui.detail_pane import TextLines
 from slurper_tui.tui.glyphs import STATUS, Look

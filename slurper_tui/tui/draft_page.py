@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from textual.binding import BindingType
 
 from slurper_tui.monitor.creation.bodies import body
-from slurper_tui.monitor.draft import Draft
+from slurper_tui.monitor.model.plans import Draft
 from slurper_tui.tui.create_form_outcome import Sent
 from slurper_tui.tui.create_form_request import Offer, told
 from slurper_tui.tui.create_form_send import Means, RequestScreen, SendPage

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from slurper_tui import format as words
-from slurper_tui.monitor.event import GONE, NOT_THERE, Event, What
+from slurper_tui.monitor.model.events import GONE, NOT_THERE, Event, What
 from slurper_tui.tui.columns import Facts, short_id
 from slurper_tui.tui.lines import Line, Piece, pad
 from slurper_tui.tui.notices import wrap_words

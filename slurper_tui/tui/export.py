@@ -15,10 +15,9 @@ from msgspec.structs import replace
 
 from slurper_tui.api.models import LogRow, surrogate_invalid_bytes
 from slurper_tui.format import as_json
-from slurper_tui.monitor.causes import FAILED_TYPE
-from slurper_tui.monitor.log_view import LogView
 from slurper_tui.monitor.logs.fetching import rclone_line
-from slurper_tui.monitor.view import JobView
+from slurper_tui.monitor.model.job import JobView
+from slurper_tui.monitor.model.logs import FAILED_TYPE, LogView
 
 MOST_NAMES = 1000
 """So many files of one name are told apart by a number."""

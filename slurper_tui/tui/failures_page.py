@@ -13,11 +13,10 @@ from textual.binding import BindingType
 from textual.reactive import var
 
 from slurper_tui import format as words
-from slurper_tui.monitor.causes import Cause, cause_of, reason_of
 from slurper_tui.monitor.desk import Desk, FailureReading
 from slurper_tui.monitor.feed import Feed
-from slurper_tui.monitor.log_view import FailuresView
-from slurper_tui.monitor.view import JobView
+from slurper_tui.monitor.model.job import JobView
+from slurper_tui.monitor.model.logs import Cause, FailuresView, cause_of, reason_of
 from slurper_tui.tui import failures_page_scene as scenes
 from slurper_tui.tui.export import save_keys
 from slurper_tui.tui.failures_page_lines import NOTHING, FailureLines

@@ -8,8 +8,8 @@ from textual.events import Click
 from textual.message import Message
 from textual.reactive import var
 
-from slurper_tui.monitor.job_key import JobKey
-from slurper_tui.monitor.log_view import FailuresView
+from slurper_tui.monitor.model.base import JobKey
+from slurper_tui.monitor.model.logs import FailuresView
 from slurper_tui.tui.failures_page_scene import Entry, FailureScene, Path, entries
 from slurper_tui.tui.failures_page_words import count_width, entry_line, summary
 from slurper_tui.tui.glyphs import Look

@@ -7,8 +7,7 @@ from collections.abc import Iterator
 import msgspec
 from msgspec.structs import replace
 
-from slurper_tui.monitor.causes import FAILED_TYPE
-from slurper_tui.monitor.log_view import FailureGroup, FailuresView
+from slurper_tui.monitor.model.logs import FAILED_TYPE, FailureGroup, FailuresView
 
 Path = tuple[str, ...]
 """Where an entry stands: its type; then `message` or `prefix` and which; then which key."""

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from slurper_tui import format as words
-from slurper_tui.monitor.causes import Cause, reason_of
-from slurper_tui.monitor.log_view import FailureGroup, FailuresView
+from slurper_tui.monitor.model.logs import Cause, FailureGroup, FailuresView, reason_of
 from slurper_tui.tui.failures_page_scene import MESSAGE, SPAN, Entry
 from slurper_tui.tui.glyphs import Look
 from slurper_tui.tui.lines import Line, Piece, join, pad, shorten, spread, width_of

@@ -5,7 +5,7 @@ from __future__ import annotations
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping
 
-from slurper_tui.monitor.view import JobView
+from slurper_tui.monitor.model.job import JobView
 
 TERMS = "words, !not, status:failed, source:, target:, account:, id:"
 """What can be asked for, in one line."""

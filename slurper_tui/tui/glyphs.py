@@ -11,7 +11,7 @@ from rich.cells import cell_len
 
 from slurper_tui.api.models import escape_invalid_bytes
 from slurper_tui.format import bounded, safe
-from slurper_tui.monitor.view import JobView, State
+from slurper_tui.monitor.model.job import JobView, State
 
 
 class Status(NamedTuple):

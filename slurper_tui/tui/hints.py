@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from functools import partial
 
-from slurper_tui.monitor.acts import Standing
+from slurper_tui.monitor.model.events import RequestState
 from slurper_tui.tui.glyphs import Look
 from slurper_tui.tui.keys import DEFAULT_KEYS, key_sign
 from slurper_tui.tui.scene import Scene
@@ -32,7 +32,7 @@ def _was_asked(scene: Scene) -> bool:
     """What was asked of some job was refused, or came to nothing known."""
     jobs = scene.snapshot.jobs if scene.snapshot else ()
     requests = (view.request for view in jobs if view.request)
-    return any(r.standing in (Standing.REFUSED, Standing.UNDECIDED) for r in requests)
+    return any(r.standing in (RequestState.REFUSED, RequestState.UNDECIDED) for r in requests)
 
 
 def _has_ended(scene: Scene) -> bool:

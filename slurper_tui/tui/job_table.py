@@ -10,8 +10,8 @@ from typing import ClassVar
 from textual.message import Message
 from textual.reactive import var
 
-from slurper_tui.monitor.job_key import JobKey
-from slurper_tui.monitor.shown import shown_forecast
+from slurper_tui.monitor.model.base import JobKey
+from slurper_tui.monitor.model.job import shown_forecast
 from slurper_tui.tui import columns
 from slurper_tui.tui.columns import Facts, Fitted
 from slurper_tui.tui.glyphs import Look

@@ -19,8 +19,8 @@ from textual.widgets import Input, Static
 from slurper_tui import format as words
 from slurper_tui.monitor.desk import Desk
 from slurper_tui.monitor.feed import Feed
-from slurper_tui.monitor.log_view import LogView
-from slurper_tui.monitor.view import JobView
+from slurper_tui.monitor.model.job import JobView
+from slurper_tui.monitor.model.logs import LogView
 from slurper_tui.tui import log_page_scene as scenes
 from slurper_tui.tui.export import Saved, save_log
 from slurper_tui.tui.filter_line import MOST_TYPED, FilterInput

@@ -10,7 +10,7 @@ from textual.binding import Binding, BindingType
 from slurper_tui import format as words
 from slurper_tui.api.errors import ApiError
 from slurper_tui.api.models import LogRow
-from slurper_tui.monitor.causes import reason_of
+from slurper_tui.monitor.model.logs import reason_of
 from slurper_tui.tui.clipboard import can_copy
 from slurper_tui.tui.dialogs import KEY_COLUMN, Dialog
 from slurper_tui.tui.export import Saved

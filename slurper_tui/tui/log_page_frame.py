@@ -15,7 +15,7 @@ from textual.screen import Screen
 from slurper_tui.api.errors import ApiError
 from slurper_tui.monitor.desk import Desk
 from slurper_tui.monitor.feed import Feed
-from slurper_tui.monitor.view import JobView
+from slurper_tui.monitor.model.job import JobView
 from slurper_tui.tui.glyphs import Look
 from slurper_tui.tui.lines import Line, Piece, join, shorten, spread, width_of
 from slurper_tui.tui.log_page_keys import hints_of

@@ -14,8 +14,8 @@ from textual.reactive import var
 
 from slurper_tui.api.models import LogRow
 from slurper_tui.format import MOST_SHOWN
-from slurper_tui.monitor.job_key import JobKey
-from slurper_tui.monitor.log_view import LogView
+from slurper_tui.monitor.model.base import JobKey
+from slurper_tui.monitor.model.logs import LogView
 from slurper_tui.tui.glyphs import Look
 from slurper_tui.tui.lines import Line, Piece, fill
 from slurper_tui.tui.log_page_scene import LogScene

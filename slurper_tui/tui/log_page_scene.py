@@ -10,7 +10,7 @@ import msgspec
 from msgspec.structs import replace
 
 from slurper_tui.api.models import LogRow
-from slurper_tui.monitor.log_view import LogView
+from slurper_tui.monitor.model.logs import LogView
 from slurper_tui.tui.filter import fold
 from slurper_tui.tui.log_rows import pattern_of, text_of_row
 

@@ -6,9 +6,8 @@ from collections.abc import Iterator
 
 from slurper_tui import format as words
 from slurper_tui.api.errors import ApiError, BadAnswer, NotFound, RateLimited, Rejected, Unreachable
-from slurper_tui.monitor.causes import reason_of
-from slurper_tui.monitor.log_view import LogView
-from slurper_tui.monitor.view import JobView
+from slurper_tui.monitor.model.job import JobView
+from slurper_tui.monitor.model.logs import LogView, reason_of
 from slurper_tui.tui.columns import Facts, migration
 from slurper_tui.tui.glyphs import Look
 from slurper_tui.tui.lines import Line, Piece, join, shorten, spread, width_of

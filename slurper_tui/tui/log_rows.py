@@ -13,7 +13,7 @@ import msgspec
 
 from slurper_tui import format as words
 from slurper_tui.api.models import LogRow
-from slurper_tui.monitor.causes import FAILED_TYPE, Cause, cause_of, reason_of
+from slurper_tui.monitor.model.logs import FAILED_TYPE, Cause, cause_of, reason_of
 from slurper_tui.tui.glyphs import Look
 from slurper_tui.tui.lines import MARKS, Line, Piece, fill, pad, shorten, width_of, wrap
 

@@ -20,9 +20,9 @@ from textual.widgets import Input
 from textual.worker import Worker
 
 from slurper_tui.monitor.feed import Feed
-from slurper_tui.monitor.job_key import JobKey
-from slurper_tui.monitor.trace import Window
-from slurper_tui.monitor.view import Snapshot
+from slurper_tui.monitor.model.base import JobKey
+from slurper_tui.monitor.model.job import Snapshot
+from slurper_tui.monitor.model.timeline import Window
 from slurper_tui.tui import scene as scenes
 from slurper_tui.tui.banners import Banners
 from slurper_tui.tui.detail_pane import DetailPane

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 from textual import work
 
-from slurper_tui.monitor.job_key import JobKey
-from slurper_tui.monitor.view import JobView
+from slurper_tui.monitor.model.base import JobKey
+from slurper_tui.monitor.model.job import JobView
 from slurper_tui.tui.pages import PagesScreen
 from slurper_tui.tui.scene import Scene
 
@@ -51,7 +51,7 @@ class MakingScreen(PagesScreen):
     @work(group="plans")
     async def _tell_plans(self) -> None:
         """Say what plans of earlier runs need of the person."""
-        from slurper_tui.monitor.plan_view import StepState
+        from slurper_tui.monitor.model.plans import StepState
 
         desk = await self._desk()
         steps = [

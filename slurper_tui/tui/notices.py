@@ -6,8 +6,7 @@ from collections.abc import Iterator
 
 from rich.cells import cell_len
 
-from slurper_tui.monitor.account_view import AccountView
-from slurper_tui.monitor.view import Snapshot
+from slurper_tui.monitor.model.job import AccountView, Snapshot
 from slurper_tui.tui.columns import short_id
 from slurper_tui.tui.glyphs import Look
 from slurper_tui.tui.lines import Line, Piece, wrap

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from slurper_tui import format as words
-from slurper_tui.monitor.trace import Trace, Window
+from slurper_tui.monitor.model.timeline import Trace, Window
 from slurper_tui.tui.glyphs import Look
 from slurper_tui.tui.lines import Line, Piece
 from slurper_tui.tui.picture_axis import Label, axis, clock_labels, end_words

@@ -11,8 +11,8 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
-from slurper_tui.monitor.recorded import Recorded
-from slurper_tui.monitor.trace import Span, Trace, Window, spans_of
+from slurper_tui.monitor.model.samples import Recorded
+from slurper_tui.monitor.model.timeline import Span, Trace, Window, spans_of
 
 _ENDED = ("completed", "aborted")
 

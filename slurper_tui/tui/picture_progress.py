@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from slurper_tui import format as words
-from slurper_tui.monitor.recorded import Recorded
-from slurper_tui.monitor.trace import Trace, spans_of
-from slurper_tui.monitor.view import Forecast
+from slurper_tui.monitor.model.job import Forecast
+from slurper_tui.monitor.model.samples import Recorded
+from slurper_tui.monitor.model.timeline import Trace, spans_of
 from slurper_tui.tui.glyphs import Look
 from slurper_tui.tui.lines import Line, Piece
 from slurper_tui.tui.picture_axis import Label, axis, clock_labels, end_words, local, moment

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from slurper_tui.monitor.shown import shown_forecast
-from slurper_tui.monitor.trace import Trace
-from slurper_tui.monitor.view import JobView
+from slurper_tui.monitor.model.job import JobView, shown_forecast
+from slurper_tui.monitor.model.timeline import Trace
 from slurper_tui.tui.columns import Facts
 from slurper_tui.tui.lines import Line, Piece, fill
 from slurper_tui.tui.picture import rate_picture

@@ -11,7 +11,7 @@ from textual.binding import BindingType
 from textual.events import Resize
 from textual.screen import Screen
 
-from slurper_tui.monitor.plan_view import PlanView, Step, StepState
+from slurper_tui.monitor.model.plans import PlanView, Step, StepState
 from slurper_tui.tui.confirm_dialog import ConfirmDialog
 from slurper_tui.tui.create_form_base import OneLine
 from slurper_tui.tui.create_form_request import LOW

@@ -9,8 +9,7 @@ from typing import NamedTuple
 from rich.cells import cell_len
 
 from slurper_tui import format as words
-from slurper_tui.monitor.draft import Draft
-from slurper_tui.monitor.plan_view import PlanView, Step, StepState
+from slurper_tui.monitor.model.plans import Draft, PlanView, Step, StepState
 from slurper_tui.tui.columns import short_id
 from slurper_tui.tui.glyphs import Look
 from slurper_tui.tui.lines import Line, Piece, pad, shorten, wrap

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from slurper_tui.monitor.plan_view import Plan, Step, StepState
+from slurper_tui.monitor.model.plans import Plan, Step, StepState
 from slurper_tui.tui.confirm_words import Question
 from slurper_tui.tui.glyphs import Look
 

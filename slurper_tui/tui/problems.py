@@ -6,9 +6,8 @@ from collections.abc import Iterator
 
 from slurper_tui import format as words
 from slurper_tui.api.errors import ApiError, Rejected
-from slurper_tui.monitor.account_view import AccountView, Problem
-from slurper_tui.monitor.acts import Standing
-from slurper_tui.monitor.view import Snapshot
+from slurper_tui.monitor.model.events import RequestState
+from slurper_tui.monitor.model.job import AccountView, Problem, Snapshot
 from slurper_tui.tui.columns import short_id
 from slurper_tui.tui.glyphs import Look
 from slurper_tui.tui.lines import Line, Piece, join, shorten, width_of
@@ -144,7 +143,7 @@ def _request_details(snapshot: Snapshot, look: Look) -> Iterator[tuple[str, str]
     """Tell of what was asked of jobs and refused, or not answered."""
     for view in snapshot.jobs:
         request = view.request
-        if request and request.error and request.standing is not Standing.DONE:
+        if request and request.error and request.standing is not RequestState.DONE:
             yield "", f"Job {look.glyphs.clean(view.job.id)}"
             yield "asked", f"{request.act}, {words.iso(request.at, look.zone)}"
             yield from error_details(request.error, look)

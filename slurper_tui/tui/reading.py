@@ -11,9 +11,8 @@ from textual.widgets import Input
 
 from slurper_tui import format as words
 from slurper_tui.api.errors import ApiError
-from slurper_tui.monitor.causes import FAILED_TYPE
-from slurper_tui.monitor.log_view import FailuresView
-from slurper_tui.monitor.view import JobView
+from slurper_tui.monitor.model.job import JobView
+from slurper_tui.monitor.model.logs import FAILED_TYPE, FailuresView
 from slurper_tui.tui.making import MakingScreen
 
 

@@ -12,8 +12,8 @@ from textual.binding import BindingType
 from slurper_tui import format as words
 from slurper_tui.api.errors import ApiError
 from slurper_tui.monitor.feed import Feed
-from slurper_tui.monitor.job_key import JobKey
-from slurper_tui.monitor.log_view import FailuresView
+from slurper_tui.monitor.model.base import JobKey
+from slurper_tui.monitor.model.logs import FailuresView
 from slurper_tui.monitor.receipts.receipt import NotEnded, Receipt
 from slurper_tui.tui.dialogs import PADDING, Dialog, Page
 from slurper_tui.tui.glyphs import Look

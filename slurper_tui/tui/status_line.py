@@ -7,9 +7,8 @@ from collections.abc import Iterator, Sequence
 from textual.reactive import var
 
 from slurper_tui import format as words
-from slurper_tui.monitor.account_view import BudgetView, Outage
-from slurper_tui.monitor.acts import Standing
-from slurper_tui.monitor.view import Snapshot
+from slurper_tui.monitor.model.events import RequestState
+from slurper_tui.monitor.model.job import BudgetView, Outage, Snapshot
 from slurper_tui.tui.glyphs import Look
 from slurper_tui.tui.hints import MOST_HINTS, Hint
 from slurper_tui.tui.lines import Line, Piece, join, shorten, spread, width_of
@@ -96,7 +95,7 @@ def _facts(scene: Scene, look: Look, room: int) -> Iterator[Line]:
 def _asked(scene: Scene, look: Look) -> Iterator[Line]:
     """Say how what was asked of the highlighted job stands, while that is news and no note is."""
     request = scene.job.request if scene.job else None
-    if request is None or scene.note or request.standing in (Standing.DONE, Standing.MOOT):
+    if request is None or scene.note or request.standing in (RequestState.DONE, RequestState.MOOT):
         return
     from slurper_tui.tui.request_words import request_role, request_words  # only then
 

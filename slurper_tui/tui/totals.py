@@ -10,8 +10,7 @@ from textual.reactive import var
 
 from slurper_tui import format as words
 from slurper_tui.eta import eta_short
-from slurper_tui.monitor.shown import shown_forecast, shown_rate
-from slurper_tui.monitor.view import JobView
+from slurper_tui.monitor.model.job import JobView, shown_forecast, shown_rate
 from slurper_tui.tui.columns import short_id
 from slurper_tui.tui.glyphs import Look
 from slurper_tui.tui.lines import Line, Piece, join, shorten, spread, width_of

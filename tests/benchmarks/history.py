@@ -13,9 +13,9 @@ from slurper_tui.api.models import Job
 from slurper_tui.monitor.history.opening import open_history
 from slurper_tui.monitor.history.recorder import THIN_SECONDS, Recorder
 from slurper_tui.monitor.history.store import Store
-from slurper_tui.monitor.recorded import Recorded, Remembered
-from slurper_tui.monitor.trace import Window, step_of, trace_of
-from slurper_tui.monitor.view import Counts
+from slurper_tui.monitor.model.job import Counts
+from slurper_tui.monitor.model.samples import Recorded, Remembered
+from slurper_tui.monitor.model.timeline import Window, step_of, trace_of
 
 DAYS = 32
 EVERY = 5

@@ -21,7 +21,7 @@ from slurper_tui.api.credentials import token_credentials
 from slurper_tui.api.models import Answer, Progress
 from slurper_tui.monitor.crew import WORKERS
 from slurper_tui.monitor.loop import Monitor
-from slurper_tui.monitor.view import Snapshot
+from slurper_tui.monitor.model.job import Snapshot
 
 
 class Stopwatch(SlurperClient):

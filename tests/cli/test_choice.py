@@ -7,8 +7,8 @@ import pytest
 from slurper_tui.api.models import Job
 from slurper_tui.cli.choice import resolve
 from slurper_tui.cli.exit_codes import Stop
-from slurper_tui.monitor.job_key import JobKey
-from slurper_tui.monitor.view import JobView
+from slurper_tui.monitor.model.base import JobKey
+from slurper_tui.monitor.model.job import JobView
 
 
 def known(id: str, account: str = "acc0", *, gone: bool = False) -> JobView:

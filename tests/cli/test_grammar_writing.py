@@ -3,7 +3,7 @@ import tomllib
 
 from slurper_tui.cli.grammar_writing import PARSERS, VALUES
 from slurper_tui.monitor.creation.bodies import draft_of
-from slurper_tui.monitor.draft import Draft
+from slurper_tui.monitor.model.plans import Draft
 
 
 def test_every_option_that_takes_a_value_is_known_to_take_one() -> None:

@@ -17,9 +17,9 @@ from msgspec.structs import replace
 
 from slurper_tui.api.models import DEFAULT_BASE_URL, Job
 from slurper_tui.monitor.history.opening import open_file
-from slurper_tui.monitor.job_key import JobKey
-from slurper_tui.monitor.recorded import Recorded, Remembered
-from slurper_tui.monitor.view import Counts
+from slurper_tui.monitor.model.base import JobKey
+from slurper_tui.monitor.model.job import Counts
+from slurper_tui.monitor.model.samples import Recorded, Remembered
 from tests.cli.program import PATIENCE, Ran, perform
 
 EVIL = 'run\x1b[31m\nning,"x" \u202e'

@@ -7,9 +7,9 @@ from typing import Any, cast
 
 from slurper_tui.cli.choice import ChosenJobs
 from slurper_tui.cli.late_feed import LateFeed
-from slurper_tui.monitor.job_key import JobKey
-from slurper_tui.monitor.trace import Window
-from slurper_tui.monitor.view import Snapshot
+from slurper_tui.monitor.model.base import JobKey
+from slurper_tui.monitor.model.job import Snapshot
+from slurper_tui.monitor.model.timeline import Window
 from tests.fake_feed import FakeFeed
 from tests.tui.jobs import snapshot, view
 

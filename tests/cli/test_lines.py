@@ -7,7 +7,7 @@ import pytest
 
 from slurper_tui.cli.lines import amount, remains, sayable
 from slurper_tui.cli.output import Output
-from slurper_tui.monitor.view import Phase
+from slurper_tui.monitor.model.job import Phase
 from tests.tui.jobs import forecast, view
 
 

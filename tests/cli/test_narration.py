@@ -9,8 +9,7 @@ from slurper_tui.api.models import Job
 from slurper_tui.cli.exit_codes import Stop
 from slurper_tui.cli.narration import Narration
 from slurper_tui.cli.output import Output
-from slurper_tui.monitor.account_view import AccountView, BudgetView, Problem
-from slurper_tui.monitor.view import JobView, Snapshot
+from slurper_tui.monitor.model.job import AccountView, BudgetView, JobView, Problem, Snapshot
 
 DOWN = Problem(Unreachable("cannot connect"), since=0.0, retry_at=3600.0)
 

@@ -14,9 +14,9 @@ from slurper_tui.cli.past import open_past
 from slurper_tui.cli.session import Api, Session
 from slurper_tui.monitor.history.opening import open_file, open_store
 from slurper_tui.monitor.history.place import FILE
-from slurper_tui.monitor.job_key import JobKey
-from slurper_tui.monitor.recorded import HistoryView, Keeping, Recorded, Remembered
-from slurper_tui.monitor.view import Counts
+from slurper_tui.monitor.model.base import JobKey
+from slurper_tui.monitor.model.job import Counts
+from slurper_tui.monitor.model.samples import HistoryView, Keeping, Recorded, Remembered
 from slurper_tui.simulate import SimulatedAccount
 from tests.cli.program import environment, perform
 from tests.monitor.history.samples import ACCOUNT, key

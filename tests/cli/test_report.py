@@ -11,13 +11,12 @@ from typing import Any
 import pytest
 
 from slurper_tui.api.models import Source, Target
-from slurper_tui.monitor.draft import Draft
-from slurper_tui.monitor.event import Tie
 from slurper_tui.monitor.history.opening import open_store
 from slurper_tui.monitor.history.place import FILE
-from slurper_tui.monitor.job_key import JobKey
-from slurper_tui.monitor.plan_view import Plan as Planned
-from slurper_tui.monitor.plan_view import Step
+from slurper_tui.monitor.model.base import JobKey
+from slurper_tui.monitor.model.events import Tie
+from slurper_tui.monitor.model.plans import Draft, Step
+from slurper_tui.monitor.model.plans import Plan as Planned
 from slurper_tui.simulate import Fault, Kind, SimulatedAccount
 from slurper_tui.simulated.jobs import Plan
 from tests.cli.program import environment, perform

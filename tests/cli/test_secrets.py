@@ -12,7 +12,7 @@ from slurper_tui.cli.exit_codes import Stop
 from slurper_tui.cli.output import Output
 from slurper_tui.cli.secrets import read_secrets
 from slurper_tui.cli.session import secrets_in
-from slurper_tui.monitor.draft import Secrets
+from slurper_tui.monitor.model.plans import Secrets
 from slurper_tui.simulate import SimulatedAccount
 from tests.cli.making import KEYS, S3, SECRET, Person
 from tests.cli.program import perform

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from slurper_tui.monitor.event import Event, Tie
 from slurper_tui.monitor.history.opening import open_store
 from slurper_tui.monitor.history.store import Store
-from slurper_tui.monitor.job_key import JobKey
-from slurper_tui.monitor.log_view import LogCounts
-from slurper_tui.monitor.plan_view import Plan, Step, StepState
-from slurper_tui.monitor.recorded import HistoryView, Past, Recorded, Remembered
+from slurper_tui.monitor.model.base import JobKey
+from slurper_tui.monitor.model.events import Event, Tie
+from slurper_tui.monitor.model.logs import LogCounts
+from slurper_tui.monitor.model.plans import Plan, Step, StepState
+from slurper_tui.monitor.model.samples import HistoryView, Past, Recorded, Remembered
 
 
 class InlineNotebook:

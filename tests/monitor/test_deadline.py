@@ -16,7 +16,7 @@ from slurper_tui.monitor.deadline import (
     needed_words,
     promise_words,
 )
-from slurper_tui.monitor.view import Counts, Forecast, JobView, Phase
+from slurper_tui.monitor.model.job import Counts, Forecast, JobView, Phase
 from tests.tui.jobs import NOW, iso, view
 
 H = 3600.0

@@ -14,9 +14,9 @@ from slurper_tui.monitor.digest_words import (
     todo_list,
     unobserved_words,
 )
-from slurper_tui.monitor.recorded import Recorded
+from slurper_tui.monitor.model.job import Counts, JobView
+from slurper_tui.monitor.model.samples import Recorded
 from slurper_tui.monitor.spans import Seen, Span
-from slurper_tui.monitor.view import Counts, JobView
 from tests.monitor.digests import HOUR, SINCE, a_quiet_night, an_eventful_night, job, night, told
 from tests.tui.jobs import NOW, iso, view
 

@@ -15,7 +15,7 @@ from slurper_tui.monitor.estimate import (
     Sample,
     advance,
 )
-from slurper_tui.monitor.view import Counts, Phase
+from slurper_tui.monitor.model.job import Counts, Phase
 
 
 def counts(done: int | None, objects: int | None = 10**6) -> Counts:

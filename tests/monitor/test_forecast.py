@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from slurper_tui.monitor.estimate import Estimate, Sample, advance
 from slurper_tui.monitor.forecast import Guess, forecast, guessed
-from slurper_tui.monitor.moment import Moment
-from slurper_tui.monitor.view import Counts, Forecast, Phase
+from slurper_tui.monitor.model.base import Moment
+from slurper_tui.monitor.model.job import Counts, Forecast, Phase
 
 EPOCH = 1_767_225_600.0
 """The wall clock when the monotonic clock stood at zero."""

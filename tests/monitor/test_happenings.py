@@ -15,9 +15,9 @@ from slurper_tui.monitor.happenings import (
     span_events,
     status_changes,
 )
-from slurper_tui.monitor.recorded import Recorded
+from slurper_tui.monitor.model.job import Counts, Forecast
+from slurper_tui.monitor.model.samples import Recorded
 from slurper_tui.monitor.spans import Seen, Span
-from slurper_tui.monitor.view import Counts, Forecast
 
 H = 3600.0
 DAY = 86_400.0

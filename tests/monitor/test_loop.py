@@ -11,8 +11,8 @@ import pytest
 
 from slurper_tui.api.client import SlurperClient
 from slurper_tui.api.credentials import token_credentials
-from slurper_tui.monitor.job_key import JobKey
-from slurper_tui.monitor.view import Phase, State
+from slurper_tui.monitor.model.base import JobKey
+from slurper_tui.monitor.model.job import Phase, State
 from slurper_tui.simulate import Fault, Kind, SimulatedAccount
 from tests.monitor.bench import EPOCH, Bench, bench, make_accounts, now, wall
 from tests.virtual_time import timeless

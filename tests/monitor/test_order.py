@@ -1,7 +1,6 @@
 from __future__ import annotations
 
-from slurper_tui.monitor.order import default_order
-from slurper_tui.monitor.view import JobView, Phase
+from slurper_tui.monitor.model.job import JobView, Phase, default_order
 from tests.tui.jobs import view
 
 

@@ -7,10 +7,9 @@ import pytest
 from slurper_tui.api.errors import NotFound, Unreachable
 from slurper_tui.api.models import Job, Progress
 from slurper_tui.monitor.account_track import AccountTrack
-from slurper_tui.monitor.account_view import Problem
-from slurper_tui.monitor.job_key import JobKey
 from slurper_tui.monitor.job_track import JobTrack
-from slurper_tui.monitor.moment import Moment
+from slurper_tui.monitor.model.base import JobKey, Moment
+from slurper_tui.monitor.model.job import Problem
 from slurper_tui.monitor.plan import (
     LAZY_LOOK,
     Ask,

@@ -4,9 +4,9 @@ import pytest
 
 from slurper_tui.monitor.estimate import Estimate, Sample, advance
 from slurper_tui.monitor.forecast import forecast
-from slurper_tui.monitor.moment import Moment
+from slurper_tui.monitor.model.base import Moment
+from slurper_tui.monitor.model.job import Counts
 from slurper_tui.monitor.reasons import reason
-from slurper_tui.monitor.view import Counts
 
 EPOCH = 1_767_225_600.0
 

@@ -5,7 +5,8 @@ import itertools
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slurper_tui.monitor.recorded import Recorded
+from slurper_tui.monitor.model.job import Counts
+from slurper_tui.monitor.model.samples import Recorded
 from slurper_tui.monitor.spans import (
     Seen,
     Span,
@@ -15,7 +16,6 @@ from slurper_tui.monitor.spans import (
     spans,
     unobserved,
 )
-from slurper_tui.monitor.view import Counts
 
 WATCHED, UNOBSERVED, PAUSED, STALLED = Seen.WATCHED, Seen.UNOBSERVED, Seen.PAUSED, Seen.STALLED
 

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from slurper_tui.monitor.estimate import Estimate, Sample, advance
-from slurper_tui.monitor.view import Counts, Phase
+from slurper_tui.monitor.model.job import Counts, Phase
 
 
 def poll(at: float, done: int, objects: int = 10**6, status: str = "running") -> Sample:

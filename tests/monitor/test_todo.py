@@ -6,10 +6,10 @@ from typing import Any
 import pytest
 
 from slurper_tui.monitor.happenings import Calendar
-from slurper_tui.monitor.recorded import Recorded
+from slurper_tui.monitor.model.job import Counts, JobView, Phase
+from slurper_tui.monitor.model.samples import Recorded
+from slurper_tui.monitor.model.verdict import verdict
 from slurper_tui.monitor.todo import NOTHING, rank, todo
-from slurper_tui.monitor.verdict import verdict
-from slurper_tui.monitor.view import Counts, JobView, Phase
 from tests.tui.jobs import NOW, view
 
 CALENDAR = Calendar(NOW, UTC)

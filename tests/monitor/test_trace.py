@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slurper_tui.monitor.job_key import JobKey
-from slurper_tui.monitor.recorded import Recorded
-from slurper_tui.monitor.trace import (
+from slurper_tui.monitor.model.base import JobKey
+from slurper_tui.monitor.model.job import Counts
+from slurper_tui.monitor.model.samples import Recorded
+from slurper_tui.monitor.model.timeline import (
     STEPS,
     UNKNOWN_STEP,
     Span,
@@ -21,7 +22,6 @@ from slurper_tui.monitor.trace import (
     step_of,
     trace_of,
 )
-from slurper_tui.monitor.view import Counts
 
 KEY = JobKey("account", "job")
 NOW = 1_774_000_000.0

@@ -5,10 +5,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from slurper_tui.monitor.causes import BROKE_TYPE, FAILED_TYPE
-from slurper_tui.monitor.log_view import LogCounts
-from slurper_tui.monitor.verdict import percent, verdict
-from slurper_tui.monitor.view import Counts, State
+from slurper_tui.monitor.model.job import Counts, State
+from slurper_tui.monitor.model.logs import BROKE_TYPE, FAILED_TYPE, LogCounts
+from slurper_tui.monitor.model.verdict import percent, verdict
 from slurper_tui.tui.glyphs import role_of
 from tests.tui.jobs import view
 

@@ -7,8 +7,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from slurper_tui.api.models import Job, Source, Target
-from slurper_tui.monitor.account_view import AccountView
-from slurper_tui.monitor.view import Counts, Forecast, JobView, Phase, Snapshot
+from slurper_tui.monitor.model.job import AccountView, Counts, Forecast, JobView, Phase, Snapshot
 
 NOW = 1_774_000_000.0
 ACCOUNT = "3fa8b6c2d1e04f7799aa001122334455"

@@ -10,8 +10,7 @@ from typing import Any, NamedTuple
 from textual.pilot import Pilot
 
 from slurper_tui.api.models import LogRow
-from slurper_tui.monitor.causes import FAILED_TYPE
-from slurper_tui.monitor.log_view import LogView
+from slurper_tui.monitor.model.logs import FAILED_TYPE, LogView
 from slurper_tui.tui.app import SlurperApp
 from slurper_tui.tui.options import ScreenOptions
 from tests.fake_desk import FakeDesk, FakeLogs

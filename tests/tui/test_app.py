@@ -16,9 +16,8 @@ from textual.widgets import Input
 from textual.worker import WorkerFailed
 
 from slurper_tui.api.errors import Fault, Rejected, Unreachable
-from slurper_tui.monitor.account_view import AccountView, BudgetView, Outage, Problem
-from slurper_tui.monitor.job_key import JobKey
-from slurper_tui.monitor.view import Snapshot
+from slurper_tui.monitor.model.base import JobKey
+from slurper_tui.monitor.model.job import AccountView, BudgetView, Outage, Problem, Snapshot
 from slurper_tui.tui.app import SlurperApp
 from slurper_tui.tui.dialogs import CopyDialog, Dialog, HelpDialog, ProblemDialog
 from slurper_tui.tui.keys import KEYS

@@ -14,10 +14,8 @@ from msgspec.structs import replace
 from textual.events import Key
 
 from slurper_tui.api.errors import Conflict, Fault, Unreachable
-from slurper_tui.monitor.account_view import AccountView
-from slurper_tui.monitor.acts import Act, Request, Standing
-from slurper_tui.monitor.event import Event, What
-from slurper_tui.monitor.view import Counts, JobView, Snapshot
+from slurper_tui.monitor.model.events import Action, ActionRequest, Event, RequestState, What
+from slurper_tui.monitor.model.job import AccountView, Counts, JobView, Snapshot
 from slurper_tui.tui.columns import Facts
 from slurper_tui.tui.confirm_dialog import ConfirmDialog
 from slurper_tui.tui.detail import detail_lines
@@ -83,7 +81,7 @@ class Desked(Stage):
 
 @asynccontextmanager
 async def changing(
-    *jobs: JobView, write: bool = True, answer: Request | None = None, **options: Any
+    *jobs: JobView, write: bool = True, answer: ActionRequest | None = None, **options: Any
 ) -> AsyncIterator[Desked]:
     feed, desk, control = FakeFeed(snapshot(*(jobs or JOBS))), FakeDesk(), FakeControl(answer)
     desk.control = control
@@ -153,18 +151,25 @@ async def test_a_pause_is_asked_sent_once_and_waited_for() -> None:
         assert "Stops 650 objects not yet started" in stage.text
         await stage.press("y")
         await stage.until(lambda: WAITING in stage.status)
-        assert stage.control.asked == [(Act.PAUSE, (RUNNING.key,))]
-        sent = replace(RUNNING, request=Request(Act.PAUSE, NOW, Standing.SENT))
+        assert stage.control.asked == [(Action.PAUSE, (RUNNING.key,))]
+        sent = replace(RUNNING, request=ActionRequest(Action.PAUSE, NOW, RequestState.SENT))
         await stage.show(*(snapshot(sent, *JOBS[1:], rounds=n) for n in range(4)))
         assert WAITING in stage.status
-        paused = view(1, "paused", source="photos", request=Request(Act.PAUSE, NOW, Standing.DONE))
+        paused = view(
+            1,
+            "paused",
+            source="photos",
+            request=ActionRequest(Action.PAUSE, NOW, RequestState.DONE),
+        )
         await stage.show(snapshot(paused, *JOBS[1:], rounds=4))
         assert "photos: paused" in stage.status
         assert len(stage.control.asked) == 1
 
 
 async def test_while_it_is_waited_for_it_is_not_sent_again() -> None:
-    undecided = Request(Act.PAUSE, NOW, Standing.UNDECIDED, Unreachable("no answer in time"))
+    undecided = ActionRequest(
+        Action.PAUSE, NOW, RequestState.UNDECIDED, Unreachable("no answer in time")
+    )
     async with changing(replace(RUNNING, request=undecided)) as stage:
         assert WAITING in stage.status
         assert "no answer in time; it is not" in stage.text
@@ -176,7 +181,7 @@ async def test_while_it_is_waited_for_it_is_not_sent_again() -> None:
 
 
 async def test_a_refusal_shows_the_apis_words_at_the_job_and_in_full() -> None:
-    refused = Request(Act.PAUSE, NOW, Standing.REFUSED, REFUSAL)
+    refused = ActionRequest(Action.PAUSE, NOW, RequestState.REFUSED, REFUSAL)
     async with changing(answer=refused) as stage:
         await stage.ask("P")
         await stage.press("y")
@@ -212,7 +217,7 @@ async def test_an_abort_takes_the_source_buckets_name() -> None:
         assert stage.control.asked == []
         await stage.press("ctrl+u", *"photos", "enter")
         await stage.until(lambda: stage.control.asked)
-        assert stage.control.asked == [(Act.ABORT, (RUNNING.key,))]
+        assert stage.control.asked == [(Action.ABORT, (RUNNING.key,))]
 
 
 async def test_a_resume_is_asked_for_a_paused_job_alone() -> None:
@@ -223,7 +228,7 @@ async def test_a_resume_is_asked_for_a_paused_job_alone() -> None:
         await stage.ask("U")
         await stage.press("y")
         await stage.until(lambda: stage.control.asked)
-        assert stage.control.asked == [(Act.RESUME, (PAUSED.key,))]
+        assert stage.control.asked == [(Action.RESUME, (PAUSED.key,))]
 
 
 @pytest.mark.parametrize("frozen", [False, True])
@@ -243,7 +248,7 @@ async def test_the_dialog_goes_with_the_news_and_closes_when_the_job_has_ended(
 
 
 async def test_what_was_moot_is_told() -> None:
-    moot = Request(Act.PAUSE, NOW, Standing.MOOT, news="it completed meanwhile")
+    moot = ActionRequest(Action.PAUSE, NOW, RequestState.MOOT, news="it completed meanwhile")
     async with changing(answer=moot) as stage:
         await stage.ask("P")
         await stage.press("y")
@@ -274,10 +279,15 @@ async def test_marked_jobs_are_paused_together_with_one_word() -> None:
         assert "it is paused already" in stage.text
         await stage.press("y")
         await stage.until(lambda: "pause sent for 2 jobs" in stage.status)
-        assert stage.control.asked == [(Act.PAUSE, (RUNNING.key, OTHER.key))]
+        assert stage.control.asked == [(Action.PAUSE, (RUNNING.key, OTHER.key))]
         assert stage.app.main.scene.marked == {PAUSED.key}
         done = [
-            view(n, "paused", source=name, request=Request(Act.PAUSE, NOW, Standing.DONE))
+            view(
+                n,
+                "paused",
+                source=name,
+                request=ActionRequest(Action.PAUSE, NOW, RequestState.DONE),
+            )
             for n, name in ((1, "photos"), (2, "logs"))
         ]
         await stage.show(snapshot(*done, PAUSED, ENDED))
@@ -323,7 +333,7 @@ async def test_a_migration_is_paused_as_a_whole_and_aborted_job_by_job() -> None
         await stage.press("y")
         await stage.until(lambda: stage.control.asked)
         [(act, keys)] = stage.control.asked
-        assert (act, set(keys)) == (Act.PAUSE, {job.key for job in parts})
+        assert (act, set(keys)) == (Action.PAUSE, {job.key for job in parts})
 
 
 # The palette and the hints --------------------------------------------------------------------
@@ -339,7 +349,7 @@ async def test_an_ended_job_is_deleted_from_the_palette() -> None:
         assert "the API forgets it" in " ".join(stage.text.split()).replace("The API", "the API")
         await stage.press("y")
         await stage.until(lambda: stage.control.asked)
-        assert stage.control.asked == [(Act.DELETE, (ENDED.key,))]
+        assert stage.control.asked == [(Action.DELETE, (ENDED.key,))]
 
 
 async def test_all_jobs_are_aborted_from_the_palette_with_the_accounts_id() -> None:
@@ -350,7 +360,7 @@ async def test_all_jobs_are_aborted_from_the_palette_with_the_accounts_id() -> N
         assert ACCOUNT in stage.text
         await stage.press("y", "enter", "ctrl+u", *ACCOUNT, "enter")
         await stage.until(lambda: stage.control.asked)
-        assert stage.control.asked == [(Act.ABORT_ALL, ACCOUNT)]
+        assert stage.control.asked == [(Action.ABORT_ALL, ACCOUNT)]
 
 
 async def test_abort_all_asks_again_where_a_job_was_not_in_the_question() -> None:
@@ -483,7 +493,7 @@ def test_in_two_columns_they_are_all_there_too() -> None:
 
 
 def test_how_a_request_stands_is_above_the_events() -> None:
-    asked = replace(RUNNING, request=Request(Act.PAUSE, NOW, Standing.SENT))
+    asked = replace(RUNNING, request=ActionRequest(Action.PAUSE, NOW, RequestState.SENT))
     lines = detail_lines(asked, Facts(LOOK, NOW), 60, events=EVENTS)
     texts = [text_of(line) for line in lines]
     assert texts.index(WAITING) < texts.index("09:45  running, as asked here")
@@ -522,16 +532,23 @@ def test_no_event_steers_the_terminal(
 
 def test_several_answers_are_summed_up() -> None:
     requests = [
-        Request(Act.PAUSE, NOW, standing)
-        for standing in (Standing.SENT, Standing.UNDECIDED, Standing.REFUSED, Standing.MOOT)
+        ActionRequest(Action.PAUSE, NOW, standing)
+        for standing in (
+            RequestState.SENT,
+            RequestState.UNDECIDED,
+            RequestState.REFUSED,
+            RequestState.MOOT,
+        )
     ]
-    said = requests_words(Act.PAUSE, requests)
+    said = requests_words(Action.PAUSE, requests)
     assert said == "pause sent for 2 jobs, 1 refused, 1 not needed any more"
 
 
 def test_the_problem_page_tells_what_was_not_answered() -> None:
     error = Unreachable("no answer in time")
-    asked = replace(RUNNING, request=Request(Act.ABORT, NOW, Standing.UNDECIDED, error))
+    asked = replace(
+        RUNNING, request=ActionRequest(Action.ABORT, NOW, RequestState.UNDECIDED, error)
+    )
     told = problem_details(snapshot(asked), LOOK)
     assert ("asked", "abort, 2026-03-20T09:46:40+00:00") in told
     assert ("failed", "no answer in time") in told
@@ -542,7 +559,9 @@ async def test_a_long_refusal_is_shortened_and_all_is_ascii_when_asked(
     size: tuple[int, int],
 ) -> None:
     error = Conflict("conflict", status=409, faults=(Fault(1, "\x1b[31m日本" * 40),))
-    refused = replace(RUNNING, request=Request(Act.PAUSE, NOW, Standing.REFUSED, error))
+    refused = replace(
+        RUNNING, request=ActionRequest(Action.PAUSE, NOW, RequestState.REFUSED, error)
+    )
     async with changing(refused, size=size, ascii_only=True) as stage:
         await stage.show(known(refused))
         assert stage.text.isascii()

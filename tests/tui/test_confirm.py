@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from textual.app import App
 from textual.events import Key
 
-from slurper_tui.monitor.acts import Act
-from slurper_tui.monitor.view import Counts, JobView, Verdict
+from slurper_tui.monitor.model.events import Action
+from slurper_tui.monitor.model.job import Counts, JobView, Verdict
 from slurper_tui.tui.able import Change
 from slurper_tui.tui.columns import Facts
 from slurper_tui.tui.confirm_dialog import ConfirmDialog
@@ -40,7 +40,7 @@ NOTHING_YET = Answer()
 ALL = snapshot(BIG, SMALL, PAUSED, ENDED)
 
 
-def asked(act: Act, *jobs: JobView, look: Look = LOOK) -> Question:
+def asked(act: Action, *jobs: JobView, look: Look = LOOK) -> Question:
     """The question about jobs, which there must be."""
     question = question_for(Change(act, tuple(v.key for v in jobs)), snapshot(*jobs), look)
     assert isinstance(question, Question), question
@@ -60,7 +60,7 @@ def foot(question: Question, answer: Answer = NOTHING_YET) -> list[str]:
 
 
 def test_the_consequence_is_told_in_this_jobs_numbers() -> None:
-    said = " ".join(text(asked(Act.ABORT, BIG)).split())
+    said = " ".join(text(asked(Action.ABORT, BIG)).split())
     assert "Abort this job?" in said
     assert "photos/2024/ → media" in said
     assert "587,887 of 2,000,000 objects done" in said
@@ -69,10 +69,10 @@ def test_the_consequence_is_told_in_this_jobs_numbers() -> None:
 
 
 def test_an_abort_is_typed_and_a_pause_is_not() -> None:
-    assert asked(Act.ABORT, BIG).word == "photos"
-    assert asked(Act.PAUSE, BIG).word == ""
-    assert asked(Act.RESUME, PAUSED).word == ""
-    assert asked(Act.DELETE, ENDED).word == ""
+    assert asked(Action.ABORT, BIG).word == "photos"
+    assert asked(Action.PAUSE, BIG).word == ""
+    assert asked(Action.RESUME, PAUSED).word == ""
+    assert asked(Action.DELETE, ENDED).word == ""
 
 
 @pytest.mark.parametrize(
@@ -88,15 +88,15 @@ def test_an_abort_is_typed_and_a_pause_is_not() -> None:
     ],
 )
 def test_what_cannot_be_typed_is_not_asked_for(bucket: str, look: Look, word: str) -> None:
-    assert asked(Act.ABORT, view(1, source=bucket), look=look).word == word
+    assert asked(Action.ABORT, view(1, source=bucket), look=look).word == word
 
 
 def test_a_job_without_any_name_still_takes_a_word() -> None:
-    assert asked(Act.ABORT, view(1, source="\n", id="\n")).word == "abort"
+    assert asked(Action.ABORT, view(1, source="\n", id="\n")).word == "abort"
 
 
 def test_several_jobs_are_one_summary_with_those_that_cannot_and_why() -> None:
-    question = asked(Act.PAUSE, BIG, SMALL, PAUSED, ENDED)
+    question = asked(Action.PAUSE, BIG, SMALL, PAUSED, ENDED)
     said = text(question)
     assert [job.key for job in question.jobs] == [BIG.key, SMALL.key]
     assert "Pause 2 of 4 jobs?" in said
@@ -107,13 +107,13 @@ def test_several_jobs_are_one_summary_with_those_that_cannot_and_why() -> None:
 
 
 def test_of_very_many_jobs_the_number_is_told() -> None:
-    said = text(asked(Act.PAUSE, *(view(n) for n in range(40))))
+    said = text(asked(Action.PAUSE, *(view(n) for n in range(40))))
     assert "Pause 40 jobs?" in said
     assert "and 28 more" in said
 
 
 def test_aborting_all_asks_for_the_accounts_id_and_tells_of_all_of_them() -> None:
-    question = question_for(Change(Act.ABORT_ALL, account_id=ACCOUNT), ALL, LOOK)
+    question = question_for(Change(Action.ABORT_ALL, account_id=ACCOUNT), ALL, LOOK)
     assert isinstance(question, Question)
     assert question.word == ACCOUNT
     said = " ".join(text(question).split())
@@ -137,11 +137,11 @@ def test_unlocking_says_what_it_allows_and_that_each_change_asks_again() -> None
     ],
 )
 def test_where_there_is_nothing_to_ask_there_is_news(job: JobView, news: str) -> None:
-    assert question_for(Change(Act.PAUSE, (job.key,)), snapshot(job), LOOK) == news
+    assert question_for(Change(Action.PAUSE, (job.key,)), snapshot(job), LOOK) == news
 
 
 def test_where_it_is_low_what_follows_is_read_before_anything_else() -> None:
-    lines = text(asked(Act.ABORT, BIG), 34, airy=False).splitlines()
+    lines = text(asked(Action.ABORT, BIG), 34, airy=False).splitlines()
     assert len(lines) <= 7
     assert "it cannot be resumed" in " ".join(" ".join(lines).split())
 
@@ -151,7 +151,7 @@ def test_every_line_fits_and_nothing_foreign_steers_the_terminal(
     bucket: str, typed: str, width: int, ascii_only: bool
 ) -> None:
     look = Look(Glyphs(ascii_only), UTC)
-    question = asked(Act.ABORT, view(1, source=bucket, prefix=bucket), look=look)
+    question = asked(Action.ABORT, view(1, source=bucket, prefix=bucket), look=look)
     lines = [*question_lines(question, Facts(look, NOW), width)]
     lines += answer_lines(question, Answer(typed), look, width)
     assert all(harmless(text_of(line)) for line in lines)
@@ -162,7 +162,7 @@ def test_every_line_fits_and_nothing_foreign_steers_the_terminal(
 
 
 def test_the_cursor_stands_on_cancelling_until_the_word_is_right() -> None:
-    question = asked(Act.ABORT, BIG)
+    question = asked(Action.ABORT, BIG)
     assert foot(question)[-1].startswith("▌ Esc cancel")
     assert foot(question, Answer("photo"))[-1].startswith("▌ Esc cancel")
     assert "▌ Enter abort" in foot(question, Answer("photos"))[-1]
@@ -223,7 +223,7 @@ async def stands(app: Asking, pause: Callable[[], object]) -> None:
     ],
 )
 async def test_a_plain_question(keys: list[str], outcome: tuple[int, bool]) -> None:
-    assert await answered(asked(Act.PAUSE, BIG), *keys) == outcome
+    assert await answered(asked(Action.PAUSE, BIG), *keys) == outcome
 
 
 @pytest.mark.parametrize(
@@ -245,17 +245,17 @@ async def test_a_plain_question(keys: list[str], outcome: tuple[int, bool]) -> N
     ],
 )
 async def test_a_word_is_typed_exactly(keys: list[str], outcome: tuple[int, bool]) -> None:
-    assert await answered(asked(Act.ABORT, BIG), *keys) == outcome
+    assert await answered(asked(Action.ABORT, BIG), *keys) == outcome
 
 
 async def test_a_name_that_begins_with_n_can_be_typed() -> None:
-    question = asked(Act.ABORT, view(1, source="nights"))
+    question = asked(Action.ABORT, view(1, source="nights"))
     assert await answered(question, *"nights", "enter") == (1, False)
 
 
 async def test_keys_from_before_it_was_drawn_confirm_nothing() -> None:
     early = Key("y", "y")
-    app = Asking(asked(Act.PAUSE, BIG))
+    app = Asking(asked(Action.PAUSE, BIG))
     async with app.run_test(size=(80, 24)) as pilot:
         await stands(app, pilot.pause)
         app.dialog.post_message(early)
@@ -270,7 +270,7 @@ async def test_keys_from_before_it_was_drawn_confirm_nothing() -> None:
 @pytest.mark.parametrize("context", [(True, False), (False, True), (True, True)])
 async def test_a_yes_near_noise_or_in_a_burst_confirms_nothing(context: tuple[bool, bool]) -> None:
     after_noise, in_burst = context
-    app = Asking(asked(Act.PAUSE, BIG))
+    app = Asking(asked(Action.PAUSE, BIG))
     async with app.run_test(size=(80, 24)) as pilot:
         await stands(app, pilot.pause)
         for name in ("y", "tab", "enter"):
@@ -284,7 +284,7 @@ async def test_a_yes_near_noise_or_in_a_burst_confirms_nothing(context: tuple[bo
 
 
 async def test_a_word_may_be_typed_in_a_burst_but_its_enter_not_near_noise() -> None:
-    app = Asking(asked(Act.ABORT, BIG))
+    app = Asking(asked(Action.ABORT, BIG))
     async with app.run_test(size=(80, 24)) as pilot:
         await stands(app, pilot.pause)
         await pilot.press(*"photos")
@@ -298,7 +298,7 @@ async def test_a_word_may_be_typed_in_a_burst_but_its_enter_not_near_noise() -> 
 
 @pytest.mark.parametrize("size", [(40, 12), (20, 5), (1, 1), (80, 24), (200, 50)])
 async def test_it_is_usable_at_every_size(size: tuple[int, int]) -> None:
-    app = Asking(asked(Act.ABORT, BIG))
+    app = Asking(asked(Action.ABORT, BIG))
     async with app.run_test(size=size) as pilot:
         await stands(app, pilot.pause)
         strips = app.screen._compositor.render_strips()
@@ -315,12 +315,12 @@ async def test_it_is_usable_at_every_size(size: tuple[int, int]) -> None:
 
 
 async def test_newer_numbers_are_shown_while_it_stands_and_what_was_typed_stays() -> None:
-    app = Asking(asked(Act.ABORT, BIG))
+    app = Asking(asked(Action.ABORT, BIG))
     async with app.run_test(size=(80, 24)) as pilot:
         await stands(app, pilot.pause)
         await pilot.press(*"pho")
         moved = view(1, source="photos", counts=Counts(2_000_000, 1_999_000, 0, 0))
-        app.dialog.show(asked(Act.ABORT, moved))
+        app.dialog.show(asked(Action.ABORT, moved))
         await pilot.pause()
         shown = "\n".join(strip.text for strip in app.screen._compositor.render_strips())
         assert "Stops 1,000 objects" in shown

@@ -11,7 +11,7 @@ from rich.cells import cell_len
 
 from slurper_tui.api.errors import Fault, Unreachable
 from slurper_tui.api.models import Job, Source, parse
-from slurper_tui.monitor.view import Counts, JobView, Phase, Verdict
+from slurper_tui.monitor.model.job import Counts, JobView, Phase, Verdict
 from slurper_tui.tui.columns import Facts
 from slurper_tui.tui.detail import detail_lines
 from slurper_tui.tui.glyphs import Glyphs, Look

@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from slurper_tui.api.models import Job, Source, Target
-from slurper_tui.monitor.causes import FAILED_TYPE
 from slurper_tui.monitor.creation import making
-from slurper_tui.monitor.draft import Draft
-from slurper_tui.monitor.event import Tie
-from slurper_tui.monitor.job_key import JobKey
-from slurper_tui.monitor.view import JobView
+from slurper_tui.monitor.model.base import JobKey
+from slurper_tui.monitor.model.events import Tie
+from slurper_tui.monitor.model.job import JobView
+from slurper_tui.monitor.model.logs import FAILED_TYPE
+from slurper_tui.monitor.model.plans import Draft
 from slurper_tui.simulate import Fault, Kind, SimulatedAccount
 from slurper_tui.tui.create_form_request import Listed, Offer, request_lines
 from slurper_tui.tui.create_form_widgets import SecretInput

@@ -12,8 +12,15 @@ from msgspec.structs import replace
 
 from slurper_tui.api.errors import BadAnswer, NotFound, Rejected
 from slurper_tui.api.models import Job
-from slurper_tui.monitor.causes import BROKE_TYPE, FAILED_TYPE, cause_of
-from slurper_tui.monitor.log_view import FailureGroup, FailuresView, LogCounts, PrefixGroup
+from slurper_tui.monitor.model.logs import (
+    BROKE_TYPE,
+    FAILED_TYPE,
+    FailureGroup,
+    FailuresView,
+    LogCounts,
+    PrefixGroup,
+    cause_of,
+)
 from slurper_tui.tui.draft_page import DraftPage
 from slurper_tui.tui.export import save_keys
 from slurper_tui.tui.failures_page import FailuresPage

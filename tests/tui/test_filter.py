@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slurper_tui.monitor.view import Phase
+from slurper_tui.monitor.model.job import Phase
 from slurper_tui.tui.filter import matcher
 from tests.tui.jobs import ACCOUNT, view
 

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from rich.cells import cell_len
 
 from slurper_tui.api.models import LogRow
-from slurper_tui.monitor.log_view import LogView
+from slurper_tui.monitor.model.logs import LogView
 from slurper_tui.tui import log_page_scene as scenes
 from slurper_tui.tui.glyphs import Glyphs, Look
 from slurper_tui.tui.lines import text_of, width_of

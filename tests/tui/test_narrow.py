@@ -8,8 +8,7 @@ from datetime import UTC
 import pytest
 
 from slurper_tui.api.errors import Fault, RateLimited, Unreachable
-from slurper_tui.monitor.account_view import AccountView, BudgetView, Problem
-from slurper_tui.monitor.view import JobView
+from slurper_tui.monitor.model.job import AccountView, BudgetView, JobView, Problem
 from slurper_tui.tui.glyphs import Glyphs, Look
 from slurper_tui.tui.hints import hints_for
 from slurper_tui.tui.lines import text_of

@@ -17,9 +17,9 @@ from slurper_tui.api.client import SlurperClient
 from slurper_tui.api.credentials import token_credentials
 from slurper_tui.cli.choice import ChosenJobs
 from slurper_tui.cli.late_feed import LateFeed
-from slurper_tui.monitor.acts import Standing
 from slurper_tui.monitor.loop import Monitor
-from slurper_tui.monitor.view import JobView
+from slurper_tui.monitor.model.events import RequestState
+from slurper_tui.monitor.model.job import JobView
 from slurper_tui.simulate import SimulatedAccount, together
 from slurper_tui.tui.app import SlurperApp
 from slurper_tui.tui.confirm_dialog import ConfirmDialog
@@ -197,6 +197,6 @@ async def test_a_pause_that_is_confirmed_is_one_put_and_a_poll_shows_it() -> Non
         job = watch.job
         assert job is not None
         assert job.request is not None
-        assert job.request.standing is Standing.DONE
+        assert job.request.standing is RequestState.DONE
         assert watch.methods.count("PUT") == 1
         assert set(watch.methods) == {"GET", "PUT"}

@@ -9,10 +9,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from slurper_tui.monitor.job_key import JobKey
-from slurper_tui.monitor.recorded import Recorded
-from slurper_tui.monitor.trace import Trace, Window, extended, moved, spans_of, trace_of
-from slurper_tui.monitor.view import Counts, Forecast
+from slurper_tui.monitor.model.base import JobKey
+from slurper_tui.monitor.model.job import Counts, Forecast
+from slurper_tui.monitor.model.samples import Recorded
+from slurper_tui.monitor.model.timeline import Trace, Window, extended, moved, spans_of, trace_of
 from slurper_tui.tui.glyphs import Glyphs, Look
 from slurper_tui.tui.lines import Line, text_of, width_of
 from slurper_tui.tui.painted import ROLES

@@ -8,9 +8,8 @@ from typing import Any
 import pytest
 from textual.events import Key
 
-from slurper_tui.monitor.draft import Draft
 from slurper_tui.monitor.history.opening import open_store
-from slurper_tui.monitor.plan_view import Plan, PlanView, Step, StepState
+from slurper_tui.monitor.model.plans import Draft, Plan, PlanView, Step, StepState
 from slurper_tui.simulate import SimulatedAccount
 from slurper_tui.tui.confirm_dialog import ConfirmDialog
 from slurper_tui.tui.create_form_widgets import SecretInput

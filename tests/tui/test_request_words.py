@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from slurper_tui.monitor.acts import Act, Request, Standing
+from slurper_tui.monitor.model.events import Action, ActionRequest, RequestState
 from slurper_tui.tui.able import hindrance
 from slurper_tui.tui.request_words import request_words
 from tests.tui.jobs import NOW, view
 
-SENT = Request(Act.PAUSE, NOW, Standing.SENT)
-UNSEEN = Request(Act.PAUSE, NOW, Standing.UNDECIDED, news="no poll has shown it so far")
+SENT = ActionRequest(Action.PAUSE, NOW, RequestState.SENT)
+UNSEEN = ActionRequest(
+    Action.PAUSE, NOW, RequestState.UNDECIDED, news="no poll has shown it so far"
+)
 
 
 def test_what_no_poll_shows_is_said_behind_that_it_was_sent() -> None:
@@ -17,6 +19,6 @@ def test_what_no_poll_shows_is_said_behind_that_it_was_sent() -> None:
 
 
 def test_what_no_poll_shows_may_be_asked_for_anew_and_nothing_before() -> None:
-    assert "sent already" in hindrance(view(request=SENT), Act.PAUSE)
-    assert hindrance(view(request=SENT), Act.ABORT) == ""
-    assert hindrance(view(request=UNSEEN), Act.PAUSE) == ""
+    assert "sent already" in hindrance(view(request=SENT), Action.PAUSE)
+    assert hindrance(view(request=SENT), Action.ABORT) == ""
+    assert hindrance(view(request=UNSEEN), Action.PAUSE) == ""

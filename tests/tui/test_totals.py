@@ -9,9 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slurper_tui.monitor.draft import Draft
-from slurper_tui.monitor.plan_view import Plan, Step, unstarted
-from slurper_tui.monitor.view import JobView, Phase
+from slurper_tui.monitor.model.job import JobView, Phase
+from slurper_tui.monitor.model.plans import Draft, Plan, Step, unstarted
 from slurper_tui.tui.glyphs import Glyphs, Look
 from slurper_tui.tui.lines import text_of
 from slurper_tui.tui.scene import Scene, see

@@ -13,7 +13,7 @@ from rich.cells import cell_len
 from textual._compositor import CompositorUpdate
 from textual.app import App
 
-from slurper_tui.monitor.account_view import BudgetView
+from slurper_tui.monitor.model.job import BudgetView
 from slurper_tui.tui.app import SlurperApp
 from slurper_tui.tui.options import ScreenOptions
 from slurper_tui.tui.runs import RunsUpdate, in_doubt

@@ -13,30 +13,29 @@ from msgspec.structs import replace
 
 from slurper_tui.api.errors import ApiError, Locked, NotFound, NotSent
 from slurper_tui.api.models import Answer, Job, Progress
-from slurper_tui.monitor.acts import Act, Request, Standing
 from slurper_tui.monitor.control.rules import GONE, why_not
 from slurper_tui.monitor.creation.looking import Lists
 from slurper_tui.monitor.desk import AllAborted, Roster
-from slurper_tui.monitor.event import Event, What
-from slurper_tui.monitor.job_key import JobKey
 from slurper_tui.monitor.known import has_ended
 from slurper_tui.monitor.metered import Metered
-from slurper_tui.monitor.notebook import Notebook
+from slurper_tui.monitor.model.base import JobKey
+from slurper_tui.monitor.model.events import Action, ActionRequest, Event, RequestState, What
+from slurper_tui.monitor.model.job import JobView
+from slurper_tui.monitor.model.samples import Notebook
 from slurper_tui.monitor.source import WholeApi
-from slurper_tui.monitor.view import JobView
 
 Send = Callable[[], Awaitable[Answer[str | None]]]
 
-_SEND: Mapping[Act, Callable[[WholeApi, JobKey], Awaitable[Answer[str | None]]]] = {
-    Act.PAUSE: lambda api, key: api.pause_job(*key),
-    Act.RESUME: lambda api, key: api.resume_job(*key),
-    Act.ABORT: lambda api, key: api.abort_job(*key),
-    Act.DELETE: lambda api, key: api.delete_job(*key),
+_SEND: Mapping[Action, Callable[[WholeApi, JobKey], Awaitable[Answer[str | None]]]] = {
+    Action.PAUSE: lambda api, key: api.pause_job(*key),
+    Action.RESUME: lambda api, key: api.resume_job(*key),
+    Action.ABORT: lambda api, key: api.abort_job(*key),
+    Action.DELETE: lambda api, key: api.delete_job(*key),
 }
 
-_OF_EVENTS: Mapping[Standing, What] = {
-    Standing.REFUSED: What.REFUSED,
-    Standing.UNDECIDED: What.UNDECIDED,
+_OF_EVENTS: Mapping[RequestState, What] = {
+    RequestState.REFUSED: What.REFUSED,
+    RequestState.UNDECIDED: What.UNDECIDED,
 }
 
 _NEWS = {
@@ -74,12 +73,12 @@ class JobControl:
         self._unlocked = False
         self._metered.api.lock()
 
-    async def request(self, act: Act, keys: Sequence[JobKey]) -> tuple[Request, ...]:
+    async def request(self, act: Action, keys: Sequence[JobKey]) -> tuple[ActionRequest, ...]:
         """Read each job's state again, then send; one request for each key, in order.
 
         Jobs are resumed one after the other: where slots are few, the first has the first.
         """
-        if act is Act.RESUME:
+        if act is Action.RESUME:
             return tuple([await self._request(act, key) for key in keys])
         return tuple(await asyncio.gather(*(self._request(act, key) for key in keys)))
 
@@ -91,24 +90,30 @@ class JobControl:
         """
         at = self._metered.now().wall
         if not self._unlocked:
-            return AllAborted(Request(Act.ABORT_ALL, at, Standing.REFUSED, _locked()))
+            return AllAborted(ActionRequest(Action.ABORT_ALL, at, RequestState.REFUSED, _locked()))
         try:
             listed = await self._lists.listed(account_id, self._metered.at_once)
         except ApiError as error:
-            return AllAborted(Request(Act.ABORT_ALL, at, Standing.REFUSED, _unread(error)))
+            return AllAborted(
+                ActionRequest(Action.ABORT_ALL, at, RequestState.REFUSED, _unread(error))
+            )
         left = self._left(account_id, listed)
         newcomers = tuple(view for view in left if view.key not in asked)
         if newcomers:
             self._roster.list_again()
-            moot = Request(Act.ABORT_ALL, at, Standing.MOOT, news=_newcomers(newcomers))
+            moot = ActionRequest(
+                Action.ABORT_ALL, at, RequestState.MOOT, news=_newcomers(newcomers)
+            )
             return AllAborted(moot, newcomers)
         if not left:
-            return AllAborted(Request(Act.ABORT_ALL, at, Standing.MOOT, news=NO_JOB_LEFT))
-        known = [self._open(Act.ABORT_ALL, view.key) for view in left]
+            return AllAborted(
+                ActionRequest(Action.ABORT_ALL, at, RequestState.MOOT, news=NO_JOB_LEFT)
+            )
+        known = [self._open(Action.ABORT_ALL, view.key) for view in left]
         if known[0] and all(known):
             return AllAborted(known[0])
         sent = await self._send(
-            Act.ABORT_ALL,
+            Action.ABORT_ALL,
             [view.key for view in left],
             lambda: self._metered.api.abort_all_jobs(account_id),
         )
@@ -125,7 +130,7 @@ class JobControl:
         ]
 
     async def _created_since(
-        self, account_id: str, before: Collection[JobKey], sent: Request
+        self, account_id: str, before: Collection[JobKey], sent: ActionRequest
     ) -> tuple[JobView, ...]:
         """The listed jobs that were not there before; none if the list cannot be read."""
         if not sent.standing.open:
@@ -139,33 +144,33 @@ class JobControl:
 
     # One job -----------------------------------------------------------------------------------
 
-    async def _request(self, act: Act, key: JobKey) -> Request:
+    async def _request(self, act: Action, key: JobKey) -> ActionRequest:
         at = self._metered.now().wall
         if not self._unlocked:
-            return self._stands(key, Request(act, at, Standing.REFUSED, _locked()))
+            return self._stands(key, ActionRequest(act, at, RequestState.REFUSED, _locked()))
         if known := self._open(act, key):
             return known
         try:
             news = await self._hindrance(act, key)
         except ApiError as error:
-            refused = Request(act, at, Standing.REFUSED, _unread(error))
+            refused = ActionRequest(act, at, RequestState.REFUSED, _unread(error))
             self._note(key, What.REFUSED, act, refused.error)
             return self._stands(key, refused)
         if news:
             self._roster.ask(key)
-            return self._stands(key, Request(act, at, Standing.MOOT, news=news))
+            return self._stands(key, ActionRequest(act, at, RequestState.MOOT, news=news))
         if known := self._open(act, key):  # sent while the state was read for this one
             return known
         return await self._send(act, [key], lambda: _SEND[act](self._metered.api, key))
 
-    def _open(self, act: Act, key: JobKey) -> Request | None:
+    def _open(self, act: Action, key: JobKey) -> ActionRequest | None:
         """The same request, if it was sent and it is not yet told that polls do not show it."""
         view = self._roster.view(key)
         known = view.request if view else None
         waits = known is not None and known.act is act and known.standing.open and not known.news
         return known if waits else None
 
-    async def _hindrance(self, act: Act, key: JobKey) -> str:
+    async def _hindrance(self, act: Action, key: JobKey) -> str:
         """Read the state again: "" while the act makes sense, else the news. Raises ApiError."""
         try:
             progress = await self._metered.at_once(lambda: self._metered.api.progress(*key))
@@ -176,34 +181,34 @@ class JobControl:
 
     # Sending -----------------------------------------------------------------------------------
 
-    async def _send(self, act: Act, keys: Sequence[JobKey], send: Send) -> Request:
+    async def _send(self, act: Action, keys: Sequence[JobKey], send: Send) -> ActionRequest:
         """Send once. While no answer is there, and where none comes, it may have been done."""
-        sent = Request(act, self._metered.now().wall, Standing.SENT)
+        sent = ActionRequest(act, self._metered.now().wall, RequestState.SENT)
         for key in keys:
             self._note(key, What.ASKED, act)
             self._roster.requested(key, sent)
         try:
             await self._metered.at_once(send)
         except ApiError as error:
-            standing = Standing.UNDECIDED if error.undecided else Standing.REFUSED
+            standing = RequestState.UNDECIDED if error.undecided else RequestState.REFUSED
             return self._ends(keys, replace(sent, standing=standing, error=error))
         except asyncio.CancelledError:
-            self._ends(keys, replace(sent, standing=Standing.UNDECIDED))
+            self._ends(keys, replace(sent, standing=RequestState.UNDECIDED))
             raise
         return self._ends(keys, sent)
 
-    def _ends(self, keys: Sequence[JobKey], request: Request) -> Request:
+    def _ends(self, keys: Sequence[JobKey], request: ActionRequest) -> ActionRequest:
         for key in keys:
             if what := _OF_EVENTS.get(request.standing):
                 self._note(key, what, request.act, request.error)
             self._stands(key, request)
         return request
 
-    def _stands(self, key: JobKey, request: Request) -> Request:
+    def _stands(self, key: JobKey, request: ActionRequest) -> ActionRequest:
         self._roster.requested(key, request)
         return request
 
-    def _note(self, key: JobKey, what: What, act: Act, error: ApiError | None = None) -> None:
+    def _note(self, key: JobKey, what: What, act: Action, error: ApiError | None = None) -> None:
         if self._notebook is not None:
             said = "" if error is None else str(error)
             self._notebook.note([Event(key, self._metered.now().wall, what, str(act), said)])
@@ -216,10 +221,10 @@ def _as_told(view: JobView, progress: Progress) -> JobView:
     return replace(view, status=status, ended=ended, gone=False, phase=None, remembered=False)
 
 
-def _news(view: JobView, act: Act) -> str:
+def _news(view: JobView, act: Action) -> str:
     """Why it makes no sense any more; "" while it does."""
     why = why_not(view, act)
-    return why and (why if act is Act.DELETE else _NEWS.get(view.status or "", why))
+    return why and (why if act is Action.DELETE else _NEWS.get(view.status or "", why))
 
 
 def _newcomers(views: Sequence[JobView]) -> str:

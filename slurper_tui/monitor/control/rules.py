@@ -5,34 +5,34 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from slurper_tui import format as fmt
-from slurper_tui.monitor.acts import Act
-from slurper_tui.monitor.view import JobView
+from slurper_tui.monitor.model.events import Action
+from slurper_tui.monitor.model.job import JobView
 
 GONE = "the API no longer knows it"
 """Why nothing can be asked of a job that is not there."""
 
-_EXPECTED: Mapping[Act, str] = {
-    Act.PAUSE: "paused",
-    Act.RESUME: "running",
-    Act.ABORT: "aborted",
-    Act.ABORT_ALL: "aborted",
+_EXPECTED: Mapping[Action, str] = {
+    Action.PAUSE: "paused",
+    Action.RESUME: "running",
+    Action.ABORT: "aborted",
+    Action.ABORT_ALL: "aborted",
 }
-_FROM: Mapping[Act, str] = {Act.PAUSE: "running", Act.RESUME: "paused"}
+_FROM: Mapping[Action, str] = {Action.PAUSE: "running", Action.RESUME: "paused"}
 """The one status that a job must have for these."""
 
 
-def expected(act: Act) -> str | None:
+def expected(act: Action) -> str | None:
     """The status that shows that it was done; None for a deletion, which leaves no job."""
     return _EXPECTED.get(act)
 
 
-def why_not(view: JobView, act: Act) -> str:
+def why_not(view: JobView, act: Action) -> str:
     """Say in a clause why it cannot be asked of a job in this state; "" when it can."""
     if view.gone:
         return GONE
     if view.status is None:
         return "its state is not known"
-    if act is Act.DELETE:
+    if act is Action.DELETE:
         return "" if view.ended else "it has not ended"
     if view.status == expected(act):
         return f"it is {view.status} already"
@@ -41,16 +41,16 @@ def why_not(view: JobView, act: Act) -> str:
     return "" if view.status == _FROM.get(act, view.status) else f"it is {view.word}"
 
 
-def consequence(views: Sequence[JobView], act: Act) -> str:
+def consequence(views: Sequence[JobView], act: Action) -> str:
     """Say what follows from it, in clauses with the numbers of these jobs."""
-    if act is Act.DELETE:
+    if act is Action.DELETE:
         return _deletion(views)
-    if act is Act.RESUME:
+    if act is Action.RESUME:
         return f"{_goes_on(views)}; the API may refuse it while three jobs run"
     stops = f"{_stops(views)}; objects in flight finish"
-    if act is Act.PAUSE:
+    if act is Action.PAUSE:
         return f"{stops}; {_they(views)} can be resumed later"
-    if act is Act.ABORT:
+    if act is Action.ABORT:
         return f"{stops}; {_they(views)} cannot be resumed"
     jobs = "1 job" if len(views) == 1 else f"all {len(views)} jobs"
     return f"aborts {jobs}; {stops}; {_they(views)} cannot be resumed"

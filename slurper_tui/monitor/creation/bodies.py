@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from slurper_tui.monitor.draft import Draft
+from slurper_tui.monitor.model.plans import Draft
 
 _SOURCE = {
     "vendor": "vendor",

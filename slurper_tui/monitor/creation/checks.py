@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from urllib.parse import urlsplit
 
 from slurper_tui.api.models import Secret
-from slurper_tui.monitor.draft import MOST_KEYS, Draft, FieldFault, Secrets
+from slurper_tui.monitor.model.plans import MOST_KEYS, Draft, FieldFault, Secrets
 
 VENDORS = ("s3", "gcs", "r2")
 JURISDICTIONS = ("default", "eu", "us", "fedramp")

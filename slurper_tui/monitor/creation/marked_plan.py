@@ -9,8 +9,8 @@ from contextlib import suppress
 from msgspec.structs import replace
 
 from slurper_tui.monitor.creation.making import Maker
-from slurper_tui.monitor.plan_view import Plan, Step, StepState
-from slurper_tui.monitor.view import JobView
+from slurper_tui.monitor.model.job import JobView
+from slurper_tui.monitor.model.plans import Plan, Step, StepState
 
 
 class MarkedPlan:

@@ -25,9 +25,8 @@ from slurper_tui.monitor.creation.looking import SLOTS, Known, Wanted
 from slurper_tui.monitor.creation.making import Maker
 from slurper_tui.monitor.creation.marked_plan import MarkedPlan, last_words, names
 from slurper_tui.monitor.desk import Made
-from slurper_tui.monitor.draft import Secrets
-from slurper_tui.monitor.job_key import JobKey
-from slurper_tui.monitor.plan_view import Plan, PlanView, Step, StepState
+from slurper_tui.monitor.model.base import JobKey
+from slurper_tui.monitor.model.plans import Plan, PlanView, Secrets, Step, StepState
 
 SLOT_SECONDS = 30.0
 """Seconds between two tries to get a free slot, and between two looks at what others have done."""

@@ -6,13 +6,12 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 
 from slurper_tui.api.models import Job
 from slurper_tui.format import parse_time
-from slurper_tui.monitor.causes import FAILED_TYPE
 from slurper_tui.monitor.creation.checks import VENDORS
-from slurper_tui.monitor.draft import MOST_KEYS, Draft
-from slurper_tui.monitor.event import Tie
-from slurper_tui.monitor.job_key import JobKey
-from slurper_tui.monitor.plan_view import Plan, StepState
-from slurper_tui.monitor.view import JobView
+from slurper_tui.monitor.model.base import JobKey
+from slurper_tui.monitor.model.events import Tie
+from slurper_tui.monitor.model.job import JobView
+from slurper_tui.monitor.model.logs import FAILED_TYPE
+from slurper_tui.monitor.model.plans import MOST_KEYS, Draft, Plan, StepState
 
 _STANDS = {
     StepState.WAITING: "is still to be started",

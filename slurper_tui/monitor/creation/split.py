@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from slurper_tui.api.models import Job, Source
 from slurper_tui.monitor.creation.checks import control_character
 from slurper_tui.monitor.creation.sequences import missing_of
-from slurper_tui.monitor.draft import Draft
+from slurper_tui.monitor.model.plans import Draft
 
 UNLISTED = "the API cannot list the source: keys that no prefix begins are neither seen nor copied"
 """What has to be said of every list of prefixes."""

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 
 from msgspec.structs import replace
 
-from slurper_tui.monitor.event import Event, Tie
-from slurper_tui.monitor.job_key import JobKey
-from slurper_tui.monitor.log_view import LogCounts
-from slurper_tui.monitor.plan_view import Plan, Step, StepState
+from slurper_tui.monitor.model.base import JobKey
+from slurper_tui.monitor.model.events import Event, Tie
+from slurper_tui.monitor.model.logs import LogCounts
+from slurper_tui.monitor.model.plans import Plan, Step, StepState
 
 
 class Unkept:

@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from slurper_tui.monitor.event import Tie
 from slurper_tui.monitor.families.migration import Migration, MigrationKey, key_of, migration_of
 from slurper_tui.monitor.families.scope import overlaps, superseded
 from slurper_tui.monitor.families.sums import family_view
-from slurper_tui.monitor.job_key import JobKey
-from slurper_tui.monitor.view import JobView
+from slurper_tui.monitor.model.base import JobKey
+from slurper_tui.monitor.model.events import Tie
+from slurper_tui.monitor.model.job import JobView
 
 if TYPE_CHECKING:
-    from slurper_tui.monitor.plan_view import Unstarted
+    from slurper_tui.monitor.model.plans import Unstarted
 
 
 WAITING = "waiting"

@@ -8,8 +8,8 @@ from typing import NamedTuple
 import msgspec
 
 from slurper_tui.api.models import Source, Target
-from slurper_tui.monitor.job_key import JobKey
-from slurper_tui.monitor.view import Counts, Forecast, JobView, State, Verdict
+from slurper_tui.monitor.model.base import JobKey
+from slurper_tui.monitor.model.job import Counts, Forecast, JobView, State, Verdict
 
 SLOTS = 3
 """Jobs that run at a time in one account."""

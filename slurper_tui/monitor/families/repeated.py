@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 
 from msgspec.structs import replace
 
-from slurper_tui.monitor.causes import FAILED_TYPE, Cause, cause_of
-from slurper_tui.monitor.event import Tie
-from slurper_tui.monitor.job_key import JobKey
-from slurper_tui.monitor.view import Counts, JobView
+from slurper_tui.monitor.model.base import JobKey
+from slurper_tui.monitor.model.events import Tie
+from slurper_tui.monitor.model.job import Counts, JobView
+from slurper_tui.monitor.model.logs import FAILED_TYPE, Cause, cause_of
 
 Retry = tuple[Tie, JobView]
 """How a job is tied to the one whose failures it copies again, and the job itself."""

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Sequence
 from functools import reduce
 from typing import NamedTuple
 
-from slurper_tui.monitor.event import Tie
 from slurper_tui.monitor.families.repeated import Retry, each_once, of_failures, of_skips
-from slurper_tui.monitor.view import Counts, JobView
+from slurper_tui.monitor.model.events import Tie
+from slurper_tui.monitor.model.job import Counts, JobView
 
 
 class Together(NamedTuple):

@@ -10,8 +10,8 @@ import msgspec
 
 from slurper_tui.format import parse_time
 from slurper_tui.monitor.families.migration import Overlap
-from slurper_tui.monitor.job_key import JobKey
-from slurper_tui.monitor.view import JobView
+from slurper_tui.monitor.model.base import JobKey
+from slurper_tui.monitor.model.job import JobView
 
 MOST_OVERLAPS = 100
 """So many pairs say enough."""

@@ -9,11 +9,17 @@ from msgspec.structs import replace
 
 from slurper_tui.api.models import Job, Source, Target
 from slurper_tui.format import parse_time
-from slurper_tui.monitor.event import Tie
 from slurper_tui.monitor.families.retried import together, total
 from slurper_tui.monitor.families.verdict import family_verdict
-from slurper_tui.monitor.shown import shown_forecast, shown_rate
-from slurper_tui.monitor.view import Forecast, JobView, Phase, State
+from slurper_tui.monitor.model.events import Tie
+from slurper_tui.monitor.model.job import (
+    Forecast,
+    JobView,
+    Phase,
+    State,
+    shown_forecast,
+    shown_rate,
+)
 
 _LIVE = (State.STALLED, State.OTHER, State.LISTING, State.RUNNING, State.PAUSED)
 _LOST = (State.ABORTED, State.OTHER, State.GONE)

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from slurper_tui.monitor.causes import BROKE_TYPE, reason_of
 from slurper_tui.monitor.families.retried import Together
-from slurper_tui.monitor.view import Counts, JobView, Verdict
+from slurper_tui.monitor.model.job import Counts, JobView, Verdict
+from slurper_tui.monitor.model.logs import BROKE_TYPE, reason_of
 
 MOST_NAMES = 3
 SHORT_ID = 8

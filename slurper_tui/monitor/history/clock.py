@@ -22,7 +22,7 @@ from slurper_tui.monitor.history.rows import (
     to_ms,
 )
 from slurper_tui.monitor.history.schema import transaction
-from slurper_tui.monitor.moment import AHEAD_SECONDS, CREATED_SLACK, EARLIEST
+from slurper_tui.monitor.model.base import AHEAD_SECONDS, CREATED_SLACK, EARLIEST
 
 LONGEST_WATCHED_MS = 4 * 86_400_000
 """A longer span between two samples is a gap, whether it is marked or not: no poll is so slow."""

@@ -12,8 +12,8 @@ from slurper_tui.monitor.history.schema import transaction, version_of
 from slurper_tui.monitor.history.store import Store
 from slurper_tui.monitor.history.thin import STEP_SECONDS
 from slurper_tui.monitor.history.waiting import BATCH
-from slurper_tui.monitor.job_key import JobKey
-from slurper_tui.monitor.recorded import Remembered
+from slurper_tui.monitor.model.base import JobKey
+from slurper_tui.monitor.model.samples import Remembered
 
 WHOLE_SECONDS = 3 * 86_400.0
 """So much of the past is copied sample by sample; what is older is thinned."""

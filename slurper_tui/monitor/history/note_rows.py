@@ -7,8 +7,6 @@ from collections.abc import Sequence
 import msgspec
 from msgspec.structs import replace
 
-from slurper_tui.monitor.draft import Draft
-from slurper_tui.monitor.event import Event, Tie, What
 from slurper_tui.monitor.history.rows import (
     Row,
     checked_text,
@@ -18,9 +16,10 @@ from slurper_tui.monitor.history.rows import (
     text,
     to_ms,
 )
-from slurper_tui.monitor.job_key import JobKey
-from slurper_tui.monitor.log_view import LogCounts
-from slurper_tui.monitor.plan_view import Plan, Step, StepState
+from slurper_tui.monitor.model.base import JobKey
+from slurper_tui.monitor.model.events import Event, Tie, What
+from slurper_tui.monitor.model.logs import LogCounts
+from slurper_tui.monitor.model.plans import Draft, Plan, Step, StepState
 
 _MOST_ROWS = 10**100
 """No log has more rows; a larger number is damage, and too long to be written out."""

@@ -10,7 +10,6 @@ import sqlite3
 from collections.abc import Mapping, Sequence
 from functools import partial
 
-from slurper_tui.monitor.event import Event, Tie
 from slurper_tui.monitor.history.note_rows import (
     counts_of,
     counts_row,
@@ -23,8 +22,9 @@ from slurper_tui.monitor.history.note_rows import (
 from slurper_tui.monitor.history.plans import Plans, of_accounts
 from slurper_tui.monitor.history.rows import readable
 from slurper_tui.monitor.history.schema import transaction
-from slurper_tui.monitor.job_key import JobKey
-from slurper_tui.monitor.log_view import LogCounts
+from slurper_tui.monitor.model.base import JobKey
+from slurper_tui.monitor.model.events import Event, Tie
+from slurper_tui.monitor.model.logs import LogCounts
 
 MOST_EVENTS = 500
 """So many events of a job are kept, the newest."""

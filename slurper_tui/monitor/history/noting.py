@@ -8,15 +8,15 @@ from typing import NamedTuple, TypeVar
 
 from msgspec.structs import replace
 
-from slurper_tui.monitor.event import Event, Tie
 from slurper_tui.monitor.history.notes import Notes
 from slurper_tui.monitor.history.opening import open_store
 from slurper_tui.monitor.history.plans import memory_id
 from slurper_tui.monitor.history.recorder import Recorder
 from slurper_tui.monitor.history.store import Store
-from slurper_tui.monitor.job_key import JobKey
-from slurper_tui.monitor.log_view import LogCounts
-from slurper_tui.monitor.plan_view import Plan, Step, StepState
+from slurper_tui.monitor.model.base import JobKey
+from slurper_tui.monitor.model.events import Event, Tie
+from slurper_tui.monitor.model.logs import LogCounts
+from slurper_tui.monitor.model.plans import Plan, Step, StepState
 
 T = TypeVar("T")
 

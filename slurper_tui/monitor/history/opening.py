@@ -37,7 +37,7 @@ from slurper_tui.monitor.history.trouble import (
     is_damage,
     reason_of,
 )
-from slurper_tui.monitor.recorded import HistoryView, Keeping
+from slurper_tui.monitor.model.samples import HistoryView, Keeping
 
 BUSY_SECONDS = 1.0
 """For so long a write waits for another's."""

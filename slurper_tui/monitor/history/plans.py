@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from slurper_tui.monitor.history.note_rows import plan_of, plan_row, step_of, step_row
 from slurper_tui.monitor.history.rows import UNREADABLE, Row
 from slurper_tui.monitor.history.schema import transaction
-from slurper_tui.monitor.plan_view import Plan, Step, StepState
+from slurper_tui.monitor.model.plans import Plan, Step, StepState
 
 _OF_FILES = 2**32
 """Ids of plans that were kept in a file at once are lower: they count from 1."""

@@ -20,8 +20,8 @@ from slurper_tui.monitor.history.store import Store
 from slurper_tui.monitor.history.thread import OneThread
 from slurper_tui.monitor.history.trouble import HistoryError, is_damage, is_full, reason_of
 from slurper_tui.monitor.history.waiting import Batch, Waiting, merged
-from slurper_tui.monitor.job_key import JobKey
-from slurper_tui.monitor.recorded import HistoryView, Keeping, Recorded, Remembered
+from slurper_tui.monitor.model.base import JobKey
+from slurper_tui.monitor.model.samples import HistoryView, Keeping, Recorded, Remembered
 
 T = TypeVar("T")
 

@@ -15,8 +15,8 @@ from msgspec.structs import replace
 
 from slurper_tui.api.models import Job, Source, Target
 from slurper_tui.format import END_OF_CALENDAR
-from slurper_tui.monitor.recorded import Recorded, Remembered
-from slurper_tui.monitor.view import Counts
+from slurper_tui.monitor.model.job import Counts
+from slurper_tui.monitor.model.samples import Recorded, Remembered
 
 Row = tuple[Any, ...]
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
 from slurper_tui.monitor.history.rows import to_ms
-from slurper_tui.monitor.recorded import Recorded
+from slurper_tui.monitor.model.samples import Recorded
 
 
 def last_of_each(samples: Sequence[Recorded], step: float) -> tuple[Recorded, ...]:

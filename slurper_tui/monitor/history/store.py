@@ -28,9 +28,9 @@ from slurper_tui.monitor.history.rows import (
     to_ms,
 )
 from slurper_tui.monitor.history.schema import transaction
-from slurper_tui.monitor.job_key import JobKey
-from slurper_tui.monitor.recorded import Recorded, Remembered
-from slurper_tui.monitor.view import Counts
+from slurper_tui.monitor.model.base import JobKey
+from slurper_tui.monitor.model.job import Counts
+from slurper_tui.monitor.model.samples import Recorded, Remembered
 
 if TYPE_CHECKING:
     from slurper_tui.monitor.history.notes import Notes

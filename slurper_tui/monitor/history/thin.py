@@ -11,8 +11,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from itertools import groupby, pairwise
 
-from slurper_tui.monitor.recorded import Recorded
-from slurper_tui.monitor.view import Counts
+from slurper_tui.monitor.model.job import Counts
+from slurper_tui.monitor.model.samples import Recorded
 
 WHOLE_SECONDS = 86_400.0
 """For so long every sample is kept."""

@@ -9,7 +9,7 @@ from typing import NamedTuple
 from slurper_tui.monitor.history.rows import LATEST_MS, Row, readable, sample_of, to_ms
 from slurper_tui.monitor.history.schema import transaction
 from slurper_tui.monitor.history.thin import WHOLE_SECONDS, step_start, superfluous
-from slurper_tui.monitor.recorded import Recorded
+from slurper_tui.monitor.model.samples import Recorded
 
 WINDOW_SECONDS = 6 * 3600.0
 """So much of a job's past is looked at in one go; whole steps."""

@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 from slurper_tui.monitor.history.rows import to_ms
 from slurper_tui.monitor.history.thin import superfluous
-from slurper_tui.monitor.job_key import JobKey
-from slurper_tui.monitor.recorded import Recorded, Remembered
+from slurper_tui.monitor.model.base import JobKey
+from slurper_tui.monitor.model.samples import Recorded, Remembered
 
 MOST = 50_000
 """So many samples wait at most: three days of one job polled every 5 s, about 15 MB."""

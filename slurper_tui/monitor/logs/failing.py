@@ -8,14 +8,12 @@ from contextlib import aclosing
 
 from slurper_tui.api.models import is_exact
 from slurper_tui.monitor.desk import Roster
-from slurper_tui.monitor.job_key import JobKey
-from slurper_tui.monitor.log_view import FailuresView, LogCounts
-from slurper_tui.monitor.logs.counting import RowCounts
 from slurper_tui.monitor.logs.grouping import Reasons
 from slurper_tui.monitor.logs.paging import Paging
 from slurper_tui.monitor.logs.turns import Asking, Turn
-from slurper_tui.monitor.moment import Moment
-from slurper_tui.monitor.view import Counts
+from slurper_tui.monitor.model.base import JobKey, Moment
+from slurper_tui.monitor.model.job import Counts
+from slurper_tui.monitor.model.logs import FailuresView, LogCounts, RowCounts
 
 LOOK_PAGES = 50
 """Pages after which it is looked what has come since a long log began to be read."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shlex
 
-from slurper_tui.monitor.view import JobView
+from slurper_tui.monitor.model.job import JobView
 
 
 def rclone_line(file: str, job: JobView) -> str:

@@ -6,9 +6,7 @@ from collections import Counter
 from collections.abc import Collection, Iterable
 
 from slurper_tui.api.models import LogRow
-from slurper_tui.monitor.causes import Cause, cause_of
-from slurper_tui.monitor.log_view import FailureGroup, PrefixGroup
-from slurper_tui.monitor.logs.counting import Span
+from slurper_tui.monitor.model.logs import Cause, FailureGroup, PrefixGroup, Span, cause_of
 
 MOST_GROUPS = 20
 """So many prefixes of one reason are told apart, at most."""

@@ -10,15 +10,15 @@ from contextlib import aclosing
 
 from slurper_tui.api.models import LogRow
 from slurper_tui.monitor.desk import Roster
-from slurper_tui.monitor.job_key import JobKey
-from slurper_tui.monitor.log_view import LogCounts, LogView
 from slurper_tui.monitor.logs.failing import FailingObjects
 from slurper_tui.monitor.logs.packed import Story
 from slurper_tui.monitor.logs.paging import Paging
 from slurper_tui.monitor.logs.shown import ShownLog
 from slurper_tui.monitor.logs.turns import LASTING, Asking, PageSizes, Turn
 from slurper_tui.monitor.metered import Metered
-from slurper_tui.monitor.notebook import Notebook
+from slurper_tui.monitor.model.base import JobKey
+from slurper_tui.monitor.model.logs import LogCounts, LogView
+from slurper_tui.monitor.model.samples import Notebook
 
 LOOK_SECONDS = 5.0
 """Between two looks for new rows, at least."""

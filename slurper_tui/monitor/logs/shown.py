@@ -6,10 +6,9 @@ from collections import deque
 
 from slurper_tui.api.errors import ApiError
 from slurper_tui.api.models import LogRow
-from slurper_tui.monitor.job_key import JobKey
-from slurper_tui.monitor.log_view import LogCounts, LogView
-from slurper_tui.monitor.logs.counting import RowCounts
 from slurper_tui.monitor.logs.turns import Turn
+from slurper_tui.monitor.model.base import JobKey
+from slurper_tui.monitor.model.logs import LogCounts, LogView, RowCounts
 
 MOST_ROWS = 5_000
 """The newest rows that stay in memory."""

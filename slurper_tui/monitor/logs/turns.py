@@ -10,10 +10,10 @@ from typing import NamedTuple
 from slurper_tui.api.errors import ApiError, BadAnswer, RateLimited, TooLarge, Unreachable
 from slurper_tui.api.models import LogRow
 from slurper_tui.monitor.backoff import backoff
-from slurper_tui.monitor.job_key import JobKey
 from slurper_tui.monitor.logs.page import Found, PageAsk
 from slurper_tui.monitor.logs.paging import Paging
 from slurper_tui.monitor.metered import Metered
+from slurper_tui.monitor.model.base import JobKey
 
 _PASSING = (Unreachable, BadAnswer, RateLimited)
 

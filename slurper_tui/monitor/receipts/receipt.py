@@ -11,12 +11,11 @@ from collections import Counter
 import msgspec
 
 from slurper_tui.format import parse_time
-from slurper_tui.monitor.causes import Cause, cause_of
-from slurper_tui.monitor.event import Event, Tie
 from slurper_tui.monitor.families.migration import Migration
-from slurper_tui.monitor.log_view import LogCounts
+from slurper_tui.monitor.model.events import Event, Tie
+from slurper_tui.monitor.model.job import Counts, JobView, Verdict
+from slurper_tui.monitor.model.logs import Cause, LogCounts, cause_of
 from slurper_tui.monitor.spans import Seen, Span
-from slurper_tui.monitor.view import Counts, JobView, Verdict
 
 BEST_SECONDS = 600.0
 """A rate that was held for about so long."""

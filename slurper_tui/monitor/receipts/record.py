@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from slurper_tui.monitor.causes import reason_of
-from slurper_tui.monitor.event import Event, Tie
-from slurper_tui.monitor.log_view import LogCounts
+from slurper_tui.monitor.model.events import Event, Tie
+from slurper_tui.monitor.model.logs import LogCounts, reason_of
 from slurper_tui.monitor.receipts.headline import all_copied, headline
 from slurper_tui.monitor.receipts.markdown import utc
 from slurper_tui.monitor.receipts.receipt import JobReceipt, Reason, Receipt, reasons_of

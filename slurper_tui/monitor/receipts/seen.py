@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from slurper_tui import format as fmt
-from slurper_tui.monitor.event import GONE, NOT_THERE, Event, What
+from slurper_tui.monitor.model.events import GONE, NOT_THERE, Event, What
 from slurper_tui.monitor.receipts.markdown import code, utc, words
 from slurper_tui.monitor.receipts.receipt import Receipt
 from slurper_tui.monitor.spans import Seen

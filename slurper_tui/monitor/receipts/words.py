@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from slurper_tui import format as fmt
 from slurper_tui.api.models import Source, Target
-from slurper_tui.monitor.causes import Cause, reason_of
+from slurper_tui.monitor.model.logs import Cause, reason_of
 from slurper_tui.monitor.receipts.headline import headline, retries_of
 from slurper_tui.monitor.receipts.markdown import cell, code, table, utc, words
 from slurper_tui.monitor.receipts.receipt import JobReceipt, Reason, Receipt

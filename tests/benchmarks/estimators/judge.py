@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 
 from slurper_tui.monitor.estimate import Estimate, Sample, advance
 from slurper_tui.monitor.forecast import Guess, forecast, guessed
-from slurper_tui.monitor.moment import Moment
-from slurper_tui.monitor.view import Forecast
+from slurper_tui.monitor.model.base import Moment
+from slurper_tui.monitor.model.job import Forecast
 from tests.benchmarks.estimators.peers import Peer
 from tests.benchmarks.estimators.traces import Trace
 

@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from slurper_tui.monitor.view import Counts
+from slurper_tui.monitor.model.job import Counts
 from tests.benchmarks.estimators.contest import OURS, Contest, held, losses, table
 from tests.benchmarks.estimators.figures import bounded
 from tests.benchmarks.estimators.judge import Point, Score, factor, ours, pooled, score, theirs

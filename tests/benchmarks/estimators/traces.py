@@ -12,7 +12,7 @@ from bisect import bisect_right
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from slurper_tui.monitor.view import Counts
+from slurper_tui.monitor.model.job import Counts
 
 HOUR = 3600.0
 POLL = 5.0

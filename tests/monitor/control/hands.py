@@ -6,10 +6,9 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
 
-from slurper_tui.monitor.acts import Act, Request
 from slurper_tui.monitor.desk import Control
-from slurper_tui.monitor.event import Event, What
-from slurper_tui.monitor.job_key import JobKey
+from slurper_tui.monitor.model.base import JobKey
+from slurper_tui.monitor.model.events import Action, ActionRequest, Event, What
 from slurper_tui.simulate import SimulatedAccount
 from tests.monitor.bench import Bench, bench, make_accounts
 from tests.monitor.inline_history import InlineHistory
@@ -26,12 +25,12 @@ class Hands(NamedTuple):
         """The key of a job of the first account."""
         return JobKey(self.b.account.account_id, job_id)
 
-    async def ask(self, act: Act, job_id: str) -> Request:
+    async def ask(self, act: Action, job_id: str) -> ActionRequest:
         """Ask for one act on one job."""
         [request] = await self.control.request(act, [self.key(job_id)])
         return request
 
-    def standing(self, job_id: str) -> Request | None:
+    def standing(self, job_id: str) -> ActionRequest | None:
         """What the job bears, as the last snapshot told it."""
         return self.b.job(job_id).request
 

@@ -7,46 +7,54 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from slurper_tui.api.errors import Refused, Unreachable
-from slurper_tui.monitor.acts import Act, Request, Standing
 from slurper_tui.monitor.control.awaited import (
     GIVEN_UP_POLLS,
     NOTHING_YET,
     NOTHING_YET_POLLS,
     Awaited,
 )
-from slurper_tui.monitor.control.changes import gone_event, status_event
-from slurper_tui.monitor.event import Event, What
-from slurper_tui.monitor.job_key import JobKey
+from slurper_tui.monitor.model.base import JobKey
+from slurper_tui.monitor.model.events import (
+    Action,
+    ActionRequest,
+    Event,
+    RequestState,
+    What,
+    gone_event,
+    status_event,
+)
 
 KEY = JobKey("acc", "job")
-SENT = Request(Act.PAUSE, 100.0, Standing.SENT)
-LOST = Request(Act.PAUSE, 100.0, Standing.UNDECIDED, Unreachable("no answer"))
-DELETED = Request(Act.DELETE, 100.0, Standing.SENT)
-REFUSED = Request(Act.PAUSE, 100.0, Standing.REFUSED, Refused("no"))
-MOOT = Request(Act.PAUSE, 100.0, Standing.MOOT, news="it completed meanwhile")
+SENT = ActionRequest(Action.PAUSE, 100.0, RequestState.SENT)
+LOST = ActionRequest(Action.PAUSE, 100.0, RequestState.UNDECIDED, Unreachable("no answer"))
+DELETED = ActionRequest(Action.DELETE, 100.0, RequestState.SENT)
+REFUSED = ActionRequest(Action.PAUSE, 100.0, RequestState.REFUSED, Refused("no"))
+MOOT = ActionRequest(Action.PAUSE, 100.0, RequestState.MOOT, news="it completed meanwhile")
 
 
-def bearing(request: Request, *, polling: bool = False) -> Awaited:
+def bearing(request: ActionRequest, *, polling: bool = False) -> Awaited:
     awaited = Awaited()
     awaited.begin(request, polling=polling)
     return awaited
 
 
-def standing(awaited: Awaited) -> Standing | None:
+def standing(awaited: Awaited) -> RequestState | None:
     return awaited.request.standing if awaited.request else None
 
 
 @pytest.mark.parametrize("request_", [SENT, LOST])
-def test_a_poll_that_shows_it_makes_it_done(request_: Request) -> None:
+def test_a_poll_that_shows_it_makes_it_done(request_: ActionRequest) -> None:
     awaited = bearing(request_)
     awaited.polled("running", ended=False)
     assert awaited.open
     awaited.polled("paused", ended=False)
-    assert awaited.request == Request(Act.PAUSE, 100.0, Standing.DONE)
+    assert awaited.request == ActionRequest(Action.PAUSE, 100.0, RequestState.DONE)
 
 
 @pytest.mark.parametrize("request_", [SENT, LOST])
-def test_polls_that_do_not_show_it_are_told_and_then_it_is_given_up(request_: Request) -> None:
+def test_polls_that_do_not_show_it_are_told_and_then_it_is_given_up(
+    request_: ActionRequest,
+) -> None:
     awaited = bearing(request_)
     for number in range(1, GIVEN_UP_POLLS):
         awaited.polled("running", ended=False)
@@ -71,8 +79,8 @@ def test_what_a_poll_has_shown_is_not_unsaid_by_a_late_answer() -> None:
     awaited = bearing(SENT)
     awaited.polled("paused", ended=False)
     awaited.begin(LOST, polling=False)
-    assert standing(awaited) is Standing.DONE
-    later = Request(Act.PAUSE, 200.0, Standing.SENT)
+    assert standing(awaited) is RequestState.DONE
+    later = ActionRequest(Action.PAUSE, 200.0, RequestState.SENT)
     awaited.begin(later, polling=False)
     assert awaited.request == later
 
@@ -84,9 +92,9 @@ def test_a_job_that_ended_in_another_way_leaves_nothing_to_wait_for() -> None:
 
 
 def test_what_was_resumed_may_be_completed_by_the_next_poll() -> None:
-    awaited = bearing(Request(Act.RESUME, 100.0, Standing.SENT))
+    awaited = bearing(ActionRequest(Action.RESUME, 100.0, RequestState.SENT))
     awaited.polled("completed", ended=True)
-    assert standing(awaited) is Standing.DONE
+    assert standing(awaited) is RequestState.DONE
 
 
 def test_a_deletion_is_done_when_the_job_is_not_there_any_more() -> None:
@@ -94,14 +102,14 @@ def test_a_deletion_is_done_when_the_job_is_not_there_any_more() -> None:
     awaited.polled("completed", ended=True)
     assert awaited.open
     awaited.left()
-    assert standing(awaited) is Standing.DONE
+    assert standing(awaited) is RequestState.DONE
     other = bearing(SENT)
     other.left()
     assert other.request is None
 
 
 @pytest.mark.parametrize(("request_", "rounds"), [(REFUSED, 12), (MOOT, 2)])
-def test_the_end_of_a_request_is_news_for_a_while(request_: Request, rounds: int) -> None:
+def test_the_end_of_a_request_is_news_for_a_while(request_: ActionRequest, rounds: int) -> None:
     awaited = bearing(request_)
     for _ in range(rounds):
         awaited.round_begins()
@@ -118,7 +126,7 @@ def test_what_is_done_stands_two_rounds_from_when_it_was_shown() -> None:
     awaited.polled("paused", ended=False)
     for _ in range(2):
         awaited.round_begins()
-        assert standing(awaited) is Standing.DONE
+        assert standing(awaited) is RequestState.DONE
     awaited.round_begins()
     assert awaited.request is None
 
@@ -128,7 +136,7 @@ def test_what_is_done_stands_two_rounds_from_when_it_was_shown() -> None:
     st.lists(st.sampled_from(["running", "paused", "aborted", "completed", None, "left", "round"])),
 )
 def test_whatever_is_polled_a_request_is_open_until_it_ends_and_never_again(
-    request_: Request, polls: list[str | None]
+    request_: ActionRequest, polls: list[str | None]
 ) -> None:
     awaited = bearing(request_)
     was_open = True
@@ -141,7 +149,7 @@ def test_whatever_is_polled_a_request_is_open_until_it_ends_and_never_again(
             awaited.polled(poll, ended=poll in ("aborted", "completed"))
         assert was_open or not awaited.open
         was_open = awaited.open
-        assert standing(awaited) in (request_.standing, Standing.DONE, None)
+        assert standing(awaited) in (request_.standing, RequestState.DONE, None)
 
 
 # What it is called in the event list --------------------------------------------------------------
@@ -165,12 +173,12 @@ def test_whatever_is_polled_a_request_is_open_until_it_ends_and_never_again(
         ("running", "completed", SENT, What.ITSELF),
         ("running", "paused", REFUSED, What.ELSEWHERE),
         ("running", "paused", MOOT, What.ELSEWHERE),
-        ("running", "paused", Request(Act.PAUSE, 1.0, Standing.DONE), What.ELSEWHERE),
-        ("running", "aborted", Request(Act.ABORT_ALL, 1.0, Standing.SENT), What.HERE),
+        ("running", "paused", ActionRequest(Action.PAUSE, 1.0, RequestState.DONE), What.ELSEWHERE),
+        ("running", "aborted", ActionRequest(Action.ABORT_ALL, 1.0, RequestState.SENT), What.HERE),
     ],
 )
 def test_who_changed_a_status(
-    before: str | None, after: str | None, request_: Request | None, what: What | None
+    before: str | None, after: str | None, request_: ActionRequest | None, what: What | None
 ) -> None:
     event = status_event(KEY, before, after, request_, 7.0)
     assert event == (None if what is None else Event(KEY, 7.0, what, after or ""))
@@ -184,5 +192,5 @@ def test_who_changed_a_status(
         (DELETED, What.HERE, "deleted"),
     ],
 )
-def test_who_took_a_job_away(request_: Request | None, what: What, detail: str) -> None:
+def test_who_took_a_job_away(request_: ActionRequest | None, what: What, detail: str) -> None:
     assert gone_event(KEY, request_, 7.0) == Event(KEY, 7.0, what, detail)

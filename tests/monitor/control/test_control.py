@@ -12,11 +12,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from slurper_tui.api.errors import BadAnswer, Conflict, Locked, NotSent, RateLimited, Unreachable
-from slurper_tui.monitor.acts import Act, Standing
 from slurper_tui.monitor.control.awaited import NOTHING_YET
 from slurper_tui.monitor.control.control import NO_JOB_LEFT
-from slurper_tui.monitor.event import Event, Tie, What
-from slurper_tui.monitor.job_key import JobKey
+from slurper_tui.monitor.model.base import JobKey
+from slurper_tui.monitor.model.events import Action, Event, RequestState, Tie, What
 from slurper_tui.simulate import Fault, Kind, SimulatedAccount
 from slurper_tui.simulated.jobs import Course, Plan
 from tests.monitor.bench import EPOCH, bench, create_elsewhere, make_accounts, now, wall
@@ -64,28 +63,28 @@ def ending_at(second: float, objects: int = 600) -> SimulatedAccount:
 
 
 CASES = [
-    (Act.PAUSE, one_running, ("PUT", "pause"), "paused"),
-    (Act.RESUME, one_paused, ("PUT", "resume"), "running"),
-    (Act.ABORT, one_running, ("PUT", "abort"), "aborted"),
-    (Act.ABORT, one_paused, ("PUT", "abort"), "aborted"),
+    (Action.PAUSE, one_running, ("PUT", "pause"), "paused"),
+    (Action.RESUME, one_paused, ("PUT", "resume"), "running"),
+    (Action.ABORT, one_running, ("PUT", "abort"), "aborted"),
+    (Action.ABORT, one_paused, ("PUT", "abort"), "aborted"),
 ]
 
 
 @pytest.mark.parametrize(("act", "choose", "sent", "status"), CASES)
 @timeless
 async def test_it_is_sent_once_and_done_when_a_poll_shows_it(
-    act: Act, choose: Choose, sent: tuple[str, str], status: str
+    act: Action, choose: Choose, sent: tuple[str, str], status: str
 ) -> None:
     async with hands(make_accounts(1, jobs=8, running=2)) as h:
         job_id = choose(h)
         request = await h.ask(act, job_id)
-        assert (request.act, request.standing, request.error) == (act, Standing.SENT, None)
+        assert (request.act, request.standing, request.error) == (act, RequestState.SENT, None)
         method, word = sent
         assert h.changing() == [(method, f"jobs/{job_id}/{word}")]
         await h.b.until(lambda s: h.b.job(job_id).status == status, within=5)
         shown = h.standing(job_id)
         assert shown is not None
-        assert (shown.act, shown.standing, shown.at) == (act, Standing.DONE, request.at)
+        assert (shown.act, shown.standing, shown.at) == (act, RequestState.DONE, request.at)
         await h.b.seconds(60)
         assert h.changing() == [(method, f"jobs/{job_id}/{word}")]
         assert await h.events(job_id) == [(What.ASKED, act), (What.HERE, status)]
@@ -96,12 +95,12 @@ async def test_a_deleted_job_is_done_when_the_api_no_longer_knows_it() -> None:
     async with hands() as h:
         job_id = an_ended(h)
         await h.b.seconds(90)
-        request = await h.ask(Act.DELETE, job_id)
-        assert request.standing is Standing.SENT
+        request = await h.ask(Action.DELETE, job_id)
+        assert request.standing is RequestState.SENT
         await h.b.until(lambda s: h.b.job(job_id).gone, within=5)
         shown = h.standing(job_id)
         assert shown is not None
-        assert (shown.act, shown.standing) == (Act.DELETE, Standing.DONE)
+        assert (shown.act, shown.standing) == (Action.DELETE, RequestState.DONE)
         assert h.changing() == [("DELETE", f"jobs/{job_id}")]
         assert await h.events(job_id) == [(What.ASKED, "delete"), (What.HERE, "deleted")]
 
@@ -111,7 +110,7 @@ async def test_a_deleted_job_that_only_leaves_the_list_is_done_too() -> None:
     async with hands() as h:
         job_id = an_ended(h)
         h.b.account.faults.add(Fault(Kind.RESET, operation="progress", job=job_id, after=1))
-        await h.ask(Act.DELETE, job_id)
+        await h.ask(Action.DELETE, job_id)
         await h.b.until(lambda s: h.b.job(job_id).gone, within=30)
         assert (await h.events(job_id))[-1] == (What.HERE, "deleted")
 
@@ -121,7 +120,7 @@ async def test_the_state_is_read_again_just_before() -> None:
     async with hands() as h:
         job_id = one_running(h)
         before = len(h.b.requests)
-        await h.ask(Act.PAUSE, job_id)
+        await h.ask(Action.PAUSE, job_id)
         first, *_ = h.b.requests[before:]
         assert (first.method, first.path) == ("GET", f"jobs/{job_id}/progress")
 
@@ -132,8 +131,8 @@ async def test_a_job_that_completed_meanwhile_is_left_alone_with_the_news() -> N
         await h.b.until(lambda s: now() >= 10)
         assert h.b.job("soon").status == "running"
         await asyncio.sleep(3)  # nobody looks
-        request = await h.ask(Act.ABORT, "soon")
-        assert (request.standing, request.news) == (Standing.MOOT, "it completed meanwhile")
+        request = await h.ask(Action.ABORT, "soon")
+        assert (request.standing, request.news) == (RequestState.MOOT, "it completed meanwhile")
         assert h.changing() == []
         await h.b.until(lambda s: h.b.job("soon").status == "completed", within=6)
         assert h.standing("soon") == request
@@ -145,24 +144,24 @@ async def test_a_job_that_completed_meanwhile_is_left_alone_with_the_news() -> N
 @pytest.mark.parametrize(
     ("act", "other", "choose", "news"),
     [
-        (Act.PAUSE, "pause", one_running, "it was paused meanwhile"),
-        (Act.PAUSE, "abort", one_running, "it was aborted meanwhile"),
-        (Act.ABORT, "abort", one_running, "it was aborted meanwhile"),
-        (Act.RESUME, "resume", one_paused, "it was resumed meanwhile"),
-        (Act.DELETE, "delete", an_ended, "the API no longer knows it"),
-        (Act.ABORT, "gone", one_running, "the API no longer knows it"),
+        (Action.PAUSE, "pause", one_running, "it was paused meanwhile"),
+        (Action.PAUSE, "abort", one_running, "it was aborted meanwhile"),
+        (Action.ABORT, "abort", one_running, "it was aborted meanwhile"),
+        (Action.RESUME, "resume", one_paused, "it was resumed meanwhile"),
+        (Action.DELETE, "delete", an_ended, "the API no longer knows it"),
+        (Action.ABORT, "gone", one_running, "the API no longer knows it"),
     ],
 )
 @timeless
 async def test_what_another_did_meanwhile_is_not_done_again(
-    act: Act, other: str, choose: Choose, news: str
+    act: Action, other: str, choose: Choose, news: str
 ) -> None:
     async with hands(make_accounts(1, jobs=8, running=2)) as h:
         job_id = choose(h)
         for step in ("abort", "delete") if other == "gone" else (other,):
             await by_another(h.b, step, job_id)
         request = await h.ask(act, job_id)
-        assert (request.standing, request.news) == (Standing.MOOT, news)
+        assert (request.standing, request.news) == (RequestState.MOOT, news)
         assert h.changing() == []
 
 
@@ -170,8 +169,8 @@ async def test_what_another_did_meanwhile_is_not_done_again(
 async def test_a_refusal_stands_at_the_job_with_code_and_message_and_then_in_its_events() -> None:
     async with hands() as h:
         job_id = one_paused(h)
-        request = await h.ask(Act.RESUME, job_id)
-        assert request.standing is Standing.REFUSED
+        request = await h.ask(Action.RESUME, job_id)
+        assert request.standing is RequestState.REFUSED
         assert isinstance(request.error, Conflict)
         assert "10009: Maximum number of concurrent jobs reached" in str(request.error)
         await h.b.rounds(2)
@@ -190,8 +189,8 @@ async def test_a_job_that_completes_between_the_last_look_and_the_request_is_a_r
         [ending_at(12.0)], latency=lambda r: slow.get(r.path.split("/")[-1], 0.0)
     ) as h:
         await h.b.until(lambda s: now() >= 10)
-        request = await h.ask(Act.ABORT, "soon")
-        assert request.standing is Standing.REFUSED
+        request = await h.ask(Action.ABORT, "soon")
+        assert request.standing is RequestState.REFUSED
         assert "10010: Job has already ended" in str(request.error)
         assert len(h.changing()) == 1
 
@@ -204,13 +203,13 @@ async def test_no_answer_to_what_was_done_waits_for_a_poll_and_sends_nothing_mor
     async with hands() as h:
         job_id = one_running(h)
         h.b.account.faults.add(replace(fault, operation="abort", happens=True))
-        request = await h.ask(Act.ABORT, job_id)
-        assert request.standing is Standing.UNDECIDED
+        request = await h.ask(Action.ABORT, job_id)
+        assert request.standing is RequestState.UNDECIDED
         assert isinstance(request.error, (Unreachable, BadAnswer))
         await h.b.until(lambda s: h.b.job(job_id).status == "aborted", within=6)
         shown = h.standing(job_id)
         assert shown is not None
-        assert (shown.standing, shown.error) == (Standing.DONE, None)
+        assert (shown.standing, shown.error) == (RequestState.DONE, None)
         await h.b.seconds(120)
         assert len(h.changing()) == 1
         events = await h.events(job_id)
@@ -229,16 +228,16 @@ async def test_no_answer_to_what_was_not_done_waits_and_says_that_nothing_happen
     async with hands() as h:
         job_id = one_running(h)
         h.b.account.faults.add(replace(fault, operation="pause", happens=False))
-        request = await h.ask(Act.PAUSE, job_id)
-        assert request.standing is Standing.UNDECIDED
+        request = await h.ask(Action.PAUSE, job_id)
+        assert request.standing is RequestState.UNDECIDED
         await h.b.seconds(4)
         standing = h.standing(job_id)
         assert standing is not None
-        assert (standing.standing, standing.news) == (Standing.UNDECIDED, "")
+        assert (standing.standing, standing.news) == (RequestState.UNDECIDED, "")
         await h.b.seconds(12)
         standing = h.standing(job_id)
         assert standing is not None
-        assert (standing.standing, standing.news) == (Standing.UNDECIDED, NOTHING_YET)
+        assert (standing.standing, standing.news) == (RequestState.UNDECIDED, NOTHING_YET)
         await h.b.seconds(60)
         assert h.standing(job_id) is None
         assert h.b.job(job_id).status == "running"
@@ -250,13 +249,13 @@ async def test_what_another_does_while_ours_is_open_is_theirs() -> None:
     async with hands() as h:
         job_id = one_running(h)
         h.b.account.faults.add(Fault(Kind.READ_TIMEOUT, operation="abort", happens=False))
-        await h.ask(Act.ABORT, job_id)
+        await h.ask(Action.ABORT, job_id)
         await by_another(h.b, "pause", job_id)
         await h.b.rounds(2)
         assert (What.ELSEWHERE, "paused") in await h.events(job_id)
         standing = h.standing(job_id)
         assert standing is not None
-        assert standing.standing is Standing.UNDECIDED
+        assert standing.standing is RequestState.UNDECIDED
 
 
 @timeless
@@ -265,13 +264,13 @@ async def test_what_polls_show_long_before_the_answer_is_done_from_here() -> Non
         job_id = one_running(h)
         lost = Fault(Kind.READ_TIMEOUT, operation="pause", happens=False, after=1)
         h.b.account.faults.add(lost)
-        asking = asyncio.create_task(h.ask(Act.PAUSE, job_id))
+        asking = asyncio.create_task(h.ask(Action.PAUSE, job_id))
         await h.b.seconds(1)
         await by_another(h.b, "pause", job_id)  # as the API does long before it answers
         await h.b.seconds(25)
-        assert (await asking).standing is Standing.UNDECIDED
+        assert (await asking).standing is RequestState.UNDECIDED
         standing = h.standing(job_id)
-        assert standing is None or standing.standing is Standing.DONE
+        assert standing is None or standing.standing is RequestState.DONE
         assert await h.events(job_id) == [
             (What.ASKED, "pause"),
             (What.HERE, "paused"),
@@ -289,8 +288,8 @@ async def test_where_the_state_cannot_be_read_nothing_is_sent(fault: Fault) -> N
     async with hands() as h:
         job_id = one_running(h)
         h.b.account.faults.add(replace(fault, operation="progress", times=1))
-        request = await h.ask(Act.ABORT, job_id)
-        assert request.standing is Standing.REFUSED
+        request = await h.ask(Action.ABORT, job_id)
+        assert request.standing is RequestState.REFUSED
         assert isinstance(request.error, NotSent)
         assert not request.error.undecided
         assert request.error.message.startswith("nothing was sent: ")
@@ -302,8 +301,8 @@ async def test_no_connection_is_no_request_so_it_is_refused_and_not_undecided() 
     async with hands() as h:
         job_id = one_running(h)
         h.b.account.faults.add(Fault(Kind.CONNECT_ERROR, operation="abort"))
-        request = await h.ask(Act.ABORT, job_id)
-        assert request.standing is Standing.REFUSED
+        request = await h.ask(Action.ABORT, job_id)
+        assert request.standing is RequestState.REFUSED
         assert isinstance(request.error, NotSent)
 
 
@@ -314,10 +313,10 @@ async def test_while_the_api_wants_to_be_left_alone_nothing_is_sent() -> None:
         h.b.account.faults.add(
             Fault(status=429, code=971, message="Please wait", retry_after=60, times=1)
         )
-        first = await h.ask(Act.ABORT, job_id)
+        first = await h.ask(Action.ABORT, job_id)
         before = len(h.b.requests)
-        second = await h.ask(Act.ABORT, job_id)
-        assert [first.standing, second.standing] == [Standing.REFUSED] * 2
+        second = await h.ask(Action.ABORT, job_id)
+        assert [first.standing, second.standing] == [RequestState.REFUSED] * 2
         assert isinstance(second.error, RateLimited)
         assert "the request budget is spent for 60 s" in second.error.message
         assert len(h.b.requests) == before
@@ -329,19 +328,19 @@ async def test_before_it_is_unlocked_nothing_at_all_is_sent() -> None:
     async with hands(unlocked=False) as h:
         assert not h.control.unlocked
         before = len(h.b.requests)
-        for act in (Act.PAUSE, Act.RESUME, Act.ABORT, Act.DELETE):
+        for act in (Action.PAUSE, Action.RESUME, Action.ABORT, Action.DELETE):
             request = await h.ask(act, one_running(h))
-            assert request.standing is Standing.REFUSED
+            assert request.standing is RequestState.REFUSED
             assert isinstance(request.error, Locked)
         refused = (await h.control.abort_all(h.b.account.account_id, ())).request
         assert isinstance(refused.error, Locked)
         assert len(h.b.requests) == before
         h.control.unlock()
         assert h.control.unlocked
-        assert (await h.ask(Act.PAUSE, one_running(h))).standing is Standing.SENT
+        assert (await h.ask(Action.PAUSE, one_running(h))).standing is RequestState.SENT
         h.control.lock()
         assert not h.control.unlocked
-        assert isinstance((await h.ask(Act.PAUSE, one_running(h))).error, Locked)
+        assert isinstance((await h.ask(Action.PAUSE, one_running(h))).error, Locked)
         assert len(h.changing()) == 1
 
 
@@ -349,8 +348,8 @@ async def test_before_it_is_unlocked_nothing_at_all_is_sent() -> None:
 async def test_what_is_asked_for_twice_is_sent_once() -> None:
     async with hands(latency=lambda r: 0.3) as h:
         job_id = one_running(h)
-        both = await h.control.request(Act.PAUSE, [h.key(job_id), h.key(job_id)])
-        again = await h.ask(Act.PAUSE, job_id)
+        both = await h.control.request(Action.PAUSE, [h.key(job_id), h.key(job_id)])
+        again = await h.ask(Action.PAUSE, job_id)
         assert len(h.changing()) == 1
         assert {request.at for request in (*both, again)} == {both[0].at}
 
@@ -360,12 +359,12 @@ async def test_after_it_was_told_that_nothing_happened_the_person_may_ask_anew()
     async with hands() as h:
         job_id = one_running(h)
         h.b.account.faults.add(Fault(Kind.READ_TIMEOUT, operation="pause", happens=False, times=1))
-        assert (await h.ask(Act.PAUSE, job_id)).standing is Standing.UNDECIDED
+        assert (await h.ask(Action.PAUSE, job_id)).standing is RequestState.UNDECIDED
         await h.b.rounds(1)
-        assert (await h.ask(Act.PAUSE, job_id)).standing is Standing.UNDECIDED
+        assert (await h.ask(Action.PAUSE, job_id)).standing is RequestState.UNDECIDED
         assert len(h.changing()) == 1
         await h.b.rounds(3)
-        assert (await h.ask(Act.PAUSE, job_id)).standing is Standing.SENT
+        assert (await h.ask(Action.PAUSE, job_id)).standing is RequestState.SENT
         assert len(h.changing()) == 2
 
 
@@ -374,8 +373,12 @@ async def test_several_jobs_are_asked_each_once_and_answered_in_order() -> None:
     async with hands() as h:
         jobs = running(h.b.account)
         await by_another(h.b, "pause", jobs[1])
-        requests = await h.control.request(Act.PAUSE, [h.key(job_id) for job_id in jobs])
-        assert [r.standing for r in requests] == [Standing.SENT, Standing.MOOT, Standing.SENT]
+        requests = await h.control.request(Action.PAUSE, [h.key(job_id) for job_id in jobs])
+        assert [r.standing for r in requests] == [
+            RequestState.SENT,
+            RequestState.MOOT,
+            RequestState.SENT,
+        ]
         assert sorted(h.changing()) == sorted(
             ("PUT", f"jobs/{job_id}/pause") for job_id in (jobs[0], jobs[2])
         )
@@ -385,22 +388,22 @@ async def test_several_jobs_are_asked_each_once_and_answered_in_order() -> None:
 async def test_of_several_that_are_resumed_the_first_gets_the_slot() -> None:
     async with hands(make_accounts(1, jobs=8, running=2)) as h:
         first, second = with_status(h.b.account, "paused")
-        requests = await h.control.request(Act.RESUME, [h.key(second), h.key(first)])
-        assert [r.standing for r in requests] == [Standing.SENT, Standing.REFUSED]
+        requests = await h.control.request(Action.RESUME, [h.key(second), h.key(first)])
+        assert [r.standing for r in requests] == [RequestState.SENT, RequestState.REFUSED]
 
 
 @timeless
 async def test_a_request_that_is_given_up_may_have_been_done() -> None:
     async with hands(latency=lambda r: 10.0 if r.method == "PUT" else 0.0) as h:
         job_id = one_running(h)
-        asking = asyncio.create_task(h.ask(Act.PAUSE, job_id))
+        asking = asyncio.create_task(h.ask(Action.PAUSE, job_id))
         await h.b.seconds(5)
         asking.cancel()
         await asyncio.wait([asking])
         await h.b.rounds(1)
         standing = h.standing(job_id)
         assert standing is not None
-        assert standing.standing is Standing.UNDECIDED
+        assert standing.standing is RequestState.UNDECIDED
         assert (await h.events(job_id))[:2] == [(What.ASKED, "pause"), (What.UNDECIDED, "pause")]
 
 
@@ -409,7 +412,7 @@ async def test_a_pause_that_came_too_late_leaves_nothing_to_wait_for() -> None:
     async with hands([ending_at(20.0)]) as h:
         h.b.account.faults.add(Fault(Kind.READ_TIMEOUT, operation="pause", happens=False))
         await h.b.until(lambda s: now() >= 15)
-        assert (await h.ask(Act.PAUSE, "soon")).standing is Standing.UNDECIDED
+        assert (await h.ask(Action.PAUSE, "soon")).standing is RequestState.UNDECIDED
         await h.b.until(lambda s: h.b.job("soon").status == "completed", within=11)
         assert h.standing("soon") is None
         assert (await h.events("soon"))[-1] == (What.ITSELF, "completed")
@@ -421,7 +424,7 @@ async def test_a_paused_job_is_asked_every_round_until_it_is_known_what_came_of_
         job_id = one_paused(h)
         h.b.account.faults.add(Fault(Kind.READ_TIMEOUT, operation="abort", happens=False))
         await h.b.seconds(20)
-        await h.ask(Act.ABORT, job_id)
+        await h.ask(Action.ABORT, job_id)
         begun = now()
         await h.b.seconds(40)
         polls = [at for at in h.b.polls(job_id) if at > begun + 5]
@@ -429,14 +432,14 @@ async def test_a_paused_job_is_asked_every_round_until_it_is_known_what_came_of_
 
 
 @given(
-    st.sampled_from([Act.PAUSE, Act.ABORT]),
+    st.sampled_from([Action.PAUSE, Action.ABORT]),
     st.sampled_from([None, *SILENT, Fault(status=409), Fault(Kind.CONNECT_ERROR)]),
     st.booleans(),
     st.sampled_from([None, *SILENT, Fault(status=404), Fault(status=429, retry_after=5)]),
     st.integers(0, 4),
 )
 def test_whatever_goes_wrong_nothing_is_sent_twice(
-    act: Act, on_sending: Fault | None, happens: bool, on_reading: Fault | None, after: int
+    act: Action, on_sending: Fault | None, happens: bool, on_reading: Fault | None, after: int
 ) -> None:
     async def main() -> None:
         async with hands() as h:
@@ -451,7 +454,7 @@ def test_whatever_goes_wrong_nothing_is_sent_twice(
             request = await h.ask(act, job_id)
             await h.b.seconds(180)
             assert len(h.changing()) <= 1
-            sent = request.standing in (Standing.SENT, Standing.UNDECIDED)
+            sent = request.standing in (RequestState.SENT, RequestState.UNDECIDED)
             assert not sent or len(h.changing()) == 1
             assert h.standing(job_id) is None
 
@@ -468,13 +471,13 @@ async def test_abort_all_is_one_request_that_every_live_job_bears() -> None:
         live = [*running(account), *with_status(account, "paused")]
         request, newcomers = await h.control.abort_all(account.account_id, all_live(h))
         assert newcomers == ()
-        assert request.standing is Standing.SENT
+        assert request.standing is RequestState.SENT
         assert h.changing() == [("PUT", "jobs/abortAll")]
         await h.b.until(lambda s: all(h.b.job(j).status == "aborted" for j in live), within=6)
         for job_id in live:
             standing = h.standing(job_id)
             assert standing is not None
-            assert (standing.act, standing.standing) == (Act.ABORT_ALL, Standing.DONE)
+            assert (standing.act, standing.standing) == (Action.ABORT_ALL, RequestState.DONE)
             assert await h.events(job_id) == [(What.ASKED, "abort all"), (What.HERE, "aborted")]
         ended = [v for v in h.b.last.jobs if v.job.id not in live]
         assert ended
@@ -487,7 +490,7 @@ async def test_abort_all_of_an_account_where_nothing_runs_any_more_sends_nothing
         await h.b.until(lambda s: now() >= 10)
         await asyncio.sleep(3)  # nobody looks
         request, _ = await h.control.abort_all(h.b.account.account_id, all_live(h))
-        assert (request.standing, request.news) == (Standing.MOOT, NO_JOB_LEFT)
+        assert (request.standing, request.news) == (RequestState.MOOT, NO_JOB_LEFT)
         assert h.changing() == []
 
 
@@ -497,12 +500,12 @@ async def test_abort_all_sends_nothing_while_a_live_job_was_not_asked_about() ->
         account, asked = h.b.account, all_live(h)
         job_id = create_elsewhere(account)
         request, [newcomer] = await h.control.abort_all(account.account_id, asked)
-        assert request.standing is Standing.MOOT
+        assert request.standing is RequestState.MOOT
         assert newcomer.key == h.key(job_id)
         assert job_id in request.news
         assert h.changing() == []
         request, newcomers = await h.control.abort_all(account.account_id, {*asked, newcomer.key})
-        assert (request.standing, newcomers) == (Standing.SENT, ())
+        assert (request.standing, newcomers) == (RequestState.SENT, ())
         assert h.changing() == [("PUT", "jobs/abortAll")]
 
 
@@ -518,7 +521,7 @@ async def test_abort_all_names_a_job_that_was_created_while_it_was_sent() -> Non
 
     async with hands(accounts, latency=just_before) as h:
         request, [newcomer] = await h.control.abort_all(account.account_id, all_live(h))
-        assert request.standing is Standing.SENT
+        assert request.standing is RequestState.SENT
         assert ([newcomer.key.job_id], newcomer.status) == (created, "aborted")
 
 
@@ -528,7 +531,7 @@ async def test_abort_all_without_an_answer_waits_at_every_job() -> None:
         h.b.account.faults.add(Fault(Kind.READ_TIMEOUT, operation="abortAll", happens=False))
         first, _ = await h.control.abort_all(h.b.account.account_id, all_live(h))
         again, _ = await h.control.abort_all(h.b.account.account_id, all_live(h))
-        assert first.standing is Standing.UNDECIDED
+        assert first.standing is RequestState.UNDECIDED
         assert again == first
         assert len(h.changing()) == 1
 
@@ -624,7 +627,7 @@ async def test_events_come_with_the_highlighted_job_and_go_on_while_it_is_looked
         h.b.monitor.look_at(h.key(first), frozenset())
         await h.b.until(lambda s: bool(s.events), within=6)
         assert [event.detail for event in h.b.last.events] == ["paused"]
-        await h.ask(Act.ABORT, first)
+        await h.ask(Action.ABORT, first)
         await h.b.until(lambda s: len(s.events) == 3, within=6)
         assert [event.what for event in h.b.last.events] == [
             What.ELSEWHERE,
@@ -659,7 +662,7 @@ async def test_without_a_history_everything_works_and_nothing_is_noted() -> None
         await b.until(lambda s: s.complete)
         key = JobKey(b.account.account_id, running(b.account)[0])
         b.monitor.look_at(key, frozenset())
-        [request] = await control.request(Act.PAUSE, [key])
-        assert request.standing is Standing.SENT
+        [request] = await control.request(Action.PAUSE, [key])
+        assert request.standing is RequestState.SENT
         await b.until(lambda s: b.job(key.job_id).status == "paused", within=6)
         assert list(b.last.events) == []

@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from slurper_tui.api.models import Secret, encode
 from slurper_tui.monitor.creation.bodies import BodyError, body, draft_of, each_once
-from slurper_tui.monitor.draft import Draft, Secrets, new_job
+from slurper_tui.monitor.model.plans import Draft, Secrets, new_job
 from tests.monitor.creation.test_checks import drafts
 
 PAIR = Secret(access_key_id="a", secret_access_key="b")

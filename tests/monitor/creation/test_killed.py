@@ -9,11 +9,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from slurper_tui.monitor.causes import FAILED_TYPE
-from slurper_tui.monitor.draft import Draft
-from slurper_tui.monitor.event import What
-from slurper_tui.monitor.job_key import JobKey
-from slurper_tui.monitor.plan_view import StepState
+from slurper_tui.monitor.model.base import JobKey
+from slurper_tui.monitor.model.events import What
+from slurper_tui.monitor.model.logs import FAILED_TYPE
+from slurper_tui.monitor.model.plans import Draft, StepState
 from slurper_tui.simulate import Fault, Kind
 from tests.monitor.creation.workshop import SECRETS, Program, Workshop, states
 from tests.virtual_time import timeless

@@ -11,9 +11,8 @@ from msgspec.structs import replace
 from slurper_tui.api.errors import BucketKeysRefused
 from slurper_tui.api.models import Secret
 from slurper_tui.monitor.creation.plan_run import DOUBT_SECONDS, SLOT_SECONDS, STALE_SECONDS
-from slurper_tui.monitor.draft import Draft, Secrets
-from slurper_tui.monitor.job_key import JobKey
-from slurper_tui.monitor.plan_view import PlanView, StepState
+from slurper_tui.monitor.model.base import JobKey
+from slurper_tui.monitor.model.plans import Draft, PlanView, Secrets, StepState
 from slurper_tui.simulate import Fault, Kind
 from tests.monitor.bench import EPOCH, bench, make_accounts, now
 from tests.monitor.creation.workshop import DRAFT, SECRETS, Workshop, states

@@ -6,11 +6,10 @@ from msgspec.structs import replace
 from slurper_tui.api.models import Job, Source, Target
 from slurper_tui.monitor.creation.checks import faults
 from slurper_tui.monitor.creation.retry import NoRetry, earlier_retries, retry_drafts
-from slurper_tui.monitor.draft import MOST_KEYS, Draft
-from slurper_tui.monitor.event import Tie
-from slurper_tui.monitor.job_key import JobKey
-from slurper_tui.monitor.plan_view import Plan, Step, StepState
-from slurper_tui.monitor.view import JobView
+from slurper_tui.monitor.model.base import JobKey
+from slurper_tui.monitor.model.events import Tie
+from slurper_tui.monitor.model.job import JobView
+from slurper_tui.monitor.model.plans import MOST_KEYS, Draft, Plan, Step, StepState
 
 S3 = Source("s3", "photos", "2024/", "https://s3.example.com")
 JOB = Job("j1", source=S3, target=Target("r2", "media", "eu"), overwrite=False)

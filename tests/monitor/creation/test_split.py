@@ -12,7 +12,7 @@ from slurper_tui.monitor.creation.split import (
     split,
     still_copied,
 )
-from slurper_tui.monitor.draft import Draft
+from slurper_tui.monitor.model.plans import Draft
 
 DRAFT = Draft("s3", "photos", "media")
 

@@ -20,13 +20,12 @@ from slurper_tui.api.models import Secret
 from slurper_tui.monitor.budget import Budget
 from slurper_tui.monitor.creation.creation import JobCreation
 from slurper_tui.monitor.creation.split import split
-from slurper_tui.monitor.draft import Draft, Secrets
-from slurper_tui.monitor.event import Tie
 from slurper_tui.monitor.history.opening import open_store
 from slurper_tui.monitor.history.store import Store
 from slurper_tui.monitor.metered import Metered
-from slurper_tui.monitor.moment import Moment
-from slurper_tui.monitor.plan_view import Plan, PlanView, Step, StepState
+from slurper_tui.monitor.model.base import Moment
+from slurper_tui.monitor.model.events import Tie
+from slurper_tui.monitor.model.plans import Draft, Plan, PlanView, Secrets, Step, StepState
 from slurper_tui.monitor.roster import FollowedJobs
 from slurper_tui.simulate import SimulatedAccount
 from tests.monitor.bench import now, wall

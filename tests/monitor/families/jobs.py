@@ -6,9 +6,9 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from slurper_tui.monitor.event import Tie
-from slurper_tui.monitor.verdict import verdict
-from slurper_tui.monitor.view import Counts, JobView
+from slurper_tui.monitor.model.events import Tie
+from slurper_tui.monitor.model.job import Counts, JobView
+from slurper_tui.monitor.model.verdict import verdict
 from tests.tui.jobs import NOW, iso, view
 
 ARCHIVED, FAILED = "importSkippedStorageClass", "importErrorRetryExhaustion"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from slurper_tui.monitor.families.family import family
-from slurper_tui.monitor.view import Counts, State
+from slurper_tui.monitor.model.job import Counts, State
 from tests.monitor.families.jobs import job, retry, tied
 
 

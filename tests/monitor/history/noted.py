@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from slurper_tui.monitor.draft import Draft
-from slurper_tui.monitor.event import Event, Tie, What
 from slurper_tui.monitor.history.store import Store
-from slurper_tui.monitor.job_key import JobKey
-from slurper_tui.monitor.log_view import LogCounts
-from slurper_tui.monitor.plan_view import Plan, Step
+from slurper_tui.monitor.model.base import JobKey
+from slurper_tui.monitor.model.events import Event, Tie, What
+from slurper_tui.monitor.model.logs import LogCounts
+from slurper_tui.monitor.model.plans import Draft, Plan, Step
 from tests.monitor.history.samples import ACCOUNT, BEGUN, key
 
 COUNTS = LogCounts(

@@ -12,9 +12,9 @@ from msgspec.structs import replace
 from slurper_tui.api.models import Job, Source, Target
 from slurper_tui.monitor.history.opening import open_history
 from slurper_tui.monitor.history.store import Store
-from slurper_tui.monitor.job_key import JobKey
-from slurper_tui.monitor.recorded import HistoryView, Recorded, Remembered
-from slurper_tui.monitor.view import Counts
+from slurper_tui.monitor.model.base import JobKey
+from slurper_tui.monitor.model.job import Counts
+from slurper_tui.monitor.model.samples import HistoryView, Recorded, Remembered
 
 URL = "https://api.example/v4"
 ACCOUNT = "acc0"

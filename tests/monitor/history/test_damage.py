@@ -11,14 +11,13 @@ from typing import Any
 import msgspec
 import pytest
 
-from slurper_tui.monitor.draft import Draft
-from slurper_tui.monitor.event import Event, Tie, What
 from slurper_tui.monitor.history.opening import open_history, open_store, read_store
 from slurper_tui.monitor.history.store import Store
-from slurper_tui.monitor.job_key import JobKey
-from slurper_tui.monitor.log_view import LogCounts
-from slurper_tui.monitor.plan_view import Plan, Step, StepState
-from slurper_tui.monitor.recorded import HistoryView
+from slurper_tui.monitor.model.base import JobKey
+from slurper_tui.monitor.model.events import Event, Tie, What
+from slurper_tui.monitor.model.logs import LogCounts
+from slurper_tui.monitor.model.plans import Draft, Plan, Step, StepState
+from slurper_tui.monitor.model.samples import HistoryView
 from tests.monitor.history.samples import ACCOUNT, BEGUN, DAY, URL, job, key, of, run_of
 
 DAMAGE = {

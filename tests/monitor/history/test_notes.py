@@ -10,8 +10,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from slurper_tui.monitor.draft import Draft
-from slurper_tui.monitor.event import Event, Tie, What
 from slurper_tui.monitor.history.copying import write_over
 from slurper_tui.monitor.history.notes import MOST_EVENTS
 from slurper_tui.monitor.history.opening import (
@@ -24,10 +22,11 @@ from slurper_tui.monitor.history.plans import _OF_FILES
 from slurper_tui.monitor.history.schema import MIGRATIONS, prepare
 from slurper_tui.monitor.history.store import Store
 from slurper_tui.monitor.history.trouble import ForeignFile
-from slurper_tui.monitor.job_key import JobKey
-from slurper_tui.monitor.log_view import LogCounts
-from slurper_tui.monitor.plan_view import Plan, Step, StepState
-from slurper_tui.monitor.recorded import HistoryView, Keeping
+from slurper_tui.monitor.model.base import JobKey
+from slurper_tui.monitor.model.events import Event, Tie, What
+from slurper_tui.monitor.model.logs import LogCounts
+from slurper_tui.monitor.model.plans import Draft, Plan, Step, StepState
+from slurper_tui.monitor.model.samples import HistoryView, Keeping
 from tests.monitor.history.noted import COUNTS, TIE, draft, event, fill_notes, plan
 from tests.monitor.history.samples import (
     ACCOUNT,

@@ -13,16 +13,15 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from slurper_tui.monitor.event import Event, Tie, What
 from slurper_tui.monitor.history import noting as module
 from slurper_tui.monitor.history.noting import Noting
 from slurper_tui.monitor.history.opening import open_history
 from slurper_tui.monitor.history.plans import _OF_FILES
 from slurper_tui.monitor.history.recorder import Recorder
-from slurper_tui.monitor.log_view import LogCounts
-from slurper_tui.monitor.notebook import Notebook
-from slurper_tui.monitor.plan_view import Plan, Step, StepState
-from slurper_tui.monitor.recorded import Keeping
+from slurper_tui.monitor.model.events import Event, Tie, What
+from slurper_tui.monitor.model.logs import LogCounts
+from slurper_tui.monitor.model.plans import Plan, Step, StepState
+from slurper_tui.monitor.model.samples import Keeping, Notebook
 from tests.monitor.history.noted import COUNTS, TIE, draft, event, plan
 from tests.monitor.history.samples import ACCOUNT, URL, job, key, of, opened, run_of, sample
 from tests.monitor.history.test_opening import aside, locked

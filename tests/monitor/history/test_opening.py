@@ -24,7 +24,7 @@ from slurper_tui.monitor.history.place import Ownership
 from slurper_tui.monitor.history.schema import MIGRATIONS, Migration, prepare
 from slurper_tui.monitor.history.store import Store
 from slurper_tui.monitor.history.trouble import ForeignFile, NewerHistory
-from slurper_tui.monitor.recorded import HistoryView, Keeping
+from slurper_tui.monitor.model.samples import HistoryView, Keeping
 from tests.monitor.history.samples import ACCOUNT, BEGUN, DAY, URL, job, key, of, opened, run_of
 
 MORE: tuple[Migration, ...] = (*MIGRATIONS, ("ALTER TABLE jobs ADD COLUMN note TEXT",))

@@ -14,8 +14,8 @@ from slurper_tui.monitor.history.rows import place_text
 from slurper_tui.monitor.history.steps import last_of_each
 from slurper_tui.monitor.history.store import Store
 from slurper_tui.monitor.history.thin import WHOLE_SECONDS, step_start, superfluous
-from slurper_tui.monitor.recorded import Recorded, Remembered
-from slurper_tui.monitor.view import Counts
+from slurper_tui.monitor.model.job import Counts
+from slurper_tui.monitor.model.samples import Recorded, Remembered
 from tests.monitor.history.samples import (
     ACCOUNT,
     ANY,

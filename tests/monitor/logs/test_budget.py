@@ -8,8 +8,8 @@ from contextlib import aclosing
 
 import pytest
 
-from slurper_tui.monitor.job_key import JobKey
-from slurper_tui.monitor.log_view import LogView
+from slurper_tui.monitor.model.base import JobKey
+from slurper_tui.monitor.model.logs import LogView
 from slurper_tui.simulate import SimulatedBudget
 from tests.monitor.bench import EPOCH, Bench, bench, most_in_window, now, wall
 from tests.monitor.logs.reader import account, asked, plan, reader, take

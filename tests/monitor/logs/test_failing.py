@@ -7,8 +7,7 @@ from typing import Any
 import pytest
 
 from slurper_tui.api.errors import NotFound
-from slurper_tui.monitor.causes import FAILED_TYPE, Cause
-from slurper_tui.monitor.log_view import FailuresView
+from slurper_tui.monitor.model.logs import FAILED_TYPE, Cause, FailuresView
 from slurper_tui.simulate import Fault, Kind
 from slurper_tui.simulated.logs import log_rows
 from tests.monitor.bench import EPOCH, bench, now

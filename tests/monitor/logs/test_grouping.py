@@ -6,10 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from slurper_tui.api.models import LogRow
-from slurper_tui.monitor.causes import FAILED_TYPE, Cause
-from slurper_tui.monitor.log_view import FailureGroup
-from slurper_tui.monitor.logs.counting import RowCounts
 from slurper_tui.monitor.logs.grouping import MOST_GROUPS, Reasons
+from slurper_tui.monitor.model.logs import FAILED_TYPE, Cause, FailureGroup, RowCounts
 
 TIER = "importSkippedStorageClass"
 LARGE = "importSkippedOversized"

@@ -9,8 +9,8 @@ import pytest
 
 from slurper_tui.api.errors import BadAnswer, Refused
 from slurper_tui.api.models import LogRow
-from slurper_tui.monitor.log_view import LogView
 from slurper_tui.monitor.logs.packed import Packed
+from slurper_tui.monitor.model.logs import LogView
 from slurper_tui.simulate import Fault, Kind
 from slurper_tui.simulated.logs import log_rows
 from tests.monitor.bench import EPOCH, Bench, bench, now

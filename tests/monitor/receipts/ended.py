@@ -9,11 +9,11 @@ from typing import Any
 from slurper_tui.api.client import SlurperClient
 from slurper_tui.api.credentials import token_credentials
 from slurper_tui.api.models import Source, Target
-from slurper_tui.monitor.event import Tie
-from slurper_tui.monitor.job_key import JobKey
-from slurper_tui.monitor.log_view import FailuresView
+from slurper_tui.monitor.model.base import JobKey
+from slurper_tui.monitor.model.events import Tie
+from slurper_tui.monitor.model.logs import FailuresView
+from slurper_tui.monitor.model.samples import Past
 from slurper_tui.monitor.receipts.receipt import Receipt
-from slurper_tui.monitor.recorded import Past
 from slurper_tui.simulate import SimulatedAccount
 from slurper_tui.simulated.jobs import Plan
 from tests.monitor.bench import EPOCH, Bench, wall

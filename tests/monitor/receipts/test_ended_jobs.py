@@ -9,17 +9,17 @@ import pytest
 from msgspec.structs import replace
 
 from slurper_tui.api.errors import NotFound, Rejected, Unreachable
-from slurper_tui.monitor.event import Event, What
-from slurper_tui.monitor.job_key import JobKey
-from slurper_tui.monitor.log_view import FailuresView, LogCounts
+from slurper_tui.monitor.model.base import JobKey
+from slurper_tui.monitor.model.events import Event, What
+from slurper_tui.monitor.model.job import Counts
+from slurper_tui.monitor.model.logs import FailuresView, LogCounts
+from slurper_tui.monitor.model.samples import Recorded
 from slurper_tui.monitor.receipts.headline import all_copied, headline
 from slurper_tui.monitor.receipts.markdown import utc
 from slurper_tui.monitor.receipts.receipt import NotEnded
 from slurper_tui.monitor.receipts.record import record
 from slurper_tui.monitor.receipts.words import markdown
-from slurper_tui.monitor.recorded import Recorded
 from slurper_tui.monitor.spans import Seen
-from slurper_tui.monitor.view import Counts
 from slurper_tui.simulate import Fault, Kind
 from slurper_tui.simulated.jobs import Plan
 from tests.monitor.bench import EPOCH, bench

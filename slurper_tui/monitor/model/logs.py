@@ -1,15 +1,77 @@
-"""What a job's log says, as frozen values."""
+"""What a job's log says, as frozen values.
+
+What the rows of a job's log are about, by their type. Types that nobody foresaw are OTHER.
+
+How many rows of each type a log holds, and from when to when.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from enum import StrEnum
 
 import msgspec
 
+from slurper_tui import format as fmt
 from slurper_tui.api.errors import ApiError
 from slurper_tui.api.models import LogRow
-from slurper_tui.monitor.causes import BROKE_TYPE, Cause, cause_of
-from slurper_tui.monitor.job_key import JobKey
+from slurper_tui.monitor.model.base import JobKey
+
+FAILED_TYPE = "importErrorRetryExhaustion"
+"""The row of an object that could not be copied, however often it was tried."""
+
+BROKE_TYPE = "migrationErrorFailedContinuation"
+"""The source could not be listed to its end: the total is too low."""
+
+
+class Cause(StrEnum):
+    """What a row tells about.
+
+    NOT_COPIED: an object that was skipped and is not in the target. Objects that were skipped
+    because they are there already have no row at all.
+    """
+
+    FAILED = "failed"
+    NOT_COPIED = "not copied"
+    LISTING_BROKE = "listing broke"
+    JOB = "job"
+    OTHER = "other"
+
+
+_REASONS: Mapping[str, str] = {
+    FAILED_TYPE: "failed after several tries",
+    BROKE_TYPE: "source listing broke: the total is incomplete",
+    "importSkippedStorageClass": "archive tier",
+    "importSkippedRequiresRetrieval": "to be restored first",
+    "importSkippedOversized": "over 1 TB",
+    "importSkippedEmptyObject": "empty",
+    "importSkippedUnsupportedContentType": "content type not supported",
+    "importSkippedExcludedContentType": "content type excluded",
+    "importSkippedInvalidMedia": "invalid media",
+    "migrationStart": "started",
+    "migrationComplete": "completed",
+    "migrationAbort": "aborted",
+    "migrationError": "error",
+    "migrationPause": "paused",
+    "migrationResume": "resumed",
+}
+
+
+def cause_of(log_type: str | None) -> Cause:
+    """What a row of this type is about."""
+    if log_type == FAILED_TYPE:
+        return Cause.FAILED
+    if log_type == BROKE_TYPE:
+        return Cause.LISTING_BROKE
+    if log_type is not None and log_type.startswith("importSkipped"):
+        return Cause.NOT_COPIED
+    return Cause.JOB if log_type in _REASONS else Cause.OTHER
+
+
+def reason_of(log_type: str | None) -> str:
+    """A type in a few words; one that nobody foresaw is its own word."""
+    return _REASONS.get(log_type or "", log_type or "no type")
 
 
 class LogCounts(msgspec.Struct, frozen=True):
@@ -137,3 +199,54 @@ class FailuresView(msgspec.Struct, frozen=True):
         """Skipped objects that are in the target already; None while the log proves nothing."""
         proved = self.accounts_for_failures or (self.counts.whole and self.unexplained == 0)
         return self.unexplained if proved else None
+
+
+class Span:
+    """The first and the last of some times, in the API's own text.
+
+    Of texts that are no times the first counts, and only as long as there is no time.
+    """
+
+    def __init__(self) -> None:
+        self.first: str | None = None
+        self.last: str | None = None
+        self._first_at: float | None = None
+        self._last_at: float | None = None
+
+    def add(self, text: str | None) -> None:
+        """Take in one more."""
+        at = fmt.parse_time(text)
+        if at is None:
+            self.first, self.last = self.first or text, self.last or text
+            return
+        if self._first_at is None or at < self._first_at:
+            self.first, self._first_at = text, at
+        if self._last_at is None or at > self._last_at:
+            self.last, self._last_at = text, at
+
+
+class RowCounts:
+    """Counts rows, each of which it is told once."""
+
+    def __init__(self) -> None:
+        self.rows = 0
+        self._by_type: Counter[str] = Counter()
+        self._spans: dict[str, Span] = {}
+
+    def add(self, rows: Iterable[LogRow]) -> None:
+        """Take in more rows."""
+        for row in rows:
+            log_type = row.log_type or ""
+            self.rows += 1
+            self._by_type[log_type] += 1
+            self._spans.setdefault(log_type, Span()).add(row.created_at)
+
+    def counts(self, read_at: float, *, whole: bool) -> LogCounts:
+        """All of it as one value. read_at: UTC seconds. A row without a type is of the type ""."""
+        return LogCounts(
+            by_type=dict(self._by_type),
+            whole=whole,
+            read_at=read_at,
+            first_seen={kind: s.first for kind, s in self._spans.items() if s.first},
+            last_seen={kind: s.last for kind, s in self._spans.items() if s.last},
+        )

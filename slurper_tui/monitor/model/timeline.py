@@ -11,8 +11,8 @@ from typing import NamedTuple
 import msgspec
 from msgspec.structs import replace
 
-from slurper_tui.monitor.job_key import JobKey
-from slurper_tui.monitor.recorded import Recorded
+from slurper_tui.monitor.model.base import JobKey
+from slurper_tui.monitor.model.samples import Recorded
 
 STEPS = 240
 """Into how many steps a window is divided, at most."""

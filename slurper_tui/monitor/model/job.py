@@ -1,23 +1,83 @@
-"""What the monitor says: frozen snapshots, the one thing both faces see."""
+"""What the monitor says: frozen snapshots, the one thing both faces see.
+
+What the monitor says of accounts and of the request budget.
+
+In which order jobs stand when nobody has asked for another: live first, worst first.
+
+What may be claimed of a job: nothing about its pace unless it runs and its data is fresh.
+"""
 
 from __future__ import annotations
 
 from enum import StrEnum
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import TYPE_CHECKING
 
 import msgspec
 
 from slurper_tui.api.errors import ApiError
 from slurper_tui.api.models import Job
-from slurper_tui.monitor.account_view import AccountView, BudgetView
-from slurper_tui.monitor.acts import Request
-from slurper_tui.monitor.event import Event, Tie
-from slurper_tui.monitor.job_key import JobKey
+from slurper_tui.format import parse_time
+from slurper_tui.monitor.model.base import JobKey
+from slurper_tui.monitor.model.events import ActionRequest, Event, Tie
 
 if TYPE_CHECKING:
-    from slurper_tui.monitor.plan_view import Unstarted
-    from slurper_tui.monitor.trace import Trace
+    from slurper_tui.monitor.model.plans import Unstarted
+    from slurper_tui.monitor.model.timeline import Trace
+
+
+class Problem(msgspec.Struct, frozen=True):
+    """Something that stands in the way of an account's polls.
+
+    since, retry_at, last_good: UTC seconds; last_good is None when nothing ever answered.
+    """
+
+    error: ApiError
+    since: float
+    retry_at: float | None = None
+    last_good: float | None = None
+
+
+class Outage(msgspec.Struct, frozen=True):
+    """An outage that is over. since and until: UTC seconds. moved: objects done meanwhile."""
+
+    since: float
+    until: float
+    moved: int | None
+
+
+class AccountView(msgspec.Struct, frozen=True):
+    """One account. listed: its whole list was read once. pages: list pages read so far.
+
+    problem: why the account as a whole does not answer. answered: it ever did.
+    outage: the last outage that is over, for one line of news.
+    """
+
+    account_id: str
+    listed: bool = False
+    answered: bool = False
+    pages: int = 0
+    problem: Problem | None = None
+    outage: Outage | None = None
+
+
+class BudgetView(msgspec.Struct, frozen=True):
+    """The request budget of the user, as far as one program can know it.
+
+    used: our own requests in the last five minutes. limit: what the API grants in that time.
+    stretch: how many times slower than asked the ordinary jobs are polled, 1.0 when not at all.
+    blocked_until: UTC seconds while the API has told us to stop, else None; blocked_by: its words.
+    short: the headers show fewer requests left than we would like to use.
+    waiting: requests that are due but must wait for the budget.
+    """
+
+    used: int = 0
+    limit: int = 1200
+    stretch: float = 1.0
+    blocked_until: float | None = None
+    blocked_by: ApiError | None = None
+    short: bool = False
+    waiting: int = 0
 
 
 class Phase(StrEnum):
@@ -180,7 +240,7 @@ class JobView(msgspec.Struct, frozen=True, dict=True):
     stalled_since: float | None = None
     stalled_badly: bool = False
     remembered: bool = False
-    request: Request | None = None
+    request: ActionRequest | None = None
     not_copied: int | None = None
     listing_broke: bool = False
     partial: bool = False
@@ -268,3 +328,50 @@ class Snapshot(msgspec.Struct, frozen=True):
             not a.answered and a.problem is not None and a.problem.error.exit_code == 3
             for a in self.accounts
         )
+
+
+_WORST_FIRST = {State.STALLED: 0, State.OTHER: 1, State.RUNNING: 2, State.LISTING: 2}
+_CALM = 3
+
+# Every job is ordered anew with every answer, and its times never change.
+_time = lru_cache(maxsize=2**16)(parse_time)
+
+OrderKey = tuple[bool, int, bool, float, str, str]
+"""Sorts ascending into the default order; total, so that equal jobs never change places."""
+
+
+def default_order(view: JobView) -> OrderKey:
+    """Give the sort key: live jobs by trouble, then the ended ones; the newest first in each."""
+    known: OrderKey | None = vars(view).get("order")
+    if known is None:
+        known = vars(view)["order"] = _order(view)
+    return known
+
+
+def _order(view: JobView) -> OrderKey:
+    if view.live:
+        failing = bool(view.counts.failed)
+        return (False, _WORST_FIRST.get(view.state, _CALM), not failing, *_newest(view))
+    return (True, 0, False, *_newest(view))
+
+
+def _newest(view: JobView) -> tuple[float, str, str]:
+    """Newest first by its last known time; a job without any stands last."""
+    ended_at = None if view.live else _time(view.job.finished_at)
+    at = ended_at if ended_at is not None else _time(view.job.created_at)
+    return (float("inf") if at is None else -at, view.account_id, view.job.id or "")
+
+
+def is_fresh(view: JobView) -> bool:
+    """It runs, and what is known of it was told lately and to this very run."""
+    return view.live and view.status == "running" and not (view.stale or view.remembered)
+
+
+def shown_rate(view: JobView) -> float | None:
+    """Objects per second, for as long as the job can have a rate."""
+    return view.rate if is_fresh(view) else None
+
+
+def shown_forecast(view: JobView) -> Forecast | None:
+    """When it will be done, unless it stands still or nobody can know."""
+    return view.forecast if is_fresh(view) and view.phase is not Phase.STALLED else None

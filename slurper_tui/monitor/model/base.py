@@ -1,8 +1,19 @@
-"""Now, on both clocks."""
+"""Now, on both clocks.
+
+Which job is meant.
+"""
 
 from __future__ import annotations
 
 from typing import NamedTuple
+
+
+class JobKey(NamedTuple):
+    """Which job: ids are unique within an account."""
+
+    account_id: str
+    job_id: str
+
 
 EARLIEST = 1_672_531_200.0
 """UTC seconds, the beginning of 2023: a clock that shows less was never set."""

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from slurper_tui.monitor.causes import BROKE_TYPE, Cause, cause_of, reason_of
-from slurper_tui.monitor.log_view import LogCounts
-from slurper_tui.monitor.view import Counts, Verdict
+from slurper_tui.monitor.model.job import Counts, Verdict
+from slurper_tui.monitor.model.logs import BROKE_TYPE, Cause, LogCounts, cause_of, reason_of
 
 
 def percent(counts: Counts, status: str | None) -> int | None:
