@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from slurper_tui.api.models import Job, parse
+from slurper_tui.monitor.estimate.series import Series
 from slurper_tui.monitor.history.store import Store
 from slurper_tui.monitor.model.base import JobKey, Moment
 from slurper_tui.monitor.model.job import Counts
 from slurper_tui.monitor.model.samples import Recorded, Remembered
-from slurper_tui.monitor.series import Series
 from slurper_tui.simulate import SimulatedAccount
 from slurper_tui.simulated.jobs import Course
 from slurper_tui.simulated.wire import job_json

@@ -13,6 +13,7 @@ from datetime import tzinfo
 import msgspec
 
 from slurper_tui.format import parse_time
+from slurper_tui.monitor.estimate.series import Series
 from slurper_tui.monitor.happenings import (
     Calendar,
     Event,
@@ -25,7 +26,6 @@ from slurper_tui.monitor.happenings import (
 from slurper_tui.monitor.model.base import Moment
 from slurper_tui.monitor.model.job import Counts, Forecast, JobView, Verdict
 from slurper_tui.monitor.model.samples import Recorded
-from slurper_tui.monitor.series import Series
 from slurper_tui.monitor.spans import Seen, Span, seen_seconds, spans, unobserved
 from slurper_tui.monitor.todo import rank, todo
 

@@ -11,6 +11,7 @@ from slurper_tui.api.errors import ApiError, NotFound
 from slurper_tui.api.models import Job, Progress
 from slurper_tui.format import parse_time
 from slurper_tui.monitor.control.awaited import Awaited
+from slurper_tui.monitor.estimate.series import Series
 from slurper_tui.monitor.known import STEADY_SECONDS, has_ended, remembered_view
 from slurper_tui.monitor.model.base import Moment
 from slurper_tui.monitor.model.events import Action, ActionRequest, RequestState
@@ -18,7 +19,6 @@ from slurper_tui.monitor.model.job import Counts, JobView, State
 from slurper_tui.monitor.model.logs import LogCounts
 from slurper_tui.monitor.model.samples import Recorded, Remembered
 from slurper_tui.monitor.model.verdict import not_copied, verdict
-from slurper_tui.monitor.series import Series
 from slurper_tui.monitor.standing import another_time, counts_of, stale_view, told_view
 
 STALE_POLLS = 3

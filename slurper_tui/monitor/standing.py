@@ -6,12 +6,12 @@ from msgspec.structs import replace
 
 from slurper_tui.api.models import Job, Progress
 from slurper_tui.format import parse_time
+from slurper_tui.monitor.estimate.forecast import reason
+from slurper_tui.monitor.estimate.series import Series
 from slurper_tui.monitor.known import has_ended
 from slurper_tui.monitor.model.base import Moment
 from slurper_tui.monitor.model.job import Counts, JobView, Phase
 from slurper_tui.monitor.model.verdict import percent, verdict
-from slurper_tui.monitor.reasons import reason
-from slurper_tui.monitor.series import Series
 
 
 def told_view(

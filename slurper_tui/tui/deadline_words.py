@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from slurper_tui import format as words
 from slurper_tui.eta import finish
-from slurper_tui.monitor.deadline import (
+from slurper_tui.monitor.estimate.deadline import (
     Promise,
     Standing,
     against,

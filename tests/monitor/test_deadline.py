@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from slurper_tui.monitor.deadline import (
+from slurper_tui.monitor.estimate.deadline import (
     Promise,
     Standing,
     against,

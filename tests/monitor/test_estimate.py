@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slurper_tui.monitor.estimate import (
+from slurper_tui.monitor.estimate.estimator import (
     SETTLED_POLLS,
     SETTLED_SECONDS,
     TAU,

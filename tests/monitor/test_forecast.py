@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from slurper_tui.monitor.estimate import Estimate, Sample, advance
-from slurper_tui.monitor.forecast import Guess, forecast, guessed
+from slurper_tui.monitor.estimate.estimator import Estimate, Sample, advance
+from slurper_tui.monitor.estimate.forecast import Guess, forecast, guessed
 from slurper_tui.monitor.model.base import Moment
 from slurper_tui.monitor.model.job import Counts, Forecast, Phase
 

@@ -2,11 +2,10 @@ from __future__ import annotations
 
 import pytest
 
-from slurper_tui.monitor.estimate import Estimate, Sample, advance
-from slurper_tui.monitor.forecast import forecast
+from slurper_tui.monitor.estimate.estimator import Estimate, Sample, advance
+from slurper_tui.monitor.estimate.forecast import forecast, reason
 from slurper_tui.monitor.model.base import Moment
 from slurper_tui.monitor.model.job import Counts
-from slurper_tui.monitor.reasons import reason
 
 EPOCH = 1_767_225_600.0
 

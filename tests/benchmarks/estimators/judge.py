@@ -7,8 +7,8 @@ import statistics
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from slurper_tui.monitor.estimate import Estimate, Sample, advance
-from slurper_tui.monitor.forecast import Guess, forecast, guessed
+from slurper_tui.monitor.estimate.estimator import Estimate, Sample, advance
+from slurper_tui.monitor.estimate.forecast import Guess, forecast, guessed
 from slurper_tui.monitor.model.base import Moment
 from slurper_tui.monitor.model.job import Forecast
 from tests.benchmarks.estimators.peers import Peer

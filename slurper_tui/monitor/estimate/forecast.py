@@ -3,6 +3,8 @@
 The rate is averaged over a horizon as long as a part of the time that remains: what lies far ahead
 is told by a long past, what is near by the last minutes. How far the range reaches is what the
 averages at that horizon were seen to do, and the fewer changes there were, the wider it is.
+
+Why a number is missing, in words.
 """
 
 from __future__ import annotations
@@ -12,11 +14,11 @@ import math
 import msgspec
 from msgspec.structs import replace
 
-from slurper_tui.monitor.estimate import Estimate
+from slurper_tui.format import duration, rate
+from slurper_tui.monitor.estimate.estimator import Estimate, planned
+from slurper_tui.monitor.estimate.rates import HORIZONS, Bank, Prior, rate_over, spread_over
 from slurper_tui.monitor.model.base import Moment
-from slurper_tui.monitor.model.job import Forecast, Phase
-from slurper_tui.monitor.pace import planned
-from slurper_tui.monitor.rates import HORIZONS, Bank, Prior, rate_over, spread_over
+from slurper_tui.monitor.model.job import Counts, Forecast, Phase
 
 FIRST_CHANGES = 3
 FIRST_SECONDS = 60.0
@@ -185,3 +187,62 @@ def _rounded(guess: Guess, now: Moment) -> Forecast:
 
 def _step(guess: Guess, now: Moment) -> float:
     return SHORT_STEP if guess.point - now.wall < SHORT_SECONDS else LONG_STEP
+
+
+_NUMBERS = ("none", "one", "two", "three")
+
+
+def reason(estimate: Estimate, forecast: Forecast | None, *, stale: bool) -> str:
+    """Say why there is no forecast, or only half of one; "" when nothing is missing.
+
+    stale: three polls in a row got no answer, so that the forecast is hidden.
+    """
+    last = estimate.last
+    if last is None or estimate.phase is Phase.ENDED:
+        return ""
+    if stale:
+        return "no ETA: no answer for three polls"
+    if estimate.phase is Phase.STALLED:
+        return _stalled(estimate)
+    if estimate.phase is Phase.PAUSED:
+        return "no ETA: paused"
+    if estimate.phase is None:
+        return "no ETA: not running"
+    if forecast is not None:
+        return f"at least: {_growing(estimate)}" if forecast.at_least else ""
+    return _counts(last.counts) or f"no ETA: {_too_early(estimate)}"
+
+
+def _stalled(estimate: Estimate) -> str:
+    """Say it with the evidence."""
+    pulse = estimate.pulse
+    polls = f"{pulse.looks} poll" if pulse.looks == 1 else f"{pulse.looks} polls"
+    return f"no ETA: nothing has moved for {duration(pulse.still)}, {polls}"
+
+
+def _growing(estimate: Estimate) -> str:
+    if estimate.growth is None:
+        return "total may still grow"
+    return f"total still growing by {rate(estimate.growth)}/s"
+
+
+def _counts(counts: Counts) -> str:
+    """Say which count is missing."""
+    if counts.objects is None:
+        return "no percentage: the total is not known yet"
+    if counts.objects == 0:
+        return "no percentage: no objects"
+    if counts.exceeded:
+        return "no ETA: more objects are done than the total says"
+    return "no ETA: not all counts are known" if counts.done is None else ""
+
+
+def _too_early(estimate: Estimate) -> str:
+    if estimate.phase is Phase.LISTING and estimate.growth:
+        return _growing(estimate)
+    if estimate.changes < FIRST_CHANGES:
+        seen, wanted = _NUMBERS[estimate.changes], _NUMBERS[FIRST_CHANGES]
+        return f"{seen} of {wanted} movements seen"
+    if estimate.ran < FIRST_SECONDS:
+        return f"watched for {duration(estimate.ran)} of {duration(FIRST_SECONDS)}"
+    return "nothing is being copied"

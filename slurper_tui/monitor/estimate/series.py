@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from slurper_tui.monitor.estimate import Estimate, Sample, advance
-from slurper_tui.monitor.forecast import forecast
+from slurper_tui.monitor.estimate.estimator import Estimate, Sample, advance
+from slurper_tui.monitor.estimate.forecast import forecast
 from slurper_tui.monitor.model.base import AHEAD_SECONDS, EARLIEST, Moment, is_too_early
 from slurper_tui.monitor.model.job import Counts, Forecast
 from slurper_tui.monitor.model.samples import Recorded
