@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from slurper_tui.api.scrub import Scrubber
 from slurper_tui.cli.exit_codes import ExitCode
 from slurper_tui.cli.output import say
-from slurper_tui.monitor.history.place import make_folder
+from slurper_tui.monitor.history.files import make_folder
 from slurper_tui.version import version
 
 if TYPE_CHECKING:

@@ -11,16 +11,14 @@ from typing import TYPE_CHECKING
 
 from slurper_tui.cli.session import Session
 from slurper_tui.format import parse_time
+from slurper_tui.monitor.history.files import FILE, reason_of
 from slurper_tui.monitor.history.opening import open_history, open_store
-from slurper_tui.monitor.history.place import FILE
 from slurper_tui.monitor.history.store import Store
-from slurper_tui.monitor.history.trouble import reason_of
 from slurper_tui.monitor.model.base import is_too_early
 from slurper_tui.monitor.model.samples import HistoryView, Keeping, Past, Remembered
 
 if TYPE_CHECKING:
-    from slurper_tui.monitor.history.noting import Noting
-    from slurper_tui.monitor.history.recorder import Recorder
+    from slurper_tui.monitor.history.recorder import Noting, Recorder
 
 ABSENCE = 600.0
 """Seconds without anybody looking after which a person wants to be told what happened."""
@@ -53,8 +51,10 @@ class Opened:
 
     def past(self, *, shown: bool = True) -> Past:
         """What the monitor is to know; from now on the history is kept in a thread of its own."""
-        from slurper_tui.monitor.history.noting import Noting  # no first picture needs them
-        from slurper_tui.monitor.history.recorder import Recorder
+        from slurper_tui.monitor.history.recorder import (
+            Noting,  # no first picture needs them
+            Recorder,
+        )
 
         self._recorder = self._recorder or Recorder(self._store, self._view)
         self._noting = self._noting or Noting(self._recorder)

@@ -9,7 +9,7 @@ from pathlib import Path
 import msgspec
 
 from slurper_tui.config import read_bytes
-from slurper_tui.monitor.history.place import make_folder
+from slurper_tui.monitor.history.files import make_folder
 from slurper_tui.tui.options import ViewState
 
 FILE = "state.json"

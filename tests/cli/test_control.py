@@ -23,8 +23,8 @@ from slurper_tui.cli.exit_codes import ExitCode, Stop
 from slurper_tui.cli.grammar_writing import PARSERS as WRITING
 from slurper_tui.cli.narration import Narration
 from slurper_tui.cli.output import Output
+from slurper_tui.monitor.history.files import FILE
 from slurper_tui.monitor.history.opening import open_history
-from slurper_tui.monitor.history.place import FILE
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.events import What
 from slurper_tui.simulate import Fault, Kind, SimulatedAccount

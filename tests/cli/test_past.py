@@ -12,8 +12,8 @@ import pytest
 from slurper_tui.api.models import Job
 from slurper_tui.cli.past import open_past
 from slurper_tui.cli.session import Api, Session
+from slurper_tui.monitor.history.files import FILE
 from slurper_tui.monitor.history.opening import open_file, open_store
-from slurper_tui.monitor.history.place import FILE
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.job import Counts
 from slurper_tui.monitor.model.samples import HistoryView, Keeping, Recorded, Remembered

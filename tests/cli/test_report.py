@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from slurper_tui.api.models import Source, Target
+from slurper_tui.monitor.history.files import FILE
 from slurper_tui.monitor.history.opening import open_store
-from slurper_tui.monitor.history.place import FILE
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.events import Tie
 from slurper_tui.monitor.model.plans import Draft, Step

@@ -12,7 +12,7 @@ from itertools import accumulate, pairwise
 from typing import NamedTuple
 
 from slurper_tui.format import parse_time
-from slurper_tui.monitor.history.rows import (
+from slurper_tui.monitor.history.codecs import (
     LATEST_MS,
     UNREADABLE,
     job_of,

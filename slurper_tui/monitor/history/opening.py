@@ -9,16 +9,22 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from slurper_tui.monitor.history.place import (
+from slurper_tui.monitor.history.codecs import decoded
+from slurper_tui.monitor.history.files import (
+    ForeignFile,
+    HistoryError,
+    NewerHistory,
     Ownership,
     check_beside,
+    is_busy,
+    is_damage,
     is_damaged,
     is_stamped,
     make_file,
     make_private,
+    reason_of,
     set_aside,
 )
-from slurper_tui.monitor.history.rows import decoded
 from slurper_tui.monitor.history.schema import (
     APPLICATION_ID,
     MIGRATIONS,
@@ -29,14 +35,6 @@ from slurper_tui.monitor.history.schema import (
     version_of,
 )
 from slurper_tui.monitor.history.store import Store
-from slurper_tui.monitor.history.trouble import (
-    ForeignFile,
-    HistoryError,
-    NewerHistory,
-    is_busy,
-    is_damage,
-    reason_of,
-)
 from slurper_tui.monitor.model.samples import HistoryView, Keeping
 
 BUSY_SECONDS = 1.0

@@ -11,7 +11,7 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 
-from slurper_tui.monitor.history.trouble import ForeignFile, NewerHistory
+from slurper_tui.monitor.history.files import ForeignFile, NewerHistory
 
 Migration = Sequence[str]
 """Statements that lead from one version to the next."""

@@ -13,7 +13,7 @@ from slurper_tui.format import parse_time
 from slurper_tui.monitor.desk import Logs, Roster
 from slurper_tui.monitor.families.family import family
 from slurper_tui.monitor.families.migration import Migration
-from slurper_tui.monitor.history.steps import last_of_each
+from slurper_tui.monitor.history.thinning import last_of_each
 from slurper_tui.monitor.known import has_ended
 from slurper_tui.monitor.logs.turns import LASTING
 from slurper_tui.monitor.metered import Metered

@@ -13,11 +13,10 @@ from pathlib import Path
 import pytest
 from msgspec.structs import replace
 
-from slurper_tui.monitor.history import noting as module
-from slurper_tui.monitor.history.noting import Noting
+from slurper_tui.monitor.history import recorder as module
 from slurper_tui.monitor.history.opening import open_history
-from slurper_tui.monitor.history.plans import _OF_FILES
-from slurper_tui.monitor.history.recorder import Recorder
+from slurper_tui.monitor.history.recorder import Noting, Recorder
+from slurper_tui.monitor.history.store import _OF_FILES
 from slurper_tui.monitor.model.events import Event, Tie, What
 from slurper_tui.monitor.model.logs import LogCounts
 from slurper_tui.monitor.model.plans import Plan, Step, StepState

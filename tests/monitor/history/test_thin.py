@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from slurper_tui.monitor.history.thin import STEP_SECONDS, step_start, superfluous
+from slurper_tui.monitor.history.thinning import STEP_SECONDS, step_start, superfluous
 from slurper_tui.monitor.model.job import Counts
 from slurper_tui.monitor.model.samples import Recorded
 from tests.monitor.history.samples import BEGUN, pasts, run_of, sample
