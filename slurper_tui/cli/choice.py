@@ -13,7 +13,7 @@ from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.job import JobView, Snapshot
 
 if TYPE_CHECKING:
-    from slurper_tui.monitor.loop import Monitor
+    from slurper_tui.monitor.polling.poller import Monitor
 
 _NAMED = 5
 

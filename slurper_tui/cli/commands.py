@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from slurper_tui.cli.dispatch import Surroundings
     from slurper_tui.cli.narration import Narration
     from slurper_tui.cli.past import Opened
-    from slurper_tui.monitor.loop import Monitor
+    from slurper_tui.monitor.polling.poller import Monitor
 
 DEMO_ROUNDS = 3
 PATIENCE = 60.0
@@ -73,7 +73,7 @@ def command_for(
     """Give the command as something to await."""
     from slurper_tui.cli.look import needed
     from slurper_tui.cli.narration import Narration
-    from slurper_tui.monitor.loop import Monitor
+    from slurper_tui.monitor.polling.poller import Monitor
 
     zone = zone_of(config)
     once = options.command in _ONCE or options.command in _DESK

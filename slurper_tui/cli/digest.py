@@ -15,8 +15,8 @@ from slurper_tui.cli.output import Output
 from slurper_tui.monitor import digest_words as words
 from slurper_tui.monitor.digest import Digest, JobDigest
 from slurper_tui.monitor.happenings import Event
-from slurper_tui.monitor.loop import Monitor
 from slurper_tui.monitor.model.samples import Recorded
+from slurper_tui.monitor.polling.poller import Monitor
 from slurper_tui.monitor.record import job_record
 
 _PLAIN_SIGNS = str.maketrans({"\N{EN DASH}": "-", "·": "-"})

@@ -22,7 +22,6 @@ from slurper_tui.cli.lines import (
 from slurper_tui.cli.narration import Narration, failed
 from slurper_tui.cli.output import Output
 from slurper_tui.eta import finish
-from slurper_tui.monitor.loop import Monitor
 from slurper_tui.monitor.model.job import (
     JobView,
     Snapshot,
@@ -30,6 +29,7 @@ from slurper_tui.monitor.model.job import (
     shown_forecast,
     shown_rate,
 )
+from slurper_tui.monitor.polling.poller import Monitor
 from slurper_tui.monitor.record import job_record
 
 _SHORT_ID = 8

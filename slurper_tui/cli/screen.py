@@ -22,7 +22,7 @@ from slurper_tui.cli.session import PERMISSION, Session
 from slurper_tui.cli.state import load_view, save_view
 from slurper_tui.cli.terminal import Terminal, wait_for_foreground
 from slurper_tui.config import Config, locate, nearest
-from slurper_tui.monitor.known import known_snapshot
+from slurper_tui.monitor.polling.job_tracker import known_snapshot
 from slurper_tui.tui.app import SlurperApp
 from slurper_tui.tui.keys import KEYS
 from slurper_tui.tui.options import ScreenOptions, ViewState
@@ -66,7 +66,7 @@ def show(
 def _feed(session: Session, opened: Opened, config: Config, wanted: Sequence[str]) -> ChosenJobs:
     """Make the monitor, and let it follow the jobs that are wanted."""
     from slurper_tui.cli.choice import ChosenJobs  # the first picture does not wait for the loop
-    from slurper_tui.monitor.loop import Monitor
+    from slurper_tui.monitor.polling.poller import Monitor
 
     monitor = Monitor(
         session.client,

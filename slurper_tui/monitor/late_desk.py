@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from slurper_tui.monitor.metered import Metered
 from slurper_tui.monitor.model.samples import Past
-from slurper_tui.monitor.roster import FollowedJobs
+from slurper_tui.monitor.polling.budgeted_client import Metered
+from slurper_tui.monitor.polling.job_store import FollowedJobs
 
 if TYPE_CHECKING:
     from slurper_tui.monitor.desk import Desk

@@ -19,9 +19,8 @@ import httpx
 from slurper_tui.api.client import SlurperClient
 from slurper_tui.api.credentials import token_credentials
 from slurper_tui.api.models import Answer, Progress
-from slurper_tui.monitor.crew import WORKERS
-from slurper_tui.monitor.loop import Monitor
 from slurper_tui.monitor.model.job import Snapshot
+from slurper_tui.monitor.polling.poller import WORKERS, Monitor
 
 
 class Stopwatch(SlurperClient):

@@ -12,8 +12,8 @@ import httpx
 
 from slurper_tui.api.client import SlurperClient
 from slurper_tui.api.credentials import token_credentials
-from slurper_tui.monitor.loop import Monitor
 from slurper_tui.monitor.model.job import JobView, Snapshot
+from slurper_tui.monitor.polling.poller import Monitor
 from slurper_tui.simulate import SimulatedAccount, SimulatedBudget, together
 
 EPOCH = 1_790_000_000.0

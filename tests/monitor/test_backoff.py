@@ -5,7 +5,7 @@ import random
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slurper_tui.monitor.backoff import LONGEST, SHORTEST, backoff
+from slurper_tui.monitor.polling.budget import LONGEST, SHORTEST, backoff
 
 
 @given(st.integers(1, 10**6), st.floats(2, 3600), st.integers())

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from slurper_tui.api.errors import RateLimit
-from slurper_tui.monitor.budget import Budget, Pace
+from slurper_tui.monitor.polling.budget import Budget, Pace
 
 EPOCH = 1e6
 """A monotonic clock may stand anywhere."""

@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from slurper_tui.api.errors import ApiError, BadAnswer, NotFound, Unreachable
 from slurper_tui.api.models import Job, Progress
 from slurper_tui.format import parse_time
-from slurper_tui.monitor.job_track import JobTrack
 from slurper_tui.monitor.model.base import Moment
 from slurper_tui.monitor.model.job import Counts, Phase, State
 from slurper_tui.monitor.model.logs import BROKE_TYPE, LogCounts
+from slurper_tui.monitor.polling.job_tracker import JobTrack
 
 CREATED = "2026-03-19T12:00:00.000Z"
 EPOCH = parse_time(CREATED) or 0.0

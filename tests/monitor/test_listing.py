@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from slurper_tui.api.errors import BadAnswer, Unreachable
 from slurper_tui.api.models import PAGE_SIZE, Job
-from slurper_tui.monitor.listing import CHECK_READINGS, MOST_PAGES, Listing
 from slurper_tui.monitor.model.base import Moment
-from slurper_tui.monitor.plan import list_period
+from slurper_tui.monitor.polling.account_tracker import CHECK_READINGS, MOST_PAGES, Listing
+from slurper_tui.monitor.polling.scheduler import list_period
 
 
 def page(first: int, number: int = PAGE_SIZE) -> list[Job]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from slurper_tui.monitor.account_track import AccountTrack
-from slurper_tui.monitor.pacing import BURST, LAZY_BURST, Pacing
-from slurper_tui.monitor.plan import Ask, Rank
+from slurper_tui.monitor.polling.account_tracker import AccountTrack
+from slurper_tui.monitor.polling.budget import BURST, LAZY_BURST, Pacing
+from slurper_tui.monitor.polling.scheduler import Ask, Rank
 
 
 def asks(rank: Rank, number: int) -> list[Ask]:

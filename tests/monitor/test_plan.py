@@ -6,11 +6,11 @@ import pytest
 
 from slurper_tui.api.errors import NotFound, Unreachable
 from slurper_tui.api.models import Job, Progress
-from slurper_tui.monitor.account_track import AccountTrack
-from slurper_tui.monitor.job_track import JobTrack
 from slurper_tui.monitor.model.base import JobKey, Moment
 from slurper_tui.monitor.model.job import Problem
-from slurper_tui.monitor.plan import (
+from slurper_tui.monitor.polling.account_tracker import AccountTrack
+from slurper_tui.monitor.polling.job_tracker import JobTrack
+from slurper_tui.monitor.polling.scheduler import (
     LAZY_LOOK,
     Ask,
     Focus,

@@ -16,14 +16,14 @@ from textual.pilot import Pilot
 from slurper_tui.api.client import SlurperClient
 from slurper_tui.api.credentials import token_credentials
 from slurper_tui.api.models import Secret
-from slurper_tui.monitor.budget import Budget
 from slurper_tui.monitor.creation.creation import JobCreation
-from slurper_tui.monitor.metered import Metered
 from slurper_tui.monitor.model.base import Moment
 from slurper_tui.monitor.model.job import AccountView, JobView, Snapshot
 from slurper_tui.monitor.model.plans import Secrets
 from slurper_tui.monitor.model.samples import Notebook
-from slurper_tui.monitor.roster import FollowedJobs
+from slurper_tui.monitor.polling.budget import Budget
+from slurper_tui.monitor.polling.budgeted_client import Metered
+from slurper_tui.monitor.polling.job_store import FollowedJobs
 from slurper_tui.simulate import SimulatedAccount
 from slurper_tui.tui.app import SlurperApp
 from slurper_tui.tui.create_form import CreateForm

@@ -17,9 +17,9 @@ from slurper_tui.api.client import SlurperClient
 from slurper_tui.api.credentials import token_credentials
 from slurper_tui.cli.choice import ChosenJobs
 from slurper_tui.cli.late_feed import LateFeed
-from slurper_tui.monitor.loop import Monitor
 from slurper_tui.monitor.model.events import RequestState
 from slurper_tui.monitor.model.job import JobView
+from slurper_tui.monitor.polling.poller import Monitor
 from slurper_tui.simulate import SimulatedAccount, together
 from slurper_tui.tui.app import SlurperApp
 from slurper_tui.tui.confirm_dialog import ConfirmDialog

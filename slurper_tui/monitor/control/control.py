@@ -16,12 +16,12 @@ from slurper_tui.api.models import Answer, Job, Progress
 from slurper_tui.monitor.control.rules import GONE, why_not
 from slurper_tui.monitor.creation.looking import Lists
 from slurper_tui.monitor.desk import AllAborted, Roster
-from slurper_tui.monitor.known import has_ended
-from slurper_tui.monitor.metered import Metered
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.events import Action, ActionRequest, Event, RequestState, What
 from slurper_tui.monitor.model.job import JobView
 from slurper_tui.monitor.model.samples import Notebook
+from slurper_tui.monitor.polling.budgeted_client import Metered
+from slurper_tui.monitor.polling.job_tracker import has_ended
 from slurper_tui.monitor.source import WholeApi
 
 Send = Callable[[], Awaitable[Answer[str | None]]]

@@ -11,10 +11,10 @@ from slurper_tui.monitor.creation.plan_run import STALE_SECONDS, PlanRun
 from slurper_tui.monitor.creation.retry import earlier_retries
 from slurper_tui.monitor.creation.unkept import Unkept
 from slurper_tui.monitor.desk import Made, Prechecks, Roster
-from slurper_tui.monitor.metered import Metered
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.plans import Draft, Plan, PlanView, Secrets, Step, StepState
 from slurper_tui.monitor.model.samples import Notebook
+from slurper_tui.monitor.polling.budgeted_client import Metered
 
 
 class JobCreation:

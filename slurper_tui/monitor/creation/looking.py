@@ -11,12 +11,12 @@ from slurper_tui.api.errors import ApiError
 from slurper_tui.api.models import PAGE_SIZE, Answer, Job
 from slurper_tui.format import parse_time
 from slurper_tui.monitor.desk import Roster
-from slurper_tui.monitor.known import has_ended
-from slurper_tui.monitor.listing import MOST_PAGES
-from slurper_tui.monitor.metered import Metered
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.job import JobView
 from slurper_tui.monitor.model.plans import Draft
+from slurper_tui.monitor.polling.account_tracker import MOST_PAGES
+from slurper_tui.monitor.polling.budgeted_client import Metered
+from slurper_tui.monitor.polling.job_tracker import has_ended
 
 CLOCK_SLACK = 120.0
 """Seconds by which the API's clock may be behind ours."""

@@ -10,12 +10,12 @@ from slurper_tui.api.models import Job
 from slurper_tui.monitor.creation.looking import Lists, Reading, Wanted
 from slurper_tui.monitor.creation.sending import Sender
 from slurper_tui.monitor.desk import Made, Roster
-from slurper_tui.monitor.metered import Metered
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.events import Event, Tie, What
 from slurper_tui.monitor.model.job import JobView
 from slurper_tui.monitor.model.plans import Draft, Plan, Secrets
 from slurper_tui.monitor.model.samples import Notebook
+from slurper_tui.monitor.polling.budgeted_client import Metered
 
 LOOKS = (0.0, 2.0, 5.0)
 """Seconds before each look into the list: a job may be made after its answer was given up."""

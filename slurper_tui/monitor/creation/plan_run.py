@@ -20,13 +20,13 @@ from slurper_tui.api.errors import (
     RateLimited,
     Rejected,
 )
-from slurper_tui.monitor.backoff import backoff
 from slurper_tui.monitor.creation.looking import SLOTS, Known, Wanted
 from slurper_tui.monitor.creation.making import Maker
 from slurper_tui.monitor.creation.marked_plan import MarkedPlan, last_words, names
 from slurper_tui.monitor.desk import Made
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.plans import Plan, PlanView, Secrets, Step, StepState
+from slurper_tui.monitor.polling.budget import backoff
 
 SLOT_SECONDS = 30.0
 """Seconds between two tries to get a free slot, and between two looks at what others have done."""

@@ -8,8 +8,8 @@ from collections.abc import Awaitable, Callable
 from slurper_tui.api.errors import ApiError
 from slurper_tui.api.models import Answer, Connectivity
 from slurper_tui.monitor.desk import Check, Prechecks
-from slurper_tui.monitor.metered import Metered
 from slurper_tui.monitor.model.plans import Draft, Secrets, new_job, new_source, new_target
+from slurper_tui.monitor.polling.budgeted_client import Metered
 
 
 class Sender:

@@ -15,10 +15,10 @@ from slurper_tui.monitor.logs.packed import Story
 from slurper_tui.monitor.logs.paging import Paging
 from slurper_tui.monitor.logs.shown import ShownLog
 from slurper_tui.monitor.logs.turns import LASTING, Asking, PageSizes, Turn
-from slurper_tui.monitor.metered import Metered
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.logs import LogCounts, LogView
 from slurper_tui.monitor.model.samples import Notebook
+from slurper_tui.monitor.polling.budgeted_client import Metered
 
 LOOK_SECONDS = 5.0
 """Between two looks for new rows, at least."""

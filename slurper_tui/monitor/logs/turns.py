@@ -9,11 +9,11 @@ from typing import NamedTuple
 
 from slurper_tui.api.errors import ApiError, BadAnswer, RateLimited, TooLarge, Unreachable
 from slurper_tui.api.models import LogRow
-from slurper_tui.monitor.backoff import backoff
 from slurper_tui.monitor.logs.page import Found, PageAsk
 from slurper_tui.monitor.logs.paging import Paging
-from slurper_tui.monitor.metered import Metered
 from slurper_tui.monitor.model.base import JobKey
+from slurper_tui.monitor.polling.budget import backoff
+from slurper_tui.monitor.polling.budgeted_client import Metered
 
 _PASSING = (Unreachable, BadAnswer, RateLimited)
 

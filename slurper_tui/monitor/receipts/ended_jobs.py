@@ -14,18 +14,17 @@ from slurper_tui.monitor.desk import Logs, Roster
 from slurper_tui.monitor.families.family import family
 from slurper_tui.monitor.families.migration import Migration
 from slurper_tui.monitor.history.thinning import last_of_each
-from slurper_tui.monitor.known import has_ended
 from slurper_tui.monitor.logs.turns import LASTING
-from slurper_tui.monitor.metered import Metered
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.events import Event, Tie
 from slurper_tui.monitor.model.job import JobView, Phase
 from slurper_tui.monitor.model.logs import FailuresView, LogCounts
 from slurper_tui.monitor.model.samples import History, Notebook, Recorded
 from slurper_tui.monitor.model.verdict import not_copied, percent, verdict
+from slurper_tui.monitor.polling.budgeted_client import Metered
+from slurper_tui.monitor.polling.job_tracker import counts_of, has_ended
 from slurper_tui.monitor.receipts.receipt import BEST_SECONDS, JobReceipt, NotEnded, Receipt
 from slurper_tui.monitor.spans import Seen, Span, spans
-from slurper_tui.monitor.standing import counts_of
 
 MOST_EVENTS = 500
 

@@ -7,12 +7,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from slurper_tui.api.errors import Refused, Unreachable
-from slurper_tui.monitor.control.awaited import (
-    GIVEN_UP_POLLS,
-    NOTHING_YET,
-    NOTHING_YET_POLLS,
-    Awaited,
-)
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.events import (
     Action,
@@ -22,6 +16,12 @@ from slurper_tui.monitor.model.events import (
     What,
     gone_event,
     status_event,
+)
+from slurper_tui.monitor.polling.job_tracker import (
+    GIVEN_UP_POLLS,
+    NOTHING_YET,
+    NOTHING_YET_POLLS,
+    Awaited,
 )
 
 KEY = JobKey("acc", "job")

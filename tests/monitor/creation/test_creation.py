@@ -11,10 +11,10 @@ from slurper_tui.api.errors import Conflict, Locked, NotSent, Refused, Unreachab
 from slurper_tui.api.models import Job, Source, Target
 from slurper_tui.monitor.creation.creation import JobCreation
 from slurper_tui.monitor.creation.looking import CLOCK_SLACK, Wanted
-from slurper_tui.monitor.job_track import JobTrack
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.events import Tie, What
 from slurper_tui.monitor.model.plans import Draft
+from slurper_tui.monitor.polling.job_tracker import JobTrack
 from slurper_tui.simulate import Fault, Kind, SimulatedAccount
 from slurper_tui.simulated.wire import iso
 from tests.monitor.bench import now, wall

@@ -17,16 +17,16 @@ import httpx
 from slurper_tui.api.client import SlurperClient
 from slurper_tui.api.credentials import token_credentials
 from slurper_tui.api.models import Secret
-from slurper_tui.monitor.budget import Budget
 from slurper_tui.monitor.creation.creation import JobCreation
 from slurper_tui.monitor.creation.split import split
 from slurper_tui.monitor.history.opening import open_store
 from slurper_tui.monitor.history.store import Store
-from slurper_tui.monitor.metered import Metered
 from slurper_tui.monitor.model.base import Moment
 from slurper_tui.monitor.model.events import Tie
 from slurper_tui.monitor.model.plans import Draft, Plan, PlanView, Secrets, Step, StepState
-from slurper_tui.monitor.roster import FollowedJobs
+from slurper_tui.monitor.polling.budget import Budget
+from slurper_tui.monitor.polling.budgeted_client import Metered
+from slurper_tui.monitor.polling.job_store import FollowedJobs
 from slurper_tui.simulate import SimulatedAccount
 from tests.monitor.bench import now, wall
 from tests.monitor.inline_history import InlineNotebook

@@ -6,9 +6,9 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from typing import Any, TypeVar
 
 from slurper_tui.monitor.logs.reading import LogReader
-from slurper_tui.monitor.loop import Monitor
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.logs import LogCounts
+from slurper_tui.monitor.polling.poller import Monitor
 from slurper_tui.simulate import SimulatedAccount
 from slurper_tui.simulated.jobs import Plan
 from tests.monitor.bench import EPOCH, Bench, Request, now, wall

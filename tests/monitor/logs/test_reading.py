@@ -16,9 +16,9 @@ from slurper_tui.api.credentials import token_credentials
 from slurper_tui.api.errors import BadAnswer, NotFound, RateLimited, Refused, Rejected, Unreachable
 from slurper_tui.api.models import LogRow
 from slurper_tui.monitor.logs import shown
-from slurper_tui.monitor.loop import Monitor
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.logs import LogCounts, LogView
+from slurper_tui.monitor.polling.poller import Monitor
 from slurper_tui.simulate import Fault, Kind
 from tests.monitor.bench import EPOCH, bench, now, wall
 from tests.monitor.logs.reader import (

@@ -8,8 +8,8 @@ from typing import TypeVar
 
 from slurper_tui.api.errors import ApiError, RateLimited
 from slurper_tui.api.models import Answer
-from slurper_tui.monitor.budget import Budget, Pace
 from slurper_tui.monitor.model.base import Moment
+from slurper_tui.monitor.polling.budget import Budget, Pace
 from slurper_tui.monitor.source import WholeApi
 
 T = TypeVar("T")

@@ -12,9 +12,9 @@ from collections.abc import Callable, Iterable, Iterator
 from enum import IntEnum
 from typing import NamedTuple
 
-from slurper_tui.monitor.account_track import AccountTrack
-from slurper_tui.monitor.job_track import JobTrack
 from slurper_tui.monitor.model.base import JobKey
+from slurper_tui.monitor.polling.account_tracker import AccountTrack
+from slurper_tui.monitor.polling.job_tracker import JobTrack
 
 LIST_SECONDS = 10.0
 LIST_ROUNDS = 2

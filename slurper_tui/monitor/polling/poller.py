@@ -3,6 +3,8 @@
 An ask goes plan → crew → `landing`, which changes the tracks; `snapshots` yields when a round is
 over, or a second after the first news of a slow one. What came in is handed to the ledger before
 it is told. Nothing but a bug ends the loop.
+
+Ten workers that ask what is queued, and apply what comes of it.
 """
 
 from __future__ import annotations
@@ -12,30 +14,145 @@ import contextlib
 import math
 import random
 import time
+from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
 from datetime import tzinfo
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from msgspec.structs import replace
 
-from slurper_tui.monitor.account_track import AccountTrack
-from slurper_tui.monitor.crew import WORKERS, Crew, Outcome
-from slurper_tui.monitor.known import final
-from slurper_tui.monitor.landing import Landing
+from slurper_tui.api.errors import ApiError, RateLimit, RateLimited
 from slurper_tui.monitor.late_desk import LateDesk
-from slurper_tui.monitor.ledger import Ledger
-from slurper_tui.monitor.metered import Metered
 from slurper_tui.monitor.model.base import JobKey, Moment
 from slurper_tui.monitor.model.job import JobView, Snapshot
 from slurper_tui.monitor.model.samples import NO_PAST, Past
 from slurper_tui.monitor.model.timeline import Window
-from slurper_tui.monitor.pacing import Pacing
-from slurper_tui.monitor.plan import Finder, Focus, all_asks, demand, due_asks, focused_asks
-from slurper_tui.monitor.roster import FollowedJobs
-from slurper_tui.monitor.source import WholeApi
+from slurper_tui.monitor.polling.account_tracker import AccountTrack
+from slurper_tui.monitor.polling.budget import Pacing
+from slurper_tui.monitor.polling.budgeted_client import Metered
+from slurper_tui.monitor.polling.history_sync import Ledger
+from slurper_tui.monitor.polling.job_store import FollowedJobs, Landing
+from slurper_tui.monitor.polling.job_tracker import JobTrack, final
+from slurper_tui.monitor.polling.scheduler import (
+    Ask,
+    Finder,
+    Focus,
+    Rank,
+    all_asks,
+    demand,
+    due_asks,
+    focused_asks,
+)
+from slurper_tui.monitor.source import SlurperApi, WholeApi
 
 if TYPE_CHECKING:
     from slurper_tui.monitor.digest import Digest
+
+
+WORKERS = 10
+"""Requests under way at once; httpx's pool is quadratic in the number of waiting ones."""
+
+
+class Outcome(NamedTuple):
+    """What an ask has led to. replan: other asks may be due. paged: of a first reading, this
+    account's next page has come.
+    """
+
+    replan: bool = False
+    paged: AccountTrack | None = None
+
+
+class Crew:
+    """Asks go through `enqueue`, outcomes to `landed`; `under_way` counts what is in between.
+
+    now: both clocks. interval: seconds between rounds, as it stands.
+    """
+
+    def __init__(
+        self,
+        api: SlurperApi,
+        pacing: Pacing,
+        landing: Landing,
+        now: Callable[[], Moment],
+        interval: Callable[[], float],
+        landed: Callable[[Outcome], None],
+    ) -> None:
+        self.under_way = 0
+        self._api = api
+        self._pacing = pacing
+        self._landing = landing
+        self._now = now
+        self._interval = interval
+        self._landed = landed
+        self._queue: deque[Ask] = deque()
+        self._queued = asyncio.Event()
+
+    @property
+    def waiting(self) -> int:
+        """How many asks no worker has taken yet."""
+        return len(self._queue)
+
+    def enqueue(self, ask: Ask, at: float) -> None:
+        """Queue an ask; that it is under way keeps it from being planned twice."""
+        ask.account.begin(ask.track, at, probe=ask.probe)
+        if ask.rank <= Rank.FIRST_LIST:
+            self._queue.appendleft(ask)
+        else:
+            self._queue.append(ask)
+        self.under_way += 1
+        self._queued.set()
+
+    async def work(self) -> None:
+        """Ask what is queued, for ever."""
+        while True:
+            while not self._queue:
+                self._queued.clear()
+                await self._queued.wait()
+            outcome = await self._ask(self._queue.popleft())
+            self.under_way -= 1
+            self._landed(outcome)
+
+    async def _ask(self, ask: Ask) -> Outcome:
+        """Make one request and take in what comes of it."""
+        account, track, now = ask.account, ask.track, self._now()
+        may_go = self._pacing.budget.available(now.mono) > 0
+        if not may_go or (account.problem is not None and not ask.probe):
+            account.end(track, unasked=True)
+            return Outcome()
+        self._pacing.budget.sent(now.mono)
+        account.sent(track, now.mono)
+        account_failed, hurried = account.problem is not None, account.listing.hurried
+        paged = False
+        try:
+            await self._exchange(account, track, now.mono)
+            paged = track is None
+        except ApiError as error:
+            now = self._now()
+            account.end(track, unasked=isinstance(error, RateLimited))
+            self._pacing.budget.heard(error.limit, now.mono)
+            self._landing.failed(ask, error, now, self._interval())
+        recovered = account_failed and account.problem is None
+        replan = paged or recovered or account.listing.wanted
+        return Outcome(replan, account if paged and hurried else None)
+
+    async def _exchange(self, account: AccountTrack, track: JobTrack | None, sent: float) -> None:
+        """Send one request and apply a good answer. Raises ApiError for any other."""
+        if track is None:
+            page = await self._api.list_jobs(account.account_id, offset=account.listing.asking)
+            account.listing.cost(self._now().mono - sent, page.size)
+            self._heard(account, track, page.limit)
+            self._landing.page(account, page.value, self._now(), page.total)
+        else:
+            answer = await self._api.progress(account.account_id, track.job_id)
+            self._heard(account, track, answer.limit)
+            self._landing.progress(account, track, answer.value, self._now(), self._interval())
+
+    def _heard(
+        self, account: AccountTrack, track: JobTrack | None, limit: RateLimit | None
+    ) -> None:
+        self._pacing.budget.heard(limit, self._now().mono)
+        account.end(track)
+
 
 MIN_INTERVAL = 2.0
 

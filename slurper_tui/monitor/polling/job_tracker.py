@@ -1,25 +1,283 @@
-"""One job as the monitor follows it: what it was told, and when it is to be asked again."""
+"""One job as the monitor follows it: what it was told, and when it is to be asked again.
+
+What was asked of a job from here, until polls have shown what came of it.
+
+What an earlier run has left to be shown before anything is asked.
+
+Imports nothing of the poll loop, which is made while the first picture stands.
+
+How a job stands after an answer, or without one, as a view.
+"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from msgspec.structs import replace
 
 from slurper_tui.api.errors import ApiError, NotFound
 from slurper_tui.api.models import Job, Progress
 from slurper_tui.format import parse_time
-from slurper_tui.monitor.control.awaited import Awaited
+from slurper_tui.monitor.control.rules import expected
+from slurper_tui.monitor.estimate.forecast import reason
 from slurper_tui.monitor.estimate.series import Series
-from slurper_tui.monitor.known import STEADY_SECONDS, has_ended, remembered_view
 from slurper_tui.monitor.model.base import Moment
 from slurper_tui.monitor.model.events import Action, ActionRequest, RequestState
-from slurper_tui.monitor.model.job import Counts, JobView, State
+from slurper_tui.monitor.model.job import AccountView, Counts, JobView, Phase, Snapshot, State
 from slurper_tui.monitor.model.logs import LogCounts
 from slurper_tui.monitor.model.samples import Recorded, Remembered
-from slurper_tui.monitor.model.verdict import not_copied, verdict
-from slurper_tui.monitor.standing import another_time, counts_of, stale_view, told_view
+from slurper_tui.monitor.model.verdict import not_copied, percent, verdict
+
+NOTHING_YET_POLLS = 3
+"""After so many polls that do not show it, that is said."""
+
+GIVEN_UP_POLLS = 12
+"""After so many it is not waited for any more, and the person may ask for it anew."""
+
+NOTHING_YET = "no poll has shown it so far"
+
+_STANDS: Mapping[RequestState, int] = {
+    RequestState.DONE: 2,
+    RequestState.MOOT: 2,
+    RequestState.REFUSED: 12,
+}
+"""For so many rounds the end of a request is news."""
+
+
+class Awaited:
+    """Mutable, and private to the job's track. request: what the job bears, None when nothing."""
+
+    def __init__(self) -> None:
+        self.request: ActionRequest | None = None
+        self._polls = 0
+        self._rounds = 0
+        self._early = False
+
+    @property
+    def open(self) -> bool:
+        """Polls are still to show what came of it."""
+        return self.request is not None and self.request.standing.open
+
+    def begin(self, request: ActionRequest, *, polling: bool) -> None:
+        """Bear a request, or what has become of it.
+
+        polling: a poll is under way, and what it brings may be older than the request. What a poll
+        has shown already needs no later answer.
+        """
+        if self._shown_already(request):
+            return
+        self.request = request
+        self._polls = self._rounds = 0
+        self._early = polling
+
+    def _shown_already(self, request: ActionRequest) -> bool:
+        known = self.request
+        same = known is not None and (known.act, known.at) == (request.act, request.at)
+        return same and not self.open and request.standing.open
+
+    def polled(self, status: str | None, *, ended: bool) -> None:
+        """Take in that the job is there, and its status.
+
+        One that ended in another way leaves nothing to wait for.
+        """
+        if self.request is None or not self.open:
+            return
+        early, self._early = self._early, False
+        if _shows(self.request.act, status):
+            self._done(self.request)
+        elif ended and self.request.act is not Action.DELETE:
+            self.request = None
+        elif not early:
+            self._polls += 1
+            self._count(self.request)
+
+    def left(self) -> None:
+        """Take in that the job is not there any more."""
+        if self.request is None or not self.open:
+            return
+        if self.request.act is Action.DELETE:
+            self._done(self.request)
+        else:
+            self.request = None
+
+    def round_begins(self) -> None:
+        """Forget what is no news any more."""
+        if self.request is None or self.open:
+            return
+        self._rounds += 1
+        if self._rounds > _STANDS[self.request.standing]:
+            self.request = None
+
+    def _done(self, request: ActionRequest) -> None:
+        self.request = replace(request, standing=RequestState.DONE, error=None, news="")
+        self._rounds = 0
+
+    def _count(self, request: ActionRequest) -> None:
+        if self._polls >= GIVEN_UP_POLLS:
+            self.request = None
+        elif self._polls == NOTHING_YET_POLLS:
+            self.request = replace(request, news=NOTHING_YET)
+
+
+def _shows(act: Action, status: str | None) -> bool:
+    """Whether this status comes of the act; what was resumed may be completed by now."""
+    return status is not None and (
+        status == expected(act) or (act is Action.RESUME and status == "completed")
+    )
+
+
+STEADY_SECONDS = 60.0
+"""An aborted job whose counters agree for so long has nothing in flight any more."""
+
+_ENDED = frozenset({"completed", "aborted"})
+_AT_REST = {"paused": Phase.PAUSED, "completed": Phase.ENDED, "aborted": Phase.ENDED}
+
+
+def known_snapshot(
+    remembered: Sequence[Remembered],
+    accounts: Sequence[str],
+    prefixes: Sequence[str],
+    interval: float,
+    now: float,
+) -> Snapshot | None:
+    """Give the last known state of every job whose id begins so; None when there is none.
+
+    prefixes: empty for all jobs. interval: seconds between rounds. now: UTC seconds.
+    """
+    wanted = tuple(prefixes) or ("",)
+    jobs = [remembered_view(k) for k in remembered if k.key.job_id.startswith(wanted)]
+    if not jobs:
+        return None
+    return Snapshot(now, interval, tuple(map(AccountView, accounts)), tuple(jobs))
+
+
+def remembered_view(known: Remembered) -> JobView:
+    """Give the view that an earlier run left, to stand until it is confirmed."""
+    job, last = known.job, known.last
+    status = last.status if last else job.status
+    ended = has_ended(job, status)
+    view = JobView(known.account_id, job, status=status, ended=ended)
+    if last is None:
+        return view
+    stalled = Phase.STALLED if last.stalled and status == "running" else None
+    return replace(
+        view,
+        phase=Phase.ENDED if ended else _AT_REST.get(status or "", stalled),
+        counts=last.counts,
+        percent=percent(last.counts, status),
+        provisional=not ended,
+        verdict=verdict(last.counts, status),
+        as_of=last.at,
+        remembered=True,
+    )
+
+
+def final(known: Remembered) -> Remembered | None:
+    """Give the job as one that is closed, if its last sample tells its final counts, else None.
+
+    A completed job is closed by its last answer. After any other end objects in flight still
+    finish, so the last sample must be from well after it.
+    """
+    if known.last is None or known.last.counts.done is None:
+        return None
+    finished = parse_time(known.job.finished_at)
+    steady = finished is not None and known.last.at >= finished + STEADY_SECONDS
+    over = known.closed or (steady and has_ended(known.job, known.last.status))
+    return replace(known, closed=True) if over else None
+
+
+def has_ended(job: Job, status: str | None = None) -> bool:
+    """Completed or aborted; or, for a status nobody foresaw, finished by the list's own word."""
+    word = status or job.status
+    known = word in {"running", "paused"}
+    return word in _ENDED or (not known and job.finished_at is not None)
+
+
+def told_view(
+    before: JobView, series: Series, status: str | None, created_at: str | None, now: Moment
+) -> JobView:
+    """Give the view after an answer that the series has taken in."""
+    assert series.last is not None
+    counts, estimate = series.last.counts, series.estimate
+    ended = has_ended(before.job, status)
+    forecast = None if ended else series.forecast
+    stalled = estimate.stalled_since
+    return replace(
+        before,
+        status=status,
+        phase=Phase.ENDED if ended else estimate.phase,
+        counts=counts,
+        percent=percent(counts, status),
+        provisional=not (ended or estimate.settled),
+        grew=estimate.growing and not ended,
+        rate=estimate.rate,
+        lifetime_rate=lifetime_rate(before.job, created_at, counts, status, now.wall),
+        plan_rate=estimate.plan_rate,
+        transferred_rate=estimate.transferred_rate,
+        skipped_rate=estimate.skipped_rate,
+        growth=estimate.growth,
+        forecast=forecast,
+        reason="" if ended else reason(estimate, forecast, stale=False),
+        stalled_since=None if stalled is None else now.wall - (now.mono - stalled),
+        stalled_badly=estimate.stalled_badly,
+        verdict=verdict(counts, status),
+        restarts=estimate.restarts,
+        as_of=now.wall,
+        missed=0,
+        stale=False,
+        gone=False,
+        ended=ended,
+        problem=None,
+        remembered=False,
+    )
+
+
+def stale_view(before: JobView, series: Series) -> JobView:
+    """Give the view of a job that has not answered for too long: what it last said, no forecast.
+
+    Nobody knows whether it still stands still.
+    """
+    said = "" if before.ended else reason(series.estimate, None, stale=True)
+    phase = None if before.phase is Phase.STALLED else before.phase
+    return replace(
+        before,
+        stale=True,
+        forecast=None,
+        reason=said,
+        phase=phase,
+        stalled_since=None,
+        stalled_badly=False,
+    )
+
+
+def another_time(before: str | None, after: str | None) -> bool:
+    """Two times that differ, and not merely in how they are written."""
+    if before is None or after is None:
+        return False
+    return (parse_time(before) or before) != (parse_time(after) or after)
+
+
+def counts_of(progress: Progress) -> Counts:
+    """The four counters of an answer."""
+    return Counts(
+        progress.objects,
+        progress.transferred_objects,
+        progress.skipped_objects,
+        progress.failed_objects,
+    )
+
+
+def lifetime_rate(
+    job: Job, created_at: str | None, counts: Counts, status: str | None, now: float
+) -> float | None:
+    """Objects per second from `createdAt` to the end, or to now while it has not ended."""
+    begun = parse_time(created_at)
+    ended = parse_time(job.finished_at) if has_ended(job, status) else now
+    if begun is None or ended is None or counts.done is None or ended <= begun:
+        return None
+    return counts.done / (ended - begun)
+
 
 STALE_POLLS = 3
 """So many polls in a row without an answer make a job stale."""

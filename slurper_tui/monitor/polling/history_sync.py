@@ -12,17 +12,17 @@ from typing import TYPE_CHECKING
 from msgspec.structs import replace
 
 from slurper_tui.format import parse_time
-from slurper_tui.monitor.job_track import JobTrack
-from slurper_tui.monitor.known import has_ended
 from slurper_tui.monitor.model.base import JobKey, Moment
 from slurper_tui.monitor.model.events import Event
 from slurper_tui.monitor.model.job import JobView
 from slurper_tui.monitor.model.samples import History, Notebook, Recorded, Remembered
 from slurper_tui.monitor.model.timeline import Trace, Window, extended, moved, step_of, trace_of
+from slurper_tui.monitor.polling.job_tracker import JobTrack, has_ended
 
 if TYPE_CHECKING:
     from slurper_tui.monitor.digest import Digest
-    from slurper_tui.monitor.roster import FollowedJobs
+    from slurper_tui.monitor.polling.job_store import FollowedJobs
+
 
 SEED_STEPS = ((86_400.0, math.inf, 21_600.0), (7200.0, 86_400.0, 1800.0), (300.0, 7200.0, 120.0))
 """What an estimate is seeded with: (seconds ago to, from, between samples); the last five minutes
