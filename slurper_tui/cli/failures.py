@@ -14,8 +14,8 @@ from slurper_tui.cli.exit_codes import ExitCode, Stop
 from slurper_tui.cli.logs import Holdups, chosen, log_faults
 from slurper_tui.cli.output import Output
 from slurper_tui.monitor.desk import FailureReading
-from slurper_tui.monitor.logs.fetching import rclone_line
-from slurper_tui.monitor.logs.turns import LASTING
+from slurper_tui.monitor.logs.failures import rclone_line
+from slurper_tui.monitor.logs.fetch import LASTING
 from slurper_tui.monitor.model.job import JobView
 from slurper_tui.monitor.model.logs import (
     BROKE_TYPE,

@@ -14,7 +14,7 @@ from slurper_tui.cli import look
 from slurper_tui.cli.commands import Faces
 from slurper_tui.cli.exit_codes import ExitCode, Stop, exit_code
 from slurper_tui.cli.output import Output
-from slurper_tui.monitor.logs.turns import is_passing
+from slurper_tui.monitor.logs.fetch import is_passing
 from slurper_tui.monitor.model.job import JobView
 from slurper_tui.monitor.model.logs import LogView
 from slurper_tui.monitor.polling.budget import BLOCK_SECONDS

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 
 from slurper_tui.api.models import LogRow, surrogate_invalid_bytes
 from slurper_tui.format import as_json
-from slurper_tui.monitor.logs.fetching import rclone_line
+from slurper_tui.monitor.logs.failures import rclone_line
 from slurper_tui.monitor.model.job import JobView
 from slurper_tui.monitor.model.logs import FAILED_TYPE, LogView
 

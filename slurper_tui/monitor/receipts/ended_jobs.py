@@ -14,7 +14,7 @@ from slurper_tui.monitor.desk import Logs, Roster
 from slurper_tui.monitor.families.family import family
 from slurper_tui.monitor.families.migration import Migration
 from slurper_tui.monitor.history.thinning import last_of_each
-from slurper_tui.monitor.logs.turns import LASTING
+from slurper_tui.monitor.logs.fetch import LASTING
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.events import Event, Tie
 from slurper_tui.monitor.model.job import JobView, Phase

@@ -6,8 +6,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 
 from slurper_tui.api.models import LogRow
-from slurper_tui.monitor.logs.page import Found
-from slurper_tui.monitor.logs.paging import Paging
+from slurper_tui.monitor.logs.paging import Found, Paging
 
 START = 1_790_000_000.0
 

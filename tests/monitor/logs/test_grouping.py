@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from slurper_tui.api.models import LogRow
-from slurper_tui.monitor.logs.grouping import MOST_GROUPS, Reasons
+from slurper_tui.monitor.logs.failures import MOST_GROUPS, Reasons
 from slurper_tui.monitor.model.logs import FAILED_TYPE, Cause, FailureGroup, RowCounts
 
 TIER = "importSkippedStorageClass"

@@ -10,9 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from slurper_tui.api.models import LogRow
-from slurper_tui.monitor.logs.order import Order
-from slurper_tui.monitor.logs.paging import Paging
-from slurper_tui.monitor.logs.places import Places
+from slurper_tui.monitor.logs.paging import Order, Paging, Places
 from tests.monitor.logs.api_log import START, ApiLog, read, row
 
 both_orders = pytest.mark.parametrize("oldest_first", [False, True])

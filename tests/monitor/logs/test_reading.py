@@ -15,7 +15,7 @@ from slurper_tui.api.client import SlurperClient
 from slurper_tui.api.credentials import token_credentials
 from slurper_tui.api.errors import BadAnswer, NotFound, RateLimited, Refused, Rejected, Unreachable
 from slurper_tui.api.models import LogRow
-from slurper_tui.monitor.logs import shown
+from slurper_tui.monitor.logs import reader as shown
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.logs import LogCounts, LogView
 from slurper_tui.monitor.polling.poller import Monitor

@@ -9,7 +9,7 @@ import pytest
 
 from slurper_tui.api.errors import BadAnswer, Refused
 from slurper_tui.api.models import LogRow
-from slurper_tui.monitor.logs.packed import Packed
+from slurper_tui.monitor.logs.reader import Packed
 from slurper_tui.monitor.model.logs import LogView
 from slurper_tui.simulate import Fault, Kind
 from slurper_tui.simulated.logs import log_rows

@@ -9,8 +9,7 @@ from typing import NamedTuple
 
 from slurper_tui.api.errors import ApiError, BadAnswer, RateLimited, TooLarge, Unreachable
 from slurper_tui.api.models import LogRow
-from slurper_tui.monitor.logs.page import Found, PageAsk
-from slurper_tui.monitor.logs.paging import Paging
+from slurper_tui.monitor.logs.paging import Found, PageAsk, Paging
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.polling.budget import backoff
 from slurper_tui.monitor.polling.budgeted_client import Metered

@@ -1,12 +1,44 @@
-"""What failed and what was not copied, by reason and then by key prefix."""
+"""What failed and what was not copied, by reason and then by key prefix.
+
+How the objects of a list of keys are fetched without Super Slurper.
+
+A log being read for what failed and what was not copied.
+"""
 
 from __future__ import annotations
 
+import itertools
+import shlex
 from collections import Counter
-from collections.abc import Collection, Iterable
+from collections.abc import AsyncGenerator, Callable, Collection, Iterable
+from contextlib import aclosing
 
-from slurper_tui.api.models import LogRow
-from slurper_tui.monitor.model.logs import Cause, FailureGroup, PrefixGroup, Span, cause_of
+from slurper_tui.api.models import LogRow, is_exact
+from slurper_tui.monitor.desk import Roster
+from slurper_tui.monitor.logs.fetch import Asking, Turn
+from slurper_tui.monitor.logs.paging import Paging
+from slurper_tui.monitor.model.base import JobKey, Moment
+from slurper_tui.monitor.model.job import Counts, JobView
+from slurper_tui.monitor.model.logs import (
+    Cause,
+    FailureGroup,
+    FailuresView,
+    LogCounts,
+    PrefixGroup,
+    RowCounts,
+    Span,
+    cause_of,
+)
+
+
+def rclone_line(file: str, job: JobView) -> str:
+    """What copies the keys of a file; SRC and DST are the person's own names for the stores."""
+    source, target = job.job.source, job.job.target
+    here = f"SRC:{(source and source.bucket) or ''}"
+    there = f"DST:{(target and target.bucket) or ''}"
+    words = ("rclone", "copy", "--files-from-raw", file, here, there)
+    return " ".join(map(shlex.quote, words))
+
 
 MOST_GROUPS = 20
 """So many prefixes of one reason are told apart, at most."""
@@ -142,3 +174,87 @@ class Reasons:
                 first = ((k, min(n, found.get(k, n))) for k, n in reason.keys.items())
                 found |= dict(first)
         return tuple(sorted(found, key=found.__getitem__))
+
+
+LOOK_PAGES = 50
+"""Pages after which it is looked what has come since a long log began to be read."""
+
+
+class FailingObjects:
+    """Reads a log once, to its end, and then what has come meanwhile.
+
+    keep: called with what the log holds, when it is known to be all.
+    """
+
+    def __init__(
+        self,
+        key: JobKey,
+        asking: Asking,
+        roster: Roster,
+        now: Callable[[], Moment],
+        keep: Callable[[LogCounts], None],
+    ) -> None:
+        self._key = key
+        self._asking = asking
+        self._roster = roster
+        self._now = now
+        self._keep = keep
+        self._paging = Paging()
+        self._rows = RowCounts()
+        self._reasons = Reasons()
+
+    async def views(self) -> AsyncGenerator[FailuresView, None]:
+        """Yield what is known after every page; ends when the log was read to its end.
+
+        A passing fault is told and asked about again; one that does not pass stands in the last
+        view.
+        """
+        async with aclosing(self._turns()) as turns:
+            async for turn in turns:
+                yield self._taken(turn)
+                if turn.final:
+                    return
+        counts = self._rows.counts(self._now().wall, whole=self._paging.whole)
+        if counts.whole:
+            self._keep(counts)
+        yield self._view(Turn(), counts)
+
+    def keys(self, log_types: Collection[str]) -> tuple[str, ...]:
+        """The exact keys of the rows of these types, each once, in the order of the log."""
+        return tuple(filter(is_exact, self._reasons.keys(log_types)))
+
+    def inexact_keys(self, log_types: Collection[str]) -> tuple[str, ...]:
+        """The keys that are left out of `keys`: the API sent bytes in them that are not UTF-8."""
+        return tuple(key for key in self._reasons.keys(log_types) if not is_exact(key))
+
+    async def _turns(self) -> AsyncGenerator[Turn, None]:
+        """Read to the end, and what has come meanwhile: at the end, and now and then before it."""
+        pages = itertools.count(1)
+        for last in (False, True):
+            if last:
+                self._paging.look()
+            async with aclosing(self._asking.turns(self._paging)) as turns:
+                async for turn in turns:
+                    yield turn
+                    if not last and next(pages) % LOOK_PAGES == 0:
+                        self._paging.look()
+
+    def _taken(self, turn: Turn) -> FailuresView:
+        for rows in turn.found:
+            self._rows.add(rows)
+            self._reasons.add(rows)
+        return self._view(turn, self._rows.counts(self._now().wall, whole=False))
+
+    def _view(self, turn: Turn, counts: LogCounts) -> FailuresView:
+        view = self._roster.view(self._key)
+        told = Counts() if view is None else view.counts
+        return FailuresView(
+            key=self._key,
+            groups=self._reasons.groups(),
+            counts=counts,
+            failed_objects=told.failed,
+            skipped_objects=told.skipped,
+            rows_read=self._rows.rows,
+            problem=turn.problem,
+            waiting=turn.waiting,
+        )

@@ -1,24 +1,129 @@
-"""Reads logs: to be shown and followed, told row by row, or searched for what failed."""
+"""Reads logs: to be shown and followed, told row by row, or searched for what failed.
+
+Many rows in little room, for a log that is read from its newest row and told from its oldest.
+
+What is shown of a log that is being read: its newest rows, and how many there were.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import itertools
+import marshal
 import random
-from collections.abc import AsyncGenerator, Callable, Iterable
+import zlib
+from collections import deque
+from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
 from contextlib import aclosing
 
+import msgspec
+
+from slurper_tui.api.errors import ApiError
 from slurper_tui.api.models import LogRow
 from slurper_tui.monitor.desk import Roster
-from slurper_tui.monitor.logs.failing import FailingObjects
-from slurper_tui.monitor.logs.packed import Story
-from slurper_tui.monitor.logs.paging import Paging
-from slurper_tui.monitor.logs.shown import ShownLog
-from slurper_tui.monitor.logs.turns import LASTING, Asking, PageSizes, Turn
+from slurper_tui.monitor.logs.failures import FailingObjects
+from slurper_tui.monitor.logs.fetch import LASTING, Asking, PageSizes, Turn
+from slurper_tui.monitor.logs.paging import Found, Paging
 from slurper_tui.monitor.model.base import JobKey
-from slurper_tui.monitor.model.logs import LogCounts, LogView
+from slurper_tui.monitor.model.logs import LogCounts, LogView, RowCounts
 from slurper_tui.monitor.model.samples import Notebook
 from slurper_tui.monitor.polling.budgeted_client import Metered
+
+_CHUNK = 1000
+"""Rows that are packed together: some 20 bytes each where they are much alike."""
+
+
+class Packed:
+    """Rows are added newest first, and given back oldest first, once."""
+
+    def __init__(self) -> None:
+        self._chunks: list[bytes] = []
+        self._rows: list[LogRow] = []
+
+    def add(self, rows: Iterable[LogRow]) -> None:
+        """Take in rows that are older than all before."""
+        self._rows += rows
+        if len(self._rows) >= _CHUNK:
+            self._chunks.append(zlib.compress(_encode(self._rows), level=1))
+            self._rows = []
+
+    def oldest_first(self) -> Iterator[LogRow]:
+        """Give every row, and keep none."""
+        while self._rows or self._chunks:
+            yield from reversed(self._rows)
+            self._rows = _decode(zlib.decompress(self._chunks.pop())) if self._chunks else []
+
+
+class Story:
+    """A log in the order of time, which nobody can tell before its oldest row was read."""
+
+    def __init__(self) -> None:
+        self._older = Packed()
+        self._newer: list[LogRow] = []
+
+    def add(self, found: Found) -> None:
+        """Take in what was found."""
+        self._older.add(found.older)
+        self._newer += reversed(found.newer)
+
+    def told(self) -> Iterator[LogRow]:
+        """Give all that was not given before, the oldest first."""
+        yield from self._older.oldest_first()
+        newer, self._newer = self._newer, []
+        yield from newer
+
+
+def _encode(rows: list[LogRow]) -> bytes:
+    # JSON would join half surrogate pairs that stand beside each other.
+    return marshal.dumps([msgspec.structs.astuple(row) for row in rows])
+
+
+def _decode(data: bytes) -> list[LogRow]:
+    return [LogRow(*values) for values in marshal.loads(data)]
+
+
+MOST_ROWS = 5_000
+"""The newest rows that stay in memory."""
+
+
+class ShownLog:
+    """Takes in turns, and gives views."""
+
+    def __init__(self, key: JobKey) -> None:
+        self._key = key
+        self._rows: deque[LogRow] = deque()
+        self._told: tuple[LogRow, ...] = ()
+        self._counts = RowCounts()
+        self._problem: ApiError | None = None
+        self._waiting = False
+
+    def take(self, turn: Turn) -> bool:
+        """Take in a turn; whether it brought rows."""
+        if not turn.waiting:
+            self._problem = turn.problem
+        self._waiting = turn.waiting
+        older, newer = turn.found
+        self._counts.add(older)
+        self._counts.add(newer)
+        room = MOST_ROWS - len(self._rows)
+        self._rows.extend(older[: max(0, room)])
+        self._rows.extendleft(reversed(newer))
+        while len(self._rows) > MOST_ROWS:
+            self._rows.pop()
+        if newer or (older and room > 0):
+            self._told = tuple(self._rows)
+        return bool(older or newer)
+
+    def view(self, *, whole: bool) -> LogView:
+        """As it stands now."""
+        return LogView(
+            self._key, self._told, self._counts.rows, whole, self._problem, self._waiting
+        )
+
+    def counts(self, read_at: float) -> LogCounts:
+        """What a log that was read to its end holds."""
+        return self._counts.counts(read_at, whole=True)
+
 
 LOOK_SECONDS = 5.0
 """Between two looks for new rows, at least."""
