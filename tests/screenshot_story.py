@@ -8,8 +8,8 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from slurper_tui.api.models import Secret, Source, Target
-from slurper_tui.monitor.creation.retry import retry_drafts
 from slurper_tui.monitor.desk import Desk
+from slurper_tui.monitor.jobs.draft import retry_drafts
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.job import Snapshot
 from slurper_tui.monitor.model.logs import FAILED_TYPE, FailuresView, LogView

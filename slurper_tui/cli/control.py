@@ -19,8 +19,8 @@ from slurper_tui.cli.exit_codes import ExitCode, Stop, exit_code
 from slurper_tui.cli.lines import amount, migration, percent, sayable
 from slurper_tui.cli.look import found
 from slurper_tui.cli.output import Output
-from slurper_tui.monitor.control.rules import consequence, expected, why_not
 from slurper_tui.monitor.desk import AllAborted
+from slurper_tui.monitor.jobs.actions import consequence, expected, why_not
 from slurper_tui.monitor.model.events import Action, ActionRequest, RequestState
 from slurper_tui.monitor.model.job import JobView, Snapshot, default_order
 

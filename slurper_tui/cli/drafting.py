@@ -14,9 +14,8 @@ from msgspec.structs import replace
 from slurper_tui.cli import asking
 from slurper_tui.cli.exit_codes import Stop
 from slurper_tui.cli.output import Output
-from slurper_tui.monitor.creation.bodies import BodyError, draft_of, each_once
-from slurper_tui.monitor.creation.checks import doubts, faults
-from slurper_tui.monitor.creation.key_list import NoKeys, keys_of
+from slurper_tui.monitor.jobs.draft import BodyError, NoKeys, draft_of, each_once, keys_of
+from slurper_tui.monitor.jobs.validation import doubts, faults
 from slurper_tui.monitor.model.plans import Draft, FieldFault
 
 _MOST_BYTES = 64 * 2**20

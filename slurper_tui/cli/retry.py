@@ -18,9 +18,8 @@ from slurper_tui.cli.logs import Holdups
 from slurper_tui.cli.look import found, whole
 from slurper_tui.cli.planning import planned
 from slurper_tui.cli.starting import Origin, outcome, ready, somebody
-from slurper_tui.monitor.creation.bodies import body
-from slurper_tui.monitor.creation.retry import NoRetry, retry_drafts
 from slurper_tui.monitor.desk import Desk, FailureReading
+from slurper_tui.monitor.jobs.draft import NoRetry, body, retry_drafts
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.job import JobView
 from slurper_tui.monitor.model.logs import FAILED_TYPE, FailuresView

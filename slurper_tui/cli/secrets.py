@@ -18,7 +18,7 @@ from slurper_tui.api.scrub import Scrubber
 from slurper_tui.cli import asking
 from slurper_tui.cli.exit_codes import ExitCode, Stop
 from slurper_tui.cli.output import Output
-from slurper_tui.monitor.creation.checks import secret_parts
+from slurper_tui.monitor.jobs.validation import secret_parts
 from slurper_tui.monitor.model.plans import Secrets
 
 _MOST_BYTES = 2**20

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from slurper_tui.cli.commands import Faces
 from slurper_tui.cli.drafting import check, read_text
 from slurper_tui.cli.exit_codes import Stop
-from slurper_tui.monitor.creation.split import UNLISTED, read_prefixes, split, still_copied
+from slurper_tui.monitor.jobs.prefixes import UNLISTED, read_prefixes, split, still_copied
 from slurper_tui.monitor.model.job import JobView
 from slurper_tui.monitor.model.plans import Draft
 

@@ -17,8 +17,8 @@ from slurper_tui.cli.drafting import draft_lines
 from slurper_tui.cli.exit_codes import ExitCode, Stop, exit_code
 from slurper_tui.cli.lines import migration
 from slurper_tui.cli.secrets import read_secrets
-from slurper_tui.monitor.creation.bodies import body
 from slurper_tui.monitor.desk import Check, Desk, Made, Prechecks
+from slurper_tui.monitor.jobs.draft import body
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.job import JobView
 from slurper_tui.monitor.model.plans import Draft, Secrets

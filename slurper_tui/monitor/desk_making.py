@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from slurper_tui.monitor.control.control import JobControl
-from slurper_tui.monitor.creation.creation import JobCreation
 from slurper_tui.monitor.desk import Desk, Roster
+from slurper_tui.monitor.jobs.actions import JobControl
+from slurper_tui.monitor.jobs.plan_runner import JobCreation
 from slurper_tui.monitor.logs.reader import LogReader
 from slurper_tui.monitor.model.samples import Past
 from slurper_tui.monitor.polling.budgeted_client import Metered

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from slurper_tui.monitor.control.rules import why_not
+from slurper_tui.monitor.jobs.actions import why_not
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.events import Action
 from slurper_tui.monitor.model.job import JobView, Snapshot

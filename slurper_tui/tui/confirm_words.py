@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 from slurper_tui import format as words
-from slurper_tui.monitor.control.rules import consequence
+from slurper_tui.monitor.jobs.actions import consequence
 from slurper_tui.monitor.model.events import Action
 from slurper_tui.monitor.model.job import JobView, Snapshot
 from slurper_tui.tui.able import DONE_WORDS, Change, aimed_at, hindrance

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from slurper_tui.api.models import Job
-from slurper_tui.monitor.creation.checks import secret_faults
+from slurper_tui.monitor.jobs.validation import secret_faults
 from slurper_tui.monitor.model.plans import FieldFault
 from slurper_tui.tui.columns import short_id
 from slurper_tui.tui.create_form_base import FormScreen

@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from slurper_tui.api.models import Job
-from slurper_tui.monitor.creation import checks
-from slurper_tui.monitor.creation.key_list import NoKeys, keys_of
-from slurper_tui.monitor.creation.split import UNLISTED, read_prefixes, split, still_copied
+from slurper_tui.monitor.jobs import validation as checks
+from slurper_tui.monitor.jobs.draft import NoKeys, keys_of
+from slurper_tui.monitor.jobs.prefixes import UNLISTED, read_prefixes, split, still_copied
 from slurper_tui.monitor.model.plans import Draft, FieldFault
 from slurper_tui.tui.create_form_fields import Values, draft_of
 from slurper_tui.tui.create_form_files import NoList, read_text

@@ -12,7 +12,7 @@ from typing import ClassVar
 from msgspec.structs import replace
 from textual.binding import BindingType
 
-from slurper_tui.monitor.creation.bodies import body
+from slurper_tui.monitor.jobs.draft import body
 from slurper_tui.monitor.model.plans import Draft
 from slurper_tui.tui.create_form_outcome import Sent
 from slurper_tui.tui.create_form_request import Offer, told

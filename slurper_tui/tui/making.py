@@ -103,7 +103,7 @@ class MakingScreen(PagesScreen):
         doubts: why some are missing.
         """
         from slurper_tui.api.errors import ApiError
-        from slurper_tui.monitor.creation.retry import NoRetry, retry_drafts
+        from slurper_tui.monitor.jobs.draft import NoRetry, retry_drafts
         from slurper_tui.tui.create_form_request import Offer
         from slurper_tui.tui.draft_page import DraftPage
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from textual.screen import ScreenResultType
 
-from slurper_tui.monitor.creation.checks import secret_faults
+from slurper_tui.monitor.jobs.validation import secret_faults
 from slurper_tui.monitor.model.plans import Draft, FieldFault, Secrets
 from slurper_tui.tui.create_form_base import FormScreen
 from slurper_tui.tui.create_form_fields import KEYS, REGION, Section, secrets_of

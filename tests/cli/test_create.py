@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from slurper_tui.monitor.creation import making, plan_run
+from slurper_tui.monitor.jobs import create as making
+from slurper_tui.monitor.jobs import plan_runner as plan_run
 from slurper_tui.simulate import Fault, Kind, SimulatedAccount
 from tests.cli.making import KEYS, S3, SECRET, Person
 

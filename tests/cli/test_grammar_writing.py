@@ -2,7 +2,7 @@ import re
 import tomllib
 
 from slurper_tui.cli.grammar_writing import PARSERS, VALUES
-from slurper_tui.monitor.creation.bodies import draft_of
+from slurper_tui.monitor.jobs.draft import draft_of
 from slurper_tui.monitor.model.plans import Draft
 
 

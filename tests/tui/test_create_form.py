@@ -13,8 +13,8 @@ from textual.events import Key, Paste
 from textual.widgets import Input
 
 from slurper_tui.api.models import Job, Source, Target
-from slurper_tui.monitor.creation import making
-from slurper_tui.monitor.creation.key_list import keys_of
+from slurper_tui.monitor.jobs import create as making
+from slurper_tui.monitor.jobs.draft import keys_of
 from slurper_tui.monitor.model.job import AccountView
 from slurper_tui.simulate import Fault, Kind, SimulatedAccount
 from slurper_tui.tui.confirm_dialog import ConfirmDialog

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from slurper_tui.api.models import Job, Source, Target
-from slurper_tui.monitor.creation import making
+from slurper_tui.monitor.jobs import create as making
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.events import Tie
 from slurper_tui.monitor.model.job import JobView

@@ -12,7 +12,7 @@ from enum import StrEnum
 import msgspec
 
 from slurper_tui.api.errors import ApiError
-from slurper_tui.monitor.control.rules import expected
+from slurper_tui.monitor.jobs.actions import expected
 from slurper_tui.monitor.model.base import JobKey
 
 

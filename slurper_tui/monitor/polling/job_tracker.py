@@ -19,9 +19,9 @@ from msgspec.structs import replace
 from slurper_tui.api.errors import ApiError, NotFound
 from slurper_tui.api.models import Job, Progress
 from slurper_tui.format import parse_time
-from slurper_tui.monitor.control.rules import expected
 from slurper_tui.monitor.estimate.forecast import reason
 from slurper_tui.monitor.estimate.series import Series
+from slurper_tui.monitor.jobs.actions import expected
 from slurper_tui.monitor.model.base import Moment
 from slurper_tui.monitor.model.events import Action, ActionRequest, RequestState
 from slurper_tui.monitor.model.job import AccountView, Counts, JobView, Phase, Snapshot, State

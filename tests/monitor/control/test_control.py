@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from slurper_tui.api.errors import BadAnswer, Conflict, Locked, NotSent, RateLimited, Unreachable
-from slurper_tui.monitor.control.control import NO_JOB_LEFT
+from slurper_tui.monitor.jobs.actions import NO_JOB_LEFT
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.events import Action, Event, RequestState, Tie, What
 from slurper_tui.monitor.polling.job_tracker import NOTHING_YET

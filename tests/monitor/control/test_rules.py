@@ -6,7 +6,7 @@ import itertools
 
 import pytest
 
-from slurper_tui.monitor.control.rules import consequence, expected, why_not
+from slurper_tui.monitor.jobs.actions import consequence, expected, why_not
 from slurper_tui.monitor.model.events import Action
 from slurper_tui.monitor.model.job import Counts, JobView, Phase
 from tests.tui.jobs import view

@@ -5,7 +5,7 @@ from hypothesis import given
 from msgspec.structs import replace
 
 from slurper_tui.api.models import Secret, encode
-from slurper_tui.monitor.creation.bodies import BodyError, body, draft_of, each_once
+from slurper_tui.monitor.jobs.draft import BodyError, body, draft_of, each_once
 from slurper_tui.monitor.model.plans import Draft, Secrets, new_job
 from tests.monitor.creation.test_checks import drafts
 

@@ -9,8 +9,8 @@ import pytest
 
 from slurper_tui.api.errors import Conflict, Locked, NotSent, Refused, Unreachable
 from slurper_tui.api.models import Job, Source, Target
-from slurper_tui.monitor.creation.creation import JobCreation
-from slurper_tui.monitor.creation.looking import CLOCK_SLACK, Wanted
+from slurper_tui.monitor.jobs.create import CLOCK_SLACK, Wanted
+from slurper_tui.monitor.jobs.plan_runner import JobCreation
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.events import Tie, What
 from slurper_tui.monitor.model.plans import Draft

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slurper_tui.monitor.creation.key_list import NoKeys, keys_of
+from slurper_tui.monitor.jobs.draft import NoKeys, keys_of
 
 
 @pytest.mark.parametrize(

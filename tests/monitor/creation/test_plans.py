@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from slurper_tui.api.errors import BucketKeysRefused
 from slurper_tui.api.models import Secret
-from slurper_tui.monitor.creation.plan_run import DOUBT_SECONDS, SLOT_SECONDS, STALE_SECONDS
+from slurper_tui.monitor.jobs.plan_runner import DOUBT_SECONDS, SLOT_SECONDS, STALE_SECONDS
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.plans import Draft, PlanView, Secrets, StepState
 from slurper_tui.simulate import Fault, Kind

@@ -4,8 +4,8 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from slurper_tui.api.models import Job, Source, Target
-from slurper_tui.monitor.creation.checks import faults
-from slurper_tui.monitor.creation.retry import NoRetry, earlier_retries, retry_drafts
+from slurper_tui.monitor.jobs.draft import NoRetry, earlier_retries, retry_drafts
+from slurper_tui.monitor.jobs.validation import faults
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.events import Tie
 from slurper_tui.monitor.model.job import JobView

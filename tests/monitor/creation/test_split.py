@@ -4,9 +4,9 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from slurper_tui.api.models import Job, Source, Target
-from slurper_tui.monitor.creation.sequences import missing_of
-from slurper_tui.monitor.creation.split import (
+from slurper_tui.monitor.jobs.prefixes import (
     UNLISTED,
+    missing_of,
     overlaps,
     read_prefixes,
     split,

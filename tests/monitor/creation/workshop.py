@@ -17,10 +17,10 @@ import httpx
 from slurper_tui.api.client import SlurperClient
 from slurper_tui.api.credentials import token_credentials
 from slurper_tui.api.models import Secret
-from slurper_tui.monitor.creation.creation import JobCreation
-from slurper_tui.monitor.creation.split import split
 from slurper_tui.monitor.history.opening import open_store
 from slurper_tui.monitor.history.store import Store
+from slurper_tui.monitor.jobs.plan_runner import JobCreation
+from slurper_tui.monitor.jobs.prefixes import split
 from slurper_tui.monitor.model.base import Moment
 from slurper_tui.monitor.model.events import Tie
 from slurper_tui.monitor.model.plans import Draft, Plan, PlanView, Secrets, Step, StepState

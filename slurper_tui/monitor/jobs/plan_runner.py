@@ -3,13 +3,22 @@
 A step is marked as SENDING, and that is on the disk, before its request leaves; what came of it is
 marked after. So a step that is found SENDING may have been sent, by a run that was killed or by
 another program: then the list is asked for its job, and it is never sent again by itself.
+
+A plan as it is marked in the notebook and told to those who follow it.
+
+A notebook in memory alone, for when there is no history at all.
+
+Makes jobs: implements `Creation` over the API, the list and the notebook.
 """
 
 from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from contextlib import suppress
+
+from msgspec.structs import replace
 
 from slurper_tui.api.errors import (
     ApiError,
@@ -20,13 +29,98 @@ from slurper_tui.api.errors import (
     RateLimited,
     Rejected,
 )
-from slurper_tui.monitor.creation.looking import SLOTS, Known, Wanted
-from slurper_tui.monitor.creation.making import Maker
-from slurper_tui.monitor.creation.marked_plan import MarkedPlan, last_words, names
-from slurper_tui.monitor.desk import Made
+from slurper_tui.api.models import Job
+from slurper_tui.monitor.desk import Made, Prechecks, Roster
+from slurper_tui.monitor.jobs.create import SLOTS, Known, Maker, Wanted
+from slurper_tui.monitor.jobs.draft import earlier_retries
 from slurper_tui.monitor.model.base import JobKey
-from slurper_tui.monitor.model.plans import Plan, PlanView, Secrets, Step, StepState
+from slurper_tui.monitor.model.events import Event, Tie
+from slurper_tui.monitor.model.job import JobView
+from slurper_tui.monitor.model.logs import LogCounts
+from slurper_tui.monitor.model.plans import Draft, Plan, PlanView, Secrets, Step, StepState
+from slurper_tui.monitor.model.samples import Notebook
 from slurper_tui.monitor.polling.budget import backoff
+from slurper_tui.monitor.polling.budgeted_client import Metered
+
+
+class MarkedPlan:
+    """Marks steps such that of several programs only one gets to; wakes followers at changes."""
+
+    def __init__(self, plan: Plan, maker: Maker) -> None:
+        self.plan = plan
+        self._maker = maker
+        maker.planned(plan)
+        self._note = ""
+        self._taken: frozenset[str] = frozenset()
+        self._news = asyncio.Event()
+        self._wake = asyncio.Event()
+
+    async def _move(
+        self,
+        step: Step,
+        after: StepState,
+        *,
+        before: StepState | None = None,
+        job_id: str | None = None,
+        said: str = "",
+        at: float | None = None,
+    ) -> bool:
+        """Mark a step, if nobody else has meanwhile. before: what it is now, if not as told."""
+        moment = self._maker.wall if at is None else at
+        moved = replace(step, state=after, at=moment, job_id=job_id, said=said)
+        number, notebook = step.number, self._maker.notebook
+        done = await notebook.move(self.plan.id, number, before or step.state, moved)
+        if done:
+            steps = (moved if s.number == number else s for s in self.plan.steps)
+            self.plan = replace(self.plan, steps=tuple(steps))
+            self._tell()
+        return done
+
+    async def _read_again(self) -> None:
+        """Take over what other programs have marked, and which jobs are steps' of any plan."""
+        plans = await self._maker.notebook.plans([self.plan.account_id])
+        self._taken = frozenset(s.job_id for plan in plans for s in plan.steps if s.job_id)
+        kept = next((plan for plan in plans if plan.id == self.plan.id), self.plan)
+        if kept != self.plan:
+            self.plan = kept
+            self._tell()
+
+    def _steps(self, state: StepState) -> list[Step]:
+        return [step for step in self.plan.steps if step.state is state]
+
+    async def _nap(self, seconds: float, note: str = "") -> None:
+        """Wait so long, or until there is a reason to look again; there may be one already."""
+        self._say(note or self._note)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._wake.wait()
+        self._wake.clear()
+
+    def _say(self, note: str) -> None:
+        if note != self._note:
+            self._note = note
+            self._tell()
+
+    def _tell(self) -> None:
+        """Wake whoever follows, and let the migration know what is still to come."""
+        self._maker.planned(self.plan)
+        self._news.set()
+        self._news = asyncio.Event()
+
+
+def last_words(plan: Plan) -> str:
+    """What is left for the person to decide."""
+    open_ones = [step for step in plan.steps if not step.state.over]
+    told = ", ".join(f"step {step.number} is {step.state}" for step in open_ones)
+    return f"{told}: only your word sends it again" if told else ""
+
+
+def names(views: Sequence[JobView]) -> str:
+    """The sources of jobs as a clause, ` (photos/2024/ running, logs paused)`; "" without any."""
+    told = ((view.job.source, view.word) for view in views)
+    words = [f"{s.bucket or ''}/{s.path_prefix or ''} {word}" for s, word in told if s]
+    return f" ({', '.join(words)})" if words else ""
+
 
 SLOT_SECONDS = 30.0
 """Seconds between two tries to get a free slot, and between two looks at what others have done."""
@@ -326,3 +420,199 @@ class PlanRun(MarkedPlan):
         """Nothing but a bug."""
         if self._task is not None and self._task.done() and not self._task.cancelled():
             self._task.result()
+
+
+class Unkept:
+    """Implements `Notebook` for as long as the program runs."""
+
+    durable = False
+
+    def __init__(self) -> None:
+        self._events: list[Event] = []
+        self._ties: list[Tie] = []
+        self._counts: dict[JobKey, LogCounts] = {}
+        self._plans: dict[int, Plan] = {}
+
+    def note(self, events: Sequence[Event]) -> None:
+        """Keep events."""
+        self._events += events
+
+    async def events(self, key: JobKey, most: int = 200) -> tuple[Event, ...]:
+        """Give a job's newest events, oldest first."""
+        return tuple(event for event in self._events if event.key == key)[-most:]
+
+    async def tie(self, tie: Tie) -> None:
+        """Keep that one job retries another."""
+        if tie not in self._ties:
+            self._ties.append(tie)
+
+    async def ties(self, accounts: Sequence[str]) -> tuple[Tie, ...]:
+        """Give every retry of these accounts."""
+        return tuple(tie for tie in self._ties if tie.child.account_id in accounts)
+
+    def keep_counts(self, key: JobKey, counts: LogCounts) -> None:
+        """Keep what a log holds."""
+        self._counts[key] = counts
+
+    async def counts(self, accounts: Sequence[str]) -> Mapping[JobKey, LogCounts]:
+        """Give what is kept of the logs of these accounts' jobs."""
+        return {k: counts for k, counts in self._counts.items() if k.account_id in accounts}
+
+    async def keep_plan(self, plan: Plan) -> Plan:
+        """Keep a new plan, and give it with its id."""
+        kept = replace(plan, id=len(self._plans) + 1)
+        self._plans[kept.id] = kept
+        return kept
+
+    async def plans(self, accounts: Sequence[str]) -> tuple[Plan, ...]:
+        """Give the plans of these accounts, oldest first."""
+        return tuple(plan for plan in self._plans.values() if plan.account_id in accounts)
+
+    async def move(self, plan_id: int, number: int, before: StepState, after: Step) -> bool:
+        """Change a step if it still stands as `before`; False where it does not."""
+        plan = self._plans[plan_id]
+        fits = [step.number == number and step.state is before for step in plan.steps]
+        steps = (after if fit else step for step, fit in zip(plan.steps, fits, strict=True))
+        self._plans[plan_id] = replace(plan, steps=tuple(steps))
+        return any(fits)
+
+
+class JobCreation:
+    """Sends each create request once, and never again but at the person's word.
+
+    accounts: whose plans are shown; none means all. notebook: None keeps plans in memory alone.
+    """
+
+    def __init__(
+        self,
+        metered: Metered,
+        roster: Roster,
+        notebook: Notebook | None,
+        accounts: Sequence[str] = (),
+    ) -> None:
+        self._notebook = notebook or Unkept()
+        self._roster = roster
+        self._maker = Maker(metered, roster, self._notebook)
+        self._accounts = tuple(accounts)
+        self._runs: dict[int, PlanRun] = {}
+        self._closed = False
+
+    async def details(self, key: JobKey) -> Job:
+        """Read what a job is, all that a retry of it repeats. Raises ApiError."""
+        return await self._maker.details(key)
+
+    async def earlier_retries(
+        self, key: JobKey, keys: Collection[str], log_types: Collection[str]
+    ) -> tuple[str, ...]:
+        """Name what copies these keys of a job again already, or may do so; one clause each."""
+        ties = await self._notebook.ties([key.account_id])
+        plans = await self._notebook.plans([key.account_id])
+        try:
+            views = await self._maker.lists.listed(key.account_id, self._maker.at_once)
+        except ApiError:
+            views = self._roster.views()
+        return earlier_retries(key, keys, log_types, ties, plans, views)
+
+    async def precheck(self, account_id: str, draft: Draft, secrets: Secrets) -> Prechecks:
+        """Ask whether both buckets can be reached. Needs writing unlocked: both are PUT."""
+        return await self._maker.sender.precheck(account_id, draft, secrets)
+
+    async def create(
+        self,
+        account_id: str,
+        draft: Draft,
+        secrets: Secrets,
+        *,
+        retry_of: JobKey | None = None,
+        log_types: tuple[str, ...] = (),
+    ) -> Made:
+        """Send one create request, once. retry_of: the job whose failed objects these are."""
+        if retry_of is not None:
+            return await self._create_retry(account_id, draft, secrets, retry_of, log_types)
+        made = await self._maker.make(account_id, draft, secrets)
+        if made.job_id is not None:
+            await self._maker.note(JobKey(account_id, made.job_id), len(draft.keys or ()), None, ())
+        return made
+
+    async def _create_retry(
+        self,
+        account_id: str,
+        draft: Draft,
+        secrets: Secrets,
+        retry_of: JobKey,
+        log_types: tuple[str, ...],
+    ) -> Made:
+        """Keep the retry as a plan of one step before it is sent, so that a kill leaves a trace."""
+        kept: list[PlanRun] = []
+
+        async def keep() -> None:
+            step = Step(1, draft, StepState.SENDING, at=self._maker.wall)
+            plan = Plan(0, account_id, step.at, (step,), retry_of, log_types)
+            kept.append(PlanRun(await self._notebook.keep_plan(plan), self._maker))
+            if abs(self._maker.wall - step.at) > STALE_SECONDS:
+                raise NotSent("nothing was sent: the history took too long to write")
+
+        made = await self._maker.make(account_id, draft, secrets, keep)
+        for run in kept:
+            await run.settle_made(made)
+        return made
+
+    async def plan(
+        self,
+        account_id: str,
+        drafts: Sequence[Draft],
+        secrets: Secrets,
+        *,
+        retry_of: JobKey | None = None,
+        log_types: tuple[str, ...] = (),
+    ) -> PlanView:
+        """Keep a plan and begin to start its steps, in order, as slots become free."""
+        now = self._maker.wall
+        steps = tuple(Step(number, draft, at=now) for number, draft in enumerate(drafts, 1))
+        plan = Plan(0, account_id, now, steps, retry_of, log_types)
+        kept = await self._notebook.keep_plan(plan)
+        run = self._runs[kept.id] = PlanRun(kept, self._maker)
+        run.begin(secrets)
+        return run.view
+
+    async def plans(self) -> tuple[PlanView, ...]:
+        """Every plan that is not over, and those that ended in this run; oldest first.
+
+        One of an earlier run is looked after from then on: what may have been sent is searched in
+        the list. Nothing is sent before `supply`.
+        """
+        for plan in await self._notebook.plans(self._accounts):
+            if plan.id not in self._runs and not plan.over and not self._closed:
+                run = self._runs[plan.id] = PlanRun(plan, self._maker)
+                run.begin()
+        views = [run.view for run in self._runs.values()]
+        return tuple(sorted(views, key=lambda view: (view.plan.made_at, view.plan.id)))
+
+    def follow(self, plan_id: int) -> AsyncIterator[PlanView]:
+        """Yield a plan as it stands, then at every change, until nothing more will happen.
+
+        Raises KeyError for a plan that neither `plan` nor `plans` has given.
+        """
+        return self._runs[plan_id].views()
+
+    def supply(self, plan_id: int, secrets: Secrets) -> None:
+        """Go on with a plan of an earlier run, with these keys to its buckets."""
+        if not self._closed:
+            self._runs[plan_id].begin(secrets)
+
+    async def cancel(self, plan_id: int) -> None:
+        """Cancel every step that made no job for certain; without any, the undecided ones."""
+        await self._runs[plan_id].cancel()
+
+    async def send_again(self, plan_id: int, number: int) -> None:
+        """The person's word that an undecided or refused step is to be sent again.
+
+        The list is looked into once more before: a job that has turned up there is the step's.
+        """
+        await self._runs[plan_id].send_again(number)
+
+    async def close(self) -> None:
+        """Start nothing more, and forget every secret."""
+        self._closed = True
+        for run in self._runs.values():
+            await run.end()

@@ -1,0 +1,310 @@
+"""Drafts of jobs that copy again exactly what another job did not, and what did so before.
+
+A draft as the body of the create request, and back. No secret stands in either.
+
+A list of object keys in any form that `failures` writes: both faces read it alike.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from typing import Any
+
+from slurper_tui.api.models import Job
+from slurper_tui.format import parse_time
+from slurper_tui.monitor.jobs.validation import VENDORS
+from slurper_tui.monitor.model.base import JobKey
+from slurper_tui.monitor.model.events import Tie
+from slurper_tui.monitor.model.job import JobView
+from slurper_tui.monitor.model.logs import FAILED_TYPE
+from slurper_tui.monitor.model.plans import MOST_KEYS, Draft, Plan, StepState
+
+_SOURCE = {
+    "vendor": "vendor",
+    "bucket": "bucket",
+    "endpoint": "endpoint",
+    "region": "region",
+    "jurisdiction": "source_jurisdiction",
+    "pathPrefix": "path_prefix",
+    "keys": "keys",
+}
+_TARGET = {"bucket": "target", "jurisdiction": "target_jurisdiction"}
+_NO_SECRET = "a secret does not stand here; it is asked for when the job is created"
+
+
+class BodyError(ValueError):
+    """What cannot be made a draft of, in one line that names the field."""
+
+
+def body(draft: Draft) -> dict[str, object]:
+    """The create request in the API's names; what was left open is left out."""
+    return {
+        "source": _end_point(draft, _SOURCE),
+        "target": {**_end_point(draft, _TARGET), "vendor": "r2"},
+        "overwrite": draft.overwrite,
+    }
+
+
+def each_once(pairs: list[tuple[str, object]]) -> dict[str, object]:
+    """A JSON object of its properties. Raises BodyError for one that is named twice."""
+    found: dict[str, object] = {}
+    for name, value in pairs:
+        if name in found:
+            raise BodyError(f"{name}: it stands there twice")
+        found[name] = value
+    return found
+
+
+def draft_of(mapping: Mapping[str, object]) -> Draft:
+    """Read a body that may yet lack something; `faults` tells what. Raises BodyError.
+
+    Names may be written with dashes or underscores too: `path-prefix` is `pathPrefix`.
+    """
+    top = _named(mapping, ("source", "target", "overwrite"), "")
+    source = _named(_table(top, "source"), (*_SOURCE, "secret"), "source.")
+    target = _named(_table(top, "target"), (*_TARGET, "vendor", "secret"), "target.")
+    if target.get("vendor", "r2") != "r2":
+        raise BodyError("target.vendor: a target is always r2")
+    return Draft(
+        **{"vendor": "", "bucket": "", "target": ""}
+        | _values(source, _SOURCE, "source.")
+        | _values(target, _TARGET, "target.")
+        | _overwrite(top),
+    )
+
+
+def _end_point(draft: Draft, names: Mapping[str, str]) -> dict[str, object]:
+    told = {wire: getattr(draft, name) for wire, name in names.items()}
+    lists = {wire: list(v) if isinstance(v, tuple) else v for wire, v in told.items()}
+    return {wire: value for wire, value in lists.items() if value is not None}
+
+
+def _named(mapping: Mapping[str, object], known: tuple[str, ...], path: str) -> dict[str, object]:
+    """The mapping under the API's names. Raises BodyError for names that nobody knows."""
+    plain = {_plain(name): name for name in known}
+    found: dict[str, object] = {}
+    for given, value in mapping.items():
+        name = plain.get(_plain(given))
+        if name is None:
+            raise BodyError(f"{path}{given}: no such field; {_nearest(given, known, path)}")
+        if name == "secret":
+            raise BodyError(f"{path}secret: {_NO_SECRET}")
+        if name in found:
+            raise BodyError(f"{path}{name}: it stands there twice")
+        found[name] = value
+    return found
+
+
+def _nearest(given: str, known: tuple[str, ...], path: str) -> str:
+    import difflib  # 4 ms, only when something is wrong
+
+    names = {_plain(name): name for name in known if name != "secret"}
+    [near] = difflib.get_close_matches(_plain(given), names, 1, cutoff=0.0)
+    return f"the nearest is {path}{names[near]}"
+
+
+def _plain(name: str) -> str:
+    return name.replace("-", "").replace("_", "").casefold()
+
+
+def _table(mapping: Mapping[str, object], name: str) -> Mapping[str, object]:
+    value = mapping.get(name, {})
+    if not isinstance(value, dict):
+        raise BodyError(f"{name}: must be a table, not {_kind(value)}")
+    return value
+
+
+def _values(mapping: Mapping[str, object], names: Mapping[str, str], path: str) -> dict[str, Any]:
+    """The values under our own names; null is as good as absent. Raises BodyError.
+
+    So is an empty endpoint: the API tells that of a source that has none.
+    """
+    told = {wire: value for wire, value in mapping.items() if wire in names and value is not None}
+    told = {wire: value for wire, value in told.items() if (wire, value) != ("endpoint", "")}
+    return {
+        names[wire]: _texts(value, path + wire) if wire == "keys" else _text(value, path + wire)
+        for wire, value in told.items()
+    }
+
+
+def _text(value: object, field: str) -> str:
+    if not isinstance(value, str):
+        raise BodyError(f"{field}: must be a text, not {_kind(value)}")
+    return value
+
+
+def _texts(value: object, field: str) -> tuple[str, ...]:
+    if not isinstance(value, list | tuple):
+        raise BodyError(f"{field}: must be an array of texts, not {_kind(value)}")
+    return tuple(_text(item, f"{field}[{place}]") for place, item in enumerate(value))
+
+
+def _overwrite(mapping: Mapping[str, object]) -> dict[str, Any]:
+    value = mapping.get("overwrite")
+    if value is not None and not isinstance(value, bool):
+        raise BodyError(f"overwrite: must be true or false, not {_kind(value)}")
+    return {} if value is None else {"overwrite": value}
+
+
+def _kind(value: object) -> str:
+    """What a value is, in a word; not what it says, for it may have been meant for elsewhere."""
+    kinds = ((bool, "a truth value"), (str, "a text"), (int | float, "a number"), (dict, "a table"))
+    words = (word for kind, word in kinds if isinstance(value, kind))
+    return next(words, "an array" if isinstance(value, list) else "such a value")
+
+
+_LIKE_JSON = re.compile(r'\s*\[\s*["\]]')
+
+
+class NoKeys(ValueError):
+    """Why a text is no list of keys, in one clause."""
+
+
+def keys_of(text: str) -> tuple[str, ...]:
+    """Keys from a JSON array, with NUL between them, or one a line; blanks are part of a key.
+
+    Lines may end as Windows ends them, where all do. Raises NoKeys.
+    """
+    if "\0" in text:
+        return tuple(key for key in text.split("\0") if key)
+    if text.lstrip().startswith("[") and (keys := _array(text)) is not None:
+        return keys
+    lines = [line for line in text.split("\n") if line.strip("\r")]
+    from_windows = all(line.endswith("\r") for line in lines)
+    return tuple(line[:-1] if from_windows else line for line in lines)
+
+
+def _array(text: str) -> tuple[str, ...] | None:
+    """The keys of an array; None for lines whose first key begins like one. Raises NoKeys."""
+    try:
+        keys = json.loads(text)
+    except (ValueError, RecursionError):
+        if _LIKE_JSON.match(text) or "\n" not in text.strip():
+            raise NoKeys("it begins like a JSON array, and is none") from None
+        return None
+    if not all(isinstance(key, str) for key in keys):
+        raise NoKeys("not every item of the array is a text")
+    return tuple(keys)
+
+
+_STANDS = {
+    StepState.WAITING: "is still to be started",
+    StepState.SENDING: "may have been sent",
+    StepState.STARTED: "was started",
+    StepState.UNDECIDED: "may have been sent: no answer came",
+    StepState.REFUSED: "was refused and may be sent again",
+}
+
+
+class NoRetry(ValueError):
+    """Why no draft can be made, in one clause."""
+
+
+def retry_drafts(job: Job, keys: Iterable[str], region: str | None = None) -> tuple[Draft, ...]:
+    """Drafts of exactly these keys, each once, with the job's source, target and overwrite.
+
+    job: its details, as `get_job` tells them; an empty text counts as not told. region: of an s3
+    source, which the API never tells back. At most 10,000 keys are in one draft, in their order.
+    Raises NoRetry when there are no keys, or when the API does not say what would have to be
+    repeated.
+    """
+    wanted = tuple(dict.fromkeys(key for key in keys if key))
+    if not wanted:
+        raise NoRetry("there are no keys to copy again")
+    if unknown := _unknown(job):
+        raise NoRetry(f"the API does not say {unknown} of this job, so nothing can be repeated")
+    if region is not None and job.source and job.source.vendor != "s3":
+        raise NoRetry(f"only an s3 source has a region, and this one is {job.source.vendor}")
+    return tuple(_drafts(job, wanted, region))
+
+
+def _unknown(job: Job) -> str:
+    """What a draft needs and the job does not tell; "" when it tells all."""
+    source, target = job.source, job.target
+    if source is None or not source.bucket:
+        return "the source bucket"
+    if source.vendor not in VENDORS:
+        return "a vendor that can be copied from" if source.vendor else "the source's vendor"
+    if target is None or not target.bucket:
+        return "the target bucket"
+    return "whether it overwrites" if job.overwrite is None else ""
+
+
+def _drafts(job: Job, keys: tuple[str, ...], region: str | None) -> Iterator[Draft]:
+    source, target = job.source, job.target
+    assert source is not None
+    assert target is not None
+    for start in range(0, len(keys), MOST_KEYS):
+        yield Draft(
+            vendor=source.vendor or "",
+            bucket=source.bucket or "",
+            target=target.bucket or "",
+            keys=keys[start : start + MOST_KEYS],
+            endpoint=(source.endpoint or None) if source.vendor == "s3" else None,
+            region=region if region is not None else source.region or None,
+            source_jurisdiction=(source.jurisdiction or None) if source.vendor == "r2" else None,
+            target_jurisdiction=target.jurisdiction or None,
+            overwrite=bool(job.overwrite),
+        )
+
+
+def earlier_retries(
+    key: JobKey,
+    keys: Collection[str],
+    log_types: Collection[str],
+    ties: Iterable[Tie],
+    plans: Iterable[Plan],
+    views: Sequence[JobView],
+) -> tuple[str, ...]:
+    """Name what copies these keys of a job again already, or may do so; one clause each.
+
+    ties, plans: everything that the history knows of the account. views: the jobs of the list,
+    which may show a retry that the history does not know.
+    """
+    by_key = {view.key: view for view in views}
+    children = [t for t in ties if t.parent == key and _share_types(t.log_types, log_types)]
+    found = [_tied(tie, by_key.get(tie.child)) for tie in children]
+    for plan in plans:
+        if plan.retry_of == key and _share_types(plan.log_types, log_types):
+            found += _of_plan(plan)
+    known = {key, *(tie.child for tie in children)}
+    others = [view for view in views if view.key not in known]
+    return (*found, *_alike(by_key.get(key), others, frozenset(keys)))
+
+
+def _share_types(known: Collection[str], wanted: Collection[str]) -> bool:
+    return not set(known or (FAILED_TYPE,)).isdisjoint(wanted)
+
+
+def _tied(tie: Tie, child: JobView | None) -> str:
+    word = "no longer listed" if child is None else child.word
+    return f"job {tie.child.job_id} ({word}) is a retry of {tie.keys:,} of these objects"
+
+
+def _of_plan(plan: Plan) -> Iterator[str]:
+    """The steps that may still become a retry, or became one whose id is not known."""
+    for step in plan.steps:
+        if step.state is StepState.CANCELLED or step.job_id is not None:
+            continue
+        number = len(step.draft.keys or ())
+        keys = f" of {number:,} of these objects" if number else ""
+        yield f"step {step.number} of plan {plan.id}, a retry{keys}, {_STANDS[step.state]}"
+
+
+def _alike(job: JobView | None, others: Iterable[JobView], keys: frozenset[str]) -> Iterator[str]:
+    """Jobs of the same buckets, created after this one, that were given some of the keys."""
+    source, target = (job.job.source, job.job.target) if job else (None, None)
+    if job is None or source is None or target is None:
+        return
+    begun = parse_time(job.job.created_at)
+    for other in others:
+        its, to = other.job.source, other.job.target
+        if its is None or to is None or not its.keys or other.account_id != job.account_id:
+            continue
+        created = parse_time(other.job.created_at)
+        before = begun is not None and created is not None and created < begun
+        same = (its.vendor, its.bucket, to.bucket) == (source.vendor, source.bucket, target.bucket)
+        if same and not before and (number := len(keys.intersection(its.keys))):
+            yield f"job {other.key.job_id} ({other.word}) was given {number:,} of these keys"
