@@ -7,10 +7,10 @@ from collections.abc import AsyncIterator
 from datetime import tzinfo
 
 from slurper_tui.monitor.desk import Desk
-from slurper_tui.monitor.digest import Digest
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.job import Snapshot
 from slurper_tui.monitor.model.timeline import Window
+from slurper_tui.monitor.reports.digest import Digest
 
 
 class FakeFeed:

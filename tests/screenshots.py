@@ -21,10 +21,10 @@ from typing import NamedTuple
 from slurper_tui.api.client import SlurperClient
 from slurper_tui.api.credentials import token_credentials
 from slurper_tui.cli.demo import fill_for_demo
-from slurper_tui.monitor.digest import Digest
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.job import Snapshot, default_order
 from slurper_tui.monitor.polling.poller import Monitor
+from slurper_tui.monitor.reports.digest import Digest
 from slurper_tui.simulate import Fault, Kind, SimulatedAccount
 from slurper_tui.tui.options import ScreenOptions, ViewState
 from tests import screenshot_story as story

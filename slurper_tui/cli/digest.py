@@ -12,12 +12,11 @@ from slurper_tui.cli.lines import migration
 from slurper_tui.cli.look import whole
 from slurper_tui.cli.narration import Narration, failed
 from slurper_tui.cli.output import Output
-from slurper_tui.monitor import digest_words as words
-from slurper_tui.monitor.digest import Digest, JobDigest
-from slurper_tui.monitor.happenings import Event
 from slurper_tui.monitor.model.samples import Recorded
 from slurper_tui.monitor.polling.poller import Monitor
-from slurper_tui.monitor.record import job_record
+from slurper_tui.monitor.reports import digest_text as words
+from slurper_tui.monitor.reports.digest import Digest, Event, JobDigest
+from slurper_tui.monitor.reports.records import job_record
 
 _PLAIN_SIGNS = str.maketrans({"\N{EN DASH}": "-", "·": "-"})
 

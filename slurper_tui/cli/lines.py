@@ -6,7 +6,7 @@ from slurper_tui import format as fmt
 from slurper_tui.cli.output import Output
 from slurper_tui.eta import eta_long, eta_short
 from slurper_tui.monitor.model.job import JobView, shown_forecast
-from slurper_tui.monitor.record import job_record
+from slurper_tui.monitor.reports.records import job_record
 
 
 def record_line(view: JobView) -> str:

@@ -30,7 +30,7 @@ from slurper_tui.monitor.model.job import (
     shown_rate,
 )
 from slurper_tui.monitor.polling.poller import Monitor
-from slurper_tui.monitor.record import job_record
+from slurper_tui.monitor.reports.records import job_record
 
 _SHORT_ID = 8
 

@@ -13,14 +13,13 @@ from slurper_tui.cli.exit_codes import ExitCode, Stop, exit_code
 from slurper_tui.cli.lines import sayable
 from slurper_tui.cli.logs import Holdups
 from slurper_tui.cli.output import Output
-from slurper_tui.monitor.families.family import jobs_to_come
-from slurper_tui.monitor.families.migration import MigrationKey, migration_of
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.job import JobView, Snapshot
 from slurper_tui.monitor.model.logs import FailuresView
-from slurper_tui.monitor.receipts.receipt import NotEnded, Receipt
-from slurper_tui.monitor.receipts.record import record
-from slurper_tui.monitor.receipts.words import markdown
+from slurper_tui.monitor.reports.migrations import MigrationKey, jobs_to_come, migration_of
+from slurper_tui.monitor.reports.receipt import NotEnded, Receipt
+from slurper_tui.monitor.reports.receipt_markdown import markdown
+from slurper_tui.monitor.reports.records import record
 from slurper_tui.version import version
 
 _NAMED = 5

@@ -14,7 +14,7 @@ from slurper_tui.monitor.model.logs import FailuresView, LogCounts, LogView
 from slurper_tui.monitor.model.plans import Draft, Plan, PlanView, Secrets
 
 if TYPE_CHECKING:
-    from slurper_tui.monitor.receipts.receipt import Receipt
+    from slurper_tui.monitor.reports.receipt import Receipt
 
 
 class Roster(Protocol):

@@ -10,7 +10,7 @@ from slurper_tui.monitor.jobs.plan_runner import JobCreation
 from slurper_tui.monitor.logs.reader import LogReader
 from slurper_tui.monitor.model.samples import Past
 from slurper_tui.monitor.polling.budgeted_client import Metered
-from slurper_tui.monitor.receipts.ended_jobs import EndedJobs
+from slurper_tui.monitor.reports.receipt import EndedJobs
 
 
 def make_desk(

@@ -12,7 +12,7 @@ from slurper_tui.monitor.model.timeline import Window
 
 if TYPE_CHECKING:
     from slurper_tui.monitor.desk import Desk
-    from slurper_tui.monitor.digest import Digest
+    from slurper_tui.monitor.reports.digest import Digest
 
 
 class Feed(Protocol):

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from slurper_tui.format import as_json
 from slurper_tui.monitor.model.job import JobView
-from slurper_tui.monitor.record import job_record
+from slurper_tui.monitor.reports.records import job_record
 
 HOW_IN_TMUX = "set -g set-clipboard on"
 

@@ -6,9 +6,9 @@ from collections import Counter
 from collections.abc import Iterator
 
 from slurper_tui import format as words
-from slurper_tui.monitor.families.migration import SLOTS, Migration
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.job import JobView
+from slurper_tui.monitor.reports.migrations import SLOTS, Migration
 from slurper_tui.tui.columns import Facts, migration, short_id
 from slurper_tui.tui.detail import TWO_COLUMNS, beside, number_lines, status_line, strong
 from slurper_tui.tui.detail_identity import LABEL, identity_lines

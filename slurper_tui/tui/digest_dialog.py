@@ -6,8 +6,8 @@ from collections.abc import Iterator
 
 from textual.events import Key
 
-from slurper_tui.monitor import digest_words as words
-from slurper_tui.monitor.digest import Digest, JobDigest
+from slurper_tui.monitor.reports import digest_text as words
+from slurper_tui.monitor.reports.digest import Digest, JobDigest
 from slurper_tui.tui.columns import Facts, migration
 from slurper_tui.tui.dialogs import Dialog, Page
 from slurper_tui.tui.glyphs import Look, role_of

@@ -14,7 +14,7 @@ from slurper_tui.api.errors import ApiError
 from slurper_tui.monitor.feed import Feed
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.logs import FailuresView
-from slurper_tui.monitor.receipts.receipt import NotEnded, Receipt
+from slurper_tui.monitor.reports.receipt import NotEnded, Receipt
 from slurper_tui.tui.dialogs import PADDING, Dialog, Page
 from slurper_tui.tui.glyphs import Look
 from slurper_tui.tui.lines import Line, Piece, spread
@@ -56,7 +56,7 @@ class ReceiptPage(Dialog):
         self.run_worker(self._read(), group="receipt", exclusive=True)
 
     async def _read(self) -> None:
-        from slurper_tui.monitor.receipts.words import markdown  # once there is a receipt
+        from slurper_tui.monitor.reports.receipt_markdown import markdown  # once there is a receipt
 
         try:
             desk = await self._feed.desk()

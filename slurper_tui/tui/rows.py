@@ -6,10 +6,9 @@ from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 
 import msgspec
 
-from slurper_tui.monitor.families.family import migrations
-from slurper_tui.monitor.families.migration import Migration, MigrationKey
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.job import JobView, Snapshot
+from slurper_tui.monitor.reports.migrations import Migration, MigrationKey, migrations
 from slurper_tui.tui.columns import sorted_jobs
 from slurper_tui.tui.options import ViewState
 

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping
 import msgspec
 from msgspec.structs import replace
 
-from slurper_tui.monitor.families.migration import Migration, MigrationKey
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.job import BudgetView, JobView, Outage, Snapshot
+from slurper_tui.monitor.reports.migrations import Migration, MigrationKey
 from slurper_tui.tui.columns import SORTS
 from slurper_tui.tui.filter import matcher
 from slurper_tui.tui.options import ViewState

@@ -7,8 +7,7 @@ from typing import Any
 
 from slurper_tui.cli.digest import digest_json, digest_lines, print_digest
 from slurper_tui.cli.output import Output
-from slurper_tui.monitor.digest import Digest, make_digest
-from slurper_tui.monitor.happenings import Kind
+from slurper_tui.monitor.reports.digest import Digest, Kind, make_digest
 from tests.monitor.digests import SINCE, a_quiet_night, an_eventful_night, job, told
 from tests.tui.jobs import ACCOUNT, NOW, harmless, view
 

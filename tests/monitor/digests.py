@@ -7,10 +7,10 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from slurper_tui.monitor.digest import Digest, make_digest
 from slurper_tui.monitor.model.job import Counts, Forecast, JobView, Phase
 from slurper_tui.monitor.model.samples import Recorded
 from slurper_tui.monitor.model.verdict import verdict
+from slurper_tui.monitor.reports.digest import Digest, make_digest
 from tests.tui.jobs import NOW, iso, view
 
 HOUR = 3600.0

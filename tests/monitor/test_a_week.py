@@ -10,9 +10,9 @@ from dataclasses import replace
 import pytest
 
 from slurper_tui.api.models import Source, Target
-from slurper_tui.monitor.digest import Digest
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.job import JobView, Snapshot
+from slurper_tui.monitor.reports.digest import Digest
 from slurper_tui.simulate import SimulatedAccount
 from slurper_tui.simulated.jobs import Course, Plan
 from slurper_tui.simulated.operations import Jobs

@@ -8,12 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from slurper_tui.monitor.digest import Digest, JobDigest, make_digest
-from slurper_tui.monitor.happenings import Kind
 from slurper_tui.monitor.model.job import Counts, Forecast, JobView, Phase
 from slurper_tui.monitor.model.samples import Recorded
 from slurper_tui.monitor.model.verdict import verdict
-from slurper_tui.monitor.spans import Seen, Span
+from slurper_tui.monitor.reports.digest import Digest, JobDigest, Kind, make_digest
+from slurper_tui.monitor.reports.observed import Seen, Span
 from tests.tui.jobs import NOW, iso, view
 
 H = 3600.0

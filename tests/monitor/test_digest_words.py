@@ -5,8 +5,10 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from slurper_tui.monitor.digest import Digest, JobDigest, make_digest
-from slurper_tui.monitor.digest_words import (
+from slurper_tui.monitor.model.job import Counts, JobView
+from slurper_tui.monitor.model.samples import Recorded
+from slurper_tui.monitor.reports.digest import Digest, JobDigest, make_digest
+from slurper_tui.monitor.reports.digest_text import (
     head_words,
     job_words,
     moved_words,
@@ -14,9 +16,7 @@ from slurper_tui.monitor.digest_words import (
     todo_list,
     unobserved_words,
 )
-from slurper_tui.monitor.model.job import Counts, JobView
-from slurper_tui.monitor.model.samples import Recorded
-from slurper_tui.monitor.spans import Seen, Span
+from slurper_tui.monitor.reports.observed import Seen, Span
 from tests.monitor.digests import HOUR, SINCE, a_quiet_night, an_eventful_night, job, night, told
 from tests.tui.jobs import NOW, iso, view
 

@@ -7,7 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slurper_tui.monitor.happenings import (
+from slurper_tui.monitor.model.job import Counts, Forecast
+from slurper_tui.monitor.model.samples import Recorded
+from slurper_tui.monitor.reports.digest import (
     Calendar,
     Kind,
     finish_moved,
@@ -15,9 +17,7 @@ from slurper_tui.monitor.happenings import (
     span_events,
     status_changes,
 )
-from slurper_tui.monitor.model.job import Counts, Forecast
-from slurper_tui.monitor.model.samples import Recorded
-from slurper_tui.monitor.spans import Seen, Span
+from slurper_tui.monitor.reports.observed import Seen, Span
 
 H = 3600.0
 DAY = 86_400.0

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from slurper_tui.api.models import Job, parse
 from slurper_tui.monitor.model.job import Forecast, JobView, Phase, Verdict
-from slurper_tui.monitor.record import job_record
+from slurper_tui.monitor.reports.records import job_record
 from tests.tui.jobs import ACCOUNT, NOW, view
 
 NAMES = [

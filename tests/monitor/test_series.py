@@ -9,12 +9,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from slurper_tui.api.models import Job
-from slurper_tui.monitor.digest import make_digest
 from slurper_tui.monitor.estimate.series import CREATION_SLACK, Series
 from slurper_tui.monitor.history.opening import open_store
 from slurper_tui.monitor.model.base import JobKey, Moment
 from slurper_tui.monitor.model.job import Counts, JobView, Phase
 from slurper_tui.monitor.model.samples import Recorded
+from slurper_tui.monitor.reports.digest import make_digest
 
 EPOCH = 1_790_000_000.0
 

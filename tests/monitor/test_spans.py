@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 
 from slurper_tui.monitor.model.job import Counts
 from slurper_tui.monitor.model.samples import Recorded
-from slurper_tui.monitor.spans import (
+from slurper_tui.monitor.reports.observed import (
     Seen,
     Span,
     default_since,

@@ -5,11 +5,10 @@ from typing import Any
 
 import pytest
 
-from slurper_tui.monitor.happenings import Calendar
 from slurper_tui.monitor.model.job import Counts, JobView, Phase
 from slurper_tui.monitor.model.samples import Recorded
 from slurper_tui.monitor.model.verdict import verdict
-from slurper_tui.monitor.todo import NOTHING, rank, todo
+from slurper_tui.monitor.reports.digest import NOTHING, Calendar, rank, todo
 from tests.tui.jobs import NOW, view
 
 CALENDAR = Calendar(NOW, UTC)

@@ -8,7 +8,7 @@ import pytest
 from textual.app import App
 from textual.pilot import Pilot
 
-from slurper_tui.monitor.digest import Digest, make_digest
+from slurper_tui.monitor.reports.digest import Digest, make_digest
 from slurper_tui.tui.app import SlurperApp
 from slurper_tui.tui.dialogs import Page
 from slurper_tui.tui.digest_dialog import HOW_TO_CLOSE, HOW_TO_SCROLL, DigestDialog, digest_lines

@@ -10,10 +10,10 @@ from msgspec.structs import replace
 from textual.geometry import Region
 
 from slurper_tui.cli.state import load_view, save_view
-from slurper_tui.monitor.families.family import migrations
 from slurper_tui.monitor.model.events import Tie
 from slurper_tui.monitor.model.job import Counts, JobView, Snapshot
 from slurper_tui.monitor.model.plans import Draft, Plan, Step, unstarted
+from slurper_tui.monitor.reports.migrations import migrations
 from slurper_tui.tui.able import reasons
 from slurper_tui.tui.options import ViewState
 from slurper_tui.tui.painted import PaintedLines

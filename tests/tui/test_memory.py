@@ -7,10 +7,10 @@ import asyncio
 import pytest
 from msgspec.structs import replace
 
-from slurper_tui.monitor.digest import Digest, JobDigest
 from slurper_tui.monitor.model.job import AccountView, Counts, JobView, Phase, Snapshot
 from slurper_tui.monitor.model.samples import Recorded
 from slurper_tui.monitor.model.timeline import Trace, Window, trace_of
+from slurper_tui.monitor.reports.digest import Digest, JobDigest
 from slurper_tui.tui.dialogs import HelpDialog
 from slurper_tui.tui.digest_dialog import DigestDialog
 from slurper_tui.tui.glyphs import role_of

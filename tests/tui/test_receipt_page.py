@@ -16,8 +16,8 @@ from slurper_tui.api.errors import Unreachable
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.job import Counts, JobView
 from slurper_tui.monitor.model.logs import FailuresView, LogCounts
-from slurper_tui.monitor.receipts.receipt import JobReceipt, NotEnded, Receipt
-from slurper_tui.monitor.receipts.words import markdown
+from slurper_tui.monitor.reports.receipt import JobReceipt, NotEnded, Receipt
+from slurper_tui.monitor.reports.receipt_markdown import markdown
 from slurper_tui.tui.app import SlurperApp
 from slurper_tui.tui.dialogs import CopyDialog, Page
 from slurper_tui.tui.options import ScreenOptions, ViewState

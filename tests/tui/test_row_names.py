@@ -8,10 +8,9 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from slurper_tui.api.models import Source
-from slurper_tui.monitor.families.family import family
-from slurper_tui.monitor.families.migration import Migration
 from slurper_tui.monitor.model.events import Tie
 from slurper_tui.monitor.model.job import JobView
+from slurper_tui.monitor.reports.migrations import Migration, family
 from slurper_tui.tui.columns import Facts
 from slurper_tui.tui.detail_migration import migration_lines
 from slurper_tui.tui.glyphs import Glyphs, Look

@@ -20,8 +20,8 @@ from slurper_tui.monitor.model.timeline import Trace, Window, extended, moved, s
 from slurper_tui.monitor.polling.job_tracker import JobTrack, has_ended
 
 if TYPE_CHECKING:
-    from slurper_tui.monitor.digest import Digest
     from slurper_tui.monitor.polling.job_store import FollowedJobs
+    from slurper_tui.monitor.reports.digest import Digest
 
 
 SEED_STEPS = ((86_400.0, math.inf, 21_600.0), (7200.0, 86_400.0, 1800.0), (300.0, 7200.0, 120.0))
@@ -229,7 +229,7 @@ class Ledger:
         since: None for the last long absence that the history knows of, or for `away_since` if
         that was later: when somebody looked before this run.
         """
-        from slurper_tui.monitor.digest import make_digest  # not before somebody asks
+        from slurper_tui.monitor.reports.digest import make_digest  # not before somebody asks
 
         begun = since
         if begun is None:
@@ -244,7 +244,7 @@ class Ledger:
 
         When all has ended there is nothing to be seen, so nobody can be said not to have looked.
         """
-        from slurper_tui.monitor.spans import default_since  # not before somebody asks
+        from slurper_tui.monitor.reports.observed import default_since  # not before somebody asks
 
         if away_since is not None and not any(view.live for view in views):
             return away_since

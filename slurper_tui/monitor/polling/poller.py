@@ -46,7 +46,7 @@ from slurper_tui.monitor.polling.scheduler import (
 from slurper_tui.monitor.source import SlurperApi, WholeApi
 
 if TYPE_CHECKING:
-    from slurper_tui.monitor.digest import Digest
+    from slurper_tui.monitor.reports.digest import Digest
 
 
 WORKERS = 10

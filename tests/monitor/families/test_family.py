@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from msgspec.structs import replace
 
-from slurper_tui.monitor.families.family import family
 from slurper_tui.monitor.model.job import Counts, Phase, State
+from slurper_tui.monitor.reports.migrations import family
 from tests.monitor.families.jobs import PARENT, job, when
 from tests.tui.jobs import ACCOUNT, NOW, forecast
 

@@ -5,12 +5,11 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from slurper_tui.api.models import Source, Target
-from slurper_tui.monitor.families.family import migrations
-from slurper_tui.monitor.families.migration import Migration
 from slurper_tui.monitor.model.events import Tie
 from slurper_tui.monitor.model.job import Counts, Snapshot, State
 from slurper_tui.monitor.model.plans import Draft, Step, StepState
 from slurper_tui.monitor.model.plans import Plan as Planned
+from slurper_tui.monitor.reports.migrations import Migration, migrations
 from slurper_tui.simulated.jobs import Plan
 from tests.monitor.bench import Bench, bench, make_accounts, wall
 from tests.monitor.inline_history import InlineHistory

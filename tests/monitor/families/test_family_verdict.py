@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from slurper_tui.monitor.families.family import family
 from slurper_tui.monitor.model.job import Counts, State
+from slurper_tui.monitor.reports.migrations import family
 from tests.monitor.families.jobs import job, retry, tied
 
 

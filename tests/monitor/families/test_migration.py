@@ -6,8 +6,7 @@ import pytest
 from msgspec.structs import replace
 
 from slurper_tui.api.models import Source, Target
-from slurper_tui.monitor.families.family import migrations
-from slurper_tui.monitor.families.migration import SLOTS, migration_of
+from slurper_tui.monitor.reports.migrations import SLOTS, migration_of, migrations
 from tests.monitor.families.jobs import job, tied
 from tests.tui.jobs import view
 

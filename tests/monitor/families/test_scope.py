@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slurper_tui.monitor.families.family import family
 from slurper_tui.monitor.model.events import Tie
 from slurper_tui.monitor.model.job import Counts, JobView, State
+from slurper_tui.monitor.reports.migrations import family
 from tests.monitor.families.jobs import job, keys_of, retry, tied, when
 
 

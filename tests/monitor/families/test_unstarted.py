@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from msgspec.structs import replace
 
-from slurper_tui.monitor.families.family import migrations
 from slurper_tui.monitor.model.job import JobView
 from slurper_tui.monitor.model.plans import Draft, Plan, Step, StepState, unstarted
+from slurper_tui.monitor.reports.migrations import migrations
 from tests.monitor.families.jobs import job
 from tests.tui.jobs import ACCOUNT, forecast
 

@@ -12,7 +12,6 @@ from msgspec.structs import replace
 
 from slurper_tui.api.models import Job
 from slurper_tui.cli.past import Opened
-from slurper_tui.monitor.digest import make_digest
 from slurper_tui.monitor.estimate.series import Series
 from slurper_tui.monitor.history.clock import Dated, fitted
 from slurper_tui.monitor.history.opening import open_store
@@ -21,7 +20,8 @@ from slurper_tui.monitor.model.base import Moment
 from slurper_tui.monitor.model.events import Event, What
 from slurper_tui.monitor.model.job import Counts, JobView
 from slurper_tui.monitor.model.samples import HistoryView, Recorded, Remembered
-from slurper_tui.monitor.spans import default_since
+from slurper_tui.monitor.reports.digest import make_digest
+from slurper_tui.monitor.reports.observed import default_since
 from tests.monitor.history.samples import ACCOUNT, BEGUN, DAY, URL, job, key, of, sample
 
 CREATED = "2026-09-21T00:00:00Z"

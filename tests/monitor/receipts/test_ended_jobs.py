@@ -14,12 +14,10 @@ from slurper_tui.monitor.model.events import Event, What
 from slurper_tui.monitor.model.job import Counts
 from slurper_tui.monitor.model.logs import FailuresView, LogCounts
 from slurper_tui.monitor.model.samples import Recorded
-from slurper_tui.monitor.receipts.headline import all_copied, headline
-from slurper_tui.monitor.receipts.markdown import utc
-from slurper_tui.monitor.receipts.receipt import NotEnded
-from slurper_tui.monitor.receipts.record import record
-from slurper_tui.monitor.receipts.words import markdown
-from slurper_tui.monitor.spans import Seen
+from slurper_tui.monitor.reports.observed import Seen
+from slurper_tui.monitor.reports.receipt import NotEnded, all_copied, headline
+from slurper_tui.monitor.reports.receipt_markdown import markdown, utc
+from slurper_tui.monitor.reports.records import record
 from slurper_tui.simulate import Fault, Kind
 from slurper_tui.simulated.jobs import Plan
 from tests.monitor.bench import EPOCH, bench

@@ -16,21 +16,24 @@ from slurper_tui.api.models import Source
 from slurper_tui.cli.exit_codes import ExitCode
 from slurper_tui.cli.report import verdict as verdict_code
 from slurper_tui.format import parse_time
-from slurper_tui.monitor.families.family import family
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.events import Event, Tie, What
 from slurper_tui.monitor.model.job import Counts, JobView
 from slurper_tui.monitor.model.logs import LogCounts
 from slurper_tui.monitor.model.samples import Recorded
 from slurper_tui.monitor.model.verdict import not_copied, verdict
-from slurper_tui.monitor.receipts.ended_jobs import _seen
-from slurper_tui.monitor.receipts.headline import all_copied, headline
-from slurper_tui.monitor.receipts.markdown import code, table, utc
-from slurper_tui.monitor.receipts.receipt import JobReceipt, Receipt, reasons_of
-from slurper_tui.monitor.receipts.record import record
-from slurper_tui.monitor.receipts.seen import MOST_LINES
-from slurper_tui.monitor.receipts.words import markdown
-from slurper_tui.monitor.spans import Seen, Span
+from slurper_tui.monitor.reports.migrations import family
+from slurper_tui.monitor.reports.observed import Seen, Span
+from slurper_tui.monitor.reports.receipt import (
+    JobReceipt,
+    Receipt,
+    _seen,
+    all_copied,
+    headline,
+    reasons_of,
+)
+from slurper_tui.monitor.reports.receipt_markdown import MOST_LINES, code, markdown, table, utc
+from slurper_tui.monitor.reports.records import record
 from tests.tui.jobs import NOW, harmless, view
 
 FAILED = "importErrorRetryExhaustion"

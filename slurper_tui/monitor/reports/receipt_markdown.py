@@ -1,17 +1,140 @@
-"""A receipt in Markdown, to be pasted into a change ticket."""
+"""A receipt in Markdown, to be pasted into a change ticket.
+
+Foreign text in Markdown: nothing in it can break a line or a table, or be taken for markup.
+
+What a receipt tells of how jobs were seen, and of what changed them, in Markdown.
+"""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
+from datetime import UTC
 
 from slurper_tui import format as fmt
 from slurper_tui.api.models import Source, Target
+from slurper_tui.monitor.model.events import GONE, NOT_THERE, Event, What
 from slurper_tui.monitor.model.logs import Cause, reason_of
-from slurper_tui.monitor.receipts.headline import headline, retries_of
-from slurper_tui.monitor.receipts.markdown import cell, code, table, utc, words
-from slurper_tui.monitor.receipts.receipt import JobReceipt, Reason, Receipt
-from slurper_tui.monitor.receipts.seen import changes, observations
-from slurper_tui.monitor.spans import Seen
+from slurper_tui.monitor.reports.observed import Seen
+from slurper_tui.monitor.reports.receipt import JobReceipt, Reason, Receipt, headline, retries_of
+
+_HARMLESS = re.compile(r"(?:[A-Za-z0-9 ,()!·%+—-]|:(?= |$))*")
+"""Words and numbers in which no renderer finds a mark, an address, a name or a sign."""
+
+
+def code(text: str) -> str:
+    """A text as it is, between backticks; what could steer a terminal is a visible stand-in."""
+    shown = fmt.safe(text)
+    if not shown:
+        return '""'
+    longest = max((len(run) for run in re.findall("`+", shown)), default=0)
+    fence = "`" * (longest + 1)
+    odd = shown[0] in "` " or shown[-1] in "` "
+    return f"{fence} {shown} {fence}" if odd else f"{fence}{shown}{fence}"
+
+
+def words(text: str) -> str:
+    """A text that is mostly our own: plain where nothing in it could be markup."""
+    return text if _HARMLESS.fullmatch(text) and text.strip() == text else code(text)
+
+
+def cell(text: str) -> str:
+    """A text in a table. A bar would end the cell, even behind a backslash: it is a broken one."""
+    return words(text).replace("|", "¦")
+
+
+def table(head: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> Iterator[str]:
+    """Lines of a table that can be read as they are. left: columns of words, before the numbers."""
+    widths = [max(3, *(len(row[place]) for row in (head, *rows))) for place in range(len(head))]
+    rule = [":--".ljust(w, "-") if n < left else "--:".rjust(w, "-") for n, w in enumerate(widths)]
+    yield _row(head, widths, left)
+    yield f"| {' | '.join(rule)} |"
+    yield from (_row(row, widths, left) for row in rows)
+
+
+def _row(row: Sequence[str], widths: Sequence[int], left: int) -> str:
+    cells = zip(row, widths, strict=True)
+    aligned = (c.ljust(w) if n < left else c.rjust(w) for n, (c, w) in enumerate(cells))
+    return f"| {' | '.join(aligned)} |"
+
+
+def utc(at: float | None) -> str:
+    """A time to the second: `2026-03-19T15:46:20Z`."""
+    return fmt.DASH if at is None else fmt.iso(at, UTC).replace("+00:00", "Z")
+
+
+MOST_LINES = 20
+"""So many spans or changes are told one by one."""
+
+LEAST_UNOBSERVED = 60.0
+"""Seconds; nobody looking for a shorter time is not told."""
+
+_UNKNOWN = "Of a job it is not known when it began or ended, and so not what of it was observed."
+
+
+def observations(receipt: Receipt) -> Iterator[str]:
+    """When jobs were seen to be paused or stalled, and when nobody looked."""
+    several = len(receipt.jobs) > 1
+    told = {
+        f"{kind.value.capitalize()}{f', {code(job.view.key.job_id)}' if several else ''}": [
+            (span.since, span.until) for span in job.spans(kind)
+        ]
+        for job in receipt.jobs
+        for kind in (Seen.PAUSED, Seen.STALLED)
+    }
+    told["Not observed"] = [
+        (since, until) for since, until in receipt.unobserved if until - since >= LEAST_UNOBSERVED
+    ]
+    yield "## Seen"
+    yield ""
+    lines = [line for name, spans in told.items() for line in _some_spans(name, spans)]
+    yield from lines
+    if not receipt.observed:
+        yield f"{'- ' if lines else ''}{_UNKNOWN}"
+    elif not lines:
+        yield "Observed from beginning to end; no pause and no stall was seen."
+
+
+def _some_spans(name: str, spans: Sequence[tuple[float, float]]) -> Iterator[str]:
+    for since, until in spans[:MOST_LINES]:
+        yield f"- {name}: {utc(since)} to {utc(until)} ({fmt.duration(until - since)})"
+    if rest := spans[MOST_LINES:]:
+        seconds = fmt.duration(sum(until - since for since, until in rest))
+        yield f"- {name}: {len(rest)} more times, {seconds} together"
+
+
+def changes(receipt: Receipt) -> Iterator[str]:
+    """Who or what changed the jobs, oldest first."""
+    several = len(receipt.jobs) > 1
+    events = [event for job in receipt.jobs for event in job.events]
+    events.sort(key=lambda event: event.at)
+    if not events:
+        return
+    yield "## Changes"
+    yield ""
+    if len(events) > MOST_LINES:
+        yield f"- {len(events) - MOST_LINES} earlier changes"
+    for event in events[-MOST_LINES:]:
+        whose = f" {code(event.key.job_id)}:" if several else ""
+        yield f"- {utc(event.at)}{whose} {_event(event)}"
+
+
+def _event(event: Event) -> str:
+    detail = code(event.detail) if event.what is What.RETRIED else words(event.detail)
+    said = f": {code(event.said)}" if event.said else ""
+    if event.detail == GONE:
+        return NOT_THERE
+    texts = {
+        What.ASKED: f"{detail} sent from here",
+        What.REFUSED: f"{detail} refused{said}",
+        What.UNDECIDED: f"{detail} not answered{said}",
+        What.HERE: f"{detail}, as asked here",
+        What.ELSEWHERE: f"{detail} from elsewhere",
+        What.CREATED: "created from here",
+        What.RETRIED: f"retried by {detail}",
+    }
+    return texts.get(event.what, detail)
+
 
 _VENDORS = {"s3": "S3", "gcs": "Google Cloud Storage", "r2": "R2"}
 

@@ -5,10 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from slurper_tui import format as fmt
-from slurper_tui.monitor.digest import WORTH_TELLING, Digest, JobDigest
-from slurper_tui.monitor.happenings import Calendar, Event, Kind
-from slurper_tui.monitor.spans import ABSENCE, Span
-from slurper_tui.monitor.todo import NOTHING
+from slurper_tui.monitor.reports.digest import (
+    NOTHING,
+    WORTH_TELLING,
+    Calendar,
+    Digest,
+    Event,
+    JobDigest,
+    Kind,
+)
+from slurper_tui.monitor.reports.observed import ABSENCE, Span
 
 _TOLD_SINGLY = 2
 """So many spans of a kind are told one by one; more of them are summed up."""
