@@ -23,9 +23,9 @@ LATER = [
 
 
 BROKEN = (
-    ("slurper_tui.tui.glyphs", "httpx"),
-    ("slurper_tui.tui.glyphs", "slurper_tui.config"),
-    ("slurper_tui.tui.glyphs", "slurper_tui.api.transport"),
+    ("slurper_tui.tui.render.glyphs", "httpx"),
+    ("slurper_tui.tui.render.glyphs", "slurper_tui.config"),
+    ("slurper_tui.tui.render.glyphs", "slurper_tui.api.transport"),
     ("slurper_tui.monitor.polling.poller", "slurper_tui.api.credentials"),
     ("slurper_tui.simulated.jobs", "slurper_tui.api.envelope"),
     ("slurper_tui.monitor.polling.poller", "textual"),

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from textual.reactive import var
 
-from slurper_tui.tui.glyphs import Look
-from slurper_tui.tui.lines import Line
-from slurper_tui.tui.painted import PaintedLines
-from slurper_tui.tui.problems import banner_lines
+from slurper_tui.tui.render.glyphs import Look
+from slurper_tui.tui.render.lines import Line
+from slurper_tui.tui.render.painted import PaintedLines
+from slurper_tui.tui.render.problem_text import banner_lines
 from slurper_tui.tui.scene import Scene
 
 MOST = 3

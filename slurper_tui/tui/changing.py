@@ -165,7 +165,7 @@ class ChangingScreen(ReadingScreen):
 
     @work(group="change")
     async def _request(self, change: Change, keys: tuple[JobKey, ...]) -> None:
-        from slurper_tui.tui.request_words import requests_words
+        from slurper_tui.tui.render.job_text import requests_words
 
         control = (await self._desk()).control
         requests: Sequence[ActionRequest]
@@ -199,7 +199,7 @@ class ChangingScreen(ReadingScreen):
 
     def _tell_outcomes(self, snapshot: Snapshot) -> None:
         """Say what polls have shown of what was sent."""
-        from slurper_tui.tui.request_words import outcome_words
+        from slurper_tui.tui.render.job_text import outcome_words
 
         waited = [view for view in snapshot.jobs if view.key in self._awaited]
         open_still = {v.key for v in waited if v.request and v.request.standing.open}

@@ -12,13 +12,13 @@ from textual.events import Key, Paste, Resize
 from textual.message import Message
 from textual.strip import Strip
 
-from slurper_tui.tui.columns import Facts
 from slurper_tui.tui.confirm_words import Answer, Question, answer_lines, question_lines
 from slurper_tui.tui.deliberate import may_confirm
 from slurper_tui.tui.dialogs import PADDING, Dialog, Page
-from slurper_tui.tui.glyphs import Look
-from slurper_tui.tui.lines import Line
-from slurper_tui.tui.painted import PaintedLines
+from slurper_tui.tui.render.columns import Facts
+from slurper_tui.tui.render.glyphs import Look
+from slurper_tui.tui.render.lines import Line
+from slurper_tui.tui.render.painted import PaintedLines
 
 WIDTH = 72
 AIRY = 16

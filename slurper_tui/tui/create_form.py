@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping, Sequence
 from slurper_tui.api.models import Job
 from slurper_tui.monitor.jobs.validation import secret_faults
 from slurper_tui.monitor.model.plans import FieldFault
-from slurper_tui.tui.columns import short_id
 from slurper_tui.tui.create_form_base import FormScreen
 from slurper_tui.tui.create_form_fields import (
     KEYS,
@@ -22,6 +21,7 @@ from slurper_tui.tui.create_form_filled import filled
 from slurper_tui.tui.create_form_outcome import Sent
 from slurper_tui.tui.create_form_request import Offer
 from slurper_tui.tui.create_form_send import Means, SendPage
+from slurper_tui.tui.render.columns import short_id
 
 ACCOUNT = "account"
 

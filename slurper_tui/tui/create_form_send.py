@@ -24,8 +24,8 @@ from slurper_tui.tui.create_form_outcome import (
 )
 from slurper_tui.tui.create_form_request import LOW, Offer, RequestPane, request_lines, told
 from slurper_tui.tui.deliberate import may_confirm
-from slurper_tui.tui.glyphs import Look
-from slurper_tui.tui.lines import Line, Piece, fill, width_of
+from slurper_tui.tui.render.glyphs import Look
+from slurper_tui.tui.render.lines import Line, Piece, fill, width_of
 
 
 class Means(NamedTuple):

@@ -16,9 +16,9 @@ from textual.reactive import var
 from textual.widgets import Input, Static
 
 from slurper_tui.tui.create_form_fields import Field
-from slurper_tui.tui.glyphs import Look
-from slurper_tui.tui.lines import Line, Piece, width_of
-from slurper_tui.tui.painted import PaintedLines
+from slurper_tui.tui.render.glyphs import Look
+from slurper_tui.tui.render.lines import Line, Piece, width_of
+from slurper_tui.tui.render.painted import PaintedLines
 
 FROM_THE_ENVIRONMENT = "from the environment"
 

@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from textual.reactive import var
 
 from slurper_tui.monitor.model.events import Event
-from slurper_tui.tui.columns import Facts
-from slurper_tui.tui.detail import detail_lines
-from slurper_tui.tui.glyphs import Look
-from slurper_tui.tui.lines import Line, Piece, fill
-from slurper_tui.tui.painted import PaintedLines
+from slurper_tui.tui.render.columns import Facts
+from slurper_tui.tui.render.detail import detail_lines
+from slurper_tui.tui.render.glyphs import Look
+from slurper_tui.tui.render.lines import Line, Piece, fill
+from slurper_tui.tui.render.painted import PaintedLines
 from slurper_tui.tui.scene import Scene
 
 
@@ -84,7 +84,7 @@ class DetailPane(TextLines):
         scene = self.scene
         facts = Facts(self._look, scene.now, scene.deadline)
         if scene.migration is not None:
-            from slurper_tui.tui.detail_migration import migration_lines  # once there is one
+            from slurper_tui.tui.render.detail import migration_lines  # once there is one
 
             return migration_lines(scene.migration, facts, width)
         if scene.job is None:

@@ -17,7 +17,7 @@ from slurper_tui.monitor.model.plans import Draft
 from slurper_tui.tui.create_form_outcome import Sent
 from slurper_tui.tui.create_form_request import Offer, told
 from slurper_tui.tui.create_form_send import Means, RequestScreen, SendPage
-from slurper_tui.tui.lines import Line
+from slurper_tui.tui.render.lines import Line
 from slurper_tui.tui.secrets_form import KeysForm
 
 MOST_NAMES = 1000

@@ -22,12 +22,12 @@ from slurper_tui.tui.export import save_keys
 from slurper_tui.tui.failures_page_lines import NOTHING, FailureLines
 from slurper_tui.tui.failures_page_scene import FailureScene
 from slurper_tui.tui.failures_page_words import export_doubts, failed_line, read_words
-from slurper_tui.tui.lines import Line, Piece, join
 from slurper_tui.tui.log_page_frame import JobPage, closing
 from slurper_tui.tui.log_page_keys import FAILURE_KEYS
 from slurper_tui.tui.log_page_words import title_line, trouble_line
 from slurper_tui.tui.making import MakingScreen
 from slurper_tui.tui.options import ScreenOptions
+from slurper_tui.tui.render.lines import Line, Piece, join
 
 
 class FailuresPage(JobPage):

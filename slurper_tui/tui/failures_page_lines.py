@@ -12,9 +12,9 @@ from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.logs import FailuresView
 from slurper_tui.tui.failures_page_scene import Entry, FailureScene, Path, entries
 from slurper_tui.tui.failures_page_words import count_width, entry_line, summary
-from slurper_tui.tui.glyphs import Look
-from slurper_tui.tui.lines import Line, Piece, fill
-from slurper_tui.tui.painted import PaintedLines
+from slurper_tui.tui.render.glyphs import Look
+from slurper_tui.tui.render.lines import Line, Piece, fill
+from slurper_tui.tui.render.painted import PaintedLines
 
 MARGIN = 2
 """Cells left of the tree: the cursor's mark and a blank."""

@@ -7,10 +7,10 @@ from collections.abc import Iterator, Sequence
 from slurper_tui import format as words
 from slurper_tui.monitor.model.logs import Cause, FailureGroup, FailuresView, reason_of
 from slurper_tui.tui.failures_page_scene import MESSAGE, SPAN, Entry
-from slurper_tui.tui.glyphs import Look
-from slurper_tui.tui.lines import Line, Piece, join, pad, shorten, spread, width_of
 from slurper_tui.tui.log_rows import known_time, sign_of
 from slurper_tui.tui.notices import wrap_words
+from slurper_tui.tui.render.glyphs import Look
+from slurper_tui.tui.render.lines import Line, Piece, join, pad, shorten, spread, width_of
 
 ROOMY = 64
 """Cells from which a reason's line also says when it was seen."""

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from functools import partial
 
 from slurper_tui.monitor.model.events import RequestState
-from slurper_tui.tui.glyphs import Look
 from slurper_tui.tui.keys import DEFAULT_KEYS, key_sign
+from slurper_tui.tui.render.glyphs import Look
 from slurper_tui.tui.scene import Scene
 
 MOST_HINTS = 7

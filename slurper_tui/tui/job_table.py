@@ -12,12 +12,12 @@ from textual.reactive import var
 
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.job import shown_forecast
-from slurper_tui.tui import columns
-from slurper_tui.tui.columns import Facts, Fitted
-from slurper_tui.tui.glyphs import Look
-from slurper_tui.tui.lines import Line, Piece, fill
 from slurper_tui.tui.notices import notice_lines
-from slurper_tui.tui.painted import PaintedLines
+from slurper_tui.tui.render import columns
+from slurper_tui.tui.render.columns import Facts, Fitted
+from slurper_tui.tui.render.glyphs import Look
+from slurper_tui.tui.render.lines import Line, Piece, fill
+from slurper_tui.tui.render.painted import PaintedLines
 from slurper_tui.tui.row_names import row_name
 from slurper_tui.tui.rows import Row, RowKey
 from slurper_tui.tui.scene import Scene

@@ -16,12 +16,12 @@ from slurper_tui.api.errors import ApiError
 from slurper_tui.monitor.desk import Desk
 from slurper_tui.monitor.feed import Feed
 from slurper_tui.monitor.model.job import JobView
-from slurper_tui.tui.glyphs import Look
-from slurper_tui.tui.lines import Line, Piece, join, shorten, spread, width_of
 from slurper_tui.tui.log_page_keys import hints_of
 from slurper_tui.tui.making import MakingScreen
 from slurper_tui.tui.options import ScreenOptions
-from slurper_tui.tui.painted import PaintedLines
+from slurper_tui.tui.render.glyphs import Look
+from slurper_tui.tui.render.lines import Line, Piece, join, shorten, spread, width_of
+from slurper_tui.tui.render.painted import PaintedLines
 from slurper_tui.tui.scene import Scene
 
 LOW = 16

@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 
 from textual.binding import Binding
 
-from slurper_tui.tui.glyphs import Look
 from slurper_tui.tui.hints import Hint
 from slurper_tui.tui.keys import key_sign
+from slurper_tui.tui.render.glyphs import Look
 
 
 def _key(

@@ -16,8 +16,6 @@ from slurper_tui.api.models import LogRow
 from slurper_tui.format import MOST_SHOWN
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.logs import LogView
-from slurper_tui.tui.glyphs import Look
-from slurper_tui.tui.lines import Line, Piece, fill
 from slurper_tui.tui.log_page_scene import LogScene
 from slurper_tui.tui.log_rows import (
     NARROW,
@@ -28,7 +26,9 @@ from slurper_tui.tui.log_rows import (
     row_lines,
     times_for,
 )
-from slurper_tui.tui.painted import PaintedLines
+from slurper_tui.tui.render.glyphs import Look
+from slurper_tui.tui.render.lines import Line, Piece, fill
+from slurper_tui.tui.render.painted import PaintedLines
 
 MARGIN = 2
 """Cells left of the time: the cursor's mark and a blank."""

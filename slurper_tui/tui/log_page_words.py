@@ -8,10 +8,10 @@ from slurper_tui import format as words
 from slurper_tui.api.errors import ApiError, BadAnswer, NotFound, RateLimited, Rejected, Unreachable
 from slurper_tui.monitor.model.job import JobView
 from slurper_tui.monitor.model.logs import LogView, reason_of
-from slurper_tui.tui.columns import Facts, migration
-from slurper_tui.tui.glyphs import Look
-from slurper_tui.tui.lines import Line, Piece, join, shorten, spread, width_of
 from slurper_tui.tui.log_page_scene import LogScene, kinds
+from slurper_tui.tui.render.columns import Facts, migration
+from slurper_tui.tui.render.glyphs import Look
+from slurper_tui.tui.render.lines import Line, Piece, join, shorten, spread, width_of
 
 LEAST_NAME = 16
 """Cells that the migration's name gets in any case."""

@@ -14,8 +14,8 @@ import msgspec
 from slurper_tui import format as words
 from slurper_tui.api.models import LogRow
 from slurper_tui.monitor.model.logs import FAILED_TYPE, Cause, cause_of, reason_of
-from slurper_tui.tui.glyphs import Look
-from slurper_tui.tui.lines import MARKS, Line, Piece, fill, pad, shorten, width_of, wrap
+from slurper_tui.tui.render.glyphs import Look
+from slurper_tui.tui.render.lines import MARKS, Line, Piece, fill, pad, shorten, width_of, wrap
 
 GAP = 2
 NARROW = 56

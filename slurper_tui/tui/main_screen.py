@@ -27,12 +27,12 @@ from slurper_tui.tui import scene as scenes
 from slurper_tui.tui.banners import Banners
 from slurper_tui.tui.detail_pane import DetailPane
 from slurper_tui.tui.folding import FoldingScreen
-from slurper_tui.tui.glyphs import Look
 from slurper_tui.tui.hints import Hint, hint_sign, hints_for
 from slurper_tui.tui.job_table import JobTable
 from slurper_tui.tui.keys import KEYS, next_interval
 from slurper_tui.tui.layout import layout_classes
 from slurper_tui.tui.options import ScreenOptions, ViewState
+from slurper_tui.tui.render.glyphs import Look
 from slurper_tui.tui.scene import Scene
 from slurper_tui.tui.status_line import StatusLine
 from slurper_tui.tui.totals import TotalsRow

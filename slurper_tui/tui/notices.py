@@ -7,9 +7,9 @@ from collections.abc import Iterator
 from rich.cells import cell_len
 
 from slurper_tui.monitor.model.job import AccountView, Snapshot
-from slurper_tui.tui.columns import short_id
-from slurper_tui.tui.glyphs import Look
-from slurper_tui.tui.lines import Line, Piece, wrap
+from slurper_tui.tui.render.columns import short_id
+from slurper_tui.tui.render.glyphs import Look
+from slurper_tui.tui.render.lines import Line, Piece, wrap
 from slurper_tui.tui.scene import Scene
 
 _HOW_TO_START = (

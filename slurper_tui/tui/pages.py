@@ -11,10 +11,10 @@ from textual.screen import Screen
 
 from slurper_tui.monitor.feed import Feed
 from slurper_tui.tui import scene as scenes
-from slurper_tui.tui.glyphs import Look
 from slurper_tui.tui.hints import hint_sign
 from slurper_tui.tui.keys import KEYS
 from slurper_tui.tui.options import ScreenOptions
+from slurper_tui.tui.render.glyphs import Look
 from slurper_tui.tui.scene import Scene
 
 

@@ -17,10 +17,10 @@ from slurper_tui.tui.create_form_base import OneLine
 from slurper_tui.tui.create_form_request import LOW
 from slurper_tui.tui.create_form_send import Means
 from slurper_tui.tui.detail_pane import TextLines
-from slurper_tui.tui.glyphs import Look
-from slurper_tui.tui.lines import Line, Piece, fill
 from slurper_tui.tui.plans_page_lines import Place, Row, plan_rows, waits_for_keys
 from slurper_tui.tui.plans_page_words import again_question, cancel_question
+from slurper_tui.tui.render.glyphs import Look
+from slurper_tui.tui.render.lines import Line, Piece, fill
 from slurper_tui.tui.secrets_form import Given, SecretsForm
 
 LOCKED = "read-only now: W allows changes"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from slurper_tui.monitor.model.plans import Plan, Step, StepState
 from slurper_tui.tui.confirm_words import Question
-from slurper_tui.tui.glyphs import Look
+from slurper_tui.tui.render.glyphs import Look
 
 
 def cancel_question(plan: Plan) -> Question:

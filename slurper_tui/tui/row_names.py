@@ -5,8 +5,8 @@ from __future__ import annotations
 from slurper_tui import format as words
 from slurper_tui.monitor.model.job import JobView
 from slurper_tui.monitor.reports.migrations import SLOTS, Migration
-from slurper_tui.tui.columns import Facts, migration, short_id
-from slurper_tui.tui.lines import Line, Piece, shorten, width_of
+from slurper_tui.tui.render.columns import Facts, migration, short_id
+from slurper_tui.tui.render.lines import Line, Piece, shorten, width_of
 from slurper_tui.tui.rows import Row
 
 INDENT = 2

@@ -9,8 +9,8 @@ import msgspec
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.job import JobView, Snapshot
 from slurper_tui.monitor.reports.migrations import Migration, MigrationKey, migrations
-from slurper_tui.tui.columns import sorted_jobs
 from slurper_tui.tui.options import ViewState
+from slurper_tui.tui.render.columns import sorted_jobs
 
 RowKey = JobKey | MigrationKey
 

@@ -10,9 +10,9 @@ from msgspec.structs import replace
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.job import BudgetView, JobView, Outage, Snapshot
 from slurper_tui.monitor.reports.migrations import Migration, MigrationKey
-from slurper_tui.tui.columns import SORTS
 from slurper_tui.tui.filter import matcher
 from slurper_tui.tui.options import ViewState
+from slurper_tui.tui.render.columns import SORTS
 from slurper_tui.tui.rows import Groups, Row, RowKey, grouped, list_rows
 
 BUDGET_STEP = 5

@@ -11,7 +11,7 @@ from slurper_tui.monitor.jobs.validation import secret_faults
 from slurper_tui.monitor.model.plans import Draft, FieldFault, Secrets
 from slurper_tui.tui.create_form_base import FormScreen
 from slurper_tui.tui.create_form_fields import KEYS, REGION, Section, secrets_of
-from slurper_tui.tui.glyphs import Look
+from slurper_tui.tui.render.glyphs import Look
 
 
 class Given(NamedTuple):

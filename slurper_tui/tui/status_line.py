@@ -9,11 +9,11 @@ from textual.reactive import var
 from slurper_tui import format as words
 from slurper_tui.monitor.model.events import RequestState
 from slurper_tui.monitor.model.job import BudgetView, Outage, Snapshot
-from slurper_tui.tui.glyphs import Look
 from slurper_tui.tui.hints import MOST_HINTS, Hint
-from slurper_tui.tui.lines import Line, Piece, join, shorten, spread, width_of
-from slurper_tui.tui.painted import PaintedLines
-from slurper_tui.tui.problems import (
+from slurper_tui.tui.render.glyphs import Look
+from slurper_tui.tui.render.lines import Line, Piece, join, shorten, spread, width_of
+from slurper_tui.tui.render.painted import PaintedLines
+from slurper_tui.tui.render.problem_text import (
     blocked_words,
     in_trouble,
     problem_line,
@@ -97,7 +97,7 @@ def _asked(scene: Scene, look: Look) -> Iterator[Line]:
     request = scene.job.request if scene.job else None
     if request is None or scene.note or request.standing in (RequestState.DONE, RequestState.MOOT):
         return
-    from slurper_tui.tui.request_words import request_role, request_words  # only then
+    from slurper_tui.tui.render.job_text import request_role, request_words  # only then
 
     said = look.glyphs.clean(look.glyphs.say(request_words(request)))
     yield (Piece(said, request_role(request)),)

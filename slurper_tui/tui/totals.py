@@ -11,11 +11,11 @@ from textual.reactive import var
 from slurper_tui import format as words
 from slurper_tui.eta import eta_short
 from slurper_tui.monitor.model.job import JobView, shown_forecast, shown_rate
-from slurper_tui.tui.columns import short_id
-from slurper_tui.tui.glyphs import Look
-from slurper_tui.tui.lines import Line, Piece, join, shorten, spread, width_of
-from slurper_tui.tui.painted import PaintedLines
-from slurper_tui.tui.problems import blocked_words, standing_problem
+from slurper_tui.tui.render.columns import short_id
+from slurper_tui.tui.render.glyphs import Look
+from slurper_tui.tui.render.lines import Line, Piece, join, shorten, spread, width_of
+from slurper_tui.tui.render.painted import PaintedLines
+from slurper_tui.tui.render.problem_text import blocked_words, standing_problem
 from slurper_tui.tui.scene import Scene
 
 
@@ -138,7 +138,7 @@ def _deadline(scene: Scene, look: Look) -> tuple[Line, Line]:
     """How all stand against the deadline, in full and in a word; nothing without one."""
     if scene.deadline is None:
         return (), ()
-    from slurper_tui.tui.deadline_words import deadline_total  # only where there is one
+    from slurper_tui.tui.render.job_text import deadline_total  # only where there is one
 
     return deadline_total(scene, look)
 

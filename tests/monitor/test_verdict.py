@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from slurper_tui.monitor.model.job import Counts, State
 from slurper_tui.monitor.model.logs import BROKE_TYPE, FAILED_TYPE, LogCounts
 from slurper_tui.monitor.model.verdict import percent, verdict
-from slurper_tui.tui.glyphs import role_of
+from slurper_tui.tui.render.glyphs import role_of
 from tests.tui.jobs import view
 
 NUMBERS = st.none() | st.integers(0, 100) | st.integers(0, 2**63 - 1)

@@ -22,8 +22,8 @@ from slurper_tui.tui.app import SlurperApp
 from slurper_tui.tui.dialogs import CopyDialog, Dialog, HelpDialog, ProblemDialog
 from slurper_tui.tui.keys import KEYS
 from slurper_tui.tui.options import ScreenOptions, ViewState
-from slurper_tui.tui.painted import PaintedLines
 from slurper_tui.tui.palette import Palette, likeness
+from slurper_tui.tui.render.painted import PaintedLines
 from tests.fake_feed import FakeFeed
 from tests.tui.jobs import ACCOUNT, NOW, snapshot, view
 

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from slurper_tui.monitor.model.job import Counts, JobView, Phase
-from slurper_tui.tui.columns import SORTS, Facts, cells, fit, header, sorted_jobs
-from slurper_tui.tui.glyphs import Glyphs, Look, role_of
-from slurper_tui.tui.lines import text_of, width_of
+from slurper_tui.tui.render.columns import SORTS, Facts, cells, fit, header, sorted_jobs
+from slurper_tui.tui.render.glyphs import Glyphs, Look, role_of
+from slurper_tui.tui.render.lines import text_of, width_of
 from tests.tui.jobs import NOW, forecast, harmless, view
 
 FACTS = Facts(Look(), NOW)

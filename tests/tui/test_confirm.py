@@ -14,7 +14,6 @@ from textual.events import Key
 from slurper_tui.monitor.model.events import Action
 from slurper_tui.monitor.model.job import Counts, JobView, Verdict
 from slurper_tui.tui.able import Change
-from slurper_tui.tui.columns import Facts
 from slurper_tui.tui.confirm_dialog import ConfirmDialog
 from slurper_tui.tui.confirm_words import (
     Answer,
@@ -25,8 +24,9 @@ from slurper_tui.tui.confirm_words import (
     unlock_question,
 )
 from slurper_tui.tui.deliberate import set_context
-from slurper_tui.tui.glyphs import Glyphs, Look
-from slurper_tui.tui.lines import text_of, width_of
+from slurper_tui.tui.render.columns import Facts
+from slurper_tui.tui.render.glyphs import Glyphs, Look
+from slurper_tui.tui.render.lines import text_of, width_of
 from tests.tui.jobs import ACCOUNT, NOW, harmless, snapshot, view
 
 LOOK = Look(Glyphs(), UTC)

@@ -12,10 +12,10 @@ from rich.cells import cell_len
 from slurper_tui.api.errors import Fault, Unreachable
 from slurper_tui.api.models import Job, Source, parse
 from slurper_tui.monitor.model.job import Counts, JobView, Phase, Verdict
-from slurper_tui.tui.columns import Facts
-from slurper_tui.tui.detail import detail_lines
-from slurper_tui.tui.glyphs import Glyphs, Look
-from slurper_tui.tui.lines import text_of, width_of
+from slurper_tui.tui.render.columns import Facts
+from slurper_tui.tui.render.detail import detail_lines
+from slurper_tui.tui.render.glyphs import Glyphs, Look
+from slurper_tui.tui.render.lines import text_of, width_of
 from tests.tui.jobs import ACCOUNT, NOW, forecast, harmless, view
 
 FACTS = Facts(Look(zone=UTC), NOW)

@@ -16,7 +16,7 @@ from slurper_tui.monitor.model.plans import Draft, Plan, Step, unstarted
 from slurper_tui.monitor.reports.migrations import migrations
 from slurper_tui.tui.able import reasons
 from slurper_tui.tui.options import ViewState
-from slurper_tui.tui.painted import PaintedLines
+from slurper_tui.tui.render.painted import PaintedLines
 from slurper_tui.tui.scene import Scene, highlight, see, unfold
 from tests.tui.jobs import ACCOUNT, NOW, forecast, snapshot, view
 from tests.tui.test_app import Stage, staged

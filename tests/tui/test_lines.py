@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from slurper_tui.tui.glyphs import Glyphs
-from slurper_tui.tui.lines import Piece, fill, shorten, spread, text_of, width_of, wrap
+from slurper_tui.tui.render.glyphs import Glyphs
+from slurper_tui.tui.render.lines import Piece, fill, shorten, spread, text_of, width_of, wrap
 
 TEXTS = st.text(st.characters(categories=["L", "N", "P", "S", "M"]))
 

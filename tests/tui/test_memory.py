@@ -13,8 +13,8 @@ from slurper_tui.monitor.model.timeline import Trace, Window, trace_of
 from slurper_tui.monitor.reports.digest import Digest, JobDigest
 from slurper_tui.tui.dialogs import HelpDialog
 from slurper_tui.tui.digest_dialog import DigestDialog
-from slurper_tui.tui.glyphs import role_of
 from slurper_tui.tui.palette import HOW_TO_TYPE, Palette
+from slurper_tui.tui.render.glyphs import role_of
 from tests.fake_feed import FakeFeed
 from tests.tui.jobs import ACCOUNT, NOW, forecast, snapshot, view
 from tests.tui.test_app import Stage, staged

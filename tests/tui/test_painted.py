@@ -14,9 +14,8 @@ from textual._compositor import ChopsUpdate, LayoutUpdate
 from textual.geometry import Region
 from textual.strip import Strip
 
-from slurper_tui.tui.lines import Piece, fill
-from slurper_tui.tui.painted import differing_runs
-from slurper_tui.tui.runs import PlacedUpdate, RunsUpdate, in_doubt
+from slurper_tui.tui.render.lines import Piece, fill
+from slurper_tui.tui.render.painted import PlacedUpdate, RunsUpdate, differing_runs, in_doubt
 from tests.tui.names import DOUBTFUL
 
 NO_WRAP = 7

@@ -13,14 +13,21 @@ from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.job import Counts, Forecast
 from slurper_tui.monitor.model.samples import Recorded
 from slurper_tui.monitor.model.timeline import Trace, Window, extended, moved, spans_of, trace_of
-from slurper_tui.tui.glyphs import Glyphs, Look
-from slurper_tui.tui.lines import Line, text_of, width_of
-from slurper_tui.tui.painted import ROLES
-from slurper_tui.tui.picture import rate_picture, scale_top, unit_for
-from slurper_tui.tui.picture_axis import Label, axis, clock_labels, moment
-from slurper_tui.tui.picture_columns import Columns, columns_for, seen_in
-from slurper_tui.tui.picture_frame import gutter_of, room_of
-from slurper_tui.tui.picture_progress import progress_picture
+from slurper_tui.tui.render.chart_grid import (
+    Columns,
+    Label,
+    axis,
+    clock_labels,
+    columns_for,
+    gutter_of,
+    moment,
+    room_of,
+    seen_in,
+)
+from slurper_tui.tui.render.charts import progress_picture, rate_picture, scale_top, unit_for
+from slurper_tui.tui.render.glyphs import Glyphs, Look
+from slurper_tui.tui.render.lines import Line, text_of, width_of
+from slurper_tui.tui.render.painted import ROLES
 
 KEY = JobKey("account", "job")
 NOW = 1_774_000_000.0

@@ -14,10 +14,10 @@ from slurper_tui.simulate import SimulatedAccount
 from slurper_tui.tui.confirm_dialog import ConfirmDialog
 from slurper_tui.tui.create_form_widgets import SecretInput
 from slurper_tui.tui.deliberate import set_context
-from slurper_tui.tui.glyphs import Glyphs, Look
-from slurper_tui.tui.lines import text_of, width_of
 from slurper_tui.tui.plans_page import PlansPage
 from slurper_tui.tui.plans_page_lines import plan_rows
+from slurper_tui.tui.render.glyphs import Glyphs, Look
+from slurper_tui.tui.render.lines import text_of, width_of
 from slurper_tui.tui.secrets_form import SecretsForm
 from tests.monitor.inline_history import InlineNotebook
 from tests.tui.jobs import NOW, harmless

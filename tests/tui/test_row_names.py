@@ -11,10 +11,10 @@ from slurper_tui.api.models import Source
 from slurper_tui.monitor.model.events import Tie
 from slurper_tui.monitor.model.job import JobView
 from slurper_tui.monitor.reports.migrations import Migration, family
-from slurper_tui.tui.columns import Facts
-from slurper_tui.tui.detail_migration import migration_lines
-from slurper_tui.tui.glyphs import Glyphs, Look
-from slurper_tui.tui.lines import text_of, width_of
+from slurper_tui.tui.render.columns import Facts
+from slurper_tui.tui.render.detail import migration_lines
+from slurper_tui.tui.render.glyphs import Glyphs, Look
+from slurper_tui.tui.render.lines import text_of, width_of
 from slurper_tui.tui.row_names import row_name
 from slurper_tui.tui.rows import Row
 from tests.tui.jobs import NOW, harmless, iso, view

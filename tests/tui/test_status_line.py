@@ -6,10 +6,10 @@ from datetime import UTC
 
 import pytest
 
-from slurper_tui.tui.glyphs import Glyphs, Look
 from slurper_tui.tui.hints import hints_for
-from slurper_tui.tui.lines import Line, text_of
-from slurper_tui.tui.problems import problem_details
+from slurper_tui.tui.render.glyphs import Glyphs, Look
+from slurper_tui.tui.render.lines import Line, text_of
+from slurper_tui.tui.render.problem_text import problem_details
 from slurper_tui.tui.scene import Scene, see
 from slurper_tui.tui.status_line import status_line
 from tests.tui.jobs import snapshot, view

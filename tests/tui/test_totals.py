@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 
 from slurper_tui.monitor.model.job import JobView, Phase
 from slurper_tui.monitor.model.plans import Draft, Plan, Step, unstarted
-from slurper_tui.tui.glyphs import Glyphs, Look
-from slurper_tui.tui.lines import text_of
+from slurper_tui.tui.render.glyphs import Glyphs, Look
+from slurper_tui.tui.render.lines import text_of
 from slurper_tui.tui.scene import Scene, see
 from slurper_tui.tui.totals import Remaining, remaining, tiny_line, totals_line
 from tests.tui.jobs import ACCOUNT, forecast, snapshot, view

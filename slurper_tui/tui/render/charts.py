@@ -1,30 +1,154 @@
-"""What a job has done so far against time, and when the rest will be done, as a range."""
+"""What a job has done so far against time, and when the rest will be done, as a range.
+
+A job's rate over time, as a curve of blocks: what was seen, and where nobody looked.
+
+The pictures of the detail pane: how fast a job went, and how far it has come.
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
+from typing import NamedTuple
 
 from slurper_tui import format as words
-from slurper_tui.monitor.model.job import Forecast
+from slurper_tui.monitor.model.job import Forecast, JobView, shown_forecast
 from slurper_tui.monitor.model.samples import Recorded
-from slurper_tui.monitor.model.timeline import Trace, spans_of
-from slurper_tui.tui.glyphs import Look
-from slurper_tui.tui.lines import Line, Piece
-from slurper_tui.tui.picture_axis import Label, axis, clock_labels, end_words, local, moment
-from slurper_tui.tui.picture_columns import Columns, columns_for, ended_at, first_of
-from slurper_tui.tui.picture_frame import (
+from slurper_tui.monitor.model.timeline import Trace, Window, spans_of
+from slurper_tui.tui.render.chart_grid import (
     NOTHING,
     Cell,
+    Columns,
     Ink,
+    Label,
+    Seen,
+    axis,
     beside_scale,
     breadth,
+    clock_labels,
+    columns_for,
     empty_column,
+    end_words,
+    ended_at,
     filled_column,
+    first_of,
     ink_of,
+    local,
+    moment,
     room_of,
     rows_of,
+    seen_in,
     title_of,
 )
+from slurper_tui.tui.render.columns import Facts
+from slurper_tui.tui.render.glyphs import Look
+from slurper_tui.tui.render.lines import Line, Piece, fill
+
+HOURLY = 0.1
+"""Objects per second; slower rates are told by the hour."""
+
+_ROUND = (1.0, 1.2, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0)
+
+
+def rate_picture(
+    trace: Trace, look: Look, width: int, height: int, *, key: str = ""
+) -> tuple[Line, ...]:
+    """Draw the rate over time in `height` rows, between a title and the times.
+
+    width: cells. key: what switches the window, as a person reads it; "" says nothing about it.
+    """
+    width, height = max(1, width), max(1, height)
+    columns = columns_for(trace, trace.until, room_of(width))
+    seen, ink = seen_in(columns, trace.points), ink_of(look)
+    rates = [column.rate for column in seen if column.rate is not None]
+    peak = max(rates, default=0.0)
+    top, unit = scale_top(peak), unit_for(peak)
+    first = first_of(trace, columns)
+    nothing = empty_column(height, ink, existed=False)
+    cells = [
+        _column(one, top, height, ink) if place >= first or one.rate is not None else nothing
+        for place, one in enumerate(seen)
+    ]
+    scale = (unit.told(top) + unit.name if peak else "", "0" if rates and height > 1 else "")
+    return (
+        _title(trace, _told(seen, rates), look, breadth(columns.count, width), key),
+        *rows_of(cells, scale, width),
+        beside_scale(axis(_times(trace, columns, look), room_of(width)), width),
+    )
+
+
+class Unit(NamedTuple):
+    """What a rate is told by. seconds: how long it is. name: how it is written."""
+
+    seconds: int
+    name: str
+
+    def told(self, rate: float) -> str:
+        """A rate, objects per second, in this unit, without its name."""
+        return words.rate(rate * self.seconds)
+
+
+def unit_for(peak: float) -> Unit:
+    """Tell rates by the second, or by the hour where even the peak is slower than `HOURLY`."""
+    return Unit(3600, "/h") if 0 < peak < HOURLY else Unit(1, "/s")
+
+
+def scale_top(peak: float) -> float:
+    """Give a round rate, objects per second, that is no less than the peak: it seldom moves."""
+    unit = unit_for(peak).seconds
+    wanted = max(peak * unit, 1.0)
+    size = 10.0 ** math.floor(math.log10(wanted))
+    return next((n * size for n in _ROUND if wanted <= n * size * (1 + 1e-9)), 10 * size) / unit
+
+
+def _column(seen: Seen, top: float, height: int, ink: Ink) -> tuple[Cell, ...]:
+    if seen.rate is None:
+        cells = empty_column(height, ink)
+    else:
+        cells = filled_column(seen.rate / top, height, ink, "primary")
+    if seen.stalled:
+        return ((ink.stall, "warning"), *cells[1:])
+    return ((ink.pause, "secondary"), *cells[1:]) if seen.paused else cells
+
+
+def _told(seen: Sequence[Seen], rates: Sequence[float]) -> tuple[str, ...]:
+    """Tell the fastest column and the mean of all that was seen, in full and shorter."""
+    if not rates:
+        return ("no rate seen",)
+    peak = max(rates)
+    if not peak:
+        return ("nothing moved",)
+    moved = math.fsum(one.rate * one.seconds for one in seen if one.rate is not None)
+    mean = moved / math.fsum(one.seconds for one in seen)
+    unit = unit_for(peak)
+    fast, slow = f"peak {unit.told(peak)}", f"mean {unit.told(mean)}"
+    return (f"{fast}{unit.name} · {slow}{unit.name}", f"{fast} · {slow}", slow + unit.name)
+
+
+def _title(trace: Trace, told: Sequence[str], look: Look, width: int, key: str) -> Line:
+    say = look.glyphs.say
+    name: Line = (Piece(say(f"rate · {trace.window.words}"), "muted"),)
+    hint: Line = (Piece(" "), Piece(key, "key")) if key else ()
+    lefts = ((*name, *hint), name, (Piece("rate", "muted"),))
+    return title_of(lefts, [(Piece(say(text), "muted"),) for text in told], width)
+
+
+def _times(trace: Trace, columns: Columns, look: Look) -> list[Label]:
+    if trace.ended is not None:
+        place = max(0, min(columns.of(trace.ended), columns.count - 1))
+        end = Label(place, end_words(trace.ended, look.zone), "muted", lean=1.0)
+        return [end, *clock_labels(columns, look.zone)]
+    last, ended = columns.count - 1, ended_at(trace.points)
+    labels = [Label(last, ("now",), "muted", lean=1.0)]
+    if ended is not None and columns.of(ended) >= 0:
+        labels.insert(0, Label(columns.of(ended), ("end",), "muted"))
+    if trace.window not in (Window.TEN_MINUTES, Window.HOUR):
+        return [*labels, *clock_labels(columns, look.zone)]
+    ago = words.duration(trace.window.value)
+    half = words.duration(trace.window.value / 2)
+    far = Label(0, (f"{ago} ago",), lean=0.0)
+    return [*labels, far, Label(last // 2, (f"{half} ago", half))]
+
 
 TO = "\N{EN DASH}"
 
@@ -59,9 +183,11 @@ def progress_picture(
     if ahead and done is not None and whole:
         _draw_ahead(cells, columns, ahead, now, min(done, whole) / whole, ink)
     return (
-        _title(done, whole, look, breadth(columns.count, width), growing=growing),
+        _title_picture_progress(done, whole, look, breadth(columns.count, width), growing=growing),
         *rows_of(cells, scale, width),
-        beside_scale(axis(_times(trace, columns, ahead, now, look), room_of(width)), width),
+        beside_scale(
+            axis(_times_picture_progress(trace, columns, ahead, now, look), room_of(width)), width
+        ),
     )
 
 
@@ -147,7 +273,9 @@ def _reached(share: float, done: float, now: float, end: float) -> float:
 # Words -----------------------------------------------------------------------------------------
 
 
-def _title(done: int | None, whole: int | None, look: Look, width: int, *, growing: bool) -> Line:
+def _title_picture_progress(
+    done: int | None, whole: int | None, look: Look, width: int, *, growing: bool
+) -> Line:
     say = look.glyphs.say
     name = ((Piece("progress", "muted"),),)
     if done is None:
@@ -158,7 +286,7 @@ def _title(done: int | None, whole: int | None, look: Look, width: int, *, growi
     return title_of(name, [(Piece(say(text), "muted"),) for text in texts], width)
 
 
-def _times(
+def _times_picture_progress(
     trace: Trace, columns: Columns, ahead: Forecast | None, now: float, look: Look
 ) -> list[Label]:
     zone = look.zone
@@ -189,3 +317,36 @@ def _finish(ahead: Forecast, now: float, look: Look, columns: int) -> tuple[str,
         return (high,)
     same_day = ":" in high and low.split(":")[0][:-2] == high.split(":")[0][:-2]
     return (f"{low}{TO}{high.split()[-1]}" if same_day else f"{low} {TO} {high}", high)
+
+
+ROOMY_PANE = 50
+"""The width from which on pictures are higher."""
+
+GAP = 4
+
+
+def picture_lines(
+    view: JobView, trace: Trace, facts: Facts, width: int, *, key: str, beside: bool
+) -> tuple[Line, ...]:
+    """Draw both, `beside` or below each other.
+
+    key: what switches how far back they reach, as a person reads it.
+    """
+    high, low = (5, 4) if width >= ROOMY_PANE else (3, 2)
+    if not beside:
+        rate, progress = _drawn(view, trace, facts, width, (high, low), key)
+        return (*rate, (), *progress)
+    half = (width - GAP) // 2
+    both = zip(*_drawn(view, trace, facts, half, (high, high), key), strict=True)
+    return tuple((*fill(one, half), Piece(" " * GAP), *other) for one, other in both)
+
+
+def _drawn(
+    view: JobView, trace: Trace, facts: Facts, width: int, heights: tuple[int, int], key: str
+) -> tuple[tuple[Line, ...], tuple[Line, ...]]:
+    """The rate and the progress, in so many rows each."""
+    rate = rate_picture(trace, facts.look, width, heights[0], key=key)
+    forecast, growing = shown_forecast(view), view.growing
+    return rate, progress_picture(
+        trace, forecast, facts.now, facts.look, width, heights[1], growing=growing
+    )

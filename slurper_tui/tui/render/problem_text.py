@@ -8,9 +8,9 @@ from slurper_tui import format as words
 from slurper_tui.api.errors import ApiError, Rejected
 from slurper_tui.monitor.model.events import RequestState
 from slurper_tui.monitor.model.job import AccountView, Problem, Snapshot
-from slurper_tui.tui.columns import short_id
-from slurper_tui.tui.glyphs import Look
-from slurper_tui.tui.lines import Line, Piece, join, shorten, width_of
+from slurper_tui.tui.render.columns import short_id
+from slurper_tui.tui.render.glyphs import Look
+from slurper_tui.tui.render.lines import Line, Piece, join, shorten, width_of
 
 LEAST_SAID = 12
 """Cells that what failed gets in any case."""

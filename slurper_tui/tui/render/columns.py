@@ -11,8 +11,8 @@ from rich.cells import cell_len
 from slurper_tui import format as words
 from slurper_tui.eta import eta_short
 from slurper_tui.monitor.model.job import JobView, default_order, shown_forecast, shown_rate
-from slurper_tui.tui.glyphs import Look, role_of
-from slurper_tui.tui.lines import Line, Piece, fill, pad, shorten
+from slurper_tui.tui.render.glyphs import Look, role_of
+from slurper_tui.tui.render.lines import Line, Piece, fill, pad, shorten
 
 SortValue = float | str | None
 GAP = 2
@@ -246,7 +246,7 @@ def is_dated(view: JobView) -> bool:
 
 
 def _due(view: JobView, facts: Facts, _width: int) -> Line:
-    from slurper_tui.tui.deadline_words import deadline_cell  # only where there is a deadline
+    from slurper_tui.tui.render.job_text import deadline_cell  # only where there is a deadline
 
     return deadline_cell(view, facts)
 

@@ -1,0 +1,216 @@
+"""How a request to change a job stands, in words.
+
+How jobs stand against the deadline: in a cell, in the details, and for all of them.
+
+A job's event list, in words.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+from slurper_tui import format as words
+from slurper_tui.api.errors import ApiError
+from slurper_tui.eta import finish
+from slurper_tui.monitor.estimate.deadline import (
+    Promise,
+    Standing,
+    against,
+    against_all,
+    needed_words,
+    promise_words,
+)
+from slurper_tui.monitor.model.events import (
+    GONE,
+    NOT_THERE,
+    Action,
+    ActionRequest,
+    Event,
+    RequestState,
+    What,
+)
+from slurper_tui.monitor.model.job import JobView
+from slurper_tui.tui.able import DONE_WORDS
+from slurper_tui.tui.notices import wrap_words
+from slurper_tui.tui.render.columns import Facts, short_id, source_text
+from slurper_tui.tui.render.glyphs import Look
+from slurper_tui.tui.render.lines import Line, Piece, pad, wrap
+from slurper_tui.tui.scene import Scene
+
+_ROLES = {
+    Standing.DONE: "success",
+    Standing.ON_TRACK: "success",
+    Standing.UNKNOWN: "muted",
+    Standing.AT_RISK: "warning",
+    Standing.WILL_MISS: "error",
+}
+
+
+def deadline_cell(view: JobView, facts: Facts) -> Line:
+    """Say it in eight cells: `on track`, `at risk`, `late 3h`, `passed`; nothing once done."""
+    if facts.deadline is None:
+        return ()
+    promise = against(view, facts.deadline, facts.now)
+    unknown = promise.standing is Standing.UNKNOWN
+    word = "" if unknown and not view.live else _short(promise)
+    return (Piece(facts.look.glyphs.say(word), _ROLES[promise.standing]),) if word else ()
+
+
+def _short(promise: Promise) -> str:
+    if promise.standing is Standing.DONE:
+        return f"late {words.age(promise.low)}" if promise.low else ""
+    if promise.standing is Standing.UNKNOWN:
+        return words.DASH
+    if promise.standing is Standing.WILL_MISS:
+        return "passed" if promise.passed else f"late {words.age(promise.low or 0.0)}"
+    return "at risk" if promise.standing is Standing.AT_RISK else "on track"
+
+
+def deadline_lines(view: JobView, facts: Facts, width: int) -> Iterator[Line]:
+    """Say in full how a job stands, and the rate that it would take."""
+    if facts.deadline is None:
+        return
+    promise = against(view, facts.deadline, facts.now)
+    minute = facts.deadline // 60 * 60
+    due = finish(minute, minute, facts.now, facts.look.zone)
+    yield (Piece(f"due {facts.look.glyphs.say(due)}", "muted"),)
+    for part in wrap(_said(promise_words(promise), facts.look), width):
+        yield (Piece(part, _ROLES[promise.standing]),)
+    needed = needed_words(promise)
+    yield from [(Piece(needed, "muted"),)] if needed else []
+
+
+def deadline_total(scene: Scene, look: Look) -> tuple[Line, Line]:
+    """Say how all shown jobs stand together: in full, and in a word; nothing without a deadline."""
+    if scene.deadline is None or not scene.jobs:
+        return (), ()
+    promise = against_all(scene.jobs, scene.deadline, scene.now)
+    if scene.snapshot and scene.snapshot.unstarted and promise.standing <= Standing.ON_TRACK:
+        promise = Promise(Standing.UNKNOWN, reason="jobs are still to be started")
+    role = _ROLES[promise.standing]
+    full = _said(promise_words(promise), look)
+    needed = needed_words(promise)
+    rest = (Piece(f"  {needed}", "muted"),) if needed else ()
+    short = _short(promise)
+    return (Piece(full, role), *rest), (Piece(look.glyphs.say(short), role),) if short else ()
+
+
+def _said(text: str, look: Look) -> str:
+    return look.glyphs.clean(look.glyphs.say(text))
+
+
+GAP = 2
+_ROLES_EVENT_WORDS = {
+    What.REFUSED: "error",
+    What.UNDECIDED: "warning",
+    What.ELSEWHERE: "secondary",
+}
+
+
+def event_words(event: Event, facts: Facts) -> str:
+    """Say what happened, and who did it: `paused from elsewhere`."""
+    clean = facts.look.glyphs.clean
+    detail = clean(event.detail)
+    said = f": {clean(event.said)}" if event.said else ""
+    if event.detail == GONE:
+        return NOT_THERE
+    match event.what:
+        case What.ASKED:
+            return f"{detail} sent from here"
+        case What.REFUSED:
+            return f"{detail} refused{said}"
+        case What.UNDECIDED:
+            return f"{detail} not answered{said}"
+        case What.HERE:
+            return f"{detail}, as asked here"
+        case What.ELSEWHERE:
+            return f"{detail} from elsewhere"
+        case What.CREATED:
+            return "created from here"
+        case What.RETRIED:
+            return f"retried by {short_id(event.detail, facts.look)}"
+    return detail + said
+
+
+def event_lines(events: Sequence[Event], facts: Facts, width: int) -> Iterator[Line]:
+    """Tell events, the newest first, each behind its time. events: oldest first."""
+    times = [words.moment(event.at, facts.now, facts.look.zone) for event in events]
+    column = max(map(len, times), default=0) + GAP
+    for event, time in zip(reversed(events), reversed(times), strict=True):
+        label, role = pad(time, column), _ROLES_EVENT_WORDS.get(event.what, "")
+        for part in wrap_words(event_words(event, facts), max(8, width - column)):
+            yield (Piece(label, "muted"), Piece(part, role))
+            label = " " * column
+
+
+_ROLES_REQUEST_WORDS = {
+    RequestState.SENT: "accent",
+    RequestState.UNDECIDED: "warning",
+    RequestState.REFUSED: "error",
+    RequestState.MOOT: "muted",
+    RequestState.DONE: "success",
+}
+
+
+def request_role(request: ActionRequest) -> str:
+    """The role in which a request's words stand."""
+    return _ROLES_REQUEST_WORDS[request.standing]
+
+
+def request_words(request: ActionRequest) -> str:
+    """Say how one request stands: `pause sent, waiting for the API to confirm`."""
+    if request.standing.open:
+        so_far = f"; {request.news}" if request.news else ""
+        return f"{request.act} sent, waiting for the API to confirm{so_far}"
+    if request.standing is RequestState.REFUSED:
+        return f"{request.act} refused: {said(request.error)}"
+    if request.standing is RequestState.MOOT:
+        return f"nothing sent: {request.news}" if request.news else "nothing was sent"
+    return DONE_WORDS[request.act]
+
+
+def said(error: ApiError | None) -> str:
+    """The API's own codes and words, or ours where it sent none."""
+    if error is None:
+        return "no reason given"
+    return "; ".join(str(fault) for fault in error.faults) or error.message
+
+
+def requests_words(act: Action, requests: Sequence[ActionRequest]) -> str:
+    """Sum up what came of one word of the person: `pause sent for 2 jobs, 1 refused`."""
+    if len(requests) == 1:
+        return request_words(requests[0])
+    standings = [request.standing for request in requests]
+    sent = sum(standing.open or standing is RequestState.DONE for standing in standings)
+    parts = [f"{act} sent for {sent} jobs" if sent != 1 else f"{act} sent for 1 job"]
+    for standing, word in (
+        (RequestState.REFUSED, "refused"),
+        (RequestState.MOOT, "not needed any more"),
+    ):
+        if number := standings.count(standing):
+            parts.append(f"{number} {word}")
+    return ", ".join(parts)
+
+
+def outcome_words(views: Sequence[JobView], look: Look) -> str:
+    """Say what polls have shown of requests: `photos: paused`, or `3 requests confirmed`."""
+    requests = [view.request for view in views if view.request]
+    if len(views) == 1:
+        return f"{source_text(views[0], look)}: {look.glyphs.clean(request_words(requests[0]))}"
+    done = sum(request.standing is RequestState.DONE for request in requests)
+    others = len(requests) - done
+    return f"{done} requests confirmed" + (f", {others} not done" if others else "")
+
+
+def request_lines(view: JobView, look: Look, width: int) -> Iterator[Line]:
+    """Tell at a job how what was asked of it stands, as long as that is news."""
+    request = view.request
+    if request is None or request.standing in (RequestState.DONE, RequestState.MOOT):
+        return
+    said_of_it = look.glyphs.clean(look.glyphs.say(request_words(request)))
+    for part in wrap_words(said_of_it, width):
+        yield (Piece(part, request_role(request)),)
+    if request.standing is RequestState.UNDECIDED and request.error:
+        why = f"{look.glyphs.clean(request.error.message)}; it is not sent again"
+        for part in wrap_words(why, width):
+            yield (Piece(part, "muted"),)
