@@ -144,7 +144,7 @@ _LATER = (
     "slurper_tui.tui.render.job_text",
     "slurper_tui.tui.dialogs",
     "slurper_tui.tui.digest_dialog",
-    "slurper_tui.tui.filter_line",
+    "slurper_tui.tui.widgets.form_fields",
     "slurper_tui.tui.palette",
     "slurper_tui.tui.render.charts",
     "slurper_tui.tui.able",

@@ -10,10 +10,10 @@ from slurper_tui.monitor.jobs.actions import consequence
 from slurper_tui.monitor.model.events import Action
 from slurper_tui.monitor.model.job import JobView, Snapshot
 from slurper_tui.tui.able import DONE_WORDS, Change, aimed_at, hindrance
-from slurper_tui.tui.notices import wrap_words
 from slurper_tui.tui.render.columns import Facts, migration, source_text
 from slurper_tui.tui.render.glyphs import Glyphs, Look, role_of
 from slurper_tui.tui.render.lines import Line, Piece, width_of, wrap
+from slurper_tui.tui.widgets.job_table import wrap_words
 
 LONGEST_WORD = 64
 """Characters of a name that a person can be asked to type."""

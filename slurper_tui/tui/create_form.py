@@ -8,7 +8,12 @@ from slurper_tui.api.models import Job
 from slurper_tui.monitor.jobs.validation import secret_faults
 from slurper_tui.monitor.model.plans import FieldFault
 from slurper_tui.tui.create_form_base import FormScreen
-from slurper_tui.tui.create_form_fields import (
+from slurper_tui.tui.create_form_filled import filled
+from slurper_tui.tui.create_form_outcome import Sent
+from slurper_tui.tui.create_form_request import Offer
+from slurper_tui.tui.create_form_send import Means, SendPage
+from slurper_tui.tui.render.columns import short_id
+from slurper_tui.tui.widgets.form_fields import (
     KEYS,
     SOURCE,
     TARGET,
@@ -17,11 +22,6 @@ from slurper_tui.tui.create_form_fields import (
     draft_of,
     secrets_of,
 )
-from slurper_tui.tui.create_form_filled import filled
-from slurper_tui.tui.create_form_outcome import Sent
-from slurper_tui.tui.create_form_request import Offer
-from slurper_tui.tui.create_form_send import Means, SendPage
-from slurper_tui.tui.render.columns import short_id
 
 ACCOUNT = "account"
 

@@ -19,13 +19,12 @@ from textual.widget import Widget
 from textual.widgets import Static
 
 from slurper_tui.monitor.model.plans import FieldFault
-from slurper_tui.tui.create_form_fields import Section
 from slurper_tui.tui.create_form_request import LOW, NARROW
-from slurper_tui.tui.create_form_widgets import Choice, FieldRow, GoOn, SecretInput
 from slurper_tui.tui.deliberate import may_confirm
 from slurper_tui.tui.render.glyphs import Look
 from slurper_tui.tui.render.lines import Line, Piece, fill, spread
 from slurper_tui.tui.render.painted import PaintedLines
+from slurper_tui.tui.widgets.form_fields import Choice, FieldRow, GoOn, SecretInput, Section
 
 T = TypeVar("T")
 HOW_TO_MOVE = "↑ ↓ move · ← → choose · Enter next · Esc back"

@@ -11,8 +11,8 @@ from slurper_tui.monitor.jobs import validation as checks
 from slurper_tui.monitor.jobs.draft import NoKeys, keys_of
 from slurper_tui.monitor.jobs.prefixes import UNLISTED, read_prefixes, split, still_copied
 from slurper_tui.monitor.model.plans import Draft, FieldFault
-from slurper_tui.tui.create_form_fields import Values, draft_of
 from slurper_tui.tui.create_form_files import NoList, read_text
+from slurper_tui.tui.widgets.form_fields import Values, draft_of
 
 KEY_LIST, PREFIXES = "source.keys", "prefixes_file"
 """Where the faults of the two files are shown."""

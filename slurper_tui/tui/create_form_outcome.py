@@ -17,11 +17,11 @@ from slurper_tui.monitor.desk import Check, Made, Prechecks
 from slurper_tui.monitor.model.job import State
 from slurper_tui.monitor.model.plans import PlanView
 from slurper_tui.tui.create_form_request import INDENT, told
-from slurper_tui.tui.notices import wrap_words
 from slurper_tui.tui.render.columns import Facts, migration
 from slurper_tui.tui.render.glyphs import Look, role_of
 from slurper_tui.tui.render.lines import Line, Piece
 from slurper_tui.tui.render.problem_text import error_details
+from slurper_tui.tui.widgets.job_table import wrap_words
 
 REACHED, NOT_REACHED = "success", "error"
 LOOK_FIRST = "sent, no answer: look in the list before you try again"

@@ -11,11 +11,11 @@ from typing import NamedTuple, overload
 from slurper_tui import format as words
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.plans import Draft, Secrets
-from slurper_tui.tui.detail_pane import TextLines
-from slurper_tui.tui.notices import wrap_words
 from slurper_tui.tui.render.columns import short_id
 from slurper_tui.tui.render.glyphs import Glyphs, Look
 from slurper_tui.tui.render.lines import Line, Piece, pad, wrap
+from slurper_tui.tui.widgets.detail_pane import TextLines
+from slurper_tui.tui.widgets.job_table import wrap_words
 
 LABEL = 14
 NARROW, NARROW_LABEL = 50, 13

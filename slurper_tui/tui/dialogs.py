@@ -12,12 +12,12 @@ from textual.screen import ModalScreen
 
 from slurper_tui.monitor.model.job import Snapshot, State
 from slurper_tui.tui.clipboard import HOW_IN_TMUX
-from slurper_tui.tui.detail_pane import TextLines
 from slurper_tui.tui.keys import KEYS, key_sign
-from slurper_tui.tui.notices import wrap_words
 from slurper_tui.tui.render.glyphs import STATUS, Look
 from slurper_tui.tui.render.lines import Line, Piece, pad, wrap
 from slurper_tui.tui.render.problem_text import problem_details
+from slurper_tui.tui.widgets.detail_pane import TextLines
+from slurper_tui.tui.widgets.job_table import wrap_words
 
 PADDING = 4
 """Cells that the stylesheet leaves at the left and right of a page, together."""

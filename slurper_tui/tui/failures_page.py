@@ -17,17 +17,22 @@ from slurper_tui.monitor.desk import Desk, FailureReading
 from slurper_tui.monitor.feed import Feed
 from slurper_tui.monitor.model.job import JobView
 from slurper_tui.monitor.model.logs import Cause, FailuresView, cause_of, reason_of
-from slurper_tui.tui import failures_page_scene as scenes
 from slurper_tui.tui.export import save_keys
-from slurper_tui.tui.failures_page_lines import NOTHING, FailureLines
-from slurper_tui.tui.failures_page_scene import FailureScene
-from slurper_tui.tui.failures_page_words import export_doubts, failed_line, read_words
 from slurper_tui.tui.log_page_frame import JobPage, closing
 from slurper_tui.tui.log_page_keys import FAILURE_KEYS
 from slurper_tui.tui.log_page_words import title_line, trouble_line
 from slurper_tui.tui.making import MakingScreen
 from slurper_tui.tui.options import ScreenOptions
 from slurper_tui.tui.render.lines import Line, Piece, join
+from slurper_tui.tui.widgets import failure_tree as scenes
+from slurper_tui.tui.widgets.failure_tree import (
+    NOTHING,
+    FailureLines,
+    FailureScene,
+    export_doubts,
+    failed_line,
+    read_words,
+)
 
 
 class FailuresPage(JobPage):

@@ -23,15 +23,15 @@ from slurper_tui.monitor.model.job import JobView
 from slurper_tui.monitor.model.logs import LogView
 from slurper_tui.tui import log_page_scene as scenes
 from slurper_tui.tui.export import Saved, save_log
-from slurper_tui.tui.filter_line import MOST_TYPED, FilterInput
 from slurper_tui.tui.log_page_frame import JobPage, closing
 from slurper_tui.tui.log_page_keys import LOG_KEYS
-from slurper_tui.tui.log_page_lines import NOTHING, LogLines
 from slurper_tui.tui.log_page_scene import LogScene
 from slurper_tui.tui.log_page_words import log_head
 from slurper_tui.tui.making import MakingScreen
 from slurper_tui.tui.options import ScreenOptions
 from slurper_tui.tui.render.lines import Line
+from slurper_tui.tui.widgets.form_fields import MOST_TYPED, FilterInput
+from slurper_tui.tui.widgets.log_rows import NOTHING, LogLines
 
 SEARCH, TEXT = "/", "&"
 """What the line to type in is open for."""

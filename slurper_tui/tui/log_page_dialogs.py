@@ -15,10 +15,10 @@ from slurper_tui.tui.clipboard import can_copy
 from slurper_tui.tui.dialogs import KEY_COLUMN, Dialog
 from slurper_tui.tui.export import Saved
 from slurper_tui.tui.log_page_keys import signs
-from slurper_tui.tui.notices import wrap_words
 from slurper_tui.tui.render.glyphs import Look
 from slurper_tui.tui.render.lines import Line, Piece, pad, wrap
 from slurper_tui.tui.render.problem_text import error_details
+from slurper_tui.tui.widgets.job_table import wrap_words
 
 CLOSES = "   Esc closes"
 

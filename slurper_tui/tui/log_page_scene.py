@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from slurper_tui.api.models import LogRow
 from slurper_tui.monitor.model.logs import LogView
 from slurper_tui.tui.filter import fold
-from slurper_tui.tui.log_rows import pattern_of, text_of_row
+from slurper_tui.tui.widgets.log_rows import pattern_of, text_of_row
 
 Kind = tuple[str | None, ...]
 """The one type that is shown; empty for all. A row without a type has the type None."""

@@ -24,18 +24,17 @@ from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.job import Snapshot
 from slurper_tui.monitor.model.timeline import Window
 from slurper_tui.tui import scene as scenes
-from slurper_tui.tui.banners import Banners
-from slurper_tui.tui.detail_pane import DetailPane
 from slurper_tui.tui.folding import FoldingScreen
 from slurper_tui.tui.hints import Hint, hint_sign, hints_for
-from slurper_tui.tui.job_table import JobTable
 from slurper_tui.tui.keys import KEYS, next_interval
 from slurper_tui.tui.layout import layout_classes
 from slurper_tui.tui.options import ScreenOptions, ViewState
 from slurper_tui.tui.render.glyphs import Look
 from slurper_tui.tui.scene import Scene
-from slurper_tui.tui.status_line import StatusLine
-from slurper_tui.tui.totals import TotalsRow
+from slurper_tui.tui.widgets.detail_pane import DetailPane
+from slurper_tui.tui.widgets.job_table import JobTable
+from slurper_tui.tui.widgets.status_line import Banners, StatusLine
+from slurper_tui.tui.widgets.totals import TotalsRow
 
 MANY_JOBS = 2000
 """So many jobs take longer to be arranged than a key may wait."""
@@ -259,7 +258,9 @@ class MainScreen(FoldingScreen):
             self.on_key()
             self.add_class("-filtering")
             if not self.query(Input):
-                from slurper_tui.tui.filter_line import FilterLine  # not before it is wanted
+                from slurper_tui.tui.widgets.form_fields import (
+                    FilterLine,  # not before it is wanted
+                )
 
                 await self.mount(FilterLine(id="filter-line"), before="#status")
             self.set_focus(self.query_one(Input))

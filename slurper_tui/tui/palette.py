@@ -28,11 +28,11 @@ from textual.worker import WorkerCancelled, WorkerFailed
 
 from slurper_tui.eta import finish
 from slurper_tui.tui.filter import fold
-from slurper_tui.tui.filter_line import MOST_TYPED
 from slurper_tui.tui.keys import KEYS, key_sign
 from slurper_tui.tui.render.columns import Facts, migration, short_id
 from slurper_tui.tui.render.glyphs import Look
 from slurper_tui.tui.render.lines import shorten, text_of
+from slurper_tui.tui.widgets.form_fields import MOST_TYPED
 
 if TYPE_CHECKING:
     from slurper_tui.tui.main_screen import MainScreen

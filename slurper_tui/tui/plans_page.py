@@ -16,12 +16,12 @@ from slurper_tui.tui.confirm_dialog import ConfirmDialog
 from slurper_tui.tui.create_form_base import OneLine
 from slurper_tui.tui.create_form_request import LOW
 from slurper_tui.tui.create_form_send import Means
-from slurper_tui.tui.detail_pane import TextLines
 from slurper_tui.tui.plans_page_lines import Place, Row, plan_rows, waits_for_keys
 from slurper_tui.tui.plans_page_words import again_question, cancel_question
 from slurper_tui.tui.render.glyphs import Look
 from slurper_tui.tui.render.lines import Line, Piece, fill
 from slurper_tui.tui.secrets_form import Given, SecretsForm
+from slurper_tui.tui.widgets.detail_pane import TextLines
 
 LOCKED = "read-only now: W allows changes"
 

@@ -10,10 +10,10 @@ from rich.cells import cell_len
 
 from slurper_tui import format as words
 from slurper_tui.monitor.model.plans import Draft, PlanView, Step, StepState
-from slurper_tui.tui.notices import wrap_words
 from slurper_tui.tui.render.columns import short_id
 from slurper_tui.tui.render.glyphs import Look
 from slurper_tui.tui.render.lines import Line, Piece, pad, shorten, wrap
+from slurper_tui.tui.widgets.job_table import wrap_words
 
 NONE_YET = (
     "There are no plans.",

@@ -48,8 +48,8 @@ class ReadingScreen(MakingScreen):
 
     async def _export(self, job: JobView) -> None:
         """Read the log whole, saying how far it is, and save the keys."""
-        from slurper_tui.tui.failures_page_words import export_doubts
         from slurper_tui.tui.log_page_frame import closing
+        from slurper_tui.tui.widgets.failure_tree import export_doubts
 
         self._note("reading the log for what failed …")
         view = FailuresView(job.key)

@@ -10,8 +10,8 @@ from textual.screen import ScreenResultType
 from slurper_tui.monitor.jobs.validation import secret_faults
 from slurper_tui.monitor.model.plans import Draft, FieldFault, Secrets
 from slurper_tui.tui.create_form_base import FormScreen
-from slurper_tui.tui.create_form_fields import KEYS, REGION, Section, secrets_of
 from slurper_tui.tui.render.glyphs import Look
+from slurper_tui.tui.widgets.form_fields import KEYS, REGION, Section, secrets_of
 
 
 class Given(NamedTuple):

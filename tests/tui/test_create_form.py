@@ -20,12 +20,11 @@ from slurper_tui.simulate import Fault, Kind, SimulatedAccount
 from slurper_tui.tui.confirm_dialog import ConfirmDialog
 from slurper_tui.tui.create_form import CreateForm
 from slurper_tui.tui.create_form_base import FormScreen
-from slurper_tui.tui.create_form_fields import SOURCE, TARGET
 from slurper_tui.tui.create_form_files import MOST_BYTES, NoList, read_text
 from slurper_tui.tui.create_form_filled import filled
 from slurper_tui.tui.create_form_send import SendPage, Stage
-from slurper_tui.tui.create_form_widgets import FieldRow, SecretInput
 from slurper_tui.tui.deliberate import set_context
+from slurper_tui.tui.widgets.form_fields import SOURCE, TARGET, FieldRow, SecretInput
 from tests.tui.jobs import ACCOUNT, harmless, snapshot
 from tests.tui.makers import S3_WORDS, SECRET_WORDS, WHOLE, Workbench, workbench
 

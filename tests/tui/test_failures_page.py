@@ -24,8 +24,8 @@ from slurper_tui.monitor.model.logs import (
 from slurper_tui.tui.draft_page import DraftPage
 from slurper_tui.tui.export import save_keys
 from slurper_tui.tui.failures_page import FailuresPage
-from slurper_tui.tui.failures_page_words import export_doubts, failed_words, skipped_words
 from slurper_tui.tui.main_screen import MainScreen
+from slurper_tui.tui.widgets.failure_tree import export_doubts, failed_words, skipped_words
 from tests.tui.jobs import NOW, harmless, iso, snapshot, view
 from tests.tui.log_pages import ARCHIVED, JOB, Opened, opened
 from tests.tui.test_written import Connect, connect, settle

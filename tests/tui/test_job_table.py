@@ -4,7 +4,7 @@ import pytest
 from msgspec.structs import replace
 
 from slurper_tui.monitor.model.job import Phase
-from slurper_tui.tui.job_table import JobTable
+from slurper_tui.tui.widgets.job_table import JobTable
 from tests.tui.jobs import NOW, forecast, snapshot, view
 from tests.tui.test_app import Stage, staged
 

@@ -14,7 +14,10 @@ from slurper_tui.api.models import LogRow
 from slurper_tui.monitor.model.logs import LogView
 from slurper_tui.tui import log_page_scene as scenes
 from slurper_tui.tui.log_page_scene import LogScene
-from slurper_tui.tui.log_rows import (
+from slurper_tui.tui.render.glyphs import Glyphs, Look
+from slurper_tui.tui.render.lines import text_of, width_of
+from slurper_tui.tui.render.painted import ROLES
+from slurper_tui.tui.widgets.log_rows import (
     RowStyle,
     pattern_of,
     row_height,
@@ -22,9 +25,6 @@ from slurper_tui.tui.log_rows import (
     row_lines,
     times_for,
 )
-from slurper_tui.tui.render.glyphs import Glyphs, Look
-from slurper_tui.tui.render.lines import text_of, width_of
-from slurper_tui.tui.render.painted import ROLES
 from tests.tui.jobs import NOW, harmless
 from tests.tui.log_pages import ARCHIVED, JOB, log_view, row
 

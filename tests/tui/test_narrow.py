@@ -14,8 +14,8 @@ from slurper_tui.tui.render.glyphs import Glyphs, Look
 from slurper_tui.tui.render.lines import text_of
 from slurper_tui.tui.render.problem_text import problem_details
 from slurper_tui.tui.scene import Scene, highlight_row, noted, see
-from slurper_tui.tui.status_line import status_line
-from slurper_tui.tui.totals import tiny_line, totals_line
+from slurper_tui.tui.widgets.status_line import status_line
+from slurper_tui.tui.widgets.totals import tiny_line, totals_line
 from tests.tui.jobs import ACCOUNT, NOW, snapshot, view
 from tests.tui.test_app import staged
 

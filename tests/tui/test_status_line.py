@@ -11,7 +11,7 @@ from slurper_tui.tui.render.glyphs import Glyphs, Look
 from slurper_tui.tui.render.lines import Line, text_of
 from slurper_tui.tui.render.problem_text import problem_details
 from slurper_tui.tui.scene import Scene, see
-from slurper_tui.tui.status_line import status_line
+from slurper_tui.tui.widgets.status_line import status_line
 from tests.tui.jobs import snapshot, view
 
 LOOK = Look(Glyphs(), UTC)

@@ -1,26 +1,151 @@
-"""The job list: a row for each job or migration, drawn when visible, repainted where it changed."""
+"""The job list: a row for each job or migration, drawn when visible, repainted where it changed.
+
+What an empty list says: what is being read, what to do, or why nothing matches.
+
+What the list calls a migration and the jobs below it.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 from typing import ClassVar
 
+from rich.cells import cell_len
 from textual.message import Message
 from textual.reactive import var
 
+from slurper_tui import format as words
 from slurper_tui.monitor.model.base import JobKey
-from slurper_tui.monitor.model.job import shown_forecast
-from slurper_tui.tui.notices import notice_lines
+from slurper_tui.monitor.model.job import AccountView, JobView, Snapshot, shown_forecast
+from slurper_tui.monitor.reports.migrations import SLOTS, Migration
 from slurper_tui.tui.render import columns
-from slurper_tui.tui.render.columns import Facts, Fitted
+from slurper_tui.tui.render.columns import Facts, Fitted, migration, short_id
 from slurper_tui.tui.render.glyphs import Look
-from slurper_tui.tui.render.lines import Line, Piece, fill
+from slurper_tui.tui.render.lines import Line, Piece, fill, shorten, width_of, wrap
 from slurper_tui.tui.render.painted import PaintedLines
-from slurper_tui.tui.row_names import row_name
 from slurper_tui.tui.rows import Row, RowKey
 from slurper_tui.tui.scene import Scene
+
+_HOW_TO_START = (
+    "There are no Super Slurper jobs here yet.",
+    "",
+    "Make one here: press : and choose “new”,",
+    "or in the Cloudflare dashboard:",
+    "R2 Object Storage → Data Migration → Migrate files.",
+    "",
+    "It will appear here by itself.",
+)
+
+
+def notice_lines(scene: Scene, look: Look, width: int) -> tuple[Line, ...]:
+    """Give the lines that stand where jobs would."""
+    texts = _texts(scene, look)
+    wrapped = (part for text in texts for part in wrap_words(look.glyphs.say(text), width))
+    return tuple(
+        (Piece(text, "strong" if number == 0 else "muted"),) for number, text in enumerate(wrapped)
+    )
+
+
+def _texts(scene: Scene, look: Look) -> tuple[str, ...]:
+    snapshot = scene.snapshot
+    if snapshot is None:
+        return ("Asking for the job list …",)
+    if scene.total:
+        return _nothing_matches(scene, look)
+    if all(account.listed for account in snapshot.accounts):
+        return _HOW_TO_START
+    return tuple(_reading(snapshot, look))
+
+
+def _nothing_matches(scene: Scene, look: Look) -> tuple[str, ...]:
+    if scene.filter_text:
+        return (f"No job matches “{look.glyphs.clean(scene.filter_text)}”.", "", "Esc clears it.")
+    return ("All jobs have ended.", "", "They are hidden: press a to show them.")
+
+
+def _reading(snapshot: Snapshot, look: Look) -> Iterator[str]:
+    for account in snapshot.accounts:
+        if not account.listed:
+            yield _account_reading(account, look)
+
+
+def _account_reading(account: AccountView, look: Look) -> str:
+    name = short_id(account.account_id, look, 12)
+    if account.problem:
+        return f"The job list of account {name} cannot be read; trying again."
+    return f"Reading the job list of account {name}: page {account.pages + 1}"
+
+
+def wrap_words(text: str, width: int) -> list[str]:
+    """Break text at blanks so that it fits `width` cells, and a word that does not fit anywhere."""
+    lines = [""]
+    for word in text.split(" "):
+        joined = f"{lines[-1]} {word}" if lines[-1] else word
+        if cell_len(joined) <= width:
+            lines[-1] = joined
+        else:
+            lines.extend(wrap(word, width))
+    return [line for line in lines if line] or [""]
+
+
+INDENT = 2
+"""Cells before a migration's name, for its sign, and before that of a job below it."""
+
+
+def row_name(row: Row, facts: Facts, width: int) -> Line:
+    """Name a line: a migration with its sign, a job below one by what sets it apart there.
+
+    A retry by itself has its sign before its buckets.
+    """
+    if row.migration is None:
+        again: Line = (Piece(facts.look.glyphs.say("↻ "), "accent"),) if row.retry else ()
+        return (*again, *migration(row.view, facts, max(1, width - width_of(again))))
+    room = max(1, width - INDENT)
+    if not row.is_migration:
+        return (Piece(" " * INDENT), *_job(row.view, row.migration, facts, room))
+    sign = facts.look.glyphs.say("▾ " if row.unfolded else "▸ ")
+    return (Piece(sign, "accent"), *_migration(row.migration, facts, room))
+
+
+def job_name(view: JobView, one: Migration, facts: Facts) -> str:
+    """What sets a job apart in its migration: what it retries, its prefix, or its keys."""
+    source, say = view.job.source, facts.look.glyphs.say
+    parent = one.retries.get(view.key)
+    if parent is not None:
+        return f"{say('↻')} retry of {short_id(parent.job_id, facts.look)}"
+    if source and source.keys is not None:
+        return f"{words.count(len(source.keys))} keys"
+    if source and source.path_prefix:
+        return facts.look.glyphs.clean(source.path_prefix)
+    return "the whole bucket"
+
+
+def _job(view: JobView, one: Migration, facts: Facts, room: int) -> Line:
+    name = Piece(shorten(job_name(view, one, facts), room, facts.look.glyphs.ellipsis))
+    if view.key not in one.superseded:
+        return (name,)
+    later = Piece("  done again", "faint")
+    name = Piece(name.text, "muted")
+    return (name, later) if width_of((name, later)) <= room else (name,)
+
+
+def _migration(one: Migration, facts: Facts, room: int) -> Line:
+    """The buckets, and behind them as much of the rest as leaves their names whole."""
+    name = migration(one.view, facts, 10**4)
+    number = len(one.jobs)
+    jobs = Piece("  1 job" if number == 1 else f"  {words.count(number)} jobs", "muted")
+    slots = (Piece(f"  {one.running}/{SLOTS} slots", "muted"),) if one.view.live else ()
+    overlap = (Piece(" !", "warning"),) if one.overlaps else ()
+    for tail in ((jobs, *slots, *overlap), (*slots, *overlap)):
+        if width_of(tail) + width_of(name) <= room:
+            break
+    else:
+        tail = overlap
+    return (*migration(one.view, facts, max(1, room - width_of(tail))), *tail)
+
 
 MARGIN = 2
 """Cells left of the first column: the cursor's sign and that of a marked job."""

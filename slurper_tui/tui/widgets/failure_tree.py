@@ -1,0 +1,435 @@
+"""What failed, in words: the log held against the job's counters, and each entry of the tree.
+
+What failed as a tree that is unfolded step by step: reasons, messages and prefixes, keys.
+
+The tree of what failed, under the lines that sum it up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import msgspec
+from msgspec.structs import replace
+from textual.events import Click
+from textual.message import Message
+from textual.reactive import var
+
+from slurper_tui import format as words
+from slurper_tui.monitor.model.base import JobKey
+from slurper_tui.monitor.model.logs import FAILED_TYPE, Cause, FailureGroup, FailuresView, reason_of
+from slurper_tui.tui.render.glyphs import Look
+from slurper_tui.tui.render.lines import Line, Piece, fill, join, pad, shorten, spread, width_of
+from slurper_tui.tui.render.painted import PaintedLines
+from slurper_tui.tui.widgets.job_table import wrap_words
+from slurper_tui.tui.widgets.log_rows import known_time, sign_of
+
+Path = tuple[str, ...]
+"""Where an entry stands: its type; then `message` or `prefix` and which; then which key."""
+
+MESSAGE, PREFIX, SPAN = "message", "prefix", "span"
+
+
+class Entry(msgspec.Struct, frozen=True):
+    """One line of the tree. text: exactly as the API sent it. count: objects, None for one alone.
+
+    opens: it holds others.
+    """
+
+    path: Path
+    group: FailureGroup
+    text: str
+    count: int | None = None
+    opens: bool = False
+
+    @property
+    def is_group(self) -> bool:
+        """It is a reason."""
+        return len(self.path) == 1
+
+    @property
+    def is_key(self) -> bool:
+        """It is an example."""
+        return len(self.path) == 4
+
+
+class FailureScene(msgspec.Struct, frozen=True, eq=False):
+    """What failed, and how it is looked at. cursor: the highlighted entry. opened: the unfolded."""
+
+    view: FailuresView
+    cursor: Path = ()
+    opened: frozenset[Path] = frozenset()
+
+    @property
+    def log_type(self) -> str:
+        """The type of the rows that the highlighted entry is about; else that of failed objects."""
+        return self.cursor[0] if self.cursor else FAILED_TYPE
+
+
+def entries(scene: FailureScene) -> tuple[Entry, ...]:
+    """Every entry that is in sight, in order."""
+    return tuple(entry for group in scene.view.groups for entry in _of_group(group, scene))
+
+
+def _of_group(group: FailureGroup, scene: FailureScene) -> Iterator[Entry]:
+    path = (group.log_type,)
+    yield Entry(path, group, group.log_type, group.count, opens=True)
+    if path not in scene.opened:
+        return
+    yield Entry((*path, SPAN, ""), group, "")
+    for text, count in group.messages:
+        yield Entry((*path, MESSAGE, text), group, text, count)
+    for prefix in group.prefixes:
+        inner = (*path, PREFIX, prefix.prefix)
+        yield Entry(inner, group, prefix.prefix, prefix.count, opens=bool(prefix.examples))
+        if inner in scene.opened:
+            yield from (Entry((*inner, key), group, key) for key in prefix.examples)
+
+
+def see(scene: FailureScene, view: FailuresView) -> FailureScene:
+    """Take in a newer view; the cursor stays on its entry, or goes to what holds it."""
+    return _placed(replace(scene, view=view))
+
+
+def _placed(scene: FailureScene) -> FailureScene:
+    """Let the cursor stand on what is in sight: its entry, the nearest that holds it, the first."""
+    paths = [entry.path for entry in entries(scene)]
+    sizes = (len(scene.cursor), 3, 1)
+    wanted = (scene.cursor[:size] for size in sizes if size <= len(scene.cursor))
+    cursor = next((path for path in wanted if path in paths), paths[0] if paths else ())
+    return replace(scene, cursor=cursor)
+
+
+def current(scene: FailureScene) -> Entry | None:
+    """The highlighted entry."""
+    return next((entry for entry in entries(scene) if entry.path == scene.cursor), None)
+
+
+def move(scene: FailureScene, step: int) -> FailureScene:
+    """Go so many entries down, as far as there are any."""
+    paths = [entry.path for entry in entries(scene)]
+    if not paths:
+        return scene
+    place = paths.index(scene.cursor) if scene.cursor in paths else 0
+    return replace(scene, cursor=paths[max(0, min(place + step, len(paths) - 1))])
+
+
+def unfold(scene: FailureScene) -> FailureScene:
+    """Show what the highlighted entry holds."""
+    entry = current(scene)
+    if entry is None or not entry.opens:
+        return scene
+    return replace(scene, opened=scene.opened | {entry.path})
+
+
+def fold(scene: FailureScene) -> FailureScene:
+    """Hide what the highlighted entry holds; where it holds nothing, go to what holds it."""
+    if scene.cursor in scene.opened:
+        return replace(scene, opened=scene.opened - {scene.cursor})
+    outer = scene.cursor[:3] if len(scene.cursor) > 3 else scene.cursor[:1]
+    return _placed(replace(scene, cursor=outer))
+
+
+ROOMY = 64
+"""Cells from which a reason's line also says when it was seen."""
+
+BROKE = "source listing broke: the total is incomplete"
+MOST_REASONS = 3
+"""More reasons than so many are told as others; the tree has them all."""
+
+
+def read_words(view: FailuresView) -> tuple[str, ...]:
+    """How far the log is read, at length and in short."""
+    rows = words.count(view.rows_read)
+    if view.counts.whole:
+        return (f"{rows} rows read",)
+    return (f"read {rows} rows…", "reading…") if view.rows_read else ("reading…",)
+
+
+def failed_words(view: FailuresView) -> tuple[str, ...]:
+    """The failed objects that the log names, held against the job's; at length, then short."""
+    named, failed = words.count(view.named), view.failed_objects
+    so_far = "" if view.counts.whole else " so far"
+    if failed is None:
+        short = f"log names {named} failed{so_far}"
+        return (f"{short}; the job's counter is unknown", short)
+    if view.named > failed:
+        return (f"log names {named} failed, the job counts {words.count(failed)}",)
+    if not failed:
+        return ("nothing failed",)
+    short = f"log names {named} of {words.count(failed)} failed{so_far}"
+    missing = failed - view.named
+    if not missing or so_far:
+        return (short,)
+    return (f"{short}; {words.count(missing)} it does not name", short)
+
+
+def failed_line(view: FailuresView, width: int) -> Line:
+    """The same, in its colour, as long as there is room for."""
+    said = failed_words(view)
+    clean = not view.named and view.failed_objects == 0
+    fits = (text for text in said if len(text) <= width)
+    return (Piece(next(fits, said[-1]), "success" if clean else "error"),)
+
+
+def export_doubts(view: FailuresView, inexact: Sequence[str]) -> tuple[str, ...]:
+    """Say why a list of keys is not all. inexact: keys with bytes that are not UTF-8, left out."""
+    doubts = []
+    if inexact:
+        number = "1 key holds" if len(inexact) == 1 else f"{words.count(len(inexact))} keys hold"
+        doubts.append(f"{number} bytes that are not UTF-8, and cannot be told exactly: left out")
+    if view.failed_objects is not None and view.named < view.failed_objects:
+        failed = words.count(view.failed_objects)
+        doubts.append(f"The log names {words.count(view.named)} of {failed} failed objects")
+    if not view.counts.whole:
+        doubts.append("The log grew too fast to be read without a gap: there may be more")
+    return tuple(doubts)
+
+
+def skipped_words(view: FailuresView) -> tuple[str, str]:
+    """What was skipped and is there, and what was skipped and is not; each may be empty."""
+    skipped, missing = view.skipped_objects, view.not_copied
+    lost = f"{words.count(missing)} not copied{_so_far(view)}{_reasons(view)}" if missing else ""
+    if skipped is None:
+        return ("how many were skipped is unknown", lost)
+    if missing > skipped:
+        return (f"skipped {words.count(skipped)}, but the log names more", lost)
+    if not skipped:
+        return ("", "")
+    return (f"skipped {words.count(skipped)}: {_rest_words(view, skipped - missing)}", lost)
+
+
+def _rest_words(view: FailuresView, number: int) -> str:
+    """Skipped objects that the log does not name: in the target only if it names all failures."""
+    if not view.counts.whole:
+        return f"at most {words.count(number)} already there"
+    word = "for unknown reasons" if view.harmless is None else "already there"
+    return f"{words.count(number)} {word}"
+
+
+def _so_far(view: FailuresView) -> str:
+    return "" if view.counts.whole else " so far"
+
+
+def _reasons(view: FailuresView) -> str:
+    groups = [group for group in view.groups if group.cause is Cause.NOT_COPIED]
+    parts = [f"{words.count(g.count)} {reason_of(g.log_type)}" for g in groups[:MOST_REASONS]]
+    rest = sum(group.count for group in groups[MOST_REASONS:])
+    return f" ({', '.join([*parts, *([f'{words.count(rest)} others'] if rest else [])])})"
+
+
+def summary(view: FailuresView, look: Look, width: int) -> Iterator[Line]:
+    """Give the lines above the tree, in whole words."""
+    if view.counts.listing_broke:
+        sign = "x" if look.glyphs.ascii_only else "✖"
+        yield from _wrapped(f"{sign} {BROKE}", "error", look, width)
+    there, lost = skipped_words(view)
+    dot = look.glyphs.say(" · ")
+    line = join([_piece(there, "muted", look), _piece(lost, "warning", look)], dot)
+    if line and width_of(line) <= width:
+        yield line
+    else:
+        yield from _wrapped(there, "muted", look, width)
+        yield from _wrapped(lost, "warning", look, width)
+    if view.counts.whole and not view.groups:
+        yield from _wrapped("The log names no object that failed or was left out", "", look, width)
+
+
+def _piece(text: str, role: str, look: Look) -> Line:
+    return (Piece(look.glyphs.clean(look.glyphs.say(text)), role),) if text else ()
+
+
+def _wrapped(text: str, role: str, look: Look, width: int) -> Iterator[Line]:
+    if text:
+        said = look.glyphs.clean(look.glyphs.say(text))
+        yield from ((Piece(part, role),) for part in wrap_words(said, width))
+
+
+def count_width(shown: Sequence[Entry]) -> int:
+    """Cells for the largest count in sight."""
+    return max((len(words.count(e.count)) for e in shown if e.count is not None), default=1)
+
+
+def entry_line(
+    entry: Entry, look: Look, width: int, *, counts: int, opened: bool, now: float
+) -> Line:
+    """Draw one line of the tree. counts: cells for counts. now: UTC seconds."""
+    if entry.is_group:
+        return _group_line(entry, look, width, counts, opened, now)
+    number = pad(words.count(entry.count) if entry.count is not None else "", counts, right=True)
+    sign = Piece(_fold_sign(opened, look) if entry.opens else " ", "faint")
+    head: Line = (Piece("  "), sign, Piece(" "), Piece(number, "muted"), Piece("  "))
+    if entry.is_key:
+        head = (*head, Piece("  "))
+    room = max(1, width - width_of(head))
+    return (
+        *head,
+        Piece(shorten(_entry_text(entry, look, now), room, look.glyphs.ellipsis), _role(entry)),
+    )
+
+
+def _entry_text(entry: Entry, look: Look, now: float) -> str:
+    if entry.path[1] == SPAN:
+        return _seen_words(entry.group, look, now)
+    if not entry.text and entry.path[1] != MESSAGE:
+        return "(no prefix)"
+    return look.glyphs.clean(entry.text)
+
+
+def _role(entry: Entry) -> str:
+    return "muted" if entry.is_key or entry.path[1] in (MESSAGE, SPAN) else ""
+
+
+def _fold_sign(opened: bool, look: Look) -> str:
+    if look.glyphs.ascii_only:
+        return "-" if opened else "+"
+    return "▾" if opened else "▸"
+
+
+def _group_line(
+    entry: Entry, look: Look, width: int, counts: int, opened: bool, now: float
+) -> Line:
+    group = entry.group
+    head: Line = (
+        *(Piece(_fold_sign(opened, look), "faint"), Piece(" ")),
+        *(sign_of(group.log_type, look), Piece(" ")),
+        *(Piece(pad(words.count(group.count), counts, right=True)), Piece("  ")),
+    )
+    seen = _seen_words(group, look, now) if width >= ROOMY and not opened else ""
+    room = max(1, width - width_of(head) - (len(seen) + 2 if seen else 0))
+    name = shorten(look.glyphs.clean(group_words(group)), room, look.glyphs.ellipsis)
+    left: Line = (*head, Piece(name, sign_of(group.log_type, look).role))
+    return spread(left, (Piece(seen, "muted"),) if seen else (), width)
+
+
+def group_words(group: FailureGroup) -> str:
+    """A reason, and what it means for the objects."""
+    if group.cause is Cause.NOT_COPIED:
+        return f"not copied: {reason_of(group.log_type)}"
+    return reason_of(group.log_type)
+
+
+def _seen_words(group: FailureGroup, look: Look, now: float) -> str:
+    """When it was seen first and last: `Thu 14:01 – today 09:12`."""
+    first, last = (_when(text, look, now) for text in (group.first_seen, group.last_seen))
+    if " " in first and " " not in last:
+        last = f"today {last}"
+    said = first if first == last else f"{first} – {last}"
+    return look.glyphs.clean(look.glyphs.say(f"seen {said}"))
+
+
+def _when(text: str | None, look: Look, now: float) -> str:
+    at = known_time(text)
+    return look.glyphs.clean(text) if at is None else words.moment(at, now or at, look.zone)
+
+
+MARGIN = 2
+"""Cells left of the tree: the cursor's mark and a blank."""
+
+NOTHING = FailureScene(FailuresView(JobKey("", "")))
+
+
+class FailureLines(PaintedLines, can_focus=True):
+    """What failed, folded or unfolded. now: UTC seconds, of the newest data."""
+
+    scene: var[FailureScene] = var(NOTHING, init=False)
+
+    @dataclass
+    class Pointed(Message):
+        """An entry was clicked."""
+
+        path: Path
+
+    def __init__(self, look: Look, *, id: str) -> None:
+        super().__init__(id=id)
+        self._look = look
+        self.now = 0.0
+        self._above: tuple[Line, ...] = ()
+        self._entries: tuple[Entry, ...] = ()
+        self._counts = 1
+
+    def line_at(self, y: int) -> Line:
+        """Draw a line of the summary, or an entry."""
+        line = y + self.first
+        if line < len(self._above):
+            return (Piece(" " * (MARGIN - 1)), *self._above[line], Piece(" "))
+        entry = self._entry_of(line)
+        if entry is None:
+            return ()
+        drawn = entry_line(
+            entry,
+            self._look,
+            max(1, self.room.width - MARGIN - 1),
+            counts=self._counts,
+            opened=entry.path in self.scene.opened,
+            now=self.now,
+        )
+        mark = self._look.glyphs.say("▌") if entry.path == self.scene.cursor else " "
+        return fill((Piece(mark, "accent"), Piece(" " * (MARGIN - 1)), *drawn), self.room.width)
+
+    def row_role(self, y: int) -> str:
+        """Mark the cursor's entry."""
+        entry = self._entry_of(y + self.first)
+        if entry is None or entry.path != self.scene.cursor:
+            return ""
+        return "cursor" if self.has_focus else "cursor-blurred"
+
+    def _entry_of(self, line: int) -> Entry | None:
+        place = line - len(self._above)
+        return self._entries[place] if 0 <= place < len(self._entries) else None
+
+    def watch_scene(self) -> None:
+        """Show what has changed."""
+        self.redraw()
+
+    def redraw(self) -> None:
+        """Fit, scroll so far that the cursor is visible, and repaint what differs."""
+        if self.size:
+            self.fit()
+            self._follow_cursor()
+            self.repaint_changes()
+
+    def fit(self) -> None:
+        """Settle which lines there are in this width."""
+        width = max(1, self.size.width - MARGIN - 1)
+        above = [*summary(self.scene.view, self._look, width)]
+        self._entries = entries(self.scene)
+        air = [()] if above and self._entries and self.size.height > len(above) + 2 else []
+        self._above = (*above, *air)
+        self._counts = count_width(self._entries)
+        self.set_lines(len(self._above) + len(self._entries))
+
+    def _follow_cursor(self) -> None:
+        """Scroll just so far that the cursor is visible; from the first entry, to the very top."""
+        page, top = max(1, self.size.height), self.scroll_offset.y
+        paths = [entry.path for entry in self._entries]
+        place = paths.index(self.scene.cursor) if self.scene.cursor in paths else 0
+        line = place + len(self._above)
+        wanted = max(line - page + 1, min(top, line if place else 0))
+        if wanted != top:
+            self.scroll_to(y=max(0, wanted), animate=False, force=True)
+
+    def page_rows(self) -> int:
+        """How many entries a page moves by."""
+        return max(1, self.size.height - 2)
+
+    def on_resize(self) -> None:
+        """Fit everything to the new size."""
+        self.forget_marks()
+        self.redraw()
+
+    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
+        """Repaint what differs after scrolling, instead of everything."""
+        self.repaint_changes()
+
+    def watch_has_focus(self, has_focus: bool) -> None:
+        """Show by the cursor whether keys go here."""
+        super().watch_has_focus(has_focus)
+        self.repaint_changes()
+
+    def on_click(self, event: Click) -> None:
+        """Point at the clicked entry."""
+        entry = self._entry_of(event.y + self.scroll_offset.y)
+        if entry is not None:
+            self.post_message(self.Pointed(entry.path))
