@@ -15,8 +15,16 @@ CHECK = "from importlinter.cli import lint_imports_command; lint_imports_command
 
 
 LATER = [
-    *("slurper_tui.tui.log_page", "slurper_tui.tui.failures_page", "slurper_tui.tui.create_form"),
-    *("slurper_tui.tui.confirm_dialog", "slurper_tui.tui.receipt_page", "slurper_tui.monitor.logs"),
+    *(
+        "slurper_tui.tui.screens.log",
+        "slurper_tui.tui.screens.failures",
+        "slurper_tui.tui.screens.create_form",
+    ),
+    *(
+        "slurper_tui.tui.screens.confirm",
+        "slurper_tui.tui.screens.receipt",
+        "slurper_tui.monitor.logs",
+    ),
     *("slurper_tui.monitor.creation", "slurper_tui.monitor.receipts", "slurper_tui.api.models"),
 ]
 """What no first picture needs."""

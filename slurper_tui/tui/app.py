@@ -20,10 +20,10 @@ from slurper_tui.monitor.feed import Feed
 from slurper_tui.monitor.model.job import Snapshot
 from slurper_tui.tui import themes
 from slurper_tui.tui.keys import KEYS
-from slurper_tui.tui.main_screen import MainScreen
 from slurper_tui.tui.options import ScreenOptions, ViewState
 from slurper_tui.tui.render.glyphs import Glyphs, Look
 from slurper_tui.tui.render.painted import PlacedUpdate, RunsUpdate, Shift
+from slurper_tui.tui.screens.main import MainScreen
 
 EXIT_REJECTED = 3
 EXIT_BUG = 70

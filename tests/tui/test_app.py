@@ -19,11 +19,11 @@ from slurper_tui.api.errors import Fault, Rejected, Unreachable
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.job import AccountView, BudgetView, Outage, Problem, Snapshot
 from slurper_tui.tui.app import SlurperApp
-from slurper_tui.tui.dialogs import CopyDialog, Dialog, HelpDialog, ProblemDialog
 from slurper_tui.tui.keys import KEYS
 from slurper_tui.tui.options import ScreenOptions, ViewState
-from slurper_tui.tui.palette import Palette, likeness
 from slurper_tui.tui.render.painted import PaintedLines
+from slurper_tui.tui.screens.dialogs import CopyDialog, Dialog, HelpDialog, ProblemDialog
+from slurper_tui.tui.screens.palette import Palette, likeness
 from tests.fake_feed import FakeFeed
 from tests.tui.jobs import ACCOUNT, NOW, snapshot, view
 

@@ -16,15 +16,15 @@ from textual.events import Key
 from slurper_tui.api.errors import Conflict, Fault, Unreachable
 from slurper_tui.monitor.model.events import Action, ActionRequest, Event, RequestState, What
 from slurper_tui.monitor.model.job import AccountView, Counts, JobView, Snapshot
-from slurper_tui.tui.confirm_dialog import ConfirmDialog
 from slurper_tui.tui.options import ViewState
-from slurper_tui.tui.palette import Everything
 from slurper_tui.tui.render.columns import Facts
 from slurper_tui.tui.render.detail import detail_lines
 from slurper_tui.tui.render.glyphs import Glyphs, Look
 from slurper_tui.tui.render.job_text import event_lines, event_words, requests_words
 from slurper_tui.tui.render.lines import text_of
 from slurper_tui.tui.render.problem_text import problem_details
+from slurper_tui.tui.screens.confirm import ConfirmDialog
+from slurper_tui.tui.screens.palette import Everything
 from tests.fake_control import FakeControl
 from tests.fake_desk import FakeDesk
 from tests.fake_feed import FakeFeed

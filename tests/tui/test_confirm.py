@@ -14,19 +14,19 @@ from textual.events import Key
 from slurper_tui.monitor.model.events import Action
 from slurper_tui.monitor.model.job import Counts, JobView, Verdict
 from slurper_tui.tui.able import Change
-from slurper_tui.tui.confirm_dialog import ConfirmDialog
-from slurper_tui.tui.confirm_words import (
+from slurper_tui.tui.deliberate import set_context
+from slurper_tui.tui.render.columns import Facts
+from slurper_tui.tui.render.glyphs import Glyphs, Look
+from slurper_tui.tui.render.lines import text_of, width_of
+from slurper_tui.tui.screens.confirm import (
     Answer,
+    ConfirmDialog,
     Question,
     answer_lines,
     question_for,
     question_lines,
     unlock_question,
 )
-from slurper_tui.tui.deliberate import set_context
-from slurper_tui.tui.render.columns import Facts
-from slurper_tui.tui.render.glyphs import Glyphs, Look
-from slurper_tui.tui.render.lines import text_of, width_of
 from tests.tui.jobs import ACCOUNT, NOW, harmless, snapshot, view
 
 LOOK = Look(Glyphs(), UTC)

@@ -17,13 +17,17 @@ from slurper_tui.monitor.jobs import create as making
 from slurper_tui.monitor.jobs.draft import keys_of
 from slurper_tui.monitor.model.job import AccountView
 from slurper_tui.simulate import Fault, Kind, SimulatedAccount
-from slurper_tui.tui.confirm_dialog import ConfirmDialog
-from slurper_tui.tui.create_form import CreateForm
-from slurper_tui.tui.create_form_base import FormScreen
-from slurper_tui.tui.create_form_files import MOST_BYTES, NoList, read_text
-from slurper_tui.tui.create_form_filled import filled
-from slurper_tui.tui.create_form_send import SendPage, Stage
 from slurper_tui.tui.deliberate import set_context
+from slurper_tui.tui.screens.confirm import ConfirmDialog
+from slurper_tui.tui.screens.create_form import (
+    MOST_BYTES,
+    CreateForm,
+    FormScreen,
+    NoList,
+    filled,
+    read_text,
+)
+from slurper_tui.tui.screens.send import SendPage, Stage
 from slurper_tui.tui.widgets.form_fields import SOURCE, TARGET, FieldRow, SecretInput
 from tests.tui.jobs import ACCOUNT, harmless, snapshot
 from tests.tui.makers import S3_WORDS, SECRET_WORDS, WHOLE, Workbench, workbench

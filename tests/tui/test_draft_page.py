@@ -17,10 +17,10 @@ from slurper_tui.monitor.model.job import JobView
 from slurper_tui.monitor.model.logs import FAILED_TYPE
 from slurper_tui.monitor.model.plans import Draft
 from slurper_tui.simulate import Fault, Kind, SimulatedAccount
-from slurper_tui.tui.create_form_request import Listed, Offer, request_lines
-from slurper_tui.tui.draft_page import DraftPage, RetryKeys, write_drafts
 from slurper_tui.tui.render.glyphs import Glyphs, Look
 from slurper_tui.tui.render.lines import Piece, text_of, width_of, wrap
+from slurper_tui.tui.screens.retry_draft import DraftPage, RetryKeys, write_drafts
+from slurper_tui.tui.screens.send import Listed, Offer, request_lines
 from slurper_tui.tui.widgets.form_fields import SecretInput
 from tests.tui.jobs import harmless, view
 from tests.tui.makers import S3_WORDS, SECRETS, Workbench, workbench

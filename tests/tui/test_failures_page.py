@@ -21,10 +21,10 @@ from slurper_tui.monitor.model.logs import (
     PrefixGroup,
     cause_of,
 )
-from slurper_tui.tui.draft_page import DraftPage
 from slurper_tui.tui.export import save_keys
-from slurper_tui.tui.failures_page import FailuresPage
-from slurper_tui.tui.main_screen import MainScreen
+from slurper_tui.tui.screens.failures import FailuresPage
+from slurper_tui.tui.screens.main import MainScreen
+from slurper_tui.tui.screens.retry_draft import DraftPage
 from slurper_tui.tui.widgets.failure_tree import export_doubts, failed_words, skipped_words
 from tests.tui.jobs import NOW, harmless, iso, snapshot, view
 from tests.tui.log_pages import ARCHIVED, JOB, Opened, opened

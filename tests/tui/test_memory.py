@@ -11,10 +11,10 @@ from slurper_tui.monitor.model.job import AccountView, Counts, JobView, Phase, S
 from slurper_tui.monitor.model.samples import Recorded
 from slurper_tui.monitor.model.timeline import Trace, Window, trace_of
 from slurper_tui.monitor.reports.digest import Digest, JobDigest
-from slurper_tui.tui.dialogs import HelpDialog
-from slurper_tui.tui.digest_dialog import DigestDialog
-from slurper_tui.tui.palette import HOW_TO_TYPE, Palette
 from slurper_tui.tui.render.glyphs import role_of
+from slurper_tui.tui.screens.dialogs import HelpDialog
+from slurper_tui.tui.screens.digest import DigestDialog
+from slurper_tui.tui.screens.palette import HOW_TO_TYPE, Palette
 from tests.fake_feed import FakeFeed
 from tests.tui.jobs import ACCOUNT, NOW, forecast, snapshot, view
 from tests.tui.test_app import Stage, staged

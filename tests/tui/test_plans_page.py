@@ -11,13 +11,12 @@ from textual.events import Key
 from slurper_tui.monitor.history.opening import open_store
 from slurper_tui.monitor.model.plans import Draft, Plan, PlanView, Step, StepState
 from slurper_tui.simulate import SimulatedAccount
-from slurper_tui.tui.confirm_dialog import ConfirmDialog
 from slurper_tui.tui.deliberate import set_context
-from slurper_tui.tui.plans_page import PlansPage
-from slurper_tui.tui.plans_page_lines import plan_rows
 from slurper_tui.tui.render.glyphs import Glyphs, Look
 from slurper_tui.tui.render.lines import text_of, width_of
-from slurper_tui.tui.secrets_form import SecretsForm
+from slurper_tui.tui.screens.confirm import ConfirmDialog
+from slurper_tui.tui.screens.create_form import SecretsForm
+from slurper_tui.tui.screens.plans import PlansPage, plan_rows
 from slurper_tui.tui.widgets.form_fields import SecretInput
 from tests.monitor.inline_history import InlineNotebook
 from tests.tui.jobs import NOW, harmless

@@ -17,12 +17,12 @@ from slurper_tui.monitor.desk import Desk
 from slurper_tui.monitor.feed import Feed
 from slurper_tui.monitor.model.job import JobView
 from slurper_tui.tui.log_page_keys import hints_of
-from slurper_tui.tui.making import MakingScreen
 from slurper_tui.tui.options import ScreenOptions
 from slurper_tui.tui.render.glyphs import Look
 from slurper_tui.tui.render.lines import Line, Piece, join, shorten, spread, width_of
 from slurper_tui.tui.render.painted import PaintedLines
 from slurper_tui.tui.scene import Scene
+from slurper_tui.tui.screens.new_jobs import MakingScreen
 
 LOW = 16
 """Rows below which nothing stays empty."""
@@ -49,7 +49,7 @@ class JobPage(Screen[None]):
     What it reads is read for as long as it stands.
     """
 
-    CSS_PATH: ClassVar[str | PurePath | list[str | PurePath] | None] = ["logs.tcss"]
+    CSS_PATH: ClassVar[str | PurePath | list[str | PurePath] | None] = ["../logs.tcss"]
     AUTO_FOCUS = "#rows"
     KEYS: ClassVar[tuple[Binding, ...]] = ()
     HINTS: ClassVar[tuple[str, ...]] = ()
@@ -123,7 +123,7 @@ class JobPage(Screen[None]):
         self.redraw_frame()
         short = len(text) + 2 <= self.size.width and not self.has_class("-tiny")
         if not short and self.is_current:
-            from slurper_tui.tui.log_page_dialogs import TextDialog
+            from slurper_tui.tui.screens.dialogs import TextDialog
 
             self.app.push_screen(TextDialog(self.look, "", (text,)))
 
@@ -159,7 +159,7 @@ class JobPage(Screen[None]):
     def copy(self, what: str, text: str) -> None:
         """Copy exactly, and show the text where that may not have worked or is asked for again."""
         from slurper_tui.tui.clipboard import can_copy, terminal_copies
-        from slurper_tui.tui.dialogs import CopyDialog
+        from slurper_tui.tui.screens.dialogs import CopyDialog
 
         if not can_copy(text):
             self.say(f"not copied: the {what} is not UTF-8")
@@ -186,13 +186,13 @@ class JobPage(Screen[None]):
 
     def action_help(self) -> None:
         """Show the keys of this page."""
-        from slurper_tui.tui.log_page_dialogs import PageHelp
+        from slurper_tui.tui.screens.dialogs import PageHelp
 
         self.app.push_screen(PageHelp(self.look, self.KEYS, self._options.keymap))
 
     def action_problem(self) -> None:
         """Tell what keeps the page from being read on, or the standing problem, in full."""
-        from slurper_tui.tui.log_page_dialogs import ErrorDialog
+        from slurper_tui.tui.screens.dialogs import ErrorDialog
 
         if self.problem is None:
             self.main.action_problem()

@@ -14,14 +14,14 @@ from textual import work
 
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.job import JobView
-from slurper_tui.tui.pages import PagesScreen
 from slurper_tui.tui.scene import Scene
+from slurper_tui.tui.screens.main import PagesScreen
 
 if TYPE_CHECKING:
     from slurper_tui.api.models import Job
     from slurper_tui.monitor.desk import Desk
-    from slurper_tui.tui.create_form_outcome import Sent
-    from slurper_tui.tui.create_form_send import Means
+    from slurper_tui.tui.screens.send import Means, Sent
+
 
 NO_LIST_YET = "the job list is not there yet"
 _WAIT = "jobs of a split wait for their"
@@ -71,7 +71,7 @@ class MakingScreen(PagesScreen):
 
     async def action_plans(self) -> None:
         """Show what is still to be started, and let it be gone on with or cancelled."""
-        from slurper_tui.tui.plans_page import PlansPage
+        from slurper_tui.tui.screens.plans import PlansPage
 
         page = PlansPage(self._means(), lambda: self.scene.now)
         self.app.push_screen(page)
@@ -80,7 +80,7 @@ class MakingScreen(PagesScreen):
 
     async def action_create(self) -> None:
         """Open the form for a new migration."""
-        from slurper_tui.tui.create_form import CreateForm
+        from slurper_tui.tui.screens.create_form import CreateForm
 
         snapshot = self.scene.snapshot
         if snapshot is None or not snapshot.accounts:
@@ -104,8 +104,8 @@ class MakingScreen(PagesScreen):
         """
         from slurper_tui.api.errors import ApiError
         from slurper_tui.monitor.jobs.draft import NoRetry, retry_drafts
-        from slurper_tui.tui.create_form_request import Offer
-        from slurper_tui.tui.draft_page import DraftPage
+        from slurper_tui.tui.screens.retry_draft import DraftPage
+        from slurper_tui.tui.screens.send import Offer
 
         try:
             drafts = retry_drafts(await self._whole(job), keys)
@@ -132,7 +132,7 @@ class MakingScreen(PagesScreen):
             return job.job
 
     def _means(self) -> Means:
-        from slurper_tui.tui.create_form_send import Means
+        from slurper_tui.tui.screens.send import Means
 
         unlock = partial(self.run_action, "unlock")
         return Means(self.look, self._options.environ, self._desk, unlock)

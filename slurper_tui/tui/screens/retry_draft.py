@@ -14,11 +14,9 @@ from textual.binding import BindingType
 
 from slurper_tui.monitor.jobs.draft import body
 from slurper_tui.monitor.model.plans import Draft
-from slurper_tui.tui.create_form_outcome import Sent
-from slurper_tui.tui.create_form_request import Offer, told
-from slurper_tui.tui.create_form_send import Means, RequestScreen, SendPage
 from slurper_tui.tui.render.lines import Line
-from slurper_tui.tui.secrets_form import KeysForm
+from slurper_tui.tui.screens.create_form import KeysForm
+from slurper_tui.tui.screens.send import Means, Offer, RequestScreen, SendPage, Sent, told
 
 MOST_NAMES = 1000
 _MOST_ID = 12

@@ -1,9 +1,20 @@
-"""A page of fields: moving between them, what is wrong at each, and what is filled in."""
+"""The form for a new migration.
+
+A page of fields: moving between them, what is wrong at each, and what is filled in.
+
+Key lists and lists of prefixes, read from the files that a form names.
+
+What a filled-in form comes to: the drafts of its jobs, what is wrong, what is to be known.
+
+The keys to both buckets, asked for when they are needed and forgotten with the page.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import ClassVar, TypeVar
+import asyncio
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import ClassVar, NamedTuple, TypeVar
 
 from textual import on
 from textual.actions import SkipAction
@@ -18,13 +29,33 @@ from textual.screen import Screen, ScreenResultType
 from textual.widget import Widget
 from textual.widgets import Static
 
-from slurper_tui.monitor.model.plans import FieldFault
-from slurper_tui.tui.create_form_request import LOW, NARROW
+from slurper_tui.api.models import Job
+from slurper_tui.monitor.jobs import validation as checks
+from slurper_tui.monitor.jobs.draft import NoKeys, keys_of
+from slurper_tui.monitor.jobs.prefixes import UNLISTED, read_prefixes, split, still_copied
+from slurper_tui.monitor.jobs.validation import secret_faults
+from slurper_tui.monitor.model.plans import Draft, FieldFault, Secrets
 from slurper_tui.tui.deliberate import may_confirm
+from slurper_tui.tui.render.columns import short_id
 from slurper_tui.tui.render.glyphs import Look
 from slurper_tui.tui.render.lines import Line, Piece, fill, spread
 from slurper_tui.tui.render.painted import PaintedLines
-from slurper_tui.tui.widgets.form_fields import Choice, FieldRow, GoOn, SecretInput, Section
+from slurper_tui.tui.screens.send import LOW, NARROW, Means, Offer, SendPage, Sent
+from slurper_tui.tui.widgets.form_fields import (
+    KEYS,
+    REGION,
+    SOURCE,
+    TARGET,
+    Choice,
+    Field,
+    FieldRow,
+    GoOn,
+    SecretInput,
+    Section,
+    Values,
+    draft_of,
+    secrets_of,
+)
 
 T = TypeVar("T")
 HOW_TO_MOVE = "↑ ↓ move · ← → choose · Enter next · Esc back"
@@ -57,7 +88,7 @@ class Body(VerticalScroll, inherit_bindings=False):
 class FormScreen(Screen[ScreenResultType]):
     """Fields under headings, from which one thing follows. environ: where secrets may stand."""
 
-    CSS_PATH = "forms.tcss"
+    CSS_PATH = "../forms.tcss"
     TITLE_OF_PAGE = ""
     SECTIONS: tuple[Section, ...] = ()
     LEADS_TO = ""
@@ -257,3 +288,237 @@ class FormScreen(Screen[ScreenResultType]):
         text = self.look.glyphs.say(f" {self._said or keys}")
         foot = (Piece(text, "error" if self._said else "muted"),)
         self.query_one("#form-foot", OneLine).line = fill(foot, width)
+
+
+MOST_BYTES = 64 * 2**20
+"""10,000 keys of the longest kind, and much air."""
+
+
+class NoList(ValueError):
+    """Why a file is no list, in one clause that does not repeat its name."""
+
+
+def read_text(name: str) -> str:
+    """A file's text. Raises NoList."""
+    try:
+        return _bytes(Path(name).expanduser()).decode("utf-8-sig")
+    except UnicodeDecodeError:
+        raise NoList("not a text in UTF-8") from None
+    except OSError as error:
+        raise NoList((error.strerror or "cannot be read").lower()) from None
+    except RuntimeError:
+        raise NoList("nobody knows that home folder") from None
+
+
+def _bytes(path: Path) -> bytes:
+    """What an ordinary file holds: a pipe might never end. Raises NoList and OSError."""
+    if "\0" in str(path) or not path.exists():
+        raise NoList("no such file")
+    if not path.is_file():
+        raise NoList("this is not an ordinary file")
+    if path.stat().st_size > MOST_BYTES:
+        raise NoList(f"larger than {MOST_BYTES // 2**20} MB")
+    return path.read_bytes()
+
+
+KEY_LIST, PREFIXES = "source.keys", "prefixes_file"
+"""Where the faults of the two files are shown."""
+
+MOST_NOTES = 12
+"""Gaps, and jobs that copy the same, that are named one by one."""
+
+LIVE = ("running", "paused")
+"""The API's words for jobs that are not over."""
+
+
+class Filled(NamedTuple):
+    """drafts: one, or one for each prefix. notes: what the API would take, but is to be known."""
+
+    drafts: tuple[Draft, ...] = ()
+    faults: tuple[FieldFault, ...] = ()
+    notes: tuple[str, ...] = ()
+
+
+async def filled(values: Values, jobs: Sequence[Job] = ()) -> Filled:
+    """Read the files that are named, and check everything; no disk and no long list holds up the
+    screen. jobs: those that are known already.
+    """
+    return await asyncio.to_thread(_filled, values, jobs)
+
+
+def _filled(values: Values, jobs: Sequence[Job]) -> Filled:
+    keys, faults = _keys(values["keys_file"].strip())
+    draft = draft_of(values, keys)
+    faults = (*faults, *checks.faults(draft))
+    if values["prefixes_file"].strip():
+        return _split(values, draft, faults, jobs)
+    return Filled((draft,), faults, _doubts(draft))
+
+
+def _keys(name: str) -> tuple[tuple[str, ...] | None, tuple[FieldFault, ...]]:
+    if not name:
+        return None, ()
+    try:
+        return keys_of(read_text(name)), ()
+    except (NoKeys, NoList) as error:
+        return None, (FieldFault(KEY_LIST, str(error)),)
+
+
+def _split(
+    values: Values, draft: Draft, faults: tuple[FieldFault, ...], jobs: Sequence[Job]
+) -> Filled:
+    """One draft for each prefix of the file."""
+    if draft.path_prefix or draft.keys is not None or values["keys_file"].strip():
+        fault = FieldFault(PREFIXES, "this goes without a prefix and without a key list")
+        return Filled((draft,), (*faults, fault))
+    try:
+        prefixes = read_prefixes(read_text(values["prefixes_file"].strip()))
+    except NoList as error:
+        return Filled((draft,), (*faults, FieldFault(PREFIXES, str(error))))
+    if not prefixes:
+        return Filled((draft,), (*faults, FieldFault(PREFIXES, "no prefix stands in it")))
+    parted = split(draft, prefixes, jobs)
+    if parted.overlaps:
+        faults = (*faults, FieldFault(PREFIXES, _first_of(parted.overlaps)))
+    live = [job for job in jobs if job.status in LIVE]
+    copied = still_copied(draft, prefixes, live)
+    notes = (*_doubts(draft), *_few((*copied, *parted.gaps)), UNLISTED)
+    return Filled(parted.drafts, faults, notes)
+
+
+def _doubts(draft: Draft) -> tuple[str, ...]:
+    return tuple(f"{fault.field}: {fault.text}" for fault in checks.doubts(draft))
+
+
+def _first_of(clauses: Sequence[str]) -> str:
+    more = len(clauses) - 1
+    return clauses[0] + (f" (and {more} more)" if more else "")
+
+
+def _few(clauses: Sequence[str]) -> tuple[str, ...]:
+    more = len(clauses) - MOST_NOTES
+    return (*clauses[:MOST_NOTES], *((f"and {more} more",) if more > 0 else ()))
+
+
+ACCOUNT = "account"
+
+
+class CreateForm(FormScreen[Sent]):
+    """Asks for everything that a migration needs. keep: takes what is no secret, to come back to.
+
+    accounts: ids; asked for where there are several. jobs: those that are known, for their
+    prefixes.
+    """
+
+    TITLE_OF_PAGE = "New migration"
+    LEADS_TO = "Check both buckets, then ask"
+
+    def __init__(
+        self,
+        means: Means,
+        accounts: Sequence[str],
+        values: Mapping[str, str],
+        jobs: Sequence[Job],
+        keep: Callable[[Mapping[str, str]], None],
+    ) -> None:
+        super().__init__(means.look, means.environ, values)
+        self._means = means
+        self._accounts = tuple(accounts)
+        self._jobs = jobs
+        self._keep = keep
+
+    def sections(self) -> Sequence[Section]:
+        """Source, target and secrets, below the account where there are several."""
+        if len(self._accounts) == 1:
+            return (SOURCE, TARGET, KEYS)
+        account = Field(ACCOUNT, "id", choices=self._accounts)
+        return (Section("Account", (account,)), SOURCE, TARGET, KEYS)
+
+    def words_for(self, name: str) -> tuple[str, ...]:
+        """Ids of accounts are shortened."""
+        if name != ACCOUNT:
+            return ()
+        return tuple(short_id(account, self.look, 12) for account in self._accounts)
+
+    def vendor(self) -> str:
+        """The one that is chosen."""
+        return self.row("vendor").value
+
+    async def faults(self) -> Sequence[FieldFault]:
+        """What is wrong with the drafts, and which secrets are missing."""
+        values = self.values()
+        secrets = secrets_of(values, self.environ, values["vendor"])
+        found = (await filled(values, self._jobs)).faults
+        return (*found, *secret_faults(draft_of(values), secrets))
+
+    async def take(self) -> None:
+        """Go on to the prechecks."""
+        values = self.values()
+        read = await filled(values, self._jobs)
+        if read.faults:  # a file has changed since it was checked
+            await self.check()
+            return
+        account = values.get(ACCOUNT, self._accounts[0])
+        secrets = secrets_of(values, self.environ, values["vendor"])
+        offer = Offer(account, read.drafts, secrets, read.notes)
+        self.app.push_screen(SendPage(self._means, offer), self._came_back)
+
+    def _came_back(self, sent: Sent | None) -> None:
+        """Close when a job was made, or may have been; else let what is filled in be mended."""
+        if sent is not None and sent.settled:
+            self._keep({})
+            self.dismiss(sent)
+
+    def action_back(self) -> None:
+        """Close; what is filled in and no secret stays to come back to."""
+        self._keep(self.open_values())
+        super().action_back()
+
+
+class Given(NamedTuple):
+    """What was given. region: of an S3 source; None for none."""
+
+    secrets: Secrets
+    region: str | None = None
+
+
+class KeysForm(FormScreen[ScreenResultType]):
+    """Asks for the keys to the buckets of a draft, and for the region where that is wanted."""
+
+    TITLE_OF_PAGE = "Keys to the buckets"
+    LEADS_TO = "Go on"
+
+    def __init__(
+        self, look: Look, environ: Mapping[str, str], draft: Draft, *, with_region: bool = False
+    ) -> None:
+        super().__init__(look, environ, {"region": draft.region or ""})
+        self._draft = draft
+        self._with_region = with_region and draft.vendor == "s3"
+
+    def sections(self) -> Sequence[Section]:
+        """The secrets, and the region before them."""
+        return (REGION, KEYS) if self._with_region else (KEYS,)
+
+    def vendor(self) -> str:
+        """That of the draft."""
+        return self._draft.vendor
+
+    async def faults(self) -> Sequence[FieldFault]:
+        """Which secrets are missing."""
+        return secret_faults(self._draft, self._secrets())
+
+    @property
+    def given(self) -> Given:
+        """What is filled in."""
+        return Given(self._secrets(), self.values().get("region", "").strip() or None)
+
+    def _secrets(self) -> Secrets:
+        return secrets_of(self.values(), self.environ, self._draft.vendor)
+
+
+class SecretsForm(KeysForm[Given]):
+    """Hands them over and closes."""
+
+    async def take(self) -> None:
+        """Hand them over."""
+        self.dismiss(self.given)

@@ -15,9 +15,9 @@ from slurper_tui.monitor.feed import Feed
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.logs import FailuresView
 from slurper_tui.monitor.reports.receipt import NotEnded, Receipt
-from slurper_tui.tui.dialogs import PADDING, Dialog, Page
 from slurper_tui.tui.render.glyphs import Look
 from slurper_tui.tui.render.lines import Line, Piece, spread
+from slurper_tui.tui.screens.dialogs import PADDING, Dialog, Page
 from slurper_tui.tui.widgets.job_table import wrap_words
 from slurper_tui.version import version
 
@@ -159,7 +159,7 @@ class ReceiptPage(Dialog):
     def action_copy(self) -> None:
         """Copy the Markdown, exactly; and show it where that may not have worked."""
         from slurper_tui.tui.clipboard import terminal_copies
-        from slurper_tui.tui.dialogs import CopyDialog
+        from slurper_tui.tui.screens.dialogs import CopyDialog
 
         if not self.text:
             return

@@ -35,7 +35,8 @@ from slurper_tui.tui.render.lines import shorten, text_of
 from slurper_tui.tui.widgets.form_fields import MOST_TYPED
 
 if TYPE_CHECKING:
-    from slurper_tui.tui.main_screen import MainScreen
+    from slurper_tui.tui.screens.main import MainScreen
+
 
 Entry = tuple[str, Callable[[], None]]
 NAME_WIDTH = 60
@@ -176,7 +177,7 @@ def _run(main: MainScreen, action: str) -> None:
 class Palette(CommandPalette):
     """Textual's palette without what moves by itself, and with signs for every terminal."""
 
-    CSS_PATH = "pages.tcss"
+    CSS_PATH = "../pages.tcss"
 
     class Ready(Message):
         """Keys are heard now."""

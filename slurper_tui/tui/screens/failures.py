@@ -18,12 +18,12 @@ from slurper_tui.monitor.feed import Feed
 from slurper_tui.monitor.model.job import JobView
 from slurper_tui.monitor.model.logs import Cause, FailuresView, cause_of, reason_of
 from slurper_tui.tui.export import save_keys
-from slurper_tui.tui.log_page_frame import JobPage, closing
 from slurper_tui.tui.log_page_keys import FAILURE_KEYS
-from slurper_tui.tui.log_page_words import title_line, trouble_line
-from slurper_tui.tui.making import MakingScreen
 from slurper_tui.tui.options import ScreenOptions
 from slurper_tui.tui.render.lines import Line, Piece, join
+from slurper_tui.tui.screens.job_page import JobPage, closing
+from slurper_tui.tui.screens.log import title_line, trouble_line
+from slurper_tui.tui.screens.new_jobs import MakingScreen
 from slurper_tui.tui.widgets import failure_tree as scenes
 from slurper_tui.tui.widgets.failure_tree import (
     NOTHING,
@@ -110,7 +110,7 @@ class FailuresPage(JobPage):
         """Show what the entry holds; one that holds nothing, in full."""
         entry = scenes.current(self.scene)
         if entry is not None and not entry.opens and entry.text:
-            from slurper_tui.tui.log_page_dialogs import TextDialog
+            from slurper_tui.tui.screens.dialogs import TextDialog
 
             title = "Key" if entry.is_key else entry.path[1].capitalize()
             self.app.push_screen(TextDialog(self.look, title, (), entry.text))
@@ -129,7 +129,7 @@ class FailuresPage(JobPage):
 
     def action_log(self) -> None:
         """Read the log."""
-        from slurper_tui.tui.log_page import LogPage
+        from slurper_tui.tui.screens.log import LogPage
 
         self.turn_to(LogPage)
 
@@ -157,7 +157,7 @@ class FailuresPage(JobPage):
             self.say("nothing saved: the log cannot be read to its end")
 
     async def _save(self, log_type: str, keys: Sequence[str], doubts: Sequence[str]) -> None:
-        from slurper_tui.tui.log_page_dialogs import saved_keys_dialog
+        from slurper_tui.tui.screens.dialogs import saved_keys_dialog
 
         if not keys:
             self.say(doubts[0] if doubts else _none_words(log_type))

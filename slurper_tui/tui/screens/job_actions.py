@@ -13,13 +13,12 @@ from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.events import Action, ActionRequest, RequestState
 from slurper_tui.monitor.model.job import Snapshot
 from slurper_tui.tui.hints import hint_sign
-from slurper_tui.tui.reading import ReadingScreen
+from slurper_tui.tui.screens.main import ReadingScreen
 
 if TYPE_CHECKING:
     from slurper_tui.monitor.desk import AllAborted, Desk
     from slurper_tui.tui.able import Change
-    from slurper_tui.tui.confirm_dialog import ConfirmDialog
-    from slurper_tui.tui.confirm_words import Question
+    from slurper_tui.tui.screens.confirm import ConfirmDialog, Question
 
 
 _ID_PART = 8
@@ -61,7 +60,7 @@ class ChangingScreen(ReadingScreen):
         if self.scene.writing:
             self._set_writing(writing=False)
             return
-        from slurper_tui.tui.confirm_words import unlock_question
+        from slurper_tui.tui.screens.confirm import unlock_question
 
         ids = ("change.pause", "change.resume", "change.abort", "change.unlock")
         question = unlock_question([self._sign(id) for id in ids])
@@ -114,7 +113,7 @@ class ChangingScreen(ReadingScreen):
     def ask(self, change: Change) -> None:
         """Open the dialog of a change, or say why it cannot be made."""
         from slurper_tui.tui.able import why_not_change
-        from slurper_tui.tui.confirm_words import question_for
+        from slurper_tui.tui.screens.confirm import question_for
 
         why = why_not_change(change, self.scene, self._sign("change.unlock"))
         question = question_for(change, self._newest or self.scene.snapshot, self.look)
@@ -126,7 +125,7 @@ class ChangingScreen(ReadingScreen):
     def _open_dialog(
         self, change: Change | None, question: Question, confirmed: Callable[[], None]
     ) -> None:
-        from slurper_tui.tui.confirm_dialog import ConfirmDialog
+        from slurper_tui.tui.screens.confirm import ConfirmDialog
 
         self._change, self._dialog = change, ConfirmDialog(self.look, question, confirmed)
         self.app.push_screen(self._dialog)
@@ -140,7 +139,7 @@ class ChangingScreen(ReadingScreen):
 
     def _renew(self, dialog: ConfirmDialog, snapshot: Snapshot) -> None:
         """Ask with the newest numbers; where there is nothing to be asked any more, say so."""
-        from slurper_tui.tui.confirm_words import question_for
+        from slurper_tui.tui.screens.confirm import question_for
 
         if self._change is None or not dialog.is_current:
             return
@@ -186,7 +185,7 @@ class ChangingScreen(ReadingScreen):
 
     def _ask_about_newcomers(self, change: Change, outcome: AllAborted) -> None:
         """Ask again where nothing was sent because jobs were missing in the question."""
-        from slurper_tui.tui.confirm_words import question_for
+        from slurper_tui.tui.screens.confirm import question_for
 
         snapshot = self._newest or self.scene.snapshot
         unsent = outcome.newcomers and outcome.request.standing is RequestState.MOOT

@@ -1,0 +1,574 @@
+"""What stands between a filled-in form and a job: the prechecks, one question, and the answer.
+
+A create request in full, without its secrets, as lines to be read before it is sent.
+
+What the API said to prechecks and create requests, as lines.
+"""
+
+from __future__ import annotations
+
+from array import array
+from bisect import bisect_right
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
+from enum import StrEnum
+from itertools import accumulate
+from typing import ClassVar, NamedTuple, overload
+
+from textual.app import ComposeResult
+from textual.binding import BindingType
+from textual.events import Key, Resize
+from textual.message import Message
+from textual.screen import Screen
+
+from slurper_tui import format as words
+from slurper_tui.api.errors import (
+    ApiError,
+    BucketKeysRefused,
+    Conflict,
+    Locked,
+    NotSent,
+    RateLimited,
+)
+from slurper_tui.monitor.desk import Check, Desk, Made, Prechecks
+from slurper_tui.monitor.model.base import JobKey
+from slurper_tui.monitor.model.job import State
+from slurper_tui.monitor.model.plans import Draft, PlanView, Secrets
+from slurper_tui.tui.deliberate import may_confirm
+from slurper_tui.tui.render.columns import Facts, migration, short_id
+from slurper_tui.tui.render.glyphs import Glyphs, Look, role_of
+from slurper_tui.tui.render.lines import Line, Piece, fill, pad, width_of, wrap
+from slurper_tui.tui.render.problem_text import error_details
+from slurper_tui.tui.screens.create_form import OneLine
+from slurper_tui.tui.widgets.detail_pane import TextLines
+from slurper_tui.tui.widgets.job_table import wrap_words
+
+LABEL = 14
+NARROW, NARROW_LABEL = 50, 13
+LOW = 16
+INDENT = "  "
+
+
+class Offer(NamedTuple):
+    """What is about to be sent. secrets: None while they have not been asked for.
+
+    notes: what the person should know before. retry_of, log_types: as of `Creation.create`.
+    """
+
+    account_id: str
+    drafts: tuple[Draft, ...]
+    secrets: Secrets | None = None
+    notes: tuple[str, ...] = ()
+    retry_of: JobKey | None = None
+    log_types: tuple[str, ...] = ()
+
+
+class Listed(Sequence[Line]):
+    """Ready lines, then one entry after another, each wrapped when it is looked at.
+
+    An entry is a text from outside, or a ready line.
+    """
+
+    def __init__(
+        self, head: Sequence[Line], entries: Sequence[str | Line], glyphs: Glyphs, width: int
+    ) -> None:
+        self._head = head
+        self._entries = entries
+        self._glyphs = glyphs
+        self._width = max(4, width - len(INDENT))
+        self._ends = array("L", accumulate(self._height(entry) for entry in entries))
+
+    def __len__(self) -> int:
+        return len(self._head) + (self._ends[-1] if self._ends else 0)
+
+    @overload
+    def __getitem__(self, place: int) -> Line: ...
+    @overload
+    def __getitem__(self, place: slice) -> Sequence[Line]: ...
+    def __getitem__(self, place: int | slice) -> Line | Sequence[Line]:
+        if isinstance(place, slice):
+            return [self[one] for one in range(*place.indices(len(self)))]
+        if place < len(self._head):
+            return self._head[place]
+        place -= len(self._head)
+        number = bisect_right(self._ends, place)
+        entry = self._entries[number]
+        if not isinstance(entry, str):
+            return entry
+        first = self._ends[number - 1] if number else 0
+        return (Piece(INDENT), Piece(self._wrapped(entry)[place - first]))
+
+    def _height(self, entry: str | Line) -> int:
+        if not isinstance(entry, str) or (entry.isascii() and len(entry) <= self._width):
+            return 1
+        return len(self._wrapped(entry))
+
+    def _wrapped(self, entry: str) -> list[str]:
+        return wrap(self._glyphs.clean(entry), self._width)
+
+
+class RequestPane(TextLines):
+    """What is told by its screen, scrolled through."""
+
+    def lines_for(self, width: int) -> Sequence[Line]:
+        """Take the screen's lines."""
+        tell = getattr(self.screen, "pane_lines", None)
+        told: Sequence[Line] = tell(width) if tell else ()
+        return told
+
+
+def request_lines(
+    offer: Offer, look: Look, width: int, news: Sequence[Line] = ()
+) -> Sequence[Line]:
+    """News, then the request, then everything that it names: each key, or each prefix."""
+    head = [*news, *_facts(offer, look, width)]
+    return Listed(head, _entries(offer, look), look.glyphs, width)
+
+
+def told(label: str, text: str, look: Look, width: int, role: str = "") -> Iterator[Line]:
+    """A label and what it stands for, below each other's beginnings."""
+    room = NARROW_LABEL if width < NARROW else LABEL
+    shown = pad(look.glyphs.say(label), room)
+    clean = look.glyphs.clean(look.glyphs.say(text))
+    for part in wrap_words(clean, max(8, width - room - len(INDENT))):
+        yield (Piece(INDENT), Piece(shown, "muted"), Piece(part, role))
+        shown = " " * room
+
+
+def _facts(offer: Offer, look: Look, width: int) -> Iterator[Line]:
+    for label, text in _pairs(offer, look):
+        yield from told(label, text, look, width)
+    for note in offer.notes:
+        yield from told("note", note, look, width, "warning")
+    if any(draft.keys for draft in offer.drafts) or len(offer.drafts) > 1:
+        yield ()
+
+
+def _pairs(offer: Offer, look: Look) -> Iterator[tuple[str, str]]:
+    first, several = offer.drafts[0], len(offer.drafts) > 1
+    yield "account", short_id(offer.account_id, look, 16)
+    if offer.retry_of:
+        yield "retry of", short_id(offer.retry_of.job_id, look, 16)
+    if offer.log_types:
+        yield "log rows", ", ".join(offer.log_types)
+    yield "from", f"{first.vendor}  {first.bucket}"
+    if first.endpoint:
+        yield "endpoint", first.endpoint
+    if first.region:
+        yield "region", first.region
+    if first.vendor == "r2":
+        yield "jurisdiction", first.source_jurisdiction or "default"
+    yield from _what(offer.drafts)
+    yield "to", f"r2  {first.target}"
+    yield "jurisdiction", first.target_jurisdiction or "default"
+    yield "overwrite", _OVERWRITE[first.overwrite]
+    if several:
+        yield "jobs", f"{len(offer.drafts)}, started in this order as slots become free"
+    yield "secrets", _SECRETS if offer.secrets is None else "given; shown and kept nowhere"
+
+
+_OVERWRITE = {
+    True: "yes: what is in the target already is replaced",
+    False: "no: what is in the target already stays",
+}
+_SECRETS = "asked for next; the API never tells them"
+
+
+def _what(drafts: Sequence[Draft]) -> Iterator[tuple[str, str]]:
+    first, several = drafts[0], len(drafts) > 1
+    if first.keys is not None:
+        number = sum(len(draft.keys or ()) for draft in drafts)
+        keys = "the key" if number == 1 else f"exactly the {words.count(number)} keys"
+        yield "objects", f"{keys} below"
+    elif several:
+        yield "objects", f"those under the {len(drafts)} prefixes below"
+    elif first.path_prefix:
+        yield "prefix", first.path_prefix
+    else:
+        yield "objects", "all of the bucket"
+
+
+def _entries(offer: Offer, look: Look) -> Sequence[str | Line]:
+    """Each key, under its job's number where there are several jobs; or each prefix."""
+    if len(offer.drafts) == 1:
+        return offer.drafts[0].keys or ()
+    if offer.drafts[0].keys is None:
+        return [draft.path_prefix or "" for draft in offer.drafts]
+    return [*_of_several(offer.drafts, look)]
+
+
+def _of_several(drafts: Sequence[Draft], look: Look) -> Iterator[str | Line]:
+    for number, draft in enumerate(drafts, 1):
+        keys = draft.keys or ()
+        title = f"job {number} of {len(drafts)} · {words.count(len(keys))} keys"
+        yield (Piece(INDENT), Piece(look.glyphs.say(title), "heading"))
+        yield from keys
+
+
+REACHED, NOT_REACHED = "success", "error"
+LOOK_FIRST = "sent, no answer: look in the list before you try again"
+
+
+class Sent(NamedTuple):
+    """What came of it: one job, or a plan of several. Neither where nothing was to be sent."""
+
+    account_id: str = ""
+    made: Made | None = None
+    plan: PlanView | None = None
+
+    @property
+    def settled(self) -> bool:
+        """A job was made, or may have been: nothing is to be sent from the same page again."""
+        made = self.made
+        if made is None:
+            return self.plan is not None
+        return made.error is None or made.error.undecided
+
+    @property
+    def no_slot(self) -> bool:
+        """Nothing was made, because too much runs already."""
+        return self.made is not None and isinstance(self.made.error, Conflict)
+
+
+def check_lines(checks: Prechecks, look: Look, width: int) -> Iterator[Line]:
+    """Whether each bucket can be reached, with the API's own words where it cannot."""
+    yield from _check("source", checks.source, look, width)
+    yield from _check("target", checks.target, look, width)
+    yield ()
+
+
+def refused(checks: Prechecks) -> bool:
+    """The API says of a bucket that it cannot be reached with these keys."""
+    return any(_is_refused(check) for check in (checks.source, checks.target))
+
+
+def _is_refused(check: Check) -> bool:
+    return check.status == NOT_REACHED or isinstance(check.error, BucketKeysRefused)
+
+
+def _check(label: str, check: Check, look: Look, width: int) -> Iterator[Line]:
+    if check.status == REACHED:
+        text = f"{look.glyphs.sign(State.COMPLETED)} can be reached"
+        yield from told(label, text, look, width, "success")
+    elif _is_refused(check):
+        text = f"{look.glyphs.sign(State.ABORTED)} cannot be reached with these keys"
+        text += "" if check.error is None else f": {_said(check.error)}"
+        yield from told(label, text, look, width, "error")
+    elif check.error is not None:
+        text = f"{look.glyphs.sign(State.OTHER)} not checked: {_said(check.error)}"
+        yield from told(label, text, look, width, "warning")
+    else:
+        text = f"{look.glyphs.sign(State.OTHER)} {check.status}"
+        yield from told(label, text, look, width, "warning")
+
+
+def _said(error: ApiError) -> str:
+    return str(error)
+
+
+def made_lines(made: Made, look: Look, width: int) -> Iterator[Line]:
+    """Whether a job was made, and if not, why."""
+    if made.error is not None:
+        yield from _not_made(made, made.error, look, width)
+        return
+    yield from _words(f"{look.glyphs.sign(State.COMPLETED)} started", look, width, "success")
+    if made.job_id:
+        yield from told("id", made.job_id, look, width)
+    yield from _words("It appears in the list with the next poll.", look, width, "muted")
+    yield ()
+
+
+def plan_lines(view: PlanView, look: Look, width: int) -> Iterator[Line]:
+    """That several jobs will be started, and what has to be known of it."""
+    number = len(view.plan.steps)
+    jobs = "job to be started as soon as a slot is free"
+    if number > 1:
+        jobs = "jobs to be started as slots become free"
+    sign = look.glyphs.sign(State.COMPLETED)
+    yield from _words(f"{sign} {number} {jobs}", look, width, "success")
+    going_on = "That goes on while this program runs; “plans” in the palette shows it."
+    yield from _words(going_on, look, width, "muted")
+    if not view.durable:
+        lost = "The history is off: what is not started when this program ends is forgotten."
+        yield from _words(lost, look, width, "warning")
+    yield ()
+
+
+def _not_made(made: Made, error: ApiError, look: Look, width: int) -> Iterator[Line]:
+    role = "warning" if error.undecided else "error"
+    yield from _words(_headline(made, error), look, width, role)
+    for label, text in error_details(error, look):
+        yield from told(label, text, look, width)
+    if isinstance(error, Conflict) and made.running:
+        yield ()
+        yield from _words("What holds the slots:", look, width, "muted")
+        for view in made.running:
+            sign = Piece(f"{INDENT}{look.glyphs.sign(view.state)} ", role_of(view))
+            yield (sign, *migration(view, Facts(look), max(8, width - 4)))
+        yield from _words("A job can be made as soon as one of them ends.", look, width, "muted")
+    yield ()
+
+
+def _headline(made: Made, error: ApiError) -> str:
+    if error.undecided:
+        return LOOK_FIRST
+    if isinstance(error, BucketKeysRefused):
+        return "nothing was made: these keys do not open a bucket"
+    if isinstance(error, Locked | NotSent | RateLimited):
+        return "nothing was made"
+    if made.running:
+        number = len(made.running)
+        return f"refused: {number} {'jobs run' if number > 1 else 'job runs'} already"
+    return "refused"
+
+
+def _words(text: str, look: Look, width: int, role: str) -> Iterator[Line]:
+    clean = look.glyphs.clean(look.glyphs.say(text))
+    for part in wrap_words(clean, max(8, width - len(INDENT))):
+        yield (Piece(INDENT), Piece(part, role))
+
+
+class Means(NamedTuple):
+    """What the pages of new jobs work with. unlock: asks the person whether jobs may be changed."""
+
+    look: Look
+    environ: Mapping[str, str]
+    desk: Callable[[], Awaitable[Desk]]
+    unlock: Callable[[], Awaitable[object]]
+
+
+class Stage(StrEnum):
+    """How far it is. LOCKED: this program may only read. OVER: there is an answer."""
+
+    OPENING = "opening"
+    LOCKED = "locked"
+    CHECKING = "checking"
+    ASKING = "asking"
+    SENDING = "sending"
+    OVER = "over"
+
+
+_READ_ONLY = "this program may only read now, so nothing was sent; W allows more"
+
+
+class RequestScreen(Screen[Sent]):
+    """A request in full that can be scrolled, under a title and over one line of answers."""
+
+    CSS_PATH = "../forms.tcss"
+    TITLE_OF_PAGE = ""
+    BINDINGS: ClassVar[list[BindingType]] = [
+        ("down,j", "scroll(1)", "down"),
+        ("up,k", "scroll(-1)", "up"),
+        ("pagedown,ctrl+d,space", "scroll(10)", "page down"),
+        ("pageup,ctrl+u", "scroll(-10)", "page up"),
+        ("home,g", "scroll(-1000000000)", "top"),
+        ("end,G", "scroll(1000000000)", "bottom"),
+    ]
+
+    def __init__(self, means: Means, offer: Offer) -> None:
+        super().__init__()
+        self.means = means
+        self.look = means.look
+        self.offer = offer
+        self.set_class(self.look.glyphs.ascii_only, "-ascii")
+
+    def compose(self) -> ComposeResult:
+        """Lay out the title, the request and the answers."""
+        yield OneLine(id="form-head")
+        yield RequestPane(self.look, id="request")
+        yield OneLine(id="form-foot")
+
+    @property
+    def title_now(self) -> str:
+        """What this page is, at this moment."""
+        return self.TITLE_OF_PAGE
+
+    def news(self, width: int) -> Sequence[Line]:
+        """What stands above the request."""
+        return ()
+
+    def answers(self) -> Line:
+        """Which keys there are."""
+        raise NotImplementedError
+
+    def pane_lines(self, width: int) -> Sequence[Line]:
+        """News, then the request."""
+        return request_lines(self.offer, self.look, width, self.news(width))
+
+    def on_resize(self, event: Resize) -> None:
+        """Tell head and foot for this width."""
+        self.set_class(event.size.height < LOW, "-low")
+        self.retell()
+
+    def retell(self) -> None:
+        """Tell everything as it stands now."""
+        width = self.size.width
+        title = (Piece(f" {self.title_now}", "strong"),)
+        self.query_one("#form-head", OneLine).line = fill(title, width)
+        self.query_one("#form-foot", OneLine).line = fill(self.answers(), width)
+        self.query_one(RequestPane).remake()
+
+    def action_scroll(self, lines: int) -> None:
+        """Scroll the request."""
+        self.query_one(RequestPane).scroll_lines(lines)
+
+    def offers(self, standing: str, *others: str, said: str = "") -> Line:
+        """Answers, the one that the focus stands on first. Each is its key and a few words."""
+        say = self.look.glyphs.say
+        key, _, words = standing.partition(" ")
+        line = [Piece(say(" ▌ "), "accent"), Piece(key, "key"), Piece(f" {words}", "strong")]
+        for other in others:
+            key, _, words = other.partition(" ")
+            more = [Piece("    "), Piece(key, "key"), Piece(f" {words}", "muted")]
+            line += more if width_of([*line, *more]) <= self.size.width else []
+        return (*line, Piece(say(f"   {said}"), "muted")) if said else tuple(line)
+
+
+class SendPage(RequestScreen):
+    """Checks both buckets, shows the request, asks once, sends once."""
+
+    TITLE_OF_PAGE = "To be sent"
+    BINDINGS: ClassVar[list[BindingType]] = [
+        ("escape,n,q,enter", "back", "back"),
+        ("r", "check", "check again"),
+        ("W", "unlock", "unlock"),
+    ]
+
+    def __init__(self, means: Means, offer: Offer) -> None:
+        super().__init__(means, offer)
+        self.stage = Stage.OPENING
+        self._checks: Prechecks | None = None
+        self._sent = Sent()
+        self._asked_at: float | None = None
+
+    def on_mount(self) -> None:
+        """Begin with the prechecks."""
+        self._begin()
+
+    def on_screen_resume(self) -> None:
+        """Go on once changing was allowed."""
+        if self.stage is Stage.LOCKED:
+            self._begin()
+
+    def _begin(self) -> None:
+        self.run_worker(self._check(), group="check", exclusive=True)
+
+    async def _check(self) -> None:
+        """Ask whether both buckets can be reached; both questions are PUT, so only if allowed."""
+        desk = await self.means.desk()
+        if not desk.control.unlocked:
+            self._reach(Stage.LOCKED)
+            return
+        self._reach(Stage.CHECKING)
+        assert self.offer.secrets is not None
+        ask = desk.creation.precheck
+        try:
+            self._checks = await ask(
+                self.offer.account_id, self.offer.drafts[0], self.offer.secrets
+            )
+        except ApiError as error:
+            self._checks = Prechecks(Check(None, error), Check(None, error))
+        self._reach(Stage.ASKING)
+
+    def _reach(self, stage: Stage) -> None:
+        self.stage = stage
+        self._asked_at = Message().time  # the clock of the keys
+        self.retell()
+
+    async def _send(self, *, planned: bool = False) -> None:
+        """Send it, once; or keep it as a plan, to be sent when there is a slot."""
+        self._sent = await send(await self.means.desk(), self.offer, planned=planned)
+        self._reach(Stage.OVER)
+        self.action_scroll(-(10**9))
+
+    @property
+    def _may_send(self) -> bool:
+        reached = self._checks is not None and not refused(self._checks)
+        return self.stage is Stage.ASKING and reached
+
+    # What is told -----------------------------------------------------------------------------
+
+    @property
+    def title_now(self) -> str:
+        """Whether it is sent."""
+        if self.stage is not Stage.OVER:
+            return self.TITLE_OF_PAGE
+        return "Sent" if self._sent.settled else "Not made"
+
+    def news(self, width: int) -> Sequence[Line]:
+        """What the API said last."""
+        look = self.look
+        if self.stage is Stage.LOCKED:
+            return [*told("locked", _READ_ONLY, look, width, "warning"), ()]
+        if self._sent.made:
+            return [*made_lines(self._sent.made, look, width)]
+        if self._sent.plan:
+            return [*plan_lines(self._sent.plan, look, width)]
+        return [*check_lines(self._checks, look, width)] if self._checks else ()
+
+    def answers(self) -> Line:
+        """Which keys there are now; going back is what Enter does."""
+        if self.stage is Stage.LOCKED:
+            return self.offers("Esc back", "W allow changes")
+        if self.stage is Stage.SENDING:
+            return (Piece(self.look.glyphs.say(" being sent …"), "accent"),)
+        if self.stage is Stage.OVER:
+            wait = ("w wait for a free slot",) if self._sent.no_slot else ()
+            return self.offers("Enter close" if self._sent.settled else "Esc back", *wait)
+        if self.stage is not Stage.ASKING:
+            return self.offers("Esc back", said="asking whether both buckets can be reached …")
+        if not self._may_send:
+            return self.offers("n back", "r check again")
+        return self.offers("n back", f"y {self._deed}")
+
+    @property
+    def _deed(self) -> str:
+        number = len(self.offer.drafts)
+        return "start it" if number == 1 else f"start these {number} jobs"
+
+    # What is done -----------------------------------------------------------------------------
+
+    def action_back(self) -> None:
+        """Go back, unless something is on its way."""
+        if self.stage is not Stage.SENDING:
+            self.offer = self.offer._replace(secrets=None)
+            self.dismiss(self._sent)
+
+    def on_key(self, event: Key) -> None:
+        """Send at a `y`, or plan at a `w`, that was pressed as the answer to what is asked now."""
+        if event.key not in ("y", "w") or not may_confirm(event, self._asked_at):
+            return
+        if event.key == "y" and self._may_send:
+            event.stop()
+            self._reach(Stage.SENDING)
+            self.run_worker(self._send(), group="send")
+        elif event.key == "w" and self.stage is Stage.OVER and self._sent.no_slot:
+            event.stop()
+            self._sent = Sent()
+            self._reach(Stage.SENDING)
+            self.run_worker(self._send(planned=True), group="send")
+
+    def action_check(self) -> None:
+        """Ask both buckets again."""
+        if self.stage is Stage.ASKING:
+            self._asked_at = None
+            self._begin()
+
+    async def action_unlock(self) -> None:
+        """Ask whether jobs may be changed."""
+        if self.stage is Stage.LOCKED:
+            await self.means.unlock()
+
+
+async def send(desk: Desk, offer: Offer, *, planned: bool = False) -> Sent:
+    """Make one job, or keep a plan of it or of several. Nothing here is ever sent twice."""
+    account_id, drafts, secrets, _, retry_of, log_types = offer
+    assert secrets is not None
+    make, plan = desk.creation.create, desk.creation.plan
+    try:
+        if len(drafts) == 1 and not planned:
+            one = make(account_id, drafts[0], secrets, retry_of=retry_of, log_types=log_types)
+            return Sent(account_id, made=await one)
+        all_of_them = plan(account_id, drafts, secrets, retry_of=retry_of, log_types=log_types)
+        return Sent(account_id, plan=await all_of_them)
+    except ApiError as error:
+        return Sent(account_id, made=Made(error=error))
