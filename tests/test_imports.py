@@ -65,7 +65,7 @@ def test_every_import_that_a_contract_forbids_is_found(tmp_path: Path) -> None:
         ("slurper_tui.format", ["httpx", "msgspec", "textual"]),
         ("slurper_tui.api.models", ["httpx", "textual"]),
         ("slurper_tui.monitor.polling.poller", ["httpx", "textual", "sqlite3"]),
-        ("slurper_tui.tui.options", ["textual", "httpx"]),
+        ("slurper_tui.tui.state", ["textual", "httpx"]),
         ("slurper_tui.tui.app", ["httpx", "sqlite3", "slurper_tui.config", *LATER]),
         ("slurper_tui.simulate", ["textual", "slurper_tui.monitor.model.job"]),
         ("slurper_tui.eta", ["httpx", "msgspec", "textual"]),

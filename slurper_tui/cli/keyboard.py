@@ -33,7 +33,7 @@ from textual.events import Key, Paste
 from textual.keys import Keys
 from textual.message import Message
 
-from slurper_tui.tui.deliberate import QUIET_SECONDS, set_context
+from slurper_tui.tui.keys import QUIET_SECONDS, set_context
 
 _ESC, _BEL, _CTRL_C = "\x1b", "\x07", "\x03"
 _CANCEL = frozenset("\x18\x1a")  # CAN and SUB end any sequence

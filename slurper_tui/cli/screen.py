@@ -25,7 +25,7 @@ from slurper_tui.config import Config, locate, nearest
 from slurper_tui.monitor.polling.job_tracker import known_snapshot
 from slurper_tui.tui.app import SlurperApp
 from slurper_tui.tui.keys import KEYS
-from slurper_tui.tui.options import ScreenOptions, ViewState
+from slurper_tui.tui.state import ScreenOptions, ViewState
 
 if TYPE_CHECKING:
     from textual.binding import Binding
@@ -105,7 +105,7 @@ def _check(config: Config, themes: Collection[str]) -> None:
 
 def _check_keys(config: Config) -> None:
     """Raises Stop for an id that no screen has, or that is bound wrongly on one that has it."""
-    from slurper_tui.tui.log_page_keys import FAILURE_KEYS, LOG_KEYS  # only when it is needed
+    from slurper_tui.tui.keys import FAILURE_KEYS, LOG_KEYS  # only when it is needed
 
     screens = (KEYS, LOG_KEYS, FAILURE_KEYS)
     ids = list(dict.fromkeys(b.id for keys in screens for b in keys if b.id))
@@ -140,14 +140,14 @@ def _refuse(
 _LATER = (
     "slurper_tui.cli.crash",
     "slurper_tui.when",
-    "slurper_tui.tui.clipboard",
+    "slurper_tui.tui.export",
     "slurper_tui.tui.render.job_text",
     "slurper_tui.tui.screens.dialogs",
     "slurper_tui.tui.screens.digest",
     "slurper_tui.tui.widgets.form_fields",
     "slurper_tui.tui.screens.palette",
     "slurper_tui.tui.render.charts",
-    "slurper_tui.tui.able",
+    "slurper_tui.tui.availability",
     "slurper_tui.tui.screens.confirm",
     "slurper_tui.tui.render.job_text",
     "slurper_tui.tui.render.job_text",

@@ -10,7 +10,7 @@ import msgspec
 
 from slurper_tui.config import read_bytes
 from slurper_tui.monitor.history.files import make_folder
-from slurper_tui.tui.options import ViewState
+from slurper_tui.tui.state import ViewState
 
 FILE = "state.json"
 _KINDS = {"theme": str, "sort": str, "inverted": bool, "hide_ended": bool, "migrations": bool}

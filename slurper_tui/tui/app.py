@@ -1,4 +1,7 @@
-"""The app: one endless worker over the feed, and every way out with its own code."""
+"""The app: one endless worker over the feed, and every way out with its own code.
+
+Our two themes: quiet greys, one blue accent, and colours that only say how a job is.
+"""
 
 from __future__ import annotations
 
@@ -13,17 +16,18 @@ from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.events import Event, Key
 from textual.screen import Screen
+from textual.theme import Theme
 from textual.worker import WorkerFailed
 
 from slurper_tui.api.errors import ApiError
 from slurper_tui.monitor.feed import Feed
 from slurper_tui.monitor.model.job import Snapshot
-from slurper_tui.tui import themes
+from slurper_tui.tui import app as themes
 from slurper_tui.tui.keys import KEYS
-from slurper_tui.tui.options import ScreenOptions, ViewState
 from slurper_tui.tui.render.glyphs import Glyphs, Look
 from slurper_tui.tui.render.painted import PlacedUpdate, RunsUpdate, Shift
 from slurper_tui.tui.screens.main import MainScreen
+from slurper_tui.tui.state import ScreenOptions, ViewState
 
 EXIT_REJECTED = 3
 EXIT_BUG = 70
@@ -149,3 +153,36 @@ class SlurperApp(App[int]):
         if renderable is not None:
             self._shifts.clear()
         super()._display(screen, renderable)
+
+
+DARK = Theme(
+    name="slurper-dark",
+    dark=True,
+    primary="#6cb6ff",
+    secondary="#b09cf0",
+    accent="#6cb6ff",
+    success="#6bc77e",
+    warning="#e0af4b",
+    error="#f2777a",
+    foreground="#d9dce1",
+    background="#121416",
+    surface="#1b1d20",
+    panel="#242629",
+)
+
+LIGHT = Theme(
+    name="slurper-light",
+    dark=False,
+    primary="#0b62b8",
+    secondary="#6b4fc4",
+    accent="#0b62b8",
+    success="#1c7a3a",
+    warning="#8f5a00",
+    error="#bf2f2a",
+    foreground="#1f2730",
+    background="#fcfcfa",
+    surface="#f1f2f3",
+    panel="#e2e4e7",
+)
+
+DEFAULT = DARK.name

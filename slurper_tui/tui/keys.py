@@ -1,8 +1,27 @@
-"""Every key of the main screen: what it does, its short word, and a sentence about it."""
+"""Every key of the main screen: what it does, its short word, and a sentence about it.
+
+Which keys the status line offers: at most seven, and only those that do something now.
+
+The keys of the pages about one job; those that the main screen has too keep its ids.
+
+Which keys may confirm a change: those that a person pressed for it, and nothing else sent.
+
+The input layer marks each key with what arrived along with it; what asks a question looks at that.
+Times are on the clock of `Message.time`, in seconds.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+
 from textual.binding import Binding
+from textual.events import Key
+from textual.message import Message
+
+from slurper_tui.monitor.model.events import RequestState
+from slurper_tui.tui.render.glyphs import Look
+from slurper_tui.tui.state import Scene
 
 
 def _key(
@@ -123,3 +142,168 @@ def next_interval(seconds: float, step: int) -> float:
     if step > 0:
         return next((i for i in INTERVALS if i > seconds), INTERVALS[-1])
     return next((i for i in reversed(INTERVALS) if i < seconds), INTERVALS[0])
+
+
+MOST_HINTS = 7
+
+Hint = tuple[str, str]
+"""Keys as a person reads them, and their short word."""
+
+
+def _has_trouble(scene: Scene) -> bool:
+    snapshot = scene.snapshot
+    if snapshot is None:
+        return False
+    lost = snapshot.history_note.startswith(("history off", "history begun"))
+    if lost or snapshot.budget.blocked_until is not None:
+        return True
+    if any(a.problem for a in snapshot.accounts) or any(v.problem for v in snapshot.jobs):
+        return True
+    return _was_asked(scene)
+
+
+def _was_asked(scene: Scene) -> bool:
+    """What was asked of some job was refused, or came to nothing known."""
+    jobs = scene.snapshot.jobs if scene.snapshot else ()
+    requests = (view.request for view in jobs if view.request)
+    return any(r.standing in (RequestState.REFUSED, RequestState.UNDECIDED) for r in requests)
+
+
+def _has_ended(scene: Scene) -> bool:
+    return scene.view.hide_ended or any(not view.live for view in scene.jobs)
+
+
+def _has_failed(scene: Scene) -> bool:
+    return scene.job is not None and bool(scene.job.counts.failed or scene.job.not_copied)
+
+
+def _can(id: str, scene: Scene) -> bool:
+    """Jobs may be changed, and this can be done to the highlighted or the marked ones."""
+    if not scene.writing:
+        return False
+    from slurper_tui.tui.availability import why_not_now  # only where jobs may be changed
+
+    return not why_not_now(id, scene, "")
+
+
+_OFFERS: tuple[tuple[tuple[str, ...], str, Callable[[Scene], bool]], ...] = (
+    (("list.ended",), "ended", _has_ended),
+    (("list.sort-left", "list.sort-right"), "sort", lambda scene: len(scene.jobs) > 1),
+    (("show.log",), "log", lambda scene: scene.job is not None),
+    (("show.failures",), "failures", _has_failed),
+    (("pane.open",), "open", lambda scene: scene.line is not None and not scene.line.is_folded),
+    (("pane.open",), "unfold", lambda scene: scene.line is not None and scene.line.is_folded),
+    (("list.filter",), "filter", lambda scene: scene.total > 1),
+    (("change.resume",), "resume", partial(_can, "change.resume")),
+    (("change.pause",), "pause", partial(_can, "change.pause")),
+    (("change.abort",), "abort", partial(_can, "change.abort")),
+    (("show.help",), "help", lambda _: True),
+    (("app.quit",), "quit", lambda _: True),
+    (("show.problem",), "problem", _has_trouble),
+)
+
+
+def hints_for(scene: Scene, keymap: Mapping[str, str], look: Look) -> tuple[Hint, ...]:
+    """Give the hints that work now, the least important first."""
+    offered = [(ids, word) for ids, word, works in _OFFERS if works(scene)]
+    return tuple(
+        (" ".join(hint_sign(id, keymap, look) for id in ids), word)
+        for ids, word in offered[-MOST_HINTS:]
+    )
+
+
+def hint_sign(id: str, keymap: Mapping[str, str], look: Look) -> str:
+    """Give an action's first key as a person reads it."""
+    keys = keymap.get(id) or DEFAULT_KEYS[id]
+    return look.glyphs.say(key_sign(keys.split(",")[0].strip()))
+
+
+MOVING: tuple[Binding, ...] = (
+    _key("down,j", "move(1)", "move.down", "down", "Go one row down."),
+    _key("up,k", "move(-1)", "move.up", "up", "Go one row up."),
+    _key("g,home", "ends(-1)", "move.top", "top", "Go to the first row."),
+    _key("G,end", "ends(1)", "move.bottom", "bottom", "Go to the last row."),
+    _key("ctrl+d,pagedown", "page(1)", "move.page-down", "page down", "Go one page down."),
+    _key("ctrl+u,pageup", "page(-1)", "move.page-up", "page up", "Go one page up."),
+)
+
+ALWAYS: tuple[Binding, ...] = (
+    _key("exclamation_mark", "problem", "show.problem", "problem", "Tell the problem in full."),
+    _key("question_mark", "help", "show.help", "keys", "Show the keys of this page."),
+    _key("ctrl+l", "repaint", "screen.repaint", "repaint", "Draw the whole screen again."),
+    _key("escape,q", "back", "page.back", "back", "Go back to the jobs."),
+)
+
+LOG_KEYS: tuple[Binding, ...] = (
+    *MOVING,
+    _key("f", "follow", "log.follow", "follow", "Stay on the newest row, or no longer."),
+    _key("w", "wrap", "log.wrap", "wrap", "Show rows in full, or one line each."),
+    _key("t", "times", "log.times", "times", "Tell times by the clock, or how long ago."),
+    _key("slash", "type('/')", "log.search", "search", "Search for words.", at_once=True),
+    _key("n", "match(1)", "log.next", "next", "Go to the next older match."),
+    _key("N", "match(-1)", "log.previous", "previous", "Go to the next newer match."),
+    _key("T", "kind", "log.type", "type", "Show one type alone; then the next, then all."),
+    _key(
+        "ampersand",
+        "type('&')",
+        "log.text",
+        "text",
+        "Show only rows that hold these words; !word leaves out.",
+        at_once=True,
+    ),
+    _key("enter", "open", "pane.open", "open", "Show this row in full."),
+    _key("y", "copy", "log.copy", "copy key", "Copy the row's key, exactly; twice shows it."),
+    _key("s", "save", "log.save", "save", "Save what is read to a file in this folder."),
+    _key("e", "failures", "show.failures", "failures", "Tell what failed, by reason and prefix."),
+    *ALWAYS,
+)
+
+FAILURE_KEYS: tuple[Binding, ...] = (
+    *MOVING,
+    _key("enter", "unfold", "pane.open", "unfold", "Show what this holds, or all of it."),
+    _key("right", "unfold", "list.unfold", "unfold", "Show what this holds."),
+    _key("left", "fold", "list.fold", "fold", "Fold it again."),
+    _key("E", "export", "show.export", "export", "Save the exact keys of this reason to a file."),
+    _key("c", "retry", "failures.retry", "retry", "Draft a job of exactly what failed."),
+    _key("y", "copy", "failures.copy", "copy", "Copy this key, prefix or message, exactly."),
+    _key("l", "log", "show.log", "log", "Read this job's log."),
+    *ALWAYS,
+)
+
+
+def signs(binding: Binding, keymap: Mapping[str, str], look: Look) -> str:
+    """The keys of a binding as a person reads them, as the person has bound them."""
+    keys = keymap.get(binding.id or "", binding.key).split(",")
+    return look.glyphs.say(" ".join(key_sign(key.strip()) for key in keys))
+
+
+def hints_of(
+    bindings: Sequence[Binding], ids: Sequence[str], keymap: Mapping[str, str], look: Look
+) -> tuple[Hint, ...]:
+    """Give the first key of each of these, in this order, with its word."""
+    known = {binding.id: binding for binding in bindings}
+    chosen = (known[id] for id in ids)
+    return tuple((signs(b, keymap, look).split(" ")[0], b.description) for b in chosen)
+
+
+QUIET_SECONDS = 0.15
+"""So long after input that could not be parsed, no key confirms anything."""
+
+
+def set_context(key: Key, *, after_noise: bool, in_burst: bool) -> None:
+    """Mark a key. after_noise: unparsed input arrived with it or within `QUIET_SECONDS` before.
+
+    in_burst: other keys arrived in the same read.
+    """
+    vars(key).update(after_noise=after_noise, in_burst=in_burst)
+
+
+def may_confirm(event: Message, asked_at: float | None, *, alone: bool = True) -> bool:
+    """Whether an event can be the answer to a question that is visible since `asked_at`.
+
+    asked_at: None while nothing is asked. alone: a key that arrived together with others is none.
+    """
+    context = vars(event)
+    crowded = alone and context.get("in_burst", False)
+    noisy = context.get("after_noise", False) or crowded
+    return asked_at is not None and event.time > asked_at and not noisy

@@ -12,7 +12,7 @@ from textual.message import Message
 from textual.messages import InBandWindowResize, TerminalSupportsSynchronizedOutput
 
 from slurper_tui.cli.keyboard import Keyboard
-from slurper_tui.tui.deliberate import QUIET_SECONDS, may_confirm
+from slurper_tui.tui.keys import QUIET_SECONDS, may_confirm
 from tests.terminal_input import (
     KEYS,
     LONG,

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from slurper_tui.cli.state import load_view, save_view
-from slurper_tui.tui.options import ViewState
+from slurper_tui.tui.state import ViewState
 
 
 def test_what_was_chosen_comes_back(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from textual.pilot import Pilot
 from slurper_tui.api.models import LogRow
 from slurper_tui.monitor.model.logs import FAILED_TYPE, LogView
 from slurper_tui.tui.app import SlurperApp
-from slurper_tui.tui.options import ScreenOptions
+from slurper_tui.tui.state import ScreenOptions
 from tests.fake_desk import FakeDesk, FakeLogs
 from tests.fake_feed import FakeFeed
 from tests.tui.jobs import NOW, iso, snapshot, view

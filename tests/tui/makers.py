@@ -26,8 +26,8 @@ from slurper_tui.monitor.polling.budgeted_client import Metered
 from slurper_tui.monitor.polling.job_store import FollowedJobs
 from slurper_tui.simulate import SimulatedAccount
 from slurper_tui.tui.app import SlurperApp
-from slurper_tui.tui.options import ScreenOptions
 from slurper_tui.tui.screens.create_form import CreateForm
+from slurper_tui.tui.state import ScreenOptions
 from tests.fake_desk import FakeDesk
 from tests.fake_feed import FakeFeed
 from tests.tui.jobs import snapshot

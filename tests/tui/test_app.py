@@ -20,10 +20,10 @@ from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.job import AccountView, BudgetView, Outage, Problem, Snapshot
 from slurper_tui.tui.app import SlurperApp
 from slurper_tui.tui.keys import KEYS
-from slurper_tui.tui.options import ScreenOptions, ViewState
 from slurper_tui.tui.render.painted import PaintedLines
 from slurper_tui.tui.screens.dialogs import CopyDialog, Dialog, HelpDialog, ProblemDialog
 from slurper_tui.tui.screens.palette import Palette, likeness
+from slurper_tui.tui.state import ScreenOptions, ViewState
 from tests.fake_feed import FakeFeed
 from tests.tui.jobs import ACCOUNT, NOW, snapshot, view
 

@@ -13,8 +13,8 @@ from textual.events import Key
 
 from slurper_tui.monitor.model.events import Action
 from slurper_tui.monitor.model.job import Counts, JobView, Verdict
-from slurper_tui.tui.able import Change
-from slurper_tui.tui.deliberate import set_context
+from slurper_tui.tui.availability import Change
+from slurper_tui.tui.keys import set_context
 from slurper_tui.tui.render.columns import Facts
 from slurper_tui.tui.render.glyphs import Glyphs, Look
 from slurper_tui.tui.render.lines import text_of, width_of

@@ -10,12 +10,12 @@ from textual.pilot import Pilot
 
 from slurper_tui.monitor.reports.digest import Digest, make_digest
 from slurper_tui.tui.app import SlurperApp
-from slurper_tui.tui.options import ScreenOptions
 from slurper_tui.tui.render.glyphs import Glyphs, Look
 from slurper_tui.tui.render.lines import text_of, width_of
 from slurper_tui.tui.render.painted import ROLES
 from slurper_tui.tui.screens.dialogs import Page
 from slurper_tui.tui.screens.digest import HOW_TO_CLOSE, HOW_TO_SCROLL, DigestDialog, digest_lines
+from slurper_tui.tui.state import ScreenOptions
 from tests.fake_feed import FakeFeed
 from tests.monitor.digests import SINCE, a_quiet_night, an_eventful_night, job, told
 from tests.tui.jobs import NOW, harmless, snapshot, view

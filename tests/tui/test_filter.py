@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from slurper_tui.monitor.model.job import Phase
-from slurper_tui.tui.filter import matcher
+from slurper_tui.tui.state import matcher
 from tests.tui.jobs import ACCOUNT, view
 
 JOB = view(status="running", source="Photos-Prod", prefix="2024/", target="media", id="abc123")

@@ -14,10 +14,9 @@ from slurper_tui.monitor.model.events import Tie
 from slurper_tui.monitor.model.job import Counts, JobView, Snapshot
 from slurper_tui.monitor.model.plans import Draft, Plan, Step, unstarted
 from slurper_tui.monitor.reports.migrations import migrations
-from slurper_tui.tui.able import reasons
-from slurper_tui.tui.options import ViewState
+from slurper_tui.tui.availability import reasons
 from slurper_tui.tui.render.painted import PaintedLines
-from slurper_tui.tui.scene import Scene, highlight, see, unfold
+from slurper_tui.tui.state import Scene, ViewState, highlight, see, unfold
 from tests.tui.jobs import ACCOUNT, NOW, forecast, snapshot, view
 from tests.tui.test_app import Stage, staged
 
@@ -420,7 +419,7 @@ async def test_keys_do_not_look_for_migrations_again(monkeypatch: pytest.MonkeyP
         asked.append(1)
         return migrations(*given)
 
-    monkeypatch.setattr("slurper_tui.tui.rows.migrations", noting)
+    monkeypatch.setattr("slurper_tui.tui.state.migrations", noting)
     async with staged(busy(1000)) as stage:
         assert len(asked) == 1
         await stage.press("j", "k", "enter", "down", "left", "left", "I", "a", "G", "space")

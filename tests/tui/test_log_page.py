@@ -10,9 +10,9 @@ from textual.events import Key
 
 from slurper_tui.api.errors import BadAnswer, Fault, NotFound, Rejected
 from slurper_tui.api.models import LogRow
-from slurper_tui.tui.options import ScreenOptions
 from slurper_tui.tui.screens.log import LogPage
 from slurper_tui.tui.screens.main import MainScreen
+from slurper_tui.tui.state import ScreenOptions
 from tests.tui.jobs import NOW, harmless, iso, snapshot, view
 from tests.tui.log_pages import ARCHIVED, JOB, Opened, log_view, opened, row
 from tests.tui.test_written import Connect, connect, settle

@@ -12,8 +12,8 @@ from rich.cells import cell_len
 
 from slurper_tui.api.models import LogRow
 from slurper_tui.monitor.model.logs import LogView
-from slurper_tui.tui import log_page_scene as scenes
-from slurper_tui.tui.log_page_scene import LogScene
+from slurper_tui.tui import log_state as scenes
+from slurper_tui.tui.log_state import LogScene
 from slurper_tui.tui.render.glyphs import Glyphs, Look
 from slurper_tui.tui.render.lines import text_of, width_of
 from slurper_tui.tui.render.painted import ROLES

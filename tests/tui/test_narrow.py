@@ -9,11 +9,11 @@ import pytest
 
 from slurper_tui.api.errors import Fault, RateLimited, Unreachable
 from slurper_tui.monitor.model.job import AccountView, BudgetView, JobView, Problem
-from slurper_tui.tui.hints import hints_for
+from slurper_tui.tui.keys import hints_for
 from slurper_tui.tui.render.glyphs import Glyphs, Look
 from slurper_tui.tui.render.lines import text_of
 from slurper_tui.tui.render.problem_text import problem_details
-from slurper_tui.tui.scene import Scene, highlight_row, noted, see
+from slurper_tui.tui.state import Scene, highlight_row, noted, see
 from slurper_tui.tui.widgets.status_line import status_line
 from slurper_tui.tui.widgets.totals import tiny_line, totals_line
 from tests.tui.jobs import ACCOUNT, NOW, snapshot, view

@@ -22,14 +22,13 @@ from slurper_tui.monitor.model.job import JobView
 from slurper_tui.monitor.polling.poller import Monitor
 from slurper_tui.simulate import SimulatedAccount, together
 from slurper_tui.tui.app import SlurperApp
-from slurper_tui.tui.keys import KEYS
-from slurper_tui.tui.log_page_keys import FAILURE_KEYS, LOG_KEYS
-from slurper_tui.tui.options import ScreenOptions, ViewState
+from slurper_tui.tui.keys import FAILURE_KEYS, KEYS, LOG_KEYS
 from slurper_tui.tui.screens.confirm import ConfirmDialog
 from slurper_tui.tui.screens.failures import FailuresPage
 from slurper_tui.tui.screens.job_page import JobPage
 from slurper_tui.tui.screens.log import LogPage
 from slurper_tui.tui.screens.palette import Everything
+from slurper_tui.tui.state import ScreenOptions, ViewState
 
 LEAVING = frozenset({"app.quit", "app.suspend"})
 """Bindings that end or stop the program."""

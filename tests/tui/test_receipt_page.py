@@ -19,9 +19,9 @@ from slurper_tui.monitor.model.logs import FailuresView, LogCounts
 from slurper_tui.monitor.reports.receipt import JobReceipt, NotEnded, Receipt
 from slurper_tui.monitor.reports.receipt_markdown import markdown
 from slurper_tui.tui.app import SlurperApp
-from slurper_tui.tui.options import ScreenOptions, ViewState
 from slurper_tui.tui.screens.dialogs import CopyDialog, Page
 from slurper_tui.tui.screens.receipt import ReceiptPage
+from slurper_tui.tui.state import ScreenOptions, ViewState
 from slurper_tui.version import version
 from tests.fake_desk import FakeDesk
 from tests.fake_feed import FakeFeed

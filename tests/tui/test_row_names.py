@@ -15,7 +15,7 @@ from slurper_tui.tui.render.columns import Facts
 from slurper_tui.tui.render.detail import migration_lines
 from slurper_tui.tui.render.glyphs import Glyphs, Look
 from slurper_tui.tui.render.lines import text_of, width_of
-from slurper_tui.tui.rows import Row
+from slurper_tui.tui.state import Row
 from slurper_tui.tui.widgets.job_table import row_name
 from tests.tui.jobs import NOW, harmless, iso, view
 

@@ -7,8 +7,8 @@ from collections.abc import Callable
 import pytest
 from msgspec.structs import replace
 
-from slurper_tui.tui.scene import Scene, adopt, arrange, highlight_row, see, sort_step
 from slurper_tui.tui.screens import main as main_screen
+from slurper_tui.tui.state import Scene, adopt, arrange, highlight_row, see, sort_step
 from tests.tui.jobs import snapshot, view
 from tests.tui.test_app import staged
 

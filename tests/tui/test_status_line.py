@@ -6,11 +6,11 @@ from datetime import UTC
 
 import pytest
 
-from slurper_tui.tui.hints import hints_for
+from slurper_tui.tui.keys import hints_for
 from slurper_tui.tui.render.glyphs import Glyphs, Look
 from slurper_tui.tui.render.lines import Line, text_of
 from slurper_tui.tui.render.problem_text import problem_details
-from slurper_tui.tui.scene import Scene, see
+from slurper_tui.tui.state import Scene, see
 from slurper_tui.tui.widgets.status_line import status_line
 from tests.tui.jobs import snapshot, view
 

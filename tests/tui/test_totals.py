@@ -13,7 +13,7 @@ from slurper_tui.monitor.model.job import JobView, Phase
 from slurper_tui.monitor.model.plans import Draft, Plan, Step, unstarted
 from slurper_tui.tui.render.glyphs import Glyphs, Look
 from slurper_tui.tui.render.lines import text_of
-from slurper_tui.tui.scene import Scene, see
+from slurper_tui.tui.state import Scene, see
 from slurper_tui.tui.widgets.totals import Remaining, remaining, tiny_line, totals_line
 from tests.tui.jobs import ACCOUNT, forecast, snapshot, view
 

@@ -15,8 +15,8 @@ from textual.app import App
 
 from slurper_tui.monitor.model.job import BudgetView
 from slurper_tui.tui.app import SlurperApp
-from slurper_tui.tui.options import ScreenOptions
 from slurper_tui.tui.render.painted import RunsUpdate, in_doubt
+from slurper_tui.tui.state import ScreenOptions
 from tests.fake_feed import FakeFeed
 from tests.tui.jobs import NOW, forecast, snapshot, view
 from tests.tui.names import DOUBTFUL

@@ -30,11 +30,11 @@ from slurper_tui.monitor.model.events import (
     What,
 )
 from slurper_tui.monitor.model.job import JobView
-from slurper_tui.tui.able import DONE_WORDS
+from slurper_tui.tui.availability import DONE_WORDS
 from slurper_tui.tui.render.columns import Facts, short_id, source_text
 from slurper_tui.tui.render.glyphs import Look
 from slurper_tui.tui.render.lines import Line, Piece, pad, wrap
-from slurper_tui.tui.scene import Scene
+from slurper_tui.tui.state import Scene
 from slurper_tui.tui.widgets.job_table import wrap_words
 
 _ROLES = {

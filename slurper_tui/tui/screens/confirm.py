@@ -19,8 +19,8 @@ from slurper_tui import format as words
 from slurper_tui.monitor.jobs.actions import consequence
 from slurper_tui.monitor.model.events import Action
 from slurper_tui.monitor.model.job import JobView, Snapshot
-from slurper_tui.tui.able import DONE_WORDS, Change, aimed_at, hindrance
-from slurper_tui.tui.deliberate import may_confirm
+from slurper_tui.tui.availability import DONE_WORDS, Change, aimed_at, hindrance
+from slurper_tui.tui.keys import may_confirm
 from slurper_tui.tui.render.columns import Facts, migration, source_text
 from slurper_tui.tui.render.glyphs import Glyphs, Look, role_of
 from slurper_tui.tui.render.lines import Line, Piece, width_of, wrap

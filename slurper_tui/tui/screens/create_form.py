@@ -35,7 +35,7 @@ from slurper_tui.monitor.jobs.draft import NoKeys, keys_of
 from slurper_tui.monitor.jobs.prefixes import UNLISTED, read_prefixes, split, still_copied
 from slurper_tui.monitor.jobs.validation import secret_faults
 from slurper_tui.monitor.model.plans import Draft, FieldFault, Secrets
-from slurper_tui.tui.deliberate import may_confirm
+from slurper_tui.tui.keys import may_confirm
 from slurper_tui.tui.render.columns import short_id
 from slurper_tui.tui.render.glyphs import Look
 from slurper_tui.tui.render.lines import Line, Piece, fill, spread

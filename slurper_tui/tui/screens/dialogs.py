@@ -18,10 +18,8 @@ from slurper_tui.api.errors import ApiError
 from slurper_tui.api.models import LogRow
 from slurper_tui.monitor.model.job import Snapshot, State
 from slurper_tui.monitor.model.logs import reason_of
-from slurper_tui.tui.clipboard import HOW_IN_TMUX, can_copy
-from slurper_tui.tui.export import Saved
-from slurper_tui.tui.keys import KEYS, key_sign
-from slurper_tui.tui.log_page_keys import signs
+from slurper_tui.tui.export import HOW_IN_TMUX, Saved, can_copy
+from slurper_tui.tui.keys import KEYS, key_sign, signs
 from slurper_tui.tui.render.glyphs import STATUS, Look
 from slurper_tui.tui.render.lines import Line, Piece, pad, wrap
 from slurper_tui.tui.render.problem_text import error_details, problem_details

@@ -18,12 +18,12 @@ from slurper_tui.monitor.feed import Feed
 from slurper_tui.monitor.model.job import JobView
 from slurper_tui.monitor.model.logs import Cause, FailuresView, cause_of, reason_of
 from slurper_tui.tui.export import save_keys
-from slurper_tui.tui.log_page_keys import FAILURE_KEYS
-from slurper_tui.tui.options import ScreenOptions
+from slurper_tui.tui.keys import FAILURE_KEYS
 from slurper_tui.tui.render.lines import Line, Piece, join
 from slurper_tui.tui.screens.job_page import JobPage, closing
 from slurper_tui.tui.screens.log import title_line, trouble_line
 from slurper_tui.tui.screens.new_jobs import MakingScreen
+from slurper_tui.tui.state import ScreenOptions
 from slurper_tui.tui.widgets import failure_tree as scenes
 from slurper_tui.tui.widgets.failure_tree import (
     NOTHING,

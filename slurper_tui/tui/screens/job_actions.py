@@ -12,12 +12,12 @@ from textual import work
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.events import Action, ActionRequest, RequestState
 from slurper_tui.monitor.model.job import Snapshot
-from slurper_tui.tui.hints import hint_sign
+from slurper_tui.tui.keys import hint_sign
 from slurper_tui.tui.screens.main import ReadingScreen
 
 if TYPE_CHECKING:
     from slurper_tui.monitor.desk import AllAborted, Desk
-    from slurper_tui.tui.able import Change
+    from slurper_tui.tui.availability import Change
     from slurper_tui.tui.screens.confirm import ConfirmDialog, Question
 
 
@@ -73,7 +73,7 @@ class ChangingScreen(ReadingScreen):
 
     def action_mark(self) -> None:
         """Mark the highlighted job, or no longer."""
-        from slurper_tui.tui.able import why_not_now
+        from slurper_tui.tui.availability import why_not_now
 
         job = self.scene.job
         why = why_not_now("list.mark", self.scene, "")
@@ -86,33 +86,33 @@ class ChangingScreen(ReadingScreen):
 
     async def action_change(self, act: str) -> None:
         """Ask whether to do it to the highlighted job, or to those marked."""
-        from slurper_tui.tui.able import change_for
+        from slurper_tui.tui.availability import change_for
 
         self.ask(change_for(Action(act), self.scene))
 
     def abort_all(self, account_id: str) -> None:
         """Ask whether to abort every job of an account."""
-        from slurper_tui.tui.able import Change
+        from slurper_tui.tui.availability import Change
 
         self.ask(Change(Action.ABORT_ALL, account_id=account_id))
 
     def why_not_delete(self) -> str:
         """Say why the highlighted job cannot be deleted now; "" when it can."""
-        from slurper_tui.tui.able import change_for, why_not_change
+        from slurper_tui.tui.availability import change_for, why_not_change
 
         change = change_for(Action.DELETE, self.scene)
         return why_not_change(change, self.scene, self._sign("change.unlock"))
 
     def why_not_abort_all(self, account_id: str) -> str:
         """Say why the jobs of an account cannot be aborted now; "" when they can."""
-        from slurper_tui.tui.able import Change, why_not_change
+        from slurper_tui.tui.availability import Change, why_not_change
 
         change = Change(Action.ABORT_ALL, account_id=account_id)
         return why_not_change(change, self.scene, self._sign("change.unlock"))
 
     def ask(self, change: Change) -> None:
         """Open the dialog of a change, or say why it cannot be made."""
-        from slurper_tui.tui.able import why_not_change
+        from slurper_tui.tui.availability import why_not_change
         from slurper_tui.tui.screens.confirm import question_for
 
         why = why_not_change(change, self.scene, self._sign("change.unlock"))

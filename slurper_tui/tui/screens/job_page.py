@@ -16,13 +16,12 @@ from slurper_tui.api.errors import ApiError
 from slurper_tui.monitor.desk import Desk
 from slurper_tui.monitor.feed import Feed
 from slurper_tui.monitor.model.job import JobView
-from slurper_tui.tui.log_page_keys import hints_of
-from slurper_tui.tui.options import ScreenOptions
+from slurper_tui.tui.keys import hints_of
 from slurper_tui.tui.render.glyphs import Look
 from slurper_tui.tui.render.lines import Line, Piece, join, shorten, spread, width_of
 from slurper_tui.tui.render.painted import PaintedLines
-from slurper_tui.tui.scene import Scene
 from slurper_tui.tui.screens.new_jobs import MakingScreen
+from slurper_tui.tui.state import Scene, ScreenOptions
 
 LOW = 16
 """Rows below which nothing stays empty."""
@@ -158,7 +157,7 @@ class JobPage(Screen[None]):
 
     def copy(self, what: str, text: str) -> None:
         """Copy exactly, and show the text where that may not have worked or is asked for again."""
-        from slurper_tui.tui.clipboard import can_copy, terminal_copies
+        from slurper_tui.tui.export import can_copy, terminal_copies
         from slurper_tui.tui.screens.dialogs import CopyDialog
 
         if not can_copy(text):

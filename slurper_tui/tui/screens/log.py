@@ -25,16 +25,16 @@ from slurper_tui.monitor.desk import Desk
 from slurper_tui.monitor.feed import Feed
 from slurper_tui.monitor.model.job import JobView
 from slurper_tui.monitor.model.logs import LogView, reason_of
-from slurper_tui.tui import log_page_scene as scenes
+from slurper_tui.tui import log_state as scenes
 from slurper_tui.tui.export import Saved, save_log
-from slurper_tui.tui.log_page_keys import LOG_KEYS
-from slurper_tui.tui.log_page_scene import LogScene, kinds
-from slurper_tui.tui.options import ScreenOptions
+from slurper_tui.tui.keys import LOG_KEYS
+from slurper_tui.tui.log_state import LogScene, kinds
 from slurper_tui.tui.render.columns import Facts, migration
 from slurper_tui.tui.render.glyphs import Look
 from slurper_tui.tui.render.lines import Line, Piece, join, shorten, spread, width_of
 from slurper_tui.tui.screens.job_page import JobPage, closing
 from slurper_tui.tui.screens.new_jobs import MakingScreen
+from slurper_tui.tui.state import ScreenOptions
 from slurper_tui.tui.widgets.form_fields import MOST_TYPED, FilterInput
 from slurper_tui.tui.widgets.log_rows import NOTHING, LogLines
 

@@ -37,15 +37,12 @@ from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.job import JobView, Snapshot
 from slurper_tui.monitor.model.logs import FAILED_TYPE, FailuresView
 from slurper_tui.monitor.model.timeline import Window
-from slurper_tui.tui import scene as scenes
-from slurper_tui.tui.hints import Hint, hint_sign, hints_for
-from slurper_tui.tui.keys import KEYS, next_interval
-from slurper_tui.tui.layout import layout_classes
-from slurper_tui.tui.options import ScreenOptions, ViewState
+from slurper_tui.tui import state as scenes
+from slurper_tui.tui.keys import KEYS, Hint, hint_sign, hints_for, next_interval
 from slurper_tui.tui.render.glyphs import Look
-from slurper_tui.tui.scene import Scene
 from slurper_tui.tui.screens.job_actions import ChangingScreen
 from slurper_tui.tui.screens.new_jobs import MakingScreen
+from slurper_tui.tui.state import Scene, ScreenOptions, ViewState, layout_classes
 from slurper_tui.tui.widgets.detail_pane import DetailPane
 from slurper_tui.tui.widgets.job_table import JobTable
 from slurper_tui.tui.widgets.status_line import Banners, StatusLine
@@ -393,21 +390,21 @@ class PagesScreen(Screen[None]):
 
     def action_copy_id(self) -> None:
         """Copy the highlighted job's id."""
-        from slurper_tui.tui.clipboard import id_text
+        from slurper_tui.tui.export import id_text
 
         if self.scene.job:
             self._copy("id", id_text(self.scene.job))
 
     def action_copy_json(self) -> None:
         """Copy the highlighted job as JSON."""
-        from slurper_tui.tui.clipboard import json_text
+        from slurper_tui.tui.export import json_text
 
         if self.scene.job:
             self._copy("JSON", json_text(self.scene.job))
 
     def _copy(self, what: str, text: str) -> None:
         """Copy, and show the text where that may not have worked or is asked for again."""
-        from slurper_tui.tui.clipboard import can_copy, terminal_copies
+        from slurper_tui.tui.export import can_copy, terminal_copies
         from slurper_tui.tui.screens.dialogs import CopyDialog
 
         if not can_copy(text):
@@ -447,7 +444,7 @@ class PagesScreen(Screen[None]):
 
     def reasons(self) -> dict[str, str]:
         """Tell of every key that cannot work now why that is so, by the binding's id."""
-        from slurper_tui.tui.able import reasons
+        from slurper_tui.tui.availability import reasons
 
         unlock = hint_sign("change.unlock", self._options.keymap, self.look)
         return reasons((key.id or "" for key in KEYS), self.scene, unlock)
@@ -484,7 +481,7 @@ class ReadingScreen(MakingScreen):
 
     def _job_to_read(self) -> JobView | None:
         """The highlighted job; where there is none, say why."""
-        from slurper_tui.tui.able import why_not_now
+        from slurper_tui.tui.availability import why_not_now
 
         if self.scene.job is None:
             self._note(why_not_now("show.log", self.scene, ""))
@@ -535,7 +532,7 @@ class ReadingScreen(MakingScreen):
 
     async def action_receipt(self) -> None:
         """Open the receipt of an ended job or migration."""
-        from slurper_tui.tui.able import why_no_receipt
+        from slurper_tui.tui.availability import why_no_receipt
         from slurper_tui.tui.screens.receipt import ReceiptPage
 
         if why := why_no_receipt(self.scene):

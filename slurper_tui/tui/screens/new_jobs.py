@@ -14,8 +14,8 @@ from textual import work
 
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.job import JobView
-from slurper_tui.tui.scene import Scene
 from slurper_tui.tui.screens.main import PagesScreen
+from slurper_tui.tui.state import Scene
 
 if TYPE_CHECKING:
     from slurper_tui.api.models import Job

@@ -27,11 +27,11 @@ from textual.widgets import Input
 from textual.worker import WorkerCancelled, WorkerFailed
 
 from slurper_tui.eta import finish
-from slurper_tui.tui.filter import fold
 from slurper_tui.tui.keys import KEYS, key_sign
 from slurper_tui.tui.render.columns import Facts, migration, short_id
 from slurper_tui.tui.render.glyphs import Look
 from slurper_tui.tui.render.lines import shorten, text_of
+from slurper_tui.tui.state import fold_text
 from slurper_tui.tui.widgets.form_fields import MOST_TYPED
 
 if TYPE_CHECKING:
@@ -69,9 +69,9 @@ class Everything(Provider):
             text, act = self._deadline(typed.strip())
             yield Hit(FIRST, _prompt(text), act, text=text)
             return
-        sought = fold(query)
+        sought = fold_text(query)
         for text, act in self._entries():
-            score = likeness(sought, fold(text))
+            score = likeness(sought, fold_text(text))
             if score > 0:
                 yield Hit(score, _prompt(text), act, text=text)
 

@@ -158,7 +158,7 @@ class ReceiptPage(Dialog):
 
     def action_copy(self) -> None:
         """Copy the Markdown, exactly; and show it where that may not have worked."""
-        from slurper_tui.tui.clipboard import terminal_copies
+        from slurper_tui.tui.export import terminal_copies
         from slurper_tui.tui.screens.dialogs import CopyDialog
 
         if not self.text:

@@ -33,7 +33,7 @@ from slurper_tui.monitor.desk import Check, Desk, Made, Prechecks
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.job import State
 from slurper_tui.monitor.model.plans import Draft, PlanView, Secrets
-from slurper_tui.tui.deliberate import may_confirm
+from slurper_tui.tui.keys import may_confirm
 from slurper_tui.tui.render.columns import Facts, migration, short_id
 from slurper_tui.tui.render.glyphs import Glyphs, Look, role_of
 from slurper_tui.tui.render.lines import Line, Piece, fill, pad, width_of, wrap

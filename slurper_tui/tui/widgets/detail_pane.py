@@ -12,7 +12,7 @@ from slurper_tui.tui.render.detail import detail_lines
 from slurper_tui.tui.render.glyphs import Look
 from slurper_tui.tui.render.lines import Line, Piece, fill
 from slurper_tui.tui.render.painted import PaintedLines
-from slurper_tui.tui.scene import Scene
+from slurper_tui.tui.state import Scene
 
 
 class TextLines(PaintedLines, can_focus=True):

@@ -23,10 +23,10 @@ from textual.widgets import Input, Static
 
 from slurper_tui.api.models import Secret
 from slurper_tui.monitor.model.plans import Draft, Secrets
-from slurper_tui.tui.filter import TERMS
 from slurper_tui.tui.render.glyphs import Look
 from slurper_tui.tui.render.lines import Line, Piece, width_of
 from slurper_tui.tui.render.painted import PaintedLines
+from slurper_tui.tui.state import TERMS
 
 VENDORS = ("s3", "gcs", "r2")
 JURISDICTIONS = ("default", "eu", "us", "fedramp")

@@ -26,8 +26,7 @@ from slurper_tui.tui.render.columns import Facts, Fitted, migration, short_id
 from slurper_tui.tui.render.glyphs import Look
 from slurper_tui.tui.render.lines import Line, Piece, fill, shorten, width_of, wrap
 from slurper_tui.tui.render.painted import PaintedLines
-from slurper_tui.tui.rows import Row, RowKey
-from slurper_tui.tui.scene import Scene
+from slurper_tui.tui.state import Row, RowKey, Scene
 
 _HOW_TO_START = (
     "There are no Super Slurper jobs here yet.",

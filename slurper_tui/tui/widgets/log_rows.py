@@ -26,7 +26,7 @@ from slurper_tui.api.models import LogRow
 from slurper_tui.format import MOST_SHOWN
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.logs import FAILED_TYPE, Cause, LogView, cause_of, reason_of
-from slurper_tui.tui.log_page_scene import LogScene
+from slurper_tui.tui.log_state import LogScene
 from slurper_tui.tui.render.glyphs import Look
 from slurper_tui.tui.render.lines import MARKS, Line, Piece, fill, pad, shorten, width_of, wrap
 from slurper_tui.tui.render.painted import PaintedLines

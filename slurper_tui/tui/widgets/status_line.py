@@ -12,7 +12,7 @@ from textual.reactive import var
 from slurper_tui import format as words
 from slurper_tui.monitor.model.events import RequestState
 from slurper_tui.monitor.model.job import BudgetView, Outage, Snapshot
-from slurper_tui.tui.hints import MOST_HINTS, Hint
+from slurper_tui.tui.keys import MOST_HINTS, Hint
 from slurper_tui.tui.render.glyphs import Look
 from slurper_tui.tui.render.lines import Line, Piece, join, shorten, spread, width_of
 from slurper_tui.tui.render.painted import PaintedLines
@@ -23,7 +23,7 @@ from slurper_tui.tui.render.problem_text import (
     problem_line,
     standing_problem,
 )
-from slurper_tui.tui.scene import Scene
+from slurper_tui.tui.state import Scene
 
 MOST = 3
 """More banners than this would push the jobs away; the `!` key tells them all."""

@@ -16,7 +16,7 @@ from slurper_tui.tui.render.glyphs import Look
 from slurper_tui.tui.render.lines import Line, Piece, join, shorten, spread, width_of
 from slurper_tui.tui.render.painted import PaintedLines
 from slurper_tui.tui.render.problem_text import blocked_words, standing_problem
-from slurper_tui.tui.scene import Scene
+from slurper_tui.tui.state import Scene
 
 
 class Remaining(msgspec.Struct, frozen=True):

@@ -11,7 +11,7 @@ from msgspec.structs import replace
 
 from slurper_tui.api.models import LogRow
 from slurper_tui.monitor.model.logs import LogView
-from slurper_tui.tui.filter import fold
+from slurper_tui.tui.state import fold_text
 from slurper_tui.tui.widgets.log_rows import pattern_of, text_of_row
 
 Kind = tuple[str | None, ...]
@@ -151,7 +151,7 @@ def _filtered(rows: tuple[LogRow, ...], scene: LogScene) -> tuple[LogRow, ...]:
 
 def _tests(scene: LogScene) -> list[Callable[[LogRow], bool]]:
     """What every shown row fulfils: its type, and each word, or none of one behind a `!`."""
-    tests = [_word(word) for word in fold(scene.filter_text).split()]
+    tests = [_word(word) for word in fold_text(scene.filter_text).split()]
     if scene.only:
         tests.insert(0, lambda row: row.log_type in scene.only)
     return tests
@@ -160,8 +160,8 @@ def _tests(scene: LogScene) -> list[Callable[[LogRow], bool]]:
 def _word(word: str) -> Callable[[LogRow], bool]:
     wanted = word.removeprefix("!")
     if wanted != word and wanted:
-        return lambda row: wanted not in fold(text_of_row(row))
-    return lambda row: word in fold(text_of_row(row))
+        return lambda row: wanted not in fold_text(text_of_row(row))
+    return lambda row: word in fold_text(text_of_row(row))
 
 
 def _matched(scene: LogScene) -> LogScene:

@@ -1,19 +1,238 @@
-"""Everything the screen shows at one moment, as one frozen value, and how it changes."""
+"""Everything the screen shows at one moment, as one frozen value, and how it changes.
+
+Which jobs a person asked to see: words and terms, all of which must hold.
+
+How the panes stand at a given size of the terminal.
+
+What the screen is told at its start, and what it tells back to be kept.
+
+The lines of the list: jobs, and migrations that are folded or have their jobs below them.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import unicodedata
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from datetime import tzinfo
 
 import msgspec
 from msgspec.structs import replace
+from textual.geometry import Size
 
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.job import BudgetView, JobView, Outage, Snapshot
-from slurper_tui.monitor.reports.migrations import Migration, MigrationKey
-from slurper_tui.tui.filter import matcher
-from slurper_tui.tui.options import ViewState
-from slurper_tui.tui.render.columns import SORTS
-from slurper_tui.tui.rows import Groups, Row, RowKey, grouped, list_rows
+from slurper_tui.monitor.reports.migrations import Migration, MigrationKey, migrations
+from slurper_tui.tui.render.columns import SORTS, sorted_jobs
+
+TERMS = "words, !not, status:failed, source:, target:, account:, id:"
+"""What can be asked for, in one line."""
+
+Test = Callable[[JobView], bool]
+
+
+def matcher(text: str) -> Test:
+    """Read a filter: `word`, `!word`, `status:`, `account:`, `source:`, `target:`, `id:`.
+
+    Case and normal form do not matter, an unfinished term (`status:`) asks for nothing, and
+    `status:failed` also finds jobs with failed objects.
+    """
+    tests = [_term(term) for term in fold_text(text).split()]
+    return lambda view: all(test(view) for test in tests)
+
+
+def fold_text(text: str) -> str:
+    """A text to compare with others: those that differ in case or normal form alone are equal."""
+    if text.isascii():
+        return text.casefold()
+    decomposed = unicodedata.normalize("NFD", text)
+    return unicodedata.normalize("NFC", decomposed.casefold())
+
+
+def _term(term: str) -> Test:
+    inverted, wanted = term.startswith("!"), term.removeprefix("!")
+    test = _test(wanted)
+    return (lambda view: not test(view)) if inverted and wanted else test
+
+
+def _test(wanted: str) -> Test:
+    name, colon, value = wanted.partition(":")
+    if colon and name in _FIELDS:
+        return _field(name, value)
+    return lambda view: any(wanted in text for read in _FIELDS.values() for text in read(view))
+
+
+def _field(name: str, value: str) -> Test:
+    read = _FIELDS[name]
+    if name == "status" and value == "failed":
+        return lambda view: bool(view.counts.failed) or any(value in text for text in read(view))
+    return lambda view: any(value in text for text in read(view))
+
+
+def _status(view: JobView) -> Iterable[str]:
+    return _folded(view.word, view.status)
+
+
+def _source(view: JobView) -> Iterable[str]:
+    source = view.job.source
+    if source is None:
+        return ()
+    path = f"{source.bucket or ''}/{source.path_prefix or ''}"
+    return _folded(path, source.vendor, source.endpoint)
+
+
+def _target(view: JobView) -> Iterable[str]:
+    return _folded(view.job.target.bucket) if view.job.target else ()
+
+
+def _folded(*texts: str | None) -> Iterable[str]:
+    return (fold_text(text) for text in texts if text)
+
+
+_FIELDS: Mapping[str, Callable[[JobView], Iterable[str]]] = {
+    "status": _status,
+    "account": lambda view: _folded(view.account_id),
+    "source": _source,
+    "target": _target,
+    "id": lambda view: _folded(view.job.id),
+}
+
+
+def layout_for(size: Size) -> frozenset[str]:
+    """Give the screen's classes: side by side, stacked, the list alone, or one line."""
+    if size.width < 30 or size.height < 6:
+        return frozenset({"-tiny"})
+    if size.width >= 100 and size.height >= 16:
+        return frozenset({"-side", "-spacious"} if size.width >= 160 else {"-side"})
+    if size.width >= 60 and size.height >= 18:
+        return frozenset({"-stacked", "-low"} if size.height < 24 else {"-stacked"})
+    return frozenset({"-single"})
+
+
+LAYOUTS = ("-tiny", "-side", "-spacious", "-stacked", "-low", "-single")
+
+
+def layout_classes(size: Size) -> dict[str, bool]:
+    """Say of every class of a layout whether the screen has it."""
+    classes = layout_for(size)
+    return {name: name in classes for name in LAYOUTS}
+
+
+class ViewState(msgspec.Struct, frozen=True):
+    """How the person last looked at the list. theme, sort: None for the defaults.
+
+    migrations: jobs of the same buckets are folded into one line.
+    """
+
+    theme: str | None = None
+    sort: str | None = None
+    inverted: bool = False
+    hide_ended: bool = False
+    migrations: bool = True
+
+
+class ScreenOptions(msgspec.Struct, frozen=True):
+    """Fixed for one run. zone: None for local time. keymap: binding id to key, from the file.
+
+    theme: what is worn at the start. environ: what tells which terminal this is. deadline: UTC
+    seconds by which all is to be done. write: jobs may be changed from the start.
+    """
+
+    ascii_only: bool = False
+    zone: tzinfo | None = None
+    demo: bool = False
+    keymap: Mapping[str, str] = msgspec.field(default_factory=dict)
+    view: ViewState = ViewState()
+    theme: str | None = None
+    environ: Mapping[str, str] = msgspec.field(default_factory=dict)
+    deadline: float | None = None
+    write: bool = False
+
+
+RowKey = JobKey | MigrationKey
+
+
+class Row(msgspec.Struct, frozen=True, eq=False):
+    """One line of the list. view: what its cells tell, of a job or of a whole migration.
+
+    migration: the one that this line is, or whose job it is; None for a job by itself. unfolded:
+    its jobs stand below it. retry: it copies again what failed in another job.
+    """
+
+    key: RowKey
+    view: JobView
+    migration: Migration | None = None
+    unfolded: bool = False
+    retry: bool = False
+
+    @property
+    def is_migration(self) -> bool:
+        """It stands for several jobs."""
+        return isinstance(self.key, MigrationKey)
+
+    @property
+    def is_folded(self) -> bool:
+        """It stands for several jobs that are not lines of their own."""
+        return self.is_migration and not self.unfolded
+
+
+class Groups(msgspec.Struct, frozen=True, eq=False):
+    """The migrations of one snapshot, found once. by_job: the one that each job is part of."""
+
+    snapshot: Snapshot | None = None
+    by_key: Mapping[MigrationKey, Migration] = {}
+    by_job: Mapping[RowKey | None, MigrationKey] = {}
+
+
+def grouped(snapshot: Snapshot | None, before: Groups) -> Groups:
+    """Find the migrations of a snapshot; those that have not changed are the same values."""
+    if snapshot is None or _has_same_jobs(snapshot, before.snapshot):
+        return before
+    found = migrations(snapshot.jobs, snapshot.ties, before.by_key, snapshot.unstarted)
+    by_job: dict[RowKey | None, MigrationKey] = {key: one.key for one in found for key in one.keys}
+    return Groups(snapshot, {one.key: one for one in found}, by_job)
+
+
+def _has_same_jobs(snapshot: Snapshot, before: Snapshot | None) -> bool:
+    if before is None or snapshot.jobs is not before.jobs:
+        return False
+    return (snapshot.ties, snapshot.unstarted) == (before.ties, before.unstarted)
+
+
+def list_rows(
+    jobs: Iterable[JobView],
+    groups: Groups,
+    view: ViewState,
+    unfolded: Collection[MigrationKey] | None,
+    retries: Collection[JobKey] = (),
+) -> tuple[Row, ...]:
+    """Give the lines in order: migrations by their sums among the other jobs, and so inside each.
+
+    jobs: those that are to be seen. unfolded: whose jobs are lines of their own, None for all's.
+    retries: jobs that copy again what failed in others.
+    """
+    inside: dict[MigrationKey, list[JobView]] = {}
+    tops: dict[int, Row] = {}
+    for job in jobs:
+        key = groups.by_job.get(job.key)
+        if key is not None:
+            inside.setdefault(key, []).append(job)
+        else:
+            tops[id(job)] = Row(job.key, job, retry=job.key in retries)
+    for key in inside:
+        one = groups.by_key[key]
+        tops[id(one.view)] = Row(key, one.view, one, unfolded is None or key in unfolded)
+    order = sorted_jobs((row.view for row in tops.values()), view.sort, view.inverted)
+    return tuple(line for sum in order for line in _with_jobs(tops[id(sum)], inside, view))
+
+
+def _with_jobs(
+    row: Row, inside: Mapping[MigrationKey, Sequence[JobView]], view: ViewState
+) -> Iterator[Row]:
+    yield row
+    if isinstance(row.key, MigrationKey) and row.unfolded:
+        for job in sorted_jobs(inside[row.key], view.sort, view.inverted):
+            yield Row(job.key, job, row.migration)
+
 
 BUDGET_STEP = 5
 BUDGET_PART = 0.05

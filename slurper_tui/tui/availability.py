@@ -9,7 +9,7 @@ from slurper_tui.monitor.jobs.actions import why_not
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.events import Action
 from slurper_tui.monitor.model.job import JobView, Snapshot
-from slurper_tui.tui.scene import Scene
+from slurper_tui.tui.state import Scene
 
 TOGETHER = frozenset({Action.PAUSE, Action.RESUME})
 """What can be asked of several marked jobs at once."""
