@@ -7,16 +7,15 @@ import gc
 import os
 import sys
 
-from slurper_tui.cli.arguments import PROG
-from slurper_tui.cli.exit_codes import ExitCode, Stop
-from slurper_tui.cli.parser import parse
+from slurper_tui.cli.errors import ExitCode, Stop
+from slurper_tui.cli.parser import PROG, parse
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import NoReturn
 
-    from slurper_tui.cli.dispatch import Surroundings
+    from slurper_tui.cli.run import Surroundings
 
 
 def main() -> "NoReturn":
@@ -46,7 +45,7 @@ def run(arguments: "Sequence[str]", around: "Surroundings | None" = None) -> int
 def _crashed(error: BaseException, around: "Surroundings | None") -> int:
     """Write a report; where the program has been replaced while it ran, say just that."""
     try:
-        from slurper_tui.cli.crash import crashed  # only when something is wrong
+        from slurper_tui.cli.diagnostics import crashed  # only when something is wrong
     except ImportError:
         kind = type(error).__name__
         _complain(f"{kind}: a part of the program is missing; was it replaced meanwhile?", around)
@@ -69,7 +68,7 @@ def _run(arguments: "Sequence[str]", around: "Surroundings | None") -> int:
         out, err = (around.out, around.err) if around else (sys.stdout, sys.stderr)
         Output(out, err, ascii_only=False).line(f"{PROG} {metadata.version(PROG)}")
         return ExitCode.OK
-    from slurper_tui.cli.dispatch import here, perform  # asyncio and all that follows
+    from slurper_tui.cli.run import here, perform  # asyncio and all that follows
 
     return perform(options, around or here())
 

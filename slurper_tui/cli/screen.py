@@ -1,27 +1,34 @@
-"""The monitor on a screen: the app, the terminal around it, and what is kept between runs."""
+"""The monitor on a screen: the app, the terminal around it, and what is kept between runs.
+
+The chosen theme and view, kept between runs in a small JSON file.
+"""
 
 from __future__ import annotations
 
 import argparse
 import asyncio
 import logging
+import os
 import time
 from collections.abc import Collection, Sequence
+from contextlib import suppress
 from functools import partial
 from importlib import import_module
+from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
-from slurper_tui.cli.commands import wanted_jobs, when, zone_of
-from slurper_tui.cli.dispatch import LATER_SECONDS, Surroundings, collect_again, note
-from slurper_tui.cli.driver import driver_for
-from slurper_tui.cli.exit_codes import ExitCode, Stop, exit_code
-from slurper_tui.cli.guard import Guard
+import msgspec
+
+from slurper_tui.cli.connect import PERMISSION, Session
+from slurper_tui.cli.context import wanted_jobs, when, zone_of
+from slurper_tui.cli.errors import ExitCode, Stop, exit_code
 from slurper_tui.cli.late_feed import LateFeed
 from slurper_tui.cli.past import Opened
-from slurper_tui.cli.session import PERMISSION, Session
-from slurper_tui.cli.state import load_view, save_view
-from slurper_tui.cli.terminal import Terminal, wait_for_foreground
-from slurper_tui.config import Config, locate, nearest
+from slurper_tui.cli.run import LATER_SECONDS, Surroundings, collect_again, note
+from slurper_tui.cli.signals import Guard
+from slurper_tui.cli.terminal import Terminal, driver_for, wait_for_foreground
+from slurper_tui.config import Config, locate, nearest, read_bytes
+from slurper_tui.monitor.history.files import make_folder
 from slurper_tui.monitor.polling.job_tracker import known_snapshot
 from slurper_tui.tui.app import SlurperApp
 from slurper_tui.tui.keys import KEYS
@@ -31,6 +38,43 @@ if TYPE_CHECKING:
     from textual.binding import Binding
 
     from slurper_tui.cli.choice import ChosenJobs
+
+
+FILE = "state.json"
+_KINDS = {"theme": str, "sort": str, "inverted": bool, "hide_ended": bool, "migrations": bool}
+
+
+def load_view(folder: Path | None) -> ViewState:
+    """Read the view that was left last; the default where nothing readable is kept."""
+    if folder is None:
+        return ViewState()
+    try:
+        kept = msgspec.json.decode(read_bytes(folder / FILE))
+    except (OSError, ValueError, RecursionError):
+        return ViewState()
+    if not isinstance(kept, dict):
+        return ViewState()
+    known = {name: kept[name] for name, kind in _KINDS.items() if isinstance(kept.get(name), kind)}
+    return ViewState(**known)
+
+
+def save_view(folder: Path | None, view: ViewState) -> None:
+    """Replace the file in one step. A folder that cannot be written is no fault."""
+    import tempfile  # 1 ms, when something is kept
+
+    if folder is None:
+        return
+    with suppress(OSError):
+        make_folder(folder)
+        descriptor, name = tempfile.mkstemp(dir=folder, prefix=FILE)
+        try:
+            with open(descriptor, "wb") as file:
+                file.write(msgspec.json.encode(view))
+            os.replace(name, folder / FILE)
+        except OSError:
+            with suppress(OSError):
+                os.unlink(name)
+
 
 _log = logging.getLogger("slurper_tui.cli")
 
@@ -194,7 +238,7 @@ def _outcome(app: SlurperApp, guard: Guard, around: Surroundings) -> ExitCode:
     if isinstance(app.crash, Stop):
         raise app.crash
     if app.crash is not None:
-        from slurper_tui.cli.crash import crashed  # only when something is wrong
+        from slurper_tui.cli.diagnostics import crashed  # only when something is wrong
 
         return crashed(app.crash, around)
     if app.fatal is not None:

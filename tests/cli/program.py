@@ -10,8 +10,8 @@ from pathlib import Path
 
 import httpx
 
-from slurper_tui.cli.dispatch import Surroundings
 from slurper_tui.cli.main import run
+from slurper_tui.cli.run import Surroundings
 from slurper_tui.simulate import SimulatedAccount
 
 PATIENCE = 20.0

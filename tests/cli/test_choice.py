@@ -6,7 +6,7 @@ import pytest
 
 from slurper_tui.api.models import Job
 from slurper_tui.cli.choice import resolve
-from slurper_tui.cli.exit_codes import Stop
+from slurper_tui.cli.errors import Stop
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.job import JobView
 

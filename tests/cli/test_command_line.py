@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from slurper_tui.cli.exit_codes import Stop
+from slurper_tui.cli.errors import Stop
 from slurper_tui.cli.parser import parse, split_command
 from slurper_tui.simulate import SimulatedAccount
 from tests.cli.program import environment, perform

@@ -16,13 +16,13 @@ from pathlib import Path
 import httpx
 import pytest
 
-from slurper_tui.cli import asking, parser
-from slurper_tui.cli.commands import Faces, wanted_jobs
-from slurper_tui.cli.control import command
-from slurper_tui.cli.exit_codes import ExitCode, Stop
-from slurper_tui.cli.grammar_writing import PARSERS as WRITING
-from slurper_tui.cli.narration import Narration
-from slurper_tui.cli.output import Output
+from slurper_tui.cli import parser
+from slurper_tui.cli import prompts as asking
+from slurper_tui.cli.commands.control import command
+from slurper_tui.cli.context import Faces, wanted_jobs
+from slurper_tui.cli.errors import ExitCode, Stop
+from slurper_tui.cli.output import Narration, Output
+from slurper_tui.cli.parser import PARSERS as WRITING
 from slurper_tui.monitor.history.files import FILE
 from slurper_tui.monitor.history.opening import open_history
 from slurper_tui.monitor.model.base import JobKey

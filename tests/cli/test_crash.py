@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from slurper_tui.api.scrub import Scrubber
-from slurper_tui.cli import crash
+from slurper_tui.cli import diagnostics as crash
 from slurper_tui.cli.main import run
 from slurper_tui.simulate import SimulatedAccount
 from tests.cli.program import environment, perform, surroundings
@@ -111,8 +111,8 @@ def test_an_interruption_before_anything_runs_is_exit_130(tmp_path: Path) -> Non
 def test_a_program_that_was_replaced_while_it_ran_says_so_in_one_line(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    monkeypatch.setitem(sys.modules, "slurper_tui.cli.dispatch", None)
-    monkeypatch.setitem(sys.modules, "slurper_tui.cli.crash", None)
+    monkeypatch.setitem(sys.modules, "slurper_tui.cli.run", None)
+    monkeypatch.setitem(sys.modules, "slurper_tui.cli.diagnostics", None)
     err = io.StringIO()
     monkeypatch.setattr(sys, "stderr", err)
     assert run(["jobs"]) == 70

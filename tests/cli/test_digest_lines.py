@@ -5,7 +5,7 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
-from slurper_tui.cli.digest import digest_json, digest_lines, print_digest
+from slurper_tui.cli.commands.digest import digest_json, digest_lines, print_digest
 from slurper_tui.cli.output import Output
 from slurper_tui.monitor.reports.digest import Digest, Kind, make_digest
 from tests.monitor.digests import SINCE, a_quiet_night, an_eventful_night, job, told

@@ -219,7 +219,7 @@ def test_keys_as_an_array_serve_as_the_keys_of_a_source() -> None:
 
 
 def test_more_keys_than_one_job_takes_are_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("slurper_tui.cli.failures.MOST_KEYS", 100)
+    monkeypatch.setattr("slurper_tui.cli.commands.logs.MOST_KEYS", 100)
     ran = perform(account(plan(failed=131)), "failures", "job1", "--keys", "--json")
     assert ran.err == ["slurper-tui: 131 keys, and one job takes 100"]
     assert len(json.loads(ran.out[0])) == 131

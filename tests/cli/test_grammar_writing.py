@@ -1,7 +1,7 @@
 import re
 import tomllib
 
-from slurper_tui.cli.grammar_writing import PARSERS, VALUES
+from slurper_tui.cli.parser import PARSERS, WRITING_VALUES
 from slurper_tui.monitor.jobs.draft import draft_of
 from slurper_tui.monitor.model.plans import Draft
 
@@ -14,7 +14,7 @@ def test_every_option_that_takes_a_value_is_known_to_take_one() -> None:
         for name in action.option_strings
         if action.nargs is None and name not in ("--account", "--interval", "--config", "--log")
     }
-    assert taking - {"--type"} == VALUES
+    assert taking - {"--type"} == WRITING_VALUES
 
 
 def test_the_example_in_the_help_is_a_request() -> None:

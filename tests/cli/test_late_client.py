@@ -12,7 +12,7 @@ import pytest
 from slurper_tui.api.client import SlurperClient
 from slurper_tui.api.credentials import token_credentials
 from slurper_tui.api.errors import Locked
-from slurper_tui.cli.exit_codes import Stop
+from slurper_tui.cli.errors import Stop
 from slurper_tui.cli.late_client import LateClient
 from slurper_tui.simulate import SimulatedAccount
 

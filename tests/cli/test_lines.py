@@ -5,8 +5,7 @@ from typing import Any
 
 import pytest
 
-from slurper_tui.cli.lines import amount, remains, sayable
-from slurper_tui.cli.output import Output
+from slurper_tui.cli.output import Output, amount, remains, sayable
 from slurper_tui.monitor.model.job import Phase
 from tests.tui.jobs import forecast, view
 

@@ -6,9 +6,8 @@ from msgspec.structs import replace
 
 from slurper_tui.api.errors import ApiError, NotFound, RateLimited, Rejected, Unreachable
 from slurper_tui.api.models import Job
-from slurper_tui.cli.exit_codes import Stop
-from slurper_tui.cli.narration import Narration
-from slurper_tui.cli.output import Output
+from slurper_tui.cli.errors import Stop
+from slurper_tui.cli.output import Narration, Output
 from slurper_tui.monitor.model.job import AccountView, BudgetView, JobView, Problem, Snapshot
 
 DOWN = Problem(Unreachable("cannot connect"), since=0.0, retry_at=3600.0)

@@ -10,8 +10,8 @@ from typing import cast
 import pytest
 
 from slurper_tui.api.models import Job
+from slurper_tui.cli.connect import Api, Session
 from slurper_tui.cli.past import open_past
-from slurper_tui.cli.session import Api, Session
 from slurper_tui.monitor.history.files import FILE
 from slurper_tui.monitor.history.opening import open_file, open_store
 from slurper_tui.monitor.model.base import JobKey

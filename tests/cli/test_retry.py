@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from slurper_tui.api.models import DEFAULT_BASE_URL, Source, Target
-from slurper_tui.cli import logs as logs_command
+from slurper_tui.cli.commands import logs as logs_command
 from slurper_tui.monitor.history.files import FILE
 from slurper_tui.monitor.history.opening import open_store
 from slurper_tui.monitor.jobs import draft as retry

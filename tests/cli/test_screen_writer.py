@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from slurper_tui.cli.screen_writer import ScreenWriter
+from slurper_tui.cli.terminal import ScreenWriter
 
 PATIENCE = 20.0
 FRAME = "é" * 10_000

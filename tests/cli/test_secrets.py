@@ -8,10 +8,10 @@ from pathlib import Path
 import httpx
 import pytest
 
-from slurper_tui.cli.exit_codes import Stop
+from slurper_tui.cli.connect import secrets_in
+from slurper_tui.cli.errors import Stop
 from slurper_tui.cli.output import Output
-from slurper_tui.cli.secrets import read_secrets
-from slurper_tui.cli.session import secrets_in
+from slurper_tui.cli.prompts import read_secrets
 from slurper_tui.monitor.model.plans import Secrets
 from slurper_tui.simulate import SimulatedAccount
 from tests.cli.making import KEYS, S3, SECRET, Person

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from slurper_tui.cli.state import load_view, save_view
+from slurper_tui.cli.screen import load_view, save_view
 from slurper_tui.tui.state import ViewState
 
 

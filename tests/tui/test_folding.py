@@ -9,7 +9,7 @@ import pytest
 from msgspec.structs import replace
 from textual.geometry import Region
 
-from slurper_tui.cli.state import load_view, save_view
+from slurper_tui.cli.screen import load_view, save_view
 from slurper_tui.monitor.model.events import Tie
 from slurper_tui.monitor.model.job import Counts, JobView, Snapshot
 from slurper_tui.monitor.model.plans import Draft, Plan, Step, unstarted

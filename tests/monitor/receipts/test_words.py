@@ -13,8 +13,8 @@ from markdown_it.token import Token
 from msgspec.structs import replace
 
 from slurper_tui.api.models import Source
-from slurper_tui.cli.exit_codes import ExitCode
-from slurper_tui.cli.report import verdict as verdict_code
+from slurper_tui.cli.commands.report import verdict as verdict_code
+from slurper_tui.cli.errors import ExitCode
 from slurper_tui.format import parse_time
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.events import Event, Tie, What

@@ -13,12 +13,11 @@ from contextlib import aclosing
 from typing import NamedTuple
 
 from slurper_tui.api.errors import NotSent, Rejected
-from slurper_tui.cli import asking
-from slurper_tui.cli.commands import Faces
-from slurper_tui.cli.exit_codes import ExitCode, Stop, exit_code
-from slurper_tui.cli.lines import amount, migration, percent, sayable
-from slurper_tui.cli.look import found
-from slurper_tui.cli.output import Output
+from slurper_tui.cli import prompts as asking
+from slurper_tui.cli.commands.jobs import found
+from slurper_tui.cli.context import Faces
+from slurper_tui.cli.errors import ExitCode, Stop, exit_code
+from slurper_tui.cli.output import Output, amount, migration, percent, sayable
 from slurper_tui.monitor.desk import AllAborted
 from slurper_tui.monitor.jobs.actions import consequence, expected, why_not
 from slurper_tui.monitor.model.events import Action, ActionRequest, RequestState

@@ -7,12 +7,11 @@ from collections.abc import Sequence
 
 from slurper_tui import format as fmt
 from slurper_tui.api.errors import ApiError
-from slurper_tui.cli import look
-from slurper_tui.cli.commands import Faces
-from slurper_tui.cli.exit_codes import ExitCode, Stop, exit_code
-from slurper_tui.cli.lines import sayable
-from slurper_tui.cli.logs import Holdups
-from slurper_tui.cli.output import Output
+from slurper_tui.cli.commands import jobs as look
+from slurper_tui.cli.commands.logs import Holdups
+from slurper_tui.cli.context import Faces
+from slurper_tui.cli.errors import ExitCode, Stop, exit_code
+from slurper_tui.cli.output import Output, sayable
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.job import JobView, Snapshot
 from slurper_tui.monitor.model.logs import FailuresView

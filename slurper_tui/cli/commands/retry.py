@@ -9,15 +9,13 @@ from pathlib import Path
 
 from slurper_tui import format as fmt
 from slurper_tui.api.errors import ApiError
-from slurper_tui.cli import asking
-from slurper_tui.cli.commands import Faces
-from slurper_tui.cli.drafting import check
-from slurper_tui.cli.exit_codes import ExitCode, Stop, exit_code
-from slurper_tui.cli.failures import tell_inexact
-from slurper_tui.cli.logs import Holdups
-from slurper_tui.cli.look import found, whole
-from slurper_tui.cli.planning import planned
-from slurper_tui.cli.starting import Origin, outcome, ready, somebody
+from slurper_tui.cli import prompts as asking
+from slurper_tui.cli.commands.jobs import found, whole
+from slurper_tui.cli.commands.logs import Holdups, tell_inexact
+from slurper_tui.cli.commands.plans import planned
+from slurper_tui.cli.context import Faces
+from slurper_tui.cli.errors import ExitCode, Stop, exit_code
+from slurper_tui.cli.job_start import Origin, check, outcome, ready, somebody
 from slurper_tui.monitor.desk import Desk, FailureReading
 from slurper_tui.monitor.jobs.draft import NoRetry, body, retry_drafts
 from slurper_tui.monitor.model.base import JobKey

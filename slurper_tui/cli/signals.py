@@ -10,7 +10,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from types import TracebackType
 
-from slurper_tui.cli.exit_codes import ExitCode
+from slurper_tui.cli.errors import ExitCode
 
 GRACE = 2.0
 """Seconds that an orderly end may take before the process is ended without it."""

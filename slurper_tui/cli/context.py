@@ -10,17 +10,18 @@ from functools import partial
 from importlib import import_module
 from typing import TYPE_CHECKING, NamedTuple
 
-from slurper_tui.cli.exit_codes import ExitCode, Stop
+from slurper_tui.cli.connect import Session
+from slurper_tui.cli.errors import ExitCode, Stop
 from slurper_tui.cli.output import Output
-from slurper_tui.cli.session import Session
 from slurper_tui.config import Config
 
 if TYPE_CHECKING:
     from slurper_tui.api.scrub import Scrubber
-    from slurper_tui.cli.dispatch import Surroundings
-    from slurper_tui.cli.narration import Narration
+    from slurper_tui.cli.output import Narration
     from slurper_tui.cli.past import Opened
+    from slurper_tui.cli.run import Surroundings
     from slurper_tui.monitor.polling.poller import Monitor
+
 
 DEMO_ROUNDS = 3
 PATIENCE = 60.0
@@ -71,8 +72,8 @@ def command_for(
     around: Surroundings,
 ) -> Callable[[], Awaitable[ExitCode]]:
     """Give the command as something to await."""
-    from slurper_tui.cli.look import needed
-    from slurper_tui.cli.narration import Narration
+    from slurper_tui.cli.commands.jobs import needed
+    from slurper_tui.cli.output import Narration
     from slurper_tui.monitor.polling.poller import Monitor
 
     zone = zone_of(config)
@@ -98,7 +99,7 @@ def command_for(
         return _digest(options, faces)
     if not once:
         return _watch(options, faces)
-    from slurper_tui.cli import look
+    from slurper_tui.cli.commands import jobs as look
 
     as_json = options.json
     if options.command == "jobs":
@@ -108,7 +109,7 @@ def command_for(
 
 def _watch(options: argparse.Namespace, faces: Faces) -> Callable[[], Awaitable[ExitCode]]:
     from slurper_tui.cli.choice import ChosenJobs
-    from slurper_tui.cli.watch import WatchOptions, watch
+    from slurper_tui.cli.commands.jobs import WatchOptions, watch
 
     wanted = wanted_jobs(options)
     rounds = DEMO_ROUNDS if options.demo and not faces.out.on_terminal else None
@@ -119,7 +120,7 @@ def _watch(options: argparse.Namespace, faces: Faces) -> Callable[[], Awaitable[
 
 
 def _digest(options: argparse.Namespace, faces: Faces) -> Callable[[], Awaitable[ExitCode]]:
-    from slurper_tui.cli.digest import digest
+    from slurper_tui.cli.commands.digest import digest
 
     since = when("--since", options.since, faces.zone, future=False)
     return lambda: digest(*faces[:3], since, faces.zone, as_json=options.json)

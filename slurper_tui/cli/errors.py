@@ -1,5 +1,7 @@
 """How the program ends: the exit codes, and the one way to ask for an early end."""
 
+from __future__ import annotations
+
 from enum import IntEnum
 
 

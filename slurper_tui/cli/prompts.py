@@ -1,25 +1,114 @@
 """The keys to the buckets: from a file, from variables, or typed without echo. Never kept.
 
 No value that was given is ever repeated in an error, nor any name from the file, which may be one.
+
+Questions at the terminal: a word, or a secret without echo; never where nobody answers.
 """
 
 from __future__ import annotations
 
+import asyncio
 import os
 import re
 import stat
+import termios
 import tomllib
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NamedTuple
 
 from slurper_tui.api.models import Secret
 from slurper_tui.api.scrub import Scrubber
-from slurper_tui.cli import asking
-from slurper_tui.cli.exit_codes import ExitCode, Stop
+from slurper_tui.cli import prompts as asking
+from slurper_tui.cli.errors import ExitCode, Stop
 from slurper_tui.cli.output import Output
 from slurper_tui.monitor.jobs.validation import secret_parts
 from slurper_tui.monitor.model.plans import Secrets
+
+INPUT = 0
+_MOST = 65_536
+_LOCAL_MODES = 3
+
+
+def can_ask() -> bool:
+    """Whether a person sits at standard input."""
+    with suppress(OSError):
+        return os.isatty(INPUT)
+    return False
+
+
+async def confirmed(question: str, out: Output) -> bool:
+    """Ask for a yes; anything else is a no. Raises Stop where nobody can be asked."""
+    return (await typed(f"{question} [y/N]", out)).casefold() in ("y", "yes")
+
+
+async def typed(question: str, out: Output) -> str:
+    """Ask for a word; what was typed before the question stood is no answer to it.
+
+    Raises Stop where nobody can be asked, or nobody answers.
+    """
+    if not can_ask():
+        raise Stop(f"{question} nobody is there to be asked: give --yes")
+    with suppress(termios.error):
+        termios.tcflush(INPUT, termios.TCIFLUSH)
+    out.ask(question)
+    return (await _line()).strip()
+
+
+async def secret(prompt: str, out: Output) -> str:
+    """Ask for a secret, which is not shown; one in lines, between BEGIN and END, whole."""
+    with _unseen():
+        out.ask(f"{prompt}:")  # only now: keys are not echoed any more
+        lines = [await _line()]
+        if lines[0].startswith("-----BEGIN"):
+            while not lines[-1].startswith("-----END"):
+                lines.append(await _line())
+    out.newline()
+    return "\n".join(lines)
+
+
+async def _line() -> str:
+    """One line of standard input. Raises Stop at its end."""
+    try:
+        await readable(INPUT)
+        read = os.read(INPUT, _MOST)
+    except OSError:
+        read = b""
+    if not read:
+        raise Stop("no answer was given")
+    return read.decode("utf-8", "replace").rstrip("\r\n")
+
+
+async def readable(file: int) -> None:
+    """Wait until something, or the end, is there to be read; the loop hears signals meanwhile.
+
+    Raises OSError.
+    """
+    loop = asyncio.get_running_loop()
+    ready = asyncio.Event()
+    try:
+        loop.add_reader(file, ready.set)
+    except PermissionError:
+        return  # an ordinary file, which lets nobody wait
+    try:
+        await ready.wait()
+    finally:
+        loop.remove_reader(file)
+
+
+@contextmanager
+def _unseen() -> Iterator[None]:
+    """Show nothing of what is typed, and leave the terminal as it was, whatever happens."""
+    before = termios.tcgetattr(INPUT)
+    silent = [*before]
+    silent[_LOCAL_MODES] &= ~termios.ECHO
+    termios.tcsetattr(INPUT, termios.TCSADRAIN, silent)
+    try:
+        yield
+    finally:
+        termios.tcsetattr(INPUT, termios.TCSADRAIN, before)
+
 
 _MOST_BYTES = 2**20
 _ENDS = ("source", "target")

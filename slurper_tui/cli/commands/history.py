@@ -18,7 +18,7 @@ import msgspec
 from slurper_tui import format as fmt
 from slurper_tui.api.models import DEFAULT_BASE_URL, Job
 from slurper_tui.cli import choice
-from slurper_tui.cli.exit_codes import ExitCode, Stop
+from slurper_tui.cli.errors import ExitCode, Stop
 from slurper_tui.cli.output import Output
 from slurper_tui.config import Config
 from slurper_tui.config import accounts as ids_in
@@ -30,7 +30,8 @@ from slurper_tui.monitor.model.job import Counts, JobView
 from slurper_tui.monitor.model.samples import Recorded
 
 if TYPE_CHECKING:
-    from slurper_tui.cli.dispatch import Surroundings
+    from slurper_tui.cli.run import Surroundings
+
 
 Sample = tuple[JobKey, Recorded]
 
@@ -105,7 +106,7 @@ def _unreadable(error: Exception) -> Stop:
 
 
 def _demo() -> Store:
-    from slurper_tui.cli.demo import fill_for_demo  # only where it is asked for
+    from slurper_tui.cli.connect import fill_for_demo  # only where it is asked for
     from slurper_tui.simulate import SimulatedAccount
 
     store = open_store(None, DEFAULT_BASE_URL)

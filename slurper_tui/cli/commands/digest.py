@@ -7,11 +7,9 @@ from datetime import UTC, tzinfo
 from typing import Any
 
 from slurper_tui import format as fmt
-from slurper_tui.cli.exit_codes import ExitCode
-from slurper_tui.cli.lines import migration
-from slurper_tui.cli.look import whole
-from slurper_tui.cli.narration import Narration, failed
-from slurper_tui.cli.output import Output
+from slurper_tui.cli.commands.jobs import whole
+from slurper_tui.cli.errors import ExitCode
+from slurper_tui.cli.output import Narration, Output, failed, migration
 from slurper_tui.monitor.model.samples import Recorded
 from slurper_tui.monitor.polling.poller import Monitor
 from slurper_tui.monitor.reports import digest_text as words

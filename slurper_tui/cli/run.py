@@ -17,18 +17,19 @@ from typing import TYPE_CHECKING, TextIO
 import msgspec
 
 from slurper_tui.api.scrub import Scrubber
-from slurper_tui.cli.commands import command_for, deadline_of
-from slurper_tui.cli.exit_codes import ExitCode, Stop
-from slurper_tui.cli.guard import Guard
+from slurper_tui.cli.connect import Session, open_session, secrets_in
+from slurper_tui.cli.context import command_for, deadline_of
+from slurper_tui.cli.errors import ExitCode, Stop
 from slurper_tui.cli.output import Output
 from slurper_tui.cli.parser import MONITOR
-from slurper_tui.cli.session import Session, open_session, secrets_in
+from slurper_tui.cli.signals import Guard
 from slurper_tui.config import Config, ConfigError, Flags, load
 
 if TYPE_CHECKING:
     import httpx
 
     from slurper_tui.cli.past import Opened
+
 
 _NO_SCREEN = frozenset({"dumb", "unknown"})
 
@@ -118,7 +119,7 @@ def _has_screen(around: Surroundings) -> bool:
 def _open_log(options: argparse.Namespace, around: Surroundings) -> None:
     """Open the log, if one is asked for."""
     if options.log is not None:
-        from slurper_tui.cli.log import open_log
+        from slurper_tui.cli.diagnostics import open_log
 
         open_log(options.log, around.scrubber)
 
@@ -160,7 +161,7 @@ def _lines(options: argparse.Namespace, config: Config, around: Surroundings) ->
     _open_log(options, around)
     out = Output(around.out, around.err, ascii_only=config.ascii_only)
     if options.command == "history":
-        from slurper_tui.cli.history import history
+        from slurper_tui.cli.commands.history import history
 
         return history(options, config, around, out)
     session = _open_session(options, config, around)

@@ -7,10 +7,10 @@ import asyncio
 from collections.abc import Sequence
 
 from slurper_tui.api.errors import ApiError
-from slurper_tui.cli.commands import Faces
-from slurper_tui.cli.exit_codes import ExitCode, Stop, exit_code
+from slurper_tui.cli.context import Faces
+from slurper_tui.cli.errors import ExitCode, Stop, exit_code
+from slurper_tui.cli.job_start import NO_ORIGIN, Origin, ready, tell_job
 from slurper_tui.cli.output import Output
-from slurper_tui.cli.starting import NO_ORIGIN, Origin, ready, tell_job
 from slurper_tui.monitor.desk import Desk
 from slurper_tui.monitor.model.plans import Draft, Plan, PlanView, Secrets, Step, StepState
 
