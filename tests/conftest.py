@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import pytest
 from hypothesis import HealthCheck, settings
 
-from slurper_tui.simulate import SimulatedAccount
+from slurper_tui.simulated.account import SimulatedAccount
 from tests.server import LoopbackServer, serve
 
 # How long an example takes says how busy the machine is, and nothing about the program.

@@ -8,9 +8,9 @@ from slurper_tui.api.models import Job, parse
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.job import Counts
 from slurper_tui.monitor.model.samples import Recorded, Remembered
-from slurper_tui.simulate import SimulatedAccount
+from slurper_tui.simulated.account import SimulatedAccount
+from slurper_tui.simulated.api import job_json
 from slurper_tui.simulated.jobs import Course
-from slurper_tui.simulated.wire import job_json
 
 
 class Look(NamedTuple):

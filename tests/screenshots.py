@@ -25,7 +25,7 @@ from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.job import Snapshot, default_order
 from slurper_tui.monitor.polling.poller import Monitor
 from slurper_tui.monitor.reports.digest import Digest
-from slurper_tui.simulate import Fault, Kind, SimulatedAccount
+from slurper_tui.simulated.account import Fault, Kind, SimulatedAccount
 from slurper_tui.tui.state import ScreenOptions, ViewState
 from tests import screenshot_story as story
 from tests import virtual_time

@@ -19,7 +19,7 @@ from typing import NamedTuple
 
 import httpx
 
-from slurper_tui.simulate import (
+from slurper_tui.simulated.account import (
     Fault,
     Kind,
     Reply,

@@ -40,7 +40,7 @@ BROKEN = (
     ("slurper_tui.monitor.polling.poller", "slurper_tui.api.client"),
     ("slurper_tui.api.client", "slurper_tui.monitor.model.job"),
     ("slurper_tui.format", "slurper_tui.api.models"),
-    ("slurper_tui.simulate", "slurper_tui.monitor.model.job"),
+    ("slurper_tui.simulated.account", "slurper_tui.monitor.model.job"),
 )
 """Imports that a contract forbids: by whom, and of what."""
 
@@ -67,7 +67,7 @@ def test_every_import_that_a_contract_forbids_is_found(tmp_path: Path) -> None:
         ("slurper_tui.monitor.polling.poller", ["httpx", "textual", "sqlite3"]),
         ("slurper_tui.tui.state", ["textual", "httpx"]),
         ("slurper_tui.tui.app", ["httpx", "sqlite3", "slurper_tui.config", *LATER]),
-        ("slurper_tui.simulate", ["textual", "slurper_tui.monitor.model.job"]),
+        ("slurper_tui.simulated.account", ["textual", "slurper_tui.monitor.model.job"]),
         ("slurper_tui.eta", ["httpx", "msgspec", "textual"]),
         ("slurper_tui.when", ["httpx", "msgspec", "textual"]),
         (
@@ -77,7 +77,7 @@ def test_every_import_that_a_contract_forbids_is_found(tmp_path: Path) -> None:
         ("slurper_tui.cli.past", ["httpx", "textual", "slurper_tui.monitor.polling.poller"]),
         (
             "slurper_tui.cli.screen",
-            ["httpx", "slurper_tui.monitor.polling.poller", "slurper_tui.simulate"],
+            ["httpx", "slurper_tui.monitor.polling.poller", "slurper_tui.simulated.account"],
         ),
     ],
 )

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from slurper_tui.simulate import SimulatedAccount, SimulatedBudget, together
+from slurper_tui.simulated.account import SimulatedAccount, SimulatedBudget, together
 
 START = 1_790_000_000.0
 KEYS = {"accessKeyId": "AKIA-IN-SECRET", "secretAccessKey": "hush-hush"}

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from slurper_tui.simulate import Fault, Kind, SimulatedAccount
+from slurper_tui.simulated.account import Fault, Kind, SimulatedAccount
 from tests.server import LoopbackServer, serve
 
 

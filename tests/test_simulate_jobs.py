@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slurper_tui.simulate import SimulatedAccount
+from slurper_tui.simulated.account import SimulatedAccount
 from slurper_tui.simulated.jobs import Counters, Course, Plan
 
 START = 1_790_000_000.0

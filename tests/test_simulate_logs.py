@@ -7,7 +7,7 @@ import httpx
 import pytest
 
 from slurper_tui.api.models import LogRow
-from slurper_tui.simulate import SimulatedAccount
+from slurper_tui.simulated.account import SimulatedAccount
 from slurper_tui.simulated.jobs import Course
 from slurper_tui.simulated.logs import FAILED, log_rows
 

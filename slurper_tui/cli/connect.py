@@ -31,16 +31,16 @@ from slurper_tui.monitor.model.base import JobKey, Moment
 from slurper_tui.monitor.model.job import Counts
 from slurper_tui.monitor.model.samples import Recorded, Remembered
 from slurper_tui.monitor.source import WholeApi
-from slurper_tui.simulate import SimulatedAccount
+from slurper_tui.simulated.account import SimulatedAccount
+from slurper_tui.simulated.api import job_json
 from slurper_tui.simulated.jobs import Course
-from slurper_tui.simulated.wire import job_json
 
 if TYPE_CHECKING:
     import httpx
 
     from slurper_tui.api.client import SlurperClient
     from slurper_tui.api.scrub import Scrubber
-    from slurper_tui.simulate import SimulatedAccount
+    from slurper_tui.simulated.account import SimulatedAccount
 
 
 HOUR = 3600.0
@@ -187,7 +187,7 @@ def _make_client(
 def _demo_session() -> Session:
     with _without_click():
         from slurper_tui.api.client import SlurperClient  # httpx: 60 ms
-    from slurper_tui.simulate import SimulatedAccount  # only where it is asked for
+    from slurper_tui.simulated.account import SimulatedAccount  # only where it is asked for
 
     account = SimulatedAccount()
     client = SlurperClient(token_credentials(account.token), transport=account.transport())

@@ -12,8 +12,7 @@ from typing import Any
 import httpx
 import msgspec
 
-from slurper_tui.simulated.requests import Call
-from slurper_tui.simulated.wire import Refusal, Said, refuse
+from slurper_tui.simulated.api import Call, Refusal, Said, refuse
 
 PAGE = (
     "<!DOCTYPE html><html><head><title>{status} | Edge error</title></head><body>"

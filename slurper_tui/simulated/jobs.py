@@ -4,14 +4,18 @@ A plan says what a job would do undisturbed; a course is a plan and the changes 
 people made. Two clocks run over a course: one counts the seconds in which the source was being
 listed, one the seconds in which objects were copied. The second runs on for a little while after
 a pause or an abort, because objects in flight still finish.
+
+Who plays in the simulated account: believable jobs, the same ones for the same seed and time.
 """
 
 from __future__ import annotations
 
 import math
+import random
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple
+from itertools import chain, islice
+from typing import Any, NamedTuple
 
 from slurper_tui.api.models import Source, Target
 
@@ -200,3 +204,161 @@ def _wavy(seconds: float) -> float:
         for share, period in _WAVES
     )
     return seconds + sum(swings)
+
+
+HOUR = 3600.0
+OLDER_JOBS = 35
+"""Ended jobs of earlier migrations in an account of ordinary size."""
+
+
+class Bucket(NamedTuple):
+    """A source bucket that is migrated by prefix, and where its objects go."""
+
+    vendor: str
+    name: str
+    target: str
+    prefixes: tuple[str, ...]
+    endpoint: str | None = None
+    jurisdiction: str = "default"
+
+
+_S3_EU = "https://s3.eu-central-1.amazonaws.com"
+_S3_US = "https://s3.us-east-1.amazonaws.com"
+PHOTOS = Bucket("s3", "photos-prod", "media", tuple(f"{y}/" for y in range(2010, 2022)), _S3_EU)
+LOGS = Bucket("gcs", "logs-eu", "archive", ("app/", "edge/", "audit/", "access/"), None, "eu")
+BACKUPS = Bucket("s3", "backups", "cold", ("daily/", "weekly/", "postgres/", "home/"), _S3_US)
+AVATARS = Bucket("r2", "avatars", "media", ("",))
+THUMBS = Bucket("r2", "thumbs", "media", ("", "square/", "wide/"))
+SCRATCH = Bucket("s3", "tmp-import", "scratch", ("", "retry/"), "https://minio.example.net:9000")
+INVOICES = Bucket("gcs", "billing-invoices", "finance", ("2022/", "2023/", "2024/"), None, "eu")
+VIDEO = Bucket("s3", "video-masters", "video", ("4k/", "1080p/", "proxies/", "raw/"), _S3_US)
+MODELS = Bucket("gcs", "ml-datasets", "datasets", ("images/", "text/train/", "text/test/"))
+EARLIER = (PHOTOS, LOGS, BACKUPS, THUMBS, INVOICES, VIDEO, MODELS)
+
+
+def cast(rng: random.Random, now: float, jobs: int | None, running: int | None) -> list[Course]:
+    """Make the jobs of an account, running ones first and the oldest last.
+
+    jobs: how many, None for an account of ordinary size. running: exactly so many run.
+    """
+    runs = list(islice(_running(rng, now), 3 if running is None else running))
+    others = list(_recent(rng, now))
+    size = len(runs) + len(others) + OLDER_JOBS if jobs is None else max(jobs, running or 0)
+    lanes = [now - 9 * 24 * HOUR - rng.uniform(0, 20 * HOUR) for _ in range(3)]
+    return list(islice(chain(runs, others, _older(rng, lanes)), size))
+
+
+def source_of(bucket: Bucket, prefix: str) -> Source:
+    """The source of a job that moves one prefix of a bucket; an empty prefix is all of it."""
+    place = bucket.jurisdiction if bucket.vendor == "r2" else None
+    return Source(bucket.vendor, bucket.name, prefix or None, bucket.endpoint, None, place)
+
+
+def _running(rng: random.Random, now: float) -> Iterator[Course]:
+    """The jobs in motion: one steady, one still listing, one that freezes and fails objects."""
+    yield _steady(rng, now)
+    yield _listing(rng, now)
+    yield _stalling(rng, now)
+    while True:
+        bucket = rng.choice(EARLIER)
+        age, share = rng.uniform(2, 40) * HOUR, rng.uniform(0.05, 0.7)
+        plan = _plan(rng, bucket, rng.choice(bucket.prefixes), now - age, age / share)
+        yield Course(replace(plan, objects=int(plan.seconds * rng.uniform(20, 80)), listing=900.0))
+
+
+def _steady(rng: random.Random, now: float) -> Course:
+    plan = _plan(rng, PHOTOS, "2024/", now - 11.2 * HOUR, 32 * HOUR)
+    plan = replace(plan, objects=3_417_872, harmless=98_310, not_copied=1_204, failed=2_568)
+    return Course(replace(plan, listing=5.5 * HOUR))
+
+
+def _listing(rng: random.Random, now: float) -> Course:
+    plan = _plan(rng, PHOTOS, "2023/", now - 1.9 * HOUR, 9.4 * HOUR)
+    return Course(replace(plan, objects=2_760_415, listing=3.3 * HOUR, harmless=4_210, failed=37))
+
+
+def _stalling(rng: random.Random, now: float) -> Course:
+    """A job that freezes half a minute from now, for twelve minutes, and then every hour."""
+    every, frozen = HOUR, 720.0
+    age = 5 * every + (every - frozen) - 30.0
+    plan = _plan(rng, LOGS, "edge/", now - age, 8.3 * HOUR)
+    plan = replace(plan, objects=1_090_226, failed=9_431, not_copied=412, listing=1.5 * HOUR)
+    return Course(replace(plan, stall_every=every, stall_for=frozen, delay=0.0))
+
+
+def _recent(rng: random.Random, now: float) -> Iterator[Course]:
+    """Two paused jobs and one of every way to end."""
+
+    def plan(bucket: Bucket, prefix: str, age: float, hours: float, **numbers: Any) -> Plan:
+        created = now - age * HOUR - rng.uniform(0, 900)
+        return replace(_plan(rng, bucket, prefix, created, hours * HOUR), **numbers)
+
+    weekly = plan(BACKUPS, "weekly/", 52.0, 61.0, objects=40_118_002, listing=8 * HOUR, failed=18)
+    yield Course(weekly).changed(now - 33.6 * HOUR, "paused")
+    older = plan(PHOTOS, "2022/", 75.0, 20.0, objects=1_904_337, harmless=61_022, failed=4)
+    yield Course(older, tuple(_interrupted(now)))
+    yield Course(plan(AVATARS, "", 20.0, 3.4, objects=880_112))
+    yield Course(plan(THUMBS, "", 30.0, 4.1, objects=1_000_000, failed=10, not_copied=10))
+    yield Course(plan(VIDEO, "4k/", 98.0, 26.0, objects=412_880, lost=37, not_copied=7, failed=3))
+    broken = plan(MODELS, "images/", 130.0, 9.0, objects=655_000, failed=211)
+    yield Course(replace(broken, listing_broke=True))
+    scratch = plan(SCRATCH, "", 140.0, 0.2, objects=1_000, harmless=210, failed=98)
+    yield Course(scratch).changed(scratch.created + 460.0, "aborted")
+
+
+def _interrupted(now: float) -> Iterator[Change]:
+    yield Change(now - 70.1 * HOUR, "paused")
+    yield Change(now - 66.0 * HOUR, "running")
+    yield Change(now - 58.4 * HOUR, "paused")
+
+
+def _older(rng: random.Random, lanes: list[float]) -> Iterator[Course]:
+    """Ended jobs without end, each before the last one of its lane: never more than three at once.
+
+    lanes: for each, the UTC seconds before which its next job must have ended.
+    """
+    while True:
+        lane = lanes.index(max(lanes))
+        bucket = rng.choice(EARLIER)
+        seconds = rng.choice((rng.uniform(90, 1800), rng.uniform(1, 30) * HOUR))
+        created = lanes[lane] - seconds - rng.uniform(60, 10 * HOUR)
+        plan = _plan(rng, bucket, rng.choice(bucket.prefixes), created, seconds)
+        lanes[lane] = created
+        yield _ending(rng, replace(plan, **_numbers(rng, seconds)))
+
+
+def _ending(rng: random.Random, plan: Plan) -> Course:
+    course = Course(plan)
+    if rng.random() < 0.15:
+        return course.changed(plan.created + plan.seconds * rng.uniform(0.1, 0.9), "aborted")
+    return course
+
+
+def _numbers(rng: random.Random, seconds: float) -> dict[str, Any]:
+    """How much an older job moved, and how well: most of them without a scratch."""
+    objects = max(12, int(seconds * rng.uniform(15, 360)))
+    harmless = _few(rng, objects, 0.1)
+    if rng.random() < 0.7:
+        return {"objects": objects, "harmless": harmless, "listing": seconds * 0.6}
+    failed, not_copied = _few(rng, objects, 0.01), _few(rng, objects, 0.005)
+    return {"objects": objects, "harmless": harmless, "failed": failed, "not_copied": not_copied}
+
+
+def _few(rng: random.Random, objects: int, most: float) -> int:
+    """Some share of the objects, at most so much, usually far less."""
+    return int(objects * most * rng.random() ** 3)
+
+
+def _plan(rng: random.Random, bucket: Bucket, prefix: str, created: float, seconds: float) -> Plan:
+    """A plan with its identity, its source and its target, but no numbers yet."""
+    return Plan(
+        id=f"{rng.getrandbits(256):064x}",
+        created=round(created, 3),
+        objects=0,
+        seconds=seconds,
+        source=source_of(bucket, prefix),
+        target=Target("r2", bucket.target, bucket.jurisdiction),
+        overwrite=rng.random() < 0.8,
+        step=rng.choice((2.0, 3.0, 4.0)),
+        delay=rng.uniform(3, 25),
+    )

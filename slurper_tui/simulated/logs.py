@@ -13,8 +13,8 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from slurper_tui.api.models import LogRow
+from slurper_tui.simulated.api import iso
 from slurper_tui.simulated.jobs import Course
-from slurper_tui.simulated.wire import iso
 
 FAILED = "importErrorRetryExhaustion"
 REASONS = (

@@ -21,7 +21,7 @@ from slurper_tui.api.models import (
     Secret,
     encode,
 )
-from slurper_tui.simulate import SimulatedAccount
+from slurper_tui.simulated.account import SimulatedAccount
 from tests.virtual_time import run
 
 NOW = 1_770_000_000.0

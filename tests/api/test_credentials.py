@@ -23,7 +23,7 @@ from slurper_tui.api.errors import ApiError
 from slurper_tui.api.models import NewJob, NewSource, NewTarget, Secret
 from slurper_tui.api.scrub import Scrubber
 from slurper_tui.api.transport import LARGE_BYTES
-from slurper_tui.simulate import Fault, Kind, SimulatedAccount
+from slurper_tui.simulated.account import Fault, Kind, SimulatedAccount
 from tests.server import serve
 
 SECRET = "s3cr3t-that-nobody-may-see"

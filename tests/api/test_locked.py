@@ -25,7 +25,7 @@ from slurper_tui.api.errors import (
     Unreachable,
 )
 from slurper_tui.api.models import NewJob, NewSource, NewTarget, Secret
-from slurper_tui.simulate import SimulatedAccount
+from slurper_tui.simulated.account import SimulatedAccount
 from tests.api.odd import HTML, answering, refusal, said
 
 SECRET = Secret(access_key_id="AKID", secret_access_key="hush")

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 import httpx
 
-from slurper_tui.simulate import SimulatedAccount, SimulatedBudget
+from slurper_tui.simulated.account import SimulatedAccount, SimulatedBudget
 
 PLENTY = 10**9
 """Requests in five minutes: no measurement is to be slowed by the budget's headers."""

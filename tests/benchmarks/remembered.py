@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from slurper_tui.monitor.history.opening import open_store
-from slurper_tui.simulate import SimulatedAccount
+from slurper_tui.simulated.account import SimulatedAccount
 from tests.benchmarks.api import Address
 from tests.earlier import look_at
 

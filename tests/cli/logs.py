@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 
 from slurper_tui.api.models import Source, Target
-from slurper_tui.simulate import SimulatedAccount
+from slurper_tui.simulated.account import SimulatedAccount
 from slurper_tui.simulated.jobs import Plan
 
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import httpx
 
-from slurper_tui.simulate import SimulatedAccount
+from slurper_tui.simulated.account import SimulatedAccount
 from tests.cli.program import Ran, environment, perform
 
 SECRET = "s3cret-that-nobody-may-see"

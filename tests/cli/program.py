@@ -12,7 +12,7 @@ import httpx
 
 from slurper_tui.cli.main import run
 from slurper_tui.cli.run import Surroundings
-from slurper_tui.simulate import SimulatedAccount
+from slurper_tui.simulated.account import SimulatedAccount
 
 PATIENCE = 20.0
 """Seconds after which a condition that does not come true is a failure."""

@@ -4,7 +4,7 @@ import pytest
 
 from slurper_tui.cli.errors import Stop
 from slurper_tui.cli.parser import parse, split_command
-from slurper_tui.simulate import SimulatedAccount
+from slurper_tui.simulated.account import SimulatedAccount
 from tests.cli.program import environment, perform
 
 

@@ -27,7 +27,7 @@ from slurper_tui.monitor.history.files import FILE
 from slurper_tui.monitor.history.opening import open_history
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.events import What
-from slurper_tui.simulate import Fault, Kind, SimulatedAccount
+from slurper_tui.simulated.account import Fault, Kind, SimulatedAccount
 from slurper_tui.simulated.jobs import Plan
 from tests.cli.program import Ran, environment, perform
 from tests.monitor.bench import EPOCH, Bench, bench, create_elsewhere, make_accounts, now, wall

@@ -11,7 +11,7 @@ import pytest
 from slurper_tui.api.scrub import Scrubber
 from slurper_tui.cli import diagnostics as crash
 from slurper_tui.cli.main import run
-from slurper_tui.simulate import SimulatedAccount
+from slurper_tui.simulated.account import SimulatedAccount
 from tests.cli.program import environment, perform, surroundings
 
 

@@ -6,7 +6,7 @@ import pytest
 
 from slurper_tui.monitor.jobs import create as making
 from slurper_tui.monitor.jobs import plan_runner as plan_run
-from slurper_tui.simulate import Fault, Kind, SimulatedAccount
+from slurper_tui.simulated.account import Fault, Kind, SimulatedAccount
 from tests.cli.making import KEYS, S3, SECRET, Person
 
 REQUEST = {

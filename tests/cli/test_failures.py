@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from slurper_tui.api.models import Source
 from slurper_tui.cli.main import run
 from slurper_tui.monitor.model.logs import FAILED_TYPE
-from slurper_tui.simulate import Fault, Kind, SimulatedAccount
+from slurper_tui.simulated.account import Fault, Kind, SimulatedAccount
 from slurper_tui.simulated.logs import log_rows
 from tests.cli.logs import account, plan, row, telling
 from tests.cli.program import PATIENCE, environment, perform, surroundings

@@ -14,7 +14,7 @@ from slurper_tui.api.credentials import token_credentials
 from slurper_tui.api.errors import Locked
 from slurper_tui.cli.errors import Stop
 from slurper_tui.cli.late_client import LateClient
-from slurper_tui.simulate import SimulatedAccount
+from slurper_tui.simulated.account import SimulatedAccount
 
 
 async def test_it_is_made_once_in_another_thread_when_first_asked() -> None:

@@ -13,7 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
-from slurper_tui.simulate import Fault, Kind, SimulatedAccount
+from slurper_tui.simulated.account import Fault, Kind, SimulatedAccount
 from slurper_tui.simulated.logs import log_rows
 from tests.cli.logs import account, plan, row, telling
 from tests.cli.program import PATIENCE, perform

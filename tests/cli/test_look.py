@@ -6,7 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
-from slurper_tui.simulate import Fault, Kind, SimulatedAccount
+from slurper_tui.simulated.account import Fault, Kind, SimulatedAccount
 from tests.cli.program import environment, perform
 
 NOW = time.time()

@@ -17,7 +17,7 @@ from slurper_tui.monitor.history.opening import open_file, open_store
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.job import Counts
 from slurper_tui.monitor.model.samples import HistoryView, Keeping, Recorded, Remembered
-from slurper_tui.simulate import SimulatedAccount
+from slurper_tui.simulated.account import SimulatedAccount
 from tests.cli.program import environment, perform
 from tests.monitor.history.samples import ACCOUNT, key
 from tests.monitor.history.test_damage import DAMAGE, damage, fill, tables

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from slurper_tui.simulate import Fault, Kind, SimulatedAccount
+from slurper_tui.simulated.account import Fault, Kind, SimulatedAccount
 from tests.cli.program import PATIENCE
 from tests.server import serve
 

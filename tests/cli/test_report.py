@@ -17,7 +17,7 @@ from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.events import Tie
 from slurper_tui.monitor.model.plans import Draft, Step
 from slurper_tui.monitor.model.plans import Plan as Planned
-from slurper_tui.simulate import Fault, Kind, SimulatedAccount
+from slurper_tui.simulated.account import Fault, Kind, SimulatedAccount
 from slurper_tui.simulated.jobs import Plan
 from tests.cli.program import environment, perform
 

@@ -12,7 +12,7 @@ from slurper_tui.cli.commands import logs as logs_command
 from slurper_tui.monitor.history.files import FILE
 from slurper_tui.monitor.history.opening import open_store
 from slurper_tui.monitor.jobs import draft as retry
-from slurper_tui.simulate import Fault, Kind, SimulatedAccount
+from slurper_tui.simulated.account import Fault, Kind, SimulatedAccount
 from slurper_tui.simulated.jobs import Plan
 from tests.cli.making import SECRET, Person
 

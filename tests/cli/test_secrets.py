@@ -13,7 +13,7 @@ from slurper_tui.cli.errors import Stop
 from slurper_tui.cli.output import Output
 from slurper_tui.cli.prompts import read_secrets
 from slurper_tui.monitor.model.plans import Secrets
-from slurper_tui.simulate import SimulatedAccount
+from slurper_tui.simulated.account import SimulatedAccount
 from tests.cli.making import KEYS, S3, SECRET, Person
 from tests.cli.program import perform
 

@@ -10,7 +10,7 @@ from slurper_tui.cli.choice import ChosenJobs
 from slurper_tui.cli.commands.jobs import WatchOptions
 from slurper_tui.cli.commands.jobs import watch as watch_jobs
 from slurper_tui.cli.output import Narration, Output
-from slurper_tui.simulate import Fault, Kind, SimulatedAccount
+from slurper_tui.simulated.account import Fault, Kind, SimulatedAccount
 from tests.cli.program import Ran, environment, perform
 from tests.monitor.bench import bench, make_accounts, now, wall
 from tests.virtual_time import timeless

@@ -14,7 +14,7 @@ from cloudflare.types.r2.super_slurper import (
     JobProgressResponse,
 )
 
-from slurper_tui.simulate import SimulatedAccount
+from slurper_tui.simulated.account import SimulatedAccount
 
 _SECRET = {"accessKeyId": "AKIA-SIMULATED", "secretAccessKey": "s3cr3t-s3cr3t"}
 _TARGET = {"vendor": "r2", "bucket": "media", "secret": _SECRET}

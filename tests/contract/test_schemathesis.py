@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from slurper_tui.simulate import Fault, Kind, SimulatedAccount, SimulatedBudget
+from slurper_tui.simulated.account import Fault, Kind, SimulatedAccount, SimulatedBudget
 from tests.contract.openapi import document
 from tests.server import LoopbackServer, serve
 

@@ -14,7 +14,7 @@ from slurper_tui.api.client import SlurperClient
 from slurper_tui.api.credentials import token_credentials
 from slurper_tui.monitor.model.job import JobView, Snapshot
 from slurper_tui.monitor.polling.poller import Monitor
-from slurper_tui.simulate import SimulatedAccount, SimulatedBudget, together
+from slurper_tui.simulated.account import SimulatedAccount, SimulatedBudget, together
 
 EPOCH = 1_790_000_000.0
 """UTC seconds at which virtual time begins."""

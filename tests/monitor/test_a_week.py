@@ -13,9 +13,8 @@ from slurper_tui.api.models import Source, Target
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.job import JobView, Snapshot
 from slurper_tui.monitor.reports.digest import Digest
-from slurper_tui.simulate import SimulatedAccount
+from slurper_tui.simulated.account import Jobs, SimulatedAccount
 from slurper_tui.simulated.jobs import Course, Plan
-from slurper_tui.simulated.operations import Jobs
 from tests.monitor.bench import bench, make_accounts, now, wall
 from tests.monitor.inline_history import InlineHistory
 from tests.virtual_time import timeless

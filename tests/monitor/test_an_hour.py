@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from slurper_tui.simulate import Fault, Kind, SimulatedAccount
+from slurper_tui.simulated.account import Fault, Kind, SimulatedAccount
 from tests.monitor.bench import Bench, bench, make_accounts, now
 from tests.monitor.test_faults import PASSING
 from tests.monitor.test_loop import running

@@ -9,7 +9,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from slurper_tui.monitor.model.base import JobKey
-from slurper_tui.simulate import Fault, Kind
+from slurper_tui.simulated.account import Fault, Kind
 from tests import virtual_time
 from tests.monitor.bench import bench, make_accounts, most_in_window, now
 from tests.virtual_time import timeless

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from slurper_tui.api.errors import BadAddress, BadAnswer, Rejected, Unreachable
-from slurper_tui.simulate import Fault, Kind
+from slurper_tui.simulated.account import Fault, Kind
 from tests.monitor.bench import bench, make_accounts, now
 from tests.monitor.test_loop import running
 from tests.virtual_time import timeless

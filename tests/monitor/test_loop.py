@@ -13,7 +13,7 @@ from slurper_tui.api.client import SlurperClient
 from slurper_tui.api.credentials import token_credentials
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.job import Phase, State
-from slurper_tui.simulate import Fault, Kind, SimulatedAccount
+from slurper_tui.simulated.account import Fault, Kind, SimulatedAccount
 from tests.monitor.bench import EPOCH, Bench, bench, make_accounts, now, wall
 from tests.virtual_time import timeless
 

@@ -12,7 +12,7 @@ from slurper_tui.monitor.model.job import JobView, Phase, Snapshot, State
 from slurper_tui.monitor.model.samples import HistoryView, Keeping, Past
 from slurper_tui.monitor.model.timeline import Window
 from slurper_tui.monitor.polling.job_tracker import known_snapshot
-from slurper_tui.simulate import Fault, Kind, SimulatedAccount
+from slurper_tui.simulated.account import Fault, Kind, SimulatedAccount
 from tests.monitor.bench import EPOCH, Bench, Request, bench, make_accounts, now, wall
 from tests.monitor.inline_history import InlineHistory
 from tests.virtual_time import timeless

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from slurper_tui.simulate import SimulatedAccount
+from slurper_tui.simulated.account import SimulatedAccount
 from tests.server import LoopbackServer
 from tests.terminal.pty_program import environment
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from slurper_tui.simulate import Fault, Kind, SimulatedAccount
+from slurper_tui.simulated.account import Fault, Kind, SimulatedAccount
 from slurper_tui.simulated.jobs import Course
 from tests.server import LoopbackServer
 from tests.terminal.pty_program import PROGRAM, PtyProgram, environment

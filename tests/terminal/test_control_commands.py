@@ -8,7 +8,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from slurper_tui.simulate import Fault, Kind, SimulatedAccount
+from slurper_tui.simulated.account import Fault, Kind, SimulatedAccount
 from tests.monitor.bench import create_elsewhere
 from tests.server import LoopbackServer
 from tests.terminal.pty_program import PROGRAM, PtyProgram

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from slurper_tui.simulate import Fault, Kind, SimulatedAccount
+from slurper_tui.simulated.account import Fault, Kind, SimulatedAccount
 from tests.server import LoopbackServer, Seen
 from tests.terminal.pty_program import PROGRAM, PtyProgram, environment
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from slurper_tui.simulate import Fault, Kind, SimulatedAccount
+from slurper_tui.simulated.account import Fault, Kind, SimulatedAccount
 from tests.cli.making import KEYS, S3, SECRET
 from tests.server import LoopbackServer, serve
 from tests.terminal.pty_program import PROGRAM, PtyProgram, environment

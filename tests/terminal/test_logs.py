@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from slurper_tui.monitor.model.logs import FAILED_TYPE
-from slurper_tui.simulate import Fault, Kind, SimulatedAccount
+from slurper_tui.simulated.account import Fault, Kind, SimulatedAccount
 from slurper_tui.simulated.jobs import Course
 from slurper_tui.simulated.logs import log_rows
 from tests.server import LoopbackServer

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from slurper_tui.monitor.history.opening import open_store
-from slurper_tui.simulate import Fault, Kind
+from slurper_tui.simulated.account import Fault, Kind
 from tests.earlier import look_at
 from tests.server import LoopbackServer
 from tests.terminal.pty_program import PATIENCE, PROGRAM, PtyProgram

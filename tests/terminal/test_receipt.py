@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from slurper_tui.api.models import Source, Target
-from slurper_tui.simulate import SimulatedAccount
+from slurper_tui.simulated.account import SimulatedAccount
 from slurper_tui.simulated.jobs import Plan
 from tests.server import LoopbackServer
 from tests.terminal.pty_program import PROGRAM, PtyProgram, environment

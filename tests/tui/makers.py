@@ -24,7 +24,7 @@ from slurper_tui.monitor.model.samples import Notebook
 from slurper_tui.monitor.polling.budget import Budget
 from slurper_tui.monitor.polling.budgeted_client import Metered
 from slurper_tui.monitor.polling.job_store import FollowedJobs
-from slurper_tui.simulate import SimulatedAccount
+from slurper_tui.simulated.account import SimulatedAccount
 from slurper_tui.tui.app import SlurperApp
 from slurper_tui.tui.screens.create_form import CreateForm
 from slurper_tui.tui.state import ScreenOptions

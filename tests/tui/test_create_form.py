@@ -16,7 +16,7 @@ from slurper_tui.api.models import Job, Source, Target
 from slurper_tui.monitor.jobs import create as making
 from slurper_tui.monitor.jobs.draft import keys_of
 from slurper_tui.monitor.model.job import AccountView
-from slurper_tui.simulate import Fault, Kind, SimulatedAccount
+from slurper_tui.simulated.account import Fault, Kind, SimulatedAccount
 from slurper_tui.tui.keys import set_context
 from slurper_tui.tui.screens.confirm import ConfirmDialog
 from slurper_tui.tui.screens.create_form import (

@@ -16,7 +16,7 @@ from slurper_tui.monitor.model.events import Tie
 from slurper_tui.monitor.model.job import JobView
 from slurper_tui.monitor.model.logs import FAILED_TYPE
 from slurper_tui.monitor.model.plans import Draft
-from slurper_tui.simulate import Fault, Kind, SimulatedAccount
+from slurper_tui.simulated.account import Fault, Kind, SimulatedAccount
 from slurper_tui.tui.render.glyphs import Glyphs, Look
 from slurper_tui.tui.render.lines import Piece, text_of, width_of, wrap
 from slurper_tui.tui.screens.retry_draft import DraftPage, RetryKeys, write_drafts

@@ -20,7 +20,7 @@ from slurper_tui.cli.late_feed import LateFeed
 from slurper_tui.monitor.model.events import RequestState
 from slurper_tui.monitor.model.job import JobView
 from slurper_tui.monitor.polling.poller import Monitor
-from slurper_tui.simulate import SimulatedAccount, together
+from slurper_tui.simulated.account import SimulatedAccount, together
 from slurper_tui.tui.app import SlurperApp
 from slurper_tui.tui.keys import FAILURE_KEYS, KEYS, LOG_KEYS
 from slurper_tui.tui.screens.confirm import ConfirmDialog

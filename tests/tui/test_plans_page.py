@@ -10,7 +10,7 @@ from textual.events import Key
 
 from slurper_tui.monitor.history.opening import open_store
 from slurper_tui.monitor.model.plans import Draft, Plan, PlanView, Step, StepState
-from slurper_tui.simulate import SimulatedAccount
+from slurper_tui.simulated.account import SimulatedAccount
 from slurper_tui.tui.keys import set_context
 from slurper_tui.tui.render.glyphs import Glyphs, Look
 from slurper_tui.tui.render.lines import text_of, width_of

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 from slurper_tui.monitor.desk import Control
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.events import Action, ActionRequest, Event, What
-from slurper_tui.simulate import SimulatedAccount
+from slurper_tui.simulated.account import SimulatedAccount
 from tests.monitor.bench import Bench, bench, make_accounts
 from tests.monitor.inline_history import InlineHistory
 

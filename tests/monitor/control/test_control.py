@@ -16,7 +16,7 @@ from slurper_tui.monitor.jobs.actions import NO_JOB_LEFT
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.events import Action, Event, RequestState, Tie, What
 from slurper_tui.monitor.polling.job_tracker import NOTHING_YET
-from slurper_tui.simulate import Fault, Kind, SimulatedAccount
+from slurper_tui.simulated.account import Fault, Kind, SimulatedAccount
 from slurper_tui.simulated.jobs import Course, Plan
 from tests.monitor.bench import EPOCH, bench, create_elsewhere, make_accounts, now, wall
 from tests.monitor.bench import Request as Asked

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from slurper_tui.api.models import Secret, encode
 from slurper_tui.monitor.jobs.validation import doubts, faults, secret_faults
 from slurper_tui.monitor.model.plans import MOST_KEYS, Draft, Secrets, new_job
-from slurper_tui.simulated.requests import CreateBody
+from slurper_tui.simulated.api import CreateBody
 
 GOOD = Draft("s3", "photos", "media")
 PAIR = Secret(access_key_id="a", secret_access_key="b")

@@ -15,8 +15,8 @@ from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.events import Tie, What
 from slurper_tui.monitor.model.plans import Draft
 from slurper_tui.monitor.polling.job_tracker import JobTrack
-from slurper_tui.simulate import Fault, Kind, SimulatedAccount
-from slurper_tui.simulated.wire import iso
+from slurper_tui.simulated.account import Fault, Kind, SimulatedAccount
+from slurper_tui.simulated.api import iso
 from tests.monitor.bench import now, wall
 from tests.monitor.creation.workshop import DRAFT, PAIR, SECRETS, Program, Workshop
 from tests.virtual_time import timeless

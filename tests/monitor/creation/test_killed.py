@@ -13,7 +13,7 @@ from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.events import What
 from slurper_tui.monitor.model.logs import FAILED_TYPE
 from slurper_tui.monitor.model.plans import Draft, StepState
-from slurper_tui.simulate import Fault, Kind
+from slurper_tui.simulated.account import Fault, Kind
 from tests.monitor.creation.workshop import SECRETS, Program, Workshop, states
 from tests.virtual_time import timeless
 

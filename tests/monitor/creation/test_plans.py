@@ -13,7 +13,7 @@ from slurper_tui.api.models import Secret
 from slurper_tui.monitor.jobs.plan_runner import DOUBT_SECONDS, SLOT_SECONDS, STALE_SECONDS
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.plans import Draft, PlanView, Secrets, StepState
-from slurper_tui.simulate import Fault, Kind
+from slurper_tui.simulated.account import Fault, Kind
 from tests.monitor.bench import EPOCH, bench, make_accounts, now
 from tests.monitor.creation.workshop import DRAFT, SECRETS, Workshop, states
 from tests.monitor.inline_history import InlineHistory

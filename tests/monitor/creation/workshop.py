@@ -27,7 +27,7 @@ from slurper_tui.monitor.model.plans import Draft, Plan, PlanView, Secrets, Step
 from slurper_tui.monitor.polling.budget import Budget
 from slurper_tui.monitor.polling.budgeted_client import Metered
 from slurper_tui.monitor.polling.job_store import FollowedJobs
-from slurper_tui.simulate import SimulatedAccount
+from slurper_tui.simulated.account import SimulatedAccount
 from tests.monitor.bench import now, wall
 from tests.monitor.inline_history import InlineNotebook
 

@@ -9,7 +9,7 @@ from slurper_tui.monitor.logs.reader import LogReader
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.logs import LogCounts
 from slurper_tui.monitor.polling.poller import Monitor
-from slurper_tui.simulate import SimulatedAccount
+from slurper_tui.simulated.account import SimulatedAccount
 from slurper_tui.simulated.jobs import Plan
 from tests.monitor.bench import EPOCH, Bench, Request, now, wall
 

@@ -10,7 +10,7 @@ import pytest
 
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.logs import LogView
-from slurper_tui.simulate import SimulatedBudget
+from slurper_tui.simulated.account import SimulatedBudget
 from tests.monitor.bench import EPOCH, Bench, bench, most_in_window, now, wall
 from tests.monitor.logs.reader import account, asked, plan, reader, take
 from tests.virtual_time import timeless

@@ -8,7 +8,7 @@ import pytest
 
 from slurper_tui.api.errors import NotFound
 from slurper_tui.monitor.model.logs import FAILED_TYPE, Cause, FailuresView
-from slurper_tui.simulate import Fault, Kind
+from slurper_tui.simulated.account import Fault, Kind
 from slurper_tui.simulated.logs import log_rows
 from tests.monitor.bench import EPOCH, bench, now
 from tests.monitor.logs.reader import KeptCounts, account, asked, key_of, plan, reader, take

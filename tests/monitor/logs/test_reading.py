@@ -19,7 +19,7 @@ from slurper_tui.monitor.logs import reader as shown
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.logs import LogCounts, LogView
 from slurper_tui.monitor.polling.poller import Monitor
-from slurper_tui.simulate import Fault, Kind
+from slurper_tui.simulated.account import Fault, Kind
 from tests.monitor.bench import EPOCH, bench, now, wall
 from tests.monitor.logs.reader import (
     KeptCounts,

@@ -11,7 +11,7 @@ from slurper_tui.api.errors import BadAnswer, Refused
 from slurper_tui.api.models import LogRow
 from slurper_tui.monitor.logs.reader import Packed
 from slurper_tui.monitor.model.logs import LogView
-from slurper_tui.simulate import Fault, Kind
+from slurper_tui.simulated.account import Fault, Kind
 from slurper_tui.simulated.logs import log_rows
 from tests.monitor.bench import EPOCH, Bench, bench, now
 from tests.monitor.logs.reader import account, asked, key_of, plan, reader, take

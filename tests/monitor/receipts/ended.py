@@ -14,7 +14,7 @@ from slurper_tui.monitor.model.events import Tie
 from slurper_tui.monitor.model.logs import FailuresView
 from slurper_tui.monitor.model.samples import Past
 from slurper_tui.monitor.reports.receipt import Receipt
-from slurper_tui.simulate import SimulatedAccount
+from slurper_tui.simulated.account import SimulatedAccount
 from slurper_tui.simulated.jobs import Plan
 from tests.monitor.bench import EPOCH, Bench, wall
 from tests.monitor.inline_history import InlineHistory

@@ -18,7 +18,7 @@ from slurper_tui.monitor.reports.observed import Seen
 from slurper_tui.monitor.reports.receipt import NotEnded, all_copied, headline
 from slurper_tui.monitor.reports.receipt_markdown import markdown, utc
 from slurper_tui.monitor.reports.records import record
-from slurper_tui.simulate import Fault, Kind
+from slurper_tui.simulated.account import Fault, Kind
 from slurper_tui.simulated.jobs import Plan
 from tests.monitor.bench import EPOCH, bench
 from tests.monitor.inline_history import InlineHistory

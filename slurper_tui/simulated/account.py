@@ -1,0 +1,373 @@
+"""A Super Slurper account that lives in memory, spoken to through an httpx transport.
+
+The demo, the tests and the pictures all use this one. It answers every operation of the API, keeps
+to the documented limits, and can be told to misbehave. Nothing in it touches the network.
+
+The request budget of a simulated user, and the headers that tell about it.
+
+What each operation of the API does to the jobs of a simulated account.
+"""
+
+from __future__ import annotations
+
+import math
+import random
+import threading
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import NamedTuple
+
+import httpx
+
+from slurper_tui.simulated.api import (
+    AnySource,
+    Call,
+    CreateBody,
+    R2Target,
+    Refusal,
+    Said,
+    accept,
+    body_of,
+    call_of,
+    job_json,
+    page_of,
+    progress_json,
+    public_source,
+    public_target,
+    refuse,
+    row_json,
+)
+from slurper_tui.simulated.faults import Fault, Faults, Kind
+from slurper_tui.simulated.jobs import Course, Plan, cast
+from slurper_tui.simulated.logs import log_rows
+
+
+class SimulatedBudget:
+    """The request budget of one user, which several accounts may share.
+
+    quota: requests in each window; window: seconds. Who asks for more is refused for a window.
+    """
+
+    def __init__(
+        self, clock: Callable[[], float] = time.time, quota: int = 1200, window: float = 300.0
+    ) -> None:
+        self._clock = clock
+        self._quota = quota
+        self._window = window
+        self._reset = -math.inf
+        self._used = 0
+        self._lock = threading.Lock()
+
+    def spend(self) -> tuple[bool, dict[str, str]]:
+        """Count one request: whether it is still allowed, and the headers that tell so."""
+        with self._lock:
+            now = self._clock()
+            if now >= self._reset:
+                self._reset, self._used = now + self._window, 0
+            self._used += 1
+            if self._used == self._quota + 1:
+                self._reset = now + self._window
+            return self._used <= self._quota, self._headers(now)
+
+    def _headers(self, now: float) -> dict[str, str]:
+        left = max(0, self._quota - self._used)
+        reset = max(1, math.ceil(self._reset - now))
+        headers = {
+            "ratelimit": f'"default";r={left};t={reset}',
+            "ratelimit-policy": f'"default";q={self._quota};w={self._window:.0f}',
+        }
+        return headers if self._used <= self._quota else {**headers, "retry-after": str(reset)}
+
+
+UNREACHABLE = ("missing", "denied")
+"""A bucket with one of these in its name cannot be opened by a precheck."""
+
+# Slurper's own codes are not documented; these stand in for them.
+_UNKNOWN_JOB, _TOO_MANY, _WRONG_STATE, _ACTIVE = 10007, 10009, 10010, 10011
+
+
+class Jobs:
+    """The jobs of one account. most: how many may run at the same time.
+
+    oldest_rows_first: how logs are sorted. fail_again: objects of a new job with keys that fail.
+    """
+
+    def __init__(
+        self,
+        courses: Iterable[Course],
+        clock: Callable[[], float],
+        rng: random.Random,
+        most: int,
+        *,
+        oldest_rows_first: bool = False,
+    ) -> None:
+        self.fail_again = 0
+        self._oldest_rows_first = oldest_rows_first
+        self._courses = {course.plan.id: course for course in courses}
+        self._clock = clock
+        self._rng = rng
+        self._most = most
+        self._of_account: dict[str, Callable[[httpx.Request], httpx.Response]] = {
+            "list": self._list,
+            "create": self._create,
+            "abortAll": self._abort_all,
+            "sourcePrecheck": lambda request: _precheck(body_of(request, AnySource)),
+            "targetPrecheck": lambda request: _precheck(body_of(request, R2Target)),
+        }
+        self._of_job: dict[str, Callable[[Course, httpx.Request], httpx.Response]] = {
+            "get": lambda course, _: accept(job_json(course, self._clock())),
+            "progress": lambda course, _: accept(progress_json(course, self._clock())),
+            "logs": self._logs,
+            "pause": lambda course, _: self._pause(course),
+            "resume": lambda course, _: self._resume(course),
+            "abort": lambda course, _: self._abort(course),
+            "delete": lambda course, _: self._delete(course),
+        }
+
+    def courses(self) -> list[Course]:
+        """Every job, the newest first."""
+        return sorted(self._courses.values(), key=lambda c: (-c.plan.created, c.plan.id))
+
+    def perform(self, call: Call, request: httpx.Request) -> httpx.Response:
+        """Do what was asked. Raises Refusal when it cannot be done."""
+        operation = call.operation or ""
+        if call.job_id is None:
+            return self._of_account[operation](request)
+        course = self._courses.get(call.job_id)
+        if course is None:
+            raise Refusal(404, Said(_UNKNOWN_JOB, "Job not found"))
+        return self._of_job[operation](course, request)
+
+    def _list(self, request: httpx.Request) -> httpx.Response:
+        limit, offset = page_of(request)
+        now = self._clock()
+        page = self.courses()[offset : offset + limit]
+        return accept([job_json(course, now) for course in page])
+
+    def _logs(self, course: Course, request: httpx.Request) -> httpx.Response:
+        limit, offset = page_of(request)
+        first = self._oldest_rows_first
+        rows = log_rows(course, self._clock(), limit, offset, oldest_first=first)
+        return accept([row_json(row) for row in rows])
+
+    def _create(self, request: httpx.Request) -> httpx.Response:
+        body: CreateBody = body_of(request, CreateBody)
+        self._refuse_beyond_most()
+        plan = self._drawn(body)
+        self._courses[plan.id] = Course(plan)
+        return accept({"id": plan.id}, status=201)
+
+    def _drawn(self, body: CreateBody) -> Plan:
+        """A new job: as many objects as it has keys, or some thousands."""
+        source = public_source(body.source) if body.source else None
+        keys = source.keys if source else None
+        objects = self._rng.randint(20_000, 900_000) if keys is None else len(keys)
+        plan = Plan(
+            id=f"{self._rng.getrandbits(256):064x}",
+            created=round(self._clock(), 3),
+            objects=objects if source else 0,
+            seconds=20.0 + objects / 120,
+            source=source,
+            target=public_target(body.target) if body.target else None,
+            overwrite=body.overwrite,
+            listing=10.0 + objects / 400,
+            delay=8.0,
+        )
+        failed = objects // 5_000 if keys is None else min(objects, self.fail_again)
+        return replace(plan, failed=failed if source else 0)
+
+    def _pause(self, course: Course) -> httpx.Response:
+        if course.status(self._clock()) != "running":
+            raise _wrong_state("Job is not running")
+        return self._change(course, "paused", "Job paused")
+
+    def _resume(self, course: Course) -> httpx.Response:
+        if course.status(self._clock()) != "paused":
+            raise _wrong_state("Job is not paused")
+        self._refuse_beyond_most()
+        return self._change(course, "running", "Job resumed")
+
+    def _abort(self, course: Course) -> httpx.Response:
+        if not self._active(course):
+            raise _wrong_state("Job has already ended")
+        return self._change(course, "aborted", "Job aborted")
+
+    def _abort_all(self, request: httpx.Request) -> httpx.Response:
+        for course in filter(self._active, self.courses()):
+            self._change(course, "aborted", "")
+        return accept("All jobs aborted")
+
+    def _delete(self, course: Course) -> httpx.Response:
+        if self._active(course):
+            raise Refusal(409, Said(_ACTIVE, "Job is still active"))
+        del self._courses[course.plan.id]
+        return accept("Job deleted")
+
+    def _change(self, course: Course, status: str, word: str) -> httpx.Response:
+        self._courses[course.plan.id] = course.changed(self._clock(), status)
+        return accept(word)
+
+    def _active(self, course: Course) -> bool:
+        return course.status(self._clock()) in ("running", "paused")
+
+    def _refuse_beyond_most(self) -> None:
+        now = self._clock()
+        if sum(course.status(now) == "running" for course in self._courses.values()) >= self._most:
+            raise Refusal(409, Said(_TOO_MANY, "Maximum number of concurrent jobs reached"))
+
+
+def _wrong_state(message: str) -> Refusal:
+    return Refusal(409, Said(_WRONG_STATE, message))
+
+
+def _precheck(body: AnySource | R2Target) -> httpx.Response:
+    status = "error" if any(word in body.bucket for word in UNREACHABLE) else "success"
+    return accept({"connectivityStatus": status})
+
+
+__all__ = [
+    "Fault",
+    "Faults",
+    "Kind",
+    "Reply",
+    "SimulatedAccount",
+    "SimulatedBudget",
+    "account_of",
+    "together",
+]
+
+_EVERY_ANSWER = ("ratelimit", "ratelimit-policy", "cf-ray", "retry-after")
+_FIRST_RAY = 0x8F00_0000_0000_0000
+
+
+class Reply(NamedTuple):
+    """What is answered, and the fault that spoils it on the way, if any."""
+
+    response: httpx.Response
+    fault: Fault | None
+
+    def told(self) -> httpx.Response:
+        """What arrives. Raises an httpx error where nothing does."""
+        if self.fault is None:
+            return self.response
+        return _signed(self.fault.spoil(self.response), self.response.headers)
+
+
+class SimulatedAccount:
+    """One account, the same for the same seed and clock.
+
+    clock: UTC seconds; the account starts at its first reading. jobs: how many, None for an account
+    of ordinary size, 0 for an empty one. running: exactly so many run, even more than the three
+    that the API allows. slots: how many may run when one more is created or resumed. budget: given
+    when several accounts are one user's. account_id, token: given to have them known. plans: these
+    very jobs instead. oldest_rows_first: how logs are sorted.
+    """
+
+    def __init__(
+        self,
+        seed: int = 0,
+        clock: Callable[[], float] = time.time,
+        *,
+        jobs: int | None = None,
+        running: int | None = None,
+        slots: int = 3,
+        budget: SimulatedBudget | None = None,
+        account_id: str | None = None,
+        token: str | None = None,
+        plans: Sequence[Plan] | None = None,
+        oldest_rows_first: bool = False,
+    ) -> None:
+        self._rng = random.Random(f"slurper/{seed}")
+        drawn_id, drawn_token = (f"{self._rng.getrandbits(4 * n):0{n}x}" for n in (32, 40))
+        self.account_id = account_id or drawn_id
+        self.token = token or drawn_token
+        self.email = "demo@example.com"
+        self.key = f"{self._rng.getrandbits(148):037x}"
+        self.faults = Faults()
+        self.budget = budget or SimulatedBudget(clock)
+        self._lock = threading.Lock()
+        self._answers = 0
+        if plans is None:
+            courses = cast(self._rng, clock(), jobs, running)
+        else:
+            courses = [Course(plan) for plan in plans]
+        most = max(slots, running or 0)
+        self._jobs = Jobs(courses, clock, self._rng, most, oldest_rows_first=oldest_rows_first)
+
+    def jobs(self) -> list[Course]:
+        """Every job with its plan, the newest first, for those who know what to expect."""
+        return self._jobs.courses()
+
+    def let_fail_again(self, objects: int) -> None:
+        """Let so many objects fail in each job with keys that is created from now on."""
+        self._jobs.fail_again = objects
+
+    def transport(self) -> httpx.MockTransport:
+        """A transport for sync and async clients alike."""
+        return httpx.MockTransport(self.answer)
+
+    def answer(self, request: httpx.Request) -> httpx.Response:
+        """Answer one request. Raises an httpx error where a fault says that no answer comes."""
+        return self.reply(request).told()
+
+    def reply(self, request: httpx.Request) -> Reply:
+        """Answer one request, leaving it to the caller to do what a fault demands."""
+        call = call_of(request)
+        with self._lock:
+            fault = self.faults.take(call)
+            allowed, headers = self.budget.spend()
+            self._answers += 1
+            headers["cf-ray"] = f"{_FIRST_RAY + self._answers:016x}-FRA"
+            arrives = fault is None or fault.lets_it_happen
+            response = self._judged(call, request, allowed) if arrives else accept(None)
+        return Reply(_signed(response, headers), fault)
+
+    def _judged(self, call: Call, request: httpx.Request, allowed: bool) -> httpx.Response:
+        try:
+            if not allowed:
+                raise Refusal(429, Said(971, "Please wait and consider throttling your requests"))
+            self._authenticate(request)
+            return self._dispatch(call, request)
+        except Refusal as refusal:
+            return refuse(refusal)
+
+    def _authenticate(self, request: httpx.Request) -> None:
+        bearer = request.headers.get("authorization")
+        pair = (request.headers.get("x-auth-email"), request.headers.get("x-auth-key"))
+        if bearer is None and None in pair:
+            raise Refusal(401, Said(9106, "Missing X-Auth-Key, X-Auth-Email or Authorization"))
+        if bearer is None and pair != (self.email, self.key):
+            raise Refusal(403, Said(9103, "Unknown X-Auth-Key or X-Auth-Email"))
+        if bearer is not None and not bearer.startswith("Bearer "):
+            raise Refusal(400, Said(6003, "Invalid request headers"))
+        if bearer is not None and bearer != f"Bearer {self.token}":
+            raise Refusal(401, Said(10000, "Authentication error"))
+
+    def _dispatch(self, call: Call, request: httpx.Request) -> httpx.Response:
+        if call.account_id != self.account_id or not call.allowed:
+            where = Said(7003, f"Could not route to /{call.path}: is the identifier right?")
+            raise Refusal(404, where, Said(7000, "No route for that URI"))
+        if call.operation is None:
+            allow = {"allow": ", ".join(call.allowed)}
+            raise Refusal(405, Said(10405, "Method not allowed for this path"), headers=allow)
+        return self._jobs.perform(call, request)
+
+
+def together(*accounts: SimulatedAccount) -> httpx.MockTransport:
+    """One transport for several accounts; what is none of theirs goes to the first."""
+    return httpx.MockTransport(lambda request: account_of(accounts, request).answer(request))
+
+
+def account_of(accounts: Sequence[SimulatedAccount], request: httpx.Request) -> SimulatedAccount:
+    """The account that a request is for, or the first when it is nobody's."""
+    wanted = call_of(request).account_id
+    return next((a for a in accounts if a.account_id == wanted), accounts[0])
+
+
+def _signed(response: httpx.Response, headers: Mapping[str, str]) -> httpx.Response:
+    """Put the headers on an answer that every answer bears."""
+    for name in _EVERY_ANSWER:
+        if name in headers:
+            response.headers.setdefault(name, headers[name])
+    return response
