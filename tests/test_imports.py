@@ -69,7 +69,7 @@ def test_every_import_that_a_contract_forbids_is_found(tmp_path: Path) -> None:
         ("slurper_tui.tui.app", ["httpx", "sqlite3", "slurper_tui.config", *LATER]),
         ("slurper_tui.simulated.account", ["textual", "slurper_tui.monitor.model.job"]),
         ("slurper_tui.eta", ["httpx", "msgspec", "textual"]),
-        ("slurper_tui.when", ["httpx", "msgspec", "textual"]),
+        ("slurper_tui.timeparse", ["httpx", "msgspec", "textual"]),
         (
             "slurper_tui.monitor.polling.job_tracker",
             ["httpx", "sqlite3", "textual", "slurper_tui.monitor.polling.poller"],

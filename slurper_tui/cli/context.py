@@ -136,7 +136,7 @@ def when(flag: str, text: str | None, zone: tzinfo | None, *, future: bool) -> f
     """Read a flag's time, UTC seconds; None where it has none. Raises Stop for what is none."""
     if text is None:
         return None
-    from slurper_tui.when import parse_when  # only where it is asked for
+    from slurper_tui.timeparse import parse_when  # only where it is asked for
 
     try:
         return parse_when(text, time.time(), zone, future=future)

@@ -183,7 +183,7 @@ def _refuse(
 
 _LATER = (
     "slurper_tui.cli.crash",
-    "slurper_tui.when",
+    "slurper_tui.timeparse",
     "slurper_tui.tui.export",
     "slurper_tui.tui.render.job_text",
     "slurper_tui.tui.screens.dialogs",

@@ -101,7 +101,7 @@ class Everything(Provider):
         main: MainScreen = self.screen  # type: ignore[assignment]  # only MainScreen opens it
         if not main.scene.now:
             return _HINT
-        from slurper_tui.when import parse_when  # not before somebody types a time
+        from slurper_tui.timeparse import parse_when  # not before somebody types a time
 
         now, zone = main.scene.now, main.look.zone
         try:
