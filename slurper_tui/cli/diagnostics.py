@@ -17,12 +17,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from slurper_tui import version
 from slurper_tui.api.scrub import Scrubber
 from slurper_tui.cli.errors import ExitCode, Stop
 from slurper_tui.cli.output import say
 from slurper_tui.format import safe
 from slurper_tui.monitor.history.files import make_folder
-from slurper_tui.version import version
 
 if TYPE_CHECKING:
     from slurper_tui.cli.run import Surroundings

@@ -12,6 +12,7 @@ import pytest
 from msgspec.structs import replace
 from textual.pilot import Pilot
 
+from slurper_tui import version
 from slurper_tui.api.errors import Unreachable
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.job import Counts, JobView
@@ -22,7 +23,6 @@ from slurper_tui.tui.app import SlurperApp
 from slurper_tui.tui.screens.dialogs import CopyDialog, Page
 from slurper_tui.tui.screens.receipt import ReceiptPage
 from slurper_tui.tui.state import ScreenOptions, ViewState
-from slurper_tui.version import version
 from tests.fake_desk import FakeDesk
 from tests.fake_feed import FakeFeed
 from tests.monitor.receipts.test_words import FAILED, ended, receipt

@@ -6,6 +6,7 @@ import argparse
 from collections.abc import Sequence
 
 from slurper_tui import format as fmt
+from slurper_tui import version
 from slurper_tui.api.errors import ApiError
 from slurper_tui.cli.commands import jobs as look
 from slurper_tui.cli.commands.logs import Holdups
@@ -19,7 +20,6 @@ from slurper_tui.monitor.reports.migrations import MigrationKey, jobs_to_come, m
 from slurper_tui.monitor.reports.receipt import NotEnded, Receipt
 from slurper_tui.monitor.reports.receipt_markdown import markdown
 from slurper_tui.monitor.reports.records import record
-from slurper_tui.version import version
 
 _NAMED = 5
 """So many migrations are named where several are meant."""

@@ -10,6 +10,7 @@ from typing import ClassVar
 from textual.binding import BindingType
 
 from slurper_tui import format as words
+from slurper_tui import version
 from slurper_tui.api.errors import ApiError
 from slurper_tui.monitor.feed import Feed
 from slurper_tui.monitor.model.base import JobKey
@@ -19,7 +20,6 @@ from slurper_tui.tui.render.glyphs import Look
 from slurper_tui.tui.render.lines import Line, Piece, spread
 from slurper_tui.tui.screens.dialogs import PADDING, Dialog, Page
 from slurper_tui.tui.widgets.job_table import wrap_words
-from slurper_tui.version import version
 
 MOST_WIDTH = 84
 """Cells that the stylesheet gives a dialog."""
