@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Collection, Sequence
 
-from slurper_tui.monitor.desk import AllAborted
+from slurper_tui.monitor.jobs.actions import AllAborted
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.events import Action, ActionRequest, RequestState
 from slurper_tui.monitor.model.job import JobView

@@ -8,10 +8,14 @@ from typing import Any, Generic, TypeVar
 
 from slurper_tui.api.errors import NotFound
 from slurper_tui.api.models import Job, LogRow
-from slurper_tui.monitor.desk import Control, Creation, Desk, Logs, Receipts
+from slurper_tui.monitor.jobs.actions import JobControl
+from slurper_tui.monitor.jobs.plan_runner import JobCreation
+from slurper_tui.monitor.logs.reader import LogReader
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.logs import FailuresView, LogView
 from slurper_tui.monitor.model.plans import PlanView
+from slurper_tui.monitor.reports.receipt import EndedJobs
+from slurper_tui.monitor.services import Services
 
 T = TypeVar("T")
 
@@ -66,14 +70,14 @@ class FakeDesk:
     """
 
     def __init__(self) -> None:
-        self.logs: Logs | Any = Missing("logs")
-        self.control: Control | Any = NoControl()
-        self.creation: Creation | Any = NoCreation()
-        self.receipts: Receipts | Any = Missing("receipts")
+        self.logs: LogReader | Any = Missing("logs")
+        self.control: JobControl | Any = NoControl()
+        self.creation: JobCreation | Any = NoCreation()
+        self.receipts: EndedJobs | Any = Missing("receipts")
 
     @property
-    def desk(self) -> Desk:
-        return Desk(self.logs, self.control, self.creation, self.receipts)
+    def desk(self) -> Services:
+        return Services(self.logs, self.control, self.creation, self.receipts)
 
 
 class Pushed(Generic[T]):

@@ -6,11 +6,11 @@ import asyncio
 from collections.abc import AsyncIterator
 from datetime import tzinfo
 
-from slurper_tui.monitor.desk import Desk
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.job import Snapshot
 from slurper_tui.monitor.model.timeline import Window
 from slurper_tui.monitor.reports.digest import Digest
+from slurper_tui.monitor.services import Services
 
 
 class FakeFeed:
@@ -20,7 +20,7 @@ class FakeFeed:
         self._queue: asyncio.Queue[Snapshot | Exception] = asyncio.Queue()
         self.asked: list[tuple[object, ...]] = []
         self.happened = Digest(0.0, 0.0)
-        self.at_hand: Desk | None = None
+        self.at_hand: Services | None = None
         self.looked_at: tuple[JobKey | None, frozenset[JobKey]] = (None, frozenset())
         for snapshot in snapshots:
             self._queue.put_nowait(snapshot)
@@ -51,7 +51,7 @@ class FakeFeed:
         self.asked.append(("digest", since))
         return self.happened
 
-    async def desk(self) -> Desk:
+    async def desk(self) -> Services:
         while self.at_hand is None:  # as long as a test gives it none, it is not there yet
             await asyncio.Event().wait()
         return self.at_hand

@@ -8,13 +8,13 @@ from dataclasses import replace
 from typing import NamedTuple
 
 from slurper_tui.api.models import Secret, Source, Target
-from slurper_tui.monitor.desk import Desk
 from slurper_tui.monitor.jobs.draft import retry_drafts
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.job import Snapshot
 from slurper_tui.monitor.model.logs import FAILED_TYPE, FailuresView, LogView
 from slurper_tui.monitor.model.plans import Secrets
 from slurper_tui.monitor.reports.receipt import Receipt
+from slurper_tui.monitor.services import Services
 from slurper_tui.simulated.account import SimulatedAccount
 from slurper_tui.simulated.jobs import Plan
 from tests.fake_control import FakeControl
@@ -59,7 +59,7 @@ def key(account: SimulatedAccount, job_id: str) -> JobKey:
     return JobKey(account.account_id, job_id)
 
 
-async def retry(desk: Desk, snapshot: Snapshot, failed: JobKey) -> None:
+async def retry(desk: Services, snapshot: Snapshot, failed: JobKey) -> None:
     """Make the job that copies again exactly what failed."""
     reading = desk.logs.failures(failed)
     async for _ in reading.views():
@@ -74,7 +74,7 @@ async def retry(desk: Desk, snapshot: Snapshot, failed: JobKey) -> None:
     assert made.job_id is not None
 
 
-async def pages(desk: Desk, failed: JobKey) -> Pages:
+async def pages(desk: Services, failed: JobKey) -> Pages:
     """Read what the pages show, to the end."""
     failures = [view async for view in desk.logs.failures(failed).views()][-1]
     return Pages(
@@ -89,7 +89,7 @@ async def _whole(views: AsyncIterator[LogView]) -> LogView:
     raise AssertionError("the log was never read to its end")
 
 
-def desk_of(pages: Pages | None) -> Desk:
+def desk_of(pages: Pages | None) -> Services:
     """A desk that tells just that."""
     desk, logs = FakeDesk(), FakeLogs()
     desk.logs, desk.control = logs, FakeControl()

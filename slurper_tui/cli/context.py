@@ -3,23 +3,35 @@
 from __future__ import annotations
 
 import argparse
+import asyncio
+import functools
+import gc
+import logging
+import os
+import sys
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import UTC, tzinfo
 from functools import partial
 from importlib import import_module
-from typing import TYPE_CHECKING, NamedTuple
+from pathlib import Path
+from typing import TYPE_CHECKING, NamedTuple, TextIO
 
+import msgspec
+
+from slurper_tui.api.scrub import Scrubber
 from slurper_tui.cli.connect import Session
 from slurper_tui.cli.errors import ExitCode, Stop
 from slurper_tui.cli.output import Output
 from slurper_tui.config import Config
 
 if TYPE_CHECKING:
+    import httpx
+
+if TYPE_CHECKING:
     from slurper_tui.api.scrub import Scrubber
     from slurper_tui.cli.output import Narration
     from slurper_tui.cli.past import Opened
-    from slurper_tui.cli.run import Surroundings
     from slurper_tui.monitor.polling.poller import Monitor
 
 
@@ -34,15 +46,15 @@ _CHANGES = ("pause", "resume", "abort", "delete")
 """Commands that look until polls show what they were to change."""
 
 _DESK = {
-    "logs": "logs",
-    "failures": "failures",
-    "report": "report",
-    **dict.fromkeys(_CHANGES, "control"),
-    "retry": "retry",
-    "create": "create",
-    "precheck": "create",
+    "logs": ("logs", "command"),
+    "failures": ("logs", "failures_command"),
+    "report": ("report", "command"),
+    **dict.fromkeys(_CHANGES, ("control", "command")),
+    "retry": ("retry", "command"),
+    "create": ("create", "command"),
+    "precheck": ("create", "command"),
 }
-"""Commands that ask for more than snapshots, and the modules with their `command`."""
+"""Commands that ask for more than snapshots, their modules and functions."""
 
 _NOTHING_OLD = frozenset({"jobs", "progress", *_DESK})
 """Commands that tell nothing but what the API says now."""
@@ -93,8 +105,9 @@ def command_for(
     )
     faces = Faces(monitor, out, narration, zone, session.accounts, around.environ, around.scrubber)
     if options.command in _DESK:
-        module = import_module(f"slurper_tui.cli.{_DESK[options.command]}")
-        return partial(module.command, options, faces)
+        module, function = _DESK[options.command]
+        command = getattr(import_module(f"slurper_tui.cli.commands.{module}"), function)
+        return partial(command, options, faces)
     if options.command == "digest":
         return _digest(options, faces)
     if not once:
@@ -170,3 +183,59 @@ def wanted_jobs(options: argparse.Namespace) -> list[str]:
 def zone_of(config: Config) -> tzinfo | None:
     """The zone to show times in; None is local time."""
     return UTC if config.utc else None
+
+
+class Surroundings(msgspec.Struct, frozen=True):
+    """What the program finds around itself; a test puts other things there.
+
+    transport: None for the network. state: the folder for what is kept between runs. config_file,
+    state: None where there is no home folder. scrubber: takes out of logs and reports every secret
+    that this run has been given.
+    """
+
+    environ: Mapping[str, str] = msgspec.field(default_factory=lambda: os.environ)
+    out: TextIO | None = msgspec.field(default_factory=lambda: sys.stdout)
+    err: TextIO | None = msgspec.field(default_factory=lambda: sys.stderr)
+    transport: httpx.AsyncBaseTransport | None = None
+    config_file: Path | None = msgspec.field(default_factory=lambda: _config_file())
+    state: Path | None = msgspec.field(default_factory=lambda: _folder("state"))
+    scrubber: Scrubber = msgspec.field(default_factory=Scrubber)
+
+
+def _config_file() -> Path | None:
+    folder = _folder("config")
+    return None if folder is None else folder / "config.toml"
+
+
+def _folder(kind: str) -> Path | None:
+    """A folder of this user's; None without a home, or where that is no absolute path."""
+    import platformdirs  # 7 ms, which --help does not pay
+
+    user = platformdirs.PlatformDirs("slurper-tui", appauthor=False)
+    try:
+        path = user.user_config_path if kind == "config" else user.user_state_path
+    except (RuntimeError, LookupError, OSError, ValueError):
+        return None
+    return path if path.is_absolute() else None
+
+
+@functools.cache
+def here() -> Surroundings:
+    """What this process finds, the same for the command and for a report of its crash."""
+    return Surroundings()
+
+
+LATER_SECONDS = 5.0
+"""After so long whatever is not urgent may be done."""
+
+
+def collect_again() -> None:
+    """Look for garbage from now on, but not in what was imported."""
+    gc.freeze()
+    gc.set_threshold(50_000, 20, 100)
+    gc.enable()
+
+
+def note(_: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
+    """What asyncio would print as a traceback is for the log alone."""
+    logging.getLogger("slurper_tui.cli").error("%(message)s", context)

@@ -25,7 +25,7 @@ from slurper_tui.format import safe
 from slurper_tui.monitor.history.files import make_folder
 
 if TYPE_CHECKING:
-    from slurper_tui.cli.run import Surroundings
+    from slurper_tui.cli.context import Surroundings
 
 
 _PACKAGES = ("slurper-tui", "textual", "httpx", "msgspec")
@@ -34,7 +34,7 @@ _PACKAGES = ("slurper-tui", "textual", "httpx", "msgspec")
 def crashed(error: BaseException, around: Surroundings | None) -> ExitCode:
     """Say in one line that there was a bug, and where its report is."""
     from slurper_tui.cli.connect import secrets_in
-    from slurper_tui.cli.run import here  # which imports much; this may be early
+    from slurper_tui.cli.context import here  # which imports much; this may be early
 
     place = around or here()
     place.scrubber.add(*secrets_in(place.environ))  # it may have crashed before that was done

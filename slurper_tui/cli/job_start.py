@@ -23,12 +23,13 @@ from slurper_tui.cli.context import Faces
 from slurper_tui.cli.errors import ExitCode, Stop, exit_code
 from slurper_tui.cli.output import Output, migration
 from slurper_tui.cli.prompts import read_secrets
-from slurper_tui.monitor.desk import Check, Desk, Made, Prechecks
+from slurper_tui.monitor.jobs.create import Check, Made, Prechecks
 from slurper_tui.monitor.jobs.draft import BodyError, NoKeys, body, draft_of, each_once, keys_of
 from slurper_tui.monitor.jobs.validation import doubts, faults
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.job import JobView
 from slurper_tui.monitor.model.plans import Draft, FieldFault, Secrets
+from slurper_tui.monitor.services import Services
 
 _MOST_BYTES = 64 * 2**20
 _CHUNK = 2**20
@@ -213,7 +214,11 @@ async def listed(faces: Faces) -> tuple[JobView, ...]:
 
 
 async def ready(
-    options: argparse.Namespace, faces: Faces, desk: Desk, account_id: str, drafts: Sequence[Draft]
+    options: argparse.Namespace,
+    faces: Faces,
+    desk: Services,
+    account_id: str,
+    drafts: Sequence[Draft],
 ) -> Secrets:
     """Show the drafts, take the secrets, try the buckets, and ask.
 
@@ -235,7 +240,9 @@ async def ready(
     return secrets
 
 
-async def _tried(faces: Faces, desk: Desk, account_id: str, draft: Draft, secrets: Secrets) -> None:
+async def _tried(
+    faces: Faces, desk: Services, account_id: str, draft: Draft, secrets: Secrets
+) -> None:
     whole_bucket = replace(draft, keys=None, path_prefix=None)
     checks = await desk.creation.precheck(account_id, whole_bucket, secrets)
     for name, check in (("source", checks.source), ("target", checks.target)):

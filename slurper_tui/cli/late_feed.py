@@ -14,8 +14,8 @@ from slurper_tui.monitor.model.timeline import Window
 
 if TYPE_CHECKING:
     from slurper_tui.cli.choice import ChosenJobs
-    from slurper_tui.monitor.desk import Desk
     from slurper_tui.monitor.reports.digest import Digest
+    from slurper_tui.monitor.services import Services
 
 
 class LateFeed:
@@ -71,7 +71,7 @@ class LateFeed:
         assert self._feed is not None
         return await self._feed.digest(since, zone)
 
-    async def desk(self) -> Desk:
+    async def desk(self) -> Services:
         """Give what can be asked beyond snapshots, as soon as the feed is there."""
         await self._made.wait()
         assert self._feed is not None

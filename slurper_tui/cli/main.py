@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import NoReturn
 
-    from slurper_tui.cli.run import Surroundings
+    from slurper_tui.cli.context import Surroundings
 
 
 def main() -> "NoReturn":
@@ -68,7 +68,8 @@ def _run(arguments: "Sequence[str]", around: "Surroundings | None") -> int:
         out, err = (around.out, around.err) if around else (sys.stdout, sys.stderr)
         Output(out, err, ascii_only=False).line(f"{PROG} {metadata.version(PROG)}")
         return ExitCode.OK
-    from slurper_tui.cli.run import here, perform  # asyncio and all that follows
+    from slurper_tui.cli.context import here  # asyncio and all that follows
+    from slurper_tui.cli.run import perform  # asyncio and all that follows
 
     return perform(options, around or here())
 

@@ -36,7 +36,7 @@ class Parser(argparse.ArgumentParser):
         """Raise Stop with the message instead of printing the usage."""
         raise Stop(f"{message.replace(MASK, '')} (see {self.prog} --help)")
 
-    def print_help(self, file: "SupportsWrite[str] | None" = None) -> None:
+    def print_help(self, file: SupportsWrite[str] | None = None) -> None:
         """Write the help at once; argparse itself would not say that it could not be written."""
         stream = sys.stdout if file is None else file
         if stream is None:

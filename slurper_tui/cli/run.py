@@ -4,21 +4,19 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import functools
-import gc
-import logging
-import os
-import sys
 import time
-from collections.abc import Awaitable, Callable, Mapping
-from pathlib import Path
-from typing import TYPE_CHECKING, TextIO
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING
 
-import msgspec
-
-from slurper_tui.api.scrub import Scrubber
 from slurper_tui.cli.connect import Session, open_session, secrets_in
-from slurper_tui.cli.context import command_for, deadline_of
+from slurper_tui.cli.context import (
+    LATER_SECONDS,
+    Surroundings,
+    collect_again,
+    command_for,
+    deadline_of,
+    note,
+)
 from slurper_tui.cli.errors import ExitCode, Stop
 from slurper_tui.cli.output import Output
 from slurper_tui.cli.parser import MONITOR
@@ -26,52 +24,10 @@ from slurper_tui.cli.signals import Guard
 from slurper_tui.config import Config, ConfigError, Flags, load
 
 if TYPE_CHECKING:
-    import httpx
-
     from slurper_tui.cli.past import Opened
 
 
 _NO_SCREEN = frozenset({"dumb", "unknown"})
-
-
-class Surroundings(msgspec.Struct, frozen=True):
-    """What the program finds around itself; a test puts other things there.
-
-    transport: None for the network. state: the folder for what is kept between runs. config_file,
-    state: None where there is no home folder. scrubber: takes out of logs and reports every secret
-    that this run has been given.
-    """
-
-    environ: Mapping[str, str] = msgspec.field(default_factory=lambda: os.environ)
-    out: TextIO | None = msgspec.field(default_factory=lambda: sys.stdout)
-    err: TextIO | None = msgspec.field(default_factory=lambda: sys.stderr)
-    transport: httpx.AsyncBaseTransport | None = None
-    config_file: Path | None = msgspec.field(default_factory=lambda: _config_file())
-    state: Path | None = msgspec.field(default_factory=lambda: _folder("state"))
-    scrubber: Scrubber = msgspec.field(default_factory=Scrubber)
-
-
-def _config_file() -> Path | None:
-    folder = _folder("config")
-    return None if folder is None else folder / "config.toml"
-
-
-def _folder(kind: str) -> Path | None:
-    """A folder of this user's; None without a home, or where that is no absolute path."""
-    import platformdirs  # 7 ms, which --help does not pay
-
-    user = platformdirs.PlatformDirs("slurper-tui", appauthor=False)
-    try:
-        path = user.user_config_path if kind == "config" else user.user_state_path
-    except (RuntimeError, LookupError, OSError, ValueError):
-        return None
-    return path if path.is_absolute() else None
-
-
-@functools.cache
-def here() -> Surroundings:
-    """What this process finds, the same for the command and for a report of its crash."""
-    return Surroundings()
 
 
 def perform(options: argparse.Namespace, around: Surroundings) -> ExitCode:
@@ -136,8 +92,8 @@ def _open_session(
         transport=around.transport,
         scrubber=around.scrubber,
     )
-    for note in session.notes:
-        Output(around.out, around.err, ascii_only=config.ascii_only).say(note)
+    for skipped in session.notes:
+        Output(around.out, around.err, ascii_only=config.ascii_only).say(skipped)
     return session
 
 
@@ -195,19 +151,3 @@ async def _guarded(
     # A name look-up that hangs in a thread would hold up the loop's end.
     guard.enforce(code)
     return code
-
-
-LATER_SECONDS = 5.0
-"""After so long whatever is not urgent may be done."""
-
-
-def collect_again() -> None:
-    """Look for garbage from now on, but not in what was imported."""
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 100)
-    gc.enable()
-
-
-def note(_: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
-    """What asyncio would print as a traceback is for the log alone."""
-    logging.getLogger("slurper_tui.cli").error("%(message)s", context)

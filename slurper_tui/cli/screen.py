@@ -20,11 +20,18 @@ from typing import TYPE_CHECKING, NoReturn
 import msgspec
 
 from slurper_tui.cli.connect import PERMISSION, Session
-from slurper_tui.cli.context import wanted_jobs, when, zone_of
+from slurper_tui.cli.context import (
+    LATER_SECONDS,
+    Surroundings,
+    collect_again,
+    note,
+    wanted_jobs,
+    when,
+    zone_of,
+)
 from slurper_tui.cli.errors import ExitCode, Stop, exit_code
 from slurper_tui.cli.late_feed import LateFeed
 from slurper_tui.cli.past import Opened
-from slurper_tui.cli.run import LATER_SECONDS, Surroundings, collect_again, note
 from slurper_tui.cli.signals import Guard
 from slurper_tui.cli.terminal import Terminal, driver_for, wait_for_foreground
 from slurper_tui.config import Config, locate, nearest, read_bytes

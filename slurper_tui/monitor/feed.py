@@ -11,8 +11,8 @@ from slurper_tui.monitor.model.job import Snapshot
 from slurper_tui.monitor.model.timeline import Window
 
 if TYPE_CHECKING:
-    from slurper_tui.monitor.desk import Desk
     from slurper_tui.monitor.reports.digest import Digest
+    from slurper_tui.monitor.services import Services
 
 
 class Feed(Protocol):
@@ -56,6 +56,6 @@ class Feed(Protocol):
         """
         ...
 
-    async def desk(self) -> Desk:
+    async def desk(self) -> Services:
         """Give what can be asked beyond snapshots, as soon as it is there."""
         ...

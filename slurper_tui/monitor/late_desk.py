@@ -10,7 +10,7 @@ from slurper_tui.monitor.polling.budgeted_client import Metered
 from slurper_tui.monitor.polling.job_store import FollowedJobs
 
 if TYPE_CHECKING:
-    from slurper_tui.monitor.desk import Desk
+    from slurper_tui.monitor.services import Services
 
 
 class LateDesk:
@@ -26,15 +26,15 @@ class LateDesk:
         self._roster = roster
         self._past = past
         self._interval = interval
-        self._desk: Desk | None = None
+        self._desk: Services | None = None
 
-    async def desk(self) -> Desk:
+    async def desk(self) -> Services:
         """Give what can be asked beyond snapshots, within the same budget."""
         if self._desk is None:
-            from slurper_tui.monitor.desk_making import make_desk
+            from slurper_tui.monitor.services import make_services
 
             ids = self._roster.ids
-            self._desk = make_desk(self._metered, self._roster, self._past, ids, self._interval)
+            self._desk = make_services(self._metered, self._roster, self._past, ids, self._interval)
         return self._desk
 
     async def close(self) -> None:

@@ -9,6 +9,7 @@ from slurper_tui.monitor.jobs.actions import why_not
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.events import Action
 from slurper_tui.monitor.model.job import JobView, Snapshot
+from slurper_tui.tui.render.job_text import DONE_WORDS
 from slurper_tui.tui.state import Scene
 
 TOGETHER = frozenset({Action.PAUSE, Action.RESUME})
@@ -21,14 +22,6 @@ ACTS: Mapping[str, Action] = {
 }
 """The acts that have a key, by the id of its binding."""
 
-DONE_WORDS: Mapping[Action, str] = {
-    Action.PAUSE: "paused",
-    Action.RESUME: "resumed",
-    Action.ABORT: "aborted",
-    Action.DELETE: "deleted",
-    Action.ABORT_ALL: "aborted",
-}
-"""What a job is when it was done."""
 
 NO_JOB = "no job is highlighted"
 FOLDED = "unfold this migration and choose one of its jobs"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import unicodedata
 from bisect import bisect_left, bisect_right
 from collections import Counter
 from collections.abc import Callable
@@ -9,10 +11,10 @@ from collections.abc import Callable
 import msgspec
 from msgspec.structs import replace
 
+from slurper_tui import format as words
 from slurper_tui.api.models import LogRow
-from slurper_tui.monitor.model.logs import LogView
+from slurper_tui.monitor.model.logs import LogView, reason_of
 from slurper_tui.tui.state import fold_text
-from slurper_tui.tui.widgets.log_rows import pattern_of, text_of_row
 
 Kind = tuple[str | None, ...]
 """The one type that is shown; empty for all. A row without a type has the type None."""
@@ -170,3 +172,23 @@ def _matched(scene: LogScene) -> LogScene:
         return replace(scene, matches=())
     found = (n for n, row in enumerate(scene.rows) if pattern.search(text_of_row(row)))
     return replace(scene, matches=tuple(found))
+
+
+def pattern_of(text: str) -> re.Pattern[str] | None:
+    """What finds this text, whatever its case and normal form; None for no text."""
+    pattern = "".join(map(_in_either_form, unicodedata.normalize("NFC", text)))
+    return re.compile(pattern, re.IGNORECASE) if text else None
+
+
+def _in_either_form(char: str) -> str:
+    decomposed = unicodedata.normalize("NFD", char)
+    return re.escape(char) if decomposed == char else f"(?:{char}|{decomposed})"
+
+
+def text_of_row(row: LogRow) -> str:
+    """All that can be found in a row, as the API sent it, and its reason in our words.
+
+    Of a very long text, what can be shown of it.
+    """
+    said = (row.log_type, reason_of(row.log_type), row.object_key, row.message)
+    return "\n".join(words.bounded(text) for text in said if text)

@@ -31,7 +31,7 @@ TARGET = NewTarget("media", SECRET)
 NEW_JOB = NewJob(SOURCE, TARGET, overwrite=False)
 
 
-class Desk:
+class Services:
     """A simulated account, a client of it, and what the client sent."""
 
     def __init__(self, credentials: Credentials | None = None, base: str = "https://x/v4") -> None:
@@ -65,13 +65,13 @@ class Desk:
 
 
 @pytest.fixture
-async def desk() -> AsyncIterator[Desk]:
-    desk = Desk()
+async def desk() -> AsyncIterator[Services]:
+    desk = Services()
     yield desk
     await desk.client.close()
 
 
-async def test_the_list_comes_in_pages_with_every_field(desk: Desk) -> None:
+async def test_the_list_comes_in_pages_with_every_field(desk: Services) -> None:
     first = await desk.client.list_jobs(desk.id, limit=30)
     assert desk.last == ("GET", "/jobs", "limit=30&offset=0")
     rest = await desk.client.list_jobs(desk.id, offset=30)
@@ -91,7 +91,7 @@ async def test_the_list_comes_in_pages_with_every_field(desk: Desk) -> None:
     assert (first.limit.quota, first.limit.window) == (1200, 300.0)
 
 
-async def test_reading_one_job(desk: Desk) -> None:
+async def test_reading_one_job(desk: Services) -> None:
     job_id = desk.job("running")
     job = (await desk.client.get_job(desk.id, job_id)).value
     assert desk.last == ("GET", f"/jobs/{job_id}", "")
@@ -111,7 +111,7 @@ async def test_reading_one_job(desk: Desk) -> None:
     assert all(row.job == job_id and row.log_type and row.created_at for row in rows)
 
 
-async def test_a_job_from_its_creation_to_its_end(desk: Desk) -> None:
+async def test_a_job_from_its_creation_to_its_end(desk: Services) -> None:
     running = desk.job("running")
     with pytest.raises(Conflict) as refused:
         await desk.client.create_job(desk.id, NEW_JOB)
@@ -140,7 +140,7 @@ async def test_a_job_from_its_creation_to_its_end(desk: Desk) -> None:
 
 
 @pytest.mark.parametrize(("bucket", "status"), [("photos", "success"), ("missing", "error")])
-async def test_prechecks(desk: Desk, bucket: str, status: str) -> None:
+async def test_prechecks(desk: Services, bucket: str, status: str) -> None:
     source = NewSource("gcs", bucket, Secret(client_email="a@b.c", private_key="hush"))
     assert (await desk.client.check_source(desk.id, source)).value == Connectivity(status)
     assert desk.last == ("PUT", "/source/connectivity-precheck", "")
@@ -151,13 +151,13 @@ async def test_prechecks(desk: Desk, bucket: str, status: str) -> None:
     assert json.loads(desk.sent[-1].content)["vendor"] == "r2"
 
 
-async def test_both_schemes_open_the_account_and_neither_sends_the_other(desk: Desk) -> None:
+async def test_both_schemes_open_the_account_and_neither_sends_the_other(desk: Services) -> None:
     pair = key_credentials(desk.account.email, desk.account.key)
     for credentials, names in (
         (token_credentials(desk.account.token), {"authorization"}),
         (pair, {"x-auth-email", "x-auth-key"}),
     ):
-        other = Desk(credentials)
+        other = Services(credentials)
         await other.client.list_jobs(other.id)
         sent = set(other.sent[-1].headers)
         assert sent & {"authorization", "x-auth-email", "x-auth-key"} == names
@@ -169,7 +169,7 @@ async def test_both_schemes_open_the_account_and_neither_sends_the_other(desk: D
     "credentials", [token_credentials("wrong"), key_credentials("a@b.c", "wrong")]
 )
 async def test_the_wrong_credentials_are_rejected(credentials: Credentials) -> None:
-    desk = Desk(credentials)
+    desk = Services(credentials)
     with pytest.raises(Rejected) as rejected:
         await desk.client.list_jobs(desk.id)
     assert rejected.value.exit_code == 3
@@ -183,7 +183,7 @@ async def test_the_wrong_credentials_are_rejected(credentials: Credentials) -> N
     ["https://x", "https://x/", "https://x:8443/a/b/", "http://[::1]:8/v4", "https://x/%C3%A9"],
 )
 async def test_the_path_of_the_base_url_is_kept(base: str) -> None:
-    desk = Desk(base=base)
+    desk = Services(base=base)
     await desk.client.list_jobs(desk.id)
     url = str(desk.sent[-1].url)
     assert url == f"{base.rstrip('/')}/accounts/{desk.id}/slurper/jobs?limit=50&offset=0"

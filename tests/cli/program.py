@@ -10,8 +10,8 @@ from pathlib import Path
 
 import httpx
 
+from slurper_tui.cli.context import Surroundings
 from slurper_tui.cli.main import run
-from slurper_tui.cli.run import Surroundings
 from slurper_tui.simulated.account import SimulatedAccount
 
 PATIENCE = 20.0

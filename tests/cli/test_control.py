@@ -303,7 +303,7 @@ def test_the_demo_can_be_changed_too() -> None:
 # In virtual time ----------------------------------------------------------------------------------
 
 
-class Desk:
+class Services:
     """One command over a bench, and what it says."""
 
     def __init__(self, b: Bench, options: argparse.Namespace) -> None:
@@ -323,10 +323,12 @@ class Desk:
 
 
 @asynccontextmanager
-async def desk(*words: str, accounts: list[SimulatedAccount] | None = None) -> AsyncIterator[Desk]:
+async def desk(
+    *words: str, accounts: list[SimulatedAccount] | None = None
+) -> AsyncIterator[Services]:
     options = parser.parse(words)
     async with bench(accounts, prefixes=wanted_jobs(options)) as b:
-        yield Desk(b, options)
+        yield Services(b, options)
 
 
 def running(account: SimulatedAccount) -> str:

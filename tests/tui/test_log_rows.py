@@ -13,18 +13,11 @@ from rich.cells import cell_len
 from slurper_tui.api.models import LogRow
 from slurper_tui.monitor.model.logs import LogView
 from slurper_tui.tui import log_state as scenes
-from slurper_tui.tui.log_state import LogScene
+from slurper_tui.tui.log_state import LogScene, pattern_of
 from slurper_tui.tui.render.glyphs import Glyphs, Look
 from slurper_tui.tui.render.lines import text_of, width_of
 from slurper_tui.tui.render.painted import ROLES
-from slurper_tui.tui.widgets.log_rows import (
-    RowStyle,
-    pattern_of,
-    row_height,
-    row_line,
-    row_lines,
-    times_for,
-)
+from slurper_tui.tui.widgets.log_rows import RowStyle, row_height, row_line, row_lines, times_for
 from tests.tui.jobs import NOW, harmless
 from tests.tui.log_pages import ARCHIVED, JOB, log_view, row
 

@@ -18,9 +18,8 @@ from slurper_tui.cli.commands.jobs import found
 from slurper_tui.cli.context import Faces
 from slurper_tui.cli.errors import ExitCode, Stop, exit_code
 from slurper_tui.cli.output import Output, amount, migration, percent, sayable
-from slurper_tui.monitor.desk import AllAborted
-from slurper_tui.monitor.jobs.actions import consequence, expected, why_not
-from slurper_tui.monitor.model.events import Action, ActionRequest, RequestState
+from slurper_tui.monitor.jobs.actions import AllAborted, consequence, why_not
+from slurper_tui.monitor.model.events import Action, ActionRequest, RequestState, expected
 from slurper_tui.monitor.model.job import JobView, Snapshot, default_order
 
 POLL_SECONDS = 2.0

@@ -26,7 +26,7 @@ from slurper_tui.cli.job_start import (
     the_account,
 )
 from slurper_tui.cli.prompts import read_secrets
-from slurper_tui.monitor.desk import Check, Prechecks
+from slurper_tui.monitor.jobs.create import Check, Prechecks
 from slurper_tui.monitor.jobs.prefixes import UNLISTED, read_prefixes, split, still_copied
 from slurper_tui.monitor.model.job import JobView
 from slurper_tui.monitor.model.plans import Draft

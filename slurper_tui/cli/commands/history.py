@@ -22,15 +22,16 @@ from slurper_tui.cli.errors import ExitCode, Stop
 from slurper_tui.cli.output import Output
 from slurper_tui.config import Config
 from slurper_tui.config import accounts as ids_in
-from slurper_tui.monitor.history.files import FILE, HistoryError, reason_of
+from slurper_tui.monitor.history.files import FILE, reason_of
 from slurper_tui.monitor.history.opening import open_store, read_store
+from slurper_tui.monitor.history.schema import HistoryError
 from slurper_tui.monitor.history.store import Store
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.job import Counts, JobView
 from slurper_tui.monitor.model.samples import Recorded
 
 if TYPE_CHECKING:
-    from slurper_tui.cli.run import Surroundings
+    from slurper_tui.cli.context import Surroundings
 
 
 Sample = tuple[JobKey, Recorded]

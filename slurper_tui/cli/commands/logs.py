@@ -18,8 +18,7 @@ from slurper_tui.cli.commands import jobs as look
 from slurper_tui.cli.context import Faces
 from slurper_tui.cli.errors import ExitCode, Stop, exit_code
 from slurper_tui.cli.output import Output
-from slurper_tui.monitor.desk import FailureReading
-from slurper_tui.monitor.logs.failures import rclone_line
+from slurper_tui.monitor.logs.failures import FailingObjects, rclone_line
 from slurper_tui.monitor.logs.fetch import LASTING, is_passing
 from slurper_tui.monitor.model.job import JobView
 from slurper_tui.monitor.model.logs import (
@@ -45,7 +44,7 @@ async def command(options: argparse.Namespace, faces: Faces) -> ExitCode:
     desk = await faces.monitor.desk()
     source = desk.logs.rows(view.key, follow=options.follow, told=rows.hear)
     with log_faults(view):
-        async with aclosing(source) as every:  # type: ignore[type-var]  # a generator
+        async with aclosing(source) as every:
             async for row in every:
                 rows.tell(row)
     rows.tell_what_was_not_there()
@@ -225,13 +224,13 @@ async def failures_command(options: argparse.Namespace, faces: Faces) -> ExitCod
     return ExitCode.OK if view.counts.whole else ExitCode.API
 
 
-async def read_to_end(reading: FailureReading, out: Output, patience: float | None) -> FailuresView:
+async def read_to_end(reading: FailingObjects, out: Output, patience: float | None) -> FailuresView:
     """Read a log to its end, saying what holds that up. Raises ApiError where it does not come.
 
     patience: see Holdups, which raises Stop.
     """
     holdups, faults, view = Holdups(out, patience), 0, None
-    async with aclosing(reading.views()) as views:  # type: ignore[type-var]  # a generator
+    async with aclosing(reading.views()) as views:
         async for view in views:
             holdups.tell(view.problem, waiting=view.waiting, rows=view.rows_read)
             faults = faults + (view.problem is not None) if view.waiting or view.problem else 0
@@ -261,7 +260,7 @@ def _tell_keys(keys: Sequence[str], job: JobView, options: argparse.Namespace, o
 
 
 def _tell_missing(
-    view: FailuresView, reading: FailureReading, types: Collection[str], out: Output
+    view: FailuresView, reading: FailingObjects, types: Collection[str], out: Output
 ) -> bool:
     """Say which objects the keys do not name; True where none is known to be missing."""
     failed = view.failed_objects
@@ -324,7 +323,7 @@ def _keys(number: int) -> str:
 
 
 def _record(
-    view: FailuresView, reading: FailureReading, log_types: Collection[str]
+    view: FailuresView, reading: FailingObjects, log_types: Collection[str]
 ) -> dict[str, Any]:
     """Every reason with its keys, as JSON has it."""
     return {

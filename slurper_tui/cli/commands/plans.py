@@ -11,8 +11,8 @@ from slurper_tui.cli.context import Faces
 from slurper_tui.cli.errors import ExitCode, Stop, exit_code
 from slurper_tui.cli.job_start import NO_ORIGIN, Origin, ready, tell_job
 from slurper_tui.cli.output import Output
-from slurper_tui.monitor.desk import Desk
 from slurper_tui.monitor.model.plans import Draft, Plan, PlanView, Secrets, Step, StepState
+from slurper_tui.monitor.services import Services
 
 _GO_ON = "slurper-tui create --go-on"
 _CANCEL = "slurper-tui create --cancel"
@@ -76,12 +76,12 @@ async def cancel(options: argparse.Namespace, faces: Faces) -> ExitCode:
     return ExitCode.OK
 
 
-async def _open_plans(faces: Faces, desk: Desk) -> list[Plan]:
+async def _open_plans(faces: Faces, desk: Services) -> list[Plan]:
     plans = [view.plan for view in await desk.creation.plans()]
     return [plan for plan in plans if not plan.over and plan.account_id in faces.accounts]
 
 
-async def _as_it_stands(desk: Desk, plan: Plan) -> Plan:
+async def _as_it_stands(desk: Services, plan: Plan) -> Plan:
     plans = [view.plan for view in await desk.creation.plans()]
     return next((now for now in plans if now.id == plan.id), plan)
 
@@ -108,7 +108,9 @@ def _numbers(texts: Sequence[str], plan: Plan) -> list[int]:
     return [may_be[text.strip()] for text in texts]
 
 
-async def _followed(options: argparse.Namespace, faces: Faces, desk: Desk, plan: Plan) -> ExitCode:
+async def _followed(
+    options: argparse.Namespace, faces: Faces, desk: Services, plan: Plan
+) -> ExitCode:
     """Tell each change until nothing more happens by itself."""
     teller = _Teller(options, faces, plan)
     try:

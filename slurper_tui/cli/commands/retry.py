@@ -16,12 +16,13 @@ from slurper_tui.cli.commands.plans import planned
 from slurper_tui.cli.context import Faces
 from slurper_tui.cli.errors import ExitCode, Stop, exit_code
 from slurper_tui.cli.job_start import Origin, check, outcome, ready, somebody
-from slurper_tui.monitor.desk import Desk, FailureReading
 from slurper_tui.monitor.jobs.draft import NoRetry, body, retry_drafts
+from slurper_tui.monitor.logs.failures import FailingObjects
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.job import JobView
 from slurper_tui.monitor.model.logs import FAILED_TYPE, FailuresView
 from slurper_tui.monitor.model.plans import Draft
+from slurper_tui.monitor.services import Services
 
 
 async def command(options: argparse.Namespace, faces: Faces) -> ExitCode:
@@ -71,7 +72,9 @@ async def _allowed_again(options: argparse.Namespace, faces: Faces, *, overwrite
         raise Stop("nothing was started", ExitCode.OK)
 
 
-async def _keys(faces: Faces, desk: Desk, view: JobView, types: tuple[str, ...]) -> tuple[str, ...]:
+async def _keys(
+    faces: Faces, desk: Services, view: JobView, types: tuple[str, ...]
+) -> tuple[str, ...]:
     """The exact keys that the log names; it is read whole for them. Raises Stop."""
     reading = desk.logs.failures(view.key)
     last = await _read(faces, reading, FailuresView(view.key))
@@ -87,7 +90,7 @@ async def _keys(faces: Faces, desk: Desk, view: JobView, types: tuple[str, ...])
     return keys
 
 
-async def _read(faces: Faces, reading: FailureReading, last: FailuresView) -> FailuresView:
+async def _read(faces: Faces, reading: FailingObjects, last: FailuresView) -> FailuresView:
     """Read a log to its end, and tell how far it is and what holds it up."""
     holdups = Holdups(faces.out)
     async for last in reading.views():
@@ -109,7 +112,7 @@ def _left_out(view: JobView, last: FailuresView, types: tuple[str, ...]) -> Iter
 
 
 async def _drafts(
-    faces: Faces, desk: Desk, key: JobKey, keys: tuple[str, ...], region: str | None
+    faces: Faces, desk: Services, key: JobKey, keys: tuple[str, ...], region: str | None
 ) -> tuple[Draft, ...]:
     try:
         drafts = retry_drafts(await desk.creation.details(key), keys, region)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import pairwise
 from typing import Any, TypeVar
 
 import msgspec
@@ -311,3 +312,21 @@ def _json(value: object) -> str:
         import json  # 1 ms, for names that are no text
 
         return json.dumps(msgspec.to_builtins(value))
+
+
+def last_of_each(samples: Sequence[Recorded], step: float) -> tuple[Recorded, ...]:
+    """Give the first, the newest of every `step` seconds, and both sides of every gap.
+
+    samples: oldest first. Of what was given once, it gives the same again.
+    """
+    wanted = set(_places(samples, max(1, to_ms(step))))
+    return tuple(sample for place, sample in enumerate(samples) if place in wanted)
+
+
+def _places(samples: Sequence[Recorded], step: int) -> Iterator[int]:
+    yield from {0, len(samples) - 1}
+    for place, (one, other) in enumerate(pairwise(samples)):
+        if other.after_gap:
+            yield from (place, place + 1)
+        elif to_ms(one.at) // step != to_ms(other.at) // step:
+            yield place

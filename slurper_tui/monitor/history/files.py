@@ -21,7 +21,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
-from slurper_tui.monitor.history.schema import APPLICATION_ID
+from slurper_tui.monitor.history.schema import APPLICATION_ID, ForeignFile, NewerHistory
 
 _PRIMARY = 0xFF
 """An extended result code of SQLite holds the primary one in its lowest byte."""
@@ -39,24 +39,6 @@ _WORDS = {
     sqlite3.SQLITE_NOTADB: "its file is damaged",
     sqlite3.SQLITE_IOERR: "its file cannot be read or written",
 }
-
-
-class HistoryError(Exception):
-    """A file that is not to be written to; its text is one clause without a full stop."""
-
-
-class NewerHistory(HistoryError):
-    """A newer version of this program wrote it."""
-
-    def __init__(self) -> None:
-        super().__init__("its file was written by a newer slurper-tui")
-
-
-class ForeignFile(HistoryError):
-    """It is no history of this program."""
-
-    def __init__(self) -> None:
-        super().__init__("its file is not one of slurper-tui")
 
 
 def reason_of(error: Exception) -> str:

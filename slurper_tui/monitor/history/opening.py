@@ -11,9 +11,6 @@ from typing import NamedTuple
 
 from slurper_tui.monitor.history.codecs import decoded
 from slurper_tui.monitor.history.files import (
-    ForeignFile,
-    HistoryError,
-    NewerHistory,
     Ownership,
     check_beside,
     is_busy,
@@ -28,7 +25,10 @@ from slurper_tui.monitor.history.files import (
 from slurper_tui.monitor.history.schema import (
     APPLICATION_ID,
     MIGRATIONS,
+    ForeignFile,
+    HistoryError,
     Migration,
+    NewerHistory,
     application_id_of,
     prepare,
     refuse_foreign,

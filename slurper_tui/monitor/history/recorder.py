@@ -25,11 +25,12 @@ from typing import Any, NamedTuple, TypeVar
 
 from msgspec.structs import replace
 
-from slurper_tui.monitor.history.codecs import to_ms
-from slurper_tui.monitor.history.files import HistoryError, is_damage, is_full, reason_of, set_aside
+from slurper_tui.monitor.history.codecs import last_of_each, to_ms
+from slurper_tui.monitor.history.files import is_damage, is_full, reason_of, set_aside
 from slurper_tui.monitor.history.opening import Clock, notice_of, open_file, open_store, standing
-from slurper_tui.monitor.history.store import Notes, Store, memory_id, write_over
-from slurper_tui.monitor.history.thinning import last_of_each, superfluous
+from slurper_tui.monitor.history.schema import HistoryError
+from slurper_tui.monitor.history.store import BATCH, Notes, Store, memory_id, write_over
+from slurper_tui.monitor.history.thinning import superfluous
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.events import Event, Tie
 from slurper_tui.monitor.model.logs import LogCounts
@@ -81,8 +82,6 @@ def _do(future: Future[Any], work: Callable[[], Any]) -> None:
 MOST_WAITING = 50_000
 """So many samples wait at most: three days of one job polled every 5 s, about 15 MB."""
 
-BATCH = 2_000
-"""So many samples are written at a time: no longer than that anybody else waits for the file."""
 
 Kept = tuple[JobKey, Recorded]
 

@@ -11,8 +11,6 @@ import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 
-from slurper_tui.monitor.history.files import ForeignFile, NewerHistory
-
 Migration = Sequence[str]
 """Statements that lead from one version to the next."""
 
@@ -233,3 +231,21 @@ def _schema_after(migrations: Sequence[Migration]) -> set[tuple[str, str]]:
         return _schema_of(memory)
     finally:
         memory.close()
+
+
+class HistoryError(Exception):
+    """A file that is not to be written to; its text is one clause without a full stop."""
+
+
+class NewerHistory(HistoryError):
+    """A newer version of this program wrote it."""
+
+    def __init__(self) -> None:
+        super().__init__("its file was written by a newer slurper-tui")
+
+
+class ForeignFile(HistoryError):
+    """It is no history of this program."""
+
+    def __init__(self) -> None:
+        super().__init__("its file is not one of slurper-tui")

@@ -54,7 +54,6 @@ from slurper_tui.monitor.history.codecs import (
     to_ms,
 )
 from slurper_tui.monitor.history.files import Ownership, identity_of
-from slurper_tui.monitor.history.recorder import BATCH
 from slurper_tui.monitor.history.schema import transaction, version_of
 from slurper_tui.monitor.history.thinning import STEP_SECONDS
 from slurper_tui.monitor.model.base import JobKey
@@ -602,3 +601,7 @@ def _insert(
     target: sqlite3.Connection, table: str, width: int, rows: sqlite3.Cursor | list[tuple[object]]
 ) -> None:
     target.executemany(f"INSERT INTO {table} VALUES ({', '.join('?' * width)})", rows)
+
+
+BATCH = 2_000
+"""So many samples are written at a time: no longer than that anybody else waits for the file."""

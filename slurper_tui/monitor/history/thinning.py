@@ -22,25 +22,6 @@ from slurper_tui.monitor.history.schema import transaction
 from slurper_tui.monitor.model.job import Counts
 from slurper_tui.monitor.model.samples import Recorded
 
-
-def last_of_each(samples: Sequence[Recorded], step: float) -> tuple[Recorded, ...]:
-    """Give the first, the newest of every `step` seconds, and both sides of every gap.
-
-    samples: oldest first. Of what was given once, it gives the same again.
-    """
-    wanted = set(_places(samples, max(1, to_ms(step))))
-    return tuple(sample for place, sample in enumerate(samples) if place in wanted)
-
-
-def _places(samples: Sequence[Recorded], step: int) -> Iterator[int]:
-    yield from {0, len(samples) - 1}
-    for place, (one, other) in enumerate(pairwise(samples)):
-        if other.after_gap:
-            yield from (place, place + 1)
-        elif to_ms(one.at) // step != to_ms(other.at) // step:
-            yield place
-
-
 WHOLE_SECONDS = 86_400.0
 """For so long every sample is kept."""
 

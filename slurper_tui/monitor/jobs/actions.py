@@ -10,38 +10,35 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from typing import NamedTuple
 
 from msgspec.structs import replace
 
 from slurper_tui import format as fmt
 from slurper_tui.api.errors import ApiError, Locked, NotFound, NotSent
 from slurper_tui.api.models import Answer, Job, Progress
-from slurper_tui.monitor.desk import AllAborted, Roster
 from slurper_tui.monitor.jobs.create import Lists
 from slurper_tui.monitor.model.base import JobKey
-from slurper_tui.monitor.model.events import Action, ActionRequest, Event, RequestState, What
+from slurper_tui.monitor.model.events import (
+    Action,
+    ActionRequest,
+    Event,
+    RequestState,
+    What,
+    expected,
+)
 from slurper_tui.monitor.model.job import JobView
 from slurper_tui.monitor.model.samples import Notebook
 from slurper_tui.monitor.polling.budgeted_client import Metered
+from slurper_tui.monitor.polling.job_store import FollowedJobs
 from slurper_tui.monitor.polling.job_tracker import has_ended
 from slurper_tui.monitor.source import WholeApi
 
 GONE = "the API no longer knows it"
 """Why nothing can be asked of a job that is not there."""
 
-_EXPECTED: Mapping[Action, str] = {
-    Action.PAUSE: "paused",
-    Action.RESUME: "running",
-    Action.ABORT: "aborted",
-    Action.ABORT_ALL: "aborted",
-}
 _FROM: Mapping[Action, str] = {Action.PAUSE: "running", Action.RESUME: "paused"}
 """The one status that a job must have for these."""
-
-
-def expected(act: Action) -> str | None:
-    """The status that shows that it was done; None for a deletion, which leaves no job."""
-    return _EXPECTED.get(act)
 
 
 def why_not(view: JobView, act: Action) -> str:
@@ -158,7 +155,7 @@ NO_JOB_LEFT = "no job of this account runs or is paused"
 class JobControl:
     """Sends for one user. notebook: None where nothing is noted."""
 
-    def __init__(self, metered: Metered, roster: Roster, notebook: Notebook | None) -> None:
+    def __init__(self, metered: Metered, roster: FollowedJobs, notebook: Notebook | None) -> None:
         self._metered = metered
         self._roster = roster
         self._notebook = notebook
@@ -353,3 +350,14 @@ def _unread(error: ApiError) -> ApiError:
         faults=error.faults,
         ray=error.ray,
     )
+
+
+class AllAborted(NamedTuple):
+    """What came of the request to abort every job of an account.
+
+    newcomers: jobs that the person was not asked about. Nothing was sent if the request is MOOT;
+    otherwise they were created while it was sent.
+    """
+
+    request: ActionRequest
+    newcomers: tuple[JobView, ...] = ()

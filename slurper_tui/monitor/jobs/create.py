@@ -16,7 +16,6 @@ from msgspec.structs import replace
 from slurper_tui.api.errors import ApiError, Conflict
 from slurper_tui.api.models import PAGE_SIZE, Answer, Connectivity, Job
 from slurper_tui.format import parse_time
-from slurper_tui.monitor.desk import Check, Made, Prechecks, Roster
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.events import Event, Tie, What
 from slurper_tui.monitor.model.job import JobView
@@ -24,6 +23,7 @@ from slurper_tui.monitor.model.plans import Draft, Plan, Secrets, new_job, new_s
 from slurper_tui.monitor.model.samples import Notebook
 from slurper_tui.monitor.polling.account_tracker import MOST_PAGES
 from slurper_tui.monitor.polling.budgeted_client import Metered
+from slurper_tui.monitor.polling.job_store import FollowedJobs
 from slurper_tui.monitor.polling.job_tracker import has_ended
 
 CLOCK_SLACK = 120.0
@@ -79,7 +79,7 @@ class Known(NamedTuple):
 class Lists:
     """Reads an account's list afresh."""
 
-    def __init__(self, metered: Metered, roster: Roster) -> None:
+    def __init__(self, metered: Metered, roster: FollowedJobs) -> None:
         self._metered = metered
         self._roster = roster
 
@@ -183,7 +183,7 @@ LOOKS = (0.0, 2.0, 5.0)
 class Maker:
     """Makes jobs, and notes that they were made."""
 
-    def __init__(self, metered: Metered, roster: Roster, notebook: Notebook) -> None:
+    def __init__(self, metered: Metered, roster: FollowedJobs, notebook: Notebook) -> None:
         self.sender = Sender(metered)
         self.lists = Lists(metered, roster)
         self.notebook = notebook
@@ -275,3 +275,34 @@ class Maker:
         """Whether the same stands in the job's events, of whatever time."""
         noted = await self.notebook.events(event.key)
         return any((e.what, e.detail) == (event.what, event.detail) for e in noted)
+
+
+class Check(NamedTuple):
+    """A precheck's answer. status: `success`, `error` or another word; None with an error."""
+
+    status: str | None
+    error: ApiError | None = None
+
+
+class Prechecks(NamedTuple):
+    """Whether both buckets can be reached with their keys."""
+
+    source: Check
+    target: Check
+
+    @property
+    def passed(self) -> bool:
+        """Both can be."""
+        return self.source.status == self.target.status == "success"
+
+
+class Made(NamedTuple):
+    """What came of a create request. job_id: None where it was not made, or its id is not known.
+
+    error: why not; where it is `undecided`, a job may have been made all the same. running: what
+    holds the slots, when there was no free one.
+    """
+
+    job_id: str | None = None
+    error: ApiError | None = None
+    running: tuple[JobView, ...] = ()

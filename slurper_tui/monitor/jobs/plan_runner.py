@@ -30,8 +30,7 @@ from slurper_tui.api.errors import (
     Rejected,
 )
 from slurper_tui.api.models import Job
-from slurper_tui.monitor.desk import Made, Prechecks, Roster
-from slurper_tui.monitor.jobs.create import SLOTS, Known, Maker, Wanted
+from slurper_tui.monitor.jobs.create import SLOTS, Known, Made, Maker, Prechecks, Wanted
 from slurper_tui.monitor.jobs.draft import earlier_retries
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.events import Event, Tie
@@ -41,6 +40,7 @@ from slurper_tui.monitor.model.plans import Draft, Plan, PlanView, Secrets, Step
 from slurper_tui.monitor.model.samples import Notebook
 from slurper_tui.monitor.polling.budget import backoff
 from slurper_tui.monitor.polling.budgeted_client import Metered
+from slurper_tui.monitor.polling.job_store import FollowedJobs
 
 
 class MarkedPlan:
@@ -486,7 +486,7 @@ class JobCreation:
     def __init__(
         self,
         metered: Metered,
-        roster: Roster,
+        roster: FollowedJobs,
         notebook: Notebook | None,
         accounts: Sequence[str] = (),
     ) -> None:

@@ -14,7 +14,6 @@ from collections.abc import AsyncGenerator, Callable, Collection, Iterable
 from contextlib import aclosing
 
 from slurper_tui.api.models import LogRow, is_exact
-from slurper_tui.monitor.desk import Roster
 from slurper_tui.monitor.logs.fetch import Asking, Turn
 from slurper_tui.monitor.logs.paging import Paging
 from slurper_tui.monitor.model.base import JobKey, Moment
@@ -29,6 +28,7 @@ from slurper_tui.monitor.model.logs import (
     Span,
     cause_of,
 )
+from slurper_tui.monitor.polling.job_store import FollowedJobs
 
 
 def rclone_line(file: str, job: JobView) -> str:
@@ -190,7 +190,7 @@ class FailingObjects:
         self,
         key: JobKey,
         asking: Asking,
-        roster: Roster,
+        roster: FollowedJobs,
         now: Callable[[], Moment],
         keep: Callable[[LogCounts], None],
     ) -> None:

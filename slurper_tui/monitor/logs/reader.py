@@ -20,7 +20,6 @@ import msgspec
 
 from slurper_tui.api.errors import ApiError
 from slurper_tui.api.models import LogRow
-from slurper_tui.monitor.desk import Roster
 from slurper_tui.monitor.logs.failures import FailingObjects
 from slurper_tui.monitor.logs.fetch import LASTING, Asking, PageSizes, Turn
 from slurper_tui.monitor.logs.paging import Found, Paging
@@ -28,6 +27,7 @@ from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.logs import LogCounts, LogView, RowCounts
 from slurper_tui.monitor.model.samples import Notebook
 from slurper_tui.monitor.polling.budgeted_client import Metered
+from slurper_tui.monitor.polling.job_store import FollowedJobs
 
 _CHUNK = 1000
 """Rows that are packed together: some 20 bytes each where they are much alike."""
@@ -148,7 +148,7 @@ class LogReader:
     def __init__(
         self,
         metered: Metered,
-        roster: Roster,
+        roster: FollowedJobs,
         notebook: Notebook | None = None,
         *,
         interval: Callable[[], float] = lambda: LOOK_SECONDS,

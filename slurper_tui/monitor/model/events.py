@@ -7,12 +7,12 @@ What happened to a job, and who did it, for its event list.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
 
 import msgspec
 
 from slurper_tui.api.errors import ApiError
-from slurper_tui.monitor.jobs.actions import expected
 from slurper_tui.monitor.model.base import JobKey
 
 
@@ -142,3 +142,16 @@ def gone_event(key: JobKey, request: ActionRequest | None, at: float) -> Event:
 def back_event(key: JobKey, at: float) -> Event:
     """Tell that the API lists a job again that was gone."""
     return Event(key, at, What.ITSELF, "listed again")
+
+
+_EXPECTED: Mapping[Action, str] = {
+    Action.PAUSE: "paused",
+    Action.RESUME: "running",
+    Action.ABORT: "aborted",
+    Action.ABORT_ALL: "aborted",
+}
+
+
+def expected(act: Action) -> str | None:
+    """The status that shows that it was done; None for a deletion, which leaves no job."""
+    return _EXPECTED.get(act)

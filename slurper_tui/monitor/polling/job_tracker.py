@@ -21,9 +21,8 @@ from slurper_tui.api.models import Job, Progress
 from slurper_tui.format import parse_time
 from slurper_tui.monitor.estimate.forecast import reason
 from slurper_tui.monitor.estimate.series import Series
-from slurper_tui.monitor.jobs.actions import expected
 from slurper_tui.monitor.model.base import Moment
-from slurper_tui.monitor.model.events import Action, ActionRequest, RequestState
+from slurper_tui.monitor.model.events import Action, ActionRequest, RequestState, expected
 from slurper_tui.monitor.model.job import AccountView, Counts, JobView, Phase, Snapshot, State
 from slurper_tui.monitor.model.logs import LogCounts
 from slurper_tui.monitor.model.samples import Recorded, Remembered

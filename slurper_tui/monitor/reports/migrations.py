@@ -32,7 +32,14 @@ from slurper_tui.monitor.model.job import (
     shown_rate,
 )
 from slurper_tui.monitor.model.logs import BROKE_TYPE, reason_of
-from slurper_tui.monitor.reports.retries import Together, overlaps, superseded, together, total
+from slurper_tui.monitor.reports.retries import (
+    Overlap,
+    Together,
+    overlaps,
+    superseded,
+    together,
+    total,
+)
 
 if TYPE_CHECKING:
     from slurper_tui.monitor.model.plans import Unstarted
@@ -56,13 +63,6 @@ class MigrationKey(NamedTuple):
     source: str
     target_jurisdiction: str
     target: str
-
-
-class Overlap(NamedTuple):
-    """Two jobs that may copy the same objects: what one copies begins as what the other does."""
-
-    inner: JobKey
-    outer: JobKey
 
 
 class Migration(msgspec.Struct, frozen=True):

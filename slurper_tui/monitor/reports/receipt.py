@@ -20,9 +20,9 @@ from msgspec.structs import replace
 
 from slurper_tui.api.errors import NotFound
 from slurper_tui.format import parse_time
-from slurper_tui.monitor.desk import Logs, Roster
-from slurper_tui.monitor.history.thinning import last_of_each
+from slurper_tui.monitor.history.codecs import last_of_each
 from slurper_tui.monitor.logs.fetch import LASTING
+from slurper_tui.monitor.logs.reader import LogReader
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.events import Event, Tie
 from slurper_tui.monitor.model.job import Counts, JobView, Phase, Verdict
@@ -30,6 +30,7 @@ from slurper_tui.monitor.model.logs import Cause, FailuresView, LogCounts, cause
 from slurper_tui.monitor.model.samples import History, Notebook, Recorded
 from slurper_tui.monitor.model.verdict import not_copied, percent, verdict
 from slurper_tui.monitor.polling.budgeted_client import Metered
+from slurper_tui.monitor.polling.job_store import FollowedJobs
 from slurper_tui.monitor.polling.job_tracker import counts_of, has_ended
 from slurper_tui.monitor.reports.migrations import Migration, family
 from slurper_tui.monitor.reports.observed import Seen, Span, spans
@@ -245,10 +246,10 @@ class EndedJobs:
     def __init__(
         self,
         metered: Metered,
-        roster: Roster,
+        roster: FollowedJobs,
         notebook: Notebook | None,
         history: History | None,
-        logs: Logs,
+        logs: LogReader,
     ) -> None:
         self._metered = metered
         self._roster = roster
@@ -365,7 +366,7 @@ class EndedJobs:
     async def _read(self, key: JobKey, told: Callable[[FailuresView], None]) -> LogCounts | None:
         """Read a log to its end; None where it is gone. Raises ApiError for a lasting fault."""
         last, faults = FailuresView(key), 0
-        async with aclosing(self._logs.failures(key).views()) as views:  # type: ignore[type-var]  # a generator
+        async with aclosing(self._logs.failures(key).views()) as views:
             async for view in views:
                 told(view)
                 last = view

@@ -20,7 +20,6 @@ from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.events import Tie
 from slurper_tui.monitor.model.job import Counts, JobView
 from slurper_tui.monitor.model.logs import FAILED_TYPE, Cause, cause_of
-from slurper_tui.monitor.reports.migrations import Overlap
 
 Retry = tuple[Tie, JobView]
 """How a job is tied to the one whose failures it copies again, and the job itself."""
@@ -297,3 +296,10 @@ def _outer(prefix: str, known: Collection[str], lengths: Sequence[int]) -> Itera
             return
         if prefix[:length] in known:
             yield prefix[:length]
+
+
+class Overlap(NamedTuple):
+    """Two jobs that may copy the same objects: what one copies begins as what the other does."""
+
+    inner: JobKey
+    outer: JobKey

@@ -10,6 +10,7 @@ from rich.cells import cell_len
 
 from slurper_tui import format as words
 from slurper_tui.eta import eta_short
+from slurper_tui.monitor.estimate.deadline import Promise, Standing, against
 from slurper_tui.monitor.model.job import JobView, default_order, shown_forecast, shown_rate
 from slurper_tui.tui.render.glyphs import Look, role_of
 from slurper_tui.tui.render.lines import Line, Piece, fill, pad, shorten
@@ -246,7 +247,6 @@ def is_dated(view: JobView) -> bool:
 
 
 def _due(view: JobView, facts: Facts, _width: int) -> Line:
-    from slurper_tui.tui.render.job_text import deadline_cell  # only where there is a deadline
 
     return deadline_cell(view, facts)
 
@@ -286,3 +286,32 @@ SORTS: tuple[str | None, ...] = (
     *(c.name for c in COLUMNS if c.name not in ("bar", "account", "age", "due")),
 )
 """What `<` and `>` walk through; None is the default order."""
+
+
+def deadline_cell(view: JobView, facts: Facts) -> Line:
+    """Say it in eight cells: `on track`, `at risk`, `late 3h`, `passed`; nothing once done."""
+    if facts.deadline is None:
+        return ()
+    promise = against(view, facts.deadline, facts.now)
+    unknown = promise.standing is Standing.UNKNOWN
+    word = "" if unknown and not view.live else _short(promise)
+    return (Piece(facts.look.glyphs.say(word), DEADLINE_ROLES[promise.standing]),) if word else ()
+
+
+DEADLINE_ROLES = {
+    Standing.DONE: "success",
+    Standing.ON_TRACK: "success",
+    Standing.UNKNOWN: "muted",
+    Standing.AT_RISK: "warning",
+    Standing.WILL_MISS: "error",
+}
+
+
+def _short(promise: Promise) -> str:
+    if promise.standing is Standing.DONE:
+        return f"late {words.age(promise.low)}" if promise.low else ""
+    if promise.standing is Standing.UNKNOWN:
+        return words.DASH
+    if promise.standing is Standing.WILL_MISS:
+        return "passed" if promise.passed else f"late {words.age(promise.low or 0.0)}"
+    return "at risk" if promise.standing is Standing.AT_RISK else "on track"

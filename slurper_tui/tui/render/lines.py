@@ -144,3 +144,15 @@ def join(parts: Iterable[Line], gap: str = "  ", role: str = "faint") -> Line:
             line.append(Piece(gap, role))
         line.extend(part)
     return tuple(line)
+
+
+def wrap_words(text: str, width: int) -> list[str]:
+    """Break text at blanks so that it fits `width` cells, and a word that does not fit anywhere."""
+    lines = [""]
+    for word in text.split(" "):
+        joined = f"{lines[-1]} {word}" if lines[-1] else word
+        if cell_len(joined) <= width:
+            lines[-1] = joined
+        else:
+            lines.extend(wrap(word, width))
+    return [line for line in lines if line] or [""]

@@ -19,14 +19,14 @@ from slurper_tui import format as words
 from slurper_tui.monitor.jobs.actions import consequence
 from slurper_tui.monitor.model.events import Action
 from slurper_tui.monitor.model.job import JobView, Snapshot
-from slurper_tui.tui.availability import DONE_WORDS, Change, aimed_at, hindrance
+from slurper_tui.tui.availability import Change, aimed_at, hindrance
 from slurper_tui.tui.keys import may_confirm
 from slurper_tui.tui.render.columns import Facts, migration, source_text
 from slurper_tui.tui.render.glyphs import Glyphs, Look, role_of
-from slurper_tui.tui.render.lines import Line, Piece, width_of, wrap
+from slurper_tui.tui.render.job_text import DONE_WORDS
+from slurper_tui.tui.render.lines import Line, Piece, width_of, wrap, wrap_words
 from slurper_tui.tui.render.painted import PaintedLines
 from slurper_tui.tui.screens.dialogs import PADDING, Dialog, Page
-from slurper_tui.tui.widgets.job_table import wrap_words
 
 LONGEST_WORD = 64
 """Characters of a name that a person can be asked to type."""

@@ -24,7 +24,6 @@ from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.events import DescendantBlur, DescendantFocus, Key, Resize
 from textual.message import Message
-from textual.reactive import var
 from textual.screen import Screen, ScreenResultType
 from textual.widget import Widget
 from textual.widgets import Static
@@ -38,8 +37,7 @@ from slurper_tui.monitor.model.plans import Draft, FieldFault, Secrets
 from slurper_tui.tui.keys import may_confirm
 from slurper_tui.tui.render.columns import short_id
 from slurper_tui.tui.render.glyphs import Look
-from slurper_tui.tui.render.lines import Line, Piece, fill, spread
-from slurper_tui.tui.render.painted import PaintedLines
+from slurper_tui.tui.render.lines import Piece, fill, spread
 from slurper_tui.tui.screens.send import LOW, NARROW, Means, Offer, SendPage, Sent
 from slurper_tui.tui.widgets.form_fields import (
     KEYS,
@@ -50,6 +48,7 @@ from slurper_tui.tui.widgets.form_fields import (
     Field,
     FieldRow,
     GoOn,
+    OneLine,
     SecretInput,
     Section,
     Values,
@@ -60,20 +59,6 @@ from slurper_tui.tui.widgets.form_fields import (
 T = TypeVar("T")
 HOW_TO_MOVE = "↑ ↓ move · ← → choose · Enter next · Esc back"
 HOW_TO_MOVE_SHORT = "↑ ↓ move · Esc back"
-
-
-class OneLine(PaintedLines):
-    """A line that its page tells it."""
-
-    line: var[Line] = var((), init=False)
-
-    def line_at(self, y: int) -> Line:
-        """Draw it."""
-        return self.line if y == 0 else ()
-
-    def watch_line(self) -> None:
-        """Show what is told now."""
-        self.repaint_changes()
 
 
 def _row_of(widget: Widget) -> FieldRow | None:

@@ -21,10 +21,9 @@ from slurper_tui.monitor.model.logs import reason_of
 from slurper_tui.tui.export import HOW_IN_TMUX, Saved, can_copy
 from slurper_tui.tui.keys import KEYS, key_sign, signs
 from slurper_tui.tui.render.glyphs import STATUS, Look
-from slurper_tui.tui.render.lines import Line, Piece, pad, wrap
+from slurper_tui.tui.render.lines import Line, Piece, pad, wrap, wrap_words
 from slurper_tui.tui.render.problem_text import error_details, problem_details
 from slurper_tui.tui.widgets.detail_pane import TextLines
-from slurper_tui.tui.widgets.job_table import wrap_words
 
 PADDING = 4
 """Cells that the stylesheet leaves at the left and right of a page, together."""

@@ -10,9 +10,8 @@ from slurper_tui.monitor.reports import digest_text as words
 from slurper_tui.monitor.reports.digest import Digest, JobDigest
 from slurper_tui.tui.render.columns import Facts, migration
 from slurper_tui.tui.render.glyphs import Look, role_of
-from slurper_tui.tui.render.lines import Line, Piece, fill, spread, width_of
+from slurper_tui.tui.render.lines import Line, Piece, fill, spread, width_of, wrap_words
 from slurper_tui.tui.screens.dialogs import Dialog, Page
-from slurper_tui.tui.widgets.job_table import wrap_words
 
 SCROLLING = frozenset({"down", "j", "up", "k", "pagedown", "pageup"})
 """Keys that scroll a panel that does not fit; any other key closes it."""

@@ -13,10 +13,11 @@ from textual.binding import BindingType
 from textual.reactive import var
 
 from slurper_tui import format as words
-from slurper_tui.monitor.desk import Desk, FailureReading
 from slurper_tui.monitor.feed import Feed
+from slurper_tui.monitor.logs.failures import FailingObjects
 from slurper_tui.monitor.model.job import JobView
 from slurper_tui.monitor.model.logs import Cause, FailuresView, cause_of, reason_of
+from slurper_tui.monitor.services import Services
 from slurper_tui.tui.export import save_keys
 from slurper_tui.tui.keys import FAILURE_KEYS
 from slurper_tui.tui.render.lines import Line, Piece, join
@@ -50,7 +51,7 @@ class FailuresPage(JobPage):
         self, main: MakingScreen, job: JobView, feed: Feed, options: ScreenOptions
     ) -> None:
         super().__init__(main, job, feed, options)
-        self._reading: FailureReading | None = None
+        self._reading: FailingObjects | None = None
         self._finished = False
         self._export_then = ""
         self._warned_of = ""
@@ -72,7 +73,7 @@ class FailuresPage(JobPage):
         parts = (trouble, failed_line(view, width - 2) if known and not problem else ())
         return [title, (Piece(" "), *join(parts, self.look.glyphs.say(" · ")))]
 
-    async def read(self, desk: Desk) -> None:
+    async def read(self, desk: Services) -> None:
         """Take in what is known after every page, to the end of the log."""
         self._reading = desk.logs.failures(self.job.key)
         async with closing(self._reading.views()) as views:

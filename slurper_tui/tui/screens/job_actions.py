@@ -16,7 +16,8 @@ from slurper_tui.tui.keys import hint_sign
 from slurper_tui.tui.screens.main import ReadingScreen
 
 if TYPE_CHECKING:
-    from slurper_tui.monitor.desk import AllAborted, Desk
+    from slurper_tui.monitor.jobs.actions import AllAborted
+    from slurper_tui.monitor.services import Services
     from slurper_tui.tui.availability import Change
     from slurper_tui.tui.screens.confirm import ConfirmDialog, Question
 
@@ -41,7 +42,7 @@ class ChangingScreen(ReadingScreen):
     async def _turn_lock(self) -> None:
         await self._desk()
 
-    async def _desk(self) -> Desk:
+    async def _desk(self) -> Services:
         """The desk, as locked as the screen says."""
         desk = await self._feed.desk()
         if self.scene.writing:

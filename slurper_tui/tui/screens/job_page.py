@@ -13,9 +13,9 @@ from textual.events import Resize
 from textual.screen import Screen
 
 from slurper_tui.api.errors import ApiError
-from slurper_tui.monitor.desk import Desk
 from slurper_tui.monitor.feed import Feed
 from slurper_tui.monitor.model.job import JobView
+from slurper_tui.monitor.services import Services
 from slurper_tui.tui.keys import hints_of
 from slurper_tui.tui.render.glyphs import Look
 from slurper_tui.tui.render.lines import Line, Piece, join, shorten, spread, width_of
@@ -83,7 +83,7 @@ class JobPage(Screen[None]):
         """Draw the lines above the rows; none unless told otherwise."""
         return ()
 
-    async def read(self, desk: Desk) -> None:
+    async def read(self, desk: Services) -> None:
         """Read what the page shows; nothing unless told otherwise. Raises ApiError."""
 
     def job_moved(self) -> None:

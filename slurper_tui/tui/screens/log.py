@@ -21,10 +21,10 @@ from textual.widgets import Input, Static
 
 from slurper_tui import format as words
 from slurper_tui.api.errors import ApiError, BadAnswer, NotFound, RateLimited, Rejected, Unreachable
-from slurper_tui.monitor.desk import Desk
 from slurper_tui.monitor.feed import Feed
 from slurper_tui.monitor.model.job import JobView
 from slurper_tui.monitor.model.logs import LogView, reason_of
+from slurper_tui.monitor.services import Services
 from slurper_tui.tui import log_state as scenes
 from slurper_tui.tui.export import Saved, save_log
 from slurper_tui.tui.keys import LOG_KEYS
@@ -207,7 +207,7 @@ class LogPage(JobPage):
             scene = replace(scene, view=replace(scene.view, problem=self.problem))
         return log_head(scene, self.job, self.look, width)
 
-    async def read(self, desk: Desk) -> None:
+    async def read(self, desk: Services) -> None:
         """Take in every view until the page is put away."""
         async with closing(desk.logs.follow(self.job.key)) as views:
             async for view in views:

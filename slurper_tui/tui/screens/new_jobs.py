@@ -19,7 +19,7 @@ from slurper_tui.tui.state import Scene
 
 if TYPE_CHECKING:
     from slurper_tui.api.models import Job
-    from slurper_tui.monitor.desk import Desk
+    from slurper_tui.monitor.services import Services
     from slurper_tui.tui.screens.send import Means, Sent
 
 
@@ -37,7 +37,7 @@ class MakingScreen(PagesScreen):
         """Ask about plans of earlier runs as soon as there is nothing more urgent."""
         self.watch(self, "scene", self._ask_for_plans, init=False)
 
-    async def _desk(self) -> Desk:
+    async def _desk(self) -> Services:
         return await self._feed.desk()
 
     # Plans ------------------------------------------------------------------------------------

@@ -22,12 +22,12 @@ from slurper_tui import format as words
 from slurper_tui.monitor.model.plans import Draft, Plan, PlanView, Step, StepState
 from slurper_tui.tui.render.columns import short_id
 from slurper_tui.tui.render.glyphs import Look
-from slurper_tui.tui.render.lines import Line, Piece, fill, pad, shorten, wrap
+from slurper_tui.tui.render.lines import Line, Piece, fill, pad, shorten, wrap, wrap_words
 from slurper_tui.tui.screens.confirm import ConfirmDialog, Question
-from slurper_tui.tui.screens.create_form import Given, OneLine, SecretsForm
+from slurper_tui.tui.screens.create_form import Given, SecretsForm
 from slurper_tui.tui.screens.send import LOW, Means
 from slurper_tui.tui.widgets.detail_pane import TextLines
-from slurper_tui.tui.widgets.job_table import wrap_words
+from slurper_tui.tui.widgets.form_fields import OneLine
 
 NONE_YET = (
     "There are no plans.",

@@ -17,9 +17,8 @@ from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.logs import FailuresView
 from slurper_tui.monitor.reports.receipt import NotEnded, Receipt
 from slurper_tui.tui.render.glyphs import Look
-from slurper_tui.tui.render.lines import Line, Piece, spread
+from slurper_tui.tui.render.lines import Line, Piece, spread, wrap_words
 from slurper_tui.tui.screens.dialogs import PADDING, Dialog, Page
-from slurper_tui.tui.widgets.job_table import wrap_words
 
 MOST_WIDTH = 84
 """Cells that the stylesheet gives a dialog."""

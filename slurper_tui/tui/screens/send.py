@@ -29,18 +29,18 @@ from slurper_tui.api.errors import (
     NotSent,
     RateLimited,
 )
-from slurper_tui.monitor.desk import Check, Desk, Made, Prechecks
+from slurper_tui.monitor.jobs.create import Check, Made, Prechecks
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.job import State
 from slurper_tui.monitor.model.plans import Draft, PlanView, Secrets
+from slurper_tui.monitor.services import Services
 from slurper_tui.tui.keys import may_confirm
 from slurper_tui.tui.render.columns import Facts, migration, short_id
 from slurper_tui.tui.render.glyphs import Glyphs, Look, role_of
-from slurper_tui.tui.render.lines import Line, Piece, fill, pad, width_of, wrap
+from slurper_tui.tui.render.lines import Line, Piece, fill, pad, width_of, wrap, wrap_words
 from slurper_tui.tui.render.problem_text import error_details
-from slurper_tui.tui.screens.create_form import OneLine
 from slurper_tui.tui.widgets.detail_pane import TextLines
-from slurper_tui.tui.widgets.job_table import wrap_words
+from slurper_tui.tui.widgets.form_fields import OneLine
 
 LABEL = 14
 NARROW, NARROW_LABEL = 50, 13
@@ -332,7 +332,7 @@ class Means(NamedTuple):
 
     look: Look
     environ: Mapping[str, str]
-    desk: Callable[[], Awaitable[Desk]]
+    desk: Callable[[], Awaitable[Services]]
     unlock: Callable[[], Awaitable[object]]
 
 
@@ -559,7 +559,7 @@ class SendPage(RequestScreen):
             await self.means.unlock()
 
 
-async def send(desk: Desk, offer: Offer, *, planned: bool = False) -> Sent:
+async def send(desk: Services, offer: Offer, *, planned: bool = False) -> Sent:
     """Make one job, or keep a plan of it or of several. Nothing here is ever sent twice."""
     account_id, drafts, secrets, _, retry_of, log_types = offer
     assert secrets is not None

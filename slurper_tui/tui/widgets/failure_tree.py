@@ -20,9 +20,18 @@ from slurper_tui import format as words
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.logs import FAILED_TYPE, Cause, FailureGroup, FailuresView, reason_of
 from slurper_tui.tui.render.glyphs import Look
-from slurper_tui.tui.render.lines import Line, Piece, fill, join, pad, shorten, spread, width_of
+from slurper_tui.tui.render.lines import (
+    Line,
+    Piece,
+    fill,
+    join,
+    pad,
+    shorten,
+    spread,
+    width_of,
+    wrap_words,
+)
 from slurper_tui.tui.render.painted import PaintedLines
-from slurper_tui.tui.widgets.job_table import wrap_words
 from slurper_tui.tui.widgets.log_rows import known_time, sign_of
 
 Path = tuple[str, ...]

@@ -413,3 +413,17 @@ class FilterLine(Horizontal):
         yield FilterInput(
             placeholder=TERMS, select_on_focus=False, max_length=MOST_TYPED, id="filter"
         )
+
+
+class OneLine(PaintedLines):
+    """A line that its page tells it."""
+
+    line: var[Line] = var((), init=False)
+
+    def line_at(self, y: int) -> Line:
+        """Draw it."""
+        return self.line if y == 0 else ()
+
+    def watch_line(self) -> None:
+        """Show what is told now."""
+        self.repaint_changes()

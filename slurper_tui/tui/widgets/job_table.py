@@ -13,7 +13,6 @@ from functools import partial
 from itertools import islice
 from typing import ClassVar
 
-from rich.cells import cell_len
 from textual.message import Message
 from textual.reactive import var
 
@@ -24,7 +23,7 @@ from slurper_tui.monitor.reports.migrations import SLOTS, Migration
 from slurper_tui.tui.render import columns
 from slurper_tui.tui.render.columns import Facts, Fitted, migration, short_id
 from slurper_tui.tui.render.glyphs import Look
-from slurper_tui.tui.render.lines import Line, Piece, fill, shorten, width_of, wrap
+from slurper_tui.tui.render.lines import Line, Piece, fill, shorten, width_of, wrap_words
 from slurper_tui.tui.render.painted import PaintedLines
 from slurper_tui.tui.state import Row, RowKey, Scene
 
@@ -76,18 +75,6 @@ def _account_reading(account: AccountView, look: Look) -> str:
     if account.problem:
         return f"The job list of account {name} cannot be read; trying again."
     return f"Reading the job list of account {name}: page {account.pages + 1}"
-
-
-def wrap_words(text: str, width: int) -> list[str]:
-    """Break text at blanks so that it fits `width` cells, and a word that does not fit anywhere."""
-    lines = [""]
-    for word in text.split(" "):
-        joined = f"{lines[-1]} {word}" if lines[-1] else word
-        if cell_len(joined) <= width:
-            lines[-1] = joined
-        else:
-            lines.extend(wrap(word, width))
-    return [line for line in lines if line] or [""]
 
 
 INDENT = 2

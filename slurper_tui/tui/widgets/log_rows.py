@@ -6,7 +6,6 @@ The rows of the log page: drawn only when visible, repainted only where they cha
 from __future__ import annotations
 
 import re
-import unicodedata
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -26,7 +25,7 @@ from slurper_tui.api.models import LogRow
 from slurper_tui.format import MOST_SHOWN
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.logs import FAILED_TYPE, Cause, LogView, cause_of, reason_of
-from slurper_tui.tui.log_state import LogScene
+from slurper_tui.tui.log_state import LogScene, pattern_of
 from slurper_tui.tui.render.glyphs import Look
 from slurper_tui.tui.render.lines import MARKS, Line, Piece, fill, pad, shorten, width_of, wrap
 from slurper_tui.tui.render.painted import PaintedLines
@@ -90,26 +89,6 @@ class RowStyle(msgspec.Struct, frozen=True, eq=False):
     def reason(self) -> int:
         """Cells for the reason."""
         return 0 if self.narrow else _BROAD_REASON if self.width >= BROAD else _REASON
-
-
-def pattern_of(text: str) -> re.Pattern[str] | None:
-    """What finds this text, whatever its case and normal form; None for no text."""
-    pattern = "".join(map(_in_either_form, unicodedata.normalize("NFC", text)))
-    return re.compile(pattern, re.IGNORECASE) if text else None
-
-
-def _in_either_form(char: str) -> str:
-    decomposed = unicodedata.normalize("NFD", char)
-    return re.escape(char) if decomposed == char else f"(?:{char}|{decomposed})"
-
-
-def text_of_row(row: LogRow) -> str:
-    """All that can be found in a row, as the API sent it, and its reason in our words.
-
-    Of a very long text, what can be shown of it.
-    """
-    said = (row.log_type, reason_of(row.log_type), row.object_key, row.message)
-    return "\n".join(words.bounded(text) for text in said if text)
 
 
 def sign_of(log_type: str | None, look: Look) -> Piece:

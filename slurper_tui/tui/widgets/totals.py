@@ -10,9 +10,17 @@ from textual.reactive import var
 
 from slurper_tui import format as words
 from slurper_tui.eta import eta_short
+from slurper_tui.monitor.estimate.deadline import (
+    Promise,
+    Standing,
+    against_all,
+    needed_words,
+    promise_words,
+)
 from slurper_tui.monitor.model.job import JobView, shown_forecast, shown_rate
-from slurper_tui.tui.render.columns import short_id
+from slurper_tui.tui.render.columns import DEADLINE_ROLES, _short, short_id
 from slurper_tui.tui.render.glyphs import Look
+from slurper_tui.tui.render.job_text import _said
 from slurper_tui.tui.render.lines import Line, Piece, join, shorten, spread, width_of
 from slurper_tui.tui.render.painted import PaintedLines
 from slurper_tui.tui.render.problem_text import blocked_words, standing_problem
@@ -138,7 +146,6 @@ def _deadline(scene: Scene, look: Look) -> tuple[Line, Line]:
     """How all stand against the deadline, in full and in a word; nothing without one."""
     if scene.deadline is None:
         return (), ()
-    from slurper_tui.tui.render.job_text import deadline_total  # only where there is one
 
     return deadline_total(scene, look)
 
@@ -230,3 +237,18 @@ class TotalsRow(PaintedLines):
         """Show the new sums."""
         if not after.same_jobs(before):
             self.repaint_changes()
+
+
+def deadline_total(scene: Scene, look: Look) -> tuple[Line, Line]:
+    """Say how all shown jobs stand together: in full, and in a word; nothing without a deadline."""
+    if scene.deadline is None or not scene.jobs:
+        return (), ()
+    promise = against_all(scene.jobs, scene.deadline, scene.now)
+    if scene.snapshot and scene.snapshot.unstarted and promise.standing <= Standing.ON_TRACK:
+        promise = Promise(Standing.UNKNOWN, reason="jobs are still to be started")
+    role = DEADLINE_ROLES[promise.standing]
+    full = _said(promise_words(promise), look)
+    needed = needed_words(promise)
+    rest = (Piece(f"  {needed}", "muted"),) if needed else ()
+    short = _short(promise)
+    return (Piece(full, role), *rest), (Piece(look.glyphs.say(short), role),) if short else ()

@@ -6,7 +6,7 @@ from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from typing import Any, NamedTuple
 
-from slurper_tui.monitor.desk import Control
+from slurper_tui.monitor.jobs.actions import JobControl
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.events import Action, ActionRequest, Event, What
 from slurper_tui.simulated.account import SimulatedAccount
@@ -18,7 +18,7 @@ class Hands(NamedTuple):
     """What a test works with."""
 
     b: Bench
-    control: Control
+    control: JobControl
     history: InlineHistory
 
     def key(self, job_id: str) -> JobKey:

@@ -6,8 +6,8 @@ import itertools
 
 import pytest
 
-from slurper_tui.monitor.jobs.actions import consequence, expected, why_not
-from slurper_tui.monitor.model.events import Action
+from slurper_tui.monitor.jobs.actions import consequence, why_not
+from slurper_tui.monitor.model.events import Action, expected
 from slurper_tui.monitor.model.job import Counts, JobView, Phase
 from tests.tui.jobs import view
 

@@ -10,14 +10,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from slurper_tui.monitor.history.files import ForeignFile
 from slurper_tui.monitor.history.opening import (
     open_file,
     open_history,
     open_store,
     read_store,
 )
-from slurper_tui.monitor.history.schema import MIGRATIONS, prepare
+from slurper_tui.monitor.history.schema import MIGRATIONS, ForeignFile, prepare
 from slurper_tui.monitor.history.store import _OF_FILES, MOST_EVENTS, Store, write_over
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.events import Event, Tie, What

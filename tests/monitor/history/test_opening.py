@@ -13,14 +13,20 @@ from pathlib import Path
 
 import pytest
 
-from slurper_tui.monitor.history.files import ForeignFile, NewerHistory, Ownership
+from slurper_tui.monitor.history.files import Ownership
 from slurper_tui.monitor.history.opening import (
     open_file,
     open_history,
     open_store,
     read_store,
 )
-from slurper_tui.monitor.history.schema import MIGRATIONS, Migration, prepare
+from slurper_tui.monitor.history.schema import (
+    MIGRATIONS,
+    ForeignFile,
+    Migration,
+    NewerHistory,
+    prepare,
+)
 from slurper_tui.monitor.history.store import Store, copy
 from slurper_tui.monitor.model.samples import HistoryView, Keeping
 from tests.monitor.history.samples import ACCOUNT, BEGUN, DAY, URL, job, key, of, opened, run_of

@@ -18,7 +18,8 @@ import pytest
 
 from slurper_tui.monitor.history import recorder as module
 from slurper_tui.monitor.history.opening import open_history
-from slurper_tui.monitor.history.recorder import BATCH, Batch, Recorder, Waiting
+from slurper_tui.monitor.history.recorder import Batch, Recorder, Waiting
+from slurper_tui.monitor.history.store import BATCH
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.samples import HistoryView, Keeping, Recorded
 from tests.monitor.history.samples import (

@@ -1,29 +1,43 @@
-"""How a desk is put together."""
+"""What can be asked of the API beyond the polls, over the same request budget."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
-from slurper_tui.monitor.desk import Desk, Roster
 from slurper_tui.monitor.jobs.actions import JobControl
 from slurper_tui.monitor.jobs.plan_runner import JobCreation
 from slurper_tui.monitor.logs.reader import LogReader
 from slurper_tui.monitor.model.samples import Past
 from slurper_tui.monitor.polling.budgeted_client import Metered
+from slurper_tui.monitor.polling.job_store import FollowedJobs
 from slurper_tui.monitor.reports.receipt import EndedJobs
 
 
-def make_desk(
+class Services(NamedTuple):
+    """Logs, actions, new jobs and receipts of one user's accounts."""
+
+    logs: LogReader
+    control: JobControl
+    creation: JobCreation
+    receipts: EndedJobs
+
+    async def close(self) -> None:
+        """Stop the background work: no further job of a plan is started."""
+        await self.creation.close()
+
+
+def make_services(
     metered: Metered,
-    roster: Roster,
+    roster: FollowedJobs,
     past: Past,
     accounts: Sequence[str],
     interval: Callable[[], float],
-) -> Desk:
-    """Put it together. past: where it is noted what was done, if it is. interval: seconds."""
+) -> Services:
+    """Make the services of these accounts. interval: seconds between two rounds of polls."""
     notebook = past.notebook
     logs = LogReader(metered, roster, notebook, interval=interval)
-    return Desk(
+    return Services(
         logs,
         JobControl(metered, roster, notebook),
         JobCreation(metered, roster, notebook, accounts),
