@@ -13,7 +13,7 @@ from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.events import Action, ActionRequest, RequestState
 from slurper_tui.monitor.model.job import Snapshot
 from slurper_tui.tui.keys import hint_sign
-from slurper_tui.tui.screens.main import ReadingScreen
+from slurper_tui.tui.screens.reading import ReadingScreen
 
 if TYPE_CHECKING:
     from slurper_tui.monitor.jobs.actions import AllAborted

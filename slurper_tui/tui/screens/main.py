@@ -14,8 +14,7 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
-from collections.abc import Callable, Sequence
-from pathlib import Path
+from collections.abc import Callable
 from typing import ClassVar
 
 from msgspec.structs import replace
@@ -26,22 +25,17 @@ from textual.containers import Container
 from textual.events import Resize
 from textual.message import Message
 from textual.reactive import var
-from textual.screen import Screen
 from textual.widgets import Input
 from textual.worker import Worker
 
-from slurper_tui import format as words
-from slurper_tui.api.errors import ApiError
 from slurper_tui.monitor.feed import Feed
 from slurper_tui.monitor.model.base import JobKey
-from slurper_tui.monitor.model.job import JobView, Snapshot
-from slurper_tui.monitor.model.logs import FAILED_TYPE, FailuresView
+from slurper_tui.monitor.model.job import Snapshot
 from slurper_tui.monitor.model.timeline import Window
 from slurper_tui.tui import state as scenes
 from slurper_tui.tui.keys import KEYS, Hint, hint_sign, hints_for, next_interval
 from slurper_tui.tui.render.glyphs import Look
 from slurper_tui.tui.screens.job_actions import ChangingScreen
-from slurper_tui.tui.screens.new_jobs import MakingScreen
 from slurper_tui.tui.state import Scene, ScreenOptions, ViewState, layout_classes
 from slurper_tui.tui.widgets.detail_pane import DetailPane
 from slurper_tui.tui.widgets.job_table import JobTable
@@ -353,199 +347,3 @@ class MainScreen(FoldingScreen):
     def action_repaint(self) -> None:
         """Write every cell again, in case something else has written over them."""
         self.refresh(layout=True)
-
-
-class PagesScreen(Screen[None]):
-    """A screen with a scene, over which pages can stand."""
-
-    scene: var[Scene] = var(Scene, init=False)
-
-    def __init__(self, feed: Feed, options: ScreenOptions, look: Look) -> None:
-        super().__init__(id="main")
-        self.look = look
-        self._feed = feed
-        self._options = options
-        self._last_copy = ""
-        self._welcomed = False
-        scene = Scene(
-            view=options.view,
-            demo=options.demo,
-            deadline=options.deadline,
-            writing=options.write,
-        )
-        self.set_reactive(PagesScreen.scene, scene)
-
-    def on_key(self) -> None:
-        """Put the news and the last note away; what was copied counts while its note stood."""
-        self._last_copy = self._last_copy if self.scene.note else ""
-        if self.scene.note or self.scene.news:
-            self.scene = replace(self.scene, note="", news=None)
-
-    def set_deadline(self, deadline: float | None) -> None:
-        """Measure every job against another time, UTC seconds, or against none."""
-        self.scene = replace(self.scene, deadline=deadline)
-
-    def _note(self, text: str) -> None:
-        self.scene = scenes.noted(self.scene, text)
-
-    def action_copy_id(self) -> None:
-        """Copy the highlighted job's id."""
-        from slurper_tui.tui.export import id_text
-
-        if self.scene.job:
-            self._copy("id", id_text(self.scene.job))
-
-    def action_copy_json(self) -> None:
-        """Copy the highlighted job as JSON."""
-        from slurper_tui.tui.export import json_text
-
-        if self.scene.job:
-            self._copy("JSON", json_text(self.scene.job))
-
-    def _copy(self, what: str, text: str) -> None:
-        """Copy, and show the text where that may not have worked or is asked for again."""
-        from slurper_tui.tui.export import can_copy, terminal_copies
-        from slurper_tui.tui.screens.dialogs import CopyDialog
-
-        if not can_copy(text):
-            self._note(f"not copied: the {what} is not UTF-8")
-            return
-        self.app.copy_to_clipboard(text)
-        if self._last_copy == text or not terminal_copies(self._options.environ):
-            self.app.push_screen(CopyDialog(self.look, text))
-            return
-        self._last_copy = text
-        self._note(f"{what} copied; again to see it in full")
-
-    def action_problem(self) -> None:
-        """Tell the standing problem in full."""
-        from slurper_tui.tui.screens.dialogs import ProblemDialog
-
-        self.app.push_screen(ProblemDialog(self.look, self.scene.snapshot))
-
-    async def action_digest(self) -> None:
-        """Tell what happened since somebody last looked."""
-        self._welcomed = True
-        self.run_worker(self._tell_digest(), group="digest", exclusive=True)
-
-    async def _tell_digest(self, *, unasked: bool = False) -> None:
-        """Open the panel; unasked only where there is something to be told."""
-        from slurper_tui.tui.screens.digest import DigestDialog
-
-        digest = await self._feed.digest(zone=self.look.zone)
-        if digest.jobs or not unasked:
-            self.app.push_screen(DigestDialog(self.look, digest))
-
-    def action_help(self) -> None:
-        """Show all keys."""
-        from slurper_tui.tui.screens.dialogs import HelpDialog
-
-        self.app.push_screen(HelpDialog(self.look, self._options.keymap, self.reasons()))
-
-    def reasons(self) -> dict[str, str]:
-        """Tell of every key that cannot work now why that is so, by the binding's id."""
-        from slurper_tui.tui.availability import reasons
-
-        unlock = hint_sign("change.unlock", self._options.keymap, self.look)
-        return reasons((key.id or "" for key in KEYS), self.scene, unlock)
-
-    def action_palette(self) -> None:
-        """Find a job, an action or a theme by name."""
-        self.on_key()
-        from slurper_tui.tui.screens.palette import Palette
-
-        self.app.push_screen(Palette(self.look))
-
-
-class ReadingScreen(MakingScreen):
-    """A screen from which pages about the highlighted job open."""
-
-    async def action_log(self) -> None:
-        """Open the job's log."""
-        from slurper_tui.tui.screens.log import LogPage
-
-        if job := self._job_to_read():
-            self.app.push_screen(LogPage(self, job, self._feed, self._options))
-
-    async def action_failures(self) -> None:
-        """Open the failure view."""
-        from slurper_tui.tui.screens.failures import FailuresPage
-
-        if job := self._job_to_read():
-            self.app.push_screen(FailuresPage(self, job, self._feed, self._options))
-
-    async def action_export(self) -> None:
-        """Save the exact keys of what failed, once the log is read to its end."""
-        if job := self._job_to_read():
-            self.run_worker(self._export(job), group="export", exclusive=True)
-
-    def _job_to_read(self) -> JobView | None:
-        """The highlighted job; where there is none, say why."""
-        from slurper_tui.tui.availability import why_not_now
-
-        if self.scene.job is None:
-            self._note(why_not_now("show.log", self.scene, ""))
-        return self.scene.job
-
-    async def _export(self, job: JobView) -> None:
-        """Read the log whole, saying how far it is, and save the keys."""
-        from slurper_tui.tui.screens.job_page import closing
-        from slurper_tui.tui.widgets.failure_tree import export_doubts
-
-        self._note("reading the log for what failed …")
-        view = FailuresView(job.key)
-        try:
-            reading = (await self._feed.desk()).logs.failures(job.key)
-            async with closing(reading.views()) as views:
-                async for view in views:
-                    self._note(_reading_words(view))
-        except ApiError as error:
-            view = replace(view, problem=error)
-        if view.problem is None:
-            keys = reading.keys((FAILED_TYPE,))
-            doubts = export_doubts(view, reading.inexact_keys((FAILED_TYPE,)))
-            await self._save_keys(job, keys, doubts)
-        else:
-            self._note(f"nothing saved: {view.problem.message}")
-
-    async def _save_keys(self, job: JobView, keys: Sequence[str], doubts: Sequence[str]) -> None:
-        from slurper_tui.tui.export import save_keys
-        from slurper_tui.tui.screens.dialogs import saved_keys_dialog
-
-        if not keys:
-            why = doubts[0] if doubts else "the log names no failed object"
-            self._note(f"nothing saved: {why}")
-            return
-        try:
-            saved = await asyncio.to_thread(save_keys, Path(), job, FAILED_TYPE, keys)
-        except OSError as error:
-            self._note(f"nothing saved: {error.strerror or error}")
-            return
-        self._note(f"{words.count(saved.number)} keys saved to ./{saved.path.name}")
-        if self._at_rest:
-            self.app.push_screen(saved_keys_dialog(self.look, saved, FAILED_TYPE, doubts=doubts))
-
-    @property
-    def _at_rest(self) -> bool:
-        """Nothing is open and nothing is being typed that a dialog would take the next key from."""
-        return self.app.screen is self and not isinstance(self.focused, Input)
-
-    async def action_receipt(self) -> None:
-        """Open the receipt of an ended job or migration."""
-        from slurper_tui.tui.availability import why_no_receipt
-        from slurper_tui.tui.screens.receipt import ReceiptPage
-
-        if why := why_no_receipt(self.scene):
-            self._note(f"no receipt: {why}")
-        elif line := self.scene.line:
-            jobs = self.scene.migration.jobs if self.scene.migration else (line.view,)
-            keys = [job.key for job in jobs]
-            self.app.push_screen(ReceiptPage(self.look, self._feed, keys, self._options.environ))
-
-
-def _reading_words(view: FailuresView) -> str:
-    """How far a log is read on the way to the keys, or what it waits for."""
-    rows = f"reading the log for what failed: {words.count(view.rows_read)} rows"
-    if view.problem is not None:
-        return f"{rows} · {view.problem.message} · trying again"
-    return f"{rows} · waiting for the request budget" if view.waiting else rows

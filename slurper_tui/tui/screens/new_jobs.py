@@ -14,7 +14,7 @@ from textual import work
 
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.job import JobView
-from slurper_tui.tui.screens.main import PagesScreen
+from slurper_tui.tui.screens.pages import PagesScreen
 from slurper_tui.tui.state import Scene
 
 if TYPE_CHECKING:
