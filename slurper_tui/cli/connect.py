@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Protocol
 import msgspec
 
 from slurper_tui.api.credentials import Credentials, key_credentials, token_credentials
-from slurper_tui.api.models import DEFAULT_BASE_URL, Job, parse
+from slurper_tui.api.models import DEFAULT_BASE_URL
 from slurper_tui.cli.errors import ExitCode, Stop
 from slurper_tui.cli.late_client import LateClient
 from slurper_tui.config import (
@@ -25,15 +25,7 @@ from slurper_tui.config import (
     ConfigError,
     check_accounts,
 )
-from slurper_tui.monitor.estimate.series import Series
-from slurper_tui.monitor.history.store import Store
-from slurper_tui.monitor.model.base import JobKey, Moment
-from slurper_tui.monitor.model.job import Counts
-from slurper_tui.monitor.model.samples import Recorded, Remembered
 from slurper_tui.monitor.source import WholeApi
-from slurper_tui.simulated.account import SimulatedAccount
-from slurper_tui.simulated.api import job_json
-from slurper_tui.simulated.jobs import Course
 
 if TYPE_CHECKING:
     import httpx
@@ -41,45 +33,6 @@ if TYPE_CHECKING:
     from slurper_tui.api.client import SlurperClient
     from slurper_tui.api.scrub import Scrubber
     from slurper_tui.simulated.account import SimulatedAccount
-
-
-HOUR = 3600.0
-LOOKS = ((30 * HOUR, 16 * HOUR, 600.0), (3 * HOUR, 600.0, 60.0), (600.0, 5.0, 5.0))
-"""When somebody looked: (seconds ago, until, every)."""
-
-
-def fill_for_demo(store: Store, account: SimulatedAccount, now: float) -> None:
-    """Keep what those would have seen of every job that had not ended by then. now: UTC seconds."""
-    jobs: list[Remembered] = []
-    samples: list[tuple[JobKey, Recorded]] = []
-    for course in account.jobs():
-        if course.finished(now - LOOKS[0][0]) is None:
-            key = JobKey(account.account_id, course.plan.id)
-            jobs.append(Remembered(account.account_id, parse(Job, job_json(course, now))))
-            samples.extend((key, told) for told in _looks(course, now))
-    store.write(jobs, samples)
-
-
-def _looks(course: Course, now: float) -> Iterator[Recorded]:
-    """The samples of a simulated job over the demo's looks, until its end."""
-    series = Series()
-    for begun, until, every in LOOKS:
-        for number in range(int((begun - until) / every)):
-            at = now - begun + number * every
-            if at <= course.plan.created:
-                continue
-            yield _look(course, series, at, every)
-            if course.finished(at) is not None:
-                return
-
-
-def _look(course: Course, series: Series, at: float, every: float) -> Recorded:
-    counters = course.counters(at)
-    counts = Counts(counters.objects, counters.transferred, counters.skipped, counters.failed)
-    moment = Moment(at, at)
-    return series.add(
-        counts, course.status(at), moment, period=every, created_at=None, clock_jumped=False
-    )
 
 
 _ORDINARY = (

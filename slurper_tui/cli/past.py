@@ -119,6 +119,6 @@ def _heal(store: Store, now: float) -> bool:
 def _fill(store: Store, session: Session, now: float) -> None:
     """Give the demo a past."""
     if session.demo is not None:
-        from slurper_tui.cli.connect import fill_for_demo  # only where it is asked for
+        from slurper_tui.cli.demo import fill_for_demo  # only where it is asked for
 
         fill_for_demo(store, session.demo, now)

@@ -107,7 +107,7 @@ def _unreadable(error: Exception) -> Stop:
 
 
 def _demo() -> Store:
-    from slurper_tui.cli.connect import fill_for_demo  # only where it is asked for
+    from slurper_tui.cli.demo import fill_for_demo  # only where it is asked for
     from slurper_tui.simulated.account import SimulatedAccount
 
     store = open_store(None, DEFAULT_BASE_URL)
