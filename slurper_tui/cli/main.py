@@ -6,6 +6,7 @@ Only what `--help` needs is imported here; it has to answer at once.
 import gc
 import os
 import sys
+import time
 
 from slurper_tui.cli.errors import ExitCode, Stop
 from slurper_tui.cli.parser import PROG, parse
@@ -68,10 +69,21 @@ def _run(arguments: "Sequence[str]", around: "Surroundings | None") -> int:
         out, err = (around.out, around.err) if around else (sys.stdout, sys.stderr)
         Output(out, err, ascii_only=False).line(f"{PROG} {metadata.version(PROG)}")
         return ExitCode.OK
+    _check_clock()
     from slurper_tui.cli.context import here  # asyncio and all that follows
     from slurper_tui.cli.run import perform  # asyncio and all that follows
 
     return perform(options, around or here())
+
+
+def _check_clock() -> None:
+    """Raise Stop for a time that Python cannot tell: not even its library can be imported then."""
+    try:
+        when = "before 1970" if time.time() < 0 else ""
+    except OverflowError:  # it counts nanoseconds in 64 bits
+        when = "after 2262"
+    if when:
+        raise Stop(f"the clock of this system says that it is {when}: set it first")
 
 
 def _complain(line: str, around: "Surroundings | None") -> None:

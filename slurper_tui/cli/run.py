@@ -6,7 +6,10 @@ import argparse
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING
+
+import msgspec
 
 from slurper_tui.cli.connect import Session, open_session, secrets_in
 from slurper_tui.cli.context import (
@@ -35,6 +38,10 @@ def perform(options: argparse.Namespace, around: Surroundings) -> ExitCode:
     config = _config(options, around)
     if config.notice:
         Output(around.out, around.err, ascii_only=config.ascii_only).say(config.notice)
+    if not _zone_works():
+        said = "TZ is no time zone of less than a day, so times are in UTC"
+        Output(around.out, around.err, ascii_only=config.ascii_only).say(said)
+        config = msgspec.structs.replace(config, utc=True)
     around.scrubber.add(*secrets_in(around.environ))
     deadline_of(options, config)  # also where nothing is measured against it
     if options.command == MONITOR and _has_screen(around):
@@ -65,6 +72,16 @@ def _config(options: argparse.Namespace, around: Surroundings) -> Config:
         return load(flags, around.environ, around.config_file)
     except ConfigError as error:
         raise Stop(str(error)) from None
+
+
+def _zone_works() -> bool:
+    """Whether local time can be told all the year round; Python knows no offset of 24 h."""
+    try:
+        for quarter in range(4):
+            datetime.fromtimestamp(time.time() + quarter * 91 * 86_400, UTC).astimezone()
+    except ValueError:
+        return False
+    return True
 
 
 def _has_screen(around: Surroundings) -> bool:

@@ -1,3 +1,4 @@
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -210,3 +211,25 @@ def test_foreign_text_in_a_complaint_is_harmless() -> None:
     ran = perform(None, "progress", "a", "b\x1b[2Jc")
     assert ran.code == 2
     assert "\x1b" not in "".join(ran.err)
+
+
+def _before_1970() -> float:
+    return -3600.0
+
+
+def _after_2262() -> float:
+    raise OverflowError("timestamp too large to convert to C _PyTime_t")
+
+
+@pytest.mark.parametrize("clock", [_before_1970, _after_2262])
+def test_a_clock_that_tells_no_time_is_exit_2(
+    monkeypatch: pytest.MonkeyPatch, clock: Callable[[], float]
+) -> None:
+    monkeypatch.setattr("time.time", clock)
+    ran = perform(None, "jobs", "--demo")
+    monkeypatch.undo()
+    when = clock.__name__.strip("_").replace("_", " ")
+    assert ran.code == 2
+    assert ran.err == [
+        f"slurper-tui: the clock of this system says that it is {when}: set it first"
+    ]
