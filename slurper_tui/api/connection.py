@@ -37,7 +37,7 @@ _FAILURES = (
 
 
 class Transport(httpx.AsyncBaseTransport):
-    """A pool of connections. A GET on a kept connection that proves to be closed is repeated once.
+    """A pool of connections. A GET on a kept connection that proves to be closed is repeated.
 
     context: for TLS. proxy: None for none.
     """
@@ -45,6 +45,7 @@ class Transport(httpx.AsyncBaseTransport):
     def __init__(
         self, context: ssl.SSLContext | None, proxy: httpcore.Proxy | None, limits: httpx.Limits
     ) -> None:
+        self._most_kept = limits.max_keepalive_connections or 0
         self._pool = httpcore.AsyncConnectionPool(
             ssl_context=context,
             proxy=proxy,
@@ -57,18 +58,23 @@ class Transport(httpx.AsyncBaseTransport):
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request. Raises httpx.TransportError."""
         with _as_httpx():
-            try:
-                answer = await self._pool.handle_async_request(_core(request))
-            except StaleConnection:
-                if request.method != "GET":
-                    raise
-                answer = await self._pool.handle_async_request(_core(request))
+            answer = await self._answered(request)
         return httpx.Response(
             answer.status,
             headers=answer.headers,
             stream=_Body(answer),
             extensions=answer.extensions,
         )
+
+    async def _answered(self, request: httpx.Request) -> httpcore.Response:
+        """Send a request again for each kept connection that is closed: a server drops them all."""
+        for _ in range(self._most_kept):
+            try:
+                return await self._pool.handle_async_request(_core(request))
+            except StaleConnection:
+                if request.method != "GET":
+                    raise
+        return await self._pool.handle_async_request(_core(request))
 
     async def aclose(self) -> None:
         """Close every connection."""

@@ -65,13 +65,21 @@ class Lines:
             await writer.drain()
 
 
-async def test_reading_is_repeated_once_where_a_kept_connection_was_closed() -> None:
+async def test_reading_is_repeated_where_a_kept_connection_was_closed() -> None:
     lines = Lines(ANSWER, b"")
     async with client_of(lines.serve) as client:
         for _ in range(3):
             assert (await client.progress("a", "j")).value.id == "j"
     # Each connection has answered once, and hung up on the second request.
     assert (lines.connections, lines.seen) == (3, ["GET"] * 5)
+
+
+async def test_reading_is_repeated_until_no_kept_connection_is_left() -> None:
+    lines = Lines(ANSWER, b"")
+    async with client_of(lines.serve) as client:
+        await asyncio.gather(*(client.progress("a", f"{n}") for n in range(4)))
+        assert (await client.progress("a", "j")).value.id == "j"
+    assert (lines.connections, lines.seen) == (5, ["GET"] * 9)
 
 
 async def test_reading_is_not_repeated_on_a_new_connection() -> None:
