@@ -119,6 +119,9 @@ _PERMISSIONS = (
     "Viewer and storage.buckets.get (GCS), an R2 bucket Object Read & Write; new R2 keys take up "
     "to half a minute to work"
 )
+_EDGE_CODES = range(1000, 1300)
+"""What a firewall of the edge answers with, in whatever form: 1010, 1015, 1020."""
+
 _EDGE_CODE = re.compile(rb"error code: (\d{3,5})")
 
 _MOST_FAULTS = 20
@@ -205,7 +208,7 @@ def _denied(status: int, envelope: object, faults: tuple[Fault, ...]) -> type[Ap
     """What 401, 403 or 407 means: only the API's own envelope says something of the credentials."""
     if not isinstance(envelope, dict) or not isinstance(envelope.get("errors"), list):
         return BadAnswer
-    codes = {fault.code for fault in faults} - {None}
+    codes = {fault.code for fault in faults if fault.code not in _EDGE_CODES} - {None}
     if not codes & _REJECTED and any(_BUCKET_KEYS.search(fault.message) for fault in faults):
         return BucketKeysRefused
     return Rejected if codes and status != 407 else BadAnswer

@@ -475,6 +475,7 @@ IN_BETWEEN: list[tuple[bytes, str, dict[str, str], str]] = [
     (b"", "text/plain", {}, "an empty body"),
     (b'{"cloudflare_error":true,"error_code":1020}', "application/json", {}, "not the API's"),
     (b'{"error":{"code":10000,"message":"no"}}', "application/json", {}, "not the API's"),
+    (b'{"errors":[{"code":1020,"message":"no"}]}', "application/json", {}, "1020: no"),
     (b'{"errors":[{"code":"denied","message":"no"}]}', "application/json", {}, "not the API's"),
 ]
 
