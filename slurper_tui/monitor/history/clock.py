@@ -1,7 +1,7 @@
-"""Samples that were dated by a clock which was ahead get times that have passed.
+"""Corrects the times of samples and notes dated in the future by a clock that was ahead.
 
-Their order, their values and, where that fits, the spans between them stay. Nothing is moved where
-rather the present clock must be behind. Times are whole milliseconds since 1970, UTC.
+Their order, their values and, if possible, the time between them stay. If the data shows that the
+present clock is behind instead, nothing is moved. Times are whole milliseconds since 1970, UTC.
 """
 
 from __future__ import annotations
@@ -25,10 +25,11 @@ from slurper_tui.monitor.history.schema import transaction
 from slurper_tui.monitor.model.base import AHEAD_SECONDS, CREATED_SLACK, EARLIEST
 
 LONGEST_WATCHED_MS = 4 * 86_400_000
-"""A longer span between two samples is a gap, whether it is marked or not: no poll is so slow."""
+"""A longer span between two samples is a gap, even if not marked: no poll is that slow."""
 
 MOST_BEHIND_MS = 90 * 86_400_000
-"""A clock that is behind by more than this shows a time before the job was created."""
+"""Samples further ahead than this were dated wrongly: a present clock that far behind would show a
+time before the job was created."""
 
 _IN_FUTURE = f"""
     SELECT number, CAST(job AS BLOB) FROM jobs
@@ -50,7 +51,7 @@ _NEWEST = """
 
 
 class Dated(NamedTuple):
-    """When a sample was taken, as it is kept, and whether nobody looked before it."""
+    """A sample's stored time, and whether a gap precedes it."""
 
     at: int
     after_gap: bool
@@ -65,10 +66,10 @@ class _Move(NamedTuple):
 
 
 def fitted(block: Sequence[Dated], floor: int, end: int) -> list[int] | None:
-    """Times for a block of samples that end at `end` and begin after `floor`.
+    """Return times for samples that end at `end` and begin after `floor`.
 
-    The spans stay as they are; where that is too long, those in which nobody looked are left out.
-    None where even the rest does not fit: the block cannot have been taken in that time.
+    The spans stay as they are; if that is too long, each gap is shortened to 1 ms. None if even
+    that does not fit: the samples cannot have been taken in that time.
     """
     for keep_gaps in (True, False):
         spans = [b.at - a.at if keep_gaps or _is_watched(a, b) else 1 for a, b in pairwise(block)]
@@ -82,14 +83,12 @@ def _is_watched(before: Dated, after: Dated) -> bool:
     return not after.after_gap and after.at - before.at <= LONGEST_WATCHED_MS
 
 
-# While it runs ---------------------------------------------------------------------------------
-
-
 def set_back(connection: sqlite3.Connection, job: int, now: int) -> None:
-    """Date every sample of a job that is not older than `now` before it: the clock was set back.
+    """Move a job's samples dated `now` or later to before it, because the clock was set back.
 
-    Within a transaction. The whole of an unbroken look is moved by the same time if that fits;
-    else those samples alone are crowded into the time before. Raises sqlite3.Error.
+    Call it inside a transaction. All samples since the last gap are moved by the same time if that
+    fits; otherwise only the later samples are squeezed into the time before `now`. Raises
+    sqlite3.Error.
     """
     first = _one(connection, _FIRST_FROM, job, now, LATEST_MS)
     if first is None:
@@ -101,7 +100,10 @@ def set_back(connection: sqlite3.Connection, job: int, now: int) -> None:
 
 
 def _crowded(connection: sqlite3.Connection, job: int, first: int, now: int) -> _Move:
-    """Spread the samples from `first` on over the time before `now`, with as many as it takes."""
+    """Spread the samples since `first` over the time before `now`.
+
+    Earlier samples are included until there is a millisecond for each.
+    """
     rows = _rows(connection, job, first)
     before = _one(connection, _LAST_BEFORE, job, rows[0].at)
     while before is not None and now - before <= len(rows):
@@ -112,13 +114,11 @@ def _crowded(connection: sqlite3.Connection, job: int, first: int, now: int) -> 
     return _Move(job, [row._replace(after_gap=True) for row in rows], times)
 
 
-# When it is opened -----------------------------------------------------------------------------
-
-
 def heal(connection: sqlite3.Connection, now: float) -> bool:
-    """Date whatever lies in the future before `now`, UTC seconds. Raises sqlite3.Error.
+    """Move samples and notes dated in the future to before `now` (UTC seconds).
 
-    True when anything was moved: not where `now` must be behind, by what one job's samples tell.
+    Return whether anything was moved. Nothing is moved if one job's samples show that `now` is
+    behind. Raises sqlite3.Error.
     """
     limit = to_ms(now + AHEAD_SECONDS)
     if now < EARLIEST or not _is_any_later(connection, limit):
@@ -135,17 +135,17 @@ def heal(connection: sqlite3.Connection, now: float) -> bool:
 
 
 def _is_any_later(connection: sqlite3.Connection, limit: int) -> bool:
-    """Whether a job's sample, an event or a plan is dated after the limit."""
+    """Return whether a sample, an event or a plan is later than `limit`."""
     if connection.execute(_IN_FUTURE, {"limit": limit}).fetchone() is not None:
         return True
     return any(_later_notes(connection, table, limit) for table in _NOTES)
 
 
 def _moves(connection: sqlite3.Connection, limit: int, now: int) -> Iterator[_Move | None]:
-    """Yield what is to be moved, job by job; None for a job for which `now` is too early."""
+    """Yield one move per job with samples in the future; None if `now` must be behind."""
     for job, told in connection.execute(_IN_FUTURE, {"limit": limit}).fetchall():
         first = _one(connection, _FIRST_FROM, job, limit, LATEST_MS)
-        if first is None:  # only the copy of its newest sample lies there
+        if first is None:  # only the copy of its newest sample is in the future
             yield _Move(job, (), ())
             continue
         block = _block(connection, job, first)
@@ -160,7 +160,7 @@ def _moves(connection: sqlite3.Connection, limit: int, now: int) -> Iterator[_Mo
 
 
 def _created(told: bytes) -> float | None:
-    """When a job was created, UTC seconds; None where it does not say."""
+    """Return when a job was created, in UTC seconds; None if unknown."""
     try:
         return parse_time(job_of(told).created_at)
     except UNREADABLE:
@@ -168,17 +168,20 @@ def _created(told: bytes) -> float | None:
 
 
 def _floor(created: float | None, last: int) -> int:
-    """Before that, no sample can have been taken; a creation after the last sample is none."""
+    """Return the earliest possible time of a sample.
+
+    A creation time after the last sample is wrong and ignored.
+    """
     known = None if created is None else to_ms(created - CREATED_SLACK)
     return to_ms(EARLIEST) if known is None or known > last else known
 
 
 _NOTES = {"events": ("number", "at"), "plans": ("id", "made_at")}
-"""Tables of notes, and the columns with a row's number and its time. Steps are judged by theirs."""
+"""Tables of notes, with the columns of a row's id and time. Steps are not checked by themselves."""
 
 
 def _later_notes(connection: sqlite3.Connection, table: str, limit: int) -> list[int]:
-    """The numbers of the notes after the limit, in the order of their times."""
+    """Return the ids of the notes after the limit, ordered by time."""
     number, at = _NOTES[table]
     rows = connection.execute(
         f"SELECT {number} FROM {table} WHERE {at} BETWEEN ? AND ? ORDER BY {at}, {number}",
@@ -188,7 +191,7 @@ def _later_notes(connection: sqlite3.Connection, table: str, limit: int) -> list
 
 
 def _heal_notes(connection: sqlite3.Connection, limit: int, now: int) -> None:
-    """Date events and plans of the future before now, in their order."""
+    """Move events and plans in the future to just before `now`, in their order."""
     for table, (number, at) in _NOTES.items():
         later = _later_notes(connection, table, limit)
         connection.executemany(
@@ -197,16 +200,13 @@ def _heal_notes(connection: sqlite3.Connection, limit: int, now: int) -> None:
         )
 
 
-# Rows ------------------------------------------------------------------------------------------
-
-
 def _one(connection: sqlite3.Connection, statement: str, *values: int) -> int | None:
     found = connection.execute(statement, values).fetchone()[0]
     return found if type(found) is int else None
 
 
 def _block(connection: sqlite3.Connection, job: int, first: int) -> list[Dated]:
-    """The samples of the unbroken look in which `first` lies, and all after it."""
+    """Return the samples from the last gap at or before `first` on."""
     begun = _one(connection, _GAP_BEFORE, job, first)
     return _rows(connection, job, 0 if begun is None else begun)
 
@@ -222,12 +222,17 @@ def _previous(connection: sqlite3.Connection, job: int, block: Sequence[Dated]) 
 
 
 def _apply(connection: sqlite3.Connection, move: _Move) -> None:
-    """Write the new times, oldest first, so that none stands in another's way."""
+    """Write the new times, oldest first, so that no two samples collide.
+
+    A sample whose distance from the one before it changed is marked as the first after a gap.
+    """
+    moved = list(zip(move.block, move.times, strict=True))
+    kept = [b.at - a.at == t - s for (a, s), (b, t) in pairwise(moved)]
     connection.executemany(
         _MOVE,
         (
-            (at, int(row.after_gap), move.job, row.at)
-            for row, at in zip(move.block, move.times, strict=True)
+            (at, int(row.after_gap or not as_before), move.job, row.at)
+            for (row, at), as_before in zip(moved, [True, *kept], strict=False)
         ),
     )
     newest = next(readable(connection.execute(_NEWEST, (move.job, LATEST_MS)), sample_of), None)

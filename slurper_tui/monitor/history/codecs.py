@@ -1,9 +1,10 @@
-"""Between our values and the rows of a history: no secret and no object key gets past here.
+"""Encodes values as rows of a history and decodes them; removes secrets.
 
-What is read is checked: a file may be damaged in any column. The functions that read a row raise
-one of `UNREADABLE` for a row that holds anything else than what is written here.
+Jobs are stored without object keys and passwords; drafts keep their object keys until their step is
+over.
 
-Between what is noted and the rows of a history: no secret gets past here.
+A file may be damaged in any column, so every value is checked when it is read: the functions that
+decode a row raise one of `UNREADABLE` if the row is invalid.
 """
 
 from __future__ import annotations
@@ -30,19 +31,19 @@ Row = tuple[Any, ...]
 T = TypeVar("T")
 
 UNREADABLE = (ValueError, TypeError, OverflowError, RecursionError, msgspec.MsgspecError)
-"""What is raised for a row that cannot be read."""
+"""Exceptions raised for an invalid row."""
 
 LATEST_MS = round(END_OF_CALENDAR * 1000)
-"""Milliseconds since 1970; a later time is damage."""
+"""Milliseconds since 1970; a later time is invalid."""
 
 _GREATEST = 2**63 - 1
-"""What SQLite can hold; no counter of the API is higher."""
+"""The largest integer of SQLite; no counter of the API is larger."""
 
 _ADDRESS = r"(?is)((?:[a-z][a-z0-9+.-]*:)?//)?(.*)"
-"""A scheme, if there is one, and all that follows it."""
+"""An optional scheme, and the rest."""
 
 _HOST = r"[^/?#@:]+\.[^/?#@:]+(?:[/?#]|$)"
-"""A name with dots and without a port in front of a path: an `@` behind it is of the path."""
+"""A host name with dots, without a port, before a path: a later `@` belongs to the path."""
 
 _FLAGS = (0, 1)
 
@@ -51,7 +52,7 @@ _last = msgspec.json.Decoder(Recorded)
 
 
 def readable(rows: Iterable[Row], read: Callable[[Row], T]) -> Iterator[T]:
-    """Yield what the rows hold; a row that cannot be read is left out."""
+    """Yield the decoded rows; skip invalid ones."""
     for row in rows:
         try:
             value = read(row)
@@ -61,7 +62,7 @@ def readable(rows: Iterable[Row], read: Callable[[Row], T]) -> Iterator[T]:
 
 
 def decoded(raw: bytes) -> str | bytes:
-    """SQLite's text as Python's; bytes, which no check accepts, where it is not UTF-8."""
+    """Decode SQLite text; return bytes, which no check accepts, if it is not UTF-8."""
     try:
         return raw.decode()
     except UnicodeDecodeError:
@@ -69,43 +70,43 @@ def decoded(raw: bytes) -> str | bytes:
 
 
 def checked_time(at: object) -> float:
-    """A kept time as UTC seconds. Raises ValueError."""
+    """Return stored milliseconds as UTC seconds. Raises ValueError."""
     if type(at) is not int or not 0 <= at <= LATEST_MS:
         raise ValueError("no time")
     return at / 1000
 
 
 def checked_text(value: object) -> str:
-    """A kept text. Raises ValueError."""
+    """Return a stored text. Raises ValueError if it is none."""
     if type(value) is not str:
         raise ValueError("no text")
     return value
 
 
 def checked_texts(row: Row) -> tuple[str, ...]:
-    """A row of texts. Raises ValueError."""
+    """Return a row of texts. Raises ValueError if a value is not a text."""
     return tuple(map(checked_text, row))
 
 
 def to_ms(seconds: float) -> int:
-    """UTC seconds as the whole milliseconds that are kept."""
+    """Convert UTC seconds to whole milliseconds."""
     return round(seconds * 1000)
 
 
 def text(value: str) -> str:
-    """Text that UTF-8 can hold: half a surrogate pair, which JSON may hold, becomes a `?`."""
+    """Return text that UTF-8 can encode: a lone surrogate, which JSON allows, becomes `?`."""
     return value if value.isascii() else value.encode("utf-8", "replace").decode()
 
 
 def sample_row(sample: Recorded) -> Row:
-    """A sample as its row holds it, but for the job."""
+    """Encode a sample as a row, without its job."""
     counts = (_number_rows(getattr(sample.counts, name)) for name in Counts.__struct_fields__)
     status = None if sample.status is None else text(sample.status)
     return (to_ms(sample.at), *counts, status, int(sample.after_gap), int(sample.stalled))
 
 
 def sample_of(row: Row) -> Recorded:
-    """The sample that such a row holds. Raises ValueError."""
+    """Decode a row of `samples`. Raises ValueError if it is invalid."""
     at, objects, transferred, skipped, failed, status, after_gap, stalled = row
     if type(at) is not int or not 0 <= at <= LATEST_MS:
         raise ValueError("no time")
@@ -125,17 +126,17 @@ def _number_rows(value: int | None) -> int | None:
 
 
 def last_text(sample: Recorded) -> str:
-    """A sample in JSON, exactly as it is kept among the samples."""
+    """Encode a sample as JSON, with the same values as in its row."""
     return msgspec.json.encode(sample_of(sample_row(sample))).decode()
 
 
 def job_text(job: Job) -> str:
-    """A job in JSON, without what nobody foresaw, without keys and without passwords."""
+    """Encode a job as JSON, without unknown fields, object keys and passwords."""
     bare = replace(job, source=_bare_source(job.source), target=_bare_target(job.target), extra={})
     try:
         return msgspec.json.encode(bare).decode()
     except UnicodeEncodeError:
-        import json  # 1 ms, for names that are no text
+        import json  # takes 1 ms; only for text that is not valid Unicode
 
         return text(json.dumps(msgspec.to_builtins(bare), ensure_ascii=False))
 
@@ -152,9 +153,10 @@ def _bare_target(target: Target | None) -> Target | None:
 
 
 def place_text(url: str) -> str:
-    """An address without user, password, query and fragment.
+    """Return an address without user, password, query and fragment.
 
-    A password may hold what ends a host elsewhere: rather too little of an address is kept.
+    A password may contain characters that usually end a host name; in doubt, less of the address is
+    kept.
     """
     if not {"@", "?", "#"} & set(url):
         return text(url.rstrip("/"))
@@ -165,7 +167,7 @@ def place_text(url: str) -> str:
 
 
 def _checked(last: Recorded) -> Recorded:
-    """A sample whose types are right already. Raises ValueError."""
+    """Check the values of a sample with correct types. Raises ValueError."""
     counts = last.counts
     if not 0 <= last.at <= END_OF_CALENDAR:
         raise ValueError("no time")
@@ -176,12 +178,12 @@ def _checked(last: Recorded) -> Recorded:
 
 
 def job_of(told: bytes) -> Job:
-    """The job in such a text. Raises one of `UNREADABLE`."""
+    """Decode a job from JSON. Raises one of `UNREADABLE` if it is invalid."""
     return _job.decode(told)
 
 
 def remembered_of(row: Row) -> Remembered:
-    """The job of such a row. Raises one of `UNREADABLE`."""
+    """Decode a row of `jobs`. Raises one of `UNREADABLE` if it is invalid."""
     account_id, job_id, told, last, closed = row
     job = job_of(told)
     if closed not in _FLAGS or not job.id or text(job.id) != job_id:
@@ -191,7 +193,7 @@ def remembered_of(row: Row) -> Remembered:
 
 
 _MOST_ROWS = 10**100
-"""No log has more rows; a larger number is damage, and too long to be written out."""
+"""No log has more rows; a larger number is damage and too long to print."""
 
 _counts = msgspec.json.Decoder(LogCounts)
 _draft = msgspec.json.Decoder(Draft)
@@ -199,29 +201,29 @@ _words = msgspec.json.Decoder(tuple[str, ...])
 
 
 def key_row(key: JobKey) -> Row:
-    """A job's identity."""
+    """Encode a job's ids as columns."""
     return (text(key.account_id), text(key.job_id))
 
 
 def event_row(event: Event) -> Row:
-    """An event."""
+    """Encode an event as a row."""
     said = (str(event.what), text(event.detail), text(event.said))
     return (*key_row(event.key), to_ms(event.at), *said)
 
 
 def event_of(key: JobKey, row: Row) -> Event:
-    """The event of such a row, without its job. Raises ValueError."""
+    """Decode a row of `events`, without the columns of its job. Raises ValueError."""
     at, what, detail, said = row
     return Event(key, checked_time(at), What(what), checked_text(detail), checked_text(said))
 
 
 def tie_row(tie: Tie) -> Row:
-    """A tie."""
+    """Encode a tie as a row."""
     return (*key_row(tie.child), *key_row(tie.parent), tie.keys, words_text(tie.log_types))
 
 
 def tie_of(row: Row) -> Tie:
-    """The tie of such a row. Raises one of `UNREADABLE`."""
+    """Decode a row of `ties`. Raises one of `UNREADABLE` if it is invalid."""
     *ids, keys, log_types = row
     account_id, job_id, parent_account_id, parent_job_id = checked_texts(tuple(ids))
     child, parent = JobKey(account_id, job_id), JobKey(parent_account_id, parent_job_id)
@@ -235,12 +237,12 @@ def _number(value: object) -> int:
 
 
 def counts_row(key: JobKey, counts: LogCounts) -> Row:
-    """What a job's log holds, in JSON."""
+    """Encode a job's log counts as a row."""
     return (*key_row(key), to_ms(counts.read_at), _json(counts))
 
 
 def counts_of(row: Row) -> tuple[JobKey, LogCounts]:
-    """Whose log such a row tells of, and what it held. Raises one of `UNREADABLE`."""
+    """Decode a row of `log_counts`. Raises one of `UNREADABLE` if it is invalid."""
     account_id, job_id, told = row
     counts = _counts.decode(told)
     checked_time(to_ms(counts.read_at))
@@ -250,13 +252,13 @@ def counts_of(row: Row) -> tuple[JobKey, LogCounts]:
 
 
 def plan_row(plan: Plan) -> Row:
-    """A plan without its steps and its id."""
+    """Encode a plan as a row, without its id and its steps."""
     retry = key_row(plan.retry_of) if plan.retry_of else (None, None)
     return (text(plan.account_id), to_ms(plan.made_at), *retry, words_text(plan.log_types))
 
 
 def plan_of(row: Row, steps: Sequence[Step]) -> Plan:
-    """The plan of such a row, behind its id. Raises one of `UNREADABLE`."""
+    """Decode a row of `plans`, with its id. Raises one of `UNREADABLE` if it is invalid."""
     plan_id, account_id, made_at, *retried, log_types = row
     retry = None if retried == [None, None] else JobKey(*checked_texts(tuple(retried)))
     types = _words.decode(checked_text(log_types))
@@ -265,13 +267,13 @@ def plan_of(row: Row, steps: Sequence[Step]) -> Plan:
 
 
 def step_row(step: Step) -> Row:
-    """A step, without its number."""
+    """Encode a step as a row, without its number."""
     job_id = None if step.job_id is None else text(step.job_id)
     return (str(step.state), to_ms(step.at), job_id, text(step.said), draft_text(step))
 
 
 def step_of(row: Row) -> Step:
-    """The step of such a row, behind its number. Raises one of `UNREADABLE`."""
+    """Decode a row of `steps`, with its number. Raises one of `UNREADABLE` if it is invalid."""
     number, state, at, job_id, said, draft = row
     job_id = None if job_id is None else checked_text(job_id)
     then = checked_time(at)
@@ -281,12 +283,12 @@ def step_of(row: Row) -> Step:
 
 
 def words_text(words: Sequence[str]) -> str:
-    """Some words in JSON."""
+    """Encode a list of words as JSON."""
     return _json([text(word) for word in words])
 
 
 def draft_text(step: Step) -> str:
-    """A step's draft in JSON: without its keys when the step is over, without any password."""
+    """Encode a step's draft as JSON: never with a password, without keys once the step is over."""
     draft = step.draft
     if step.state.over and draft.keys:
         draft = replace(draft, keys=())
@@ -299,25 +301,25 @@ def _draft_of(told: bytes) -> Draft:
     try:
         return _draft.decode(told)
     except msgspec.DecodeError:
-        import json  # 1 ms, for names that are no text
+        import json  # takes 1 ms; only for text that is not valid Unicode
 
         return msgspec.convert(json.loads(told), Draft)
 
 
 def _json(value: object) -> str:
-    """JSON that UTF-8 can hold: half a surrogate pair is escaped."""
+    """Encode a value as JSON that UTF-8 can encode: a lone surrogate is escaped."""
     try:
         return msgspec.json.encode(value).decode()
     except UnicodeEncodeError:
-        import json  # 1 ms, for names that are no text
+        import json  # takes 1 ms; only for text that is not valid Unicode
 
         return json.dumps(msgspec.to_builtins(value))
 
 
 def last_of_each(samples: Sequence[Recorded], step: float) -> tuple[Recorded, ...]:
-    """Give the first, the newest of every `step` seconds, and both sides of every gap.
+    """Return the first and last sample, the newest of every `step` seconds, and both sides of gaps.
 
-    samples: oldest first. Of what was given once, it gives the same again.
+    samples: oldest first. Applying it to its own result changes nothing.
     """
     wanted = set(_places(samples, max(1, to_ms(step))))
     return tuple(sample for place, sample in enumerate(samples) if place in wanted)

@@ -1,12 +1,14 @@
-"""The files of a history: made for their owner alone, set aside when damaged, claimed by one.
+"""The files of a history: creating, checking, locking them and setting damaged ones aside.
 
-What can be the matter with a history, in words.
+Files and folders are private to their owner.
+
+Also the text for each error that prevents a history from being kept (`reason_of`).
 
 Exception
-├── OSError, sqlite3.Error      what the disk and SQLite say
-└── HistoryError                what we say: nothing is to be written there
-    ├── NewerHistory            a newer version of this program wrote it
-    └── ForeignFile             it is no history of this program
+├── OSError, sqlite3.Error      from the disk and SQLite
+└── HistoryError                the file must not be written to
+    ├── NewerHistory            written by a newer version of this program
+    └── ForeignFile             not a history of this program
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ from typing import NamedTuple
 from slurper_tui.monitor.history.schema import APPLICATION_ID, ForeignFile, NewerHistory
 
 _PRIMARY = 0xFF
-"""An extended result code of SQLite holds the primary one in its lowest byte."""
+"""Mask for SQLite's primary result code, the lowest byte of an extended one."""
 
 _DAMAGE = frozenset({sqlite3.SQLITE_CORRUPT, sqlite3.SQLITE_NOTADB})
 
@@ -42,7 +44,7 @@ _WORDS = {
 
 
 def reason_of(error: Exception) -> str:
-    """One clause about what keeps a history from being kept, without a full stop."""
+    """Return why the history is not kept, as one clause without a full stop."""
     if isinstance(error, sqlite3.Error):
         return _WORDS.get(_code(error), str(error))
     if isinstance(error, OSError) and error.strerror:
@@ -51,17 +53,17 @@ def reason_of(error: Exception) -> str:
 
 
 def is_damage(error: Exception) -> bool:
-    """Whether the file itself is broken, and not merely out of reach."""
+    """Return whether the file itself is damaged, not only inaccessible."""
     return isinstance(error, sqlite3.Error) and _code(error) in _DAMAGE
 
 
 def is_busy(error: Exception) -> bool:
-    """Whether another program holds a lock that it may soon let go."""
+    """Return whether another program holds a lock, probably for a short time."""
     return isinstance(error, sqlite3.Error) and _code(error) == sqlite3.SQLITE_BUSY
 
 
 def is_full(error: Exception) -> bool:
-    """Whether there is no room left."""
+    """Return whether the disk is full."""
     return isinstance(error, sqlite3.Error) and _code(error) == sqlite3.SQLITE_FULL
 
 
@@ -71,26 +73,26 @@ def _code(error: sqlite3.Error) -> int:
 
 
 FILE = "history.sqlite3"
-"""What a history is called in the folder for what is kept between runs."""
+"""The file name of a history in the state folder."""
 
 BESIDE = ("-wal", "-shm")
-"""What SQLite keeps beside a file, under its name and these."""
+"""Suffixes of the files that SQLite keeps next to a database."""
 
 _JOURNAL, _LOCK = "-journal", ".lock"
 _MAGIC = b"SQLite format 3\x00"
 _VERSION, _APPLICATION_ID = slice(60, 64), slice(68, 72)
-"""Where in a database's first bytes its `user_version` and `application_id` are, big-endian."""
+"""Positions of the big-endian `user_version` and `application_id` in a database's header."""
 
 
 class Identity(NamedTuple):
-    """Which file it is, whatever it is called."""
+    """Identifies a file independently of its name."""
 
     device: int
     inode: int
 
 
 def identity_of(path: Path) -> Identity | None:
-    """Which file stands under that name; None when there is none."""
+    """Return the identity of the file at a path; None if there is none."""
     try:
         found = os.stat(path)
     except OSError:
@@ -99,10 +101,10 @@ def identity_of(path: Path) -> Identity | None:
 
 
 def make_file(path: Path) -> None:
-    """Make an empty file that its owner alone can read, unless a file is there.
+    """Create an empty file that only its owner can read, unless it exists.
 
-    New folders are their owner's alone too. What is there stays as it is. Raises OSError,
-    ForeignFile for what is no regular file.
+    New folders are private too. Existing files and folders are not changed. Raises OSError, and
+    ForeignFile if the path is not a regular file.
     """
     make_folder(path.parent)
     flags = os.O_RDWR | os.O_CREAT | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_CLOEXEC", 0)
@@ -117,9 +119,9 @@ def make_file(path: Path) -> None:
 
 
 def check_beside(path: Path) -> None:
-    """Raise ForeignFile where a name that SQLite uses beside a file is no regular file's.
+    """Raise ForeignFile if a file that SQLite uses next to the database is not a regular file.
 
-    SQLite would wait for a pipe there.
+    SQLite would block on a pipe.
     """
     file = path.resolve()
     for end in (*BESIDE, _JOURNAL):
@@ -129,16 +131,16 @@ def check_beside(path: Path) -> None:
 
 
 def make_private(path: Path) -> None:
-    """Close a file of ours, and what SQLite keeps beside it, to everyone but its owner."""
-    file = path.resolve()  # SQLite keeps its own files beside what a link leads to
+    """Remove the access of group and others to a file of ours and the files next to it."""
+    file = path.resolve()  # SQLite puts its files next to the target of a link
     for name in (file, *(_beside(file, end) for end in BESIDE)):
         _close_to_others(name)
 
 
 def make_folder(folder: Path) -> None:
-    """Make a folder that is its owner's alone, and those above it, where missing. Raises OSError.
+    """Create a folder and its missing parents, private to their owner. Raises OSError.
 
-    Folders that are there stay as they are.
+    Existing folders are not changed.
     """
     if not folder.is_dir():
         make_folder(folder.parent)
@@ -147,16 +149,21 @@ def make_folder(folder: Path) -> None:
 
 
 def _close_to_others(path: Path) -> None:
-    """SQLite gives what it makes beside a file the file's own mode; old ones may have another."""
+    """Set mode 0600 if others have access.
+
+    SQLite gives new files next to a database the mode of the database; old ones may have another.
+    """
     with suppress(OSError):
         if os.stat(path).st_mode & 0o077:
             os.chmod(path, 0o600)
 
 
 def is_damaged(path: Path, newest: int) -> bool:
-    """Whether a file's first bytes are those of no database; an empty one is merely new.
+    """Return whether a file does not begin like a database; an empty file is not damaged.
 
-    newest: the highest version that we know. Raises NewerHistory for a file of ours, OSError.
+    newest: the highest schema version of this program.
+
+    Raises NewerHistory for a newer file of ours, and OSError.
     """
     head = _head_of(path)
     if not head:
@@ -169,7 +176,7 @@ def is_damaged(path: Path, newest: int) -> bool:
 
 
 def is_stamped(path: Path) -> bool:
-    """Whether a file's first bytes say that it is ours. Raises OSError."""
+    """Return whether a file's header has our application id. Raises OSError."""
     return _is_ours(_head_of(path))
 
 
@@ -183,10 +190,10 @@ def _is_ours(head: bytes) -> bool:
 
 
 def set_aside(path: Path, now: float) -> Path:
-    """Rename a file, and what stands beside it, so that nothing is lost. Raises OSError.
+    """Rename a file and the files next to it; return the new path. Raises OSError.
 
-    now: UTC seconds, for the name. A connection that is still open notices that its file was moved,
-    and leaves alone what stands there then.
+    now: UTC seconds, for the name. SQLite notices in an open connection that its file was moved,
+    and does not touch a new file at the old path.
     """
     aside = next(name for name in _names_aside(path, now) if not _is_taken(name))
     for end in BESIDE:
@@ -215,10 +222,10 @@ def _beside(path: Path, end: str) -> Path:
 
 
 class Ownership:
-    """Which of several instances came first: it alone holds the lock beside the file.
+    """A lock next to the file that only the first of several instances holds.
 
-    It goes with the process, however that ends. Where a platform has no such lock, every instance
-    takes itself for the first.
+    It is released when the process ends, however it ends. On a platform without such locks, every
+    instance is treated as the first.
     """
 
     def __init__(self, path: Path) -> None:
@@ -227,13 +234,13 @@ class Ownership:
         self._sole = False
 
     def claim(self) -> bool:
-        """Whether we are the first, or have become it."""
+        """Return whether this instance holds the lock; try to get it if not."""
         if not self._sole:
             self._sole = self._locked()
         return self._sole
 
     def release(self) -> None:
-        """Let another be the first."""
+        """Release the lock."""
         if self._descriptor is not None:
             os.close(self._descriptor)
         self._descriptor, self._sole = None, False
@@ -250,5 +257,5 @@ class Ownership:
         except BlockingIOError:
             return False
         except OSError:
-            return True  # a file system without locks: nobody else is seen
+            return True  # a file system without locks: other instances cannot be detected
         return True

@@ -1,4 +1,8 @@
-"""How a history is opened: whatever stands in the way, there is a store in the end."""
+"""Opens a history: in its file if possible, else in memory.
+
+`open_history` never fails; the other functions raise. A file is checked before it is opened for
+writing: it must be ours, not damaged and not newer than this program.
+"""
 
 from __future__ import annotations
 
@@ -38,13 +42,13 @@ from slurper_tui.monitor.history.store import Store
 from slurper_tui.monitor.model.samples import HistoryView, Keeping
 
 BUSY_SECONDS = 1.0
-"""For so long a write waits for another's."""
+"""How long a write waits for another program's lock, in seconds."""
 
 OPENING_SECONDS = 0.5
-"""For so long the first look at a file waits for another's lock: the screen waits with it."""
+"""How long opening waits for another program's lock; the first picture waits too."""
 
 Clock = Callable[[], float]
-"""UTC seconds."""
+"""Returns UTC seconds."""
 
 _LOOKS = (
     "SELECT sum(length(job)), sum(length(last)), max(gone)"
@@ -65,7 +69,7 @@ _LOOKS_AT_NOTES = (
 
 
 class Opened(NamedTuple):
-    """A store on disk. notice: one clause about what was found there; "" when all was well."""
+    """A store on disk. notice: one clause about a damaged file that was replaced; "" if none."""
 
     store: Store
     notice: str
@@ -74,11 +78,11 @@ class Opened(NamedTuple):
 def open_history(
     path: Path | None, base_url: str, *, wanted: bool = True, clock: Clock = time.time
 ) -> tuple[Store, HistoryView]:
-    """Open the history at a path, and say how it stands; raises nothing.
+    """Open the history at `path` and return it with its state; raise nothing.
 
-    Where the file cannot be had, the store is in memory: what it still tells can be read, and a
-    session can look back at itself; what may yet come right is its `wanted_path`. So it is without
-    a path, and where no history is wanted.
+    If the file cannot be used, the store is in memory, with a copy of what can be read from the
+    file; `wanted_path` is set if the file may become usable later. The store is also in memory, and
+    empty, without a path or if no history is wanted.
     """
     if not wanted:
         return open_store(None, base_url), HistoryView(Keeping.ASKED_OFF)
@@ -94,16 +98,16 @@ def open_history(
 
 
 def standing(store: Store, notice: str) -> HistoryView:
-    """How a store that can be written to stands."""
+    """Return the state of a store that can be written to."""
     if store.is_shared:
         return HistoryView(Keeping.SHARED, notice or "another slurper-tui keeps it too")
     return HistoryView(Keeping.ON, notice)
 
 
 def open_store(path: Path | None, base_url: str) -> Store:
-    """Open a store for reading and writing; in memory without a path.
+    """Open a store for reading and writing; in memory if `path` is None.
 
-    Raises HistoryError, OSError, sqlite3.Error.
+    Raises HistoryError, OSError and sqlite3.Error.
     """
     if path is not None:
         return open_file(path, base_url).store
@@ -119,9 +123,9 @@ def open_file(
     clock: Clock = time.time,
     migrations: Sequence[Migration] = MIGRATIONS,
 ) -> Opened:
-    """Open or begin the file; one that is damaged is set aside, and a new one is begun.
+    """Open or create the file; set a damaged one aside and create a new one.
 
-    Raises HistoryError, OSError, sqlite3.Error.
+    Raises HistoryError, OSError and sqlite3.Error.
     """
     make_file(path)
     try:
@@ -138,7 +142,7 @@ def open_file(
 
 
 def notice_of(aside: Path) -> str:
-    """What a person is told about a file that was set aside."""
+    """Return a clause for the user about a damaged file that was set aside."""
     return f"the history was damaged: it is kept as {aside.name}, a new one is begun"
 
 
@@ -159,9 +163,9 @@ def _open(path: Path, base_url: str, migrations: Sequence[Migration]) -> Store:
 
 
 def _refuse_foreign(path: Path, migrations: Sequence[Migration]) -> None:
-    """Raise ForeignFile for a database that is not ours before it is opened for writing.
+    """Raise ForeignFile for a database that is not ours, before it is opened for writing.
 
-    To open it so may already change it: its log may be written into it. Raises sqlite3.Error.
+    Opening it for writing may already change it: its log may be checkpointed. Raises sqlite3.Error.
     """
     file = path.resolve()
     alone = "" if file.with_name(f"{file.name}-wal").exists() else "&immutable=1"
@@ -173,9 +177,9 @@ def _refuse_foreign(path: Path, migrations: Sequence[Migration]) -> None:
 
 
 def read_store(path: Path, base_url: str) -> Store:
-    """Open a file for reading alone, nothing being made that is not there.
+    """Open a file read-only; create nothing.
 
-    Raises HistoryError, OSError (FileNotFoundError when there is none), sqlite3.Error.
+    Raises HistoryError, OSError (FileNotFoundError if there is no file) and sqlite3.Error.
     """
     if not stat.S_ISREG(path.stat().st_mode):
         raise ForeignFile
@@ -190,7 +194,7 @@ def read_store(path: Path, base_url: str) -> Store:
     except sqlite3.OperationalError as error:
         if is_busy(error):
             raise
-        # On a medium that cannot be written to, where nobody else writes either.
+        # On a read-only medium, where no other program writes either.
         return _reading(f"{address}?mode=ro&immutable=1", base_url)
 
 
@@ -210,7 +214,7 @@ def _reading(address: str, base_url: str) -> Store:
 
 
 def _connect(name: str | Path, timeout: float = BUSY_SECONDS) -> sqlite3.Connection:
-    """Connect without transactions of Python's own making."""
+    """Connect in autocommit mode, without Python's implicit transactions."""
     connection = sqlite3.connect(
         name,
         timeout=timeout,
@@ -223,9 +227,11 @@ def _connect(name: str | Path, timeout: float = BUSY_SECONDS) -> sqlite3.Connect
 
 
 def _look_over(connection: sqlite3.Connection, version: int) -> None:
-    """Read every job as it will be read, so that damage shows here; of what may be long, little.
+    """Read every job, so that damage shows now; read little of the columns that may be long.
 
-    version: of a file that is only read, and may be older. Raises ForeignFile, sqlite3.Error.
+    version: the file's schema version; a file opened read-only may be older.
+
+    Raises ForeignFile and sqlite3.Error.
     """
     try:
         for statement in (*_LOOKS, *(_LOOKS_AT_NOTES if version > 1 else ())):
@@ -237,7 +243,7 @@ def _look_over(connection: sqlite3.Connection, version: int) -> None:
 
 
 def _copy_in_memory(path: Path, base_url: str) -> Store:
-    """What a file that cannot be written to tells, in memory; nothing where it tells nothing."""
+    """Copy the data of a file that cannot be written to into memory; empty if it cannot be read."""
     memory = _connect(":memory:")
     try:
         prepare(memory)

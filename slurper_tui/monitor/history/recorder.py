@@ -1,10 +1,8 @@
-"""A history that is kept off the event loop, whatever the disk does. Implements `History`.
+"""Writes and reads a history in its own thread, so that a slow disk never blocks the loop.
 
-One thread that does one thing after another, and keeps no process alive.
-
-What is to be written and is not yet: bounded, and safe between two threads.
-
-Notes that are kept off the event loop, whatever the disk does. Implements `Notebook`.
+`Recorder` implements `History` (jobs and samples), `Noting` implements `Notebook` (events, ties,
+log counts and plans). Both run in one `OneThread` and keep in memory what could not be written:
+`Waiting` holds samples, bounded and safe between two threads.
 """
 
 from __future__ import annotations
@@ -41,10 +39,10 @@ _Task = tuple["Future[Any]", Callable[[], Any]]
 
 
 class OneThread:
-    """Does what it is given in the order in which it was given. The thread begins with the first.
+    """Runs tasks one after another in a daemon thread, which starts with the first task.
 
-    Unlike an executor's, it is not waited for when the program ends: a disk that hangs must not
-    hang the program.
+    Unlike an executor's, the thread is not joined at exit: a disk that hangs must not hang the
+    program.
     """
 
     def __init__(self, name: str) -> None:
@@ -53,7 +51,7 @@ class OneThread:
         self._thread: threading.Thread | None = None
 
     def submit(self, work: Callable[[], T]) -> Future[T]:
-        """Do it after all that was given before; its result, or what it raised, is the future's."""
+        """Queue a task; the future gets its result or its exception."""
         future: Future[T] = Future()
         self._tasks.put((future, work))
         if self._thread is None:
@@ -62,7 +60,7 @@ class OneThread:
         return future
 
     def end(self) -> None:
-        """Let the thread end after all that was given."""
+        """End the thread after the tasks queued so far."""
         self._tasks.put(None)
 
     def _run(self) -> None:
@@ -80,24 +78,24 @@ def _do(future: Future[Any], work: Callable[[], Any]) -> None:
 
 
 MOST_WAITING = 50_000
-"""So many samples wait at most: three days of one job polled every 5 s, about 15 MB."""
+"""Limit of samples in memory: three days of one job polled every 5 s, about 15 MB."""
 
 
 Kept = tuple[JobKey, Recorded]
 
 
 class Batch(NamedTuple):
-    """What is written in one go."""
+    """Jobs and samples written together."""
 
     jobs: tuple[Remembered, ...]
     samples: tuple[Kept, ...]
 
 
 class Waiting:
-    """Jobs as they now stand, and samples, oldest first.
+    """Jobs and samples that are not written yet, oldest first.
 
-    When there are too many, the older half is thinned like what is older than a day; whatever is
-    too much even then is lost, oldest first.
+    Over the limit, the older half is thinned like samples older than a day; if that is not enough,
+    the oldest samples are dropped.
     """
 
     def __init__(self, most: int = MOST_WAITING) -> None:
@@ -107,14 +105,14 @@ class Waiting:
         self._samples: list[Kept] = []
 
     def add(self, jobs: Sequence[Remembered], samples: Sequence[Kept]) -> None:
-        """Let more wait."""
+        """Queue jobs and samples."""
         with self._lock:
             self._jobs |= {known.key: known for known in jobs}
             self._samples.extend(samples)
             self._fit()
 
     def take(self) -> Batch | None:
-        """Take what is to be written next; None when nothing waits."""
+        """Remove and return the next batch to write; None when nothing is queued."""
         with self._lock:
             if not self._jobs and not self._samples:
                 return None
@@ -123,14 +121,14 @@ class Waiting:
             return batch
 
     def put_back(self, batch: Batch) -> None:
-        """Let what could not be written wait again, before what came since."""
+        """Queue a batch that could not be written again, before newer samples."""
         with self._lock:
             self._jobs = {known.key: known for known in batch.jobs} | self._jobs
             self._samples = [*batch.samples, *self._samples]
             self._fit()
 
     def of(self, key: JobKey) -> list[Recorded]:
-        """Give the samples of one job that wait, oldest first."""
+        """Return the queued samples of one job, oldest first."""
         with self._lock:
             return [sample for whose, sample in self._samples if whose == key]
 
@@ -150,7 +148,7 @@ def _thinned(samples: Sequence[Kept]) -> list[Kept]:
 
 
 def merged(kept: tuple[Recorded, ...], waiting: Sequence[Recorded]) -> tuple[Recorded, ...]:
-    """Put together what is written and what is not yet, oldest first, each once."""
+    """Merge written and queued samples by time, oldest first, without duplicates."""
     if not waiting:
         return kept
     by_time = {to_ms(sample.at): sample for sample in (*waiting, *kept)}
@@ -158,29 +156,31 @@ def merged(kept: tuple[Recorded, ...], waiting: Sequence[Recorded]) -> tuple[Rec
 
 
 Work = Callable[[Store], object]
-"""Something to be done with the store, in its thread."""
+"""A task that uses the store, run in its thread."""
 
 CLOSE_SECONDS = 2.0
-"""For so long the end waits for the disk."""
+"""How long `close` waits for the disk, in seconds."""
 
 THIN_SECONDS = 3600.0
-"""Seconds between two thinnings, by the samples' own time."""
+"""Seconds between two thinning runs, measured by the times of the samples."""
 
 RETRY_SECONDS = 60.0
-"""Seconds between two tries to have a file that could not be opened, by the samples' own time."""
+"""Seconds between two attempts to open the wanted file, measured by the times of the samples."""
 
 _ON = HistoryView()
 
 _log = logging.getLogger("slurper_tui.monitor.history")
-# Without a handler, logging would write warnings to stderr: on the screen, that is.
+# Without a handler, logging would write warnings to stderr, which is the screen.
 _log.addHandler(logging.NullHandler())
 
 
 class Recorder:
-    """Writes and reads in one thread of its own; what cannot be written waits for the next round.
+    """Writes and reads jobs and samples in its own thread; retries failed writes.
 
-    Nothing here raises. What a read cannot get is an empty answer. clock: UTC seconds, for the name
-    of a file that is set aside.
+    Only `run` and `on_store` raise: a failed read returns an empty result, a failed write shows in
+    `view`.
+
+    clock: UTC seconds, used to name a damaged file that is set aside.
     """
 
     def __init__(self, store: Store, view: HistoryView = _ON, *, clock: Clock = time.time) -> None:
@@ -200,24 +200,24 @@ class Recorder:
 
     @property
     def view(self) -> HistoryView:
-        """How it stands now."""
+        """Whether the history is kept, and the reason if it is not."""
         return self._view
 
     @property
     def on_disk(self) -> bool:
-        """What is written goes into a file, as far as is known."""
+        """Whether writes go into a file, as far as is known."""
         kept = self._view.keeping in {Keeping.ON, Keeping.SHARED}
         return kept and self._store.path is not None and not self._closed
 
     @property
     def base_url(self) -> str:
-        """Whose jobs it keeps."""
+        """The base URL of the API that the stored jobs belong to."""
         return self._store.base_url
 
     def record(
         self, jobs: Sequence[Remembered], samples: Sequence[tuple[JobKey, Recorded]]
     ) -> None:
-        """Keep jobs as they now stand (their `last` apart), and new samples. Returns at once."""
+        """Queue jobs (their `last` is ignored) and new samples for writing. Returns at once."""
         if self._closed or not (jobs or samples):
             return
         self._waiting.add(jobs, samples)
@@ -226,11 +226,11 @@ class Recorder:
     async def samples(
         self, key: JobKey, since: float = 0.0, until: float | None = None
     ) -> tuple[Recorded, ...]:
-        """Give a job's samples, oldest first, between two UTC seconds, both included."""
+        """Return a job's samples between two UTC seconds, both included, oldest first."""
         return await self._read(lambda: self._samples(key, since, until))
 
     async def last_of_each(self, key: JobKey, since: float, step: float) -> tuple[Recorded, ...]:
-        """Give the newest sample of every `step` seconds from `since` on, oldest first."""
+        """Return the newest sample of every `step` seconds since `since`, oldest first."""
         return await self._read(lambda: self._last_of_each(key, since, step))
 
     async def _read(self, read: Callable[[], tuple[Recorded, ...]]) -> tuple[Recorded, ...]:
@@ -239,25 +239,25 @@ class Recorder:
         return await asyncio.wrap_future(self._thread.submit(lambda: self._try_to(read) or ()))
 
     async def run(self, work: Callable[[], T]) -> T:
-        """Do something in the thread, after all that was given before.
+        """Run a task in the thread, after those queued before.
 
-        Raises what the work raises, and HistoryError after the end.
+        Raises what the task raises, and HistoryError after `close`.
         """
         if self._closed:
             raise HistoryError("the history is closed")
         return await asyncio.wrap_future(self._thread.submit(partial(self._do, work)))
 
     def also(self, work: Work) -> None:
-        """Do this too whenever something is written, and at the end."""
+        """Add a task that runs after every write of samples, and at the end."""
         self._others.append(work)
 
     def write_soon(self) -> None:
-        """Write what waits, here and elsewhere. Returns at once."""
+        """Queue a write of everything that waits, the added tasks included. Returns at once."""
         if not self._closed:
             self._thread.submit(self._write)
 
     async def close(self) -> None:
-        """Write what waits, and let go of the file; a disk that hangs is not waited for long."""
+        """Write what waits and close the file; give up after `CLOSE_SECONDS`."""
         if self._closed:
             return
         self._closed = True
@@ -268,14 +268,14 @@ class Recorder:
             if late and self._store.path is not None and self._view.keeping is not Keeping.OFF:
                 self._view = HistoryView(Keeping.OFF, "its disk does not answer")
         finally:
-            ended.cancel()  # so that nobody calls into a loop that is no more
+            ended.cancel()  # the callback must not reach a closed event loop
 
-    # In the thread -----------------------------------------------------------------------------
+    # The methods below run in the history's thread.
 
     def on_store(self, work: Callable[[Store], T]) -> T:
-        """Do something with the store as it now stands, in a new file where the old one is gone.
+        """Run a task on the store, in a new file if the old one was removed.
 
-        On a disk that is full, once more where there is room after all. Raises what it raises.
+        If the disk is full, checkpoint the log and try once more. Raises what the task raises.
         """
         if self._store.path is not None and not self._store.is_in_place:
             _log.warning("the history's file is gone: another is begun")
@@ -289,14 +289,14 @@ class Recorder:
             return work(self._store)
 
     def _try_to(self, work: Callable[[], T]) -> T | None:
-        """Do it; None when that fails."""
+        """Run a task; return None if it fails."""
         try:
             return self._do(work)
         except Exception:
             return None
 
     def _do(self, work: Callable[[], T]) -> T:
-        """Do it, or raise why not, after a file that turns out to be damaged was set aside."""
+        """Run a task; if the file turns out to be damaged, set it aside and raise the error."""
         try:
             return work()
         except Exception as error:
@@ -316,13 +316,13 @@ class Recorder:
         return last_of_each(merged(kept, waiting), step) if waiting else kept
 
     def _write(self) -> None:
-        """Write all that waits."""
+        """Write the queued samples, then run the added tasks."""
         self._write_samples()
         for work in self._others:
             self._try_to(partial(self.on_store, work))
 
     def _write_samples(self) -> None:
-        """Write all samples that wait; at the first trouble the rest waits on."""
+        """Write all queued samples; after a failure the rest stays queued."""
         while (batch := self._waiting.take()) is not None:
             try:
                 self._keep(batch)
@@ -341,9 +341,9 @@ class Recorder:
             self._view = standing(self._store, self._notice)
 
     def _have_in_time(self, batch: Batch) -> None:
-        """Note what is in memory alone, and try for the file again when it is time."""
+        """Record which samples exist only in memory; try to open the wanted file again when due."""
         for key, sample in batch.samples:
-            begun = 0.0 if sample.set_back else sample.at  # what was before may have been moved
+            begun = 0.0 if sample.set_back else sample.at  # earlier samples may have been moved
             self._begun[key] = min(begun, self._begun.get(key, begun))
         newest = max((sample.at for _, sample in batch.samples), default=None)
         if newest is None:
@@ -354,7 +354,7 @@ class Recorder:
             self._have_file()
 
     def _have_file(self) -> None:
-        """Go on in the file that is wanted, if it can be had now, with all of this session."""
+        """Open the wanted file, if possible, and write all data of this session into it."""
         path = self._store.wanted_path
         if path is None or not (self._known or self._begun or self._store.notes.any):
             return
@@ -376,7 +376,7 @@ class Recorder:
         self._view = standing(file, notice)
 
     def _failed(self, error: Exception) -> None:
-        """Say why nothing is written, and see whether a new file helps."""
+        """Show why nothing is written; replace the file if it is damaged."""
         _log.warning("history: %s", error)
         if self._store.path is None:
             return
@@ -385,9 +385,9 @@ class Recorder:
             self._set_aside(self._store.path)
 
     def _set_aside(self, path: Path) -> None:
-        """Let the damaged file be kept under another name, and begin a new one, but only once.
+        """Rename the damaged file and begin a new one, once per session.
 
-        A disk that damages one file after another is not to be filled with them.
+        Otherwise a faulty disk would fill up with damaged files.
         """
         if self._replaced:
             return
@@ -401,7 +401,7 @@ class Recorder:
             self._view = HistoryView(Keeping.OFF, reason_of(error))
 
     def _begin(self, path: Path) -> None:
-        """Go on in what stands, or is to stand, under that name; what we know is written again."""
+        """Open the file at `path`, creating it if missing, and queue all known jobs for writing."""
         self._store.close()
         self._store, notice = open_file(path, self._store.base_url, clock=self._clock)
         self._notice = notice or self._notice
@@ -416,7 +416,7 @@ class Recorder:
             self._thread.submit(lambda: self._thin(newest))
 
     def _thin(self, now: float) -> None:
-        """Thin some; the rest after whatever else is to be done meanwhile."""
+        """Thin a limited number of samples; queue the rest after the tasks that came meanwhile."""
         if self._try_to(lambda: self._store.thin(now)) and not self._closed:
             self._thread.submit(lambda: self._thin(now))
 
@@ -429,7 +429,7 @@ class Recorder:
 T = TypeVar("T")
 
 MOST = 5_000
-"""So many events wait at most; of more, the oldest are lost."""
+"""Limit of events in memory; the oldest are dropped."""
 
 
 class _Batch(NamedTuple):
@@ -438,10 +438,10 @@ class _Batch(NamedTuple):
 
 
 class Noting:
-    """Writes and reads in a recorder's thread. Nothing here raises.
+    """Writes and reads notes in a recorder's thread. Nothing here raises.
 
-    What cannot be written waits in memory: events and counts as they are, ties and plans in a
-    store of their own, where they can be read and moved on until the disk takes them.
+    Notes that cannot be written are kept in memory: events and counts in a batch, ties and plans in
+    a spare store, where they can be read and changed until the disk works again.
     """
 
     def __init__(self, recorder: Recorder) -> None:
@@ -453,16 +453,16 @@ class Noting:
 
     @property
     def durable(self) -> bool:
-        """What is noted survives this program."""
+        """Whether all notes so far are on disk."""
         behind = self._spare is not None or self._waiting.events or self._waiting.counts
         return self._recorder.on_disk and not behind
 
     def note(self, events: Sequence[Event]) -> None:
-        """Keep events. Returns at once."""
+        """Queue events for writing. Returns at once."""
         self._wait(events, {})
 
     def keep_counts(self, key: JobKey, counts: LogCounts) -> None:
-        """Keep what a log holds, in place of what was kept before. Returns at once."""
+        """Queue a job's log counts, which replace earlier ones. Returns at once."""
         self._wait((), {key: counts})
 
     def _wait(self, events: Sequence[Event], counts: Mapping[JobKey, LogCounts]) -> None:
@@ -472,33 +472,31 @@ class Noting:
             )
         self._recorder.write_soon()
 
-    # What is noted -----------------------------------------------------------------------------
-
     async def events(self, key: JobKey, most: int = 200) -> tuple[Event, ...]:
-        """Give a job's newest events, oldest first."""
+        """Return a job's newest events, written or queued, oldest first."""
         kept = await self._read(lambda notes: notes.events(key, most))
         waiting = [event for event in self._waiting.events if event.key == key]
         found = dict.fromkeys(event for told in (*kept, waiting) for event in told)
         return tuple(sorted(found, key=lambda event: event.at)[-most:])
 
     async def ties(self, accounts: Sequence[str]) -> tuple[Tie, ...]:
-        """Give every retry of these accounts, in the order in which they were made."""
+        """Return the retries made in these accounts, in the order they were recorded."""
         kept = await self._read(lambda notes: notes.ties(accounts))
         return tuple(dict.fromkeys(tie for told in kept for tie in told))
 
     async def counts(self, accounts: Sequence[str]) -> Mapping[JobKey, LogCounts]:
-        """Give what is kept of the logs of these accounts' jobs."""
+        """Return the log counts of these accounts' jobs, written or queued."""
         kept = await self._read(lambda notes: notes.counts(accounts))
         found = {key: counts for told in kept for key, counts in told.items()}
         return {**found, **_of(self._waiting.counts, accounts)}
 
     async def plans(self, accounts: Sequence[str]) -> tuple[Plan, ...]:
-        """Give the plans of these accounts, oldest first; a step that is over has no keys left."""
+        """Return the plans of these accounts, oldest first; a finished step has no keys left."""
         kept = await self._read(lambda notes: notes.plans.all(accounts))
         return tuple(sorted((plan for told in kept for plan in told), key=lambda p: p.made_at))
 
     async def _read(self, read: Callable[[Notes], T]) -> list[T]:
-        """What the file tells, then what waits for it; of what cannot be read, nothing."""
+        """Read from the file, then from the spare store; leave out what cannot be read."""
         found = [await self._try(lambda: self._on_disk(read))]
         found.append(await self._try(lambda: read(self._spare.notes) if self._spare else None))
         return [told for told in found if told is not None]
@@ -509,36 +507,34 @@ class Noting:
         except Exception:
             return None
 
-    # What is awaited ---------------------------------------------------------------------------
-
     async def tie(self, tie: Tie) -> None:
-        """Keep that one job retries another; written when this returns, if it can be."""
+        """Record that one job retries another; written when this returns, if the disk works."""
         if not await self._try(lambda: self._on_disk(lambda notes: _tied(notes, tie))):
             await self._try(lambda: _tied(self._spare_notes(), tie))
 
     async def keep_plan(self, plan: Plan) -> Plan:
-        """Keep a new plan, and give it with its id; written when this returns, if it can be."""
+        """Store a new plan and return it with its id; on disk when this returns, if possible."""
         kept = await self._try(lambda: self._recorder.on_store(lambda store: _planned(store, plan)))
         if kept is None:
             kept = await self._try(lambda: self._spare_notes().plans.keep(plan, counted=False))
         return kept or replace(plan, id=memory_id())
 
     async def move(self, plan_id: int, number: int, before: StepState, after: Step) -> bool:
-        """Change a step if it still stands as `before`; False where it does not, or cannot be.
+        """Replace a step if its state is still `before`; return False if it is not, or on failure.
 
-        One transaction, synced to the disk before this returns, so that of several programs, and
-        of one that is killed at any moment, only one ever sends a step.
+        One transaction, synced to the disk before this returns: of several programs, even if one is
+        killed at any moment, only one ever sends a step.
         """
         moved = await self._try(lambda: self._move(plan_id, number, before, after))
         return moved is True
 
-    # In the thread -----------------------------------------------------------------------------
+    # The methods below run in the history's thread.
 
     def _on_disk(self, work: Callable[[Notes], T]) -> T:
         return self._recorder.on_store(lambda store: work(store.notes))
 
     def _move(self, plan_id: int, number: int, before: StepState, after: Step) -> bool:
-        """Move a step where its plan is kept."""
+        """Change a step in the spare store if its plan is there, else in the file."""
         spare = self._spare
         if spare is not None and spare.notes.plans.has(plan_id):
             return spare.notes.plans.move(plan_id, number, before, after)
@@ -549,7 +545,7 @@ class Noting:
         return self._spare.notes
 
     def _settle(self, store: Store) -> None:
-        """Write what waits. Raises sqlite3.Error, and then all of it waits on."""
+        """Write all queued notes. Raises sqlite3.Error; they then stay queued."""
         if self._spare is not None:
             self._spare.notes.copy_to(store.notes)
             self._spare.close()
@@ -582,6 +578,6 @@ def _tied(notes: Notes, tie: Tie) -> bool:
 
 
 def _planned(store: Store, plan: Plan) -> Plan:
-    """Keep a plan: with a number that counts on, unless the store may come into a file later."""
+    """Store a plan. The id is the next one, unless the store may be written into a file later."""
     counted = store.path is not None or store.wanted_path is None
     return store.notes.plans.keep(plan, counted=counted)

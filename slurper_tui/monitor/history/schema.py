@@ -1,8 +1,13 @@
-"""The tables of a history, and how an older file becomes one of today's.
+"""The tables of a history, and the migration of older files.
 
-The version is SQLite's `user_version`: how many of the migrations a file has seen. Each is applied
-in a transaction of its own, so that an interrupted one has not happened. Times are whole
-milliseconds since 1970, UTC; flags are 0 or 1.
+`user_version` is the number of migrations applied to a file. Each migration is one transaction, so
+an interrupted one leaves no trace. Times are whole milliseconds since 1970, UTC; flags are 0 or 1.
+
+Errors:
+
+HistoryError
+├── NewerHistory    written by a newer version of this program
+└── ForeignFile     not a history of this program
 """
 
 from __future__ import annotations
@@ -12,12 +17,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 
 Migration = Sequence[str]
-"""Statements that lead from one version to the next."""
+"""SQL statements that lead from one version to the next."""
 
 MIGRATIONS: Sequence[Migration] = (
     (
-        # job: as listed, in JSON. last: its newest sample, in JSON. thinned_to: what is older has
-        # been thinned already.
+        # job: as listed, in JSON. last: its newest sample, in JSON. thinned_to: samples before this
+        # time have been thinned.
         """
         CREATE TABLE jobs (
             number INTEGER PRIMARY KEY,
@@ -50,7 +55,7 @@ MIGRATIONS: Sequence[Migration] = (
         "CREATE INDEX gaps ON samples (job, at) WHERE after_gap = 1",
     ),
     (
-        # An event's job need not be among the jobs: one that was made here is not listed yet.
+        # An event's job may be missing in `jobs`: a job created here is not listed yet.
         """
         CREATE TABLE events (
             number INTEGER PRIMARY KEY,
@@ -64,7 +69,7 @@ MIGRATIONS: Sequence[Migration] = (
             UNIQUE (base_url, account_id, job_id, at, what, detail, said)
         )
         """,
-        # keys: how many objects. log_types: in JSON.
+        # keys: number of objects. log_types: in JSON.
         """
         CREATE TABLE ties (
             number INTEGER PRIMARY KEY,
@@ -78,7 +83,7 @@ MIGRATIONS: Sequence[Migration] = (
             UNIQUE (base_url, account_id, job_id)
         )
         """,
-        # counts: what a log held at read_at, in JSON.
+        # counts: rows of the job's log at read_at, in JSON.
         """
         CREATE TABLE log_counts (
             base_url TEXT NOT NULL,
@@ -89,7 +94,7 @@ MIGRATIONS: Sequence[Migration] = (
             PRIMARY KEY (base_url, account_id, job_id)
         ) WITHOUT ROWID
         """,
-        # lent: 1 in a copy, where nothing is to be sent: the file itself tells what was.
+        # lent: 1 in a copy, which never sends a step; the original file has the true states.
         """
         CREATE TABLE plans (
             id INTEGER PRIMARY KEY,
@@ -102,7 +107,7 @@ MIGRATIONS: Sequence[Migration] = (
             lent INTEGER NOT NULL DEFAULT 0
         )
         """,
-        # draft: in JSON, without secrets; last, for it may be long.
+        # draft: in JSON, without secrets; the last column, because it may be long.
         """
         CREATE TABLE steps (
             plan INTEGER NOT NULL,
@@ -122,17 +127,17 @@ APPLICATION_ID = 0x534C5552
 """SQLite's `application_id` of our files, the letters SLUR; earlier versions left it 0."""
 
 _WAL_PAGES = 250
-"""Pages of the write-ahead log, a megabyte, after which it is written into the file."""
+"""Pages of the write-ahead log (1 MB) after which it is checkpointed into the file."""
 
 _WAL_BYTES = 2**20
-"""To how much the write-ahead log is cut back after it grew beyond."""
+"""Size to which a larger write-ahead log is truncated."""
 
 
 def prepare(connection: sqlite3.Connection, migrations: Sequence[Migration] = MIGRATIONS) -> None:
-    """Make a fresh or older file one of today's, stamp it as ours, and choose safety over speed.
+    """Migrate a new or older file, mark it as ours, and set the pragmas for safety over speed.
 
-    A write-ahead log that is synced at every commit: a power cut loses what is being written, and
-    nothing else. Raises HistoryError for a file that is not ours to write to, sqlite3.Error.
+    The write-ahead log is synced at every commit: a power cut loses only what is being written.
+    Raises HistoryError for a file that must not be written to, and sqlite3.Error.
     """
     refuse_foreign(connection, migrations)
     if version_of(connection) == 0:
@@ -147,31 +152,31 @@ def prepare(connection: sqlite3.Connection, migrations: Sequence[Migration] = MI
 
 
 def application_id_of(connection: sqlite3.Connection) -> int:
-    """Whose file it says it is; 0 where it does not say. Raises sqlite3.Error."""
+    """Return the file's `application_id`; 0 if it has none. Raises sqlite3.Error."""
     [[application_id]] = connection.execute("PRAGMA application_id").fetchall()
     return int(application_id)
 
 
 def version_of(connection: sqlite3.Connection) -> int:
-    """How many migrations a file has seen. Raises sqlite3.Error."""
+    """Return how many migrations have been applied to a file. Raises sqlite3.Error."""
     [[version]] = connection.execute("PRAGMA user_version").fetchall()
     return int(version)
 
 
 def migrate(connection: sqlite3.Connection, migrations: Sequence[Migration] = MIGRATIONS) -> None:
-    """Apply what a file has not seen yet. Raises NewerHistory, sqlite3.Error."""
+    """Apply the missing migrations. Raises NewerHistory and sqlite3.Error."""
     seen = version_of(connection)
     if seen > len(migrations):
         raise NewerHistory
     for number in range(seen, len(migrations)):
         _apply(connection, number, migrations[number])
     if seen < len(migrations):
-        # So that the version stands in the file itself, for whoever looks at its first bytes.
+        # Write the version into the file itself, where its first bytes are checked.
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
 
 def _apply(connection: sqlite3.Connection, number: int, migration: Migration) -> None:
-    """Apply one migration, unless another instance just did."""
+    """Apply one migration, unless another instance has just done so."""
     with transaction(connection):
         if version_of(connection) != number:
             return
@@ -183,7 +188,7 @@ def _apply(connection: sqlite3.Connection, number: int, migration: Migration) ->
 
 @contextmanager
 def transaction(connection: sqlite3.Connection) -> Iterator[None]:
-    """Do all of it or nothing. Raises sqlite3.Error, and whatever is raised inside."""
+    """Run the body in a transaction; roll back on any exception. Raises sqlite3.Error."""
     connection.execute("BEGIN IMMEDIATE")
     try:
         yield
@@ -197,10 +202,10 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
 def refuse_foreign(
     connection: sqlite3.Connection, migrations: Sequence[Migration] = MIGRATIONS
 ) -> None:
-    """Raise ForeignFile for a file that is not ours, sqlite3.Error; nothing is written.
+    """Raise ForeignFile for a file that is not ours; write nothing. Raises sqlite3.Error.
 
-    Ours has our application id. One of an earlier version has none, but exactly our schema; a new
-    one has nothing at all, unless another instance is just making it.
+    A file of ours has our application id. A file of an earlier version has none, but exactly our
+    schema; a new one is empty, unless another instance is just creating it.
     """
     application_id = application_id_of(connection)
     if application_id == APPLICATION_ID:
@@ -216,7 +221,7 @@ def refuse_foreign(
 
 
 def _schema_of(connection: sqlite3.Connection) -> set[tuple[str, str]]:
-    """The names and statements of all tables and indexes, spaces apart."""
+    """Return the names and SQL of all tables and indexes, with normalised spaces."""
     rows = connection.execute("SELECT name, coalesce(sql, '') FROM sqlite_schema").fetchall()
     told = {str(name): " ".join(str(sql).split()) for name, sql in rows}
     return {(name, sql) for name, sql in told.items() if not name.startswith("sqlite_stat")}
@@ -234,18 +239,18 @@ def _schema_after(migrations: Sequence[Migration]) -> set[tuple[str, str]]:
 
 
 class HistoryError(Exception):
-    """A file that is not to be written to; its text is one clause without a full stop."""
+    """The file must not be written to; the text is one clause without a full stop."""
 
 
 class NewerHistory(HistoryError):
-    """A newer version of this program wrote it."""
+    """A newer version of this program wrote the file."""
 
     def __init__(self) -> None:
         super().__init__("its file was written by a newer slurper-tui")
 
 
 class ForeignFile(HistoryError):
-    """It is no history of this program."""
+    """The file is not a history of this program."""
 
     def __init__(self) -> None:
         super().__init__("its file is not one of slurper-tui")

@@ -1,16 +1,15 @@
-"""A history on disk, or in memory: what is kept, asked for in plain calls.
+"""The stored data of a history and the SQL that reads and writes it.
 
-Every call is synchronous and may raise sqlite3.Error. A store may be used from any one thread at a
-time. Times are UTC seconds, kept to the millisecond.
+`Store` holds jobs and samples, `Notes` events, links between a retry and its original job (`Tie`)
+and log counts, `Plans` plans and their steps. Tables are in `schema`, corrections of times in
+`clock`, deletion of old samples in `thinning`.
 
-The plans in a history, and their steps, which are moved on one at a time.
+Every call is synchronous and may raise sqlite3.Error. A write is one transaction. A store may be
+used from any thread, but only from one at a time. Times are UTC seconds, stored as whole
+milliseconds.
 
-What a history keeps besides samples, asked for in plain calls like a store's.
-
-Every call is synchronous and may raise sqlite3.Error. Each that writes does all of it or nothing.
-Times are UTC seconds, kept to the millisecond.
-
-From a file that cannot be written to into memory, and from there into one that can be.
+`copy` copies a file that cannot be written to into memory; `write_over` writes a store in memory
+into a file.
 """
 
 from __future__ import annotations
@@ -22,7 +21,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
@@ -63,16 +61,12 @@ from slurper_tui.monitor.model.logs import LogCounts
 from slurper_tui.monitor.model.plans import Plan, Step, StepState
 from slurper_tui.monitor.model.samples import Recorded, Remembered
 
-if TYPE_CHECKING:
-    pass
-
-
 _OF_FILES = 2**32
-"""Ids of plans that were kept in a file at once are lower: they count from 1."""
+"""Plans created in a file have ids below this; they count up from 1."""
 
 _OF_MEMORY = 2**53
-"""Ids of plans that were kept in memory at first are random, and lower than this: such a plan keeps
-its id in whatever file it comes into."""
+"""Plans created in memory have random ids from `_OF_FILES` up to this, so that a plan keeps its id
+when it is copied into a file."""
 
 _PLAN = "id, account_id, made_at, retry_account_id, retry_job_id, log_types"
 _STEP = "number, state, at, job_id, said, CAST(draft AS BLOB)"
@@ -91,14 +85,17 @@ _MOVE = """
 
 
 class Plans:
-    """The plans of one base URL. Calls are synchronous, and may raise sqlite3.Error."""
+    """The plans of one base URL and their steps. Calls may raise sqlite3.Error."""
 
     def __init__(self, connection: sqlite3.Connection, place: str) -> None:
         self._connection = connection
         self._place = place
 
     def keep(self, plan: Plan, *, counted: bool) -> Plan:
-        """Keep a new plan, and give it with its id: the next one, or one that no file has."""
+        """Insert a new plan and return it with its id.
+
+        counted: True for the next free id of a file, False for a random id that no file uses.
+        """
         with transaction(self._connection):
             kept = replace(plan, id=self._next_id() if counted else memory_id())
             self._connection.execute(_KEEP_PLAN, (self._place, kept.id, *plan_row(kept)))
@@ -114,7 +111,7 @@ class Plans:
         return 1 + (newest or 0)
 
     def all(self, accounts: Sequence[str] = ()) -> tuple[Plan, ...]:
-        """Give the plans of these accounts, or of all without any, oldest first."""
+        """Return the plans of these accounts (all if none are given), oldest first."""
         rows = self._connection.execute(
             f"SELECT {_PLAN} FROM plans WHERE {of_accounts(accounts)} ORDER BY made_at, id",
             (self._place, *accounts),
@@ -126,19 +123,22 @@ class Plans:
             steps = self._connection.execute(
                 f"SELECT {_STEP} FROM steps WHERE plan = ? ORDER BY number", (row[0],)
             ).fetchall()
-            # One that is not to be read holds up no other.
+            # Skip an invalid plan; the others stay readable.
             with suppress(*UNREADABLE):
                 yield plan_of(row, [step_of(step) for step in steps])
 
     def has(self, plan_id: int) -> bool:
-        """Whether such a plan is kept here."""
+        """Return whether a plan with this id exists."""
         found = self._connection.execute(
             "SELECT 1 FROM plans WHERE base_url = ? AND id = ?", (self._place, plan_id)
         )
         return found.fetchone() is not None
 
     def move(self, plan_id: int, number: int, before: StepState, after: Step) -> bool:
-        """Change a step if it still stands as `before`: on the disk when this returns True."""
+        """Replace a step if its state is still `before`; return whether it was replaced.
+
+        The change is on disk when this returns True. A lent plan is never changed.
+        """
         with transaction(self._connection):
             stands = self._connection.execute(_STANDS, (self._place, plan_id, number)).fetchone()
             if stands != (str(before),):
@@ -147,7 +147,7 @@ class Plans:
         return True
 
     def copy_to(self, other: Plans, *, lent: bool) -> None:
-        """Within a transaction: copy those that are not lent and that the other has not."""
+        """Copy plans that are not lent and are missing in `other`, inside a transaction."""
         rows = self._connection.execute(
             f"SELECT {_PLAN} FROM plans WHERE base_url = ? AND lent = 0", (self._place,)
         ).fetchall()
@@ -166,18 +166,18 @@ class Plans:
 
 
 def memory_id() -> int:
-    """An id for a plan that no file has."""
+    """Return a random id for a plan, from a range that no file uses."""
     return random.SystemRandom().randrange(_OF_FILES, _OF_MEMORY)
 
 
 def of_accounts(accounts: Sequence[str]) -> str:
-    """A condition for our base URL, and for these accounts, or for all without any."""
+    """Return a WHERE condition for the base URL and these accounts (all if none are given)."""
     listed = f" AND account_id IN ({', '.join('?' * len(accounts))})" if accounts else ""
     return f"base_url = ?{listed}"
 
 
 MOST_EVENTS = 500
-"""So many events of a job are kept, the newest."""
+"""Events kept for each job; older ones are deleted."""
 
 _OF_JOB = "base_url = ? AND account_id = ? AND job_id = ?"
 _EVENT = "base_url, account_id, job_id, at, what, detail, said"
@@ -203,17 +203,15 @@ _KEEP_NEWER_COUNTS = f"""
 
 
 class Notes:
-    """What is noted for one base URL. Where accounts are named, none means all of them."""
+    """The events, ties, log counts and plans of one base URL. No accounts means all accounts."""
 
     def __init__(self, connection: sqlite3.Connection, place: str) -> None:
         self.plans = Plans(connection, place)
         self._connection = connection
         self._place = place
 
-    # Events ------------------------------------------------------------------------------------
-
     def keep(self, events: Sequence[Event], counts: Mapping[JobKey, LogCounts]) -> None:
-        """Keep events, each once, and what logs hold, in place of what was kept before."""
+        """Write events (duplicates are ignored) and replace the log counts of these jobs."""
         with transaction(self._connection):
             self._connection.executemany(
                 _KEEP_EVENT, ((self._place, *event_row(event)) for event in events)
@@ -227,7 +225,7 @@ class Notes:
             )
 
     def events(self, key: JobKey, most: int) -> tuple[Event, ...]:
-        """Give a job's newest events, oldest first."""
+        """Return a job's newest events, at most `most`, oldest first."""
         rows = self._connection.execute(
             f"SELECT at, what, detail, said FROM events WHERE {_OF_JOB}"
             " ORDER BY at DESC, number DESC LIMIT ?",
@@ -235,15 +233,13 @@ class Notes:
         ).fetchall()
         return tuple(readable(reversed(rows), partial(event_of, key)))
 
-    # Ties and counts -----------------------------------------------------------------------------
-
     def tie(self, tie: Tie) -> None:
-        """Keep that one job retries another."""
+        """Record that one job retries another; replaces an earlier record of the same job."""
         with transaction(self._connection):
             self._connection.execute(_KEEP_TIE, (self._place, *tie_row(tie)))
 
     def ties(self, accounts: Sequence[str] = ()) -> tuple[Tie, ...]:
-        """Give every retry of these accounts, in the order in which they were made."""
+        """Return the retries made in these accounts, in the order they were recorded."""
         rows = self._connection.execute(
             f"SELECT {_TIE} FROM ties WHERE {of_accounts(accounts)} ORDER BY number",
             (self._place, *accounts),
@@ -251,7 +247,7 @@ class Notes:
         return tuple(readable(rows, tie_of))
 
     def counts(self, accounts: Sequence[str] = ()) -> dict[JobKey, LogCounts]:
-        """Give what is kept of the logs of these accounts' jobs."""
+        """Return the stored log counts of these accounts' jobs."""
         rows = self._connection.execute(
             "SELECT account_id, job_id, CAST(counts AS BLOB) FROM log_counts"
             f" WHERE {of_accounts(accounts)}",
@@ -259,18 +255,16 @@ class Notes:
         )
         return dict(readable(rows, counts_of))
 
-    # As a whole ----------------------------------------------------------------------------------
-
     @property
     def any(self) -> bool:
-        """Whether anything was noted."""
+        """Whether any note exists."""
         tables = ("events", "ties", "log_counts", "plans")
         return any(self._select(table, "1", "account_id LIMIT 1").fetchone() for table in tables)
 
     def copy_to(self, other: Notes, *, lent: bool = False) -> None:
-        """Add all of it to another's, which keeps its own plans; doing it again changes nothing.
+        """Copy all notes into `other`, which keeps its own plans; repeating it changes nothing.
 
-        lent: the plans are only to be looked at there: they are not copied on, and never moved.
+        lent: mark the copied plans as read-only: they are neither copied on nor changed.
         """
         target = other._connection
         with transaction(target):
@@ -287,7 +281,7 @@ class Notes:
 
 _COLUMNS = "at, objects, transferred, skipped, failed, status, after_gap, stalled"
 _ALWAYS = 2**62
-"""Milliseconds; later than everything."""
+"""Milliseconds; later than any sample."""
 
 _KEEP_JOB = """
     INSERT INTO jobs (base_url, account_id, job_id, job, closed, gone) VALUES (?, ?, ?, ?, ?, ?)
@@ -298,8 +292,8 @@ _KEEP_LAST = """
     UPDATE jobs SET last = ?, last_at = ?, thinned_to = min(thinned_to, ?) WHERE number = ?
 """
 
-# From the newest sample to the newest of the step before it, and so on: one look into the index for
-# every step that is not empty, however many samples it has. Gaps have an index of their own.
+# Go from the newest sample to the newest one of the previous non-empty step, and so on: one index
+# lookup for each step, however many samples it holds. Gaps have an index of their own.
 _LAST_OF_EACH = """
     WITH RECURSIVE newest (at) AS (
         SELECT max(at) FROM samples WHERE job = :job AND at BETWEEN :since AND :latest
@@ -327,9 +321,10 @@ _LAST_OF_EACH = """
 class Store:
     """The jobs and samples of one base URL.
 
-    path: where its file is, None in memory. wanted_path: where it is to be, as soon as that can be
-    had; None where it is, or where none is wanted. Some calls name accounts; without any, all are
-    meant.
+    path: the file; None for a store in memory.
+    wanted_path: the file to move to as soon as it can be opened; None if there is nothing to move.
+
+    Where a call takes accounts, none means all accounts.
     """
 
     def __init__(
@@ -347,10 +342,8 @@ class Store:
         self._ownership = ownership
         self._identity = None if path is None else identity_of(path)
 
-    # What is kept ----------------------------------------------------------------------------
-
     def remembered(self, accounts: Sequence[str]) -> tuple[Remembered, ...]:
-        """Give every job of these accounts as it last stood, those apart that are gone."""
+        """Return the last known state of every job of these accounts that is not gone."""
         rows = self._connection.execute(
             "SELECT account_id, job_id, CAST(job AS BLOB), CAST(last AS BLOB), closed FROM jobs"
             f" WHERE gone = 0 AND {_of(accounts)} ORDER BY number",
@@ -359,7 +352,7 @@ class Store:
         return tuple(readable(rows, remembered_of))
 
     def keys(self, accounts: Sequence[str] = ()) -> tuple[JobKey, ...]:
-        """Give the jobs of which anything is kept, in the order in which they were first seen."""
+        """Return the keys of all stored jobs, in the order they were first seen."""
         rows = self._connection.execute(
             f"SELECT account_id, job_id FROM jobs WHERE {_of(accounts)} ORDER BY number",
             (self._place, *accounts),
@@ -369,7 +362,7 @@ class Store:
     def samples(
         self, key: JobKey, since: float = 0.0, until: float | None = None
     ) -> tuple[Recorded, ...]:
-        """Give a job's samples, oldest first, between two UTC seconds, both included."""
+        """Return a job's samples between two UTC seconds, both included, oldest first."""
         end = _ALWAYS if until is None else to_ms(until)
         rows = self._connection.execute(
             f"SELECT {_COLUMNS} FROM samples WHERE job = ? AND at BETWEEN ? AND ? ORDER BY at",
@@ -378,9 +371,10 @@ class Store:
         return tuple(readable(rows, sample_of))
 
     def last_of_each(self, key: JobKey, since: float, step: float) -> tuple[Recorded, ...]:
-        """Give the first from `since` on, the newest of every `step` seconds, both sides of gaps.
+        """Return a job's samples thinned to one per step, oldest first.
 
-        Oldest first. Steps are aligned to whole multiples of `step`, to the millisecond.
+        Kept are the first sample since `since` (UTC seconds), the newest of each step and both
+        sides of each gap. step: seconds, rounded to milliseconds; steps start at multiples of it.
         """
         asked = {
             "job": self._number(key),
@@ -393,7 +387,7 @@ class Store:
     def every(
         self, accounts: Sequence[str] = (), key: JobKey | None = None
     ) -> Iterator[tuple[JobKey, Recorded]]:
-        """Yield all samples, of one job or of all, oldest first, without holding them all."""
+        """Yield all samples of one job, or of these accounts, oldest first, one row at a time."""
         which, values = self._which(accounts, key)
         rows = self._connection.execute(
             f"SELECT account_id, job_id, {_COLUMNS} FROM samples JOIN jobs ON number = samples.job"
@@ -403,7 +397,7 @@ class Store:
         yield from readable(rows, _whose)
 
     def widest(self, accounts: Sequence[str] = (), key: JobKey | None = None) -> tuple[int, ...]:
-        """Give the most characters of a status, and of each of the four counters."""
+        """Return the width of the longest status and of the largest value of each counter."""
         counters = ", ".join(map(_widest_number, Counts.__struct_fields__))
         which, values = self._which(accounts, key)
         [row] = self._connection.execute(
@@ -415,7 +409,7 @@ class Store:
         return tuple(width or 0 for width in row)
 
     def _which(self, accounts: Sequence[str], key: JobKey | None) -> tuple[str, Row]:
-        """Give a condition for the samples of one job, or of all, and its values."""
+        """Return a WHERE condition, and its values, for one job or these accounts."""
         if key is None:
             return _of(accounts), (self._place, *accounts)
         return "samples.job = ? AND number = ?", (self._number(key),) * 2
@@ -429,16 +423,14 @@ class Store:
 
     @property
     def notes(self) -> Notes:
-        """What is kept besides samples."""
+        """The notes in the same database."""
 
         return Notes(self._connection, self._place)
 
-    # Keeping ---------------------------------------------------------------------------------
-
     def write(self, jobs: Sequence[Remembered], samples: Sequence[tuple[JobKey, Recorded]]) -> None:
-        """Keep jobs as they now stand, and new samples: all of it, or nothing.
+        """Write jobs and new samples in one transaction.
 
-        A sample that is kept already changes nothing. A job without an id cannot be kept.
+        A sample that is already stored changes nothing. A job without an id is skipped.
         """
         with transaction(self._connection):
             self._connection.executemany(_KEEP_JOB, map(self._job_row, _with_ids(jobs)))
@@ -458,7 +450,7 @@ class Store:
         begin = 0
         for place, sample in enumerate(samples):
             if sample.set_back:
-                from slurper_tui.monitor.history.clock import set_back  # seldom
+                from slurper_tui.monitor.history.clock import set_back  # rarely needed
 
                 self._insert(number, rows[begin:place])
                 set_back(self._connection, number or 0, rows[place][0])
@@ -476,50 +468,53 @@ class Store:
         return (*place, job_text(known.job), int(known.closed), int(known.gone))
 
     def heal(self, now: float) -> bool:
-        """Date what a clock that was ahead put into the future before `now`, UTC seconds.
+        """Move samples and notes dated in the future to before `now` (UTC seconds).
 
-        True when there was any.
+        They come from a clock that was ahead. Return whether anything was moved.
         """
         from slurper_tui.monitor.history.clock import heal
 
         return heal(self._connection, now)
 
     def thin(self, now: float) -> bool:
-        """Let old samples go that say nothing new, some at a time; True when more are left."""
-        from slurper_tui.monitor.history.thinning import thin_some  # no first picture needs it
+        """Thin old samples, a limited number per call; return whether more are left.
+
+        now: UTC seconds.
+        """
+        from slurper_tui.monitor.history.thinning import (
+            thin_some,
+        )  # not for the first picture
 
         return thin_some(self._connection, now)
 
     def make_room(self) -> None:
-        """Take the log into the file, so that the log's own room can be written to again."""
+        """Checkpoint the write-ahead log, so that its space can be reused."""
         self._connection.execute("PRAGMA wal_checkpoint(PASSIVE)").fetchall()
 
-    # Its file --------------------------------------------------------------------------------
-
     def copy_to(self, connection: sqlite3.Connection) -> None:
-        """Copy what is kept of our base URL to a database that was prepared; not more than fits."""
+        """Copy the data of this base URL to a prepared, empty database, within a time limit."""
 
         copy(self._connection, connection, self._place)
 
     @property
     def is_in_place(self) -> bool:
-        """Whether its file still stands under its name."""
+        """Whether `path` still names the file that was opened; True in memory."""
         return self.path is None or identity_of(self.path) == self._identity
 
     @property
     def is_shared(self) -> bool:
-        """Whether another instance, which came first, writes to the file too."""
+        """Whether another instance opened the file first and writes to it too."""
         return self._ownership is not None and not self._ownership.claim()
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the connection and release the lock."""
         self._connection.close()
         if self._ownership is not None:
             self._ownership.release()
 
 
 def _whose(row: Row) -> tuple[JobKey, Recorded]:
-    """Whose sample such a row holds, and the sample. Raises ValueError."""
+    """Decode a row of a job's ids and a sample. Raises one of `UNREADABLE` if it is invalid."""
     return JobKey(*checked_texts(row[:2])), sample_of(row[2:])
 
 
@@ -528,7 +523,7 @@ def _widest_number(name: str) -> str:
 
 
 def _of(accounts: Sequence[str]) -> str:
-    """A condition for jobs of our base URL, and of these accounts, or of all without any."""
+    """Return a WHERE condition for the base URL and these accounts (all if none are given)."""
     listed = f" AND account_id IN ({', '.join('?' * len(accounts))})" if accounts else ""
     return f"base_url = ?{listed}"
 
@@ -538,10 +533,10 @@ def _with_ids(jobs: Sequence[Remembered]) -> list[Remembered]:
 
 
 WHOLE_SECONDS = 3 * 86_400.0
-"""So much of the past is copied sample by sample; what is older is thinned."""
+"""Seconds before the newest sample that are copied in full; older samples are thinned."""
 
 COPY_SECONDS = 0.3
-"""After so long no further job's samples are copied: the first picture waits for it."""
+"""Time limit for copying samples: the first picture waits for the copy."""
 
 _COPIED = "at, objects, transferred, skipped, failed, status, after_gap, stalled"
 _JOBS = "SELECT * FROM jobs WHERE base_url = ? ORDER BY last_at DESC"
@@ -558,9 +553,14 @@ def copy(
     place: str,
     seconds: float = COPY_SECONDS,
 ) -> None:
-    """Copy what is noted of one base URL, its jobs and their samples, those seen last first.
+    """Copy the notes, jobs and samples of one base URL, the most recently sampled jobs first.
 
-    source: may be older. target: prepared, and empty. Raises sqlite3.Error.
+    All jobs are copied; after `seconds` no further job's samples are.
+
+    source: may have an older schema.
+    target: prepared and empty.
+
+    Raises sqlite3.Error.
     """
     deadline = time.monotonic() + seconds
     if version_of(source) > 1:
@@ -584,10 +584,12 @@ def copy(
 def write_over(
     memory: Store, file: Store, jobs: Sequence[Remembered], since: Mapping[JobKey, float]
 ) -> None:
-    """Write to a file what a store in memory has gathered: jobs, samples from a UTC second, notes.
+    """Write the jobs, samples and notes of a store in memory into a file.
 
-    Doing it again changes nothing. The notes are the last, and all or none: from then on others may
-    go on with the plans in the file. Raises sqlite3.Error.
+    since: for each job, the time of its first sample to write, in UTC seconds.
+
+    Repeating it changes nothing. The notes are written last and in one transaction: from then on
+    other programs may continue the plans in the file. Raises sqlite3.Error.
     """
     file.write(jobs, ())
     for key, begun in since.items():
@@ -604,4 +606,4 @@ def _insert(
 
 
 BATCH = 2_000
-"""So many samples are written at a time: no longer than that anybody else waits for the file."""
+"""Samples written in one transaction; limits how long other programs wait for the file."""

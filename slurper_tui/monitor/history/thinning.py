@@ -1,13 +1,9 @@
-"""Thinning what is kept, a bounded number of samples at a time, each only once.
+"""Thinning of old samples: which may be deleted, and deleting a bounded number at a time.
 
-The samples that tell a long past in few, of samples that are at hand. Pure.
-
-Which old samples may go. Pure: samples in, samples out.
-
-What is older than a day is left with one sample for every ten minutes, and with everything that
-tells a change: both sides of another status, of the beginning and the end of a stall and of a
-counter that fell, the last sample before a gap and the first after it, the very first and the very
-last. Doing it again changes nothing.
+Of samples older than a day, one per ten minutes is kept, and every sample that shows a change: both
+sides of a change of status, of the beginning and end of a stall and of a falling counter, the last
+sample before a gap and the first after it, the very first and the very last. `superfluous` is pure;
+applying it again changes nothing. `thin_some` remembers for each job how far it has thinned.
 """
 
 from __future__ import annotations
@@ -23,25 +19,26 @@ from slurper_tui.monitor.model.job import Counts
 from slurper_tui.monitor.model.samples import Recorded
 
 WHOLE_SECONDS = 86_400.0
-"""For so long every sample is kept."""
+"""Every sample younger than this is kept."""
 
 STEP_SECONDS = 600.0
-"""Of so many seconds one sample is kept after that, in steps aligned to UTC."""
+"""Older samples: one is kept per step of this many seconds, aligned to UTC."""
 
 _Line = Sequence[Recorded]
 
 
 def step_start(at: float) -> float:
-    """Give the beginning of the step that a time lies in, both in UTC seconds."""
+    """Return the beginning of the step that contains a time; both in UTC seconds."""
     return at // STEP_SECONDS * STEP_SECONDS
 
 
 def superfluous(
     samples: _Line, before: Recorded | None = None, after: Recorded | None = None
 ) -> tuple[Recorded, ...]:
-    """Give those samples that may go. samples: of one job, in whole steps, oldest first.
+    """Return the samples that may be deleted.
 
-    before, after: their neighbours, which are not in question; None where there is none.
+    samples: of one job, in whole steps, oldest first.
+    before, after: the neighbouring samples, which are kept; None if there is none.
     """
     line = [*([before] if before else []), *samples, *([after] if after else [])]
     needed = {*_edges(line), *_falls(line)}
@@ -53,7 +50,7 @@ def superfluous(
 
 
 def _chosen(step: _Line) -> Recorded:
-    """The one that stands for its step: the newest of those whose counts are all known."""
+    """Return the sample to keep for a step: the newest with complete counts, else the newest."""
     return next((s for s in reversed(step) if _is_whole(s.counts)), step[-1])
 
 
@@ -62,7 +59,7 @@ def _is_whole(counts: Counts) -> bool:
 
 
 def _edges(line: _Line) -> Iterator[float]:
-    """When something began or ended: both sides of it."""
+    """Yield the times of both samples around each change of status, stall or gap."""
     for one, other in pairwise(line):
         if one.status != other.status or one.stalled != other.stalled or other.after_gap:
             yield one.at
@@ -70,7 +67,7 @@ def _edges(line: _Line) -> Iterator[float]:
 
 
 def _falls(line: _Line) -> Iterator[float]:
-    """When a counter was told to be lower than it last was: both sides of it."""
+    """Yield the times of both samples around each fall of a counter."""
     for values in zip(*(_numbers(s.counts) for s in line), strict=True):
         known = [(s.at, value) for s, value in zip(line, values, strict=True) if value is not None]
         for (at, value), (then, lower) in pairwise(known):
@@ -84,19 +81,20 @@ def _numbers(counts: Counts) -> tuple[int | None, ...]:
 
 
 WINDOW_SECONDS = 6 * 3600.0
-"""So much of a job's past is looked at in one go; whole steps."""
+"""Length of a window, the part of a job's samples that is thinned at once; a whole number of
+steps."""
 
 SOME = 20_000
-"""After so many samples whoever wants to write gets a turn."""
+"""Samples examined in one transaction; then other writers get a turn."""
 
 _SPARE = 4
-"""Free pages beyond a quarter of the file are given back to the disk; the others are used again."""
+"""Free pages beyond a quarter of the file are returned to the disk; the others are reused."""
 
 _COLUMNS = "at, objects, transferred, skipped, failed, status, after_gap, stalled"
 
 
 class _Window(NamedTuple):
-    """What is thinned in one go, in milliseconds: from begin up to end, which is not in it."""
+    """Part of a job's samples: from `begin` up to but excluding `end`, in milliseconds."""
 
     job: int
     begin: int
@@ -104,7 +102,10 @@ class _Window(NamedTuple):
 
 
 def thin_some(connection: sqlite3.Connection, now: float) -> bool:
-    """Thin what is older than a day; True when more is left to do. Raises sqlite3.Error."""
+    """Thin samples older than a day; return whether more are left. Raises sqlite3.Error.
+
+    now: UTC seconds.
+    """
     seen, more = 0, False
     with transaction(connection):
         for window in _windows(connection, to_ms(step_start(now - WHOLE_SECONDS))):
@@ -117,7 +118,7 @@ def thin_some(connection: sqlite3.Connection, now: float) -> bool:
 
 
 def _windows(connection: sqlite3.Connection, end: int) -> Iterator[_Window]:
-    """Yield every window before `end` that has samples and was not thinned, job by job."""
+    """Yield each window before `end` that has samples and has not been thinned, job by job."""
     jobs = connection.execute("SELECT number, thinned_to FROM jobs").fetchall()
     for job, thinned_to in jobs:
         first = _first(connection, job, thinned_to)
@@ -160,5 +161,5 @@ def _give_back(connection: sqlite3.Connection) -> None:
     [[free]] = connection.execute("PRAGMA freelist_count")
     [[pages]] = connection.execute("PRAGMA page_count")
     if free > pages // _SPARE:
-        # As a script: `execute` would leave it after the first page.
+        # `execute` would stop after the first page, `executescript` does not.
         connection.executescript(f"PRAGMA incremental_vacuum({free - pages // _SPARE})")

@@ -6,7 +6,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
@@ -115,6 +115,7 @@ WRONG = st.one_of(
 )
 
 
+@example([(1.0, 1_704_067_200.0 - BEGUN, [2.0]), (1.0, 91 * DAY, [2.0])], 1.0)
 @given(st.lists(st.tuples(AWAY, st.none() | WRONG, SPANS), max_size=6), AWAY)
 def test_after_a_clock_that_was_wrong_times_are_right_again(
     runs: list[tuple[float, float | None, list[float]]], away: float

@@ -261,10 +261,10 @@ RACING = """
 import asyncio, sys
 from pathlib import Path
 from msgspec.structs import replace
-from slurper_tui.monitor.history.noting import Noting
+from slurper_tui.monitor.history.recorder import Noting
 from slurper_tui.monitor.history.opening import open_history
 from slurper_tui.monitor.history.recorder import Recorder
-from slurper_tui.monitor.plan_view import StepState
+from slurper_tui.monitor.model.plans import StepState
 async def main():
     recorder = Recorder(*open_history(Path(sys.argv[1]), "https://api.example/v4"))
     notebook = Noting(recorder)
@@ -336,7 +336,7 @@ def test_what_a_killed_program_said_was_moved_is_moved(path: Path) -> None:
 HANGING = """
 import asyncio, sys, time
 from pathlib import Path
-from slurper_tui.monitor.history.noting import Noting
+from slurper_tui.monitor.history.recorder import Noting
 from slurper_tui.monitor.history.opening import open_history
 from slurper_tui.monitor.history.recorder import Recorder
 async def main():

@@ -469,9 +469,9 @@ import asyncio, sys
 from pathlib import Path
 from slurper_tui.monitor.history.opening import open_history
 from slurper_tui.monitor.history.recorder import Recorder
-from slurper_tui.monitor.recorded import Recorded
-from slurper_tui.monitor.job_key import JobKey
-from slurper_tui.monitor.view import Counts
+from slurper_tui.monitor.model.samples import Recorded
+from slurper_tui.monitor.model.base import JobKey
+from slurper_tui.monitor.model.job import Counts
 key = JobKey("acc0", "job0")
 async def main():
     recorder = Recorder(*open_history(Path(sys.argv[1]), "https://api.example/v4"))
