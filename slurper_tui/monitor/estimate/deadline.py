@@ -1,4 +1,4 @@
-"""Whether jobs will be done by a deadline, by how much they will miss it, and what it would take.
+"""Compares forecasts with a deadline: outcome, delay, and the rate required to finish in time.
 
 Times are UTC seconds, rates objects per second. Pure.
 """
@@ -17,7 +17,7 @@ from slurper_tui.monitor.model.job import Forecast, JobView, Phase, shown_foreca
 
 
 class Standing(IntEnum):
-    """How something stands against a deadline, the best first."""
+    """Outcome relative to a deadline, the best first."""
 
     DONE = 0
     ON_TRACK = 1
@@ -27,12 +27,13 @@ class Standing(IntEnum):
 
 
 class Promise(msgspec.Struct, frozen=True):
-    """How a job, or all of them, stand against a deadline.
+    """A job, or all jobs together, compared with a deadline.
 
-    low, high: by how many seconds it will be late, as a range from 0.0 on; None where unknown, and
-    for whatever will be in time. needed: the rate that it takes from now on; at_least: the total
-    still grows, so that it takes more. passed: the deadline is behind us. reason: in words, why no
-    more can be said, or what must happen first; "" when nothing.
+    low, high: seconds late, as a range from 0.0; None when unknown or on time.
+    needed: rate required from now on; None when unknown.
+    at_least: the total still grows, so the required rate is a lower bound.
+    passed: the deadline is over.
+    reason: why no more is known, or the obstacle to remove first; "" if there is none.
     """
 
     standing: Standing
@@ -45,9 +46,10 @@ class Promise(msgspec.Struct, frozen=True):
 
 
 def against(view: JobView, deadline: float, now: float) -> Promise:
-    """Measure one job. A forecast that ends in time is on track, one that begins too late misses.
+    """Compare one job with a deadline.
 
-    A job that stands still is at risk at best, whatever was forecast before.
+    A forecast that ends before the deadline is on track; if it begins after it, the job will miss.
+    A paused or stalled job is at best at risk, regardless of earlier forecasts.
     """
     if not view.live:
         return _over(view, deadline)
@@ -69,7 +71,7 @@ def against(view: JobView, deadline: float, now: float) -> Promise:
 
 
 def _over(view: JobView, deadline: float) -> Promise:
-    """A job that has ended: done, late or not; of one that was not completed nobody can say."""
+    """Compare an ended job: done, on time or late; UNKNOWN if it was not completed."""
     if view.status != "completed":
         return Promise(Standing.UNKNOWN, reason=view.word)
     finished = parse_time(view.job.finished_at)
@@ -87,7 +89,7 @@ def _needed(view: JobView, deadline: float, now: float) -> float | None:
 
 
 def _stands_still(view: JobView) -> str:
-    """Why a job will not be done at all unless something happens; "" when it goes on by itself."""
+    """Return why the job makes no progress by itself; "" if it does."""
     if view.status == "paused":
         return "paused"
     return "stalled" if view.phase is Phase.STALLED else ""
@@ -96,7 +98,7 @@ def _stands_still(view: JobView) -> str:
 def _late(
     forecast: Forecast | None, deadline: float, now: float
 ) -> tuple[float | None, float | None]:
-    """By how much the forecast misses the deadline, which is at least what has passed of it."""
+    """Return the range of seconds late; at least the time already passed since the deadline."""
     least = max(0.0, now - deadline)
     if forecast is None:
         return (least, None) if least else (None, None)
@@ -125,9 +127,9 @@ def _with(
 
 
 def against_all(views: Sequence[JobView], deadline: float, now: float) -> Promise:
-    """Measure all jobs together: done when the last one is, and no better than the worst one.
+    """Compare all jobs together: as late as the last job, and no better than the worst.
 
-    Of jobs that have ended only those count that were completed.
+    Only live jobs count; if there are none, only completed jobs.
     """
     promises = [against(view, deadline, now) for view in views if view.live]
     if not promises:
@@ -150,7 +152,7 @@ def _lateness(promise: Promise) -> float:
 
 
 def _last_of(promises: Sequence[Promise]) -> tuple[float | None, float | None]:
-    """When the last one will be late; without an upper end when that of one is not known."""
+    """Return the lateness of the last job; without an upper bound if that of any job is unknown."""
     lows = [promise.low for promise in promises if promise.low is not None]
     highs = [p.high for p in promises if p.standing is not Standing.ON_TRACK]
     known = [high for high in highs if high is not None]
@@ -163,7 +165,7 @@ def _sum(rates: Sequence[float | None]) -> float | None:
 
 
 def _reasons(promises: Sequence[Promise]) -> str:
-    """Say the one reason, or how many jobs have the most frequent one."""
+    """Return the reason of a single job, else the most frequent reason with its number of jobs."""
     said = [promise.reason for promise in promises if promise.reason]
     if not said:
         return ""
@@ -172,7 +174,7 @@ def _reasons(promises: Sequence[Promise]) -> str:
 
 
 def promise_words(promise: Promise) -> str:
-    """How it stands, in few words: `on track`, `at risk`, `will miss by 2 h`, `done`."""
+    """Return the outcome in a few words: `on track`, `at risk`, `will miss by 2 h`, `done`."""
     if promise.standing is Standing.DONE:
         return f"done, {fmt.duration(promise.low)} late" if promise.low else "done"
     if promise.passed:
@@ -188,7 +190,7 @@ def promise_words(promise: Promise) -> str:
 
 
 def needed_words(promise: Promise) -> str:
-    """The rate that it takes: `needs 182/s`, `needs 182/s or more`; "" where that is unknown."""
+    """Return the required rate: `needs 182/s`, `needs 182/s or more`; "" when unknown or done."""
     if promise.needed is None or promise.standing is Standing.DONE:
         return ""
     more = " or more" if promise.at_least else ""

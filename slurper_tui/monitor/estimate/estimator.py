@@ -1,13 +1,14 @@
-"""What a series of polls says about a job: its phase and its rates. Pure: time is an argument.
+"""Estimates a job's phase and rates from a series of polls. Pure: time is an argument.
 
-What a forecast rests on: how fast a job gets on over many horizons, in the time that it ran.
+`advance` adds one poll (`Sample`) to an `Estimate`. `Pace` inside it is the base of a forecast: the
+job's rate over many horizons, measured in the time that the job ran.
 
-Counters may move in bursts. A rate is therefore taken from one change to the next, not from poll
-to poll, so that a forecast stands still while the next burst is awaited.
+Counters may move in bursts. A rate is therefore measured from one change to the next, not from
+poll to poll, so that a forecast does not move while the next burst is awaited.
 
-Sometimes a job becomes another one: after the objects that were skipped by the thousand come
-those to be copied, after small ones large ones. What was before then misleads for hours, so a run
-that differs, and lasts, becomes all that counts.
+A job may change its character, for example from skipping thousands of existing objects to copying,
+or from small objects to large ones. Older rates would then mislead for hours, so once a run with a
+different rate has lasted long enough, only that run counts.
 """
 
 from __future__ import annotations
@@ -34,37 +35,39 @@ from slurper_tui.monitor.estimate.rates import (
 from slurper_tui.monitor.model.job import Counts, Phase
 
 SKIP_SECONDS = 180.0
-"""A turn from skipping to copying, or back, must last so long to be believed."""
+"""Minimum length of a run of skipping or copying that may replace the older rates."""
 
 LEVEL_SECONDS = 400.0
 LEVEL_FACTOR = 3.0
-"""A speed must differ by such a factor, and for so long, to be another level."""
+"""Minimum length (seconds), and factor between two rates, of a new speed level."""
 
 LEVEL_HORIZON = 120.0
 LEVEL_SPANS = 20
-"""Over so many seconds and typical spans a speed is compared with the whole."""
+"""The recent rate covers the longer of LEVEL_HORIZON seconds and LEVEL_SPANS typical spans."""
 
 RUN_SPANS = 10
-"""A run has at least so many changes."""
+"""Minimum number of changes in a run that may replace the older rates."""
 
 RUN_LENGTHS = 3
 RUN_PART = 0.03
-"""It lasts so many times as long as any of its kind before, and such a part of the whole."""
+"""Such a run must last RUN_LENGTHS times as long as any earlier run of its kind, and this part of
+the whole time."""
 
 NEAREST = 300.0
 NEAREST_SPANS = 6
 FARTHEST = 1e9
-"""Bounds of the horizon: seconds, and mean spans between changes."""
+"""Bounds of the horizon: NEAREST and FARTHEST in seconds, NEAREST_SPANS in mean spans between
+changes."""
 
 STANDSTILL = 10
-"""A span of so many typical ones is a standstill, and no level of its own."""
+"""A span of at least this many typical spans is a standstill, not a speed level of its own."""
 
 
 class Run(msgspec.Struct, frozen=True):
-    """A stretch in which a job does one kind of thing. Times are seconds that it ran.
+    """A period of uniform activity. Times are seconds of the job's running time.
 
-    kind: which, by whoever keeps it. since: when it began. bank: what was done in it. longest:
-    the longest run of each kind that is over.
+    kind: activity; its meaning depends on the field of `Pace` that holds the run.
+    since: start. bank: rates within the run. longest: longest finished run of each kind, seconds.
     """
 
     kind: int = 0
@@ -74,11 +77,14 @@ class Run(msgspec.Struct, frozen=True):
 
 
 class Pace(msgspec.Struct, frozen=True):
-    """How a job gets on. counts: at the last change; None before anything is known.
+    """Progress of a job: the base of its forecast.
 
-    at: when that was, in seconds that the job ran. measured: `at` is the time of a change, so that
-    the span up to the next one may be measured. changes: how many there were. skipping: runs of
-    mostly skipping (1) or mostly copying (0). level: runs slower (1) or faster (2) than before.
+    counts: at the last change; None before anything is known.
+    at: time of the last change, in seconds of running time.
+    measured: `at` is the exact time of a change, so the span to the next one can be measured.
+    bank: rates since the last believed run began. changes: number of changes seen.
+    skipping: runs of mostly skipping (1) or mostly copying (0).
+    level: runs about as fast as before (0), slower (1) or faster (2).
     """
 
     counts: Counts | None = None
@@ -93,8 +99,8 @@ class Pace(msgspec.Struct, frozen=True):
 def paced(pace: Pace, counts: Counts, ran: float, *, close: bool, typical: float = 0.0) -> Pace:
     """Add a poll.
 
-    ran: seconds that the job ran until then. close: it came soon after the one before. typical:
-    seconds between two changes, 0 when unknown.
+    ran: the job's running time in seconds. close: the poll followed the previous one closely.
+    typical: median seconds between two changes; 0 when unknown.
     """
     if counts.done is None:
         return pace
@@ -111,11 +117,12 @@ def paced(pace: Pace, counts: Counts, ran: float, *, close: bool, typical: float
 def planned(
     pace: Pace, remaining: int, idle: float, prior: Prior | None = None
 ) -> tuple[float, float]:
-    """Give the horizon that a forecast looks back over, seconds, and the rate there.
+    """Return the horizon of a forecast (seconds) and the average rate over it (objects per second).
 
-    The horizon is as long as the time that remains, which the rate over it decides: from the
-    longest on it is brought nearer, four times. idle: seconds without movement beyond the usual.
-    The rate is in objects per second, 0 when nothing is known.
+    The horizon should match the remaining time, which in turn depends on the rate over the horizon.
+    Solved by four iterations from the longest horizon. The rate is 0 when nothing is known.
+
+    idle: seconds without movement beyond the usual gap.
     """
     typical = pace.bank.seconds / pace.bank.spans if pace.bank.spans else 0.0
     nearest = max(NEAREST, NEAREST_SPANS * typical)
@@ -128,13 +135,13 @@ def planned(
 
 
 def rebased(pace: Pace, counts: Counts, ran: float) -> Pace:
-    """Begin a new span: what moved before is not to be measured."""
+    """Start a new span, so that movement before it is not measured."""
     known = counts if counts.done is not None else None
     return replace(pace, counts=known, at=ran, measured=False)
 
 
 def _spanned(pace: Pace, counts: Counts, ran: float, moved: int, typical: float) -> Pace:
-    """Add a whole span to the bank and to the runs, and believe a run that has lasted."""
+    """Add a complete span to the bank and the runs; switch to a run that has lasted long enough."""
     span, before = ran - pace.at, pace.counts or Counts()
     bank = banked(pace.bank, span, moved)
     skipped = (counts.skipped or 0) - (before.skipped or 0)
@@ -151,7 +158,7 @@ def _spanned(pace: Pace, counts: Counts, ran: float, moved: int, typical: float)
 
 
 def _continued(pace: Pace, run: Run, kind: int, span: float, moved: int, whole: Bank) -> Run:
-    """Add a span to the run that it belongs to, or let it begin a new one."""
+    """Add a span to the current run, or start a new run if its kind differs."""
     if kind == run.kind:
         same = run.bank is pace.bank
         return replace(run, bank=whole if same else banked(run.bank, span, moved))
@@ -161,7 +168,10 @@ def _continued(pace: Pace, run: Run, kind: int, span: float, moved: int, whole: 
 
 
 def _level(bank: Bank, typical: float) -> int:
-    """Whether the last minutes were as fast as the whole (0), much slower (1) or faster (2)."""
+    """Return 0 if the last minutes were about as fast as the whole, 1 if much slower, 2 if faster.
+
+    typical: median seconds between two changes; 0 when unknown.
+    """
     lately, ever = (
         rate_over(bank, max(LEVEL_HORIZON, LEVEL_SPANS * typical)),
         rate_over(bank, HORIZONS[-1]),
@@ -170,7 +180,10 @@ def _level(bank: Bank, typical: float) -> int:
 
 
 def _believed(run: Run, ran: float, seconds: float, whole: Bank) -> bool:
-    """The run has lasted long enough to be what will last, and is unlike the rest."""
+    """Return True if a run has lasted long enough to continue, and differs from the whole.
+
+    seconds: minimum length of the run. The rates must differ by a factor of two.
+    """
     lasted = ran - run.since
     wanted = max(seconds, RUN_LENGTHS * run.longest[run.kind], RUN_PART * whole.seconds)
     if run.bank.spans < RUN_SPANS or lasted < wanted:
@@ -180,25 +193,25 @@ def _believed(run: Run, ran: float, seconds: float, whole: Bank) -> bool:
 
 
 TAU = 120.0
-"""Seconds after which a poll weighs 1/e of what it did in the rates that are shown."""
+"""Seconds after which a poll's weight in the displayed rates has fallen to 1/e."""
 
 
 LISTING_POLLS = 3
-"""A total that rose within so many polls is still growing."""
+"""A total that rose within this number of polls is still growing."""
 
 SETTLED_POLLS = 10
 SETTLED_SECONDS = 300.0
 SETTLED_STANDSTILLS = 3
-"""A total is taken as final when it was unchanged for so many polls, for so many seconds, and for
-so many times the longest standstill that was followed by growth."""
+"""A total is final after it was unchanged for SETTLED_POLLS polls, for SETTLED_SECONDS, and for
+this many times the longest standstill that ended in growth."""
 
 
 class Sample(msgspec.Struct, frozen=True):
-    """One good poll. at: monotonic seconds.
+    """One successful poll. at: monotonic seconds.
 
-    after_gap: nobody looked in the span before it, whose length is known. clock_jumped: the length
-    of the span before it is not known. coarse: from a thinned history, so that the spacing of
-    changes says nothing about how often the counters change.
+    after_gap: the job was not polled for an unusually long, but known, time before it.
+    clock_jumped: the time since the previous sample is unknown.
+    coarse: from a thinned history, so its spacing does not show how often counters change.
     """
 
     at: float
@@ -210,7 +223,7 @@ class Sample(msgspec.Struct, frozen=True):
 
 
 class Meters(msgspec.Struct, frozen=True):
-    """The rates of the last two minutes: of all that is done, of two kinds of it, of the total."""
+    """Rates over the last two minutes: done, transferred, skipped, and growth of the total."""
 
     done: Meter = Meter()
     transferred: Meter = Meter()
@@ -219,15 +232,17 @@ class Meters(msgspec.Struct, frozen=True):
 
 
 class Estimate(msgspec.Struct, frozen=True):
-    """What the samples so far add up to; `Estimate()` is what no sample says.
+    """Everything derived from the samples; `Estimate()` is the state before the first one.
 
-    last: the newest poll, its unknown counts filled with the last known ones. first: the oldest.
-    ran: seconds that the job was seen to run, or must have run between two polls.
-    pulse: since when nothing has moved; beats: the same of what is done alone.
-    grew: the total rose at least once. still_polls, still_since: polls, and the monotonic time, for
-    which the total stood still while the job ran. longest_still: the longest time in seconds for
-    which it stood still before it grew. restarts: how often counters fell, or
-    `createdAt` changed. fell: they fell at the last restart, so `createdAt` is not its beginning.
+    last: the newest poll, with unknown counts filled from earlier ones. first: the oldest poll.
+    ran: seconds that the job ran, observed or inferred between two polls.
+    pulse: changes of any counter. beats: changes of the number of objects done alone.
+    grew: the total rose at least once.
+    still_polls, still_since: number of polls with an unchanged total while the job ran, and the
+        monotonic time since when.
+    longest_still: longest time in seconds without growth that ended in growth.
+    restarts: how often counters fell or `createdAt` changed.
+    fell: counters fell at the last restart, so `createdAt` is not the start of these counts.
     """
 
     last: Sample | None = None
@@ -246,22 +261,22 @@ class Estimate(msgspec.Struct, frozen=True):
 
     @property
     def running(self) -> bool:
-        """The last poll said so."""
+        """True if the last poll reported the status `running`."""
         return self.last is not None and self.last.status == "running"
 
     @property
     def weight(self) -> float:
-        """How much the rate rests on: 0 before two polls, 1 in the end."""
+        """Weight of the data behind `rate`: 0 before two polls, rising towards 1."""
         return self.meters.done.weight
 
     @property
     def rate(self) -> float | None:
-        """Objects per second now; None before two polls, and for a job that does not run."""
+        """Current objects per second; None before two polls, and if the job does not run."""
         return self.meters.done.rate if self.running else None
 
     @property
     def plan_rate(self) -> float | None:
-        """Objects per second over as long a time as remains; None like `rate`."""
+        """Objects per second over a horizon as long as the remaining time; None like `rate`."""
         remaining = self.last.counts.remaining if self.last is not None else None
         if not self.running or remaining is None:
             return None
@@ -275,39 +290,39 @@ class Estimate(msgspec.Struct, frozen=True):
 
     @property
     def transferred_rate(self) -> float | None:
-        """Objects transferred per second now; None like `rate`."""
+        """Current objects transferred per second; None like `rate`."""
         return self.meters.transferred.rate if self.running else None
 
     @property
     def skipped_rate(self) -> float | None:
-        """Objects skipped per second now; None like `rate`."""
+        """Current objects skipped per second; None like `rate`."""
         return self.meters.skipped.rate if self.running else None
 
     @property
     def growth(self) -> float | None:
-        """Objects per second by which the total grows while it is listed, else None."""
+        """Growth of the total in objects per second during listing, else None."""
         return self.meters.objects.rate if self.phase is Phase.LISTING else None
 
     @property
     def changes(self) -> int:
-        """How often what is done was seen to change."""
+        """Number of observed changes of the objects done."""
         return self.pace.changes
 
     @property
     def stalled_since(self) -> float | None:
-        """Since when no counter has moved, monotonic seconds; None while it is not stalled."""
+        """Time of the last change, monotonic seconds; None if the job is not stalled."""
         if self.last is None or not self.running or not self.pulse.stalled:
             return None
         return self.last.at - self.pulse.still
 
     @property
     def stalled_badly(self) -> bool:
-        """It has been stalled for three times as long as is alarming."""
+        """True if the job has been unchanged for three times the time that makes a stall."""
         return self.running and self.pulse.stalled_badly
 
     @property
     def settled(self) -> bool:
-        """The total has stood still for long enough to be believed."""
+        """True if the total has been unchanged for long enough to count as final."""
         if self.last is None:
             return False
         still = self.last.at - self.still_since
@@ -316,12 +331,12 @@ class Estimate(msgspec.Struct, frozen=True):
 
     @property
     def growing(self) -> bool:
-        """The total was seen to grow and has not settled: all that rests on it is a bound."""
+        """True if the total was seen to grow and has not settled, so it is only a lower bound."""
         return self.grew and not self.settled
 
     @property
     def phase(self) -> Phase | None:
-        """What the job is doing; None for a status that nobody foresaw, or before any poll."""
+        """Activity of the job; None for an undocumented status, or before the first poll."""
         if self.last is None:
             return None
         if not self.running:
@@ -335,7 +350,10 @@ class Estimate(msgspec.Struct, frozen=True):
 
 
 def advance(estimate: Estimate, sample: Sample) -> Estimate:
-    """Add one poll. Counters that fell start the estimate anew; unknown ones leave it as it is."""
+    """Return the estimate after one more poll.
+
+    Counters that fell restart the estimate; unknown counters leave it unchanged.
+    """
     last = estimate.last
     if last is None or _fell(last.counts, sample.counts):
         return _begun(estimate, sample)
@@ -353,7 +371,7 @@ def advance(estimate: Estimate, sample: Sample) -> Estimate:
 
 
 def _begun(estimate: Estimate, sample: Sample) -> Estimate:
-    """Let a first sample, or one whose counters fell, begin everything."""
+    """Start an estimate with the first sample, or anew after counters fell."""
     fell = estimate.last is not None
     return Estimate(
         last=sample,
@@ -367,7 +385,7 @@ def _begun(estimate: Estimate, sample: Sample) -> Estimate:
 
 
 def _stopped(estimate: Estimate, sample: Sample) -> Estimate:
-    """Begin all spans anew: the job did not run, so nothing is to be averaged."""
+    """Restart all spans: the job did not run, so this span does not enter the averages."""
     return replace(
         estimate,
         meters=_metered(Meters(), sample.counts, estimate.ran),
@@ -378,7 +396,7 @@ def _stopped(estimate: Estimate, sample: Sample) -> Estimate:
 
 
 def _jumped(estimate: Estimate, sample: Sample) -> Estimate:
-    """Leave out a span of unknown length: the averages stay, what they compare with is new."""
+    """Skip a span of unknown length: keep the averages, compare later counts with this sample."""
     meters = estimate.meters
     bare = Meters(
         *(
@@ -397,7 +415,7 @@ def _jumped(estimate: Estimate, sample: Sample) -> Estimate:
 
 
 def _ran(estimate: Estimate, last: Sample, sample: Sample, filled: Counts) -> Estimate:
-    """Add a span in which the job ran."""
+    """Add a span during which the job ran."""
     span = sample.at - last.at
     ran = estimate.ran + span
     close = not (sample.after_gap or sample.coarse)
@@ -424,14 +442,14 @@ def _metered(meters: Meters, counts: Counts, at: float) -> Meters:
 
 
 def _with_total(estimate: Estimate, last: Sample, now: Sample, *, counted: bool) -> Estimate:
-    """Note whether the total rose, or for how long it has stood still while the job ran."""
+    """Update the growth of the total and the time that it has been unchanged while the job ran."""
     if not counted:
         estimate = replace(estimate, still_since=estimate.still_since + now.at - last.at)
     before, objects = last.counts.objects, now.counts.objects
     if objects is None:
         return estimate
     if before is None or objects > before:
-        # In a span that nobody watched the total may have grown at once.
+        # The total may have grown at the start of a span without polls.
         until = last.at if now.after_gap or now.coarse else now.at
         still = until - estimate.still_since if before is not None else 0.0
         return replace(
@@ -462,7 +480,7 @@ def _fell(before: Counts, after: Counts) -> bool:
 
 
 def _filled(now: Counts, last: Counts) -> Counts:
-    """This poll's counts, each unknown one filled with the last that was known."""
+    """Return this poll's counts, each unknown one replaced by the last known value."""
     return Counts(
         _first(now.objects, last.objects),
         _first(now.transferred, last.transferred),

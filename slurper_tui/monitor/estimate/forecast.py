@@ -1,10 +1,10 @@
-"""When a job will be done, as a range that is shown.
+"""Forecast of a job's finish as a range, and the reason in words if there is none.
 
-The rate is averaged over a horizon as long as a part of the time that remains: what lies far ahead
-is told by a long past, what is near by the last minutes. How far the range reaches is what the
-averages at that horizon were seen to do, and the fewer changes there were, the wider it is.
+The rate is averaged over a horizon that grows with the remaining time: a distant finish is
+predicted from a long past, a near one from the last minutes. The width of the range follows the
+variation of the averages at that horizon, and is larger if few changes were seen.
 
-Why a number is missing, in words.
+`guessed` computes the range, `forecast` rounds it and keeps the previous one while still valid.
 """
 
 from __future__ import annotations
@@ -22,49 +22,52 @@ from slurper_tui.monitor.model.job import Counts, Forecast, Phase
 
 FIRST_CHANGES = 3
 FIRST_SECONDS = 60.0
-"""Before so many changes, and so much time, nothing is said (the mean since `createdAt` aside)."""
+"""Changes and seconds of running time required for a forecast (unless the mean since `createdAt` is
+available)."""
 
 PRIOR_TRUST = 0.3
-"""How much the time before the watch counts: it may have been paused, or listing, for a part."""
+"""Weight of the time before polling began, when the job may have been paused or listing."""
 
 PRIOR_SECONDS = 600.0
 PRIOR_STRICTNESS = 2.0
-"""After so long a watch, a mean that is twice what was watched counts for a third of that."""
+"""How fast a prior mean that contradicts the polls loses weight. After PRIOR_SECONDS of polling, a
+mean of twice the observed rate keeps about a third of its weight."""
 
 PRIOR_SPREAD = 0.02
 PRIOR_WEIGHT = 2.0
-"""What a squared logarithm between horizons is believed to be, and for how many horizons' time."""
+"""Assumed squared logarithm between horizons, and its weight in lengths of the horizon."""
 
 SPAN_VARIANCE = 0.3
-"""Variance of the logarithm of the rate that a single change tells."""
+"""Variance of the logarithm of the rate if it is based on a single change."""
 
 AHEAD_VARIANCE = 0.01
-"""And what every doubling of the remaining time over the time watched adds."""
+"""Variance added for every doubling of the remaining time over the observed time."""
 
 FLOOR = 0.05
 CEILING = 0.5
 """Bounds of the standard deviation of the logarithm of the remaining time."""
 
 REACH = 1.7
-"""The range reaches so many standard deviations to either side."""
+"""Half width of the range in standard deviations."""
 
 NEAR = 0.1
 WIDE = 1.3
 NARROW = 0.5
-"""What is shown stands while its middle is off by no more than such a part of the new range, and
-while it is as wide as it, within these factors (and the rounding)."""
+"""The displayed range is kept while its middle is off by at most NEAR of the new range's width, and
+its width is between NARROW and WIDE times the new width (plus rounding)."""
 
 BOUND_SLACK = 1.3
-"""A lower bound stands until the new one is so many times as far ahead."""
+"""A displayed lower bound is kept until the new one is this many times as far ahead."""
 
 SHORT_SECONDS = 21_600.0
 SHORT_STEP = 300.0
 LONG_STEP = 1800.0
-"""Seconds to which the finish is rounded while less, or more, than six hours remain."""
+"""Seconds: the finish is rounded to SHORT_STEP while less than SHORT_SECONDS (six hours) remain,
+and to LONG_STEP otherwise."""
 
 
 class Guess(msgspec.Struct, frozen=True):
-    """A forecast before it is rounded. low, point, high: the finish, UTC seconds."""
+    """A forecast before rounding. low, point, high: the finish, UTC seconds."""
 
     low: float
     point: float
@@ -76,10 +79,10 @@ class Guess(msgspec.Struct, frozen=True):
 def forecast(
     estimate: Estimate, now: Moment, created_at: float | None, shown: Forecast | None
 ) -> Forecast | None:
-    """Give the range to show, or None where nothing honest can be said.
+    """Return the range to display, or None if the data does not support one.
 
-    created_at: UTC seconds, None when unknown. shown: what stands on the screen now. It stays as
-    long as it is not wrong: see `_stands`.
+    created_at: UTC seconds; None when unknown.
+    shown: the range displayed now; it is kept while it is still valid (see `_stands`).
     """
     guess = guessed(estimate, now, created_at)
     if guess is None:
@@ -90,7 +93,7 @@ def forecast(
 
 
 def guessed(estimate: Estimate, now: Moment, created_at: float | None) -> Guess | None:
-    """Give the forecast before it is rounded and held, or None."""
+    """Return the forecast before rounding and hysteresis; None if the data does not support one."""
     last = estimate.last
     if last is None or estimate.phase in {Phase.STALLED, Phase.PAUSED, Phase.ENDED, None}:
         return None
@@ -118,10 +121,10 @@ def guessed(estimate: Estimate, now: Moment, created_at: float | None) -> Guess 
 
 
 def deviation(bank: Bank, horizon: float, seconds: float) -> float:
-    """How far the truth may lie away: the standard deviation of the logarithm of `seconds`.
+    """Return the standard deviation of the logarithm of `seconds`, the remaining time.
 
-    It comes of how far the averages at this horizon were seen to leave the next longer one, of how
-    few changes they rest on, and of how much farther ahead lies what is told than what was seen.
+    Its variance is the sum of three parts: how far averages at this horizon differed from the next
+    longer one, how few changes support them, and how far the finish lies beyond the observed time.
     """
     seen = min(bank.seconds, 8 * horizon) / horizon
     spread = (spread_over(bank, horizon) * seen + PRIOR_SPREAD * PRIOR_WEIGHT) / (
@@ -134,7 +137,7 @@ def deviation(bank: Bank, horizon: float, seconds: float) -> float:
 
 
 def _prior(estimate: Estimate, now: Moment, created_at: float | None) -> Prior | None:
-    """Give the mean from `createdAt` to the first poll, where that says anything."""
+    """Return the mean from `createdAt` to the first poll; None if it is not meaningful."""
     first = estimate.first
     if first is None or created_at is None or estimate.fell or not first.counts.done:
         return None
@@ -146,9 +149,9 @@ def _prior(estimate: Estimate, now: Moment, created_at: float | None) -> Prior |
 
 
 def _likeness(bank: Bank, rate: float) -> float:
-    """How far a mean of the time before is borne out by what was watched, from 0 to 1.
+    """Return how well a mean of the time before polling agrees with the polls, from 0 to 1.
 
-    Before the watch the job may have skipped, or been paused, for most of the time.
+    Before the first poll the job may have skipped, or been paused, for most of the time.
     """
     watched = rate_over(bank, HORIZONS[-1])
     if watched <= 0:
@@ -158,11 +161,11 @@ def _likeness(bank: Bank, rate: float) -> float:
 
 
 def _stands(shown: Forecast, guess: Guess, now: Moment) -> bool:
-    """Whether what is shown is still right.
+    """Return True if the displayed range is still valid.
 
-    It is while it claims the same kind of thing, ends ahead of now, is neither much wider nor much
-    narrower than the new range, and has its middle near the new one's; near is a tenth of the new
-    range's width, or one step of the rounding. A bound stands while it is true and says enough.
+    It must be of the same kind as the new one, end in the future, be neither much wider nor much
+    narrower, and have its middle near the new point: within a tenth of the new width or one
+    rounding step. A lower bound must still be true and not much too low.
     """
     if (shown.at_least, shown.seeded) != (guess.at_least, guess.seeded):
         return False
@@ -176,7 +179,7 @@ def _stands(shown: Forecast, guess: Guess, now: Moment) -> bool:
 
 
 def _rounded(guess: Guess, now: Moment) -> Forecast:
-    """Round the range outwards, never to before now."""
+    """Round the range outwards, but never to before now."""
     step = _step(guess, now)
     low = max(math.floor(guess.low / step) * step, now.wall)
     high = math.ceil(guess.high / step) * step
@@ -193,9 +196,9 @@ _NUMBERS = ("none", "one", "two", "three")
 
 
 def reason(estimate: Estimate, forecast: Forecast | None, *, stale: bool) -> str:
-    """Say why there is no forecast, or only half of one; "" when nothing is missing.
+    """Return why there is no forecast, or only a lower bound; "" if nothing is missing.
 
-    stale: three polls in a row got no answer, so that the forecast is hidden.
+    stale: three consecutive polls got no answer, so the forecast is hidden.
     """
     last = estimate.last
     if last is None or estimate.phase is Phase.ENDED:
@@ -214,7 +217,7 @@ def reason(estimate: Estimate, forecast: Forecast | None, *, stale: bool) -> str
 
 
 def _stalled(estimate: Estimate) -> str:
-    """Say it with the evidence."""
+    """Return the reason with its evidence: the time and the polls without movement."""
     pulse = estimate.pulse
     polls = f"{pulse.looks} poll" if pulse.looks == 1 else f"{pulse.looks} polls"
     return f"no ETA: nothing has moved for {duration(pulse.still)}, {polls}"
@@ -227,7 +230,7 @@ def _growing(estimate: Estimate) -> str:
 
 
 def _counts(counts: Counts) -> str:
-    """Say which count is missing."""
+    """Return which count is missing or contradictory; "" if none is."""
     if counts.objects is None:
         return "no percentage: the total is not known yet"
     if counts.objects == 0:

@@ -1,11 +1,11 @@
-"""Averages of a rate, weighted by time: one over two minutes, or many over several horizons.
+"""Time-weighted averages of a rate over one or several horizons, and the stall detector's input.
 
-A span of `dt` seconds in which `moved` objects were done weighs `1 - exp(-dt / tau)`; dividing by
+A span of `dt` seconds with `moved` objects done has the weight `1 - exp(-dt / tau)`. Dividing by
 the sum of the weights makes the first spans count in full (the bias correction of Kingma and Ba,
-Adam, 2014, applied to unevenly spaced samples). How long the spans are does not matter: one of an
-hour counts as many short ones of the same mean.
+Adam, 2014, applied to unevenly spaced samples). The length of the spans does not matter: one span
+of an hour counts as much as many short ones with the same mean.
 
-How often a job's counters change, and since when they have not.
+`Pulse` records how often a job's counters change, and for how long they have been unchanged.
 """
 
 from __future__ import annotations
@@ -16,22 +16,23 @@ from statistics import median
 import msgspec
 
 HORIZONS = (*(120.0 * 2**k for k in range(12)), 1e12)
-"""Seconds: from two minutes to three days in steps of two, and the whole life."""
+"""Seconds: from two minutes to almost three days, doubling, and finally the job's whole life."""
 
 SHORTEST = 0.001
-"""Seconds; two counts closer together say nothing about a rate, and the next one covers both."""
+"""Seconds; a count that follows the previous one sooner than this is ignored for the rate.
+The next count covers the time of both."""
 
 _MEMORY = 8.0
-"""The spread at a horizon is remembered for so many of its lengths."""
+"""The memory of the spread at a horizon fades over this many lengths of the horizon."""
 
 _NONE = (0.0,) * len(HORIZONS)
 
 
 class Meter(msgspec.Struct, frozen=True):
-    """One counter's average at one horizon.
+    """Average rate of one counter at one horizon.
 
-    count, at: what the next count is compared with, and when it was told; None for none.
-    total: weighted sum of objects per second, to be divided by `weight`.
+    count, at: the previous count and its time in seconds; count is None if there is none.
+    total: weighted sum of objects per second; divide by `weight` for the average.
     """
 
     count: int | None = None
@@ -41,12 +42,15 @@ class Meter(msgspec.Struct, frozen=True):
 
     @property
     def rate(self) -> float | None:
-        """Objects per second, or None before two counts."""
+        """Objects per second; None before two counts."""
         return self.total / self.weight if self.weight > 0 else None
 
 
 def metered(meter: Meter, count: int | None, at: float, tau: float) -> Meter:
-    """Add a count; one that is not known, or comes too soon, leaves the meter as it is."""
+    """Add a count taken at `at` (seconds); tau: horizon in seconds.
+
+    A count that is None, or that comes too soon, leaves the meter unchanged.
+    """
     if count is None:
         return meter
     if meter.count is None:
@@ -62,11 +66,12 @@ def metered(meter: Meter, count: int | None, at: float, tau: float) -> Meter:
 
 
 class Bank(msgspec.Struct, frozen=True):
-    """One counter's averages at all horizons.
+    """Average rates of one counter at all horizons.
 
-    totals: weighted sums, to be divided by `weights`. spreads: weighted sums of the squared
-    logarithm of each average over the next longer one, to be divided by `seen`. seconds, spans:
-    how much time was added, and in how many pieces.
+    totals: weighted sums; divide by `weights`.
+    spreads: weighted sums of the squared logarithm of the ratio between each average and the one at
+        the next longer horizon; divide by `seen`.
+    seconds, spans: total time added, and the number of spans.
     """
 
     totals: tuple[float, ...] = _NONE
@@ -78,11 +83,11 @@ class Bank(msgspec.Struct, frozen=True):
 
 
 NOTHING = Bank()
-"""What nothing adds up to: one value, so that banks may be told to be the very same."""
+"""The empty bank; a single object, because banks are compared by identity."""
 
 
 def banked(bank: Bank, span: float, moved: float) -> Bank:
-    """Add a span of seconds in which so many objects, more than none, moved."""
+    """Add a span of `span` seconds with `moved` objects done; `moved` must be positive."""
     rate = moved / span
     gains = [-math.expm1(-span / tau) for tau in HORIZONS]
     totals = tuple(t + (rate - t) * g for t, g in zip(bank.totals, gains, strict=True))
@@ -99,9 +104,10 @@ def banked(bank: Bank, span: float, moved: float) -> Bank:
 
 
 def rate_over(bank: Bank, tau: float, idle: float = 0.0, prior: Prior | None = None) -> float:
-    """Give the average over about `tau` seconds, objects per second; 0 when nothing is known.
+    """Return the average over about `tau` seconds in objects per second; 0 when nothing is known.
 
-    idle: seconds without movement that were not added. prior: what is believed of the time before.
+    idle: seconds without movement that are not yet in the bank.
+    prior: assumed mean of the time before polling began; None for no assumption.
     """
     place, part = _place(tau)
     near = _one(bank, place, idle, prior)
@@ -109,9 +115,10 @@ def rate_over(bank: Bank, tau: float, idle: float = 0.0, prior: Prior | None = N
 
 
 class Prior(msgspec.Struct, frozen=True):
-    """The mean of a time that nobody watched. rate: objects per second. seconds: how long.
+    """Mean rate of a time without polls.
 
-    trust: how much one of its seconds counts beside one that was watched.
+    rate: objects per second. seconds: its length.
+    trust: weight of one of its seconds relative to a polled second.
     """
 
     rate: float
@@ -130,14 +137,18 @@ def _one(bank: Bank, place: int, idle: float, prior: Prior | None) -> float:
 
 
 def spread_over(bank: Bank, tau: float) -> float:
-    """Give the mean squared logarithm by which the average over `tau` left the next longer one."""
+    """Return the mean squared logarithm of the ratio between two neighbouring averages.
+
+    They are the average at the horizon nearest to `tau` seconds and the next longer one. 0 when
+    nothing is known.
+    """
     place, part = _place(tau)
     there = min(place + (part > 0.5), len(HORIZONS) - 2)
     return bank.spreads[there] / bank.seen[there] if bank.seen[there] > 0 else 0.0
 
 
 def _place(tau: float) -> tuple[int, float]:
-    """Between which two horizons a time lies, and how far from the first."""
+    """Return the index of the horizon below `tau` and the fraction of the way to the next one."""
     last = len(HORIZONS) - 1
     exact = min(max(math.log2(tau / HORIZONS[0]), 0.0), float(last))
     place = min(int(exact), last - 1)
@@ -145,22 +156,23 @@ def _place(tau: float) -> tuple[int, float]:
 
 
 RECENT_GAPS = 31
-"""Of how many gaps between changes the median is taken."""
+"""Number of recent gaps between changes that the median covers."""
 
 STALL_SECONDS = 300.0
 STALL_GAPS = 10
-"""A job is stalled when nothing moved for so long, and for so many of its median gaps."""
+"""A job is stalled if nothing moved for STALL_SECONDS and for STALL_GAPS of its median gaps."""
 
 BADLY = 3
-"""So many times as long is alarming."""
+"""A stall is bad after this many times the time that makes a stall."""
 
 
 class Pulse(msgspec.Struct, frozen=True):
     """When a running job's counters change.
 
-    still, looks: seconds and polls since the last change. gaps: seconds between the last changes,
-    oldest first. typical: their median, 0 before the first. exact: every poll since the last
-    change was close to the one before, so that the next gap is one.
+    still, looks: seconds and polls since the last change.
+    gaps: seconds between recent changes, oldest first. typical: their median; 0 before the first.
+    exact: every poll since the last change closely followed the one before, so that the time until
+        the next change can be measured.
     """
 
     still: float = 0.0
@@ -171,25 +183,25 @@ class Pulse(msgspec.Struct, frozen=True):
 
     @property
     def patience(self) -> float:
-        """Seconds of stillness that make a stall."""
+        """Seconds without a change that make a stall."""
         return max(STALL_GAPS * self.typical, STALL_SECONDS)
 
     @property
     def stalled(self) -> bool:
-        """Nothing has moved for longer than it ever takes."""
+        """True if nothing has moved for `patience` seconds."""
         return self.still >= self.patience
 
     @property
     def stalled_badly(self) -> bool:
-        """Nothing has moved for three times as long."""
+        """True if nothing has moved for three times `patience`."""
         return self.still >= BADLY * self.patience
 
 
 def beat(pulse: Pulse, span: float, *, moved: bool, close: bool) -> Pulse:
-    """Add one poll of a running job, `span` seconds after the last.
+    """Add one poll of a running job, `span` seconds after the previous one.
 
-    moved: a counter changed in it. close: it came so soon after the one before that the time of
-    a change is known.
+    moved: a counter changed. close: it followed the previous poll closely, so that the time of a
+    change is known.
     """
     if not moved:
         return Pulse(
@@ -202,5 +214,5 @@ def beat(pulse: Pulse, span: float, *, moved: bool, close: bool) -> Pulse:
 
 
 def roused(pulse: Pulse) -> Pulse:
-    """Forget the stillness: the job did not run, or for how long it was still is not known."""
+    """Reset the time without a change: the job did not run, or that time is unknown."""
     return Pulse(gaps=pulse.gaps, typical=pulse.typical)

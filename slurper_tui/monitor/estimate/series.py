@@ -1,4 +1,4 @@
-"""The samples of one job as they come in: what they add up to, and what is kept of them."""
+"""A job's series of samples: updates estimate and forecast, and marks gaps and clock changes."""
 
 from __future__ import annotations
 
@@ -11,32 +11,34 @@ from slurper_tui.monitor.model.job import Counts, Forecast
 from slurper_tui.monitor.model.samples import Recorded
 
 GAP_ROUNDS = 3
-"""So many times the usual span between two samples, and nobody has looked in between."""
+"""A time between samples longer than this many usual intervals is a gap in polling."""
 
 SHORTEST_GAP = 30.0
-"""Seconds; a shorter span is no gap, however often the job is usually asked."""
+"""Seconds; a shorter time is never a gap, however often the job is usually polled."""
 
 ALIKE = 1.5
-"""Two spans in a row that differ by no more than this factor are how often the job is asked."""
+"""Two consecutive intervals within this factor of each other are a regular polling interval."""
 
 LONGEST_USUAL = 600.0
-"""Seconds; who looks at longer intervals than that was away in between, however evenly."""
+"""Seconds; a longer interval never counts as a regular polling interval."""
 
 STEP = 0.001
-"""Seconds; samples of one job are kept at least so far apart."""
+"""Seconds; minimum distance between stored samples of one job."""
 
 CREATION_SLACK = 60.0
-"""Seconds by which the API's clock may be ahead of ours."""
+"""Seconds by which the API's clock may be ahead of this machine's."""
 
 _COARSE = 30.0
-"""Seconds; remembered samples that lie further apart do not tell how often the counters move."""
+"""Seconds; stored samples further apart do not show how often the counters change."""
 
 
 class Series:
-    """Mutable, and private to a job's track. forecast: what is shown, held still by hysteresis.
+    """Samples, estimate and forecast of one job; mutable, owned by the job's tracker.
 
-    A sample is kept under the wall clock's time, also when that was set back; it is marked then. A
-    clock that cannot be right, because it shows less than what is known to have passed, counts on
+    forecast: the range to display, stabilised by hysteresis; None if there is none.
+
+    A sample is stored with the wall-clock time, even if the clock was set back; it is then marked.
+    If the clock must be wrong, because it shows an earlier time than is possible, times are counted
     from the last sample instead.
     """
 
@@ -51,16 +53,16 @@ class Series:
         self._usual: float | None = None
 
     def restart(self) -> None:
-        """Begin anew: what was told before is about another job."""
+        """Start a new estimate: earlier samples belong to another job."""
         self.estimate = Estimate(restarts=self.estimate.restarts + 1)
         self.forecast = None
 
     def seed(self, past: Sequence[Recorded], now: Moment, created_at: float | None) -> None:
-        """Take in what a history remembers, oldest first, before the first sample of this run.
+        """Add the samples of the history, oldest first, before the first sample of this run.
 
-        A history leaves a past that ends in the future only where the clock must be behind: for the
-        estimate it ends now.
-        Samples from before the job's creation are of another time and are left out.
+        The history keeps samples dated in the future only if this machine's clock must be behind;
+        for the estimate they are shifted to end now. Samples from before the job's creation (UTC
+        seconds) belong to another job and are left out.
         """
         past = [told for told in past if _is_of_this_job(told, created_at)]
         if self.last is not None or not past:
@@ -74,7 +76,7 @@ class Series:
             self._note(told, then.mono)
 
     def _remembered(self, told: Recorded, mono: float) -> Sample:
-        """What a kept sample says. A gap too short to be one is a clock that was set."""
+        """Convert a stored sample. A gap mark on a short time means that the clock was set."""
         spent = told.at - self.last.at if self.last else 0.0
         return Sample(
             mono,
@@ -95,9 +97,10 @@ class Series:
         created_at: float | None,
         clock_jumped: bool,
     ) -> Recorded:
-        """Take in a good poll; return it as it is to be kept.
+        """Add a successful poll and return the sample to store.
 
-        period: seconds between two polls of this job. created_at: UTC seconds.
+        period: seconds between two polls of this job. created_at: UTC seconds; None when unknown.
+        clock_jumped: the time since the previous poll is unknown.
         """
         at = self._time_of(now, created_at)
         set_back = self.last is not None and at < self.last.at
@@ -116,7 +119,7 @@ class Series:
         self.forecast = forecast(self.estimate, now, created_at, self.forecast)
 
     def _time_of(self, now: Moment, created_at: float | None) -> float:
-        """When a sample is kept as taken, UTC seconds."""
+        """Return the time to store a sample under, UTC seconds."""
         if self.last is None:
             return now.wall if now.wall >= EARLIEST else max(now.wall, created_at or 0.0)
         if now.wall >= self.last.at + STEP:
@@ -138,7 +141,7 @@ class Series:
         self.last, self._mono = told, mono
 
     def _is_gap(self, at: float, period: float) -> bool:
-        """Whether so much time has passed since the last sample that nobody was looking."""
+        """Return True if the time since the last sample is a gap in polling."""
         if self.last is None:
             return False
         span = at - self.last.at
@@ -146,7 +149,7 @@ class Series:
         return span > max(SHORTEST_GAP, GAP_ROUNDS * usual) and not self._is_alike(span)
 
     def _is_alike(self, span: float) -> bool:
-        """Whether the span before was about as long: so rarely is the job asked, then."""
+        """Return True if the previous interval was about as long, so such intervals are regular."""
         if self._span is None or span > LONGEST_USUAL:
             return False
         return self._span / ALIKE <= span <= self._span * ALIKE

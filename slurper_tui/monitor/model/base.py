@@ -1,7 +1,4 @@
-"""Now, on both clocks.
-
-Which job is meant.
-"""
+"""Job identity, a two-clock timestamp and the limits that detect an implausible clock."""
 
 from __future__ import annotations
 
@@ -9,30 +6,36 @@ from typing import NamedTuple
 
 
 class JobKey(NamedTuple):
-    """Which job: ids are unique within an account."""
+    """Identity of a job; job ids are unique within an account only."""
 
     account_id: str
     job_id: str
 
 
 EARLIEST = 1_672_531_200.0
-"""UTC seconds, the beginning of 2023: a clock that shows less was never set."""
+"""UTC seconds of 1 January 2023; a clock that shows an earlier time was never set."""
 
 AHEAD_SECONDS = 5.0
-"""What was recorded more than this after now was dated by a clock that was ahead."""
+"""Seconds; a sample dated later than now by more than this came from a clock that was ahead."""
 
 CREATED_SLACK = 86_400.0
-"""Seconds by which a clock that is right may differ from the API's, time zones mixed up included.
-Before a job's creation by more than this, no sample of it was taken."""
+"""Seconds by which a correct clock may differ from the API's, including mixed-up time zones.
+A sample dated earlier than its job's creation by more than this has a wrong time."""
 
 
 class Moment(NamedTuple):
-    """One instant. mono: monotonic seconds, for spans. wall: UTC seconds, for people."""
+    """One instant on both clocks.
+
+    mono: monotonic seconds, for durations. wall: UTC seconds, for display and storage.
+    """
 
     mono: float
     wall: float
 
 
 def is_too_early(at: float, created_at: float | None) -> bool:
-    """Whether a time cannot be when somebody looked at a job. created_at: when it was created."""
+    """Return True if a poll of a job cannot have happened at `at`.
+
+    at, created_at: UTC seconds. created_at: the job's creation; None when unknown.
+    """
     return at < EARLIEST or (created_at is not None and at < created_at - CREATED_SLACK)

@@ -1,8 +1,7 @@
-"""What a change that a poll shows is called in a job's event list, and who made it.
+"""Actions on jobs, the state of their requests, job events and retry links.
 
-What can be asked of jobs that changes them, and how it stands.
-
-What happened to a job, and who did it, for its event list.
+The `*_event` functions turn a difference between two polls into an entry of a job's event list and
+decide who caused it: a request of this program, another client, or the job itself.
 """
 
 from __future__ import annotations
@@ -17,7 +16,7 @@ from slurper_tui.monitor.model.base import JobKey
 
 
 class Action(StrEnum):
-    """A request that changes a job, or all of an account's."""
+    """A request that changes one job, or all jobs of an account."""
 
     PAUSE = "pause"
     RESUME = "resume"
@@ -27,11 +26,13 @@ class Action(StrEnum):
 
 
 class RequestState(StrEnum):
-    """How a request stands.
+    """State of an action request.
 
-    SENT: the API took it; no poll shows it yet. UNDECIDED: no answer came, so it may or may not
-    have been done; it is not sent again. DONE: a poll shows it. REFUSED: the API declined, or
-    nothing could be sent. MOOT: the job was not in a state for it any more, and nothing was sent.
+    SENT: the API accepted it; no poll has confirmed it yet.
+    UNDECIDED: no answer arrived, so it may or may not have taken effect; it is not sent again.
+    DONE: a poll confirmed it.
+    REFUSED: the API rejected it, or the request could not be sent.
+    MOOT: the job was no longer in a suitable status, so no request was sent.
     """
 
     SENT = "sent"
@@ -42,15 +43,16 @@ class RequestState(StrEnum):
 
     @property
     def open(self) -> bool:
-        """A poll is still to show what came of it."""
+        """True while a later poll may still show the outcome."""
         return self in (RequestState.SENT, RequestState.UNDECIDED)
 
 
 class ActionRequest(msgspec.Struct, frozen=True):
-    """One request and how it stands. at: when it was sent, or would have been, UTC seconds.
+    """One action request and its state.
 
-    error: why it was refused, or why nothing is known. news: in words, why it was moot; or,
-    while it is open, that no poll has shown it so far.
+    at: when it was sent, or would have been sent, UTC seconds.
+    error: why it was refused, or why its outcome is unknown.
+    news: for MOOT the reason; while the request is open, a note that no poll has confirmed it.
     """
 
     act: Action
@@ -61,19 +63,22 @@ class ActionRequest(msgspec.Struct, frozen=True):
 
 
 GONE = "gone"
-"""The detail of an event: neither the list nor the job's own progress knew the job any more."""
+"""Event detail: neither the job list nor the progress request knows the job any more."""
 
 NOT_THERE = "not known to the API any more"
-"""How that is told: a job may come back, so nobody is said to have deleted it."""
+"""Text for a GONE event. It does not claim a deletion, because a job may be listed again."""
 
 
 class What(StrEnum):
-    """What an event tells.
+    """Kind of an event.
 
-    ASKED: sent from here. REFUSED, UNDECIDED: what came of that. HERE: a change of status that was
-    asked for here. ELSEWHERE: one that was not, and that no job makes by itself. ITSELF: one that
-    it made by itself. CREATED: made from here. RETRIED: a job was made from here to copy what
-    failed in this one.
+    ASKED: an action was sent by this program.
+    REFUSED, UNDECIDED: the outcome of that action.
+    HERE: a status change that an action of this program caused.
+    ELSEWHERE: a status change that another client must have caused.
+    ITSELF: a status change that the job made on its own.
+    CREATED: this program created the job.
+    RETRIED: this program created another job that copies the objects that failed in this job.
     """
 
     ASKED = "asked"
@@ -87,9 +92,10 @@ class What(StrEnum):
 
 
 class Event(msgspec.Struct, frozen=True):
-    """One entry. at: UTC seconds. detail: the act, the new status, or the other job's id.
+    """One entry of a job's event list.
 
-    said: the API's own words, where it said something.
+    at: UTC seconds. detail: the action, the new status, or the id of the other job.
+    said: the API's message; "" when it sent none.
     """
 
     key: JobKey
@@ -100,9 +106,9 @@ class Event(msgspec.Struct, frozen=True):
 
 
 class Tie(msgspec.Struct, frozen=True):
-    """A job that was made to copy again what failed in another. keys: how many objects.
+    """Link from a retry job to the job with the failed objects that it copies again.
 
-    log_types: the types of the rows that named them.
+    keys: number of objects. log_types: types of the log rows that listed them.
     """
 
     child: JobKey
@@ -112,16 +118,16 @@ class Tie(msgspec.Struct, frozen=True):
 
 
 _ASKED_FOR = frozenset({"running", "paused", "aborted"})
-"""Statuses that no job takes on by itself once it has begun."""
+"""Statuses that a job takes only on request once it has begun."""
 
 
 def status_event(
     key: JobKey, before: str | None, after: str | None, request: ActionRequest | None, at: float
 ) -> Event | None:
-    """Tell a change of status; None where none is known.
+    """Return the event for a change of status; None if either status is unknown or both are equal.
 
-    before: as last told by the API, in this run or an earlier one. request: what the job bore when
-    it was polled. at: when it was seen, UTC seconds.
+    before: last status from the API, in this run or an earlier one.
+    request: the job's action request at the time of the poll. at: time of the poll, UTC seconds.
     """
     if before is None or after is None or before == after:
         return None
@@ -133,14 +139,14 @@ def status_event(
 
 
 def gone_event(key: JobKey, request: ActionRequest | None, at: float) -> Event:
-    """Tell that the API no longer knows a job."""
+    """Return the event for a job that the API no longer knows. at: UTC seconds."""
     if request is not None and request.standing.open and request.act is Action.DELETE:
         return Event(key, at, What.HERE, "deleted")
     return Event(key, at, What.ELSEWHERE, GONE)
 
 
 def back_event(key: JobKey, at: float) -> Event:
-    """Tell that the API lists a job again that was gone."""
+    """Return the event for a job that had gone and is listed again. at: UTC seconds."""
     return Event(key, at, What.ITSELF, "listed again")
 
 
@@ -153,5 +159,5 @@ _EXPECTED: Mapping[Action, str] = {
 
 
 def expected(act: Action) -> str | None:
-    """The status that shows that it was done; None for a deletion, which leaves no job."""
+    """Return the status that confirms an action; None for a deletion, which leaves no job."""
     return _EXPECTED.get(act)

@@ -1,10 +1,6 @@
-"""What the monitor says: frozen snapshots, the one thing both faces see.
+"""Frozen snapshots of jobs, accounts and the request budget: the monitor's output to both faces.
 
-What the monitor says of accounts and of the request budget.
-
-In which order jobs stand when nobody has asked for another: live first, worst first.
-
-What may be claimed of a job: nothing about its pace unless it runs and its data is fresh.
+Also the default order of jobs, and the rules for when a rate or a forecast may be shown.
 """
 
 from __future__ import annotations
@@ -27,9 +23,10 @@ if TYPE_CHECKING:
 
 
 class Problem(msgspec.Struct, frozen=True):
-    """Something that stands in the way of an account's polls.
+    """An error that blocks an account's polls.
 
-    since, retry_at, last_good: UTC seconds; last_good is None when nothing ever answered.
+    since, retry_at: UTC seconds. last_good: time of the last successful answer, UTC seconds; None
+    if there was none.
     """
 
     error: ApiError
@@ -39,7 +36,10 @@ class Problem(msgspec.Struct, frozen=True):
 
 
 class Outage(msgspec.Struct, frozen=True):
-    """An outage that is over. since and until: UTC seconds. moved: objects done meanwhile."""
+    """An outage that is over.
+
+    since, until: UTC seconds. moved: objects done meanwhile; None when unknown.
+    """
 
     since: float
     until: float
@@ -47,10 +47,11 @@ class Outage(msgspec.Struct, frozen=True):
 
 
 class AccountView(msgspec.Struct, frozen=True):
-    """One account. listed: its whole list was read once. pages: list pages read so far.
+    """State of one account.
 
-    problem: why the account as a whole does not answer. answered: it ever did.
-    outage: the last outage that is over, for one line of news.
+    listed: its complete job list was read at least once. answered: the API answered at least once.
+    pages: list pages read. problem: why the account as a whole fails.
+    outage: the latest outage that is over, for a one-line message.
     """
 
     account_id: str
@@ -62,12 +63,13 @@ class AccountView(msgspec.Struct, frozen=True):
 
 
 class BudgetView(msgspec.Struct, frozen=True):
-    """The request budget of the user, as far as one program can know it.
+    """The user's request budget, as far as one program can know it.
 
-    used: our own requests in the last five minutes. limit: what the API grants in that time.
-    stretch: how many times slower than asked the ordinary jobs are polled, 1.0 when not at all.
-    blocked_until: UTC seconds while the API has told us to stop, else None; blocked_by: its words.
-    short: the headers show fewer requests left than we would like to use.
+    used: requests of this program in the last five minutes. limit: the API's limit for that time.
+    stretch: factor by which the poll interval of ordinary jobs is lengthened; 1.0 if it is not.
+    blocked_until: UTC seconds until which the API has blocked requests, else None.
+    blocked_by: the error of that answer.
+    short: the headers report fewer requests left than the program plans to use.
     waiting: requests that are due but must wait for the budget.
     """
 
@@ -81,7 +83,7 @@ class BudgetView(msgspec.Struct, frozen=True):
 
 
 class Phase(StrEnum):
-    """What a job is doing, as far as its counters tell."""
+    """Activity of a job, derived from its counters."""
 
     LISTING = "listing"
     RUNNING = "running"
@@ -92,7 +94,7 @@ class Phase(StrEnum):
 
 
 class State(StrEnum):
-    """The word that a person reads for a job: the API's status and its phase in one."""
+    """Status shown to the user: the API's status combined with the phase."""
 
     RUNNING = "running"
     LISTING = "listing"
@@ -106,10 +108,9 @@ class State(StrEnum):
 
 
 class Verdict(msgspec.Struct, frozen=True):
-    """How an ended job reconciles. Counts are objects; None where unknown.
+    """How an ended job reconciles. Counts are objects; None when unknown.
 
-    listing_broke: the source could not be listed to its end, so that objects are missing from the
-    total itself.
+    listing_broke: the source could not be listed to its end, so the total itself lacks objects.
     """
 
     text: str
@@ -120,17 +121,17 @@ class Verdict(msgspec.Struct, frozen=True):
 
     @property
     def clean(self) -> bool:
-        """Nothing failed, and nothing is missing from the sum or from the total."""
+        """True if no object failed and none is missing from the sum or from the total."""
         return self.failed == 0 and self.unaccounted == 0 and not self.listing_broke
 
     @property
     def lost(self) -> bool:
-        """It is known that something failed or is missing."""
+        """True if objects are known to have failed or to be missing."""
         return bool(self.failed or self.unaccounted or self.listing_broke)
 
 
 class Counts(msgspec.Struct, frozen=True, gc=False):
-    """The four counters as the API told them; None where it did not."""
+    """The four counters of the progress answer; None for a counter that it lacked."""
 
     objects: int | None = None
     transferred: int | None = None
@@ -139,30 +140,31 @@ class Counts(msgspec.Struct, frozen=True, gc=False):
 
     @property
     def done(self) -> int | None:
-        """transferred + skipped + failed, or None when one of them is unknown."""
+        """transferred + skipped + failed; None if one of them is unknown."""
         if self.transferred is None or self.skipped is None or self.failed is None:
             return None
         return self.transferred + self.skipped + self.failed
 
     @property
     def remaining(self) -> int | None:
-        """Objects not yet done, never negative, or None when unknown."""
+        """Objects not yet done, never negative; None when unknown."""
         if self.objects is None or self.done is None:
             return None
         return max(0, self.objects - self.done)
 
     @property
     def exceeded(self) -> bool:
-        """More is done than there is, so that the total says nothing about what remains."""
+        """True if more objects are done than the total, so the remaining number is unknown."""
         return self.objects is not None and self.done is not None and self.done > self.objects
 
 
 class Forecast(msgspec.Struct, frozen=True):
-    """When a job will be done, as a range.
+    """Finish time of a job, as a range.
 
-    low, high: the finish, UTC seconds, rounded outwards and held still while they are not wrong.
-    made_at: the poll that it rests on, UTC seconds. at_least: the total still grows, so only `low`
-    is claimed. seeded: it rests on the average since `createdAt` alone.
+    low, high: the finish, UTC seconds, rounded outwards and kept unchanged while still valid.
+    made_at: time of the poll that it is based on, UTC seconds.
+    at_least: the total still grows, so only `low` is meaningful.
+    seeded: it is based only on the average since `createdAt`.
     """
 
     low: float
@@ -188,29 +190,33 @@ class Forecast(msgspec.Struct, frozen=True):
 
 
 class JobView(msgspec.Struct, frozen=True, dict=True):
-    """One job as it stands. What is derived from it alone may be cached in its `__dict__`.
+    """State of one job. Values derived from it alone may be cached in its `__dict__`.
 
-    status: the progress answer's word, else the list's; None when neither said one.
-    percent: whole, 0 to 100; None when unknown. provisional: the total may still grow. grew: it was
-    seen to grow and has not settled.
-    rate: objects per second, time-weighted over about two minutes. lifetime_rate: objects per
-    second since `createdAt`. as_of: when the counts were told, UTC seconds; None before the first.
-    missed: polls in a row without an answer. stale: three or more of them.
+    Rates are in objects per second, times in UTC seconds.
+
+    status: from the progress answer, else from the list; None if both lack it.
+    percent: whole number from 0 to 100; None when unknown.
+    provisional: the total may still grow. grew: the total was seen to grow and has not settled.
+    rate: time-weighted over about two minutes. lifetime_rate: average since `createdAt`.
+    transferred_rate, skipped_rate: parts of `rate`. plan_rate: the rate that the forecast uses.
+    growth: rate at which the total grows.
+    as_of: when the API sent the counts; None before the first answer.
+    missed: consecutive polls without an answer. stale: three or more of them.
     gone: the API no longer knows the job. ended: completed, aborted or otherwise finished.
-    restarts: how often counters fell or `createdAt` changed, and the rate began anew.
-    problem: what the last poll of this very job failed with.
-    plan_rate: objects per second that the forecast rests on. transferred_rate, skipped_rate: the
-    two kinds apart, over about two minutes. growth: objects per second by which the total grows.
-    reason: in words, why a number is missing; "" when none is. stalled_since: UTC seconds, since
-    when no counter has moved, while it is stalled. stalled_badly: for three times as long as is
-    alarming. remembered: these are the last values of an earlier run, not yet confirmed.
-    request: what was last asked of it from here, while that is news. not_copied: skipped objects
-    that its log shows as not being in the target; None before it was read to its end, and where it
-    does not account for all failures.
-    listing_broke: its log says that the source could not be listed to its end. partial: the sum of
-    several jobs, of which some have not told their counts. lower_bound: the sum of several jobs,
-    while plans are still to start others. unchanged_since: UTC seconds, since when neither its
-    counts nor its status changed; only of a live job whose status is not documented.
+    restarts: how often the counters fell or `createdAt` changed, which restarts the rates.
+    problem: the error of this job's last poll.
+    reason: why a number is missing, in words; "" when none is.
+    stalled_since: since when no counter has moved, while the job is stalled.
+    stalled_badly: stalled for three times the time that counts as a stall.
+    remembered: the values come from an earlier run and are not yet confirmed.
+    request: the latest action request of this program, as long as it is of interest.
+    not_copied: skipped objects that the log proves are not in the target; None before the log was
+        read to its end, and when the log lacks rows for some failures.
+    listing_broke: the log reports that the source could not be listed to its end.
+    partial: this is a sum of jobs, and the counts of some are unknown.
+    lower_bound: this is a sum of jobs, and plans have yet to start others.
+    unchanged_since: since when neither counts nor status changed; set only for a live job with an
+        undocumented status.
     """
 
     account_id: str
@@ -249,12 +255,12 @@ class JobView(msgspec.Struct, frozen=True, dict=True):
 
     @cached_property
     def key(self) -> JobKey:
-        """The job's identity."""
+        """Identity of the job."""
         return JobKey(self.account_id, self.job.id or "")
 
     @property
     def state(self) -> State:
-        """Which row of the status table this job is on; OTHER is shown by `word`."""
+        """Status shown to the user; for OTHER show `word`."""
         if self.gone:
             return State.GONE
         if self.status == "completed":
@@ -269,29 +275,30 @@ class JobView(msgspec.Struct, frozen=True, dict=True):
 
     @property
     def word(self) -> str:
-        """The status in a word; one that nobody foresaw is the API's own."""
+        """The status in one word; the API's own word for an undocumented status."""
         return str(self.state) if self.state is not State.OTHER else self.status or "unknown"
 
     @property
     def growing(self) -> bool:
-        """The total is only a lower bound, whatever the job is doing now."""
+        """True if the total is only a lower bound, in any phase."""
         return self.grew or self.lower_bound or self.phase is Phase.LISTING
 
     @property
     def live(self) -> bool:
-        """It may still move, as far as anybody knows."""
+        """True if the job may still change."""
         return not self.ended and not self.gone
 
 
 class Snapshot(msgspec.Struct, frozen=True):
-    """Everything known at one moment. taken_at: UTC seconds. interval: seconds between rounds.
+    """Everything that the monitor knows at one moment.
 
-    rounds: how many rounds of polls are over. complete: every account was listed, and every job
-    asked, since the start (or failed to answer). history_note: one clause about a history that is
-    not simply on. trace: the past of the highlighted job. away_since: when somebody last looked
-    before this run, UTC seconds, if that was long enough ago to be told about. events: of the
-    highlighted job, oldest first. ties: which jobs retry what failed in others. unstarted: jobs
-    that plans are still to start.
+    taken_at: UTC seconds. interval: seconds between poll rounds. rounds: completed poll rounds.
+    complete: since the start every account was listed and every job polled, or failed to answer.
+    history_note: one clause if the history is not fully on, else "".
+    trace: samples of the highlighted job. events: of the highlighted job, oldest first.
+    away_since: time of the newest sample of earlier runs, UTC seconds; None if that was recent.
+    ties: links from retry jobs to the jobs that they retry.
+    unstarted: jobs that plans have yet to start.
     """
 
     taken_at: float
@@ -310,10 +317,10 @@ class Snapshot(msgspec.Struct, frozen=True):
 
     @property
     def caught_up(self) -> bool:
-        """Every list is read, and of every job that may move the present state is known.
+        """True if all lists are read and the current state of every live job is known.
 
-        What ended before counts with its row in the list; a job that cannot be asked holds nothing
-        up as long as its account answers.
+        For an ended job its row in the list is enough. A job that fails to answer does not delay
+        this as long as its account answers.
         """
         accounts = all(a.listed and a.problem is None for a in self.accounts)
         waiting = (
@@ -323,7 +330,7 @@ class Snapshot(msgspec.Struct, frozen=True):
 
     @property
     def rejected(self) -> bool:
-        """Every account's first answer was a rejection of the credentials."""
+        """True if every account's first answer rejected the credentials."""
         return bool(self.accounts) and all(
             not a.answered and a.problem is not None and a.problem.error.exit_code == 3
             for a in self.accounts
@@ -333,15 +340,18 @@ class Snapshot(msgspec.Struct, frozen=True):
 _WORST_FIRST = {State.STALLED: 0, State.OTHER: 1, State.RUNNING: 2, State.LISTING: 2}
 _CALM = 3
 
-# Every job is ordered anew with every answer, and its times never change.
+# Jobs are sorted after every answer, but the times of a job never change: parse each once.
 _time = lru_cache(maxsize=2**16)(parse_time)
 
 OrderKey = tuple[bool, int, bool, float, str, str]
-"""Sorts ascending into the default order; total, so that equal jobs never change places."""
+"""Sorts ascending into the default order; unique per job, so equal jobs never swap places."""
 
 
 def default_order(view: JobView) -> OrderKey:
-    """Give the sort key: live jobs by trouble, then the ended ones; the newest first in each."""
+    """Return the sort key: live jobs by severity, then ended jobs; the newest first within each.
+
+    The key is cached in the view.
+    """
     known: OrderKey | None = vars(view).get("order")
     if known is None:
         known = vars(view)["order"] = _order(view)
@@ -356,22 +366,22 @@ def _order(view: JobView) -> OrderKey:
 
 
 def _newest(view: JobView) -> tuple[float, str, str]:
-    """Newest first by its last known time; a job without any stands last."""
+    """Return a key that sorts the newest first by finish or creation, jobs without a time last."""
     ended_at = None if view.live else _time(view.job.finished_at)
     at = ended_at if ended_at is not None else _time(view.job.created_at)
     return (float("inf") if at is None else -at, view.account_id, view.job.id or "")
 
 
 def is_fresh(view: JobView) -> bool:
-    """It runs, and what is known of it was told lately and to this very run."""
+    """Return True if the job runs and its data is recent and from this run."""
     return view.live and view.status == "running" and not (view.stale or view.remembered)
 
 
 def shown_rate(view: JobView) -> float | None:
-    """Objects per second, for as long as the job can have a rate."""
+    """Return objects per second; None unless the job runs and its data is fresh."""
     return view.rate if is_fresh(view) else None
 
 
 def shown_forecast(view: JobView) -> Forecast | None:
-    """When it will be done, unless it stands still or nobody can know."""
+    """Return the forecast; None if the job is stalled or not running, or its data is not fresh."""
     return view.forecast if is_fresh(view) and view.phase is not Phase.STALLED else None

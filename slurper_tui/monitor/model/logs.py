@@ -1,8 +1,6 @@
-"""What a job's log says, as frozen values.
+"""Frozen values for a job's log: row types and their causes, counts by type, and failure groups.
 
-What the rows of a job's log are about, by their type. Types that nobody foresaw are OTHER.
-
-How many rows of each type a log holds, and from when to when.
+Row types that this program does not know have the cause OTHER.
 """
 
 from __future__ import annotations
@@ -19,17 +17,17 @@ from slurper_tui.api.models import LogRow
 from slurper_tui.monitor.model.base import JobKey
 
 FAILED_TYPE = "importErrorRetryExhaustion"
-"""The row of an object that could not be copied, however often it was tried."""
+"""Type of the row for an object that could not be copied after all retries."""
 
 BROKE_TYPE = "migrationErrorFailedContinuation"
-"""The source could not be listed to its end: the total is too low."""
+"""Type of the row that reports an aborted source listing: the total is too low."""
 
 
 class Cause(StrEnum):
-    """What a row tells about.
+    """Subject of a log row.
 
-    NOT_COPIED: an object that was skipped and is not in the target. Objects that were skipped
-    because they are there already have no row at all.
+    NOT_COPIED: an object that was skipped and is not in the target. An object that was skipped
+    because the target already has it gets no row.
     """
 
     FAILED = "failed"
@@ -59,7 +57,7 @@ _REASONS: Mapping[str, str] = {
 
 
 def cause_of(log_type: str | None) -> Cause:
-    """What a row of this type is about."""
+    """Return the cause of a row type."""
     if log_type == FAILED_TYPE:
         return Cause.FAILED
     if log_type == BROKE_TYPE:
@@ -70,15 +68,15 @@ def cause_of(log_type: str | None) -> Cause:
 
 
 def reason_of(log_type: str | None) -> str:
-    """A type in a few words; one that nobody foresaw is its own word."""
+    """Return a row type in a few words; an unknown type is returned unchanged."""
     return _REASONS.get(log_type or "", log_type or "no type")
 
 
 class LogCounts(msgspec.Struct, frozen=True):
-    """How many rows of each type a log holds; all that is kept of it.
+    """Number of rows per type; the only part of a log that the history stores.
 
     by_type: distinct rows. whole: the log was read to its end. read_at: UTC seconds.
-    first_seen, last_seen: of each type, the API's own times.
+    first_seen, last_seen: per type, in the API's own text.
     """
 
     by_type: Mapping[str, int] = {}
@@ -89,24 +87,25 @@ class LogCounts(msgspec.Struct, frozen=True):
 
     @property
     def failed(self) -> int:
-        """Rows of failed objects."""
+        """Number of rows for failed objects."""
         return self._of(Cause.FAILED)
 
     @property
     def not_copied(self) -> int:
-        """Rows of objects that were skipped and are not in the target."""
+        """Number of rows for objects that were skipped and are not in the target."""
         return self._of(Cause.NOT_COPIED)
 
     def accounts_for(self, failed: int | None) -> bool:
-        """Whether it was read whole, is not empty, and has a row for each failure of the counter.
+        """Return True if the log was read completely, has rows, and has a row for every failure.
 
-        failed: the job's counter. Only then skipped objects without a row are in the target.
+        failed: the job's counter. Only when this is True can skipped objects without a row be
+        assumed to be in the target.
         """
         return self.whole and bool(self.by_type) and failed is not None and self.failed >= failed
 
     @property
     def listing_broke(self) -> bool:
-        """The source could not be listed to its end."""
+        """True if the source could not be listed to its end."""
         return self.by_type.get(BROKE_TYPE, 0) > 0
 
     def _of(self, cause: Cause) -> int:
@@ -114,11 +113,11 @@ class LogCounts(msgspec.Struct, frozen=True):
 
 
 class LogView(msgspec.Struct, frozen=True):
-    """A log as far as it has been read.
+    """The part of a log that has been read.
 
-    rows: the newest, newest first, not more than fit in memory. read: distinct rows read so far.
-    whole: read to the end. problem: why the last page did not come; it is asked again. waiting:
-    the request budget has no room for it now.
+    rows: newest first, at most as many as fit in memory. read: number of distinct rows read.
+    whole: read to the end. problem: why the last page failed; it is requested again.
+    waiting: the next page must wait for the request budget.
     """
 
     key: JobKey
@@ -130,7 +129,7 @@ class LogView(msgspec.Struct, frozen=True):
 
 
 class PrefixGroup(msgspec.Struct, frozen=True):
-    """Objects under one key prefix that met the same end. examples: some of their keys."""
+    """Objects under one key prefix with the same outcome. examples: some of their keys."""
 
     prefix: str
     count: int
@@ -138,11 +137,11 @@ class PrefixGroup(msgspec.Struct, frozen=True):
 
 
 class FailureGroup(msgspec.Struct, frozen=True):
-    """Objects that failed, or were not copied, for one reason.
+    """Objects that failed, or were not copied, for the same reason.
 
-    count: distinct objects; rows without a key count one each. first_seen, last_seen: the API's own
-    times. messages: what the API said, with how often, the most frequent first. prefixes: the
-    largest first.
+    count: distinct objects; each row without a key counts as one.
+    first_seen, last_seen: in the API's own text.
+    messages: (API message, count), the most frequent first. prefixes: the largest first.
     """
 
     log_type: str
@@ -155,11 +154,12 @@ class FailureGroup(msgspec.Struct, frozen=True):
 
 
 class FailuresView(msgspec.Struct, frozen=True):
-    """What failed and what was not copied, as far as the log has been read.
+    """Failed and not copied objects in the part of the log that has been read.
 
-    groups: failures first, then what was not copied, each the largest first. counts: rows by type.
-    failed_objects, skipped_objects: the job's own counters, None where unknown. rows_read: distinct
-    rows. problem, waiting: as of a LogView.
+    groups: failures first, then objects not copied, the largest first within each.
+    counts: rows by type. rows_read: distinct rows.
+    failed_objects, skipped_objects: the job's own counters; None when unknown.
+    problem, waiting: as in `LogView`.
     """
 
     key: JobKey
@@ -173,38 +173,38 @@ class FailuresView(msgspec.Struct, frozen=True):
 
     @property
     def named(self) -> int:
-        """Failed objects that the log names."""
+        """Number of failed objects that the log lists."""
         return sum(group.count for group in self.groups if group.cause is Cause.FAILED)
 
     @property
     def not_copied(self) -> int:
-        """Skipped objects that are not in the target."""
+        """Number of skipped objects that are not in the target."""
         return sum(group.count for group in self.groups if group.cause is Cause.NOT_COPIED)
 
     @property
     def accounts_for_failures(self) -> bool:
-        """Whether the log was read whole, is not empty, and names every failure of the counter."""
+        """True if the log was read completely, has rows, and lists every failure of the counter."""
         named = self.failed_objects is not None and self.named >= self.failed_objects
         return self.counts.whole and bool(self.counts.by_type) and named
 
     @property
     def unexplained(self) -> int | None:
-        """Skipped objects that no row explains; None while the counter is unknown."""
+        """Number of skipped objects without a row; None while the counter is unknown."""
         if self.skipped_objects is None:
             return None
         return max(0, self.skipped_objects - self.not_copied)
 
     @property
     def harmless(self) -> int | None:
-        """Skipped objects that are in the target already; None while the log proves nothing."""
+        """Number of skipped objects that the target already has; None unless the log proves it."""
         proved = self.accounts_for_failures or (self.counts.whole and self.unexplained == 0)
         return self.unexplained if proved else None
 
 
 class Span:
-    """The first and the last of some times, in the API's own text.
+    """The earliest and the latest of several times, in the API's own text.
 
-    Of texts that are no times the first counts, and only as long as there is no time.
+    The first text that is not a valid time is used only while no valid time was added.
     """
 
     def __init__(self) -> None:
@@ -214,7 +214,7 @@ class Span:
         self._last_at: float | None = None
 
     def add(self, text: str | None) -> None:
-        """Take in one more."""
+        """Add a time."""
         at = fmt.parse_time(text)
         if at is None:
             self.first, self.last = self.first or text, self.last or text
@@ -226,7 +226,7 @@ class Span:
 
 
 class RowCounts:
-    """Counts rows, each of which it is told once."""
+    """Counter of log rows; the caller must add each row only once."""
 
     def __init__(self) -> None:
         self.rows = 0
@@ -234,7 +234,7 @@ class RowCounts:
         self._spans: dict[str, Span] = {}
 
     def add(self, rows: Iterable[LogRow]) -> None:
-        """Take in more rows."""
+        """Add rows."""
         for row in rows:
             log_type = row.log_type or ""
             self.rows += 1
@@ -242,7 +242,10 @@ class RowCounts:
             self._spans.setdefault(log_type, Span()).add(row.created_at)
 
     def counts(self, read_at: float, *, whole: bool) -> LogCounts:
-        """All of it as one value. read_at: UTC seconds. A row without a type is of the type ""."""
+        """Return the counts as a frozen value.
+
+        read_at: UTC seconds. Rows without a type are counted under "".
+        """
         return LogCounts(
             by_type=dict(self._by_type),
             whole=whole,

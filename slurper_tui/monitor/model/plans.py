@@ -1,6 +1,6 @@
-"""Several jobs that are to be started one after another, as slots become free.
+"""Values for creating jobs: drafts, and plans that start several jobs as slots become free.
 
-A migration that is to be made: all of the create request but its secrets.
+A draft holds everything of the create request except the secrets, which are never stored.
 """
 
 from __future__ import annotations
@@ -18,11 +18,14 @@ from slurper_tui.api.models import NewJob, NewSource, NewTarget, Secret, Source,
 from slurper_tui.monitor.model.base import JobKey
 
 MOST_KEYS = 10_000
-"""Object keys that one job takes."""
+"""Maximum number of object keys in one job."""
 
 
 class Draft(msgspec.Struct, frozen=True, omit_defaults=True):
-    """What is to be copied from where to where. keys: exactly these objects, at most 10,000."""
+    """Source, target and options of a migration, without secrets.
+
+    keys: copy exactly these objects, at most 10,000; None copies everything under `path_prefix`.
+    """
 
     vendor: str
     bucket: str
@@ -37,21 +40,21 @@ class Draft(msgspec.Struct, frozen=True, omit_defaults=True):
 
 
 class FieldFault(NamedTuple):
-    """What is wrong with one field of a draft. field: its name in the create request."""
+    """A mistake in one field of a draft. field: its name in the create request."""
 
     field: str
     text: str
 
 
 class Secrets(NamedTuple):
-    """The keys to both buckets; they are printed as stars."""
+    """Credentials of both buckets; their repr hides the values."""
 
     source: Secret
     target: Secret
 
 
 def new_source(draft: Draft, secret: Secret) -> NewSource:
-    """The source of the create request, and the body of its precheck."""
+    """Return the source of the create request; it is also the body of the source precheck."""
     return NewSource(
         vendor=draft.vendor,
         bucket=draft.bucket,
@@ -65,22 +68,24 @@ def new_source(draft: Draft, secret: Secret) -> NewSource:
 
 
 def new_target(draft: Draft, secret: Secret) -> NewTarget:
-    """The target of the create request, and the body of its precheck."""
+    """Return the target of the create request; it is also the body of the target precheck."""
     return NewTarget(draft.target, secret, jurisdiction=draft.target_jurisdiction)
 
 
 def new_job(draft: Draft, secrets: Secrets) -> NewJob:
-    """The whole create request."""
+    """Return the complete create request."""
     return NewJob(
         new_source(draft, secrets.source), new_target(draft, secrets.target), draft.overwrite
     )
 
 
 class StepState(StrEnum):
-    """How a step stands.
+    """State of a plan's step.
 
-    SENDING: it is being sent, or was when the program ended. UNDECIDED: no answer came, and the
-    list shows no such job; only the person's word sends it again. WAITING: for a free slot.
+    WAITING: waits for a free slot.
+    SENDING: the request is in flight, or was when the program ended.
+    UNDECIDED: no answer arrived and the job list shows no such job; it is sent again only on the
+        user's request.
     """
 
     WAITING = "waiting"
@@ -92,15 +97,16 @@ class StepState(StrEnum):
 
     @property
     def over(self) -> bool:
-        """Nothing more is to be done about it."""
+        """True if the step needs no further work."""
         return self in (StepState.STARTED, StepState.CANCELLED)
 
 
 class Step(msgspec.Struct, frozen=True):
-    """One job of a plan. number: its place, from 1. at: when its state changed, UTC seconds; of an
-    undecided one, when it was sent.
+    """One job of a plan.
 
-    job_id: the job that it has become. said: why it was refused or is undecided.
+    number: its position, from 1.
+    at: when its state changed, UTC seconds; for an undecided step, when it was sent.
+    job_id: the job that it created; None before. said: why it was refused or is undecided.
     """
 
     number: int
@@ -112,9 +118,10 @@ class Step(msgspec.Struct, frozen=True):
 
 
 class Plan(msgspec.Struct, frozen=True):
-    """Steps in their order. id: as it is kept, 0 before. retry_of: the job whose failures they are.
+    """Steps in starting order.
 
-    made_at: UTC seconds.
+    id: its id in the history; 0 before it is stored. made_at: UTC seconds.
+    retry_of: the job with the failed objects that the plan retries; None for other plans.
     """
 
     id: int
@@ -126,12 +133,12 @@ class Plan(msgspec.Struct, frozen=True):
 
     @property
     def over(self) -> bool:
-        """Every step was started or cancelled."""
+        """True if every step was started or cancelled."""
         return all(step.state.over for step in self.steps)
 
     @property
     def given_up(self) -> tuple[Step, ...]:
-        """What cancelling gives up: all that made no job for certain, else what is undecided."""
+        """Steps that cancelling drops: those that certainly made no job, else undecided ones."""
         unmade = (StepState.WAITING, StepState.REFUSED)
         for states in (unmade, (StepState.UNDECIDED,)):
             if found := tuple(step for step in self.steps if step.state in states):
@@ -140,7 +147,7 @@ class Plan(msgspec.Struct, frozen=True):
 
 
 class Unstarted(msgspec.Struct, frozen=True):
-    """Jobs of one account, source and target that plans are still to start."""
+    """Number of jobs with this account, source and target that plans have yet to start."""
 
     account_id: str
     source: Source
@@ -149,7 +156,7 @@ class Unstarted(msgspec.Struct, frozen=True):
 
 
 def unstarted(plans: Iterable[Plan]) -> tuple[Unstarted, ...]:
-    """What plans are still to start, each source and target once."""
+    """Return the jobs that plans have yet to start, grouped by account, source and target."""
     left = (
         (plan.account_id, step.draft)
         for plan in plans
@@ -161,7 +168,7 @@ def unstarted(plans: Iterable[Plan]) -> tuple[Unstarted, ...]:
 
 
 def _place(draft: Draft) -> Draft:
-    """From where to where: what several steps of one migration have in common."""
+    """Return only the source and target of a draft, which all steps of one migration share."""
     return replace(draft, path_prefix=None, keys=None, region=None, overwrite=True)
 
 
@@ -172,11 +179,12 @@ def _unstarted(account_id: str, of: Draft, jobs: int) -> Unstarted:
 
 
 class PlanView(msgspec.Struct, frozen=True):
-    """A plan and whether this program can go on with it.
+    """A plan and whether this program can continue it.
 
-    has_secrets: the keys to its buckets are known here, until the program ends. note: in words,
-    what it waits for; "" when it is over. durable: it is kept on disk, so that a restart goes on.
-    stopped_by: the refusal that holds for every further step too, None where there was none.
+    has_secrets: the bucket credentials are in memory; they are lost when the program ends.
+    note: the condition that the plan waits for; "" when it is over.
+    durable: it is stored on disk, so a restarted program continues it.
+    stopped_by: a refusal that applies to every further step too; None if there was none.
     """
 
     plan: Plan

@@ -1,13 +1,14 @@
-"""What a history keeps, and what the monitor and the screen ask of one.
+"""Values that the history stores (samples and last job states), and its two interfaces.
 
-What a history keeps besides samples: events, lineage, counts of logs, and plans.
+`History` keeps samples; `Notebook` keeps the history notes: events, retry links, log counts and
+plans. Both are implemented off the event loop, and none of their methods raises.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import NamedTuple, Protocol
 
 import msgspec
 
@@ -18,68 +19,67 @@ from slurper_tui.monitor.model.job import Counts
 from slurper_tui.monitor.model.logs import LogCounts
 from slurper_tui.monitor.model.plans import Plan, Step, StepState
 
-if TYPE_CHECKING:
-    pass
-
 
 class Notebook(Protocol):
-    """Kept off the event loop. What cannot be read is an empty answer; nothing here raises.
+    """Storage of history notes, off the event loop.
 
-    What cannot be written waits in memory as samples do; `durable` says whether it is on disk.
+    A failed read gives an empty result; no method raises. A failed write stays in memory, like
+    samples; `durable` reports whether notes reach the disk.
     """
 
     @property
     def durable(self) -> bool:
-        """What is noted survives this program."""
+        """True if notes survive this program."""
         ...
 
     def note(self, events: Sequence[Event]) -> None:
-        """Keep events. Returns at once."""
+        """Store events. Returns at once."""
         ...
 
     async def events(self, key: JobKey, most: int = 200) -> tuple[Event, ...]:
-        """Give a job's newest events, oldest first."""
+        """Return a job's newest events, oldest first."""
         ...
 
     async def tie(self, tie: Tie) -> None:
-        """Keep that one job retries another; written when this returns."""
+        """Store a link from a retry job to the job that it retries. Returns when it is written."""
         ...
 
     async def ties(self, accounts: Sequence[str]) -> tuple[Tie, ...]:
-        """Give every retry of these accounts, in the order in which they were made."""
+        """Return all retry links of these accounts, in order of creation."""
         ...
 
     def keep_counts(self, key: JobKey, counts: LogCounts) -> None:
-        """Keep what a log holds, in place of what was kept before. Returns at once."""
+        """Store the row counts of a job's log, replacing earlier ones. Returns at once."""
         ...
 
     async def counts(self, accounts: Sequence[str]) -> Mapping[JobKey, LogCounts]:
-        """Give what is kept of the logs of these accounts' jobs."""
+        """Return the stored log counts of these accounts' jobs."""
         ...
 
     async def keep_plan(self, plan: Plan) -> Plan:
-        """Keep a new plan, and give it with its id; written when this returns."""
+        """Store a new plan and return it with its id. Returns when it is written."""
         ...
 
     async def plans(self, accounts: Sequence[str]) -> tuple[Plan, ...]:
-        """Give the plans of these accounts, oldest first; a step that is over has no keys left."""
+        """Return the plans of these accounts, oldest first; finished steps have lost their keys."""
         ...
 
     async def move(self, plan_id: int, number: int, before: StepState, after: Step) -> bool:
-        """Change a step if it still stands as `before`; False where it does not.
+        """Replace a step if its state is still `before`; return False if it is not.
 
-        One transaction, synced to the disk before this returns, so that of several programs, and
-        of one that is killed at any moment, only one ever sends a step.
+        One transaction, synced to disk before this returns. So a step is sent only once, even if
+        several programs run or a program is killed at any moment.
         """
         ...
 
 
 class Recorded(msgspec.Struct, frozen=True, gc=False):
-    """One good poll as it is kept. at: UTC seconds.
+    """One successful poll as the history stores it.
 
-    after_gap: nobody looked in the span before it. stalled: it was judged to be stalled.
-    set_back: only of a new one: the clock was set back before it, so that samples of later times
-    are older.
+    at: UTC seconds. after_gap: the job was not polled for an unusually long time before it.
+    stalled: the job counted as stalled at that time.
+    set_back: the clock was set back before this sample, so samples with later times are in fact
+        older. Set only on a new sample.
     """
 
     at: float
@@ -91,10 +91,11 @@ class Recorded(msgspec.Struct, frozen=True, gc=False):
 
 
 class Remembered(msgspec.Struct, frozen=True):
-    """The last known state of a job. job: as last listed, without the keys of its source.
+    """The last known state of a job.
 
-    last: its newest sample. closed: it has ended for good, and nothing is left to be asked.
-    gone: the API no longer knows it, so that no later run needs to be reminded of it.
+    job: as last listed, without its source's keys. last: its newest sample; None if there is none.
+    closed: it has ended for good and needs no further request.
+    gone: the API no longer knows it, so later runs leave it out.
     """
 
     account_id: str
@@ -105,12 +106,12 @@ class Remembered(msgspec.Struct, frozen=True):
 
     @property
     def key(self) -> JobKey:
-        """The job's identity."""
+        """Identity of the job."""
         return JobKey(self.account_id, self.job.id or "")
 
 
 class Keeping(StrEnum):
-    """How a history stands."""
+    """Mode of a history; `HistoryView` explains the values."""
 
     ON = "on"
     SHARED = "shared"
@@ -119,10 +120,12 @@ class Keeping(StrEnum):
 
 
 class HistoryView(msgspec.Struct, frozen=True):
-    """How the history stands, and why it is not simply on: one clause, without a full stop.
+    """Mode of the history, and the reason if it is not fully on.
 
-    SHARED: another instance writes too; nothing is lost. OFF: samples wait in memory, as long as
-    there is room, and are lost with the program. ASKED_OFF: the person wanted none on disk.
+    SHARED: another instance writes to it too; nothing is lost.
+    OFF: samples stay in memory while there is room, and are lost when the program ends.
+    ASKED_OFF: the user disabled the history on disk.
+    reason: one clause without a full stop, or "".
     """
 
     keeping: Keeping = Keeping.ON
@@ -130,7 +133,7 @@ class HistoryView(msgspec.Struct, frozen=True):
 
     @property
     def note(self) -> str:
-        """One clause about a history that is not simply on; "" otherwise."""
+        """One clause if the history is not fully on; "" otherwise."""
         if self.keeping is Keeping.ASKED_OFF:
             return ""
         if self.keeping is Keeping.ON:
@@ -141,45 +144,46 @@ class HistoryView(msgspec.Struct, frozen=True):
 
 
 class History(Protocol):
-    """Keeps samples off the event loop. Nothing here waits for a disk in the loop, or raises."""
+    """Storage of samples, off the event loop. No method blocks the loop on a disk, or raises."""
 
     @property
     def view(self) -> HistoryView:
-        """How it stands now."""
+        """The current mode."""
         ...
 
     def record(
         self, jobs: Sequence[Remembered], samples: Sequence[tuple[JobKey, Recorded]]
     ) -> None:
-        """Keep jobs as they now stand (their `last` apart), and new samples. Returns at once."""
+        """Store the state of jobs (ignoring their `last`) and new samples. Returns at once."""
         ...
 
     async def samples(
         self, key: JobKey, since: float = 0.0, until: float | None = None
     ) -> tuple[Recorded, ...]:
-        """Give a job's samples, oldest first, between two UTC seconds, both included."""
+        """Return a job's samples from `since` to `until` (UTC seconds, inclusive), oldest first."""
         ...
 
     async def last_of_each(self, key: JobKey, since: float, step: float) -> tuple[Recorded, ...]:
-        """Give a long past in few samples, oldest first, from a UTC second on.
+        """Return few samples for a long period, oldest first. since: UTC seconds. step: seconds.
 
-        They are the first, the newest of every `step` seconds (aligned to whole multiples of it),
-        and both sides of every gap, so that even a short look is not lost.
+        They are the first sample, the newest of every `step` seconds (aligned to multiples of it),
+        and both sides of every gap, so that a short period of watching is not lost.
         """
         ...
 
     async def close(self) -> None:
-        """Write what waits, and let go of the file."""
+        """Write pending data and close the file."""
         ...
 
 
 class Past(NamedTuple):
-    """What earlier runs have left.
+    """State left by earlier runs.
 
-    remembered: every job as it last stood. shown: they stand until the API confirms them.
-    away_since: when somebody last looked, UTC seconds, if that was long enough ago to be told of.
-    notebook: None where nothing is noted. clock_was_set: samples of the future were dated back, so
-    how long ago the newest was taken is not known.
+    remembered: the last known state of every job.
+    shown: show those states until the API confirms them.
+    away_since: time of the newest sample of earlier runs, UTC seconds; None if that was recent.
+    notebook: None if no notes are kept.
+    clock_was_set: samples dated in the future were moved back, so the age of the newest is unknown.
     """
 
     history: History | None = None

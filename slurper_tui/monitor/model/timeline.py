@@ -1,4 +1,4 @@
-"""A job's past as a picture needs it: a point or two for every step of a window."""
+"""A job's samples thinned for a chart: one or two points per step of a time window."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.samples import Recorded
 
 STEPS = 240
-"""Into how many steps a window is divided, at most."""
+"""Maximum number of steps per window."""
 
 UNKNOWN_STEP = 600.0
-"""Seconds; the step for all of a past whose beginning nobody knows."""
+"""Seconds; step for the window ALL when its beginning is unknown."""
 
 _LADDER = (5, 10, 15, 20, 30, 45, 60, 90, 120, 180, 240, 300, 360, 480, 600, 720, 900, 1200, 1800)
 _LONG = (0.75, 1, 1.5, 2, 3, 4, 6, 8, 12, 16, 24)
-"""Seconds, and beyond them hours."""
+"""`_LADDER`: step lengths in seconds; `_LONG`: longer ones in hours."""
 
 _HUGE = 10**200
-"""No job has more objects; beyond, a rate would be no finite number."""
+"""Upper bound for an object count; a larger one would overflow the rate to a non-finite number."""
 
 
 class Window(Enum):
-    """How far back a picture reaches; the value is in seconds, infinite for all of it."""
+    """Period that a chart covers; the value is in seconds, infinite for everything."""
 
     TEN_MINUTES = 600.0
     HOUR = 3600.0
@@ -39,7 +39,7 @@ class Window(Enum):
 
     @property
     def words(self) -> str:
-        """What a person calls it: `10 min`, `1 h`, `6 h`, `24 h`, `all`."""
+        """Label shown to the user: `10 min`, `1 h`, `6 h`, `24 h` or `all`."""
         return _WORDS[self]
 
 
@@ -53,13 +53,13 @@ _WORDS = {
 
 
 class Trace(msgspec.Struct, frozen=True):
-    """One job over one window.
+    """Samples of one job over one window.
 
-    since, until: UTC seconds, the window's edges. step: seconds. points: the newest sample of every
-    step in which there was one, and before it the newest with which looking began, at first or
-    again, if there is one; oldest first. The first may lie before `since`, so that the rate of the
-    first step is known. begun, ended: when the job was created and when it finished, UTC seconds;
-    None when that is not known, or not yet so.
+    since, until: edges of the window, UTC seconds. step: seconds.
+    points: the newest sample of every step that has samples, preceded by the step's newest sample
+        at which polling started or resumed, if any; oldest first. The first point may lie before
+        `since`, so that the rate of the first step is known.
+    begun, ended: creation and finish of the job, UTC seconds; None if unknown or not yet finished.
     """
 
     key: JobKey
@@ -73,10 +73,10 @@ class Trace(msgspec.Struct, frozen=True):
 
 
 class Span(NamedTuple):
-    """From one known count to the next.
+    """Time between two consecutive samples with known counts.
 
-    since, until: UTC seconds. rate: objects per second; None where nobody looked in between, and
-    where the counters fell.
+    since, until: UTC seconds. rate: objects per second; None across a gap in polling, and when
+    the counters fell.
     """
 
     since: float
@@ -85,9 +85,9 @@ class Span(NamedTuple):
 
 
 def step_of(window: Window, first_at: float | None, now: float) -> float:
-    """Give the seconds of one step of a window that ends now.
+    """Return the step of a window that ends now, in seconds.
 
-    first_at: when the job began, UTC seconds; it matters for all of the past alone.
+    first_at: when the job began, UTC seconds; None when unknown. Used only for the window ALL.
     """
     if not math.isinf(window.value):
         return window.value / STEPS
@@ -107,7 +107,7 @@ def trace_of(
     created_at: float | None,
     points: Sequence[Recorded],
 ) -> Trace:
-    """Make the trace of a window that ends now from samples, whole or thinned, in any order.
+    """Return the trace of a window that ends now. points: samples in any order, thinned or not.
 
     now, created_at: UTC seconds.
     """
@@ -122,10 +122,10 @@ def trace_of(
 
 
 def extended(trace: Trace, recorded: Recorded) -> Trace:
-    """Add a new sample at the end, and leave behind what the window no longer reaches.
+    """Append a new sample and drop points that have left the window.
 
-    The picture of a job that has ended stays the one of its end. When the clock was set back,
-    points of later times are left out: nobody knows when they were.
+    The trace of an ended job is not extended beyond its end. After the clock was set back, points
+    with later times are dropped, because their true time is unknown.
     """
     if trace.ended is not None and recorded.at > trace.until:
         return trace
@@ -138,7 +138,7 @@ def extended(trace: Trace, recorded: Recorded) -> Trace:
 
 
 def moved(trace: Trace, now: float) -> Trace:
-    """Let the window end now, though nothing new was seen. now: UTC seconds."""
+    """Move the end of the window to `now` (UTC seconds) without a new sample."""
     if now <= trace.until:
         return trace
     if math.isinf(trace.window.value):
@@ -151,13 +151,13 @@ def _when(point: Recorded) -> float:
 
 
 def _within(points: list[Recorded], since: float) -> list[Recorded]:
-    """Leave out what lies before the window, save the newest of it."""
+    """Drop samples before the window, except the newest of them."""
     before = sum(point.at < since for point in points)
     return points[max(0, before - 1) :]
 
 
 def _thinned(points: Iterable[Recorded], step: float) -> Iterator[Recorded]:
-    """Keep the newest sample of a step, and the one with which looking began (again) in it."""
+    """Yield the newest sample of each step, preceded by the one at which polling (re)started."""
     begin: Recorded | None = None
     for _, told in groupby(points, key=lambda point: point.at // step):
         samples = list(told)
@@ -169,7 +169,7 @@ def _thinned(points: Iterable[Recorded], step: float) -> Iterator[Recorded]:
 
 
 def spans_of(points: Iterable[Recorded]) -> Iterator[Span]:
-    """Give the spans between known counts, oldest first; equal times make none."""
+    """Yield the spans between known counts, oldest first; samples with equal times make none."""
     at, done, gap = 0.0, None, False
     for point in points:
         gap = gap or point.after_gap

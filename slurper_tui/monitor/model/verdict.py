@@ -1,4 +1,4 @@
-"""Percentages and verdicts: what the four counters of a job amount to."""
+"""Percentages and verdicts, computed from the four counters of a job."""
 
 from __future__ import annotations
 
@@ -9,7 +9,10 @@ from slurper_tui.monitor.model.logs import BROKE_TYPE, Cause, LogCounts, cause_o
 
 
 def percent(counts: Counts, status: str | None) -> int | None:
-    """done / objects in whole percent, rounded down; below 100 until the API says `completed`."""
+    """Return done / objects in whole percent, rounded down; None when unknown.
+
+    The result stays below 100 until the API reports `completed`.
+    """
     if counts.done is None or not counts.objects:
         return None
     most = 100 if status == "completed" else 99
@@ -17,12 +20,14 @@ def percent(counts: Counts, status: str | None) -> int | None:
 
 
 def verdict(counts: Counts, status: str | None, log: LogCounts | None = None) -> Verdict | None:
-    """How an ended job reconciles; None while it has not ended.
+    """Return how an ended job reconciles; None while it has not ended.
 
-    unaccounted is objects - done: for a completed job what nobody can explain, for an aborted one
-    what was never done. log: how many rows of each type its log holds; skipped objects that it
-    names are not in the target. None while it has not been read; one that was read in part, or that
-    does not account for all failures, tells how many they are at least.
+    `Verdict.unaccounted` is objects - done: unexplained for a completed job, never attempted for an
+    aborted one.
+
+    log: row counts of the job's log; None before it was read. Skipped objects with a row in the log
+    are not in the target. If the log was read in part, or lacks rows for some failures, the number
+    of objects not copied is a lower bound.
     """
     if status not in {"completed", "aborted"}:
         return None
@@ -46,7 +51,7 @@ def verdict(counts: Counts, status: str | None, log: LogCounts | None = None) ->
 
 
 def not_copied(counts: Counts, log: LogCounts | None) -> int | None:
-    """Skipped objects that are not in the target; None where the log does not prove how many."""
+    """Return how many skipped objects are not in the target; None unless the log proves it."""
     if log is None or not log.whole:
         return None
     all_named = counts.skipped is not None and log.not_copied >= counts.skipped
@@ -55,10 +60,10 @@ def not_copied(counts: Counts, log: LogCounts | None) -> int | None:
 
 
 def _skips(counts: Counts, log: LogCounts) -> Iterator[str]:
-    """Say how many were not copied and for which reasons, the most frequent first.
+    """Yield how many objects were not copied with the reasons, the most frequent first.
 
-    Of a whole log that does not account for all failures, the skips that it does not name are
-    told as such.
+    If a completely read log lacks rows for some failures, skipped objects without a row are
+    reported as "reasons unknown".
     """
     number = not_copied(counts, log)
     if number is not None or log.not_copied:
