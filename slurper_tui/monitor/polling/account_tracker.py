@@ -1,6 +1,7 @@
-"""Reading a job list that is longer than one page, page by page and again and again.
+"""The state of one followed account: the reading of its job list, its jobs, and its outages.
 
-One account as the monitor follows it: its list, its jobs, and whether it answers at all.
+`Listing` reads a list that is longer than one page, page by page and repeatedly. `AccountTrack`
+decides whether the account as a whole fails. Both are mutable and private to the monitor.
 """
 
 from __future__ import annotations
@@ -17,35 +18,42 @@ from slurper_tui.monitor.model.job import AccountView, Outage, Problem
 from slurper_tui.monitor.polling.job_tracker import STALE_POLLS, JobTrack
 
 MOST_PAGES = 400
-"""20,000 jobs: far past any account, and an end to a list that has none."""
+"""20,000 jobs: far more than any account has; ends a list that has no end."""
 
 CHECK_READINGS = 6
-"""Every so many readings the end of the list is verified again, even when nothing has changed."""
+"""The end of an unchanged list is verified again after this many readings."""
 
 SKIP_FAILURES = 3
-"""A page that failed so many times in a row is left out, and the next one is read."""
+"""A page that failed this many times in a row is skipped."""
 
 LIST_SHARE = 0.1
-"""At most this part of the time is spent waiting for pages of the list."""
+"""At most this share of the time is spent waiting for list pages."""
 
 BYTES_PER_SECOND = 100_000
-"""The list takes no more than this on average, once it has been read."""
+"""Average limit for reading the list, once it has been read."""
 
 LONGEST_PAUSE = 900.0
-"""Seconds between two pages, however large they are."""
+"""Most seconds between two pages, however large they are."""
 
 
 class Listing:
     """The state of reading one account's list.
 
-    hurried: pages follow one another without a pause, at the start and on request. complete: the
-    whole list was read at least once. over: a first reading has ended, even one with pages missing.
-    pages: how many answers came. wanted: something changed, so the first page, where new jobs are,
-    is read soon and in addition to the turn. offset: the row where the turn stands. extra: the
-    request under way is in addition to the turn, and does not count for asked_at. read_at: when any
-    page was last asked for. verifying: the last page was short, and the next one is to show whether
-    the list ends there. pause: seconds from one page to the next that its size and its time demand.
-    asked_at, read_at, retry_at, failing_since: monotonic seconds.
+    Pages are read in turn, from the first to the last and again. All times are monotonic seconds.
+
+    offset: the row where the next page of the turn begins.
+    extra: the request under way reads the first page outside the turn; `asked_at` ignores it.
+    hurried: read pages without a pause; at the start and on request.
+    complete: the whole list was read at least once.
+    over: the first reading has ended, even with missing pages.
+    pages: number of pages received.
+    wanted: something changed, so the first page, which shows new jobs, is read soon.
+    verifying: the last page was short; the next one shows whether the list ends there.
+    pause: least seconds between two pages, from the size and duration of the last one.
+    asked_at: when a page of the turn was last requested.
+    read_at: when any page was last requested.
+    retry_at: no request before this time.
+    failing_since: None if the last answer was good.
     """
 
     def __init__(self) -> None:
@@ -77,21 +85,21 @@ class Listing:
 
     @property
     def settled(self) -> bool:
-        """No further page of a first reading is about to bring other jobs."""
+        """Whether no further page of a first reading will add jobs soon."""
         return self.complete or self.problem is not None
 
     @property
     def read(self) -> bool:
-        """The rows of the first reading are known, or only the proof of its end is missing."""
+        """Whether the rows of the first reading are known; the proof of its end may be missing."""
         return self.over or self.verifying
 
     @property
     def pressing(self) -> bool:
-        """The page before was short and named new jobs: there may be more right behind it."""
+        """Whether the last page was short and had new jobs: more may follow right behind it."""
         return self.verifying and not self._seen <= self._verified
 
     def restart(self) -> None:
-        """Read the whole list from its beginning, in a hurry."""
+        """Read the whole list from its beginning without pauses."""
         self._begin_again()
         self.hurried = True
 
@@ -101,29 +109,32 @@ class Listing:
 
     @property
     def asking(self) -> int:
-        """The offset that the request under way asks for."""
+        """The offset of the request under way."""
         return 0 if self.extra else self.offset
 
     def begin(self, now: float) -> None:
-        """A request is about to go out."""
+        """Record that a request is about to be sent. now: monotonic seconds."""
         self.read_at = now
         self.extra = self.wanted and not self.hurried and self.offset > 0
         self.asked_at = self.asked_at if self.extra else now
         self.under_way, self.wanted = True, False
 
     def cost(self, seconds: float, size: int) -> None:
-        """Pace the list by what its last page cost: seconds of waiting and bytes."""
+        """Set the pause from the last page. seconds: how long the answer took. size: bytes."""
         wanted = max(seconds / LIST_SHARE, size / BYTES_PER_SECOND)
         self.pause = min(wanted, LONGEST_PAUSE)
 
     def landed(self, page: Sequence[Job], total: int | None = None) -> frozenset[str] | None:
-        """Take in one page; return the ids of the whole list when this page completed it.
+        """Apply a page; return the ids of the whole list if this page completed it, else None.
 
-        total: how many rows the server says there are. Pages may be shorter than asked for, so the
-        list ends with an empty page, with one that brings nothing new (a server that ignores the
-        offset has no other end), or with a short one where `total` is reached or which was
-        followed by an empty page in an earlier reading. None too where a reading ended but proves
-        nothing: pages failed, rows are missing or have no id, or there are more than are read.
+        total: number of rows according to the server.
+
+        Pages may be shorter than requested, so the list ends with an empty page, with a page
+        without new jobs (a server that ignores the offset has no other end), or with a short page
+        if `total` is reached or an empty page followed it in an earlier reading.
+
+        Also None if a reading ended but proves nothing: pages failed, rows are missing or have no
+        id, or the list is longer than `MOST_PAGES`.
         """
         self.pages += 1
         self._answered()
@@ -137,7 +148,7 @@ class Listing:
         self._seen |= ids
         rows = self.offset + (len(page) if fresh else 0)
         short = len(page) < PAGE_SIZE
-        total = None if total is not None and total < rows else total  # it is told wrongly
+        total = None if total is not None and total < rows else total  # the server's total is wrong
         unverified = bool(fresh) and short and total is None
         bounded = rows >= MOST_PAGES * PAGE_SIZE
         if fresh and not bounded and not (short and self._ends_here(rows, total)):
@@ -154,13 +165,13 @@ class Listing:
             self.problem = None
 
     def _ends_here(self, rows: int, total: int | None) -> bool:
-        """Whether a short page is the last one: `total` says so, or an earlier reading did."""
+        """Return whether a short page is the last, by `total` or an earlier reading."""
         if total is not None:
             return rows >= total
         return self._seen == self._verified and self._unchecked < CHECK_READINGS
 
     def _end(self, *, proves: bool) -> frozenset[str] | None:
-        """End a reading; return its ids where they prove what is not in the list."""
+        """End a reading; return its ids if they prove that other jobs are not in the list."""
         whole, holes, nameless = frozenset(self._seen), self._holes, self._nameless
         self._verified = frozenset() if holes else whole
         self._begin_again()
@@ -171,10 +182,10 @@ class Listing:
         return whole if proves and not nameless else None
 
     def failed(self, error: ApiError, now: Moment, wait: float) -> None:
-        """A page could not be read. wait: seconds until the next try, infinite for none.
+        """Apply a failed request. wait: seconds until the next try; infinite for none.
 
-        A page that the server fails to give does not hold up the pages after it: it is left out
-        after `SKIP_FAILURES`, or at once where nothing is tried again, and the reading proves
+        A page that the server fails to return does not block the pages after it: it is skipped
+        after `SKIP_FAILURES` failures, or at once if there are no retries, and the reading proves
         nothing. Two such pages in a row end the reading.
         """
         self.failing_since = now.mono if self.failing_since is None else self.failing_since
@@ -188,7 +199,7 @@ class Listing:
         self.wanted, self.extra = self.wanted or self.extra, False
 
     def _leave_out(self, error: ApiError, now: float, *, once: bool) -> None:
-        """Go on behind a page that the server fails to give. once: nothing is tried again."""
+        """Skip a page that the server fails to return. once: there are no retries."""
         self._tries += 1
         if not isinstance(error, BadAnswer):
             if once and self.offset:
@@ -199,7 +210,7 @@ class Listing:
             self.retry_at = now if once and not self.over else self.retry_at
 
     def _skip(self) -> None:
-        """Leave a page out; the second in a row ends the reading."""
+        """Skip a page; end the reading if the page before was skipped too."""
         self._holes += 1
         if self._skipping:
             self._end(proves=False)
@@ -209,15 +220,17 @@ class Listing:
 
 
 FAILING_AFTER = 3
-"""So many failures without a success between them, and the account as a whole is failing."""
+"""Failures in a row after which the account as a whole counts as failing."""
 
 
 class AccountTrack:
-    """Mutable, and private to the monitor; everyone else sees its `view`.
+    """The mutable state of a followed account; private to the monitor, others see its `view`.
 
-    failures: in a row, without a success between them. misses: polls of the account as a whole
-    that brought nothing. retry_at: monotonic seconds. lazy_turn: up to which of its ended jobs it
-    was seen whether they are to be asked.
+    problem: why the account as a whole fails; None if it answers.
+    retry_at: when a failing account is probed next, in monotonic seconds.
+    lazy_turn: the position in the list of ended jobs where the next pass begins.
+    failures: failures in a row.
+    misses: polls in a row that failed for the account as a whole.
     """
 
     def __init__(self, account_id: str) -> None:
@@ -239,7 +252,7 @@ class AccountTrack:
 
     @property
     def view(self) -> AccountView:
-        """The account as others see it."""
+        """The frozen view of the account."""
         return AccountView(
             account_id=self.account_id,
             listed=self.listing.complete,
@@ -251,19 +264,19 @@ class AccountTrack:
 
     @property
     def _listing_problem(self) -> Problem | None:
-        """The list alone cannot be read; the account's jobs do answer."""
+        """The problem of the list alone, while the account's jobs answer."""
         problem, good = self.listing.problem, self._last_good
         return replace(problem, last_good=good.wall) if problem and good else problem
 
     @property
     def complete(self) -> bool:
-        """Nothing is left that was never tried."""
+        """Whether everything was tried at least once, or the account fails."""
         if self.problem or (self.listing.problem and self.listing.problem.retry_at is not None):
             return True
         return self.listing.over and all(t.tried or t.view.gone for t in self.jobs.values())
 
     def begin(self, track: JobTrack | None, now: float, *, probe: bool) -> None:
-        """A request is under way, for a job or for the next page of the list."""
+        """Mark a job, or the next page of the list, as under way. now: monotonic seconds."""
         if track is None:
             self.listing.begin(now)
         else:
@@ -272,12 +285,12 @@ class AccountTrack:
         self.probes += probe
 
     def sent(self, track: JobTrack | None, now: float) -> None:
-        """The request leaves the queue and goes out."""
+        """Record that the request was sent. now: monotonic seconds."""
         if track is not None:
             track.sent_at = now
 
     def end(self, track: JobTrack | None, *, unasked: bool = False) -> None:
-        """The request is back. unasked: it never got its answer and is due at once."""
+        """Record that the request has ended. unasked: it got no answer and is due again at once."""
         asked = self.listing if track is None else track
         asked.under_way = False
         if track is not None:
@@ -287,11 +300,11 @@ class AccountTrack:
         self.under_way -= 1
 
     def probe_soon(self, now: float) -> None:
-        """The person wants to know whether it answers again: try within a second."""
+        """Probe the account within a second. now: monotonic seconds."""
         self.retry_at = min(self.retry_at, now + 1.0)
 
     def ask_now(self, now: float) -> None:
-        """The person wants to know everything: the list, and every job that may move."""
+        """Read the list and poll every job that may still change, now."""
         self.listing.restart()
         self.probe_soon(now)
         for track in self.jobs.values():
@@ -299,7 +312,7 @@ class AccountTrack:
                 track.ask_now()
 
     def succeeded(self, now: Moment) -> None:
-        """Something of this account answered."""
+        """Apply a success: end the outage, if any, and poll what was missed."""
         if self.problem is not None:
             if self.misses >= STALE_POLLS:
                 self._recovered = (self.problem, now)
@@ -311,11 +324,13 @@ class AccountTrack:
         self._answered, self._last_good = True, now
 
     def failed(self, error: ApiError, now: Moment, since: float, wait: float, probe: bool) -> None:
-        """Something of this account failed; decide whether the account as a whole does.
+        """Apply a failure and decide whether the account as a whole fails.
 
-        since: when that very thing was asked, or began to fail, monotonic seconds. What fails
-        while others answer is in trouble of its own, and what was under way when the account
-        began to fail adds nothing. wait: seconds until the next probe.
+        since: when the failing request was queued, or when it began to fail, in monotonic seconds.
+            If anything else answered later, only that request has a problem.
+        wait: seconds until the next probe; infinite for none.
+        probe: whether the request was a probe; while the account fails, other failures are ignored,
+            because they were sent before.
         """
         good = self._last_good
         if self.problem is None:
@@ -337,17 +352,22 @@ class AccountTrack:
         )
 
     def everyone_missed(self, asked: JobTrack | None, *, just_begun: bool) -> None:
-        """A probe of a failing account failed: for its jobs, that was one more poll missed.
+        """Count a missed poll for all jobs of a failing account, except the polled one.
 
-        just_begun: this failure is what made the account one that fails, so jobs that failed in
-        the same round have counted it already.
+        just_begun: the account has failed only since this error, so jobs that failed in the same
+            round have counted it already.
         """
         for track in self.jobs.values():
             if track is not asked and not (just_begun and track.failing_since is not None):
                 track.missed()
 
     def round_begins(self, now: float, interval: float, *, blocked: bool) -> None:
-        """Count a poll as missed that cannot be made: all polling stops, or the last one hangs."""
+        """Count a missed poll for jobs that cannot be polled or have not answered.
+
+        now: monotonic seconds.
+        interval: seconds between rounds.
+        blocked: the request budget is blocked.
+        """
         for track in self.jobs.values():
             if track.rests:
                 continue
@@ -356,7 +376,7 @@ class AccountTrack:
                 track.missed()
 
     def round_is_over(self, begun: Moment) -> None:
-        """Tell the news of an outage, once a whole round has been answered after it."""
+        """Set the view's outage after the first whole round that began after the recovery."""
         if self._recovered is None or self.problem or begun.mono < self._recovered[1].mono:
             return
         problem, back = self._recovered
@@ -367,7 +387,7 @@ class AccountTrack:
         self._recovered = None
 
     def drop_missing(self, listed: frozenset[str]) -> list[JobTrack]:
-        """Tell the jobs that a whole reading of the list did not name, and return them."""
+        """Count the absence of jobs that a whole reading lacks; return their tracks."""
         missing = [track for job_id, track in self.jobs.items() if job_id not in listed]
         for track in missing:
             track.unlisted()

@@ -1,15 +1,11 @@
 """The request budget: how many requests may be sent, and when.
 
-The API grants one user 1200 requests in five minutes, the dashboard's included, and blocks
-everything for five minutes past that. We take at most three quarters of whatever is granted.
+The API grants a user 1200 requests in five minutes, including the dashboard's, and blocks all
+requests for five minutes beyond that. `Budget` enforces a hard limit of three quarters of the
+granted requests. `Pacing` spreads them: in any 300 s at most 900 requests are sent, 100 of them at
+once, one per round for the highlighted job, and the rest at an even pace.
+
 Times are monotonic seconds.
-
-How long to wait after failures.
-
-Which of the asks that are due may go now.
-
-In any 300 s at most 900 requests leave: 100 at once, one a round for the highlighted job, and the
-rest at an even pace. The hard limit of `Budget` stands behind that whatever happens.
 """
 
 from __future__ import annotations
@@ -29,7 +25,7 @@ SHORTEST = 1.0
 
 
 def backoff(failures: int, base: float, rng: random.Random) -> float:
-    """Seconds to wait after so many failures in a row: full jitter over a doubling span.
+    """Return the seconds to wait after `failures` failures in a row. base: seconds.
 
     The scheme is "full jitter" of Brooker, Exponential Backoff and Jitter, 2015.
     """
@@ -40,20 +36,20 @@ def backoff(failures: int, base: float, rng: random.Random) -> float:
 GRANTED = 1200
 WINDOW = 300.0
 SHARE = 0.75
-"""The part of what is granted that this program may use; the rest belongs to other tools."""
+"""The share of the granted requests that this program uses; the rest is for other tools."""
 
 BLOCK_SECONDS = 300.0
 """How long a 429 without Retry-After blocks."""
 
 _LONGEST = 3600.0
-"""A header that speaks of more seconds than this is not believed: it would stop us for ever."""
+"""Limit in seconds for times in rate-limit headers; a longer one could stop the program forever."""
 
 _MARGIN = 0.01
-"""A request leaves its window this much late, so that a window's edge never holds one too many."""
+"""A request leaves its window this many seconds late, so that no window ever exceeds its limit."""
 
 
 class Budget:
-    """Counts requests in sliding windows and heeds what the headers say."""
+    """Counts requests in sliding windows and applies the rate-limit headers of answers."""
 
     def __init__(self) -> None:
         self._sent: list[float] = []
@@ -62,7 +58,7 @@ class Budget:
         self.blocked_until = 0.0
 
     def sent(self, now: float) -> None:
-        """Count one request, at the moment it leaves."""
+        """Count a request that is being sent."""
         self._sent.append(now)
         if self._left is not None:
             self._left = (self._left[0] - 1, self._left[1])
@@ -70,7 +66,7 @@ class Budget:
         del self._sent[: bisect.bisect_left(self._sent, now - longest - 1)]
 
     def heard(self, limit: RateLimit | None, now: float) -> None:
-        """Take note of an answer's headers."""
+        """Apply the rate-limit headers of an answer; None if it had none."""
         if limit is None:
             return
         if limit.remaining is not None and limit.reset:
@@ -81,12 +77,12 @@ class Budget:
             self._policy = (max(1, int(limit.quota * SHARE)), min(limit.window, _LONGEST))
 
     def block(self, now: float, retry_after: float | None) -> None:
-        """Heed a 429: nothing is sent until then. retry_after: seconds."""
+        """Block all requests after a 429. retry_after: seconds; None if the header is missing."""
         wait = BLOCK_SECONDS if retry_after is None else max(1.0, retry_after)
         self.blocked_until = max(self.blocked_until, now + wait)
 
     def available(self, now: float) -> int:
-        """How many requests may leave right now."""
+        """Return how many requests may be sent now."""
         if now < self.blocked_until:
             return 0
         room = [most - self.used(now, seconds) for most, seconds in self._windows()]
@@ -95,7 +91,7 @@ class Budget:
         return max(0, min(room))
 
     def ready_at(self, now: float) -> float:
-        """When at least one request may leave, `now` if at once."""
+        """Return when at least one request may be sent; `now` if at once."""
         if self.available(now):
             return now
         times = [self.blocked_until]
@@ -108,23 +104,23 @@ class Budget:
         return max(now + _MARGIN, *times)
 
     def used(self, now: float, seconds: float = WINDOW) -> int:
-        """Our own requests in the last so many seconds."""
+        """Return our own requests in the last `seconds` seconds."""
         return len(self._sent) - bisect.bisect_left(self._sent, now - seconds - _MARGIN / 2)
 
     @property
     def most(self) -> int:
-        """How many requests may leave in the smallest of the windows."""
+        """The lowest limit of the windows, in requests."""
         return min(most for most, _ in self._windows())
 
     def per_second(self, now: float) -> float:
-        """The pace that can be kept up: requests per second."""
+        """Return the requests per second that can be sustained."""
         paces = [most / seconds for most, seconds in self._windows()]
         if self._left is not None and now < self._left[1]:
             paces.append(max(0, self._left[0]) / max(1.0, self._left[1] - now))
         return min(paces)
 
     def is_short(self, now: float) -> bool:
-        """Whether the headers allow less than we would take by ourselves."""
+        """Return whether the headers allow less than our share of the usual grant."""
         return self.per_second(now) < GRANTED * SHARE / WINDOW * 0.99
 
     def _windows(self) -> list[tuple[int, float]]:
@@ -132,14 +128,19 @@ class Budget:
         return [own] if self._policy is None else [own, self._policy]
 
     def _less(self, left: int, until: float, now: float) -> tuple[int, float]:
-        """The smaller of two grants; answers overtake one another, so the old may be the newer."""
+        """Return the smaller of two grants; answers may arrive out of order."""
         if self._left is None or now >= self._left[1]:
             return (left, until)
         return (min(left, self._left[0]), self._left[1] if left >= self._left[0] else until)
 
 
 class Pace(msgspec.Struct):
-    """A token bucket: `burst` at once, then `rate` a second. Never more than both together."""
+    """A token bucket: `burst` tokens at once, then `rate` tokens per second.
+
+    In any period it gives at most `burst` tokens plus `rate` times the period.
+
+    at: when it was last refilled, in monotonic seconds.
+    """
 
     burst: float
     rate: float
@@ -148,31 +149,31 @@ class Pace(msgspec.Struct):
 
     @classmethod
     def full(cls, burst: float, rate: float, now: float) -> Pace:
-        """A bucket that has not been drawn from."""
+        """Return a full bucket."""
         return cls(burst, rate, burst, now)
 
     def refill(self, now: float, rate: float) -> int:
-        """Let the time since the last call count at `rate`; return the whole tokens there are."""
+        """Add tokens at `rate` for the time since the last call; return the whole tokens."""
         self.rate = rate
         self.tokens = min(self.burst, self.tokens + max(0.0, now - self.at) * rate)
         self.at = now
         return int(self.tokens)
 
     def take(self, number: int = 1) -> None:
-        """Use up tokens."""
+        """Remove tokens."""
         self.tokens -= number
 
 
 BURST = 100
 LAZY_BURST = 25
 LAZY_SHARE = 0.25
-"""Ended jobs that nobody looks at may use at most a quarter of the budget."""
+"""Share of the budget for ended jobs that are not visible."""
 
 _LAZY_RATE = (GRANTED * 0.75 * LAZY_SHARE - LAZY_BURST) / WINDOW
 
 
 class Pacing:
-    """Hands the budget out, the most urgent ask first."""
+    """Distributes the budget over the asks, the most urgent first."""
 
     def __init__(self) -> None:
         self.budget = Budget()
@@ -182,7 +183,12 @@ class Pacing:
     def choose(
         self, asks: Sequence[Ask], now: float, interval: float, queued: int, *, eager: bool
     ) -> list[Ask]:
-        """The asks that may go now, in their order. queued: those chosen but not yet sent."""
+        """Return the asks that may be sent now, in their order.
+
+        interval: seconds between rounds.
+        queued: number of asks chosen earlier but not sent yet.
+        eager: use the whole budget at once.
+        """
         room = self.budget.available(now) - queued
         if eager:
             return list(asks[: max(0, room)])
@@ -198,11 +204,15 @@ class Pacing:
         return chosen
 
     def ordinary_rate(self, now: float, interval: float) -> float:
-        """Requests per second left for all but the highlighted job."""
+        """Return the requests per second left for all jobs but the highlighted one."""
         return max(0.0, self.budget.per_second(now) - BURST / WINDOW - 1 / interval)
 
     def view(self, now: float, wall: float, interval: float, demand: float) -> BudgetView:
-        """The budget as others see it. demand: requests per second that would keep every pace."""
+        """Return the frozen view of the budget.
+
+        now, wall: monotonic and UTC seconds.
+        demand: requests per second that would keep every period.
+        """
         rate = self.ordinary_rate(now, interval)
         stretch = demand / rate if rate > 0 else float(demand > 0) * 99.0
         blocked = self.budget.blocked_until - now
@@ -215,7 +225,7 @@ class Pacing:
         )
 
     def _grants(self, ask: Ask) -> bool:
-        """Draw the tokens that an ask costs, if there are any."""
+        """Take the tokens that an ask costs; return False if there are not enough."""
         if ask.rank is Rank.ASKED_FOR:
             return True
         if ask.rank is not Rank.FIRST_LIST and self._pace.tokens < 1:

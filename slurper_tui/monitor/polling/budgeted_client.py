@@ -1,4 +1,4 @@
-"""The rest of the API, within the request budget that the polls live on too."""
+"""API requests of the services, counted in the request budget that they share with the polls."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ T = TypeVar("T")
 
 BURST = 20
 LEAST, MOST = 0.5, 2.5
-"""Reading that nobody waits for with a finger on a key: so many at once, and then between so many
-and so many a second, as the polls leave room."""
+"""Background reading: `BURST` requests at once, then `LEAST` to `MOST` requests per second,
+depending on how much the polls leave."""
 
 MARGIN = 0.3
-"""Requests a second that are left to whoever else uses the budget."""
+"""Requests per second that are left to other users of the budget."""
 
 RESERVE = 100
-"""Requests that are left to the polls in any case; half of all where fewer than twice so many are
-granted."""
+"""Requests that are always left to the polls; at most half of the smallest window."""
 
 
 class Metered:
-    """Counts every request. blocked: called when the API says that the budget is spent.
+    """Sends requests and counts each in the budget.
 
-    polls: requests a second that the polls take. answered: called after every good answer: whoever
-    waits for the API to come back need wait no longer.
+    blocked: called after a 429.
+    polls: returns the requests per second that the polls need.
+    answered: called after every good answer, so that failing accounts are probed soon.
     """
 
     def __init__(
@@ -53,12 +53,13 @@ class Metered:
 
     @property
     def now(self) -> Callable[[], Moment]:
-        """Both clocks."""
+        """Returns the wall clock and the monotonic clock."""
         return self._now
 
     async def at_once(self, send: Callable[[], Awaitable[Answer[T]]]) -> T:
-        """Send a request that the person waits for. Raises ApiError; RateLimited, unsent, while
-        the API wants to be left alone or the budget is spent.
+        """Send a request that the user waits for. Raises ApiError.
+
+        Raises RateLimited without sending while the API blocks or the budget is spent.
         """
         now = self._now().mono
         if not self._budget.available(now):
@@ -71,7 +72,7 @@ class Metered:
     async def in_turn(
         self, send: Callable[[], Awaitable[Answer[T]]], waits: Callable[[], None] = lambda: None
     ) -> T:
-        """Send a reading request as soon as there is room beside the polls. Raises ApiError.
+        """Send a reading request as soon as the polls leave room for it. Raises ApiError.
 
         waits: called before the first wait.
         """
@@ -85,7 +86,7 @@ class Metered:
         return await self._send(send)
 
     def _wait(self) -> float:
-        """Seconds until it is worth looking again; 0 when there is room."""
+        """Return the seconds until the next check; 0 if a request may be sent now."""
         now = self._now().mono
         granted = self._budget.per_second(now)
         rate = min(granted / 2, max(LEAST, min(MOST, granted - self._polls() - MARGIN)))

@@ -1,4 +1,8 @@
-"""Between the poll loop and a history: what is to be kept, and what is wanted back."""
+"""The connection between the poll loop and the history.
+
+`Ledger` stores new samples, jobs and events, seeds estimates with stored samples at the start, and
+reads the chart data and events of the highlighted job and the data of a digest.
+"""
 
 from __future__ import annotations
 
@@ -25,34 +29,37 @@ if TYPE_CHECKING:
 
 
 SEED_STEPS = ((86_400.0, math.inf, 21_600.0), (7200.0, 86_400.0, 1800.0), (300.0, 7200.0, 120.0))
-"""What an estimate is seeded with: (seconds ago to, from, between samples); the last five minutes
-whole. Two hundred samples say as much as all of them."""
+"""Samples that seed an estimate: (seconds ago to, from, seconds between samples); the last five
+minutes in full. These two hundred samples give as good an estimate as all of them."""
 
 REST_SECONDS = 0.12
-"""Whoever moves on before that wants no picture of the job."""
+"""Debounce: wait this many seconds after the highlight moves before reading the job's history."""
 
 SEEDED_WELL = 20
-"""So many jobs can be seeded with all of that in no time."""
+"""Up to this many jobs are seeded with all of `SEED_STEPS`, which takes no noticeable time."""
 
 RECALL_SECONDS = 2.0
-"""For so long the first poll waits for the past."""
+"""How long the first poll waits for stored samples, in seconds."""
 
 LOOK_BACK = 3 * 86_400.0
-"""Seconds before a digest's beginning that its first forecast rests on."""
+"""Seconds before the beginning of a digest that its first forecast is based on."""
 
 FURTHEST_ABSENCE = 7 * 86_400.0
-"""Seconds back in which an absence is looked for."""
+"""How far back the user's last absence is searched, in seconds."""
 
 MOST_TOLD = 1000
-"""About so many samples of a job are enough to tell what happened to it."""
+"""Approximate number of samples of a job read for a digest."""
 
 _PAST_STEP = 600.0
 
 
 class Ledger:
-    """Keeps through a history, off the loop. Without one it keeps nothing and knows nothing.
+    """Writes to and reads from the history without blocking the event loop.
 
-    came: called when a trace or events that were asked for have come. notebook: where events are.
+    history: None if there is none; then nothing is kept and every read is empty.
+    came: called when requested chart data or events have been read.
+    notebook: where events are stored; None if there is none.
+    trace, events: of the highlighted job; None and empty until they have been read.
     """
 
     def __init__(
@@ -74,14 +81,17 @@ class Ledger:
         self._noted: tuple[object, ...] | None = None
 
     def trace_at(self, now: float) -> Trace | None:
-        """The past of the job that is looked at, up to now (UTC seconds) while it goes on."""
+        """Return the chart data of the highlighted job; if it is live, extended to `now`.
+
+        now: UTC seconds.
+        """
         if self.trace is not None and self._goes_on:
             self.trace = moved(self.trace, now)
         return self.trace
 
     @property
     def note(self) -> str:
-        """One clause about a history that is not simply on."""
+        """One clause about the history if it is not simply on."""
         return self._history.view.note if self._history else ""
 
     def keep(
@@ -90,7 +100,7 @@ class Ledger:
         samples: list[tuple[JobKey, Recorded]],
         events: list[Event],
     ) -> None:
-        """Hand on what came in, and forget it here."""
+        """Store new data in the history and clear the lists."""
         self._note(events)
         if self._history is not None and (jobs or samples):
             self._history.record(tuple(jobs), tuple(samples))
@@ -114,13 +124,15 @@ class Ledger:
         unlisted: dict[JobKey, tuple[Recorded, ...]],
         now: Callable[[], Moment],
     ) -> None:
-        """Seed what may still move with its past; what has no track yet is left in `unlisted`.
+        """Seed the estimates of live jobs with stored samples.
 
-        A disk that hangs is not waited for long.
+        unlisted: receives the samples of jobs that have no track yet.
+
+        Gives up after `RECALL_SECONDS`, so that a hung disk does not delay the first poll for long.
         """
         known = [(k, k.last) for k in remembered if k.last]
         live = [k for k, last in known if not has_ended(k.job, last.status)]
-        # What has ended needs no estimate, but to know when it was seen last.
+        # An ended job needs no estimate, only the time of its last sample.
         over = ((k.key, last) for k, last in known if has_ended(k.job, last.status))
         unlisted.update({key: (last,) for key, last in over if track_of(key) is None})
         with suppress(TimeoutError):
@@ -133,12 +145,11 @@ class Ledger:
                     else:
                         track.seed(past, now())
 
-    # The past of a job ------------------------------------------------------------------------
-
     async def past(self, key: JobKey, now: float, *, crowd: int = 1) -> tuple[Recorded, ...]:
-        """Give what an estimate of a job is to be seeded with, oldest first.
+        """Return the samples that seed a job's estimate, oldest first.
 
-        crowd: how many jobs are seeded; the more there are, the fewer samples each can have.
+        now: UTC seconds.
+        crowd: number of jobs to seed; the more there are, the fewer samples each gets.
         """
         if self._history is None:
             return ()
@@ -151,14 +162,14 @@ class Ledger:
         return (*found, *await self._history.samples(key, now - newest))
 
     def look_at(self, key: JobKey | None, view: JobView | None, now: float) -> None:
-        """Read the past of the job that is looked at, unless it is being read or known."""
+        """Read the chart data and events of a newly highlighted job. now: UTC seconds."""
         if key != self._key:
             self._key, self.trace, self.events, self._noted = key, None, (), None
             self._read(view, now, REST_SECONDS)
             self._read_events(REST_SECONDS)
 
     def set_window(self, window: Window, view: JobView | None, now: float) -> None:
-        """Look further back, or less far."""
+        """Set how much of the past is shown and read it. now: UTC seconds."""
         self._window = window
         self._read(view, now)
 
@@ -183,13 +194,11 @@ class Ledger:
         self._goes_on = ended is None
         self._came()
 
-    # The events of a job -----------------------------------------------------------------------
-
     def events_of(self, roster: FollowedJobs) -> tuple[Event, ...]:
-        """The events of the job that is looked at, oldest first.
+        """Return the events of the highlighted job, oldest first.
 
-        They are read again whenever others may have noted one: it was asked for something, or a
-        retry was made.
+        They are read again when its action request changes or a retry is made, because either adds
+        an event.
         """
         view = roster.view(self._key)
         noted = (view and view.request, len(roster.ties))
@@ -213,8 +222,6 @@ class Ledger:
             self.events = events
             self._came()
 
-    # What happened ----------------------------------------------------------------------------
-
     async def digest(
         self,
         views: Sequence[JobView],
@@ -224,12 +231,14 @@ class Ledger:
         *,
         away_since: float | None = None,
     ) -> Digest:
-        """Tell what happened between two UTC seconds, as far as anybody looked.
+        """Return a digest between two UTC seconds, based on the samples that exist.
 
-        since: None for the last long absence that the history knows of, or for `away_since` if
-        that was later: when somebody looked before this run.
+        since: None for the start of the user's last absence: `away_since` or the last long gap in
+            the history, if that is later.
+        away_since: when the user last watched before this run, in UTC seconds; None if unknown or
+            recent.
         """
-        from slurper_tui.monitor.reports.digest import make_digest  # not before somebody asks
+        from slurper_tui.monitor.reports.digest import make_digest  # only for a digest
 
         begun = since
         if begun is None:
@@ -240,11 +249,11 @@ class Ledger:
     async def _last_absence(
         self, views: Sequence[JobView], until: float, away_since: float | None
     ) -> float:
-        """Since when nobody had looked for long, the last time that this was so.
+        """Return when the last long absence began, in UTC seconds.
 
-        When all has ended there is nothing to be seen, so nobody can be said not to have looked.
+        If all jobs have ended, gaps in the samples prove nothing, so `away_since` is used if known.
         """
-        from slurper_tui.monitor.reports.observed import default_since  # not before somebody asks
+        from slurper_tui.monitor.reports.observed import default_since  # only for a digest
 
         if away_since is not None and not any(view.live for view in views):
             return away_since
@@ -256,7 +265,7 @@ class Ledger:
         return max(default_since(seen, until), away_since or 0.0)
 
     async def _story(self, view: JobView, since: float, until: float) -> tuple[Recorded, ...]:
-        """Give a job's samples, few from long before, all from just before, and some from then."""
+        """Return a job's samples: few long before `since`, all just before, some after."""
         if self._history is None:
             return ()
         near = since - _PAST_STEP
@@ -268,7 +277,7 @@ class Ledger:
         return (*(sample for sample in past if sample.at < near), *before, *later)
 
     async def close(self) -> None:
-        """Give up what is being read."""
+        """Cancel the reads under way."""
         reading = [task for task in (self._reading, self._reading_events) if task is not None]
         for task in reading:
             task.cancel()

@@ -1,6 +1,8 @@
-"""What an answer, or the lack of one, changes in the tracks.
+"""The jobs and accounts that are followed, and how answers change them.
 
-The accounts and jobs that a monitor follows. Implements `Roster` for those who only look on.
+`Landing` applies list pages, progress answers and errors to the tracks and collects what the
+history should store. `FollowedJobs` finds tracks by key and receives requests, counts, ties and
+plans from the services.
 """
 
 from __future__ import annotations
@@ -47,23 +49,26 @@ if TYPE_CHECKING:
 
 
 _JUMP_SECONDS = 5.0
-"""The two clocks drifting apart by more than this between answers is a sleep or a jump."""
+"""If the wall clock and the monotonic clock drift apart by more between two answers, the machine
+slept or a clock was set."""
 
 _ABOUT_THE_JOB = (NotFound, Conflict, Refused)
-"""The API is well and says no to this one job."""
+"""Errors that concern only this job: the account itself answers."""
 
 _log = logging.getLogger("slurper_tui.monitor")
-# Without a handler, logging would write warnings to stderr: on the screen, that is.
+# Without a handler, logging would write warnings to stderr, which is the screen.
 _log.addHandler(logging.NullHandler())
 
 
 class Landing:
-    """Applies answers. `only` and `prefixes` say which jobs are followed at all.
+    """Applies answers and errors to the tracks.
 
-    past: what a history remembers of jobs that have not been listed yet. ends: jobs that a history
-    knows to have ended for good; they are not asked while the list agrees. needs: whose counts are
-    wanted. samples, jobs,
-    events: what came in and has not been taken to be kept; `fresh` is all three.
+    only, prefixes: which jobs are followed; None or empty for all.
+    past: samples from the history of jobs that have not been listed yet.
+    ends: jobs that ended for good according to the history; not polled while the list agrees.
+    needs: whether a job's counts are needed.
+    samples, jobs, events: not yet handed to the history; `fresh` returns all three.
+    blocked_by: the last 429; None before the first.
     """
 
     def __init__(
@@ -93,13 +98,13 @@ class Landing:
 
     @property
     def fresh(self) -> tuple[list[Remembered], list[tuple[JobKey, Recorded]], list[Event]]:
-        """What a ledger is to take, and to empty."""
+        """The jobs, samples and events for the history; the caller empties the lists."""
         return self.jobs, self.samples, self.events
 
     def page(
         self, account: AccountTrack, jobs: tuple[Job, ...], now: Moment, total: int | None = None
     ) -> None:
-        """Take in a page of an account's list. total: rows on all pages, None where unknown."""
+        """Apply a page of an account's list. total: rows on all pages; None if unknown."""
         self._blocks = 0
         account.succeeded(now)
         for job in jobs:
@@ -116,11 +121,11 @@ class Landing:
         self._ask_by_id(account)
 
     def lose_time(self) -> None:
-        """Take the span before every job's next sample for one of unknown length."""
+        """Treat the time before every job's next sample as a gap of unknown length."""
         self._gaps += 1
 
     def _ask_by_id(self, account: AccountTrack) -> None:
-        """Where a list could not be read whole, try the ids that were asked for as they are."""
+        """Poll the requested ids as complete job ids if the list could not be read whole."""
         if not (self._eager and account.listing.over and account.listing.problem):
             return
         for job_id in self._prefixes:
@@ -129,7 +134,7 @@ class Landing:
                 track.unlisted_id = True
 
     def _listed(self, account: AccountTrack, job: Job, job_id: str, now: Moment) -> None:
-        """Take in a row of the list; a job that nobody knew begins with what is remembered."""
+        """Apply a row of the list; a new job starts with its samples from the history."""
         track = account.jobs.get(job_id)
         if track is not None:
             if track.view.gone:
@@ -152,7 +157,7 @@ class Landing:
         return track
 
     def _keep(self, track: JobTrack) -> None:
-        """Let a history know the job, if anything about it has changed."""
+        """Queue the job for the history if its stored data changed."""
         known = track.to_keep()
         if known is not None:
             self.jobs.append(known)
@@ -165,7 +170,7 @@ class Landing:
         now: Moment,
         interval: float,
     ) -> None:
-        """Take in how a job is doing; a change of status is a reason to read the list."""
+        """Apply a progress answer; read the list again if the status changed. interval: seconds."""
         self._blocks = 0
         account.succeeded(now)
         self._watch_clocks(now)
@@ -185,7 +190,7 @@ class Landing:
             account.listing.wanted = True
 
     def failed(self, ask: Ask, error: ApiError, now: Moment, interval: float) -> None:
-        """Take in a failure: of one job, of the list, of the account, or of the whole budget."""
+        """Apply an error to the job, the list, the account or the whole budget."""
         if isinstance(error, RateLimited):
             self.blocked(error, now)
             return
@@ -205,7 +210,7 @@ class Landing:
             _log.warning("account %s fails: %s", account.account_id, error)
 
     def _is_alone(self, ask: Ask, error: ApiError) -> bool:
-        """Whether the failure says nothing about the account: one page of several, or one job."""
+        """Return whether the failure concerns only one page or one job, not the account."""
         if isinstance(error, BadAddress):
             return ask.track is not None
         if isinstance(error, Rejected):
@@ -216,7 +221,10 @@ class Landing:
         return (later or self._eager) if isinstance(error, BadAnswer) else later and self._eager
 
     def _note(self, ask: Ask, error: ApiError, now: Moment, interval: float) -> float:
-        """Note the failure where it happened; return since when that has been failing."""
+        """Record the failure on its list or job; return since when that has been failing.
+
+        The result is in monotonic seconds.
+        """
         asked = ask.account.listing if ask.track is None else ask.track
         first, before = asked.failing_since is None, ask.track.view if ask.track else None
         since = asked.asked_at if asked.failing_since is None else asked.failing_since
@@ -228,15 +236,15 @@ class Landing:
         return since
 
     def _watch_leaving(self, track: JobTrack, before: JobView, now: Moment) -> None:
-        """Notice that the API no longer knows a job that it knew before."""
+        """Record an event if the job has just become absent from the API."""
         if track.view.gone and not before.gone:
             self._keep(track)
             self.events.append(gone_event(track.key, before.request, now.wall))
 
     def blocked(self, error: RateLimited, now: Moment) -> None:
-        """Send nothing for as long as the API wants.
+        """Handle a 429: block all requests until the API allows them again.
 
-        What looks once waits twice as long after each further 429, so that it gives up in time.
+        In eager mode the wait doubles with each further 429, so that the command gives up in time.
         """
         if now.mono >= self._budget.blocked_until:
             self._blocks += 1
@@ -252,13 +260,13 @@ class Landing:
         return math.inf if self._eager else backoff(failures, interval, self._rng)
 
     def follows(self, account_id: str, job_id: str) -> bool:
-        """Whether anybody wants to know of this job."""
+        """Return whether the job matches `only` or, without it, the prefixes."""
         if self.only is not None:
             return JobKey(account_id, job_id) in self.only
         return not self._prefixes or job_id.startswith(self._prefixes)
 
     def _watch_clocks(self, now: Moment) -> None:
-        """Notice that the machine slept, or that its clock was set."""
+        """Detect that the machine slept or that its clock was set; samples then follow a gap."""
         skew = now.wall - now.mono
         if self._skew is not None and abs(skew - self._skew) > _JUMP_SECONDS:
             self._gaps += 1
@@ -267,15 +275,17 @@ class Landing:
 
 
 def _same_end(known: Job, listed: Job) -> bool:
-    """Whether the list tells the end that is known already."""
+    """Return whether the list shows the same end as the history."""
     times = (known.created_at, known.finished_at) == (listed.created_at, listed.finished_at)
     return times and known.status == listed.status
 
 
 class FollowedJobs:
-    """Finds tracks by their keys. stir: something was changed, to be asked about and told soon.
+    """The followed accounts and jobs, with the data of the services that concerns them.
 
-    ties: which jobs retry what failed in others.
+    now: returns both clocks.
+    stir: called after a change that needs a poll and a new snapshot.
+    ties: links between a retry and its original job.
     """
 
     def __init__(
@@ -291,26 +301,26 @@ class FollowedJobs:
         self._stir = stir
 
     def remember(self, known: Iterable[Remembered]) -> None:
-        """Begin with what earlier runs have left."""
+        """Start with the jobs that earlier runs stored."""
         for one in known:
             self._by_id[one.account_id].jobs[one.key.job_id] = JobTrack.remembered(one)
 
     @property
     def ids(self) -> tuple[str, ...]:
-        """The ids of the accounts."""
+        """The ids of the followed accounts."""
         return tuple(self._by_id)
 
     def knows(self, account_id: str) -> bool:
-        """Whether this account is followed at all."""
+        """Return whether the account is followed."""
         return account_id in self._by_id
 
     def track(self, key: JobKey) -> JobTrack | None:
-        """A job's track; None for one that is not followed."""
+        """Return a job's track; None if the job is not followed."""
         account = self._by_id.get(key.account_id)
         return account.jobs.get(key.job_id) if account else None
 
     def tracks(self) -> list[JobTrack]:
-        """Every job's track."""
+        """Return the tracks of all jobs."""
         return [track for account in self.accounts for track in account.jobs.values()]
 
     def narrow(self, keys: frozenset[JobKey]) -> None:
@@ -319,22 +329,25 @@ class FollowedJobs:
             account.jobs = {j: t for j, t in account.jobs.items() if t.view.key in keys}
 
     def view(self, key: JobKey | None) -> JobView | None:
-        """A job as it stands; None for one that is not followed."""
+        """Return a job's view; None if the job is not followed."""
         track = self.track(key) if key else None
         return track.view if track else None
 
     def views(self) -> tuple[JobView, ...]:
-        """Every job that is followed."""
+        """Return the views of all jobs."""
         self._count_those_listed()
         return tuple(track.view for track in self.tracks())
 
     def latest(self, now: float) -> float:
-        """The newest time that is known, UTC seconds: a clock set back is behind what is kept."""
+        """Return the later of `now` and the newest sample, in UTC seconds.
+
+        After the clock was set back, stored samples are later than `now`.
+        """
         kept = (track.series.last.at for track in self.tracks() if track.series.last)
         return max(now, *kept, 0.0)
 
     def ask(self, key: JobKey) -> None:
-        """Ask one job now."""
+        """Poll one job now."""
         if track := self.track(key):
             track.ask_now()
             self._by_id[key.account_id].probe_soon(self._now().mono)
@@ -347,7 +360,7 @@ class FollowedJobs:
         self._stir()
 
     def answered(self) -> None:
-        """Something has answered: ask an account that fails as a whole again soon."""
+        """Probe the failing accounts soon, because another request has succeeded."""
         failing = [account for account in self.accounts if account.problem is not None]
         for account in failing:
             account.probe_soon(self._now().mono)
@@ -355,13 +368,13 @@ class FollowedJobs:
             self._stir()
 
     def ask_all(self) -> None:
-        """Read every list and ask every job that may move, now."""
+        """Read every list and poll every job that may still change, now."""
         for account in self.accounts:
             account.ask_now(self._now().mono)
         self._stir()
 
     def requested(self, key: JobKey, request: ActionRequest) -> None:
-        """Let a job bear a request, and ask it soon when a poll is to show what came of it."""
+        """Attach an action request to a job; poll it soon if the outcome is open."""
         track = self.track(key)
         if track is None:
             return
@@ -372,23 +385,26 @@ class FollowedJobs:
             self._stir()
 
     def counted(self, key: JobKey, counts: LogCounts) -> None:
-        """Let a job know what its log holds; one that is not listed yet, as soon as it is."""
+        """Set the log counts of a job; if it is not listed yet, as soon as it is."""
         self._counts[key] = counts
         self._stir()
 
     def tied(self, tie: Tie) -> None:
-        """Know that one job retries another."""
+        """Add a link between a retry and its original job."""
         self.ties = (*self.ties, tie)
         self._stir()
 
     def planned(self, plan: Plan) -> None:
-        """Know what a plan still has to start, as it now stands."""
+        """Add or replace a plan."""
         self._plans[plan.id] = plan
         self._plan_changes += 1
         self._stir()
 
     async def recall_plans(self, notebook: Notebook) -> None:
-        """Know what other programs have planned meanwhile; what was planned here is newer."""
+        """Load the plans that other programs changed.
+
+        Discard the result if a plan changed here while it was read: ours is newer.
+        """
         changes = self._plan_changes
         plans = {plan.id: plan for plan in await notebook.plans(self.ids)}
         if plans != self._plans and changes == self._plan_changes:
@@ -397,15 +413,15 @@ class FollowedJobs:
 
     @property
     def unstarted(self) -> tuple[Unstarted, ...]:
-        """Jobs that plans are still to start."""
+        """The jobs that plans have not started yet."""
         if not self._plans:
             return ()
-        from slurper_tui.monitor.model.plans import unstarted  # only where there is a plan
+        from slurper_tui.monitor.model.plans import unstarted  # only needed if there is a plan
 
         return unstarted(self._plans.values())
 
     async def recall(self, notebook: Notebook | None) -> None:
-        """Know what earlier runs have noted of logs and retries; a hung disk is not waited for."""
+        """Load ties, log counts and plans of earlier runs; give up after `RECALL_SECONDS`."""
         if notebook is None:
             return
         with suppress(TimeoutError):

@@ -1,12 +1,9 @@
-"""One job as the monitor follows it: what it was told, and when it is to be asked again.
+"""The state of one followed job: its samples, its view, its action request and its poll times.
 
-What was asked of a job from here, until polls have shown what came of it.
-
-What an earlier run has left to be shown before anything is asked.
-
-Imports nothing of the poll loop, which is made while the first picture stands.
-
-How a job stands after an answer, or without one, as a view.
+`JobTrack` is mutable and owned by the monitor; everyone else sees its frozen `JobView`. The
+functions compute the next view from an answer, a missing answer or the stored state of an earlier
+run. `Awaited` follows an action request until polls show its outcome. The poller is imported after
+the first picture, so this module must not import it.
 """
 
 from __future__ import annotations
@@ -29,10 +26,10 @@ from slurper_tui.monitor.model.samples import Recorded, Remembered
 from slurper_tui.monitor.model.verdict import not_copied, percent, verdict
 
 NOTHING_YET_POLLS = 3
-"""After so many polls that do not show it, that is said."""
+"""After this many polls without the expected status, the request's `news` mentions it."""
 
 GIVEN_UP_POLLS = 12
-"""After so many it is not waited for any more, and the person may ask for it anew."""
+"""After this many polls the request is dropped, and the user may ask for it again."""
 
 NOTHING_YET = "no poll has shown it so far"
 
@@ -41,11 +38,14 @@ _STANDS: Mapping[RequestState, int] = {
     RequestState.MOOT: 2,
     RequestState.REFUSED: 12,
 }
-"""For so many rounds the end of a request is news."""
+"""How many rounds a closed request stays visible."""
 
 
 class Awaited:
-    """Mutable, and private to the job's track. request: what the job bears, None when nothing."""
+    """The last action request of a job, until polls show its outcome.
+
+    Mutable and private to the job's track. request: None if there is nothing to show.
+    """
 
     def __init__(self) -> None:
         self.request: ActionRequest | None = None
@@ -55,14 +55,16 @@ class Awaited:
 
     @property
     def open(self) -> bool:
-        """Polls are still to show what came of it."""
+        """Whether the outcome is still open."""
         return self.request is not None and self.request.standing.open
 
     def begin(self, request: ActionRequest, *, polling: bool) -> None:
-        """Bear a request, or what has become of it.
+        """Set the request or update its state.
 
-        polling: a poll is under way, and what it brings may be older than the request. What a poll
-        has shown already needs no later answer.
+        polling: a poll is under way; its answer may be older than the request, so it is not
+            counted if it does not show the outcome.
+
+        A late answer to a request is ignored if a poll has shown its outcome already.
         """
         if self._shown_already(request):
             return
@@ -76,9 +78,9 @@ class Awaited:
         return same and not self.open and request.standing.open
 
     def polled(self, status: str | None, *, ended: bool) -> None:
-        """Take in that the job is there, and its status.
+        """Update the request after a poll that found the job.
 
-        One that ended in another way leaves nothing to wait for.
+        If the job ended in another way, the request is dropped.
         """
         if self.request is None or not self.open:
             return
@@ -92,7 +94,7 @@ class Awaited:
             self._count(self.request)
 
     def left(self) -> None:
-        """Take in that the job is not there any more."""
+        """Update the request after the job became absent."""
         if self.request is None or not self.open:
             return
         if self.request.act is Action.DELETE:
@@ -101,7 +103,7 @@ class Awaited:
             self.request = None
 
     def round_begins(self) -> None:
-        """Forget what is no news any more."""
+        """Drop a closed request that has been shown long enough."""
         if self.request is None or self.open:
             return
         self._rounds += 1
@@ -120,14 +122,14 @@ class Awaited:
 
 
 def _shows(act: Action, status: str | None) -> bool:
-    """Whether this status comes of the act; what was resumed may be completed by now."""
+    """Return whether the status is the action's outcome; a resumed job may be completed by now."""
     return status is not None and (
         status == expected(act) or (act is Action.RESUME and status == "completed")
     )
 
 
 STEADY_SECONDS = 60.0
-"""An aborted job whose counters agree for so long has nothing in flight any more."""
+"""An aborted job whose counters do not change for this many seconds has no objects in flight."""
 
 _ENDED = frozenset({"completed", "aborted"})
 _AT_REST = {"paused": Phase.PAUSED, "completed": Phase.ENDED, "aborted": Phase.ENDED}
@@ -140,9 +142,11 @@ def known_snapshot(
     interval: float,
     now: float,
 ) -> Snapshot | None:
-    """Give the last known state of every job whose id begins so; None when there is none.
+    """Return a snapshot of the stored jobs that match a prefix; None if there is none.
 
-    prefixes: empty for all jobs. interval: seconds between rounds. now: UTC seconds.
+    prefixes: empty for all jobs.
+    interval: seconds between rounds.
+    now: UTC seconds.
     """
     wanted = tuple(prefixes) or ("",)
     jobs = [remembered_view(k) for k in remembered if k.key.job_id.startswith(wanted)]
@@ -152,7 +156,7 @@ def known_snapshot(
 
 
 def remembered_view(known: Remembered) -> JobView:
-    """Give the view that an earlier run left, to stand until it is confirmed."""
+    """Return the view of a stored job, shown until it is polled."""
     job, last = known.job, known.last
     status = last.status if last else job.status
     ended = has_ended(job, status)
@@ -173,10 +177,10 @@ def remembered_view(known: Remembered) -> JobView:
 
 
 def final(known: Remembered) -> Remembered | None:
-    """Give the job as one that is closed, if its last sample tells its final counts, else None.
+    """Return the job marked as closed if its last sample holds its final counts, else None.
 
-    A completed job is closed by its last answer. After any other end objects in flight still
-    finish, so the last sample must be from well after it.
+    The last answer of a completed job is final. After an abort, objects in flight still finish, so
+    the last sample must be at least `STEADY_SECONDS` after the end.
     """
     if known.last is None or known.last.counts.done is None:
         return None
@@ -187,7 +191,10 @@ def final(known: Remembered) -> Remembered | None:
 
 
 def has_ended(job: Job, status: str | None = None) -> bool:
-    """Completed or aborted; or, for a status nobody foresaw, finished by the list's own word."""
+    """Return whether a job is completed or aborted.
+
+    For an unknown status: whether the list gives a time of its end.
+    """
     word = status or job.status
     known = word in {"running", "paused"}
     return word in _ENDED or (not known and job.finished_at is not None)
@@ -196,7 +203,7 @@ def has_ended(job: Job, status: str | None = None) -> bool:
 def told_view(
     before: JobView, series: Series, status: str | None, created_at: str | None, now: Moment
 ) -> JobView:
-    """Give the view after an answer that the series has taken in."""
+    """Return the view after an answer that the series already contains."""
     assert series.last is not None
     counts, estimate = series.last.counts, series.estimate
     ended = has_ended(before.job, status)
@@ -233,9 +240,9 @@ def told_view(
 
 
 def stale_view(before: JobView, series: Series) -> JobView:
-    """Give the view of a job that has not answered for too long: what it last said, no forecast.
+    """Return the view of a job without recent answers: last values, no forecast.
 
-    Nobody knows whether it still stands still.
+    It is no longer shown as stalled, because that is unknown.
     """
     said = "" if before.ended else reason(series.estimate, None, stale=True)
     phase = None if before.phase is Phase.STALLED else before.phase
@@ -251,14 +258,14 @@ def stale_view(before: JobView, series: Series) -> JobView:
 
 
 def another_time(before: str | None, after: str | None) -> bool:
-    """Two times that differ, and not merely in how they are written."""
+    """Return whether two times differ, not only in notation; False if either is None."""
     if before is None or after is None:
         return False
     return (parse_time(before) or before) != (parse_time(after) or after)
 
 
 def counts_of(progress: Progress) -> Counts:
-    """The four counters of an answer."""
+    """Return the four counters of an answer."""
     return Counts(
         progress.objects,
         progress.transferred_objects,
@@ -270,7 +277,10 @@ def counts_of(progress: Progress) -> Counts:
 def lifetime_rate(
     job: Job, created_at: str | None, counts: Counts, status: str | None, now: float
 ) -> float | None:
-    """Objects per second from `createdAt` to the end, or to now while it has not ended."""
+    """Return objects per second from `createdAt` to the end, or to `now` (UTC seconds) if running.
+
+    None if a time or the counts are unknown.
+    """
     begun = parse_time(created_at)
     ended = parse_time(job.finished_at) if has_ended(job, status) else now
     if begun is None or ended is None or counts.done is None or ended <= begun:
@@ -279,27 +289,29 @@ def lifetime_rate(
 
 
 STALE_POLLS = 3
-"""So many polls in a row without an answer make a job stale."""
+"""Polls in a row without an answer that make a job stale."""
 
 ABSENT_READINGS = 2
-"""A job is gone when so many whole readings in a row lack it, and it does not answer either."""
+"""A job is gone if this many whole readings of the list lack it and it does not answer either."""
 
 _ABSENT_STATUSES = frozenset({410, 500})
-"""What the API answers for an absent job, besides 404; alone it proves nothing."""
+"""Statuses, besides 404, that the API answers for an absent job; alone they prove nothing."""
 
 PAUSED_ROUNDS = 3
-"""A job that does not run is asked every so many rounds."""
+"""A job that is not running is polled once in this many rounds."""
 
 
 class JobTrack:
-    """Mutable, and private to the monitor; everyone else sees its `view`.
+    """The mutable state of a followed job; private to the monitor, others see its `view`.
 
-    asked_at: when it was last queued to be asked, monotonic seconds. sent_at: since when an answer
-    is awaited; infinite when none is. confirmed: the status that was last told, in this run or an
-    earlier one; None before the first. unseen: whole readings of the list in a row that lack it.
-    denied: the last answer to a poll was what the API says of an absent job. doubted: it is to be
-    asked once more, although it has ended for good, because the list lacks it. unneeded: its counts
-    are not wanted. unlisted_id: a person named it and no list did; it may not exist.
+    asked_at: when it was last queued, in monotonic seconds.
+    sent_at: when the request under way was sent, in monotonic seconds; infinite if there is none.
+    confirmed: the last status of a progress answer, in this run or an earlier one; None before.
+    unseen: number of whole readings of the list in a row that lack the job.
+    denied: the last poll was answered like one for an absent job.
+    doubted: poll it once more, although it has ended for good, because the list lacks it.
+    unneeded: its counts are not needed.
+    unlisted_id: an id that the user gave and no list contains; the job may not exist.
     """
 
     def __init__(self, account_id: str, job: Job) -> None:
@@ -332,41 +344,41 @@ class JobTrack:
 
     @classmethod
     def remembered(cls, known: Remembered) -> JobTrack:
-        """Begin with what an earlier run knew; what had ended for good is not asked again."""
+        """Return a track with the state of an earlier run; a closed job is not polled again."""
         track = cls(known.account_id, known.job)
         track.view = remembered_view(known)
         track.lazy = track.view.ended
         if track.view.ended:
-            track.series.last = known.last  # it needs no estimate, but to know when it was seen
+            track.series.last = known.last  # no estimate needed, only the time of the last answer
         track.confirmed = known.last.status if known.last else None
         track.closed = track.answered = known.closed and known.last is not None
         return track
 
     @property
     def job_id(self) -> str:
-        """The id under which it is asked."""
+        """The job's id; "" if the API gave none."""
         return self.view.job.id or ""
 
     @property
     def over(self) -> bool:
-        """There is nothing left to ask: it has ended for good, or is gone."""
+        """Whether no poll is needed any more: it has ended for good, or is gone."""
         closed = self.closed and not self.doubted
         return (closed or self.view.gone) and not self._awaited.open
 
     @property
     def rests(self) -> bool:
-        """It has ended for good, and nobody wants anything of it."""
+        """Whether it has ended for good and nothing about it is pending."""
         return self.closed and not (
             self.wanted or self.doubted or self.under_way or self._awaited.request
         )
 
     @property
     def tried(self) -> bool:
-        """It was asked, or need not be."""
+        """Whether it was polled, or need not be."""
         return self.answered or self.unneeded or self.failing_since is not None
 
     def period(self, interval: float, highlighted: bool) -> float:
-        """Seconds between two polls; infinite when there is nothing left to ask."""
+        """Return the seconds between two polls; infinite if no poll is needed."""
         if self.over:
             return math.inf
         if self._awaited.open:
@@ -377,19 +389,19 @@ class JobTrack:
         return interval if brisk else interval * PAUSED_ROUNDS
 
     def ask_now(self) -> None:
-        """The person wants to know: whatever was settled about asking is open again."""
+        """Poll it now, even if it was waiting for a retry."""
         self.wanted = True
         self.retry_at = -math.inf
 
     def catch_up(self) -> None:
-        """Its account answers again: what was missed is due at once."""
+        """Poll it now if polls were missed, because its account answers again."""
         if self.view.missed:
             self.asked_at = self.retry_at = -math.inf
 
     def listed(self, job: Job) -> bool:
-        """Take in a row of the list; True when it tells a change of status.
+        """Apply a row of the list; return whether the status changed.
 
-        An end that an earlier run knew holds as long as the list tells the same one.
+        An end from an earlier run stays valid while the list shows the same one.
         """
         changed = job.status != self.view.job.status
         if changed:
@@ -413,9 +425,9 @@ class JobTrack:
         return changed
 
     def unlisted(self) -> None:
-        """A whole reading of the list lacks it.
+        """Count a whole reading of the list that lacks the job.
 
-        From the second one on an ended job is asked again, but less and less often.
+        From the second one on, poll an ended job again, at growing intervals (readings 2, 4, 8, …).
         """
         self.unseen += 1
         repeated = self.unseen >= ABSENT_READINGS and self.unseen & (self.unseen - 1) == 0
@@ -424,13 +436,13 @@ class JobTrack:
 
     @staticmethod
     def is_absence(error: ApiError) -> bool:
-        """Whether this is what the API may answer for an absent job."""
+        """Return whether the API may give this answer for an absent job."""
         return isinstance(error, NotFound) or error.status in _ABSENT_STATUSES
 
     def _leave_if_absent(self) -> None:
-        """Mark the job as gone where both the list and its progress say so; its values stay.
+        """Mark the job as gone if both the list and the progress answer lack it; its values stay.
 
-        Of a job that was deleted from here either is enough.
+        For a job that was deleted from here, either is enough.
         """
         lacking = self.unseen >= ABSENT_READINGS
         request = self._awaited.request
@@ -447,7 +459,11 @@ class JobTrack:
     def told(
         self, progress: Progress, now: Moment, *, interval: float, clock_jumped: bool = False
     ) -> bool:
-        """Take in an answer; True when it tells a change of status. interval: seconds."""
+        """Apply a progress answer; return whether the status changed.
+
+        interval: seconds between rounds.
+        clock_jumped: the time since the last sample is unknown.
+        """
         status = progress.status or self.view.job.status
         changed = self.answered and status != self.view.status
         counts = counts_of(progress)
@@ -479,18 +495,18 @@ class JobTrack:
         return changed
 
     def seed(self, past: Sequence[Recorded], now: Moment) -> None:
-        """Take in what a history remembers of the counters, unless they were told already."""
+        """Add samples from the history to the series, unless it has answers already."""
         self.series.seed(past, now, parse_time(self._created_at))
         if past and self.confirmed is None:
             self.confirmed = past[-1].status
 
     def requested(self, request: ActionRequest) -> None:
-        """Bear what was asked of it from here."""
+        """Attach an action request."""
         self._awaited.begin(request, polling=self.under_way)
         self._bear()
 
     def round_begins(self) -> None:
-        """Forget what is no news any more."""
+        """Drop a closed request that has been shown long enough."""
         self._awaited.round_begins()
         self._bear()
 
@@ -499,13 +515,13 @@ class JobTrack:
             self.view = replace(self.view, request=self._awaited.request)
 
     def counted(self, counts: LogCounts) -> None:
-        """Know what its log holds, and judge its end by that too."""
+        """Set the job's log counts and update the verdict."""
         self._log = counts
         self.view = replace(self.view, listing_broke=counts.listing_broke)
         self._judge()
 
     def _judge(self) -> None:
-        """Let the verdict say what the log adds to the counters."""
+        """Update the verdict and the objects not copied from the log counts."""
         if self._log is not None:
             left = not_copied(self.view.counts, self._log)
             self.view = replace(self.view, not_copied=left)
@@ -514,7 +530,7 @@ class JobTrack:
             self.view = replace(self.view, verdict=told)
 
     def to_keep(self) -> Remembered | None:
-        """The job as a history is to know it; None when that has not changed since it was asked."""
+        """Return the job for the history; None if it has not changed since the last call."""
         known = Remembered(self.view.account_id, self.view.job, None, self.closed, self.view.gone)
         if known == self._kept:
             return None
@@ -522,7 +538,7 @@ class JobTrack:
         return known
 
     def failed(self, error: ApiError, now: Moment, wait: float) -> None:
-        """Take in a poll that failed: the values stay. wait: seconds until the next try."""
+        """Apply a failed poll; the values stay. wait: seconds until the next try."""
         self.failing_since = now.mono if self.failing_since is None else self.failing_since
         self.retry_at = now.mono + wait
         self.failures += 1
@@ -532,7 +548,7 @@ class JobTrack:
         self.missed()
 
     def missed(self) -> None:
-        """Count a poll without an answer. What has ended cannot grow stale."""
+        """Count a poll without an answer. An ended job never becomes stale."""
         if not self.over and not self.lazy:
             missed = self.view.missed + 1
             self.view = replace(self.view, missed=missed)
@@ -540,9 +556,10 @@ class JobTrack:
                 self.view = stale_view(self.view, self.series)
 
     def _close_if_over(self, counts: Counts, status: str | None, now: Moment) -> None:
-        """Completed is the last answer; after any other end, objects in flight still finish.
+        """Mark the job as closed if its counts are final.
 
-        An end whose counts are not known is asked about once a minute until they are.
+        A completed job's answer is final; after another end, objects in flight still finish. An
+        ended job with unknown counts is polled once a minute until they are known.
         """
         if not has_ended(self.view.job, status):
             self._steady_since = None

@@ -1,10 +1,9 @@
-"""The poll loop: plan a round, let ten workers ask, tell what is known, and again.
+"""The poll loop: `Monitor` plans rounds of requests and yields a `Snapshot` after each.
 
-An ask goes plan → crew → `landing`, which changes the tracks; `snapshots` yields when a round is
-over, or a second after the first news of a slow one. What came in is handed to the ledger before
-it is told. Nothing but a bug ends the loop.
-
-Ten workers that ask what is queued, and apply what comes of it.
+Data flow: `scheduler` finds the asks that are due, `Pacing` chooses those that the budget allows,
+`Crew` sends them with ten workers, `Landing` applies the answers to the tracks. `snapshots` yields
+when a round is over, or at most a second after the first answer of a slow round. New samples, jobs
+and events go to the `Ledger` before each snapshot. API errors never end the loop; only a bug does.
 """
 
 from __future__ import annotations
@@ -50,12 +49,14 @@ if TYPE_CHECKING:
 
 
 WORKERS = 10
-"""Requests under way at once; httpx's pool is quadratic in the number of waiting ones."""
+"""Number of concurrent requests; httpx's pool is quadratic in the number of waiting requests."""
 
 
 class Outcome(NamedTuple):
-    """What an ask has led to. replan: other asks may be due. paged: of a first reading, this
-    account's next page has come.
+    """The result of an ask.
+
+    replan: other asks may be due now.
+    paged: the account, if the ask got a page of its first reading of the list; else None.
     """
 
     replan: bool = False
@@ -63,9 +64,12 @@ class Outcome(NamedTuple):
 
 
 class Crew:
-    """Asks go through `enqueue`, outcomes to `landed`; `under_way` counts what is in between.
+    """Workers that send the queued asks and apply the answers.
 
-    now: both clocks. interval: seconds between rounds, as it stands.
+    `under_way` counts the asks between `enqueue` and the `landed` callback.
+
+    now: returns both clocks.
+    interval: returns the current seconds between rounds.
     """
 
     def __init__(
@@ -89,11 +93,14 @@ class Crew:
 
     @property
     def waiting(self) -> int:
-        """How many asks no worker has taken yet."""
+        """The number of asks that no worker has taken yet."""
         return len(self._queue)
 
     def enqueue(self, ask: Ask, at: float) -> None:
-        """Queue an ask; that it is under way keeps it from being planned twice."""
+        """Queue an ask and mark it as under way, so that it is not planned twice.
+
+        at: monotonic seconds.
+        """
         ask.account.begin(ask.track, at, probe=ask.probe)
         if ask.rank <= Rank.FIRST_LIST:
             self._queue.appendleft(ask)
@@ -103,7 +110,7 @@ class Crew:
         self._queued.set()
 
     async def work(self) -> None:
-        """Ask what is queued, for ever."""
+        """Send queued asks forever."""
         while True:
             while not self._queue:
                 self._queued.clear()
@@ -113,7 +120,11 @@ class Crew:
             self._landed(outcome)
 
     async def _ask(self, ask: Ask) -> Outcome:
-        """Make one request and take in what comes of it."""
+        """Send one request, apply its answer or its error, and return the outcome.
+
+        Without budget, or if the account began to fail meanwhile, nothing is sent and the ask is
+        due again.
+        """
         account, track, now = ask.account, ask.track, self._now()
         may_go = self._pacing.budget.available(now.mono) > 0
         if not may_go or (account.problem is not None and not ask.probe):
@@ -136,7 +147,7 @@ class Crew:
         return Outcome(replan, account if paged and hurried else None)
 
     async def _exchange(self, account: AccountTrack, track: JobTrack | None, sent: float) -> None:
-        """Send one request and apply a good answer. Raises ApiError for any other."""
+        """Send one request and apply the answer. Raises ApiError."""
         if track is None:
             page = await self._api.list_jobs(account.account_id, offset=account.listing.asking)
             account.listing.cost(self._now().mono - sent, page.size)
@@ -157,28 +168,33 @@ class Crew:
 MIN_INTERVAL = 2.0
 
 _ORDER = 1e-6
-"""Seconds between asks of one round, so that those behind are the first of the next."""
+"""Seconds between the times of two asks queued together, so that they keep their order later."""
 
 NEWS_SECONDS = 1.0
-"""What has landed is told after so long at the latest, whoever still hangs."""
+"""Yield a snapshot at most this many seconds after an answer, even if other requests hang."""
 
 PLAN_SECONDS = 30.0
-"""So often the plans are read again that other programs may have made or moved on."""
+"""Seconds between two readings of the plans, which other programs may have created or changed."""
 
 COUNTS_SECONDS = 0.04
-"""For so long a page waits for the counts behind it: one picture is drawn faster than two."""
+"""How long a new page waits for its jobs' counts, in seconds: one picture is faster than two."""
 
 PAGE_SECONDS = 0.1
-"""Pages of a long list are told no more often; a picture of each would take longer than it."""
+"""Least seconds between two snapshots for pages of a long list; drawing takes longer than a
+page."""
 
 
 class Monitor:
-    """Follows the jobs of some accounts of one user; `ChosenJobs` and `LateFeed` pass it on.
+    """Polls the jobs of some accounts of one user and yields snapshots.
 
-    eager: ask every job once, as fast as the budget allows, and retry nothing: for commands that
-    look once. prefixes: follow only jobs whose id begins with one of them. clock: UTC seconds.
-    past: what earlier runs have left. needs: whose counts are wanted, by the list's own row.
-    known_ends: an end that the history knows is not asked about again.
+    interval: seconds between rounds, at least 2.
+    clock: returns UTC seconds.
+    eager: poll every job once, as fast as the budget allows, without retries; for commands that
+        need a single answer.
+    prefixes: follow only job ids that begin with one of them.
+    past: what earlier runs stored.
+    needs: given a job's list row as a view, whether its counts are needed.
+    known_ends: do not poll jobs that the history knows to have ended.
     """
 
     def __init__(
@@ -239,7 +255,7 @@ class Monitor:
         return self._roster.knows(key.account_id) and self._landing.follows(*key)
 
     def look_at(self, highlighted: JobKey | None, visible: frozenset[JobKey]) -> None:
-        """Ask the highlighted job first, and ended jobs on the screen before the others."""
+        """Poll the highlighted job first, and visible ended jobs before other ended jobs."""
         focus = Focus(highlighted, visible)
         if focus != self._focus:
             self._focus, self._find = focus, self._find or focused_asks
@@ -247,20 +263,20 @@ class Monitor:
             self._stirred.set()
 
     def set_window(self, window: Window) -> None:
-        """Show more or less of the highlighted job's past."""
+        """Set how much of the highlighted job's past is shown."""
         highlighted = self._roster.view(self._focus.highlighted)
         self._ledger.set_window(window, highlighted, self._clock())
 
     def refresh(self, key: JobKey) -> None:
-        """Ask one job now."""
+        """Poll one job now."""
         self._roster.ask(key)
 
     def refresh_all(self) -> None:
-        """Read every list and ask every job that may move, now."""
+        """Read every list and poll every job that may still change, now."""
         self._roster.ask_all()
 
     def set_interval(self, seconds: float) -> None:
-        """Change the seconds between rounds, at least 2."""
+        """Set the seconds between rounds, at least 2."""
         self._interval = max(MIN_INTERVAL, seconds)
         self._next_round = min(self._next_round, self._now().mono + self._interval)
         self._stir(tell=True)
@@ -271,12 +287,12 @@ class Monitor:
         self._roster.narrow(keys)
 
     async def digest(self, since: float | None = None, zone: tzinfo | None = None) -> Digest:
-        """Tell what happened since a UTC second, by default since somebody last looked."""
+        """Return a digest since a UTC second; None for the start of the user's last absence."""
         now, away = self._roster.latest(self._clock()), self._past.away_since
         return await self._ledger.digest(self._roster.views(), since, now, zone, away_since=away)
 
     async def snapshots(self) -> AsyncIterator[Snapshot]:
-        """Yield what is known: at once, after every round, and while a first list comes in."""
+        """Yield a snapshot at once, after every round, and while a first list is being read."""
         await self._ledger.recall(
             self._remembered, self._roster.track, self._landing.past, self._now
         )
@@ -307,7 +323,7 @@ class Monitor:
             self._stirred.set()
 
     def _plan(self) -> None:
-        """Begin a round when it is time, queue whatever is due and may go, else end the round."""
+        """Begin a round if it is time, queue asks that may go, end the round if none is left."""
         now = self._now()
         begins = now.mono >= self._next_round
         if begins:
@@ -320,7 +336,7 @@ class Monitor:
             self._tell = self._tell or not math.isinf(self._news_since)
 
     def _queue_due(self, now: Moment, begins: bool, find: Finder) -> None:
-        """Queue what may go; in the middle of a round, only what cannot wait for the next."""
+        """Queue the asks that may go; in the middle of a round, only those that cannot wait."""
         asks = find(self._accounts, now.mono, self._interval, self._focus)
         if self._eager:
             asks = [ask for ask in asks if ask.is_first]
@@ -333,7 +349,7 @@ class Monitor:
             self._crew.enqueue(ask, now.mono + place * _ORDER)
 
     def _begin_round(self, now: Moment) -> None:
-        """Start the next round; one whose requests still hang is over all the same."""
+        """Begin the next round; hanging requests of the last one do not delay it."""
         self._end_round()
         self._round_begun, self._find = now, self._due
         late = now.mono - self._next_round > self._interval
@@ -344,8 +360,9 @@ class Monitor:
         self._read_plans(now)
 
     def _read_plans(self, now: Moment) -> None:
-        """Read the plans again, for another program may have made one: now and then, and when
-        jobs have come.
+        """Read the plans again if the number of jobs changed or `PLAN_SECONDS` have passed.
+
+        Another program may have created or changed a plan.
         """
         jobs = sum(len(account.jobs) for account in self._accounts)
         due = jobs != self._jobs_planned or now.mono >= self._plans_read + PLAN_SECONDS
@@ -366,12 +383,12 @@ class Monitor:
         self._tell = True
 
     def _is_news(self, account: AccountTrack, now: Moment) -> bool:
-        """Whether a page is told soon: the first, the last, and of the others a few a second."""
+        """Return whether a page needs a snapshot: the first, the last, or a few per second."""
         ends = account.listing.pages == 1 or not account.listing.hurried
         return ends or now.mono >= self._told_at + PAGE_SECONDS
 
     def _landed(self, outcome: Outcome) -> None:
-        """An ask is over."""
+        """Handle the outcome of an ask: plan again if needed and schedule a snapshot."""
         if outcome.replan:
             self._find = self._due
         now = self._now()
@@ -383,7 +400,7 @@ class Monitor:
         self._stirred.set()
 
     async def _rest(self, crew: list[asyncio.Task[None]]) -> None:
-        """Sleep until there is something to do. Raises what a worker died of: that is a bug."""
+        """Sleep until there is something to do. Raises the exception of a dead worker (a bug)."""
         until = self._deadline() - self._now().mono
         if until > 0 and not self._tell:
             with contextlib.suppress(TimeoutError):
@@ -400,7 +417,7 @@ class Monitor:
                 worker.result()
 
     def _deadline(self) -> float:
-        """When the loop must wake even if nothing lands, monotonic seconds."""
+        """Return when the loop must wake even without an answer, in monotonic seconds."""
         now = self._now().mono
         times = [self._next_round, self._news_since + NEWS_SECONDS]
         probes = (a.retry_at for a in self._accounts if a.problem and not a.under_way)
@@ -418,7 +435,7 @@ class Monitor:
         return Moment(asyncio.get_running_loop().time(), self._clock())
 
     def _demand(self) -> float:
-        """Requests a second that keeping every period would take."""
+        """Return the requests per second that polling every job on time would take; 0 if eager."""
         return 0.0 if self._eager else demand(self._accounts, self._interval, self._focus)
 
     def _snapshot(self) -> Snapshot:

@@ -1,8 +1,8 @@
-"""What is to be asked now, and in which order.
+"""Which requests are due, in order of urgency.
 
-Everything that is asked again and again has a period; what has waited the most of its own period
-comes first. How many asks may go is the budget's business, so with more jobs than the budget
-carries every period stretches alike, and only the highlighted job keeps its pace.
+Every repeated request has a period; within a rank, the request that is overdue by the most periods
+comes first. The budget decides how many are sent, so with more jobs than the budget allows all
+periods stretch alike; only the highlighted job keeps its pace.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from slurper_tui.monitor.polling.job_tracker import JobTrack
 
 LIST_SECONDS = 10.0
 LIST_ROUNDS = 2
-"""A list is read again after ten seconds or two rounds, whichever is later."""
+"""A list is read again after `LIST_SECONDS` or this many rounds, whichever is later."""
 
 _SLACK = 0.05
-"""Seconds by which an ask may come early: rounds are never quite evenly spaced."""
+"""Seconds by which an ask may be early, because rounds are never quite evenly spaced."""
 
 
 class Rank(IntEnum):
-    """Which ask goes first, whatever it has waited."""
+    """The priority of an ask; a lower rank goes first, however long others have waited."""
 
     ASKED_FOR = 0
     FIRST_LIST = 1
@@ -35,7 +35,11 @@ class Rank(IntEnum):
 
 
 class Ask(NamedTuple):
-    """One request to be made: a job's progress, or without `track` the next page of the list."""
+    """A request to send: a job's progress, or without `track` the next page of the list.
+
+    overdue: time since the last request, in periods; infinite if there was none.
+    probe: the request tests an account that fails as a whole.
+    """
 
     rank: Rank
     overdue: float
@@ -45,12 +49,12 @@ class Ask(NamedTuple):
 
     @property
     def cannot_wait(self) -> bool:
-        """It is not to wait for the next round: wanted by the person, or never asked before."""
+        """Whether it must be sent before the next round: for the user, or for the first time."""
         return self.rank < Rank.DUE or (self.rank is Rank.DUE and math.isinf(self.overdue))
 
     @property
     def is_first(self) -> bool:
-        """It was never tried before; the whole list goes before any job."""
+        """Whether it was never tried before; the whole list comes before any job."""
         listing, track = self.account.listing, self.track
         if track is None:
             return not listing.over
@@ -58,24 +62,24 @@ class Ask(NamedTuple):
 
 
 class Focus(NamedTuple):
-    """What the person looks at."""
+    """The jobs that the user sees."""
 
     highlighted: JobKey | None = None
     visible: frozenset[JobKey] = frozenset()
 
 
 LAZY_LOOK = 500
-"""Of so many ended jobs it is seen in one pass whether they are to be asked; the next ones follow
-in the next pass, so that a pass costs little however many there are."""
+"""Ended jobs examined in one pass; the next pass continues, so that its cost stays bounded."""
 
 Finder = Callable[[Iterable[AccountTrack], float, float, Focus], list[Ask]]
-"""Finds what to ask of some accounts: at which monotonic time, interval and focus."""
+"""Finds the asks of some accounts, given monotonic seconds, the interval in seconds and the
+focus."""
 
 
 def due_asks(
     accounts: Iterable[AccountTrack], now: float, interval: float, focus: Focus
 ) -> list[Ask]:
-    """What may be asked at `now`, the most urgent first; of ended jobs some in each pass."""
+    """Return the asks due at `now`, the most urgent first; only some of the ended jobs per pass."""
     found = [ask for account in accounts for ask in _account_asks(account, now, interval, focus)]
     return sorted(found, key=_urgency)
 
@@ -83,7 +87,7 @@ def due_asks(
 def all_asks(
     accounts: Iterable[AccountTrack], now: float, interval: float, focus: Focus
 ) -> list[Ask]:
-    """Everything that may be asked at `now`, the most urgent first."""
+    """Return all asks due at `now`, including those of every ended job, the most urgent first."""
     found = [
         ask
         for account in accounts
@@ -95,7 +99,7 @@ def all_asks(
 def focused_asks(
     accounts: Iterable[AccountTrack], now: float, interval: float, focus: Focus
 ) -> list[Ask]:
-    """What may be asked at `now` of the jobs that the person looks at, in time for the next key."""
+    """Return the asks due at `now` for the jobs in focus, fast enough to run at every key press."""
     wanted = focus.visible if focus.highlighted is None else focus.visible | {focus.highlighted}
     answering = {a.account_id: a for a in accounts if a.problem is None}
     seen = ((answering.get(key.account_id), key.job_id) for key in wanted)
@@ -109,12 +113,15 @@ def _urgency(ask: Ask) -> tuple[Rank, float]:
 
 
 def list_period(interval: float, pause: float = 0.0) -> float:
-    """Seconds between two pages of an account's list. pause: what the last page's cost demands."""
+    """Return the seconds between two pages of a list.
+
+    pause: the least, from the last page's cost, in seconds.
+    """
     return max(LIST_SECONDS, LIST_ROUNDS * interval, pause)
 
 
 def demand(accounts: Iterable[AccountTrack], interval: float, focus: Focus) -> float:
-    """Requests per second that keeping every period would take, the highlighted job left out."""
+    """Return the requests per second that all periods need, without the highlighted job."""
     total = 0.0
     for account in accounts:
         total += 1 / list_period(interval, account.listing.pause)
@@ -152,7 +159,7 @@ def _account_asks(
 def _lazy_turn(
     account: AccountTrack, lazy: list[JobTrack], focus: Focus, most: int | None
 ) -> Iterable[JobTrack]:
-    """The ended jobs to look at in this pass: those on the screen, and the next ones in turn."""
+    """Return the ended jobs of this pass: the visible ones, and the next `most` in turn."""
     if most is None or len(lazy) <= most:
         return lazy
     start = account.lazy_turn % len(lazy)
@@ -165,7 +172,7 @@ def _lazy_turn(
 
 
 def _probe(account: AccountTrack, now: float) -> Iterator[Ask]:
-    """One request for an account that fails as a whole: in turn its list and one of its jobs."""
+    """Yield one request for an account that fails as a whole: its list and a job by turns."""
     if account.under_way or now < account.retry_at:
         return
     live = [track for track in account.jobs.values() if not track.over and not track.lazy]
@@ -206,6 +213,6 @@ def _job_ask(
     if not track.lazy:
         return Ask(Rank.DUE, overdue, account, track)
     if not account.listing.settled:
-        return None  # with every page other rows become visible
+        return None  # every further page changes which rows are visible
     seen = track.key in focus.visible
     return Ask(Rank.VISIBLE if seen else Rank.LAZY, overdue, account, track)
