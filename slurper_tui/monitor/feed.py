@@ -1,4 +1,4 @@
-"""What a face may ask of the monitor."""
+"""Interface between the monitor and its faces: a source of snapshots."""
 
 from __future__ import annotations
 
@@ -16,46 +16,46 @@ if TYPE_CHECKING:
 
 
 class Feed(Protocol):
-    """A source of snapshots that can be told what the person looks at.
+    """A source of snapshots that polls first the jobs that the user is viewing.
 
-    What is not awaited returns at once; its effect shows in a later snapshot.
+    Methods that are not `async` return at once; their effect shows in a later snapshot.
     """
 
     def known(self) -> Snapshot | None:
-        """Give what can be shown before anything is asked; None when that is nothing."""
+        """Return a snapshot from the history, before the first request; None if there is none."""
         ...
 
     def snapshots(self) -> AsyncIterator[Snapshot]:
-        """Yield snapshots without end: after each round, and while the first listing comes in."""
+        """Yield snapshots endlessly: after each round, and during the first listing."""
         ...
 
     def look_at(self, highlighted: JobKey | None, visible: frozenset[JobKey]) -> None:
-        """Say which job is highlighted and which rows are on the screen: they are asked first."""
+        """Set the highlighted job and the visible rows; these jobs are polled first."""
         ...
 
     def refresh(self, key: JobKey) -> None:
-        """Ask one job now."""
+        """Poll one job now."""
         ...
 
     def refresh_all(self) -> None:
-        """Read every list and ask every job that may move, now."""
+        """Read every list and poll every live job now."""
         ...
 
     def set_interval(self, seconds: float) -> None:
-        """Change the seconds between rounds, at least 2."""
+        """Set the seconds between rounds, at least 2."""
         ...
 
     def set_window(self, window: Window) -> None:
-        """Show more or less of the highlighted job's past: the `trace` of later snapshots."""
+        """Set the period of the highlighted job's `trace` in later snapshots."""
         ...
 
     async def digest(self, since: float | None = None, zone: tzinfo | None = None) -> Digest:
-        """Tell what happened since a UTC second, by default since somebody last looked.
+        """Return the events since a UTC second; by default since the last absence of the user.
 
-        zone: in which its words tell times, None for local time.
+        zone: time zone for the times in its text; None for local time.
         """
         ...
 
     async def desk(self) -> Services:
-        """Give what can be asked beyond snapshots, as soon as it is there."""
+        """Return the services beyond snapshots; waits until they are ready."""
         ...

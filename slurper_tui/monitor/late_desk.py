@@ -1,4 +1,4 @@
-"""A desk that is put together when it is first asked for: no first picture needs it."""
+"""Services that are created on first use, because the first screen does not need them."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ if TYPE_CHECKING:
 
 
 class LateDesk:
-    """metered: the API within the budget. past: where it is noted what was done, if it is.
+    """Creates the services on the first call of `desk`.
 
-    interval: seconds between two rounds of polls.
+    metered: the API client within the request budget. past: history and notes, if they are kept.
+    interval: seconds between two poll rounds.
     """
 
     def __init__(
@@ -29,7 +30,7 @@ class LateDesk:
         self._desk: Services | None = None
 
     async def desk(self) -> Services:
-        """Give what can be asked beyond snapshots, within the same budget."""
+        """Return the services, which share the poller's request budget."""
         if self._desk is None:
             from slurper_tui.monitor.services import make_services
 
@@ -38,6 +39,6 @@ class LateDesk:
         return self._desk
 
     async def close(self) -> None:
-        """Let nothing go on in the background."""
+        """Stop the background work."""
         if self._desk is not None:
             await self._desk.close()

@@ -1,4 +1,4 @@
-"""What can be asked of the API beyond the polls, over the same request budget."""
+"""Services beyond polling, over the same request budget: logs, actions, new jobs and receipts."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def make_services(
     accounts: Sequence[str],
     interval: Callable[[], float],
 ) -> Services:
-    """Make the services of these accounts. interval: seconds between two rounds of polls."""
+    """Create the services of these accounts. interval: seconds between two poll rounds."""
     notebook = past.notebook
     logs = LogReader(metered, roster, notebook, interval=interval)
     return Services(

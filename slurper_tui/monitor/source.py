@@ -1,4 +1,4 @@
-"""What the monitor needs of an API client."""
+"""Interface of the API client that the monitor needs."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from slurper_tui.api.models import (
 
 
 class SlurperApi(Protocol):
-    """The two reading operations that the loop lives on. Both raise ApiError."""
+    """The two reading operations that polling needs. Both raise ApiError."""
 
     async def list_jobs(
         self, account_id: str, *, limit: int = ..., offset: int = ...
@@ -27,25 +27,27 @@ class SlurperApi(Protocol):
         ...
 
     async def progress(self, account_id: str, job_id: str) -> Answer[Progress]:
-        """Read how one job is doing."""
+        """Read the progress of one job."""
         ...
 
 
 class WholeApi(SlurperApi, Protocol):
-    """All twelve operations. Each raises ApiError; those that change something raise Locked first
-    until `unlock` was called, and one that is `undecided` may have taken effect.
+    """All twelve operations. Each raises ApiError.
+
+    Operations that change something raise Locked until `unlock` is called. If the error of such an
+    operation is `undecided`, the change may have taken effect.
     """
 
     def unlock(self) -> None:
-        """Let requests pass that change something."""
+        """Allow requests that change something."""
         ...
 
     def lock(self) -> None:
-        """Only read from now on."""
+        """Reject requests that change something."""
         ...
 
     async def get_job(self, account_id: str, job_id: str) -> Answer[Job]:
-        """Read what one job is."""
+        """Read the description of one job."""
         ...
 
     async def logs(
@@ -67,21 +69,21 @@ class WholeApi(SlurperApi, Protocol):
         ...
 
     async def abort_all_jobs(self, account_id: str) -> Answer[str | None]:
-        """Abort every job of the whole account."""
+        """Abort every job of the account."""
         ...
 
     async def delete_job(self, account_id: str, job_id: str) -> Answer[str | None]:
-        """Forget an ended job."""
+        """Delete an ended job from the list."""
         ...
 
     async def create_job(self, account_id: str, job: NewJob) -> Answer[Created]:
-        """Start a migration. Raises Conflict when three jobs run already."""
+        """Start a migration. Raises Conflict if three jobs are running already."""
         ...
 
     async def check_source(self, account_id: str, source: NewSource) -> Answer[Connectivity]:
-        """Ask whether the source bucket can be reached with these keys."""
+        """Check whether the source bucket can be reached with these keys."""
         ...
 
     async def check_target(self, account_id: str, target: NewTarget) -> Answer[Connectivity]:
-        """Ask whether the target bucket can be reached with these keys."""
+        """Check whether the target bucket can be reached with these keys."""
         ...

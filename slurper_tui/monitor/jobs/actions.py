@@ -1,9 +1,7 @@
-"""Requests that change jobs: the state is read again, then one is sent, and never a second time.
+"""Actions on jobs (pause, resume, abort, delete): when they are allowed, and how they are sent.
 
-Implements `Control`. What comes of a request stands at its job and in the job's events; polls show
-the rest.
-
-What can be asked of a job in its state, what follows from it, and what shows it was done.
+`JobControl` implements `Control`. It reads a job's state again, sends each request at most once,
+and attaches the outcome to the job and to its events; later polls confirm the effect.
 """
 
 from __future__ import annotations
@@ -35,14 +33,14 @@ from slurper_tui.monitor.polling.job_tracker import has_ended
 from slurper_tui.monitor.source import WholeApi
 
 GONE = "the API no longer knows it"
-"""Why nothing can be asked of a job that is not there."""
+"""Why no action is possible on a job that the API answers with 404."""
 
 _FROM: Mapping[Action, str] = {Action.PAUSE: "running", Action.RESUME: "paused"}
-"""The one status that a job must have for these."""
+"""The status that a job must have for these actions."""
 
 
 def why_not(view: JobView, act: Action) -> str:
-    """Say in a clause why it cannot be asked of a job in this state; "" when it can."""
+    """Return a clause that explains why an action is not possible now; "" if it is possible."""
     if view.gone:
         return GONE
     if view.status is None:
@@ -57,7 +55,7 @@ def why_not(view: JobView, act: Action) -> str:
 
 
 def consequence(views: Sequence[JobView], act: Action) -> str:
-    """Say what follows from it, in clauses with the numbers of these jobs."""
+    """Describe an action's effect in clauses with the object counts of these jobs."""
     if act is Action.DELETE:
         return _deletion(views)
     if act is Action.RESUME:
@@ -107,7 +105,7 @@ def _left(views: Sequence[JobView]) -> int | None:
 
 
 def _sum(counts: Sequence[int | None]) -> int | None:
-    """Of those that are known; None when none is."""
+    """Return the sum of the known counts; None if none is known."""
     known = [count for count in counts if count is not None]
     return sum(known) if known else None
 
@@ -153,7 +151,7 @@ NO_JOB_LEFT = "no job of this account runs or is paused"
 
 
 class JobControl:
-    """Sends for one user. notebook: None where nothing is noted."""
+    """Sends actions for one user. notebook: None if no events are recorded."""
 
     def __init__(self, metered: Metered, roster: FollowedJobs, notebook: Notebook | None) -> None:
         self._metered = metered
@@ -164,23 +162,23 @@ class JobControl:
 
     @property
     def unlocked(self) -> bool:
-        """Requests that change something may be sent."""
+        """Whether requests that change jobs may be sent."""
         return self._unlocked
 
     def unlock(self) -> None:
-        """The person wants to change jobs."""
+        """Allow requests that change jobs, at the user's request."""
         self._unlocked = True
         self._metered.api.unlock()
 
     def lock(self) -> None:
-        """Only read from now on."""
+        """Refuse requests that change jobs from now on."""
         self._unlocked = False
         self._metered.api.lock()
 
     async def request(self, act: Action, keys: Sequence[JobKey]) -> tuple[ActionRequest, ...]:
-        """Read each job's state again, then send; one request for each key, in order.
+        """Re-read each job's state, then send the action; return one request per key, in order.
 
-        Jobs are resumed one after the other: where slots are few, the first has the first.
+        Jobs are resumed one after the other, so that the first ones get the free slots.
         """
         if act is Action.RESUME:
             return tuple([await self._request(act, key) for key in keys])
@@ -189,8 +187,8 @@ class JobControl:
     async def abort_all(self, account_id: str, asked: Collection[JobKey]) -> AllAborted:
         """Abort every job of an account, unless the list shows a live job that is not in `asked`.
 
-        asked: the jobs that the person was asked about. The list is read before the request, to
-        find such jobs, and after it, to name those that were created in between.
+        asked: the jobs that the user has confirmed. The list is read before the request, to find
+        unconfirmed jobs, and after it, to name jobs that were created in between.
         """
         at = self._metered.now().wall
         if not self._unlocked:
@@ -225,7 +223,7 @@ class JobControl:
         return AllAborted(sent, await self._created_since(account_id, before, sent))
 
     def _left(self, account_id: str, listed: Sequence[JobView]) -> list[JobView]:
-        """The jobs of the list that have not ended, and the live jobs that it does not show."""
+        """Return the listed jobs that have not ended, and the live jobs that are not listed."""
         keys = {view.key for view in listed}
         live = [v for v in self._roster.views() if v.account_id == account_id and v.live]
         return [
@@ -236,7 +234,7 @@ class JobControl:
     async def _created_since(
         self, account_id: str, before: Collection[JobKey], sent: ActionRequest
     ) -> tuple[JobView, ...]:
-        """The listed jobs that were not there before; none if the list cannot be read."""
+        """Return the listed jobs that are not in `before`; none if the list cannot be read."""
         if not sent.standing.open:
             return ()
         self._roster.list_again()
@@ -245,8 +243,6 @@ class JobControl:
         except ApiError:
             return ()
         return tuple(view for view in listed if view.key not in before)
-
-    # One job -----------------------------------------------------------------------------------
 
     async def _request(self, act: Action, key: JobKey) -> ActionRequest:
         at = self._metered.now().wall
@@ -268,14 +264,14 @@ class JobControl:
         return await self._send(act, [key], lambda: _SEND[act](self._metered.api, key))
 
     def _open(self, act: Action, key: JobKey) -> ActionRequest | None:
-        """The same request, if it was sent and it is not yet told that polls do not show it."""
+        """Return the job's pending request of this action, which polls have not yet resolved."""
         view = self._roster.view(key)
         known = view.request if view else None
         waits = known is not None and known.act is act and known.standing.open and not known.news
         return known if waits else None
 
     async def _hindrance(self, act: Action, key: JobKey) -> str:
-        """Read the state again: "" while the act makes sense, else the news. Raises ApiError."""
+        """Re-read the state; return why the action is pointless now, "" if not. Raises ApiError."""
         try:
             progress = await self._metered.at_once(lambda: self._metered.api.progress(*key))
         except NotFound:
@@ -283,10 +279,8 @@ class JobControl:
         view = self._roster.view(key) or JobView(key.account_id, Job(id=key.job_id))
         return _news(_as_told(view, progress), act)
 
-    # Sending -----------------------------------------------------------------------------------
-
     async def _send(self, act: Action, keys: Sequence[JobKey], send: Send) -> ActionRequest:
-        """Send once. While no answer is there, and where none comes, it may have been done."""
+        """Send once. Without an answer (yet), the action may have been carried out."""
         sent = ActionRequest(act, self._metered.now().wall, RequestState.SENT)
         for key in keys:
             self._note(key, What.ASKED, act)
@@ -319,14 +313,14 @@ class JobControl:
 
 
 def _as_told(view: JobView, progress: Progress) -> JobView:
-    """The job as it stands by an answer that no poll has brought."""
+    """Return the view with the status of an answer that did not come from a poll."""
     status = progress.status or view.job.status
     ended = has_ended(view.job, status)
     return replace(view, status=status, ended=ended, gone=False, phase=None, remembered=False)
 
 
 def _news(view: JobView, act: Action) -> str:
-    """Why it makes no sense any more; "" while it does."""
+    """Return why an action is no longer possible, "" if it is possible."""
     why = why_not(view, act)
     return why and (why if act is Action.DELETE else _NEWS.get(view.status or "", why))
 
@@ -341,7 +335,10 @@ def _locked() -> Locked:
 
 
 def _unread(error: ApiError) -> ApiError:
-    """Why nothing was sent, where only reading went before it."""
+    """Return the error of reading the state, before any action was sent.
+
+    An undecided error becomes NotSent: only a reading request is unanswered.
+    """
     if not error.undecided and not isinstance(error, NotSent):
         return error
     return NotSent(
@@ -353,10 +350,10 @@ def _unread(error: ApiError) -> ApiError:
 
 
 class AllAborted(NamedTuple):
-    """What came of the request to abort every job of an account.
+    """Result of the request to abort every job of an account.
 
-    newcomers: jobs that the person was not asked about. Nothing was sent if the request is MOOT;
-    otherwise they were created while it was sent.
+    newcomers: jobs that the user has not confirmed. If the request is MOOT, nothing was sent;
+    otherwise they were created while it was being sent.
     """
 
     request: ActionRequest

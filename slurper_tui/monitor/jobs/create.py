@@ -1,8 +1,7 @@
-"""Looks into the list for a job whose making was not answered, and for what holds the slots.
+"""Sends one create request, and finds its job in the list if the answer is missing.
 
-Sends what makes a job, once, and what asks whether one can be made. No secret stays behind.
-
-One create request and what came of it, with the list asked where no answer told.
+`Sender` sends requests once and keeps no secret, `Lists` reads an account's job list, `Maker`
+combines both and records created jobs in the notebook.
 """
 
 from __future__ import annotations
@@ -27,21 +26,21 @@ from slurper_tui.monitor.polling.job_store import FollowedJobs
 from slurper_tui.monitor.polling.job_tracker import has_ended
 
 CLOCK_SLACK = 120.0
-"""Seconds by which the API's clock may be behind ours."""
+"""Seconds by which the API's clock may be behind the local clock."""
 
 SLOTS = 3
 """Jobs that an account may run at the same time."""
 
 Page = tuple[Job, ...]
 Reading = Callable[[Callable[[], Awaitable[Answer[Page]]]], Awaitable[Page]]
-"""`Metered.at_once` or `Metered.in_turn`."""
+"""How a list is requested: `Metered.at_once` or `Metered.in_turn`."""
 
 
 class Wanted(NamedTuple):
-    """A job that a create request may have made.
+    """Description of the job that a create request may have made.
 
-    since: when that was sent, UTC seconds. known: ids of jobs that are others for certain.
-    all_known: they are all that there were before it was sent.
+    since: when the request was sent, UTC seconds. known: ids of jobs that certainly are other jobs.
+    all_known: `known` contains every job that existed before the request.
     """
 
     draft: Draft
@@ -50,7 +49,7 @@ class Wanted(NamedTuple):
     all_known: bool = False
 
     def is_made_as(self, job: Job) -> bool:
-        """This job may be it: it is new, and it copies the same from the same to the same."""
+        """Whether a job is new and has the draft's source, prefix, keys and target."""
         if not job.id or job.id in self.known or not self._is_new(job):
             return False
         source, target = job.source, job.target
@@ -70,21 +69,21 @@ class Wanted(NamedTuple):
 
 
 class Known(NamedTuple):
-    """Ids of jobs. whole: of all that there are."""
+    """Ids of existing jobs. whole: False if the set may be incomplete."""
 
     ids: frozenset[str]
     whole: bool
 
 
 class Lists:
-    """Reads an account's list afresh."""
+    """Reads an account's job list from the API, independently of the polls."""
 
     def __init__(self, metered: Metered, roster: FollowedJobs) -> None:
         self._metered = metered
         self._roster = roster
 
     async def find(self, account_id: str, wanted: Wanted, reading: Reading) -> str | None:
-        """The id of the job that was made; None when the list shows none. Raises ApiError."""
+        """Return the id of the wanted job; None if the list lacks it. Raises ApiError."""
         async for page in self._pages(account_id, reading):
             made = [job.id for job in page if wanted.is_made_as(job)]
             if made:
@@ -92,8 +91,10 @@ class Lists:
         return None
 
     async def running(self, account_id: str, reading: Reading) -> tuple[JobView, ...]:
-        """Whatever holds a slot: nobody has documented whether paused jobs do, so they are told
-        where too few run to explain it. Raises ApiError.
+        """Return the jobs that hold slots. Raises ApiError.
+
+        It is undocumented whether paused jobs hold one, so they are included if fewer than `SLOTS`
+        jobs run.
         """
         jobs = [job async for page in self._pages(account_id, reading) for job in page if job.id]
         held = [job for job in jobs if job.status == "running"]
@@ -102,7 +103,7 @@ class Lists:
         return tuple(self._view(account_id, job) for job in held)
 
     async def listed(self, account_id: str, reading: Reading) -> tuple[JobView, ...]:
-        """Every job of the list, with the status that the list tells now. Raises ApiError."""
+        """Return every listed job with its status in the list. Raises ApiError."""
         jobs = [job async for page in self._pages(account_id, reading) for job in page if job.id]
         return tuple(
             replace(self._view(account_id, job), job=job, status=job.status, ended=has_ended(job))
@@ -110,7 +111,7 @@ class Lists:
         )
 
     async def known(self, account_id: str, reading: Reading) -> Known:
-        """The jobs that there are: those that are followed, or else those that are listed."""
+        """Return the ids of the followed jobs, or of the listed jobs if none is followed."""
         views = self._roster.views()
         followed = frozenset(v.key.job_id for v in views if v.key.account_id == account_id)
         if followed:
@@ -122,9 +123,9 @@ class Lists:
         return Known(frozenset(job.id for page in pages for job in page if job.id), whole=True)
 
     async def _pages(self, account_id: str, reading: Reading) -> AsyncIterator[Page]:
-        """Yield the list page by page, each job once, until a page brings none.
+        """Yield the list page by page, each job once, until a page has no new job.
 
-        Pages may be shorter than asked for, so the next one begins behind the rows that came.
+        Pages may be shorter than requested, so the next offset is the number of rows received.
         """
         seen: set[str | None] = set()
         offset = 0
@@ -141,25 +142,25 @@ class Lists:
         return lambda: self._metered.api.list_jobs(account_id, limit=PAGE_SIZE, offset=offset)
 
     def _view(self, account_id: str, job: Job) -> JobView:
-        """A job as it is followed, or else as it was just listed."""
+        """Return the followed view of a job, or else a view of the listed job."""
         followed = self._roster.view(JobKey(account_id, job.id or ""))
         return followed or JobView(account_id, job, status=job.status)
 
 
 class Sender:
-    """Sends each request as soon as the budget allows, and never a second time."""
+    """Sends each request at most once, without waiting: RateLimited if the budget is spent."""
 
     def __init__(self, metered: Metered) -> None:
         self._metered = metered
 
     async def create(self, account_id: str, draft: Draft, secrets: Secrets) -> str | None:
-        """Make a job, and give its id, where it was told. Raises ApiError."""
+        """Create a job; return its id, None if the answer lacks one. Raises ApiError."""
         job, api = new_job(draft, secrets), self._metered.api
         created = await self._metered.at_once(lambda: api.create_job(account_id, job))
         return created.id or None
 
     async def precheck(self, account_id: str, draft: Draft, secrets: Secrets) -> Prechecks:
-        """Ask whether both buckets can be reached, at the same time."""
+        """Check concurrently that both buckets can be reached."""
         api = self._metered.api
         source, target = new_source(draft, secrets.source), new_target(draft, secrets.target)
         checks = await asyncio.gather(
@@ -177,11 +178,11 @@ class Sender:
 
 
 LOOKS = (0.0, 2.0, 5.0)
-"""Seconds before each look into the list: a job may be made after its answer was given up."""
+"""Seconds before each search in the list: the API may create a job after the request timed out."""
 
 
 class Maker:
-    """Makes jobs, and notes that they were made."""
+    """Creates jobs and records them in the notebook."""
 
     def __init__(self, metered: Metered, roster: FollowedJobs, notebook: Notebook) -> None:
         self.sender = Sender(metered)
@@ -192,17 +193,17 @@ class Maker:
 
     @property
     def wall(self) -> float:
-        """UTC seconds."""
+        """The current time in UTC seconds."""
         return self._metered.now().wall
 
     @property
     def at_once(self) -> Reading:
-        """How a list is read that the person waits for."""
+        """How to read a list that the user waits for."""
         return self._metered.at_once
 
     @property
     def in_turn(self) -> Reading:
-        """How a list is read behind the polls."""
+        """How to read a list at lower priority than the polls."""
         return self._metered.in_turn
 
     async def make(
@@ -212,9 +213,10 @@ class Maker:
         secrets: Secrets,
         keep: Callable[[], Awaitable[None]] | None = None,
     ) -> Made:
-        """Send one request, once.
+        """Send one create request, once.
 
-        keep: called just before, to note that it may have been sent; what it raises is the error.
+        keep: awaited just before sending, to record that the request may have been sent; an
+        ApiError that it raises becomes the result's error.
         """
         before = await self.lists.known(account_id, self.at_once)
         wanted = Wanted(draft, self.wall, before.ids, all_known=before.whole)
@@ -231,11 +233,11 @@ class Maker:
         return Made(job_id or await self.look(account_id, wanted))
 
     async def details(self, key: JobKey) -> Job:
-        """Read what a job is. Raises ApiError."""
+        """Fetch a job's details. Raises ApiError."""
         return await self._metered.at_once(lambda: self._metered.api.get_job(*key))
 
     async def look(self, account_id: str, wanted: Wanted) -> str | None:
-        """Look for a job several times; None where the list does not show it or cannot be read."""
+        """Search the list several times; return None if it lacks the job or cannot be read."""
         for wait in LOOKS:
             await asyncio.sleep(wait)
             try:
@@ -247,7 +249,7 @@ class Maker:
         return None
 
     async def running(self, account_id: str) -> tuple[JobView, ...]:
-        """What holds the slots, as far as can be known."""
+        """Return the jobs that hold slots; the followed running jobs if the list is unreadable."""
         try:
             return await self.lists.running(account_id, self.at_once)
         except ApiError:
@@ -257,7 +259,10 @@ class Maker:
     async def note(
         self, child: JobKey, keys: int, retry_of: JobKey | None, log_types: tuple[str, ...]
     ) -> None:
-        """Note that a job was made here, and what it retries; doing it again changes nothing."""
+        """Record that a job was created here and which job it retries; idempotent.
+
+        keys: number of keys in the request. retry_of: None if the job is no retry.
+        """
         events = [Event(child, self.wall, What.CREATED)]
         if retry_of is not None:
             tie = Tie(child, retry_of, keys, log_types)
@@ -268,39 +273,39 @@ class Maker:
         self._roster.list_again()
 
     def planned(self, plan: Plan) -> None:
-        """Let the migration know what is still to come."""
+        """Update the migration's number of unstarted jobs."""
         self._roster.planned(plan)
 
     async def _is_noted(self, event: Event) -> bool:
-        """Whether the same stands in the job's events, of whatever time."""
+        """Whether the job already has an event of this kind and detail, at any time."""
         noted = await self.notebook.events(event.key)
         return any((e.what, e.detail) == (event.what, event.detail) for e in noted)
 
 
 class Check(NamedTuple):
-    """A precheck's answer. status: `success`, `error` or another word; None with an error."""
+    """A precheck's result. status: `success`, `error` or another word; None with an error."""
 
     status: str | None
     error: ApiError | None = None
 
 
 class Prechecks(NamedTuple):
-    """Whether both buckets can be reached with their keys."""
+    """Results of the prechecks of both buckets with their keys."""
 
     source: Check
     target: Check
 
     @property
     def passed(self) -> bool:
-        """Both can be."""
+        """Whether both buckets can be reached."""
         return self.source.status == self.target.status == "success"
 
 
 class Made(NamedTuple):
-    """What came of a create request. job_id: None where it was not made, or its id is not known.
+    """Result of a create request. job_id: None if no job was made or its id is not known.
 
-    error: why not; where it is `undecided`, a job may have been made all the same. running: what
-    holds the slots, when there was no free one.
+    error: the failure; if it is `undecided`, a job may have been made nevertheless. running: the
+    jobs that hold the slots if no slot was free.
     """
 
     job_id: str | None = None

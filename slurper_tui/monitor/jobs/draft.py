@@ -1,8 +1,8 @@
-"""Drafts of jobs that copy again exactly what another job did not, and what did so before.
+"""Drafts of jobs: as request bodies, from lists of keys, and as retries of other jobs.
 
-A draft as the body of the create request, and back. No secret stands in either.
-
-A list of object keys in any form that `failures` writes: both faces read it alike.
+`body` and `draft_of` convert a draft to and from the create request, without secrets. `keys_of`
+parses key lists in every format that the `failures` command writes. `retry_drafts` makes drafts
+that copy a job's keys again, and `earlier_retries` names jobs and plans that already do so.
 """
 
 from __future__ import annotations
@@ -35,11 +35,11 @@ _NO_SECRET = "a secret does not stand here; it is asked for when the job is crea
 
 
 class BodyError(ValueError):
-    """What cannot be made a draft of, in one line that names the field."""
+    """A request body that is not a valid draft; the message is one line that names the field."""
 
 
 def body(draft: Draft) -> dict[str, object]:
-    """The create request in the API's names; what was left open is left out."""
+    """Return the create request with the API's field names, without fields that are None."""
     return {
         "source": _end_point(draft, _SOURCE),
         "target": {**_end_point(draft, _TARGET), "vendor": "r2"},
@@ -48,7 +48,7 @@ def body(draft: Draft) -> dict[str, object]:
 
 
 def each_once(pairs: list[tuple[str, object]]) -> dict[str, object]:
-    """A JSON object of its properties. Raises BodyError for one that is named twice."""
+    """Build a JSON object from its properties. Raises BodyError for a duplicate name."""
     found: dict[str, object] = {}
     for name, value in pairs:
         if name in found:
@@ -58,9 +58,10 @@ def each_once(pairs: list[tuple[str, object]]) -> dict[str, object]:
 
 
 def draft_of(mapping: Mapping[str, object]) -> Draft:
-    """Read a body that may yet lack something; `faults` tells what. Raises BodyError.
+    """Convert a body to a draft. Raises BodyError for unknown, duplicate or mistyped fields.
 
-    Names may be written with dashes or underscores too: `path-prefix` is `pathPrefix`.
+    Missing fields are allowed here; `faults` reports them. Names may also be written with dashes
+    or underscores: `path-prefix` is `pathPrefix`.
     """
     top = _named(mapping, ("source", "target", "overwrite"), "")
     source = _named(_table(top, "source"), (*_SOURCE, "secret"), "source.")
@@ -82,7 +83,7 @@ def _end_point(draft: Draft, names: Mapping[str, str]) -> dict[str, object]:
 
 
 def _named(mapping: Mapping[str, object], known: tuple[str, ...], path: str) -> dict[str, object]:
-    """The mapping under the API's names. Raises BodyError for names that nobody knows."""
+    """Return the mapping with the API's names. Raises BodyError for an unknown name."""
     plain = {_plain(name): name for name in known}
     found: dict[str, object] = {}
     for given, value in mapping.items():
@@ -117,9 +118,10 @@ def _table(mapping: Mapping[str, object], name: str) -> Mapping[str, object]:
 
 
 def _values(mapping: Mapping[str, object], names: Mapping[str, str], path: str) -> dict[str, Any]:
-    """The values under our own names; null is as good as absent. Raises BodyError.
+    """Return the values under the names of `Draft`'s fields. Raises BodyError.
 
-    So is an empty endpoint: the API tells that of a source that has none.
+    A null counts as absent, and so does an empty endpoint, which the API sends for a source
+    without one.
     """
     told = {wire: value for wire, value in mapping.items() if wire in names and value is not None}
     told = {wire: value for wire, value in told.items() if (wire, value) != ("endpoint", "")}
@@ -149,7 +151,7 @@ def _overwrite(mapping: Mapping[str, object]) -> dict[str, Any]:
 
 
 def _kind(value: object) -> str:
-    """What a value is, in a word; not what it says, for it may have been meant for elsewhere."""
+    """Name a value's type. The value is not repeated: it may be a misplaced secret."""
     kinds = ((bool, "a truth value"), (str, "a text"), (int | float, "a number"), (dict, "a table"))
     words = (word for kind, word in kinds if isinstance(value, kind))
     return next(words, "an array" if isinstance(value, list) else "such a value")
@@ -159,13 +161,13 @@ _LIKE_JSON = re.compile(r'\s*\[\s*["\]]')
 
 
 class NoKeys(ValueError):
-    """Why a text is no list of keys, in one clause."""
+    """A text that is not a list of keys; the message is one clause."""
 
 
 def keys_of(text: str) -> tuple[str, ...]:
-    """Keys from a JSON array, with NUL between them, or one a line; blanks are part of a key.
+    """Parse keys from a JSON array, NUL-separated text, or lines; blanks are part of a key.
 
-    Lines may end as Windows ends them, where all do. Raises NoKeys.
+    CRLF is a line end only if every line has it. Raises NoKeys.
     """
     if "\0" in text:
         return tuple(key for key in text.split("\0") if key)
@@ -177,7 +179,7 @@ def keys_of(text: str) -> tuple[str, ...]:
 
 
 def _array(text: str) -> tuple[str, ...] | None:
-    """The keys of an array; None for lines whose first key begins like one. Raises NoKeys."""
+    """Parse a JSON array; return None for lines whose first key begins with `[`. Raises NoKeys."""
     try:
         keys = json.loads(text)
     except (ValueError, RecursionError):
@@ -199,16 +201,16 @@ _STANDS = {
 
 
 class NoRetry(ValueError):
-    """Why no draft can be made, in one clause."""
+    """No retry draft can be made; the message is one clause."""
 
 
 def retry_drafts(job: Job, keys: Iterable[str], region: str | None = None) -> tuple[Draft, ...]:
-    """Drafts of exactly these keys, each once, with the job's source, target and overwrite.
+    """Return drafts of exactly these keys, each once, with the job's source, target and overwrite.
 
-    job: its details, as `get_job` tells them; an empty text counts as not told. region: of an s3
-    source, which the API never tells back. At most 10,000 keys are in one draft, in their order.
-    Raises NoRetry when there are no keys, or when the API does not say what would have to be
-    repeated.
+    job: its details from `get_job`; an empty string counts as missing. region: the region of an s3
+    source, which the API never returns. A draft has at most 10,000 keys, in the given order.
+    Raises NoRetry if there are no keys, if a field that must be repeated is missing from the job's
+    details, or if a region is given for a source that is not s3.
     """
     wanted = tuple(dict.fromkeys(key for key in keys if key))
     if not wanted:
@@ -221,7 +223,7 @@ def retry_drafts(job: Job, keys: Iterable[str], region: str | None = None) -> tu
 
 
 def _unknown(job: Job) -> str:
-    """What a draft needs and the job does not tell; "" when it tells all."""
+    """Name a field that a draft needs and the job's details lack; "" if they are complete."""
     source, target = job.source, job.target
     if source is None or not source.bucket:
         return "the source bucket"
@@ -258,10 +260,10 @@ def earlier_retries(
     plans: Iterable[Plan],
     views: Sequence[JobView],
 ) -> tuple[str, ...]:
-    """Name what copies these keys of a job again already, or may do so; one clause each.
+    """Name earlier retries that copy, or may copy, these keys of a job; one clause each.
 
-    ties, plans: everything that the history knows of the account. views: the jobs of the list,
-    which may show a retry that the history does not know.
+    ties, plans: all of the account's in the history. views: the listed jobs, which may include a
+    retry that the history lacks.
     """
     by_key = {view.key: view for view in views}
     children = [t for t in ties if t.parent == key and _share_types(t.log_types, log_types)]
@@ -284,7 +286,7 @@ def _tied(tie: Tie, child: JobView | None) -> str:
 
 
 def _of_plan(plan: Plan) -> Iterator[str]:
-    """The steps that may still become a retry, or became one whose id is not known."""
+    """Name the steps that may still become a retry, or became one with an unknown id."""
     for step in plan.steps:
         if step.state is StepState.CANCELLED or step.job_id is not None:
             continue
@@ -294,7 +296,7 @@ def _of_plan(plan: Plan) -> Iterator[str]:
 
 
 def _alike(job: JobView | None, others: Iterable[JobView], keys: frozenset[str]) -> Iterator[str]:
-    """Jobs of the same buckets, created after this one, that were given some of the keys."""
+    """Name jobs of the same buckets, created after this one, with some of the keys."""
     source, target = (job.job.source, job.job.target) if job else (None, None)
     if job is None or source is None or target is None:
         return

@@ -1,14 +1,11 @@
-"""One plan on its way: its steps are started in order, each at most once.
+"""Creates jobs, one at a time or as a plan that starts its steps in order, each at most once.
 
-A step is marked as SENDING, and that is on the disk, before its request leaves; what came of it is
-marked after. So a step that is found SENDING may have been sent, by a run that was killed or by
-another program: then the list is asked for its job, and it is never sent again by itself.
+`JobCreation` implements `Creation` and runs one `PlanRun` per plan. Every change of a step is
+written to the notebook by compare-and-set, so of several programs only one sends a step.
 
-A plan as it is marked in the notebook and told to those who follow it.
-
-A notebook in memory alone, for when there is no history at all.
-
-Makes jobs: implements `Creation` over the API, the list and the notebook.
+Crash safety: a step is written as SENDING before its request is sent, and its outcome is written
+afterwards. A step that is read back as SENDING may have been sent by a killed run or by another
+program: its job is searched in the API's list, and the step is never sent again automatically.
 """
 
 from __future__ import annotations
@@ -44,7 +41,7 @@ from slurper_tui.monitor.polling.job_store import FollowedJobs
 
 
 class MarkedPlan:
-    """Marks steps such that of several programs only one gets to; wakes followers at changes."""
+    """A plan and the writing of its steps' states; wakes followers at every change."""
 
     def __init__(self, plan: Plan, maker: Maker) -> None:
         self.plan = plan
@@ -65,7 +62,10 @@ class MarkedPlan:
         said: str = "",
         at: float | None = None,
     ) -> bool:
-        """Mark a step, if nobody else has meanwhile. before: what it is now, if not as told."""
+        """Write a step's new state; return False if it is no longer in its old state.
+
+        before: the old state, if it is not `step.state`. at: UTC seconds, None for now.
+        """
         moment = self._maker.wall if at is None else at
         moved = replace(step, state=after, at=moment, job_id=job_id, said=said)
         number, notebook = step.number, self._maker.notebook
@@ -77,7 +77,7 @@ class MarkedPlan:
         return done
 
     async def _read_again(self) -> None:
-        """Take over what other programs have marked, and which jobs are steps' of any plan."""
+        """Re-read the plan as other programs may have changed it, and all plans' job ids."""
         plans = await self._maker.notebook.plans([self.plan.account_id])
         self._taken = frozenset(s.job_id for plan in plans for s in plan.steps if s.job_id)
         kept = next((plan for plan in plans if plan.id == self.plan.id), self.plan)
@@ -89,7 +89,7 @@ class MarkedPlan:
         return [step for step in self.plan.steps if step.state is state]
 
     async def _nap(self, seconds: float, note: str = "") -> None:
-        """Wait so long, or until there is a reason to look again; there may be one already."""
+        """Wait for `seconds` or until `_wake` is set, which may already be the case."""
         self._say(note or self._note)
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
@@ -102,45 +102,46 @@ class MarkedPlan:
             self._tell()
 
     def _tell(self) -> None:
-        """Wake whoever follows, and let the migration know what is still to come."""
+        """Wake the followers and update the migration's number of unstarted jobs."""
         self._maker.planned(self.plan)
         self._news.set()
         self._news = asyncio.Event()
 
 
 def last_words(plan: Plan) -> str:
-    """What is left for the person to decide."""
+    """Return a note that names the open steps, which only the user can send again; or ""."""
     open_ones = [step for step in plan.steps if not step.state.over]
     told = ", ".join(f"step {step.number} is {step.state}" for step in open_ones)
     return f"{told}: only your word sends it again" if told else ""
 
 
 def names(views: Sequence[JobView]) -> str:
-    """The sources of jobs as a clause, ` (photos/2024/ running, logs paused)`; "" without any."""
+    """Return the jobs' sources as ` (photos/2024/ running, logs paused)`; "" if there are none."""
     told = ((view.job.source, view.word) for view in views)
     words = [f"{s.bucket or ''}/{s.path_prefix or ''} {word}" for s, word in told if s]
     return f" ({', '.join(words)})" if words else ""
 
 
 SLOT_SECONDS = 30.0
-"""Seconds between two tries to get a free slot, and between two looks at what others have done."""
+"""Seconds between two attempts to get a free slot, and between two re-reads of a waiting plan."""
 
 DOUBT_SECONDS = 60.0
-"""For so long after a request has left, a job may still come of it."""
+"""Seconds after sending during which an unanswered request may still create a job."""
 
 STALE_SECONDS = 20.0
-"""A mark older than this is not followed by a request: others may have judged it meanwhile."""
+"""Seconds; if writing SENDING took longer than this, the request is not sent, because another
+program may already have settled the step."""
 
 PARTING_SECONDS = 1.0
-"""For so long an orderly end waits for an answer that is under way."""
+"""Seconds that `end` waits for an outstanding answer before it cancels the task."""
 
 _LOOK_SECONDS = 5.0
 _PASSING = (Conflict, NotSent, RateLimited, Locked)
-"""With these, nothing was made for certain, and a later try may succeed."""
+"""Errors after which certainly no job was created and a later attempt may succeed."""
 
 
 class PlanRun(MarkedPlan):
-    """Goes on with one plan until nothing more will happen, or until it is stopped."""
+    """Runs one plan until no step can change without the user, or until it is stopped."""
 
     def __init__(self, plan: Plan, maker: Maker, secrets: Secrets | None = None) -> None:
         super().__init__(plan, maker)
@@ -157,7 +158,7 @@ class PlanRun(MarkedPlan):
 
     @property
     def view(self) -> PlanView:
-        """The plan as it stands."""
+        """The plan's current state."""
         note = "" if self.plan.over else self._note
         return PlanView(
             self.plan,
@@ -168,7 +169,7 @@ class PlanRun(MarkedPlan):
         )
 
     async def views(self) -> AsyncIterator[PlanView]:
-        """Yield the plan at every change until nothing more will happen."""
+        """Yield the plan now and at every change until its task ends or is stopped."""
         told: PlanView | None = None
         while True:
             news, view = self._news, self.view
@@ -181,7 +182,7 @@ class PlanRun(MarkedPlan):
             await news.wait()
 
     def begin(self, secrets: Secrets | None = None) -> None:
-        """Go on, with these keys to the buckets, or with those that are known."""
+        """Start or wake the task. secrets: None keeps the secrets that were given before."""
         self._secrets = secrets or self._secrets
         self._halted, self._failures, self._stopped_by = False, 0, None
         if self._task is None or self._task.done():
@@ -192,7 +193,7 @@ class PlanRun(MarkedPlan):
         self._tell()
 
     async def end(self) -> None:
-        """Start nothing more, and forget the secrets."""
+        """Stop the task and drop the secrets."""
         self._halted, self._secrets = True, None
         self._wake.set()
         if self._task is not None:
@@ -202,9 +203,9 @@ class PlanRun(MarkedPlan):
         self._tell()
 
     async def cancel(self) -> None:
-        """Cancel every step that made no job for certain; without any, the undecided ones.
+        """Cancel every step that certainly made no job; if there is none, the undecided steps.
 
-        One that is being sent is cancelled when its answer tells that it made none.
+        A step being sent is cancelled once its answer shows that it made no job.
         """
         self._cancelled |= {step.number for step in self._steps(StepState.SENDING)}
         for step in self.plan.given_up:
@@ -215,7 +216,7 @@ class PlanRun(MarkedPlan):
             self._say(last_words(self.plan))
 
     async def send_again(self, number: int) -> None:
-        """Let a refused or undecided step be sent; not where the list shows its job after all."""
+        """Set a refused or undecided step to waiting, unless the list shows its job after all."""
         await self._read_again()
         step = next(s for s in self.plan.steps if s.number == number)
         if step.state is StepState.UNDECIDED and not await self._is_absent(step):
@@ -226,7 +227,10 @@ class PlanRun(MarkedPlan):
             self.begin()
 
     async def _is_absent(self, step: Step) -> bool:
-        """Whether the list was read and shows no such job; one that it shows is the step's."""
+        """Return whether the list was read and lacks the step's job.
+
+        If the list has the job, mark the step as started.
+        """
         try:
             found = await self._find(step)
         except ApiError as error:
@@ -238,9 +242,9 @@ class PlanRun(MarkedPlan):
         return found is None
 
     async def settle_made(self, made: Made) -> None:
-        """Mark what came of the only step, which was sent without a slot being waited for.
+        """Write the outcome of a one-step plan that was sent without waiting for a slot.
 
-        A step that made no job is cancelled: the person has the refusal already.
+        A step that made no job is cancelled: the user has already seen the refusal.
         """
         step = self.plan.steps[0]
         if made.job_id is not None:
@@ -254,7 +258,7 @@ class PlanRun(MarkedPlan):
             await self._move(step, StepState.CANCELLED, said=str(made.error))
 
     async def _run(self) -> None:
-        """Take one step after another, and tell the end of it."""
+        """Process the steps, then notify the followers that the task has ended."""
         try:
             await self._go_on()
         finally:
@@ -274,22 +278,20 @@ class PlanRun(MarkedPlan):
         self._note = self._note if self._halted else last_words(self.plan)
 
     def _in_doubt(self) -> Step | None:
-        """A step that may have been sent; an undecided one of an earlier run is looked for once."""
+        """Return a step that may have been sent; each undecided step is searched only once."""
         undecided = self._steps(StepState.UNDECIDED)
         open_ones = [step for step in undecided if step.number not in self._looked_for]
         return next(iter([*self._steps(StepState.SENDING), *open_ones]), None)
 
-    # Sending -----------------------------------------------------------------------------------
-
     async def _next(self, step: Step, secrets: Secrets) -> None:
-        """Send a step, or cancel it if that was wanted while it was on its way before."""
+        """Send a step, or cancel it if it was cancelled during an earlier attempt."""
         if step.number in self._cancelled:
             await self._move(step, StepState.CANCELLED)
         else:
             await self._send(step, secrets)
 
     async def _send(self, step: Step, secrets: Secrets) -> None:
-        """Mark a step as being sent, send it, and mark what came of it."""
+        """Mark a step as SENDING, send it, and mark its outcome."""
         self._known[step.number] = await self._maker.lists.known(
             self.plan.account_id, self._maker.in_turn
         )
@@ -312,7 +314,7 @@ class PlanRun(MarkedPlan):
             await self._started(step, job_id)
 
     async def _failed(self, step: Step, error: ApiError) -> None:
-        """Decide what an error means; an undecided one is settled by looking into the list."""
+        """Handle an error of the create request; `_settle` resolves undecided ones."""
         if error.undecided:
             self._say(f"step {step.number} was not answered: {error}")
         elif isinstance(error, _PASSING):
@@ -321,7 +323,7 @@ class PlanRun(MarkedPlan):
             if step.number not in self._cancelled:
                 await self._nap(self._wait_after(error), await self._why(error))
         elif isinstance(error, BucketKeysRefused):
-            # The step waits for other keys; with these, no other step would start either.
+            # No other step could start with these keys: stop until the user supplies new ones.
             await self._take_back(step)
             self._secrets = None
             self._stop(error)
@@ -335,7 +337,7 @@ class PlanRun(MarkedPlan):
         self._halted, self._note, self._stopped_by = True, f"stopped: {error}", error
 
     async def _take_back(self, step: Step) -> None:
-        """Let a step that made no job wait again, unless the plan was cancelled meanwhile."""
+        """Set a step that made no job back to waiting, or cancel it if the plan was cancelled."""
         known = len(self._steps(StepState.CANCELLED))
         await self._read_again()
         if len(self._steps(StepState.CANCELLED)) > known:
@@ -345,7 +347,7 @@ class PlanRun(MarkedPlan):
         await self._move(step, after, before=StepState.SENDING)
 
     def _wait_after(self, error: ApiError) -> float:
-        """Seconds until the next try."""
+        """Return the seconds until the next attempt."""
         if isinstance(error, NotSent):
             return backoff(self._failures, 2.0, self._rng)
         if isinstance(error, RateLimited):
@@ -362,10 +364,8 @@ class PlanRun(MarkedPlan):
             return "waits: nothing may be changed while this program only reads"
         return f"tries again: {error}"
 
-    # Settling ----------------------------------------------------------------------------------
-
     async def _settle(self, step: Step) -> None:
-        """Look for the job of a step that may have been sent; without one it is undecided."""
+        """Search the job of a step that may have been sent; mark it undecided if there is none."""
         self._say(f"step {step.number} may have been sent: looks for its job in the list")
         try:
             found = await self._find(step)
@@ -392,15 +392,13 @@ class PlanRun(MarkedPlan):
             await self._move(step, StepState.UNDECIDED, said=said, at=step.at)
 
     async def _find(self, step: Step) -> str | None:
-        """The id of a step's job, if the list shows it. Raises ApiError."""
+        """Return the id of a step's job, None if the list lacks it. Raises ApiError."""
         known = self._known.get(step.number, Known(frozenset(), whole=False))
         wanted = Wanted(step.draft, step.at, self._taken | known.ids, all_known=known.whole)
         return await self._maker.lists.find(self.plan.account_id, wanted, self._maker.in_turn)
 
-    # Marking -----------------------------------------------------------------------------------
-
     async def _started(self, step: Step, job_id: str) -> None:
-        """Note the job first: when the program ends in between, the list shows it again."""
+        """Record the job, then mark the step: after a crash in between the list shows the job."""
         child = JobKey(self.plan.account_id, job_id)
         keys = len(step.draft.keys or ())
         await self._maker.note(child, keys, self.plan.retry_of, self.plan.log_types)
@@ -408,22 +406,20 @@ class PlanRun(MarkedPlan):
             if await self._move(step, StepState.STARTED, before=before, job_id=job_id):
                 return
 
-    # Telling -------------------------------------------------------------------------------------
-
     @property
     def _goes_on(self) -> bool:
-        """Something more may happen by itself."""
+        """Whether the task may still change the plan."""
         task = self._task
         return not self._halted and task is not None and not task.done()
 
     def _raise_what_it_died_of(self) -> None:
-        """Nothing but a bug."""
+        """Re-raise the task's exception, which can only be a bug."""
         if self._task is not None and self._task.done() and not self._task.cancelled():
             self._task.result()
 
 
 class Unkept:
-    """Implements `Notebook` for as long as the program runs."""
+    """Implements `Notebook` in memory, for runs without a history."""
 
     durable = False
 
@@ -438,38 +434,38 @@ class Unkept:
         self._events += events
 
     async def events(self, key: JobKey, most: int = 200) -> tuple[Event, ...]:
-        """Give a job's newest events, oldest first."""
+        """Return a job's newest `most` events, oldest first."""
         return tuple(event for event in self._events if event.key == key)[-most:]
 
     async def tie(self, tie: Tie) -> None:
-        """Keep that one job retries another."""
+        """Keep that one job retries another; adding it twice changes nothing."""
         if tie not in self._ties:
             self._ties.append(tie)
 
     async def ties(self, accounts: Sequence[str]) -> tuple[Tie, ...]:
-        """Give every retry of these accounts."""
+        """Return every retry of these accounts."""
         return tuple(tie for tie in self._ties if tie.child.account_id in accounts)
 
     def keep_counts(self, key: JobKey, counts: LogCounts) -> None:
-        """Keep what a log holds."""
+        """Keep the row counts of a job's log."""
         self._counts[key] = counts
 
     async def counts(self, accounts: Sequence[str]) -> Mapping[JobKey, LogCounts]:
-        """Give what is kept of the logs of these accounts' jobs."""
+        """Return the kept log counts of these accounts' jobs."""
         return {k: counts for k, counts in self._counts.items() if k.account_id in accounts}
 
     async def keep_plan(self, plan: Plan) -> Plan:
-        """Keep a new plan, and give it with its id."""
+        """Keep a new plan; return it with its id."""
         kept = replace(plan, id=len(self._plans) + 1)
         self._plans[kept.id] = kept
         return kept
 
     async def plans(self, accounts: Sequence[str]) -> tuple[Plan, ...]:
-        """Give the plans of these accounts, oldest first."""
+        """Return the plans of these accounts, oldest first."""
         return tuple(plan for plan in self._plans.values() if plan.account_id in accounts)
 
     async def move(self, plan_id: int, number: int, before: StepState, after: Step) -> bool:
-        """Change a step if it still stands as `before`; False where it does not."""
+        """Replace a step if its state is still `before`; return False otherwise."""
         plan = self._plans[plan_id]
         fits = [step.number == number and step.state is before for step in plan.steps]
         steps = (after if fit else step for step, fit in zip(plan.steps, fits, strict=True))
@@ -478,9 +474,10 @@ class Unkept:
 
 
 class JobCreation:
-    """Sends each create request once, and never again but at the person's word.
+    """Sends each create request once; only the user can send it again.
 
-    accounts: whose plans are shown; none means all. notebook: None keeps plans in memory alone.
+    accounts: show only the plans of these accounts; empty for all. notebook: None keeps plans in
+    memory only.
     """
 
     def __init__(
@@ -498,13 +495,13 @@ class JobCreation:
         self._closed = False
 
     async def details(self, key: JobKey) -> Job:
-        """Read what a job is, all that a retry of it repeats. Raises ApiError."""
+        """Fetch a job's details, which a retry repeats. Raises ApiError."""
         return await self._maker.details(key)
 
     async def earlier_retries(
         self, key: JobKey, keys: Collection[str], log_types: Collection[str]
     ) -> tuple[str, ...]:
-        """Name what copies these keys of a job again already, or may do so; one clause each."""
+        """Name earlier retries that copy, or may copy, these keys of a job; one clause each."""
         ties = await self._notebook.ties([key.account_id])
         plans = await self._notebook.plans([key.account_id])
         try:
@@ -514,7 +511,7 @@ class JobCreation:
         return earlier_retries(key, keys, log_types, ties, plans, views)
 
     async def precheck(self, account_id: str, draft: Draft, secrets: Secrets) -> Prechecks:
-        """Ask whether both buckets can be reached. Needs writing unlocked: both are PUT."""
+        """Check that both buckets can be reached. Needs writing unlocked: both checks are PUT."""
         return await self._maker.sender.precheck(account_id, draft, secrets)
 
     async def create(
@@ -526,7 +523,11 @@ class JobCreation:
         retry_of: JobKey | None = None,
         log_types: tuple[str, ...] = (),
     ) -> Made:
-        """Send one create request, once. retry_of: the job whose failed objects these are."""
+        """Send one create request, once.
+
+        retry_of: the job that the draft retries, None if it is no retry. log_types: the log types
+        of the retried objects.
+        """
         if retry_of is not None:
             return await self._create_retry(account_id, draft, secrets, retry_of, log_types)
         made = await self._maker.make(account_id, draft, secrets)
@@ -542,7 +543,7 @@ class JobCreation:
         retry_of: JobKey,
         log_types: tuple[str, ...],
     ) -> Made:
-        """Keep the retry as a plan of one step before it is sent, so that a kill leaves a trace."""
+        """Store the retry as a one-step plan before sending it, so that a crash leaves a trace."""
         kept: list[PlanRun] = []
 
         async def keep() -> None:
@@ -566,7 +567,7 @@ class JobCreation:
         retry_of: JobKey | None = None,
         log_types: tuple[str, ...] = (),
     ) -> PlanView:
-        """Keep a plan and begin to start its steps, in order, as slots become free."""
+        """Store a plan and start its steps in order as slots become free."""
         now = self._maker.wall
         steps = tuple(Step(number, draft, at=now) for number, draft in enumerate(drafts, 1))
         plan = Plan(0, account_id, now, steps, retry_of, log_types)
@@ -576,10 +577,10 @@ class JobCreation:
         return run.view
 
     async def plans(self) -> tuple[PlanView, ...]:
-        """Every plan that is not over, and those that ended in this run; oldest first.
+        """Return every unfinished plan and the plans that ended in this run, oldest first.
 
-        One of an earlier run is looked after from then on: what may have been sent is searched in
-        the list. Nothing is sent before `supply`.
+        Starts a task for each unfinished plan of an earlier run: it searches the list for steps
+        that may have been sent, and sends nothing before `supply`.
         """
         for plan in await self._notebook.plans(self._accounts):
             if plan.id not in self._runs and not plan.over and not self._closed:
@@ -589,30 +590,30 @@ class JobCreation:
         return tuple(sorted(views, key=lambda view: (view.plan.made_at, view.plan.id)))
 
     def follow(self, plan_id: int) -> AsyncIterator[PlanView]:
-        """Yield a plan as it stands, then at every change, until nothing more will happen.
+        """Yield a plan now and at every change until its task ends or is stopped.
 
-        Raises KeyError for a plan that neither `plan` nor `plans` has given.
+        Raises KeyError for a plan that neither `plan` nor `plans` has returned.
         """
         return self._runs[plan_id].views()
 
     def supply(self, plan_id: int, secrets: Secrets) -> None:
-        """Go on with a plan of an earlier run, with these keys to its buckets."""
+        """Continue a plan of an earlier run with these keys to its buckets."""
         if not self._closed:
             self._runs[plan_id].begin(secrets)
 
     async def cancel(self, plan_id: int) -> None:
-        """Cancel every step that made no job for certain; without any, the undecided ones."""
+        """Cancel every step that certainly made no job; if there is none, the undecided steps."""
         await self._runs[plan_id].cancel()
 
     async def send_again(self, plan_id: int, number: int) -> None:
-        """The person's word that an undecided or refused step is to be sent again.
+        """Send an undecided or refused step again, at the user's request.
 
-        The list is looked into once more before: a job that has turned up there is the step's.
+        The list is read once more first: if the step's job has appeared there, nothing is sent.
         """
         await self._runs[plan_id].send_again(number)
 
     async def close(self) -> None:
-        """Start nothing more, and forget every secret."""
+        """Stop every plan and drop all secrets."""
         self._closed = True
         for run in self._runs.values():
             await run.end()

@@ -1,6 +1,8 @@
-"""One migration as one job for each prefix of a list, and what the list leaves to be asked.
+"""Splits one migration into one job per prefix, and checks the list of prefixes.
 
-What is missing in a list of prefixes that is a sequence in all but a few places.
+The checks find prefixes that overlap, gaps in sequences (dates, numbers, letters, hexadecimal
+digits), prefixes of earlier jobs that the list does not cover, and prefixes that a live job still
+copies. The API cannot list the source, so all checks rely on the list and on known jobs alone.
 """
 
 from __future__ import annotations
@@ -26,10 +28,11 @@ _YEARS = range(1900, 2200)
 
 
 class _Place(NamedTuple):
-    """Where in a prefix the member of a sequence stands, and how it is written.
+    """A position in a prefix where the member of a sequence may be, and its format.
 
-    kind: which sequence. before, after: what all members have around it. form: its separator, or
-    its width.
+    kind: the sequence's kind, a key of `_WRITTEN`. before, after: the text around the position,
+    the same for all members. form: a date's separator, a number's width ("" for unpadded) or a
+    letter's case.
     """
 
     kind: str
@@ -42,11 +45,11 @@ _Members = dict[_Place, set[int]]
 
 
 def missing_of(prefixes: Sequence[str]) -> tuple[str, ...]:
-    """Prefixes that a sequence would hold and the list does not, sorted.
+    """Return the prefixes that complete sequences in the list, sorted.
 
-    A sequence is at least two members that differ in one place alone, and lacks no more than it
-    has: years, months and days across their years, numbers, and single letters; of digits to the
-    base of 16, up to three wide, all are expected once half of them are there.
+    A sequence has at least two members that differ in one position only, and misses at most as
+    many members as it has. Members are years, months, days, numbers or single letters. Hexadecimal
+    numbers of up to three digits are expected completely once half of them are present.
     """
     members: _Members = defaultdict(set)
     for prefix in set(prefixes):
@@ -57,7 +60,7 @@ def missing_of(prefixes: Sequence[str]) -> tuple[str, ...]:
 
 
 def _places(prefix: str) -> Iterator[tuple[_Place, int]]:
-    """Every place of a prefix at which a sequence might run, with the value there."""
+    """Yield every position in a prefix that may belong to a sequence, with its value."""
     for found in _DATE.finditer(prefix):
         with suppress(ValueError):
             yield _dated(prefix, found)
@@ -77,7 +80,10 @@ def _around(prefix: str, found: re.Match[str]) -> tuple[str, str]:
 
 
 def _dated(prefix: str, found: re.Match[str]) -> tuple[_Place, int]:
-    """A day as its ordinal, a month as its number since year 0. Raises ValueError for none."""
+    """Return a date's position and value: a day's ordinal or the number of months since year 0.
+
+    Raises ValueError if the match is not a date.
+    """
     year, separator, month, day = found.groups()
     whole = date(int(year), int(month), int(day or 1))
     if whole.year not in _YEARS or (not day and not separator):
@@ -88,7 +94,7 @@ def _dated(prefix: str, found: re.Match[str]) -> tuple[_Place, int]:
 
 
 def _missing(place: _Place, values: set[int]) -> Iterator[str]:
-    """The missing members of one sequence, as prefixes."""
+    """Yield the missing members of one sequence as prefixes."""
     expected = _expected(place, values)
     absent = [value for value in expected if value not in values] if expected else []
     if len(values) < 2 or not 0 < len(absent) <= len(values):
@@ -139,13 +145,15 @@ _WRITTEN: dict[str, Callable[[int, str], str]] = {
 
 
 UNLISTED = "the API cannot list the source: keys that no prefix begins are neither seen nor copied"
-"""What has to be said of every list of prefixes."""
+"""A warning to show with every list of prefixes."""
 
 
 class Split(NamedTuple):
-    """A list of prefixes as drafts, in their order. overlaps: why some objects would be copied
-    twice, or a prefix cannot be meant, one clause each; no such list is to be started. gaps: what
-    seems to be left out, one clause each.
+    """Drafts of a list of prefixes, in the list's order, and the problems of the list.
+
+    overlaps: clauses that explain why objects would be copied twice or a prefix is a mistake; a
+    list with overlaps must not be started. gaps: clauses that name prefixes that seem to be
+    missing.
     """
 
     drafts: tuple[Draft, ...]
@@ -154,9 +162,9 @@ class Split(NamedTuple):
 
 
 def split(draft: Draft, prefixes: Sequence[str], earlier: Iterable[Job] = ()) -> Split:
-    """Split a draft that has neither prefix nor keys. earlier: jobs that are known, of any source.
+    """Split a draft that has neither prefix nor keys. earlier: known jobs of any source.
 
-    Nothing here has looked into the source, see `UNLISTED`.
+    The source itself is not read, see `UNLISTED`.
     """
     missing = holes(prefixes)
     known = [name for name in known_of(draft, earlier) if name not in missing]
@@ -171,14 +179,14 @@ def split(draft: Draft, prefixes: Sequence[str], earlier: Iterable[Job] = ()) ->
 
 
 def read_prefixes(text: str) -> tuple[str, ...]:
-    """Prefixes from a text, one a line; empty lines are none. Space is part of a prefix."""
+    """Parse prefixes, one per line; blank lines are skipped, spaces are part of a prefix."""
     return tuple(line for line in text.replace("\r\n", "\n").split("\n") if line.strip())
 
 
 def overlaps(prefixes: Sequence[str]) -> Iterator[str]:
-    """Tell of prefixes that stand there twice, that begin another, or that begin every key.
+    """Yield clauses for prefixes that are duplicate, empty, or a prefix of another one.
 
-    A prefix with a control character is hardly meant either: the list may have other separators.
+    A control character is reported too: it suggests that the list has other separators.
     """
     for prefix in prefixes:
         if sign := control_character(prefix):
@@ -194,7 +202,10 @@ def overlaps(prefixes: Sequence[str]) -> Iterator[str]:
 
 
 def _nested(ordered: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """Each prefix with the shortest other one that begins it. ordered: sorted, each once."""
+    """Yield (shorter, longer) pairs: each prefix with the shortest other prefix that begins it.
+
+    ordered: sorted, without duplicates.
+    """
     outer = ""
     for prefix in ordered:
         if outer and prefix.startswith(outer):
@@ -204,19 +215,19 @@ def _nested(ordered: Sequence[str]) -> Iterator[tuple[str, str]]:
 
 
 def holes(prefixes: Sequence[str]) -> tuple[str, ...]:
-    """What is missing in sequences: years, months, days, numbers, digits and letters."""
+    """Return the missing members of sequences that no prefix of the list covers."""
     return tuple(prefix for prefix in missing_of(prefixes) if not _touched(prefix, prefixes))
 
 
 def uncovered(prefixes: Collection[str], known: Collection[str]) -> Iterator[str]:
-    """Tell of prefixes and keys that earlier jobs named and that nothing here covers."""
+    """Yield clauses for prefixes and keys of earlier jobs that no prefix covers."""
     for name in dict.fromkeys(known):
         if name and not _touched(name, prefixes):
             yield f"{name!r}, which an earlier job copied from, begins with none of these"
 
 
 def known_of(draft: Draft, jobs: Iterable[Job]) -> tuple[str, ...]:
-    """Prefixes and keys that jobs of the draft's source have named, in the order of the jobs."""
+    """Return the prefixes, then the keys, of jobs with the draft's source, in the jobs' order."""
     sources = [job.source for job in jobs if job.source and _is_source_of(draft, job.source)]
     prefixes = [source.path_prefix for source in sources if source.path_prefix]
     keys = [key for source in sources for key in source.keys or ()]
@@ -229,12 +240,12 @@ def _is_source_of(draft: Draft, source: Source) -> bool:
 
 
 def _touched(name: str, prefixes: Collection[str]) -> bool:
-    """Some prefix covers it, or a part of it."""
+    """Whether some prefix covers the name or a part of it."""
     return any(name.startswith(prefix) or prefix.startswith(name) for prefix in prefixes)
 
 
 def still_copied(draft: Draft, prefixes: Sequence[str], live: Iterable[Job]) -> Iterator[str]:
-    """Tell of prefixes that a job copies to the same bucket at this moment. live: such jobs."""
+    """Yield clauses for prefixes that a live job copies to the same bucket. live: live jobs."""
     for job in live:
         source, target = job.source, job.target
         if source and target and target.bucket == draft.target and _is_source_of(draft, source):

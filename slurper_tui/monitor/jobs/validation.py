@@ -1,6 +1,6 @@
-"""What is wrong with a draft, to the contract of the create request, before anything is sent.
+"""Checks a draft against the contract of the create request before anything is sent.
 
-Fields are named as they stand in the request: `source.pathPrefix`, `target.bucket`.
+Fields have their names in the request: `source.pathPrefix`, `target.bucket`.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ SECRET_NAMES: Mapping[str, str] = {
     "client_email": "clientEmail",
     "private_key": "privateKey",
 }
-"""The parts of a secret by their names here, with their names in the request."""
+"""Attribute names of a secret's parts, mapped to their names in the request."""
 
 _S3_PAIR = ("access_key_id", "secret_access_key")
 _GCS_PAIR = ("client_email", "private_key")
 
 
 def faults(draft: Draft) -> tuple[FieldFault, ...]:
-    """Everything for which the API would refuse it, or that contradicts itself."""
+    """Return everything that the API would refuse, and every contradiction."""
     found = (
         *_vendor(draft),
         *_bucket("source.bucket", draft.bucket),
@@ -45,7 +45,7 @@ def faults(draft: Draft) -> tuple[FieldFault, ...]:
 
 
 def doubts(draft: Draft) -> tuple[FieldFault, ...]:
-    """What the API would take, and a person hardly means."""
+    """Return values that the API accepts but that are probably mistakes."""
     return tuple(
         FieldFault(field, text)
         for field, text, doubtful in (
@@ -63,18 +63,18 @@ def doubts(draft: Draft) -> tuple[FieldFault, ...]:
 
 
 def control_character(text: str) -> str:
-    """The first control character or half surrogate pair of a text, as `U+0000`; "" without any."""
+    """Return a text's first control character or lone surrogate as `U+0000`; "" if none."""
     found = (char for char in text if unicodedata.category(char) in ("Cc", "Cs"))
     return next((f"U+{ord(char):04X}" for char in found), "")
 
 
 def secret_parts(vendor: str) -> tuple[str, ...]:
-    """Which parts the secret of a source of this vendor has; a target's are those of `r2`."""
+    """Return the parts of a source vendor's secret; a target has those of `r2`."""
     return _GCS_PAIR if vendor == "gcs" else _S3_PAIR
 
 
 def secret_faults(draft: Draft, secrets: Secrets) -> tuple[FieldFault, ...]:
-    """Which parts of the keys to the buckets are missing; what is there is never told."""
+    """Return the missing parts of the keys to the buckets; values are never repeated."""
     return (
         *_missing("source", secret_parts(draft.vendor), secrets.source),
         *_missing("target", secret_parts("r2"), secrets.target),
@@ -104,7 +104,7 @@ def _bucket(field: str, name: str) -> Iterator[FieldFault]:
 
 
 def _endpoint(draft: Draft) -> Iterator[FieldFault]:
-    """An address may hold a password, so it is not repeated."""
+    """Check the endpoint. The text is not repeated: it may contain a password."""
     if draft.endpoint is None:
         return
     if draft.vendor in VENDORS and draft.vendor != "s3":
@@ -114,7 +114,7 @@ def _endpoint(draft: Draft) -> Iterator[FieldFault]:
 
 
 def _address_trouble(text: str) -> str:
-    """What is wrong with an address; "" when nothing is."""
+    """Return why an address is invalid; "" if it is valid."""
     try:
         parts = urlsplit(text)
         host, port = parts.hostname, parts.port

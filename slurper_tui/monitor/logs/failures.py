@@ -1,8 +1,7 @@
-"""What failed and what was not copied, by reason and then by key prefix.
+"""Reads a log for failed and uncopied objects, grouped by reason and then by key prefix.
 
-How the objects of a list of keys are fetched without Super Slurper.
-
-A log being read for what failed and what was not copied.
+`FailingObjects` reads the log once and yields a `FailuresView` after every page; `Reasons` groups
+its rows. `rclone_line` gives a command that copies a list of keys without Super Slurper.
 """
 
 from __future__ import annotations
@@ -32,7 +31,7 @@ from slurper_tui.monitor.polling.job_store import FollowedJobs
 
 
 def rclone_line(file: str, job: JobView) -> str:
-    """What copies the keys of a file; SRC and DST are the person's own names for the stores."""
+    """Return an rclone command that copies the keys in a file; SRC and DST are remotes."""
     source, target = job.job.source, job.job.target
     here = f"SRC:{(source and source.bucket) or ''}"
     there = f"DST:{(target and target.bucket) or ''}"
@@ -41,19 +40,19 @@ def rclone_line(file: str, job: JobView) -> str:
 
 
 MOST_GROUPS = 20
-"""So many prefixes of one reason are told apart, at most."""
+"""Prefix groups of one reason, at most."""
 
 MOST_EXAMPLES = 5
 _DEEPEST = 16
 _MOST_MESSAGES = 1000
-"""Different messages whose number is known; one that holds a key each time has no end of them."""
+"""Distinct messages counted per reason; a message that contains the key differs in every row."""
 
 _MESSAGES_TOLD = 20
 _COUNTED = (Cause.FAILED, Cause.NOT_COPIED)
 
 
 class _Group:
-    """Keys with one prefix."""
+    """The number of keys with one prefix, and examples of them."""
 
     def __init__(self, count: int = 0, examples: Iterable[str] = ()) -> None:
         self.count = count
@@ -66,10 +65,10 @@ class _Group:
 
 
 class Prefixes:
-    """Counts keys by their folders, as deep as that says more than the keys themselves.
+    """Counts keys by folder, at the deepest level that still groups them.
 
-    A level with more than `MOST_GROUPS` folders is given up, and so are those below it. Of the
-    others the deepest counts where two keys or more share a folder, on average, or all share one.
+    A level with more than `MOST_GROUPS` folders is dropped with all levels below it. Of the rest,
+    the deepest level is used that has two or more keys per folder on average, or a single folder.
     """
 
     def __init__(self) -> None:
@@ -77,10 +76,10 @@ class Prefixes:
         self._deepest = _DEEPEST
 
     def add(self, key: str) -> None:
-        """Take in one key."""
+        """Count one key."""
         folders = key.split("/")[:-1]
         while len(self._levels) <= min(len(folders), self._deepest):
-            # So deep nobody was yet: all stand there as they do above.
+            # A new level: earlier keys have no folder so deep and keep their groups from above.
             above = self._levels[-1].items()
             self._levels.append({p: _Group(g.count, g.examples) for p, g in above})
         prefix = ""
@@ -96,7 +95,7 @@ class Prefixes:
             self._deepest = len(self._levels) - 1
 
     def groups(self) -> tuple[PrefixGroup, ...]:
-        """The folders of that level, the largest first."""
+        """Return the folders of the chosen level, the largest first."""
         keys = sum(group.count for group in self._levels[0].values())
         told = (e for e in reversed(self._levels) if len(e) == 1 or 2 * len(e) <= keys)
         groups = (PrefixGroup(p, g.count, tuple(g.examples)) for p, g in next(told, {}).items())
@@ -104,9 +103,9 @@ class Prefixes:
 
 
 class Reason:
-    """The objects that rows of one type name, each once; rows without a key count one each.
+    """The objects that rows of one log type name, each once; rows without a key count one each.
 
-    keys: with the numbers of the rows that named them first.
+    keys: each key with the number of the first row that names it.
     """
 
     def __init__(self, log_type: str) -> None:
@@ -118,7 +117,7 @@ class Reason:
         self._prefixes = Prefixes()
 
     def add(self, row: LogRow, number: int) -> None:
-        """Take in one row."""
+        """Count one row."""
         self._seen.add(row.created_at)
         if row.message is not None and (
             row.message in self._messages or len(self._messages) < _MOST_MESSAGES
@@ -131,7 +130,7 @@ class Reason:
             self._prefixes.add(row.object_key)
 
     def group(self) -> FailureGroup:
-        """All of it as one value."""
+        """Return the counts as one frozen value."""
         told = sorted(self._messages.items(), key=lambda said: (-said[1], said[0]))
         return FailureGroup(
             log_type=self._log_type,
@@ -145,14 +144,14 @@ class Reason:
 
 
 class Reasons:
-    """Every type of rows that name objects."""
+    """One `Reason` for each log type whose rows name objects."""
 
     def __init__(self) -> None:
         self._by_type: dict[str, Reason] = {}
         self._rows = 0
 
     def add(self, rows: Iterable[LogRow]) -> None:
-        """Take in more rows, in the order of the log."""
+        """Count more rows, in the order of the log."""
         for row in rows:
             log_type = row.log_type or ""
             if row.object_key is not None or cause_of(log_type) in _COUNTED:
@@ -162,12 +161,12 @@ class Reasons:
                 self._rows += 1
 
     def groups(self) -> tuple[FailureGroup, ...]:
-        """Failures first, then what was not copied, each the largest first."""
+        """Return the failures, then the objects that were not copied, each the largest first."""
         groups = (r.group() for t, r in self._by_type.items() if cause_of(t) in _COUNTED)
         return tuple(sorted(groups, key=lambda g: (_COUNTED.index(g.cause), -g.count, g.log_type)))
 
     def keys(self, log_types: Collection[str]) -> tuple[str, ...]:
-        """The keys of the rows of these types, each once, in the order of the rows."""
+        """Return the keys of the rows of these types, each once, in the order of the rows."""
         found: dict[str, int] = {}
         for log_type, reason in self._by_type.items():
             if log_type in log_types:
@@ -177,13 +176,13 @@ class Reasons:
 
 
 LOOK_PAGES = 50
-"""Pages after which it is looked what has come since a long log began to be read."""
+"""Pages between two looks for newer rows while a long log is being read."""
 
 
 class FailingObjects:
-    """Reads a log once, to its end, and then what has come meanwhile.
+    """Reads a log once to its end, then the rows that were added meanwhile.
 
-    keep: called with what the log holds, when it is known to be all.
+    keep: called with the log's row counts if the log was read without a gap.
     """
 
     def __init__(
@@ -204,10 +203,10 @@ class FailingObjects:
         self._reasons = Reasons()
 
     async def views(self) -> AsyncGenerator[FailuresView, None]:
-        """Yield what is known after every page; ends when the log was read to its end.
+        """Yield the groups after every page until the log was read to its end.
 
-        A passing fault is told and asked about again; one that does not pass stands in the last
-        view.
+        A transient error is shown in a view and the request is retried; a permanent error is in
+        the last view.
         """
         async with aclosing(self._turns()) as turns:
             async for turn in turns:
@@ -220,15 +219,15 @@ class FailingObjects:
         yield self._view(Turn(), counts)
 
     def keys(self, log_types: Collection[str]) -> tuple[str, ...]:
-        """The exact keys of the rows of these types, each once, in the order of the log."""
+        """Return the exact keys of the rows of these types, each once, in the log's order."""
         return tuple(filter(is_exact, self._reasons.keys(log_types)))
 
     def inexact_keys(self, log_types: Collection[str]) -> tuple[str, ...]:
-        """The keys that are left out of `keys`: the API sent bytes in them that are not UTF-8."""
+        """Return the keys that `keys` omits: the API sent bytes in them that are not UTF-8."""
         return tuple(key for key in self._reasons.keys(log_types) if not is_exact(key))
 
     async def _turns(self) -> AsyncGenerator[Turn, None]:
-        """Read to the end, and what has come meanwhile: at the end, and now and then before it."""
+        """Read to the end, with looks for newer rows every `LOOK_PAGES` pages and at the end."""
         pages = itertools.count(1)
         for last in (False, True):
             if last:

@@ -1,4 +1,4 @@
-"""Asks for the pages of a log, each in its turn, and again after a passing fault."""
+"""Requests the pages of a log within the request budget, and retries transient errors."""
 
 from __future__ import annotations
 
@@ -17,25 +17,25 @@ from slurper_tui.monitor.polling.budgeted_client import Metered
 _PASSING = (Unreachable, BadAnswer, RateLimited)
 
 LASTING = 6
-"""After this many passing faults in a row, a command that does not watch gives up."""
+"""Consecutive transient errors after which a command that does not follow a log gives up."""
 
 _BASE = 2.0
-"""Seconds from which the waits after faults grow."""
+"""Initial back-off after errors, in seconds."""
 
 _WAITS_TOLD = 5.0
-"""Seconds after which it is told that there is no room for a request; shorter waits are usual."""
+"""Seconds of waiting for the request budget before it is reported; shorter waits are usual."""
 
 
 def is_passing(error: ApiError | None) -> bool:
-    """Whether the same request may succeed after this fault."""
+    """Whether the error is transient: the same request may succeed later."""
     return isinstance(error, _PASSING) and not isinstance(error, TooLarge)
 
 
 class Turn(NamedTuple):
-    """What came of a request, or why none has come yet.
+    """Result of one step: new rows, an error, or a request that waits for the budget.
 
-    problem: it failed; it is asked again unless that is `final`. waiting: there is no room for it.
-    failures: how many have failed in a row.
+    problem: the request failed; it is retried unless the error is `final`. waiting: the request
+    waits for the budget. failures: number of consecutive failures.
     """
 
     found: Found = Found()
@@ -46,9 +46,10 @@ class Turn(NamedTuple):
 
 
 class PageSizes:
-    """Which short pages may not be the last of their log: a gateway may cap pages below the limit.
+    """Remembers page lengths to decide whether rows may follow a short page.
 
-    A page that is shorter than an earlier one is the last, until rows have followed a short page.
+    A gateway may cap pages below the requested limit. A page shorter than an earlier one counts as
+    the last of its log, unless rows have once followed a short page.
     """
 
     def __init__(self) -> None:
@@ -56,19 +57,19 @@ class PageSizes:
         self._capped = False
 
     def may_go_on(self, number: int) -> bool:
-        """Whether rows may follow a page of so many rows, which is shorter than was asked for."""
+        """Whether rows may follow a page of `number` rows, fewer than requested."""
         return self._capped or number >= self._longest
 
     def note(self, number: int, *, after_short: bool) -> None:
-        """Take in the length of a page. after_short: it was asked for behind a short page."""
+        """Record a page's length. after_short: the page was requested behind a short page."""
         self._longest = max(self._longest, number)
         self._capped = self._capped or (after_short and number > 0)
 
 
 class Asking:
-    """Reads one log. Nothing is asked once the generator of `turns` is closed.
+    """Reads one log. Closing the generator of `turns` cancels the pending request.
 
-    sizes: what is known of the lengths of this API's pages.
+    sizes: the page lengths seen from this API.
     """
 
     def __init__(self, metered: Metered, key: JobKey, rng: random.Random, sizes: PageSizes) -> None:
@@ -78,9 +79,9 @@ class Asking:
         self._sizes = sizes
 
     async def turns(self, paging: Paging) -> AsyncGenerator[Turn, None]:
-        """Ask for what the paging wants until it wants nothing, or a fault does not pass.
+        """Request the paging's pages until it has none, or until a permanent error.
 
-        A page that is shorter than was asked for is completed first, where rows may follow it.
+        A short page is completed by further requests first if rows may follow it.
         """
         failures = 0
         begun: tuple[PageAsk | None, tuple[LogRow, ...]] = (None, ())
@@ -111,7 +112,7 @@ class Asking:
     def _goes_on(
         self, part: tuple[LogRow, ...], rows: tuple[LogRow, ...], ask: PageAsk, paging: Paging
     ) -> bool:
-        """Whether more of a page is to be read. part: its rows before the last answer, `rows`."""
+        """Whether a page needs another request. part: its rows before the last answer, `rows`."""
         doubtful = self._sizes.may_go_on(len(rows))
         self._sizes.note(len(rows), after_short=bool(part))
         page = part + rows
@@ -121,7 +122,7 @@ class Asking:
 
 
 class _Waiting:
-    """One request in its turn."""
+    """One request for a page, which may have to wait for the budget."""
 
     def __init__(self, metered: Metered, key: JobKey, ask: PageAsk) -> None:
         self._waits = False
@@ -134,17 +135,17 @@ class _Waiting:
         self._waits = True
 
     async def is_held_up(self) -> bool:
-        """Whether it still waits for room after a while."""
+        """Whether the request still waits for the budget after `_WAITS_TOLD` seconds."""
         await asyncio.wait({self._task}, timeout=_WAITS_TOLD)
         return self._waits and not self._task.done()
 
     async def rows(self) -> tuple[LogRow, ...]:
-        """The page. Raises ApiError."""
+        """Return the page's rows. Raises ApiError."""
         return await self._task
 
     async def end(self) -> None:
-        """Ask no more."""
+        """Cancel the request if it is pending."""
         self._task.cancel()
         await asyncio.wait({self._task})
         if not self._task.cancelled():
-            self._task.exception()  # it was told, or nobody wants to know
+            self._task.exception()  # retrieve it, or asyncio logs it as never retrieved

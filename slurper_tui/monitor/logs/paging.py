@@ -1,25 +1,18 @@
-"""Which page of a log to ask for next, and what is new on it: no requests, no clock.
+"""Decides which page of a log to request next and which of its rows are new; no I/O, no clock.
 
-First the scout sees how the API sorts. Then the walk goes from the newest row to the oldest.
-Whenever somebody wants, a look finds the rows that have come since. A row counts once, by
-`identity`: of rows that agree in all of it, on one page or on several, the first is told.
+`Paging` runs one errand after the other:
 
-How the API sorts a log, which nothing documents: seen from the times of its rows.
+* `Scout` finds from the rows' times how the API sorts the log, which is undocumented, and
+  `EndSearch` finds the end of a log that is sorted oldest first.
+* `Walk` reads from the newest row to the oldest, without a gap.
+* `TopLook` or `EndLook` finds rows newer than the newest known row, on request.
 
-What is asked of a log, and what a page of it brings.
+A row is yielded once: of rows with the same `identity`, on one page or several, the first counts.
 
-Which rows of a log are known, by what makes a row itself.
-
-A look for rows that have come since the newest known one.
-
-The first pages of a log: which way it is sorted, and where its newest row is.
-
-From the newest row of a log to its oldest, page by page, without a gap.
-
-Places are counted from the newest row, whichever way the API sorts. Rows that come meanwhile move
-the others away from an offset 0 that is the newest, rows that are forgotten move them towards one
-that is the oldest. So each page is placed by the known rows on it, and one on which none is known
-is only a sign of how far they have moved.
+Depths are counted from the newest row, whichever way the API sorts. New rows shift the others to
+higher offsets if the log is sorted newest first; expired rows shift them to lower offsets if it is
+sorted oldest first. So each page is located by the known rows on it; a page without a known row
+only shows that the rows have shifted.
 """
 
 from __future__ import annotations
@@ -33,14 +26,14 @@ from slurper_tui.api.models import PAGE_SIZE, LogRow
 
 
 class Order(Enum):
-    """Which rows stand at offset 0."""
+    """The sort order of a log: which rows are at offset 0."""
 
     NEWEST_FIRST = 1
     OLDEST_FIRST = 2
 
 
 def order_of(rows: Iterable[LogRow]) -> Order | None:
-    """The order of consecutive rows; None where their times do not tell."""
+    """Return the order of consecutive rows; None if their times are missing or equal."""
     times = [at for row in rows if (at := fmt.parse_time(row.created_at)) is not None]
     if not times or times[0] == times[-1]:
         return None
@@ -48,21 +41,20 @@ def order_of(rows: Iterable[LogRow]) -> Order | None:
 
 
 OVERLAP = 5
-"""Rows that a page has in common with the one before it, so that rows which come meanwhile, or
-go, leave no gap."""
+"""Rows that a page shares with the one before it, so that new or expired rows leave no gap."""
 
 
 class PageAsk(NamedTuple):
-    """Which page."""
+    """A page to request, in rows."""
 
     offset: int
     limit: int = PAGE_SIZE
 
 
 class Found(NamedTuple):
-    """Rows that were not known, newest first.
+    """New rows, newest first.
 
-    older: they follow on those that are known. newer: they go before them.
+    older: rows that are older than all known rows. newer: rows that are newer than them.
     """
 
     older: tuple[LogRow, ...] = ()
@@ -70,7 +62,7 @@ class Found(NamedTuple):
 
 
 class Errand(Protocol):
-    """Something that pages are read for, one after the other, until it is `over`.
+    """A task that reads pages one after the other until it is `over`.
 
     torn: rows may have been missed.
     """
@@ -80,28 +72,28 @@ class Errand(Protocol):
 
     @property
     def ask(self) -> PageAsk:
-        """The page that is wanted next."""
+        """The page to request next."""
         ...
 
     def take(self, rows: Sequence[LogRow]) -> Found:
-        """Make what can be made of that page."""
+        """Process the rows of that page; return the new ones."""
         ...
 
 
 MOST = 100_000
-"""So many rows at least are remembered, the last ones; twice as many at most (some 30 MB)."""
+"""Rows remembered: at least this many of the last ones, at most twice as many (about 30 MB)."""
 
 
 def identity(row: LogRow) -> int:
-    """What tells a row from others, in 64 bits: two that agree in all of it are the same row."""
+    """Return a 64-bit hash of a row's fields; rows with the same hash count as the same row."""
     return hash((row.created_at, row.log_type, row.object_key, row.message))
 
 
 class Places:
-    """Remembers rows by their identities, and how many were known before each.
+    """Remembers each row's identity with its place: the number of rows added before it.
 
-    The identities stand in two generations: when the young one is full it becomes the old one,
-    and the one that was old is forgotten. Rows are sent again only near those that they follow.
+    The identities are kept in two generations: a full young generation replaces the old one, which
+    is dropped. This suffices because rows repeat only on neighbouring pages.
     """
 
     def __init__(self, most: int = MOST) -> None:
@@ -117,13 +109,13 @@ class Places:
         return self.place(row) is not None
 
     def place(self, row: LogRow) -> int | None:
-        """How many rows were known before this one; None for a row that is not remembered."""
+        """Return the number of rows added before this one; None if it is not remembered."""
         name = identity(row)
         found = self._young.get(name)
         return self._old.get(name) if found is None else found
 
     def add(self, row: LogRow) -> bool:
-        """Remember a row; False when it was known."""
+        """Remember a row; return False if it was known."""
         if row in self:
             return False
         if len(self._young) >= self._most:
@@ -134,15 +126,15 @@ class Places:
 
 
 MOST_PAGES = 400
-"""One look reads no more: whatever comes faster than that cannot be read without a gap."""
+"""Pages that one `TopLook` reads at most; rows that arrive faster cannot be read without a gap."""
 
 Known = Callable[[LogRow], bool]
 
 
 class TopLook:
-    """Where the newest row stands first: down to the first known one.
+    """Reads newer rows of a log sorted newest first, from offset 0 to the first known row.
 
-    torn: there was none, or rows came so fast that not even the pages overlap.
+    torn: no known row was found, or rows arrived so fast that consecutive pages do not overlap.
     """
 
     def __init__(self, known: Known) -> None:
@@ -156,13 +148,13 @@ class TopLook:
         self._pages = 0
 
     def take(self, rows: Sequence[LogRow]) -> Found:
-        """Take in a page; what is new is found when it is known to be all."""
+        """Process a page; return the new rows with the last page, else nothing."""
         self.page = rows
         self._pages += 1
         met = any(self._known(row) for row in rows)
         overlaps = self._pages == 1 or any(row in self._own for row in rows)
         fresh = [row for row in rows if not self._known(row) and self._own.add(row)]
-        # What neither overlaps nor is known has come since this look began.
+        # A page that neither overlaps nor has known rows consists of rows that are newer still.
         self._rows = [*self._rows, *fresh] if overlaps or met else [*fresh, *self._rows]
         arrived = met or len(rows) < PAGE_SIZE
         self.torn = not arrived and (not overlaps or self._pages >= MOST_PAGES)
@@ -172,7 +164,7 @@ class TopLook:
 
 
 class EndLook:
-    """Where the newest row stands last: on from the end, which is at `end`, to the new one."""
+    """Reads newer rows of a log sorted oldest first, from the old end at offset `end` on."""
 
     torn = False
 
@@ -185,7 +177,7 @@ class EndLook:
         self._back = 0
 
     def take(self, rows: Sequence[LogRow]) -> Found:
-        """Take in a page; one without a known row is behind the end of a log that has shrunk."""
+        """Process a page; a page without a known row means that the log has shrunk: step back."""
         self.page = rows
         if self.ask.offset > 0 and not any(self._known(row) for row in rows):
             self._back = self._back * 2 or PAGE_SIZE - OVERLAP
@@ -200,13 +192,13 @@ class EndLook:
 
 
 SCOUT_SECONDS = 20
-"""Pages after which a log whose times tell nothing is taken to be sorted newest first."""
+"""Pages (not seconds) after which a log whose times do not differ counts as newest first."""
 
 
 class Scout:
-    """Reads from offset 0 until the order shows, unless it is known.
+    """Reads from offset 0 until the sort order is known.
 
-    order: None where nothing shows it. pages: what was read, with the offsets.
+    order: None if it cannot be determined. pages: the pages read, with their offsets.
     """
 
     torn = False
@@ -219,11 +211,11 @@ class Scout:
 
     @property
     def ask(self) -> PageAsk:
-        """The next page from the start."""
+        """The next page from offset 0 on."""
         return PageAsk(self._offset)
 
     def take(self, rows: Sequence[LogRow]) -> Found:
-        """Look at a page; nothing is found before it is clear where it belongs."""
+        """Store a page and derive the order; return no rows before their place is known."""
         self.pages.append((self._offset, rows))
         self.order = self.order or order_of([*self.pages[0][1], *rows])
         whole = len(rows) < PAGE_SIZE
@@ -233,13 +225,13 @@ class Scout:
 
 
 LONGEST = 10**9
-"""No log has more rows: one that seems to does not listen to offsets."""
+"""Upper limit of a log's rows: a server that returns rows beyond it ignores the offset."""
 
 
 class EndSearch:
-    """Finds how long a log is by doubling and halving. beyond: it is at least so long.
+    """Finds a log's length by doubling, then by bisection.
 
-    end: how long, once that is known.
+    beyond: a lower bound of the length, in rows. end: the best known bound; the length once `over`.
     """
 
     torn = False
@@ -253,13 +245,13 @@ class EndSearch:
 
     @property
     def ask(self) -> PageAsk:
-        """A page somewhere in the unknown."""
+        """The page that halves, or doubles, the searched range."""
         if self._high is None:
             return PageAsk(self._low + self._step - PAGE_SIZE)
         return PageAsk((self._low + self._high) // 2)
 
     def take(self, rows: Sequence[LogRow]) -> Found:
-        """Draw the bounds nearer: rows are before the end, none at all are behind it."""
+        """Narrow the bounds: a page with rows is before the end, an empty one is behind it."""
         asked = self.ask.offset
         if rows:
             self._low = asked + len(rows)
@@ -273,16 +265,17 @@ class EndSearch:
 
 
 PATIENCE = 16
-"""Pages without a known row after which one is taken as it is: this log does not hold still."""
+"""Pages without a known row after which the next one is accepted: the log shifts too fast."""
 
 MOST_IDLE = 100
-"""Pages on end without a new row after which there is no use in others."""
+"""Consecutive pages without a new row after which the walk ends."""
 
 
 class Walk:
-    """Reads towards the oldest row. size: of a log that is sorted oldest first, None otherwise.
+    """Reads towards the oldest row.
 
-    over: the oldest row was read. torn: rows may be missing in between.
+    size: number of rows of a log that is sorted oldest first; None for the other order. over: the
+    oldest row was read, or the walk was given up. torn: rows may be missing.
     """
 
     def __init__(self, size: int | None = None) -> None:
@@ -298,14 +291,14 @@ class Walk:
 
     @property
     def ask(self) -> PageAsk:
-        """The page that goes on from the oldest known row, and overlaps with it."""
+        """The page that continues from the oldest known row and overlaps the last page."""
         if self._size is None:
             return PageAsk(self.depth)
         limit = max(1, min(PAGE_SIZE, self._size - self.depth))
         return PageAsk(max(0, self._size - self.depth - limit), limit)
 
     def take(self, rows: Sequence[LogRow]) -> Found:
-        """Take in a page; what is new on it follows on what is known."""
+        """Process a page; return its new rows, which are older than the known ones."""
         asked = self.ask
         newest_first = rows if self._size is None else rows[::-1]
         goes_on = not self.known.count or any(row in self.known for row in newest_first)
@@ -323,7 +316,7 @@ class Walk:
         return Found(older=fresh)
 
     def _advance(self, rows: Sequence[LogRow], *, anything_new: bool) -> None:
-        """Go to where, seen from the known row that is nearest to it, the oldest one stands."""
+        """Set `depth` to the oldest known row, located by the last known row on the page."""
         places = [self.known.place(row) for row in rows]
         places_on_page = [(place, index) for index, place in enumerate(places) if place is not None]
         before = self.depth
@@ -335,9 +328,9 @@ class Walk:
         self.depth = max(0, self.depth)
 
     def _may_search(self, rows: Sequence[LogRow]) -> bool:
-        """Step towards the known rows, twice as far every time, half as far after a turn.
+        """Step towards the known rows: double the step each time, halve it after a turn.
 
-        False where that leads nowhere.
+        Return False if searching is pointless.
         """
         forward = self._is_too_new(rows)
         if self._astray >= PATIENCE or (self.depth == 0 and not forward):
@@ -351,10 +344,10 @@ class Walk:
         return True
 
     def _is_too_new(self, rows: Sequence[LogRow]) -> bool:
-        """Whether the known rows are further on than this page; where nothing tells, they are not.
+        """Whether the page is newer than the known rows; False if that cannot be determined.
 
-        Nothing at all stands behind the oldest row, and, of a log that became shorter, behind the
-        newest.
+        An empty page is behind the oldest row, or, in a log sorted oldest first that has shrunk,
+        behind the newest.
         """
         if not rows:
             return self._size is not None
@@ -363,14 +356,14 @@ class Walk:
 
 
 _FRONT = 10_000
-"""So many of the newest rows are known for certain, however long the walk has become."""
+"""Newest rows that stay remembered however long the walk becomes."""
 
 
 class Paging:
-    """One reading of one log. order: where it is known.
+    """One reading of one log. order: the sort order if it is known.
 
-    turned: newer rows came where only a log that is sorted oldest first gets them, after it had
-    been read as one that is not. torn: rows may be missing.
+    turned: the log was read as newest first, but newer rows at its end show that it is sorted
+    oldest first. torn: rows may be missing.
     """
 
     def __init__(self, order: Order | None = None) -> None:
@@ -387,18 +380,18 @@ class Paging:
 
     @property
     def ask(self) -> PageAsk | None:
-        """The page that is wanted next; None when there is nothing to be read just now."""
+        """The page to request next; None if nothing is left to read until the next `look`."""
         errand = self._errand
         return None if errand.over else errand.ask
 
     @property
     def read(self) -> bool:
-        """The oldest row was read."""
+        """Whether the walk has ended."""
         return self._scout is None and self._search is None and self._walk.over
 
     @property
     def whole(self) -> bool:
-        """It was read to the end, and nothing is missing."""
+        """Whether the log was read to its oldest row and no row is missing."""
         return self.read and not self.torn
 
     @property
@@ -406,7 +399,7 @@ class Paging:
         return self._look or self._scout or self._search or self._walk
 
     def take(self, rows: Sequence[LogRow]) -> Found:
-        """Take in the page that was asked for."""
+        """Process the requested page; return its new rows."""
         errand = self._errand
         asked = errand.ask
         found = errand.take(rows)
@@ -422,27 +415,27 @@ class Paging:
         return found
 
     def needs_rest(self, rows: Sequence[LogRow]) -> bool:
-        """Whether rows that may follow a short page are wanted now.
+        """Whether to request the rows that may follow a short page now.
 
-        A look that has met known rows needs no more; one at the end goes on there the next time.
+        A `TopLook` that has reached known rows needs no more; an `EndLook` continues there later.
         """
         if isinstance(self._look, EndLook):
             return False
         return self._look is None or not any(self._knows(row) for row in rows)
 
     def look(self) -> None:
-        """Look for newer rows before anything else is read."""
-        begun = self._walk.over or self._walk.known.count  # what a look is to meet is known
+        """Start a look for newer rows, which is processed before the walk continues."""
+        begun = self._walk.over or self._walk.known.count  # a look ends at known rows
         if self._look or self._scout or self._search or not begun:
             return
         at_end = self.order is Order.OLDEST_FIRST
         if self.order is None and self._end >= PAGE_SIZE:
-            # Nothing has told yet at which end they come.
+            # The order is unknown: look at both ends in turn.
             at_end, self._other_end = self._other_end, not self._other_end
         self._look = EndLook(self._knows, self._end) if at_end else TopLook(self._knows)
 
     def _set_out(self) -> Found:
-        """Begin the walk, as soon as it is clear where."""
+        """Start the end search, or the walk if its starting point is known."""
         scout, search = self._scout, self._search
         if scout is not None:
             self._scout, self.order = None, scout.order
@@ -459,14 +452,14 @@ class Paging:
         return Found()
 
     def _walked(self, scout: Scout) -> Found:
-        """Begin with the pages that the scout has read."""
+        """Start the walk with the pages that the scout has read."""
         older: tuple[LogRow, ...] = ()
         for self._walk.depth, rows in scout.pages:
             older += self._walk.take(rows).older
         return Found(older)
 
     def _looked(self, look: TopLook | EndLook, found: Found) -> Found:
-        """Learn from a look how the log is sorted, if that was not known."""
+        """Process a look's result: derive an unknown order, update the end, finish the look."""
         if found.newer and self.order is None:
             self.order = self._told_by(look)
             self.turned = self.order is Order.OLDEST_FIRST
@@ -479,7 +472,7 @@ class Paging:
         return found
 
     def _told_by(self, look: TopLook | EndLook) -> Order | None:
-        """The order, from the end at which rows came, or their times."""
+        """Return the order, derived from the end that has the new rows or from their times."""
         if isinstance(look, EndLook):
             return Order.OLDEST_FIRST
         known = [self._knows(row) for row in look.page]
@@ -488,7 +481,7 @@ class Paging:
         return Order.NEWEST_FIRST if not known[0] else Order.OLDEST_FIRST
 
     def _note_end(self, end: int) -> None:
-        """Where nothing tells the order, rows may come behind the last one."""
+        """Remember the end of a log that may get rows there: its order may still be unknown."""
         if self.order is not Order.OLDEST_FIRST:
             self._end = end
 

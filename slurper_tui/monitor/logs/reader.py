@@ -1,8 +1,8 @@
-"""Reads logs: to be shown and followed, told row by row, or searched for what failed.
+"""Reads logs: as a view to show and follow, as a stream of rows, or for failures.
 
-Many rows in little room, for a log that is read from its newest row and told from its oldest.
-
-What is shown of a log that is being read: its newest rows, and how many there were.
+`LogReader` serves all jobs. `ShownLog` keeps the newest rows and the row counts of a log on
+screen. `Story` yields a log oldest first although it is read newest first; it stores the rows
+compressed (`Packed`) until the oldest one has been read.
 """
 
 from __future__ import annotations
@@ -30,51 +30,51 @@ from slurper_tui.monitor.polling.budgeted_client import Metered
 from slurper_tui.monitor.polling.job_store import FollowedJobs
 
 _CHUNK = 1000
-"""Rows that are packed together: some 20 bytes each where they are much alike."""
+"""Rows per compressed chunk; similar rows take about 20 bytes each."""
 
 
 class Packed:
-    """Rows are added newest first, and given back oldest first, once."""
+    """Stores rows compressed; they are added newest first and returned oldest first, once."""
 
     def __init__(self) -> None:
         self._chunks: list[bytes] = []
         self._rows: list[LogRow] = []
 
     def add(self, rows: Iterable[LogRow]) -> None:
-        """Take in rows that are older than all before."""
+        """Add rows that are older than all rows added before."""
         self._rows += rows
         if len(self._rows) >= _CHUNK:
             self._chunks.append(zlib.compress(_encode(self._rows), level=1))
             self._rows = []
 
     def oldest_first(self) -> Iterator[LogRow]:
-        """Give every row, and keep none."""
+        """Yield and remove every row."""
         while self._rows or self._chunks:
             yield from reversed(self._rows)
             self._rows = _decode(zlib.decompress(self._chunks.pop())) if self._chunks else []
 
 
 class Story:
-    """A log in the order of time, which nobody can tell before its oldest row was read."""
+    """Yields a log's rows oldest first; call `told` once the oldest row has been read."""
 
     def __init__(self) -> None:
         self._older = Packed()
         self._newer: list[LogRow] = []
 
     def add(self, found: Found) -> None:
-        """Take in what was found."""
+        """Add new rows."""
         self._older.add(found.older)
         self._newer += reversed(found.newer)
 
     def told(self) -> Iterator[LogRow]:
-        """Give all that was not given before, the oldest first."""
+        """Yield the rows that have not been yielded before, oldest first."""
         yield from self._older.oldest_first()
         newer, self._newer = self._newer, []
         yield from newer
 
 
 def _encode(rows: list[LogRow]) -> bytes:
-    # JSON would join half surrogate pairs that stand beside each other.
+    # Not JSON: it would join two adjacent lone surrogates into one character.
     return marshal.dumps([msgspec.structs.astuple(row) for row in rows])
 
 
@@ -83,11 +83,11 @@ def _decode(data: bytes) -> list[LogRow]:
 
 
 MOST_ROWS = 5_000
-"""The newest rows that stay in memory."""
+"""Newest rows of a shown log that are kept in memory."""
 
 
 class ShownLog:
-    """Takes in turns, and gives views."""
+    """Collects turns of a log into the view that is shown."""
 
     def __init__(self, key: JobKey) -> None:
         self._key = key
@@ -98,7 +98,7 @@ class ShownLog:
         self._waiting = False
 
     def take(self, turn: Turn) -> bool:
-        """Take in a turn; whether it brought rows."""
+        """Process a turn; return whether it has new rows."""
         if not turn.waiting:
             self._problem = turn.problem
         self._waiting = turn.waiting
@@ -115,34 +115,35 @@ class ShownLog:
         return bool(older or newer)
 
     def view(self, *, whole: bool) -> LogView:
-        """As it stands now."""
+        """Return the current view. whole: the log was read to its oldest row without a gap."""
         return LogView(
             self._key, self._told, self._counts.rows, whole, self._problem, self._waiting
         )
 
     def counts(self, read_at: float) -> LogCounts:
-        """What a log that was read to its end holds."""
+        """Return the row counts of a log that was read to its end. read_at: UTC seconds."""
         return self._counts.counts(read_at, whole=True)
 
 
 LOOK_SECONDS = 5.0
-"""Between two looks for new rows, at least."""
+"""Minimum seconds between two looks for new rows."""
 
 STILL_SECONDS = 60.0
-"""Between two looks at the log of an ended job that has brought nothing new."""
+"""Seconds between two looks at an ended job's log if the last look found nothing."""
 
 _MOST_READINGS = 4
-"""How often a log is read anew because rows may be missing."""
+"""Maximum readings of a log whose rows may be incomplete."""
 
 
 def _unheard(view: LogView) -> None:
-    """Nobody wants to know how the log stands."""
+    """Ignore a view; the default of `told`."""
 
 
 class LogReader:
-    """The logs of all jobs. notebook: where their counts are kept, if anywhere.
+    """Reads the logs of all jobs.
 
-    interval: seconds between two rounds of polls; a log is looked at no more often.
+    notebook: stores the row counts; None to store none. interval: returns the seconds between two
+    rounds of polls; logs are not read more often than that.
     """
 
     def __init__(
@@ -162,10 +163,11 @@ class LogReader:
         self._sizes = PageSizes()
 
     async def follow(self, key: JobKey) -> AsyncGenerator[LogView, None]:
-        """Yield the log after every page, then whenever rows have come.
+        """Yield the log after every page, then whenever there are new rows.
 
-        Ends only after a view whose problem does not pass. A log that turns out to be sorted the
-        other way, or whose rows came too fast to be read without a gap, is read anew.
+        Ends only with a view that has a permanent error. The log is read again from the start if
+        it turns out to be sorted the other way, or if rows arrived too fast to be read without a
+        gap.
         """
         order, view = None, LogView(key)
         for reading in itertools.count(1):
@@ -180,7 +182,11 @@ class LogReader:
     async def _shown(
         self, key: JobKey, paging: Paging, reading: int
     ) -> AsyncGenerator[LogView, None]:
-        """One reading, until there must be another. What was seen stands until that is as far."""
+        """Yield the views of one reading until another one is necessary.
+
+        A second reading yields nothing before it has read the whole log, so that the view of the
+        first one stays on screen.
+        """
         log, last = ShownLog(key), LogView(key)
         async with aclosing(self._followed(key, paging)) as turns:
             async for turn in turns:
@@ -198,10 +204,10 @@ class LogReader:
     async def rows(
         self, key: JobKey, *, follow: bool = False, told: Callable[[LogView], None] = _unheard
     ) -> AsyncGenerator[LogRow, None]:
-        """Yield every row once: newest first; oldest first, and without end, when following.
+        """Yield every row once: newest first, or, when following, oldest first and without end.
 
-        told: called after every page, or instead of one, with how the log stands, without rows.
-        Raises ApiError for what is not a passing fault, or, unless following, one that lasts.
+        told: called for every turn with a view without rows. Raises ApiError for a permanent
+        error, and, unless following, after `LASTING` consecutive transient errors.
         """
         paging, story, read = Paging(), Story(), 0
         asking = self._asking(key).turns(paging)
@@ -220,13 +226,13 @@ class LogReader:
                     yield row
 
     def failures(self, key: JobKey) -> FailingObjects:
-        """Begin to read what failed and what was not copied."""
+        """Return a reader of the failed and uncopied objects in a job's log."""
         return FailingObjects(
             key, self._asking(key), self._roster, self._metered.now, lambda c: self._keep(key, c)
         )
 
     async def _followed(self, key: JobKey, paging: Paging) -> AsyncGenerator[Turn, None]:
-        """Read to the end, and look for new rows meanwhile and then for ever."""
+        """Read to the end, looking for new rows meanwhile and afterwards without end."""
         looked = self._metered.now().mono
         came = False
         while True:
@@ -245,7 +251,7 @@ class LogReader:
             paging.look()
 
     def _pause(self, key: JobKey, *, came: bool) -> float:
-        """Seconds between two looks. came: the last one has brought rows."""
+        """Return the seconds between two looks. came: the last look found rows."""
         view = self._roster.view(key)
         if view is not None and not view.live and not came:
             return STILL_SECONDS
@@ -255,7 +261,7 @@ class LogReader:
         return Asking(self._metered, key, self._rng, self._sizes)
 
     def _keep(self, key: JobKey, counts: LogCounts) -> None:
-        """Let the job and the history know what its log holds."""
+        """Pass the log's row counts to the job and to the history."""
         self._roster.counted(key, counts)
         if self._notebook is not None:
             self._notebook.keep_counts(key, counts)

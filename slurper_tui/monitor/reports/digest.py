@@ -1,13 +1,8 @@
-"""What happened while nobody looked: every job's account between two times. Pure.
+"""Digest: what happened to every job between two times, and what the user should do. Pure.
 
-Times are UTC seconds. Only counters that somebody read are compared, so what moved is true also
-where nobody looked in between.
-
-What happened to a job between two times, as far as its samples show.
-
-Times are UTC seconds, samples oldest first. Words tell times in a zone, None for local time.
-
-How bad a job stands, and what a person is to do about it now.
+`make_digest` compares each job's samples at both ends, lists the events in between, and adds a
+piece of advice (`todo`). Times are UTC seconds, samples are oldest first. Differences are computed
+from recorded counters only, so they are correct even if the program did not run in between.
 """
 
 from __future__ import annotations
@@ -32,14 +27,14 @@ from slurper_tui.monitor.reports.observed import Seen, Span, seen_seconds, spans
 
 DASH = "\N{EN DASH}"
 _FAR = "> 2 weeks"
-"""What is said of a finish that lies further ahead than `TOO_FAR`."""
+"""Text for a finish that is further ahead than `TOO_FAR`."""
 
 _NEAR = 6 * 86400
-"""Seconds; a day of the week names a time that is nearer than this."""
+"""Seconds; a time nearer than this is written with its day of the week, others with the date."""
 
 
 class Kind(StrEnum):
-    """What sort of thing happened."""
+    """The kind of an event."""
 
     STATUS = "status"
     RESTARTED = "restarted"
@@ -50,10 +45,11 @@ class Kind(StrEnum):
 
 
 class Event(msgspec.Struct, frozen=True):
-    """One thing that happened, in words that stand alone; foreign text in them is not yet clean.
+    """One event and its text, which is not sanitised yet.
 
-    until: None for what happened at one moment. Of a change of status, both times say between
-    which two looks it came. when: the end of the words of such a change.
+    since, until: UTC seconds; until is None for an event at one moment. A status change seen only
+    after a gap has the times of the two samples around it. when: the time clause at the end of a
+    status change's `words`.
     """
 
     kind: Kind
@@ -64,22 +60,22 @@ class Event(msgspec.Struct, frozen=True):
 
 
 class Calendar(msgspec.Struct, frozen=True):
-    """How times are told: seen from `now`, in a zone (None: local)."""
+    """Formats times relative to `now` (UTC seconds) in a time zone, None for local time."""
 
     now: float
     zone: tzinfo | None = None
 
     def moment(self, at: float) -> str:
-        """A time, past or to come, with as much of its date as is needed: `Fri 18:00`."""
+        """Format a time with as much of its date as is needed: `Fri 18:00`."""
         today = self._local(at).date() == self._local(self.now).date()
         return self._clock(at) if today else self.full(at)
 
     def full(self, at: float) -> str:
-        """A time with its day in any case: `Tue 08:20`."""
+        """Format a time, always with its day: `Tue 08:20`."""
         return self._local(at).strftime("%a %H:%M") if self._near(at) else self._dated(at)
 
     def range(self, since: float, until: float) -> str:
-        """From one time to another, a dash between them; the second day only where it differs."""
+        """Format a range with an en dash; the second day only if it differs from the first."""
         if self._local(since).date() == self._local(until).date():
             begin, end = self.moment(since), self._clock(until)
             return begin if begin.endswith(end) else f"{begin}{DASH}{end}"
@@ -88,7 +84,7 @@ class Calendar(msgspec.Struct, frozen=True):
         return f"{self._dated(since)}{DASH}{self._dated(until)}"
 
     def is_far(self, at: float) -> bool:
-        """It lies so far ahead that a finish then is not worth a number."""
+        """Whether a time is so far ahead that a finish is not shown as a number."""
         return at - self.now > TOO_FAR
 
     def _clock(self, at: float) -> str:
@@ -101,7 +97,7 @@ class Calendar(msgspec.Struct, frozen=True):
         return abs(at - self.now) < _NEAR
 
     def _local(self, at: float) -> datetime:
-        """A time on the zone's clocks, clamped to the calendar: forecasts reach beyond it."""
+        """Convert to local time, clamped to `fmt.END_OF_CALENDAR`: forecasts may exceed it."""
         within = max(0.0, min(fmt.END_OF_CALENDAR, at))
         return datetime.fromtimestamp(within, UTC).astimezone(self.zone)
 
@@ -109,9 +105,10 @@ class Calendar(msgspec.Struct, frozen=True):
 def status_changes(
     samples: Sequence[Recorded], ended_at: float | None, calendar: Calendar
 ) -> Iterator[Event]:
-    """Each change of status, at the look that showed it, or between two looks far apart.
+    """Yield each status change, at its sample or, after a gap, between two samples.
 
-    ended_at: when the API says that the job ended.
+    ended_at: the job's end by the API, UTC seconds; it dates the final change if it lies between
+    the two samples.
     """
     for before, after in pairwise(samples):
         if before.status == after.status:
@@ -129,7 +126,7 @@ def status_changes(
 
 
 def restarts(samples: Sequence[Recorded], calendar: Calendar) -> Iterator[Event]:
-    """Each time that a counter fell: what was done before it is not to be compared."""
+    """Yield an event for each fallen counter; counts before and after it are not comparable."""
     known: dict[str, int] = {}
     for sample in samples:
         told = _known({"done": sample.counts.done, "total": sample.counts.objects})
@@ -147,7 +144,7 @@ def _known(counts: dict[str, int | None]) -> dict[str, int]:
 
 
 def span_events(seen: Sequence[Span], calendar: Calendar) -> Iterator[Event]:
-    """The spans in which a job was paused or stalled, or nobody looked."""
+    """Yield an event for each span in which a job was paused, stalled or unobserved."""
     for span in seen:
         if span.kind is Seen.WATCHED:
             continue
@@ -159,9 +156,9 @@ def span_events(seen: Sequence[Span], calendar: Calendar) -> Iterator[Event]:
 def finish_moved(
     before: Forecast | None, after: Forecast | None, calendar: Calendar
 ) -> Iterator[Event]:
-    """That the finish is no longer where it was forecast, and where it is now.
+    """Yield an event if the new forecast contradicts the old one.
 
-    One that was and is more than two weeks ahead is not said to have moved.
+    None is yielded if both finishes are more than two weeks ahead.
     """
     if before is None or after is None or _as_forecast(before, after):
         return
@@ -173,7 +170,7 @@ def finish_moved(
 
 
 def _shift(before: Forecast, after: Forecast) -> str:
-    """By how much the middle moved; a lower bound has none."""
+    """Describe how far the middle of the forecast moved; "now" if the old one was a lower bound."""
     if before.at_least:
         return "now"
     moved = after.low - before.high if after.at_least else _middle(after) - _middle(before)
@@ -187,7 +184,7 @@ def _middle(forecast: Forecast) -> float:
 
 
 def _as_forecast(before: Forecast, after: Forecast) -> bool:
-    """What was said before is still not wrong."""
+    """Whether the new forecast is consistent with the old one."""
     if before.at_least:
         return after.at_least and after.low <= before.low
     if after.at_least:
@@ -228,7 +225,7 @@ _FAILING = _RANKS[State.RUNNING] - 1
 
 
 def rank(view: JobView) -> int:
-    """Sorts ascending from the worst; a job that ended before it was gone is as bad as its end."""
+    """Return a sort key, the worst jobs first; a job gone after its end has the rank of its end."""
     state = _state(view)
     if state is State.COMPLETED and not _clean(view):
         return _UNCLEAN
@@ -246,9 +243,9 @@ def _clean(view: JobView) -> bool:
 
 
 def todo(view: JobView, samples: Sequence[Recorded], calendar: Calendar) -> str:
-    """Say what is to be done, in a short clause; `nothing to do` where nothing is.
+    """Return a short clause of advice; `NOTHING` if no action is needed.
 
-    samples: of this job, oldest first. Foreign text in it is not yet clean.
+    samples: the job's, oldest first. The text is not sanitised yet.
     """
     state = _state(view)
     if state is State.GONE:
@@ -271,7 +268,7 @@ def _failed(view: JobView) -> str:
 
 
 def _ended_todo(view: JobView, state: State) -> str:
-    """What the end asks for, by its verdict."""
+    """Return the advice for an ended job, by its verdict."""
     verdict = view.verdict
     if verdict is None or verdict.failed is None or verdict.unaccounted is None:
         return f"{view.status}, counts unknown: look in the dashboard"
@@ -289,7 +286,7 @@ def _stalled(view: JobView, calendar: Calendar) -> str:
 
 
 def _paused_since(samples: Sequence[Recorded], calendar: Calendar) -> str:
-    """Since when it has been seen paused without a break; earlier, nobody knows."""
+    """Return since when the job has been paused, as far as uninterrupted samples show."""
     first = None
     for sample in reversed(samples):
         if sample.status != "paused":
@@ -301,26 +298,26 @@ def _paused_since(samples: Sequence[Recorded], calendar: Calendar) -> str:
 
 
 REPLAYED = 500
-"""So many samples before the beginning tell what the forecast was then."""
+"""Samples before `since` that are replayed to compute the forecast of that time."""
 
 WORTH_TELLING = 120.0
-"""Seconds; a shorter time in which nobody looked is not worth a line."""
+"""Seconds; unobserved spans shorter than this are not reported."""
 
 _JUST_BEFORE = 600.0
-"""Seconds; a job that is gone was there until the absence if it was seen so shortly before."""
+"""Seconds; a gone job counts as news if it was last seen within this time before `since`."""
 
 _NOTHING = Counts(0, 0, 0, 0)
 
 
 class JobDigest(msgspec.Struct, frozen=True):
-    """One job's account.
+    """One job's part of a digest.
 
-    before: the last sample up to the beginning, else the first one behind it; None for a job that
-    was created meanwhile. after: the newest sample. moved, newly_failed: objects done and failed
-    between the two, or since `created`; None where that is unknown or the counters fell.
-    per_second: the mean rate of what moved, in objects per second. verdict: of a job that has
-    ended. created: UTC seconds, when that was meanwhile. events: oldest first. todo: what is to be
-    done now, in a short clause.
+    before: the last sample at or before `since`, else the first one after it; None for a job
+    created after `since`. after: the newest sample. moved, newly_failed: objects done and failed
+    between the two samples, or since `created`; None if unknown or a counter fell. per_second: mean
+    rate of the moved objects, objects per second. verdict: None unless the job has ended. created:
+    UTC seconds, None for a job created before `since`. events: oldest first. todo: advice, a short
+    clause.
     """
 
     view: JobView
@@ -337,11 +334,11 @@ class JobDigest(msgspec.Struct, frozen=True):
 
 
 class Digest(msgspec.Struct, frozen=True):
-    """All jobs' account from `since` to `until`, the worst first.
+    """What happened to all jobs from `since` to `until` (UTC seconds), the worst job first.
 
-    unobserved: the times in which nobody looked at any job that could have moved. quiet: how many
-    jobs had ended before and are not listed; quiet_loss: how many of them lost objects or may have.
-    zone: in which the words tell times, None for local time.
+    unobserved: spans in which no job was observed though one could have moved. quiet: number of
+    jobs that had ended before and are not listed; quiet_loss: how many of those lost objects or may
+    have. zone: time zone of the texts, None for local time.
     """
 
     since: float
@@ -354,7 +351,7 @@ class Digest(msgspec.Struct, frozen=True):
 
     @property
     def calendar(self) -> Calendar:
-        """How its times are told."""
+        """The formatter of the digest's times."""
         return Calendar(self.until, self.zone)
 
 
@@ -364,9 +361,9 @@ def make_digest(
     until: float,
     zone: tzinfo | None = None,
 ) -> Digest:
-    """Tell what happened to jobs, each given with its samples, oldest first.
+    """Make the digest of jobs, each given with its samples, oldest first.
 
-    Samples from before `since` tell how a job stood then; some hours of them are enough.
+    Samples before `since` show the job's state at that time; a few hours of them are enough.
     """
     news = [(view, samples) for view, samples in jobs if not _quiet(view, samples, since)]
     quiet = [view for view, samples in jobs if _quiet(view, samples, since)]
@@ -385,7 +382,7 @@ def make_digest(
 def _unobserved(
     jobs: Sequence[tuple[JobView, tuple[Recorded, ...]]], since: float, until: float
 ) -> tuple[Span, ...]:
-    """The long times in which nobody looked; when all have ended, there is nothing to look at."""
+    """Return the long unobserved spans, up to the last sample if all jobs have ended."""
     live = any(view.live for view, _ in jobs)
     last = max((samples[-1].at for _, samples in jobs if samples), default=since)
     holes = unobserved([s for _, s in jobs], since, until if live else min(until, last))
@@ -394,12 +391,12 @@ def _unobserved(
 
 
 def _worst_first(job: JobDigest) -> tuple[int, int, str, str]:
-    """Sort by trouble, then by how much moved; total, so that equal jobs never change places."""
+    """Return a sort key: rank, then objects moved; ids make the order total and stable."""
     return (rank(job.view), -(job.moved or 0), job.view.account_id, job.view.job.id or "")
 
 
 def _quiet(view: JobView, samples: tuple[Recorded, ...], since: float) -> bool:
-    """It had ended before, or is long gone: whatever it is, it is no news."""
+    """Whether a job is no news: it had ended or was gone well before `since`."""
     last = samples[-1] if samples else None
     if not view.ended:
         return view.gone and last is not None and last.at < since - _JUST_BEFORE
@@ -439,7 +436,7 @@ def _job_digest(
 
 
 def _ended(samples: Sequence[Recorded], until: float) -> float:
-    """When a job was first seen as it is in the end; from then on nobody need look."""
+    """Return when the job's final state was first seen; later spans do not matter."""
     ended = until
     for sample in reversed(samples):
         if (sample.status, sample.counts) != (samples[-1].status, samples[-1].counts):
@@ -457,13 +454,13 @@ def _since(event: Event) -> float:
 
 
 def _before(samples: Sequence[Recorded], since: float) -> Recorded | None:
-    """The last sample up to the beginning, else the first one behind it."""
+    """Return the last sample at or before `since`, else the first one after it."""
     place = max(0, bisect_right(samples, since, key=_at) - 1)
     return samples[place] if samples else None
 
 
 def _created(view: JobView, since: float) -> float | None:
-    """When the job was created, if that was behind the beginning."""
+    """Return when the job was created (UTC seconds); None unless that was after `since`."""
     at = parse_time(view.job.created_at)
     return at if at is not None and at > since else None
 
@@ -471,7 +468,10 @@ def _created(view: JobView, since: float) -> float | None:
 def _difference(
     before: Recorded | None, after: Recorded | None, events: Sequence[Event]
 ) -> tuple[int | None, int | None, float]:
-    """Objects done and failed between two samples, where they can be compared, and the seconds."""
+    """Return objects done, objects failed and seconds between two samples.
+
+    The numbers are None if the samples are not comparable.
+    """
     fell = any(event.kind is Kind.RESTARTED for event in events)
     if before is None or after is None or before.at >= after.at or fell:
         return None, None, 0.0
@@ -486,7 +486,7 @@ def _less(new: int | None, old: int | None) -> int | None:
 def _events(
     view: JobView, samples: tuple[Recorded, ...], since: float, calendar: Calendar
 ) -> tuple[Event, ...]:
-    """Changes of status, counters that fell, and how the finish moved."""
+    """Return the status changes, fallen counters and the shift of the finish."""
     place = max(0, bisect_right(samples, since, key=_at) - 1)
     compared = samples[place:]
     ended_at = parse_time(view.job.finished_at) if view.ended else None
@@ -500,7 +500,7 @@ def _events(
 
 
 def _worth_telling(divided: Sequence[Span], ended: float, calendar: Calendar) -> Iterator[Event]:
-    """The spans that say something: whoever has ended need not be looked at."""
+    """Yield events for the relevant spans: long enough, and unobserved only before the end."""
     told = (
         span
         for span in divided
@@ -511,7 +511,10 @@ def _worth_telling(divided: Sequence[Span], ended: float, calendar: Calendar) ->
 
 
 def _forecast_then(view: JobView, samples: tuple[Recorded, ...], since: float) -> Forecast | None:
-    """The forecast that stood on the screen after the samples up to the beginning."""
+    """Return the forecast that was shown at `since`, replayed from the samples before it.
+
+    None if the job was not running then.
+    """
     past = [sample for sample in samples[-REPLAYED:] if sample.at <= since]
     if not past or past[-1].status != "running":
         return None

@@ -1,4 +1,4 @@
-"""A digest in words that both faces use. Foreign text in them is not yet clean."""
+"""The texts of a digest, used by the screen and the command line; they are not sanitised yet."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from slurper_tui.monitor.reports.digest import (
 from slurper_tui.monitor.reports.observed import ABSENCE, Span
 
 _TOLD_SINGLY = 2
-"""So many spans of a kind are told one by one; more of them are summed up."""
+"""Spans of one kind that are listed individually, at most; more are summed up in one line."""
 
 _HARDLY = 60.0
-"""Seconds; what a job was for a shorter time is told by its status alone."""
+"""Seconds; pauses and stalls shorter than this have no line of their own."""
 
 
 def head_words(digest: Digest) -> str:
-    """For how long, and since when: `Away 14 h 20 min, since Mon 18:00`."""
+    """Return the digest's duration and start: `Away 14 h 20 min, since Mon 18:00`."""
     if digest.until <= digest.since:
         return "There is no earlier look to compare with"
     long = fmt.duration(digest.until - digest.since)
@@ -33,7 +33,7 @@ def head_words(digest: Digest) -> str:
 
 
 def _away(digest: Digest) -> bool:
-    """Nobody looked for about all of the time, looks of a moment aside."""
+    """Whether nearly all of the time is unobserved, ignoring moments of observation."""
     until = digest.since
     for span in digest.unobserved:
         if span.since - until < WORTH_TELLING:
@@ -42,7 +42,7 @@ def _away(digest: Digest) -> bool:
 
 
 def unobserved_words(digest: Digest) -> list[str]:
-    """When nobody looked: `unobserved: Mon 18:00` to `Tue 08:20`, a dash between them."""
+    """Return the unobserved times: `unobserved: Mon 18:00`, an en dash, `Tue 08:20`."""
     ranges = [digest.calendar.range(span.since, span.until) for span in digest.unobserved]
     if len(ranges) <= _TOLD_SINGLY:
         return [f"unobserved: {', '.join(ranges)}"] if ranges else []
@@ -51,7 +51,7 @@ def unobserved_words(digest: Digest) -> list[str]:
 
 
 def moved_words(job: JobDigest) -> str:
-    """What moved, and how fast on average: `+812,004 at 61/s`."""
+    """Return the moved objects and their mean rate: `+812,004 at 61/s`, or why they are unknown."""
     if job.moved:
         return f"+{job.moved:,} at {fmt.rate(job.per_second)}/s"
     if job.moved == 0:
@@ -67,7 +67,7 @@ def moved_words(job: JobDigest) -> str:
 
 
 def job_words(job: JobDigest, digest: Digest) -> list[str]:
-    """What happened to a job, a line each, beyond what the digest's head or its status tell."""
+    """Return one line per event of a job that neither the digest's head nor the status shows."""
     created = []
     if job.created is not None:
         created = [f"created at {digest.calendar.moment(job.created)}"]
@@ -79,7 +79,7 @@ def job_words(job: JobDigest, digest: Digest) -> list[str]:
 
 
 def _end(job: JobDigest) -> Iterator[str]:
-    """The verdict, and when it came."""
+    """Yield the verdict with the time of the final status change."""
     if job.verdict is not None:
         change = _last_change(job)
         yield f"{job.verdict.text} · {change.when}" if change else job.verdict.text
@@ -91,7 +91,7 @@ def _last_change(job: JobDigest) -> Event | None:
 
 
 def _known(event: Event, job: JobDigest, digest: Digest) -> bool:
-    """It is told elsewhere: in the head, with the verdict, or as a pause; or hardly was at all."""
+    """Whether an event needs no line: shown in the head, verdict or a pause, or too short."""
     until = event.since if event.until is None else event.until
     if event.kind is Kind.UNOBSERVED:
         return any(_within(span, event.since, until) for span in digest.unobserved)
@@ -111,7 +111,7 @@ def _within(span: Span, since: float, until: float) -> bool:
 
 
 def _summed(events: list[Event], calendar: Calendar) -> Iterator[str]:
-    """Every event's words; many spans of one kind become one line, in the last one's place."""
+    """Yield every event's text; more than `_TOLD_SINGLY` spans of a kind become one line."""
     for event in events:
         same = [other for other in events if other.kind is event.kind]
         if event.until is None or event.kind is Kind.STATUS or len(same) <= _TOLD_SINGLY:
@@ -123,7 +123,7 @@ def _summed(events: list[Event], calendar: Calendar) -> Iterator[str]:
 
 
 def quiet_words(digest: Digest) -> str:
-    """The jobs that are not listed, in one line; "" where there are none."""
+    """Return one line about the jobs that are not listed; "" if there are none."""
     if not digest.quiet:
         return ""
     jobs = "1 other job" if digest.quiet == 1 else f"{digest.quiet:,} other jobs"
@@ -132,5 +132,5 @@ def quiet_words(digest: Digest) -> str:
 
 
 def todo_list(digest: Digest) -> list[JobDigest]:
-    """The jobs about which something is to be done, the worst first."""
+    """Return the jobs that need an action, the worst first."""
     return [job for job in digest.jobs if job.todo and job.todo != NOTHING]

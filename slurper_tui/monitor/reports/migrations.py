@@ -1,10 +1,8 @@
-"""Several jobs as one: their counts, pace, end and verdict as a view that is nobody's.
+"""Groups jobs that copy one bucket to another into migrations, and sums each migration up.
 
-Several jobs that copy one bucket to another, as one migration.
-
-How several jobs reconcile together, in one sentence.
-
-Which jobs are one migration, and what they amount to together.
+`migrations` groups jobs by `MigrationKey`. `family_view` adds a group's counts, rates, forecasts
+and states up as a `JobView` without an id; retries move objects between counters and superseded
+jobs are left out (see `retries`). `family_verdict` reconciles the group in one sentence.
 """
 
 from __future__ import annotations
@@ -46,14 +44,14 @@ if TYPE_CHECKING:
 
 
 SLOTS = 3
-"""Jobs that run at a time in one account."""
+"""Jobs that an account may run at the same time."""
 
 
 class MigrationKey(NamedTuple):
-    """Which migration: an account, a source bucket and a target bucket.
+    """Identifies a migration: an account, a source bucket and a target bucket.
 
-    Buckets of one name in two jurisdictions, or at two endpoints, are two buckets; "" for the
-    default of either.
+    Buckets of the same name in two jurisdictions or at two endpoints are different buckets; "" is
+    the default of either.
     """
 
     account_id: str
@@ -66,14 +64,14 @@ class MigrationKey(NamedTuple):
 
 
 class Migration(msgspec.Struct, frozen=True):
-    """Jobs of one migration, and what they amount to together.
+    """Jobs of one migration, and their sums.
 
-    jobs: as they were given. view: the sum, as if it were one job's; it has no id, because it is
-    no job. running: jobs that run in the whole account, of SLOTS. overlaps: pairs that ran at the
-    same time. retries: jobs that copy again what failed in another, which is their value; they
-    move objects from failed to transferred, and add none. superseded: ended jobs that a later one
-    has done, or is doing, all over again; they are not counted. unstarted: jobs that plans are
-    still to start: nobody knows how many objects those have.
+    jobs: in the given order. view: the sum as a job view without an id. running: jobs that run in
+    the whole account, of `SLOTS`. overlaps: pairs of jobs with overlapping prefixes that ran at the
+    same time. retries: maps each retry to the job that it retries; a retry moves objects between
+    counters (failed to transferred, for example) and adds none. superseded: ended jobs that a later
+    job repeats completely; they are not counted. keys: the keys of `jobs`. unstarted: jobs that
+    plans have not started yet; their number of objects is unknown.
     """
 
     key: MigrationKey
@@ -88,42 +86,42 @@ class Migration(msgspec.Struct, frozen=True):
 
     @property
     def counts(self) -> Counts:
-        """The four counters together, each object once; None where a job's is not known."""
+        """The summed counters, each object once; None if a job's counter is unknown."""
         return self.view.counts
 
     @property
     def percent(self) -> int | None:
-        """Whole and rounded down; 100 only when every counted job was completed."""
+        """Percent done, rounded down; 100 only if every counted job was completed."""
         return self.view.percent
 
     @property
     def rate(self) -> float | None:
-        """Objects per second of all jobs that run."""
+        """Objects per second of all running jobs together."""
         return self.view.rate
 
     @property
     def forecast(self) -> Forecast | None:
-        """When the last job will be done; None where a job's end is not known."""
+        """When the last job will be done; None if a live job has no forecast."""
         return self.view.forecast
 
     @property
     def verdict(self) -> Verdict | None:
-        """How all of it reconciles after retries; None while a job may still move."""
+        """How the migration reconciles after retries; None while a job is live."""
         return self.view.verdict
 
     @property
     def state(self) -> State:
-        """That of the live job that is worst off; of the ended ones when none is live."""
+        """The worst state of the live jobs, or of the ended jobs if none is live."""
         return self.view.state
 
     @property
     def counted(self) -> tuple[JobView, ...]:
-        """The jobs without those that were superseded."""
+        """The jobs that are not superseded."""
         return tuple(view for view in self.jobs if view.key not in self.superseded)
 
 
 def migration_of(view: JobView) -> MigrationKey | None:
-    """Which migration a job belongs to; None for one whose buckets are not known."""
+    """Return a job's migration, cached in the view; None if a bucket is unknown."""
     cached = vars(view)
     if "migration" not in cached:
         cached["migration"] = key_of(view.account_id, view.job.source, view.job.target)
@@ -132,7 +130,7 @@ def migration_of(view: JobView) -> MigrationKey | None:
 
 
 def key_of(account_id: str, source: Source | None, target: Target | None) -> MigrationKey | None:
-    """Which migration copies from one bucket to another; None where one is not known."""
+    """Return the key of the migration between two buckets; None if one is unknown."""
     if source is None or target is None or not source.bucket or not target.bucket:
         return None
     return MigrationKey(
@@ -157,10 +155,11 @@ SHORT_ID = 8
 def family_verdict(
     roots: Sequence[JobView], retries: Sequence[JobView], sums: Together
 ) -> Verdict | None:
-    """One verdict of jobs and their retries; None while one of them may still move.
+    """Return one verdict for jobs and their retries; None while one of them is live.
 
-    unaccounted: of completed jobs what nobody can explain, of others what was never done. Jobs
-    that were not completed are named, by prefix or by the beginning of their id.
+    roots: the jobs that retry no other. The verdict's `unaccounted` adds the remaining objects of
+    completed jobs, which are unexplained, and of other jobs, which were never done. Jobs that were
+    not completed are named by prefix or by the first characters of their id.
     """
     if any(view.live for view in (*roots, *retries)):
         return None
@@ -181,7 +180,7 @@ def family_verdict(
 
 
 def _ends(others: Sequence[JobView], number: int) -> list[str]:
-    """Say how many jobs were not completed, what became of them, and which they are."""
+    """Return clauses with the number, status and names of the jobs that were not completed."""
     kinds: dict[str, list[JobView]] = {}
     for view in others:
         kinds.setdefault(view.word, []).append(view)
@@ -222,7 +221,7 @@ def _doubts(counts: Sequence[Counts], sums: Counts) -> Iterator[str]:
 
 
 def _lost_retries(retries: Sequence[JobView]) -> Iterator[str]:
-    """Say which retries came to nothing; what they did not copy again is still counted failed."""
+    """Yield clauses for uncompleted retries; objects they did not copy still count as failed."""
     lost = [view for view in retries if view.status != "completed"]
     for word in dict.fromkeys(view.word for view in lost):
         number = sum(view.word == word for view in lost)
@@ -231,14 +230,15 @@ def _lost_retries(retries: Sequence[JobView]) -> Iterator[str]:
 
 _LIVE = (State.STALLED, State.OTHER, State.LISTING, State.RUNNING, State.PAUSED)
 _LOST = (State.ABORTED, State.OTHER, State.GONE)
-"""The worst first."""
+"""States of live jobs, and of lost jobs, the worst first."""
 
 
 def family_view(views: Sequence[JobView], ties: Sequence[Tie]) -> JobView:
-    """Add jobs up; ties: which of them retry others of them. The job of the view has no id.
+    """Add jobs up to one view without a job id. ties: which of the jobs retry others of them.
 
-    It stands like the live job that is worst off. Its numbers are those of a job: objects, objects
-    per second, UTC seconds. Counts that some have not told yet are missing in the sum.
+    The view has the status of the worst live job. Units are those of a job's view: objects,
+    objects per second, UTC seconds. Jobs with unknown counts are left out of the summed counts,
+    and the view is then `partial`.
     """
     by_key = {view.key: view for view in views}
     retries = [(tie, by_key[tie.child]) for tie in ties if tie.child in by_key]
@@ -290,7 +290,7 @@ def _moving(view: JobView, live: Sequence[JobView]) -> JobView:
 
 
 def _over(view: JobView, roots: Sequence[JobView]) -> JobView:
-    """An end is as bad as that of the worst job; what retries have made good is good."""
+    """Complete an ended view: status of the worst root job; the status of retries is ignored."""
     lost = [v for v in roots if v.status != "completed"]
     worst = min(lost, key=partial(_place_sums, _LOST), default=None)
     return replace(
@@ -307,7 +307,10 @@ def _place_sums(order: Sequence[State], view: JobView) -> int:
 
 
 def _percent(roots: Sequence[JobView], *, whole: bool) -> int | None:
-    """Whole and rounded down, below 100 unless `whole`; more done than there is counts for none."""
+    """Return percent done, rounded down and below 100 unless `whole`; None if unknown.
+
+    A job's done objects count up to its total only.
+    """
     known = [(v.counts.done, v.counts.objects) for v in roots]
     objects = total(objects for _, objects in known)
     if not objects or any(done is None for done, _ in known):
@@ -317,7 +320,7 @@ def _percent(roots: Sequence[JobView], *, whole: bool) -> int | None:
 
 
 def _last_end(live: Iterable[JobView]) -> Forecast | None:
-    """The end of the job that is done last; None where one of them may never be."""
+    """Return the forecast of the last job to end; None if a live job has no forecast."""
     forecasts = [shown_forecast(view) for view in live]
     known = [forecast for forecast in forecasts if forecast is not None]
     if not known or len(known) < len(forecasts):
@@ -332,7 +335,7 @@ def _last_end(live: Iterable[JobView]) -> Forecast | None:
 
 
 def _reason(live: Sequence[JobView]) -> str:
-    """Say which jobs keep all of it from having an end."""
+    """Return why there is no ETA: the number of jobs in the first state that prevents one."""
     for word, has in (
         ("paused", lambda v: v.state is State.PAUSED),
         ("stalled", lambda v: v.state is State.STALLED),
@@ -345,7 +348,7 @@ def _reason(live: Sequence[JobView]) -> str:
 
 
 def _as_of(live: Sequence[JobView], views: Sequence[JobView]) -> float | None:
-    """Since when all of it is known: the oldest data of a live job."""
+    """Return the time of the data, UTC seconds: the oldest of the live jobs', else the newest."""
     known = [view.as_of for view in live or views if view.as_of is not None]
     if not known:
         return None
@@ -358,9 +361,9 @@ def _sum(live: Iterable[JobView], rate: Callable[[JobView], float | None]) -> fl
 
 
 def _average(view: JobView) -> float | None:
-    """Objects per second from the first job's creation to the last one's end, or to now.
+    """Return objects per second from the first creation to the last end, or until now if live.
 
-    None while some have not told their counts: those that have did not need all that time.
+    None for partial counts: the jobs with known counts did not take the whole time.
     """
     if view.partial:
         return None
@@ -372,7 +375,7 @@ def _average(view: JobView) -> float | None:
 
 
 def _job(views: Sequence[JobView], *, ended: bool) -> Job:
-    """What the jobs have in common, from the first one's creation to the last one's end."""
+    """Return a job with the common fields, from the first creation to the last end."""
     jobs = [view.job for view in views]
     ends = [job.finished_at for job in jobs]
     overwrites = {job.overwrite for job in jobs}
@@ -387,7 +390,7 @@ def _job(views: Sequence[JobView], *, ended: bool) -> Job:
 
 
 def _bucket(source: Source | None) -> Source | None:
-    """The source without what tells one job from another."""
+    """Return the source without the fields that differ between jobs of one migration."""
     return source and replace(source, path_prefix=None, keys=None, extra={})
 
 
@@ -397,7 +400,7 @@ def _time(text: str | None) -> float:
 
 
 WAITING = "waiting"
-"""The status of a migration whose jobs have ended while plans are to start others."""
+"""Status of a migration whose jobs have ended but whose plans have unstarted jobs."""
 
 
 def migrations(
@@ -406,11 +409,11 @@ def migrations(
     before: Mapping[MigrationKey, Migration] | None = None,
     unstarted: Iterable[Unstarted] = (),
 ) -> tuple[Migration, ...]:
-    """Find the migrations among jobs: two or more of one account, source and target bucket.
+    """Return the migrations: groups of two or more jobs of one account, source and target bucket.
 
-    One job is enough while plans are to start others. They stand in the order of their first jobs.
-    before: migrations that were found earlier; one that has not changed is that very value.
-    unstarted: jobs that plans are still to start.
+    A single job is enough if plans have unstarted jobs for the same buckets. The order is that of
+    the migrations' first jobs. before: earlier result; an unchanged migration is returned as the
+    same object. unstarted: jobs that plans have not started yet.
     """
     coming = tuple(unstarted)
     known, groups = before or {}, dict[MigrationKey, list[JobView]]()
@@ -431,10 +434,10 @@ def migrations(
 def family(
     views: Sequence[JobView], ties: Sequence[Tie] = (), running: int | None = None
 ) -> Migration:
-    """Tell what jobs of one migration amount to together. Raises ValueError for none.
+    """Sum up the jobs of one migration. Raises ValueError if there are no jobs.
 
-    ties: which of them retry others; others do not matter. running: jobs that run in the whole
-    account, None for those among these.
+    ties: which of the jobs retry others; ties of other jobs are ignored. running: number of running
+    jobs in the whole account; None to count those in `views`.
     """
     if not views:
         raise ValueError("no jobs")
@@ -444,7 +447,7 @@ def family(
 
 
 def is_running(view: JobView) -> bool:
-    """It takes one of its account's slots."""
+    """Whether the job takes one of its account's slots."""
     return view.live and view.status == "running"
 
 
@@ -456,7 +459,7 @@ def _same_or_new(
     running: int,
     unstarted: int,
 ) -> Migration:
-    """Keep what was found before where no job has changed."""
+    """Return the earlier value if no job has changed, else a new migration."""
     if before is None or before.unstarted != unstarted or not _unchanged(before, views, ties):
         return _new(key, tuple(views), ties, running, unstarted)
     return before if before.running == running else replace(before, running=running)
@@ -497,7 +500,7 @@ def _new(
 
 
 def _with_more_to_come(view: JobView) -> JobView:
-    """Claim no end and no whole while jobs are still to be started."""
+    """Make the view a lower bound, without verdict or 100 %, while jobs are unstarted."""
     forecast = view.forecast and replace(view.forecast, at_least=True)
     percent = None if view.percent is None else min(view.percent, 99)
     view = replace(
@@ -515,10 +518,10 @@ def _with_more_to_come(view: JobView) -> JobView:
 
 
 def jobs_to_come(key: MigrationKey, unstarted: Iterable[Unstarted]) -> int:
-    """How many jobs a migration is still to get.
+    """Return the number of unstarted jobs of a migration.
 
-    Endpoints are not compared, for the API may tell one that a plan has left out, and a vendor
-    only where the API tells it.
+    Endpoints are not compared: the API may return a default endpoint that the plan omits. Vendors
+    are compared only if the API returned one.
     """
     places = ((key_of(one.account_id, one.source, one.target), one.jobs) for one in unstarted)
     return sum(jobs for place, jobs in places if place is not None and _same_buckets(place, key))
@@ -530,13 +533,13 @@ def _same_buckets(plan: MigrationKey, key: MigrationKey) -> bool:
 
 
 def _each_once(ties: Sequence[Tie], retries: Mapping[JobKey, JobKey]) -> list[Tie]:
-    """The ties between these jobs; one that is known twice stands once."""
+    """Return the ties between these jobs, without duplicates."""
     known = {tie.child: tie for tie in ties if retries.get(tie.child) == tie.parent}
     return list(known.values())
 
 
 def _retries(keys: frozenset[JobKey], ties: Sequence[Tie]) -> dict[JobKey, JobKey]:
-    """Which of these jobs retry which: each one other, which was there before it."""
+    """Map each retry to the one job that it retries, ignoring ties that would form a cycle."""
     found: dict[JobKey, JobKey] = {}
     for tie in ties:
         if {tie.child, tie.parent} <= keys and not _descends(tie.parent, tie.child, found):
@@ -545,7 +548,7 @@ def _retries(keys: frozenset[JobKey], ties: Sequence[Tie]) -> dict[JobKey, JobKe
 
 
 def _descends(key: JobKey, ancestor: JobKey, retries: Mapping[JobKey, JobKey]) -> bool:
-    """Whether following parents from a job comes to another; a job comes to itself."""
+    """Whether `ancestor` is the job itself or is reached by following its parents."""
     step: JobKey | None = key
     while step is not None:
         if step == ancestor:

@@ -1,6 +1,6 @@
-"""What was seen of a job, and for how long; nothing is claimed for times when nobody looked.
+"""Divides time into spans by what a job's samples show; times without samples are unobserved.
 
-Times are UTC seconds, spans half open, samples oldest first.
+Times are UTC seconds, spans are half open, samples are oldest first.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ import msgspec
 from slurper_tui.monitor.model.samples import Recorded
 
 ABSENCE = 600.0
-"""Seconds; who has not looked for longer than this was away."""
+"""Seconds; a longer time without samples of any job counts as an absence of the user."""
 
 
 class Seen(StrEnum):
-    """What a span was seen to be."""
+    """What a job was observed to do during a span."""
 
     WATCHED = "watched"
     UNOBSERVED = "unobserved"
@@ -27,7 +27,7 @@ class Seen(StrEnum):
 
 
 class Span(msgspec.Struct, frozen=True):
-    """A time in which a job was seen to be one thing, or was not seen at all."""
+    """A time with one kind of observation of a job, or with none. since, until: UTC seconds."""
 
     kind: Seen
     since: float
@@ -35,15 +35,15 @@ class Span(msgspec.Struct, frozen=True):
 
     @property
     def seconds(self) -> float:
-        """How long it lasted."""
+        """The span's length in seconds."""
         return self.until - self.since
 
 
 def spans(samples: Sequence[Recorded], since: float, until: float) -> tuple[Span, ...]:
-    """Divide the time from `since` to `until` by what was seen; no two neighbours are alike.
+    """Divide the time from `since` to `until` into spans; neighbours differ in kind.
 
-    What a sample told holds until the next one, unless nobody looked in between. Before the first
-    and behind the last sample, nobody did. A stall begins with the counters' last move.
+    A sample is valid until the next one, unless there is a gap between them. The times before the
+    first sample and after the last one are unobserved. A stall begins when the counters last moved.
     """
     if not samples:
         return (Span(Seen.UNOBSERVED, since, until),) if since < until else ()
@@ -58,19 +58,19 @@ def spans(samples: Sequence[Recorded], since: float, until: float) -> tuple[Span
 
 
 def observed_seconds(samples: Sequence[Recorded], since: float, until: float) -> float:
-    """How much of the time from `since` to `until` somebody was looking."""
+    """Return the observed seconds from `since` to `until`."""
     return seen_seconds(spans(samples, since, until))
 
 
 def seen_seconds(divided: Iterable[Span]) -> float:
-    """How much of some spans somebody was looking."""
+    """Return the observed seconds of some spans."""
     return sum((span.seconds for span in divided if span.kind is not Seen.UNOBSERVED), 0.0)
 
 
 def unobserved(
     jobs: Iterable[Sequence[Recorded]], since: float, until: float
 ) -> tuple[tuple[float, float], ...]:
-    """The times, oldest first, in which nobody looked at any of the jobs."""
+    """Return the (since, until) times without an observation of any job, oldest first."""
     watched = sorted(
         (max(since, a), min(until, b)) for samples in jobs for a, b in _watched(samples)
     )
@@ -83,9 +83,9 @@ def unobserved(
 
 
 def last_absence(jobs: Sequence[Sequence[Recorded]], now: float) -> float | None:
-    """When the last absence began that lasted for more than ten minutes; None without one.
+    """Return when the last absence of more than `ABSENCE` seconds began; None if there is none.
 
-    It may still be going on. The time before the very first sample is none.
+    It may not have ended yet. The time before the very first sample does not count.
     """
     first = min((samples[0].at for samples in jobs if samples), default=now)
     long = [a for a, b in unobserved(jobs, first, now) if b - a > ABSENCE]
@@ -93,7 +93,7 @@ def last_absence(jobs: Sequence[Sequence[Recorded]], now: float) -> float | None
 
 
 def default_since(jobs: Sequence[Sequence[Recorded]], now: float) -> float:
-    """Where an account of what happened begins: with the last absence, else the first sample."""
+    """Return the default start of a digest: the last absence, else the first sample, else `now`."""
     absence = last_absence(jobs, now)
     if absence is not None:
         return absence
@@ -101,7 +101,7 @@ def default_since(jobs: Sequence[Sequence[Recorded]], now: float) -> float:
 
 
 def _watched(samples: Sequence[Recorded]) -> Iterator[tuple[float, float]]:
-    """The unbroken times of looking; a sample that stands alone takes no time."""
+    """Yield the (begin, end) times without a gap; a single sample has no length."""
     begun = last = None
     for sample in samples:
         if begun is None or last is None or sample.after_gap:
@@ -114,7 +114,7 @@ def _watched(samples: Sequence[Recorded]) -> Iterator[tuple[float, float]]:
 
 
 def _kind(before: Recorded, after: Recorded, stalled: bool) -> Seen:
-    """What the time between two samples was seen to be."""
+    """Return the kind of the span between two samples."""
     if after.after_gap:
         return Seen.UNOBSERVED
     if before.status == "paused":
@@ -123,7 +123,7 @@ def _kind(before: Recorded, after: Recorded, stalled: bool) -> Seen:
 
 
 def _stalls(samples: Sequence[Recorded]) -> list[bool]:
-    """Which samples belong to a stall: those too that led up to it, for no counter moved since."""
+    """Return which samples are in a stall, including earlier ones with the same counters."""
     stalled = [sample.stalled for sample in samples]
     for place in range(len(samples) - 2, -1, -1):
         before, after = samples[place], samples[place + 1]
@@ -134,11 +134,11 @@ def _stalls(samples: Sequence[Recorded]) -> list[bool]:
 
 
 _Piece = tuple[Seen, float, float]
-"""A span that may have no length."""
+"""Kind, since and until of a span that may have no length."""
 
 
 def _merged(pieces: Iterable[_Piece], since: float, until: float) -> Iterator[Span]:
-    """Cut the pieces at both ends, and make one of neighbours that are alike."""
+    """Clip the pieces to `since` and `until`, and merge neighbours of the same kind."""
     cut = ((kind, max(since, a), min(until, b)) for kind, a, b in pieces)
     for kind, alike in groupby((piece for piece in cut if piece[1] < piece[2]), key=_first):
         whole = [*alike]

@@ -1,11 +1,9 @@
-"""How one job or one migration ended, for a change ticket: the same for the same history.
+"""Receipts: how an ended job or migration went, for a change ticket.
 
-Times are UTC seconds, rates objects per second, counts objects. Nothing in it is of the moment in
-which it is made.
-
-Receipts of ended jobs, put together from the API, the logs and the history.
-
-What a receipt comes to, in one line for both its forms. Foreign text in it is not yet clean.
+`EndedJobs` implements `Receipts`; it builds a `Receipt` from the API, the logs and the history.
+Times are UTC seconds, rates objects per second, counts objects. A receipt does not depend on the
+time at which it is made: the same history gives the same receipt. `headline` sums it up in one
+line for both formats (Markdown and JSON); that text is not sanitised yet.
 """
 
 from __future__ import annotations
@@ -37,11 +35,11 @@ from slurper_tui.monitor.reports.observed import Seen, Span, spans
 from slurper_tui.monitor.reports.retries import of_skips, total
 
 BEST_SECONDS = 600.0
-"""A rate that was held for about so long."""
+"""Seconds over which the best rate of a job is averaged, approximately."""
 
 
 class NotEnded(Exception):
-    """There is no receipt of what may still move. view: the job that has not ended."""
+    """No receipt is possible because a job is live. view: the job that has not ended."""
 
     def __init__(self, view: JobView) -> None:
         super().__init__(f"job {view.job.id} has not ended: it is {view.word}")
@@ -51,12 +49,12 @@ class NotEnded(Exception):
 class JobReceipt(msgspec.Struct, frozen=True):
     """How one job ended.
 
-    begun, ended: as the API tells them; None where it does not, or tells no time. seen: how the
-    time between them was seen to be. best: the highest rate that was held for about ten minutes;
-    None where nobody looked for so long. log: what its log holds; None where it could not be read,
-    or does not matter. events: what changed it, oldest first. retries: the job whose failed objects
-    it was made to copy. last_seen: when somebody looked and saw that it had ended; None where
-    nobody did.
+    begun, ended: times from the API; None if missing or invalid. seen: the observed spans between
+    them. best: the highest rate over about ten minutes, objects per second; None if the job was
+    never observed that long. log: row counts of its log; None if it could not be read or the job is
+    superseded. events: actions on the job and other changes, oldest first. retries: tie to the job
+    that it retries, None if it is no retry. last_seen: when the job was observed to have ended;
+    None if it never was.
     """
 
     view: JobView
@@ -71,32 +69,32 @@ class JobReceipt(msgspec.Struct, frozen=True):
 
     @property
     def seconds(self) -> float | None:
-        """From its creation to its end; None where the end is told to be before the creation."""
+        """Seconds from creation to end; None if one is unknown or the end is the earlier one."""
         return _between(self.begun, self.ended)
 
     @property
     def running_seconds(self) -> float | None:
-        """Without the time in which it was seen to be paused."""
+        """`seconds` without the time in which the job was observed to be paused."""
         if self.seconds is None:
             return None
         return max(0.0, self.seconds - sum(span.seconds for span in self.spans(Seen.PAUSED)))
 
     @property
     def average(self) -> float | None:
-        """Objects done per second of running."""
+        """Objects done per second of `running_seconds`."""
         done = self.view.counts.done
         return done / self.running_seconds if done is not None and self.running_seconds else None
 
     @property
     def number_of_keys(self) -> int | None:
-        """How many keys it was given; None for a job that copies all that begins so."""
+        """Number of keys that the job was given; None for a job that copies a prefix."""
         source = self.view.job.source
         if source is not None and source.keys is not None:
             return len(source.keys)
         return self.retries.keys if self.retries else None
 
     def spans(self, kind: Seen) -> tuple[Span, ...]:
-        """When it was seen to be so."""
+        """Return the observed spans of one kind."""
         return tuple(span for span in self.seen if span.kind is kind)
 
 
@@ -105,7 +103,10 @@ def _between(begun: float | None, ended: float | None) -> float | None:
 
 
 class Reason(msgspec.Struct, frozen=True):
-    """Why objects failed or were not copied. count: rows. first_seen, last_seen: the API's text."""
+    """Why objects failed or were not copied.
+
+    count: number of log rows. first_seen, last_seen: times in the API's own format.
+    """
 
     log_type: str
     cause: Cause
@@ -117,9 +118,9 @@ class Reason(msgspec.Struct, frozen=True):
 class Receipt(msgspec.Struct, frozen=True):
     """How one job or one migration ended.
 
-    jobs: those that retry no other of them first, in the order of their creation; then the retries.
-    family: what they amount to together. unobserved: when nobody looked at one of them that had
-    begun and not ended. lost: retries that nobody knows any more.
+    jobs: in the order of their creation, the retries last. family: the sums. unobserved: spans
+    (since, until) in which a job had begun, had not ended and was not observed. lost: retries that
+    the API no longer knows.
     """
 
     jobs: tuple[JobReceipt, ...]
@@ -129,52 +130,52 @@ class Receipt(msgspec.Struct, frozen=True):
 
     @property
     def first(self) -> tuple[JobReceipt, ...]:
-        """The jobs that count: those that retry no other, and were not done all over again."""
+        """The jobs that are neither retries nor superseded."""
         aside = self.family.superseded | self.family.retries.keys()
         return tuple(job for job in self.jobs if job.view.key not in aside)
 
     @property
     def counts(self) -> Counts:
-        """Each object once, after all retries."""
+        """The counts after all retries, each object once; unknown if a job's counts are missing."""
         return Counts() if self.family.view.partial else self.family.counts
 
     @property
     def verdict(self) -> Verdict:
-        """How it reconciles; of one job alone with the reasons."""
+        """How the receipt reconciles; for a single job, its own verdict."""
         alone = self.jobs[0].view if len(self.jobs) == 1 else self.family.view
         return alone.verdict or Verdict(alone.word, alone.counts.failed, None, None)
 
     @property
     def begun(self) -> float | None:
-        """When the first job was created."""
+        """When the first job was created; None if no creation time is known."""
         return min((job.begun for job in self.jobs if job.begun is not None), default=None)
 
     @property
     def ended(self) -> float | None:
-        """When the last job ended; None where that is not known of every one."""
+        """When the last job ended; None if the end of any job is unknown."""
         ends = [job.ended for job in self.jobs if job.ended is not None]
         return max(ends) if len(ends) == len(self.jobs) else None
 
     @property
     def seconds(self) -> float | None:
-        """From the first creation to the last end; None like a job's."""
+        """Seconds from the first creation to the last end; None as for a job."""
         return _between(self.begun, self.ended)
 
     @property
     def last_seen(self) -> float | None:
-        """When the last job whose end is not told was seen to have ended; None without any."""
+        """The latest `last_seen` of the jobs without an end from the API; None if there is none."""
         unknown = [job for job in self.jobs if job.ended is None]
         return max((job.last_seen for job in unknown if job.last_seen is not None), default=None)
 
     @property
     def logs_read(self) -> bool:
-        """What the log of every job holds is known, but for those that were done all over again."""
+        """Whether the log of every job that is not superseded was read."""
         again = self.family.superseded
         return all(job.log is not None for job in self.jobs if job.view.key not in again)
 
     @property
     def observed(self) -> bool:
-        """Of every job it is known when it was looked at, from its beginning to its end."""
+        """Whether every job's observed spans are known from its beginning to its end."""
         return all(
             job.seen if job.seconds else job.seconds == 0 and not job.view.counts.done
             for job in self.jobs
@@ -182,27 +183,27 @@ class Receipt(msgspec.Struct, frozen=True):
 
     @property
     def not_copied(self) -> int | None:
-        """Skipped objects that are not in the target; None while a log is unknown."""
+        """Skipped objects that are not in the target; None if a log was not read."""
         return 0 if self.counts.skipped == 0 else self.family.view.not_copied
 
     @property
     def lost_job(self) -> bool:
-        """A job that counts was aborted, or is gone."""
+        """Whether a counted job was aborted or is gone."""
         return self.family.view.gone or self.family.view.status == "aborted"
 
     @property
     def completed(self) -> bool:
-        """Every job that counts was completed, not aborted or ended in a way nobody foresaw."""
+        """Whether every counted job was completed, not aborted or ended with another status."""
         return self.family.view.status == "completed"
 
     @property
     def reasons(self) -> tuple[Reason, ...]:
-        """Why objects failed or were not copied, at first: retries apart."""
+        """Why objects failed or were not copied, before retries."""
         return reasons_of([job.log for job in self.first if job.log])
 
 
 def reasons_of(logs: list[LogCounts]) -> tuple[Reason, ...]:
-    """Failures first, then what was not copied, each the most frequent first."""
+    """Return listing errors, then failures, then uncopied objects, the most frequent first."""
     counts: Counter[str] = Counter()
     for log in logs:
         counts.update(log.by_type)
@@ -224,7 +225,7 @@ _ORDER = (Cause.LISTING_BROKE, Cause.FAILED, Cause.NOT_COPIED)
 
 
 def _edge(told: list[str | None], *, last: bool) -> str | None:
-    """The first or the last of some times in the API's own text."""
+    """Return the first or the last of some times in the API's own format."""
     known = [text for text in told if text is not None]
     timed = [(at, text) for text in known if (at := parse_time(text)) is not None]
     if not timed:
@@ -235,13 +236,13 @@ def _edge(told: list[str | None], *, last: bool) -> str | None:
 MOST_EVENTS = 500
 
 STEADY_SECONDS = 60.0
-"""After its end, objects in flight still get their rows for about so long."""
+"""Seconds after a job's end in which objects in flight may still get log rows, approximately."""
 
 _LEAST_BEST = 0.75 * BEST_SECONDS
 
 
 class EndedJobs:
-    """Implements `Receipts`. notebook, history: None where nothing is kept."""
+    """Implements `Receipts`. notebook, history: None if nothing is stored."""
 
     def __init__(
         self,
@@ -260,11 +261,11 @@ class EndedJobs:
     async def receipt(
         self, keys: Sequence[JobKey], told: Callable[[FailuresView], None] = lambda view: None
     ) -> Receipt:
-        """The receipt of one job, or of several that are one migration; retries come with them.
+        """Return the receipt of one job, or of the jobs of one migration, with all retries.
 
-        Logs are read of the jobs that count. told: called after every page of a log that must be
-        read first. Raises NotEnded for what may still move, ApiError where something could not be
-        read, ValueError for no job.
+        The logs of jobs that are not superseded are read. told: called after every page of a log
+        that must be read first. Raises NotEnded if a job is live, ApiError if something cannot be
+        read, ValueError if there are no keys.
         """
         views = {key: await self._view(key) for key in keys}
         ties = await self._ties(views)
@@ -301,10 +302,8 @@ class EndedJobs:
             jobs.append(job)
         return Receipt(tuple(jobs), whole, _unobserved(jobs), lost)
 
-    # Which jobs --------------------------------------------------------------------------------
-
     async def _view(self, key: JobKey) -> JobView:
-        """A job as it stands; asked for where the roster does not know its counts."""
+        """Return a job's view; fetch it if the roster does not have its counts."""
         view = self._roster.view(key)
         if view is not None and (view.as_of is not None or view.gone):
             return view
@@ -332,7 +331,7 @@ class EndedJobs:
     async def _add_retries(
         self, views: dict[JobKey, JobView], ties: Sequence[Tie]
     ) -> tuple[Tie, ...]:
-        """Add the jobs that retry these, and those that retry them; give those that are gone."""
+        """Add all retries of the jobs, transitively; return the ties of retries that are gone."""
         lost = dict[JobKey, Tie]()
         while missing := [
             tie
@@ -346,13 +345,11 @@ class EndedJobs:
                     lost[tie.child] = tie
         return tuple(lost.values())
 
-    # What is known of each ---------------------------------------------------------------------
-
     async def _log(self, view: JobView, told: Callable[[FailuresView], None]) -> LogCounts | None:
-        """What its log holds: as it was noted well after its end, else as it is read now."""
+        """Return a log's stored row counts if read well after the end, else read the log now."""
         kept = await self._noted(view.key)
         steady = (parse_time(view.job.finished_at) or 0.0) + STEADY_SECONDS
-        now = self._metered.now().wall  # a later reading was dated by a clock that was ahead
+        now = self._metered.now().wall  # a reading dated in the future had a wrong clock
         if kept is not None and kept.whole and steady <= kept.read_at <= now:
             return kept
         read = None if view.gone else await self._read(view.key, told)
@@ -364,7 +361,10 @@ class EndedJobs:
         return (await self._notebook.counts([key.account_id])).get(key)
 
     async def _read(self, key: JobKey, told: Callable[[FailuresView], None]) -> LogCounts | None:
-        """Read a log to its end; None where it is gone. Raises ApiError for a lasting fault."""
+        """Read a log to its end; None if it is gone or incomplete.
+
+        Raises ApiError for a permanent error, or after `LASTING` consecutive transient errors.
+        """
         last, faults = FailuresView(key), 0
         async with aclosing(self._logs.failures(key).views()) as views:
             async for view in views:
@@ -381,7 +381,7 @@ class EndedJobs:
         return await self._notebook.events(key, MOST_EVENTS) if self._notebook else ()
 
     async def _samples(self, view: JobView) -> tuple[Recorded, ...]:
-        """Everything seen of a job up to its end, and the first look after it."""
+        """Return a job's samples up to its end, and the first one after it."""
         if self._history is None:
             return ()
         samples = await self._history.samples(view.key)
@@ -391,7 +391,7 @@ class EndedJobs:
 
 
 def _judged(view: JobView, log: LogCounts | None) -> JobView:
-    """Let the verdict rest on what the log holds."""
+    """Recompute the verdict and the uncopied objects from the log's row counts."""
     return replace(
         view,
         verdict=verdict(view.counts, view.status, log),
@@ -401,14 +401,15 @@ def _judged(view: JobView, log: LogCounts | None) -> JobView:
 
 
 def _created(view: JobView) -> tuple[float, str]:
-    """In this order jobs are told, whoever names them in whichever order."""
+    """Return the sort key of jobs: the order in which they are given must not matter."""
     return parse_time(view.job.created_at) or 0.0, view.key.job_id
 
 
 def _seen_end(view: JobView, samples: Sequence[Recorded]) -> float | None:
-    """Until when its samples matter: its end, or when it was first seen to have ended.
+    """Return until when samples matter: the job's end, or the first sample after it.
 
-    The latter where the API tells no end, or one before its creation.
+    The sample is used if the API gives no end, or one before the creation. None if neither is
+    known.
     """
     finished, created = parse_time(view.job.finished_at), parse_time(view.job.created_at)
     if finished is not None and (created is None or finished >= created):
@@ -427,7 +428,7 @@ def _seen(view: JobView, samples: Sequence[Recorded]) -> JobReceipt:
 
 
 def _unobserved(jobs: Iterable[JobReceipt]) -> tuple[tuple[float, float], ...]:
-    """When nobody looked at some job that had begun and not ended, oldest first."""
+    """Merge the jobs' unobserved spans, oldest first."""
     merged = list[tuple[float, float]]()
     for span in sorted(span for job in jobs for span in _times(job.spans(Seen.UNOBSERVED))):
         since, until = span
@@ -443,7 +444,7 @@ def _times(seen: Iterable[Span]) -> Iterator[tuple[float, float]]:
 
 
 def _rates(points: Sequence[Recorded]) -> list[float]:
-    """Objects per second between neighbours that lie about ten minutes apart."""
+    """Return objects per second between neighbouring samples about ten minutes apart."""
     rates = list[float]()
     for one, other in pairwise(points):
         before, after, seconds = one.counts.done, other.counts.done, other.at - one.at
@@ -457,7 +458,10 @@ ALL_COPIED = "all copied"
 
 
 def headline(receipt: Receipt) -> str:
-    """`1,310 failed, of which 1,310 were copied by a retry: all copied`, or what is left."""
+    """Sum a receipt up: `1,310 failed, of which 1,310 were copied by a retry: all copied`.
+
+    If objects are missing, the verdict's text takes the place of `all copied`.
+    """
     text = ALL_COPIED if all_copied(receipt) else receipt.verdict.text
     failed = total(job.view.counts.failed for job in receipt.first)
     retries = len(receipt.family.retries.keys() - receipt.family.superseded)
@@ -468,9 +472,9 @@ def headline(receipt: Receipt) -> str:
 
 
 def all_copied(receipt: Receipt) -> bool:
-    """Every object of the source is in the target, as far as can be known.
+    """Whether every object of the source is in the target, as far as can be known.
 
-    Whether a source was listed to its end, only the job's log tells.
+    Requires every job's log: only it shows that the source was listed to its end.
     """
     listed = all(job.log is not None for job in receipt.first)
     ended_well = receipt.completed and not receipt.lost_job
@@ -478,7 +482,7 @@ def all_copied(receipt: Receipt) -> bool:
 
 
 def retries_of(receipt: Receipt) -> tuple[JobReceipt, ...]:
-    """The jobs that copied again what had failed in others of them."""
+    """Return the jobs that retry others of the receipt."""
     return tuple(job for job in receipt.jobs if job.view.key in receipt.family.retries)
 
 
@@ -487,6 +491,6 @@ def _of_failures_alone(job: JobReceipt) -> bool:
 
 
 def _copied(receipt: Receipt) -> int:
-    """How many objects retries have copied of those that had failed."""
+    """Return the number of failed objects that retries have copied."""
     first = total(job.view.counts.transferred for job in receipt.first)
     return max(0, (receipt.counts.transferred or 0) - (first or 0))

@@ -1,8 +1,7 @@
-"""A receipt in Markdown, to be pasted into a change ticket.
+"""Formats a receipt as Markdown, for a change ticket.
 
-Foreign text in Markdown: nothing in it can break a line or a table, or be taken for markup.
-
-What a receipt tells of how jobs were seen, and of what changed them, in Markdown.
+All text from outside goes through `code`, `words` or `cell`, so that it can neither break a line
+or a table nor be interpreted as markup.
 """
 
 from __future__ import annotations
@@ -19,11 +18,11 @@ from slurper_tui.monitor.reports.observed import Seen
 from slurper_tui.monitor.reports.receipt import JobReceipt, Reason, Receipt, headline, retries_of
 
 _HARMLESS = re.compile(r"(?:[A-Za-z0-9 ,()!·%+—-]|:(?= |$))*")
-"""Words and numbers in which no renderer finds a mark, an address, a name or a sign."""
+"""Text that no Markdown renderer interprets as markup, a link, a mention or an entity."""
 
 
 def code(text: str) -> str:
-    """A text as it is, between backticks; what could steer a terminal is a visible stand-in."""
+    """Return a text between backticks; control characters are replaced by visible ones."""
     shown = fmt.safe(text)
     if not shown:
         return '""'
@@ -34,17 +33,17 @@ def code(text: str) -> str:
 
 
 def words(text: str) -> str:
-    """A text that is mostly our own: plain where nothing in it could be markup."""
+    """Return a mostly trusted text: plain if nothing in it could be markup, else as code."""
     return text if _HARMLESS.fullmatch(text) and text.strip() == text else code(text)
 
 
 def cell(text: str) -> str:
-    """A text in a table. A bar would end the cell, even behind a backslash: it is a broken one."""
+    """Return the text of a table cell; `|` becomes `¦`, because even an escaped bar ends a cell."""
     return words(text).replace("|", "¦")
 
 
 def table(head: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> Iterator[str]:
-    """Lines of a table that can be read as they are. left: columns of words, before the numbers."""
+    """Yield the lines of an aligned table. left: number of leading, left-aligned text columns."""
     widths = [max(3, *(len(row[place]) for row in (head, *rows))) for place in range(len(head))]
     rule = [":--".ljust(w, "-") if n < left else "--:".rjust(w, "-") for n, w in enumerate(widths)]
     yield _row(head, widths, left)
@@ -59,21 +58,21 @@ def _row(row: Sequence[str], widths: Sequence[int], left: int) -> str:
 
 
 def utc(at: float | None) -> str:
-    """A time to the second: `2026-03-19T15:46:20Z`."""
+    """Format UTC seconds as `2026-03-19T15:46:20Z`; a dash for None."""
     return fmt.DASH if at is None else fmt.iso(at, UTC).replace("+00:00", "Z")
 
 
 MOST_LINES = 20
-"""So many spans or changes are told one by one."""
+"""Spans of a kind, or changes, that are listed individually, at most."""
 
 LEAST_UNOBSERVED = 60.0
-"""Seconds; nobody looking for a shorter time is not told."""
+"""Seconds; unobserved spans shorter than this are omitted."""
 
 _UNKNOWN = "Of a job it is not known when it began or ended, and so not what of it was observed."
 
 
 def observations(receipt: Receipt) -> Iterator[str]:
-    """When jobs were seen to be paused or stalled, and when nobody looked."""
+    """Yield the section with the paused, stalled and unobserved spans."""
     several = len(receipt.jobs) > 1
     told = {
         f"{kind.value.capitalize()}{f', {code(job.view.key.job_id)}' if several else ''}": [
@@ -104,7 +103,7 @@ def _some_spans(name: str, spans: Sequence[tuple[float, float]]) -> Iterator[str
 
 
 def changes(receipt: Receipt) -> Iterator[str]:
-    """Who or what changed the jobs, oldest first."""
+    """Yield the section with the jobs' events, oldest first; nothing if there are none."""
     several = len(receipt.jobs) > 1
     events = [event for job in receipt.jobs for event in job.events]
     events.sort(key=lambda event: event.at)
@@ -140,7 +139,7 @@ _VENDORS = {"s3": "S3", "gcs": "Google Cloud Storage", "r2": "R2"}
 
 
 def markdown(receipt: Receipt, version: str = "") -> str:
-    """Tell all of it; every line ends with a newline. version: of this program."""
+    """Return the receipt as Markdown, ending with a newline. version: this program's version."""
     parts = (
         _head(receipt),
         _objects(receipt),
@@ -153,9 +152,6 @@ def markdown(receipt: Receipt, version: str = "") -> str:
     )
     blocks = ["\n".join(lines) for part in parts if (lines := list(part))]
     return "\n\n".join(blocks) + "\n"
-
-
-# What, and how it ended ------------------------------------------------------------------------
 
 
 def _head(receipt: Receipt) -> Iterator[str]:
@@ -182,7 +178,7 @@ def _bold(text: str) -> str:
 
 
 def _end(end: Source | Target) -> str:
-    """Where a bucket is, and which it is; what is copied of it is told of each job."""
+    """Return vendor, name, endpoint, region and jurisdiction of a bucket."""
     vendor = _VENDORS.get((end.vendor or "").lower(), "") or code(end.vendor or "?")
     told = f"{vendor} bucket {code(end.bucket or '?')}"
     if isinstance(end, Source):
@@ -218,7 +214,7 @@ def _alone(job: JobReceipt) -> str:
 
 
 def _scope(job: JobReceipt) -> str:
-    """Which objects a job was to copy."""
+    """Return which objects a job copies: a number of keys, a prefix or the whole bucket."""
     if job.number_of_keys is not None:
         return f"{_number(job.number_of_keys, 'key', 'keys')} by name"
     prefix = job.view.job.source.path_prefix if job.view.job.source else None
@@ -244,7 +240,7 @@ def _ended(receipt: Receipt) -> str:
 
 
 def _not_told(texts: Sequence[str | None]) -> str:
-    """That the API tells no time; what it tells instead, where that is of one job."""
+    """Return that the API gives no valid time, with its text if there is only one job."""
     said = f" (it says {code(texts[0])})" if len(texts) == 1 and texts[0] else ""
     return f"not told by the API{said}"
 
@@ -268,7 +264,7 @@ def _with_pauses(took: float, job: JobReceipt) -> str:
 
 
 def _rates(job: JobReceipt) -> Iterator[str]:
-    """The average and the best, in one text where there is any."""
+    """Yield the average and the best rate as one text; nothing if both are unknown."""
     told = []
     if job.average is not None:
         told.append(f"{fmt.rate(job.average)} objects per second on average while running")
@@ -276,9 +272,6 @@ def _rates(job: JobReceipt) -> Iterator[str]:
         told.append(f"{fmt.rate(job.best)} at best over ten minutes")
     if told:
         yield ", ".join(told)
-
-
-# Counts ----------------------------------------------------------------------------------------
 
 
 def _objects(receipt: Receipt) -> Iterator[str]:
@@ -308,7 +301,7 @@ def _objects(receipt: Receipt) -> Iterator[str]:
 
 
 def _rest(receipt: Receipt) -> str:
-    """What is left of jobs that were completed is unaccounted; of others it was never done."""
+    """Name the remaining objects: unaccounted in completed jobs, not done in others."""
     if receipt.completed:
         return "Unaccounted"
     completed = (job.view for job in receipt.first if job.view.status == "completed")
@@ -316,7 +309,7 @@ def _rest(receipt: Receipt) -> str:
 
 
 def _sum(receipt: Receipt) -> str:
-    """The reconciliation, in numbers."""
+    """Return the reconciliation as a sum of numbers."""
     counts, rest = receipt.counts, receipt.verdict.unaccounted
     if counts.done is None or counts.objects is None or rest is None:
         return "The counts do not reconcile: not all of them are known."
@@ -355,12 +348,9 @@ def _reason(reason: Reason) -> tuple[str, ...]:
 
 
 def _time(text: str | None) -> str:
-    """One of the API's own times."""
+    """Format a time from the API; return its text if it cannot be parsed."""
     at = fmt.parse_time(text)
     return utc(at) if at is not None or text is None else cell(text)
-
-
-# Jobs ------------------------------------------------------------------------------------------
 
 
 def _retries(receipt: Receipt) -> Iterator[str]:
@@ -387,7 +377,7 @@ def _retry(job: JobReceipt, receipt: Receipt) -> str:
 
 
 def _jobs(receipt: Receipt) -> Iterator[str]:
-    """Each job, where there are several."""
+    """Yield the section with each job; nothing for a single job."""
     if len(receipt.jobs) == 1:
         return
     yield "## Jobs"

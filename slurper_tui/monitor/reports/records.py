@@ -1,7 +1,4 @@
-"""A receipt as a JSON object, under the API's own names and a few of ours.
-
-One job as a JSON object, under the API's own names and a few of ours.
-"""
+"""Jobs and receipts as JSON objects, with the API's field names and some additional ones."""
 
 from __future__ import annotations
 
@@ -26,10 +23,10 @@ from slurper_tui.monitor.reports.receipt_markdown import utc
 
 
 def job_record(view: JobView) -> dict[str, Any]:
-    """Give every field of a job in a stable order; None where it is unknown.
+    """Return every field of a job in a stable order; None if it is unknown.
 
     perSecond is in objects per second, eta… in whole seconds; times are the API's own text. A job
-    that does not run, or whose data is not fresh, has neither a rate nor an ETA.
+    that is not running, or that has stale data, has neither a rate nor an ETA.
     """
     job, counts = view.job, view.counts
     return {
@@ -55,7 +52,7 @@ def job_record(view: JobView) -> dict[str, Any]:
 
 
 def _eta(forecast: Forecast | None) -> dict[str, int | bool | None]:
-    """Tell a range with its middle; a lower bound has neither a middle nor a high end."""
+    """Return the forecast's range and middle; a lower bound has only a low end."""
     if forecast is None:
         names = ("etaSeconds", "etaLowSeconds", "etaHighSeconds", "etaAtLeast")
         return dict.fromkeys(names)
@@ -69,7 +66,7 @@ def _eta(forecast: Forecast | None) -> dict[str, int | bool | None]:
 
 
 def _end_point(end: Source | Target | None) -> dict[str, Any] | None:
-    """Give a source or target as the API sent it, without what it did not send."""
+    """Return a source or target with the fields that the API sent, unknown ones included."""
     if end is None:
         return None
     known: dict[str, Any] = msgspec.to_builtins(end)
@@ -93,11 +90,11 @@ _MOVING = ("perSecond", "etaSeconds", "etaLowSeconds", "etaHighSeconds", "etaAtL
 
 
 def record(receipt: Receipt, version: str = "") -> dict[str, Any]:
-    """Give all of it in a stable order; None where it is unknown.
+    """Return every field of a receipt in a stable order; None if it is unknown.
 
-    Times are ISO 8601 in UTC, but for the API's own text; spans are in seconds, rates in objects
-    per second. lastObservedAt: when somebody saw that it had ended, where the API tells no end.
-    version: of this program.
+    Times are ISO 8601 in UTC, except the API's own text; durations are in seconds, rates in objects
+    per second. lastObservedAt: when the end was observed, if the API gives none. version: this
+    program's version.
     """
     counts, verdict = receipt.counts, receipt.verdict
     return {

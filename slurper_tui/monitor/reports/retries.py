@@ -1,8 +1,9 @@
-"""What part of a bucket each job copies: which do the same twice, and which are done again.
+"""Sums the counts of several jobs so that each object counts once.
 
-Retries that try the same objects once more: what each brings that no earlier one has.
-
-The counts of several jobs together, each object once, whatever was tried again.
+`together` adds counts up and moves retried objects between counters; `each_once` limits each
+retry's counts to objects that no earlier retry of the same objects has copied. `superseded` finds
+jobs that a later job repeats completely, `overlaps` finds jobs that copied the same prefix at the
+same time.
 """
 
 from __future__ import annotations
@@ -22,13 +23,13 @@ from slurper_tui.monitor.model.job import Counts, JobView
 from slurper_tui.monitor.model.logs import FAILED_TYPE, Cause, cause_of
 
 Retry = tuple[Tie, JobView]
-"""How a job is tied to the one whose failures it copies again, and the job itself."""
+"""The tie between a retry and the job that it retries, and the retry's view."""
 
 
 def each_once(roots: Sequence[JobView], retries: Sequence[Retry]) -> Iterator[Retry]:
-    """The retries in their order, each with the counts of what it alone has brought.
+    """Yield the retries in order, each with the counts of objects that it alone has copied.
 
-    roots: jobs that retry no other of them.
+    roots: the jobs that retry no other of the jobs.
     """
     by_key = {view.key: view for view in (*roots, *(child for _, child in retries))}
     tried = dict[tuple[JobKey, frozenset[str]], _Tried]()
@@ -40,17 +41,17 @@ def each_once(roots: Sequence[JobView], retries: Sequence[Retry]) -> Iterator[Re
 
 
 def of_failures(tie: Tie) -> bool:
-    """It retries what failed."""
+    """Whether the retry copies failed objects; a tie without log types does."""
     return not tie.log_types or FAILED_TYPE in tie.log_types
 
 
 def of_skips(tie: Tie) -> bool:
-    """It retries what was not copied."""
+    """Whether the retry copies skipped objects that are not in the target."""
     return any(cause_of(log_type) is Cause.NOT_COPIED for log_type in tie.log_types)
 
 
 def _left(tie: Tie, parent: JobView | None) -> int | None:
-    """How many objects of the kinds that are tried again a job left; None where unknown."""
+    """Return how many objects of the retried kinds a job left over; None if unknown."""
     if parent is None:
         return None
     skips = parent.counts.skipped if parent.not_copied is None else parent.not_copied
@@ -59,11 +60,12 @@ def _left(tie: Tie, parent: JobView | None) -> int | None:
 
 
 class _Tried:
-    """What retries of one job have brought so far. left: how many objects there are to try.
+    """The objects that retries of one job have copied; keys are unknown, so counts decide.
 
-    Lists of keys that find room beside each other in what was left hold different keys. With the
-    first that does not, a new turn begins: it may hold any of the keys that were tried before, and
-    is believed to bring what the earlier turns cannot have brought, and no more.
+    left: number of objects to retry, None if unknown. As long as the retries' key lists together
+    fit into `left`, they are taken to be disjoint. The first list that does not fit begins a new
+    turn: it may repeat any earlier key, and counts only objects that the earlier turns cannot have
+    copied.
     """
 
     def __init__(self, left: int | None) -> None:
@@ -74,7 +76,7 @@ class _Tried:
         self._repeats = False
 
     def news(self, tie: Tie, child: JobView) -> Retry:
-        """Take a retry in; give it with what it alone has brought."""
+        """Add a retry; return it with the counts of objects that it alone has copied."""
         counts, left = child.counts, self._left
         copied, skipped = counts.transferred or 0, counts.skipped or 0
         if left is None:
@@ -84,22 +86,22 @@ class _Tried:
             self._repeats = True
         self._keys += tie.keys
         self._brought_in_turn += copied + skipped
-        # Where nothing is overwritten, what is copied was not in the target before.
+        # Without overwriting, every copied object was missing in the target before.
         surely = copied if child.job.overwrite is False else 0
         brought = min(left, max(self._brought + surely, self._brought_in_turn))
         new, self._brought = max(0, brought - self._brought), max(brought, self._brought)
         copied, failed = min(copied, new), counts.failed
         if self._repeats:
-            # What failed in an earlier retry counts as failed, whatever it was before.
+            # An object that failed in an earlier retry is in the failed counter by now.
             tie, failed = replace(tie, log_types=(FAILED_TYPE, *tie.log_types)), 0
         return tie, replace(child, counts=Counts(counts.objects, copied, new - copied, failed))
 
 
 class Together(NamedTuple):
-    """Counts of several jobs. not_copied: skipped objects that are not in the target.
+    """Summed counts of several jobs. not_copied: skipped objects that are not in the target.
 
-    What one of the jobs does not tell is None; so is `not_copied` while a log was not read that
-    may name some.
+    A counter is None if it is unknown for one of the jobs; `not_copied` is None if an unread log
+    may name such objects.
     """
 
     counts: Counts
@@ -107,7 +109,7 @@ class Together(NamedTuple):
 
 
 class _Moved(NamedTuple):
-    """What became of objects that were tried again: from one counter to another."""
+    """Numbers of retried objects that a retry moves from one counter to another."""
 
     failed_to_transferred: int = 0
     failed_to_skipped: int = 0
@@ -116,10 +118,10 @@ class _Moved(NamedTuple):
 
 
 def together(roots: Sequence[JobView], retries: Iterable[Retry]) -> Together:
-    """Add the counts of jobs up, and let what retries did take the place of what they retried.
+    """Add the counts of the roots up and apply the retries to them.
 
-    roots: jobs that retry no other of them. A retry adds no objects; what it has not told yet is
-    still to come.
+    roots: the jobs that retry no other of the jobs. A retry adds no objects; its unknown counters
+    count as 0.
     """
     counts = Counts(
         total(view.counts.objects for view in roots),
@@ -132,14 +134,14 @@ def together(roots: Sequence[JobView], retries: Iterable[Retry]) -> Together:
 
 
 def total(numbers: Iterable[int | None]) -> int | None:
-    """The sum, or None where one of them is unknown."""
+    """Return the sum; None if a number is unknown."""
     known = tuple(numbers)
     some = [number for number in known if number is not None]
     return sum(some) if len(some) == len(known) else None
 
 
 def _not_copied(view: JobView) -> int | None:
-    """A job that has skipped nothing needs no log for it."""
+    """Return a job's uncopied objects; 0 without a log if the job skipped nothing."""
     return 0 if view.counts.skipped == 0 else view.not_copied
 
 
@@ -169,10 +171,10 @@ def _with(counts: Counts, moved: _Moved) -> Counts:
 
 
 def _moved(counts: Counts, tie: Tie, child: Counts) -> _Moved | None:
-    """Which objects a retry moved, as far as the two told; None where that cannot be said.
+    """Return the numbers of objects that a retry moves; None if the sums are unknown.
 
-    Of a retry of both kinds, what was copied is taken off the failed first, and what failed or was
-    skipped again stays where it was.
+    If a retry copies failed and skipped objects, its transferred objects are subtracted from the
+    failed ones first; objects that fail or are skipped again keep their counter.
     """
     if counts.transferred is None or counts.skipped is None or counts.failed is None:
         return None
@@ -191,16 +193,17 @@ def _moved(counts: Counts, tie: Tie, child: Counts) -> _Moved | None:
 
 
 MOST_OVERLAPS = 100
-"""So many pairs say enough."""
+"""Reported pairs of overlapping jobs, at most."""
 
-# The times of a job never change, and are looked at with every answer.
+# Cached: a job's times never change, but every answer needs them.
 _time = lru_cache(maxsize=2**16)(parse_time)
 
 
 class Scope(msgspec.Struct, frozen=True):
     """The objects that a job copies, and when. prefix: None for a list of keys.
 
-    begun, ended: UTC seconds; infinite where unknown, or while it has not ended.
+    begun, ended: UTC seconds; infinite if unknown or not ended yet. counts: the job is live or
+    completed, so it copies all of its objects as far as is known.
     """
 
     key: JobKey
@@ -210,12 +213,12 @@ class Scope(msgspec.Struct, frozen=True):
     counts: bool
 
     def beside(self, other: Scope) -> bool:
-        """Both ran at the same time."""
+        """Whether both ran at the same time."""
         return self.begun < other.ended and other.begun < self.ended
 
 
 def scope_of(view: JobView) -> Scope:
-    """What a job copies, and when. counts: it does all of it, as far as anybody knows."""
+    """Return a job's scope, cached in the view."""
     known: Scope | None = vars(view).get("scope")
     if known is None:
         known = vars(view)["scope"] = _scope(view)
@@ -238,9 +241,10 @@ def _scope(view: JobView) -> Scope:
 
 
 def superseded(views: Sequence[JobView], retries: Mapping[JobKey, JobKey]) -> frozenset[JobKey]:
-    """Jobs that ended before another began that copies all of theirs again, and their retries.
+    """Return the jobs that a later job repeats completely, and their retries.
 
-    One that was aborted, or is gone, has done nothing again.
+    The later job must have begun no earlier than their end, copy their whole prefix, be no retry,
+    and be live or completed: an aborted or gone job supersedes none.
     """
     scopes = [scope_of(view) for view in views]
     latest: dict[str, float] = {}
@@ -265,10 +269,10 @@ def _done_again(scope: Scope, latest: Mapping[str, float], lengths: Sequence[int
 
 
 def overlaps(views: Sequence[JobView], aside: Collection[JobKey]) -> tuple[Overlap, ...]:
-    """Pairs of jobs of which one's prefix begins the other's, and that ran at the same time.
+    """Return pairs of jobs with nested prefixes that ran at the same time.
 
-    A job without a prefix copies everything. While one of the jobs is live, pairs of which both
-    have ended are past. aside: jobs that do not count; nor do lists of keys.
+    A job without a prefix copies everything; jobs with a list of keys are ignored. While any job is
+    live, pairs without a live job are left out. aside: jobs to ignore.
     """
     by_prefix: dict[str, list[Scope]] = {}
     scopes = [scope_of(view) for view in views if view.key not in aside]
@@ -285,12 +289,12 @@ def _pairs(by_prefix: Mapping[str, Sequence[Scope]]) -> Iterator[Overlap]:
     for prefix, scopes in by_prefix.items():
         outer = [one for p in _outer(prefix, by_prefix, lengths) for one in by_prefix[p]]
         for number, scope in enumerate(scopes, len(outer) - len(scopes)):
-            # Those of the very same prefix stand last; each pair of them is told once.
+            # Jobs with the same prefix come last in `outer`; the slice yields each pair once.
             yield from (Overlap(scope.key, one.key) for one in outer[:number] if scope.beside(one))
 
 
 def _outer(prefix: str, known: Collection[str], lengths: Sequence[int]) -> Iterator[str]:
-    """The known prefixes that this one begins with, the shortest first and itself last."""
+    """Yield the known prefixes that `prefix` begins with, the shortest first, itself last."""
     for length in lengths:
         if length > len(prefix):
             return
@@ -299,7 +303,7 @@ def _outer(prefix: str, known: Collection[str], lengths: Sequence[int]) -> Itera
 
 
 class Overlap(NamedTuple):
-    """Two jobs that may copy the same objects: what one copies begins as what the other does."""
+    """Two jobs that may copy the same objects: the outer prefix begins the inner one."""
 
     inner: JobKey
     outer: JobKey
