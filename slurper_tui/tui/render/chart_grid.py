@@ -1,11 +1,7 @@
-"""How a span of time is divided into the columns of a picture, and what was seen in each.
+"""The parts of a chart: time columns and what was measured in each, time labels, cells and titles.
 
-Columns begin at whole multiples of their width in UTC seconds, and their width is a whole multiple
-of the trace's step. A column that is over therefore never changes: the picture only moves on.
-
-The words under a picture: times along its columns, as many as have room.
-
-What both pictures are made of: a title, rows of cells with a scale at their left, and words.
+Columns begin at whole multiples of their width in UTC seconds, and the width is a whole multiple of
+the trace's step. A column that is over therefore never changes; the chart only moves on.
 """
 
 from __future__ import annotations
@@ -29,29 +25,35 @@ from slurper_tui.tui.render.lines import Line, Piece, fill, pad, spread, text_of
 _ENDED = ("completed", "aborted")
 
 _TINY = 1e-6
-"""Of a column; so exact are times as floating numbers."""
+"""Tolerance in columns for floating-point times."""
 
 
 class Columns(msgspec.Struct, frozen=True):
-    """Columns of time. seconds: of each. first: the place of the first one, counted from 1970."""
+    """Equal columns of time.
+
+    seconds: the length of each.
+    first: the index of the first column, counted from 1970.
+    count: how many there are.
+    """
 
     seconds: float
     first: int
     count: int
 
     def of(self, at: float) -> int:
-        """Give the column of a time, UTC seconds; it may lie outside."""
+        """Return the column of a time (UTC seconds); it may lie outside the chart."""
         return math.floor(at / self.seconds) - self.first
 
     def begins(self, column: int) -> float:
-        """When a column begins, UTC seconds."""
+        """Return the beginning of a column, UTC seconds."""
         return (self.first + column) * self.seconds
 
 
 def columns_for(trace: Trace, until: float, room: int) -> Columns:
-    """Divide the time of a trace, up to a time that may lie ahead, into at most `room` columns.
+    """Divide the trace's time up to `until` (UTC seconds, may be in the future) into columns.
 
-    All of a past is shown from its first step on; of a window that moves, what lies in it whole.
+    room: the most columns. A trace of all time is shown from its first step; a moving window shows
+    only columns that lie in it completely.
     """
     steps = max(1.0, (until - trace.since) / trace.step)
     many = max(1, math.floor(steps / (room + 1)))
@@ -72,12 +74,12 @@ def _columns(trace: Trace, until: float, many: int) -> Columns:
 
 
 def first_of(trace: Trace, columns: Columns) -> int:
-    """Give the first column in which there was a job; it may lie outside."""
+    """Return the first column where the job existed; it may lie outside the chart."""
     return columns.of(trace.begun) if trace.begun is not None else 0
 
 
 def ended_at(points: Sequence[Recorded]) -> float | None:
-    """When the job was first seen to have ended, UTC seconds; None while it has not."""
+    """Return when the job was first seen as ended, UTC seconds; None if it has not ended."""
     ended = None
     for point in reversed(points):
         if point.status not in _ENDED:
@@ -87,10 +89,11 @@ def ended_at(points: Sequence[Recorded]) -> float | None:
 
 
 class Seen(msgspec.Struct):
-    """What was seen in one column.
+    """The measurements of one column.
 
-    rate: objects per second, None where nobody looked. seconds: what the rate was seen for.
-    paused, stalled: at any time in it.
+    rate: objects per second; None if nothing was measured.
+    seconds: how much of the column the rate covers.
+    paused, stalled: at any time in the column.
     """
 
     rate: float | None = None
@@ -100,7 +103,7 @@ class Seen(msgspec.Struct):
 
 
 def seen_in(columns: Columns, points: Sequence[Recorded]) -> list[Seen]:
-    """Tell what each column saw; between two samples further apart than a column a rate holds."""
+    """Return the measurements of each column; a rate holds for all columns between two samples."""
     moved, spent = [0.0] * columns.count, [0.0] * columns.count
     for span in spans_of(points):
         if span.rate is None:
@@ -114,10 +117,10 @@ def seen_in(columns: Columns, points: Sequence[Recorded]) -> list[Seen]:
 
 
 def _shares(columns: Columns, span: Span) -> Sequence[tuple[int, float]]:
-    """Give the columns that a span counts for, and with how many seconds.
+    """Return the columns that a span counts for, with the seconds in each.
 
-    It counts for the one that it ends in and those that it passes over, not for the one that it
-    begins in: that one is over, and stays as it was drawn.
+    It counts for the column where it ends and those it crosses, but not for the column where it
+    begins: that one is over and must not change.
     """
     end = columns.of(span.until)
     if end < 0:
@@ -131,7 +134,7 @@ def _shares(columns: Columns, span: Span) -> Sequence[tuple[int, float]]:
 
 
 def _mark(columns: Columns, points: Iterable[Recorded], seen: Sequence[Seen]) -> None:
-    """Mark pauses and stalls, also in the columns between two samples that both told of one."""
+    """Mark pauses and stalls, also in the columns between two samples that both have one."""
     before: Recorded | None = None
     for point in points:
         begun = before if before is not None and not point.after_gap else point
@@ -150,18 +153,19 @@ def _add_marks(seen: Seen, one: Recorded, other: Recorded) -> None:
 
 
 AIR = 2
-"""Cells between two labels, at least."""
+"""The least cells between two labels."""
 
 _MINUTES = (1, 2, 5, 10, 15, 30, 60, 120, 180, 360, 720, 1440)
 _DAYS = (2, 7, 14, 28, 56, 91, 182, 365, 3650)
 _CELLS = 9
-"""Cells from one label to the next, at least."""
+"""The least cells from the start of one label to the next."""
 
 
 class Label(NamedTuple):
-    """Words at a column. lean: which part of them stands there: 0 the first, 1 the last cell.
+    """A text at a column.
 
-    Of several texts the first one that fits is taken; where none does, nothing is said.
+    texts: the first one that fits is shown, or none.
+    lean: the part of the text that is at the column, from 0 (first cell) to 1 (last cell).
     """
 
     column: int
@@ -171,7 +175,7 @@ class Label(NamedTuple):
 
 
 def axis(labels: Iterable[Label], width: int) -> Line:
-    """Set labels in a row, the most important first; one that meets another is left out."""
+    """Place labels on a line, the most important first; skip those too close to another."""
     placed: list[tuple[int, str, str]] = []
     for label in labels:
         placed.extend(_placed(label, placed, width))
@@ -197,17 +201,14 @@ def _placed(
             return
 
 
-# By the clock ----------------------------------------------------------------------------------
-
-
 def end_words(at: float, zone: tzinfo | None) -> tuple[str, ...]:
-    """Name the end of a job, UTC seconds, with its day where there is room for it."""
+    """Return label texts for a job's end (UTC seconds), the longest first."""
     then = local(at, zone)
     return f"end {then:%Y-%m-%d %H:%M}", f"end {then:%H:%M}", "end"
 
 
 def clock_labels(columns: Columns, zone: tzinfo | None) -> Iterator[Label]:
-    """Name round times of the zone: `09:00`, a midnight by its weekday, far ones by their date."""
+    """Yield labels at round local times: `09:00`, a midnight as its weekday, or a date."""
     since, until = columns.begins(0), columns.begins(columns.count)
     if not 0 <= since < until < END_OF_CALENDAR - 400 * 86_400:
         return
@@ -220,7 +221,7 @@ def clock_labels(columns: Columns, zone: tzinfo | None) -> Iterator[Label]:
 def _round_times(
     since: float, until: float, apart: float, zone: tzinfo | None
 ) -> Iterator[datetime]:
-    """Give times that are round on the zone's clocks, at least `apart` seconds from each other."""
+    """Yield round local times, at least `apart` seconds from each other."""
     midnight = local(since, zone).replace(tzinfo=None, hour=0, minute=0, second=0, microsecond=0)
     step = next((timedelta(minutes=m) for m in _MINUTES if m * 60 >= apart), None)
     if step is None:
@@ -233,12 +234,12 @@ def _round_times(
 
 
 def _utc(naive: datetime, zone: tzinfo | None) -> datetime:
-    """A reading of the zone's clocks as a moment; a reading that does not exist moves on."""
+    """Convert local time to an aware datetime; a time skipped by daylight saving moves forward."""
     return naive.replace(tzinfo=zone).astimezone(UTC).astimezone(zone)
 
 
 def local(at: float, zone: tzinfo | None) -> datetime:
-    """A time, UTC seconds, on the zone's clocks (None: the system's); clamped to the calendar."""
+    """Convert UTC seconds to local time (zone None: the system's), clamped to the calendar."""
     return datetime.fromtimestamp(max(0.0, min(at, END_OF_CALENDAR)), UTC).astimezone(zone)
 
 
@@ -249,7 +250,7 @@ def _name(at: datetime, span: float) -> str:
 
 
 def moment(at: float, now: float, zone: tzinfo | None) -> str:
-    """A time ahead or past, as short as it is clear: `14:02`, `Thu 14:02`, `24 Nov`."""
+    """Format a time as short as is clear: `14:02`, `Thu 14:02`, `24 Nov`. Both in UTC seconds."""
     then, today = local(at, zone), local(now, zone)
     if then.date() == today.date():
         return f"{then:%H:%M}"
@@ -262,19 +263,22 @@ GUTTER = 7
 """Cells for the scale: `1.2k/s` and a blank."""
 
 SCALED = 22
-"""Cells; a narrower picture has no scale."""
+"""Cells; a narrower chart has no scale."""
 
 Cell = tuple[str, str]
-"""A character and its role."""
+"""A character and its style."""
 
 NOTHING: Cell = (" ", "")
 
 
 class Ink(NamedTuple):
-    """What a picture is drawn with. fills: how full a cell is, from its bottom, from empty on.
+    """The characters of a chart.
 
-    nobody: stands at the bottom where nobody looked. ahead: where the curve may pass. finish: when
-    it may arrive. open: it may go on beyond.
+    fills: a cell from empty to full, filled from the bottom.
+    nobody: the floor where nothing was measured.
+    ahead: where the forecast curve may pass.
+    finish: when the job may finish.
+    open: the job may finish later than shown.
     """
 
     fills: str
@@ -291,22 +295,22 @@ _PLAIN_INK = Ink(" _.:|", " ", "-", "=", ">", "=", "!")
 
 
 def ink_of(look: Look) -> Ink:
-    """Give what a terminal can show."""
+    """Return the characters that the terminal can show."""
     return _PLAIN_INK if look.glyphs.ascii_only else _INK
 
 
 def gutter_of(width: int) -> int:
-    """Give the cells that are kept for the scale."""
+    """Return the cells for the scale."""
     return GUTTER if width >= SCALED else 0
 
 
 def room_of(width: int) -> int:
-    """Give the cells that are left for the columns."""
+    """Return the cells for the columns."""
     return max(1, width - gutter_of(width))
 
 
 def breadth(columns: int, width: int) -> int:
-    """Give the cells that a title spans: the picture's own, unless that is a small part of it."""
+    """Return the cells for the title: the chart's, or all of `width` if that is much more."""
     drawn = gutter_of(width) + columns
     return drawn if drawn * 4 >= width * 3 else width
 
@@ -314,7 +318,8 @@ def breadth(columns: int, width: int) -> int:
 def filled_column(level: float, height: int, ink: Ink, role: str) -> tuple[Cell, ...]:
     """Draw a column of cells from the bottom up. level: 0 to 1.
 
-    The lowest part of a cell is the floor: it stands wherever somebody looked, and alone for none.
+    The lowest part of a cell is the floor: it is drawn wherever something was measured, and alone
+    for a level of 0.
     """
     parts = height * (len(ink.fills) - 1) - 1
     drawn = min(parts, round(level * parts))
@@ -325,20 +330,20 @@ def filled_column(level: float, height: int, ink: Ink, role: str) -> tuple[Cell,
 
 @lru_cache(maxsize=1024)
 def _column(drawn: int, height: int, fills: str, role: str) -> tuple[Cell, ...]:
-    """Fill cells with so many parts; a picture has many columns that are the same."""
+    """Fill cells from the bottom with `drawn` parts; cached, because many columns are equal."""
     full = len(fills) - 1
     parts = (max(0, min(full, drawn - row * full)) for row in range(height))
     return tuple((fills[part], role) if part else NOTHING for part in parts)
 
 
 def empty_column(height: int, ink: Ink, *, existed: bool = True) -> tuple[Cell, ...]:
-    """Draw a column in which nobody looked, or in which there was nothing yet to look at."""
+    """Draw a column without a measurement. existed: the job existed, so the floor is marked."""
     floor = (ink.nobody, "faint") if existed else NOTHING
     return (floor, *(NOTHING,) * (height - 1))
 
 
 def rows_of(columns: Sequence[Sequence[Cell]], scale: tuple[str, str], width: int) -> list[Line]:
-    """Turn columns into lines, the top one first, with the scale's top and bottom beside them."""
+    """Turn columns into lines, the top one first. scale: the labels at its top and bottom."""
     gutter = gutter_of(width)
     rows = list(zip(*columns, strict=True))[::-1]
     names = [""] * len(rows)
@@ -358,13 +363,13 @@ def _pieces(row: Sequence[Cell]) -> Line:
 
 
 def beside_scale(line: Line, width: int) -> Line:
-    """Move a line of words under the columns."""
+    """Indent a line of labels so that it is below the columns."""
     gutter = gutter_of(width)
     return (Piece(" " * gutter), *line) if gutter else line
 
 
 def title_of(lefts: Sequence[Line], rights: Sequence[Line], width: int) -> Line:
-    """Set the longest left side that fits, and beside it the longest right side."""
+    """Return a title of the longest left text that fits and the longest right text beside it."""
     left = next((one for one in lefts if len(text_of(one)) <= width), fill(lefts[-1], width))
     room = width - len(text_of(left)) - 1
     right = next((one for one in rights if len(text_of(one)) <= room), ())

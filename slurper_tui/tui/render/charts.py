@@ -1,8 +1,8 @@
-"""What a job has done so far against time, and when the rest will be done, as a range.
+"""The two charts of the detail pane: objects per second over time, and share done over time.
 
-A job's rate over time, as a curve of blocks: what was seen, and where nobody looked.
-
-The pictures of the detail pane: how fast a job went, and how far it has come.
+`picture_lines` draws both. Each chart is a title, rows of cells with a scale at the left, and time
+labels below; chart_grid.py holds these parts. The progress chart also shows the forecast as a
+range.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ from slurper_tui.tui.render.glyphs import Look
 from slurper_tui.tui.render.lines import Line, Piece, fill
 
 HOURLY = 0.1
-"""Objects per second; slower rates are told by the hour."""
+"""Objects per second; slower rates are shown per hour."""
 
 _ROUND = (1.0, 1.2, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0)
 
@@ -53,9 +53,10 @@ _ROUND = (1.0, 1.2, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0)
 def rate_picture(
     trace: Trace, look: Look, width: int, height: int, *, key: str = ""
 ) -> tuple[Line, ...]:
-    """Draw the rate over time in `height` rows, between a title and the times.
+    """Draw the rate over time in `height` rows, with a title above and time labels below.
 
-    width: cells. key: what switches the window, as a person reads it; "" says nothing about it.
+    width: cells.
+    key: the keys that change the time window, as they are shown; "" shows none.
     """
     width, height = max(1, width), max(1, height)
     columns = columns_for(trace, trace.until, room_of(width))
@@ -78,23 +79,26 @@ def rate_picture(
 
 
 class Unit(NamedTuple):
-    """What a rate is told by. seconds: how long it is. name: how it is written."""
+    """The unit of a rate. seconds: its length. name: its suffix."""
 
     seconds: int
     name: str
 
     def told(self, rate: float) -> str:
-        """A rate, objects per second, in this unit, without its name."""
+        """Format a rate, given in objects per second, in this unit without the suffix."""
         return words.rate(rate * self.seconds)
 
 
 def unit_for(peak: float) -> Unit:
-    """Tell rates by the second, or by the hour where even the peak is slower than `HOURLY`."""
+    """Return per second, or per hour if even the peak (objects per second) is below `HOURLY`."""
     return Unit(3600, "/h") if 0 < peak < HOURLY else Unit(1, "/s")
 
 
 def scale_top(peak: float) -> float:
-    """Give a round rate, objects per second, that is no less than the peak: it seldom moves."""
+    """Return the top of the scale in objects per second: a round rate not below the peak.
+
+    Round values keep the scale from changing often.
+    """
     unit = unit_for(peak).seconds
     wanted = max(peak * unit, 1.0)
     size = 10.0 ** math.floor(math.log10(wanted))
@@ -112,7 +116,7 @@ def _column(seen: Seen, top: float, height: int, ink: Ink) -> tuple[Cell, ...]:
 
 
 def _told(seen: Sequence[Seen], rates: Sequence[float]) -> tuple[str, ...]:
-    """Tell the fastest column and the mean of all that was seen, in full and shorter."""
+    """Return texts with the peak and the mean of the measured rates, the longest first."""
     if not rates:
         return ("no rate seen",)
     peak = max(rates)
@@ -153,7 +157,7 @@ def _times(trace: Trace, columns: Columns, look: Look) -> list[Label]:
 TO = "\N{EN DASH}"
 
 ROOMY = 36
-"""Columns; over fewer of them a lower bound is told by a sign, to leave room for now."""
+"""Columns; a chart with fewer shows a lower bound as a sign, to leave room for the label of now."""
 
 
 def progress_picture(
@@ -166,10 +170,13 @@ def progress_picture(
     *,
     growing: bool = False,
 ) -> tuple[Line, ...]:
-    """Draw the share that is done against time in `height` rows, between a title and the times.
+    """Draw the share done over time in `height` rows, with a title above and time labels below.
 
-    Solid is what was seen. Ahead of now it is light where the curve may pass, and dense when it
-    may arrive. now: UTC seconds; of a job that has ended, the end is told instead. width: cells.
+    Measured columns are solid. After now, light cells show where the curve may pass and dense ones
+    when it may finish.
+    forecast: None if there is none.
+    now: UTC seconds; the chart of a job that has ended shows its end instead.
+    width: cells.
     growing: the total still grows.
     """
     width, height = max(1, width), max(1, height)
@@ -192,7 +199,10 @@ def progress_picture(
 
 
 def _ahead(forecast: Forecast | None, now: float) -> Forecast | None:
-    """The forecast, as far as it still lies ahead; a lower bound ends where it begins."""
+    """Return the part of the forecast after now; a lower bound is one point in time.
+
+    None if past.
+    """
     if forecast is None:
         return None
     low = max(now, forecast.low)
@@ -201,19 +211,16 @@ def _ahead(forecast: Forecast | None, now: float) -> Forecast | None:
 
 
 def _last_known(points: Sequence[Recorded]) -> tuple[int | None, int | None]:
-    """Give the newest done and the newest total that are known, in objects."""
+    """Return the newest known done and total counts in objects; None for an unknown one."""
     done = next((p.counts.done for p in reversed(points) if p.counts.done is not None), None)
     totals = (p.counts.objects for p in reversed(points) if p.counts.objects is not None)
     return done, next(totals, None)
 
 
-# What was seen ---------------------------------------------------------------------------------
-
-
 def _past(
     trace: Trace, columns: Columns, whole: int, height: int, ink: Ink
 ) -> list[tuple[Cell, ...]]:
-    """Draw how much of today's total was done at the end of each column."""
+    """Draw for each column the share of the current total that was done at its end."""
     first, done = first_of(trace, columns), dict(_known(trace.points, columns))
     return [
         filled_column(min(done[place], whole) / whole, height, ink, "primary")
@@ -224,7 +231,7 @@ def _past(
 
 
 def _known(points: Sequence[Recorded], columns: Columns) -> Iterator[tuple[int, int]]:
-    """Give columns and counts: a count holds until the next one, unless nobody looked."""
+    """Yield (column, done) pairs; a count holds until the next sample, except across a gap."""
     counted = [p for p in points if p.counts.done is not None]
     held = {span.since for span in spans_of(points) if span.rate is not None}
     for place, point in enumerate(counted):
@@ -232,9 +239,6 @@ def _known(points: Sequence[Recorded], columns: Columns) -> Iterator[tuple[int, 
         until = columns.of(counted[place + 1].at) if point.at in held else column + 1
         for passed in range(max(0, column), min(until, columns.count)):
             yield passed, point.counts.done or 0
-
-
-# What lies ahead -------------------------------------------------------------------------------
 
 
 def _draw_ahead(
@@ -245,7 +249,7 @@ def _draw_ahead(
     done: float,
     ink: Ink,
 ) -> None:
-    """Shade the columns after now where the curve may pass, and where it may arrive."""
+    """Draw the columns after now: where the curve may pass, and when it may finish."""
     height = len(cells[0])
     rows = [
         (
@@ -266,11 +270,8 @@ def _draw_ahead(
 
 
 def _reached(share: float, done: float, now: float, end: float) -> float:
-    """When a share is done, UTC seconds, if all is done at the end and the pace holds."""
+    """Return when a share is done, UTC seconds, if the rate stays constant until `end`."""
     return now + (end - now) * max(0.0, share - done) / (1 - done) if done < 1 else now
-
-
-# Words -----------------------------------------------------------------------------------------
 
 
 def _title_picture_progress(
@@ -320,7 +321,7 @@ def _finish(ahead: Forecast, now: float, look: Look, columns: int) -> tuple[str,
 
 
 ROOMY_PANE = 50
-"""The width from which on pictures are higher."""
+"""The width in cells from which the charts are higher."""
 
 GAP = 4
 
@@ -328,9 +329,9 @@ GAP = 4
 def picture_lines(
     view: JobView, trace: Trace, facts: Facts, width: int, *, key: str, beside: bool
 ) -> tuple[Line, ...]:
-    """Draw both, `beside` or below each other.
+    """Draw both charts, side by side (`beside`) or one below the other.
 
-    key: what switches how far back they reach, as a person reads it.
+    key: the keys that change the time window, as they are shown.
     """
     high, low = (5, 4) if width >= ROOMY_PANE else (3, 2)
     if not beside:
@@ -344,7 +345,7 @@ def picture_lines(
 def _drawn(
     view: JobView, trace: Trace, facts: Facts, width: int, heights: tuple[int, int], key: str
 ) -> tuple[tuple[Line, ...], tuple[Line, ...]]:
-    """The rate and the progress, in so many rows each."""
+    """Return the rate and the progress chart. heights: rows of each."""
     rate = rate_picture(trace, facts.look, width, heights[0], key=key)
     forecast, growing = shown_forecast(view), view.growing
     return rate, progress_picture(

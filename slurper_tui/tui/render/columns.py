@@ -1,4 +1,8 @@
-"""The columns of the job list as data: how wide, how important, how drawn, how sorted."""
+"""The columns of the job list as data: width, priority, drawing and sorting.
+
+To add a column, add it to `COLUMNS`. `fit` chooses the columns for a width, `cells` and `header`
+draw a row, `sorted_jobs` orders the jobs.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +25,10 @@ WIDE_TABLE, BROAD_TABLE = 96, 130
 
 
 class Facts(msgspec.Struct, frozen=True):
-    """What a cell needs beside its job. now: when the data was taken, deadline: UTC seconds."""
+    """What drawing a cell needs besides its job. now: the time of the data.
+
+    Both times in UTC seconds.
+    """
 
     look: Look
     now: float = 0.0
@@ -29,9 +36,13 @@ class Facts(msgspec.Struct, frozen=True):
 
 
 class Column(msgspec.Struct, frozen=True):
-    """One column. width: cells; the flexible one takes what is left. gap: blanks before it.
-    priority: the lowest goes first when there is no room, 9 never. descending: how a person
-    first wants it sorted.
+    """One column.
+
+    width: cells; the flexible column also takes the spare ones.
+    gap: blanks before it.
+    priority: when there is no room, the column with the lowest priority is dropped first; 9: never
+    dropped.
+    descending: the first order when sorting by it.
     """
 
     name: str
@@ -47,16 +58,18 @@ class Column(msgspec.Struct, frozen=True):
 
 
 Fitted = tuple[tuple[Column, int], ...]
-"""The columns that have room, each with its width in cells."""
+"""The chosen columns, each with its width in cells."""
 
 
 def fit(
     width: int, *, accounts: bool, ages: bool, etas: bool = False, deadline: bool = False
 ) -> Fitted:
-    """Choose the columns for a table `width` cells wide, the most important that have room.
+    """Choose the most important columns that fit into a table `width` cells wide.
 
-    accounts: there is more than one. ages: some data is not fresh. etas: some job has an ETA;
-    where none has, that column comes last. deadline: there is one.
+    accounts: there is more than one account.
+    ages: some data is not fresh.
+    etas: some job has an ETA; if none has, that column is the least important.
+    deadline: a deadline is set.
     """
     optional = (("account", accounts), ("age", ages), ("due", deadline))
     hidden = {name for name, shown in optional if not shown}
@@ -79,7 +92,7 @@ def _needed(columns: Sequence[Column], width: int) -> int:
 
 
 def _width(column: Column, table: int) -> int:
-    """A column's least width; in a broad table the bar grows and names get air."""
+    """Return a column's least width; in a broad table the bar is wider."""
     if column.name == "bar":
         return 16 if table >= BROAD_TABLE else 10 if table >= WIDE_TABLE else 6
     if column.name == "status" and table < 24:
@@ -90,9 +103,9 @@ def _width(column: Column, table: int) -> int:
 def cells(
     view: JobView, columns: Fitted, facts: Facts, name: Callable[[int], Line] | None = None
 ) -> Line:
-    """Draw one row: every cell exactly as wide as its column, with gaps between them.
+    """Draw one row, every cell exactly as wide as its column.
 
-    name: what stands for the source and target, in so many cells; they themselves without it.
+    name: draws the migration cell in the given number of cells; None draws source and target.
     """
     row: list[Piece] = []
     for column, width in columns:
@@ -105,7 +118,7 @@ def cells(
 
 
 def header(columns: Fitted, look: Look, sort: str | None, inverted: bool) -> Line:
-    """Draw the titles; the sorted column's is accented and says which way."""
+    """Draw the titles; the sorted column is highlighted and has an arrow for the direction."""
     row: list[Piece] = []
     marked = False
     for column, width in columns:
@@ -122,12 +135,15 @@ def header(columns: Fitted, look: Look, sort: str | None, inverted: bool) -> Lin
 
 
 def _with_arrow(title: str, arrow: str, right: bool) -> str:
-    """Put the arrow right behind the title, one cell into the gap."""
+    """Put the arrow directly after the title, one cell into the gap."""
     return title + arrow if right else pad(title.rstrip() + arrow, len(title) + 1)
 
 
 def sorted_jobs(jobs: Iterable[JobView], sort: str | None, inverted: bool) -> list[JobView]:
-    """Order jobs by a column, the unknown ones last either way, or by default (sort None)."""
+    """Sort jobs by a column; unknown values are last in both directions.
+
+    sort: None for the default.
+    """
     ordered = sorted(jobs, key=default_order)
     column = next((c for c in COLUMNS if c.name == sort), None)
     if column is None:
@@ -144,7 +160,7 @@ def _known_value(column: Column, view: JobView) -> tuple[float, str]:
 
 
 def source_text(view: JobView, look: Look) -> str:
-    """The source bucket and prefix: `photos/2024/`."""
+    """Return the source bucket and prefix: `photos/2024/`."""
     source = view.job.source
     if source is None:
         return look.glyphs.clean(None)
@@ -153,12 +169,15 @@ def source_text(view: JobView, look: Look) -> str:
 
 
 def target_text(view: JobView, look: Look) -> str:
-    """The target bucket."""
+    """Return the target bucket."""
     return look.glyphs.clean(view.job.target.bucket if view.job.target else None)
 
 
 def migration(view: JobView, facts: Facts, width: int) -> Line:
-    """Source and target; when they do not fit, both lose their middle, the longer one more."""
+    """Return source and target.
+
+    If they do not fit, both are cut in the middle, the longer one more.
+    """
     arrow, dots = facts.look.glyphs.say(" → "), facts.look.glyphs.ellipsis
     source, target = source_text(view, facts.look), target_text(view, facts.look)
     room = max(2, width - cell_len(arrow))
@@ -177,7 +196,7 @@ def _status(view: JobView, facts: Facts, width: int) -> Line:
 
 
 def short_id(text: str, look: Look, width: int = 9) -> str:
-    """The beginning of an opaque id, which is what a person types."""
+    """Return the beginning of an opaque id, which is the part that people type."""
     clean = look.glyphs.clean(text)
     return clean if cell_len(clean) <= width else shorten(clean, width, look.glyphs.ellipsis)
 
@@ -187,7 +206,7 @@ def _account(view: JobView, facts: Facts, width: int) -> Line:
 
 
 def _done(view: JobView, facts: Facts, width: int) -> Line:
-    """Done of all; an ended job that is whole says its count in full."""
+    """Return done and total; an ended job with everything done shows its count in full."""
     done, objects = view.counts.done, view.counts.objects
     if done is None and objects is None:
         return _unknown(facts)
@@ -234,7 +253,7 @@ def _eta(view: JobView, facts: Facts, _width: int) -> Line:
 
 
 def _eta_value(view: JobView) -> float | None:
-    """Seconds to the middle of the range, or to the lower bound."""
+    """Return seconds until the middle of the forecast range, or until the lower bound."""
     forecast = shown_forecast(view)
     if forecast is None:
         return None
@@ -242,7 +261,7 @@ def _eta_value(view: JobView) -> float | None:
 
 
 def is_dated(view: JobView) -> bool:
-    """Its age is told beside it: a poll was missed, or it comes from an earlier run."""
+    """Return whether the row shows its age: a poll was missed, or the data is from the history."""
     return view.as_of is not None and (view.missed > 0 or view.remembered)
 
 
@@ -285,11 +304,14 @@ SORTS: tuple[str | None, ...] = (
     None,
     *(c.name for c in COLUMNS if c.name not in ("bar", "account", "age", "due")),
 )
-"""What `<` and `>` walk through; None is the default order."""
+"""The columns that `<` and `>` step through; None is the default order."""
 
 
 def deadline_cell(view: JobView, facts: Facts) -> Line:
-    """Say it in eight cells: `on track`, `at risk`, `late 3h`, `passed`; nothing once done."""
+    """Return `on track`, `at risk`, `late 3h` or `passed`, at most eight cells.
+
+    Nothing is returned without a deadline, or for a job that was done in time.
+    """
     if facts.deadline is None:
         return ()
     promise = against(view, facts.deadline, facts.now)

@@ -1,12 +1,8 @@
-"""Everything about one job, as lines.
+"""Rendering of the detail pane as lines, for one job (`detail_lines`) or one migration.
 
-What was asked of a job and what happened to it, as lines of the details.
-
-Who a job is, exactly, as lines.
-
-How fast a job goes, when it will end or how it ended, and what stands in its way, as lines.
-
-Everything about one migration, as lines.
+A job's lines are its status and request, its counts, its rate and forecast, the newest events, the
+charts, its identity and the earlier events. From `TWO_COLUMNS` cells on, the counts are beside the
+identity. job_text and charts are imported on first use, because the first screen needs neither.
 """
 
 from __future__ import annotations
@@ -50,31 +46,34 @@ from slurper_tui.tui.render.lines import (
 from slurper_tui.tui.render.problem_text import error_details
 
 NEWEST = 4
-"""So many events stand where they are seen; earlier ones follow behind everything else."""
+"""This many of the newest events are shown near the top; earlier ones follow at the end."""
 
 
 def own_events(view: JobView, events: Sequence[Event]) -> tuple[Event, ...]:
-    """Those of this job alone: events may still be another job's for a moment."""
+    """Return the events of this job.
+
+    A snapshot may still hold those of the job highlighted before.
+    """
     return tuple(event for event in events if event.key == view.key)
 
 
 def newest_lines(events: Sequence[Event], facts: Facts, width: int) -> tuple[Line, ...]:
-    """The newest events, an empty line before any."""
+    """Return the newest events after an empty line, or nothing."""
     told = _events(events[-NEWEST:], facts, width)
     return ((), *told) if told else ()
 
 
 def earlier_lines(events: Sequence[Event], facts: Facts, width: int) -> tuple[Line, ...]:
-    """The earlier events, an empty line before any."""
+    """Return the earlier events after an empty line, or nothing."""
     told = _events(events[:-NEWEST], facts, width)
     return ((), *told) if told else ()
 
 
 def asked_lines(view: JobView, facts: Facts, width: int) -> tuple[Line, ...]:
-    """How what was asked of the job stands, as long as that is news."""
+    """Return the state of the job's action request, while it is still of interest."""
     if view.request is None:
         return ()
-    from slurper_tui.tui.render.job_text import request_lines  # only where something was asked
+    from slurper_tui.tui.render.job_text import request_lines  # only for a request
 
     return (*request_lines(view, facts.look, width),)
 
@@ -82,13 +81,13 @@ def asked_lines(view: JobView, facts: Facts, width: int) -> tuple[Line, ...]:
 def _events(events: Sequence[Event], facts: Facts, width: int) -> tuple[Line, ...]:
     if not events:
         return ()
-    from slurper_tui.tui.render.job_text import event_lines  # the first picture has none
+    from slurper_tui.tui.render.job_text import event_lines  # not needed for the first screen
 
     return (*event_lines(events, facts, width),)
 
 
 LABEL = 13
-"""Cells for the word before a value."""
+"""Cells for the label before a value."""
 
 
 class _Field(msgspec.Struct, frozen=True):
@@ -97,9 +96,9 @@ class _Field(msgspec.Struct, frozen=True):
 
 
 def identity_lines(view: JobView, facts: Facts, width: int) -> Iterator[Line]:
-    """Tell who the job is, exactly; long values continue on the next line.
+    """Yield the job's exact identity; long values continue on the next line.
 
-    What has no id is no job but the sum of several.
+    The sums of a migration have no job id.
     """
     for field in (*_job_fields(view, facts), *_source_fields(view.job.source, facts)):
         yield from _field_lines(field, width)
@@ -142,7 +141,7 @@ def _source_fields(source: Source | None, facts: Facts) -> Iterator[_Field]:
 
 
 def _time(text: str | None, facts: Facts) -> str:
-    """A time in the person's zone, or the API's own text when it is none that we know."""
+    """Return a time in the configured zone, or the API's text if it cannot be parsed."""
     at = words.parse_time(text)
     if at is None:
         return facts.look.glyphs.clean(text)
@@ -157,11 +156,12 @@ def _field_lines(field: _Field, width: int) -> Iterator[Line]:
 
 
 WORTH_TELLING = 0.02
-"""The part of the whole rate from which on a kind of objects is told apart."""
+"""Transferred and skipped rates are shown separately if each is at least this share of their sum.
+"""
 
 
 def pace_lines(view: JobView, facts: Facts, width: int) -> Iterator[Line]:
-    """Tell how fast it goes, when it will end or how it ended, and what the last poll met."""
+    """Yield the verdict, stall, rates, forecast and deadline, then notes and the last problem."""
     if view.verdict:
         role = "success" if view.verdict.clean else "warning"
         role = "error" if view.verdict.listing_broke else role
@@ -178,7 +178,7 @@ def pace_lines(view: JobView, facts: Facts, width: int) -> Iterator[Line]:
 
 
 def _sayable(text: str, facts: Facts) -> str:
-    """Our own sentence that may quote foreign words: neutralised, its signs kept sayable."""
+    """Sanitise our own sentence, which may quote API text, and translate its signs."""
     return facts.look.glyphs.clean(facts.look.glyphs.say(text))
 
 
@@ -195,7 +195,7 @@ def _stall(view: JobView, facts: Facts, width: int) -> Iterator[Line]:
 
 
 def _rates(view: JobView, facts: Facts, width: int) -> Iterator[Line]:
-    """Tell the rate now and on average, and both kinds of objects apart when both move."""
+    """Yield the current and the average rate, and both kinds of objects separately if both move."""
     if view.remembered:
         return
     dot = facts.look.glyphs.say(" · ")
@@ -215,7 +215,7 @@ def _both_move(transferred: float | None, skipped: float | None) -> bool:
 def _deadline(view: JobView, facts: Facts, width: int) -> Iterator[Line]:
     if facts.deadline is None:
         return
-    from slurper_tui.tui.render.job_text import deadline_lines  # only where there is one
+    from slurper_tui.tui.render.job_text import deadline_lines  # only needed with a deadline
 
     yield from deadline_lines(view, facts, width)
 
@@ -225,13 +225,13 @@ def _rate(rate: float | None, what: str, facts: Facts) -> Line:
 
 
 def _in_a_row(parts: list[Line], gap: str, width: int) -> Iterator[Line]:
-    """Set parts beside each other, or below each other where that has no room."""
+    """Put parts on one line, or on a line each if they do not fit."""
     line = join(parts, gap, "muted")
     yield from [line] if width_of(line) <= width else parts
 
 
 def _eta(view: JobView, facts: Facts, width: int) -> Iterator[Line]:
-    """Tell when it will be done, and in words what is not certain about that."""
+    """Yield the forecast and the reason for its uncertainty."""
     forecast, dash = shown_forecast(view), facts.look.glyphs.say(words.DASH)
     reason = "" if view.state is State.STALLED or view.remembered else view.reason
     if forecast is not None:
@@ -278,9 +278,9 @@ def _trouble(view: JobView, facts: Facts, width: int) -> Iterator[Line]:
 
 COUNT, SHARE = 13, 8
 MILLIONS = 11
-"""The cells for all but billions of objects."""
+"""Cells for a count of less than a billion objects."""
 TWO_COLUMNS = 70
-"""The width from which on the numbers stand beside the identity instead of above it."""
+"""The width in cells from which the counts are beside the identity instead of above it."""
 
 _PART_ROLES = {
     "transferred": "primary",
@@ -299,9 +299,12 @@ def detail_lines(
     key: str = "",
     events: Sequence[Event] = (),
 ) -> tuple[Line, ...]:
-    """Tell what matters first; beside each other where there is room.
+    """Return all lines about a job, the most important first; in two columns if they fit.
 
-    key: what switches how far back the pictures reach, as a person reads it. events: oldest first.
+    width: cells.
+    trace: the job's past; None until it has been read.
+    key: the keys that change the time window of the charts, as they are shown.
+    events: oldest first.
     """
     width, events = max(8, width), own_events(view, events)
     status, asked = status_line(view, facts, width), asked_lines(view, facts, width)
@@ -332,27 +335,27 @@ def detail_lines(
 def _pictures(
     view: JobView, trace: Trace | None, facts: Facts, width: int, key: str
 ) -> tuple[Line, ...]:
-    """Draw the job's past, once it has been read."""
+    """Return the charts of the job's past, or nothing until it has been read."""
     if trace is None or trace.key != view.key or not trace.points:
         return ()
-    from slurper_tui.tui.render.charts import picture_lines  # the first picture has none
+    from slurper_tui.tui.render.charts import picture_lines  # not needed for the first screen
 
     return picture_lines(view, trace, facts, width, key=key, beside=width >= TWO_COLUMNS)
 
 
 def beside(left: Sequence[Line], right: Sequence[Line], half: int) -> Iterator[Line]:
-    """Set lines beside others, each in half of the width."""
+    """Put two blocks of lines side by side. half: the cells of each."""
     for one, other in zip_longest(left, right, fillvalue=()):
         yield (*fill(one, half), Piece("    "), *other)
 
 
 def strong(line: Line) -> Line:
-    """Let what has no role of its own stand out."""
+    """Give the style `strong` to pieces without a style."""
     return tuple(Piece(piece.text, piece.role or "strong") for piece in line)
 
 
 def status_line(view: JobView, facts: Facts, width: int) -> Line:
-    """Tell the status, and since when."""
+    """Return the status word, and since when it has been running or when it ended."""
     glyphs = facts.look.glyphs
     word = f"{glyphs.sign(view.state)} {glyphs.clean(view.word)}"
     word = shorten(word, width, glyphs.ellipsis)
@@ -362,7 +365,7 @@ def status_line(view: JobView, facts: Facts, width: int) -> Line:
 
 
 def _since(view: JobView, facts: Facts) -> tuple[str, ...]:
-    """Say how long it runs, or when it ended: in full, and shorter where that has no room."""
+    """Return texts for how long the job has run or when it ended, the longest first."""
     zone = facts.look.zone
     created = words.parse_time(view.job.created_at)
     finished = words.parse_time(view.job.finished_at)
@@ -374,11 +377,8 @@ def _since(view: JobView, facts: Facts) -> tuple[str, ...]:
     return (f"{span} since {words.moment(created, facts.now, zone)}", span)
 
 
-# Numbers --------------------------------------------------------------------------------------
-
-
 def number_lines(view: JobView, facts: Facts, width: int) -> Iterator[Line]:
-    """Tell every count in full with its share, below a bar that is divided by them."""
+    """Yield a bar divided by the counts, then each count in full with its share."""
     counts, say = view.counts, facts.look.glyphs.say
     percent = words.percent(view.percent, provisional=view.provisional)
     yield (
@@ -388,7 +388,7 @@ def number_lines(view: JobView, facts: Facts, width: int) -> Iterator[Line]:
     )
     yield ()
     for name, number in _parts(counts):
-        if view.lower_bound:  # nobody knows what is left, nor the share of it
+        if view.lower_bound:  # neither the remaining count nor the shares are known
             left = None if name == "remaining" else number
             yield _count_line(name, left, None, facts.look, width)
         else:
@@ -408,7 +408,10 @@ def _parts(counts: Counts) -> tuple[tuple[str, int | None], ...]:
 
 
 def _count_width(width: int) -> int:
-    """The cells for a count in full: the share gives up its air first, then its place."""
+    """Return the cells for a count in full.
+
+    A narrow pane first drops the padding, then the share.
+    """
     beside_share = width - LABEL - SHARE
     room = beside_share if beside_share >= MILLIONS else width - LABEL - 1
     return max(1, min(COUNT, room))
@@ -429,7 +432,10 @@ def _count_line(name: str, number: int | None, whole: int | None, look: Look, wi
 
 
 def _split_bar(counts: Counts, look: Look, width: int) -> Line:
-    """Divide a bar in whole cells; what exists at all is seen as at least one cell, if it can."""
+    """Return a bar in whole cells.
+
+    A part that is not zero gets at least one cell if there is room.
+    """
     parts = [(name, number or 0) for name, number in _parts(counts)]
     whole = sum(number for _, number in parts)
     if not whole:
@@ -442,7 +448,10 @@ def _split_bar(counts: Counts, look: Look, width: int) -> Line:
 
 
 def _share_out(numbers: Sequence[int], width: int) -> list[int]:
-    """Give each number its cells, at least one if it is any, and the largest what is left."""
+    """Divide the width by the numbers, at least one cell for each that is not zero.
+
+    The largest number gets the cells that are left.
+    """
     whole = sum(numbers)
     sizes = [max(1, n * width // whole) if n else 0 for n in numbers]
     largest = max(range(len(numbers)), key=lambda place: numbers[place])
@@ -451,11 +460,11 @@ def _share_out(numbers: Sequence[int], width: int) -> list[int]:
 
 
 MOST_OVERLAPS = 3
-"""So many pairs are named; more would say no more."""
+"""At most this many overlapping pairs are named."""
 
 
 def migration_lines(one: Migration, facts: Facts, width: int) -> tuple[Line, ...]:
-    """Tell a migration as a job is told: its sums, its pace and end, its jobs, and who it is."""
+    """Return all lines about a migration: its sums, rate, forecast, jobs and identity."""
     width = max(8, width)
     status = status_line(one.view, facts, width)
     if width < TWO_COLUMNS:
@@ -483,7 +492,7 @@ def _told(one: Migration, facts: Facts, width: int) -> Iterator[Line]:
 
 
 def _overlaps(one: Migration, facts: Facts, width: int) -> Iterator[Line]:
-    """Name the prefixes that overlap, and what that may do."""
+    """Yield the warning about overlapping prefixes and the pairs that overlap."""
     by_key = {view.key: view for view in one.jobs}
     yield from _wrapped("! prefixes overlap: some objects may be copied twice", width, "warning")
     for pair in one.overlaps[:MOST_OVERLAPS]:
@@ -501,7 +510,7 @@ def _part(view: JobView, facts: Facts) -> str:
 
 
 def _jobs(one: Migration, facts: Facts, width: int) -> Iterator[Line]:
-    """How many jobs there are, what they do, and which of them are counted how."""
+    """Yield the number of jobs by status, then the slots, retries and jobs that are not counted."""
     yield from _field("jobs", _states(one, facts), width)
     if one.unstarted:
         coming = f"{words.count(one.unstarted)} more, as slots get free"

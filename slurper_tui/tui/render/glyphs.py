@@ -1,4 +1,4 @@
-"""The signs on the screen, once in Unicode and once in ASCII, and what each status looks like."""
+"""The characters of the screen, in Unicode and in ASCII, and the sign and style of each status."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from slurper_tui.monitor.model.job import JobView, State
 
 
 class Status(NamedTuple):
-    """How a state is drawn: its sign, its sign in ASCII, and its role."""
+    """How a state is drawn: its sign, its ASCII sign and its style."""
 
     sign: str
     plain: str
@@ -65,18 +65,18 @@ _PLAIN_PARTS = {"transferred": "#", "skipped": "+", "failed": "x", "remaining": 
 
 
 class Glyphs(msgspec.Struct, frozen=True):
-    """The signs of one terminal. ascii_only: nothing beyond the 95 printable ASCII characters."""
+    """The characters of one terminal. ascii_only: only the 95 printable ASCII characters."""
 
     ascii_only: bool = False
 
     def say(self, text: str) -> str:
-        """Our own words with their signs."""
+        """Translate the signs in our own text for this terminal."""
         return text.translate(_PLAIN_WORDS) if self.ascii_only else text
 
     def clean(self, text: str | None) -> str:
-        """Foreign text made harmless and bounded in length; a dash where there is none.
+        """Return API text sanitised and bounded in length, or a dash for None.
 
-        A mark at its beginning gets a dotted circle to stand on.
+        A combining mark at the beginning gets a dotted circle as its base.
         """
         if text is None:
             return self.say("—")
@@ -86,20 +86,20 @@ class Glyphs(msgspec.Struct, frozen=True):
 
     @property
     def ellipsis(self) -> str:
-        """What stands for the lost middle of a name."""
+        """The character for the omitted middle of a name."""
         return self.say("…")
 
     def sign(self, state: State) -> str:
-        """The one-cell sign of a state."""
+        """Return the one-cell sign of a state."""
         status = STATUS[state]
         return status.plain if self.ascii_only else status.sign
 
     def part(self, name: str) -> str:
-        """The character that a part of the divided bar is made of."""
+        """Return the character for a part of the divided bar."""
         return (_PLAIN_PARTS if self.ascii_only else _PARTS)[name]
 
     def bar(self, part: int, whole: int, width: int) -> str:
-        """A bar of `width` cells, filled in eighths, or whole cells in ASCII; rounded down."""
+        """Return a bar of `width` cells, filled in eighths (whole cells in ASCII), rounded down."""
         part = max(0, min(part, whole))
         if self.ascii_only:
             full = part * width // whole if whole > 0 else 0
@@ -110,17 +110,17 @@ class Glyphs(msgspec.Struct, frozen=True):
 
 
 class Look(msgspec.Struct, frozen=True):
-    """What every drawing needs: the signs, and the zone that times are told in (None: local)."""
+    """What all drawing needs: the characters, and the time zone (None: local time)."""
 
     glyphs: Glyphs = Glyphs()
     zone: tzinfo | None = None
 
 
 def role_of(view: JobView) -> str:
-    """Give the role of a job's status.
+    """Return the style of a job's status.
 
-    An end without known counts is no success yet, a long stall is worse than a stall, and an end
-    without the whole source is worse than one with failures.
+    A completed job with unknown counts is not shown as a success, a long stall is shown as an
+    error, and so is a job that did not list its whole source.
     """
     if view.state is State.COMPLETED_WITH_LOSS and view.verdict and view.verdict.listing_broke:
         return "error"

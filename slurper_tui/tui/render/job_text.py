@@ -1,9 +1,4 @@
-"""How a request to change a job stands, in words.
-
-How jobs stand against the deadline: in a cell, in the details, and for all of them.
-
-A job's event list, in words.
-"""
+"""Sentences about one job: its deadline, its events and its action requests."""
 
 from __future__ import annotations
 
@@ -33,7 +28,7 @@ from slurper_tui.tui.render.lines import Line, Piece, pad, wrap, wrap_words
 
 
 def deadline_lines(view: JobView, facts: Facts, width: int) -> Iterator[Line]:
-    """Say in full how a job stands, and the rate that it would take."""
+    """Yield the deadline, how the job compares with it, and the rate that it needs."""
     if facts.deadline is None:
         return
     promise = against(view, facts.deadline, facts.now)
@@ -59,7 +54,7 @@ _ROLES_EVENT_WORDS = {
 
 
 def event_words(event: Event, facts: Facts) -> str:
-    """Say what happened, and who did it: `paused from elsewhere`."""
+    """Return what happened and where it was requested: `paused from elsewhere`."""
     clean = facts.look.glyphs.clean
     detail = clean(event.detail)
     said = f": {clean(event.said)}" if event.said else ""
@@ -84,7 +79,7 @@ def event_words(event: Event, facts: Facts) -> str:
 
 
 def event_lines(events: Sequence[Event], facts: Facts, width: int) -> Iterator[Line]:
-    """Tell events, the newest first, each behind its time. events: oldest first."""
+    """Yield a line or more per event, newest first, with its time. events: oldest first."""
     times = [words.moment(event.at, facts.now, facts.look.zone) for event in events]
     column = max(map(len, times), default=0) + GAP
     for event, time in zip(reversed(events), reversed(times), strict=True):
@@ -104,12 +99,12 @@ _ROLES_REQUEST_WORDS = {
 
 
 def request_role(request: ActionRequest) -> str:
-    """The role in which a request's words stand."""
+    """Return the style of a request's words."""
     return _ROLES_REQUEST_WORDS[request.standing]
 
 
 def request_words(request: ActionRequest) -> str:
-    """Say how one request stands: `pause sent, waiting for the API to confirm`."""
+    """Return the state of one request: `pause sent, waiting for the API to confirm`."""
     if request.standing.open:
         so_far = f"; {request.news}" if request.news else ""
         return f"{request.act} sent, waiting for the API to confirm{so_far}"
@@ -121,14 +116,14 @@ def request_words(request: ActionRequest) -> str:
 
 
 def said(error: ApiError | None) -> str:
-    """The API's own codes and words, or ours where it sent none."""
+    """Return the API's codes and messages, or our message if it sent none."""
     if error is None:
         return "no reason given"
     return "; ".join(str(fault) for fault in error.faults) or error.message
 
 
 def requests_words(act: Action, requests: Sequence[ActionRequest]) -> str:
-    """Sum up what came of one word of the person: `pause sent for 2 jobs, 1 refused`."""
+    """Summarise the requests of one action: `pause sent for 2 jobs, 1 refused`."""
     if len(requests) == 1:
         return request_words(requests[0])
     standings = [request.standing for request in requests]
@@ -144,7 +139,7 @@ def requests_words(act: Action, requests: Sequence[ActionRequest]) -> str:
 
 
 def outcome_words(views: Sequence[JobView], look: Look) -> str:
-    """Say what polls have shown of requests: `photos: paused`, or `3 requests confirmed`."""
+    """Summarise the outcome of requests: `photos: paused`, or `3 requests confirmed`."""
     requests = [view.request for view in views if view.request]
     if len(views) == 1:
         return f"{source_text(views[0], look)}: {look.glyphs.clean(request_words(requests[0]))}"
@@ -154,7 +149,7 @@ def outcome_words(views: Sequence[JobView], look: Look) -> str:
 
 
 def request_lines(view: JobView, look: Look, width: int) -> Iterator[Line]:
-    """Tell at a job how what was asked of it stands, as long as that is news."""
+    """Yield the state of the job's request; nothing once it is done or was not needed."""
     request = view.request
     if request is None or request.standing in (RequestState.DONE, RequestState.MOOT):
         return
@@ -174,4 +169,4 @@ DONE_WORDS: Mapping[Action, str] = {
     Action.DELETE: "deleted",
     Action.ABORT_ALL: "aborted",
 }
-"""What a job is when it was done."""
+"""The past participle of each action."""

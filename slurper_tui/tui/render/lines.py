@@ -1,4 +1,7 @@
-"""A line of the screen as a value: pieces of text, each with the role that gives its colour."""
+"""A line of the screen as a value: pieces of text, each with a style, and functions to fit them.
+
+Widths are cells of the terminal, not characters.
+"""
 
 from __future__ import annotations
 
@@ -8,13 +11,14 @@ from typing import NamedTuple
 from rich.cells import CellSpan, cell_len, set_cell_size, split_graphemes
 
 MARKS = 4
-"""Characters that one cell may hold on average: a letter and its marks. Marks cannot pile up, and
-no more of a long text is looked at than can be shown.
+"""The most characters per cell on average: a letter and its combining marks.
+
+Marks cannot pile up, and only the part of a long text that can be shown is measured.
 """
 
 
 class Piece(NamedTuple):
-    """Some text and its role: the name of a component class without its prefix; "" is plain."""
+    """A text and its style: the name of a component class without its prefix; "" is plain."""
 
     text: str
     role: str = ""
@@ -25,23 +29,23 @@ Line = tuple[Piece, ...]
 
 
 def text_of(line: Iterable[Piece]) -> str:
-    """The line's characters without their roles."""
+    """Return the line's characters without styles."""
     return "".join(piece.text for piece in line)
 
 
 def width_of(line: Iterable[Piece]) -> int:
-    """The line's width in cells."""
+    """Return the line's width in cells."""
     return sum(map(_width, line))
 
 
 def _width(piece: Piece) -> int:
-    """A piece's cells; ASCII, which nearly all is, needs no table."""
+    """Return a piece's cells; ASCII, by far the most common, needs no table."""
     text = piece.text
     return len(text) if text.isascii() else cell_len(text)
 
 
 def shorten(text: str, width: int, ellipsis: str = "…") -> str:
-    """Make text fit `width` cells; what is too long loses its middle and keeps both ends."""
+    """Fit text into `width` cells by cutting its middle."""
     if len(text) <= MARKS * width and cell_len(text) <= width:
         return text
     room = width - cell_len(ellipsis)
@@ -51,7 +55,7 @@ def shorten(text: str, width: int, ellipsis: str = "…") -> str:
 
 
 def _head(text: str, width: int) -> str:
-    """As many first characters as fit, each with its marks."""
+    """Return the longest beginning that fits, never separating a character from its marks."""
     text = text[: MARKS * width]
     if text.isascii():
         return text[:width]
@@ -60,7 +64,7 @@ def _head(text: str, width: int) -> str:
 
 
 def _tail(text: str, width: int) -> str:
-    """As many last characters as fit, each with its marks."""
+    """Return the longest end that fits, never separating a character from its marks."""
     text = text[max(0, len(text) - MARKS * width) :]
     if text.isascii():
         return text[max(0, len(text) - width) :]
@@ -75,7 +79,7 @@ def _tail(text: str, width: int) -> str:
 
 
 def _ends(spans: Sequence[CellSpan], width: int) -> list[int]:
-    """Where each of the first characters that fit ends, beginning with 0 for none of them."""
+    """Return the end index of each character that fits; the first entry, 0, is for none."""
     ends = [0]
     for _, end, cells in spans:
         width -= cells
@@ -86,13 +90,13 @@ def _ends(spans: Sequence[CellSpan], width: int) -> list[int]:
 
 
 def pad(text: str, width: int, *, right: bool = False) -> str:
-    """Fill text with blanks to `width` cells, at its left when it stands `right`."""
+    """Pad text with blanks to `width` cells. right: align it to the right."""
     blanks = " " * max(0, width - cell_len(text))
     return blanks + text if right else text + blanks
 
 
 def fill(line: Line, width: int, *, right: bool = False) -> Line:
-    """Make the line exactly `width` cells wide; what does not fit is cut at its end."""
+    """Make the line exactly `width` cells wide; cut its end if it is too long."""
     missing = width - width_of(line)
     if missing >= 0:
         blanks = (Piece(" " * missing),)
@@ -111,15 +115,15 @@ def _cut_pieces(line: Line, width: int) -> Iterable[Piece]:
 
 
 def spread(left: Line, right: Line, width: int) -> Line:
-    """Put one line at the left edge and one at the right, the right one only if both fit."""
+    """Put one line at the left edge and one at the right; omit the right one if both do not fit."""
     gap = width - width_of(left) - width_of(right)
     return (*left, Piece(" " * gap), *right) if gap >= 1 and right else fill(left, width)
 
 
 def wrap(text: str, width: int) -> list[str]:
-    """Cut text into parts of at most `width` cells, losing nothing; at least one part.
+    """Split text into parts of at most `width` cells without losing a character; at least one part.
 
-    A part ends behind a blank where that costs less than half of it, so that words stay whole.
+    A part ends after a blank if that shortens it by less than half, so that words stay whole.
     """
     width = max(2, width)
     parts = []
@@ -135,7 +139,7 @@ def wrap(text: str, width: int) -> list[str]:
 
 
 def join(parts: Iterable[Line], gap: str = "  ", role: str = "faint") -> Line:
-    """Set parts in a row with `gap` between them; empty ones are left out."""
+    """Join lines with `gap` between them; skip empty ones."""
     line: list[Piece] = []
     for part in parts:
         if not part:
@@ -147,7 +151,7 @@ def join(parts: Iterable[Line], gap: str = "  ", role: str = "faint") -> Line:
 
 
 def wrap_words(text: str, width: int) -> list[str]:
-    """Break text at blanks so that it fits `width` cells, and a word that does not fit anywhere."""
+    """Break text at blanks to fit `width` cells; break a word only if it is longer than a line."""
     lines = [""]
     for word in text.split(" "):
         joined = f"{lines[-1]} {word}" if lines[-1] else word

@@ -1,14 +1,16 @@
-"""A widget made of lines that repaints only the cells that changed.
+"""Lines that repaint only the cells that changed, and the code that writes them to the terminal.
 
-How a repaint is written to the terminal: each run from its own first cell.
+`PaintedLines` is the base of every list and line widget: a subclass draws rows in `line_at`, and
+`repaint_changes` marks the cells that differ from the screen. `RunsUpdate` and `PlacedUpdate`
+replace Textual's own updates. Textual writes a run from the left edge of its widget and sends all
+colours with every piece; here a run begins at its first changed cell, only colour changes are
+written, and the terminal itself moves rows that only move down (`Shift`).
 
-Textual writes a run from the left edge of the widget it lies in, and all colours of every piece.
-Here a run begins where it begins, and only what changes of a colour is written. Rows that only move
-down are moved by the terminal itself.
+Terminals disagree about the width of some text: combining marks, Indic and Hangul syllables, emoji
+and flags. A row that contains such text is written as a whole, and the cursor is positioned by
+column after it, so that the rest of the row is in its place in every terminal.
 
-Terminals disagree about the width of some text: combining marks, Indic and Hangul syllables,
-emoji and flags. A row that contains such text is written as a whole, and the cursor is placed by
-its column after such text, so that everything else stands where it belongs in every terminal.
+This module and app.py depend on private Textual API, for example `textual._compositor`.
 """
 
 from __future__ import annotations
@@ -36,11 +38,11 @@ from textual.strip import Strip
 from slurper_tui.tui.render.lines import Line, fill
 
 _UNSEEN_ON_BLANKS = frozenset({"", "1", "2"})
-"""Plain, bold and dim: with these, nobody sees the colour of a blank."""
+"""Plain, bold and dim: with these attributes, the foreground colour of a blank is invisible."""
 
 
 _OWN_SIGNS = re.compile("[¦\u2190-\u21ff\u2500-\u25ff\u2800-\u28ff✔✖]")
-"""Signs of the program itself: taken as one cell wide, as every line is laid out with them."""
+"""The program's own signs: they count as one cell wide, as the layout of every line assumes."""
 
 _VIRAMA = 9
 """The combining class of the mark that joins the next letter to the one before it."""
@@ -49,15 +51,15 @@ _JOINER = "\u200d"
 
 
 def in_doubt(text: str) -> bool:
-    """Whether terminals disagree about the width of any character of the text."""
+    """Return whether terminals disagree about the width of any character of the text."""
     return not text.isascii() and any(map(_is_doubtful, text))
 
 
 @lru_cache(maxsize=4096)
 def _is_doubtful(char: str) -> bool:
-    """Whether terminals disagree about a character's width, or let it change its neighbour's.
+    """Return whether terminals disagree about a character's width or its effect on its neighbour's.
 
-    Letters of ambiguous width are taken as narrow, as everywhere.
+    Letters of ambiguous width count as narrow, as in most terminals.
     """
     if char.isascii():
         return not char.isprintable()
@@ -71,7 +73,7 @@ def _is_doubtful(char: str) -> bool:
 
 
 def _parts(text: str) -> Iterator[tuple[str, bool]]:
-    """Split text into runs; True where the width of a run is in doubt, its base included."""
+    """Split text into runs; True marks a run of doubtful width, its base character included."""
     if not in_doubt(text):
         yield text, False
         return
@@ -90,8 +92,11 @@ def _joins_the_next(char: str) -> bool:
 
 
 class Shift(NamedTuple):
-    """Whole rows of the terminal that move down. top, bottom: the first row, and the one below the
-    last, from 0. lines: by how many; so many at the top are empty then.
+    """Whole rows of the terminal that move down.
+
+    top: the first row, from 0.
+    bottom: the row after the last one.
+    lines: by how many rows; this many rows at the top become empty.
     """
 
     top: int
@@ -99,27 +104,27 @@ class Shift(NamedTuple):
     lines: int
 
     def __str__(self) -> str:
-        """Insert lines within a region of the terminal that scrolls; everything knows this."""
+        """Return codes that insert lines in a scroll region; every terminal supports them."""
         return f"\x1b[{self.top + 1};{self.bottom}r\x1b[{self.top + 1}H\x1b[{self.lines}L\x1b[r"
 
 
 class RunsUpdate(ChopsUpdate):
-    """A repaint of runs of cells, written in as few bytes as their changes need.
+    """A repaint of runs of cells, written in as few bytes as possible.
 
-    shifts: what is moved before.
+    shifts: row moves that are written first.
     """
 
     shifts: tuple[Shift, ...] = ()
 
     @classmethod
     def of(cls, update: ChopsUpdate, shifts: Iterable[Shift] = ()) -> RunsUpdate:
-        """Take over what Textual has composed."""
+        """Convert an update that Textual has composed."""
         made = cls(update.chops, update.spans, update.chop_ends)
         made.shifts = tuple(shifts)
         return made
 
     def render_segments(self, console: Console) -> str:
-        """Give the characters and escape codes for the terminal."""
+        """Return the characters and escape codes for the terminal."""
         writer = _Writer(console, map(str, self.shifts))
         doubtful = {y for y, _, _ in self.spans if self._in_doubt(y)}
         for y, start, end in self.spans:
@@ -144,15 +149,15 @@ class RunsUpdate(ChopsUpdate):
 
 
 class PlacedUpdate(LayoutUpdate):
-    """A repaint of the whole screen, in which text of doubtful width moves nothing behind it."""
+    """A full repaint where text of doubtful width does not move the text after it."""
 
     @classmethod
     def of(cls, update: LayoutUpdate) -> PlacedUpdate:
-        """Take over what Textual has composed."""
+        """Convert an update that Textual has composed."""
         return cls(update.strips, update.region)
 
     def render_segments(self, console: Console) -> str:
-        """Give the characters and escape codes for the terminal."""
+        """Return the characters and escape codes for the terminal."""
         out = []
         for y, row in enumerate(self.strips, self.region.y):
             strips = [*row]
@@ -177,7 +182,7 @@ def _is_in_doubt(strip: Strip) -> bool:
 
 
 class _Writer:
-    """Collects the codes of some runs: only what changes of a colour and of the cursor's place."""
+    """Collects the codes of several runs, writing only changes of colour and of cursor position."""
 
     def __init__(self, console: Console, before: Iterable[str] = ()) -> None:
         self._colours = console._color_system or ColorSystem.TRUECOLOR
@@ -186,11 +191,11 @@ class _Writer:
 
     @property
     def text(self) -> str:
-        """What is to be written, the colours reset at its end."""
+        """The collected codes, with a colour reset at the end if one is needed."""
         return "".join(self._out) + ("\x1b[m" if any(self._current) else "")
 
     def write(self, y: int, strips: Iterable[tuple[int, Strip]]) -> None:
-        """Write strips that begin at these columns of a row, from left to right."""
+        """Write strips that begin at these columns of row `y`, from left to right."""
         place = -1
         for x, strip in strips:
             if x != place:
@@ -209,11 +214,11 @@ class _Writer:
             self._current = codes
 
     def _put(self, text: str, x: int) -> int:
-        """Write text at a column, and give the column behind it.
+        """Write text at a column and return the column after it.
 
-        Text of doubtful width is written over blanks, and the cursor is then set behind them: a
-        terminal that takes it for narrower shows a gap, one that takes it for wider cuts it off.
-        Marks with nothing below them are left out: they would land on the cell before.
+        Text of doubtful width is written over blanks, and the cursor is then set after them: a
+        terminal that counts it as narrower shows a gap, one that counts it as wider cuts it off.
+        Marks without a base are omitted, because they would change the previous cell.
         """
         for part, doubt in _parts(text):
             width = len(part) if part.isascii() else cell_len(part)
@@ -226,7 +231,7 @@ class _Writer:
 
 
 class _Codes(NamedTuple):
-    """The codes of a style: what is bold and so on, the colour, and the background's."""
+    """The codes of a style: attributes such as bold, the foreground and the background colour."""
 
     attributes: str = ""
     front: str = ""
@@ -244,7 +249,7 @@ def _codes(style: Style, colours: ColorSystem) -> _Codes:
 
 @lru_cache(maxsize=1024)
 def _change(before: _Codes, after: _Codes) -> str:
-    """The shortest codes that lead from one style to another."""
+    """Return the shortest codes that change one style into another."""
     keeps = before.attributes == after.attributes
     if keeps and bool(before.front) <= bool(after.front) and bool(before.back) <= bool(after.back):
         return ";".join(new for old, new in zip(before, after, strict=True) if new != old)
@@ -252,7 +257,7 @@ def _change(before: _Codes, after: _Codes) -> str:
 
 
 MERGE = 6
-"""Runs of changed cells nearer than this are one: moving the terminal's cursor costs as much."""
+"""Changed runs that are closer than this many cells are merged: moving the cursor costs as much."""
 
 ROLES = (
     *("muted", "faint", "strong", "primary", "secondary", "success", "warning", "error"),
@@ -273,15 +278,17 @@ ROWS = ("cursor", "cursor-blurred", "stale")
 _PARTS = {f"role--{role}" for role in ROLES} | {f"row--{row}" for row in ROWS}
 
 _STYLES: dict[tuple[object, ...], dict[tuple[str, str], Style]] = {}
-"""Roles of rows in their colours, for every theme, terminal and background: widgets share them."""
+"""Rich styles by (role, row role), for each theme, terminal and background; widgets share them."""
 
 Cell = tuple[str, int, Style | None]
 
 
 class PaintedLines(ScrollView, can_focus=False, inherit_bindings=False):
-    """Lines drawn by `line_at`, coloured by role, compared with what stands on the screen.
+    """A widget of lines, drawn by `line_at`, coloured by role and compared with the screen.
 
-    Whoever changes what `line_at` would say calls `repaint_changes`; nothing moved, nothing drawn.
+    After a change of the data behind `line_at`, call `repaint_changes`; unchanged cells are not
+    written.
+    room: the size of the visible part. first: how many lines are scrolled past.
     """
 
     DEFAULT_CSS = """
@@ -297,23 +304,24 @@ class PaintedLines(ScrollView, can_focus=False, inherit_bindings=False):
         self._styles: dict[tuple[str, str], Style] | None = None
 
     def line_at(self, y: int) -> Line:
-        """Say what stands on row `y` of the visible part; nothing unless told otherwise.
+        """Return the line at row `y` of the visible part; subclasses override it.
 
-        `room` is how large that part is, `first` how many lines have been scrolled past.
+        `room` is the size of that part, `first` the number of lines scrolled past.
         """
         return ()
 
     def row_role(self, y: int) -> str:
-        """Say how row `y` as a whole is coloured; one of ROWS, or "" for plainly."""
+        """Return the style of row `y` as a whole: one of ROWS, or "" for none."""
         return ""
 
     def fit(self) -> None:
-        """Prepare what `line_at` needs for this `room`; nothing unless told otherwise."""
+        """Prepare the data for `line_at` after `room` changed; subclasses override it."""
 
     def render_line(self, y: int) -> Strip:
-        """Draw one visible row, and remember it as what stands on the screen.
+        """Draw one visible row and remember it as the content of the screen.
 
-        A layout is drawn before its sizes are announced, so a new size is noticed here first.
+        Textual draws a layout before it sends the resize event, so a new size is noticed here
+        first.
         """
         size = self.size
         self.first = self.scroll_offset.y
@@ -325,7 +333,7 @@ class PaintedLines(ScrollView, can_focus=False, inherit_bindings=False):
         return strip
 
     def repaint_changes(self, rows: Iterator[int] | range | None = None) -> None:
-        """Compare visible rows (by default all) with the screen; repaint the cells that differ."""
+        """Compare visible rows (default: all) with the screen and repaint the cells that differ."""
         self.room, self.first = self.size, self.scroll_offset.y
         if not self.is_mounted or not self.room:
             return
@@ -334,35 +342,40 @@ class PaintedLines(ScrollView, can_focus=False, inherit_bindings=False):
             self.refresh(*regions)
 
     def move_down(self, lines: int) -> None:
-        """Let the terminal move what stands here down by so many rows, if it can; the rows that
-        are empty then, and whatever else differs, are left to `repaint_changes`.
+        """Ask the terminal to move the rows of this widget down, if it can.
+
+        The caller must then call `repaint_changes`, which draws the new rows and all other
+        differences.
         """
         if not self._movable(lines):
             return
         self.app.shift(Shift(self.region.y, self.region.bottom, lines))  # type: ignore[attr-defined]  # ours
-        self._styles_cache.clear()  # it knows lines by where they stood
+        self._styles_cache.clear()  # the cache finds lines by their old row
         height = self.room.height
         self._painted = {y + lines: s for y, s in self._painted.items() if y + lines < height}
         self._told = {y + lines: t for y, t in self._told.items() if y + lines < height}
 
     def _movable(self, lines: int) -> bool:
-        """Whole rows of the terminal are ours, are in sight, and are as they are known to be."""
+        """Return whether the terminal can move the rows.
+
+        The widget must span whole rows, be visible, and have no repaint pending.
+        """
         region, screen = self.region, self.screen
         ours = region.x == 0 and region.width == self.app.size.width
         waiting = self._repaint_regions or screen._dirty_widgets or screen._layout_required
         return ours and screen.is_current and not waiting and 0 < lines < self.room.height
 
     def set_lines(self, lines: int) -> None:
-        """Say how many lines there are to scroll through; no layout follows from it."""
+        """Set the number of lines to scroll through without triggering a layout."""
         size = Size(self.size.width, lines)
-        self.set_reactive(PaintedLines.virtual_size, size)  # set plainly, the screen is laid out
+        self.set_reactive(PaintedLines.virtual_size, size)  # a plain assignment triggers a layout
 
     def forget_marks(self) -> None:
-        """Forget what was to be repainted: the layout that changed the size has drawn it all."""
+        """Drop pending repaints: the layout that changed the size has already drawn everything."""
         self._exchange_repaint_regions()
 
     def notify_style_update(self) -> None:
-        """Forget the colours: the theme, or the terminal's abilities, have changed."""
+        """Drop cached styles after a change of the theme or the terminal's colours."""
         super().notify_style_update()
         self._styles = None
 
@@ -380,7 +393,7 @@ class PaintedLines(ScrollView, can_focus=False, inherit_bindings=False):
             yield Region(start, y, end - start, 1)
 
     def _told_at(self, y: int) -> tuple[Line, str]:
-        """What is to stand on a row; the same line in the same colours is not drawn again."""
+        """Return the line and row style of row `y`; record them, to skip an equal line later."""
         line, row = fill(self.line_at(y), self.room.width), self.row_role(y)
         if self._styles is None:
             look = (self.app.theme, *sorted(self.app.pseudo_classes), self.background_colors)
@@ -399,7 +412,7 @@ class PaintedLines(ScrollView, can_focus=False, inherit_bindings=False):
         return style
 
     def _mix(self, role: str, row: str) -> Style:
-        """Lay a row's own colours over a role's, save the background that a role has itself."""
+        """Combine a row's style with a role's; the role keeps its own background if it has one."""
         plain = self.rich_style
         if not row:
             return self._part(f"role--{role}").rich_style if role else plain
@@ -410,9 +423,10 @@ class PaintedLines(ScrollView, can_focus=False, inherit_bindings=False):
         return style + over
 
     def _part(self, name: str) -> RenderStyles:
-        """Ask the stylesheet about a part when it is first drawn. Raises KeyError for no part.
+        """Compute the style of a component class on first use. Raises KeyError for an unknown name.
 
-        Textual's own way asks for every part of every widget at once: a twentieth of the start.
+        Textual would compute every component class of every widget at once: a twentieth of the
+        start.
         """
         if name not in _PARTS:
             raise KeyError(name)
@@ -423,9 +437,9 @@ class PaintedLines(ScrollView, can_focus=False, inherit_bindings=False):
 
 
 def differing_runs(before: Strip, after: Strip) -> list[tuple[int, int]]:
-    """Give the half-open runs of cells in which two strips differ, near ones merged.
+    """Return the half-open ranges of cells that differ between two strips, near ones merged.
 
-    Where the width of any text is in doubt, all cells are one run.
+    If any text has a doubtful width, all cells are one range.
     """
     olds, news = _cells(before), _cells(after)
     if olds is None or news is None:
@@ -444,9 +458,9 @@ def differing_runs(before: Strip, after: Strip) -> list[tuple[int, int]]:
 
 
 def _cells(strip: Strip) -> list[Cell] | None:
-    """Give every cell as character, half and style, so that no wide character is ever halved.
+    """Return each cell as character, half and style, so that a wide character is never split.
 
-    None where the width of some text is in doubt.
+    None if the width of some text is in doubt.
     """
     cells: list[Cell] = []
     for text, style, _control in strip:

@@ -1,4 +1,4 @@
-"""What stands in the way, in few words for the line and in full for the dialog."""
+"""Sentences about problems: short for the status line and banners, complete for the dialog."""
 
 from __future__ import annotations
 
@@ -13,25 +13,26 @@ from slurper_tui.tui.render.glyphs import Look
 from slurper_tui.tui.render.lines import Line, Piece, join, shorten, width_of
 
 LEAST_SAID = 12
-"""Cells that what failed gets in any case."""
+"""The least cells for the error message."""
 
 
 def in_trouble(snapshot: Snapshot) -> tuple[AccountView, ...]:
-    """Give the accounts that do not answer as a whole."""
+    """Return the accounts that have a problem."""
     return tuple(account for account in snapshot.accounts if account.problem)
 
 
 def standing_problem(snapshot: Snapshot) -> Problem | None:
-    """Give the first account's problem when every account has one."""
+    """Return the first account's problem if every account has one, else None."""
     troubled = in_trouble(snapshot)
     everyone = bool(troubled) and len(troubled) == len(snapshot.accounts)
     return troubled[0].problem if everyone else None
 
 
 def problem_line(problem: Problem, look: Look, room: int, now: float) -> Line:
-    """Say what failed, since when, and when the next try is, in `room` cells. now: UTC seconds.
+    """Return the error, its start and the time of the next try, in `room` cells.
 
-    Where there is not enough, since when goes first, then the middle of what failed.
+    If there is not enough room, the start is dropped first, then the middle of the message.
+    now: UTC seconds.
     """
     dot = look.glyphs.say(" · ")
     said = look.glyphs.clean(problem.error.message)
@@ -49,7 +50,7 @@ def problem_line(problem: Problem, look: Look, room: int, now: float) -> Line:
 
 
 def blocked_words(snapshot: Snapshot, look: Look) -> str:
-    """Say until when the API wants to be left alone; "" when it does not."""
+    """Return until when the API has asked to wait, or "" if it has not."""
     blocked = snapshot.budget.blocked_until
     if blocked is None:
         return ""
@@ -57,7 +58,7 @@ def blocked_words(snapshot: Snapshot, look: Look) -> str:
 
 
 def banner_lines(snapshot: Snapshot | None, look: Look) -> tuple[Line, ...]:
-    """Give a line for every account that is refused, or that alone is in trouble."""
+    """Return a line for each account that was rejected, or has a problem while others do not."""
     if snapshot is None:
         return ()
     troubled = in_trouble(snapshot)
@@ -76,14 +77,17 @@ def _banner(account: AccountView, problem: Problem, look: Look) -> Line:
 
 
 def _said(error: ApiError, look: Look) -> str:
-    """The API's own words, or ours when it sent none."""
+    """Return the API's codes and messages, or our message if it sent none."""
     faults = "; ".join(str(fault) for fault in error.faults)
     status = f"{error.status} · " if error.status and faults else ""
     return look.glyphs.say(status) + look.glyphs.clean(faults or error.message)
 
 
 def problem_details(snapshot: Snapshot | None, look: Look) -> list[tuple[str, str]]:
-    """Tell everything about every problem as pairs of label and text; a label "" is a new part."""
+    """Return all details of all problems as (label, text) pairs.
+
+    The label "" begins a new section.
+    """
     if snapshot is None:
         return [("", "Nothing has been asked yet.")]
     told = [
@@ -131,7 +135,7 @@ def _history_details(snapshot: Snapshot, look: Look) -> Iterator[tuple[str, str]
 
 
 def _job_details(snapshot: Snapshot, look: Look) -> Iterator[tuple[str, str]]:
-    """Tell of the jobs that fail otherwise than their account does."""
+    """Yield the problems of jobs that differ from their account's problem."""
     of_account = {(a.account_id, str(a.problem.error)) for a in snapshot.accounts if a.problem}
     for view in snapshot.jobs:
         if view.problem and (view.account_id, str(view.problem)) not in of_account:
@@ -140,7 +144,7 @@ def _job_details(snapshot: Snapshot, look: Look) -> Iterator[tuple[str, str]]:
 
 
 def _request_details(snapshot: Snapshot, look: Look) -> Iterator[tuple[str, str]]:
-    """Tell of what was asked of jobs and refused, or not answered."""
+    """Yield the errors of action requests that were refused or not answered."""
     for view in snapshot.jobs:
         request = view.request
         if request and request.error and request.standing is not RequestState.DONE:
@@ -150,7 +154,7 @@ def _request_details(snapshot: Snapshot, look: Look) -> Iterator[tuple[str, str]
 
 
 def error_details(error: ApiError, look: Look) -> Iterator[tuple[str, str]]:
-    """Tell what failed, the HTTP status, every code and message, and the cf-ray."""
+    """Yield the message, the HTTP status, every code and message, the cf-ray and Retry-After."""
     yield "failed", look.glyphs.clean(error.message)
     if error.status is not None:
         yield "HTTP status", str(error.status)

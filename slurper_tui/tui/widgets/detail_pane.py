@@ -1,4 +1,4 @@
-"""The pane that tells everything about the highlighted job."""
+"""The detail pane of the highlighted job or migration, and a scrollable block of lines."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from slurper_tui.tui.state import Scene
 
 
 class TextLines(PaintedLines, can_focus=True):
-    """Ready lines that may be longer than the screen, with a mark where they go on."""
+    """A scrollable block of prepared lines, with arrows at the edges where more lines follow."""
 
     MARK = 2
-    """Cells at the right that are kept for the mark."""
+    """Cells at the right for the arrow and a blank."""
 
     def __init__(self, look: Look, *, id: str) -> None:
         super().__init__(id=id)
@@ -27,11 +27,11 @@ class TextLines(PaintedLines, can_focus=True):
         self._lines: Sequence[Line] = ()
 
     def lines_for(self, width: int) -> Sequence[Line]:
-        """Make the lines for a pane of so many cells; none unless told otherwise."""
+        """Return the lines for a pane `width` cells wide; subclasses override it."""
         return ()
 
     def line_at(self, y: int) -> Line:
-        """Draw the line at the scrolled place, and at the edges whether there is more."""
+        """Draw a line and the arrow at its right edge."""
         place = y + self.first
         line = self._lines[place] if place < len(self._lines) else ()
         return (*fill(line, self.room.width - 1), Piece(self._more(y), "faint"))
@@ -43,35 +43,38 @@ class TextLines(PaintedLines, can_focus=True):
         return self._look.glyphs.say("↑") if y == 0 and top > 0 else " "
 
     def fit(self) -> None:
-        """Make the lines for this width."""
+        """Make the lines for the current width."""
         self._lines = self.lines_for(max(1, self.size.width - self.MARK))
         self.set_lines(len(self._lines))
 
     def remake(self) -> None:
-        """Make the lines again and repaint what differs, once there is room for any."""
+        """Make the lines again and repaint the differences, unless the widget has no size yet."""
         if self.size:
             self.fit()
             self.repaint_changes()
 
     def scroll_lines(self, lines: int) -> None:
-        """Scroll by so many lines, as far as there are any."""
+        """Scroll by this many lines, stopping at the first and the last."""
         last = max(0, len(self._lines) - self.size.height)
         y = max(0, min(self.scroll_offset.y + lines, last))
         self.scroll_to(y=y, animate=False, force=True)
 
     def on_resize(self) -> None:
-        """Fit the lines to the new size."""
+        """Make the lines for the new size."""
         self.forget_marks()
         self.remake()
         self.scroll_lines(0)
 
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
-        """Repaint what differs after scrolling."""
+        """Repaint only the differences after scrolling."""
         self.repaint_changes()
 
 
 class DetailPane(TextLines):
-    """The highlighted job or migration of a scene; `-empty` while there are no jobs at all."""
+    """The details of the highlighted job or migration.
+
+    Has the class `-empty` if there are no jobs.
+    """
 
     scene: var[Scene] = var(Scene, init=False)
 
@@ -80,11 +83,11 @@ class DetailPane(TextLines):
         self._window_key = window_key
 
     def lines_for(self, width: int) -> tuple[Line, ...]:
-        """Tell the highlighted job or migration, or nothing."""
+        """Return the lines of the highlighted job or migration; none if nothing is highlighted."""
         scene = self.scene
         facts = Facts(self._look, scene.now, scene.deadline)
         if scene.migration is not None:
-            from slurper_tui.tui.render.detail import migration_lines  # once there is one
+            from slurper_tui.tui.render.detail import migration_lines  # only needed for a migration
 
             return migration_lines(scene.migration, facts, width)
         if scene.job is None:
@@ -93,7 +96,7 @@ class DetailPane(TextLines):
         return detail_lines(scene.job, facts, width, trace, key=self._window_key, events=events)
 
     def watch_scene(self, before: Scene, after: Scene) -> None:
-        """Show the job or migration, from its top when it is another one."""
+        """Show the new data, scrolled to the top if another line was highlighted."""
         self.set_class(not after.total, "-empty")
         same = before.job is after.job and before.migration is after.migration
         same = same and before.deadline == after.deadline
@@ -105,5 +108,5 @@ class DetailPane(TextLines):
 
 
 def _events(scene: Scene) -> tuple[Event, ...]:
-    """What happened to the highlighted job, as far as it is known."""
+    """Return the known events of the highlighted job."""
     return scene.snapshot.events if scene.snapshot else ()

@@ -1,8 +1,8 @@
-"""What failed, in words: the log held against the job's counters, and each entry of the tree.
+"""The failure report of a job: a tree of reasons, messages, prefixes and keys below a summary.
 
-What failed as a tree that is unfolded step by step: reasons, messages and prefixes, keys.
-
-The tree of what failed, under the lines that sum it up.
+`FailureScene` is the state as one frozen value and `entries` its visible lines. The `…_words`
+functions compare what the log names with the job's counters; `FailureLines` is the widget. A path
+identifies an entry across newer views, so that the cursor and the unfolded entries are kept.
 """
 
 from __future__ import annotations
@@ -35,15 +35,17 @@ from slurper_tui.tui.render.painted import PaintedLines
 from slurper_tui.tui.widgets.log_rows import known_time, sign_of
 
 Path = tuple[str, ...]
-"""Where an entry stands: its type; then `message` or `prefix` and which; then which key."""
+"""The path of an entry: its log type; then `message` or `prefix` and its text; then the key."""
 
 MESSAGE, PREFIX, SPAN = "message", "prefix", "span"
 
 
 class Entry(msgspec.Struct, frozen=True):
-    """One line of the tree. text: exactly as the API sent it. count: objects, None for one alone.
+    """One line of the tree.
 
-    opens: it holds others.
+    text: exactly as the API sent it.
+    count: objects; None for a single key.
+    opens: it has entries below it.
     """
 
     path: Path
@@ -54,17 +56,21 @@ class Entry(msgspec.Struct, frozen=True):
 
     @property
     def is_group(self) -> bool:
-        """It is a reason."""
+        """Whether the entry is a reason."""
         return len(self.path) == 1
 
     @property
     def is_key(self) -> bool:
-        """It is an example."""
+        """Whether the entry is an example key."""
         return len(self.path) == 4
 
 
 class FailureScene(msgspec.Struct, frozen=True, eq=False):
-    """What failed, and how it is looked at. cursor: the highlighted entry. opened: the unfolded."""
+    """The failure report as displayed.
+
+    cursor: the path of the highlighted entry.
+    opened: the paths of the unfolded entries.
+    """
 
     view: FailuresView
     cursor: Path = ()
@@ -72,12 +78,12 @@ class FailureScene(msgspec.Struct, frozen=True, eq=False):
 
     @property
     def log_type(self) -> str:
-        """The type of the rows that the highlighted entry is about; else that of failed objects."""
+        """The log type of the highlighted entry, or that of failed objects if there is none."""
         return self.cursor[0] if self.cursor else FAILED_TYPE
 
 
 def entries(scene: FailureScene) -> tuple[Entry, ...]:
-    """Every entry that is in sight, in order."""
+    """Return every visible entry, in order."""
     return tuple(entry for group in scene.view.groups for entry in _of_group(group, scene))
 
 
@@ -97,12 +103,12 @@ def _of_group(group: FailureGroup, scene: FailureScene) -> Iterator[Entry]:
 
 
 def see(scene: FailureScene, view: FailuresView) -> FailureScene:
-    """Take in a newer view; the cursor stays on its entry, or goes to what holds it."""
+    """Return the scene with a newer view; the cursor keeps its entry, or moves to its parent."""
     return _placed(replace(scene, view=view))
 
 
 def _placed(scene: FailureScene) -> FailureScene:
-    """Let the cursor stand on what is in sight: its entry, the nearest that holds it, the first."""
+    """Put the cursor on a visible entry: its own, the nearest parent, or the first entry."""
     paths = [entry.path for entry in entries(scene)]
     sizes = (len(scene.cursor), 3, 1)
     wanted = (scene.cursor[:size] for size in sizes if size <= len(scene.cursor))
@@ -111,12 +117,12 @@ def _placed(scene: FailureScene) -> FailureScene:
 
 
 def current(scene: FailureScene) -> Entry | None:
-    """The highlighted entry."""
+    """Return the highlighted entry; None if there is none."""
     return next((entry for entry in entries(scene) if entry.path == scene.cursor), None)
 
 
 def move(scene: FailureScene, step: int) -> FailureScene:
-    """Go so many entries down, as far as there are any."""
+    """Move the cursor down by `step` entries (up if negative), clamped to the entries."""
     paths = [entry.path for entry in entries(scene)]
     if not paths:
         return scene
@@ -125,7 +131,7 @@ def move(scene: FailureScene, step: int) -> FailureScene:
 
 
 def unfold(scene: FailureScene) -> FailureScene:
-    """Show what the highlighted entry holds."""
+    """Show the entries below the highlighted one."""
     entry = current(scene)
     if entry is None or not entry.opens:
         return scene
@@ -133,7 +139,7 @@ def unfold(scene: FailureScene) -> FailureScene:
 
 
 def fold(scene: FailureScene) -> FailureScene:
-    """Hide what the highlighted entry holds; where it holds nothing, go to what holds it."""
+    """Hide the entries below the highlighted one; if it is not unfolded, move to its parent."""
     if scene.cursor in scene.opened:
         return replace(scene, opened=scene.opened - {scene.cursor})
     outer = scene.cursor[:3] if len(scene.cursor) > 3 else scene.cursor[:1]
@@ -141,15 +147,15 @@ def fold(scene: FailureScene) -> FailureScene:
 
 
 ROOMY = 64
-"""Cells from which a reason's line also says when it was seen."""
+"""The width in cells from which a reason's line also shows when it was seen."""
 
 BROKE = "source listing broke: the total is incomplete"
 MOST_REASONS = 3
-"""More reasons than so many are told as others; the tree has them all."""
+"""The summary names at most this many reasons and adds up the others; the tree has them all."""
 
 
 def read_words(view: FailuresView) -> tuple[str, ...]:
-    """How far the log is read, at length and in short."""
+    """Return how much of the log has been read, the longest text first."""
     rows = words.count(view.rows_read)
     if view.counts.whole:
         return (f"{rows} rows read",)
@@ -157,7 +163,7 @@ def read_words(view: FailuresView) -> tuple[str, ...]:
 
 
 def failed_words(view: FailuresView) -> tuple[str, ...]:
-    """The failed objects that the log names, held against the job's; at length, then short."""
+    """Compare the failed objects in the log with the job's counter, the longest text first."""
     named, failed = words.count(view.named), view.failed_objects
     so_far = "" if view.counts.whole else " so far"
     if failed is None:
@@ -175,7 +181,7 @@ def failed_words(view: FailuresView) -> tuple[str, ...]:
 
 
 def failed_line(view: FailuresView, width: int) -> Line:
-    """The same, in its colour, as long as there is room for."""
+    """Return the longest text of `failed_words` that fits, in its colour."""
     said = failed_words(view)
     clean = not view.named and view.failed_objects == 0
     fits = (text for text in said if len(text) <= width)
@@ -183,7 +189,10 @@ def failed_line(view: FailuresView, width: int) -> Line:
 
 
 def export_doubts(view: FailuresView, inexact: Sequence[str]) -> tuple[str, ...]:
-    """Say why a list of keys is not all. inexact: keys with bytes that are not UTF-8, left out."""
+    """Return the reasons why a list of failed keys may be incomplete.
+
+    inexact: keys with bytes that are not UTF-8, which are left out of the list.
+    """
     doubts = []
     if inexact:
         number = "1 key holds" if len(inexact) == 1 else f"{words.count(len(inexact))} keys hold"
@@ -197,7 +206,10 @@ def export_doubts(view: FailuresView, inexact: Sequence[str]) -> tuple[str, ...]
 
 
 def skipped_words(view: FailuresView) -> tuple[str, str]:
-    """What was skipped and is there, and what was skipped and is not; each may be empty."""
+    """Return texts about skipped objects that are in the target, and about those that are not.
+
+    Each may be empty.
+    """
     skipped, missing = view.skipped_objects, view.not_copied
     lost = f"{words.count(missing)} not copied{_so_far(view)}{_reasons(view)}" if missing else ""
     if skipped is None:
@@ -210,7 +222,10 @@ def skipped_words(view: FailuresView) -> tuple[str, str]:
 
 
 def _rest_words(view: FailuresView, number: int) -> str:
-    """Skipped objects that the log does not name: in the target only if it names all failures."""
+    """Return the text for skipped objects that the log does not name.
+
+    They are known to be in the target only if the log names every failure.
+    """
     if not view.counts.whole:
         return f"at most {words.count(number)} already there"
     word = "for unknown reasons" if view.harmless is None else "already there"
@@ -229,7 +244,7 @@ def _reasons(view: FailuresView) -> str:
 
 
 def summary(view: FailuresView, look: Look, width: int) -> Iterator[Line]:
-    """Give the lines above the tree, in whole words."""
+    """Yield the lines above the tree, broken only between words."""
     if view.counts.listing_broke:
         sign = "x" if look.glyphs.ascii_only else "✖"
         yield from _wrapped(f"{sign} {BROKE}", "error", look, width)
@@ -256,14 +271,18 @@ def _wrapped(text: str, role: str, look: Look, width: int) -> Iterator[Line]:
 
 
 def count_width(shown: Sequence[Entry]) -> int:
-    """Cells for the largest count in sight."""
+    """Return the cells for the largest visible count."""
     return max((len(words.count(e.count)) for e in shown if e.count is not None), default=1)
 
 
 def entry_line(
     entry: Entry, look: Look, width: int, *, counts: int, opened: bool, now: float
 ) -> Line:
-    """Draw one line of the tree. counts: cells for counts. now: UTC seconds."""
+    """Draw one line of the tree.
+
+    counts: cells for the count.
+    now: UTC seconds.
+    """
     if entry.is_group:
         return _group_line(entry, look, width, counts, opened, now)
     number = pad(words.count(entry.count) if entry.count is not None else "", counts, right=True)
@@ -313,14 +332,14 @@ def _group_line(
 
 
 def group_words(group: FailureGroup) -> str:
-    """A reason, and what it means for the objects."""
+    """Return a reason, and its consequence for the objects if they were not copied."""
     if group.cause is Cause.NOT_COPIED:
         return f"not copied: {reason_of(group.log_type)}"
     return reason_of(group.log_type)
 
 
 def _seen_words(group: FailureGroup, look: Look, now: float) -> str:
-    """When it was seen first and last: `Thu 14:01 – today 09:12`."""
+    """Return when a reason was first and last seen: `seen Thu 14:01 – today 09:12`."""
     first, last = (_when(text, look, now) for text in (group.first_seen, group.last_seen))
     if " " in first and " " not in last:
         last = f"today {last}"
@@ -334,19 +353,19 @@ def _when(text: str | None, look: Look, now: float) -> str:
 
 
 MARGIN = 2
-"""Cells left of the tree: the cursor's mark and a blank."""
+"""Cells left of the tree: the cursor's sign and a blank."""
 
 NOTHING = FailureScene(FailuresView(JobKey("", "")))
 
 
 class FailureLines(PaintedLines, can_focus=True):
-    """What failed, folded or unfolded. now: UTC seconds, of the newest data."""
+    """The failure report as a list with a cursor. now: the time of the newest data, UTC seconds."""
 
     scene: var[FailureScene] = var(NOTHING, init=False)
 
     @dataclass
     class Pointed(Message):
-        """An entry was clicked."""
+        """Posted when an entry was clicked."""
 
         path: Path
 
@@ -378,7 +397,7 @@ class FailureLines(PaintedLines, can_focus=True):
         return fill((Piece(mark, "accent"), Piece(" " * (MARGIN - 1)), *drawn), self.room.width)
 
     def row_role(self, y: int) -> str:
-        """Mark the cursor's entry."""
+        """Return the style of the cursor's entry."""
         entry = self._entry_of(y + self.first)
         if entry is None or entry.path != self.scene.cursor:
             return ""
@@ -389,18 +408,18 @@ class FailureLines(PaintedLines, can_focus=True):
         return self._entries[place] if 0 <= place < len(self._entries) else None
 
     def watch_scene(self) -> None:
-        """Show what has changed."""
+        """Show the new scene."""
         self.redraw()
 
     def redraw(self) -> None:
-        """Fit, scroll so far that the cursor is visible, and repaint what differs."""
+        """Compute the lines, scroll to the cursor, and repaint the differences."""
         if self.size:
             self.fit()
             self._follow_cursor()
             self.repaint_changes()
 
     def fit(self) -> None:
-        """Settle which lines there are in this width."""
+        """Compute the summary and the entries for this width."""
         width = max(1, self.size.width - MARGIN - 1)
         above = [*summary(self.scene.view, self._look, width)]
         self._entries = entries(self.scene)
@@ -410,7 +429,7 @@ class FailureLines(PaintedLines, can_focus=True):
         self.set_lines(len(self._above) + len(self._entries))
 
     def _follow_cursor(self) -> None:
-        """Scroll just so far that the cursor is visible; from the first entry, to the very top."""
+        """Scroll as little as needed to show the cursor; at the first entry, scroll to the top."""
         page, top = max(1, self.size.height), self.scroll_offset.y
         paths = [entry.path for entry in self._entries]
         place = paths.index(self.scene.cursor) if self.scene.cursor in paths else 0
@@ -420,7 +439,7 @@ class FailureLines(PaintedLines, can_focus=True):
             self.scroll_to(y=max(0, wanted), animate=False, force=True)
 
     def page_rows(self) -> int:
-        """How many entries a page moves by."""
+        """Return how many entries a page moves by."""
         return max(1, self.size.height - 2)
 
     def on_resize(self) -> None:
@@ -429,16 +448,16 @@ class FailureLines(PaintedLines, can_focus=True):
         self.redraw()
 
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
-        """Repaint what differs after scrolling, instead of everything."""
+        """Repaint only the differences after scrolling."""
         self.repaint_changes()
 
     def watch_has_focus(self, has_focus: bool) -> None:
-        """Show by the cursor whether keys go here."""
+        """Show by the cursor's colour whether the tree has the focus."""
         super().watch_has_focus(has_focus)
         self.repaint_changes()
 
     def on_click(self, event: Click) -> None:
-        """Point at the clicked entry."""
+        """Post the clicked entry."""
         entry = self._entry_of(event.y + self.scroll_offset.y)
         if entry is not None:
             self.post_message(self.Pointed(entry.path))

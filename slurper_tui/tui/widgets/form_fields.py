@@ -1,8 +1,7 @@
-"""What a form is made of: lines to type in, choices, and faults below them.
+"""The parts of the forms: fields as data, the widgets that edit them, and the filter line.
 
-The fields of a form as data: what they are called, for which vendor, and what they make.
-
-The line to type a filter in.
+`SOURCE`, `TARGET` and `KEYS` list the fields of a new job; `draft_of` and `secrets_of` turn their
+values into a draft and its secrets. Secrets are never shown, copied or logged.
 """
 
 from __future__ import annotations
@@ -34,14 +33,18 @@ YES_NO = ("yes", "no")
 PREFIX_OF_VARIABLES = "SLURPER_"
 
 Values = Mapping[str, str]
-"""What is filled in, by the names of the fields."""
+"""The values of a form by field name."""
 
 
 class Field(msgspec.Struct, frozen=True):
-    """One field. label: what stands before it. hint: what stands in it while it is empty.
+    """One field of a form.
 
-    choices: what can be chosen from; the first, unless told otherwise. vendors: those for whose
-    sources it is asked. secret: it is never shown. part: its place in the create request.
+    label: the text before it.
+    hint: the placeholder while it is empty.
+    choices: the allowed words; the first is the default. Empty for free text.
+    vendors: the source vendors that have this field.
+    secret: it is never shown.
+    part: its place in the create request.
     """
 
     name: str
@@ -54,12 +57,12 @@ class Field(msgspec.Struct, frozen=True):
 
     @property
     def variable(self) -> str:
-        """The variable of the environment that a secret may come from."""
+        """The environment variable that may provide the value of a secret."""
         return PREFIX_OF_VARIABLES + self.name.upper()
 
 
 class Section(msgspec.Struct, frozen=True):
-    """Fields under one heading."""
+    """Fields with a heading."""
 
     title: str
     fields: tuple[Field, ...]
@@ -160,7 +163,7 @@ REGION = Section(
 
 
 def draft_of(values: Values, keys: tuple[str, ...] | None = None) -> Draft:
-    """The draft that is filled in; what its vendor does not have is left out."""
+    """Return the draft with these values, without the fields that its vendor does not have."""
     vendor = values["vendor"]
     return Draft(
         vendor=vendor,
@@ -177,12 +180,12 @@ def draft_of(values: Values, keys: tuple[str, ...] | None = None) -> Draft:
 
 
 def _jurisdiction(chosen: str, has_one: bool) -> str | None:
-    """The default is what the API takes where nothing is said."""
+    """Return a jurisdiction, or None for the default, which the API assumes if none is sent."""
     return chosen if has_one and chosen != JURISDICTIONS[0] else None
 
 
 def secrets_of(values: Values, environ: Mapping[str, str], vendor: str) -> Secrets:
-    """The keys to both buckets: what is typed, else what the environment has."""
+    """Return the secrets for both buckets: the typed value, else the environment variable's."""
     given = {
         field.name: (values.get(field.name, "") or environ.get(field.variable, "")).strip() or None
         for field in KEYS.fields
@@ -199,7 +202,7 @@ FROM_THE_ENVIRONMENT = "from the environment"
 
 
 class FieldInput(Input):
-    """A line to type in. What is pasted may hold anything; it is shown harmless."""
+    """A text input; pasted text may contain anything, and is sanitised for display."""
 
     cursor_blink = var(False, init=False)
 
@@ -210,23 +213,23 @@ class FieldInput(Input):
 
     @property
     def _value(self) -> Text:
-        """What stands in the line, cell by cell as harmless as everything else."""
+        """The text as it is displayed, sanitised."""
         shown = self._look.glyphs.clean(self.value)
         return Text(shown, no_wrap=True, overflow="ignore", end="")
 
     def _on_paste(self, event: Paste) -> None:
-        """Take the first line that says anything, without the blanks around it."""
+        """Insert only the part of the pasted text that `pasted` returns."""
         event.stop()
         event.prevent_default()
         self.replace(self.pasted(event.text), *self.selection)
 
     def pasted(self, text: str) -> str:
-        """What is taken of a pasted text."""
+        """Return the first line that is not blank, stripped."""
         return next((line.strip() for line in text.splitlines() if line.strip()), "")
 
 
 class SecretInput(FieldInput):
-    """A line whose text is shown as stars, copied nowhere, and told to nobody."""
+    """An input for a secret: shown as stars, never copied, never part of a message."""
 
     def __init__(self, look: Look, hint: str, *, id: str) -> None:
         super().__init__(look, hint, id=id, password=True)
@@ -236,24 +239,24 @@ class SecretInput(FieldInput):
         return Text("*" * len(self.value), no_wrap=True, overflow="ignore", end="")
 
     def pasted(self, text: str) -> str:
-        """A private key has many lines; all of them are taken."""
+        """Return all lines: a private key has many."""
         return text.strip()
 
     def post_message(self, message: Message) -> bool:
-        """Say nothing that repeats what was typed: Textual writes messages into its own log."""
+        """Drop messages that contain the typed text, because Textual logs messages."""
         if isinstance(message, Input.Changed | Input.Blurred | Input.Submitted):
             return False
         return super().post_message(message)
 
     def action_copy(self) -> None:
-        """Copy nothing."""
+        """Do nothing."""
 
     def action_cut(self) -> None:
-        """Cut nothing."""
+        """Do nothing."""
 
 
 class Choice(PaintedLines, can_focus=True):
-    """One of a few words, chosen with the arrows."""
+    """A choice between a few words with the arrow keys."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         ("left,h", "step(-1)", "previous"),
@@ -262,7 +265,7 @@ class Choice(PaintedLines, can_focus=True):
     place: var[int] = var(0, init=False)
 
     class Changed(Message):
-        """Another word was chosen."""
+        """Posted when another word was chosen."""
 
     def __init__(self, look: Look, words: tuple[str, ...], shown: tuple[str, ...], id: str) -> None:
         super().__init__(id=id)
@@ -272,7 +275,7 @@ class Choice(PaintedLines, can_focus=True):
 
     @property
     def value(self) -> str:
-        """The word that is chosen."""
+        """The chosen word."""
         return self._words[self.place]
 
     @value.setter
@@ -280,7 +283,7 @@ class Choice(PaintedLines, can_focus=True):
         self.place = self._words.index(word) if word in self._words else 0
 
     def line_at(self, y: int) -> Line:
-        """Draw all words with brackets around the chosen one; that alone where they do not fit."""
+        """Draw all words, the chosen one in brackets; only the chosen one if they do not fit."""
         if y > 0:
             return ()
         line = tuple(self._all())
@@ -296,48 +299,52 @@ class Choice(PaintedLines, can_focus=True):
             yield Piece(" ")
 
     def row_role(self, y: int) -> str:
-        """Stand out while it has the focus."""
+        """Return the style of the row, which shows whether the field has the focus."""
         return "cursor" if self.has_focus else "cursor-blurred"
 
     def action_step(self, step: int) -> None:
-        """Choose the next or the previous word; there is no way round the ends."""
+        """Choose the next or the previous word, stopping at the ends."""
         self.place = max(0, min(self.place + step, len(self._words) - 1))
 
     def watch_place(self) -> None:
-        """Show what is chosen."""
+        """Repaint and post `Changed`."""
         self.repaint_changes()
         if self.is_mounted:
             self.post_message(self.Changed())
 
     def watch_has_focus(self, focused: bool) -> None:
-        """Show whether the arrows choose here."""
+        """Repaint when the focus changes."""
         super().watch_has_focus(focused)
         self.repaint_changes()
 
 
 class GoOn(PaintedLines, can_focus=True):
-    """What a form leads to."""
+    """The button at the end of a form."""
 
     def __init__(self, look: Look, words: str) -> None:
         super().__init__(id="go-on")
         self._line = (Piece(look.glyphs.say(f" {words} "), "key"),)
 
     def line_at(self, y: int) -> Line:
-        """Draw the words."""
+        """Draw the label."""
         return self._line if y == 0 else ()
 
     def row_role(self, y: int) -> str:
-        """Stand out while it has the focus."""
+        """Return the style of the row, which shows whether the button has the focus."""
         return "cursor" if self.has_focus else "cursor-blurred"
 
     def watch_has_focus(self, focused: bool) -> None:
-        """Show whether Enter goes on here."""
+        """Repaint when the focus changes."""
         super().watch_has_focus(focused)
         self.repaint_changes()
 
 
 class FieldRow(Vertical):
-    """A label, what is typed or chosen, and below it what is wrong with that."""
+    """A label, its input or choice, and the error below.
+
+    shown: the displayed forms of the choices.
+    known: a secret is set in the environment.
+    """
 
     def __init__(self, look: Look, field: Field, shown: tuple[str, ...], *, known: bool) -> None:
         super().__init__(id=f"row-{field.name}", classes="field")
@@ -348,7 +355,7 @@ class FieldRow(Vertical):
         self.fault = ""
 
     def compose(self) -> ComposeResult:
-        """Lay out the mark of the focus, the label and the field."""
+        """Create the focus mark, the label, the input and the error line."""
         with Horizontal():
             yield Static(classes="mark")
             yield Static(Content(self.field.label), classes="label")
@@ -366,13 +373,13 @@ class FieldRow(Vertical):
 
     @property
     def entry(self) -> FieldInput | Choice:
-        """What is typed or chosen in."""
+        """The input or choice of the row."""
         found = self.query(FieldInput)
         return found.first() if found else self.query_one(Choice)
 
     @property
     def value(self) -> str:
-        """What is typed or chosen."""
+        """The typed or chosen value."""
         return self.entry.value
 
     @value.setter
@@ -380,13 +387,13 @@ class FieldRow(Vertical):
         self.entry.value = text
 
     def point(self, *, here: bool) -> None:
-        """Show whether this is the field that hears the keys."""
+        """Show whether this field has the focus."""
         self.set_class(here, "-here")
         mark = self._look.glyphs.say("▌") if here else ""
         self.query_one(".mark", Static).update(Content(mark))
 
     def say(self, fault: str) -> None:
-        """Tell what is wrong with it; "" when nothing is."""
+        """Show the error of this field; "" clears it."""
         if fault != self.fault:
             self.fault = fault
             clean = self._look.glyphs.clean(self._look.glyphs.say(fault))
@@ -395,20 +402,20 @@ class FieldRow(Vertical):
 
 
 MOST_TYPED = 500
-"""Characters that a line to search with takes; a longer paste is left out."""
+"""The most characters in a filter or search line; a longer paste is ignored."""
 
 
 class FilterInput(Input):
-    """A line to type in whose cursor stands still: a blinking one writes 2.5 KB/s."""
+    """An input whose cursor does not blink: a blinking cursor writes 2.5 KB/s."""
 
     cursor_blink = var(False, init=False)
 
 
 class FilterLine(Horizontal):
-    """A slash and what is typed after it."""
+    """A slash and the filter input."""
 
     def compose(self) -> ComposeResult:
-        """Lay out the sign and the line."""
+        """Create the slash and the input."""
         yield Static(Content(" / "))
         yield FilterInput(
             placeholder=TERMS, select_on_focus=False, max_length=MOST_TYPED, id="filter"
@@ -416,14 +423,14 @@ class FilterLine(Horizontal):
 
 
 class OneLine(PaintedLines):
-    """A line that its page tells it."""
+    """A widget of one line, which its screen sets."""
 
     line: var[Line] = var((), init=False)
 
     def line_at(self, y: int) -> Line:
-        """Draw it."""
+        """Draw the line."""
         return self.line if y == 0 else ()
 
     def watch_line(self) -> None:
-        """Show what is told now."""
+        """Repaint the differences."""
         self.repaint_changes()

@@ -1,8 +1,6 @@
-"""The job list: a row for each job or migration, drawn when visible, repainted where it changed.
+"""The job list: one row per job or migration, drawn when visible, repainted where it changed.
 
-What an empty list says: what is being read, what to do, or why nothing matches.
-
-What the list calls a migration and the jobs below it.
+The module also holds the notice of an empty list and the names of migrations and their jobs.
 """
 
 from __future__ import annotations
@@ -39,7 +37,7 @@ _HOW_TO_START = (
 
 
 def notice_lines(scene: Scene, look: Look, width: int) -> tuple[Line, ...]:
-    """Give the lines that stand where jobs would."""
+    """Return the notice that is shown instead of jobs."""
     texts = _texts(scene, look)
     wrapped = (part for text in texts for part in wrap_words(look.glyphs.say(text), width))
     return tuple(
@@ -78,13 +76,14 @@ def _account_reading(account: AccountView, look: Look) -> str:
 
 
 INDENT = 2
-"""Cells before a migration's name, for its sign, and before that of a job below it."""
+"""Cells before a name: for the sign of a migration, or to indent a job below it."""
 
 
 def row_name(row: Row, facts: Facts, width: int) -> Line:
-    """Name a line: a migration with its sign, a job below one by what sets it apart there.
+    """Return the migration cell of a row.
 
-    A retry by itself has its sign before its buckets.
+    A migration has its fold sign, a job below it the name that distinguishes it there, a retry
+    outside of a migration its sign and its buckets.
     """
     if row.migration is None:
         again: Line = (Piece(facts.look.glyphs.say("↻ "), "accent"),) if row.retry else ()
@@ -97,7 +96,7 @@ def row_name(row: Row, facts: Facts, width: int) -> Line:
 
 
 def job_name(view: JobView, one: Migration, facts: Facts) -> str:
-    """What sets a job apart in its migration: what it retries, its prefix, or its keys."""
+    """Return a job's name within its migration: the job it retries, its prefix, or its keys."""
     source, say = view.job.source, facts.look.glyphs.say
     parent = one.retries.get(view.key)
     if parent is not None:
@@ -119,7 +118,7 @@ def _job(view: JobView, one: Migration, facts: Facts, room: int) -> Line:
 
 
 def _migration(one: Migration, facts: Facts, room: int) -> Line:
-    """The buckets, and behind them as much of the rest as leaves their names whole."""
+    """Return the buckets of a migration, then the other facts that fit beside their names."""
     name = migration(one.view, facts, 10**4)
     number = len(one.jobs)
     jobs = Piece("  1 job" if number == 1 else f"  {words.count(number)} jobs", "muted")
@@ -134,26 +133,26 @@ def _migration(one: Migration, facts: Facts, room: int) -> Line:
 
 
 MARGIN = 2
-"""Cells left of the first column: the cursor's sign and that of a marked job."""
+"""Cells left of the first column: the cursor's sign and the sign of a marked job."""
 
 HEADER = 1
 
 MOST_SUMMED = 500
-"""Jobs behind the sums on the screen that are asked before others."""
+"""The most jobs of visible migrations that are polled before others."""
 
 
 class JobTable(PaintedLines, can_focus=True):
-    """The lines of a scene, with a cursor that belongs to the screen."""
+    """The lines of a scene as a list; the scene owns the cursor."""
 
     scene: var[Scene] = var(Scene, init=False)
 
     @dataclass
     class Scrolled(Message):
-        """Other rows have become visible."""
+        """Posted when other rows became visible."""
 
     @dataclass
     class Pointed(Message):
-        """A row was clicked."""
+        """Posted when a row was clicked. row: its index."""
 
         row: int
 
@@ -166,10 +165,8 @@ class JobTable(PaintedLines, can_focus=True):
         self._shape: tuple[int, bool, bool, bool, float | None] | None = None
         self._drawn: dict[RowKey, tuple[Row, float, Line]] = {}
 
-    # What stands where -------------------------------------------------------------------------
-
     def line_at(self, y: int) -> Line:
-        """Draw the header, a job or migration, or the words of an empty list."""
+        """Draw the header, a job or migration, or the notice of an empty list."""
         scene = self.scene
         if not scene.lines:
             return self._notice(y)
@@ -182,7 +179,7 @@ class JobTable(PaintedLines, can_focus=True):
         return (*fill(line, self.room.width - 1), self._thumb(y))
 
     def row_role(self, y: int) -> str:
-        """Mark the cursor's row, and dim those that are stale or not yet confirmed."""
+        """Return the style of the cursor's row, and of rows that are stale or not yet confirmed."""
         row = self.row_at(y)
         if row is None:
             return ""
@@ -192,25 +189,26 @@ class JobTable(PaintedLines, can_focus=True):
         return "stale" if view.stale or view.remembered else ""
 
     def row_at(self, y: int) -> int | None:
-        """Say which line of the list stands on visible row `y`."""
+        """Return the index of the line at visible row `y`; None for the header and empty rows."""
         row = y - HEADER + self.first
         return row if y >= HEADER and row < len(self.scene.lines) else None
 
     @property
     def top(self) -> int:
-        """The first visible line's row."""
+        """The index of the first visible line."""
         return self.scroll_offset.y
 
     @property
     def page(self) -> int:
-        """How many lines have room."""
+        """How many lines are visible at once."""
         return max(1, self.size.height - HEADER)
 
     @property
     def visible_keys(self) -> frozenset[JobKey]:
-        """The jobs on the screen right now, and those whose sums are.
+        """The visible jobs and the jobs of visible migrations, which are polled first.
 
-        Of sums of very many jobs only some are told whose counts are not known yet.
+        If those migrations have more than `MOST_SUMMED` jobs, at most that many are included, all
+        of them jobs with counts that are not known yet.
         """
         lines = self.scene.lines[self.top : self.top + self.page]
         sums = [line.migration for line in lines if line.migration and line.is_migration]
@@ -227,7 +225,7 @@ class JobTable(PaintedLines, can_focus=True):
         return (Piece(cursor, "accent"), Piece(mark, "accent"), *self._cells(row))
 
     def _cells(self, row: Row) -> Line:
-        """Draw a line once; the same view at the same age gives the same one."""
+        """Draw the cells of a line; cached while the view and its age are the same."""
         now = self.scene.now if columns.is_dated(row.view) else 0.0
         drawn = self._drawn.get(row.key)
         if drawn is None or drawn[1] != now or not _same(drawn[0], row):
@@ -237,7 +235,7 @@ class JobTable(PaintedLines, can_focus=True):
         return drawn[2]
 
     def _thumb(self, y: int) -> Piece:
-        """Draw the place in a list that is longer than the screen."""
+        """Draw one cell of the scroll bar, if the list is longer than the screen."""
         lines, page = len(self.scene.lines), max(1, self.room.height - HEADER)
         if lines <= page:
             return Piece(" ")
@@ -252,10 +250,8 @@ class JobTable(PaintedLines, can_focus=True):
         inside = first <= y < first + len(lines)
         return (Piece(" " * MARGIN), *lines[y - first]) if inside else ()
 
-    # What happens ------------------------------------------------------------------------------
-
     def watch_scene(self, before: Scene, after: Scene) -> None:
-        """Show a new scene; when only the cursor moved, look at just the two rows."""
+        """Show a new scene; if only the cursor moved, compare just the two rows."""
         if not self.size:
             return
         shown = (before.lines is after.lines, before.view is after.view)
@@ -272,7 +268,7 @@ class JobTable(PaintedLines, can_focus=True):
         self.repaint_changes(iter(sorted(y for y in ys if HEADER <= y < self.size.height)))
 
     def fit(self) -> None:
-        """Fit the columns to the width and the jobs, and the scrollable height to their number."""
+        """Choose the columns for the width and the jobs, and set the height to scroll."""
         ages = any(map(columns.is_dated, self.scene.jobs))
         due = self.scene.deadline
         shape = (self.size.width, self.scene.many_accounts, ages, self._has_etas(), due)
@@ -292,13 +288,19 @@ class JobTable(PaintedLines, can_focus=True):
         self.set_lines(len(self.scene.lines) + HEADER)
 
     def _has_etas(self) -> bool:
-        """Some job has an ETA, or had one lately: the column stays for as long as a job runs."""
+        """Return whether to show the ETA column.
+
+        It is shown once some job has an ETA, and stays while a job is running.
+        """
         jobs = self.scene.jobs
         had = self._shape is not None and self._shape[3]
         return any(shown_forecast(v) or (had and v.live and v.status == "running") for v in jobs)
 
     def _follow_cursor(self) -> bool:
-        """Scroll just so far that the cursor is visible; say whether that moved anything."""
+        """Scroll as little as needed to make the cursor visible.
+
+        Return whether the list scrolled.
+        """
         cursor, top = self.scene.cursor or 0, self.top
         wanted = max(cursor - self.page + 1, min(top, cursor))
         wanted = max(0, min(wanted, len(self.scene.lines) - self.page))
@@ -317,16 +319,16 @@ class JobTable(PaintedLines, can_focus=True):
         self.post_message(self.Scrolled())
 
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
-        """Repaint what differs after scrolling, instead of everything."""
+        """Repaint only the differences after scrolling."""
         self.repaint_changes()
 
     def watch_has_focus(self, has_focus: bool) -> None:
-        """Show by the cursor whether keys go here."""
+        """Show by the cursor's colour whether the list has the focus."""
         super().watch_has_focus(has_focus)
         self.repaint_changes()
 
     def on_click(self, event: object) -> None:
-        """Point at the clicked row."""
+        """Post the clicked row."""
         y = getattr(event, "y", -1)
         row = self.row_at(y)
         if row is not None:
@@ -334,6 +336,6 @@ class JobTable(PaintedLines, can_focus=True):
 
 
 def _same(before: Row, after: Row) -> bool:
-    """Two rows of one key that say the same."""
+    """Return whether two rows with one key draw the same cells."""
     views = before.view is after.view and before.migration is after.migration
     return views and (before.unfolded, before.retry) == (after.unfolded, after.retry)

@@ -1,6 +1,9 @@
-"""The rows of a log as lines: cut to one line each or wrapped, with what is sought marked.
+"""The rows of a log as lines, and the list of them on the log page.
 
-The rows of the log page: drawn only when visible, repainted only where they changed.
+A row is one line (`row_line`) or wrapped in full (`row_lines`), with search matches marked.
+`LogLines` draws rows only when they are visible and repaints only where they changed; new rows at
+the top move the others down with `move_down`, so that the cursor's row stays where it is on the
+screen.
 """
 
 from __future__ import annotations
@@ -32,11 +35,11 @@ from slurper_tui.tui.render.painted import PaintedLines
 
 GAP = 2
 NARROW = 56
-"""Cells below which a row has no column for its reason."""
+"""Narrower rows (cells) have no column for the reason."""
 
 BROAD = 96
 LEAST_MESSAGE = 14
-"""Cells that a message keeps beside a long key."""
+"""The least cells for a message beside a long key."""
 
 _REASON, _BROAD_REASON = 14, 26
 _AGE = 4
@@ -51,12 +54,15 @@ _SIGNS: Mapping[Cause, tuple[str, str, str]] = {
 }
 
 known_time = lru_cache(maxsize=16_384)(words.parse_time)
-"""One of the API's times as UTC seconds; read once for all the times that it is drawn."""
+"""Parse one of the API's times to UTC seconds; cached, because rows are drawn often."""
 
 
 class Times(NamedTuple):
-    """How times are told. form: for strftime, "" for ages. now: UTC seconds, for ages. width: cells
-    that every one of them takes.
+    """How times are shown.
+
+    form: a strftime format; "" for ages.
+    now: UTC seconds, for ages.
+    width: the cells of every time.
     """
 
     form: str
@@ -65,8 +71,11 @@ class Times(NamedTuple):
 
 
 class RowStyle(msgspec.Struct, frozen=True, eq=False):
-    """How rows are drawn, in so many cells. longest: cells of the longest key. sought: what is
-    marked in them.
+    """How rows are drawn.
+
+    width: cells of a row.
+    longest: cells of the longest key.
+    sought: the pattern whose matches are marked; None for none.
     """
 
     look: Look
@@ -77,28 +86,28 @@ class RowStyle(msgspec.Struct, frozen=True, eq=False):
 
     @property
     def narrow(self) -> bool:
-        """There is no column for the reason."""
+        """Whether there is no column for the reason."""
         return self.width < NARROW
 
     @property
     def body(self) -> int:
-        """The cell at which a row goes on behind its time and its sign."""
+        """The first cell after the time and the sign."""
         return self.times.width + GAP + 2
 
     @property
     def reason(self) -> int:
-        """Cells for the reason."""
+        """Cells for the reason; 0 if it has no column."""
         return 0 if self.narrow else _BROAD_REASON if self.width >= BROAD else _REASON
 
 
 def sign_of(log_type: str | None, look: Look) -> Piece:
-    """One cell that tells what a row is about, in its colour."""
+    """Return the one-cell sign of a log type, in its colour."""
     sign, plain, role = _SIGNS[cause_of(log_type)]
     return Piece(plain if look.glyphs.ascii_only else sign, role_of(log_type, role))
 
 
 def role_of(log_type: str | None, otherwise: str = "") -> str:
-    """The colour of a reason; an error of the whole job is one too."""
+    """Return the style of a log type; `otherwise` for events of the job that are not errors."""
     if log_type == "migrationError":
         return "error"
     cause = cause_of(log_type)
@@ -106,9 +115,10 @@ def role_of(log_type: str | None, otherwise: str = "") -> str:
 
 
 def times_for(rows: Sequence[LogRow], now: float, look: Look, *, short: bool, ages: bool) -> Times:
-    """Tell times with as much of their date as all of these rows need, or as ages.
+    """Choose a time format with as much of the date as these rows need, or ages.
 
-    now: UTC seconds. short: without seconds.
+    now: UTC seconds.
+    short: without seconds.
     """
     if ages:
         return Times("", now, _AGE)
@@ -129,7 +139,7 @@ def _local(at: float, look: Look) -> datetime:
 
 
 def time_text(row: LogRow, times: Times, look: Look) -> str:
-    """A row's time; the API's own word where that is no time that we know."""
+    """Return a row's time, or the API's text if it cannot be parsed."""
     at = known_time(row.created_at)
     if at is None:
         said = shorten(look.glyphs.clean(row.created_at), times.width, look.glyphs.ellipsis)
@@ -139,7 +149,7 @@ def time_text(row: LogRow, times: Times, look: Look) -> str:
 
 
 def row_line(row: LogRow, style: RowStyle) -> Line:
-    """A row in one line: time, sign, reason, key and message; keys lose their middle."""
+    """Return a row in one line: time, sign, reason, key and message; keys are cut in the middle."""
     room = max(1, style.width - style.body)
     head = _head(row, style)
     if row.object_key is None:
@@ -157,7 +167,7 @@ def row_line(row: LogRow, style: RowStyle) -> Line:
 
 
 def _event(row: LogRow, style: RowStyle) -> Iterator[Piece]:
-    """What a row without a key says: its reason, then the API's words."""
+    """Yield the text of a row without a key: its reason, then the API's message."""
     most = MARKS * style.width
     reason = style.look.glyphs.clean(reason_of(row.log_type))
     yield from _found(reason[:most], _event_role(row), style)
@@ -176,7 +186,7 @@ def _head(row: LogRow, style: RowStyle) -> Line:
 
 
 def _fitted(line: Line, style: RowStyle) -> Line:
-    """Cut what is too long, and say so."""
+    """Cut a line that is too long and end it with an ellipsis."""
     if width_of(line) <= style.width:
         return line
     dots = style.look.glyphs.ellipsis
@@ -198,7 +208,7 @@ def _cell(text: str, width: int, role: str, style: RowStyle) -> Line:
 
 
 def _found(text: str, role: str, style: RowStyle) -> Iterator[Piece]:
-    """Text with what is sought marked in it."""
+    """Yield text with the search matches marked."""
     place = 0
     for match in style.sought.finditer(text) if style.sought else ():
         yield Piece(text[place : match.start()], role)
@@ -207,16 +217,13 @@ def _found(text: str, role: str, style: RowStyle) -> Iterator[Piece]:
     yield Piece(text[place:], role)
 
 
-# Wrapped ------------------------------------------------------------------------------------------
-
-
 def row_height(row: LogRow, style: RowStyle) -> int:
-    """How many lines a wrapped row takes."""
+    """Return how many lines a wrapped row takes."""
     return max(1, sum(1 for _ in _body(row, style)) + _below(row, style))
 
 
 def row_lines(row: LogRow, style: RowStyle) -> list[Line]:
-    """A row in full, on as many lines as it takes; key and message each begin their own."""
+    """Return a row in full on as many lines as it takes; key and message each begin a new line."""
     head = _head(row, style)
     if row.object_key is not None:
         room = style.reason or max(1, style.width - style.body)
@@ -231,7 +238,7 @@ def row_lines(row: LogRow, style: RowStyle) -> list[Line]:
 
 
 def _below(row: LogRow, style: RowStyle) -> bool:
-    """The row goes on below its first line, for want of room behind it."""
+    """Return whether the text begins on the second line, as in a narrow row with a key."""
     return style.narrow and row.object_key is not None
 
 
@@ -253,24 +260,24 @@ def _body(row: LogRow, style: RowStyle) -> Iterator[tuple[str, str]]:
 
 
 def reason_of_row(row: LogRow, style: RowStyle) -> str:
-    """A row's type in our words, or its own, made harmless."""
+    """Return our wording of a row's type, or the type itself, sanitised."""
     return style.look.glyphs.clean(reason_of(row.log_type))
 
 
 MARGIN = 2
-"""Cells left of the time: the cursor's mark and a blank."""
+"""Cells left of the time: the cursor's sign and a blank."""
 
 NOTHING = LogScene(LogView(JobKey("", "")))
 
 
 class LogLines(PaintedLines, can_focus=True):
-    """The shown rows of a log's scene. now: UTC seconds, of the newest data."""
+    """The shown rows of a log. now: the time of the newest data, UTC seconds."""
 
     scene: var[LogScene] = var(NOTHING, init=False)
 
     @dataclass
     class Pointed(Message):
-        """A row was clicked."""
+        """Posted when a row was clicked. row: its index."""
 
         row: int
 
@@ -284,10 +291,8 @@ class LogLines(PaintedLines, can_focus=True):
         self._height_of_cursor = 0
         self._shape: tuple[int, int] = (0, 0)
 
-    # What stands where ----------------------------------------------------------------------------
-
     def line_at(self, y: int) -> Line:
-        """Draw a row or a part of one, or say that there is none."""
+        """Draw a row or a line of a wrapped one; the notice if no row is shown."""
         if not self.scene.rows:
             return self._notice() if y == 0 else ()
         line = y + self.first
@@ -306,14 +311,14 @@ class LogLines(PaintedLines, can_focus=True):
         return parts[part] if part < len(parts) else ()
 
     def row_role(self, y: int) -> str:
-        """Mark the cursor's row."""
+        """Return the style of the cursor's row."""
         row = self._row_of(y + self.first)
         if row is None or row != self.scene.cursor:
             return ""
         return "cursor" if self.has_focus else "cursor-blurred"
 
     def _row_of(self, line: int) -> int | None:
-        """Which row stands on a line, counted from the top of them all."""
+        """Return the index of the row at a line, counted from the top of the log; None for none."""
         if not self.scene.wrapped:
             return line if line < len(self.scene.rows) else None
         if not self._starts or line >= self._starts[-1]:
@@ -341,7 +346,7 @@ class LogLines(PaintedLines, can_focus=True):
         return (Piece(" " * MARGIN), Piece(said, "muted"))
 
     def _thumb(self, y: int) -> Piece:
-        """Draw the place in a log that is longer than the screen."""
+        """Draw one cell of the scroll bar, if the log is longer than the screen."""
         lines, page = self._lines, max(1, self.room.height)
         if lines <= page:
             return Piece(" ")
@@ -349,17 +354,16 @@ class LogLines(PaintedLines, can_focus=True):
         start = self.first * (page - length) // max(1, lines - page)
         return Piece(self._look.glyphs.say("▐") if start <= y < start + length else " ", "faint")
 
-    # What happens ---------------------------------------------------------------------------------
-
     def watch_scene(self, before: LogScene, after: LogScene) -> None:
-        """Show what has changed; what one looks at stays where it stands when other rows come."""
+        """Show a new scene; the cursor's row keeps its place on the screen when the rows change."""
         held = before.rows is not after.rows or before.wrapped != after.wrapped
         self.redraw(held=held, came=came_above(before, after, self.size.height))
 
     def redraw(self, *, held: bool = False, came: int = 0) -> None:
-        """Fit, scroll so far that the cursor is visible, and repaint what differs.
+        """Fit the rows, scroll to the cursor, and repaint the differences.
 
-        held: the cursor's row stays at its height on the screen. came: new rows above all others.
+        held: keep the cursor's row at its height on the screen.
+        came: how many new rows are above all others.
         """
         if not self.size:
             return
@@ -373,7 +377,7 @@ class LogLines(PaintedLines, can_focus=True):
         self.repaint_changes()
 
     def fit(self) -> None:
-        """Settle how rows are drawn in this width, and where each of them begins."""
+        """Compute how rows are drawn in this width and, if wrapped, where each begins."""
         self._row_style = self._in_this_width()
         if self.scene.wrapped:
             self._starts = [*accumulate(map(self._height, self.scene.rows), initial=0)]
@@ -388,7 +392,7 @@ class LogLines(PaintedLines, can_focus=True):
         return RowStyle(self._look, width, times, longest, pattern_of(scene.sought))
 
     def _height(self, row: LogRow) -> int:
-        """A wrapped row's lines; known as long as the room for them is the same."""
+        """Return the lines of a wrapped row; cached while the width for its text is the same."""
         shape = (self._row_style.width, self._row_style.body)
         if shape != self._shape or len(self._heights) > 2 * len(self.scene.rows) + 100:
             self._shape = shape
@@ -399,9 +403,9 @@ class LogLines(PaintedLines, can_focus=True):
         return known[1]
 
     def _follow_cursor(self, start: int, top: int) -> None:
-        """Scroll to `top`, or just so far from it that the cursor's row is visible.
+        """Scroll to `top`, or the least distance from it that makes the cursor's row visible.
 
-        start: the first line of that row, which matters most.
+        start: the first line of that row, which is always made visible.
         """
         page, scene = max(1, self.size.height), self.scene
         end = self._start(scene.cursor + 1) if scene.rows else 1
@@ -411,7 +415,7 @@ class LogLines(PaintedLines, can_focus=True):
             self.scroll_to(y=wanted, animate=False, force=True)
 
     def page_rows(self) -> int:
-        """How many rows a page moves by."""
+        """Return how many rows a page moves by."""
         return max(1, self.size.height - 2)
 
     def on_resize(self) -> None:
@@ -420,29 +424,32 @@ class LogLines(PaintedLines, can_focus=True):
         self.redraw()
 
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
-        """Repaint what differs after scrolling, instead of everything."""
+        """Repaint only the differences after scrolling."""
         self.repaint_changes()
 
     def watch_has_focus(self, has_focus: bool) -> None:
-        """Show by the cursor whether keys go here."""
+        """Show by the cursor's colour whether the list has the focus."""
         super().watch_has_focus(has_focus)
         self.repaint_changes()
 
     def on_click(self, event: Click) -> None:
-        """Point at the clicked row."""
+        """Post the clicked row."""
         row = self._row_of(event.y + self.scroll_offset.y)
         if row is not None:
             self.post_message(self.Pointed(row))
 
 
 def _key_width(row: LogRow) -> int:
-    """Cells of a row's key; of a very long one, at least as many as any screen has."""
+    """Return the cells of a row's key; a very long key counts as at least the widest screen."""
     key = row.object_key or ""
     return len(key) if key.isascii() else cell_len(key[:MOST_SHOWN])
 
 
 def came_above(before: LogScene, after: LogScene, most: int) -> int:
-    """How many rows came above those that stood there; 0 where those are not near the top."""
+    """Return how many of the first `most` rows are new above the previous newest.
+
+    0 if not near the top.
+    """
     if not before.rows or before.rows is after.rows or before.wrapped != after.wrapped:
         return 0
     newest = before.rows[0]

@@ -1,6 +1,8 @@
-"""The status line: how fresh the data is, what it costs, what stands in the way; and the keys.
+"""The status line at the bottom, and the banners for accounts with problems.
 
-A line for every account that the API refuses, or that alone is in trouble.
+The status line has facts at the left, the most important first (note, problem, request state,
+modes, age of the data, request budget), and key hints at the right. Facts and hints that do not fit
+are dropped.
 """
 
 from __future__ import annotations
@@ -26,11 +28,11 @@ from slurper_tui.tui.render.problem_text import (
 from slurper_tui.tui.state import Scene
 
 MOST = 3
-"""More banners than this would push the jobs away; the `!` key tells them all."""
+"""The most banners: more would leave too little room for the jobs, and `!` shows all problems."""
 
 
 class Banners(PaintedLines):
-    """Standing trouble of single accounts; takes no room when there is none."""
+    """One line for each account with a problem; its height is 0 without one."""
 
     scene: var[Scene] = var(Scene, init=False)
 
@@ -40,11 +42,11 @@ class Banners(PaintedLines):
         self._lines: tuple[Line, ...] = ()
 
     def line_at(self, y: int) -> Line:
-        """Draw one account's trouble."""
+        """Draw one account's banner."""
         return self._lines[y] if y < len(self._lines) else ()
 
     def watch_scene(self, before: Scene, after: Scene) -> None:
-        """Grow, shrink, or just repaint."""
+        """Change the height to the number of banners, and repaint."""
         if after.same_jobs(before):
             return
         lines = banner_lines(self.scene.snapshot, self._look)[:MOST]
@@ -56,20 +58,23 @@ class Banners(PaintedLines):
 
 
 FEWEST_HINTS = 3
-"""So many keys stay while there is any fact that can go."""
+"""This many key hints stay as long as there is a fact to drop."""
 
 WRITING_HINTS = 4
-"""The same while jobs can be changed: what changes them stands before help and quit."""
+"""The same while changes are allowed: the keys for changes come before help and quit."""
 
 ROOM_BESIDE = 30
-"""Cells that a lasting note leaves to when the data is from and what it costs."""
+"""Cells that a history note leaves for the other facts."""
 
 MOST_FILTER = 24
-"""Cells for the words of a filter; the line above tells them in full while they are typed."""
+"""Cells for the filter text; the filter line shows it in full while it is edited."""
 
 
 def status_line(scene: Scene, hints: Sequence[Hint], look: Look, width: int) -> Line:
-    """Give the facts at the left and as many hints as fit at the right, the last ones longest."""
+    """Return facts at the left and hints at the right.
+
+    hints: the least important first, which is dropped first.
+    """
     fewest = WRITING_HINTS if scene.writing else FEWEST_HINTS
     reserved = width_of(_keys(hints[-fewest:]))
     facts = list(_facts(scene, look, width - reserved - 4))
@@ -86,7 +91,7 @@ def status_line(scene: Scene, hints: Sequence[Hint], look: Look, width: int) -> 
 
 
 def _fitted(left: Line, look: Look, width: int) -> Line:
-    """A single fact that is too long on its own loses its middle."""
+    """Cut a single fact in the middle if it is too long."""
     if len(left) != 1 or width_of(left) <= width:
         return left
     [piece] = left
@@ -98,7 +103,7 @@ def _keys(hints: Sequence[Hint]) -> Line:
 
 
 def _facts(scene: Scene, look: Look, room: int) -> Iterator[Line]:
-    """Tell what matters, the most important first. room: cells for the first of them."""
+    """Yield the facts, the most important first. room: cells for the first one."""
     say = look.glyphs.say
     if scene.note:
         yield (Piece(say(scene.note), "accent"),)
@@ -127,11 +132,11 @@ def _facts(scene: Scene, look: Look, room: int) -> Iterator[Line]:
 
 
 def _asked(scene: Scene, look: Look) -> Iterator[Line]:
-    """Say how what was asked of the highlighted job stands, while that is news and no note is."""
+    """Yield the state of the highlighted job's request, unless it is settled or a note is shown."""
     request = scene.job.request if scene.job else None
     if request is None or scene.note or request.standing in (RequestState.DONE, RequestState.MOOT):
         return
-    from slurper_tui.tui.render.job_text import request_role, request_words  # only then
+    from slurper_tui.tui.render.job_text import request_role, request_words  # only for a request
 
     said = look.glyphs.clean(look.glyphs.say(request_words(request)))
     yield (Piece(said, request_role(request)),)
@@ -154,7 +159,7 @@ def _trouble(snapshot: Snapshot, look: Look, room: int) -> Iterator[Line]:
 
 
 def _history(snapshot: Snapshot, look: Look, room: int) -> Iterator[Line]:
-    """Say that the history is off or shared, and why where that leaves room for the rest."""
+    """Yield the history note; without its reason if that leaves too little room."""
     note = look.glyphs.clean(look.glyphs.say(snapshot.history_note))
     if note:
         short = note.partition(":")[0]
@@ -163,7 +168,7 @@ def _history(snapshot: Snapshot, look: Look, room: int) -> Iterator[Line]:
 
 
 def _reading(snapshot: Snapshot) -> Iterator[Line]:
-    """Say how far the first reading of the lists is, while jobs already stand on the screen."""
+    """Yield the progress of the first reading of the job lists, once some jobs are shown."""
     reading = [a for a in snapshot.accounts if not a.listed and not a.problem]
     if reading and snapshot.jobs:
         page = sum(account.pages for account in snapshot.accounts) + 1
@@ -184,7 +189,10 @@ def _ordinary(snapshot: Snapshot, look: Look) -> Iterator[Line]:
 
 
 def _data_from(snapshot: Snapshot) -> float | None:
-    """When the newest data came, UTC seconds: now, unless nothing comes in."""
+    """Return the time of the newest data, UTC seconds; None if unknown.
+
+    It is the time of the snapshot unless no account answers or the API has asked to wait.
+    """
     if standing_problem(snapshot):
         good = [a.problem.last_good for a in snapshot.accounts if a.problem]
         return max((at for at in good if at is not None), default=None)
@@ -208,7 +216,7 @@ def _news(outage: Outage) -> str:
 
 
 class StatusLine(PaintedLines):
-    """One line at the bottom of the screen."""
+    """The line at the bottom of the screen."""
 
     scene: var[Scene] = var(Scene, init=False)
     hints: var[tuple[Hint, ...]] = var((), init=False)
@@ -222,9 +230,9 @@ class StatusLine(PaintedLines):
         return status_line(self.scene, self.hints, self._look, self.size.width) if y == 0 else ()
 
     def watch_scene(self) -> None:
-        """Show what has changed."""
+        """Repaint the differences."""
         self.repaint_changes()
 
     def watch_hints(self) -> None:
-        """Show the keys that work now."""
+        """Repaint the differences."""
         self.repaint_changes()

@@ -1,4 +1,4 @@
-"""The totals row: who is looked at, how many jobs do what, and the sum of all that are shown."""
+"""The totals row at the top: accounts, jobs by status, and the sums of all shown jobs."""
 
 from __future__ import annotations
 
@@ -28,9 +28,10 @@ from slurper_tui.tui.state import Scene
 
 
 class Remaining(msgspec.Struct, frozen=True):
-    """Until the last of several jobs is done. low, high: seconds from the poll.
+    """The time until the last of several jobs is done.
 
-    at_least: some running job's end is not known, so only `low` is claimed.
+    low, high: seconds from the last poll.
+    at_least: some running job's forecast is missing or a lower bound, so only `low` is shown.
     """
 
     low: float
@@ -39,10 +40,15 @@ class Remaining(msgspec.Struct, frozen=True):
 
 
 class Sums(msgspec.Struct, frozen=True):
-    """The counts of several jobs together. Objects, and objects per second.
+    """The sums of several jobs.
 
-    partial: a job's counts are not known. growing: a total still grows. provisional: it may.
-    remaining: None when no running job has a forecast.
+    done, objects: objects.
+    rate: objects per second; None if no rate is known.
+    partial: some job's counts are not known.
+    growing: some job's total still grows.
+    provisional: some job's total may still grow.
+    finished: every job is at 100 percent.
+    remaining: None if no running job has a forecast.
     """
 
     done: int
@@ -56,15 +62,19 @@ class Sums(msgspec.Struct, frozen=True):
 
     @property
     def percent(self) -> int | None:
-        """Whole and rounded down; 100 only when every job has completed; None before all told."""
+        """The share done in percent, rounded down; 100 only if every job has completed.
+
+        None if some job's counts are not known.
+        """
         if not self.objects or self.partial:
             return None
         return min(self.done * 100 // self.objects, 100 if self.finished else 99)
 
 
 def counted_once(scene: Scene) -> Sequence[JobView]:
-    """What the sum adds up: migrations as they stand, folded or not, which count each object once,
-    and the jobs by themselves; of what a filter has found, just that.
+    """Return the views to add up: migrations, and the jobs outside of them.
+
+    A migration counts each object once. While a filter is set, return the jobs that match.
     """
     if scene.filter_text:
         return scene.jobs
@@ -72,7 +82,10 @@ def counted_once(scene: Scene) -> Sequence[JobView]:
 
 
 def sums(jobs: Sequence[JobView], parts: Sequence[JobView] | None = None) -> Sums:
-    """Add up what is known of the jobs. parts: whose counts are added, where not each job's."""
+    """Add up the known numbers of jobs.
+
+    parts: the views with the counts to add, if not those of each job.
+    """
     parts = jobs if parts is None else parts
     known = [(v.counts.done, v.counts.objects) for v in parts]
     whole = [(min(d, o), o) for d, o in known if d is not None and o is not None]
@@ -91,7 +104,7 @@ def sums(jobs: Sequence[JobView], parts: Sequence[JobView] | None = None) -> Sum
 
 
 def remaining(jobs: Sequence[JobView]) -> Remaining | None:
-    """Wait for the last of the jobs that run; None when no end is known."""
+    """Return the time until the last running job is done; None if no forecast is known."""
     forecasts = [shown_forecast(v) for v in jobs if v.live and v.status == "running"]
     known = [forecast for forecast in forecasts if forecast is not None]
     if not known:
@@ -104,7 +117,10 @@ def remaining(jobs: Sequence[JobView]) -> Remaining | None:
 
 
 def totals_line(scene: Scene, look: Look, width: int) -> Line:
-    """Give the whole row; what has no room goes, the numbers last, the rate before the ETA."""
+    """Return the row.
+
+    Parts that do not fit are dropped, the numbers last, the rate before the ETA.
+    """
     together = _together(scene)
     numbers = _numbers(together, look) if scene.jobs else []
     counted = _states(scene)
@@ -134,7 +150,7 @@ def totals_line(scene: Scene, look: Look, width: int) -> Line:
 
 
 def _together(scene: Scene) -> Sums:
-    """The sum of what is shown; all of it is a lower bound while plans have jobs to start."""
+    """Return the sums of the shown jobs; a lower bound while plans still have jobs to start."""
     together = sums(scene.jobs, counted_once(scene))
     if scene.snapshot is None or not scene.snapshot.unstarted:
         return together
@@ -143,7 +159,7 @@ def _together(scene: Scene) -> Sums:
 
 
 def _deadline(scene: Scene, look: Look) -> tuple[Line, Line]:
-    """How all stand against the deadline, in full and in a word; nothing without one."""
+    """Return the deadline status of all jobs, in full and short; both empty without a deadline."""
     if scene.deadline is None:
         return (), ()
 
@@ -151,7 +167,7 @@ def _deadline(scene: Scene, look: Look) -> tuple[Line, Line]:
 
 
 def tiny_line(scene: Scene, look: Look) -> Line:
-    """Say in a few cells how many jobs run and how far they all are, or what stands in the way."""
+    """Return the number of running jobs and the percent for a tiny terminal, or the problem."""
     if scene.snapshot is None:
         return (Piece("reading"),)
     blocked = blocked_words(scene.snapshot, look)
@@ -176,7 +192,7 @@ def _who(scene: Scene, look: Look) -> Line:
 
 
 def _states(scene: Scene) -> list[Line]:
-    """Count by what matters: moving, waiting, over; and how many a filter lets through."""
+    """Return the number of jobs by status, and how many pass the filter."""
     live = [view.status for view in scene.jobs if view.live]
     running, paused = live.count("running"), live.count("paused")
     other, ended = len(live) - running - paused, len(scene.jobs) - len(live)
@@ -217,7 +233,7 @@ def _eta(left: Remaining | None, look: Look) -> Piece:
 
 
 class TotalsRow(PaintedLines):
-    """One line on top of the screen; the only one that a tiny terminal gets."""
+    """The line at the top of the screen; the only line on a tiny terminal."""
 
     scene: var[Scene] = var(Scene, init=False)
 
@@ -226,7 +242,7 @@ class TotalsRow(PaintedLines):
         self._look = look
 
     def line_at(self, y: int) -> Line:
-        """Draw the totals, shorter where there is hardly any room."""
+        """Draw the totals, or their short form on a tiny terminal."""
         if self.screen.has_class("-tiny"):
             [piece] = tiny_line(self.scene, self._look)
             fitted = shorten(piece.text, self.size.width, self._look.glyphs.ellipsis)
@@ -234,13 +250,13 @@ class TotalsRow(PaintedLines):
         return totals_line(self.scene, self._look, self.size.width) if y == 0 else ()
 
     def watch_scene(self, before: Scene, after: Scene) -> None:
-        """Show the new sums."""
+        """Repaint if the data has changed."""
         if not after.same_jobs(before):
             self.repaint_changes()
 
 
 def deadline_total(scene: Scene, look: Look) -> tuple[Line, Line]:
-    """Say how all shown jobs stand together: in full, and in a word; nothing without a deadline."""
+    """Return the deadline status of all shown jobs, in full and short; empty without a deadline."""
     if scene.deadline is None or not scene.jobs:
         return (), ()
     promise = against_all(scene.jobs, scene.deadline, scene.now)
