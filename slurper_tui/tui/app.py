@@ -1,6 +1,7 @@
-"""The app: one endless worker over the feed, and every way out with its own code.
+"""The Textual app: one endless worker that reads snapshots from the feed, exit codes, and themes.
 
-Our two themes: quiet greys, one blue accent, and colours that only say how a job is.
+A partial repaint is written by `RunsUpdate`, a full one by `PlacedUpdate` (see render/painted.py).
+Both themes use quiet greys and one blue accent; every other colour shows a job's status.
 """
 
 from __future__ import annotations
@@ -22,7 +23,6 @@ from textual.worker import WorkerFailed
 from slurper_tui.api.errors import ApiError
 from slurper_tui.monitor.feed import Feed
 from slurper_tui.monitor.model.job import Snapshot
-from slurper_tui.tui import app as themes
 from slurper_tui.tui.keys import KEYS
 from slurper_tui.tui.render.glyphs import Glyphs, Look
 from slurper_tui.tui.render.painted import PlacedUpdate, RunsUpdate, Shift
@@ -34,14 +34,18 @@ EXIT_BUG = 70
 
 
 class SlurperApp(App[int]):
-    """The monitor on a screen. fatal: why every account was refused. crash: a bug that ended it."""
+    """The monitor as a full-screen app.
+
+    fatal: the error of the first account when all accounts were rejected, else None.
+    crash: the exception of a bug that ended the app, else None.
+    """
 
     CSS_PATH = "slurper.tcss"
     CLOSE_TIMEOUT = 1.0
     ENABLE_COMMAND_PALETTE = False
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+c", "leave", "quit", id="app.interrupt", priority=True, show=False),
-        # Pages that stand over the screen let only keys of priority through.
+        # While another screen is in front, only bindings with priority work.
         *(replace(key, priority=True) for key in KEYS if key.id == "app.suspend"),
     ]
 
@@ -50,7 +54,7 @@ class SlurperApp(App[int]):
     ) -> None:
         super().__init__()
         self.animation_level = "none"
-        # Nothing here ever floats; laid out with the first picture, they would draw it twice.
+        # Neither is used here; laying out their widgets would draw the first screen twice.
         self._disable_tooltips = self._disable_notifications = True
         self.fatal: ApiError | None = None
         self.crash: BaseException | None = None
@@ -60,17 +64,17 @@ class SlurperApp(App[int]):
         self._options = options
         look = Look(Glyphs(options.ascii_only), options.zone)
         self.main = MainScreen(feed, options, look, save_view)
-        for theme in (themes.DARK, themes.LIGHT):
+        for theme in (DARK, LIGHT):
             self.register_theme(theme)
-        wanted = options.theme or options.view.theme or themes.DEFAULT
-        self.theme = wanted if wanted in self.available_themes else themes.DEFAULT
+        wanted = options.theme or options.view.theme or DEFAULT
+        self.theme = wanted if wanted in self.available_themes else DEFAULT
 
     def get_default_screen(self) -> Screen[None]:
-        """Begin with the main screen."""
+        """Return the main screen."""
         return self.main
 
     def on_mount(self) -> None:
-        """Bind the person's own keys."""
+        """Apply the key bindings of the configuration file."""
         self.set_keymap(dict(self._options.keymap))
 
     @on(MainScreen.Ready)
@@ -82,7 +86,7 @@ class SlurperApp(App[int]):
             self._arrived(snapshot)
 
     def _arrived(self, snapshot: Snapshot) -> None:
-        """Show what came, or leave when nobody was ever let in."""
+        """Show a snapshot, or exit if every account was rejected."""
         if not snapshot.rejected:
             self.main.take(snapshot)
             return
@@ -91,9 +95,9 @@ class SlurperApp(App[int]):
         self.exit(EXIT_REJECTED, return_code=EXIT_REJECTED)
 
     def refresh_css(self, animate: bool = True) -> None:
-        """Dress everything in the colours of a theme; before anything stands, just choose them.
+        """Apply the theme's colours; before the main screen is mounted, only set the variables.
 
-        Textual would read the stylesheet twice, a thirtieth of the start.
+        Otherwise Textual would parse the stylesheet twice, which costs a thirtieth of the start.
         """
         if self.main.is_mounted:
             super().refresh_css(animate)
@@ -101,7 +105,7 @@ class SlurperApp(App[int]):
             self.stylesheet.set_variables(self.get_css_variables())
 
     async def on_event(self, event: Event) -> None:
-        """Hold back what is typed while the palette opens, until it can hear."""
+        """Buffer keys that are typed while the palette opens and has no focused widget yet."""
         typed = isinstance(event, Key) and not event.is_forwarded
         if typed and self.screen.id == "palette" and self.focused is None:
             self._held.append(event)
@@ -109,21 +113,24 @@ class SlurperApp(App[int]):
             await super().on_event(event)
 
     async def on_palette_ready(self) -> None:
-        """Hand out what was held back: the palette hears."""
+        """Replay the keys that were buffered while the palette opened."""
         held, self._held = self._held, []
         for key in held:
             await super().on_event(key)
 
     def action_leave(self) -> None:
-        """Leave; the jobs go on."""
+        """Exit with code 0; the jobs keep running on the server."""
         self.exit(0)
 
     def exit_for_signal(self, code: int) -> None:
-        """Leave at once with this return code. To be called in the event loop."""
+        """Exit at once with this return code. Call it from the event loop."""
         self.exit(code, return_code=code)
 
     def _handle_exception(self, error: Exception) -> None:
-        """Keep a bug for the report and leave; nothing is printed, no local variable is shown."""
+        """Keep the exception in `crash` and exit.
+
+        Print nothing, because a traceback shows local variables.
+        """
         self._return_code = EXIT_BUG
         if self._exception is None:
             self._exception = error
@@ -133,19 +140,22 @@ class SlurperApp(App[int]):
 
     @property
     def _background_screens(self) -> list[Screen[Any]]:
-        """What shines through: nothing does where the screen in front is opaque.
+        """The screens behind the current one, or none if the current one is opaque.
 
-        Textual lets what goes on behind such a screen repaint all of it.
+        Textual would otherwise repaint an opaque screen whenever a screen behind it changes.
         """
         opaque = self.screen.styles.background.a == 1
         return [] if opaque else super()._background_screens
 
     def shift(self, shift: Shift) -> None:
-        """Let the terminal move rows just before the next repaint."""
+        """Queue rows for the terminal to move just before the next repaint."""
         self._shifts.append(shift)
 
     def _display(self, screen: Screen[Any], renderable: RenderableType | None) -> None:
-        """Write a partial repaint run by run; a whole one needs nothing to be moved before."""
+        """Write a partial repaint run by run.
+
+        A full repaint makes the queued shifts unnecessary.
+        """
         if isinstance(renderable, ChopsUpdate):
             renderable = RunsUpdate.of(renderable, self._shifts)
         elif isinstance(renderable, LayoutUpdate):

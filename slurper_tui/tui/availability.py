@@ -1,4 +1,7 @@
-"""What can be done now, and why not where it cannot."""
+"""Which keys and changes are available for the current scene, and the reason if one is not.
+
+Functions that explain an unavailable action return "" when it is available.
+"""
 
 from __future__ import annotations
 
@@ -13,14 +16,14 @@ from slurper_tui.tui.render.job_text import DONE_WORDS
 from slurper_tui.tui.state import Scene
 
 TOGETHER = frozenset({Action.PAUSE, Action.RESUME})
-"""What can be asked of several marked jobs at once."""
+"""The actions that can be sent for several marked jobs at once."""
 
 ACTS: Mapping[str, Action] = {
     "change.pause": Action.PAUSE,
     "change.resume": Action.RESUME,
     "change.abort": Action.ABORT,
 }
-"""The acts that have a key, by the id of its binding."""
+"""The action of each binding id that changes a job."""
 
 
 NO_JOB = "no job is highlighted"
@@ -31,16 +34,20 @@ _OF_A_JOB = frozenset(
         *("copy.id", "copy.json"),
     }
 )
-"""Bindings that do something with the highlighted job."""
+"""Ids of bindings that need a highlighted job."""
 
 _OF_A_LINE = frozenset({"pane.open", "poll.job"})
-"""Bindings that do something with the highlighted job or migration."""
+"""Ids of bindings that need a highlighted job or migration."""
 
 NO_MIGRATION = "no migration is highlighted"
 
 
 class Change(NamedTuple):
-    """What is to be asked of which jobs; of all of an account's where account_id is set."""
+    """An action and the jobs that it applies to.
+
+    account_id: set only for `ABORT_ALL`, which applies to all jobs of that account that have not
+    ended.
+    """
 
     act: Action
     keys: tuple[JobKey, ...] = ()
@@ -48,14 +55,18 @@ class Change(NamedTuple):
 
 
 def change_for(act: Action, scene: Scene) -> Change:
-    """Aim at the marked jobs where several can be meant, or at all of the highlighted migration."""
+    """Build the change that an action key makes in this scene.
+
+    Pause and resume apply to the marked jobs, else to the highlighted migration, else to the
+    highlighted job; abort applies to the highlighted job alone.
+    """
     if act in TOGETHER and (scene.marked or scene.migration):
         return Change(act, tuple(view.key for view in _several(scene)))
     return Change(act, (scene.highlighted,) if scene.job and scene.highlighted else ())
 
 
 def _several(scene: Scene) -> tuple[JobView, ...]:
-    """The marked jobs, else those of the highlighted migration that have not ended, in order."""
+    """Return, in row order, the marked jobs, else the highlighted migration's unfinished jobs."""
     known = scene.snapshot.jobs if scene.snapshot else ()
     ordered = sorted(known, key=lambda view: scene.rows.get(view.key, len(known)))
     if scene.marked or scene.migration is None:
@@ -64,7 +75,10 @@ def _several(scene: Scene) -> tuple[JobView, ...]:
 
 
 def aimed_at(change: Change, snapshot: Snapshot | None) -> tuple[JobView, ...]:
-    """The jobs that a change concerns, as they stand; those that nobody knows are left out."""
+    """Return the current views of the jobs that a change applies to.
+
+    Skip jobs not in the snapshot.
+    """
     jobs = snapshot.jobs if snapshot else ()
     if change.act is Action.ABORT_ALL:
         return tuple(v for v in jobs if v.account_id == change.account_id and v.live)
@@ -73,7 +87,7 @@ def aimed_at(change: Change, snapshot: Snapshot | None) -> tuple[JobView, ...]:
 
 
 def hindrance(view: JobView, act: Action) -> str:
-    """Say why it cannot be done to a job now; "" when it can."""
+    """Return the reason why an action cannot be applied to a job now, or ""."""
     asked = view.request
     if asked and asked.standing.open and asked.act is act and not asked.news:
         return f"{act} was sent already, waiting for the API to confirm"
@@ -81,7 +95,10 @@ def hindrance(view: JobView, act: Action) -> str:
 
 
 def why_not_change(change: Change, scene: Scene, unlock: str) -> str:
-    """Say why a change cannot be made now; "" when it can. unlock: the key that would unlock."""
+    """Return the reason why a change cannot be made now, or "".
+
+    unlock: the key that allows changes.
+    """
     why = read_only(scene, unlock) or _hindered(change, aimed_at(change, scene.snapshot))
     return _no_job(scene) if why == NO_JOB else why
 
@@ -91,7 +108,10 @@ def _no_job(scene: Scene) -> str:
 
 
 def read_only(scene: Scene, unlock: str) -> str:
-    """Say that nothing can be changed, and what would allow it; "" when it is allowed."""
+    """Return a sentence that says changes are not allowed, or "" if they are.
+
+    unlock: the key that allows changes.
+    """
     return "" if scene.writing else f"read-only: {unlock} unlocks"
 
 
@@ -108,7 +128,7 @@ def _hindered(change: Change, views: tuple[JobView, ...]) -> str:
 
 
 def why_not_now(id: str, scene: Scene, unlock: str) -> str:
-    """Say why a key cannot work now, by its binding's id; "" when it can."""
+    """Return the reason why the binding with this id does not work now, or ""."""
     if id in ACTS:
         return why_not_change(change_for(ACTS[id], scene), scene, unlock)
     if id in _OF_A_JOB and scene.job is None:
@@ -123,7 +143,10 @@ def why_not_now(id: str, scene: Scene, unlock: str) -> str:
 
 
 def _why_no_fold(id: str, scene: Scene) -> str:
-    """A migration is folded from any of its lines, and unfolded from its own."""
+    """Return the reason why fold or unfold does not work now, or "".
+
+    Folding works from any row of a migration, unfolding only from the migration's own row.
+    """
     line = scene.line
     if line is None or line.migration is None:
         return NO_MIGRATION
@@ -131,7 +154,7 @@ def _why_no_fold(id: str, scene: Scene) -> str:
 
 
 def why_no_receipt(scene: Scene) -> str:
-    """Say what keeps the highlighted job or migration from having a receipt; "" for nothing."""
+    """Return the reason why the highlighted job or migration has no receipt, or ""."""
     if scene.line is None:
         return NO_JOB
     what = "migration" if scene.line.is_migration else "job"
@@ -139,6 +162,6 @@ def why_no_receipt(scene: Scene) -> str:
 
 
 def reasons(ids: Iterator[str], scene: Scene, unlock: str) -> dict[str, str]:
-    """Tell of every key that cannot work now why that is so."""
+    """Map each binding id that does not work now to the reason."""
     told = ((id, why_not_now(id, scene, unlock)) for id in ids)
     return {id: why for id, why in told if why}

@@ -1,8 +1,7 @@
-"""Files that the person asks for: logs and exact keys, in the current folder, never written over.
+"""Files that the user exports, and text for the clipboard.
 
-What is written is exact; only names of files and what is said about them are made harmless.
-
-What is copied, and which terminals are known not to take it.
+Logs, exact keys and receipts go to new files in a given folder; an existing file is never
+overwritten. File contents are exact; only file names are sanitised.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ HOW_IN_TMUX = "set -g set-clipboard on"
 
 
 def can_copy(text: str) -> bool:
-    """Whether UTF-8 holds the text: a key may have half surrogate pairs or other bytes."""
+    """Return whether the text can be encoded as UTF-8; a key may contain lone surrogates."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -35,7 +34,10 @@ def can_copy(text: str) -> bool:
 
 
 def terminal_copies(environ: Mapping[str, str]) -> bool:
-    """Say whether the terminal may take OSC 52; tmux and screen keep it back unless told."""
+    """Return whether the terminal may support OSC 52 (copying to the clipboard).
+
+    tmux and screen block it unless they are configured to pass it on.
+    """
     term = environ.get("TERM", "")
     inside = "TMUX" in environ or "STY" in environ or term.startswith(("tmux", "screen"))
     refuses = term == "linux" or environ.get("TERM_PROGRAM") == "Apple_Terminal"
@@ -43,24 +45,26 @@ def terminal_copies(environ: Mapping[str, str]) -> bool:
 
 
 def id_text(view: JobView) -> str:
-    """The job's id, exactly."""
+    """Return the job's id unchanged, or "" if it has none."""
     return view.job.id or ""
 
 
 def json_text(view: JobView) -> str:
-    """The job as JSON, exactly; whatever is not ASCII is escaped, so that nothing can be lost."""
+    """Return the job as JSON; non-ASCII characters are escaped, so that no character is lost."""
     return as_json(job_record(view), indent=2, default=str)
 
 
 MOST_NAMES = 1000
-"""So many files of one name are told apart by a number."""
+"""The most files of one name in a folder; a number in the name distinguishes them."""
 
 _MOST_BUCKET, _MOST_ID = 40, 12
 
 
 class Saved(NamedTuple):
-    """A file that was written. number: rows or keys. rclone: what fetches the keys; "" for nothing
-    that rclone could read.
+    """A file that was written.
+
+    number: how many rows or keys it has.
+    rclone: the command that copies the keys, or "" if rclone cannot read the file.
     """
 
     path: Path
@@ -75,9 +79,9 @@ def save_log(folder: Path, job: JobView, view: LogView) -> Saved:
 
 
 def row_record(row: LogRow) -> dict[str, object]:
-    r"""A row with the API's own names, and what it holds beyond those that are known.
+    r"""Return a row as a dict with the API's own field names, unknown fields included.
 
-    A byte of the key that is not UTF-8 is an escaped half surrogate pair, `\udce9` for 0xe9.
+    A byte of the key that is not UTF-8 becomes an escaped lone surrogate, `\udce9` for 0xe9.
     """
     key = row.object_key and surrogate_invalid_bytes(row.object_key)
     known = to_builtins(replace(row, object_key=key))
@@ -86,7 +90,7 @@ def row_record(row: LogRow) -> dict[str, object]:
 
 
 def save_keys(folder: Path, job: JobView, log_type: str, keys: Sequence[str]) -> Saved:
-    """Write keys one a line, or as a JSON array where a line could not hold them.
+    """Write one key per line, or a JSON array if some key does not fit on a line.
 
     Raises OSError.
     """
@@ -98,21 +102,21 @@ def save_keys(folder: Path, job: JobView, log_type: str, keys: Sequence[str]) ->
 
 
 def save_receipt(folder: Path, name: str, text: str) -> Path:
-    """Write a receipt in Markdown. name: of the job or the bucket. Raises OSError."""
+    """Write a receipt in Markdown. name: the job's or the bucket's name. Raises OSError."""
     harmless = re.sub(r"[^A-Za-z0-9._-]+", "_", name[:_MOST_BUCKET]).strip("._-")
     title = f"receipt-{harmless}" if harmless else "receipt"
     return _write(folder, title, ".md", text.removesuffix("\n").split("\n"))
 
 
 def _fits_a_line(key: str) -> bool:
-    """Nothing in it ends a line, and UTF-8 can tell it."""
+    """Return whether a key is not empty, has no line break and can be encoded as UTF-8."""
     if "\n" in key or "\r" in key or not key:
         return False
     return key.isascii() or not any("\ud800" <= char <= "\udfff" for char in key)
 
 
 def _array(keys: Sequence[str]) -> Iterator[str]:
-    """A JSON array, a key a line."""
+    """Yield the lines of a JSON array, one key per line."""
     yield "["
     for number, key in enumerate(keys, 1):
         yield as_json(key) + ("," if number < len(keys) else "")
@@ -120,7 +124,7 @@ def _array(keys: Sequence[str]) -> Iterator[str]:
 
 
 def _name(what: str, job: JobView) -> str:
-    """`failed-photos-prod-3fa8b6c2`: what it holds, of which job."""
+    """Return a file name of kind, bucket and job id: `failed-photos-prod-3fa8b6c2`."""
     bucket = job.job.source.bucket if job.job.source else None
     parts = (what, (bucket or "")[:_MOST_BUCKET], (job.job.id or "")[:_MOST_ID])
     harmless = (re.sub(r"[^A-Za-z0-9._-]+", "_", part).strip("._-") for part in parts)
@@ -128,7 +132,7 @@ def _name(what: str, job: JobView) -> str:
 
 
 def _write(folder: Path, name: str, suffix: str, lines: Iterable[str]) -> Path:
-    """Write lines into a new file; what could not be written whole is taken away again."""
+    """Write lines to a new file and delete the file again if writing fails. Raises OSError."""
     path = _create(folder, name, suffix)
     try:
         with path.open("w", encoding="utf-8", newline="") as file:
@@ -140,7 +144,7 @@ def _write(folder: Path, name: str, suffix: str, lines: Iterable[str]) -> Path:
 
 
 def _create(folder: Path, name: str, suffix: str) -> Path:
-    """Make an empty file that was not there. Raises OSError."""
+    """Create an empty file with an unused name. Raises OSError."""
     for number in range(1, MOST_NAMES + 1):
         path = folder / (f"{name}{suffix}" if number == 1 else f"{name}-{number}{suffix}")
         try:

@@ -1,13 +1,12 @@
-"""Every key of the main screen: what it does, its short word, and a sentence about it.
+"""Key bindings of the main screen and the job pages, key hints, and the check on confirming keys.
 
-Which keys the status line offers: at most seven, and only those that do something now.
+`KEYS` are the bindings of the main screen, `LOG_KEYS` and `FAILURE_KEYS` those of the pages about
+one job; a binding that exists on both keeps its id, so that one keymap entry changes both.
+`hints_for` chooses at most seven hints for the status line, only from keys that do something now.
 
-The keys of the pages about one job; those that the main screen has too keep its ids.
-
-Which keys may confirm a change: those that a person pressed for it, and nothing else sent.
-
-The input layer marks each key with what arrived along with it; what asks a question looks at that.
-Times are on the clock of `Message.time`, in seconds.
+The input layer marks each key with what arrived together with it (`set_context`); a dialog asks
+`may_confirm`, so that pasted or garbled input never confirms a change. Times in both are seconds on
+the clock of `Message.time`.
 """
 
 from __future__ import annotations
@@ -27,7 +26,10 @@ from slurper_tui.tui.state import Scene
 def _key(
     keys: str, action: str, id: str, word: str, tooltip: str, *, at_once: bool = False
 ) -> Binding:
-    """at_once: it opens a line to type in, so it acts before the next key is handed out."""
+    """Build a binding.
+
+    at_once: the key opens an input line, so it is handled with priority, before the next key.
+    """
     return Binding(keys, action, word, id=id, tooltip=tooltip, priority=at_once)
 
 
@@ -100,10 +102,10 @@ KEYS: tuple[Binding, ...] = (
 )
 
 DEFAULT_KEYS = {binding.id: binding.key for binding in KEYS}
-"""What each id is bound to when the person has not chosen another key."""
+"""The default keys of each binding id, comma-separated."""
 
 INTERVALS = (2.0, 3.0, 5.0, 10.0, 15.0, 30.0, 60.0)
-"""The seconds between rounds that `+` and `-` walk through."""
+"""The polling intervals that `+` and `-` step through, in seconds."""
 
 _SIGNS = {
     "slash": "/",
@@ -131,14 +133,14 @@ _SIGNS = {
 
 
 def key_sign(key: str) -> str:
-    """Give a key as a person reads it: `/`, `^p`, `Enter`."""
+    """Return a Textual key name as it is shown: `/`, `^p`, `Enter`."""
     if key.startswith("ctrl+"):
         return f"^{key.removeprefix('ctrl+')}"
     return _SIGNS.get(key, key)
 
 
 def next_interval(seconds: float, step: int) -> float:
-    """Give the next longer (step 1) or shorter (step -1) interval, or the outermost one."""
+    """Return the next longer (step 1) or shorter (step -1) interval, or the last one."""
     if step > 0:
         return next((i for i in INTERVALS if i > seconds), INTERVALS[-1])
     return next((i for i in reversed(INTERVALS) if i < seconds), INTERVALS[0])
@@ -147,7 +149,7 @@ def next_interval(seconds: float, step: int) -> float:
 MOST_HINTS = 7
 
 Hint = tuple[str, str]
-"""Keys as a person reads them, and their short word."""
+"""The shown keys and their short word."""
 
 
 def _has_trouble(scene: Scene) -> bool:
@@ -163,7 +165,7 @@ def _has_trouble(scene: Scene) -> bool:
 
 
 def _was_asked(scene: Scene) -> bool:
-    """What was asked of some job was refused, or came to nothing known."""
+    """Return whether some job has a request that was refused or whose outcome is unknown."""
     jobs = scene.snapshot.jobs if scene.snapshot else ()
     requests = (view.request for view in jobs if view.request)
     return any(r.standing in (RequestState.REFUSED, RequestState.UNDECIDED) for r in requests)
@@ -178,10 +180,10 @@ def _has_failed(scene: Scene) -> bool:
 
 
 def _can(id: str, scene: Scene) -> bool:
-    """Jobs may be changed, and this can be done to the highlighted or the marked ones."""
+    """Return whether changes are allowed and this one works for the highlighted or marked jobs."""
     if not scene.writing:
         return False
-    from slurper_tui.tui.availability import why_not_now  # only where jobs may be changed
+    from slurper_tui.tui.availability import why_not_now  # only needed where jobs may be changed
 
     return not why_not_now(id, scene, "")
 
@@ -204,7 +206,7 @@ _OFFERS: tuple[tuple[tuple[str, ...], str, Callable[[Scene], bool]], ...] = (
 
 
 def hints_for(scene: Scene, keymap: Mapping[str, str], look: Look) -> tuple[Hint, ...]:
-    """Give the hints that work now, the least important first."""
+    """Return the hints whose keys work now, the least important first."""
     offered = [(ids, word) for ids, word, works in _OFFERS if works(scene)]
     return tuple(
         (" ".join(hint_sign(id, keymap, look) for id in ids), word)
@@ -213,7 +215,7 @@ def hints_for(scene: Scene, keymap: Mapping[str, str], look: Look) -> tuple[Hint
 
 
 def hint_sign(id: str, keymap: Mapping[str, str], look: Look) -> str:
-    """Give an action's first key as a person reads it."""
+    """Return the first key of a main-screen binding as it is shown."""
     keys = keymap.get(id) or DEFAULT_KEYS[id]
     return look.glyphs.say(key_sign(keys.split(",")[0].strip()))
 
@@ -272,7 +274,7 @@ FAILURE_KEYS: tuple[Binding, ...] = (
 
 
 def signs(binding: Binding, keymap: Mapping[str, str], look: Look) -> str:
-    """The keys of a binding as a person reads them, as the person has bound them."""
+    """Return all keys of a binding as they are shown. keymap: the user's own bindings by id."""
     keys = keymap.get(binding.id or "", binding.key).split(",")
     return look.glyphs.say(" ".join(key_sign(key.strip()) for key in keys))
 
@@ -280,28 +282,30 @@ def signs(binding: Binding, keymap: Mapping[str, str], look: Look) -> str:
 def hints_of(
     bindings: Sequence[Binding], ids: Sequence[str], keymap: Mapping[str, str], look: Look
 ) -> tuple[Hint, ...]:
-    """Give the first key of each of these, in this order, with its word."""
+    """Return the first key and the word of each binding in `ids`, in that order."""
     known = {binding.id: binding for binding in bindings}
     chosen = (known[id] for id in ids)
     return tuple((signs(b, keymap, look).split(" ")[0], b.description) for b in chosen)
 
 
 QUIET_SECONDS = 0.15
-"""So long after input that could not be parsed, no key confirms anything."""
+"""For this many seconds after input that could not be parsed, no key confirms anything."""
 
 
 def set_context(key: Key, *, after_noise: bool, in_burst: bool) -> None:
-    """Mark a key. after_noise: unparsed input arrived with it or within `QUIET_SECONDS` before.
+    """Record on a key event how it arrived.
 
+    after_noise: unparsed input arrived with it or within `QUIET_SECONDS` before it.
     in_burst: other keys arrived in the same read.
     """
     vars(key).update(after_noise=after_noise, in_burst=in_burst)
 
 
 def may_confirm(event: Message, asked_at: float | None, *, alone: bool = True) -> bool:
-    """Whether an event can be the answer to a question that is visible since `asked_at`.
+    """Return whether an event may answer a question that has been visible since `asked_at`.
 
-    asked_at: None while nothing is asked. alone: a key that arrived together with others is none.
+    asked_at: None while no question is open; then nothing confirms.
+    alone: reject a key that arrived together with others.
     """
     context = vars(event)
     crowded = alone and context.get("in_burst", False)

@@ -1,4 +1,7 @@
-"""What the log page shows at one moment, as one frozen value, and how it changes."""
+"""The state of the log page as one frozen value, and the functions that return a changed one.
+
+Every function that changes rows or search text recomputes `matches`.
+"""
 
 from __future__ import annotations
 
@@ -17,16 +20,21 @@ from slurper_tui.monitor.model.logs import LogView, reason_of
 from slurper_tui.tui.state import fold_text
 
 Kind = tuple[str | None, ...]
-"""The one type that is shown; empty for all. A row without a type has the type None."""
+"""The log type that is shown alone; empty for all types. (None,) shows rows without a type."""
 
 
 class LogScene(msgspec.Struct, frozen=True, eq=False):
-    """A log, and how it is looked at.
+    """A log and how it is displayed.
 
-    rows: filtered, newest first. cursor: which of them is highlighted. following: the cursor stays
-    on the newest for as long as it stands there. fresh: rows that came since it was there last.
-    wrapped: rows in full. ages: times told from now backwards. only, filter_text: which rows are
-    shown. sought: what is searched for. matches: the rows in which it occurs.
+    rows: the filtered rows, newest first.
+    cursor: index of the highlighted row.
+    following: if the cursor is on the newest row, it stays on the newest.
+    fresh: how many rows have arrived since the cursor was last on the newest row.
+    wrapped: show rows in full instead of one line each.
+    ages: show times as ages.
+    only, filter_text: which rows are shown.
+    sought: the search text.
+    matches: indices of the rows that contain it.
     """
 
     view: LogView
@@ -43,23 +51,23 @@ class LogScene(msgspec.Struct, frozen=True, eq=False):
 
     @property
     def row(self) -> LogRow | None:
-        """The highlighted row."""
+        """The highlighted row; None if there are no rows."""
         return self.rows[self.cursor] if self.cursor < len(self.rows) else None
 
     @property
     def sticks(self) -> bool:
-        """The cursor stays on the newest row."""
+        """Whether the cursor is on the newest row and stays on the newest."""
         return self.following and self.cursor == 0
 
     @property
     def place(self) -> int | None:
-        """Which of the matches is highlighted, from 1; None for none of them."""
+        """The number of the highlighted match, from 1; None if the cursor is not on a match."""
         place = bisect_left(self.matches, self.cursor)
         return place + 1 if self.cursor in self.matches[place : place + 1] else None
 
 
 def see(scene: LogScene, view: LogView) -> LogScene:
-    """Take in a newer view: the cursor stays on its row, or on the newest while it sticks there."""
+    """Return the scene with a newer view; the cursor keeps its row, or stays on the newest."""
     rows = _filtered(view.rows, scene)
     if scene.sticks or scene.row is None:
         cursor, fresh = 0, 0
@@ -70,7 +78,7 @@ def see(scene: LogScene, view: LogView) -> LogScene:
 
 
 def _index(rows: tuple[LogRow, ...], row: LogRow, otherwise: int) -> int:
-    """Where a row stands, or the nearest place to where it would."""
+    """Return the index of a row, or `otherwise` clamped to the rows if it is gone."""
     try:
         return rows.index(row)
     except ValueError:
@@ -78,12 +86,15 @@ def _index(rows: tuple[LogRow, ...], row: LogRow, otherwise: int) -> int:
 
 
 def _newer(rows: tuple[LogRow, ...], row: LogRow) -> int:
-    """How many stand before a row; all, where it is not there any more."""
+    """Return how many rows are newer than a row; all of them if it is gone."""
     return rows.index(row) if row in rows else len(rows)
 
 
 def show(scene: LogScene, *, only: Kind | None = None, filter_text: str | None = None) -> LogScene:
-    """Show other rows of the same log; the cursor stays on its row, or goes to the next older."""
+    """Change the type or the text filter.
+
+    The cursor keeps its row or goes to the next older one.
+    """
     changed = replace(
         scene,
         only=scene.only if only is None else only,
@@ -95,25 +106,25 @@ def show(scene: LogScene, *, only: Kind | None = None, filter_text: str | None =
 
 
 def _after(scene: LogScene, rows: tuple[LogRow, ...]) -> int:
-    """The first of these rows that is not newer than the highlighted one."""
+    """Return the index of the first of these rows that is not newer than the highlighted one."""
     place = scene.view.rows.index(scene.row) if scene.row in scene.view.rows else 0
     newer = {id(row) for row in scene.view.rows[:place]}
     return max(0, min(sum(id(row) in newer for row in rows), len(rows) - 1))
 
 
 def seek(scene: LogScene, text: str) -> LogScene:
-    """Search for other words, from where the cursor stands."""
+    """Set the search text; the cursor does not move."""
     return _matched(replace(scene, sought=text))
 
 
 def move_to(scene: LogScene, row: int) -> LogScene:
-    """Go to the nearest row that exists; on the newest, nothing is new."""
+    """Move the cursor to a row, clamped to the rows; on the newest row `fresh` becomes 0."""
     cursor = max(0, min(row, len(scene.rows) - 1))
     return replace(scene, cursor=cursor, fresh=scene.fresh if cursor else 0)
 
 
 def to_match(scene: LogScene, step: int) -> LogScene:
-    """Go to the next older (1) or newer (-1) match, and around at the end."""
+    """Move the cursor to the next older (1) or newer (-1) match, wrapping around at the end."""
     if not scene.matches:
         return scene
     find = bisect_right if step > 0 else bisect_left
@@ -122,25 +133,25 @@ def to_match(scene: LogScene, step: int) -> LogScene:
 
 
 def to_first_match(scene: LogScene) -> LogScene:
-    """Stay on a match, or go to the next older one."""
+    """Keep the cursor if it is on a match, else move it to the next older match."""
     return scene if scene.place else to_match(scene, 1)
 
 
 def follow(scene: LogScene) -> LogScene:
-    """Follow from now on, beginning with the newest row, or no longer."""
+    """Toggle following; switching it on moves the cursor to the newest row."""
     if scene.sticks:
         return replace(scene, following=False)
     return replace(scene, following=True, cursor=0, fresh=0)
 
 
 def kinds(scene: LogScene) -> list[tuple[str | None, int]]:
-    """The types that occur among the rows that are here, the most frequent first."""
+    """Return the log types among the loaded rows with their counts, the most frequent first."""
     counted = Counter(row.log_type for row in scene.view.rows)
     return sorted(counted.items(), key=lambda kind: (-kind[1], kind[0] or ""))
 
 
 def next_kind(scene: LogScene) -> LogScene:
-    """Show the next type alone, and all again after the last."""
+    """Show the next type alone, or all types after the last one."""
     choices: list[Kind] = [(), *((type,) for type, _ in kinds(scene))]
     place = choices.index(scene.only) if scene.only in choices else 0
     return show(scene, only=choices[(place + 1) % len(choices)])
@@ -152,7 +163,7 @@ def _filtered(rows: tuple[LogRow, ...], scene: LogScene) -> tuple[LogRow, ...]:
 
 
 def _tests(scene: LogScene) -> list[Callable[[LogRow], bool]]:
-    """What every shown row fulfils: its type, and each word, or none of one behind a `!`."""
+    """Return the tests that a shown row passes: its type, each word, and no word after a `!`."""
     tests = [_word(word) for word in fold_text(scene.filter_text).split()]
     if scene.only:
         tests.insert(0, lambda row: row.log_type in scene.only)
@@ -175,7 +186,7 @@ def _matched(scene: LogScene) -> LogScene:
 
 
 def pattern_of(text: str) -> re.Pattern[str] | None:
-    """What finds this text, whatever its case and normal form; None for no text."""
+    """Return a pattern that matches the text in any case and Unicode normal form; None for ""."""
     pattern = "".join(map(_in_either_form, unicodedata.normalize("NFC", text)))
     return re.compile(pattern, re.IGNORECASE) if text else None
 
@@ -186,9 +197,9 @@ def _in_either_form(char: str) -> str:
 
 
 def text_of_row(row: LogRow) -> str:
-    """All that can be found in a row, as the API sent it, and its reason in our words.
+    """Return the searchable text of a row: the API's fields and our wording of its reason.
 
-    Of a very long text, what can be shown of it.
+    Very long texts are bounded to the part that can be displayed.
     """
     said = (row.log_type, reason_of(row.log_type), row.object_key, row.message)
     return "\n".join(words.bounded(text) for text in said if text)

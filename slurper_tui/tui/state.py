@@ -1,12 +1,9 @@
-"""Everything the screen shows at one moment, as one frozen value, and how it changes.
+"""The state of the main screen as one frozen value (`Scene`), and the functions that change it.
 
-Which jobs a person asked to see: words and terms, all of which must hold.
-
-How the panes stand at a given size of the terminal.
-
-What the screen is told at its start, and what it tells back to be kept.
-
-The lines of the list: jobs, and migrations that are folded or have their jobs below them.
+Data flow: a new snapshot replaces the one in the `Scene`; `arrange` filters the jobs, groups them
+into migrations, sorts them into `lines` and places the highlight. `adopt` merges a scene that was
+arranged elsewhere into the current one. The module also holds the filter language (`matcher`), the
+layout classes by terminal size, the options fixed for a run and the view settings that are saved.
 """
 
 from __future__ import annotations
@@ -25,23 +22,23 @@ from slurper_tui.monitor.reports.migrations import Migration, MigrationKey, migr
 from slurper_tui.tui.render.columns import SORTS, sorted_jobs
 
 TERMS = "words, !not, status:failed, source:, target:, account:, id:"
-"""What can be asked for, in one line."""
+"""One-line help for the filter."""
 
 Test = Callable[[JobView], bool]
 
 
 def matcher(text: str) -> Test:
-    """Read a filter: `word`, `!word`, `status:`, `account:`, `source:`, `target:`, `id:`.
+    """Compile a filter: `word`, `!word`, `status:`, `account:`, `source:`, `target:`, `id:`.
 
-    Case and normal form do not matter, an unfinished term (`status:`) asks for nothing, and
-    `status:failed` also finds jobs with failed objects.
+    All terms must match. Case and Unicode normal form are ignored, an unfinished term (`status:`)
+    matches every job, and `status:failed` also matches jobs with failed objects.
     """
     tests = [_term(term) for term in fold_text(text).split()]
     return lambda view: all(test(view) for test in tests)
 
 
 def fold_text(text: str) -> str:
-    """A text to compare with others: those that differ in case or normal form alone are equal."""
+    """Normalise a text for comparison, ignoring case and Unicode normal form."""
     if text.isascii():
         return text.casefold()
     decomposed = unicodedata.normalize("NFD", text)
@@ -98,7 +95,10 @@ _FIELDS: Mapping[str, Callable[[JobView], Iterable[str]]] = {
 
 
 def layout_for(size: Size) -> frozenset[str]:
-    """Give the screen's classes: side by side, stacked, the list alone, or one line."""
+    """Return the CSS classes of the layout for a terminal size.
+
+    Side by side, stacked, the list alone (`-single`), or one line (`-tiny`).
+    """
     if size.width < 30 or size.height < 6:
         return frozenset({"-tiny"})
     if size.width >= 100 and size.height >= 16:
@@ -112,15 +112,16 @@ LAYOUTS = ("-tiny", "-side", "-spacious", "-stacked", "-low", "-single")
 
 
 def layout_classes(size: Size) -> dict[str, bool]:
-    """Say of every class of a layout whether the screen has it."""
+    """Map every layout class to whether the screen has it at this size."""
     classes = layout_for(size)
     return {name: name in classes for name in LAYOUTS}
 
 
 class ViewState(msgspec.Struct, frozen=True):
-    """How the person last looked at the list. theme, sort: None for the defaults.
+    """View settings that are saved between runs.
 
-    migrations: jobs of the same buckets are folded into one line.
+    theme, sort: None for the defaults.
+    migrations: fold jobs with the same buckets into one line.
     """
 
     theme: str | None = None
@@ -131,10 +132,14 @@ class ViewState(msgspec.Struct, frozen=True):
 
 
 class ScreenOptions(msgspec.Struct, frozen=True):
-    """Fixed for one run. zone: None for local time. keymap: binding id to key, from the file.
+    """Options that are fixed for one run.
 
-    theme: what is worn at the start. environ: what tells which terminal this is. deadline: UTC
-    seconds by which all is to be done. write: jobs may be changed from the start.
+    zone: None for local time.
+    keymap: binding id to keys, from the configuration file.
+    theme: the theme at the start; None for the saved one.
+    environ: environment variables that identify the terminal.
+    deadline: UTC seconds by which all jobs should be done.
+    write: changing jobs is allowed from the start.
     """
 
     ascii_only: bool = False
@@ -152,10 +157,12 @@ RowKey = JobKey | MigrationKey
 
 
 class Row(msgspec.Struct, frozen=True, eq=False):
-    """One line of the list. view: what its cells tell, of a job or of a whole migration.
+    """One line of the list.
 
-    migration: the one that this line is, or whose job it is; None for a job by itself. unfolded:
-    its jobs stand below it. retry: it copies again what failed in another job.
+    view: the job, or the sums of a migration.
+    migration: the migration that this line shows or that its job belongs to, else None.
+    unfolded: the migration's jobs are listed below it.
+    retry: the job copies again what failed in another job.
     """
 
     key: RowKey
@@ -166,17 +173,17 @@ class Row(msgspec.Struct, frozen=True, eq=False):
 
     @property
     def is_migration(self) -> bool:
-        """It stands for several jobs."""
+        """Whether the line shows a migration."""
         return isinstance(self.key, MigrationKey)
 
     @property
     def is_folded(self) -> bool:
-        """It stands for several jobs that are not lines of their own."""
+        """Whether the line shows a migration whose jobs are not listed."""
         return self.is_migration and not self.unfolded
 
 
 class Groups(msgspec.Struct, frozen=True, eq=False):
-    """The migrations of one snapshot, found once. by_job: the one that each job is part of."""
+    """The migrations of one snapshot. by_job: the migration key of each job that belongs to one."""
 
     snapshot: Snapshot | None = None
     by_key: Mapping[MigrationKey, Migration] = {}
@@ -184,7 +191,7 @@ class Groups(msgspec.Struct, frozen=True, eq=False):
 
 
 def grouped(snapshot: Snapshot | None, before: Groups) -> Groups:
-    """Find the migrations of a snapshot; those that have not changed are the same values."""
+    """Group a snapshot's jobs into migrations; an unchanged migration is the same value."""
     if snapshot is None or _has_same_jobs(snapshot, before.snapshot):
         return before
     found = migrations(snapshot.jobs, snapshot.ties, before.by_key, snapshot.unstarted)
@@ -205,10 +212,12 @@ def list_rows(
     unfolded: Collection[MigrationKey] | None,
     retries: Collection[JobKey] = (),
 ) -> tuple[Row, ...]:
-    """Give the lines in order: migrations by their sums among the other jobs, and so inside each.
+    """Return the lines in order: migrations sorted by their sums among the other jobs.
 
-    jobs: those that are to be seen. unfolded: whose jobs are lines of their own, None for all's.
-    retries: jobs that copy again what failed in others.
+    The jobs of an unfolded migration follow it, sorted the same way.
+    jobs: the jobs that pass the filter.
+    unfolded: keys of the migrations whose jobs are listed; None for all.
+    retries: jobs that copy again what failed in other jobs.
     """
     inside: dict[MigrationKey, list[JobView]] = {}
     tops: dict[int, Row] = {}
@@ -236,25 +245,35 @@ def _with_jobs(
 
 BUDGET_STEP = 5
 BUDGET_PART = 0.05
-"""By so many requests, and by such a part of it, the figure of requests must be off to be rewritten
-when nothing else has changed."""
+"""If nothing else has changed, the request figure is redrawn only when it is off by this many
+requests and by this share.
+"""
 
 NOTE_ROUNDS = 2
-"""A note gives way to the facts after so many rounds, which is one whole interval at least."""
+"""A note disappears after this many polling rounds, so it stays for at least one whole interval."""
 
 
 class Scene(msgspec.Struct, frozen=True, eq=False):
-    """What is looked at, and how.
+    """The state of the main screen.
 
-    jobs: those that the filter lets through, folded or not. lines: what the list shows, in order.
-    rows: where each line stands. place: the line that is highlighted. snapshot: None before the
-    first. sought: where the person went last, or wants to go as soon as it is there; the highlight
-    returns to it when it can, home as long as nobody went anywhere. groups: the migrations, while
-    jobs are folded into them. unfolded: those whose jobs are shown.
-    frozen: the snapshot stands still while polling goes on. news: an outage just over.
-    note: a short answer to the last key, until the next one or the second round after round
-    noted_in. demo: none of this is real. deadline: UTC seconds by which all is to be done.
-    marked: the jobs that are to be paused or resumed together. writing: jobs may be changed.
+    snapshot: None before the first poll.
+    jobs: the jobs that pass the filter, folded or not.
+    lines: the lines of the list, in order.
+    rows: the index of each line by its key.
+    place: the key of the highlighted line.
+    sought: the line that the user last went to, or wants as soon as it exists; the highlight
+    returns to it when possible.
+    home: the line that the highlight returns to as long as the user has not gone anywhere.
+    groups: the migrations, empty while jobs are not folded.
+    unfolded: the migrations whose jobs are listed.
+    frozen: the snapshot is not replaced while polling continues.
+    news: an outage that has just ended.
+    note: a short answer to the last key, shown until the next key or for `NOTE_ROUNDS` rounds.
+    noted_in: the polling round in which the note appeared.
+    demo: the data is simulated.
+    deadline: UTC seconds by which all jobs should be done.
+    marked: the jobs marked for pause or resume.
+    writing: changing jobs is allowed.
     """
 
     snapshot: Snapshot | None = None
@@ -279,55 +298,58 @@ class Scene(msgspec.Struct, frozen=True, eq=False):
 
     @property
     def now(self) -> float:
-        """When the data was taken, UTC seconds; 0 before the first."""
+        """The time of the snapshot, UTC seconds; 0 before the first one."""
         return self.snapshot.taken_at if self.snapshot else 0.0
 
     @property
     def cursor(self) -> int | None:
-        """The row of the highlighted line."""
+        """The index of the highlighted line; None if there is none."""
         return self.rows.get(self.place) if self.place else None
 
     @property
     def line(self) -> Row | None:
-        """The highlighted line."""
+        """The highlighted line; None if there is none."""
         return None if self.cursor is None else self.lines[self.cursor]
 
     @property
     def highlighted(self) -> JobKey | None:
-        """The highlighted job's key; None where a migration is highlighted."""
+        """The highlighted job's key; None if a migration or no line is highlighted."""
         return self.place if isinstance(self.place, JobKey) else None
 
     @property
     def job(self) -> JobView | None:
-        """The highlighted job; None where a migration is highlighted."""
+        """The highlighted job; None if a migration or no line is highlighted."""
         return None if self.line is None or self.line.is_migration else self.line.view
 
     @property
     def migration(self) -> Migration | None:
-        """The highlighted migration; None where a job is highlighted."""
+        """The highlighted migration; None if a job or no line is highlighted."""
         return self.line.migration if self.line and self.line.is_migration else None
 
     @property
     def many_accounts(self) -> bool:
-        """There is more than one account to tell apart."""
+        """Whether there is more than one account."""
         return self.snapshot is not None and len(self.snapshot.accounts) > 1
 
     def same_jobs(self, other: Scene) -> bool:
-        """Nothing but the highlight, the freezing or a note may differ."""
+        """Return whether both scenes show the same data.
+
+        Highlight, freezing and note may differ.
+        """
         same = self.lines is other.lines and self.snapshot is other.snapshot
         marks = self.marked == other.marked and self.writing == other.writing
         return same and self.deadline == other.deadline and marks
 
     @property
     def total(self) -> int:
-        """How many jobs there are, shown or not."""
+        """The number of jobs, shown or not."""
         return len(self.snapshot.jobs) if self.snapshot else 0
 
 
 def arrange(scene: Scene) -> Scene:
-    """Filter, fold and order the jobs again; the highlight stays where it is, or goes nearby.
+    """Filter, fold and sort the jobs again; the highlight keeps its line or moves to a near one.
 
-    A job that somebody went to is not folded away.
+    The migration that contains the `sought` job is unfolded.
     """
     jobs = tuple(_seen(scene))
     groups = grouped(scene.snapshot, scene.groups) if scene.view.migrations else Groups()
@@ -353,9 +375,9 @@ def arrange(scene: Scene) -> Scene:
 
 
 def adopt(scene: Scene, made: Scene, arranged: Scene) -> Scene:
-    """Take over what was arranged elsewhere, for `made`, which may be older than the scene.
+    """Merge `arranged`, which was computed from `made`, into the current scene.
 
-    Where the scene has been filtered, sorted or folded in another way since, it is arranged again.
+    If the filter, sorting or folding has changed since `made`, the scene is arranged again.
     """
     unchanged = (
         scene.view is made.view
@@ -385,7 +407,7 @@ def _retries(snapshot: Snapshot | None) -> frozenset[JobKey]:
 
 
 def _seen(scene: Scene) -> Iterator[JobView]:
-    """The jobs that are to be shown, in no order."""
+    """Yield the jobs that pass the filter, in no particular order."""
     wanted, hide = matcher(scene.filter_text), scene.view.hide_ended
     for view in scene.snapshot.jobs if scene.snapshot else ():
         if wanted(view) and (view.live or not hide):
@@ -393,13 +415,13 @@ def _seen(scene: Scene) -> Iterator[JobView]:
 
 
 def _place(scene: Scene, rows: Mapping[RowKey, int], groups: Groups) -> RowKey | None:
-    """Where the highlight belongs: where it was sought, or was, or on what that was folded into."""
+    """Return the line to highlight: the sought one, the previous one, or its folded migration."""
     keys = (scene.sought or scene.home, scene.place, groups.by_job.get(scene.place))
     return next((key for key in keys if key in rows), None)
 
 
 def see(scene: Scene, snapshot: Snapshot) -> Scene:
-    """Take a new snapshot in; an outage that has just ended becomes news."""
+    """Return the scene with a new snapshot; an outage that has just ended is shown as `news`."""
     news = _fresh_outage(scene.snapshot, snapshot) or scene.news
     if scene.snapshot is not None:
         snapshot = _steady_budget(scene.snapshot, snapshot)
@@ -408,7 +430,7 @@ def see(scene: Scene, snapshot: Snapshot) -> Scene:
 
 
 def noted(scene: Scene, text: str) -> Scene:
-    """Answer a key with a few words."""
+    """Set the note that answers the last key."""
     return replace(scene, note=text, noted_in=scene.snapshot.rounds if scene.snapshot else 0)
 
 
@@ -419,7 +441,7 @@ def _fresh_outage(before: Snapshot | None, after: Snapshot) -> Outage | None:
 
 
 def _steady_budget(before: Snapshot, after: Snapshot) -> Snapshot:
-    """Keep the request figure while nothing else moves, so that a quiet round writes nothing."""
+    """Keep the shown request figure if no count moved, so that a quiet round repaints nothing."""
     used_now, shown = after.budget.used, before.budget.used
     moved = abs(used_now - shown) >= max(BUDGET_STEP, BUDGET_PART * used_now)
     if moved or [v.counts for v in after.jobs] != [v.counts for v in before.jobs]:
@@ -429,7 +451,7 @@ def _steady_budget(before: Snapshot, after: Snapshot) -> Snapshot:
 
 
 def highlight_row(scene: Scene, row: int) -> Scene:
-    """Highlight the nearest line that exists."""
+    """Highlight the line at an index, clamped to the lines."""
     if not scene.lines:
         return scene
     row = max(0, min(row, len(scene.lines) - 1))
@@ -437,18 +459,21 @@ def highlight_row(scene: Scene, row: int) -> Scene:
 
 
 def highlight(scene: Scene, key: RowKey) -> Scene:
-    """Go to a line that is shown."""
+    """Highlight a line that is in the list."""
     return replace(scene, place=key, sought=key)
 
 
 def sort_step(view: ViewState, step: int) -> ViewState:
-    """Sort by the next or previous column, or by default again."""
+    """Sort by the next (1) or previous (-1) column; the default order is one of the steps."""
     place = SORTS.index(view.sort) if view.sort in SORTS else 0
     return replace(view, sort=SORTS[(place + step) % len(SORTS)])
 
 
 def reveal(scene: Scene, key: JobKey) -> Scene:
-    """Go to a job, showing it again if a filter or a fold hides it."""
+    """Highlight a job.
+
+    Clear the filter and show ended jobs if they hide it, and unfold its migration.
+    """
     if key not in scene.rows:
         scene = arrange(replace(scene, sought=key))
     if key not in scene.rows:
@@ -458,7 +483,7 @@ def reveal(scene: Scene, key: JobKey) -> Scene:
 
 
 def unfold(scene: Scene) -> Scene:
-    """Show the jobs of the highlighted migration below it."""
+    """List the jobs of the highlighted migration below it."""
     if scene.migration is None:
         return scene
     key = scene.migration.key
@@ -466,7 +491,10 @@ def unfold(scene: Scene) -> Scene:
 
 
 def fold(scene: Scene) -> Scene:
-    """Go from a job to its migration, and from there fold it; a filter keeps all unfolded."""
+    """Move from a job to its migration, or fold the highlighted migration.
+
+    While a filter is set, all migrations stay unfolded.
+    """
     line = scene.line
     if line is None or line.migration is None:
         return scene
@@ -478,9 +506,10 @@ def fold(scene: Scene) -> Scene:
 
 
 def with_migrations(scene: Scene, view: ViewState) -> Scene:
-    """Fold jobs into migrations or show them one by one, and go to where that leaves the person.
+    """Switch folding into migrations on or off.
 
-    To the migration of the highlighted job, or to the first job of the highlighted migration.
+    The highlight moves to the migration of the highlighted job, or to the first job of the
+    highlighted migration.
     """
     inside = scene.migration.keys if scene.migration else frozenset()
     after = arrange(replace(scene, view=view, sought=None, unfolded=frozenset()))

@@ -1,6 +1,8 @@
-"""What a dialog asks before anything is changed, as values and as lines.
+"""The dialog that confirms a change, and the questions that it asks.
 
-The dialog that stands between a key and a request: cancelling is always nearer.
+`question_for` builds a `Question` from a change and a snapshot; `question_lines` and
+`answer_lines` draw it; `ConfirmDialog` handles the keys. Cancelling is the default. A key confirms
+only if it was pressed after the question was painted (see `ConfirmDialog`).
 """
 
 from __future__ import annotations
@@ -29,22 +31,23 @@ from slurper_tui.tui.render.painted import PaintedLines
 from slurper_tui.tui.screens.dialogs import PADDING, Dialog, Page
 
 LONGEST_WORD = 64
-"""Characters of a name that a person can be asked to type."""
+"""Maximum length in characters of a name that the user must type."""
 
 MOST_JOBS = 12
-"""So many jobs are named one by one; of more, the number is told."""
+"""Maximum number of jobs listed one by one; beyond it, the list ends with a count."""
 
 ROOMY = 36
-"""Cells from which on the choices stand well apart."""
+"""Width in cells from which the two choices are set further apart."""
 
 _ID_PART = 8
 
 
 class Question(NamedTuple):
-    """One thing to be confirmed. yes: what confirming does, in a word; harsh: it is for good.
+    """A question to confirm. yes: the label of the confirming button.
 
-    jobs: which it concerns; left_out: marked ones that it cannot concern, each with the reason.
-    word: what is to be typed, "" for nothing; word_is: what that is. said: what follows from it.
+    harsh: the change cannot be undone. jobs: the jobs that it affects. left_out: marked jobs that
+    it cannot affect, each with the reason. word: the text to type, "" if a key is enough. word_is:
+    a description of that text. said: the consequence.
     """
 
     title: str
@@ -58,7 +61,7 @@ class Question(NamedTuple):
 
 
 def question_for(change: Change, snapshot: Snapshot | None, look: Look) -> Question | str:
-    """Ask about a change as things stand; or the news, where there is nothing to be asked."""
+    """Return the question for a change; if nothing can be changed, a message instead."""
     views = aimed_at(change, snapshot)
     if change.act is Action.ABORT_ALL:
         return _about_account(change, views, look)
@@ -81,7 +84,10 @@ def question_for(change: Change, snapshot: Snapshot | None, look: Look) -> Quest
 
 
 def unlock_question(keys: Sequence[str]) -> Question:
-    """Ask whether jobs may be changed. keys: of pausing, resuming, aborting and locking again."""
+    """Return the question whether to allow changes.
+
+    keys: the keys that pause, resume, abort and lock again, in this order.
+    """
     pause, resume, abort, lock = keys
     return Question(
         title="Allow changing jobs?",
@@ -124,7 +130,10 @@ def _news(change: Change, left_out: Sequence[tuple[JobView, str]], look: Look) -
 
 
 def _word(view: JobView, glyphs: Glyphs) -> tuple[str, str]:
-    """The source bucket's name, or what of the id can be typed where that cannot."""
+    """Return the text to type and its description.
+
+    The source bucket, or the start of the job id if the bucket cannot be typed, or else "abort".
+    """
     bucket, id = (view.job.source and view.job.source.bucket) or "", view.key.job_id[:_ID_PART]
     for word, what in ((bucket, "the source bucket's name"), (id, "the beginning of its id")):
         if 0 < len(word) <= LONGEST_WORD and word == word.strip() == glyphs.clean(word):
@@ -132,13 +141,13 @@ def _word(view: JobView, glyphs: Glyphs) -> tuple[str, str]:
     return "abort", "the word"
 
 
-# Lines ----------------------------------------------------------------------------------------
-
-
 def question_lines(
     question: Question, facts: Facts, width: int, *, airy: bool = True
 ) -> Iterator[Line]:
-    """Tell all that is to be read before it is confirmed; where it is low, what matters most."""
+    """Yield the lines of a question. airy: separate the parts by blank lines.
+
+    If not airy, the object counts of a single job are left out too.
+    """
     air: list[Line] = [()] if airy else []
     for part in wrap_words(question.title, width):
         yield (Piece(part, "strong"),)
@@ -186,13 +195,10 @@ def _row(view: JobView, facts: Facts, width: int) -> Line:
     return (Piece(f"{sign} ", role_of(view)), *migration(view, facts, width - 2))
 
 
-# What is typed --------------------------------------------------------------------------------
-
-
 class Answer(NamedTuple):
-    """What the person has done so far. typed: the word; on_yes: the cursor stands on confirming.
+    """The user's input. typed: the text so far. on_yes: the cursor is on the confirming choice.
 
-    wrong: what was typed was given for the word, and is not.
+    wrong: Enter was pressed on a text that differs from the word.
     """
 
     typed: str = ""
@@ -203,7 +209,7 @@ class Answer(NamedTuple):
 def answer_lines(
     question: Question, answer: Answer, look: Look, width: int, *, airy: bool = True
 ) -> Iterator[Line]:
-    """Draw the line to type in, where there is one, and the choice under it."""
+    """Yield the input line, if a word must be typed, and the line of choices."""
     if question.word:
         yield from _prompt(question, answer, look, width)
         yield from ([()] if airy else [])
@@ -225,7 +231,7 @@ def _prompt(question: Question, answer: Answer, look: Look, width: int) -> Itera
 
 
 def _choice(question: Question, answer: Answer, look: Look, width: int) -> Line:
-    """Cancel and confirm, with the cursor on what Enter does."""
+    """Return the line with cancel and confirm; the cursor marks what Enter does."""
     on_yes = answer.on_yes or bool(question.word and answer.typed == question.word)
     keys = ("Esc", "Enter") if question.word else ("n", "y")
     role = "error" if question.harsh else "accent"
@@ -247,10 +253,10 @@ def _button(key: str, word: str, look: Look, role: str, *, chosen: bool) -> Line
 
 WIDTH = 72
 AIRY = 16
-"""Rows of a terminal from which on there is air around the words."""
+"""Terminal height in rows from which there are blank lines around the text."""
 
 AIR = 5
-"""So many rows that is: around everything, and between the words and the choice."""
+"""Number of those blank lines: around the dialog, and between the text and the choices."""
 
 SCROLLING = frozenset({"down", "up", "pagedown", "pageup"})
 LEAVING = frozenset({"escape", "n", "q"})
@@ -258,16 +264,16 @@ CHOOSING = frozenset({"left", "right", "tab", "shift+tab"})
 
 
 class Foot(PaintedLines):
-    """The line to type in and the choice; they never scroll away."""
+    """The input line and the choices, which never scroll out of view."""
 
     def render_line(self, y: int) -> Strip:
-        """Draw a line, and let the dialog know that it is."""
+        """Render a line, and notify the dialog that it is being painted."""
         if isinstance(self.screen, ConfirmDialog):
             self.screen.drawn()
         return super().render_line(y)
 
     def line_at(self, y: int) -> Line:
-        """Take the dialog's lines."""
+        """Return a line of the dialog's foot."""
         dialog = self.screen
         if not isinstance(dialog, ConfirmDialog):
             return ()
@@ -276,10 +282,10 @@ class Foot(PaintedLines):
 
 
 class ConfirmDialog(Dialog, inherit_bindings=False):
-    """Asks one question. confirmed: called once, when the person has said yes.
+    """A dialog that asks one question. confirmed: called once, when the user confirms.
 
-    Only a key that was pressed after the question stood on the screen can confirm it, and none that
-    arrived together with other keys or just after input that could not be parsed.
+    Only a key pressed after the question was painted can confirm it. A key that arrived in one
+    burst with others, or just after input that could not be parsed, cannot.
     """
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -297,27 +303,27 @@ class ConfirmDialog(Dialog, inherit_bindings=False):
         self._stood_at: float | None = None
 
     def compose(self) -> ComposeResult:
-        """Put the words above, and under them the choice."""
+        """Yield the text, and the choices below it."""
         with Vertical(id="ask"):
             yield Page(self.look, id="page")
             yield Foot(id="foot")
 
     def on_mount(self) -> None:
-        """Where there is no room for the choice, the question stands after the first drawing."""
+        """Call `drawn` after the first refresh even if there is no room to paint the choices."""
         self.call_after_refresh(self.drawn)
 
     def drawn(self) -> None:
-        """Hear what is pressed from when the question is drawn first, just before it is written."""
+        """Accept keys from now on: called at the first paint, just before it is written."""
         if self._stood_at is None:
-            self._stood_at = Message().time  # the clock of the keys
+            self._stood_at = Message().time  # same clock as key events
 
     @property
     def stands(self) -> bool:
-        """The person can see it."""
+        """Whether the question has been painted."""
         return self._stood_at is not None
 
     def show(self, question: Question) -> None:
-        """Ask with newer numbers. What was typed stays, unless the question names another job."""
+        """Update the question. Discard the input if the new question names another job."""
         if question != self.question:
             if not {v.key for v in question.jobs} <= {v.key for v in self.question.jobs}:
                 self.answer, self._stood_at = Answer(), None
@@ -327,29 +333,27 @@ class ConfirmDialog(Dialog, inherit_bindings=False):
             self.query_one(Page).remake()
             self.query_one(Foot).repaint_changes()
 
-    # What stands there ------------------------------------------------------------------------
-
     def page_lines(self, width: int) -> Iterator[Line]:
-        """Tell what is asked."""
+        """Yield the lines of the question."""
         return question_lines(self.question, Facts(self.look), width, airy=self._airy)
 
     @property
     def _airy(self) -> bool:
-        """There are rows to spare."""
+        """Whether there is room for blank lines."""
         return self.app.size.height >= AIRY
 
     def foot_lines(self, width: int) -> list[Line]:
-        """Draw what was typed, and the choice."""
+        """Return the input line and the choices."""
         shown = (self.question, self.answer, self.look, max(1, width))
         return [*answer_lines(*shown, airy=self._airy)]
 
     def on_resize(self, event: Resize) -> None:
-        """Fit the size, in this dialog's own way."""
+        """Fit the dialog to the new size; replaces the handler of `Dialog`."""
         event.prevent_default()
         self._fit()
 
     def _fit(self) -> None:
-        """Give the choice all its rows, and the words what is left of those that they need."""
+        """Give the foot all its rows, and the text the remaining ones that it needs."""
         size, airy = self.app.size, self._airy
         self.set_class(not airy, "-low")
         width = max(1, min(WIDTH, size.width) - PADDING)
@@ -359,10 +363,8 @@ class ConfirmDialog(Dialog, inherit_bindings=False):
         self.query_one(Foot).styles.height = foot
         self.query_one(Page).styles.height = max(1, min(lines, room))
 
-    # What is pressed --------------------------------------------------------------------------
-
     def on_key(self, event: Key) -> None:
-        """Take every key but those that scroll."""
+        """Handle every key except those that scroll."""
         if event.key in SCROLLING:
             return
         event.stop()
@@ -374,13 +376,13 @@ class ConfirmDialog(Dialog, inherit_bindings=False):
             self._press(event)
 
     def on_paste(self, event: Paste) -> None:
-        """Take a word that is pasted."""
+        """Append pasted text to the typed word."""
         event.stop()
         if self.question.word and self._seen_before(event):
             self._type(self.answer.typed + event.text.strip("\r\n"))
 
     def _seen_before(self, event: Message) -> bool:
-        """The person could see the question when this was pressed."""
+        """Whether the question was visible when this event was created."""
         return self._stood_at is not None and event.time > self._stood_at
 
     def _press(self, event: Key) -> None:
@@ -416,7 +418,7 @@ class ConfirmDialog(Dialog, inherit_bindings=False):
         self.query_one(Foot).repaint_changes()
 
     def _confirm(self, event: Key, *, alone: bool) -> None:
-        """Take a yes. alone: a key in a burst is none; a word may be typed in one."""
+        """Confirm and close. alone: reject a key from a burst; a word may be typed in one."""
         if may_confirm(event, self._stood_at, alone=alone):
             self.dismiss()
             self._confirmed()

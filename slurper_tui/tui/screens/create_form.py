@@ -1,12 +1,9 @@
-"""The form for a new migration.
+"""The forms for a new migration and for the keys to its buckets.
 
-A page of fields: moving between them, what is wrong at each, and what is filled in.
-
-Key lists and lists of prefixes, read from the files that a form names.
-
-What a filled-in form comes to: the drafts of its jobs, what is wrong, what is to be known.
-
-The keys to both buckets, asked for when they are needed and forgotten with the page.
+`FormScreen` is the base: fields under headings, movement between them, faults per field.
+`CreateForm` asks for a whole migration; `filled` turns its values into drafts, faults and notes,
+and reads the key list and the prefix list from disk (`read_text`). `KeysForm` and `SecretsForm`
+ask for the keys to the buckets only. Secrets are erased from the fields when a form closes.
 """
 
 from __future__ import annotations
@@ -62,23 +59,26 @@ HOW_TO_MOVE_SHORT = "↑ ↓ move · Esc back"
 
 
 def _row_of(widget: Widget) -> FieldRow | None:
-    """The field that a widget is a part of."""
+    """Return the form field that contains a widget; None outside all fields."""
     return next((node for node in widget.ancestors if isinstance(node, FieldRow)), None)
 
 
 class Body(VerticalScroll, inherit_bindings=False):
-    """What scrolls with the focus, and leaves the arrows to its page."""
+    """The scrolling part of a form. It has no bindings: the arrow keys belong to the form."""
 
 
 class FormScreen(Screen[ScreenResultType]):
-    """Fields under headings, from which one thing follows. environ: where secrets may stand."""
+    """A page of fields under headings with one action at the end.
+
+    environ: environment variables that may hold secrets.
+    """
 
     CSS_PATH = "../forms.tcss"
     TITLE_OF_PAGE = ""
     SECTIONS: tuple[Section, ...] = ()
     LEADS_TO = ""
     BINDINGS: ClassVar[list[BindingType]] = [
-        # At once: what is typed behind them, maybe a secret, is meant for the field they lead to.
+        # Priority: the text typed next, perhaps a secret, belongs in the newly focused field.
         Binding("escape", "back", "back", priority=True),
         Binding("down,tab", "walk(1)", "next", priority=True),
         Binding("up,shift+tab", "walk(-1)", "previous", priority=True),
@@ -97,23 +97,23 @@ class FormScreen(Screen[ScreenResultType]):
         self._said = ""
         self._visited: set[str] = set()
         self._asked = 0
-        self._shown_at = Message().time  # the clock of the keys
+        self._shown_at = Message().time  # same clock as key events
         self.set_class(look.glyphs.ascii_only, "-ascii")
 
     def sections(self) -> Sequence[Section]:
-        """The form's parts."""
+        """Return the sections of the form."""
         return self.SECTIONS
 
     def words_for(self, name: str) -> tuple[str, ...]:
-        """How the choices of a field are written; () for as they are."""
+        """Return the labels for the choices of a field; () to show the choices themselves."""
         return ()
 
     def vendor(self) -> str:
-        """Of which vendor the source is."""
+        """Return the vendor of the source bucket."""
         raise NotImplementedError
 
     def compose(self) -> ComposeResult:
-        """Lay out every field; those of other vendors are hidden."""
+        """Yield all fields; `show_fields` hides those of other vendors."""
         yield OneLine(id="form-head")
         with Body(id="form-body", can_focus=False):
             for section in self.sections():
@@ -128,50 +128,48 @@ class FormScreen(Screen[ScreenResultType]):
             yield FieldRow(self.look, field, self.words_for(field.name), known=known)
 
     def on_mount(self) -> None:
-        """Fill in what is known."""
+        """Fill in the initial values."""
         for row in self.query(FieldRow):
             if row.field.name in self._given:
                 row.value = self._given[row.field.name]
         self.show_fields()
 
     def show_fields(self) -> None:
-        """Show the fields that the vendor has, and hide the others."""
+        """Show the fields that apply to the vendor, and hide the others."""
         vendor = self.vendor()
         for row in self.query(FieldRow):
             row.display = vendor in row.field.vendors
 
     def values(self) -> dict[str, str]:
-        """Everything that is filled in, secrets too."""
+        """Return all values by field name, secrets included."""
         return {row.field.name: row.value for row in self.query(FieldRow)}
 
     def open_values(self) -> dict[str, str]:
-        """What is filled in and no secret."""
+        """Return the values by field name, without secrets."""
         return {r.field.name: r.value for r in self.query(FieldRow) if not r.field.secret}
 
     def row(self, name: str) -> FieldRow:
-        """A field by its name."""
+        """Return a field by its name."""
         return self.query_one(f"#row-{name}", FieldRow)
 
-    def dismiss(self, result: ScreenResultType | None = None) -> object:  # type: ignore[override]  # as awaitable as before
-        """Close, and let no secret stand in a field any more."""
+    def dismiss(self, result: ScreenResultType | None = None) -> object:  # type: ignore[override]  # still returns an awaitable
+        """Close, and erase the secrets from the fields."""
         for secret in self.query(SecretInput):
             secret.value = ""
         return super().dismiss(result)
 
-    # What is wrong ----------------------------------------------------------------------------
-
     async def faults(self) -> Sequence[FieldFault]:
-        """Everything that is wrong now, by the fields of the request or of the form."""
+        """Return all current faults, by field of the request or of the form."""
         raise NotImplementedError
 
     async def check(self) -> list[FieldRow]:
-        """Show what is wrong in any field; those that something is wrong with."""
+        """Check all shown fields, display the faults, and return the fields that have one."""
         self._visited |= {row.field.name for row in self._shown_rows()}
         self._show(await self.faults())
         return [row for row in self._shown_rows() if row.fault]
 
     async def _check_visited(self) -> None:
-        """Show what is wrong in the fields that were left, unless a later question is under way."""
+        """Display the faults of visited fields, unless a newer check has started meanwhile."""
         self._asked += 1
         asked, faults = self._asked, await self.faults()
         if asked == self._asked:
@@ -202,27 +200,25 @@ class FormScreen(Screen[ScreenResultType]):
         self.show_fields()
         self.remark()
 
-    # Moving -----------------------------------------------------------------------------------
-
     def action_walk(self, step: int) -> None:
-        """Go to the next or the previous field; from the last, to the first."""
+        """Focus the next (1) or the previous (-1) field; the order wraps around."""
         self.focus_next() if step > 0 else self.focus_previous()
 
     def action_enter(self) -> None:
-        """Go to the next field; after the last, `on_key` judges the key."""
+        """Focus the next field; on the last stop, leave the key to `on_key`."""
         if isinstance(self.focused, GoOn):
             raise SkipAction
         self.focus_next()
 
     def on_key(self, event: Key) -> None:
-        """Do what the form is for at an Enter that was pressed for it."""
+        """Run `go_on` on Enter at the last stop, if it was pressed after the form was shown."""
         enter = event.key == "enter" and isinstance(self.focused, GoOn)
         if enter and may_confirm(event, self._shown_at, alone=False):
             event.stop()
             self.run_worker(self.go_on(), group="go-on", exclusive=True)
 
     async def go_on(self) -> None:
-        """Do what the form is for, once all of it is right."""
+        """Check everything; focus the first wrong field, or call `take` if there is none."""
         wrong = await self.check()
         if wrong:
             number = len(wrong)
@@ -233,20 +229,18 @@ class FormScreen(Screen[ScreenResultType]):
         await self.take()
 
     async def take(self) -> None:
-        """Take what is filled in; all of it is right."""
+        """Run the form's action on its values, which have passed the check."""
         raise NotImplementedError
 
     def action_edge(self, place: int) -> None:
-        """Go to the first or the last field."""
+        """Focus the first (0) field or the last stop (-1)."""
         stops = [row.entry for row in self._shown_rows()]
         last = self.query_one(GoOn)
-        self.set_focus(last if place else stops[0])  # at once, which `focus` is not
+        self.set_focus(last if place else stops[0])  # immediate; `focus` is deferred
 
     def action_back(self) -> None:
-        """Close without doing anything."""
+        """Close without a result."""
         self.dismiss(None)
-
-    # Head and foot ----------------------------------------------------------------------------
 
     @on(DescendantFocus)
     def _focused(self, event: DescendantFocus) -> None:
@@ -256,13 +250,13 @@ class FormScreen(Screen[ScreenResultType]):
         self.remark()
 
     def on_resize(self, event: Resize) -> None:
-        """Tell head and foot for this width."""
+        """Redraw the head and the foot for the new size."""
         self.set_class(event.size.width < NARROW, "-narrow")
         self.set_class(event.size.height < LOW, "-low")
         self.remark()
 
     def remark(self) -> None:
-        """Tell which field this is, and which keys there are, or what is wrong."""
+        """Redraw the head (title, position) and the foot (keys or an error)."""
         rows = self._shown_rows()
         here = [place for place, row in enumerate(rows, 1) if row.has_class("-here")]
         place = f"{here[0]} of {len(rows)} " if here else ""
@@ -276,15 +270,15 @@ class FormScreen(Screen[ScreenResultType]):
 
 
 MOST_BYTES = 64 * 2**20
-"""10,000 keys of the longest kind, and much air."""
+"""Maximum size of a list file in bytes: 10,000 keys of maximum length, with a wide margin."""
 
 
 class NoList(ValueError):
-    """Why a file is no list, in one clause that does not repeat its name."""
+    """Raised for an unusable list file; the message is a clause without the file name."""
 
 
 def read_text(name: str) -> str:
-    """A file's text. Raises NoList."""
+    """Return the text of a UTF-8 file. Raises NoList."""
     try:
         return _bytes(Path(name).expanduser()).decode("utf-8-sig")
     except UnicodeDecodeError:
@@ -296,7 +290,7 @@ def read_text(name: str) -> str:
 
 
 def _bytes(path: Path) -> bytes:
-    """What an ordinary file holds: a pipe might never end. Raises NoList and OSError."""
+    """Return the bytes of a regular file; a pipe might never end. Raises NoList and OSError."""
     if "\0" in str(path) or not path.exists():
         raise NoList("no such file")
     if not path.is_file():
@@ -307,17 +301,20 @@ def _bytes(path: Path) -> bytes:
 
 
 KEY_LIST, PREFIXES = "source.keys", "prefixes_file"
-"""Where the faults of the two files are shown."""
+"""Fields that show the faults of the two list files."""
 
 MOST_NOTES = 12
-"""Gaps, and jobs that copy the same, that are named one by one."""
+"""Maximum number of gaps and of jobs with the same objects that are listed one by one."""
 
 LIVE = ("running", "paused")
-"""The API's words for jobs that are not over."""
+"""API statuses of jobs that have not ended."""
 
 
 class Filled(NamedTuple):
-    """drafts: one, or one for each prefix. notes: what the API would take, but is to be known."""
+    """The evaluation of a form. drafts: one, or one per prefix.
+
+    notes: warnings about values that the API would accept.
+    """
 
     drafts: tuple[Draft, ...] = ()
     faults: tuple[FieldFault, ...] = ()
@@ -325,8 +322,9 @@ class Filled(NamedTuple):
 
 
 async def filled(values: Values, jobs: Sequence[Job] = ()) -> Filled:
-    """Read the files that are named, and check everything; no disk and no long list holds up the
-    screen. jobs: those that are known already.
+    """Read the list files and check all values, in a thread to keep the screen responsive.
+
+    jobs: the known jobs, to find gaps between prefixes and jobs that copy the same objects.
     """
     return await asyncio.to_thread(_filled, values, jobs)
 
@@ -352,7 +350,7 @@ def _keys(name: str) -> tuple[tuple[str, ...] | None, tuple[FieldFault, ...]]:
 def _split(
     values: Values, draft: Draft, faults: tuple[FieldFault, ...], jobs: Sequence[Job]
 ) -> Filled:
-    """One draft for each prefix of the file."""
+    """Return one draft for each prefix in the file."""
     if draft.path_prefix or draft.keys is not None or values["keys_file"].strip():
         fault = FieldFault(PREFIXES, "this goes without a prefix and without a key list")
         return Filled((draft,), (*faults, fault))
@@ -389,10 +387,10 @@ ACCOUNT = "account"
 
 
 class CreateForm(FormScreen[Sent]):
-    """Asks for everything that a migration needs. keep: takes what is no secret, to come back to.
+    """The form for a new migration.
 
-    accounts: ids; asked for where there are several. jobs: those that are known, for their
-    prefixes.
+    accounts: account ids; the form asks for one if there are several. jobs: the known jobs, to
+    compare prefixes with. keep: receives the values without secrets, for when the form reopens.
     """
 
     TITLE_OF_PAGE = "New migration"
@@ -413,34 +411,34 @@ class CreateForm(FormScreen[Sent]):
         self._keep = keep
 
     def sections(self) -> Sequence[Section]:
-        """Source, target and secrets, below the account where there are several."""
+        """Return source, target and secrets, after the account if there are several."""
         if len(self._accounts) == 1:
             return (SOURCE, TARGET, KEYS)
         account = Field(ACCOUNT, "id", choices=self._accounts)
         return (Section("Account", (account,)), SOURCE, TARGET, KEYS)
 
     def words_for(self, name: str) -> tuple[str, ...]:
-        """Ids of accounts are shortened."""
+        """Return shortened account ids as labels of the account field."""
         if name != ACCOUNT:
             return ()
         return tuple(short_id(account, self.look, 12) for account in self._accounts)
 
     def vendor(self) -> str:
-        """The one that is chosen."""
+        """Return the selected vendor."""
         return self.row("vendor").value
 
     async def faults(self) -> Sequence[FieldFault]:
-        """What is wrong with the drafts, and which secrets are missing."""
+        """Return the faults of the drafts and the missing secrets."""
         values = self.values()
         secrets = secrets_of(values, self.environ, values["vendor"])
         found = (await filled(values, self._jobs)).faults
         return (*found, *secret_faults(draft_of(values), secrets))
 
     async def take(self) -> None:
-        """Go on to the prechecks."""
+        """Open the page that runs the prechecks."""
         values = self.values()
         read = await filled(values, self._jobs)
-        if read.faults:  # a file has changed since it was checked
+        if read.faults:  # a list file has changed since the check
             await self.check()
             return
         account = values.get(ACCOUNT, self._accounts[0])
@@ -449,26 +447,29 @@ class CreateForm(FormScreen[Sent]):
         self.app.push_screen(SendPage(self._means, offer), self._came_back)
 
     def _came_back(self, sent: Sent | None) -> None:
-        """Close when a job was made, or may have been; else let what is filled in be mended."""
+        """Close if a job was made or may have been; otherwise stay open for corrections."""
         if sent is not None and sent.settled:
             self._keep({})
             self.dismiss(sent)
 
     def action_back(self) -> None:
-        """Close; what is filled in and no secret stays to come back to."""
+        """Close; keep the values without secrets."""
         self._keep(self.open_values())
         super().action_back()
 
 
 class Given(NamedTuple):
-    """What was given. region: of an S3 source; None for none."""
+    """The result of a keys form. region: of an S3 source; None if empty or not asked for."""
 
     secrets: Secrets
     region: str | None = None
 
 
 class KeysForm(FormScreen[ScreenResultType]):
-    """Asks for the keys to the buckets of a draft, and for the region where that is wanted."""
+    """A form for the keys to the buckets of a draft.
+
+    with_region: also ask for the region of an S3 source.
+    """
 
     TITLE_OF_PAGE = "Keys to the buckets"
     LEADS_TO = "Go on"
@@ -481,20 +482,20 @@ class KeysForm(FormScreen[ScreenResultType]):
         self._with_region = with_region and draft.vendor == "s3"
 
     def sections(self) -> Sequence[Section]:
-        """The secrets, and the region before them."""
+        """Return the secrets, after the region if it is asked for."""
         return (REGION, KEYS) if self._with_region else (KEYS,)
 
     def vendor(self) -> str:
-        """That of the draft."""
+        """Return the vendor of the draft."""
         return self._draft.vendor
 
     async def faults(self) -> Sequence[FieldFault]:
-        """Which secrets are missing."""
+        """Return the missing secrets."""
         return secret_faults(self._draft, self._secrets())
 
     @property
     def given(self) -> Given:
-        """What is filled in."""
+        """The entered values."""
         return Given(self._secrets(), self.values().get("region", "").strip() or None)
 
     def _secrets(self) -> Secrets:
@@ -502,8 +503,8 @@ class KeysForm(FormScreen[ScreenResultType]):
 
 
 class SecretsForm(KeysForm[Given]):
-    """Hands them over and closes."""
+    """A keys form that returns its values to the caller."""
 
     async def take(self) -> None:
-        """Hand them over."""
+        """Close with the entered values as the result."""
         self.dismiss(self.given)

@@ -1,6 +1,7 @@
-"""Pages that stand over the screen until a key puts them away.
+"""Dialogs with text to read, open until a key closes them.
 
-What stands over the pages about one job until a key puts it away.
+`Dialog` is the base: a subclass yields its lines for a width. Subclasses here show help, problems,
+texts to copy, errors and log rows. `PageHelp` and the later classes serve the pages about one job.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from slurper_tui.tui.render.problem_text import error_details, problem_details
 from slurper_tui.tui.widgets.detail_pane import TextLines
 
 PADDING = 4
-"""Cells that the stylesheet leaves at the left and right of a page, together."""
+"""Total padding in cells at the left and right of a page, as set in the stylesheet."""
 
 KEY_COLUMN = 16
 
@@ -37,13 +38,13 @@ class Page(TextLines):
     MARK = 1
 
     def lines_for(self, width: int) -> tuple[Line, ...]:
-        """Take the dialog's lines."""
+        """Return the dialog's lines."""
         dialog = self.screen
         return tuple(dialog.page_lines(width)) if isinstance(dialog, Dialog) else ()
 
 
 class Dialog(ModalScreen[None]):
-    """Some lines to read, scrolled by the same keys as everything else."""
+    """A modal screen with lines to read and the usual scroll keys."""
 
     CSS_PATH = "../pages.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -62,11 +63,11 @@ class Dialog(ModalScreen[None]):
         self.set_class(look.glyphs.ascii_only, "-ascii")
 
     def compose(self) -> ComposeResult:
-        """Show the page."""
+        """Yield the page."""
         yield Page(self.look, id="page")
 
     def page_lines(self, width: int) -> Iterator[Line]:
-        """Make the lines for a page of so many cells; none unless told otherwise."""
+        """Yield the lines for a width in cells; none by default."""
         return iter(())
 
     def on_resize(self, event: Resize) -> None:
@@ -77,11 +78,11 @@ class Dialog(ModalScreen[None]):
         page.styles.height = min(lines + 2, max(1, event.size.height - 2))
 
     def action_scroll(self, lines: int) -> None:
-        """Scroll the page."""
+        """Scroll the page by a number of lines."""
         self.query_one(Page).scroll_lines(lines)
 
     def action_close(self) -> None:
-        """Put the page away."""
+        """Close the dialog."""
         self.dismiss()
 
 
@@ -91,9 +92,9 @@ def _title(text: str) -> Iterator[Line]:
 
 
 class HelpDialog(Dialog):
-    """All keys, the filter's terms, and what the signs mean.
+    """All keys, the filter syntax and the meaning of the status signs.
 
-    reasons: why a key cannot work now, by the binding's id.
+    reasons: why a key is unavailable now, by binding id.
     """
 
     def __init__(self, look: Look, keymap: Mapping[str, str], reasons: Mapping[str, str]) -> None:
@@ -102,7 +103,7 @@ class HelpDialog(Dialog):
         self._reasons = reasons
 
     def page_lines(self, width: int) -> Iterator[Line]:
-        """Tell key, and what it does."""
+        """Yield the keys, the filter terms and the signs, each with its description."""
         yield from _title("Keys")
         for binding in KEYS:
             keys = self._keymap.get(binding.id or "", binding.key).split(",")
@@ -151,14 +152,14 @@ _STATE_HELP = {
 
 
 class ProblemDialog(Dialog):
-    """Everything known about what stands in the way."""
+    """All details of the current problems."""
 
     def __init__(self, look: Look, snapshot: Snapshot | None) -> None:
         super().__init__(look)
         self._snapshot = snapshot
 
     def page_lines(self, width: int) -> Iterator[Line]:
-        """Tell every code and message with its label."""
+        """Yield every code and message with its label."""
         yield from _title("What stands in the way")
         for number, (label, text) in enumerate(problem_details(self._snapshot, self.look)):
             if not label:
@@ -175,14 +176,14 @@ class ProblemDialog(Dialog):
 
 
 class CopyDialog(Dialog):
-    """A text in full, to be selected with the terminal's own mouse."""
+    """The full text of a copy, to select with the terminal's own mouse."""
 
     def __init__(self, look: Look, text: str) -> None:
         super().__init__(look)
         self._text = text
 
     def page_lines(self, width: int) -> Iterator[Line]:
-        """Show the text, and how to let the terminal copy by itself."""
+        """Yield the text, and how to enable copying in tmux."""
         yield from _title("To be selected and copied")
         for line in self._text.splitlines():
             for part in wrap(self.look.glyphs.clean(line), width):
@@ -204,7 +205,7 @@ class PageHelp(Dialog):
         self._told = [(signs(b, keymap, look), b.tooltip) for b in bindings]
 
     def page_lines(self, width: int) -> Iterator[Line]:
-        """Tell key, and what it does."""
+        """Yield each key with its description."""
         yield (Piece("Keys of this page", "strong"), Piece(CLOSES, "faint"))
         yield ()
         for keys, tooltip in self._told:
@@ -215,7 +216,7 @@ class PageHelp(Dialog):
 
 
 class TextDialog(Dialog):
-    """An answer that needs more room than a line. exact: what `y` copies."""
+    """An answer that is too long for one line. exact: the text that `y` copies."""
 
     BINDINGS: ClassVar[list[BindingType]] = [("y", "copy", "copy")]
 
@@ -224,7 +225,7 @@ class TextDialog(Dialog):
         self._title, self._texts, self._exact = title, texts, exact
 
     def page_lines(self, width: int) -> Iterator[Line]:
-        """Tell it, in whole words."""
+        """Yield the title, the wrapped texts and the exact text."""
         glyphs = self.look.glyphs
         if self._title:
             hint = f"   y copies{CLOSES}" if can_copy(self._exact) and self._exact else CLOSES
@@ -238,23 +239,23 @@ class TextDialog(Dialog):
             yield from ((Piece(part, "accent"),) for part in wrap(glyphs.clean(self._exact), width))
 
     def action_copy(self) -> None:
-        """Copy it exactly, and close."""
+        """Copy the exact text and close."""
         if self._exact and can_copy(self._exact):
             self.app.copy_to_clipboard(self._exact)
             self.dismiss()
 
 
 class PairsDialog(Dialog):
-    """Labels with what belongs to them."""
+    """A list of labels with their texts."""
 
     TITLE_TEXT = ""
 
     def pairs(self) -> Iterator[tuple[str, str]]:
-        """What is told; harmless already."""
+        """Yield the (label, text) pairs to show; the text is already sanitised."""
         return iter(())
 
     def page_lines(self, width: int) -> Iterator[Line]:
-        """Tell each with its label, nothing left out."""
+        """Yield each label with its full text."""
         yield (Piece(self.TITLE_TEXT, "strong"), Piece(CLOSES, "faint"))
         yield ()
         column = KEY_COLUMN if width >= 3 * KEY_COLUMN else KEY_COLUMN - 4
@@ -266,7 +267,7 @@ class PairsDialog(Dialog):
 
 
 class ErrorDialog(PairsDialog):
-    """Everything known about what keeps a page from being read on."""
+    """All details of the error that stops a page from reading on."""
 
     TITLE_TEXT = "What stands in the way"
 
@@ -275,7 +276,7 @@ class ErrorDialog(PairsDialog):
         self._error = error
 
     def pairs(self) -> Iterator[tuple[str, str]]:
-        """Every code and message with its label."""
+        """Yield every code and message with its label."""
         return error_details(self._error, self.look)
 
 
@@ -289,7 +290,7 @@ class RowDialog(PairsDialog):
         self._row = row
 
     def pairs(self) -> Iterator[tuple[str, str]]:
-        """All that the API said, and the reason in our words."""
+        """Yield every field from the API, and this program's wording of the reason."""
         row, clean = self._row, self.look.glyphs.clean
         yield "time", clean(row.created_at)
         yield "reason", clean(reason_of(row.log_type))
@@ -303,7 +304,11 @@ class RowDialog(PairsDialog):
 def saved_keys_dialog(
     look: Look, saved: Saved, log_type: str, *, doubts: Sequence[str]
 ) -> TextDialog:
-    """Say where the keys are, how many, and what would fetch them. doubts: why some are missing."""
+    """Return a dialog with the file, the number of keys and an rclone command that fetches them.
+
+    doubts: why some keys are missing. If a key holds a line break, there is no rclone command: the
+    file is a JSON array.
+    """
     count = f"{words.count(saved.number)} {'key' if saved.number == 1 else 'keys'} saved"
     said = [f"{reason_of(log_type)}: ./{saved.path.name}"]
     said += doubts

@@ -1,4 +1,4 @@
-"""The panel that tells what happened while nobody looked."""
+"""The digest dialog: what changed during an absence, and what needs action now."""
 
 from __future__ import annotations
 
@@ -14,40 +14,40 @@ from slurper_tui.tui.render.lines import Line, Piece, fill, spread, width_of, wr
 from slurper_tui.tui.screens.dialogs import Dialog, Page
 
 SCROLLING = frozenset({"down", "j", "up", "k", "pagedown", "pageup"})
-"""Keys that scroll a panel that does not fit; any other key closes it."""
+"""Keys that scroll a digest that does not fit; any other key closes it."""
 
 HOW_TO_CLOSE = "any key closes"
 HOW_TO_SCROLL = "↓ scrolls, others close"
 AIRY_JOBS = 3
-"""Up to so many jobs have an empty line between them."""
+"""Maximum number of jobs that are separated by blank lines."""
 
 ONE_LINE = 60
-"""Cells from which on a job, and what moved, stand in one line."""
+"""Width in cells from which a job and its progress share one line."""
 
 _STATUS = 13
-"""Cells for a job's sign and word, the longest of them `completed!`."""
+"""Width in cells of a job's sign and status word; the longest is `completed!`."""
 
 
 class DigestDialog(Dialog):
-    """What each job did, and what is to be done now. Any key closes it."""
+    """The changes of each job, and the advice. Any key closes it."""
 
     def __init__(self, look: Look, digest: Digest) -> None:
         super().__init__(look)
         self._digest = digest
 
     def page_lines(self, width: int) -> Iterator[Line]:
-        """Tell the digest, and which keys scroll it where it does not fit."""
+        """Yield the digest; if it does not fit, its head names the scroll keys."""
         lines = [*digest_lines(self._digest, self.look, width)]
         if len(lines) > self._room():
             lines[0] = _head(self._digest, self.look, width, HOW_TO_SCROLL)[0]
         yield from lines
 
     def _room(self) -> int:
-        """How many lines the stylesheet leaves a page, without its padding."""
+        """Return the page height in lines that the stylesheet allows, without its padding."""
         return min(self.size.height - 2, self.size.height * 9 // 10) - 2
 
     def on_key(self, event: Key) -> None:
-        """Close, unless the key scrolls what does not fit."""
+        """Close, unless the key scrolls a digest that does not fit."""
         page = self.query_one(Page)
         fits = page.virtual_size.height <= page.size.height
         if event.key in SCROLLING and not fits:
@@ -58,7 +58,7 @@ class DigestDialog(Dialog):
 
 
 def digest_lines(digest: Digest, look: Look, width: int) -> Iterator[Line]:
-    """Give the panel's lines for so many cells: for how long, each job, what is to be done."""
+    """Yield the lines for a width in cells: the period, each job, and the advice."""
     yield from _head(digest, look, width, HOW_TO_CLOSE)
     for said in words.unobserved_words(digest):
         yield from _text(said, look, width, "muted")
@@ -74,7 +74,7 @@ def digest_lines(digest: Digest, look: Look, width: int) -> Iterator[Line]:
 
 
 def _head(digest: Digest, look: Look, width: int, keys: str) -> tuple[Line, ...]:
-    """For how long, and beside it which keys there are, if there is room."""
+    """Return the period, with the key hint beside it if there is room."""
     parts = wrap_words(_clean(words.head_words(digest), look), width)
     hint: Line = (Piece(look.glyphs.say(keys), "faint"),)
     first = spread((Piece(parts[0], "strong"),), hint, width)
@@ -82,7 +82,7 @@ def _head(digest: Digest, look: Look, width: int, keys: str) -> tuple[Line, ...]
 
 
 def _job(job: JobDigest, digest: Digest, look: Look, width: int) -> Iterator[Line]:
-    """The job and what moved, in one line where there is room; then what else happened."""
+    """Yield the job and its progress, on one line if there is room, then its other changes."""
     moved: Line = (Piece(words.moved_words(job), "" if job.moved else "muted"),)
     if width >= ONE_LINE:
         room = width - width_of(moved) - 2
@@ -95,7 +95,7 @@ def _job(job: JobDigest, digest: Digest, look: Look, width: int) -> Iterator[Lin
 
 
 def _name(job: JobDigest, digest: Digest, look: Look, width: int) -> Line:
-    """Sign, status and migration; where it is narrow no word, for the names need the room."""
+    """Return sign, status and migration; below 36 cells no status, to leave room for the names."""
     glyphs, role = look.glyphs, role_of(job.view)
     facts = Facts(look, digest.until)
     sign = glyphs.sign(job.view.state)
@@ -106,7 +106,7 @@ def _name(job: JobDigest, digest: Digest, look: Look, width: int) -> Line:
 
 
 def _todo(digest: Digest, look: Look, width: int) -> Iterator[Line]:
-    """What is to be done now, the worst first."""
+    """Yield the advice, most urgent first."""
     todo = words.todo_list(digest)
     if not todo:
         yield (Piece("Nothing to do now.", "success"),)

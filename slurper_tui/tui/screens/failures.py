@@ -1,4 +1,7 @@
-"""What failed in one job and what was not copied: by reason, by message, by key prefix."""
+"""The failures page of one job: failed and skipped objects by reason, message and key prefix.
+
+`FailuresPage` reads the whole log; saving keys and drafting a retry need its end.
+"""
 
 from __future__ import annotations
 
@@ -37,7 +40,7 @@ from slurper_tui.tui.widgets.failure_tree import (
 
 
 class FailuresPage(JobPage):
-    """The failures of a job."""
+    """The failures of a job as a tree."""
 
     BINDINGS: ClassVar[list[BindingType]] = [*FAILURE_KEYS]
     KEYS = FAILURE_KEYS
@@ -60,11 +63,11 @@ class FailuresPage(JobPage):
         self.set_reactive(FailuresPage.scene, FailureScene(FailuresView(job.key)))
 
     def make_rows(self) -> FailureLines:
-        """Give the tree."""
+        """Return the tree."""
         return self.rows.data_bind(FailuresPage.scene)
 
     def head(self, width: int) -> Sequence[Line]:
-        """Tell whose failures they are, how far the log is read, and whether it names them all."""
+        """Return the title, the reading progress, and whether the log names all failures."""
         view = self.scene.view
         title = title_line("Failures", self.job, read_words(view), self.look, width)
         problem = self.problem or view.problem
@@ -74,7 +77,7 @@ class FailuresPage(JobPage):
         return [title, (Piece(" "), *join(parts, self.look.glyphs.say(" · ")))]
 
     async def read(self, desk: Services) -> None:
-        """Take in what is known after every page, to the end of the log."""
+        """Show the failures after every page of the log; at its end, run a pending export."""
         self._reading = desk.logs.failures(self.job.key)
         async with closing(self._reading.views()) as views:
             async for view in views:
@@ -86,21 +89,19 @@ class FailuresPage(JobPage):
             self._export_now(self._export_then)
 
     def watch_scene(self) -> None:
-        """Tell what is known."""
+        """Redraw the head and the foot."""
         self.redraw_frame()
 
-    # Moving ---------------------------------------------------------------------------------------
-
     def action_move(self, step: int) -> None:
-        """Go so many entries down."""
+        """Move by `step` entries."""
         self.scene = scenes.move(self.scene, step)
 
     def action_page(self, step: int) -> None:
-        """Go a page down or up."""
+        """Move by `step` pages."""
         self.action_move(step * self.rows.page_rows())
 
     def action_ends(self, step: int) -> None:
-        """Go to the first (-1) or the last (1) entry."""
+        """Move to the first (-1) or the last (1) entry."""
         self.action_move(step * 10**9)
 
     @on(FailureLines.Pointed)
@@ -108,7 +109,7 @@ class FailuresPage(JobPage):
         self.scene = replace(self.scene, cursor=event.path)
 
     def action_unfold(self) -> None:
-        """Show what the entry holds; one that holds nothing, in full."""
+        """Unfold the entry; show an entry without children in full."""
         entry = scenes.current(self.scene)
         if entry is not None and not entry.opens and entry.text:
             from slurper_tui.tui.screens.dialogs import TextDialog
@@ -118,18 +119,16 @@ class FailuresPage(JobPage):
         self.scene = scenes.unfold(self.scene)
 
     def action_fold(self) -> None:
-        """Fold the entry, or go to what holds it."""
+        """Fold the entry, or move to its parent."""
         self.scene = scenes.fold(self.scene)
 
-    # What can be done with it ---------------------------------------------------------------------
-
     def on_key(self) -> None:
-        """Put the last answer away; a warning counts while it stood."""
+        """Clear the last answer. A retry warning counts only while its answer is visible."""
         self._warned_of = self._warned_of if self._note else ""
         super().on_key()
 
     def action_log(self) -> None:
-        """Read the log."""
+        """Open the log page."""
         from slurper_tui.tui.screens.log import LogPage
 
         self.turn_to(LogPage)
@@ -141,7 +140,7 @@ class FailuresPage(JobPage):
             self.copy("key" if entry.is_key else (*entry.path, "type")[1], entry.text)
 
     def action_export(self) -> None:
-        """Save the exact keys of the highlighted reason, once the log is read to its end."""
+        """Save the exact keys of the highlighted reason, once the whole log has been read."""
         if self._finished:
             self._export_now(self.scene.log_type)
         else:
@@ -168,13 +167,16 @@ class FailuresPage(JobPage):
         except OSError as error:
             self.say(f"not saved: {error.strerror or error}")
             return
-        if not self.is_current:  # a dialog would take the next key from what stands over this page
+        if not self.is_current:  # a dialog would take the next key from the page above
             self.say(f"{words.count(saved.number)} keys saved to ./{saved.path.name}")
             return
         self.app.push_screen(saved_keys_dialog(self.look, saved, log_type, doubts=doubts))
 
     async def action_retry(self) -> None:
-        """Draft a job of exactly the keys of the highlighted reason."""
+        """Draft a job with exactly the keys of the highlighted reason.
+
+        For skipped objects, warn first: the new job would skip them again.
+        """
         log_type = self.scene.log_type
         if self._reading is None or not self._finished:
             self.say("still reading: a retry needs the whole log")
@@ -189,7 +191,7 @@ class FailuresPage(JobPage):
             await self._draft(keys, log_type, self._reading.inexact_keys((log_type,)))
 
     async def _draft(self, keys: Sequence[str], log_type: str, inexact: Sequence[str]) -> None:
-        """Show the draft, or say here what the main screen says instead."""
+        """Open the draft; if the main screen refuses with a note, show the note on this page."""
         doubts = export_doubts(self.scene.view, inexact)
         await self.main.draft_retry(self.job, keys, (log_type,), doubts)
         if self.is_current and self.main.scene.note:

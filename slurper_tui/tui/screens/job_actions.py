@@ -1,4 +1,9 @@
-"""What changes jobs: only once unlocked, and each with its own confirmation."""
+"""The actions that change jobs: unlock, mark, confirm, send, and report the outcome.
+
+Nothing is sent while the screen is read-only, and every change has its own confirmation.
+`ask` opens the dialog, `_send` runs once when it is confirmed, and `tell_changes` updates an open
+dialog and reports outcomes when a snapshot arrives.
+"""
 
 from __future__ import annotations
 
@@ -26,7 +31,7 @@ _ID_PART = 8
 
 
 class ChangingScreen(ReadingScreen):
-    """A screen from which jobs can be changed."""
+    """A screen with actions that change jobs."""
 
     _newest: Snapshot | None = None
     _change: Change | None = None
@@ -34,7 +39,7 @@ class ChangingScreen(ReadingScreen):
     _awaited: frozenset[JobKey] = frozenset()
 
     def on_mount(self) -> None:
-        """Allow what the command line has allowed."""
+        """Unlock at once if the command line allows changes."""
         if self._options.write:
             self._turn_lock()
 
@@ -43,7 +48,7 @@ class ChangingScreen(ReadingScreen):
         await self._desk()
 
     async def _desk(self) -> Services:
-        """The desk, as locked as the screen says."""
+        """Return the services, locked or unlocked as the screen shows."""
         desk = await self._feed.desk()
         if self.scene.writing:
             desk.control.unlock()
@@ -54,10 +59,8 @@ class ChangingScreen(ReadingScreen):
     def _sign(self, id: str) -> str:
         return hint_sign(id, self._options.keymap, self.look)
 
-    # Unlocking and marking --------------------------------------------------------------------
-
     async def action_unlock(self) -> None:
-        """Allow changing jobs, after a confirmation; or no longer allow it."""
+        """Unlock changes after a confirmation, or lock them again."""
         if self.scene.writing:
             self._set_writing(writing=False)
             return
@@ -73,7 +76,7 @@ class ChangingScreen(ReadingScreen):
         self._turn_lock()
 
     def action_mark(self) -> None:
-        """Mark the highlighted job, or no longer."""
+        """Toggle the mark of the highlighted job."""
         from slurper_tui.tui.availability import why_not_now
 
         job = self.scene.job
@@ -83,36 +86,34 @@ class ChangingScreen(ReadingScreen):
             return
         self.scene = replace(self.scene, marked=self.scene.marked ^ {job.key})
 
-    # Asking -----------------------------------------------------------------------------------
-
     async def action_change(self, act: str) -> None:
-        """Ask whether to do it to the highlighted job, or to those marked."""
+        """Ask to confirm an action on the highlighted or the marked jobs."""
         from slurper_tui.tui.availability import change_for
 
         self.ask(change_for(Action(act), self.scene))
 
     def abort_all(self, account_id: str) -> None:
-        """Ask whether to abort every job of an account."""
+        """Ask to confirm aborting every job of an account."""
         from slurper_tui.tui.availability import Change
 
         self.ask(Change(Action.ABORT_ALL, account_id=account_id))
 
     def why_not_delete(self) -> str:
-        """Say why the highlighted job cannot be deleted now; "" when it can."""
+        """Return why the highlighted job cannot be deleted now; "" if it can."""
         from slurper_tui.tui.availability import change_for, why_not_change
 
         change = change_for(Action.DELETE, self.scene)
         return why_not_change(change, self.scene, self._sign("change.unlock"))
 
     def why_not_abort_all(self, account_id: str) -> str:
-        """Say why the jobs of an account cannot be aborted now; "" when they can."""
+        """Return why the jobs of an account cannot be aborted now; "" if they can."""
         from slurper_tui.tui.availability import Change, why_not_change
 
         change = Change(Action.ABORT_ALL, account_id=account_id)
         return why_not_change(change, self.scene, self._sign("change.unlock"))
 
     def ask(self, change: Change) -> None:
-        """Open the dialog of a change, or say why it cannot be made."""
+        """Open the confirmation of a change, or show why the change is impossible."""
         from slurper_tui.tui.availability import why_not_change
         from slurper_tui.tui.screens.confirm import question_for
 
@@ -132,14 +133,14 @@ class ChangingScreen(ReadingScreen):
         self.app.push_screen(self._dialog)
 
     def tell_changes(self, snapshot: Snapshot) -> None:
-        """Let a dialog know what came, and tell what came of what was sent."""
+        """Update an open confirmation, and report the outcomes of requests in a new snapshot."""
         if self._dialog is not None:
             self._renew(self._dialog, snapshot)
         if self._awaited:
             self._tell_outcomes(snapshot)
 
     def _renew(self, dialog: ConfirmDialog, snapshot: Snapshot) -> None:
-        """Ask with the newest numbers; where there is nothing to be asked any more, say so."""
+        """Update the question with new data; close the dialog if nothing is left to change."""
         from slurper_tui.tui.screens.confirm import question_for
 
         if self._change is None or not dialog.is_current:
@@ -151,10 +152,8 @@ class ChangingScreen(ReadingScreen):
         else:
             dialog.show(question)
 
-    # Sending ----------------------------------------------------------------------------------
-
     def _send(self) -> None:
-        """Send what was confirmed, once."""
+        """Send the confirmed change, once."""
         change, dialog = self._change, self._dialog
         self._change = self._dialog = None
         assert change is not None
@@ -185,7 +184,7 @@ class ChangingScreen(ReadingScreen):
         self._note(self.look.glyphs.clean(requests_words(change.act, requests) + more))
 
     def _ask_about_newcomers(self, change: Change, outcome: AllAborted) -> None:
-        """Ask again where nothing was sent because jobs were missing in the question."""
+        """Ask again if nothing was sent because the question did not list all jobs."""
         from slurper_tui.tui.screens.confirm import question_for
 
         snapshot = self._newest or self.scene.snapshot
@@ -198,7 +197,7 @@ class ChangingScreen(ReadingScreen):
             self._open_dialog(change, question, self._send)
 
     def _tell_outcomes(self, snapshot: Snapshot) -> None:
-        """Say what polls have shown of what was sent."""
+        """Report the awaited requests that a poll has settled; keep awaiting the open ones."""
         from slurper_tui.tui.render.job_text import outcome_words
 
         waited = [view for view in snapshot.jobs if view.key in self._awaited]

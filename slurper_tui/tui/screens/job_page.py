@@ -1,4 +1,8 @@
-"""What the pages about one job have in common: a head, rows, a foot, and what reads for them."""
+"""The base of the pages about one job: head, rows, foot, and the worker that reads their data.
+
+A page lies over the main screen, which keeps polling. `JobPage` follows the main screen's scene,
+so that its job stays current; `read` runs in a worker until the page is closed.
+"""
 
 from __future__ import annotations
 
@@ -24,35 +28,35 @@ from slurper_tui.tui.screens.new_jobs import MakingScreen
 from slurper_tui.tui.state import Scene, ScreenOptions
 
 LOW = 16
-"""Rows below which nothing stays empty."""
+"""Height in rows below which the page has no blank lines."""
 
 T = TypeVar("T")
 
 
 class DrawnLines(PaintedLines):
-    """Lines that somebody else draws for the width that there is."""
+    """Lines drawn by a function that receives the available width in cells."""
 
     def __init__(self, draw: Callable[[int], Sequence[Line]], *, id: str) -> None:
         super().__init__(id=id)
         self._draw = draw
 
     def line_at(self, y: int) -> Line:
-        """Draw one of the lines."""
+        """Return line `y`, empty if there is none."""
         lines = self._draw(self.room.width)
         return lines[y] if y < len(lines) else ()
 
 
 class JobPage(Screen[None]):
-    """A page about one job, over the main screen, which goes on behind it.
+    """A page about one job, over the main screen, which keeps running.
 
-    What it reads is read for as long as it stands.
+    The page's data is read until the page is closed.
     """
 
     CSS_PATH: ClassVar[str | PurePath | list[str | PurePath] | None] = ["../logs.tcss"]
     AUTO_FOCUS = "#rows"
     KEYS: ClassVar[tuple[Binding, ...]] = ()
     HINTS: ClassVar[tuple[str, ...]] = ()
-    """The keys that the foot offers, by id, the least important first."""
+    """Ids of the keys shown in the foot, least important first."""
 
     def __init__(
         self, main: MakingScreen, job: JobView, feed: Feed, options: ScreenOptions
@@ -69,28 +73,28 @@ class JobPage(Screen[None]):
         self.set_class(options.ascii_only, "-ascii")
 
     def compose(self) -> ComposeResult:
-        """Lay out the head, the rows and the foot."""
+        """Yield the head, the rows and the foot."""
         self._fit(self.app.size.width, self.app.size.height)
         yield DrawnLines(self.head, id="head")
         yield self.make_rows()
         yield DrawnLines(self._foot, id="foot")
 
     def make_rows(self) -> PaintedLines:
-        """Give the widget in the middle, with the id `rows`."""
+        """Return the widget for the rows; its id is `rows`."""
         raise NotImplementedError
 
     def head(self, width: int) -> Sequence[Line]:
-        """Draw the lines above the rows; none unless told otherwise."""
+        """Return the lines above the rows; none by default."""
         return ()
 
     async def read(self, desk: Services) -> None:
-        """Read what the page shows; nothing unless told otherwise. Raises ApiError."""
+        """Read the page's data; does nothing by default. Raises ApiError."""
 
     def job_moved(self) -> None:
-        """Take in that the job, or the time of the newest data, has moved."""
+        """Called when a new snapshot has arrived: the job or the current time has changed."""
 
     def on_mount(self) -> None:
-        """Begin to read, and hear of the job from the polls behind."""
+        """Start reading, and follow the job in the main screen's snapshots."""
         self.watch(self.main, "scene", self._main_moved, init=False)
         self.run_worker(self._read(), group="reading", exclusive=True)
 
@@ -109,15 +113,13 @@ class JobPage(Screen[None]):
         self.job_moved()
         self.redraw_frame()
 
-    # The frame ------------------------------------------------------------------------------------
-
     def redraw_frame(self) -> None:
-        """Repaint what differs in the head and the foot."""
+        """Repaint changed lines in the head and the foot."""
         for lines in self.query(DrawnLines):
             lines.repaint_changes()
 
     def say(self, text: str) -> None:
-        """Answer a key in the foot, or where that has no room for it in a dialog."""
+        """Show a short answer to a key in the foot, or in a dialog if it does not fit."""
         self._note = text
         self.redraw_frame()
         short = len(text) + 2 <= self.size.width and not self.has_class("-tiny")
@@ -139,24 +141,22 @@ class JobPage(Screen[None]):
         return (spread(left, (*_hinted(hints), Piece(" ")), width),)
 
     def on_key(self) -> None:
-        """Put the last answer away; what was copied counts while it stood."""
+        """Clear the last answer. Keep `_last_copy` only if its answer was still visible."""
         self._last_copy = self._last_copy if self._note else ""
         if self._note:
             self._note = ""
             self.redraw_frame()
 
     def on_resize(self, event: Resize) -> None:
-        """Leave nothing empty where there is little room."""
+        """Choose the layout classes for the new size."""
         self._fit(event.size.width, event.size.height)
 
     def _fit(self, width: int, height: int) -> None:
         self.set_class(height < LOW, "-low")
         self.set_class(width < 30 or height < 6, "-tiny")
 
-    # What every page can do -----------------------------------------------------------------------
-
     def copy(self, what: str, text: str) -> None:
-        """Copy exactly, and show the text where that may not have worked or is asked for again."""
+        """Copy a text exactly; also show it if the terminal may have refused or on a repeat."""
         from slurper_tui.tui.export import can_copy, terminal_copies
         from slurper_tui.tui.screens.dialogs import CopyDialog
 
@@ -171,7 +171,7 @@ class JobPage(Screen[None]):
         self.say(f"{what} copied; again to see it in full")
 
     def turn_to(self, page: type[JobPage]) -> None:
-        """Go to another page about this job: back to it, where it stands below."""
+        """Open another page about this job, or go back to it if it is directly below."""
         below = self.app.screen_stack[-2]
         if isinstance(below, page) and below.job.key == self.job.key:
             self.action_back()
@@ -179,7 +179,7 @@ class JobPage(Screen[None]):
             self.app.push_screen(page(self.main, self.job, self._feed, self._options))
 
     def action_back(self) -> None:
-        """Put the page away, and stop reading."""
+        """Close the page, which stops the reading."""
         if self.is_current:
             self.dismiss()
 
@@ -190,7 +190,7 @@ class JobPage(Screen[None]):
         self.app.push_screen(PageHelp(self.look, self.KEYS, self._options.keymap))
 
     def action_problem(self) -> None:
-        """Tell what keeps the page from being read on, or the standing problem, in full."""
+        """Show the page's error in full, or else the main screen's current problem."""
         from slurper_tui.tui.screens.dialogs import ErrorDialog
 
         if self.problem is None:
@@ -199,7 +199,7 @@ class JobPage(Screen[None]):
             self.app.push_screen(ErrorDialog(self.look, self.problem))
 
     def action_repaint(self) -> None:
-        """Write every cell again, in case something else has written over them."""
+        """Repaint every cell, in case other output has overwritten the terminal."""
         self.refresh(layout=True)
 
 
@@ -209,7 +209,7 @@ def _hinted(hints: Sequence[tuple[str, str]]) -> Line:
 
 @asynccontextmanager
 async def closing(items: AsyncIterator[T]) -> AsyncIterator[AsyncIterator[T]]:
-    """Let whoever makes these know at once when no more are wanted."""
+    """Close an async iterator as soon as the block ends, so that its producer stops at once."""
     try:
         yield items
     finally:

@@ -1,6 +1,7 @@
-"""The log of one job: newest first, followed, searched, filtered, saved.
+"""The log page of one job: newest rows first, with following, search, filter and saving.
 
-What stands above the rows of a log: whose it is, how far it is read, what is shown of it.
+`LogPage` owns one frozen `LogScene`; its rows receive it through `data_bind`. The functions above
+it build the head: title, how much of the log has been read, and the active search or filter.
 """
 
 from __future__ import annotations
@@ -39,14 +40,17 @@ from slurper_tui.tui.widgets.form_fields import MOST_TYPED, FilterInput
 from slurper_tui.tui.widgets.log_rows import NOTHING, LogLines
 
 LEAST_NAME = 16
-"""Cells that the migration's name gets in any case."""
+"""Minimum width in cells of the migration's name."""
 
 MOST_WORDS = 28
-"""Cells for what is searched or filtered for."""
+"""Maximum width in cells of a search or filter text."""
 
 
 def title_line(title: str, job: JobView, said: tuple[str, ...], look: Look, width: int) -> Line:
-    """Whose page it is at the left, and at the right the longest of these words that fit."""
+    """Return the page's title and migration at the left, and a remark at the right.
+
+    said: variants of the remark, longest first; the first that fits is shown.
+    """
     fits = (text for text in said if len(text) + len(title) + LEAST_NAME + 6 <= width)
     right = look.glyphs.say(next(fits, ""))
     room = max(1, width - len(title) - len(right) - 6)
@@ -56,7 +60,7 @@ def title_line(title: str, job: JobView, said: tuple[str, ...], look: Look, widt
 
 
 def log_head(scene: LogScene, job: JobView, look: Look, width: int) -> list[Line]:
-    """Give the two lines above a log."""
+    """Return the two lines above a log."""
     parts = [*_state(scene, look, width)]
     line = join(parts, look.glyphs.say(" · "))
     while len(parts) > 1 and width_of(line) + 2 > width:
@@ -66,7 +70,7 @@ def log_head(scene: LogScene, job: JobView, look: Look, width: int) -> list[Line
 
 
 def read_words(view: LogView) -> tuple[str, ...]:
-    """How far a log is read, at length and in short."""
+    """Return how much of a log has been read, from the longest wording to the shortest."""
     here, read = len(view.rows), words.count(view.read)
     if not view.read:
         return ("no rows" if view.whole else "reading…",)
@@ -81,7 +85,7 @@ def read_words(view: LogView) -> tuple[str, ...]:
 
 
 def problem_words(error: ApiError) -> str:
-    """What failed, and what happens or is to be done next."""
+    """Return the error message and the next step."""
     return f"{error.message} · {_next_step(error)}"
 
 
@@ -98,7 +102,7 @@ def _next_step(error: ApiError) -> str:
 
 
 def trouble_line(problem: ApiError | None, *, waiting: bool, look: Look, room: int) -> Line:
-    """What keeps a log from being read on; empty when nothing does."""
+    """Return the problem or wait that holds up the reading; empty if there is none."""
     clean = look.glyphs.clean
     if problem is not None:
         said = clean(look.glyphs.say(problem_words(problem)))
@@ -107,7 +111,7 @@ def trouble_line(problem: ApiError | None, *, waiting: bool, look: Look, room: i
 
 
 def _state(scene: LogScene, look: Look, width: int) -> Iterator[Line]:
-    """What there is to know, the most important first."""
+    """Yield the parts of the state line, most important first."""
     view = scene.view
     trouble = trouble_line(view.problem, waiting=view.waiting, look=look, room=max(1, width - 2))
     if trouble:
@@ -139,7 +143,7 @@ def _found(scene: LogScene) -> str:
 
 
 def _kind_words(scene: LogScene, look: Look) -> str:
-    """The type that is shown, how many rows are of it, and which of how many types it is."""
+    """Return the shown type, its number of rows, and its position among all types."""
     found = kinds(scene)
     only = scene.only[0]
     number = next((n for n, (type, _) in enumerate(found, 1) if type == only), 0)
@@ -157,16 +161,16 @@ def _typed(text: str, look: Look) -> str:
 
 
 SEARCH, TEXT = "/", "&"
-"""What the line to type in is open for."""
+"""The two purposes of the input line."""
 
 _PLACEHOLDERS = {SEARCH: "what to find; n and N go on", TEXT: "words, !not"}
 
 
 class TypedLine(Horizontal):
-    """A sign and what is typed after it."""
+    """The input line: a sign and the text after it."""
 
     def compose(self) -> ComposeResult:
-        """Lay out the sign and the line."""
+        """Yield the sign and the input."""
         yield Static(Content(""))
         yield FilterInput(select_on_focus=False, max_length=MOST_TYPED, id="typed-text")
 
@@ -192,23 +196,23 @@ class LogPage(JobPage):
         self.set_reactive(LogPage.scene, LogScene(LogView(job.key)))
 
     def compose(self) -> ComposeResult:
-        """Lay out what every page has, and the line to type in."""
+        """Yield the common parts of a page, and the input line."""
         yield from super().compose()
         yield TypedLine(id="typed")
 
     def make_rows(self) -> LogLines:
-        """Give the rows."""
+        """Return the rows."""
         return self.rows.data_bind(LogPage.scene)
 
     def head(self, width: int) -> Sequence[Line]:
-        """Tell whose log it is, how far it is read, and what is shown of it."""
+        """Return the title and state lines."""
         scene = self.scene
         if self.problem is not None:
             scene = replace(scene, view=replace(scene.view, problem=self.problem))
         return log_head(scene, self.job, self.look, width)
 
     async def read(self, desk: Services) -> None:
-        """Take in every view until the page is put away."""
+        """Follow the log until the page is closed."""
         async with closing(desk.logs.follow(self.job.key)) as views:
             async for view in views:
                 self.problem = view.problem
@@ -216,7 +220,7 @@ class LogPage(JobPage):
                 self.scene = scenes.see(self.scene, view)
 
     def job_moved(self) -> None:
-        """Move ages on with the polls."""
+        """Update the ages after each poll."""
         self._keep_now()
         if self.scene.ages:
             self.rows.redraw()
@@ -225,61 +229,55 @@ class LogPage(JobPage):
         self.rows.now = self.main.scene.now
 
     def watch_scene(self) -> None:
-        """Tell what is shown."""
+        """Redraw the head and the foot."""
         self.redraw_frame()
 
-    # Moving ---------------------------------------------------------------------------------------
-
     def action_move(self, step: int) -> None:
-        """Go so many rows down."""
+        """Move the cursor by `step` rows."""
         self.scene = scenes.move_to(self.scene, self.scene.cursor + step)
 
     def action_page(self, step: int) -> None:
-        """Go a page down or up."""
+        """Move by `step` pages."""
         self.action_move(step * self.rows.page_rows())
 
     def action_ends(self, step: int) -> None:
-        """Go to the newest (-1) or the oldest (1) row."""
+        """Move to the newest (-1) or the oldest (1) row."""
         self.action_move(step * 10**9)
 
     @on(LogLines.Pointed)
     def _pointed(self, event: LogLines.Pointed) -> None:
         self.scene = scenes.move_to(self.scene, event.row)
 
-    # How the log is looked at ---------------------------------------------------------------------
-
     def action_follow(self) -> None:
-        """Stay on the newest row, or no longer."""
+        """Toggle staying on the newest row."""
         self.scene = scenes.follow(self.scene)
 
     def action_wrap(self) -> None:
-        """Show rows in full, or one line each."""
+        """Toggle between wrapped rows and one line per row."""
         self.scene = replace(self.scene, wrapped=not self.scene.wrapped)
 
     def action_times(self) -> None:
-        """Tell times by the clock, or how long ago."""
+        """Toggle between times and ages."""
         self.scene = replace(self.scene, ages=not self.scene.ages)
         self.say("ages, as of the newest data" if self.scene.ages else "times by the clock")
 
     def action_kind(self) -> None:
-        """Show the next type alone, or all again."""
+        """Show only the next type, or all types after the last one."""
         self.scene = scenes.next_kind(self.scene)
 
     def action_match(self, step: int) -> None:
-        """Go to the next older or newer match."""
+        """Move to the next older or newer match."""
         if not self.scene.sought:
             self.say("nothing is searched for: / searches")
         self.scene = scenes.to_match(self.scene, step)
 
-    # Typing ---------------------------------------------------------------------------------------
-
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Let what is typed be text, and nothing be typed before there is a line for it."""
+        """Disable `type` while an input has the focus (keys are text) or none is mounted yet."""
         typing = isinstance(self.focused, Input) or not self.query(Input)
         return not (action == "type" and typing)
 
     def action_type(self, sign: str) -> None:
-        """Open the line to type in, for a search or for the words that rows are to hold."""
+        """Open the input line for a search or for a filter text."""
         self.on_key()
         self._typing = sign
         line = self.query_one("#typed-text", Input)
@@ -312,14 +310,12 @@ class LogPage(JobPage):
         self.rows.focus()
 
     def action_back(self) -> None:
-        """Go back: from typing, which takes back what was typed, or from the page."""
+        """Cancel the input and discard its text; without an open input, close the page."""
         if not self.has_class("-typing"):
             super().action_back()
             return
         self._take("")
         self._close_line()
-
-    # What can be done with rows -------------------------------------------------------------------
 
     def action_open(self) -> None:
         """Show the highlighted row in full."""
@@ -337,13 +333,13 @@ class LogPage(JobPage):
             self.copy("key", row.object_key)
 
     def action_failures(self) -> None:
-        """Tell what failed, by reason and prefix."""
+        """Open the failures page."""
         from slurper_tui.tui.screens.failures import FailuresPage
 
         self.turn_to(FailuresPage)
 
     def action_save(self) -> None:
-        """Save what is read to a file."""
+        """Save the rows read so far to a file."""
         self.run_worker(self._save(self.scene.view), group="saving")
 
     async def _save(self, view: LogView) -> None:
@@ -356,7 +352,7 @@ class LogPage(JobPage):
 
 
 def _saved_words(saved: Saved, view: LogView) -> str:
-    """Where it is, and how much of the log."""
+    """Return the file name, and how much of the log it holds."""
     rows, to = words.count(saved.number), f"saved to ./{saved.path.name}"
     if saved.number < view.read:
         least = "" if view.whole else "at least "

@@ -1,12 +1,11 @@
-"""The main screen: it owns what is looked at, and hands it down as one scene.
+"""The main screen: the job list, the details of the highlighted job, totals and status.
 
-Several jobs as one migration, folded and unfolded.
+`MainScreen` owns one frozen `Scene` (snapshot, filter, order, folding, highlight). Its children
+receive the scene through `data_bind` and change nothing in it. Snapshots arrive in `take`.
 
-The pages that the main screen opens, and what it copies.
-
-Pages are imported when they are first opened: the first picture does not wait for them.
-
-What can be read about a job beyond its row: its log, its failures, its receipt.
+The other classes are its base classes: `PagesScreen` (dialogs and copying), `ReadingScreen` (log,
+failures, key export, receipt) and `FoldingScreen` (migrations). Pages are imported when they are
+first opened, so that the first paint does not wait for them.
 """
 
 from __future__ import annotations
@@ -44,7 +43,7 @@ from slurper_tui.tui.widgets.totals import TotalsRow
 
 
 class FoldingScreen(ChangingScreen):
-    """A screen whose list can show migrations."""
+    """A screen with a job list that can group jobs into migrations."""
 
     _save_view: Callable[[ViewState], None]
 
@@ -53,11 +52,11 @@ class FoldingScreen(ChangingScreen):
         self.scene = scenes.unfold(self.scene)
 
     def action_fold(self) -> None:
-        """Go from a job to its migration, and show a migration as one row."""
+        """Move from a job to its migration, and collapse a migration into one row."""
         self.scene = scenes.fold(self.scene)
 
     def action_migrations(self) -> None:
-        """Show jobs folded into migrations, or one by one, and keep that."""
+        """Toggle between migrations and single jobs, and save the choice."""
         view = replace(self.scene.view, migrations=not self.scene.view.migrations)
         self._save_view(view)
         self.scene = scenes.with_migrations(self.scene, view)
@@ -66,21 +65,23 @@ class FoldingScreen(ChangingScreen):
 
 
 MANY_JOBS = 2000
-"""So many jobs take longer to be arranged than a key may wait."""
+"""Number of jobs from which a snapshot is arranged in a thread, to keep keys responsive."""
 
 SWITCH_SECONDS = 0.001
-"""For so long the thread that arranges may keep the interpreter while a key waits; each key takes
-it several times."""
+"""Interpreter switch interval in seconds while a thread arranges jobs.
+
+It bounds how long a key waits for the interpreter; each key waits several times.
+"""
 
 ARRANGING_REST = 4
-"""So many times as long as an arrangement took nothing is arranged: keys go first."""
+"""Pause after arranging many jobs, as a multiple of the time that it took: keys have priority."""
 
 
 class MainScreen(FoldingScreen):
-    """Jobs, the highlighted one in detail, totals and status."""
+    """The screen with the job list, the detail pane, totals and the status line."""
 
     class Ready(Message):
-        """The screen stands and can take snapshots."""
+        """Posted when the screen is mounted and accepts snapshots."""
 
     BINDINGS: ClassVar[list[BindingType]] = list(KEYS)
     AUTO_FOCUS = "#jobs"
@@ -99,7 +100,7 @@ class MainScreen(FoldingScreen):
         self.set_class(options.ascii_only, "-ascii")
 
     def compose(self) -> ComposeResult:
-        """Lay out the rows and panes, as the size allows, with what is known from the start."""
+        """Yield the rows and panes; show the data already known, if any."""
         if known := self._feed.known():
             self.set_reactive(MainScreen.scene, scenes.see(self.scene, known))
         self.update_classes(layout_classes(self.app.size))
@@ -115,17 +116,18 @@ class MainScreen(FoldingScreen):
         yield status.data_bind(MainScreen.scene, MainScreen.hints)
 
     def on_mount(self) -> None:
-        """Say that snapshots can be shown now, or once what is known stands on the screen."""
+        """Post `Ready`: at once without data, else after the known data has been painted."""
         self.hints = hints_for(self.scene, self._options.keymap, self.look)
         if self.scene.snapshot is None:
             self.post_message(self.Ready())
         else:
             self.call_after_refresh(self.post_message, self.Ready())
 
-    # The scene --------------------------------------------------------------------------------
-
     def take(self, snapshot: Snapshot) -> None:
-        """Show a new snapshot, unless the screen is frozen."""
+        """Show a new snapshot, unless the screen is frozen.
+
+        After an absence, open the digest once, when the poller has caught up and `_at_rest` holds.
+        """
         self._newest = snapshot
         self.tell_changes(snapshot)
         if len(snapshot.jobs) >= MANY_JOBS:
@@ -137,12 +139,12 @@ class MainScreen(FoldingScreen):
             self.run_worker(self._tell_digest(unasked=True), group="digest")
 
     def _see_soon(self) -> None:
-        """Show the newest snapshot as soon as the one before has been arranged."""
+        """Start arranging the newest snapshot in a thread, unless a worker does so already."""
         if self._arranging is None or self._arranging.is_finished:
             self._arranging = self.run_worker(self._see_many(), group="arranging")
 
     async def _see_many(self) -> None:
-        """Arrange many jobs in a thread, so that keys are heard meanwhile, and rest in between."""
+        """Arrange many jobs in a thread, which keeps keys responsive, and pause between rounds."""
         sys.setswitchinterval(SWITCH_SECONDS)
         while (snapshot := self._newest) is not self._arranged and not self.scene.frozen:
             assert snapshot is not None
@@ -154,17 +156,17 @@ class MainScreen(FoldingScreen):
             await asyncio.sleep(ARRANGING_REST * (time.monotonic() - begun))
 
     def watch_scene(self, before: Scene, after: Scene) -> None:
-        """Tell the feed what is looked at, and offer the keys that make sense now."""
+        """Update the key hints, and report the highlighted and visible jobs to the poller."""
         if not after.same_jobs(before) or after.place != before.place:
             self.hints = hints_for(after, self._options.keymap, self.look)
         self._tell_feed()
 
     def go_to(self, key: JobKey) -> None:
-        """Highlight a job, showing it again if a filter or a fold hides it."""
+        """Highlight a job; show it even if a filter or a collapsed migration hides it."""
         self.scene = scenes.reveal(self.scene, key)
 
     def choose_theme(self, name: str) -> None:
-        """Wear a theme and keep it."""
+        """Apply a theme and save it."""
         self.app.theme = name
         self._keep(replace(self.scene.view, theme=name))
 
@@ -189,10 +191,8 @@ class MainScreen(FoldingScreen):
         """The detail pane."""
         return self.query_one(DetailPane)
 
-    # Events -----------------------------------------------------------------------------------
-
     def on_resize(self, event: Resize) -> None:
-        """Stand the panes as the size allows."""
+        """Choose the layout classes for the new size."""
         self.update_classes(layout_classes(event.size))
 
     @on(JobTable.Pointed)
@@ -215,31 +215,29 @@ class MainScreen(FoldingScreen):
         self.remove_class("-filtering", "-zoom-detail")
         self.table.focus()
 
-    # Moving -----------------------------------------------------------------------------------
-
     def action_move(self, step: int) -> None:
-        """Move the highlight, or scroll the details when they have the focus."""
+        """Move the highlight by `step` rows, or scroll the detail pane if it has the focus."""
         if self.detail.has_focus:
             self.detail.scroll_lines(step)
         else:
             self.scene = scenes.highlight_row(self.scene, (self.scene.cursor or 0) + step)
 
     def action_page(self, step: int) -> None:
-        """Move by a page."""
+        """Move by `step` pages."""
         pane = self.detail if self.detail.has_focus else self.table
         self.action_move(step * max(1, pane.size.height - 2))
 
     def action_ends(self, step: int) -> None:
-        """Go to the first (-1) or last (1) one."""
+        """Move to the first (-1) or the last (1) row."""
         self.action_move(step * 10**9)
 
     def action_other_pane(self) -> None:
-        """Move the focus between the list and the details, if both are there."""
+        """Move the focus between the list and the detail pane, if both are shown."""
         if self.detail.display and self.table.display:
             (self.table if self.detail.has_focus else self.detail).focus()
 
     def action_open(self) -> None:
-        """Unfold a migration; give the details the focus, and the screen when both do not fit."""
+        """Unfold a migration; for a job, focus the details, zoomed if only one pane fits."""
         line = self.scene.line
         if line is None:
             return
@@ -252,7 +250,7 @@ class MainScreen(FoldingScreen):
         self.detail.focus()
 
     def action_back(self) -> None:
-        """Go back one step: from typing, from the details, from one pane, from marks and filter."""
+        """Undo the innermost state: filter input, detail focus or zoom, marks, filter text."""
         if self.has_class("-filtering"):
             self._clear_filter()
             self._close_filter()
@@ -265,7 +263,7 @@ class MainScreen(FoldingScreen):
             self._clear_filter()
 
     def action_zoom(self) -> None:
-        """Give the pane with the focus the whole screen, or share it again; alone, it has it."""
+        """Toggle full screen for the focused pane; ignored where only one pane fits."""
         if self.has_class("-single"):
             return
         names = ["-zoom-jobs", "-zoom-detail"]
@@ -275,42 +273,38 @@ class MainScreen(FoldingScreen):
         if not self.detail.display:
             self.table.focus()
 
-    # The list ---------------------------------------------------------------------------------
-
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Let what is typed into the filter be text, whatever else the key would do."""
+        """Disable the filter and palette keys while an input has the focus: they are text there."""
         return not (action in ("filter", "palette") and isinstance(self.focused, Input))
 
     async def action_filter(self) -> None:
-        """Open the line to type a filter in."""
+        """Open the filter input."""
         if not self.has_class("-tiny"):
             self.on_key()
             self.add_class("-filtering")
             if not self.query(Input):
                 from slurper_tui.tui.widgets.form_fields import (
-                    FilterLine,  # not before it is wanted
+                    FilterLine,  # imported on first use
                 )
 
                 await self.mount(FilterLine(id="filter-line"), before="#status")
             self.set_focus(self.query_one(Input))
 
     def action_sort(self, step: int) -> None:
-        """Sort by another column."""
+        """Sort by the next (1) or the previous (-1) column, and save the choice."""
         self._keep(scenes.sort_step(self.scene.view, step))
         self._note(f"sorted by {self.scene.view.sort or 'what needs you most'}")
 
     def action_invert(self) -> None:
-        """Turn the order around."""
+        """Reverse the order, and save the choice."""
         self._keep(replace(self.scene.view, inverted=not self.scene.view.inverted))
 
     def action_ended(self) -> None:
-        """Hide or show the ended jobs."""
+        """Hide or show ended jobs, and save the choice."""
         self._keep(replace(self.scene.view, hide_ended=not self.scene.view.hide_ended))
 
-    # The polls --------------------------------------------------------------------------------
-
     def action_refresh_job(self) -> None:
-        """Ask for the highlighted job now, or for all of the highlighted migration."""
+        """Poll the highlighted job, or all jobs of the highlighted migration, now."""
         if self.scene.highlighted:
             self._feed.refresh(self.scene.highlighted)
             self._note("asking for this job")
@@ -320,24 +314,24 @@ class MainScreen(FoldingScreen):
             self._note("asking for these jobs")
 
     def action_refresh_all(self) -> None:
-        """Ask for everything now."""
+        """Poll all jobs now."""
         self._feed.refresh_all()
         self._note("asking for everything")
 
     def action_freeze(self) -> None:
-        """Hold the screen still, or go on with the newest data."""
+        """Stop updating the screen, or resume with the newest snapshot."""
         self.scene = replace(self.scene, frozen=not self.scene.frozen)
         if self._newest and not self.scene.frozen:
             self.scene = scenes.see(self.scene, self._newest)
 
     def action_window(self, step: int) -> None:
-        """Show more or less of the past."""
+        """Select the next longer or shorter time window of the charts."""
         windows = tuple(Window)
         self._window = windows[(windows.index(self._window) + step) % len(windows)]
         self._feed.set_window(self._window)
 
     def action_interval(self, step: int) -> None:
-        """Ask less or more often."""
+        """Lengthen or shorten the polling interval."""
         snapshot = self.scene.snapshot
         current = self._interval or (snapshot.interval if snapshot else 5.0)
         self._interval = next_interval(current, step)
@@ -345,5 +339,5 @@ class MainScreen(FoldingScreen):
         self._note(f"asking every {self._interval:g} s")
 
     def action_repaint(self) -> None:
-        """Write every cell again, in case something else has written over them."""
+        """Repaint every cell, in case other output has overwritten the terminal."""
         self.refresh(layout=True)

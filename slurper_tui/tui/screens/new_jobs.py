@@ -1,6 +1,6 @@
-"""New jobs: the form, the draft of a retry, and the plans that wait for free slots.
+"""The actions that create jobs: the form, the draft of a retry, and the page of plans.
 
-Their pages are imported when they are first opened.
+The pages are imported when they are first opened.
 """
 
 from __future__ import annotations
@@ -28,29 +28,27 @@ _WAIT = "jobs of a split wait for their"
 
 
 class MakingScreen(PagesScreen):
-    """A screen from which jobs are made."""
+    """A screen with actions that create jobs."""
 
     _filled_in: Mapping[str, str] = {}
     _asked_for_plans = False
 
     def on_mount(self) -> None:
-        """Ask about plans of earlier runs as soon as there is nothing more urgent."""
+        """Check for plans of earlier runs once the first snapshot is complete."""
         self.watch(self, "scene", self._ask_for_plans, init=False)
 
     async def _desk(self) -> Services:
         return await self._feed.desk()
 
-    # Plans ------------------------------------------------------------------------------------
-
     def _ask_for_plans(self, scene: Scene) -> None:
-        """Once, when everything else is known."""
+        """Check for plans of earlier runs, once, when a snapshot is complete."""
         if not self._asked_for_plans and scene.snapshot and scene.snapshot.complete:
             self._asked_for_plans = True
             self._tell_plans()
 
     @work(group="plans")
     async def _tell_plans(self) -> None:
-        """Say what plans of earlier runs need of the person."""
+        """Show a note if plans of earlier runs need keys or a decision."""
         from slurper_tui.monitor.model.plans import StepState
 
         desk = await self._desk()
@@ -70,13 +68,11 @@ class MakingScreen(PagesScreen):
             self._note(f"{unsettled} {word} your word · plans in the palette")
 
     async def action_plans(self) -> None:
-        """Show what is still to be started, and let it be gone on with or cancelled."""
+        """Open the page of plans."""
         from slurper_tui.tui.screens.plans import PlansPage
 
         page = PlansPage(self._means(), lambda: self.scene.now)
         self.app.push_screen(page)
-
-    # New jobs ---------------------------------------------------------------------------------
 
     async def action_create(self) -> None:
         """Open the form for a new migration."""
@@ -98,9 +94,9 @@ class MakingScreen(PagesScreen):
         log_types: tuple[str, ...],
         doubts: Sequence[str] = (),
     ) -> None:
-        """Show the draft of a job of exactly these keys, to be sent or not.
+        """Open the draft of a job that copies exactly these keys.
 
-        doubts: why some are missing.
+        If no draft can be made, show a note. doubts: why some keys are missing.
         """
         from slurper_tui.api.errors import ApiError
         from slurper_tui.monitor.jobs.draft import NoRetry, retry_drafts
@@ -120,7 +116,7 @@ class MakingScreen(PagesScreen):
         self.app.push_screen(DraftPage(self._means(), offer), self._made)
 
     async def _whole(self, job: JobView) -> Job:
-        """All that the API tells of a job, a list may tell less; of one that is gone, what it told.
+        """Return all details of a job, as a list may omit some; the known ones if the job is gone.
 
         Raises ApiError.
         """
@@ -138,11 +134,11 @@ class MakingScreen(PagesScreen):
         return Means(self.look, self._options.environ, self._desk, unlock)
 
     def _keep_filled_in(self, values: Mapping[str, str]) -> None:
-        """Keep what is no secret, for when the form is opened again."""
+        """Keep the values without secrets, for when the form is opened again."""
         self._filled_in = values
 
     def _made(self, sent: Sent | None) -> None:
-        """Go to the new job as soon as the list shows it."""
+        """Highlight the new job as soon as the list contains it."""
         if sent is not None and sent.made is not None and sent.made.job_id is not None:
             key = JobKey(sent.account_id, sent.made.job_id)
             self.scene = replace(self.scene, sought=key)

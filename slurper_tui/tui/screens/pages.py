@@ -17,7 +17,7 @@ from slurper_tui.tui.state import Scene, ScreenOptions
 
 
 class PagesScreen(Screen[None]):
-    """A screen with a scene, over which pages can stand."""
+    """A screen with a scene that opens pages and dialogs over itself."""
 
     scene: var[Scene] = var(Scene, init=False)
 
@@ -37,20 +37,24 @@ class PagesScreen(Screen[None]):
         self.set_reactive(PagesScreen.scene, scene)
 
     def on_key(self) -> None:
-        """Put the news and the last note away; what was copied counts while its note stood."""
+        """Clear the outage news and the last note.
+
+        Keep `_last_copy` only if its note was still visible: only then does copying again show
+        the text in full.
+        """
         self._last_copy = self._last_copy if self.scene.note else ""
         if self.scene.note or self.scene.news:
             self.scene = replace(self.scene, note="", news=None)
 
     def set_deadline(self, deadline: float | None) -> None:
-        """Measure every job against another time, UTC seconds, or against none."""
+        """Set the deadline of all jobs, in UTC seconds; None removes it."""
         self.scene = replace(self.scene, deadline=deadline)
 
     def _note(self, text: str) -> None:
         self.scene = scenes.noted(self.scene, text)
 
     def action_copy_id(self) -> None:
-        """Copy the highlighted job's id."""
+        """Copy the id of the highlighted job."""
         from slurper_tui.tui.export import id_text
 
         if self.scene.job:
@@ -64,7 +68,7 @@ class PagesScreen(Screen[None]):
             self._copy("JSON", json_text(self.scene.job))
 
     def _copy(self, what: str, text: str) -> None:
-        """Copy, and show the text where that may not have worked or is asked for again."""
+        """Copy a text; also show it if the terminal may have refused or if it is copied again."""
         from slurper_tui.tui.export import can_copy, terminal_copies
         from slurper_tui.tui.screens.dialogs import CopyDialog
 
@@ -79,18 +83,18 @@ class PagesScreen(Screen[None]):
         self._note(f"{what} copied; again to see it in full")
 
     def action_problem(self) -> None:
-        """Tell the standing problem in full."""
+        """Show the current problem in full."""
         from slurper_tui.tui.screens.dialogs import ProblemDialog
 
         self.app.push_screen(ProblemDialog(self.look, self.scene.snapshot))
 
     async def action_digest(self) -> None:
-        """Tell what happened since somebody last looked."""
+        """Open the digest of changes during the last absence."""
         self._welcomed = True
         self.run_worker(self._tell_digest(), group="digest", exclusive=True)
 
     async def _tell_digest(self, *, unasked: bool = False) -> None:
-        """Open the panel; unasked only where there is something to be told."""
+        """Open the digest; if `unasked`, only when it lists a job."""
         from slurper_tui.tui.screens.digest import DigestDialog
 
         digest = await self._feed.digest(zone=self.look.zone)
@@ -104,14 +108,14 @@ class PagesScreen(Screen[None]):
         self.app.push_screen(HelpDialog(self.look, self._options.keymap, self.reasons()))
 
     def reasons(self) -> dict[str, str]:
-        """Tell of every key that cannot work now why that is so, by the binding's id."""
+        """Return why each unavailable key does not work now, by binding id."""
         from slurper_tui.tui.availability import reasons
 
         unlock = hint_sign("change.unlock", self._options.keymap, self.look)
         return reasons((key.id or "" for key in KEYS), self.scene, unlock)
 
     def action_palette(self) -> None:
-        """Find a job, an action or a theme by name."""
+        """Open the palette, which finds jobs, actions and themes by name."""
         self.on_key()
         from slurper_tui.tui.screens.palette import Palette
 

@@ -1,4 +1,8 @@
-"""The palette: every job, every action and every theme, found by name."""
+"""The palette: finds jobs, actions and themes by name.
+
+`Everything` provides the entries; `likeness` scores them; `Palette` is Textual's command palette
+without animations. An unavailable action stays listed, dimmed and with its reason.
+"""
 
 from __future__ import annotations
 
@@ -44,26 +48,26 @@ WORD_WIDTH = 20
 _RANK = FuzzySearch().score
 DEADLINE = "deadline"
 FIRST = 1000.0
-"""The score of what stands first."""
+"""The score of an entry that must come first."""
 
 NOW = "  now: "
-"""What stands before the reason why an entry cannot work."""
+"""The text between an entry and the reason why it does not work now."""
 
 HOW_TO_TYPE = "type it here: deadline Fri 18:00"
 NAMED = tuple(key for key in KEYS if not (key.id or "").startswith("move."))
-"""The actions worth finding by name; moving is not."""
+"""The bindings offered in the palette: all but the cursor movements."""
 
 
 class Everything(Provider):
-    """Actions first, then themes, then jobs."""
+    """The entries: actions first, then themes, then jobs."""
 
     async def discover(self) -> Hits:
-        """Offer everything before anything is typed."""
+        """Yield all entries while the query is empty."""
         for text, act in self._entries():
             yield DiscoveryHit(_prompt(text), act, text=text)
 
     async def search(self, query: str) -> Hits:
-        """Offer what resembles the query, and before all else a deadline that is typed."""
+        """Yield the entries that match the query; for a typed deadline, only that deadline."""
         word, _, typed = query.strip().partition(" ")
         if word.casefold() == DEADLINE and typed.strip():
             text, act = self._deadline(typed.strip())
@@ -97,11 +101,11 @@ class Everything(Provider):
             yield text, partial(main.go_to, view.key)
 
     def _deadline(self, typed: str) -> Entry:
-        """Set the deadline that was typed, or say what is wrong with it."""
+        """Return an entry that sets the typed deadline, or one that shows why it is invalid."""
         main: MainScreen = self.screen  # type: ignore[assignment]  # only MainScreen opens it
         if not main.scene.now:
             return _HINT
-        from slurper_tui.timeparse import parse_when  # not before somebody types a time
+        from slurper_tui.timeparse import parse_when  # imported on first use
 
         now, zone = main.scene.now, main.look.zone
         try:
@@ -114,13 +118,16 @@ class Everything(Provider):
 
 
 def _entry(main: MainScreen, text: str, why: str) -> str:
-    """An entry's line; where it cannot work now, with the reason."""
+    """Return the entry's text, with the reason if it does not work now."""
     glyphs = main.look.glyphs
     return glyphs.say(text) + (f"{NOW}{glyphs.clean(why)}" if why else "")
 
 
 def _unkeyed(main: MainScreen) -> Iterator[Entry]:
-    """Actions that have no key, so that no slip of a finger finds them; and new jobs."""
+    """Yield the actions without a key, and those for new jobs.
+
+    Deleting and aborting all jobs have no key, so that no typing error triggers them.
+    """
     why = main.why_not_delete()
     text = f"{'delete':<14}Delete this job: the API forgets it."
     yield _entry(main, text, why), partial(_run, main, "change('delete')")
@@ -134,16 +141,16 @@ def _unkeyed(main: MainScreen) -> Iterator[Entry]:
 
 
 def _nothing() -> None:
-    """Leave everything as it is."""
+    """Do nothing."""
 
 
 _HINT: Entry = (f"{DEADLINE:<14}{HOW_TO_TYPE}", _nothing)
 
 
 def likeness(query: str, text: str) -> float:
-    """How well a text fits what is typed: holds it, or its characters in this order; else 0.
+    """Score how well a text matches: it contains the query, or its characters in order; else 0.
 
-    Textual's own search tries every combination of places, which never ends for `aaaaaaaab`.
+    Textual's own search tries every combination of positions, which never ends for `aaaaaaaab`.
     """
     if query in text:
         start = text.find(query)
@@ -154,7 +161,7 @@ def likeness(query: str, text: str) -> float:
 
 
 def _places(query: str, text: str, start: int) -> Sequence[int]:
-    """Where the characters stand one after the other from a place on; empty if one is missing."""
+    """Return the positions of the characters, in order from `start`; empty if one is missing."""
     places: list[int] = []
     for char in query:
         start = text.find(char, start) + 1
@@ -165,7 +172,7 @@ def _places(query: str, text: str, start: int) -> Sequence[int]:
 
 
 def _prompt(text: str) -> Text:
-    """Plain text, grey for what cannot work now: nothing in a name may be read as markup."""
+    """Return plain text, dimmed if unavailable. Not a `str`: a name could be read as markup."""
     style = "dim" if NOW in text else ""
     return Text(text, style=style, no_wrap=True, overflow="ellipsis")
 
@@ -175,19 +182,19 @@ def _run(main: MainScreen, action: str) -> None:
 
 
 class Palette(CommandPalette):
-    """Textual's palette without what moves by itself, and with signs for every terminal."""
+    """Textual's palette without animations, with signs that every terminal can show."""
 
     CSS_PATH = "../pages.tcss"
 
     class Ready(Message):
-        """Keys are heard now."""
+        """Posted when the palette accepts keys."""
 
     def __init__(self, look: Look) -> None:
         super().__init__([Everything], placeholder="a job, an action or a theme", id="palette")
         self._look = look
 
     def compose(self) -> ComposeResult:
-        """Lay out the line to type in, and the list below it."""
+        """Yield the input, and the list below it."""
         command = CommandInput(
             placeholder=self._placeholder, select_on_focus=False, max_length=MOST_TYPED
         )
@@ -199,15 +206,15 @@ class Palette(CommandPalette):
                 yield CommandList()
 
     def on_descendant_focus(self) -> None:
-        """Let what was typed meanwhile come."""
+        """Post `Ready`, so that keys typed meanwhile are delivered."""
         self.post_message(self.Ready())
 
     def _start_busy_countdown(self) -> None:
-        """Show no sign of being busy: the search takes no time worth telling."""
+        """Show no busy indicator: the search is too short for one."""
 
     @on(Input.Submitted)
     def _submitted(self, event: Input.Submitted) -> None:
-        """Choose only among what was found for all that was typed, however fast that was."""
+        """Select only after the search for the full input has ended, however fast it was typed."""
         event.stop()
         event.prevent_default()
         self.run_worker(self._choose(), group="choose", exclusive=True)

@@ -1,8 +1,7 @@
-"""The plans: what waits for a free slot, what was started, and what needs a person's word.
+"""The page of plans: the state of their jobs, and actions to supply keys, cancel or send again.
 
-Plans as rows: what each waits for, and how each of its jobs stands.
-
-What is asked before a plan's jobs are given up or sent again.
+`plan_rows` draws the plans as rows; `PlansPane` adds the cursor; `PlansPage` follows each plan
+until it is over. `cancel_question` and `again_question` build the confirmations.
 """
 
 from __future__ import annotations
@@ -50,21 +49,21 @@ _SIGNS: dict[StepState, tuple[str, str, str]] = {
 
 
 class Place(NamedTuple):
-    """What the cursor can stand on: a plan (number 0) or one of its jobs."""
+    """A cursor position: a plan (number 0) or one of its jobs."""
 
     plan_id: int
     number: int = 0
 
 
 class Row(NamedTuple):
-    """A line, and what it is of; None where the cursor does not stop."""
+    """A line and its cursor position; place is None if the cursor skips the line."""
 
     line: Line
     place: Place | None = None
 
 
 def plan_rows(plans: Iterable[PlanView], look: Look, now: float, width: int) -> Iterator[Row]:
-    """Every plan with its jobs, an empty line between two."""
+    """Yield each plan with its jobs, separated by blank lines. now: UTC seconds."""
     told = False
     for view in plans:
         if told:
@@ -77,7 +76,7 @@ def plan_rows(plans: Iterable[PlanView], look: Look, now: float, width: int) -> 
 
 
 def waits_for_keys(view: PlanView) -> bool:
-    """Something is still to be sent, and the keys to the buckets are not known."""
+    """Whether jobs are still waiting and the keys to the buckets are unknown."""
     waiting = any(step.state is StepState.WAITING for step in view.plan.steps)
     return waiting and not view.has_secrets
 
@@ -103,7 +102,7 @@ def _title(view: PlanView, look: Look) -> str:
 
 
 def _state_of(view: PlanView, look: Look, now: float) -> Iterator[tuple[str, str]]:
-    """When it was made and how many of its jobs stand how; what it waits for."""
+    """Yield (text, role) pairs: creation time, job counts by state, what the plan waits for."""
     counts = Counter(step.state for step in view.plan.steps)
     parts = [f"{counts[state]} {state}" for state in StepState if counts[state]]
     made = words.moment(view.plan.made_at, now or view.plan.made_at, look.zone)
@@ -134,7 +133,7 @@ def _step(step: Step, plan_id: int, room: int, look: Look, now: float, width: in
 
 
 def _after(step: Step, look: Look, now: float) -> str:
-    """When it came to stand so, and which job it is."""
+    """Return the time of the last state change, and the job id if there is one."""
     told = step.at and step.state is not StepState.WAITING
     when = words.moment(step.at, now or step.at, look.zone) if told else ""
     return "  ".join(filter(None, (when, short_id(step.job_id, look) if step.job_id else "")))
@@ -147,7 +146,7 @@ def _name(draft: Draft, look: Look) -> str:
 
 
 def cancel_question(plan: Plan) -> Question:
-    """Whether what cancelling gives up is to be given up."""
+    """Return the question whether to cancel the open jobs of a plan."""
     number = len(plan.given_up)
     if all(step.state is StepState.UNDECIDED for step in plan.given_up):
         return Question(
@@ -169,7 +168,7 @@ def _jobs(number: int, one: str, more: str) -> str:
 
 
 def again_question(step: Step, look: Look) -> Question:
-    """Whether a step is to be sent again."""
+    """Return the question whether to send a step again."""
     known = look.glyphs.clean(step.said) or str(step.state)
     if step.state is StepState.REFUSED:
         said = f"{known}. Nothing was made of it"
@@ -185,7 +184,7 @@ LOCKED = "read-only now: W allows changes"
 
 
 class PlansPane(TextLines):
-    """Rows with a cursor. place: what it stands on."""
+    """The rows of plans with a cursor. place: the cursor position, None if there is no plan."""
 
     def __init__(self, look: Look, rows: Callable[[int], Iterator[Row]]) -> None:
         super().__init__(look, id="plans")
@@ -194,7 +193,7 @@ class PlansPane(TextLines):
         self.place: Place | None = None
 
     def lines_for(self, width: int) -> list[Line]:
-        """Make the rows; the cursor stays on what it stood on, or goes to the first."""
+        """Build the rows; keep the cursor's place, or move it to the first one if it is gone."""
         self._rows = [*self._make(width)]
         places = self._places
         if self.place not in places:
@@ -202,20 +201,20 @@ class PlansPane(TextLines):
         return [row.line for row in self._rows]
 
     def row_role(self, y: int) -> str:
-        """Mark the row of the cursor."""
+        """Return the role `cursor` for the cursor's row, "" for others."""
         row = y + self.first
         mine = row < len(self._rows) and self._rows[row].place == self.place
         return "cursor" if mine and self.place is not None else ""
 
     def line_at(self, y: int) -> Line:
-        """Draw the row, with a sign where the cursor stands."""
+        """Return a row; the cursor's row begins with a mark."""
         line = super().line_at(y)
         if self.row_role(y):
             return (Piece(self._look.glyphs.say("▌"), "accent"), *_without_first_cell(line))
         return line
 
     def move(self, step: int) -> None:
-        """Move the cursor, and scroll so that it is seen."""
+        """Move the cursor by `step` places and scroll it into view."""
         places = self._places
         if not places:
             return
@@ -233,13 +232,13 @@ class PlansPane(TextLines):
 
 
 def _without_first_cell(line: Line) -> Line:
-    """Every row begins with a blank, where the cursor's sign has its place."""
+    """Drop the first cell of a row: it is always blank, reserved for the cursor mark."""
     first, *others = line
     return (Piece(first.text[1:], first.role), *others)
 
 
 class PlansPage(Screen[None]):
-    """Every plan that is not over, and those that ended in this run. now: UTC seconds."""
+    """The page of all plans that are open or ended in this run. now: returns UTC seconds."""
 
     CSS_PATH = "../forms.tcss"
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -267,13 +266,13 @@ class PlansPage(Screen[None]):
         self.set_class(self.look.glyphs.ascii_only, "-ascii")
 
     def compose(self) -> ComposeResult:
-        """Lay out the title, the plans and the keys."""
+        """Yield the title, the plans and the keys."""
         yield OneLine(id="form-head")
         yield PlansPane(self.look, self._rows)
         yield OneLine(id="form-foot")
 
     def on_mount(self) -> None:
-        """Read the plans, and go on hearing of each."""
+        """Load the plans, then follow each of them."""
         self.run_worker(self._load(), group="load")
 
     async def _load(self) -> None:
@@ -285,7 +284,7 @@ class PlansPage(Screen[None]):
             self._follow(plan_id)
 
     def _follow(self, plan_id: int) -> None:
-        """Hear of a plan until nothing more will happen to it."""
+        """Show every change of a plan until it is over."""
         self.run_worker(self._hear(plan_id), group=f"plan-{plan_id}", exclusive=True)
 
     async def _hear(self, plan_id: int) -> None:
@@ -294,27 +293,25 @@ class PlansPage(Screen[None]):
             self._views[plan_id] = view
             self.retell()
 
-    # What stands there ------------------------------------------------------------------------
-
     def _rows(self, width: int) -> Iterator[Row]:
         if not self._loaded:
             return iter(())
         return plan_rows(self._views.values(), self.look, self._now(), width)
 
     def on_resize(self, event: Resize) -> None:
-        """Tell everything for this width."""
+        """Redraw for the new size."""
         self.set_class(event.size.height < LOW, "-low")
         self.retell()
 
     def retell(self) -> None:
-        """Show the plans as they stand now, and the keys that do something."""
+        """Redraw the plans and the available keys."""
         width = self.size.width
         self.query_one("#form-head", OneLine).line = fill((Piece(" Plans", "strong"),), width)
         self.query_one(PlansPane).remake()
         self._offer()
 
     def _offer(self) -> None:
-        """Offer what can be done with what the cursor stands on."""
+        """Show the last note, or else the keys that apply at the cursor."""
         view, step = self._view, self._step
         offers = [("Esc", "back")]
         if view is not None and waits_for_keys(view):
@@ -348,19 +345,17 @@ class PlansPage(Screen[None]):
         steps = view.plan.steps if view else ()
         return next((step for step in steps if place and step.number == place.number), None)
 
-    # What is done -----------------------------------------------------------------------------
-
     def on_key(self) -> None:
-        """Put the last note away."""
+        """Clear the last note."""
         self._say("")
 
     def action_move(self, step: int) -> None:
-        """Move the cursor."""
+        """Move the cursor by `step` places."""
         self.query_one(PlansPane).move(step)
         self._offer()
 
     def action_back(self) -> None:
-        """Close; the plans go on."""
+        """Close the page; the plans continue."""
         self.dismiss()
 
     async def action_unlock(self) -> None:
@@ -368,14 +363,14 @@ class PlansPage(Screen[None]):
         await self.means.unlock()
 
     async def _allowed(self) -> bool:
-        """Whether anything may be sent; if not, the page says so."""
+        """Return whether changes are unlocked; if not, show a note."""
         unlocked = (await self.means.desk()).control.unlocked
         if not unlocked:
             self._say(LOCKED)
         return unlocked
 
     async def action_supply(self) -> None:
-        """Ask for the keys to the buckets of a plan that needs them again."""
+        """Ask for the keys to the buckets of a plan that lacks them."""
         view = self._view
         if view is None or not waits_for_keys(view) or not await self._allowed():
             return
@@ -393,7 +388,7 @@ class PlansPage(Screen[None]):
         self._follow(plan_id)
 
     async def action_send_again(self) -> None:
-        """Ask for the person's word to send a step again."""
+        """Ask whether to send an undecided or refused step again."""
         view, step = self._view, self._step
         if view is None or step is None:
             return
@@ -412,7 +407,7 @@ class PlansPage(Screen[None]):
         self._follow(plan_id)
 
     def action_cancel(self) -> None:
-        """Ask whether what is left is to be given up."""
+        """Ask whether to cancel the open jobs of the plan."""
         view = self._view
         if view is not None and view.plan.given_up:
             deed = partial(self._cancel, view.plan.id)

@@ -17,7 +17,7 @@ from slurper_tui.tui.screens.new_jobs import MakingScreen
 
 
 class ReadingScreen(MakingScreen):
-    """A screen from which pages about the highlighted job open."""
+    """A screen that opens pages about the highlighted job."""
 
     async def action_log(self) -> None:
         """Open the job's log."""
@@ -27,19 +27,19 @@ class ReadingScreen(MakingScreen):
             self.app.push_screen(LogPage(self, job, self._feed, self._options))
 
     async def action_failures(self) -> None:
-        """Open the failure view."""
+        """Open the failures page."""
         from slurper_tui.tui.screens.failures import FailuresPage
 
         if job := self._job_to_read():
             self.app.push_screen(FailuresPage(self, job, self._feed, self._options))
 
     async def action_export(self) -> None:
-        """Save the exact keys of what failed, once the log is read to its end."""
+        """Read the whole log, then save the exact keys of the failed objects."""
         if job := self._job_to_read():
             self.run_worker(self._export(job), group="export", exclusive=True)
 
     def _job_to_read(self) -> JobView | None:
-        """The highlighted job; where there is none, say why."""
+        """Return the highlighted job; if there is none, show the reason and return None."""
         from slurper_tui.tui.availability import why_not_now
 
         if self.scene.job is None:
@@ -47,7 +47,7 @@ class ReadingScreen(MakingScreen):
         return self.scene.job
 
     async def _export(self, job: JobView) -> None:
-        """Read the log whole, saying how far it is, and save the keys."""
+        """Read the whole log with progress notes, then save the keys."""
         from slurper_tui.tui.screens.job_page import closing
         from slurper_tui.tui.widgets.failure_tree import export_doubts
 
@@ -86,7 +86,7 @@ class ReadingScreen(MakingScreen):
 
     @property
     def _at_rest(self) -> bool:
-        """Nothing is open and nothing is being typed that a dialog would take the next key from."""
+        """Whether no page is open and no input has the focus: a dialog would take the next key."""
         return self.app.screen is self and not isinstance(self.focused, Input)
 
     async def action_receipt(self) -> None:
@@ -103,7 +103,7 @@ class ReadingScreen(MakingScreen):
 
 
 def _reading_words(view: FailuresView) -> str:
-    """How far a log is read on the way to the keys, or what it waits for."""
+    """Return the number of log rows read, and the problem or the wait for the budget, if any."""
     rows = f"reading the log for what failed: {words.count(view.rows_read)} rows"
     if view.problem is not None:
         return f"{rows} · {view.problem.message} · trying again"

@@ -1,4 +1,7 @@
-"""The receipt of an ended job or migration, to be read, copied and saved."""
+"""The receipt of an ended job or migration, to read, copy and save as Markdown.
+
+A worker builds the receipt; meanwhile the page shows how much of the logs has been read.
+"""
 
 from __future__ import annotations
 
@@ -21,7 +24,7 @@ from slurper_tui.tui.render.lines import Line, Piece, spread, wrap_words
 from slurper_tui.tui.screens.dialogs import PADDING, Dialog, Page
 
 MOST_WIDTH = 84
-"""Cells that the stylesheet gives a dialog."""
+"""Maximum width in cells that the stylesheet gives a dialog."""
 
 SHORT_ID = 8
 
@@ -30,7 +33,7 @@ _SHORT_KEYS = "y copy · w save"
 
 
 class ReceiptPage(Dialog):
-    """Shows a receipt as soon as it is there; meanwhile, how far the log is read."""
+    """A dialog with the receipt or, until it is ready, the reading progress."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
         ("y", "copy", "copy"),
@@ -51,11 +54,11 @@ class ReceiptPage(Dialog):
         self._called = ""
 
     def on_mount(self) -> None:
-        """Begin to put it together."""
+        """Start building the receipt."""
         self.run_worker(self._read(), group="receipt", exclusive=True)
 
     async def _read(self) -> None:
-        from slurper_tui.monitor.reports.receipt_markdown import markdown  # once there is a receipt
+        from slurper_tui.monitor.reports.receipt_markdown import markdown  # imported on first use
 
         try:
             desk = await self._feed.desk()
@@ -70,7 +73,7 @@ class ReceiptPage(Dialog):
         self.remake()
 
     def _tell(self, view: FailuresView) -> None:
-        """Say how far a log is read, or what holds that up."""
+        """Show how many log rows have been read, and the problem or wait that delays it, if any."""
         alone = [*self._keys] == [view.key]
         whose = "" if alone else f" of {view.key.job_id[:SHORT_ID]}"
         rows = f"reading the log{whose}: {words.count(view.rows_read)} rows"
@@ -82,7 +85,7 @@ class ReceiptPage(Dialog):
         self.remake()
 
     def remake(self) -> None:
-        """Show what is known now, as high as it is, if there is room."""
+        """Redraw the page and fit its height."""
         self.fit_page(self.app.size.width, self.app.size.height)
         self.query_one(Page).remake()
 
@@ -92,10 +95,8 @@ class ReceiptPage(Dialog):
         lines = sum(1 for _ in self.page_lines(room))
         self.query_one(Page).styles.height = min(lines + 2, max(1, height - 2))
 
-    # What is shown -----------------------------------------------------------------------------
-
     def page_lines(self, width: int) -> Iterator[Line]:
-        """Tell the receipt, and above it what can be done with it or the last answer."""
+        """Yield the keys or the last answer, then the receipt."""
         yield from self._head(width)
         yield ()
         if not self.text:
@@ -116,7 +117,7 @@ class ReceiptPage(Dialog):
         yield spread(title, (Piece(say(short), "faint"),), width)
 
     def _markdown(self, line: str, width: int) -> Iterator[Line]:
-        """One line of Markdown, its marks shown as what they mean."""
+        """Yield one line of Markdown, with headings and bold as styles."""
         if line.startswith("#"):
             yield from self._plain(line.lstrip("# "), width, "strong")
         elif line.startswith("**") and line.endswith("**"):
@@ -127,7 +128,7 @@ class ReceiptPage(Dialog):
             yield from self._plain(line, width, "")
 
     def _row(self, line: str, width: int) -> Iterator[Line]:
-        """A row of a table; where that is wider than the page, its cells one after the other."""
+        """Yield a table row; if it is wider than the page, as a list item with its cells."""
         rule = line.startswith(("| :", "| --"))
         shown = self.look.glyphs.clean(self.look.glyphs.say(line))
         if len(shown) <= width:
@@ -137,7 +138,7 @@ class ReceiptPage(Dialog):
             yield from self._plain("- " + "  ".join(filter(None, cells)), width, "")
 
     def _plain(self, text: str, width: int, role: str) -> Iterator[Line]:
-        """Whole words, and below the first line as far in as its text begins."""
+        """Yield wrapped text; continuation lines are indented to the start of the text."""
         clean = self.look.glyphs.clean(self.look.glyphs.say(text))
         bare = clean.lstrip(" ")
         inset = len(clean) - len(bare)
@@ -147,16 +148,14 @@ class ReceiptPage(Dialog):
             yield (Piece(label), Piece(part, role))
             label = " " * len(label)
 
-    # What can be done with it ------------------------------------------------------------------
-
     def on_key(self) -> None:
-        """Put the last answer away; what was copied counts while its answer stood."""
+        """Clear the last answer. Keep `_last_copy` only if its answer was still visible."""
         self._last_copy = self._last_copy if self._answer else ""
         if self._answer:
             self._say("")
 
     def action_copy(self) -> None:
-        """Copy the Markdown, exactly; and show it where that may not have worked."""
+        """Copy the Markdown; also show it if the terminal may have refused or on a repeat."""
         from slurper_tui.tui.export import terminal_copies
         from slurper_tui.tui.screens.dialogs import CopyDialog
 
@@ -170,7 +169,7 @@ class ReceiptPage(Dialog):
         self._say("copied; again to see it in full")
 
     def action_save(self) -> None:
-        """Save the Markdown into the current folder."""
+        """Save the Markdown in the current folder."""
         if self.text:
             self.run_worker(self._save(), group="saving", exclusive=True)
 
@@ -190,6 +189,6 @@ class ReceiptPage(Dialog):
 
 
 def _name_of(receipt: Receipt) -> str:
-    """What a file is called after: the source bucket, of a job alone with its id."""
+    """Return the base of the file name: the source bucket, plus the job id for a single job."""
     alone = [receipt.jobs[0].view.key.job_id[:12]] if len(receipt.jobs) == 1 else []
     return "-".join([receipt.family.key.source, *alone])

@@ -1,4 +1,8 @@
-"""The draft of a retry, shown whole before anything is sent or asked for."""
+"""The draft of a retry, shown in full before its keys are asked for and anything is sent.
+
+`DraftPage` shows or saves the requests; `RetryKeys` asks for the keys to the buckets, then opens
+`SendPage`.
+"""
 
 from __future__ import annotations
 
@@ -23,7 +27,7 @@ _MOST_ID = 12
 
 
 class DraftPage(RequestScreen):
-    """Every key of the job, or of the jobs, that would be made; then the keys to the buckets."""
+    """The draft: every object key of the new jobs, before the keys to the buckets are asked for."""
 
     TITLE_OF_PAGE = "Draft of a retry"
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -38,18 +42,16 @@ class DraftPage(RequestScreen):
         self._note = ""
 
     def news(self, width: int) -> Sequence[Line]:
-        """Where the draft was written."""
+        """Return the note about the written files."""
         return [*told("file", self._note, self.look, width, "accent"), ()] if self._note else ()
 
     def answers(self) -> Line:
-        """Nothing is sent from here."""
+        """Return the answer keys; none of them sends anything."""
         return self.offers("Esc back", "Enter go on", "w save to a file")
 
     def action_back(self) -> None:
-        """Close; nothing was sent."""
+        """Close without sending."""
         self.dismiss(None)
-
-    # To be sent -------------------------------------------------------------------------------
 
     def action_go_on(self) -> None:
         """Ask for the keys to both buckets."""
@@ -59,10 +61,8 @@ class DraftPage(RequestScreen):
         if sent is not None and sent.settled:
             self.dismiss(sent)
 
-    # To be written ----------------------------------------------------------------------------
-
     def action_write(self) -> None:
-        """Write the requests, without secrets, into new files here."""
+        """Write the requests, without secrets, to new files in the folder."""
         self.run_worker(self._write(), group="write", exclusive=True)
 
     async def _write(self) -> None:
@@ -79,7 +79,7 @@ class DraftPage(RequestScreen):
 
 
 class RetryKeys(KeysForm[Sent]):
-    """The keys to the buckets of a retry; they stay filled in while what was sent is mended."""
+    """The form for the bucket keys of a retry; it keeps its values until sending has succeeded."""
 
     def __init__(self, means: Means, offer: Offer) -> None:
         super().__init__(means.look, means.environ, offer.drafts[0], with_region=True)
@@ -87,7 +87,7 @@ class RetryKeys(KeysForm[Sent]):
         self._offer = offer
 
     async def take(self) -> None:
-        """Go on to the prechecks."""
+        """Open the page that runs the prechecks."""
         secrets, region = self.given
         drafts = tuple(replace(draft, region=region) for draft in self._offer.drafts)
         offer = self._offer._replace(drafts=drafts, secrets=secrets)
@@ -99,9 +99,9 @@ class RetryKeys(KeysForm[Sent]):
 
 
 def write_drafts(folder: Path, job_id: str, drafts: Sequence[Draft]) -> tuple[Path, ...]:
-    """Write each request into a new file: `retry-3fa8b6.json`, `retry-3fa8b6.json.2`, and so on.
+    """Write each request to a new file: `retry-3fa8b6.json`, `retry-3fa8b6.json.2`, and so on.
 
-    Raises OSError; what could not be written whole is taken away again.
+    Raises OSError, after deleting the files written so far.
     """
     written: list[Path] = []
     first = _free_name(folder, job_id, len(drafts))
@@ -124,7 +124,7 @@ def _names(first: Path, number: int) -> list[Path]:
 
 
 def _free_name(folder: Path, job_id: str, number: int) -> Path:
-    """A name that no file has. Raises OSError when there is none left."""
+    """Return the first of `number` unused file names. Raises OSError if none is left."""
     name = re.sub(r"[^A-Za-z0-9_-]+", "_", job_id[:_MOST_ID]) or "draft"
     for attempt in range(1, MOST_NAMES + 1):
         first = folder / f"retry-{name}{f'-{attempt}' if attempt > 1 else ''}.json"

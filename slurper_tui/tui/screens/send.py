@@ -1,8 +1,8 @@
-"""What stands between a filled-in form and a job: the prechecks, one question, and the answer.
+"""The pages that show a create request, check its buckets and send it.
 
-A create request in full, without its secrets, as lines to be read before it is sent.
-
-What the API said to prechecks and create requests, as lines.
+`SendPage` runs the prechecks, asks once and sends once: a single job, or a plan of several jobs.
+The rest of the module builds the lines: the request without its secrets (`request_lines`), and the
+answers of the API to prechecks and create requests (`check_lines`, `made_lines`, `plan_lines`).
 """
 
 from __future__ import annotations
@@ -49,9 +49,9 @@ INDENT = "  "
 
 
 class Offer(NamedTuple):
-    """What is about to be sent. secrets: None while they have not been asked for.
+    """The jobs to create. secrets: None until they have been entered.
 
-    notes: what the person should know before. retry_of, log_types: as of `Creation.create`.
+    notes: warnings to show first. retry_of, log_types: arguments of `Creation.create`.
     """
 
     account_id: str
@@ -63,9 +63,9 @@ class Offer(NamedTuple):
 
 
 class Listed(Sequence[Line]):
-    """Ready lines, then one entry after another, each wrapped when it is looked at.
+    """A sequence of lines: `head`, then the entries, each wrapped only when it is read.
 
-    An entry is a text from outside, or a ready line.
+    entries: raw text, which is sanitised and wrapped, or finished lines.
     """
 
     def __init__(
@@ -107,10 +107,10 @@ class Listed(Sequence[Line]):
 
 
 class RequestPane(TextLines):
-    """What is told by its screen, scrolled through."""
+    """The scrollable text of a `RequestScreen`."""
 
     def lines_for(self, width: int) -> Sequence[Line]:
-        """Take the screen's lines."""
+        """Return the screen's `pane_lines`."""
         tell = getattr(self.screen, "pane_lines", None)
         told: Sequence[Line] = tell(width) if tell else ()
         return told
@@ -119,13 +119,13 @@ class RequestPane(TextLines):
 def request_lines(
     offer: Offer, look: Look, width: int, news: Sequence[Line] = ()
 ) -> Sequence[Line]:
-    """News, then the request, then everything that it names: each key, or each prefix."""
+    """Return the news, the request, then each of its keys or prefixes."""
     head = [*news, *_facts(offer, look, width)]
     return Listed(head, _entries(offer, look), look.glyphs, width)
 
 
 def told(label: str, text: str, look: Look, width: int, role: str = "") -> Iterator[Line]:
-    """A label and what it stands for, below each other's beginnings."""
+    """Yield a label and its text, wrapped with a hanging indent."""
     room = NARROW_LABEL if width < NARROW else LABEL
     shown = pad(look.glyphs.say(label), room)
     clean = look.glyphs.clean(look.glyphs.say(text))
@@ -188,7 +188,7 @@ def _what(drafts: Sequence[Draft]) -> Iterator[tuple[str, str]]:
 
 
 def _entries(offer: Offer, look: Look) -> Sequence[str | Line]:
-    """Each key, under its job's number where there are several jobs; or each prefix."""
+    """Return the keys, under a heading per job if there are several jobs, or the prefixes."""
     if len(offer.drafts) == 1:
         return offer.drafts[0].keys or ()
     if offer.drafts[0].keys is None:
@@ -209,7 +209,7 @@ LOOK_FIRST = "sent, no answer: look in the list before you try again"
 
 
 class Sent(NamedTuple):
-    """What came of it: one job, or a plan of several. Neither where nothing was to be sent."""
+    """The result of sending: one job or a plan. Both are None if nothing was sent."""
 
     account_id: str = ""
     made: Made | None = None
@@ -217,7 +217,7 @@ class Sent(NamedTuple):
 
     @property
     def settled(self) -> bool:
-        """A job was made, or may have been: nothing is to be sent from the same page again."""
+        """Whether a job or plan was made, or a job may have been: the page must not send again."""
         made = self.made
         if made is None:
             return self.plan is not None
@@ -225,19 +225,19 @@ class Sent(NamedTuple):
 
     @property
     def no_slot(self) -> bool:
-        """Nothing was made, because too much runs already."""
+        """Whether the API refused the job because too many jobs already run (`Conflict`)."""
         return self.made is not None and isinstance(self.made.error, Conflict)
 
 
 def check_lines(checks: Prechecks, look: Look, width: int) -> Iterator[Line]:
-    """Whether each bucket can be reached, with the API's own words where it cannot."""
+    """Yield for each bucket whether it can be reached; if not, with the API's message."""
     yield from _check("source", checks.source, look, width)
     yield from _check("target", checks.target, look, width)
     yield ()
 
 
 def refused(checks: Prechecks) -> bool:
-    """The API says of a bucket that it cannot be reached with these keys."""
+    """Whether the API reports that a bucket cannot be reached with these keys."""
     return any(_is_refused(check) for check in (checks.source, checks.target))
 
 
@@ -266,7 +266,7 @@ def _said(error: ApiError) -> str:
 
 
 def made_lines(made: Made, look: Look, width: int) -> Iterator[Line]:
-    """Whether a job was made, and if not, why."""
+    """Yield whether a job was made, and if not, why."""
     if made.error is not None:
         yield from _not_made(made, made.error, look, width)
         return
@@ -278,7 +278,7 @@ def made_lines(made: Made, look: Look, width: int) -> Iterator[Line]:
 
 
 def plan_lines(view: PlanView, look: Look, width: int) -> Iterator[Line]:
-    """That several jobs will be started, and what has to be known of it."""
+    """Yield the number of planned jobs, and when they are started or lost."""
     number = len(view.plan.steps)
     jobs = "job to be started as soon as a slot is free"
     if number > 1:
@@ -328,7 +328,7 @@ def _words(text: str, look: Look, width: int, role: str) -> Iterator[Line]:
 
 
 class Means(NamedTuple):
-    """What the pages of new jobs work with. unlock: asks the person whether jobs may be changed."""
+    """The dependencies of the pages for new jobs. unlock: asks whether jobs may be changed."""
 
     look: Look
     environ: Mapping[str, str]
@@ -337,7 +337,7 @@ class Means(NamedTuple):
 
 
 class Stage(StrEnum):
-    """How far it is. LOCKED: this program may only read. OVER: there is an answer."""
+    """The stages of `SendPage`. LOCKED: the program is read-only. OVER: the answer is there."""
 
     OPENING = "opening"
     LOCKED = "locked"
@@ -351,7 +351,7 @@ _READ_ONLY = "this program may only read now, so nothing was sent; W allows more
 
 
 class RequestScreen(Screen[Sent]):
-    """A request in full that can be scrolled, under a title and over one line of answers."""
+    """A scrollable request, under a title and above one line of answer keys."""
 
     CSS_PATH = "../forms.tcss"
     TITLE_OF_PAGE = ""
@@ -372,35 +372,35 @@ class RequestScreen(Screen[Sent]):
         self.set_class(self.look.glyphs.ascii_only, "-ascii")
 
     def compose(self) -> ComposeResult:
-        """Lay out the title, the request and the answers."""
+        """Yield the title, the request and the answer keys."""
         yield OneLine(id="form-head")
         yield RequestPane(self.look, id="request")
         yield OneLine(id="form-foot")
 
     @property
     def title_now(self) -> str:
-        """What this page is, at this moment."""
+        """The current title."""
         return self.TITLE_OF_PAGE
 
     def news(self, width: int) -> Sequence[Line]:
-        """What stands above the request."""
+        """Return the lines above the request; none by default."""
         return ()
 
     def answers(self) -> Line:
-        """Which keys there are."""
+        """Return the line of answer keys."""
         raise NotImplementedError
 
     def pane_lines(self, width: int) -> Sequence[Line]:
-        """News, then the request."""
+        """Return the news and the request as lines."""
         return request_lines(self.offer, self.look, width, self.news(width))
 
     def on_resize(self, event: Resize) -> None:
-        """Tell head and foot for this width."""
+        """Redraw for the new size."""
         self.set_class(event.size.height < LOW, "-low")
         self.retell()
 
     def retell(self) -> None:
-        """Tell everything as it stands now."""
+        """Redraw the title, the request and the answer keys."""
         width = self.size.width
         title = (Piece(f" {self.title_now}", "strong"),)
         self.query_one("#form-head", OneLine).line = fill(title, width)
@@ -408,11 +408,14 @@ class RequestScreen(Screen[Sent]):
         self.query_one(RequestPane).remake()
 
     def action_scroll(self, lines: int) -> None:
-        """Scroll the request."""
+        """Scroll the request by a number of lines."""
         self.query_one(RequestPane).scroll_lines(lines)
 
     def offers(self, standing: str, *others: str, said: str = "") -> Line:
-        """Answers, the one that the focus stands on first. Each is its key and a few words."""
+        """Return the line of answers, the default first. Each is a key, a space and its label.
+
+        Other answers that do not fit the width are left out. said: a remark after the answers.
+        """
         say = self.look.glyphs.say
         key, _, words = standing.partition(" ")
         line = [Piece(say(" ▌ "), "accent"), Piece(key, "key"), Piece(f" {words}", "strong")]
@@ -424,7 +427,7 @@ class RequestScreen(Screen[Sent]):
 
 
 class SendPage(RequestScreen):
-    """Checks both buckets, shows the request, asks once, sends once."""
+    """A page that checks both buckets, shows the request, asks once and sends once."""
 
     TITLE_OF_PAGE = "To be sent"
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -441,11 +444,11 @@ class SendPage(RequestScreen):
         self._asked_at: float | None = None
 
     def on_mount(self) -> None:
-        """Begin with the prechecks."""
+        """Start the prechecks."""
         self._begin()
 
     def on_screen_resume(self) -> None:
-        """Go on once changing was allowed."""
+        """Retry if the page was locked: the user may have unlocked changes meanwhile."""
         if self.stage is Stage.LOCKED:
             self._begin()
 
@@ -453,7 +456,7 @@ class SendPage(RequestScreen):
         self.run_worker(self._check(), group="check", exclusive=True)
 
     async def _check(self) -> None:
-        """Ask whether both buckets can be reached; both questions are PUT, so only if allowed."""
+        """Check both buckets. Prechecks are PUT requests, so they run only when unlocked."""
         desk = await self.means.desk()
         if not desk.control.unlocked:
             self._reach(Stage.LOCKED)
@@ -471,11 +474,11 @@ class SendPage(RequestScreen):
 
     def _reach(self, stage: Stage) -> None:
         self.stage = stage
-        self._asked_at = Message().time  # the clock of the keys
+        self._asked_at = Message().time  # same clock as key events
         self.retell()
 
     async def _send(self, *, planned: bool = False) -> None:
-        """Send it, once; or keep it as a plan, to be sent when there is a slot."""
+        """Send the request once, or store it as a plan that waits for a free slot."""
         self._sent = await send(await self.means.desk(), self.offer, planned=planned)
         self._reach(Stage.OVER)
         self.action_scroll(-(10**9))
@@ -485,17 +488,15 @@ class SendPage(RequestScreen):
         reached = self._checks is not None and not refused(self._checks)
         return self.stage is Stage.ASKING and reached
 
-    # What is told -----------------------------------------------------------------------------
-
     @property
     def title_now(self) -> str:
-        """Whether it is sent."""
+        """The title: before sending, or the result."""
         if self.stage is not Stage.OVER:
             return self.TITLE_OF_PAGE
         return "Sent" if self._sent.settled else "Not made"
 
     def news(self, width: int) -> Sequence[Line]:
-        """What the API said last."""
+        """Return the latest answer of the API as lines."""
         look = self.look
         if self.stage is Stage.LOCKED:
             return [*told("locked", _READ_ONLY, look, width, "warning"), ()]
@@ -506,7 +507,7 @@ class SendPage(RequestScreen):
         return [*check_lines(self._checks, look, width)] if self._checks else ()
 
     def answers(self) -> Line:
-        """Which keys there are now; going back is what Enter does."""
+        """Return the answer keys of this stage. Enter never sends: it goes back."""
         if self.stage is Stage.LOCKED:
             return self.offers("Esc back", "W allow changes")
         if self.stage is Stage.SENDING:
@@ -525,16 +526,14 @@ class SendPage(RequestScreen):
         number = len(self.offer.drafts)
         return "start it" if number == 1 else f"start these {number} jobs"
 
-    # What is done -----------------------------------------------------------------------------
-
     def action_back(self) -> None:
-        """Go back, unless something is on its way."""
+        """Forget the secrets and close, unless a request is being sent."""
         if self.stage is not Stage.SENDING:
             self.offer = self.offer._replace(secrets=None)
             self.dismiss(self._sent)
 
     def on_key(self, event: Key) -> None:
-        """Send at a `y`, or plan at a `w`, that was pressed as the answer to what is asked now."""
+        """Send on `y`, or plan on `w`, if the key was pressed after the question was shown."""
         if event.key not in ("y", "w") or not may_confirm(event, self._asked_at):
             return
         if event.key == "y" and self._may_send:
@@ -548,7 +547,7 @@ class SendPage(RequestScreen):
             self.run_worker(self._send(planned=True), group="send")
 
     def action_check(self) -> None:
-        """Ask both buckets again."""
+        """Check both buckets again."""
         if self.stage is Stage.ASKING:
             self._asked_at = None
             self._begin()
@@ -560,7 +559,10 @@ class SendPage(RequestScreen):
 
 
 async def send(desk: Services, offer: Offer, *, planned: bool = False) -> Sent:
-    """Make one job, or keep a plan of it or of several. Nothing here is ever sent twice."""
+    """Create one job, or store a plan for one or more jobs. Never send anything twice.
+
+    An `ApiError` is returned in `Sent.made`, not raised.
+    """
     account_id, drafts, secrets, _, retry_of, log_types = offer
     assert secrets is not None
     make, plan = desk.creation.create, desk.creation.plan
