@@ -1,4 +1,4 @@
-"""Which job a person means by the beginning of its id."""
+"""Resolve job id prefixes on the command line to jobs."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ _NAMED = 5
 
 
 class ChosenJobs:
-    """A feed of those jobs alone that a person has named, of all where none is.
+    """A monitor limited to the jobs named on the command line, or all jobs without names.
 
-    resolved: the lists that can be were read, and each beginning turned out to be one job's.
+    resolved: whether every prefix was resolved to one job, after the job lists were read.
     """
 
     def __init__(self, monitor: Monitor, prefixes: Sequence[str]) -> None:
@@ -37,7 +37,7 @@ class ChosenJobs:
         self.desk = monitor.desk
 
     async def snapshots(self) -> AsyncIterator[Snapshot]:
-        """Yield the monitor's snapshots. Raises Stop when a beginning is nobody's or several's."""
+        """Yield the monitor's snapshots. Raises Stop when a prefix matches no job or several."""
         async with aclosing(self._monitor.snapshots()) as snapshots:  # type: ignore[type-var]  # a generator
             async for snapshot in snapshots:
                 if not self.resolved and self._can_tell(snapshot):
@@ -45,7 +45,10 @@ class ChosenJobs:
                 yield snapshot
 
     def _can_tell(self, snapshot: Snapshot) -> bool:
-        """All lists were read; or those that can be, and what is named stands in them."""
+        """Whether the prefixes can be resolved now.
+
+        True when every list was read; or when the others have failed and each prefix has a match.
+        """
         if all(account.listed for account in snapshot.accounts):
             return True
         ids = [view.key.job_id for view in snapshot.jobs]
@@ -61,7 +64,7 @@ class ChosenJobs:
 
 
 def resolve(prefixes: Iterable[str], jobs: Sequence[JobView]) -> frozenset[JobKey]:
-    """One job for each beginning; of several the only one that is not gone.
+    """Return one job for each prefix; of several matches, the only job not gone.
 
     Raises Stop when there is none or more than one.
     """

@@ -1,6 +1,7 @@
-"""Who asks, whom, and about which accounts: what a command needs before its first request.
+"""Make the API client from credentials and account ids, and the demo's client and history.
 
-The demo's past, as if somebody had looked at its account now and then.
+Reading credentials, accounts and the base URL raises Stop before the first request. httpx is
+imported by `_make_client`, which a `late` session calls only when the client is first used.
 """
 
 from __future__ import annotations
@@ -39,7 +40,10 @@ _ORDINARY = (
     r"(https://[a-z0-9.-]+|http://(127\.0\.0\.1|localhost))"
     r"(:(\d{1,4}|[1-5]\d{4}|6[0-4]\d{3}))?(/[A-Za-z0-9._/-]*)?"
 )
-"""Addresses that need no httpx to be seen to be fine; it judges them all the same, later."""
+"""Base URLs that are valid for certain, so httpx is not needed to check them at the start.
+
+httpx checks them too, when the client is made.
+"""
 
 TOKEN, EMAIL, KEY = "CLOUDFLARE_API_TOKEN", "CLOUDFLARE_EMAIL", "CLOUDFLARE_API_KEY"
 
@@ -51,14 +55,14 @@ SECRET_VARIABLES = (
 )
 
 _FOR_HTTPX = frozenset({"https_proxy", "all_proxy", "ssl_cert_file", "ssl_cert_dir"})
-"""Variables that httpx has to judge, in small letters."""
+"""Environment variables, in lower case, whose values only httpx can check."""
 
 WHERE_ACCOUNT = "the account id is in the dashboard's address, dash.cloudflare.com/<account id>"
 PERMISSION = "a token needs the permission Workers R2 Storage Read"
 
 
 class Api(WholeApi, Protocol):
-    """A client as the monitor asks it, to be closed at the end."""
+    """The API client that the monitor uses; close it at the end."""
 
     async def close(self) -> None:
         """Close every connection."""
@@ -66,10 +70,10 @@ class Api(WholeApi, Protocol):
 
 
 class Session(msgspec.Struct, frozen=True):
-    """A client that is ready, or will be when it is asked, and the accounts to ask about.
+    """The API client (perhaps made on first use) and the account ids to query.
 
-    base_url: where the API is; a name of its own for the demo. demo: the account behind it.
-    notes: a line for each setting of the environment that cannot be used.
+    base_url: the API's address, "demo" for the demo. demo: the simulated account, None for the
+    real API. notes: one line per ignored setting of the environment.
     """
 
     client: Api
@@ -79,7 +83,7 @@ class Session(msgspec.Struct, frozen=True):
     notes: Sequence[str] = ()
 
     def make(self) -> None:
-        """Make a late client now. Raises Stop for what it cannot be made of."""
+        """Make a late client now. Raises Stop when a setting is invalid."""
         if isinstance(self.client, LateClient):
             self.client.make()
 
@@ -93,11 +97,11 @@ def open_session(
     transport: httpx.AsyncBaseTransport | None = None,
     scrubber: Scrubber | None = None,
 ) -> Session:
-    """Make the client, or have it made `late`, when it is first asked.
+    """Make the client; with `late` make it on first use, if the settings are certainly valid.
 
-    scrubber: is told every secret that the client is given or sends. Raises Stop where credentials
-    or the account id are missing or no use; a late client raises it for an address that only httpx
-    can judge.
+    scrubber: receives every secret that the client is given or sends. Raises Stop when credentials
+    or the account id are missing or invalid. Settings that only httpx can check (an unusual
+    base URL, a proxy, TLS files) make the client at once, so errors are raised here.
     """
     if demo:
         return _demo_session()
@@ -123,7 +127,7 @@ def _make_client(
     transport: httpx.AsyncBaseTransport | None,
     scrubber: Scrubber | None,
 ) -> SlurperClient:
-    """Import httpx and make the client. Raises Stop for what it cannot be made of."""
+    """Import httpx and make the client. Raises Stop when a setting is invalid."""
     with _without_click():
         from slurper_tui.api.client import SlurperClient  # httpx: 60 ms
         from slurper_tui.api.transport import check_base_url
@@ -140,7 +144,7 @@ def _make_client(
 def _demo_session() -> Session:
     with _without_click():
         from slurper_tui.api.client import SlurperClient  # httpx: 60 ms
-    from slurper_tui.simulated.account import SimulatedAccount  # only where it is asked for
+    from slurper_tui.simulated.account import SimulatedAccount  # only the demo needs it
 
     account = SimulatedAccount()
     client = SlurperClient(token_credentials(account.token), transport=account.transport())
@@ -149,10 +153,7 @@ def _demo_session() -> Session:
 
 @contextmanager
 def _without_click() -> Iterator[None]:
-    """Hide click while httpx is imported: where it is found, httpx loads its own command line.
-
-    That would cost another 45 ms, for a program that nobody started.
-    """
+    """Hide click while httpx is imported: with click, httpx loads its command line, 45 ms more."""
     hidden = "click" not in sys.modules and "httpx" not in sys.modules
     if hidden:
         sys.modules["click"] = None  # type: ignore[assignment]  # how an absent module is marked
@@ -164,13 +165,13 @@ def _without_click() -> Iterator[None]:
 
 
 def secrets_in(environ: Mapping[str, str]) -> tuple[str, ...]:
-    """The secrets of the environment, without space around them."""
+    """Return the secrets in the environment, stripped."""
     values = [environ.get(name, "").strip() for name in SECRET_VARIABLES]
     return tuple(value for value in values if value)
 
 
 def read_credentials(environ: Mapping[str, str]) -> Credentials:
-    """The token, or else the email with its key. Raises Stop, which names variables only."""
+    """Return the token, else the email and key. Raises Stop; it names variables, never values."""
     token, email, key = (environ.get(name, "").strip() for name in (TOKEN, EMAIL, KEY))
     if token:
         return _made(TOKEN, lambda: token_credentials(token))

@@ -1,4 +1,9 @@
-"""Which command line runs which command, with a monitor of its own."""
+"""Map a command line to a coroutine with its own monitor, and hold what commands depend on.
+
+`command_for` makes the monitor and chooses the command; `Surroundings` holds the streams,
+environment and paths of the process; `Faces` is passed to the commands. Also: the parsing of
+option values (times, durations, job ids) and the settings of the garbage collector.
+"""
 
 from __future__ import annotations
 
@@ -37,13 +42,13 @@ if TYPE_CHECKING:
 
 DEMO_ROUNDS = 3
 PATIENCE = 60.0
-"""Seconds that a command which looks once waits under a rate limit, without --timeout."""
+"""Seconds that a one-shot command waits under a rate limit, without --timeout."""
 
 _ONCE = frozenset({"jobs", "progress", "digest"})
-"""Commands that look at everything once."""
+"""Commands that poll everything once."""
 
 _CHANGES = ("pause", "resume", "abort", "delete")
-"""Commands that look until polls show what they were to change."""
+"""Commands that poll until the requested change is visible."""
 
 _DESK = {
     "logs": ("logs", "command"),
@@ -54,16 +59,17 @@ _DESK = {
     "create": ("create", "command"),
     "precheck": ("create", "command"),
 }
-"""Commands that ask for more than snapshots, their modules and functions."""
+"""Commands that use the monitor's services: (module, function) of each."""
 
 _NOTHING_OLD = frozenset({"jobs", "progress", *_DESK})
-"""Commands that tell nothing but what the API says now."""
+"""Commands that show only current API data, nothing from the history."""
 
 
 class Faces(NamedTuple):
-    """Who follows the jobs, and how what it says is told. zone: None for local time.
+    """Dependencies of a command: the monitor and the output.
 
-    scrubber: is to be told the keys to buckets that are read.
+    zone: time zone of printed times, None for local time. accounts: account ids.
+    scrubber: receives the bucket secrets, to remove them from logs and reports.
     """
 
     monitor: Monitor
@@ -83,7 +89,7 @@ def command_for(
     out: Output,
     around: Surroundings,
 ) -> Callable[[], Awaitable[ExitCode]]:
-    """Give the command as something to await."""
+    """Return the command as a function without arguments that returns an awaitable."""
     from slurper_tui.cli.commands.jobs import needed
     from slurper_tui.cli.output import Narration
     from slurper_tui.monitor.polling.poller import Monitor
@@ -140,16 +146,16 @@ def _digest(options: argparse.Namespace, faces: Faces) -> Callable[[], Awaitable
 
 
 def deadline_of(options: argparse.Namespace, config: Config) -> float | None:
-    """The deadline on the command line, UTC seconds. Raises Stop for one that is no time ahead."""
+    """Return --deadline in UTC seconds; None if absent. Raises Stop unless in the future."""
     text = getattr(options, "deadline", None)
     return when("--deadline", text, zone_of(config), future=True)
 
 
 def when(flag: str, text: str | None, zone: tzinfo | None, *, future: bool) -> float | None:
-    """Read a flag's time, UTC seconds; None where it has none. Raises Stop for what is none."""
+    """Parse an option's time as UTC seconds; None if not given. Raises Stop if it is invalid."""
     if text is None:
         return None
-    from slurper_tui.timeparse import parse_when  # only where it is asked for
+    from slurper_tui.timeparse import parse_when  # most commands do not need it
 
     try:
         return parse_when(text, time.time(), zone, future=future)
@@ -158,7 +164,7 @@ def when(flag: str, text: str | None, zone: tzinfo | None, *, future: bool) -> f
 
 
 def patience_of(options: argparse.Namespace) -> float | None:
-    """Seconds for which a command may wait under a rate limit, None for ever. Raises Stop."""
+    """Return the most seconds to wait under a rate limit; None for no limit. Raises Stop."""
     if "timeout" not in options:
         return None
     text = PATIENCE if options.timeout is None else options.timeout
@@ -172,7 +178,7 @@ def patience_of(options: argparse.Namespace) -> float | None:
 
 
 def wanted_jobs(options: argparse.Namespace) -> list[str]:
-    """The beginnings of ids on the command line. Raises Stop for one that every id has."""
+    """Return the job id prefixes on the command line. Raises Stop for a blank one."""
     named = options.job if "job" in options else getattr(options, "jobs", [])
     jobs = [named] if isinstance(named, str) else named or []
     if any(not job.strip() for job in jobs):
@@ -181,16 +187,16 @@ def wanted_jobs(options: argparse.Namespace) -> list[str]:
 
 
 def zone_of(config: Config) -> tzinfo | None:
-    """The zone to show times in; None is local time."""
+    """Return the time zone for printed times; None for local time."""
     return UTC if config.utc else None
 
 
 class Surroundings(msgspec.Struct, frozen=True):
-    """What the program finds around itself; a test puts other things there.
+    """The process environment; tests replace parts of it.
 
-    transport: None for the network. state: the folder for what is kept between runs. config_file,
-    state: None where there is no home folder. scrubber: takes out of logs and reports every secret
-    that this run has been given.
+    transport: None for the network. state: the folder for data kept between runs. config_file,
+    state: None without a home folder. scrubber: removes the secrets of this run from logs and
+    reports.
     """
 
     environ: Mapping[str, str] = msgspec.field(default_factory=lambda: os.environ)
@@ -208,7 +214,7 @@ def _config_file() -> Path | None:
 
 
 def _folder(kind: str) -> Path | None:
-    """A folder of this user's; None without a home, or where that is no absolute path."""
+    """Return the user's folder for config or state; None without an absolute home folder."""
     import platformdirs  # 7 ms, which --help does not pay
 
     user = platformdirs.PlatformDirs("slurper-tui", appauthor=False)
@@ -221,21 +227,21 @@ def _folder(kind: str) -> Path | None:
 
 @functools.cache
 def here() -> Surroundings:
-    """What this process finds, the same for the command and for a report of its crash."""
+    """Return the process's surroundings, one instance for the command and its crash report."""
     return Surroundings()
 
 
 LATER_SECONDS = 5.0
-"""After so long whatever is not urgent may be done."""
+"""Seconds after the start when work that is not urgent is done."""
 
 
 def collect_again() -> None:
-    """Look for garbage from now on, but not in what was imported."""
+    """Turn the garbage collector on, except for the objects that exist already."""
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)
     gc.enable()
 
 
 def note(_: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
-    """What asyncio would print as a traceback is for the log alone."""
+    """Write an asyncio error to the log instead of stderr (a loop exception handler)."""
     logging.getLogger("slurper_tui.cli").error("%(message)s", context)

@@ -23,11 +23,11 @@ HOUR = 3600.0
 
 
 LOOKS = ((30 * HOUR, 16 * HOUR, 600.0), (3 * HOUR, 600.0, 60.0), (600.0, 5.0, 5.0))
-"""When somebody looked: (seconds ago, until, every)."""
+"""Simulated earlier runs in the demo's history: (start in seconds ago, end, sample interval)."""
 
 
 def fill_for_demo(store: Store, account: SimulatedAccount, now: float) -> None:
-    """Keep what those would have seen of every job that had not ended by then. now: UTC seconds."""
+    """Write samples of the `LOOKS` for each job that had not ended by then. now: UTC seconds."""
     jobs: list[Remembered] = []
     samples: list[tuple[JobKey, Recorded]] = []
     for course in account.jobs():
@@ -39,7 +39,7 @@ def fill_for_demo(store: Store, account: SimulatedAccount, now: float) -> None:
 
 
 def _looks(course: Course, now: float) -> Iterator[Recorded]:
-    """The samples of a simulated job over the demo's looks, until its end."""
+    """Yield the samples of a simulated job during the `LOOKS`, until its end."""
     series = Series()
     for begun, until, every in LOOKS:
         for number in range(int((begun - until) / every)):

@@ -1,6 +1,6 @@
-"""When the program itself is at fault: a report to send, without secrets.
+"""Crash reports and the `--log` file.
 
-`--log`: what was asked, answered and decided, in lines for a bug report.
+Both pass through the scrubber, so they contain no secrets and can be sent with a bug report.
 """
 
 from __future__ import annotations
@@ -32,12 +32,15 @@ _PACKAGES = ("slurper-tui", "textual", "httpx", "msgspec")
 
 
 def crashed(error: BaseException, around: Surroundings | None) -> ExitCode:
-    """Say in one line that there was a bug, and where its report is."""
+    """Write a crash report and print one line with its path; return BUG.
+
+    around: None if the error came before the surroundings were known.
+    """
     from slurper_tui.cli.connect import secrets_in
-    from slurper_tui.cli.context import here  # which imports much; this may be early
+    from slurper_tui.cli.context import here  # imports much, perhaps not loaded yet
 
     place = around or here()
-    place.scrubber.add(*secrets_in(place.environ))  # it may have crashed before that was done
+    place.scrubber.add(*secrets_in(place.environ))  # the crash may have come before `perform`
     path = write_report(error, place.scrubber, place.state)
     where = f"a report without secrets is in {path}" if path else "no report could be written"
     what = place.scrubber.clean(f"{type(error).__name__}: {error}")
@@ -46,9 +49,9 @@ def crashed(error: BaseException, around: Surroundings | None) -> ExitCode:
 
 
 def write_report(error: BaseException, scrubber: Scrubber, folder: Path | None) -> Path | None:
-    """Write a report into the folder, or else where temporary files go; None where neither goes.
+    """Write a report into the folder, else into the temporary folder; return its path.
 
-    folder: None where there is no home folder.
+    folder: None without a home folder. Return None if neither folder can be written.
     """
     text = scrubber.clean(report(error))
     name = f"crash-{datetime.now(UTC):%Y%m%dT%H%M%SZ}-{os.getpid()}.txt"
@@ -68,7 +71,7 @@ def _write(path: Path, text: str) -> Path:
 
 
 def report(error: BaseException) -> str:
-    """What happened, where, and with which versions; never the value of a variable."""
+    """Return the traceback with time and versions, without the values of local variables."""
     trace = "".join(
         traceback.TracebackException.from_exception(error, capture_locals=False).format()
     )
@@ -78,39 +81,39 @@ def report(error: BaseException) -> str:
 
 
 def versions() -> tuple[str, ...]:
-    """`name: version` of everything that may be at fault."""
+    """Return `name: version` for the program, its main packages, Python and the platform."""
     ours = (f"{name}: {version(name) or 'unknown'}" for name in _PACKAGES)
     return (*ours, f"python: {sys.version.split()[0]}", f"platform: {platform.platform()}")
 
 
 class _Lines(logging.Formatter):
-    """One line a record, UTC, without secrets and without control characters."""
+    """Format a log record as one line with a UTC time, no secrets and no control characters."""
 
     def __init__(self, scrubber: Scrubber) -> None:
         super().__init__("%(asctime)s %(levelname)s %(name)s: %(message)s")
         self._scrubber = scrubber
 
     def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:
-        """When it happened, UTC, to the millisecond."""
+        """Return the record's time in UTC, to the millisecond."""
         return datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
 
     def format(self, record: logging.LogRecord) -> str:
-        """The record as one line."""
+        """Return the record as one line."""
         return safe(self._scrubber.clean(super().format(record)))
 
 
 class _LogFile(logging.StreamHandler[io.TextIOWrapper]):
-    """Writes lines; a full disk costs lines, never the program or the screen."""
+    """A log handler that drops lines which cannot be written, for example on a full disk."""
 
     def handleError(self, record: logging.LogRecord) -> None:
-        """Go on without this line."""
+        """Drop the line without a message."""
 
 
 def open_log(path: str, scrubber: Scrubber) -> None:
-    """Append everything that the program's parts log to a file of mode 0600.
+    """Append the program's log records to a file, created with mode 0600.
 
-    A pipe that nobody reads is not waited for. scrubber: also knows secrets that are added to it
-    later. Raises Stop when it cannot be written.
+    A named pipe is opened and written without blocking. scrubber: removes secrets, including those
+    added to it later. Raises Stop when the file cannot be opened.
     """
     flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NONBLOCK | os.O_NOCTTY
     try:

@@ -1,4 +1,4 @@
-"""How the program ends: the exit codes, and the one way to ask for an early end."""
+"""Exit codes, and the exception that ends a command early with one line and an exit code."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from enum import IntEnum
 
 
 class ExitCode(IntEnum):
-    """What an exit code means; the signals' are codes like the others, never re-raised."""
+    """The exit codes; a signal ends the program with 128 + number and is not re-raised."""
 
     OK = 0
     USAGE = 2
@@ -23,7 +23,7 @@ class ExitCode(IntEnum):
 
 
 def exit_code(code: int | None) -> ExitCode:
-    """The exit code of that number, OK where nothing was said; an unknown one means a bug."""
+    """Convert a number to an ExitCode; None is OK, an unknown number is BUG."""
     try:
         return ExitCode(code or 0)
     except ValueError:
@@ -31,7 +31,7 @@ def exit_code(code: int | None) -> ExitCode:
 
 
 class Stop(Exception):
-    """The program cannot go on: one line for the person, and the exit code."""
+    """End the program. line: the message, "" for none. code: the exit code."""
 
     def __init__(self, line: str, code: ExitCode = ExitCode.USAGE) -> None:
         super().__init__(line)

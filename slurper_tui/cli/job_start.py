@@ -1,6 +1,7 @@
-"""A draft from the command line and its files, checked; and a draft in lines.
+"""Start jobs from the command line: read drafts, validate, precheck, confirm, report the result.
 
-From a checked draft to a job: prechecks, the person's word, one request, and what it came to.
+`read_draft` combines a request file with flags; `ready` shows the drafts, reads the secrets, runs
+the prechecks and asks; `outcome` prints the created job. Used by `create`, `precheck` and `retry`.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ FLAGS = {
     "target.bucket": "target_bucket",
     "target.jurisdiction": "target_jurisdiction",
 }
-"""The request's fields, and the flags that set them."""
+"""Field of the create request → the option (attribute name) that sets it."""
 
 _NAMES = {
     "source_vendor": "vendor",
@@ -60,7 +61,7 @@ _NAMES = {
 
 
 async def read_draft(options: argparse.Namespace) -> Draft:
-    """Put file and flags together; flags win. Raises Stop, which names the file and the field."""
+    """Combine the request file and the options; options win. Raises Stop with file and field."""
     draft = await _from_file(options.file) if options.file is not None else Draft("", "", "")
     told = {name: getattr(options, flag) for flag, name in _NAMES.items()}
     draft = replace(draft, **{name: value for name, value in told.items() if value is not None})
@@ -72,7 +73,7 @@ async def read_draft(options: argparse.Namespace) -> Draft:
 
 
 def check(drafts: Iterable[Draft], out: Output) -> None:
-    """Say what is doubtful. Raises Stop for what is wrong, each field named."""
+    """Report doubtful fields on stderr. Raises Stop with every invalid field of a draft."""
     found = [draft for draft in drafts if faults(draft)]
     if found:
         raise Stop("; ".join(_told(fault) for fault in faults(found[0])))
@@ -86,7 +87,7 @@ def _told(fault: FieldFault) -> str:
 
 
 async def _from_file(name: str) -> Draft:
-    """Read a request as TOML, or as the JSON that `retry --draft` writes."""
+    """Read a request as TOML, or as JSON, which `retry --draft` writes. Raises Stop."""
     text = await read_text(name)
     try:
         is_json = text.lstrip().startswith("{")
@@ -103,7 +104,10 @@ async def _from_file(name: str) -> Draft:
 
 
 async def read_keys(name: str) -> tuple[str, ...]:
-    """Object keys from a file or stdin: a JSON array, NUL between them, or one a line."""
+    """Read object keys from a file or stdin: a JSON array, separated by NUL, or one a line.
+
+    Raises Stop.
+    """
     try:
         return keys_of(await read_text(name))
     except NoKeys as error:
@@ -111,7 +115,7 @@ async def read_keys(name: str) -> tuple[str, ...]:
 
 
 async def read_text(name: str) -> str:
-    """The text of a file, or of stdin for `-`. Raises Stop."""
+    """Read a file, or stdin for `-`, as UTF-8. Raises Stop, also above `_MOST_BYTES`."""
     place = "standard input" if name == "-" else name
     try:
         content = await _content(name)
@@ -126,7 +130,7 @@ async def read_text(name: str) -> str:
 
 
 async def _content(name: str) -> bytes:
-    """What stands there, but hardly more than is taken. Raises OSError, ValueError."""
+    """Read a file or stdin, and stop soon after `_MOST_BYTES`. Raises OSError, ValueError."""
     file = asking.INPUT if name == "-" else os.open(name, os.O_RDONLY)
     content = bytearray()
     try:
@@ -142,9 +146,10 @@ async def _content(name: str) -> bytes:
 
 
 def draft_lines(drafts: Sequence[Draft]) -> Iterator[str]:
-    """Every draft whole, the keys first, so that the rest stays in sight; one line a field.
+    """Yield each draft in full, one line a field.
 
-    Drafts that differ in their prefixes alone are told as one.
+    Keys come first, so that the other fields remain visible below a long list. Drafts that differ
+    only in the prefix are shown as one, with the list of prefixes.
     """
     alike = {replace(draft, path_prefix=None) for draft in drafts}
     if len(drafts) > 1 and len(alike) == 1 and drafts[0].keys is None:
@@ -178,7 +183,10 @@ def _place(jurisdiction: str | None) -> str:
 
 
 class Origin(NamedTuple):
-    """Which job these drafts retry, and the types of the rows that named their keys."""
+    """The job that drafts retry, and the types of the log rows with their keys.
+
+    retry_of: None for drafts that are not a retry.
+    """
 
     retry_of: JobKey | None = None
     log_types: tuple[str, ...] = ()
@@ -188,22 +196,23 @@ NO_ORIGIN = Origin()
 
 
 def the_account(faces: Faces) -> str:
-    """The one account to make jobs in. Raises Stop where there are several."""
+    """Return the account to create jobs in. Raises Stop unless there is exactly one."""
     if len(faces.accounts) != 1:
         raise Stop(f"{len(faces.accounts)} accounts: say which with --account ID")
     return faces.accounts[0]
 
 
 def somebody(options: argparse.Namespace) -> None:
-    """Raise Stop where nobody can be asked, and must be."""
+    """Raise Stop if a confirmation is needed (no --yes) and stdin is not a terminal."""
     if not options.yes and not asking.can_ask():
         raise Stop("nobody is there to be asked: give --yes")
 
 
 async def listed(faces: Faces) -> tuple[JobView, ...]:
-    """Read every list, so that what is new is known; every job as listed.
+    """Poll until every job list was read or has failed; return the listed jobs.
 
-    Raises Stop when every account rejects us.
+    Jobs created afterwards can then be recognised as new. Raises Stop when every account rejects
+    the credentials.
     """
     async with aclosing(faces.monitor.snapshots()) as snapshots:  # type: ignore[type-var]  # a generator
         async for snapshot in snapshots:
@@ -220,9 +229,10 @@ async def ready(
     account_id: str,
     drafts: Sequence[Draft],
 ) -> Secrets:
-    """Show the drafts, take the secrets, try the buckets, and ask.
+    """Show the drafts, read the secrets, run the prechecks and ask for confirmation.
 
-    Raises Stop for whatever is in the way; with exit code 0 for the person's own no.
+    Also unlock the client for requests that change something. Raises Stop when a step fails, with
+    exit code 0 when the answer is no.
     """
     out = faces.out
     somebody(options)
@@ -252,12 +262,12 @@ async def _tried(
 
 
 def check_words(check: Check) -> str:
-    """A precheck's answer, or why there is none."""
+    """Return a precheck's status, or its error."""
     return str(check.error) if check.error is not None else check.status or "no answer"
 
 
 def check_code(checks: Prechecks) -> ExitCode:
-    """What a precheck means: rejected credentials of ours, or a bucket out of reach."""
+    """Return the exit code of the prechecks: that of the first error, or API if one failed."""
     errors = [check.error for check in checks if check.error is not None]
     if errors:
         return exit_code(errors[0].exit_code)
@@ -267,7 +277,10 @@ def check_code(checks: Prechecks) -> ExitCode:
 def tell_job(
     options: argparse.Namespace, faces: Faces, account_id: str, job: Draft, id: str | None
 ) -> None:
-    """Print a job that was made: its id, or with --json what it is."""
+    """Print a created job: its id, or with --json the whole request with the id.
+
+    id: None if the API did not return one; then nothing is printed without --json.
+    """
     if options.json:
         record = {"accountId": account_id, "id": id, **body(job)}
         faces.out.line(fmt.as_json(record))
@@ -278,7 +291,7 @@ def tell_job(
 def outcome(
     options: argparse.Namespace, faces: Faces, account_id: str, draft: Draft, made: Made
 ) -> ExitCode:
-    """Tell what came of a request. Raises Stop where there is no job."""
+    """Print the result of a create request. Raises Stop if no job was created."""
     if made.error is None:
         tell_job(options, faces, account_id, draft, made.job_id)
         if made.job_id is None:

@@ -1,23 +1,23 @@
-"""Bytes from the terminal in, messages out: only for a key, a paste or a report that is known.
+"""Parse terminal input: bytes in; messages for known keys, pastes and reports out.
 
-Between keys a terminal also sends answers to questions (its version, its colours, the position of
-the cursor), late and in pieces, even to questions of the program that ran before. Textual's parser
-types whatever it does not know. This layer splits the input as ECMA-48 and the kitty keyboard
-protocol define it, hands complete and known sequences to Textual's parser, and swallows the rest:
+Between keys a terminal also sends replies to queries (its version, its colours, the position of
+the cursor), late and in pieces, even to queries of the previous program. Textual's parser turns
+unknown input into typed keys. This layer splits the input as ECMA-48 and the kitty keyboard
+protocol define it, passes complete and known sequences to Textual's parser, and discards the rest:
 
-* OSC, DCS, APC, PM and SOS strings, up to ST or BEL. A string without an end is given up after
+* OSC, DCS, APC, PM and SOS strings, up to ST or BEL. An unterminated string ends after
   `_STRING_IDLE` seconds of silence; after `_STRING_AGE` seconds at the first short pause.
 * CSI sequences with an unknown final byte or private parameters, malformed ones, cursor position
-  reports, mouse reports in old encodings, and the release of keys.
+  reports, mouse reports in old encodings, and key releases.
 
 A lone ESC is the Escape key after `escape_seconds`. `ESC ]`, `ESC P`, `ESC _`, `ESC X` and `ESC ^`
-begin a string, never an Alt chord. What would continue an ESC that arrived up to `_LATE` seconds
-ago continues it: a slow line can split a reply right after its first byte.
+begin a string, never an Alt chord. A character that can continue a sequence is taken to continue
+an ESC of up to `_LATE` seconds ago: a slow line can split a reply right after its first byte.
 
-Ctrl-C is always a key: in a string or a sequence it cancels what was begun. Inside a paste it is
-one only in a read of its own, since pasted text may contain that byte. A paste without an end is
-over after `_PASTE_IDLE` seconds of silence (`_PASTE_AGE` seconds in all); what came until then is
-pasted. One of more than `_LONGEST_PASTE` characters is swallowed.
+Ctrl-C is always a key: it cancels an unfinished string or sequence. Inside a paste it is a key
+only in a read of its own, since pasted text may contain that byte. An unterminated paste ends
+after `_PASTE_IDLE` seconds of silence (after `_PASTE_AGE` seconds at the first short pause); the
+text received until then is pasted. A paste of more than `_LONGEST_PASTE` characters is discarded.
 """
 
 from __future__ import annotations
@@ -45,14 +45,14 @@ _LATE = 3.0
 _STRING_IDLE, _STRING_AGE = 3.0, 15.0
 _PASTE_IDLE, _PASTE_AGE = 5.0, 20.0
 _PAUSE = 0.1
-"""Seconds of silence that end a string or a paste which is older than its age."""
+"""Seconds of silence that end a string or paste older than `_STRING_AGE` or `_PASTE_AGE`."""
 
 _LONGEST_PASTE = 65_536
 _LONGEST_SEQUENCE = 256
 _PASTE_START, _PASTE_END = "\x1b[200~", "\x1b[201~"
 
-# Which character can follow an introducer that itself came late and alone after an ESC. In another
-# case it was typed: Esc, then P and its answer.
+# Characters that can follow an introducer which arrived late and alone after an ESC. With any
+# other character the introducer was typed: Esc, then P and the answer to its question.
 _FOLLOWS_LATE = {
     "[": "0123456789:;<=>?ABCDEFGHZ~",
     "O": "ABCDFHPQRSM",
@@ -63,9 +63,9 @@ _FOLLOWS_LATE = {
 
 
 class Keyboard:
-    """Splits what a terminal sends. Times are seconds of one monotonic clock, given by the caller.
+    """State machine over the terminal's input. Times: seconds of the caller's monotonic clock.
 
-    deadline: when `tick` has something to settle; None while nothing is pending.
+    deadline: when to call `tick` to resolve pending input; None while none is pending.
     """
 
     def __init__(self, escape_seconds: float = _PAUSE) -> None:
@@ -85,7 +85,7 @@ class Keyboard:
         self._held_in = 0
 
     def feed(self, data: bytes, now: float) -> list[Message]:
-        """Take the bytes of one read; what they mean as far as it is certain."""
+        """Process the bytes of one read; return the messages that are already certain."""
         self._now = now
         self._reads += 1
         if self._state == self._paste and _is_ctrl_c(data):
@@ -95,14 +95,17 @@ class Keyboard:
         return self._taken()
 
     def tick(self, now: float) -> list[Message]:
-        """Settle what is pending if its time is over."""
+        """Resolve pending input if its deadline has passed; return the messages."""
         if self.deadline is not None and now >= self.deadline:
             self._now = now
             self._expire()
         return self._taken()
 
     def _taken(self) -> list[Message]:
-        """Hand out the messages of one read; keys know what came along with them."""
+        """Return the messages of one read.
+
+        Each key is marked if it came in a burst or shortly after discarded input.
+        """
         out, self._out = self._out, []
         keys = [message for message in out if isinstance(message, Key)]
         noise = self._now < self._unparsed_at + QUIET_SECONDS
@@ -110,7 +113,7 @@ class Keyboard:
             set_context(key, after_noise=noise, in_burst=len(keys) > 1)
         return out
 
-    # States: each takes one character ---------------------------------------------------------
+    # States: each method processes one character.
 
     def _step(self, char: str) -> None:
         if char == _CTRL_C and self._state not in (self._ground, self._escape, self._paste):
@@ -136,7 +139,7 @@ class Keyboard:
     def _ground(self, char: str) -> None:
         late, self._escaped_at = self._now <= self._escaped_at + _LATE, float("-inf")
         if late and char == "\\":
-            self._swallow()  # the end of a string, without its ESC
+            self._swallow()  # completes a string terminator: its ESC came earlier
         elif late and char in _INTRODUCERS:
             self._enter(self._held, _HOLD)
             self._text, self._held_in = [char], self._reads
@@ -148,7 +151,7 @@ class Keyboard:
             self._parse(char)
 
     def _introduce(self, char: str) -> None:
-        """Enter the state that `ESC char` leads to; anything else is swallowed."""
+        """Enter the state that `ESC char` begins; discard any other character."""
         if char == "[":
             self._enter(self._csi, _STRING_IDLE)
         elif char == "O":
@@ -169,7 +172,7 @@ class Keyboard:
             self._alt(char)
 
     def _held(self, char: str) -> None:
-        """An introducer came some time after an ESC: does this one continue it?"""
+        """Decide if an introducer that came late after an ESC begins a sequence or was typed."""
         introducer = self._text[0]
         if self._reads == self._held_in or char in _FOLLOWS_LATE.get(introducer, ""):
             self._introduce(introducer)
@@ -218,12 +221,12 @@ class Keyboard:
             self._state = self._ignored
 
     def _restart(self, char: str) -> None:
-        """Begin with the ESC that has cancelled a sequence."""
+        """Start a new sequence if an ESC cancelled the last one."""
         if char == _ESC:
             self._enter(self._escape, self._escape_seconds)
 
     def _ignored(self, char: str) -> None:
-        """The rest of a malformed CSI sequence."""
+        """Discard the rest of a malformed CSI sequence."""
         self.deadline = self._now + _STRING_IDLE
         self._unparsed()
         if char == _ESC or char in _CANCEL or "@" <= char <= "~":
@@ -231,7 +234,7 @@ class Keyboard:
             self._restart(char)
 
     def _mouse(self, char: str) -> None:
-        """Three raw bytes of an X10 mouse report, each above the controls; letters among them."""
+        """Discard the three raw bytes of an X10 mouse report; none is a control character."""
         self.deadline = self._now + _STRING_IDLE
         self._unparsed()
         self._left -= 1
@@ -248,15 +251,16 @@ class Keyboard:
             self._leave()
 
     def _string_escape(self, char: str) -> None:
-        """An ESC inside a string: with a backslash it ends it, with an introducer it cancels it.
+        """Handle the character after an ESC inside a string.
 
-        With anything else it is a part of it, as in the strings that tmux passes through.
+        A backslash ends the string and an introducer cancels it. Any other character is part of
+        the string, as in tmux pass-through.
         """
         self._unparsed()
         if char == "\\":
             self._leave()
         elif self._now > self._last_at + _PAUSE:
-            self._leave()  # the ESC came long before: it does not belong to what is typed now
+            self._leave()  # the ESC came long before: this character was typed separately
             self._state(char)
         elif char in _INTRODUCERS or _c1(char):
             self._introduce(_c1(char) or char)
@@ -280,16 +284,14 @@ class Keyboard:
         self._out.append(Paste(re.sub("[\ud800-\udfff]", "\N{REPLACEMENT CHARACTER}", text)))
 
     def _wait_on(self, idle: float, age: float) -> None:
-        """Wait for the next character of a string or paste: the older it is, the shorter."""
+        """Set the deadline for the next character; only `_PAUSE` seconds once older than `age`."""
         young = self._now < self._begun_at + age
         self.deadline = self._now + (idle if young else _PAUSE)
         if len(self._text) > 2 * _LONGEST_PASTE:  # too long in any case; its end may still come
             del self._text[: -_LONGEST_PASTE - len(_PASTE_END) - 1]
 
-    # What is certain --------------------------------------------------------------------------
-
     def _expire(self) -> None:
-        """Settle what is pending as it is."""
+        """Resolve the pending input without waiting for more."""
         if self._state == self._escape:
             self._escaped_at = self._now
             self._leave()
@@ -305,7 +307,7 @@ class Keyboard:
             self._leave()
 
     def _dispatch(self, sequence: str) -> None:
-        """Hand on a complete CSI sequence in the form that Textual knows; or swallow it."""
+        """Pass a complete CSI sequence on in a form that Textual knows, or discard it."""
         if sequence == _PASTE_START:
             self._enter(self._paste, _PASTE_IDLE)
             return
@@ -324,11 +326,11 @@ class Keyboard:
         self._out += [key for key in keys if key.key != Keys.Ignore]
 
     def _parse(self, sequence: str) -> None:
-        """Let Textual's parser read one complete sequence; what it cannot read is swallowed."""
+        """Parse one complete sequence with Textual's parser; discard it if that fails."""
         try:
             messages = list(self._parser.feed(sequence))
             complete = self._parser._timeout_time is None
-        except Exception:  # an input that the parser fails on costs that input and nothing else
+        except Exception:  # lose only the input that the parser fails on
             messages, complete = [], False
         if complete:
             self._out += messages
@@ -337,19 +339,17 @@ class Keyboard:
             self._replace_parser()
 
     def _replace_parser(self) -> None:
-        """Begin with a new parser that knows of the terminal what the old one knew."""
+        """Start a new parser with the old one's knowledge of the terminal (mouse, sizes)."""
         old, new = self._parser, XTermParser()
         new.mouse_pixels, new.last_x, new.last_y = old.mouse_pixels, old.last_x, old.last_y
         new.terminal_size, new.terminal_pixel_size = old.terminal_size, old.terminal_pixel_size
         self._parser = new
 
 
-# CSI sequences --------------------------------------------------------------------------------
-
 _KEYS_WITHOUT_FINAL = frozenset(key for key in ANSI_SEQUENCES_KEYS if key[-1] == "$")
-"""Keys of rxvt that end where ECMA-48 has an intermediate byte."""
+"""rxvt keys that end in "$", which ECMA-48 defines as an intermediate byte."""
 
-# Compiled when they are needed first, which is not at the start.
+# Compiled on first use, not at start-up.
 _DISORDER = r"[ -/][0-?]"
 _KEY = (
     r"\x1b\[(?P<code>\d{0,7})(?::\d{0,7})*"
@@ -369,9 +369,9 @@ _NOT_EXTENDED = frozenset("u~ABCDEFHPQRS")
 
 
 def known(sequence: str) -> Sequence[str] | None:
-    """What Textual's parser is given for a complete CSI sequence; None if it is no known one.
+    """Translate a complete CSI sequence into sequences for Textual's parser; None if unknown.
 
-    An empty answer is for a known sequence that means nothing here: the release of a key.
+    The result is empty for a known sequence without effect: a key release.
     """
     if re.fullmatch(_REPORT, sequence):
         return (sequence,)
@@ -386,7 +386,7 @@ def known(sequence: str) -> Sequence[str] | None:
 
 
 def _key(match: re.Match[str]) -> Sequence[str] | None:
-    """A key of kitty's protocol, or a functional key of the older encodings."""
+    """Translate a key of kitty's protocol, or a functional key of the older encodings."""
     final, event = match["final"], match["event"] or "1"
     modifiers = int(match["modifiers"] or "0")
     if event not in ("1", "2", _RELEASED) or modifiers > _MOST_MODIFIERS:
@@ -406,7 +406,7 @@ def _key(match: re.Match[str]) -> Sequence[str] | None:
 
 
 def _other_key(code: int, modifiers: int) -> Sequence[str] | None:
-    """A key as XTerm's modifyOtherKeys tells it."""
+    """Translate a key in the form of XTerm's modifyOtherKeys; None if it is not valid."""
     if not 0 < modifiers <= _MOST_MODIFIERS:
         return None
     if f"{code}u" in FUNCTIONAL_KEYS:
@@ -417,19 +417,16 @@ def _other_key(code: int, modifiers: int) -> Sequence[str] | None:
 
 
 def _is_text(code: int) -> bool:
-    """Whether a number is a printable code point, none of a functional key or of half a pair."""
+    """Whether a code point is printable, not a kitty functional key and not a surrogate."""
     private = 57_344 <= code < 57_600
     surrogate = 0xD800 <= code <= 0xDFFF
     return (32 <= code < 127 or 160 <= code <= 0x10FFFF) and not private and not surrogate
 
 
-# Single characters ----------------------------------------------------------------------------
-
-
 def _c1(char: str) -> str:
-    """The letter after ESC that an 8-bit control stands for; "" for any other character.
+    """Return the letter X of `ESC X` for an 8-bit C1 control; "" for any other character.
 
-    A raw byte that is not UTF-8 arrives as a lone surrogate, and is read as the same control.
+    A raw byte that is not UTF-8 arrives as a lone surrogate, and is treated as that control.
     """
     code = ord(char)
     code -= 0xDC00 if code >= 0xDC00 else 0
@@ -437,7 +434,7 @@ def _c1(char: str) -> str:
 
 
 def _broken(char: str) -> bool:
-    """No character: a byte outside UTF-8, or its replacement."""
+    """Whether this is a byte that is not UTF-8 (a lone surrogate), or a replacement character."""
     return "\ud800" <= char <= "\udfff" or char == "\N{REPLACEMENT CHARACTER}"
 
 
@@ -446,7 +443,7 @@ def _is_st(char: str) -> bool:
 
 
 def _is_ctrl_c(read: bytes) -> bool:
-    """Whether a whole read is Ctrl-C, as a byte or as kitty's protocol tells it."""
+    """Whether a whole read is Ctrl-C, as control bytes or as a key of kitty's protocol."""
     text = read.decode("ascii", errors="replace")
     if text and not text.strip(_CTRL_C):
         return True

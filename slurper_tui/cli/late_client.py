@@ -1,4 +1,4 @@
-"""A client that is made when it is first needed: httpx is imported while a picture stands."""
+"""An API client that is made on first use, so that httpx is imported after the first frame."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ if TYPE_CHECKING:
 
 
 class LateClient:
-    """Implements `WholeApi`. make: imports and makes the client, in a thread of its own.
+    """Implements `WholeApi`. make: imports and makes the client; runs in its own thread.
 
-    What `make` raises reaches everybody who asks.
+    An exception of `make` is raised by every request.
     """
 
     def __init__(self, make: Callable[[], SlurperClient]) -> None:
@@ -37,7 +37,7 @@ class LateClient:
         self._locked = True
 
     def make(self) -> None:
-        """Make it now, and here."""
+        """Make the client now, in the calling thread."""
         made: Future[SlurperClient] = Future()
         made.set_result(self._make())
         self._made = made
@@ -50,7 +50,7 @@ class LateClient:
         return await client.list_jobs(account_id, limit=limit, offset=offset)
 
     async def progress(self, account_id: str, job_id: str) -> Answer[Progress]:
-        """Read how one job is doing. Raises ApiError."""
+        """Read the progress of a job. Raises ApiError."""
         client = await self._client()
         return await client.progress(account_id, job_id)
 
@@ -62,7 +62,7 @@ class LateClient:
         return await client.logs(account_id, job_id, limit=limit, offset=offset)
 
     async def get_job(self, account_id: str, job_id: str) -> Answer[Job]:
-        """Read what one job is. Raises ApiError."""
+        """Read the details of a job. Raises ApiError."""
         return await (await self._client()).get_job(account_id, job_id)
 
     async def pause_job(self, account_id: str, job_id: str) -> Answer[str | None]:
@@ -82,27 +82,27 @@ class LateClient:
         return await (await self._client()).abort_all_jobs(account_id)
 
     async def delete_job(self, account_id: str, job_id: str) -> Answer[str | None]:
-        """Forget an ended job. Raises ApiError."""
+        """Delete an ended job from the API's list. Raises ApiError."""
         return await (await self._client()).delete_job(account_id, job_id)
 
     async def create_job(self, account_id: str, job: NewJob) -> Answer[Created]:
-        """Start a migration. Raises ApiError."""
+        """Create a job. Raises ApiError."""
         return await (await self._client()).create_job(account_id, job)
 
     async def check_source(self, account_id: str, source: NewSource) -> Answer[Connectivity]:
-        """Ask whether the source bucket can be reached. Raises ApiError."""
+        """Check access to the source bucket. Raises ApiError."""
         return await (await self._client()).check_source(account_id, source)
 
     async def check_target(self, account_id: str, target: NewTarget) -> Answer[Connectivity]:
-        """Ask whether the target bucket can be reached. Raises ApiError."""
+        """Check access to the target bucket. Raises ApiError."""
         return await (await self._client()).check_target(account_id, target)
 
     def unlock(self) -> None:
-        """Let requests pass that change something."""
+        """Allow requests that change something."""
         self._set_locked(False)
 
     def lock(self) -> None:
-        """Only read from now on."""
+        """Refuse requests that change something."""
         self._set_locked(True)
 
     def _set_locked(self, locked: bool) -> None:
@@ -112,13 +112,13 @@ class LateClient:
             _lock(made.result(), locked)
 
     def notes(self) -> tuple[str, ...]:
-        """A line for each setting of the environment that is skipped; none before it is made."""
+        """Return one line per ignored setting of the environment; none before the client exists."""
         made = self._made
         there = made is not None and made.done() and not made.exception()
         return made.result().notes() if made is not None and there else ()
 
     async def close(self) -> None:
-        """Close every connection, if any was ever opened."""
+        """Close every connection, if the client was made."""
         made = self._made
         if made is not None and made.done() and not made.exception():
             await made.result().close()
@@ -138,7 +138,7 @@ def _lock(client: SlurperClient, locked: bool) -> None:
 
 
 def _begun(make: Callable[[], SlurperClient]) -> Future[SlurperClient]:
-    """Have it made in a thread that holds nothing up at the program's end."""
+    """Make the client in a daemon thread, which does not delay the program's exit."""
     made: Future[SlurperClient] = Future()
     made.set_running_or_notify_cancel()
     threading.Thread(target=_run, args=(make, made), daemon=True).start()
@@ -148,5 +148,5 @@ def _begun(make: Callable[[], SlurperClient]) -> Future[SlurperClient]:
 def _run(make: Callable[[], SlurperClient], made: Future[SlurperClient]) -> None:
     try:
         made.set_result(make())
-    except BaseException as error:  # whoever asks is to be told of it
+    except BaseException as error:  # raised again in each waiting request
         made.set_exception(error)

@@ -1,4 +1,4 @@
-"""A feed that is made while the first picture stands: what is known comes first."""
+"""A feed that is made after the first frame; until then it offers the recorded state."""
 
 from __future__ import annotations
 
@@ -19,9 +19,10 @@ if TYPE_CHECKING:
 
 
 class LateFeed:
-    """Implements `Feed`. known: what earlier runs have left. make: imports and makes the feed.
+    """Implements `Feed` with a feed made by the first `snapshots`.
 
-    What it is told before that, the feed hears as soon as it is there.
+    known: the snapshot recorded by earlier runs, or None. make: imports and makes the feed. Calls
+    that arrive before the feed exists are queued and replayed on it.
     """
 
     def __init__(self, known: Snapshot | None, make: Callable[[], ChosenJobs]) -> None:
@@ -32,11 +33,11 @@ class LateFeed:
         self._waiting: list[Callable[[ChosenJobs], None]] = []
 
     def known(self) -> Snapshot | None:
-        """Give what earlier runs have left; None when that is nothing."""
+        """Return the snapshot recorded by earlier runs; None without one."""
         return self._known
 
     async def snapshots(self) -> AsyncIterator[Snapshot]:
-        """Make the feed, and yield what it says. Raises Stop when it is not clear which job."""
+        """Make the feed and yield its snapshots. Raises Stop when a job prefix is not unique."""
         feed = self._feed = self._make()
         self._made.set()
         for tell in self._waiting:
@@ -46,33 +47,33 @@ class LateFeed:
                 yield snapshot
 
     def look_at(self, highlighted: JobKey | None, visible: frozenset[JobKey]) -> None:
-        """Say which job is highlighted and which rows are on the screen."""
+        """Set the highlighted job (None for none) and the jobs visible on the screen."""
         self._tell(lambda feed: feed.look_at(highlighted, visible))
 
     def refresh(self, key: JobKey) -> None:
-        """Ask one job now."""
+        """Poll one job now."""
         self._tell(lambda feed: feed.refresh(key))
 
     def refresh_all(self) -> None:
-        """Read every list and ask every job that may move, now."""
+        """Read every job list and poll every job that may still change, now."""
         self._tell(lambda feed: feed.refresh_all())
 
     def set_interval(self, seconds: float) -> None:
-        """Change the seconds between rounds, at least 2."""
+        """Set the seconds between polling rounds, at least 2."""
         self._tell(lambda feed: feed.set_interval(seconds))
 
     def set_window(self, window: Window) -> None:
-        """Show more or less of the highlighted job's past."""
+        """Set the time window of the highlighted job's history."""
         self._tell(lambda feed: feed.set_window(window))
 
     async def digest(self, since: float | None = None, zone: tzinfo | None = None) -> Digest:
-        """Tell what happened since a UTC second, by default since somebody last looked."""
+        """Return the digest since a time in UTC seconds; None for the last absence."""
         await self._made.wait()
         assert self._feed is not None
         return await self._feed.digest(since, zone)
 
     async def desk(self) -> Services:
-        """Give what can be asked beyond snapshots, as soon as the feed is there."""
+        """Return the services (logs, actions, creation, receipts), once the feed exists."""
         await self._made.wait()
         assert self._feed is not None
         return await self._feed.desk()

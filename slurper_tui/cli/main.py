@@ -1,6 +1,6 @@
-"""The console script: the command line in, an exit code out, and one line for whatever goes wrong.
+"""The console script: run a command line, print one line for any error, return an exit code.
 
-Only what `--help` needs is imported here; it has to answer at once.
+Import at module level only what `--help` needs, so that it answers at once.
 """
 
 import gc
@@ -20,16 +20,17 @@ if TYPE_CHECKING:
 
 
 def main() -> "NoReturn":
-    """Run the program with the process's own arguments, and leave nothing behind."""
+    """Run the program with `sys.argv` and end the process with its exit code."""
     _fill_closed_descriptors()
-    # What is imported stays: to look for garbage in it would be a fifteenth of the start. Whatever
-    # runs for long looks again, and more seldom: see `collect_again`.
+    # Imported objects live until the end: collecting garbage among them would take 1/15 of the
+    # start-up time. `collect_again` turns the collector on again in long runs, with higher
+    # thresholds.
     gc.disable()
     _finish(run(sys.argv[1:]))
 
 
 def run(arguments: "Sequence[str]", around: "Surroundings | None" = None) -> int:
-    """Run one command line and give its exit code; no exception leaves it."""
+    """Run one command line and return its exit code; never raise."""
     try:
         return _run(arguments, around)
     except Stop as stop:
@@ -44,9 +45,12 @@ def run(arguments: "Sequence[str]", around: "Surroundings | None" = None) -> int
 
 
 def _crashed(error: BaseException, around: "Surroundings | None") -> int:
-    """Write a report; where the program has been replaced while it ran, say just that."""
+    """Write a crash report and return the exit code.
+
+    An ImportError means that the program's files were replaced while it ran: print one line.
+    """
     try:
-        from slurper_tui.cli.diagnostics import crashed  # only when something is wrong
+        from slurper_tui.cli.diagnostics import crashed  # only after an error
     except ImportError:
         kind = type(error).__name__
         _complain(f"{kind}: a part of the program is missing; was it replaced meanwhile?", around)
@@ -64,14 +68,14 @@ def _run(arguments: "Sequence[str]", around: "Surroundings | None") -> int:
     if getattr(options, "version", False):
         from importlib import metadata  # 15 ms
 
-        from slurper_tui.cli.output import Output  # which knows full disks and closed pipes
+        from slurper_tui.cli.output import Output  # handles full disks and closed pipes
 
         out, err = (around.out, around.err) if around else (sys.stdout, sys.stderr)
         Output(out, err, ascii_only=False).line(f"{PROG} {metadata.version(PROG)}")
         return ExitCode.OK
     _check_clock()
-    from slurper_tui.cli.context import here  # asyncio and all that follows
-    from slurper_tui.cli.run import perform  # asyncio and all that follows
+    from slurper_tui.cli.context import here  # imports asyncio and most of the program
+    from slurper_tui.cli.run import perform  # imports asyncio and most of the program
 
     return perform(options, around or here())
 
@@ -88,13 +92,13 @@ def _check_clock() -> None:
 
 def _complain(line: str, around: "Surroundings | None") -> None:
     if line:
-        from slurper_tui.cli.output import say  # only when something is wrong
+        from slurper_tui.cli.output import say  # only after an error
 
         say(around.err if around else sys.stderr, line)
 
 
 def _fill_closed_descriptors() -> None:
-    """Keep what the program opens later from becoming standard input, output or error."""
+    """Open /dev/null on descriptors 0 to 2 where they are closed, so no later file gets them."""
     while True:
         descriptor = os.open(os.devnull, os.O_RDWR)
         if descriptor > 2:
@@ -103,19 +107,19 @@ def _fill_closed_descriptors() -> None:
 
 
 def _finish(code: int) -> "NoReturn":
-    """Write what is left and end at once: taking everything apart would take a tenth of `jobs`."""
+    """Flush the output and exit without interpreter cleanup, which takes a tenth of `jobs`."""
     try:
         if sys.stdout is not None:
             sys.stdout.flush()
     except BrokenPipeError:
-        pass  # nobody reads it any more: that is no fault
+        pass  # the reader has closed the pipe: not an error
     except OSError as error:
-        if code == ExitCode.OK:  # else it was said already
+        if code == ExitCode.OK:  # any other code was already explained
             _complain(f"cannot write to standard output: {error.strerror}", None)
             code = ExitCode.USAGE
     try:
         if sys.stderr is not None:
             sys.stderr.flush()
     except OSError:
-        pass  # nobody is there to be told
+        pass  # there is no other place to report it
     os._exit(code)

@@ -1,8 +1,8 @@
-"""Lines for a person or another program: data to stdout, narration to stderr.
+"""Write the output of the commands: data to stdout, messages to stderr.
 
-A job in words, for every command that prints lines.
-
-What stands in the way, told on stderr once when it begins and once when it ends.
+`Output` owns both streams and sanitises each line. The functions after it format the cells of a
+job (source, target, amount, percent, time left). `Narration` reports each problem on stderr once
+when it begins and once when it ends.
 """
 
 from __future__ import annotations
@@ -30,14 +30,17 @@ from slurper_tui.monitor.reports.records import job_record
 
 
 class OutputClosed(Stop):
-    """Nobody reads stdout any more: a quiet end."""
+    """The reader of stdout has gone: end without a message, with exit code 0."""
 
     def __init__(self) -> None:
         super().__init__("", ExitCode.OK)
 
 
 def unwritable(error: OSError) -> Stop:
-    """The end that a failure to write to stdout brings: a quiet one where nobody reads it."""
+    """Convert a write error on stdout to a Stop; a closed pipe ends without a message.
+
+    EIO means that the terminal has gone, and ends with HANGUP.
+    """
     if isinstance(error, BrokenPipeError):
         return OutputClosed()
     code = ExitCode.HANGUP if error.errno == errno.EIO else ExitCode.USAGE
@@ -45,7 +48,10 @@ def unwritable(error: OSError) -> Stop:
 
 
 class Output:
-    """Where lines go. No control character passes in a line, whoever made the text."""
+    """The output streams. Control characters are removed from every line.
+
+    out, err: None where the stream is closed. ascii_only: also set when stdout is not UTF-8.
+    """
 
     def __init__(self, out: TextIO | None, err: TextIO | None, *, ascii_only: bool) -> None:
         self._out = out
@@ -54,24 +60,24 @@ class Output:
 
     @property
     def arrow(self) -> str:
-        """What stands between a source and its target."""
+        """The separator between source and target."""
         return "->" if self.ascii_only else "→"
 
     @property
     def on_terminal(self) -> bool:
-        """Whether a person reads stdout."""
+        """Whether stdout is a terminal."""
         return self._out is not None and self._out.isatty()
 
     def line(self, text: str) -> None:
-        """Write one line of data at once. Raises Stop when that is impossible."""
+        """Write one line of data and flush. Raises Stop when stdout cannot be written."""
         with self._writing() as out:
             out.write(self.plain(text) + "\n")
             out.flush()
 
     def exact(self, text: str) -> None:
-        """Write text just as it is, in UTF-8 wherever this is, for another program.
+        """Write text unchanged for another program, in UTF-8 in every locale.
 
-        Half a surrogate pair, which no UTF-8 holds, becomes the three bytes that would be it.
+        A lone surrogate, which is invalid in UTF-8, is written as its three-byte encoding.
         """
         with self._writing() as out:
             out.flush()
@@ -80,7 +86,7 @@ class Output:
 
     @contextmanager
     def _writing(self) -> Iterator[TextIO]:
-        """Let stdout be written to. Raises Stop when that is impossible."""
+        """Yield stdout. Raises Stop when it is closed or a write fails."""
         if self._out is None:
             raise OutputClosed
         try:
@@ -89,15 +95,15 @@ class Output:
             raise unwritable(error) from None
 
     def say(self, text: str) -> None:
-        """Write one line of narration, or nothing where it cannot be written."""
+        """Write one line to stderr; ignore write errors."""
         say(self._err, self.plain(text))
 
     def ask(self, text: str) -> None:
-        """Write a question, and leave the cursor behind it."""
+        """Write a question to stderr and leave the cursor after it."""
         self._write(f"slurper-tui: {self.plain(text)} ")
 
     def newline(self) -> None:
-        """End a line whose answer was not shown."""
+        """End the line of a question after input without echo."""
         self._write("\n")
 
     def _write(self, text: str) -> None:
@@ -107,14 +113,14 @@ class Output:
                 self._err.flush()
 
     def plain(self, text: str) -> str:
-        """The text as it may be written here."""
+        """Return the text without control characters, in ASCII where required."""
         text = escape_invalid_bytes(text)
         plain = text.replace(fmt.DASH, "-") if self.ascii_only else text
         return fmt.safe(plain, ascii_only=self.ascii_only)
 
 
 def say(err: TextIO | None, text: str) -> None:
-    """Write one line to stderr, harmless and in its encoding; a closed stderr is no fault."""
+    """Write one sanitised line to stderr, in ASCII unless it is UTF-8; ignore write errors."""
     if err is None:
         return
     plain = fmt.safe(text, ascii_only=not _utf8(err))
@@ -129,17 +135,17 @@ def _utf8(stream: TextIO | None) -> bool:
 
 
 def record_line(view: JobView) -> str:
-    """The job as JSON in ASCII alone, so that no name in it can steer a terminal."""
+    """Return the job as ASCII-only JSON, so that no name in it can control a terminal."""
     return fmt.as_json(job_record(view))
 
 
 def migration(view: JobView, out: Output) -> str:
-    """`bucket/prefix → bucket`."""
+    """Return `bucket/prefix → bucket`."""
     return f"{source_name(view)} {out.arrow} {target_name(view)}"
 
 
 def source_name(view: JobView) -> str:
-    """The source bucket, with the prefix if only that is copied."""
+    """Return the source bucket, with the prefix if the job has one; a dash if unknown."""
     source = view.job.source
     if source is None or not source.bucket:
         return fmt.DASH
@@ -147,25 +153,28 @@ def source_name(view: JobView) -> str:
 
 
 def target_name(view: JobView) -> str:
-    """The target bucket."""
+    """Return the target bucket; a dash if unknown."""
     return (view.job.target and view.job.target.bucket) or fmt.DASH
 
 
 def amount(view: JobView) -> str:
-    """`done/objects` in full; a plus where the total still grows."""
+    """Return `done/objects` in full digits, with a plus while the total may still grow."""
     done, objects = (_plain(n) for n in (view.counts.done, view.counts.objects))
     more = "+" if view.growing or view.partial else ""
     return f"{done}/{objects}{more}"
 
 
 def percent(view: JobView) -> str:
-    """`35%`, or `~35%` while the total may still grow."""
+    """Return `35%`, or `~35%` while the total may still grow; a dash if unknown."""
     text = fmt.percent(view.percent, provisional=view.provisional)
     return text if view.percent is None else f"{text}%"
 
 
 def remains(view: JobView, out: Output, *, short: bool = False) -> str:
-    """How long it will take, as a range: `3\N{EN DASH}5 h`, or in a word for a column."""
+    """Return the forecast time left as a range, `3\N{EN DASH}5 h`; short: the form for a column.
+
+    A dash without a forecast.
+    """
     forecast = shown_forecast(view)
     if forecast is None:
         return fmt.DASH
@@ -175,7 +184,7 @@ def remains(view: JobView, out: Output, *, short: bool = False) -> str:
 
 
 def sayable(text: str, out: Output) -> str:
-    """Our own words, with letters for their signs where there are only letters."""
+    """Replace the program's own symbols with ASCII where the output is ASCII only."""
     return text.translate(_SIGNS) if out.ascii_only else text
 
 
@@ -191,15 +200,14 @@ BUDGET = "the request budget"
 _LONGEST_ID = 128
 
 _SAME_WAIT = 0.5
-"""Seconds by which the end of one wait may vary as the clocks are read."""
+"""Seconds by which the end of the same wait may differ between readings of the clocks."""
 
 
 class Narration:
-    """Remembers what was said, so that a change is one line and a standing problem none.
+    """Report problems on stderr, one line when each begins and one when it ends.
 
-    once: the command looks once, so whatever waits, waits for the request budget. patience: how
-    many seconds, all waits together, it may wait where the API limits the rate of requests; None
-    for ever.
+    once: the command polls once, so waiting requests are reported as a lack of request budget.
+    patience: the most seconds, all waits added, to wait under a rate limit; None for no limit.
     """
 
     def __init__(
@@ -220,9 +228,10 @@ class Narration:
         self._history = ""
 
     def tell(self, snapshot: Snapshot) -> None:
-        """Say what began and what ended.
+        """Report the problems that began or ended since the last snapshot.
 
-        Raises Stop when every account rejects us, and when the API makes us wait for too long.
+        Raises Stop when every account rejects the credentials, or when the rate limit demands
+        more waiting than `patience`.
         """
         if snapshot.rejected:
             raise rejection(snapshot)
@@ -237,7 +246,7 @@ class Narration:
         self._standing = problems.keys() | (self._standing & silent)
 
     def _bound_waiting(self, budget: BudgetView, now: float) -> None:
-        """Raise Stop as soon as it is clear that waiting takes longer than it may."""
+        """Add up the announced waits. Raises Stop once they exceed `patience`."""
         until = budget.blocked_until
         if self.patience is None or until is None:
             return
@@ -254,7 +263,7 @@ class Narration:
             )
 
     def tell_history(self, note: str) -> None:
-        """Say that the history is not kept, or is kept again."""
+        """Report that the history is off, or on again."""
         if _is_worth_telling(note) and note != self._history:
             self._out.say(note)
         elif self._history and not _is_worth_telling(note):
@@ -263,24 +272,24 @@ class Narration:
 
 
 def _is_worth_telling(note: str) -> bool:
-    """A history that another program keeps too loses nothing."""
+    """Whether to report a history note; a history shared with another process loses nothing."""
     return bool(note) and not note.startswith("history shared")
 
 
 def rejection(snapshot: Snapshot) -> Stop:
-    """Why nothing can be shown: in the API's own words, and what would help."""
+    """Return the Stop for rejected credentials: the API's messages and the needed permission."""
     errors = (account.problem.error for account in snapshot.accounts if account.problem)
     said = "; ".join(dict.fromkeys(str(error) for error in errors))
     return Stop(f"the API rejects these credentials: {said}; {PERMISSION}", ExitCode.CREDENTIALS)
 
 
 def failed(snapshot: Snapshot, jobs: tuple[JobView, ...]) -> bool:
-    """Whether something that was to be told could not be asked."""
+    """Whether a request for an account or for one of these jobs failed."""
     return any(a.problem for a in snapshot.accounts) or any(j.problem for j in jobs)
 
 
 def _problems(snapshot: Snapshot, zone: tzinfo | None, *, once: bool) -> dict[str, str]:
-    """What is wrong with what: an account's problem is not repeated for each of its jobs."""
+    """Map each subject to its problem; an account's problem is not repeated for its jobs."""
     several = len(snapshot.accounts) > 1
     down = {a.account_id for a in snapshot.accounts if a.problem}
     accounts = {
@@ -302,7 +311,7 @@ def _subject(account: AccountView, several: bool) -> str:
 
 
 def _job(view: JobView) -> str:
-    """The job's id; one that is far longer than any ordinary one is cut."""
+    """Return `job ID`, with an id longer than `_LONGEST_ID` characters cut."""
     name = str(view.job.id)
     return f"job {name if len(name) <= _LONGEST_ID else name[:_LONGEST_ID] + '...'}"
 
@@ -314,7 +323,7 @@ def _standing(problem: Problem, now: float, zone: tzinfo | None) -> str:
 
 
 def _budget(budget: BudgetView, now: float, zone: tzinfo | None, *, once: bool) -> dict[str, str]:
-    """A pause that the API has ordered, or one that the shared budget makes necessary."""
+    """Describe a wait ordered by the API or caused by the shared request budget; {} if none."""
     if budget.blocked_until is not None:
         words = f" ({budget.blocked_by})" if budget.blocked_by else ""
         until = fmt.moment(budget.blocked_until, now, zone, seconds=True)

@@ -1,10 +1,8 @@
-"""The command line as argparse understands it: which command, and one parser for each.
+"""The command line: one argparse parser for each command, and the choice of the command.
 
-What the parsers of all commands have in common.
-
-One parser for each command that only reads.
-
-One parser for each command that changes something. The command itself is the person's word.
+`split_command` finds the command's name among the options; `parse` runs that command's parser.
+Options common to all commands are in `make_parser`. An option with a value must also be listed
+in `VALUES`, `WRITING_VALUES` or `_VALUES`, so that its value is not taken for the command.
 """
 
 from __future__ import annotations
@@ -15,8 +13,6 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NoReturn
 
-from slurper_tui.cli import parser as grammar
-from slurper_tui.cli import parser as grammar_writing
 from slurper_tui.cli.errors import Stop
 
 if TYPE_CHECKING:
@@ -26,18 +22,18 @@ if TYPE_CHECKING:
 PROG = "slurper-tui"
 
 MASK = "\0"
-"""Stands before a word that is no option, however it begins."""
+"""Prefix that marks a word after `--`, so that argparse does not take it for an option."""
 
 
 class Parser(argparse.ArgumentParser):
-    """argparse, with its complaints in one line."""
+    """An ArgumentParser that raises Stop with a one-line message."""
 
     def error(self, message: str) -> NoReturn:
         """Raise Stop with the message instead of printing the usage."""
         raise Stop(f"{message.replace(MASK, '')} (see {self.prog} --help)")
 
     def print_help(self, file: SupportsWrite[str] | None = None) -> None:
-        """Write the help at once; argparse itself would not say that it could not be written."""
+        """Write and flush the help. Raises Stop on a write error, which argparse would ignore."""
         stream = sys.stdout if file is None else file
         if stream is None:
             return
@@ -45,13 +41,13 @@ class Parser(argparse.ArgumentParser):
             stream.write(self.format_help())
             sys.stdout.flush()
         except OSError as error:
-            from slurper_tui.cli.output import unwritable  # only when something is wrong
+            from slurper_tui.cli.output import unwritable  # only after an error
 
             raise unwritable(error) from None
 
 
 def make_parser(usage: str, description: str, epilog: str | None = None) -> Parser:
-    """A parser with the options that every command takes."""
+    """Return a parser with the options that every command accepts."""
     parser = Parser(
         prog=PROG,
         usage=usage,
@@ -73,19 +69,19 @@ def make_parser(usage: str, description: str, epilog: str | None = None) -> Pars
 
 
 def add_json(parser: Parser, what: str) -> None:
-    """Let a command speak JSON. what: its shape."""
+    """Add the --json option. what: its help, which describes the JSON's shape."""
     parser.add_argument("--json", action="store_true", help=what)
 
 
 def add_timeout(parser: Parser) -> None:
-    """Let a command say how long it may wait while the API limits the rate of requests."""
+    """Add the --timeout option: seconds to wait under a rate limit."""
     parser.add_argument(
         "--timeout", metavar="S", help="seconds to wait where the API answers 429 (60)"
     )
 
 
 def _formatter(prog: str) -> argparse.HelpFormatter:
-    """Help as wide as the terminal; argparse itself would import shutil to find out."""
+    """Return a formatter as wide as the terminal; argparse's default would import shutil."""
     try:
         width = os.get_terminal_size().columns
     except OSError:
@@ -94,11 +90,11 @@ def _formatter(prog: str) -> argparse.HelpFormatter:
 
 
 VALUES = frozenset({"--type", "--migration", "--timeout"})
-"""Options of these commands that take a value."""
+"""Options with a value of the commands that only read, except those in `_VALUES`."""
 
 
 def monitor() -> Parser:
-    """The parser of the monitor, which has no name of its own."""
+    """Return the parser of the monitor, the command without a name."""
     parser = make_parser(
         f"{PROG} [JOB]... [OPTION]...\n       {PROG} COMMAND [OPTION]...",
         "Shows every Super Slurper job of an account, live. Lines instead of a screen where "
@@ -134,7 +130,7 @@ def monitor() -> Parser:
 
 
 def jobs() -> Parser:
-    """The parser of `jobs`."""
+    """Return the parser of `jobs`."""
     parser = make_parser(f"{PROG} jobs [OPTION]...", "Prints one line a job, once.")
     add_json(parser, "one JSON array")
     add_timeout(parser)
@@ -149,7 +145,7 @@ def jobs() -> Parser:
 
 
 def progress() -> Parser:
-    """The parser of `progress`."""
+    """Return the parser of `progress`."""
     parser = make_parser(f"{PROG} progress JOB [OPTION]...", "Prints one job, once.")
     parser.add_argument("job", metavar="JOB", help="its id, or the beginning of it")
     add_json(parser, "one JSON object")
@@ -158,7 +154,7 @@ def progress() -> Parser:
 
 
 def watch() -> Parser:
-    """The parser of `watch`."""
+    """Return the parser of `watch`."""
     parser = make_parser(
         f"{PROG} watch [JOB]... [OPTION]...",
         "Prints each job once and then a line whenever its status, phase, whole percent or "
@@ -170,7 +166,7 @@ def watch() -> Parser:
 
 
 def history() -> Parser:
-    """The parser of `history`."""
+    """Return the parser of `history`."""
     parser = make_parser(
         f"{PROG} history [JOB] [OPTION]...",
         "Prints every sample that was recorded, the oldest first. Asks nothing of the API.",
@@ -184,7 +180,7 @@ def history() -> Parser:
 
 
 def digest() -> Parser:
-    """The parser of `digest`."""
+    """Return the parser of `digest`."""
     parser = make_parser(
         f"{PROG} digest [OPTION]...",
         "Tells what happened while nobody looked, and what is to be done, the worst first.",
@@ -198,7 +194,7 @@ def digest() -> Parser:
 
 
 def logs() -> Parser:
-    """The parser of `logs`."""
+    """Return the parser of `logs`."""
     parser = make_parser(
         f"{PROG} logs JOB [OPTION]...",
         "Prints every row of a job's log, the newest first; with --follow the oldest first, and "
@@ -213,7 +209,7 @@ def logs() -> Parser:
 
 
 def failures() -> Parser:
-    """The parser of `failures`."""
+    """Return the parser of `failures`."""
     parser = make_parser(
         f"{PROG} failures JOB [OPTION]...",
         "Tells which objects failed or were not copied, by reason and prefix; or their exact keys.",
@@ -228,7 +224,7 @@ def failures() -> Parser:
 
 
 def report() -> Parser:
-    """The parser of `report`."""
+    """Return the parser of `report`."""
     parser = make_parser(
         f"{PROG} report JOB [OPTION]...\n       {PROG} report --migration SOURCE [OPTION]...",
         "Prints the receipt of an ended job, or of all jobs of one migration, as Markdown.",
@@ -271,7 +267,7 @@ _SPLIT = (("--prefixes", "FILE", "one job for each prefix in it, one a line; - i
 WRITING_VALUES = frozenset(
     name for options in (_SOURCE, _TARGET, _SECRETS, _RETRY, _SPLIT) for name, _, _ in options
 ) | {"--file", "--cancel", "--send-again"}
-"""Options of these commands that take a value."""
+"""Options with a value of the commands that start jobs."""
 
 _WHERE_SECRETS = (
     "The keys to the buckets are asked for at the terminal, without echo, or taken from the\n"
@@ -413,12 +409,12 @@ PARSERS: dict[str, Callable[[], Parser]] = {
 
 
 MONITOR = ""
-"""The name of the command without a name."""
+"""Key of the monitor, which has no command name."""
 
 _VALUES = frozenset(
     {
         *("--account", "--interval", "--theme", "--config", "--log", "--status", "--deadline"),
-        *("--since", *grammar.VALUES, *grammar_writing.VALUES),
+        *("--since", *VALUES, *WRITING_VALUES),
     }
 )
 _LATER = ("wait", "replay", "doctor", "help")
@@ -435,7 +431,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
 
 
 def _masked(arguments: Sequence[str]) -> list[str]:
-    """Mark the words behind `--`, so that none is taken for an option; no argument holds NUL."""
+    """Prefix the words after `--` with `MASK`; an argument cannot contain NUL itself."""
     place = arguments.index("--") if "--" in arguments else len(arguments)
     return [*arguments[:place], *(f"{MASK}{word}" for word in arguments[place + 1 :])]
 
@@ -447,9 +443,9 @@ def _unmasked(value: object) -> object:
 
 
 def split_command(arguments: Sequence[str]) -> tuple[str, list[str]]:
-    """Take the command out of the arguments, wherever the options left it.
+    """Split the arguments into (command, the rest); options may precede the command.
 
-    Raises Stop when the first word is no command but meant as one.
+    Raises Stop when the first word resembles a command's name.
     """
     place = _first_word(arguments)
     if place is None:
@@ -462,7 +458,7 @@ def split_command(arguments: Sequence[str]) -> tuple[str, list[str]]:
 
 
 def _first_word(arguments: Sequence[str]) -> int | None:
-    """Where the first word stands that is neither an option nor an option's value."""
+    """Return the index of the first word that is neither an option nor an option's value."""
     skip = False
     for place, text in enumerate(arguments):
         if skip:
@@ -477,7 +473,7 @@ def _first_word(arguments: Sequence[str]) -> int | None:
 
 
 def _refuse_likely_command(word: str) -> None:
-    """Any word may be the beginning of a job's id, but hardly one that nearly is a command."""
+    """Raise Stop for a word that is almost a command; other words may be job id prefixes."""
     import difflib  # 4 ms, only when something is wrong
 
     known = [name for name in _PARSERS if name]
@@ -490,14 +486,14 @@ def _refuse_likely_command(word: str) -> None:
 
 
 _PARSERS: dict[str, Callable[[], Parser]] = {
-    MONITOR: grammar.monitor,
-    "jobs": grammar.jobs,
-    "progress": grammar.progress,
-    "watch": grammar.watch,
-    "history": grammar.history,
-    "digest": grammar.digest,
-    "logs": grammar.logs,
-    "failures": grammar.failures,
-    "report": grammar.report,
-    **grammar_writing.PARSERS,
+    MONITOR: monitor,
+    "jobs": jobs,
+    "progress": progress,
+    "watch": watch,
+    "history": history,
+    "digest": digest,
+    "logs": logs,
+    "failures": failures,
+    "report": report,
+    **PARSERS,
 }

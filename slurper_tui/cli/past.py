@@ -1,4 +1,4 @@
-"""What earlier runs have left: the history of this user's accounts, opened for a command."""
+"""Open the history of the session's accounts for a command, and close it at the end."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ if TYPE_CHECKING:
     from slurper_tui.monitor.history.recorder import Noting, Recorder
 
 ABSENCE = 600.0
-"""Seconds without anybody looking after which a person wants to be told what happened."""
+"""Seconds without a running monitor after which the changes meanwhile are shown."""
 
 
 class Opened:
-    """A history in use. remembered: every job as it last stood.
+    """An open history. remembered: the last recorded state of every job.
 
-    away_since: when somebody last looked, UTC seconds, if that was long ago; else None.
+    away_since: time of the last sample, UTC seconds; None if it is at most `ABSENCE` old.
     """
 
     def __init__(
@@ -50,9 +50,12 @@ class Opened:
         self._noting: Noting | None = None
 
     def past(self, *, shown: bool = True) -> Past:
-        """What the monitor is to know; from now on the history is kept in a thread of its own."""
+        """Start the recorder, which owns the store from now on, and return the monitor's past.
+
+        shown: whether data of earlier runs is shown.
+        """
         from slurper_tui.monitor.history.recorder import (
-            Noting,  # no first picture needs them
+            Noting,  # not needed before the first frame
             Recorder,
         )
 
@@ -62,11 +65,11 @@ class Opened:
         return Past(self._recorder, self.remembered, shown, self.away_since, noting, healed)
 
     def when_closed(self, say: Callable[[str], None]) -> None:
-        """Have somebody told in the end how the history stands, in a clause; "" when it is on."""
+        """Set a function that `close` calls with the history's note; "" when the history is on."""
         self._say = say
 
     async def close(self) -> None:
-        """Write what waits, and let go of the file."""
+        """Write pending samples, close the file, and report the final note."""
         if self._recorder is None:
             self._store.close()
         else:
@@ -78,10 +81,10 @@ class Opened:
 def open_past(
     session: Session, options: argparse.Namespace, state: Path | None, now: float
 ) -> Opened:
-    """Open the history that belongs to a session. now: UTC seconds. Raises nothing.
+    """Open the history of a session. now: UTC seconds. Never raises for an unusable file.
 
-    state: the folder where it is, None where there is no home folder. A history that can be opened
-    and not be read is off: this session is kept in memory until it can be.
+    state: the history's folder, None without a home folder. If the file can be opened but not read,
+    the history is off and this session is recorded in memory until the file is usable.
     """
     store, view = open_history(
         None if session.demo or state is None else state / FILE,
@@ -103,22 +106,28 @@ def open_past(
 
 
 def _seen_at(known: Remembered) -> float | None:
-    """When somebody last looked at a job, UTC seconds; None where its clock was never set."""
+    """Return the time of a job's last sample, UTC seconds.
+
+    None without a sample, or if its time is impossible: too early, or before the job's creation.
+    """
     if known.last is None or is_too_early(known.last.at, parse_time(known.job.created_at)):
         return None
     return known.last.at
 
 
 def _heal(store: Store, now: float) -> bool:
-    """Whether samples of the future were dated back; a file that is locked is left as it is."""
+    """Correct samples dated in the future; return whether there were any.
+
+    SQLite errors, such as a locked file, are ignored.
+    """
     with suppress(sqlite3.Error):
         return store.heal(now)
     return False
 
 
 def _fill(store: Store, session: Session, now: float) -> None:
-    """Give the demo a past."""
+    """Fill the demo's history with simulated earlier runs."""
     if session.demo is not None:
-        from slurper_tui.cli.demo import fill_for_demo  # only where it is asked for
+        from slurper_tui.cli.demo import fill_for_demo  # only the demo needs it
 
         fill_for_demo(store, session.demo, now)

@@ -1,8 +1,8 @@
-"""The keys to the buckets: from a file, from variables, or typed without echo. Never kept.
+"""Questions at the terminal, and the secrets of the buckets.
 
-No value that was given is ever repeated in an error, nor any name from the file, which may be one.
-
-Questions at the terminal: a word, or a secret without echo; never where nobody answers.
+Secrets come from a file, environment variables, or input without echo; they are never stored. No
+error message repeats a secret, or a name from the file, which might be a misplaced secret. Every
+question raises Stop when standard input is not a terminal or ends.
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ from typing import NamedTuple
 
 from slurper_tui.api.models import Secret
 from slurper_tui.api.scrub import Scrubber
-from slurper_tui.cli import prompts as asking
 from slurper_tui.cli.errors import ExitCode, Stop
 from slurper_tui.cli.output import Output
 from slurper_tui.monitor.jobs.validation import secret_parts
@@ -32,21 +31,21 @@ _LOCAL_MODES = 3
 
 
 def can_ask() -> bool:
-    """Whether a person sits at standard input."""
+    """Whether standard input is a terminal."""
     with suppress(OSError):
         return os.isatty(INPUT)
     return False
 
 
 async def confirmed(question: str, out: Output) -> bool:
-    """Ask for a yes; anything else is a no. Raises Stop where nobody can be asked."""
+    """Ask a yes/no question; any answer except y or yes is a no. Raises Stop like `typed`."""
     return (await typed(f"{question} [y/N]", out)).casefold() in ("y", "yes")
 
 
 async def typed(question: str, out: Output) -> str:
-    """Ask for a word; what was typed before the question stood is no answer to it.
+    """Ask for a word; discard input that was typed before the question.
 
-    Raises Stop where nobody can be asked, or nobody answers.
+    Raises Stop when standard input is not a terminal, or ends.
     """
     if not can_ask():
         raise Stop(f"{question} nobody is there to be asked: give --yes")
@@ -57,9 +56,9 @@ async def typed(question: str, out: Output) -> str:
 
 
 async def secret(prompt: str, out: Output) -> str:
-    """Ask for a secret, which is not shown; one in lines, between BEGIN and END, whole."""
+    """Ask for a secret without echo; read a PEM block from its BEGIN line to its END line."""
     with _unseen():
-        out.ask(f"{prompt}:")  # only now: keys are not echoed any more
+        out.ask(f"{prompt}:")  # after echo is off, so that an early answer is not shown
         lines = [await _line()]
         if lines[0].startswith("-----BEGIN"):
             while not lines[-1].startswith("-----END"):
@@ -69,7 +68,7 @@ async def secret(prompt: str, out: Output) -> str:
 
 
 async def _line() -> str:
-    """One line of standard input. Raises Stop at its end."""
+    """Read one line of standard input. Raises Stop at its end."""
     try:
         await readable(INPUT)
         read = os.read(INPUT, _MOST)
@@ -81,7 +80,7 @@ async def _line() -> str:
 
 
 async def readable(file: int) -> None:
-    """Wait until something, or the end, is there to be read; the loop hears signals meanwhile.
+    """Wait until a descriptor is readable or at its end, without blocking the event loop.
 
     Raises OSError.
     """
@@ -90,7 +89,7 @@ async def readable(file: int) -> None:
     try:
         loop.add_reader(file, ready.set)
     except PermissionError:
-        return  # an ordinary file, which lets nobody wait
+        return  # epoll refuses regular files, which are always readable
     try:
         await ready.wait()
     finally:
@@ -99,7 +98,7 @@ async def readable(file: int) -> None:
 
 @contextmanager
 def _unseen() -> Iterator[None]:
-    """Show nothing of what is typed, and leave the terminal as it was, whatever happens."""
+    """Turn echo off; restore the terminal's settings afterwards, also after an error."""
     before = termios.tcgetattr(INPUT)
     silent = [*before]
     silent[_LOCAL_MODES] &= ~termios.ECHO
@@ -116,19 +115,19 @@ _PARTS = ("access_key_id", "secret_access_key", "client_email", "private_key")
 
 
 class Part(NamedTuple):
-    """One part of one bucket's keys."""
+    """One part of one bucket's credentials. end: "source" or "target"; name: one of `_PARTS`."""
 
     end: str
     name: str
 
     @property
     def variable(self) -> str:
-        """The variable that may hold it."""
+        """The environment variable for this part."""
         return f"SLURPER_{self.end}_{self.name}".upper()
 
     @property
     def words(self) -> str:
-        """What a person is asked for."""
+        """The name of this part in a prompt."""
         return f"{self.end} {self.name.replace('_', ' ')}"
 
 
@@ -142,14 +141,14 @@ async def read_secrets(
     out: Output,
     scrubber: Scrubber | None = None,
 ) -> Secrets:
-    """Put them together: the file first, then variables, then what is typed. Raises Stop.
+    """Read the secrets from the file, else the variables, else the terminal. Raises Stop.
 
-    scrubber: is told all of them.
+    file: None if --secrets is not given. scrubber: receives all secrets.
     """
     parts = tuple(_wanted(vendor))
     given = {**_from_variables(parts, environ), **(_from_file(file) if file is not None else {})}
     missing = [part for part in parts if part not in given]
-    if missing and not asking.can_ask():
+    if missing and not can_ask():
         names = ", ".join(part.variable for part in missing)
         raise Stop(
             f"the keys to the buckets are missing: set {names}, or give --secrets FILE",
@@ -173,7 +172,7 @@ def _secrets(parts: tuple[Part, ...], given: Given) -> Secrets:
 
 
 async def _typed(part: Part, out: Output) -> str:
-    value = _tidy(part, await asking.secret(part.words, out))
+    value = _tidy(part, await secret(part.words, out))
     if not value:
         raise Stop(f"no {part.words} was given", ExitCode.CREDENTIALS)
     return value
@@ -185,13 +184,13 @@ def _from_variables(parts: tuple[Part, ...], environ: Mapping[str, str]) -> dict
 
 
 def _tidy(part: Part, value: str) -> str:
-    r"""Without space around it; a private key may be in one line, as in JSON, with \n in it."""
+    r"""Strip a value; a private key may be on one line, as in JSON, with \n for line ends."""
     plain = value.strip()
     return plain.replace("\\n", "\n") if part.name == "private_key" else plain
 
 
 def _from_file(name: str) -> dict[Part, str]:
-    """What a file that nobody else can read holds. Raises Stop."""
+    """Read the secrets in a private file. Raises Stop."""
     tables = _parsed(name, _read_private(name))
     found: dict[Part, str] = {}
     for end, table in tables.items():
@@ -219,7 +218,7 @@ def _plain(name: str) -> str:
 
 
 def _read_private(name: str) -> bytes:
-    """Read a file that its owner alone can. Raises Stop."""
+    """Read a file. Raises Stop when others have access to it, or it is not a file or pipe."""
     try:
         with Path(name).open("rb") as file:
             found = os.fstat(file.fileno())
@@ -233,7 +232,7 @@ def _read_private(name: str) -> bytes:
 
 
 def _parsed(name: str, content: bytes) -> dict[str, object]:
-    """Raises Stop, which names the place and quotes nothing."""
+    """Parse TOML. Raises Stop with line and column, never with content of the file."""
     try:
         return tomllib.loads(content.decode("utf-8-sig"))
     except UnicodeDecodeError as error:

@@ -1,4 +1,8 @@
-"""From a parsed command line to a command that runs, with all it needs."""
+"""Run a parsed command line: load the configuration, open client and history, run the command.
+
+The monitor on a terminal runs the Textual app (`_screen`); every other command prints lines
+(`_lines`). Heavy modules (sqlite3, Textual) are imported only on the path that needs them.
+"""
 
 from __future__ import annotations
 
@@ -34,7 +38,7 @@ _NO_SCREEN = frozenset({"dumb", "unknown"})
 
 
 def perform(options: argparse.Namespace, around: Surroundings) -> ExitCode:
-    """Run the command. Raises Stop for whatever keeps it from starting."""
+    """Run the command. Raises Stop when it cannot start."""
     config = _config(options, around)
     if config.notice:
         Output(around.out, around.err, ascii_only=config.ascii_only).say(config.notice)
@@ -43,9 +47,9 @@ def perform(options: argparse.Namespace, around: Surroundings) -> ExitCode:
         Output(around.out, around.err, ascii_only=config.ascii_only).say(said)
         config = msgspec.structs.replace(config, utc=True)
     around.scrubber.add(*secrets_in(around.environ))
-    deadline_of(options, config)  # also where nothing is measured against it
+    deadline_of(options, config)  # reject an invalid --deadline even where it is not used
     if options.command == MONITOR and _has_screen(around):
-        from slurper_tui.cli.terminal import take_keyboard  # no other command needs a terminal
+        from slurper_tui.cli.terminal import take_keyboard  # only the screen needs a terminal
 
         try:
             take_keyboard()
@@ -90,7 +94,7 @@ def _has_screen(around: Surroundings) -> bool:
 
 
 def _open_log(options: argparse.Namespace, around: Surroundings) -> None:
-    """Open the log, if one is asked for."""
+    """Open the `--log` file, if given."""
     if options.log is not None:
         from slurper_tui.cli.diagnostics import open_log
 
@@ -100,7 +104,7 @@ def _open_log(options: argparse.Namespace, around: Surroundings) -> None:
 def _open_session(
     options: argparse.Namespace, config: Config, around: Surroundings, *, late: bool = False
 ) -> Session:
-    """Make the client and name the settings that are skipped. Raises Stop."""
+    """Make the client and report ignored settings on stderr. Raises Stop."""
     session = open_session(
         config,
         around.environ,
@@ -121,7 +125,7 @@ def _screen(options: argparse.Namespace, config: Config, around: Surroundings) -
 
     opened = open_past(session, options, around.state, time.time())
     if not opened.remembered:
-        session.make()  # there is no picture for it to be made behind
+        session.make()  # without remembered jobs no first picture can be shown meanwhile
     from slurper_tui.cli.terminal import clean_environment
 
     clean_environment()
@@ -165,6 +169,6 @@ async def _guarded(
     finally:
         await opened.close()
         await session.client.close()
-    # A name look-up that hangs in a thread would hold up the loop's end.
+    # A DNS lookup that hangs in a thread would block the shutdown of the event loop.
     guard.enforce(code)
     return code

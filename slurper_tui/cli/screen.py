@@ -1,6 +1,7 @@
-"""The monitor on a screen: the app, the terminal around it, and what is kept between runs.
+"""Run the Textual app: options, terminal, signals, exit code, and the saved view.
 
-The chosen theme and view, kept between runs in a small JSON file.
+The theme and the view (order, filters) are kept between runs in `state.json`. Modules that the
+first frame does not need are imported `LATER_SECONDS` after the start.
 """
 
 from __future__ import annotations
@@ -52,7 +53,7 @@ _KINDS = {"theme": str, "sort": str, "inverted": bool, "hide_ended": bool, "migr
 
 
 def load_view(folder: Path | None) -> ViewState:
-    """Read the view that was left last; the default where nothing readable is kept."""
+    """Read the saved view; the default if the file is missing or invalid."""
     if folder is None:
         return ViewState()
     try:
@@ -66,8 +67,11 @@ def load_view(folder: Path | None) -> ViewState:
 
 
 def save_view(folder: Path | None, view: ViewState) -> None:
-    """Replace the file in one step. A folder that cannot be written is no fault."""
-    import tempfile  # 1 ms, when something is kept
+    """Replace the saved view atomically. Ignore a folder that cannot be written.
+
+    folder: None where there is no home folder.
+    """
+    import tempfile  # 1 ms, needed only when the view is saved
 
     if folder is None:
         return
@@ -93,7 +97,7 @@ def show(
     around: Surroundings,
     options: argparse.Namespace,
 ) -> ExitCode:
-    """Run the app until it is left. Raises Stop for a setting that it does not know."""
+    """Run the app until it ends. Raises Stop for an unknown setting."""
     wanted, now = wanted_jobs(options), time.time()
     known = known_snapshot(opened.remembered, session.accounts, wanted, config.interval, now)
     kept = load_view(around.state)
@@ -115,8 +119,8 @@ def show(
 
 
 def _feed(session: Session, opened: Opened, config: Config, wanted: Sequence[str]) -> ChosenJobs:
-    """Make the monitor, and let it follow the jobs that are wanted."""
-    from slurper_tui.cli.choice import ChosenJobs  # the first picture does not wait for the loop
+    """Make the monitor for the jobs on the command line."""
+    from slurper_tui.cli.choice import ChosenJobs  # not before the first frame
     from slurper_tui.monitor.polling.poller import Monitor
 
     monitor = Monitor(
@@ -132,7 +136,7 @@ def _feed(session: Session, opened: Opened, config: Config, wanted: Sequence[str
 def _options(
     config: Config, kept: ViewState, options: argparse.Namespace, around: Surroundings
 ) -> ScreenOptions:
-    """What the app is told; the theme of this run before the chosen one before the file's."""
+    """Return the app's options; --theme wins over the saved theme, which wins over the file."""
     return ScreenOptions(
         ascii_only=config.ascii_only,
         zone=zone_of(config),
@@ -147,7 +151,7 @@ def _options(
 
 
 def _check(config: Config, themes: Collection[str]) -> None:
-    """Raises Stop for a theme or a binding that does not exist, saying where it is named."""
+    """Raise Stop for an unknown theme or key binding, with its place in the file."""
     if config.theme is not None and config.theme not in themes:
         _refuse(config, "theme", config.theme, themes, ("theme",))
     if config.keys:
@@ -155,8 +159,8 @@ def _check(config: Config, themes: Collection[str]) -> None:
 
 
 def _check_keys(config: Config) -> None:
-    """Raises Stop for an id that no screen has, or that is bound wrongly on one that has it."""
-    from slurper_tui.tui.keys import FAILURE_KEYS, LOG_KEYS  # only when it is needed
+    """Raise Stop for a binding id that no screen has, and for keys that clash on a screen."""
+    from slurper_tui.tui.keys import FAILURE_KEYS, LOG_KEYS  # only for a changed keymap
 
     screens = (KEYS, LOG_KEYS, FAILURE_KEYS)
     ids = list(dict.fromkeys(b.id for keys in screens for b in keys if b.id))
@@ -168,7 +172,7 @@ def _check_keys(config: Config) -> None:
 
 
 def _check_clashes(config: Config, bindings: Sequence[Binding]) -> None:
-    """Raises Stop for a key that would do two things on one screen, or an id without any."""
+    """Raise Stop for a key that has two bindings on one screen, and for an empty key."""
     owners: dict[str, str] = {}
     bound = sorted(bindings, key=lambda binding: binding.id in config.keys)
     for id, keys in ((b.id or "", config.keys.get(b.id or "", b.key)) for b in bound):
@@ -188,42 +192,39 @@ def _refuse(
     raise Stop(f"{f'{place}: ' if place else ''}unknown {what} {name!r}{nearest(name, known)}")
 
 
-_LATER = (
-    "slurper_tui.cli.crash",
+LATER = (
+    "slurper_tui.cli.diagnostics",
     "slurper_tui.timeparse",
+    "slurper_tui.tui.availability",
     "slurper_tui.tui.export",
-    "slurper_tui.tui.render.job_text",
+    "slurper_tui.tui.render.charts",
+    "slurper_tui.tui.screens.confirm",
+    "slurper_tui.tui.screens.create_form",
     "slurper_tui.tui.screens.dialogs",
     "slurper_tui.tui.screens.digest",
-    "slurper_tui.tui.widgets.form_fields",
-    "slurper_tui.tui.screens.palette",
-    "slurper_tui.tui.render.charts",
-    "slurper_tui.tui.availability",
-    "slurper_tui.tui.screens.confirm",
-    "slurper_tui.tui.render.job_text",
-    "slurper_tui.tui.render.job_text",
-    "slurper_tui.tui.export",
-    "slurper_tui.tui.screens.log",
-    "slurper_tui.tui.screens.dialogs",
     "slurper_tui.tui.screens.failures",
-    "slurper_tui.tui.render.detail",
-    "slurper_tui.tui.screens.create_form",
-    "slurper_tui.tui.screens.retry_draft",
+    "slurper_tui.tui.screens.log",
+    "slurper_tui.tui.screens.palette",
     "slurper_tui.tui.screens.plans",
+    "slurper_tui.tui.screens.retry_draft",
+    "slurper_tui.tui.widgets.form_fields",
 )
 
 
 def load_the_rest() -> None:
-    """Import what the first picture did not need, before an upgrade can take it away."""
+    """Import the modules that the first frame did not need.
+
+    They are imported before first use, because an upgrade of the program may remove the files.
+    """
     collect_again()
-    for name in _LATER:
+    for name in LATER:
         import_module(name)
 
 
 async def _drive(
     app: SlurperApp, session: Session, opened: Opened, guard: Guard, *, mouse: bool
 ) -> None:
-    """Run the app in a loop whose end nothing can hold up."""
+    """Run the app; the guard enforces the end if the shutdown of the loop hangs."""
     loop = asyncio.get_running_loop()
     loop.set_exception_handler(note)
     guard.when_ending(lambda code: loop.call_soon_threadsafe(app.exit_for_signal, code))
@@ -237,15 +238,18 @@ async def _drive(
 
 
 def _outcome(app: SlurperApp, guard: Guard, around: Surroundings) -> ExitCode:
-    """How the app ended. Raises Stop when no account let us in, or a job is not clear."""
+    """Return the app's exit code.
+
+    Raises Stop when every account rejects the credentials, or a job prefix is not unique.
+    """
     if guard.ending is not None:
-        # What breaks while everything is being torn down is for the log alone.
+        # An error during the shutdown after a signal goes only to the log.
         _log.info("ended by %s; crash: %r", guard.ending.name, app.crash)
         return guard.ending
     if isinstance(app.crash, Stop):
         raise app.crash
     if app.crash is not None:
-        from slurper_tui.cli.diagnostics import crashed  # only when something is wrong
+        from slurper_tui.cli.diagnostics import crashed  # only after an error
 
         return crashed(app.crash, around)
     if app.fatal is not None:

@@ -1,4 +1,4 @@
-"""Ending in time: signals, a vanished terminal, and whatever would not stop by itself."""
+"""End the program in time on a signal, a closed stdout or a shutdown that hangs."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from types import TracebackType
 from slurper_tui.cli.errors import ExitCode
 
 GRACE = 2.0
-"""Seconds that an orderly end may take before the process is ended without it."""
+"""Seconds that an orderly shutdown may take before the process is ended by force."""
 
 SIGNALS = {
     signal.SIGTERM: ExitCode.TERMINATED,
@@ -28,11 +28,14 @@ def _nothing() -> None:
 
 
 class Guard:
-    """A thread that asks for an orderly end when one is due, and enforces it after `GRACE`.
+    """A thread that requests an orderly shutdown when one is due, and enforces it after `GRACE`.
 
-    The interpreter writes every signal's number into a pipe at once, whatever the main thread is
-    doing; the thread reads it there. It also hears when the other side of stdout goes away.
-    A signal that was ignored at the start stays ignored. `ending` is why the end is due, or None.
+    The interpreter writes each signal's number into a pipe (`signal.set_wakeup_fd`) even while the
+    main thread is busy; this thread reads the pipe. It also notices when the reader of stdout or
+    the terminal goes away. A signal that was ignored at the start stays ignored.
+
+    ending: the exit code of the end that is due; None until then. restore: called before the
+    process is ended by force, to restore the terminal.
     """
 
     def __init__(self, restore: Callable[[], None] = _nothing) -> None:
@@ -74,7 +77,10 @@ class Guard:
         os.close(self._wake_write)
 
     def when_ending(self, ask: Callable[[ExitCode], object]) -> None:
-        """Say how to ask for an orderly end: called once, in the guard's thread or at once here."""
+        """Set the function that requests an orderly shutdown.
+
+        It is called once, in the guard's thread, or here if the end is already due.
+        """
         with self._lock:
             self._ask = ask
             due = self.ending
@@ -82,11 +88,11 @@ class Guard:
             ask(due)
 
     def ends_within(self, seconds: float) -> bool:
-        """Wait so long for an end to become due; whether one is."""
+        """Wait up to `seconds` for an end to become due; return whether it is."""
         return self._due.wait(seconds)
 
     def enforce(self, code: ExitCode, seconds: float = GRACE) -> None:
-        """End the process after so many seconds if the guard has not been left by then."""
+        """End the process with `code` after `seconds` unless the guard was exited by then."""
         threading.Thread(target=self._end_late, args=(code, seconds), daemon=True).start()
 
     def _watch(self) -> None:
@@ -116,25 +122,25 @@ class Guard:
         self._due.set()
         self.enforce(code)
         if ask is not None:
-            with suppress(RuntimeError):  # the event loop is closed: it is ending already
+            with suppress(RuntimeError):  # the event loop is closed: shutdown is under way
                 ask(code)
 
     def _end_late(self, code: ExitCode, seconds: float) -> None:
-        # Several may be waiting; only one of them ends the process, undisturbed by the others.
+        # Several threads may wait here; the lock lets only one restore and end the process.
         if not self._finished.wait(seconds) and self._last_word.acquire(blocking=False):
             self._restore()
             os._exit(code)
 
 
 def _heard(*_: object) -> None:
-    """A handler has to be there for the interpreter to note the signal at all."""
+    """Do nothing: the interpreter writes to the wake-up pipe only for signals with a handler."""
 
 
 OUTPUT = 1
 
 
 def _watch_output(poll: select.poll) -> bool:
-    """Have the poll tell when nobody reads stdout any more; False when there is no stdout."""
+    """Register stdout for hang-up events; return False when there is no stdout."""
     try:
         os.fstat(OUTPUT)
     except OSError:
@@ -144,7 +150,10 @@ def _watch_output(poll: select.poll) -> bool:
 
 
 def _is_terminal(descriptor: int) -> bool:
-    """A pipe's descriptor still is a pipe when its reader left; a hung-up terminal is no file."""
+    """Whether the descriptor is, or was, a terminal.
+
+    A pipe without a reader can still be identified; fstat fails on a terminal that has hung up.
+    """
     import stat
 
     with suppress(OSError):

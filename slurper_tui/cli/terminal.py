@@ -1,13 +1,10 @@
-"""The terminal as it was found, and how it gets that way again.
+"""The terminal: saved settings, a non-blocking screen writer, and the Textual driver.
 
-Writes the screen in a thread of its own, so that a slow terminal holds nothing up.
-
-Textual's driver for POSIX terminals with better manners.
-
-It writes to stdout, so that stderr may be a file, and never waits for a terminal that takes
-nothing; it reads keys through `Keyboard`; it takes the terminal's size from the kernel; it stops
-the whole job on Ctrl-Z, as a shell expects; it comes back right from a stop that it was not asked
-about; and it tells `Terminal` whether the screen is open.
+`Terminal` restores the terminal's settings at the end or in an emergency. `ScreenWriter` writes
+the screen in its own thread, so that a slow terminal does not block the event loop.
+`TerminalDriver` changes Textual's POSIX driver: it writes to stdout (stderr may be a file), reads
+keys through `Keyboard`, takes the size from the kernel, stops the whole process group on Ctrl-Z,
+restores the screen after a SIGSTOP, and records in `Terminal` whether the screen is open.
 """
 
 from __future__ import annotations
@@ -38,15 +35,16 @@ from slurper_tui.cli.keyboard import Keyboard
 from slurper_tui.cli.signals import Guard
 
 KEYBOARD = 0
-"""The descriptor that Textual reads keys from."""
+"""The file descriptor that Textual reads keys from."""
 
 SCREEN = 1
-"""The descriptor that the screen is written to."""
+"""The file descriptor that the screen is written to."""
 
 _MOST_COLUMNS, _MOST_ROWS = 1000, 500
 
-# Variables of Textual's that are obeyed. The others press keys, write typed keys or pictures of the
-# screen to files, connect to a debugger, or load another driver; some values end it at once.
+# Textual's environment variables that are kept, with their allowed values. The others press keys,
+# write typed keys or screenshots to files, connect to a debugger or load another driver; some
+# values crash it at the start.
 _HARMLESS = (
     "TEXTUAL_(DISABLE_KITTY_KEY|SMOOTH_SCROLL|SPEEDUPS)=[01]"
     "|TEXTUAL_COLOR_SYSTEM=(auto|standard|256|truecolor)|ESCDELAY=[0-9]{1,5}"
@@ -54,8 +52,8 @@ _HARMLESS = (
 
 _TRIES = 40
 
-# Synchronised output, kitty keys, mouse, focus, paste and size reports off; wrapping on; plain
-# colours; then the alternate screen is left and the cursor shown.
+# Turn off synchronised output, kitty keys, and mouse, focus, paste and size reports; turn on
+# wrapping; reset colours; leave the alternate screen; show the cursor.
 LEAVE = (
     "\x1b[?2026l\x1b[<u\x1b[?1000l\x1b[?1002l\x1b[?1003l\x1b[?1006l\x1b[?1015l\x1b[?1016l"
     "\x1b[?1004l\x1b[?2004l\x1b[?2048l\x1b[?7h\x1b[0m\x1b[?1049l\x1b[?25h"
@@ -63,9 +61,9 @@ LEAVE = (
 
 
 class Terminal:
-    """Remembers the terminal's settings and restores them, from any thread and more than once.
+    """Saves the terminal's settings; `restore` may be called from any thread, repeatedly.
 
-    screen_open: the alternate screen and its modes are on, as the driver tells.
+    screen_open: the alternate screen and its modes are on; set by the driver.
     """
 
     def __init__(self) -> None:
@@ -73,7 +71,7 @@ class Terminal:
         self._attributes = termios.tcgetattr(KEYBOARD)
 
     def restore(self) -> None:
-        """Leave the alternate screen if it is open, and put the settings back."""
+        """Leave the alternate screen if it is open, and restore the settings."""
         if self.screen_open:
             self.screen_open = False
             _write_without_waiting(LEAVE.encode())
@@ -83,7 +81,7 @@ class Terminal:
 
 
 def terminal_size() -> tuple[int, int]:
-    """Columns and rows as the kernel knows them; COLUMNS and LINES only where it says 0."""
+    """Return (columns, rows) from the kernel; from COLUMNS and LINES only where that is 0."""
     columns, rows = kernel_size()
     if columns and rows:
         return columns, rows
@@ -92,7 +90,7 @@ def terminal_size() -> tuple[int, int]:
 
 
 def kernel_size() -> tuple[int, int]:
-    """Columns and rows of the screen; 0 where the kernel does not know them."""
+    """Return the screen's (columns, rows); 0 where the kernel does not know them."""
     try:
         return os.get_terminal_size(SCREEN)
     except OSError:
@@ -100,10 +98,10 @@ def kernel_size() -> tuple[int, int]:
 
 
 def clean_environment() -> None:
-    """Remove the variables that would mislead Textual. To be called before it is imported.
+    """Remove environment variables that would mislead Textual. Call before importing it.
 
-    It sizes its first picture by COLUMNS and LINES, and obeys developers' switches of its own that
-    this program does not offer.
+    Textual sizes its first frame by COLUMNS and LINES, and obeys developer switches that this
+    program does not offer.
     """
     columns, rows = kernel_size()
     if columns and rows:
@@ -116,7 +114,7 @@ def clean_environment() -> None:
 
 
 def in_background() -> bool:
-    """Whether the terminal listens to another job, a shell for example, and not to this one."""
+    """Whether another process group, such as the shell, is in the terminal's foreground."""
     try:
         return os.tcgetpgrp(KEYBOARD) not in (0, os.getpgrp())
     except OSError:
@@ -124,20 +122,20 @@ def in_background() -> bool:
 
 
 def wait_for_foreground() -> None:
-    """Stop, as a program does that reads keys in the background, until the shell's `fg`.
+    """Suspend with SIGTTIN, like any background process that reads keys, until the shell's `fg`.
 
-    Raises Stop when nothing stops us: no shell is there that could.
+    Raises Stop when the signal has no effect, because there is no job control.
     """
     for _ in range(_TRIES):
         if not in_background():
             return
         os.killpg(os.getpgrp(), signal.SIGTTIN)
-        time.sleep(0.05)  # the signal is on its way, or ignored
+        time.sleep(0.05)  # the signal is not delivered yet, or ignored
     raise Stop("another program is using this terminal")
 
 
 def take_keyboard() -> None:
-    """Make standard input the terminal, whatever it was. Raises Stop where there is none."""
+    """Make standard input the controlling terminal. Raises Stop if there is none."""
     if _is_terminal(KEYBOARD):
         return
     try:
@@ -148,7 +146,7 @@ def take_keyboard() -> None:
         os.dup2(terminal, KEYBOARD)
         os.close(terminal)
     if sys.__stdin__ is None or sys.__stdin__.closed:
-        # The interpreter found no standard input at its start; Textual takes it for granted.
+        # The interpreter started without standard input; Textual requires sys.__stdin__.
         stream = os.fdopen(KEYBOARD, closefd=False)
         setattr(sys, "__stdin__", stream)  # noqa: B010  # declared final, yet it is missing
 
@@ -161,7 +159,7 @@ def _is_terminal(descriptor: int) -> bool:
 
 
 def _write_without_waiting(data: bytes) -> None:
-    """Write to the terminal even where somebody holds it up; what does not fit is lost."""
+    """Write to the terminal without blocking, also when its output is stopped; drop the excess."""
     with suppress(OSError):
         terminal = os.open("/dev/tty", os.O_WRONLY | os.O_NOCTTY | os.O_NONBLOCK)
         try:
@@ -171,18 +169,18 @@ def _write_without_waiting(data: bytes) -> None:
 
 
 _MOST_PENDING = 131_072
-"""Characters that may wait for the terminal; what comes on top of them is dropped."""
+"""The most characters that may wait for the terminal; further strings are dropped."""
 
 _MOST_AT_ONCE = 16_384
-"""Bytes of one system call, which waits until the terminal has taken all of them."""
+"""The most bytes of one write call, which blocks until the terminal has taken all of them."""
 
 
 class ScreenWriter:
-    """Writes strings to a descriptor in order. `write` never waits.
+    """Writes strings to a file descriptor in order, in its own thread; `write` never blocks.
 
-    Once more than `_MOST_PENDING` characters wait, whole strings are dropped until the terminal has
-    taken all that waits; then `drained` is called in the writer's thread, to have everything
-    painted again. What cannot be written at all (the terminal is gone) is dropped as well.
+    When more than `_MOST_PENDING` characters wait, whole strings are dropped until the queue is
+    empty; then `drained` is called in the writer's thread, to request a full repaint. Data that
+    cannot be written, because the terminal has gone, is dropped too.
     """
 
     def __init__(self, descriptor: int, encoding: str, drained: Callable[[], None]) -> None:
@@ -192,20 +190,20 @@ class ScreenWriter:
         self._news = threading.Condition()
         self._queue: list[str] = []
         self._pending = 0
-        self._taken = 0  # system calls that the terminal has taken
+        self._taken = 0  # completed write calls
         self._dropping = False
         self._finishing = False
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
-        """Begin to write, or go on after `finish`."""
+        """Start writing, or continue after `finish`."""
         self._finishing = False
         if self._thread is None:
             self._thread = threading.Thread(target=self._run, name="screen-writer", daemon=True)
             self._thread.start()
 
     def write(self, text: str) -> None:
-        """Queue a string, or drop it while the terminal takes nothing."""
+        """Queue a string; drop it while the queue is over its limit."""
         with self._news:
             full = self._pending > 0 and self._pending + len(text) > _MOST_PENDING
             self._dropping = self._dropping or full
@@ -215,7 +213,10 @@ class ScreenWriter:
                 self._news.notify_all()
 
     def finish(self) -> None:
-        """Drop nothing from now on: what follows gives the terminal back."""
+        """Stop dropping strings, since those that follow restore the terminal.
+
+        If strings were dropped, the queue is discarded too.
+        """
         with self._news:
             self._finishing = True
             if self._dropping:
@@ -223,9 +224,9 @@ class ScreenWriter:
                 self._queue.clear()
 
     def wait(self, seconds: float) -> bool:
-        """Wait until all is written, as long as the terminal takes something within `seconds`.
+        """Wait until everything is written; give up after `seconds` without a completed write.
 
-        Returns whether all is written.
+        Return whether everything is written.
         """
         with self._news:
             while self._pending:
@@ -257,7 +258,7 @@ class ScreenWriter:
             self._drained()
 
     def _write_out(self, text: str) -> None:
-        """Write all of a text, waiting for the terminal as long as it takes."""
+        """Write the whole text, however long the terminal blocks."""
         data = memoryview(text.encode(self._encoding, errors="replace"))
         with suppress(OSError):
             while data:
@@ -271,20 +272,20 @@ class ScreenWriter:
 
 
 _NO_INPUT_SECONDS = 0.1
-"""Pause after a read at the end of all input, which would return at once for ever."""
+"""Seconds to pause after an end-of-file read, to avoid a busy loop."""
 
 _LONGEST_ESCAPE = 1.0
-"""Seconds that ESCDELAY can make Esc wait at most."""
+"""Upper limit in seconds for the ESCDELAY variable."""
 
 _CLOSE_SECONDS = 1.0
-"""Seconds that closing the screen waits for a terminal that takes nothing."""
+"""Seconds to wait on closing for a terminal that accepts no output."""
 
 _MOST_KEYS = 4096
-"""Bytes that are read at once."""
+"""The most bytes of one read."""
 
 
 class TerminalDriver(LinuxDriver):
-    """LinuxDriver, bound to the terminal and the guard of one run by `driver_for`."""
+    """Textual's LinuxDriver, bound to one run's terminal and guard by `driver_for`."""
 
     terminal: Terminal
     guard: Guard
@@ -292,7 +293,7 @@ class TerminalDriver(LinuxDriver):
     def __init__(self, app: App[Any], **settings: Any) -> None:
         super().__init__(app, **settings)
         encoding = getattr(sys.__stdout__, "encoding", None) or "utf-8"
-        self._file = sys.__stdout__  # of Textual's own writer, which gets nothing to write
+        self._file = sys.__stdout__  # for Textual's own writer, which is never used
         self._screen = ScreenWriter(SCREEN, encoding, self._drained)
         self._busy = False
         self._continued = False
@@ -300,11 +301,11 @@ class TerminalDriver(LinuxDriver):
         self._wake = os.pipe()
 
     def write(self, data: str) -> None:
-        """Queue a frame or a control sequence; never waits."""
+        """Queue a frame or a control sequence; never block."""
         self._screen.write(data)
 
     def _drained(self) -> None:
-        """Repaint after frames were dropped. Called in the writer's thread."""
+        """Request a repaint after dropped frames. Called in the writer's thread."""
         with suppress(RuntimeError):  # the event loop is closed
             self._loop.call_soon_threadsafe(self._repaint)
 
@@ -312,7 +313,7 @@ class TerminalDriver(LinuxDriver):
         return terminal_size()
 
     def start_application_mode(self) -> None:
-        """Open the screen; in the background that has to wait until we are continued."""
+        """Open the screen; in the background that happens when the process is continued."""
         self.terminal.screen_open = True
         self._screen.start()
         super().start_application_mode()  # type: ignore[no-untyped-call]  # untyped there
@@ -320,33 +321,36 @@ class TerminalDriver(LinuxDriver):
         signal.signal(signal.SIGWINCH, self._resized)
 
     def _resized(self, *_: object) -> None:
-        """Measure in the event loop: handlers interrupt one another, and an old size could win."""
+        """Measure the size in the event loop.
+
+        Signal handlers interrupt one another, so an older size could be posted last.
+        """
         self._loop.call_soon_threadsafe(self._tell_size)
 
     def _tell_size(self) -> None:
         size = Size(*self._get_terminal_size())
-        # A terminal that reports its size in band has already caused this, unless it was too early.
+        # With in-band size reports the Resize was already posted, unless it had an older size.
         if not self._in_band_window_resize or size != self._app.size:
             self._app.post_message(Resize(size, size))
 
     def process_message(self, message: Message) -> None:
-        """Pass a message on, except for a mouse that was not asked for.
+        """Pass a message on, except mouse events while the mouse is off.
 
-        Of a size that the terminal reports, only the pixels are believed.
+        Of a size report, keep only the pixels; columns and rows come from the kernel.
         """
         if isinstance(message, MouseEvent) and not self._mouse:
-            return  # the program before has left its reports on
+            return  # an earlier program left mouse reports on
         if isinstance(message, Resize) and message.pixel_size is not None and all(kernel_size()):
             pixels = (message.pixel_size.width, message.pixel_size.height)
             message = Resize.from_dimensions(kernel_size(), pixels)
         super().process_message(message)
 
     def stop_application_mode(self) -> None:
-        """Close the screen; from here on the writes are under way."""
+        """Close the screen: queue the sequences that restore the terminal."""
         if not self._busy:
             self.guard.enforce(exit_code(self._app.return_code))
         if self.guard.ending is not None:
-            # A program in the background would be stopped for touching the terminal.
+            # SIGTTOU would stop a background process that changes the terminal's settings.
             signal.signal(signal.SIGTTOU, signal.SIG_IGN)
         self._screen.finish()
         if self._mouse_pixels:
@@ -354,12 +358,12 @@ class TerminalDriver(LinuxDriver):
         super().stop_application_mode()
 
     def close(self) -> None:
-        """Wait until all is written, or until it is clear that the terminal takes nothing."""
+        """Wait until all output is written, at most `_CLOSE_SECONDS` without progress."""
         super().close()
         self.terminal.screen_open = not self._screen.wait(_CLOSE_SECONDS)
 
     def _run_input_thread(self) -> None:
-        """Read keys. A terminal that cannot be read any more is the guard's business."""
+        """Read keys in Textual's input thread; the guard handles a terminal that has gone."""
         try:
             self.run_input_thread()
         except OSError:
@@ -368,9 +372,9 @@ class TerminalDriver(LinuxDriver):
             self._loop.call_soon_threadsafe(self._app._handle_exception, error)
 
     def run_input_thread(self) -> None:
-        """Read keys until input is disabled, and wake for nothing else.
+        """Read keys until input is disabled, without periodic wake-ups.
 
-        Textual's own loop looks ten times a second, which takes a third of the program's CPU.
+        Textual's own loop polls ten times a second, which takes a third of the program's CPU.
         """
         keyboard = Keyboard(min(constants.ESCAPE_DELAY, _LONGEST_ESCAPE))
         while not self._deaf:
@@ -385,7 +389,7 @@ class TerminalDriver(LinuxDriver):
                 self.exit_event.wait(_NO_INPUT_SECONDS)
 
     def disable_input(self) -> None:
-        """Let the thread that reads keys end."""
+        """End the thread that reads keys, and wait for it."""
         self._deaf = True
         os.write(self._wake[1], b"\0")
         super().disable_input()
@@ -393,13 +397,13 @@ class TerminalDriver(LinuxDriver):
         self._deaf = False
 
     def _sigtstp_application(self, *_: object) -> None:
-        """Stop in the event loop: what a handler interrupts may hold a lock that it needs."""
+        """Stop in the event loop; the code that a handler interrupts may hold a needed lock."""
         self._loop.call_soon_threadsafe(self._stop)
 
     def _stop(self) -> None:
-        """Give the terminal back, stop the whole job, and take the terminal again afterwards.
+        """Restore the terminal, stop the process group, and reopen the screen when continued.
 
-        Where nobody could continue us (no job control), the system does not stop us either.
+        Without job control, the system ignores the stop signal, so the program continues at once.
         """
         if self._busy or not self._auto_restart:
             return
@@ -411,25 +415,28 @@ class TerminalDriver(LinuxDriver):
         self._come_back()
 
     def _is_behind(self) -> bool:
-        """Continued in the background, neither to be told to end nor brought back at once."""
+        """Whether the process was continued in the background (`bg`).
+
+        False when it reaches the foreground, or an end becomes due, within 0.2 seconds.
+        """
         return not any(not in_background() or self.guard.ends_within(0.05) for _ in range(4))
 
     def _sigcont_application(self, *_: object) -> None:
-        """Come back in the event loop, unless whoever stopped us does so anyway."""
+        """Reopen the screen in the event loop, unless `_stop` is about to do so."""
         self._continued = True
         self._loop.call_soon_threadsafe(self._continue)
 
     def _continue(self) -> None:
-        """Come back from a stop that left no chance to give the terminal back."""
+        """Reopen the screen after a SIGSTOP, before which the terminal could not be restored."""
         if self._continued and self._auto_restart and not self._busy:
             self._busy = True
             self._come_back()
 
     def _come_back(self) -> None:
-        """Open the screen, and once more whenever we are continued meanwhile.
+        """Reopen the screen, again for each SIGCONT that arrives meanwhile.
 
-        A shell sets the terminal to its own taste before it continues a job, and a handler runs
-        in the midst of whatever is done here.
+        A shell changes the terminal's settings before it continues a job, and the signal handler
+        may run at any point of this method.
         """
         self._continued = True
         while self._continued and self.guard.ending is None:
@@ -442,17 +449,17 @@ class TerminalDriver(LinuxDriver):
         self._loop.call_soon_threadsafe(self._repaint)
 
     def _repaint(self) -> None:
-        """The screen is empty, whatever the app believes to be on it."""
+        """Repaint everything: the terminal does not show what the app assumes is on it."""
         self._app.call_later(self._app.refresh, repaint=True, layout=True)
 
 
 def driver_for(terminal: Terminal, guard: Guard) -> type[TerminalDriver]:
-    """The driver's class for one run; Textual makes the driver itself."""
+    """Return a driver class bound to one run; Textual instantiates it without these arguments."""
     return type("BoundDriver", (TerminalDriver,), {"terminal": terminal, "guard": guard})
 
 
 def _stop_job() -> None:
-    """Stop this process and those started along with it, until the shell continues them."""
+    """Stop this process group until the shell continues it."""
     handler = signal.signal(signal.SIGTSTP, signal.SIG_DFL)
     os.killpg(os.getpgrp(), signal.SIGTSTP)
     signal.signal(signal.SIGTSTP, handler)

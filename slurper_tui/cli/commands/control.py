@@ -1,7 +1,7 @@
-"""`pause`, `resume`, `abort` and `delete`: a question, one request, and what polls show of it.
+"""The `pause`, `resume`, `abort` and `delete` commands: confirm, send one request, poll the effect.
 
-A no, or a plain Enter, ends with 0: nothing was done, as the person wanted. No answer, another word
-than the one to be typed, or a state in which it cannot work, ends with 2.
+A no, or a plain Enter, ends with exit code 0 and nothing is sent. No answer, a wrong word, or a job
+state that does not allow the action ends with 2. No request is ever sent twice.
 """
 
 from __future__ import annotations
@@ -24,10 +24,10 @@ from slurper_tui.monitor.model.job import JobView, Snapshot, default_order
 
 POLL_SECONDS = 2.0
 SHOWN_SECONDS = 60.0
-"""For so long polls may take to show what was asked for."""
+"""Seconds to poll for the requested change."""
 
 LONGEST_WORD = 64
-"""Characters of a bucket's name that a person can be asked to type."""
+"""The longest bucket name, in characters, that must be typed to confirm; else part of the id."""
 
 _DONE: Mapping[Action, str] = {
     Action.PAUSE: "paused",
@@ -40,7 +40,7 @@ _ID_PART = 8
 
 
 class Change(NamedTuple):
-    """What is asked of which jobs. account_id: of the one account whose jobs are all aborted."""
+    """An action and its jobs. account_id: the account of ABORT_ALL, else ""."""
 
     act: Action
     views: Sequence[JobView]
@@ -48,7 +48,10 @@ class Change(NamedTuple):
 
 
 async def command(options: argparse.Namespace, faces: Faces) -> ExitCode:
-    """Run the command. Raises Stop for whatever keeps it from being done, or from being shown."""
+    """Run the command.
+
+    Raises Stop when the action is not possible, is refused, or its effect is not seen in time.
+    """
     act = _act(options, faces)
     if not options.yes and not asking.can_ask():
         raise Stop(f"{options.command}: nobody is there to be asked: give --yes")
@@ -74,7 +77,7 @@ async def command(options: argparse.Namespace, faces: Faces) -> ExitCode:
 
 
 def _act(options: argparse.Namespace, faces: Faces) -> Action:
-    """Raises Stop where it is not clear what is to be changed."""
+    """Return the action. Raises Stop unless a job or --all (with one account) is given."""
     if not getattr(options, "all", False):
         if "job" not in options and options.jobs is None:
             raise Stop("which job is to be aborted? give its id, or --all")
@@ -87,18 +90,18 @@ def _act(options: argparse.Namespace, faces: Faces) -> Action:
 
 
 async def _known(act: Action, snapshots: AsyncIterator[Snapshot], faces: Faces) -> Snapshot:
-    """The first snapshot in which every job that may be meant is known as well as it can be."""
+    """Return the first snapshot that is complete, or for ABORT_ALL caught up."""
     async for snapshot in snapshots:
         faces.narration.tell(snapshot)
         if snapshot.complete or (act is Action.ABORT_ALL and snapshot.caught_up):
             return snapshot
-        if act is not Action.ABORT_ALL:  # one that has ended would else be asked a round later
+        if act is not Action.ABORT_ALL:  # otherwise an ended job would be polled a round later
             faces.monitor.look_at(None, frozenset(view.key for view in snapshot.jobs))
     raise AssertionError("the monitor ended by itself")
 
 
 def _change(options: argparse.Namespace, act: Action, faces: Faces, snapshot: Snapshot) -> Change:
-    """Find the jobs that are meant. Raises Stop where it cannot work now."""
+    """Find the jobs to change. Raises Stop when the action is not possible now."""
     if act is not Action.ABORT_ALL:
         view = found(options.job if "job" in options else options.jobs, snapshot)
         if why := why_not(view, act):
@@ -112,13 +115,10 @@ def _change(options: argparse.Namespace, act: Action, faces: Faces, snapshot: Sn
     return Change(act, views, faces.accounts[0])
 
 
-# The question -------------------------------------------------------------------------------------
-
-
 def _tell(change: Change, out: Output, named: Sequence[JobView] | None = None) -> None:
-    """Say which jobs are meant, how they stand, and what would follow.
+    """Print the jobs with their state, and the consequence of the action, on stderr.
 
-    named: the jobs to list; None for all of the change.
+    named: the jobs to list; None for all jobs of the change.
     """
     for view in change.views if named is None else named:
         standing = f"{view.word}, {amount(view)} {percent(view)}"
@@ -129,14 +129,14 @@ def _tell(change: Change, out: Output, named: Sequence[JobView] | None = None) -
 async def _agreed_again(
     options: argparse.Namespace, change: Change, newcomers: Sequence[JobView], out: Output
 ) -> bool:
-    """Name the jobs that were not in the last question, and ask again unless --yes is given."""
+    """List the jobs that the last question did not include; ask again unless --yes is given."""
     out.say(f"nothing was sent: {len(newcomers)} more not ended since the jobs above were listed")
     _tell(change, out, newcomers)
     return options.yes or await _agreed(change, out)
 
 
 async def _agreed(change: Change, out: Output) -> bool:
-    """Ask. Raises Stop where nobody answers, or what was typed is another word."""
+    """Ask for confirmation. Raises Stop without an answer, or when the word is wrong."""
     word = _word(change, out)
     if not word:
         return await asking.confirmed(f"{change.act} it?", out)
@@ -148,7 +148,10 @@ async def _agreed(change: Change, out: Output) -> bool:
 
 
 def _word(change: Change, out: Output) -> str:
-    """What has to be typed: the source bucket's name, or an id where that cannot be typed."""
+    """Return the word to type: the account id for ABORT_ALL, for ABORT the source bucket's name.
+
+    If the name cannot be typed, the beginning of the job's id; "" for a yes/no question.
+    """
     if change.act is Action.ABORT_ALL:
         return change.account_id
     if change.act is not Action.ABORT:
@@ -160,13 +163,10 @@ def _word(change: Change, out: Output) -> str:
     return bucket if can_be_typed else change.views[0].key.job_id[:_ID_PART]
 
 
-# The request --------------------------------------------------------------------------------------
-
-
 async def _send(change: Change, faces: Faces) -> AllAborted:
-    """Send one request; none if jobs are to be asked about first, which makes it MOOT.
+    """Send one request. If new jobs need a confirmation first, send nothing and return MOOT.
 
-    Raises Stop where it was not sent for another reason, or was refused.
+    Raises Stop when it was not sent for another reason, or was refused.
     """
     control = (await faces.monitor.desk()).control
     control.unlock()
@@ -189,7 +189,7 @@ async def _send(change: Change, faces: Faces) -> AllAborted:
 
 
 def _aborted_too(outcome: AllAborted, out: Output) -> Sequence[JobView]:
-    """The jobs that were created while all were aborted, and were aborted too; tell of others."""
+    """Return the jobs created during an abort of all that were aborted too; report the others."""
     for view in outcome.newcomers:
         if view.status != "aborted":
             out.say(f"created meanwhile, {view.word}: {view.key.job_id} {migration(view, out)}")
@@ -197,7 +197,7 @@ def _aborted_too(outcome: AllAborted, out: Output) -> Sequence[JobView]:
 
 
 def _refusal(act: Action, request: ActionRequest) -> Stop:
-    """In the API's own words; or in ours, where nothing has reached it."""
+    """Return the Stop for a refused request: the API's message, or why it was not sent."""
     error = request.error
     if error is None or error.status is None or isinstance(error, NotSent):
         return Stop(f"{act}: {error}", ExitCode.API)
@@ -209,7 +209,10 @@ def _refusal(act: Action, request: ActionRequest) -> Stop:
 async def _shown(
     snapshots: AsyncIterator[Snapshot], change: Change, faces: Faces
 ) -> Sequence[JobView]:
-    """Poll until every job is what it was to be. Raises Stop where that is not seen."""
+    """Poll until the action has ended for every job; return the changed jobs.
+
+    Raises Stop after `SHOWN_SECONDS`, or when every job ended in another way.
+    """
     until = asyncio.get_running_loop().time() + SHOWN_SECONDS
     faces.monitor.set_interval(POLL_SECONDS)
     keys = {view.key for view in change.views}
@@ -225,14 +228,14 @@ async def _shown(
 
 
 def _is_over(view: JobView, act: Action) -> bool:
-    """There is nothing to wait for: it was done, or the job ended in another way."""
+    """Whether there is nothing to wait for: the action is done, or the job has ended anyway."""
     if act is Action.DELETE:
         return view.gone
     return not view.live or view.status == expected(act)
 
 
 def _done(views: Sequence[JobView], act: Action) -> Sequence[JobView]:
-    """The jobs that are what was asked for. Raises Stop where none is: all ended before that."""
+    """Return the jobs in the requested state. Raises Stop if all ended before the request."""
     done = [view for view in views if _is_done(view, act)]
     if not done:
         word = views[0].word if views else "gone"

@@ -1,6 +1,7 @@
-"""`create` and `precheck`: a migration from flags or a file, or several from a list of prefixes.
+"""The `create` and `precheck` commands.
 
-A list of prefixes as drafts: overlaps are refused, what seems to be left out is told.
+`create` starts a job from options or a file, or a plan with one job for each prefix of a list;
+`--go-on` and `--cancel` act on a plan of an earlier run. `precheck` tests both buckets.
 """
 
 from __future__ import annotations
@@ -32,13 +33,16 @@ from slurper_tui.monitor.model.job import JobView
 from slurper_tui.monitor.model.plans import Draft
 
 _TOLD = 10
-"""So many overlaps or gaps are named, and the others counted."""
+"""The most overlaps or gaps to list; the others are counted."""
 
 
 async def split_drafts(
     options: argparse.Namespace, faces: Faces, draft: Draft, jobs: Sequence[JobView]
 ) -> list[Draft]:
-    """One draft for each prefix. jobs: those of the account. Raises Stop for what cannot be."""
+    """Return one draft for each prefix of the list; warn about prefixes that seem to be missing.
+
+    jobs: the jobs of the account. Raises Stop for an empty list and for overlapping prefixes.
+    """
     name = options.prefixes
     place = "standard input" if name == "-" else name
     prefixes = read_prefixes(await read_text(name))
@@ -63,11 +67,11 @@ def _few(clauses: Sequence[str]) -> list[str]:
 
 
 _OF_NEW_JOBS = (*FLAGS.values(), "file", "prefixes", "no_overwrite")
-"""Flags that say what is to be made."""
+"""Options (attribute names) that describe new jobs; invalid with --go-on and --cancel."""
 
 
 async def command(options: argparse.Namespace, faces: Faces) -> ExitCode:
-    """Run the command, and let nothing go on behind it."""
+    """Run the command and close the services, so that no request continues afterwards."""
     _refuse_contradictions(options)
     try:
         return await _command(options, faces)
@@ -86,7 +90,7 @@ async def _command(options: argparse.Namespace, faces: Faces) -> ExitCode:
 
 
 def _refuse_contradictions(options: argparse.Namespace) -> None:
-    """Raise Stop for flags that do not go together."""
+    """Raise Stop for options that cannot be combined."""
     if options.command == "precheck":
         return
     if options.send_again and options.go_on is None:

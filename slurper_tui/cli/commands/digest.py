@@ -1,4 +1,4 @@
-"""`digest`: what happened since somebody last looked, in lines or as JSON."""
+"""The `digest` command: print the changes since a time, as lines or as JSON."""
 
 from __future__ import annotations
 
@@ -28,9 +28,10 @@ async def digest(
     *,
     as_json: bool,
 ) -> ExitCode:
-    """Ask once how everything stands, and tell what happened since a UTC second.
+    """Poll once and print the changes since a time.
 
-    since: None for the last absence. Where the API does not answer, what was recorded is told.
+    since: UTC seconds, None for the last absence. zone: None for local time. Jobs that the API
+    does not answer for are reported from recorded samples.
     """
     snapshot = await whole(monitor, narration)
     print_digest(await monitor.digest(since, zone), out, as_json=as_json)
@@ -38,13 +39,13 @@ async def digest(
 
 
 def print_digest(digest: Digest, out: Output, *, as_json: bool) -> None:
-    """Print what happened. Raises Stop when it cannot be written."""
+    """Print a digest. Raises Stop when stdout cannot be written."""
     for line in [digest_json(digest)] if as_json else digest_lines(digest, out):
         out.line(line)
 
 
 def digest_lines(digest: Digest, out: Output) -> Iterator[str]:
-    """Say for how long, then of each job what it did, and last what is to be done now."""
+    """Yield the period, the changes of each job, and the advice."""
     for line in _lines(digest, out):
         yield line.translate(_PLAIN_SIGNS) if out.ascii_only else line
 
@@ -63,7 +64,7 @@ def _lines(digest: Digest, out: Output) -> Iterator[str]:
 
 
 def digest_json(digest: Digest) -> str:
-    """The digest as JSON in ASCII alone. Times are ISO 8601 in UTC, rates objects per second."""
+    """Return the digest as ASCII-only JSON. Times are ISO 8601 in UTC, rates objects per second."""
     record = {
         "since": _time(digest.since),
         "until": _time(digest.until),
@@ -101,7 +102,7 @@ def _sample(sample: Recorded | None) -> dict[str, Any] | None:
 
 
 def _event(event: Event) -> dict[str, Any]:
-    """What lasted has two times, what came at one moment has one."""
+    """Return an event; one with a duration has `since` and `until`, others have `at`."""
     if event.until is None:
         times = {"at": _time(event.since)}
     else:

@@ -1,4 +1,4 @@
-"""`history`: what was recorded, read from the file alone and printed oldest first."""
+"""The `history` command: print the recorded samples, oldest first, without using the API."""
 
 from __future__ import annotations
 
@@ -39,11 +39,11 @@ Sample = tuple[JobKey, Recorded]
 _SHORT_ID = 8
 
 _NOBODYS: Sample = (JobKey("", ""), Recorded(0.0, Counts(), None))
-"""A sample that has every field."""
+"""A sample with every field, for the CSV header."""
 
 
 class Form(Enum):
-    """How samples are printed."""
+    """Output format of the samples."""
 
     LINES = "lines"
     JSON = "json"
@@ -51,10 +51,10 @@ class Form(Enum):
 
 
 class Asked(msgspec.Struct, frozen=True):
-    """What is to be printed.
+    """Which samples to print, and how.
 
-    job: an id or the beginning of one, None for all. accounts: empty for all that are kept.
-    zone: of the lines for people, None for local time; JSON and CSV tell UTC.
+    job: an id or its prefix, None for all jobs. accounts: account ids, empty for all recorded.
+    zone: time zone of LINES, None for local time; JSON and CSV use UTC.
     """
 
     job: str | None = None
@@ -66,7 +66,10 @@ class Asked(msgspec.Struct, frozen=True):
 def history(
     options: argparse.Namespace, config: Config, around: Surroundings, out: Output
 ) -> ExitCode:
-    """Print what was recorded, or where. Raises Stop when it cannot be read, or no job is meant."""
+    """Print the samples, or with --path the file's path.
+
+    Raises Stop when the history cannot be read, or the job prefix matches none or several.
+    """
     if around.state is None and not options.demo:
         raise Stop("there is no home folder, so there is no history")
     path = None if options.demo or around.state is None else around.state / FILE
@@ -85,7 +88,7 @@ def history(
 
 
 def print_path(path: Path | None, out: Output) -> ExitCode:
-    """Print where the file is, whether there is one or not. Raises Stop where none ever is."""
+    """Print the history file's path, even if it does not exist. Raises Stop for the demo."""
     if path is None:
         raise Stop("the demo keeps its history in memory, so it has no path")
     out.line(str(path))
@@ -93,7 +96,7 @@ def print_path(path: Path | None, out: Output) -> ExitCode:
 
 
 def open_kept(path: Path, base_url: str) -> Store:
-    """Open what is kept for reading alone; an empty store when nothing is. Raises Stop."""
+    """Open the history file read-only; an empty store if there is no file. Raises Stop."""
     try:
         return read_store(path, base_url)
     except FileNotFoundError:
@@ -107,7 +110,7 @@ def _unreadable(error: Exception) -> Stop:
 
 
 def _demo() -> Store:
-    from slurper_tui.cli.demo import fill_for_demo  # only where it is asked for
+    from slurper_tui.cli.demo import fill_for_demo  # only the demo needs it
     from slurper_tui.simulated.account import SimulatedAccount
 
     store = open_store(None, DEFAULT_BASE_URL)
@@ -116,9 +119,9 @@ def _demo() -> Store:
 
 
 def print_history(store: Store, out: Output, asked: Asked) -> ExitCode:
-    """Print samples one by one, so that a long past needs no room.
+    """Print samples one at a time, so that memory does not grow with the history.
 
-    Raises Stop when it is not clear which job is meant, sqlite3.Error when the store fails.
+    Raises Stop when the job prefix matches none or several, sqlite3.Error when the store fails.
     """
     one = asked.job is not None
     key = None if asked.job is None else _key(store, asked.accounts, asked.job)
@@ -137,18 +140,15 @@ def print_history(store: Store, out: Output, asked: Asked) -> ExitCode:
 
 
 def _key(store: Store, accounts: Sequence[str], job: str) -> JobKey | None:
-    """The one job whose id begins so; None if there is no job at all. Raises Stop."""
+    """Return the job with this id prefix; None if the store has no jobs. Raises Stop."""
     if not job.strip():
         raise Stop("a job's id may be shortened, but not to nothing")
     kept = [JobView(key.account_id, Job(id=key.job_id)) for key in store.keys(accounts)]
     return next(iter(choice.resolve([job], kept))) if kept else None
 
 
-# For programs -----------------------------------------------------------------------------------
-
-
 def _record(key: JobKey, sample: Recorded, *, one: bool) -> dict[str, Any]:
-    """A sample under the API's own names; whose it is, unless all are of one job."""
+    """Return a sample under the API's field names; with account and job id unless `one`."""
     whose = {} if one else {"accountId": key.account_id, "id": key.job_id}
     return {
         "at": _iso_ms(sample.at),
@@ -166,7 +166,7 @@ def _iso_ms(at: float) -> str:
 
 
 def _json(samples: Iterable[Sample], *, one: bool) -> Iterator[str]:
-    """One array, an object on each line."""
+    """Yield the lines of one JSON array, an object on each line."""
     last = None
     for key, sample in samples:
         yield "[" if last is None else last + ","
@@ -175,7 +175,7 @@ def _json(samples: Iterable[Sample], *, one: bool) -> Iterator[str]:
 
 
 def _csv(samples: Iterable[Sample], out: Output, *, one: bool) -> Iterator[str]:
-    """A header, and a line for each sample, as RFC 4180 has it; what is unknown is empty."""
+    """Yield a header and a line per sample (RFC 4180); unknown values are empty."""
     line = io.StringIO()
     writer = csv.writer(line, lineterminator="")
 
@@ -189,11 +189,8 @@ def _csv(samples: Iterable[Sample], out: Output, *, one: bool) -> Iterator[str]:
         yield written(_record(key, sample, one=one).values())
 
 
-# For people -------------------------------------------------------------------------------------
-
-
 class _Columns(NamedTuple):
-    """How wide the columns are, in characters; those with no width at all are left out."""
+    """Column widths in characters; 0 omits the account or id column."""
 
     account: int
     id: int
@@ -205,7 +202,7 @@ _HEAD = ("objects", "transferred", "skipped", "failed")
 
 
 def _columns(store: Store, out: Output, accounts: Sequence[str], key: JobKey | None) -> _Columns:
-    """Whose a sample is stands there where it is not clear."""
+    """Measure the columns; with the account if there are several, the id unless for one job."""
     kept = store.keys(accounts) if key is None else ()
     several = len({k.account_id for k in kept}) > 1
     status, *counts = store.widest(accounts, key)
@@ -220,7 +217,7 @@ def _columns(store: Store, out: Output, accounts: Sequence[str], key: JobKey | N
 
 
 def _id_width(ids: Sequence[str], *, short: bool) -> int:
-    """As long as the longest; or, for people, as it takes to tell them apart and type them."""
+    """Return the longest id's length; with `short` the fewest characters that keep ids distinct."""
     longest = max(map(len, ids), default=0)
     lengths = range(_SHORT_ID, longest) if short else ()
     return next((n for n in lengths if len({i[:n] for i in ids}) == len(set(ids))), longest)
@@ -229,7 +226,7 @@ def _id_width(ids: Sequence[str], *, short: bool) -> int:
 def _table(
     samples: Iterable[Sample], out: Output, zone: tzinfo | None, columns: _Columns
 ) -> Iterator[str]:
-    """Aligned columns, and a remark at the end where there is one; a header for people."""
+    """Yield aligned rows, with a remark at the end where needed; a header on a terminal."""
     if out.on_terminal:
         width = len(fmt.iso(0.0, zone))
         yield _aligned("time".ljust(width), JobKey("account", "id"), "status", _HEAD, columns)

@@ -1,6 +1,7 @@
-"""`jobs` and `progress`: one look at the API, printed once.
+"""The `jobs`, `progress` and `watch` commands.
 
-`watch`: a line whenever something changes, and what a pipe gets instead of the screen.
+`jobs` and `progress` poll once and print. `watch` prints a line for each change; the monitor
+without a terminal does the same.
 """
 
 from __future__ import annotations
@@ -47,9 +48,9 @@ _SHORT_ID = 8
 async def jobs(
     monitor: Monitor, out: Output, narration: Narration, statuses: Sequence[str], *, as_json: bool
 ) -> ExitCode:
-    """Print every job that has one of the statuses, all without any.
+    """Print the jobs with one of the statuses; all jobs if `statuses` is empty.
 
-    As JSON, nothing is printed where no list could be read: an empty array would be a claim.
+    As JSON, print nothing if no job list could be read: an empty array would mean "no jobs".
     """
     snapshot = await whole(monitor, narration)
     views = sorted((v for v in snapshot.jobs if _wanted(v, statuses)), key=default_order)
@@ -73,7 +74,7 @@ async def progress(
     as_json: bool,
     zone: tzinfo | None = None,
 ) -> ExitCode:
-    """Print one job, its times in a zone (None: local). Raises Stop when it is unclear which."""
+    """Print one job. zone: None for local time. Raises Stop when the prefix is not unique."""
     snapshot = await whole(monitor, narration)
     view = found(job, snapshot)
     for line in [record_line(view)] if as_json else _sheet(view, out, zone):
@@ -82,7 +83,10 @@ async def progress(
 
 
 def found(job: str, snapshot: Snapshot) -> JobView:
-    """The one job whose id begins so. Raises Stop when it is unclear which, or there is none."""
+    """Return the job with this id prefix. Raises Stop when none or several match.
+
+    While a list is missing only a full id is accepted, since a prefix might be ambiguous.
+    """
     unlisted = any(not account.listed for account in snapshot.accounts)
     if unlisted and not any(view.key.job_id == job for view in snapshot.jobs):
         raise Stop(f"the list of jobs could not be read, so {job!r} was not found", ExitCode.API)
@@ -91,7 +95,7 @@ def found(job: str, snapshot: Snapshot) -> JobView:
 
 
 async def whole(monitor: Monitor, narration: Narration) -> Snapshot:
-    """The first snapshot in which everything was asked."""
+    """Return the first complete snapshot: every request was answered or has failed."""
     async with aclosing(monitor.snapshots()) as snapshots:  # type: ignore[type-var]  # a generator
         async for snapshot in snapshots:
             narration.tell(snapshot)
@@ -106,9 +110,10 @@ def _wanted(view: JobView, statuses: Sequence[str]) -> bool:
 
 
 def needed(statuses: Sequence[str]) -> Callable[[JobView], bool]:
-    """Which listed jobs must be asked to find those of these statuses.
+    """Return a predicate: whether a listed job must be polled to find jobs of these statuses.
 
-    An ended job keeps the status of the list, whatever word its counts give it beyond that.
+    An ended job keeps its listed status, so it is polled only if one of the statuses can be a
+    display word that depends on its counts, such as `completed!` or `verified`.
     """
     words = [_word(status) for status in statuses]
 
@@ -125,12 +130,12 @@ _VERIFIED = ("verified", "completed")
 
 
 def _word(text: str) -> str:
-    """A status as people may type it: `Completed !` is `completed!`."""
+    """Normalise a status for comparison: `Completed !` becomes `completed!`."""
     return "".join(text.casefold().split())
 
 
 def _table(views: Sequence[JobView], out: Output) -> list[str]:
-    """Aligned columns; the names, which may hold anything, stand last. A header for people."""
+    """Return aligned rows; names come last, since they have any length. A header on a terminal."""
     several = len({view.account_id for view in views}) > 1
     rows = [_row(view, out, several=several) for view in views]
     if out.on_terminal and rows:
@@ -158,7 +163,7 @@ def _row(view: JobView, out: Output, *, several: bool) -> tuple[str, ...]:
 
 
 def _aligned(row: Sequence[str], widths: Sequence[int]) -> list[str]:
-    """Words to the left, numbers to the right, the last one as it is."""
+    """Align words left and numbers right; do not pad the last column."""
     left = (0, 1, 7)
     pairs = enumerate(zip(row, widths, strict=False))
     cells = [cell.ljust(w) if i in left else cell.rjust(w) for i, (cell, w) in pairs]
@@ -166,14 +171,14 @@ def _aligned(row: Sequence[str], widths: Sequence[int]) -> list[str]:
 
 
 def _distinct(ids: Sequence[str]) -> int:
-    """How many characters tell all ids apart, so that what is shown can be typed."""
+    """Return the fewest characters that keep the ids distinct, so that they can be typed."""
     longest = max(map(len, ids))
     lengths = range(_SHORT_ID, longest)
     return next((n for n in lengths if len({i[:n] for i in ids}) == len(set(ids))), longest)
 
 
 def _sheet(view: JobView, out: Output, zone: tzinfo | None) -> list[str]:
-    """One job as `name  value` lines."""
+    """Return one job as `name  value` lines."""
     counts = view.counts
     rows = {
         "id": view.job.id or fmt.DASH,
@@ -198,7 +203,7 @@ def _sheet(view: JobView, out: Output, zone: tzinfo | None) -> list[str]:
 
 
 def _finish(view: JobView, out: Output, zone: tzinfo | None) -> str:
-    """When it will be done, by the clock."""
+    """Return the forecast time of completion; a dash if unknown."""
     forecast = shown_forecast(view)
     if forecast is None:
         return fmt.DASH
@@ -207,7 +212,7 @@ def _finish(view: JobView, out: Output, zone: tzinfo | None) -> str:
 
 
 def _stalled(view: JobView, zone: tzinfo | None) -> dict[str, str]:
-    """Since when nothing has moved, for a job that is stalled."""
+    """Return the start of a stall; {} if the job is not stalled."""
     at = view.stalled_since
     return {} if at is None else {"stalled": f"since {fmt.iso(at, zone)}"}
 
@@ -221,18 +226,18 @@ def _share(count: int | None, view: JobView) -> str:
 
 
 Told = tuple[str | None, str | None, int | None, int | None, bool]
-"""Status, phase, whole percent, failed count, taken as ended: a change of one is a line."""
+"""Status, phase, whole percent, failed count, treated as ended: a change prints a line."""
 
 END_SECONDS = 600.0
-"""A status that is not documented, without an end, is taken as one when for so long nothing of the
-job has changed."""
+"""A job in an undocumented status without an end time is treated as ended after this many seconds
+without a change."""
 
 
 class WatchOptions(msgspec.Struct, frozen=True):
-    """How to say it, and for how long.
+    """Output format and end condition of `watch`.
 
-    zone: None for local time. until_ended: end when every job has. rounds: end with 0 after so
-    many, None for never.
+    zone: None for local time. until_ended: end when every job has ended. rounds: end with exit
+    code 0 after this many polling rounds; None for no limit.
     """
 
     as_json: bool = False
@@ -244,7 +249,7 @@ class WatchOptions(msgspec.Struct, frozen=True):
 async def watch(
     chosen: ChosenJobs, out: Output, narration: Narration, options: WatchOptions
 ) -> ExitCode:
-    """Print changes until every chosen job has ended. Raises Stop when a job is not clear."""
+    """Print changes until the end condition is met. Raises Stop when a prefix is not unique."""
     told: dict[JobKey, Told] = {}
     odd: set[JobKey] = set()
     async with aclosing(chosen.snapshots()) as snapshots:  # type: ignore[type-var]  # a generator
@@ -280,7 +285,7 @@ def _line(view: JobView, snapshot: Snapshot, out: Output, zone: tzinfo | None) -
 
 
 def _tell_odd(told: set[JobKey], snapshot: Snapshot, out: Output) -> None:
-    """Say once of a status that is not documented when it is taken as an end."""
+    """Report once per job that its undocumented status will be treated as its end."""
     for view in snapshot.jobs:
         if view.unchanged_since is not None and view.key not in told:
             told.add(view.key)
@@ -302,7 +307,7 @@ def _is_taken_as_ended(view: JobView) -> bool:
 
 
 def _is_known(view: JobView) -> bool:
-    """There is something true to say: its counts were told in this run, or it has vanished."""
+    """Whether the job's state is known: its counts were read in this run, or it is gone."""
     return (view.as_of is not None and not view.remembered) or view.gone
 
 
@@ -311,9 +316,9 @@ def _is_over(view: JobView) -> bool:
 
 
 def verdict(views: Sequence[JobView]) -> ExitCode:
-    """How ended jobs went, as an exit code: lost jobs before lost objects.
+    """Return the exit code of ended jobs; a lost job takes precedence over lost objects.
 
-    A job that ended in a status that is not documented is lost as an aborted one is.
+    A job that ended in an undocumented status counts as lost, like an aborted job.
     """
     if any(view.gone or view.state in {State.ABORTED, State.OTHER} for view in views):
         return ExitCode.JOB_LOST

@@ -1,6 +1,7 @@
-"""`logs`: every row of a job's log, as a line each.
+"""The `logs` and `failures` commands.
 
-`failures`: what failed and what was not copied, by reason and prefix, or the exact keys.
+`logs` prints every row of a job's log. `failures` reads the whole log and prints the failed and
+uncopied objects by reason and prefix, or their exact keys.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ from slurper_tui.monitor.polling.budget import BLOCK_SECONDS
 
 
 async def command(options: argparse.Namespace, faces: Faces) -> ExitCode:
-    """Print every row: newest first, or oldest first and then whatever comes."""
+    """Print every log row, newest first; with --follow oldest first, then new rows."""
     view = await chosen(options, faces)
     patience = None if options.follow else faces.narration.patience
     rows = LogRows(faces.out, faces.zone, options.type, as_json=options.json, patience=patience)
@@ -52,14 +53,14 @@ async def command(options: argparse.Namespace, faces: Faces) -> ExitCode:
 
 
 async def chosen(options: argparse.Namespace, faces: Faces) -> JobView:
-    """The job on the command line, as it stands. Raises Stop when it is unclear which."""
+    """Return the job on the command line. Raises Stop when its prefix is not unique."""
     snapshot = await look.whole(faces.monitor, faces.narration)
     return look.found(options.job, snapshot)
 
 
 @contextmanager
 def log_faults(view: JobView) -> Iterator[None]:
-    """Turn what keeps a log from being read into one line and its exit code."""
+    """Convert an ApiError while reading a log to a Stop."""
     try:
         yield
     except ApiError as error:
@@ -68,14 +69,14 @@ def log_faults(view: JobView) -> Iterator[None]:
 
 
 TOLD_ROWS = 1_000
-"""After so many rows it is told how far a log is read: eight seconds or more."""
+"""Report progress each time this many rows were read, which takes eight seconds or more."""
 
 
 class Holdups:
-    """Says how far a log is read, once what holds it up, and once that it goes on.
+    """Reports on stderr the progress of reading a log, and the begin and end of each wait.
 
-    What ends it others say. patience: seconds that it may wait where the API limits the rate of
-    requests, until a page comes; None for ever.
+    The caller reports an error that ends the reading. patience: the most seconds to wait under a
+    rate limit until the next page arrives; None for no limit.
     """
 
     def __init__(self, out: Output, patience: float | None = None) -> None:
@@ -87,12 +88,12 @@ class Holdups:
         self._rows = 0
 
     def tell(self, problem: ApiError | None, *, waiting: bool, rows: int = 0) -> None:
-        """Take in how the log stands. rows: read so far, where nothing else tells it.
+        """Update the state of the reading. rows: number of rows read; 0 for no progress lines.
 
-        Raises Stop when the API makes it wait for too long.
+        Raises Stop when the rate limit demands more waiting than `patience`.
         """
         self._bound_waiting(problem)
-        self._rows = min(self._rows, rows)  # another log begins anew
+        self._rows = min(self._rows, rows)  # fewer rows: another log has begun
         if rows >= self._rows + TOLD_ROWS:
             self._rows = rows
             self._out.say(f"the log: {rows:,} rows so far")
@@ -120,7 +121,10 @@ class Holdups:
 
 
 class LogRows:
-    """Prints the rows whose type is wanted, all without any. whole: none can be missing."""
+    """Prints log rows of the given types; of all types if there are none.
+
+    whole: whether no row can be missing. zone: None for local time. patience: see Holdups.
+    """
 
     def __init__(
         self,
@@ -141,14 +145,14 @@ class LogRows:
         self._holdups = Holdups(out, patience)
 
     def hear(self, view: LogView) -> None:
-        """Take in how the reading stands."""
+        """Report a change in the state of the reading. Raises Stop, see Holdups."""
         self._holdups.tell(view.problem, waiting=view.waiting)
         if self.whole and not view.whole:
             self._out.say("the log: rows come faster than they can be read; some may be missing")
         self.whole = view.whole
 
     def tell(self, row: LogRow) -> None:
-        """Print a row if it is wanted."""
+        """Print a row if its type is requested."""
         if self._types and row.log_type not in self._types:
             return
         self._found.add(row.log_type)
@@ -156,7 +160,7 @@ class LogRows:
         self._out.line(row_record(row) if self._as_json else row_line(row, self._out, self._zone))
 
     def tell_what_was_not_there(self) -> None:
-        """Say which of the types no row had, and whether rows may be missing."""
+        """Report types without a row, keys that are not UTF-8, and possibly missing rows."""
         for log_type in (name for name in self._types if name not in self._found):
             self._out.say(f"no row's type is {log_type}")
         if self._inexact:
@@ -168,9 +172,9 @@ class LogRows:
 
 
 def row_record(row: LogRow) -> str:
-    r"""A row as the API told it, as JSON in ASCII alone.
+    r"""Return a row as ASCII-only JSON under the API's field names, with unknown fields.
 
-    A byte of the key that is not UTF-8 is an escaped half surrogate pair, `\udce9` for 0xe9.
+    A byte of the key that is not UTF-8 becomes an escaped lone surrogate, `\udce9` for 0xe9.
     """
     told = {
         "createdAt": row.created_at,
@@ -183,7 +187,7 @@ def row_record(row: LogRow) -> str:
 
 
 def row_line(row: LogRow, out: Output, zone: tzinfo | None) -> str:
-    """`TIME  type  key  message`; a time that nobody can read is the API's own word."""
+    """Return `TIME  type  key  message`; an invalid time is printed unchanged."""
     at = fmt.parse_time(row.created_at)
     time = row.created_at if at is None else fmt.iso(at, zone)
     cells = (time, row.log_type, row.object_key, row.message)
@@ -191,14 +195,14 @@ def row_line(row: LogRow, out: Output, zone: tzinfo | None) -> str:
 
 
 _NAMED = 20
-"""Keys that cannot be told exactly are named up to this number, and then counted."""
+"""The most inexact keys to list; the others are counted."""
 
 _MESSAGES = 3
-"""What the API said most often is told for each reason."""
+"""The number of most frequent messages to print for each reason."""
 
 
 async def failures_command(options: argparse.Namespace, faces: Faces) -> ExitCode:
-    """Print what failed and what was not copied."""
+    """Print the failed and uncopied objects, or with --keys the exact keys. Raises Stop."""
     if options.null and not options.keys:
         raise Stop("--null goes with --keys alone")
     if options.null and options.json:
@@ -225,7 +229,7 @@ async def failures_command(options: argparse.Namespace, faces: Faces) -> ExitCod
 
 
 async def read_to_end(reading: FailingObjects, out: Output, patience: float | None) -> FailuresView:
-    """Read a log to its end, saying what holds that up. Raises ApiError where it does not come.
+    """Read a log to its end; report waits. Raises ApiError when the reading fails.
 
     patience: see Holdups, which raises Stop.
     """
@@ -245,7 +249,7 @@ async def read_to_end(reading: FailingObjects, out: Output, patience: float | No
 
 
 def _tell_keys(keys: Sequence[str], job: JobView, options: argparse.Namespace, out: Output) -> None:
-    """Print exact keys as they are wanted: an array, with NUL after each, or one a line."""
+    """Print exact keys: as a JSON array, with NUL after each key, or one a line."""
     if options.json:
         if len(keys) > MOST_KEYS:
             out.say(f"{fmt.count(len(keys))} keys, and one job takes {fmt.count(MOST_KEYS)}")
@@ -262,7 +266,7 @@ def _tell_keys(keys: Sequence[str], job: JobView, options: argparse.Namespace, o
 def _tell_missing(
     view: FailuresView, reading: FailingObjects, types: Collection[str], out: Output
 ) -> bool:
-    """Say which objects the keys do not name; True where none is known to be missing."""
+    """Report failed objects that the keys do not include; return True if none is known."""
     failed = view.failed_objects
     named = sum(len(of([FAILED_TYPE])) for of in (reading.keys, reading.inexact_keys))
     rows = sum(group.count for group in view.groups if group.log_type in types)
@@ -286,7 +290,7 @@ def _tell_missing(
 
 
 def tell_inexact(keys: Sequence[str], out: Output) -> None:
-    """Name the keys that were left out because their bytes are not UTF-8."""
+    """List the keys that were left out because they are not UTF-8."""
     if not keys:
         return
     out.say(f"{_keys(len(keys))} bytes that are not UTF-8: not exact, so left out:")
@@ -297,7 +301,7 @@ def tell_inexact(keys: Sequence[str], out: Output) -> None:
 
 
 def _tell_lines(keys: Sequence[str], out: Output) -> None:
-    """One key a line: exact for a program, harmless for a person's terminal."""
+    """Print one key a line: unchanged to a file or pipe, sanitised to a terminal."""
     broken = sum("\n" in key for key in keys)
     if broken:
         out.say(f"{_keys(broken)} a newline: one a line they cannot be told apart; take --null")
@@ -313,7 +317,7 @@ def _tell_lines(keys: Sequence[str], out: Output) -> None:
 
 
 def _tell_bom(keys: Sequence[str], out: Output) -> None:
-    """Say that a reader may take the beginning of the first key for a byte order mark."""
+    """Warn if the first key begins with U+FEFF, which readers take for a byte order mark."""
     if keys and keys[0].startswith("\ufeff"):
         out.say("the first key begins with U+FEFF, which readers of a file leave out; take --json")
 
@@ -325,7 +329,7 @@ def _keys(number: int) -> str:
 def _record(
     view: FailuresView, reading: FailingObjects, log_types: Collection[str]
 ) -> dict[str, Any]:
-    """Every reason with its keys, as JSON has it."""
+    """Return the JSON record: every reason with its keys."""
     return {
         "id": view.key.job_id,
         "failedObjects": view.failed_objects,
@@ -351,7 +355,7 @@ def _wanted(view: FailuresView, log_types: Collection[str]) -> list[FailureGroup
 def _sheet(
     view: FailuresView, job: JobView, log_types: Collection[str], faces: Faces
 ) -> Iterator[str]:
-    """The counters held against the log, then every reason with its prefixes."""
+    """Yield the counters compared with the log, then every reason with its prefixes."""
     yield _failed(view)
     yield from _skipped(view)
     if view.counts.listing_broke:
@@ -380,7 +384,7 @@ def _failed(view: FailuresView) -> str:
 
 
 def _skipped(view: FailuresView) -> Iterator[str]:
-    """Skips that mean not copied, told from those of what is there already."""
+    """Yield the skipped objects: those not copied, and those already in the target."""
     not_copied = f"{fmt.count(view.not_copied)} not copied"
     if view.unexplained is not None and view.skipped_objects:
         word = "reasons unknown" if view.harmless is None else "already there (harmless)"
@@ -391,7 +395,7 @@ def _skipped(view: FailuresView) -> Iterator[str]:
 
 
 def _group(group: FailureGroup, width: int, zone: tzinfo | None) -> Iterator[str]:
-    """One reason: what, how many, when, in whose words, and under which prefixes."""
+    """Yield one reason: count, name, times, most frequent messages and prefixes."""
     reason = reason_of(group.log_type)
     what = reason if group.cause is Cause.FAILED else f"{group.cause}: {reason}"
     seen = " to ".join(dict.fromkeys(_seen(group, zone)))

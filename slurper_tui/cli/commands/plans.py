@@ -1,4 +1,7 @@
-"""Several jobs, started one after another as slots become free, and told as they go."""
+"""Plans: several jobs that are started one after another as slots become free.
+
+Used by `create --prefixes`, `create --go-on`, `create --cancel` and `retry`.
+"""
 
 from __future__ import annotations
 
@@ -29,7 +32,7 @@ async def planned(
     secrets: Secrets,
     origin: Origin = NO_ORIGIN,
 ) -> ExitCode:
-    """Keep a plan, and start its steps until each was started."""
+    """Save a plan and follow it until nothing more happens by itself. Raises Stop."""
     desk = await faces.monitor.desk()
     view = await desk.creation.plan(
         account_id, drafts, secrets, retry_of=origin.retry_of, log_types=origin.log_types
@@ -44,7 +47,7 @@ async def planned(
 
 
 async def go_on(options: argparse.Namespace, faces: Faces) -> ExitCode:
-    """Go on with a plan of an earlier run."""
+    """Continue a plan of an earlier run. Raises Stop."""
     desk = await faces.monitor.desk()
     plan = _chosen(options.go_on, await _open_plans(faces, desk))
     if plan is None:
@@ -63,7 +66,7 @@ async def go_on(options: argparse.Namespace, faces: Faces) -> ExitCode:
 
 
 async def cancel(options: argparse.Namespace, faces: Faces) -> ExitCode:
-    """Start no more of a plan."""
+    """Cancel the rest of a plan. Raises Stop if there is no such open plan."""
     desk = await faces.monitor.desk()
     plan = _chosen(options.cancel, await _open_plans(faces, desk))
     if plan is None:
@@ -87,7 +90,10 @@ async def _as_it_stands(desk: Services, plan: Plan) -> Plan:
 
 
 def _chosen(text: str, plans: Sequence[Plan]) -> Plan | None:
-    """The plan of that number; without a number the only one. Raises Stop where it is unclear."""
+    """Return the plan with this number; without a number the only one, None if there is none.
+
+    Raises Stop for an unknown number, or if the number is missing and several plans are open.
+    """
     told = ", ".join(f"{plan.id} ({_tally(plan)})" for plan in plans)
     if text:
         found = [plan for plan in plans if str(plan.id) == text.strip()]
@@ -100,7 +106,7 @@ def _chosen(text: str, plans: Sequence[Plan]) -> Plan | None:
 
 
 def _numbers(texts: Sequence[str], plan: Plan) -> list[int]:
-    """The steps that are to be sent again. Raises Stop for one that cannot be."""
+    """Return the step numbers to send again. Raises Stop unless each is refused or undecided."""
     may_be = {str(step.number): step.number for step in plan.steps if step.state in _MAY_BE_SENT}
     for text in texts:
         if text.strip() not in may_be:
@@ -111,13 +117,13 @@ def _numbers(texts: Sequence[str], plan: Plan) -> list[int]:
 async def _followed(
     options: argparse.Namespace, faces: Faces, desk: Services, plan: Plan
 ) -> ExitCode:
-    """Tell each change until nothing more happens by itself."""
+    """Print each change of a plan until nothing more happens by itself. Raises Stop."""
     teller = _Teller(options, faces, plan)
     try:
         async for view in desk.creation.follow(plan.id):
             teller.tell(view)
     except asyncio.CancelledError:
-        await desk.close()  # an answer that is near is waited for
+        await desk.close()  # waits briefly for the answer to a request in flight
         now = await _as_it_stands(desk, plan)
         left = f"go on with `{_GO_ON} {plan.id}`" if teller.durable else "the rest is forgotten"
         faces.out.say(f"plan {plan.id}: {_tally(now)}; {left}")
@@ -126,9 +132,9 @@ async def _followed(
 
 
 class _Teller:
-    """Tells what has changed in a plan since it was told last.
+    """Prints the changes of a plan since its last view.
 
-    durable, stopped_by: as they were then.
+    plan, durable, stopped_by: from the last view.
     """
 
     def __init__(self, options: argparse.Namespace, faces: Faces, plan: Plan) -> None:
@@ -137,13 +143,13 @@ class _Teller:
         self.stopped_by: ApiError | None = None
         self._options = options
         self._faces = faces
-        # A step that is over has lost its keys.
+        # Kept here because a finished step no longer has its keys.
         self._drafts = {step.number: step.draft for step in plan.steps}
         self._states = {step.number: step.state for step in plan.steps}
         self._note = ""
 
     def tell(self, view: PlanView) -> None:
-        """Print the jobs that were made, and say everything else."""
+        """Print created jobs on stdout; report other changes on stderr."""
         self.plan, self.durable, self.stopped_by = view.plan, view.durable, view.stopped_by
         for step in view.plan.steps:
             if step.state is not self._states[step.number]:
@@ -162,7 +168,7 @@ class _Teller:
 
 
 def _step_words(step: Step, out: Output) -> str:
-    """`step 3  2024/ → media  started as 12ab`."""
+    """Return a line such as `step 3  2024/ → media  started as 12ab`."""
     draft = step.draft
     what = f"{len(draft.keys):,} keys" if draft.keys else draft.path_prefix or draft.bucket
     job = f" as {step.job_id}" if step.job_id else ""
@@ -171,14 +177,14 @@ def _step_words(step: Step, out: Output) -> str:
 
 
 def _tally(plan: Plan) -> str:
-    """`2 started, 3 waiting`."""
+    """Return the number of steps in each state, such as `2 started, 3 waiting`."""
     order = (StepState.STARTED, *(s for s in StepState if s is not StepState.STARTED))
     counts = {state: sum(step.state is state for step in plan.steps) for state in order}
     return ", ".join(f"{number} {state}" for state, number in counts.items() if number)
 
 
 def _ended(plan: Plan, stopped_by: ApiError | None) -> ExitCode:
-    """What the end of a plan means. Raises Stop where steps are left for the person to decide."""
+    """Return the exit code of a finished plan. Raises Stop if steps need a decision."""
     if plan.over:
         return ExitCode.OK
     left = [step for step in plan.steps if not step.state.over]

@@ -1,4 +1,4 @@
-"""`report`: the receipt of an ended job, or of a whole migration."""
+"""The `report` command: print the receipt of an ended job or of a whole migration."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ from slurper_tui.monitor.reports.receipt_markdown import markdown
 from slurper_tui.monitor.reports.records import record
 
 _NAMED = 5
-"""So many migrations are named where several are meant."""
+"""The most migrations named in an error about an ambiguous name."""
 
 
 async def command(options: argparse.Namespace, faces: Faces) -> ExitCode:
-    """Print the receipt. Raises Stop for what has not ended, and for what is not clear."""
+    """Print the receipt. Raises Stop when a job has not ended, or its name is ambiguous."""
     if (options.jobs is None) == (options.migration is None):
         raise Stop("report takes a JOB, or --migration SOURCE")
     snapshot = await look.whole(faces.monitor, faces.narration)
@@ -44,7 +44,11 @@ async def command(options: argparse.Namespace, faces: Faces) -> ExitCode:
 
 
 def chosen(migration: str, snapshot: Snapshot) -> list[JobKey]:
-    """The jobs of the one migration that is meant. Raises Stop when it is unclear which."""
+    """Return the jobs of the migration named `SOURCE` or `SOURCE:TARGET`.
+
+    Raises Stop when the lists could not be read, no migration or several match, or its plan has
+    jobs still to be started.
+    """
     if any(not account.listed for account in snapshot.accounts):
         raise Stop(
             f"the list of jobs could not be read, so {migration!r} was not found", ExitCode.API
@@ -66,7 +70,7 @@ def chosen(migration: str, snapshot: Snapshot) -> list[JobKey]:
 
 
 def _several(migration: str, keys: Sequence[MigrationKey]) -> str:
-    """Name what may be meant; migrations that no name tells apart only job by job."""
+    """Return the error for an ambiguous name: the candidates, unless their names are equal too."""
     names = sorted(f"{key.source}:{key.target}" for key in keys)
     if len(set(names)) < len(names):
         return f"{migration!r} is a bucket in several places; name a job of the migration instead"
@@ -86,7 +90,10 @@ async def _receipt(keys: Sequence[JobKey], faces: Faces) -> Receipt:
 
 
 class LogProgress:
-    """Says on stderr which log is being read, and what holds it up."""
+    """Reports on stderr which log is being read and why it waits.
+
+    patience: the most seconds to wait under a rate limit; None for no limit.
+    """
 
     def __init__(self, out: Output, patience: float | None = None) -> None:
         self._out = out
@@ -94,7 +101,7 @@ class LogProgress:
         self._holdups = Holdups(out, patience)
 
     def tell(self, view: FailuresView) -> None:
-        """Take in how a reading stands."""
+        """Report the state of a reading, if it changed. Raises Stop, see Holdups."""
         if view.key != self._key:
             self._key = view.key
             self._out.say(f"reading the log of job {view.key.job_id}")
@@ -102,7 +109,7 @@ class LogProgress:
 
 
 def verdict(receipt: Receipt) -> ExitCode:
-    """How it went, as an exit code: lost jobs before lost objects."""
+    """Return the exit code of a receipt; a lost job takes precedence over lost objects."""
     if receipt.lost_job:
         return ExitCode.JOB_LOST
     clean = receipt.completed and receipt.verdict.clean

@@ -1,4 +1,4 @@
-"""`retry`: jobs of exactly the keys that failed in another, or drafts of them in files."""
+"""The `retry` command: copy the failed keys of a job again, or write the requests to files."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from slurper_tui.monitor.services import Services
 
 
 async def command(options: argparse.Namespace, faces: Faces) -> ExitCode:
-    """Run the command, and let nothing go on behind it."""
+    """Run the command and close the services, so that no request continues afterwards."""
     if options.draft is None:
         somebody(options)
     try:
@@ -59,9 +59,9 @@ async def _command(options: argparse.Namespace, faces: Faces) -> ExitCode:
 
 
 async def _allowed_again(options: argparse.Namespace, faces: Faces, *, overwrite: bool) -> None:
-    """Ask whether to copy again what an earlier retry copies. Raises Stop where that is not meant.
+    """Confirm a retry although an earlier retry of the same keys is known. Raises Stop on a no.
 
-    overwrite: the new job replaces what is in the target.
+    overwrite: whether the new job replaces objects in the target.
     """
     if options.again:
         return
@@ -75,7 +75,7 @@ async def _allowed_again(options: argparse.Namespace, faces: Faces, *, overwrite
 async def _keys(
     faces: Faces, desk: Services, view: JobView, types: tuple[str, ...]
 ) -> tuple[str, ...]:
-    """The exact keys that the log names; it is read whole for them. Raises Stop."""
+    """Read the whole log and return the exact keys of rows of these types. Raises Stop."""
     reading = desk.logs.failures(view.key)
     last = await _read(faces, reading, FailuresView(view.key))
     if not last.counts.whole:
@@ -91,7 +91,7 @@ async def _keys(
 
 
 async def _read(faces: Faces, reading: FailingObjects, last: FailuresView) -> FailuresView:
-    """Read a log to its end, and tell how far it is and what holds it up."""
+    """Read a log to its end; report progress and waits on stderr."""
     holdups = Holdups(faces.out)
     async for last in reading.views():
         holdups.tell(last.problem, waiting=last.waiting, rows=last.rows_read)
@@ -99,7 +99,7 @@ async def _read(faces: Faces, reading: FailingObjects, last: FailuresView) -> Fa
 
 
 def _left_out(view: JobView, last: FailuresView, types: tuple[str, ...]) -> Iterator[str]:
-    """What these keys do not make good."""
+    """Yield a warning for each kind of failed objects that these keys may not include."""
     if view.live:
         yield "the job has not ended: more objects may fail yet"
     if last.counts.listing_broke:
@@ -127,7 +127,7 @@ async def _drafts(
 def _written(
     options: argparse.Namespace, faces: Faces, key: JobKey, drafts: Sequence[Draft]
 ) -> ExitCode:
-    """Write each draft to a file of its own, none over another, or all to stdout. Raises Stop."""
+    """Write each draft to a new file, or all to stdout for `-`. Raises Stop if a file exists."""
     if options.draft == "-":
         for draft in drafts:
             faces.out.exact(_text(draft))
@@ -144,7 +144,7 @@ def _written(
 
 
 def _text(draft: Draft) -> str:
-    """The request as JSON in ASCII alone."""
+    """Return the create request as ASCII-only JSON."""
     return fmt.as_json(body(draft), indent=2) + "\n"
 
 
@@ -153,7 +153,7 @@ def _numbered(name: str, number: int) -> Path:
 
 
 def _write(path: Path, text: str) -> None:
-    """Write a new file that its owner alone can read."""
+    """Create a file with mode 0600 and write it. Raises Stop."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
     try:
         with open(os.open(path, flags, 0o600), "w", encoding="utf-8") as file:
