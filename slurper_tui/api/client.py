@@ -1,7 +1,7 @@
-"""Super Slurper over HTTP: one method for each of the twelve operations.
+"""The API client: one method for each of Super Slurper's twelve operations.
 
-Every method returns an `Answer` and raises an `ApiError`; nothing is retried here, and nothing
-waits here except for the network.
+Every method returns an `Answer` or raises an `ApiError`. No method retries, and none waits for
+anything but the network.
 """
 
 from __future__ import annotations
@@ -41,15 +41,16 @@ T = TypeVar("T")
 S = TypeVar("S", bound=msgspec.Struct)
 
 MOST_ROWS = 20_000
-"""Rows that a page may have where a server ignores how many were asked for."""
+"""Largest accepted page in rows, for servers that ignore the requested limit."""
 
 
 class SlurperClient:
-    """The Super Slurper API for one user, any of the user's accounts; it only reads until unlocked.
+    """The Super Slurper API for one user and all of the user's accounts; read-only until unlocked.
 
-    scrubber: shared with whoever writes logs and reports, so that these know every secret too.
-    Raises ValueError, one line, for a base URL to which no secret should be sent, and for proxy
-    and certificate settings that do not work.
+    scrubber: removes secrets from texts; shared with the log and the reports, so that these know
+        every secret too.
+    Raises ValueError (a one-line message) for a base URL to which no secret should be sent, and for
+    proxy and certificate settings that do not work.
     """
 
     def __init__(
@@ -63,15 +64,15 @@ class SlurperClient:
         self._exchange = Exchange(credentials, base_url, transport=transport, scrubber=scrubber)
 
     def notes(self) -> tuple[str, ...]:
-        """A line for each setting of the environment that cannot be used and is skipped."""
+        """Return one line for each environment setting that cannot be used and is skipped."""
         return self._exchange.notes
 
     def unlock(self) -> None:
-        """Let requests pass that change something; before, they raise Locked and are not sent."""
+        """Allow requests that change something; before, they raise Locked and are not sent."""
         self._exchange.read_only = False
 
     def lock(self) -> None:
-        """Only read from now on."""
+        """Make the client read-only again."""
         self._exchange.read_only = True
 
     async def close(self) -> None:
@@ -81,34 +82,34 @@ class SlurperClient:
     async def list_jobs(
         self, account_id: str, *, limit: int = PAGE_SIZE, offset: int = 0
     ) -> Answer[tuple[Job, ...]]:
-        """Read one page of the account's jobs, at most 50."""
+        """Return one page of the account's jobs, at most 50."""
         path = f"{_account(account_id)}/jobs"
         received = await self._exchange.send("GET", path, {"limit": limit, "offset": offset})
         return _rows(received, Job)
 
     async def create_job(self, account_id: str, job: NewJob) -> Answer[Created]:
-        """Start a migration. Raises Conflict when three jobs run already."""
+        """Create and start a job. Raises Conflict when three jobs are running already."""
         self._hide(job.source.secret, job.target.secret)
         path = f"{_account(account_id)}/jobs"
         return _one(await self._exchange.send("POST", path, body=encode(job)), Created)
 
     async def get_job(self, account_id: str, job_id: str) -> Answer[Job]:
-        """Read what one job is."""
+        """Return the definition and status of one job."""
         return _one(await self._exchange.send("GET", _job(account_id, job_id)), Job)
 
     async def delete_job(self, account_id: str, job_id: str) -> Answer[str | None]:
-        """Forget an ended job. Raises Conflict while it is active."""
+        """Delete an ended job. Raises Conflict while it is active."""
         return _text(await self._exchange.send("DELETE", _job(account_id, job_id)))
 
     async def progress(self, account_id: str, job_id: str) -> Answer[Progress]:
-        """Read how one job is doing."""
+        """Return the status and the counters of one job."""
         path = f"{_job(account_id, job_id)}/progress"
         return _one(await self._exchange.send("GET", path), Progress)
 
     async def logs(
         self, account_id: str, job_id: str, *, limit: int = PAGE_SIZE, offset: int = 0
     ) -> Answer[tuple[LogRow, ...]]:
-        """Read one page of a job's log, at most 50 rows. No message repeats a secret."""
+        """Return one page of a job's log, at most 50 rows, without the secrets in messages."""
         path = f"{_job(account_id, job_id)}/logs"
         received = await self._exchange.send("GET", path, {"limit": limit, "offset": offset})
         answer, clean = _rows(received, LogRow), self._exchange.scrubber.clean
@@ -135,19 +136,19 @@ class SlurperClient:
         return _text(await self._exchange.send("PUT", f"{_account(account_id)}/jobs/abortAll"))
 
     async def check_source(self, account_id: str, source: NewSource) -> Answer[Connectivity]:
-        """Ask whether the source bucket can be reached with these keys."""
+        """Check whether the source bucket can be reached with these keys."""
         self._hide(source.secret)
         path = f"{_account(account_id)}/source/connectivity-precheck"
         return _one(await self._exchange.send("PUT", path, body=encode(source)), Connectivity)
 
     async def check_target(self, account_id: str, target: NewTarget) -> Answer[Connectivity]:
-        """Ask whether the target bucket can be reached with these keys."""
+        """Check whether the target bucket can be reached with these keys."""
         self._hide(target.secret)
         path = f"{_account(account_id)}/target/connectivity-precheck"
         return _one(await self._exchange.send("PUT", path, body=encode(target)), Connectivity)
 
     def _hide(self, *secrets: Secret) -> None:
-        """Let no error repeat what these keys are, and no log or report."""
+        """Register keys with the scrubber, so that no error, log or report repeats them."""
         for secret in secrets:
             self._exchange.scrubber.add(*secret.values)
 
@@ -161,7 +162,7 @@ def _job(account_id: str, job_id: str) -> str:
 
 
 def _segment(identifier: str) -> str:
-    """One path segment; dots too are encoded, for `..` would walk up the path."""
+    """Percent-encode one path segment, also one of dots alone: `..` would walk up the path."""
     quoted = urllib.parse.quote(identifier.encode("utf-8", "replace"), safe="")
     return quoted.replace(".", "%2E") if not quoted.strip(".") else quoted
 
@@ -183,7 +184,10 @@ def _rows(received: Received, model: type[S]) -> Answer[tuple[S, ...]]:
 
 
 def _without_secrets(rows: Sequence[LogRow], clean: Callable[[str], str]) -> tuple[LogRow, ...]:
-    """The rows with what `clean` makes of their messages, most of which occur in many rows."""
+    """Return the rows with `clean` applied to their messages.
+
+    Each distinct message is cleaned once, because most messages occur in many rows.
+    """
     cleaned = {message: clean(message) for message in {row.message for row in rows} if message}
     return tuple(
         replace(row, message=cleaned[row.message])
@@ -194,12 +198,15 @@ def _without_secrets(rows: Sequence[LogRow], clean: Callable[[str], str]) -> tup
 
 
 def _text(received: Received) -> Answer[str | None]:
-    """The word of a control request; that it was accepted is the answer, whatever the word."""
+    """Return the text of a control request's answer; None if the result is not text.
+
+    The text may be anything: success alone means that the request was accepted.
+    """
     return Answer(received.result if isinstance(received.result, str) else None, received.limit)
 
 
 def _shaped(received: Received, shape: Callable[[object], T]) -> Answer[T]:
-    """Give a result its type. Raises BadAnswer when it is missing or something else entirely."""
+    """Convert a result with `shape`. Raises BadAnswer when it is missing or of another shape."""
     try:
         value = shape(received.result)
         return Answer(value, received.limit, received.total, received.size)

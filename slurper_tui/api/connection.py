@@ -1,10 +1,10 @@
-"""HTTP over httpcore, with bounds on what a server may send before its answer begins.
+"""The network side of the API client: connection pool, proxy and TLS settings.
 
-httpx's own transport does not take a network backend, which is where bytes can be counted.
+`Transport` is used instead of httpx's own transport, because that takes no network backend, and the
+backend is the place to count the bytes that a server sends before its answer begins.
 
-Proxy and certificate settings of the environment, some of which are meant for other programs.
-
-No message repeats any part of a proxy's address, which may hold a password.
+Proxy and certificate settings are read from the environment. Some of them are meant for other
+programs. No message repeats any part of a proxy's address, which may hold a password.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ import httpcore
 import httpx
 
 MOST_INFORMATIONAL = 20
-"""1xx responses before an answer. Each costs work, and no server needs more than two."""
+"""Accepted 1xx responses before an answer. Each costs work, and no server needs more than two."""
 
 _INFORMATIONAL = re.compile(rb"HTTP/1\.[01] 1\d\d")
 _STATUS_LINE = len(b"HTTP/1.1 100")
@@ -39,7 +39,8 @@ _FAILURES = (
 class Transport(httpx.AsyncBaseTransport):
     """A pool of connections. A GET on a kept connection that proves to be closed is repeated.
 
-    context: for TLS. proxy: None for none.
+    context: for TLS; None for plain http.
+    proxy: None for a direct connection.
     """
 
     def __init__(
@@ -56,7 +57,7 @@ class Transport(httpx.AsyncBaseTransport):
         )
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Send a request. Raises httpx.TransportError."""
+        """Send a request and return the response. Raises httpx.TransportError."""
         with _as_httpx():
             answer = await self._answered(request)
         return httpx.Response(
@@ -82,7 +83,7 @@ class Transport(httpx.AsyncBaseTransport):
 
 
 class StaleConnection(httpcore.RemoteProtocolError):
-    """A kept connection was closed by the server before a byte of the answer came."""
+    """The server closed a kept connection before it sent a byte of the answer."""
 
 
 def _core(request: httpx.Request) -> httpcore.Request:
@@ -102,7 +103,7 @@ def _core(request: httpx.Request) -> httpcore.Request:
 
 @contextmanager
 def _as_httpx() -> Iterator[None]:
-    """Turn httpcore's errors into httpx's, which have the same names."""
+    """Convert httpcore's errors to httpx's, which have the same class names."""
     try:
         yield
     except _FAILURES as error:
@@ -112,7 +113,7 @@ def _as_httpx() -> Iterator[None]:
 
 
 class _Body(httpx.AsyncByteStream):
-    """The body of an answer as it comes over the line."""
+    """The body of a response as it arrives, still compressed."""
 
     def __init__(self, answer: httpcore.Response) -> None:
         self._answer = answer
@@ -127,7 +128,7 @@ class _Body(httpx.AsyncByteStream):
 
 
 class _Backend(httpcore.AsyncNetworkBackend):
-    """Opens connections that count what comes in."""
+    """Opens connections that check the bytes they receive; see `_Stream`."""
 
     def __init__(self) -> None:
         self._backend = httpcore.AnyIOBackend()
@@ -146,7 +147,11 @@ class _Backend(httpcore.AsyncNetworkBackend):
 
 
 class _Stream(httpcore.AsyncNetworkStream):
-    """One connection. Raises RemoteProtocolError for endless 1xx responses."""
+    """One connection.
+
+    Reading raises RemoteProtocolError for endless 1xx responses, and StaleConnection when a
+    connection that carried an earlier answer is closed before the next one begins.
+    """
 
     def __init__(self, stream: httpcore.AsyncNetworkStream) -> None:
         self._stream = stream
@@ -198,9 +203,10 @@ class _Head:
         self._count = 0
 
     def goes_on(self, data: bytes) -> bool:
-        """Whether the answer itself has not begun yet. Raises RemoteProtocolError past the bound.
+        """Return whether the final answer has not begun yet. Raises RemoteProtocolError past the
+        bound.
 
-        How long a single head may be is bounded by h11.
+        h11 bounds the length of a single head.
         """
         self._begun = (self._begun + data).lstrip(b"\r\n")
         while _INFORMATIONAL.match(self._begun):
@@ -218,12 +224,15 @@ HIGHEST_PORT = 65535
 
 _SOCKS = ("socks5", "socks5h")
 _CERTIFICATE = re.compile(r"[0-9a-f]{8}\.\d+")
-"""How OpenSSL names certificates in a directory."""
+"""The file names under which OpenSSL finds certificates in a directory."""
 
 
 class Choice(NamedTuple):
-    """The proxy to use, None for none. secrets: its password. notes: a line for each variable that
-    cannot be used and is skipped.
+    """The proxy to use.
+
+    proxy: None for a direct connection.
+    secrets: the proxy's password, if it has one.
+    notes: one line for each variable that cannot be used and is skipped.
     """
 
     proxy: httpcore.Proxy | None = None
@@ -234,8 +243,9 @@ class Choice(NamedTuple):
 def choose_proxy(host: str, port: int) -> Choice:
     """Choose the proxy for https to a host, as curl does; HTTPS_PROXY comes before ALL_PROXY.
 
-    Raises ValueError, one line, where HTTPS_PROXY cannot be used, nor anything in its place. An
-    ALL_PROXY that cannot be used is often meant for other programs: it is skipped with a note.
+    Raises ValueError (a one-line message) where HTTPS_PROXY cannot be used and ALL_PROXY gives no
+    proxy either. An ALL_PROXY that cannot be used is skipped with a note, because it is often meant
+    for other programs.
     """
     told = getproxies()
     if is_excepted(host, port, told.get("no", "")):
@@ -258,13 +268,13 @@ def choose_proxy(host: str, port: int) -> Choice:
 
 
 def _variable(kind: str) -> str:
-    """The name under which the environment has it; small letters win, as everywhere."""
+    """Return the variable's name in the environment; lower case takes precedence, as usual."""
     names = (f"{kind}_proxy", f"{kind}_PROXY", f"{kind.upper()}_PROXY")
     return next((name for name in names if os.environ.get(name)), f"the system's {kind} proxy")
 
 
 def _parse_proxy(value: str) -> Choice:
-    """Raises ValueError, which says what is wrong and repeats nothing."""
+    """Parse a proxy's URL. Raises ValueError; the message repeats no part of the URL."""
     text = value if "://" in value else f"http://{value}"
     rest = text.partition("://")[2]
     if "@" in rest[len(re.split(r"[/?#]", rest, maxsplit=1)[0]) :]:
@@ -280,7 +290,7 @@ def _parse_proxy(value: str) -> Choice:
 
 
 def _check_proxy(url: httpx.URL) -> None:
-    """Raise ValueError for a proxy that cannot be spoken to."""
+    """Raise ValueError for a proxy with an unsupported scheme, no host or an invalid port."""
     if url.scheme not in ("http", "https", *_SOCKS):
         raise ValueError("its scheme is none of http, https, socks5 and socks5h")
     if url.scheme in _SOCKS and importlib.util.find_spec("socksio") is None:
@@ -292,7 +302,7 @@ def _check_proxy(url: httpx.URL) -> None:
 
 
 def is_excepted(host: str, port: int, no_proxy: str) -> bool:
-    """Whether NO_PROXY names a host: by its name, its domain, its address or a network.
+    """Return whether NO_PROXY names a host: by its name, its domain, its address or a network.
 
     Entries that are none of these are ignored.
     """
@@ -314,7 +324,10 @@ def _names(entry: str, host: str, port: int) -> bool:
 
 
 def _parted(text: str) -> tuple[str, str]:
-    """A name, address or network without brackets, and the port that it holds for, "" for any."""
+    """Split an entry into its host without brackets and its port; the port is "" for any port.
+
+    The host is a name, an address or a network.
+    """
     if found := re.fullmatch(r"\[([^\]]*)\](/\d+)?(?::(\d+))?", text):
         return found[1] + (found[2] or ""), found[3] or ""
     name, _, wanted = text.partition(":")
@@ -328,9 +341,9 @@ def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
 
 
 def tls_context() -> ssl.SSLContext:
-    """Trust the certificates that the environment names, else those of certifi.
+    """Return a TLS context with the certificates that the environment names, else certifi's.
 
-    Raises ValueError, one line with the variable's name, where these cannot be used.
+    Raises ValueError (one line with the variable's name) where these cannot be used.
     """
     file, folder = os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")
     if file:
@@ -355,7 +368,7 @@ def _from_file(file: str) -> ssl.SSLContext:
 
 
 def _check_folders(folders: str) -> None:
-    """Raise ValueError where no certificate can be found in any of them, as OpenSSL looks."""
+    """Raise ValueError if no folder has a certificate under a name that OpenSSL looks for."""
     reason = ""
     for folder in folders.split(os.pathsep):
         try:

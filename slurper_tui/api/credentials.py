@@ -1,4 +1,4 @@
-"""Who asks: an API token, or an email with a global key, kept where nothing prints it."""
+"""API credentials: a token, or an email with a global key. `repr` hides them; pickling fails."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ from collections.abc import Mapping
 
 
 class Credentials:
-    """Headers that authenticate a request; shown as `***` wherever they end up by accident."""
+    """Headers that authenticate a request; printed as `***`, so that no log or traceback shows
+    them.
+    """
 
     __slots__ = ("_headers", "_secrets")
 
@@ -15,12 +17,12 @@ class Credentials:
         self._secrets = secrets
 
     def headers(self) -> dict[str, str]:
-        """The headers to send, secrets included: for the HTTP client alone."""
+        """Return the headers to send, secrets included: for the HTTP client alone."""
         return dict(self._headers)
 
     @property
     def secrets(self) -> tuple[str, ...]:
-        """What must never be written anywhere, for those who scrub text."""
+        """The values that must never be written anywhere; for scrubbers."""
         return self._secrets
 
     def __repr__(self) -> str:
@@ -31,20 +33,26 @@ class Credentials:
 
 
 def token_credentials(token: str) -> Credentials:
-    """Authenticate with an API token. Raises ValueError when it cannot be one."""
+    """Return credentials of an API token. Raises ValueError if it cannot be a header."""
     token = _header_text(token, "the API token")
     return Credentials({"Authorization": f"Bearer {token}"}, (token,))
 
 
 def key_credentials(email: str, key: str) -> Credentials:
-    """Authenticate with an email and a global API key. Raises ValueError when they cannot be."""
+    """Return credentials of an email and a global API key.
+
+    Raises ValueError if either cannot be a header.
+    """
     key = _header_text(key, "the API key")
     email = _header_text(email, "the email")
     return Credentials({"X-Auth-Email": email, "X-Auth-Key": key}, (key,))
 
 
 def _header_text(text: str, what: str) -> str:
-    """Text that may stand in a header: one visible ASCII word, quoted in no message."""
+    """Return the stripped text if it is one visible ASCII word, which a header may hold.
+
+    Raises ValueError otherwise; the message does not quote the text.
+    """
     text = text.strip()
     if not text:
         raise ValueError(f"{what} is empty")

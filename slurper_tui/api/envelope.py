@@ -1,9 +1,10 @@
-"""Whether an answer is a good one: by its status first, then its content type, then its JSON.
+"""Checks a raw answer and turns every failure into an `ApiError`; parses the rate-limit headers.
 
-The rate-limit headers as a value.
+An answer is checked by its status first, then by its content type, then by its JSON envelope.
+`good_envelope` is the entry point.
 
-`Ratelimit: "default";r=50;t=30` and `Ratelimit-Policy: "burst";q=100;w=60` are lists whose names
-need not match, so the tightest entry of each counts.
+`Ratelimit: "default";r=50;t=30` and `Ratelimit-Policy: "burst";q=100;w=60` are lists of entries
+with unrelated names, so the tightest entry of each header counts.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ _LONGEST_HEADER = 1000
 
 
 def parse_limit(headers: Mapping[str, str]) -> RateLimit | None:
-    """Read both headers; None when neither says anything that can be used."""
+    """Parse both rate-limit headers; return None when neither has a usable entry."""
     left = _tightest(headers.get("ratelimit", ""), "r", "t")
     policy = _tightest(headers.get("ratelimit-policy", ""), "q", "w")
     if left is None and policy is None:
@@ -53,7 +54,7 @@ def parse_limit(headers: Mapping[str, str]) -> RateLimit | None:
 def parse_retry_after(
     text: str | None, date: str | None = None, clock: Callable[[], float] = time.time
 ) -> float | None:
-    """Seconds to wait, bounded by a day; None where no part of the header can be read.
+    """Return the seconds to wait, at most a day; None where no part of the header can be read.
 
     A part is a number of seconds, also with a fraction, or an HTTP date, from which the answer's
     own Date is subtracted, or the clock where that is missing. Of several parts the longest counts.
@@ -64,7 +65,7 @@ def parse_retry_after(
 
 
 def _parts(text: str) -> Iterator[str]:
-    """What stands between commas; one behind the name of a weekday belongs to its date."""
+    """Split at commas; a part after a weekday's name is joined to it to form a date."""
     weekday = ""
     for part in text.split(","):
         if part.strip().isalpha():
@@ -85,10 +86,10 @@ def _wait(part: str, date: str | None, clock: Callable[[], float]) -> float | No
 
 
 def _http_date(text: str) -> float | None:
-    """UTC seconds of an HTTP date in any of its three forms; None for anything else."""
+    """Return an HTTP date in any of its three forms as UTC seconds; None for anything else."""
     if not text[:3].isalpha():
         return None
-    from email.utils import parsedate_to_datetime  # only where there is a date
+    from email.utils import parsedate_to_datetime  # imported only for a date
 
     try:
         return parsedate_to_datetime(text).replace(tzinfo=UTC).timestamp()
@@ -97,7 +98,7 @@ def _http_date(text: str) -> float | None:
 
 
 def _tightest(header: str, amount: str, seconds: str) -> tuple[int, float] | None:
-    """The entry that allows the fewest requests per second, for the longest time, or None."""
+    """Return the entry with the fewest requests per second, then the longest window, or None."""
     entries = (dict(_PARAMETER.findall(item)) for item in header.lower().split(","))
     usable = [
         (int(entry[amount]), float(entry[seconds]))
@@ -130,28 +131,28 @@ _MOST_RAW_TEXT = 8192
 """Characters of a message that are searched for secrets before it is cut to `_MOST_TEXT`."""
 
 _CUT_EDGE = 128
-"""Characters at the end of a cut message that may be the beginning of a secret."""
+"""Characters dropped from the end of a cut message, because a secret may begin there."""
 
 MOST_VALUES = 1_000_000
-"""JSON values in one answer. A page of 50 jobs with 10,000 keys each holds 500,000; one value
-takes about 100 bytes of memory, whatever its size in the answer."""
+"""Largest accepted number of JSON values in one answer. A page of 50 jobs with 10,000 keys each
+holds 500,000; one value takes about 100 bytes of memory, whatever its size in the answer."""
 
 _TOO_MANY = object()
-"""Stands for JSON that was not decoded, since it holds more values."""
+"""Marks JSON that was not decoded because it holds more than `MOST_VALUES` values."""
 
 _MANY_BYTES = 2**18
-"""Shorter bodies cannot hold too many values."""
+"""Shorter bodies cannot hold too many values and are not counted."""
 
 _SLICE_BYTES = 2**18
 _LENIENT_BYTES = 2**25
 _STRING = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
 
 Clean = Callable[[str], str]
-"""Takes secrets out of a text."""
+"""Removes secrets from a text."""
 
 
 class Raw(msgspec.Struct, frozen=True):
-    """An answer before anybody judged it. headers: names compared without case."""
+    """An unchecked answer. headers: names are compared without case."""
 
     status: int
     headers: Mapping[str, str]
@@ -159,9 +160,9 @@ class Raw(msgspec.Struct, frozen=True):
 
 
 def good_envelope(raw: Raw, clean: Clean = str) -> dict[str, object]:
-    """Return the envelope of a good answer. Raises the ApiError that any other one means.
+    """Return the envelope of a good answer. Raises the ApiError that any other answer means.
 
-    clean: takes secrets out of the texts that an error keeps.
+    clean: removes secrets from the texts that an error keeps.
     """
     envelope = _decode(raw)
     faults = _faults(envelope, clean)
@@ -171,7 +172,7 @@ def good_envelope(raw: Raw, clean: Clean = str) -> dict[str, object]:
     if not isinstance(envelope, dict):
         wrong = TooLarge if envelope is _TOO_MANY else BadAnswer
         _fail(wrong, raw, f"the API answered {raw.status} with {_content(raw, envelope)}")
-    # The contract lets even `success` be left out; a result without an error is one.
+    # Even `success` is optional in the contract; a result without errors counts as success.
     if envelope.get("success", "result" in envelope and not faults) is not True:
         refused = Refused if envelope.get("success") is False else BadAnswer
         said = "a refusal" if refused is Refused else "JSON that is not the API's"
@@ -187,7 +188,7 @@ def total_of(envelope: Mapping[str, object]) -> int | None:
 
 
 def _kind(status: int, envelope: object, faults: tuple[Fault, ...]) -> type[ApiError] | None:
-    """What a status and the codes beside it mean; None for 2xx."""
+    """Return the error class for a status and the codes in the envelope; None for 2xx."""
     if 200 <= status < 300:
         return None
     codes = {fault.code for fault in faults}
@@ -205,7 +206,10 @@ def _kind(status: int, envelope: object, faults: tuple[Fault, ...]) -> type[ApiE
 
 
 def _denied(status: int, envelope: object, faults: tuple[Fault, ...]) -> type[ApiError]:
-    """What 401, 403 or 407 means: only the API's own envelope says something of the credentials."""
+    """Return the error class for 401, 403 or 407.
+
+    Only the API's own envelope with a code proves that the credentials are wrong.
+    """
     if not isinstance(envelope, dict) or not isinstance(envelope.get("errors"), list):
         return BadAnswer
     codes = {fault.code for fault in faults if fault.code not in _EDGE_CODES} - {None}
@@ -215,7 +219,7 @@ def _denied(status: int, envelope: object, faults: tuple[Fault, ...]) -> type[Ap
 
 
 def _coded(faults: tuple[Fault, ...]) -> type[ApiError] | None:
-    """What the codes alone mean, for a failure that came with 200."""
+    """Return the error class by the codes alone, for a failure that arrived with status 200."""
     codes = {fault.code for fault in faults}
     meanings = ((_RATE_LIMITED, RateLimited), (_REJECTED, Rejected), (_NO_ROUTE, NotFound))
     return next((kind for known, kind in meanings if codes & known), None)
@@ -233,7 +237,7 @@ def _fail(kind: type[ApiError], raw: Raw, message: str, faults: tuple[Fault, ...
 
 
 def _decode(raw: Raw) -> object:
-    """Decode a body that claims to be JSON; None for anything that is not."""
+    """Decode a body of the type JSON or of no type; return None if it cannot be decoded."""
     content_type = raw.headers.get("content-type", "").lower()
     if content_type and "json" not in content_type:
         return None
@@ -247,10 +251,11 @@ def _decode(raw: Raw) -> object:
 
 
 def _holds_too_much(body: bytes) -> bool:
-    """Whether decoding would make more values than any honest answer holds.
+    """Return whether the body has more than `MOST_VALUES` values, without decoding it.
 
-    Counting what separates values may count characters of names too, so names are only left out
-    where the count is too high. Both go in slices, so that other threads have their turn.
+    Values are counted by their separators. The first count includes separators inside strings; only
+    if it is too high are the strings removed and the rest counted again. Both counts go in slices,
+    so that other threads can run.
     """
     if len(body) < _MANY_BYTES or not _exceeds(_slices(body)):
         return False
@@ -271,7 +276,7 @@ def _slices(body: bytes) -> Iterator[bytes]:
 
 
 def _without_strings(body: bytes) -> Iterator[bytes]:
-    """What stands between the strings of a JSON text; one cut by a slice begins the next slice."""
+    """Yield a JSON text without its strings; a string cut by a slice begins the next slice."""
     at, size = 0, _SLICE_BYTES
     while at < len(body):
         part = _STRING.sub(b"", body[at : at + size])
@@ -288,10 +293,11 @@ def _without_strings(body: bytes) -> Iterator[bytes]:
 
 
 def _decode_leniently(body: bytes) -> object:
-    """A second try for what must not cost the whole list: broken characters, another encoding than
-    UTF-8, NaN and infinite numbers, which are None.
+    """Decode JSON with defects that must not cost the whole list; return None if that fails too.
 
-    Invalid bytes stay marked in object keys, where they must not be changed silently.
+    Accepted are invalid characters, an encoding other than UTF-8, and NaN and infinite numbers,
+    which become None. Invalid bytes stay marked in object keys, because keys must not be changed
+    silently.
     """
     if len(body) > _LENIENT_BYTES:
         return None
@@ -328,7 +334,7 @@ def _unmarked(value: object) -> object:
 
 
 def _status_words(raw: Raw, envelope: object, kind: type[ApiError]) -> str:
-    """What to say of a failed status; a page meant for browsers is named, never quoted."""
+    """Describe a failed status. An HTML page is named, never quoted."""
     if 300 <= raw.status < 400:
         return f"the API answered {raw.status}, a redirect, which is not followed"
     if kind is BucketKeysRefused:
@@ -354,7 +360,7 @@ def _content(raw: Raw, envelope: object) -> str:
 
 
 def _faults(envelope: object, clean: Clean) -> tuple[Fault, ...]:
-    """Every error of an envelope, in order; foreign shapes are quoted rather than dropped."""
+    """Return every error of an envelope, in order; foreign shapes are quoted, not dropped."""
     if not isinstance(envelope, dict):
         return ()
     errors = envelope.get("errors")
@@ -380,13 +386,15 @@ def _fault(row: object, clean: Clean) -> Fault:
 
 
 def _cut(text: str, clean: Clean) -> str:
-    """A text without secrets, which are looked for before it is cut: a cut one is not found."""
+    """Remove secrets from a text, then shorten it; in this order, because a cut secret is not
+    found.
+    """
     told = clean(text[:_MOST_RAW_TEXT])
     return (told[:-_CUT_EDGE] if len(text) > _MOST_RAW_TEXT else told)[:_MOST_TEXT]
 
 
 def _code(raw: object) -> int | None:
-    """An error's code, also one that came as a text of digits."""
+    """Return an error's code, also from a text of digits; None for anything else."""
     if isinstance(raw, str) and re.fullmatch("[0-9]{1,9}", raw):
         return int(raw)
     return raw if isinstance(raw, int) and not isinstance(raw, bool) else None

@@ -1,22 +1,23 @@
-"""What can go wrong between us and the API, as a tree.
+"""The errors that the API client raises, as a tree with the exit code of each class.
 
-ApiError                    exit 7   anything below; keeps what the answer told
+ApiError                    exit 7   base class; keeps the status, headers and faults of the answer
 ├── Unreachable             exit 7   no answer: time-out, reset, cut off
 │   └── NotSent             exit 7   no connection: DNS, connect, proxy
 │       └── BadAddress      exit 7   no URL can hold the id
 ├── BadAnswer               exit 7   not the API: 5xx, HTML, foreign JSON, no result, a 401 or 403
 │   │                                without the API's envelope and a code in it
-│   └── TooLarge            exit 7   an answer past a bound; asking again brings the same
+│   └── TooLarge            exit 7   an answer past a bound; a retry would bring the same answer
 ├── RateLimited             exit 7   429, or the codes 971 and 10429
 ├── Rejected                exit 3   401, 403 with a code: bad, revoked or too weak credentials
 ├── NotFound                exit 7   404, or 400 with code 7003
-├── Conflict                exit 7   409: the wrong state for what was asked
+├── Conflict                exit 7   409: the job or account is in the wrong state for the request
 ├── Refused                 exit 7   every other refusal by the API
 │   └── BucketKeysRefused   exit 7   403: the keys to a bucket do not open it; nothing was created
-└── Locked                  exit 2   nothing was sent: this program may only read
+└── Locked                  exit 2   a write while the client is read-only; it was not sent
 
-`Unreachable` and `BadAnswer` are passing faults: the same request may succeed a moment later. One
-that changes something may have done so all the same: such an error is `undecided`.
+`Unreachable` and `BadAnswer` are transient: the same request may succeed a moment later. A request
+that changes something may have taken effect in spite of such an error: the error is then
+`undecided`.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ import msgspec
 
 
 class Fault(msgspec.Struct, frozen=True):
-    """One error of the envelope, as the API sent it."""
+    """One error of the API's envelope, as the API sent it. code: None if it has none."""
 
     code: int | None = None
     message: str = ""
@@ -35,10 +36,12 @@ class Fault(msgspec.Struct, frozen=True):
 
 
 class RateLimit(msgspec.Struct, frozen=True):
-    """What one answer said about the request budget.
+    """The request budget according to the rate-limit headers of one answer.
 
-    remaining: requests left until the reset. reset: seconds until then.
-    quota, window: requests allowed in so many seconds. None where the headers did not say.
+    remaining: requests left until the reset.
+    reset: seconds until the reset.
+    quota, window: `quota` requests are allowed in `window` seconds.
+    Each is None where the headers do not contain it.
     """
 
     remaining: int | None = None
@@ -48,11 +51,14 @@ class RateLimit(msgspec.Struct, frozen=True):
 
 
 class ApiError(Exception):
-    """A request that did not bring what was asked for.
+    """A request that failed.
 
-    status: HTTP status or None without an answer. faults: every code and message in order.
-    ray: the cf-ray header. retry_after: seconds. limit: the rate-limit headers. undecided: whether
-    the request took effect, nobody can tell.
+    status: HTTP status; None without an answer.
+    faults: every code and message of the answer, in order.
+    ray: the cf-ray header.
+    retry_after: seconds.
+    limit: the rate-limit headers.
+    undecided: True if it is unknown whether the request took effect.
     """
 
     exit_code = 7
@@ -82,37 +88,37 @@ class ApiError(Exception):
 
 
 class Unreachable(ApiError):
-    """No answer came, or it broke off."""
+    """No answer arrived, or it broke off."""
 
     undecided = True
 
 
 class NotSent(Unreachable):
-    """Nothing has reached the API: no connection came about."""
+    """No connection was made, so nothing reached the API."""
 
     undecided = False
 
 
 class BadAddress(NotSent):
-    """The request cannot be made: its address is too long. That says nothing about the API."""
+    """The URL is too long, so the request cannot be made. This is no sign of an outage."""
 
 
 class BadAnswer(ApiError):
-    """Something answered, but it was not the API in good health."""
+    """An answer that does not come from a healthy API: a 5xx, a proxy's page, foreign JSON."""
 
     undecided = True
 
 
 class TooLarge(BadAnswer):
-    """An answer past a bound in bytes, values or rows. The same request brings it again."""
+    """An answer past a bound in bytes, values or rows. A retry would bring the same answer."""
 
 
 class RateLimited(ApiError):
-    """The shared request budget is spent."""
+    """The user's shared request budget is spent."""
 
 
 class Rejected(ApiError):
-    """The credentials do not open this."""
+    """The credentials are invalid or lack the permission."""
 
     exit_code = 3
 
@@ -122,11 +128,11 @@ class NotFound(ApiError):
 
 
 class Conflict(ApiError):
-    """The job, or the account, is in the wrong state for this."""
+    """The job or the account is in the wrong state for the request."""
 
 
 class Refused(ApiError):
-    """The API understood and declined."""
+    """The API understood the request and refused it."""
 
 
 class BucketKeysRefused(Refused):
@@ -134,6 +140,6 @@ class BucketKeysRefused(Refused):
 
 
 class Locked(ApiError):
-    """A request that is not a GET, while this program may only read. It was not sent."""
+    """A request other than GET while the client is read-only. It was not sent."""
 
     exit_code = 2

@@ -1,10 +1,10 @@
-"""What the API says, as frozen values.
+"""The API's answers and request bodies as frozen values.
 
-Every property is optional, as in the contract. A property of the wrong type is None; a property
-that nobody knew when this was written is kept in `extra`; statuses and log types stay plain text.
-Times are the API's own text: nothing promises their format.
+Every property of an answer is optional, as in the contract. A property of the wrong type is None;
+an unknown property is kept in `extra`; statuses and log types stay plain text. Times are the API's
+own text, because their format is not documented.
 
-Bodies of the writing requests. Secrets stand here on their way out and nowhere else.
+Secrets are held by the request bodies only (`Secret`), and `repr` hides them.
 """
 
 from __future__ import annotations
@@ -25,39 +25,39 @@ PAGE_SIZE = 50
 """The most rows that one list or log request may ask for."""
 
 Count = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
-"""A number of objects. Only a whole, believable number written as one counts: 12.0 does not."""
+"""A number of objects: a whole number from 0 to 2**63 - 1, written without a point (not 12.0)."""
 
 T = TypeVar("T")
 S = TypeVar("S", bound=msgspec.Struct)
 
 
 _INVALID = re.compile("(?:\ud800[\udc80-\udcff])+")
-"""The marks of bytes that are not UTF-8, two code points each. No JSON string decodes to them:
-an escaped surrogate pair becomes one character."""
+"""Marks of bytes that are not UTF-8, two code points each. No JSON string decodes to them: an
+escaped surrogate pair becomes one character."""
 
 
 def mark_invalid_bytes(body: bytes) -> str:
-    """Decode UTF-8; each byte that is none becomes a mark that `is_exact` finds."""
+    """Decode UTF-8; each invalid byte becomes a mark that `is_exact` finds."""
     return re.sub("[\udc80-\udcff]", "\ud800\\g<0>", body.decode("utf-8", "surrogateescape"))
 
 
 def is_exact(text: str) -> bool:
-    """Whether every byte of a text that the API sent was UTF-8."""
+    """Return whether every byte of a text that the API sent was valid UTF-8."""
     return text.isascii() or _INVALID.search(text) is None
 
 
 def escape_invalid_bytes(text: str) -> str:
-    r"""A text in which each byte that was not UTF-8 is written as `\xe9`, for people."""
+    r"""Return the text with each invalid byte written as `\xe9`, for display."""
     return text if text.isascii() else _INVALID.sub(_escape, text)
 
 
 def replace_invalid_bytes(text: str) -> str:
-    """A text with replacement characters instead of the marks."""
+    """Return the text with replacement characters instead of the marks."""
     return text if text.isascii() else _INVALID.sub(_replacement, text)
 
 
 def surrogate_invalid_bytes(text: str) -> str:
-    r"""A text in which each byte that was not UTF-8 is `\udce9` alone, as Python escapes it."""
+    r"""Return the text with each invalid byte as `\udce9` alone, as Python escapes it."""
     return text if text.isascii() else _INVALID.sub(_surrogates, text)
 
 
@@ -78,7 +78,7 @@ def _replacement(marks: re.Match[str]) -> str:
 
 
 class Source(msgspec.Struct, frozen=True, gc=False, rename="camel"):
-    """Where a job copies from: S3, GCS or R2."""
+    """The bucket that a job copies from: S3, GCS or R2."""
 
     vendor: str | None = None
     bucket: str | None = None
@@ -103,7 +103,7 @@ _STATUSES = frozenset({"running", "paused", "aborted", "completed"})
 
 
 def _plain_status(status: str | None) -> str | None:
-    """Return a documented status in lower case; any other word as it is."""
+    """Return a documented status in lower case; any other text unchanged."""
     if status is None or status in _STATUSES:
         return status
     lower = status.strip().casefold()
@@ -111,7 +111,7 @@ def _plain_status(status: str | None) -> str | None:
 
 
 class Job(msgspec.Struct, frozen=True, gc=False, rename="camel"):
-    """One migration job as the list tells it. A documented status is in lower case."""
+    """One migration job as in a list or alone. A documented status is in lower case."""
 
     id: str | None = None
     status: str | None = None
@@ -123,12 +123,12 @@ class Job(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     extra: Mapping[str, object] = {}
 
     def __post_init__(self) -> None:
-        """Compare a documented status without case."""
+        """Normalise the case of a documented status."""
         msgspec.structs.force_setattr(self, "status", _plain_status(self.status))
 
 
 class Progress(msgspec.Struct, frozen=True, gc=False, rename="camel"):
-    """How one job is doing, in objects. A documented status is in lower case."""
+    """The status and counters of one job, in objects. A documented status is in lower case."""
 
     id: str | None = None
     status: str | None = None
@@ -140,7 +140,7 @@ class Progress(msgspec.Struct, frozen=True, gc=False, rename="camel"):
     extra: Mapping[str, object] = {}
 
     def __post_init__(self) -> None:
-        """Compare a documented status without case."""
+        """Normalise the case of a documented status."""
         msgspec.structs.force_setattr(self, "status", _plain_status(self.status))
 
 
@@ -156,23 +156,24 @@ class LogRow(msgspec.Struct, frozen=True, rename="camel"):
 
 
 class Connectivity(msgspec.Struct, frozen=True, rename="camel"):
-    """The answer of a precheck: `success` or `error`."""
+    """The answer of a precheck; the status is `success` or `error`."""
 
     connectivity_status: str | None = None
     extra: Mapping[str, object] = {}
 
 
 class Created(msgspec.Struct, frozen=True, rename="camel"):
-    """The id of a job that was just created."""
+    """The id of a newly created job."""
 
     id: str | None = None
     extra: Mapping[str, object] = {}
 
 
 class Answer(msgspec.Struct, Generic[T], frozen=True):
-    """A good answer: its value and what its headers said about the request budget.
+    """A good answer: its value and the rate-limit headers.
 
-    total: rows on all pages of a list by `result_info.total_count`, None where it is absent.
+    limit: the request budget; None if the headers do not contain it.
+    total: rows on all pages of a list by `result_info.total_count`; None where it is absent.
     size: bytes of the answer's body.
     """
 
@@ -183,9 +184,10 @@ class Answer(msgspec.Struct, Generic[T], frozen=True):
 
 
 def parse(model: type[S], raw: object) -> S:
-    """Make a `model` of decoded JSON; what does not fit is None, or lands in `extra`.
+    """Convert decoded JSON to a `model`; a wrong type becomes None, an unknown property goes to
+    `extra`.
 
-    Raises msgspec.ValidationError when `raw` is no JSON object at all.
+    Raises msgspec.ValidationError when `raw` is not a JSON object.
     """
     if not isinstance(raw, dict):
         raise msgspec.ValidationError(f"expected an object, got {type(raw).__name__}")
@@ -199,10 +201,11 @@ def parse(model: type[S], raw: object) -> S:
 
 
 def parse_rows(model: type[S], raw: object) -> tuple[S, ...]:
-    """Make a tuple of `model` of a decoded JSON array; a row that is no object is an empty one.
+    """Convert a decoded JSON array to a tuple of `model`; a row that is not an object becomes
+    empty.
 
-    So a page stays as long as it was sent, which is how the end of a list is known.
-    Raises msgspec.ValidationError when `raw` is no array.
+    The tuple is as long as the array, because a short page marks the end of a list.
+    Raises msgspec.ValidationError when `raw` is not an array.
     """
     if not isinstance(raw, list):
         raise msgspec.ValidationError(f"expected an array, got {type(raw).__name__}")
@@ -210,7 +213,7 @@ def parse_rows(model: type[S], raw: object) -> tuple[S, ...]:
 
 
 class _Field(NamedTuple):
-    """One property of a model. nested: the model that it holds, if it holds one."""
+    """One property of a model. nested: the model of its value; None for a plain value."""
 
     name: str
     kind: object
@@ -219,13 +222,15 @@ class _Field(NamedTuple):
 
 @functools.cache
 def _fields(model: type[msgspec.Struct]) -> dict[str, _Field]:
-    """A model's properties by their wire names."""
+    """Return a model's properties by their wire names."""
     fields = (f for f in msgspec.structs.fields(model) if f.name != "extra")
     return {f.encode_name: _Field(f.name, f.type, _nested(f.type)) for f in fields}
 
 
 def _foreseen(model: type[msgspec.Struct], raw: object) -> bool:
-    """Whether there is no unknown property at any depth: then msgspec alone does it, in no time."""
+    """Return whether all properties are known at every depth, so that msgspec can convert alone
+    (fast).
+    """
     known = _fields(model)
     if not isinstance(raw, dict) or not raw.keys() <= known.keys():
         return False
@@ -242,7 +247,7 @@ def _is_struct(kind: object) -> bool:
 
 
 def _convert(field: _Field, raw: object) -> object:
-    """Convert one property; None when its type is wrong."""
+    """Convert one property; return None when its type is wrong."""
     try:
         return parse(field.nested, raw) if field.nested else msgspec.convert(raw, field.kind)
     except msgspec.ValidationError:
@@ -250,7 +255,7 @@ def _convert(field: _Field, raw: object) -> object:
 
 
 class Secret(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
-    """Keys to a bucket: the S3 pair for S3 and R2, the service account's pair for GCS."""
+    """Keys to a bucket: an access key pair for S3 and R2, the service account's pair for GCS."""
 
     access_key_id: str | None = None
     secret_access_key: str | None = None
@@ -259,7 +264,7 @@ class Secret(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
 
     @property
     def values(self) -> tuple[str, ...]:
-        """Every part that was given, for those who take secrets out of texts."""
+        """Every part that is set; for scrubbers."""
         parts = (self.access_key_id, self.secret_access_key, self.client_email, self.private_key)
         return tuple(part for part in parts if part)
 
@@ -267,12 +272,12 @@ class Secret(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
         return "***"
 
     def __rich_repr__(self) -> list[tuple[str, Any]]:
-        """Name no field to pretty printers, which do not ask `repr`."""
+        """Return no fields, because pretty printers do not use `__repr__`."""
         return []
 
 
 class NewSource(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
-    """Where a new job is to copy from; `keys` holds at most 10,000 object keys."""
+    """The source of a new job; `keys` holds at most 10,000 object keys."""
 
     vendor: str
     bucket: str
@@ -285,7 +290,7 @@ class NewSource(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True)
 
 
 class NewTarget(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
-    """The R2 bucket that a new job is to copy to."""
+    """The R2 bucket of a new job."""
 
     bucket: str
     secret: Secret
@@ -298,7 +303,7 @@ class NewTarget(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True)
 
 
 class NewJob(msgspec.Struct, frozen=True, rename="camel"):
-    """A migration to be created."""
+    """The request body that creates a job."""
 
     source: NewSource
     target: NewTarget
@@ -306,9 +311,10 @@ class NewJob(msgspec.Struct, frozen=True, rename="camel"):
 
 
 def encode(body: NewJob | NewSource | NewTarget) -> bytes:
-    """The JSON of a request body; the vendor of a target is always spelled out.
+    """Return a request body as JSON. A target's vendor is always included, though it is the
+    default.
 
-    Half a surrogate pair, which the API itself may tell in a key, is escaped as it came.
+    A lone surrogate, which an object key from the API may contain, is written as a JSON escape.
     """
     raw = msgspec.to_builtins(body)
     if isinstance(body, NewTarget):
@@ -318,6 +324,6 @@ def encode(body: NewJob | NewSource | NewTarget) -> bytes:
     try:
         return msgspec.json.encode(raw)
     except UnicodeEncodeError:
-        import json  # 1 ms, for names that are no text
+        import json  # 1 ms, only for names that are not valid Unicode
 
         return json.dumps(raw).encode()

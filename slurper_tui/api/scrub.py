@@ -1,9 +1,9 @@
-"""Replaces known secrets in text by `***`, in whatever way the text writes them.
+"""Replaces known secrets in texts by `***`, whichever encoding the text uses for them.
 
-Texts are compared in a reduced form, which is the same for a secret written verbatim, in JSON
-(also JSON within JSON), in a URL, in HTML or with the escapes of a programming language, in capital
-or small letters: escapes are decoded, and backslashes, whitespace, `+`, invisible characters and
-those outside the basic plane are left out. Base64 and hexadecimal digits of a secret are known too.
+Texts are compared in a reduced form. It is the same for a secret written verbatim, in JSON (also
+JSON within JSON), in a URL, in HTML or with the escapes of a programming language, in upper or
+lower case: escapes are decoded, and backslashes, whitespace, `+`, invisible characters and those
+outside the basic plane are removed. The Base64 and hexadecimal forms of a secret are hidden too.
 """
 
 from __future__ import annotations
@@ -19,15 +19,16 @@ LEAST = 6
 """Characters in the reduced form. Shorter values are ignored: they occur in ordinary words."""
 
 PIECE = 16
-"""Any piece of a secret that is at least this long is hidden, since servers truncate what they
-quote. Shorter secrets are hidden as a whole only."""
+"""Characters. Any piece of a secret with at least this length is hidden, because servers truncate
+their quotations. Shorter secrets are hidden as a whole only."""
 
 _STEP = 2**17
 _OVERLAP = 2**14
-"""Long texts are searched in parts, for the reduced form takes many times the memory of a text. A
-secret that takes more characters than parts have in common is hidden all the same if it is long."""
+"""Long texts are searched in parts of `_STEP` characters, each extended by the `_OVERLAP`
+characters before it, because the reduced form takes many times the memory of a text. A secret
+with an encoding longer than the overlap is still found by its pieces if it is long."""
 
-# Plain text, so that they are compiled only when something is to be cleaned.
+# Strings, so that they are compiled only on first use.
 _ARMOUR = r"-----(?:BEGIN|END) [A-Z0-9 ]{1,40}-----"
 _PERCENT = r"(?:%[0-9A-Fa-f]{2})+"
 _ENTITY = r"&(?:#0{0,9}[0-9]{1,7};?|#[xX]0{0,9}[0-9A-Fa-f]{1,6};?|[A-Za-z]{2,31};)"
@@ -35,15 +36,17 @@ _BYTES = r"(?:\\+(?:x[0-9A-Fa-f]{2}|[0-3][0-7]{2}))+"
 _ESCAPED = r"\\+(?:u([0-9A-Fa-f]{4})|u\{([0-9A-Fa-f]{1,6})\}|U([0-9A-Fa-f]{8})|[nrtbf])?"
 _SMALL = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 _DEEPEST = 4
-"""How often percent encoding and HTML entities are decoded."""
+"""How often nested percent encoding and nested HTML entities are decoded."""
 
 Decode = Callable[[re.Match[str]], str]
 
 
 class Scrubber:
-    """Knows secrets and takes them out of texts. One is shared by all that log, show or keep text.
+    """Removes the secrets that it knows from texts. All code that logs, shows or keeps text shares
+    one.
 
-    Values with an `@` are addresses, whose pieces occur elsewhere: they are hidden as a whole only.
+    Values with an `@` are email addresses with pieces that occur elsewhere: they are hidden as a
+    whole only.
     """
 
     def __init__(self, *secrets: str) -> None:
@@ -56,14 +59,14 @@ class Scrubber:
         return HIDDEN
 
     def add(self, *secrets: str | None) -> None:
-        """Hide these from now on; None and what was added before change nothing."""
+        """Hide these values from now on. None and known values are ignored."""
         for secret in secrets:
             if secret and secret not in self._known:
                 self._known.add(secret)
                 self._learn(secret)
 
     def _learn(self, secret: str) -> None:
-        # The first and the last line of a PEM are no secret.
+        # The first and the last line of a PEM file are not secret.
         body = re.sub(_ARMOUR, "", secret) if "-----" in secret else secret
         reduced = _Reduced(body).text
         if len(reduced) < LEAST:
@@ -80,7 +83,7 @@ class Scrubber:
             self._pieces.update(_windows(reduced))
 
     def clean(self, text: str) -> str:
-        """Give the text with every secret, and every long piece of one, replaced by `***`."""
+        """Return the text with every secret, and every long piece of one, replaced by `***`."""
         if not self._pieces and not self._wholes:
             return text
         parts, end = [], 0
@@ -90,7 +93,7 @@ class Scrubber:
         return "".join([*parts, text[end:]]) if parts else text
 
     def _found(self, text: str) -> Iterator[tuple[int, int]]:
-        """Where secrets and pieces of them stand."""
+        """Yield the (start, end) of secrets and of pieces of secrets in the text."""
         for end in range(_STEP, len(text) + _STEP, _STEP):
             begin = max(0, end - _STEP - _OVERLAP)
             reduced = _Reduced(text[begin:end])
@@ -98,14 +101,17 @@ class Scrubber:
                 yield begin + first, begin + last
 
     def _found_pieces(self, reduced: _Reduced) -> Iterator[tuple[int, int]]:
-        """Where in the original text the pieces of long secrets stand."""
+        """Yield the (start, end) of pieces of long secrets in the original text."""
         if self._pieces:
             for place, window in enumerate(_windows(reduced.text)):
                 if window in self._pieces:
                     yield reduced.span(place, place + PIECE)
 
     def _found_wholes(self, reduced: _Reduced) -> Iterator[tuple[int, int]]:
-        """Where short secrets stand; one without whitespace is not put together of two words."""
+        """Yield the (start, end) of short secrets in the original text.
+
+        A secret without whitespace does not match across whitespace, where it would join two words.
+        """
         for secret, has_space in self._wholes:
             place = reduced.text.find(secret)
             while place >= 0:
@@ -116,9 +122,9 @@ class Scrubber:
 
 
 def _encoded(secret: str) -> Iterator[str]:
-    """The secret in hexadecimal digits, and in Base64 wherever it stands in what was encoded.
+    """Yield a secret in hexadecimal, and in Base64 at each of the three possible byte offsets.
 
-    Without the characters that depend on what stands beside it.
+    The Base64 characters that depend on the neighbouring bytes are left out.
     """
     octets = secret.encode("utf-8", "surrogatepass")
     yield octets.hex()
@@ -133,7 +139,7 @@ def _windows(text: str) -> Iterator[str]:
 
 
 def _merged(spans: list[tuple[int, int]]) -> Iterator[tuple[int, int]]:
-    """The spans in order, overlapping and touching ones as one."""
+    """Yield the spans in order, with overlapping and adjacent ones merged."""
     spans.sort()
     first, last = -1, -1
     for begin, end in spans:
@@ -148,7 +154,7 @@ def _merged(spans: list[tuple[int, int]]) -> Iterator[tuple[int, int]]:
 
 
 class _Reduced:
-    """A text in its reduced form, with the place of each character in the original."""
+    """A text in its reduced form, with the position of each character in the original."""
 
     def __init__(self, original: str) -> None:
         self.original = self.text = original
@@ -166,18 +172,21 @@ class _Reduced:
         self.text = self.text.translate(_SMALL)
 
     def span(self, first: int, last: int) -> tuple[int, int]:
-        """Where the characters from `first` to before `last` stand in the original."""
+        """Return the (start, end) in the original of the characters `first` to `last` - 1."""
         starts, ends = self._places()
         return starts[first], ends[last - 1]
 
     def _places(self) -> tuple[Sequence[int], Sequence[int]]:
-        """Where each character begins and ends in the original; as they are before any change."""
+        """Return where each character starts and ends in the original.
+
+        Before any change, these are the character's own positions.
+        """
         if not self._ends:
             return range(len(self.text)), range(1, len(self.text) + 1)
         return self._starts, self._ends
 
     def _replace(self, pattern: str, decode: Decode) -> None:
-        """Decode every match; all characters that come of one have the place of the whole."""
+        """Decode every match; each decoded character gets the span of the whole match."""
         starts, ends = self._places()
         text: list[str] = []
         new_starts: list[int] = []
@@ -195,7 +204,7 @@ class _Reduced:
         self._starts, self._ends = [*new_starts, *starts[at:]], [*new_ends, *ends[at:]]
 
     def _keep_the_significant(self) -> None:
-        """Leave out what different ways of writing add, change or take away."""
+        """Remove the characters that encodings add, change or drop."""
         if self.text.isascii() and self.text.isalnum():
             return
         kept = [place for place, char in enumerate(self.text) if _is_significant(char)]
@@ -226,7 +235,7 @@ def _entity(match: re.Match[str]) -> str:
 
 
 def _bytes(match: re.Match[str]) -> str:
-    """Bytes as programming languages write them: `\\x2f` or `\\057`."""
+    """Decode bytes as programming languages write them: `\\x2f` or `\\057`."""
     codes = [code for code in match[0].split("\\") if code]
     octets = (int(code[1:], 16) if code[0] == "x" else int(code, 8) for code in codes)
     return bytes(octets).decode("utf-8", "replace")

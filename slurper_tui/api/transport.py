@@ -1,6 +1,6 @@
-"""One HTTP exchange: a request out, a checked result or an `ApiError` back.
+"""One HTTP exchange: send a request, return a checked result or raise an `ApiError`.
 
-The only module where httpx's errors become ours.
+This is the only module that translates httpx's errors into the ones of `api.errors`.
 """
 
 from __future__ import annotations
@@ -36,19 +36,21 @@ CONNECT_SECONDS = 10.0
 READ_SECONDS = 20.0
 POOL_SECONDS = 30.0
 WHOLE_SECONDS = 45.0
-"""The limit for a whole request, from the wait for a connection to the last byte of the answer."""
+"""Time limit in seconds for a whole request, from the wait for a free connection to the last byte
+of the answer."""
 
 LIMITS = httpx.Limits(max_connections=10, max_keepalive_connections=10, keepalive_expiry=90.0)
-"""A connection outlives the longest interval that `+` offers: a handshake costs most of all."""
+"""A kept connection outlives the longest interval that the key `+` offers, because a handshake is
+the most expensive part of a request."""
 
 MOST_BYTES = 64 * 2**20
-"""A page of 50 jobs with 10,000 keys each is large but believable; more than this is not."""
+"""Largest accepted answer. A page of 50 jobs with 10,000 keys each is large but plausible."""
 
 LARGE_BYTES = 2**18
-"""A larger body is decoded in a thread, so that keys are heard meanwhile."""
+"""Larger bodies are decoded in a thread, so that the event loop stays responsive to keys."""
 
 _STEP_BYTES = 2**20
-"""How much is unpacked at once."""
+"""The most bytes that one decompression step produces."""
 
 _TIMEOUT = httpx.Timeout(READ_SECONDS, connect=CONNECT_SECONDS, pool=POOL_SECONDS)
 _LONGEST_RAY = 24
@@ -58,15 +60,18 @@ _UNSENT = (
     *(httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError),
     *(httpx.InvalidURL, httpx.UnsupportedProtocol, httpx.LocalProtocolError),
 )
-"""With these, nothing has reached the API."""
+"""Errors that occur before anything has reached the API."""
 
 _log = logging.getLogger("slurper_tui.api")
 
 
 class Received(msgspec.Struct, frozen=True):
-    """The `result` of a good answer, as decoded JSON, with what its headers said.
+    """The `result` of a good answer, as decoded JSON, and the values of its headers.
 
-    total: `result_info.total_count`, None where it is absent. size: bytes of the decoded body.
+    ray: the cf-ray header.
+    limit: the rate-limit headers; None if there are none.
+    total: `result_info.total_count`; None where it is absent.
+    size: bytes of the decoded body.
     """
 
     result: object
@@ -80,9 +85,10 @@ class Received(msgspec.Struct, frozen=True):
 class Exchange:
     """Sends requests below one base URL with one user's credentials.
 
-    read_only: no request but GET is sent, whoever asks for one. scrubber: knows the credentials,
-    and whatever else no error may repeat. notes: a line for each setting of the environment that
-    cannot be used. Raises ValueError, one line, for an address or a setting that does not work.
+    read_only: True at first; only GET requests are sent while it is True.
+    scrubber: knows the credentials and every other secret that no error may repeat.
+    notes: one line for each environment setting that cannot be used.
+    Raises ValueError (a one-line message) for an address or a setting that does not work.
     """
 
     def __init__(
@@ -97,14 +103,14 @@ class Exchange:
         self.scrubber = scrubber or Scrubber()
         self.scrubber.add(*credentials.secrets)
         base = check_base_url(base_url)
-        # The same paths are asked again and again, and a URL takes a while to be taken apart.
+        # The same paths are requested repeatedly, and parsing a URL is slow.
         self._url = lru_cache(maxsize=4096)(partial(_below, base))
         proxy = Choice() if transport or base.scheme != "https" else _proxy_for(base)
         self.notes = proxy.notes
         self.scrubber.add(*proxy.secrets)
         self._client = httpx.AsyncClient(
             transport=transport or _make_transport(base, proxy),
-            trust_env=False,  # the transport has the proxy and the certificates already
+            trust_env=False,  # the transport already has the proxy and the certificates
             timeout=_TIMEOUT,
             headers={
                 "Accept": "application/json",
@@ -125,7 +131,10 @@ class Exchange:
         query: Mapping[str, int] | None = None,
         body: bytes | None = None,
     ) -> Received:
-        """Send one request below the base URL. Raises ApiError for all but a good answer."""
+        """Send one request below the base URL and return the checked result.
+
+        Raises ApiError for every answer but a good one.
+        """
         if self.read_only and method != "GET":
             raise Locked(f"read-only: no {method} request is sent")
         started = time.monotonic()
@@ -144,7 +153,7 @@ class Exchange:
     async def _exchange(
         self, method: str, path: str, query: Mapping[str, int] | None, body: bytes | None
     ) -> Received:
-        """Bring the checked result. Raises ApiError."""
+        """Fetch the answer and check its envelope. Raises ApiError."""
         raw = await self._fetch(method, path, query, body)
         if len(raw.body) > LARGE_BYTES:
             envelope = await asyncio.to_thread(good_envelope, raw, self.scrubber.clean)
@@ -155,15 +164,19 @@ class Exchange:
         return Received(result, raw.status, ray, limit, total, len(raw.body))
 
     def _short(self, ray: str | None) -> str | None:
-        """A cf-ray header as it may be shown; an ordinary one is short and holds no secret."""
+        """Return a cf-ray header that is safe to show. An ordinary one is short and holds no
+        secret.
+        """
         if ray is None or len(ray) <= _LONGEST_RAY:
             return ray
         return self.scrubber.clean(ray[:1000])[:_LONGEST_RAY]
 
     def _clean(self, error: Exception) -> None:
-        """Hide secrets in our own words; `good_envelope` has cleaned those of the answer.
+        """Remove secrets from an error's own message; `good_envelope` has cleaned the answer's
+        texts.
 
-        An error may be kept for days. The frames of its traceback would keep the answer as long.
+        Also drop the traceback: an error may be kept for days, and the frames of its traceback
+        would keep the whole answer in memory as long.
         """
         if isinstance(error, ApiError):
             error.message = self.scrubber.clean(error.message)
@@ -174,7 +187,7 @@ class Exchange:
     async def _fetch(
         self, method: str, path: str, query: Mapping[str, int] | None, body: bytes | None
     ) -> Raw:
-        """Bring the raw answer. Raises Unreachable when there is none."""
+        """Fetch the raw answer within the time limit. Raises Unreachable when there is none."""
         try:
             async with asyncio.timeout(WHOLE_SECONDS):
                 return await self._read(method, path, query, body)
@@ -191,7 +204,10 @@ class Exchange:
     async def _read(
         self, method: str, path: str, query: Mapping[str, int] | None, body: bytes | None
     ) -> Raw:
-        """Read an answer up to the bound. Raises TooLarge past it, InvalidURL for a long path."""
+        """Read an answer up to `MOST_BYTES`.
+
+        Raises TooLarge past that, InvalidURL for a path that is too long.
+        """
         headers = {} if body is None else {"Content-Type": "application/json"}
         request = self._client.build_request(
             method, self._url(path), params=query, headers=headers, content=body
@@ -210,9 +226,9 @@ class Exchange:
 
 
 async def _unpacked(response: httpx.Response) -> AsyncIterator[bytes]:
-    """The body in parts of a bounded size, however far it expands.
+    """Yield the decompressed body in chunks of bounded size, however far it expands.
 
-    Raises BadAnswer for an encoding that was not asked for, DecodingError for what is no gzip.
+    Raises BadAnswer for an encoding that was not requested, DecodingError for invalid gzip.
     """
     # Not `aiter_raw`: a mock transport's response counts as consumed from the start.
     assert isinstance(response.stream, httpx.AsyncByteStream)
@@ -228,7 +244,7 @@ async def _unpacked(response: httpx.Response) -> AsyncIterator[bytes]:
     elif response.is_success:
         names = ", ".join(encodings)[:60]
         raise _bad(response, f"the answer is encoded as {names!r}, and gzip was asked for")
-    # Of a failure, the status is enough.
+    # A failed answer in an unknown encoding counts as empty: its status is enough.
 
 
 async def _gunzipped(stream: httpx.AsyncByteStream) -> AsyncIterator[bytes]:
@@ -250,7 +266,7 @@ async def _gunzipped(stream: httpx.AsyncByteStream) -> AsyncIterator[bytes]:
 
 
 def _below(base: httpx.URL, path: str) -> httpx.URL:
-    """The address of a path below the base URL."""
+    """Return the URL of a path below the base URL."""
     return base.copy_with(raw_path=base.raw_path.rstrip(b"/") + path.encode())
 
 
@@ -259,8 +275,10 @@ def _proxy_for(base: httpx.URL) -> Choice:
 
 
 def _make_transport(base: httpx.URL, choice: Choice) -> Transport:
-    """Plain http is for this machine: a proxy of the environment would carry the secrets off it,
-    and reading the trust store takes 50 ms for nothing.
+    """Make the connection pool. Plain http uses neither a proxy nor TLS.
+
+    Plain http is for this machine only: a proxy from the environment would carry the secrets off
+    it, and reading the trust store would take 50 ms for nothing.
     """
     return Transport(tls_context() if base.scheme == "https" else None, choice.proxy, LIMITS)
 
@@ -275,11 +293,11 @@ def _bad(response: httpx.Response, message: str, kind: type[BadAnswer] = BadAnsw
 
 
 def check_base_url(text: str) -> httpx.URL:
-    """Parse a base URL. Raises ValueError when it is none, or would send secrets in the clear.
+    """Parse a base URL. Raises ValueError if it is invalid or would send secrets in the clear.
 
-    No message repeats any of it: it may hold a password.
+    No message repeats any part of the URL: it may contain a password.
     """
-    # An unescaped / in a password makes the first part of that the path.
+    # With an unescaped / in its password, a URL would parse as one with a longer path and no user.
     if "@" in text:
         raise ValueError("the base URL must hold no user, password, query or fragment")
     try:
@@ -298,7 +316,7 @@ def check_base_url(text: str) -> httpx.URL:
 
 
 def is_loopback(host: str) -> bool:
-    """Whether this name or address can only mean this very machine."""
+    """Return whether a host name or address can only mean this machine."""
     if host == "localhost":
         return True
     try:
@@ -320,7 +338,7 @@ def _timed_out(error: httpx.TimeoutException) -> str:
 
 
 def _plain(error: Exception) -> str:
-    """An error in words; the few that say nothing are named by their kind."""
+    """Describe an error in words. An error without a useful message is described by its class."""
     if isinstance(error, httpx.RemoteProtocolError):
         return _broken_protocol(str(error))
     kinds: dict[type[Exception], str] = {
@@ -336,7 +354,7 @@ def _plain(error: Exception) -> str:
 
 
 def _broken_protocol(said: str) -> str:
-    """Tell an answer that is missing or cut off from one that is no HTTP at all."""
+    """Describe a protocol error: no answer, an answer cut off, or something that is not HTTP."""
     if "disconnected" in said:
         return "the server hung up without an answer"
     if said == "the connection was reset":
@@ -349,7 +367,10 @@ def _broken_protocol(said: str) -> str:
 
 
 def _system_said(error: BaseException) -> str:
-    """What the system itself said, below the layers that only pass it on; "" when it did not."""
+    """Return the operating system's message for the error behind an error; "" if there is none.
+
+    The exceptions of the HTTP layers wrap the system's error, so the innermost OSError counts.
+    """
     below = getattr(error, "exceptions", None) or [error.__cause__ or error.__context__]
     deeper = _system_said(below[0]) if below[0] else ""
     if deeper or not isinstance(error, OSError):
