@@ -176,6 +176,6 @@ async def test_an_answer_from_somebody_else_leaves_it_open_too(reply: httpx.Resp
     ],
 )
 async def test_a_refusal_is_decided(status: int, kind: type[ApiError]) -> None:
-    error = await error_of(said(status, refusal(1000)))
+    error = await error_of(said(status, refusal(10000)))
     assert isinstance(error, kind)
     assert not error.undecided

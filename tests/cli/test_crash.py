@@ -124,7 +124,7 @@ def test_what_the_first_picture_did_not_need_can_be_loaded() -> None:
     code = (
         "import sys; from slurper_tui.cli import screen; before = set(sys.modules);"
         "import gc; gc.disable(); screen.load_the_rest();"
-        "print(set(screen._LATER) <= set(sys.modules) - before and gc.isenabled())"
+        "print(set(screen.LATER) <= set(sys.modules) - before and gc.isenabled())"
     )
     told = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
     assert told.stdout.strip() == "True", told.stderr

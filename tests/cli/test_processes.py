@@ -268,7 +268,7 @@ def test_a_history_that_is_locked_to_the_end_is_told(tmp_path: Path) -> None:
 
 ENDED_BY_MANY = """
 import os, threading
-from slurper_tui.cli.guard import Guard
+from slurper_tui.cli.signals import Guard
 
 def restore():
     os.write(1, b"restored ")

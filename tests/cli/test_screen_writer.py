@@ -36,7 +36,7 @@ class Screen:
     def read_until_drained(self) -> str:
         """Read until everything is to be painted again."""
         text = b""
-        while not self.drained.is_set():
+        while not self.drained.is_set() or select.select([self.end], [], [], 0)[0]:
             if select.select([self.end], [], [], 0.01)[0]:
                 text += os.read(self.end, 65_536)
         return text.decode()

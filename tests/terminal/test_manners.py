@@ -133,7 +133,7 @@ def test_a_crash_restores_the_terminal_and_leaves_a_report(
     script = f"""
 import sys
 from slurper_tui.cli.main import main
-from slurper_tui.monitor.loop import Monitor
+from slurper_tui.monitor.polling.poller import Monitor
 def boom(*_):
     secret = {account.token!r}
     raise LookupError("about " + secret)

@@ -400,7 +400,7 @@ async def test_a_rejection_is_raised_and_an_unknown_job_too() -> None:
         await b.rounds(1)
         with pytest.raises(NotFound):
             await receipt_of(b, "nobody")
-        b.account.faults.add(Fault(Kind.REFUSAL, status=403, path="*/logs"))
+        b.account.faults.add(Fault(Kind.REFUSAL, status=403, code=10000, path="*/logs"))
         with pytest.raises(Rejected):
             await receipt_of(b)
 
