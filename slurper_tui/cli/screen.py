@@ -30,11 +30,12 @@ from slurper_tui.cli.context import (
     when,
     zone_of,
 )
+from slurper_tui.cli.driver import driver_for
 from slurper_tui.cli.errors import ExitCode, Stop, exit_code
 from slurper_tui.cli.late_feed import LateFeed
 from slurper_tui.cli.past import Opened
 from slurper_tui.cli.signals import Guard
-from slurper_tui.cli.terminal import Terminal, driver_for, wait_for_foreground
+from slurper_tui.cli.terminal import Terminal, wait_for_foreground
 from slurper_tui.config import Config, locate, nearest, read_bytes
 from slurper_tui.monitor.history.files import make_folder
 from slurper_tui.monitor.polling.job_tracker import known_snapshot

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from slurper_tui.cli.terminal import ScreenWriter
+from slurper_tui.cli.driver import ScreenWriter
 
 PATIENCE = 20.0
 FRAME = "é" * 10_000
