@@ -1,11 +1,11 @@
-"""Which version of a package is installed."""
+"""slurper-tui: a monitor of Cloudflare R2 Super Slurper migrations; here: its version."""
 
 from __future__ import annotations
 
 
 def version(name: str = "slurper-tui") -> str:
-    """Its version; "" where it is not installed."""
-    from importlib import metadata  # 15 ms, which only who tells it pays
+    """Return the installed version of a package; "" if it is not installed."""
+    from importlib import metadata  # 15 ms, paid only where the version is shown
 
     try:
         return metadata.version(name)

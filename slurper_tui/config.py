@@ -1,4 +1,7 @@
-"""Settings: defaults, then the file, then the environment, then flags, as one frozen value."""
+"""The settings of one run as a frozen value: defaults, then file, environment, and flags.
+
+A later layer overrides an earlier one; `load` puts them together.
+"""
 
 from __future__ import annotations
 
@@ -20,25 +23,29 @@ ACCOUNT_VARIABLE = "CLOUDFLARE_ACCOUNT_ID"
 BASE_URL_VARIABLE = "CLOUDFLARE_BASE_URL"
 
 MOST_BYTES = 2**20
-"""A larger file is not read."""
+"""Larger files are rejected."""
 
 _ACCOUNT_ID = r"[A-Za-z0-9._~-]+"
 
-# What Python writes into LC_CTYPE by itself when it finds the locale to be C.
+# Values that Python itself sets LC_CTYPE to when the locale is C (PEP 538).
 _COERCED = frozenset({"C.UTF-8", "C.utf8", "UTF-8"})
 
 
 class ConfigError(Exception):
-    """A setting that cannot be used, in one line."""
+    """An invalid setting. The message is one line."""
 
 
 class Config(msgspec.Struct, frozen=True):
-    """Everything that can be set, for one run.
+    """All settings of one run.
 
-    interval: seconds between rounds. ascii_only: letters instead of symbols. keys: binding id
-    to key. base_url: None for Cloudflare's own. file: which file was read, if one was.
-    accounts_from: the variable or flag that names the accounts. notice: one clause about a default
-    file that is there and cannot be read.
+    interval: seconds between rounds of polling.
+    ascii_only: draw letters instead of symbols.
+    utc: show times in UTC instead of local time.
+    keys: binding id to key.
+    base_url: None for Cloudflare's own.
+    file: the file that was read; None if there was none.
+    accounts_from: the variable or flag that the accounts come from, for messages.
+    notice: a clause about a default file that exists and cannot be read; "" without one.
     """
 
     theme: str | None = None
@@ -55,7 +62,7 @@ class Config(msgspec.Struct, frozen=True):
 
 
 class Flags(msgspec.Struct, frozen=True):
-    """What the command line set; None or empty where it said nothing."""
+    """The values of the command line's options; None or empty for an option that was not given."""
 
     theme: str | None = None
     interval: str | None = None
@@ -67,9 +74,9 @@ class Flags(msgspec.Struct, frozen=True):
 
 
 def load(flags: Flags, environ: Mapping[str, str], default_file: Path | None) -> Config:
-    """Put all layers together. default_file: None where there is no home folder.
+    """Return the settings of all layers. default_file: None where there is no home folder.
 
-    A file named by a flag must exist; the default one need not. Raises ConfigError.
+    A file named by a flag must exist; the default file need not. Raises ConfigError.
     """
     chosen, text, notice = default_file, "", ""
     if flags.file is not None:
@@ -84,7 +91,7 @@ def load(flags: Flags, environ: Mapping[str, str], default_file: Path | None) ->
 
 
 def speaks_utf8(environ: Mapping[str, str]) -> bool:
-    """Whether the locale that the person chose writes UTF-8."""
+    """Return whether the locale that the user chose uses UTF-8."""
     if value := environ.get("LC_ALL"):
         return _is_utf8(value)
     language, ctype = environ.get("LANG", ""), environ.get("LC_CTYPE", "")
@@ -98,7 +105,7 @@ def _is_utf8(locale: str) -> bool:
 
 
 def interval(value: object) -> float:
-    """Seconds between rounds from a text or a number. Raises ConfigError."""
+    """Convert a text or a number to seconds between rounds. Raises ConfigError."""
     try:
         seconds = float(value) if isinstance(value, str | int | float) else math.nan
     except (ValueError, OverflowError):
@@ -113,14 +120,15 @@ def interval(value: object) -> float:
 
 
 def accounts(texts: Iterable[str]) -> tuple[str, ...]:
-    """Account ids of comma separated texts, without repetitions."""
+    """Return the account ids of comma-separated texts, without repetitions."""
     ids = (part.strip() for text in texts for part in text.split(","))
     return tuple(dict.fromkeys(part for part in ids if part))
 
 
 def check_accounts(config: Config) -> None:
-    """Raise ConfigError for an account id that cannot be one. Its text is not told: who mixes up
-    variables may have put a token there.
+    """Raise ConfigError for an invalid account id.
+
+    The message does not quote the id: a user who mixes up variables may have put a token there.
     """
     for account_id in config.accounts:
         if not re.fullmatch(_ACCOUNT_ID, account_id):
@@ -153,7 +161,10 @@ def _from_flags(flags: Flags) -> dict[str, Any]:
 
 
 def read_bytes(file: Path) -> bytes:
-    """Read a small regular file; what else may have that name is not waited for. Raises OSError."""
+    """Read a small regular file. Raises OSError.
+
+    A pipe or a device of that name is rejected without waiting for it.
+    """
     flags = os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_NOCTTY", 0)
     with open(os.open(file, flags), "rb") as opened:
         if not stat.S_ISREG(os.fstat(opened.fileno()).st_mode):
@@ -165,7 +176,7 @@ def read_bytes(file: Path) -> bytes:
 
 
 def _read(file: Path) -> str:
-    """The text of a file, without the mark that some editors begin one with. Raises ConfigError."""
+    """Return the text of a file, without a byte order mark. Raises ConfigError."""
     try:
         return _text_of(file)
     except FileNotFoundError:
@@ -177,7 +188,7 @@ def _read(file: Path) -> str:
 
 
 def _read_default(file: Path) -> tuple[str, str]:
-    """The text of a file that need not be there, and a notice where it cannot be read."""
+    """Return the text of a file that need not exist, and a notice if it cannot be read."""
     try:
         _text_of(file)
     except (FileNotFoundError, NotADirectoryError):
@@ -185,7 +196,7 @@ def _read_default(file: Path) -> tuple[str, str]:
     except OSError as error:
         return "", f"{file}: {error.strerror or error}; going on without it"
     except ValueError:
-        pass  # what is in it is wrong: that is an error like others
+        pass  # the content is invalid: `_read` raises the ConfigError
     return _read(file), ""
 
 
@@ -194,7 +205,7 @@ def _text_of(file: Path) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
-# The file's keys, what they are called here, and the type that they take.
+# The file's keys: for each the field of `Config`, the accepted type and its name in messages.
 _KEYS: Mapping[str, tuple[str, type, str]] = {
     "theme": ("theme", str, "a text"),
     "interval": ("interval", object, "a number of seconds"),
@@ -206,7 +217,7 @@ _KEYS: Mapping[str, tuple[str, type, str]] = {
 
 
 def _from_file(text: str, name: str) -> dict[str, Any]:
-    """Read the file's settings; an error names file, line and column. Raises ConfigError."""
+    """Return the file's settings. Raises ConfigError with file, line and column."""
     if not text:
         return {}
     import tomllib  # 9 ms, only where there is a file
@@ -227,7 +238,7 @@ def _from_file(text: str, name: str) -> dict[str, Any]:
 
 
 def _settings(table: Mapping[str, object]) -> Iterable[tuple[tuple[str, ...], object]]:
-    """Every key of the file with its path, a table before what stands in it."""
+    """Yield (path, value) for every key of the file, a table before its entries."""
     for key, value in table.items():
         yield (key,), value
         if isinstance(value, dict):
@@ -235,7 +246,7 @@ def _settings(table: Mapping[str, object]) -> Iterable[tuple[tuple[str, ...], ob
 
 
 def _setting(path: tuple[str, ...], value: object) -> dict[str, Any]:
-    """One checked setting by its field's name; nothing for one inside a table."""
+    """Check a setting and return it by its field's name; return {} for an entry of a table."""
     key = path[-1]
     if len(path) > 1:
         if isinstance(value, dict):
@@ -252,7 +263,7 @@ def _setting(path: tuple[str, ...], value: object) -> dict[str, Any]:
 
 
 def _unquoted(key: str, value: Mapping[str, object]) -> str:
-    """How a key with dots is to be written, of which TOML has made tables."""
+    """Explain that a key with dots needs quotes, because TOML made nested tables of it."""
     inner: object = value
     while isinstance(inner, dict) and inner:
         name, inner = next(iter(inner.items()))
@@ -262,15 +273,15 @@ def _unquoted(key: str, value: Mapping[str, object]) -> str:
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
-    """A tail for a complaint that names the most similar known word, if there is one."""
-    import difflib  # 4 ms, only when something is wrong
+    """Return "; did you mean ...?" with the most similar known word; "" if none is similar."""
+    import difflib  # 4 ms, only for a mistake
 
     close = difflib.get_close_matches(word, list(known), 1)
     return f"; did you mean {close[0]!r}?" if close else ""
 
 
 def locate(file: Path, path: tuple[str, ...]) -> str | None:
-    """`file:line:column` of a key in a file that was read before; None where it is not there."""
+    """Return `file:line:column` of a key in a file; None if the key or the file cannot be found."""
     try:
         place = _place(_text_of(file), path)
     except (OSError, ValueError):
@@ -279,7 +290,7 @@ def locate(file: Path, path: tuple[str, ...]) -> str | None:
 
 
 def _syntax(name: str, text: str, message: str) -> str:
-    """A TOML error with its place in front; one without a place is about the file's end."""
+    """Return a TOML error with its position in front; an error without one is at the file's end."""
     found = re.search(r" \(at line (\d+), column (\d+)\)$", message)
     if found:
         return f"{name}:{found[1]}:{found[2]}: {message[: found.start()]}"
@@ -289,14 +300,17 @@ def _syntax(name: str, text: str, message: str) -> str:
     )
 
 
-# Plain text, so that they are compiled only when something is wrong.
+# Strings, so that they are compiled only for a mistake.
 _HEADER = r"\s*\[+\s*([^\]]+?)\s*\]"
 _ASSIGNMENT = r"\s*([^=#\[]+?)\s*="
 _PART = r"\"[^\"]*\"|'[^']*'|[^.\s]+"
 
 
 def _place(text: str, path: tuple[str, ...]) -> str | None:
-    """`line:column` of a key, which the parser does not tell; of its table where that is inline."""
+    """Return `line:column` of a key, which tomllib does not report; None if it is not found.
+
+    For a key in an inline table, return the position of the table.
+    """
     table: tuple[str, ...] = ()
     for number, line in enumerate(text.splitlines(), 1):
         header, assignment = re.match(_HEADER, line), re.match(_ASSIGNMENT, line)

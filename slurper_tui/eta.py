@@ -1,8 +1,10 @@
-"""When something will be done, as a person reads it, for both faces.
+"""Formats remaining times and finish times as ranges, for the TUI and the command line.
 
-Spans are in seconds, times in UTC seconds. A range is rounded outwards, so that what is said is
-never narrower than what is known; and more time never reads as less. Between two ends stands an en
-dash; a hyphen stands for it in these docstrings.
+Spans are in seconds, times in UTC seconds. Ranges are rounded outwards, so that a displayed range
+is never narrower than the computed one; a longer time never reads as a shorter one. The two ends of
+a range are joined by an en dash; the examples in these docstrings have a hyphen instead.
+
+`at_least` means that only the low end is known.
 """
 
 from __future__ import annotations
@@ -16,14 +18,14 @@ from slurper_tui.format import DASH, END_OF_CALENDAR
 MINUTE, HOUR, DAY = 60, 3600, 86400
 _TO = "\N{EN DASH}"
 TOO_FAR = 14 * DAY
-"""Seconds beyond which a finish is not worth a number."""
+"""Seconds. A finish further away is shown as `> 2 weeks`, because a number would mean little."""
 
 
-# What remains, in a cell -----------------------------------------------------------------------
+# Remaining time in a table cell ----------------------------------------------------------------
 
 
 def eta_short(low_seconds: float, high_seconds: float, *, at_least: bool = False) -> str:
-    """What remains, in at most eight cells: `6-9h`, `1.5-3h`, `35-50m`, `<5m`, `≥4h`, `>2w`."""
+    """Format a remaining time in 8 cells at most: `6-9h`, `1.5-3h`, `<5m`, `≥4h`, `>2w`."""
     if math.isnan(low_seconds):
         return DASH
     if low_seconds > TOO_FAR:
@@ -41,7 +43,7 @@ def _least_short(low: float) -> str:
 
 
 def _range_short(low: float, high: float) -> str:
-    """Both ends in the unit of the high one, the low one in the next smaller if it must."""
+    """Format both ends in the high end's unit; a low end below one unit gets the smaller unit."""
     if high <= MINUTE:
         return "<1m"
     size, unit, smaller, smaller_unit = _units_for(high)
@@ -58,8 +60,8 @@ def _units_for(high: float) -> tuple[int, str, int, str]:
     return (HOUR, "h", MINUTE, "m") if high <= 3 * DAY else (DAY, "d", HOUR, "h")
 
 
-# Under ten, a whole hour or day is a large part of the number: there they are told in halves. Ten
-# minutes and more are told in fives.
+# Below ten, hours and days are rounded to halves, because a whole unit would be a large part of
+# the number. From ten on, minutes are rounded to fives.
 
 
 def _down(seconds: float, size: int) -> float:
@@ -76,10 +78,10 @@ def _up(seconds: float, size: int) -> float:
     return math.ceil(seconds / size * 2) / 2 if number <= 10 else number
 
 
-# What remains, in words ------------------------------------------------------------------------
+# Remaining time in words -----------------------------------------------------------------------
 
-# Up to so many seconds, in steps of so many. Every limit is a whole number of both the steps that
-# meet there.
+# (limit, step) in seconds: a span up to the limit is rounded to the step. Every limit is a
+# multiple of its own step and of the next one.
 _STEPS = (
     (10 * MINUTE, MINUTE),
     (6 * HOUR, 5 * MINUTE),
@@ -90,7 +92,7 @@ _STEPS = (
 
 
 class _Span(NamedTuple):
-    """A span in two units, the smaller one 0 where it is not needed."""
+    """A span in one or two units; the smaller one is 0 where it is not needed."""
 
     major: int
     unit: str
@@ -102,13 +104,13 @@ class _Span(NamedTuple):
 
     @property
     def bare(self) -> str:
-        """Without the unit that it ends with, if it has two."""
+        """The text without its last unit if it has two units, otherwise the whole text."""
         whole = f"{self.major} {self.unit}"
         return f"{whole} {self.minor}" if self.minor else whole
 
 
 def eta_long(low_seconds: float, high_seconds: float, *, at_least: bool = False) -> str:
-    """What remains, in words: `3-5 h`, `1 h 35 - 2 h 10 min`, `< 5 min`, `≥ 4 h`, `> 2 weeks`."""
+    """Format a remaining time: `3-5 h`, `1 h 35 - 2 h 10 min`, `< 5 min`, `≥ 4 h`, `> 2 weeks`."""
     if math.isnan(low_seconds):
         return DASH
     if low_seconds > TOO_FAR:
@@ -135,7 +137,7 @@ def _span(seconds: int) -> _Span:
 
 
 def _range_long(low: _Span, high: _Span) -> str:
-    """Two spans; a unit that both end with is said once."""
+    """Join two spans; a unit that both end with appears once."""
     if low == high:
         return str(low)
     if low.unit == high.unit and not low.minor and not high.minor:
@@ -144,16 +146,16 @@ def _range_long(low: _Span, high: _Span) -> str:
     return f"{low.bare if same else low} {_TO} {high}"
 
 
-# When, by the clock ----------------------------------------------------------------------------
+# Finish time by the clock ----------------------------------------------------------------------
 
 
 def finish(
     low: float, high: float, now: float, zone: tzinfo | None = None, *, at_least: bool = False
 ) -> str:
-    """When it will be done: `today 20:00-23:00 CET`, `Thu 22:00 - Fri 03:00 CET`, `by 14:05 CET`.
+    """Format a finish time: `today 20:00-23:00 CET`, `Thu 22:00 - Fri 03:00 CET`, `by 14:05 CET`.
 
-    A lower bound is `not before Thu 14:10 CET`; beyond six days a date says enough. "" when there
-    is nothing to say.
+    A lower bound alone is `not before Thu 14:10 CET`. Beyond six days only the date is shown.
+    Return "" when nothing is known.
     """
     if math.isnan(low):
         return ""
@@ -172,7 +174,7 @@ def _local(at: float, zone: tzinfo | None) -> datetime:
 
 
 def _one(at: datetime, today: date) -> str:
-    """A single time: `14:05 CET`, `Thu 14:05 CET`, `2026-03-28`."""
+    """Format a single time: `14:05 CET`, `Thu 14:05 CET`, `2026-03-28`."""
     day = _day(at, today)
     if _is_far(at, today):
         return day
@@ -202,5 +204,5 @@ def _day(at: datetime, today: date) -> str:
 
 
 def _is_far(at: datetime, today: date) -> bool:
-    """A weekday would not say which."""
+    """Return whether a weekday would be ambiguous."""
     return abs((at.date() - today).days) > 6

@@ -1,7 +1,7 @@
-"""Numbers, times and foreign text as a person reads them, for both faces.
+"""Formats numbers, times and foreign text for display, in the TUI and on the command line.
 
-Counts are objects, rates objects per second, durations and ages seconds, times UTC seconds.
-What is unknown is a dash.
+Counts are objects, rates objects per second, durations and ages seconds, times UTC seconds. An
+unknown value (None) is shown as a dash.
 """
 
 from __future__ import annotations
@@ -18,12 +18,12 @@ _UNITS = ((10**12, "T"), (10**9, "G"), (10**6, "M"), (10**3, "k"))
 
 
 def count(value: int | None) -> str:
-    """A count in full, grouped by thousands: `1,172,004`."""
+    """Format a count in full, grouped by thousands: `1,172,004`."""
     return DASH if value is None else f"{value:,}"
 
 
 def short_count(value: int | None) -> str:
-    """A count in at most five cells, rounded down: `999`, `88.0k`, `1.23M`, `402k`."""
+    """Format a count in at most five cells, rounded down: `999`, `88.0k`, `1.23M`, `402k`."""
     if value is None:
         return DASH
     for size, unit in _UNITS:
@@ -33,7 +33,7 @@ def short_count(value: int | None) -> str:
 
 
 def _three_digits(value: int, size: int) -> str:
-    """value / size with three digits and never more than the truth, in whole arithmetic."""
+    """Format value / size with three digits, rounded down, in integer arithmetic."""
     whole = value // size
     decimals = 3 - len(str(whole))
     if decimals <= 0:
@@ -43,7 +43,7 @@ def _three_digits(value: int, size: int) -> str:
 
 
 def rate(value: float | None) -> str:
-    """Objects per second with two digits that matter: `0.4`, `6.1`, `61`, `1.2k`; `0` is none."""
+    """Format objects per second with two significant digits: `0`, `0.4`, `6.1`, `61`, `1.2k`."""
     if value is None or not 0 <= value < math.inf:
         return DASH
     if value < 0.05:
@@ -64,14 +64,14 @@ def _rate_unit(value: float) -> str:
 
 
 def percent(value: int | None, *, provisional: bool = False) -> str:
-    """A whole percentage, with a tilde where the total may still grow: `~36`."""
+    """Format a whole percentage, with a tilde if the total may still grow: `~36`."""
     if value is None:
         return DASH
     return f"~{value}" if provisional else str(value)
 
 
 def share(part: int | None, whole: int | None) -> str:
-    """A part of a whole in tenths of a percent, rounded down: `34.1 %`."""
+    """Format a part of a whole in tenths of a percent, rounded down: `34.1 %`."""
     if part is None or not whole:
         return DASH
     tenths = min(1000, part * 1000 // whole)
@@ -79,7 +79,7 @@ def share(part: int | None, whole: int | None) -> str:
 
 
 def duration(seconds: float) -> str:
-    """A span in its two largest units: `45 s`, `12 min`, `2 h 10 min`, `3 d 4 h`."""
+    """Format a span in its two largest units: `45 s`, `12 min`, `2 h 10 min`, `3 d 4 h`."""
     whole = max(0, int(seconds))
     if whole < 60:
         return f"{whole} s"
@@ -95,7 +95,7 @@ def _two(major: int, unit: str, minor: int, minor_unit: str) -> str:
 
 
 def age(seconds: float) -> str:
-    """A span in one unit and at most four cells: `45s`, `12m`, `2h`, `3d`."""
+    """Format a span in one unit and at most four cells: `45s`, `12m`, `2h`, `3d`."""
     whole = max(0, int(seconds))
     if whole >= 1000 * 86400:
         return ">2y"
@@ -106,24 +106,25 @@ def age(seconds: float) -> str:
 
 
 def clock(at: float, zone: tzinfo | None = None) -> str:
-    """Hours and minutes in the zone, local time by default: `14:02`."""
+    """Format hours and minutes in the zone, local time by default: `14:02`."""
     return datetime.fromtimestamp(at, zone).strftime("%H:%M")
 
 
 def zone_name(at: float, zone: tzinfo | None = None) -> str:
-    """The zone's short name at that time: `CET`, `UTC`."""
+    """Return the zone's short name at that time: `CET`, `UTC`; `local` if it has none."""
     return datetime.fromtimestamp(at, zone).astimezone(zone).strftime("%Z") or "local"
 
 
 def iso(at: float, zone: tzinfo | None = None) -> str:
-    """ISO 8601 to the second with its offset: `2026-03-19T15:46:20+01:00`."""
+    """Format ISO 8601 to the second with the zone's offset: `2026-03-19T15:46:20+01:00`."""
     return datetime.fromtimestamp(at, UTC).astimezone(zone).isoformat(timespec="seconds")
 
 
 def parse_time(text: str | None) -> float | None:
-    """Read one of the API's times as UTC seconds; None when it is no time that we know.
+    """Parse one of the API's times as UTC seconds; return None for an unknown format.
 
-    A zero time stands for none, and what no calendar of every zone can show is no time either.
+    A zero time means that there is no time: it gives None too, as does a time past
+    `END_OF_CALENDAR`, which not every zone can show.
     """
     if not text:
         return None
@@ -136,9 +137,9 @@ def parse_time(text: str | None) -> float | None:
 
 
 def moment(at: float, now: float, zone: tzinfo | None = None, *, seconds: bool = False) -> str:
-    """A time with as much of its date as is needed: `09:12`, `Mon 09:12`, `2026-03-19 15:46`.
+    """Format a time with only the date parts needed: `09:12`, `Mon 09:12`, `2026-03-19 15:46`.
 
-    seconds: tell them too, as in `09:12:31`.
+    seconds: include the seconds, as in `09:12:31`.
     """
     clock = "%H:%M:%S" if seconds else "%H:%M"
     then, today = (datetime.fromtimestamp(t, UTC).astimezone(zone) for t in (at, now))
@@ -155,11 +156,11 @@ _VARIATION = "[\u180b-\u180d\u180f\ufe00-\ufe0f\U000e0100-\U000e01ef]"
 _UNSAFE_CATEGORIES = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
 
 MOST_SHOWN = 4096
-"""Characters of one text that a screen looks at; the longest key of an object has 1,024 bytes."""
+"""The most characters of one text that are displayed. The longest object key has 1,024 bytes."""
 
 
 def bounded(text: str) -> str:
-    """A text that is longer than any screen without its middle, and how much that was."""
+    """Cut a text above `MOST_SHOWN` characters in the middle, and insert how many were cut."""
     if len(text) <= MOST_SHOWN:
         return text
     half = MOST_SHOWN // 2
@@ -167,14 +168,14 @@ def bounded(text: str) -> str:
 
 
 def safe(text: str, *, ascii_only: bool = False) -> str:
-    """Foreign text made harmless: whatever could steer a terminal becomes a visible stand-in."""
+    """Sanitise foreign text: replace every character that could control a terminal."""
     if text.isascii() and text.isprintable():
         return text
     return text.translate(_PLAIN_TABLE if ascii_only else _SAFE_TABLE)
 
 
 class _Table(dict[int, int]):
-    """What stands for each character, decided when it is first met."""
+    """A translation table for `str.translate`; each character is classified on first use."""
 
     def __init__(self, *, ascii_only: bool) -> None:
         super().__init__()
@@ -198,9 +199,9 @@ _SAFE_TABLE, _PLAIN_TABLE = _Table(ascii_only=False), _Table(ascii_only=True)
 
 
 def as_json(value: object, *, indent: int | None = None, default: Any = None) -> str:
-    """JSON in ASCII alone, as every face writes it. NaN and infinite numbers become null.
+    """Return JSON in ASCII only; NaN and infinite numbers become null.
 
-    default: makes something that JSON has of anything else.
+    default: converts a value that JSON cannot represent.
     """
     import json  # 2 ms, only where JSON is written
 

@@ -1,10 +1,14 @@
-"""Times as people type them, read as UTC seconds.
+"""Parses times as people type them into UTC seconds.
 
-A time is told in full (`2026-11-27 18:00`, with or without an offset), by its day (`Fri 18:00`,
-`27 Nov 18:00`, `tomorrow 9:00`), by the clock alone (`18:00`), or as a span from now
-(`2 h 30 min`). ` UTC` at its end is stronger than any zone. A day without a time means its last
-second where a time ahead is asked for, else its first: "by Friday" ends with that day, "since
-Friday" begins with it.
+Accepted forms:
+  in full             `2026-11-27 18:00`, with or without an offset
+  with a day          `Fri 18:00`, `27 Nov 18:00`, `tomorrow 9:00`
+  clock time          `18:00`
+  span from now       `2 h 30 min`
+
+A trailing ` UTC` overrides the zone. A day without a clock time means its last second if a future
+time is required, otherwise its first: "by Friday" ends with that day, "since Friday" begins with
+it.
 """
 
 from __future__ import annotations
@@ -15,7 +19,7 @@ from datetime import UTC, date, datetime, time, timedelta, tzinfo
 
 EXAMPLES = '"18:00", "Fri 18:00", "27 Nov 18:00", "2026-11-27 18:00" or "2 h 30 min"'
 _LONGEST = 60
-"""Characters; a time takes fewer."""
+"""Characters. Longer texts are rejected; no time needs as many."""
 
 _YEARS = range(1970, 9999)
 _END = datetime(9999, 1, 1, tzinfo=UTC).timestamp()
@@ -41,10 +45,13 @@ _DATE = re.compile(
 
 
 def parse_when(text: str, now: float, zone: tzinfo | None, *, future: bool) -> float:
-    """Read a time as UTC seconds. now: UTC seconds. zone: None for the system's own.
+    """Parse a time as UTC seconds.
 
-    future: a time ahead is asked for, else one that has been. Raises ValueError, in one line that
-    names the text, when it is no time, may mean two times, or lies on the wrong side of now.
+    now: UTC seconds.
+    zone: None for the system's own.
+    future: True if the time must be after now, False if it must not be.
+    Raises ValueError (one line with the text) when the text is not a time, is ambiguous, or lies on
+    the wrong side of now.
     """
     plain = " ".join(text.replace(",", " ").casefold().split())
     if plain.endswith(" utc"):
@@ -62,20 +69,20 @@ def parse_when(text: str, now: float, zone: tzinfo | None, *, future: bool) -> f
 
 
 def _shown(text: str) -> str:
-    """The text between quotes, short and printable."""
+    """Return the text in quotes, shortened and printable, for a message."""
     plain = "".join(c if c.isprintable() else "?" for c in " ".join(text.split()))
     return f'"{plain}"' if len(plain) <= _LONGEST else f'"{plain[: _LONGEST - 3]}..."'
 
 
 class _Asked:
-    """One text to be read, and all that its meaning depends on."""
+    """One text to parse, with now, the zone and the direction that its meaning depends on."""
 
     def __init__(self, shown: str, now: float, zone: tzinfo | None, future: bool) -> None:
         self.shown, self._now, self._zone, self._future = shown, now, zone, future
         self._today = self._local(now).date()
 
     def read(self, text: str) -> float:
-        """Find the moment that is meant, on whichever side of now. Raises ValueError."""
+        """Return the UTC seconds that the text means, on either side of now. Raises ValueError."""
         if len(text) > _LONGEST:
             raise self._unreadable()
         if span := _SPAN.fullmatch(text):
@@ -88,14 +95,14 @@ class _Asked:
         return self._first_fit((0, 1), clock) if clock and not day else self._day(day, clock)
 
     def name(self, at: float) -> str:
-        """A moment in full, for a message."""
+        """Format a time in full, for a message."""
         return self._local(at).strftime("%a %Y-%m-%d %H:%M")
 
     def _unreadable(self) -> ValueError:
         return ValueError(f"cannot read {self.shown} as a time: write {EXAMPLES}")
 
     def _local(self, at: float) -> datetime:
-        """The local time, without its zone. Raises OverflowError beyond the calendar."""
+        """Return the local time without its zone. Raises OverflowError beyond the calendar."""
         if not 0 <= at < _END:
             raise OverflowError
         return datetime.fromtimestamp(at, self._zone).replace(tzinfo=None)
@@ -123,7 +130,7 @@ class _Asked:
         return moment.timestamp()
 
     def _split(self, text: str) -> tuple[str, time | None]:
-        """Part a day from the time of day, whichever stands first."""
+        """Split a text into day and clock time, in either order."""
         clock = _CLOCK.search(text)
         if clock is None:
             return text, None
@@ -144,7 +151,7 @@ class _Asked:
             raise ValueError(f"{self.shown}: no clock shows that time") from None
 
     def _day(self, text: str, clock: time | None) -> float:
-        """A day that has a name: near today, of the week, or of a month."""
+        """Parse a named day: relative to today, of the week, or of a month."""
         if text in _NEAR:
             return self._at(self._today + timedelta(days=_NEAR[text]), clock)
         weekday = _named(text, _DAYS)
@@ -157,7 +164,7 @@ class _Asked:
         return self._date(match, clock)
 
     def _date(self, match: re.Match[str], clock: time | None) -> float:
-        """A day of a month; where no year is told, the nearest such day."""
+        """Parse a day of a month; without a year, take the nearest such day."""
         month = _named(match["month"] or match["month2"], _MONTHS)
         if month is None:
             raise self._unreadable()
@@ -169,21 +176,31 @@ class _Asked:
         return self._at(min(days, key=lambda d: abs(d - self._today)), clock)
 
     def _first_fit(self, days_away: Iterable[int], clock: time | None) -> float:
-        """The first of some days, ahead or past, on which that time lies on the right side."""
+        """Return the time on the first of some days that puts it on the required side of now.
+
+        days_away: days from today, into the future or the past; the last is used if none fits.
+        """
         way = 1 if self._future else -1
         days = [self._today + timedelta(days=way * away) for away in days_away]
         fitting = (day for day in days if (self._rough(day, clock) > self._now) == self._future)
         return self._at(next(fitting, days[-1]), clock)
 
     def _rough(self, day: date, clock: time | None) -> float:
-        """UTC seconds, the first of two. A day alone is its last second ahead, else its first."""
+        """Return UTC seconds; of two times with the same clock reading, the first.
+
+        Without a clock time, return the day's last second for a future time, else its first.
+        """
         if day.year not in _YEARS:
             raise OverflowError
         whole = time(23, 59, 59, fold=1) if self._future else time()
         return datetime.combine(day, clock or whole, tzinfo=self._zone).timestamp()
 
     def _at(self, day: date, clock: time | None) -> float:
-        """UTC seconds. Raises ValueError when the clocks are set then: there is none, or two."""
+        """Return UTC seconds.
+
+        Raises ValueError for a clock time that does not exist or occurs twice, because of a clock
+        change.
+        """
         first = self._rough(day, clock)
         self._local(first)
         if clock is None:
@@ -198,7 +215,7 @@ class _Asked:
 
 
 def _named(text: str, names: tuple[str, ...]) -> int | None:
-    """Which name is meant by its first three letters or more."""
+    """Return the index of the name that starts with the text (three letters or more), or None."""
     short = text.rstrip(".")
     whole = (n for n, name in enumerate(names) if len(short) >= 3 and name.startswith(short))
     return next(whole, None)

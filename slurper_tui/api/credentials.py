@@ -6,9 +6,7 @@ from collections.abc import Mapping
 
 
 class Credentials:
-    """Headers that authenticate a request; printed as `***`, so that no log or traceback shows
-    them.
-    """
+    """Headers that authenticate a request; `repr` shows `***`, so logs and tracebacks are safe."""
 
     __slots__ = ("_headers", "_secrets")
 

@@ -4,7 +4,7 @@ Every property of an answer is optional, as in the contract. A property of the w
 an unknown property is kept in `extra`; statuses and log types stay plain text. Times are the API's
 own text, because their format is not documented.
 
-Secrets are held by the request bodies only (`Secret`), and `repr` hides them.
+Bucket keys occur in request bodies only, as `Secret`, which hides them from `repr`.
 """
 
 from __future__ import annotations
@@ -184,9 +184,9 @@ class Answer(msgspec.Struct, Generic[T], frozen=True):
 
 
 def parse(model: type[S], raw: object) -> S:
-    """Convert decoded JSON to a `model`; a wrong type becomes None, an unknown property goes to
-    `extra`.
+    """Convert a decoded JSON object to a `model`.
 
+    A property of the wrong type becomes None; an unknown property is kept in `extra`.
     Raises msgspec.ValidationError when `raw` is not a JSON object.
     """
     if not isinstance(raw, dict):
@@ -201,10 +201,10 @@ def parse(model: type[S], raw: object) -> S:
 
 
 def parse_rows(model: type[S], raw: object) -> tuple[S, ...]:
-    """Convert a decoded JSON array to a tuple of `model`; a row that is not an object becomes
-    empty.
+    """Convert a decoded JSON array to a tuple of `model`.
 
-    The tuple is as long as the array, because a short page marks the end of a list.
+    A row that is not an object becomes an empty one. The tuple must be as long as the array,
+    because a short page marks the end of a list.
     Raises msgspec.ValidationError when `raw` is not an array.
     """
     if not isinstance(raw, list):
@@ -228,8 +228,9 @@ def _fields(model: type[msgspec.Struct]) -> dict[str, _Field]:
 
 
 def _foreseen(model: type[msgspec.Struct], raw: object) -> bool:
-    """Return whether all properties are known at every depth, so that msgspec can convert alone
-    (fast).
+    """Return whether all properties are known at every depth.
+
+    If so, msgspec converts the whole value at once, which is much faster.
     """
     known = _fields(model)
     if not isinstance(raw, dict) or not raw.keys() <= known.keys():
@@ -311,8 +312,7 @@ class NewJob(msgspec.Struct, frozen=True, rename="camel"):
 
 
 def encode(body: NewJob | NewSource | NewTarget) -> bytes:
-    """Return a request body as JSON. A target's vendor is always included, though it is the
-    default.
+    """Return a request body as JSON. A target's vendor is included although it is the default.
 
     A lone surrogate, which an object key from the API may contain, is written as a JSON escape.
     """

@@ -42,8 +42,7 @@ Decode = Callable[[re.Match[str]], str]
 
 
 class Scrubber:
-    """Removes the secrets that it knows from texts. All code that logs, shows or keeps text shares
-    one.
+    """Removes known secrets from texts. All code that logs, shows or keeps text shares one.
 
     Values with an `@` are email addresses with pieces that occur elsewhere: they are hidden as a
     whole only.

@@ -164,16 +164,16 @@ class Exchange:
         return Received(result, raw.status, ray, limit, total, len(raw.body))
 
     def _short(self, ray: str | None) -> str | None:
-        """Return a cf-ray header that is safe to show. An ordinary one is short and holds no
-        secret.
+        """Return a cf-ray header that is safe to show; a long one is scrubbed and cut.
+
+        An ordinary one is short and holds no secret.
         """
         if ray is None or len(ray) <= _LONGEST_RAY:
             return ray
         return self.scrubber.clean(ray[:1000])[:_LONGEST_RAY]
 
     def _clean(self, error: Exception) -> None:
-        """Remove secrets from an error's own message; `good_envelope` has cleaned the answer's
-        texts.
+        """Remove secrets from an error's own message; `good_envelope` has cleaned the faults.
 
         Also drop the traceback: an error may be kept for days, and the frames of its traceback
         would keep the whole answer in memory as long.

@@ -1,11 +1,8 @@
-"""A Super Slurper account that lives in memory, spoken to through an httpx transport.
+"""A Super Slurper account in memory, reached through an httpx transport.
 
-The demo, the tests and the pictures all use this one. It answers every operation of the API, keeps
-to the documented limits, and can be told to misbehave. Nothing in it touches the network.
-
-The request budget of a simulated user, and the headers that tell about it.
-
-What each operation of the API does to the jobs of a simulated account.
+The demo, the tests and the screenshots use it. `SimulatedAccount` answers every operation of the
+API, keeps to the documented limits and can inject faults; `SimulatedBudget` is a user's request
+budget with its headers; `Jobs` performs the operations. Nothing here touches the network.
 """
 
 from __future__ import annotations
@@ -46,7 +43,9 @@ from slurper_tui.simulated.logs import log_rows
 class SimulatedBudget:
     """The request budget of one user, which several accounts may share.
 
-    quota: requests in each window; window: seconds. Who asks for more is refused for a window.
+    quota: requests allowed in each window.
+    window: seconds.
+    A client that exceeds the quota is refused for a whole window from then on.
     """
 
     def __init__(
@@ -60,7 +59,7 @@ class SimulatedBudget:
         self._lock = threading.Lock()
 
     def spend(self) -> tuple[bool, dict[str, str]]:
-        """Count one request: whether it is still allowed, and the headers that tell so."""
+        """Count one request; return whether it is allowed, and the rate-limit headers."""
         with self._lock:
             now = self._clock()
             if now >= self._reset:
@@ -81,16 +80,18 @@ class SimulatedBudget:
 
 
 UNREACHABLE = ("missing", "denied")
-"""A bucket with one of these in its name cannot be opened by a precheck."""
+"""A precheck fails for a bucket with one of these words in its name."""
 
-# Slurper's own codes are not documented; these stand in for them.
+# Placeholders, because Slurper's own codes are not documented.
 _UNKNOWN_JOB, _TOO_MANY, _WRONG_STATE, _ACTIVE = 10007, 10009, 10010, 10011
 
 
 class Jobs:
-    """The jobs of one account. most: how many may run at the same time.
+    """The jobs of one account, and what each operation of the API does to them.
 
-    oldest_rows_first: how logs are sorted. fail_again: objects of a new job with keys that fail.
+    most: how many may run at the same time.
+    oldest_rows_first: sort logs from the oldest row instead of the newest.
+    fail_again: number of objects that fail in each new job with keys.
     """
 
     def __init__(
@@ -126,11 +127,11 @@ class Jobs:
         }
 
     def courses(self) -> list[Course]:
-        """Every job, the newest first."""
+        """Return every job, the newest first."""
         return sorted(self._courses.values(), key=lambda c: (-c.plan.created, c.plan.id))
 
     def perform(self, call: Call, request: httpx.Request) -> httpx.Response:
-        """Do what was asked. Raises Refusal when it cannot be done."""
+        """Perform the operation and return its response. Raises Refusal if it is not possible."""
         operation = call.operation or ""
         if call.job_id is None:
             return self._of_account[operation](request)
@@ -159,7 +160,7 @@ class Jobs:
         return accept({"id": plan.id}, status=201)
 
     def _drawn(self, body: CreateBody) -> Plan:
-        """A new job: as many objects as it has keys, or some thousands."""
+        """Make a new job's plan: one object for each key, or 20,000 to 900,000 without keys."""
         source = public_source(body.source) if body.source else None
         keys = source.keys if source else None
         objects = self._rng.randint(20_000, 900_000) if keys is None else len(keys)
@@ -242,26 +243,29 @@ _FIRST_RAY = 0x8F00_0000_0000_0000
 
 
 class Reply(NamedTuple):
-    """What is answered, and the fault that spoils it on the way, if any."""
+    """A response, and the fault to apply to it; None for no fault."""
 
     response: httpx.Response
     fault: Fault | None
 
     def told(self) -> httpx.Response:
-        """What arrives. Raises an httpx error where nothing does."""
+        """Return the response as it arrives. Raises an httpx error if the fault prevents that."""
         if self.fault is None:
             return self.response
         return _signed(self.fault.spoil(self.response), self.response.headers)
 
 
 class SimulatedAccount:
-    """One account, the same for the same seed and clock.
+    """One account; the same seed and clock give the same account.
 
-    clock: UTC seconds; the account starts at its first reading. jobs: how many, None for an account
-    of ordinary size, 0 for an empty one. running: exactly so many run, even more than the three
-    that the API allows. slots: how many may run when one more is created or resumed. budget: given
-    when several accounts are one user's. account_id, token: given to have them known. plans: these
-    very jobs instead. oldest_rows_first: how logs are sorted.
+    clock: UTC seconds; the account starts at its first reading.
+    jobs: how many; None for an account of ordinary size, 0 for an empty one.
+    running: exactly this many jobs run, even more than the three that the API allows.
+    slots: how many may run when a job is created or resumed.
+    budget: shared when several accounts belong to one user; None for a separate budget.
+    account_id, token: fixed values; None for random ones.
+    plans: use these jobs instead of generated ones.
+    oldest_rows_first: sort logs from the oldest row instead of the newest.
     """
 
     def __init__(
@@ -296,23 +300,23 @@ class SimulatedAccount:
         self._jobs = Jobs(courses, clock, self._rng, most, oldest_rows_first=oldest_rows_first)
 
     def jobs(self) -> list[Course]:
-        """Every job with its plan, the newest first, for those who know what to expect."""
+        """Return every job with its plan, the newest first: the truth to compare a display with."""
         return self._jobs.courses()
 
     def let_fail_again(self, objects: int) -> None:
-        """Let so many objects fail in each job with keys that is created from now on."""
+        """Make `objects` objects fail in each job with keys that is created from now on."""
         self._jobs.fail_again = objects
 
     def transport(self) -> httpx.MockTransport:
-        """A transport for sync and async clients alike."""
+        """Return a transport for sync and async clients."""
         return httpx.MockTransport(self.answer)
 
     def answer(self, request: httpx.Request) -> httpx.Response:
-        """Answer one request. Raises an httpx error where a fault says that no answer comes."""
+        """Answer one request. Raises an httpx error if a fault prevents an answer."""
         return self.reply(request).told()
 
     def reply(self, request: httpx.Request) -> Reply:
-        """Answer one request, leaving it to the caller to do what a fault demands."""
+        """Return the response to one request with the fault that the caller has to apply."""
         call = call_of(request)
         with self._lock:
             fault = self.faults.take(call)
@@ -355,18 +359,18 @@ class SimulatedAccount:
 
 
 def together(*accounts: SimulatedAccount) -> httpx.MockTransport:
-    """One transport for several accounts; what is none of theirs goes to the first."""
+    """Return one transport for several accounts; the first also gets unknown accounts' requests."""
     return httpx.MockTransport(lambda request: account_of(accounts, request).answer(request))
 
 
 def account_of(accounts: Sequence[SimulatedAccount], request: httpx.Request) -> SimulatedAccount:
-    """The account that a request is for, or the first when it is nobody's."""
+    """Return the account that a request is for; the first one if the account is unknown."""
     wanted = call_of(request).account_id
     return next((a for a in accounts if a.account_id == wanted), accounts[0])
 
 
 def _signed(response: httpx.Response, headers: Mapping[str, str]) -> httpx.Response:
-    """Put the headers on an answer that every answer bears."""
+    """Add the headers that every answer has, unless they are set already."""
     for name in _EVERY_ANSWER:
         if name in headers:
             response.headers.setdefault(name, headers[name])

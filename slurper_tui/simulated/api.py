@@ -1,6 +1,7 @@
-"""What a request to the simulated account asks for, and whether its parts are as they should be.
+"""The protocol of the simulated account: requests into values, values into JSON responses.
 
-How the simulated account puts things: envelopes, jobs and times as JSON.
+`call_of`, `page_of` and `body_of` parse and check requests; they raise Refusal for invalid ones.
+`accept` and `refuse` make responses in the API's envelope.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from slurper_tui.simulated.jobs import Course
 
 
 class Said(NamedTuple):
-    """One error of an envelope. pointer: what in the body it is about."""
+    """One error of an envelope. pointer: JSON pointer to the invalid part of the body, or None."""
 
     code: int
     message: str
@@ -27,7 +28,7 @@ class Said(NamedTuple):
 
 
 class Refusal(Exception):
-    """The account declines: an HTTP status, what it says, and headers that go with it."""
+    """A request that the account refuses: HTTP status, errors and additional headers."""
 
     def __init__(self, status: int, *said: Said, headers: Mapping[str, str] | None = None) -> None:
         super().__init__(status, said)
@@ -37,25 +38,25 @@ class Refusal(Exception):
 
 
 def accept(result: object, status: int = 200) -> httpx.Response:
-    """A good answer."""
+    """Return a successful response."""
     return _envelope(status, {"success": True, "errors": [], "messages": [], "result": result})
 
 
 def refuse(refusal: Refusal) -> httpx.Response:
-    """A refusal in the API's envelope."""
+    """Return a refusal in the API's envelope."""
     errors = [_error(said) for said in refusal.said]
     envelope = {"success": False, "errors": errors, "messages": [], "result": None}
     return _envelope(refusal.status, envelope, refusal.headers)
 
 
 def iso(moment: float) -> str:
-    """UTC seconds as the API writes a time: milliseconds and a Z."""
+    """Format UTC seconds as the API writes a time: with milliseconds and a Z."""
     told = datetime.fromtimestamp(moment, UTC).isoformat(timespec="milliseconds")
     return told.replace("+00:00", "Z")
 
 
 def job_json(course: Course, now: float) -> dict[str, object]:
-    """A job as lists tell it; parts that it was created without are left out."""
+    """Return a job as in lists; a source or a target that it was created without is left out."""
     plan, finished = course.plan, course.finished(now)
     told: dict[str, object] = {
         "id": plan.id,
@@ -73,7 +74,7 @@ def job_json(course: Course, now: float) -> dict[str, object]:
 
 
 def progress_json(course: Course, now: float) -> dict[str, object]:
-    """How far a job is."""
+    """Return the answer of the progress operation."""
     counters = course.counters(now)
     return {
         "id": course.plan.id,
@@ -87,7 +88,7 @@ def progress_json(course: Course, now: float) -> dict[str, object]:
 
 
 def row_json(row: LogRow) -> dict[str, object]:
-    """One row of a log."""
+    """Return one row of a log as JSON properties."""
     return {
         "createdAt": row.created_at,
         "job": row.job,
@@ -98,7 +99,7 @@ def row_json(row: LogRow) -> dict[str, object]:
 
 
 def _source_json(source: Source) -> dict[str, object]:
-    """A source with the properties that its vendor has, and never a secret."""
+    """Return a source with the properties that its vendor has, without its secret."""
     told: dict[str, object] = {
         "vendor": source.vendor,
         "bucket": source.bucket,
@@ -126,7 +127,7 @@ def _envelope(
 
 
 INVALID = 10001
-"""Stands in for Slurper's own code of an invalid request, which nobody has documented."""
+"""Placeholder for Slurper's undocumented error code of an invalid request."""
 
 _ROUTES = {
     "jobs": {"GET": "list", "POST": "create"},
@@ -148,10 +149,11 @@ Keys = Annotated[list[str], msgspec.Meta(max_length=10_000)]
 
 
 class Call(NamedTuple):
-    """A request, taken apart. account_id and job_id are decoded.
+    """The parts of a request. account_id and job_id are decoded.
 
-    path: what follows `slurper/`, as sent. operation: None when the path has none for the method.
-    allowed: methods that the path knows; empty for a path that the API does not have.
+    path: the part after `slurper/`, as sent.
+    operation: None when the path has none for the method.
+    allowed: methods that the path supports; empty for a path that the API does not have.
     """
 
     account_id: str | None
@@ -163,21 +165,21 @@ class Call(NamedTuple):
 
 
 class S3Secret(msgspec.Struct, rename="camel"):
-    """What opens a bucket that speaks S3."""
+    """Keys to an S3 or R2 bucket."""
 
     access_key_id: str
     secret_access_key: str
 
 
 class GcsSecret(msgspec.Struct, rename="camel"):
-    """What opens a bucket of Google's."""
+    """Keys to a Google Cloud Storage bucket."""
 
     client_email: str
     private_key: str
 
 
 class S3Source(msgspec.Struct, rename="camel", tag_field="vendor", tag="s3"):
-    """A source that speaks S3."""
+    """A source with the S3 protocol."""
 
     bucket: str
     secret: S3Secret
@@ -188,7 +190,7 @@ class S3Source(msgspec.Struct, rename="camel", tag_field="vendor", tag="s3"):
 
 
 class GcsSource(msgspec.Struct, rename="camel", tag_field="vendor", tag="gcs"):
-    """A source at Google."""
+    """A source in Google Cloud Storage."""
 
     bucket: str
     secret: GcsSecret
@@ -197,7 +199,7 @@ class GcsSource(msgspec.Struct, rename="camel", tag_field="vendor", tag="gcs"):
 
 
 class R2Source(msgspec.Struct, rename="camel", tag_field="vendor", tag="r2"):
-    """A source in R2 itself."""
+    """A source in R2."""
 
     bucket: str
     secret: S3Secret
@@ -207,7 +209,7 @@ class R2Source(msgspec.Struct, rename="camel", tag_field="vendor", tag="r2"):
 
 
 class R2Target(msgspec.Struct, rename="camel"):
-    """Where objects go."""
+    """The target bucket of a job."""
 
     vendor: Literal["r2"]
     bucket: str
@@ -219,7 +221,7 @@ AnySource = S3Source | GcsSource | R2Source
 
 
 class CreateBody(msgspec.Struct):
-    """A job to be made. The contract requires nothing here."""
+    """The request body that creates a job. The contract requires none of its properties."""
 
     source: AnySource | msgspec.UnsetType = msgspec.UNSET
     target: R2Target | msgspec.UnsetType = msgspec.UNSET
@@ -227,7 +229,7 @@ class CreateBody(msgspec.Struct):
 
 
 def call_of(request: httpx.Request) -> Call:
-    """Take a request apart; the base URL may be any."""
+    """Parse a request's path; any base URL is accepted."""
     parts = request.url.raw_path.split(b"?")[0].decode("ascii", "replace").split("/")
     starts = [i for i in range(len(parts) - 2) if parts[i] == "accounts"]
     start = next((i for i in starts if parts[i + 2] == "slurper"), None)
@@ -250,7 +252,7 @@ def _routed(call: Call, parts: list[str]) -> Call:
 
 
 def page_of(request: httpx.Request) -> tuple[int, int]:
-    """The limit and the offset asked for. Raises Refusal when either is no believable number."""
+    """Return the requested limit and offset. Raises Refusal when either is invalid."""
     limit = _whole(request, "limit", PAGE_SIZE)
     if limit > PAGE_SIZE:
         raise _invalid(f"limit must be at most {PAGE_SIZE}", "/limit")
@@ -267,7 +269,7 @@ def _whole(request: httpx.Request, name: str, default: int) -> int:
 
 
 def body_of(request: httpx.Request, kind: Callable[..., T] | object) -> T:
-    """The body as a value of a type. Raises Refusal when it is no JSON, or not such JSON."""
+    """Decode the body as `kind`. Raises Refusal when it is not JSON or does not match."""
     try:
         return msgspec.json.decode(request.content, type=kind)  # type: ignore[no-any-return]  # a `kind`, as the decoder checks
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
@@ -275,7 +277,7 @@ def body_of(request: httpx.Request, kind: Callable[..., T] | object) -> T:
 
 
 def public_source(body: AnySource) -> Source:
-    """A source without its secret."""
+    """Return a source without its secret."""
     return Source(
         vendor=str(body.__struct_config__.tag),
         bucket=body.bucket,
@@ -287,7 +289,7 @@ def public_source(body: AnySource) -> Source:
 
 
 def public_target(body: R2Target) -> Target:
-    """A target without its secret."""
+    """Return a target without its secret."""
     return Target("r2", body.bucket, body.jurisdiction)
 
 
@@ -296,6 +298,6 @@ def _invalid(message: str, pointer: str | None) -> Refusal:
 
 
 def _pointer(message: str) -> str | None:
-    """Where in the body a complaint of the decoder points, as a JSON pointer."""
+    """Return the JSON pointer to the part of the body that a decoder's error names, or None."""
     found = re.search(r"at `\$\.?(.*)`$", message)
     return "/" + found[1].replace(".", "/").replace("[", "/").replace("]", "") if found else None

@@ -1,4 +1,4 @@
-"""Faults that can be switched on in a simulated account, each a value."""
+"""Faults to inject into a simulated account; each is a value."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ PAGE = (
 
 
 class Kind(StrEnum):
-    """What goes wrong. The last six happen to the connection."""
+    """Kinds of faults. The last six affect the connection."""
 
     REFUSAL = "refusal"
     HTML = "html"
@@ -46,14 +46,20 @@ _INSTEAD = frozenset({Kind.REFUSAL, Kind.HTML, Kind.BODY, Kind.CONNECT_ERROR})
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """Something that goes wrong, where, and how often.
+    """A fault, the requests that it affects, and how often.
 
-    operation: its name as in `simulated.requests`; job: its id; path: a pattern for what follows
-    `slurper/`, as in `jobs/*/progress`; None or `*` for any. times: how many requests it hits, None
-    until it is cleared; after: how many it lets pass first. status, code, message, retry_after
-    (seconds): of a refusal, an HTML page or a body. body: sent as JSON, whatever it is. edit: makes
-    another envelope of the decoded one. seconds: how long a hanging or slow answer takes. happens:
-    whether what was asked for is done all the same; None for what is usual for the kind.
+    operation: name as in the routes of `simulated.api`; None for any.
+    job: its id; None for any.
+    path: a pattern for the part after `slurper/`, as in `jobs/*/progress`; `*` for any.
+    times: number of requests affected; None until it is cleared.
+    after: number of matching requests that pass first.
+    status, code, message: of a refusal, an HTML page or a body.
+    retry_after: seconds, for the header of the same kinds; None for no header.
+    body: sent as JSON without a check.
+    edit: returns a new envelope for the decoded one.
+    seconds: how long a hanging or slow answer takes.
+    happens: whether the request takes effect in spite of the fault; None for the usual case of the
+        kind.
     """
 
     kind: Kind = Kind.REFUSAL
@@ -72,7 +78,7 @@ class Fault:
     happens: bool | None = None
 
     def concerns(self, call: Call) -> bool:
-        """This request is one of those it hits."""
+        """Return whether the fault affects this request."""
         return (
             self.operation in (None, call.operation)
             and self.job in (None, call.job_id)
@@ -81,11 +87,11 @@ class Fault:
 
     @property
     def lets_it_happen(self) -> bool:
-        """What was asked for is done, although the answer is spoilt."""
+        """Whether the request takes effect although its answer is lost or changed."""
         return self.kind not in _INSTEAD if self.happens is None else self.happens
 
     def spoil(self, answer: httpx.Response) -> httpx.Response:
-        """What comes instead of the answer. Raises an httpx error where no answer comes."""
+        """Return the response that replaces the answer. Raises an httpx error if none arrives."""
         if self.kind in _RAISED:
             raise _RAISED[self.kind](f"simulated: {self.kind}")
         if self.kind is Kind.SLOW:
@@ -95,7 +101,7 @@ class Fault:
         return self._told(answer)
 
     def _told(self, answer: httpx.Response) -> httpx.Response:
-        """An answer of the fault's own words."""
+        """Return a response that the fault itself defines."""
         if self.kind is Kind.BODY:
             return _bodied(answer, self.status, self.body, self._wait())
         if self.kind is Kind.EDITED and self.edit is not None:
@@ -111,19 +117,19 @@ class Fault:
 
 
 class Faults:
-    """The faults that are switched on, in the order in which they were added."""
+    """The active faults, in the order of their addition."""
 
     def __init__(self) -> None:
         self._faults: list[Fault] = []
         self._lock = threading.Lock()
 
     def add(self, *faults: Fault) -> None:
-        """Switch some on."""
+        """Activate faults."""
         with self._lock:
             self._faults.extend(faults)
 
     def clear(self) -> None:
-        """Switch all off."""
+        """Remove all faults."""
         with self._lock:
             self._faults.clear()
 
@@ -132,7 +138,7 @@ class Faults:
             return iter(list(self._faults))
 
     def take(self, call: Call) -> Fault | None:
-        """The first fault that hits this request, counted as used, or None."""
+        """Return the first fault that affects this request, or None; count its use."""
         with self._lock:
             for place, fault in enumerate(self._faults):
                 if not fault.concerns(call):
@@ -155,7 +161,7 @@ class Faults:
 def _bodied(
     answer: httpx.Response, status: int, body: bytes, headers: Mapping[str, str] | None = None
 ) -> httpx.Response:
-    """The answer with another body."""
+    """Return a response with the answer's content type and another body."""
     kind = {"content-type": answer.headers.get("content-type", "application/json")}
     return httpx.Response(status, headers={**kind, **(headers or {})}, content=body)
 
@@ -170,7 +176,7 @@ def _wrong(content: bytes) -> bytes:
 
 
 def _other_type(value: object) -> object:
-    """The same shape with every leaf of another type."""
+    """Return the same structure with every leaf changed to another type."""
     if isinstance(value, dict):
         return {name: _other_type(inner) for name, inner in value.items()}
     if isinstance(value, list):

@@ -1,11 +1,11 @@
-"""How a simulated job moves: its counters as a pure function of time and of what was asked of it.
+"""Simulated jobs: their counters as a pure function of time, and the jobs of a sample account.
 
-A plan says what a job would do undisturbed; a course is a plan and the changes of status that
-people made. Two clocks run over a course: one counts the seconds in which the source was being
-listed, one the seconds in which objects were copied. The second runs on for a little while after
-a pause or an abort, because objects in flight still finish.
+A plan defines how a job runs without intervention; a course is a plan plus the status changes that
+users requested. Two clocks run over a course: one counts the seconds of listing the source, the
+other the seconds of copying. The second runs on for `DRAIN_SECONDS` after a pause or an abort,
+because objects in flight still finish.
 
-Who plays in the simulated account: believable jobs, the same ones for the same seed and time.
+`cast` makes the sample account; the same random generator and time give the same jobs.
 """
 
 from __future__ import annotations
@@ -20,24 +20,25 @@ from typing import Any, NamedTuple
 from slurper_tui.api.models import Source, Target
 
 DRAIN_SECONDS = 24.0
-"""How long objects in flight go on finishing after a pause or an abort."""
+"""How long objects in flight still finish after a pause or an abort, in seconds."""
 
 _DRAIN_PACE = 0.5
 _LISTING_PAGE = 1000
-_WAVES = ((0.3, 900.0), (0.2, 97.0))  # (share of the rate, seconds): together below 1, so monotone
+_WAVES = ((0.3, 900.0), (0.2, 97.0))  # (amplitude, period in s); sum below 1, so monotone
 
 
 class Change(NamedTuple):
-    """A status that somebody asked for. at: UTC seconds."""
+    """A requested change of status. at: UTC seconds."""
 
     at: float
     status: str
 
 
 class Counters(NamedTuple):
-    """What a job has done, in objects.
+    """The counters of a job, in objects.
 
-    incidents: objects with a log row of their own, failed or not copied; part of the others.
+    incidents: objects with a log row of their own, failed or not copied; they are included in the
+        other counters.
     """
 
     objects: int
@@ -49,13 +50,19 @@ class Counters(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What a job does when nobody interferes.
+    """How a job runs without intervention. Times are in seconds, numbers in objects.
 
-    created: UTC seconds. seconds, listing, delay: of running, until all is done, until the total
-    is known, until the first object moves. failed, not_copied, harmless, lost: objects by the end;
-    not copied ones have a log row, harmless ones are there already, lost ones are in no counter.
-    stall_every, stall_for: the counters freeze for the last `stall_for` of every so many seconds.
-    step: seconds between two movements of the counters.
+    created: UTC seconds.
+    seconds: copying time until all objects are done.
+    listing: listing time until the total is known.
+    delay: copying time until the first object moves.
+    failed: failures by the end.
+    not_copied: skipped objects with a log row by the end.
+    harmless: skipped objects that exist in the target already, by the end.
+    lost: objects in the total that no other counter includes.
+    stall_every, stall_for: the counters freeze for the last `stall_for` of each `stall_every`.
+    step: interval between two movements of the counters.
+    listing_broke: the log has a row about a listing that could not go on.
     """
 
     id: str
@@ -78,16 +85,16 @@ class Plan:
 
     @property
     def incidents(self) -> int:
-        """Objects that get a log row of their own by the end."""
+        """Objects with a log row of their own by the end."""
         return self.failed + self.not_copied
 
     @property
     def reachable(self) -> int:
-        """Objects that some counter will have counted by the end."""
+        """Objects that are done by the end: all but the lost ones."""
         return self.objects - self.lost
 
     def copied(self, seconds: float) -> int:
-        """Objects done after so many seconds of copying, whatever was listed by then."""
+        """Return the objects done after some seconds of copying, as if all were listed by then."""
         if seconds >= self.seconds:
             return self.reachable
         whole = _wavy(self._moving(self.seconds))
@@ -95,22 +102,22 @@ class Plan:
         return math.floor(min(1.0, share) * self.reachable)
 
     def listed(self, seconds: float) -> int:
-        """Objects found after so many seconds of listing, in whole pages until the end."""
+        """Return the objects found after some seconds of listing, in whole pages until the end."""
         if seconds >= self.listing:
             return self.objects
         share = max(0.0, seconds - self.delay / 2) / self.listing
         return math.floor(share * self.objects) // _LISTING_PAGE * _LISTING_PAGE
 
     def incidents_among(self, done: int) -> int:
-        """How many of the first `done` objects have a log row of their own."""
+        """Return how many of the first `done` objects have a log row of their own."""
         return done * self.incidents // self.reachable if self.reachable else 0
 
     def failed_among(self, incidents: int) -> int:
-        """How many of the first so many incidents are failures."""
+        """Return how many of the first `incidents` incidents are failures."""
         return incidents * self.failed // self.incidents if self.incidents else 0
 
     def _moving(self, seconds: float) -> float:
-        """Seconds of movement within so many seconds of copying."""
+        """Return the seconds of movement, without stalls, in some seconds of copying."""
         after = max(0.0, seconds - self.delay)
         if math.isinf(self.stall_every):
             return after
@@ -120,9 +127,9 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Course:
-    """A plan and the changes of status asked for since, in order of time.
+    """A plan and the status changes requested since, in order of time.
 
-    moments: when it had met so many incidents, UTC seconds, as far as that was asked for.
+    moments: cache: number of incidents to the UTC seconds when the job reached it.
     """
 
     plan: Plan
@@ -130,22 +137,25 @@ class Course:
     moments: dict[int, float] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def changed(self, at: float, status: str) -> Course:
-        """The course after one more change."""
+        """Return the course with one more change."""
         return replace(self, changes=(*self.changes, Change(at, status)))
 
     def status(self, now: float) -> str:
-        """The API's word for what the job is doing."""
+        """Return the job's status as the API names it."""
         asked = self.changes[-1].status if self.changes else "running"
         return "completed" if asked != "aborted" and self.completed(now) is not None else asked
 
     def finished(self, now: float) -> float | None:
-        """When it was completed or aborted, UTC seconds; None while it is neither."""
+        """Return the UTC seconds of the completion or abort; None before that."""
         if self.changes and self.changes[-1].status == "aborted":
             return self.changes[-1].at
         return self.completed(now)
 
     def completed(self, now: float) -> float | None:
-        """When the last object was done while running, UTC seconds; None when not by `now`."""
+        """Return the UTC seconds when the last object was done; None if that is not by `now`.
+
+        A job completes only while it is running.
+        """
         copying = 0.0
         for status, start, end in self._spans(now):
             if status == "running" and copying + (end - start) >= self.plan.seconds:
@@ -154,7 +164,7 @@ class Course:
         return None
 
     def counters(self, now: float) -> Counters:
-        """What the API tells: the counters as of the last step."""
+        """Return the counters as the API reports them: as of the last step."""
         listing, copying = self._clocks(now)
         step = self.plan.step
         if self.completed(now) is not None:
@@ -163,13 +173,13 @@ class Course:
         return self._split(listed, min(listed, self.plan.copied(copying // step * step)))
 
     def incidents(self, now: float) -> int:
-        """Objects with a log row of their own at the very moment, between two steps too."""
+        """Return the objects with a log row at `now` exactly, also between two steps."""
         listing, copying = self._clocks(now)
         done = min(self.plan.listed(listing), self.plan.copied(copying))
         return self.plan.incidents_among(done)
 
     def _split(self, listed: int, done: int) -> Counters:
-        """Part what is done such that every part only ever grows and the end is exact."""
+        """Divide the done objects into counters; no counter ever falls, and the end is exact."""
         plan = self.plan
         incidents = plan.incidents_among(done)
         failed = plan.failed_among(incidents)
@@ -179,13 +189,13 @@ class Course:
         return Counters(listed, transferred, incidents - failed + harmless, failed, incidents)
 
     def _clocks(self, now: float) -> tuple[float, float]:
-        """Seconds of listing and of copying so far."""
+        """Return the seconds of listing and of copying up to `now`."""
         spans = [(status, end - start) for status, start, end in self._spans(now)]
         listing = sum(length for status, length in spans if status == "running")
         return listing, sum(_copying(status, length) for status, length in spans)
 
     def _spans(self, now: float) -> Iterator[tuple[str, float, float]]:
-        """Every stretch of one status until now, as (status, start, end) in UTC seconds."""
+        """Yield every period of one status until `now` as (status, start, end) in UTC seconds."""
         marks = (Change(self.plan.created, "running"), *self.changes)
         ends = (*(change.at for change in self.changes), now)
         for mark, end in zip(marks, ends, strict=True):
@@ -198,7 +208,7 @@ def _copying(status: str, seconds: float) -> float:
 
 
 def _wavy(seconds: float) -> float:
-    """Seconds bent so that the rate swings, without ever running backwards."""
+    """Distort the seconds so that the rate swings; the result never decreases."""
     swings = (
         share * period / math.tau * (1 - math.cos(math.tau * seconds / period))
         for share, period in _WAVES
@@ -212,7 +222,7 @@ OLDER_JOBS = 35
 
 
 class Bucket(NamedTuple):
-    """A source bucket that is migrated by prefix, and where its objects go."""
+    """A source bucket that is migrated by prefix, and its target bucket."""
 
     vendor: str
     name: str
@@ -239,7 +249,9 @@ EARLIER = (PHOTOS, LOGS, BACKUPS, THUMBS, INVOICES, VIDEO, MODELS)
 def cast(rng: random.Random, now: float, jobs: int | None, running: int | None) -> list[Course]:
     """Make the jobs of an account, running ones first and the oldest last.
 
-    jobs: how many, None for an account of ordinary size. running: exactly so many run.
+    now: UTC seconds.
+    jobs: how many; None for an account of ordinary size.
+    running: how many of them run; None for three.
     """
     runs = list(islice(_running(rng, now), 3 if running is None else running))
     others = list(_recent(rng, now))
@@ -249,13 +261,13 @@ def cast(rng: random.Random, now: float, jobs: int | None, running: int | None) 
 
 
 def source_of(bucket: Bucket, prefix: str) -> Source:
-    """The source of a job that moves one prefix of a bucket; an empty prefix is all of it."""
+    """Return the source of a job for one prefix of a bucket; an empty prefix means all of it."""
     place = bucket.jurisdiction if bucket.vendor == "r2" else None
     return Source(bucket.vendor, bucket.name, prefix or None, bucket.endpoint, None, place)
 
 
 def _running(rng: random.Random, now: float) -> Iterator[Course]:
-    """The jobs in motion: one steady, one still listing, one that freezes and fails objects."""
+    """Yield running jobs: first a steady, a listing and a stalling one, then random ones."""
     yield _steady(rng, now)
     yield _listing(rng, now)
     yield _stalling(rng, now)
@@ -278,7 +290,7 @@ def _listing(rng: random.Random, now: float) -> Course:
 
 
 def _stalling(rng: random.Random, now: float) -> Course:
-    """A job that freezes half a minute from now, for twelve minutes, and then every hour."""
+    """Make a job that stalls half a minute from now, for twelve minutes, and again every hour."""
     every, frozen = HOUR, 720.0
     age = 5 * every + (every - frozen) - 30.0
     plan = _plan(rng, LOGS, "edge/", now - age, 8.3 * HOUR)
@@ -287,7 +299,7 @@ def _stalling(rng: random.Random, now: float) -> Course:
 
 
 def _recent(rng: random.Random, now: float) -> Iterator[Course]:
-    """Two paused jobs and one of every way to end."""
+    """Yield two paused jobs and one for each way to end."""
 
     def plan(bucket: Bucket, prefix: str, age: float, hours: float, **numbers: Any) -> Plan:
         created = now - age * HOUR - rng.uniform(0, 900)
@@ -313,9 +325,10 @@ def _interrupted(now: float) -> Iterator[Change]:
 
 
 def _older(rng: random.Random, lanes: list[float]) -> Iterator[Course]:
-    """Ended jobs without end, each before the last one of its lane: never more than three at once.
+    """Yield ended jobs without end, each before the last one of its lane.
 
-    lanes: for each, the UTC seconds before which its next job must have ended.
+    lanes: for each, the UTC seconds before which its next job must have ended. With three lanes,
+        never more than three jobs run at once.
     """
     while True:
         lane = lanes.index(max(lanes))
@@ -335,7 +348,7 @@ def _ending(rng: random.Random, plan: Plan) -> Course:
 
 
 def _numbers(rng: random.Random, seconds: float) -> dict[str, Any]:
-    """How much an older job moved, and how well: most of them without a scratch."""
+    """Return the counts of an older job as fields of its plan; most jobs have no failures."""
     objects = max(12, int(seconds * rng.uniform(15, 360)))
     harmless = _few(rng, objects, 0.1)
     if rng.random() < 0.7:
@@ -345,12 +358,12 @@ def _numbers(rng: random.Random, seconds: float) -> dict[str, Any]:
 
 
 def _few(rng: random.Random, objects: int, most: float) -> int:
-    """Some share of the objects, at most so much, usually far less."""
+    """Return a random number of objects, at most the share `most` (0 to 1), usually far fewer."""
     return int(objects * most * rng.random() ** 3)
 
 
 def _plan(rng: random.Random, bucket: Bucket, prefix: str, created: float, seconds: float) -> Plan:
-    """A plan with its identity, its source and its target, but no numbers yet."""
+    """Make a plan with its id, source and target, but without numbers of objects."""
     return Plan(
         id=f"{rng.getrandbits(256):064x}",
         created=round(created, 3),

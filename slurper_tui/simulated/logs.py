@@ -1,7 +1,7 @@
-"""The log of a simulated job: every row by its number, made only when somebody asks for it.
+"""The log of a simulated job: a row is computed from its number on request.
 
-Rows are told newest first, or oldest first where that is wanted. Each failed and each not copied
-object has one; the rows about the job as a whole stand between them where they belong in time.
+Rows are sorted newest first, or oldest first if requested. Each failed and each not copied object
+has one row; the rows about the job as a whole are inserted at their time.
 """
 
 from __future__ import annotations
@@ -44,7 +44,7 @@ _ROWS = {"paused": "migrationPause", "running": "migrationResume", "aborted": "m
 
 
 class _Event(NamedTuple):
-    """A row about the job as a whole. before: rows of objects that are older."""
+    """A row about the job as a whole. before: number of older object rows."""
 
     before: int
     at: float
@@ -55,7 +55,7 @@ class _Event(NamedTuple):
 def log_rows(
     course: Course, now: float, limit: int, offset: int, *, oldest_first: bool = False
 ) -> list[LogRow]:
-    """At most `limit` rows of the log as it is now, newest first, after leaving out `offset`."""
+    """Return at most `limit` rows of the log at `now`, newest first, after skipping `offset`."""
     incidents = course.counters(now).incidents
     events = [e._replace(before=min(e.before, incidents)) for e in _events(course, now)]
     size = incidents + len(events)
@@ -65,14 +65,14 @@ def log_rows(
 
 
 def _row(course: Course, now: float, number: int, places: dict[int, _Event]) -> LogRow:
-    """The row that has so many older ones."""
+    """Return row `number`, counted from 0 at the oldest row."""
     if event := places.get(number):
         return LogRow(iso(event.at), course.plan.id, event.log_type, event.message)
     return _incident(course, now, number - sum(place < number for place in places))
 
 
 def _events(course: Course, now: float) -> Iterator[_Event]:
-    """The rows about the job as a whole, oldest first."""
+    """Yield the rows about the job as a whole, oldest first."""
     plan = course.plan
     yield _Event(0, plan.created, "migrationStart", None)
     told: list[tuple[float, str, str | None]]
@@ -89,7 +89,7 @@ def _events(course: Course, now: float) -> Iterator[_Event]:
 
 
 def _incident(course: Course, now: float, index: int) -> LogRow:
-    """The row of the object that failed, or was not copied, after `index` others."""
+    """Return the row of incident `index`, counted from 0: a failed or a not copied object."""
     plan = course.plan
     rng = random.Random(f"{plan.id}/{index}")
     if index + 1 not in course.moments:
@@ -103,9 +103,10 @@ def _incident(course: Course, now: float, index: int) -> LogRow:
 
 
 def _moment(course: Course, now: float, incidents: int) -> float:
-    """When the job had met so many incidents, UTC seconds: the same whenever it is asked.
+    """Return the UTC seconds when the job reached a number of incidents, the same on every call.
 
-    Halves whole milliseconds since the start, because a row is known by its time among others.
+    Bisects over whole milliseconds since the start. The result must not depend on `now`, because
+    rows have no id and are identified by their content, the time included.
     """
     created = course.plan.created
     latest = course.completed(now) or now
@@ -113,7 +114,7 @@ def _moment(course: Course, now: float, incidents: int) -> float:
     at = bisect.bisect_left(
         milliseconds, incidents, key=lambda n: course.incidents(created + n / 1000)
     )
-    return created + max(0, at - 1) / 1000  # rounded down, as every other time is
+    return created + max(0, at - 1) / 1000  # rounded down, like every other time
 
 
 def _object_key(course: Course, rng: random.Random, index: int) -> str:
