@@ -62,9 +62,8 @@ class Series:
 
         The history keeps samples dated in the future only if this machine's clock must be behind;
         for the estimate they are shifted to end now. Samples from before the job's creation (UTC
-        seconds) belong to another job and are left out.
+        seconds) belong to another job and are left out of the estimate.
         """
-        past = [told for told in past if _is_of_this_job(told, created_at)]
         if self.last is not None or not past:
             return
         ahead = max(0.0, past[-1].at - now.wall)
@@ -72,12 +71,13 @@ class Series:
         for told in past:
             at = told.at - ahead
             then = Moment(now.mono - (now.wall - at), at)
-            self._take(self._remembered(told, then.mono), then, created_at)
-            self._note(told, then.mono)
+            if _is_of_this_job(told, created_at):
+                self._take(self._remembered(told, then.mono), then, created_at)
+            self._note(told, then.mono)  # also times of another job must not be given twice
 
     def _remembered(self, told: Recorded, mono: float) -> Sample:
         """Convert a stored sample. A gap mark on a short time means that the clock was set."""
-        spent = told.at - self.last.at if self.last else 0.0
+        spent = told.at - self.last.at if self.last and self.estimate.last else 0.0
         return Sample(
             mono,
             told.counts,
@@ -105,7 +105,10 @@ class Series:
         at = self._time_of(now, created_at)
         set_back = self.last is not None and at < self.last.at
         was_counting, self._counting = self._counting, self._clock_behind
-        clock_jumped = clock_jumped or set_back or (self._counting and not was_counting)
+        repeated = self.last is not None and not set_back and now.wall < self.last.at + STEP
+        began_counting = self._counting and not was_counting
+        clock_jumped = clock_jumped or set_back or began_counting
+        clock_jumped = clock_jumped or (repeated and not self._counting)
         after_gap = clock_jumped or self._is_gap(at, period)
         sample = Sample(now.mono, counts, status, after_gap, clock_jumped=clock_jumped)
         self._take(sample, now, created_at)
