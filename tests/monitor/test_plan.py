@@ -155,17 +155,22 @@ def test_what_is_not_to_be_asked_is_not(kind: str) -> None:
     assert due(made, 9.0, focus) == []
 
 
-def test_ended_jobs_are_looked_at_in_turns_and_those_on_the_screen_each_time() -> None:
+def test_ended_jobs_take_turns_newest_first_and_those_on_the_screen_every_time() -> None:
     made = account(*["completed"] * (3 * LAZY_LOOK), "running", answered=False)
     for track in made.jobs.values():
         track.asked_at = -math.inf
-    shown = JobKey("acc", "j3")
-    passes = [due(made, 0.0, Focus(None, frozenset({shown}))) for _ in range(4)]
-    assert all({"j3", f"j{3 * LAZY_LOOK}"} <= set(names) for names in passes)
-    assert all(len(names) <= LAZY_LOOK + 3 for names in passes)
-    assert set().union(*passes) >= set(made.jobs)
+    shown = JobKey("acc", f"j{2 * LAZY_LOOK}")
+    focus, running = Focus(None, frozenset({shown})), f"j{3 * LAZY_LOOK}"
+    newest = [f"j{n}" for n in range(LAZY_LOOK)]
+    for _ in range(2):
+        assert due(made, 0.0, focus) == [shown.job_id, running, *newest]
+    for name in newest:
+        made.jobs[name].asked_at = NOW
+    assert due(made, 0.0, focus) == [shown.job_id, running]
+    following = [f"j{n}" for n in range(LAZY_LOOK, 2 * LAZY_LOOK)]
+    assert due(made, 0.0, focus) == [shown.job_id, running, *following]
     every = names(all_asks([made], NOW, 5.0, Focus()))
-    assert set(every) >= set(made.jobs)
+    assert set(every) == set(made.jobs) - set(newest)
 
 
 def test_a_list_that_failed_waits_for_its_time() -> None:

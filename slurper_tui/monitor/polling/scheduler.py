@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Iterator
 from enum import IntEnum
+from itertools import islice
 from typing import NamedTuple
 
 from slurper_tui.monitor.model.base import JobKey
@@ -100,12 +101,14 @@ def focused_asks(
     accounts: Iterable[AccountTrack], now: float, interval: float, focus: Focus
 ) -> list[Ask]:
     """Return the asks due at `now` for the jobs in focus, fast enough to run at every key press."""
-    wanted = focus.visible if focus.highlighted is None else focus.visible | {focus.highlighted}
-    answering = {a.account_id: a for a in accounts if a.problem is None}
-    seen = ((answering.get(key.account_id), key.job_id) for key in wanted)
-    pairs = ((account, account.jobs.get(job_id)) for account, job_id in seen if account)
-    asks = (_job_ask(a, track, now, interval, focus) for a, track in pairs if track)
-    return sorted(filter(None, asks), key=_urgency)
+    found = []
+    for account in accounts:
+        if account.problem is None:
+            shown = _ids_in_focus(account, focus)
+            tracks = (track for job_id, track in account.jobs.items() if job_id in shown)
+            asks = (_job_ask(account, track, now, interval, focus) for track in tracks)
+            found += islice(filter(None, asks), LAZY_LOOK)
+    return sorted(found, key=_urgency)
 
 
 def _urgency(ask: Ask) -> tuple[Rank, float]:
@@ -147,28 +150,46 @@ def _account_asks(
     for track in account.jobs.values():
         if track.rests:
             continue
-        if track.lazy and not track.wanted:
+        if track.lazy and not (track.wanted or track.doubted):
             lazy.append(track)
         elif ask := _job_ask(account, track, now, interval, focus):
             yield ask
-    for track in _lazy_turn(account, lazy, focus, lazy_look):
-        if ask := _job_ask(account, track, now, interval, focus):
-            yield ask
+    shown = _ids_in_focus(account, focus)
+    visible = (track for track in lazy if track.job_id in shown)
+    asks = (ask for track in visible if (ask := _job_ask(account, track, now, interval, focus)))
+    yield from islice(asks, lazy_look)
+    if account.listing.settled:
+        turn = [t for t in _lazy_turn(account, lazy, lazy_look) if t.job_id not in shown]
+        due = [ask for track in turn if (ask := _job_ask(account, track, now, interval, focus))]
+        account.lazy_turn += 0 if due else len(turn)
+        yield from due
 
 
-def _lazy_turn(
-    account: AccountTrack, lazy: list[JobTrack], focus: Focus, most: int | None
-) -> Iterable[JobTrack]:
-    """Return the ended jobs of this pass: the visible ones, and the next `most` in turn."""
+def _ids_in_focus(account: AccountTrack, focus: Focus) -> set[str]:
+    """Return the ids of the jobs in focus; only the highlighted one while the list is read.
+
+    Every further page of the list changes which rows are visible.
+    """
+    own = account.account_id
+    shown = (
+        {k.job_id for k in focus.visible if k.account_id == own}
+        if account.listing.settled
+        else set()
+    )
+    if focus.highlighted is not None and focus.highlighted.account_id == own:
+        shown.add(focus.highlighted.job_id)
+    return shown
+
+
+def _lazy_turn(account: AccountTrack, lazy: list[JobTrack], most: int | None) -> list[JobTrack]:
+    """Return the ended jobs of this pass: the next `most`, in the order of the list.
+
+    The turn moves on only when none of them is due, so that the newest jobs are asked first.
+    """
     if most is None or len(lazy) <= most:
         return lazy
     start = account.lazy_turn % len(lazy)
-    account.lazy_turn = start + most
-    turn = [*lazy[start:], *lazy[:start]][:most]
-    wanted = focus.visible if focus.highlighted is None else focus.visible | {focus.highlighted}
-    shown = (account.jobs.get(k.job_id) for k in wanted if k.account_id == account.account_id)
-    seen = {track.job_id: track for track in shown if track is not None and track.lazy}
-    return [*seen.values(), *(track for track in turn if track.job_id not in seen)]
+    return [*lazy[start : start + most], *lazy[: max(0, start + most - len(lazy))]]
 
 
 def _probe(account: AccountTrack, now: float) -> Iterator[Ask]:
@@ -212,7 +233,5 @@ def _job_ask(
         return Ask(Rank.ASKED_FOR, overdue, account, track)
     if not track.lazy:
         return Ask(Rank.DUE, overdue, account, track)
-    if not account.listing.settled:
-        return None  # every further page changes which rows are visible
     seen = track.key in focus.visible
     return Ask(Rank.VISIBLE if seen else Rank.LAZY, overdue, account, track)
