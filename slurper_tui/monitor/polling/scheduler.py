@@ -101,7 +101,7 @@ def focused_asks(
     accounts: Iterable[AccountTrack], now: float, interval: float, focus: Focus
 ) -> list[Ask]:
     """Return the asks due at `now` for the jobs in focus, fast enough to run at every key press."""
-    found = []
+    found: list[Ask] = []
     for account in accounts:
         if account.problem is None:
             shown = _ids_in_focus(account, focus)
