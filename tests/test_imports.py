@@ -76,7 +76,15 @@ def test_every_import_that_a_contract_forbids_is_found(tmp_path: Path) -> None:
         ("slurper_tui.cli.past", ["httpx", "textual", "slurper_tui.monitor.polling.poller"]),
         (
             "slurper_tui.cli.screen",
-            ["httpx", "slurper_tui.monitor.polling.poller", "slurper_tui.simulated.account"],
+            [
+                "httpx",
+                "slurper_tui.monitor.logs",
+                "slurper_tui.monitor.polling.budget",
+                "slurper_tui.monitor.polling.poller",
+                "slurper_tui.monitor.reports.receipt",
+                "slurper_tui.monitor.reports.records",
+                "slurper_tui.simulated.account",
+            ],
         ),
     ],
 )

@@ -26,7 +26,6 @@ from slurper_tui.monitor.model.job import (
     Snapshot,
     shown_forecast,
 )
-from slurper_tui.monitor.reports.records import job_record
 
 
 class OutputClosed(Stop):
@@ -136,6 +135,8 @@ def _utf8(stream: TextIO | None) -> bool:
 
 def record_line(view: JobView) -> str:
     """Return the job as ASCII-only JSON, so that no name in it can control a terminal."""
+    from slurper_tui.monitor.reports.records import job_record  # not needed by the app
+
     return fmt.as_json(job_record(view))
 
 
