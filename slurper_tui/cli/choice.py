@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from slurper_tui.cli.errors import Stop
+from slurper_tui.cli.errors import CliError
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.job import JobView, Snapshot
 
@@ -37,7 +37,7 @@ class ChosenJobs:
         self.desk = monitor.desk
 
     async def snapshots(self) -> AsyncIterator[Snapshot]:
-        """Yield the monitor's snapshots. Raises Stop when a prefix matches no job or several."""
+        """Yield the monitor's snapshots. Raises CliError unless each prefix is unique."""
         async with aclosing(self._monitor.snapshots()) as snapshots:  # type: ignore[type-var]  # a generator
             async for snapshot in snapshots:
                 if not self.resolved and self._can_tell(snapshot):
@@ -66,7 +66,7 @@ class ChosenJobs:
 def resolve(prefixes: Iterable[str], jobs: Sequence[JobView]) -> frozenset[JobKey]:
     """Return one job for each prefix; of several matches, the only job not gone.
 
-    Raises Stop when there is none or more than one.
+    Raises CliError when there is none or more than one.
     """
     return frozenset(_resolve(prefix, jobs) for prefix in prefixes)
 
@@ -77,9 +77,9 @@ def _resolve(prefix: str, jobs: Sequence[JobView]) -> JobKey:
     there = [view.key for view in meant if not view.gone]
     found = there if len(there) == 1 else [view.key for view in meant]
     if not found:
-        raise Stop(f"no job's id begins with {prefix!r}")
+        raise CliError(f"no job's id begins with {prefix!r}")
     if len(found) > 1:
-        raise Stop(f"{len(found)} jobs' ids begin with {prefix!r}: {_names(found)}")
+        raise CliError(f"{len(found)} jobs' ids begin with {prefix!r}: {_names(found)}")
     return found[0]
 
 

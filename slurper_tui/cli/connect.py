@@ -1,6 +1,6 @@
 """Make the API client from credentials and account ids, and the demo's client and history.
 
-Reading credentials, accounts and the base URL raises Stop before the first request. httpx is
+Reading credentials, accounts and the base URL raises CliError before the first request. httpx is
 imported by `_make_client`, which a `late` session calls only when the client is first used.
 """
 
@@ -17,7 +17,7 @@ import msgspec
 
 from slurper_tui.api.credentials import Credentials, key_credentials, token_credentials
 from slurper_tui.api.models import DEFAULT_BASE_URL
-from slurper_tui.cli.errors import ExitCode, Stop
+from slurper_tui.cli.errors import CliError, ExitCode
 from slurper_tui.cli.late_client import LateClient
 from slurper_tui.config import (
     ACCOUNT_VARIABLE,
@@ -83,7 +83,7 @@ class Session(msgspec.Struct, frozen=True):
     notes: Sequence[str] = ()
 
     def make(self) -> None:
-        """Make a late client now. Raises Stop when a setting is invalid."""
+        """Make a late client now. Raises CliError when a setting is invalid."""
         if isinstance(self.client, LateClient):
             self.client.make()
 
@@ -99,19 +99,21 @@ def open_session(
 ) -> Session:
     """Make the client; with `late` make it on first use, if the settings are certainly valid.
 
-    scrubber: receives every secret that the client is given or sends. Raises Stop when credentials
-    or the account id are missing or invalid. Settings that only httpx can check (an unusual
-    base URL, a proxy, TLS files) make the client at once, so errors are raised here.
+    scrubber: receives every secret that the client is given or sends. Raises CliError when
+    credentials or the account id are missing or invalid. Settings that only httpx can check (an
+    unusual base URL, a proxy, TLS files) make the client at once, so errors are raised here.
     """
     if demo:
         return _demo_session()
     credentials = read_credentials(environ)
     if not config.accounts:
-        raise Stop(f"no account id: set {ACCOUNT_VARIABLE} or give --account ID; {WHERE_ACCOUNT}")
+        raise CliError(
+            f"no account id: set {ACCOUNT_VARIABLE} or give --account ID; {WHERE_ACCOUNT}"
+        )
     try:
         check_accounts(config)
     except ConfigError as error:
-        raise Stop(f"{error}; {WHERE_ACCOUNT}") from None
+        raise CliError(f"{error}; {WHERE_ACCOUNT}") from None
     base_url = config.base_url or DEFAULT_BASE_URL
     make = partial(_make_client, credentials, base_url, transport, scrubber)
     ordinary = re.fullmatch(_ORDINARY, base_url) and _FOR_HTTPX.isdisjoint(map(str.lower, environ))
@@ -127,18 +129,18 @@ def _make_client(
     transport: httpx.AsyncBaseTransport | None,
     scrubber: Scrubber | None,
 ) -> SlurperClient:
-    """Import httpx and make the client. Raises Stop when a setting is invalid."""
+    """Import httpx and make the client. Raises CliError when a setting is invalid."""
     with _without_click():
         from slurper_tui.api.client import SlurperClient  # httpx: 60 ms
         from slurper_tui.api.transport import check_base_url
     try:
         check_base_url(base_url)
     except ValueError as error:
-        raise Stop(f"{BASE_URL_VARIABLE}: {error}") from None
+        raise CliError(f"{BASE_URL_VARIABLE}: {error}") from None
     try:
         return SlurperClient(credentials, base_url, transport=transport, scrubber=scrubber)
     except ValueError as error:
-        raise Stop(str(error)) from None
+        raise CliError(str(error)) from None
 
 
 def _demo_session() -> Session:
@@ -171,7 +173,7 @@ def secrets_in(environ: Mapping[str, str]) -> tuple[str, ...]:
 
 
 def read_credentials(environ: Mapping[str, str]) -> Credentials:
-    """Return the token, else the email and key. Raises Stop; it names variables, never values."""
+    """Return the token, else the email and key. Raises CliError without any value in it."""
     token, email, key = (environ.get(name, "").strip() for name in (TOKEN, EMAIL, KEY))
     if token:
         return _made(TOKEN, lambda: token_credentials(token))
@@ -179,8 +181,8 @@ def read_credentials(environ: Mapping[str, str]) -> Credentials:
         return _made(f"{EMAIL}, {KEY}", lambda: key_credentials(email, key))
     if email or key:
         missing, there = (KEY, EMAIL) if email else (EMAIL, KEY)
-        raise Stop(f"{there} is set, but {missing} is not", ExitCode.CREDENTIALS)
-    raise Stop(
+        raise CliError(f"{there} is set, but {missing} is not", ExitCode.CREDENTIALS)
+    raise CliError(
         f"no credentials: set {TOKEN} ({PERMISSION}), or {EMAIL} and {KEY}; {WHERE_ACCOUNT}",
         ExitCode.CREDENTIALS,
     )
@@ -190,4 +192,4 @@ def _made(names: str, make: Callable[[], Credentials]) -> Credentials:
     try:
         return make()
     except ValueError as error:
-        raise Stop(f"{names}: {error}", ExitCode.CREDENTIALS) from None
+        raise CliError(f"{names}: {error}", ExitCode.CREDENTIALS) from None

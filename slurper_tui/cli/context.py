@@ -1,8 +1,8 @@
 """Map a command line to a coroutine with its own monitor, and hold what commands depend on.
 
 `command_for` makes the monitor and chooses the command; `Surroundings` holds the streams,
-environment and paths of the process; `Faces` is passed to the commands. Also: the parsing of
-option values (times, durations, job ids) and the settings of the garbage collector.
+environment and paths of the process; `CommandContext` is passed to the commands. Also: the parsing
+of option values (times, durations, job ids) and the settings of the garbage collector.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ import msgspec
 
 from slurper_tui.api.scrub import Scrubber
 from slurper_tui.cli.connect import Session
-from slurper_tui.cli.errors import ExitCode, Stop
+from slurper_tui.cli.errors import CliError, ExitCode
 from slurper_tui.cli.output import Output
 from slurper_tui.config import Config
 
@@ -65,7 +65,7 @@ _NOTHING_OLD = frozenset({"jobs", "progress", *_DESK})
 """Commands that show only current API data, nothing from the history."""
 
 
-class Faces(NamedTuple):
+class CommandContext(NamedTuple):
     """Dependencies of a command: the monitor and the output.
 
     zone: time zone of printed times, None for local time. accounts: account ids.
@@ -109,15 +109,17 @@ def command_for(
         needs=needed(options.status if options.command == "jobs" else ()),
         known_ends=options.command == "jobs",
     )
-    faces = Faces(monitor, out, narration, zone, session.accounts, around.environ, around.scrubber)
+    context = CommandContext(
+        monitor, out, narration, zone, session.accounts, around.environ, around.scrubber
+    )
     if options.command in _DESK:
         module, function = _DESK[options.command]
         command = getattr(import_module(f"slurper_tui.cli.commands.{module}"), function)
-        return partial(command, options, faces)
+        return partial(command, options, context)
     if options.command == "digest":
-        return _digest(options, faces)
+        return _digest(options, context)
     if not once:
-        return _watch(options, faces)
+        return _watch(options, context)
     from slurper_tui.cli.commands import jobs as look
 
     as_json = options.json
@@ -126,33 +128,37 @@ def command_for(
     return lambda: look.progress(monitor, out, narration, options.job, as_json=as_json, zone=zone)
 
 
-def _watch(options: argparse.Namespace, faces: Faces) -> Callable[[], Awaitable[ExitCode]]:
+def _watch(
+    options: argparse.Namespace, context: CommandContext
+) -> Callable[[], Awaitable[ExitCode]]:
     from slurper_tui.cli.choice import ChosenJobs
     from slurper_tui.cli.commands.jobs import WatchOptions, watch
 
     wanted = wanted_jobs(options)
-    rounds = DEMO_ROUNDS if options.demo and not faces.out.on_terminal else None
+    rounds = DEMO_ROUNDS if options.demo and not context.out.on_terminal else None
     as_json = getattr(options, "json", False)
-    watched = WatchOptions(as_json, faces.zone, until_ended=bool(wanted), rounds=rounds)
-    chosen = ChosenJobs(faces.monitor, wanted)
-    return lambda: watch(chosen, faces.out, faces.narration, watched)
+    watched = WatchOptions(as_json, context.zone, until_ended=bool(wanted), rounds=rounds)
+    chosen = ChosenJobs(context.monitor, wanted)
+    return lambda: watch(chosen, context.out, context.narration, watched)
 
 
-def _digest(options: argparse.Namespace, faces: Faces) -> Callable[[], Awaitable[ExitCode]]:
+def _digest(
+    options: argparse.Namespace, context: CommandContext
+) -> Callable[[], Awaitable[ExitCode]]:
     from slurper_tui.cli.commands.digest import digest
 
-    since = when("--since", options.since, faces.zone, future=False)
-    return lambda: digest(*faces[:3], since, faces.zone, as_json=options.json)
+    since = when("--since", options.since, context.zone, future=False)
+    return lambda: digest(*context[:3], since, context.zone, as_json=options.json)
 
 
 def deadline_of(options: argparse.Namespace, config: Config) -> float | None:
-    """Return --deadline in UTC seconds; None if absent. Raises Stop unless in the future."""
+    """Return --deadline in UTC seconds; None if absent. Raises CliError unless in the future."""
     text = getattr(options, "deadline", None)
     return when("--deadline", text, zone_of(config), future=True)
 
 
 def when(flag: str, text: str | None, zone: tzinfo | None, *, future: bool) -> float | None:
-    """Parse an option's time as UTC seconds; None if not given. Raises Stop if it is invalid."""
+    """Parse an option's time as UTC seconds; None if not given. Raises CliError."""
     if text is None:
         return None
     from slurper_tui.timeparse import parse_when  # most commands do not need it
@@ -160,11 +166,11 @@ def when(flag: str, text: str | None, zone: tzinfo | None, *, future: bool) -> f
     try:
         return parse_when(text, time.time(), zone, future=future)
     except ValueError as error:
-        raise Stop(f"{flag}: {error}") from None
+        raise CliError(f"{flag}: {error}") from None
 
 
 def patience_of(options: argparse.Namespace) -> float | None:
-    """Return the most seconds to wait under a rate limit; None for no limit. Raises Stop."""
+    """Return the most seconds to wait under a rate limit; None for no limit. Raises CliError."""
     if "timeout" not in options:
         return None
     text = PATIENCE if options.timeout is None else options.timeout
@@ -173,16 +179,16 @@ def patience_of(options: argparse.Namespace) -> float | None:
     except ValueError:
         seconds = -1.0
     if not 0 < seconds < float("inf"):
-        raise Stop(f"--timeout must be a number of seconds above 0, not {text!r}")
+        raise CliError(f"--timeout must be a number of seconds above 0, not {text!r}")
     return seconds
 
 
 def wanted_jobs(options: argparse.Namespace) -> list[str]:
-    """Return the job id prefixes on the command line. Raises Stop for a blank one."""
+    """Return the job id prefixes on the command line. Raises CliError for a blank one."""
     named = options.job if "job" in options else getattr(options, "jobs", [])
     jobs = [named] if isinstance(named, str) else named or []
     if any(not job.strip() for job in jobs):
-        raise Stop("a job's id may be shortened, but not to nothing")
+        raise CliError("a job's id may be shortened, but not to nothing")
     return list(jobs)
 
 

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from slurper_tui import version
 from slurper_tui.api.scrub import Scrubber
-from slurper_tui.cli.errors import ExitCode, Stop
+from slurper_tui.cli.errors import CliError, ExitCode
 from slurper_tui.cli.output import say
 from slurper_tui.format import safe
 from slurper_tui.monitor.history.files import make_folder
@@ -113,7 +113,7 @@ def open_log(path: str, scrubber: Scrubber) -> None:
     """Append the program's log records to a file, created with mode 0600.
 
     A named pipe is opened and written without blocking. scrubber: removes secrets, including those
-    added to it later. Raises Stop when the file cannot be opened.
+    added to it later. Raises CliError when the file cannot be opened.
     """
     flags = os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_NONBLOCK | os.O_NOCTTY
     try:
@@ -122,7 +122,7 @@ def open_log(path: str, scrubber: Scrubber) -> None:
         handler = _LogFile(text)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise Stop(f"cannot write the log {path}: {reason}") from None
+        raise CliError(f"cannot write the log {path}: {reason}") from None
     handler.setFormatter(_Lines(scrubber))
     logger = logging.getLogger("slurper_tui")
     logger.setLevel(logging.DEBUG)

@@ -30,7 +30,7 @@ def exit_code(code: int | None) -> ExitCode:
         return ExitCode.BUG
 
 
-class Stop(Exception):
+class CliError(Exception):
     """End the program. line: the message, "" for none. code: the exit code."""
 
     def __init__(self, line: str, code: ExitCode = ExitCode.USAGE) -> None:

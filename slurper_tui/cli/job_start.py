@@ -20,8 +20,8 @@ from msgspec.structs import replace
 from slurper_tui import format as fmt
 from slurper_tui.api.errors import ApiError, Conflict
 from slurper_tui.cli import prompts as asking
-from slurper_tui.cli.context import Faces
-from slurper_tui.cli.errors import ExitCode, Stop, exit_code
+from slurper_tui.cli.context import CommandContext
+from slurper_tui.cli.errors import CliError, ExitCode, exit_code
 from slurper_tui.cli.output import Output, migration
 from slurper_tui.cli.prompts import read_secrets
 from slurper_tui.monitor.jobs.create import Check, Made, Prechecks
@@ -61,7 +61,7 @@ _NAMES = {
 
 
 async def read_draft(options: argparse.Namespace) -> Draft:
-    """Combine the request file and the options; options win. Raises Stop with file and field."""
+    """Combine the request file and the options, which win. Raises CliError with file and field."""
     draft = await _from_file(options.file) if options.file is not None else Draft("", "", "")
     told = {name: getattr(options, flag) for flag, name in _NAMES.items()}
     draft = replace(draft, **{name: value for name, value in told.items() if value is not None})
@@ -73,10 +73,10 @@ async def read_draft(options: argparse.Namespace) -> Draft:
 
 
 def check(drafts: Iterable[Draft], out: Output) -> None:
-    """Report doubtful fields on stderr. Raises Stop with every invalid field of a draft."""
+    """Report doubtful fields on stderr. Raises CliError with every invalid field of a draft."""
     found = [draft for draft in drafts if faults(draft)]
     if found:
-        raise Stop("; ".join(_told(fault) for fault in faults(found[0])))
+        raise CliError("; ".join(_told(fault) for fault in faults(found[0])))
     for doubt in dict.fromkeys(doubt for draft in drafts for doubt in doubts(draft)):
         out.say(f"{doubt.field}: {doubt.text}; is that meant?")
 
@@ -87,45 +87,47 @@ def _told(fault: FieldFault) -> str:
 
 
 async def _from_file(name: str) -> Draft:
-    """Read a request as TOML, or as JSON, which `retry --draft` writes. Raises Stop."""
+    """Read a request as TOML, or as JSON, which `retry --draft` writes. Raises CliError."""
     text = await read_text(name)
     try:
         is_json = text.lstrip().startswith("{")
         table = json.loads(text, object_pairs_hook=each_once) if is_json else tomllib.loads(text)
         return draft_of(table)
     except BodyError as error:
-        raise Stop(f"{name}: {error}") from None
+        raise CliError(f"{name}: {error}") from None
     except tomllib.TOMLDecodeError as error:
         place = re.search(r"line \d+, column \d+", str(error))
-        raise Stop(f"{name}: no TOML at {place[0] if place else 'its end'}") from None
+        raise CliError(f"{name}: no TOML at {place[0] if place else 'its end'}") from None
     except (ValueError, RecursionError) as error:
         place = re.search(r"line \d+ column \d+", str(error))
-        raise Stop(f"{name}: no JSON at {place[0] if place else 'its beginning'}") from None
+        raise CliError(f"{name}: no JSON at {place[0] if place else 'its beginning'}") from None
 
 
 async def read_keys(name: str) -> tuple[str, ...]:
     """Read object keys from a file or stdin: a JSON array, separated by NUL, or one a line.
 
-    Raises Stop.
+    Raises CliError.
     """
     try:
         return keys_of(await read_text(name))
     except NoKeys as error:
-        raise Stop(f"{name}: {error}") from None
+        raise CliError(f"{name}: {error}") from None
 
 
 async def read_text(name: str) -> str:
-    """Read a file, or stdin for `-`, as UTF-8. Raises Stop, also above `_MOST_BYTES`."""
+    """Read a file, or stdin for `-`, as UTF-8. Raises CliError, also above `_MOST_BYTES`."""
     place = "standard input" if name == "-" else name
     try:
         content = await _content(name)
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise Stop(f"{place}: not UTF-8 at byte {error.start}") from None
+        raise CliError(f"{place}: not UTF-8 at byte {error.start}") from None
     except (OSError, ValueError) as error:
-        raise Stop(f"{place}: {getattr(error, 'strerror', None) or 'it cannot be read'}") from None
+        raise CliError(
+            f"{place}: {getattr(error, 'strerror', None) or 'it cannot be read'}"
+        ) from None
     if len(content) > _MOST_BYTES:
-        raise Stop(f"{place}: longer than {_MOST_BYTES // 2**20} MiB")
+        raise CliError(f"{place}: longer than {_MOST_BYTES // 2**20} MiB")
     return text
 
 
@@ -195,28 +197,28 @@ class Origin(NamedTuple):
 NO_ORIGIN = Origin()
 
 
-def the_account(faces: Faces) -> str:
-    """Return the account to create jobs in. Raises Stop unless there is exactly one."""
-    if len(faces.accounts) != 1:
-        raise Stop(f"{len(faces.accounts)} accounts: say which with --account ID")
-    return faces.accounts[0]
+def the_account(context: CommandContext) -> str:
+    """Return the account to create jobs in. Raises CliError unless there is exactly one."""
+    if len(context.accounts) != 1:
+        raise CliError(f"{len(context.accounts)} accounts: say which with --account ID")
+    return context.accounts[0]
 
 
 def somebody(options: argparse.Namespace) -> None:
-    """Raise Stop if a confirmation is needed (no --yes) and stdin is not a terminal."""
+    """Raise CliError if a confirmation is needed (no --yes) and stdin is not a terminal."""
     if not options.yes and not asking.can_ask():
-        raise Stop("nobody is there to be asked: give --yes")
+        raise CliError("nobody is there to be asked: give --yes")
 
 
-async def listed(faces: Faces) -> tuple[JobView, ...]:
+async def listed(context: CommandContext) -> tuple[JobView, ...]:
     """Poll until every job list was read or has failed; return the listed jobs.
 
-    Jobs created afterwards can then be recognised as new. Raises Stop when every account rejects
-    the credentials.
+    Jobs created afterwards can then be recognised as new. Raises CliError when every account
+    rejects the credentials.
     """
-    async with aclosing(faces.monitor.snapshots()) as snapshots:  # type: ignore[type-var]  # a generator
+    async with aclosing(context.monitor.snapshots()) as snapshots:  # type: ignore[type-var]  # a generator
         async for snapshot in snapshots:
-            faces.narration.tell(snapshot)
+            context.narration.tell(snapshot)
             if all(account.listed or account.problem for account in snapshot.accounts):
                 return snapshot.jobs
     raise AssertionError("the monitor ended by itself")
@@ -224,41 +226,41 @@ async def listed(faces: Faces) -> tuple[JobView, ...]:
 
 async def ready(
     options: argparse.Namespace,
-    faces: Faces,
+    context: CommandContext,
     desk: Services,
     account_id: str,
     drafts: Sequence[Draft],
 ) -> Secrets:
     """Show the drafts, read the secrets, run the prechecks and ask for confirmation.
 
-    Also unlock the client for requests that change something. Raises Stop when a step fails, with
-    exit code 0 when the answer is no.
+    Also unlock the client for requests that change something. Raises CliError when a step fails,
+    with exit code 0 when the answer is no.
     """
-    out = faces.out
+    out = context.out
     somebody(options)
     for line in draft_lines(drafts):
         out.say(line)
     secrets = await read_secrets(
-        drafts[0].vendor, options.secrets, faces.environ, faces.out, faces.scrubber
+        drafts[0].vendor, options.secrets, context.environ, context.out, context.scrubber
     )
     desk.control.unlock()
     if not options.no_precheck:
-        await _tried(faces, desk, account_id, drafts[0], secrets)
+        await _tried(context, desk, account_id, drafts[0], secrets)
     what = "start this job" if len(drafts) == 1 else f"start these {len(drafts)} jobs"
     if not options.yes and not await asking.confirmed(f"{what}?", out):
-        raise Stop("nothing was started", ExitCode.OK)
+        raise CliError("nothing was started", ExitCode.OK)
     return secrets
 
 
 async def _tried(
-    faces: Faces, desk: Services, account_id: str, draft: Draft, secrets: Secrets
+    context: CommandContext, desk: Services, account_id: str, draft: Draft, secrets: Secrets
 ) -> None:
     whole_bucket = replace(draft, keys=None, path_prefix=None)
     checks = await desk.creation.precheck(account_id, whole_bucket, secrets)
     for name, check in (("source", checks.source), ("target", checks.target)):
-        faces.out.say(f"precheck of the {name} bucket: {check_words(check)}")
+        context.out.say(f"precheck of the {name} bucket: {check_words(check)}")
     if not checks.passed:
-        raise Stop("a bucket cannot be reached, so nothing was started", check_code(checks))
+        raise CliError("a bucket cannot be reached, so nothing was started", check_code(checks))
 
 
 def check_words(check: Check) -> str:
@@ -275,7 +277,11 @@ def check_code(checks: Prechecks) -> ExitCode:
 
 
 def tell_job(
-    options: argparse.Namespace, faces: Faces, account_id: str, job: Draft, id: str | None
+    options: argparse.Namespace,
+    context: CommandContext,
+    account_id: str,
+    job: Draft,
+    id: str | None,
 ) -> None:
     """Print a created job: its id, or with --json the whole request with the id.
 
@@ -283,25 +289,25 @@ def tell_job(
     """
     if options.json:
         record = {"accountId": account_id, "id": id, **body(job)}
-        faces.out.line(fmt.as_json(record))
+        context.out.line(fmt.as_json(record))
     elif id is not None:
-        faces.out.line(id)
+        context.out.line(id)
 
 
 def outcome(
-    options: argparse.Namespace, faces: Faces, account_id: str, draft: Draft, made: Made
+    options: argparse.Namespace, context: CommandContext, account_id: str, draft: Draft, made: Made
 ) -> ExitCode:
-    """Print the result of a create request. Raises Stop if no job was created."""
+    """Print the result of a create request. Raises CliError if no job was created."""
     if made.error is None:
-        tell_job(options, faces, account_id, draft, made.job_id)
+        tell_job(options, context, account_id, draft, made.job_id)
         if made.job_id is None:
-            faces.out.say(
+            context.out.say(
                 "the job was made, but the API tells no id, and its list does not show it"
             )
         return ExitCode.OK
     for view in made.running:
-        faces.out.say(f"{view.word}: {view.key.job_id} {migration(view, faces.out)}")
-    raise Stop(_why_not(made.error), exit_code(made.error.exit_code))
+        context.out.say(f"{view.word}: {view.key.job_id} {migration(view, context.out)}")
+    raise CliError(_why_not(made.error), exit_code(made.error.exit_code))
 
 
 def _why_not(error: ApiError) -> str:

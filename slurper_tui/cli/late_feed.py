@@ -37,7 +37,7 @@ class LateFeed:
         return self._known
 
     async def snapshots(self) -> AsyncIterator[Snapshot]:
-        """Make the feed and yield its snapshots. Raises Stop when a job prefix is not unique."""
+        """Make the feed and yield its snapshots. Raises CliError unless each prefix is unique."""
         feed = self._feed = self._make()
         self._made.set()
         for tell in self._waiting:

@@ -8,7 +8,7 @@ import os
 import sys
 import time
 
-from slurper_tui.cli.errors import ExitCode, Stop
+from slurper_tui.cli.errors import CliError, ExitCode
 from slurper_tui.cli.parser import PROG, parse
 
 TYPE_CHECKING = False
@@ -33,9 +33,9 @@ def run(arguments: "Sequence[str]", around: "Surroundings | None" = None) -> int
     """Run one command line and return its exit code; never raise."""
     try:
         return _run(arguments, around)
-    except Stop as stop:
-        _complain(stop.line, around)
-        return stop.code
+    except CliError as error:
+        _complain(error.line, around)
+        return error.code
     except KeyboardInterrupt:
         return ExitCode.INTERRUPTED
     except SystemExit as end:  # argparse, after --help
@@ -81,13 +81,13 @@ def _run(arguments: "Sequence[str]", around: "Surroundings | None") -> int:
 
 
 def _check_clock() -> None:
-    """Raise Stop for a time that Python cannot tell: not even its library can be imported then."""
+    """Raise CliError for a time that Python cannot represent: not even its library can be imported."""
     try:
         when = "before 1970" if time.time() < 0 else ""
     except OverflowError:  # it counts nanoseconds in 64 bits
         when = "after 2262"
     if when:
-        raise Stop(f"the clock of this system says that it is {when}: set it first")
+        raise CliError(f"the clock of this system says that it is {when}: set it first")
 
 
 def _complain(line: str, around: "Surroundings | None") -> None:

@@ -16,7 +16,7 @@ from typing import TextIO
 from slurper_tui import format as fmt
 from slurper_tui.api.models import escape_invalid_bytes
 from slurper_tui.cli.connect import PERMISSION
-from slurper_tui.cli.errors import ExitCode, Stop
+from slurper_tui.cli.errors import CliError, ExitCode
 from slurper_tui.eta import eta_long, eta_short
 from slurper_tui.monitor.model.job import (
     AccountView,
@@ -28,22 +28,22 @@ from slurper_tui.monitor.model.job import (
 )
 
 
-class OutputClosed(Stop):
+class OutputClosed(CliError):
     """The reader of stdout has gone: end without a message, with exit code 0."""
 
     def __init__(self) -> None:
         super().__init__("", ExitCode.OK)
 
 
-def unwritable(error: OSError) -> Stop:
-    """Convert a write error on stdout to a Stop; a closed pipe ends without a message.
+def unwritable(error: OSError) -> CliError:
+    """Convert a write error on stdout to a CliError; a closed pipe ends without a message.
 
     EIO means that the terminal has gone, and ends with HANGUP.
     """
     if isinstance(error, BrokenPipeError):
         return OutputClosed()
     code = ExitCode.HANGUP if error.errno == errno.EIO else ExitCode.USAGE
-    return Stop(f"cannot write to standard output: {error.strerror}", code)
+    return CliError(f"cannot write to standard output: {error.strerror}", code)
 
 
 class Output:
@@ -68,7 +68,7 @@ class Output:
         return self._out is not None and self._out.isatty()
 
     def line(self, text: str) -> None:
-        """Write one line of data and flush. Raises Stop when stdout cannot be written."""
+        """Write one line of data and flush. Raises CliError when stdout cannot be written."""
         with self._writing() as out:
             out.write(self.plain(text) + "\n")
             out.flush()
@@ -85,7 +85,7 @@ class Output:
 
     @contextmanager
     def _writing(self) -> Iterator[TextIO]:
-        """Yield stdout. Raises Stop when it is closed or a write fails."""
+        """Yield stdout. Raises CliError when it is closed or a write fails."""
         if self._out is None:
             raise OutputClosed
         try:
@@ -231,7 +231,7 @@ class Narration:
     def tell(self, snapshot: Snapshot) -> None:
         """Report the problems that began or ended since the last snapshot.
 
-        Raises Stop when every account rejects the credentials, or when the rate limit demands
+        Raises CliError when every account rejects the credentials, or when the rate limit demands
         more waiting than `patience`.
         """
         if snapshot.rejected:
@@ -247,7 +247,7 @@ class Narration:
         self._standing = problems.keys() | (self._standing & silent)
 
     def _bound_waiting(self, budget: BudgetView, now: float) -> None:
-        """Add up the announced waits. Raises Stop once they exceed `patience`."""
+        """Add up the announced waits. Raises CliError once they exceed `patience`."""
         until = budget.blocked_until
         if self.patience is None or until is None:
             return
@@ -257,7 +257,7 @@ class Narration:
         if self._waited > self.patience:
             words = f" ({budget.blocked_by})" if budget.blocked_by else ""
             end = fmt.moment(until, now, self._zone, seconds=True)
-            raise Stop(
+            raise CliError(
                 f"the API limits the rate of requests{words}: it wants no request before "
                 f"{end}, which is more than --timeout {self.patience:g} s",
                 ExitCode.API,
@@ -277,11 +277,13 @@ def _is_worth_telling(note: str) -> bool:
     return bool(note) and not note.startswith("history shared")
 
 
-def rejection(snapshot: Snapshot) -> Stop:
-    """Return the Stop for rejected credentials: the API's messages and the needed permission."""
+def rejection(snapshot: Snapshot) -> CliError:
+    """Return the error for rejected credentials: the API's messages and the needed permission."""
     errors = (account.problem.error for account in snapshot.accounts if account.problem)
     said = "; ".join(dict.fromkeys(str(error) for error in errors))
-    return Stop(f"the API rejects these credentials: {said}; {PERMISSION}", ExitCode.CREDENTIALS)
+    return CliError(
+        f"the API rejects these credentials: {said}; {PERMISSION}", ExitCode.CREDENTIALS
+    )
 
 
 def failed(snapshot: Snapshot, jobs: tuple[JobView, ...]) -> bool:

@@ -13,7 +13,7 @@ import sys
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, NoReturn
 
-from slurper_tui.cli.errors import Stop
+from slurper_tui.cli.errors import CliError
 
 if TYPE_CHECKING:
     from _typeshed import SupportsWrite
@@ -26,14 +26,14 @@ MASK = "\0"
 
 
 class Parser(argparse.ArgumentParser):
-    """An ArgumentParser that raises Stop with a one-line message."""
+    """An ArgumentParser that raises CliError with a one-line message."""
 
     def error(self, message: str) -> NoReturn:
-        """Raise Stop with the message instead of printing the usage."""
-        raise Stop(f"{message.replace(MASK, '')} (see {self.prog} --help)")
+        """Raise CliError with the message instead of printing the usage."""
+        raise CliError(f"{message.replace(MASK, '')} (see {self.prog} --help)")
 
     def print_help(self, file: SupportsWrite[str] | None = None) -> None:
-        """Write and flush the help. Raises Stop on a write error, which argparse would ignore."""
+        """Write and flush the help. Raises CliError on a write error, which argparse ignores."""
         stream = sys.stdout if file is None else file
         if stream is None:
             return
@@ -421,7 +421,7 @@ _LATER = ("wait", "replay", "doctor", "help")
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
-    """Read the command line; `command` is MONITOR or a command's name. Raises Stop."""
+    """Read the command line; `command` is MONITOR or a command's name. Raises CliError."""
     name, rest = split_command(arguments)
     options = _PARSERS[name]().parse_intermixed_args(_masked(rest))
     for option, value in vars(options).items():
@@ -445,7 +445,7 @@ def _unmasked(value: object) -> object:
 def split_command(arguments: Sequence[str]) -> tuple[str, list[str]]:
     """Split the arguments into (command, the rest); options may precede the command.
 
-    Raises Stop when the first word resembles a command's name.
+    Raises CliError when the first word resembles a command's name.
     """
     place = _first_word(arguments)
     if place is None:
@@ -473,7 +473,7 @@ def _first_word(arguments: Sequence[str]) -> int | None:
 
 
 def _refuse_likely_command(word: str) -> None:
-    """Raise Stop for a word that is almost a command; other words may be job id prefixes."""
+    """Raise CliError for a word that is almost a command; other words may be job id prefixes."""
     import difflib  # 4 ms, only when something is wrong
 
     known = [name for name in _PARSERS if name]
@@ -482,7 +482,7 @@ def _refuse_likely_command(word: str) -> None:
     else:
         near = difflib.get_close_matches(word, known, 1, cutoff=0.7)
     if near:
-        raise Stop(f"unknown command {word!r}; the nearest is {near[0]!r} (see {PROG} --help)")
+        raise CliError(f"unknown command {word!r}; the nearest is {near[0]!r} (see {PROG} --help)")
 
 
 _PARSERS: dict[str, Callable[[], Parser]] = {

@@ -2,7 +2,7 @@
 
 Secrets come from a file, environment variables, or input without echo; they are never stored. No
 error message repeats a secret, or a name from the file, which might be a misplaced secret. Every
-question raises Stop when standard input is not a terminal or ends.
+question raises CliError when standard input is not a terminal or ends.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from typing import NamedTuple
 
 from slurper_tui.api.models import Secret
 from slurper_tui.api.scrub import Scrubber
-from slurper_tui.cli.errors import ExitCode, Stop
+from slurper_tui.cli.errors import CliError, ExitCode
 from slurper_tui.cli.output import Output
 from slurper_tui.monitor.jobs.validation import secret_parts
 from slurper_tui.monitor.model.plans import Secrets
@@ -38,17 +38,17 @@ def can_ask() -> bool:
 
 
 async def confirmed(question: str, out: Output) -> bool:
-    """Ask a yes/no question; any answer except y or yes is a no. Raises Stop like `typed`."""
+    """Ask a yes/no question; any answer except y or yes is a no. Raises CliError like `typed`."""
     return (await typed(f"{question} [y/N]", out)).casefold() in ("y", "yes")
 
 
 async def typed(question: str, out: Output) -> str:
     """Ask for a word; discard input that was typed before the question.
 
-    Raises Stop when standard input is not a terminal, or ends.
+    Raises CliError when standard input is not a terminal, or ends.
     """
     if not can_ask():
-        raise Stop(f"{question} nobody is there to be asked: give --yes")
+        raise CliError(f"{question} nobody is there to be asked: give --yes")
     with suppress(termios.error):
         termios.tcflush(INPUT, termios.TCIFLUSH)
     out.ask(question)
@@ -68,14 +68,14 @@ async def secret(prompt: str, out: Output) -> str:
 
 
 async def _line() -> str:
-    """Read one line of standard input. Raises Stop at its end."""
+    """Read one line of standard input. Raises CliError at its end."""
     try:
         await readable(INPUT)
         read = os.read(INPUT, _MOST)
     except OSError:
         read = b""
     if not read:
-        raise Stop("no answer was given")
+        raise CliError("no answer was given")
     return read.decode("utf-8", "replace").rstrip("\r\n")
 
 
@@ -141,7 +141,7 @@ async def read_secrets(
     out: Output,
     scrubber: Scrubber | None = None,
 ) -> Secrets:
-    """Read the secrets from the file, else the variables, else the terminal. Raises Stop.
+    """Read the secrets from the file, else the variables, else the terminal. Raises CliError.
 
     file: None if --secrets is not given. scrubber: receives all secrets.
     """
@@ -150,7 +150,7 @@ async def read_secrets(
     missing = [part for part in parts if part not in given]
     if missing and not can_ask():
         names = ", ".join(part.variable for part in missing)
-        raise Stop(
+        raise CliError(
             f"the keys to the buckets are missing: set {names}, or give --secrets FILE",
             ExitCode.CREDENTIALS,
         )
@@ -174,7 +174,7 @@ def _secrets(parts: tuple[Part, ...], given: Given) -> Secrets:
 async def _typed(part: Part, out: Output) -> str:
     value = _tidy(part, await secret(part.words, out))
     if not value:
-        raise Stop(f"no {part.words} was given", ExitCode.CREDENTIALS)
+        raise CliError(f"no {part.words} was given", ExitCode.CREDENTIALS)
     return value
 
 
@@ -190,12 +190,12 @@ def _tidy(part: Part, value: str) -> str:
 
 
 def _from_file(name: str) -> dict[Part, str]:
-    """Read the secrets in a private file. Raises Stop."""
+    """Read the secrets in a private file. Raises CliError."""
     tables = _parsed(name, _read_private(name))
     found: dict[Part, str] = {}
     for end, table in tables.items():
         if end not in _ENDS or not isinstance(table, dict):
-            raise Stop(f"{name}: only the tables [source] and [target] may stand there")
+            raise CliError(f"{name}: only the tables [source] and [target] may stand there")
         for given, value in table.items():
             found |= _part(name, end, given, value)
     return found
@@ -205,9 +205,9 @@ def _part(name: str, end: str, given: str, value: object) -> dict[Part, str]:
     part = next((p for p in _PARTS if _plain(p) == _plain(given)), None)
     if part is None:
         known = ", ".join(p.replace("_", "-") for p in _PARTS)
-        raise Stop(f"{name}: a name in [{end}] is none of {known}")
+        raise CliError(f"{name}: a name in [{end}] is none of {known}")
     if not isinstance(value, str) or not value.strip():
-        raise Stop(
+        raise CliError(
             f"{name}: {part.replace('_', '-')} in [{end}] must be a text with something in it"
         )
     return {Part(end, part): _tidy(Part(end, part), value)}
@@ -218,25 +218,25 @@ def _plain(name: str) -> str:
 
 
 def _read_private(name: str) -> bytes:
-    """Read a file. Raises Stop when others have access to it, or it is not a file or pipe."""
+    """Read a file. Raises CliError when others have access to it, or it is not a file or pipe."""
     try:
         with Path(name).open("rb") as file:
             found = os.fstat(file.fileno())
             if not stat.S_ISREG(found.st_mode) and not stat.S_ISFIFO(found.st_mode):
-                raise Stop(f"{name}: this is no file")
+                raise CliError(f"{name}: this is no file")
             if found.st_mode & 0o077:
-                raise Stop(f"{name}: others can read it; make it yours alone: chmod 600 {name}")
+                raise CliError(f"{name}: others can read it; make it yours alone: chmod 600 {name}")
             return file.read(_MOST_BYTES)
     except (OSError, ValueError) as error:
-        raise Stop(f"{name}: {getattr(error, 'strerror', None) or 'no such file'}") from None
+        raise CliError(f"{name}: {getattr(error, 'strerror', None) or 'no such file'}") from None
 
 
 def _parsed(name: str, content: bytes) -> dict[str, object]:
-    """Parse TOML. Raises Stop with line and column, never with content of the file."""
+    """Parse TOML. Raises CliError with line and column, never with content of the file."""
     try:
         return tomllib.loads(content.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
-        raise Stop(f"{name}: not UTF-8 at byte {error.start}") from None
+        raise CliError(f"{name}: not UTF-8 at byte {error.start}") from None
     except tomllib.TOMLDecodeError as error:
         place = re.search(r"line \d+, column \d+", str(error))
-        raise Stop(f"{name}: no TOML at {place[0] if place else 'its end'}") from None
+        raise CliError(f"{name}: no TOML at {place[0] if place else 'its end'}") from None

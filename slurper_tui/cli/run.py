@@ -24,7 +24,7 @@ from slurper_tui.cli.context import (
     deadline_of,
     note,
 )
-from slurper_tui.cli.errors import ExitCode, Stop
+from slurper_tui.cli.errors import CliError, ExitCode
 from slurper_tui.cli.output import Output
 from slurper_tui.cli.parser import MONITOR
 from slurper_tui.cli.signals import Guard
@@ -38,7 +38,7 @@ _NO_SCREEN = frozenset({"dumb", "unknown"})
 
 
 def perform(options: argparse.Namespace, around: Surroundings) -> ExitCode:
-    """Run the command. Raises Stop when it cannot start."""
+    """Run the command. Raises CliError when it cannot start."""
     config = _config(options, around)
     if config.notice:
         Output(around.out, around.err, ascii_only=config.ascii_only).say(config.notice)
@@ -53,9 +53,9 @@ def perform(options: argparse.Namespace, around: Surroundings) -> ExitCode:
 
         try:
             take_keyboard()
-        except Stop as stop:
+        except CliError as error:
             Output(around.out, around.err, ascii_only=config.ascii_only).say(
-                f"{stop.line}, so here are plain lines"
+                f"{error.line}, so here are plain lines"
             )
         else:
             return _screen(options, config, around)
@@ -75,7 +75,7 @@ def _config(options: argparse.Namespace, around: Surroundings) -> Config:
     try:
         return load(flags, around.environ, around.config_file)
     except ConfigError as error:
-        raise Stop(str(error)) from None
+        raise CliError(str(error)) from None
 
 
 def _zone_works() -> bool:
@@ -104,7 +104,7 @@ def _open_log(options: argparse.Namespace, around: Surroundings) -> None:
 def _open_session(
     options: argparse.Namespace, config: Config, around: Surroundings, *, late: bool = False
 ) -> Session:
-    """Make the client and report ignored settings on stderr. Raises Stop."""
+    """Make the client and report ignored settings on stderr. Raises CliError."""
     session = open_session(
         config,
         around.environ,

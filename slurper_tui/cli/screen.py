@@ -31,7 +31,7 @@ from slurper_tui.cli.context import (
     zone_of,
 )
 from slurper_tui.cli.driver import driver_for
-from slurper_tui.cli.errors import ExitCode, Stop, exit_code
+from slurper_tui.cli.errors import CliError, ExitCode, exit_code
 from slurper_tui.cli.late_feed import LateFeed
 from slurper_tui.cli.past import Opened
 from slurper_tui.cli.signals import Guard
@@ -98,7 +98,7 @@ def show(
     around: Surroundings,
     options: argparse.Namespace,
 ) -> ExitCode:
-    """Run the app until it ends. Raises Stop for an unknown setting."""
+    """Run the app until it ends. Raises CliError for an unknown setting."""
     wanted, now = wanted_jobs(options), time.time()
     known = known_snapshot(opened.remembered, session.accounts, wanted, config.interval, now)
     kept = load_view(around.state)
@@ -152,7 +152,7 @@ def _options(
 
 
 def _check(config: Config, themes: Collection[str]) -> None:
-    """Raise Stop for an unknown theme or key binding, with its place in the file."""
+    """Raise CliError for an unknown theme or key binding, with its place in the file."""
     if config.theme is not None and config.theme not in themes:
         _refuse(config, "theme", config.theme, themes, ("theme",))
     if config.keys:
@@ -160,7 +160,7 @@ def _check(config: Config, themes: Collection[str]) -> None:
 
 
 def _check_keys(config: Config) -> None:
-    """Raise Stop for a binding id that no screen has, and for keys that clash on a screen."""
+    """Raise CliError for a binding id that no screen has, and for keys that clash on a screen."""
     from slurper_tui.tui.keys import FAILURE_KEYS, LOG_KEYS  # only for a changed keymap
 
     screens = (KEYS, LOG_KEYS, FAILURE_KEYS)
@@ -173,7 +173,7 @@ def _check_keys(config: Config) -> None:
 
 
 def _check_clashes(config: Config, bindings: Sequence[Binding]) -> None:
-    """Raise Stop for a key that has two bindings on one screen, and for an empty key."""
+    """Raise CliError for a key that has two bindings on one screen, and for an empty key."""
     owners: dict[str, str] = {}
     bound = sorted(bindings, key=lambda binding: binding.id in config.keys)
     for id, keys in ((b.id or "", config.keys.get(b.id or "", b.key)) for b in bound):
@@ -183,14 +183,14 @@ def _check_clashes(config: Config, bindings: Sequence[Binding]) -> None:
                 continue
             place = locate(config.file, ("keys", id)) if config.file else None
             what = f"key {key!r} is {other}'s already" if key else "an empty key"
-            raise Stop(f"{f'{place}: ' if place else ''}{id}: {what}")
+            raise CliError(f"{f'{place}: ' if place else ''}{id}: {what}")
 
 
 def _refuse(
     config: Config, what: str, name: str, known: Collection[str], path: tuple[str, ...]
 ) -> NoReturn:
     place = locate(config.file, path) if config.file else None
-    raise Stop(f"{f'{place}: ' if place else ''}unknown {what} {name!r}{nearest(name, known)}")
+    raise CliError(f"{f'{place}: ' if place else ''}unknown {what} {name!r}{nearest(name, known)}")
 
 
 LATER = (
@@ -241,13 +241,13 @@ async def _drive(
 def _outcome(app: SlurperApp, guard: Guard, around: Surroundings) -> ExitCode:
     """Return the app's exit code.
 
-    Raises Stop when every account rejects the credentials, or a job prefix is not unique.
+    Raises CliError when every account rejects the credentials, or a job prefix is not unique.
     """
     if guard.ending is not None:
         # An error during the shutdown after a signal goes only to the log.
         _log.info("ended by %s; crash: %r", guard.ending.name, app.crash)
         return guard.ending
-    if isinstance(app.crash, Stop):
+    if isinstance(app.crash, CliError):
         raise app.crash
     if app.crash is not None:
         from slurper_tui.cli.diagnostics import crashed  # only after an error
@@ -255,5 +255,5 @@ def _outcome(app: SlurperApp, guard: Guard, around: Surroundings) -> ExitCode:
         return crashed(app.crash, around)
     if app.fatal is not None:
         said = f"the API rejects these credentials: {app.fatal}; {PERMISSION}"
-        raise Stop(said, ExitCode.CREDENTIALS)
+        raise CliError(said, ExitCode.CREDENTIALS)
     return exit_code(app.return_code)

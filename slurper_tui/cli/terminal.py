@@ -14,7 +14,7 @@ import termios
 import time
 from contextlib import suppress
 
-from slurper_tui.cli.errors import Stop
+from slurper_tui.cli.errors import CliError
 
 KEYBOARD = 0
 """The file descriptor that Textual reads keys from."""
@@ -106,24 +106,24 @@ def in_background() -> bool:
 def wait_for_foreground() -> None:
     """Suspend with SIGTTIN, like any background process that reads keys, until the shell's `fg`.
 
-    Raises Stop when the signal has no effect, because there is no job control.
+    Raises CliError when the signal has no effect, because there is no job control.
     """
     for _ in range(_TRIES):
         if not in_background():
             return
         os.killpg(os.getpgrp(), signal.SIGTTIN)
         time.sleep(0.05)  # the signal is not delivered yet, or ignored
-    raise Stop("another program is using this terminal")
+    raise CliError("another program is using this terminal")
 
 
 def take_keyboard() -> None:
-    """Make standard input the controlling terminal. Raises Stop if there is none."""
+    """Make standard input the controlling terminal. Raises CliError if there is none."""
     if _is_terminal(KEYBOARD):
         return
     try:
         terminal = os.open("/dev/tty", os.O_RDWR)
     except OSError:
-        raise Stop("there is no terminal to read keys from") from None
+        raise CliError("there is no terminal to read keys from") from None
     if terminal != KEYBOARD:
         os.dup2(terminal, KEYBOARD)
         os.close(terminal)

@@ -6,7 +6,7 @@ import pytest
 
 from slurper_tui.api.models import Job
 from slurper_tui.cli.choice import resolve
-from slurper_tui.cli.errors import Stop
+from slurper_tui.cli.errors import CliError
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.job import JobView
 
@@ -33,5 +33,5 @@ def test_several_that_are_there_and_several_that_are_gone_are_not_clear(
     gone: tuple[bool, ...],
 ) -> None:
     jobs = [known(f"ab{n}", gone=one) for n, one in enumerate(gone)]
-    with pytest.raises(Stop, match="3 jobs' ids begin with 'ab': ab0, ab1, ab2"):
+    with pytest.raises(CliError, match="3 jobs' ids begin with 'ab': ab0, ab1, ab2"):
         resolve(["ab"], jobs)

@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from slurper_tui.cli.errors import Stop
+from slurper_tui.cli.errors import CliError
 from slurper_tui.cli.parser import parse, split_command
 from slurper_tui.simulated.account import SimulatedAccount
 from tests.cli.program import environment, perform
@@ -39,7 +39,7 @@ def test_the_command_is_found_among_options(words: str, command: str, rest: str)
     ],
 )
 def test_an_unknown_command_is_answered_with_the_nearest(word: str, nearest: str | None) -> None:
-    with pytest.raises(Stop, match=f"unknown command '{word}'; the nearest is") as caught:
+    with pytest.raises(CliError, match=f"unknown command '{word}'; the nearest is") as caught:
         parse([word])
     assert nearest is None or f"'{nearest}'" in str(caught.value)
 
@@ -74,7 +74,7 @@ def test_what_follows_two_dashes_is_a_job_however_it_begins(command: str, word: 
 
 def test_jobs_may_stand_on_both_sides_of_two_dashes() -> None:
     assert parse(["watch", "4f", "--json", "--", "-9b", "--utc"]).jobs == ["4f", "-9b", "--utc"]
-    with pytest.raises(Stop, match="unrecognized arguments: -b") as caught:
+    with pytest.raises(CliError, match="unrecognized arguments: -b") as caught:
         parse(["progress", "--", "a", "-b"])
     assert "\0" not in str(caught.value)
 

@@ -19,8 +19,8 @@ import pytest
 from slurper_tui.cli import parser
 from slurper_tui.cli import prompts as asking
 from slurper_tui.cli.commands.control import command
-from slurper_tui.cli.context import Faces, wanted_jobs
-from slurper_tui.cli.errors import ExitCode, Stop
+from slurper_tui.cli.context import CommandContext, wanted_jobs
+from slurper_tui.cli.errors import CliError, ExitCode
 from slurper_tui.cli.output import Narration, Output
 from slurper_tui.cli.parser import PARSERS as WRITING
 from slurper_tui.monitor.history.files import FILE
@@ -312,10 +312,10 @@ class Services:
         self.out, self.err = io.StringIO(), io.StringIO()
         out = Output(self.out, self.err, ascii_only=False)
         accounts = [account.account_id for account in b.accounts]
-        self.faces = Faces(b.monitor, out, Narration(out), None, accounts, {})
+        self.context = CommandContext(b.monitor, out, Narration(out), None, accounts, {})
 
     async def run(self) -> ExitCode:
-        return await command(self.options, self.faces)
+        return await command(self.options, self.context)
 
     @property
     def changing(self) -> int:
@@ -363,9 +363,9 @@ async def test_no_answer_and_no_poll_that_shows_it_is_exit_7_after_a_minute(faul
     async with desk("abort", job, "--yes", accounts=[account]) as d:
         account.faults.add(replace(fault, operation="abort", happens=False))
         begun = now()
-        with pytest.raises(Stop, match="no poll has shown it within 60 s") as stop:
+        with pytest.raises(CliError, match="no poll has shown it within 60 s") as caught:
             await d.run()
-        assert stop.value.code is ExitCode.API
+        assert caught.value.code is ExitCode.API
         assert now() - begun == pytest.approx(60, abs=3)
         assert "sent, waiting for the API to confirm" in d.err.getvalue()
         assert (d.changing, d.out.getvalue()) == (1, "")
@@ -412,9 +412,11 @@ def test_a_job_that_completes_while_the_person_thinks_is_left_alone(
         plan = Plan("soon", EPOCH - 1000, 600, 1010.0, listing=5.0)
         account = SimulatedAccount(clock=wall, plans=[plan], token="t0ken")
         async with desk("pause", "soon", accounts=[account]) as d:
-            with pytest.raises(Stop, match=r"^nothing was sent: it completed meanwhile$") as stop:
+            with pytest.raises(
+                CliError, match=r"^nothing was sent: it completed meanwhile$"
+            ) as caught:
                 await d.run()
-            assert stop.value.code is ExitCode.USAGE
+            assert caught.value.code is ExitCode.USAGE
             assert (d.changing, d.out.getvalue()) == (0, "")
 
     timeless(main)()
@@ -434,7 +436,7 @@ def test_what_another_did_while_the_person_thought_is_not_done_again(
         )
         async with desk("abort", job, accounts=[account]) as d:
             other = asyncio.create_task(abort_later(d.b, job, 10))
-            with pytest.raises(Stop, match=r"^nothing was sent: it was aborted meanwhile$"):
+            with pytest.raises(CliError, match=r"^nothing was sent: it was aborted meanwhile$"):
                 await d.run()
             await other
             assert d.changing == 0
@@ -453,7 +455,7 @@ async def test_a_pause_that_came_too_late_says_so() -> None:
     account = SimulatedAccount(clock=wall, plans=[plan], token="t0ken")
     account.faults.add(Fault(Kind.READ_TIMEOUT, operation="pause", happens=False))
     async with desk("pause", "soon", "--yes", accounts=[account]) as d:
-        with pytest.raises(Stop, match="pause came too late: completed meanwhile"):
+        with pytest.raises(CliError, match="pause came too late: completed meanwhile"):
             await d.run()
         assert d.changing == 1
 

@@ -12,7 +12,7 @@ import pytest
 from slurper_tui.api.client import SlurperClient
 from slurper_tui.api.credentials import token_credentials
 from slurper_tui.api.errors import Locked
-from slurper_tui.cli.errors import Stop
+from slurper_tui.cli.errors import CliError
 from slurper_tui.cli.late_client import LateClient
 from slurper_tui.simulated.account import SimulatedAccount
 
@@ -39,11 +39,11 @@ async def test_it_is_made_once_in_another_thread_when_first_asked() -> None:
 
 async def test_what_keeps_it_from_being_made_reaches_everybody_who_asks() -> None:
     def make() -> SlurperClient:
-        raise Stop("no such proxy")
+        raise CliError("no such proxy")
 
     client = LateClient(make)
     for _ in range(2):
-        with pytest.raises(Stop, match="no such proxy"):
+        with pytest.raises(CliError, match="no such proxy"):
             await client.list_jobs("account")
     await client.close()
 

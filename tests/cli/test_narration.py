@@ -6,7 +6,7 @@ from msgspec.structs import replace
 
 from slurper_tui.api.errors import ApiError, NotFound, RateLimited, Rejected, Unreachable
 from slurper_tui.api.models import Job
-from slurper_tui.cli.errors import Stop
+from slurper_tui.cli.errors import CliError
 from slurper_tui.cli.output import Narration, Output
 from slurper_tui.monitor.model.job import AccountView, BudgetView, JobView, Problem, Snapshot
 
@@ -105,7 +105,7 @@ def test_waiting_for_the_budget_is_told_by_commands_that_look_once() -> None:
 def test_rejected_by_every_account_is_the_end() -> None:
     problem = Problem(Rejected("rejected"), since=0.0)
     accounts = tuple(AccountView(name, problem=problem) for name in "ab")
-    with pytest.raises(Stop, match="the API rejects these credentials: rejected; ") as caught:
+    with pytest.raises(CliError, match="the API rejects these credentials: rejected; ") as caught:
         Told().after(Snapshot(0.0, 5.0, accounts))
     assert caught.value.code == 3
 
@@ -133,7 +133,7 @@ def test_waits_under_a_rate_limit_add_up_to_the_patience() -> None:
     told.after(blocked(1000.3, 1040.0))
     told.after(replace(seen(), taken_at=1041.0))
     told.after(blocked(1041.0, 1060.0))
-    with pytest.raises(Stop) as stopped:
+    with pytest.raises(CliError) as stopped:
         told.after(blocked(1060.5, 1080.0))
     assert stopped.value.code == 7
     assert stopped.value.line == (
@@ -143,7 +143,7 @@ def test_waits_under_a_rate_limit_add_up_to_the_patience() -> None:
 
 
 def test_a_wait_that_is_too_long_is_not_begun() -> None:
-    with pytest.raises(Stop, match="00:21:40"):
+    with pytest.raises(CliError, match="00:21:40"):
         Told(once=True, patience=60.0).after(blocked(1000.0, 1300.0))
     Told(once=True, patience=301.0).after(blocked(1000.0, 1300.0))
     Told().after(blocked(1000.0, 1e6))

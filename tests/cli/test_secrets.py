@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from slurper_tui.cli.connect import secrets_in
-from slurper_tui.cli.errors import Stop
+from slurper_tui.cli.errors import CliError
 from slurper_tui.cli.output import Output
 from slurper_tui.cli.prompts import read_secrets
 from slurper_tui.monitor.model.plans import Secrets
@@ -73,10 +73,10 @@ def test_what_the_file_lacks_comes_from_variables(tmp_path: Path) -> None:
 @pytest.mark.parametrize("mode", [0o644, 0o640, 0o604, 0o620])
 def test_a_file_that_others_can_read_is_refused(tmp_path: Path, mode: int) -> None:
     name = private(tmp_path, FILE, mode)
-    with pytest.raises(Stop) as stop:
+    with pytest.raises(CliError) as caught:
         read("s3", name)
-    assert stop.value.code == 2
-    assert stop.value.line == f"{name}: others can read it; make it yours alone: chmod 600 {name}"
+    assert caught.value.code == 2
+    assert caught.value.line == f"{name}: others can read it; make it yours alone: chmod 600 {name}"
 
 
 @pytest.mark.parametrize(
@@ -96,16 +96,16 @@ def test_what_is_wrong_in_the_file_is_told_without_a_word_of_it(
     path = tmp_path / "secrets.toml"
     path.write_bytes(text.encode("utf-8", "surrogateescape"))
     path.chmod(0o600)
-    with pytest.raises(Stop) as stop:
+    with pytest.raises(CliError) as caught:
         read("s3", str(path))
-    assert stop.value.line.startswith(f"{path}: {said}")
-    assert SECRET not in stop.value.line
+    assert caught.value.line.startswith(f"{path}: {said}")
+    assert SECRET not in caught.value.line
 
 
 def test_a_file_that_is_none_is_told(tmp_path: Path) -> None:
-    with pytest.raises(Stop, match="No such file"):
+    with pytest.raises(CliError, match="No such file"):
         read("s3", str(tmp_path / "nothing"))
-    with pytest.raises(Stop, match="Is a directory"):
+    with pytest.raises(CliError, match="Is a directory"):
         read("s3", str(tmp_path))
 
 
@@ -120,10 +120,10 @@ def test_a_pipe_is_as_good_as_a_file(tmp_path: Path) -> None:
 
 
 def test_what_is_missing_is_named_by_its_variable_with_exit_3() -> None:
-    with pytest.raises(Stop) as stop:
+    with pytest.raises(CliError) as caught:
         read("gcs", environ={**KEYS, "SLURPER_SOURCE_CLIENT_EMAIL": "me"})
-    assert stop.value.code == 3
-    assert stop.value.line == (
+    assert caught.value.code == 3
+    assert caught.value.line == (
         "the keys to the buckets are missing: set SLURPER_SOURCE_PRIVATE_KEY, "
         "or give --secrets FILE"
     )

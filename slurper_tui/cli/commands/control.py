@@ -15,8 +15,8 @@ from typing import NamedTuple
 from slurper_tui.api.errors import NotSent, Rejected
 from slurper_tui.cli import prompts as asking
 from slurper_tui.cli.commands.jobs import found
-from slurper_tui.cli.context import Faces
-from slurper_tui.cli.errors import ExitCode, Stop, exit_code
+from slurper_tui.cli.context import CommandContext
+from slurper_tui.cli.errors import CliError, ExitCode, exit_code
 from slurper_tui.cli.output import Output, amount, migration, percent, sayable
 from slurper_tui.monitor.jobs.actions import AllAborted, consequence, why_not
 from slurper_tui.monitor.model.events import Action, ActionRequest, RequestState, expected
@@ -47,72 +47,78 @@ class Change(NamedTuple):
     account_id: str = ""
 
 
-async def command(options: argparse.Namespace, faces: Faces) -> ExitCode:
+async def command(options: argparse.Namespace, context: CommandContext) -> ExitCode:
     """Run the command.
 
-    Raises Stop when the action is not possible, is refused, or its effect is not seen in time.
+    Raises CliError when the action is not possible, is refused, or its effect is not seen in time.
     """
-    act = _act(options, faces)
+    act = _act(options, context)
     if not options.yes and not asking.can_ask():
-        raise Stop(f"{options.command}: nobody is there to be asked: give --yes")
-    async with aclosing(faces.monitor.snapshots()) as snapshots:  # type: ignore[type-var]  # a generator
-        change = _change(options, act, faces, await _known(act, snapshots, faces))
-        _tell(change, faces.out)
-        if not options.yes and not await _agreed(change, faces.out):
-            faces.out.say("nothing was done")
+        raise CliError(f"{options.command}: nobody is there to be asked: give --yes")
+    async with aclosing(context.monitor.snapshots()) as snapshots:  # type: ignore[type-var]  # a generator
+        change = _change(options, act, context, await _known(act, snapshots, context))
+        _tell(change, context.out)
+        if not options.yes and not await _agreed(change, context.out):
+            context.out.say("nothing was done")
             return ExitCode.OK
         try:
-            while (outcome := await _send(change, faces)).request.standing is RequestState.MOOT:
+            while (outcome := await _send(change, context)).request.standing is RequestState.MOOT:
                 change = change._replace(views=(*change.views, *outcome.newcomers))
-                if not await _agreed_again(options, change, outcome.newcomers, faces.out):
-                    faces.out.say("nothing was done")
+                if not await _agreed_again(options, change, outcome.newcomers, context.out):
+                    context.out.say("nothing was done")
                     return ExitCode.OK
-            done = await _shown(snapshots, change, faces)
+            done = await _shown(snapshots, change, context)
         except asyncio.CancelledError:
-            faces.out.say(f"{act} may have been sent: look at the job before you send it again")
+            context.out.say(f"{act} may have been sent: look at the job before you send it again")
             raise
-        for view in (*done, *_aborted_too(outcome, faces.out)):
-            faces.out.line(f"{view.key.job_id} {_DONE[act]} {migration(view, faces.out)}")
+        for view in (*done, *_aborted_too(outcome, context.out)):
+            context.out.line(f"{view.key.job_id} {_DONE[act]} {migration(view, context.out)}")
     return ExitCode.OK
 
 
-def _act(options: argparse.Namespace, faces: Faces) -> Action:
-    """Return the action. Raises Stop unless a job or --all (with one account) is given."""
+def _act(options: argparse.Namespace, context: CommandContext) -> Action:
+    """Return the action. Raises CliError unless a job or --all (with one account) is given."""
     if not getattr(options, "all", False):
         if "job" not in options and options.jobs is None:
-            raise Stop("which job is to be aborted? give its id, or --all")
+            raise CliError("which job is to be aborted? give its id, or --all")
         return Action(options.command)
     if options.jobs is not None:
-        raise Stop("abort takes a job's id or --all, not both")
-    if len(faces.accounts) > 1:
-        raise Stop(f"abort --all: {len(faces.accounts)} accounts; say which with --account ID")
+        raise CliError("abort takes a job's id or --all, not both")
+    if len(context.accounts) > 1:
+        raise CliError(
+            f"abort --all: {len(context.accounts)} accounts; say which with --account ID"
+        )
     return Action.ABORT_ALL
 
 
-async def _known(act: Action, snapshots: AsyncIterator[Snapshot], faces: Faces) -> Snapshot:
+async def _known(
+    act: Action, snapshots: AsyncIterator[Snapshot], context: CommandContext
+) -> Snapshot:
     """Return the first snapshot that is complete, or for ABORT_ALL caught up."""
     async for snapshot in snapshots:
-        faces.narration.tell(snapshot)
+        context.narration.tell(snapshot)
         if snapshot.complete or (act is Action.ABORT_ALL and snapshot.caught_up):
             return snapshot
         if act is not Action.ABORT_ALL:  # otherwise an ended job would be polled a round later
-            faces.monitor.look_at(None, frozenset(view.key for view in snapshot.jobs))
+            context.monitor.look_at(None, frozenset(view.key for view in snapshot.jobs))
     raise AssertionError("the monitor ended by itself")
 
 
-def _change(options: argparse.Namespace, act: Action, faces: Faces, snapshot: Snapshot) -> Change:
-    """Find the jobs to change. Raises Stop when the action is not possible now."""
+def _change(
+    options: argparse.Namespace, act: Action, context: CommandContext, snapshot: Snapshot
+) -> Change:
+    """Find the jobs to change. Raises CliError when the action is not possible now."""
     if act is not Action.ABORT_ALL:
         view = found(options.job if "job" in options else options.jobs, snapshot)
         if why := why_not(view, act):
-            raise Stop(f"{act} cannot work now: {why} ({view.key.job_id})")
+            raise CliError(f"{act} cannot work now: {why} ({view.key.job_id})")
         return Change(act, [view])
     if any(not account.listed for account in snapshot.accounts):
-        raise Stop("the list of jobs could not be read", ExitCode.API)
+        raise CliError("the list of jobs could not be read", ExitCode.API)
     views = sorted((v for v in snapshot.jobs if v.live), key=default_order)
     if not views:
-        raise Stop("abort --all: no job runs or is paused")
-    return Change(act, views, faces.accounts[0])
+        raise CliError("abort --all: no job runs or is paused")
+    return Change(act, views, context.accounts[0])
 
 
 def _tell(change: Change, out: Output, named: Sequence[JobView] | None = None) -> None:
@@ -136,14 +142,14 @@ async def _agreed_again(
 
 
 async def _agreed(change: Change, out: Output) -> bool:
-    """Ask for confirmation. Raises Stop without an answer, or when the word is wrong."""
+    """Ask for confirmation. Raises CliError without an answer, or when the word is wrong."""
     word = _word(change, out)
     if not word:
         return await asking.confirmed(f"{change.act} it?", out)
     what = "it" if change.act is Action.ABORT else f"all {len(change.views)}"
     typed = await asking.typed(f"to abort {what}, type {word}:", out)
     if typed not in (word, "", "n", "no"):
-        raise Stop(f"that is not {word}: nothing was done")
+        raise CliError(f"that is not {word}: nothing was done")
     return typed == word
 
 
@@ -163,12 +169,12 @@ def _word(change: Change, out: Output) -> str:
     return bucket if can_be_typed else change.views[0].key.job_id[:_ID_PART]
 
 
-async def _send(change: Change, faces: Faces) -> AllAborted:
+async def _send(change: Change, context: CommandContext) -> AllAborted:
     """Send one request. If new jobs need a confirmation first, send nothing and return MOOT.
 
-    Raises Stop when it was not sent for another reason, or was refused.
+    Raises CliError when it was not sent for another reason, or was refused.
     """
-    control = (await faces.monitor.desk()).control
+    control = (await context.monitor.desk()).control
     control.unlock()
     keys = [view.key for view in change.views]
     if change.act is Action.ABORT_ALL:
@@ -180,11 +186,11 @@ async def _send(change: Change, faces: Faces) -> AllAborted:
     if request.standing is RequestState.MOOT and outcome.newcomers:
         return outcome
     if request.standing is RequestState.MOOT:
-        raise Stop(f"nothing was sent: {request.news}")
+        raise CliError(f"nothing was sent: {request.news}")
     if request.standing is RequestState.REFUSED:
         raise _refusal(change.act, request)
     no_answer = f" (no answer to it: {request.error})" if request.error else ""
-    faces.out.say(f"{change.act} sent, waiting for the API to confirm{no_answer}")
+    context.out.say(f"{change.act} sent, waiting for the API to confirm{no_answer}")
     return outcome
 
 
@@ -196,35 +202,35 @@ def _aborted_too(outcome: AllAborted, out: Output) -> Sequence[JobView]:
     return [view for view in outcome.newcomers if view.status == "aborted"]
 
 
-def _refusal(act: Action, request: ActionRequest) -> Stop:
-    """Return the Stop for a refused request: the API's message, or why it was not sent."""
+def _refusal(act: Action, request: ActionRequest) -> CliError:
+    """Return the CliError for a refused request: the API's message, or why it was not sent."""
     error = request.error
     if error is None or error.status is None or isinstance(error, NotSent):
-        return Stop(f"{act}: {error}", ExitCode.API)
+        return CliError(f"{act}: {error}", ExitCode.API)
     needed = "; it takes the permission Workers R2 Storage Write"
     told = f"{act} refused: {error}{needed if isinstance(error, Rejected) else ''}"
-    return Stop(told, exit_code(error.exit_code))
+    return CliError(told, exit_code(error.exit_code))
 
 
 async def _shown(
-    snapshots: AsyncIterator[Snapshot], change: Change, faces: Faces
+    snapshots: AsyncIterator[Snapshot], change: Change, context: CommandContext
 ) -> Sequence[JobView]:
     """Poll until the action has ended for every job; return the changed jobs.
 
-    Raises Stop after `SHOWN_SECONDS`, or when every job ended in another way.
+    Raises CliError after `SHOWN_SECONDS`, or when every job ended in another way.
     """
     until = asyncio.get_running_loop().time() + SHOWN_SECONDS
-    faces.monitor.set_interval(POLL_SECONDS)
+    context.monitor.set_interval(POLL_SECONDS)
     keys = {view.key for view in change.views}
     async for snapshot in snapshots:
-        faces.narration.tell(snapshot)
+        context.narration.tell(snapshot)
         views = [view for view in snapshot.jobs if view.key in keys]
         if all(_is_over(view, change.act) for view in views):
             return _done(views, change.act)
         if asyncio.get_running_loop().time() >= until:
             break
     line = f"{change.act} was sent, but no poll has shown it within {SHOWN_SECONDS:.0f} s"
-    raise Stop(line, ExitCode.API)
+    raise CliError(line, ExitCode.API)
 
 
 def _is_over(view: JobView, act: Action) -> bool:
@@ -235,11 +241,11 @@ def _is_over(view: JobView, act: Action) -> bool:
 
 
 def _done(views: Sequence[JobView], act: Action) -> Sequence[JobView]:
-    """Return the jobs in the requested state. Raises Stop if all ended before the request."""
+    """Return the jobs in the requested state. Raises CliError if all ended before the request."""
     done = [view for view in views if _is_done(view, act)]
     if not done:
         word = views[0].word if views else "gone"
-        raise Stop(f"{act} came too late: {word} meanwhile")
+        raise CliError(f"{act} came too late: {word} meanwhile")
     return done
 
 

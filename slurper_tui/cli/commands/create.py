@@ -11,8 +11,8 @@ from collections.abc import Sequence
 
 from slurper_tui import format as fmt
 from slurper_tui.cli.commands.plans import cancel, go_on, planned
-from slurper_tui.cli.context import Faces
-from slurper_tui.cli.errors import ExitCode, Stop
+from slurper_tui.cli.context import CommandContext
+from slurper_tui.cli.errors import CliError, ExitCode
 from slurper_tui.cli.job_start import (
     FLAGS,
     check,
@@ -37,27 +37,27 @@ _TOLD = 10
 
 
 async def split_drafts(
-    options: argparse.Namespace, faces: Faces, draft: Draft, jobs: Sequence[JobView]
+    options: argparse.Namespace, context: CommandContext, draft: Draft, jobs: Sequence[JobView]
 ) -> list[Draft]:
     """Return one draft for each prefix of the list; warn about prefixes that seem to be missing.
 
-    jobs: the jobs of the account. Raises Stop for an empty list and for overlapping prefixes.
+    jobs: the jobs of the account. Raises CliError for an empty list and for overlapping prefixes.
     """
     name = options.prefixes
     place = "standard input" if name == "-" else name
     prefixes = read_prefixes(await read_text(name))
     if not prefixes:
-        raise Stop(f"{place}: no prefix stands there")
+        raise CliError(f"{place}: no prefix stands there")
     if draft.path_prefix or draft.keys is not None:
-        raise Stop("a list of prefixes goes with neither a prefix nor keys")
+        raise CliError("a list of prefixes goes with neither a prefix nor keys")
     found = split(draft, prefixes, [view.job for view in jobs])
     if found.overlaps:
-        raise Stop(f"{place}: {'; '.join(_few(found.overlaps))}")
-    check(found.drafts, faces.out)
+        raise CliError(f"{place}: {'; '.join(_few(found.overlaps))}")
+    check(found.drafts, context.out)
     live = [view.job for view in jobs if view.live]
     for warning in _few((*found.gaps, *still_copied(draft, prefixes, live))):
-        faces.out.say(f"is that meant? {warning}")
-    faces.out.say(UNLISTED)
+        context.out.say(f"is that meant? {warning}")
+    context.out.say(UNLISTED)
     return list(found.drafts)
 
 
@@ -70,68 +70,70 @@ _OF_NEW_JOBS = (*FLAGS.values(), "file", "prefixes", "no_overwrite")
 """Options (attribute names) that describe new jobs; invalid with --go-on and --cancel."""
 
 
-async def command(options: argparse.Namespace, faces: Faces) -> ExitCode:
+async def command(options: argparse.Namespace, context: CommandContext) -> ExitCode:
     """Run the command and close the services, so that no request continues afterwards."""
     _refuse_contradictions(options)
     try:
-        return await _command(options, faces)
+        return await _command(options, context)
     finally:
-        await (await faces.monitor.desk()).close()
+        await (await context.monitor.desk()).close()
 
 
-async def _command(options: argparse.Namespace, faces: Faces) -> ExitCode:
+async def _command(options: argparse.Namespace, context: CommandContext) -> ExitCode:
     if options.command == "precheck":
-        return await _precheck(options, faces)
+        return await _precheck(options, context)
     if options.cancel is not None:
-        return await cancel(options, faces)
+        return await cancel(options, context)
     if options.go_on is not None:
-        return await go_on(options, faces)
-    return await _create(options, faces)
+        return await go_on(options, context)
+    return await _create(options, context)
 
 
 def _refuse_contradictions(options: argparse.Namespace) -> None:
-    """Raise Stop for options that cannot be combined."""
+    """Raise CliError for options that cannot be combined."""
     if options.command == "precheck":
         return
     if options.send_again and options.go_on is None:
-        raise Stop("--send-again goes with --go-on")
+        raise CliError("--send-again goes with --go-on")
     if options.go_on is not None and options.cancel is not None:
-        raise Stop("--go-on and --cancel do not go together")
+        raise CliError("--go-on and --cancel do not go together")
     kept = "--go-on" if options.go_on is not None else "--cancel"
     given = [name for name in _OF_NEW_JOBS if getattr(options, name)]
     if given and (options.go_on is not None or options.cancel is not None):
-        raise Stop(f"--{given[0].replace('_', '-')} is for new jobs: {kept} takes a plan as it is")
+        raise CliError(
+            f"--{given[0].replace('_', '-')} is for new jobs: {kept} takes a plan as it is"
+        )
     if options.prefixes is not None and (options.prefix is not None or options.keys_file):
-        raise Stop("--prefixes goes with neither --prefix nor --keys-file")
+        raise CliError("--prefixes goes with neither --prefix nor --keys-file")
 
 
-async def _create(options: argparse.Namespace, faces: Faces) -> ExitCode:
-    account_id, draft = the_account(faces), await read_draft(options)
+async def _create(options: argparse.Namespace, context: CommandContext) -> ExitCode:
+    account_id, draft = the_account(context), await read_draft(options)
     if options.prefixes is None:
-        check([draft], faces.out)
+        check([draft], context.out)
     somebody(options)
-    jobs = await listed(faces)
-    desk = await faces.monitor.desk()
+    jobs = await listed(context)
+    desk = await context.monitor.desk()
     if options.prefixes is not None:
-        drafts = await split_drafts(options, faces, draft, jobs)
-        secrets = await ready(options, faces, desk, account_id, drafts)
-        return await planned(options, faces, account_id, drafts, secrets)
-    secrets = await ready(options, faces, desk, account_id, [draft])
+        drafts = await split_drafts(options, context, draft, jobs)
+        secrets = await ready(options, context, desk, account_id, drafts)
+        return await planned(options, context, account_id, drafts, secrets)
+    secrets = await ready(options, context, desk, account_id, [draft])
     made = await desk.creation.create(account_id, draft, secrets)
-    return outcome(options, faces, account_id, draft, made)
+    return outcome(options, context, account_id, draft, made)
 
 
-async def _precheck(options: argparse.Namespace, faces: Faces) -> ExitCode:
-    account_id, draft = the_account(faces), await read_draft(options)
-    check([draft], faces.out)
+async def _precheck(options: argparse.Namespace, context: CommandContext) -> ExitCode:
+    account_id, draft = the_account(context), await read_draft(options)
+    check([draft], context.out)
     secrets = await read_secrets(
-        draft.vendor, options.secrets, faces.environ, faces.out, faces.scrubber
+        draft.vendor, options.secrets, context.environ, context.out, context.scrubber
     )
-    desk = await faces.monitor.desk()
+    desk = await context.monitor.desk()
     desk.control.unlock()
     checks = await desk.creation.precheck(account_id, draft, secrets)
     for line in [fmt.as_json(_record(checks))] if options.json else _sheet(checks):
-        faces.out.line(line)
+        context.out.line(line)
     return check_code(checks)
 
 

@@ -39,7 +39,7 @@ async def digest(
 
 
 def print_digest(digest: Digest, out: Output, *, as_json: bool) -> None:
-    """Print a digest. Raises Stop when stdout cannot be written."""
+    """Print a digest. Raises CliError when stdout cannot be written."""
     for line in [digest_json(digest)] if as_json else digest_lines(digest, out):
         out.line(line)
 

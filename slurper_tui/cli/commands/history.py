@@ -18,7 +18,7 @@ import msgspec
 from slurper_tui import format as fmt
 from slurper_tui.api.models import DEFAULT_BASE_URL, Job
 from slurper_tui.cli import choice
-from slurper_tui.cli.errors import ExitCode, Stop
+from slurper_tui.cli.errors import CliError, ExitCode
 from slurper_tui.cli.output import Output
 from slurper_tui.config import Config
 from slurper_tui.config import accounts as ids_in
@@ -68,10 +68,10 @@ def history(
 ) -> ExitCode:
     """Print the samples, or with --path the file's path.
 
-    Raises Stop when the history cannot be read, or the job prefix matches none or several.
+    Raises CliError when the history cannot be read, or the job prefix matches none or several.
     """
     if around.state is None and not options.demo:
-        raise Stop("there is no home folder, so there is no history")
+        raise CliError("there is no home folder, so there is no history")
     path = None if options.demo or around.state is None else around.state / FILE
     if options.path:
         return print_path(path, out)
@@ -88,15 +88,15 @@ def history(
 
 
 def print_path(path: Path | None, out: Output) -> ExitCode:
-    """Print the history file's path, even if it does not exist. Raises Stop for the demo."""
+    """Print the history file's path, even if it does not exist. Raises CliError for the demo."""
     if path is None:
-        raise Stop("the demo keeps its history in memory, so it has no path")
+        raise CliError("the demo keeps its history in memory, so it has no path")
     out.line(str(path))
     return ExitCode.OK
 
 
 def open_kept(path: Path, base_url: str) -> Store:
-    """Open the history file read-only; an empty store if there is no file. Raises Stop."""
+    """Open the history file read-only; an empty store if there is no file. Raises CliError."""
     try:
         return read_store(path, base_url)
     except FileNotFoundError:
@@ -105,8 +105,8 @@ def open_kept(path: Path, base_url: str) -> Store:
         raise _unreadable(error) from None
 
 
-def _unreadable(error: Exception) -> Stop:
-    return Stop(f"the history cannot be read: {reason_of(error)}")
+def _unreadable(error: Exception) -> CliError:
+    return CliError(f"the history cannot be read: {reason_of(error)}")
 
 
 def _demo() -> Store:
@@ -121,7 +121,7 @@ def _demo() -> Store:
 def print_history(store: Store, out: Output, asked: Asked) -> ExitCode:
     """Print samples one at a time, so that memory does not grow with the history.
 
-    Raises Stop when the job prefix matches none or several, sqlite3.Error when the store fails.
+    Raises CliError when the job prefix matches none or several, sqlite3.Error when the store fails.
     """
     one = asked.job is not None
     key = None if asked.job is None else _key(store, asked.accounts, asked.job)
@@ -140,9 +140,9 @@ def print_history(store: Store, out: Output, asked: Asked) -> ExitCode:
 
 
 def _key(store: Store, accounts: Sequence[str], job: str) -> JobKey | None:
-    """Return the job with this id prefix; None if the store has no jobs. Raises Stop."""
+    """Return the job with this id prefix; None if the store has no jobs. Raises CliError."""
     if not job.strip():
-        raise Stop("a job's id may be shortened, but not to nothing")
+        raise CliError("a job's id may be shortened, but not to nothing")
     kept = [JobView(key.account_id, Job(id=key.job_id)) for key in store.keys(accounts)]
     return next(iter(choice.resolve([job], kept))) if kept else None
 

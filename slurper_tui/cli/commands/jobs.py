@@ -15,7 +15,7 @@ import msgspec
 from slurper_tui import format as fmt
 from slurper_tui.cli import choice
 from slurper_tui.cli.choice import ChosenJobs
-from slurper_tui.cli.errors import ExitCode, Stop
+from slurper_tui.cli.errors import CliError, ExitCode
 from slurper_tui.cli.output import (
     Narration,
     Output,
@@ -74,7 +74,7 @@ async def progress(
     as_json: bool,
     zone: tzinfo | None = None,
 ) -> ExitCode:
-    """Print one job. zone: None for local time. Raises Stop when the prefix is not unique."""
+    """Print one job. zone: None for local time. Raises CliError when the prefix is not unique."""
     snapshot = await whole(monitor, narration)
     view = found(job, snapshot)
     for line in [record_line(view)] if as_json else _sheet(view, out, zone):
@@ -83,13 +83,15 @@ async def progress(
 
 
 def found(job: str, snapshot: Snapshot) -> JobView:
-    """Return the job with this id prefix. Raises Stop when none or several match.
+    """Return the job with this id prefix. Raises CliError when none or several match.
 
     While a list is missing only a full id is accepted, since a prefix might be ambiguous.
     """
     unlisted = any(not account.listed for account in snapshot.accounts)
     if unlisted and not any(view.key.job_id == job for view in snapshot.jobs):
-        raise Stop(f"the list of jobs could not be read, so {job!r} was not found", ExitCode.API)
+        raise CliError(
+            f"the list of jobs could not be read, so {job!r} was not found", ExitCode.API
+        )
     [key] = choice.resolve([job], snapshot.jobs)
     return next(view for view in snapshot.jobs if view.key == key)
 
@@ -249,7 +251,7 @@ class WatchOptions(msgspec.Struct, frozen=True):
 async def watch(
     chosen: ChosenJobs, out: Output, narration: Narration, options: WatchOptions
 ) -> ExitCode:
-    """Print changes until the end condition is met. Raises Stop when a prefix is not unique."""
+    """Print changes until the end condition is met. Raises CliError when a prefix is not unique."""
     told: dict[JobKey, Told] = {}
     odd: set[JobKey] = set()
     async with aclosing(chosen.snapshots()) as snapshots:  # type: ignore[type-var]  # a generator

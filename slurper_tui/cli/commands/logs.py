@@ -16,8 +16,8 @@ from slurper_tui import format as fmt
 from slurper_tui.api.errors import ApiError, RateLimited
 from slurper_tui.api.models import LogRow, is_exact, surrogate_invalid_bytes
 from slurper_tui.cli.commands import jobs as look
-from slurper_tui.cli.context import Faces
-from slurper_tui.cli.errors import ExitCode, Stop, exit_code
+from slurper_tui.cli.context import CommandContext
+from slurper_tui.cli.errors import CliError, ExitCode, exit_code
 from slurper_tui.cli.output import Output
 from slurper_tui.monitor.logs.failures import FailingObjects, rclone_line
 from slurper_tui.monitor.logs.fetch import LASTING, is_passing
@@ -35,14 +35,14 @@ from slurper_tui.monitor.model.plans import MOST_KEYS
 from slurper_tui.monitor.polling.budget import BLOCK_SECONDS
 
 
-async def command(options: argparse.Namespace, faces: Faces) -> ExitCode:
+async def command(options: argparse.Namespace, context: CommandContext) -> ExitCode:
     """Print every log row, newest first; with --follow oldest first, then new rows."""
-    view = await chosen(options, faces)
-    patience = None if options.follow else faces.narration.patience
-    rows = LogRows(faces.out, faces.zone, options.type, as_json=options.json, patience=patience)
+    view = await chosen(options, context)
+    patience = None if options.follow else context.narration.patience
+    rows = LogRows(context.out, context.zone, options.type, as_json=options.json, patience=patience)
     if options.follow:
-        faces.out.say("the log is read to its end first, to be told from its oldest row on")
-    desk = await faces.monitor.desk()
+        context.out.say("the log is read to its end first, to be told from its oldest row on")
+    desk = await context.monitor.desk()
     source = desk.logs.rows(view.key, follow=options.follow, told=rows.hear)
     with log_faults(view):
         async with aclosing(source) as every:
@@ -52,20 +52,20 @@ async def command(options: argparse.Namespace, faces: Faces) -> ExitCode:
     return ExitCode.OK if rows.whole else ExitCode.API
 
 
-async def chosen(options: argparse.Namespace, faces: Faces) -> JobView:
-    """Return the job on the command line. Raises Stop when its prefix is not unique."""
-    snapshot = await look.whole(faces.monitor, faces.narration)
+async def chosen(options: argparse.Namespace, context: CommandContext) -> JobView:
+    """Return the job on the command line. Raises CliError when its prefix is not unique."""
+    snapshot = await look.whole(context.monitor, context.narration)
     return look.found(options.job, snapshot)
 
 
 @contextmanager
 def log_faults(view: JobView) -> Iterator[None]:
-    """Convert an ApiError while reading a log to a Stop."""
+    """Convert an ApiError while reading a log to a CliError."""
     try:
         yield
     except ApiError as error:
         line = f"the log of job {view.key.job_id} could not be read: {error}"
-        raise Stop(line, exit_code(error.exit_code)) from None
+        raise CliError(line, exit_code(error.exit_code)) from None
 
 
 TOLD_ROWS = 1_000
@@ -90,7 +90,7 @@ class Holdups:
     def tell(self, problem: ApiError | None, *, waiting: bool, rows: int = 0) -> None:
         """Update the state of the reading. rows: number of rows read; 0 for no progress lines.
 
-        Raises Stop when the rate limit demands more waiting than `patience`.
+        Raises CliError when the rate limit demands more waiting than `patience`.
         """
         self._bound_waiting(problem)
         self._rows = min(self._rows, rows)  # fewer rows: another log has begun
@@ -113,7 +113,7 @@ class Holdups:
             told = problem.retry_after
             self._waits += BLOCK_SECONDS if told is None else max(1.0, told)
             if self._waits > self._patience:
-                raise Stop(
+                raise CliError(
                     f"the log: the API limits the rate of requests ({problem}): it wants a wait "
                     f"of more than --timeout {self._patience:g} s",
                     ExitCode.API,
@@ -145,7 +145,7 @@ class LogRows:
         self._holdups = Holdups(out, patience)
 
     def hear(self, view: LogView) -> None:
-        """Report a change in the state of the reading. Raises Stop, see Holdups."""
+        """Report a change in the state of the reading. Raises CliError, see Holdups."""
         self._holdups.tell(view.problem, waiting=view.waiting)
         if self.whole and not view.whole:
             self._out.say("the log: rows come faster than they can be read; some may be missing")
@@ -201,37 +201,37 @@ _MESSAGES = 3
 """The number of most frequent messages to print for each reason."""
 
 
-async def failures_command(options: argparse.Namespace, faces: Faces) -> ExitCode:
-    """Print the failed and uncopied objects, or with --keys the exact keys. Raises Stop."""
+async def failures_command(options: argparse.Namespace, context: CommandContext) -> ExitCode:
+    """Print the failed and uncopied objects, or with --keys the exact keys. Raises CliError."""
     if options.null and not options.keys:
-        raise Stop("--null goes with --keys alone")
+        raise CliError("--null goes with --keys alone")
     if options.null and options.json:
-        raise Stop("--null and --json cannot both be")
-    job = await chosen(options, faces)
-    reading = (await faces.monitor.desk()).logs.failures(job.key)
+        raise CliError("--null and --json cannot both be")
+    job = await chosen(options, context)
+    reading = (await context.monitor.desk()).logs.failures(job.key)
     with log_faults(job):
-        view = await read_to_end(reading, faces.out, faces.narration.patience)
+        view = await read_to_end(reading, context.out, context.narration.patience)
     for log_type in options.type:
         if log_type not in view.counts.by_type:
-            faces.out.say(f"no row's type is {log_type}")
+            context.out.say(f"no row's type is {log_type}")
     types = options.type or [FAILED_TYPE]
     if options.keys:
-        _tell_keys(reading.keys(types), job, options, faces.out)
-        whole = _tell_missing(view, reading, types, faces.out)
+        _tell_keys(reading.keys(types), job, options, context.out)
+        whole = _tell_missing(view, reading, types, context.out)
         return ExitCode.OK if whole else ExitCode.OBJECTS_LOST
     if options.json:
-        faces.out.line(fmt.as_json(_record(view, reading, options.type)))
-        tell_inexact(reading.inexact_keys(options.type or list(view.counts.by_type)), faces.out)
+        context.out.line(fmt.as_json(_record(view, reading, options.type)))
+        tell_inexact(reading.inexact_keys(options.type or list(view.counts.by_type)), context.out)
     else:
-        for line in _sheet(view, job, options.type, faces):
-            faces.out.line(line)
+        for line in _sheet(view, job, options.type, context):
+            context.out.line(line)
     return ExitCode.OK if view.counts.whole else ExitCode.API
 
 
 async def read_to_end(reading: FailingObjects, out: Output, patience: float | None) -> FailuresView:
     """Read a log to its end; report waits. Raises ApiError when the reading fails.
 
-    patience: see Holdups, which raises Stop.
+    patience: see Holdups, which raises CliError.
     """
     holdups, faults, view = Holdups(out, patience), 0, None
     async with aclosing(reading.views()) as views:
@@ -353,7 +353,7 @@ def _wanted(view: FailuresView, log_types: Collection[str]) -> list[FailureGroup
 
 
 def _sheet(
-    view: FailuresView, job: JobView, log_types: Collection[str], faces: Faces
+    view: FailuresView, job: JobView, log_types: Collection[str], context: CommandContext
 ) -> Iterator[str]:
     """Yield the counters compared with the log, then every reason with its prefixes."""
     yield _failed(view)
@@ -364,7 +364,7 @@ def _sheet(
     width = len(fmt.count(max((group.count for group in groups), default=0)))
     for group in groups:
         yield ""
-        yield from _group(group, width, faces.zone)
+        yield from _group(group, width, context.zone)
     if groups and (log_types or any(group.cause is Cause.FAILED for group in groups)):
         types = "".join(f" --type {log_type}" for log_type in log_types)
         yield ""

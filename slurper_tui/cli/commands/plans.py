@@ -10,8 +10,8 @@ import asyncio
 from collections.abc import Sequence
 
 from slurper_tui.api.errors import ApiError
-from slurper_tui.cli.context import Faces
-from slurper_tui.cli.errors import ExitCode, Stop, exit_code
+from slurper_tui.cli.context import CommandContext
+from slurper_tui.cli.errors import CliError, ExitCode, exit_code
 from slurper_tui.cli.job_start import NO_ORIGIN, Origin, ready, tell_job
 from slurper_tui.cli.output import Output
 from slurper_tui.monitor.model.plans import Draft, Plan, PlanView, Secrets, Step, StepState
@@ -26,14 +26,14 @@ _MAY_BE_SENT = (StepState.UNDECIDED, StepState.REFUSED)
 
 async def planned(
     options: argparse.Namespace,
-    faces: Faces,
+    context: CommandContext,
     account_id: str,
     drafts: Sequence[Draft],
     secrets: Secrets,
     origin: Origin = NO_ORIGIN,
 ) -> ExitCode:
-    """Save a plan and follow it until nothing more happens by itself. Raises Stop."""
-    desk = await faces.monitor.desk()
+    """Save a plan and follow it until nothing more happens by itself. Raises CliError."""
+    desk = await context.monitor.desk()
     view = await desk.creation.plan(
         account_id, drafts, secrets, retry_of=origin.retry_of, log_types=origin.log_types
     )
@@ -42,46 +42,46 @@ async def planned(
         if view.durable
         else "it is not on the disk, so an interruption forgets what was not started"
     )
-    faces.out.say(f"plan {view.plan.id}: {len(drafts)} jobs; {kept}")
-    return await _followed(options, faces, desk, view.plan)
+    context.out.say(f"plan {view.plan.id}: {len(drafts)} jobs; {kept}")
+    return await _followed(options, context, desk, view.plan)
 
 
-async def go_on(options: argparse.Namespace, faces: Faces) -> ExitCode:
-    """Continue a plan of an earlier run. Raises Stop."""
-    desk = await faces.monitor.desk()
-    plan = _chosen(options.go_on, await _open_plans(faces, desk))
+async def go_on(options: argparse.Namespace, context: CommandContext) -> ExitCode:
+    """Continue a plan of an earlier run. Raises CliError."""
+    desk = await context.monitor.desk()
+    plan = _chosen(options.go_on, await _open_plans(context, desk))
     if plan is None:
-        faces.out.say("no plan is left to go on with")
+        context.out.say("no plan is left to go on with")
         return ExitCode.OK
     again = _numbers(options.send_again, plan)
     for step in plan.steps:
-        faces.out.say(_step_words(step, faces.out))
+        context.out.say(_step_words(step, context.out))
     waiting = [s.draft for s in plan.steps if s.state is StepState.WAITING or s.number in again]
     if waiting:
-        secrets = await ready(options, faces, desk, plan.account_id, waiting)
+        secrets = await ready(options, context, desk, plan.account_id, waiting)
         desk.creation.supply(plan.id, secrets)
     for number in again:
         await desk.creation.send_again(plan.id, number)
-    return await _followed(options, faces, desk, plan)
+    return await _followed(options, context, desk, plan)
 
 
-async def cancel(options: argparse.Namespace, faces: Faces) -> ExitCode:
-    """Cancel the rest of a plan. Raises Stop if there is no such open plan."""
-    desk = await faces.monitor.desk()
-    plan = _chosen(options.cancel, await _open_plans(faces, desk))
+async def cancel(options: argparse.Namespace, context: CommandContext) -> ExitCode:
+    """Cancel the rest of a plan. Raises CliError if there is no such open plan."""
+    desk = await context.monitor.desk()
+    plan = _chosen(options.cancel, await _open_plans(context, desk))
     if plan is None:
-        raise Stop(f"there is no open plan {options.cancel}")
+        raise CliError(f"there is no open plan {options.cancel}")
     await desk.creation.cancel(plan.id)
     now = await _as_it_stands(desk, plan)
     left = [state for state in _NOT_CANCELLED if any(s.state is state for s in now.steps)]
     more = f"; `{_CANCEL} {plan.id}` once more lets go of what is {left[0]}" if left else ""
-    faces.out.say(f"plan {plan.id}: {_tally(now)}{more}")
+    context.out.say(f"plan {plan.id}: {_tally(now)}{more}")
     return ExitCode.OK
 
 
-async def _open_plans(faces: Faces, desk: Services) -> list[Plan]:
+async def _open_plans(context: CommandContext, desk: Services) -> list[Plan]:
     plans = [view.plan for view in await desk.creation.plans()]
-    return [plan for plan in plans if not plan.over and plan.account_id in faces.accounts]
+    return [plan for plan in plans if not plan.over and plan.account_id in context.accounts]
 
 
 async def _as_it_stands(desk: Services, plan: Plan) -> Plan:
@@ -92,33 +92,35 @@ async def _as_it_stands(desk: Services, plan: Plan) -> Plan:
 def _chosen(text: str, plans: Sequence[Plan]) -> Plan | None:
     """Return the plan with this number; without a number the only one, None if there is none.
 
-    Raises Stop for an unknown number, or if the number is missing and several plans are open.
+    Raises CliError for an unknown number, or if the number is missing and several plans are open.
     """
     told = ", ".join(f"{plan.id} ({_tally(plan)})" for plan in plans)
     if text:
         found = [plan for plan in plans if str(plan.id) == text.strip()]
         if not found:
-            raise Stop(f"there is no open plan {text!r}" + (f"; there is {told}" if told else ""))
+            raise CliError(
+                f"there is no open plan {text!r}" + (f"; there is {told}" if told else "")
+            )
         return found[0]
     if len(plans) > 1:
-        raise Stop(f"{len(plans)} plans are open, so give a number: {told}")
+        raise CliError(f"{len(plans)} plans are open, so give a number: {told}")
     return plans[0] if plans else None
 
 
 def _numbers(texts: Sequence[str], plan: Plan) -> list[int]:
-    """Return the step numbers to send again. Raises Stop unless each is refused or undecided."""
+    """Return the steps to send again. Raises CliError unless each is refused or undecided."""
     may_be = {str(step.number): step.number for step in plan.steps if step.state in _MAY_BE_SENT}
     for text in texts:
         if text.strip() not in may_be:
-            raise Stop(f"step {text!r} of plan {plan.id} is neither refused nor undecided")
+            raise CliError(f"step {text!r} of plan {plan.id} is neither refused nor undecided")
     return [may_be[text.strip()] for text in texts]
 
 
 async def _followed(
-    options: argparse.Namespace, faces: Faces, desk: Services, plan: Plan
+    options: argparse.Namespace, context: CommandContext, desk: Services, plan: Plan
 ) -> ExitCode:
-    """Print each change of a plan until nothing more happens by itself. Raises Stop."""
-    teller = _Teller(options, faces, plan)
+    """Print each change of a plan until nothing more happens by itself. Raises CliError."""
+    teller = _Teller(options, context, plan)
     try:
         async for view in desk.creation.follow(plan.id):
             teller.tell(view)
@@ -126,7 +128,7 @@ async def _followed(
         await desk.close()  # waits briefly for the answer to a request in flight
         now = await _as_it_stands(desk, plan)
         left = f"go on with `{_GO_ON} {plan.id}`" if teller.durable else "the rest is forgotten"
-        faces.out.say(f"plan {plan.id}: {_tally(now)}; {left}")
+        context.out.say(f"plan {plan.id}: {_tally(now)}; {left}")
         raise
     return _ended(teller.plan, teller.stopped_by)
 
@@ -137,12 +139,12 @@ class _Teller:
     plan, durable, stopped_by: from the last view.
     """
 
-    def __init__(self, options: argparse.Namespace, faces: Faces, plan: Plan) -> None:
+    def __init__(self, options: argparse.Namespace, context: CommandContext, plan: Plan) -> None:
         self.plan = plan
         self.durable = True
         self.stopped_by: ApiError | None = None
         self._options = options
-        self._faces = faces
+        self._faces = context
         # Kept here because a finished step no longer has its keys.
         self._drafts = {step.number: step.draft for step in plan.steps}
         self._states = {step.number: step.state for step in plan.steps}
@@ -184,13 +186,13 @@ def _tally(plan: Plan) -> str:
 
 
 def _ended(plan: Plan, stopped_by: ApiError | None) -> ExitCode:
-    """Return the exit code of a finished plan. Raises Stop if steps need a decision."""
+    """Return the exit code of a finished plan. Raises CliError if steps need a decision."""
     if plan.over:
         return ExitCode.OK
     left = [step for step in plan.steps if not step.state.over]
     waiting = any(step.state is StepState.WAITING for step in left)
     again = "".join(f" --send-again {s.number}" for s in left if s.state in _MAY_BE_SENT)
-    raise Stop(
+    raise CliError(
         f"plan {plan.id}: {_tally(plan)}; `{_GO_ON} {plan.id}{again}` "
         f"{'sends again' if again else 'goes on'}, `{_CANCEL} {plan.id}` gives up",
         exit_code(stopped_by.exit_code) if stopped_by and waiting else ExitCode.API,

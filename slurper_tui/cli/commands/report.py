@@ -10,8 +10,8 @@ from slurper_tui import version
 from slurper_tui.api.errors import ApiError
 from slurper_tui.cli.commands import jobs as look
 from slurper_tui.cli.commands.logs import Holdups
-from slurper_tui.cli.context import Faces
-from slurper_tui.cli.errors import ExitCode, Stop, exit_code
+from slurper_tui.cli.context import CommandContext
+from slurper_tui.cli.errors import CliError, ExitCode, exit_code
 from slurper_tui.cli.output import Output, sayable
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.job import JobView, Snapshot
@@ -25,32 +25,32 @@ _NAMED = 5
 """The most migrations named in an error about an ambiguous name."""
 
 
-async def command(options: argparse.Namespace, faces: Faces) -> ExitCode:
-    """Print the receipt. Raises Stop when a job has not ended, or its name is ambiguous."""
+async def command(options: argparse.Namespace, context: CommandContext) -> ExitCode:
+    """Print the receipt. Raises CliError when a job has not ended, or its name is ambiguous."""
     if (options.jobs is None) == (options.migration is None):
-        raise Stop("report takes a JOB, or --migration SOURCE")
-    snapshot = await look.whole(faces.monitor, faces.narration)
+        raise CliError("report takes a JOB, or --migration SOURCE")
+    snapshot = await look.whole(context.monitor, context.narration)
     if options.migration is None:
         keys = [look.found(options.jobs, snapshot).key]
     else:
         keys = chosen(options.migration, snapshot)
-    receipt = await _receipt(keys, faces)
+    receipt = await _receipt(keys, context)
     if options.json:
-        faces.out.line(fmt.as_json(record(receipt, version())))
+        context.out.line(fmt.as_json(record(receipt, version())))
     else:
         for line in markdown(receipt, version()).removesuffix("\n").split("\n"):
-            faces.out.line(sayable(line, faces.out))
+            context.out.line(sayable(line, context.out))
     return verdict(receipt)
 
 
 def chosen(migration: str, snapshot: Snapshot) -> list[JobKey]:
     """Return the jobs of the migration named `SOURCE` or `SOURCE:TARGET`.
 
-    Raises Stop when the lists could not be read, no migration or several match, or its plan has
+    Raises CliError when the lists could not be read, no migration or several match, or its plan has
     jobs still to be started.
     """
     if any(not account.listed for account in snapshot.accounts):
-        raise Stop(
+        raise CliError(
             f"the list of jobs could not be read, so {migration!r} was not found", ExitCode.API
         )
     groups: dict[MigrationKey, list[JobView]] = {}
@@ -59,13 +59,13 @@ def chosen(migration: str, snapshot: Snapshot) -> list[JobKey]:
         if key is not None and migration in (key.source, f"{key.source}:{key.target}"):
             groups.setdefault(key, []).append(view)
     if not groups:
-        raise Stop(f"no job copies from the bucket {migration!r}")
+        raise CliError(f"no job copies from the bucket {migration!r}")
     if len(groups) > 1:
-        raise Stop(_several(migration, list(groups)))
+        raise CliError(_several(migration, list(groups)))
     [(key, views)] = groups.items()
     if more := jobs_to_come(key, snapshot.unstarted):
         jobs = "1 job of its plan is" if more == 1 else f"{more} jobs of its plan are"
-        raise Stop(f"{migration!r}: {jobs} still to be started, so it has not ended")
+        raise CliError(f"{migration!r}: {jobs} still to be started, so it has not ended")
     return [view.key for view in views]
 
 
@@ -78,15 +78,15 @@ def _several(migration: str, keys: Sequence[MigrationKey]) -> str:
     return f"{migration!r} went to several targets: {', '.join(names[:_NAMED])}{more}"
 
 
-async def _receipt(keys: Sequence[JobKey], faces: Faces) -> Receipt:
-    desk = await faces.monitor.desk()
-    progress = LogProgress(faces.out, faces.narration.patience)
+async def _receipt(keys: Sequence[JobKey], context: CommandContext) -> Receipt:
+    desk = await context.monitor.desk()
+    progress = LogProgress(context.out, context.narration.patience)
     try:
         return await desk.receipts.receipt(keys, progress.tell)
     except NotEnded as error:
-        raise Stop(f"{error}; there is a receipt when it has ended") from None
+        raise CliError(f"{error}; there is a receipt when it has ended") from None
     except ApiError as error:
-        raise Stop(f"no receipt: {error}", exit_code(error.exit_code)) from None
+        raise CliError(f"no receipt: {error}", exit_code(error.exit_code)) from None
 
 
 class LogProgress:
@@ -101,7 +101,7 @@ class LogProgress:
         self._holdups = Holdups(out, patience)
 
     def tell(self, view: FailuresView) -> None:
-        """Report the state of a reading, if it changed. Raises Stop, see Holdups."""
+        """Report the state of a reading, if it changed. Raises CliError, see Holdups."""
         if view.key != self._key:
             self._key = view.key
             self._out.say(f"reading the log of job {view.key.job_id}")

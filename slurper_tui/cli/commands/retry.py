@@ -13,8 +13,8 @@ from slurper_tui.cli import prompts as asking
 from slurper_tui.cli.commands.jobs import found, whole
 from slurper_tui.cli.commands.logs import Holdups, tell_inexact
 from slurper_tui.cli.commands.plans import planned
-from slurper_tui.cli.context import Faces
-from slurper_tui.cli.errors import ExitCode, Stop, exit_code
+from slurper_tui.cli.context import CommandContext
+from slurper_tui.cli.errors import CliError, ExitCode, exit_code
 from slurper_tui.cli.job_start import Origin, check, outcome, ready, somebody
 from slurper_tui.monitor.jobs.draft import NoRetry, body, retry_drafts
 from slurper_tui.monitor.logs.failures import FailingObjects
@@ -25,41 +25,43 @@ from slurper_tui.monitor.model.plans import Draft
 from slurper_tui.monitor.services import Services
 
 
-async def command(options: argparse.Namespace, faces: Faces) -> ExitCode:
+async def command(options: argparse.Namespace, context: CommandContext) -> ExitCode:
     """Run the command and close the services, so that no request continues afterwards."""
     if options.draft is None:
         somebody(options)
     try:
-        return await _command(options, faces)
+        return await _command(options, context)
     finally:
-        await (await faces.monitor.desk()).close()
+        await (await context.monitor.desk()).close()
 
 
-async def _command(options: argparse.Namespace, faces: Faces) -> ExitCode:
-    view = found(options.job, await whole(faces.monitor, faces.narration))
-    desk = await faces.monitor.desk()
+async def _command(options: argparse.Namespace, context: CommandContext) -> ExitCode:
+    view = found(options.job, await whole(context.monitor, context.narration))
+    desk = await context.monitor.desk()
     types = tuple(options.type) or (FAILED_TYPE,)
-    keys = await _keys(faces, desk, view, types)
-    drafts = await _drafts(faces, desk, view.key, keys, options.region)
+    keys = await _keys(context, desk, view, types)
+    drafts = await _drafts(context, desk, view.key, keys, options.region)
     earlier = await desk.creation.earlier_retries(view.key, keys, types)
     for clause in earlier:
-        faces.out.say(clause)
+        context.out.say(clause)
     if earlier and options.draft is None:
-        await _allowed_again(options, faces, overwrite=drafts[0].overwrite)
+        await _allowed_again(options, context, overwrite=drafts[0].overwrite)
     if options.draft is not None:
-        return _written(options, faces, view.key, drafts)
+        return _written(options, context, view.key, drafts)
     origin = Origin(view.key, types)
-    secrets = await ready(options, faces, desk, view.key.account_id, drafts)
+    secrets = await ready(options, context, desk, view.key.account_id, drafts)
     if len(drafts) > 1:
-        return await planned(options, faces, view.key.account_id, drafts, secrets, origin)
+        return await planned(options, context, view.key.account_id, drafts, secrets, origin)
     made = await desk.creation.create(
         view.key.account_id, drafts[0], secrets, retry_of=origin.retry_of, log_types=types
     )
-    return outcome(options, faces, view.key.account_id, drafts[0], made)
+    return outcome(options, context, view.key.account_id, drafts[0], made)
 
 
-async def _allowed_again(options: argparse.Namespace, faces: Faces, *, overwrite: bool) -> None:
-    """Confirm a retry although an earlier retry of the same keys is known. Raises Stop on a no.
+async def _allowed_again(
+    options: argparse.Namespace, context: CommandContext, *, overwrite: bool
+) -> None:
+    """Confirm a retry although an earlier retry of the same keys is known. Raises CliError on a no.
 
     overwrite: whether the new job replaces objects in the target.
     """
@@ -67,32 +69,36 @@ async def _allowed_again(options: argparse.Namespace, faces: Faces, *, overwrite
         return
     loss = "; it overwrites, so newer objects in the target are lost" if overwrite else ""
     if options.yes:
-        raise Stop(f"an earlier retry is known, see above{loss}: give --again to retry once more")
-    if not await asking.confirmed(f"retry once more{loss}?", faces.out):
-        raise Stop("nothing was started", ExitCode.OK)
+        raise CliError(
+            f"an earlier retry is known, see above{loss}: give --again to retry once more"
+        )
+    if not await asking.confirmed(f"retry once more{loss}?", context.out):
+        raise CliError("nothing was started", ExitCode.OK)
 
 
 async def _keys(
-    faces: Faces, desk: Services, view: JobView, types: tuple[str, ...]
+    context: CommandContext, desk: Services, view: JobView, types: tuple[str, ...]
 ) -> tuple[str, ...]:
-    """Read the whole log and return the exact keys of rows of these types. Raises Stop."""
+    """Read the whole log and return the exact keys of rows of these types. Raises CliError."""
     reading = desk.logs.failures(view.key)
-    last = await _read(faces, reading, FailuresView(view.key))
+    last = await _read(context, reading, FailuresView(view.key))
     if not last.counts.whole:
         code = exit_code(last.problem.exit_code) if last.problem else ExitCode.API
-        raise Stop("the log was not read to its end, so what failed is not known", code)
+        raise CliError("the log was not read to its end, so what failed is not known", code)
     for warning in _left_out(view, last, types):
-        faces.out.say(warning)
+        context.out.say(warning)
     keys = reading.keys(types)
-    tell_inexact(reading.inexact_keys(types), faces.out)
+    tell_inexact(reading.inexact_keys(types), context.out)
     if not keys:
-        raise Stop(f"the log names no object in rows of {' or '.join(types)}")
+        raise CliError(f"the log names no object in rows of {' or '.join(types)}")
     return keys
 
 
-async def _read(faces: Faces, reading: FailingObjects, last: FailuresView) -> FailuresView:
+async def _read(
+    context: CommandContext, reading: FailingObjects, last: FailuresView
+) -> FailuresView:
     """Read a log to its end; report progress and waits on stderr."""
-    holdups = Holdups(faces.out)
+    holdups = Holdups(context.out)
     async for last in reading.views():
         holdups.tell(last.problem, waiting=last.waiting, rows=last.rows_read)
     return last
@@ -112,34 +118,34 @@ def _left_out(view: JobView, last: FailuresView, types: tuple[str, ...]) -> Iter
 
 
 async def _drafts(
-    faces: Faces, desk: Services, key: JobKey, keys: tuple[str, ...], region: str | None
+    context: CommandContext, desk: Services, key: JobKey, keys: tuple[str, ...], region: str | None
 ) -> tuple[Draft, ...]:
     try:
         drafts = retry_drafts(await desk.creation.details(key), keys, region)
     except ApiError as error:
-        raise Stop(f"job {key.job_id}: {error}", exit_code(error.exit_code)) from None
+        raise CliError(f"job {key.job_id}: {error}", exit_code(error.exit_code)) from None
     except NoRetry as error:
-        raise Stop(f"job {key.job_id}: {error}") from None
-    check(drafts, faces.out)
+        raise CliError(f"job {key.job_id}: {error}") from None
+    check(drafts, context.out)
     return drafts
 
 
 def _written(
-    options: argparse.Namespace, faces: Faces, key: JobKey, drafts: Sequence[Draft]
+    options: argparse.Namespace, context: CommandContext, key: JobKey, drafts: Sequence[Draft]
 ) -> ExitCode:
-    """Write each draft to a new file, or all to stdout for `-`. Raises Stop if a file exists."""
+    """Write each draft to a new file, or all to stdout (`-`). Raises CliError if a file exists."""
     if options.draft == "-":
         for draft in drafts:
-            faces.out.exact(_text(draft))
-            faces.out.say(f"standard output: {len(draft.keys or ()):,} keys of job {key.job_id}")
+            context.out.exact(_text(draft))
+            context.out.say(f"standard output: {len(draft.keys or ()):,} keys of job {key.job_id}")
         return ExitCode.OK
     paths = [_numbered(options.draft, number) for number in range(1, len(drafts) + 1)]
     for path in paths:
         if os.path.lexists(path):
-            raise Stop(f"{path}: it is there already, and stays as it is")
+            raise CliError(f"{path}: it is there already, and stays as it is")
     for path, draft in zip(paths, drafts, strict=True):
         _write(path, _text(draft))
-        faces.out.say(f"{path}: {len(draft.keys or ()):,} keys of job {key.job_id}")
+        context.out.say(f"{path}: {len(draft.keys or ()):,} keys of job {key.job_id}")
     return ExitCode.OK
 
 
@@ -153,11 +159,11 @@ def _numbered(name: str, number: int) -> Path:
 
 
 def _write(path: Path, text: str) -> None:
-    """Create a file with mode 0600 and write it. Raises Stop."""
+    """Create a file with mode 0600 and write it. Raises CliError."""
     flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
     try:
         with open(os.open(path, flags, 0o600), "w", encoding="utf-8") as file:
             file.write(text)
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise Stop(f"{path}: cannot write it: {reason}") from None
+        raise CliError(f"{path}: cannot write it: {reason}") from None
