@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 if TYPE_CHECKING:
     from slurper_tui.api.scrub import Scrubber
-    from slurper_tui.cli.output import Narration
+    from slurper_tui.cli.output import ProgressOutput
     from slurper_tui.cli.past import Opened
     from slurper_tui.monitor.polling.poller import Monitor
 
@@ -74,7 +74,7 @@ class CommandContext(NamedTuple):
 
     monitor: Monitor
     out: Output
-    narration: Narration
+    progress_output: ProgressOutput
     zone: tzinfo | None
     accounts: Sequence[str]
     environ: Mapping[str, str]
@@ -91,13 +91,13 @@ def command_for(
 ) -> Callable[[], Awaitable[ExitCode]]:
     """Return the command as a function without arguments that returns an awaitable."""
     from slurper_tui.cli.commands.jobs import needed
-    from slurper_tui.cli.output import Narration
+    from slurper_tui.cli.output import ProgressOutput
     from slurper_tui.monitor.polling.poller import Monitor
 
     zone = zone_of(config)
     once = options.command in _ONCE or options.command in _DESK
-    narration = Narration(out, zone, once=once, patience=patience_of(options))
-    opened.when_closed(narration.tell_history)
+    progress_output = ProgressOutput(out, zone, once=once, patience=patience_of(options))
+    opened.when_closed(progress_output.report_history)
     wanted = wanted_jobs(options)
     monitor = Monitor(
         session.client,
@@ -110,7 +110,7 @@ def command_for(
         known_ends=options.command == "jobs",
     )
     context = CommandContext(
-        monitor, out, narration, zone, session.accounts, around.environ, around.scrubber
+        monitor, out, progress_output, zone, session.accounts, around.environ, around.scrubber
     )
     if options.command in _DESK:
         module, function = _DESK[options.command]
@@ -124,8 +124,10 @@ def command_for(
 
     as_json = options.json
     if options.command == "jobs":
-        return lambda: look.jobs(monitor, out, narration, options.status, as_json=as_json)
-    return lambda: look.progress(monitor, out, narration, options.job, as_json=as_json, zone=zone)
+        return lambda: look.jobs(monitor, out, progress_output, options.status, as_json=as_json)
+    return lambda: look.progress(
+        monitor, out, progress_output, options.job, as_json=as_json, zone=zone
+    )
 
 
 def _watch(
@@ -139,7 +141,7 @@ def _watch(
     as_json = getattr(options, "json", False)
     watched = WatchOptions(as_json, context.zone, until_ended=bool(wanted), rounds=rounds)
     chosen = ChosenJobs(context.monitor, wanted)
-    return lambda: watch(chosen, context.out, context.narration, watched)
+    return lambda: watch(chosen, context.out, context.progress_output, watched)
 
 
 def _digest(

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING
 from slurper_tui import version
 from slurper_tui.api.scrub import Scrubber
 from slurper_tui.cli.errors import CliError, ExitCode
-from slurper_tui.cli.output import say
+from slurper_tui.cli.output import write_note
 from slurper_tui.format import safe
 from slurper_tui.monitor.history.files import make_folder
 
@@ -44,7 +44,7 @@ def crashed(error: BaseException, around: Surroundings | None) -> ExitCode:
     path = write_report(error, place.scrubber, place.state)
     where = f"a report without secrets is in {path}" if path else "no report could be written"
     what = place.scrubber.clean(f"{type(error).__name__}: {error}")
-    say(place.err, f"this is a bug: {what}; {where}")
+    write_note(place.err, f"this is a bug: {what}; {where}")
     return ExitCode.BUG
 
 

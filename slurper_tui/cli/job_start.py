@@ -78,7 +78,7 @@ def check(drafts: Iterable[Draft], out: Output) -> None:
     if found:
         raise CliError("; ".join(_told(fault) for fault in faults(found[0])))
     for doubt in dict.fromkeys(doubt for draft in drafts for doubt in doubts(draft)):
-        out.say(f"{doubt.field}: {doubt.text}; is that meant?")
+        out.note(f"{doubt.field}: {doubt.text}; is that meant?")
 
 
 def _told(fault: FieldFault) -> str:
@@ -218,7 +218,7 @@ async def listed(context: CommandContext) -> tuple[JobView, ...]:
     """
     async with aclosing(context.monitor.snapshots()) as snapshots:  # type: ignore[type-var]  # a generator
         async for snapshot in snapshots:
-            context.narration.tell(snapshot)
+            context.progress_output.update(snapshot)
             if all(account.listed or account.problem for account in snapshot.accounts):
                 return snapshot.jobs
     raise AssertionError("the monitor ended by itself")
@@ -239,7 +239,7 @@ async def ready(
     out = context.out
     somebody(options)
     for line in draft_lines(drafts):
-        out.say(line)
+        out.note(line)
     secrets = await read_secrets(
         drafts[0].vendor, options.secrets, context.environ, context.out, context.scrubber
     )
@@ -258,7 +258,7 @@ async def _tried(
     whole_bucket = replace(draft, keys=None, path_prefix=None)
     checks = await desk.creation.precheck(account_id, whole_bucket, secrets)
     for name, check in (("source", checks.source), ("target", checks.target)):
-        context.out.say(f"precheck of the {name} bucket: {check_words(check)}")
+        context.out.note(f"precheck of the {name} bucket: {check_words(check)}")
     if not checks.passed:
         raise CliError("a bucket cannot be reached, so nothing was started", check_code(checks))
 
@@ -301,12 +301,12 @@ def outcome(
     if made.error is None:
         tell_job(options, context, account_id, draft, made.job_id)
         if made.job_id is None:
-            context.out.say(
+            context.out.note(
                 "the job was made, but the API tells no id, and its list does not show it"
             )
         return ExitCode.OK
     for view in made.running:
-        context.out.say(f"{view.word}: {view.key.job_id} {migration(view, context.out)}")
+        context.out.note(f"{view.word}: {view.key.job_id} {migration(view, context.out)}")
     raise CliError(_why_not(made.error), exit_code(made.error.exit_code))
 
 

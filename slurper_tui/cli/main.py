@@ -81,7 +81,7 @@ def _run(arguments: "Sequence[str]", around: "Surroundings | None") -> int:
 
 
 def _check_clock() -> None:
-    """Raise CliError for a time that Python cannot represent: not even its library can be imported."""
+    """Raise CliError for a time that Python cannot represent: its library fails to import then."""
     try:
         when = "before 1970" if time.time() < 0 else ""
     except OverflowError:  # it counts nanoseconds in 64 bits
@@ -92,9 +92,9 @@ def _check_clock() -> None:
 
 def _complain(line: str, around: "Surroundings | None") -> None:
     if line:
-        from slurper_tui.cli.output import say  # only after an error
+        from slurper_tui.cli.output import write_note  # only after an error
 
-        say(around.err if around else sys.stderr, line)
+        write_note(around.err if around else sys.stderr, line)
 
 
 def _fill_closed_descriptors() -> None:

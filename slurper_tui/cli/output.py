@@ -1,8 +1,8 @@
 """Write the output of the commands: data to stdout, messages to stderr.
 
 `Output` owns both streams and sanitises each line. The functions after it format the cells of a
-job (source, target, amount, percent, time left). `Narration` reports each problem on stderr once
-when it begins and once when it ends.
+job (source, target, amount, percent, time left). `ProgressOutput` reports each problem on stderr
+once when it begins and once when it ends.
 """
 
 from __future__ import annotations
@@ -70,7 +70,7 @@ class Output:
     def line(self, text: str) -> None:
         """Write one line of data and flush. Raises CliError when stdout cannot be written."""
         with self._writing() as out:
-            out.write(self.plain(text) + "\n")
+            out.write(self.sanitise(text) + "\n")
             out.flush()
 
     def exact(self, text: str) -> None:
@@ -93,13 +93,13 @@ class Output:
         except OSError as error:
             raise unwritable(error) from None
 
-    def say(self, text: str) -> None:
+    def note(self, text: str) -> None:
         """Write one line to stderr; ignore write errors."""
-        say(self._err, self.plain(text))
+        write_note(self._err, self.sanitise(text))
 
     def ask(self, text: str) -> None:
         """Write a question to stderr and leave the cursor after it."""
-        self._write(f"slurper-tui: {self.plain(text)} ")
+        self._write(f"slurper-tui: {self.sanitise(text)} ")
 
     def newline(self) -> None:
         """End the line of a question after input without echo."""
@@ -111,14 +111,14 @@ class Output:
                 self._err.write(text)
                 self._err.flush()
 
-    def plain(self, text: str) -> str:
+    def sanitise(self, text: str) -> str:
         """Return the text without control characters, in ASCII where required."""
         text = escape_invalid_bytes(text)
         plain = text.replace(fmt.DASH, "-") if self.ascii_only else text
         return fmt.safe(plain, ascii_only=self.ascii_only)
 
 
-def say(err: TextIO | None, text: str) -> None:
+def write_note(err: TextIO | None, text: str) -> None:
     """Write one sanitised line to stderr, in ASCII unless it is UTF-8; ignore write errors."""
     if err is None:
         return
@@ -181,10 +181,10 @@ def remains(view: JobView, out: Output, *, short: bool = False) -> str:
         return fmt.DASH
     tell = eta_short if short else eta_long
     text = tell(forecast.low_seconds, forecast.high_seconds, at_least=forecast.at_least)
-    return sayable(text, out)
+    return to_ascii(text, out)
 
 
-def sayable(text: str, out: Output) -> str:
+def to_ascii(text: str, out: Output) -> str:
     """Replace the program's own symbols with ASCII where the output is ASCII only."""
     return text.translate(_SIGNS) if out.ascii_only else text
 
@@ -204,7 +204,7 @@ _SAME_WAIT = 0.5
 """Seconds by which the end of the same wait may differ between readings of the clocks."""
 
 
-class Narration:
+class ProgressOutput:
     """Report problems on stderr, one line when each begins and one when it ends.
 
     once: the command polls once, so waiting requests are reported as a lack of request budget.
@@ -228,7 +228,7 @@ class Narration:
         self._standing: set[str] = set()
         self._history = ""
 
-    def tell(self, snapshot: Snapshot) -> None:
+    def update(self, snapshot: Snapshot) -> None:
         """Report the problems that began or ended since the last snapshot.
 
         Raises CliError when every account rejects the credentials, or when the rate limit demands
@@ -236,14 +236,14 @@ class Narration:
         """
         if snapshot.rejected:
             raise rejection(snapshot)
-        self.tell_history(snapshot.history_note)
+        self.report_history(snapshot.history_note)
         self._bound_waiting(snapshot.budget, snapshot.taken_at)
         problems = _problems(snapshot, self._zone, once=self._once)
         for subject in [s for s in problems if s not in self._standing]:
-            self._out.say(f"{subject}: {problems[subject]}")
+            self._out.note(f"{subject}: {problems[subject]}")
         silent = {_job(view) for view in snapshot.jobs if view.problem or view.gone}
         for subject in sorted(self._standing - problems.keys() - silent):
-            self._out.say(f"{subject}: {'enough' if subject == BUDGET else 'answers'} again")
+            self._out.note(f"{subject}: {'enough' if subject == BUDGET else 'answers'} again")
         self._standing = problems.keys() | (self._standing & silent)
 
     def _bound_waiting(self, budget: BudgetView, now: float) -> None:
@@ -263,12 +263,12 @@ class Narration:
                 ExitCode.API,
             )
 
-    def tell_history(self, note: str) -> None:
+    def report_history(self, note: str) -> None:
         """Report that the history is off, or on again."""
         if _is_worth_telling(note) and note != self._history:
-            self._out.say(note)
+            self._out.note(note)
         elif self._history and not _is_worth_telling(note):
-            self._out.say("history on again")
+            self._out.note("history on again")
         self._history = note if _is_worth_telling(note) else ""
 
 

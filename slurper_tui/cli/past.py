@@ -45,7 +45,7 @@ class Opened:
         self._store = store
         self._view = view
         self._healed = healed
-        self._say: Callable[[str], None] | None = None
+        self._report: Callable[[str], None] | None = None
         self._recorder: Recorder | None = None
         self._noting: Noting | None = None
 
@@ -64,9 +64,9 @@ class Opened:
         noting, healed = self._noting, self._healed
         return Past(self._recorder, self.remembered, shown, self.away_since, noting, healed)
 
-    def when_closed(self, say: Callable[[str], None]) -> None:
+    def when_closed(self, report: Callable[[str], None]) -> None:
         """Set a function that `close` calls with the history's note; "" when the history is on."""
-        self._say = say
+        self._report = report
 
     async def close(self) -> None:
         """Write pending samples, close the file, and report the final note."""
@@ -74,8 +74,8 @@ class Opened:
             self._store.close()
         else:
             await self._recorder.close()
-        if self._say is not None:
-            self._say((self._recorder.view if self._recorder else self._view).note)
+        if self._report is not None:
+            self._report((self._recorder.view if self._recorder else self._view).note)
 
 
 def open_past(

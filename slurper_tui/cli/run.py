@@ -41,10 +41,10 @@ def perform(options: argparse.Namespace, around: Surroundings) -> ExitCode:
     """Run the command. Raises CliError when it cannot start."""
     config = _config(options, around)
     if config.notice:
-        Output(around.out, around.err, ascii_only=config.ascii_only).say(config.notice)
+        Output(around.out, around.err, ascii_only=config.ascii_only).note(config.notice)
     if not _zone_works():
         said = "TZ is no time zone of less than a day, so times are in UTC"
-        Output(around.out, around.err, ascii_only=config.ascii_only).say(said)
+        Output(around.out, around.err, ascii_only=config.ascii_only).note(said)
         config = msgspec.structs.replace(config, utc=True)
     around.scrubber.add(*secrets_in(around.environ))
     deadline_of(options, config)  # reject an invalid --deadline even where it is not used
@@ -54,7 +54,7 @@ def perform(options: argparse.Namespace, around: Surroundings) -> ExitCode:
         try:
             take_keyboard()
         except CliError as error:
-            Output(around.out, around.err, ascii_only=config.ascii_only).say(
+            Output(around.out, around.err, ascii_only=config.ascii_only).note(
                 f"{error.line}, so here are plain lines"
             )
         else:
@@ -114,7 +114,7 @@ def _open_session(
         scrubber=around.scrubber,
     )
     for skipped in session.notes:
-        Output(around.out, around.err, ascii_only=config.ascii_only).say(skipped)
+        Output(around.out, around.err, ascii_only=config.ascii_only).note(skipped)
     return session
 
 

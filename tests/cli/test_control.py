@@ -21,7 +21,7 @@ from slurper_tui.cli import prompts as asking
 from slurper_tui.cli.commands.control import command
 from slurper_tui.cli.context import CommandContext, wanted_jobs
 from slurper_tui.cli.errors import CliError, ExitCode
-from slurper_tui.cli.output import Narration, Output
+from slurper_tui.cli.output import Output, ProgressOutput
 from slurper_tui.cli.parser import PARSERS as WRITING
 from slurper_tui.monitor.history.files import FILE
 from slurper_tui.monitor.history.opening import open_history
@@ -312,7 +312,7 @@ class Services:
         self.out, self.err = io.StringIO(), io.StringIO()
         out = Output(self.out, self.err, ascii_only=False)
         accounts = [account.account_id for account in b.accounts]
-        self.context = CommandContext(b.monitor, out, Narration(out), None, accounts, {})
+        self.context = CommandContext(b.monitor, out, ProgressOutput(out), None, accounts, {})
 
     async def run(self) -> ExitCode:
         return await command(self.options, self.context)

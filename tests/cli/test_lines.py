@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from slurper_tui.cli.output import Output, amount, remains, sayable
+from slurper_tui.cli.output import Output, amount, remains, to_ascii
 from slurper_tui.monitor.model.job import Phase
 from tests.tui.jobs import forecast, view
 
@@ -56,6 +56,6 @@ def test_a_job_without_a_forecast_has_a_dash() -> None:
 
 
 def test_our_own_signs_have_letters() -> None:
-    said = sayable("completed · 10 failed", LETTERS)
-    assert (said, LETTERS.plain(said)) == ("completed - 10 failed", said)
-    assert sayable("completed · 10 failed", UNICODE) == "completed · 10 failed"
+    said = to_ascii("completed · 10 failed", LETTERS)
+    assert (said, LETTERS.sanitise(said)) == ("completed - 10 failed", said)
+    assert to_ascii("completed · 10 failed", UNICODE) == "completed · 10 failed"

@@ -17,7 +17,7 @@ from slurper_tui.cli import prompts as asking
 from slurper_tui.cli.commands.jobs import found
 from slurper_tui.cli.context import CommandContext
 from slurper_tui.cli.errors import CliError, ExitCode, exit_code
-from slurper_tui.cli.output import Output, amount, migration, percent, sayable
+from slurper_tui.cli.output import Output, amount, migration, percent, to_ascii
 from slurper_tui.monitor.jobs.actions import AllAborted, consequence, why_not
 from slurper_tui.monitor.model.events import Action, ActionRequest, RequestState, expected
 from slurper_tui.monitor.model.job import JobView, Snapshot, default_order
@@ -59,17 +59,17 @@ async def command(options: argparse.Namespace, context: CommandContext) -> ExitC
         change = _change(options, act, context, await _known(act, snapshots, context))
         _tell(change, context.out)
         if not options.yes and not await _agreed(change, context.out):
-            context.out.say("nothing was done")
+            context.out.note("nothing was done")
             return ExitCode.OK
         try:
             while (outcome := await _send(change, context)).request.standing is RequestState.MOOT:
                 change = change._replace(views=(*change.views, *outcome.newcomers))
                 if not await _agreed_again(options, change, outcome.newcomers, context.out):
-                    context.out.say("nothing was done")
+                    context.out.note("nothing was done")
                     return ExitCode.OK
             done = await _shown(snapshots, change, context)
         except asyncio.CancelledError:
-            context.out.say(f"{act} may have been sent: look at the job before you send it again")
+            context.out.note(f"{act} may have been sent: look at the job before you send it again")
             raise
         for view in (*done, *_aborted_too(outcome, context.out)):
             context.out.line(f"{view.key.job_id} {_DONE[act]} {migration(view, context.out)}")
@@ -96,7 +96,7 @@ async def _known(
 ) -> Snapshot:
     """Return the first snapshot that is complete, or for ABORT_ALL caught up."""
     async for snapshot in snapshots:
-        context.narration.tell(snapshot)
+        context.progress_output.update(snapshot)
         if snapshot.complete or (act is Action.ABORT_ALL and snapshot.caught_up):
             return snapshot
         if act is not Action.ABORT_ALL:  # otherwise an ended job would be polled a round later
@@ -128,15 +128,15 @@ def _tell(change: Change, out: Output, named: Sequence[JobView] | None = None) -
     """
     for view in change.views if named is None else named:
         standing = f"{view.word}, {amount(view)} {percent(view)}"
-        out.say(f"{view.key.job_id} {migration(view, out)}: {standing}")
-    out.say(f"{change.act}: {sayable(consequence(change.views, change.act), out)}")
+        out.note(f"{view.key.job_id} {migration(view, out)}: {standing}")
+    out.note(f"{change.act}: {to_ascii(consequence(change.views, change.act), out)}")
 
 
 async def _agreed_again(
     options: argparse.Namespace, change: Change, newcomers: Sequence[JobView], out: Output
 ) -> bool:
     """List the jobs that the last question did not include; ask again unless --yes is given."""
-    out.say(f"nothing was sent: {len(newcomers)} more not ended since the jobs above were listed")
+    out.note(f"nothing was sent: {len(newcomers)} more not ended since the jobs above were listed")
     _tell(change, out, newcomers)
     return options.yes or await _agreed(change, out)
 
@@ -164,7 +164,7 @@ def _word(change: Change, out: Output) -> str:
         return ""
     source = change.views[0].job.source
     bucket = (source and source.bucket) or ""
-    plain = bucket == bucket.strip() == out.plain(bucket)
+    plain = bucket == bucket.strip() == out.sanitise(bucket)
     can_be_typed = plain and 0 < len(bucket) <= LONGEST_WORD and bucket not in ("n", "no")
     return bucket if can_be_typed else change.views[0].key.job_id[:_ID_PART]
 
@@ -190,7 +190,7 @@ async def _send(change: Change, context: CommandContext) -> AllAborted:
     if request.standing is RequestState.REFUSED:
         raise _refusal(change.act, request)
     no_answer = f" (no answer to it: {request.error})" if request.error else ""
-    context.out.say(f"{change.act} sent, waiting for the API to confirm{no_answer}")
+    context.out.note(f"{change.act} sent, waiting for the API to confirm{no_answer}")
     return outcome
 
 
@@ -198,7 +198,7 @@ def _aborted_too(outcome: AllAborted, out: Output) -> Sequence[JobView]:
     """Return the jobs created during an abort of all that were aborted too; report the others."""
     for view in outcome.newcomers:
         if view.status != "aborted":
-            out.say(f"created meanwhile, {view.word}: {view.key.job_id} {migration(view, out)}")
+            out.note(f"created meanwhile, {view.word}: {view.key.job_id} {migration(view, out)}")
     return [view for view in outcome.newcomers if view.status == "aborted"]
 
 
@@ -223,7 +223,7 @@ async def _shown(
     context.monitor.set_interval(POLL_SECONDS)
     keys = {view.key for view in change.views}
     async for snapshot in snapshots:
-        context.narration.tell(snapshot)
+        context.progress_output.update(snapshot)
         views = [view for view in snapshot.jobs if view.key in keys]
         if all(_is_over(view, change.act) for view in views):
             return _done(views, change.act)

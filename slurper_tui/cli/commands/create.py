@@ -56,8 +56,8 @@ async def split_drafts(
     check(found.drafts, context.out)
     live = [view.job for view in jobs if view.live]
     for warning in _few((*found.gaps, *still_copied(draft, prefixes, live))):
-        context.out.say(f"is that meant? {warning}")
-    context.out.say(UNLISTED)
+        context.out.note(f"is that meant? {warning}")
+    context.out.note(UNLISTED)
     return list(found.drafts)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from slurper_tui import format as fmt
 from slurper_tui.cli.commands.jobs import whole
 from slurper_tui.cli.errors import ExitCode
-from slurper_tui.cli.output import Narration, Output, failed, migration
+from slurper_tui.cli.output import Output, ProgressOutput, failed, migration
 from slurper_tui.monitor.model.samples import Recorded
 from slurper_tui.monitor.polling.poller import Monitor
 from slurper_tui.monitor.reports import digest_text as words
@@ -22,7 +22,7 @@ _PLAIN_SIGNS = str.maketrans({"\N{EN DASH}": "-", "·": "-"})
 async def digest(
     monitor: Monitor,
     out: Output,
-    narration: Narration,
+    progress_output: ProgressOutput,
     since: float | None,
     zone: tzinfo | None,
     *,
@@ -33,7 +33,7 @@ async def digest(
     since: UTC seconds, None for the last absence. zone: None for local time. Jobs that the API
     does not answer for are reported from recorded samples.
     """
-    snapshot = await whole(monitor, narration)
+    snapshot = await whole(monitor, progress_output)
     print_digest(await monitor.digest(since, zone), out, as_json=as_json)
     return ExitCode.API if failed(snapshot, snapshot.jobs) else ExitCode.OK
 

@@ -126,7 +126,7 @@ def print_history(store: Store, out: Output, asked: Asked) -> ExitCode:
     one = asked.job is not None
     key = None if asked.job is None else _key(store, asked.accounts, asked.job)
     if one and key is None:
-        out.say("nothing was recorded so far")
+        out.note("nothing was recorded so far")
     samples = store.every(asked.accounts, key)
     if asked.form is Form.JSON:
         lines = _json(samples, one=one)
@@ -181,7 +181,7 @@ def _csv(samples: Iterable[Sample], out: Output, *, one: bool) -> Iterator[str]:
 
     def written(cells: Iterable[object]) -> str:
         line.seek(line.truncate(0))
-        writer.writerow([out.plain(cell) if isinstance(cell, str) else cell for cell in cells])
+        writer.writerow([out.sanitise(cell) if isinstance(cell, str) else cell for cell in cells])
         return line.getvalue()
 
     yield written(_record(*_NOBODYS, one=one))
@@ -232,7 +232,7 @@ def _table(
         yield _aligned("time".ljust(width), JobKey("account", "id"), "status", _HEAD, columns)
     for key, sample in samples:
         counts = [fmt.DASH if n is None else str(n) for n in _numbers(sample)]
-        status = "".join(out.plain(sample.status or "").split()) or fmt.DASH
+        status = "".join(out.sanitise(sample.status or "").split()) or fmt.DASH
         line = _aligned(fmt.iso(sample.at, zone), key, status, counts, columns)
         yield f"{line}  {remark}" if (remark := _remark(sample)) else line
 

@@ -17,17 +17,17 @@ from slurper_tui.cli import choice
 from slurper_tui.cli.choice import ChosenJobs
 from slurper_tui.cli.errors import CliError, ExitCode
 from slurper_tui.cli.output import (
-    Narration,
     Output,
+    ProgressOutput,
     amount,
     failed,
     migration,
     percent,
     record_line,
     remains,
-    sayable,
     source_name,
     target_name,
+    to_ascii,
 )
 from slurper_tui.eta import finish
 from slurper_tui.monitor.model.base import JobKey
@@ -46,17 +46,22 @@ _SHORT_ID = 8
 
 
 async def jobs(
-    monitor: Monitor, out: Output, narration: Narration, statuses: Sequence[str], *, as_json: bool
+    monitor: Monitor,
+    out: Output,
+    progress_output: ProgressOutput,
+    statuses: Sequence[str],
+    *,
+    as_json: bool,
 ) -> ExitCode:
     """Print the jobs with one of the statuses; all jobs if `statuses` is empty.
 
     As JSON, print nothing if no job list could be read: an empty array would mean "no jobs".
     """
-    snapshot = await whole(monitor, narration)
+    snapshot = await whole(monitor, progress_output)
     views = sorted((v for v in snapshot.jobs if _wanted(v, statuses)), key=default_order)
     known = bool(snapshot.jobs) or any(account.listed for account in snapshot.accounts)
     if statuses and known and not views:
-        out.say(f"no job's status is {' or '.join(statuses)}")
+        out.note(f"no job's status is {' or '.join(statuses)}")
     if as_json and known:
         out.line(fmt.as_json([job_record(view) for view in views]))
     elif not as_json:
@@ -68,14 +73,14 @@ async def jobs(
 async def progress(
     monitor: Monitor,
     out: Output,
-    narration: Narration,
+    progress_output: ProgressOutput,
     job: str,
     *,
     as_json: bool,
     zone: tzinfo | None = None,
 ) -> ExitCode:
     """Print one job. zone: None for local time. Raises CliError when the prefix is not unique."""
-    snapshot = await whole(monitor, narration)
+    snapshot = await whole(monitor, progress_output)
     view = found(job, snapshot)
     for line in [record_line(view)] if as_json else _sheet(view, out, zone):
         out.line(line)
@@ -96,11 +101,11 @@ def found(job: str, snapshot: Snapshot) -> JobView:
     return next(view for view in snapshot.jobs if view.key == key)
 
 
-async def whole(monitor: Monitor, narration: Narration) -> Snapshot:
+async def whole(monitor: Monitor, progress_output: ProgressOutput) -> Snapshot:
     """Return the first complete snapshot: every request was answered or has failed."""
     async with aclosing(monitor.snapshots()) as snapshots:  # type: ignore[type-var]  # a generator
         async for snapshot in snapshots:
-            narration.tell(snapshot)
+            progress_output.update(snapshot)
             if snapshot.complete:
                 return snapshot
     raise AssertionError("the monitor ended by itself")
@@ -161,7 +166,7 @@ def _row(view: JobView, out: Output, *, several: bool) -> tuple[str, ...]:
         *((view.account_id,) if several else ()),
         migration(view, out),
     )
-    return tuple(out.plain(cell) for cell in cells)
+    return tuple(out.sanitise(cell) for cell in cells)
 
 
 def _aligned(row: Sequence[str], widths: Sequence[int]) -> list[str]:
@@ -197,11 +202,11 @@ def _sheet(view: JobView, out: Output, zone: tzinfo | None) -> list[str]:
         "rate": fmt.rate(shown_rate(view)),
         "eta": remains(view, out),
         "finish": _finish(view, out, zone),
-        **({"reason": sayable(view.reason, out)} if view.reason else {}),
+        **({"reason": to_ascii(view.reason, out)} if view.reason else {}),
         **_stalled(view, zone),
-        "verdict": sayable(view.verdict.text, out) if view.verdict else fmt.DASH,
+        "verdict": to_ascii(view.verdict.text, out) if view.verdict else fmt.DASH,
     }
-    return [f"{name:<12} {out.plain(value)}" for name, value in rows.items()]
+    return [f"{name:<12} {out.sanitise(value)}" for name, value in rows.items()]
 
 
 def _finish(view: JobView, out: Output, zone: tzinfo | None) -> str:
@@ -210,7 +215,7 @@ def _finish(view: JobView, out: Output, zone: tzinfo | None) -> str:
     if forecast is None:
         return fmt.DASH
     low, high, now = forecast.low, forecast.high, forecast.made_at
-    return sayable(finish(low, high, now, zone, at_least=forecast.at_least), out) or fmt.DASH
+    return to_ascii(finish(low, high, now, zone, at_least=forecast.at_least), out) or fmt.DASH
 
 
 def _stalled(view: JobView, zone: tzinfo | None) -> dict[str, str]:
@@ -249,14 +254,14 @@ class WatchOptions(msgspec.Struct, frozen=True):
 
 
 async def watch(
-    chosen: ChosenJobs, out: Output, narration: Narration, options: WatchOptions
+    chosen: ChosenJobs, out: Output, progress_output: ProgressOutput, options: WatchOptions
 ) -> ExitCode:
     """Print changes until the end condition is met. Raises CliError when a prefix is not unique."""
     told: dict[JobKey, Told] = {}
     odd: set[JobKey] = set()
     async with aclosing(chosen.snapshots()) as snapshots:  # type: ignore[type-var]  # a generator
         async for snapshot in snapshots:
-            narration.tell(snapshot)
+            progress_output.update(snapshot)
             if not chosen.resolved:
                 continue
             _print_changes(told, snapshot, out, options)
@@ -292,7 +297,7 @@ def _tell_odd(told: set[JobKey], snapshot: Snapshot, out: Output) -> None:
         if view.unchanged_since is not None and view.key not in told:
             told.add(view.key)
             minutes = f"{END_SECONDS / 60:.0f} min"
-            out.say(
+            out.note(
                 f"job {view.job.id}: {view.word!r} is not a documented status and no end is told:"
                 f" taken as its end after {minutes} without a change"
             )

@@ -38,10 +38,10 @@ from slurper_tui.monitor.polling.budget import BLOCK_SECONDS
 async def command(options: argparse.Namespace, context: CommandContext) -> ExitCode:
     """Print every log row, newest first; with --follow oldest first, then new rows."""
     view = await chosen(options, context)
-    patience = None if options.follow else context.narration.patience
+    patience = None if options.follow else context.progress_output.patience
     rows = LogRows(context.out, context.zone, options.type, as_json=options.json, patience=patience)
     if options.follow:
-        context.out.say("the log is read to its end first, to be told from its oldest row on")
+        context.out.note("the log is read to its end first, to be told from its oldest row on")
     desk = await context.monitor.desk()
     source = desk.logs.rows(view.key, follow=options.follow, told=rows.hear)
     with log_faults(view):
@@ -54,7 +54,7 @@ async def command(options: argparse.Namespace, context: CommandContext) -> ExitC
 
 async def chosen(options: argparse.Namespace, context: CommandContext) -> JobView:
     """Return the job on the command line. Raises CliError when its prefix is not unique."""
-    snapshot = await look.whole(context.monitor, context.narration)
+    snapshot = await look.whole(context.monitor, context.progress_output)
     return look.found(options.job, snapshot)
 
 
@@ -96,13 +96,13 @@ class Holdups:
         self._rows = min(self._rows, rows)  # fewer rows: another log has begun
         if rows >= self._rows + TOLD_ROWS:
             self._rows = rows
-            self._out.say(f"the log: {rows:,} rows so far")
+            self._out.note(f"the log: {rows:,} rows so far")
         line = "the request budget has no room for it now; waiting" if waiting else ""
         line = f"{problem}; it is asked again" if is_passing(problem) else line
         if line and line != self._said:
-            self._out.say(f"the log: {line}")
+            self._out.note(f"the log: {line}")
         elif self._said and not line and problem is None:
-            self._out.say("the log: goes on")
+            self._out.note("the log: goes on")
         self._said = line
 
     def _bound_waiting(self, problem: ApiError | None) -> None:
@@ -148,7 +148,7 @@ class LogRows:
         """Report a change in the state of the reading. Raises CliError, see Holdups."""
         self._holdups.tell(view.problem, waiting=view.waiting)
         if self.whole and not view.whole:
-            self._out.say("the log: rows come faster than they can be read; some may be missing")
+            self._out.note("the log: rows come faster than they can be read; some may be missing")
         self.whole = view.whole
 
     def tell(self, row: LogRow) -> None:
@@ -162,13 +162,13 @@ class LogRows:
     def tell_what_was_not_there(self) -> None:
         """Report types without a row, keys that are not UTF-8, and possibly missing rows."""
         for log_type in (name for name in self._types if name not in self._found):
-            self._out.say(f"no row's type is {log_type}")
+            self._out.note(f"no row's type is {log_type}")
         if self._inexact:
             rows = "1 row's key has" if self._inexact == 1 else f"{self._inexact:,} rows' keys have"
             form = r"\udce9" if self._as_json else r"\xe9"
-            self._out.say(f"{rows} bytes that are not UTF-8, written as {form} for 0xe9")
+            self._out.note(f"{rows} bytes that are not UTF-8, written as {form} for 0xe9")
         if not self.whole:
-            self._out.say("the log: rows came faster than they can be read; some may be missing")
+            self._out.note("the log: rows came faster than they can be read; some may be missing")
 
 
 def row_record(row: LogRow) -> str:
@@ -191,7 +191,7 @@ def row_line(row: LogRow, out: Output, zone: tzinfo | None) -> str:
     at = fmt.parse_time(row.created_at)
     time = row.created_at if at is None else fmt.iso(at, zone)
     cells = (time, row.log_type, row.object_key, row.message)
-    return "  ".join(out.plain(cell if cell else fmt.DASH) for cell in cells)
+    return "  ".join(out.sanitise(cell if cell else fmt.DASH) for cell in cells)
 
 
 _NAMED = 20
@@ -210,10 +210,10 @@ async def failures_command(options: argparse.Namespace, context: CommandContext)
     job = await chosen(options, context)
     reading = (await context.monitor.desk()).logs.failures(job.key)
     with log_faults(job):
-        view = await read_to_end(reading, context.out, context.narration.patience)
+        view = await read_to_end(reading, context.out, context.progress_output.patience)
     for log_type in options.type:
         if log_type not in view.counts.by_type:
-            context.out.say(f"no row's type is {log_type}")
+            context.out.note(f"no row's type is {log_type}")
     types = options.type or [FAILED_TYPE]
     if options.keys:
         _tell_keys(reading.keys(types), job, options, context.out)
@@ -244,7 +244,7 @@ async def read_to_end(reading: FailingObjects, out: Output, patience: float | No
     if view.problem is not None:
         raise view.problem
     if not view.counts.whole:
-        out.say("the log: rows came faster than they can be read; some may be missing")
+        out.note("the log: rows came faster than they can be read; some may be missing")
     return view
 
 
@@ -252,7 +252,7 @@ def _tell_keys(keys: Sequence[str], job: JobView, options: argparse.Namespace, o
     """Print exact keys: as a JSON array, with NUL after each key, or one a line."""
     if options.json:
         if len(keys) > MOST_KEYS:
-            out.say(f"{fmt.count(len(keys))} keys, and one job takes {fmt.count(MOST_KEYS)}")
+            out.note(f"{fmt.count(len(keys))} keys, and one job takes {fmt.count(MOST_KEYS)}")
         out.line(fmt.as_json(keys))
     elif options.null:
         _tell_bom(keys, out)
@@ -260,7 +260,7 @@ def _tell_keys(keys: Sequence[str], job: JobView, options: argparse.Namespace, o
     else:
         _tell_lines(keys, out)
         if keys:
-            out.say(f"with these lines in FILE, {rclone_line('FILE', job)} fetches them")
+            out.note(f"with these lines in FILE, {rclone_line('FILE', job)} fetches them")
 
 
 def _tell_missing(
@@ -281,9 +281,9 @@ def _tell_missing(
         (not view.counts.whole, "the log has gaps, so keys may be missing"),
     ]
     for text in (text for is_so, text in missing if is_so):
-        out.say(text)
+        out.note(text)
     if failed is None:
-        out.say("how many objects failed is not known, so whether all are named is not either")
+        out.note("how many objects failed is not known, so whether all are named is not either")
     inexact = reading.inexact_keys(types)
     tell_inexact(inexact, out)
     return not inexact and not any(is_so for is_so, _ in missing)
@@ -293,33 +293,33 @@ def tell_inexact(keys: Sequence[str], out: Output) -> None:
     """List the keys that were left out because they are not UTF-8."""
     if not keys:
         return
-    out.say(f"{_keys(len(keys))} bytes that are not UTF-8: not exact, so left out:")
+    out.note(f"{_keys(len(keys))} bytes that are not UTF-8: not exact, so left out:")
     for key in keys[:_NAMED]:
-        out.say(f"  {key}")
+        out.note(f"  {key}")
     if len(keys) > _NAMED:
-        out.say(f"  and {len(keys) - _NAMED:,} more")
+        out.note(f"  and {len(keys) - _NAMED:,} more")
 
 
 def _tell_lines(keys: Sequence[str], out: Output) -> None:
     """Print one key a line: unchanged to a file or pipe, sanitised to a terminal."""
     broken = sum("\n" in key for key in keys)
     if broken:
-        out.say(f"{_keys(broken)} a newline: one a line they cannot be told apart; take --null")
+        out.note(f"{_keys(broken)} a newline: one a line they cannot be told apart; take --null")
     _tell_bom(keys, out)
     if not out.on_terminal:
         out.exact("".join(f"{key}\n" for key in keys))
         return
-    changed = sum(out.plain(key) != key for key in keys)
+    changed = sum(out.sanitise(key) != key for key in keys)
     for key in keys:
         out.line(key)
     if changed:
-        out.say(f"{_keys(changed)} signs not fit for a terminal: a file gets the exact ones")
+        out.note(f"{_keys(changed)} signs not fit for a terminal: a file gets the exact ones")
 
 
 def _tell_bom(keys: Sequence[str], out: Output) -> None:
     """Warn if the first key begins with U+FEFF, which readers take for a byte order mark."""
     if keys and keys[0].startswith("\ufeff"):
-        out.say("the first key begins with U+FEFF, which readers of a file leave out; take --json")
+        out.note("the first key begins with U+FEFF, which readers of a file leave out; take --json")
 
 
 def _keys(number: int) -> str:

@@ -42,7 +42,7 @@ async def planned(
         if view.durable
         else "it is not on the disk, so an interruption forgets what was not started"
     )
-    context.out.say(f"plan {view.plan.id}: {len(drafts)} jobs; {kept}")
+    context.out.note(f"plan {view.plan.id}: {len(drafts)} jobs; {kept}")
     return await _followed(options, context, desk, view.plan)
 
 
@@ -51,11 +51,11 @@ async def go_on(options: argparse.Namespace, context: CommandContext) -> ExitCod
     desk = await context.monitor.desk()
     plan = _chosen(options.go_on, await _open_plans(context, desk))
     if plan is None:
-        context.out.say("no plan is left to go on with")
+        context.out.note("no plan is left to go on with")
         return ExitCode.OK
     again = _numbers(options.send_again, plan)
     for step in plan.steps:
-        context.out.say(_step_words(step, context.out))
+        context.out.note(_step_words(step, context.out))
     waiting = [s.draft for s in plan.steps if s.state is StepState.WAITING or s.number in again]
     if waiting:
         secrets = await ready(options, context, desk, plan.account_id, waiting)
@@ -75,7 +75,7 @@ async def cancel(options: argparse.Namespace, context: CommandContext) -> ExitCo
     now = await _as_it_stands(desk, plan)
     left = [state for state in _NOT_CANCELLED if any(s.state is state for s in now.steps)]
     more = f"; `{_CANCEL} {plan.id}` once more lets go of what is {left[0]}" if left else ""
-    context.out.say(f"plan {plan.id}: {_tally(now)}{more}")
+    context.out.note(f"plan {plan.id}: {_tally(now)}{more}")
     return ExitCode.OK
 
 
@@ -128,7 +128,7 @@ async def _followed(
         await desk.close()  # waits briefly for the answer to a request in flight
         now = await _as_it_stands(desk, plan)
         left = f"go on with `{_GO_ON} {plan.id}`" if teller.durable else "the rest is forgotten"
-        context.out.say(f"plan {plan.id}: {_tally(now)}; {left}")
+        context.out.note(f"plan {plan.id}: {_tally(now)}; {left}")
         raise
     return _ended(teller.plan, teller.stopped_by)
 
@@ -158,7 +158,7 @@ class _Teller:
                 self._states[step.number] = step.state
                 self._tell_step(step)
         if view.note and view.note != self._note:
-            self._faces.out.say(view.note)
+            self._faces.out.note(view.note)
         self._note = view.note or self._note
 
     def _tell_step(self, step: Step) -> None:
@@ -166,7 +166,7 @@ class _Teller:
             draft, account_id = self._drafts[step.number], self.plan.account_id
             tell_job(self._options, self._faces, account_id, draft, step.job_id)
         if step.state is StepState.STARTED or step.state in _TOLD:
-            self._faces.out.say(_step_words(step, self._faces.out))
+            self._faces.out.note(_step_words(step, self._faces.out))
 
 
 def _step_words(step: Step, out: Output) -> str:

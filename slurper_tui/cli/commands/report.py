@@ -12,7 +12,7 @@ from slurper_tui.cli.commands import jobs as look
 from slurper_tui.cli.commands.logs import Holdups
 from slurper_tui.cli.context import CommandContext
 from slurper_tui.cli.errors import CliError, ExitCode, exit_code
-from slurper_tui.cli.output import Output, sayable
+from slurper_tui.cli.output import Output, to_ascii
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.job import JobView, Snapshot
 from slurper_tui.monitor.model.logs import FailuresView
@@ -29,7 +29,7 @@ async def command(options: argparse.Namespace, context: CommandContext) -> ExitC
     """Print the receipt. Raises CliError when a job has not ended, or its name is ambiguous."""
     if (options.jobs is None) == (options.migration is None):
         raise CliError("report takes a JOB, or --migration SOURCE")
-    snapshot = await look.whole(context.monitor, context.narration)
+    snapshot = await look.whole(context.monitor, context.progress_output)
     if options.migration is None:
         keys = [look.found(options.jobs, snapshot).key]
     else:
@@ -39,7 +39,7 @@ async def command(options: argparse.Namespace, context: CommandContext) -> ExitC
         context.out.line(fmt.as_json(record(receipt, version())))
     else:
         for line in markdown(receipt, version()).removesuffix("\n").split("\n"):
-            context.out.line(sayable(line, context.out))
+            context.out.line(to_ascii(line, context.out))
     return verdict(receipt)
 
 
@@ -80,7 +80,7 @@ def _several(migration: str, keys: Sequence[MigrationKey]) -> str:
 
 async def _receipt(keys: Sequence[JobKey], context: CommandContext) -> Receipt:
     desk = await context.monitor.desk()
-    progress = LogProgress(context.out, context.narration.patience)
+    progress = LogProgress(context.out, context.progress_output.patience)
     try:
         return await desk.receipts.receipt(keys, progress.tell)
     except NotEnded as error:
@@ -104,7 +104,7 @@ class LogProgress:
         """Report the state of a reading, if it changed. Raises CliError, see Holdups."""
         if view.key != self._key:
             self._key = view.key
-            self._out.say(f"reading the log of job {view.key.job_id}")
+            self._out.note(f"reading the log of job {view.key.job_id}")
         self._holdups.tell(view.problem, waiting=view.waiting, rows=view.rows_read)
 
 

@@ -36,14 +36,14 @@ async def command(options: argparse.Namespace, context: CommandContext) -> ExitC
 
 
 async def _command(options: argparse.Namespace, context: CommandContext) -> ExitCode:
-    view = found(options.job, await whole(context.monitor, context.narration))
+    view = found(options.job, await whole(context.monitor, context.progress_output))
     desk = await context.monitor.desk()
     types = tuple(options.type) or (FAILED_TYPE,)
     keys = await _keys(context, desk, view, types)
     drafts = await _drafts(context, desk, view.key, keys, options.region)
     earlier = await desk.creation.earlier_retries(view.key, keys, types)
     for clause in earlier:
-        context.out.say(clause)
+        context.out.note(clause)
     if earlier and options.draft is None:
         await _allowed_again(options, context, overwrite=drafts[0].overwrite)
     if options.draft is not None:
@@ -86,7 +86,7 @@ async def _keys(
         code = exit_code(last.problem.exit_code) if last.problem else ExitCode.API
         raise CliError("the log was not read to its end, so what failed is not known", code)
     for warning in _left_out(view, last, types):
-        context.out.say(warning)
+        context.out.note(warning)
     keys = reading.keys(types)
     tell_inexact(reading.inexact_keys(types), context.out)
     if not keys:
@@ -137,7 +137,7 @@ def _written(
     if options.draft == "-":
         for draft in drafts:
             context.out.exact(_text(draft))
-            context.out.say(f"standard output: {len(draft.keys or ()):,} keys of job {key.job_id}")
+            context.out.note(f"standard output: {len(draft.keys or ()):,} keys of job {key.job_id}")
         return ExitCode.OK
     paths = [_numbered(options.draft, number) for number in range(1, len(drafts) + 1)]
     for path in paths:
@@ -145,7 +145,7 @@ def _written(
             raise CliError(f"{path}: it is there already, and stays as it is")
     for path, draft in zip(paths, drafts, strict=True):
         _write(path, _text(draft))
-        context.out.say(f"{path}: {len(draft.keys or ()):,} keys of job {key.job_id}")
+        context.out.note(f"{path}: {len(draft.keys or ()):,} keys of job {key.job_id}")
     return ExitCode.OK
 
 

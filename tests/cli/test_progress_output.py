@@ -7,22 +7,22 @@ from msgspec.structs import replace
 from slurper_tui.api.errors import ApiError, NotFound, RateLimited, Rejected, Unreachable
 from slurper_tui.api.models import Job
 from slurper_tui.cli.errors import CliError
-from slurper_tui.cli.output import Narration, Output
+from slurper_tui.cli.output import Output, ProgressOutput
 from slurper_tui.monitor.model.job import AccountView, BudgetView, JobView, Problem, Snapshot
 
 DOWN = Problem(Unreachable("cannot connect"), since=0.0, retry_at=3600.0)
 
 
-class Told:
-    """A narration and what it has said since the last look."""
+class Reported:
+    """A ProgressOutput and what it has said since the last look."""
 
     def __init__(self, *, once: bool = False, patience: float | None = None) -> None:
         self._err = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
         out = Output(None, self._err, ascii_only=False)
-        self._narration = Narration(out, UTC, once=once, patience=patience)
+        self._progress_output = ProgressOutput(out, UTC, once=once, patience=patience)
 
     def after(self, snapshot: Snapshot) -> list[str]:
-        self._narration.tell(snapshot)
+        self._progress_output.update(snapshot)
         assert isinstance(self._err.buffer, io.BytesIO)
         lines = self._err.buffer.getvalue().decode().splitlines()
         self._err.buffer.seek(0)
@@ -44,7 +44,7 @@ def seen(
 
 
 def test_a_problem_is_a_line_when_it_begins_and_a_line_when_it_ends() -> None:
-    told = Told()
+    told = Reported()
     assert told.after(seen()) == []
     assert told.after(seen(DOWN)) == ["the account: cannot connect; next try at 01:00:00"]
     assert told.after(seen(DOWN)) == []
@@ -53,11 +53,11 @@ def test_a_problem_is_a_line_when_it_begins_and_a_line_when_it_ends() -> None:
 
 
 def test_of_several_accounts_the_one_in_trouble_is_named() -> None:
-    assert Told().after(seen(None, DOWN)) == ["account 1: cannot connect; next try at 01:00:00"]
+    assert Reported().after(seen(None, DOWN)) == ["account 1: cannot connect; next try at 01:00:00"]
 
 
 def test_a_job_that_fails_with_its_account_does_not_answer_in_between() -> None:
-    told, error = Told(), Unreachable("reset")
+    told, error = Reported(), Unreachable("reset")
     assert told.after(seen(job=error)) == ["job j: reset"]
     assert len(told.after(seen(DOWN, job=error))) == 1
     assert told.after(seen(job=error)) == ["the account: answers again"]
@@ -65,14 +65,14 @@ def test_a_job_that_fails_with_its_account_does_not_answer_in_between() -> None:
 
 
 def test_a_job_that_is_gone_never_answers_again() -> None:
-    told = Told()
+    told = Reported()
     assert told.after(seen(job=NotFound("no such job"))) == ["job j: no such job"]
     assert told.after(seen(job=NotFound("no such job"), gone=True)) == []
     assert told.after(seen(gone=True)) == []
 
 
 def test_a_pause_that_the_api_has_ordered() -> None:
-    told = Told()
+    told = Reported()
     blocked = BudgetView(blocked_until=60.0, blocked_by=RateLimited("rate limited"))
     [line] = told.after(seen(budget=blocked))
     assert line.startswith("the request budget: spent (rate limited); ")
@@ -86,19 +86,19 @@ def test_a_pause_that_the_api_has_ordered() -> None:
 )
 def test_a_time_of_another_day_bears_its_date(until: float, told: str) -> None:
     blocked = BudgetView(blocked_until=until, blocked_by=RateLimited("rate limited"))
-    [line] = Told().after(replace(seen(None), budget=blocked))
+    [line] = Reported().after(replace(seen(None), budget=blocked))
     assert line.endswith(f"; waiting until {told}")
-    [line] = Told().after(seen(replace(DOWN, retry_at=until)))
+    [line] = Reported().after(seen(replace(DOWN, retry_at=until)))
     assert line.endswith(f"; next try at {told}")
 
 
 def test_waiting_for_the_budget_is_told_by_commands_that_look_once() -> None:
     waiting = BudgetView(used=900, waiting=12)
-    assert Told(once=True).after(seen(budget=waiting)) == [
+    assert Reported(once=True).after(seen(budget=waiting)) == [
         "the request budget: 900 of 1200 requests in five minutes are used; 12 wait"
     ]
-    assert Told().after(seen(budget=waiting)) == []
-    [line] = Told().after(seen(budget=BudgetView(used=900, stretch=2.5)))
+    assert Reported().after(seen(budget=waiting)) == []
+    [line] = Reported().after(seen(budget=BudgetView(used=900, stretch=2.5)))
     assert line.endswith("; jobs are asked 2.5 times less often")
 
 
@@ -106,12 +106,12 @@ def test_rejected_by_every_account_is_the_end() -> None:
     problem = Problem(Rejected("rejected"), since=0.0)
     accounts = tuple(AccountView(name, problem=problem) for name in "ab")
     with pytest.raises(CliError, match="the API rejects these credentials: rejected; ") as caught:
-        Told().after(Snapshot(0.0, 5.0, accounts))
+        Reported().after(Snapshot(0.0, 5.0, accounts))
     assert caught.value.code == 3
 
 
 def test_a_history_that_is_not_kept_is_said_once_and_its_return_too() -> None:
-    told, off = Told(), "history off: the disk is full"
+    told, off = Reported(), "history off: the disk is full"
 
     def noted(note: str) -> list[str]:
         return told.after(replace(seen(), history_note=note))
@@ -128,7 +128,7 @@ def blocked(now: float, until: float) -> Snapshot:
 
 
 def test_waits_under_a_rate_limit_add_up_to_the_patience() -> None:
-    told = Told(once=True, patience=60.0)
+    told = Reported(once=True, patience=60.0)
     assert len(told.after(blocked(1000.0, 1040.0))) == 1
     told.after(blocked(1000.3, 1040.0))
     told.after(replace(seen(), taken_at=1041.0))
@@ -144,13 +144,13 @@ def test_waits_under_a_rate_limit_add_up_to_the_patience() -> None:
 
 def test_a_wait_that_is_too_long_is_not_begun() -> None:
     with pytest.raises(CliError, match="00:21:40"):
-        Told(once=True, patience=60.0).after(blocked(1000.0, 1300.0))
-    Told(once=True, patience=301.0).after(blocked(1000.0, 1300.0))
-    Told().after(blocked(1000.0, 1e6))
+        Reported(once=True, patience=60.0).after(blocked(1000.0, 1300.0))
+    Reported(once=True, patience=301.0).after(blocked(1000.0, 1300.0))
+    Reported().after(blocked(1000.0, 1e6))
 
 
 def test_an_endless_id_is_cut() -> None:
-    [line] = Told().after(
+    [line] = Reported().after(
         replace(seen(), jobs=(JobView("0", Job(id="x" * 70_000), problem=NotFound("no")),))
     )
     assert line == f"job {'x' * 128}...: no"
