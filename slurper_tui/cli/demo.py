@@ -44,7 +44,7 @@ def _looks(course: Course, now: float) -> Iterator[Recorded]:
     for begun, until, every in LOOKS:
         for number in range(int((begun - until) / every)):
             at = now - begun + number * every
-            if at <= course.plan.created:
+            if at <= max(0.0, course.plan.created):  # the history keeps no time before 1970
                 continue
             yield _look(course, series, at, every)
             if course.finished(at) is not None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import signal
 import subprocess
 import time
@@ -55,6 +56,26 @@ def test_remembered_jobs_stand_before_any_answer_and_turn_live(
         program.type("q")
         assert program.ended() == 0
         program.assert_as_found()
+
+
+def test_the_count_of_requests_is_of_those_sent_after_a_start_from_the_history(
+    environ: dict[str, str], server: LoopbackServer, tmp_path: Path
+) -> None:
+    remember(tmp_path, server, 300.0)
+    with PtyProgram([PROGRAM, "--interval", "2"], environ, size=(120, 30)) as program:
+        program.see_no(" Age ")
+        rounds = len(server.requests) + 10
+        program.wait_for(lambda: len(server.requests) >= rounds, "further requests")
+        program.wait_for(lambda: shown_count(program.text) >= rounds, "the count of them")
+        assert shown_count(program.text) <= len(server.requests)
+        program.type("q")
+        assert program.ended() == 0
+
+
+def shown_count(text: str) -> int:
+    """The number of requests in the status line; 0 if there is none."""
+    found = re.search(r"API (\d+)/1200", text)
+    return int(found[1]) if found else 0
 
 
 def test_refused_credentials_leave_the_screen_with_its_remembered_jobs(
