@@ -9,6 +9,7 @@ layout classes by terminal size, the options fixed for a run and the view settin
 from __future__ import annotations
 
 import unicodedata
+from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from datetime import tzinfo
 
@@ -18,7 +19,14 @@ from textual.geometry import Size
 
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.job import BudgetView, JobView, Outage, Snapshot
-from slurper_tui.monitor.reports.migrations import Migration, MigrationKey, migrations
+from slurper_tui.monitor.reports.migrations import (
+    Migration,
+    MigrationKey,
+    is_running,
+    migration_of,
+    migrations,
+    with_changes,
+)
 from slurper_tui.tui.render.columns import SORTS, sorted_jobs
 
 TERMS = "words, !not, status:failed, source:, target:, account:, id:"
@@ -194,6 +202,8 @@ def grouped(snapshot: Snapshot | None, before: Groups) -> Groups:
     """Group a snapshot's jobs into migrations; an unchanged migration is the same value."""
     if snapshot is None or _has_same_jobs(snapshot, before.snapshot):
         return before
+    if before.snapshot is not None and _groups_alike(snapshot, before.snapshot):
+        return _regrouped(snapshot, before.snapshot, before)
     found = migrations(snapshot.jobs, snapshot.ties, before.by_key, snapshot.unstarted)
     by_job: dict[RowKey | None, MigrationKey] = {key: one.key for one in found for key in one.keys}
     return Groups(snapshot, {one.key: one for one in found}, by_job)
@@ -203,6 +213,37 @@ def _has_same_jobs(snapshot: Snapshot, before: Snapshot | None) -> bool:
     if before is None or snapshot.jobs is not before.jobs:
         return False
     return (snapshot.ties, snapshot.unstarted) == (before.ties, before.unstarted)
+
+
+def _groups_alike(snapshot: Snapshot, before: Snapshot) -> bool:
+    """Whether both snapshots have the same jobs of the same migrations, in the same order."""
+    return (
+        len(snapshot.jobs) == len(before.jobs)
+        and (snapshot.ties, snapshot.unstarted) == (before.ties, before.unstarted)
+        and all(
+            one is other or (one.key == other.key and migration_of(one) == migration_of(other))
+            for one, other in zip(snapshot.jobs, before.jobs, strict=True)
+        )
+    )
+
+
+def _regrouped(snapshot: Snapshot, before: Snapshot, groups: Groups) -> Groups:
+    """Sum up only the migrations with changed jobs."""
+    pairs = zip(snapshot.jobs, before.jobs, strict=True)
+    changed = [(new, old) for new, old in pairs if new is not old]
+    started: Counter[str] = Counter()
+    by_migration: dict[MigrationKey, dict[JobKey, JobView]] = {}
+    for new, old in changed:
+        started[new.account_id] += is_running(new) - is_running(old)
+        if key := groups.by_job.get(new.key):
+            by_migration.setdefault(key, {})[new.key] = new
+    by_key = dict(groups.by_key)
+    for key, views in by_migration.items():
+        by_key[key] = with_changes(by_key[key], views, snapshot.ties)
+    for key, one in by_key.items() if any(started.values()) else ():
+        if more := started[key.account_id]:
+            by_key[key] = replace(one, running=one.running + more)
+    return replace(groups, snapshot=snapshot, by_key=by_key)
 
 
 def list_rows(
@@ -407,11 +448,11 @@ def _retries(snapshot: Snapshot | None) -> frozenset[JobKey]:
 
 
 def _seen(scene: Scene) -> Iterator[JobView]:
-    """Yield the jobs that pass the filter, in no particular order."""
-    wanted, hide = matcher(scene.filter_text), scene.view.hide_ended
-    for view in scene.snapshot.jobs if scene.snapshot else ():
-        if wanted(view) and (view.live or not hide):
-            yield view
+    """Iterate over the jobs that pass the filter, in no particular order."""
+    jobs: Iterable[JobView] = scene.snapshot.jobs if scene.snapshot else ()
+    if scene.filter_text:
+        jobs = filter(matcher(scene.filter_text), jobs)
+    return (view for view in jobs if view.live or not scene.view.hide_ended)
 
 
 def _place(scene: Scene, rows: Mapping[RowKey, int], groups: Groups) -> RowKey | None:

@@ -11,12 +11,12 @@ from textual.geometry import Region
 
 from slurper_tui.cli.screen import load_view, save_view
 from slurper_tui.monitor.model.events import Tie
-from slurper_tui.monitor.model.job import Counts, JobView, Snapshot
+from slurper_tui.monitor.model.job import Counts, JobView, Phase, Snapshot
 from slurper_tui.monitor.model.plans import Draft, Plan, Step, unstarted
 from slurper_tui.monitor.reports.migrations import migrations
 from slurper_tui.tui.availability import reasons
 from slurper_tui.tui.render.painted import PaintedLines
-from slurper_tui.tui.state import Scene, ViewState, highlight, see, unfold
+from slurper_tui.tui.state import Groups, Scene, ViewState, grouped, highlight, see, unfold
 from tests.tui.jobs import ACCOUNT, NOW, forecast, snapshot, view
 from tests.tui.test_app import Stage, staged
 
@@ -426,7 +426,32 @@ async def test_keys_do_not_look_for_migrations_again(monkeypatch: pytest.MonkeyP
         await stage.press("slash", *"b2", "escape")
         assert len(asked) == 1
         await stage.show(busy(1000, taken_at=NOW + 5))
+        assert len(asked) == 1
+        await stage.show(busy(1001, taken_at=NOW + 5))
         assert len(asked) == 2
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"counts": Counts(1000, 7, 0, 1), "percent": 0},
+        {"counts": Counts(None, None, None, None), "percent": None},
+        {"status": "paused", "phase": Phase.PAUSED},
+        {"gone": True},
+        {"job": PAUSED.job},
+        {"job": replace(ONE.job, source=ENDED.job.source)},
+        {"job": replace(ONE.job, finished_at="2026-01-01T00:00:00Z"), "ended": True},
+    ],
+    ids=["counted", "uncounted", "paused", "gone", "other buckets", "other prefix", "ended"],
+)
+def test_a_changed_job_is_grouped_as_if_all_were_grouped_anew(change: dict[str, Any]) -> None:
+    child, tie = retry(ENDED)
+    jobs = (*JOBS, PAUSED, NESTED, child)
+    before = grouped(snapshot(*jobs, ties=(tie,)), Groups())
+    after = snapshot(replace(jobs[0], **change), *jobs[1:], ties=(tie,))
+    one, other = grouped(after, before), grouped(after, Groups())
+    assert one.by_key == other.by_key
+    assert one.by_job == other.by_job
 
 
 async def test_what_is_repainted_is_what_a_full_paint_would_show() -> None:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import partial
+from functools import lru_cache, partial
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
@@ -34,6 +34,7 @@ from slurper_tui.monitor.reports.retries import (
     Overlap,
     Together,
     overlaps,
+    scope_of,
     superseded,
     together,
     total,
@@ -245,7 +246,9 @@ def family_view(views: Sequence[JobView], ties: Sequence[Tie]) -> JobView:
     again = {tie.child for tie, _ in retries}
     roots = [view for view in views if view.key not in again]
     told = [view for view in roots if _has_told(view)]
-    sums, shown = together(roots, retries), together(told or roots, retries)
+    sums = together(roots, retries)
+    some_unknown = 0 < len(told) < len(roots)
+    shown = together(told, retries) if some_unknown else sums
     live = [view for view in views if view.live]
     view = JobView(
         account_id=views[0].account_id,
@@ -257,7 +260,7 @@ def family_view(views: Sequence[JobView], ties: Sequence[Tie]) -> JobView:
         verdict=family_verdict(roots, [child for _, child in retries], sums),
         not_copied=sums.not_copied,
         listing_broke=any(view.listing_broke for view in roots),
-        partial=0 < len(told) < len(roots),
+        partial=some_unknown,
         ended=not live,
         as_of=_as_of(live, views),
         missed=max((view.missed for view in live), default=0),
@@ -394,6 +397,7 @@ def _bucket(source: Source | None) -> Source | None:
     return source and replace(source, path_prefix=None, keys=None, extra={})
 
 
+@lru_cache(maxsize=2**16)
 def _time(text: str | None) -> float:
     at = parse_time(text)
     return float("inf") if at is None else at
@@ -484,19 +488,43 @@ def _new(
     keys = frozenset(view.key for view in views)
     retries = _retries(keys, ties)
     again = superseded(views, retries)
-    counted = [view for view in views if view.key not in again]
-    view = family_view(counted, _each_once(ties, retries))
-    return Migration(
-        key=key,
-        jobs=views,
-        view=_with_more_to_come(view) if unstarted else view,
-        running=running,
-        overlaps=overlaps(views, again | retries.keys()),
-        retries=retries,
-        superseded=again,
-        keys=keys,
-        unstarted=unstarted,
+    return _summed(
+        Migration(
+            key=key,
+            jobs=views,
+            view=views[0],
+            running=running,
+            overlaps=overlaps(views, again | retries.keys()),
+            retries=retries,
+            superseded=again,
+            keys=keys,
+            unstarted=unstarted,
+        ),
+        ties,
     )
+
+
+def _summed(migration: Migration, ties: Sequence[Tie]) -> Migration:
+    """Return the migration with the sums of its jobs as its view."""
+    view = family_view(migration.counted, _each_once(ties, migration.retries))
+    return replace(migration, view=_with_more_to_come(view) if migration.unstarted else view)
+
+
+def with_changes(
+    before: Migration, changed: Mapping[JobKey, JobView], ties: Sequence[Tie]
+) -> Migration:
+    """Return a migration after some of its jobs changed; keys, buckets and ties are the same.
+
+    What depends only on prefixes and times is computed again only if one of them changed.
+    """
+    views = tuple(changed.get(view.key, view) for view in before.jobs)
+    if all(map(_has_same_scope, before.jobs, views)):
+        return _summed(replace(before, jobs=views), ties)
+    return _new(before.key, views, ties, before.running, before.unstarted)
+
+
+def _has_same_scope(one: JobView, other: JobView) -> bool:
+    return one is other or (one.live == other.live and scope_of(one) == scope_of(other))
 
 
 def _with_more_to_come(view: JobView) -> JobView:
