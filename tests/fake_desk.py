@@ -129,6 +129,9 @@ class FakeFailures:
     def inexact_keys(self, log_types: Collection[str]) -> tuple[str, ...]:
         return ()
 
+    def without_key(self, log_types: Collection[str]) -> int:
+        return 0
+
 
 class FakeLogs:
     """Logs of every job alike. asked: what for, in order."""

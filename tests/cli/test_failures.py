@@ -68,16 +68,17 @@ def raw(
 def test_the_log_is_held_against_the_counters() -> None:
     ran = perform(account(plan(failed=131, not_copied=40, harmless=500)), "failures", "job1")
     assert (ran.code, ran.err) == (0, [])
-    assert ran.out[:2] == [
+    assert ran.out[:3] == [
         "log names 131 of 131 failed",
-        "540 skipped: 40 not copied, 500 already there (harmless)",
+        "skipped 540: 500 already there",
+        "40 not copied (15 archive tier, 9 empty, 6 to be restored first, 10 others)",
     ]
     short = perform(
         SimulatedAccount(),
         *("failures", "job1"),
         transport=telling(row(FAILED_TYPE, "a"), row(FAILED_TYPE, "b"), failed=1310),
     )
-    assert short.out[0] == "log names 2 of 1,310 failed"
+    assert short.out[0] == "log names 2 of 1,310 failed; 1,308 it does not name"
 
 
 @pytest.mark.parametrize("rows", [[], [row(FAILED_TYPE, "a"), row(TIER, "b")]])
@@ -90,8 +91,7 @@ def test_skips_are_not_harmless_where_the_log_does_not_name_every_failure(
             *("failures", "job1"),
             transport=telling(*rows, failed=failed, skipped=7),
         )
-        left = f"{7 - len(rows[1:])} reasons unknown"
-        assert ran.out[1] == f"7 skipped: {len(rows[1:])} not copied, {left}"
+        assert ran.out[1] == f"skipped 7: {7 - len(rows[1:])} for unknown reasons"
 
 
 def test_reasons_and_then_prefixes() -> None:
@@ -107,7 +107,8 @@ def test_reasons_and_then_prefixes() -> None:
     )
     assert ran.out == [
         "log names 8 of 8 failed",
-        "12 skipped: 12 not copied, 0 already there (harmless)",
+        "skipped 12: 0 already there",
+        "12 not copied (12 archive tier)",
         "",
         " 8  failed after several tries (importErrorRetryExhaustion)",
         "      2026-03-19T15:46:20+00:00",
@@ -143,7 +144,7 @@ def test_a_listing_that_broke_is_told_for_what_it_means() -> None:
 
 def test_nothing_failed_is_told_in_a_line() -> None:
     ran = perform(account(plan()), "failures", "job1")
-    assert (ran.code, ran.out, ran.err) == (0, ["log names 0 of 0 failed"], [])
+    assert (ran.code, ran.out, ran.err) == (0, ["nothing failed"], [])
 
 
 def test_the_groups_as_json() -> None:
@@ -228,7 +229,7 @@ def test_more_keys_than_one_job_takes_are_said(monkeypatch: pytest.MonkeyPatch) 
 def test_a_key_counts_once_and_a_row_without_one_is_no_key() -> None:
     rows = [row(FAILED_TYPE, "a"), row(FAILED_TYPE, "a", message="again"), row(FAILED_TYPE)]
     assert raw(telling(*rows), "--keys", code=4)[0] == b"a\n"
-    assert raw(telling(*rows))[0].startswith(b"log names 2 of 3 failed\n")
+    assert raw(telling(*rows))[0].startswith(b"log names 2 of 3 failed; 1 it does not name\n")
 
 
 FORMS = [("--keys",), ("--keys", "--null"), ("--keys", "--json")]
@@ -240,7 +241,7 @@ FORMS = [("--keys",), ("--keys", "--null"), ("--keys", "--json")]
     [
         ([row(FAILED_TYPE, "a")], 1310, (), "the log names 1 of 1,310 failed objects"),
         ([], 3, (), "the log names 0 of 3 failed objects"),
-        ([row(FAILED_TYPE, "a"), row(FAILED_TYPE)], 1, (), "1 of the rows name no key"),
+        ([row(FAILED_TYPE, "a"), row(FAILED_TYPE)], 1, (), "1 of the rows names no key"),
         ([row(FAILED_TYPE, "a"), row(BROKE)], 1, (), "source listing broke"),
         ([row(TIER, "a")], 3, ("--type", TIER), "the log names 0 of 3 failed objects"),
     ],

@@ -139,7 +139,7 @@ def test_a_passing_fault_is_said_and_every_row_comes() -> None:
     assert (ran.code, len(ran.out)) == (0, 202)
     assert len(ran.err) == 2
     assert ran.err[0].startswith("slurper-tui: the log: ")
-    assert ran.err[0].endswith("; it is asked again")
+    assert ran.err[0].endswith("; trying again")
     assert ran.err[1] == "slurper-tui: the log: goes on"
 
 
@@ -210,7 +210,7 @@ def test_following_outlives_a_server_that_is_away(tmp_path: Path) -> None:
                 program.stdout.readline()
             assert b"oldest row" in program.stderr.readline()
             server.kill()
-            assert b"asked again" in program.stderr.readline()
+            assert b"trying again" in program.stderr.readline()
             server.restart()
             assert json.loads(program.stdout.readline())["job"] == "job1"
             assert b"goes on" in program.stderr.readline()

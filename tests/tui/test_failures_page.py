@@ -21,11 +21,11 @@ from slurper_tui.monitor.model.logs import (
     PrefixGroup,
     cause_of,
 )
+from slurper_tui.monitor.reports.wording import failed_words, missing_keys, skipped_words
 from slurper_tui.tui.export import save_keys
 from slurper_tui.tui.screens.failures import FailuresPage
 from slurper_tui.tui.screens.main import MainScreen
 from slurper_tui.tui.screens.retry_draft import DraftPage
-from slurper_tui.tui.widgets.failure_tree import export_doubts, failed_words, skipped_words
 from tests.tui.jobs import NOW, harmless, iso, snapshot, view
 from tests.tui.log_pages import ARCHIVED, JOB, Opened, opened
 from tests.tui.test_written import Connect, connect, settle
@@ -297,10 +297,11 @@ async def test_a_key_that_utf8_cannot_hold_is_shown_and_not_copied(key: str, sho
 
 def test_why_a_list_of_keys_is_not_all_is_said() -> None:
     whole = failures(group(FAILED_TYPE, 50), failed_objects=50)
-    assert export_doubts(whole, ()) == ()
-    [fewer] = export_doubts(replace(whole, failed_objects=51), ())
+    assert missing_keys(whole, inexact=0, keyless=0) == ()
+    [fewer] = missing_keys(replace(whole, failed_objects=51), inexact=0, keyless=0)
     assert "names 50 of 51" in fewer
-    assert len(export_doubts(failures(group(FAILED_TYPE, 5), whole=False), ("a", "b"))) == 3
+    part = failures(group(FAILED_TYPE, 5), whole=False, events={BROKE_TYPE: 1})
+    assert len(missing_keys(part, inexact=2, keyless=1)) == 5
 
 
 # Reading ------------------------------------------------------------------------------------------
@@ -417,7 +418,7 @@ async def test_a_log_with_gaps_says_so(folder: Path) -> None:
         await show(program, failures(*GROUPS, whole=False), end=True)
         await program.press("E")
         await program.see("3 keys saved")
-        assert "there may be more" in program.text
+        assert "rows may be missing" in program.text
 
 
 @pytest.mark.parametrize("key", ["a\nb", "a\rb", "a\ud800b", ""])

@@ -33,6 +33,18 @@ from slurper_tui.monitor.model.logs import (
 )
 from slurper_tui.monitor.model.plans import MOST_KEYS
 from slurper_tui.monitor.polling.budget import BLOCK_SECONDS
+from slurper_tui.monitor.reports.wording import (
+    LOG_GAPS,
+    WAITING,
+    failed_words,
+    group_words,
+    inexact_words,
+    keys_hold,
+    missing_keys,
+    next_step,
+    skipped_words,
+    so_many_rows,
+)
 
 
 async def command(options: argparse.Namespace, context: CommandContext) -> ExitCode:
@@ -96,9 +108,10 @@ class Holdups:
         self._rows = min(self._rows, rows)  # fewer rows: another log has begun
         if rows >= self._rows + TOLD_ROWS:
             self._rows = rows
-            self._out.note(f"the log: {rows:,} rows so far")
-        line = "the request budget has no room for it now; waiting" if waiting else ""
-        line = f"{problem}; it is asked again" if is_passing(problem) else line
+            self._out.note(f"the log: {so_many_rows(rows, whole=False)}")
+        line = WAITING if waiting else ""
+        if problem is not None and is_passing(problem):
+            line = f"{problem}; {next_step(problem)}"
         if line and line != self._said:
             self._out.note(f"the log: {line}")
         elif self._said and not line and problem is None:
@@ -148,7 +161,7 @@ class LogRows:
         """Report a change in the state of the reading. Raises CliError, see Holdups."""
         self._holdups.tell(view.problem, waiting=view.waiting)
         if self.whole and not view.whole:
-            self._out.note("the log: rows come faster than they can be read; some may be missing")
+            self._out.note(LOG_GAPS)
         self.whole = view.whole
 
     def tell(self, row: LogRow) -> None:
@@ -168,7 +181,7 @@ class LogRows:
             form = r"\udce9" if self._as_json else r"\xe9"
             self._out.note(f"{rows} bytes that are not UTF-8, written as {form} for 0xe9")
         if not self.whole:
-            self._out.note("the log: rows came faster than they can be read; some may be missing")
+            self._out.note(LOG_GAPS)
 
 
 def row_record(row: LogRow) -> str:
@@ -217,11 +230,13 @@ async def failures_command(options: argparse.Namespace, context: CommandContext)
     types = options.type or [FAILED_TYPE]
     if options.keys:
         _tell_keys(reading.keys(types), job, options, context.out)
-        whole = _tell_missing(view, reading, types, context.out)
+        whole = tell_missing(view, reading, types, context.out)
         return ExitCode.OK if whole else ExitCode.OBJECTS_LOST
+    if not view.counts.whole:
+        context.out.note(LOG_GAPS)
     if options.json:
         context.out.line(fmt.as_json(_record(view, reading, options.type)))
-        tell_inexact(reading.inexact_keys(options.type or list(view.counts.by_type)), context.out)
+        _tell_inexact(reading.inexact_keys(options.type or list(view.counts.by_type)), context.out)
     else:
         for line in _sheet(view, job, options.type, context):
             context.out.line(line)
@@ -243,8 +258,6 @@ async def read_to_end(reading: FailingObjects, out: Output, patience: float | No
     assert view is not None
     if view.problem is not None:
         raise view.problem
-    if not view.counts.whole:
-        out.note("the log: rows came faster than they can be read; some may be missing")
     return view
 
 
@@ -263,37 +276,26 @@ def _tell_keys(keys: Sequence[str], job: JobView, options: argparse.Namespace, o
             out.note(f"with these lines in FILE, {rclone_line('FILE', job)} fetches them")
 
 
-def _tell_missing(
+def tell_missing(
     view: FailuresView, reading: FailingObjects, types: Collection[str], out: Output
 ) -> bool:
     """Report failed objects that the keys do not include; return True if none is known."""
-    failed = view.failed_objects
-    named = sum(len(of([FAILED_TYPE])) for of in (reading.keys, reading.inexact_keys))
-    rows = sum(group.count for group in view.groups if group.log_type in types)
-    keyless = rows - sum(len(of(types)) for of in (reading.keys, reading.inexact_keys))
-    missing = [
-        (
-            failed is not None and named < failed,
-            f"the log names {named:,} of {fmt.count(failed)} failed objects: it is incomplete",
-        ),
-        (keyless > 0, f"{keyless:,} of the rows name no key"),
-        (view.counts.listing_broke, f"{reason_of(BROKE_TYPE)}: what was not listed has no row"),
-        (not view.counts.whole, "the log has gaps, so keys may be missing"),
-    ]
-    for text in (text for is_so, text in missing if is_so):
-        out.note(text)
-    if failed is None:
-        out.note("how many objects failed is not known, so whether all are named is not either")
     inexact = reading.inexact_keys(types)
-    tell_inexact(inexact, out)
-    return not inexact and not any(is_so for is_so, _ in missing)
+    missing = missing_keys(view, inexact=len(inexact), keyless=reading.without_key(types))
+    for text in missing:
+        if text != inexact_words(len(inexact)):
+            out.note(text)
+    if view.failed_objects is None:
+        out.note(failed_words(view)[0])
+    _tell_inexact(inexact, out)
+    return not missing
 
 
-def tell_inexact(keys: Sequence[str], out: Output) -> None:
+def _tell_inexact(keys: Sequence[str], out: Output) -> None:
     """List the keys that were left out because they are not UTF-8."""
     if not keys:
         return
-    out.note(f"{_keys(len(keys))} bytes that are not UTF-8: not exact, so left out:")
+    out.note(inexact_words(len(keys)))
     for key in keys[:_NAMED]:
         out.note(f"  {key}")
     if len(keys) > _NAMED:
@@ -304,7 +306,9 @@ def _tell_lines(keys: Sequence[str], out: Output) -> None:
     """Print one key a line: unchanged to a file or pipe, sanitised to a terminal."""
     broken = sum("\n" in key for key in keys)
     if broken:
-        out.note(f"{_keys(broken)} a newline: one a line they cannot be told apart; take --null")
+        out.note(
+            f"{keys_hold(broken)} a newline: one a line they cannot be told apart; take --null"
+        )
     _tell_bom(keys, out)
     if not out.on_terminal:
         out.exact("".join(f"{key}\n" for key in keys))
@@ -313,17 +317,13 @@ def _tell_lines(keys: Sequence[str], out: Output) -> None:
     for key in keys:
         out.line(key)
     if changed:
-        out.note(f"{_keys(changed)} signs not fit for a terminal: a file gets the exact ones")
+        out.note(f"{keys_hold(changed)} signs not fit for a terminal: a file gets the exact ones")
 
 
 def _tell_bom(keys: Sequence[str], out: Output) -> None:
     """Warn if the first key begins with U+FEFF, which readers take for a byte order mark."""
     if keys and keys[0].startswith("\ufeff"):
         out.note("the first key begins with U+FEFF, which readers of a file leave out; take --json")
-
-
-def _keys(number: int) -> str:
-    return "1 key holds" if number == 1 else f"{fmt.count(number)} keys hold"
 
 
 def _record(
@@ -356,8 +356,8 @@ def _sheet(
     view: FailuresView, job: JobView, log_types: Collection[str], context: CommandContext
 ) -> Iterator[str]:
     """Yield the counters compared with the log, then every reason with its prefixes."""
-    yield _failed(view)
-    yield from _skipped(view)
+    yield failed_words(view)[0]
+    yield from filter(None, skipped_words(view))
     if view.counts.listing_broke:
         yield reason_of(BROKE_TYPE)
     groups = _wanted(view, log_types)
@@ -376,30 +376,10 @@ def _sheet(
         yield f"  {rclone_line('FILE', job)}"
 
 
-def _failed(view: FailuresView) -> str:
-    named = fmt.count(view.named)
-    if view.failed_objects is None:
-        return f"log names {named} failed, and how many did is not known"
-    return f"log names {named} of {fmt.count(view.failed_objects)} failed"
-
-
-def _skipped(view: FailuresView) -> Iterator[str]:
-    """Yield the skipped objects: those not copied, and those already in the target."""
-    not_copied = f"{fmt.count(view.not_copied)} not copied"
-    if view.unexplained is not None and view.skipped_objects:
-        word = "reasons unknown" if view.harmless is None else "already there (harmless)"
-        rest = f"{fmt.count(view.unexplained)} {word}"
-        yield f"{fmt.count(view.skipped_objects)} skipped: {not_copied}, {rest}"
-    elif view.not_copied:
-        yield not_copied
-
-
 def _group(group: FailureGroup, width: int, zone: tzinfo | None) -> Iterator[str]:
     """Yield one reason: count, name, times, most frequent messages and prefixes."""
-    reason = reason_of(group.log_type)
-    what = reason if group.cause is Cause.FAILED else f"{group.cause}: {reason}"
     seen = " to ".join(dict.fromkeys(_seen(group, zone)))
-    yield f"{fmt.count(group.count):>{width}}  {what} ({group.log_type})"
+    yield f"{fmt.count(group.count):>{width}}  {group_words(group)} ({group.log_type})"
     if seen:
         yield f"{'':>{width}}    {seen}"
     for message, number in group.messages[:_MESSAGES]:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import argparse
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from slurper_tui import format as fmt
 from slurper_tui.api.errors import ApiError
 from slurper_tui.cli import prompts as asking
 from slurper_tui.cli.commands.jobs import found, whole
-from slurper_tui.cli.commands.logs import Holdups, tell_inexact
+from slurper_tui.cli.commands.logs import Holdups, tell_missing
 from slurper_tui.cli.commands.plans import planned
 from slurper_tui.cli.context import CommandContext
 from slurper_tui.cli.errors import CliError, ExitCode, exit_code
@@ -85,10 +85,10 @@ async def _keys(
     if not last.counts.whole:
         code = exit_code(last.problem.exit_code) if last.problem else ExitCode.API
         raise CliError("the log was not read to its end, so what failed is not known", code)
-    for warning in _left_out(view, last, types):
-        context.out.note(warning)
+    if view.live:
+        context.out.note("the job has not ended: more objects may fail yet")
     keys = reading.keys(types)
-    tell_inexact(reading.inexact_keys(types), context.out)
+    tell_missing(last, reading, types, context.out)
     if not keys:
         raise CliError(f"the log names no object in rows of {' or '.join(types)}")
     return keys
@@ -102,19 +102,6 @@ async def _read(
     async for last in reading.views():
         holdups.tell(last.problem, waiting=last.waiting, rows=last.rows_read)
     return last
-
-
-def _left_out(view: JobView, last: FailuresView, types: tuple[str, ...]) -> Iterator[str]:
-    """Yield a warning for each kind of failed objects that these keys may not include."""
-    if view.live:
-        yield "the job has not ended: more objects may fail yet"
-    if last.counts.listing_broke:
-        yield "the source listing broke: objects that were never listed are in no log"
-    if FAILED_TYPE in types and last.failed_objects and last.named < last.failed_objects:
-        yield (
-            f"the log names {last.named:,} of {last.failed_objects:,} failed objects: "
-            "only those can be copied again"
-        )
 
 
 async def _drafts(

@@ -105,13 +105,13 @@ class Prefixes:
 class Reason:
     """The objects that rows of one log type name, each once; rows without a key count one each.
 
-    keys: each key with the number of the first row that names it.
+    keys: each key with the number of the first row that names it. without_key: rows without one.
     """
 
     def __init__(self, log_type: str) -> None:
         self.keys: dict[str, int] = {}
+        self.without_key = 0
         self._log_type = log_type
-        self._without_key = 0
         self._seen = Span()
         self._messages: Counter[str] = Counter()
         self._prefixes = Prefixes()
@@ -124,7 +124,7 @@ class Reason:
         ):
             self._messages[row.message] += 1
         if row.object_key is None:
-            self._without_key += 1
+            self.without_key += 1
         elif row.object_key not in self.keys:
             self.keys[row.object_key] = number
             self._prefixes.add(row.object_key)
@@ -135,7 +135,7 @@ class Reason:
         return FailureGroup(
             log_type=self._log_type,
             cause=cause_of(self._log_type),
-            count=len(self.keys) + self._without_key,
+            count=len(self.keys) + self.without_key,
             first_seen=self._seen.first,
             last_seen=self._seen.last,
             messages=tuple(told[:_MESSAGES_TOLD]),
@@ -173,6 +173,10 @@ class Reasons:
                 first = ((k, min(n, found.get(k, n))) for k, n in reason.keys.items())
                 found |= dict(first)
         return tuple(sorted(found, key=found.__getitem__))
+
+    def without_key(self, log_types: Collection[str]) -> int:
+        """Return the number of rows of these types that name no key."""
+        return sum(r.without_key for t, r in self._by_type.items() if t in log_types)
 
 
 LOOK_PAGES = 50
@@ -225,6 +229,10 @@ class FailingObjects:
     def inexact_keys(self, log_types: Collection[str]) -> tuple[str, ...]:
         """Return the keys that `keys` omits: the API sent bytes in them that are not UTF-8."""
         return tuple(key for key in self._reasons.keys(log_types) if not is_exact(key))
+
+    def without_key(self, log_types: Collection[str]) -> int:
+        """Return the number of rows of these types that name no key."""
+        return self._reasons.without_key(log_types)
 
     async def _turns(self) -> AsyncGenerator[Turn, None]:
         """Read to the end, with looks for newer rows every `LOOK_PAGES` pages and at the end."""

@@ -311,7 +311,7 @@ def saved_keys_dialog(
     """
     count = f"{words.count(saved.number)} {'key' if saved.number == 1 else 'keys'} saved"
     said = [f"{reason_of(log_type)}: ./{saved.path.name}"]
-    said += doubts
+    said += [doubt[:1].upper() + doubt[1:] for doubt in doubts]
     if saved.rclone:
         how = "This would fetch them; SRC and DST are your own names for the stores:"
     else:

@@ -20,6 +20,7 @@ from slurper_tui.monitor.feed import Feed
 from slurper_tui.monitor.logs.failures import FailingObjects
 from slurper_tui.monitor.model.job import JobView
 from slurper_tui.monitor.model.logs import Cause, FailuresView, cause_of, reason_of
+from slurper_tui.monitor.reports.wording import NO_FAILED_KEY, missing_keys
 from slurper_tui.monitor.services import Services
 from slurper_tui.tui.export import save_keys
 from slurper_tui.tui.keys import FAILURE_KEYS
@@ -33,7 +34,6 @@ from slurper_tui.tui.widgets.failure_tree import (
     NOTHING,
     FailureLines,
     FailureScene,
-    export_doubts,
     failed_line,
     read_words,
 )
@@ -151,7 +151,7 @@ class FailuresPage(JobPage):
         self._export_then = ""
         if self._finished and self._reading is not None:
             keys = self._reading.keys((log_type,))
-            doubts = export_doubts(self.scene.view, self._reading.inexact_keys((log_type,)))
+            doubts = _doubts(self.scene.view, self._reading, log_type)
             self.run_worker(self._save(log_type, keys, doubts), group="saving", exclusive=True)
         else:
             self.say("nothing saved: the log cannot be read to its end")
@@ -188,17 +188,21 @@ class FailuresPage(JobPage):
             self._warned_of = log_type
             self.say("these would be skipped again; c again drafts them all the same")
         else:
-            await self._draft(keys, log_type, self._reading.inexact_keys((log_type,)))
+            await self._draft(keys, log_type, _doubts(self.scene.view, self._reading, log_type))
 
-    async def _draft(self, keys: Sequence[str], log_type: str, inexact: Sequence[str]) -> None:
+    async def _draft(self, keys: Sequence[str], log_type: str, doubts: Sequence[str]) -> None:
         """Open the draft; if the main screen refuses with a note, show the note on this page."""
-        doubts = export_doubts(self.scene.view, inexact)
         await self.main.draft_retry(self.job, keys, (log_type,), doubts)
         if self.is_current and self.main.scene.note:
             self.say(self.main.scene.note)
 
 
+def _doubts(view: FailuresView, reading: FailingObjects, log_type: str) -> tuple[str, ...]:
+    inexact, keyless = reading.inexact_keys((log_type,)), reading.without_key((log_type,))
+    return missing_keys(view, inexact=len(inexact), keyless=keyless)
+
+
 def _none_words(log_type: str) -> str:
     if cause_of(log_type) is Cause.FAILED:
-        return "the log names no failed object"
+        return NO_FAILED_KEY
     return f"the log names no key: {reason_of(log_type)}"

@@ -21,10 +21,11 @@ from textual.reactive import var
 from textual.widgets import Input, Static
 
 from slurper_tui import format as words
-from slurper_tui.api.errors import ApiError, BadAnswer, NotFound, RateLimited, Rejected, Unreachable
+from slurper_tui.api.errors import ApiError
 from slurper_tui.monitor.feed import Feed
 from slurper_tui.monitor.model.job import JobView
 from slurper_tui.monitor.model.logs import LogView, reason_of
+from slurper_tui.monitor.reports.wording import WAITING, next_step, so_many_rows
 from slurper_tui.monitor.services import Services
 from slurper_tui.tui import log_state as scenes
 from slurper_tui.tui.export import Saved, save_log
@@ -80,25 +81,13 @@ def read_words(view: LogView) -> tuple[str, ...]:
             return (f"showing the last {shown} of {read} rows", f"last {shown} of {read}")
         return (f"showing the last {shown} of at least {read}", f"{shown} of {read}+")
     if view.whole:
-        return (f"{read} row" if view.read == 1 else f"{read} rows",)
-    return (f"reading… {read} rows so far", f"reading… {read}", "reading…")
+        return (so_many_rows(view.read, whole=True),)
+    return (f"reading… {so_many_rows(view.read, whole=False)}", f"reading… {read}", "reading…")
 
 
 def problem_words(error: ApiError) -> str:
     """Return the error message and the next step."""
-    return f"{error.message} · {_next_step(error)}"
-
-
-def _next_step(error: ApiError) -> str:
-    if isinstance(error, Rejected):
-        return "check the token and its permission"
-    if isinstance(error, NotFound):
-        return "the API no longer knows this job"
-    if isinstance(error, RateLimited):
-        return "goes on by itself when it may"
-    if isinstance(error, (Unreachable, BadAnswer)):
-        return "trying again"
-    return "! tells all"
+    return f"{error.message} · {next_step(error) or '! tells all'}"
 
 
 def trouble_line(problem: ApiError | None, *, waiting: bool, look: Look, room: int) -> Line:
@@ -107,7 +96,7 @@ def trouble_line(problem: ApiError | None, *, waiting: bool, look: Look, room: i
     if problem is not None:
         said = clean(look.glyphs.say(problem_words(problem)))
         return (Piece(shorten(said, room, look.glyphs.ellipsis), "error"),)
-    return (Piece("waiting for the request budget", "warning"),) if waiting else ()
+    return (Piece(WAITING, "warning"),) if waiting else ()
 
 
 def _state(scene: LogScene, look: Look, width: int) -> Iterator[Line]:
@@ -353,9 +342,9 @@ class LogPage(JobPage):
 
 def _saved_words(saved: Saved, view: LogView) -> str:
     """Return the file name, and how much of the log it holds."""
-    rows, to = words.count(saved.number), f"saved to ./{saved.path.name}"
+    to = f"saved to ./{saved.path.name}"
     if saved.number < view.read:
         least = "" if view.whole else "at least "
-        return f"the last {rows} of {least}{words.count(view.read)} rows {to}"
-    noun = "row" if saved.number == 1 else "rows"
-    return f"{rows} {noun} {to}" if view.whole else f"{rows} {noun} so far {to}"
+        last = words.count(saved.number)
+        return f"the last {last} of {least}{words.count(view.read)} rows {to}"
+    return f"{so_many_rows(saved.number, whole=view.whole)} {to}"

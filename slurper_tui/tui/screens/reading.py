@@ -13,6 +13,7 @@ from slurper_tui import format as words
 from slurper_tui.api.errors import ApiError
 from slurper_tui.monitor.model.job import JobView
 from slurper_tui.monitor.model.logs import FAILED_TYPE, FailuresView
+from slurper_tui.monitor.reports.wording import NO_FAILED_KEY, hold_up, missing_keys
 from slurper_tui.tui.screens.new_jobs import MakingScreen
 
 
@@ -49,7 +50,6 @@ class ReadingScreen(MakingScreen):
     async def _export(self, job: JobView) -> None:
         """Read the whole log with progress notes, then save the keys."""
         from slurper_tui.tui.screens.job_page import closing
-        from slurper_tui.tui.widgets.failure_tree import export_doubts
 
         self._note("reading the log for what failed …")
         view = FailuresView(job.key)
@@ -62,7 +62,9 @@ class ReadingScreen(MakingScreen):
             view = replace(view, problem=error)
         if view.problem is None:
             keys = reading.keys((FAILED_TYPE,))
-            doubts = export_doubts(view, reading.inexact_keys((FAILED_TYPE,)))
+            inexact = reading.inexact_keys((FAILED_TYPE,))
+            keyless = reading.without_key((FAILED_TYPE,))
+            doubts = missing_keys(view, inexact=len(inexact), keyless=keyless)
             await self._save_keys(job, keys, doubts)
         else:
             self._note(f"nothing saved: {view.problem.message}")
@@ -72,7 +74,7 @@ class ReadingScreen(MakingScreen):
         from slurper_tui.tui.screens.dialogs import saved_keys_dialog
 
         if not keys:
-            why = doubts[0] if doubts else "the log names no failed object"
+            why = doubts[0] if doubts else NO_FAILED_KEY
             self._note(f"nothing saved: {why}")
             return
         try:
@@ -105,6 +107,4 @@ class ReadingScreen(MakingScreen):
 def _reading_words(view: FailuresView) -> str:
     """Return the number of log rows read, and the problem or the wait for the budget, if any."""
     rows = f"reading the log for what failed: {words.count(view.rows_read)} rows"
-    if view.problem is not None:
-        return f"{rows} · {view.problem.message} · trying again"
-    return f"{rows} · waiting for the request budget" if view.waiting else rows
+    return " · ".join(filter(None, (rows, hold_up(view.problem, waiting=view.waiting))))

@@ -19,6 +19,7 @@ from slurper_tui.monitor.feed import Feed
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.logs import FailuresView
 from slurper_tui.monitor.reports.receipt import NotEnded, Receipt
+from slurper_tui.monitor.reports.wording import hold_up
 from slurper_tui.tui.render.glyphs import Look
 from slurper_tui.tui.render.lines import Line, Piece, spread, wrap_words
 from slurper_tui.tui.screens.dialogs import PADDING, Dialog, Page
@@ -77,11 +78,7 @@ class ReceiptPage(Dialog):
         alone = [*self._keys] == [view.key]
         whose = "" if alone else f" of {view.key.job_id[:SHORT_ID]}"
         rows = f"reading the log{whose}: {words.count(view.rows_read)} rows"
-        if view.problem is not None:
-            rows += f" · {view.problem.message} · trying again"
-        elif view.waiting:
-            rows += " · waiting for the request budget"
-        self._said = rows
+        self._said = " · ".join(filter(None, (rows, hold_up(view.problem, waiting=view.waiting))))
         self.remake()
 
     def remake(self) -> None:

@@ -1,8 +1,8 @@
 """The failure report of a job: a tree of reasons, messages, prefixes and keys below a summary.
 
-`FailureScene` is the state as one frozen value and `entries` its visible lines. The `…_words`
-functions compare what the log names with the job's counters; `FailureLines` is the widget. A path
-identifies an entry across newer views, so that the cursor and the unfolded entries are kept.
+`FailureScene` is the state as one frozen value, `entries` its visible lines, and `FailureLines` the
+widget. A path identifies an entry across newer views, so that the cursor and the unfolded entries
+are kept.
 """
 
 from __future__ import annotations
@@ -18,7 +18,14 @@ from textual.reactive import var
 
 from slurper_tui import format as words
 from slurper_tui.monitor.model.base import JobKey
-from slurper_tui.monitor.model.logs import FAILED_TYPE, Cause, FailureGroup, FailuresView, reason_of
+from slurper_tui.monitor.model.logs import (
+    BROKE_TYPE,
+    FAILED_TYPE,
+    FailureGroup,
+    FailuresView,
+    reason_of,
+)
+from slurper_tui.monitor.reports.wording import failed_words, group_words, skipped_words
 from slurper_tui.tui.render.glyphs import Look
 from slurper_tui.tui.render.lines import (
     Line,
@@ -149,10 +156,6 @@ def fold(scene: FailureScene) -> FailureScene:
 ROOMY = 64
 """The width in cells from which a reason's line also shows when it was seen."""
 
-BROKE = "source listing broke: the total is incomplete"
-MOST_REASONS = 3
-"""The summary names at most this many reasons and adds up the others; the tree has them all."""
-
 
 def read_words(view: FailuresView) -> tuple[str, ...]:
     """Return how much of the log has been read, the longest text first."""
@@ -160,24 +163,6 @@ def read_words(view: FailuresView) -> tuple[str, ...]:
     if view.counts.whole:
         return (f"{rows} rows read",)
     return (f"read {rows} rows…", "reading…") if view.rows_read else ("reading…",)
-
-
-def failed_words(view: FailuresView) -> tuple[str, ...]:
-    """Compare the failed objects in the log with the job's counter, the longest text first."""
-    named, failed = words.count(view.named), view.failed_objects
-    so_far = "" if view.counts.whole else " so far"
-    if failed is None:
-        short = f"log names {named} failed{so_far}"
-        return (f"{short}; the job's counter is unknown", short)
-    if view.named > failed:
-        return (f"log names {named} failed, the job counts {words.count(failed)}",)
-    if not failed:
-        return ("nothing failed",)
-    short = f"log names {named} of {words.count(failed)} failed{so_far}"
-    missing = failed - view.named
-    if not missing or so_far:
-        return (short,)
-    return (f"{short}; {words.count(missing)} it does not name", short)
 
 
 def failed_line(view: FailuresView, width: int) -> Line:
@@ -188,66 +173,11 @@ def failed_line(view: FailuresView, width: int) -> Line:
     return (Piece(next(fits, said[-1]), "success" if clean else "error"),)
 
 
-def export_doubts(view: FailuresView, inexact: Sequence[str]) -> tuple[str, ...]:
-    """Return the reasons why a list of failed keys may be incomplete.
-
-    inexact: keys with bytes that are not UTF-8, which are left out of the list.
-    """
-    doubts = []
-    if inexact:
-        number = "1 key holds" if len(inexact) == 1 else f"{words.count(len(inexact))} keys hold"
-        doubts.append(f"{number} bytes that are not UTF-8, and cannot be told exactly: left out")
-    if view.failed_objects is not None and view.named < view.failed_objects:
-        failed = words.count(view.failed_objects)
-        doubts.append(f"The log names {words.count(view.named)} of {failed} failed objects")
-    if not view.counts.whole:
-        doubts.append("The log grew too fast to be read without a gap: there may be more")
-    return tuple(doubts)
-
-
-def skipped_words(view: FailuresView) -> tuple[str, str]:
-    """Return texts about skipped objects that are in the target, and about those that are not.
-
-    Each may be empty.
-    """
-    skipped, missing = view.skipped_objects, view.not_copied
-    lost = f"{words.count(missing)} not copied{_so_far(view)}{_reasons(view)}" if missing else ""
-    if skipped is None:
-        return ("how many were skipped is unknown", lost)
-    if missing > skipped:
-        return (f"skipped {words.count(skipped)}, but the log names more", lost)
-    if not skipped:
-        return ("", "")
-    return (f"skipped {words.count(skipped)}: {_rest_words(view, skipped - missing)}", lost)
-
-
-def _rest_words(view: FailuresView, number: int) -> str:
-    """Return the text for skipped objects that the log does not name.
-
-    They are known to be in the target only if the log names every failure.
-    """
-    if not view.counts.whole:
-        return f"at most {words.count(number)} already there"
-    word = "for unknown reasons" if view.harmless is None else "already there"
-    return f"{words.count(number)} {word}"
-
-
-def _so_far(view: FailuresView) -> str:
-    return "" if view.counts.whole else " so far"
-
-
-def _reasons(view: FailuresView) -> str:
-    groups = [group for group in view.groups if group.cause is Cause.NOT_COPIED]
-    parts = [f"{words.count(g.count)} {reason_of(g.log_type)}" for g in groups[:MOST_REASONS]]
-    rest = sum(group.count for group in groups[MOST_REASONS:])
-    return f" ({', '.join([*parts, *([f'{words.count(rest)} others'] if rest else [])])})"
-
-
 def summary(view: FailuresView, look: Look, width: int) -> Iterator[Line]:
     """Yield the lines above the tree, broken only between words."""
     if view.counts.listing_broke:
         sign = "x" if look.glyphs.ascii_only else "✖"
-        yield from _wrapped(f"{sign} {BROKE}", "error", look, width)
+        yield from _wrapped(f"{sign} {reason_of(BROKE_TYPE)}", "error", look, width)
     there, lost = skipped_words(view)
     dot = look.glyphs.say(" · ")
     line = join([_piece(there, "muted", look), _piece(lost, "warning", look)], dot)
@@ -329,13 +259,6 @@ def _group_line(
     name = shorten(look.glyphs.clean(group_words(group)), room, look.glyphs.ellipsis)
     left: Line = (*head, Piece(name, sign_of(group.log_type, look).role))
     return spread(left, (Piece(seen, "muted"),) if seen else (), width)
-
-
-def group_words(group: FailureGroup) -> str:
-    """Return a reason, and its consequence for the objects if they were not copied."""
-    if group.cause is Cause.NOT_COPIED:
-        return f"not copied: {reason_of(group.log_type)}"
-    return reason_of(group.log_type)
 
 
 def _seen_words(group: FailureGroup, look: Look, now: float) -> str:

@@ -1,0 +1,146 @@
+"""The sentences that the screen and the command line share, each written once.
+
+All functions return plain text, sanitised by neither: what comes from the API is unchanged. A face
+adds its own names, colours and line breaks. Where several texts are returned for one statement, the
+longest comes first, so that a face takes the first one that fits.
+"""
+
+from __future__ import annotations
+
+from slurper_tui import format as fmt
+from slurper_tui.api.errors import ApiError, BadAnswer, NotFound, RateLimited, Rejected, Unreachable
+from slurper_tui.monitor.model.logs import BROKE_TYPE, Cause, FailureGroup, FailuresView, reason_of
+
+# Reading a log
+
+WAITING = "waiting for the request budget"
+LOG_GAPS = "the log grew too fast to be read without a gap: rows may be missing"
+
+
+def next_step(error: ApiError) -> str:
+    """Return what follows from an error while a log is read."""
+    if isinstance(error, Rejected):
+        return "check the token and its permission"
+    if isinstance(error, NotFound):
+        return "the API no longer knows this job"
+    if isinstance(error, RateLimited):
+        return "goes on by itself when it may"
+    return "trying again" if isinstance(error, Unreachable | BadAnswer) else ""
+
+
+def hold_up(problem: ApiError | None, *, waiting: bool) -> str:
+    """Return why the reading of a log does not go on; "" if it does."""
+    if problem is None:
+        return WAITING if waiting else ""
+    return " · ".join(filter(None, (problem.message, next_step(problem))))
+
+
+def so_many_rows(number: int, *, whole: bool) -> str:
+    """Return the number of rows read: `1 row`, `1,204 rows so far`."""
+    rows = "1 row" if number == 1 else f"{fmt.count(number)} rows"
+    return rows if whole else f"{rows} so far"
+
+
+# Failed and skipped objects
+
+
+def failed_words(view: FailuresView) -> tuple[str, ...]:
+    """Compare the failed objects in the log with the job's counter."""
+    named, failed = fmt.count(view.named), view.failed_objects
+    so_far = _so_far(view)
+    if failed is None:
+        short = f"log names {named} failed{so_far}"
+        return (f"{short}; the job's counter is unknown", short)
+    if view.named > failed:
+        return (f"log names {named} failed, the job counts {fmt.count(failed)}",)
+    if not failed:
+        return ("nothing failed",)
+    short = f"log names {named} of {fmt.count(failed)} failed{so_far}"
+    missing = failed - view.named
+    if not missing or so_far:
+        return (short,)
+    return (f"{short}; {fmt.count(missing)} it does not name", short)
+
+
+def skipped_words(view: FailuresView) -> tuple[str, str]:
+    """Return texts about skipped objects that are in the target, and about those that are not.
+
+    Each may be empty.
+    """
+    skipped, missing = view.skipped_objects, view.not_copied
+    lost = f"{fmt.count(missing)} not copied{_so_far(view)}{_reasons(view)}" if missing else ""
+    if skipped is None:
+        return ("how many were skipped is unknown", lost)
+    if missing > skipped:
+        return (f"skipped {fmt.count(skipped)}, but the log names more", lost)
+    if not skipped:
+        return ("", "")
+    return (f"skipped {fmt.count(skipped)}: {_unnamed(view, skipped - missing)}", lost)
+
+
+def _unnamed(view: FailuresView, number: int) -> str:
+    """Describe the skipped objects that the log does not name.
+
+    They are known to be in the target only if the log names every failure.
+    """
+    if not view.counts.whole:
+        return f"at most {fmt.count(number)} already there"
+    word = "for unknown reasons" if view.harmless is None else "already there"
+    return f"{fmt.count(number)} {word}"
+
+
+def _so_far(view: FailuresView) -> str:
+    return "" if view.counts.whole else " so far"
+
+
+_MOST_REASONS = 3
+"""Reasons that are named one by one, at most; the others are added up."""
+
+
+def _reasons(view: FailuresView) -> str:
+    groups = [group for group in view.groups if group.cause is Cause.NOT_COPIED]
+    parts = [f"{fmt.count(g.count)} {reason_of(g.log_type)}" for g in groups[:_MOST_REASONS]]
+    rest = sum(group.count for group in groups[_MOST_REASONS:])
+    return f" ({', '.join([*parts, *([f'{fmt.count(rest)} others'] if rest else [])])})"
+
+
+def group_words(group: FailureGroup) -> str:
+    """Return a reason, and its consequence for the objects if they were not copied."""
+    reason = reason_of(group.log_type)
+    return f"not copied: {reason}" if group.cause is Cause.NOT_COPIED else reason
+
+
+def keys_hold(number: int) -> str:
+    """Return the beginning of a sentence about keys: `1 key holds`, `2 keys hold`."""
+    return "1 key holds" if number == 1 else f"{fmt.count(number)} keys hold"
+
+
+NO_FAILED_KEY = "the log names no failed object"
+
+
+def inexact_words(number: int) -> str:
+    """Return that keys are missing from a list because they cannot be written exactly."""
+    return f"{keys_hold(number)} bytes that are not UTF-8, and cannot be told exactly: left out"
+
+
+def missing_keys(view: FailuresView, *, inexact: int, keyless: int) -> tuple[str, ...]:
+    """Return why a list of keys may be incomplete; empty if it is complete.
+
+    inexact: number of keys that are left out because they are not UTF-8. keyless: number of
+    objects whose rows name no key.
+    """
+    failed = view.failed_objects
+    reasons = (
+        (inexact > 0, inexact_words(inexact)),
+        (
+            failed is not None and view.named < failed,
+            f"the log names {fmt.count(view.named)} of {fmt.count(failed)} failed objects",
+        ),
+        (
+            keyless > 0,
+            f"{fmt.count(keyless)} of the rows {'names' if keyless == 1 else 'name'} no key",
+        ),
+        (view.counts.listing_broke, f"{reason_of(BROKE_TYPE)}, and what was not listed has no row"),
+        (not view.counts.whole, LOG_GAPS),
+    )
+    return tuple(text for applies, text in reasons if applies)
