@@ -233,11 +233,3 @@ def test_a_clock_that_tells_no_time_is_exit_2(
     assert ran.err == [
         f"slurper-tui: the clock of this system says that it is {when}: set it first"
     ]
-
-
-def test_the_demo_needs_no_time_before_1970(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("time.time", lambda: 1.0)
-    ran = perform(None, "jobs", "--demo")
-    monkeypatch.undo()
-    assert (ran.code, ran.err) == (0, [])
-    assert ran.out
