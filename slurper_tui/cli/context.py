@@ -187,11 +187,12 @@ def patience_of(options: argparse.Namespace) -> float | None:
 
 def wanted_jobs(options: argparse.Namespace) -> list[str]:
     """Return the job id prefixes on the command line. Raises CliError for a blank one."""
-    named = options.job if "job" in options else getattr(options, "jobs", [])
-    jobs = [named] if isinstance(named, str) else named or []
+    jobs: list[str] = getattr(options, "jobs", [])
+    if getattr(options, "job", None) is not None:
+        jobs = [options.job]
     if any(not job.strip() for job in jobs):
         raise CliError("a job's id may be shortened, but not to nothing")
-    return list(jobs)
+    return jobs
 
 
 def zone_of(config: Config) -> tzinfo | None:

@@ -1,10 +1,15 @@
+import re
+import tomllib
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from slurper_tui.cli.context import wanted_jobs
 from slurper_tui.cli.errors import CliError
-from slurper_tui.cli.parser import parse, split_command
+from slurper_tui.cli.parser import COMMANDS, make_parser, parse, split_command
+from slurper_tui.monitor.jobs.draft import draft_of
+from slurper_tui.monitor.model.plans import Draft
 from slurper_tui.simulated.account import SimulatedAccount
 from tests.cli.program import environment, perform
 
@@ -67,8 +72,7 @@ def test_jobs_and_options_may_be_mixed() -> None:
 @pytest.mark.parametrize("command", ["", "progress", "watch", "logs", "failures", "history"])
 def test_what_follows_two_dashes_is_a_job_however_it_begins(command: str, word: str) -> None:
     options = parse([*filter(None, ["--utc", command]), "--", word])
-    named = options.job if "job" in options else options.jobs
-    assert named == (word if isinstance(named, str) else [word])
+    assert wanted_jobs(options) == [word]
     assert (options.command, options.utc) == (command, True)
 
 
@@ -87,6 +91,7 @@ def test_jobs_may_stand_on_both_sides_of_two_dashes() -> None:
         "progress",
         "watch --theme nord",
         "jobs --status",
+        "history --json --csv",
         "--dem",
         "--demo=1",
     ],
@@ -95,7 +100,8 @@ def test_wrong_usage_is_one_line_and_exit_2(words: str) -> None:
     ran = perform(None, *words.split())
     assert (ran.code, ran.out, len(ran.err)) == (2, [], 1)
     assert ran.err[0].startswith("slurper-tui: ")
-    assert ran.err[0].endswith("(see slurper-tui --help)")
+    command = next((f" {word}" for word in words.split() if word in COMMANDS), "")
+    assert ran.err[0].endswith(f"(see slurper-tui{command} --help)")
 
 
 @pytest.mark.parametrize("text", ["1.9", "soon", "-3"])
@@ -118,10 +124,45 @@ def test_version() -> None:
     assert ran.out[0].startswith("slurper-tui 0.")
 
 
-def test_help(capsys: pytest.CaptureFixture[str]) -> None:
-    for words in (["--help"], ["jobs", "--help"], ["--help", "watch"]):
-        assert perform(None, *words).code == 0
-    assert "CLOUDFLARE_API_TOKEN" in capsys.readouterr().out
+def test_an_option_before_the_command_takes_its_value_with_it() -> None:
+    for command, parser in make_parser()[1].items():
+        for action in parser._actions:
+            for option in action.option_strings:
+                words = [option, "4f"] if action.nargs is None else [option]
+                if action.nargs != "?":
+                    assert split_command([*words, command]) == (command, words)
+
+
+def test_the_help_of_the_program_lists_every_command_and_common_option(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    assert perform(None, "--help").code == 0
+    told = capsys.readouterr().out
+    assert told == make_parser()[0].format_help()
+    for name, command in COMMANDS.items():
+        assert f"    {name.ljust(14)} {command.summary[:50]}" in told
+    for word in ("CLOUDFLARE_API_TOKEN", "--account ID", "--theme NAME", "exit codes:"):
+        assert word in told
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_the_help_of_a_command_tells_its_own_options(
+    name: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert perform(None, name, "--help").code == perform(None, "--utc", "-h", name).code == 0
+    told = capsys.readouterr().out
+    assert told == 2 * make_parser()[1][name].format_help()
+    assert told.startswith(f"usage: slurper-tui {name} ")
+    for argument in COMMANDS[name].arguments:
+        assert (argument.names[0] if argument.names[0].startswith("-") else "JOB") in told
+
+
+def test_the_example_in_the_help_is_a_request() -> None:
+    example = re.search(r"JSON:\n(.*?)\n\n", make_parser()[1]["create"].format_help(), re.DOTALL)
+    assert example is not None
+    assert draft_of(tomllib.loads(example[1])) == Draft(
+        "s3", "photos", "media", endpoint="https://..."
+    )
 
 
 def test_missing_credentials_are_exit_3_and_say_what_to_do() -> None:

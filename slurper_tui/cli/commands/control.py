@@ -79,10 +79,10 @@ async def command(options: argparse.Namespace, context: CommandContext) -> ExitC
 def _act(options: argparse.Namespace, context: CommandContext) -> Action:
     """Return the action. Raises CliError unless a job or --all (with one account) is given."""
     if not getattr(options, "all", False):
-        if "job" not in options and options.jobs is None:
+        if options.job is None:
             raise CliError("which job is to be aborted? give its id, or --all")
         return Action(options.command)
-    if options.jobs is not None:
+    if options.job is not None:
         raise CliError("abort takes a job's id or --all, not both")
     if len(context.accounts) > 1:
         raise CliError(
@@ -109,7 +109,7 @@ def _change(
 ) -> Change:
     """Find the jobs to change. Raises CliError when the action is not possible now."""
     if act is not Action.ABORT_ALL:
-        view = found(options.job if "job" in options else options.jobs, snapshot)
+        view = found(options.job, snapshot)
         if why := why_not(view, act):
             raise CliError(f"{act} cannot work now: {why} ({view.key.job_id})")
         return Change(act, [view])

@@ -77,7 +77,7 @@ def history(
         return print_path(path, out)
     form = Form.JSON if options.json else Form.CSV if options.csv else Form.LINES
     zone = UTC if config.utc else None
-    asked = Asked(options.jobs, ids_in(options.account), form, zone)
+    asked = Asked(options.job, ids_in(options.account), form, zone)
     store = _demo() if path is None else open_kept(path, config.base_url or DEFAULT_BASE_URL)
     try:
         return print_history(store, out, asked)

@@ -27,11 +27,11 @@ _NAMED = 5
 
 async def command(options: argparse.Namespace, context: CommandContext) -> ExitCode:
     """Print the receipt. Raises CliError when a job has not ended, or its name is ambiguous."""
-    if (options.jobs is None) == (options.migration is None):
+    if (options.job is None) == (options.migration is None):
         raise CliError("report takes a JOB, or --migration SOURCE")
     snapshot = await look.whole(context.monitor, context.progress_output)
     if options.migration is None:
-        keys = [look.found(options.jobs, snapshot).key]
+        keys = [look.found(options.job, snapshot).key]
     else:
         keys = chosen(options.migration, snapshot)
     receipt = await _receipt(keys, context)
