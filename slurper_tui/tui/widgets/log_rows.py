@@ -285,6 +285,7 @@ class LogLines(PaintedLines, can_focus=True):
         super().__init__(id=id)
         self._look = look
         self.now = 0.0
+        self._fitted_at = -1.0
         self._row_style = self._in_this_width()
         self._starts: Sequence[int] = ()
         self._heights: dict[int, tuple[LogRow, int]] = {}
@@ -356,8 +357,26 @@ class LogLines(PaintedLines, can_focus=True):
 
     def watch_scene(self, before: LogScene, after: LogScene) -> None:
         """Show a new scene; the cursor's row keeps its place on the screen when the rows change."""
+        if self._fitted_at == self.now and after.rows and shows_same_rows(before, after):
+            self._move_cursor(before.cursor)
+            return
         held = before.rows is not after.rows or before.wrapped != after.wrapped
         self.redraw(held=held, came=came_above(before, after, self.size.height))
+
+    def _move_cursor(self, before: int) -> None:
+        """Make the cursor's row visible; without scrolling, only two rows are drawn again.
+
+        before: index of the row that had the cursor.
+        """
+        cursor, top = self.scene.cursor, self.scroll_offset.y
+        self._follow_cursor(self._start(cursor), top)
+        self._height_of_cursor = self._start(cursor) - self.scroll_offset.y
+        if top != self.scroll_offset.y:
+            self.repaint_changes()
+            return
+        for row in (before, cursor):
+            first, end = (self._start(number) - top for number in (row, row + 1))
+            self.repaint_changes(range(max(0, first), min(end, self.size.height)))
 
     def redraw(self, *, held: bool = False, came: int = 0) -> None:
         """Fit the rows, scroll to the cursor, and repaint the differences.
@@ -378,6 +397,7 @@ class LogLines(PaintedLines, can_focus=True):
 
     def fit(self) -> None:
         """Compute how rows are drawn in this width and, if wrapped, where each begins."""
+        self._fitted_at = self.now
         self._row_style = self._in_this_width()
         if self.scene.wrapped:
             self._starts = [*accumulate(map(self._height, self.scene.rows), initial=0)]
@@ -443,6 +463,13 @@ def _key_width(row: LogRow) -> int:
     """Return the cells of a row's key; a very long key counts as at least the widest screen."""
     key = row.object_key or ""
     return len(key) if key.isascii() else cell_len(key[:MOST_SHOWN])
+
+
+def shows_same_rows(before: LogScene, after: LogScene) -> bool:
+    """Return whether both scenes show the same rows in the same way; the cursors may differ."""
+    same_rows = before.rows is after.rows and before.view.rows is after.view.rows
+    ways = [(scene.wrapped, scene.ages, scene.sought) for scene in (before, after)]
+    return same_rows and ways[0] == ways[1]
 
 
 def came_above(before: LogScene, after: LogScene, most: int) -> int:
