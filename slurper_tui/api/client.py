@@ -1,24 +1,28 @@
 """The API client: one method for each of Super Slurper's twelve operations.
 
-Every method returns an `Answer` or raises an `ApiError`. No method retries, and none waits for
-anything but the network.
+Every operation returns an `Answer` or raises an `ApiError`. None retries, and none waits for
+anything but the network. httpx is imported by the first request (60 ms), not with this module.
 """
 
 from __future__ import annotations
 
 import asyncio
+import sys
+import threading
 import urllib.parse
-from collections.abc import Callable, Sequence
-from typing import TypeVar
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, TypeVar
 
-import httpx
 import msgspec
 from msgspec.structs import replace
 
 from slurper_tui.api.credentials import Credentials
-from slurper_tui.api.errors import BadAnswer, TooLarge
+from slurper_tui.api.errors import BadAnswer, Locked, TooLarge
 from slurper_tui.api.models import (
     DEFAULT_BASE_URL,
+    LARGE_BYTES,
     PAGE_SIZE,
     Answer,
     Connectivity,
@@ -35,7 +39,11 @@ from slurper_tui.api.models import (
     parse_rows,
 )
 from slurper_tui.api.scrub import Scrubber
-from slurper_tui.api.transport import LARGE_BYTES, Exchange, Received
+
+if TYPE_CHECKING:
+    import httpx
+
+    from slurper_tui.api.transport import Exchange, Received
 
 T = TypeVar("T")
 S = TypeVar("S", bound=msgspec.Struct)
@@ -47,10 +55,12 @@ MOST_ROWS = 20_000
 class SlurperClient:
     """The Super Slurper API for one user and all of the user's accounts; read-only until unlocked.
 
+    transport: sends the requests instead of the network.
     scrubber: removes secrets from texts; shared with the log and the reports, so that these know
         every secret too.
-    Raises ValueError (a one-line message) for a base URL to which no secret should be sent, and for
-    proxy and certificate settings that do not work.
+
+    The first request opens the client in a thread, unless `open` was called before. Raises
+    ValueError then for settings that do not work.
     """
 
     def __init__(
@@ -61,58 +71,96 @@ class SlurperClient:
         transport: httpx.AsyncBaseTransport | None = None,
         scrubber: Scrubber | None = None,
     ) -> None:
-        self._exchange = Exchange(credentials, base_url, transport=transport, scrubber=scrubber)
+        self._credentials = credentials
+        self._base_url = base_url
+        self._scrubber = scrubber or Scrubber()
+        self._read_only = True
+        self._transport = transport
+        self._exchange: Exchange | None = None
+        self._opening: Future[None] | None = None
 
+    def open(self) -> None:
+        """Import httpx and prepare the connections, unless that is done.
+
+        Raises BadBaseUrl for a base URL to which no secret should be sent, and ValueError (both
+        with a one-line message) for proxy and certificate settings that do not work.
+        """
+        with without_click():
+            from slurper_tui.api.transport import Exchange
+        self._exchange = self._exchange or Exchange(
+            self._credentials, self._base_url, self._scrubber, transport=self._transport
+        )
+
+    @property
     def notes(self) -> tuple[str, ...]:
-        """Return one line for each environment setting that cannot be used and is skipped."""
-        return self._exchange.notes
+        """One line for each environment setting that is skipped; none before the client is open."""
+        return self._exchange.notes if self._exchange is not None else ()
 
     def unlock(self) -> None:
         """Allow requests that change something; before, they raise Locked and are not sent."""
-        self._exchange.read_only = False
+        self._read_only = False
 
     def lock(self) -> None:
         """Make the client read-only again."""
-        self._exchange.read_only = True
+        self._read_only = True
 
     async def close(self) -> None:
         """Close every connection."""
-        await self._exchange.close()
+        if self._exchange is not None:
+            await self._exchange.close()
+
+    async def _send(
+        self,
+        method: str,
+        path: str,
+        query: Mapping[str, int] | None = None,
+        body: bytes | None = None,
+    ) -> Received:
+        """Send a request, through a transport that is opened first if it is not yet."""
+        if self._read_only and method != "GET":
+            raise Locked(f"read-only: no {method} request is sent")
+        if self._transport is not None:
+            self.open()  # httpx is imported already
+        if self._exchange is None:
+            self._opening = self._opening or _run_in_thread(self.open)
+            await asyncio.shield(asyncio.wrap_future(self._opening))
+        assert self._exchange is not None
+        return await self._exchange.send(method, path, query, body)
 
     async def list_jobs(
         self, account_id: str, *, limit: int = PAGE_SIZE, offset: int = 0
     ) -> Answer[tuple[Job, ...]]:
         """Return one page of the account's jobs, at most 50."""
         path = f"{_account(account_id)}/jobs"
-        received = await self._exchange.send("GET", path, {"limit": limit, "offset": offset})
+        received = await self._send("GET", path, {"limit": limit, "offset": offset})
         return _rows(received, Job)
 
     async def create_job(self, account_id: str, job: NewJob) -> Answer[Created]:
         """Create and start a job. Raises Conflict when three jobs are running already."""
         self._hide(job.source.secret, job.target.secret)
         path = f"{_account(account_id)}/jobs"
-        return _one(await self._exchange.send("POST", path, body=encode(job)), Created)
+        return _one(await self._send("POST", path, body=encode(job)), Created)
 
     async def get_job(self, account_id: str, job_id: str) -> Answer[Job]:
         """Return the definition and status of one job."""
-        return _one(await self._exchange.send("GET", _job(account_id, job_id)), Job)
+        return _one(await self._send("GET", _job(account_id, job_id)), Job)
 
     async def delete_job(self, account_id: str, job_id: str) -> Answer[str | None]:
         """Delete an ended job. Raises Conflict while it is active."""
-        return _text(await self._exchange.send("DELETE", _job(account_id, job_id)))
+        return _text(await self._send("DELETE", _job(account_id, job_id)))
 
     async def progress(self, account_id: str, job_id: str) -> Answer[Progress]:
         """Return the status and the counters of one job."""
         path = f"{_job(account_id, job_id)}/progress"
-        return _one(await self._exchange.send("GET", path), Progress)
+        return _one(await self._send("GET", path), Progress)
 
     async def logs(
         self, account_id: str, job_id: str, *, limit: int = PAGE_SIZE, offset: int = 0
     ) -> Answer[tuple[LogRow, ...]]:
         """Return one page of a job's log, at most 50 rows, without the secrets in messages."""
         path = f"{_job(account_id, job_id)}/logs"
-        received = await self._exchange.send("GET", path, {"limit": limit, "offset": offset})
-        answer, clean = _rows(received, LogRow), self._exchange.scrubber.clean
+        received = await self._send("GET", path, {"limit": limit, "offset": offset})
+        answer, clean = _rows(received, LogRow), self._scrubber.clean
         if received.size > LARGE_BYTES:
             rows = await asyncio.to_thread(_without_secrets, answer.value, clean)
         else:
@@ -121,36 +169,65 @@ class SlurperClient:
 
     async def pause_job(self, account_id: str, job_id: str) -> Answer[str | None]:
         """Pause a running job. Raises Conflict when it is in another state."""
-        return _text(await self._exchange.send("PUT", f"{_job(account_id, job_id)}/pause"))
+        return _text(await self._send("PUT", f"{_job(account_id, job_id)}/pause"))
 
     async def resume_job(self, account_id: str, job_id: str) -> Answer[str | None]:
         """Resume a paused job."""
-        return _text(await self._exchange.send("PUT", f"{_job(account_id, job_id)}/resume"))
+        return _text(await self._send("PUT", f"{_job(account_id, job_id)}/resume"))
 
     async def abort_job(self, account_id: str, job_id: str) -> Answer[str | None]:
         """Abort a job: objects in flight finish, no others start."""
-        return _text(await self._exchange.send("PUT", f"{_job(account_id, job_id)}/abort"))
+        return _text(await self._send("PUT", f"{_job(account_id, job_id)}/abort"))
 
     async def abort_all_jobs(self, account_id: str) -> Answer[str | None]:
         """Abort every job of the whole account."""
-        return _text(await self._exchange.send("PUT", f"{_account(account_id)}/jobs/abortAll"))
+        return _text(await self._send("PUT", f"{_account(account_id)}/jobs/abortAll"))
 
     async def check_source(self, account_id: str, source: NewSource) -> Answer[Connectivity]:
         """Check whether the source bucket can be reached with these keys."""
         self._hide(source.secret)
         path = f"{_account(account_id)}/source/connectivity-precheck"
-        return _one(await self._exchange.send("PUT", path, body=encode(source)), Connectivity)
+        return _one(await self._send("PUT", path, body=encode(source)), Connectivity)
 
     async def check_target(self, account_id: str, target: NewTarget) -> Answer[Connectivity]:
         """Check whether the target bucket can be reached with these keys."""
         self._hide(target.secret)
         path = f"{_account(account_id)}/target/connectivity-precheck"
-        return _one(await self._exchange.send("PUT", path, body=encode(target)), Connectivity)
+        return _one(await self._send("PUT", path, body=encode(target)), Connectivity)
 
     def _hide(self, *secrets: Secret) -> None:
         """Register keys with the scrubber, so that no error, log or report repeats them."""
         for secret in secrets:
-            self._exchange.scrubber.add(*secret.values)
+            self._scrubber.add(*secret.values)
+
+
+@contextmanager
+def without_click() -> Iterator[None]:
+    """Hide click while httpx is imported: with click, httpx loads its command line, 45 ms more."""
+    hidden = "click" not in sys.modules and "httpx" not in sys.modules
+    if hidden:
+        sys.modules["click"] = None  # type: ignore[assignment]  # how an absent module is marked
+    try:
+        yield
+    finally:
+        if hidden:
+            del sys.modules["click"]
+
+
+def _run_in_thread(work: Callable[[], None]) -> Future[None]:
+    """Run in a daemon thread, which does not delay the program's exit."""
+    done: Future[None] = Future()
+    done.set_running_or_notify_cancel()
+
+    def run() -> None:
+        try:
+            work()
+            done.set_result(None)
+        except BaseException as error:  # raised again in each waiting request
+            done.set_exception(error)
+
+    threading.Thread(target=run, daemon=True).start()
+    return done
 
 
 def _account(account_id: str) -> str:

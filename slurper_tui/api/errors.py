@@ -143,3 +143,7 @@ class Locked(ApiError):
     """A request other than GET while the client is read-only. It was not sent."""
 
     exit_code = 2
+
+
+class BadBaseUrl(ValueError):
+    """The base URL is invalid, or secrets would be sent in the clear. Not part of the tree."""

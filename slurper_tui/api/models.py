@@ -24,6 +24,9 @@ DEFAULT_BASE_URL = "https://api.cloudflare.com/client/v4"
 PAGE_SIZE = 50
 """The most rows that one list or log request may ask for."""
 
+LARGE_BYTES = 2**18
+"""Larger bodies are decoded in a thread, so that the event loop stays responsive to keys."""
+
 Count = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 """A number of objects: a whole number from 0 to 2**63 - 1, written without a point (not 12.0)."""
 

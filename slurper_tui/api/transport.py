@@ -24,12 +24,13 @@ from slurper_tui.api.errors import (
     ApiError,
     BadAddress,
     BadAnswer,
-    Locked,
+    BadBaseUrl,
     NotSent,
     RateLimit,
     TooLarge,
     Unreachable,
 )
+from slurper_tui.api.models import LARGE_BYTES
 from slurper_tui.api.scrub import Scrubber
 
 CONNECT_SECONDS = 10.0
@@ -45,9 +46,6 @@ the most expensive part of a request."""
 
 MOST_BYTES = 64 * 2**20
 """Largest accepted answer. A page of 50 jobs with 10,000 keys each is large but plausible."""
-
-LARGE_BYTES = 2**18
-"""Larger bodies are decoded in a thread, so that the event loop stays responsive to keys."""
 
 _STEP_BYTES = 2**20
 """The most bytes that one decompression step produces."""
@@ -85,22 +83,20 @@ class Received(msgspec.Struct, frozen=True):
 class Exchange:
     """Sends requests below one base URL with one user's credentials.
 
-    read_only: True at first; only GET requests are sent while it is True.
     scrubber: knows the credentials and every other secret that no error may repeat.
     notes: one line for each environment setting that cannot be used.
-    Raises ValueError (a one-line message) for an address or a setting that does not work.
+    Raises BadBaseUrl, and ValueError (a one-line message) for a setting that does not work.
     """
 
     def __init__(
         self,
         credentials: Credentials,
         base_url: str,
+        scrubber: Scrubber,
         *,
         transport: httpx.AsyncBaseTransport | None = None,
-        scrubber: Scrubber | None = None,
     ) -> None:
-        self.read_only = True
-        self.scrubber = scrubber or Scrubber()
+        self.scrubber = scrubber
         self.scrubber.add(*credentials.secrets)
         base = check_base_url(base_url)
         # The same paths are requested repeatedly, and parsing a URL is slow.
@@ -135,8 +131,6 @@ class Exchange:
 
         Raises ApiError for every answer but a good one.
         """
-        if self.read_only and method != "GET":
-            raise Locked(f"read-only: no {method} request is sent")
         started = time.monotonic()
         try:
             received = await self._exchange(method, path, query, body)
@@ -293,25 +287,25 @@ def _bad(response: httpx.Response, message: str, kind: type[BadAnswer] = BadAnsw
 
 
 def check_base_url(text: str) -> httpx.URL:
-    """Parse a base URL. Raises ValueError if it is invalid or would send secrets in the clear.
+    """Parse a base URL. Raises BadBaseUrl if it is invalid or would send secrets in the clear.
 
     No message repeats any part of the URL: it may contain a password.
     """
     # With an unescaped / in its password, a URL would parse as one with a longer path and no user.
     if "@" in text:
-        raise ValueError("the base URL must hold no user, password, query or fragment")
+        raise BadBaseUrl("the base URL must hold no user, password, query or fragment")
     try:
         url = httpx.URL(text.strip())
     except httpx.InvalidURL:
-        raise ValueError("the base URL is not a URL") from None
+        raise BadBaseUrl("the base URL is not a URL") from None
     if url.scheme not in {"https", "http"} or not url.host:
-        raise ValueError("the base URL must begin with https:// and name a host")
+        raise BadBaseUrl("the base URL must begin with https:// and name a host")
     if (url.port or 0) > HIGHEST_PORT:
-        raise ValueError(f"the base URL is not a URL: its port is above {HIGHEST_PORT}")
+        raise BadBaseUrl(f"the base URL is not a URL: its port is above {HIGHEST_PORT}")
     if "?" in text or "#" in text:
-        raise ValueError("the base URL must hold no user, password, query or fragment")
+        raise BadBaseUrl("the base URL must hold no user, password, query or fragment")
     if url.scheme == "http" and not is_loopback(url.host):
-        raise ValueError("the base URL must be https: plain http is for loopback addresses only")
+        raise BadBaseUrl("the base URL must be https: plain http is for loopback addresses only")
     return url
 
 

@@ -1,24 +1,20 @@
-"""Make the API client from credentials and account ids, and the demo's client and history.
+"""Make the API client from credentials and account ids, or the demo's client.
 
-Reading credentials, accounts and the base URL raises CliError before the first request. httpx is
-imported by `_make_client`, which a `late` session calls only when the client is first used.
+Reading credentials, accounts and the base URL raises CliError before the first request.
 """
 
 from __future__ import annotations
 
-import re
-import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from functools import partial
-from typing import TYPE_CHECKING, Protocol
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import msgspec
 
+from slurper_tui.api.client import SlurperClient, without_click
 from slurper_tui.api.credentials import Credentials, key_credentials, token_credentials
+from slurper_tui.api.errors import BadBaseUrl
 from slurper_tui.api.models import DEFAULT_BASE_URL
 from slurper_tui.cli.errors import CliError, ExitCode
-from slurper_tui.cli.late_client import LateClient
 from slurper_tui.config import (
     ACCOUNT_VARIABLE,
     BASE_URL_VARIABLE,
@@ -26,24 +22,13 @@ from slurper_tui.config import (
     ConfigError,
     check_accounts,
 )
-from slurper_tui.monitor.source import WholeApi
 
 if TYPE_CHECKING:
     import httpx
 
-    from slurper_tui.api.client import SlurperClient
     from slurper_tui.api.scrub import Scrubber
     from slurper_tui.simulated.account import SimulatedAccount
 
-
-_ORDINARY = (
-    r"(https://[a-z0-9.-]+|http://(127\.0\.0\.1|localhost))"
-    r"(:(\d{1,4}|[1-5]\d{4}|6[0-4]\d{3}))?(/[A-Za-z0-9._/-]*)?"
-)
-"""Base URLs that are valid for certain, so httpx is not needed to check them at the start.
-
-httpx checks them too, when the client is made.
-"""
 
 TOKEN, EMAIL, KEY = "CLOUDFLARE_API_TOKEN", "CLOUDFLARE_EMAIL", "CLOUDFLARE_API_KEY"
 
@@ -61,31 +46,26 @@ WHERE_ACCOUNT = "the account id is in the dashboard's address, dash.cloudflare.c
 PERMISSION = "a token needs the permission Workers R2 Storage Read"
 
 
-class Api(WholeApi, Protocol):
-    """The API client that the monitor uses; close it at the end."""
-
-    async def close(self) -> None:
-        """Close every connection."""
-        ...
-
-
 class Session(msgspec.Struct, frozen=True):
-    """The API client (perhaps made on first use) and the account ids to query.
+    """The API client and the account ids to query.
 
     base_url: the API's address, "demo" for the demo. demo: the simulated account, None for the
-    real API. notes: one line per ignored setting of the environment.
+    real API.
     """
 
-    client: Api
+    client: SlurperClient
     accounts: Sequence[str]
     base_url: str
     demo: SimulatedAccount | None = None
-    notes: Sequence[str] = ()
 
-    def make(self) -> None:
-        """Make a late client now. Raises CliError when a setting is invalid."""
-        if isinstance(self.client, LateClient):
-            self.client.make()
+    def open(self) -> None:
+        """Open the client, which imports httpx. Raises CliError when a setting is invalid."""
+        try:
+            self.client.open()
+        except BadBaseUrl as error:
+            raise CliError(f"{BASE_URL_VARIABLE}: {error}") from None
+        except ValueError as error:
+            raise CliError(str(error)) from None
 
 
 def open_session(
@@ -93,15 +73,13 @@ def open_session(
     environ: Mapping[str, str],
     *,
     demo: bool,
-    late: bool = False,
     transport: httpx.AsyncBaseTransport | None = None,
     scrubber: Scrubber | None = None,
 ) -> Session:
-    """Make the client; with `late` make it on first use, if the settings are certainly valid.
+    """Make the client of the configured accounts; it is not open yet.
 
     scrubber: receives every secret that the client is given or sends. Raises CliError when
-    credentials or the account id are missing or invalid. Settings that only httpx can check (an
-    unusual base URL, a proxy, TLS files) make the client at once, so errors are raised here.
+    credentials or the account id are missing or invalid.
     """
     if demo:
         return _demo_session()
@@ -115,55 +93,22 @@ def open_session(
     except ConfigError as error:
         raise CliError(f"{error}; {WHERE_ACCOUNT}") from None
     base_url = config.base_url or DEFAULT_BASE_URL
-    make = partial(_make_client, credentials, base_url, transport, scrubber)
-    ordinary = re.fullmatch(_ORDINARY, base_url) and _FOR_HTTPX.isdisjoint(map(str.lower, environ))
-    if late and ordinary:
-        return Session(LateClient(make), config.accounts, base_url)
-    client = make()
-    return Session(client, config.accounts, base_url, notes=client.notes())
+    client = SlurperClient(credentials, base_url, transport=transport, scrubber=scrubber)
+    return Session(client, config.accounts, base_url)
 
 
-def _make_client(
-    credentials: Credentials,
-    base_url: str,
-    transport: httpx.AsyncBaseTransport | None,
-    scrubber: Scrubber | None,
-) -> SlurperClient:
-    """Import httpx and make the client. Raises CliError when a setting is invalid."""
-    with _without_click():
-        from slurper_tui.api.client import SlurperClient  # httpx: 60 ms
-        from slurper_tui.api.transport import check_base_url
-    try:
-        check_base_url(base_url)
-    except ValueError as error:
-        raise CliError(f"{BASE_URL_VARIABLE}: {error}") from None
-    try:
-        return SlurperClient(credentials, base_url, transport=transport, scrubber=scrubber)
-    except ValueError as error:
-        raise CliError(str(error)) from None
+def has_network_settings(environ: Mapping[str, str]) -> bool:
+    """Whether the environment names a proxy or certificates, which only httpx can check."""
+    return not _FOR_HTTPX.isdisjoint(map(str.lower, environ))
 
 
 def _demo_session() -> Session:
-    with _without_click():
-        from slurper_tui.api.client import SlurperClient  # httpx: 60 ms
-    from slurper_tui.simulated.account import SimulatedAccount  # only the demo needs it
+    with without_click():
+        from slurper_tui.simulated.account import SimulatedAccount  # httpx: 60 ms
 
     account = SimulatedAccount()
     client = SlurperClient(token_credentials(account.token), transport=account.transport())
     return Session(client, (account.account_id,), "demo", account)
-
-
-@contextmanager
-def _without_click() -> Iterator[None]:
-    """Hide click while httpx is imported: with click, httpx loads its command line, 45 ms more."""
-    hidden = "click" not in sys.modules and "httpx" not in sys.modules
-    if hidden:
-        sys.modules["click"] = None  # type: ignore[assignment]  # how an absent module is marked
-    try:
-        yield
-    finally:
-        if hidden:
-            del sys.modules["click"]
 
 
 def secrets_in(environ: Mapping[str, str]) -> tuple[str, ...]:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from slurper_tui.cli.connect import Session, open_session, secrets_in
+from slurper_tui.cli.connect import Session, has_network_settings, open_session, secrets_in
 from slurper_tui.cli.context import (
     LATER_SECONDS,
     Surroundings,
@@ -101,31 +101,32 @@ def _open_log(options: argparse.Namespace, around: Surroundings) -> None:
         open_log(options.log, around.scrubber)
 
 
-def _open_session(
-    options: argparse.Namespace, config: Config, around: Surroundings, *, late: bool = False
-) -> Session:
-    """Make the client and report ignored settings on stderr. Raises CliError."""
-    session = open_session(
+def _make_session(options: argparse.Namespace, config: Config, around: Surroundings) -> Session:
+    return open_session(
         config,
         around.environ,
         demo=options.demo,
-        late=late,
         transport=around.transport,
         scrubber=around.scrubber,
     )
-    for skipped in session.notes:
+
+
+def _open_client(session: Session, config: Config, around: Surroundings) -> None:
+    """Open the client and report ignored settings on stderr. Raises CliError."""
+    session.open()
+    for skipped in session.client.notes:
         Output(around.out, around.err, ascii_only=config.ascii_only).note(skipped)
-    return session
 
 
 def _screen(options: argparse.Namespace, config: Config, around: Surroundings) -> ExitCode:
     _open_log(options, around)
-    session = _open_session(options, config, around, late=True)
+    session = _make_session(options, config, around)
     from slurper_tui.cli.past import open_past  # sqlite3
 
     opened = open_past(session, options, around.state, time.time())
-    if not opened.remembered:
-        session.make()  # without remembered jobs no first picture can be shown meanwhile
+    # Without remembered jobs no first picture can be shown while httpx is imported.
+    if not opened.remembered or has_network_settings(around.environ):
+        _open_client(session, config, around)
     from slurper_tui.cli.terminal import clean_environment
 
     clean_environment()
@@ -141,7 +142,8 @@ def _lines(options: argparse.Namespace, config: Config, around: Surroundings) ->
         from slurper_tui.cli.commands.history import history
 
         return history(options, config, around, out)
-    session = _open_session(options, config, around)
+    session = _make_session(options, config, around)
+    _open_client(session, config, around)
     from slurper_tui.cli.past import open_past  # sqlite3
 
     opened = open_past(session, options, around.state, time.time())

@@ -185,7 +185,8 @@ async def test_a_request_goes_through_the_proxy(monkeypatch: pytest.MonkeyPatch)
         monkeypatch.setenv("HTTPS_PROXY", f"http://me:pass@127.0.0.1:{port}")
         monkeypatch.setenv("ALL_PROXY", "socks://127.0.0.1:9")
         client = SlurperClient(token_credentials("token"), "https://api.invalid/v4")
-        assert len(client.notes()) == 1
+        client.open()
+        assert len(client.notes) == 1
         with pytest.raises(NotSent, match="the proxy refused: 407"):
             await client.list_jobs("a")
         await client.close()
@@ -217,11 +218,24 @@ def test_certificates_that_cannot_be_used_are_named(
         path.mkdir()
     monkeypatch.setattr("os.environ", {name: str(path) if kind != "NUL" else "a\x00b"})
     with pytest.raises(ValueError, match=rf"^{name}: ") as refused:
-        SlurperClient(token_credentials("token"), "https://api.invalid")
+        SlurperClient(token_credentials("token"), "https://api.invalid").open()
     assert "\n" not in str(refused.value)
 
 
 def test_plain_http_on_loopback_needs_neither(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", "/missing")
     monkeypatch.setenv("HTTPS_PROXY", "nonsense://")
-    assert SlurperClient(token_credentials("token"), "http://127.0.0.1:9").notes() == ()
+    client = SlurperClient(token_credentials("token"), "http://127.0.0.1:9")
+    client.open()
+    assert client.notes == ()
+
+
+async def test_settings_that_do_not_work_reach_every_request(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "nonsense://")
+    client = SlurperClient(token_credentials("token"), "https://api.invalid")
+    await client.close()
+    for _ in range(2):
+        with pytest.raises(ValueError, match="HTTPS_PROXY"):
+            await client.list_jobs("account")

@@ -6,6 +6,8 @@ import inspect
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
 from functools import partial
+from threading import get_ident
+from unittest.mock import AsyncMock
 
 import httpx
 import pytest
@@ -25,6 +27,7 @@ from slurper_tui.api.errors import (
     Unreachable,
 )
 from slurper_tui.api.models import NewJob, NewSource, NewTarget, Secret
+from slurper_tui.api.transport import Exchange
 from slurper_tui.simulated.account import SimulatedAccount
 from tests.api.odd import HTML, answering, refusal, said
 
@@ -114,6 +117,25 @@ async def test_each_of_the_eight_that_change_something_is_refused_in_words(
         assert (e.value.exit_code, e.value.undecided) == (2, False)
     assert sent == []
     await client.close()
+
+
+async def test_a_client_can_be_unlocked_and_locked_before_it_is_open(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    opened: list[int] = []
+    monkeypatch.setattr(Exchange, "__init__", lambda *_, **__: opened.append(get_ident()))
+    monkeypatch.setattr(Exchange, "send", AsyncMock(side_effect=Unreachable("no network")))
+    client = SlurperClient(token_credentials("token"))
+    client.unlock()
+    client.lock()
+    with pytest.raises(Locked):
+        await client.pause_job("account", "job")
+    client.unlock()
+    for call in (client.pause_job("account", "job"), client.list_jobs("account")):
+        with pytest.raises(Unreachable):
+            await call
+    assert len(opened) == 1
+    assert opened[0] != get_ident()
 
 
 NOT_SENT = [

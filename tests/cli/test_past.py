@@ -5,12 +5,13 @@ from __future__ import annotations
 import argparse
 import sqlite3
 from pathlib import Path
-from typing import cast
 
 import pytest
 
+from slurper_tui.api.client import SlurperClient
+from slurper_tui.api.credentials import token_credentials
 from slurper_tui.api.models import Job
-from slurper_tui.cli.connect import Api, Session
+from slurper_tui.cli.connect import Session
 from slurper_tui.cli.past import open_past
 from slurper_tui.monitor.history.files import FILE
 from slurper_tui.monitor.history.opening import open_file, open_store
@@ -23,7 +24,7 @@ from tests.monitor.history.samples import ACCOUNT, key
 from tests.monitor.history.test_damage import DAMAGE, damage, fill, tables
 
 URL, NOW = "https://api.example/v4", 1_790_000_000.0
-SESSION = Session(cast("Api", None), ("acc0",), URL)
+SESSION = Session(SlurperClient(token_credentials("t"), URL), ("acc0",), URL)
 OPTIONS = argparse.Namespace(no_history=False)
 
 

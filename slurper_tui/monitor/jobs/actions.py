@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from msgspec.structs import replace
 
@@ -30,7 +30,9 @@ from slurper_tui.monitor.model.samples import Notebook
 from slurper_tui.monitor.polling.budgeted_client import Metered
 from slurper_tui.monitor.polling.job_store import FollowedJobs
 from slurper_tui.monitor.polling.job_tracker import has_ended
-from slurper_tui.monitor.source import WholeApi
+
+if TYPE_CHECKING:
+    from slurper_tui.api.client import SlurperClient
 
 GONE = "the API no longer knows it"
 """Why no action is possible on a job that the API answers with 404."""
@@ -128,7 +130,7 @@ def _are(count: int) -> str:
 
 Send = Callable[[], Awaitable[Answer[str | None]]]
 
-_SEND: Mapping[Action, Callable[[WholeApi, JobKey], Awaitable[Answer[str | None]]]] = {
+_SEND: Mapping[Action, Callable[[SlurperClient, JobKey], Awaitable[Answer[str | None]]]] = {
     Action.PAUSE: lambda api, key: api.pause_job(*key),
     Action.RESUME: lambda api, key: api.resume_job(*key),
     Action.ABORT: lambda api, key: api.abort_job(*key),

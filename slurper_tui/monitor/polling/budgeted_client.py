@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from slurper_tui.api.errors import ApiError, RateLimited
 from slurper_tui.api.models import Answer
 from slurper_tui.monitor.model.base import Moment
 from slurper_tui.monitor.polling.budget import Budget, Pace
-from slurper_tui.monitor.source import WholeApi
+
+if TYPE_CHECKING:
+    from slurper_tui.api.client import SlurperClient
 
 T = TypeVar("T")
 
@@ -36,7 +38,7 @@ class Metered:
 
     def __init__(
         self,
-        api: WholeApi,
+        api: SlurperClient,
         budget: Budget,
         now: Callable[[], Moment],
         blocked: Callable[[RateLimited, Moment], None],

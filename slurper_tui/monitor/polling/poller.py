@@ -42,9 +42,9 @@ from slurper_tui.monitor.polling.scheduler import (
     due_asks,
     focused_asks,
 )
-from slurper_tui.monitor.source import SlurperApi, WholeApi
 
 if TYPE_CHECKING:
+    from slurper_tui.api.client import SlurperClient
     from slurper_tui.monitor.reports.digest import Digest
 
 
@@ -74,7 +74,7 @@ class Crew:
 
     def __init__(
         self,
-        api: SlurperApi,
+        api: SlurperClient,
         pacing: Pacing,
         landing: Landing,
         now: Callable[[], Moment],
@@ -199,7 +199,7 @@ class Monitor:
 
     def __init__(
         self,
-        api: WholeApi,
+        api: SlurperClient,
         accounts: Sequence[str],
         *,
         interval: float = 5.0,
