@@ -26,7 +26,7 @@ from slurper_tui.cli.output import Output, migration
 from slurper_tui.cli.prompts import read_secrets
 from slurper_tui.monitor.jobs.create import Check, Made, Prechecks
 from slurper_tui.monitor.jobs.draft import BodyError, NoKeys, body, draft_of, each_once, keys_of
-from slurper_tui.monitor.jobs.validation import doubts, faults
+from slurper_tui.monitor.jobs.validation import doubt_words, faults
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.job import JobView
 from slurper_tui.monitor.model.plans import Draft, FieldFault, Secrets
@@ -77,8 +77,8 @@ def check(drafts: Iterable[Draft], out: Output) -> None:
     found = [draft for draft in drafts if faults(draft)]
     if found:
         raise CliError("; ".join(_told(fault) for fault in faults(found[0])))
-    for doubt in dict.fromkeys(doubt for draft in drafts for doubt in doubts(draft)):
-        out.note(f"{doubt.field}: {doubt.text}; is that meant?")
+    for doubt in doubt_words(drafts):
+        out.note(f"{doubt}; is that meant?")
 
 
 def _told(fault: FieldFault) -> str:

@@ -15,7 +15,7 @@ from textual.widgets import Input
 from slurper_tui.api.models import Job, Source, Target
 from slurper_tui.monitor.jobs import create as making
 from slurper_tui.monitor.jobs.draft import keys_of
-from slurper_tui.monitor.model.job import AccountView
+from slurper_tui.monitor.model.job import AccountView, JobView
 from slurper_tui.simulated.account import Fault, Kind, SimulatedAccount
 from slurper_tui.tui.keys import set_context
 from slurper_tui.tui.screens.confirm import ConfirmDialog
@@ -740,7 +740,8 @@ async def test_a_split_names_a_job_that_copies_the_same_now(
     given = {**WHOLE, "path_prefix": "", "prefixes_file": str(prefixes)}
     source = Source(bucket=WHOLE["bucket"], vendor="s3", path_prefix="2024/01/")
     job = Job(id="j1", status=status, source=source, target=Target(bucket="media"))
-    read = await filled({**empty, **given}, [job])
+    known = JobView(ACCOUNT, job, status=status, ended=status == "completed")
+    read = await filled({**empty, **given}, [known])
     note = "job j1, which is not over, copies what '2024/' begins too"
     assert (read.faults, read.notes.count(note)) == ((), told)
 

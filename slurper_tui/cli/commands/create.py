@@ -28,12 +28,9 @@ from slurper_tui.cli.job_start import (
 )
 from slurper_tui.cli.prompts import read_secrets
 from slurper_tui.monitor.jobs.create import Check, Prechecks
-from slurper_tui.monitor.jobs.prefixes import UNLISTED, read_prefixes, split, still_copied
+from slurper_tui.monitor.jobs.prefixes import UNLISTED, few, read_prefixes, split
 from slurper_tui.monitor.model.job import JobView
 from slurper_tui.monitor.model.plans import Draft
-
-_TOLD = 10
-"""The most overlaps or gaps to list; the others are counted."""
 
 
 async def split_drafts(
@@ -50,20 +47,14 @@ async def split_drafts(
         raise CliError(f"{place}: no prefix stands there")
     if draft.path_prefix or draft.keys is not None:
         raise CliError("a list of prefixes goes with neither a prefix nor keys")
-    found = split(draft, prefixes, [view.job for view in jobs])
+    found = split(draft, prefixes, jobs)
     if found.overlaps:
-        raise CliError(f"{place}: {'; '.join(_few(found.overlaps))}")
+        raise CliError(f"{place}: {'; '.join(few(found.overlaps))}")
     check(found.drafts, context.out)
-    live = [view.job for view in jobs if view.live]
-    for warning in _few((*found.gaps, *still_copied(draft, prefixes, live))):
-        context.out.note(f"is that meant? {warning}")
+    for doubt in found.doubts:
+        context.out.note(f"is that meant? {doubt}")
     context.out.note(UNLISTED)
     return list(found.drafts)
-
-
-def _few(clauses: Sequence[str]) -> list[str]:
-    more = len(clauses) - _TOLD
-    return [*clauses[:_TOLD], *([f"and {more:,} more"] if more > 0 else [])]
 
 
 _OF_NEW_JOBS = (*FLAGS.values(), "file", "prefixes", "no_overwrite")

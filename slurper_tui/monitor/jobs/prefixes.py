@@ -18,6 +18,7 @@ from msgspec.structs import replace
 
 from slurper_tui.api.models import Job, Source
 from slurper_tui.monitor.jobs.validation import control_character
+from slurper_tui.monitor.model.job import JobView
 from slurper_tui.monitor.model.plans import Draft
 
 _DATE = re.compile(r"(?<!\d)(\d{4})([-/_.]?)(\d{2})(?:\2(\d{2}))?(?!\d)")
@@ -153,21 +154,27 @@ class Split(NamedTuple):
 
     overlaps: clauses that explain why objects would be copied twice or a prefix is a mistake; a
     list with overlaps must not be started. gaps: clauses that name prefixes that seem to be
-    missing.
+    missing. copied: clauses that name jobs that still copy the same objects.
     """
 
     drafts: tuple[Draft, ...]
     overlaps: tuple[str, ...]
     gaps: tuple[str, ...]
+    copied: tuple[str, ...]
+
+    @property
+    def doubts(self) -> tuple[str, ...]:
+        """What may be a mistake in the list, the most urgent first."""
+        return few((*self.copied, *self.gaps))
 
 
-def split(draft: Draft, prefixes: Sequence[str], earlier: Iterable[Job] = ()) -> Split:
-    """Split a draft that has neither prefix nor keys. earlier: known jobs of any source.
+def split(draft: Draft, prefixes: Sequence[str], jobs: Sequence[JobView] = ()) -> Split:
+    """Split a draft that has neither prefix nor keys. jobs: known jobs of any source.
 
     The source itself is not read, see `UNLISTED`.
     """
     missing = holes(prefixes)
-    known = [name for name in known_of(draft, earlier) if name not in missing]
+    known = [name for name in known_of(draft, [v.job for v in jobs]) if name not in missing]
     return Split(
         tuple(replace(draft, path_prefix=prefix, keys=None) for prefix in prefixes),
         tuple(overlaps(prefixes)),
@@ -175,7 +182,17 @@ def split(draft: Draft, prefixes: Sequence[str], earlier: Iterable[Job] = ()) ->
             *(f"{prefix!r} is missing between its neighbours" for prefix in missing),
             *uncovered(prefixes, known),
         ),
+        tuple(still_copied(draft, prefixes, [view.job for view in jobs if view.live])),
     )
+
+
+_MOST_CLAUSES = 12
+
+
+def few(clauses: Sequence[str]) -> tuple[str, ...]:
+    """Return the first clauses, and the number of the others."""
+    more = len(clauses) - _MOST_CLAUSES
+    return (*clauses[:_MOST_CLAUSES], *((f"and {more:,} more",) if more > 0 else ()))
 
 
 def read_prefixes(text: str) -> tuple[str, ...]:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from urllib.parse import urlsplit
 
 from slurper_tui.api.models import Secret
@@ -60,6 +60,12 @@ def doubts(draft: Draft) -> tuple[FieldFault, ...]:
         )
         if doubtful
     )
+
+
+def doubt_words(drafts: Iterable[Draft]) -> tuple[str, ...]:
+    """Return the doubts about some drafts as `FIELD: clause`, each once."""
+    found = (doubt for draft in drafts for doubt in doubts(draft))
+    return tuple(dict.fromkeys(f"{doubt.field}: {doubt.text}" for doubt in found))
 
 
 def control_character(text: str) -> str:

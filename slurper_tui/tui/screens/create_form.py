@@ -25,11 +25,11 @@ from textual.screen import Screen, ScreenResultType
 from textual.widget import Widget
 from textual.widgets import Static
 
-from slurper_tui.api.models import Job
 from slurper_tui.monitor.jobs import validation as checks
 from slurper_tui.monitor.jobs.draft import NoKeys, keys_of
-from slurper_tui.monitor.jobs.prefixes import UNLISTED, read_prefixes, split, still_copied
+from slurper_tui.monitor.jobs.prefixes import UNLISTED, read_prefixes, split
 from slurper_tui.monitor.jobs.validation import secret_faults
+from slurper_tui.monitor.model.job import JobView
 from slurper_tui.monitor.model.plans import Draft, FieldFault, Secrets
 from slurper_tui.tui.keys import may_confirm
 from slurper_tui.tui.render.columns import short_id
@@ -303,12 +303,6 @@ def _bytes(path: Path) -> bytes:
 KEY_LIST, PREFIXES = "source.keys", "prefixes_file"
 """Fields that show the faults of the two list files."""
 
-MOST_NOTES = 12
-"""Maximum number of gaps and of jobs with the same objects that are listed one by one."""
-
-LIVE = ("running", "paused")
-"""API statuses of jobs that have not ended."""
-
 
 class Filled(NamedTuple):
     """The evaluation of a form. drafts: one, or one per prefix.
@@ -321,7 +315,7 @@ class Filled(NamedTuple):
     notes: tuple[str, ...] = ()
 
 
-async def filled(values: Values, jobs: Sequence[Job] = ()) -> Filled:
+async def filled(values: Values, jobs: Sequence[JobView] = ()) -> Filled:
     """Read the list files and check all values, in a thread to keep the screen responsive.
 
     jobs: the known jobs, to find gaps between prefixes and jobs that copy the same objects.
@@ -329,13 +323,13 @@ async def filled(values: Values, jobs: Sequence[Job] = ()) -> Filled:
     return await asyncio.to_thread(_filled, values, jobs)
 
 
-def _filled(values: Values, jobs: Sequence[Job]) -> Filled:
+def _filled(values: Values, jobs: Sequence[JobView]) -> Filled:
     keys, faults = _keys(values["keys_file"].strip())
     draft = draft_of(values, keys)
     faults = (*faults, *checks.faults(draft))
     if values["prefixes_file"].strip():
         return _split(values, draft, faults, jobs)
-    return Filled((draft,), faults, _doubts(draft))
+    return Filled((draft,), faults, checks.doubt_words([draft]))
 
 
 def _keys(name: str) -> tuple[tuple[str, ...] | None, tuple[FieldFault, ...]]:
@@ -348,7 +342,7 @@ def _keys(name: str) -> tuple[tuple[str, ...] | None, tuple[FieldFault, ...]]:
 
 
 def _split(
-    values: Values, draft: Draft, faults: tuple[FieldFault, ...], jobs: Sequence[Job]
+    values: Values, draft: Draft, faults: tuple[FieldFault, ...], jobs: Sequence[JobView]
 ) -> Filled:
     """Return one draft for each prefix in the file."""
     if draft.path_prefix or draft.keys is not None or values["keys_file"].strip():
@@ -363,24 +357,13 @@ def _split(
     parted = split(draft, prefixes, jobs)
     if parted.overlaps:
         faults = (*faults, FieldFault(PREFIXES, _first_of(parted.overlaps)))
-    live = [job for job in jobs if job.status in LIVE]
-    copied = still_copied(draft, prefixes, live)
-    notes = (*_doubts(draft), *_few((*copied, *parted.gaps)), UNLISTED)
+    notes = (*checks.doubt_words(parted.drafts), *parted.doubts, UNLISTED)
     return Filled(parted.drafts, faults, notes)
-
-
-def _doubts(draft: Draft) -> tuple[str, ...]:
-    return tuple(f"{fault.field}: {fault.text}" for fault in checks.doubts(draft))
 
 
 def _first_of(clauses: Sequence[str]) -> str:
     more = len(clauses) - 1
     return clauses[0] + (f" (and {more} more)" if more else "")
-
-
-def _few(clauses: Sequence[str]) -> tuple[str, ...]:
-    more = len(clauses) - MOST_NOTES
-    return (*clauses[:MOST_NOTES], *((f"and {more} more",) if more > 0 else ()))
 
 
 ACCOUNT = "account"
@@ -401,7 +384,7 @@ class CreateForm(FormScreen[Sent]):
         means: Means,
         accounts: Sequence[str],
         values: Mapping[str, str],
-        jobs: Sequence[Job],
+        jobs: Sequence[JobView],
         keep: Callable[[Mapping[str, str]], None],
     ) -> None:
         super().__init__(means.look, means.environ, values)

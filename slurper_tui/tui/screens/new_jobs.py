@@ -83,8 +83,9 @@ class MakingScreen(PagesScreen):
             self._note(NO_LIST_YET)
             return
         accounts = [account.account_id for account in snapshot.accounts]
-        jobs = [replace(view.job, status=view.status) for view in snapshot.jobs]
-        form = CreateForm(self._means(), accounts, self._filled_in, jobs, self._keep_filled_in)
+        form = CreateForm(
+            self._means(), accounts, self._filled_in, snapshot.jobs, self._keep_filled_in
+        )
         self.app.push_screen(form, self._made)
 
     async def draft_retry(

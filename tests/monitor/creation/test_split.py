@@ -12,6 +12,7 @@ from slurper_tui.monitor.jobs.prefixes import (
     split,
     still_copied,
 )
+from slurper_tui.monitor.model.job import JobView
 from slurper_tui.monitor.model.plans import Draft
 
 DRAFT = Draft("s3", "photos", "media")
@@ -109,7 +110,7 @@ def test_what_earlier_jobs_of_the_source_copied_and_nothing_covers_is_told() -> 
         earlier("elsewhere/", vendor="gcs"),
         Job("j2"),
     ]
-    gaps = split(DRAFT, ["2022/01/"], jobs).gaps
+    gaps = split(DRAFT, ["2022/01/"], [JobView("a", job) for job in jobs]).gaps
     assert [gap.partition(",")[0] for gap in gaps] == ["'thumbs/'", "'2022/a'", "'misc/b'"]
 
 
