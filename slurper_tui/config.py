@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-from msgspec.structs import replace
+from msgspec import UNSET, UnsetType
+from msgspec.structs import asdict, fields
 
 MIN_INTERVAL = 2.0
 MAX_INTERVAL = 86_400.0
@@ -84,10 +85,14 @@ def load(flags: Flags, environ: Mapping[str, str], default_file: Path | None) ->
         text = _read(chosen)
     elif default_file is not None:
         text, notice = _read_default(default_file)
-    config = Config(ascii_only=not speaks_utf8(environ), file=chosen if text else None)
-    config = replace(config, **_from_file(text, str(chosen)), notice=notice)
-    config = replace(config, **_from_environment(environ))
-    return replace(config, **_from_flags(flags))
+    layers = {
+        "ascii_only": not speaks_utf8(environ),
+        "accounts": accounts([environ.get(ACCOUNT_VARIABLE, "")]),
+        "base_url": environ.get(BASE_URL_VARIABLE, "").strip() or None,
+        **_from_file(text, str(chosen)),
+        **_from_flags(flags),
+    }
+    return Config(**layers, file=chosen if text else None, notice=notice)
 
 
 def speaks_utf8(environ: Mapping[str, str]) -> bool:
@@ -138,13 +143,6 @@ def check_accounts(config: Config) -> None:
                 f"{config.accounts_from}: an account id is made of letters and digits, "
                 f"and one of these holds {name}"
             )
-
-
-def _from_environment(environ: Mapping[str, str]) -> dict[str, Any]:
-    layer: dict[str, Any] = {"accounts": accounts([environ.get(ACCOUNT_VARIABLE, "")])}
-    if url := environ.get(BASE_URL_VARIABLE, "").strip():
-        layer["base_url"] = url
-    return layer
 
 
 def _from_flags(flags: Flags) -> dict[str, Any]:
@@ -205,15 +203,26 @@ def _text_of(file: Path) -> str:
     return text.replace("\r\n", "\n").replace("\r", "\n")
 
 
-# The file's keys: for each the field of `Config`, the accepted type and its name in messages.
-_KEYS: Mapping[str, tuple[str, type, str]] = {
-    "theme": ("theme", str, "a text"),
-    "interval": ("interval", object, "a number of seconds"),
-    "ascii": ("ascii_only", bool, "true or false"),
-    "mouse": ("mouse", bool, "true or false"),
-    "utc": ("utc", bool, "true or false"),
-    "keys": ("keys", dict, "a table"),
-}
+class _File(
+    msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename={"ascii_only": "ascii"}
+):
+    """The keys of the file; a field is UNSET if the file does not have the key."""
+
+    theme: str | UnsetType = UNSET
+    interval: Any = UNSET  # a number or a text, see the function `interval`
+    ascii_only: bool | UnsetType = UNSET
+    mouse: bool | UnsetType = UNSET
+    utc: bool | UnsetType = UNSET
+    keys: dict[str, str] | UnsetType = UNSET
+
+    def settings(self) -> dict[str, Any]:
+        """Return the fields that are set, by their names in `Config`. Raises ConfigError."""
+        found = {name: value for name, value in asdict(self).items() if value is not UNSET}
+        return found if self.interval is UNSET else {**found, "interval": interval(self.interval)}
+
+
+_WANTED = {"bool": "true or false", "str": "a text", "object": "a table"}
+"""The types in msgspec's messages and their names in ours."""
 
 
 def _from_file(text: str, name: str) -> dict[str, Any]:
@@ -229,37 +238,29 @@ def _from_file(text: str, name: str) -> dict[str, Any]:
     except ValueError as error:
         raise ConfigError(_syntax(name, text, str(error))) from None
     layer: dict[str, Any] = {}
-    for path, value in _settings(table):
+    for key, value in table.items():
         try:
-            layer |= _setting(path, value)
-        except ConfigError as error:
-            raise ConfigError(f"{name}:{_place(text, path) or '1:1'}: {error}") from None
+            layer |= msgspec.convert({key: value}, _File).settings()
+        except (msgspec.ValidationError, ConfigError) as error:
+            path, mistake = _mistake(key, value, str(error))
+            place = _place(text, path) or "1:1"
+            raise ConfigError(f"{name}:{place}: {mistake}") from None
     return layer
 
 
-def _settings(table: Mapping[str, object]) -> Iterable[tuple[tuple[str, ...], object]]:
-    """Yield (path, value) for every key of the file, a table before its entries."""
-    for key, value in table.items():
-        yield (key,), value
-        if isinstance(value, dict):
-            yield from (((key, inner), each) for inner, each in value.items())
-
-
-def _setting(path: tuple[str, ...], value: object) -> dict[str, Any]:
-    """Check a setting and return it by its field's name; return {} for an entry of a table."""
-    key = path[-1]
-    if len(path) > 1:
-        if isinstance(value, dict):
-            raise ConfigError(_unquoted(key, value))
-        if not isinstance(value, str):
-            raise ConfigError(f"{key} must be a text")
-        return {}
-    if key not in _KEYS:
-        raise ConfigError(f"unknown key {key!r}{nearest(key, _KEYS)}")
-    name, kind, wanted = _KEYS[key]
-    if not isinstance(value, kind):
-        raise ConfigError(f"{key} must be {wanted}")
-    return {name: interval(value) if key == "interval" else value}
+def _mistake(key: str, value: object, message: str) -> tuple[tuple[str, ...], str]:
+    """Return the path of the invalid key and what is wrong with it. message: the error's."""
+    known = [field.encode_name for field in fields(_File)]
+    if key not in known:
+        return (key,), f"unknown key {key!r}{nearest(key, known)}"
+    wanted = re.match(r"Expected `(\w+)", message)
+    if wanted is None:
+        return (key,), message
+    if not isinstance(value, dict) or key != "keys":
+        return (key,), f"{key} must be {_WANTED[wanted[1]]}"
+    entry, inner = next((name, each) for name, each in value.items() if not isinstance(each, str))
+    mistake = _unquoted(entry, inner) if isinstance(inner, dict) else f"{entry} must be a text"
+    return (key, entry), mistake
 
 
 def _unquoted(key: str, value: Mapping[str, object]) -> str:
