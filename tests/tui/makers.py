@@ -167,7 +167,7 @@ class Workbench:
 
     async def create(self, **given: str) -> CreateForm:
         """Open the form, and fill in these fields."""
-        await self.app.main.action_create()
+        self.app.main.action_create()
         await self.until(lambda: isinstance(self.app.screen, CreateForm))
         await self.pilot.pause()
         form = self.app.screen

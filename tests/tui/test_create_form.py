@@ -163,7 +163,7 @@ async def test_of_several_accounts_one_is_chosen() -> None:
 
 async def test_before_there_is_a_list_there_is_no_form() -> None:
     async with workbench(shown=lambda bench: snapshot(accounts=())) as bench:
-        await bench.app.main.action_create()
+        bench.app.main.action_create()
         await bench.see("the job list is not there yet")
         assert bench.on_main
 
@@ -533,6 +533,7 @@ async def test_no_secret_is_seen_copied_logged_or_told(
         seen += [bench.picture(), bench.app.clipboard]
         await bench.press("enter")
         seen += [bench.picture(), repr(bench.app.main.scene), repr(vars(bench.app.main))]
+        seen.append(repr(vars(bench.app.main.new_jobs)))
         assert len(bench.posts) == 1
     seen += [caplog.text, log.read_text()]
     assert "SendPage" in log.read_text()

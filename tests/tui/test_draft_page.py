@@ -38,7 +38,7 @@ def ended(bench: Workbench) -> JobView:
 
 async def drafted(bench: Workbench, keys: tuple[str, ...] = KEYS, *types: str) -> None:
     """Open the draft of a retry of these keys."""
-    await bench.app.main.draft_retry(ended(bench), keys, types or (FAILED_TYPE,))
+    await bench.app.main.new_jobs.draft_retry(ended(bench), keys, types or (FAILED_TYPE,))
     await bench.until(lambda: isinstance(bench.app.screen, DraftPage))
     await bench.pilot.pause()
 
@@ -137,7 +137,7 @@ async def test_a_draft_repeats_the_whole_job_though_the_list_tells_less(
 async def test_a_job_that_cannot_be_read_has_no_draft() -> None:
     async with workbench() as bench:
         bench.account.faults.add(Fault(operation="get", status=503))
-        await bench.app.main.draft_retry(ended(bench), KEYS, (FAILED_TYPE,))
+        await bench.app.main.new_jobs.draft_retry(ended(bench), KEYS, (FAILED_TYPE,))
         await bench.see("503")
         assert bench.on_main
 
@@ -145,9 +145,9 @@ async def test_a_job_that_cannot_be_read_has_no_draft() -> None:
 async def test_a_job_that_the_api_does_not_tell_whole_has_no_draft() -> None:
     async with workbench() as bench:
         job = replace(ended(bench), job=Job(id="x", status="completed"))
-        await bench.app.main.draft_retry(job, KEYS, (FAILED_TYPE,))
+        await bench.app.main.new_jobs.draft_retry(job, KEYS, (FAILED_TYPE,))
         await bench.see("the API does not say the source bucket of this job")
-        await bench.app.main.draft_retry(ended(bench), (), (FAILED_TYPE,))
+        await bench.app.main.new_jobs.draft_retry(ended(bench), (), (FAILED_TYPE,))
         await bench.see("there are no keys to copy again")
         assert bench.on_main
 

@@ -12,7 +12,6 @@ from slurper_tui.api.errors import BadAnswer, Fault, NotFound, Rejected
 from slurper_tui.api.models import LogRow
 from slurper_tui.tui.screens.log import LogPage
 from slurper_tui.tui.screens.main import MainScreen
-from slurper_tui.tui.state import ScreenOptions
 from tests.tui.jobs import NOW, harmless, iso, snapshot, view
 from tests.tui.log_pages import ARCHIVED, JOB, Opened, log_view, opened, row
 from tests.tui.test_written import Connect, connect, settle
@@ -406,8 +405,8 @@ async def test_what_is_typed_is_text_whatever_the_keys_do() -> None:
 
 async def test_a_key_that_comes_before_the_page_stands_breaks_nothing() -> None:
     async with opened() as program:
-        main, feed = program.app.main, program.feed
-        page = LogPage(main, JOB, feed, ScreenOptions())
+        main = program.app.main
+        page = LogPage(main, JOB)
         assert page.check_action("type", ("/",)) is False
         opening = program.app.push_screen(page)
         for key in ("slash", "G", "w", "pagedown", "T", "q"):

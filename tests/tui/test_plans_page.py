@@ -53,7 +53,7 @@ async def restarted(*steps: Step, **options: Any) -> AsyncIterator[Workbench]:
 
 async def opened(bench: Workbench) -> PlansPage:
     """The page, with what it tells."""
-    await bench.app.main.action_plans()
+    bench.app.main.action_plans()
     await bench.until(lambda: isinstance(bench.app.screen, PlansPage))
     await bench.pilot.pause(0.02)
     assert isinstance(bench.app.screen, PlansPage)

@@ -6,20 +6,20 @@ texts to copy, errors and log rows. `PageHelp` and the later classes serve the p
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from typing import ClassVar
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.events import Resize
-from textual.screen import ModalScreen
+from textual.screen import ModalScreen, Screen
 
 from slurper_tui import format as words
 from slurper_tui.api.errors import ApiError
 from slurper_tui.api.models import LogRow
 from slurper_tui.monitor.model.job import Snapshot, State
 from slurper_tui.monitor.model.logs import reason_of
-from slurper_tui.tui.export import HOW_IN_TMUX, Saved, can_copy
+from slurper_tui.tui.export import HOW_IN_TMUX, Saved, can_copy, terminal_copies
 from slurper_tui.tui.keys import KEYS, key_sign, signs
 from slurper_tui.tui.render.glyphs import STATUS, Look
 from slurper_tui.tui.render.lines import Line, Piece, pad, wrap, wrap_words
@@ -192,6 +192,42 @@ class CopyDialog(Dialog):
         hint = "Some terminals refuse to be copied to by a program. tmux allows it with:"
         yield from ((Piece(part, "muted"),) for part in wrap_words(hint, width))
         yield (Piece(f"  {HOW_IN_TMUX}", "accent"),)
+
+
+class Copier:
+    """Copies texts exactly; a repeat, or a terminal that may refuse, opens the text to select.
+
+    note: shows the answer to the key.
+    """
+
+    def __init__(
+        self,
+        screen: Screen[Any],
+        look: Look,
+        environ: Mapping[str, str],
+        note: Callable[[str], None],
+    ) -> None:
+        self._screen = screen
+        self._look = look
+        self._environ = environ
+        self._note = note
+        self._last = ""
+
+    def forget(self) -> None:
+        """Forget the last text: its note has gone, so that copying it again is no repeat."""
+        self._last = ""
+
+    def copy(self, what: str, text: str) -> None:
+        """Copy a text. what: its name in the note, "" for none."""
+        if not can_copy(text):
+            self._note(f"not copied: the {what} is not UTF-8")
+            return
+        self._screen.app.copy_to_clipboard(text)
+        if self._last == text or not terminal_copies(self._environ):
+            self._screen.app.push_screen(CopyDialog(self._look, text))
+            return
+        self._last = text
+        self._note(f"{what} copied; again to see it in full".lstrip())
 
 
 CLOSES = "   Esc closes"

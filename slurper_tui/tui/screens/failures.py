@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Sequence
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from msgspec.structs import replace
 from textual import on
@@ -16,19 +16,17 @@ from textual.binding import BindingType
 from textual.reactive import var
 
 from slurper_tui import format as words
-from slurper_tui.monitor.feed import Feed
+from slurper_tui.api.errors import ApiError
 from slurper_tui.monitor.logs.failures import FailingObjects
 from slurper_tui.monitor.model.job import JobView
-from slurper_tui.monitor.model.logs import Cause, FailuresView, cause_of, reason_of
-from slurper_tui.monitor.reports.wording import NO_FAILED_KEY, missing_keys
+from slurper_tui.monitor.model.logs import FAILED_TYPE, Cause, FailuresView, cause_of, reason_of
+from slurper_tui.monitor.reports.wording import NO_FAILED_KEY, hold_up, missing_keys
 from slurper_tui.monitor.services import Services
 from slurper_tui.tui.export import save_keys
 from slurper_tui.tui.keys import FAILURE_KEYS
 from slurper_tui.tui.render.lines import Line, Piece, join
 from slurper_tui.tui.screens.job_page import JobPage, closing
 from slurper_tui.tui.screens.log import title_line, trouble_line
-from slurper_tui.tui.screens.new_jobs import MakingScreen
-from slurper_tui.tui.state import ScreenOptions
 from slurper_tui.tui.widgets import failure_tree as scenes
 from slurper_tui.tui.widgets.failure_tree import (
     NOTHING,
@@ -38,10 +36,14 @@ from slurper_tui.tui.widgets.failure_tree import (
     read_words,
 )
 
+if TYPE_CHECKING:
+    from slurper_tui.tui.screens.main import MainScreen
+
 
 class FailuresPage(JobPage):
     """The failures of a job as a tree."""
 
+    NAME = "failures"
     BINDINGS: ClassVar[list[BindingType]] = [*FAILURE_KEYS]
     KEYS = FAILURE_KEYS
     HINTS = (
@@ -50,10 +52,8 @@ class FailuresPage(JobPage):
     )
     scene: var[FailureScene] = var(NOTHING, init=False)
 
-    def __init__(
-        self, main: MakingScreen, job: JobView, feed: Feed, options: ScreenOptions
-    ) -> None:
-        super().__init__(main, job, feed, options)
+    def __init__(self, main: MainScreen, job: JobView) -> None:
+        super().__init__(main, job)
         self._reading: FailingObjects | None = None
         self._finished = False
         self._export_then = ""
@@ -129,15 +129,13 @@ class FailuresPage(JobPage):
 
     def action_log(self) -> None:
         """Open the log page."""
-        from slurper_tui.tui.screens.log import LogPage
-
-        self.turn_to(LogPage)
+        self.turn_to("log")
 
     def action_copy(self) -> None:
         """Copy the highlighted key, prefix or message."""
         entry = scenes.current(self.scene)
         if entry is not None and entry.text:
-            self.copy("key" if entry.is_key else (*entry.path, "type")[1], entry.text)
+            self.copier.copy("key" if entry.is_key else (*entry.path, "type")[1], entry.text)
 
     def action_export(self) -> None:
         """Save the exact keys of the highlighted reason, once the whole log has been read."""
@@ -192,7 +190,7 @@ class FailuresPage(JobPage):
 
     async def _draft(self, keys: Sequence[str], log_type: str, doubts: Sequence[str]) -> None:
         """Open the draft; if the main screen refuses with a note, show the note on this page."""
-        await self.main.draft_retry(self.job, keys, (log_type,), doubts)
+        await self.main.new_jobs.draft_retry(self.job, keys, (log_type,), doubts)
         if self.is_current and self.main.scene.note:
             self.say(self.main.scene.note)
 
@@ -206,3 +204,46 @@ def _none_words(log_type: str) -> str:
     if cause_of(log_type) is Cause.FAILED:
         return NO_FAILED_KEY
     return f"the log names no key: {reason_of(log_type)}"
+
+
+async def export_failed(main: MainScreen, job: JobView) -> None:
+    """Read the whole log with progress notes, then save the keys."""
+    main.note("reading the log for what failed …")
+    view = FailuresView(job.key)
+    try:
+        reading = (await main.services()).logs.failures(job.key)
+        async with closing(reading.views()) as views:
+            async for view in views:
+                main.note(_reading_words(view))
+    except ApiError as error:
+        view = replace(view, problem=error)
+    if view.problem is None:
+        keys = reading.keys((FAILED_TYPE,))
+        await _save_failed(main, job, keys, _doubts(view, reading, FAILED_TYPE))
+    else:
+        main.note(f"nothing saved: {view.problem.message}")
+
+
+async def _save_failed(
+    main: MainScreen, job: JobView, keys: Sequence[str], doubts: Sequence[str]
+) -> None:
+    from slurper_tui.tui.screens.dialogs import saved_keys_dialog
+
+    if not keys:
+        why = doubts[0] if doubts else NO_FAILED_KEY
+        main.note(f"nothing saved: {why}")
+        return
+    try:
+        saved = await asyncio.to_thread(save_keys, Path(), job, FAILED_TYPE, keys)
+    except OSError as error:
+        main.note(f"nothing saved: {error.strerror or error}")
+        return
+    main.note(f"{words.count(saved.number)} keys saved to ./{saved.path.name}")
+    if main.at_rest:
+        main.app.push_screen(saved_keys_dialog(main.look, saved, FAILED_TYPE, doubts=doubts))
+
+
+def _reading_words(view: FailuresView) -> str:
+    """Return the number of log rows read, and the problem or the wait for the budget, if any."""
+    rows = f"reading the log for what failed: {words.count(view.rows_read)} rows"
+    return " · ".join(filter(None, (rows, hold_up(view.problem, waiting=view.waiting))))

@@ -1,7 +1,7 @@
 """The actions that change jobs: unlock, mark, confirm, send, and report the outcome.
 
 Nothing is sent while the screen is read-only, and every change has its own confirmation.
-`ask` opens the dialog, `_send` runs once when it is confirmed, and `tell_changes` updates an open
+`ask` opens the dialog, `_send` runs once when it is confirmed, and `update` updates an open
 dialog and reports outcomes when a snapshot arrives.
 """
 
@@ -12,85 +12,66 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
-from textual import work
 
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.events import Action, ActionRequest, RequestState
 from slurper_tui.monitor.model.job import Snapshot
-from slurper_tui.tui.keys import hint_sign
-from slurper_tui.tui.screens.reading import ReadingScreen
 
 if TYPE_CHECKING:
     from slurper_tui.monitor.jobs.actions import AllAborted
-    from slurper_tui.monitor.services import Services
     from slurper_tui.tui.availability import Change
     from slurper_tui.tui.screens.confirm import ConfirmDialog, Question
+    from slurper_tui.tui.screens.main import MainScreen
 
 
 _ID_PART = 8
 
 
-class ChangingScreen(ReadingScreen):
-    """A screen with actions that change jobs."""
+class JobActions:
+    """The actions of the main screen that change jobs."""
 
-    _newest: Snapshot | None = None
-    _change: Change | None = None
-    _dialog: ConfirmDialog | None = None
-    _awaited: frozenset[JobKey] = frozenset()
+    def __init__(self, main: MainScreen) -> None:
+        self._main = main
+        self._change: Change | None = None
+        self._dialog: ConfirmDialog | None = None
+        self._awaited: frozenset[JobKey] = frozenset()
 
-    def on_mount(self) -> None:
-        """Unlock at once if the command line allows changes."""
-        if self._options.write:
-            self._turn_lock()
+    def apply_lock(self) -> None:
+        """Lock or unlock the services as the screen shows."""
+        self._main.start(self._main.services, "lock")
 
-    @work(group="lock")
-    async def _turn_lock(self) -> None:
-        await self._desk()
-
-    async def _desk(self) -> Services:
-        """Return the services, locked or unlocked as the screen shows."""
-        desk = await self._feed.desk()
-        if self.scene.writing:
-            desk.control.unlock()
-        else:
-            desk.control.lock()
-        return desk
-
-    def _sign(self, id: str) -> str:
-        return hint_sign(id, self._options.keymap, self.look)
-
-    async def action_unlock(self) -> None:
+    def toggle_lock(self) -> None:
         """Unlock changes after a confirmation, or lock them again."""
-        if self.scene.writing:
+        if self._main.scene.writing:
             self._set_writing(writing=False)
             return
         from slurper_tui.tui.screens.confirm import unlock_question
 
         ids = ("change.pause", "change.resume", "change.abort", "change.unlock")
-        question = unlock_question([self._sign(id) for id in ids])
+        question = unlock_question([self._main.sign(id) for id in ids])
         self._open_dialog(None, question, partial(self._set_writing, writing=True))
 
     def _set_writing(self, *, writing: bool) -> None:
-        self.scene = replace(self.scene, writing=writing)
-        self._note("jobs can be changed now" if writing else "read-only again")
-        self._turn_lock()
+        self._main.scene = replace(self._main.scene, writing=writing)
+        self._main.note("jobs can be changed now" if writing else "read-only again")
+        self.apply_lock()
 
-    def action_mark(self) -> None:
+    def toggle_mark(self) -> None:
         """Toggle the mark of the highlighted job."""
         from slurper_tui.tui.availability import why_not_now
 
-        job = self.scene.job
-        why = why_not_now("list.mark", self.scene, "")
-        if job is None or (why and job.key not in self.scene.marked):
-            self._note(why)
+        job = self._main.scene.job
+        why = why_not_now("list.mark", self._main.scene, "")
+        if job is None or (why and job.key not in self._main.scene.marked):
+            self._main.note(why)
             return
-        self.scene = replace(self.scene, marked=self.scene.marked ^ {job.key})
+        self._main.scene = replace(self._main.scene, marked=self._main.scene.marked ^ {job.key})
 
-    async def action_change(self, act: str) -> None:
+    def ask_for(self, action: Action) -> None:
         """Ask to confirm an action on the highlighted or the marked jobs."""
         from slurper_tui.tui.availability import change_for
 
-        self.ask(change_for(Action(act), self.scene))
+        self.ask(change_for(action, self._main.scene))
 
     def abort_all(self, account_id: str) -> None:
         """Ask to confirm aborting every job of an account."""
@@ -102,25 +83,27 @@ class ChangingScreen(ReadingScreen):
         """Return why the highlighted job cannot be deleted now; "" if it can."""
         from slurper_tui.tui.availability import change_for, why_not_change
 
-        change = change_for(Action.DELETE, self.scene)
-        return why_not_change(change, self.scene, self._sign("change.unlock"))
+        change = change_for(Action.DELETE, self._main.scene)
+        return why_not_change(change, self._main.scene, self._main.sign("change.unlock"))
 
     def why_not_abort_all(self, account_id: str) -> str:
         """Return why the jobs of an account cannot be aborted now; "" if they can."""
         from slurper_tui.tui.availability import Change, why_not_change
 
         change = Change(Action.ABORT_ALL, account_id=account_id)
-        return why_not_change(change, self.scene, self._sign("change.unlock"))
+        return why_not_change(change, self._main.scene, self._main.sign("change.unlock"))
 
     def ask(self, change: Change) -> None:
         """Open the confirmation of a change, or show why the change is impossible."""
         from slurper_tui.tui.availability import why_not_change
         from slurper_tui.tui.screens.confirm import question_for
 
-        why = why_not_change(change, self.scene, self._sign("change.unlock"))
-        question = question_for(change, self._newest or self.scene.snapshot, self.look)
+        why = why_not_change(change, self._main.scene, self._main.sign("change.unlock"))
+        question = question_for(
+            change, self._main.newest or self._main.scene.snapshot, self._main.look
+        )
         if why or isinstance(question, str):
-            self._note(why or str(question))
+            self._main.note(why or str(question))
             return
         self._open_dialog(change, question, self._send)
 
@@ -129,10 +112,10 @@ class ChangingScreen(ReadingScreen):
     ) -> None:
         from slurper_tui.tui.screens.confirm import ConfirmDialog
 
-        self._change, self._dialog = change, ConfirmDialog(self.look, question, confirmed)
-        self.app.push_screen(self._dialog)
+        self._change, self._dialog = change, ConfirmDialog(self._main.look, question, confirmed)
+        self._main.app.push_screen(self._dialog)
 
-    def tell_changes(self, snapshot: Snapshot) -> None:
+    def update(self, snapshot: Snapshot) -> None:
         """Update an open confirmation, and report the outcomes of requests in a new snapshot."""
         if self._dialog is not None:
             self._renew(self._dialog, snapshot)
@@ -145,10 +128,10 @@ class ChangingScreen(ReadingScreen):
 
         if self._change is None or not dialog.is_current:
             return
-        question = question_for(self._change, snapshot, self.look)
+        question = question_for(self._change, snapshot, self._main.look)
         if isinstance(question, str):
             dialog.dismiss()
-            self._note(question)
+            self._main.note(question)
         else:
             dialog.show(question)
 
@@ -159,14 +142,13 @@ class ChangingScreen(ReadingScreen):
         assert change is not None
         assert dialog is not None
         keys = tuple(view.key for view in dialog.question.jobs)
-        self._note(f"sending {change.act} …")
-        self._request(change, keys)
+        self._main.note(f"sending {change.act} …")
+        self._main.start(partial(self._request, change, keys), "change")
 
-    @work(group="change")
     async def _request(self, change: Change, keys: tuple[JobKey, ...]) -> None:
         from slurper_tui.tui.render.job_text import requests_words
 
-        control = (await self._desk()).control
+        control = (await self._main.services()).control
         requests: Sequence[ActionRequest]
         more = ""
         if change.act is Action.ABORT_ALL:
@@ -180,19 +162,21 @@ class ChangingScreen(ReadingScreen):
             requests = await control.request(change.act, keys)
             asked = zip(keys, requests, strict=True)
             self._awaited |= {key for key, request in asked if request.standing.open}
-            self.scene = replace(self.scene, marked=self.scene.marked - set(keys))
-        self._note(self.look.glyphs.clean(requests_words(change.act, requests) + more))
+            self._main.scene = replace(self._main.scene, marked=self._main.scene.marked - set(keys))
+        self._main.note(self._main.look.glyphs.clean(requests_words(change.act, requests) + more))
 
     def _ask_about_newcomers(self, change: Change, outcome: AllAborted) -> None:
         """Ask again if nothing was sent because the question did not list all jobs."""
         from slurper_tui.tui.screens.confirm import question_for
 
-        snapshot = self._newest or self.scene.snapshot
+        snapshot = self._main.newest or self._main.scene.snapshot
         unsent = outcome.newcomers and outcome.request.standing is RequestState.MOOT
-        if not unsent or snapshot is None or self.app.screen is not self:
+        if not unsent or snapshot is None or self._main.app.screen is not self._main:
             return
         jobs = {view.key: view for view in (*snapshot.jobs, *outcome.newcomers)}
-        question = question_for(change, replace(snapshot, jobs=tuple(jobs.values())), self.look)
+        question = question_for(
+            change, replace(snapshot, jobs=tuple(jobs.values())), self._main.look
+        )
         if not isinstance(question, str):
             self._open_dialog(change, question, self._send)
 
@@ -205,4 +189,4 @@ class ChangingScreen(ReadingScreen):
         over = [v for v in waited if v.request and v.key not in open_still]
         self._awaited = frozenset(open_still)
         if over:
-            self._note(outcome_words(over, self.look))
+            self._main.note(outcome_words(over, self._main.look))

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import PurePath
-from typing import ClassVar, TypeVar
+from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding
@@ -17,15 +17,17 @@ from textual.events import Resize
 from textual.screen import Screen
 
 from slurper_tui.api.errors import ApiError
-from slurper_tui.monitor.feed import Feed
 from slurper_tui.monitor.model.job import JobView
 from slurper_tui.monitor.services import Services
 from slurper_tui.tui.keys import hints_of
 from slurper_tui.tui.render.glyphs import Look
 from slurper_tui.tui.render.lines import Line, Piece, join, shorten, spread, width_of
 from slurper_tui.tui.render.painted import PaintedLines
-from slurper_tui.tui.screens.new_jobs import MakingScreen
-from slurper_tui.tui.state import Scene, ScreenOptions
+from slurper_tui.tui.screens.dialogs import Copier, ErrorDialog, PageHelp, TextDialog
+from slurper_tui.tui.state import Scene
+
+if TYPE_CHECKING:
+    from slurper_tui.tui.screens.main import MainScreen
 
 LOW = 16
 """Height in rows below which the page has no blank lines."""
@@ -54,23 +56,21 @@ class JobPage(Screen[None]):
 
     CSS_PATH: ClassVar[str | PurePath | list[str | PurePath] | None] = ["../logs.tcss"]
     AUTO_FOCUS = "#rows"
+    NAME: ClassVar[str] = ""
+    """The name of the page for `MainScreen.open_page`."""
     KEYS: ClassVar[tuple[Binding, ...]] = ()
     HINTS: ClassVar[tuple[str, ...]] = ()
     """Ids of the keys shown in the foot, least important first."""
 
-    def __init__(
-        self, main: MakingScreen, job: JobView, feed: Feed, options: ScreenOptions
-    ) -> None:
+    def __init__(self, main: MainScreen, job: JobView) -> None:
         super().__init__()
         self.main = main
         self.job = job
         self.look: Look = main.look
         self.problem: ApiError | None = None
-        self._feed = feed
-        self._options = options
+        self.copier = Copier(self, self.look, main.options.environ, self.say)
         self._note = ""
-        self._last_copy = ""
-        self.set_class(options.ascii_only, "-ascii")
+        self.set_class(main.options.ascii_only, "-ascii")
 
     def compose(self) -> ComposeResult:
         """Yield the head, the rows and the foot."""
@@ -100,7 +100,7 @@ class JobPage(Screen[None]):
 
     async def _read(self) -> None:
         try:
-            await self.read(await self._feed.desk())
+            await self.read(await self.main.services())
         except ApiError as error:
             self.problem = error
             self.redraw_frame()
@@ -124,12 +124,10 @@ class JobPage(Screen[None]):
         self.redraw_frame()
         short = len(text) + 2 <= self.size.width and not self.has_class("-tiny")
         if not short and self.is_current:
-            from slurper_tui.tui.screens.dialogs import TextDialog
-
             self.app.push_screen(TextDialog(self.look, "", (text,)))
 
     def _foot(self, width: int) -> Sequence[Line]:
-        hints = list(hints_of(self.KEYS, self.HINTS, self._options.keymap, self.look))
+        hints = list(hints_of(self.KEYS, self.HINTS, self.main.options.keymap, self.look))
         if self._note:
             glyphs = self.look.glyphs
             note = shorten(glyphs.clean(glyphs.say(self._note)), width - 2, glyphs.ellipsis)
@@ -141,9 +139,10 @@ class JobPage(Screen[None]):
         return (spread(left, (*_hinted(hints), Piece(" ")), width),)
 
     def on_key(self) -> None:
-        """Clear the last answer. Keep `_last_copy` only if its answer was still visible."""
-        self._last_copy = self._last_copy if self._note else ""
-        if self._note:
+        """Clear the last answer."""
+        if not self._note:
+            self.copier.forget()
+        else:
             self._note = ""
             self.redraw_frame()
 
@@ -155,28 +154,13 @@ class JobPage(Screen[None]):
         self.set_class(height < LOW, "-low")
         self.set_class(width < 30 or height < 6, "-tiny")
 
-    def copy(self, what: str, text: str) -> None:
-        """Copy a text exactly; also show it if the terminal may have refused or on a repeat."""
-        from slurper_tui.tui.export import can_copy, terminal_copies
-        from slurper_tui.tui.screens.dialogs import CopyDialog
-
-        if not can_copy(text):
-            self.say(f"not copied: the {what} is not UTF-8")
-            return
-        self.app.copy_to_clipboard(text)
-        if self._last_copy == text or not terminal_copies(self._options.environ):
-            self.app.push_screen(CopyDialog(self.look, text))
-            return
-        self._last_copy = text
-        self.say(f"{what} copied; again to see it in full")
-
-    def turn_to(self, page: type[JobPage]) -> None:
+    def turn_to(self, name: str) -> None:
         """Open another page about this job, or go back to it if it is directly below."""
         below = self.app.screen_stack[-2]
-        if isinstance(below, page) and below.job.key == self.job.key:
+        if isinstance(below, JobPage) and (below.NAME, below.job.key) == (name, self.job.key):
             self.action_back()
         else:
-            self.app.push_screen(page(self.main, self.job, self._feed, self._options))
+            self.main.open_page(name, self.job)
 
     def action_back(self) -> None:
         """Close the page, which stops the reading."""
@@ -185,14 +169,10 @@ class JobPage(Screen[None]):
 
     def action_help(self) -> None:
         """Show the keys of this page."""
-        from slurper_tui.tui.screens.dialogs import PageHelp
-
-        self.app.push_screen(PageHelp(self.look, self.KEYS, self._options.keymap))
+        self.app.push_screen(PageHelp(self.look, self.KEYS, self.main.options.keymap))
 
     def action_problem(self) -> None:
         """Show the page's error in full, or else the main screen's current problem."""
-        from slurper_tui.tui.screens.dialogs import ErrorDialog
-
         if self.problem is None:
             self.main.action_problem()
         else:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from msgspec.structs import replace
 from textual import on
@@ -22,7 +22,6 @@ from textual.widgets import Input, Static
 
 from slurper_tui import format as words
 from slurper_tui.api.errors import ApiError
-from slurper_tui.monitor.feed import Feed
 from slurper_tui.monitor.model.job import JobView
 from slurper_tui.monitor.model.logs import LogView, reason_of
 from slurper_tui.monitor.reports.wording import WAITING, next_step, so_many_rows
@@ -35,10 +34,11 @@ from slurper_tui.tui.render.columns import Facts, migration
 from slurper_tui.tui.render.glyphs import Look
 from slurper_tui.tui.render.lines import Line, Piece, join, shorten, spread, width_of
 from slurper_tui.tui.screens.job_page import JobPage, closing
-from slurper_tui.tui.screens.new_jobs import MakingScreen
-from slurper_tui.tui.state import ScreenOptions
 from slurper_tui.tui.widgets.form_fields import MOST_TYPED, FilterInput
 from slurper_tui.tui.widgets.log_rows import NOTHING, LogLines
+
+if TYPE_CHECKING:
+    from slurper_tui.tui.screens.main import MainScreen
 
 LEAST_NAME = 16
 """Minimum width in cells of the migration's name."""
@@ -167,6 +167,7 @@ class TypedLine(Horizontal):
 class LogPage(JobPage):
     """The log of a job."""
 
+    NAME = "log"
     BINDINGS: ClassVar[list[BindingType]] = [*LOG_KEYS]
     KEYS = LOG_KEYS
     HINTS = (
@@ -175,10 +176,8 @@ class LogPage(JobPage):
     )
     scene: var[LogScene] = var(NOTHING, init=False)
 
-    def __init__(
-        self, main: MakingScreen, job: JobView, feed: Feed, options: ScreenOptions
-    ) -> None:
-        super().__init__(main, job, feed, options)
+    def __init__(self, main: MainScreen, job: JobView) -> None:
+        super().__init__(main, job)
         self._typing = SEARCH
         self.rows = LogLines(self.look, id="rows")
         self.rows.now = main.scene.now
@@ -319,13 +318,11 @@ class LogPage(JobPage):
         if row is None or row.object_key is None:
             self.say("this row names no key")
         else:
-            self.copy("key", row.object_key)
+            self.copier.copy("key", row.object_key)
 
     def action_failures(self) -> None:
         """Open the failures page."""
-        from slurper_tui.tui.screens.failures import FailuresPage
-
-        self.turn_to(FailuresPage)
+        self.turn_to("failures")
 
     def action_save(self) -> None:
         """Save the rows read so far to a file."""

@@ -3,9 +3,8 @@
 `MainScreen` owns one frozen `Scene` (snapshot, filter, order, folding, highlight). Its children
 receive the scene through `data_bind` and change nothing in it. Snapshots arrive in `take`.
 
-The other classes are its base classes: `PagesScreen` (dialogs and copying), `ReadingScreen` (log,
-failures, key export, receipt) and `FoldingScreen` (migrations). Pages are imported when they are
-first opened, so that the first paint does not wait for them.
+It owns two controllers: `JobActions` changes jobs, `NewJobs` creates them. Pages and dialogs are
+imported when they are first opened, so that the first paint does not wait for them.
 """
 
 from __future__ import annotations
@@ -13,8 +12,8 @@ from __future__ import annotations
 import asyncio
 import sys
 import time
-from collections.abc import Callable
-from typing import ClassVar
+from collections.abc import Callable, Coroutine
+from typing import TYPE_CHECKING, ClassVar
 
 from msgspec.structs import replace
 from textual import on
@@ -24,45 +23,29 @@ from textual.containers import Container
 from textual.events import Resize
 from textual.message import Message
 from textual.reactive import var
+from textual.screen import Screen
 from textual.widgets import Input
 from textual.worker import Worker
 
 from slurper_tui.monitor.feed import Feed
 from slurper_tui.monitor.model.base import JobKey
-from slurper_tui.monitor.model.job import Snapshot
+from slurper_tui.monitor.model.events import Action
+from slurper_tui.monitor.model.job import JobView, Snapshot
 from slurper_tui.monitor.model.timeline import Window
 from slurper_tui.tui import state as scenes
 from slurper_tui.tui.keys import KEYS, Hint, hint_sign, hints_for, next_interval
 from slurper_tui.tui.render.glyphs import Look
-from slurper_tui.tui.screens.job_actions import ChangingScreen
+from slurper_tui.tui.screens.job_actions import JobActions
+from slurper_tui.tui.screens.new_jobs import NewJobs
 from slurper_tui.tui.state import Scene, ScreenOptions, ViewState, layout_classes
 from slurper_tui.tui.widgets.detail_pane import DetailPane
 from slurper_tui.tui.widgets.job_table import JobTable
 from slurper_tui.tui.widgets.status_line import Banners, StatusLine
 from slurper_tui.tui.widgets.totals import TotalsRow
 
-
-class FoldingScreen(ChangingScreen):
-    """A screen with a job list that can group jobs into migrations."""
-
-    _save_view: Callable[[ViewState], None]
-
-    def action_unfold(self) -> None:
-        """Show the jobs of the highlighted migration."""
-        self.scene = scenes.unfold(self.scene)
-
-    def action_fold(self) -> None:
-        """Move from a job to its migration, and collapse a migration into one row."""
-        self.scene = scenes.fold(self.scene)
-
-    def action_migrations(self) -> None:
-        """Toggle between migrations and single jobs, and save the choice."""
-        view = replace(self.scene.view, migrations=not self.scene.view.migrations)
-        self._save_view(view)
-        self.scene = scenes.with_migrations(self.scene, view)
-        folded = "jobs of the same buckets are one migration"
-        self._note(folded if view.migrations else "jobs one by one")
-
+if TYPE_CHECKING:
+    from slurper_tui.monitor.services import Services
+    from slurper_tui.tui.screens.dialogs import Copier
 
 MANY_JOBS = 2000
 """Number of jobs from which a snapshot is arranged in a thread, to keep keys responsive."""
@@ -77,7 +60,7 @@ ARRANGING_REST = 4
 """Pause after arranging many jobs, as a multiple of the time that it took: keys have priority."""
 
 
-class MainScreen(FoldingScreen):
+class MainScreen(Screen[None]):
     """The screen with the job list, the detail pane, totals and the status line."""
 
     class Ready(Message):
@@ -85,30 +68,46 @@ class MainScreen(FoldingScreen):
 
     BINDINGS: ClassVar[list[BindingType]] = list(KEYS)
     AUTO_FOCUS = "#jobs"
+    scene: var[Scene] = var(Scene, init=False)
     hints: var[tuple[Hint, ...]] = var((), init=False)
 
     def __init__(
         self, feed: Feed, options: ScreenOptions, look: Look, save_view: Callable[[ViewState], None]
     ) -> None:
-        super().__init__(feed, options, look)
+        super().__init__(id="main")
+        self.feed = feed
+        self.options = options
+        self.look = look
+        self.newest: Snapshot | None = None
+        self.job_actions = JobActions(self)
+        self.new_jobs = NewJobs(self)
         self._save_view = save_view
+        self._copier: Copier | None = None
+        self._digest_shown = False
         self._interval: float | None = None
         self._arranging: Worker[None] | None = None
         self._arranged: Snapshot | None = None
         self._window = Window.HOUR
         self._looked_at: tuple[JobKey | None, frozenset[JobKey]] = (None, frozenset())
         self.set_class(options.ascii_only, "-ascii")
+        scene = Scene(
+            view=options.view,
+            demo=options.demo,
+            deadline=options.deadline,
+            writing=options.write,
+        )
+        self.set_reactive(MainScreen.scene, scene)
 
     def compose(self) -> ComposeResult:
         """Yield the rows and panes; show the data already known, if any."""
-        if known := self._feed.known():
+        if known := self.feed.known():
             self.set_reactive(MainScreen.scene, scenes.see(self.scene, known))
         self.update_classes(layout_classes(self.app.size))
         yield TotalsRow(self.look, id="totals").data_bind(MainScreen.scene)
         yield Banners(self.look, id="banners").data_bind(MainScreen.scene)
         with Container(id="panes"):
             yield JobTable(self.look, id="jobs").data_bind(MainScreen.scene)
-            key = hint_sign("picture.longer", self._options.keymap, self.look)
+            key = self.sign("picture.longer")
             pane = DetailPane(self.look, id="detail", window_key=key)
             pane.set_class(not self.scene.total, "-empty")
             yield pane.data_bind(MainScreen.scene)
@@ -117,26 +116,57 @@ class MainScreen(FoldingScreen):
 
     def on_mount(self) -> None:
         """Post `Ready`: at once without data, else after the known data has been painted."""
-        self.hints = hints_for(self.scene, self._options.keymap, self.look)
+        self.hints = hints_for(self.scene, self.options.keymap, self.look)
         if self.scene.snapshot is None:
             self.post_message(self.Ready())
         else:
             self.call_after_refresh(self.post_message, self.Ready())
+        if self.options.write:
+            self.job_actions.apply_lock()
+        self.watch(self, "scene", self.new_jobs.report_plans, init=False)
+
+    async def services(self) -> Services:
+        """Return the services; changes are locked or unlocked as the screen shows."""
+        services = await self.feed.desk()
+        if self.scene.writing:
+            services.control.unlock()
+        else:
+            services.control.lock()
+        return services
+
+    def start(
+        self, work: Callable[[], Coroutine[None, None, object]], group: str
+    ) -> Worker[object]:
+        """Run a coroutine function in a worker."""
+        return self.run_worker(work, group=group)
+
+    def note(self, text: str) -> None:
+        """Show a short answer to a key in the status line."""
+        self.scene = scenes.noted(self.scene, text)
+
+    @property
+    def at_rest(self) -> bool:
+        """Whether no page is open and no input has the focus: a dialog would take the next key."""
+        return self.app.screen is self and not isinstance(self.focused, Input)
+
+    def sign(self, id: str) -> str:
+        """Return the first key of a binding as it is shown."""
+        return hint_sign(id, self.options.keymap, self.look)
 
     def take(self, snapshot: Snapshot) -> None:
         """Show a new snapshot, unless the screen is frozen.
 
-        After an absence, open the digest once, when the poller has caught up and `_at_rest` holds.
+        After an absence, open the digest once, when the poller has caught up and `at_rest` holds.
         """
-        self._newest = snapshot
-        self.tell_changes(snapshot)
+        self.newest = snapshot
+        self.job_actions.update(snapshot)
         if len(snapshot.jobs) >= MANY_JOBS:
             self._see_soon()
         elif not self.scene.frozen:
             self.scene = scenes.see(self.scene, snapshot)
-        if snapshot.away_since and snapshot.caught_up and not self._welcomed and self._at_rest:
-            self._welcomed = True
-            self.run_worker(self._tell_digest(unasked=True), group="digest")
+        if snapshot.away_since and snapshot.caught_up and not self._digest_shown and self.at_rest:
+            self._digest_shown = True
+            self.run_worker(self._show_digest(unasked=True), group="digest")
 
     def _see_soon(self) -> None:
         """Start arranging the newest snapshot in a thread, unless a worker does so already."""
@@ -146,7 +176,7 @@ class MainScreen(FoldingScreen):
     async def _see_many(self) -> None:
         """Arrange many jobs in a thread, which keeps keys responsive, and pause between rounds."""
         sys.setswitchinterval(SWITCH_SECONDS)
-        while (snapshot := self._newest) is not self._arranged and not self.scene.frozen:
+        while (snapshot := self.newest) is not self._arranged and not self.scene.frozen:
             assert snapshot is not None
             made, begun = self.scene, time.monotonic()
             arranged = await asyncio.to_thread(scenes.see, made, snapshot)
@@ -158,7 +188,7 @@ class MainScreen(FoldingScreen):
     def watch_scene(self, before: Scene, after: Scene) -> None:
         """Update the key hints, and report the highlighted and visible jobs to the poller."""
         if not after.same_jobs(before) or after.place != before.place:
-            self.hints = hints_for(after, self._options.keymap, self.look)
+            self.hints = hints_for(after, self.options.keymap, self.look)
         self._tell_feed()
 
     def go_to(self, key: JobKey) -> None:
@@ -179,7 +209,7 @@ class MainScreen(FoldingScreen):
         looked_at = (self.scene.highlighted, self.table.visible_keys)
         if looked_at != self._looked_at:
             self._looked_at = looked_at
-            self._feed.look_at(*looked_at)
+            self.feed.look_at(*looked_at)
 
     @property
     def table(self) -> JobTable:
@@ -293,7 +323,7 @@ class MainScreen(FoldingScreen):
     def action_sort(self, step: int) -> None:
         """Sort by the next (1) or the previous (-1) column, and save the choice."""
         self._keep(scenes.sort_step(self.scene.view, step))
-        self._note(f"sorted by {self.scene.view.sort or 'what needs you most'}")
+        self.note(f"sorted by {self.scene.view.sort or 'what needs you most'}")
 
     def action_invert(self) -> None:
         """Reverse the order, and save the choice."""
@@ -306,38 +336,190 @@ class MainScreen(FoldingScreen):
     def action_refresh_job(self) -> None:
         """Poll the highlighted job, or all jobs of the highlighted migration, now."""
         if self.scene.highlighted:
-            self._feed.refresh(self.scene.highlighted)
-            self._note("asking for this job")
+            self.feed.refresh(self.scene.highlighted)
+            self.note("asking for this job")
         elif self.scene.migration:
             for key in sorted(self.scene.migration.keys):
-                self._feed.refresh(key)
-            self._note("asking for these jobs")
+                self.feed.refresh(key)
+            self.note("asking for these jobs")
 
     def action_refresh_all(self) -> None:
         """Poll all jobs now."""
-        self._feed.refresh_all()
-        self._note("asking for everything")
+        self.feed.refresh_all()
+        self.note("asking for everything")
 
     def action_freeze(self) -> None:
         """Stop updating the screen, or resume with the newest snapshot."""
         self.scene = replace(self.scene, frozen=not self.scene.frozen)
-        if self._newest and not self.scene.frozen:
-            self.scene = scenes.see(self.scene, self._newest)
+        if self.newest and not self.scene.frozen:
+            self.scene = scenes.see(self.scene, self.newest)
 
     def action_window(self, step: int) -> None:
         """Select the next longer or shorter time window of the charts."""
         windows = tuple(Window)
         self._window = windows[(windows.index(self._window) + step) % len(windows)]
-        self._feed.set_window(self._window)
+        self.feed.set_window(self._window)
 
     def action_interval(self, step: int) -> None:
         """Lengthen or shorten the polling interval."""
         snapshot = self.scene.snapshot
         current = self._interval or (snapshot.interval if snapshot else 5.0)
         self._interval = next_interval(current, step)
-        self._feed.set_interval(self._interval)
-        self._note(f"asking every {self._interval:g} s")
+        self.feed.set_interval(self._interval)
+        self.note(f"asking every {self._interval:g} s")
 
     def action_repaint(self) -> None:
         """Repaint every cell, in case other output has overwritten the terminal."""
         self.refresh(layout=True)
+
+    def action_unfold(self) -> None:
+        """Show the jobs of the highlighted migration."""
+        self.scene = scenes.unfold(self.scene)
+
+    def action_fold(self) -> None:
+        """Move from a job to its migration, and collapse a migration into one row."""
+        self.scene = scenes.fold(self.scene)
+
+    def action_migrations(self) -> None:
+        """Toggle between migrations and single jobs, and save the choice."""
+        view = replace(self.scene.view, migrations=not self.scene.view.migrations)
+        self._save_view(view)
+        self.scene = scenes.with_migrations(self.scene, view)
+        folded = "jobs of the same buckets are one migration"
+        self.note(folded if view.migrations else "jobs one by one")
+
+    def on_key(self) -> None:
+        """Clear the outage news and the last note.
+
+        Copying again shows the text in full only while the note of the first copy is visible.
+        """
+        if self._copier is not None and not self.scene.note:
+            self._copier.forget()
+        if self.scene.note or self.scene.news:
+            self.scene = replace(self.scene, note="", news=None)
+
+    def set_deadline(self, deadline: float | None) -> None:
+        """Set the deadline of all jobs, in UTC seconds; None removes it."""
+        self.scene = replace(self.scene, deadline=deadline)
+
+    def action_copy_id(self) -> None:
+        """Copy the id of the highlighted job."""
+        from slurper_tui.tui.export import id_text
+
+        if self.scene.job:
+            self._copy("id", id_text(self.scene.job))
+
+    def action_copy_json(self) -> None:
+        """Copy the highlighted job as JSON."""
+        from slurper_tui.tui.export import json_text
+
+        if self.scene.job:
+            self._copy("JSON", json_text(self.scene.job))
+
+    def _copy(self, what: str, text: str) -> None:
+        if self._copier is None:
+            from slurper_tui.tui.screens.dialogs import Copier
+
+            self._copier = Copier(self, self.look, self.options.environ, self.note)
+        self._copier.copy(what, text)
+
+    def action_problem(self) -> None:
+        """Show the current problem in full."""
+        from slurper_tui.tui.screens.dialogs import ProblemDialog
+
+        self.app.push_screen(ProblemDialog(self.look, self.scene.snapshot))
+
+    async def action_digest(self) -> None:
+        """Open the digest of changes during the last absence."""
+        self._digest_shown = True
+        self.run_worker(self._show_digest(), group="digest", exclusive=True)
+
+    async def _show_digest(self, *, unasked: bool = False) -> None:
+        """Open the digest; if `unasked`, only when it lists a job."""
+        from slurper_tui.tui.screens.digest import DigestDialog
+
+        digest = await self.feed.digest(zone=self.look.zone)
+        if digest.jobs or not unasked:
+            self.app.push_screen(DigestDialog(self.look, digest))
+
+    def action_help(self) -> None:
+        """Show all keys."""
+        from slurper_tui.tui.screens.dialogs import HelpDialog
+
+        self.app.push_screen(HelpDialog(self.look, self.options.keymap, self.reasons()))
+
+    def reasons(self) -> dict[str, str]:
+        """Return why each unavailable key does not work now, by binding id."""
+        from slurper_tui.tui.availability import reasons
+
+        return reasons((key.id or "" for key in KEYS), self.scene, self.sign("change.unlock"))
+
+    def action_palette(self) -> None:
+        """Open the palette, which finds jobs, actions and themes by name."""
+        self.on_key()
+        from slurper_tui.tui.screens.palette import Palette
+
+        self.app.push_screen(Palette(self.look))
+
+    def action_log(self) -> None:
+        """Open the job's log."""
+        if job := self._job_to_read():
+            self.open_page("log", job)
+
+    def action_failures(self) -> None:
+        """Open the failures page."""
+        if job := self._job_to_read():
+            self.open_page("failures", job)
+
+    def open_page(self, name: str, job: JobView) -> None:
+        """Open a page about a job. name: `log` or `failures`."""
+        from slurper_tui.tui.screens.failures import FailuresPage
+        from slurper_tui.tui.screens.log import LogPage
+
+        self.app.push_screen((LogPage if name == LogPage.NAME else FailuresPage)(self, job))
+
+    def action_export(self) -> None:
+        """Read the whole log, then save the exact keys of the failed objects."""
+        if job := self._job_to_read():
+            from slurper_tui.tui.screens.failures import export_failed
+
+            self.run_worker(export_failed(self, job), group="export", exclusive=True)
+
+    def _job_to_read(self) -> JobView | None:
+        """Return the highlighted job; if there is none, show the reason and return None."""
+        from slurper_tui.tui.availability import why_not_now
+
+        if self.scene.job is None:
+            self.note(why_not_now("show.log", self.scene, ""))
+        return self.scene.job
+
+    def action_receipt(self) -> None:
+        """Open the receipt of an ended job or migration."""
+        from slurper_tui.tui.availability import why_no_receipt
+        from slurper_tui.tui.screens.receipt import ReceiptPage
+
+        if why := why_no_receipt(self.scene):
+            self.note(f"no receipt: {why}")
+        elif line := self.scene.line:
+            jobs = self.scene.migration.jobs if self.scene.migration else (line.view,)
+            self.app.push_screen(ReceiptPage(self, [job.key for job in jobs]))
+
+    async def action_unlock(self) -> None:
+        """Unlock changes after a confirmation, or lock them again."""
+        self.job_actions.toggle_lock()
+
+    def action_mark(self) -> None:
+        """Toggle the mark of the highlighted job."""
+        self.job_actions.toggle_mark()
+
+    def action_change(self, action: str) -> None:
+        """Ask to confirm an action on the highlighted or the marked jobs."""
+        self.job_actions.ask_for(Action(action))
+
+    def action_create(self) -> None:
+        """Open the form for a new migration."""
+        self.new_jobs.open_form()
+
+    def action_plans(self) -> None:
+        """Open the page of plans."""
+        self.new_jobs.open_plans()

@@ -10,16 +10,14 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
-from textual import work
 
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.job import JobView
-from slurper_tui.tui.screens.pages import PagesScreen
 from slurper_tui.tui.state import Scene
 
 if TYPE_CHECKING:
     from slurper_tui.api.models import Job
-    from slurper_tui.monitor.services import Services
+    from slurper_tui.tui.screens.main import MainScreen
     from slurper_tui.tui.screens.send import Means, Sent
 
 
@@ -27,31 +25,25 @@ NO_LIST_YET = "the job list is not there yet"
 _WAIT = "jobs of a split wait for their"
 
 
-class MakingScreen(PagesScreen):
-    """A screen with actions that create jobs."""
+class NewJobs:
+    """The actions of the main screen that create jobs."""
 
-    _filled_in: Mapping[str, str] = {}
-    _asked_for_plans = False
+    def __init__(self, main: MainScreen) -> None:
+        self._main = main
+        self._filled_in: Mapping[str, str] = {}
+        self._asked_for_plans = False
 
-    def on_mount(self) -> None:
-        """Check for plans of earlier runs once the first snapshot is complete."""
-        self.watch(self, "scene", self._ask_for_plans, init=False)
-
-    async def _desk(self) -> Services:
-        return await self._feed.desk()
-
-    def _ask_for_plans(self, scene: Scene) -> None:
+    def report_plans(self, scene: Scene) -> None:
         """Check for plans of earlier runs, once, when a snapshot is complete."""
         if not self._asked_for_plans and scene.snapshot and scene.snapshot.complete:
             self._asked_for_plans = True
-            self._tell_plans()
+            self._main.start(self._note_open_plans, "plans")
 
-    @work(group="plans")
-    async def _tell_plans(self) -> None:
+    async def _note_open_plans(self) -> None:
         """Show a note if plans of earlier runs need keys or a decision."""
         from slurper_tui.monitor.model.plans import StepState
 
-        desk = await self._desk()
+        desk = await self._main.services()
         steps = [
             step.state
             for view in await desk.creation.plans()
@@ -62,31 +54,31 @@ class MakingScreen(PagesScreen):
         unsettled = steps.count(StepState.UNDECIDED) + steps.count(StepState.REFUSED)
         if waiting:
             word = "job of a split waits for its" if waiting == 1 else _WAIT
-            self._note(f"{waiting} {word} keys · plans in the palette")
+            self._main.note(f"{waiting} {word} keys · plans in the palette")
         elif unsettled:
             word = "job of a split needs" if unsettled == 1 else "jobs of a split need"
-            self._note(f"{unsettled} {word} your word · plans in the palette")
+            self._main.note(f"{unsettled} {word} your word · plans in the palette")
 
-    async def action_plans(self) -> None:
+    def open_plans(self) -> None:
         """Open the page of plans."""
         from slurper_tui.tui.screens.plans import PlansPage
 
-        page = PlansPage(self._means(), lambda: self.scene.now)
-        self.app.push_screen(page)
+        page = PlansPage(self._means(), lambda: self._main.scene.now)
+        self._main.app.push_screen(page)
 
-    async def action_create(self) -> None:
+    def open_form(self) -> None:
         """Open the form for a new migration."""
         from slurper_tui.tui.screens.create_form import CreateForm
 
-        snapshot = self.scene.snapshot
+        snapshot = self._main.scene.snapshot
         if snapshot is None or not snapshot.accounts:
-            self._note(NO_LIST_YET)
+            self._main.note(NO_LIST_YET)
             return
         accounts = [account.account_id for account in snapshot.accounts]
         form = CreateForm(
             self._means(), accounts, self._filled_in, snapshot.jobs, self._keep_filled_in
         )
-        self.app.push_screen(form, self._made)
+        self._main.app.push_screen(form, self._made)
 
     async def draft_retry(
         self,
@@ -107,14 +99,14 @@ class MakingScreen(PagesScreen):
         try:
             drafts = retry_drafts(await self._whole(job), keys)
         except (ApiError, NoRetry) as error:
-            self._note(str(error))
+            self._main.note(str(error))
             return
-        creation = (await self._desk()).creation
+        creation = (await self._main.services()).creation
         earlier = await creation.earlier_retries(job.key, keys, log_types)
         offer = Offer(
             job.account_id, drafts, notes=(*earlier, *doubts), retry_of=job.key, log_types=log_types
         )
-        self.app.push_screen(DraftPage(self._means(), offer), self._made)
+        self._main.app.push_screen(DraftPage(self._means(), offer), self._made)
 
     async def _whole(self, job: JobView) -> Job:
         """Return all details of a job, as a list may omit some; the known ones if the job is gone.
@@ -124,15 +116,15 @@ class MakingScreen(PagesScreen):
         from slurper_tui.api.errors import NotFound
 
         try:
-            return await (await self._desk()).creation.details(job.key)
+            return await (await self._main.services()).creation.details(job.key)
         except NotFound:
             return job.job
 
     def _means(self) -> Means:
         from slurper_tui.tui.screens.send import Means
 
-        unlock = partial(self.run_action, "unlock")
-        return Means(self.look, self._options.environ, self._desk, unlock)
+        unlock = partial(self._main.run_action, "unlock")
+        return Means(self._main.look, self._main.options.environ, self._main.services, unlock)
 
     def _keep_filled_in(self, values: Mapping[str, str]) -> None:
         """Keep the values without secrets, for when the form is opened again."""
@@ -142,4 +134,4 @@ class MakingScreen(PagesScreen):
         """Highlight the new job as soon as the list contains it."""
         if sent is not None and sent.made is not None and sent.made.job_id is not None:
             key = JobKey(sent.account_id, sent.made.job_id)
-            self.scene = replace(self.scene, sought=key)
+            self._main.scene = replace(self._main.scene, sought=key)

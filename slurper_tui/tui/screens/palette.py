@@ -128,14 +128,14 @@ def _unkeyed(main: MainScreen) -> Iterator[Entry]:
 
     Deleting and aborting all jobs have no key, so that no typing error triggers them.
     """
-    why = main.why_not_delete()
+    why = main.job_actions.why_not_delete()
     text = f"{'delete':<14}Delete this job: the API forgets it."
     yield _entry(main, text, why), partial(_run, main, "change('delete')")
     for account in main.scene.snapshot.accounts if main.scene.snapshot else ():
         name = short_id(account.account_id, main.look, 12)
         text = f"{'abort all':<14}Abort all jobs of account {name}."
-        why = main.why_not_abort_all(account.account_id)
-        yield _entry(main, text, why), partial(main.abort_all, account.account_id)
+        why = main.job_actions.why_not_abort_all(account.account_id)
+        yield _entry(main, text, why), partial(main.job_actions.abort_all, account.account_id)
     yield f"{'new':<14}Make a new migration.", partial(_run, main, "create")
     yield f"{'plans':<14}Show what is still to be started.", partial(_run, main, "plans")
 

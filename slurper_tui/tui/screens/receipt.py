@@ -6,23 +6,24 @@ A worker builds the receipt; meanwhile the page shows how much of the logs has b
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 from textual.binding import BindingType
 
 from slurper_tui import format as words
 from slurper_tui import version
 from slurper_tui.api.errors import ApiError
-from slurper_tui.monitor.feed import Feed
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.logs import FailuresView
 from slurper_tui.monitor.reports.receipt import NotEnded, Receipt
 from slurper_tui.monitor.reports.wording import hold_up
-from slurper_tui.tui.render.glyphs import Look
 from slurper_tui.tui.render.lines import Line, Piece, spread, wrap_words
-from slurper_tui.tui.screens.dialogs import PADDING, Dialog, Page
+from slurper_tui.tui.screens.dialogs import PADDING, Copier, Dialog, Page
+
+if TYPE_CHECKING:
+    from slurper_tui.tui.screens.main import MainScreen
 
 MOST_WIDTH = 84
 """Maximum width in cells that the stylesheet gives a dialog."""
@@ -41,17 +42,14 @@ class ReceiptPage(Dialog):
         ("w", "save", "save"),
     ]
 
-    def __init__(
-        self, look: Look, feed: Feed, keys: Sequence[JobKey], environ: Mapping[str, str]
-    ) -> None:
-        super().__init__(look)
+    def __init__(self, main: MainScreen, keys: Sequence[JobKey]) -> None:
+        super().__init__(main.look)
         self.text = ""
-        self._feed = feed
+        self._main = main
         self._keys = keys
-        self._environ = environ
+        self._copier = Copier(self, self.look, main.options.environ, self._say)
         self._said = "reading what is known"
         self._answer = ""
-        self._last_copy = ""
         self._called = ""
 
     def on_mount(self) -> None:
@@ -62,8 +60,8 @@ class ReceiptPage(Dialog):
         from slurper_tui.monitor.reports.receipt_markdown import markdown  # imported on first use
 
         try:
-            desk = await self._feed.desk()
-            receipt = await desk.receipts.receipt(self._keys, self._tell)
+            services = await self._main.services()
+            receipt = await services.receipts.receipt(self._keys, self._tell)
         except NotEnded as error:
             self._said = f"no receipt: {error}"
         except ApiError as error:
@@ -146,24 +144,16 @@ class ReceiptPage(Dialog):
             label = " " * len(label)
 
     def on_key(self) -> None:
-        """Clear the last answer. Keep `_last_copy` only if its answer was still visible."""
-        self._last_copy = self._last_copy if self._answer else ""
-        if self._answer:
+        """Clear the last answer."""
+        if not self._answer:
+            self._copier.forget()
+        else:
             self._say("")
 
     def action_copy(self) -> None:
-        """Copy the Markdown; also show it if the terminal may have refused or on a repeat."""
-        from slurper_tui.tui.export import terminal_copies
-        from slurper_tui.tui.screens.dialogs import CopyDialog
-
-        if not self.text:
-            return
-        self.app.copy_to_clipboard(self.text)
-        if self._last_copy == self.text or not terminal_copies(self._environ):
-            self.app.push_screen(CopyDialog(self.look, self.text))
-            return
-        self._last_copy = self.text
-        self._say("copied; again to see it in full")
+        """Copy the Markdown."""
+        if self.text:
+            self._copier.copy("", self.text)
 
     def action_save(self) -> None:
         """Save the Markdown in the current folder."""
