@@ -1,0 +1,462 @@
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+
+import pytest
+
+from slurper_tui.monitor.jobs import create as making
+from slurper_tui.monitor.jobs import plan_runner as plan_run
+from slurper_tui.simulated.account import Fault, Kind, SimulatedAccount
+from tests.cli.making import KEYS, S3, SECRET, Person
+
+REQUEST = {
+    "source": {
+        "vendor": "s3",
+        "bucket": "photos",
+        "endpoint": "https://s3.example.com",
+        "region": "eu-1",
+    },
+    "target": {"bucket": "media", "vendor": "r2"},
+    "overwrite": True,
+}
+
+
+def test_flags_make_a_job_and_its_id_is_all_that_stands_on_stdout() -> None:
+    person = Person()
+    ran = person.run("create", *S3, "--yes")
+    [course] = person.account.jobs()
+    assert (ran.code, ran.out) == (0, [course.plan.id])
+    assert person.posts() == [REQUEST]
+
+
+def test_the_draft_and_both_prechecks_are_shown_before_anything_is_sent() -> None:
+    person = Person()
+    ran = person.run("create", *S3, "--prefix", "2024/", "--no-overwrite", "--yes")
+    assert ran.err == [
+        "slurper-tui:   source     s3 photos",
+        "slurper-tui:   endpoint   https://s3.example.com",
+        "slurper-tui:   region     eu-1",
+        "slurper-tui:   prefix     2024/",
+        "slurper-tui:   target     r2 media",
+        "slurper-tui:   overwrite  no",
+        "slurper-tui: precheck of the source bucket: success",
+        "slurper-tui: precheck of the target bucket: success",
+    ]
+    assert [m for m in person.methods if m != "GET"] == ["PUT", "PUT", "POST"]
+    assert person.posts()[0]["overwrite"] is False
+    assert person.posts()[0]["source"]["pathPrefix"] == "2024/"
+
+
+def test_json_tells_the_job_in_the_api_s_own_names() -> None:
+    person = Person()
+    [line] = person.run("create", *S3, "--yes", "--json").out
+    [course] = person.account.jobs()
+    made = {"accountId": person.account.account_id, "id": course.plan.id}
+    assert json.loads(line) == {**made, **REQUEST}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        'overwrite = true\n[source]\nvendor = "s3"\nbucket = "other"\nregion = "eu-1"\n'
+        'endpoint = "https://s3.example.com"\n[target]\nbucket = "media"\n',
+        json.dumps({**REQUEST, "source": {**REQUEST["source"], "bucket": "other"}}),  # type: ignore[dict-item]  # a table
+    ],
+)
+def test_a_file_makes_a_job_and_flags_win_over_it(text: str) -> None:
+    person = Person()
+    name = person.file("request", text)
+    assert person.run("create", "--file", name, "--source-bucket", "photos", "--yes").code == 0
+    assert person.posts() == [REQUEST]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('[source]\nvendr = "s3"\n', "source.vendr: no such field; the nearest is source.vendor"),
+        ("[sorce]\n", "sorce: no such field; the nearest is source"),
+        ("[source]\nbucket = 3\n", "source.bucket: must be a text, not a number"),
+        ("[source]\nkeys = ['a', 1]\n", "source.keys[1]: must be a text, not a number"),
+        ("source = 3\n", "source: must be a table, not a number"),
+        ("overwrite = 'yes'\n", "overwrite: must be true or false, not a text"),
+        ("[target]\nvendor = 's3'\n", "target.vendor: a target is always r2"),
+        ("[source]\nbucket = \n", "no TOML at line 2, column 10"),
+        ('{"source": }', "no JSON at line 1 column 12"),
+        ('{"target": {"bucket": "one", "bucket": "two"}}', "bucket: it stands there twice"),
+        (
+            "[source.secret]\nsecretAccessKey = 's3cret-that-nobody-may-see'\n",
+            "source.secret: a secret does not stand here; it is asked for when the job is created",
+        ),
+    ],
+)
+def test_what_is_wrong_in_a_file_is_one_line_with_file_and_field(text: str, said: str) -> None:
+    person = Person()
+    name = person.file("request.toml", text)
+    ran = person.run("create", "--file", name, "--yes")
+    assert (ran.code, ran.err) == (2, [f"slurper-tui: {name}: {said}"])
+    assert person.methods == []
+
+
+def test_a_file_that_is_not_there_is_named() -> None:
+    ran = Person().run("create", "--file", "/nowhere/x.toml", "--yes")
+    assert (ran.code, ran.err) == (2, ["slurper-tui: /nowhere/x.toml: No such file or directory"])
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (("--source-vendor", "ftp"), "source.vendor (--source-vendor): 'ftp' is none of s3"),
+        (("--source-bucket", ""), "source.bucket (--source-bucket): missing"),
+        (("--endpoint", "http://s3.example.com"), "source.endpoint (--endpoint): it must begin"),
+        (("--source-jurisdiction", "eu"), "source.jurisdiction (--source-jurisdiction): only r2"),
+        (("--target-jurisdiction", "mars"), "target.jurisdiction (--target-jurisdiction): 'mars'"),
+        (("--target-bucket", " "), "target.bucket (--target-bucket): missing"),
+        (("--target-bucket", "a\tb"), "target.bucket (--target-bucket): it holds the control"),
+        (("--prefix", "a\n"), "source.pathPrefix (--prefix): it holds the control character"),
+    ],
+)
+def test_a_field_that_is_wrong_is_named_with_its_flag(flags: tuple[str, ...], said: str) -> None:
+    person = Person()
+    ran = person.run("create", *S3, *flags, "--yes")
+    assert ran.code == 2
+    [line] = ran.err
+    assert line.startswith(f"slurper-tui: {said}")
+    assert person.methods == []
+
+
+@pytest.mark.parametrize("text", ["a\nb c\n", '["a", "b c"]', "a\0b c\0", "\ufeffa\r\nb c\r\n"])
+def test_keys_come_from_a_file_in_each_form_that_failures_writes(text: str) -> None:
+    person = Person()
+    keys = person.file("keys", text)
+    assert person.run("create", *S3, "--keys-file", keys, "--yes").code == 0
+    assert person.posts()[0]["source"]["keys"] == ["a", "b c"]
+
+
+@pytest.mark.parametrize("text", ["2023/\02024/\0", "2023/\r2024/\r", "20\x1b[31m23/\n"])
+def test_prefixes_with_control_characters_are_refused(text: str) -> None:
+    person = Person()
+    ran = person.run("create", *S3, "--prefixes", person.file("prefixes", text), "--yes")
+    assert (ran.code, ran.out, person.posts()) == (2, [], [])
+    assert "holds the control character U+00" in ran.err[-1]
+
+
+@pytest.mark.parametrize("flag", ["--file", "--keys-file", "--prefixes", "--secrets"])
+def test_a_file_may_begin_with_a_byte_order_mark(flag: str) -> None:
+    texts = {
+        "--file": json.dumps(REQUEST),
+        "--keys-file": '["a/", "b/"]',
+        "--prefixes": "a/\nb/\n",
+        "--secrets": '[source]\naccess-key-id = "x"\n',
+    }
+    person = Person()
+    name = person.file("given", "\ufeff" + texts[flag])
+    given = () if flag == "--file" else S3
+    ran = person.run("create", *given, flag, name, "--yes")
+    assert ran.code == 0
+    sources = [post["source"] for post in person.posts()]
+    assert [source.get("pathPrefix") for source in sources] == (
+        ["a/", "b/"] if flag == "--prefixes" else [None]
+    )
+    assert sources[0].get("keys") == (["a/", "b/"] if flag == "--keys-file" else None)
+
+
+def test_what_is_no_text_is_sent_as_it_stands_and_is_no_bug() -> None:
+    person = Person()
+    keys = ("--keys-file", person.file("keys", '["a\\ud800", "b"]'), "--yes")
+    odd = {**KEYS, "SLURPER_SOURCE_SECRET_ACCESS_KEY": f"{SECRET}\udcff"}
+    for arguments in (keys, (*keys, "--no-precheck")):
+        ran = person.run("create", *S3, *arguments, environ=odd)
+        assert ran.code == 7, ran.err  # the simulated account takes only text
+    assert person.bodies[0]["source"]["keys"] == ["a\ud800", "b"]
+
+
+def test_too_many_keys_are_refused_before_anything_is_sent() -> None:
+    person = Person()
+    keys = person.file("keys", "\n".join(map(str, range(10_001))))
+    ran = person.run("create", *S3, "--keys-file", keys, "--yes")
+    assert ran.code == 2
+    assert "10,001 keys, and one job takes 10,000" in ran.err[0]
+
+
+def test_without_a_terminal_and_without_yes_nothing_is_asked_of_the_api() -> None:
+    person = Person()
+    ran = person.run("create", *S3)
+    assert ran.code == 2
+    assert ran.err == ["slurper-tui: nobody is there to be asked: give --yes"]
+    assert person.methods == []
+
+
+def test_a_precheck_that_fails_stops_it_unless_it_is_not_wanted() -> None:
+    person = Person()
+    denied = [*S3, "--source-bucket", "denied", "--yes"]
+    ran = person.run("create", *denied)
+    assert ran.code == 7
+    assert "slurper-tui: precheck of the source bucket: error" in ran.err
+    assert person.posts() == []
+    assert person.run("create", *denied, "--no-precheck").code == 0
+    assert len(person.posts()) == 1
+
+
+def test_precheck_tells_both_answers() -> None:
+    person = Person()
+    ran = person.run("precheck", *S3)
+    assert (ran.code, ran.out) == (0, ["source  success", "target  success"])
+    ran = person.run("precheck", *S3, "--target-bucket", "missing", "--json")
+    assert ran.code == 7
+    assert json.loads(ran.out[0]) == {
+        "source": {"connectivityStatus": "success", "error": None},
+        "target": {"connectivityStatus": "error", "error": None},
+    }
+    assert "POST" not in person.methods
+
+
+def test_no_free_slot_is_explained_with_what_runs() -> None:
+    person = Person(SimulatedAccount(jobs=5, running=3))
+    ran = person.run("create", *S3, "--yes")
+    assert ran.code == 7
+    running = [c.plan.id for c in person.account.jobs() if c.status(time.time()) == "running"]
+    assert len(running) == 3
+    for job_id in running:
+        assert any(job_id in line and "→" in line for line in ran.err)
+    assert "three jobs at a time" in ran.err[-1]
+
+
+def test_a_refusal_is_told_with_its_code() -> None:
+    person = Person()
+    person.account.faults.add(Fault(operation="create", status=400, code=10001, message="no"))
+    ran = person.run("create", *S3, "--yes")
+    assert (ran.code, ran.out) == (7, [])
+    assert ran.err[-1] == "slurper-tui: not created: the API answered 400 (10001: no)"
+
+
+def test_rejected_credentials_are_exit_3() -> None:
+    person = Person()
+    person.account.faults.add(Fault(operation="create", status=403, code=10000))
+    assert person.run("create", *S3, "--yes").code == 3
+
+
+NO_KEYS = Fault(
+    operation="create",
+    status=403,
+    code=1,
+    message="Preconnectivity failed, please verify tokens and try again",
+    times=1,
+)
+
+
+def test_keys_that_do_not_open_a_bucket_are_not_our_credentials() -> None:
+    person = Person()
+    person.account.faults.add(NO_KEYS)
+    ran = person.run("create", *S3, "--yes")
+    assert (ran.code, ran.out) == (7, [])
+    assert ran.err[-1].startswith("slurper-tui: not created: the API answered 403: these keys do")
+    assert "s3:Get* and s3:List*" in ran.err[-1]
+    assert "Preconnectivity failed" in ran.err[-1]
+
+
+def test_a_plan_goes_on_with_other_keys_to_the_buckets() -> None:
+    person = Person()
+    person.account.faults.add(NO_KEYS)
+    name = person.file("prefixes", "a/\nb/\n")
+    ran = person.run("create", *S3, "--prefixes", name, "--yes")
+    assert (ran.code, ran.out) == (7, [])
+    assert "2 waiting; `slurper-tui create --go-on 1` goes on" in ran.err[-1]
+    ran = person.run("create", "--go-on", "--yes")
+    assert (ran.code, len(ran.out)) == (0, 2)
+    assert [post["source"]["pathPrefix"] for post in person.posts()] == ["a/", "a/", "b/"]
+
+
+def test_an_answer_that_never_came_is_looked_for_in_the_list() -> None:
+    person = Person()
+    person.account.faults.add(Fault(Kind.RESET, operation="create", times=1))
+    ran = person.run("create", *S3, "--yes")
+    assert (ran.code, ran.out) == (0, [person.account.jobs()[0].plan.id])
+    assert len(person.posts()) == 1
+
+
+def test_no_answer_and_no_such_job_is_undecided_and_not_sent_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(making, "LOOKS", (0.0,))
+    person = Person()
+    person.account.faults.add(Fault(Kind.HTML, operation="create", status=504))
+    ran = person.run("create", *S3, "--yes")
+    assert (ran.code, ran.out, len(person.posts())) == (7, [], 1)
+    assert ran.err[-1].startswith("slurper-tui: undecided: the API answered 504")
+    assert "one may still come" in ran.err[-1]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ('["a", ', "it begins like a JSON array, and is none"),
+        ('["a", 1]', "not every item of the array is a text"),
+        ("", "source.keys (--keys-file): the list is empty, and would copy nothing"),
+    ],
+)
+def test_keys_that_are_none_are_refused(text: str, said: str) -> None:
+    person = Person()
+    ran = person.run("create", *S3, "--keys-file", person.file("keys", text), "--yes")
+    assert ran.code == 2
+    assert ran.err[-1].endswith(said)
+    assert person.methods == []
+
+
+def test_what_is_allowed_and_hardly_meant_is_asked_about() -> None:
+    person = Person()
+    ran = person.run("create", *S3, "--prefix", "/2024/", "--yes")
+    assert ran.code == 0
+    said = "slurper-tui: source.pathPrefix: keys seldom begin with a slash; is that meant?"
+    assert ran.err[0] == said
+
+
+def test_of_several_accounts_one_has_to_be_named() -> None:
+    person = Person()
+    ran = person.run("create", *S3, "--yes", environ={**KEYS, "CLOUDFLARE_ACCOUNT_ID": "a,b"})
+    assert (ran.code, ran.err) == (2, ["slurper-tui: 2 accounts: say which with --account ID"])
+
+
+def test_prefixes_make_one_job_each_in_their_order() -> None:
+    person = Person()
+    name = person.file("prefixes", "2022/\n\n2023/\r\n2024/\n")
+    ran = person.run("create", *S3, "--prefixes", name, "--yes", "--json")
+    assert ran.code == 0
+    told = [json.loads(line) for line in ran.out]
+    assert [job["source"]["pathPrefix"] for job in told] == ["2022/", "2023/", "2024/"]
+    assert [post["source"]["pathPrefix"] for post in person.posts()] == ["2022/", "2023/", "2024/"]
+    ids = {course.plan.id for course in person.account.jobs()}
+    assert {job["id"] for job in told} == ids
+    assert any("it is kept" in line and "create --go-on 1" in line for line in ran.err)
+    assert any(line.startswith("slurper-tui: the API cannot list the source") for line in ran.err)
+
+
+def test_gaps_are_told_and_overlaps_are_refused() -> None:
+    person = Person()
+    gap = person.file("prefixes", "2021/\n2022/\n2024/\n")
+    ran = person.run("create", *S3, "--prefixes", gap, "--yes")
+    assert ran.code == 0
+    assert "slurper-tui: is that meant? '2023/' is missing between its neighbours" in ran.err
+    twice = person.file("twice", "2024/\n2024/01/\n2024/\n")
+    ran = person.run("create", *S3, "--prefixes", twice, "--yes")
+    assert ran.code == 2
+    assert ran.err == [
+        f"slurper-tui: {twice}: '2024/' stands there 2 times; '2024/' begins '2024/01/' too, "
+        "whose objects would be copied twice"
+    ]
+
+
+def test_an_earlier_job_s_prefix_that_is_not_covered_is_told_and_one_that_runs_too() -> None:
+    person = Person()
+    for prefix in ("thumbs/", "2022/"):
+        assert person.run("create", *S3, "--prefix", prefix, "--yes").code == 0
+    name = person.file("prefixes", "2022/01/\n")
+    ran = person.run("create", *S3, "--prefixes", name, "--yes")
+    assert any("'thumbs/', which an earlier job copied from" in line for line in ran.err)
+    assert any("which is not over, copies what '2022/01/' begins" in line for line in ran.err)
+
+
+def test_prefixes_that_are_none_or_go_with_others_are_refused() -> None:
+    person = Person()
+    empty = person.file("empty", "\n\n")
+    ran = person.run("create", *S3, "--prefixes", empty, "--yes")
+    assert (ran.code, ran.err) == (2, [f"slurper-tui: {empty}: no prefix stands there"])
+    ran = person.run("create", *S3, "--prefixes", empty, "--prefix", "a/", "--yes")
+    assert ran.err == ["slurper-tui: --prefixes goes with neither --prefix nor --keys-file"]
+
+
+def test_a_step_that_stays_undecided_is_exit_7_and_only_a_word_sends_it_again() -> None:
+    person = Person()
+    fault = Fault(operation="create", status=400, code=10001, message="no", times=1)
+    person.account.faults.add(fault)
+    name = person.file("prefixes", "a/\nb/\n")
+    ran = person.run("create", *S3, "--prefixes", name, "--yes")
+    assert ran.code == 7
+    assert ran.err[-1] == (
+        "slurper-tui: plan 1: 1 started, 1 refused; "
+        "`slurper-tui create --go-on 1 --send-again 1` sends again, "
+        "`slurper-tui create --cancel 1` gives up"
+    )
+    again = person.run("create", "--go-on", "--yes")
+    assert again.code == 7
+    assert len(person.posts()) == 2
+    last = person.run("create", "--go-on", "--send-again", "1", "--yes")
+    assert (last.code, len(last.out)) == (0, 1)
+    assert [post["source"]["pathPrefix"] for post in person.posts()] == ["a/", "b/", "a/"]
+
+
+def test_a_plan_can_be_cancelled_and_then_nothing_is_left_to_go_on_with() -> None:
+    person = Person()
+    person.account.faults.add(Fault(operation="create", status=403, code=10000))
+    name = person.file("prefixes", "a/\nb/\n")
+    assert person.run("create", *S3, "--prefixes", name, "--yes").code == 3
+    ran = person.run("create", "--cancel", "1")
+    assert (ran.code, ran.err) == (0, ["slurper-tui: plan 1: 2 cancelled"])
+    ran = person.run("create", "--go-on", "--yes")
+    assert (ran.code, ran.err) == (0, ["slurper-tui: no plan is left to go on with"])
+    ran = person.run("create", "--cancel", "1")
+    assert ran.code == 2
+    assert ran.err == ["slurper-tui: there is no open plan '1'"]
+
+
+def test_what_stays_undecided_is_let_go_of_by_cancelling_what_is_left_of_the_plan(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(plan_run, "DOUBT_SECONDS", 0.0)
+    person = Person()
+    person.account.faults.add(Fault(Kind.HTML, operation="create", status=502, times=1))
+    person.account.faults.add(Fault(operation="create", status=403, code=10000))
+    name = person.file("prefixes", "a/\nb/\n")
+    ran = person.run("create", *S3, "--prefixes", name, "--yes")
+    assert (ran.code, "1 undecided, 1 refused" in ran.err[-1]) == (7, True)
+    said = "`slurper-tui create --cancel 1` once more lets go of what is undecided"
+    first, second = person.run("create", "--cancel", "1"), person.run("create", "--cancel", "1")
+    assert first.err == [f"slurper-tui: plan 1: 1 undecided, 1 cancelled; {said}"]
+    assert second.err == ["slurper-tui: plan 1: 2 cancelled"]
+    assert len(person.posts()) == 2
+
+
+def test_of_several_plans_one_has_to_be_named() -> None:
+    person = Person()
+    person.account.faults.add(Fault(operation="create", status=403, code=10000))
+    name = person.file("prefixes", "a/\nb/\n")
+    for _ in range(2):
+        person.run("create", *S3, "--prefixes", name, "--yes")
+    ran = person.run("create", "--go-on", "--yes")
+    assert ran.code == 2
+    assert ran.err[-1].startswith("slurper-tui: 2 plans are open, so give a number: 1 (")
+
+
+def test_without_a_history_it_is_said_that_an_interruption_forgets() -> None:
+    person = Person()
+    name = person.file("prefixes", "a/\nb/\n")
+    ran = person.run("create", *S3, "--prefixes", name, "--yes", "--no-history")
+    assert ran.code == 0
+    assert any("it is not on the disk" in line for line in ran.err)
+
+
+def test_flags_that_say_nothing_together_are_refused() -> None:
+    person = Person()
+    assert person.run("create", *S3, "--send-again", "1").code == 2
+    assert person.run("create", "--go-on", "--cancel", "1").code == 2
+    for kept in (("--go-on", "1"), ("--cancel", "1")):
+        for new in (("--target-bucket", "x"), ("--prefixes", "x"), ("--no-overwrite",)):
+            ran = person.run("create", *kept, *new)
+            said = f"{new[0]} is for new jobs: {kept[0]} takes a plan as it is"
+            assert (ran.code, ran.err) == (2, [f"slurper-tui: {said}"])
+    assert person.methods == []
+
+
+def test_no_secret_is_left_in_the_history_or_in_the_log() -> None:
+    person = Person()
+    name = person.file("prefixes", "a/\nb/\n")
+    log = person.folder / "log"
+    person.run("create", *S3, "--prefixes", name, "--yes", "--log", str(log))
+    left = [path for path in person.folder.rglob("*") if path.is_file()]
+    assert log in left
+    assert any(
+        path.suffix in (".db", ".sqlite", ".sqlite3") or "state" in str(path) for path in left
+    )
+    for value in KEYS.values():
+        assert [path for path in left if value.encode() in Path(path).read_bytes()] == []

@@ -1,0 +1,308 @@
+from __future__ import annotations
+
+import json
+import re
+import stat
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from slurper_tui.api.models import DEFAULT_BASE_URL, Source, Target
+from slurper_tui.cli.commands import logs as logs_command
+from slurper_tui.monitor.history.files import FILE
+from slurper_tui.monitor.history.opening import open_store
+from slurper_tui.monitor.jobs import draft as retry
+from slurper_tui.simulated.account import Fault, Kind, SimulatedAccount
+from slurper_tui.simulated.jobs import Plan
+from tests.cli.making import SECRET, Person
+
+S3 = Source("s3", "photos", "2024/", "https://s3.example.com")
+PLAN = Plan(
+    id="a1" * 32,
+    created=time.time() - 9_000,
+    objects=1_000,
+    seconds=600.0,
+    source=S3,
+    target=Target("r2", "media", "eu"),
+    overwrite=False,
+    failed=7,
+    not_copied=5,
+)
+
+
+def person(**more: Any) -> Person:
+    plan = Plan(**{**{name: getattr(PLAN, name) for name in PLAN.__slots__}, **more})
+    return Person(SimulatedAccount(plans=[plan]))
+
+
+def failed_keys(someone: Person, *flags: str) -> list[str]:
+    ran = someone.run("failures", "a1", "--keys", "--json", *flags)
+    keys: list[str] = json.loads(ran.out[0])
+    return keys
+
+
+def test_the_draft_is_the_request_of_exactly_the_failed_keys() -> None:
+    someone = person()
+    file = someone.folder / "draft.json"
+    ran = someone.run("retry", "a1", "--draft", str(file), environ={})
+    assert (ran.code, ran.out) == (0, [])
+    request = json.loads(file.read_text())
+    keys = failed_keys(someone, "--type", "importErrorRetryExhaustion")
+    assert len(keys) == 7
+    assert sorted(request["source"].pop("keys")) == sorted(keys)
+    assert request == {
+        "source": {"vendor": "s3", "bucket": "photos", "endpoint": "https://s3.example.com"},
+        "target": {"bucket": "media", "jurisdiction": "eu", "vendor": "r2"},
+        "overwrite": False,
+    }
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    assert set(someone.methods) == {"GET"}
+
+
+def test_a_draft_that_was_written_can_be_created() -> None:
+    someone = person()
+    file = someone.folder / "draft.json"
+    someone.run("retry", "a1", "--draft", str(file))
+    assert someone.run("create", "--file", str(file), "--yes").code == 0
+    assert someone.posts() == [json.loads(file.read_text())]
+
+
+def test_without_draft_it_is_shown_whole_tried_and_sent() -> None:
+    someone = person()
+    ran = someone.run("retry", "a1", "--region", "eu-1", "--yes", "--json")
+    assert ran.code == 0
+    made = json.loads(ran.out[0])
+    [post] = someone.posts()
+    assert post["source"]["region"] == "eu-1"
+    assert "pathPrefix" not in post["source"]
+    assert len(post["source"]["keys"]) == 7
+    for key in post["source"]["keys"]:
+        assert f"slurper-tui:   key        {key}" in ran.err
+    assert "slurper-tui: precheck of the source bucket: success" in ran.err
+    assert made["id"] == someone.account.jobs()[0].plan.id
+    assert made["source"]["keys"] == post["source"]["keys"]
+
+
+def test_what_was_not_copied_enters_only_where_it_is_asked_for() -> None:
+    someone = person()
+    file = someone.folder / "draft.json"
+    types = {
+        row["logType"]
+        for line in someone.run("logs", "a1", "--json").out
+        if (row := json.loads(line))["logType"].startswith("importSkipped")
+    }
+    flags = [word for name in sorted(types) for word in ("--type", name)]
+    assert someone.run("retry", "a1", *flags, "--draft", str(file)).code == 0
+    assert len(json.loads(file.read_text())["source"]["keys"]) == 5
+
+
+def test_a_type_that_no_row_has_is_said() -> None:
+    ran = person().run("retry", "a1", "--type", "nonsense", "--yes")
+    assert ran.code == 2
+    assert ran.err[-1] == "slurper-tui: the log names no object in rows of nonsense"
+
+
+def test_a_dash_is_standard_output(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    someone = person()
+    ran = someone.run("retry", "a1", "--draft", "-")
+    assert ran.code == 0
+    assert len(json.loads("\n".join(ran.out))["source"]["keys"]) == 7
+    assert ran.err == [f"slurper-tui: standard output: 7 keys of job {PLAN.id}"]
+    assert list(tmp_path.iterdir()) == []
+    monkeypatch.setattr(retry, "MOST_KEYS", 3)
+    text = "\n".join(someone.run("retry", "a1", "--draft", "-").out)
+    drafts = [json.loads(f"{{{one}") for one in re.split("^{", text, flags=re.M)[1:]]
+    assert [len(draft["source"]["keys"]) for draft in drafts] == [3, 3, 1]
+
+
+def test_more_keys_than_one_job_takes_are_several_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(retry, "MOST_KEYS", 3)
+    someone = person()
+    file = someone.folder / "draft.json"
+    assert someone.run("retry", "a1", "--draft", str(file)).code == 0
+    files = [Path(f"{file}{end}") for end in ("", ".2", ".3")]
+    sizes = [len(json.loads(path.read_text())["source"]["keys"]) for path in files]
+    assert sizes == [3, 3, 1]
+
+
+def test_no_draft_is_written_over_and_then_none_is_written(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(retry, "MOST_KEYS", 3)
+    someone = person()
+    file = someone.folder / "draft.json"
+    there = Path(f"{file}.2")
+    there.write_text("mine")
+    ran = someone.run("retry", "a1", "--draft", str(file))
+    assert (ran.code, len(ran.err)) == (2, 1)
+    assert ran.err == [f"slurper-tui: {there}: it is there already, and stays as it is"]
+    assert there.read_text() == "mine"
+    assert not file.exists()
+
+
+def test_a_draft_that_cannot_be_written_is_one_line() -> None:
+    ran = person().run("retry", "a1", "--draft", "/nowhere/draft.json")
+    assert ran.code == 2
+    assert ran.err == [
+        "slurper-tui: /nowhere/draft.json: cannot write it: No such file or directory"
+    ]
+
+
+def test_several_jobs_are_started_as_a_plan_and_each_is_tied(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(retry, "MOST_KEYS", 3)
+    someone = person()
+    ran = someone.run("retry", "a1", "--yes")
+    assert (ran.code, len(ran.out)) == (0, 3)
+    assert [len(post["source"]["keys"]) for post in someone.posts()] == [3, 3, 1]
+    assert {course.plan.id for course in someone.account.jobs()[:3]} == set(ran.out)
+    assert ties(someone) == dict.fromkeys(ran.out, PLAN.id)
+
+
+def test_a_retry_is_tied_to_its_job() -> None:
+    someone = person()
+    ran = someone.run("retry", "a1", "--yes")
+    assert ties(someone) == {ran.out[0]: PLAN.id}
+
+
+def test_a_second_retry_names_the_first_and_is_sent_with_again_alone() -> None:
+    someone = person(overwrite=True)
+    [first] = someone.run("retry", "a1", "--yes").out
+    ran = someone.run("retry", "a1", "--yes")
+    assert (ran.code, ran.out, len(someone.posts())) == (2, [], 1)
+    assert any(f"job {first}" in line and "is a retry of 7" in line for line in ran.err)
+    assert "--again" in ran.err[-1]
+    assert "newer objects in the target are lost" in ran.err[-1]
+    draft = someone.run("retry", "a1", "--draft", str(someone.folder / "draft.json"))
+    assert draft.code == 0
+    assert any(f"job {first}" in line for line in draft.err)
+    ran = someone.run("retry", "a1", "--yes", "--again")
+    assert (ran.code, len(someone.posts())) == (0, 2)
+    assert any(f"job {first}" in line for line in ran.err)
+
+
+def test_a_retry_of_other_rows_is_no_second_one() -> None:
+    someone = person()
+    assert someone.run("retry", "a1", "--yes").code == 0
+    tier = next(
+        row["logType"]
+        for line in someone.run("logs", "a1", "--json").out
+        if (row := json.loads(line))["logType"].startswith("importSkipped")
+    )
+    assert someone.run("retry", "a1", "--yes", "--type", tier).code == 0
+
+
+def test_a_retry_that_no_history_knows_is_known_by_its_keys() -> None:
+    someone = person()
+    [first] = someone.run("retry", "a1", "--yes", "--no-history").out
+    ran = someone.run("retry", "a1", "--yes", "--no-history")
+    assert (ran.code, len(someone.posts())) == (2, 1)
+    assert any(f"job {first}" in line and "7 of these keys" in line for line in ran.err)
+
+
+def ties(someone: Person) -> dict[str, str]:
+    store = open_store(someone.folder / "state" / FILE, DEFAULT_BASE_URL)
+    kept = store.notes.ties()
+    store.close()
+    return {tie.child.job_id: tie.parent.job_id for tie in kept}
+
+
+def test_a_log_that_names_fewer_than_failed_says_so() -> None:
+    someone = person()
+    more = Fault(
+        Kind.EDITED,
+        operation="progress",
+        edit=lambda told: {**told, "result": {**told["result"], "failedObjects": 1_310}},
+    )
+    someone.account.faults.add(more)
+    file = someone.folder / "draft.json"
+    ran = someone.run("retry", "a1", "--draft", str(file))
+    assert ran.code == 0
+    assert "slurper-tui: the log names 7 of 1,310 failed objects" in ran.err
+
+
+def test_it_is_said_what_a_retry_does_not_make_good() -> None:
+    file = "draft.json"
+    running = person(seconds=90_000.0, failed=700, objects=100_000, listing_broke=True)
+    ran = running.run("retry", "a1", "--draft", str(running.folder / file))
+    assert ran.code == 0
+    assert "slurper-tui: the job has not ended: more objects may fail yet" in ran.err
+    broken = person(listing_broke=True)
+    ran = broken.run("retry", "a1", "--draft", str(broken.folder / file))
+    assert ran.err[:-1] == [
+        "slurper-tui: source listing broke: the total is incomplete, "
+        "and what was not listed has no row"
+    ]
+
+
+def test_a_long_log_tells_how_far_it_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(logs_command, "TOLD_ROWS", 50)
+    someone = person(failed=100)
+    ran = someone.run("retry", "a1", "--draft", str(someone.folder / "x"))
+    assert [line for line in ran.err if "rows so far" in line] == [
+        "slurper-tui: the log: 50 rows so far",
+        "slurper-tui: the log: 107 rows so far",
+    ]
+
+
+def test_a_job_that_does_not_tell_its_source_cannot_be_retried() -> None:
+    someone = person()
+    bare = Fault(
+        Kind.EDITED,
+        operation="get",
+        edit=lambda told: {
+            **told,
+            "result": {n: v for n, v in told["result"].items() if n != "source"},
+        },
+    )
+    someone.account.faults.add(bare)
+    ran = someone.run("retry", "a1", "--draft", str(someone.folder / "x"))
+    assert ran.code == 2
+    assert ran.err == [
+        f"slurper-tui: job {PLAN.id}: the API does not say the source bucket of this job, "
+        "so nothing can be repeated"
+    ]
+
+
+def test_details_that_cannot_be_read_are_the_api_s_fault() -> None:
+    someone = person()
+    someone.account.faults.add(Fault(operation="get", status=404, code=10007, message="gone"))
+    ran = someone.run("retry", "a1", "--draft", str(someone.folder / "x"))
+    assert ran.code == 7
+    assert "10007: gone" in ran.err[-1]
+
+
+def test_a_log_that_is_refused_leaves_nothing_to_retry() -> None:
+    someone = person()
+    someone.account.faults.add(Fault(operation="logs", status=400, code=10001, message="no"))
+    ran = someone.run("retry", "a1", "--draft", str(someone.folder / "x"))
+    assert ran.code == 7
+    assert ran.err[-1] == (
+        "slurper-tui: the log was not read to its end, so what failed is not known"
+    )
+
+
+def test_a_region_where_there_is_none_is_refused() -> None:
+    someone = person(source=Source("gcs", "logs"))
+    ran = someone.run("retry", "a1", "--region", "eu-1", "--yes")
+    assert ran.code == 2
+    assert ran.err[-1].endswith("only an s3 source has a region, and this one is gcs")
+
+
+def test_nobody_to_ask_is_exit_2_before_anything_is_read() -> None:
+    someone = person()
+    assert someone.run("retry", "a1").code == 2
+    assert someone.methods == []
+
+
+def test_a_draft_holds_no_secret() -> None:
+    someone = person()
+    file = someone.folder / "draft.json"
+    someone.run("retry", "a1", "--draft", str(file))
+    text = file.read_text()
+    assert SECRET not in text
+    assert "secret" not in text

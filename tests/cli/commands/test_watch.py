@@ -1,0 +1,153 @@
+from __future__ import annotations
+
+import io
+import json
+import re
+from typing import Any
+
+import httpx
+import pytest
+
+from slurper_tui.cli.choice import ChosenJobs
+from slurper_tui.cli.commands.jobs import WatchOptions
+from slurper_tui.cli.commands.jobs import watch as watch_jobs
+from slurper_tui.cli.output import Output, ProgressOutput
+from slurper_tui.simulated.account import Fault, Kind, SimulatedAccount
+from tests.cli.program import Ran, environment, perform
+from tests.monitor.bench import bench, make_accounts, now, wall
+from tests.virtual_time import timeless
+
+LINE = re.compile(
+    r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d\d:\d\d \S+ (→|->) \S+ \S+ \d+/\d+\+? (~?\d+%|—)"
+)
+
+
+class OneJob:
+    """An account with one job, which tells its next state with every look at its progress."""
+
+    def __init__(self, *states: dict[str, Any]) -> None:
+        self.states = list(states)
+
+    def transport(self) -> httpx.MockTransport:
+        return httpx.MockTransport(self.answer)
+
+    def answer(self, request: httpx.Request) -> httpx.Response:
+        job = {"id": "j1", "source": {"bucket": "a"}, "target": {"bucket": "b"}, **self.states[0]}
+        if request.url.path.endswith("/progress") and len(self.states) > 1:
+            del self.states[0]
+        result: object = job if request.url.path.endswith("/progress") else [job]
+        return httpx.Response(200, json={"success": True, "errors": [], "result": result})
+
+
+def state(status: str, done: int, failed: int = 0, objects: int = 100) -> dict[str, Any]:
+    counts = {"transferredObjects": done - failed, "skippedObjects": 0, "failedObjects": failed}
+    return {"id": "j1", "status": status, "objects": objects, **counts}
+
+
+def watch(job: OneJob, *more: str) -> Ran:
+    words = ("watch", "j1", "--interval", "2", *more)
+    return perform(SimulatedAccount(), *words, transport=job.transport())
+
+
+def test_lines_only_when_something_changes() -> None:
+    job = OneJob(state("running", 10), state("running", 10), state("completed", 100))
+    ran = watch(job)
+    assert ran.code == 0
+    assert [line.split(" ", 1)[1] for line in ran.out] == [
+        "a → b running 10/100 ~10%",
+        "a → b completed 100/100 100%",
+    ]
+    assert all(LINE.fullmatch(line) for line in ran.out)
+
+
+def test_json_lines() -> None:
+    ran = watch(OneJob(state("running", 10), state("completed", 100)), "--json")
+    assert [json.loads(line)["percent"] for line in ran.out] == [10, 100]
+
+
+def test_times_in_utc_and_ascii() -> None:
+    ran = watch(OneJob(state("completed", 100)), "--utc", "--ascii")
+    [line] = ran.out
+    assert line.isascii()
+    assert "+00:00 a -> b completed" in line
+
+
+@pytest.mark.parametrize(
+    ("end", "code"),
+    [
+        (state("completed", 100, failed=3), 4),
+        (state("completed", 90), 4),
+        (state("aborted", 50), 5),
+        (state("Aborted", 50), 5),
+        (state("COMPLETED", 100), 0),
+        (state("errored", 50) | {"finishedAt": "2026-11-20T08:00:00Z"}, 5),
+        (state("Failed", 50) | {"finishedAt": "2026-11-20T08:00:00Z"}, 5),
+    ],
+)
+def test_a_bad_end_has_its_exit_code(end: dict[str, Any], code: int) -> None:
+    assert watch(OneJob(end)).code == code
+
+
+@timeless
+@pytest.mark.parametrize("moves", [0, 1])
+async def test_an_undocumented_status_is_an_end_when_nothing_changes_for_ten_minutes(
+    moves: int,
+) -> None:
+    account = make_accounts(1, jobs=3, running=1)[0]
+    job_id = next(job.plan.id for job in account.jobs() if job.status(wall()) == "running")
+
+    def errored(envelope: Any) -> object:
+        done = 10 + moves * (now() < 300) * round(now())
+        counts = {"transferredObjects": done, "skippedObjects": 0, "failedObjects": 0}
+        return {**envelope, "result": {"status": "errored", "objects": 10**6, **counts}}
+
+    account.faults.add(Fault(Kind.EDITED, path=f"jobs/{job_id}/progress", edit=errored))
+    async with bench([account]) as b:
+        told, said = io.StringIO(), io.StringIO()
+        out = Output(told, said, ascii_only=False)
+        options = WatchOptions(until_ended=True)
+        code = await watch_jobs(ChosenJobs(b.monitor, [job_id]), out, ProgressOutput(out), options)
+        assert code == 5
+        assert now() == pytest.approx(600 + moves * 300, abs=20)
+    assert "(errored, no change for 10 min: taken as its end)" in told.getvalue().splitlines()[-1]
+    [line] = said.getvalue().splitlines()
+    assert "'errored' is not a documented status" in line
+
+
+def test_the_demo_ends_after_three_rounds_without_a_terminal() -> None:
+    for words in (["watch"], []):
+        ran = perform(None, "--demo", "--interval", "2", *words, environ={"LANG": "C.UTF-8"})
+        assert (ran.code, ran.err) == (0, [])
+        assert len(ran.out) > 4
+        assert all(LINE.fullmatch(line) for line in ran.out)
+
+
+def test_no_job_is_exit_2_but_a_broken_list_is_tried_again() -> None:
+    account = SimulatedAccount()
+    assert perform(account, "watch", "zzz").code == 2
+    account.faults.add(Fault(Kind.HTML, times=1))
+    ran = perform(account, "watch", "zzz")
+    assert ran.code == 2
+    assert len(ran.err) == 2
+    assert "; next try at " in ran.err[0]
+    assert "'zzz'" in ran.err[1]
+
+
+def test_a_named_job_is_told_while_another_account_fails() -> None:
+    account = SimulatedAccount(jobs=8)
+    page = httpx.Client(
+        transport=account.transport(), headers={"Authorization": f"Bearer {account.token}"}
+    ).get(f"https://api.cloudflare.com/client/v4/accounts/{account.account_id}/slurper/jobs")
+    ended = next(j["id"] for j in page.json()["result"] if j["status"] == "completed")
+    both = {**environment(account), "CLOUDFLARE_ACCOUNT_ID": f"{account.account_id},{'0' * 32}"}
+    ran = perform(account, "watch", ended[:8], "--interval", "2", environ=both)
+    assert ran.code in (0, 4)
+    assert len(ran.out) == 1
+
+
+def test_rejected_credentials_are_exit_3() -> None:
+    account = SimulatedAccount()
+    account.faults.add(Fault(Kind.REFUSAL, status=403, code=9109, message="no access"))
+    ran = perform(account, "watch")
+    assert (ran.code, ran.out, len(ran.err)) == (3, [], 1)
+    assert "9109: no access" in ran.err[0]

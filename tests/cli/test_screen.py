@@ -1,0 +1,78 @@
+from __future__ import annotations
+
+import os
+import socket
+from pathlib import Path
+
+import pytest
+
+from slurper_tui.cli.screen import load_view, save_view
+from slurper_tui.tui.state import ViewState
+
+
+def test_what_was_chosen_comes_back(tmp_path: Path) -> None:
+    view = ViewState(theme="nord", sort="percent", inverted=True, hide_ended=True, migrations=False)
+    save_view(tmp_path / "new" / "folder", view)
+    assert load_view(tmp_path / "new" / "folder") == view
+    assert [path.name for path in (tmp_path / "new" / "folder").iterdir()] == ["state.json"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "{",
+        "[]",
+        "3",
+        '{"theme": 3, "sort": null, "inverted": "yes", "migrations": 0}',
+        "\xff",
+        "[" * 9999,
+    ],
+)
+def test_nonsense_is_the_default(tmp_path: Path, text: str) -> None:
+    (tmp_path / "state.json").write_text(text, encoding="latin-1")
+    assert load_view(tmp_path) == ViewState()
+
+
+def test_what_an_earlier_version_kept_is_completed_by_the_defaults(tmp_path: Path) -> None:
+    (tmp_path / "state.json").write_text('{"sort": "percent", "hide_ended": true, "later": 1}')
+    assert load_view(tmp_path) == ViewState(sort="percent", hide_ended=True, migrations=True)
+
+
+def test_a_new_folder_is_its_owners_alone(tmp_path: Path) -> None:
+    before = os.umask(0)
+    try:
+        save_view(tmp_path / "new" / "folder", ViewState())
+    finally:
+        os.umask(before)
+    for folder in (tmp_path / "new", tmp_path / "new" / "folder"):
+        assert folder.stat().st_mode & 0o777 == 0o700
+
+
+@pytest.mark.parametrize("kind", ["pipe", "socket", "device", "loop", "large"])
+def test_what_is_no_small_file_is_not_read(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "state.json"
+    if kind == "pipe":
+        os.mkfifo(path)
+    elif kind == "socket":
+        with socket.socket(socket.AF_UNIX) as there:
+            there.bind(str(path))
+    elif kind == "large":
+        path.write_text('{"sort": "percent"}' + " " * 2**20)
+    else:
+        path.symlink_to("/dev/zero" if kind == "device" else path)
+    assert load_view(tmp_path) == ViewState()
+
+
+def test_without_a_home_folder_nothing_is_kept() -> None:
+    save_view(None, ViewState(theme="nord"))
+    assert load_view(None) == ViewState()
+
+
+def test_a_folder_that_cannot_be_written_is_no_fault(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    save_view(tmp_path / "file", ViewState())
+    (tmp_path / "state.json").mkdir()
+    save_view(tmp_path, ViewState())
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "state.json"]
+    assert load_view(tmp_path) == ViewState()

@@ -1,0 +1,297 @@
+"""One request for one word of the person, and what its answer means."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from slurper_tui.api.errors import Conflict, Locked, NotSent, Refused, Unreachable
+from slurper_tui.api.models import Job, Source, Target
+from slurper_tui.monitor.jobs.create import CLOCK_SLACK, Wanted
+from slurper_tui.monitor.jobs.plan_runner import JobCreation
+from slurper_tui.monitor.model.base import JobKey
+from slurper_tui.monitor.model.events import Tie, What
+from slurper_tui.monitor.model.plans import Draft
+from slurper_tui.monitor.polling.job_tracker import JobTrack
+from slurper_tui.simulated.account import Fault, Kind, SimulatedAccount
+from slurper_tui.simulated.api import iso
+from tests.monitor.bench import now, wall
+from tests.monitor.jobs.workshop import DRAFT, PAIR, SECRETS, Program, Workshop
+from tests.virtual_time import timeless
+
+
+async def create(program: Program, draft: Draft = DRAFT, **more: Any) -> Any:
+    return await program.creation.create(program.shop.account.account_id, draft, SECRETS, **more)
+
+
+@timeless
+async def test_one_word_is_one_request_and_its_id_is_told() -> None:
+    shop = Workshop()
+    made = await create(shop.program())
+    [course] = shop.account.jobs()
+    assert (made.job_id, made.error, made.running) == (course.plan.id, None, ())
+    assert len(shop.posts) == 1
+    assert shop.posts[0]["source"]["secret"]["accessKeyId"] == PAIR.access_key_id
+
+
+@timeless
+async def test_what_was_made_here_stands_in_the_events_of_both_jobs_and_ties_them() -> None:
+    shop = Workshop()
+    program = shop.program()
+    parent = JobKey(shop.account.account_id, "parent")
+    draft = Draft("s3", "photos", "media", keys=("a", "b"))
+    made = await create(program, draft, retry_of=parent, log_types=("importErrorRetryExhaustion",))
+    child = JobKey(shop.account.account_id, made.job_id)
+    tie = Tie(child, parent, 2, ("importErrorRetryExhaustion",))
+    assert await program.notebook.ties([]) == (tie,)
+    assert program.roster.ties == (tie,)
+    [created], [retried] = [await program.notebook.events(key) for key in (child, parent)]
+    assert (created.what, created.at) == (What.CREATED, wall())
+    assert (retried.what, retried.detail) == (What.RETRIED, made.job_id)
+
+
+@timeless
+async def test_a_job_that_retries_nothing_is_tied_to_none() -> None:
+    program = Workshop().program()
+    await create(program)
+    assert await program.notebook.ties([]) == ()
+
+
+UNANSWERED = (Kind.READ_TIMEOUT, Kind.RESET, Kind.CUT_OFF, Kind.TRUNCATED, Kind.NULL, Kind.GARBAGE)
+
+
+@pytest.mark.parametrize("kind", UNANSWERED)
+def test_a_job_whose_making_was_not_answered_is_found_in_the_list(kind: Kind) -> None:
+    @timeless
+    async def run() -> None:
+        shop = Workshop()
+        shop.account.faults.add(Fault(kind, operation="create", times=1))
+        made = await create(shop.program())
+        [course] = shop.account.jobs()
+        assert (made.job_id, made.error) == (course.plan.id, None)
+        assert len(shop.posts) == 1
+
+    run()
+
+
+@timeless
+async def test_no_answer_and_no_such_job_is_undecided_and_not_sent_again() -> None:
+    shop = Workshop()
+    shop.account.faults.add(Fault(Kind.HTML, operation="create", status=504, times=1))
+    made = await create(shop.program())
+    assert made.job_id is None
+    assert made.error.undecided
+    assert len(shop.posts) == 1
+    assert len([path for _, method, path in shop.requests if method == "GET"]) == 1 + 3
+
+
+@timeless
+async def test_a_job_that_comes_a_little_after_its_answer_was_given_up_is_found() -> None:
+    shop = Workshop()
+    hidden = Fault(Kind.EDITED, operation="list", times=3, edit=lambda told: {**told, "result": []})
+    shop.account.faults.add(Fault(Kind.RESET, operation="create", times=1), hidden)
+    assert (await create(shop.program())).job_id == shop.account.jobs()[0].plan.id
+
+
+@timeless
+async def test_a_list_that_cannot_be_read_leaves_it_undecided() -> None:
+    shop = Workshop()
+    shop.account.faults.add(Fault(Kind.RESET, operation="create", times=1))
+    shop.account.faults.add(Fault(Kind.HTML, operation="list"))
+    made = await create(shop.program())
+    assert made.job_id is None
+    assert isinstance(made.error, Unreachable)
+
+
+@timeless
+async def test_a_job_alike_that_was_there_before_is_not_taken_for_it() -> None:
+    shop = Workshop()
+    program = shop.program()
+    first = await create(program)
+    shop.account.faults.add(Fault(Kind.HTML, operation="create", status=502, times=2))
+    assert (await create(program)).job_id is None
+    job = Job(first.job_id)
+    program.roster.accounts[0].jobs[first.job_id] = JobTrack(program.shop.account.account_id, job)
+    assert (await create(program)).job_id is None
+
+
+WANTED = Wanted(DRAFT, 1_800_000_000.0, frozenset({"known"}))
+
+
+def listed(at: float | None = 1_800_000_001.0, **more: Any) -> Job:
+    source = Source("s3", "photos", more.pop("prefix", None), keys=more.pop("keys", None))
+    created = None if at is None else iso(at)
+    given = {"id": "new", "source": source, "target": Target("r2", "media"), **more}
+    return Job(created_at=created, **given)
+
+
+@pytest.mark.parametrize(
+    ("job", "is_it"),
+    [
+        (listed(), True),
+        (listed(prefix=""), True),
+        (listed(at=WANTED.since - CLOCK_SLACK + 1), True),
+        (listed(at=WANTED.since - CLOCK_SLACK - 1), False),
+        (listed(at=None), False),
+        (listed(id="known"), False),
+        (listed(id=None), False),
+        (listed(prefix="2024/"), False),
+        (listed(keys=("a",)), False),
+        (listed(target=Target("r2", "other")), False),
+        (listed(target=None), False),
+        (listed(source=Source("s3", "other")), False),
+        (listed(source=Source("gcs", "photos")), False),
+        (listed(source=Source(None, "photos")), True),
+        (listed(source=None), False),
+    ],
+)
+def test_which_listed_job_is_the_one_that_was_sent(job: Job, is_it: bool) -> None:
+    assert WANTED.is_made_as(job) is is_it
+
+
+def test_a_job_without_a_time_is_it_only_where_all_others_are_known() -> None:
+    assert WANTED._replace(all_known=True).is_made_as(listed(at=None))
+
+
+@timeless
+async def test_no_free_slot_tells_what_runs_from_a_fresh_list() -> None:
+    shop = Workshop(slots=3)
+    program = shop.program()
+    for prefix in ("a/", "b/", "c/"):
+        await create(program, Draft("s3", "photos", "media", path_prefix=prefix))
+    made = await create(program)
+    assert isinstance(made.error, Conflict)
+    running = [view.job.source.path_prefix for view in made.running]
+    assert sorted(running) == ["a/", "b/", "c/"]
+    assert all(view.status == "running" for view in made.running)
+
+
+@timeless
+async def test_no_free_slot_though_few_run_tells_the_paused_ones_too() -> None:
+    shop = Workshop(slots=1)
+    program = shop.program()
+    first = await create(program)
+    account_id = shop.account.account_id
+    await program.client.pause_job(account_id, first.job_id)
+    second = await create(program, Draft("s3", "photos", "media", path_prefix="b/"))
+    made = await create(program)
+    assert [view.key.job_id for view in made.running] == [second.job_id, first.job_id]
+
+
+@timeless
+async def test_a_refusal_is_told_in_the_api_s_words_and_no_list_is_read() -> None:
+    shop = Workshop()
+    fault = Fault(operation="create", status=400, code=10001, message="bad endpoint", times=1)
+    shop.account.faults.add(fault)
+    made = await create(shop.program())
+    assert isinstance(made.error, Refused)
+    assert "10001: bad endpoint" in str(made.error)
+    assert [method for _, method, _ in shop.requests] == ["GET", "POST"]
+
+
+@timeless
+async def test_without_a_connection_nothing_was_sent_and_nothing_is_searched() -> None:
+    shop = Workshop()
+    shop.account.faults.add(Fault(Kind.CONNECT_ERROR, operation="create", times=1))
+    made = await create(shop.program())
+    assert isinstance(made.error, NotSent)
+    assert [method for _, method, _ in shop.requests] == ["GET", "POST"]
+
+
+@timeless
+async def test_while_it_only_reads_nothing_leaves_the_program_that_could_change_anything() -> None:
+    shop = Workshop()
+    program = shop.program()
+    program.client.lock()
+    assert isinstance((await create(program)).error, Locked)
+    checks = await program.creation.precheck(shop.account.account_id, DRAFT, SECRETS)
+    assert isinstance(checks.source.error, Locked)
+    assert {method for _, method, _ in shop.requests} == {"GET"}
+
+
+@timeless
+async def test_prechecks_tell_each_bucket_s_answer() -> None:
+    program = Workshop().program()
+    account_id = program.shop.account.account_id
+    good = await program.creation.precheck(account_id, DRAFT, SECRETS)
+    assert (good.source.status, good.target.status, good.passed) == ("success", "success", True)
+    denied = Draft("s3", "denied", "media")
+    bad = await program.creation.precheck(account_id, denied, SECRETS)
+    assert (bad.source.status, bad.target.status, bad.passed) == ("error", "success", False)
+
+
+@timeless
+async def test_a_precheck_that_fails_keeps_the_other_s_answer() -> None:
+    program = Workshop().program()
+    program.shop.account.faults.add(Fault(operation="targetPrecheck", status=500))
+    checks = await program.creation.precheck(program.shop.account.account_id, DRAFT, SECRETS)
+    assert checks.source.status == "success"
+    assert checks.target.error is not None
+    assert not checks.passed
+
+
+@timeless
+async def test_what_the_api_repeats_of_a_secret_is_not_told() -> None:
+    shop = Workshop()
+    program = shop.program()
+    echo = json.dumps(f"no: {PAIR.secret_access_key} and {PAIR.access_key_id}")
+    body = b'{"success":false,"errors":[{"code":1,"message":' + echo.encode() + b"}]}"
+    for operation in ("create", "sourcePrecheck"):
+        shop.account.faults.add(Fault(Kind.BODY, operation=operation, status=400, body=body))
+    checks = await program.creation.precheck(shop.account.account_id, DRAFT, SECRETS)
+    for error in (checks.source.error, (await create(program)).error):
+        assert str(error) == "the API answered 400 (1: no: *** and ***)"
+        assert "s3cret" not in repr(error and (error.args, error.faults))
+
+
+@timeless
+async def test_secrets_are_never_part_of_what_is_kept_or_printed() -> None:
+    shop = Workshop()
+    program = shop.program()
+    await program.begin(["a/"])
+    await program.end()
+    kept = "\n".join(shop.store._connection.iterdump())
+    printed = repr(program.creation.__dict__) + repr(SECRETS) + repr(await program.creation.plans())
+    for secret in (PAIR.access_key_id, PAIR.secret_access_key):
+        assert secret is not None
+        assert secret not in kept
+        assert secret not in printed
+
+
+@timeless
+async def test_without_any_history_plans_live_in_memory_and_say_so() -> None:
+    shop = Workshop()
+    program = shop.program()
+    creation = JobCreation(program.metered, program.roster, None)
+    view = await creation.plan(shop.account.account_id, [DRAFT], SECRETS)
+    assert not view.durable
+    views = [view async for view in creation.follow(view.plan.id)]
+    assert views[-1].plan.over
+    assert [view.plan.over for view in await creation.plans()] == [True]
+    await creation.close()
+
+
+@timeless
+async def test_a_long_list_is_searched_to_its_end_and_each_page_once() -> None:
+    shop = Workshop()
+    shop.account = SimulatedAccount(clock=wall, jobs=120, running=0)
+    program = shop.program()
+    shop.account.faults.add(Fault(Kind.HTML, operation="create", status=502, times=1))
+    began = now()
+    await create(program)
+    assert len([path for _, method, path in shop.requests if method == "GET"]) == 4 * 4
+    assert now() - began < 60
+
+
+@timeless
+async def test_a_server_that_ignores_the_offset_has_an_end() -> None:
+    shop = Workshop()
+    shop.account.faults.add(Fault(Kind.HTML, operation="create", status=502, times=1))
+    rows = [{"id": f"j{number}"} for number in range(50)]
+    page = Fault(Kind.EDITED, operation="list", edit=lambda told: {**told, "result": rows})
+    shop.account.faults.add(page)
+    made = await create(shop.program())
+    assert made.job_id is None
+    assert len([path for _, method, path in shop.requests if method == "GET"]) == 4 * 2

@@ -1,0 +1,547 @@
+"""Steps start in order as slots become free; what is in doubt waits for the person's word."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+
+import msgspec
+import pytest
+from msgspec.structs import replace
+
+from slurper_tui.api.errors import BucketKeysRefused
+from slurper_tui.api.models import Secret
+from slurper_tui.monitor.jobs.plan_runner import DOUBT_SECONDS, SLOT_SECONDS, STALE_SECONDS
+from slurper_tui.monitor.model.base import JobKey
+from slurper_tui.monitor.model.plans import Draft, PlanView, Secrets, StepState
+from slurper_tui.simulated.account import Fault, Kind
+from tests.monitor.bench import EPOCH, bench, make_accounts, now
+from tests.monitor.inline_history import InlineHistory
+from tests.monitor.jobs.workshop import DRAFT, SECRETS, Workshop, states
+from tests.virtual_time import timeless
+
+THREE = ("2022/", "2023/", "2024/")
+
+
+def waits(view: PlanView) -> bool:
+    return states(view)[-1] == "waiting"
+
+
+def waits_for_a_slot(view: PlanView) -> bool:
+    return "free slot" in view.note
+
+
+@timeless
+async def test_steps_start_in_their_order_and_the_plan_is_over() -> None:
+    shop = Workshop()
+    program = shop.program()
+    view = await program.until_rest(await program.begin(THREE))
+    assert states(view) == ["started"] * 3
+    assert view.plan.over
+    assert view.note == ""
+    assert [body["source"]["pathPrefix"] for body in shop.posts] == list(THREE)
+    ids = {course.plan.source.path_prefix: course.plan.id for course in shop.account.jobs()}  # type: ignore[union-attr]  # each has one
+    assert [step.job_id for step in view.plan.steps] == [ids[prefix] for prefix in THREE]
+
+
+@timeless
+async def test_a_step_waits_for_a_free_slot_and_tries_twice_a_minute() -> None:
+    shop = Workshop(slots=1)
+    program = shop.program()
+    plan_id = await program.begin(["a/", "b/"])
+    view = await program.until(plan_id, waits_for_a_slot)
+    assert view.note.startswith("waits for a free slot (photos/a/ running); tries every 30 s")
+    assert states(view) == ["started", "waiting"]
+    view = await program.until_rest(plan_id)
+    tries = [at for at, method, _ in shop.requests if method == "POST"][1:]
+    gaps = {later - earlier for earlier, later in pairwise(tries)}
+    assert gaps == {SLOT_SECONDS}
+    assert len(tries) > 2
+    assert shop.made() == {"a/": 1, "b/": 1}
+
+
+@timeless
+@pytest.mark.parametrize("running", [0, 3])
+async def test_a_conflict_that_three_running_jobs_do_not_explain_is_told_in_the_api_s_words(
+    running: int,
+) -> None:
+    shop = Workshop()
+    program = shop.program()
+    await program.until_rest(await program.begin(THREE[:running]))
+    conflict = Fault(operation="create", status=409, code=10055, message="not in this state")
+    shop.account.faults.add(conflict)
+    view = await program.until(await program.begin(["a/"]), waits_for_a_slot)
+    assert ("10055: not in this state" in view.note) == (running < 3)
+
+
+@timeless
+async def test_it_starts_as_soon_as_a_slot_is_seen_to_be_free() -> None:
+    shop = Workshop(slots=1)
+    program = shop.program()
+    plan_id = await program.begin(["a/", "b/"])
+    view = await program.until(plan_id, waits_for_a_slot)
+    began, job_id = now(), view.plan.steps[0].job_id
+    await program.client.abort_job(shop.account.account_id, job_id or "")
+    await program.until_rest(plan_id)
+    assert now() - began <= SLOT_SECONDS
+
+
+@timeless
+async def test_without_a_connection_a_step_is_tried_again_with_growing_waits() -> None:
+    shop = Workshop()
+    shop.account.faults.add(Fault(Kind.CONNECT_ERROR, operation="create", times=6))
+    program = shop.program()
+    view = await program.until_rest(await program.begin(THREE))
+    assert states(view) == ["started"] * 3
+    assert shop.made() == dict.fromkeys(THREE, 1)
+    assert now() < 6 * 60
+
+
+@timeless
+async def test_a_spent_budget_is_waited_for() -> None:
+    shop = Workshop()
+    fault = Fault(operation="create", status=429, code=971, retry_after=100, times=1)
+    shop.account.faults.add(fault)
+    program = shop.program()
+    view = await program.until_rest(await program.begin(["a/"]))
+    assert states(view) == ["started"]
+    tries = [at for at, method, _ in shop.requests if method == "POST"]
+    assert tries[1] - tries[0] == 100
+
+
+@timeless
+async def test_no_answer_is_never_answered_by_sending_again() -> None:
+    shop = Workshop()
+    shop.account.faults.add(Fault(Kind.HTML, operation="create", status=502, times=1))
+    program = shop.program()
+    plan_id = await program.begin(THREE)
+    view = await program.until_rest(plan_id)
+    assert states(view) == ["undecided", "started", "started"]
+    assert shop.sent() == dict.fromkeys(THREE, 1)
+    assert "no such job" in view.plan.steps[0].said
+    assert "step 1 is undecided" in view.note
+    assert not view.plan.over
+
+
+@timeless
+async def test_the_list_is_watched_for_a_minute_before_a_step_is_undecided() -> None:
+    shop = Workshop()
+    shop.account.faults.add(Fault(Kind.RESET, operation="create", times=1))
+    hidden = Fault(Kind.EDITED, operation="list", times=5, edit=lambda told: {**told, "result": []})
+    shop.account.faults.add(hidden)
+    program = shop.program()
+    view = await program.until_rest(await program.begin(["a/"]))
+    assert states(view) == ["started"]
+    assert shop.sent() == {"a/": 1}
+    assert now() < DOUBT_SECONDS
+
+
+@timeless
+async def test_the_person_s_word_sends_an_undecided_step_again() -> None:
+    shop = Workshop()
+    shop.account.faults.add(Fault(Kind.HTML, operation="create", status=502, times=1))
+    program = shop.program()
+    plan_id = await program.begin(["a/"])
+    await program.until_rest(plan_id)
+    await program.creation.send_again(plan_id, 1)
+    assert states(await program.until_rest(plan_id)) == ["started"]
+    assert shop.sent() == {"a/": 2}
+    assert shop.made() == {"a/": 1}
+
+
+@timeless
+async def test_a_job_that_turned_up_after_all_is_taken_instead_of_sending_again() -> None:
+    shop = Workshop()
+    hidden = Fault(Kind.EDITED, operation="list", edit=lambda told: {**told, "result": []})
+    shop.account.faults.add(Fault(Kind.RESET, operation="create", times=1), hidden)
+    program = shop.program()
+    plan_id = await program.begin(["a/"])
+    assert states(await program.until_rest(plan_id)) == ["undecided"]
+    shop.account.faults.clear()
+    await program.creation.send_again(plan_id, 1)
+    assert states(await program.until_rest(plan_id)) == ["started"]
+    assert shop.sent() == {"a/": 1}
+
+
+@timeless
+async def test_where_the_list_cannot_be_read_even_the_word_sends_nothing() -> None:
+    shop = Workshop()
+    shop.account.faults.add(Fault(Kind.HTML, operation="create", status=502, times=1))
+    program = shop.program()
+    plan_id = await program.begin(["a/"])
+    await program.until_rest(plan_id)
+    shop.account.faults.add(Fault(Kind.HTML, operation="list"))
+    await program.creation.send_again(plan_id, 1)
+    view = await program.until_rest(plan_id)
+    assert states(view) == ["undecided"]
+    assert "the list cannot be read" in view.plan.steps[0].said
+    assert shop.sent() == {"a/": 1}
+
+
+@timeless
+async def test_a_next_run_looks_once_more_for_an_undecided_step() -> None:
+    shop = Workshop()
+    hidden = Fault(Kind.EDITED, operation="list", edit=lambda told: {**told, "result": []})
+    shop.account.faults.add(Fault(Kind.RESET, operation="create", times=1), hidden)
+    program = shop.program()
+    await program.until_rest(await program.begin(["a/"]))
+    await program.end()
+    shop.account.faults.clear()
+    view = await shop.program().go_on()
+    assert view is not None
+    assert states(view) == ["started"]
+    assert shop.sent() == {"a/": 1}
+
+
+@timeless
+async def test_while_the_list_cannot_be_read_a_step_in_doubt_holds_up_the_others() -> None:
+    shop = Workshop()
+    shop.account.faults.add(Fault(Kind.RESET, operation="create", times=1))
+    shop.account.faults.add(Fault(Kind.HTML, operation="list", times=8))
+    program = shop.program()
+    plan_id = await program.begin(["a/", "b/"])
+    view = await program.until(plan_id, lambda view: "cannot be read" in view.note)
+    assert states(view) == ["sending", "waiting"]
+    assert states(await program.until_rest(plan_id)) == ["started", "started"]
+    assert shop.made() == {"a/": 1, "b/": 1}
+
+
+@timeless
+async def test_a_refused_step_tells_why_and_the_others_go_on() -> None:
+    shop = Workshop()
+    fault = Fault(operation="create", status=400, code=10001, message="bad prefix", times=1)
+    shop.account.faults.add(fault)
+    program = shop.program()
+    plan_id = await program.begin(THREE)
+    view = await program.until_rest(plan_id)
+    assert states(view) == ["refused", "started", "started"]
+    assert "10001: bad prefix" in view.plan.steps[0].said
+    await program.creation.send_again(plan_id, 1)
+    assert (await program.until_rest(plan_id)).plan.over
+
+
+@timeless
+async def test_rejected_credentials_stop_the_plan_where_it_is() -> None:
+    shop = Workshop()
+    shop.account.faults.add(Fault(operation="create", status=403, code=10000))
+    program = shop.program()
+    view = await program.until_rest(await program.begin(THREE))
+    assert states(view) == ["refused", "waiting", "waiting"]
+    assert "stopped" in view.note
+    assert len(shop.posts) == 1
+
+
+@timeless
+async def test_keys_that_do_not_open_a_bucket_leave_the_plan_waiting_for_others() -> None:
+    shop = Workshop()
+    message = "Preconnectivity failed, please verify tokens and try again"
+    shop.account.faults.add(
+        Fault(operation="create", status=403, code=1, message=message, after=1, times=1)
+    )
+    program = shop.program()
+    plan_id = await program.begin(THREE)
+    view = await program.until_rest(plan_id)
+    assert states(view) == ["started", "waiting", "waiting"]
+    assert (view.has_secrets, len(shop.posts)) == (False, 2)
+    assert "stopped: the API answered 403: these keys do not open a bucket" in view.note
+    assert isinstance(view.stopped_by, BucketKeysRefused)
+    program.creation.supply(plan_id, SECRETS)
+    view = await program.until_rest(plan_id)
+    assert (view.plan.over, view.stopped_by) == (True, None)
+
+
+@timeless
+async def test_cancelling_leaves_what_was_started_and_sends_nothing_more() -> None:
+    shop = Workshop(slots=1)
+    program = shop.program()
+    plan_id = await program.begin(THREE)
+    await program.until(plan_id, waits_for_a_slot)
+    await program.creation.cancel(plan_id)
+    sent = len(shop.posts)
+    view = await program.until_rest(plan_id)
+    assert states(view) == ["started", "cancelled", "cancelled"]
+    assert view.plan.over
+    assert len(shop.posts) == sent
+    assert await shop.program().creation.plans() == ()
+
+
+@timeless
+@pytest.mark.parametrize("elsewhere", [False, True])
+async def test_what_is_on_its_way_while_the_plan_is_cancelled_is_not_sent_again(
+    *, elsewhere: bool
+) -> None:
+    shop = Workshop(slots=1)
+    program = shop.program(latency=5.0)
+    plan_id = await program.begin(THREE)
+    await program.until(plan_id, lambda view: states(view) == ["started", "sending", "waiting"])
+    other = shop.program() if elsewhere else program
+    await other.creation.plans()
+    await other.creation.cancel(plan_id)
+    cancelled_at = now()
+    view = await program.until_rest(plan_id)
+    assert states(view) == ["started", "cancelled", "cancelled"]
+    assert now() - cancelled_at < SLOT_SECONDS
+    assert shop.sent() == {"2022/": 1, "2023/": 1}
+
+
+@timeless
+async def test_the_only_step_is_cancelled_while_it_is_on_its_way_and_made_is_made() -> None:
+    for slots, state in ((0, "cancelled"), (1, "started")):
+        shop = Workshop(slots=slots)
+        program = shop.program(latency=5.0)
+        plan_id = await program.begin(["a/"])
+        await program.until(plan_id, lambda view: states(view) == ["sending"])
+        await program.creation.cancel(plan_id)
+        assert states(await program.until_rest(plan_id)) == [state]
+        assert len(shop.posts) == 1
+
+
+@timeless
+async def test_a_cancelled_step_that_was_not_answered_may_still_be_sent_at_the_person_s_word() -> (
+    None
+):
+    shop = Workshop()
+    shop.account.faults.add(Fault(Kind.HTML, operation="create", status=502, times=1))
+    program = shop.program(latency=5.0)
+    plan_id = await program.begin(["a/"])
+    await program.until(plan_id, lambda view: states(view) == ["sending"])
+    await program.creation.cancel(plan_id)
+    assert states(await program.until_rest(plan_id)) == ["undecided"]
+    await program.creation.send_again(plan_id, 1)
+    assert states(await program.until_rest(plan_id)) == ["started"]
+
+
+@timeless
+async def test_cancelling_while_it_asks_what_runs_is_heard_at_once() -> None:
+    shop = Workshop(slots=1)
+    program = shop.program(latency=5.0)
+    plan_id = await program.begin(["a/", "b/"])
+    await program.until(plan_id, lambda view: len(shop.posts) == 2 and waits(view))
+    cancelled_at = now()
+    await program.creation.cancel(plan_id)
+    assert states(await program.until_rest(plan_id)) == ["started", "cancelled"]
+    assert now() - cancelled_at < SLOT_SECONDS
+
+
+@timeless
+async def test_cancelling_an_earlier_run_s_plan_needs_no_secrets() -> None:
+    shop = Workshop(slots=1)
+    program = shop.program()
+    await program.until(await program.begin(THREE), waits_for_a_slot)
+    await program.end()
+    again = shop.program()
+    [view] = await again.creation.plans()
+    await again.creation.cancel(view.plan.id)
+    assert (await again.until_rest(view.plan.id)).plan.over
+
+
+@timeless
+async def test_only_when_nothing_else_is_left_does_cancelling_give_up_an_undecided_step() -> None:
+    shop = Workshop(slots=1)
+    shop.account.faults.add(Fault(Kind.HTML, operation="create", status=502, times=1))
+    program = shop.program()
+    plan_id = await program.begin(THREE)
+    await program.until(plan_id, waits_for_a_slot)
+    await program.creation.cancel(plan_id)
+    view = await program.until_rest(plan_id)
+    assert states(view) == ["undecided", "started", "cancelled"]
+    await program.creation.cancel(plan_id)
+    [view] = await program.creation.plans()
+    assert states(view) == ["cancelled", "started", "cancelled"]
+    assert "not answered" in view.plan.steps[0].said
+
+
+@timeless
+async def test_a_restart_sends_nothing_before_the_secrets_are_there_again() -> None:
+    shop = Workshop(slots=1)
+    program = shop.program()
+    await program.until(await program.begin(["a/", "b/"]), waits_for_a_slot)
+    await program.end()
+    sent = len(shop.posts)
+    again = shop.program()
+    [view] = await again.creation.plans()
+    assert not view.has_secrets
+    view = await again.until(view.plan.id, lambda view: "waiting for the keys" in view.note)
+    assert len(shop.posts) == sent
+    again.creation.supply(view.plan.id, SECRETS)
+    view = await again.until(view.plan.id, lambda view: view.has_secrets)
+    assert (await again.until_rest(view.plan.id)).plan.over
+    assert shop.made() == {"a/": 1, "b/": 1}
+
+
+@timeless
+async def test_the_end_of_the_program_forgets_the_secrets_and_sends_nothing_more() -> None:
+    shop = Workshop(slots=1)
+    program = shop.program()
+    plan_id = await program.begin(["a/", "b/"])
+    await program.until(plan_id, waits_for_a_slot)
+    await program.end()
+    sent = len(shop.posts)
+    program.creation.supply(plan_id, SECRETS)
+    [view] = await program.creation.plans()
+    assert not view.has_secrets
+    assert states(view) == ["started", "waiting"]
+    assert len(shop.posts) == sent
+
+
+@timeless
+async def test_an_orderly_end_waits_for_an_answer_that_is_near() -> None:
+    shop = Workshop()
+    program = shop.program(latency=0.2)
+    await program.until(await program.begin(["a/"]), lambda view: states(view) == ["sending"])
+    await program.end()
+    plans = await program.notebook.plans([])
+    assert plans[0].steps[0].state is StepState.STARTED
+
+
+@timeless
+async def test_while_it_only_reads_a_plan_waits_and_sends_nothing() -> None:
+    shop = Workshop()
+    program = shop.program()
+    program.client.lock()
+    plan_id = await program.begin(["a/"])
+    view = await program.until(plan_id, lambda view: "only reads" in view.note)
+    assert states(view) == ["waiting"]
+    assert shop.posts == []
+    program.client.unlock()
+    assert states(await program.until_rest(plan_id)) == ["started"]
+
+
+@timeless
+async def test_each_job_of_a_plan_that_retries_is_tied_to_the_first() -> None:
+    shop = Workshop()
+    program = shop.program()
+    parent = JobKey(shop.account.account_id, "parent")
+    drafts = [Draft("s3", "photos", "media", keys=keys) for keys in (("a", "b"), ("c",))]
+    view = await program.creation.plan(
+        shop.account.account_id, drafts, SECRETS, retry_of=parent, log_types=("T",)
+    )
+    view = await program.until_rest(view.plan.id)
+    ties = await program.notebook.ties([])
+    assert [(tie.child.job_id, tie.parent, tie.keys, tie.log_types) for tie in ties] == [
+        (step.job_id, parent, keys, ("T",))
+        for step, keys in zip(view.plan.steps, (2, 1), strict=True)
+    ]
+
+
+@timeless
+async def test_two_steps_of_the_same_source_are_told_apart_by_their_keys() -> None:
+    shop = Workshop()
+    shop.account.faults.add(Fault(Kind.RESET, operation="create", times=2))
+    program = shop.program()
+    drafts = [Draft("s3", "photos", "media", keys=keys) for keys in (("a", "b"), ("c",))]
+    view = await program.creation.plan(shop.account.account_id, drafts, SECRETS)
+    view = await program.until_rest(view.plan.id)
+    keys = {c.plan.id: c.plan.source.keys for c in shop.account.jobs() if c.plan.source}
+    assert [keys[step.job_id or ""] for step in view.plan.steps] == [("a", "b"), ("c",)]
+    assert len(shop.posts) == 2
+
+
+@timeless
+async def test_a_job_that_was_made_without_telling_its_id_is_found_in_the_list() -> None:
+    shop = Workshop()
+    nameless = Fault(
+        Kind.EDITED, operation="create", times=1, edit=lambda told: {**told, "result": {}}
+    )
+    shop.account.faults.add(nameless)
+    program = shop.program()
+    view = await program.until_rest(await program.begin(["a/"]))
+    assert view.plan.steps[0].job_id == shop.account.jobs()[0].plan.id
+
+
+@timeless
+async def test_a_job_that_nothing_tells_the_id_of_is_started_all_the_same() -> None:
+    shop = Workshop()
+    nameless = Fault(
+        Kind.EDITED, operation="create", times=1, edit=lambda told: {**told, "result": {}}
+    )
+    hidden = Fault(Kind.EDITED, operation="list", edit=lambda told: {**told, "result": []})
+    shop.account.faults.add(nameless, hidden)
+    program = shop.program()
+    view = await program.until_rest(await program.begin(["a/"]))
+    assert states(view) == ["started"]
+    assert view.plan.steps[0].job_id is None
+    assert "no id" in view.plan.steps[0].said
+
+
+@timeless
+async def test_another_program_that_takes_long_over_its_request_is_not_judged_early() -> None:
+    shop = Workshop()
+    slow = shop.program(latency=20.0)
+    plan_id = await slow.begin(["a/"])
+    await slow.until(plan_id, lambda view: states(view) == ["sending"])
+    other = shop.program()
+    await other.creation.plans()
+    other.creation.supply(plan_id, SECRETS)
+    assert states(await other.until_rest(plan_id)) == ["started"]
+    assert states(await slow.until_rest(plan_id)) == ["started"]
+    assert shop.sent() == {"a/": 1}
+
+
+@timeless
+async def test_keys_that_are_given_anew_are_used_from_then_on() -> None:
+    shop = Workshop(slots=1)
+    program = shop.program()
+    plan_id = await program.begin(["a/", "b/"])
+    await program.until(plan_id, waits_for_a_slot)
+    newer = Secret(access_key_id="NEW", secret_access_key="newer")
+    program.creation.supply(plan_id, Secrets(newer, newer))
+    await program.until_rest(plan_id)
+    assert shop.posts[-1]["source"]["secret"]["accessKeyId"] == "NEW"
+
+
+@timeless
+async def test_plans_are_told_oldest_first_with_those_that_ended_in_this_run() -> None:
+    shop = Workshop()
+    program = shop.program()
+    first = await program.begin(["a/"])
+    await program.until_rest(first)
+    second = await program.begin(["b/"], DRAFT)
+    assert [view.plan.id for view in await program.creation.plans()] == [first, second]
+
+
+@timeless
+async def test_the_job_of_another_plan_s_step_is_not_taken_for_one_that_was_never_sent() -> None:
+    shop = Workshop()
+    program = shop.program()
+    await program.until_rest(await program.begin(["a/"]))
+    second = await program.begin(["a/"])
+    step = (await program.notebook.plans([]))[1].steps[0]
+    sending = msgspec.structs.replace(step, state=StepState.SENDING)
+    assert await program.notebook.move(second, 1, StepState.WAITING, sending)
+    await program.end()
+    view = await shop.program().go_on()
+    assert view is not None
+    assert states(view) == ["undecided"]
+    assert len(shop.posts) == 1
+
+
+@timeless
+async def test_a_mark_that_took_long_to_be_written_is_taken_back_and_made_anew() -> None:
+    shop = Workshop()
+    program = shop.program()
+    program.notebook.slow = [30.0]
+    view = await program.until_rest(await program.begin(["a/"]))
+    assert states(view) == ["started"]
+    assert [str(mark.state) for mark in program.notebook.marks] == [
+        *("sending", "waiting", "sending", "started")
+    ]
+    [sent_at] = [at for at, method, _ in shop.requests if method == "POST"]
+    assert EPOCH + sent_at - program.notebook.marks[2].at < STALE_SECONDS
+
+
+@timeless
+async def test_snapshots_tell_what_plans_are_still_to_start_after_a_restart_too() -> None:
+    [account] = make_accounts(1, jobs=0, slots=1)
+    history = InlineHistory()
+    async with bench([account], past=history.past(account.account_id)) as b:
+        desk = await b.monitor.desk()
+        desk.control.unlock()
+        drafts = [replace(DRAFT, path_prefix=prefix) for prefix in ("a/", "b/", "c/")]
+        await desk.creation.plan(account.account_id, drafts, SECRETS)
+        seen = await b.until(lambda s: bool(s.unstarted) and len(s.jobs) == 1)
+        [left] = seen.unstarted
+        assert (left.source.bucket, left.target.bucket, left.jobs) == ("photos", "media", 2)
+    again = history.past(account.account_id)
+    async with bench([account], past=again) as b:
+        seen = await b.until(lambda s: s.complete)
+        assert [one.jobs for one in seen.unstarted] == [2]

@@ -1,0 +1,259 @@
+"""Failed objects by reason and then by key prefix."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from slurper_tui.api.errors import NotFound
+from slurper_tui.api.models import LogRow
+from slurper_tui.monitor.logs.failures import MOST_GROUPS, Reasons
+from slurper_tui.monitor.model.logs import FAILED_TYPE, Cause, FailureGroup, FailuresView, RowCounts
+from slurper_tui.simulated.account import Fault, Kind
+from slurper_tui.simulated.logs import log_rows
+from tests.monitor.bench import EPOCH, bench, now
+from tests.monitor.logs.reader import KeptCounts, account, asked, key_of, plan, reader, take
+from tests.virtual_time import timeless
+
+TIER = "importSkippedStorageClass"
+LARGE = "importSkippedOversized"
+
+
+def row(
+    key: str | None,
+    log_type: str | None = FAILED_TYPE,
+    message: str | None = "gave up",
+    at: str | None = "2026-03-19T15:46:20.000Z",
+) -> LogRow:
+    return LogRow(at, "job", log_type, message, key)
+
+
+def grouped(*rows: LogRow) -> tuple[FailureGroup, ...]:
+    reasons = Reasons()
+    reasons.add(rows)
+    return reasons.groups()
+
+
+def prefixes(*keys: str) -> list[tuple[str, int]]:
+    [group] = grouped(*(row(key) for key in keys))
+    return [(prefix.prefix, prefix.count) for prefix in group.prefixes]
+
+
+def test_failures_stand_first_then_what_was_not_copied_each_the_largest_first() -> None:
+    rows = [row("a", LARGE), *(row(f"b{n}", TIER) for n in range(3)), row("c"), row("x", "other")]
+    rows += [row(None, "migrationStart"), row(None, "migrationErrorFailedContinuation")]
+    assert [(g.log_type, g.cause, g.count) for g in grouped(*rows)] == [
+        (FAILED_TYPE, Cause.FAILED, 1),
+        (TIER, Cause.NOT_COPIED, 3),
+        (LARGE, Cause.NOT_COPIED, 1),
+    ]
+
+
+def test_an_object_counts_once_and_a_row_without_a_key_each() -> None:
+    [group] = grouped(row("a"), row("a", at="2026-03-20T00:00:00Z"), row(None), row(None))
+    assert group.count == 3
+    assert group.messages == (("gave up", 4),)
+
+
+def test_messages_stand_with_the_most_frequent_first() -> None:
+    rows = [row(f"{n}", message="often" if n % 3 else "rarely") for n in range(9)]
+    [group] = grouped(*rows, row("z", message=None))
+    assert group.messages == (("often", 6), ("rarely", 3))
+
+
+def test_messages_without_end_take_no_room_without_end() -> None:
+    reasons = Reasons()
+    reasons.add(row(f"k{n}", message=f"no {n}") for n in range(3000))
+    reasons.add(row(f"l{n}", message="no 7") for n in range(5))
+    [group] = reasons.groups()
+    assert group.count == 3005
+    assert len(group.messages) == 20
+    assert group.messages[0] == ("no 7", 6)
+
+
+def test_first_and_last_seen_are_the_words_of_the_api() -> None:
+    times = ["2026-03-19T15:46:20.5+01:00", "2026-03-19T14:50:00Z", "2026-03-19T14:40:00Z", "?"]
+    [group] = grouped(*(row(at, at=at) for at in times))
+    assert (group.first_seen, group.last_seen) == (times[2], times[1])
+    [odd] = grouped(row("a", at=None), row("b", at="some day"), row("c", at="another"))
+    assert (odd.first_seen, odd.last_seen) == ("some day", "some day")
+
+
+def test_prefixes_are_folders_as_deep_as_there_are_few_of_them() -> None:
+    months = [f"2024/{month:02}/{day:02}/{n}" for month in (1, 2) for day in (1, 2) for n in "abc"]
+    assert prefixes(*months) == [
+        ("2024/01/01/", 3),
+        ("2024/01/02/", 3),
+        ("2024/02/01/", 3),
+        ("2024/02/02/", 3),
+    ]
+    year = [f"2024/{month:02}/{day:02}/x" for month in range(1, 13) for day in range(1, 29)]
+    assert prefixes(*year) == [(f"2024/{month:02}/", 28) for month in range(1, 13)]
+
+
+def test_flat_keys_and_too_many_folders_are_one_group() -> None:
+    assert prefixes("a", "b", "c") == [("", 3)]
+    assert prefixes(*(f"user{n}/{x}" for n in range(21) for x in "abc")) == [("", 63)]
+    assert len(prefixes(*(f"user{n}/{x}" for n in range(20) for x in "abc"))) == 20
+
+
+def test_a_folder_for_every_key_says_no_more_than_the_keys() -> None:
+    assert prefixes(*(f"2024/{n}/x" for n in range(9))) == [("2024/", 9)]
+    assert prefixes("a/b/c/d") == [("a/b/c/", 1)]
+
+
+def test_keys_of_different_depth_keep_their_own_folder() -> None:
+    deep = [f"b/d/{n}" for n in range(5)]
+    assert prefixes("a", "b/c", "b//g", "b//h", *deep) == [
+        ("b/d/", 5),
+        ("b//", 2),
+        ("", 1),
+        ("b/", 1),
+    ]
+
+
+def test_at_most_five_examples_of_each_prefix() -> None:
+    [group] = grouped(*(row(f"a/{n}") for n in range(9)), row("b/0"))
+    assert [prefix.examples for prefix in group.prefixes] == [
+        ("a/0", "a/1", "a/2", "a/3", "a/4"),
+        ("b/0",),
+    ]
+
+
+keys = st.lists(
+    st.lists(st.sampled_from(["a", "b", "c", "", "ü"]), min_size=1, max_size=20).map("/".join)
+)
+
+
+@given(keys)
+def test_every_key_is_in_one_prefix_and_they_are_few(names: list[str]) -> None:
+    groups = grouped(*(row(name) for name in names))
+    for group in groups:
+        assert group.count == len(set(names))
+        assert sum(prefix.count for prefix in group.prefixes) == group.count
+        assert len(group.prefixes) <= MOST_GROUPS
+        assert all(e.startswith(p.prefix) for p in group.prefixes for e in p.examples)
+        assert [p.count for p in group.prefixes] == sorted(
+            (p.count for p in group.prefixes), reverse=True
+        )
+
+
+@given(keys, st.randoms(use_true_random=False))
+def test_the_prefixes_do_not_hang_on_the_order_of_the_rows(names: list[str], rng: object) -> None:
+    shuffled = [*names]
+    rng.shuffle(shuffled)  # type: ignore[attr-defined]  # a Random, as hypothesis makes it
+    first, second = (
+        [[(p.prefix, p.count) for p in g.prefixes] for g in grouped(*map(row, some))]
+        for some in (names, shuffled)
+    )
+    assert first == second
+
+
+def test_keys_come_exactly_once_each_and_only_of_the_types_asked_for() -> None:
+    nasty = ["a\nb", "ü\x1b[31m", "\ud800", " x ", "", "[/foo]"]
+    reasons = Reasons()
+    reasons.add([row(nasty[0]), row("tier", TIER), *(row(key) for key in [*nasty, *nasty])])
+    reasons.add([row("a\nb", TIER), row("odd", "importNobodyForesaw")])
+    reasons.add([row(None, "migrationStart"), row("none", None)])
+    assert reasons.keys([FAILED_TYPE]) == tuple(nasty)
+    assert reasons.keys([FAILED_TYPE, TIER]) == (nasty[0], "tier", *nasty[1:])
+    assert reasons.keys(["importNobodyForesaw"]) == ("odd",)
+    assert reasons.keys([]) == reasons.keys(["nothing"]) == ()
+
+
+def test_rows_of_every_type_are_counted() -> None:
+    counting = RowCounts()
+    counting.add([row("a"), row("b"), row(None, None), row("c", "importNobodyForesaw", at="?")])
+    counts = counting.counts(5.0, whole=True)
+    assert counts.by_type == {FAILED_TYPE: 2, "": 1, "importNobodyForesaw": 1}
+    assert (counts.whole, counts.read_at, counting.rows) == (True, 5.0, 4)
+    assert counts.first_seen["importNobodyForesaw"] == "?"
+
+
+both_orders = pytest.mark.parametrize("oldest_first", [False, True])
+
+
+def never(view: FailuresView) -> bool:
+    return False
+
+
+@both_orders
+@timeless
+async def test_failures_are_held_against_the_counters_of_the_job(oldest_first: bool) -> None:
+    ended = account(plan(failed=131, not_copied=40, harmless=500), oldest_rows_first=oldest_first)
+    async with bench(ended) as b:
+        await b.rounds(2)
+        reading = reader(b).failures(key_of(b))
+        views = await take(reading.views(), never)
+        rows = log_rows(b.account.jobs()[0], EPOCH, 1000, 0)
+    last = views[-1]
+    assert last.counts.whole
+    assert (last.failed_objects, last.named) == (131, 131)
+    assert (last.skipped_objects, last.not_copied, last.harmless) == (540, 40, 500)
+    assert last.rows_read == len(rows)
+    assert last.groups[0].cause is Cause.FAILED
+    assert {group.cause for group in last.groups[1:]} == {Cause.NOT_COPIED}
+    failed = [row.object_key for row in rows if row.log_type == FAILED_TYPE]
+    assert sorted(reading.keys([FAILED_TYPE])) == sorted(filter(None, failed))
+    assert [key for key in failed if key] == list(reading.keys([FAILED_TYPE]))
+
+
+@timeless
+async def test_what_is_known_so_far_is_told_after_every_page() -> None:
+    async with bench(account(plan(failed=200))) as b:
+        await b.rounds(2)
+        views = await take(reader(b).failures(key_of(b)).views(), never)
+    named = [view.named for view in views]
+    assert named == sorted(named)
+    assert len(set(named)) >= 4
+    assert [view.harmless for view in views[:-1]] == [None] * (len(views) - 1)
+    assert not any(view.counts.whole for view in views[:-1])
+
+
+@timeless
+async def test_what_came_while_a_long_log_was_read_is_read_too() -> None:
+    running = plan(created=EPOCH - 3600.0, seconds=7200.0, objects=100_000, failed=8000)
+    async with bench(account(running)) as b:
+        reading = reader(b).failures(key_of(b))
+        last = (await take(reading.views(), never))[-1]
+        then = b.account.jobs()[0].counters(EPOCH + now())
+    assert last.counts.whole
+    assert 0 <= then.failed - last.named <= 30
+    assert last.failed_objects is None
+
+
+@timeless
+async def test_what_the_log_holds_is_kept() -> None:
+    async with bench(account(plan(failed=60, listing_broke=True))) as b:
+        await b.rounds(2)
+        notebook = KeptCounts()
+        await take(reader(b, notebook).failures(key_of(b)).views(), never)
+        [(key, counts)] = notebook.kept
+        assert (key, counts.failed, counts.listing_broke) == (key_of(b), 60, True)
+        await b.rounds(1)
+        assert b.job("j1").listing_broke
+
+
+@timeless
+async def test_a_passing_fault_is_told_and_the_rest_is_read() -> None:
+    async with bench(account(plan(failed=200))) as b:
+        b.account.faults.add(Fault(Kind.HTML, path="jobs/j1/logs", times=2, after=2))
+        views = await take(reader(b).failures(key_of(b)).views(), never)
+    assert any(view.problem is not None for view in views)
+    assert (views[-1].problem, views[-1].named) == (None, 200)
+
+
+@timeless
+async def test_a_fault_that_does_not_pass_is_the_end_and_nothing_is_kept() -> None:
+    async with bench(account(plan(failed=200))) as b:
+        notebook = KeptCounts()
+        refusal: dict[str, Any] = {"status": 404, "code": 10007}
+        b.account.faults.add(Fault(Kind.REFUSAL, path="jobs/j1/logs", after=2, **refusal))
+        views = await take(reader(b, notebook).failures(key_of(b)).views(), never)
+        assert len(asked(b)) == 3
+    assert isinstance(views[-1].problem, NotFound)
+    assert not views[-1].counts.whole
+    assert notebook.kept == []

@@ -1,0 +1,493 @@
+"""Logs as they are shown, followed and collected, over a simulated account."""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import json
+from collections.abc import AsyncIterator
+from contextlib import aclosing
+from typing import Any
+
+import httpx
+import pytest
+
+from slurper_tui.api.client import SlurperClient
+from slurper_tui.api.credentials import token_credentials
+from slurper_tui.api.errors import BadAnswer, NotFound, RateLimited, Refused, Rejected, Unreachable
+from slurper_tui.api.models import LogRow
+from slurper_tui.monitor.logs import reader as shown
+from slurper_tui.monitor.logs.reader import Packed
+from slurper_tui.monitor.model.base import JobKey
+from slurper_tui.monitor.model.logs import LogCounts, LogView
+from slurper_tui.monitor.polling.poller import Monitor
+from slurper_tui.simulated.account import Fault, Kind
+from slurper_tui.simulated.logs import log_rows
+from tests.monitor.bench import EPOCH, Bench, bench, now, wall
+from tests.monitor.logs.reader import (
+    KeptCounts,
+    account,
+    asked,
+    key_of,
+    plan,
+    reader,
+    reader_of,
+    take,
+)
+from tests.virtual_time import timeless
+
+both_orders = pytest.mark.parametrize("oldest_first", [False, True])
+RUNNING: dict[str, Any] = {
+    "created": EPOCH - 600.0,
+    "seconds": 7200.0,
+    "objects": 100_000,
+    "failed": 3000,
+}
+LONG: dict[str, Any] = {**RUNNING, "created": EPOCH - 3600.0, "failed": 20_000}
+
+
+def whole(view: LogView) -> bool:
+    return view.whole
+
+
+def times(rows: tuple[LogRow, ...]) -> list[str]:
+    return [row.created_at or "" for row in rows]
+
+
+@both_orders
+@timeless
+async def test_the_whole_log_comes_page_by_page_newest_first(oldest_first: bool) -> None:
+    ended = account(plan(failed=200, not_copied=30), oldest_rows_first=oldest_first)
+    async with bench(ended) as b:
+        views = await take(reader(b).follow(key_of(b)), whole)
+    last = views[-1]
+    assert last.read == len(last.rows) == 232
+    assert times(last.rows) == sorted(times(last.rows), reverse=True)
+    assert last.rows[0].log_type == "migrationComplete"
+    assert last.rows[-1].log_type == "migrationStart"
+    assert all(before.read < after.read for before, after in itertools.pairwise(views))
+    assert len(views) >= 5
+    assert not any(view.whole for view in views[:-1])
+
+
+@both_orders
+@timeless
+async def test_only_the_newest_rows_stay_in_memory_and_all_are_counted(
+    oldest_first: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shown, "MOST_ROWS", 120)
+    ended = account(plan(failed=498), oldest_rows_first=oldest_first)
+    async with bench(ended) as b:
+        views = await take(reader(b).follow(key_of(b)), whole)
+    assert views[-1].read == 500
+    assert [len(view.rows) for view in views[-3:]] == [120, 120, 120]
+    assert views[-1].rows[0].log_type == "migrationComplete"
+
+
+def test_five_thousand_rows_stay() -> None:
+    assert shown.MOST_ROWS == 5000
+
+
+@both_orders
+@timeless
+async def test_rows_that_come_later_are_found_at_the_newest_end(oldest_first: bool) -> None:
+    running = account(plan(**RUNNING), oldest_rows_first=oldest_first)
+    async with bench(running) as b, aclosing(reader(b).follow(key_of(b))) as views:
+        before = (await take(views, whole))[-1]
+        begun, so_far = now(), len(asked(b))
+        later = await take(views, lambda view: view.read >= before.read + 60)
+        assert all(view.whole for view in later)
+        after = later[-1]
+        assert after.rows[-len(before.rows) :] == before.rows
+        assert times(after.rows) == sorted(times(after.rows), reverse=True)
+        assert len(after.rows) == after.read
+        # Two requests at most for every look, and a look every five seconds.
+        assert len(asked(b)) - so_far <= 2 * ((now() - begun) / 5 + 1)
+
+
+@both_orders
+@timeless
+async def test_after_the_whole_a_look_every_five_seconds_is_one_request(oldest_first: bool) -> None:
+    running = account(plan(**RUNNING), oldest_rows_first=oldest_first)
+    async with bench(running) as b, aclosing(reader(b).follow(key_of(b))) as views:
+        await take(views, whole)
+        await take(views, lambda view: now() > 200)
+        looks = [request.at for request in asked(b) if request.at > 60]
+        gaps = [after - before for before, after in itertools.pairwise(looks)]
+        assert min(gaps) >= 5
+        assert max(gaps) < 6
+
+
+@timeless
+async def test_a_slower_monitor_looks_no_more_often_than_it_polls() -> None:
+    async with bench(account(plan(**RUNNING))) as b:
+        async with aclosing(reader(b, interval=lambda: 30.0).follow(key_of(b))) as views:
+            await take(views, whole)
+            await take(views, lambda view: now() > 200)
+        looks = [request.at for request in asked(b) if request.at > 60]
+        assert min(y - x for x, y in itertools.pairwise(looks)) >= 30
+
+
+@timeless
+async def test_newer_rows_are_shown_while_old_ones_are_still_read() -> None:
+    async with bench(account(plan(**LONG))) as b, aclosing(reader(b).follow(key_of(b))) as views:
+        first = await anext(views)
+        later = await take(views, lambda view: now() > 60)
+        assert not later[-1].whole
+        assert times(later[-1].rows)[0] > times(first.rows)[0]
+        assert times(later[-1].rows) == sorted(times(later[-1].rows), reverse=True)
+
+
+@both_orders
+@pytest.mark.parametrize("cap", [3, 20])
+@pytest.mark.parametrize("number", [0, 20, 60, 230])
+@timeless
+async def test_pages_that_a_gateway_caps_hide_no_row(
+    number: int, cap: int, oldest_first: bool
+) -> None:
+    def capped(envelope: Any) -> object:
+        return {**envelope, "result": envelope["result"][:cap]}
+
+    ended = account(plan(failed=number), oldest_rows_first=oldest_first)
+    async with bench(ended) as b:
+        b.account.faults.add(Fault(Kind.EDITED, path="jobs/*/logs", edit=capped))
+        view = (await take(reader(b).follow(key_of(b)), whole))[-1]
+        assert sum(row.log_type == "importErrorRetryExhaustion" for row in view.rows) == number
+        told = times(view.rows)
+        assert told == sorted(told, reverse=True)
+
+
+@timeless
+async def test_a_gateway_that_caps_pages_hides_no_row_that_comes_later() -> None:
+    def capped(envelope: Any) -> object:
+        return {**envelope, "result": envelope["result"][:20]}
+
+    async with bench(account(plan(**RUNNING))) as b:
+        b.account.faults.add(Fault(Kind.EDITED, path="jobs/*/logs", edit=capped))
+        slow = reader(b, interval=lambda: 120.0)  # some 50 rows come between two looks
+        async with aclosing(slow.follow(key_of(b))) as views:
+            await take(views, whole)
+            followed = (await take(views, lambda view: now() > 600))[-1].rows
+        anew = (await take(reader(b).follow(key_of(b)), whole))[-1].rows
+        newest = next(i for i, row in enumerate(anew) if row == followed[0])
+        assert list(followed) == list(anew[newest:])
+
+
+@timeless
+async def test_an_ended_job_that_stands_still_is_asked_once_a_minute() -> None:
+    async with bench(account(plan(failed=5))) as b:
+        await b.rounds(2)
+        views = reader(b).follow(key_of(b))
+        await take(views, whole)
+        with pytest.raises(TimeoutError):
+            async with asyncio.timeout(600):
+                await anext(views)
+        looks = [request.at for request in asked(b)][2:]  # the reading takes two
+        assert 8 <= len(looks) <= 11
+        assert min(y - x for x, y in itertools.pairwise(looks)) >= 60
+
+
+@both_orders
+@timeless
+async def test_nothing_is_asked_once_the_log_is_closed(oldest_first: bool) -> None:
+    running = account(plan(**RUNNING), oldest_rows_first=oldest_first)
+    async with bench(running) as b:
+        views = reader(b).follow(key_of(b))
+        await anext(views)
+        await views.aclose()
+        so_far = len(asked(b))
+        await b.seconds(120)
+        assert len(asked(b)) == so_far
+        views = reader(b).follow(key_of(b))
+        await take(views, whole)
+        await views.aclose()
+        so_far = len(asked(b))
+        await b.seconds(120)
+        assert len(asked(b)) == so_far
+
+
+@timeless
+async def test_a_request_that_waits_for_its_turn_is_not_sent_after_the_close() -> None:
+    async with bench(account(plan(**LONG))) as b:
+        views = reader(b).follow(key_of(b))
+        await take(views, lambda view: len(asked(b)) >= 21)
+        waiting = asyncio.ensure_future(anext(views))
+        await asyncio.sleep(0.2)
+        so_far = len(asked(b))
+        waiting.cancel()
+        await asyncio.sleep(60)
+        assert len(asked(b)) == so_far
+
+
+@pytest.mark.parametrize(
+    ("kind", "expected"),
+    [(Kind.HTML, BadAnswer), (Kind.RESET, Unreachable), (Kind.TRUNCATED, BadAnswer)],
+)
+@timeless
+async def test_a_passing_fault_is_told_and_asked_about_again(
+    kind: Kind, expected: type[Exception]
+) -> None:
+    async with bench(account(plan(failed=200))) as b:
+        b.account.faults.add(Fault(kind, path="jobs/j1/logs", times=3, after=2))
+        views = await take(reader(b).follow(key_of(b)), whole)
+    told = [view for view in views if view.problem is not None]
+    assert len(told) >= 1
+    assert all(isinstance(view.problem, expected) for view in told)
+    assert told[0].read > 0
+    assert views[-1].problem is None
+    assert views[-1].read == 202
+
+
+@timeless
+async def test_the_waits_after_faults_grow() -> None:
+    async with bench(account(plan(failed=200))) as b:
+        b.account.faults.add(Fault(Kind.HTML, path="jobs/j1/logs"))
+        async with aclosing(reader(b).follow(key_of(b))) as views:
+            await anext(views)
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(900):
+                    await take(views, whole)
+        assert 12 < len(asked(b)) < 80
+
+
+@timeless
+async def test_a_spent_budget_is_told_and_waited_for() -> None:
+    async with bench(account(plan(failed=200))) as b:
+        refusal = Fault(Kind.REFUSAL, status=429, code=971, times=1, retry_after=100, after=1)
+        b.account.faults.add(refusal)
+        views = await take(reader(b).follow(key_of(b)), whole)
+        assert any(isinstance(view.problem, RateLimited) for view in views)
+        assert any(view.waiting for view in views)
+        assert not views[-1].waiting
+        at = [request.at for request in asked(b)]
+        assert max(y - x for x, y in itertools.pairwise(at)) >= 100
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "expected"),
+    [(403, 9109, Rejected), (404, 10007, NotFound), (400, 10001, Refused)],
+)
+@timeless
+async def test_what_does_not_pass_is_the_last_view(
+    status: int, code: int, expected: type[Exception]
+) -> None:
+    async with bench(account(plan(failed=200))) as b:
+        fault = Fault(Kind.REFUSAL, status=status, code=code, path="jobs/j1/logs", after=2)
+        b.account.faults.add(fault)
+        views = await take(reader(b).follow(key_of(b)), whole)
+        assert isinstance(views[-1].problem, expected)
+        assert views[-1].read == 95
+        so_far = len(asked(b))
+        await b.seconds(120)
+        assert len(asked(b)) == so_far
+
+
+@timeless
+async def test_what_a_whole_log_holds_is_kept() -> None:
+    async with bench(account(plan(failed=70, not_copied=30, listing_broke=True))) as b:
+        await b.rounds(2)
+        notebook = KeptCounts()
+        await take(reader(b, notebook).follow(key_of(b)), whole)
+        [(key, counts)] = notebook.kept
+        assert key == key_of(b)
+        assert counts.whole
+        assert (counts.failed, counts.not_copied, counts.listing_broke) == (70, 30, True)
+        assert counts.read_at == EPOCH + now()
+        assert counts.first_seen["migrationStart"] == counts.last_seen["migrationStart"]
+        first, last = (m["importErrorRetryExhaustion"] for m in counts_seen(counts))
+        assert first < last
+        await b.rounds(1)
+        view = b.job("j1")
+        assert (view.not_copied, view.listing_broke) == (30, True)
+
+
+def counts_seen(counts: LogCounts) -> tuple[Any, Any]:
+    return counts.first_seen, counts.last_seen
+
+
+@timeless
+async def test_rows_that_come_later_are_counted_and_kept_too() -> None:
+    async with bench(account(plan(**RUNNING))) as b:
+        notebook = KeptCounts()
+        async with aclosing(reader(b, notebook).follow(key_of(b))) as views:
+            before = (await take(views, whole))[-1]
+            after = (await take(views, lambda view: view.read > before.read))[-1]
+        assert sum(notebook.kept[0][1].by_type.values()) == before.read
+        assert sum(notebook.kept[-1][1].by_type.values()) == after.read
+
+
+def odd_log(*pages: list[dict[str, Any]]) -> httpx.MockTransport:
+    """An API that answers with the next of these pages, and then for ever with the last."""
+    left = list(pages)
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        result = left.pop(0) if len(left) > 1 else left[0]
+        envelope = {"success": True, "errors": [], "result": result}
+        kind = {"content-type": "application/json"}
+        return httpx.Response(200, headers=kind, content=json.dumps(envelope).encode())
+
+    return httpx.MockTransport(answer)
+
+
+async def read_odd(*pages: list[dict[str, Any]], until: int) -> LogView:
+    """Follow such a log until so many rows were read."""
+    client = SlurperClient(token_credentials("t"), transport=odd_log(*pages))
+    monitor = Monitor(client, ["a"], clock=wall)
+    async with aclosing(reader_of(monitor).follow(JobKey("a", "j"))) as views:
+        views_taken = await take(views, lambda view: view.read >= until and view.whole)
+    await client.close()
+    return views_taken[-1]
+
+
+@timeless
+async def test_odd_rows_are_shown_as_they_are() -> None:
+    odd: list[Any] = [
+        {"createdAt": "yesterday", "logType": "importNobodyForesaw", "message": 7},
+        {},
+        "no row at all",
+        {
+            "createdAt": None,
+            "objectKey": "a\x1b[31m\ud800",
+            "logType": "importErrorRetryExhaustion",
+        },
+    ]
+    view = await read_odd(odd, until=3)
+    assert [row.log_type for row in view.rows] == [
+        "importNobodyForesaw",
+        None,
+        "importErrorRetryExhaustion",
+    ]
+    assert view.rows[0].created_at == "yesterday"
+    assert view.rows[0].message is None
+    assert view.rows[2].object_key == "a\x1b[31m\ud800"
+
+
+@timeless
+async def test_a_log_seen_to_be_sorted_the_other_way_is_read_anew() -> None:
+    start = {"createdAt": "2026-03-19T15:46:20.000Z", "logType": "migrationStart"}
+    later = {"createdAt": "2026-03-19T15:47:20.000Z", "logType": "migrationPause"}
+    view = await read_odd([start], [start], [start, later], until=2)
+    assert [row.log_type for row in view.rows] == ["migrationPause", "migrationStart"]
+
+
+def in_api(b: Bench, at: float = EPOCH) -> list[LogRow]:
+    """The whole log as it was, newest first."""
+    return log_rows(b.account.jobs()[0], at, 10**6, 0)
+
+
+async def into(rows: list[LogRow], stream: AsyncIterator[LogRow]) -> None:
+    """Take every row, and keep those that came before an exception."""
+    async for row in stream:
+        rows.append(row)
+
+
+@both_orders
+@timeless
+async def test_newest_first_and_then_the_end(oldest_first: bool) -> None:
+    ended = account(plan(failed=300, not_copied=60), oldest_rows_first=oldest_first)
+    async with bench(ended) as b:
+        rows = await take(reader(b).rows(key_of(b)), lambda row: False)
+        assert rows == in_api(b)
+        assert len(rows) == 362
+
+
+@both_orders
+@timeless
+async def test_rows_that_come_meanwhile_neither_double_others_nor_hide_them(
+    oldest_first: bool,
+) -> None:
+    running = plan(created=EPOCH - 3600.0, seconds=7200.0, objects=100_000, failed=8000)
+    async with bench(account(running, oldest_rows_first=oldest_first)) as b:
+        begun = in_api(b)
+        rows = await take(reader(b).rows(key_of(b)), lambda row: False)
+        assert now() > 30
+        assert rows[-len(begun) :] == begun
+
+
+@both_orders
+@timeless
+async def test_what_comes_while_a_long_log_is_collected_stands_in_its_place(
+    oldest_first: bool,
+) -> None:
+    long = plan(created=EPOCH - 3600.0, seconds=7200.0, objects=100_000, failed=12_000)
+    async with bench(account(long, oldest_rows_first=oldest_first)) as b:
+        begun = len(in_api(b))
+        stream = reader(b).rows(key_of(b), follow=True)
+        async with aclosing(stream):
+            rows = [await anext(stream)]
+            collected = len(in_api(b, EPOCH + now())) - begun
+            while len(rows) < begun + collected:
+                rows.append(await anext(stream))
+        assert collected > 50
+        assert rows == in_api(b, EPOCH + now())[::-1][: len(rows)]
+
+
+@both_orders
+@timeless
+async def test_following_tells_the_oldest_first_and_then_what_comes(oldest_first: bool) -> None:
+    running = plan(created=EPOCH - 600.0, seconds=7200.0, objects=100_000, failed=3000)
+    async with bench(account(running, oldest_rows_first=oldest_first)) as b:
+        so_far = len(in_api(b))
+        stream = reader(b).rows(key_of(b), follow=True)
+        async with aclosing(stream):
+            rows: list[LogRow] = []
+            async for row in stream:
+                rows.append(row)
+                if len(rows) >= so_far + 100:
+                    break
+        assert now() > 30
+        assert rows == in_api(b, EPOCH + now())[::-1][: len(rows)]
+        asked_so_far = len(asked(b))
+        await b.seconds(60)
+        assert len(asked(b)) == asked_so_far
+
+
+@timeless
+async def test_a_fault_that_lasts_is_raised_unless_following() -> None:
+    async with bench(account(plan(failed=300))) as b:
+        b.account.faults.add(Fault(Kind.HTML, path="jobs/j1/logs", after=3))
+        told: list[LogView] = []
+        rows: list[LogRow] = []
+        stream = reader(b).rows(key_of(b), told=told.append)
+        with pytest.raises(BadAnswer):
+            await into(rows, stream)
+        assert len(rows) == 50 + 45 + 45
+        assert len(asked(b)) == 3 + 6
+        assert [view.problem is not None for view in told] == [False] * 3 + [True] * 6
+        assert all(view.rows == () for view in told)
+        assert told[2].read == 140
+
+
+@timeless
+async def test_following_outlasts_any_passing_fault() -> None:
+    async with bench(account(plan(failed=300))) as b:
+        b.account.faults.add(Fault(Kind.HTML, path="jobs/j1/logs", after=3, times=12))
+        stream = reader(b).rows(key_of(b), follow=True)
+        async with aclosing(stream):
+            rows = await take(stream, lambda row: row.log_type == "migrationComplete")
+        assert len(rows) == 302
+        assert now() > 60
+
+
+@timeless
+async def test_a_refusal_is_raised_at_once() -> None:
+    async with bench(account(plan(failed=300))) as b:
+        fault = Fault(Kind.REFUSAL, status=400, code=10001, path="jobs/j1/logs", after=1)
+        b.account.faults.add(fault)
+        for follow in (False, True):
+            with pytest.raises(Refused):
+                await take(reader(b).rows(key_of(b), follow=follow), lambda row: False)
+        assert now() < 5
+
+
+def test_packed_rows_come_back_exactly_and_the_other_way_round() -> None:
+    rows = [
+        LogRow(f"t{n}", "j", None, "\ud800\n", f"ü\ud800\udce9{n}", {"more": [n]})
+        for n in range(2500)
+    ]
+    packed = Packed()
+    for start in range(0, 2500, 45):
+        packed.add(rows[start : start + 45])
+    assert sum(map(len, packed._chunks)) < 100_000
+    assert list(packed.oldest_first()) == rows[::-1]
+    assert list(packed.oldest_first()) == []

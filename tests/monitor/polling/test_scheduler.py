@@ -1,0 +1,296 @@
+"""Which job is polled when, and which requests wait for the budget."""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+
+from slurper_tui.api.errors import NotFound, Unreachable
+from slurper_tui.api.models import Job, Progress
+from slurper_tui.monitor.model.base import JobKey, Moment
+from slurper_tui.monitor.model.job import Problem
+from slurper_tui.monitor.polling.account_tracker import AccountTrack
+from slurper_tui.monitor.polling.budget import BURST, LAZY_BURST, Pacing
+from slurper_tui.monitor.polling.job_tracker import JobTrack
+from slurper_tui.monitor.polling.scheduler import (
+    LAZY_LOOK,
+    Ask,
+    Focus,
+    Rank,
+    all_asks,
+    demand,
+    due_asks,
+    focused_asks,
+    list_period,
+)
+
+
+def asks(rank: Rank, number: int) -> list[Ask]:
+    account = AccountTrack("a")
+    return [Ask(rank, 0.0, account) for _ in range(number)]
+
+
+def chosen(pacing: Pacing, wanted: list[Ask], now: float = 0.0, *, eager: bool = False) -> int:
+    """How many may go. They are sent."""
+    granted = pacing.choose(wanted, now, 5.0, 0, eager=eager)
+    for _ in granted:
+        pacing.budget.sent(now)
+    return len(granted)
+
+
+@pytest.mark.parametrize(
+    ("rank", "most"),
+    [
+        (Rank.DUE, BURST),
+        (Rank.VISIBLE, BURST),
+        (Rank.LAZY, LAZY_BURST),
+        # A first reading of the lists leaves room for the highlighted job, and no more than that.
+        (Rank.FIRST_LIST, 840),
+        (Rank.ASKED_FOR, 900),
+    ],
+)
+def test_so_many_may_go_at_once(rank: Rank, most: int) -> None:
+    assert chosen(Pacing(), asks(rank, 1000)) == most
+
+
+def test_the_order_of_the_asks_is_kept_and_the_first_ones_go() -> None:
+    mixed = asks(Rank.DUE, 90) + asks(Rank.LAZY, 50)
+    granted = Pacing().choose(mixed, 0.0, 5.0, 0, eager=False)
+    assert granted == mixed[:100]
+
+
+def test_what_was_used_up_comes_back_at_an_even_pace() -> None:
+    pacing = Pacing()
+    assert chosen(pacing, asks(Rank.DUE, 1000)) == BURST
+    a_minute = [chosen(pacing, asks(Rank.DUE, 1000), 5.0 * n) for n in range(1, 13)]
+    rate = pacing.ordinary_rate(60.0, 5.0)
+    assert sum(a_minute) == pytest.approx(60 * rate, abs=1)
+    assert max(a_minute) - min(a_minute) <= 1
+
+
+def test_ended_jobs_use_a_quarter_of_the_budget_at_most() -> None:
+    pacing = Pacing()
+    for window in range(12):
+        times = [window * 300.0 + second for second in range(0, 300, 5)]
+        assert sum(chosen(pacing, asks(Rank.LAZY, 1000), at) for at in times) <= 225
+
+
+def test_what_is_queued_already_counts_as_sent() -> None:
+    assert len(Pacing().choose(asks(Rank.ASKED_FOR, 1000), 0.0, 5.0, 890, eager=False)) == 10
+
+
+def test_who_looks_once_takes_all_there_is_and_no_more() -> None:
+    pacing = Pacing()
+    assert chosen(pacing, asks(Rank.DUE, 2000), eager=True) == 900
+    assert chosen(pacing, asks(Rank.DUE, 2000), 299.0, eager=True) == 0
+
+
+def test_nothing_goes_while_the_api_says_wait() -> None:
+    pacing = Pacing()
+    pacing.budget.block(0.0, 60.0)
+    assert chosen(pacing, asks(Rank.ASKED_FOR, 5), 59.0) == 0
+    assert chosen(pacing, asks(Rank.ASKED_FOR, 5), 60.0) == 5
+
+
+NOW = 1000.0
+
+
+def told(status: str | None) -> Progress:
+    """An answer in which every count is known."""
+    return Progress(
+        status=status, objects=9, transferred_objects=5, skipped_objects=0, failed_objects=0
+    )
+
+
+def account(*statuses: str, name: str = "acc", answered: bool = True) -> AccountTrack:
+    """An account whose list was read, with jobs `j0`, `j1`, … that were all asked just now."""
+    made = AccountTrack(name)
+    jobs = [Job(id=f"j{n}", status=status) for n, status in enumerate(statuses)]
+    made.listing.landed(jobs)
+    made.listing.landed(())
+    made.listing.asked_at = NOW
+    for job in jobs:
+        track = JobTrack(name, job)
+        if answered:
+            track.told(told(job.status), Moment(NOW, NOW), interval=5.0)
+        track.asked_at = NOW
+        made.jobs[job.id or ""] = track
+    return made
+
+
+def names(asks: list[Ask]) -> list[str]:
+    return [ask.track.job_id if ask.track else "list" for ask in asks]
+
+
+def due(made: AccountTrack, after: float, focus: Focus | None = None) -> list[str]:
+    """What is due so many seconds later, at an interval of 5 s."""
+    return names(due_asks([made], NOW + after, 5.0, focus or Focus()))
+
+
+def test_nothing_is_due_right_after_everything_was_asked() -> None:
+    assert due(account("running", "paused", "aborted"), 4.0) == []
+
+
+@pytest.mark.parametrize(
+    ("after", "asked"),
+    [
+        (5.0, {"j0"}),
+        (10.0, {"j0", "list"}),
+        (15.0, {"j0", "j1", "list"}),
+        (60.0, {"j0", "j1", "j3", "list"}),
+    ],
+)
+def test_everything_has_its_period(after: float, asked: set[str]) -> None:
+    assert set(due(account("running", "paused", "completed", "aborted"), after)) == asked
+
+
+def test_what_has_waited_the_most_of_its_period_goes_first() -> None:
+    made = account("running", "running", "paused")
+    made.jobs["j1"].asked_at = NOW - 10
+    made.jobs["j2"].asked_at = NOW - 50
+    assert due(made, 5.0) == ["j2", "j1", "j0"]
+
+
+@pytest.mark.parametrize(("interval", "seconds"), [(2.0, 10.0), (5.0, 10.0), (30.0, 60.0)])
+def test_the_list_is_read_every_ten_seconds_or_two_rounds(interval: float, seconds: float) -> None:
+    assert list_period(interval) == seconds
+
+
+def test_ranks() -> None:
+    made = account("running", "running", "running", "aborted", "aborted", answered=False)
+    made.jobs["j2"].ask_now()
+    focus = Focus(JobKey("acc", "j0"), frozenset({JobKey("acc", "j3")}))
+    asks = due_asks([made], NOW + 9.0, 5.0, focus)
+    ranked = {ask.track.job_id: ask.rank for ask in asks if ask.track}
+    assert ranked == {
+        "j0": Rank.ASKED_FOR,
+        "j1": Rank.DUE,
+        "j2": Rank.VISIBLE,
+        "j3": Rank.VISIBLE,
+        "j4": Rank.LAZY,
+    }
+    assert [ask.rank for ask in asks] == sorted(ask.rank for ask in asks)
+
+
+def test_the_first_list_goes_before_everything_but_the_highlighted_job() -> None:
+    made = account("running", "running")
+    fresh = AccountTrack("new")
+    focus = Focus(JobKey("acc", "j0"), frozenset({JobKey("acc", "j1")}))
+    asks = due_asks([made, fresh], NOW + 20.0, 5.0, focus)
+    assert [(ask.rank, ask.account.account_id) for ask in asks[:2]] == [
+        (Rank.ASKED_FOR, "acc"),
+        (Rank.FIRST_LIST, "new"),
+    ]
+
+
+def test_a_look_elsewhere_finds_the_jobs_looked_at_alone() -> None:
+    made = account("running", "completed", "completed", "running", answered=False)
+    looked_at = frozenset({JobKey("acc", "j1"), JobKey("acc", "j3"), JobKey("acc", "unknown")})
+    focus = Focus(JobKey("acc", "j2"), looked_at | {JobKey("other", "j0")})
+    asks = focused_asks([made, account("running", name="failing")], NOW + 60.0, 5.0, focus)
+    assert names(asks) == ["j2", "j1", "j3"]
+    assert [a.rank for a in asks] == [Rank.ASKED_FOR, Rank.VISIBLE, Rank.DUE]
+    failing = account("running", name="other")
+    failing.problem = Problem(Unreachable("x"), NOW)
+    assert focused_asks([failing], NOW + 60.0, 5.0, focus) == []
+
+
+def test_ended_jobs_wait_for_the_whole_list_but_not_for_ever() -> None:
+    made = account("running", "completed", "completed", answered=False)
+    made.listing.restart()
+    made.listing.complete = False
+    focus = Focus(JobKey("acc", "j1"), frozenset({JobKey("acc", "j2")}))
+    assert set(due(made, 60.0, focus)) == {"list", "j0", "j1"}
+    made.listing.failed(Unreachable("x"), Moment(NOW, NOW), 90.0)
+    assert set(due(made, 60.0, focus)) == {"j0", "j1", "j2"}
+
+
+@pytest.mark.parametrize("kind", ["under way", "not yet", "closed", "missing"])
+def test_what_is_not_to_be_asked_is_not(kind: str) -> None:
+    made = account("running")
+    track = made.jobs["j0"]
+    if kind == "under way":
+        made.begin(track, NOW - 100, probe=False)
+    elif kind == "not yet":
+        track.retry_at = NOW + 60
+    elif kind == "closed":
+        track.told(told("completed"), Moment(NOW, NOW), interval=5.0)
+    else:
+        track.unlisted()
+        track.unlisted()
+        track.failed(NotFound("the API answered 404"), Moment(NOW, NOW), 5.0)
+        track.retry_at, track.wanted = -math.inf, False
+    focus = Focus(JobKey("acc", "j0"), frozenset({JobKey("acc", "j0")}))
+    track.asked_at = -math.inf
+    assert due(made, 9.0, focus) == []
+
+
+def test_ended_jobs_take_turns_newest_first_and_those_on_the_screen_every_time() -> None:
+    made = account(*["completed"] * (3 * LAZY_LOOK), "running", answered=False)
+    for track in made.jobs.values():
+        track.asked_at = -math.inf
+    shown = JobKey("acc", f"j{2 * LAZY_LOOK}")
+    focus, running = Focus(None, frozenset({shown})), f"j{3 * LAZY_LOOK}"
+    newest = [f"j{n}" for n in range(LAZY_LOOK)]
+    for _ in range(2):
+        assert due(made, 0.0, focus) == [shown.job_id, running, *newest]
+    for name in newest:
+        made.jobs[name].asked_at = NOW
+    assert due(made, 0.0, focus) == [shown.job_id, running]
+    following = [f"j{n}" for n in range(LAZY_LOOK, 2 * LAZY_LOOK)]
+    assert due(made, 0.0, focus) == [shown.job_id, running, *following]
+    every = names(all_asks([made], NOW, 5.0, Focus()))
+    assert set(every) == set(made.jobs) - set(newest)
+
+
+def test_a_list_that_failed_waits_for_its_time() -> None:
+    made = account()
+    made.listing.failed(Unreachable("no answer"), Moment(NOW, NOW), 30.0)
+    assert due(made, 29.0) == []
+    assert due(made, 31.0) == ["list"]
+
+
+def test_a_failing_account_is_probed_by_its_list_and_its_jobs_in_turns() -> None:
+    made = account("running", "running", "completed")
+    made.jobs["j1"].asked_at = NOW - 5
+    error = Unreachable("no answer")
+    for _ in range(3):
+        made.failed(error, Moment(NOW, NOW), NOW - 1, 10.0, True)
+    assert made.problem is not None
+    assert due(made, 9.0) == []
+    probed = []
+    for step in range(6):
+        now = NOW + 10.0 + step
+        (probe,) = due_asks([made], now, 5.0, Focus(JobKey("acc", "j0")))
+        assert probe.probe
+        probed += names([probe])
+        made.begin(probe.track, now, probe=True)
+        assert due_asks([made], now + 100, 5.0, Focus()) == []
+        made.end(probe.track)
+    assert probed == ["list", "j1", "list", "j0", "list", "j1"]
+
+
+def test_a_failing_account_without_live_jobs_is_probed_by_its_list() -> None:
+    made = account("completed")
+    for _ in range(3):
+        made.failed(Unreachable("no answer"), Moment(NOW, NOW), NOW - 1, 1.0, True)
+    made.probes = 1
+    assert due(made, 5.0) == ["list"]
+
+
+def test_demand_is_what_every_period_would_take() -> None:
+    made = account("running", "running", "paused", "completed", "aborted")
+    assert demand([made], 5.0, Focus()) == pytest.approx(1 / 10 + 2 / 5 + 1 / 15)
+    focus = Focus(JobKey("acc", "j0"))
+    assert demand([made], 5.0, focus) == pytest.approx(1 / 10 + 1 / 5 + 1 / 15)
+    assert demand([made, account(name="b")], 5.0, Focus()) == pytest.approx(2 / 10 + 2 / 5 + 1 / 15)
+
+
+def test_what_cannot_wait() -> None:
+    made = account("running", "aborted")
+    never = Ask(Rank.DUE, math.inf, made, made.jobs["j0"])
+    assert never.cannot_wait
+    assert Ask(Rank.VISIBLE, 1.0, made).cannot_wait
+    assert not Ask(Rank.DUE, 2.0, made, made.jobs["j0"]).cannot_wait
+    assert not Ask(Rank.LAZY, math.inf, made, made.jobs["j1"]).cannot_wait

@@ -1,0 +1,370 @@
+"""The digest of an absence and its advice."""
+
+from __future__ import annotations
+
+import random
+from datetime import UTC
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from slurper_tui.monitor.model.job import Counts, Forecast, JobView, Phase
+from slurper_tui.monitor.model.samples import Recorded
+from slurper_tui.monitor.model.verdict import verdict
+from slurper_tui.monitor.reports.digest import (
+    NOTHING,
+    Calendar,
+    Digest,
+    JobDigest,
+    Kind,
+    make_digest,
+    rank,
+    todo,
+)
+from slurper_tui.monitor.reports.observed import Seen, Span
+from tests.tui.jobs import NOW, iso, view
+
+H = 3600.0
+SINCE = NOW - 14 * H
+Samples = tuple[Recorded, ...]
+
+
+def told(at: float, done: int | None, status: str | None = "running", **given: Any) -> Recorded:
+    counts = Counts(given.pop("objects", 1000), done, 0, given.pop("failed", 0))
+    return Recorded(at, counts, status, **given)
+
+
+def night(before: int, after: int, *, then: str = "running", now: str = "running") -> Samples:
+    """Watched until the evening and again since 20 s; counts and status from before and after."""
+    evening = tuple(told(SINCE - 5 * n, before - n, then) for n in range(20, -1, -1))
+    back = NOW - 20
+    morning = tuple(told(back + 5 * n, after, now, after_gap=n == 0) for n in range(5))
+    return (*evening, *morning)
+
+
+def job(samples: Samples, number: int = 1, **given: Any) -> tuple[JobView, Samples]:
+    """A job as its last sample left it, created three days ago unless told otherwise."""
+    created, finished = given.pop("created", NOW - 72 * H), given.pop("finished", None)
+    last = samples[-1]
+    made = view(number, last.status, counts=last.counts, as_of=last.at, **given)
+    made = replace(made, verdict=verdict(last.counts, last.status))
+    times = {"created_at": iso(created), "finished_at": iso(finished) if finished else None}
+    return replace(made, job=replace(made.job, **times)), samples
+
+
+def digest_of(*jobs: tuple[JobView, Samples]) -> Digest:
+    return make_digest(jobs, SINCE, NOW, UTC)
+
+
+def only(*jobs: tuple[JobView, Samples]) -> JobDigest:
+    [found] = digest_of(*jobs).jobs
+    return found
+
+
+def kinds(found: JobDigest) -> list[Kind]:
+    return [event.kind for event in found.events]
+
+
+def test_what_moved_is_told_by_the_counters_over_the_real_time_between_two_samples() -> None:
+    found = only(job(night(100, 800)))
+    assert found.before == told(SINCE, 100)
+    assert found.after == told(NOW, 800)
+    assert found.moved == 700
+    assert found.per_second == 700 / (14 * H)
+    assert found.observed_seconds == 20
+    assert found.verdict is None
+
+
+def test_of_a_job_first_seen_meanwhile_only_what_was_seen_is_told() -> None:
+    samples = (told(NOW - 100, 300), told(NOW - 50, 400), told(NOW, 500))
+    found = only(job(samples))
+    assert found.before == samples[0]
+    assert (found.moved, found.per_second, found.observed_seconds) == (200, 2.0, 100)
+    alone = only(job((told(NOW, 300),)))
+    assert alone.before == alone.after == told(NOW, 300)
+    assert (alone.moved, alone.per_second, alone.observed_seconds) == (None, None, 0)
+
+
+def test_a_job_created_meanwhile_has_done_all_of_it_since() -> None:
+    found = only(job((told(NOW - 20, 700), told(NOW, 720)), created=NOW - 2 * H))
+    assert found.before is None
+    assert found.created == NOW - 2 * H
+    assert (found.moved, found.per_second) == (720, 720 / (2 * H))
+    assert [(e.kind, e.since, e.until) for e in found.events] == [
+        (Kind.UNOBSERVED, NOW - 2 * H, NOW - 20)
+    ]
+
+
+def test_a_job_without_samples_is_listed_with_nothing_known() -> None:
+    found = digest_of((view(1), ())).jobs[0]
+    assert (found.before, found.after, found.moved, found.per_second) == (None,) * 4
+    assert found.observed_seconds == 0
+
+
+def test_unknown_counts_leave_what_moved_unknown() -> None:
+    samples = (told(SINCE, None), told(NOW, 500, after_gap=True))
+    assert only(job(samples)).moved is None
+
+
+def test_counters_that_fell_are_said_and_not_compared() -> None:
+    found = only(job((*night(500, 800)[:-2], told(NOW - 5, 20), told(NOW, 900))))
+    assert (found.moved, found.per_second, found.newly_failed) == (None, None, None)
+    [fall] = [event for event in found.events if event.kind is Kind.RESTARTED]
+    assert fall.words.startswith("done fell from 800 to 20 at ")
+
+
+def test_samples_from_after_the_end_are_left_out() -> None:
+    samples = (*night(100, 800), told(NOW + 60, 1000, "completed"))
+    [found] = make_digest([(job(night(100, 800))[0], samples)], SINCE, NOW, UTC).jobs
+    assert found.after == told(NOW, 800)
+
+
+def test_an_end_while_nobody_looked_is_told_with_its_verdict() -> None:
+    found = only(job(night(500, 1000, now="completed"), finished=NOW - 5 * H))
+    assert found.verdict == verdict(Counts(1000, 1000, 0, 0), "completed")
+    assert kinds(found) == [Kind.UNOBSERVED, Kind.STATUS]
+    assert found.events[1].words == "from running to completed at 04:46"
+
+
+def test_a_pause_before_and_after_the_night_is_not_claimed_for_the_night() -> None:
+    found = only(job(night(500, 500, then="paused", now="paused")))
+    assert [(e.kind, e.since, e.until) for e in found.events] == [
+        (Kind.UNOBSERVED, SINCE, NOW - 20),
+        (Kind.PAUSED, NOW - 20, NOW),
+    ]
+    assert "or earlier" in found.todo
+    assert found.moved == 0
+
+
+def test_a_stall_that_was_seen_is_told_from_the_last_move() -> None:
+    watched = tuple(
+        told(SINCE + 60 * n, 500 + min(n, 10), stalled=n >= 20) for n in range(14 * 60 + 1)
+    )
+    found = only(job(watched, phase=Phase.STALLED, stalled_since=SINCE + 600))
+    assert [(e.kind, e.since, e.until) for e in found.events] == [(Kind.STALLED, SINCE + 600, NOW)]
+    assert found.observed_seconds == 14 * H
+
+
+def test_newly_failed_objects_are_counted() -> None:
+    samples = (told(SINCE, 100, failed=3), told(NOW, 800, failed=10, after_gap=True))
+    assert only(job(samples)).newly_failed == 7
+
+
+def test_how_the_finish_moved_is_told_from_the_forecast_of_then() -> None:
+    steady = tuple(
+        told(SINCE - 5 * n, 50_000 - 50 * n, objects=100_000) for n in range(999, -1, -1)
+    )
+    later = (
+        told(NOW - 5, 60_000, objects=100_000, after_gap=True),
+        told(NOW, 60_001, objects=100_000),
+    )
+    now = Forecast(NOW + 40 * H, NOW + 60 * H, NOW)
+    found = only(job((*steady, *later), forecast=now, created=SINCE - 5000))
+    [moved] = [event for event in found.events if event.kind is Kind.FINISH]
+    assert (moved.since, moved.until) == (NOW, None)
+    assert " later: " in moved.words
+
+
+def test_no_forecast_is_no_move_of_the_finish() -> None:
+    assert Kind.FINISH not in kinds(only(job(night(100, 800))))
+
+
+def test_the_worst_stand_first() -> None:
+    jobs = [
+        job(night(500, 1000, now="completed"), 1),
+        job(night(100, 800), 2),
+        job(night(100, 900), 3),
+        job(night(100, 100, now="paused"), 4),
+        job(night(100, 100), 5, phase=Phase.STALLED),
+        job(night(500, 990, now="completed"), 6),
+        job(night(100, 100, now="aborted"), 7),
+        job(night(100, 100), 8, gone=True),
+    ]
+    random.Random(1).shuffle(jobs)
+    found = [told.view.job.id for told in digest_of(*jobs).jobs]
+    assert found == [f"job000{n}" for n in (8, 7, 6, 5, 4, 3, 2, 1)]
+
+
+def test_jobs_that_had_ended_before_are_only_counted() -> None:
+    old = [
+        job((told(SINCE - n * H, 1000, "completed"),), n, finished=SINCE - n * H - 60)
+        for n in range(1, 40)
+    ]
+    lossy = job((told(SINCE - H, 900, "completed"),), 50, finished=SINCE - H)
+    never = (view(60, "completed", verdict=None), ())
+    found = digest_of(*old, lossy, never, job(night(100, 800), 70))
+    assert [told.view.job.id for told in found.jobs] == ["job0070"]
+    assert (found.quiet, found.quiet_loss) == (41, 1)
+
+
+def test_jobs_that_had_ended_before_they_were_first_seen_are_only_counted() -> None:
+    seen = (told(NOW - 20, 1000, "completed"),)
+    assert digest_of(job(seen, finished=SINCE - H)).quiet == 1
+    assert digest_of(job(seen)).quiet == 1
+    assert digest_of(job(seen, finished=NOW - H)).quiet == 0
+    assert digest_of(job(seen, created=NOW - 2 * H)).quiet == 0
+
+
+def test_an_aborted_job_that_was_still_asked_is_news_only_when_it_moved() -> None:
+    asked = night(500, 500, then="aborted", now="aborted")
+    assert digest_of(job(asked, finished=SINCE - H)).quiet == 1
+    moved = night(500, 503, then="aborted", now="aborted")
+    assert digest_of(job(moved, finished=SINCE - H)).jobs[0].moved == 3
+
+
+def test_a_job_that_is_long_gone_is_no_news() -> None:
+    assert digest_of(job((told(SINCE - 2 * H, 5),), gone=True)).quiet == 1
+    assert digest_of(job((told(SINCE - 60, 5),), gone=True)).quiet == 0
+
+
+def test_what_nobody_saw_of_any_job_is_told_once_for_all() -> None:
+    one, two = (
+        job(night(100, 800), 1),
+        job((told(SINCE - 3, 5), told(NOW - 21, 9, after_gap=True)), 2),
+    )
+    assert digest_of(one, two).unobserved == (Span(Seen.UNOBSERVED, SINCE, NOW - 21),)
+    watched = tuple(told(SINCE + 600 * n, n) for n in range(85))
+    assert digest_of(one, job(watched, 3)).unobserved == ()
+
+
+def test_when_all_has_ended_nobody_need_look() -> None:
+    samples = (told(SINCE, 900), told(SINCE + 60, 1000, "completed"))
+    found = digest_of(job(samples, finished=SINCE + 58))
+    assert found.unobserved == ()
+    assert kinds(found.jobs[0]) == [Kind.STATUS]
+
+
+def test_behind_an_end_that_was_seen_nothing_is_unobserved() -> None:
+    end = (told(SINCE + 60, 1000, "completed"), told(NOW - 9, 1000, "completed", after_gap=True))
+    found = only(job((told(SINCE, 900), *end), finished=SINCE + 58))
+    assert kinds(found) == [Kind.STATUS]
+    assert found.observed_seconds == 60
+    watched = (told(SINCE, 900), told(NOW - 60, 1000, "completed"), told(NOW, 1000, "completed"))
+    assert only(job(watched, finished=NOW - 61)).observed_seconds == 14 * H
+
+
+def test_a_thousand_old_jobs_make_a_short_digest_of_what_matters() -> None:
+    old = [
+        job((told(SINCE - n, 1000, "completed"),), n, finished=SINCE - n) for n in range(1, 1000)
+    ]
+    found = digest_of(*old, job(night(100, 800), 2000))
+    assert (len(found.jobs), found.quiet) == (1, 999)
+
+
+histories = st.lists(
+    st.tuples(
+        st.integers(-200, 100),
+        st.one_of(st.none(), st.integers(0, 1000)),
+        st.sampled_from(["running", "paused", "completed", "aborted", "odd", None]),
+        st.booleans(),
+        st.booleans(),
+    ),
+    min_size=1,
+    max_size=10,
+    unique_by=lambda row: row[0],
+)
+
+
+@given(st.lists(histories, max_size=4))
+def test_any_past_makes_a_digest_that_claims_no_more_than_was_seen(
+    pasts: list[list[tuple[int, int | None, str | None, bool, bool]]],
+) -> None:
+    jobs = []
+    for number, rows in enumerate(pasts):
+        samples = tuple(
+            told(NOW + 60 * at, done, status, after_gap=gap, stalled=stalled)
+            for at, done, status, gap, stalled in sorted(rows, key=lambda row: row[0])
+        )
+        jobs.append(job(samples, number, ended=samples[-1].status in ("completed", "aborted")))
+    found = make_digest(jobs, NOW - 6000, NOW, UTC)
+    assert len(found.jobs) + found.quiet == len(jobs)
+    for each in found.jobs:
+        assert each.moved is None or each.moved >= 0
+        assert each.per_second is None or each.per_second >= 0
+        assert 0 <= each.observed_seconds <= 6000
+        assert each.todo
+        assert [event.since for event in each.events] == sorted(e.since for e in each.events)
+        assert all(event.words for event in each.events)
+
+
+CALENDAR = Calendar(NOW, UTC)
+"""09:46 on a Friday."""
+
+
+def ended(status: str, done: int, failed: int = 0, **given: Any) -> JobView:
+    counts = given.pop("counts", Counts(1000, done - failed, 0, failed))
+    return view(status=status, counts=counts, verdict=verdict(counts, status), **given)
+
+
+GONE = view(gone=True)
+ABORTED = ended("aborted", 500)
+LOST = ended("completed", 963, 10)
+SHORT = ended("completed", 963)
+UNKNOWN = ended("completed", 0, counts=Counts())
+ODD = view(status="hibernating")
+STALLED = view(phase=Phase.STALLED, stalled_since=NOW - 720)
+STALE = view(stale=True, as_of=NOW - 3600)
+PAUSED = view(status="paused")
+FAILING = view(failed=904)
+MOVING = view()
+CLEAN = ended("completed", 1000)
+
+
+def test_the_worst_stands_first() -> None:
+    worst = [GONE, ABORTED, LOST, ODD, STALLED, PAUSED, FAILING, MOVING, CLEAN]
+    assert [rank(job) for job in worst] == sorted(rank(job) for job in worst)
+    assert len({rank(job) for job in worst}) == len(worst)
+    assert rank(LOST) == rank(SHORT) == rank(UNKNOWN)
+    assert rank(STALE) == rank(STALLED)
+
+
+def test_a_job_that_ended_before_it_was_gone_is_as_bad_as_its_end() -> None:
+    assert rank(ended("completed", 1000, gone=True)) == rank(CLEAN)
+    assert rank(ended("aborted", 10, gone=True)) == rank(ABORTED)
+
+
+@pytest.mark.parametrize(
+    ("job", "expected"),
+    [
+        (GONE, "the API no longer knows it: look for it in the dashboard"),
+        (ABORTED, "aborted, 500 not done: start it again if need be"),
+        (LOST, "completed: 10 failed, 37 unaccounted: see what failed"),
+        (SHORT, "completed: 37 unaccounted: see what failed"),
+        (UNKNOWN, "completed, counts unknown: look in the dashboard"),
+        (ODD, "hibernating: look in the dashboard what that means"),
+        (STALLED, "stalled for 12 min: watch it, or pause and resume it"),
+        (
+            view(phase=Phase.STALLED),
+            "stalled: watch it, or pause and resume it",
+        ),
+        (STALE, "no answer since 08:46: look what stands in the way"),
+        (PAUSED, "paused: resume it when ready"),
+        (FAILING, "904 failed so far: read its log"),
+        (MOVING, NOTHING),
+        (CLEAN, NOTHING),
+        (ended("completed", 1000, gone=True), NOTHING),
+    ],
+)
+def test_what_is_to_be_done_is_said_in_a_clause(job: JobView, expected: str) -> None:
+    assert todo(job, (), CALENDAR) == expected
+
+
+def paused(*samples: tuple[float, str, bool]) -> str:
+    recorded = [Recorded(NOW + at, Counts(), status, gap) for at, status, gap in samples]
+    words = todo(PAUSED, recorded, CALENDAR)
+    return words.removesuffix(": resume it when ready")
+
+
+def test_a_pause_is_told_from_when_it_was_seen_to_begin() -> None:
+    watched = ((-72_000, "running", False), (-68_400, "paused", False), (-5, "paused", False))
+    assert paused(*watched) == "paused since Thu 14:46"
+
+
+def test_of_a_pause_that_began_while_nobody_looked_only_its_first_sight_is_told() -> None:
+    for before in ("running", "paused"):
+        samples = ((-7200, before, False), (-3600, "paused", True), (-5, "paused", False))
+        assert paused(*samples) == "paused since 08:46 or earlier"
+    assert paused((-60, "paused", False)) == "paused since 09:45 or earlier"

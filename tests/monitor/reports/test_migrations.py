@@ -1,0 +1,398 @@
+"""Which jobs are one migration, and their sums, their end and their verdict."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from msgspec.structs import replace
+
+from slurper_tui.api.models import Source, Target
+from slurper_tui.monitor.model.job import Counts, JobView, Phase, State
+from slurper_tui.monitor.model.plans import Draft, Plan, Step, StepState, unstarted
+from slurper_tui.monitor.reports.migrations import SLOTS, family, migration_of, migrations
+from tests.monitor.reports.family_jobs import PARENT, job, retry, tied, when
+from tests.tui.jobs import ACCOUNT, NOW, forecast, view
+
+
+def test_counts_and_rates_are_sums_and_the_percent_is_rounded_down() -> None:
+    one = job(1, counts=Counts(1000, 500, 100, 59), rate=10.0)
+    two = job(2, counts=Counts(2000, 1000, 0, 0), rate=20.5, provisional=True)
+    found = family([one, two])
+    assert found.counts == Counts(3000, 1500, 100, 59)
+    assert (found.percent, found.view.provisional) == (55, True)
+    assert found.rate == 30.5
+
+
+@pytest.mark.parametrize("unknown", [Counts(), Counts(None, 1, 1, 1), Counts(10, None, 1, 1)])
+def test_there_is_no_percent_before_all_counts_are_known(unknown: Counts) -> None:
+    found = family([job(1), job(2, counts=unknown, percent=None)])
+    assert found.percent is None
+    assert found.view.partial
+    assert (found.counts.objects, found.counts.done) == (1000, 350)
+    assert found.view.verdict is None or found.view.verdict.failed is None
+
+
+def test_nothing_is_known_before_one_job_has_told_its_counts() -> None:
+    found = family([job(n, counts=Counts(), percent=None) for n in (1, 2)])
+    assert (found.view.partial, found.counts.objects, found.counts.done) == (False, None, None)
+
+
+def test_the_verdict_claims_no_number_that_one_job_has_not_told() -> None:
+    untold = job(2, "completed", done=1000, counts=Counts(), percent=None)
+    found = family([job(1, "completed", done=1000), untold])
+    assert found.view.partial
+    assert found.view.verdict is not None
+    assert (found.view.verdict.failed, found.view.verdict.unaccounted) == (None, None)
+    assert "counts unknown" in found.view.verdict.text
+
+
+def test_a_hundred_percent_are_completed_jobs_alone() -> None:
+    whole = Counts(1000, 1000, 0, 0)
+    done = job(1, "completed", counts=whole)
+    assert family([done, job(2, "completed", counts=whole)]).percent == 100
+    assert family([done, job(2, counts=whole)]).percent == 99
+    assert family([done, job(2, "aborted", counts=whole)]).percent == 99
+
+
+def test_more_done_than_there_is_does_not_make_up_for_what_is_missing() -> None:
+    over, under = Counts(100, 150, 0, 0), Counts(100, 50, 0, 0)
+    found = family([job(1, "completed", counts=over), job(2, "completed", counts=under)])
+    assert found.percent == 75
+    assert found.verdict is not None
+    assert found.verdict.unaccounted == 50
+    assert "counts exceed the total by 50" in found.verdict.text
+
+
+@pytest.mark.parametrize(
+    ("others", "state"),
+    [
+        ([{"status": "paused"}], State.RUNNING),
+        ([{"phase": Phase.LISTING}], State.LISTING),
+        ([{"phase": Phase.LISTING}, {"phase": Phase.STALLED, "rate": 0.0}], State.STALLED),
+        ([{"status": "completed"}, {"status": "aborted"}], State.RUNNING),
+        ([{"status": "odd"}], State.OTHER),
+    ],
+)
+def test_the_worst_live_job_gives_the_state(others: list[dict[str, Any]], state: State) -> None:
+    jobs = [job(1), *(job(2 + n, **given) for n, given in enumerate(others))]
+    assert family(jobs).state is state
+
+
+def test_a_stalled_job_does_not_hide_that_others_move() -> None:
+    found = family([job(1, rate=50.0), job(2, phase=Phase.STALLED, rate=0.0, stalled_badly=True)])
+    assert (found.state, found.rate, found.view.stalled_badly) == (State.STALLED, 50.0, True)
+
+
+@pytest.mark.parametrize(
+    "growing",
+    [
+        {"phase": Phase.LISTING},
+        *(
+            {"grew": True, **given}
+            for given in ({}, {"phase": Phase.STALLED}, {"status": "paused"})
+        ),
+    ],
+)
+def test_one_total_that_is_a_bound_makes_the_sum_a_bound(growing: dict[str, Any]) -> None:
+    stalled = job(1, phase=Phase.STALLED)
+    assert family([stalled, job(2, **growing)]).view.growing
+    assert not family([stalled, job(2), job(3, "completed", grew=True)]).view.growing
+
+
+def test_the_forecast_is_the_end_of_the_last() -> None:
+    one, two = job(1, forecast=forecast(6, 9)), job(2, forecast=forecast(5, 12))
+    assert family([one, two]).forecast == forecast(6, 12)
+    growing = job(3, forecast=forecast(7, 8, at_least=True))
+    assert family([one, two, growing]).forecast == forecast(7, 12, at_least=True)
+    ended = job(4, "completed", done=1000)
+    assert family([one, ended]).forecast == forecast(6, 9)
+
+
+@pytest.mark.parametrize(
+    ("given", "reason"),
+    [
+        ({"status": "paused"}, "no ETA: 1 of 2 jobs paused"),
+        ({"phase": Phase.STALLED, "forecast": forecast(1, 2)}, "no ETA: 1 of 2 jobs stalled"),
+        ({"stale": True, "forecast": forecast(1, 2)}, "no ETA: 1 of 2 jobs not answering"),
+        ({}, "no ETA: 1 of 2 jobs without one"),
+    ],
+)
+def test_where_a_live_job_has_no_end_there_is_none(given: dict[str, Any], reason: str) -> None:
+    found = family([job(1, forecast=forecast(6, 9)), job(2, **given)])
+    assert found.forecast is None
+    assert found.view.reason == reason
+
+
+def test_a_job_that_does_not_answer_is_told_by_the_age_of_the_whole() -> None:
+    fresh, old = job(1), job(2, missed=3, stale=True, as_of=NOW - 60)
+    found = family([fresh, old])
+    assert (found.view.missed, found.view.as_of, found.view.stale) == (3, NOW - 60, False)
+    assert found.rate == fresh.rate
+    assert family([old, replace(old)]).view.stale
+
+
+def test_it_lasts_from_the_first_jobs_creation_to_the_last_ones_end() -> None:
+    counts = Counts(3600, 3600, 0, 0)
+    one = when(job(1, "completed", counts=counts), -4, -2)
+    two = when(job(2, "completed", counts=counts), -3, -2)
+    found = family([one, two])
+    assert found.view.job.created_at == one.job.created_at
+    assert found.view.job.finished_at == two.job.finished_at
+    assert found.view.lifetime_rate == pytest.approx(1.0)
+    untold = when(job(2, "completed", done=10, counts=Counts(), percent=None), -3, -2)
+    assert family([one, untold]).view.lifetime_rate is None
+
+
+def test_no_jobs_are_no_family() -> None:
+    with pytest.raises(ValueError, match="no jobs"):
+        family([])
+
+
+def test_a_job_alone_is_a_family_too() -> None:
+    found = family([PARENT])
+    assert found.counts == PARENT.counts
+    assert found.key.account_id == ACCOUNT
+    assert PARENT.verdict is not None
+    assert found.verdict is not None
+    assert found.verdict.failed == PARENT.verdict.failed
+
+
+def test_the_family_has_one_verdict() -> None:
+    whole = Counts(1000, 900, 100, 0)
+    one = job(1, "completed", counts=whole, not_copied=30)
+    two = job(2, "completed", counts=whole, not_copied=7)
+    again = retry(3, Counts(5, 5, 0, 0))
+    failed = job(4, "completed", counts=Counts(100, 95, 0, 5))
+    found = family([one, two, failed, again], (tied(again, failed),))
+    assert found.verdict is not None
+    assert found.verdict.text == (
+        "completed · 0 failed after retries · 37 not copied · 0 unaccounted"
+    )
+    assert (found.verdict.failed, found.verdict.not_copied, found.verdict.unaccounted) == (0, 37, 0)
+    assert found.verdict.clean
+
+
+def test_not_copied_is_unknown_while_a_log_was_not_read_that_may_name_some() -> None:
+    one = job(1, "completed", counts=Counts(1000, 900, 100, 0), not_copied=30)
+    two = job(2, "completed", counts=Counts(1000, 900, 100, 0))
+    found = family([one, two])
+    assert found.verdict is not None
+    assert found.verdict.not_copied is None
+    assert found.verdict.text == "completed · 0 failed · 0 unaccounted"
+
+
+def test_aborted_jobs_are_named_with_what_they_left_undone() -> None:
+    whole = Counts(1000, 1000, 0, 0)
+    jobs = [job(n, "completed", counts=whole) for n in range(2)]
+    jobs += [job(n, "aborted", counts=Counts(1000, 400, 0, 1)) for n in (7, 8)]
+    found = family(jobs)
+    assert found.verdict is not None
+    assert found.verdict.text == (
+        "2 of 4 aborted (7/, 8/) · 2 failed · 1,198 not done · 0 unaccounted"
+    )
+    assert found.verdict.unaccounted == 1198
+    assert found.state is State.ABORTED
+    many = [job(n, "aborted", None, counts=whole) for n in range(5)]
+    told = family(many).verdict
+    assert told is not None
+    assert told.text.startswith("5 of 5 aborted (job0000, job0001, job0002 and 2 more)")
+
+
+def test_an_end_that_nobody_foresaw_and_a_job_that_is_gone_are_named_too() -> None:
+    whole = Counts(1000, 1000, 0, 0)
+    odd = job(2, "errored", counts=whole, ended=True)
+    lost = job(3, gone=True, counts=Counts(1000, 10, 0, 0))
+    found = family([job(1, "completed", counts=whole), odd, lost])
+    assert found.verdict is not None
+    assert found.verdict.text.startswith("1 of 3 errored (2/) · 1 of 3 gone (3/)")
+    assert (found.state, found.view.word) == (State.OTHER, "errored")
+    assert family([job(1, "completed", counts=whole), lost]).state is State.GONE
+
+
+def test_a_source_whose_listing_broke_makes_the_whole_total_doubtful() -> None:
+    whole = Counts(1000, 1000, 0, 0)
+    one = job(1, "completed", counts=whole, listing_broke=True)
+    found = family([one, job(2, "completed", counts=whole)])
+    assert found.verdict is not None
+    assert found.verdict.text.endswith("source listing broke: the total is incomplete")
+    assert not found.verdict.clean
+    assert found.state is State.COMPLETED_WITH_LOSS
+
+
+def test_counts_that_are_not_known_are_no_clean_end() -> None:
+    jobs = [
+        job(1, "completed", counts=Counts(1000, 1000, 0, 0)),
+        job(2, "completed", counts=Counts()),
+    ]
+    found = family(jobs)
+    assert found.verdict is not None
+    assert "counts unknown" in found.verdict.text
+    assert not found.verdict.clean
+
+
+def test_nothing_has_a_verdict_while_a_job_may_move() -> None:
+    assert family([job(1), job(2, "completed", done=1000)]).verdict is None
+    assert family([job(1, "paused"), job(2, "completed", done=1000)]).verdict is None
+
+
+def test_two_jobs_of_the_same_buckets_are_a_migration_and_one_is_not() -> None:
+    jobs = [job(1), view(2), job(3), view(4)]
+    [found] = migrations(jobs)
+    assert found.jobs == (jobs[0], jobs[2])
+    assert found.key == migration_of(jobs[0])
+    assert (found.key.source, found.key.target) == ("photos", "media")
+    assert found.view.job.id is None
+    assert migrations([job(1)]) == ()
+    assert migrations([]) == ()
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        {"account": "another"},
+        {"target": "archive"},
+        {"vendor": "gcs"},
+        {"endpoint": "https://other.example.com"},
+        {"jurisdiction": "eu"},
+        {"target_jurisdiction": "eu"},
+    ],
+)
+def test_another_account_vendor_endpoint_place_or_target_is_another_migration(
+    other: dict[str, str],
+) -> None:
+    given = {key: value for key, value in other.items() if key in ("account", "target")}
+    two = job(2, **given)
+    source, target = two.job.source, two.job.target
+    assert source is not None
+    assert target is not None
+    place = other.get("target_jurisdiction")
+    of_source = {k: v for k, v in other.items() if k in ("vendor", "endpoint", "jurisdiction")}
+    changed = replace(
+        two.job, source=replace(source, **of_source), target=replace(target, jurisdiction=place)
+    )
+    assert migrations([job(1), replace(two, job=changed)]) == ()
+    assert len(migrations([job(1), job(2)])) == 1
+
+
+def test_what_is_the_default_may_be_said_or_not() -> None:
+    one, two = job(1), job(2)
+    said = replace(two.job, target=Target("r2", "media", "default"))
+    assert len(migrations([one, replace(two, job=said)])) == 1
+
+
+@pytest.mark.parametrize("source", [None, Source("s3"), Source("s3", "")])
+def test_jobs_whose_bucket_is_not_known_are_no_migration(source: Source | None) -> None:
+    jobs = [replace(one, job=replace(one.job, source=source)) for one in (job(1), job(2))]
+    assert migrations(jobs) == ()
+
+
+def test_the_slots_are_those_of_the_account() -> None:
+    jobs = [job(1), job(2, "paused"), view(3), view(4, account="another"), job(5, "completed")]
+    [found] = migrations(jobs)
+    assert (found.running, SLOTS) == (2, 3)
+
+
+def test_a_migration_that_has_not_changed_is_the_same_value() -> None:
+    jobs = [job(1), job(2), view(3, source="logs"), view(4, source="logs")]
+    first, second = migrations(jobs)
+    before = {one.key: one for one in (first, second)}
+    again = migrations(list(jobs), (), before)
+    assert (again[0], again[1]) == (first, second)
+    assert again[0] is first
+    changed = [*jobs[:3], replace(jobs[3], rate=7.0)]
+    third, fourth = migrations(changed, (), before)
+    assert third is first
+    assert fourth is not second
+    assert fourth.rate == pytest.approx(68.2)
+    tie = tied(jobs[1], jobs[0])
+    assert migrations(jobs, (tie,), before)[0].retries == {jobs[1].key: jobs[0].key}
+
+
+DRAFT = Draft("s3", "photos", "media", endpoint="https://s3.example.com/", path_prefix="2031/")
+
+
+def plan(*states: StepState, draft: Draft = DRAFT) -> Plan:
+    steps = tuple(Step(number, draft, state) for number, state in enumerate(states, 1))
+    return Plan(1, ACCOUNT, 0.0, steps)
+
+
+def test_what_is_not_over_is_still_to_be_started() -> None:
+    [one] = unstarted([plan(*StepState)])
+    assert (one.account_id, one.source.bucket, one.target.bucket) == (ACCOUNT, "photos", "media")
+    assert one.jobs == sum(not state.over for state in StepState) == 4
+    assert unstarted([plan(StepState.STARTED, StepState.CANCELLED)]) == ()
+
+
+def test_a_forecast_claims_only_its_beginning_while_jobs_are_to_be_started() -> None:
+    running = [job(n, forecast=forecast(2 + n, 4 + n)) for n in (1, 2)]
+    [alone] = migrations(running)
+    coming = unstarted([plan(StepState.WAITING, StepState.WAITING)])
+    [more] = migrations(running, unstarted=coming)
+    assert alone.forecast is not None
+    assert more.forecast is not None
+    assert (alone.forecast.at_least, more.forecast.at_least) == (False, True)
+    assert more.forecast.low == alone.forecast.low
+    assert (alone.unstarted, more.unstarted) == (0, 2)
+
+
+def test_nothing_is_whole_before_the_last_job_was_started() -> None:
+    ended = [job(n, "completed", done=1000) for n in (1, 2)]
+    coming = unstarted([plan(StepState.WAITING)])
+    [over], [more] = migrations(ended), migrations(ended, unstarted=coming)
+    assert (over.percent, over.verdict is None) == (100, False)
+    assert (more.percent, more.view.provisional, more.verdict) == (99, True, None)
+
+
+@pytest.mark.parametrize("of_plan", [None, "", "https://s3.example.com", "s3.example.org/"])
+@pytest.mark.parametrize("told", [None, "", "https://s3.amazonaws.com", "s3.example.org"])
+@pytest.mark.parametrize("vendor", ["s3", "S3", None])
+def test_a_plan_belongs_to_its_buckets_whatever_endpoint_is_told(
+    of_plan: str | None, told: str | None, vendor: str | None
+) -> None:
+    coming = unstarted([plan(StepState.WAITING, draft=replace(DRAFT, endpoint=of_plan))])
+    jobs = [elsewhere(job(n, "completed", done=1000), told, vendor) for n in (1, 2)]
+    [more] = migrations(jobs, unstarted=coming)
+    assert (more.unstarted, more.view.lower_bound, more.verdict) == (1, True, None)
+
+
+def elsewhere(view: JobView, endpoint: str | None, vendor: str | None) -> JobView:
+    """The same job with another endpoint and vendor of its source."""
+    source = view.job.source
+    assert source is not None
+    changed = replace(source, endpoint=endpoint, vendor=vendor)
+    return replace(view, job=replace(view.job, source=changed))
+
+
+def test_a_single_job_is_a_migration_while_others_are_to_be_started() -> None:
+    coming = unstarted([plan(StepState.WAITING)])
+    assert migrations([job(1, "completed", done=1000)]) == ()
+    [one] = migrations([job(1, "completed", done=1000)], unstarted=coming)
+    assert (one.percent, one.view.lower_bound, one.verdict) == (99, True, None)
+
+
+@pytest.mark.parametrize("status", ["completed", "aborted"])
+def test_a_migration_whose_jobs_have_ended_waits_for_the_others(status: str) -> None:
+    ended = [job(n, status, done=1000) for n in (1, 2)]
+    [waiting] = migrations(ended, unstarted=unstarted([plan(StepState.WAITING)]))
+    assert (waiting.view.word, waiting.view.live, waiting.view.phase) == ("waiting", True, None)
+    running = [*ended, job(3)]
+    [moving] = migrations(running, unstarted=unstarted([plan(StepState.WAITING)]))
+    assert moving.view.word == "running"
+
+
+def test_plans_of_other_buckets_change_nothing() -> None:
+    running = [job(n, forecast=forecast(2, 4)) for n in (1, 2)]
+    elsewhere = Draft("s3", "other", "media", endpoint="https://s3.example.com")
+    found = migrations(running, unstarted=unstarted([plan(StepState.WAITING, draft=elsewhere)]))
+    assert found == migrations(running)
+
+
+def test_a_migration_is_made_anew_only_where_its_plans_have_moved() -> None:
+    running = [job(n) for n in (1, 2)]
+    coming = unstarted([plan(StepState.WAITING)])
+    before = {one.key: one for one in migrations(running, unstarted=coming)}
+    [same] = migrations(running, before=before, unstarted=coming)
+    [other] = migrations(running, before=before)
+    assert same is before[same.key]
+    assert other.unstarted == 0

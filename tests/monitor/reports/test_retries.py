@@ -1,0 +1,290 @@
+"""Retried keys and overlapping prefixes are counted once."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import replace
+
+from slurper_tui.monitor.model.events import Tie
+from slurper_tui.monitor.model.job import Counts, JobView, State
+from slurper_tui.monitor.reports.migrations import family
+from tests.monitor.reports.family_jobs import (
+    ARCHIVED,
+    FAILED,
+    PARENT,
+    job,
+    keys_of,
+    retry,
+    tied,
+    when,
+)
+
+
+def test_a_retry_adds_no_objects_and_what_it_copied_has_failed_no_longer() -> None:
+    child = retry(2, Counts(10, 7, 0, 3))
+    found = family([PARENT, child], (tied(child, PARENT),))
+    assert found.counts == Counts(1000, 997, 0, 3)
+    assert found.verdict is not None
+    assert found.verdict.text == "completed · 3 failed after retries · 0 unaccounted"
+    assert not found.verdict.clean
+    assert found.state is State.COMPLETED_WITH_LOSS
+
+
+def test_a_retry_of_a_retry_makes_the_family_whole() -> None:
+    first, second = retry(2, Counts(10, 7, 0, 3)), retry(3, Counts(3, 3, 0, 0))
+    ties = (tied(first, PARENT), tied(second, first))
+    found = family([PARENT, first, second], ties)
+    assert found.counts == Counts(1000, 1000, 0, 0)
+    assert (found.percent, found.state) == (100, State.COMPLETED)
+    assert found.verdict is not None
+    assert found.verdict.clean
+    assert found.verdict.text == "completed · 0 failed after retries · 0 unaccounted"
+
+
+def test_what_a_retry_skipped_is_skipped_and_no_longer_failed() -> None:
+    child = retry(2, Counts(10, 6, 3, 1))
+    found = family([PARENT, child], (tied(child, PARENT),))
+    assert found.counts == Counts(1000, 996, 3, 1)
+
+
+def test_a_retry_of_what_was_not_copied_takes_it_off_that() -> None:
+    parent = job(1, "completed", counts=Counts(1000, 900, 90, 10), not_copied=37)
+    child = retry(2, Counts(30, 20, 6, 4))
+    found = family([parent, child], (tied(child, parent, ARCHIVED),))
+    assert found.counts == Counts(1000, 920, 66, 14)
+    assert found.verdict is not None
+    assert found.verdict.not_copied == 37 - 20 - 4
+
+
+def test_a_retry_of_both_kinds_copies_the_failed_first() -> None:
+    parent = job(1, "completed", counts=Counts(1000, 900, 90, 10), not_copied=37)
+    child = retry(2, Counts(47, 15, 32, 0))
+    found = family([parent, child], (tied(child, parent, FAILED, ARCHIVED),))
+    assert found.counts == Counts(1000, 915, 85, 0)
+    assert found.verdict is not None
+    assert found.verdict.not_copied == 32
+
+
+def test_a_retry_under_way_keeps_its_family_from_being_over() -> None:
+    child = retry(2, Counts(10, 4, 0, 0), "running")
+    found = family([PARENT, child], (tied(child, PARENT),))
+    assert found.counts == Counts(1000, 994, 0, 6)
+    assert (found.percent, found.verdict, found.state) == (99, None, State.RUNNING)
+
+
+def test_a_retry_of_which_nothing_is_known_yet_changes_nothing() -> None:
+    child = keys_of(job(2, counts=Counts(), percent=None), 10)
+    found = family([PARENT, child], (tied(child, PARENT),))
+    assert found.counts == PARENT.counts
+
+
+def test_a_retry_that_was_aborted_is_named_and_leaves_its_failures() -> None:
+    child = retry(2, Counts(10, 4, 0, 0), "aborted")
+    found = family([PARENT, child], (tied(child, PARENT),))
+    assert found.verdict is not None
+    assert found.verdict.text == (
+        "completed · 6 failed after retries · 0 unaccounted · 1 retry aborted"
+    )
+
+
+def test_a_list_of_keys_that_retries_nothing_known_is_a_job_of_its_own() -> None:
+    other = retry(2, Counts(10, 10, 0, 0))
+    assert family([PARENT, other]).counts.objects == 1010
+    gone = Tie(other.key, job(9).key, 10)
+    assert family([PARENT, other], (gone,)).counts.objects == 1010
+
+
+def test_ties_that_are_told_twice_or_in_a_circle_do_no_harm() -> None:
+    child = retry(2, Counts(10, 7, 0, 3))
+    tie, back = tied(child, PARENT), tied(PARENT, child)
+    self_made = Tie(PARENT.key, PARENT.key, 1)
+    found = family([PARENT, child], (self_made, tie, tie, back))
+    assert found.counts == Counts(1000, 997, 0, 3)
+    assert found.retries == {child.key: PARENT.key}
+
+
+FIRST = retry(2, Counts(10, 9, 0, 1))
+
+
+def over(one: JobView, *, overwrite: bool) -> JobView:
+    return replace(one, job=replace(one.job, overwrite=overwrite))
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "failed"),
+    [
+        (FIRST, over(retry(3, Counts(10, 1, 9, 0)), overwrite=False), 0),
+        (FIRST, over(retry(3, Counts(10, 0, 9, 1)), overwrite=False), 1),
+        (FIRST, over(retry(3, Counts(10, 10, 0, 0)), overwrite=True), 0),
+        (FIRST, over(retry(3, Counts(10, 9, 0, 1)), overwrite=True), 1),
+        (FIRST, over(retry(3, Counts(10, 3, 0, 7)), overwrite=True), 1),
+        (
+            retry(2, Counts(10, 4, 0, 0), "aborted"),
+            over(retry(3, Counts(10, 6, 4, 0)), overwrite=False),
+            0,
+        ),
+        (
+            retry(2, Counts(10, 4, 0, 0), "aborted"),
+            over(retry(3, Counts(10, 5, 4, 1)), overwrite=False),
+            1,
+        ),
+    ],
+)
+def test_the_same_failures_tried_twice_are_no_more_than_once_made_good(
+    first: JobView, second: JobView, failed: int
+) -> None:
+    found = family([PARENT, first, second], (tied(first, PARENT), tied(second, PARENT)))
+    assert found.counts.failed == failed
+    assert found.counts.done == 1000
+    assert found.verdict is not None
+    assert found.verdict.clean is (failed == 0)
+
+
+def test_failures_divided_among_several_retries_and_all_of_them_tried_once_more() -> None:
+    halves = [retry(2, Counts(5, 4, 0, 1)), retry(3, Counts(5, 4, 0, 1))]
+    ties = [tied(half, PARENT) for half in halves]
+    assert family([PARENT, *halves], ties).counts.failed == 2
+    again = [over(retry(n, Counts(5, 0, 4, 1)), overwrite=False) for n in (4, 5)]
+    more = [tied(half, PARENT) for half in again]
+    assert family([PARENT, *halves, *again], [*ties, *more]).counts.failed == 2
+    good = [over(retry(n, Counts(5, 5, 0, 0)), overwrite=True) for n in (4, 5)]
+    assert family([PARENT, *halves, *good], [*ties, *more]).counts.failed == 0
+
+
+def test_what_a_retry_copies_makes_good_nothing_of_another_job() -> None:
+    other = job(7, "completed", counts=Counts(100, 90, 0, 10), not_copied=0)
+    twice = [over(retry(n, Counts(10, 10, 0, 0)), overwrite=True) for n in (2, 3)]
+    ties = [tied(one, PARENT) for one in twice]
+    assert family([PARENT, other, *twice], ties).counts == Counts(1100, 1090, 0, 10)
+
+
+def test_what_was_not_copied_and_is_tried_twice_is_made_good_once() -> None:
+    parent = job(1, "completed", counts=Counts(100, 50, 50, 0), not_copied=5)
+    first = retry(2, Counts(5, 3, 0, 2))
+    second = over(retry(3, Counts(5, 1, 3, 1)), overwrite=False)
+    ties = [tied(one, parent, ARCHIVED) for one in (first, second)]
+    found = family([parent, first, second], ties)
+    assert found.counts == Counts(100, 54, 45, 1)
+    assert found.view.not_copied == 0
+
+
+numbers = st.integers(0, 50)
+
+
+@given(
+    st.lists(st.tuples(numbers, numbers, numbers), min_size=1, max_size=4),
+    st.lists(
+        st.tuples(numbers, numbers, numbers, st.sampled_from([(FAILED,), (ARCHIVED,), ()])),
+        max_size=4,
+    ),
+)
+def test_each_object_is_counted_once_whatever_was_retried(
+    roots: list[tuple[int, int, int]], retries: list[tuple[int, int, int, tuple[str, ...]]]
+) -> None:
+    jobs = [job(n, "completed", counts=Counts(sum(c) or 1, *c)) for n, c in enumerate(roots)]
+    children = [
+        retry(100 + n, Counts(a + b + c, a, b, c)) for n, (a, b, c, _) in enumerate(retries)
+    ]
+    ties = tuple(
+        Tie(child.key, jobs[0].key, 1, kinds)
+        for child, (*_, kinds) in zip(children, retries, strict=True)
+    )
+    counts = family([*jobs, *children], ties).counts
+    assert counts.objects == sum(sum(c) or 1 for c in roots)
+    assert counts.done == sum(map(sum, roots))
+    assert min(counts.transferred or 0, counts.skipped or 0, counts.failed or 0) >= 0
+
+
+def pairs(*jobs: JobView, ties: tuple[Tie, ...] = ()) -> list[tuple[str, str]]:
+    found = family(jobs, ties).overlaps
+    return sorted((pair.inner.job_id, pair.outer.job_id) for pair in found)
+
+
+def test_prefixes_of_which_one_begins_the_other_overlap() -> None:
+    assert pairs(job(1, prefix="2024/"), job(2, prefix="2024/01/")) == [("job0002", "job0001")]
+    assert pairs(job(1, prefix="2024/01/"), job(2, prefix="2024/")) == [("job0001", "job0002")]
+    assert len(pairs(job(1, prefix="2024/"), job(2, prefix="2024/"))) == 1
+    assert pairs(job(1, prefix="2024/"), job(2, prefix="2023/")) == []
+
+
+def test_a_job_of_everything_overlaps_all() -> None:
+    jobs = [job(1, prefix=None), job(2, prefix="a/"), job(3, prefix="b/")]
+    assert pairs(*jobs) == [("job0002", "job0001"), ("job0003", "job0001")]
+
+
+def test_retries_and_lists_of_keys_overlap_nothing() -> None:
+    assert pairs(job(1, prefix=None), keys_of(job(2), 3)) == []
+    again = job(2, prefix="2024/")
+    assert pairs(job(1, prefix="2024/"), again, ties=(tied(again, job(1, prefix="2024/")),)) == []
+
+
+def test_what_ran_one_after_the_other_is_no_overlap() -> None:
+    first = when(job(1, "aborted", prefix="a/"), -9, -5)
+    later = when(job(2, "aborted", prefix="a/b/"), -4, -3)
+    assert pairs(first, later) == []
+    assert len(pairs(first, when(later, -6, -3))) == 1
+
+
+def test_while_a_job_is_live_those_that_ended_both_are_past() -> None:
+    first = when(job(1, "aborted", prefix="a/"), -9, -5)
+    later = when(job(2, "aborted", prefix="a/b/"), -6, -3)
+    assert len(pairs(first, later)) == 1
+    assert pairs(first, later, job(3, prefix="c/")) == []
+    assert len(pairs(first, later, when(job(3, prefix="a/b/c/"), -6))) == 2
+
+
+@given(st.lists(st.text("ab/", max_size=4), min_size=1, max_size=7))
+def test_overlaps_are_just_the_pairs_of_which_one_begins_the_other(prefixes: list[str]) -> None:
+    jobs = [job(n, prefix=prefix or None) for n, prefix in enumerate(prefixes)]
+    found = {frozenset((p.inner, p.outer)) for p in family(jobs).overlaps}
+    wanted = {
+        frozenset((one.key, other.key))
+        for n, one in enumerate(jobs)
+        for m, other in enumerate(jobs)
+        if n != m and prefixes[n].startswith(prefixes[m])
+    }
+    assert found == wanted
+    assert len(family(jobs).overlaps) == len(wanted)
+
+
+def test_a_job_that_was_done_all_over_again_is_not_counted() -> None:
+    lost = when(job(1, "aborted", prefix="a/", counts=Counts(1000, 500, 0, 7)), -9, -5)
+    again = when(job(2, "completed", prefix="a/", counts=Counts(1000, 500, 500, 0)), -4, -1)
+    other = when(job(3, "completed", prefix="b/", counts=Counts(100, 100, 0, 0)), -9, -1)
+    found = family([lost, again, other])
+    assert found.superseded == {lost.key}
+    assert found.counted == (again, other)
+    assert found.counts == Counts(1100, 600, 500, 0)
+    assert (found.percent, found.state) == (100, State.COMPLETED)
+    wider = when(job(4, prefix=None), -4)
+    assert family([lost, wider]).superseded == {lost.key}
+
+
+@pytest.mark.parametrize(
+    "later",
+    [
+        when(job(2, "aborted", prefix="a/"), -4, -1),
+        when(job(2, "running", prefix="a/b/"), -4),
+        when(job(2, "running", prefix="a/"), -6),
+        when(keys_of(job(2), 10), -4),
+        when(job(2, gone=True, prefix="a/"), -4),
+    ],
+)
+def test_it_is_counted_while_nothing_does_all_of_it_again(later: JobView) -> None:
+    first = when(job(1, "completed", prefix="a/"), -9, -5)
+    assert family([first, later]).superseded == frozenset()
+
+
+def test_with_a_job_its_retries_are_superseded() -> None:
+    first = when(job(1, "completed", prefix="a/", counts=Counts(1000, 990, 0, 10)), -9, -5)
+    child = when(retry(2, Counts(10, 5, 0, 5)), -4.9, -4.8)
+    second = when(retry(3, Counts(5, 5, 0, 0)), -4.7, -4.6)
+    again = when(job(4, "completed", prefix="a/", counts=Counts(1001, 1, 1000, 0)), -4, -1)
+    ties = (tied(second, child), tied(child, first))
+    found = family([first, child, second, again], ties)
+    assert found.superseded == {first.key, child.key, second.key}
+    assert found.counts == Counts(1001, 1, 1000, 0)
+    assert found.verdict is not None
+    assert "after retries" not in found.verdict.text

@@ -1,0 +1,243 @@
+"""The receipt over the list: read while it comes, copied, saved, refused."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from datetime import UTC
+from pathlib import Path
+
+import pytest
+from msgspec.structs import replace
+from textual.pilot import Pilot
+
+from slurper_tui import version
+from slurper_tui.api.errors import Unreachable
+from slurper_tui.monitor.model.base import JobKey
+from slurper_tui.monitor.model.job import Counts, JobView
+from slurper_tui.monitor.model.logs import FailuresView, LogCounts
+from slurper_tui.monitor.reports.receipt import JobReceipt, NotEnded, Receipt
+from slurper_tui.monitor.reports.receipt_markdown import markdown
+from slurper_tui.tui.app import SlurperApp
+from slurper_tui.tui.screens.dialogs import CopyDialog, Page
+from slurper_tui.tui.screens.receipt import ReceiptPage
+from slurper_tui.tui.state import ScreenOptions, ViewState
+from tests.fake_desk import FakeDesk
+from tests.fake_feed import FakeFeed
+from tests.monitor.reports.test_receipt_markdown import FAILED, ended, receipt
+from tests.tui.jobs import NOW, harmless, snapshot, view
+
+LOG = LogCounts({FAILED: 10}, whole=True)
+JOB = ended(1, Counts(1000, 990, 0, 10), log=LOG, id="job0001")
+TOLD = receipt(JobReceipt(JOB, NOW - 1001, NOW - 1, log=LOG))
+
+
+class FakeReceipts:
+    """Gives what it is told to give, as soon as `ready` is set."""
+
+    def __init__(self, told: Receipt | Exception = TOLD) -> None:
+        self.told = told
+        self.asked: list[list[JobKey]] = []
+        self.hear: Callable[[FailuresView], None] = lambda view: None
+        self.ready = asyncio.Event()
+        self.ready.set()
+        self.cancelled = False
+
+    async def receipt(
+        self, keys: Sequence[JobKey], told: Callable[[FailuresView], None] = lambda view: None
+    ) -> Receipt:
+        self.asked.append([*keys])
+        self.hear = told
+        try:
+            await self.ready.wait()
+        except asyncio.CancelledError:
+            self.cancelled = True
+            raise
+        if isinstance(self.told, Exception):
+            raise self.told
+        return self.told
+
+
+class Opened:
+    """The program with some jobs."""
+
+    def __init__(self, app: SlurperApp, pilot: Pilot[int], receipts: FakeReceipts) -> None:
+        self.app, self.pilot, self.receipts = app, pilot, receipts
+
+    @property
+    def text(self) -> str:
+        strips = self.app.screen._compositor.render_strips()
+        return "\n".join(strip.text.rstrip() for strip in strips)
+
+    async def press(self, *keys: str) -> None:
+        await self.pilot.press(*keys)
+        await self.pilot.pause()
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        for _ in range(300):
+            if condition():
+                return
+            await self.pilot.pause(0.01)
+        raise AssertionError(self.text)
+
+
+@asynccontextmanager
+async def opened(
+    *jobs: JobView,
+    size: tuple[int, int] = (80, 24),
+    told: Receipt | Exception = TOLD,
+    keys: str = "v",
+    **options: object,
+) -> AsyncIterator[Opened]:
+    feed, desk = FakeFeed(snapshot(*(jobs or (JOB,)))), FakeDesk()
+    desk.receipts = receipts = FakeReceipts(told)
+    feed.at_hand = desk.desk
+    app = SlurperApp(feed, ScreenOptions(zone=UTC, **options), lambda _: None)  # type: ignore[arg-type]
+    async with app.run_test(size=size) as pilot:
+        await feed.taken()
+        await pilot.pause()
+        one = Opened(app, pilot, receipts)
+        await one.press(*keys)
+        yield one
+
+
+async def test_v_shows_the_receipt_of_the_highlighted_job() -> None:
+    async with opened(size=(100, 60)) as o:
+        await o.until(lambda: "Made by slurper-tui" in o.text)
+        assert o.receipts.asked == [[JOB.key]]
+        for said in (
+            "Migration of `photos` to `media`",
+            "Completed · 10 failed · 0 not copied · 0 unaccounted",
+            "| Transferred                    |     990 | 99.0 % |",
+            "990 + 0 + 10 + 0 = 1,000",
+            "y copies · w saves · Esc closes",
+        ):
+            assert said in o.text
+        assert "**" not in o.text
+        assert "#" not in o.text
+        await o.press("escape")
+        assert not isinstance(o.app.screen, ReceiptPage)
+
+
+@pytest.mark.parametrize("size", [(120, 40), (80, 24), (40, 12), (20, 5)])
+async def test_it_can_be_read_to_its_end_at_any_size(size: tuple[int, int]) -> None:
+    async with opened(size=size) as o:
+        await o.until(lambda: bool(o.receipts.asked) and "Receipt" in o.text)
+        page, seen = o.app.screen.query_one(Page), o.text
+        while page.scroll_offset.y < page.virtual_size.height - page.size.height:
+            page.scroll_lines(max(1, page.size.height - 1))
+            await o.pilot.pause()
+            seen += o.text
+        for said in ("Receipt", "media", "990", "UTC"):
+            assert said in seen
+        assert all(len(line) <= size[0] for line in o.text.split("\n"))
+
+
+async def test_while_a_log_is_read_it_says_how_far_and_closing_gives_up() -> None:
+    async with opened(keys="") as o:
+        o.receipts.ready.clear()
+        await o.press("v")
+        await o.until(lambda: "reading what is known" in o.text)
+        o.receipts.hear(FailuresView(JOB.key, rows_read=1200))
+        await o.until(lambda: "reading the log: 1,200 rows" in o.text)
+        assert "y copies" not in o.text
+        o.receipts.hear(FailuresView(JOB.key, rows_read=1250, waiting=True))
+        await o.until(lambda: "1,250 rows · waiting for the request budget" in o.text)
+        another = JobKey(JOB.account_id, "0123456789abcdef")
+        o.receipts.hear(FailuresView(another, rows_read=50))
+        await o.until(lambda: "reading the log of 01234567: 50 rows" in o.text)
+        problem = Unreachable("connection refused")
+        o.receipts.hear(FailuresView(JOB.key, rows_read=1250, problem=problem))
+        await o.until(lambda: "connection refused · trying again" in o.text)
+        await o.press("y", "w", "escape")
+        await o.until(lambda: o.receipts.cancelled)
+
+
+@pytest.mark.parametrize(
+    ("error", "said"),
+    [
+        (NotEnded(view(3, id="job0003")), "no receipt: job job0003 has not ended: it is running"),
+        (Unreachable("connection refused"), "no receipt: connection refused"),
+    ],
+)
+async def test_what_keeps_it_from_being_there_is_told(error: Exception, said: str) -> None:
+    async with opened(told=error) as o:
+        await o.until(lambda: said in o.text)
+        await o.press("y", "w")
+        assert isinstance(o.app.screen, ReceiptPage)
+
+
+async def test_a_job_that_has_not_ended_has_none() -> None:
+    async with opened(view(1)) as o:
+        assert "no receipt: the job has not ended" in o.text
+        assert o.receipts.asked == []
+
+
+async def test_y_copies_the_markdown_exactly_and_twice_shows_it() -> None:
+    async with opened() as o:
+        await o.until(lambda: "w saves" in o.text)
+        await o.press("y")
+        assert o.app.clipboard == markdown(TOLD, version())
+        assert "copied; again to see it in full" in o.text
+        await o.press("y")
+        assert isinstance(o.app.screen, CopyDialog)
+
+
+async def test_where_the_terminal_does_not_copy_the_text_is_shown() -> None:
+    async with opened(environ={"TMUX": "1"}) as o:
+        await o.until(lambda: "w saves" in o.text)
+        await o.press("y")
+        assert isinstance(o.app.screen, CopyDialog)
+
+
+async def test_w_saves_into_the_current_folder_and_writes_nothing_over(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    taken = tmp_path / "receipt-photos-job0001.md"
+    taken.write_text("mine")
+    async with opened() as o:
+        await o.until(lambda: "w saves" in o.text)
+        await o.press("w")
+        await o.until(lambda: "saved to ./receipt-photos-job0001-2.md" in o.text)
+    assert taken.read_text() == "mine"
+    saved = (tmp_path / "receipt-photos-job0001-2.md").read_bytes()
+    assert saved.decode() == markdown(TOLD, version())
+
+
+async def test_what_cannot_be_saved_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gone = tmp_path / "gone"
+    gone.mkdir()
+    monkeypatch.chdir(gone)
+    gone.rmdir()
+    async with opened() as o:
+        await o.until(lambda: "w saves" in o.text)
+        await o.press("w")
+        await o.until(lambda: "not saved: No such file or directory" in o.text)
+
+
+async def test_a_folded_migration_has_one_receipt_of_all_its_jobs() -> None:
+    other = ended(2, Counts(10, 10, 0, 0), log=LogCounts(whole=True))
+    async with opened(JOB, other, view=ViewState(migrations=True)) as o:
+        await o.until(lambda: bool(o.receipts.asked))
+        assert {*o.receipts.asked[0]} == {JOB.key, other.key}
+
+
+async def test_a_folded_migration_of_which_a_job_runs_has_none() -> None:
+    async with opened(JOB, view(2, source="photos"), view=ViewState(migrations=True)) as o:
+        assert "no receipt: the migration has not ended" in o.text
+
+
+async def test_hostile_names_and_letters_alone_do_no_harm() -> None:
+    nasty = ended(1, id="\x1b[31m|`x", log=LOG)
+    source = replace(nasty.job.source, bucket="[/red]`|\u202e", path_prefix="[b]\n")  # type: ignore[type-var]
+    nasty = replace(nasty, job=replace(nasty.job, source=source))
+    told = receipt(JobReceipt(nasty, NOW - 1001, NOW - 1, log=LOG))
+    async with opened(nasty, told=told, size=(100, 60), ascii_only=True) as o:
+        await o.until(lambda: "Made by slurper-tui" in o.text)
+        assert all(harmless(line) for line in o.text.split("\n"))
+        assert "[/red]`|?" in o.text
+        assert o.text.isascii()
