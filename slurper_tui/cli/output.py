@@ -8,7 +8,7 @@ once when it begins and once when it ends.
 from __future__ import annotations
 
 import errno
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from datetime import tzinfo
 from typing import TextIO
@@ -18,6 +18,7 @@ from slurper_tui.api.models import escape_invalid_bytes
 from slurper_tui.cli.connect import PERMISSION
 from slurper_tui.cli.errors import CliError, ExitCode
 from slurper_tui.eta import eta_long, eta_short
+from slurper_tui.monitor.model.base import SHORT_ID
 from slurper_tui.monitor.model.job import (
     AccountView,
     BudgetView,
@@ -190,6 +191,13 @@ def to_ascii(text: str, out: Output) -> str:
 
 
 _SIGNS = str.maketrans({"\N{EN DASH}": "-", "≥": ">=", "·": "-"})
+
+
+def distinct_width(ids: Sequence[str]) -> int:
+    """Return the fewest characters that keep the ids distinct, so that they can be typed."""
+    longest = max(map(len, ids), default=0)
+    lengths = range(SHORT_ID, longest)
+    return next((n for n in lengths if len({i[:n] for i in ids}) == len(set(ids))), longest)
 
 
 def _plain(value: int | None) -> str:

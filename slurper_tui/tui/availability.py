@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from slurper_tui.monitor.jobs.actions import why_not
+from slurper_tui.monitor.jobs.actions import NO_JOB_LEFT, why_not
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.events import Action
 from slurper_tui.monitor.model.job import JobView, Snapshot
-from slurper_tui.tui.render.job_text import DONE_WORDS
+from slurper_tui.monitor.reports.wording import DONE_WORDS
 from slurper_tui.tui.state import Scene
 
 TOGETHER = frozenset({Action.PAUSE, Action.RESUME})
@@ -117,7 +117,7 @@ def read_only(scene: Scene, unlock: str) -> str:
 
 def _hindered(change: Change, views: tuple[JobView, ...]) -> str:
     if change.act is Action.ABORT_ALL:
-        return "" if views else "no job of this account is running or paused"
+        return "" if views else NO_JOB_LEFT
     if not views:
         return NO_JOB
     reasons = [hindrance(view, change.act) for view in views]

@@ -8,35 +8,24 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
 from typing import NamedTuple
 
-from slurper_tui.api.errors import NotSent, Rejected
+from slurper_tui.api.errors import ApiError, NotSent
 from slurper_tui.cli import prompts as asking
 from slurper_tui.cli.commands.jobs import found
 from slurper_tui.cli.context import CommandContext
 from slurper_tui.cli.errors import CliError, ExitCode, exit_code
 from slurper_tui.cli.output import Output, amount, migration, percent, to_ascii
-from slurper_tui.monitor.jobs.actions import AllAborted, consequence, why_not
-from slurper_tui.monitor.model.events import Action, ActionRequest, RequestState, expected
+from slurper_tui.monitor.jobs.actions import NO_JOB_LEFT, AllAborted, consequence, why_not
+from slurper_tui.monitor.model.events import Action, RequestState, expected
 from slurper_tui.monitor.model.job import JobView, Snapshot, default_order
+from slurper_tui.monitor.reports.wording import DONE_WORDS, request_words, word_to_type
 
 POLL_SECONDS = 2.0
 SHOWN_SECONDS = 60.0
 """Seconds to poll for the requested change."""
-
-LONGEST_WORD = 64
-"""The longest bucket name, in characters, that must be typed to confirm; else part of the id."""
-
-_DONE: Mapping[Action, str] = {
-    Action.PAUSE: "paused",
-    Action.RESUME: "resumed",
-    Action.ABORT: "aborted",
-    Action.ABORT_ALL: "aborted",
-    Action.DELETE: "deleted",
-}
-_ID_PART = 8
 
 
 class Change(NamedTuple):
@@ -72,7 +61,7 @@ async def command(options: argparse.Namespace, context: CommandContext) -> ExitC
             context.out.note(f"{act} may have been sent: look at the job before you send it again")
             raise
         for view in (*done, *_aborted_too(outcome, context.out)):
-            context.out.line(f"{view.key.job_id} {_DONE[act]} {migration(view, context.out)}")
+            context.out.line(f"{view.key.job_id} {DONE_WORDS[act]} {migration(view, context.out)}")
     return ExitCode.OK
 
 
@@ -117,7 +106,7 @@ def _change(
         raise CliError("the list of jobs could not be read", ExitCode.API)
     views = sorted((v for v in snapshot.jobs if v.live), key=default_order)
     if not views:
-        raise CliError("abort --all: no job runs or is paused")
+        raise CliError(f"abort --all: {NO_JOB_LEFT}")
     return Change(act, views, context.accounts[0])
 
 
@@ -154,19 +143,15 @@ async def _agreed(change: Change, out: Output) -> bool:
 
 
 def _word(change: Change, out: Output) -> str:
-    """Return the word to type: the account id for ABORT_ALL, for ABORT the source bucket's name.
+    """Return the word to type: the account id for ABORT_ALL, see `word_to_type` for ABORT.
 
-    If the name cannot be typed, the beginning of the job's id; "" for a yes/no question.
+    "" for a yes/no question.
     """
     if change.act is Action.ABORT_ALL:
         return change.account_id
     if change.act is not Action.ABORT:
         return ""
-    source = change.views[0].job.source
-    bucket = (source and source.bucket) or ""
-    plain = bucket == bucket.strip() == out.sanitise(bucket)
-    can_be_typed = plain and 0 < len(bucket) <= LONGEST_WORD and bucket not in ("n", "no")
-    return bucket if can_be_typed else change.views[0].key.job_id[:_ID_PART]
+    return word_to_type(change.views[0], out.sanitise)[0]
 
 
 async def _send(change: Change, context: CommandContext) -> AllAborted:
@@ -186,11 +171,11 @@ async def _send(change: Change, context: CommandContext) -> AllAborted:
     if request.standing is RequestState.MOOT and outcome.newcomers:
         return outcome
     if request.standing is RequestState.MOOT:
-        raise CliError(f"nothing was sent: {request.news}")
+        raise CliError(request_words(request))
     if request.standing is RequestState.REFUSED:
-        raise _refusal(change.act, request)
+        raise CliError(request_words(request), _refusal_code(request.error))
     no_answer = f" (no answer to it: {request.error})" if request.error else ""
-    context.out.note(f"{change.act} sent, waiting for the API to confirm{no_answer}")
+    context.out.note(f"{request_words(request)}{no_answer}")
     return outcome
 
 
@@ -202,14 +187,11 @@ def _aborted_too(outcome: AllAborted, out: Output) -> Sequence[JobView]:
     return [view for view in outcome.newcomers if view.status == "aborted"]
 
 
-def _refusal(act: Action, request: ActionRequest) -> CliError:
-    """Return the CliError for a refused request: the API's message, or why it was not sent."""
-    error = request.error
+def _refusal_code(error: ApiError | None) -> ExitCode:
+    """Return the exit code of a refusal; API if the request was not sent."""
     if error is None or error.status is None or isinstance(error, NotSent):
-        return CliError(f"{act}: {error}", ExitCode.API)
-    needed = "; it takes the permission Workers R2 Storage Write"
-    told = f"{act} refused: {error}{needed if isinstance(error, Rejected) else ''}"
-    return CliError(told, exit_code(error.exit_code))
+        return ExitCode.API
+    return exit_code(error.exit_code)
 
 
 async def _shown(

@@ -19,7 +19,7 @@ from slurper_tui import format as fmt
 from slurper_tui.api.models import DEFAULT_BASE_URL, Job
 from slurper_tui.cli import choice
 from slurper_tui.cli.errors import CliError, ExitCode
-from slurper_tui.cli.output import Output
+from slurper_tui.cli.output import Output, distinct_width
 from slurper_tui.config import Config
 from slurper_tui.config import accounts as ids_in
 from slurper_tui.monitor.history.files import FILE, reason_of
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
 
 Sample = tuple[JobKey, Recorded]
 
-_SHORT_ID = 8
 
 _NOBODYS: Sample = (JobKey("", ""), Recorded(0.0, Counts(), None))
 """A sample with every field, for the CSV header."""
@@ -205,22 +204,16 @@ def _columns(store: Store, out: Output, accounts: Sequence[str], key: JobKey | N
     """Measure the columns; with the account if there are several, the id unless for one job."""
     kept = store.keys(accounts) if key is None else ()
     several = len({k.account_id for k in kept}) > 1
+    ids = [k.job_id for k in kept]
     status, *counts = store.widest(accounts, key)
     if out.on_terminal:
         counts = [max(width, len(name)) for width, name in zip(counts, _HEAD, strict=True)]
     return _Columns(
         account=max((len(k.account_id) for k in kept), default=0) if several else 0,
-        id=_id_width([k.job_id for k in kept], short=out.on_terminal),
+        id=distinct_width(ids) if out.on_terminal else max(map(len, ids), default=0),
         status=max(status, len("status")),
         counts=counts,
     )
-
-
-def _id_width(ids: Sequence[str], *, short: bool) -> int:
-    """Return the longest id's length; with `short` the fewest characters that keep ids distinct."""
-    longest = max(map(len, ids), default=0)
-    lengths = range(_SHORT_ID, longest) if short else ()
-    return next((n for n in lengths if len({i[:n] for i in ids}) == len(set(ids))), longest)
 
 
 def _table(

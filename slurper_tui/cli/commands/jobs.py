@@ -20,6 +20,7 @@ from slurper_tui.cli.output import (
     Output,
     ProgressOutput,
     amount,
+    distinct_width,
     failed,
     migration,
     percent,
@@ -41,8 +42,6 @@ from slurper_tui.monitor.model.job import (
 )
 from slurper_tui.monitor.polling.poller import Monitor
 from slurper_tui.monitor.reports.records import job_record
-
-_SHORT_ID = 8
 
 
 async def jobs(
@@ -146,7 +145,7 @@ def _table(views: Sequence[JobView], out: Output) -> list[str]:
     several = len({view.account_id for view in views}) > 1
     rows = [_row(view, out, several=several) for view in views]
     if out.on_terminal and rows:
-        width = _distinct([view.key.job_id for view in views])
+        width = distinct_width([view.key.job_id for view in views])
         rows = [(row[0][:width], *row[1:]) for row in rows]
         head = ("id", "status", "done/objects", "%", "failed", "per s", "eta")
         rows.insert(0, (*head, *(("account",) if several else ()), "migration"))
@@ -175,13 +174,6 @@ def _aligned(row: Sequence[str], widths: Sequence[int]) -> list[str]:
     pairs = enumerate(zip(row, widths, strict=False))
     cells = [cell.ljust(w) if i in left else cell.rjust(w) for i, (cell, w) in pairs]
     return [*cells, row[-1]]
-
-
-def _distinct(ids: Sequence[str]) -> int:
-    """Return the fewest characters that keep the ids distinct, so that they can be typed."""
-    longest = max(map(len, ids))
-    lengths = range(_SHORT_ID, longest)
-    return next((n for n in lengths if len({i[:n] for i in ids}) == len(set(ids))), longest)
 
 
 def _sheet(view: JobView, out: Output, zone: tzinfo | None) -> list[str]:

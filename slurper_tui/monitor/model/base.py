@@ -15,6 +15,9 @@ class JobKey(NamedTuple):
 EARLIEST = 1_672_531_200.0
 """UTC seconds of 1 January 2023; a clock that shows an earlier time was never set."""
 
+SHORT_ID = 8
+"""Characters of a job id that are shown where the whole id would be too long."""
+
 AHEAD_SECONDS = 5.0
 """Seconds; a sample dated later than now by more than this came from a clock that was ahead."""
 

@@ -17,7 +17,7 @@ from msgspec.structs import replace
 
 from slurper_tui.api.models import Job, Source, Target
 from slurper_tui.format import parse_time
-from slurper_tui.monitor.model.base import JobKey
+from slurper_tui.monitor.model.base import SHORT_ID, JobKey
 from slurper_tui.monitor.model.events import Tie
 from slurper_tui.monitor.model.job import (
     Counts,
@@ -150,7 +150,6 @@ def _place(jurisdiction: str | None) -> str:
 
 
 MOST_NAMES = 3
-SHORT_ID = 8
 
 
 def family_verdict(

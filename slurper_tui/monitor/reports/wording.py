@@ -7,9 +7,82 @@ longest comes first, so that a face takes the first one that fits.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
+
 from slurper_tui import format as fmt
-from slurper_tui.api.errors import ApiError, BadAnswer, NotFound, RateLimited, Rejected, Unreachable
+from slurper_tui.api.errors import (
+    ApiError,
+    BadAnswer,
+    NotFound,
+    NotSent,
+    RateLimited,
+    Rejected,
+    Unreachable,
+)
+from slurper_tui.monitor.model.base import SHORT_ID
+from slurper_tui.monitor.model.events import Action, ActionRequest, RequestState
+from slurper_tui.monitor.model.job import JobView
 from slurper_tui.monitor.model.logs import BROKE_TYPE, Cause, FailureGroup, FailuresView, reason_of
+
+# Actions on jobs
+
+DONE_WORDS: Mapping[Action, str] = {
+    Action.PAUSE: "paused",
+    Action.RESUME: "resumed",
+    Action.ABORT: "aborted",
+    Action.DELETE: "deleted",
+    Action.ABORT_ALL: "aborted",
+}
+"""The past participle of each action."""
+
+_LONGEST_WORD = 64
+"""Characters of a name that a user may be asked to type, at most."""
+
+_REFUSALS = frozenset({"n", "no"})
+"""Answers that cancel, so that no job can be confirmed by them."""
+
+
+def word_to_type(view: JobView, sanitise: Callable[[str], str]) -> tuple[str, str]:
+    """Return the text to type to confirm an abort, and its description.
+
+    The source bucket, or the start of the job id if the bucket cannot be typed, or else "abort".
+    sanitise: returns a text as the face displays it.
+    """
+    bucket = (view.job.source and view.job.source.bucket) or ""
+    id = view.key.job_id[:SHORT_ID]
+    for word, what in ((bucket, "the source bucket's name"), (id, "the beginning of its id")):
+        can_be_typed = word == word.strip() == sanitise(word) and word not in _REFUSALS
+        if can_be_typed and 0 < len(word) <= _LONGEST_WORD:
+            return word, what
+    return "abort", "the word"
+
+
+def sent_words(act: Action) -> str:
+    """Return that a request was sent: `pause sent, waiting for the API to confirm`."""
+    return f"{act} sent, waiting for the API to confirm"
+
+
+def request_words(request: ActionRequest) -> str:
+    """Return the state of one request: `pause refused: 10010: Job is not running`."""
+    if request.standing.open:
+        return sent_words(request.act) + (f"; {request.news}" if request.news else "")
+    if request.standing is RequestState.REFUSED:
+        return _refusal(request.act, request.error)
+    if request.standing is RequestState.MOOT:
+        return f"nothing was sent: {request.news}" if request.news else "nothing was sent"
+    return DONE_WORDS[request.act]
+
+
+def _refusal(act: Action, error: ApiError | None) -> str:
+    """Return why the API refused a request, or why it was not sent."""
+    if error is None:
+        return f"{act} refused: no reason given"
+    if error.status is None or isinstance(error, NotSent):
+        return f"{act}: {error}"
+    said = "; ".join(str(fault) for fault in error.faults) or error.message
+    needs = "; it takes the permission Workers R2 Storage Write"
+    return f"{act} refused: {said}{needs if isinstance(error, Rejected) else ''}"
+
 
 # Reading a log
 

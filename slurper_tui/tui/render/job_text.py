@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 
 from slurper_tui import format as words
-from slurper_tui.api.errors import ApiError
 from slurper_tui.eta import finish
 from slurper_tui.monitor.estimate.deadline import (
     against,
@@ -22,6 +21,7 @@ from slurper_tui.monitor.model.events import (
     What,
 )
 from slurper_tui.monitor.model.job import JobView
+from slurper_tui.monitor.reports.wording import request_words
 from slurper_tui.tui.render.columns import DEADLINE_ROLES, Facts, short_id, source_text
 from slurper_tui.tui.render.glyphs import Look
 from slurper_tui.tui.render.lines import Line, Piece, pad, wrap, wrap_words
@@ -103,25 +103,6 @@ def request_role(request: ActionRequest) -> str:
     return _ROLES_REQUEST_WORDS[request.standing]
 
 
-def request_words(request: ActionRequest) -> str:
-    """Return the state of one request: `pause sent, waiting for the API to confirm`."""
-    if request.standing.open:
-        so_far = f"; {request.news}" if request.news else ""
-        return f"{request.act} sent, waiting for the API to confirm{so_far}"
-    if request.standing is RequestState.REFUSED:
-        return f"{request.act} refused: {said(request.error)}"
-    if request.standing is RequestState.MOOT:
-        return f"nothing sent: {request.news}" if request.news else "nothing was sent"
-    return DONE_WORDS[request.act]
-
-
-def said(error: ApiError | None) -> str:
-    """Return the API's codes and messages, or our message if it sent none."""
-    if error is None:
-        return "no reason given"
-    return "; ".join(str(fault) for fault in error.faults) or error.message
-
-
 def requests_words(act: Action, requests: Sequence[ActionRequest]) -> str:
     """Summarise the requests of one action: `pause sent for 2 jobs, 1 refused`."""
     if len(requests) == 1:
@@ -160,13 +141,3 @@ def request_lines(view: JobView, look: Look, width: int) -> Iterator[Line]:
         why = f"{look.glyphs.clean(request.error.message)}; it is not sent again"
         for part in wrap_words(why, width):
             yield (Piece(part, "muted"),)
-
-
-DONE_WORDS: Mapping[Action, str] = {
-    Action.PAUSE: "paused",
-    Action.RESUME: "resumed",
-    Action.ABORT: "aborted",
-    Action.DELETE: "deleted",
-    Action.ABORT_ALL: "aborted",
-}
-"""The past participle of each action."""

@@ -18,28 +18,23 @@ from textual.message import Message
 from textual.strip import Strip
 
 from slurper_tui import format as words
-from slurper_tui.monitor.jobs.actions import consequence
+from slurper_tui.monitor.jobs.actions import NO_JOB_LEFT, consequence
 from slurper_tui.monitor.model.events import Action
 from slurper_tui.monitor.model.job import JobView, Snapshot
+from slurper_tui.monitor.reports.wording import DONE_WORDS, word_to_type
 from slurper_tui.tui.availability import Change, aimed_at, hindrance
 from slurper_tui.tui.keys import may_confirm
 from slurper_tui.tui.render.columns import Facts, migration, source_text
-from slurper_tui.tui.render.glyphs import Glyphs, Look, role_of
-from slurper_tui.tui.render.job_text import DONE_WORDS
+from slurper_tui.tui.render.glyphs import Look, role_of
 from slurper_tui.tui.render.lines import Line, Piece, width_of, wrap, wrap_words
 from slurper_tui.tui.render.painted import PaintedLines
 from slurper_tui.tui.screens.dialogs import PADDING, Dialog, Page
-
-LONGEST_WORD = 64
-"""Maximum length in characters of a name that the user must type."""
 
 MOST_JOBS = 12
 """Maximum number of jobs listed one by one; beyond it, the list ends with a count."""
 
 ROOMY = 36
 """Width in cells from which the two choices are set further apart."""
-
-_ID_PART = 8
 
 
 class Question(NamedTuple):
@@ -70,7 +65,9 @@ def question_for(change: Change, snapshot: Snapshot | None, look: Look) -> Quest
     left_out = tuple((view, reason) for view, reason in why if reason)
     if not jobs:
         return _news(change, left_out, look)
-    word, word_is = _word(jobs[0], look.glyphs) if change.act is Action.ABORT else ("", "")
+    word, word_is = "", ""
+    if change.act is Action.ABORT:
+        word, word_is = word_to_type(jobs[0], look.glyphs.clean)
     return Question(
         title=_title(change.act, len(jobs), len(views)),
         said=consequence(jobs, change.act),
@@ -101,7 +98,7 @@ def unlock_question(keys: Sequence[str]) -> Question:
 
 def _about_account(change: Change, views: tuple[JobView, ...], look: Look) -> Question | str:
     if not views:
-        return "no job of this account is running or paused any more"
+        return NO_JOB_LEFT
     also = "jobs of this account that are not shown here end too"
     return Question(
         title="Abort every job of this account?",
@@ -127,18 +124,6 @@ def _news(change: Change, left_out: Sequence[tuple[JobView, str]], look: Look) -
     view, reason = left_out[0]
     name = source_text(view, look)
     return f"{name} {view.word}: nothing was sent" if not view.live else f"{name}: {reason}"
-
-
-def _word(view: JobView, glyphs: Glyphs) -> tuple[str, str]:
-    """Return the text to type and its description.
-
-    The source bucket, or the start of the job id if the bucket cannot be typed, or else "abort".
-    """
-    bucket, id = (view.job.source and view.job.source.bucket) or "", view.key.job_id[:_ID_PART]
-    for word, what in ((bucket, "the source bucket's name"), (id, "the beginning of its id")):
-        if 0 < len(word) <= LONGEST_WORD and word == word.strip() == glyphs.clean(word):
-            return word, what
-    return "abort", "the word"
 
 
 def question_lines(

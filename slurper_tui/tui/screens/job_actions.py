@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
-from slurper_tui.monitor.model.base import JobKey
+from slurper_tui.monitor.model.base import SHORT_ID, JobKey
 from slurper_tui.monitor.model.events import Action, ActionRequest, RequestState
 from slurper_tui.monitor.model.job import Snapshot
 
@@ -22,9 +22,6 @@ if TYPE_CHECKING:
     from slurper_tui.tui.availability import Change
     from slurper_tui.tui.screens.confirm import ConfirmDialog, Question
     from slurper_tui.tui.screens.main import MainScreen
-
-
-_ID_PART = 8
 
 
 class JobActions:
@@ -155,7 +152,7 @@ class JobActions:
             outcome = await control.abort_all(change.account_id, keys)
             requests = (outcome.request,)
             if outcome.request.standing is not RequestState.MOOT and outcome.newcomers:
-                ids = ", ".join(view.key.job_id[:_ID_PART] for view in outcome.newcomers)
+                ids = ", ".join(view.key.job_id[:SHORT_ID] for view in outcome.newcomers)
                 more = f"; created meanwhile: {ids}"
             self._ask_about_newcomers(change, outcome)
         else:

@@ -15,7 +15,7 @@ from textual.binding import BindingType
 from slurper_tui import format as words
 from slurper_tui import version
 from slurper_tui.api.errors import ApiError
-from slurper_tui.monitor.model.base import JobKey
+from slurper_tui.monitor.model.base import SHORT_ID, JobKey
 from slurper_tui.monitor.model.logs import FailuresView
 from slurper_tui.monitor.reports.receipt import NotEnded, Receipt
 from slurper_tui.monitor.reports.wording import hold_up
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 MOST_WIDTH = 84
 """Maximum width in cells that the stylesheet gives a dialog."""
 
-SHORT_ID = 8
 
 _KEYS = "y copies · w saves · Esc closes"
 _SHORT_KEYS = "y copy · w save"

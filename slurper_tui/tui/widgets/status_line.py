@@ -136,7 +136,8 @@ def _asked(scene: Scene, look: Look) -> Iterator[Line]:
     request = scene.job.request if scene.job else None
     if request is None or scene.note or request.standing in (RequestState.DONE, RequestState.MOOT):
         return
-    from slurper_tui.tui.render.job_text import request_role, request_words  # only for a request
+    from slurper_tui.monitor.reports.wording import request_words  # only for a request
+    from slurper_tui.tui.render.job_text import request_role
 
     said = look.glyphs.clean(look.glyphs.say(request_words(request)))
     yield (Piece(said, request_role(request)),)

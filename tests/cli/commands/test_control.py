@@ -119,7 +119,7 @@ def test_abort_all_names_every_job_and_aborts_them_with_one_request(recorded: Re
     assert any("aborts all 4 jobs; stops " in line for line in ran.err)
     again = recorded.run("abort", "--all", "--yes")
     assert (again.code, again.out) == (2, [])
-    assert again.err == ["slurper-tui: abort --all: no job runs or is paused"]
+    assert again.err == ["slurper-tui: abort --all: no job of this account runs or is paused"]
     assert len(recorded.changing) == 1
 
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from slurper_tui.monitor.model.events import Action, ActionRequest, RequestState
+from slurper_tui.monitor.reports.wording import request_words
 from slurper_tui.tui.availability import hindrance
-from slurper_tui.tui.render.job_text import request_words
 from tests.tui.jobs import NOW, view
 
 SENT = ActionRequest(Action.PAUSE, NOW, RequestState.SENT)

@@ -251,7 +251,7 @@ async def test_what_was_moot_is_told() -> None:
     async with changing(answer=moot) as stage:
         await stage.ask("P")
         await stage.press("y")
-        await stage.until(lambda: "nothing sent: it completed meanwhile" in stage.status)
+        await stage.until(lambda: "nothing was sent: it completed meanwhile" in stage.status)
 
 
 async def test_until_the_answer_comes_it_says_that_it_sends() -> None:
@@ -396,7 +396,7 @@ async def test_each_account_has_an_entry_of_its_own() -> None:
         hits = [hit async for hit in Everything(stage.app.main).discover()]
         texts = [hit.text or "" for hit in hits if (hit.text or "").startswith("abort all")]
         assert len(texts) == 2
-        assert "now: no job of this account is running or paused" in texts[1]
+        assert "now: no job of this account runs or is paused" in texts[1]
         assert "now:" not in texts[0]
 
 
