@@ -28,41 +28,44 @@ from slurper_tui.api.scrub import Scrubber
 from slurper_tui.cli.connect import Session
 from slurper_tui.cli.errors import CliError, ExitCode
 from slurper_tui.cli.output import Output
+from slurper_tui.cli.parser import MONITOR
 from slurper_tui.config import Config
 
 if TYPE_CHECKING:
     import httpx
 
-if TYPE_CHECKING:
-    from slurper_tui.api.scrub import Scrubber
     from slurper_tui.cli.output import ProgressOutput
     from slurper_tui.cli.past import Opened
     from slurper_tui.monitor.polling.poller import Monitor
 
 
-DEMO_ROUNDS = 3
 PATIENCE = 60.0
 """Seconds that a one-shot command waits under a rate limit, without --timeout."""
-
-_ONCE = frozenset({"jobs", "progress", "digest"})
-"""Commands that poll everything once."""
 
 _CHANGES = ("pause", "resume", "abort", "delete")
 """Commands that poll until the requested change is visible."""
 
-_DESK = {
-    "logs": ("logs", "command"),
-    "failures": ("logs", "failures_command"),
-    "report": ("report", "command"),
-    **dict.fromkeys(_CHANGES, ("control", "command")),
-    "retry": ("retry", "command"),
-    "create": ("create", "command"),
-    "precheck": ("create", "command"),
+_FUNCTIONS = {
+    MONITOR: ("jobs", "watch"),
+    "watch": ("jobs", "watch"),
+    "jobs": ("jobs", "jobs"),
+    "progress": ("jobs", "progress"),
+    "digest": ("digest", "digest"),
+    "logs": ("logs", "logs"),
+    "failures": ("logs", "failures"),
+    "report": ("report", "report"),
+    **dict.fromkeys(_CHANGES, ("control", "control")),
+    "retry": ("retry", "retry"),
+    "create": ("create", "create"),
+    "precheck": ("create", "precheck"),
 }
-"""Commands that use the monitor's services: (module, function) of each."""
+"""Command → module of `cli.commands` and function; `history` has no monitor and is not here."""
 
-_NOTHING_OLD = frozenset({"jobs", "progress", *_DESK})
-"""Commands that show only current API data, nothing from the history."""
+_UNTIL_STOPPED = (MONITOR, "watch")
+"""Commands that go on polling; the others end after one complete snapshot, or by themselves."""
+
+_SHOWS_PAST = (*_UNTIL_STOPPED, "digest")
+"""Commands that also show what the history knows; the others show only current API data."""
 
 
 class CommandContext(NamedTuple):
@@ -95,62 +98,25 @@ def command_for(
     from slurper_tui.monitor.polling.poller import Monitor
 
     zone = zone_of(config)
-    once = options.command in _ONCE or options.command in _DESK
+    once = options.command not in _UNTIL_STOPPED
     progress_output = ProgressOutput(out, zone, once=once, patience=patience_of(options))
     opened.when_closed(progress_output.report_history)
-    wanted = wanted_jobs(options)
     monitor = Monitor(
         session.client,
         session.accounts,
         interval=config.interval,
         eager=once and options.command not in _CHANGES,
-        prefixes=wanted,
-        past=opened.past(shown=options.command not in _NOTHING_OLD),
+        prefixes=wanted_jobs(options),
+        past=opened.past(shown=options.command in _SHOWS_PAST),
         needs=needed(options.status if options.command == "jobs" else ()),
         known_ends=options.command == "jobs",
     )
     context = CommandContext(
         monitor, out, progress_output, zone, session.accounts, around.environ, around.scrubber
     )
-    if options.command in _DESK:
-        module, function = _DESK[options.command]
-        command = getattr(import_module(f"slurper_tui.cli.commands.{module}"), function)
-        return partial(command, options, context)
-    if options.command == "digest":
-        return _digest(options, context)
-    if not once:
-        return _watch(options, context)
-    from slurper_tui.cli.commands import jobs as look
-
-    as_json = options.json
-    if options.command == "jobs":
-        return lambda: look.jobs(monitor, out, progress_output, options.status, as_json=as_json)
-    return lambda: look.progress(
-        monitor, out, progress_output, options.job, as_json=as_json, zone=zone
-    )
-
-
-def _watch(
-    options: argparse.Namespace, context: CommandContext
-) -> Callable[[], Awaitable[ExitCode]]:
-    from slurper_tui.cli.choice import ChosenJobs
-    from slurper_tui.cli.commands.jobs import WatchOptions, watch
-
-    wanted = wanted_jobs(options)
-    rounds = DEMO_ROUNDS if options.demo and not context.out.on_terminal else None
-    as_json = getattr(options, "json", False)
-    watched = WatchOptions(as_json, context.zone, until_ended=bool(wanted), rounds=rounds)
-    chosen = ChosenJobs(context.monitor, wanted)
-    return lambda: watch(chosen, context.out, context.progress_output, watched)
-
-
-def _digest(
-    options: argparse.Namespace, context: CommandContext
-) -> Callable[[], Awaitable[ExitCode]]:
-    from slurper_tui.cli.commands.digest import digest
-
-    since = when("--since", options.since, context.zone, future=False)
-    return lambda: digest(*context[:3], since, context.zone, as_json=options.json)
+    module, function = _FUNCTIONS[options.command]
+    command = getattr(import_module(f"slurper_tui.cli.commands.{module}"), function)
+    return partial(command, options, context)
 
 
 def deadline_of(options: argparse.Namespace, config: Config) -> float | None:

@@ -11,8 +11,8 @@ import json
 import os
 import re
 import tomllib
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import aclosing
+from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
+from contextlib import aclosing, asynccontextmanager
 from typing import NamedTuple
 
 from msgspec.structs import replace
@@ -222,6 +222,16 @@ async def listed(context: CommandContext) -> tuple[JobView, ...]:
             if all(account.listed or account.problem for account in snapshot.accounts):
                 return snapshot.jobs
     raise AssertionError("the monitor ended by itself")
+
+
+@asynccontextmanager
+async def open_services(context: CommandContext) -> AsyncIterator[Services]:
+    """Yield the services, and close them at the end, so that no request continues afterwards."""
+    services = await context.monitor.desk()
+    try:
+        yield services
+    finally:
+        await services.close()
 
 
 async def ready(

@@ -405,6 +405,7 @@ class _MonitorParser(Parser):
     def __init__(self) -> None:
         super().__init__(prog=PROG)
         self.declare((*COMMON, *_OF_MONITOR, Argument("jobs", nargs="*")))
+        self.set_defaults(json=False)  # where there is no terminal, it prints lines like `watch`
 
     def format_help(self) -> str:
         """Return the help of the program with its list of commands."""

@@ -36,7 +36,7 @@ class Change(NamedTuple):
     account_id: str = ""
 
 
-async def command(options: argparse.Namespace, context: CommandContext) -> ExitCode:
+async def control(options: argparse.Namespace, context: CommandContext) -> ExitCode:
     """Run the command.
 
     Raises CliError when the action is not possible, is refused, or its effect is not seen in time.

@@ -19,6 +19,7 @@ from slurper_tui.cli.job_start import (
     check_code,
     check_words,
     listed,
+    open_services,
     outcome,
     read_draft,
     read_text,
@@ -31,6 +32,7 @@ from slurper_tui.monitor.jobs.create import Check, Prechecks
 from slurper_tui.monitor.jobs.prefixes import UNLISTED, few, read_prefixes, split
 from slurper_tui.monitor.model.job import JobView
 from slurper_tui.monitor.model.plans import Draft
+from slurper_tui.monitor.services import Services
 
 
 async def split_drafts(
@@ -61,29 +63,19 @@ _OF_NEW_JOBS = (*FLAGS.values(), "file", "prefixes", "no_overwrite")
 """Options (attribute names) that describe new jobs; invalid with --go-on and --cancel."""
 
 
-async def command(options: argparse.Namespace, context: CommandContext) -> ExitCode:
-    """Run the command and close the services, so that no request continues afterwards."""
+async def create(options: argparse.Namespace, context: CommandContext) -> ExitCode:
+    """Start the jobs, or go on with a plan, or cancel it. Raises CliError."""
     _refuse_contradictions(options)
-    try:
-        return await _command(options, context)
-    finally:
-        await (await context.monitor.desk()).close()
-
-
-async def _command(options: argparse.Namespace, context: CommandContext) -> ExitCode:
-    if options.command == "precheck":
-        return await _precheck(options, context)
-    if options.cancel is not None:
-        return await cancel(options, context)
-    if options.go_on is not None:
-        return await go_on(options, context)
-    return await _create(options, context)
+    async with open_services(context) as desk:
+        if options.cancel is not None:
+            return await cancel(options, context, desk)
+        if options.go_on is not None:
+            return await go_on(options, context, desk)
+        return await _create(options, context, desk)
 
 
 def _refuse_contradictions(options: argparse.Namespace) -> None:
     """Raise CliError for options that cannot be combined."""
-    if options.command == "precheck":
-        return
     if options.send_again and options.go_on is None:
         raise CliError("--send-again goes with --go-on")
     if options.go_on is not None and options.cancel is not None:
@@ -98,13 +90,12 @@ def _refuse_contradictions(options: argparse.Namespace) -> None:
         raise CliError("--prefixes goes with neither --prefix nor --keys-file")
 
 
-async def _create(options: argparse.Namespace, context: CommandContext) -> ExitCode:
+async def _create(options: argparse.Namespace, context: CommandContext, desk: Services) -> ExitCode:
     account_id, draft = the_account(context), await read_draft(options)
     if options.prefixes is None:
         check([draft], context.out)
     somebody(options)
     jobs = await listed(context)
-    desk = await context.monitor.desk()
     if options.prefixes is not None:
         drafts = await split_drafts(options, context, draft, jobs)
         secrets = await ready(options, context, desk, account_id, drafts)
@@ -114,15 +105,16 @@ async def _create(options: argparse.Namespace, context: CommandContext) -> ExitC
     return outcome(options, context, account_id, draft, made)
 
 
-async def _precheck(options: argparse.Namespace, context: CommandContext) -> ExitCode:
+async def precheck(options: argparse.Namespace, context: CommandContext) -> ExitCode:
+    """Try whether both buckets can be reached with their keys, and print the answers."""
     account_id, draft = the_account(context), await read_draft(options)
     check([draft], context.out)
     secrets = await read_secrets(
         draft.vendor, options.secrets, context.environ, context.out, context.scrubber
     )
-    desk = await context.monitor.desk()
-    desk.control.unlock()
-    checks = await desk.creation.precheck(account_id, draft, secrets)
+    async with open_services(context) as desk:
+        desk.control.unlock()
+        checks = await desk.creation.precheck(account_id, draft, secrets)
     for line in [fmt.as_json(_record(checks))] if options.json else _sheet(checks):
         context.out.line(line)
     return check_code(checks)

@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Iterator
-from datetime import UTC, tzinfo
+from datetime import UTC
 from typing import Any
 
 from slurper_tui import format as fmt
 from slurper_tui.cli.commands.jobs import whole
+from slurper_tui.cli.context import CommandContext, when
 from slurper_tui.cli.errors import ExitCode
-from slurper_tui.cli.output import Output, ProgressOutput, failed, migration
+from slurper_tui.cli.output import Output, failed, migration
 from slurper_tui.monitor.model.samples import Recorded
-from slurper_tui.monitor.polling.poller import Monitor
 from slurper_tui.monitor.reports import digest_text as words
 from slurper_tui.monitor.reports.digest import Digest, Event, JobDigest
 from slurper_tui.monitor.reports.records import job_record
@@ -19,22 +20,15 @@ from slurper_tui.monitor.reports.records import job_record
 _PLAIN_SIGNS = str.maketrans({"\N{EN DASH}": "-", "·": "-"})
 
 
-async def digest(
-    monitor: Monitor,
-    out: Output,
-    progress_output: ProgressOutput,
-    since: float | None,
-    zone: tzinfo | None,
-    *,
-    as_json: bool,
-) -> ExitCode:
-    """Poll once and print the changes since a time.
+async def digest(options: argparse.Namespace, context: CommandContext) -> ExitCode:
+    """Poll once and print the changes since --since; without it, since the last absence.
 
-    since: UTC seconds, None for the last absence. zone: None for local time. Jobs that the API
-    does not answer for are reported from recorded samples.
+    Jobs that the API does not answer for are reported from recorded samples.
     """
-    snapshot = await whole(monitor, progress_output)
-    print_digest(await monitor.digest(since, zone), out, as_json=as_json)
+    since = when("--since", options.since, context.zone, future=False)
+    snapshot = await whole(context)
+    made = await context.monitor.digest(since, context.zone)
+    print_digest(made, context.out, as_json=options.json)
     return ExitCode.API if failed(snapshot, snapshot.jobs) else ExitCode.OK
 
 

@@ -36,7 +36,6 @@ if TYPE_CHECKING:
 
 Sample = tuple[JobKey, Recorded]
 
-
 _NOBODYS: Sample = (JobKey("", ""), Recorded(0.0, Counts(), None))
 """A sample with every field, for the CSV header."""
 

@@ -6,19 +6,17 @@ without a terminal does the same.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import argparse
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import aclosing
-from datetime import tzinfo
-
-import msgspec
 
 from slurper_tui import format as fmt
 from slurper_tui.cli import choice
 from slurper_tui.cli.choice import ChosenJobs
+from slurper_tui.cli.context import CommandContext, wanted_jobs
 from slurper_tui.cli.errors import CliError, ExitCode
 from slurper_tui.cli.output import (
     Output,
-    ProgressOutput,
     amount,
     distinct_width,
     failed,
@@ -40,71 +38,33 @@ from slurper_tui.monitor.model.job import (
     shown_forecast,
     shown_rate,
 )
-from slurper_tui.monitor.polling.poller import Monitor
 from slurper_tui.monitor.reports.records import job_record
 
 
-async def jobs(
-    monitor: Monitor,
-    out: Output,
-    progress_output: ProgressOutput,
-    statuses: Sequence[str],
-    *,
-    as_json: bool,
-) -> ExitCode:
-    """Print the jobs with one of the statuses; all jobs if `statuses` is empty.
+async def jobs(options: argparse.Namespace, context: CommandContext) -> ExitCode:
+    """Print the jobs with one of the statuses of --status; all jobs without it.
 
     As JSON, print nothing if no job list could be read: an empty array would mean "no jobs".
     """
-    snapshot = await whole(monitor, progress_output)
+    out, statuses = context.out, options.status
+    snapshot = await whole(context)
     views = sorted((v for v in snapshot.jobs if _wanted(v, statuses)), key=default_order)
     known = bool(snapshot.jobs) or any(account.listed for account in snapshot.accounts)
     if statuses and known and not views:
         out.note(f"no job's status is {' or '.join(statuses)}")
-    if as_json and known:
+    if options.json and known:
         out.line(fmt.as_json([job_record(view) for view in views]))
-    elif not as_json:
+    elif not options.json:
         for line in _table(views, out):
             out.line(line)
     return ExitCode.API if failed(snapshot, snapshot.jobs) else ExitCode.OK
 
 
-async def progress(
-    monitor: Monitor,
-    out: Output,
-    progress_output: ProgressOutput,
-    job: str,
-    *,
-    as_json: bool,
-    zone: tzinfo | None = None,
-) -> ExitCode:
-    """Print one job. zone: None for local time. Raises CliError when the prefix is not unique."""
-    snapshot = await whole(monitor, progress_output)
-    view = found(job, snapshot)
-    for line in [record_line(view)] if as_json else _sheet(view, out, zone):
-        out.line(line)
-    return ExitCode.API if failed(snapshot, (view,)) else ExitCode.OK
-
-
-def found(job: str, snapshot: Snapshot) -> JobView:
-    """Return the job with this id prefix. Raises CliError when none or several match.
-
-    While a list is missing only a full id is accepted, since a prefix might be ambiguous.
-    """
-    unlisted = any(not account.listed for account in snapshot.accounts)
-    if unlisted and not any(view.key.job_id == job for view in snapshot.jobs):
-        raise CliError(
-            f"the list of jobs could not be read, so {job!r} was not found", ExitCode.API
-        )
-    [key] = choice.resolve([job], snapshot.jobs)
-    return next(view for view in snapshot.jobs if view.key == key)
-
-
-async def whole(monitor: Monitor, progress_output: ProgressOutput) -> Snapshot:
+async def whole(context: CommandContext) -> Snapshot:
     """Return the first complete snapshot: every request was answered or has failed."""
-    async with aclosing(monitor.snapshots()) as snapshots:  # type: ignore[type-var]  # a generator
+    async with aclosing(context.monitor.snapshots()) as snapshots:  # type: ignore[type-var]  # a generator
         async for snapshot in snapshots:
-            progress_output.update(snapshot)
+            context.progress_output.update(snapshot)
             if snapshot.complete:
                 return snapshot
     raise AssertionError("the monitor ended by itself")
@@ -176,9 +136,40 @@ def _aligned(row: Sequence[str], widths: Sequence[int]) -> list[str]:
     return [*cells, row[-1]]
 
 
-def _sheet(view: JobView, out: Output, zone: tzinfo | None) -> list[str]:
+async def progress(options: argparse.Namespace, context: CommandContext) -> ExitCode:
+    """Print one job. Raises CliError when the prefix is not unique."""
+    snapshot = await whole(context)
+    view = found(options.job, snapshot)
+    for line in [record_line(view)] if options.json else _sheet(view, context):
+        context.out.line(line)
+    return ExitCode.API if failed(snapshot, (view,)) else ExitCode.OK
+
+
+async def chosen(options: argparse.Namespace, context: CommandContext) -> JobView:
+    """Return the job on the command line. Raises CliError when its prefix is not unique."""
+    return found(options.job, await whole(context))
+
+
+def found(job: str, snapshot: Snapshot) -> JobView:
+    """Return the job with this id prefix. Raises CliError when none or several match.
+
+    While a list is missing only a full id is accepted, since a prefix might be ambiguous.
+    """
+    unlisted = any(not account.listed for account in snapshot.accounts)
+    if unlisted and not any(view.key.job_id == job for view in snapshot.jobs):
+        raise CliError(
+            f"the list of jobs could not be read, so {job!r} was not found", ExitCode.API
+        )
+    [key] = choice.resolve([job], snapshot.jobs)
+    return next(view for view in snapshot.jobs if view.key == key)
+
+
+_COUNTS = ("transferred", "skipped", "failed", "remaining")
+
+
+def _sheet(view: JobView, context: CommandContext) -> list[str]:
     """Return one job as `name  value` lines."""
-    counts = view.counts
+    out, stalled = context.out, view.stalled_since
     rows = {
         "id": view.job.id or fmt.DASH,
         "account": view.account_id,
@@ -190,33 +181,15 @@ def _sheet(view: JobView, out: Output, zone: tzinfo | None) -> list[str]:
         "finished": view.job.finished_at or fmt.DASH,
         "done": amount(view),
         "percent": percent(view),
-        **{name: _share(getattr(counts, name), view) for name in _COUNTS},
+        **{name: _share(getattr(view.counts, name), view) for name in _COUNTS},
         "rate": fmt.rate(shown_rate(view)),
         "eta": remains(view, out),
-        "finish": _finish(view, out, zone),
+        "finish": _finish(view, context),
         **({"reason": to_ascii(view.reason, out)} if view.reason else {}),
-        **_stalled(view, zone),
+        **({} if stalled is None else {"stalled": f"since {fmt.iso(stalled, context.zone)}"}),
         "verdict": to_ascii(view.verdict.text, out) if view.verdict else fmt.DASH,
     }
     return [f"{name:<12} {out.sanitise(value)}" for name, value in rows.items()]
-
-
-def _finish(view: JobView, out: Output, zone: tzinfo | None) -> str:
-    """Return the forecast time of completion; a dash if unknown."""
-    forecast = shown_forecast(view)
-    if forecast is None:
-        return fmt.DASH
-    low, high, now = forecast.low, forecast.high, forecast.made_at
-    return to_ascii(finish(low, high, now, zone, at_least=forecast.at_least), out) or fmt.DASH
-
-
-def _stalled(view: JobView, zone: tzinfo | None) -> dict[str, str]:
-    """Return the start of a stall; {} if the job is not stalled."""
-    at = view.stalled_since
-    return {} if at is None else {"stalled": f"since {fmt.iso(at, zone)}"}
-
-
-_COUNTS = ("transferred", "skipped", "failed", "remaining")
 
 
 def _share(count: int | None, view: JobView) -> str:
@@ -224,79 +197,81 @@ def _share(count: int | None, view: JobView) -> str:
     return fmt.count(count) if share == fmt.DASH else f"{fmt.count(count)}  {share}"
 
 
-Told = tuple[str | None, str | None, int | None, int | None, bool]
-"""Status, phase, whole percent, failed count, treated as ended: a change prints a line."""
+def _finish(view: JobView, context: CommandContext) -> str:
+    """Return the forecast time of completion; a dash if unknown."""
+    forecast = shown_forecast(view)
+    if forecast is None:
+        return fmt.DASH
+    low, high, now = forecast.low, forecast.high, forecast.made_at
+    words = finish(low, high, now, context.zone, at_least=forecast.at_least)
+    return to_ascii(words, context.out) or fmt.DASH
+
+
+DEMO_ROUNDS = 3
+"""Polling rounds after which `watch` ends in the demo without a terminal."""
 
 END_SECONDS = 600.0
 """A job in an undocumented status without an end time is treated as ended after this many seconds
 without a change."""
 
+_END_WORDS = f"{END_SECONDS / 60:.0f} min"
 
-class WatchOptions(msgspec.Struct, frozen=True):
-    """Output format and end condition of `watch`.
+Printed = tuple[str | None, str | None, int | None, int | None, bool]
+"""Status, phase, whole percent, failed count, treated as ended: a change prints a line."""
 
-    zone: None for local time. until_ended: end when every job has ended. rounds: end with exit
-    code 0 after this many polling rounds; None for no limit.
+
+async def watch(options: argparse.Namespace, context: CommandContext) -> ExitCode:
+    """Print each change; with jobs on the command line, until all of them have ended.
+
+    Raises CliError when a prefix is not unique.
     """
-
-    as_json: bool = False
-    zone: tzinfo | None = None
-    until_ended: bool = False
-    rounds: int | None = None
-
-
-async def watch(
-    chosen: ChosenJobs, out: Output, progress_output: ProgressOutput, options: WatchOptions
-) -> ExitCode:
-    """Print changes until the end condition is met. Raises CliError when a prefix is not unique."""
-    told: dict[JobKey, Told] = {}
-    odd: set[JobKey] = set()
+    out, wanted = context.out, wanted_jobs(options)
+    rounds = DEMO_ROUNDS if options.demo and not out.on_terminal else None
+    chosen = ChosenJobs(context.monitor, wanted)
+    printed: dict[JobKey, Printed] = {}
+    undocumented: set[JobKey] = set()
     async with aclosing(chosen.snapshots()) as snapshots:  # type: ignore[type-var]  # a generator
         async for snapshot in snapshots:
-            progress_output.update(snapshot)
+            context.progress_output.update(snapshot)
             if not chosen.resolved:
                 continue
-            _print_changes(told, snapshot, out, options)
-            if options.until_ended:
-                _tell_odd(odd, snapshot, out)
-            if options.until_ended and all(map(_is_over, snapshot.jobs)):
+            for view in _changed(snapshot, printed):
+                out.line(record_line(view) if options.json else _line(view, snapshot, context))
+            if wanted:
+                _note_undocumented(undocumented, snapshot, out)
+            if wanted and all(map(_is_over, snapshot.jobs)):
                 return verdict(snapshot.jobs)
-            if options.rounds is not None and snapshot.rounds >= options.rounds:
+            if rounds is not None and snapshot.rounds >= rounds:
                 return ExitCode.OK
     raise AssertionError("the monitor ended by itself")
 
 
-def _print_changes(
-    told: dict[JobKey, Told], snapshot: Snapshot, out: Output, options: WatchOptions
-) -> None:
+def _changed(snapshot: Snapshot, printed: dict[JobKey, Printed]) -> Iterator[JobView]:
+    """Yield the jobs that are to be printed, and update what was printed of them."""
     for view in sorted(snapshot.jobs, key=default_order):
         now = (view.word, view.phase, view.percent, view.counts.failed, _is_taken_as_ended(view))
-        if told.get(view.key) == now or not _is_known(view):
-            continue
-        told[view.key] = now
-        out.line(record_line(view) if options.as_json else _line(view, snapshot, out, options.zone))
+        if printed.get(view.key) != now and _is_known(view):
+            printed[view.key] = now
+            yield view
 
 
-def _line(view: JobView, snapshot: Snapshot, out: Output, zone: tzinfo | None) -> str:
-    time = fmt.iso(snapshot.taken_at, zone)
-    line = f"{time} {migration(view, out)} {view.word} {amount(view)} {percent(view)}"
-    return f"{line} ({_end(view)})" if _is_taken_as_ended(view) else line
+def _line(view: JobView, snapshot: Snapshot, context: CommandContext) -> str:
+    time, names = fmt.iso(snapshot.taken_at, context.zone), migration(view, context.out)
+    line = f"{time} {names} {view.word} {amount(view)} {percent(view)}"
+    if not _is_taken_as_ended(view):
+        return line
+    return f"{line} ({view.word}, no change for {_END_WORDS}: taken as its end)"
 
 
-def _tell_odd(told: set[JobKey], snapshot: Snapshot, out: Output) -> None:
+def _note_undocumented(noted: set[JobKey], snapshot: Snapshot, out: Output) -> None:
     """Report once per job that its undocumented status will be treated as its end."""
     for view in snapshot.jobs:
-        if view.unchanged_since is not None and view.key not in told:
-            told.add(view.key)
-            minutes = f"{END_SECONDS / 60:.0f} min"
+        if view.unchanged_since is not None and view.key not in noted:
+            noted.add(view.key)
             out.note(
                 f"job {view.job.id}: {view.word!r} is not a documented status and no end is told:"
-                f" taken as its end after {minutes} without a change"
+                f" taken as its end after {_END_WORDS} without a change"
             )
-
-
-def _end(view: JobView) -> str:
-    return f"{view.word}, no change for {END_SECONDS / 60:.0f} min: taken as its end"
 
 
 def _is_taken_as_ended(view: JobView) -> bool:

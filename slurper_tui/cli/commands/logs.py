@@ -15,7 +15,7 @@ from typing import Any
 from slurper_tui import format as fmt
 from slurper_tui.api.errors import ApiError, RateLimited
 from slurper_tui.api.models import LogRow, is_exact, surrogate_invalid_bytes
-from slurper_tui.cli.commands import jobs as look
+from slurper_tui.cli.commands.jobs import chosen
 from slurper_tui.cli.context import CommandContext
 from slurper_tui.cli.errors import CliError, ExitCode, exit_code
 from slurper_tui.cli.output import Output
@@ -47,7 +47,7 @@ from slurper_tui.monitor.reports.wording import (
 )
 
 
-async def command(options: argparse.Namespace, context: CommandContext) -> ExitCode:
+async def logs(options: argparse.Namespace, context: CommandContext) -> ExitCode:
     """Print every log row, newest first; with --follow oldest first, then new rows."""
     view = await chosen(options, context)
     patience = None if options.follow else context.progress_output.patience
@@ -62,12 +62,6 @@ async def command(options: argparse.Namespace, context: CommandContext) -> ExitC
                 rows.tell(row)
     rows.tell_what_was_not_there()
     return ExitCode.OK if rows.whole else ExitCode.API
-
-
-async def chosen(options: argparse.Namespace, context: CommandContext) -> JobView:
-    """Return the job on the command line. Raises CliError when its prefix is not unique."""
-    snapshot = await look.whole(context.monitor, context.progress_output)
-    return look.found(options.job, snapshot)
 
 
 @contextmanager
@@ -214,7 +208,7 @@ _MESSAGES = 3
 """The number of most frequent messages to print for each reason."""
 
 
-async def failures_command(options: argparse.Namespace, context: CommandContext) -> ExitCode:
+async def failures(options: argparse.Namespace, context: CommandContext) -> ExitCode:
     """Print the failed and uncopied objects, or with --keys the exact keys. Raises CliError."""
     if options.null and not options.keys:
         raise CliError("--null goes with --keys alone")

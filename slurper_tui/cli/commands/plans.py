@@ -46,9 +46,8 @@ async def planned(
     return await _followed(options, context, desk, view.plan)
 
 
-async def go_on(options: argparse.Namespace, context: CommandContext) -> ExitCode:
+async def go_on(options: argparse.Namespace, context: CommandContext, desk: Services) -> ExitCode:
     """Continue a plan of an earlier run. Raises CliError."""
-    desk = await context.monitor.desk()
     plan = _chosen(options.go_on, await _open_plans(context, desk))
     if plan is None:
         context.out.note("no plan is left to go on with")
@@ -65,9 +64,8 @@ async def go_on(options: argparse.Namespace, context: CommandContext) -> ExitCod
     return await _followed(options, context, desk, plan)
 
 
-async def cancel(options: argparse.Namespace, context: CommandContext) -> ExitCode:
+async def cancel(options: argparse.Namespace, context: CommandContext, desk: Services) -> ExitCode:
     """Cancel the rest of a plan. Raises CliError if there is no such open plan."""
-    desk = await context.monitor.desk()
     plan = _chosen(options.cancel, await _open_plans(context, desk))
     if plan is None:
         raise CliError(f"there is no open plan {options.cancel}")

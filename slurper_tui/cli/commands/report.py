@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from slurper_tui import format as fmt
 from slurper_tui import version
 from slurper_tui.api.errors import ApiError
-from slurper_tui.cli.commands import jobs as look
+from slurper_tui.cli.commands.jobs import found, whole
 from slurper_tui.cli.commands.logs import Holdups
 from slurper_tui.cli.context import CommandContext
 from slurper_tui.cli.errors import CliError, ExitCode, exit_code
@@ -25,15 +25,15 @@ _NAMED = 5
 """The most migrations named in an error about an ambiguous name."""
 
 
-async def command(options: argparse.Namespace, context: CommandContext) -> ExitCode:
+async def report(options: argparse.Namespace, context: CommandContext) -> ExitCode:
     """Print the receipt. Raises CliError when a job has not ended, or its name is ambiguous."""
     if (options.job is None) == (options.migration is None):
         raise CliError("report takes a JOB, or --migration SOURCE")
-    snapshot = await look.whole(context.monitor, context.progress_output)
+    snapshot = await whole(context)
     if options.migration is None:
-        keys = [look.found(options.job, snapshot).key]
+        keys = [found(options.job, snapshot).key]
     else:
-        keys = chosen(options.migration, snapshot)
+        keys = jobs_of(options.migration, snapshot)
     receipt = await _receipt(keys, context)
     if options.json:
         context.out.line(fmt.as_json(record(receipt, version())))
@@ -43,7 +43,7 @@ async def command(options: argparse.Namespace, context: CommandContext) -> ExitC
     return verdict(receipt)
 
 
-def chosen(migration: str, snapshot: Snapshot) -> list[JobKey]:
+def jobs_of(migration: str, snapshot: Snapshot) -> list[JobKey]:
     """Return the jobs of the migration named `SOURCE` or `SOURCE:TARGET`.
 
     Raises CliError when the lists could not be read, no migration or several match, or its plan has

@@ -10,12 +10,12 @@ from pathlib import Path
 from slurper_tui import format as fmt
 from slurper_tui.api.errors import ApiError
 from slurper_tui.cli import prompts as asking
-from slurper_tui.cli.commands.jobs import found, whole
+from slurper_tui.cli.commands.jobs import chosen
 from slurper_tui.cli.commands.logs import Holdups, tell_missing
 from slurper_tui.cli.commands.plans import planned
 from slurper_tui.cli.context import CommandContext
 from slurper_tui.cli.errors import CliError, ExitCode, exit_code
-from slurper_tui.cli.job_start import Origin, check, outcome, ready, somebody
+from slurper_tui.cli.job_start import Origin, check, open_services, outcome, ready, somebody
 from slurper_tui.monitor.jobs.draft import NoRetry, body, retry_drafts
 from slurper_tui.monitor.logs.failures import FailingObjects
 from slurper_tui.monitor.model.base import JobKey
@@ -25,19 +25,16 @@ from slurper_tui.monitor.model.plans import Draft
 from slurper_tui.monitor.services import Services
 
 
-async def command(options: argparse.Namespace, context: CommandContext) -> ExitCode:
-    """Run the command and close the services, so that no request continues afterwards."""
+async def retry(options: argparse.Namespace, context: CommandContext) -> ExitCode:
+    """Copy the failed keys again, in one job or in a plan of several. Raises CliError."""
     if options.draft is None:
         somebody(options)
-    try:
-        return await _command(options, context)
-    finally:
-        await (await context.monitor.desk()).close()
+    async with open_services(context) as desk:
+        return await _retry(options, context, desk)
 
 
-async def _command(options: argparse.Namespace, context: CommandContext) -> ExitCode:
-    view = found(options.job, await whole(context.monitor, context.progress_output))
-    desk = await context.monitor.desk()
+async def _retry(options: argparse.Namespace, context: CommandContext, desk: Services) -> ExitCode:
+    view = await chosen(options, context)
     types = tuple(options.type) or (FAILED_TYPE,)
     keys = await _keys(context, desk, view, types)
     drafts = await _drafts(context, desk, view.key, keys, options.region)

@@ -17,7 +17,7 @@ import httpx
 import pytest
 
 from slurper_tui.cli import prompts as asking
-from slurper_tui.cli.commands.control import command
+from slurper_tui.cli.commands.control import control
 from slurper_tui.cli.context import CommandContext, wanted_jobs
 from slurper_tui.cli.errors import CliError, ExitCode
 from slurper_tui.cli.output import Output, ProgressOutput
@@ -314,7 +314,7 @@ class Services:
         self.context = CommandContext(b.monitor, out, ProgressOutput(out), None, accounts, {})
 
     async def run(self) -> ExitCode:
-        return await command(self.options, self.context)
+        return await control(self.options, self.context)
 
     @property
     def changing(self) -> int:
