@@ -176,7 +176,7 @@ def test_the_cursor_stands_on_cancelling_until_the_word_is_right() -> None:
 class Asking(App[None]):
     """An app that asks one question at once."""
 
-    CSS_PATH = "../../slurper_tui/tui/slurper.tcss"
+    CSS_PATH = "../../../slurper_tui/tui/slurper.tcss"
 
     def __init__(self, question: Question) -> None:
         super().__init__()
