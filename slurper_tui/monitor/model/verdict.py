@@ -8,15 +8,19 @@ from slurper_tui.monitor.model.job import Counts, Verdict
 from slurper_tui.monitor.model.logs import BROKE_TYPE, Cause, LogCounts, cause_of, reason_of
 
 
-def percent(counts: Counts, status: str | None) -> int | None:
+def percent_of(done: int | None, objects: int | None, *, finished: bool) -> int | None:
     """Return done / objects in whole percent, rounded down; None when unknown.
 
-    The result stays below 100 until the API reports `completed`.
+    The result stays below 100 until `finished`: the API reports every job as `completed`.
     """
-    if counts.done is None or not counts.objects:
+    if done is None or not objects:
         return None
-    most = 100 if status == "completed" else 99
-    return min(most, counts.done * 100 // counts.objects)
+    return min(100 if finished else 99, done * 100 // objects)
+
+
+def percent(counts: Counts, status: str | None) -> int | None:
+    """Return a job's percentage, see `percent_of`."""
+    return percent_of(counts.done, counts.objects, finished=status == "completed")
 
 
 def verdict(counts: Counts, status: str | None, log: LogCounts | None = None) -> Verdict | None:

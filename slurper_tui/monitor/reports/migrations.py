@@ -30,6 +30,7 @@ from slurper_tui.monitor.model.job import (
     shown_rate,
 )
 from slurper_tui.monitor.model.logs import BROKE_TYPE, reason_of
+from slurper_tui.monitor.model.verdict import percent_of
 from slurper_tui.monitor.reports.retries import (
     Overlap,
     Together,
@@ -318,7 +319,7 @@ def _percent(roots: Sequence[JobView], *, whole: bool) -> int | None:
     if not objects or any(done is None for done, _ in known):
         return None
     done = sum(min(done or 0, objects or 0) for done, objects in known)
-    return min(100 if whole else 99, done * 100 // objects)
+    return percent_of(done, objects, finished=whole)
 
 
 def _last_end(live: Iterable[JobView]) -> Forecast | None:

@@ -18,6 +18,7 @@ from slurper_tui.monitor.estimate.deadline import (
     promise_words,
 )
 from slurper_tui.monitor.model.job import JobView, shown_forecast, shown_rate
+from slurper_tui.monitor.model.verdict import percent_of
 from slurper_tui.tui.render.columns import DEADLINE_ROLES, _short, short_id
 from slurper_tui.tui.render.glyphs import Look
 from slurper_tui.tui.render.job_text import _said
@@ -66,9 +67,7 @@ class Sums(msgspec.Struct, frozen=True):
 
         None if some job's counts are not known.
         """
-        if not self.objects or self.partial:
-            return None
-        return min(self.done * 100 // self.objects, 100 if self.finished else 99)
+        return None if self.partial else percent_of(self.done, self.objects, finished=self.finished)
 
 
 def counted_once(scene: Scene) -> Sequence[JobView]:
