@@ -65,9 +65,6 @@ class ActionRequest(msgspec.Struct, frozen=True):
 GONE = "gone"
 """Event detail: neither the job list nor the progress request knows the job any more."""
 
-NOT_THERE = "not known to the API any more"
-"""Text for a GONE event. It does not claim a deletion, because a job may be listed again."""
-
 
 class What(StrEnum):
     """Kind of an event.

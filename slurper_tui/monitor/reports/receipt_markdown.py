@@ -12,10 +12,11 @@ from datetime import UTC
 
 from slurper_tui import format as fmt
 from slurper_tui.api.models import Source, Target
-from slurper_tui.monitor.model.events import GONE, NOT_THERE, Event, What
+from slurper_tui.monitor.model.events import Event, What
 from slurper_tui.monitor.model.logs import Cause, reason_of
 from slurper_tui.monitor.reports.observed import Seen
 from slurper_tui.monitor.reports.receipt import JobReceipt, Reason, Receipt, headline, retries_of
+from slurper_tui.monitor.reports.wording import event_words
 
 _HARMLESS = re.compile(r"(?:[A-Za-z0-9 ,()!·%+—-]|:(?= |$))*")
 """Text that no Markdown renderer interprets as markup, a link, a mention or an entity."""
@@ -120,19 +121,7 @@ def changes(receipt: Receipt) -> Iterator[str]:
 
 def _event(event: Event) -> str:
     detail = code(event.detail) if event.what is What.RETRIED else words(event.detail)
-    said = f": {code(event.said)}" if event.said else ""
-    if event.detail == GONE:
-        return NOT_THERE
-    texts = {
-        What.ASKED: f"{detail} sent from here",
-        What.REFUSED: f"{detail} refused{said}",
-        What.UNDECIDED: f"{detail} not answered{said}",
-        What.HERE: f"{detail}, as asked here",
-        What.ELSEWHERE: f"{detail} from elsewhere",
-        What.CREATED: "created from here",
-        What.RETRIED: f"retried by {detail}",
-    }
-    return texts.get(event.what, detail)
+    return event_words(event, detail, code(event.said))
 
 
 _VENDORS = {"s3": "S3", "gcs": "Google Cloud Storage", "r2": "R2"}

@@ -20,7 +20,7 @@ from slurper_tui.api.errors import (
     Unreachable,
 )
 from slurper_tui.monitor.model.base import SHORT_ID
-from slurper_tui.monitor.model.events import Action, ActionRequest, RequestState
+from slurper_tui.monitor.model.events import GONE, Action, ActionRequest, Event, RequestState, What
 from slurper_tui.monitor.model.job import JobView
 from slurper_tui.monitor.model.logs import BROKE_TYPE, Cause, FailureGroup, FailuresView, reason_of
 
@@ -82,6 +82,26 @@ def _refusal(act: Action, error: ApiError | None) -> str:
     said = "; ".join(str(fault) for fault in error.faults) or error.message
     needs = "; it takes the permission Workers R2 Storage Write"
     return f"{act} refused: {said}{needs if isinstance(error, Rejected) else ''}"
+
+
+def event_words(event: Event, detail: str, said: str) -> str:
+    """Return what happened and where it was requested: `paused from elsewhere`.
+
+    detail, said: these texts of the event as the face displays them.
+    """
+    reason = f": {said}" if event.said else ""
+    if event.detail == GONE:
+        return "not known to the API any more"  # not "deleted": a job may be listed again
+    texts = {
+        What.ASKED: f"{detail} sent from here",
+        What.REFUSED: f"{detail} refused{reason}",
+        What.UNDECIDED: f"{detail} not answered{reason}",
+        What.HERE: f"{detail}, as asked here",
+        What.ELSEWHERE: f"{detail} from elsewhere",
+        What.CREATED: "created from here",
+        What.RETRIED: f"retried by {detail}",
+    }
+    return texts.get(event.what, detail)
 
 
 # Reading a log

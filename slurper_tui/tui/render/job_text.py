@@ -12,8 +12,6 @@ from slurper_tui.monitor.estimate.deadline import (
     promise_words,
 )
 from slurper_tui.monitor.model.events import (
-    GONE,
-    NOT_THERE,
     Action,
     ActionRequest,
     Event,
@@ -21,7 +19,7 @@ from slurper_tui.monitor.model.events import (
     What,
 )
 from slurper_tui.monitor.model.job import JobView
-from slurper_tui.monitor.reports.wording import request_words
+from slurper_tui.monitor.reports.wording import event_words, request_words
 from slurper_tui.tui.render.columns import DEADLINE_ROLES, Facts, short_id, source_text
 from slurper_tui.tui.render.glyphs import Look
 from slurper_tui.tui.render.lines import Line, Piece, pad, wrap, wrap_words
@@ -53,29 +51,12 @@ _ROLES_EVENT_WORDS = {
 }
 
 
-def event_words(event: Event, facts: Facts) -> str:
-    """Return what happened and where it was requested: `paused from elsewhere`."""
+def event_text(event: Event, facts: Facts) -> str:
+    """Return an event in words, sanitised."""
     clean = facts.look.glyphs.clean
-    detail = clean(event.detail)
-    said = f": {clean(event.said)}" if event.said else ""
-    if event.detail == GONE:
-        return NOT_THERE
-    match event.what:
-        case What.ASKED:
-            return f"{detail} sent from here"
-        case What.REFUSED:
-            return f"{detail} refused{said}"
-        case What.UNDECIDED:
-            return f"{detail} not answered{said}"
-        case What.HERE:
-            return f"{detail}, as asked here"
-        case What.ELSEWHERE:
-            return f"{detail} from elsewhere"
-        case What.CREATED:
-            return "created from here"
-        case What.RETRIED:
-            return f"retried by {short_id(event.detail, facts.look)}"
-    return detail + said
+    retried = event.what is What.RETRIED
+    detail = short_id(event.detail, facts.look) if retried else clean(event.detail)
+    return event_words(event, detail, clean(event.said))
 
 
 def event_lines(events: Sequence[Event], facts: Facts, width: int) -> Iterator[Line]:
@@ -84,7 +65,7 @@ def event_lines(events: Sequence[Event], facts: Facts, width: int) -> Iterator[L
     column = max(map(len, times), default=0) + GAP
     for event, time in zip(reversed(events), reversed(times), strict=True):
         label, role = pad(time, column), _ROLES_EVENT_WORDS.get(event.what, "")
-        for part in wrap_words(event_words(event, facts), max(8, width - column)):
+        for part in wrap_words(event_text(event, facts), max(8, width - column)):
             yield (Piece(label, "muted"), Piece(part, role))
             label = " " * column
 

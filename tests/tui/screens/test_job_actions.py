@@ -19,7 +19,7 @@ from slurper_tui.monitor.model.job import AccountView, Counts, JobView, Snapshot
 from slurper_tui.tui.render.columns import Facts
 from slurper_tui.tui.render.detail import detail_lines
 from slurper_tui.tui.render.glyphs import Glyphs, Look
-from slurper_tui.tui.render.job_text import event_lines, event_words, requests_words
+from slurper_tui.tui.render.job_text import event_lines, event_text, requests_words
 from slurper_tui.tui.render.lines import text_of
 from slurper_tui.tui.render.problem_text import problem_details
 from slurper_tui.tui.screens.confirm import ConfirmDialog
@@ -512,7 +512,7 @@ def test_how_a_request_stands_is_above_the_events() -> None:
     ],
 )
 def test_an_event_in_words(what: What, detail: str, said: str, words: str) -> None:
-    assert event_words(Event(RUNNING.key, NOW, what, detail, said), Facts(LOOK, NOW)) == words
+    assert event_text(Event(RUNNING.key, NOW, what, detail, said), Facts(LOOK, NOW)) == words
 
 
 @given(st.sampled_from(What), st.text(), st.text(), st.integers(1, 60), st.booleans())
