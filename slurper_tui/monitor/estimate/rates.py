@@ -11,6 +11,7 @@ of an hour counts as much as many short ones with the same mean.
 from __future__ import annotations
 
 import math
+from array import array
 from statistics import median
 
 import msgspec
@@ -25,7 +26,7 @@ The next count covers the time of both."""
 _MEMORY = 8.0
 """The memory of the spread at a horizon fades over this many lengths of the horizon."""
 
-_NONE = (0.0,) * len(HORIZONS)
+_NONE = array("d", bytes(8 * len(HORIZONS)))
 
 
 class Meter(msgspec.Struct, frozen=True):
@@ -65,21 +66,26 @@ def metered(meter: Meter, count: int | None, at: float, tau: float) -> Meter:
     )
 
 
-class Bank(msgspec.Struct, frozen=True):
+class Bank(msgspec.Struct, frozen=True, gc=False):
     """Average rates of one counter at all horizons.
 
-    totals: weighted sums; divide by `weights`.
+    Arrays instead of tuples, because a job has up to three banks; nothing changes them.
+
+    totals: weighted sums; divide by `weight_at` for the average.
     spreads: weighted sums of the squared logarithm of the ratio between each average and the one at
         the next longer horizon; divide by `seen`.
     seconds, spans: total time added, and the number of spans.
     """
 
-    totals: tuple[float, ...] = _NONE
-    weights: tuple[float, ...] = _NONE
-    spreads: tuple[float, ...] = _NONE
-    seen: tuple[float, ...] = _NONE
+    totals: array[float] = _NONE
+    spreads: array[float] = _NONE
+    seen: array[float] = _NONE
     seconds: float = 0.0
     spans: int = 0
+
+    def weight_at(self, place: int) -> float:
+        """Return the sum of the weights of all spans at a horizon, from 0 to 1."""
+        return -math.expm1(-self.seconds / HORIZONS[place])
 
 
 NOTHING = Bank()
@@ -88,19 +94,19 @@ NOTHING = Bank()
 
 def banked(bank: Bank, span: float, moved: float) -> Bank:
     """Add a span of `span` seconds with `moved` objects done; `moved` must be positive."""
-    rate = moved / span
+    rate, seconds = moved / span, bank.seconds + span
     gains = [-math.expm1(-span / tau) for tau in HORIZONS]
-    totals = tuple(t + (rate - t) * g for t, g in zip(bank.totals, gains, strict=True))
-    weights = tuple(w + (1 - w) * g for w, g in zip(bank.weights, gains, strict=True))
+    totals = array("d", [t + (rate - t) * g for t, g in zip(bank.totals, gains, strict=True)])
+    weights = [-math.expm1(-seconds / tau) for tau in HORIZONS]
     logs = [math.log(t / w) for t, w in zip(totals, weights, strict=True)]
-    spreads, seen = list(_NONE), list(_NONE)
+    spreads, seen = array("d", _NONE), array("d", _NONE)
     for place in range(len(HORIZONS) - 1):
         fade = math.exp(-span / (_MEMORY * HORIZONS[place]))
         ripe = (1 - fade) * weights[place + 1]
         off = logs[place] - logs[place + 1]
         spreads[place] = bank.spreads[place] * fade + off * off * ripe
         seen[place] = bank.seen[place] * fade + ripe
-    return Bank(totals, weights, tuple(spreads), tuple(seen), bank.seconds + span, bank.spans + 1)
+    return Bank(totals, spreads, seen, seconds, bank.spans + 1)
 
 
 def rate_over(bank: Bank, tau: float, idle: float = 0.0, prior: Prior | None = None) -> float:
@@ -129,7 +135,7 @@ class Prior(msgspec.Struct, frozen=True):
 def _one(bank: Bank, place: int, idle: float, prior: Prior | None) -> float:
     faded = -math.expm1(-idle / HORIZONS[place])
     total = bank.totals[place] * (1 - faded)
-    weight = bank.weights[place] * (1 - faded) + faded
+    weight = bank.weight_at(place) * (1 - faded) + faded
     if prior is not None:
         older = (1 - weight) * -math.expm1(-prior.seconds / HORIZONS[place]) * prior.trust
         total, weight = total + older * prior.rate, weight + older
@@ -166,7 +172,10 @@ BADLY = 3
 """A stall is bad after this many times the time that makes a stall."""
 
 
-class Pulse(msgspec.Struct, frozen=True):
+_NO_GAPS = array("d")
+
+
+class Pulse(msgspec.Struct, frozen=True, gc=False):
     """When a running job's counters change.
 
     still, looks: seconds and polls since the last change.
@@ -177,7 +186,7 @@ class Pulse(msgspec.Struct, frozen=True):
 
     still: float = 0.0
     looks: int = 0
-    gaps: tuple[float, ...] = ()
+    gaps: array[float] = _NO_GAPS
     typical: float = 0.0
     exact: bool = False
 
@@ -209,7 +218,7 @@ def beat(pulse: Pulse, span: float, *, moved: bool, close: bool) -> Pulse:
         )
     if not (pulse.exact and close):
         return Pulse(gaps=pulse.gaps, typical=pulse.typical, exact=close)
-    gaps = (*pulse.gaps[1 - RECENT_GAPS :], pulse.still + span)
+    gaps = array("d", [*pulse.gaps[1 - RECENT_GAPS :], pulse.still + span])
     return Pulse(gaps=gaps, typical=median(gaps), exact=True)
 
 
