@@ -1,8 +1,7 @@
-"""Map a command line to a coroutine with its own monitor, and hold what commands depend on.
+"""What commands depend on: the process (`Surroundings`) and the monitor (`CommandContext`).
 
-`command_for` makes the monitor and chooses the command; `Surroundings` holds the streams,
-environment and paths of the process; `CommandContext` is passed to the commands. Also: the parsing
-of option values (times, durations, job ids) and the settings of the garbage collector.
+Also: the parsing of option values (times, durations, job ids) and the settings of the garbage
+collector.
 """
 
 from __future__ import annotations
@@ -15,57 +14,27 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, tzinfo
-from functools import partial
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TextIO
 
 import msgspec
 
 from slurper_tui.api.scrub import Scrubber
-from slurper_tui.cli.connect import Session
-from slurper_tui.cli.errors import CliError, ExitCode
+from slurper_tui.cli.errors import CliError
 from slurper_tui.cli.output import Output
-from slurper_tui.cli.parser import MONITOR
 from slurper_tui.config import Config
 
 if TYPE_CHECKING:
     import httpx
 
     from slurper_tui.cli.output import ProgressOutput
-    from slurper_tui.cli.past import Opened
     from slurper_tui.monitor.polling.poller import Monitor
 
 
 PATIENCE = 60.0
 """Seconds that a one-shot command waits under a rate limit, without --timeout."""
-
-_CHANGES = ("pause", "resume", "abort", "delete")
-"""Commands that poll until the requested change is visible."""
-
-_FUNCTIONS = {
-    MONITOR: ("jobs", "watch"),
-    "watch": ("jobs", "watch"),
-    "jobs": ("jobs", "jobs"),
-    "progress": ("jobs", "progress"),
-    "digest": ("digest", "digest"),
-    "logs": ("logs", "logs"),
-    "failures": ("logs", "failures"),
-    "report": ("report", "report"),
-    **dict.fromkeys(_CHANGES, ("control", "control")),
-    "retry": ("retry", "retry"),
-    "create": ("create", "create"),
-    "precheck": ("create", "precheck"),
-}
-"""Command → module of `cli.commands` and function; `history` has no monitor and is not here."""
-
-_UNTIL_STOPPED = (MONITOR, "watch")
-"""Commands that go on polling; the others end after one complete snapshot, or by themselves."""
-
-_SHOWS_PAST = (*_UNTIL_STOPPED, "digest")
-"""Commands that also show what the history knows; the others show only current API data."""
 
 
 class CommandContext(NamedTuple):
@@ -82,41 +51,6 @@ class CommandContext(NamedTuple):
     accounts: Sequence[str]
     environ: Mapping[str, str]
     scrubber: Scrubber | None = None
-
-
-def command_for(
-    options: argparse.Namespace,
-    config: Config,
-    session: Session,
-    opened: Opened,
-    out: Output,
-    around: Surroundings,
-) -> Callable[[], Awaitable[ExitCode]]:
-    """Return the command as a function without arguments that returns an awaitable."""
-    from slurper_tui.cli.commands.jobs import needed
-    from slurper_tui.cli.output import ProgressOutput
-    from slurper_tui.monitor.polling.poller import Monitor
-
-    zone = zone_of(config)
-    once = options.command not in _UNTIL_STOPPED
-    progress_output = ProgressOutput(out, zone, once=once, patience=patience_of(options))
-    opened.when_closed(progress_output.report_history)
-    monitor = Monitor(
-        session.client,
-        session.accounts,
-        interval=config.interval,
-        eager=once and options.command not in _CHANGES,
-        prefixes=wanted_jobs(options),
-        past=opened.past(shown=options.command in _SHOWS_PAST),
-        needs=needed(options.status if options.command == "jobs" else ()),
-        known_ends=options.command == "jobs",
-    )
-    context = CommandContext(
-        monitor, out, progress_output, zone, session.accounts, around.environ, around.scrubber
-    )
-    module, function = _FUNCTIONS[options.command]
-    command = getattr(import_module(f"slurper_tui.cli.commands.{module}"), function)
-    return partial(command, options, context)
 
 
 def deadline_of(options: argparse.Namespace, config: Config) -> float | None:

@@ -11,6 +11,8 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
+from functools import partial
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -18,14 +20,17 @@ import msgspec
 from slurper_tui.cli.connect import Session, has_network_settings, open_session, secrets_in
 from slurper_tui.cli.context import (
     LATER_SECONDS,
+    CommandContext,
     Surroundings,
     collect_again,
-    command_for,
     deadline_of,
     note,
+    patience_of,
+    wanted_jobs,
+    zone_of,
 )
 from slurper_tui.cli.errors import CliError, ExitCode
-from slurper_tui.cli.output import Output
+from slurper_tui.cli.output import Output, ProgressOutput
 from slurper_tui.cli.parser import MONITOR
 from slurper_tui.cli.signals import Guard
 from slurper_tui.config import Config, ConfigError, Flags, load
@@ -34,32 +39,57 @@ if TYPE_CHECKING:
     from slurper_tui.cli.past import Opened
 
 
+_CHANGES = ("pause", "resume", "abort", "delete")
+"""Commands that poll until the requested change is visible."""
+
+_FUNCTIONS = {
+    MONITOR: ("jobs", "watch"),
+    "watch": ("jobs", "watch"),
+    "jobs": ("jobs", "jobs"),
+    "progress": ("jobs", "progress"),
+    "digest": ("digest", "digest"),
+    "logs": ("logs", "logs"),
+    "failures": ("logs", "failures"),
+    "report": ("report", "report"),
+    **dict.fromkeys(_CHANGES, ("control", "control")),
+    "retry": ("retry", "retry"),
+    "create": ("create", "create"),
+    "precheck": ("create", "precheck"),
+}
+"""Command → module of `cli.commands` and function; `history` has no monitor and is not here."""
+
+_UNTIL_STOPPED = (MONITOR, "watch")
+"""Commands that go on polling; the others end after one complete snapshot, or by themselves."""
+
+_SHOWS_PAST = (*_UNTIL_STOPPED, "digest")
+"""Commands that also show what the history knows; the others show only current API data."""
+
 _NO_SCREEN = frozenset({"dumb", "unknown"})
 
 
 def perform(options: argparse.Namespace, around: Surroundings) -> ExitCode:
     """Run the command. Raises CliError when it cannot start."""
     config = _config(options, around)
+    out = Output(around.out, around.err, ascii_only=config.ascii_only)
     if config.notice:
-        Output(around.out, around.err, ascii_only=config.ascii_only).note(config.notice)
+        out.note(config.notice)
     if not _zone_works():
-        said = "TZ is no time zone of less than a day, so times are in UTC"
-        Output(around.out, around.err, ascii_only=config.ascii_only).note(said)
+        out.note("TZ is no time zone of less than a day, so times are in UTC")
         config = msgspec.structs.replace(config, utc=True)
     around.scrubber.add(*secrets_in(around.environ))
     deadline_of(options, config)  # reject an invalid --deadline even where it is not used
-    if options.command == MONITOR and _has_screen(around):
-        from slurper_tui.cli.terminal import take_keyboard  # only the screen needs a terminal
+    on_screen = options.command == MONITOR and _takes_screen(around, out)
+    if options.log is not None:
+        from slurper_tui.cli.diagnostics import open_log
 
-        try:
-            take_keyboard()
-        except CliError as error:
-            Output(around.out, around.err, ascii_only=config.ascii_only).note(
-                f"{error.line}, so here are plain lines"
-            )
-        else:
-            return _screen(options, config, around)
-    return _lines(options, config, around)
+        open_log(options.log, around.scrubber)
+    if on_screen:
+        return _screen(options, config, around, out)
+    if options.command == "history":
+        from slurper_tui.cli.commands.history import history
+
+        return history(options, config, around, out)
+    return _lines(options, config, around, out)
 
 
 def _config(options: argparse.Namespace, around: Surroundings) -> Config:
@@ -88,17 +118,37 @@ def _zone_works() -> bool:
     return True
 
 
-def _has_screen(around: Surroundings) -> bool:
-    terminal = around.out is not None and around.out.isatty()
-    return terminal and around.environ.get("TERM") not in _NO_SCREEN
+def _takes_screen(around: Surroundings, out: Output) -> bool:
+    """Whether there is a terminal for the screen; a terminal without a keyboard is reported."""
+    if not out.on_terminal or around.environ.get("TERM") in _NO_SCREEN:
+        return False
+    from slurper_tui.cli.terminal import take_keyboard  # only the screen needs a terminal
+
+    try:
+        take_keyboard()
+    except CliError as error:
+        out.note(f"{error.line}, so here are plain lines")
+        return False
+    return True
 
 
-def _open_log(options: argparse.Namespace, around: Surroundings) -> None:
-    """Open the `--log` file, if given."""
-    if options.log is not None:
-        from slurper_tui.cli.diagnostics import open_log
+def _screen(
+    options: argparse.Namespace, config: Config, around: Surroundings, out: Output
+) -> ExitCode:
+    """Run the Textual app."""
+    session = _make_session(options, config, around)
+    from slurper_tui.cli.past import open_past  # sqlite3
 
-        open_log(options.log, around.scrubber)
+    opened = open_past(session, options, around.state, time.time())
+    # Without remembered jobs no first picture can be shown while httpx is imported.
+    if not opened.remembered or has_network_settings(around.environ):
+        _open_client(session, out)
+    from slurper_tui.cli.terminal import clean_environment
+
+    clean_environment()
+    from slurper_tui.cli.screen import show  # Textual: 190 ms
+
+    return show(session, opened, config, around, options)
 
 
 def _make_session(options: argparse.Namespace, config: Config, around: Surroundings) -> Session:
@@ -111,43 +161,23 @@ def _make_session(options: argparse.Namespace, config: Config, around: Surroundi
     )
 
 
-def _open_client(session: Session, config: Config, around: Surroundings) -> None:
+def _open_client(session: Session, out: Output) -> None:
     """Open the client and report ignored settings on stderr. Raises CliError."""
     session.open()
     for skipped in session.client.notes:
-        Output(around.out, around.err, ascii_only=config.ascii_only).note(skipped)
+        out.note(skipped)
 
 
-def _screen(options: argparse.Namespace, config: Config, around: Surroundings) -> ExitCode:
-    _open_log(options, around)
+def _lines(
+    options: argparse.Namespace, config: Config, around: Surroundings, out: Output
+) -> ExitCode:
+    """Run a command that prints lines, until it ends or a signal ends it."""
     session = _make_session(options, config, around)
+    _open_client(session, out)
     from slurper_tui.cli.past import open_past  # sqlite3
 
     opened = open_past(session, options, around.state, time.time())
-    # Without remembered jobs no first picture can be shown while httpx is imported.
-    if not opened.remembered or has_network_settings(around.environ):
-        _open_client(session, config, around)
-    from slurper_tui.cli.terminal import clean_environment
-
-    clean_environment()
-    from slurper_tui.cli.screen import show  # Textual: 190 ms
-
-    return show(session, opened, config, around, options)
-
-
-def _lines(options: argparse.Namespace, config: Config, around: Surroundings) -> ExitCode:
-    _open_log(options, around)
-    out = Output(around.out, around.err, ascii_only=config.ascii_only)
-    if options.command == "history":
-        from slurper_tui.cli.commands.history import history
-
-        return history(options, config, around, out)
-    session = _make_session(options, config, around)
-    _open_client(session, config, around)
-    from slurper_tui.cli.past import open_past  # sqlite3
-
-    opened = open_past(session, options, around.state, time.time())
-    command = command_for(options, config, session, opened, out, around)
+    command = _command_for(options, config, session, opened, out, around)
     with Guard() as guard:
         try:
             return asyncio.run(_guarded(command, session, opened, guard))
@@ -155,6 +185,40 @@ def _lines(options: argparse.Namespace, config: Config, around: Surroundings) ->
             if guard.ending is None:
                 raise
             return guard.ending
+
+
+def _command_for(
+    options: argparse.Namespace,
+    config: Config,
+    session: Session,
+    opened: Opened,
+    out: Output,
+    around: Surroundings,
+) -> Callable[[], Awaitable[ExitCode]]:
+    """Return the command as a function without arguments that returns an awaitable."""
+    from slurper_tui.cli.commands.jobs import needed
+    from slurper_tui.monitor.polling.poller import Monitor
+
+    zone = zone_of(config)
+    once = options.command not in _UNTIL_STOPPED
+    progress_output = ProgressOutput(out, zone, once=once, patience=patience_of(options))
+    opened.when_closed(progress_output.report_history)
+    monitor = Monitor(
+        session.client,
+        session.accounts,
+        interval=config.interval,
+        eager=once and options.command not in _CHANGES,
+        prefixes=wanted_jobs(options),
+        past=opened.past(shown=options.command in _SHOWS_PAST),
+        needs=needed(options.status if options.command == "jobs" else ()),
+        known_ends=options.command == "jobs",
+    )
+    context = CommandContext(
+        monitor, out, progress_output, zone, session.accounts, around.environ, around.scrubber
+    )
+    module, function = _FUNCTIONS[options.command]
+    command = getattr(import_module(f"slurper_tui.cli.commands.{module}"), function)
+    return partial(command, options, context)
 
 
 async def _guarded(
