@@ -1,6 +1,6 @@
 """The Textual app: one endless worker that reads snapshots from the feed, exit codes, and themes.
 
-A partial repaint is written by `RunsUpdate`, a full one by `PlacedUpdate` (see render/painted.py).
+`PaintedApp` writes the repaints and keeps the exception of a crash (see render/painted.py).
 Both themes use quiet greys and one blue accent; every other colour shows a job's status.
 """
 
@@ -8,24 +8,20 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, ClassVar
+from typing import ClassVar
 
-from rich.console import RenderableType
 from textual import on
-from textual._compositor import ChopsUpdate, LayoutUpdate
-from textual.app import App
 from textual.binding import Binding, BindingType
 from textual.events import Event, Key
 from textual.screen import Screen
 from textual.theme import Theme
-from textual.worker import WorkerFailed
 
 from slurper_tui.api.errors import ApiError
 from slurper_tui.monitor.feed import Feed
 from slurper_tui.monitor.model.job import Snapshot
 from slurper_tui.tui.keys import KEYS
 from slurper_tui.tui.render.glyphs import Glyphs, Look
-from slurper_tui.tui.render.painted import PlacedUpdate, RunsUpdate, Shift
+from slurper_tui.tui.render.painted import PaintedApp
 from slurper_tui.tui.screens.main import MainScreen
 from slurper_tui.tui.state import ScreenOptions, ViewState
 
@@ -33,13 +29,13 @@ EXIT_REJECTED = 3
 EXIT_BUG = 70
 
 
-class SlurperApp(App[int]):
+class SlurperApp(PaintedApp):
     """The monitor as a full-screen app.
 
     fatal: the error of the first account when all accounts were rejected, else None.
-    crash: the exception of a bug that ended the app, else None.
     """
 
+    BUG_CODE = EXIT_BUG
     CSS_PATH = "slurper.tcss"
     CLOSE_TIMEOUT = 1.0
     ENABLE_COMMAND_PALETTE = False
@@ -54,12 +50,8 @@ class SlurperApp(App[int]):
     ) -> None:
         super().__init__()
         self.animation_level = "none"
-        # Neither is used here; laying out their widgets would draw the first screen twice.
-        self._disable_tooltips = self._disable_notifications = True
         self.fatal: ApiError | None = None
-        self.crash: BaseException | None = None
         self._held: list[Event] = []
-        self._shifts: list[Shift] = []
         self._feed = feed
         self._options = options
         look = Look(Glyphs(options.ascii_only), options.zone)
@@ -125,44 +117,6 @@ class SlurperApp(App[int]):
     def exit_for_signal(self, code: int) -> None:
         """Exit at once with this return code. Call it from the event loop."""
         self.exit(code, return_code=code)
-
-    def _handle_exception(self, error: Exception) -> None:
-        """Keep the exception in `crash` and exit.
-
-        Print nothing, because a traceback shows local variables.
-        """
-        self._return_code = EXIT_BUG
-        if self._exception is None:
-            self._exception = error
-            self.crash = error.error if isinstance(error, WorkerFailed) else error
-            self._exception_event.set()
-        self._close_messages_no_wait()
-
-    @property
-    def _background_screens(self) -> list[Screen[Any]]:
-        """The screens behind the current one, or none if the current one is opaque.
-
-        Textual would otherwise repaint an opaque screen whenever a screen behind it changes.
-        """
-        opaque = self.screen.styles.background.a == 1
-        return [] if opaque else super()._background_screens
-
-    def shift(self, shift: Shift) -> None:
-        """Queue rows for the terminal to move just before the next repaint."""
-        self._shifts.append(shift)
-
-    def _display(self, screen: Screen[Any], renderable: RenderableType | None) -> None:
-        """Write a partial repaint run by run.
-
-        A full repaint makes the queued shifts unnecessary.
-        """
-        if isinstance(renderable, ChopsUpdate):
-            renderable = RunsUpdate.of(renderable, self._shifts)
-        elif isinstance(renderable, LayoutUpdate):
-            renderable = PlacedUpdate.of(renderable)
-        if renderable is not None:
-            self._shifts.clear()
-        super()._display(screen, renderable)
 
 
 DARK = Theme(

@@ -10,32 +10,113 @@ Terminals disagree about the width of some text: combining marks, Indic and Hang
 and flags. A row that contains such text is written as a whole, and the cursor is positioned by
 column after it, so that the rest of the row is in its place in every terminal.
 
-This module and app.py depend on private Textual API, for example `textual._compositor`.
+Private Textual API is used here and in the terminal driver only. `MISSING` names what this
+version of Textual lacks or has changed; each of its users then leaves the work to Textual's public
+behaviour, which shows the same picture with more bytes.
 """
 
 from __future__ import annotations
 
+import inspect
+import io
 import re
 import unicodedata
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
 from itertools import groupby
-from typing import NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 from rich.cells import cell_len
 from rich.color import ColorSystem
-from rich.console import Console
+from rich.console import Console, RenderableType
 from rich.control import Control
 from rich.segment import Segment
 from rich.style import Style
-from textual._compositor import ChopsUpdate, LayoutUpdate
+from textual.app import App
+from textual.command import CommandPalette
 from textual.css.styles import RenderStyles
 from textual.dom import DOMNode
 from textual.geometry import Region, Size
+from textual.screen import Screen
 from textual.scroll_view import ScrollView
 from textual.strip import Strip
+from textual.widget import Widget
+from textual.worker import WorkerFailed
 
 from slurper_tui.tui.render.lines import Line, fill
+
+try:
+    from textual._compositor import ChopsUpdate, LayoutUpdate
+except ImportError:
+
+    class ChopsUpdate:  # type: ignore[no-redef]  # an update that Textual never composes
+        """Stands for the missing class, so that `isinstance` is false for every update."""
+
+    class LayoutUpdate:  # type: ignore[no-redef]
+        """Stands for the missing class, so that `isinstance` is false for every update."""
+
+
+class _Private(NamedTuple):
+    """A private name of Textual. parameters: of a method; None for an attribute or a property."""
+
+    owner: type
+    name: str
+    parameters: tuple[str, ...] | None = None
+
+    @property
+    def is_as_expected(self) -> bool:
+        """Whether the name exists with the expected signature."""
+        found = inspect.getattr_static(self.owner, self.name, None)
+        if self.parameters is not None:
+            return callable(found) and tuple(inspect.signature(found).parameters) == self.parameters
+        return found is not None or self.name in _assigned(self.owner)
+
+
+def _assigned(owner: type) -> Iterator[str]:
+    """Yield the names of the attributes that `__init__` of a class or of its bases uses."""
+    for base in owner.__mro__:
+        if inspect.isfunction(init := base.__dict__.get("__init__")):
+            yield from init.__code__.co_names
+
+
+_PRIVATE = (
+    _Private(ChopsUpdate, "__init__", ("self", "chops", "spans", "chop_ends")),
+    _Private(LayoutUpdate, "__init__", ("self", "strips", "region")),
+    _Private(Console, "_color_system"),
+    _Private(App, "_display", ("self", "screen", "renderable")),
+    _Private(App, "_background_screens"),
+    _Private(App, "_handle_exception", ("self", "error")),
+    _Private(App, "_return_code"),
+    _Private(App, "_exception"),
+    _Private(App, "_exception_event"),
+    _Private(App, "_close_messages_no_wait", ("self",)),
+    _Private(Screen, "_dirty_widgets"),
+    _Private(Widget, "_layout_required"),
+    _Private(Widget, "_repaint_regions"),
+    _Private(Widget, "_styles_cache"),
+    _Private(Widget, "_exchange_repaint_regions", ("self",)),
+    _Private(DOMNode, "_attach", ("self", "parent")),
+    _Private(CommandPalette, "_start_busy_countdown", ("self",)),
+)
+
+
+def _name(private: _Private) -> str:
+    return private.owner.__name__ if private.name == "__init__" else private.name
+
+
+PRIVATE_NAMES = tuple(map(_name, _PRIVATE))
+MISSING = frozenset(_name(private) for private in _PRIVATE if not private.is_as_expected)
+"""The private names that are missing or have another signature; checked once, at the import."""
+
+WRITES_RUNS = MISSING.isdisjoint({"ChopsUpdate", "LayoutUpdate", "_color_system", "_display"})
+"""Whether the app writes changed runs itself."""
+
+_SHIFTS_ROWS = WRITES_RUNS and MISSING.isdisjoint(
+    {"_dirty_widgets", "_layout_required", "_repaint_regions", "_styles_cache"}
+)
+_KEEPS_CRASH = MISSING.isdisjoint(
+    {"_return_code", "_exception", "_exception_event", "_close_messages_no_wait"}
+)
 
 _UNSEEN_ON_BLANKS = frozenset({"", "1", "2"})
 """Plain, bold and dim: with these attributes, the foreground colour of a blank is invisible."""
@@ -256,6 +337,80 @@ def _change(before: _Codes, after: _Codes) -> str:
     return ";".join(filter(None, ("0" if any(before) else "", *after)))
 
 
+class PaintedApp(App[int]):
+    """An app that writes a partial repaint by `RunsUpdate` and a full one by `PlacedUpdate`.
+
+    crash: the exception of a bug that ended the app, else None.
+    """
+
+    BUG_CODE: ClassVar[int] = 1
+    """The exit code after a bug."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        # Neither is used here; laying out their widgets would draw the first screen twice.
+        self._disable_tooltips = self._disable_notifications = True
+        self.crash: BaseException | None = None
+        self._shifts: list[Shift] = []
+        if "_handle_exception" in MISSING:  # Textual prints a traceback with local variables
+            self.error_console = Console(file=io.StringIO())
+
+    def shift(self, shift: Shift) -> None:
+        """Queue rows for the terminal to move just before the next repaint."""
+        self._shifts.append(shift)
+
+    def _handle_exception(self, error: Exception) -> None:
+        """Keep the exception in `crash` and exit.
+
+        Print nothing, because a traceback shows local variables.
+        """
+        if self.crash is None:
+            self.crash = error.error if isinstance(error, WorkerFailed) else error
+        if not _KEEPS_CRASH:
+            self.exit(self.BUG_CODE, return_code=self.BUG_CODE)
+            return
+        self._return_code = self.BUG_CODE
+        if self._exception is None:
+            self._exception = error
+            self._exception_event.set()
+        self._close_messages_no_wait()
+
+    @property
+    def _background_screens(self) -> list[Screen[Any]]:
+        """The screens behind the current one, or none if the current one is opaque.
+
+        Textual would otherwise repaint an opaque screen whenever a screen behind it changes.
+        """
+        opaque = self.screen.styles.background.a == 1
+        return [] if opaque else super()._background_screens
+
+    def _display(self, screen: Screen[Any], renderable: RenderableType | None) -> None:
+        """Write a partial repaint run by run.
+
+        A full repaint makes the queued shifts unnecessary.
+        """
+        if isinstance(renderable, ChopsUpdate):
+            renderable = RunsUpdate.of(renderable, self._shifts)
+        elif isinstance(renderable, LayoutUpdate):
+            renderable = PlacedUpdate.of(renderable)
+        if renderable is not None:
+            self._shifts.clear()
+        super()._display(screen, renderable)
+
+
+if not WRITES_RUNS:
+    del PaintedApp._display
+for _override in MISSING & {"_background_screens", "_handle_exception"}:
+    delattr(PaintedApp, _override)
+
+
+class QuietPalette(CommandPalette):
+    """Textual's palette without its busy indicator: the search is too short for one."""
+
+    def _start_busy_countdown(self) -> None:
+        """Start nothing."""
+
+
 MERGE = 6
 """Changed runs that are closer than this many cells are merged: moving the cursor costs as much."""
 
@@ -294,6 +449,7 @@ class PaintedLines(ScrollView, can_focus=False, inherit_bindings=False):
     DEFAULT_CSS = """
     PaintedLines { scrollbar-size: 0 0; overflow: hidden; }
     """
+    COMPONENT_CLASSES: ClassVar[set[str]] = _PARTS if "_attach" in MISSING else set()
 
     def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
         super().__init__(id=id, classes=classes)
@@ -347,9 +503,10 @@ class PaintedLines(ScrollView, can_focus=False, inherit_bindings=False):
         The caller must then call `repaint_changes`, which draws the new rows and all other
         differences.
         """
-        if not self._movable(lines):
+        app = self.app
+        if not (_SHIFTS_ROWS and isinstance(app, PaintedApp) and self._movable(lines)):
             return
-        self.app.shift(Shift(self.region.y, self.region.bottom, lines))  # type: ignore[attr-defined]  # ours
+        app.shift(Shift(self.region.y, self.region.bottom, lines))
         self._styles_cache.clear()  # the cache finds lines by their old row
         height = self.room.height
         self._painted = {y + lines: s for y, s in self._painted.items() if y + lines < height}
@@ -372,7 +529,8 @@ class PaintedLines(ScrollView, can_focus=False, inherit_bindings=False):
 
     def forget_marks(self) -> None:
         """Drop pending repaints: the layout that changed the size has already drawn everything."""
-        self._exchange_repaint_regions()
+        if "_exchange_repaint_regions" not in MISSING:
+            self._exchange_repaint_regions()
 
     def notify_style_update(self) -> None:
         """Drop cached styles after a change of the theme or the terminal's colours."""
@@ -430,6 +588,8 @@ class PaintedLines(ScrollView, can_focus=False, inherit_bindings=False):
         """
         if name not in _PARTS:
             raise KeyError(name)
+        if "_attach" in MISSING:
+            return self.get_component_styles(name)
         part = DOMNode(classes=name)
         part._attach(self)
         self.app.stylesheet.apply(part)

@@ -10,7 +10,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.text import Text
 from textual import on
@@ -18,7 +18,6 @@ from textual.app import ComposeResult
 from textual.command import (
     CommandInput,
     CommandList,
-    CommandPalette,
     DiscoveryHit,
     Hit,
     Hits,
@@ -27,14 +26,15 @@ from textual.command import (
 from textual.containers import Horizontal, Vertical
 from textual.fuzzy import FuzzySearch
 from textual.message import Message
-from textual.widgets import Input
-from textual.worker import WorkerCancelled, WorkerFailed
+from textual.widgets import Input, LoadingIndicator
+from textual.worker import Worker, WorkerCancelled, WorkerFailed
 
 from slurper_tui.eta import finish
 from slurper_tui.tui.keys import KEYS, key_sign
 from slurper_tui.tui.render.columns import Facts, migration, short_id
 from slurper_tui.tui.render.glyphs import Look
 from slurper_tui.tui.render.lines import shorten, text_of
+from slurper_tui.tui.render.painted import MISSING, QuietPalette
 from slurper_tui.tui.state import fold_text
 from slurper_tui.tui.widgets.form_fields import MOST_TYPED
 
@@ -181,7 +181,12 @@ def _run(main: MainScreen, action: str) -> None:
     main.run_worker(main.run_action(action), group="palette")
 
 
-class Palette(CommandPalette):
+PLACEHOLDER = "a job, an action or a theme"
+CHOOSING = "choose"
+"""The group of the worker that waits for the search."""
+
+
+class Palette(QuietPalette):
     """Textual's palette without animations, with signs that every terminal can show."""
 
     CSS_PATH = "../pages.tcss"
@@ -190,13 +195,13 @@ class Palette(CommandPalette):
         """Posted when the palette accepts keys."""
 
     def __init__(self, look: Look) -> None:
-        super().__init__([Everything], placeholder="a job, an action or a theme", id="palette")
+        super().__init__([Everything], id="palette")
         self._look = look
 
     def compose(self) -> ComposeResult:
         """Yield the input, and the list below it."""
         command = CommandInput(
-            placeholder=self._placeholder, select_on_focus=False, max_length=MOST_TYPED
+            placeholder=PLACEHOLDER, select_on_focus=False, max_length=MOST_TYPED
         )
         command.cursor_blink = False
         with Vertical(id="--container"):
@@ -204,27 +209,36 @@ class Palette(CommandPalette):
                 yield command
             with Vertical(id="--results"):
                 yield CommandList()
+                if "_start_busy_countdown" in MISSING:
+                    yield LoadingIndicator()
 
     def on_descendant_focus(self) -> None:
         """Post `Ready`, so that keys typed meanwhile are delivered."""
         self.post_message(self.Ready())
 
-    def _start_busy_countdown(self) -> None:
-        """Show no busy indicator: the search is too short for one."""
-
     @on(Input.Submitted)
     def _submitted(self, event: Input.Submitted) -> None:
-        """Select only after the search for the full input has ended, however fast it was typed."""
-        event.stop()
-        event.prevent_default()
-        self.run_worker(self._choose(), group="choose", exclusive=True)
+        """Select only after the search for the full input has ended, however fast it was typed.
 
-    async def _choose(self) -> None:
-        group = self._GATHER_COMMANDS_GROUP
-        searches = [w for w in self.workers if w.group == group and not w.is_finished]
-        if searches:
-            with suppress(WorkerCancelled, WorkerFailed):
-                await self.workers.wait_for_complete(searches)
-        if self._list_visible and self.query_one(CommandList).highlighted is None:
-            self._action_cursor_down()
-        self._select_or_command()
+        Then the event goes on to Textual's own handler.
+        """
+        if searches := self._searches:
+            event.stop()
+            event.prevent_default()
+            again = Input.Submitted(event.input, event.value)
+            self.run_worker(self._submit_after(searches, again), group=CHOOSING, exclusive=True)
+            return
+        commands = self.query_one(CommandList)
+        if commands.highlighted is None:
+            commands.action_cursor_down()
+
+    @property
+    def _searches(self) -> list[Worker[Any]]:
+        """The searches that have not ended."""
+        mine = (worker for worker in self.workers if worker.node is self)
+        return [w for w in mine if w.group != CHOOSING and not w.is_finished]
+
+    async def _submit_after(self, searches: list[Worker[Any]], again: Input.Submitted) -> None:
+        with suppress(WorkerCancelled, WorkerFailed):
+            await self.workers.wait_for_complete(searches)
+        again.input.post_message(again)

@@ -10,6 +10,8 @@ from collections.abc import Iterator, Mapping
 from typing import ClassVar
 
 import msgspec
+from rich.highlighter import Highlighter
+from rich.segment import Segment
 from rich.text import Text
 from textual.app import ComposeResult
 from textual.binding import BindingType
@@ -18,6 +20,7 @@ from textual.content import Content
 from textual.events import Paste
 from textual.message import Message
 from textual.reactive import var
+from textual.strip import Strip
 from textual.widgets import Input, Static
 
 from slurper_tui.api.models import Secret
@@ -201,23 +204,34 @@ def secrets_of(values: Values, environ: Mapping[str, str], vendor: str) -> Secre
 FROM_THE_ENVIRONMENT = "from the environment"
 
 
+class Sanitised(Highlighter):
+    """Shows the text of an input with the control characters replaced."""
+
+    def __init__(self, entry: Input, look: Look) -> None:
+        self._entry = entry
+        self._look = look
+
+    def highlight(self, text: Text) -> None:
+        """Replace the text by the sanitised one, which has the same length."""
+        text.plain = self._look.glyphs.clean(self._entry.value)
+
+
 class FieldInput(Input):
     """A text input; pasted text may contain anything, and is sanitised for display."""
 
     cursor_blink = var(False, init=False)
 
     def __init__(self, look: Look, hint: str, *, id: str, password: bool = False) -> None:
-        super().__init__(placeholder=look.glyphs.say(hint), password=password, id=id)
+        super().__init__(
+            placeholder=look.glyphs.say(hint),
+            highlighter=Sanitised(self, look),
+            password=password,
+            id=id,
+        )
         self.select_on_focus = False
         self._look = look
 
-    @property
-    def _value(self) -> Text:
-        """The text as it is displayed, sanitised."""
-        shown = self._look.glyphs.clean(self.value)
-        return Text(shown, no_wrap=True, overflow="ignore", end="")
-
-    def _on_paste(self, event: Paste) -> None:
+    def on_paste(self, event: Paste) -> None:
         """Insert only the part of the pasted text that `pasted` returns."""
         event.stop()
         event.prevent_default()
@@ -234,9 +248,13 @@ class SecretInput(FieldInput):
     def __init__(self, look: Look, hint: str, *, id: str) -> None:
         super().__init__(look, hint, id=id, password=True)
 
-    @property
-    def _value(self) -> Text:
-        return Text("*" * len(self.value), no_wrap=True, overflow="ignore", end="")
+    def render_line(self, y: int) -> Strip:
+        """Draw the line with stars, which every terminal shows, instead of Textual's bullets."""
+        strip = super().render_line(y)
+        if not self.value:
+            return strip
+        stars = (Segment(text.replace("•", "*"), style) for text, style, _ in strip)
+        return Strip(stars, strip.cell_length)
 
     def pasted(self, text: str) -> str:
         """Return all lines: a private key has many."""

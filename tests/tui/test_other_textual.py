@@ -1,0 +1,61 @@
+"""Without a private name of Textual, or with another signature of it, the picture is the same."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from functools import cache
+
+import pytest
+
+from slurper_tui.tui.render.painted import MISSING, PRIVATE_NAMES
+
+SIGNATURES = {
+    "ChopsUpdate": r"chop_ends: list\[list\[int\]\],\n(?=    \) -> None)",
+    "LayoutUpdate": r"def __init__\(self, strips: list\[Iterable\[Strip\]\], region: Region(?=\))",
+    "_display": r"def _display\(self, screen: Screen, renderable: RenderableType \| None(?=\))",
+    "_exchange_repaint_regions": r"def _exchange_repaint_regions\(self(?=\))",
+    "_attach": r"def _attach\(self, parent: MessagePump(?=\))",
+}
+"""The parameters of a name, as a pattern that ends where one more can be added."""
+
+
+@cache
+def shown(pattern: str, replacement: str) -> tuple[str, str]:
+    """The pictures of `other_textual`, and how it ended."""
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.tui.other_textual", pattern, replacement],
+        capture_output=True,
+        text=True,
+        timeout=120,
+        env={**os.environ, "TERM": "xterm-256color", "COLORTERM": "truecolor", "TZ": "UTC"},
+    )
+    assert "a local variable" not in done.stdout + done.stderr
+    pictures, _, end = done.stdout.strip().rpartition("\n")
+    return pictures, end or done.stderr
+
+
+def test_this_textual_has_every_private_name() -> None:
+    assert not MISSING
+    pictures, end = shown("no such name", "")
+    assert end == "missing: [], ended with 70: RuntimeError(16)"
+    assert pictures.count("photos-2") > 3
+
+
+@pytest.mark.parametrize("name", PRIVATE_NAMES)
+def test_without_a_private_name_the_picture_is_the_same(name: str) -> None:
+    pictures, end = shown(rf"(?<!textual\.)\b{name}\b", f"{name}_renamed")
+    assert repr(name) in end
+    assert pictures == shown("no such name", "")[0]
+    ended = "ended with 1: None" if name == "_handle_exception" else "ended with 70: RuntimeError"
+    assert ended in end
+
+
+@pytest.mark.parametrize("name", SIGNATURES)
+def test_with_another_signature_the_picture_is_the_same(name: str) -> None:
+    pictures, end = shown(
+        f"({SIGNATURES[name]})", r"\1, extra=None" if name != "ChopsUpdate" else r"\1 extra=None,\n"
+    )
+    assert repr(name) in end
+    assert pictures == shown("no such name", "")[0]
