@@ -85,6 +85,8 @@ _PRIVATE = (
     _Private(Console, "_color_system"),
     _Private(App, "_display", ("self", "screen", "renderable")),
     _Private(App, "_background_screens"),
+    _Private(App, "_disable_tooltips"),
+    _Private(App, "_disable_notifications"),
     _Private(App, "_handle_exception", ("self", "error")),
     _Private(App, "_return_code"),
     _Private(App, "_exception"),
