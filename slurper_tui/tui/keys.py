@@ -18,7 +18,6 @@ from textual.binding import Binding
 from textual.events import Key
 from textual.message import Message
 
-from slurper_tui.monitor.model.events import RequestState
 from slurper_tui.tui.render.glyphs import Look
 from slurper_tui.tui.state import Scene
 
@@ -159,16 +158,7 @@ def _has_trouble(scene: Scene) -> bool:
     lost = snapshot.history_note.startswith(("history off", "history begun"))
     if lost or snapshot.budget.blocked_until is not None:
         return True
-    if any(a.problem for a in snapshot.accounts) or any(v.problem for v in snapshot.jobs):
-        return True
-    return _was_asked(scene)
-
-
-def _was_asked(scene: Scene) -> bool:
-    """Return whether some job has a request that was refused or whose outcome is unknown."""
-    jobs = scene.snapshot.jobs if scene.snapshot else ()
-    requests = (view.request for view in jobs if view.request)
-    return any(r.standing in (RequestState.REFUSED, RequestState.UNDECIDED) for r in requests)
+    return any(a.problem for a in snapshot.accounts) or snapshot.job_has_problem
 
 
 def _has_ended(scene: Scene) -> bool:

@@ -418,13 +418,14 @@ def arrange(scene: Scene) -> Scene:
 def adopt(scene: Scene, made: Scene, arranged: Scene) -> Scene:
     """Merge `arranged`, which was computed from `made`, into the current scene.
 
-    If the filter, sorting or folding has changed since `made`, the scene is arranged again.
+    If the filter, sorting or folding has changed since `made`, the scene is arranged again. It is
+    not if the user only went to another line that is still in the list.
     """
     unchanged = (
         scene.view is made.view
         and scene.filter_text == made.filter_text
         and scene.unfolded is made.unfolded
-        and scene.sought == made.sought
+        and (scene.sought == made.sought or scene.sought in arranged.rows)
     )
     news = scene.news if scene.news is not made.news else arranged.news
     note = scene.note if scene.noted_in != made.noted_in else arranged.note

@@ -15,7 +15,7 @@ from slurper_tui.api.errors import ApiError
 from slurper_tui.api.models import Job
 from slurper_tui.format import parse_time
 from slurper_tui.monitor.model.base import JobKey
-from slurper_tui.monitor.model.events import ActionRequest, Event, Tie
+from slurper_tui.monitor.model.events import ActionRequest, Event, RequestState, Tie
 
 if TYPE_CHECKING:
     from slurper_tui.monitor.model.plans import Unstarted
@@ -289,7 +289,7 @@ class JobView(msgspec.Struct, frozen=True, dict=True):
         return not self.ended and not self.gone
 
 
-class Snapshot(msgspec.Struct, frozen=True):
+class Snapshot(msgspec.Struct, frozen=True, dict=True):
     """Everything that the monitor knows at one moment.
 
     taken_at: UTC seconds. interval: seconds between poll rounds. rounds: completed poll rounds.
@@ -327,6 +327,15 @@ class Snapshot(msgspec.Struct, frozen=True):
             v.live and (v.remembered or v.as_of is None) and not v.problem for v in self.jobs
         )
         return bool(self.accounts) and accounts and not any(waiting)
+
+    @cached_property
+    def job_has_problem(self) -> bool:
+        """True if a job's poll failed, or a request was refused or its outcome is unknown."""
+        unclear = (RequestState.REFUSED, RequestState.UNDECIDED)
+        return any(
+            v.problem or (v.request is not None and v.request.standing in unclear)
+            for v in self.jobs
+        )
 
     @property
     def rejected(self) -> bool:

@@ -150,12 +150,13 @@ def _account_asks(
     for track in account.jobs.values():
         if track.rests:
             continue
-        if track.lazy and not (track.wanted or track.doubted):
+        if _is_only_lazy(track):
             lazy.append(track)
         elif ask := _job_ask(account, track, now, interval, focus):
             yield ask
     shown = _ids_in_focus(account, focus)
-    visible = (track for track in lazy if track.job_id in shown)
+    in_order = (account.jobs[job_id] for job_id in account.jobs if job_id in shown)
+    visible = (track for track in in_order if _is_only_lazy(track) and not track.rests)
     asks = (ask for track in visible if (ask := _job_ask(account, track, now, interval, focus)))
     yield from islice(asks, lazy_look)
     if account.listing.settled:
@@ -163,6 +164,10 @@ def _account_asks(
         due = [ask for track in turn if (ask := _job_ask(account, track, now, interval, focus))]
         account.lazy_turn += 0 if due else len(turn)
         yield from due
+
+
+def _is_only_lazy(track: JobTrack) -> bool:
+    return track.lazy and not (track.wanted or track.doubted)
 
 
 def _ids_in_focus(account: AccountTrack, focus: Focus) -> set[str]:
