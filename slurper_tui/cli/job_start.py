@@ -18,18 +18,18 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from slurper_tui import format as fmt
-from slurper_tui.api.errors import ApiError, Conflict
 from slurper_tui.cli import prompts as asking
 from slurper_tui.cli.context import CommandContext
 from slurper_tui.cli.errors import CliError, ExitCode, exit_code
 from slurper_tui.cli.output import Output, migration
 from slurper_tui.cli.prompts import read_secrets
-from slurper_tui.monitor.jobs.create import Check, Made, Prechecks
+from slurper_tui.monitor.jobs.create import NO_ID, Made, Prechecks
 from slurper_tui.monitor.jobs.draft import BodyError, NoKeys, body, draft_of, each_once, keys_of
 from slurper_tui.monitor.jobs.validation import doubt_words, faults
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.job import JobView
 from slurper_tui.monitor.model.plans import Draft, FieldFault, Secrets
+from slurper_tui.monitor.reports.wording import check_words, not_made_words
 from slurper_tui.monitor.services import Services
 
 _MOST_BYTES = 64 * 2**20
@@ -265,17 +265,11 @@ async def ready(
 async def _tried(
     context: CommandContext, desk: Services, account_id: str, draft: Draft, secrets: Secrets
 ) -> None:
-    whole_bucket = replace(draft, keys=None, path_prefix=None)
-    checks = await desk.creation.precheck(account_id, whole_bucket, secrets)
+    checks = await desk.creation.precheck(account_id, draft, secrets)
     for name, check in (("source", checks.source), ("target", checks.target)):
         context.out.note(f"precheck of the {name} bucket: {check_words(check)}")
     if not checks.passed:
         raise CliError("a bucket cannot be reached, so nothing was started", check_code(checks))
-
-
-def check_words(check: Check) -> str:
-    """Return a precheck's status, or its error."""
-    return str(check.error) if check.error is not None else check.status or "no answer"
 
 
 def check_code(checks: Prechecks) -> ExitCode:
@@ -311,21 +305,9 @@ def outcome(
     if made.error is None:
         tell_job(options, context, account_id, draft, made.job_id)
         if made.job_id is None:
-            context.out.note(
-                "the job was made, but the API tells no id, and its list does not show it"
-            )
+            context.out.note(NO_ID)
         return ExitCode.OK
     for view in made.running:
         context.out.note(f"{view.word}: {view.key.job_id} {migration(view, context.out)}")
-    raise CliError(_why_not(made.error), exit_code(made.error.exit_code))
-
-
-def _why_not(error: ApiError) -> str:
-    if error.undecided:
-        return (
-            f"undecided: {error}; the list shows no such job, but one may still come: "
-            "look at `slurper-tui jobs` before you create it again"
-        )
-    if isinstance(error, Conflict):
-        return f"not created: {error}; an account runs three jobs at a time, see above"
-    return f"not created: {error}"
+    reason = f"{not_made_words(made, made.error)}; {made.error}"
+    raise CliError(reason, exit_code(made.error.exit_code))

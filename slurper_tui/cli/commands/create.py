@@ -17,7 +17,6 @@ from slurper_tui.cli.job_start import (
     FLAGS,
     check,
     check_code,
-    check_words,
     listed,
     open_services,
     outcome,
@@ -32,6 +31,7 @@ from slurper_tui.monitor.jobs.create import Check, Prechecks
 from slurper_tui.monitor.jobs.prefixes import UNLISTED, few, read_prefixes, split
 from slurper_tui.monitor.model.job import JobView
 from slurper_tui.monitor.model.plans import Draft
+from slurper_tui.monitor.reports.wording import check_words
 from slurper_tui.monitor.services import Services
 
 

@@ -15,6 +15,7 @@ from slurper_tui.cli.errors import CliError, ExitCode, exit_code
 from slurper_tui.cli.job_start import NO_ORIGIN, Origin, ready, tell_job
 from slurper_tui.cli.output import Output
 from slurper_tui.monitor.model.plans import Draft, Plan, PlanView, Secrets, Step, StepState
+from slurper_tui.monitor.reports.wording import NOT_DURABLE, draft_name, plan_tally
 from slurper_tui.monitor.services import Services
 
 _GO_ON = "slurper-tui create --go-on"
@@ -40,7 +41,7 @@ async def planned(
     kept = (
         f"it is kept: what an interruption leaves is started by `{_GO_ON} {view.plan.id}`"
         if view.durable
-        else "it is not on the disk, so an interruption forgets what was not started"
+        else NOT_DURABLE
     )
     context.out.note(f"plan {view.plan.id}: {len(drafts)} jobs; {kept}")
     return await _followed(options, context, desk, view.plan)
@@ -73,7 +74,7 @@ async def cancel(options: argparse.Namespace, context: CommandContext, desk: Ser
     now = await _as_it_stands(desk, plan)
     left = [state for state in _NOT_CANCELLED if any(s.state is state for s in now.steps)]
     more = f"; `{_CANCEL} {plan.id}` once more lets go of what is {left[0]}" if left else ""
-    context.out.note(f"plan {plan.id}: {_tally(now)}{more}")
+    context.out.note(f"plan {plan.id}: {plan_tally(now)}{more}")
     return ExitCode.OK
 
 
@@ -92,7 +93,7 @@ def _chosen(text: str, plans: Sequence[Plan]) -> Plan | None:
 
     Raises CliError for an unknown number, or if the number is missing and several plans are open.
     """
-    told = ", ".join(f"{plan.id} ({_tally(plan)})" for plan in plans)
+    told = ", ".join(f"{plan.id} ({plan_tally(plan)})" for plan in plans)
     if text:
         found = [plan for plan in plans if str(plan.id) == text.strip()]
         if not found:
@@ -125,8 +126,8 @@ async def _followed(
     except asyncio.CancelledError:
         await desk.close()  # waits briefly for the answer to a request in flight
         now = await _as_it_stands(desk, plan)
-        left = f"go on with `{_GO_ON} {plan.id}`" if teller.durable else "the rest is forgotten"
-        context.out.note(f"plan {plan.id}: {_tally(now)}; {left}")
+        left = f"go on with `{_GO_ON} {plan.id}`" if teller.durable else NOT_DURABLE
+        context.out.note(f"plan {plan.id}: {plan_tally(now)}; {left}")
         raise
     return _ended(teller.plan, teller.stopped_by)
 
@@ -170,17 +171,10 @@ class _Teller:
 def _step_words(step: Step, out: Output) -> str:
     """Return a line such as `step 3  2024/ → media  started as 12ab`."""
     draft = step.draft
-    what = f"{len(draft.keys):,} keys" if draft.keys else draft.path_prefix or draft.bucket
     job = f" as {step.job_id}" if step.job_id else ""
     said = f": {step.said}" if step.said else ""
-    return f"step {step.number}  {what} {out.arrow} {draft.target}  {step.state}{job}{said}"
-
-
-def _tally(plan: Plan) -> str:
-    """Return the number of steps in each state, such as `2 started, 3 waiting`."""
-    order = (StepState.STARTED, *(s for s in StepState if s is not StepState.STARTED))
-    counts = {state: sum(step.state is state for step in plan.steps) for state in order}
-    return ", ".join(f"{number} {state}" for state, number in counts.items() if number)
+    what = f"{draft_name(draft)} {out.arrow} {draft.target}"
+    return f"step {step.number}  {what}  {step.state}{job}{said}"
 
 
 def _ended(plan: Plan, stopped_by: ApiError | None) -> ExitCode:
@@ -191,7 +185,7 @@ def _ended(plan: Plan, stopped_by: ApiError | None) -> ExitCode:
     waiting = any(step.state is StepState.WAITING for step in left)
     again = "".join(f" --send-again {s.number}" for s in left if s.state in _MAY_BE_SENT)
     raise CliError(
-        f"plan {plan.id}: {_tally(plan)}; `{_GO_ON} {plan.id}{again}` "
+        f"plan {plan.id}: {plan_tally(plan)}; `{_GO_ON} {plan.id}{again}` "
         f"{'sends again' if again else 'goes on'}, `{_CANCEL} {plan.id}` gives up",
         exit_code(stopped_by.exit_code) if stopped_by and waiting else ExitCode.API,
     )

@@ -12,10 +12,10 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
-from slurper_tui.api.errors import ApiError, Conflict
+from slurper_tui.api.errors import ApiError, BucketKeysRefused, Conflict
 from slurper_tui.api.models import PAGE_SIZE, Answer, Connectivity, Job
 from slurper_tui.format import parse_time
-from slurper_tui.monitor.model.base import JobKey
+from slurper_tui.monitor.model.base import SLOTS, JobKey
 from slurper_tui.monitor.model.events import Event, Tie, What
 from slurper_tui.monitor.model.job import JobView
 from slurper_tui.monitor.model.plans import Draft, Plan, Secrets, new_job, new_source, new_target
@@ -25,11 +25,10 @@ from slurper_tui.monitor.polling.budgeted_client import Metered
 from slurper_tui.monitor.polling.job_store import FollowedJobs
 from slurper_tui.monitor.polling.job_tracker import has_ended
 
+NO_ID = "the job was made, but the API tells no id, and the list does not show it"
+
 CLOCK_SLACK = 120.0
 """Seconds by which the API's clock may be behind the local clock."""
-
-SLOTS = 3
-"""Jobs that an account may run at the same time."""
 
 Page = tuple[Job, ...]
 Reading = Callable[[Callable[[], Awaitable[Answer[Page]]]], Awaitable[Page]]
@@ -160,9 +159,10 @@ class Sender:
         return created.id or None
 
     async def precheck(self, account_id: str, draft: Draft, secrets: Secrets) -> Prechecks:
-        """Check concurrently that both buckets can be reached."""
+        """Check concurrently that both buckets can be reached; the draft's keys are not sent."""
         api = self._metered.api
-        source, target = new_source(draft, secrets.source), new_target(draft, secrets.target)
+        source = new_source(replace(draft, keys=None), secrets.source)
+        target = new_target(draft, secrets.target)
         checks = await asyncio.gather(
             self._check(lambda: api.check_source(account_id, source)),
             self._check(lambda: api.check_target(account_id, target)),
@@ -288,6 +288,16 @@ class Check(NamedTuple):
     status: str | None
     error: ApiError | None = None
 
+    @property
+    def passed(self) -> bool:
+        """Whether the bucket can be reached."""
+        return self.status == "success"
+
+    @property
+    def refused(self) -> bool:
+        """Whether the API reports that the bucket cannot be reached with these keys."""
+        return self.status == "error" or isinstance(self.error, BucketKeysRefused)
+
 
 class Prechecks(NamedTuple):
     """Results of the prechecks of both buckets with their keys."""
@@ -298,7 +308,12 @@ class Prechecks(NamedTuple):
     @property
     def passed(self) -> bool:
         """Whether both buckets can be reached."""
-        return self.source.status == self.target.status == "success"
+        return self.source.passed and self.target.passed
+
+    @property
+    def refused(self) -> bool:
+        """Whether a bucket cannot be reached with its keys."""
+        return self.source.refused or self.target.refused
 
 
 class Made(NamedTuple):

@@ -27,9 +27,9 @@ from slurper_tui.api.errors import (
     Rejected,
 )
 from slurper_tui.api.models import Job
-from slurper_tui.monitor.jobs.create import SLOTS, Known, Made, Maker, Prechecks, Wanted
+from slurper_tui.monitor.jobs.create import NO_ID, Known, Made, Maker, Prechecks, Wanted
 from slurper_tui.monitor.jobs.draft import earlier_retries
-from slurper_tui.monitor.model.base import JobKey
+from slurper_tui.monitor.model.base import SLOTS, JobKey
 from slurper_tui.monitor.model.events import Event, Tie
 from slurper_tui.monitor.model.job import JobView
 from slurper_tui.monitor.model.logs import LogCounts
@@ -121,6 +121,8 @@ def names(views: Sequence[JobView]) -> str:
     words = [f"{s.bucket or ''}/{s.path_prefix or ''} {word}" for s, word in told if s]
     return f" ({', '.join(words)})" if words else ""
 
+
+NEEDS_KEYS = "needs the keys to its buckets again"
 
 SLOT_SECONDS = 30.0
 """Seconds between two attempts to get a free slot, and between two re-reads of a waiting plan."""
@@ -250,8 +252,7 @@ class PlanRun(MarkedPlan):
         if made.job_id is not None:
             await self._started(step, made.job_id)
         elif made.error is None:
-            said = "the API has made it, but tells no id, and the list does not show it"
-            await self._move(step, StepState.STARTED, said=said)
+            await self._move(step, StepState.STARTED, said=NO_ID)
         elif made.error.undecided:
             await self._move(step, StepState.UNDECIDED, said=str(made.error), at=step.at)
         else:
@@ -272,7 +273,7 @@ class PlanRun(MarkedPlan):
             elif not self._steps(StepState.WAITING):
                 break
             elif self._secrets is None:
-                await self._nap(SLOT_SECONDS, "waiting for the keys to its buckets")
+                await self._nap(SLOT_SECONDS, NEEDS_KEYS)
             else:
                 await self._next(self._steps(StepState.WAITING)[0], self._secrets)
         self._note = self._note if self._halted else last_words(self.plan)
@@ -385,8 +386,7 @@ class PlanRun(MarkedPlan):
     async def _give_up(self, step: Step) -> None:
         self._looked_for.add(step.number)
         if step.number in self._accepted:
-            said = "the API has made it, but tells no id, and the list does not show it"
-            await self._move(step, StepState.STARTED, said=said)
+            await self._move(step, StepState.STARTED, said=NO_ID)
         elif step.state is StepState.SENDING:
             said = "it was sent and not answered, and the list shows no such job"
             await self._move(step, StepState.UNDECIDED, said=said, at=step.at)

@@ -18,6 +18,9 @@ EARLIEST = 1_672_531_200.0
 SHORT_ID = 8
 """Characters of a job id that are shown where the whole id would be too long."""
 
+SLOTS = 3
+"""Jobs that an account may run at the same time."""
+
 AHEAD_SECONDS = 5.0
 """Seconds; a sample dated later than now by more than this came from a clock that was ahead."""
 

@@ -45,10 +45,6 @@ if TYPE_CHECKING:
     from slurper_tui.monitor.model.plans import Unstarted
 
 
-SLOTS = 3
-"""Jobs that an account may run at the same time."""
-
-
 class MigrationKey(NamedTuple):
     """Identifies a migration: an account, a source bucket and a target bucket.
 

@@ -7,12 +7,16 @@ longest comes first, so that a face takes the first one that fits.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Mapping
+from typing import TYPE_CHECKING
 
 from slurper_tui import format as fmt
 from slurper_tui.api.errors import (
     ApiError,
     BadAnswer,
+    BucketKeysRefused,
+    Locked,
     NotFound,
     NotSent,
     RateLimited,
@@ -23,6 +27,10 @@ from slurper_tui.monitor.model.base import SHORT_ID
 from slurper_tui.monitor.model.events import GONE, Action, ActionRequest, Event, RequestState, What
 from slurper_tui.monitor.model.job import JobView
 from slurper_tui.monitor.model.logs import BROKE_TYPE, Cause, FailureGroup, FailuresView, reason_of
+from slurper_tui.monitor.model.plans import Draft, Plan, StepState
+
+if TYPE_CHECKING:
+    from slurper_tui.monitor.jobs.create import Check, Made
 
 # Actions on jobs
 
@@ -237,3 +245,46 @@ def missing_keys(view: FailuresView, *, inexact: int, keyless: int) -> tuple[str
         (not view.counts.whole, LOG_GAPS),
     )
     return tuple(text for applies, text in reasons if applies)
+
+
+# New jobs and plans
+
+NOT_DURABLE = "the history is off: what is not started when this program ends is forgotten"
+
+
+def check_words(check: Check) -> str:
+    """Return whether a bucket can be reached, with the API's message if not."""
+    error = "" if check.error is None else f": {check.error}"
+    if check.passed:
+        return "can be reached"
+    if check.refused:
+        return f"cannot be reached with these keys{error}"
+    return f"not checked{error}" if error else str(check.status)
+
+
+def not_made_words(made: Made, error: ApiError) -> str:
+    """Return why a create request made no job, without the API's message."""
+    if error.undecided:
+        return "sent, no answer: look in the list before you try again, the job may still come"
+    if isinstance(error, BucketKeysRefused):
+        return "nothing was made: these keys do not open a bucket"
+    if isinstance(error, Locked | NotSent | RateLimited):
+        return "nothing was made"
+    if made.running:
+        number = len(made.running)
+        return f"refused: {number} {'jobs run' if number > 1 else 'job runs'} already"
+    return "refused"
+
+
+def draft_name(draft: Draft) -> str:
+    """Return which objects a job copies: its prefix, a number of keys, or the bucket."""
+    if draft.keys:  # empty once a step is over
+        return "1 key" if len(draft.keys) == 1 else f"{fmt.count(len(draft.keys))} keys"
+    return draft.path_prefix or draft.bucket
+
+
+def plan_tally(plan: Plan) -> str:
+    """Return the number of steps in each state: `2 started, 3 waiting`."""
+    counts = Counter(step.state for step in plan.steps)
+    order = (StepState.STARTED, *(s for s in StepState if s is not StepState.STARTED))
+    return ", ".join(f"{counts[state]} {state}" for state in order if counts[state])

@@ -17,7 +17,7 @@ from rich.cells import cell_len
 from slurper_tui import format as words
 from slurper_tui.api.models import Source
 from slurper_tui.eta import eta_long, finish
-from slurper_tui.monitor.model.base import JobKey
+from slurper_tui.monitor.model.base import SLOTS, JobKey
 from slurper_tui.monitor.model.events import Event
 from slurper_tui.monitor.model.job import (
     Counts,
@@ -29,7 +29,7 @@ from slurper_tui.monitor.model.job import (
 )
 from slurper_tui.monitor.model.logs import BROKE_TYPE, reason_of
 from slurper_tui.monitor.model.timeline import Trace
-from slurper_tui.monitor.reports.migrations import SLOTS, Migration
+from slurper_tui.monitor.reports.migrations import Migration
 from slurper_tui.tui.render.columns import Facts, migration, short_id
 from slurper_tui.tui.render.glyphs import Look, role_of
 from slurper_tui.tui.render.lines import (

@@ -6,7 +6,6 @@ until it is over. `cancel_question` and `again_question` build the confirmations
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 from typing import ClassVar, NamedTuple
@@ -18,7 +17,9 @@ from textual.events import Resize
 from textual.screen import Screen
 
 from slurper_tui import format as words
-from slurper_tui.monitor.model.plans import Draft, Plan, PlanView, Step, StepState
+from slurper_tui.monitor.jobs.plan_runner import NEEDS_KEYS
+from slurper_tui.monitor.model.plans import Plan, PlanView, Step, StepState
+from slurper_tui.monitor.reports.wording import NOT_DURABLE, draft_name, plan_tally
 from slurper_tui.tui.render.columns import short_id
 from slurper_tui.tui.render.glyphs import Look
 from slurper_tui.tui.render.lines import Line, Piece, fill, pad, shorten, wrap, wrap_words
@@ -34,7 +35,6 @@ NONE_YET = (
     "A split by prefix makes one, and so does a retry of more than 10,000 keys: their jobs are "
     "started one after another, as slots become free.",
 )
-NEEDS_KEYS = "needs the keys to its buckets again"
 _STATE = 13
 _NARROW = 50
 
@@ -103,17 +103,15 @@ def _title(view: PlanView, look: Look) -> str:
 
 def _state_of(view: PlanView, look: Look, now: float) -> Iterator[tuple[str, str]]:
     """Yield (text, role) pairs: creation time, job counts by state, what the plan waits for."""
-    counts = Counter(step.state for step in view.plan.steps)
-    parts = [f"{counts[state]} {state}" for state in StepState if counts[state]]
     made = words.moment(view.plan.made_at, now or view.plan.made_at, look.zone)
     dot = look.glyphs.say(" · ")
-    yield look.glyphs.clean(dot.join([f"made {made}", ", ".join(parts)])), "muted"
+    yield look.glyphs.clean(dot.join([f"made {made}", plan_tally(view.plan)])), "muted"
     if waits_for_keys(view):
         yield NEEDS_KEYS, "warning"
     elif view.note:
         yield look.glyphs.clean(look.glyphs.say(view.note)), "accent"
     if not view.durable and not view.plan.over:
-        yield "the history is off: it is forgotten when this program ends", "warning"
+        yield NOT_DURABLE, "warning"
 
 
 def _step(step: Step, plan_id: int, room: int, look: Look, now: float, width: int) -> Iterator[Row]:
@@ -123,7 +121,7 @@ def _step(step: Step, plan_id: int, room: int, look: Look, now: float, width: in
     head = (Piece(f"  {number} ", "faint"), Piece(pad(f"{sign} {step.state}", _STATE), role))
     after = _after(step, look, now) if width >= _NARROW else ""
     left = max(4, width - 3 - room - _STATE - (cell_len(after) + 1 if after else 0))
-    name = shorten(_name(step.draft, look), left, look.glyphs.ellipsis)
+    name = shorten(look.glyphs.clean(draft_name(step.draft)), left, look.glyphs.ellipsis)
     tail = (Piece(pad(name, left)), Piece(f" {after}" if after else "", "muted"))
     yield Row((*head, *tail), Place(plan_id, step.number))
     if step.said and step.state in (StepState.UNDECIDED, StepState.REFUSED):
@@ -137,12 +135,6 @@ def _after(step: Step, look: Look, now: float) -> str:
     told = step.at and step.state is not StepState.WAITING
     when = words.moment(step.at, now or step.at, look.zone) if told else ""
     return "  ".join(filter(None, (when, short_id(step.job_id, look) if step.job_id else "")))
-
-
-def _name(draft: Draft, look: Look) -> str:
-    if draft.path_prefix:
-        return look.glyphs.clean(draft.path_prefix)
-    return f"{words.count(len(draft.keys))} keys" if draft.keys else ""
 
 
 def cancel_question(plan: Plan) -> Question:

@@ -23,16 +23,13 @@ from textual.screen import Screen
 from slurper_tui import format as words
 from slurper_tui.api.errors import (
     ApiError,
-    BucketKeysRefused,
     Conflict,
-    Locked,
-    NotSent,
-    RateLimited,
 )
-from slurper_tui.monitor.jobs.create import Check, Made, Prechecks
+from slurper_tui.monitor.jobs.create import NO_ID, Check, Made, Prechecks
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.job import State
 from slurper_tui.monitor.model.plans import Draft, PlanView, Secrets
+from slurper_tui.monitor.reports.wording import NOT_DURABLE, check_words, not_made_words
 from slurper_tui.monitor.services import Services
 from slurper_tui.tui.keys import may_confirm
 from slurper_tui.tui.render.columns import Facts, migration, short_id
@@ -204,10 +201,6 @@ def _of_several(drafts: Sequence[Draft], look: Look) -> Iterator[str | Line]:
         yield from keys
 
 
-REACHED, NOT_REACHED = "success", "error"
-LOOK_FIRST = "sent, no answer: look in the list before you try again"
-
-
 class Sent(NamedTuple):
     """The result of sending: one job or a plan. Both are None if nothing was sent."""
 
@@ -236,33 +229,13 @@ def check_lines(checks: Prechecks, look: Look, width: int) -> Iterator[Line]:
     yield ()
 
 
-def refused(checks: Prechecks) -> bool:
-    """Whether the API reports that a bucket cannot be reached with these keys."""
-    return any(_is_refused(check) for check in (checks.source, checks.target))
-
-
-def _is_refused(check: Check) -> bool:
-    return check.status == NOT_REACHED or isinstance(check.error, BucketKeysRefused)
-
-
 def _check(label: str, check: Check, look: Look, width: int) -> Iterator[Line]:
-    if check.status == REACHED:
-        text = f"{look.glyphs.sign(State.COMPLETED)} can be reached"
-        yield from told(label, text, look, width, "success")
-    elif _is_refused(check):
-        text = f"{look.glyphs.sign(State.ABORTED)} cannot be reached with these keys"
-        text += "" if check.error is None else f": {_said(check.error)}"
-        yield from told(label, text, look, width, "error")
-    elif check.error is not None:
-        text = f"{look.glyphs.sign(State.OTHER)} not checked: {_said(check.error)}"
-        yield from told(label, text, look, width, "warning")
-    else:
-        text = f"{look.glyphs.sign(State.OTHER)} {check.status}"
-        yield from told(label, text, look, width, "warning")
-
-
-def _said(error: ApiError) -> str:
-    return str(error)
+    state, role = State.OTHER, "warning"
+    if check.passed:
+        state, role = State.COMPLETED, "success"
+    elif check.refused:
+        state, role = State.ABORTED, "error"
+    yield from told(label, f"{look.glyphs.sign(state)} {check_words(check)}", look, width, role)
 
 
 def made_lines(made: Made, look: Look, width: int) -> Iterator[Line]:
@@ -273,7 +246,8 @@ def made_lines(made: Made, look: Look, width: int) -> Iterator[Line]:
     yield from _words(f"{look.glyphs.sign(State.COMPLETED)} started", look, width, "success")
     if made.job_id:
         yield from told("id", made.job_id, look, width)
-    yield from _words("It appears in the list with the next poll.", look, width, "muted")
+    shown = "It appears in the list with the next poll." if made.job_id else NO_ID
+    yield from _words(shown, look, width, "muted")
     yield ()
 
 
@@ -288,14 +262,13 @@ def plan_lines(view: PlanView, look: Look, width: int) -> Iterator[Line]:
     going_on = "That goes on while this program runs; “plans” in the palette shows it."
     yield from _words(going_on, look, width, "muted")
     if not view.durable:
-        lost = "The history is off: what is not started when this program ends is forgotten."
-        yield from _words(lost, look, width, "warning")
+        yield from _words(NOT_DURABLE, look, width, "warning")
     yield ()
 
 
 def _not_made(made: Made, error: ApiError, look: Look, width: int) -> Iterator[Line]:
     role = "warning" if error.undecided else "error"
-    yield from _words(_headline(made, error), look, width, role)
+    yield from _words(not_made_words(made, error), look, width, role)
     for label, text in error_details(error, look):
         yield from told(label, text, look, width)
     if isinstance(error, Conflict) and made.running:
@@ -306,19 +279,6 @@ def _not_made(made: Made, error: ApiError, look: Look, width: int) -> Iterator[L
             yield (sign, *migration(view, Facts(look), max(8, width - 4)))
         yield from _words("A job can be made as soon as one of them ends.", look, width, "muted")
     yield ()
-
-
-def _headline(made: Made, error: ApiError) -> str:
-    if error.undecided:
-        return LOOK_FIRST
-    if isinstance(error, BucketKeysRefused):
-        return "nothing was made: these keys do not open a bucket"
-    if isinstance(error, Locked | NotSent | RateLimited):
-        return "nothing was made"
-    if made.running:
-        number = len(made.running)
-        return f"refused: {number} {'jobs run' if number > 1 else 'job runs'} already"
-    return "refused"
 
 
 def _words(text: str, look: Look, width: int, role: str) -> Iterator[Line]:
@@ -485,7 +445,7 @@ class SendPage(RequestScreen):
 
     @property
     def _may_send(self) -> bool:
-        reached = self._checks is not None and not refused(self._checks)
+        reached = self._checks is not None and not self._checks.refused
         return self.stage is Stage.ASKING and reached
 
     @property

@@ -15,9 +15,9 @@ from textual.message import Message
 from textual.reactive import var
 
 from slurper_tui import format as words
-from slurper_tui.monitor.model.base import JobKey
+from slurper_tui.monitor.model.base import SLOTS, JobKey
 from slurper_tui.monitor.model.job import AccountView, JobView, Snapshot, shown_forecast
-from slurper_tui.monitor.reports.migrations import SLOTS, Migration
+from slurper_tui.monitor.reports.migrations import Migration
 from slurper_tui.tui.render import columns
 from slurper_tui.tui.render.columns import Facts, Fitted, migration, short_id
 from slurper_tui.tui.render.glyphs import Look

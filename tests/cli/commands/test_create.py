@@ -41,8 +41,8 @@ def test_the_draft_and_both_prechecks_are_shown_before_anything_is_sent() -> Non
         "slurper-tui:   prefix     2024/",
         "slurper-tui:   target     r2 media",
         "slurper-tui:   overwrite  no",
-        "slurper-tui: precheck of the source bucket: success",
-        "slurper-tui: precheck of the target bucket: success",
+        "slurper-tui: precheck of the source bucket: can be reached",
+        "slurper-tui: precheck of the target bucket: can be reached",
     ]
     assert [m for m in person.methods if m != "GET"] == ["PUT", "PUT", "POST"]
     assert person.posts()[0]["overwrite"] is False
@@ -193,7 +193,9 @@ def test_a_precheck_that_fails_stops_it_unless_it_is_not_wanted() -> None:
     denied = [*S3, "--source-bucket", "denied", "--yes"]
     ran = person.run("create", *denied)
     assert ran.code == 7
-    assert "slurper-tui: precheck of the source bucket: error" in ran.err
+    assert (
+        "slurper-tui: precheck of the source bucket: cannot be reached with these keys" in ran.err
+    )
     assert person.posts() == []
     assert person.run("create", *denied, "--no-precheck").code == 0
     assert len(person.posts()) == 1
@@ -202,7 +204,7 @@ def test_a_precheck_that_fails_stops_it_unless_it_is_not_wanted() -> None:
 def test_precheck_tells_both_answers() -> None:
     person = Person()
     ran = person.run("precheck", *S3)
-    assert (ran.code, ran.out) == (0, ["source  success", "target  success"])
+    assert (ran.code, ran.out) == (0, ["source  can be reached", "target  can be reached"])
     ran = person.run("precheck", *S3, "--target-bucket", "missing", "--json")
     assert ran.code == 7
     assert json.loads(ran.out[0]) == {
@@ -220,7 +222,7 @@ def test_no_free_slot_is_explained_with_what_runs() -> None:
     assert len(running) == 3
     for job_id in running:
         assert any(job_id in line and "→" in line for line in ran.err)
-    assert "three jobs at a time" in ran.err[-1]
+    assert "refused: 3 jobs run already" in ran.err[-1]
 
 
 def test_a_refusal_is_told_with_its_code() -> None:
@@ -228,7 +230,7 @@ def test_a_refusal_is_told_with_its_code() -> None:
     person.account.faults.add(Fault(operation="create", status=400, code=10001, message="no"))
     ran = person.run("create", *S3, "--yes")
     assert (ran.code, ran.out) == (7, [])
-    assert ran.err[-1] == "slurper-tui: not created: the API answered 400 (10001: no)"
+    assert ran.err[-1] == "slurper-tui: refused; the API answered 400 (10001: no)"
 
 
 def test_rejected_credentials_are_exit_3() -> None:
@@ -251,7 +253,9 @@ def test_keys_that_do_not_open_a_bucket_are_not_our_credentials() -> None:
     person.account.faults.add(NO_KEYS)
     ran = person.run("create", *S3, "--yes")
     assert (ran.code, ran.out) == (7, [])
-    assert ran.err[-1].startswith("slurper-tui: not created: the API answered 403: these keys do")
+    assert ran.err[-1].startswith(
+        "slurper-tui: nothing was made: these keys do not open a bucket; "
+    )
     assert "s3:Get* and s3:List*" in ran.err[-1]
     assert "Preconnectivity failed" in ran.err[-1]
 
@@ -284,8 +288,8 @@ def test_no_answer_and_no_such_job_is_undecided_and_not_sent_again(
     person.account.faults.add(Fault(Kind.HTML, operation="create", status=504))
     ran = person.run("create", *S3, "--yes")
     assert (ran.code, ran.out, len(person.posts())) == (7, [], 1)
-    assert ran.err[-1].startswith("slurper-tui: undecided: the API answered 504")
-    assert "one may still come" in ran.err[-1]
+    assert ran.err[-1].startswith("slurper-tui: sent, no answer: look in the list")
+    assert "may still come" in ran.err[-1]
 
 
 @pytest.mark.parametrize(
@@ -433,7 +437,7 @@ def test_without_a_history_it_is_said_that_an_interruption_forgets() -> None:
     name = person.file("prefixes", "a/\nb/\n")
     ran = person.run("create", *S3, "--prefixes", name, "--yes", "--no-history")
     assert ran.code == 0
-    assert any("it is not on the disk" in line for line in ran.err)
+    assert any("when this program ends is forgotten" in line for line in ran.err)
 
 
 def test_flags_that_say_nothing_together_are_refused() -> None:

@@ -80,7 +80,7 @@ def test_without_draft_it_is_shown_whole_tried_and_sent() -> None:
     assert len(post["source"]["keys"]) == 7
     for key in post["source"]["keys"]:
         assert f"slurper-tui:   key        {key}" in ran.err
-    assert "slurper-tui: precheck of the source bucket: success" in ran.err
+    assert "slurper-tui: precheck of the source bucket: can be reached" in ran.err
     assert made["id"] == someone.account.jobs()[0].plan.id
     assert made["source"]["keys"] == post["source"]["keys"]
 

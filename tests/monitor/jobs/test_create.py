@@ -6,9 +6,10 @@ import json
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
 from slurper_tui.api.errors import Conflict, Locked, NotSent, Refused, Unreachable
-from slurper_tui.api.models import Job, Source, Target
+from slurper_tui.api.models import Job, NewSource, Source, Target
 from slurper_tui.monitor.jobs.create import CLOCK_SLACK, Wanted
 from slurper_tui.monitor.jobs.plan_runner import JobCreation
 from slurper_tui.monitor.model.base import JobKey
@@ -220,6 +221,21 @@ async def test_prechecks_tell_each_bucket_s_answer() -> None:
     denied = Draft("s3", "denied", "media")
     bad = await program.creation.precheck(account_id, denied, SECRETS)
     assert (bad.source.status, bad.target.status, bad.passed) == ("error", "success", False)
+
+
+@timeless
+async def test_a_precheck_sends_no_keys(monkeypatch: pytest.MonkeyPatch) -> None:
+    program = Workshop().program()
+    check, sources = program.client.check_source, list[NewSource]()
+
+    async def record(account_id: str, source: NewSource) -> Any:
+        sources.append(source)
+        return await check(account_id, source)
+
+    monkeypatch.setattr(program.client, "check_source", record)
+    draft = replace(DRAFT, path_prefix=None, keys=tuple(map(str, range(10_000))))
+    assert (await program.creation.precheck(program.shop.account.account_id, draft, SECRETS)).passed
+    assert [source.keys for source in sources] == [None]
 
 
 @timeless

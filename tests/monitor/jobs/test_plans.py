@@ -360,7 +360,7 @@ async def test_a_restart_sends_nothing_before_the_secrets_are_there_again() -> N
     again = shop.program()
     [view] = await again.creation.plans()
     assert not view.has_secrets
-    view = await again.until(view.plan.id, lambda view: "waiting for the keys" in view.note)
+    view = await again.until(view.plan.id, lambda view: "needs the keys" in view.note)
     assert len(shop.posts) == sent
     again.creation.supply(view.plan.id, SECRETS)
     view = await again.until(view.plan.id, lambda view: view.has_secrets)

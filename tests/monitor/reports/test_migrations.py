@@ -8,9 +8,10 @@ import pytest
 from msgspec.structs import replace
 
 from slurper_tui.api.models import Source, Target
+from slurper_tui.monitor.model.base import SLOTS
 from slurper_tui.monitor.model.job import Counts, JobView, Phase, State
 from slurper_tui.monitor.model.plans import Draft, Plan, Step, StepState, unstarted
-from slurper_tui.monitor.reports.migrations import SLOTS, family, migration_of, migrations
+from slurper_tui.monitor.reports.migrations import family, migration_of, migrations
 from tests.monitor.reports.family_jobs import PARENT, job, retry, tied, when
 from tests.tui.jobs import ACCOUNT, NOW, forecast, view
 

@@ -157,7 +157,7 @@ async def test_every_job_of_a_plan_stands_there_with_its_state() -> None:
         assert any(line.startswith("4 ✖ refused    2024/") for line in lines)
         assert ASKED in bench.text
         assert "10001: no such bucket" in bench.text
-        assert "1 waiting, 1 started, 1 undecided, 1 refused" in bench.text
+        assert "1 started, 1 waiting, 1 undecided, 1 refused" in bench.text
         assert "needs the keys to its buckets again" in bench.text
 
 
