@@ -144,7 +144,7 @@ class _Connection(socketserver.StreamRequestHandler):
         reply = self.server.owner.answer(request)
         alive = bool(request.headers.get("connection", "").lower() != "close")
         if reply.fault is None or reply.fault.kind not in _ON_THE_LINE:
-            self._send(reply.told(), head=request.method == "HEAD")
+            self._send(reply.arrive(), head=request.method == "HEAD")
             return alive
         return self._spoil(reply.response, reply.fault) and alive
 

@@ -51,12 +51,16 @@ def is_exact(text: str) -> bool:
 
 def escape_invalid_bytes(text: str) -> str:
     r"""Return the text with each invalid byte written as `\xe9`, for display."""
-    return text if text.isascii() else _INVALID.sub(_escape, text)
+    if text.isascii():
+        return text
+    return _INVALID.sub(lambda marks: "".join(f"\\x{byte:02x}" for byte in _bytes(marks)), text)
 
 
 def replace_invalid_bytes(text: str) -> str:
     """Return the text with replacement characters instead of the marks."""
-    return text if text.isascii() else _INVALID.sub(_replacement, text)
+    if text.isascii():
+        return text
+    return _INVALID.sub(lambda marks: _bytes(marks).decode("utf-8", "replace"), text)
 
 
 def surrogate_invalid_bytes(text: str) -> str:
@@ -70,14 +74,6 @@ def _surrogates(marks: re.Match[str]) -> str:
 
 def _bytes(marks: re.Match[str]) -> bytes:
     return _surrogates(marks).encode("utf-8", "surrogateescape")
-
-
-def _escape(marks: re.Match[str]) -> str:
-    return "".join(f"\\x{byte:02x}" for byte in _bytes(marks))
-
-
-def _replacement(marks: re.Match[str]) -> str:
-    return _bytes(marks).decode("utf-8", "replace")
 
 
 class Source(msgspec.Struct, frozen=True, gc=False, rename="camel"):
@@ -243,11 +239,9 @@ def _foreseen(model: type[msgspec.Struct], raw: object) -> bool:
 
 
 def _nested(kind: object) -> type[msgspec.Struct] | None:
-    return next((arm for arm in get_args(kind) if _is_struct(arm)), None)
-
-
-def _is_struct(kind: object) -> bool:
-    return isinstance(kind, type) and issubclass(kind, msgspec.Struct)
+    """Return the model in a type such as `Source | None`; None if there is none."""
+    models = (a for a in get_args(kind) if isinstance(a, type) and issubclass(a, msgspec.Struct))
+    return next(models, None)
 
 
 def _convert(field: _Field, raw: object) -> object:

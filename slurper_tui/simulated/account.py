@@ -36,7 +36,7 @@ from slurper_tui.simulated.api import (
     row_json,
 )
 from slurper_tui.simulated.faults import Fault, Faults, Kind
-from slurper_tui.simulated.jobs import Course, Plan, cast
+from slurper_tui.simulated.jobs import Course, Plan, sample_jobs
 from slurper_tui.simulated.logs import log_rows
 
 
@@ -248,7 +248,7 @@ class Reply(NamedTuple):
     response: httpx.Response
     fault: Fault | None
 
-    def told(self) -> httpx.Response:
+    def arrive(self) -> httpx.Response:
         """Return the response as it arrives. Raises an httpx error if the fault prevents that."""
         if self.fault is None:
             return self.response
@@ -293,7 +293,7 @@ class SimulatedAccount:
         self._lock = threading.Lock()
         self._answers = 0
         if plans is None:
-            courses = cast(self._rng, clock(), jobs, running)
+            courses = sample_jobs(self._rng, clock(), jobs, running)
         else:
             courses = [Course(plan) for plan in plans]
         most = max(slots, running or 0)
@@ -313,7 +313,7 @@ class SimulatedAccount:
 
     def answer(self, request: httpx.Request) -> httpx.Response:
         """Answer one request. Raises an httpx error if a fault prevents an answer."""
-        return self.reply(request).told()
+        return self.reply(request).arrive()
 
     def reply(self, request: httpx.Request) -> Reply:
         """Return the response to one request with the fault that the caller has to apply."""
@@ -324,15 +324,21 @@ class SimulatedAccount:
             self._answers += 1
             headers["cf-ray"] = f"{_FIRST_RAY + self._answers:016x}-FRA"
             arrives = fault is None or fault.lets_it_happen
-            response = self._judged(call, request, allowed) if arrives else accept(None)
+            response = self._perform(call, request, allowed) if arrives else accept(None)
         return Reply(_signed(response, headers), fault)
 
-    def _judged(self, call: Call, request: httpx.Request, allowed: bool) -> httpx.Response:
+    def _perform(self, call: Call, request: httpx.Request, allowed: bool) -> httpx.Response:
         try:
             if not allowed:
                 raise Refusal(429, Said(971, "Please wait and consider throttling your requests"))
             self._authenticate(request)
-            return self._dispatch(call, request)
+            if call.account_id != self.account_id or not call.allowed:
+                where = Said(7003, f"Could not route to /{call.path}: is the identifier right?")
+                raise Refusal(404, where, Said(7000, "No route for that URI"))
+            if call.operation is None:
+                allow = {"allow": ", ".join(call.allowed)}
+                raise Refusal(405, Said(10405, "Method not allowed for this path"), headers=allow)
+            return self._jobs.perform(call, request)
         except Refusal as refusal:
             return refuse(refusal)
 
@@ -347,15 +353,6 @@ class SimulatedAccount:
             raise Refusal(400, Said(6003, "Invalid request headers"))
         if bearer is not None and bearer != f"Bearer {self.token}":
             raise Refusal(401, Said(10000, "Authentication error"))
-
-    def _dispatch(self, call: Call, request: httpx.Request) -> httpx.Response:
-        if call.account_id != self.account_id or not call.allowed:
-            where = Said(7003, f"Could not route to /{call.path}: is the identifier right?")
-            raise Refusal(404, where, Said(7000, "No route for that URI"))
-        if call.operation is None:
-            allow = {"allow": ", ".join(call.allowed)}
-            raise Refusal(405, Said(10405, "Method not allowed for this path"), headers=allow)
-        return self._jobs.perform(call, request)
 
 
 def together(*accounts: SimulatedAccount) -> httpx.MockTransport:

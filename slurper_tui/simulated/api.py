@@ -44,7 +44,12 @@ def accept(result: object, status: int = 200) -> httpx.Response:
 
 def refuse(refusal: Refusal) -> httpx.Response:
     """Return a refusal in the API's envelope."""
-    errors = [_error(said) for said in refusal.said]
+    errors = [
+        {"code": said.code, "message": said.message}
+        if said.pointer is None
+        else {"code": said.code, "message": said.message, "source": {"pointer": said.pointer}}
+        for said in refusal.said
+    ]
     envelope = {"success": False, "errors": errors, "messages": [], "result": None}
     return _envelope(refusal.status, envelope, refusal.headers)
 
@@ -111,11 +116,6 @@ def _source_json(source: Source) -> dict[str, object]:
     if source.vendor == "r2":
         told["jurisdiction"] = source.jurisdiction or "default"
     return told
-
-
-def _error(said: Said) -> dict[str, object]:
-    pointer = {} if said.pointer is None else {"source": {"pointer": said.pointer}}
-    return {"code": said.code, "message": said.message, **pointer}
 
 
 def _envelope(
@@ -236,16 +236,15 @@ def call_of(request: httpx.Request) -> Call:
     if start is None:
         return Call(None, request.method, "/".join(parts))
     rest = parts[start + 3 :]
-    call = Call(unquote(parts[start + 1]), request.method, "/".join(rest))
-    return _routed(call, rest)
-
-
-def _routed(call: Call, parts: list[str]) -> Call:
-    job_id = unquote(parts[1]) if len(parts) > 1 and parts[0] == "jobs" else None
-    pattern = call.path if call.path in _ROUTES else "/".join([*parts[:1], "*", *parts[2:]])
+    path = "/".join(rest)
+    job_id = unquote(rest[1]) if len(rest) > 1 and rest[0] == "jobs" else None
+    pattern = path if path in _ROUTES else "/".join([*rest[:1], "*", *rest[2:]])
     known = _ROUTES.get(pattern, {}) if job_id != "" else {}
-    return call._replace(
-        operation=known.get(call.method),
+    return Call(
+        unquote(parts[start + 1]),
+        request.method,
+        path,
+        operation=known.get(request.method),
         job_id=job_id if "*" in pattern else None,
         allowed=tuple(sorted(known)),
     )

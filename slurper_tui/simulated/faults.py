@@ -98,10 +98,6 @@ class Fault:
             return answer
         if self.kind in _BODIES:
             return _bodied(answer, answer.status_code, _BODIES[self.kind](answer.content))
-        return self._told(answer)
-
-    def _told(self, answer: httpx.Response) -> httpx.Response:
-        """Return a response that the fault itself defines."""
         if self.kind is Kind.BODY:
             return _bodied(answer, self.status, self.body, self._wait())
         if self.kind is Kind.EDITED and self.edit is not None:
@@ -143,19 +139,15 @@ class Faults:
             for place, fault in enumerate(self._faults):
                 if not fault.concerns(call):
                     continue
-                if fault.after == 0:
-                    self._use(place, fault)
-                    return fault
-                self._faults[place] = replace(fault, after=fault.after - 1)
+                if fault.after > 0:
+                    self._faults[place] = replace(fault, after=fault.after - 1)
+                    continue
+                if fault.times is not None and fault.times > 1:
+                    self._faults[place] = replace(fault, times=fault.times - 1)
+                elif fault.times is not None:
+                    del self._faults[place]
+                return fault
         return None
-
-    def _use(self, place: int, fault: Fault) -> None:
-        if fault.times is None:
-            return
-        if fault.times > 1:
-            self._faults[place] = replace(fault, times=fault.times - 1)
-        else:
-            del self._faults[place]
 
 
 def _bodied(
@@ -166,13 +158,10 @@ def _bodied(
     return httpx.Response(status, headers={**kind, **(headers or {})}, content=body)
 
 
-def _null(content: bytes) -> bytes:
-    return msgspec.json.encode({**msgspec.json.decode(content), "result": None})
-
-
-def _wrong(content: bytes) -> bytes:
+def _with_result(content: bytes, change: Callable[[object], object]) -> bytes:
+    """Return an envelope with another result."""
     envelope = msgspec.json.decode(content)
-    return msgspec.json.encode({**envelope, "result": _other_type(envelope.get("result"))})
+    return msgspec.json.encode({**envelope, "result": change(envelope.get("result"))})
 
 
 def _other_type(value: object) -> object:
@@ -197,9 +186,9 @@ _BODIES: Mapping[Kind, Callable[[bytes], bytes]] = {
     Kind.GARBAGE: lambda content: b"\x00\xff\x1b]0;owned\x07" + content[::-1],
     Kind.TRUNCATED: lambda content: content[: len(content) // 2],
     Kind.EMPTY: lambda content: b"",
-    Kind.NULL: _null,
+    Kind.NULL: lambda content: _with_result(content, lambda _: None),
     Kind.FOREIGN: lambda content: (
         b'{"error": "[{\\"path\\": [\\"x\\"], \\"message\\": \\"no\\"}]"}'
     ),
-    Kind.WRONG_TYPES: _wrong,
+    Kind.WRONG_TYPES: lambda content: _with_result(content, _other_type),
 }

@@ -5,7 +5,7 @@ users requested. Two clocks run over a course: one counts the seconds of listing
 other the seconds of copying. The second runs on for `DRAIN_SECONDS` after a pause or an abort,
 because objects in flight still finish.
 
-`cast` makes the sample account; the same random generator and time give the same jobs.
+`sample_jobs` makes the sample account; the same random generator and time give the same jobs.
 """
 
 from __future__ import annotations
@@ -246,7 +246,9 @@ MODELS = Bucket("gcs", "ml-datasets", "datasets", ("images/", "text/train/", "te
 EARLIER = (PHOTOS, LOGS, BACKUPS, THUMBS, INVOICES, VIDEO, MODELS)
 
 
-def cast(rng: random.Random, now: float, jobs: int | None, running: int | None) -> list[Course]:
+def sample_jobs(
+    rng: random.Random, now: float, jobs: int | None, running: int | None
+) -> list[Course]:
     """Make the jobs of an account, running ones first and the oldest last.
 
     now: UTC seconds.
@@ -268,34 +270,24 @@ def source_of(bucket: Bucket, prefix: str) -> Source:
 
 def _running(rng: random.Random, now: float) -> Iterator[Course]:
     """Yield running jobs: first a steady, a listing and a stalling one, then random ones."""
-    yield _steady(rng, now)
-    yield _listing(rng, now)
-    yield _stalling(rng, now)
+    steady = _plan(rng, PHOTOS, "2024/", now - 11.2 * HOUR, 32 * HOUR)
+    steady = replace(steady, objects=3_417_872, harmless=98_310, not_copied=1_204, failed=2_568)
+    yield Course(replace(steady, listing=5.5 * HOUR))
+    listing = _plan(rng, PHOTOS, "2023/", now - 1.9 * HOUR, 9.4 * HOUR)
+    listing = replace(listing, objects=2_760_415, harmless=4_210, failed=37)
+    yield Course(replace(listing, listing=3.3 * HOUR))
+    # Stalls half a minute from now, for twelve minutes, and again every hour.
+    every, frozen = HOUR, 720.0
+    age = 5 * every + (every - frozen) - 30.0
+    stalling = _plan(rng, LOGS, "edge/", now - age, 8.3 * HOUR)
+    stalling = replace(stalling, objects=1_090_226, failed=9_431, not_copied=412, delay=0.0)
+    stalling = replace(stalling, stall_every=every, stall_for=frozen)
+    yield Course(replace(stalling, listing=1.5 * HOUR))
     while True:
         bucket = rng.choice(EARLIER)
         age, share = rng.uniform(2, 40) * HOUR, rng.uniform(0.05, 0.7)
         plan = _plan(rng, bucket, rng.choice(bucket.prefixes), now - age, age / share)
         yield Course(replace(plan, objects=int(plan.seconds * rng.uniform(20, 80)), listing=900.0))
-
-
-def _steady(rng: random.Random, now: float) -> Course:
-    plan = _plan(rng, PHOTOS, "2024/", now - 11.2 * HOUR, 32 * HOUR)
-    plan = replace(plan, objects=3_417_872, harmless=98_310, not_copied=1_204, failed=2_568)
-    return Course(replace(plan, listing=5.5 * HOUR))
-
-
-def _listing(rng: random.Random, now: float) -> Course:
-    plan = _plan(rng, PHOTOS, "2023/", now - 1.9 * HOUR, 9.4 * HOUR)
-    return Course(replace(plan, objects=2_760_415, listing=3.3 * HOUR, harmless=4_210, failed=37))
-
-
-def _stalling(rng: random.Random, now: float) -> Course:
-    """Make a job that stalls half a minute from now, for twelve minutes, and again every hour."""
-    every, frozen = HOUR, 720.0
-    age = 5 * every + (every - frozen) - 30.0
-    plan = _plan(rng, LOGS, "edge/", now - age, 8.3 * HOUR)
-    plan = replace(plan, objects=1_090_226, failed=9_431, not_copied=412, listing=1.5 * HOUR)
-    return Course(replace(plan, stall_every=every, stall_for=frozen, delay=0.0))
 
 
 def _recent(rng: random.Random, now: float) -> Iterator[Course]:
@@ -308,7 +300,14 @@ def _recent(rng: random.Random, now: float) -> Iterator[Course]:
     weekly = plan(BACKUPS, "weekly/", 52.0, 61.0, objects=40_118_002, listing=8 * HOUR, failed=18)
     yield Course(weekly).changed(now - 33.6 * HOUR, "paused")
     older = plan(PHOTOS, "2022/", 75.0, 20.0, objects=1_904_337, harmless=61_022, failed=4)
-    yield Course(older, tuple(_interrupted(now)))
+    yield Course(
+        older,
+        (
+            Change(now - 70.1 * HOUR, "paused"),
+            Change(now - 66.0 * HOUR, "running"),
+            Change(now - 58.4 * HOUR, "paused"),
+        ),
+    )
     yield Course(plan(AVATARS, "", 20.0, 3.4, objects=880_112))
     yield Course(plan(THUMBS, "", 30.0, 4.1, objects=1_000_000, failed=10, not_copied=10))
     yield Course(plan(VIDEO, "4k/", 98.0, 26.0, objects=412_880, lost=37, not_copied=7, failed=3))
@@ -316,12 +315,6 @@ def _recent(rng: random.Random, now: float) -> Iterator[Course]:
     yield Course(replace(broken, listing_broke=True))
     scratch = plan(SCRATCH, "", 140.0, 0.2, objects=1_000, harmless=210, failed=98)
     yield Course(scratch).changed(scratch.created + 460.0, "aborted")
-
-
-def _interrupted(now: float) -> Iterator[Change]:
-    yield Change(now - 70.1 * HOUR, "paused")
-    yield Change(now - 66.0 * HOUR, "running")
-    yield Change(now - 58.4 * HOUR, "paused")
 
 
 def _older(rng: random.Random, lanes: list[float]) -> Iterator[Course]:
@@ -337,14 +330,10 @@ def _older(rng: random.Random, lanes: list[float]) -> Iterator[Course]:
         created = lanes[lane] - seconds - rng.uniform(60, 10 * HOUR)
         plan = _plan(rng, bucket, rng.choice(bucket.prefixes), created, seconds)
         lanes[lane] = created
-        yield _ending(rng, replace(plan, **_numbers(rng, seconds)))
-
-
-def _ending(rng: random.Random, plan: Plan) -> Course:
-    course = Course(plan)
-    if rng.random() < 0.15:
-        return course.changed(plan.created + plan.seconds * rng.uniform(0.1, 0.9), "aborted")
-    return course
+        course = Course(replace(plan, **_numbers(rng, seconds)))
+        if rng.random() < 0.15:
+            course = course.changed(created + seconds * rng.uniform(0.1, 0.9), "aborted")
+        yield course
 
 
 def _numbers(rng: random.Random, seconds: float) -> dict[str, Any]:
