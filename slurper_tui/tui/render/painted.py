@@ -524,6 +524,10 @@ class PaintedLines(ScrollView, can_focus=False, inherit_bindings=False):
         waiting = self._repaint_regions or screen._dirty_widgets or screen._layout_required
         return ours and screen.is_current and not waiting and 0 < lines < self.room.height
 
+    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
+        """Repaint only the differences after scrolling."""
+        self.repaint_changes()
+
     def set_lines(self, lines: int) -> None:
         """Set the number of lines to scroll through without triggering a layout."""
         size = Size(self.size.width, lines)

@@ -65,10 +65,6 @@ class TextLines(PaintedLines, can_focus=True):
         self.remake()
         self.scroll_lines(0)
 
-    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
-        """Repaint only the differences after scrolling."""
-        self.repaint_changes()
-
 
 class DetailPane(TextLines):
     """The details of the highlighted job or migration.

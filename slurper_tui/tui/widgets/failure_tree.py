@@ -8,12 +8,9 @@ are kept.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 
 import msgspec
 from msgspec.structs import replace
-from textual.events import Click
-from textual.message import Message
 from textual.reactive import var
 
 from slurper_tui import format as words
@@ -38,7 +35,7 @@ from slurper_tui.tui.render.lines import (
     width_of,
     wrap_words,
 )
-from slurper_tui.tui.render.painted import PaintedLines
+from slurper_tui.tui.widgets.line_list import MARGIN, LineList
 from slurper_tui.tui.widgets.log_rows import known_time, sign_of
 
 Path = tuple[str, ...]
@@ -275,29 +272,20 @@ def _when(text: str | None, look: Look, now: float) -> str:
     return look.glyphs.clean(text) if at is None else words.moment(at, now or at, look.zone)
 
 
-MARGIN = 2
-"""Cells left of the tree: the cursor's sign and a blank."""
-
 NOTHING = FailureScene(FailuresView(JobKey("", "")))
 
 
-class FailureLines(PaintedLines, can_focus=True):
+class FailureLines(LineList):
     """The failure report as a list with a cursor. now: the time of the newest data, UTC seconds."""
 
     scene: var[FailureScene] = var(NOTHING, init=False)
 
-    @dataclass
-    class Pointed(Message):
-        """Posted when an entry was clicked."""
-
-        path: Path
-
     def __init__(self, look: Look, *, id: str) -> None:
-        super().__init__(id=id)
-        self._look = look
+        super().__init__(look, id=id)
         self.now = 0.0
         self._above: tuple[Line, ...] = ()
         self._entries: tuple[Entry, ...] = ()
+        self._cursor: int | None = None
         self._counts = 1
 
     def line_at(self, y: int) -> Line:
@@ -305,9 +293,10 @@ class FailureLines(PaintedLines, can_focus=True):
         line = y + self.first
         if line < len(self._above):
             return (Piece(" " * (MARGIN - 1)), *self._above[line], Piece(" "))
-        entry = self._entry_of(line)
-        if entry is None:
+        row = self.row_of(line)
+        if row is None:
             return ()
+        entry = self._entries[row]
         drawn = entry_line(
             entry,
             self._look,
@@ -316,19 +305,22 @@ class FailureLines(PaintedLines, can_focus=True):
             opened=entry.path in self.scene.opened,
             now=self.now,
         )
-        mark = self._look.glyphs.say("▌") if entry.path == self.scene.cursor else " "
-        return fill((Piece(mark, "accent"), Piece(" " * (MARGIN - 1)), *drawn), self.room.width)
+        return fill((self.cursor_sign(row), Piece(" " * (MARGIN - 1)), *drawn), self.room.width)
 
-    def row_role(self, y: int) -> str:
-        """Return the style of the cursor's entry."""
-        entry = self._entry_of(y + self.first)
-        if entry is None or entry.path != self.scene.cursor:
-            return ""
-        return "cursor" if self.has_focus else "cursor-blurred"
+    @property
+    def cursor(self) -> int | None:
+        """The index of the highlighted entry; None if there is none."""
+        return self._cursor
 
-    def _entry_of(self, line: int) -> Entry | None:
-        place = line - len(self._above)
-        return self._entries[place] if 0 <= place < len(self._entries) else None
+    @property
+    def lines(self) -> int:
+        """The number of lines, those of the summary included."""
+        return len(self._above) + len(self._entries)
+
+    def row_of(self, line: int) -> int | None:
+        """Return the index of the entry at a line; None for the summary and empty lines."""
+        row = line - len(self._above)
+        return row if 0 <= row < len(self._entries) else None
 
     def watch_scene(self) -> None:
         """Show the new scene."""
@@ -348,39 +340,14 @@ class FailureLines(PaintedLines, can_focus=True):
         self._entries = entries(self.scene)
         air = [()] if above and self._entries and self.size.height > len(above) + 2 else []
         self._above = (*above, *air)
+        paths = [entry.path for entry in self._entries]
+        self._cursor = paths.index(self.scene.cursor) if self.scene.cursor in paths else None
         self._counts = count_width(self._entries)
-        self.set_lines(len(self._above) + len(self._entries))
+        self.set_lines(self.lines)
 
     def _follow_cursor(self) -> None:
         """Scroll as little as needed to show the cursor; at the first entry, scroll to the top."""
         page, top = max(1, self.size.height), self.scroll_offset.y
-        paths = [entry.path for entry in self._entries]
-        place = paths.index(self.scene.cursor) if self.scene.cursor in paths else 0
-        line = place + len(self._above)
-        wanted = max(line - page + 1, min(top, line if place else 0))
-        if wanted != top:
-            self.scroll_to(y=max(0, wanted), animate=False, force=True)
-
-    def page_rows(self) -> int:
-        """Return how many entries a page moves by."""
-        return max(1, self.size.height - 2)
-
-    def on_resize(self) -> None:
-        """Fit everything to the new size."""
-        self.forget_marks()
-        self.redraw()
-
-    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
-        """Repaint only the differences after scrolling."""
-        self.repaint_changes()
-
-    def watch_has_focus(self, has_focus: bool) -> None:
-        """Show by the cursor's colour whether the tree has the focus."""
-        super().watch_has_focus(has_focus)
-        self.repaint_changes()
-
-    def on_click(self, event: Click) -> None:
-        """Post the clicked entry."""
-        entry = self._entry_of(event.y + self.scroll_offset.y)
-        if entry is not None:
-            self.post_message(self.Pointed(entry.path))
+        row = self.cursor or 0
+        line = row + len(self._above)
+        self.scroll_to_line(max(0, line - page + 1, min(top, line if row else 0)))

@@ -22,8 +22,8 @@ from slurper_tui.tui.render import columns
 from slurper_tui.tui.render.columns import Facts, Fitted, migration, short_id
 from slurper_tui.tui.render.glyphs import Look
 from slurper_tui.tui.render.lines import Line, Piece, fill, shorten, width_of, wrap_words
-from slurper_tui.tui.render.painted import PaintedLines
 from slurper_tui.tui.state import Row, RowKey, Scene
+from slurper_tui.tui.widgets.line_list import MARGIN, LineList
 
 _HOW_TO_START = (
     "There are no Super Slurper jobs here yet.",
@@ -132,35 +132,24 @@ def _migration(one: Migration, facts: Facts, room: int) -> Line:
     return (*migration(one.view, facts, max(1, room - width_of(tail))), *tail)
 
 
-MARGIN = 2
-"""Cells left of the first column: the cursor's sign and the sign of a marked job."""
-
-HEADER = 1
-
 MOST_SUMMED = 500
 """The most jobs of visible migrations that are polled before others."""
 
 
-class JobTable(PaintedLines, can_focus=True):
+class JobTable(LineList):
     """The lines of a scene as a list; the scene owns the cursor."""
 
+    HEADER = 1
     scene: var[Scene] = var(Scene, init=False)
 
     @dataclass
     class Scrolled(Message):
         """Posted when other rows became visible."""
 
-    @dataclass
-    class Pointed(Message):
-        """Posted when a row was clicked. row: its index."""
-
-        row: int
-
     BORDER_TITLE: ClassVar[str] = ""
 
     def __init__(self, look: Look, *, id: str) -> None:
-        super().__init__(id=id)
-        self._look = look
+        super().__init__(look, id=id)
         self._columns: Fitted = ()
         self._shape: tuple[int, bool, bool, bool, float | None] | None = None
         self._drawn: dict[RowKey, tuple[Row, float, Line]] = {}
@@ -170,38 +159,36 @@ class JobTable(PaintedLines, can_focus=True):
         scene = self.scene
         if not scene.lines:
             return self._notice(y)
-        if y < HEADER:
+        if y < self.HEADER:
             view = scene.view
             titles = columns.header(self._columns, self._look, view.sort, view.inverted)
             return (Piece(" " * MARGIN), *titles)
         row = self.row_at(y)
         line = self._row(row) if row is not None else ()
-        return (*fill(line, self.room.width - 1), self._thumb(y))
+        return (*fill(line, self.room.width - 1), self.thumb(y))
 
     def row_role(self, y: int) -> str:
         """Return the style of the cursor's row, and of rows that are stale or not yet confirmed."""
-        row = self.row_at(y)
-        if row is None:
-            return ""
-        if row == self.scene.cursor:
-            return "cursor" if self.has_focus else "cursor-blurred"
+        row, role = self.row_at(y), super().row_role(y)
+        if role or row is None:
+            return role
         view = self.scene.lines[row].view
         return "stale" if view.stale or view.remembered else ""
 
-    def row_at(self, y: int) -> int | None:
-        """Return the index of the line at visible row `y`; None for the header and empty rows."""
-        row = y - HEADER + self.first
-        return row if y >= HEADER and row < len(self.scene.lines) else None
+    @property
+    def cursor(self) -> int | None:
+        """The index of the highlighted line; None if there is none."""
+        return self.scene.cursor
+
+    @property
+    def lines(self) -> int:
+        """The number of lines."""
+        return len(self.scene.lines)
 
     @property
     def top(self) -> int:
         """The index of the first visible line."""
         return self.scroll_offset.y
-
-    @property
-    def page(self) -> int:
-        """How many lines are visible at once."""
-        return max(1, self.size.height - HEADER)
 
     @property
     def visible_keys(self) -> frozenset[JobKey]:
@@ -219,10 +206,9 @@ class JobTable(PaintedLines, can_focus=True):
         return jobs.union(islice(unknown, MOST_SUMMED))
 
     def _row(self, number: int) -> Line:
-        row, say = self.scene.lines[number], self._look.glyphs.say
-        cursor = say("▌") if number == self.scene.cursor else " "
-        mark = say("●") if row.key in self.scene.marked else " "
-        return (Piece(cursor, "accent"), Piece(mark, "accent"), *self._cells(row))
+        row = self.scene.lines[number]
+        mark = self._look.glyphs.say("●") if row.key in self.scene.marked else " "
+        return (self.cursor_sign(number), Piece(mark, "accent"), *self._cells(row))
 
     def _cells(self, row: Row) -> Line:
         """Draw the cells of a line; cached while the view and its age are the same."""
@@ -233,16 +219,6 @@ class JobTable(PaintedLines, can_focus=True):
             line = columns.cells(row.view, self._columns, facts, partial(row_name, row, facts))
             drawn = self._drawn[row.key] = (row, now, line)
         return drawn[2]
-
-    def _thumb(self, y: int) -> Piece:
-        """Draw one cell of the scroll bar, if the list is longer than the screen."""
-        lines, page = len(self.scene.lines), max(1, self.room.height - HEADER)
-        if lines <= page:
-            return Piece(" ")
-        length = max(1, page * page // lines)
-        start = self.first * (page - length) // max(1, lines - page)
-        inside = start <= y - HEADER < start + length
-        return Piece(self._look.glyphs.say("▐") if inside else " ", "faint")
 
     def _notice(self, y: int) -> Line:
         lines = notice_lines(self.scene, self._look, self.size.width - 2 * MARGIN)
@@ -264,8 +240,8 @@ class JobTable(PaintedLines, can_focus=True):
             self.repaint_changes()
 
     def _repaint_rows(self, *rows: int | None) -> None:
-        ys = {row - self.top + HEADER for row in rows if row is not None}
-        self.repaint_changes(iter(sorted(y for y in ys if HEADER <= y < self.size.height)))
+        ys = {row - self.top + self.HEADER for row in rows if row is not None}
+        self.repaint_changes(iter(sorted(y for y in ys if self.HEADER <= y < self.size.height)))
 
     def fit(self) -> None:
         """Choose the columns for the width and the jobs, and set the height to scroll."""
@@ -285,7 +261,7 @@ class JobTable(PaintedLines, can_focus=True):
             self._drawn.clear()
         if len(self._drawn) > 2 * len(self.scene.lines) + 100:
             self._drawn.clear()
-        self.set_lines(len(self.scene.lines) + HEADER)
+        self.set_lines(len(self.scene.lines) + self.HEADER)
 
     def _has_etas(self) -> bool:
         """Return whether to show the ETA column.
@@ -304,35 +280,16 @@ class JobTable(PaintedLines, can_focus=True):
         cursor, top = self.scene.cursor or 0, self.top
         wanted = max(cursor - self.page + 1, min(top, cursor))
         wanted = max(0, min(wanted, len(self.scene.lines) - self.page))
-        if wanted == top:
-            return False
-        self.scroll_to(y=wanted, animate=False, force=True)
-        self.post_message(self.Scrolled())
-        return True
+        if scrolled := self.scroll_to_line(wanted):
+            self.post_message(self.Scrolled())
+        return scrolled
 
-    def on_resize(self) -> None:
+    def redraw(self) -> None:
         """Fit everything to the new size."""
-        self.forget_marks()
         self.fit()
         self._follow_cursor()
         self.repaint_changes()
         self.post_message(self.Scrolled())
-
-    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
-        """Repaint only the differences after scrolling."""
-        self.repaint_changes()
-
-    def watch_has_focus(self, has_focus: bool) -> None:
-        """Show by the cursor's colour whether the list has the focus."""
-        super().watch_has_focus(has_focus)
-        self.repaint_changes()
-
-    def on_click(self, event: object) -> None:
-        """Post the clicked row."""
-        y = getattr(event, "y", -1)
-        row = self.row_at(y)
-        if row is not None:
-            self.post_message(self.Pointed(row))
 
 
 def _same(before: Row, after: Row) -> bool:

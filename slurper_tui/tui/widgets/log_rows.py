@@ -11,7 +11,6 @@ from __future__ import annotations
 import re
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from functools import lru_cache
 from itertools import accumulate
@@ -19,8 +18,6 @@ from typing import NamedTuple
 
 import msgspec
 from rich.cells import cell_len
-from textual.events import Click
-from textual.message import Message
 from textual.reactive import var
 
 from slurper_tui import format as words
@@ -31,7 +28,7 @@ from slurper_tui.monitor.model.logs import FAILED_TYPE, Cause, LogView, cause_of
 from slurper_tui.tui.log_state import LogScene, pattern_of
 from slurper_tui.tui.render.glyphs import Look
 from slurper_tui.tui.render.lines import MARKS, Line, Piece, fill, pad, shorten, width_of, wrap
-from slurper_tui.tui.render.painted import PaintedLines
+from slurper_tui.tui.widgets.line_list import MARGIN, LineList
 
 GAP = 2
 NARROW = 56
@@ -264,26 +261,16 @@ def reason_of_row(row: LogRow, style: RowStyle) -> str:
     return style.look.glyphs.clean(reason_of(row.log_type))
 
 
-MARGIN = 2
-"""Cells left of the time: the cursor's sign and a blank."""
-
 NOTHING = LogScene(LogView(JobKey("", "")))
 
 
-class LogLines(PaintedLines, can_focus=True):
+class LogLines(LineList):
     """The shown rows of a log. now: the time of the newest data, UTC seconds."""
 
     scene: var[LogScene] = var(NOTHING, init=False)
 
-    @dataclass
-    class Pointed(Message):
-        """Posted when a row was clicked. row: its index."""
-
-        row: int
-
     def __init__(self, look: Look, *, id: str) -> None:
-        super().__init__(id=id)
-        self._look = look
+        super().__init__(look, id=id)
         self.now = 0.0
         self._fitted_at = -1.0
         self._row_style = self._in_this_width()
@@ -297,12 +284,11 @@ class LogLines(PaintedLines, can_focus=True):
         if not self.scene.rows:
             return self._notice() if y == 0 else ()
         line = y + self.first
-        row = self._row_of(line)
+        row = self.row_of(line)
         if row is None:
             return ()
-        mark = self._look.glyphs.say("▌") if row == self.scene.cursor else " "
-        drawn = (Piece(mark, "accent"), Piece(" " * (MARGIN - 1)), *self._drawn(row, line))
-        return (*fill(drawn, self.room.width - 1), self._thumb(y))
+        margin = (self.cursor_sign(row), Piece(" " * (MARGIN - 1)))
+        return (*fill((*margin, *self._drawn(row, line)), self.room.width - 1), self.thumb(y))
 
     def _drawn(self, row: int, line: int) -> Line:
         if not self.scene.wrapped:
@@ -311,17 +297,10 @@ class LogLines(PaintedLines, can_focus=True):
         part = line - self._start(row)
         return parts[part] if part < len(parts) else ()
 
-    def row_role(self, y: int) -> str:
-        """Return the style of the cursor's row."""
-        row = self._row_of(y + self.first)
-        if row is None or row != self.scene.cursor:
-            return ""
-        return "cursor" if self.has_focus else "cursor-blurred"
-
-    def _row_of(self, line: int) -> int | None:
+    def row_of(self, line: int) -> int | None:
         """Return the index of the row at a line, counted from the top of the log; None for none."""
         if not self.scene.wrapped:
-            return line if line < len(self.scene.rows) else None
+            return super().row_of(line)
         if not self._starts or line >= self._starts[-1]:
             return None
         return bisect_right(self._starts, line) - 1
@@ -330,7 +309,12 @@ class LogLines(PaintedLines, can_focus=True):
         return self._starts[row] if self.scene.wrapped else row
 
     @property
-    def _lines(self) -> int:
+    def cursor(self) -> int | None:
+        """The index of the highlighted row."""
+        return self.scene.cursor
+
+    @property
+    def lines(self) -> int:
         """How many lines all rows take."""
         if self.scene.wrapped:
             return self._starts[-1] if self._starts else 0
@@ -345,15 +329,6 @@ class LogLines(PaintedLines, can_focus=True):
         else:
             said = ""
         return (Piece(" " * MARGIN), Piece(said, "muted"))
-
-    def _thumb(self, y: int) -> Piece:
-        """Draw one cell of the scroll bar, if the log is longer than the screen."""
-        lines, page = self._lines, max(1, self.room.height)
-        if lines <= page:
-            return Piece(" ")
-        length = max(1, page * page // lines)
-        start = self.first * (page - length) // max(1, lines - page)
-        return Piece(self._look.glyphs.say("▐") if start <= y < start + length else " ", "faint")
 
     def watch_scene(self, before: LogScene, after: LogScene) -> None:
         """Show a new scene; the cursor's row keeps its place on the screen when the rows change."""
@@ -401,7 +376,7 @@ class LogLines(PaintedLines, can_focus=True):
         self._row_style = self._in_this_width()
         if self.scene.wrapped:
             self._starts = [*accumulate(map(self._height, self.scene.rows), initial=0)]
-        self.set_lines(self._lines)
+        self.set_lines(self.lines)
 
     def _in_this_width(self) -> RowStyle:
         width, scene = max(1, self.size.width - MARGIN - 2), self.scene
@@ -430,33 +405,8 @@ class LogLines(PaintedLines, can_focus=True):
         page, scene = max(1, self.size.height), self.scene
         end = self._start(scene.cursor + 1) if scene.rows else 1
         wanted = min(max(end - page, min(top, start)), start)
-        wanted = max(0, min(wanted, self._lines - page))
-        if wanted != self.scroll_offset.y:
-            self.scroll_to(y=wanted, animate=False, force=True)
-
-    def page_rows(self) -> int:
-        """Return how many rows a page moves by."""
-        return max(1, self.size.height - 2)
-
-    def on_resize(self) -> None:
-        """Fit everything to the new size."""
-        self.forget_marks()
-        self.redraw()
-
-    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
-        """Repaint only the differences after scrolling."""
-        self.repaint_changes()
-
-    def watch_has_focus(self, has_focus: bool) -> None:
-        """Show by the cursor's colour whether the list has the focus."""
-        super().watch_has_focus(has_focus)
-        self.repaint_changes()
-
-    def on_click(self, event: Click) -> None:
-        """Post the clicked row."""
-        row = self._row_of(event.y + self.scroll_offset.y)
-        if row is not None:
-            self.post_message(self.Pointed(row))
+        wanted = max(0, min(wanted, self.lines - page))
+        self.scroll_to_line(wanted)
 
 
 def _key_width(row: LogRow) -> int:

@@ -1,0 +1,110 @@
+"""The base of the lists: a cursor, a scroll bar, pages, and clicks on rows.
+
+The scene of a subclass owns the cursor; the list shows it and posts `Pointed` for a click.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from textual.events import Click
+from textual.message import Message
+
+from slurper_tui.tui.render.glyphs import Look
+from slurper_tui.tui.render.lines import Piece
+from slurper_tui.tui.render.painted import PaintedLines
+
+MARGIN = 2
+"""Cells left of a row: the cursor's sign, and a blank or another sign."""
+
+
+class LineList(PaintedLines, can_focus=True):
+    """A list of rows, each of one or more lines."""
+
+    HEADER: ClassVar[int] = 0
+    """How many lines at the top do not scroll."""
+
+    @dataclass
+    class Pointed(Message):
+        """Posted when a row was clicked. row: its index."""
+
+        row: int
+
+    def __init__(self, look: Look, *, id: str) -> None:
+        super().__init__(id=id)
+        self._look = look
+
+    @property
+    def cursor(self) -> int | None:
+        """The index of the highlighted row; None if there is none."""
+        return None
+
+    @property
+    def lines(self) -> int:
+        """How many lines all rows take."""
+        return 0
+
+    @property
+    def page(self) -> int:
+        """How many lines are visible at once."""
+        return max(1, self.size.height - self.HEADER)
+
+    def row_of(self, line: int) -> int | None:
+        """Return the index of the row at a line, counted from the first one; None for none."""
+        return line if 0 <= line < self.lines else None
+
+    def row_at(self, y: int) -> int | None:
+        """Return the index of the row at visible line `y`; None for the header and empty lines."""
+        return self.row_of(y - self.HEADER + self.first) if y >= self.HEADER else None
+
+    def redraw(self) -> None:
+        """Fit the rows to the size, scroll to the cursor, and repaint the differences."""
+
+    def row_role(self, y: int) -> str:
+        """Return the style of the cursor's row."""
+        row = self.row_at(y)
+        if row is None or row != self.cursor:
+            return ""
+        return "cursor" if self.has_focus else "cursor-blurred"
+
+    def cursor_sign(self, row: int) -> Piece:
+        """Return the first cell of a row: a sign for the cursor's row."""
+        return Piece(self._look.glyphs.say("▌") if row == self.cursor else " ", "accent")
+
+    def thumb(self, y: int) -> Piece:
+        """Draw one cell of the scroll bar, if the list is longer than the screen."""
+        lines, page = self.lines, max(1, self.room.height - self.HEADER)
+        if lines <= page:
+            return Piece(" ")
+        length = max(1, page * page // lines)
+        start = self.first * (page - length) // max(1, lines - page)
+        inside = start <= y - self.HEADER < start + length
+        return Piece(self._look.glyphs.say("▐") if inside else " ", "faint")
+
+    def page_rows(self) -> int:
+        """Return how many rows a page moves by."""
+        return max(1, self.size.height - 2)
+
+    def scroll_to_line(self, line: int) -> bool:
+        """Scroll until this line is the first one. Return whether the list scrolled."""
+        if line == self.scroll_offset.y:
+            return False
+        self.scroll_to(y=line, animate=False, force=True)
+        return True
+
+    def on_resize(self) -> None:
+        """Fit everything to the new size."""
+        self.forget_marks()
+        self.redraw()
+
+    def watch_has_focus(self, has_focus: bool) -> None:
+        """Show by the cursor's colour whether the list has the focus."""
+        super().watch_has_focus(has_focus)
+        self.repaint_changes()
+
+    def on_click(self, event: Click) -> None:
+        """Post the clicked row."""
+        row = self.row_at(event.y)
+        if row is not None:
+            self.post_message(self.Pointed(row))
