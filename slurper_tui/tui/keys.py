@@ -32,13 +32,34 @@ def _key(
     return Binding(keys, action, word, id=id, tooltip=tooltip, priority=at_once)
 
 
+def _moves(down: str, up: str, top: str, bottom: str) -> tuple[Binding, ...]:
+    """Build the bindings that move the cursor, with these tooltips."""
+    return (
+        _key("down,j", "move(1)", "move.down", "down", down),
+        _key("up,k", "move(-1)", "move.up", "up", up),
+        _key("g,home", "ends(-1)", "move.top", "top", top),
+        _key("G,end", "ends(1)", "move.bottom", "bottom", bottom),
+        _key("ctrl+d,pagedown", "page(1)", "move.page-down", "page down", "Go one page down."),
+        _key("ctrl+u,pageup", "page(-1)", "move.page-up", "page up", "Go one page up."),
+    )
+
+
+_LOG = _key("l", "log", "show.log", "log", "Read this job's log.")
+_FAILURES = _key(
+    "e", "failures", "show.failures", "failures", "Tell what failed, by reason and prefix."
+)
+_PROBLEM = _key(
+    "exclamation_mark", "problem", "show.problem", "problem", "Tell the problem in full."
+)
+_REPAINT = _key("ctrl+l", "repaint", "screen.repaint", "repaint", "Draw the whole screen again.")
+
 KEYS: tuple[Binding, ...] = (
-    _key("down,j", "move(1)", "move.down", "down", "Highlight the next job, or scroll down."),
-    _key("up,k", "move(-1)", "move.up", "up", "Highlight the previous job, or scroll up."),
-    _key("g,home", "ends(-1)", "move.top", "top", "Go to the first job."),
-    _key("G,end", "ends(1)", "move.bottom", "bottom", "Go to the last job."),
-    _key("ctrl+d,pagedown", "page(1)", "move.page-down", "page down", "Go one page down."),
-    _key("ctrl+u,pageup", "page(-1)", "move.page-up", "page up", "Go one page up."),
+    *_moves(
+        "Highlight the next job, or scroll down.",
+        "Highlight the previous job, or scroll up.",
+        "Go to the first job.",
+        "Go to the last job.",
+    ),
     _key("tab", "other_pane", "pane.next", "next pane", "Move between the list and the details."),
     _key("enter", "open", "pane.open", "open", "Look at the highlighted job."),
     _key("escape", "back", "pane.back", "back", "Go back, or clear the filter."),
@@ -59,8 +80,8 @@ KEYS: tuple[Binding, ...] = (
     _key("I", "invert", "list.invert", "invert", "Turn the order around."),
     _key("a", "ended", "list.ended", "ended", "Hide or show the ended jobs."),
     _key("space", "mark", "list.mark", "mark", "Mark this job, to pause or resume several."),
-    _key("l", "log", "show.log", "log", "Read this job's log."),
-    _key("e", "failures", "show.failures", "failures", "Tell what failed, by reason and prefix."),
+    _LOG,
+    _FAILURES,
     _key("E", "export", "show.export", "export", "Save the exact keys of what failed to a file."),
     _key("v", "receipt", "show.receipt", "receipt", "Show the receipt of an ended job."),
     _key("W", "unlock", "change.unlock", "unlock", "Allow, or no longer allow, changing jobs."),
@@ -79,7 +100,7 @@ KEYS: tuple[Binding, ...] = (
     _key("d", "digest", "show.digest", "digest", "Tell what happened since you last looked."),
     _key("t", "window(1)", "picture.longer", "longer", "Show more of the past in the pictures."),
     _key("T", "window(-1)", "picture.shorter", "shorter", "Show less of the past."),
-    _key("exclamation_mark", "problem", "show.problem", "problem", "Tell the problem in full."),
+    _PROBLEM,
     _key("question_mark", "help", "show.help", "help", "Show all keys."),
     _key(
         "colon,ctrl+p",
@@ -89,7 +110,7 @@ KEYS: tuple[Binding, ...] = (
         "Find a job or an action by name.",
         at_once=True,
     ),
-    _key("ctrl+l", "repaint", "screen.repaint", "repaint", "Draw the whole screen again."),
+    _REPAINT,
     _key(
         "ctrl+z",
         "app.suspend_process",
@@ -98,6 +119,52 @@ KEYS: tuple[Binding, ...] = (
         "Go to the background, as the shell's fg undoes.",
     ),
     _key("q", "app.leave", "app.quit", "quit", "Leave; the jobs go on."),
+)
+
+_PAGE_MOVES = _moves(
+    "Go one row down.", "Go one row up.", "Go to the first row.", "Go to the last row."
+)
+_ON_EVERY_PAGE = (
+    _PROBLEM,
+    _key("question_mark", "help", "show.help", "keys", "Show the keys of this page."),
+    _REPAINT,
+    _key("escape,q", "back", "page.back", "back", "Go back to the jobs."),
+)
+
+LOG_KEYS: tuple[Binding, ...] = (
+    *_PAGE_MOVES,
+    _key("f", "follow", "log.follow", "follow", "Stay on the newest row, or no longer."),
+    _key("w", "wrap", "log.wrap", "wrap", "Show rows in full, or one line each."),
+    _key("t", "times", "log.times", "times", "Tell times by the clock, or how long ago."),
+    _key("slash", "type('/')", "log.search", "search", "Search for words.", at_once=True),
+    _key("n", "match(1)", "log.next", "next", "Go to the next older match."),
+    _key("N", "match(-1)", "log.previous", "previous", "Go to the next newer match."),
+    _key("T", "kind", "log.type", "type", "Show one type alone; then the next, then all."),
+    _key(
+        "ampersand",
+        "type('&')",
+        "log.text",
+        "text",
+        "Show only rows that hold these words; !word leaves out.",
+        at_once=True,
+    ),
+    _key("enter", "open", "pane.open", "open", "Show this row in full."),
+    _key("y", "copy", "log.copy", "copy key", "Copy the row's key, exactly; twice shows it."),
+    _key("s", "save", "log.save", "save", "Save what is read to a file in this folder."),
+    _FAILURES,
+    *_ON_EVERY_PAGE,
+)
+
+FAILURE_KEYS: tuple[Binding, ...] = (
+    *_PAGE_MOVES,
+    _key("enter", "unfold", "pane.open", "unfold", "Show what this holds, or all of it."),
+    _key("right", "unfold", "list.unfold", "unfold", "Show what this holds."),
+    _key("left", "fold", "list.fold", "fold", "Fold it again."),
+    _key("E", "export", "show.export", "export", "Save the exact keys of this reason to a file."),
+    _key("c", "retry", "failures.retry", "retry", "Draft a job of exactly what failed."),
+    _key("y", "copy", "failures.copy", "copy", "Copy this key, prefix or message, exactly."),
+    _LOG,
+    *_ON_EVERY_PAGE,
 )
 
 DEFAULT_KEYS = {binding.id: binding.key for binding in KEYS}
@@ -208,59 +275,6 @@ def hint_sign(id: str, keymap: Mapping[str, str], look: Look) -> str:
     """Return the first key of a main-screen binding as it is shown."""
     keys = keymap.get(id) or DEFAULT_KEYS[id]
     return look.glyphs.say(key_sign(keys.split(",")[0].strip()))
-
-
-MOVING: tuple[Binding, ...] = (
-    _key("down,j", "move(1)", "move.down", "down", "Go one row down."),
-    _key("up,k", "move(-1)", "move.up", "up", "Go one row up."),
-    _key("g,home", "ends(-1)", "move.top", "top", "Go to the first row."),
-    _key("G,end", "ends(1)", "move.bottom", "bottom", "Go to the last row."),
-    _key("ctrl+d,pagedown", "page(1)", "move.page-down", "page down", "Go one page down."),
-    _key("ctrl+u,pageup", "page(-1)", "move.page-up", "page up", "Go one page up."),
-)
-
-ALWAYS: tuple[Binding, ...] = (
-    _key("exclamation_mark", "problem", "show.problem", "problem", "Tell the problem in full."),
-    _key("question_mark", "help", "show.help", "keys", "Show the keys of this page."),
-    _key("ctrl+l", "repaint", "screen.repaint", "repaint", "Draw the whole screen again."),
-    _key("escape,q", "back", "page.back", "back", "Go back to the jobs."),
-)
-
-LOG_KEYS: tuple[Binding, ...] = (
-    *MOVING,
-    _key("f", "follow", "log.follow", "follow", "Stay on the newest row, or no longer."),
-    _key("w", "wrap", "log.wrap", "wrap", "Show rows in full, or one line each."),
-    _key("t", "times", "log.times", "times", "Tell times by the clock, or how long ago."),
-    _key("slash", "type('/')", "log.search", "search", "Search for words.", at_once=True),
-    _key("n", "match(1)", "log.next", "next", "Go to the next older match."),
-    _key("N", "match(-1)", "log.previous", "previous", "Go to the next newer match."),
-    _key("T", "kind", "log.type", "type", "Show one type alone; then the next, then all."),
-    _key(
-        "ampersand",
-        "type('&')",
-        "log.text",
-        "text",
-        "Show only rows that hold these words; !word leaves out.",
-        at_once=True,
-    ),
-    _key("enter", "open", "pane.open", "open", "Show this row in full."),
-    _key("y", "copy", "log.copy", "copy key", "Copy the row's key, exactly; twice shows it."),
-    _key("s", "save", "log.save", "save", "Save what is read to a file in this folder."),
-    _key("e", "failures", "show.failures", "failures", "Tell what failed, by reason and prefix."),
-    *ALWAYS,
-)
-
-FAILURE_KEYS: tuple[Binding, ...] = (
-    *MOVING,
-    _key("enter", "unfold", "pane.open", "unfold", "Show what this holds, or all of it."),
-    _key("right", "unfold", "list.unfold", "unfold", "Show what this holds."),
-    _key("left", "fold", "list.fold", "fold", "Fold it again."),
-    _key("E", "export", "show.export", "export", "Save the exact keys of this reason to a file."),
-    _key("c", "retry", "failures.retry", "retry", "Draft a job of exactly what failed."),
-    _key("y", "copy", "failures.copy", "copy", "Copy this key, prefix or message, exactly."),
-    _key("l", "log", "show.log", "log", "Read this job's log."),
-    *ALWAYS,
-)
 
 
 def signs(binding: Binding, keymap: Mapping[str, str], look: Look) -> str:

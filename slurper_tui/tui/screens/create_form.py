@@ -109,8 +109,8 @@ class FormScreen(Screen[ScreenResultType]):
         return ()
 
     def vendor(self) -> str:
-        """Return the vendor of the source bucket."""
-        raise NotImplementedError
+        """Return the vendor of the source bucket: the selected one by default."""
+        return self.row("vendor").value
 
     def compose(self) -> ComposeResult:
         """Yield all fields; `show_fields` hides those of other vendors."""
@@ -159,8 +159,8 @@ class FormScreen(Screen[ScreenResultType]):
         return super().dismiss(result)
 
     async def faults(self) -> Sequence[FieldFault]:
-        """Return all current faults, by field of the request or of the form."""
-        raise NotImplementedError
+        """Return all current faults, by field of the request or of the form; none by default."""
+        return ()
 
     async def check(self) -> list[FieldRow]:
         """Check all shown fields, display the faults, and return the fields that have one."""
@@ -229,8 +229,8 @@ class FormScreen(Screen[ScreenResultType]):
         await self.take()
 
     async def take(self) -> None:
-        """Run the form's action on its values, which have passed the check."""
-        raise NotImplementedError
+        """Run the form's action on its values, which have passed the check: close by default."""
+        self.dismiss(None)
 
     def action_edge(self, place: int) -> None:
         """Focus the first (0) field or the last stop (-1)."""
@@ -405,10 +405,6 @@ class CreateForm(FormScreen[Sent]):
         if name != ACCOUNT:
             return ()
         return tuple(short_id(account, self.look, 12) for account in self._accounts)
-
-    def vendor(self) -> str:
-        """Return the selected vendor."""
-        return self.row("vendor").value
 
     async def faults(self) -> Sequence[FieldFault]:
         """Return the faults of the drafts and the missing secrets."""

@@ -20,7 +20,7 @@ from slurper_tui.api.models import LogRow
 from slurper_tui.monitor.model.job import Snapshot, State
 from slurper_tui.monitor.model.logs import reason_of
 from slurper_tui.tui.export import HOW_IN_TMUX, Saved, can_copy, terminal_copies
-from slurper_tui.tui.keys import KEYS, key_sign, signs
+from slurper_tui.tui.keys import KEYS, signs
 from slurper_tui.tui.render.glyphs import STATUS, Look
 from slurper_tui.tui.render.lines import Line, Piece, pad, wrap, wrap_words
 from slurper_tui.tui.render.problem_text import error_details, problem_details
@@ -106,11 +106,14 @@ class HelpDialog(Dialog):
         """Yield the keys, the filter terms and the signs, each with its description."""
         yield from _title("Keys")
         for binding in KEYS:
-            keys = self._keymap.get(binding.id or "", binding.key).split(",")
-            signs = self.look.glyphs.say(" ".join(key_sign(key.strip()) for key in keys))
             why = self.look.glyphs.clean(self._reasons.get(binding.id or "", ""))
             text = f"{binding.tooltip} ({why})" if why else binding.tooltip
-            yield from self._row(signs, text, width, text_role="faint" if why else "")
+            yield from self._row(
+                signs(binding, self._keymap, self.look),
+                text,
+                width,
+                text_role="faint" if why else "",
+            )
         yield ()
         yield from _title("Filter")
         for term, meaning in _FILTER_HELP:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from msgspec.structs import replace
 from textual import on
+from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.reactive import var
 
@@ -62,9 +63,9 @@ class FailuresPage(JobPage):
         self.rows.now = main.scene.now
         self.set_reactive(FailuresPage.scene, FailureScene(FailuresView(job.key)))
 
-    def make_rows(self) -> FailureLines:
-        """Return the tree."""
-        return self.rows.data_bind(FailuresPage.scene)
+    def compose(self) -> ComposeResult:
+        """Yield the tree in its frame."""
+        yield from self.framed(self.rows.data_bind(FailuresPage.scene))
 
     def head(self, width: int) -> Sequence[Line]:
         """Return the title, the reading progress, and whether the log names all failures."""
@@ -106,7 +107,7 @@ class FailuresPage(JobPage):
 
     @on(FailureLines.Pointed)
     def _pointed(self, event: FailureLines.Pointed) -> None:
-        self.scene = replace(self.scene, cursor=event.path)
+        self.scene = replace(self.scene, cursor=scenes.entries(self.scene)[event.row].path)
 
     def action_unfold(self) -> None:
         """Unfold the entry; show an entry without children in full."""

@@ -72,16 +72,12 @@ class JobPage(Screen[None]):
         self._note = ""
         self.set_class(main.options.ascii_only, "-ascii")
 
-    def compose(self) -> ComposeResult:
-        """Yield the head, the rows and the foot."""
+    def framed(self, rows: PaintedLines) -> ComposeResult:
+        """Yield the head, the rows and the foot. The id of the rows is `rows`."""
         self._fit(self.app.size.width, self.app.size.height)
         yield DrawnLines(self.head, id="head")
-        yield self.make_rows()
+        yield rows
         yield DrawnLines(self._foot, id="foot")
-
-    def make_rows(self) -> PaintedLines:
-        """Return the widget for the rows; its id is `rows`."""
-        raise NotImplementedError
 
     def head(self, width: int) -> Sequence[Line]:
         """Return the lines above the rows; none by default."""

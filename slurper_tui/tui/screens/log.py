@@ -184,13 +184,9 @@ class LogPage(JobPage):
         self.set_reactive(LogPage.scene, LogScene(LogView(job.key)))
 
     def compose(self) -> ComposeResult:
-        """Yield the common parts of a page, and the input line."""
-        yield from super().compose()
+        """Yield the rows in their frame, and the input line."""
+        yield from self.framed(self.rows.data_bind(LogPage.scene))
         yield TypedLine(id="typed")
-
-    def make_rows(self) -> LogLines:
-        """Return the rows."""
-        return self.rows.data_bind(LogPage.scene)
 
     def head(self, width: int) -> Sequence[Line]:
         """Return the title and state lines."""

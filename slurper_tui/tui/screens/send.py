@@ -347,8 +347,8 @@ class RequestScreen(Screen[Sent]):
         return ()
 
     def answers(self) -> Line:
-        """Return the line of answer keys."""
-        raise NotImplementedError
+        """Return the line of answer keys; only the way back by default."""
+        return self.offers("Esc back")
 
     def pane_lines(self, width: int) -> Sequence[Line]:
         """Return the news and the request as lines."""
