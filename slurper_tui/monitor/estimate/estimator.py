@@ -1,7 +1,7 @@
 """Estimates a job's phase and rates from a series of polls. Pure: time is an argument.
 
-`advance` adds one poll (`Sample`) to an `Estimate`. `Pace` inside it is the base of a forecast: the
-job's rate over many horizons, measured in the time that the job ran.
+`advance` adds one poll (`Sample`) to an `Estimate`. The `ProgressModel` in it is the base of a
+forecast: the job's rate over many horizons, measured in the time that the job ran.
 
 Counters may move in bursts. A rate is therefore measured from one change to the next, not from
 poll to poll, so that a forecast does not move while the next burst is awaited.
@@ -25,12 +25,10 @@ from slurper_tui.monitor.estimate.rates import (
     Bank,
     Meter,
     Prior,
-    Pulse,
+    StallDetector,
     banked,
-    beat,
     metered,
     rate_over,
-    roused,
 )
 from slurper_tui.monitor.model.job import Counts, Phase
 
@@ -66,7 +64,7 @@ STANDSTILL = 10
 class Run(msgspec.Struct, frozen=True):
     """A period of uniform activity. Times are seconds of the job's running time.
 
-    kind: activity; its meaning depends on the field of `Pace` that holds the run.
+    kind: activity; its meaning depends on the field of `ProgressModel` that holds the run.
     since: start. bank: rates within the run. longest: longest finished run of each kind, seconds.
     """
 
@@ -76,7 +74,7 @@ class Run(msgspec.Struct, frozen=True):
     longest: tuple[float, ...] = (0.0, 0.0, 0.0)
 
 
-class Pace(msgspec.Struct, frozen=True):
+class ProgressModel(msgspec.Struct, frozen=True):
     """Progress of a job: the base of its forecast.
 
     counts: at the last change; None before anything is known.
@@ -96,26 +94,28 @@ class Pace(msgspec.Struct, frozen=True):
     changes: int = 0
 
 
-def paced(pace: Pace, counts: Counts, ran: float, *, close: bool, typical: float = 0.0) -> Pace:
+def update_model(
+    model: ProgressModel, counts: Counts, ran: float, *, close: bool, typical: float = 0.0
+) -> ProgressModel:
     """Add a poll.
 
     ran: the job's running time in seconds. close: the poll followed the previous one closely.
     typical: median seconds between two changes; 0 when unknown.
     """
     if counts.done is None:
-        return pace
-    if pace.counts is None or pace.counts.done is None:
-        return replace(pace, counts=counts, at=ran, measured=not close)
-    moved, span = counts.done - pace.counts.done, ran - pace.at
+        return model
+    if model.counts is None or model.counts.done is None:
+        return replace(model, counts=counts, at=ran, measured=not close)
+    moved, span = counts.done - model.counts.done, ran - model.at
     if moved <= 0 or span < SHORTEST:
-        return pace
-    if not pace.measured:
-        return replace(pace, counts=counts, at=ran, measured=True, changes=pace.changes + 1)
-    return _spanned(pace, counts, ran, moved, typical)
+        return model
+    if not model.measured:
+        return replace(model, counts=counts, at=ran, measured=True, changes=model.changes + 1)
+    return _spanned(model, counts, ran, moved, typical)
 
 
-def planned(
-    pace: Pace, remaining: int, idle: float, prior: Prior | None = None
+def plan_horizon(
+    model: ProgressModel, remaining: int, idle: float, prior: Prior | None = None
 ) -> tuple[float, float]:
     """Return the horizon of a forecast (seconds) and the average rate over it (objects per second).
 
@@ -124,47 +124,51 @@ def planned(
 
     idle: seconds without movement beyond the usual gap.
     """
-    typical = pace.bank.seconds / pace.bank.spans if pace.bank.spans else 0.0
+    typical = model.bank.seconds / model.bank.spans if model.bank.spans else 0.0
     nearest = max(NEAREST, NEAREST_SPANS * typical)
     horizon = FARTHEST
     for _ in range(4):
-        rate = rate_over(pace.bank, horizon, idle, prior)
+        rate = rate_over(model.bank, horizon, idle, prior)
         ahead = remaining / rate if rate > 0 else FARTHEST
         horizon = min(FARTHEST, max(nearest, math.sqrt(ahead * min(horizon, 4 * ahead))))
-    return horizon, rate_over(pace.bank, horizon, idle, prior)
+    return horizon, rate_over(model.bank, horizon, idle, prior)
 
 
-def rebased(pace: Pace, counts: Counts, ran: float) -> Pace:
+def restart_span(model: ProgressModel, counts: Counts, ran: float) -> ProgressModel:
     """Start a new span, so that movement before it is not measured."""
     known = counts if counts.done is not None else None
-    return replace(pace, counts=known, at=ran, measured=False)
+    return replace(model, counts=known, at=ran, measured=False)
 
 
-def _spanned(pace: Pace, counts: Counts, ran: float, moved: int, typical: float) -> Pace:
+def _spanned(
+    model: ProgressModel, counts: Counts, ran: float, moved: int, typical: float
+) -> ProgressModel:
     """Add a complete span to the bank and the runs; switch to a run that has lasted long enough."""
-    span, before = ran - pace.at, pace.counts or Counts()
-    bank = banked(pace.bank, span, moved)
+    span, before = ran - model.at, model.counts or Counts()
+    bank = banked(model.bank, span, moved)
     skipped = (counts.skipped or 0) - (before.skipped or 0)
-    skipping = _continued(pace, pace.skipping, int(skipped > moved / 2), span, moved, bank)
-    level = pace.level
+    skipping = _continued(model, model.skipping, int(skipped > moved / 2), span, moved, bank)
+    level = model.level
     if not typical or span < STANDSTILL * typical:
-        level = _continued(pace, level, _level(bank, typical), span, moved, bank)
+        level = _continued(model, level, _level(bank, typical), span, moved, bank)
     for run, seconds in ((skipping, SKIP_SECONDS), (level, LEVEL_SECONDS)):
         if run.bank is not bank and _believed(run, ran, seconds, bank):
             bank = run.bank
             skipping, level = replace(skipping, bank=bank), Run(bank=bank)
             break
-    return Pace(counts, ran, True, bank, skipping, level, pace.changes + 1)
+    return ProgressModel(counts, ran, True, bank, skipping, level, model.changes + 1)
 
 
-def _continued(pace: Pace, run: Run, kind: int, span: float, moved: int, whole: Bank) -> Run:
+def _continued(
+    model: ProgressModel, run: Run, kind: int, span: float, moved: int, whole: Bank
+) -> Run:
     """Add a span to the current run, or start a new run if its kind differs."""
     if kind == run.kind:
-        same = run.bank is pace.bank
+        same = run.bank is model.bank
         return replace(run, bank=whole if same else banked(run.bank, span, moved))
     longest = list(run.longest)
-    longest[run.kind] = max(longest[run.kind], pace.at - run.since)
-    return Run(kind, pace.at, banked(NOTHING, span, moved), tuple(longest))
+    longest[run.kind] = max(longest[run.kind], model.at - run.since)
+    return Run(kind, model.at, banked(NOTHING, span, moved), tuple(longest))
 
 
 def _level(bank: Bank, typical: float) -> int:
@@ -236,7 +240,7 @@ class Estimate(msgspec.Struct, frozen=True):
 
     last: the newest poll, with unknown counts filled from earlier ones. first: the oldest poll.
     ran: seconds that the job ran, observed or inferred between two polls.
-    pulse: changes of any counter. beats: changes of the number of objects done alone.
+    stall: changes of any counter. done_stall: changes of the number of objects done alone.
     grew: the total rose at least once.
     still_polls, still_since: number of polls with an unchanged total while the job ran, and the
         monotonic time since when.
@@ -249,9 +253,9 @@ class Estimate(msgspec.Struct, frozen=True):
     first: Sample | None = None
     ran: float = 0.0
     meters: Meters = Meters()
-    pace: Pace = Pace()
-    pulse: Pulse = Pulse()
-    beats: Pulse = Pulse()
+    progress: ProgressModel = ProgressModel()
+    stall: StallDetector = StallDetector()
+    done_stall: StallDetector = StallDetector()
     grew: bool = False
     still_polls: int = 0
     still_since: float = 0.0
@@ -280,13 +284,13 @@ class Estimate(msgspec.Struct, frozen=True):
         remaining = self.last.counts.remaining if self.last is not None else None
         if not self.running or remaining is None:
             return None
-        _, planning = planned(self.pace, remaining, self.idle)
+        _, planning = plan_horizon(self.progress, remaining, self.idle)
         return planning if planning > 0 else self.rate
 
     @property
     def idle(self) -> float:
         """Seconds that the job has run without movement beyond the usual gap between changes."""
-        return max(0.0, self.ran - self.pace.at - self.beats.typical)
+        return max(0.0, self.ran - self.progress.at - self.done_stall.typical)
 
     @property
     def transferred_rate(self) -> float | None:
@@ -306,19 +310,19 @@ class Estimate(msgspec.Struct, frozen=True):
     @property
     def changes(self) -> int:
         """Number of observed changes of the objects done."""
-        return self.pace.changes
+        return self.progress.changes
 
     @property
     def stalled_since(self) -> float | None:
         """Time of the last change, monotonic seconds; None if the job is not stalled."""
-        if self.last is None or not self.running or not self.pulse.stalled:
+        if self.last is None or not self.running or not self.stall.stalled:
             return None
-        return self.last.at - self.pulse.still
+        return self.last.at - self.stall.still
 
     @property
     def stalled_badly(self) -> bool:
         """True if the job has been unchanged for three times the time that makes a stall."""
-        return self.running and self.pulse.stalled_badly
+        return self.running and self.stall.stalled_badly
 
     @property
     def settled(self) -> bool:
@@ -342,7 +346,7 @@ class Estimate(msgspec.Struct, frozen=True):
         if not self.running:
             known = {"paused": Phase.PAUSED, "completed": Phase.ENDED, "aborted": Phase.ENDED}
             return known.get(self.last.status or "")
-        if self.pulse.stalled:
+        if self.stall.stalled:
             return Phase.STALLED
         if self.grew and self.still_polls < LISTING_POLLS:
             return Phase.LISTING
@@ -377,7 +381,7 @@ def _begun(estimate: Estimate, sample: Sample) -> Estimate:
         last=sample,
         first=sample,
         meters=_metered(Meters(), sample.counts, 0.0),
-        pace=paced(Pace(), sample.counts, 0.0, close=not sample.coarse),
+        progress=update_model(ProgressModel(), sample.counts, 0.0, close=not sample.coarse),
         still_since=sample.at,
         restarts=estimate.restarts + fell,
         fell=fell,
@@ -389,9 +393,9 @@ def _stopped(estimate: Estimate, sample: Sample) -> Estimate:
     return replace(
         estimate,
         meters=_metered(Meters(), sample.counts, estimate.ran),
-        pace=rebased(estimate.pace, sample.counts, estimate.ran),
-        pulse=roused(estimate.pulse),
-        beats=roused(estimate.beats),
+        progress=restart_span(estimate.progress, sample.counts, estimate.ran),
+        stall=estimate.stall.reset(),
+        done_stall=estimate.done_stall.reset(),
     )
 
 
@@ -408,9 +412,9 @@ def _jumped(estimate: Estimate, sample: Sample) -> Estimate:
     return replace(
         estimate,
         meters=_metered(bare, sample.counts, estimate.ran),
-        pace=rebased(estimate.pace, sample.counts, estimate.ran),
-        pulse=beat(estimate.pulse, 0.0, moved=moved, close=False),
-        beats=beat(estimate.beats, 0.0, moved=moved, close=False),
+        progress=restart_span(estimate.progress, sample.counts, estimate.ran),
+        stall=estimate.stall.update(0.0, moved=moved, close=False),
+        done_stall=estimate.done_stall.update(0.0, moved=moved, close=False),
     )
 
 
@@ -426,9 +430,11 @@ def _ran(estimate: Estimate, last: Sample, sample: Sample, filled: Counts) -> Es
         estimate,
         ran=ran,
         meters=_metered(begun, sample.counts, ran),
-        pace=paced(estimate.pace, filled, ran, close=close, typical=estimate.beats.typical),
-        pulse=beat(estimate.pulse, span, moved=moved, close=close),
-        beats=beat(estimate.beats, span, moved=done, close=close),
+        progress=update_model(
+            estimate.progress, filled, ran, close=close, typical=estimate.done_stall.typical
+        ),
+        stall=estimate.stall.update(span, moved=moved, close=close),
+        done_stall=estimate.done_stall.update(span, moved=done, close=close),
     )
 
 

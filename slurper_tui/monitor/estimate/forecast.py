@@ -15,7 +15,7 @@ import msgspec
 from msgspec.structs import replace
 
 from slurper_tui.format import duration, rate
-from slurper_tui.monitor.estimate.estimator import Estimate, planned
+from slurper_tui.monitor.estimate.estimator import Estimate, plan_horizon
 from slurper_tui.monitor.estimate.rates import HORIZONS, Bank, Prior, rate_over, spread_over
 from slurper_tui.monitor.model.base import Moment
 from slurper_tui.monitor.model.job import Counts, Forecast, Phase
@@ -103,14 +103,14 @@ def guessed(estimate: Estimate, now: Moment, created_at: float | None) -> Guess 
         return None
     if last.counts.exceeded:
         return None
-    horizon, rate = planned(estimate.pace, remaining, estimate.idle, prior)
+    horizon, rate = plan_horizon(estimate.progress, remaining, estimate.idle, prior)
     if not rate > 0:
         return None
-    waited = estimate.ran - estimate.pace.at - estimate.idle
+    waited = estimate.ran - estimate.progress.at - estimate.idle
     seconds = max(0.0, remaining / rate - waited)
     if not math.isfinite(seconds):
         return None
-    reach = math.tanh(REACH * deviation(estimate.pace.bank, horizon, seconds))
+    reach = math.tanh(REACH * deviation(estimate.progress.bank, horizon, seconds))
     return Guess(
         now.wall + seconds * (1 - reach),
         now.wall + seconds,
@@ -145,7 +145,7 @@ def _prior(estimate: Estimate, now: Moment, created_at: float | None) -> Prior |
     if not age >= FIRST_SECONDS or not math.isfinite(age):
         return None
     rate = first.counts.done / age
-    return Prior(rate, age, PRIOR_TRUST * _likeness(estimate.pace.bank, rate))
+    return Prior(rate, age, PRIOR_TRUST * _likeness(estimate.progress.bank, rate))
 
 
 def _likeness(bank: Bank, rate: float) -> float:
@@ -218,9 +218,9 @@ def reason(estimate: Estimate, forecast: Forecast | None, *, stale: bool) -> str
 
 def _stalled(estimate: Estimate) -> str:
     """Return the reason with its evidence: the time and the polls without movement."""
-    pulse = estimate.pulse
-    polls = f"{pulse.looks} poll" if pulse.looks == 1 else f"{pulse.looks} polls"
-    return f"no ETA: nothing has moved for {duration(pulse.still)}, {polls}"
+    stall = estimate.stall
+    polls = f"{stall.polls} poll" if stall.polls == 1 else f"{stall.polls} polls"
+    return f"no ETA: nothing has moved for {duration(stall.still)}, {polls}"
 
 
 def _growing(estimate: Estimate) -> str:

@@ -5,7 +5,7 @@ the sum of the weights makes the first spans count in full (the bias correction 
 Adam, 2014, applied to unevenly spaced samples). The length of the spans does not matter: one span
 of an hour counts as much as many short ones with the same mean.
 
-`Pulse` records how often a job's counters change, and for how long they have been unchanged.
+`StallDetector` records how often a job's counters change, and how long they have been unchanged.
 """
 
 from __future__ import annotations
@@ -175,17 +175,17 @@ BADLY = 3
 _NO_GAPS = array("d")
 
 
-class Pulse(msgspec.Struct, frozen=True, gc=False):
+class StallDetector(msgspec.Struct, frozen=True, gc=False):
     """When a running job's counters change.
 
-    still, looks: seconds and polls since the last change.
+    still, polls: seconds and polls since the last change.
     gaps: seconds between recent changes, oldest first. typical: their median; 0 before the first.
     exact: every poll since the last change closely followed the one before, so that the time until
         the next change can be measured.
     """
 
     still: float = 0.0
-    looks: int = 0
+    polls: int = 0
     gaps: array[float] = _NO_GAPS
     typical: float = 0.0
     exact: bool = False
@@ -205,23 +205,22 @@ class Pulse(msgspec.Struct, frozen=True, gc=False):
         """True if nothing has moved for three times `patience`."""
         return self.still >= BADLY * self.patience
 
+    def update(self, span: float, *, moved: bool, close: bool) -> StallDetector:
+        """Add one poll of a running job, `span` seconds after the previous one.
 
-def beat(pulse: Pulse, span: float, *, moved: bool, close: bool) -> Pulse:
-    """Add one poll of a running job, `span` seconds after the previous one.
+        moved: a counter changed. close: it followed the previous poll closely, so that the time of
+        a change is known.
+        """
+        still = self.still + span
+        if not moved:
+            return StallDetector(
+                still, self.polls + 1, self.gaps, self.typical, self.exact and close
+            )
+        if not (self.exact and close):
+            return StallDetector(gaps=self.gaps, typical=self.typical, exact=close)
+        gaps = array("d", [*self.gaps[1 - RECENT_GAPS :], still])
+        return StallDetector(gaps=gaps, typical=median(gaps), exact=True)
 
-    moved: a counter changed. close: it followed the previous poll closely, so that the time of a
-    change is known.
-    """
-    if not moved:
-        return Pulse(
-            pulse.still + span, pulse.looks + 1, pulse.gaps, pulse.typical, pulse.exact and close
-        )
-    if not (pulse.exact and close):
-        return Pulse(gaps=pulse.gaps, typical=pulse.typical, exact=close)
-    gaps = array("d", [*pulse.gaps[1 - RECENT_GAPS :], pulse.still + span])
-    return Pulse(gaps=gaps, typical=median(gaps), exact=True)
-
-
-def roused(pulse: Pulse) -> Pulse:
-    """Reset the time without a change: the job did not run, or that time is unknown."""
-    return Pulse(gaps=pulse.gaps, typical=pulse.typical)
+    def reset(self) -> StallDetector:
+        """Forget the time without a change: the job did not run, or that time is unknown."""
+        return StallDetector(gaps=self.gaps, typical=self.typical)

@@ -68,22 +68,22 @@ class Series:
             return
         ahead = max(0.0, past[-1].at - now.wall)
         self._clock_behind = ahead > AHEAD_SECONDS
-        for told in past:
-            at = told.at - ahead
+        for stored in past:
+            at = stored.at - ahead
             then = Moment(now.mono - (now.wall - at), at)
-            if _is_of_this_job(told, created_at):
-                self._take(self._remembered(told, then.mono), then, created_at)
-            self._note(told, then.mono)  # also times of another job must not be given twice
+            if _is_of_this_job(stored, created_at):
+                self._take(self._sample_of(stored, then.mono), then, created_at)
+            self._note(stored, then.mono)  # also times of another job must not be given twice
 
-    def _remembered(self, told: Recorded, mono: float) -> Sample:
+    def _sample_of(self, stored: Recorded, mono: float) -> Sample:
         """Convert a stored sample. A gap mark on a short time means that the clock was set."""
-        spent = told.at - self.last.at if self.last and self.estimate.last else 0.0
+        spent = stored.at - self.last.at if self.last and self.estimate.last else 0.0
         return Sample(
             mono,
-            told.counts,
-            told.status,
-            told.after_gap,
-            clock_jumped=told.after_gap and spent <= SHORTEST_GAP,
+            stored.counts,
+            stored.status,
+            stored.after_gap,
+            clock_jumped=stored.after_gap and spent <= SHORTEST_GAP,
             coarse=spent > _COARSE,
         )
 
@@ -113,9 +113,9 @@ class Series:
         sample = Sample(now.mono, counts, status, after_gap, clock_jumped=clock_jumped)
         self._take(sample, now, created_at)
         stalled = self.estimate.stalled_since is not None
-        told = Recorded(at, counts, status, after_gap, stalled, set_back)
-        self._note(told, now.mono)
-        return told
+        stored = Recorded(at, counts, status, after_gap, stalled, set_back)
+        self._note(stored, now.mono)
+        return stored
 
     def _take(self, sample: Sample, now: Moment, created_at: float | None) -> None:
         self.estimate = advance(self.estimate, sample)
@@ -135,13 +135,13 @@ class Series:
             return self.last.at + max(STEP, now.mono - self._mono)
         return now.wall if now.wall <= self.last.at - STEP else self.last.at + STEP
 
-    def _note(self, told: Recorded, mono: float) -> None:
+    def _note(self, stored: Recorded, mono: float) -> None:
         if self.last is not None:
-            span = told.at - self.last.at
-            if not told.after_gap or self._is_alike(span):
+            span = stored.at - self.last.at
+            if not stored.after_gap or self._is_alike(span):
                 self._usual = span
             self._span = span
-        self.last, self._mono = told, mono
+        self.last, self._mono = stored, mono
 
     def _is_gap(self, at: float, period: float) -> bool:
         """Return True if the time since the last sample is a gap in polling."""
@@ -158,5 +158,5 @@ class Series:
         return self._span / ALIKE <= span <= self._span * ALIKE
 
 
-def _is_of_this_job(told: Recorded, created_at: float | None) -> bool:
-    return created_at is None or told.at >= created_at - CREATION_SLACK
+def _is_of_this_job(stored: Recorded, created_at: float | None) -> bool:
+    return created_at is None or stored.at >= created_at - CREATION_SLACK

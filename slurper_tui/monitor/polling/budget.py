@@ -57,7 +57,7 @@ class Budget:
         self._left: tuple[int, float] | None = None
         self.blocked_until = 0.0
 
-    def sent(self, now: float) -> None:
+    def record_request(self, now: float) -> None:
         """Count a request that is being sent."""
         self._sent.append(now)
         if self._left is not None:
@@ -65,7 +65,7 @@ class Budget:
         longest = max(seconds for _, seconds in self._windows())
         del self._sent[: bisect.bisect_left(self._sent, now - longest - 1)]
 
-    def heard(self, limit: RateLimit | None, now: float) -> None:
+    def record_headers(self, limit: RateLimit | None, now: float) -> None:
         """Apply the rate-limit headers of an answer; None if it had none."""
         if limit is None:
             return
@@ -134,7 +134,7 @@ class Budget:
         return (min(left, self._left[0]), self._left[1] if left >= self._left[0] else until)
 
 
-class Pace(msgspec.Struct):
+class TokenBucket(msgspec.Struct):
     """A token bucket: `burst` tokens at once, then `rate` tokens per second.
 
     In any period it gives at most `burst` tokens plus `rate` times the period.
@@ -148,7 +148,7 @@ class Pace(msgspec.Struct):
     at: float
 
     @classmethod
-    def full(cls, burst: float, rate: float, now: float) -> Pace:
+    def full(cls, burst: float, rate: float, now: float) -> TokenBucket:
         """Return a full bucket."""
         return cls(burst, rate, burst, now)
 
@@ -177,8 +177,8 @@ class Pacing:
 
     def __init__(self) -> None:
         self.budget = Budget()
-        self._pace = Pace.full(BURST, 0.0, 0.0)
-        self._lazy = Pace.full(LAZY_BURST, _LAZY_RATE, 0.0)
+        self._bucket = TokenBucket.full(BURST, 0.0, 0.0)
+        self._lazy = TokenBucket.full(LAZY_BURST, _LAZY_RATE, 0.0)
 
     def choose(
         self, asks: Sequence[Ask], now: float, interval: float, queued: int, *, eager: bool
@@ -193,7 +193,7 @@ class Pacing:
         if eager:
             return list(asks[: max(0, room)])
         reserve = min(int(WINDOW / interval), max(0, room) // 4)
-        self._pace.refill(now, self.ordinary_rate(now, interval))
+        self._bucket.refill(now, self.ordinary_rate(now, interval))
         self._lazy.refill(now, _LAZY_RATE)
         chosen = []
         for ask in asks:
@@ -228,11 +228,11 @@ class Pacing:
         """Take the tokens that an ask costs; return False if there are not enough."""
         if ask.rank is Rank.ASKED_FOR:
             return True
-        if ask.rank is not Rank.FIRST_LIST and self._pace.tokens < 1:
+        if ask.rank is not Rank.FIRST_LIST and self._bucket.tokens < 1:
             return False
         if ask.rank is Rank.LAZY:
             if self._lazy.tokens < 1:
                 return False
             self._lazy.take()
-        self._pace.take()
+        self._bucket.take()
         return True

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeVar
 from slurper_tui.api.errors import ApiError, RateLimited
 from slurper_tui.api.models import Answer
 from slurper_tui.monitor.model.base import Moment
-from slurper_tui.monitor.polling.budget import Budget, Pace
+from slurper_tui.monitor.polling.budget import Budget, TokenBucket
 
 if TYPE_CHECKING:
     from slurper_tui.api.client import SlurperClient
@@ -51,7 +51,7 @@ class Metered:
         self._blocked = blocked
         self._polls = polls
         self._answered = answered
-        self._pace = Pace.full(BURST, LEAST, 0.0)
+        self._bucket = TokenBucket.full(BURST, LEAST, 0.0)
 
     @property
     def now(self) -> Callable[[], Moment]:
@@ -84,7 +84,7 @@ class Metered:
                 waits()
             told = True
             await asyncio.sleep(wait)
-        self._pace.take()
+        self._bucket.take()
         return await self._send(send)
 
     def _wait(self) -> float:
@@ -92,7 +92,7 @@ class Metered:
         now = self._now().mono
         granted = self._budget.per_second(now)
         rate = min(granted / 2, max(LEAST, min(MOST, granted - self._polls() - MARGIN)))
-        if self._pace.refill(now, rate) >= 1 and self._has_room(now):
+        if self._bucket.refill(now, rate) >= 1 and self._has_room(now):
             return 0.0
         return max(0.1, min(5.0, 1 / rate if rate > 0 else 5.0))
 
@@ -100,14 +100,14 @@ class Metered:
         return self._budget.available(now) > min(RESERVE, self._budget.most // 2)
 
     async def _send(self, send: Callable[[], Awaitable[Answer[T]]]) -> T:
-        self._budget.sent(self._now().mono)
+        self._budget.record_request(self._now().mono)
         try:
             answer = await send()
         except ApiError as error:
-            self._budget.heard(error.limit, self._now().mono)
+            self._budget.record_headers(error.limit, self._now().mono)
             if isinstance(error, RateLimited):
                 self._blocked(error, self._now())
             raise
-        self._budget.heard(answer.limit, self._now().mono)
+        self._budget.record_headers(answer.limit, self._now().mono)
         self._answered()
         return answer.value

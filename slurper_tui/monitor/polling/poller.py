@@ -130,7 +130,7 @@ class Crew:
         if not may_go or (account.problem is not None and not ask.probe):
             account.end(track, unasked=True)
             return Outcome()
-        self._pacing.budget.sent(now.mono)
+        self._pacing.budget.record_request(now.mono)
         account.sent(track, now.mono)
         account_failed, hurried = account.problem is not None, account.listing.hurried
         paged = False
@@ -140,7 +140,7 @@ class Crew:
         except ApiError as error:
             now = self._now()
             account.end(track, unasked=isinstance(error, RateLimited))
-            self._pacing.budget.heard(error.limit, now.mono)
+            self._pacing.budget.record_headers(error.limit, now.mono)
             self._landing.failed(ask, error, now, self._interval())
         recovered = account_failed and account.problem is None
         replan = paged or recovered or account.listing.wanted
@@ -161,7 +161,7 @@ class Crew:
     def _heard(
         self, account: AccountTrack, track: JobTrack | None, limit: RateLimit | None
     ) -> None:
-        self._pacing.budget.heard(limit, self._now().mono)
+        self._pacing.budget.record_headers(limit, self._now().mono)
         account.end(track)
 
 

@@ -341,7 +341,7 @@ def test_a_sum_of_coarse_samples_plans_as_many_fine_ones_do() -> None:
     planned, thinned = fine.plan_rate, after(*coarse).plan_rate
     assert planned == pytest.approx(10)
     assert thinned == pytest.approx(10)
-    assert after(*coarse).pulse.typical == 0
+    assert after(*coarse).stall.typical == 0
 
 
 def test_bursts_do_not_bend_the_plan() -> None:
@@ -431,7 +431,7 @@ def test_movement_across_a_gap_is_no_gap_between_changes() -> None:
     opened = Sample(50_000.0, Counts(10**6, 500, 0, 0), "running", after_gap=True)
     silent = every(5.0, [500] * 61, begin=50_005.0)
     estimate = after(*MOVING, opened, *silent)
-    assert estimate.pulse.typical == 5.0
+    assert estimate.stall.typical == 5.0
     assert estimate.stalled_since == 50_000.0
 
 
@@ -456,7 +456,7 @@ def test_thinned_samples_say_nothing_about_the_gap() -> None:
         Sample(3600.0 * n, Counts(10**6, 1000 * n, 0, 0), "running", coarse=True) for n in range(50)
     ]
     estimate = after(*coarse)
-    assert estimate.pulse.typical == 0
+    assert estimate.stall.typical == 0
     silent = every(5.0, [49_000] * 61, begin=coarse[-1].at + 5)
     assert after(*silent, start=estimate).phase is Phase.STALLED
 
@@ -464,6 +464,6 @@ def test_thinned_samples_say_nothing_about_the_gap() -> None:
 def test_only_the_recent_gaps_count() -> None:
     slow = every(5.0, [n // 60 for n in range(60 * 20)])
     brisk = every(5.0, list(range(20, 80)), begin=slow[-1].at + 5)
-    assert after(*slow).pulse.typical == 300.0
-    assert after(*slow, *brisk).pulse.typical == 5.0
-    assert len(after(*slow, *brisk).pulse.gaps) <= 31
+    assert after(*slow).stall.typical == 300.0
+    assert after(*slow, *brisk).stall.typical == 5.0
+    assert len(after(*slow, *brisk).stall.gaps) <= 31

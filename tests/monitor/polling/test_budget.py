@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from slurper_tui.api.errors import RateLimit
-from slurper_tui.monitor.polling.budget import LONGEST, SHORTEST, Budget, Pace, backoff
+from slurper_tui.monitor.polling.budget import LONGEST, SHORTEST, Budget, TokenBucket, backoff
 
 
 @given(st.integers(1, 10**6), st.floats(2, 3600), st.integers())
@@ -47,7 +47,7 @@ EPOCH = 1e6
 
 def spend(budget: Budget, number: int, now: float) -> None:
     for _ in range(number):
-        budget.sent(now)
+        budget.record_request(now)
 
 
 def most_in(times: list[float], seconds: float) -> int:
@@ -87,7 +87,7 @@ def test_whatever_happens_the_budget_holds(steps: list[tuple[str, object]]) -> N
             spend(budget, number, now)
             sent += [now] * number
         elif step == "hear":
-            budget.heard(value, now)  # type: ignore[arg-type]  # a limit
+            budget.record_headers(value, now)  # type: ignore[arg-type]  # a limit
         elif step == "block":
             budget.block(now, value)  # type: ignore[arg-type]  # seconds or None
             blocked = max(blocked, now + 1)
@@ -118,7 +118,7 @@ def test_asking_as_often_as_allowed_is_three_a_second() -> None:
     budget, now, sent = Budget(), EPOCH, []
     while now < EPOCH + 3600:
         now = budget.ready_at(now)
-        budget.sent(now)
+        budget.record_request(now)
         sent.append(now)
     assert most_in(sent, 300.0) == 900
     assert len(sent) >= 900 * 12
@@ -126,7 +126,7 @@ def test_asking_as_often_as_allowed_is_three_a_second() -> None:
 
 def test_the_header_is_heeded_while_it_lasts() -> None:
     budget = Budget()
-    budget.heard(RateLimit(remaining=100, reset=30.0), EPOCH)
+    budget.record_headers(RateLimit(remaining=100, reset=30.0), EPOCH)
     assert budget.available(EPOCH) == 75
     assert budget.per_second(EPOCH) == pytest.approx(2.5)
     assert budget.is_short(EPOCH)
@@ -139,19 +139,19 @@ def test_the_header_is_heeded_while_it_lasts() -> None:
 
 def test_a_header_that_was_overtaken_grants_nothing_back() -> None:
     budget = Budget()
-    budget.heard(RateLimit(remaining=40, reset=30.0), EPOCH)
+    budget.record_headers(RateLimit(remaining=40, reset=30.0), EPOCH)
     spend(budget, 10, EPOCH)
-    budget.heard(RateLimit(remaining=45, reset=31.0), EPOCH + 1)
+    budget.record_headers(RateLimit(remaining=45, reset=31.0), EPOCH + 1)
     assert budget.available(EPOCH + 1) == 20
-    budget.heard(RateLimit(remaining=4, reset=29.0), EPOCH + 2)
+    budget.record_headers(RateLimit(remaining=4, reset=29.0), EPOCH + 2)
     assert budget.available(EPOCH + 2) == 3
 
 
 def test_a_header_about_eternity_does_not_stop_us_for_ever() -> None:
     budget = Budget()
-    budget.heard(RateLimit(0, 1e12, 1, 1e12), EPOCH)
+    budget.record_headers(RateLimit(0, 1e12, 1, 1e12), EPOCH)
     assert budget.ready_at(EPOCH) <= EPOCH + 3600
-    budget.sent(EPOCH)
+    budget.record_request(EPOCH)
     assert budget.ready_at(EPOCH) <= EPOCH + 3601
 
 
@@ -161,13 +161,13 @@ def test_a_header_about_eternity_does_not_stop_us_for_ever() -> None:
 )
 def test_half_a_header_says_nothing(limit: RateLimit | None) -> None:
     budget = Budget()
-    budget.heard(limit, EPOCH)
+    budget.record_headers(limit, EPOCH)
     assert budget.available(EPOCH) == 900
 
 
 def test_a_policy_is_a_window_of_its_own() -> None:
     budget = Budget()
-    budget.heard(RateLimit(quota=40, window=10.0), EPOCH)
+    budget.record_headers(RateLimit(quota=40, window=10.0), EPOCH)
     assert budget.available(EPOCH) == 30
     spend(budget, 30, EPOCH)
     assert budget.ready_at(EPOCH) == pytest.approx(EPOCH + 10, abs=0.1)
@@ -175,7 +175,7 @@ def test_a_policy_is_a_window_of_its_own() -> None:
     now, sent = EPOCH + 11, []
     while now < EPOCH + 700:
         now = budget.ready_at(now)
-        budget.sent(now)
+        budget.record_request(now)
         sent.append(now)
     assert most_in(sent, 10.0) == 30
     assert most_in(sent, 300.0) <= 900
@@ -183,7 +183,7 @@ def test_a_policy_is_a_window_of_its_own() -> None:
 
 def test_a_generous_policy_does_not_raise_our_share() -> None:
     budget = Budget()
-    budget.heard(RateLimit(10**9, 300.0, 10**9, 300.0), EPOCH)
+    budget.record_headers(RateLimit(10**9, 300.0, 10**9, 300.0), EPOCH)
     assert budget.available(EPOCH) == 900
     assert budget.per_second(EPOCH) == pytest.approx(3.0)
 
@@ -210,7 +210,7 @@ def test_a_later_shorter_block_does_not_end_an_earlier_longer_one() -> None:
 def test_only_what_a_window_needs_is_remembered() -> None:
     budget = Budget()
     for n in range(50_000):
-        budget.sent(EPOCH + n)
+        budget.record_request(EPOCH + n)
     assert budget.used(EPOCH + 49_999) == 301
     assert budget.used(EPOCH + 49_999, 10.0) == 11
     assert len(budget._sent) < 400
@@ -224,7 +224,7 @@ def test_a_pace_never_grants_more_than_its_burst_and_its_rate(
     steps: list[tuple[float, float, int]], burst: int
 ) -> None:
     now, granted, allowed = EPOCH, 0, float(burst)
-    pace = Pace.full(burst, 0.0, now)
+    pace = TokenBucket.full(burst, 0.0, now)
     for span, rate, wanted in steps:
         now += span
         allowed += span * rate
@@ -236,7 +236,7 @@ def test_a_pace_never_grants_more_than_its_burst_and_its_rate(
 
 
 def test_a_clock_that_stands_still_grants_nothing() -> None:
-    pace = Pace.full(2, 1.0, EPOCH)
+    pace = TokenBucket.full(2, 1.0, EPOCH)
     assert pace.refill(EPOCH, 1.0) == 2
     pace.take(2)
     assert pace.refill(EPOCH, 1.0) == 0

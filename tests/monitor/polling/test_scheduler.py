@@ -35,7 +35,7 @@ def chosen(pacing: Pacing, wanted: list[Ask], now: float = 0.0, *, eager: bool =
     """How many may go. They are sent."""
     granted = pacing.choose(wanted, now, 5.0, 0, eager=eager)
     for _ in granted:
-        pacing.budget.sent(now)
+        pacing.budget.record_request(now)
     return len(granted)
 
 
