@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import aclosing
 from typing import NamedTuple
 
-from slurper_tui.api.errors import ApiError, NotSent
+from slurper_tui.api.errors import NotSent
 from slurper_tui.cli import prompts as asking
 from slurper_tui.cli.commands.jobs import found
 from slurper_tui.cli.context import CommandContext
@@ -46,21 +46,29 @@ async def control(options: argparse.Namespace, context: CommandContext) -> ExitC
         raise CliError(f"{options.command}: nobody is there to be asked: give --yes")
     async with aclosing(context.monitor.snapshots()) as snapshots:  # type: ignore[type-var]  # a generator
         change = _change(options, act, context, await _known(act, snapshots, context))
-        _tell(change, context.out)
-        if not options.yes and not await _agreed(change, context.out):
+        if not await _agreed(options, change, context.out):
             context.out.note("nothing was done")
             return ExitCode.OK
         try:
             while (outcome := await _send(change, context)).request.standing is RequestState.MOOT:
-                change = change._replace(views=(*change.views, *outcome.newcomers))
-                if not await _agreed_again(options, change, outcome.newcomers, context.out):
+                new = outcome.newcomers
+                change = change._replace(views=(*change.views, *new))
+                context.out.note(
+                    f"nothing was sent: {len(new)} more not ended since the jobs above were listed"
+                )
+                if not await _agreed(options, change, context.out, new):
                     context.out.note("nothing was done")
                     return ExitCode.OK
             done = await _shown(snapshots, change, context)
         except asyncio.CancelledError:
             context.out.note(f"{act} may have been sent: look at the job before you send it again")
             raise
-        for view in (*done, *_aborted_too(outcome, context.out)):
+        # Jobs that were created during an abort of all may have been aborted too.
+        for view in outcome.newcomers:
+            if view.status != "aborted":
+                names = f"{view.key.job_id} {migration(view, context.out)}"
+                context.out.note(f"created meanwhile, {view.word}: {names}")
+        for view in (*done, *(v for v in outcome.newcomers if v.status == "aborted")):
             context.out.line(f"{view.key.job_id} {DONE_WORDS[act]} {migration(view, context.out)}")
     return ExitCode.OK
 
@@ -110,48 +118,35 @@ def _change(
     return Change(act, views, context.accounts[0])
 
 
-def _tell(change: Change, out: Output, named: Sequence[JobView] | None = None) -> None:
-    """Print the jobs with their state, and the consequence of the action, on stderr.
-
-    named: the jobs to list; None for all jobs of the change.
-    """
-    for view in change.views if named is None else named:
-        standing = f"{view.word}, {amount(view)} {percent(view)}"
-        out.note(f"{view.key.job_id} {migration(view, out)}: {standing}")
-    out.note(f"{change.act}: {to_ascii(consequence(change.views, change.act), out)}")
-
-
-async def _agreed_again(
-    options: argparse.Namespace, change: Change, newcomers: Sequence[JobView], out: Output
+async def _agreed(
+    options: argparse.Namespace,
+    change: Change,
+    out: Output,
+    new: Sequence[JobView] | None = None,
 ) -> bool:
-    """List the jobs that the last question did not include; ask again unless --yes is given."""
-    out.note(f"nothing was sent: {len(newcomers)} more not ended since the jobs above were listed")
-    _tell(change, out, newcomers)
-    return options.yes or await _agreed(change, out)
+    """Print the jobs and the consequence of the action on stderr; ask, unless --yes is given.
+
+    new: the jobs that the last question did not include; then only they are listed.
+    """
+    for view in change.views if new is None else new:
+        state = f"{view.word}, {amount(view)} {percent(view)}"
+        out.note(f"{view.key.job_id} {migration(view, out)}: {state}")
+    out.note(f"{change.act}: {to_ascii(consequence(change.views, change.act), out)}")
+    return options.yes or await _confirmed(change, out)
 
 
-async def _agreed(change: Change, out: Output) -> bool:
+async def _confirmed(change: Change, out: Output) -> bool:
     """Ask for confirmation. Raises CliError without an answer, or when the word is wrong."""
-    word = _word(change, out)
-    if not word:
+    if change.act is Action.ABORT_ALL:
+        what, word = f"all {len(change.views)}", change.account_id
+    elif change.act is Action.ABORT:
+        what, word = "it", word_to_type(change.views[0], out.sanitise)[0]
+    else:
         return await asking.confirmed(f"{change.act} it?", out)
-    what = "it" if change.act is Action.ABORT else f"all {len(change.views)}"
     typed = await asking.typed(f"to abort {what}, type {word}:", out)
     if typed not in (word, "", "n", "no"):
         raise CliError(f"that is not {word}: nothing was done")
     return typed == word
-
-
-def _word(change: Change, out: Output) -> str:
-    """Return the word to type: the account id for ABORT_ALL, see `word_to_type` for ABORT.
-
-    "" for a yes/no question.
-    """
-    if change.act is Action.ABORT_ALL:
-        return change.account_id
-    if change.act is not Action.ABORT:
-        return ""
-    return word_to_type(change.views[0], out.sanitise)[0]
 
 
 async def _send(change: Change, context: CommandContext) -> AllAborted:
@@ -173,25 +168,13 @@ async def _send(change: Change, context: CommandContext) -> AllAborted:
     if request.standing is RequestState.MOOT:
         raise CliError(request_words(request))
     if request.standing is RequestState.REFUSED:
-        raise CliError(request_words(request), _refusal_code(request.error))
+        error = request.error
+        sent = error is not None and error.status is not None and not isinstance(error, NotSent)
+        code = exit_code(error.exit_code) if error is not None and sent else ExitCode.API
+        raise CliError(request_words(request), code)
     no_answer = f" (no answer to it: {request.error})" if request.error else ""
     context.out.note(f"{request_words(request)}{no_answer}")
     return outcome
-
-
-def _aborted_too(outcome: AllAborted, out: Output) -> Sequence[JobView]:
-    """Return the jobs created during an abort of all that were aborted too; report the others."""
-    for view in outcome.newcomers:
-        if view.status != "aborted":
-            out.note(f"created meanwhile, {view.word}: {view.key.job_id} {migration(view, out)}")
-    return [view for view in outcome.newcomers if view.status == "aborted"]
-
-
-def _refusal_code(error: ApiError | None) -> ExitCode:
-    """Return the exit code of a refusal; API if the request was not sent."""
-    if error is None or error.status is None or isinstance(error, NotSent):
-        return ExitCode.API
-    return exit_code(error.exit_code)
 
 
 async def _shown(
@@ -224,14 +207,9 @@ def _is_over(view: JobView, act: Action) -> bool:
 
 def _done(views: Sequence[JobView], act: Action) -> Sequence[JobView]:
     """Return the jobs in the requested state. Raises CliError if all ended before the request."""
-    done = [view for view in views if _is_done(view, act)]
+    ends = {expected(act), "completed"} if act is Action.RESUME else {expected(act)}
+    done = [view for view in views if act is Action.DELETE or view.status in ends]
     if not done:
         word = views[0].word if views else "gone"
         raise CliError(f"{act} came too late: {word} meanwhile")
     return done
-
-
-def _is_done(view: JobView, act: Action) -> bool:
-    if act is Action.DELETE:
-        return True
-    return view.status == expected(act) or (act is Action.RESUME and view.status == "completed")

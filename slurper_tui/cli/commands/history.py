@@ -8,12 +8,10 @@ import io
 import sqlite3
 import time
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import closing
 from datetime import UTC, datetime, tzinfo
-from enum import Enum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
-
-import msgspec
 
 from slurper_tui import format as fmt
 from slurper_tui.api.models import DEFAULT_BASE_URL, Job
@@ -40,27 +38,6 @@ _NOBODYS: Sample = (JobKey("", ""), Recorded(0.0, Counts(), None))
 """A sample with every field, for the CSV header."""
 
 
-class Form(Enum):
-    """Output format of the samples."""
-
-    LINES = "lines"
-    JSON = "json"
-    CSV = "csv"
-
-
-class Asked(msgspec.Struct, frozen=True):
-    """Which samples to print, and how.
-
-    job: an id or its prefix, None for all jobs. accounts: account ids, empty for all recorded.
-    zone: time zone of LINES, None for local time; JSON and CSV use UTC.
-    """
-
-    job: str | None = None
-    accounts: Sequence[str] = ()
-    form: Form = Form.LINES
-    zone: tzinfo | None = None
-
-
 def history(
     options: argparse.Namespace, config: Config, around: Surroundings, out: Output
 ) -> ExitCode:
@@ -71,70 +48,57 @@ def history(
     if around.state is None and not options.demo:
         raise CliError("there is no home folder, so there is no history")
     path = None if options.demo or around.state is None else around.state / FILE
-    if options.path:
-        return print_path(path, out)
-    form = Form.JSON if options.json else Form.CSV if options.csv else Form.LINES
-    zone = UTC if config.utc else None
-    asked = Asked(options.job, ids_in(options.account), form, zone)
-    store = _demo() if path is None else open_kept(path, config.base_url or DEFAULT_BASE_URL)
-    try:
-        return print_history(store, out, asked)
-    except sqlite3.Error as error:
-        raise _unreadable(error) from None
-    finally:
-        store.close()
-
-
-def print_path(path: Path | None, out: Output) -> ExitCode:
-    """Print the history file's path, even if it does not exist. Raises CliError for the demo."""
-    if path is None:
+    if options.path and path is None:
         raise CliError("the demo keeps its history in memory, so it has no path")
-    out.line(str(path))
+    if options.path:
+        out.line(str(path))
+        return ExitCode.OK
+    try:
+        with closing(_open(path, config)) as store:
+            for line in _lines(store, options, out, UTC if config.utc else None):
+                out.line(line)
+    except (HistoryError, OSError, sqlite3.Error) as error:
+        raise CliError(f"the history cannot be read: {reason_of(error)}") from None
     return ExitCode.OK
 
 
-def open_kept(path: Path, base_url: str) -> Store:
-    """Open the history file read-only; an empty store if there is no file. Raises CliError."""
+def _open(path: Path | None, config: Config) -> Store:
+    """Open the history file read-only; an empty store if there is no file.
+
+    path: None for the demo. Raises HistoryError, OSError and sqlite3.Error.
+    """
+    if path is None:
+        from slurper_tui.cli.demo import fill_for_demo  # only the demo needs it
+        from slurper_tui.simulated.account import SimulatedAccount
+
+        store = open_store(None, DEFAULT_BASE_URL)
+        fill_for_demo(store, SimulatedAccount(), time.time())
+        return store
+    base_url = config.base_url or DEFAULT_BASE_URL
     try:
         return read_store(path, base_url)
     except FileNotFoundError:
         return open_store(None, base_url)
-    except (HistoryError, OSError, sqlite3.Error) as error:
-        raise _unreadable(error) from None
 
 
-def _unreadable(error: Exception) -> CliError:
-    return CliError(f"the history cannot be read: {reason_of(error)}")
+def _lines(
+    store: Store, options: argparse.Namespace, out: Output, zone: tzinfo | None
+) -> Iterator[str]:
+    """Yield the output line by line, so that memory does not grow with the history.
 
-
-def _demo() -> Store:
-    from slurper_tui.cli.demo import fill_for_demo  # only the demo needs it
-    from slurper_tui.simulated.account import SimulatedAccount
-
-    store = open_store(None, DEFAULT_BASE_URL)
-    fill_for_demo(store, SimulatedAccount(), time.time())
-    return store
-
-
-def print_history(store: Store, out: Output, asked: Asked) -> ExitCode:
-    """Print samples one at a time, so that memory does not grow with the history.
-
-    Raises CliError when the job prefix matches none or several, sqlite3.Error when the store fails.
+    Raises CliError when the job prefix matches none or several.
     """
-    one = asked.job is not None
-    key = None if asked.job is None else _key(store, asked.accounts, asked.job)
+    accounts, one = ids_in(options.account), options.job is not None
+    key = _key(store, accounts, options.job) if one else None
     if one and key is None:
         out.note("nothing was recorded so far")
-    samples = store.every(asked.accounts, key)
-    if asked.form is Form.JSON:
-        lines = _json(samples, one=one)
-    elif asked.form is Form.CSV:
-        lines = _csv(samples, out, one=one)
+    samples = store.every(accounts, key)
+    if options.json:
+        yield from _json(samples, one=one)
+    elif options.csv:
+        yield from _csv(samples, out, one=one)
     else:
-        lines = _table(samples, out, asked.zone, _columns(store, out, asked.accounts, key))
-    for line in lines:
-        out.line(line)
-    return ExitCode.OK
+        yield from _table(samples, out, zone, _columns(store, out, accounts, key))
 
 
 def _key(store: Store, accounts: Sequence[str], job: str) -> JobKey | None:
@@ -149,7 +113,7 @@ def _record(key: JobKey, sample: Recorded, *, one: bool) -> dict[str, Any]:
     """Return a sample under the API's field names; with account and job id unless `one`."""
     whose = {} if one else {"accountId": key.account_id, "id": key.job_id}
     return {
-        "at": _iso_ms(sample.at),
+        "at": datetime.fromtimestamp(sample.at, UTC).isoformat(timespec="milliseconds"),
         **whose,
         "objects": sample.counts.objects,
         "transferredObjects": sample.counts.transferred,
@@ -157,10 +121,6 @@ def _record(key: JobKey, sample: Recorded, *, one: bool) -> dict[str, Any]:
         "failedObjects": sample.counts.failed,
         "status": sample.status,
     }
-
-
-def _iso_ms(at: float) -> str:
-    return datetime.fromtimestamp(at, UTC).isoformat(timespec="milliseconds")
 
 
 def _json(samples: Iterable[Sample], *, one: bool) -> Iterator[str]:
@@ -223,7 +183,7 @@ def _table(
         width = len(fmt.iso(0.0, zone))
         yield _aligned("time".ljust(width), JobKey("account", "id"), "status", _HEAD, columns)
     for key, sample in samples:
-        counts = [fmt.DASH if n is None else str(n) for n in _numbers(sample)]
+        counts = [fmt.DASH if n is None else str(n) for n in _numbers(sample.counts)]
         status = "".join(out.sanitise(sample.status or "").split()) or fmt.DASH
         line = _aligned(fmt.iso(sample.at, zone), key, status, counts, columns)
         yield f"{line}  {remark}" if (remark := _remark(sample)) else line
@@ -236,8 +196,7 @@ def _aligned(time: str, key: JobKey, status: str, counts: Sequence[str], columns
     return "  ".join(cells)
 
 
-def _numbers(sample: Recorded) -> tuple[int | None, ...]:
-    counts = sample.counts
+def _numbers(counts: Counts) -> tuple[int | None, ...]:
     return (counts.objects, counts.transferred, counts.skipped, counts.failed)
 
 
