@@ -138,7 +138,7 @@ async def _watch(scene: Scene) -> Told:
     client = SlurperClient(token_credentials(account.token), transport=account.transport())
     past = history.past(account.account_id)
     ids = [account.account_id]
-    monitor = Monitor(client, ids, clock=clock, rng=random.Random(0), past=past)
+    monitor = Monitor(client, ids, past, clock=clock, rng=random.Random(0))
     outage_at = scene.minutes * 60
     last, desk, failed = None, await monitor.desk(), story.key(account, story.FAILED)
     retries = scene.story

@@ -15,10 +15,11 @@ from slurper_tui.monitor.history.files import FILE, reason_of
 from slurper_tui.monitor.history.opening import open_history, open_store
 from slurper_tui.monitor.history.store import Store
 from slurper_tui.monitor.model.base import is_too_early
-from slurper_tui.monitor.model.samples import HistoryView, Keeping, Past, Remembered
+from slurper_tui.monitor.model.samples import HistoryView, Keeping, Remembered
 
 if TYPE_CHECKING:
-    from slurper_tui.monitor.history.recorder import Noting, Recorder
+    from slurper_tui.monitor.history.recorder import Recorder
+    from slurper_tui.monitor.polling.history_sync import Past
 
 ABSENCE = 600.0
 """Seconds without a running monitor after which the changes meanwhile are shown."""
@@ -47,22 +48,17 @@ class Opened:
         self._healed = healed
         self._report: Callable[[str], None] | None = None
         self._recorder: Recorder | None = None
-        self._noting: Noting | None = None
 
     def past(self, *, shown: bool = True) -> Past:
         """Start the recorder, which owns the store from now on, and return the monitor's past.
 
         shown: whether data of earlier runs is shown.
         """
-        from slurper_tui.monitor.history.recorder import (
-            Noting,  # not needed before the first frame
-            Recorder,
-        )
+        from slurper_tui.monitor.history.recorder import Recorder  # not before the first frame
+        from slurper_tui.monitor.polling.history_sync import Past
 
         self._recorder = self._recorder or Recorder(self._store, self._view)
-        self._noting = self._noting or Noting(self._recorder)
-        noting, healed = self._noting, self._healed
-        return Past(self._recorder, self.remembered, shown, self.away_since, noting, healed)
+        return Past(self._recorder, self.remembered, shown, self.away_since, self._healed)
 
     def when_closed(self, report: Callable[[str], None]) -> None:
         """Set a function that `close` calls with the history's note; "" when the history is on."""
@@ -101,7 +97,6 @@ def open_past(
         with suppress(sqlite3.Error):
             store.close()
         memory = open_store(None, session.base_url)
-        memory.wanted_path = store.path
         return Opened(memory, HistoryView(Keeping.OFF, reason_of(error)), (), now)
 
 

@@ -206,10 +206,10 @@ def _command_for(
     monitor = Monitor(
         session.client,
         session.accounts,
+        opened.past(shown=options.command in _SHOWS_PAST),
         interval=config.interval,
         eager=once and options.command not in _CHANGES,
         prefixes=wanted_jobs(options),
-        past=opened.past(shown=options.command in _SHOWS_PAST),
         needs=needed(options.status if options.command == "jobs" else ()),
         known_ends=options.command == "jobs",
     )

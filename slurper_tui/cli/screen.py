@@ -127,9 +127,9 @@ def _feed(session: Session, opened: Opened, config: Config, wanted: Sequence[str
     monitor = Monitor(
         session.client,
         session.accounts,
+        opened.past(),
         interval=config.interval,
         prefixes=wanted,
-        past=opened.past(),
     )
     return ChosenJobs(monitor, wanted)
 

@@ -5,18 +5,18 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from slurper_tui.monitor.model.samples import Past
 from slurper_tui.monitor.polling.budgeted_client import Metered
 from slurper_tui.monitor.polling.job_store import FollowedJobs
 
 if TYPE_CHECKING:
+    from slurper_tui.monitor.polling.history_sync import Past
     from slurper_tui.monitor.services import Services
 
 
 class LateDesk:
     """Creates the services on the first call of `desk`.
 
-    metered: the API client within the request budget. past: history and notes, if they are kept.
+    metered: the API client within the request budget. past: the history.
     interval: seconds between two poll rounds.
     """
 

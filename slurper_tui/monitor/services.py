@@ -8,8 +8,8 @@ from typing import NamedTuple
 from slurper_tui.monitor.jobs.actions import JobControl
 from slurper_tui.monitor.jobs.plan_runner import JobCreation
 from slurper_tui.monitor.logs.reader import LogReader
-from slurper_tui.monitor.model.samples import Past
 from slurper_tui.monitor.polling.budgeted_client import Metered
+from slurper_tui.monitor.polling.history_sync import Past
 from slurper_tui.monitor.polling.job_store import FollowedJobs
 from slurper_tui.monitor.reports.receipt import EndedJobs
 
@@ -35,11 +35,11 @@ def make_services(
     interval: Callable[[], float],
 ) -> Services:
     """Create the services of these accounts. interval: seconds between two poll rounds."""
-    notebook = past.notebook
-    logs = LogReader(metered, roster, notebook, interval=interval)
+    notes = past.history.notes
+    logs = LogReader(metered, roster, notes, interval=interval)
     return Services(
         logs,
-        JobControl(metered, roster, notebook),
-        JobCreation(metered, roster, notebook, accounts),
-        EndedJobs(metered, roster, notebook, past.history, logs),
+        JobControl(metered, roster, notes),
+        JobCreation(metered, roster, notes, accounts),
+        EndedJobs(metered, roster, past.history, logs),
     )

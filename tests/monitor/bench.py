@@ -13,8 +13,10 @@ import httpx
 from slurper_tui.api.client import SlurperClient
 from slurper_tui.api.credentials import token_credentials
 from slurper_tui.monitor.model.job import JobView, Snapshot
+from slurper_tui.monitor.polling.history_sync import Past
 from slurper_tui.monitor.polling.poller import Monitor
 from slurper_tui.simulated.account import SimulatedAccount, SimulatedBudget, together
+from tests.monitor.inline_history import InlineHistory
 
 EPOCH = 1_790_000_000.0
 """UTC seconds at which virtual time begins."""
@@ -118,6 +120,7 @@ async def bench(
     *,
     latency: Callable[[Request], float] = lambda request: 0.0,
     clock: Callable[[], float] = wall,
+    past: Past | None = None,
     **options: Any,
 ) -> AsyncGenerator[Bench, None]:
     """A running monitor. latency: virtual seconds that a request takes."""
@@ -135,7 +138,8 @@ async def bench(
 
     client = SlurperClient(token_credentials("t0ken"), transport=httpx.MockTransport(answer))
     ids = [account.account_id for account in accounts]
-    monitor = Monitor(client, ids, clock=clock, rng=random.Random(0), **options)
+    past = past or Past(InlineHistory())
+    monitor = Monitor(client, ids, past, clock=clock, rng=random.Random(0), **options)
     held.append(Bench(monitor, accounts))
     try:
         yield held[0]

@@ -16,11 +16,11 @@ from textual.pilot import Pilot
 from slurper_tui.api.client import SlurperClient
 from slurper_tui.api.credentials import token_credentials
 from slurper_tui.api.models import Secret
+from slurper_tui.monitor.history.recorder import HistoryNotes
 from slurper_tui.monitor.jobs.plan_runner import JobCreation
 from slurper_tui.monitor.model.base import Moment
 from slurper_tui.monitor.model.job import AccountView, JobView, Snapshot
 from slurper_tui.monitor.model.plans import Secrets
-from slurper_tui.monitor.model.samples import Notebook
 from slurper_tui.monitor.polling.budget import Budget
 from slurper_tui.monitor.polling.budgeted_client import Metered
 from slurper_tui.monitor.polling.job_store import FollowedJobs
@@ -30,6 +30,7 @@ from slurper_tui.tui.screens.create_form import CreateForm
 from slurper_tui.tui.state import ScreenOptions
 from tests.fake_desk import FakeDesk
 from tests.fake_feed import FakeFeed
+from tests.monitor.inline_history import InlineHistory
 from tests.tui.jobs import snapshot
 
 SECRET_WORDS = {
@@ -89,7 +90,7 @@ class Workbench:
     """The app, the account behind it, and every request that left."""
 
     def __init__(
-        self, account: SimulatedAccount, notebook: Notebook | None, options: Mapping[str, Any]
+        self, account: SimulatedAccount, notes: HistoryNotes | None, options: Mapping[str, Any]
     ) -> None:
         self.account = account
         self.requests: list[Sent] = []
@@ -102,7 +103,9 @@ class Workbench:
         metered = Metered(client, Budget(), _moment, lambda error, at: None)
         self.desk = FakeDesk()
         self.desk.control = Lock(client)
-        self.creation = JobCreation(metered, self.roster, notebook, [account.account_id])
+        self.creation = JobCreation(
+            metered, self.roster, notes or InlineHistory().notes, [account.account_id]
+        )
         self.desk.creation = self.creation
         self.feed = FakeFeed()
         self.feed.at_hand = self.desk.desk
@@ -202,14 +205,14 @@ async def workbench(
     *,
     size: tuple[int, int] = (80, 24),
     account: SimulatedAccount | None = None,
-    notebook: Notebook | None = None,
+    notes: HistoryNotes | None = None,
     unlocked: bool = True,
     shown: Callable[[Workbench], Snapshot] = Workbench.snapshot,
     **options: Any,
 ) -> AsyncIterator[Workbench]:
     """A running app that has taken one snapshot. unlocked: jobs may be changed."""
     account = account or SimulatedAccount(jobs=0)
-    bench = Workbench(account, notebook, {"write": unlocked, **options})
+    bench = Workbench(account, notes, {"write": unlocked, **options})
     async with bench.app.run_test(size=size) as bench.pilot:
         await bench.show(shown(bench))
         await bench.until(lambda: bench.desk.control.unlocked is unlocked)

@@ -19,6 +19,7 @@ from slurper_tui.cli.choice import ChosenJobs
 from slurper_tui.cli.late_feed import LateFeed
 from slurper_tui.monitor.model.events import RequestState
 from slurper_tui.monitor.model.job import JobView
+from slurper_tui.monitor.polling.history_sync import Past
 from slurper_tui.monitor.polling.poller import Monitor
 from slurper_tui.simulated.account import SimulatedAccount, together
 from slurper_tui.tui.app import SlurperApp
@@ -29,6 +30,7 @@ from slurper_tui.tui.screens.job_page import JobPage
 from slurper_tui.tui.screens.log import LogPage
 from slurper_tui.tui.screens.palette import Everything
 from slurper_tui.tui.state import ScreenOptions, ViewState
+from tests.monitor.inline_history import InlineHistory
 
 LEAVING = frozenset({"app.quit", "app.suspend"})
 """Bindings that end or stop the program."""
@@ -46,7 +48,9 @@ class Watched:
         self._answers = together(self.account)
         transport = httpx.MockTransport(self._answer)
         self.client = SlurperClient(token_credentials(self.account.token), transport=transport)
-        monitor = Monitor(self.client, [self.account.account_id], interval=2.0)
+        monitor = Monitor(
+            self.client, [self.account.account_id], Past(InlineHistory()), interval=2.0
+        )
         options = ScreenOptions(zone=UTC, write=write, view=ViewState(migrations=False))
         feed = LateFeed(None, lambda: ChosenJobs(monitor, ()))
         self.app = SlurperApp(feed, options, lambda _: None)

@@ -80,9 +80,8 @@ def open_history(
 ) -> tuple[Store, HistoryView]:
     """Open the history at `path` and return it with its state; raise nothing.
 
-    If the file cannot be used, the store is in memory, with a copy of what can be read from the
-    file; `wanted_path` is set if the file may become usable later. The store is also in memory, and
-    empty, without a path or if no history is wanted.
+    If the file cannot be used, the store is in memory for the whole run, with a copy of what can be
+    read from the file. It is also in memory, and empty, without a path or if no history is wanted.
     """
     if not wanted:
         return open_store(None, base_url), HistoryView(Keeping.ASKED_OFF)
@@ -91,9 +90,7 @@ def open_history(
     try:
         store, notice = open_file(path, base_url, clock=clock)
     except (HistoryError, OSError, ValueError, sqlite3.Error) as error:
-        memory = _copy_in_memory(path, base_url)
-        memory.wanted_path = path if isinstance(error, (OSError, sqlite3.Error)) else None
-        return memory, HistoryView(Keeping.OFF, reason_of(error))
+        return _copy_in_memory(path, base_url), HistoryView(Keeping.OFF, reason_of(error))
     return store, standing(store, notice)
 
 
@@ -255,4 +252,4 @@ def _copy_in_memory(path: Path, base_url: str) -> Store:
     except (HistoryError, OSError, ValueError, sqlite3.Error):
         memory.close()
         return open_store(None, base_url)
-    return Store(memory, base_url)
+    return Store(memory, base_url, is_copy=True)

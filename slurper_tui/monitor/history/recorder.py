@@ -1,8 +1,8 @@
 """Writes and reads a history in its own thread, so that a slow disk never blocks the loop.
 
-`Recorder` implements `History` (jobs and samples), `Noting` implements `Notebook` (events, ties,
-log counts and plans). Both run in one `OneThread` and keep in memory what could not be written:
-`Waiting` holds samples, bounded and safe between two threads.
+`Recorder` keeps jobs and samples, `HistoryNotes` events, ties, log counts and plans. Both run in
+one `OneThread` and keep in memory what could not be written: `Waiting` holds samples, bounded and
+safe between two threads.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future
+from contextlib import suppress
 from functools import partial
 from operator import itemgetter
 from pathlib import Path
@@ -25,9 +26,9 @@ from msgspec.structs import replace
 
 from slurper_tui.monitor.history.codecs import last_of_each, to_ms
 from slurper_tui.monitor.history.files import is_damage, is_full, reason_of, set_aside
-from slurper_tui.monitor.history.opening import Clock, notice_of, open_file, open_store, standing
+from slurper_tui.monitor.history.opening import Clock, notice_of, open_file, standing
 from slurper_tui.monitor.history.schema import HistoryError
-from slurper_tui.monitor.history.store import BATCH, Notes, Store, memory_id, write_over
+from slurper_tui.monitor.history.store import BATCH, Notes, Store
 from slurper_tui.monitor.history.thinning import superfluous
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.events import Event, Tie
@@ -155,17 +156,11 @@ def merged(kept: tuple[Recorded, ...], waiting: Sequence[Recorded]) -> tuple[Rec
     return tuple(sample for _, sample in sorted(by_time.items(), key=itemgetter(0)))
 
 
-Work = Callable[[Store], object]
-"""A task that uses the store, run in its thread."""
-
 CLOSE_SECONDS = 2.0
 """How long `close` waits for the disk, in seconds."""
 
 THIN_SECONDS = 3600.0
 """Seconds between two thinning runs, measured by the times of the samples."""
-
-RETRY_SECONDS = 60.0
-"""Seconds between two attempts to open the wanted file, measured by the times of the samples."""
 
 _ON = HistoryView()
 
@@ -181,22 +176,29 @@ class Recorder:
     `view`.
 
     clock: UTC seconds, used to name a damaged file that is set aside.
+    thread: runs the tasks; None for a thread of its own.
+    notes: events, ties, log counts and plans, written and read in the same thread.
     """
 
-    def __init__(self, store: Store, view: HistoryView = _ON, *, clock: Clock = time.time) -> None:
+    def __init__(
+        self,
+        store: Store,
+        view: HistoryView = _ON,
+        *,
+        clock: Clock = time.time,
+        thread: OneThread | None = None,
+    ) -> None:
         self._store = store
         self._clock = clock
         self._view = view
         self._notice = view.reason if view.keeping is Keeping.ON else ""
         self._waiting = Waiting()
         self._known: dict[JobKey, Remembered] = {}
-        self._thread = OneThread("history")
+        self._thread = thread or OneThread("history")
         self._thinned_at = -math.inf
-        self._tried_at: float | None = None
-        self._begun: dict[JobKey, float] = {}
         self._closed = False
         self._replaced = False
-        self._others: list[Work] = []
+        self.notes = HistoryNotes(self)
 
     @property
     def view(self) -> HistoryView:
@@ -208,11 +210,6 @@ class Recorder:
         """Whether writes go into a file, as far as is known."""
         kept = self._view.keeping in {Keeping.ON, Keeping.SHARED}
         return kept and self._store.path is not None and not self._closed
-
-    @property
-    def base_url(self) -> str:
-        """The base URL of the API that the stored jobs belong to."""
-        return self._store.base_url
 
     def record(
         self, jobs: Sequence[Remembered], samples: Sequence[tuple[JobKey, Recorded]]
@@ -247,12 +244,8 @@ class Recorder:
             raise HistoryError("the history is closed")
         return await asyncio.wrap_future(self._thread.submit(partial(self._do, work)))
 
-    def also(self, work: Work) -> None:
-        """Add a task that runs after every write of samples, and at the end."""
-        self._others.append(work)
-
     def write_soon(self) -> None:
-        """Queue a write of everything that waits, the added tasks included. Returns at once."""
+        """Queue a write of everything that waits. Returns at once."""
         if not self._closed:
             self._thread.submit(self._write)
 
@@ -316,10 +309,9 @@ class Recorder:
         return last_of_each(merged(kept, waiting), step) if waiting else kept
 
     def _write(self) -> None:
-        """Write the queued samples, then run the added tasks."""
+        """Write the queued samples and notes."""
         self._write_samples()
-        for work in self._others:
-            self._try_to(partial(self.on_store, work))
+        self._try_to(lambda: self.on_store(self.notes.write))
 
     def _write_samples(self) -> None:
         """Write all queued samples; after a failure the rest stays queued."""
@@ -335,45 +327,8 @@ class Recorder:
     def _keep(self, batch: Batch) -> None:
         self.on_store(lambda store: store.write(batch.jobs, batch.samples))
         self._known |= {known.key: known for known in batch.jobs}
-        if self._store.wanted_path is not None:
-            self._have_in_time(batch)
         if self._store.path is not None:
             self._view = standing(self._store, self._notice)
-
-    def _have_in_time(self, batch: Batch) -> None:
-        """Record which samples exist only in memory; try to open the wanted file again when due."""
-        for key, sample in batch.samples:
-            begun = 0.0 if sample.set_back else sample.at  # earlier samples may have been moved
-            self._begun[key] = min(begun, self._begun.get(key, begun))
-        newest = max((sample.at for _, sample in batch.samples), default=None)
-        if newest is None:
-            return
-        self._tried_at = newest if self._tried_at is None else self._tried_at
-        if not 0 <= newest - self._tried_at < RETRY_SECONDS:
-            self._tried_at = newest
-            self._have_file()
-
-    def _have_file(self) -> None:
-        """Open the wanted file, if possible, and write all data of this session into it."""
-        path = self._store.wanted_path
-        if path is None or not (self._known or self._begun or self._store.notes.any):
-            return
-        try:
-            file, notice = open_file(path, self._store.base_url, clock=self._clock)
-            try:
-                write_over(self._store, file, tuple(self._known.values()), self._begun)
-            except BaseException:
-                file.close()
-                raise
-        except Exception as error:
-            _log.warning("history: %s", error)
-            self._view = HistoryView(Keeping.OFF, reason_of(error))
-            if isinstance(error, HistoryError):
-                self._store.wanted_path = None
-            return
-        self._store.close()
-        self._store, self._notice, self._begun = file, notice, {}
-        self._view = standing(file, notice)
 
     def _failed(self, error: Exception) -> None:
         """Show why nothing is written; replace the file if it is damaged."""
@@ -422,7 +377,6 @@ class Recorder:
 
     def _end(self) -> None:
         self._write()
-        self._have_file()
         self._try_to(self._store.close)
 
 
@@ -433,91 +387,88 @@ MOST = 5_000
 
 
 class _Batch(NamedTuple):
-    events: list[Event]
-    counts: dict[JobKey, LogCounts]
+    events: Sequence[Event] = ()
+    counts: Mapping[JobKey, LogCounts] = {}
+    ties: Sequence[Tie] = ()
+
+    def then(self, later: _Batch) -> _Batch:
+        """Return both batches as one; of events, the newest `MOST`."""
+        return _Batch(
+            (*self.events, *later.events)[-MOST:],
+            {**self.counts, **later.counts},
+            (*self.ties, *later.ties),
+        )
 
 
-class Noting:
-    """Writes and reads notes in a recorder's thread. Nothing here raises.
+class HistoryNotes:
+    """Writes and reads events, ties, log counts and plans in a recorder's thread.
 
-    Notes that cannot be written are kept in memory: events and counts in a batch, ties and plans in
-    a spare store, where they can be read and changed until the disk works again.
+    Nothing here raises. What cannot be written waits in memory until the disk works again: it can
+    be read, and plans can be changed. A plan that waits has a negative id, which it keeps in this
+    run.
     """
 
     def __init__(self, recorder: Recorder) -> None:
         self._recorder = recorder
         self._lock = threading.Lock()
-        self._waiting = _Batch([], {})
-        self._spare: Store | None = None
-        recorder.also(self._settle)
+        self._waiting = _Batch()
+        self._waiting_plans: dict[int, Plan] = {}
+        self._written_ids: dict[int, int] = {}
+        self._last_id = 0
 
     @property
     def durable(self) -> bool:
         """Whether all notes so far are on disk."""
-        behind = self._spare is not None or self._waiting.events or self._waiting.counts
-        return self._recorder.on_disk and not behind
+        return self._recorder.on_disk and not any(self._waiting) and not self._waiting_plans
 
     def note(self, events: Sequence[Event]) -> None:
         """Queue events for writing. Returns at once."""
-        self._wait(events, {})
+        self._wait(_Batch(events))
 
     def keep_counts(self, key: JobKey, counts: LogCounts) -> None:
         """Queue a job's log counts, which replace earlier ones. Returns at once."""
-        self._wait((), {key: counts})
+        self._wait(_Batch(counts={key: counts}))
 
-    def _wait(self, events: Sequence[Event], counts: Mapping[JobKey, LogCounts]) -> None:
+    async def tie(self, tie: Tie) -> None:
+        """Record that one job retries another; written when this returns, if the disk works."""
+        self._wait(_Batch(ties=[tie]))
+        await self._try(lambda: None)
+
+    def _wait(self, batch: _Batch) -> None:
         with self._lock:
-            self._waiting = _Batch(
-                [*self._waiting.events, *events][-MOST:], {**self._waiting.counts, **counts}
-            )
+            self._waiting = self._waiting.then(batch)
         self._recorder.write_soon()
 
     async def events(self, key: JobKey, most: int = 200) -> tuple[Event, ...]:
         """Return a job's newest events, written or queued, oldest first."""
-        kept = await self._read(lambda notes: notes.events(key, most))
+        kept = await self._read(lambda notes: notes.events(key, most)) or ()
         waiting = [event for event in self._waiting.events if event.key == key]
-        found = dict.fromkeys(event for told in (*kept, waiting) for event in told)
+        found = dict.fromkeys((*kept, *waiting))
         return tuple(sorted(found, key=lambda event: event.at)[-most:])
 
     async def ties(self, accounts: Sequence[str]) -> tuple[Tie, ...]:
         """Return the retries made in these accounts, in the order they were recorded."""
-        kept = await self._read(lambda notes: notes.ties(accounts))
-        return tuple(dict.fromkeys(tie for told in kept for tie in told))
+        kept = await self._read(lambda notes: notes.ties(accounts)) or ()
+        waiting = (tie for tie in self._waiting.ties if _is_of(tie.child, accounts))
+        return tuple(dict.fromkeys((*kept, *waiting)))
 
     async def counts(self, accounts: Sequence[str]) -> Mapping[JobKey, LogCounts]:
         """Return the log counts of these accounts' jobs, written or queued."""
-        kept = await self._read(lambda notes: notes.counts(accounts))
-        found = {key: counts for told in kept for key, counts in told.items()}
-        return {**found, **_of(self._waiting.counts, accounts)}
+        kept = await self._read(lambda notes: notes.counts(accounts)) or {}
+        waiting = self._waiting.counts.items()
+        return {**kept, **{key: told for key, told in waiting if _is_of(key, accounts)}}
 
     async def plans(self, accounts: Sequence[str]) -> tuple[Plan, ...]:
         """Return the plans of these accounts, oldest first; a finished step has no keys left."""
-        kept = await self._read(lambda notes: notes.plans.all(accounts))
-        return tuple(sorted((plan for told in kept for plan in told), key=lambda p: p.made_at))
-
-    async def _read(self, read: Callable[[Notes], T]) -> list[T]:
-        """Read from the file, then from the spare store; leave out what cannot be read."""
-        found = [await self._try(lambda: self._on_disk(read))]
-        found.append(await self._try(lambda: read(self._spare.notes) if self._spare else None))
-        return [told for told in found if told is not None]
-
-    async def _try(self, work: Callable[[], T | None]) -> T | None:
-        try:
-            return await self._recorder.run(work)
-        except Exception:
-            return None
-
-    async def tie(self, tie: Tie) -> None:
-        """Record that one job retries another; written when this returns, if the disk works."""
-        if not await self._try(lambda: self._on_disk(lambda notes: _tied(notes, tie))):
-            await self._try(lambda: _tied(self._spare_notes(), tie))
+        return await self._try(lambda: self._plans(accounts)) or ()
 
     async def keep_plan(self, plan: Plan) -> Plan:
         """Store a new plan and return it with its id; on disk when this returns, if possible."""
-        kept = await self._try(lambda: self._recorder.on_store(lambda store: _planned(store, plan)))
+        kept = await self._read(lambda notes: notes.plans.keep(plan))
         if kept is None:
-            kept = await self._try(lambda: self._spare_notes().plans.keep(plan, counted=False))
-        return kept or replace(plan, id=memory_id())
+            self._last_id -= 1
+            kept = self._waiting_plans[self._last_id] = replace(plan, id=self._last_id)
+        return kept
 
     async def move(self, plan_id: int, number: int, before: StepState, after: Step) -> bool:
         """Replace a step if its state is still `before`; return False if it is not, or on failure.
@@ -528,56 +479,59 @@ class Noting:
         moved = await self._try(lambda: self._move(plan_id, number, before, after))
         return moved is True
 
+    async def _read(self, read: Callable[[Notes], T]) -> T | None:
+        return await self._try(lambda: self._on_disk(read))
+
+    async def _try(self, work: Callable[[], T]) -> T | None:
+        """Run a task in the history's thread; return None if it fails."""
+        try:
+            return await self._recorder.run(work)
+        except Exception:
+            return None
+
     # The methods below run in the history's thread.
 
     def _on_disk(self, work: Callable[[Notes], T]) -> T:
         return self._recorder.on_store(lambda store: work(store.notes))
 
+    def _plans(self, accounts: Sequence[str]) -> tuple[Plan, ...]:
+        """Return the plans on disk, if they can be read, and those that wait."""
+        kept: Sequence[Plan] = ()
+        with suppress(Exception):
+            kept = self._on_disk(lambda notes: notes.plans.all(accounts))
+        ids = {written: waiting for waiting, written in self._written_ids.items()}
+        found = [replace(plan, id=ids.get(plan.id, plan.id)) for plan in kept]
+        waiting = list(self._waiting_plans.values())
+        found += [p for p in waiting if not accounts or p.account_id in accounts]
+        return tuple(sorted(found, key=lambda plan: plan.made_at))
+
     def _move(self, plan_id: int, number: int, before: StepState, after: Step) -> bool:
-        """Change a step in the spare store if its plan is there, else in the file."""
-        spare = self._spare
-        if spare is not None and spare.notes.plans.has(plan_id):
-            return spare.notes.plans.move(plan_id, number, before, after)
-        return self._on_disk(lambda notes: notes.plans.move(plan_id, number, before, after))
+        plan = self._waiting_plans.get(plan_id)
+        if plan is None:
+            written = self._written_ids.get(plan_id, plan_id)
+            return self._on_disk(lambda notes: notes.plans.move(written, number, before, after))
+        if plan.steps[number - 1].state is not before:
+            return False
+        steps = (after if step.number == number else step for step in plan.steps)
+        self._waiting_plans[plan_id] = replace(plan, steps=tuple(steps))
+        return True
 
-    def _spare_notes(self) -> Notes:
-        self._spare = self._spare or open_store(None, self._recorder.base_url)
-        return self._spare.notes
-
-    def _settle(self, store: Store) -> None:
+    def write(self, store: Store) -> None:
         """Write all queued notes. Raises sqlite3.Error; they then stay queued."""
-        if self._spare is not None:
-            self._spare.notes.copy_to(store.notes)
-            self._spare.close()
-            self._spare = None
+        for waiting, plan in list(self._waiting_plans.items()):
+            self._written_ids[waiting] = store.notes.plans.keep(plan).id
+            del self._waiting_plans[waiting]
         with self._lock:
-            batch, self._waiting = self._waiting, _Batch([], {})
-        if not batch.events and not batch.counts:
+            batch, self._waiting = self._waiting, _Batch()
+        if not any(batch):
             return
         try:
-            store.notes.keep(batch.events, batch.counts)
+            store.notes.keep(*batch)
         except BaseException:
-            self._put_back(batch)
+            with self._lock:
+                self._waiting = batch.then(self._waiting)
             raise
 
-    def _put_back(self, batch: _Batch) -> None:
-        with self._lock:
-            later = self._waiting
-            self._waiting = _Batch(
-                [*batch.events, *later.events][-MOST:], {**batch.counts, **later.counts}
-            )
 
-
-def _of(counts: Mapping[JobKey, LogCounts], accounts: Sequence[str]) -> dict[JobKey, LogCounts]:
-    return {key: told for key, told in counts.items() if not accounts or key.account_id in accounts}
-
-
-def _tied(notes: Notes, tie: Tie) -> bool:
-    notes.tie(tie)
-    return True
-
-
-def _planned(store: Store, plan: Plan) -> Plan:
-    """Store a plan. The id is the next one, unless the store may be written into a file later."""
-    counted = store.path is not None or store.wanted_path is None
-    return store.notes.plans.keep(plan, counted=counted)
+def _is_of(key: JobKey, accounts: Sequence[str]) -> bool:
+    return not accounts or key.account_id in accounts

@@ -94,7 +94,7 @@ MIGRATIONS: Sequence[Migration] = (
             PRIMARY KEY (base_url, account_id, job_id)
         ) WITHOUT ROWID
         """,
-        # lent: 1 in a copy, which never sends a step; the original file has the true states.
+        # lent: always 0; no longer used.
         """
         CREATE TABLE plans (
             id INTEGER PRIMARY KEY,

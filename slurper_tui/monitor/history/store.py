@@ -8,13 +8,11 @@ Every call is synchronous and may raise sqlite3.Error. A write is one transactio
 used from any thread, but only from one at a time. Times are UTC seconds, stored as whole
 milliseconds.
 
-`copy` copies a file that cannot be written to into memory; `write_over` writes a store in memory
-into a file.
+`copy` copies a file that cannot be written to into memory.
 """
 
 from __future__ import annotations
 
-import random
 import sqlite3
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -61,13 +59,6 @@ from slurper_tui.monitor.model.logs import LogCounts
 from slurper_tui.monitor.model.plans import Plan, Step, StepState
 from slurper_tui.monitor.model.samples import Recorded, Remembered
 
-_OF_FILES = 2**32
-"""Plans created in a file have ids below this; they count up from 1."""
-
-_OF_MEMORY = 2**53
-"""Plans created in memory have random ids from `_OF_FILES` up to this, so that a plan keeps its id
-when it is copied into a file."""
-
 _PLAN = "id, account_id, made_at, retry_account_id, retry_job_id, log_types"
 _STEP = "number, state, at, job_id, said, CAST(draft AS BLOB)"
 _KEEP_PLAN = f"INSERT INTO plans (base_url, {_PLAN}) VALUES (?, ?, ?, ?, ?, ?, ?)"
@@ -76,7 +67,7 @@ _KEEP_STEP = """
 """
 _STANDS = """
     SELECT state FROM steps JOIN plans ON id = plan
-    WHERE base_url = ? AND lent = 0 AND plan = ? AND number = ?
+    WHERE base_url = ? AND plan = ? AND number = ?
 """
 _MOVE = """
     UPDATE steps SET state = ?, at = ?, job_id = ?, said = ?, draft = ?
@@ -85,30 +76,30 @@ _MOVE = """
 
 
 class Plans:
-    """The plans of one base URL and their steps. Calls may raise sqlite3.Error."""
+    """The plans of one base URL and their steps. Calls may raise sqlite3.Error.
 
-    def __init__(self, connection: sqlite3.Connection, place: str) -> None:
+    is_copy: the plans that exist now are copies; the file, where other programs may continue them,
+        has the true states. The copies are never changed.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, place: str, *, is_copy: bool) -> None:
         self._connection = connection
         self._place = place
+        self._last_copy = self._last_id() if is_copy else 0
 
-    def keep(self, plan: Plan, *, counted: bool) -> Plan:
-        """Insert a new plan and return it with its id.
-
-        counted: True for the next free id of a file, False for a random id that no file uses.
-        """
+    def keep(self, plan: Plan) -> Plan:
+        """Insert a new plan and return it with its id, the next free one."""
         with transaction(self._connection):
-            kept = replace(plan, id=self._next_id() if counted else memory_id())
+            kept = replace(plan, id=1 + self._last_id())
             self._connection.execute(_KEEP_PLAN, (self._place, kept.id, *plan_row(kept)))
             self._connection.executemany(
                 _KEEP_STEP, ((kept.id, step.number, *step_row(step)) for step in kept.steps)
             )
         return kept
 
-    def _next_id(self) -> int:
-        [[newest]] = self._connection.execute(
-            "SELECT max(id) FROM plans WHERE id < ?", (_OF_FILES,)
-        ).fetchall()
-        return 1 + (newest or 0)
+    def _last_id(self) -> int:
+        [[last]] = self._connection.execute("SELECT max(id) FROM plans").fetchall()
+        return last or 0
 
     def all(self, accounts: Sequence[str] = ()) -> tuple[Plan, ...]:
         """Return the plans of these accounts (all if none are given), oldest first."""
@@ -127,18 +118,13 @@ class Plans:
             with suppress(*UNREADABLE):
                 yield plan_of(row, [step_of(step) for step in steps])
 
-    def has(self, plan_id: int) -> bool:
-        """Return whether a plan with this id exists."""
-        found = self._connection.execute(
-            "SELECT 1 FROM plans WHERE base_url = ? AND id = ?", (self._place, plan_id)
-        )
-        return found.fetchone() is not None
-
     def move(self, plan_id: int, number: int, before: StepState, after: Step) -> bool:
         """Replace a step if its state is still `before`; return whether it was replaced.
 
-        The change is on disk when this returns True. A lent plan is never changed.
+        The change is on disk when this returns True.
         """
+        if plan_id <= self._last_copy:
+            return False
         with transaction(self._connection):
             stands = self._connection.execute(_STANDS, (self._place, plan_id, number)).fetchone()
             if stands != (str(before),):
@@ -146,28 +132,18 @@ class Plans:
             self._connection.execute(_MOVE, (*step_row(after), plan_id, number))
         return True
 
-    def copy_to(self, other: Plans, *, lent: bool) -> None:
-        """Copy plans that are not lent and are missing in `other`, inside a transaction."""
-        rows = self._connection.execute(
-            f"SELECT {_PLAN} FROM plans WHERE base_url = ? AND lent = 0", (self._place,)
-        ).fetchall()
-        for row in rows:
-            if not other.has(row[0]):
-                self._copy(other._connection, row, lent=lent)
-
-    def _copy(self, target: sqlite3.Connection, row: Row, *, lent: bool) -> None:
-        target.execute(_KEEP_PLAN, (self._place, *row))
-        target.execute("UPDATE plans SET lent = ? WHERE id = ?", (int(lent), row[0]))
+    def copy_to(self, target: sqlite3.Connection) -> None:
+        """Copy the plans to a prepared, empty database, inside a transaction."""
+        plans = self._connection.execute(
+            f"SELECT base_url, {_PLAN} FROM plans WHERE base_url = ?", (self._place,)
+        )
+        target.executemany(_KEEP_PLAN, plans)
         steps = self._connection.execute(
-            "SELECT plan, number, state, at, job_id, said, draft FROM steps WHERE plan = ?",
-            (row[0],),
+            "SELECT plan, number, state, at, job_id, said, draft FROM steps JOIN plans ON id = plan"
+            " WHERE base_url = ?",
+            (self._place,),
         )
         target.executemany(_KEEP_STEP, steps)
-
-
-def memory_id() -> int:
-    """Return a random id for a plan, from a range that no file uses."""
-    return random.SystemRandom().randrange(_OF_FILES, _OF_MEMORY)
 
 
 def of_accounts(accounts: Sequence[str]) -> str:
@@ -193,26 +169,32 @@ _KEEP_TIE = f"""
     parent_account_id = excluded.parent_account_id, parent_job_id = excluded.parent_job_id,
     keys = excluded.keys, log_types = excluded.log_types
 """
-_KEEP_OLD_TIE = f"INSERT OR IGNORE INTO ties (base_url, {_TIE}) VALUES (?, ?, ?, ?, ?, ?, ?)"
 _COUNTS = "base_url, account_id, job_id, read_at, counts"
 _KEEP_COUNTS = f"INSERT OR REPLACE INTO log_counts ({_COUNTS}) VALUES (?, ?, ?, ?, ?)"
-_KEEP_NEWER_COUNTS = f"""
-    INSERT INTO log_counts ({_COUNTS}) VALUES (?, ?, ?, ?, ?) ON CONFLICT DO UPDATE
-    SET read_at = excluded.read_at, counts = excluded.counts WHERE excluded.read_at > read_at
-"""
 
 
 class Notes:
-    """The events, ties, log counts and plans of one base URL. No accounts means all accounts."""
+    """The events, ties, log counts and plans of one base URL. No accounts means all accounts.
 
-    def __init__(self, connection: sqlite3.Connection, place: str) -> None:
-        self.plans = Plans(connection, place)
+    is_copy: the notes that exist now are copies.
+    """
+
+    def __init__(
+        self, connection: sqlite3.Connection, place: str, *, is_copy: bool = False
+    ) -> None:
+        self.plans = Plans(connection, place, is_copy=is_copy)
         self._connection = connection
         self._place = place
 
-    def keep(self, events: Sequence[Event], counts: Mapping[JobKey, LogCounts]) -> None:
-        """Write events (duplicates are ignored) and replace the log counts of these jobs."""
+    def keep(
+        self,
+        events: Sequence[Event],
+        counts: Mapping[JobKey, LogCounts],
+        ties: Sequence[Tie] = (),
+    ) -> None:
+        """Write events (duplicates are ignored); replace the log counts and ties of their jobs."""
         with transaction(self._connection):
+            self._connection.executemany(_KEEP_TIE, ((self._place, *tie_row(tie)) for tie in ties))
             self._connection.executemany(
                 _KEEP_EVENT, ((self._place, *event_row(event)) for event in events)
             )
@@ -233,11 +215,6 @@ class Notes:
         ).fetchall()
         return tuple(readable(reversed(rows), partial(event_of, key)))
 
-    def tie(self, tie: Tie) -> None:
-        """Record that one job retries another; replaces an earlier record of the same job."""
-        with transaction(self._connection):
-            self._connection.execute(_KEEP_TIE, (self._place, *tie_row(tie)))
-
     def ties(self, accounts: Sequence[str] = ()) -> tuple[Tie, ...]:
         """Return the retries made in these accounts, in the order they were recorded."""
         rows = self._connection.execute(
@@ -255,23 +232,13 @@ class Notes:
         )
         return dict(readable(rows, counts_of))
 
-    @property
-    def any(self) -> bool:
-        """Whether any note exists."""
-        tables = ("events", "ties", "log_counts", "plans")
-        return any(self._select(table, "1", "account_id LIMIT 1").fetchone() for table in tables)
-
-    def copy_to(self, other: Notes, *, lent: bool = False) -> None:
-        """Copy all notes into `other`, which keeps its own plans; repeating it changes nothing.
-
-        lent: mark the copied plans as read-only: they are neither copied on nor changed.
-        """
-        target = other._connection
+    def copy_to(self, target: sqlite3.Connection) -> None:
+        """Copy all notes to a prepared, empty database."""
         with transaction(target):
             target.executemany(_KEEP_EVENT, self._select("events", _EVENT, "number"))
-            target.executemany(_KEEP_OLD_TIE, self._select("ties", f"base_url, {_TIE}", "number"))
-            target.executemany(_KEEP_NEWER_COUNTS, self._select("log_counts", _COUNTS, "job_id"))
-            self.plans.copy_to(other.plans, lent=lent)
+            target.executemany(_KEEP_TIE, self._select("ties", f"base_url, {_TIE}", "number"))
+            target.executemany(_KEEP_COUNTS, self._select("log_counts", _COUNTS, "job_id"))
+            self.plans.copy_to(target)
 
     def _select(self, table: str, columns: str, order: str) -> sqlite3.Cursor:
         return self._connection.execute(
@@ -322,7 +289,8 @@ class Store:
     """The jobs and samples of one base URL.
 
     path: the file; None for a store in memory.
-    wanted_path: the file to move to as soon as it can be opened; None if there is nothing to move.
+    notes: what else is stored of the jobs.
+    is_copy: in memory, with the data of a file that cannot be written to.
 
     Where a call takes accounts, none means all accounts.
     """
@@ -333,12 +301,14 @@ class Store:
         base_url: str,
         path: Path | None = None,
         ownership: Ownership | None = None,
+        *,
+        is_copy: bool = False,
     ) -> None:
         self.path = path
-        self.wanted_path: Path | None = None
         self.base_url = base_url
         self._place = place_text(base_url)
         self._connection = connection
+        self.notes = Notes(connection, self._place, is_copy=is_copy)
         self._ownership = ownership
         self._identity = None if path is None else identity_of(path)
 
@@ -420,12 +390,6 @@ class Store:
             (self._place, text(key.account_id), text(key.job_id)),
         ).fetchone()
         return None if row is None else int(row[0])
-
-    @property
-    def notes(self) -> Notes:
-        """The notes in the same database."""
-
-        return Notes(self._connection, self._place)
 
     def write(self, jobs: Sequence[Remembered], samples: Sequence[tuple[JobKey, Recorded]]) -> None:
         """Write jobs and new samples in one transaction.
@@ -564,7 +528,7 @@ def copy(
     """
     deadline = time.monotonic() + seconds
     if version_of(source) > 1:
-        Notes(source, place).copy_to(Notes(target, place), lent=True)
+        Notes(source, place).copy_to(target)
     jobs = source.execute(_JOBS, (place,))
     names = [name for name, *_ in jobs.description]
     rows = jobs.fetchall()
@@ -579,24 +543,6 @@ def copy(
                 return
             for told in (_WHOLE, _THINNED):
                 _insert(target, "samples", 9, source.execute(told, (row[number], since)))
-
-
-def write_over(
-    memory: Store, file: Store, jobs: Sequence[Remembered], since: Mapping[JobKey, float]
-) -> None:
-    """Write the jobs, samples and notes of a store in memory into a file.
-
-    since: for each job, the time of its first sample to write, in UTC seconds.
-
-    Repeating it changes nothing. The notes are written last and in one transaction: from then on
-    other programs may continue the plans in the file. Raises sqlite3.Error.
-    """
-    file.write(jobs, ())
-    for key, begun in since.items():
-        told = memory.samples(key, begun)
-        for first in range(0, len(told), BATCH):
-            file.write((), [(key, sample) for sample in told[first : first + BATCH]])
-    memory.notes.copy_to(file.notes)
 
 
 def _insert(

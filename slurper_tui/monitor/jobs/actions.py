@@ -26,13 +26,13 @@ from slurper_tui.monitor.model.events import (
     expected,
 )
 from slurper_tui.monitor.model.job import JobView
-from slurper_tui.monitor.model.samples import Notebook
 from slurper_tui.monitor.polling.budgeted_client import Metered
 from slurper_tui.monitor.polling.job_store import FollowedJobs
 from slurper_tui.monitor.polling.job_tracker import has_ended
 
 if TYPE_CHECKING:
     from slurper_tui.api.client import SlurperClient
+    from slurper_tui.monitor.history.recorder import HistoryNotes
 
 GONE = "the API no longer knows it"
 """Why no action is possible on a job that the API answers with 404."""
@@ -153,12 +153,12 @@ NO_JOB_LEFT = "no job of this account runs or is paused"
 
 
 class JobControl:
-    """Sends actions for one user. notebook: None if no events are recorded."""
+    """Sends actions for one user, and records them as events. notes: of the history."""
 
-    def __init__(self, metered: Metered, roster: FollowedJobs, notebook: Notebook | None) -> None:
+    def __init__(self, metered: Metered, roster: FollowedJobs, notes: HistoryNotes) -> None:
         self._metered = metered
         self._roster = roster
-        self._notebook = notebook
+        self._notes = notes
         self._lists = Lists(metered, roster)
         self._unlocked = False
 
@@ -309,9 +309,8 @@ class JobControl:
         return request
 
     def _note(self, key: JobKey, what: What, act: Action, error: ApiError | None = None) -> None:
-        if self._notebook is not None:
-            said = "" if error is None else str(error)
-            self._notebook.note([Event(key, self._metered.now().wall, what, str(act), said)])
+        said = "" if error is None else str(error)
+        self._notes.note([Event(key, self._metered.now().wall, what, str(act), said)])
 
 
 def _as_told(view: JobView, progress: Progress) -> JobView:

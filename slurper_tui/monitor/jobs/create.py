@@ -1,14 +1,14 @@
 """Sends one create request, and finds its job in the list if the answer is missing.
 
 `Sender` sends requests once and keeps no secret, `Lists` reads an account's job list, `Maker`
-combines both and records created jobs in the notebook.
+combines both and records created jobs in the history notes.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from msgspec.structs import replace
 
@@ -19,11 +19,13 @@ from slurper_tui.monitor.model.base import SLOTS, JobKey
 from slurper_tui.monitor.model.events import Event, Tie, What
 from slurper_tui.monitor.model.job import JobView
 from slurper_tui.monitor.model.plans import Draft, Plan, Secrets, new_job, new_source, new_target
-from slurper_tui.monitor.model.samples import Notebook
 from slurper_tui.monitor.polling.account_tracker import MOST_PAGES
 from slurper_tui.monitor.polling.budgeted_client import Metered
 from slurper_tui.monitor.polling.job_store import FollowedJobs
 from slurper_tui.monitor.polling.job_tracker import has_ended
+
+if TYPE_CHECKING:
+    from slurper_tui.monitor.history.recorder import HistoryNotes
 
 NO_ID = "the job was made, but the API tells no id, and the list does not show it"
 
@@ -182,12 +184,12 @@ LOOKS = (0.0, 2.0, 5.0)
 
 
 class Maker:
-    """Creates jobs and records them in the notebook."""
+    """Creates jobs and records them in the history notes."""
 
-    def __init__(self, metered: Metered, roster: FollowedJobs, notebook: Notebook) -> None:
+    def __init__(self, metered: Metered, roster: FollowedJobs, notes: HistoryNotes) -> None:
         self.sender = Sender(metered)
         self.lists = Lists(metered, roster)
-        self.notebook = notebook
+        self.notes = notes
         self._metered = metered
         self._roster = roster
 
@@ -266,10 +268,10 @@ class Maker:
         events = [Event(child, self.wall, What.CREATED)]
         if retry_of is not None:
             tie = Tie(child, retry_of, keys, log_types)
-            await self.notebook.tie(tie)
+            await self.notes.tie(tie)
             self._roster.tied(tie)
             events.append(Event(retry_of, self.wall, What.RETRIED, detail=child.job_id))
-        self.notebook.note([event for event in events if not await self._is_noted(event)])
+        self.notes.note([event for event in events if not await self._is_noted(event)])
         self._roster.list_again()
 
     def planned(self, plan: Plan) -> None:
@@ -278,7 +280,7 @@ class Maker:
 
     async def _is_noted(self, event: Event) -> bool:
         """Whether the job already has an event of this kind and detail, at any time."""
-        noted = await self.notebook.events(event.key)
+        noted = await self.notes.events(event.key)
         return any((e.what, e.detail) == (event.what, event.detail) for e in noted)
 
 

@@ -1,7 +1,7 @@
 """Creates jobs, one at a time or as a plan that starts its steps in order, each at most once.
 
 `JobCreation` implements `Creation` and runs one `PlanRun` per plan. Every change of a step is
-written to the notebook by compare-and-set, so of several programs only one sends a step.
+written to the history notes by compare-and-set, so of several programs only one sends a step.
 
 Crash safety: a step is written as SENDING before its request is sent, and its outcome is written
 afterwards. A step that is read back as SENDING may have been sent by a killed run or by another
@@ -12,8 +12,9 @@ from __future__ import annotations
 
 import asyncio
 import random
-from collections.abc import AsyncIterator, Collection, Mapping, Sequence
+from collections.abc import AsyncIterator, Collection, Sequence
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
 
@@ -30,14 +31,14 @@ from slurper_tui.api.models import Job
 from slurper_tui.monitor.jobs.create import NO_ID, Known, Made, Maker, Prechecks, Wanted
 from slurper_tui.monitor.jobs.draft import earlier_retries
 from slurper_tui.monitor.model.base import SLOTS, JobKey
-from slurper_tui.monitor.model.events import Event, Tie
 from slurper_tui.monitor.model.job import JobView
-from slurper_tui.monitor.model.logs import LogCounts
 from slurper_tui.monitor.model.plans import Draft, Plan, PlanView, Secrets, Step, StepState
-from slurper_tui.monitor.model.samples import Notebook
 from slurper_tui.monitor.polling.budget import backoff
 from slurper_tui.monitor.polling.budgeted_client import Metered
 from slurper_tui.monitor.polling.job_store import FollowedJobs
+
+if TYPE_CHECKING:
+    from slurper_tui.monitor.history.recorder import HistoryNotes
 
 
 class MarkedPlan:
@@ -68,8 +69,8 @@ class MarkedPlan:
         """
         moment = self._maker.wall if at is None else at
         moved = replace(step, state=after, at=moment, job_id=job_id, said=said)
-        number, notebook = step.number, self._maker.notebook
-        done = await notebook.move(self.plan.id, number, before or step.state, moved)
+        number, notes = step.number, self._maker.notes
+        done = await notes.move(self.plan.id, number, before or step.state, moved)
         if done:
             steps = (moved if s.number == number else s for s in self.plan.steps)
             self.plan = replace(self.plan, steps=tuple(steps))
@@ -78,7 +79,7 @@ class MarkedPlan:
 
     async def _read_again(self) -> None:
         """Re-read the plan as other programs may have changed it, and all plans' job ids."""
-        plans = await self._maker.notebook.plans([self.plan.account_id])
+        plans = await self._maker.notes.plans([self.plan.account_id])
         self._taken = frozenset(s.job_id for plan in plans for s in plan.steps if s.job_id)
         kept = next((plan for plan in plans if plan.id == self.plan.id), self.plan)
         if kept != self.plan:
@@ -166,7 +167,7 @@ class PlanRun(MarkedPlan):
             self.plan,
             self._secrets is not None,
             note,
-            durable=self._maker.notebook.durable,
+            durable=self._maker.notes.durable,
             stopped_by=self._stopped_by,
         )
 
@@ -418,78 +419,22 @@ class PlanRun(MarkedPlan):
             self._task.result()
 
 
-class Unkept:
-    """Implements `Notebook` in memory, for runs without a history."""
-
-    durable = False
-
-    def __init__(self) -> None:
-        self._events: list[Event] = []
-        self._ties: list[Tie] = []
-        self._counts: dict[JobKey, LogCounts] = {}
-        self._plans: dict[int, Plan] = {}
-
-    def note(self, events: Sequence[Event]) -> None:
-        """Keep events."""
-        self._events += events
-
-    async def events(self, key: JobKey, most: int = 200) -> tuple[Event, ...]:
-        """Return a job's newest `most` events, oldest first."""
-        return tuple(event for event in self._events if event.key == key)[-most:]
-
-    async def tie(self, tie: Tie) -> None:
-        """Keep that one job retries another; adding it twice changes nothing."""
-        if tie not in self._ties:
-            self._ties.append(tie)
-
-    async def ties(self, accounts: Sequence[str]) -> tuple[Tie, ...]:
-        """Return every retry of these accounts."""
-        return tuple(tie for tie in self._ties if tie.child.account_id in accounts)
-
-    def keep_counts(self, key: JobKey, counts: LogCounts) -> None:
-        """Keep the row counts of a job's log."""
-        self._counts[key] = counts
-
-    async def counts(self, accounts: Sequence[str]) -> Mapping[JobKey, LogCounts]:
-        """Return the kept log counts of these accounts' jobs."""
-        return {k: counts for k, counts in self._counts.items() if k.account_id in accounts}
-
-    async def keep_plan(self, plan: Plan) -> Plan:
-        """Keep a new plan; return it with its id."""
-        kept = replace(plan, id=len(self._plans) + 1)
-        self._plans[kept.id] = kept
-        return kept
-
-    async def plans(self, accounts: Sequence[str]) -> tuple[Plan, ...]:
-        """Return the plans of these accounts, oldest first."""
-        return tuple(plan for plan in self._plans.values() if plan.account_id in accounts)
-
-    async def move(self, plan_id: int, number: int, before: StepState, after: Step) -> bool:
-        """Replace a step if its state is still `before`; return False otherwise."""
-        plan = self._plans[plan_id]
-        fits = [step.number == number and step.state is before for step in plan.steps]
-        steps = (after if fit else step for step, fit in zip(plan.steps, fits, strict=True))
-        self._plans[plan_id] = replace(plan, steps=tuple(steps))
-        return any(fits)
-
-
 class JobCreation:
     """Sends each create request once; only the user can send it again.
 
-    accounts: show only the plans of these accounts; empty for all. notebook: None keeps plans in
-    memory only.
+    accounts: show only the plans of these accounts; empty for all. notes: where plans are kept.
     """
 
     def __init__(
         self,
         metered: Metered,
         roster: FollowedJobs,
-        notebook: Notebook | None,
+        notes: HistoryNotes,
         accounts: Sequence[str] = (),
     ) -> None:
-        self._notebook = notebook or Unkept()
+        self._notes = notes
         self._roster = roster
-        self._maker = Maker(metered, roster, self._notebook)
+        self._maker = Maker(metered, roster, self._notes)
         self._accounts = tuple(accounts)
         self._runs: dict[int, PlanRun] = {}
         self._closed = False
@@ -502,8 +447,8 @@ class JobCreation:
         self, key: JobKey, keys: Collection[str], log_types: Collection[str]
     ) -> tuple[str, ...]:
         """Name earlier retries that copy, or may copy, these keys of a job; one clause each."""
-        ties = await self._notebook.ties([key.account_id])
-        plans = await self._notebook.plans([key.account_id])
+        ties = await self._notes.ties([key.account_id])
+        plans = await self._notes.plans([key.account_id])
         try:
             views = await self._maker.lists.listed(key.account_id, self._maker.at_once)
         except ApiError:
@@ -549,7 +494,7 @@ class JobCreation:
         async def keep() -> None:
             step = Step(1, draft, StepState.SENDING, at=self._maker.wall)
             plan = Plan(0, account_id, step.at, (step,), retry_of, log_types)
-            kept.append(PlanRun(await self._notebook.keep_plan(plan), self._maker))
+            kept.append(PlanRun(await self._notes.keep_plan(plan), self._maker))
             if abs(self._maker.wall - step.at) > STALE_SECONDS:
                 raise NotSent("nothing was sent: the history took too long to write")
 
@@ -571,7 +516,7 @@ class JobCreation:
         now = self._maker.wall
         steps = tuple(Step(number, draft, at=now) for number, draft in enumerate(drafts, 1))
         plan = Plan(0, account_id, now, steps, retry_of, log_types)
-        kept = await self._notebook.keep_plan(plan)
+        kept = await self._notes.keep_plan(plan)
         run = self._runs[kept.id] = PlanRun(kept, self._maker)
         run.begin(secrets)
         return run.view
@@ -582,7 +527,7 @@ class JobCreation:
         Starts a task for each unfinished plan of an earlier run: it searches the list for steps
         that may have been sent, and sends nothing before `supply`.
         """
-        for plan in await self._notebook.plans(self._accounts):
+        for plan in await self._notes.plans(self._accounts):
             if plan.id not in self._runs and not plan.over and not self._closed:
                 run = self._runs[plan.id] = PlanRun(plan, self._maker)
                 run.begin()

@@ -15,6 +15,7 @@ import zlib
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
 from contextlib import aclosing
+from typing import TYPE_CHECKING
 
 import msgspec
 
@@ -25,9 +26,11 @@ from slurper_tui.monitor.logs.fetch import LASTING, Asking, PageSizes, Turn
 from slurper_tui.monitor.logs.paging import Found, Paging
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.logs import LogCounts, LogView, RowCounts
-from slurper_tui.monitor.model.samples import Notebook
 from slurper_tui.monitor.polling.budgeted_client import Metered
 from slurper_tui.monitor.polling.job_store import FollowedJobs
+
+if TYPE_CHECKING:
+    from slurper_tui.monitor.history.recorder import HistoryNotes
 
 _CHUNK = 1000
 """Rows per compressed chunk; similar rows take about 20 bytes each."""
@@ -142,22 +145,22 @@ def _unheard(view: LogView) -> None:
 class LogReader:
     """Reads the logs of all jobs.
 
-    notebook: stores the row counts; None to store none. interval: returns the seconds between two
-    rounds of polls; logs are not read more often than that.
+    notes: store the row counts. interval: returns the seconds between two rounds of polls; logs are
+    not read more often than that.
     """
 
     def __init__(
         self,
         metered: Metered,
         roster: FollowedJobs,
-        notebook: Notebook | None = None,
+        notes: HistoryNotes,
         *,
         interval: Callable[[], float] = lambda: LOOK_SECONDS,
         rng: random.Random | None = None,
     ) -> None:
         self._metered = metered
         self._roster = roster
-        self._notebook = notebook
+        self._notes = notes
         self._interval = interval
         self._rng = rng or random.Random()
         self._sizes = PageSizes()
@@ -263,5 +266,4 @@ class LogReader:
     def _keep(self, key: JobKey, counts: LogCounts) -> None:
         """Pass the log's row counts to the job and to the history."""
         self._roster.counted(key, counts)
-        if self._notebook is not None:
-            self._notebook.keep_counts(key, counts)
+        self._notes.keep_counts(key, counts)

@@ -11,7 +11,7 @@ import math
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from datetime import tzinfo
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from msgspec.structs import replace
 
@@ -19,11 +19,12 @@ from slurper_tui.format import parse_time
 from slurper_tui.monitor.model.base import JobKey, Moment
 from slurper_tui.monitor.model.events import Event
 from slurper_tui.monitor.model.job import JobView
-from slurper_tui.monitor.model.samples import History, Notebook, Recorded, Remembered
+from slurper_tui.monitor.model.samples import Recorded, Remembered
 from slurper_tui.monitor.model.timeline import Trace, Window, extended, moved, step_of, trace_of
 from slurper_tui.monitor.polling.job_tracker import JobTrack, has_ended
 
 if TYPE_CHECKING:
+    from slurper_tui.monitor.history.recorder import Recorder
     from slurper_tui.monitor.polling.job_store import FollowedJobs
     from slurper_tui.monitor.reports.digest import Digest
 
@@ -53,24 +54,32 @@ MOST_TOLD = 1000
 _PAST_STEP = 600.0
 
 
+class Past(NamedTuple):
+    """The history, and what earlier runs left in it.
+
+    remembered: the last known state of every job.
+    shown: show those states until the API confirms them.
+    away_since: time of the newest sample of earlier runs, UTC seconds; None if that was recent.
+    clock_was_set: samples dated in the future were moved back, so the age of the newest is unknown.
+    """
+
+    history: Recorder
+    remembered: Sequence[Remembered] = ()
+    shown: bool = True
+    away_since: float | None = None
+    clock_was_set: bool = False
+
+
 class Ledger:
     """Writes to and reads from the history without blocking the event loop.
 
-    history: None if there is none; then nothing is kept and every read is empty.
     came: called when requested chart data or events have been read.
-    notebook: where events are stored; None if there is none.
     trace, events: of the highlighted job; None and empty until they have been read.
     """
 
-    def __init__(
-        self,
-        history: History | None,
-        came: Callable[[], None],
-        notebook: Notebook | None = None,
-    ) -> None:
+    def __init__(self, history: Recorder, came: Callable[[], None]) -> None:
         self.trace: Trace | None = None
         self.events: tuple[Event, ...] = ()
-        self._notebook = notebook
         self._history = history
         self._came = came
         self._goes_on = True
@@ -92,7 +101,7 @@ class Ledger:
     @property
     def note(self) -> str:
         """One clause about the history if it is not simply on."""
-        return self._history.view.note if self._history else ""
+        return self._history.view.note
 
     def keep(
         self,
@@ -102,7 +111,7 @@ class Ledger:
     ) -> None:
         """Store new data in the history and clear the lists."""
         self._note(events)
-        if self._history is not None and (jobs or samples):
+        if jobs or samples:
             self._history.record(tuple(jobs), tuple(samples))
         for key, told in samples:
             if self.trace is not None and key == self.trace.key:
@@ -112,8 +121,8 @@ class Ledger:
         events.clear()
 
     def _note(self, events: Sequence[Event]) -> None:
-        if self._notebook is not None and events:
-            self._notebook.note(tuple(events))
+        if events:
+            self._history.notes.note(tuple(events))
         if any(event.key == self._key for event in events):
             self._read_events()
 
@@ -151,8 +160,6 @@ class Ledger:
         now: UTC seconds.
         crowd: number of jobs to seed; the more there are, the fewer samples each gets.
         """
-        if self._history is None:
-            return ()
         fewer = max(1.0, crowd / SEEDED_WELL)
         found: list[Recorded] = []
         for until, since, step in SEED_STEPS:
@@ -177,18 +184,17 @@ class Ledger:
         if self._reading is not None:
             self._reading.cancel()
             self._reading = None
-        if self._history is not None and view is not None:
-            reading = self._read_trace(self._history, view, now, rest)
-            self._reading = asyncio.create_task(reading)
+        if view is not None:
+            self._reading = asyncio.create_task(self._read_trace(view, now, rest))
 
-    async def _read_trace(self, history: History, view: JobView, now: float, rest: float) -> None:
+    async def _read_trace(self, view: JobView, now: float, rest: float) -> None:
         await asyncio.sleep(rest)
         begun = parse_time(view.job.created_at)
         ended = parse_time(view.job.finished_at) if view.ended else None
         now = now if ended is None else ended
         step = step_of(self._window, begun, now)
         since = 0.0 if math.isinf(self._window.value) else now - self._window.value - step
-        points = await history.last_of_each(view.key, max(0.0, since), step)
+        points = await self._history.last_of_each(view.key, max(0.0, since), step)
         trace = trace_of(view.key, self._window, now, begun, points)
         self.trace = replace(trace, ended=ended)
         self._goes_on = ended is None
@@ -211,13 +217,12 @@ class Ledger:
         if self._reading_events is not None:
             self._reading_events.cancel()
             self._reading_events = None
-        if self._notebook is not None and self._key is not None:
-            reading = self._bring_events(self._notebook, self._key, rest)
-            self._reading_events = asyncio.create_task(reading)
+        if self._key is not None:
+            self._reading_events = asyncio.create_task(self._bring_events(self._key, rest))
 
-    async def _bring_events(self, notebook: Notebook, key: JobKey, rest: float) -> None:
+    async def _bring_events(self, key: JobKey, rest: float) -> None:
         await asyncio.sleep(rest)
-        events = await notebook.events(key)
+        events = await self._history.notes.events(key)
         if events != self.events:
             self.events = events
             self._came()
@@ -257,8 +262,6 @@ class Ledger:
 
         if away_since is not None and not any(view.live for view in views):
             return away_since
-        if self._history is None:
-            return until
         since = until - FURTHEST_ABSENCE
         lately = [view.key for view in views if view.live or (view.as_of or 0.0) > since]
         seen = [await self._history.last_of_each(key, since, 60.0) for key in lately]
@@ -266,8 +269,6 @@ class Ledger:
 
     async def _story(self, view: JobView, since: float, until: float) -> tuple[Recorded, ...]:
         """Return a job's samples: few long before `since`, all just before, some after."""
-        if self._history is None:
-            return ()
         near = since - _PAST_STEP
         past = await self._history.last_of_each(view.key, max(0.0, since - LOOK_BACK), _PAST_STEP)
         before = await self._history.samples(view.key, near, since)

@@ -37,7 +37,7 @@ from slurper_tui.monitor.model.events import (
 )
 from slurper_tui.monitor.model.job import JobView
 from slurper_tui.monitor.model.logs import LogCounts
-from slurper_tui.monitor.model.samples import Notebook, Recorded, Remembered
+from slurper_tui.monitor.model.samples import Recorded, Remembered
 from slurper_tui.monitor.polling.account_tracker import AccountTrack
 from slurper_tui.monitor.polling.budget import LONGEST, Budget, backoff
 from slurper_tui.monitor.polling.history_sync import RECALL_SECONDS
@@ -45,6 +45,7 @@ from slurper_tui.monitor.polling.job_tracker import JobTrack
 from slurper_tui.monitor.polling.scheduler import Ask
 
 if TYPE_CHECKING:
+    from slurper_tui.monitor.history.recorder import HistoryNotes
     from slurper_tui.monitor.model.plans import Plan, Unstarted
 
 
@@ -400,13 +401,13 @@ class FollowedJobs:
         self._plan_changes += 1
         self._stir()
 
-    async def recall_plans(self, notebook: Notebook) -> None:
+    async def recall_plans(self, notes: HistoryNotes) -> None:
         """Load the plans that other programs changed.
 
         Discard the result if a plan changed here while it was read: ours is newer.
         """
         changes = self._plan_changes
-        plans = {plan.id: plan for plan in await notebook.plans(self.ids)}
+        plans = {plan.id: plan for plan in await notes.plans(self.ids)}
         if plans != self._plans and changes == self._plan_changes:
             self._plans |= plans
             self._stir()
@@ -420,15 +421,13 @@ class FollowedJobs:
 
         return unstarted(self._plans.values())
 
-    async def recall(self, notebook: Notebook | None) -> None:
+    async def recall(self, notes: HistoryNotes) -> None:
         """Load ties, log counts and plans of earlier runs; give up after `RECALL_SECONDS`."""
-        if notebook is None:
-            return
         with suppress(TimeoutError):
             async with asyncio.timeout(RECALL_SECONDS):
-                self.ties = (*await notebook.ties(self.ids), *self.ties)
-                self._counts = {**await notebook.counts(self.ids), **self._counts}
-                self._plans |= {plan.id: plan for plan in await notebook.plans(self.ids)}
+                self.ties = (*await notes.ties(self.ids), *self.ties)
+                self._counts = {**await notes.counts(self.ids), **self._counts}
+                self._plans |= {plan.id: plan for plan in await notes.plans(self.ids)}
 
     def _count_those_listed(self) -> None:
         for key, counts in [*self._counts.items()]:

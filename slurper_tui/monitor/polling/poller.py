@@ -24,12 +24,11 @@ from slurper_tui.api.errors import ApiError, RateLimit, RateLimited
 from slurper_tui.monitor.late_desk import LateDesk
 from slurper_tui.monitor.model.base import JobKey, Moment
 from slurper_tui.monitor.model.job import JobView, Snapshot
-from slurper_tui.monitor.model.samples import NO_PAST, Past
 from slurper_tui.monitor.model.timeline import Window
 from slurper_tui.monitor.polling.account_tracker import AccountTrack
 from slurper_tui.monitor.polling.budget import Pacing
 from slurper_tui.monitor.polling.budgeted_client import Metered
-from slurper_tui.monitor.polling.history_sync import Ledger
+from slurper_tui.monitor.polling.history_sync import Ledger, Past
 from slurper_tui.monitor.polling.job_store import FollowedJobs, Landing
 from slurper_tui.monitor.polling.job_tracker import JobTrack, final
 from slurper_tui.monitor.polling.scheduler import (
@@ -201,13 +200,13 @@ class Monitor:
         self,
         api: SlurperClient,
         accounts: Sequence[str],
+        past: Past,
         *,
         interval: float = 5.0,
         clock: Callable[[], float] = time.time,
         eager: bool = False,
         prefixes: Sequence[str] = (),
         rng: random.Random | None = None,
-        past: Past = NO_PAST,
         needs: Callable[[JobView], bool] = lambda view: True,
         known_ends: bool = False,
     ) -> None:
@@ -224,7 +223,7 @@ class Monitor:
             self._landing.lose_time()
         rounds = self._seconds
         self._crew = Crew(api, self._pacing, self._landing, self._now, rounds, self._landed)
-        self._ledger = Ledger(past.history, lambda: self._stir(tell=True), past.notebook)
+        self._ledger = Ledger(past.history, lambda: self._stir(tell=True))
         self._past = past
         self._focus = Focus()
         self._stirred = asyncio.Event()
@@ -296,7 +295,7 @@ class Monitor:
         await self._ledger.recall(
             self._remembered, self._roster.track, self._landing.past, self._now
         )
-        await self._roster.recall(self._past.notebook)
+        await self._roster.recall(self._past.history.notes)
         crew = [asyncio.create_task(self._work()) for _ in range(WORKERS)]
         try:
             while True:
@@ -367,10 +366,10 @@ class Monitor:
         jobs = sum(len(account.jobs) for account in self._accounts)
         due = jobs != self._jobs_planned or now.mono >= self._plans_read + PLAN_SECONDS
         busy = self._plan_reading is not None and not self._plan_reading.done()
-        if self._past.notebook is None or self._eager or busy or not due:
+        if self._eager or busy or not due:
             return
         self._jobs_planned, self._plans_read = jobs, now.mono
-        reading = self._roster.recall_plans(self._past.notebook)
+        reading = self._roster.recall_plans(self._past.history.notes)
         self._plan_reading = asyncio.create_task(reading)
 
     def _end_round(self) -> None:

@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import aclosing
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import msgspec
 from msgspec.structs import replace
@@ -25,7 +26,7 @@ from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.events import Event, Tie
 from slurper_tui.monitor.model.job import Counts, JobView, Phase, Verdict
 from slurper_tui.monitor.model.logs import Cause, FailuresView, LogCounts, cause_of
-from slurper_tui.monitor.model.samples import History, Notebook, Recorded
+from slurper_tui.monitor.model.samples import Recorded
 from slurper_tui.monitor.model.verdict import not_copied, percent, verdict
 from slurper_tui.monitor.polling.budgeted_client import Metered
 from slurper_tui.monitor.polling.job_store import FollowedJobs
@@ -33,6 +34,9 @@ from slurper_tui.monitor.polling.job_tracker import counts_of, has_ended
 from slurper_tui.monitor.reports.migrations import Migration, family
 from slurper_tui.monitor.reports.observed import Seen, Span, spans
 from slurper_tui.monitor.reports.retries import of_skips, total
+
+if TYPE_CHECKING:
+    from slurper_tui.monitor.history.recorder import Recorder
 
 BEST_SECONDS = 600.0
 """Seconds over which the best rate of a job is averaged, approximately."""
@@ -242,19 +246,17 @@ _LEAST_BEST = 0.75 * BEST_SECONDS
 
 
 class EndedJobs:
-    """Implements `Receipts`. notebook, history: None if nothing is stored."""
+    """Makes the receipts of ended jobs. Implements `Receipts`."""
 
     def __init__(
         self,
         metered: Metered,
         roster: FollowedJobs,
-        notebook: Notebook | None,
-        history: History | None,
+        history: Recorder,
         logs: LogReader,
     ) -> None:
         self._metered = metered
         self._roster = roster
-        self._notebook = notebook
         self._history = history
         self._logs = logs
 
@@ -324,9 +326,7 @@ class EndedJobs:
         )
 
     async def _ties(self, views: Iterable[JobKey]) -> tuple[Tie, ...]:
-        if self._notebook is None:
-            return ()
-        return tuple(await self._notebook.ties(sorted({key.account_id for key in views})))
+        return tuple(await self._history.notes.ties(sorted({key.account_id for key in views})))
 
     async def _add_retries(
         self, views: dict[JobKey, JobView], ties: Sequence[Tie]
@@ -356,9 +356,7 @@ class EndedJobs:
         return read or (kept if kept is not None and kept.whole else None)
 
     async def _noted(self, key: JobKey) -> LogCounts | None:
-        if self._notebook is None:
-            return None
-        return (await self._notebook.counts([key.account_id])).get(key)
+        return (await self._history.notes.counts([key.account_id])).get(key)
 
     async def _read(self, key: JobKey, told: Callable[[FailuresView], None]) -> LogCounts | None:
         """Read a log to its end; None if it is gone or incomplete.
@@ -378,12 +376,10 @@ class EndedJobs:
         return last.counts if last.counts.whole else None
 
     async def _events(self, key: JobKey) -> tuple[Event, ...]:
-        return await self._notebook.events(key, MOST_EVENTS) if self._notebook else ()
+        return await self._history.notes.events(key, MOST_EVENTS)
 
     async def _samples(self, view: JobView) -> tuple[Recorded, ...]:
         """Return a job's samples up to its end, and the first one after it."""
-        if self._history is None:
-            return ()
         samples = await self._history.samples(view.key)
         end = _seen_end(view, samples)
         later = [sample for sample in samples if end is not None and sample.at >= end]

@@ -44,7 +44,7 @@ def tie(folder: Path, one: SimulatedAccount, child: str, parent: str, keys: int)
     """Let an earlier run have noted that one job retries another."""
     store = open_store(folder / "state" / FILE, URL)
     pair = (JobKey(one.account_id, child), JobKey(one.account_id, parent))
-    store.notes.tie(Tie(*pair, keys, (FAILED,)))
+    store.notes.keep((), {}, [Tie(*pair, keys, (FAILED,))])
     store.close()
 
 
@@ -52,7 +52,7 @@ def test_a_migration_has_no_receipt_before_its_plan_is_over(tmp_path: Path) -> N
     one = account(plan("job-1", path_prefix="1/", endpoint="https://s3.amazonaws.com"))
     store = open_store(tmp_path / "state" / FILE, URL)
     steps = (Step(1, Draft("s3", "photos", "media", path_prefix="2/")),)
-    kept = store.notes.plans.keep(Planned(0, one.account_id, 0.0, steps), counted=True)
+    kept = store.notes.plans.keep(Planned(0, one.account_id, 0.0, steps))
     store.close()
     ran = perform(one, "report", "--migration", "photos", folder=tmp_path)
     assert (ran.code, ran.out) == (2, [])

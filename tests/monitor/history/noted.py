@@ -38,5 +38,5 @@ def plan(*drafts: Draft, made_at: float = 0.0) -> Plan:
 def fill_notes(store: Store) -> Plan:
     """One of each, and the plan as it is kept."""
     store.notes.keep([event(0), event(1, What.HERE)], {key(): COUNTS})
-    store.notes.tie(TIE)
-    return store.notes.plans.keep(plan(), counted=True)
+    store.notes.keep((), {}, [TIE])
+    return store.notes.plans.keep(plan())

@@ -62,10 +62,10 @@ def fill(store: Store, whose: JobKey) -> None:
         [Event(whose, BEGUN, What.ELSEWHERE, "paused", "said")],
         {whose: LogCounts({"importError": 1}, True, BEGUN)},
     )
-    store.notes.tie(Tie(whose, key("parent"), 5, ("importError",)))
+    store.notes.keep((), {}, [Tie(whose, key("parent"), 5, ("importError",))])
     draft = Draft("s3", "from", "to", endpoint="https://s3.example", path_prefix="a/")
     steps = tuple(Step(n, draft, StepState.WAITING, BEGUN) for n in (1, 2))
-    store.notes.plans.keep(Plan(0, ACCOUNT, BEGUN, steps, whose, ("a",)), counted=True)
+    store.notes.plans.keep(Plan(0, ACCOUNT, BEGUN, steps, whose, ("a",)))
 
 
 ROW = {

@@ -13,11 +13,10 @@ from msgspec.structs import replace
 from slurper_tui.monitor.history.opening import (
     open_file,
     open_history,
-    open_store,
     read_store,
 )
 from slurper_tui.monitor.history.schema import MIGRATIONS, ForeignFile, prepare
-from slurper_tui.monitor.history.store import _OF_FILES, MOST_EVENTS, Store, write_over
+from slurper_tui.monitor.history.store import MOST_EVENTS, Store
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.events import Event, Tie, What
 from slurper_tui.monitor.model.logs import LogCounts
@@ -85,7 +84,7 @@ def test_events_come_back_oldest_first_each_once(events: list[Event]) -> None:
 def test_a_plan_comes_back_as_it_was(steps: list[Step]) -> None:
     numbered = tuple(replace(each, number=n) for n, each in enumerate(steps, 1))
     with opened(None) as (store, _):
-        kept = store.notes.plans.keep(replace(plan(), steps=numbered), counted=True)
+        kept = store.notes.plans.keep(replace(plan(), steps=numbered))
         assert (kept.id, kept.steps) == (1, numbered)
         assert store.notes.plans.all([ACCOUNT]) == (kept,)
 
@@ -100,7 +99,7 @@ def test_what_logs_hold_comes_back(counts: dict[JobKey, LogCounts]) -> None:
 def test_names_that_are_no_text_are_kept_too() -> None:
     odd = draft("x", keys=("a\ud800", "b"))
     with opened(None) as (store, _):
-        store.notes.plans.keep(plan(odd), counted=True)
+        store.notes.plans.keep(plan(odd))
         store.notes.keep([Event(key("\ud800"), BEGUN, What.ASKED, "\ud800")], {})
         assert step(store).draft == odd
         assert store.notes.events(key("\ud800"), 5) == (
@@ -138,7 +137,7 @@ def test_ties_come_in_the_order_in_which_they_were_made() -> None:
     foreign = Tie(key("job9", "acc9"), key("job8", "acc9"), 1)
     with opened(None) as (store, _):
         for tie in (TIE, *others, foreign, replace(TIE, keys=8)):
-            store.notes.tie(tie)
+            store.notes.keep((), {}, [tie])
         assert store.notes.ties([ACCOUNT]) == (replace(TIE, keys=8), *others)
         assert store.notes.ties() == (replace(TIE, keys=8), *others, foreign)
 
@@ -154,7 +153,6 @@ def test_everything_is_of_one_base_url(path: Path) -> None:
             {},
             (),
         )
-        assert (notes.any, notes.plans.has(kept.id)) == (False, False)
         assert notes.plans.move(kept.id, 1, WAITING, Step(1, draft(), SENDING)) is False
     with opened(path, URL + "/?secret=1") as (store, _):
         assert store.notes.ties([ACCOUNT]) == (TIE,)
@@ -165,7 +163,7 @@ def test_everything_is_of_one_base_url(path: Path) -> None:
 
 def test_a_step_moves_only_from_where_it_stands() -> None:
     with opened(None) as (store, _):
-        kept = store.notes.plans.keep(plan(), counted=True)
+        kept = store.notes.plans.keep(plan())
         sending = replace(kept.steps[0], state=SENDING, at=BEGUN + 1)
         move = store.notes.plans.move
         assert move(kept.id, 1, SENDING, sending) is False
@@ -180,7 +178,7 @@ def test_a_step_moves_only_from_where_it_stands() -> None:
 def test_of_a_step_that_is_over_no_key_is_kept(path: Path, over: StepState) -> None:
     keys = draft(None, ("a/secret-name", "b/secret-name"))
     with opened(path) as (store, _):
-        kept = store.notes.plans.keep(plan(keys, draft("c/")), counted=True)
+        kept = store.notes.plans.keep(plan(keys, draft("c/")))
         assert step(store).draft.keys == ("a/secret-name", "b/secret-name")
         for number in (1, 2):
             ended = replace(kept.steps[number - 1], state=over, job_id="new")
@@ -193,7 +191,7 @@ def test_of_a_step_that_is_over_no_key_is_kept(path: Path, over: StepState) -> N
 def test_a_step_that_may_be_sent_again_keeps_its_keys(state: StepState) -> None:
     keys = draft(None, ("a", "b"))
     with opened(None) as (store, _):
-        kept = store.notes.plans.keep(plan(keys), counted=True)
+        kept = store.notes.plans.keep(plan(keys))
         store.notes.plans.move(kept.id, 1, WAITING, replace(kept.steps[0], state=state))
         assert step(store).draft == keys
 
@@ -201,7 +199,7 @@ def test_a_step_that_may_be_sent_again_keeps_its_keys(state: StepState) -> None:
 def test_no_password_is_kept_with_a_draft(path: Path) -> None:
     odd = replace(draft(), endpoint="https://me:pa55word@s3.example.com/?key=s3cret")
     with opened(path) as (store, _):
-        store.notes.plans.keep(plan(odd), counted=True)
+        store.notes.plans.keep(plan(odd))
         assert step(store).draft.endpoint == "https://s3.example.com"
     for each in path.parent.iterdir():
         told = each.read_bytes()
@@ -211,7 +209,7 @@ def test_no_password_is_kept_with_a_draft(path: Path) -> None:
 
 def test_a_plan_that_cannot_be_read_holds_up_no_other() -> None:
     with opened(None) as (store, _):
-        first, second = (store.notes.plans.keep(plan(made_at=n), counted=True) for n in (0, 1))
+        first, second = (store.notes.plans.keep(plan(made_at=n)) for n in (0, 1))
         store._connection.execute("UPDATE steps SET draft = '{' WHERE plan = ?", (first.id,))
         assert store.notes.plans.all() == (second,)
         store._connection.execute("UPDATE steps SET state = 'new' WHERE plan = ?", (second.id,))
@@ -262,7 +260,7 @@ def test_a_file_of_the_first_version_can_be_read_alone(path: Path) -> None:
     reader.copy_to(memory)
     reader.close()
     copied = Store(memory, URL)
-    assert (len(copied.samples(key())), copied.notes.any, version(path)) == (2000, False, 1)
+    assert (len(copied.samples(key())), copied.notes.plans.all(), version(path)) == (2000, (), 1)
     copied.close()
 
 
@@ -302,7 +300,7 @@ def test_damage_among_the_notes_shows_at_once(path: Path, part: str) -> None:
         read_store(path, URL)
     with opened(path) as (store, view):
         [name] = aside(path.parent)
-        assert (view.keeping, store.notes.any) == (Keeping.ON, False)
+        assert (view.keeping, store.notes.ties()) == (Keeping.ON, ())
         assert name in view.reason
 
 
@@ -316,7 +314,7 @@ def copy_of(path: Path) -> Store:
     reader = read_store(path, URL)
     reader.copy_to(memory)
     reader.close()
-    return Store(memory, URL)
+    return Store(memory, URL, is_copy=True)
 
 
 def test_a_copy_of_a_file_tells_what_was_noted(path: Path) -> None:
@@ -328,7 +326,7 @@ def test_a_copy_of_a_file_tells_what_was_noted(path: Path) -> None:
     assert copied.notes.events(key(), 9) == (event(0), event(1, What.HERE))
     assert (copied.notes.ties(), copied.notes.counts()) == ((TIE,), {key(): COUNTS})
     assert copied.notes.plans.all() == (kept,)
-    assert Store(copied._connection, OTHER).notes.any is False
+    assert Store(copied._connection, OTHER).notes.ties() == ()
     copied.close()
 
 
@@ -339,41 +337,8 @@ def test_in_a_copy_no_step_is_moved_for_the_file_would_not_know(path: Path) -> N
     sending = replace(kept.steps[0], state=SENDING)
     assert copied.notes.plans.move(kept.id, 1, WAITING, sending) is False
     assert copied.notes.plans.all() == (kept,)
-    with opened(path) as (store, _):
-        assert store.notes.plans.move(kept.id, 1, WAITING, sending) is True
-        write_over(copied, store, (), {})
-        assert step(store) == sending
-    copied.close()
-
-
-def test_what_memory_gathered_goes_into_the_file_and_twice_is_once(path: Path) -> None:
-    with opened(path) as (store, _):
-        theirs = fill_notes(store)
-    memory, newer = open_store(None, URL), LogCounts({"x": 3}, read_at=BEGUN + 9)
-    memory.notes.keep([event(1, What.HERE), event(2)], {key(): newer, key("job1"): COUNTS})
-    memory.notes.tie(Tie(key("job2"), key(), 3))
-    ours = memory.notes.plans.keep(plan(made_at=5), counted=False)
-    memory.notes.plans.move(ours.id, 1, WAITING, replace(ours.steps[0], state=STARTED))
-    with opened(path) as (store, _):
-        for _ in range(2):
-            write_over(memory, store, (), {})
-        assert store.notes.events(key(), 9) == (event(0), event(1, What.HERE), event(2))
-        assert store.notes.counts() == {key(): newer, key("job1"): COUNTS}
-        assert store.notes.ties() == (TIE, Tie(key("job2"), key(), 3))
-        assert store.notes.plans.all() == (theirs, *memory.notes.plans.all())
-        assert (theirs.id, ours.id >= _OF_FILES) == (1, True)
-        assert store.notes.plans.keep(plan(), counted=True).id == 2
-    memory.close()
-
-
-def test_older_counts_of_a_copy_do_not_replace_newer_ones(path: Path) -> None:
-    newer = LogCounts({"x": 3}, read_at=BEGUN + 9)
-    with opened(path) as (store, _):
-        fill_notes(store)
-        copied = copy_of(path)
-        store.notes.keep((), {key(): newer})
-        write_over(copied, store, (), {})
-        assert store.notes.counts() == {key(): newer}
+    ours = copied.notes.plans.keep(plan())
+    assert copied.notes.plans.move(ours.id, 1, WAITING, sending) is True
     copied.close()
 
 

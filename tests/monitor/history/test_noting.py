@@ -15,16 +15,14 @@ from msgspec.structs import replace
 
 from slurper_tui.monitor.history import recorder as module
 from slurper_tui.monitor.history.opening import open_history
-from slurper_tui.monitor.history.recorder import Noting, Recorder
-from slurper_tui.monitor.history.store import _OF_FILES
+from slurper_tui.monitor.history.recorder import HistoryNotes, Recorder
 from slurper_tui.monitor.model.events import Event, Tie, What
 from slurper_tui.monitor.model.logs import LogCounts
 from slurper_tui.monitor.model.plans import Plan, Step, StepState
-from slurper_tui.monitor.model.samples import Keeping, Notebook
 from tests.monitor.history.noted import COUNTS, TIE, draft, event, plan
 from tests.monitor.history.samples import ACCOUNT, URL, job, key, of, opened, run_of, sample
 from tests.monitor.history.test_opening import aside, locked
-from tests.monitor.history.test_recorder import EXCLUSIVE, done, fill, unmake
+from tests.monitor.history.test_recorder import done, fill, unmake
 
 WAITING, SENDING, STARTED = StepState.WAITING, StepState.SENDING, StepState.STARTED
 OTHER_TIE = Tie(key("job2"), key(), 3)
@@ -36,11 +34,11 @@ def path(tmp_path: Path) -> Path:
 
 
 class Kept:
-    """A recorder and its notebook."""
+    """A recorder and its notes."""
 
     def __init__(self, path: Path | None) -> None:
         self.recorder = Recorder(*open_history(path, URL))
-        self.notebook: Notebook = Noting(self.recorder)
+        self.notes = self.recorder.notes
 
 
 @asynccontextmanager
@@ -52,19 +50,19 @@ async def keeping(path: Path | None) -> AsyncGenerator[Kept, None]:
         await kept.recorder.close()
 
 
-async def note_all(notebook: Notebook) -> Plan:
+async def note_all(notes: HistoryNotes) -> Plan:
     """One of each; the plan as it is kept."""
-    notebook.note([event(0), event(1, What.HERE)])
-    notebook.keep_counts(key(), COUNTS)
-    await notebook.tie(TIE)
-    return await notebook.keep_plan(plan())
+    notes.note([event(0), event(1, What.HERE)])
+    notes.keep_counts(key(), COUNTS)
+    await notes.tie(TIE)
+    return await notes.keep_plan(plan())
 
 
-async def assert_all(notebook: Notebook, *plans: Plan) -> None:
-    assert await notebook.events(key()) == (event(0), event(1, What.HERE))
-    assert await notebook.counts([ACCOUNT]) == {key(): COUNTS}
-    assert await notebook.ties([ACCOUNT]) == (TIE,)
-    assert await notebook.plans([ACCOUNT]) == plans
+async def assert_all(notes: HistoryNotes, *plans: Plan) -> None:
+    assert await notes.events(key()) == (event(0), event(1, What.HERE))
+    assert await notes.counts([ACCOUNT]) == {key(): COUNTS}
+    assert await notes.ties([ACCOUNT]) == (TIE,)
+    assert await notes.plans([ACCOUNT]) == plans
 
 
 def sending(kept: Plan, number: int = 1, state: StepState = SENDING) -> Step:
@@ -73,21 +71,21 @@ def sending(kept: Plan, number: int = 1, state: StepState = SENDING) -> Step:
 
 async def test_what_is_noted_is_told_and_there_again(path: Path) -> None:
     async with keeping(path) as first:
-        kept = await note_all(first.notebook)
-        await assert_all(first.notebook, kept)
-        assert first.notebook.durable
+        kept = await note_all(first.notes)
+        await assert_all(first.notes, kept)
+        assert first.notes.durable
         assert first.recorder.on_disk
     async with keeping(path) as second:
-        await assert_all(second.notebook, kept)
+        await assert_all(second.notes, kept)
 
 
 async def test_in_memory_it_is_told_but_not_durable() -> None:
     async with keeping(None) as memory:
-        kept = await note_all(memory.notebook)
-        await assert_all(memory.notebook, kept)
+        kept = await note_all(memory.notes)
+        await assert_all(memory.notes, kept)
         assert kept.id == 1
-        assert await memory.notebook.move(kept.id, 1, WAITING, sending(kept))
-        assert not memory.notebook.durable
+        assert await memory.notes.move(kept.id, 1, WAITING, sending(kept))
+        assert not memory.notes.durable
 
 
 async def test_nobody_but_the_recorders_thread_touches_the_disk(path: Path) -> None:
@@ -96,20 +94,19 @@ async def test_nobody_but_the_recorders_thread_touches_the_disk(path: Path) -> N
         one.recorder._store._connection.set_trace_callback(
             lambda _: names.append(threading.current_thread().name)
         )
-        kept = await note_all(one.notebook)
-        await one.notebook.move(kept.id, 1, WAITING, sending(kept))
-        await assert_all(one.notebook, *await one.notebook.plans([ACCOUNT]))
+        kept = await note_all(one.notes)
+        await one.notes.move(kept.id, 1, WAITING, sending(kept))
+        await assert_all(one.notes, *await one.notes.plans([ACCOUNT]))
         assert set(names) == {"history"}
 
 
 async def test_after_the_end_nothing_is_noted_nothing_moved_and_nothing_raised(path: Path) -> None:
     async with keeping(path) as one:
-        kept = await note_all(one.notebook)
-    late = await note_all(one.notebook)
-    assert (late.id >= _OF_FILES, one.notebook.durable) == (True, False)
-    assert await one.notebook.move(kept.id, 1, WAITING, sending(kept)) is False
-    assert await one.notebook.plans([ACCOUNT]) == ()
-    assert await one.notebook.ties([ACCOUNT]) == ()
+        kept = await note_all(one.notes)
+    late = await note_all(one.notes)
+    assert (late.id, one.notes.durable) == (-1, False)
+    assert await one.notes.move(kept.id, 1, WAITING, sending(kept)) is False
+    assert await one.notes.plans([ACCOUNT]) == ()
     with opened(path) as (store, _):
         assert store.notes.plans.all() == (kept,)
 
@@ -119,28 +116,28 @@ async def test_after_the_end_nothing_is_noted_nothing_moved_and_nothing_raised(p
 
 async def test_on_a_full_disk_all_waits_and_no_plan_of_the_file_is_moved(path: Path) -> None:
     async with keeping(path) as one:
-        theirs = await one.notebook.keep_plan(plan())
+        theirs = await one.notes.keep_plan(plan())
         fill(one.recorder, 1)
         big = plan(draft(None, tuple(f"{n:0>200}" for n in range(1000))), made_at=5)
-        one.notebook.note([event(n) for n in range(500)])
-        await one.notebook.tie(TIE)
-        one.notebook.keep_counts(key(), LogCounts({f"{n:0>200}": n for n in range(500)}))
-        kept = await one.notebook.keep_plan(big)
+        one.notes.note([event(n) for n in range(500)])
+        await one.notes.tie(TIE)
+        one.notes.keep_counts(key(), LogCounts({f"{n:0>200}": n for n in range(500)}))
+        kept = await one.notes.keep_plan(big)
         await done(one.recorder)
-        assert one.notebook.durable is False
-        assert await one.notebook.plans([ACCOUNT]) == (theirs, kept)
-        assert len(await one.notebook.events(key(), 500)) == 500
-        assert len((await one.notebook.counts([ACCOUNT]))[key()].by_type) == 500
-        assert await one.notebook.ties([ACCOUNT]) == (TIE,)
-        assert await one.notebook.move(kept.id, 1, WAITING, sending(kept)) is True
-        assert await one.notebook.move(kept.id, 1, WAITING, sending(kept)) is False
+        assert one.notes.durable is False
+        assert await one.notes.plans([ACCOUNT]) == (theirs, kept)
+        assert len(await one.notes.events(key(), 500)) == 500
+        assert len((await one.notes.counts([ACCOUNT]))[key()].by_type) == 500
+        assert await one.notes.ties([ACCOUNT]) == (TIE,)
+        assert await one.notes.move(kept.id, 1, WAITING, sending(kept)) is True
+        assert await one.notes.move(kept.id, 1, WAITING, sending(kept)) is False
         with opened(path) as (store, _):
             assert store.notes.plans.all() == (theirs,)
         fill(one.recorder, 10**6)
         one.recorder.record([job()], of(key(), [sample(0)]))
         await done(one.recorder)
-        assert one.notebook.durable is True
-        assert await one.notebook.move(kept.id, 1, SENDING, sending(kept, 1, STARTED)) is True
+        assert one.notes.durable is True
+        assert await one.notes.move(kept.id, 1, SENDING, sending(kept, 1, STARTED)) is True
     with opened(path) as (store, _):
         assert [each.steps[0].state for each in store.notes.plans.all()] == [WAITING, STARTED]
         assert (len(store.notes.events(key(), 500)), store.notes.ties()) == (500, (TIE,))
@@ -149,27 +146,27 @@ async def test_on_a_full_disk_all_waits_and_no_plan_of_the_file_is_moved(path: P
 
 async def test_while_another_program_locks_the_file_no_step_is_moved(path: Path) -> None:
     async with keeping(path) as one:
-        kept = await one.notebook.keep_plan(plan())
+        kept = await one.notes.keep_plan(plan())
         with locked(path, "BEGIN IMMEDIATE"):
-            assert await one.notebook.move(kept.id, 1, WAITING, sending(kept)) is False
-            one.notebook.note([event(0)])
-            await one.notebook.tie(OTHER_TIE)
-            assert await one.notebook.events(key()) == (event(0),)
-            assert await one.notebook.ties([ACCOUNT]) == (OTHER_TIE,)
-            assert one.notebook.durable is False
-        assert await one.notebook.plans([ACCOUNT]) == (kept,)
-        assert await one.notebook.move(kept.id, 1, WAITING, sending(kept)) is True
+            assert await one.notes.move(kept.id, 1, WAITING, sending(kept)) is False
+            one.notes.note([event(0)])
+            await one.notes.tie(OTHER_TIE)
+            assert await one.notes.events(key()) == (event(0),)
+            assert await one.notes.ties([ACCOUNT]) == (OTHER_TIE,)
+            assert one.notes.durable is False
+        assert await one.notes.plans([ACCOUNT]) == (kept,)
+        assert await one.notes.move(kept.id, 1, WAITING, sending(kept)) is True
     with opened(path) as (store, _):
         assert (store.notes.events(key(), 5), store.notes.ties()) == ((event(0),), (OTHER_TIE,))
 
 
 async def test_a_plan_of_a_file_that_vanished_is_never_moved(path: Path) -> None:
     async with keeping(path) as one:
-        kept = await one.notebook.keep_plan(plan())
+        kept = await one.notes.keep_plan(plan())
         unmake(path.parent)
-        assert await one.notebook.move(kept.id, 1, WAITING, sending(kept)) is False
-        await note_all(one.notebook)
-        assert one.notebook.durable
+        assert await one.notes.move(kept.id, 1, WAITING, sending(kept)) is False
+        await note_all(one.notes)
+        assert one.notes.durable
     with opened(path) as (store, _):
         assert store.notes.ties() == (TIE,)
 
@@ -181,21 +178,21 @@ async def test_where_no_file_can_be_made_again_notes_wait_in_memory(tmp_path: Pa
         await done(one.recorder)
         folder.rename(tmp_path / "moved")
         folder.touch()
-        kept = await note_all(one.notebook)
-        await assert_all(one.notebook, kept)
-        assert one.notebook.durable is False
+        kept = await note_all(one.notes)
+        await assert_all(one.notes, kept)
+        assert one.notes.durable is False
         folder.unlink()
         one.recorder.record([job()], of(key(), run_of(1)))
         await done(one.recorder)
-        assert one.notebook.durable is True
-        await assert_all(one.notebook, kept)
+        assert one.notes.durable is True
+        await assert_all(one.notes, kept)
     with opened(folder / "h") as (store, _):
-        assert store.notes.plans.all() == (kept,)
+        assert store.notes.plans.all() == (replace(kept, id=1),)
 
 
 async def test_a_file_found_damaged_is_set_aside_and_what_comes_is_kept(path: Path) -> None:
     async with keeping(path) as one:
-        await note_all(one.notebook)
+        await note_all(one.notes)
         with path.open("r+b") as text:
             await one.recorder.run(one.recorder._store.make_room)
             for page in range(7, 15):
@@ -203,56 +200,24 @@ async def test_a_file_found_damaged_is_set_aside_and_what_comes_is_kept(path: Pa
                 text.write(b"\xa5" * 4096)
         one.recorder._store._connection.execute("PRAGMA cache_size = 0").fetchall()
         one.recorder._store._connection.execute("PRAGMA shrink_memory").fetchall()
-        assert await one.notebook.events(key()) == ()
-        kept = await note_all(one.notebook)
+        assert await one.notes.events(key()) == ()
+        kept = await note_all(one.notes)
         await done(one.recorder)
-        await assert_all(one.notebook, kept)
-        assert (len(aside(path.parent)) > 0, one.notebook.durable) == (True, True)
+        await assert_all(one.notes, kept)
+        assert (len(aside(path.parent)) > 0, one.notes.durable) == (True, True)
         assert "damaged" in one.recorder.view.reason
 
 
 async def test_too_many_events_wait_only_up_to_a_bound(path: Path) -> None:
     async with keeping(path) as one:
-        one.notebook.note([event(0)])
+        one.notes.note([event(0)])
         await done(one.recorder)
         fill(one.recorder, 1)
         for begin in range(0, 2 * module.MOST, 1000):
-            one.notebook.note([event(n, whose=key("j")) for n in range(begin, begin + 1000)])
+            one.notes.note([event(n, whose=key("j")) for n in range(begin, begin + 1000)])
         await done(one.recorder)
-        told = await one.notebook.events(key("j"), 10**6)
+        told = await one.notes.events(key("j"), 10**6)
         assert (len(told), told[-1].at) == (module.MOST, event(2 * module.MOST - 1).at)
-
-
-async def test_what_was_kept_in_memory_goes_on_in_the_file_once_it_can_be_had(path: Path) -> None:
-    with opened(path) as (store, _):
-        theirs = store.notes.plans.keep(plan(made_at=-5), counted=True)
-    with locked(path, *EXCLUSIVE):
-        one = Kept(path)
-        one.recorder.record([job()], of(key(), [sample(0)]))
-        kept = await note_all(one.notebook)
-        assert await one.notebook.move(kept.id, 1, WAITING, sending(kept))
-        assert (one.notebook.durable, one.recorder.view.keeping) == (False, Keeping.OFF)
-    one.recorder.record([job()], of(key(), [sample(100)]))
-    await done(one.recorder)
-    assert one.notebook.durable is True
-    assert kept.id != theirs.id
-    moved = replace(kept, steps=(sending(kept), kept.steps[1]))
-    await assert_all(one.notebook, theirs, moved)
-    assert await one.notebook.move(kept.id, 1, SENDING, sending(kept, 1, STARTED))
-    await one.recorder.close()
-    with opened(path) as (store, _):
-        assert [each.steps[0].state for each in store.notes.plans.all()] == [WAITING, STARTED]
-
-
-async def test_notes_alone_are_reason_enough_to_try_for_the_file_at_the_end(path: Path) -> None:
-    with opened(path):
-        pass
-    with locked(path, *EXCLUSIVE):
-        one = Kept(path)
-        kept = await note_all(one.notebook)
-    await one.recorder.close()
-    with opened(path) as (store, _):
-        assert store.notes.plans.all() == (kept,)
 
 
 # Several programs ------------------------------------------------------------------------------
@@ -261,19 +226,18 @@ RACING = """
 import asyncio, sys
 from pathlib import Path
 from msgspec.structs import replace
-from slurper_tui.monitor.history.recorder import Noting
 from slurper_tui.monitor.history.opening import open_history
 from slurper_tui.monitor.history.recorder import Recorder
 from slurper_tui.monitor.model.plans import StepState
 async def main():
     recorder = Recorder(*open_history(Path(sys.argv[1]), "https://api.example/v4"))
-    notebook = Noting(recorder)
-    [plan] = await notebook.plans(["acc0"])
+    notes = recorder.notes
+    [plan] = await notes.plans(["acc0"])
     print("ready", flush=True)
     sys.stdin.readline()
     for step in plan.steps:
         after = replace(step, state=StepState.SENDING)
-        if await notebook.move(plan.id, step.number, StepState.WAITING, after):
+        if await notes.move(plan.id, step.number, StepState.WAITING, after):
             print(step.number, flush=True)
     print("end", flush=True)
     if sys.argv[2] == "close":
@@ -294,7 +258,7 @@ def racer(path: Path, how: str = "close") -> subprocess.Popen[str]:
 
 def planned(path: Path, number: int) -> None:
     with opened(path) as (store, _):
-        store.notes.plans.keep(plan(*(draft(f"{n}/") for n in range(number))), counted=True)
+        store.notes.plans.keep(plan(*(draft(f"{n}/") for n in range(number))))
 
 
 def states(path: Path) -> list[StepState]:
@@ -336,15 +300,14 @@ def test_what_a_killed_program_said_was_moved_is_moved(path: Path) -> None:
 HANGING = """
 import asyncio, sys, time
 from pathlib import Path
-from slurper_tui.monitor.history.recorder import Noting
 from slurper_tui.monitor.history.opening import open_history
 from slurper_tui.monitor.history.recorder import Recorder
 async def main():
     recorder = Recorder(*open_history(Path(sys.argv[1]), "https://api.example/v4"))
-    notebook = Noting(recorder)
+    notes = recorder.notes
     recorder._thread.submit(lambda: time.sleep(3600))
-    notebook.note([])
-    asking = asyncio.create_task(notebook.plans(["acc0"]))
+    notes.note([])
+    asking = asyncio.create_task(notes.plans(["acc0"]))
     await asyncio.sleep(0)
     await recorder.close()
 asyncio.run(main())
@@ -360,23 +323,23 @@ def test_a_disk_that_hangs_keeps_no_process_alive(path: Path) -> None:
 
 async def test_whoever_gives_up_waiting_harms_nobody(path: Path) -> None:
     async with keeping(path) as one:
-        kept = await one.notebook.keep_plan(plan())
+        kept = await one.notes.keep_plan(plan())
         begun = threading.Event()
         held = one.recorder._thread.submit(lambda: begun.wait(20))
-        moving = asyncio.create_task(one.notebook.move(kept.id, 1, WAITING, sending(kept)))
+        moving = asyncio.create_task(one.notes.move(kept.id, 1, WAITING, sending(kept)))
         await asyncio.sleep(0)
         moving.cancel()
         with pytest.raises(asyncio.CancelledError):
             await moving
         begun.set()
         assert await asyncio.wrap_future(held)
-        assert await one.notebook.move(kept.id, 2, WAITING, sending(kept, 2)) is True
+        assert await one.notes.move(kept.id, 2, WAITING, sending(kept, 2)) is True
 
 
 async def test_an_event_told_twice_is_one(path: Path) -> None:
     twice = Event(key(), 1.5, What.ASKED, "abort")
     async with keeping(path) as first, keeping(path) as second:
-        first.notebook.note([twice, twice])
-        second.notebook.note([twice])
-        assert await second.notebook.events(key()) == (twice,)
-        assert await first.notebook.events(key()) == (twice,)
+        first.notes.note([twice, twice])
+        second.notes.note([twice])
+        assert await second.notes.events(key()) == (twice,)
+        assert await first.notes.events(key()) == (twice,)

@@ -254,58 +254,20 @@ def birds(path: Path) -> None:
     file.close()
 
 
-async def test_a_lock_at_the_opening_costs_nothing_once_it_is_gone(path: Path) -> None:
+async def test_a_file_that_was_locked_at_the_start_is_left_alone_for_the_run(path: Path) -> None:
     with opened(path) as (store, _):
         store.write([job("old")], of(key("old"), run_of(50)))
     with locked(path, *EXCLUSIVE):
-        store, view = open_history(path, URL)
-        recorder = Recorder(store, view)
-        for told in run_of(20, begin=1000):
-            recorder.record([job()], of(key(), [told]))
+        recorder = Recorder(*open_history(path, URL))
+    for at in (0, 100, 200):
+        recorder.record([job()], of(key(), [sample(at)]))
         await done(recorder)
-        assert recorder.view == LOCKED
-    recorder.record([], of(key(), [sample(1200)]))
-    await done(recorder)
-    assert recorder.view == ON
-    assert written(path) == [*run_of(20, begin=1000), sample(1200)]
-    assert await recorder.samples(key("old")) == tuple(run_of(50))
-    recorder.record([], of(key(), [sample(1205)]))
+    assert recorder.view == LOCKED
+    assert not recorder.on_disk
+    assert await recorder.samples(key()) == (sample(0), sample(100), sample(200))
     await recorder.close()
-    assert written(path) == [*run_of(20, begin=1000), sample(1200), sample(1205)]
     with opened(path) as (store, _):
-        assert {known.job.id for known in store.remembered([ACCOUNT])} == {"old", "job0"}
-
-
-async def test_a_file_is_tried_for_once_a_minute_and_at_the_end(tmp_path: Path) -> None:
-    folder = tmp_path / "state"
-    folder.touch()
-    recorder = Recorder(*open_history(folder / "h", URL))
-    recorder.record([job()], of(key(), [sample(0)]))
-    await done(recorder)
-    folder.unlink()
-    recorder.record([], of(key(), [sample(55)]))
-    await done(recorder)
-    assert recorder.view.keeping is Keeping.OFF
-    assert not folder.exists()
-    await recorder.close()
-    assert written(folder / "h") == [sample(0), sample(55)]
-
-
-async def test_a_long_session_in_memory_is_written_over_whole(tmp_path: Path) -> None:
-    folder = tmp_path / "state"
-    folder.touch()
-    async with recording(folder / "h") as recorder:
-        past = run_of(2 * BATCH + 10)
-        for begin in range(0, len(past), 500):
-            recorder.record([job()], of(key(), past[begin : begin + 500]))
-            await done(recorder)
-        reason = "its file cannot be opened: not a directory"
-        assert recorder.view == HistoryView(Keeping.OFF, reason)
-        folder.unlink()
-        recorder.record([], of(key(), [sample(30_000)]))
-        await done(recorder)
-        assert recorder.view == ON
-        assert written(folder / "h") == [*past, sample(30_000)]
+        assert [known.job.id for known in store.remembered([ACCOUNT])] == ["old"]
 
 
 async def test_a_file_that_is_not_ours_is_never_tried_for(path: Path) -> None:
@@ -317,21 +279,6 @@ async def test_a_file_that_is_not_ours_is_never_tried_for(path: Path) -> None:
         await done(recorder)
         assert recorder.view == HistoryView(Keeping.OFF, "its file is not one of slurper-tui")
     assert names(path.parent) == []
-
-
-async def test_a_file_that_turns_out_to_be_somebody_elses_is_given_up(tmp_path: Path) -> None:
-    folder = tmp_path / "state"
-    folder.touch()
-    async with recording(folder / "h") as recorder:
-        recorder.record([job()], of(key(), [sample(0)]))
-        await done(recorder)
-        folder.unlink()
-        folder.mkdir()
-        birds(folder / "h")
-        recorder.record([], of(key(), [sample(100)]))
-        await done(recorder)
-        assert recorder.view == HistoryView(Keeping.OFF, "its file is not one of slurper-tui")
-        assert len(await recorder.samples(key())) == 2
 
 
 async def test_what_is_not_wanted_on_disk_is_never_put_there(path: Path) -> None:

@@ -40,7 +40,7 @@ class Hands(NamedTuple):
 
     async def told(self, job_id: str) -> tuple[Event, ...]:
         """The same as whole events."""
-        return await self.history.notebook.events(self.key(job_id))
+        return await self.history.notes.events(self.key(job_id))
 
     def changing(self) -> list[tuple[str, str]]:
         """Every request that was not a GET: its method and path."""

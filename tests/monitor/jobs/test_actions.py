@@ -649,7 +649,7 @@ async def test_what_others_note_of_the_highlighted_job_comes_with_the_tie() -> N
         await h.b.rounds(2)
         assert list(h.b.last.events) == []
         retried = Event(h.key(job_id), wall(), What.RETRIED, "child")
-        h.history.notebook.note([retried])
+        h.history.notes.note([retried])
         h.b.monitor._roster.tied(Tie(h.key("child"), h.key(job_id), 10))
         await h.b.until(lambda s: bool(s.events), within=1)
         [event] = h.b.last.events

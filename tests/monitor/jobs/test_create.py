@@ -10,6 +10,8 @@ from msgspec.structs import replace
 
 from slurper_tui.api.errors import Conflict, Locked, NotSent, Refused, Unreachable
 from slurper_tui.api.models import Job, NewSource, Source, Target
+from slurper_tui.monitor.history.opening import open_store
+from slurper_tui.monitor.history.recorder import Recorder
 from slurper_tui.monitor.jobs.create import CLOCK_SLACK, Wanted
 from slurper_tui.monitor.jobs.plan_runner import JobCreation
 from slurper_tui.monitor.model.base import JobKey
@@ -19,6 +21,7 @@ from slurper_tui.monitor.polling.job_tracker import JobTrack
 from slurper_tui.simulated.account import Fault, Kind, SimulatedAccount
 from slurper_tui.simulated.api import iso
 from tests.monitor.bench import now, wall
+from tests.monitor.inline_history import CallingThread
 from tests.monitor.jobs.workshop import DRAFT, PAIR, SECRETS, Program, Workshop
 from tests.virtual_time import timeless
 
@@ -46,9 +49,9 @@ async def test_what_was_made_here_stands_in_the_events_of_both_jobs_and_ties_the
     made = await create(program, draft, retry_of=parent, log_types=("importErrorRetryExhaustion",))
     child = JobKey(shop.account.account_id, made.job_id)
     tie = Tie(child, parent, 2, ("importErrorRetryExhaustion",))
-    assert await program.notebook.ties([]) == (tie,)
+    assert await program.notes.ties([]) == (tie,)
     assert program.roster.ties == (tie,)
-    [created], [retried] = [await program.notebook.events(key) for key in (child, parent)]
+    [created], [retried] = [await program.notes.events(key) for key in (child, parent)]
     assert (created.what, created.at) == (What.CREATED, wall())
     assert (retried.what, retried.detail) == (What.RETRIED, made.job_id)
 
@@ -57,7 +60,7 @@ async def test_what_was_made_here_stands_in_the_events_of_both_jobs_and_ties_the
 async def test_a_job_that_retries_nothing_is_tied_to_none() -> None:
     program = Workshop().program()
     await create(program)
-    assert await program.notebook.ties([]) == ()
+    assert await program.notes.ties([]) == ()
 
 
 UNANSWERED = (Kind.READ_TIMEOUT, Kind.RESET, Kind.CUT_OFF, Kind.TRUNCATED, Kind.NULL, Kind.GARBAGE)
@@ -277,10 +280,11 @@ async def test_secrets_are_never_part_of_what_is_kept_or_printed() -> None:
 
 
 @timeless
-async def test_without_any_history_plans_live_in_memory_and_say_so() -> None:
+async def test_without_a_file_plans_live_in_memory_and_say_so() -> None:
     shop = Workshop()
     program = shop.program()
-    creation = JobCreation(program.metered, program.roster, None)
+    memory = Recorder(open_store(None, "https://example.com"), thread=CallingThread())
+    creation = JobCreation(program.metered, program.roster, memory.notes)
     view = await creation.plan(shop.account.account_id, [DRAFT], SECRETS)
     assert not view.durable
     views = [view async for view in creation.follow(view.plan.id)]

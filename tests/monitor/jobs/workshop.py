@@ -18,6 +18,7 @@ from slurper_tui.api.client import SlurperClient
 from slurper_tui.api.credentials import token_credentials
 from slurper_tui.api.models import Secret
 from slurper_tui.monitor.history.opening import open_store
+from slurper_tui.monitor.history.recorder import HistoryNotes
 from slurper_tui.monitor.history.store import Store
 from slurper_tui.monitor.jobs.plan_runner import JobCreation
 from slurper_tui.monitor.jobs.prefixes import split
@@ -29,7 +30,7 @@ from slurper_tui.monitor.polling.budgeted_client import Metered
 from slurper_tui.monitor.polling.job_store import FollowedJobs
 from slurper_tui.simulated.account import SimulatedAccount
 from tests.monitor.bench import now, wall
-from tests.monitor.inline_history import InlineNotebook
+from tests.monitor.inline_history import InlineHistory
 
 PAIR = Secret(access_key_id="AKIA-NOBODY", secret_access_key="s3cret-that-nobody-may-see")
 SECRETS = Secrets(PAIR, PAIR)
@@ -72,9 +73,9 @@ class Program:
         self.client = SlurperClient(token_credentials(shop.account.token), transport=transport)
         self.client.unlock()
         self.roster = FollowedJobs([shop.account.account_id], _moment, lambda: None)
-        self.notebook = Checkpoints(shop.store, self.checkpoint)
+        self.notes = Checkpoints(shop.store, self.checkpoint)
         self.metered = Metered(self.client, Budget(), _moment, lambda error, at: None)
-        self.creation = JobCreation(self.metered, self.roster, self.notebook)
+        self.creation = JobCreation(self.metered, self.roster, self.notes)
 
     async def checkpoint(self) -> None:
         """A moment at which the program may be killed."""
@@ -129,14 +130,16 @@ class Program:
         await self.client.close()
 
 
-class Checkpoints(InlineNotebook):
-    """The real notebook, with a checkpoint before and after every write.
+class Checkpoints(HistoryNotes):
+    """The real notes, with a checkpoint before and after every write.
 
     slow: virtual seconds that the next writes of steps take. marks: every step as it was marked.
     """
 
     def __init__(self, store: Store, checkpoint: Callable[[], Any]) -> None:
-        super().__init__(store)
+        recorder = InlineHistory(store)
+        super().__init__(recorder)
+        recorder.notes = self
         self._checkpoint = checkpoint
         self.slow: list[float] = []
         self.marks: list[Step] = []

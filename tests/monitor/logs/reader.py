@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 
 class KeptCounts:
-    """A notebook for the counts of logs."""
+    """Notes of the counts of logs."""
 
     def __init__(self) -> None:
         self.kept: list[tuple[JobKey, LogCounts]] = []
@@ -29,14 +29,15 @@ class KeptCounts:
         return dict(self.kept)
 
 
-def reader(b: Bench, notebook: Any = None, **options: Any) -> LogReader:
+def reader(b: Bench, notes: Any = None, **options: Any) -> LogReader:
     """A reader within the budget of a monitor."""
-    return reader_of(b.monitor, notebook, **options)
+    return reader_of(b.monitor, notes, **options)
 
 
-def reader_of(monitor: Monitor, notebook: Any = None, **options: Any) -> LogReader:
+def reader_of(monitor: Monitor, notes: Any = None, **options: Any) -> LogReader:
     """A reader within the budget of this monitor, and over its client."""
-    return LogReader(monitor._desk._metered, monitor._roster, notebook, **options)
+    kept: Any = notes or KeptCounts()
+    return LogReader(monitor._desk._metered, monitor._roster, kept, **options)
 
 
 def key_of(b: Bench, number: int = 0) -> JobKey:

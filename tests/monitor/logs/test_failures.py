@@ -229,9 +229,9 @@ async def test_what_came_while_a_long_log_was_read_is_read_too() -> None:
 async def test_what_the_log_holds_is_kept() -> None:
     async with bench(account(plan(failed=60, listing_broke=True))) as b:
         await b.rounds(2)
-        notebook = KeptCounts()
-        await take(reader(b, notebook).failures(key_of(b)).views(), never)
-        [(key, counts)] = notebook.kept
+        notes = KeptCounts()
+        await take(reader(b, notes).failures(key_of(b)).views(), never)
+        [(key, counts)] = notes.kept
         assert (key, counts.failed, counts.listing_broke) == (key_of(b), 60, True)
         await b.rounds(1)
         assert b.job("j1").listing_broke
@@ -249,11 +249,11 @@ async def test_a_passing_fault_is_told_and_the_rest_is_read() -> None:
 @timeless
 async def test_a_fault_that_does_not_pass_is_the_end_and_nothing_is_kept() -> None:
     async with bench(account(plan(failed=200))) as b:
-        notebook = KeptCounts()
+        notes = KeptCounts()
         refusal: dict[str, Any] = {"status": 404, "code": 10007}
         b.account.faults.add(Fault(Kind.REFUSAL, path="jobs/j1/logs", after=2, **refusal))
-        views = await take(reader(b, notebook).failures(key_of(b)).views(), never)
+        views = await take(reader(b, notes).failures(key_of(b)).views(), never)
         assert len(asked(b)) == 3
     assert isinstance(views[-1].problem, NotFound)
     assert not views[-1].counts.whole
-    assert notebook.kept == []
+    assert notes.kept == []

@@ -20,10 +20,12 @@ from slurper_tui.monitor.logs import reader as shown
 from slurper_tui.monitor.logs.reader import Packed
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.logs import LogCounts, LogView
+from slurper_tui.monitor.polling.history_sync import Past
 from slurper_tui.monitor.polling.poller import Monitor
 from slurper_tui.simulated.account import Fault, Kind
 from slurper_tui.simulated.logs import log_rows
 from tests.monitor.bench import EPOCH, Bench, bench, now, wall
+from tests.monitor.inline_history import InlineHistory
 from tests.monitor.logs.reader import (
     KeptCounts,
     account,
@@ -286,9 +288,9 @@ async def test_what_does_not_pass_is_the_last_view(
 async def test_what_a_whole_log_holds_is_kept() -> None:
     async with bench(account(plan(failed=70, not_copied=30, listing_broke=True))) as b:
         await b.rounds(2)
-        notebook = KeptCounts()
-        await take(reader(b, notebook).follow(key_of(b)), whole)
-        [(key, counts)] = notebook.kept
+        notes = KeptCounts()
+        await take(reader(b, notes).follow(key_of(b)), whole)
+        [(key, counts)] = notes.kept
         assert key == key_of(b)
         assert counts.whole
         assert (counts.failed, counts.not_copied, counts.listing_broke) == (70, 30, True)
@@ -308,12 +310,12 @@ def counts_seen(counts: LogCounts) -> tuple[Any, Any]:
 @timeless
 async def test_rows_that_come_later_are_counted_and_kept_too() -> None:
     async with bench(account(plan(**RUNNING))) as b:
-        notebook = KeptCounts()
-        async with aclosing(reader(b, notebook).follow(key_of(b))) as views:
+        notes = KeptCounts()
+        async with aclosing(reader(b, notes).follow(key_of(b))) as views:
             before = (await take(views, whole))[-1]
             after = (await take(views, lambda view: view.read > before.read))[-1]
-        assert sum(notebook.kept[0][1].by_type.values()) == before.read
-        assert sum(notebook.kept[-1][1].by_type.values()) == after.read
+        assert sum(notes.kept[0][1].by_type.values()) == before.read
+        assert sum(notes.kept[-1][1].by_type.values()) == after.read
 
 
 def odd_log(*pages: list[dict[str, Any]]) -> httpx.MockTransport:
@@ -332,7 +334,7 @@ def odd_log(*pages: list[dict[str, Any]]) -> httpx.MockTransport:
 async def read_odd(*pages: list[dict[str, Any]], until: int) -> LogView:
     """Follow such a log until so many rows were read."""
     client = SlurperClient(token_credentials("t"), transport=odd_log(*pages))
-    monitor = Monitor(client, ["a"], clock=wall)
+    monitor = Monitor(client, ["a"], Past(InlineHistory()), clock=wall)
     async with aclosing(reader_of(monitor).follow(JobKey("a", "j"))) as views:
         views_taken = await take(views, lambda view: view.read >= until and view.whole)
     await client.close()

@@ -9,8 +9,9 @@ import pytest
 from slurper_tui.format import parse_time
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.job import JobView, Phase, Snapshot, State
-from slurper_tui.monitor.model.samples import HistoryView, Keeping, Past
+from slurper_tui.monitor.model.samples import HistoryView, Keeping
 from slurper_tui.monitor.model.timeline import Window
+from slurper_tui.monitor.polling.history_sync import Past
 from slurper_tui.monitor.polling.job_tracker import known_snapshot
 from slurper_tui.simulated.account import Fault, Kind, SimulatedAccount
 from tests.monitor.bench import EPOCH, Bench, Request, bench, make_accounts, now, wall
@@ -245,14 +246,6 @@ async def test_a_digest_tells_since_the_last_look_and_claims_nothing_for_the_abs
         assert digest.unobserved
 
 
-@timeless
-async def test_a_digest_without_a_history_says_nothing_of_the_past() -> None:
-    async with bench() as b:
-        await b.until(lambda s: s.complete)
-        digest = await b.monitor.digest()
-        assert digest.since == digest.until
-
-
 @pytest.mark.parametrize(
     ("view", "note"),
     [
@@ -266,7 +259,7 @@ async def test_a_digest_without_a_history_says_nothing_of_the_past() -> None:
 @timeless
 async def test_how_the_history_stands_is_told(view: HistoryView, note: str) -> None:
     history = InlineHistory()
-    history.view = view
+    history._view = view
     async with bench(past=Past(history)) as b:
         assert (await b.rounds(1)).history_note == note
 

@@ -12,7 +12,7 @@ from slurper_tui.api.models import Source, Target
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.events import Tie
 from slurper_tui.monitor.model.logs import FailuresView
-from slurper_tui.monitor.model.samples import Past
+from slurper_tui.monitor.polling.history_sync import Past
 from slurper_tui.monitor.reports.receipt import Receipt
 from slurper_tui.simulated.account import SimulatedAccount
 from slurper_tui.simulated.jobs import Plan
@@ -72,4 +72,4 @@ async def watch_to_end(b: Bench, *names: str) -> None:
 
 
 def past(history: InlineHistory) -> Past:
-    return Past(history, notebook=history.notebook)
+    return Past(history)

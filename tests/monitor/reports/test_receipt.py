@@ -99,7 +99,7 @@ async def test_the_same_history_gives_the_same_receipt_however_late() -> None:
     history = InlineHistory()
     accounts = account(plan(failed=120, not_copied=3))
     async with bench(accounts, past=past(history)) as b:
-        history.notebook.note([Event(key_of(b), EPOCH + 5, What.CREATED)])
+        history.notes.note([Event(key_of(b), EPOCH + 5, What.CREATED)])
         await watch_to_end(b)
         await b.seconds(100)
         first = await receipt_of(b)
@@ -148,7 +148,7 @@ async def test_the_log_is_read_whole_where_it_was_not_and_counted_once() -> None
     async with bench(account(plan(created=LONG_AGO, failed=120)), past=past(history)) as b:
         await b.rounds(1)
         early = LogCounts({FAILED: 5}, whole=True, read_at=LONG_AGO + 60)
-        history.notebook.keep_counts(key_of(b), early)
+        history.notes.keep_counts(key_of(b), early)
         receipt = await receipt_of(b, told=told)
         assert [reason.count for reason in receipt.reasons] == [120]
         assert told[-1].counts.whole
@@ -164,7 +164,7 @@ async def test_a_log_that_was_read_just_at_the_end_is_read_again() -> None:
     async with bench(account(plan(failed=120)), past=past(history)) as b:
         await watch_to_end(b)
         early = LogCounts({FAILED: 119}, whole=True, read_at=EPOCH + 3602)
-        history.notebook.keep_counts(key_of(b), early)
+        history.notes.keep_counts(key_of(b), early)
         receipt = await receipt_of(b)
     assert [reason.count for reason in receipt.reasons] == [120]
 
@@ -188,7 +188,7 @@ async def test_what_still_moves_has_no_receipt() -> None:
         await b.rounds(1)
         with pytest.raises(NotEnded, match="job job-1 has not ended: it is "):
             await receipt_of(b)
-        await history.notebook.tie(tie_of(b, "job-1", "job-2"))
+        await history.notes.tie(tie_of(b, "job-1", "job-2"))
         with pytest.raises(NotEnded, match="job-1"):
             await receipt_of(b, "job-2")
 
@@ -230,7 +230,7 @@ async def test_what_a_retry_has_copied_is_all_copied() -> None:
     history = InlineHistory()
     async with bench(account(*retried()), past=past(history)) as b:
         await b.rounds(2)
-        await history.notebook.tie(tie_of(b, "job-2", keys=1310))
+        await history.notes.tie(tie_of(b, "job-2", keys=1310))
         receipt = await receipt_of(b)
     assert headline(receipt) == "1,310 failed, of which 1,310 were copied by a retry: all copied"
     assert receipt.counts == Counts(20_000, 20_000, 0, 0)
@@ -251,7 +251,7 @@ async def test_what_a_retry_could_not_copy_is_left() -> None:
     history = InlineHistory()
     async with bench(account(*retried(10)), past=past(history)) as b:
         await b.rounds(2)
-        await history.notebook.tie(tie_of(b, "job-2", keys=1310))
+        await history.notes.tie(tie_of(b, "job-2", keys=1310))
         receipt = await receipt_of(b)
     assert headline(receipt) == (
         "1,310 failed, of which 1,300 were copied by a retry: "
@@ -266,7 +266,7 @@ async def test_a_retry_that_the_monitor_does_not_follow_is_asked_for() -> None:
     accounts = account(*retried())
     async with bench(accounts, past=past(history), eager=True, prefixes=["job-1"]) as b:
         await b.until(lambda s: s.complete)
-        await history.notebook.tie(tie_of(b, "job-2", keys=1310))
+        await history.notes.tie(tie_of(b, "job-2", keys=1310))
         receipt = await receipt_of(b)
         alone = markdown(await receipt_of(b, "job-2"))
     assert [job.view.job.id for job in receipt.jobs] == ["job-1", "job-2"]
@@ -285,7 +285,7 @@ async def test_retries_of_retries_come_too_and_lost_ones_are_named() -> None:
             tie_of(b, "job-3", "job-2"),
             tie_of(b, "deleted", "job-3", keys=3),
         ):
-            await history.notebook.tie(tie)
+            await history.notes.tie(tie)
         receipt = await receipt_of(b)
     assert [job.view.job.id for job in receipt.jobs] == ["job-1", "job-2", "job-3"]
     assert headline(receipt) == "1,310 failed, of which 1,310 were copied by 2 retries: all copied"
@@ -424,7 +424,7 @@ async def test_the_record_is_whole_and_goes_into_json() -> None:
     history = InlineHistory()
     async with bench(account(*retried(10)), past=past(history)) as b:
         await b.rounds(2)
-        await history.notebook.tie(tie_of(b, "job-2", keys=1310))
+        await history.notes.tie(tie_of(b, "job-2", keys=1310))
         receipt = await receipt_of(b)
     told = json.loads(json.dumps(record(receipt, "9.9")))
     assert (told["objects"], told["transferredObjects"], told["failedObjects"]) == (

@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from textual.events import Key
 
-from slurper_tui.monitor.history.opening import open_store
 from slurper_tui.monitor.model.plans import Draft, Plan, PlanView, Step, StepState
 from slurper_tui.simulated.account import SimulatedAccount
 from slurper_tui.tui.keys import set_context
@@ -18,7 +17,7 @@ from slurper_tui.tui.screens.confirm import ConfirmDialog
 from slurper_tui.tui.screens.create_form import SecretsForm
 from slurper_tui.tui.screens.plans import PlansPage, plan_rows
 from slurper_tui.tui.widgets.form_fields import SecretInput
-from tests.monitor.inline_history import InlineNotebook
+from tests.monitor.inline_history import InlineHistory
 from tests.tui.jobs import NOW, harmless
 from tests.tui.makers import S3_WORDS, SECRETS, Workbench, workbench
 
@@ -43,11 +42,11 @@ MIXED = (
 async def restarted(*steps: Step, **options: Any) -> AsyncIterator[Workbench]:
     """A program that finds a plan of an earlier run."""
     account = SimulatedAccount(jobs=0, slots=9)
-    notebook = InlineNotebook(open_store(None, "https://example.com"))
-    plan = await notebook.keep_plan(Plan(0, account.account_id, NOW, steps))
+    notes = InlineHistory().notes
+    plan = await notes.keep_plan(Plan(0, account.account_id, NOW, steps))
     for kept in steps:
-        await notebook.move(plan.id, kept.number, StepState.WAITING, kept)
-    async with workbench(account=account, notebook=notebook, **options) as bench:
+        await notes.move(plan.id, kept.number, StepState.WAITING, kept)
+    async with workbench(account=account, notes=notes, **options) as bench:
         yield bench
 
 
