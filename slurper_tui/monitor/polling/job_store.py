@@ -177,7 +177,7 @@ class Landing:
         self._watch_clocks(now)
         clock_jumped, track.gaps = track.gaps != self._gaps, self._gaps
         before, confirmed = track.view, track.confirmed
-        changed = track.told(progress, now, interval=interval, clock_jumped=clock_jumped)
+        changed = track.update(progress, now, interval=interval, clock_jumped=clock_jumped)
         if track.series.last is not None:
             self.samples.append((track.key, track.series.last))
         self._keep(track)
@@ -379,7 +379,7 @@ class FollowedJobs:
         track = self.track(key)
         if track is None:
             return
-        track.requested(request)
+        track.set_request(request)
         if request.standing.open:
             self.ask(key)
         else:
@@ -432,5 +432,5 @@ class FollowedJobs:
     def _count_those_listed(self) -> None:
         for key, counts in [*self._counts.items()]:
             if track := self.track(key):
-                track.counted(counts)
+                track.set_log_counts(counts)
                 del self._counts[key]

@@ -2,8 +2,8 @@
 
 `JobTrack` is mutable and owned by the monitor; everyone else sees its frozen `JobView`. The
 functions compute the next view from an answer, a missing answer or the stored state of an earlier
-run. `Awaited` follows an action request until polls show its outcome. The poller is imported after
-the first picture, so this module must not import it.
+run. `RequestTracker` follows an action request until polls show its outcome. The poller is
+imported after the first picture, so this module must not import it.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ _STANDS: Mapping[RequestState, int] = {
 """How many rounds a closed request stays visible."""
 
 
-class Awaited:
+class RequestTracker:
     """The last action request of a job, until polls show its outcome.
 
     Mutable and private to the job's track. request: None if there is nothing to show.
@@ -66,16 +66,13 @@ class Awaited:
 
         A late answer to a request is ignored if a poll has shown its outcome already.
         """
-        if self._shown_already(request):
+        known = self.request
+        same = known is not None and (known.act, known.at) == (request.act, request.at)
+        if same and not self.open and request.standing.open:
             return
         self.request = request
         self._polls = self._rounds = 0
         self._early = polling
-
-    def _shown_already(self, request: ActionRequest) -> bool:
-        known = self.request
-        same = known is not None and (known.act, known.at) == (request.act, request.at)
-        return same and not self.open and request.standing.open
 
     def polled(self, status: str | None, *, ended: bool) -> None:
         """Update the request after a poll that found the job.
@@ -91,7 +88,10 @@ class Awaited:
             self.request = None
         elif not early:
             self._polls += 1
-            self._count(self.request)
+            if self._polls >= GIVEN_UP_POLLS:
+                self.request = None
+            elif self._polls == NOTHING_YET_POLLS:
+                self.request = replace(self.request, news=NOTHING_YET)
 
     def left(self) -> None:
         """Update the request after the job became absent."""
@@ -113,12 +113,6 @@ class Awaited:
     def _done(self, request: ActionRequest) -> None:
         self.request = replace(request, standing=RequestState.DONE, error=None, news="")
         self._rounds = 0
-
-    def _count(self, request: ActionRequest) -> None:
-        if self._polls >= GIVEN_UP_POLLS:
-            self.request = None
-        elif self._polls == NOTHING_YET_POLLS:
-            self.request = replace(request, news=NOTHING_YET)
 
 
 def _shows(act: Action, status: str | None) -> bool:
@@ -200,7 +194,7 @@ def has_ended(job: Job, status: str | None = None) -> bool:
     return word in _ENDED or (not known and job.finished_at is not None)
 
 
-def told_view(
+def updated_view(
     before: JobView, series: Series, status: str | None, created_at: str | None, now: Moment
 ) -> JobView:
     """Return the view after an answer that the series already contains."""
@@ -244,13 +238,13 @@ def stale_view(before: JobView, series: Series) -> JobView:
 
     It is no longer shown as stalled, because that is unknown.
     """
-    said = "" if before.ended else reason(series.estimate, None, stale=True)
+    why = "" if before.ended else reason(series.estimate, None, stale=True)
     phase = None if before.phase is Phase.STALLED else before.phase
     return replace(
         before,
         stale=True,
         forecast=None,
-        reason=said,
+        reason=why,
         phase=phase,
         stalled_since=None,
         stalled_badly=False,
@@ -335,7 +329,7 @@ class JobTrack:
         self.doubted = False
         self.gaps = 0
         self.confirmed: str | None = None
-        self._awaited = Awaited()
+        self._requests = RequestTracker()
         self._steady_since: float | None = None
         self._changed_at = math.inf
         self._created_at = job.created_at
@@ -363,13 +357,13 @@ class JobTrack:
     def over(self) -> bool:
         """Whether no poll is needed any more: it has ended for good, or is gone."""
         closed = self.closed and not self.doubted
-        return (closed or self.view.gone) and not self._awaited.open
+        return (closed or self.view.gone) and not self._requests.open
 
     @property
     def rests(self) -> bool:
         """Whether it has ended for good and nothing about it is pending."""
         return self.closed and not (
-            self.wanted or self.doubted or self.under_way or self._awaited.request
+            self.wanted or self.doubted or self.under_way or self._requests.request
         )
 
     @property
@@ -381,7 +375,7 @@ class JobTrack:
         """Return the seconds between two polls; infinite if no poll is needed."""
         if self.over:
             return math.inf
-        if self._awaited.open:
+        if self._requests.open:
             return interval
         if self.lazy and self.answered:
             return STEADY_SECONDS
@@ -445,18 +439,18 @@ class JobTrack:
         For a job that was deleted from here, either is enough.
         """
         lacking = self.unseen >= ABSENT_READINGS
-        request = self._awaited.request
-        if request is not None and self._awaited.open and request.act is Action.DELETE:
+        request = self._requests.request
+        if request is not None and self._requests.open and request.act is Action.DELETE:
             lacking = lacking or (self.unseen > 0 and request.standing is RequestState.SENT)
             absent = self.denied or lacking
         else:
             absent = self.denied and lacking
         if absent and not self.view.gone:
-            self._awaited.left()
+            self._requests.left()
             self.view = replace(self.view, gone=True, rate=None, forecast=None, reason="")
-            self._bear()
+            self._update_request()
 
-    def told(
+    def update(
         self, progress: Progress, now: Moment, *, interval: float, clock_jumped: bool = False
     ) -> bool:
         """Apply a progress answer; return whether the status changed.
@@ -484,14 +478,14 @@ class JobTrack:
         self.answered, self.failing_since, self.failures = True, None, 0
         self.denied = self.doubted = False
         self.retry_at = -math.inf
-        self.view = told_view(self.view, self.series, status, self._created_at, now)
+        self.view = updated_view(self.view, self.series, status, self._created_at, now)
         odd = self.view.live and self.view.state is State.OTHER
         since = now.wall - (now.mono - self._changed_at)
         self.view = replace(self.view, unchanged_since=since if odd else None)
         self.confirmed = status
-        self._awaited.polled(status, ended=self.view.ended)
-        self._bear()
-        self._judge()
+        self._requests.polled(status, ended=self.view.ended)
+        self._update_request()
+        self._update_verdict()
         return changed
 
     def seed(self, past: Sequence[Recorded], now: Moment) -> None:
@@ -500,34 +494,35 @@ class JobTrack:
         if past and self.confirmed is None:
             self.confirmed = past[-1].status
 
-    def requested(self, request: ActionRequest) -> None:
+    def set_request(self, request: ActionRequest) -> None:
         """Attach an action request."""
-        self._awaited.begin(request, polling=self.under_way)
-        self._bear()
+        self._requests.begin(request, polling=self.under_way)
+        self._update_request()
 
     def round_begins(self) -> None:
         """Drop a closed request that has been shown long enough."""
-        self._awaited.round_begins()
-        self._bear()
+        self._requests.round_begins()
+        self._update_request()
 
-    def _bear(self) -> None:
-        if self.view.request is not self._awaited.request:
-            self.view = replace(self.view, request=self._awaited.request)
+    def _update_request(self) -> None:
+        """Show the request in the view."""
+        if self.view.request is not self._requests.request:
+            self.view = replace(self.view, request=self._requests.request)
 
-    def counted(self, counts: LogCounts) -> None:
+    def set_log_counts(self, counts: LogCounts) -> None:
         """Set the job's log counts and update the verdict."""
         self._log = counts
         self.view = replace(self.view, listing_broke=counts.listing_broke)
-        self._judge()
+        self._update_verdict()
 
-    def _judge(self) -> None:
+    def _update_verdict(self) -> None:
         """Update the verdict and the objects not copied from the log counts."""
-        if self._log is not None:
-            left = not_copied(self.view.counts, self._log)
-            self.view = replace(self.view, not_copied=left)
-        if self._log is not None and self.view.verdict is not None:
-            told = verdict(self.view.counts, self.view.status, self._log)
-            self.view = replace(self.view, verdict=told)
+        if self._log is None:
+            return
+        view = replace(self.view, not_copied=not_copied(self.view.counts, self._log))
+        if view.verdict is not None:
+            view = replace(view, verdict=verdict(view.counts, view.status, self._log))
+        self.view = view
 
     def to_keep(self) -> Remembered | None:
         """Return the job for the history; None if it has not changed since the last call."""

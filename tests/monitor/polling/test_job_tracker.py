@@ -27,8 +27,8 @@ from slurper_tui.monitor.polling.job_tracker import (
     GIVEN_UP_POLLS,
     NOTHING_YET,
     NOTHING_YET_POLLS,
-    Awaited,
     JobTrack,
+    RequestTracker,
 )
 
 KEY = JobKey("acc", "job")
@@ -39,13 +39,13 @@ REFUSED = ActionRequest(Action.PAUSE, 100.0, RequestState.REFUSED, Refused("no")
 MOOT = ActionRequest(Action.PAUSE, 100.0, RequestState.MOOT, news="it completed meanwhile")
 
 
-def bearing(request: ActionRequest, *, polling: bool = False) -> Awaited:
-    awaited = Awaited()
+def bearing(request: ActionRequest, *, polling: bool = False) -> RequestTracker:
+    awaited = RequestTracker()
     awaited.begin(request, polling=polling)
     return awaited
 
 
-def standing(awaited: Awaited) -> RequestState | None:
+def standing(awaited: RequestTracker) -> RequestState | None:
     return awaited.request.standing if awaited.request else None
 
 
@@ -223,7 +223,7 @@ def said(
 
 
 def tell(track: JobTrack, mono: float, progress: Progress) -> bool:
-    return track.told(progress, at(mono), interval=5.0)
+    return track.update(progress, at(mono), interval=5.0)
 
 
 def fail(track: JobTrack, mono: float, error: ApiError | None = None) -> None:
@@ -489,9 +489,11 @@ def test_counts_nobody_told_are_unknown() -> None:
 def test_the_same_instant_written_otherwise_restarts_nothing() -> None:
     track = JobTrack("acc", Job(id="j", status="running", created_at="2026-03-19T15:46:20Z"))
     for mono, created in enumerate(("2026-03-19T15:46:20.000Z", "2026-03-19T16:46:20+01:00")):
-        track.told(Progress(status="running", created_at=created), Moment(mono, mono), interval=5.0)
+        track.update(
+            Progress(status="running", created_at=created), Moment(mono, mono), interval=5.0
+        )
     assert track.view.restarts == 0
-    track.told(
+    track.update(
         Progress(status="running", created_at="2026-03-20T15:46:20Z"), Moment(9, 9), interval=5.0
     )
     assert track.view.restarts == 1
@@ -503,14 +505,14 @@ ARCHIVED = "importSkippedStorageClass"
 def test_the_verdict_tells_what_the_log_adds_whichever_comes_first() -> None:
     counts = LogCounts({ARCHIVED: 30}, whole=True)
     early, late = make(), make()
-    early.counted(counts)
+    early.set_log_counts(counts)
     assert early.view.verdict is None
     assert early.view.not_copied is None
     tell(early, 10.0, said(1000, "completed"))
     tell(late, 10.0, said(1000, "completed"))
     assert late.view.verdict is not None
     assert late.view.verdict.text == "completed · 0 failed · 0 unaccounted"
-    late.counted(counts)
+    late.set_log_counts(counts)
     for track in (early, late):
         assert track.view.verdict is not None
         assert track.view.verdict.not_copied == track.view.not_copied == 30
@@ -520,7 +522,7 @@ def test_the_verdict_tells_what_the_log_adds_whichever_comes_first() -> None:
 def test_a_log_that_was_not_read_to_its_end_gives_no_number_but_what_it_says_broke() -> None:
     track = make()
     tell(track, 10.0, said(1000, "completed"))
-    track.counted(LogCounts({ARCHIVED: 30, BROKE_TYPE: 1}))
+    track.set_log_counts(LogCounts({ARCHIVED: 30, BROKE_TYPE: 1}))
     assert track.view.not_copied is None
     assert track.view.listing_broke
     assert track.view.state is State.COMPLETED_WITH_LOSS

@@ -113,7 +113,7 @@ def account(*statuses: str, name: str = "acc", answered: bool = True) -> Account
     for job in jobs:
         track = JobTrack(name, job)
         if answered:
-            track.told(told(job.status), Moment(NOW, NOW), interval=5.0)
+            track.update(told(job.status), Moment(NOW, NOW), interval=5.0)
         track.asked_at = NOW
         made.jobs[job.id or ""] = track
     return made
@@ -215,7 +215,7 @@ def test_what_is_not_to_be_asked_is_not(kind: str) -> None:
     elif kind == "not yet":
         track.retry_at = NOW + 60
     elif kind == "closed":
-        track.told(told("completed"), Moment(NOW, NOW), interval=5.0)
+        track.update(told("completed"), Moment(NOW, NOW), interval=5.0)
     else:
         track.unlisted()
         track.unlisted()
