@@ -537,6 +537,8 @@ async def test_open_back_and_maximise() -> None:
         assert main.table.has_focus
         assert not main.detail.display
         await stage.pilot.resize_terminal(120, 40)
+        await stage.pilot.pause()
+        assert main.detail.display
         await stage.press("tab")
         assert main.detail.has_focus
         await stage.press("M")
