@@ -159,7 +159,7 @@ class _Stream(httpcore.AsyncNetworkStream):
         self._silent = True
         self._head: _Head | None = None
 
-    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ASYNC109
+    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ASYNC109 - httpcore's
         try:
             data = await self._stream.read(max_bytes, timeout)
         except httpcore.ReadError:
@@ -173,7 +173,7 @@ class _Stream(httpcore.AsyncNetworkStream):
             self._head = None
         return data
 
-    async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ASYNC109
+    async def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ASYNC109 - httpcore's
         self._used = self._used or not self._silent
         if not self._silent or self._head is None:
             self._head = _Head()

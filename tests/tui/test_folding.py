@@ -33,7 +33,7 @@ NESTED = view(6, "paused", source="backups", prefix="a/b/")
 def retry(parent: JobView, done: int = 4) -> tuple[JobView, Tie]:
     """A running job of ten keys that failed in another, and how they are tied."""
     child = view(7, source=(parent.job.source and parent.job.source.bucket) or "")
-    source = replace(child.job.source, keys=tuple(map(str, range(10))))  # type: ignore[type-var]
+    source = replace(child.job.source, keys=tuple(map(str, range(10))))  # type: ignore[type-var]  # known
     counts = Counts(10, done, 0, 0)
     child = replace(child, job=replace(child.job, source=source), counts=counts, percent=done * 10)
     return child, Tie(child.key, parent.key, 10, ("importErrorRetryExhaustion",))

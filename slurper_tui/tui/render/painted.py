@@ -49,10 +49,10 @@ try:
     from textual._compositor import ChopsUpdate, LayoutUpdate
 except ImportError:
 
-    class ChopsUpdate:  # type: ignore[no-redef]  # an update that Textual never composes
+    class ChopsUpdate:  # type: ignore[no-redef]  # stands in for a missing one  # an update that Textual never composes
         """Stands for the missing class, so that `isinstance` is false for every update."""
 
-    class LayoutUpdate:  # type: ignore[no-redef]
+    class LayoutUpdate:  # type: ignore[no-redef]  # stands in for a missing one
         """Stands for the missing class, so that `isinstance` is false for every update."""
 
 

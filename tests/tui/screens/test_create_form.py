@@ -278,7 +278,7 @@ async def test_y_sends_the_request_once_and_the_id_is_shown() -> None:
         await bench.press("y", "enter")
         assert bench.on_main
         assert len(bench.posts) == 1
-        assert bench.app.main.scene.sought.job_id == course.plan.id  # type: ignore[union-attr]
+        assert bench.app.main.scene.sought.job_id == course.plan.id  # type: ignore[union-attr]  # a row of a job
 
 
 async def test_what_is_typed_ahead_confirms_nothing() -> None:
@@ -750,8 +750,10 @@ async def test_a_split_names_a_job_that_copies_the_same_now(
 # Sizes ----------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("ascii_only", [False, True])
-@pytest.mark.parametrize("size", [(120, 40), (80, 24), (40, 12), (20, 5)])
+@pytest.mark.parametrize(
+    ("size", "ascii_only"),
+    [((120, 40), False), ((80, 24), True), ((40, 12), False), ((20, 5), True)],
+)
 async def test_it_works_at_every_size(size: tuple[int, int], *, ascii_only: bool) -> None:
     said: list[str] = []
     async with workbench(size=size, ascii_only=ascii_only) as bench:

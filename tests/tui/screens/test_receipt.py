@@ -93,7 +93,7 @@ async def opened(
     feed, desk = FakeFeed(snapshot(*(jobs or (JOB,)))), FakeDesk()
     desk.receipts = receipts = FakeReceipts(told)
     feed.at_hand = desk.desk
-    app = SlurperApp(feed, ScreenOptions(zone=UTC, **options), lambda _: None)  # type: ignore[arg-type]
+    app = SlurperApp(feed, ScreenOptions(zone=UTC, **options), lambda _: None)  # type: ignore[arg-type]  # any
     async with app.run_test(size=size) as pilot:
         await feed.taken()
         await pilot.pause()
@@ -233,7 +233,7 @@ async def test_a_folded_migration_of_which_a_job_runs_has_none() -> None:
 
 async def test_hostile_names_and_letters_alone_do_no_harm() -> None:
     nasty = ended(1, id="\x1b[31m|`x", log=LOG)
-    source = replace(nasty.job.source, bucket="[/red]`|\u202e", path_prefix="[b]\n")  # type: ignore[type-var]
+    source = replace(nasty.job.source, bucket="[/red]`|\u202e", path_prefix="[b]\n")  # type: ignore[type-var]  # known
     nasty = replace(nasty, job=replace(nasty.job, source=source))
     told = receipt(JobReceipt(nasty, NOW - 1001, NOW - 1, log=LOG))
     async with opened(nasty, told=told, size=(100, 60), ascii_only=True) as o:
