@@ -19,3 +19,8 @@ def account() -> SimulatedAccount:
 @pytest.fixture
 def environ(server: LoopbackServer, tmp_path: Path) -> dict[str, str]:
     return environment(tmp_path, **server.environment())
+
+
+def pytest_itemcollected(item: pytest.Item) -> None:
+    """The program runs in a process of its own here, which is not measured."""
+    item.add_marker(pytest.mark.no_cover)
