@@ -131,9 +131,6 @@ class Part(NamedTuple):
         return f"{self.end} {self.name.replace('_', ' ')}"
 
 
-Given = Mapping[Part, str]
-
-
 async def read_secrets(
     vendor: str,
     file: str | None,
@@ -145,8 +142,14 @@ async def read_secrets(
 
     file: None if --secrets is not given. scrubber: receives all secrets.
     """
-    parts = tuple(_wanted(vendor))
-    given = {**_from_variables(parts, environ), **(_from_file(file) if file is not None else {})}
+    parts = [
+        Part(end, name)
+        for end, kind in (("source", vendor), ("target", "r2"))
+        for name in secret_parts(kind)
+    ]
+    variables = {part: _tidy(part, environ.get(part.variable, "")) for part in parts}
+    given = {part: value for part, value in variables.items() if value}
+    given |= {} if file is None else _from_file(file)
     missing = [part for part in parts if part not in given]
     if missing and not can_ask():
         names = ", ".join(part.variable for part in missing)
@@ -154,33 +157,16 @@ async def read_secrets(
             f"the keys to the buckets are missing: set {names}, or give --secrets FILE",
             ExitCode.CREDENTIALS,
         )
-    typed = {part: await _typed(part, out) for part in missing}
+    for part in missing:
+        given[part] = _tidy(part, await secret(part.words, out))
+        if not given[part]:
+            raise CliError(f"no {part.words} was given", ExitCode.CREDENTIALS)
     if scrubber is not None:
-        scrubber.add(*given.values(), *typed.values())
-    return _secrets(parts, {**given, **typed})
-
-
-def _wanted(vendor: str) -> Iterator[Part]:
-    for end, kind in (("source", vendor), ("target", "r2")):
-        yield from (Part(end, name) for name in secret_parts(kind))
-
-
-def _secrets(parts: tuple[Part, ...], given: Given) -> Secrets:
-    made = ({p.name: given[p] for p in parts if p.end == end} for end in _ENDS)
-    source, target = (Secret(**names) for names in made)
+        scrubber.add(*given.values())
+    source, target = (
+        Secret(**{part.name: given[part] for part in parts if part.end == end}) for end in _ENDS
+    )
     return Secrets(source, target)
-
-
-async def _typed(part: Part, out: Output) -> str:
-    value = _tidy(part, await secret(part.words, out))
-    if not value:
-        raise CliError(f"no {part.words} was given", ExitCode.CREDENTIALS)
-    return value
-
-
-def _from_variables(parts: tuple[Part, ...], environ: Mapping[str, str]) -> dict[Part, str]:
-    told = {part: _tidy(part, environ.get(part.variable, "")) for part in parts}
-    return {part: value for part, value in told.items() if value}
 
 
 def _tidy(part: Part, value: str) -> str:
@@ -191,26 +177,26 @@ def _tidy(part: Part, value: str) -> str:
 
 def _from_file(name: str) -> dict[Part, str]:
     """Read the secrets in a private file. Raises CliError."""
-    tables = _parsed(name, _read_private(name))
     found: dict[Part, str] = {}
-    for end, table in tables.items():
+    for end, table in _parsed(name, _read_private(name)).items():
         if end not in _ENDS or not isinstance(table, dict):
             raise CliError(f"{name}: only the tables [source] and [target] may stand there")
         for given, value in table.items():
-            found |= _part(name, end, given, value)
+            part = _part_of(name, end, given)
+            if not isinstance(value, str) or not value.strip():
+                words = f"{part.name.replace('_', '-')} in [{end}]"
+                raise CliError(f"{name}: {words} must be a text with something in it")
+            found[part] = _tidy(part, value)
     return found
 
 
-def _part(name: str, end: str, given: str, value: object) -> dict[Part, str]:
-    part = next((p for p in _PARTS if _plain(p) == _plain(given)), None)
-    if part is None:
+def _part_of(file: str, end: str, given: str) -> Part:
+    """Return the part that a key of the file names. Raises CliError without the key's name."""
+    name = next((p for p in _PARTS if _plain(p) == _plain(given)), None)
+    if name is None:
         known = ", ".join(p.replace("_", "-") for p in _PARTS)
-        raise CliError(f"{name}: a name in [{end}] is none of {known}")
-    if not isinstance(value, str) or not value.strip():
-        raise CliError(
-            f"{name}: {part.replace('_', '-')} in [{end}] must be a text with something in it"
-        )
-    return {Part(end, part): _tidy(Part(end, part), value)}
+        raise CliError(f"{file}: a name in [{end}] is none of {known}")
+    return Part(end, name)
 
 
 def _plain(name: str) -> str:
