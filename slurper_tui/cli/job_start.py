@@ -18,7 +18,7 @@ from typing import NamedTuple
 from msgspec.structs import replace
 
 from slurper_tui import format as fmt
-from slurper_tui.cli import prompts as asking
+from slurper_tui.cli import prompts
 from slurper_tui.cli.context import CommandContext
 from slurper_tui.cli.errors import CliError, ExitCode, exit_code
 from slurper_tui.cli.output import Output, migration
@@ -133,16 +133,16 @@ async def read_text(name: str) -> str:
 
 async def _content(name: str) -> bytes:
     """Read a file or stdin, and stop soon after `_MOST_BYTES`. Raises OSError, ValueError."""
-    file = asking.INPUT if name == "-" else os.open(name, os.O_RDONLY)
+    file = prompts.INPUT if name == "-" else os.open(name, os.O_RDONLY)
     content = bytearray()
     try:
         while len(content) <= _MOST_BYTES:
-            await asking.readable(file)
+            await prompts.readable(file)
             if not (read := os.read(file, _CHUNK)):
                 break
             content += read
     finally:
-        if file != asking.INPUT:
+        if file != prompts.INPUT:
             os.close(file)
     return bytes(content)
 
@@ -204,9 +204,9 @@ def the_account(context: CommandContext) -> str:
     return context.accounts[0]
 
 
-def somebody(options: argparse.Namespace) -> None:
+def require_answers(options: argparse.Namespace) -> None:
     """Raise CliError if a confirmation is needed (no --yes) and stdin is not a terminal."""
-    if not options.yes and not asking.can_ask():
+    if not options.yes and not prompts.can_ask():
         raise CliError("nobody is there to be asked: give --yes")
 
 
@@ -247,7 +247,7 @@ async def ready(
     with exit code 0 when the answer is no.
     """
     out = context.out
-    somebody(options)
+    require_answers(options)
     for line in draft_lines(drafts):
         out.note(line)
     secrets = await read_secrets(
@@ -257,7 +257,7 @@ async def ready(
     if not options.no_precheck:
         await _tried(context, desk, account_id, drafts[0], secrets)
     what = "start this job" if len(drafts) == 1 else f"start these {len(drafts)} jobs"
-    if not options.yes and not await asking.confirmed(f"{what}?", out):
+    if not options.yes and not await prompts.confirmed(f"{what}?", out):
         raise CliError("nothing was started", ExitCode.OK)
     return secrets
 
@@ -280,7 +280,7 @@ def check_code(checks: Prechecks) -> ExitCode:
     return ExitCode.OK if checks.passed else ExitCode.API
 
 
-def tell_job(
+def print_job(
     options: argparse.Namespace,
     context: CommandContext,
     account_id: str,
@@ -303,7 +303,7 @@ def outcome(
 ) -> ExitCode:
     """Print the result of a create request. Raises CliError if no job was created."""
     if made.error is None:
-        tell_job(options, context, account_id, draft, made.job_id)
+        print_job(options, context, account_id, draft, made.job_id)
         if made.job_id is None:
             context.out.note(NO_ID)
         return ExitCode.OK

@@ -13,7 +13,7 @@ from contextlib import aclosing
 from typing import NamedTuple
 
 from slurper_tui.api.errors import NotSent
-from slurper_tui.cli import prompts as asking
+from slurper_tui.cli import prompts
 from slurper_tui.cli.commands.jobs import found
 from slurper_tui.cli.context import CommandContext
 from slurper_tui.cli.errors import CliError, ExitCode, exit_code
@@ -42,7 +42,7 @@ async def control(options: argparse.Namespace, context: CommandContext) -> ExitC
     Raises CliError when the action is not possible, is refused, or its effect is not seen in time.
     """
     act = _act(options, context)
-    if not options.yes and not asking.can_ask():
+    if not options.yes and not prompts.can_ask():
         raise CliError(f"{options.command}: nobody is there to be asked: give --yes")
     async with aclosing(context.monitor.snapshots()) as snapshots:  # type: ignore[type-var]  # a generator
         change = _change(options, act, context, await _known(act, snapshots, context))
@@ -142,8 +142,8 @@ async def _confirmed(change: Change, out: Output) -> bool:
     elif change.act is Action.ABORT:
         what, word = "it", word_to_type(change.views[0], out.sanitise)[0]
     else:
-        return await asking.confirmed(f"{change.act} it?", out)
-    typed = await asking.typed(f"to abort {what}, type {word}:", out)
+        return await prompts.confirmed(f"{change.act} it?", out)
+    typed = await prompts.typed(f"to abort {what}, type {word}:", out)
     if typed not in (word, "", "n", "no"):
         raise CliError(f"that is not {word}: nothing was done")
     return typed == word

@@ -23,7 +23,7 @@ from slurper_tui.cli.job_start import (
     read_draft,
     read_text,
     ready,
-    somebody,
+    require_answers,
     the_account,
 )
 from slurper_tui.cli.prompts import read_secrets
@@ -94,7 +94,7 @@ async def _create(options: argparse.Namespace, context: CommandContext, desk: Se
     account_id, draft = the_account(context), await read_draft(options)
     if options.prefixes is None:
         check([draft], context.out)
-    somebody(options)
+    require_answers(options)
     jobs = await listed(context)
     if options.prefixes is not None:
         drafts = await split_drafts(options, context, draft, jobs)

@@ -55,12 +55,12 @@ async def logs(options: argparse.Namespace, context: CommandContext) -> ExitCode
     if options.follow:
         context.out.note("the log is read to its end first, to be told from its oldest row on")
     desk = await context.monitor.desk()
-    source = desk.logs.rows(view.key, follow=options.follow, told=rows.hear)
+    source = desk.logs.rows(view.key, follow=options.follow, told=rows.update)
     with log_faults(view):
         async with aclosing(source) as every:
             async for row in every:
-                rows.tell(row)
-    rows.tell_what_was_not_there()
+                rows.print(row)
+    rows.report_missing()
     return ExitCode.OK if rows.whole else ExitCode.API
 
 
@@ -74,11 +74,11 @@ def log_faults(view: JobView) -> Iterator[None]:
         raise CliError(line, exit_code(error.exit_code)) from None
 
 
-TOLD_ROWS = 1_000
+REPORTED_ROWS = 1_000
 """Report progress each time this many rows were read, which takes eight seconds or more."""
 
 
-class Holdups:
+class LogProgress:
     """Reports on stderr the progress of reading a log, and the begin and end of each wait.
 
     The caller reports an error that ends the reading. patience: the most seconds to wait under a
@@ -93,14 +93,14 @@ class Holdups:
         self._said = ""
         self._rows = 0
 
-    def tell(self, problem: ApiError | None, *, waiting: bool, rows: int = 0) -> None:
+    def update(self, problem: ApiError | None, *, waiting: bool, rows: int = 0) -> None:
         """Update the state of the reading. rows: number of rows read; 0 for no progress lines.
 
         Raises CliError when the rate limit demands more waiting than `patience`.
         """
         self._bound_waiting(problem)
         self._rows = min(self._rows, rows)  # fewer rows: another log has begun
-        if rows >= self._rows + TOLD_ROWS:
+        if rows >= self._rows + REPORTED_ROWS:
             self._rows = rows
             self._out.note(f"the log: {so_many_rows(rows, whole=False)}")
         line = WAITING if waiting else ""
@@ -130,7 +130,7 @@ class Holdups:
 class LogRows:
     """Prints log rows of the given types; of all types if there are none.
 
-    whole: whether no row can be missing. zone: None for local time. patience: see Holdups.
+    whole: whether no row can be missing. zone: None for local time. patience: see LogProgress.
     """
 
     def __init__(
@@ -149,16 +149,16 @@ class LogRows:
         self._types = tuple(dict.fromkeys(types))
         self._found: set[str | None] = set()
         self._inexact = 0
-        self._holdups = Holdups(out, patience)
+        self._log_progress = LogProgress(out, patience)
 
-    def hear(self, view: LogView) -> None:
-        """Report a change in the state of the reading. Raises CliError, see Holdups."""
-        self._holdups.tell(view.problem, waiting=view.waiting)
+    def update(self, view: LogView) -> None:
+        """Report a change in the state of the reading. Raises CliError, see LogProgress."""
+        self._log_progress.update(view.problem, waiting=view.waiting)
         if self.whole and not view.whole:
             self._out.note(LOG_GAPS)
         self.whole = view.whole
 
-    def tell(self, row: LogRow) -> None:
+    def print(self, row: LogRow) -> None:
         """Print a row if its type is requested."""
         if self._types and row.log_type not in self._types:
             return
@@ -166,7 +166,7 @@ class LogRows:
         self._inexact += not is_exact(row.object_key or "")
         self._out.line(row_record(row) if self._as_json else row_line(row, self._out, self._zone))
 
-    def tell_what_was_not_there(self) -> None:
+    def report_missing(self) -> None:
         """Report types without a row, keys that are not UTF-8, and possibly missing rows."""
         for log_type in (name for name in self._types if name not in self._found):
             self._out.note(f"no row's type is {log_type}")
@@ -223,14 +223,14 @@ async def failures(options: argparse.Namespace, context: CommandContext) -> Exit
             context.out.note(f"no row's type is {log_type}")
     types = options.type or [FAILED_TYPE]
     if options.keys:
-        _tell_keys(reading.keys(types), job, options, context.out)
-        whole = tell_missing(view, reading, types, context.out)
+        _print_keys(reading.keys(types), job, options, context.out)
+        whole = note_missing(view, reading, types, context.out)
         return ExitCode.OK if whole else ExitCode.OBJECTS_LOST
     if not view.counts.whole:
         context.out.note(LOG_GAPS)
     if options.json:
         context.out.line(fmt.as_json(_record(view, reading, options.type)))
-        _tell_inexact(reading.inexact_keys(options.type or list(view.counts.by_type)), context.out)
+        _note_inexact(reading.inexact_keys(options.type or list(view.counts.by_type)), context.out)
     else:
         for line in _sheet(view, job, options.type, context):
             context.out.line(line)
@@ -240,12 +240,12 @@ async def failures(options: argparse.Namespace, context: CommandContext) -> Exit
 async def read_to_end(reading: FailingObjects, out: Output, patience: float | None) -> FailuresView:
     """Read a log to its end; report waits. Raises ApiError when the reading fails.
 
-    patience: see Holdups, which raises CliError.
+    patience: see LogProgress, which raises CliError.
     """
-    holdups, faults, view = Holdups(out, patience), 0, None
+    log_progress, faults, view = LogProgress(out, patience), 0, None
     async with aclosing(reading.views()) as views:
         async for view in views:
-            holdups.tell(view.problem, waiting=view.waiting, rows=view.rows_read)
+            log_progress.update(view.problem, waiting=view.waiting, rows=view.rows_read)
             faults = faults + (view.problem is not None) if view.waiting or view.problem else 0
             if faults >= LASTING:
                 break
@@ -255,22 +255,24 @@ async def read_to_end(reading: FailingObjects, out: Output, patience: float | No
     return view
 
 
-def _tell_keys(keys: Sequence[str], job: JobView, options: argparse.Namespace, out: Output) -> None:
+def _print_keys(
+    keys: Sequence[str], job: JobView, options: argparse.Namespace, out: Output
+) -> None:
     """Print exact keys: as a JSON array, with NUL after each key, or one a line."""
     if options.json:
         if len(keys) > MOST_KEYS:
             out.note(f"{fmt.count(len(keys))} keys, and one job takes {fmt.count(MOST_KEYS)}")
         out.line(fmt.as_json(keys))
     elif options.null:
-        _tell_bom(keys, out)
+        _note_bom(keys, out)
         out.exact("".join(f"{key}\0" for key in keys))
     else:
-        _tell_lines(keys, out)
+        _print_lines(keys, out)
         if keys:
             out.note(f"with these lines in FILE, {rclone_line('FILE', job)} fetches them")
 
 
-def tell_missing(
+def note_missing(
     view: FailuresView, reading: FailingObjects, types: Collection[str], out: Output
 ) -> bool:
     """Report failed objects that the keys do not include; return True if none is known."""
@@ -281,11 +283,11 @@ def tell_missing(
             out.note(text)
     if view.failed_objects is None:
         out.note(failed_words(view)[0])
-    _tell_inexact(inexact, out)
+    _note_inexact(inexact, out)
     return not missing
 
 
-def _tell_inexact(keys: Sequence[str], out: Output) -> None:
+def _note_inexact(keys: Sequence[str], out: Output) -> None:
     """List the keys that were left out because they are not UTF-8."""
     if not keys:
         return
@@ -296,14 +298,14 @@ def _tell_inexact(keys: Sequence[str], out: Output) -> None:
         out.note(f"  and {len(keys) - _NAMED:,} more")
 
 
-def _tell_lines(keys: Sequence[str], out: Output) -> None:
+def _print_lines(keys: Sequence[str], out: Output) -> None:
     """Print one key a line: unchanged to a file or pipe, sanitised to a terminal."""
     broken = sum("\n" in key for key in keys)
     if broken:
         out.note(
             f"{keys_hold(broken)} a newline: one a line they cannot be told apart; take --null"
         )
-    _tell_bom(keys, out)
+    _note_bom(keys, out)
     if not out.on_terminal:
         out.exact("".join(f"{key}\n" for key in keys))
         return
@@ -314,7 +316,7 @@ def _tell_lines(keys: Sequence[str], out: Output) -> None:
         out.note(f"{keys_hold(changed)} signs not fit for a terminal: a file gets the exact ones")
 
 
-def _tell_bom(keys: Sequence[str], out: Output) -> None:
+def _note_bom(keys: Sequence[str], out: Output) -> None:
     """Warn if the first key begins with U+FEFF, which readers take for a byte order mark."""
     if keys and keys[0].startswith("\ufeff"):
         out.note("the first key begins with U+FEFF, which readers of a file leave out; take --json")

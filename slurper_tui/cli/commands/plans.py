@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from slurper_tui.api.errors import ApiError
 from slurper_tui.cli.context import CommandContext
 from slurper_tui.cli.errors import CliError, ExitCode, exit_code
-from slurper_tui.cli.job_start import NO_ORIGIN, Origin, ready, tell_job
+from slurper_tui.cli.job_start import NO_ORIGIN, Origin, print_job, ready
 from slurper_tui.cli.output import Output
 from slurper_tui.monitor.model.plans import Draft, Plan, PlanView, Secrets, Step, StepState
 from slurper_tui.monitor.reports.wording import NOT_DURABLE, draft_name, plan_tally
@@ -21,7 +21,7 @@ from slurper_tui.monitor.services import Services
 _GO_ON = "slurper-tui create --go-on"
 _CANCEL = "slurper-tui create --cancel"
 _NOT_CANCELLED = (StepState.UNDECIDED, StepState.SENDING)
-_TOLD = (StepState.UNDECIDED, StepState.REFUSED, StepState.CANCELLED)
+_NOTED = (StepState.UNDECIDED, StepState.REFUSED, StepState.CANCELLED)
 _MAY_BE_SENT = (StepState.UNDECIDED, StepState.REFUSED)
 
 
@@ -119,20 +119,20 @@ async def _followed(
     options: argparse.Namespace, context: CommandContext, desk: Services, plan: Plan
 ) -> ExitCode:
     """Print each change of a plan until nothing more happens by itself. Raises CliError."""
-    teller = _Teller(options, context, plan)
+    printer = _PlanPrinter(options, context, plan)
     try:
         async for view in desk.creation.follow(plan.id):
-            teller.tell(view)
+            printer.update(view)
     except asyncio.CancelledError:
         await desk.close()  # waits briefly for the answer to a request in flight
         now = await _as_it_stands(desk, plan)
-        left = f"go on with `{_GO_ON} {plan.id}`" if teller.durable else NOT_DURABLE
+        left = f"go on with `{_GO_ON} {plan.id}`" if printer.durable else NOT_DURABLE
         context.out.note(f"plan {plan.id}: {plan_tally(now)}; {left}")
         raise
-    return _ended(teller.plan, teller.stopped_by)
+    return _ended(printer.plan, printer.stopped_by)
 
 
-class _Teller:
+class _PlanPrinter:
     """Prints the changes of a plan since its last view.
 
     plan, durable, stopped_by: from the last view.
@@ -143,29 +143,29 @@ class _Teller:
         self.durable = True
         self.stopped_by: ApiError | None = None
         self._options = options
-        self._faces = context
+        self._context = context
         # Kept here because a finished step no longer has its keys.
         self._drafts = {step.number: step.draft for step in plan.steps}
         self._states = {step.number: step.state for step in plan.steps}
         self._note = ""
 
-    def tell(self, view: PlanView) -> None:
+    def update(self, view: PlanView) -> None:
         """Print created jobs on stdout; report other changes on stderr."""
         self.plan, self.durable, self.stopped_by = view.plan, view.durable, view.stopped_by
         for step in view.plan.steps:
             if step.state is not self._states[step.number]:
                 self._states[step.number] = step.state
-                self._tell_step(step)
+                self._print_step(step)
         if view.note and view.note != self._note:
-            self._faces.out.note(view.note)
+            self._context.out.note(view.note)
         self._note = view.note or self._note
 
-    def _tell_step(self, step: Step) -> None:
+    def _print_step(self, step: Step) -> None:
         if step.state is StepState.STARTED:
             draft, account_id = self._drafts[step.number], self.plan.account_id
-            tell_job(self._options, self._faces, account_id, draft, step.job_id)
-        if step.state is StepState.STARTED or step.state in _TOLD:
-            self._faces.out.note(_step_words(step, self._faces.out))
+            print_job(self._options, self._context, account_id, draft, step.job_id)
+        if step.state is StepState.STARTED or step.state in _NOTED:
+            self._context.out.note(_step_words(step, self._context.out))
 
 
 def _step_words(step: Step, out: Output) -> str:

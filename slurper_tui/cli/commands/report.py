@@ -9,7 +9,7 @@ from slurper_tui import format as fmt
 from slurper_tui import version
 from slurper_tui.api.errors import ApiError
 from slurper_tui.cli.commands.jobs import found, whole
-from slurper_tui.cli.commands.logs import Holdups
+from slurper_tui.cli.commands.logs import LogProgress
 from slurper_tui.cli.context import CommandContext
 from slurper_tui.cli.errors import CliError, ExitCode, exit_code
 from slurper_tui.cli.output import Output, to_ascii
@@ -80,16 +80,16 @@ def _several(migration: str, keys: Sequence[MigrationKey]) -> str:
 
 async def _receipt(keys: Sequence[JobKey], context: CommandContext) -> Receipt:
     desk = await context.monitor.desk()
-    progress = LogProgress(context.out, context.progress_output.patience)
+    progress = ReceiptProgress(context.out, context.progress_output.patience)
     try:
-        return await desk.receipts.receipt(keys, progress.tell)
+        return await desk.receipts.receipt(keys, progress.update)
     except NotEnded as error:
         raise CliError(f"{error}; there is a receipt when it has ended") from None
     except ApiError as error:
         raise CliError(f"no receipt: {error}", exit_code(error.exit_code)) from None
 
 
-class LogProgress:
+class ReceiptProgress:
     """Reports on stderr which log is being read and why it waits.
 
     patience: the most seconds to wait under a rate limit; None for no limit.
@@ -98,14 +98,14 @@ class LogProgress:
     def __init__(self, out: Output, patience: float | None = None) -> None:
         self._out = out
         self._key: JobKey | None = None
-        self._holdups = Holdups(out, patience)
+        self._log_progress = LogProgress(out, patience)
 
-    def tell(self, view: FailuresView) -> None:
-        """Report the state of a reading, if it changed. Raises CliError, see Holdups."""
+    def update(self, view: FailuresView) -> None:
+        """Report the state of a reading, if it changed. Raises CliError, see LogProgress."""
         if view.key != self._key:
             self._key = view.key
             self._out.note(f"reading the log of job {view.key.job_id}")
-        self._holdups.tell(view.problem, waiting=view.waiting, rows=view.rows_read)
+        self._log_progress.update(view.problem, waiting=view.waiting, rows=view.rows_read)
 
 
 def verdict(receipt: Receipt) -> ExitCode:

@@ -9,13 +9,13 @@ from pathlib import Path
 
 from slurper_tui import format as fmt
 from slurper_tui.api.errors import ApiError
-from slurper_tui.cli import prompts as asking
+from slurper_tui.cli import prompts
 from slurper_tui.cli.commands.jobs import chosen
-from slurper_tui.cli.commands.logs import Holdups, tell_missing
+from slurper_tui.cli.commands.logs import LogProgress, note_missing
 from slurper_tui.cli.commands.plans import planned
 from slurper_tui.cli.context import CommandContext
 from slurper_tui.cli.errors import CliError, ExitCode, exit_code
-from slurper_tui.cli.job_start import Origin, check, open_services, outcome, ready, somebody
+from slurper_tui.cli.job_start import Origin, check, open_services, outcome, ready, require_answers
 from slurper_tui.monitor.jobs.draft import NoRetry, body, retry_drafts
 from slurper_tui.monitor.logs.failures import FailingObjects
 from slurper_tui.monitor.model.base import JobKey
@@ -28,7 +28,7 @@ from slurper_tui.monitor.services import Services
 async def retry(options: argparse.Namespace, context: CommandContext) -> ExitCode:
     """Copy the failed keys again, in one job or in a plan of several. Raises CliError."""
     if options.draft is None:
-        somebody(options)
+        require_answers(options)
     async with open_services(context) as desk:
         return await _retry(options, context, desk)
 
@@ -69,7 +69,7 @@ async def _allowed_again(
         raise CliError(
             f"an earlier retry is known, see above{loss}: give --again to retry once more"
         )
-    if not await asking.confirmed(f"retry once more{loss}?", context.out):
+    if not await prompts.confirmed(f"retry once more{loss}?", context.out):
         raise CliError("nothing was started", ExitCode.OK)
 
 
@@ -85,7 +85,7 @@ async def _keys(
     if view.live:
         context.out.note("the job has not ended: more objects may fail yet")
     keys = reading.keys(types)
-    tell_missing(last, reading, types, context.out)
+    note_missing(last, reading, types, context.out)
     if not keys:
         raise CliError(f"the log names no object in rows of {' or '.join(types)}")
     return keys
@@ -95,9 +95,9 @@ async def _read(
     context: CommandContext, reading: FailingObjects, last: FailuresView
 ) -> FailuresView:
     """Read a log to its end; report progress and waits on stderr."""
-    holdups = Holdups(context.out)
+    log_progress = LogProgress(context.out)
     async for last in reading.views():
-        holdups.tell(last.problem, waiting=last.waiting, rows=last.rows_read)
+        log_progress.update(last.problem, waiting=last.waiting, rows=last.rows_read)
     return last
 
 

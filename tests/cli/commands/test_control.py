@@ -16,7 +16,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from slurper_tui.cli import prompts as asking
+from slurper_tui.cli import prompts
 from slurper_tui.cli.commands.control import control
 from slurper_tui.cli.context import CommandContext, wanted_jobs
 from slurper_tui.cli.errors import CliError, ExitCode
@@ -398,8 +398,8 @@ def answers(monkeypatch: pytest.MonkeyPatch, word: str, after: float) -> None:
         await asyncio.sleep(after)
         return word
 
-    monkeypatch.setattr(asking, "can_ask", lambda: True)
-    monkeypatch.setattr(asking, "typed", typed)
+    monkeypatch.setattr(prompts, "can_ask", lambda: True)
+    monkeypatch.setattr(prompts, "typed", typed)
 
 
 def test_a_job_that_completes_while_the_person_thinks_is_left_alone(

@@ -240,7 +240,7 @@ def test_it_is_said_what_a_retry_does_not_make_good() -> None:
 
 
 def test_a_long_log_tells_how_far_it_is_read(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(logs_command, "TOLD_ROWS", 50)
+    monkeypatch.setattr(logs_command, "REPORTED_ROWS", 50)
     someone = person(failed=100)
     ran = someone.run("retry", "a1", "--draft", str(someone.folder / "x"))
     assert [line for line in ran.err if "rows so far" in line] == [
