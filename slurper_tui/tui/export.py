@@ -11,15 +11,11 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
-from msgspec import to_builtins
-from msgspec.structs import replace
-
-from slurper_tui.api.models import LogRow, surrogate_invalid_bytes
 from slurper_tui.format import as_json
 from slurper_tui.monitor.logs.failures import rclone_line
 from slurper_tui.monitor.model.job import JobView
 from slurper_tui.monitor.model.logs import FAILED_TYPE, LogView
-from slurper_tui.monitor.reports.records import job_record
+from slurper_tui.monitor.reports.records import job_record, row_record
 
 HOW_IN_TMUX = "set -g set-clipboard on"
 
@@ -76,17 +72,6 @@ def save_log(folder: Path, job: JobView, view: LogView) -> Saved:
     """Write a log's rows as JSON Lines with the API's own names. Raises OSError."""
     lines = (as_json(row_record(row)) for row in view.rows)
     return Saved(_write(folder, _name("log", job), ".jsonl", lines), len(view.rows))
-
-
-def row_record(row: LogRow) -> dict[str, object]:
-    r"""Return a row as a dict with the API's own field names, unknown fields included.
-
-    A byte of the key that is not UTF-8 becomes an escaped lone surrogate, `\udce9` for 0xe9.
-    """
-    key = row.object_key and surrogate_invalid_bytes(row.object_key)
-    known = to_builtins(replace(row, object_key=key))
-    extra = known.pop("extra")
-    return {**extra, **known}
 
 
 def save_keys(folder: Path, job: JobView, log_type: str, keys: Sequence[str]) -> Saved:

@@ -15,7 +15,7 @@ from slurper_tui.cli.output import Output, failed, migration
 from slurper_tui.monitor.model.samples import Recorded
 from slurper_tui.monitor.reports import digest_text as words
 from slurper_tui.monitor.reports.digest import Digest, Event, JobDigest
-from slurper_tui.monitor.reports.records import job_record
+from slurper_tui.monitor.reports.records import counts_record, job_record
 
 _PLAIN_SIGNS = str.maketrans({"\N{EN DASH}": "-", "·": "-"})
 
@@ -84,15 +84,8 @@ def _job(job: JobDigest) -> dict[str, Any]:
 def _sample(sample: Recorded | None) -> dict[str, Any] | None:
     if sample is None:
         return None
-    counts = sample.counts
-    return {
-        "at": _time(sample.at),
-        "status": sample.status,
-        "objects": counts.objects,
-        "transferredObjects": counts.transferred,
-        "skippedObjects": counts.skipped,
-        "failedObjects": counts.failed,
-    }
+    at, status = _time(sample.at), sample.status
+    return {"at": at, "status": status, **counts_record(sample.counts)}
 
 
 def _event(event: Event) -> dict[str, Any]:

@@ -111,14 +111,13 @@ def _key(store: Store, accounts: Sequence[str], job: str) -> JobKey | None:
 
 def _record(key: JobKey, sample: Recorded, *, one: bool) -> dict[str, Any]:
     """Return a sample under the API's field names; with account and job id unless `one`."""
+    from slurper_tui.monitor.reports.records import counts_record  # not needed for lines
+
     whose = {} if one else {"accountId": key.account_id, "id": key.job_id}
     return {
         "at": datetime.fromtimestamp(sample.at, UTC).isoformat(timespec="milliseconds"),
         **whose,
-        "objects": sample.counts.objects,
-        "transferredObjects": sample.counts.transferred,
-        "skippedObjects": sample.counts.skipped,
-        "failedObjects": sample.counts.failed,
+        **counts_record(sample.counts),
         "status": sample.status,
     }
 

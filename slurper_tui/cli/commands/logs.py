@@ -14,7 +14,7 @@ from typing import Any
 
 from slurper_tui import format as fmt
 from slurper_tui.api.errors import ApiError, RateLimited
-from slurper_tui.api.models import LogRow, is_exact, surrogate_invalid_bytes
+from slurper_tui.api.models import LogRow, is_exact
 from slurper_tui.cli.commands.jobs import chosen
 from slurper_tui.cli.context import CommandContext
 from slurper_tui.cli.errors import CliError, ExitCode, exit_code
@@ -164,7 +164,12 @@ class LogRows:
             return
         self._found.add(row.log_type)
         self._inexact += not is_exact(row.object_key or "")
-        self._out.line(row_record(row) if self._as_json else row_line(row, self._out, self._zone))
+        if self._as_json:
+            from slurper_tui.monitor.reports.records import row_record  # not needed for lines
+
+            self._out.line(fmt.as_json(row_record(row)))
+        else:
+            self._out.line(row_line(row, self._out, self._zone))
 
     def report_missing(self) -> None:
         """Report types without a row, keys that are not UTF-8, and possibly missing rows."""
@@ -176,21 +181,6 @@ class LogRows:
             self._out.note(f"{rows} bytes that are not UTF-8, written as {form} for 0xe9")
         if not self.whole:
             self._out.note(LOG_GAPS)
-
-
-def row_record(row: LogRow) -> str:
-    r"""Return a row as ASCII-only JSON under the API's field names, with unknown fields.
-
-    A byte of the key that is not UTF-8 becomes an escaped lone surrogate, `\udce9` for 0xe9.
-    """
-    told = {
-        "createdAt": row.created_at,
-        "job": row.job,
-        "logType": row.log_type,
-        "message": row.message,
-        "objectKey": row.object_key and surrogate_invalid_bytes(row.object_key),
-    }
-    return fmt.as_json({**told, **{n: v for n, v in row.extra.items() if n not in told}})
 
 
 def row_line(row: LogRow, out: Output, zone: tzinfo | None) -> str:

@@ -5,10 +5,18 @@ from __future__ import annotations
 from typing import Any
 
 import msgspec
+from msgspec.structs import replace
 
-from slurper_tui.api.models import Source, Target
+from slurper_tui.api.models import LogRow, Source, Target, surrogate_invalid_bytes
 from slurper_tui.monitor.model.events import Event, Tie
-from slurper_tui.monitor.model.job import Forecast, JobView, Verdict, shown_forecast, shown_rate
+from slurper_tui.monitor.model.job import (
+    Counts,
+    Forecast,
+    JobView,
+    Verdict,
+    shown_forecast,
+    shown_rate,
+)
 from slurper_tui.monitor.model.logs import LogCounts, reason_of
 from slurper_tui.monitor.reports.observed import Seen
 from slurper_tui.monitor.reports.receipt import (
@@ -38,10 +46,7 @@ def job_record(view: JobView) -> dict[str, Any]:
         "overwrite": job.overwrite,
         "source": _end_point(job.source),
         "target": _end_point(job.target),
-        "objects": counts.objects,
-        "transferredObjects": counts.transferred,
-        "skippedObjects": counts.skipped,
-        "failedObjects": counts.failed,
+        **counts_record(counts),
         "done": counts.done,
         "percent": view.percent,
         "perSecond": shown_rate(view),
@@ -49,6 +54,27 @@ def job_record(view: JobView) -> dict[str, Any]:
         "phase": None if view.phase is None else str(view.phase),
         "verdict": _verdict(view.verdict),
     }
+
+
+def counts_record(counts: Counts) -> dict[str, int | None]:
+    """Return the four counters under the API's field names."""
+    return {
+        "objects": counts.objects,
+        "transferredObjects": counts.transferred,
+        "skippedObjects": counts.skipped,
+        "failedObjects": counts.failed,
+    }
+
+
+def row_record(row: LogRow) -> dict[str, Any]:
+    r"""Return a log row under the API's field names, then its unknown fields.
+
+    A byte of the key that is not UTF-8 becomes an escaped lone surrogate, `\udce9` for 0xe9.
+    """
+    key = row.object_key and surrogate_invalid_bytes(row.object_key)
+    known: dict[str, Any] = msgspec.to_builtins(replace(row, object_key=key))
+    extra = known.pop("extra")
+    return {**known, **{n: v for n, v in extra.items() if n not in known}}
 
 
 def _eta(forecast: Forecast | None) -> dict[str, int | bool | None]:
@@ -105,10 +131,7 @@ def record(receipt: Receipt, version: str = "") -> dict[str, Any]:
         "finishedAt": _time(receipt.ended),
         "lastObservedAt": _time(receipt.last_seen),
         "seconds": _seconds(receipt.seconds),
-        "objects": counts.objects,
-        "transferredObjects": counts.transferred,
-        "skippedObjects": counts.skipped,
-        "failedObjects": counts.failed,
+        **counts_record(counts),
         "done": counts.done,
         "notCopied": receipt.not_copied,
         "unaccounted": verdict.unaccounted,

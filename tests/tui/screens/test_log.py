@@ -497,6 +497,7 @@ async def test_it_is_saved_as_json_lines_with_the_apis_names_and_never_over_a_fi
             "region": "weur",
         },
     ]
+    assert list(json.loads(lines[1]))[-2:] == ["objectKey", "region"]
 
 
 @pytest.mark.parametrize(
