@@ -20,7 +20,6 @@ from slurper_tui.cli.errors import CliError, ExitCode
 from slurper_tui.eta import eta_long, eta_short
 from slurper_tui.monitor.model.base import SHORT_ID
 from slurper_tui.monitor.model.job import (
-    AccountView,
     BudgetView,
     JobView,
     Problem,
@@ -161,7 +160,8 @@ def target_name(view: JobView) -> str:
 
 def amount(view: JobView) -> str:
     """Return `done/objects` in full digits, with a plus while the total may still grow."""
-    done, objects = (_plain(n) for n in (view.counts.done, view.counts.objects))
+    numbers = (view.counts.done, view.counts.objects)
+    done, objects = (fmt.DASH if number is None else str(number) for number in numbers)
     more = "+" if view.growing or view.partial else ""
     return f"{done}/{objects}{more}"
 
@@ -200,10 +200,6 @@ def distinct_width(ids: Sequence[str]) -> int:
     return next((n for n in lengths if len({i[:n] for i in ids}) == len(set(ids))), longest)
 
 
-def _plain(value: int | None) -> str:
-    return fmt.DASH if value is None else str(value)
-
-
 BUDGET = "the request budget"
 
 _LONGEST_ID = 128
@@ -233,7 +229,7 @@ class ProgressOutput:
         self.patience = patience
         self._waited = 0.0
         self._blocked_until = 0.0
-        self._standing: set[str] = set()
+        self._reported: set[str] = set()
         self._history = ""
 
     def update(self, snapshot: Snapshot) -> None:
@@ -247,12 +243,12 @@ class ProgressOutput:
         self.report_history(snapshot.history_note)
         self._bound_waiting(snapshot.budget, snapshot.taken_at)
         problems = _problems(snapshot, self._zone, once=self._once)
-        for subject in [s for s in problems if s not in self._standing]:
+        for subject in [s for s in problems if s not in self._reported]:
             self._out.note(f"{subject}: {problems[subject]}")
         silent = {_job(view) for view in snapshot.jobs if view.problem or view.gone}
-        for subject in sorted(self._standing - problems.keys() - silent):
+        for subject in sorted(self._reported - problems.keys() - silent):
             self._out.note(f"{subject}: {'enough' if subject == BUDGET else 'answers'} again")
-        self._standing = problems.keys() | (self._standing & silent)
+        self._reported = problems.keys() | (self._reported & silent)
 
     def _bound_waiting(self, budget: BudgetView, now: float) -> None:
         """Add up the announced waits. Raises CliError once they exceed `patience`."""
@@ -301,24 +297,18 @@ def failed(snapshot: Snapshot, jobs: tuple[JobView, ...]) -> bool:
 
 def _problems(snapshot: Snapshot, zone: tzinfo | None, *, once: bool) -> dict[str, str]:
     """Map each subject to its problem; an account's problem is not repeated for its jobs."""
-    several = len(snapshot.accounts) > 1
-    down = {a.account_id for a in snapshot.accounts if a.problem}
+    now, several = snapshot.taken_at, len(snapshot.accounts) > 1
+    down = {a.account_id: a.problem for a in snapshot.accounts if a.problem}
     accounts = {
-        _subject(a, several): _standing(a.problem, snapshot.taken_at, zone)
-        for a in snapshot.accounts
-        if a.problem
+        f"account {account_id}" if several else "the account": _with_next_try(problem, now, zone)
+        for account_id, problem in down.items()
     }
     jobs = {
         _job(view): str(view.problem)
         for view in snapshot.jobs
         if view.problem and not view.gone and view.account_id not in down
     }
-    budget = _budget(snapshot.budget, snapshot.taken_at, zone, once=once)
-    return {**budget, **accounts, **jobs}
-
-
-def _subject(account: AccountView, several: bool) -> str:
-    return f"account {account.account_id}" if several else "the account"
+    return {**_budget(snapshot.budget, now, zone, once=once), **accounts, **jobs}
 
 
 def _job(view: JobView) -> str:
@@ -327,7 +317,7 @@ def _job(view: JobView) -> str:
     return f"job {name if len(name) <= _LONGEST_ID else name[:_LONGEST_ID] + '...'}"
 
 
-def _standing(problem: Problem, now: float, zone: tzinfo | None) -> str:
+def _with_next_try(problem: Problem, now: float, zone: tzinfo | None) -> str:
     at = problem.retry_at
     retry = f"; next try at {fmt.moment(at, now, zone, seconds=True)}" if at else ""
     return f"{problem.error}{retry}"

@@ -23,10 +23,6 @@ SIGNALS = {
 }
 
 
-def _nothing() -> None:
-    pass
-
-
 class Guard:
     """A thread that requests an orderly shutdown when one is due, and enforces it after `GRACE`.
 
@@ -38,7 +34,7 @@ class Guard:
     process is ended by force, to restore the terminal.
     """
 
-    def __init__(self, restore: Callable[[], None] = _nothing) -> None:
+    def __init__(self, restore: Callable[[], None] = lambda: None) -> None:
         self.ending: ExitCode | None = None
         self._restore = restore
         self._ask: Callable[[ExitCode], object] | None = None
@@ -54,9 +50,10 @@ class Guard:
 
     def __enter__(self) -> Guard:
         self._wakeup_before = signal.set_wakeup_fd(self._wake_write, warn_on_full_buffer=False)
+        # The interpreter writes to the wake-up pipe only for signals with a Python handler.
         for number in SIGNALS:
             if signal.getsignal(number) is not signal.SIG_IGN:
-                self._handlers[number] = signal.signal(number, _heard)
+                self._handlers[number] = signal.signal(number, lambda *_: None)
         self._thread.start()
         return self
 
@@ -102,16 +99,13 @@ class Guard:
         while not self._finished.is_set():
             for descriptor, _ in poll.poll():
                 if descriptor == self._wake_read:
-                    self._hear(os.read(self._wake_read, 64))
+                    for number in os.read(self._wake_read, 64):
+                        if number in SIGNALS:
+                            self._end(SIGNALS[signal.Signals(number)])
                 elif output_watched:
                     output_watched = False
                     poll.unregister(descriptor)
                     self._end(ExitCode.HANGUP if _is_terminal(descriptor) else ExitCode.OK)
-
-    def _hear(self, numbers: bytes) -> None:
-        for number in numbers:
-            if number in SIGNALS:
-                self._end(SIGNALS[signal.Signals(number)])
 
     def _end(self, code: ExitCode) -> None:
         with self._lock:
@@ -130,10 +124,6 @@ class Guard:
         if not self._finished.wait(seconds) and self._last_word.acquire(blocking=False):
             self._restore()
             os._exit(code)
-
-
-def _heard(*_: object) -> None:
-    """Do nothing: the interpreter writes to the wake-up pipe only for signals with a handler."""
 
 
 OUTPUT = 1
