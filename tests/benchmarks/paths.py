@@ -1,0 +1,257 @@
+"""`python -m tests.benchmarks.paths`: how many functions and files a value passes on its way.
+
+A path begins at a first point and ends at a last one; between them lies the time traced. A named
+function of the program (no lambda, no comprehension) lies on the path if it is on the call stack at
+one of the two points, or if between them it is given the marked value as an argument (`self` apart)
+or returns it. A value is marked if it is the mark or contains it: a text with the mark in it, or a
+collection or record that holds a marked value at most five levels down. Left out are the simulated
+account and other readers of the same value: history and estimate, and the parts of the screen that
+draw something else (`_ASIDE`).
+
+| path | first point | last point | mark |
+|---|---|---|---|
+| percent cell | the answer with a job's progress | the row reaches Textual | its count of objects |
+| P → PUT | the key is pressed | the PUT reaches the transport | the action's word |
+| failures --keys | the answer with the log | the key reaches stdout | an object's key |
+"""
+
+from __future__ import annotations
+
+import asyncio
+import io
+import json
+import sys
+import tempfile
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import chdir
+from dataclasses import dataclass, field, fields, is_dataclass
+from pathlib import Path
+from types import CodeType, FrameType
+from typing import Any, NamedTuple
+
+import httpx
+import msgspec
+from msgspec.structs import replace
+
+from slurper_tui.cli.main import run
+from slurper_tui.simulated.account import SimulatedAccount
+from tests.cli.program import environment, surroundings
+from tests.tui.test_only_reading import Watched, watched
+
+_PRODUCT = str(Path(sys.modules["slurper_tui"].__path__[0]))
+_DEPTH = 5
+_ASIDE = {
+    "percent cell": (
+        *("simulated/", "monitor/history/", "monitor/estimate/", "tui/screens/job_actions.py"),
+        *("tui/screens/new_jobs.py", "tui/render/detail.py", "tui/render/problem_text.py"),
+        *("tui/render/chart", "tui/widgets/detail_pane.py", "tui/widgets/status_line.py"),
+        "tui/widgets/totals.py",
+    ),
+    "P to PUT": (
+        *("simulated/", "monitor/history/", "tui/render/", "tui/widgets/"),
+        "tui/screens/new_jobs.py",
+    ),
+    "failures --keys": ("simulated/", "monitor/history/"),
+}
+"""Files left out of each path, by the beginning of their names."""
+
+
+class Point(NamedTuple):
+    """A named function of the program."""
+
+    file: str
+    name: str
+
+
+@dataclass
+class Tracer:
+    """Collects the functions on a path from `begin` to `end`. mark: None until it is known."""
+
+    mark: str | int | None = None
+    path: set[Point] = field(default_factory=set)
+    ended: bool = False
+    ends_at: Callable[[Point, object], bool] = lambda point, value: False
+
+    def begin(self) -> None:
+        """The first point: what stands on the stack, and the functions called from now on."""
+        self._take_stack(sys._getframe(1))
+        sys.setprofile(self._event)
+
+    def end(self) -> None:
+        """The last point."""
+        sys.setprofile(None)
+        if not self.ended:
+            self.ended = True
+            self._take_stack(sys._getframe(1))
+
+    def _take_stack(self, frame: FrameType | None) -> None:
+        while frame is not None:
+            if (point := _point(frame.f_code)) is not None:
+                self.path.add(point)
+            frame = frame.f_back
+
+    def _event(self, frame: FrameType, event: str, value: object) -> None:
+        if self.ended or event not in ("call", "return") or (point := _point(frame.f_code)) is None:
+            return
+        values = _arguments(frame) if event == "call" else (value,)
+        if point not in self.path and any(self._marked(value) for value in values):
+            self.path.add(point)
+        if event == "return" and self.ends_at(point, value):
+            sys.setprofile(None)
+            self.ended = True
+            self._take_stack(frame)
+
+    def _marked(self, value: object, depth: int = _DEPTH) -> bool:
+        if isinstance(value, str):
+            return str(self.mark) in value
+        if isinstance(value, bytes):
+            return str(self.mark).encode() in value
+        if isinstance(value, int):
+            return value == self.mark
+        if depth == 0:
+            return False
+        return any(self._marked(part, depth - 1) for part in _parts(value))
+
+
+def _point(code: CodeType) -> Point | None:
+    """The function of this code; None for others' code and for what has no name."""
+    if not code.co_filename.startswith(_PRODUCT) or code.co_name.startswith("<"):
+        return None
+    return Point(code.co_filename.removeprefix(_PRODUCT + "/"), code.co_qualname)
+
+
+def _arguments(frame: FrameType) -> list[object]:
+    """The arguments of a call, `self` apart."""
+    code = frame.f_code
+    names = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+    return [frame.f_locals.get(name) for name in names if name != "self"]
+
+
+def _parts(value: object) -> list[object]:
+    """What a collection or a record holds."""
+    if isinstance(value, Mapping):
+        return [*value.keys(), *value.values()]
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return list(value)
+    if isinstance(value, msgspec.Struct):
+        return [getattr(value, name) for name in value.__struct_fields__]
+    if is_dataclass(value):
+        return [getattr(value, field.name, None) for field in fields(value)]
+    return []
+
+
+class Tap:
+    """Answers of simulated accounts; each is shown to `seen` with its request."""
+
+    def __init__(
+        self, answers: httpx.BaseTransport, seen: Callable[[httpx.Request, httpx.Response], None]
+    ) -> None:
+        self._answers = answers
+        self._seen = seen
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        response = self._answers.handle_request(request)
+        self._seen(request, response)
+        return response
+
+
+async def percent_cell() -> Tracer:
+    """From the answer with a job's progress to the row in the hands of Textual."""
+    tracer = Tracer()
+    async with watched(write=False) as watch:
+        await watch.go_to(lambda view: view.status == "running")
+        assert watch.job is not None
+        chosen = watch.job.job.id or ""
+
+        def seen(request: httpx.Request, response: httpx.Response) -> None:
+            if request.url.path.endswith(f"{chosen}/progress") and tracer.mark is None:
+                tracer.mark = json.loads(response.read())["result"]["transferredObjects"]
+                tracer.begin()
+
+        def drawn(point: Point, value: object) -> bool:
+            cell = Point("tui/render/columns.py", "_percent") in tracer.path
+            return cell and point.name.endswith(".render_line")
+
+        tracer.ends_at = drawn
+        _tap(watch, seen)
+        await watch.until(lambda: tracer.ended)
+    return tracer
+
+
+async def pause_key() -> Tracer:
+    """From the key `P`, with its confirmation, to the PUT."""
+    tracer = Tracer(mark="pause")
+
+    def seen(request: httpx.Request, response: httpx.Response) -> None:
+        if request.method == "PUT":
+            tracer.end()
+
+    async with watched(write=True) as watch:
+        await watch.go_to(lambda view: view.status == "running")
+        _tap(watch, seen)
+        tracer.begin()
+        await watch.pilot.press("P")
+        dialog: Any = watch.app.screen
+        await watch.until(lambda: dialog.stands)
+        await watch.pilot.press("y")
+        await watch.until(lambda: tracer.ended)
+    return tracer
+
+
+def failed_keys() -> Tracer:
+    """From the answer with a log to an object's key on stdout."""
+    tracer = Tracer()
+    account = SimulatedAccount(jobs=8)
+    job = next(job for job in account.jobs() if job.plan.failed)
+
+    def seen(request: httpx.Request, response: httpx.Response) -> None:
+        if request.url.path.endswith("/logs") and tracer.mark is None:
+            rows = json.loads(response.read())["result"]
+            tracer.mark = next((row["objectKey"] for row in rows if row["objectKey"]), None)
+            if tracer.mark is not None:
+                tracer.begin()
+
+    class Stdout(io.BytesIO):
+        def write(self, data: Any) -> int:
+            if tracer.mark is not None and str(tracer.mark).encode() in bytes(data):
+                tracer.end()
+            return super().write(data)
+
+    with tempfile.TemporaryDirectory() as folder:
+        transport = httpx.MockTransport(Tap(account.transport(), seen).handle_request)
+        around = surroundings(environment(account), Path(folder), transport=transport)
+        out = io.TextIOWrapper(Stdout(), encoding="utf-8", write_through=True)
+        run(("failures", job.plan.id, "--keys"), replace(around, out=out))
+    return tracer
+
+
+def _tap(watch: Watched, seen: Callable[[httpx.Request, httpx.Response], None]) -> None:
+    watch._answers = Tap(watch._answers, seen)  # type: ignore[assignment]  # what is used of it
+
+
+def _report(name: str, tracer: Tracer, functions: int, files: int) -> None:
+    assert tracer.ended, f"{name}: the last point was not reached"
+    path = sorted(point for point in tracer.path if not point.file.startswith(_ASIDE[name]))
+    sys.stdout.write(
+        f"{name:16} functions {len(path):3} (aim {functions})  files {_files(path):3} (aim {files})"
+        f"  with other readers {len(tracer.path)} / {_files(tracer.path)}\n"
+    )
+    if "-v" in sys.argv:
+        for point in path:
+            sys.stdout.write(f"    {point.file}  {point.name}\n")
+
+
+def _files(points: Iterable[Point]) -> int:
+    return len({point.file for point in points})
+
+
+def main() -> None:
+    """Trace the three paths and print their figures beside the aims."""
+    with tempfile.TemporaryDirectory() as folder, chdir(folder):
+        _report("percent cell", asyncio.run(percent_cell()), 25, 12)
+        _report("P to PUT", asyncio.run(pause_key()), 25, 10)
+        _report("failures --keys", failed_keys(), 30, 15)
+
+
+if __name__ == "__main__":
+    main()
