@@ -35,7 +35,7 @@ from slurper_tui.tui.keys import may_confirm
 from slurper_tui.tui.render.columns import short_id
 from slurper_tui.tui.render.glyphs import Look
 from slurper_tui.tui.render.lines import Piece, fill, spread
-from slurper_tui.tui.screens.send import LOW, NARROW, Means, Offer, SendPage, Sent
+from slurper_tui.tui.screens.send import LOW, NARROW, PageContext, PendingRequest, SendPage, Sent
 from slurper_tui.tui.widgets.form_fields import (
     KEYS,
     REGION,
@@ -381,14 +381,14 @@ class CreateForm(FormScreen[Sent]):
 
     def __init__(
         self,
-        means: Means,
+        context: PageContext,
         accounts: Sequence[str],
         values: Mapping[str, str],
         jobs: Sequence[JobView],
         keep: Callable[[Mapping[str, str]], None],
     ) -> None:
-        super().__init__(means.look, means.environ, values)
-        self._means = means
+        super().__init__(context.look, context.environ, values)
+        self.context = context
         self._accounts = tuple(accounts)
         self._jobs = jobs
         self._keep = keep
@@ -422,8 +422,8 @@ class CreateForm(FormScreen[Sent]):
             return
         account = values.get(ACCOUNT, self._accounts[0])
         secrets = secrets_of(values, self.environ, values["vendor"])
-        offer = Offer(account, read.drafts, secrets, read.notes)
-        self.app.push_screen(SendPage(self._means, offer), self._came_back)
+        pending = PendingRequest(account, read.drafts, secrets, read.notes)
+        self.app.push_screen(SendPage(self.context, pending), self._came_back)
 
     def _came_back(self, sent: Sent | None) -> None:
         """Close if a job was made or may have been; otherwise stay open for corrections."""

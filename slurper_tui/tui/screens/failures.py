@@ -77,9 +77,9 @@ class FailuresPage(JobPage):
         parts = (trouble, failed_line(view, width - 2) if known and not problem else ())
         return [title, (Piece(" "), *join(parts, self.look.glyphs.say(" · ")))]
 
-    async def read(self, desk: Services) -> None:
+    async def read(self, services: Services) -> None:
         """Show the failures after every page of the log; at its end, run a pending export."""
-        self._reading = desk.logs.failures(self.job.key)
+        self._reading = services.logs.failures(self.job.key)
         async with closing(self._reading.views()) as views:
             async for view in views:
                 self.problem = view.problem

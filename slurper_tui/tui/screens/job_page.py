@@ -83,7 +83,7 @@ class JobPage(Screen[None]):
         """Return the lines above the rows; none by default."""
         return ()
 
-    async def read(self, desk: Services) -> None:
+    async def read(self, services: Services) -> None:
         """Read the page's data; does nothing by default. Raises ApiError."""
 
     def job_moved(self) -> None:

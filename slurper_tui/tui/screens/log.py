@@ -195,9 +195,9 @@ class LogPage(JobPage):
             scene = replace(scene, view=replace(scene.view, problem=self.problem))
         return log_head(scene, self.job, self.look, width)
 
-    async def read(self, desk: Services) -> None:
+    async def read(self, services: Services) -> None:
         """Follow the log until the page is closed."""
-        async with closing(desk.logs.follow(self.job.key)) as views:
+        async with closing(services.logs.follow(self.job.key)) as views:
             async for view in views:
                 self.problem = view.problem
                 self._keep_now()

@@ -18,7 +18,7 @@ from slurper_tui.tui.state import Scene
 if TYPE_CHECKING:
     from slurper_tui.api.models import Job
     from slurper_tui.tui.screens.main import MainScreen
-    from slurper_tui.tui.screens.send import Means, Sent
+    from slurper_tui.tui.screens.send import PageContext, Sent
 
 
 NO_LIST_YET = "the job list is not there yet"
@@ -43,10 +43,10 @@ class NewJobs:
         """Show a note if plans of earlier runs need keys or a decision."""
         from slurper_tui.monitor.model.plans import StepState
 
-        desk = await self._main.services()
+        services = await self._main.services()
         steps = [
             step.state
-            for view in await desk.creation.plans()
+            for view in await services.creation.plans()
             if not view.has_secrets
             for step in view.plan.steps
         ]
@@ -63,7 +63,7 @@ class NewJobs:
         """Open the page of plans."""
         from slurper_tui.tui.screens.plans import PlansPage
 
-        page = PlansPage(self._means(), lambda: self._main.scene.now)
+        page = PlansPage(self._context(), lambda: self._main.scene.now)
         self._main.app.push_screen(page)
 
     def open_form(self) -> None:
@@ -76,7 +76,7 @@ class NewJobs:
             return
         accounts = [account.account_id for account in snapshot.accounts]
         form = CreateForm(
-            self._means(), accounts, self._filled_in, snapshot.jobs, self._keep_filled_in
+            self._context(), accounts, self._filled_in, snapshot.jobs, self._keep_filled_in
         )
         self._main.app.push_screen(form, self._made)
 
@@ -94,7 +94,7 @@ class NewJobs:
         from slurper_tui.api.errors import ApiError
         from slurper_tui.monitor.jobs.draft import NoRetry, retry_drafts
         from slurper_tui.tui.screens.retry_draft import DraftPage
-        from slurper_tui.tui.screens.send import Offer
+        from slurper_tui.tui.screens.send import PendingRequest
 
         try:
             drafts = retry_drafts(await self._whole(job), keys)
@@ -103,10 +103,10 @@ class NewJobs:
             return
         creation = (await self._main.services()).creation
         earlier = await creation.earlier_retries(job.key, keys, log_types)
-        offer = Offer(
+        pending = PendingRequest(
             job.account_id, drafts, notes=(*earlier, *doubts), retry_of=job.key, log_types=log_types
         )
-        self._main.app.push_screen(DraftPage(self._means(), offer), self._made)
+        self._main.app.push_screen(DraftPage(self._context(), pending), self._made)
 
     async def _whole(self, job: JobView) -> Job:
         """Return all details of a job, as a list may omit some; the known ones if the job is gone.
@@ -120,11 +120,11 @@ class NewJobs:
         except NotFound:
             return job.job
 
-    def _means(self) -> Means:
-        from slurper_tui.tui.screens.send import Means
+    def _context(self) -> PageContext:
+        from slurper_tui.tui.screens.send import PageContext
 
         unlock = partial(self._main.run_action, "unlock")
-        return Means(self._main.look, self._main.options.environ, self._main.services, unlock)
+        return PageContext(self._main.look, self._main.options.environ, self._main.services, unlock)
 
     def _keep_filled_in(self, values: Mapping[str, str]) -> None:
         """Keep the values without secrets, for when the form is opened again."""

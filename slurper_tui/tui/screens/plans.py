@@ -25,7 +25,7 @@ from slurper_tui.tui.render.glyphs import Look
 from slurper_tui.tui.render.lines import Line, Piece, fill, pad, shorten, wrap, wrap_words
 from slurper_tui.tui.screens.confirm import ConfirmDialog, Question
 from slurper_tui.tui.screens.create_form import Given, SecretsForm
-from slurper_tui.tui.screens.send import LOW, Means
+from slurper_tui.tui.screens.send import LOW, PageContext
 from slurper_tui.tui.widgets.detail_pane import TextLines
 from slurper_tui.tui.widgets.form_fields import OneLine
 
@@ -247,10 +247,10 @@ class PlansPage(Screen[None]):
         ("W", "unlock", "unlock"),
     ]
 
-    def __init__(self, means: Means, now: Callable[[], float]) -> None:
+    def __init__(self, context: PageContext, now: Callable[[], float]) -> None:
         super().__init__()
-        self.means = means
-        self.look = means.look
+        self.context = context
+        self.look = context.look
         self._now = now
         self._views: dict[int, PlanView] = {}
         self._loaded = False
@@ -268,8 +268,8 @@ class PlansPage(Screen[None]):
         self.run_worker(self._load(), group="load")
 
     async def _load(self) -> None:
-        desk = await self.means.desk()
-        self._views = {view.plan.id: view for view in await desk.creation.plans()}
+        services = await self.context.services()
+        self._views = {view.plan.id: view for view in await services.creation.plans()}
         self._loaded = True
         self.retell()
         for plan_id in self._views:
@@ -280,8 +280,8 @@ class PlansPage(Screen[None]):
         self.run_worker(self._hear(plan_id), group=f"plan-{plan_id}", exclusive=True)
 
     async def _hear(self, plan_id: int) -> None:
-        desk = await self.means.desk()
-        async for view in desk.creation.follow(plan_id):
+        services = await self.context.services()
+        async for view in services.creation.follow(plan_id):
             self._views[plan_id] = view
             self.retell()
 
@@ -300,9 +300,9 @@ class PlansPage(Screen[None]):
         width = self.size.width
         self.query_one("#form-head", OneLine).line = fill((Piece(" Plans", "strong"),), width)
         self.query_one(PlansPane).remake()
-        self._offer()
+        self._show_foot()
 
-    def _offer(self) -> None:
+    def _show_foot(self) -> None:
         """Show the last note, or else the keys that apply at the cursor."""
         view, step = self._view, self._step
         offers = [("Esc", "back")]
@@ -321,7 +321,7 @@ class PlansPage(Screen[None]):
 
     def _say(self, note: str) -> None:
         self._note = note
-        self._offer()
+        self._show_foot()
 
     @property
     def _place(self) -> Place | None:
@@ -344,7 +344,7 @@ class PlansPage(Screen[None]):
     def action_move(self, step: int) -> None:
         """Move the cursor by `step` places."""
         self.query_one(PlansPane).move(step)
-        self._offer()
+        self._show_foot()
 
     def action_back(self) -> None:
         """Close the page; the plans continue."""
@@ -352,11 +352,11 @@ class PlansPage(Screen[None]):
 
     async def action_unlock(self) -> None:
         """Ask whether jobs may be changed."""
-        await self.means.unlock()
+        await self.context.unlock()
 
     async def _allowed(self) -> bool:
         """Return whether changes are unlocked; if not, show a note."""
-        unlocked = (await self.means.desk()).control.unlocked
+        unlocked = (await self.context.services()).control.unlocked
         if not unlocked:
             self._say(LOCKED)
         return unlocked
@@ -367,7 +367,7 @@ class PlansPage(Screen[None]):
         if view is None or not waits_for_keys(view) or not await self._allowed():
             return
         waiting = (s.draft for s in view.plan.steps if s.state is StepState.WAITING)
-        form = SecretsForm(self.look, self.means.environ, next(waiting))
+        form = SecretsForm(self.look, self.context.environ, next(waiting))
         self.app.push_screen(form, partial(self._given, view.plan.id))
 
     def _given(self, plan_id: int, given: Given | None) -> None:
@@ -375,8 +375,8 @@ class PlansPage(Screen[None]):
             self.run_worker(self._supply(plan_id, given), group="supply")
 
     async def _supply(self, plan_id: int, given: Given) -> None:
-        desk = await self.means.desk()
-        desk.creation.supply(plan_id, given.secrets)
+        services = await self.context.services()
+        services.creation.supply(plan_id, given.secrets)
         self._follow(plan_id)
 
     async def action_send_again(self) -> None:
@@ -394,8 +394,8 @@ class PlansPage(Screen[None]):
         self.run_worker(self._send_again(plan_id, number), group="again")
 
     async def _send_again(self, plan_id: int, number: int) -> None:
-        desk = await self.means.desk()
-        await desk.creation.send_again(plan_id, number)
+        services = await self.context.services()
+        await services.creation.send_again(plan_id, number)
         self._follow(plan_id)
 
     def action_cancel(self) -> None:
@@ -409,6 +409,6 @@ class PlansPage(Screen[None]):
         self.run_worker(self._cancel_plan(plan_id), group="cancel")
 
     async def _cancel_plan(self, plan_id: int) -> None:
-        desk = await self.means.desk()
-        await desk.creation.cancel(plan_id)
+        services = await self.context.services()
+        await services.creation.cancel(plan_id)
         self._follow(plan_id)

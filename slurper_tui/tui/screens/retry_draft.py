@@ -20,7 +20,14 @@ from slurper_tui.monitor.jobs.draft import body
 from slurper_tui.monitor.model.plans import Draft
 from slurper_tui.tui.render.lines import Line
 from slurper_tui.tui.screens.create_form import KeysForm
-from slurper_tui.tui.screens.send import Means, Offer, RequestScreen, SendPage, Sent, told
+from slurper_tui.tui.screens.send import (
+    PageContext,
+    PendingRequest,
+    RequestScreen,
+    SendPage,
+    Sent,
+    told,
+)
 
 MOST_NAMES = 1000
 _MOST_ID = 12
@@ -36,8 +43,10 @@ class DraftPage(RequestScreen):
         ("w", "write", "write to a file"),
     ]
 
-    def __init__(self, means: Means, offer: Offer, folder: Path | None = None) -> None:
-        super().__init__(means, offer)
+    def __init__(
+        self, context: PageContext, pending: PendingRequest, folder: Path | None = None
+    ) -> None:
+        super().__init__(context, pending)
         self._folder = folder or Path()
         self._note = ""
 
@@ -55,7 +64,7 @@ class DraftPage(RequestScreen):
 
     def action_go_on(self) -> None:
         """Ask for the keys to both buckets."""
-        self.app.push_screen(RetryKeys(self.means, self.offer), self._came_back)
+        self.app.push_screen(RetryKeys(self.context, self.pending), self._came_back)
 
     def _came_back(self, sent: Sent | None) -> None:
         if sent is not None and sent.settled:
@@ -66,9 +75,9 @@ class DraftPage(RequestScreen):
         self.run_worker(self._write(), group="write", exclusive=True)
 
     async def _write(self) -> None:
-        job_id = self.offer.retry_of.job_id if self.offer.retry_of else ""
+        job_id = self.pending.retry_of.job_id if self.pending.retry_of else ""
         try:
-            paths = await asyncio.to_thread(write_drafts, self._folder, job_id, self.offer.drafts)
+            paths = await asyncio.to_thread(write_drafts, self._folder, job_id, self.pending.drafts)
         except OSError as error:
             self._note = f"not written: {error.strerror or 'the folder takes no file'}"
         else:
@@ -81,17 +90,17 @@ class DraftPage(RequestScreen):
 class RetryKeys(KeysForm[Sent]):
     """The form for the bucket keys of a retry; it keeps its values until sending has succeeded."""
 
-    def __init__(self, means: Means, offer: Offer) -> None:
-        super().__init__(means.look, means.environ, offer.drafts[0], with_region=True)
-        self._means = means
-        self._offer = offer
+    def __init__(self, context: PageContext, pending: PendingRequest) -> None:
+        super().__init__(context.look, context.environ, pending.drafts[0], with_region=True)
+        self.context = context
+        self._pending = pending
 
     async def take(self) -> None:
         """Open the page that runs the prechecks."""
         secrets, region = self.given
-        drafts = tuple(replace(draft, region=region) for draft in self._offer.drafts)
-        offer = self._offer._replace(drafts=drafts, secrets=secrets)
-        self.app.push_screen(SendPage(self._means, offer), self._came_back)
+        drafts = tuple(replace(draft, region=region) for draft in self._pending.drafts)
+        pending = self._pending._replace(drafts=drafts, secrets=secrets)
+        self.app.push_screen(SendPage(self.context, pending), self._came_back)
 
     def _came_back(self, sent: Sent | None) -> None:
         if sent is not None and sent.settled:

@@ -45,7 +45,7 @@ LOW = 16
 INDENT = "  "
 
 
-class Offer(NamedTuple):
+class PendingRequest(NamedTuple):
     """The jobs to create. secrets: None until they have been entered.
 
     notes: warnings to show first. retry_of, log_types: arguments of `Creation.create`.
@@ -114,11 +114,11 @@ class RequestPane(TextLines):
 
 
 def request_lines(
-    offer: Offer, look: Look, width: int, news: Sequence[Line] = ()
+    pending: PendingRequest, look: Look, width: int, news: Sequence[Line] = ()
 ) -> Sequence[Line]:
     """Return the news, the request, then each of its keys or prefixes."""
-    head = [*news, *_facts(offer, look, width)]
-    return Listed(head, _entries(offer, look), look.glyphs, width)
+    head = [*news, *_facts(pending, look, width)]
+    return Listed(head, _entries(pending, look), look.glyphs, width)
 
 
 def told(label: str, text: str, look: Look, width: int, role: str = "") -> Iterator[Line]:
@@ -131,22 +131,22 @@ def told(label: str, text: str, look: Look, width: int, role: str = "") -> Itera
         shown = " " * room
 
 
-def _facts(offer: Offer, look: Look, width: int) -> Iterator[Line]:
-    for label, text in _pairs(offer, look):
+def _facts(pending: PendingRequest, look: Look, width: int) -> Iterator[Line]:
+    for label, text in _pairs(pending, look):
         yield from told(label, text, look, width)
-    for note in offer.notes:
+    for note in pending.notes:
         yield from told("note", note, look, width, "warning")
-    if any(draft.keys for draft in offer.drafts) or len(offer.drafts) > 1:
+    if any(draft.keys for draft in pending.drafts) or len(pending.drafts) > 1:
         yield ()
 
 
-def _pairs(offer: Offer, look: Look) -> Iterator[tuple[str, str]]:
-    first, several = offer.drafts[0], len(offer.drafts) > 1
-    yield "account", short_id(offer.account_id, look, 16)
-    if offer.retry_of:
-        yield "retry of", short_id(offer.retry_of.job_id, look, 16)
-    if offer.log_types:
-        yield "log rows", ", ".join(offer.log_types)
+def _pairs(pending: PendingRequest, look: Look) -> Iterator[tuple[str, str]]:
+    first, several = pending.drafts[0], len(pending.drafts) > 1
+    yield "account", short_id(pending.account_id, look, 16)
+    if pending.retry_of:
+        yield "retry of", short_id(pending.retry_of.job_id, look, 16)
+    if pending.log_types:
+        yield "log rows", ", ".join(pending.log_types)
     yield "from", f"{first.vendor}  {first.bucket}"
     if first.endpoint:
         yield "endpoint", first.endpoint
@@ -154,13 +154,13 @@ def _pairs(offer: Offer, look: Look) -> Iterator[tuple[str, str]]:
         yield "region", first.region
     if first.vendor == "r2":
         yield "jurisdiction", first.source_jurisdiction or "default"
-    yield from _what(offer.drafts)
+    yield from _what(pending.drafts)
     yield "to", f"r2  {first.target}"
     yield "jurisdiction", first.target_jurisdiction or "default"
     yield "overwrite", _OVERWRITE[first.overwrite]
     if several:
-        yield "jobs", f"{len(offer.drafts)}, started in this order as slots become free"
-    yield "secrets", _SECRETS if offer.secrets is None else "given; shown and kept nowhere"
+        yield "jobs", f"{len(pending.drafts)}, started in this order as slots become free"
+    yield "secrets", _SECRETS if pending.secrets is None else "given; shown and kept nowhere"
 
 
 _OVERWRITE = {
@@ -184,13 +184,13 @@ def _what(drafts: Sequence[Draft]) -> Iterator[tuple[str, str]]:
         yield "objects", "all of the bucket"
 
 
-def _entries(offer: Offer, look: Look) -> Sequence[str | Line]:
+def _entries(pending: PendingRequest, look: Look) -> Sequence[str | Line]:
     """Return the keys, under a heading per job if there are several jobs, or the prefixes."""
-    if len(offer.drafts) == 1:
-        return offer.drafts[0].keys or ()
-    if offer.drafts[0].keys is None:
-        return [draft.path_prefix or "" for draft in offer.drafts]
-    return [*_of_several(offer.drafts, look)]
+    if len(pending.drafts) == 1:
+        return pending.drafts[0].keys or ()
+    if pending.drafts[0].keys is None:
+        return [draft.path_prefix or "" for draft in pending.drafts]
+    return [*_of_several(pending.drafts, look)]
 
 
 def _of_several(drafts: Sequence[Draft], look: Look) -> Iterator[str | Line]:
@@ -287,12 +287,12 @@ def _words(text: str, look: Look, width: int, role: str) -> Iterator[Line]:
         yield (Piece(INDENT), Piece(part, role))
 
 
-class Means(NamedTuple):
+class PageContext(NamedTuple):
     """The dependencies of the pages for new jobs. unlock: asks whether jobs may be changed."""
 
     look: Look
     environ: Mapping[str, str]
-    desk: Callable[[], Awaitable[Services]]
+    services: Callable[[], Awaitable[Services]]
     unlock: Callable[[], Awaitable[object]]
 
 
@@ -324,11 +324,11 @@ class RequestScreen(Screen[Sent]):
         ("end,G", "scroll(1000000000)", "bottom"),
     ]
 
-    def __init__(self, means: Means, offer: Offer) -> None:
+    def __init__(self, context: PageContext, pending: PendingRequest) -> None:
         super().__init__()
-        self.means = means
-        self.look = means.look
-        self.offer = offer
+        self.context = context
+        self.look = context.look
+        self.pending = pending
         self.set_class(self.look.glyphs.ascii_only, "-ascii")
 
     def compose(self) -> ComposeResult:
@@ -352,7 +352,7 @@ class RequestScreen(Screen[Sent]):
 
     def pane_lines(self, width: int) -> Sequence[Line]:
         """Return the news and the request as lines."""
-        return request_lines(self.offer, self.look, width, self.news(width))
+        return request_lines(self.pending, self.look, width, self.news(width))
 
     def on_resize(self, event: Resize) -> None:
         """Redraw for the new size."""
@@ -396,8 +396,8 @@ class SendPage(RequestScreen):
         ("W", "unlock", "unlock"),
     ]
 
-    def __init__(self, means: Means, offer: Offer) -> None:
-        super().__init__(means, offer)
+    def __init__(self, context: PageContext, pending: PendingRequest) -> None:
+        super().__init__(context, pending)
         self.stage = Stage.OPENING
         self._checks: Prechecks | None = None
         self._sent = Sent()
@@ -417,16 +417,16 @@ class SendPage(RequestScreen):
 
     async def _check(self) -> None:
         """Check both buckets. Prechecks are PUT requests, so they run only when unlocked."""
-        desk = await self.means.desk()
-        if not desk.control.unlocked:
+        services = await self.context.services()
+        if not services.control.unlocked:
             self._reach(Stage.LOCKED)
             return
         self._reach(Stage.CHECKING)
-        assert self.offer.secrets is not None
-        ask = desk.creation.precheck
+        assert self.pending.secrets is not None
+        ask = services.creation.precheck
         try:
             self._checks = await ask(
-                self.offer.account_id, self.offer.drafts[0], self.offer.secrets
+                self.pending.account_id, self.pending.drafts[0], self.pending.secrets
             )
         except ApiError as error:
             self._checks = Prechecks(Check(None, error), Check(None, error))
@@ -439,7 +439,7 @@ class SendPage(RequestScreen):
 
     async def _send(self, *, planned: bool = False) -> None:
         """Send the request once, or store it as a plan that waits for a free slot."""
-        self._sent = await send(await self.means.desk(), self.offer, planned=planned)
+        self._sent = await send(await self.context.services(), self.pending, planned=planned)
         self._reach(Stage.OVER)
         self.action_scroll(-(10**9))
 
@@ -483,13 +483,13 @@ class SendPage(RequestScreen):
 
     @property
     def _deed(self) -> str:
-        number = len(self.offer.drafts)
+        number = len(self.pending.drafts)
         return "start it" if number == 1 else f"start these {number} jobs"
 
     def action_back(self) -> None:
         """Forget the secrets and close, unless a request is being sent."""
         if self.stage is not Stage.SENDING:
-            self.offer = self.offer._replace(secrets=None)
+            self.pending = self.pending._replace(secrets=None)
             self.dismiss(self._sent)
 
     def on_key(self, event: Key) -> None:
@@ -515,17 +515,17 @@ class SendPage(RequestScreen):
     async def action_unlock(self) -> None:
         """Ask whether jobs may be changed."""
         if self.stage is Stage.LOCKED:
-            await self.means.unlock()
+            await self.context.unlock()
 
 
-async def send(desk: Services, offer: Offer, *, planned: bool = False) -> Sent:
+async def send(services: Services, pending: PendingRequest, *, planned: bool = False) -> Sent:
     """Create one job, or store a plan for one or more jobs. Never send anything twice.
 
     An `ApiError` is returned in `Sent.made`, not raised.
     """
-    account_id, drafts, secrets, _, retry_of, log_types = offer
+    account_id, drafts, secrets, _, retry_of, log_types = pending
     assert secrets is not None
-    make, plan = desk.creation.create, desk.creation.plan
+    make, plan = services.creation.create, services.creation.plan
     try:
         if len(drafts) == 1 and not planned:
             one = make(account_id, drafts[0], secrets, retry_of=retry_of, log_types=log_types)

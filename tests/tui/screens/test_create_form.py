@@ -527,7 +527,7 @@ async def test_no_secret_is_seen_copied_logged_or_told(
         seen += [bench.picture(), repr(form), repr(row.entry), repr(list(form.query("*")))]
         await bench.go_on()
         await bench.asked()
-        seen += [bench.picture(), repr(sending(bench).offer), repr(bench.app.screen_stack)]
+        seen += [bench.picture(), repr(sending(bench).pending), repr(bench.app.screen_stack)]
         await bench.press("y")
         await bench.over()
         seen += [bench.picture(), bench.app.clipboard]

@@ -532,10 +532,10 @@ async def test_a_retry_is_drafted_of_exactly_the_failed_keys() -> None:
         assert "a retry needs the whole log" in program.text
         await show(program, failures(*GROUPS), end=True)
         await program.press("c")
-        offer = draft_page(program).offer
-        assert offer.retry_of == JOB.key
-        assert offer.log_types == (FAILED_TYPE,)
-        assert [draft.keys for draft in offer.drafts] == [KEYS]
+        pending = draft_page(program).pending
+        assert pending.retry_of == JOB.key
+        assert pending.log_types == (FAILED_TYPE,)
+        assert [draft.keys for draft in pending.drafts] == [KEYS]
         await program.press("escape")
         assert isinstance(program.page, FailuresPage)
 
@@ -549,9 +549,9 @@ async def test_what_was_not_copied_is_drafted_only_after_a_warning() -> None:
         await program.press("k", "j", "c")
         assert isinstance(program.page, FailuresPage)
         await program.press("c")
-        offer = draft_page(program).offer
-        assert offer.log_types == (ARCHIVED,)
-        assert [draft.keys for draft in offer.drafts] == [("old.jpg",)]
+        pending = draft_page(program).pending
+        assert pending.log_types == (ARCHIVED,)
+        assert [draft.keys for draft in pending.drafts] == [("old.jpg",)]
 
 
 async def test_why_there_is_no_draft_is_said_on_the_page() -> None:

@@ -20,7 +20,7 @@ from slurper_tui.simulated.account import Fault, Kind, SimulatedAccount
 from slurper_tui.tui.render.glyphs import Glyphs, Look
 from slurper_tui.tui.render.lines import Piece, text_of, width_of, wrap
 from slurper_tui.tui.screens.retry_draft import DraftPage, RetryKeys, write_drafts
-from slurper_tui.tui.screens.send import Listed, Offer, request_lines
+from slurper_tui.tui.screens.send import Listed, PendingRequest, request_lines
 from slurper_tui.tui.widgets.form_fields import SecretInput
 from tests.tui.jobs import harmless, view
 from tests.tui.makers import S3_WORDS, SECRETS, Workbench, workbench
@@ -121,7 +121,7 @@ async def test_a_draft_repeats_the_whole_job_though_the_list_tells_less(
         await drafted(bench)
         page = bench.app.screen
         assert isinstance(page, DraftPage)
-        [draft] = page.offer.drafts
+        [draft] = page.pending.drafts
         assert draft == Draft(
             "r2",
             "photos",
@@ -188,8 +188,10 @@ def test_nothing_in_a_request_is_wider_than_the_page(
     text: str, width: int, ascii_only: bool
 ) -> None:
     draft = Draft("r2", text, text, path_prefix=text, endpoint=text, region=text)
-    offer = Offer("account", (draft, draft), SECRETS, (text,), JobKey("account", text), (text,))
-    lines = request_lines(offer, Look(Glyphs(ascii_only=ascii_only)), width)
+    pending = PendingRequest(
+        "account", (draft, draft), SECRETS, (text,), JobKey("account", text), (text,)
+    )
+    lines = request_lines(pending, Look(Glyphs(ascii_only=ascii_only)), width)
     assert all(width_of(line) <= max(width, 25) for line in lines)
     assert all(harmless(text_of(line)) for line in lines)
     assert not ascii_only or all(text_of(line).isascii() for line in lines)
