@@ -99,32 +99,22 @@ def why_not_change(change: Change, scene: Scene, unlock: str) -> str:
 
     unlock: the key that allows changes.
     """
-    why = read_only(scene, unlock) or _hindered(change, aimed_at(change, scene.snapshot))
-    return _no_job(scene) if why == NO_JOB else why
-
-
-def _no_job(scene: Scene) -> str:
-    return FOLDED if scene.migration else NO_JOB
-
-
-def read_only(scene: Scene, unlock: str) -> str:
-    """Return a sentence that says changes are not allowed, or "" if they are.
-
-    unlock: the key that allows changes.
-    """
-    return "" if scene.writing else f"read-only: {unlock} unlocks"
-
-
-def _hindered(change: Change, views: tuple[JobView, ...]) -> str:
+    if not scene.writing:
+        return f"read-only: {unlock} unlocks"
+    views = aimed_at(change, scene.snapshot)
     if change.act is Action.ABORT_ALL:
         return "" if views else NO_JOB_LEFT
     if not views:
-        return NO_JOB
+        return _no_job(scene)
     reasons = [hindrance(view, change.act) for view in views]
     if not all(reasons):
         return ""
     done = DONE_WORDS[change.act]
     return reasons[0] if len(views) == 1 else f"none of the {len(views)} jobs can be {done}"
+
+
+def _no_job(scene: Scene) -> str:
+    return FOLDED if scene.migration else NO_JOB
 
 
 def why_not_now(id: str, scene: Scene, unlock: str) -> str:

@@ -228,10 +228,6 @@ def _has_trouble(scene: Scene) -> bool:
     return any(a.problem for a in snapshot.accounts) or snapshot.job_has_problem
 
 
-def _has_ended(scene: Scene) -> bool:
-    return scene.view.hide_ended or any(not view.live for view in scene.jobs)
-
-
 def _has_failed(scene: Scene) -> bool:
     return scene.job is not None and bool(scene.job.counts.failed or scene.job.not_copied)
 
@@ -246,7 +242,11 @@ def _can(id: str, scene: Scene) -> bool:
 
 
 _OFFERS: tuple[tuple[tuple[str, ...], str, Callable[[Scene], bool]], ...] = (
-    (("list.ended",), "ended", _has_ended),
+    (
+        ("list.ended",),
+        "ended",
+        lambda scene: scene.view.hide_ended or any(not view.live for view in scene.jobs),
+    ),
     (("list.sort-left", "list.sort-right"), "sort", lambda scene: len(scene.jobs) > 1),
     (("show.log",), "log", lambda scene: scene.job is not None),
     (("show.failures",), "failures", _has_failed),

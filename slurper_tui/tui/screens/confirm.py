@@ -364,7 +364,7 @@ class ConfirmDialog(Dialog, inherit_bindings=False):
         """Append pasted text to the typed word."""
         event.stop()
         if self.question.word and self._seen_before(event):
-            self._type(self.answer.typed + event.text.strip("\r\n"))
+            self._answered(Answer(self.answer.typed + event.text.strip("\r\n")))
 
     def _seen_before(self, event: Message) -> bool:
         """Whether the question was visible when this event was created."""
@@ -389,14 +389,11 @@ class ConfirmDialog(Dialog, inherit_bindings=False):
         elif not typed and (event.key == "enter" or (event.key == "n" and word[0] != "n")):
             self.dismiss()
         elif event.key == "backspace":
-            self._type(typed[:-1])
+            self._answered(Answer(typed[:-1]))
         elif event.key == "ctrl+u":
-            self._type("")
+            self._answered(Answer())
         elif event.is_printable and event.character:
-            self._type(typed + event.character)
-
-    def _type(self, typed: str) -> None:
-        self._answered(Answer(typed))
+            self._answered(Answer(typed + event.character))
 
     def _answered(self, answer: Answer) -> None:
         self.answer = answer

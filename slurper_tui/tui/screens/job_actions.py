@@ -64,12 +64,6 @@ class JobActions:
             return
         self._main.scene = replace(self._main.scene, marked=self._main.scene.marked ^ {job.key})
 
-    def ask_for(self, action: Action) -> None:
-        """Ask to confirm an action on the highlighted or the marked jobs."""
-        from slurper_tui.tui.availability import change_for
-
-        self.ask(change_for(action, self._main.scene))
-
     def abort_all(self, account_id: str) -> None:
         """Ask to confirm aborting every job of an account."""
         from slurper_tui.tui.availability import Change

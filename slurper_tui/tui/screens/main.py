@@ -514,7 +514,9 @@ class MainScreen(Screen[None]):
 
     def action_change(self, action: str) -> None:
         """Ask to confirm an action on the highlighted or the marked jobs."""
-        self.job_actions.ask_for(Action(action))
+        from slurper_tui.tui.availability import change_for
+
+        self.job_actions.ask(change_for(Action(action), self.scene))
 
     def action_create(self) -> None:
         """Open the form for a new migration."""

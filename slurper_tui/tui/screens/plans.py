@@ -7,7 +7,6 @@ until it is over. `cancel_question` and `again_question` build the confirmations
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from functools import partial
 from typing import ClassVar, NamedTuple
 
 from rich.cells import cell_len
@@ -367,12 +366,13 @@ class PlansPage(Screen[None]):
         if view is None or not waits_for_keys(view) or not await self._allowed():
             return
         waiting = (s.draft for s in view.plan.steps if s.state is StepState.WAITING)
-        form = SecretsForm(self.look, self.context.environ, next(waiting))
-        self.app.push_screen(form, partial(self._given, view.plan.id))
+        plan_id = view.plan.id
 
-    def _given(self, plan_id: int, given: Given | None) -> None:
-        if given is not None:
-            self.run_worker(self._supply(plan_id, given), group="supply")
+        def closed(given: Given | None) -> None:
+            if given is not None:
+                self.run_worker(self._supply(plan_id, given), group="supply")
+
+        self.app.push_screen(SecretsForm(self.look, self.context.environ, next(waiting)), closed)
 
     async def _supply(self, plan_id: int, given: Given) -> None:
         services = await self.context.services()
@@ -386,12 +386,13 @@ class PlansPage(Screen[None]):
             return
         if step.state not in (StepState.UNDECIDED, StepState.REFUSED) or not await self._allowed():
             return
-        deed = partial(self._again, view.plan.id, step.number)
-        self.app.push_screen(ConfirmDialog(self.look, again_question(step, self.look), deed))
+        plan_id, number = view.plan.id, step.number
 
-    def _again(self, plan_id: int, number: int) -> None:
-        self._say("the list is looked into once more first")
-        self.run_worker(self._send_again(plan_id, number), group="again")
+        def confirmed() -> None:
+            self._say("the list is looked into once more first")
+            self.run_worker(self._send_again(plan_id, number), group="again")
+
+        self.app.push_screen(ConfirmDialog(self.look, again_question(step, self.look), confirmed))
 
     async def _send_again(self, plan_id: int, number: int) -> None:
         services = await self.context.services()
@@ -402,13 +403,14 @@ class PlansPage(Screen[None]):
         """Ask whether to cancel the open jobs of the plan."""
         view = self._view
         if view is not None and view.plan.given_up:
-            deed = partial(self._cancel, view.plan.id)
-            self.app.push_screen(ConfirmDialog(self.look, cancel_question(view.plan), deed))
+            plan_id = view.plan.id
 
-    def _cancel(self, plan_id: int) -> None:
-        self.run_worker(self._cancel_plan(plan_id), group="cancel")
+            def confirmed() -> None:
+                self.run_worker(self._cancel(plan_id), group="cancel")
 
-    async def _cancel_plan(self, plan_id: int) -> None:
+            self.app.push_screen(ConfirmDialog(self.look, cancel_question(view.plan), confirmed))
+
+    async def _cancel(self, plan_id: int) -> None:
         services = await self.context.services()
         await services.creation.cancel(plan_id)
         self._follow(plan_id)
