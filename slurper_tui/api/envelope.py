@@ -257,9 +257,10 @@ def _holds_too_much(body: bytes) -> bool:
     if it is too high are the strings removed and the rest counted again. Both counts go in slices,
     so that other threads can run.
     """
-    if len(body) < _MANY_BYTES or not _exceeds(_slices(body)):
+    if len(body) < _MANY_BYTES:
         return False
-    return _exceeds(_without_strings(body))
+    slices = (body[at : at + _SLICE_BYTES] for at in range(0, len(body), _SLICE_BYTES))
+    return _exceeds(slices) and _exceeds(_without_strings(body))
 
 
 def _exceeds(parts: Iterable[bytes]) -> bool:
@@ -269,10 +270,6 @@ def _exceeds(parts: Iterable[bytes]) -> bool:
         if left < 0:
             return True
     return False
-
-
-def _slices(body: bytes) -> Iterator[bytes]:
-    return (body[at : at + _SLICE_BYTES] for at in range(0, len(body), _SLICE_BYTES))
 
 
 def _without_strings(body: bytes) -> Iterator[bytes]:

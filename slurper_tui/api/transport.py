@@ -101,7 +101,8 @@ class Exchange:
         base = check_base_url(base_url)
         # The same paths are requested repeatedly, and parsing a URL is slow.
         self._url = lru_cache(maxsize=4096)(partial(_below, base))
-        proxy = Choice() if transport or base.scheme != "https" else _proxy_for(base)
+        use_proxy = transport is None and base.scheme == "https"
+        proxy = choose_proxy(base.host, base.port or 443) if use_proxy else Choice()
         self.notes = proxy.notes
         self.scrubber.add(*proxy.secrets)
         self._client = httpx.AsyncClient(
@@ -262,10 +263,6 @@ async def _gunzipped(stream: httpx.AsyncByteStream) -> AsyncIterator[bytes]:
 def _below(base: httpx.URL, path: str) -> httpx.URL:
     """Return the URL of a path below the base URL."""
     return base.copy_with(raw_path=base.raw_path.rstrip(b"/") + path.encode())
-
-
-def _proxy_for(base: httpx.URL) -> Choice:
-    return choose_proxy(base.host, base.port or 443)
 
 
 def _make_transport(base: httpx.URL, choice: Choice) -> Transport:

@@ -112,18 +112,18 @@ class Surroundings(msgspec.Struct, frozen=True):
     out: TextIO | None = msgspec.field(default_factory=lambda: sys.stdout)
     err: TextIO | None = msgspec.field(default_factory=lambda: sys.stderr)
     transport: httpx.AsyncBaseTransport | None = None
-    config_file: Path | None = msgspec.field(default_factory=lambda: _config_file())
+    config_file: Path | None = msgspec.field(
+        default_factory=lambda: _folder("config", "config.toml")
+    )
     state: Path | None = msgspec.field(default_factory=lambda: _folder("state"))
     scrubber: Scrubber = msgspec.field(default_factory=Scrubber)
 
 
-def _config_file() -> Path | None:
-    folder = _folder("config")
-    return None if folder is None else folder / "config.toml"
+def _folder(kind: str, file: str = "") -> Path | None:
+    """Return the user's folder for config or state, or a file in it.
 
-
-def _folder(kind: str) -> Path | None:
-    """Return the user's folder for config or state; None without an absolute home folder."""
+    None without an absolute home folder.
+    """
     import platformdirs  # 7 ms, which --help does not pay
 
     user = platformdirs.PlatformDirs("slurper-tui", appauthor=False)
@@ -131,7 +131,7 @@ def _folder(kind: str) -> Path | None:
         path = user.user_config_path if kind == "config" else user.user_state_path
     except (RuntimeError, LookupError, OSError, ValueError):
         return None
-    return path if path.is_absolute() else None
+    return path / file if path.is_absolute() else None
 
 
 @functools.cache

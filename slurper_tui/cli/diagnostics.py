@@ -59,15 +59,12 @@ def write_report(error: BaseException, scrubber: Scrubber, folder: Path | None) 
         with suppress(OSError, ValueError):
             there = place or Path(tempfile.gettempdir())
             make_folder(there)
-            return _write(there / name, text)
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+            opened = os.open(there / name, flags, 0o600)
+            with open(opened, "w", encoding="utf-8", errors="replace") as file:
+                file.write(text)
+            return there / name
     return None
-
-
-def _write(path: Path, text: str) -> Path:
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
-    with open(os.open(path, flags, 0o600), "w", encoding="utf-8", errors="replace") as file:
-        file.write(text)
-    return path
 
 
 def report(error: BaseException) -> str:
