@@ -11,9 +11,10 @@ from slurper_tui.monitor.model.job import Snapshot
 from slurper_tui.monitor.model.timeline import Window
 from slurper_tui.monitor.reports.digest import Digest
 from slurper_tui.monitor.services import Services
+from slurper_tui.monitor.session import Session
 
 
-class FakeFeed:
+class FakeFeed(Session):
     """Snapshots pushed by hand. `seen` counts those that the face has taken in full."""
 
     def __init__(self, *snapshots: Snapshot) -> None:

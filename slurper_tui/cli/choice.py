@@ -2,65 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterable, Sequence
-from contextlib import aclosing
-from typing import TYPE_CHECKING
-
-from msgspec.structs import replace
+from collections.abc import Iterable, Sequence
 
 from slurper_tui.cli.errors import CliError
 from slurper_tui.monitor.model.base import JobKey
-from slurper_tui.monitor.model.job import JobView, Snapshot
-
-if TYPE_CHECKING:
-    from slurper_tui.monitor.polling.poller import Monitor
+from slurper_tui.monitor.model.job import JobView
 
 _NAMED = 5
-
-
-class ChosenJobs:
-    """A monitor limited to the jobs named on the command line, or all jobs without names.
-
-    resolved: whether every prefix was resolved to one job, after the job lists were read.
-    """
-
-    def __init__(self, monitor: Monitor, prefixes: Sequence[str]) -> None:
-        self.resolved = not prefixes
-        self._monitor = monitor
-        self._prefixes = prefixes
-        self.look_at = monitor.look_at
-        self.refresh = monitor.refresh
-        self.refresh_all = monitor.refresh_all
-        self.set_interval = monitor.set_interval
-        self.set_window = monitor.set_window
-        self.digest = monitor.digest
-        self.desk = monitor.desk
-
-    async def snapshots(self) -> AsyncIterator[Snapshot]:
-        """Yield the monitor's snapshots. Raises CliError unless each prefix is unique."""
-        async with aclosing(self._monitor.snapshots()) as snapshots:  # type: ignore[type-var]  # a generator
-            async for snapshot in snapshots:
-                if not self.resolved and self._can_tell(snapshot):
-                    snapshot = self._resolve(snapshot)
-                yield snapshot
-
-    def _can_tell(self, snapshot: Snapshot) -> bool:
-        """Whether the prefixes can be resolved now.
-
-        True when every list was read; or when the others have failed and each prefix has a match.
-        """
-        if all(account.listed for account in snapshot.accounts):
-            return True
-        ids = [view.key.job_id for view in snapshot.jobs]
-        return all(account.listed or account.problem for account in snapshot.accounts) and all(
-            any(id.startswith(prefix) for id in ids) for prefix in self._prefixes
-        )
-
-    def _resolve(self, snapshot: Snapshot) -> Snapshot:
-        keys = resolve(self._prefixes, snapshot.jobs)
-        self._monitor.narrow(keys)
-        self.resolved = True
-        return replace(snapshot, jobs=tuple(v for v in snapshot.jobs if v.key in keys))
 
 
 def resolve(prefixes: Iterable[str], jobs: Sequence[JobView]) -> frozenset[JobKey]:

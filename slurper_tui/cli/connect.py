@@ -46,7 +46,7 @@ WHERE_ACCOUNT = "the account id is in the dashboard's address, dash.cloudflare.c
 PERMISSION = "a token needs the permission Workers R2 Storage Read"
 
 
-class Session(msgspec.Struct, frozen=True):
+class Connection(msgspec.Struct, frozen=True):
     """The API client and the account ids to query.
 
     base_url: the API's address, "demo" for the demo. demo: the simulated account, None for the
@@ -68,21 +68,21 @@ class Session(msgspec.Struct, frozen=True):
             raise CliError(str(error)) from None
 
 
-def open_session(
+def make_connection(
     config: Config,
     environ: Mapping[str, str],
     *,
     demo: bool,
     transport: httpx.AsyncBaseTransport | None = None,
     scrubber: Scrubber | None = None,
-) -> Session:
+) -> Connection:
     """Make the client of the configured accounts; it is not open yet.
 
     scrubber: receives every secret that the client is given or sends. Raises CliError when
     credentials or the account id are missing or invalid.
     """
     if demo:
-        return _demo_session()
+        return _demo_connection()
     credentials = read_credentials(environ)
     if not config.accounts:
         raise CliError(
@@ -94,7 +94,7 @@ def open_session(
         raise CliError(f"{error}; {WHERE_ACCOUNT}") from None
     base_url = config.base_url or DEFAULT_BASE_URL
     client = SlurperClient(credentials, base_url, transport=transport, scrubber=scrubber)
-    return Session(client, config.accounts, base_url)
+    return Connection(client, config.accounts, base_url)
 
 
 def has_network_settings(environ: Mapping[str, str]) -> bool:
@@ -102,13 +102,13 @@ def has_network_settings(environ: Mapping[str, str]) -> bool:
     return not _FOR_HTTPX.isdisjoint(map(str.lower, environ))
 
 
-def _demo_session() -> Session:
+def _demo_connection() -> Connection:
     with without_click():
         from slurper_tui.simulated.account import SimulatedAccount  # httpx: 60 ms
 
     account = SimulatedAccount()
     client = SlurperClient(token_credentials(account.token), transport=account.transport())
-    return Session(client, (account.account_id,), "demo", account)
+    return Connection(client, (account.account_id,), "demo", account)
 
 
 def secrets_in(environ: Mapping[str, str]) -> tuple[str, ...]:

@@ -1,4 +1,4 @@
-"""Open the history of the session's accounts for a command, and close it at the end."""
+"""Open the history of the connection's accounts for a command, and close it at the end."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from slurper_tui.cli.connect import Session
+from slurper_tui.cli.connect import Connection
 from slurper_tui.format import parse_time
 from slurper_tui.monitor.history.files import FILE, reason_of
 from slurper_tui.monitor.history.opening import open_history, open_store
@@ -75,28 +75,28 @@ class Opened:
 
 
 def open_past(
-    session: Session, options: argparse.Namespace, state: Path | None, now: float
+    connection: Connection, options: argparse.Namespace, state: Path | None, now: float
 ) -> Opened:
-    """Open the history of a session. now: UTC seconds. Never raises for an unusable file.
+    """Open the history of a connection. now: UTC seconds. Never raises for an unusable file.
 
     state: the history's folder, None without a home folder. If the file can be opened but not read,
-    the history is off and this session is recorded in memory until the file is usable.
+    the history is off and this run is recorded in memory.
     """
     store, view = open_history(
-        None if session.demo or state is None else state / FILE,
-        session.base_url,
+        None if connection.demo or state is None else state / FILE,
+        connection.base_url,
         wanted=not options.no_history,
     )
-    if state is None and not session.demo and not options.no_history:
+    if state is None and not connection.demo and not options.no_history:
         view = HistoryView(Keeping.OFF, "there is no home folder to keep it in")
     try:
-        _fill(store, session, now)
+        _fill(store, connection, now)
         healed = _heal(store, now)
-        return Opened(store, view, store.remembered(session.accounts), now, healed=healed)
+        return Opened(store, view, store.remembered(connection.accounts), now, healed=healed)
     except (OSError, sqlite3.Error) as error:
         with suppress(sqlite3.Error):
             store.close()
-        memory = open_store(None, session.base_url)
+        memory = open_store(None, connection.base_url)
         return Opened(memory, HistoryView(Keeping.OFF, reason_of(error)), (), now)
 
 
@@ -120,9 +120,9 @@ def _heal(store: Store, now: float) -> bool:
     return False
 
 
-def _fill(store: Store, session: Session, now: float) -> None:
+def _fill(store: Store, connection: Connection, now: float) -> None:
     """Fill the demo's history with simulated earlier runs."""
-    if session.demo is not None:
+    if connection.demo is not None:
         from slurper_tui.cli.demo import fill_for_demo  # only the demo needs it
 
-        fill_for_demo(store, session.demo, now)
+        fill_for_demo(store, connection.demo, now)

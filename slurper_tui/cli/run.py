@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 
 import msgspec
 
-from slurper_tui.cli.connect import Session, has_network_settings, open_session, secrets_in
+from slurper_tui.cli.connect import Connection, has_network_settings, make_connection, secrets_in
 from slurper_tui.cli.context import (
     LATER_SECONDS,
     CommandContext,
@@ -136,23 +136,25 @@ def _screen(
     options: argparse.Namespace, config: Config, around: Surroundings, out: Output
 ) -> ExitCode:
     """Run the Textual app."""
-    session = _make_session(options, config, around)
+    connection = _make_connection(options, config, around)
     from slurper_tui.cli.past import open_past  # sqlite3
 
-    opened = open_past(session, options, around.state, time.time())
+    opened = open_past(connection, options, around.state, time.time())
     # Without remembered jobs no first picture can be shown while httpx is imported.
     if not opened.remembered or has_network_settings(around.environ):
-        _open_client(session, out)
+        _open_client(connection, out)
     from slurper_tui.cli.terminal import clean_environment
 
     clean_environment()
     from slurper_tui.cli.screen import show  # Textual: 190 ms
 
-    return show(session, opened, config, around, options)
+    return show(connection, opened, config, around, options)
 
 
-def _make_session(options: argparse.Namespace, config: Config, around: Surroundings) -> Session:
-    return open_session(
+def _make_connection(
+    options: argparse.Namespace, config: Config, around: Surroundings
+) -> Connection:
+    return make_connection(
         config,
         around.environ,
         demo=options.demo,
@@ -161,10 +163,10 @@ def _make_session(options: argparse.Namespace, config: Config, around: Surroundi
     )
 
 
-def _open_client(session: Session, out: Output) -> None:
+def _open_client(connection: Connection, out: Output) -> None:
     """Open the client and report ignored settings on stderr. Raises CliError."""
-    session.open()
-    for skipped in session.client.notes:
+    connection.open()
+    for skipped in connection.client.notes:
         out.note(skipped)
 
 
@@ -172,15 +174,15 @@ def _lines(
     options: argparse.Namespace, config: Config, around: Surroundings, out: Output
 ) -> ExitCode:
     """Run a command that prints lines, until it ends or a signal ends it."""
-    session = _make_session(options, config, around)
-    _open_client(session, out)
+    connection = _make_connection(options, config, around)
+    _open_client(connection, out)
     from slurper_tui.cli.past import open_past  # sqlite3
 
-    opened = open_past(session, options, around.state, time.time())
-    command = _command_for(options, config, session, opened, out, around)
+    opened = open_past(connection, options, around.state, time.time())
+    command = _command_for(options, config, connection, opened, out, around)
     with Guard() as guard:
         try:
-            return asyncio.run(_guarded(command, session, opened, guard))
+            return asyncio.run(_guarded(command, connection, opened, guard))
         except asyncio.CancelledError:
             if guard.ending is None:
                 raise
@@ -190,7 +192,7 @@ def _lines(
 def _command_for(
     options: argparse.Namespace,
     config: Config,
-    session: Session,
+    connection: Connection,
     opened: Opened,
     out: Output,
     around: Surroundings,
@@ -204,8 +206,8 @@ def _command_for(
     progress_output = ProgressOutput(out, zone, once=once, patience=patience_of(options))
     opened.when_closed(progress_output.report_history)
     monitor = Monitor(
-        session.client,
-        session.accounts,
+        connection.client,
+        connection.accounts,
         opened.past(shown=options.command in _SHOWS_PAST),
         interval=config.interval,
         eager=once and options.command not in _CHANGES,
@@ -214,7 +216,7 @@ def _command_for(
         known_ends=options.command == "jobs",
     )
     context = CommandContext(
-        monitor, out, progress_output, zone, session.accounts, around.environ, around.scrubber
+        monitor, out, progress_output, zone, connection.accounts, around.environ, around.scrubber
     )
     module, function = _FUNCTIONS[options.command]
     command = getattr(import_module(f"slurper_tui.cli.commands.{module}"), function)
@@ -222,7 +224,7 @@ def _command_for(
 
 
 async def _guarded(
-    command: Callable[[], Awaitable[ExitCode]], session: Session, opened: Opened, guard: Guard
+    command: Callable[[], Awaitable[ExitCode]], connection: Connection, opened: Opened, guard: Guard
 ) -> ExitCode:
     """Run the command as a task that a signal cancels."""
     loop, task = asyncio.get_running_loop(), asyncio.current_task()
@@ -234,7 +236,7 @@ async def _guarded(
         code = await command()
     finally:
         await opened.close()
-        await session.client.close()
+        await connection.client.close()
     # A DNS lookup that hangs in a thread would block the shutdown of the event loop.
     guard.enforce(code)
     return code

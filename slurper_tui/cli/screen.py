@@ -20,7 +20,8 @@ from typing import TYPE_CHECKING, NoReturn
 
 import msgspec
 
-from slurper_tui.cli.connect import PERMISSION, Session
+from slurper_tui.cli.choice import resolve
+from slurper_tui.cli.connect import PERMISSION, Connection
 from slurper_tui.cli.context import (
     LATER_SECONDS,
     Surroundings,
@@ -32,13 +33,13 @@ from slurper_tui.cli.context import (
 )
 from slurper_tui.cli.driver import driver_for
 from slurper_tui.cli.errors import CliError, ExitCode, exit_code
-from slurper_tui.cli.late_feed import LateFeed
 from slurper_tui.cli.past import Opened
 from slurper_tui.cli.signals import Guard
 from slurper_tui.cli.terminal import Terminal, wait_for_foreground
 from slurper_tui.config import Config, locate, nearest, read_bytes
 from slurper_tui.monitor.history.files import make_folder
 from slurper_tui.monitor.polling.job_tracker import known_snapshot
+from slurper_tui.monitor.session import Session
 from slurper_tui.tui.app import SlurperApp
 from slurper_tui.tui.keys import KEYS
 from slurper_tui.tui.state import ScreenOptions, ViewState
@@ -46,7 +47,7 @@ from slurper_tui.tui.state import ScreenOptions, ViewState
 if TYPE_CHECKING:
     from textual.binding import Binding
 
-    from slurper_tui.cli.choice import ChosenJobs
+    from slurper_tui.monitor.polling.poller import Monitor
 
 
 FILE = "state.json"
@@ -92,7 +93,7 @@ _log = logging.getLogger("slurper_tui.cli")
 
 
 def show(
-    session: Session,
+    connection: Connection,
     opened: Opened,
     config: Config,
     around: Surroundings,
@@ -100,10 +101,10 @@ def show(
 ) -> ExitCode:
     """Run the app until it ends. Raises CliError for an unknown setting."""
     wanted, now = wanted_jobs(options), time.time()
-    known = known_snapshot(opened.remembered, session.accounts, wanted, config.interval, now)
+    known = known_snapshot(opened.remembered, connection.accounts, wanted, config.interval, now)
     kept = load_view(around.state)
     app = SlurperApp(
-        LateFeed(known, partial(_feed, session, opened, config, wanted)),
+        Session(partial(_monitor, connection, opened, config, wanted), wanted, resolve, known),
         _options(config, kept, options, around),
         partial(save_view, around.state),
     )
@@ -113,25 +114,25 @@ def show(
     with Guard(terminal.restore) as guard:
         app.driver_class = driver_for(terminal, guard)
         try:
-            asyncio.run(_drive(app, session, opened, guard, mouse=config.mouse))
+            asyncio.run(_drive(app, connection, opened, guard, mouse=config.mouse))
         finally:
             terminal.restore()
     return _outcome(app, guard, around)
 
 
-def _feed(session: Session, opened: Opened, config: Config, wanted: Sequence[str]) -> ChosenJobs:
+def _monitor(
+    connection: Connection, opened: Opened, config: Config, wanted: Sequence[str]
+) -> Monitor:
     """Make the monitor for the jobs on the command line."""
-    from slurper_tui.cli.choice import ChosenJobs  # not before the first frame
-    from slurper_tui.monitor.polling.poller import Monitor
+    from slurper_tui.monitor.polling.poller import Monitor  # not before the first frame
 
-    monitor = Monitor(
-        session.client,
-        session.accounts,
+    return Monitor(
+        connection.client,
+        connection.accounts,
         opened.past(),
         interval=config.interval,
         prefixes=wanted,
     )
-    return ChosenJobs(monitor, wanted)
 
 
 def _options(
@@ -223,7 +224,7 @@ def load_the_rest() -> None:
 
 
 async def _drive(
-    app: SlurperApp, session: Session, opened: Opened, guard: Guard, *, mouse: bool
+    app: SlurperApp, connection: Connection, opened: Opened, guard: Guard, *, mouse: bool
 ) -> None:
     """Run the app; the guard enforces the end if the shutdown of the loop hangs."""
     loop = asyncio.get_running_loop()
@@ -235,7 +236,7 @@ async def _drive(
     finally:
         guard.enforce(exit_code(app.return_code))
         await opened.close()
-        await session.client.close()
+        await connection.client.close()
 
 
 def _outcome(app: SlurperApp, guard: Guard, around: Surroundings) -> ExitCode:

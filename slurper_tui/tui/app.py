@@ -17,8 +17,8 @@ from textual.screen import Screen
 from textual.theme import Theme
 
 from slurper_tui.api.errors import ApiError
-from slurper_tui.monitor.feed import Feed
 from slurper_tui.monitor.model.job import Snapshot
+from slurper_tui.monitor.session import Session
 from slurper_tui.tui.keys import KEYS
 from slurper_tui.tui.render.glyphs import Glyphs, Look
 from slurper_tui.tui.render.painted import PaintedApp
@@ -46,16 +46,16 @@ class SlurperApp(PaintedApp):
     ]
 
     def __init__(
-        self, feed: Feed, options: ScreenOptions, save_view: Callable[[ViewState], None]
+        self, session: Session, options: ScreenOptions, save_view: Callable[[ViewState], None]
     ) -> None:
         super().__init__()
         self.animation_level = "none"
         self.fatal: ApiError | None = None
         self._held: list[Event] = []
-        self._feed = feed
+        self._session = session
         self._options = options
         look = Look(Glyphs(options.ascii_only), options.zone)
-        self.main = MainScreen(feed, options, look, save_view)
+        self.main = MainScreen(session, options, look, save_view)
         for theme in (DARK, LIGHT):
             self.register_theme(theme)
         wanted = options.theme or options.view.theme or DEFAULT
@@ -74,7 +74,7 @@ class SlurperApp(PaintedApp):
         self.run_worker(self._follow(), group="feed")
 
     async def _follow(self) -> None:
-        async for snapshot in self._feed.snapshots():
+        async for snapshot in self._session.snapshots():
             self._arrived(snapshot)
 
     def _arrived(self, snapshot: Snapshot) -> None:

@@ -11,7 +11,7 @@ import pytest
 from slurper_tui.api.client import SlurperClient
 from slurper_tui.api.credentials import token_credentials
 from slurper_tui.api.models import Job
-from slurper_tui.cli.connect import Session
+from slurper_tui.cli.connect import Connection
 from slurper_tui.cli.past import open_past
 from slurper_tui.monitor.history.files import FILE
 from slurper_tui.monitor.history.opening import open_file, open_store
@@ -24,7 +24,7 @@ from tests.monitor.history.samples import ACCOUNT, key
 from tests.monitor.history.test_damage import DAMAGE, damage, fill, tables
 
 URL, NOW = "https://api.example/v4", 1_790_000_000.0
-SESSION = Session(SlurperClient(token_credentials("t"), URL), ("acc0",), URL)
+CONNECTION = Connection(SlurperClient(token_credentials("t"), URL), ("acc0",), URL)
 OPTIONS = argparse.Namespace(no_history=False)
 
 
@@ -33,7 +33,7 @@ async def test_a_file_that_opens_and_cannot_be_read_is_off(tmp_path: Path) -> No
     file = sqlite3.connect(tmp_path / FILE)
     file.execute("ALTER TABLE jobs DROP COLUMN closed")
     file.close()
-    opened = open_past(SESSION, OPTIONS, tmp_path, NOW)
+    opened = open_past(CONNECTION, OPTIONS, tmp_path, NOW)
     assert (opened.remembered, opened.away_since) == ((), None)
     history = opened.past().history
     assert history is not None
@@ -49,7 +49,7 @@ async def test_what_was_kept_is_remembered(tmp_path: Path) -> None:
     told = Recorded(NOW - 3600.0, Counts(9, 1, 0, 0), "running")
     store.write([Remembered("acc0", Job("job0"))], [(JobKey("acc0", "job0"), told)])
     store.close()
-    opened = open_past(SESSION, OPTIONS, tmp_path, NOW)
+    opened = open_past(CONNECTION, OPTIONS, tmp_path, NOW)
     assert ([known.last for known in opened.remembered], opened.away_since) == ([told], told.at)
     await opened.close()
 

@@ -15,12 +15,12 @@ from textual.widgets import Input
 
 from slurper_tui.api.client import SlurperClient
 from slurper_tui.api.credentials import token_credentials
-from slurper_tui.cli.choice import ChosenJobs
-from slurper_tui.cli.late_feed import LateFeed
+from slurper_tui.cli.choice import resolve
 from slurper_tui.monitor.model.events import RequestState
 from slurper_tui.monitor.model.job import JobView
 from slurper_tui.monitor.polling.history_sync import Past
 from slurper_tui.monitor.polling.poller import Monitor
+from slurper_tui.monitor.session import Session
 from slurper_tui.simulated.account import SimulatedAccount, together
 from slurper_tui.tui.app import SlurperApp
 from slurper_tui.tui.keys import FAILURE_KEYS, KEYS, LOG_KEYS
@@ -52,7 +52,7 @@ class Watched:
             self.client, [self.account.account_id], Past(InlineHistory()), interval=2.0
         )
         options = ScreenOptions(zone=UTC, write=write, view=ViewState(migrations=False))
-        feed = LateFeed(None, lambda: ChosenJobs(monitor, ()))
+        feed = Session(lambda: monitor, (), resolve)
         self.app = SlurperApp(feed, options, lambda _: None)
         self.pilot: Pilot[int]
 

@@ -12,7 +12,6 @@ from contextlib import aclosing
 
 from slurper_tui import format as fmt
 from slurper_tui.cli import choice
-from slurper_tui.cli.choice import ChosenJobs
 from slurper_tui.cli.context import CommandContext, wanted_jobs
 from slurper_tui.cli.errors import CliError, ExitCode
 from slurper_tui.cli.output import (
@@ -39,6 +38,7 @@ from slurper_tui.monitor.model.job import (
     shown_rate,
 )
 from slurper_tui.monitor.reports.records import job_record
+from slurper_tui.monitor.session import Session
 
 
 async def jobs(options: argparse.Namespace, context: CommandContext) -> ExitCode:
@@ -227,13 +227,13 @@ async def watch(options: argparse.Namespace, context: CommandContext) -> ExitCod
     """
     out, wanted = context.out, wanted_jobs(options)
     rounds = DEMO_ROUNDS if options.demo and not out.on_terminal else None
-    chosen = ChosenJobs(context.monitor, wanted)
+    session = Session(lambda: context.monitor, wanted, choice.resolve)
     printed: dict[JobKey, Printed] = {}
     undocumented: set[JobKey] = set()
-    async with aclosing(chosen.snapshots()) as snapshots:  # type: ignore[type-var]  # a generator
+    async with aclosing(session.snapshots()) as snapshots:  # type: ignore[type-var]  # a generator
         async for snapshot in snapshots:
             context.progress_output.update(snapshot)
-            if not chosen.resolved:
+            if not session.resolved:
                 continue
             for view in _changed(snapshot, printed):
                 out.line(record_line(view) if options.json else _line(view, snapshot, context))

@@ -21,7 +21,6 @@ from typing import TYPE_CHECKING, NamedTuple
 from msgspec.structs import replace
 
 from slurper_tui.api.errors import ApiError, RateLimit, RateLimited
-from slurper_tui.monitor.late_desk import LateDesk
 from slurper_tui.monitor.model.base import JobKey, Moment
 from slurper_tui.monitor.model.job import JobView, Snapshot
 from slurper_tui.monitor.model.timeline import Window
@@ -45,6 +44,7 @@ from slurper_tui.monitor.polling.scheduler import (
 if TYPE_CHECKING:
     from slurper_tui.api.client import SlurperClient
     from slurper_tui.monitor.reports.digest import Digest
+    from slurper_tui.monitor.services import Services
 
 
 WORKERS = 10
@@ -238,9 +238,8 @@ class Monitor:
         self._plans_read, self._jobs_planned = -math.inf, 0
         blocked = self._landing.blocked
         budget, answered = self._pacing.budget, self._roster.answered
-        metered = Metered(api, budget, self._now, blocked, self._demand, answered)
-        self._desk = LateDesk(metered, self._roster, past, rounds)
-        self.desk = self._desk.desk
+        self._metered = Metered(api, budget, self._now, blocked, self._demand, answered)
+        self._services: Services | None = None
         self._remembered = [k for k in past.remembered if self._follows(k.key)]
         self._roster.remember(self._remembered if past.shown else ())
         if known_ends:
@@ -290,6 +289,16 @@ class Monitor:
         now, away = self._roster.latest(self._clock()), self._past.away_since
         return await self._ledger.digest(self._roster.views(), since, now, zone, away_since=away)
 
+    async def desk(self) -> Services:
+        """Return the services, which share the request budget; they are made by the first call."""
+        if self._services is None:
+            from slurper_tui.monitor.services import make_services  # not for the first picture
+
+            self._services = make_services(
+                self._metered, self._roster, self._past, self._roster.ids, self._seconds
+            )
+        return self._services
+
     async def snapshots(self) -> AsyncIterator[Snapshot]:
         """Yield a snapshot at once, after every round, and while a first list is being read."""
         await self._ledger.recall(
@@ -312,8 +321,8 @@ class Monitor:
             await asyncio.gather(*background, return_exceptions=True)
             self._ledger.keep(*self._landing.fresh)
             await self._ledger.close()
-            if not self._eager:
-                await self._desk.close()
+            if self._services is not None and not self._eager:
+                await self._services.close()
 
     async def _work(self) -> None:
         try:

@@ -27,11 +27,11 @@ from textual.screen import Screen
 from textual.widgets import Input
 from textual.worker import Worker
 
-from slurper_tui.monitor.feed import Feed
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.events import Action
 from slurper_tui.monitor.model.job import JobView, Snapshot
 from slurper_tui.monitor.model.timeline import Window
+from slurper_tui.monitor.session import Session
 from slurper_tui.tui import state as scenes
 from slurper_tui.tui.keys import KEYS, Hint, hint_sign, hints_for, next_interval
 from slurper_tui.tui.render.glyphs import Look
@@ -72,10 +72,14 @@ class MainScreen(Screen[None]):
     hints: var[tuple[Hint, ...]] = var((), init=False)
 
     def __init__(
-        self, feed: Feed, options: ScreenOptions, look: Look, save_view: Callable[[ViewState], None]
+        self,
+        session: Session,
+        options: ScreenOptions,
+        look: Look,
+        save_view: Callable[[ViewState], None],
     ) -> None:
         super().__init__(id="main")
-        self.feed = feed
+        self.session = session
         self.options = options
         self.look = look
         self.newest: Snapshot | None = None
@@ -100,7 +104,7 @@ class MainScreen(Screen[None]):
 
     def compose(self) -> ComposeResult:
         """Yield the rows and panes; show the data already known, if any."""
-        if known := self.feed.known():
+        if known := self.session.known():
             self.set_reactive(MainScreen.scene, scenes.see(self.scene, known))
         self.update_classes(layout_classes(self.app.size))
         yield TotalsRow(self.look, id="totals").data_bind(MainScreen.scene)
@@ -127,7 +131,7 @@ class MainScreen(Screen[None]):
 
     async def services(self) -> Services:
         """Return the services; changes are locked or unlocked as the screen shows."""
-        services = await self.feed.desk()
+        services = await self.session.desk()
         if self.scene.writing:
             services.control.unlock()
         else:
@@ -189,7 +193,7 @@ class MainScreen(Screen[None]):
         """Update the key hints, and report the highlighted and visible jobs to the poller."""
         if not after.same_jobs(before) or after.place != before.place:
             self.hints = hints_for(after, self.options.keymap, self.look)
-        self._tell_feed()
+        self._update_session()
 
     def go_to(self, key: JobKey) -> None:
         """Highlight a job; show it even if a filter or a collapsed migration hides it."""
@@ -205,11 +209,11 @@ class MainScreen(Screen[None]):
         self.scene = scenes.arrange(replace(self.scene, view=view))
 
     @on(JobTable.Scrolled)
-    def _tell_feed(self) -> None:
+    def _update_session(self) -> None:
         looked_at = (self.scene.highlighted, self.table.visible_keys)
         if looked_at != self._looked_at:
             self._looked_at = looked_at
-            self.feed.look_at(*looked_at)
+            self.session.look_at(*looked_at)
 
     @property
     def table(self) -> JobTable:
@@ -336,16 +340,16 @@ class MainScreen(Screen[None]):
     def action_refresh_job(self) -> None:
         """Poll the highlighted job, or all jobs of the highlighted migration, now."""
         if self.scene.highlighted:
-            self.feed.refresh(self.scene.highlighted)
+            self.session.refresh(self.scene.highlighted)
             self.note("asking for this job")
         elif self.scene.migration:
             for key in sorted(self.scene.migration.keys):
-                self.feed.refresh(key)
+                self.session.refresh(key)
             self.note("asking for these jobs")
 
     def action_refresh_all(self) -> None:
         """Poll all jobs now."""
-        self.feed.refresh_all()
+        self.session.refresh_all()
         self.note("asking for everything")
 
     def action_freeze(self) -> None:
@@ -358,14 +362,14 @@ class MainScreen(Screen[None]):
         """Select the next longer or shorter time window of the charts."""
         windows = tuple(Window)
         self._window = windows[(windows.index(self._window) + step) % len(windows)]
-        self.feed.set_window(self._window)
+        self.session.set_window(self._window)
 
     def action_interval(self, step: int) -> None:
         """Lengthen or shorten the polling interval."""
         snapshot = self.scene.snapshot
         current = self._interval or (snapshot.interval if snapshot else 5.0)
         self._interval = next_interval(current, step)
-        self.feed.set_interval(self._interval)
+        self.session.set_interval(self._interval)
         self.note(f"asking every {self._interval:g} s")
 
     def action_repaint(self) -> None:
@@ -438,7 +442,7 @@ class MainScreen(Screen[None]):
         """Open the digest; if `unasked`, only when it lists a job."""
         from slurper_tui.tui.screens.digest import DigestDialog
 
-        digest = await self.feed.digest(zone=self.look.zone)
+        digest = await self.session.digest(zone=self.look.zone)
         if digest.jobs or not unasked:
             self.app.push_screen(DigestDialog(self.look, digest))
 

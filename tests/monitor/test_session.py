@@ -1,15 +1,16 @@
-"""The feed that is made while the first picture stands."""
+"""The monitor that is made while the first picture stands."""
 
 from __future__ import annotations
 
 import asyncio
 from typing import Any, cast
 
-from slurper_tui.cli.choice import ChosenJobs
-from slurper_tui.cli.late_feed import LateFeed
+from slurper_tui.cli.choice import resolve
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.job import Snapshot
 from slurper_tui.monitor.model.timeline import Window
+from slurper_tui.monitor.polling.poller import Monitor
+from slurper_tui.monitor.session import Session
 from tests.fake_feed import FakeFeed
 from tests.tui.jobs import snapshot, view
 
@@ -18,13 +19,13 @@ KEY = JobKey("account", "job")
 
 async def test_what_is_known_comes_before_the_feed_is_made() -> None:
     known, made = snapshot(view(1)), list[FakeFeed]()
-    feed = LateFeed(known, lambda: make(made, snapshot(view(2))))
-    assert feed.known() is known
-    feed.look_at(KEY, frozenset({KEY}))
-    feed.refresh(KEY)
-    feed.set_window(Window.DAY)
+    session = Session(lambda: make(made, snapshot(view(2))), (), resolve, known)
+    assert session.known() is known
+    session.look_at(KEY, frozenset({KEY}))
+    session.refresh(KEY)
+    session.set_window(Window.DAY)
     assert made == []
-    first = await anext(feed.snapshots())
+    first = await anext(session.snapshots())
     assert [v.job.id for v in first.jobs] == ["job0002"]
     assert made[0].looked_at == (KEY, frozenset({KEY}))
     assert made[0].asked == [("refresh", KEY), ("set_window", Window.DAY)]
@@ -32,11 +33,11 @@ async def test_what_is_known_comes_before_the_feed_is_made() -> None:
 
 async def test_what_is_said_later_is_passed_on_at_once() -> None:
     made = list[FakeFeed]()
-    feed = LateFeed(None, lambda: make(made, snapshot()))
-    asked = asyncio.create_task(feed.digest(5.0))
-    await anext(feed.snapshots())
-    feed.refresh_all()
-    feed.set_interval(9.0)
+    session = Session(lambda: make(made, snapshot()), (), resolve)
+    asked = asyncio.create_task(session.digest(5.0))
+    await anext(session.snapshots())
+    session.refresh_all()
+    session.set_interval(9.0)
     assert await asked == made[0].happened
     assert sorted(made[0].asked, key=str) == [
         ("digest", 5.0),
@@ -45,6 +46,6 @@ async def test_what_is_said_later_is_passed_on_at_once() -> None:
     ]
 
 
-def make(made: list[FakeFeed], first: Snapshot) -> ChosenJobs:
+def make(made: list[FakeFeed], first: Snapshot) -> Monitor:
     made.append(FakeFeed(first))
-    return cast("ChosenJobs", cast("Any", made[0]))
+    return cast("Monitor", cast("Any", made[0]))

@@ -1,0 +1,125 @@
+"""What both faces talk to: the monitor of some jobs, made when snapshots are first read."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import aclosing
+from datetime import tzinfo
+from typing import TYPE_CHECKING
+
+from msgspec.structs import replace
+
+from slurper_tui.monitor.model.base import JobKey
+from slurper_tui.monitor.model.job import JobView, Snapshot
+from slurper_tui.monitor.model.timeline import Window
+
+if TYPE_CHECKING:
+    from slurper_tui.monitor.polling.poller import Monitor
+    from slurper_tui.monitor.reports.digest import Digest
+    from slurper_tui.monitor.services import Services
+
+Resolve = Callable[[Sequence[str], Sequence[JobView]], frozenset[JobKey]]
+"""Return one job for each id prefix; raises if a prefix matches no job or several."""
+
+
+class Session:
+    """The snapshots of a monitor, limited to the jobs of some id prefixes (all without prefixes).
+
+    make: imports and makes the monitor; called by the first `snapshots`. Calls that arrive before
+        are queued, so that the first picture need not wait for the monitor.
+    resolve: chooses a job for each prefix once the job lists are read; its error ends `snapshots`.
+    from_history: the last state that earlier runs recorded; None without one.
+    resolved: whether every prefix was resolved to one job.
+    """
+
+    def __init__(
+        self,
+        make: Callable[[], Monitor],
+        prefixes: Sequence[str],
+        resolve: Resolve,
+        from_history: Snapshot | None = None,
+    ) -> None:
+        self.resolved = not prefixes
+        self._make = make
+        self._prefixes = prefixes
+        self._resolve = resolve
+        self._from_history = from_history
+        self._monitor: Monitor | None = None
+        self._made = asyncio.Event()
+        self._queued: list[Callable[[Monitor], None]] = []
+
+    def known(self) -> Snapshot | None:
+        """Return the snapshot recorded by earlier runs; None without one."""
+        return self._from_history
+
+    async def snapshots(self) -> AsyncIterator[Snapshot]:
+        """Make the monitor and yield its snapshots endlessly."""
+        monitor = self._monitor = self._make()
+        self._made.set()
+        for call in self._queued:
+            call(monitor)
+        async with aclosing(monitor.snapshots()) as snapshots:  # type: ignore[type-var]  # a generator
+            async for snapshot in snapshots:
+                if not self.resolved and self._can_resolve(snapshot):
+                    keys = self._resolve(self._prefixes, snapshot.jobs)
+                    monitor.narrow(keys)
+                    self.resolved = True
+                    snapshot = replace(
+                        snapshot, jobs=tuple(view for view in snapshot.jobs if view.key in keys)
+                    )
+                yield snapshot
+
+    def _can_resolve(self, snapshot: Snapshot) -> bool:
+        """Whether the prefixes can be resolved now.
+
+        True when every list was read; or when the others have failed and each prefix has a match.
+        """
+        if all(account.listed for account in snapshot.accounts):
+            return True
+        ids = [view.key.job_id for view in snapshot.jobs]
+        return all(account.listed or account.problem for account in snapshot.accounts) and all(
+            any(id.startswith(prefix) for id in ids) for prefix in self._prefixes
+        )
+
+    def look_at(self, highlighted: JobKey | None, visible: frozenset[JobKey]) -> None:
+        """Set the highlighted job and the visible rows; these jobs are polled first."""
+        self._call(lambda monitor: monitor.look_at(highlighted, visible))
+
+    def refresh(self, key: JobKey) -> None:
+        """Poll one job now."""
+        self._call(lambda monitor: monitor.refresh(key))
+
+    def refresh_all(self) -> None:
+        """Read every job list and poll every job that may still change, now."""
+        self._call(lambda monitor: monitor.refresh_all())
+
+    def set_interval(self, seconds: float) -> None:
+        """Set the seconds between polling rounds, at least 2."""
+        self._call(lambda monitor: monitor.set_interval(seconds))
+
+    def set_window(self, window: Window) -> None:
+        """Set the period of the highlighted job's `trace` in later snapshots."""
+        self._call(lambda monitor: monitor.set_window(window))
+
+    def _call(self, call: Callable[[Monitor], None]) -> None:
+        if self._monitor is not None:
+            call(self._monitor)
+        else:
+            self._queued.append(call)
+
+    async def digest(self, since: float | None = None, zone: tzinfo | None = None) -> Digest:
+        """Return the digest since a UTC second; by default since the user's last absence.
+
+        zone: time zone for the times in its text; None for local time.
+        """
+        return await (await self._wait()).digest(since, zone)
+
+    async def desk(self) -> Services:
+        """Return the services beyond snapshots; waits until the monitor exists."""
+        return await (await self._wait()).desk()
+
+    async def _wait(self) -> Monitor:
+        await self._made.wait()
+        assert self._monitor is not None
+        return self._monitor
