@@ -28,11 +28,10 @@ from slurper_tui.monitor.jobs.draft import BodyError, NoKeys, body, draft_of, ea
 from slurper_tui.monitor.jobs.validation import doubt_words, faults
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.job import JobView
-from slurper_tui.monitor.model.plans import Draft, FieldFault, Secrets
+from slurper_tui.monitor.model.plans import MOST_LIST_BYTES, Draft, FieldFault, Secrets
 from slurper_tui.monitor.reports.wording import check_words, not_made_words
 from slurper_tui.monitor.services import Services
 
-_MOST_BYTES = 64 * 2**20
 _CHUNK = 2**20
 
 FLAGS = {
@@ -115,7 +114,7 @@ async def read_keys(name: str) -> tuple[str, ...]:
 
 
 async def read_text(name: str) -> str:
-    """Read a file, or stdin for `-`, as UTF-8. Raises CliError, also above `_MOST_BYTES`."""
+    """Read a file, or stdin for `-`, as UTF-8. Raises CliError, also above `MOST_LIST_BYTES`."""
     place = "standard input" if name == "-" else name
     try:
         content = await _content(name)
@@ -126,17 +125,17 @@ async def read_text(name: str) -> str:
         raise CliError(
             f"{place}: {getattr(error, 'strerror', None) or 'it cannot be read'}"
         ) from None
-    if len(content) > _MOST_BYTES:
-        raise CliError(f"{place}: longer than {_MOST_BYTES // 2**20} MiB")
+    if len(content) > MOST_LIST_BYTES:
+        raise CliError(f"{place}: longer than {MOST_LIST_BYTES // 2**20} MiB")
     return text
 
 
 async def _content(name: str) -> bytes:
-    """Read a file or stdin, and stop soon after `_MOST_BYTES`. Raises OSError, ValueError."""
+    """Read a file or stdin, and stop soon after `MOST_LIST_BYTES`. Raises OSError, ValueError."""
     file = prompts.INPUT if name == "-" else os.open(name, os.O_RDONLY)
     content = bytearray()
     try:
-        while len(content) <= _MOST_BYTES:
+        while len(content) <= MOST_LIST_BYTES:
             await prompts.readable(file)
             if not (read := os.read(file, _CHUNK)):
                 break

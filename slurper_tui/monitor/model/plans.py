@@ -21,6 +21,10 @@ MOST_KEYS = 10_000
 """Maximum number of object keys in one job."""
 
 
+MOST_LIST_BYTES = 64 * 2**20
+"""Maximum size of a file of keys or prefixes: `MOST_KEYS` of maximum length, with a wide margin."""
+
+
 class Draft(msgspec.Struct, frozen=True, omit_defaults=True):
     """Source, target and options of a migration, without secrets.
 

@@ -30,7 +30,7 @@ from slurper_tui.monitor.jobs.draft import NoKeys, keys_of
 from slurper_tui.monitor.jobs.prefixes import UNLISTED, read_prefixes, split
 from slurper_tui.monitor.jobs.validation import secret_faults
 from slurper_tui.monitor.model.job import JobView
-from slurper_tui.monitor.model.plans import Draft, FieldFault, Secrets
+from slurper_tui.monitor.model.plans import MOST_LIST_BYTES, Draft, FieldFault, Secrets
 from slurper_tui.tui.keys import may_confirm
 from slurper_tui.tui.render.columns import short_id
 from slurper_tui.tui.render.glyphs import Look
@@ -269,10 +269,6 @@ class FormScreen(Screen[ScreenResultType]):
         self.query_one("#form-foot", OneLine).line = fill(foot, width)
 
 
-MOST_BYTES = 64 * 2**20
-"""Maximum size of a list file in bytes: 10,000 keys of maximum length, with a wide margin."""
-
-
 class NoList(ValueError):
     """Raised for an unusable list file; the message is a clause without the file name."""
 
@@ -295,8 +291,8 @@ def _bytes(path: Path) -> bytes:
         raise NoList("no such file")
     if not path.is_file():
         raise NoList("this is not an ordinary file")
-    if path.stat().st_size > MOST_BYTES:
-        raise NoList(f"larger than {MOST_BYTES // 2**20} MB")
+    if path.stat().st_size > MOST_LIST_BYTES:
+        raise NoList(f"larger than {MOST_LIST_BYTES // 2**20} MB")
     return path.read_bytes()
 
 

@@ -24,14 +24,13 @@ from textual.strip import Strip
 from textual.widgets import Input, Static
 
 from slurper_tui.api.models import Secret
+from slurper_tui.monitor.jobs.validation import JURISDICTIONS, VENDORS
 from slurper_tui.monitor.model.plans import Draft, Secrets
 from slurper_tui.tui.render.glyphs import Look
 from slurper_tui.tui.render.lines import Line, Piece, width_of
 from slurper_tui.tui.render.painted import PaintedLines
 from slurper_tui.tui.state import TERMS
 
-VENDORS = ("s3", "gcs", "r2")
-JURISDICTIONS = ("default", "eu", "us", "fedramp")
 YES_NO = ("yes", "no")
 PREFIX_OF_VARIABLES = "SLURPER_"
 

@@ -16,11 +16,11 @@ from slurper_tui.api.models import Job, Source, Target
 from slurper_tui.monitor.jobs import create as making
 from slurper_tui.monitor.jobs.draft import keys_of
 from slurper_tui.monitor.model.job import AccountView, JobView
+from slurper_tui.monitor.model.plans import MOST_LIST_BYTES
 from slurper_tui.simulated.account import Fault, Kind, SimulatedAccount
 from slurper_tui.tui.keys import set_context
 from slurper_tui.tui.screens.confirm import ConfirmDialog
 from slurper_tui.tui.screens.create_form import (
-    MOST_BYTES,
     CreateForm,
     FormScreen,
     NoList,
@@ -610,7 +610,7 @@ def make_no_list(path: Path, kind: str) -> None:
         os.mkfifo(path)
     elif kind == "large":
         path.touch()
-        os.truncate(path, MOST_BYTES + 1)
+        os.truncate(path, MOST_LIST_BYTES + 1)
     else:
         path.write_bytes(b"caf\xe9")
 
