@@ -27,7 +27,7 @@ from slurper_tui.cli.job_start import (
     the_account,
 )
 from slurper_tui.cli.prompts import read_secrets
-from slurper_tui.monitor.jobs.create import Check, Prechecks
+from slurper_tui.monitor.jobs.create import Check
 from slurper_tui.monitor.jobs.prefixes import UNLISTED, few, read_prefixes, split
 from slurper_tui.monitor.model.job import JobView
 from slurper_tui.monitor.model.plans import Draft
@@ -115,19 +115,16 @@ async def precheck(options: argparse.Namespace, context: CommandContext) -> Exit
     async with open_services(context) as desk:
         desk.control.unlock()
         checks = await desk.creation.precheck(account_id, draft, secrets)
-    for line in [fmt.as_json(_record(checks))] if options.json else _sheet(checks):
-        context.out.line(line)
+    ends = {"source": checks.source, "target": checks.target}
+    if options.json:
+        record = {name: _record(answer) for name, answer in ends.items()}
+        context.out.line(fmt.as_json(record))
+    else:
+        for name, answer in ends.items():
+            context.out.line(f"{name}  {check_words(answer)}")
     return check_code(checks)
 
 
-def _sheet(checks: Prechecks) -> list[str]:
-    return [f"source  {check_words(checks.source)}", f"target  {check_words(checks.target)}"]
-
-
-def _record(checks: Prechecks) -> dict[str, dict[str, str | None]]:
-    return {"source": _answer(checks.source), "target": _answer(checks.target)}
-
-
-def _answer(check: Check) -> dict[str, str | None]:
+def _record(check: Check) -> dict[str, str | None]:
     error = None if check.error is None else str(check.error)
     return {"connectivityStatus": check.status, "error": error}

@@ -123,7 +123,10 @@ def _written(
             context.out.exact(_text(draft))
             context.out.note(f"standard output: {len(draft.keys or ()):,} keys of job {key.job_id}")
         return ExitCode.OK
-    paths = [_numbered(options.draft, number) for number in range(1, len(drafts) + 1)]
+    paths = [
+        Path(options.draft),
+        *(Path(f"{options.draft}.{n}") for n in range(2, len(drafts) + 1)),
+    ]
     for path in paths:
         if os.path.lexists(path):
             raise CliError(f"{path}: it is there already, and stays as it is")
@@ -136,10 +139,6 @@ def _written(
 def _text(draft: Draft) -> str:
     """Return the create request as ASCII-only JSON."""
     return fmt.as_json(body(draft), indent=2) + "\n"
-
-
-def _numbered(name: str, number: int) -> Path:
-    return Path(name if number == 1 else f"{name}.{number}")
 
 
 def _write(path: Path, text: str) -> None:
