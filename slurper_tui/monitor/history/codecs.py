@@ -105,6 +105,10 @@ def sample_row(sample: Recorded) -> Row:
     return (to_ms(sample.at), *counts, status, int(sample.after_gap), int(sample.stalled))
 
 
+COLUMNS = "at, objects, transferred, skipped, failed, status, after_gap, stalled"
+"""The columns of `samples` that `sample_of` decodes, in its order."""
+
+
 def sample_of(row: Row) -> Recorded:
     """Decode a row of `samples`. Raises ValueError if it is invalid."""
     at, objects, transferred, skipped, failed, status, after_gap, stalled = row

@@ -24,6 +24,7 @@ from msgspec.structs import replace
 
 from slurper_tui.api.models import Job
 from slurper_tui.monitor.history.codecs import (
+    COLUMNS,
     LATEST_MS,
     UNREADABLE,
     Row,
@@ -246,7 +247,6 @@ class Notes:
         )
 
 
-_COLUMNS = "at, objects, transferred, skipped, failed, status, after_gap, stalled"
 _ALWAYS = 2**62
 """Milliseconds; later than any sample."""
 
@@ -335,7 +335,7 @@ class Store:
         """Return a job's samples between two UTC seconds, both included, oldest first."""
         end = _ALWAYS if until is None else to_ms(until)
         rows = self._connection.execute(
-            f"SELECT {_COLUMNS} FROM samples WHERE job = ? AND at BETWEEN ? AND ? ORDER BY at",
+            f"SELECT {COLUMNS} FROM samples WHERE job = ? AND at BETWEEN ? AND ? ORDER BY at",
             (self._number(key), to_ms(since), end),
         )
         return tuple(readable(rows, sample_of))
@@ -360,7 +360,7 @@ class Store:
         """Yield all samples of one job, or of these accounts, oldest first, one row at a time."""
         which, values = self._which(accounts, key)
         rows = self._connection.execute(
-            f"SELECT account_id, job_id, {_COLUMNS} FROM samples JOIN jobs ON number = samples.job"
+            f"SELECT account_id, job_id, {COLUMNS} FROM samples JOIN jobs ON number = samples.job"
             f" WHERE {which} ORDER BY at, number",
             values,
         )
@@ -502,11 +502,10 @@ WHOLE_SECONDS = 3 * 86_400.0
 COPY_SECONDS = 0.3
 """Time limit for copying samples: the first picture waits for the copy."""
 
-_COPIED = "at, objects, transferred, skipped, failed, status, after_gap, stalled"
 _JOBS = "SELECT * FROM jobs WHERE base_url = ? ORDER BY last_at DESC"
-_WHOLE = f"SELECT job, {_COPIED} FROM samples WHERE job = ? AND at >= ?"
+_WHOLE = f"SELECT job, {COLUMNS} FROM samples WHERE job = ? AND at >= ?"
 _THINNED = f"""
-    SELECT job, max(at), {_COPIED.removeprefix("at, ")} FROM samples WHERE job = ? AND at < ?
+    SELECT job, max(at), {COLUMNS.removeprefix("at, ")} FROM samples WHERE job = ? AND at < ?
     GROUP BY at / {to_ms(STEP_SECONDS)}, status, after_gap, stalled
 """
 

@@ -13,7 +13,14 @@ from collections.abc import Iterator, Sequence
 from itertools import groupby, pairwise
 from typing import NamedTuple
 
-from slurper_tui.monitor.history.codecs import LATEST_MS, Row, readable, sample_of, to_ms
+from slurper_tui.monitor.history.codecs import (
+    COLUMNS,
+    LATEST_MS,
+    Row,
+    readable,
+    sample_of,
+    to_ms,
+)
 from slurper_tui.monitor.history.schema import transaction
 from slurper_tui.monitor.model.job import Counts
 from slurper_tui.monitor.model.samples import Recorded
@@ -90,8 +97,6 @@ SOME = 20_000
 _SPARE = 4
 """Free pages beyond a quarter of the file are returned to the disk; the others are reused."""
 
-_COLUMNS = "at, objects, transferred, skipped, failed, status, after_gap, stalled"
-
 
 class _Window(NamedTuple):
     """Part of a job's samples: from `begin` up to but excluding `end`, in milliseconds."""
@@ -153,7 +158,7 @@ def _thin(connection: sqlite3.Connection, window: _Window) -> int:
 
 
 def _select(connection: sqlite3.Connection, which: str, values: Row) -> Sequence[Recorded]:
-    rows = connection.execute(f"SELECT {_COLUMNS} FROM samples WHERE job = ? AND {which}", values)
+    rows = connection.execute(f"SELECT {COLUMNS} FROM samples WHERE job = ? AND {which}", values)
     return list(readable(rows, sample_of))
 
 
