@@ -10,7 +10,7 @@ from slurper_tui.monitor.jobs.plan_runner import JobCreation
 from slurper_tui.monitor.logs.reader import LogReader
 from slurper_tui.monitor.polling.budgeted_client import Metered
 from slurper_tui.monitor.polling.history_sync import Past
-from slurper_tui.monitor.polling.job_store import FollowedJobs
+from slurper_tui.monitor.polling.job_store import JobStore
 from slurper_tui.monitor.reports.receipt import EndedJobs
 
 
@@ -29,17 +29,17 @@ class Services(NamedTuple):
 
 def make_services(
     metered: Metered,
-    roster: FollowedJobs,
+    job_store: JobStore,
     past: Past,
     accounts: Sequence[str],
     interval: Callable[[], float],
 ) -> Services:
     """Create the services of these accounts. interval: seconds between two poll rounds."""
     notes = past.history.notes
-    logs = LogReader(metered, roster, notes, interval=interval)
+    logs = LogReader(metered, job_store, notes, interval=interval)
     return Services(
         logs,
-        JobControl(metered, roster, notes),
-        JobCreation(metered, roster, notes, accounts),
-        EndedJobs(metered, roster, past.history, logs),
+        JobControl(metered, job_store, notes),
+        JobCreation(metered, job_store, notes, accounts),
+        EndedJobs(metered, job_store, past.history, logs),
     )

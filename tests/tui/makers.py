@@ -23,7 +23,7 @@ from slurper_tui.monitor.model.job import AccountView, JobView, Snapshot
 from slurper_tui.monitor.model.plans import Secrets
 from slurper_tui.monitor.polling.budget import Budget
 from slurper_tui.monitor.polling.budgeted_client import Metered
-from slurper_tui.monitor.polling.job_store import FollowedJobs
+from slurper_tui.monitor.polling.job_store import JobStore
 from slurper_tui.simulated.account import SimulatedAccount
 from slurper_tui.tui.app import SlurperApp
 from slurper_tui.tui.screens.create_form import CreateForm
@@ -99,12 +99,12 @@ class Workbench:
         transport = httpx.MockTransport(self._answer)
         client = SlurperClient(token_credentials(account.token), transport=transport)
         self.client = client
-        self.roster = FollowedJobs([account.account_id], _moment, lambda: None)
+        self.job_store = JobStore([account.account_id], _moment, lambda: None)
         metered = Metered(client, Budget(), _moment, lambda error, at: None)
         self.desk = FakeDesk()
         self.desk.control = Lock(client)
         self.creation = JobCreation(
-            metered, self.roster, notes or InlineHistory().notes, [account.account_id]
+            metered, self.job_store, notes or InlineHistory().notes, [account.account_id]
         )
         self.desk.creation = self.creation
         self.feed = FakeFeed()

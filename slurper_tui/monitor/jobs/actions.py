@@ -27,7 +27,7 @@ from slurper_tui.monitor.model.events import (
 )
 from slurper_tui.monitor.model.job import JobView
 from slurper_tui.monitor.polling.budgeted_client import Metered
-from slurper_tui.monitor.polling.job_store import FollowedJobs
+from slurper_tui.monitor.polling.job_store import JobStore
 from slurper_tui.monitor.polling.job_tracker import has_ended
 
 if TYPE_CHECKING:
@@ -155,11 +155,11 @@ NO_JOB_LEFT = "no job of this account runs or is paused"
 class JobControl:
     """Sends actions for one user, and records them as events. notes: of the history."""
 
-    def __init__(self, metered: Metered, roster: FollowedJobs, notes: HistoryNotes) -> None:
+    def __init__(self, metered: Metered, job_store: JobStore, notes: HistoryNotes) -> None:
         self._metered = metered
-        self._roster = roster
+        self._job_store = job_store
         self._notes = notes
-        self._lists = Lists(metered, roster)
+        self._lists = Lists(metered, job_store)
         self._unlocked = False
 
     @property
@@ -204,7 +204,7 @@ class JobControl:
         left = self._left(account_id, listed)
         newcomers = tuple(view for view in left if view.key not in asked)
         if newcomers:
-            self._roster.list_again()
+            self._job_store.read_lists()
             moot = ActionRequest(
                 Action.ABORT_ALL, at, RequestState.MOOT, news=_newcomers(newcomers)
             )
@@ -227,7 +227,7 @@ class JobControl:
     def _left(self, account_id: str, listed: Sequence[JobView]) -> list[JobView]:
         """Return the listed jobs that have not ended, and the live jobs that are not listed."""
         keys = {view.key for view in listed}
-        live = [v for v in self._roster.views() if v.account_id == account_id and v.live]
+        live = [v for v in self._job_store.views() if v.account_id == account_id and v.live]
         return [
             *(view for view in listed if not view.ended),
             *(view for view in live if view.key not in keys),
@@ -239,7 +239,7 @@ class JobControl:
         """Return the listed jobs that are not in `before`; none if the list cannot be read."""
         if not sent.standing.open:
             return ()
-        self._roster.list_again()
+        self._job_store.read_lists()
         try:
             listed = await self._lists.listed(account_id, self._metered.at_once)
         except ApiError:
@@ -259,7 +259,7 @@ class JobControl:
             self._note(key, What.REFUSED, act, refused.error)
             return self._stands(key, refused)
         if news:
-            self._roster.ask(key)
+            self._job_store.ask(key)
             return self._stands(key, ActionRequest(act, at, RequestState.MOOT, news=news))
         if known := self._open(act, key):  # sent while the state was read for this one
             return known
@@ -267,7 +267,7 @@ class JobControl:
 
     def _open(self, act: Action, key: JobKey) -> ActionRequest | None:
         """Return the job's pending request of this action, which polls have not yet resolved."""
-        view = self._roster.view(key)
+        view = self._job_store.view(key)
         known = view.request if view else None
         waits = known is not None and known.act is act and known.standing.open and not known.news
         return known if waits else None
@@ -278,7 +278,7 @@ class JobControl:
             progress = await self._metered.at_once(lambda: self._metered.api.progress(*key))
         except NotFound:
             return GONE
-        view = self._roster.view(key) or JobView(key.account_id, Job(id=key.job_id))
+        view = self._job_store.view(key) or JobView(key.account_id, Job(id=key.job_id))
         return _news(_as_told(view, progress), act)
 
     async def _send(self, act: Action, keys: Sequence[JobKey], send: Send) -> ActionRequest:
@@ -286,7 +286,7 @@ class JobControl:
         sent = ActionRequest(act, self._metered.now().wall, RequestState.SENT)
         for key in keys:
             self._note(key, What.ASKED, act)
-            self._roster.requested(key, sent)
+            self._job_store.set_request(key, sent)
         try:
             await self._metered.at_once(send)
         except ApiError as error:
@@ -305,7 +305,7 @@ class JobControl:
         return request
 
     def _stands(self, key: JobKey, request: ActionRequest) -> ActionRequest:
-        self._roster.requested(key, request)
+        self._job_store.set_request(key, request)
         return request
 
     def _note(self, key: JobKey, what: What, act: Action, error: ApiError | None = None) -> None:

@@ -21,7 +21,7 @@ from slurper_tui.monitor.model.job import JobView
 from slurper_tui.monitor.model.plans import Draft, Plan, Secrets, new_job, new_source, new_target
 from slurper_tui.monitor.polling.account_tracker import MOST_PAGES
 from slurper_tui.monitor.polling.budgeted_client import Metered
-from slurper_tui.monitor.polling.job_store import FollowedJobs
+from slurper_tui.monitor.polling.job_store import JobStore
 from slurper_tui.monitor.polling.job_tracker import has_ended
 
 if TYPE_CHECKING:
@@ -79,9 +79,9 @@ class Known(NamedTuple):
 class Lists:
     """Reads an account's job list from the API, independently of the polls."""
 
-    def __init__(self, metered: Metered, roster: FollowedJobs) -> None:
+    def __init__(self, metered: Metered, job_store: JobStore) -> None:
         self._metered = metered
-        self._roster = roster
+        self._job_store = job_store
 
     async def find(self, account_id: str, wanted: Wanted, reading: Reading) -> str | None:
         """Return the id of the wanted job; None if the list lacks it. Raises ApiError."""
@@ -113,7 +113,7 @@ class Lists:
 
     async def known(self, account_id: str, reading: Reading) -> Known:
         """Return the ids of the followed jobs, or of the listed jobs if none is followed."""
-        views = self._roster.views()
+        views = self._job_store.views()
         followed = frozenset(v.key.job_id for v in views if v.key.account_id == account_id)
         if followed:
             return Known(followed, whole=True)
@@ -144,7 +144,7 @@ class Lists:
 
     def _view(self, account_id: str, job: Job) -> JobView:
         """Return the followed view of a job, or else a view of the listed job."""
-        followed = self._roster.view(JobKey(account_id, job.id or ""))
+        followed = self._job_store.view(JobKey(account_id, job.id or ""))
         return followed or JobView(account_id, job, status=job.status)
 
 
@@ -186,12 +186,12 @@ LOOKS = (0.0, 2.0, 5.0)
 class Maker:
     """Creates jobs and records them in the history notes."""
 
-    def __init__(self, metered: Metered, roster: FollowedJobs, notes: HistoryNotes) -> None:
+    def __init__(self, metered: Metered, job_store: JobStore, notes: HistoryNotes) -> None:
         self.sender = Sender(metered)
-        self.lists = Lists(metered, roster)
+        self.lists = Lists(metered, job_store)
         self.notes = notes
         self._metered = metered
-        self._roster = roster
+        self._job_store = job_store
 
     @property
     def wall(self) -> float:
@@ -255,7 +255,7 @@ class Maker:
         try:
             return await self.lists.running(account_id, self.at_once)
         except ApiError:
-            views = (v for v in self._roster.views() if v.account_id == account_id)
+            views = (v for v in self._job_store.views() if v.account_id == account_id)
             return tuple(view for view in views if view.live and view.status == "running")
 
     async def note(
@@ -269,14 +269,14 @@ class Maker:
         if retry_of is not None:
             tie = Tie(child, retry_of, keys, log_types)
             await self.notes.tie(tie)
-            self._roster.tied(tie)
+            self._job_store.add_tie(tie)
             events.append(Event(retry_of, self.wall, What.RETRIED, detail=child.job_id))
         self.notes.note([event for event in events if not await self._is_noted(event)])
-        self._roster.list_again()
+        self._job_store.read_lists()
 
     def planned(self, plan: Plan) -> None:
         """Update the migration's number of unstarted jobs."""
-        self._roster.planned(plan)
+        self._job_store.set_plan(plan)
 
     async def _is_noted(self, event: Event) -> bool:
         """Whether the job already has an event of this kind and detail, at any time."""

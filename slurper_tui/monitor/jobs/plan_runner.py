@@ -35,7 +35,7 @@ from slurper_tui.monitor.model.job import JobView
 from slurper_tui.monitor.model.plans import Draft, Plan, PlanView, Secrets, Step, StepState
 from slurper_tui.monitor.polling.budget import backoff
 from slurper_tui.monitor.polling.budgeted_client import Metered
-from slurper_tui.monitor.polling.job_store import FollowedJobs
+from slurper_tui.monitor.polling.job_store import JobStore
 
 if TYPE_CHECKING:
     from slurper_tui.monitor.history.recorder import HistoryNotes
@@ -428,13 +428,13 @@ class JobCreation:
     def __init__(
         self,
         metered: Metered,
-        roster: FollowedJobs,
+        job_store: JobStore,
         notes: HistoryNotes,
         accounts: Sequence[str] = (),
     ) -> None:
         self._notes = notes
-        self._roster = roster
-        self._maker = Maker(metered, roster, self._notes)
+        self._job_store = job_store
+        self._maker = Maker(metered, job_store, self._notes)
         self._accounts = tuple(accounts)
         self._runs: dict[int, PlanRun] = {}
         self._closed = False
@@ -452,7 +452,7 @@ class JobCreation:
         try:
             views = await self._maker.lists.listed(key.account_id, self._maker.at_once)
         except ApiError:
-            views = self._roster.views()
+            views = self._job_store.views()
         return earlier_retries(key, keys, log_types, ties, plans, views)
 
     async def precheck(self, account_id: str, draft: Draft, secrets: Secrets) -> Prechecks:

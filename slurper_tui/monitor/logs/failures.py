@@ -27,7 +27,7 @@ from slurper_tui.monitor.model.logs import (
     Span,
     cause_of,
 )
-from slurper_tui.monitor.polling.job_store import FollowedJobs
+from slurper_tui.monitor.polling.job_store import JobStore
 
 
 def rclone_line(file: str, job: JobView) -> str:
@@ -193,13 +193,13 @@ class FailingObjects:
         self,
         key: JobKey,
         asking: Asking,
-        roster: FollowedJobs,
+        job_store: JobStore,
         now: Callable[[], Moment],
         keep: Callable[[LogCounts], None],
     ) -> None:
         self._key = key
         self._asking = asking
-        self._roster = roster
+        self._job_store = job_store
         self._now = now
         self._keep = keep
         self._paging = Paging()
@@ -253,7 +253,7 @@ class FailingObjects:
         return self._view(turn, self._rows.counts(self._now().wall, whole=False))
 
     def _view(self, turn: Turn, counts: LogCounts) -> FailuresView:
-        view = self._roster.view(self._key)
+        view = self._job_store.view(self._key)
         told = Counts() if view is None else view.counts
         return FailuresView(
             key=self._key,

@@ -27,7 +27,7 @@ from slurper_tui.monitor.logs.paging import Found, Paging
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.logs import LogCounts, LogView, RowCounts
 from slurper_tui.monitor.polling.budgeted_client import Metered
-from slurper_tui.monitor.polling.job_store import FollowedJobs
+from slurper_tui.monitor.polling.job_store import JobStore
 
 if TYPE_CHECKING:
     from slurper_tui.monitor.history.recorder import HistoryNotes
@@ -152,14 +152,14 @@ class LogReader:
     def __init__(
         self,
         metered: Metered,
-        roster: FollowedJobs,
+        job_store: JobStore,
         notes: HistoryNotes,
         *,
         interval: Callable[[], float] = lambda: LOOK_SECONDS,
         rng: random.Random | None = None,
     ) -> None:
         self._metered = metered
-        self._roster = roster
+        self._job_store = job_store
         self._notes = notes
         self._interval = interval
         self._rng = rng or random.Random()
@@ -231,7 +231,7 @@ class LogReader:
     def failures(self, key: JobKey) -> FailingObjects:
         """Return a reader of the failed and uncopied objects in a job's log."""
         return FailingObjects(
-            key, self._asking(key), self._roster, self._metered.now, lambda c: self._keep(key, c)
+            key, self._asking(key), self._job_store, self._metered.now, lambda c: self._keep(key, c)
         )
 
     async def _followed(self, key: JobKey, paging: Paging) -> AsyncGenerator[Turn, None]:
@@ -255,7 +255,7 @@ class LogReader:
 
     def _pause(self, key: JobKey, *, came: bool) -> float:
         """Return the seconds between two looks. came: the last look found rows."""
-        view = self._roster.view(key)
+        view = self._job_store.view(key)
         if view is not None and not view.live and not came:
             return STILL_SECONDS
         return max(LOOK_SECONDS, self._interval())
@@ -265,5 +265,5 @@ class LogReader:
 
     def _keep(self, key: JobKey, counts: LogCounts) -> None:
         """Pass the log's row counts to the job and to the history."""
-        self._roster.counted(key, counts)
+        self._job_store.set_log_counts(key, counts)
         self._notes.keep_counts(key, counts)

@@ -124,7 +124,7 @@ class Listing:
         wanted = max(seconds / LIST_SHARE, size / BYTES_PER_SECOND)
         self.pause = min(wanted, LONGEST_PAUSE)
 
-    def landed(self, page: Sequence[Job], total: int | None = None) -> frozenset[str] | None:
+    def apply_page(self, page: Sequence[Job], total: int | None = None) -> frozenset[str] | None:
         """Apply a page; return the ids of the whole list if this page completed it, else None.
 
         total: number of rows according to the server.

@@ -1,7 +1,7 @@
 """The connection between the poll loop and the history.
 
-`Ledger` stores new samples, jobs and events, seeds estimates with stored samples at the start, and
-reads the chart data and events of the highlighted job and the data of a digest.
+`HistorySync` stores new samples, jobs and events, seeds estimates with stored samples at the start,
+and reads the chart data and events of the highlighted job and the data of a digest.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from slurper_tui.monitor.polling.job_tracker import JobTrack, has_ended
 
 if TYPE_CHECKING:
     from slurper_tui.monitor.history.recorder import Recorder
-    from slurper_tui.monitor.polling.job_store import FollowedJobs
+    from slurper_tui.monitor.polling.job_store import JobStore
     from slurper_tui.monitor.reports.digest import Digest
 
 
@@ -70,7 +70,7 @@ class Past(NamedTuple):
     clock_was_set: bool = False
 
 
-class Ledger:
+class HistorySync:
     """Writes to and reads from the history without blocking the event loop.
 
     came: called when requested chart data or events have been read.
@@ -200,14 +200,14 @@ class Ledger:
         self._goes_on = ended is None
         self._came()
 
-    def events_of(self, roster: FollowedJobs) -> tuple[Event, ...]:
+    def events_of(self, job_store: JobStore) -> tuple[Event, ...]:
         """Return the events of the highlighted job, oldest first.
 
         They are read again when its action request changes or a retry is made, because either adds
         an event.
         """
-        view = roster.view(self._key)
-        noted = (view and view.request, len(roster.ties))
+        view = job_store.view(self._key)
+        noted = (view and view.request, len(job_store.ties))
         if self._noted is not None and noted != self._noted:
             self._read_events()
         self._noted = noted

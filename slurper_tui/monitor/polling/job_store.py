@@ -1,7 +1,7 @@
 """The jobs and accounts that are followed, and how answers change them.
 
-`Landing` applies list pages, progress answers and errors to the tracks and collects what the
-history should store. `FollowedJobs` finds tracks by key and receives requests, counts, ties and
+`Answers` applies list pages, progress answers and errors to the tracks and collects what the
+history should store. `JobStore` finds tracks by key and receives requests, counts, ties and
 plans from the services.
 """
 
@@ -61,7 +61,7 @@ _log = logging.getLogger("slurper_tui.monitor")
 _log.addHandler(logging.NullHandler())
 
 
-class Landing:
+class Answers:
     """Applies answers and errors to the tracks.
 
     only, prefixes: which jobs are followed; None or empty for all.
@@ -102,7 +102,7 @@ class Landing:
         """The jobs, samples and events for the history; the caller empties the lists."""
         return self.jobs, self.samples, self.events
 
-    def page(
+    def apply_page(
         self, account: AccountTrack, jobs: tuple[Job, ...], now: Moment, total: int | None = None
     ) -> None:
         """Apply a page of an account's list. total: rows on all pages; None if unknown."""
@@ -113,7 +113,7 @@ class Landing:
                 self._listed(account, job, job.id, now)
             else:
                 _log.warning("account %s: a listed job has no id", account.account_id)
-        whole = account.listing.landed(jobs, total)
+        whole = account.listing.apply_page(jobs, total)
         if whole is not None:
             there = {job_id: track.view for job_id, track in account.jobs.items()}
             for track in account.drop_missing(whole):
@@ -163,7 +163,7 @@ class Landing:
         if known is not None:
             self.jobs.append(known)
 
-    def progress(
+    def apply_progress(
         self,
         account: AccountTrack,
         track: JobTrack,
@@ -190,10 +190,10 @@ class Landing:
             _log.info("job %s: now %s", track.job_id, track.view.status)
             account.listing.wanted = True
 
-    def failed(self, ask: Ask, error: ApiError, now: Moment, interval: float) -> None:
+    def apply_error(self, ask: Ask, error: ApiError, now: Moment, interval: float) -> None:
         """Apply an error to the job, the list, the account or the whole budget."""
         if isinstance(error, RateLimited):
-            self.blocked(error, now)
+            self.apply_rate_limit(error, now)
             return
         account, track = ask.account, ask.track
         failing = account.problem is not None
@@ -242,7 +242,7 @@ class Landing:
             self._keep(track)
             self.events.append(gone_event(track.key, before.request, now.wall))
 
-    def blocked(self, error: RateLimited, now: Moment) -> None:
+    def apply_rate_limit(self, error: RateLimited, now: Moment) -> None:
         """Handle a 429: block all requests until the API allows them again.
 
         In eager mode the wait doubles with each further 429, so that the command gives up in time.
@@ -281,16 +281,16 @@ def _same_end(known: Job, listed: Job) -> bool:
     return times and known.status == listed.status
 
 
-class FollowedJobs:
+class JobStore:
     """The followed accounts and jobs, with the data of the services that concerns them.
 
     now: returns both clocks.
-    stir: called after a change that needs a poll and a new snapshot.
+    wake: called after a change that needs a poll and a new snapshot.
     ties: links between a retry and its original job.
     """
 
     def __init__(
-        self, accounts: Sequence[str], now: Callable[[], Moment], stir: Callable[[], None]
+        self, accounts: Sequence[str], now: Callable[[], Moment], wake: Callable[[], None]
     ) -> None:
         self.accounts = [AccountTrack(account_id) for account_id in accounts]
         self._by_id = {account.account_id: account for account in self.accounts}
@@ -299,7 +299,7 @@ class FollowedJobs:
         self._plan_changes = 0
         self._counts: dict[JobKey, LogCounts] = {}
         self._now = now
-        self._stir = stir
+        self._wake = wake
 
     def remember(self, known: Iterable[Remembered]) -> None:
         """Start with the jobs that earlier runs stored."""
@@ -352,13 +352,13 @@ class FollowedJobs:
         if track := self.track(key):
             track.ask_now()
             self._by_id[key.account_id].probe_soon(self._now().mono)
-        self._stir()
+        self._wake()
 
-    def list_again(self) -> None:
+    def read_lists(self) -> None:
         """Read every list now."""
         for account in self.accounts:
             account.listing.restart()
-        self._stir()
+        self._wake()
 
     def answered(self) -> None:
         """Probe the failing accounts soon, because another request has succeeded."""
@@ -366,15 +366,15 @@ class FollowedJobs:
         for account in failing:
             account.probe_soon(self._now().mono)
         if failing:
-            self._stir()
+            self._wake()
 
     def ask_all(self) -> None:
         """Read every list and poll every job that may still change, now."""
         for account in self.accounts:
             account.ask_now(self._now().mono)
-        self._stir()
+        self._wake()
 
-    def requested(self, key: JobKey, request: ActionRequest) -> None:
+    def set_request(self, key: JobKey, request: ActionRequest) -> None:
         """Attach an action request to a job; poll it soon if the outcome is open."""
         track = self.track(key)
         if track is None:
@@ -383,23 +383,23 @@ class FollowedJobs:
         if request.standing.open:
             self.ask(key)
         else:
-            self._stir()
+            self._wake()
 
-    def counted(self, key: JobKey, counts: LogCounts) -> None:
+    def set_log_counts(self, key: JobKey, counts: LogCounts) -> None:
         """Set the log counts of a job; if it is not listed yet, as soon as it is."""
         self._counts[key] = counts
-        self._stir()
+        self._wake()
 
-    def tied(self, tie: Tie) -> None:
+    def add_tie(self, tie: Tie) -> None:
         """Add a link between a retry and its original job."""
         self.ties = (*self.ties, tie)
-        self._stir()
+        self._wake()
 
-    def planned(self, plan: Plan) -> None:
+    def set_plan(self, plan: Plan) -> None:
         """Add or replace a plan."""
         self._plans[plan.id] = plan
         self._plan_changes += 1
-        self._stir()
+        self._wake()
 
     async def recall_plans(self, notes: HistoryNotes) -> None:
         """Load the plans that other programs changed.
@@ -410,7 +410,7 @@ class FollowedJobs:
         plans = {plan.id: plan for plan in await notes.plans(self.ids)}
         if plans != self._plans and changes == self._plan_changes:
             self._plans |= plans
-            self._stir()
+            self._wake()
 
     @property
     def unstarted(self) -> tuple[Unstarted, ...]:

@@ -1,9 +1,9 @@
 """The poll loop: `Monitor` plans rounds of requests and yields a `Snapshot` after each.
 
 Data flow: `scheduler` finds the asks that are due, `Pacing` chooses those that the budget allows,
-`Crew` sends them with ten workers, `Landing` applies the answers to the tracks. `snapshots` yields
-when a round is over, or at most a second after the first answer of a slow round. New samples, jobs
-and events go to the `Ledger` before each snapshot. API errors never end the loop; only a bug does.
+`Workers` sends ten at a time, `Answers` applies the answers to the tracks. `snapshots` yields when
+a round is over, or at most a second after the first answer of a slow round. New samples, jobs and
+events go to `HistorySync` before each snapshot. API errors never end the loop; only a bug does.
 """
 
 from __future__ import annotations
@@ -20,15 +20,15 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from msgspec.structs import replace
 
-from slurper_tui.api.errors import ApiError, RateLimit, RateLimited
+from slurper_tui.api.errors import ApiError, RateLimited
 from slurper_tui.monitor.model.base import JobKey, Moment
 from slurper_tui.monitor.model.job import JobView, Snapshot
 from slurper_tui.monitor.model.timeline import Window
 from slurper_tui.monitor.polling.account_tracker import AccountTrack
 from slurper_tui.monitor.polling.budget import Pacing
 from slurper_tui.monitor.polling.budgeted_client import Metered
-from slurper_tui.monitor.polling.history_sync import Ledger, Past
-from slurper_tui.monitor.polling.job_store import FollowedJobs, Landing
+from slurper_tui.monitor.polling.history_sync import HistorySync, Past
+from slurper_tui.monitor.polling.job_store import Answers, JobStore
 from slurper_tui.monitor.polling.job_tracker import JobTrack, final
 from slurper_tui.monitor.polling.scheduler import (
     Ask,
@@ -62,10 +62,10 @@ class Outcome(NamedTuple):
     paged: AccountTrack | None = None
 
 
-class Crew:
+class Workers:
     """Workers that send the queued asks and apply the answers.
 
-    `under_way` counts the asks between `enqueue` and the `landed` callback.
+    `under_way` counts the asks between `enqueue` and the `done` callback.
 
     now: returns both clocks.
     interval: returns the current seconds between rounds.
@@ -75,18 +75,18 @@ class Crew:
         self,
         api: SlurperClient,
         pacing: Pacing,
-        landing: Landing,
+        answers: Answers,
         now: Callable[[], Moment],
         interval: Callable[[], float],
-        landed: Callable[[Outcome], None],
+        done: Callable[[Outcome], None],
     ) -> None:
         self.under_way = 0
         self._api = api
         self._pacing = pacing
-        self._landing = landing
+        self._answers = answers
         self._now = now
         self._interval = interval
-        self._landed = landed
+        self._on_outcome = done
         self._queue: deque[Ask] = deque()
         self._queued = asyncio.Event()
 
@@ -116,7 +116,7 @@ class Crew:
                 await self._queued.wait()
             outcome = await self._ask(self._queue.popleft())
             self.under_way -= 1
-            self._landed(outcome)
+            self._on_outcome(outcome)
 
     async def _ask(self, ask: Ask) -> Outcome:
         """Send one request, apply its answer or its error, and return the outcome.
@@ -140,28 +140,27 @@ class Crew:
             now = self._now()
             account.end(track, unasked=isinstance(error, RateLimited))
             self._pacing.budget.record_headers(error.limit, now.mono)
-            self._landing.failed(ask, error, now, self._interval())
+            self._answers.apply_error(ask, error, now, self._interval())
         recovered = account_failed and account.problem is None
         replan = paged or recovered or account.listing.wanted
         return Outcome(replan, account if paged and hurried else None)
 
     async def _exchange(self, account: AccountTrack, track: JobTrack | None, sent: float) -> None:
         """Send one request and apply the answer. Raises ApiError."""
+        budget, answers = self._pacing.budget, self._answers
         if track is None:
             page = await self._api.list_jobs(account.account_id, offset=account.listing.asking)
-            account.listing.cost(self._now().mono - sent, page.size)
-            self._heard(account, track, page.limit)
-            self._landing.page(account, page.value, self._now(), page.total)
+            now = self._now()
+            account.listing.cost(now.mono - sent, page.size)
+            budget.record_headers(page.limit, now.mono)
+            account.end(track)
+            answers.apply_page(account, page.value, now, page.total)
         else:
             answer = await self._api.progress(account.account_id, track.job_id)
-            self._heard(account, track, answer.limit)
-            self._landing.progress(account, track, answer.value, self._now(), self._interval())
-
-    def _heard(
-        self, account: AccountTrack, track: JobTrack | None, limit: RateLimit | None
-    ) -> None:
-        self._pacing.budget.record_headers(limit, self._now().mono)
-        account.end(track)
+            now = self._now()
+            budget.record_headers(answer.limit, now.mono)
+            account.end(track)
+            answers.apply_progress(account, track, answer.value, now, self._interval())
 
 
 MIN_INTERVAL = 2.0
@@ -213,81 +212,89 @@ class Monitor:
         self._clock = clock
         self._eager = eager
         self._interval = max(MIN_INTERVAL, interval)
-        self._roster = FollowedJobs(accounts, self._now, lambda: self._stir(plan=True, tell=True))
-        self._accounts = self._roster.accounts
+        self._job_store = JobStore(
+            accounts, self._now, lambda: self._wake(plan=True, snapshot=True)
+        )
+        self._accounts = self._job_store.accounts
         self._pacing = Pacing()
-        self._landing = Landing(
+        self._answers = Answers(
             self._pacing.budget, tuple(prefixes), rng or random.Random(), eager=eager, needs=needs
         )
         if past.clock_was_set:
-            self._landing.lose_time()
+            self._answers.lose_time()
         rounds = self._seconds
-        self._crew = Crew(api, self._pacing, self._landing, self._now, rounds, self._landed)
-        self._ledger = Ledger(past.history, lambda: self._stir(tell=True))
+        self._workers = Workers(
+            api, self._pacing, self._answers, self._now, rounds, self._on_outcome
+        )
+        self._history_sync = HistorySync(past.history, lambda: self._wake(snapshot=True))
         self._past = past
         self._focus = Focus()
-        self._stirred = asyncio.Event()
+        self._woken = asyncio.Event()
         self._waiting = 0
         self._due: Finder = all_asks if eager else due_asks
         self._find: Finder | None = self._due
-        self._tell = True
-        self._news_since, self._told_at = math.inf, -math.inf
+        self._snapshot_due = True
+        self._news_since, self._snapshot_at = math.inf, -math.inf
         self._next_round, self._rounds = -math.inf, 0
         self._round_begun: Moment | None = None
         self._plan_reading: asyncio.Task[None] | None = None
         self._plans_read, self._jobs_planned = -math.inf, 0
-        blocked = self._landing.blocked
-        budget, answered = self._pacing.budget, self._roster.answered
+        blocked = self._answers.apply_rate_limit
+        budget, answered = self._pacing.budget, self._job_store.answered
         self._metered = Metered(api, budget, self._now, blocked, self._demand, answered)
         self._services: Services | None = None
         self._remembered = [k for k in past.remembered if self._follows(k.key)]
-        self._roster.remember(self._remembered if past.shown else ())
+        self._job_store.remember(self._remembered if past.shown else ())
         if known_ends:
             ends = filter(None, map(final, self._remembered))
-            self._landing.ends = {known.key: known for known in ends}
+            self._answers.ends = {known.key: known for known in ends}
 
     def _seconds(self) -> float:
         return self._interval
 
     def _follows(self, key: JobKey) -> bool:
-        return self._roster.knows(key.account_id) and self._landing.follows(*key)
+        return self._job_store.knows(key.account_id) and self._answers.follows(*key)
 
     def look_at(self, highlighted: JobKey | None, visible: frozenset[JobKey]) -> None:
         """Poll the highlighted job first, and visible ended jobs before other ended jobs."""
         focus = Focus(highlighted, visible)
         if focus != self._focus:
             self._focus, self._find = focus, self._find or focused_asks
-            self._ledger.look_at(highlighted, self._roster.view(highlighted), self._clock())
-            self._stirred.set()
+            self._history_sync.look_at(
+                highlighted, self._job_store.view(highlighted), self._clock()
+            )
+            self._woken.set()
 
     def set_window(self, window: Window) -> None:
         """Set how much of the highlighted job's past is shown."""
-        highlighted = self._roster.view(self._focus.highlighted)
-        self._ledger.set_window(window, highlighted, self._clock())
+        highlighted = self._job_store.view(self._focus.highlighted)
+        self._history_sync.set_window(window, highlighted, self._clock())
 
     def refresh(self, key: JobKey) -> None:
         """Poll one job now."""
-        self._roster.ask(key)
+        self._job_store.ask(key)
 
     def refresh_all(self) -> None:
         """Read every list and poll every job that may still change, now."""
-        self._roster.ask_all()
+        self._job_store.ask_all()
 
     def set_interval(self, seconds: float) -> None:
         """Set the seconds between rounds, at least 2."""
         self._interval = max(MIN_INTERVAL, seconds)
         self._next_round = min(self._next_round, self._now().mono + self._interval)
-        self._stir(tell=True)
+        self._wake(snapshot=True)
 
     def narrow(self, keys: frozenset[JobKey]) -> None:
         """Follow only these jobs from now on."""
-        self._landing.only = keys
-        self._roster.narrow(keys)
+        self._answers.only = keys
+        self._job_store.narrow(keys)
 
     async def digest(self, since: float | None = None, zone: tzinfo | None = None) -> Digest:
         """Return a digest since a UTC second; None for the start of the user's last absence."""
-        now, away = self._roster.latest(self._clock()), self._past.away_since
-        return await self._ledger.digest(self._roster.views(), since, now, zone, away_since=away)
+        now, away = self._job_store.latest(self._clock()), self._past.away_since
+        return await self._history_sync.digest(
+            self._job_store.views(), since, now, zone, away_since=away
+        )
 
     async def desk(self) -> Services:
         """Return the services, which share the request budget; they are made by the first call."""
@@ -295,40 +302,41 @@ class Monitor:
             from slurper_tui.monitor.services import make_services  # not for the first picture
 
             self._services = make_services(
-                self._metered, self._roster, self._past, self._roster.ids, self._seconds
+                self._metered, self._job_store, self._past, self._job_store.ids, self._seconds
             )
         return self._services
 
     async def snapshots(self) -> AsyncIterator[Snapshot]:
         """Yield a snapshot at once, after every round, and while a first list is being read."""
-        await self._ledger.recall(
-            self._remembered, self._roster.track, self._landing.past, self._now
+        await self._history_sync.recall(
+            self._remembered, self._job_store.track, self._answers.past, self._now
         )
-        await self._roster.recall(self._past.history.notes)
-        crew = [asyncio.create_task(self._work()) for _ in range(WORKERS)]
+        await self._job_store.recall(self._past.history.notes)
+        tasks = [asyncio.create_task(self._work()) for _ in range(WORKERS)]
         try:
             while True:
                 self._plan()
-                if self._tell:
-                    self._tell, self._news_since, self._told_at = False, math.inf, self._now().mono
-                    self._ledger.keep(*self._landing.fresh)
+                if self._snapshot_due:
+                    self._snapshot_due = False
+                    self._news_since, self._snapshot_at = math.inf, self._now().mono
+                    self._history_sync.keep(*self._answers.fresh)
                     yield self._snapshot()
-                await self._rest(crew)
+                await self._rest(tasks)
         finally:
-            background = [*crew, *([self._plan_reading] if self._plan_reading else [])]
+            background = [*tasks, *([self._plan_reading] if self._plan_reading else [])]
             for task in background:
                 task.cancel()
             await asyncio.gather(*background, return_exceptions=True)
-            self._ledger.keep(*self._landing.fresh)
-            await self._ledger.close()
+            self._history_sync.keep(*self._answers.fresh)
+            await self._history_sync.close()
             if self._services is not None and not self._eager:
                 await self._services.close()
 
     async def _work(self) -> None:
         try:
-            await self._crew.work()
+            await self._workers.work()
         finally:
-            self._stirred.set()
+            self._woken.set()
 
     def _plan(self) -> None:
         """Begin a round if it is time, queue asks that may go, end the round if none is left."""
@@ -339,9 +347,9 @@ class Monitor:
         if self._find is not None:
             find, self._find = self._find, None
             self._queue_due(now, begins, find)
-        if self._crew.under_way == 0:
+        if self._workers.under_way == 0:
             self._end_round()
-            self._tell = self._tell or not math.isinf(self._news_since)
+            self._snapshot_due = self._snapshot_due or not math.isinf(self._news_since)
 
     def _queue_due(self, now: Moment, begins: bool, find: Finder) -> None:
         """Queue the asks that may go; in the middle of a round, only those that cannot wait."""
@@ -350,11 +358,11 @@ class Monitor:
             asks = [ask for ask in asks if ask.is_first]
         elif not begins:
             asks = [ask for ask in asks if ask.cannot_wait]
-        queued = self._crew.waiting
+        queued = self._workers.waiting
         chosen = self._pacing.choose(asks, now.mono, self._interval, queued, eager=self._eager)
         self._waiting = len(asks) - len(chosen)
         for place, ask in enumerate(chosen):
-            self._crew.enqueue(ask, now.mono + place * _ORDER)
+            self._workers.enqueue(ask, now.mono + place * _ORDER)
 
     def _begin_round(self, now: Moment) -> None:
         """Begin the next round; hanging requests of the last one do not delay it."""
@@ -378,7 +386,7 @@ class Monitor:
         if self._eager or busy or not due:
             return
         self._jobs_planned, self._plans_read = jobs, now.mono
-        reading = self._roster.recall_plans(self._past.history.notes)
+        reading = self._job_store.recall_plans(self._past.history.notes)
         self._plan_reading = asyncio.create_task(reading)
 
     def _end_round(self) -> None:
@@ -388,14 +396,14 @@ class Monitor:
             account.round_is_over(self._round_begun)
         self._round_begun = None
         self._rounds += 1
-        self._tell = True
+        self._snapshot_due = True
 
     def _is_news(self, account: AccountTrack, now: Moment) -> bool:
         """Return whether a page needs a snapshot: the first, the last, or a few per second."""
         ends = account.listing.pages == 1 or not account.listing.hurried
-        return ends or now.mono >= self._told_at + PAGE_SECONDS
+        return ends or now.mono >= self._snapshot_at + PAGE_SECONDS
 
-    def _landed(self, outcome: Outcome) -> None:
+    def _on_outcome(self, outcome: Outcome) -> None:
         """Handle the outcome of an ask: plan again if needed and schedule a snapshot."""
         if outcome.replan:
             self._find = self._due
@@ -405,22 +413,22 @@ class Monitor:
             self._news_since = min(self._news_since, soon)
         if math.isinf(self._news_since):
             self._news_since = now.mono
-        self._stirred.set()
+        self._woken.set()
 
-    async def _rest(self, crew: list[asyncio.Task[None]]) -> None:
+    async def _rest(self, tasks: list[asyncio.Task[None]]) -> None:
         """Sleep until there is something to do. Raises the exception of a dead worker (a bug)."""
         until = self._deadline() - self._now().mono
-        if until > 0 and not self._tell:
+        if until > 0 and not self._snapshot_due:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(until):
-                    await self._stirred.wait()
-        self._stirred.clear()
+                    await self._woken.wait()
+        self._woken.clear()
         now = self._now().mono
-        self._tell = self._tell or now >= self._news_since + NEWS_SECONDS
+        self._snapshot_due = self._snapshot_due or now >= self._news_since + NEWS_SECONDS
         retries = (account.retry_at for account in self._accounts if account.problem)
         if self._eager or any(at <= now for at in retries):
             self._find = self._due
-        for worker in crew:
+        for worker in tasks:
             if worker.done():
                 worker.result()
 
@@ -430,14 +438,14 @@ class Monitor:
         times = [self._next_round, self._news_since + NEWS_SECONDS]
         probes = (a.retry_at for a in self._accounts if a.problem and not a.under_way)
         times += [at for at in probes if at > now]
-        if self._waiting and self._eager and not self._crew.under_way:
+        if self._waiting and self._eager and not self._workers.under_way:
             times.append(self._pacing.budget.ready_at(now))
         return min(times)
 
-    def _stir(self, *, plan: bool = False, tell: bool = False) -> None:
+    def _wake(self, *, plan: bool = False, snapshot: bool = False) -> None:
         self._find = self._due if plan else self._find
-        self._tell = self._tell or tell
-        self._stirred.set()
+        self._snapshot_due = self._snapshot_due or snapshot
+        self._woken.set()
 
     def _now(self) -> Moment:
         return Moment(asyncio.get_running_loop().time(), self._clock())
@@ -449,19 +457,19 @@ class Monitor:
     def _snapshot(self) -> Snapshot:
         now = self._now()
         budget = self._pacing.view(now.mono, now.wall, self._interval, self._demand())
-        blocked_by = self._landing.blocked_by if budget.blocked_until else None
+        blocked_by = self._answers.blocked_by if budget.blocked_until else None
         return Snapshot(
             taken_at=now.wall,
             interval=self._interval,
             accounts=tuple(account.view for account in self._accounts),
-            jobs=self._roster.views(),
+            jobs=self._job_store.views(),
             budget=replace(budget, blocked_by=blocked_by, waiting=self._waiting),
             rounds=self._rounds,
-            complete=not self._crew.under_way and all(a.complete for a in self._accounts),
-            history_note=self._ledger.note,
-            trace=self._ledger.trace_at(now.wall),
+            complete=not self._workers.under_way and all(a.complete for a in self._accounts),
+            history_note=self._history_sync.note,
+            trace=self._history_sync.trace_at(now.wall),
             away_since=self._past.away_since,
-            events=self._ledger.events_of(self._roster),
-            ties=self._roster.ties,
-            unstarted=self._roster.unstarted,
+            events=self._history_sync.events_of(self._job_store),
+            ties=self._job_store.ties,
+            unstarted=self._job_store.unstarted,
         )

@@ -29,7 +29,7 @@ from slurper_tui.monitor.model.logs import Cause, FailuresView, LogCounts, cause
 from slurper_tui.monitor.model.samples import Recorded
 from slurper_tui.monitor.model.verdict import not_copied, percent, verdict
 from slurper_tui.monitor.polling.budgeted_client import Metered
-from slurper_tui.monitor.polling.job_store import FollowedJobs
+from slurper_tui.monitor.polling.job_store import JobStore
 from slurper_tui.monitor.polling.job_tracker import counts_of, has_ended
 from slurper_tui.monitor.reports.migrations import Migration, family
 from slurper_tui.monitor.reports.observed import Seen, Span, spans
@@ -251,12 +251,12 @@ class EndedJobs:
     def __init__(
         self,
         metered: Metered,
-        roster: FollowedJobs,
+        job_store: JobStore,
         history: Recorder,
         logs: LogReader,
     ) -> None:
         self._metered = metered
-        self._roster = roster
+        self._job_store = job_store
         self._history = history
         self._logs = logs
 
@@ -305,8 +305,8 @@ class EndedJobs:
         return Receipt(tuple(jobs), whole, _unobserved(jobs), lost)
 
     async def _view(self, key: JobKey) -> JobView:
-        """Return a job's view; fetch it if the roster does not have its counts."""
-        view = self._roster.view(key)
+        """Return a job's view; fetch it if the job_store does not have its counts."""
+        view = self._job_store.view(key)
         if view is not None and (view.as_of is not None or view.gone):
             return view
         api = self._metered.api

@@ -650,7 +650,7 @@ async def test_what_others_note_of_the_highlighted_job_comes_with_the_tie() -> N
         assert list(h.b.last.events) == []
         retried = Event(h.key(job_id), wall(), What.RETRIED, "child")
         h.history.notes.note([retried])
-        h.b.monitor._roster.tied(Tie(h.key("child"), h.key(job_id), 10))
+        h.b.monitor._job_store.add_tie(Tie(h.key("child"), h.key(job_id), 10))
         await h.b.until(lambda s: bool(s.events), within=1)
         [event] = h.b.last.events
         assert (event.what, event.detail) == (What.RETRIED, "child")

@@ -50,7 +50,7 @@ async def test_what_was_made_here_stands_in_the_events_of_both_jobs_and_ties_the
     child = JobKey(shop.account.account_id, made.job_id)
     tie = Tie(child, parent, 2, ("importErrorRetryExhaustion",))
     assert await program.notes.ties([]) == (tie,)
-    assert program.roster.ties == (tie,)
+    assert program.job_store.ties == (tie,)
     [created], [retried] = [await program.notes.events(key) for key in (child, parent)]
     assert (created.what, created.at) == (What.CREATED, wall())
     assert (retried.what, retried.detail) == (What.RETRIED, made.job_id)
@@ -117,7 +117,9 @@ async def test_a_job_alike_that_was_there_before_is_not_taken_for_it() -> None:
     shop.account.faults.add(Fault(Kind.HTML, operation="create", status=502, times=2))
     assert (await create(program)).job_id is None
     job = Job(first.job_id)
-    program.roster.accounts[0].jobs[first.job_id] = JobTrack(program.shop.account.account_id, job)
+    program.job_store.accounts[0].jobs[first.job_id] = JobTrack(
+        program.shop.account.account_id, job
+    )
     assert (await create(program)).job_id is None
 
 
@@ -284,7 +286,7 @@ async def test_without_a_file_plans_live_in_memory_and_say_so() -> None:
     shop = Workshop()
     program = shop.program()
     memory = Recorder(open_store(None, "https://example.com"), thread=CallingThread())
-    creation = JobCreation(program.metered, program.roster, memory.notes)
+    creation = JobCreation(program.metered, program.job_store, memory.notes)
     view = await creation.plan(shop.account.account_id, [DRAFT], SECRETS)
     assert not view.durable
     views = [view async for view in creation.follow(view.plan.id)]

@@ -27,7 +27,7 @@ from slurper_tui.monitor.model.events import Tie
 from slurper_tui.monitor.model.plans import Draft, Plan, PlanView, Secrets, Step, StepState
 from slurper_tui.monitor.polling.budget import Budget
 from slurper_tui.monitor.polling.budgeted_client import Metered
-from slurper_tui.monitor.polling.job_store import FollowedJobs
+from slurper_tui.monitor.polling.job_store import JobStore
 from slurper_tui.simulated.account import SimulatedAccount
 from tests.monitor.bench import now, wall
 from tests.monitor.inline_history import InlineHistory
@@ -72,10 +72,10 @@ class Program:
         transport = httpx.MockTransport(self._answer)
         self.client = SlurperClient(token_credentials(shop.account.token), transport=transport)
         self.client.unlock()
-        self.roster = FollowedJobs([shop.account.account_id], _moment, lambda: None)
+        self.job_store = JobStore([shop.account.account_id], _moment, lambda: None)
         self.notes = Checkpoints(shop.store, self.checkpoint)
         self.metered = Metered(self.client, Budget(), _moment, lambda error, at: None)
-        self.creation = JobCreation(self.metered, self.roster, self.notes)
+        self.creation = JobCreation(self.metered, self.job_store, self.notes)
 
     async def checkpoint(self) -> None:
         """A moment at which the program may be killed."""

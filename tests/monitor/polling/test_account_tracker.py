@@ -24,7 +24,7 @@ def ids(number: int) -> frozenset[str]:
 def read_all(listing: Listing, jobs: list[Job], cap: int = PAGE_SIZE) -> frozenset[str]:
     """Read a list to its end from a server that gives at most `cap` rows a page."""
     for _ in range(len(jobs) + 2):
-        whole = listing.landed(jobs[listing.offset : listing.offset + cap])
+        whole = listing.apply_page(jobs[listing.offset : listing.offset + cap])
         if whole is not None:
             return whole
     raise AssertionError("the list has no end")
@@ -43,7 +43,7 @@ def test_a_total_tells_the_end_after_a_short_page(number: int, cap: int) -> None
     listing, jobs, whole = Listing(), page(0, number), None
     while whole is None:
         rows = jobs[listing.offset : listing.offset + cap]
-        whole = listing.landed(rows, total=number)
+        whole = listing.apply_page(rows, total=number)
         assert listing.pages <= number + 2
     assert whole == ids(number)
     after_last = cap == PAGE_SIZE and number % PAGE_SIZE == 0
@@ -63,14 +63,14 @@ def test_an_end_that_was_verified_costs_no_request_until_something_changes() -> 
     read_all(listing, jobs)
     assert listing.pages == 2
     for _ in range(CHECK_READINGS):
-        assert listing.landed(jobs) == ids(12)
-    assert listing.landed(jobs) is None, "the end is verified again now and then"
+        assert listing.apply_page(jobs) == ids(12)
+    assert listing.apply_page(jobs) is None, "the end is verified again now and then"
     assert not listing.pressing
-    assert listing.landed([]) == ids(12)
-    assert listing.landed(page(0, 13)) is None
+    assert listing.apply_page([]) == ids(12)
+    assert listing.apply_page(page(0, 13)) is None
     assert listing.pressing
-    assert listing.landed([]) == ids(13)
-    assert listing.landed(page(0, 12)) is None, "a job less may be a page that is shorter"
+    assert listing.apply_page([]) == ids(13)
+    assert listing.apply_page(page(0, 12)) is None, "a job less may be a page that is shorter"
     assert not listing.pressing
 
 
@@ -80,7 +80,7 @@ def test_a_total_that_is_too_low_ends_nothing(number: int, cap: int, total: int)
     for _ in range(number + 2):
         rows = jobs[listing.offset : listing.offset + cap]
         if not listing.complete:
-            listing.landed(rows, total=min(total, number - 1, cap - 1))
+            listing.apply_page(rows, total=min(total, number - 1, cap - 1))
     assert listing.complete
     assert listing.pages == -(-number // cap) + 1
 
@@ -88,68 +88,68 @@ def test_a_total_that_is_too_low_ends_nothing(number: int, cap: int, total: int)
 @pytest.mark.parametrize("total", [1, 3])
 def test_an_empty_page_that_contradicts_the_total_proves_nothing(total: int) -> None:
     listing = Listing()
-    assert listing.landed([], total=total) is None
+    assert listing.apply_page([], total=total) is None
     assert listing.over
 
 
 def test_a_server_that_ignores_the_offset_has_an_end() -> None:
     listing = Listing()
-    assert listing.landed(page(0)) is None
-    assert listing.landed(page(0)) == ids(PAGE_SIZE)
+    assert listing.apply_page(page(0)) is None
+    assert listing.apply_page(page(0)) == ids(PAGE_SIZE)
 
 
 def test_a_list_without_end_has_an_end_and_proves_nothing() -> None:
     listing = Listing()
     for number in range(MOST_PAGES):
         assert not listing.complete
-        assert listing.landed(page(number * PAGE_SIZE)) is None
+        assert listing.apply_page(page(number * PAGE_SIZE)) is None
     assert listing.complete
 
 
 def test_rows_without_an_id_do_not_shorten_a_page() -> None:
     listing = Listing()
-    assert listing.landed([Job(), *page(0, PAGE_SIZE - 1)]) is None
-    assert listing.landed([Job(id="last")]) is None
-    assert listing.landed([]) is None, "a row without an id may be any job"
+    assert listing.apply_page([Job(), *page(0, PAGE_SIZE - 1)]) is None
+    assert listing.apply_page([Job(id="last")]) is None
+    assert listing.apply_page([]) is None, "a row without an id may be any job"
     assert listing.complete
 
 
 def test_a_page_of_nothing_known_ends_the_list_and_proves_nothing() -> None:
     listing = Listing()
-    assert listing.landed([Job()] * PAGE_SIZE) is None
+    assert listing.apply_page([Job()] * PAGE_SIZE) is None
     assert listing.complete
 
 
 def test_what_was_seen_twice_is_named_once() -> None:
     listing = Listing()
-    listing.landed(page(0))
-    listing.landed(page(40, 20))
-    assert listing.landed([]) == ids(60)
+    listing.apply_page(page(0))
+    listing.apply_page(page(40, 20))
+    assert listing.apply_page([]) == ids(60)
 
 
 def test_a_list_that_is_wanted_soon_is_read_from_its_first_page_beside_the_turn() -> None:
     listing, jobs = Listing(), page(0, 120)
     assert read_all(listing, jobs) == ids(120)
-    listing.landed(jobs[:PAGE_SIZE])
+    listing.apply_page(jobs[:PAGE_SIZE])
     listing.asked_at, listing.wanted = 7.0, True
     listing.begin(9.0)
     assert (listing.asking, listing.offset, listing.asked_at, listing.wanted) == (0, 50, 7.0, False)
-    assert listing.landed([Job(id="new"), *jobs[:49]]) is None
+    assert listing.apply_page([Job(id="new"), *jobs[:49]]) is None
     listing.begin(10.0)
     assert (listing.asking, listing.asked_at) == (50, 10.0)
-    assert listing.landed(jobs[50:100]) is None
-    assert listing.landed(jobs[100:]) is None
-    assert listing.landed([]) == ids(120) | {"new"}
+    assert listing.apply_page(jobs[50:100]) is None
+    assert listing.apply_page(jobs[100:]) is None
+    assert listing.apply_page([]) == ids(120) | {"new"}
 
 
 def test_a_hurried_reading_and_a_first_page_need_nothing_beside_the_turn() -> None:
     listing = Listing()
-    listing.landed(page(0))
+    listing.apply_page(page(0))
     listing.wanted = True
     listing.begin(1.0)
     assert listing.asking == PAGE_SIZE
-    listing.landed(page(PAGE_SIZE, 3))
-    listing.landed([])
+    listing.apply_page(page(PAGE_SIZE, 3))
+    listing.apply_page([])
     listing.wanted = True
     listing.begin(2.0)
     assert (listing.asking, listing.asked_at) == (0, 2.0)
@@ -158,7 +158,7 @@ def test_a_hurried_reading_and_a_first_page_need_nothing_beside_the_turn() -> No
 def test_an_extra_reading_that_fails_is_wanted_still() -> None:
     listing = Listing()
     read_all(listing, page(0, 60))
-    listing.landed(page(0))
+    listing.apply_page(page(0))
     listing.wanted = True
     listing.begin(1.0)
     listing.failed(Unreachable("x"), Moment(2.0, 2.0), 5.0)
@@ -167,7 +167,7 @@ def test_an_extra_reading_that_fails_is_wanted_still() -> None:
 
 def test_starting_again_forgets_what_was_seen() -> None:
     listing = Listing()
-    listing.landed(page(0))
+    listing.apply_page(page(0))
     listing.restart()
     assert (listing.offset, listing.hurried) == (0, True)
     assert read_all(listing, [Job(id="only")]) == frozenset({"only"})
@@ -175,7 +175,7 @@ def test_starting_again_forgets_what_was_seen() -> None:
 
 def test_a_failure_keeps_the_place_and_is_forgotten_by_the_next_answer() -> None:
     listing = Listing()
-    listing.landed(page(0))
+    listing.apply_page(page(0))
     listing.failed(Unreachable("no answer"), Moment(10.0, 1000.0), 7.0)
     listing.failed(BadAnswer("HTML"), Moment(20.0, 1010.0), 7.0)
     assert listing.offset == PAGE_SIZE
@@ -184,8 +184,8 @@ def test_a_failure_keeps_the_place_and_is_forgotten_by_the_next_answer() -> None
     assert str(listing.problem.error) == "HTML"
     assert listing.problem.since == 1000.0
     assert listing.problem.retry_at == 1017.0
-    listing.landed(page(PAGE_SIZE, 1))
-    assert listing.landed([]) == ids(PAGE_SIZE + 1)
+    listing.apply_page(page(PAGE_SIZE, 1))
+    assert listing.apply_page([]) == ids(PAGE_SIZE + 1)
     fresh = Listing()
     for name in ("failures", "failing_since", "problem", "retry_at", "offset"):
         assert getattr(listing, name) == getattr(fresh, name)
@@ -204,7 +204,7 @@ def test_pages_that_fail_for_good_are_left_out_and_the_others_are_read(
         if number in broken:
             listing.failed(BadAnswer("HTML"), Moment(float(step), float(step)), wait)
         else:
-            whole = listing.landed(jobs[listing.offset : listing.offset + PAGE_SIZE])
+            whole = listing.apply_page(jobs[listing.offset : listing.offset + PAGE_SIZE])
     assert listing.over
     assert (whole == ids(270)) == listing.complete == (not broken)
     assert (listing.problem is None) == (not broken)

@@ -107,8 +107,8 @@ def account(*statuses: str, name: str = "acc", answered: bool = True) -> Account
     """An account whose list was read, with jobs `j0`, `j1`, … that were all asked just now."""
     made = AccountTrack(name)
     jobs = [Job(id=f"j{n}", status=status) for n, status in enumerate(statuses)]
-    made.listing.landed(jobs)
-    made.listing.landed(())
+    made.listing.apply_page(jobs)
+    made.listing.apply_page(())
     made.listing.asked_at = NOW
     for job in jobs:
         track = JobTrack(name, job)

@@ -219,7 +219,7 @@ async def test_the_keys_are_asked_for_then_and_one_job_of_exactly_these_keys_is_
         assert post.body["overwrite"] is True
         [course] = bench.account.jobs()
         child = JobKey(bench.account.account_id, course.plan.id)
-        assert bench.roster.ties == (Tie(child, ended(bench).key, 904, (FAILED_TYPE,)),)
+        assert bench.job_store.ties == (Tie(child, ended(bench).key, 904, (FAILED_TYPE,)),)
         await bench.press("enter")
         assert bench.on_main
 
@@ -232,10 +232,10 @@ async def test_several_jobs_become_a_plan_that_is_tied_to_the_job() -> None:
         assert "y start these 3 jobs" in bench.text
         await bench.press("y")
         await bench.over()
-        await bench.until(lambda: len(bench.roster.ties) == 3)
+        await bench.until(lambda: len(bench.job_store.ties) == 3)
         sizes = [len(sent.body["source"]["keys"]) for sent in bench.posts]
         assert sizes == [10_000, 10_000, 1]
-        assert {tie.parent for tie in bench.roster.ties} == {ended(bench).key}
+        assert {tie.parent for tie in bench.job_store.ties} == {ended(bench).key}
         await bench.press("enter")
         assert bench.on_main
 
