@@ -3,10 +3,10 @@
 A path begins at a first point and ends at a last one; between them lies the time traced. A named
 function of the program (no lambda, no comprehension) lies on the path if it is on the call stack at
 one of the two points, or if between them it is given the marked value as an argument (`self` apart)
-or returns it. A value is marked if it is the mark or contains it: a text with the mark in it, or a
-collection or record that holds a marked value at most five levels down. Left out are the simulated
-account and other readers of the same value: history and estimate, and the parts of the screen that
-draw something else (`_ASIDE`).
+or returns it. A value is marked if it is the mark or contains it: a text with the mark as a word in
+it, or a collection or record that holds a marked value at most five levels down. Left out are the
+simulated account and other readers of the same value: history and estimate, and the parts of the
+screen that draw something else (`_ASIDE`).
 
 | path | first point | last point | mark |
 |---|---|---|---|
@@ -20,6 +20,7 @@ from __future__ import annotations
 import asyncio
 import io
 import json
+import re
 import sys
 import tempfile
 from collections.abc import Callable, Iterable, Mapping
@@ -102,10 +103,10 @@ class Tracer:
             self._take_stack(frame)
 
     def _marked(self, value: object, depth: int = _DEPTH) -> bool:
-        if isinstance(value, str):
-            return str(self.mark) in value
         if isinstance(value, bytes):
-            return str(self.mark).encode() in value
+            value = value.decode("utf-8", "replace")
+        if isinstance(value, str):
+            return re.search(rf"(?<!\w){re.escape(str(self.mark))}(?!\w)", value) is not None
         if isinstance(value, int):
             return value == self.mark
         if depth == 0:
