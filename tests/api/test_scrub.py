@@ -195,5 +195,6 @@ def test_a_secret_in_a_very_long_text_is_hidden_wherever_it_is(secret: str) -> N
     told = _ascii_json(secret)
     for length in range(2**17 - len(told), 2**17 + 1, max(1, len(told) // 9)):
         text = f"{'x ' * (length // 2)}{told}{' y' * 2**16}"
-        assert not traces(secret, Scrubber(secret).clean(text))
-        assert len(Scrubber(secret).clean(text)) < len(text) - len(told) + 120
+        clean = Scrubber(secret).clean(text)
+        assert not traces(secret, clean)
+        assert len(clean) < len(text) - len(told) + 120

@@ -14,8 +14,8 @@ from tests.monitor.history.samples import BEGUN, pasts, run_of, sample
 
 def left(past: list[Recorded]) -> list[Recorded]:
     """What stays of it."""
-    gone = superfluous(past)
-    return [told for told in past if told not in gone]
+    gone = {told.at for told in superfluous(past)}
+    return [told for told in past if told.at not in gone]
 
 
 def edges(past: list[Recorded]) -> list[tuple[Recorded, Recorded]]:
