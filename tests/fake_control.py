@@ -31,10 +31,10 @@ class FakeControl:
     def lock(self) -> None:
         self.unlocked = False
 
-    async def request(self, act: Action, keys: Sequence[JobKey]) -> tuple[ActionRequest, ...]:
-        self.asked.append((act, tuple(keys)))
+    async def request(self, action: Action, keys: Sequence[JobKey]) -> tuple[ActionRequest, ...]:
+        self.asked.append((action, tuple(keys)))
         await self.held.wait()
-        return tuple(self._answer(act) for _ in keys)
+        return tuple(self._answer(action) for _ in keys)
 
     async def abort_all(self, account_id: str, asked: Collection[JobKey]) -> AllAborted:
         self.asked.append((Action.ABORT_ALL, account_id))
@@ -46,6 +46,6 @@ class FakeControl:
             )
         return AllAborted(self._answer(Action.ABORT_ALL))
 
-    def _answer(self, act: Action) -> ActionRequest:
+    def _answer(self, action: Action) -> ActionRequest:
         assert self.unlocked, "asked while locked"
-        return self.answer or ActionRequest(act, 0.0, RequestState.SENT)
+        return self.answer or ActionRequest(action, 0.0, RequestState.SENT)

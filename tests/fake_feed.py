@@ -52,7 +52,7 @@ class FakeFeed(Session):
         self.asked.append(("digest", since))
         return self.happened
 
-    async def desk(self) -> Services:
+    async def services(self) -> Services:
         while self.at_hand is None:  # as long as a test gives it none, it is not there yet
             await asyncio.Event().wait()
         return self.at_hand

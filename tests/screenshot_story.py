@@ -18,7 +18,7 @@ from slurper_tui.monitor.services import Services
 from slurper_tui.simulated.account import SimulatedAccount
 from slurper_tui.simulated.jobs import Plan
 from tests.fake_control import FakeControl
-from tests.fake_desk import FakeDesk, FakeLogs
+from tests.fake_services import FakeLogs, FakeServices
 
 HOUR = 3600.0
 FAILED, CLEAN, RUNNING, OTHER = (
@@ -59,26 +59,28 @@ def key(account: SimulatedAccount, job_id: str) -> JobKey:
     return JobKey(account.account_id, job_id)
 
 
-async def retry(desk: Services, snapshot: Snapshot, failed: JobKey) -> None:
+async def retry(services: Services, snapshot: Snapshot, failed: JobKey) -> None:
     """Make the job that copies again exactly what failed."""
-    reading = desk.logs.failures(failed)
+    reading = services.logs.failures(failed)
     async for _ in reading.views():
         pass
     view = next(view for view in snapshot.jobs if view.key == failed)
     [draft] = retry_drafts(view.job, reading.keys([FAILED_TYPE]))
-    desk.control.unlock()
+    services.control.unlock()
     secrets = Secrets(Secret("id", "key"), Secret("id", "key"))
-    made = await desk.creation.create(
+    made = await services.creation.create(
         failed.account_id, draft, secrets, retry_of=failed, log_types=(FAILED_TYPE,)
     )
     assert made.job_id is not None
 
 
-async def pages(desk: Services, failed: JobKey) -> Pages:
+async def pages(services: Services, failed: JobKey) -> Pages:
     """Read what the pages show, to the end."""
-    failures = [view async for view in desk.logs.failures(failed).views()][-1]
+    failures = [view async for view in services.logs.failures(failed).views()][-1]
     return Pages(
-        await _whole(desk.logs.follow(failed)), failures, await desk.receipts.receipt([failed])
+        await _whole(services.logs.follow(failed)),
+        failures,
+        await services.receipts.receipt([failed]),
     )
 
 
@@ -89,16 +91,16 @@ async def _whole(views: AsyncIterator[LogView]) -> LogView:
     raise AssertionError("the log was never read to its end")
 
 
-def desk_of(pages: Pages | None) -> Services:
-    """A desk that tells just that."""
-    desk, logs = FakeDesk(), FakeLogs()
-    desk.logs, desk.control = logs, FakeControl()
+def services_of(pages: Pages | None) -> Services:
+    """Services that return just these pages."""
+    services, logs = FakeServices(), FakeLogs()
+    services.logs, services.control = logs, FakeControl()
     if pages is not None:
         logs.pushed.push(pages.log)
         logs.reading.pushed.push(pages.failures)
         logs.reading.pushed.end()
-        desk.receipts = Told(pages.receipt)
-    return desk.desk
+        services.receipts = Told(pages.receipt)
+    return services.services
 
 
 class Told:

@@ -140,7 +140,7 @@ async def _watch(scene: Scene) -> Told:
     ids = [account.account_id]
     monitor = Monitor(client, ids, past, clock=clock, rng=random.Random(0))
     outage_at = scene.minutes * 60
-    last, desk, failed = None, await monitor.desk(), story.key(account, story.FAILED)
+    last, services, failed = None, await monitor.services(), story.key(account, story.FAILED)
     retries = scene.story
     async for snapshot in monitor.snapshots():
         last = snapshot
@@ -149,11 +149,11 @@ async def _watch(scene: Scene) -> Told:
             account.faults.add(Fault(Kind.HTML, status=502))
         if retries and loop.time() >= RETRY_AFTER:
             retries = False
-            await story.retry(desk, snapshot, failed)
+            await story.retry(services, snapshot, failed)
         if loop.time() >= outage_at + scene.outage * 60:
             break
     assert last is not None
-    pages = await story.pages(desk, failed) if scene.story else None
+    pages = await story.pages(services, failed) if scene.story else None
     told = Told(last, await monitor.digest(zone=UTC), pages)
     await client.close()
     return told
@@ -174,7 +174,7 @@ async def draw(scene: Scene, told: Told) -> str:
     view = ViewState(theme=scene.theme)
     options = ScreenOptions(zone=UTC, view=view, environ={}, deadline=deadline)
     feed = FakeFeed(told.snapshot)
-    feed.happened, feed.at_hand = told.digest, story.desk_of(told.pages)
+    feed.happened, feed.at_hand = told.digest, story.services_of(told.pages)
     app = SlurperApp(feed, options, lambda view: None)
     async with app.run_test(size=scene.size) as pilot:
         await feed.taken()

@@ -226,7 +226,7 @@ async def listed(context: CommandContext) -> tuple[JobView, ...]:
 @asynccontextmanager
 async def open_services(context: CommandContext) -> AsyncIterator[Services]:
     """Yield the services, and close them at the end, so that no request continues afterwards."""
-    services = await context.monitor.desk()
+    services = await context.monitor.services()
     try:
         yield services
     finally:
@@ -236,7 +236,7 @@ async def open_services(context: CommandContext) -> AsyncIterator[Services]:
 async def ready(
     options: argparse.Namespace,
     context: CommandContext,
-    desk: Services,
+    services: Services,
     account_id: str,
     drafts: Sequence[Draft],
 ) -> Secrets:
@@ -252,9 +252,9 @@ async def ready(
     secrets = await read_secrets(
         drafts[0].vendor, options.secrets, context.environ, context.out, context.scrubber
     )
-    desk.control.unlock()
+    services.control.unlock()
     if not options.no_precheck:
-        await _tried(context, desk, account_id, drafts[0], secrets)
+        await _tried(context, services, account_id, drafts[0], secrets)
     what = "start this job" if len(drafts) == 1 else f"start these {len(drafts)} jobs"
     if not options.yes and not await prompts.confirmed(f"{what}?", out):
         raise CliError("nothing was started", ExitCode.OK)
@@ -262,9 +262,9 @@ async def ready(
 
 
 async def _tried(
-    context: CommandContext, desk: Services, account_id: str, draft: Draft, secrets: Secrets
+    context: CommandContext, services: Services, account_id: str, draft: Draft, secrets: Secrets
 ) -> None:
-    checks = await desk.creation.precheck(account_id, draft, secrets)
+    checks = await services.creation.precheck(account_id, draft, secrets)
     for name, check in (("source", checks.source), ("target", checks.target)):
         context.out.note(f"precheck of the {name} bucket: {check_words(check)}")
     if not checks.passed:

@@ -115,9 +115,9 @@ class Session:
         """
         return await (await self._wait()).digest(since, zone)
 
-    async def desk(self) -> Services:
+    async def services(self) -> Services:
         """Return the services beyond snapshots; waits until the monitor exists."""
-        return await (await self._wait()).desk()
+        return await (await self._wait()).services()
 
     async def _wait(self) -> Monitor:
         await self._made.wait()

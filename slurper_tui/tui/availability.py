@@ -1,4 +1,4 @@
-"""Which keys and changes are available for the current scene, and the reason if one is not.
+"""Which keys and changes are available for the current state, and the reason if one is not.
 
 Functions that explain an unavailable action return "" when it is available.
 """
@@ -13,7 +13,7 @@ from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.events import Action
 from slurper_tui.monitor.model.job import JobView, Snapshot
 from slurper_tui.monitor.reports.wording import DONE_WORDS
-from slurper_tui.tui.state import Scene
+from slurper_tui.tui.state import ScreenState
 
 TOGETHER = frozenset({Action.PAUSE, Action.RESUME})
 """The actions that can be sent for several marked jobs at once."""
@@ -49,29 +49,29 @@ class Change(NamedTuple):
     ended.
     """
 
-    act: Action
+    action: Action
     keys: tuple[JobKey, ...] = ()
     account_id: str = ""
 
 
-def change_for(act: Action, scene: Scene) -> Change:
-    """Build the change that an action key makes in this scene.
+def change_for(action: Action, state: ScreenState) -> Change:
+    """Build the change that an action key makes in this state.
 
     Pause and resume apply to the marked jobs, else to the highlighted migration, else to the
     highlighted job; abort applies to the highlighted job alone.
     """
-    if act in TOGETHER and (scene.marked or scene.migration):
-        return Change(act, tuple(view.key for view in _several(scene)))
-    return Change(act, (scene.highlighted,) if scene.job and scene.highlighted else ())
+    if action in TOGETHER and (state.marked or state.migration):
+        return Change(action, tuple(view.key for view in _several(state)))
+    return Change(action, (state.highlighted,) if state.job and state.highlighted else ())
 
 
-def _several(scene: Scene) -> tuple[JobView, ...]:
+def _several(state: ScreenState) -> tuple[JobView, ...]:
     """Return, in row order, the marked jobs, else the highlighted migration's unfinished jobs."""
-    known = scene.snapshot.jobs if scene.snapshot else ()
-    ordered = sorted(known, key=lambda view: scene.rows.get(view.key, len(known)))
-    if scene.marked or scene.migration is None:
-        return tuple(view for view in ordered if view.key in scene.marked)
-    return tuple(view for view in ordered if view.key in scene.migration.keys and view.live)
+    known = state.snapshot.jobs if state.snapshot else ()
+    ordered = sorted(known, key=lambda view: state.rows.get(view.key, len(known)))
+    if state.marked or state.migration is None:
+        return tuple(view for view in ordered if view.key in state.marked)
+    return tuple(view for view in ordered if view.key in state.migration.keys and view.live)
 
 
 def aimed_at(change: Change, snapshot: Snapshot | None) -> tuple[JobView, ...]:
@@ -80,78 +80,78 @@ def aimed_at(change: Change, snapshot: Snapshot | None) -> tuple[JobView, ...]:
     Skip jobs not in the snapshot.
     """
     jobs = snapshot.jobs if snapshot else ()
-    if change.act is Action.ABORT_ALL:
+    if change.action is Action.ABORT_ALL:
         return tuple(v for v in jobs if v.account_id == change.account_id and v.live)
     known = {view.key: view for view in jobs}
     return tuple(known[key] for key in change.keys if key in known)
 
 
-def hindrance(view: JobView, act: Action) -> str:
+def hindrance(view: JobView, action: Action) -> str:
     """Return the reason why an action cannot be applied to a job now, or ""."""
     asked = view.request
-    if asked and asked.standing.open and asked.act is act and not asked.news:
-        return f"{act} was sent already, waiting for the API to confirm"
-    return why_not(view, act)
+    if asked and asked.state.open and asked.action is action and not asked.news:
+        return f"{action} was sent already, waiting for the API to confirm"
+    return why_not(view, action)
 
 
-def why_not_change(change: Change, scene: Scene, unlock: str) -> str:
+def why_not_change(change: Change, state: ScreenState, unlock: str) -> str:
     """Return the reason why a change cannot be made now, or "".
 
     unlock: the key that allows changes.
     """
-    if not scene.writing:
+    if not state.writing:
         return f"read-only: {unlock} unlocks"
-    views = aimed_at(change, scene.snapshot)
-    if change.act is Action.ABORT_ALL:
+    views = aimed_at(change, state.snapshot)
+    if change.action is Action.ABORT_ALL:
         return "" if views else NO_JOB_LEFT
     if not views:
-        return _no_job(scene)
-    reasons = [hindrance(view, change.act) for view in views]
+        return _no_job(state)
+    reasons = [hindrance(view, change.action) for view in views]
     if not all(reasons):
         return ""
-    done = DONE_WORDS[change.act]
+    done = DONE_WORDS[change.action]
     return reasons[0] if len(views) == 1 else f"none of the {len(views)} jobs can be {done}"
 
 
-def _no_job(scene: Scene) -> str:
-    return FOLDED if scene.migration else NO_JOB
+def _no_job(state: ScreenState) -> str:
+    return FOLDED if state.migration else NO_JOB
 
 
-def why_not_now(id: str, scene: Scene, unlock: str) -> str:
+def why_not_now(id: str, state: ScreenState, unlock: str) -> str:
     """Return the reason why the binding with this id does not work now, or ""."""
     if id in ACTS:
-        return why_not_change(change_for(ACTS[id], scene), scene, unlock)
-    if id in _OF_A_JOB and scene.job is None:
-        return _no_job(scene)
-    if id in _OF_A_LINE and scene.line is None:
+        return why_not_change(change_for(ACTS[id], state), state, unlock)
+    if id in _OF_A_JOB and state.job is None:
+        return _no_job(state)
+    if id in _OF_A_LINE and state.line is None:
         return NO_JOB
     if id in ("list.fold", "list.unfold"):
-        return _why_no_fold(id, scene)
-    if id == "list.mark" and scene.job and not scene.job.live:
+        return _why_no_fold(id, state)
+    if id == "list.mark" and state.job and not state.job.live:
         return "only a job that has not ended can be paused or resumed"
-    return why_no_receipt(scene) if id == "show.receipt" else ""
+    return why_no_receipt(state) if id == "show.receipt" else ""
 
 
-def _why_no_fold(id: str, scene: Scene) -> str:
+def _why_no_fold(id: str, state: ScreenState) -> str:
     """Return the reason why fold or unfold does not work now, or "".
 
     Folding works from any row of a migration, unfolding only from the migration's own row.
     """
-    line = scene.line
+    line = state.line
     if line is None or line.migration is None:
         return NO_MIGRATION
     return NO_MIGRATION if id == "list.unfold" and not line.is_migration else ""
 
 
-def why_no_receipt(scene: Scene) -> str:
+def why_no_receipt(state: ScreenState) -> str:
     """Return the reason why the highlighted job or migration has no receipt, or ""."""
-    if scene.line is None:
+    if state.line is None:
         return NO_JOB
-    what = "migration" if scene.line.is_migration else "job"
-    return f"the {what} has not ended" if scene.line.view.live else ""
+    what = "migration" if state.line.is_migration else "job"
+    return f"the {what} has not ended" if state.line.view.live else ""
 
 
-def reasons(ids: Iterator[str], scene: Scene, unlock: str) -> dict[str, str]:
+def reasons(ids: Iterator[str], state: ScreenState, unlock: str) -> dict[str, str]:
     """Map each binding id that does not work now to the reason."""
-    told = ((id, why_not_now(id, scene, unlock)) for id in ids)
+    told = ((id, why_not_now(id, state, unlock)) for id in ids)
     return {id: why for id, why in told if why}

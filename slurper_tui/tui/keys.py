@@ -19,7 +19,7 @@ from textual.events import Key
 from textual.message import Message
 
 from slurper_tui.tui.render.glyphs import Look
-from slurper_tui.tui.state import Scene
+from slurper_tui.tui.state import ScreenState
 
 
 def _key(
@@ -218,8 +218,8 @@ Hint = tuple[str, str]
 """The shown keys and their short word."""
 
 
-def _has_trouble(scene: Scene) -> bool:
-    snapshot = scene.snapshot
+def _has_trouble(state: ScreenState) -> bool:
+    snapshot = state.snapshot
     if snapshot is None:
         return False
     lost = snapshot.history_note.startswith(("history off", "history begun"))
@@ -228,31 +228,31 @@ def _has_trouble(scene: Scene) -> bool:
     return any(a.problem for a in snapshot.accounts) or snapshot.job_has_problem
 
 
-def _has_failed(scene: Scene) -> bool:
-    return scene.job is not None and bool(scene.job.counts.failed or scene.job.not_copied)
+def _has_failed(state: ScreenState) -> bool:
+    return state.job is not None and bool(state.job.counts.failed or state.job.not_copied)
 
 
-def _can(id: str, scene: Scene) -> bool:
+def _can(id: str, state: ScreenState) -> bool:
     """Return whether changes are allowed and this one works for the highlighted or marked jobs."""
-    if not scene.writing:
+    if not state.writing:
         return False
     from slurper_tui.tui.availability import why_not_now  # only needed where jobs may be changed
 
-    return not why_not_now(id, scene, "")
+    return not why_not_now(id, state, "")
 
 
-_OFFERS: tuple[tuple[tuple[str, ...], str, Callable[[Scene], bool]], ...] = (
+_OFFERS: tuple[tuple[tuple[str, ...], str, Callable[[ScreenState], bool]], ...] = (
     (
         ("list.ended",),
         "ended",
-        lambda scene: scene.view.hide_ended or any(not view.live for view in scene.jobs),
+        lambda state: state.view.hide_ended or any(not view.live for view in state.jobs),
     ),
-    (("list.sort-left", "list.sort-right"), "sort", lambda scene: len(scene.jobs) > 1),
-    (("show.log",), "log", lambda scene: scene.job is not None),
+    (("list.sort-left", "list.sort-right"), "sort", lambda state: len(state.jobs) > 1),
+    (("show.log",), "log", lambda state: state.job is not None),
     (("show.failures",), "failures", _has_failed),
-    (("pane.open",), "open", lambda scene: scene.line is not None and not scene.line.is_folded),
-    (("pane.open",), "unfold", lambda scene: scene.line is not None and scene.line.is_folded),
-    (("list.filter",), "filter", lambda scene: scene.total > 1),
+    (("pane.open",), "open", lambda state: state.line is not None and not state.line.is_folded),
+    (("pane.open",), "unfold", lambda state: state.line is not None and state.line.is_folded),
+    (("list.filter",), "filter", lambda state: state.total > 1),
     (("change.resume",), "resume", partial(_can, "change.resume")),
     (("change.pause",), "pause", partial(_can, "change.pause")),
     (("change.abort",), "abort", partial(_can, "change.abort")),
@@ -262,9 +262,9 @@ _OFFERS: tuple[tuple[tuple[str, ...], str, Callable[[Scene], bool]], ...] = (
 )
 
 
-def hints_for(scene: Scene, keymap: Mapping[str, str], look: Look) -> tuple[Hint, ...]:
+def hints_for(state: ScreenState, keymap: Mapping[str, str], look: Look) -> tuple[Hint, ...]:
     """Return the hints whose keys work now, the least important first."""
-    offered = [(ids, word) for ids, word, works in _OFFERS if works(scene)]
+    offered = [(ids, word) for ids, word, works in _OFFERS if works(state)]
     return tuple(
         (" ".join(hint_sign(id, keymap, look) for id in ids), word)
         for ids, word in offered[-MOST_HINTS:]

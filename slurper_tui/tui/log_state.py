@@ -23,7 +23,7 @@ Kind = tuple[str | None, ...]
 """The log type that is shown alone; empty for all types. (None,) shows rows without a type."""
 
 
-class LogScene(msgspec.Struct, frozen=True, eq=False):
+class LogState(msgspec.Struct, frozen=True, eq=False):
     """A log and how it is displayed.
 
     rows: the filtered rows, newest first.
@@ -66,15 +66,15 @@ class LogScene(msgspec.Struct, frozen=True, eq=False):
         return place + 1 if self.cursor in self.matches[place : place + 1] else None
 
 
-def see(scene: LogScene, view: LogView) -> LogScene:
-    """Return the scene with a newer view; the cursor keeps its row, or stays on the newest."""
-    rows = _filtered(view.rows, scene)
-    if scene.sticks or scene.row is None:
+def see(state: LogState, view: LogView) -> LogState:
+    """Return the state with a newer view; the cursor keeps its row, or stays on the newest."""
+    rows = _filtered(view.rows, state)
+    if state.sticks or state.row is None:
         cursor, fresh = 0, 0
     else:
-        cursor = _index(rows, scene.row, scene.cursor)
-        fresh = scene.fresh + _newer(rows, scene.rows[0])
-    return _matched(replace(scene, view=view, rows=rows, cursor=cursor, fresh=fresh))
+        cursor = _index(rows, state.row, state.cursor)
+        fresh = state.fresh + _newer(rows, state.rows[0])
+    return _matched(replace(state, view=view, rows=rows, cursor=cursor, fresh=fresh))
 
 
 def _index(rows: tuple[LogRow, ...], row: LogRow, otherwise: int) -> int:
@@ -90,83 +90,83 @@ def _newer(rows: tuple[LogRow, ...], row: LogRow) -> int:
     return rows.index(row) if row in rows else len(rows)
 
 
-def show(scene: LogScene, *, only: Kind | None = None, filter_text: str | None = None) -> LogScene:
+def show(state: LogState, *, only: Kind | None = None, filter_text: str | None = None) -> LogState:
     """Change the type or the text filter.
 
     The cursor keeps its row or goes to the next older one.
     """
     changed = replace(
-        scene,
-        only=scene.only if only is None else only,
-        filter_text=scene.filter_text if filter_text is None else filter_text,
+        state,
+        only=state.only if only is None else only,
+        filter_text=state.filter_text if filter_text is None else filter_text,
     )
-    rows = _filtered(scene.view.rows, changed)
-    cursor = 0 if scene.row is None or scene.sticks else _after(scene, rows)
+    rows = _filtered(state.view.rows, changed)
+    cursor = 0 if state.row is None or state.sticks else _after(state, rows)
     return _matched(replace(changed, rows=rows, cursor=cursor, fresh=0))
 
 
-def _after(scene: LogScene, rows: tuple[LogRow, ...]) -> int:
+def _after(state: LogState, rows: tuple[LogRow, ...]) -> int:
     """Return the index of the first of these rows that is not newer than the highlighted one."""
-    place = scene.view.rows.index(scene.row) if scene.row in scene.view.rows else 0
-    newer = {id(row) for row in scene.view.rows[:place]}
+    place = state.view.rows.index(state.row) if state.row in state.view.rows else 0
+    newer = {id(row) for row in state.view.rows[:place]}
     return max(0, min(sum(id(row) in newer for row in rows), len(rows) - 1))
 
 
-def seek(scene: LogScene, text: str) -> LogScene:
+def seek(state: LogState, text: str) -> LogState:
     """Set the search text; the cursor does not move."""
-    return _matched(replace(scene, sought=text))
+    return _matched(replace(state, sought=text))
 
 
-def move_to(scene: LogScene, row: int) -> LogScene:
+def move_to(state: LogState, row: int) -> LogState:
     """Move the cursor to a row, clamped to the rows; on the newest row `fresh` becomes 0."""
-    cursor = max(0, min(row, len(scene.rows) - 1))
-    return replace(scene, cursor=cursor, fresh=scene.fresh if cursor else 0)
+    cursor = max(0, min(row, len(state.rows) - 1))
+    return replace(state, cursor=cursor, fresh=state.fresh if cursor else 0)
 
 
-def to_match(scene: LogScene, step: int) -> LogScene:
+def to_match(state: LogState, step: int) -> LogState:
     """Move the cursor to the next older (1) or newer (-1) match, wrapping around at the end."""
-    if not scene.matches:
-        return scene
+    if not state.matches:
+        return state
     find = bisect_right if step > 0 else bisect_left
-    place = find(scene.matches, scene.cursor) - (step < 0)
-    return move_to(scene, scene.matches[place % len(scene.matches)])
+    place = find(state.matches, state.cursor) - (step < 0)
+    return move_to(state, state.matches[place % len(state.matches)])
 
 
-def to_first_match(scene: LogScene) -> LogScene:
+def to_first_match(state: LogState) -> LogState:
     """Keep the cursor if it is on a match, else move it to the next older match."""
-    return scene if scene.place else to_match(scene, 1)
+    return state if state.place else to_match(state, 1)
 
 
-def follow(scene: LogScene) -> LogScene:
+def follow(state: LogState) -> LogState:
     """Toggle following; switching it on moves the cursor to the newest row."""
-    if scene.sticks:
-        return replace(scene, following=False)
-    return replace(scene, following=True, cursor=0, fresh=0)
+    if state.sticks:
+        return replace(state, following=False)
+    return replace(state, following=True, cursor=0, fresh=0)
 
 
-def kinds(scene: LogScene) -> list[tuple[str | None, int]]:
+def kinds(state: LogState) -> list[tuple[str | None, int]]:
     """Return the log types among the loaded rows with their counts, the most frequent first."""
-    counted = Counter(row.log_type for row in scene.view.rows)
+    counted = Counter(row.log_type for row in state.view.rows)
     return sorted(counted.items(), key=lambda kind: (-kind[1], kind[0] or ""))
 
 
-def next_kind(scene: LogScene) -> LogScene:
+def next_kind(state: LogState) -> LogState:
     """Show the next type alone, or all types after the last one."""
-    choices: list[Kind] = [(), *((type,) for type, _ in kinds(scene))]
-    place = choices.index(scene.only) if scene.only in choices else 0
-    return show(scene, only=choices[(place + 1) % len(choices)])
+    choices: list[Kind] = [(), *((type,) for type, _ in kinds(state))]
+    place = choices.index(state.only) if state.only in choices else 0
+    return show(state, only=choices[(place + 1) % len(choices)])
 
 
-def _filtered(rows: tuple[LogRow, ...], scene: LogScene) -> tuple[LogRow, ...]:
-    tests = _tests(scene)
+def _filtered(rows: tuple[LogRow, ...], state: LogState) -> tuple[LogRow, ...]:
+    tests = _tests(state)
     return tuple(r for r in rows if all(test(r) for test in tests)) if tests else rows
 
 
-def _tests(scene: LogScene) -> list[Callable[[LogRow], bool]]:
+def _tests(state: LogState) -> list[Callable[[LogRow], bool]]:
     """Return the tests that a shown row passes: its type, each word, and no word after a `!`."""
-    tests = [_word(word) for word in fold_text(scene.filter_text).split()]
-    if scene.only:
-        tests.insert(0, lambda row: row.log_type in scene.only)
+    tests = [_word(word) for word in fold_text(state.filter_text).split()]
+    if state.only:
+        tests.insert(0, lambda row: row.log_type in state.only)
     return tests
 
 
@@ -177,12 +177,12 @@ def _word(word: str) -> Callable[[LogRow], bool]:
     return lambda row: word in fold_text(text_of_row(row))
 
 
-def _matched(scene: LogScene) -> LogScene:
-    pattern = pattern_of(scene.sought)
+def _matched(state: LogState) -> LogState:
+    pattern = pattern_of(state.sought)
     if pattern is None:
-        return replace(scene, matches=())
-    found = (n for n, row in enumerate(scene.rows) if pattern.search(text_of_row(row)))
-    return replace(scene, matches=tuple(found))
+        return replace(state, matches=())
+    found = (n for n, row in enumerate(state.rows) if pattern.search(text_of_row(row)))
+    return replace(state, matches=tuple(found))
 
 
 def pattern_of(text: str) -> re.Pattern[str] | None:

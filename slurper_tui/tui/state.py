@@ -1,7 +1,7 @@
-"""The state of the main screen as one frozen value (`Scene`), and the functions that change it.
+"""The main screen's state as one frozen value (`ScreenState`), and the functions that change it.
 
-Data flow: a new snapshot replaces the one in the `Scene`; `arrange` filters the jobs, groups them
-into migrations, sorts them into `lines` and places the highlight. `adopt` merges a scene that was
+Data flow: a new snapshot replaces the one in the state; `arrange` filters the jobs, groups them
+into migrations, sorts them into `lines` and places the highlight. `adopt` merges a state that was
 arranged elsewhere into the current one. The module also holds the filter language (`matcher`), the
 layout classes by terminal size, the options fixed for a run and the view settings that are saved.
 """
@@ -204,7 +204,7 @@ def grouped(snapshot: Snapshot | None, before: Groups) -> Groups:
         return before
     if before.snapshot is not None and _groups_alike(snapshot, before.snapshot):
         return _regrouped(snapshot, before.snapshot, before)
-    found = migrations(snapshot.jobs, snapshot.ties, before.by_key, snapshot.unstarted)
+    found = migrations(snapshot.jobs, snapshot.links, before.by_key, snapshot.unstarted)
     by_job: dict[RowKey | None, MigrationKey] = {key: one.key for one in found for key in one.keys}
     return Groups(snapshot, {one.key: one for one in found}, by_job)
 
@@ -212,14 +212,14 @@ def grouped(snapshot: Snapshot | None, before: Groups) -> Groups:
 def _has_same_jobs(snapshot: Snapshot, before: Snapshot | None) -> bool:
     if before is None or snapshot.jobs is not before.jobs:
         return False
-    return (snapshot.ties, snapshot.unstarted) == (before.ties, before.unstarted)
+    return (snapshot.links, snapshot.unstarted) == (before.links, before.unstarted)
 
 
 def _groups_alike(snapshot: Snapshot, before: Snapshot) -> bool:
     """Whether both snapshots have the same jobs of the same migrations, in the same order."""
     return (
         len(snapshot.jobs) == len(before.jobs)
-        and (snapshot.ties, snapshot.unstarted) == (before.ties, before.unstarted)
+        and (snapshot.links, snapshot.unstarted) == (before.links, before.unstarted)
         and all(
             one is other or (one.key == other.key and migration_of(one) == migration_of(other))
             for one, other in zip(snapshot.jobs, before.jobs, strict=True)
@@ -239,7 +239,7 @@ def _regrouped(snapshot: Snapshot, before: Snapshot, groups: Groups) -> Groups:
             by_migration.setdefault(key, {})[new.key] = new
     by_key = dict(groups.by_key)
     for key, views in by_migration.items():
-        by_key[key] = with_changes(by_key[key], views, snapshot.ties)
+        by_key[key] = with_changes(by_key[key], views, snapshot.links)
     for key, one in by_key.items() if any(started.values()) else ():
         if more := started[key.account_id]:
             by_key[key] = replace(one, running=one.running + more)
@@ -294,7 +294,7 @@ NOTE_ROUNDS = 2
 """A note disappears after this many polling rounds, so it stays for at least one whole interval."""
 
 
-class Scene(msgspec.Struct, frozen=True, eq=False):
+class ScreenState(msgspec.Struct, frozen=True, eq=False):
     """The state of the main screen.
 
     snapshot: None before the first poll.
@@ -372,8 +372,8 @@ class Scene(msgspec.Struct, frozen=True, eq=False):
         """Whether there is more than one account."""
         return self.snapshot is not None and len(self.snapshot.accounts) > 1
 
-    def same_jobs(self, other: Scene) -> bool:
-        """Return whether both scenes show the same data.
+    def same_jobs(self, other: ScreenState) -> bool:
+        """Return whether both states show the same data.
 
         Highlight, freezing and note may differ.
         """
@@ -387,93 +387,93 @@ class Scene(msgspec.Struct, frozen=True, eq=False):
         return len(self.snapshot.jobs) if self.snapshot else 0
 
 
-def arrange(scene: Scene) -> Scene:
+def arrange(state: ScreenState) -> ScreenState:
     """Filter, fold and sort the jobs again; the highlight keeps its line or moves to a near one.
 
     The migration that contains the `sought` job is unfolded.
     """
-    jobs = tuple(_seen(scene))
-    groups = grouped(scene.snapshot, scene.groups) if scene.view.migrations else Groups()
-    unfolded, sought = scene.unfolded, scene.sought
+    jobs = tuple(_seen(state))
+    groups = grouped(state.snapshot, state.groups) if state.view.migrations else Groups()
+    unfolded, sought = state.unfolded, state.sought
     if sought in groups.by_job and any(view.key == sought for view in jobs):
         unfolded |= {groups.by_job[sought]}
-    shown, retries = None if scene.filter_text else unfolded, _retries(scene.snapshot)
-    lines = list_rows(jobs, groups, scene.view, shown, retries)
+    shown, retries = None if state.filter_text else unfolded, _retries(state.snapshot)
+    lines = list_rows(jobs, groups, state.view, shown, retries)
     rows = {line.key: row for row, line in enumerate(lines)}
-    place = _place(scene, rows, groups)
+    place = _place(state, rows, groups)
     if place is None and lines:
-        place = lines[min(scene.cursor or 0, len(lines) - 1)].key
+        place = lines[min(state.cursor or 0, len(lines) - 1)].key
     return replace(
-        scene,
+        state,
         jobs=jobs,
         lines=lines,
         rows=rows,
         place=place,
-        home=scene.home or place,
+        home=state.home or place,
         groups=groups,
         unfolded=unfolded,
     )
 
 
-def adopt(scene: Scene, made: Scene, arranged: Scene) -> Scene:
-    """Merge `arranged`, which was computed from `made`, into the current scene.
+def adopt(state: ScreenState, made: ScreenState, arranged: ScreenState) -> ScreenState:
+    """Merge `arranged`, which was computed from `made`, into the current state.
 
-    If the filter, sorting or folding has changed since `made`, the scene is arranged again. It is
+    If the filter, sorting or folding has changed since `made`, the state is arranged again. It is
     not if the user only went to another line that is still in the list.
     """
     unchanged = (
-        scene.view is made.view
-        and scene.filter_text == made.filter_text
-        and scene.unfolded is made.unfolded
-        and (scene.sought == made.sought or scene.sought in arranged.rows)
+        state.view is made.view
+        and state.filter_text == made.filter_text
+        and state.unfolded is made.unfolded
+        and (state.sought == made.sought or state.sought in arranged.rows)
     )
-    news = scene.news if scene.news is not made.news else arranged.news
-    note = scene.note if scene.noted_in != made.noted_in else arranged.note
-    newer = replace(scene, snapshot=arranged.snapshot, groups=arranged.groups, news=news, note=note)
+    news = state.news if state.news is not made.news else arranged.news
+    note = state.note if state.noted_in != made.noted_in else arranged.note
+    newer = replace(state, snapshot=arranged.snapshot, groups=arranged.groups, news=news, note=note)
     if not unchanged:
         return arrange(newer)
-    place = scene.place if scene.place in arranged.rows else arranged.place
+    place = state.place if state.place in arranged.rows else arranged.place
     return replace(
         newer,
         jobs=arranged.jobs,
         lines=arranged.lines,
         rows=arranged.rows,
         place=place,
-        home=scene.home or arranged.home,
+        home=state.home or arranged.home,
         unfolded=arranged.unfolded,
     )
 
 
 def _retries(snapshot: Snapshot | None) -> frozenset[JobKey]:
-    return frozenset(tie.child for tie in snapshot.ties) if snapshot else frozenset()
+    return frozenset(link.child for link in snapshot.links) if snapshot else frozenset()
 
 
-def _seen(scene: Scene) -> Iterator[JobView]:
+def _seen(state: ScreenState) -> Iterator[JobView]:
     """Iterate over the jobs that pass the filter, in no particular order."""
-    jobs: Iterable[JobView] = scene.snapshot.jobs if scene.snapshot else ()
-    if scene.filter_text:
-        jobs = filter(matcher(scene.filter_text), jobs)
-    return (view for view in jobs if view.live or not scene.view.hide_ended)
+    jobs: Iterable[JobView] = state.snapshot.jobs if state.snapshot else ()
+    if state.filter_text:
+        jobs = filter(matcher(state.filter_text), jobs)
+    return (view for view in jobs if view.live or not state.view.hide_ended)
 
 
-def _place(scene: Scene, rows: Mapping[RowKey, int], groups: Groups) -> RowKey | None:
+def _place(state: ScreenState, rows: Mapping[RowKey, int], groups: Groups) -> RowKey | None:
     """Return the line to highlight: the sought one, the previous one, or its folded migration."""
-    keys = (scene.sought or scene.home, scene.place, groups.by_job.get(scene.place))
+    keys = (state.sought or state.home, state.place, groups.by_job.get(state.place))
     return next((key for key in keys if key in rows), None)
 
 
-def see(scene: Scene, snapshot: Snapshot) -> Scene:
-    """Return the scene with a new snapshot; an outage that has just ended is shown as `news`."""
-    news = _fresh_outage(scene.snapshot, snapshot) or scene.news
-    if scene.snapshot is not None:
-        snapshot = _steady_budget(scene.snapshot, snapshot)
-    note = scene.note if snapshot.rounds < scene.noted_in + NOTE_ROUNDS else ""
-    return arrange(replace(scene, snapshot=snapshot, news=news, note=note))
+def see(state: ScreenState, snapshot: Snapshot) -> ScreenState:
+    """Return the state with a new snapshot; an outage that has just ended is shown as `news`."""
+    news = _fresh_outage(state.snapshot, snapshot) or state.news
+    if state.snapshot is not None:
+        snapshot = _steady_budget(state.snapshot, snapshot)
+    note = state.note if snapshot.rounds < state.noted_in + NOTE_ROUNDS else ""
+    return arrange(replace(state, snapshot=snapshot, news=news, note=note))
 
 
-def noted(scene: Scene, text: str) -> Scene:
+def noted(state: ScreenState, text: str) -> ScreenState:
     """Set the note that answers the last key."""
-    return replace(scene, note=text, noted_in=scene.snapshot.rounds if scene.snapshot else 0)
+    return replace(state, note=text, noted_in=state.snapshot.rounds if state.snapshot else 0)
 
 
 def _fresh_outage(before: Snapshot | None, after: Snapshot) -> Outage | None:
@@ -492,17 +492,17 @@ def _steady_budget(before: Snapshot, after: Snapshot) -> Snapshot:
     return replace(after, budget=used)
 
 
-def highlight_row(scene: Scene, row: int) -> Scene:
+def highlight_row(state: ScreenState, row: int) -> ScreenState:
     """Highlight the line at an index, clamped to the lines."""
-    if not scene.lines:
-        return scene
-    row = max(0, min(row, len(scene.lines) - 1))
-    return highlight(scene, scene.lines[row].key)
+    if not state.lines:
+        return state
+    row = max(0, min(row, len(state.lines) - 1))
+    return highlight(state, state.lines[row].key)
 
 
-def highlight(scene: Scene, key: RowKey) -> Scene:
+def highlight(state: ScreenState, key: RowKey) -> ScreenState:
     """Highlight a line that is in the list."""
-    return replace(scene, place=key, sought=key)
+    return replace(state, place=key, sought=key)
 
 
 def sort_step(view: ViewState, step: int) -> ViewState:
@@ -511,49 +511,49 @@ def sort_step(view: ViewState, step: int) -> ViewState:
     return replace(view, sort=SORTS[(place + step) % len(SORTS)])
 
 
-def reveal(scene: Scene, key: JobKey) -> Scene:
+def reveal(state: ScreenState, key: JobKey) -> ScreenState:
     """Highlight a job.
 
     Clear the filter and show ended jobs if they hide it, and unfold its migration.
     """
-    if key not in scene.rows:
-        scene = arrange(replace(scene, sought=key))
-    if key not in scene.rows:
-        view = replace(scene.view, hide_ended=False)
-        scene = arrange(replace(scene, filter_text="", view=view))
-    return highlight(scene, key) if key in scene.rows else scene
+    if key not in state.rows:
+        state = arrange(replace(state, sought=key))
+    if key not in state.rows:
+        view = replace(state.view, hide_ended=False)
+        state = arrange(replace(state, filter_text="", view=view))
+    return highlight(state, key) if key in state.rows else state
 
 
-def unfold(scene: Scene) -> Scene:
+def unfold(state: ScreenState) -> ScreenState:
     """List the jobs of the highlighted migration below it."""
-    if scene.migration is None:
-        return scene
-    key = scene.migration.key
-    return arrange(replace(highlight(scene, key), unfolded=scene.unfolded | {key}))
+    if state.migration is None:
+        return state
+    key = state.migration.key
+    return arrange(replace(highlight(state, key), unfolded=state.unfolded | {key}))
 
 
-def fold(scene: Scene) -> Scene:
+def fold(state: ScreenState) -> ScreenState:
     """Move from a job to its migration, or fold the highlighted migration.
 
     While a filter is set, all migrations stay unfolded.
     """
-    line = scene.line
+    line = state.line
     if line is None or line.migration is None:
-        return scene
+        return state
     key = line.migration.key
-    there = highlight(scene, key)
+    there = highlight(state, key)
     if not line.is_migration:
         return there
-    return arrange(replace(there, unfolded=scene.unfolded - {key}))
+    return arrange(replace(there, unfolded=state.unfolded - {key}))
 
 
-def with_migrations(scene: Scene, view: ViewState) -> Scene:
+def with_migrations(state: ScreenState, view: ViewState) -> ScreenState:
     """Switch folding into migrations on or off.
 
     The highlight moves to the migration of the highlighted job, or to the first job of the
     highlighted migration.
     """
-    inside = scene.migration.keys if scene.migration else frozenset()
-    after = arrange(replace(scene, view=view, sought=None, unfolded=frozenset()))
+    inside = state.migration.keys if state.migration else frozenset()
+    after = arrange(replace(state, view=view, sought=None, unfolded=frozenset()))
     first = next((line.key for line in after.lines if line.key in inside), after.place)
     return after if first is None else highlight(after, first)

@@ -85,24 +85,24 @@ class Services:
 
 
 @pytest.fixture
-async def desk() -> AsyncIterator[Services]:
-    desk = Services()
-    yield desk
-    await desk.client.close()
+async def services() -> AsyncIterator[Services]:
+    services = Services()
+    yield services
+    await services.client.close()
 
 
-async def test_the_list_comes_in_pages_with_every_field(desk: Services) -> None:
-    first = await desk.client.list_jobs(desk.id, limit=30)
-    assert desk.last == ("GET", "/jobs", "limit=30&offset=0")
-    rest = await desk.client.list_jobs(desk.id, offset=30)
-    assert desk.last == ("GET", "/jobs", "limit=50&offset=30")
+async def test_the_list_comes_in_pages_with_every_field(services: Services) -> None:
+    first = await services.client.list_jobs(services.id, limit=30)
+    assert services.last == ("GET", "/jobs", "limit=30&offset=0")
+    rest = await services.client.list_jobs(services.id, offset=30)
+    assert services.last == ("GET", "/jobs", "limit=50&offset=30")
     jobs = first.value + rest.value
-    assert [job.id for job in jobs] == [course.plan.id for course in desk.account.jobs()]
+    assert [job.id for job in jobs] == [course.plan.id for course in services.account.jobs()]
     assert all(job.extra == {} for job in jobs)
     steady = next(job for job in jobs if job.source and job.source.path_prefix == "2024/")
     assert steady.source is not None
     assert steady.target is not None
-    assert steady.overwrite is desk.account.jobs()[jobs.index(steady)].plan.overwrite
+    assert steady.overwrite is services.account.jobs()[jobs.index(steady)].plan.overwrite
     assert (steady.source.vendor, steady.source.bucket) == ("s3", "photos-prod")
     assert (steady.target.vendor, steady.target.bucket) == ("r2", "media")
     assert (steady.status, steady.finished_at) == ("running", None)
@@ -111,70 +111,72 @@ async def test_the_list_comes_in_pages_with_every_field(desk: Services) -> None:
     assert (first.limit.quota, first.limit.window) == (1200, 300.0)
 
 
-async def test_reading_one_job(desk: Services) -> None:
-    job_id = desk.job("running")
-    job = (await desk.client.get_job(desk.id, job_id)).value
-    assert desk.last == ("GET", f"/jobs/{job_id}", "")
-    progress = (await desk.client.progress(desk.id, job_id)).value
-    assert desk.last == ("GET", f"/jobs/{job_id}/progress", "")
+async def test_reading_one_job(services: Services) -> None:
+    job_id = services.job("running")
+    job = (await services.client.get_job(services.id, job_id)).value
+    assert services.last == ("GET", f"/jobs/{job_id}", "")
+    progress = (await services.client.progress(services.id, job_id)).value
+    assert services.last == ("GET", f"/jobs/{job_id}/progress", "")
     assert (progress.id, progress.created_at) == (job.id, job.created_at)
-    counts = next(c for c in desk.account.jobs() if c.plan.id == job_id).counters(NOW)
+    counts = next(c for c in services.account.jobs() if c.plan.id == job_id).counters(NOW)
     assert counts[:4] == (
         progress.objects,
         progress.transferred_objects,
         progress.skipped_objects,
         progress.failed_objects,
     )
-    rows = (await desk.client.logs(desk.id, job_id, limit=5, offset=1)).value
-    assert desk.last == ("GET", f"/jobs/{job_id}/logs", "limit=5&offset=1")
+    rows = (await services.client.logs(services.id, job_id, limit=5, offset=1)).value
+    assert services.last == ("GET", f"/jobs/{job_id}/logs", "limit=5&offset=1")
     assert len(rows) == 5
     assert all(row.job == job_id and row.log_type and row.created_at for row in rows)
 
 
-async def test_a_job_from_its_creation_to_its_end(desk: Services) -> None:
-    running = desk.job("running")
+async def test_a_job_from_its_creation_to_its_end(services: Services) -> None:
+    running = services.job("running")
     with pytest.raises(Conflict) as refused:
-        await desk.client.create_job(desk.id, NEW_JOB)
+        await services.client.create_job(services.id, NEW_JOB)
     assert refused.value.status == 409
     control: list[tuple[str, Callable[[str, str], Awaitable[object]], str]] = [
-        ("pause", desk.client.pause_job, "paused"),
-        ("resume", desk.client.resume_job, "running"),
-        ("abort", desk.client.abort_job, "aborted"),
+        ("pause", services.client.pause_job, "paused"),
+        ("resume", services.client.resume_job, "running"),
+        ("abort", services.client.abort_job, "aborted"),
     ]
     for word, operation, status in control:
-        await operation(desk.id, running)
-        assert desk.last == ("PUT", f"/jobs/{running}/{word}", "")
-        assert desk.sent[-1].content == b""
-        assert (await desk.client.progress(desk.id, running)).value.status == status
-    created = await desk.client.create_job(desk.id, NEW_JOB)
-    assert desk.last == ("POST", "/jobs", "")
+        await operation(services.id, running)
+        assert services.last == ("PUT", f"/jobs/{running}/{word}", "")
+        assert services.sent[-1].content == b""
+        assert (await services.client.progress(services.id, running)).value.status == status
+    created = await services.client.create_job(services.id, NEW_JOB)
+    assert services.last == ("POST", "/jobs", "")
     assert isinstance(created.value, Created)
-    assert json.loads(desk.sent[-1].content) == json.loads(encode(NEW_JOB))
-    assert desk.sent[-1].headers["content-type"] == "application/json"
-    assert (await desk.client.abort_all_jobs(desk.id)).value == "All jobs aborted"
-    assert desk.last == ("PUT", "/jobs/abortAll", "")
-    assert (await desk.client.delete_job(desk.id, running)).value == "Job deleted"
-    assert desk.last == ("DELETE", f"/jobs/{running}", "")
+    assert json.loads(services.sent[-1].content) == json.loads(encode(NEW_JOB))
+    assert services.sent[-1].headers["content-type"] == "application/json"
+    assert (await services.client.abort_all_jobs(services.id)).value == "All jobs aborted"
+    assert services.last == ("PUT", "/jobs/abortAll", "")
+    assert (await services.client.delete_job(services.id, running)).value == "Job deleted"
+    assert services.last == ("DELETE", f"/jobs/{running}", "")
     with pytest.raises(NotFound):
-        await desk.client.get_job(desk.id, running)
+        await services.client.get_job(services.id, running)
 
 
 @pytest.mark.parametrize(("bucket", "status"), [("photos", "success"), ("missing", "error")])
-async def test_prechecks(desk: Services, bucket: str, status: str) -> None:
+async def test_prechecks(services: Services, bucket: str, status: str) -> None:
     source = NewSource("gcs", bucket, Secret(client_email="a@b.c", private_key="hush"))
-    assert (await desk.client.check_source(desk.id, source)).value == Connectivity(status)
-    assert desk.last == ("PUT", "/source/connectivity-precheck", "")
-    assert json.loads(desk.sent[-1].content) == json.loads(encode(source))
+    assert (await services.client.check_source(services.id, source)).value == Connectivity(status)
+    assert services.last == ("PUT", "/source/connectivity-precheck", "")
+    assert json.loads(services.sent[-1].content) == json.loads(encode(source))
     target = NewTarget(bucket, SECRET)
-    assert (await desk.client.check_target(desk.id, target)).value == Connectivity(status)
-    assert desk.last == ("PUT", "/target/connectivity-precheck", "")
-    assert json.loads(desk.sent[-1].content)["vendor"] == "r2"
+    assert (await services.client.check_target(services.id, target)).value == Connectivity(status)
+    assert services.last == ("PUT", "/target/connectivity-precheck", "")
+    assert json.loads(services.sent[-1].content)["vendor"] == "r2"
 
 
-async def test_both_schemes_open_the_account_and_neither_sends_the_other(desk: Services) -> None:
-    pair = key_credentials(desk.account.email, desk.account.key)
+async def test_both_schemes_open_the_account_and_neither_sends_the_other(
+    services: Services,
+) -> None:
+    pair = key_credentials(services.account.email, services.account.key)
     for credentials, names in (
-        (token_credentials(desk.account.token), {"authorization"}),
+        (token_credentials(services.account.token), {"authorization"}),
         (pair, {"x-auth-email", "x-auth-key"}),
     ):
         other = Services(credentials)
@@ -189,13 +191,13 @@ async def test_both_schemes_open_the_account_and_neither_sends_the_other(desk: S
     "credentials", [token_credentials("wrong"), key_credentials("a@b.c", "wrong")]
 )
 async def test_the_wrong_credentials_are_rejected(credentials: Credentials) -> None:
-    desk = Services(credentials)
+    services = Services(credentials)
     with pytest.raises(Rejected) as rejected:
-        await desk.client.list_jobs(desk.id)
+        await services.client.list_jobs(services.id)
     assert rejected.value.exit_code == 3
     assert rejected.value.faults
     assert rejected.value.ray
-    await desk.client.close()
+    await services.client.close()
 
 
 @pytest.mark.parametrize(
@@ -203,11 +205,11 @@ async def test_the_wrong_credentials_are_rejected(credentials: Credentials) -> N
     ["https://x", "https://x/", "https://x:8443/a/b/", "http://[::1]:8/v4", "https://x/%C3%A9"],
 )
 async def test_the_path_of_the_base_url_is_kept(base: str) -> None:
-    desk = Services(base=base)
-    await desk.client.list_jobs(desk.id)
-    url = str(desk.sent[-1].url)
-    assert url == f"{base.rstrip('/')}/accounts/{desk.id}/slurper/jobs?limit=50&offset=0"
-    await desk.client.close()
+    services = Services(base=base)
+    await services.client.list_jobs(services.id)
+    url = str(services.sent[-1].url)
+    assert url == f"{base.rstrip('/')}/accounts/{services.id}/slurper/jobs?limit=50&offset=0"
+    await services.client.close()
 
 
 def identifiers() -> st.SearchStrategy[str]:

@@ -13,8 +13,8 @@ from slurper_tui.api.models import LogRow
 from slurper_tui.monitor.model.logs import FAILED_TYPE, LogView
 from slurper_tui.tui.app import SlurperApp
 from slurper_tui.tui.state import ScreenOptions
-from tests.fake_desk import FakeDesk, FakeLogs
 from tests.fake_feed import FakeFeed
+from tests.fake_services import FakeLogs, FakeServices
 from tests.tui.jobs import NOW, iso, snapshot, view
 
 ARCHIVED = "importSkippedStorageClass"
@@ -44,7 +44,7 @@ class Opened(NamedTuple):
     pilot: Pilot[int]
     app: SlurperApp
     feed: FakeFeed
-    desk: FakeDesk
+    services: FakeServices
     logs: FakeLogs
 
     @property
@@ -93,13 +93,13 @@ async def opened(
     *keys: str, size: tuple[int, int] = (100, 24), **options: Any
 ) -> AsyncIterator[Opened]:
     """The program at its list, after these keys."""
-    feed, desk, logs = FakeFeed(snapshot(JOB)), FakeDesk(), FakeLogs()
-    desk.logs = logs
-    feed.at_hand = desk.desk
+    feed, services, logs = FakeFeed(snapshot(JOB)), FakeServices(), FakeLogs()
+    services.logs = logs
+    feed.at_hand = services.services
     app = SlurperApp(feed, ScreenOptions(zone=UTC, **options), lambda _: None)
     async with app.run_test(size=size) as pilot:
         await feed.taken()
         await pilot.pause()
-        opened = Opened(pilot, app, feed, desk, logs)
+        opened = Opened(pilot, app, feed, services, logs)
         await opened.press(*keys)
         yield opened

@@ -28,8 +28,8 @@ from slurper_tui.simulated.account import SimulatedAccount
 from slurper_tui.tui.app import SlurperApp
 from slurper_tui.tui.screens.create_form import CreateForm
 from slurper_tui.tui.state import ScreenOptions
-from tests.fake_desk import FakeDesk
 from tests.fake_feed import FakeFeed
+from tests.fake_services import FakeServices
 from tests.monitor.inline_history import InlineHistory
 from tests.tui.jobs import snapshot
 
@@ -101,14 +101,14 @@ class Workbench:
         self.client = client
         self.job_store = JobStore([account.account_id], _moment, lambda: None)
         metered = Metered(client, Budget(), _moment, lambda error, at: None)
-        self.desk = FakeDesk()
-        self.desk.control = Lock(client)
+        self.services = FakeServices()
+        self.services.control = Lock(client)
         self.creation = JobCreation(
             metered, self.job_store, notes or InlineHistory().notes, [account.account_id]
         )
-        self.desk.creation = self.creation
+        self.services.creation = self.creation
         self.feed = FakeFeed()
-        self.feed.at_hand = self.desk.desk
+        self.feed.at_hand = self.services.services
         given = {"zone": UTC, "environ": ENVIRON, **options}
         self.app = SlurperApp(self.feed, ScreenOptions(**given), lambda _: None)
         self.pilot: Pilot[int]
@@ -215,7 +215,7 @@ async def workbench(
     bench = Workbench(account, notes, {"write": unlocked, **options})
     async with bench.app.run_test(size=size) as bench.pilot:
         await bench.show(shown(bench))
-        await bench.until(lambda: bench.desk.control.unlocked is unlocked)
+        await bench.until(lambda: bench.services.control.unlocked is unlocked)
         yield bench
         await bench.creation.close()
     await bench.client.close()

@@ -61,7 +61,7 @@ class Stage:
     @property
     def job(self) -> str | None:
         """The id of the highlighted job."""
-        highlighted = self.app.main.scene.highlighted
+        highlighted = self.app.main.state.highlighted
         return highlighted.job_id if highlighted else None
 
 
@@ -381,7 +381,7 @@ async def test_the_palette_goes_to_a_job_even_a_hidden_one() -> None:
         await wait_for(stage, lambda: "photos-27 →" in stage.text)
         await stage.press("enter")
         await wait_for(stage, lambda: stage.job == "job0027")
-        assert stage.app.main.scene.filter_text == ""
+        assert stage.app.main.state.filter_text == ""
 
 
 async def test_texts_of_any_length_from_the_api_hold_up_no_key() -> None:
@@ -437,7 +437,7 @@ async def test_the_palette_runs_an_action() -> None:
         await stage.press("colon", *"Hide or show the ended")
         await wait_for(stage, lambda: "Highlight" not in stage.text)
         await stage.press("enter")
-        await wait_for(stage, lambda: stage.app.main.scene.view.hide_ended)
+        await wait_for(stage, lambda: stage.app.main.state.view.hide_ended)
         assert "photos-3" not in stage.text
         assert stage.saved[-1].hide_ended
 

@@ -10,13 +10,13 @@ from msgspec.structs import replace
 from textual.geometry import Region
 
 from slurper_tui.cli.screen import load_view, save_view
-from slurper_tui.monitor.model.events import Tie
+from slurper_tui.monitor.model.events import RetryLink
 from slurper_tui.monitor.model.job import Counts, JobView, Phase, Snapshot
 from slurper_tui.monitor.model.plans import Draft, Plan, Step, unstarted
 from slurper_tui.monitor.reports.migrations import migrations
 from slurper_tui.tui.availability import reasons
 from slurper_tui.tui.render.painted import PaintedLines
-from slurper_tui.tui.state import Groups, Scene, ViewState, grouped, highlight, see, unfold
+from slurper_tui.tui.state import Groups, ScreenState, ViewState, grouped, highlight, see, unfold
 from tests.tui.jobs import ACCOUNT, NOW, forecast, snapshot, view
 from tests.tui.test_app import Stage, staged
 
@@ -30,13 +30,13 @@ PAUSED = view(5, "paused", source="backups", prefix="a/")
 NESTED = view(6, "paused", source="backups", prefix="a/b/")
 
 
-def retry(parent: JobView, done: int = 4) -> tuple[JobView, Tie]:
+def retry(parent: JobView, done: int = 4) -> tuple[JobView, RetryLink]:
     """A running job of ten keys that failed in another, and how they are tied."""
     child = view(7, source=(parent.job.source and parent.job.source.bucket) or "")
     source = replace(child.job.source, keys=tuple(map(str, range(10))))  # type: ignore[type-var]  # known
     counts = Counts(10, done, 0, 0)
     child = replace(child, job=replace(child.job, source=source), counts=counts, percent=done * 10)
-    return child, Tie(child.key, parent.key, 10, ("importErrorRetryExhaustion",))
+    return child, RetryLink(child.key, parent.key, 10, ("importErrorRetryExhaustion",))
 
 
 def rows(stage: Stage) -> list[str]:
@@ -67,11 +67,11 @@ async def test_a_migration_waits_while_a_plan_has_jobs_to_start() -> None:
 
 def names(stage: Stage) -> list[str]:
     """What each line is called."""
-    return [line.view.key.job_id or "migration" for line in stage.app.main.scene.lines]
+    return [line.view.key.job_id or "migration" for line in stage.app.main.state.lines]
 
 
 def at(stage: Stage) -> str:
-    line = stage.app.main.scene.line
+    line = stage.app.main.state.line
     return "" if line is None else line.view.key.job_id or "migration"
 
 
@@ -119,8 +119,8 @@ async def test_enter_opens_the_details_of_what_is_unfolded_already() -> None:
 
 
 async def test_in_ascii_it_has_letters_for_its_signs() -> None:
-    child, tie = retry(ENDED)
-    shown = snapshot(*JOBS, child, PAUSED, NESTED, ties=(tie,))
+    child, link = retry(ENDED)
+    shown = snapshot(*JOBS, child, PAUSED, NESTED, links=(link,))
     async with staged(shown, size=SMALL, ascii_only=True) as stage:
         assert "> photos -> me" in stage.text
         await stage.press("home", "enter")
@@ -158,20 +158,20 @@ async def test_slots_are_told_while_a_job_may_move() -> None:
 
 
 async def test_a_retry_stands_below_its_migration_as_what_it_is() -> None:
-    child, tie = retry(ENDED)
-    async with staged(snapshot(*JOBS, child, ties=(tie,)), size=SMALL) as stage:
+    child, link = retry(ENDED)
+    async with staged(snapshot(*JOBS, child, links=(link,)), size=SMALL) as stage:
         assert " 1.70k/3.00k 56 9 184" in rows(stage)[0]
         await stage.press("home", "enter")
         assert "▶ running ↻ retry of job0003 4/10 40 0 61 —" in rows(stage)
         await stage.press("home")
-        assert stage.app.main.scene.migration is not None
+        assert stage.app.main.state.migration is not None
 
 
 async def test_a_retry_by_itself_bears_its_sign_as_soon_as_it_is_known_as_one() -> None:
-    child, tie = retry(ENDED)
+    child, link = retry(ENDED)
     async with staged(snapshot(*JOBS, child), view=ViewState(migrations=False)) as stage:
         assert "↻" not in stage.text
-        await stage.show(snapshot(*JOBS, child, ties=(tie,)))
+        await stage.show(snapshot(*JOBS, child, links=(link,)))
         assert [row for row in rows(stage) if "↻ photos → media" in row]
         assert stage.text.count("↻") == 1
 
@@ -194,7 +194,7 @@ async def test_a_migration_is_told_in_the_detail_pane() -> None:
     async with staged(snapshot(*JOBS)) as stage:
         for part in ("photos → media", "transferred      1,687", "3 of 3 in use", "122/s now"):
             assert part in stage.text
-        assert stage.app.main.scene.job is None
+        assert stage.app.main.state.job is None
         assert stage.job is None
         moved = replace(ONE, counts=Counts(1000, 500, 0, 0))
         await stage.show(snapshot(moved, *JOBS[1:], taken_at=NOW + 5))
@@ -227,7 +227,7 @@ async def test_keys_for_one_job_do_nothing_to_a_migration_but_r_asks_for_all_of_
         await stage.press("y", "Y", "l", "e", "space")
         assert stage.app.clipboard == ""
         assert stage.app.screen is stage.app.main
-        assert stage.app.main.scene.marked == frozenset()
+        assert stage.app.main.state.marked == frozenset()
         await stage.press("r")
         assert stage.feed.asked == [("refresh", job.key) for job in (ONE, TWO, ENDED)]
         assert "asking for these jobs" in stage.status
@@ -236,7 +236,7 @@ async def test_keys_for_one_job_do_nothing_to_a_migration_but_r_asks_for_all_of_
 async def test_a_marked_job_keeps_its_sign_below_its_migration() -> None:
     async with staged(snapshot(*JOBS)) as stage:
         await stage.press("enter", "down", "space", "up", "left", "right")
-        assert stage.app.main.scene.marked == {TWO.key}
+        assert stage.app.main.state.marked == {TWO.key}
         assert "●" in next(line for line in stage.text.splitlines() if "2023/" in line)
 
 
@@ -246,7 +246,7 @@ async def test_the_palette_goes_to_a_job_that_is_folded_away() -> None:
         stage.app.main.go_to(ENDED.key)
         await stage.pilot.pause()
         assert at(stage) == "job0003"
-        assert not stage.app.main.scene.view.hide_ended
+        assert not stage.app.main.state.view.hide_ended
         assert "2022/" in stage.text
 
 
@@ -327,8 +327,8 @@ async def test_the_totals_count_each_job_once_folded_or_not() -> None:
 async def test_the_totals_count_what_was_tried_again_once_and_what_a_filter_finds_as_it_is() -> (
     None
 ):
-    child, tie = retry(ENDED)
-    async with staged(snapshot(*JOBS, child, ties=(tie,))) as stage:
+    child, link = retry(ENDED)
+    async with staged(snapshot(*JOBS, child, links=(link,))) as stage:
         assert "2.20k of 4.00k" in stage.text.splitlines()[0]
         await stage.press("slash", *"2023", "enter")
         assert "350 of 1.00k" in stage.text.splitlines()[0]
@@ -445,10 +445,10 @@ async def test_keys_do_not_look_for_migrations_again(monkeypatch: pytest.MonkeyP
     ids=["counted", "uncounted", "paused", "gone", "other buckets", "other prefix", "ended"],
 )
 def test_a_changed_job_is_grouped_as_if_all_were_grouped_anew(change: dict[str, Any]) -> None:
-    child, tie = retry(ENDED)
+    child, link = retry(ENDED)
     jobs = (*JOBS, PAUSED, NESTED, child)
-    before = grouped(snapshot(*jobs, ties=(tie,)), Groups())
-    after = snapshot(replace(jobs[0], **change), *jobs[1:], ties=(tie,))
+    before = grouped(snapshot(*jobs, links=(link,)), Groups())
+    after = snapshot(replace(jobs[0], **change), *jobs[1:], links=(link,))
     one, other = grouped(after, before), grouped(after, Groups())
     assert one.by_key == other.by_key
     assert one.by_job == other.by_job
@@ -489,10 +489,10 @@ async def test_the_status_line_offers_to_unfold_and_then_to_open() -> None:
 
 def test_keys_that_do_nothing_here_say_why() -> None:
     ids = ("list.unfold", "list.fold", "pane.open", "poll.job", "show.log")
-    scene = see(Scene(), snapshot(*JOBS))
-    folded = reasons(iter(ids), scene, "W")
+    state = see(ScreenState(), snapshot(*JOBS))
+    folded = reasons(iter(ids), state, "W")
     assert folded == {"show.log": "unfold this migration and choose one of its jobs"}
-    child = highlight(unfold(scene), ONE.key)
+    child = highlight(unfold(state), ONE.key)
     assert reasons(iter(ids), child, "W") == {"list.unfold": "no migration is highlighted"}
-    alone = reasons(iter(ids), highlight(scene, LOGS.key), "W")
+    alone = reasons(iter(ids), highlight(state, LOGS.key), "W")
     assert alone == dict.fromkeys(("list.unfold", "list.fold"), "no migration is highlighted")

@@ -11,7 +11,7 @@ from slurper_tui.monitor.model.job import AccountView, Counts, JobView, Phase, S
 from slurper_tui.monitor.model.samples import Recorded
 from slurper_tui.monitor.model.timeline import Trace, Window, trace_of
 from slurper_tui.monitor.reports.digest import Digest, JobDigest
-from slurper_tui.tui.render.glyphs import role_of
+from slurper_tui.tui.render.glyphs import style_of
 from slurper_tui.tui.screens.dialogs import HelpDialog
 from slurper_tui.tui.screens.digest import DigestDialog
 from slurper_tui.tui.screens.palette import HOW_TO_TYPE, Palette
@@ -140,7 +140,7 @@ async def test_what_is_only_remembered_is_as_old_as_it_is() -> None:
 
 async def test_an_end_of_which_no_count_is_known_yet_is_no_success() -> None:
     half = view(1, "completed", 500, remembered=True, verdict=None)
-    assert role_of(half) == "muted"
+    assert style_of(half) == "muted"
 
 
 async def test_nothing_to_tell_opens_no_panel_but_the_key_does() -> None:
@@ -211,12 +211,12 @@ async def test_the_palette_sets_and_clears_a_deadline() -> None:
         await until(stage, "09:00 UTC")
         await stage.press("enter")
         await until(stage, "Due")
-        assert stage.app.main.scene.deadline is not None
+        assert stage.app.main.state.deadline is not None
         await type_in_palette(stage, "no deadline")
         await until(stage, "measure against none")
         await stage.press("enter")
         await stage.press()
-        assert stage.app.main.scene.deadline is None
+        assert stage.app.main.state.deadline is None
 
 
 @pytest.mark.parametrize(
@@ -239,7 +239,7 @@ async def test_enter_sets_the_deadline_that_was_typed(typed: str, told: str, hou
         assert HOW_TO_TYPE not in stage.text
         await stage.press("enter")
         await until(stage, "Due")
-        assert stage.app.main.scene.deadline == pytest.approx(midnight + hours * HOUR)
+        assert stage.app.main.state.deadline == pytest.approx(midnight + hours * HOUR)
 
 
 async def test_the_palette_says_once_how_a_deadline_is_typed() -> None:
@@ -258,7 +258,7 @@ async def test_a_deadline_is_set_however_it_is_typed(typed: str) -> None:
         await until(stage, "UTC")
         await stage.press("enter")
         await until(stage, "Due")
-        assert stage.app.main.scene.deadline is not None
+        assert stage.app.main.state.deadline is not None
 
 
 async def test_the_palette_says_what_is_wrong_with_a_deadline() -> None:
@@ -266,4 +266,4 @@ async def test_the_palette_says_what_is_wrong_with_a_deadline() -> None:
         await type_in_palette(stage, "deadline yesterday")
         await until(stage, "past")
         await stage.press("enter")
-        assert stage.app.main.scene.deadline is None
+        assert stage.app.main.state.deadline is None

@@ -63,12 +63,12 @@ class Watched:
 
     @property
     def job(self) -> JobView | None:
-        return self.app.main.scene.job
+        return self.app.main.state.job
 
     @property
     def complete(self) -> bool:
         """Every job was asked once."""
-        snapshot = self.app.main.scene.snapshot
+        snapshot = self.app.main.state.snapshot
         return snapshot is not None and snapshot.complete
 
     async def until(self, condition: Callable[[], object]) -> None:
@@ -99,7 +99,7 @@ class Watched:
         return page
 
     async def go_to(self, wanted: Callable[[JobView], bool]) -> None:
-        snapshot = self.app.main.scene.snapshot
+        snapshot = self.app.main.state.snapshot
         assert snapshot is not None
         self.app.main.go_to(next(view.key for view in snapshot.jobs if wanted(view)))
         await self.pilot.pause()
@@ -130,7 +130,7 @@ async def test_every_key(state: str, write: bool) -> None:
             await watch.go_to(lambda view: view.status == state)
             await watch.pilot.press(key)
             await watch.leave_pages()
-        assert not watch.app.main.scene.writing or write
+        assert not watch.app.main.state.writing or write
         assert set(watch.methods) == {"GET"}
 
 
@@ -165,7 +165,7 @@ def is_read(page: JobPage) -> bool:
     if isinstance(page, FailuresPage):
         return page._finished
     assert isinstance(page, LogPage)
-    return page.scene.view.whole
+    return page.state.view.whole
 
 
 @pytest.mark.parametrize("write", [False, True], ids=["locked", "unlocked, then Esc"])
@@ -200,6 +200,6 @@ async def test_a_pause_that_is_confirmed_is_one_put_and_a_poll_shows_it() -> Non
         job = watch.job
         assert job is not None
         assert job.request is not None
-        assert job.request.standing is RequestState.DONE
+        assert job.request.state is RequestState.DONE
         assert watch.methods.count("PUT") == 1
         assert set(watch.methods) == {"GET", "PUT"}

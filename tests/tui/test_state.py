@@ -13,7 +13,15 @@ from msgspec.structs import replace
 
 from slurper_tui.monitor.model.job import Phase
 from slurper_tui.tui.screens import main as main_screen
-from slurper_tui.tui.state import Scene, adopt, arrange, highlight_row, matcher, see, sort_step
+from slurper_tui.tui.state import (
+    ScreenState,
+    adopt,
+    arrange,
+    highlight_row,
+    matcher,
+    see,
+    sort_step,
+)
 from tests.tui.jobs import ACCOUNT, snapshot, view
 from tests.tui.test_app import staged
 
@@ -99,21 +107,21 @@ BEFORE, AFTER = snapshot(*JOBS), snapshot(*JOBS[:7], *(view(n, "aborted") for n 
 @pytest.mark.parametrize(
     "meanwhile",
     [
-        lambda scene: scene,
-        lambda scene: highlight_row(scene, 5),
-        lambda scene: arrange(replace(scene, filter_text="status:completed")),
-        lambda scene: arrange(replace(scene, view=sort_step(scene.view, 1))),
-        lambda scene: arrange(replace(scene, view=replace(scene.view, hide_ended=True))),
-        lambda scene: arrange(replace(scene, view=replace(scene.view, migrations=False))),
-        lambda scene: replace(scene, writing=True, note="asking", noted_in=2),
+        lambda state: state,
+        lambda state: highlight_row(state, 5),
+        lambda state: arrange(replace(state, filter_text="status:completed")),
+        lambda state: arrange(replace(state, view=sort_step(state.view, 1))),
+        lambda state: arrange(replace(state, view=replace(state.view, hide_ended=True))),
+        lambda state: arrange(replace(state, view=replace(state.view, migrations=False))),
+        lambda state: replace(state, writing=True, note="asking", noted_in=2),
     ],
 )
 def test_what_was_arranged_elsewhere_is_as_if_arranged_here(
-    meanwhile: Callable[[Scene], Scene],
+    meanwhile: Callable[[ScreenState], ScreenState],
 ) -> None:
-    made = see(Scene(), BEFORE)
-    scene = meanwhile(made)
-    here, there = see(scene, AFTER), adopt(scene, made, see(made, AFTER))
+    made = see(ScreenState(), BEFORE)
+    state = meanwhile(made)
+    here, there = see(state, AFTER), adopt(state, made, see(made, AFTER))
     assert [(line.key, line.view) for line in there.lines] == [
         (line.key, line.view) for line in here.lines
     ]
@@ -126,7 +134,7 @@ async def test_many_jobs_come_to_the_screen_too(monkeypatch: pytest.MonkeyPatch)
     async with staged(BEFORE) as stage:
         for snapshot_ in (BEFORE, AFTER):
             await stage.show(snapshot_)
-            while stage.app.main.scene.total != len(snapshot_.jobs):
+            while stage.app.main.state.total != len(snapshot_.jobs):
                 await stage.pilot.pause()
             await stage.press("G")
-            assert stage.app.main.scene.cursor == len(stage.app.main.scene.lines) - 1
+            assert stage.app.main.state.cursor == len(stage.app.main.state.lines) - 1

@@ -31,7 +31,7 @@ SHOWN_SECONDS = 60.0
 class Change(NamedTuple):
     """An action and its jobs. account_id: the account of ABORT_ALL, else ""."""
 
-    act: Action
+    action: Action
     views: Sequence[JobView]
     account_id: str = ""
 
@@ -41,16 +41,16 @@ async def control(options: argparse.Namespace, context: CommandContext) -> ExitC
 
     Raises CliError when the action is not possible, is refused, or its effect is not seen in time.
     """
-    act = _act(options, context)
+    action = _act(options, context)
     if not options.yes and not prompts.can_ask():
         raise CliError(f"{options.command}: nobody is there to be asked: give --yes")
     async with aclosing(context.monitor.snapshots()) as snapshots:  # type: ignore[type-var]  # a generator
-        change = _change(options, act, context, await _known(act, snapshots, context))
+        change = _change(options, action, context, await _known(action, snapshots, context))
         if not await _agreed(options, change, context.out):
             context.out.note("nothing was done")
             return ExitCode.OK
         try:
-            while (outcome := await _send(change, context)).request.standing is RequestState.MOOT:
+            while (outcome := await _send(change, context)).request.state is RequestState.MOOT:
                 new = outcome.newcomers
                 change = change._replace(views=(*change.views, *new))
                 context.out.note(
@@ -61,7 +61,9 @@ async def control(options: argparse.Namespace, context: CommandContext) -> ExitC
                     return ExitCode.OK
             done = await _shown(snapshots, change, context)
         except asyncio.CancelledError:
-            context.out.note(f"{act} may have been sent: look at the job before you send it again")
+            context.out.note(
+                f"{action} may have been sent: look at the job before you send it again"
+            )
             raise
         # Jobs that were created during an abort of all may have been aborted too.
         for view in outcome.newcomers:
@@ -69,7 +71,9 @@ async def control(options: argparse.Namespace, context: CommandContext) -> ExitC
                 names = f"{view.key.job_id} {migration(view, context.out)}"
                 context.out.note(f"created meanwhile, {view.word}: {names}")
         for view in (*done, *(v for v in outcome.newcomers if v.status == "aborted")):
-            context.out.line(f"{view.key.job_id} {DONE_WORDS[act]} {migration(view, context.out)}")
+            context.out.line(
+                f"{view.key.job_id} {DONE_WORDS[action]} {migration(view, context.out)}"
+            )
     return ExitCode.OK
 
 
@@ -89,33 +93,33 @@ def _act(options: argparse.Namespace, context: CommandContext) -> Action:
 
 
 async def _known(
-    act: Action, snapshots: AsyncIterator[Snapshot], context: CommandContext
+    action: Action, snapshots: AsyncIterator[Snapshot], context: CommandContext
 ) -> Snapshot:
     """Return the first snapshot that is complete, or for ABORT_ALL caught up."""
     async for snapshot in snapshots:
         context.progress_output.update(snapshot)
-        if snapshot.complete or (act is Action.ABORT_ALL and snapshot.caught_up):
+        if snapshot.complete or (action is Action.ABORT_ALL and snapshot.caught_up):
             return snapshot
-        if act is not Action.ABORT_ALL:  # otherwise an ended job would be polled a round later
+        if action is not Action.ABORT_ALL:  # otherwise an ended job would be polled a round later
             context.monitor.look_at(None, frozenset(view.key for view in snapshot.jobs))
     raise AssertionError("the monitor ended by itself")
 
 
 def _change(
-    options: argparse.Namespace, act: Action, context: CommandContext, snapshot: Snapshot
+    options: argparse.Namespace, action: Action, context: CommandContext, snapshot: Snapshot
 ) -> Change:
     """Find the jobs to change. Raises CliError when the action is not possible now."""
-    if act is not Action.ABORT_ALL:
+    if action is not Action.ABORT_ALL:
         view = found(options.job, snapshot)
-        if why := why_not(view, act):
-            raise CliError(f"{act} cannot work now: {why} ({view.key.job_id})")
-        return Change(act, [view])
+        if why := why_not(view, action):
+            raise CliError(f"{action} cannot work now: {why} ({view.key.job_id})")
+        return Change(action, [view])
     if any(not account.listed for account in snapshot.accounts):
         raise CliError("the list of jobs could not be read", ExitCode.API)
     views = sorted((v for v in snapshot.jobs if v.live), key=default_order)
     if not views:
         raise CliError(f"abort --all: {NO_JOB_LEFT}")
-    return Change(act, views, context.accounts[0])
+    return Change(action, views, context.accounts[0])
 
 
 async def _agreed(
@@ -131,18 +135,18 @@ async def _agreed(
     for view in change.views if new is None else new:
         state = f"{view.word}, {amount(view)} {percent(view)}"
         out.note(f"{view.key.job_id} {migration(view, out)}: {state}")
-    out.note(f"{change.act}: {to_ascii(consequence(change.views, change.act), out)}")
+    out.note(f"{change.action}: {to_ascii(consequence(change.views, change.action), out)}")
     return options.yes or await _confirmed(change, out)
 
 
 async def _confirmed(change: Change, out: Output) -> bool:
     """Ask for confirmation. Raises CliError without an answer, or when the word is wrong."""
-    if change.act is Action.ABORT_ALL:
+    if change.action is Action.ABORT_ALL:
         what, word = f"all {len(change.views)}", change.account_id
-    elif change.act is Action.ABORT:
+    elif change.action is Action.ABORT:
         what, word = "it", word_to_type(change.views[0], out.sanitise)[0]
     else:
-        return await prompts.confirmed(f"{change.act} it?", out)
+        return await prompts.confirmed(f"{change.action} it?", out)
     typed = await prompts.typed(f"to abort {what}, type {word}:", out)
     if typed not in (word, "", "n", "no"):
         raise CliError(f"that is not {word}: nothing was done")
@@ -154,20 +158,20 @@ async def _send(change: Change, context: CommandContext) -> AllAborted:
 
     Raises CliError when it was not sent for another reason, or was refused.
     """
-    control = (await context.monitor.desk()).control
+    control = (await context.monitor.services()).control
     control.unlock()
     keys = [view.key for view in change.views]
-    if change.act is Action.ABORT_ALL:
+    if change.action is Action.ABORT_ALL:
         outcome = await control.abort_all(change.account_id, keys)
     else:
-        [one] = await control.request(change.act, keys)
+        [one] = await control.request(change.action, keys)
         outcome = AllAborted(one)
     request = outcome.request
-    if request.standing is RequestState.MOOT and outcome.newcomers:
+    if request.state is RequestState.MOOT and outcome.newcomers:
         return outcome
-    if request.standing is RequestState.MOOT:
+    if request.state is RequestState.MOOT:
         raise CliError(request_words(request))
-    if request.standing is RequestState.REFUSED:
+    if request.state is RequestState.REFUSED:
         error = request.error
         sent = error is not None and error.status is not None and not isinstance(error, NotSent)
         code = exit_code(error.exit_code) if error is not None and sent else ExitCode.API
@@ -190,26 +194,26 @@ async def _shown(
     async for snapshot in snapshots:
         context.progress_output.update(snapshot)
         views = [view for view in snapshot.jobs if view.key in keys]
-        if all(_is_over(view, change.act) for view in views):
-            return _done(views, change.act)
+        if all(_is_over(view, change.action) for view in views):
+            return _done(views, change.action)
         if asyncio.get_running_loop().time() >= until:
             break
-    line = f"{change.act} was sent, but no poll has shown it within {SHOWN_SECONDS:.0f} s"
+    line = f"{change.action} was sent, but no poll has shown it within {SHOWN_SECONDS:.0f} s"
     raise CliError(line, ExitCode.API)
 
 
-def _is_over(view: JobView, act: Action) -> bool:
+def _is_over(view: JobView, action: Action) -> bool:
     """Whether there is nothing to wait for: the action is done, or the job has ended anyway."""
-    if act is Action.DELETE:
+    if action is Action.DELETE:
         return view.gone
-    return not view.live or view.status == expected(act)
+    return not view.live or view.status == expected(action)
 
 
-def _done(views: Sequence[JobView], act: Action) -> Sequence[JobView]:
+def _done(views: Sequence[JobView], action: Action) -> Sequence[JobView]:
     """Return the jobs in the requested state. Raises CliError if all ended before the request."""
-    ends = {expected(act), "completed"} if act is Action.RESUME else {expected(act)}
-    done = [view for view in views if act is Action.DELETE or view.status in ends]
+    ends = {expected(action), "completed"} if action is Action.RESUME else {expected(action)}
+    done = [view for view in views if action is Action.DELETE or view.status in ends]
     if not done:
         word = views[0].word if views else "gone"
-        raise CliError(f"{act} came too late: {word} meanwhile")
+        raise CliError(f"{action} came too late: {word} meanwhile")
     return done

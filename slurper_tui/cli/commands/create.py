@@ -66,12 +66,12 @@ _OF_NEW_JOBS = (*FLAGS.values(), "file", "prefixes", "no_overwrite")
 async def create(options: argparse.Namespace, context: CommandContext) -> ExitCode:
     """Start the jobs, or go on with a plan, or cancel it. Raises CliError."""
     _refuse_contradictions(options)
-    async with open_services(context) as desk:
+    async with open_services(context) as services:
         if options.cancel is not None:
-            return await cancel(options, context, desk)
+            return await cancel(options, context, services)
         if options.go_on is not None:
-            return await go_on(options, context, desk)
-        return await _create(options, context, desk)
+            return await go_on(options, context, services)
+        return await _create(options, context, services)
 
 
 def _refuse_contradictions(options: argparse.Namespace) -> None:
@@ -90,7 +90,9 @@ def _refuse_contradictions(options: argparse.Namespace) -> None:
         raise CliError("--prefixes goes with neither --prefix nor --keys-file")
 
 
-async def _create(options: argparse.Namespace, context: CommandContext, desk: Services) -> ExitCode:
+async def _create(
+    options: argparse.Namespace, context: CommandContext, services: Services
+) -> ExitCode:
     account_id, draft = the_account(context), await read_draft(options)
     if options.prefixes is None:
         check([draft], context.out)
@@ -98,10 +100,10 @@ async def _create(options: argparse.Namespace, context: CommandContext, desk: Se
     jobs = await listed(context)
     if options.prefixes is not None:
         drafts = await split_drafts(options, context, draft, jobs)
-        secrets = await ready(options, context, desk, account_id, drafts)
+        secrets = await ready(options, context, services, account_id, drafts)
         return await planned(options, context, account_id, drafts, secrets)
-    secrets = await ready(options, context, desk, account_id, [draft])
-    made = await desk.creation.create(account_id, draft, secrets)
+    secrets = await ready(options, context, services, account_id, [draft])
+    made = await services.creation.create(account_id, draft, secrets)
     return outcome(options, context, account_id, draft, made)
 
 
@@ -112,9 +114,9 @@ async def precheck(options: argparse.Namespace, context: CommandContext) -> Exit
     secrets = await read_secrets(
         draft.vendor, options.secrets, context.environ, context.out, context.scrubber
     )
-    async with open_services(context) as desk:
-        desk.control.unlock()
-        checks = await desk.creation.precheck(account_id, draft, secrets)
+    async with open_services(context) as services:
+        services.control.unlock()
+        checks = await services.creation.precheck(account_id, draft, secrets)
     ends = {"source": checks.source, "target": checks.target}
     if options.json:
         record = {name: _record(answer) for name, answer in ends.items()}

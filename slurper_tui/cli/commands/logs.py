@@ -54,8 +54,8 @@ async def logs(options: argparse.Namespace, context: CommandContext) -> ExitCode
     rows = LogRows(context.out, context.zone, options.type, as_json=options.json, patience=patience)
     if options.follow:
         context.out.note("the log is read to its end first, to be told from its oldest row on")
-    desk = await context.monitor.desk()
-    source = desk.logs.rows(view.key, follow=options.follow, told=rows.update)
+    services = await context.monitor.services()
+    source = services.logs.rows(view.key, follow=options.follow, told=rows.update)
     with log_faults(view):
         async with aclosing(source) as every:
             async for row in every:
@@ -205,7 +205,7 @@ async def failures(options: argparse.Namespace, context: CommandContext) -> Exit
     if options.null and options.json:
         raise CliError("--null and --json cannot both be")
     job = await chosen(options, context)
-    reading = (await context.monitor.desk()).logs.failures(job.key)
+    reading = (await context.monitor.services()).logs.failures(job.key)
     with log_faults(job):
         view = await read_to_end(reading, context.out, context.progress_output.patience)
     for log_type in options.type:

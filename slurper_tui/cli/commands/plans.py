@@ -34,8 +34,8 @@ async def planned(
     origin: Origin = NO_ORIGIN,
 ) -> ExitCode:
     """Save a plan and follow it until nothing more happens by itself. Raises CliError."""
-    desk = await context.monitor.desk()
-    view = await desk.creation.plan(
+    services = await context.monitor.services()
+    view = await services.creation.plan(
         account_id, drafts, secrets, retry_of=origin.retry_of, log_types=origin.log_types
     )
     kept = (
@@ -44,12 +44,14 @@ async def planned(
         else NOT_DURABLE
     )
     context.out.note(f"plan {view.plan.id}: {len(drafts)} jobs; {kept}")
-    return await _followed(options, context, desk, view.plan)
+    return await _followed(options, context, services, view.plan)
 
 
-async def go_on(options: argparse.Namespace, context: CommandContext, desk: Services) -> ExitCode:
+async def go_on(
+    options: argparse.Namespace, context: CommandContext, services: Services
+) -> ExitCode:
     """Continue a plan of an earlier run. Raises CliError."""
-    plan = _chosen(options.go_on, await _open_plans(context, desk))
+    plan = _chosen(options.go_on, await _open_plans(context, services))
     if plan is None:
         context.out.note("no plan is left to go on with")
         return ExitCode.OK
@@ -58,33 +60,35 @@ async def go_on(options: argparse.Namespace, context: CommandContext, desk: Serv
         context.out.note(_step_words(step, context.out))
     waiting = [s.draft for s in plan.steps if s.state is StepState.WAITING or s.number in again]
     if waiting:
-        secrets = await ready(options, context, desk, plan.account_id, waiting)
-        desk.creation.supply(plan.id, secrets)
+        secrets = await ready(options, context, services, plan.account_id, waiting)
+        services.creation.supply(plan.id, secrets)
     for number in again:
-        await desk.creation.send_again(plan.id, number)
-    return await _followed(options, context, desk, plan)
+        await services.creation.send_again(plan.id, number)
+    return await _followed(options, context, services, plan)
 
 
-async def cancel(options: argparse.Namespace, context: CommandContext, desk: Services) -> ExitCode:
+async def cancel(
+    options: argparse.Namespace, context: CommandContext, services: Services
+) -> ExitCode:
     """Cancel the rest of a plan. Raises CliError if there is no such open plan."""
-    plan = _chosen(options.cancel, await _open_plans(context, desk))
+    plan = _chosen(options.cancel, await _open_plans(context, services))
     if plan is None:
         raise CliError(f"there is no open plan {options.cancel}")
-    await desk.creation.cancel(plan.id)
-    now = await _as_it_stands(desk, plan)
+    await services.creation.cancel(plan.id)
+    now = await _as_it_stands(services, plan)
     left = [state for state in _NOT_CANCELLED if any(s.state is state for s in now.steps)]
     more = f"; `{_CANCEL} {plan.id}` once more lets go of what is {left[0]}" if left else ""
     context.out.note(f"plan {plan.id}: {plan_tally(now)}{more}")
     return ExitCode.OK
 
 
-async def _open_plans(context: CommandContext, desk: Services) -> list[Plan]:
-    plans = [view.plan for view in await desk.creation.plans()]
+async def _open_plans(context: CommandContext, services: Services) -> list[Plan]:
+    plans = [view.plan for view in await services.creation.plans()]
     return [plan for plan in plans if not plan.over and plan.account_id in context.accounts]
 
 
-async def _as_it_stands(desk: Services, plan: Plan) -> Plan:
-    plans = [view.plan for view in await desk.creation.plans()]
+async def _as_it_stands(services: Services, plan: Plan) -> Plan:
+    plans = [view.plan for view in await services.creation.plans()]
     return next((now for now in plans if now.id == plan.id), plan)
 
 
@@ -116,16 +120,16 @@ def _numbers(texts: Sequence[str], plan: Plan) -> list[int]:
 
 
 async def _followed(
-    options: argparse.Namespace, context: CommandContext, desk: Services, plan: Plan
+    options: argparse.Namespace, context: CommandContext, services: Services, plan: Plan
 ) -> ExitCode:
     """Print each change of a plan until nothing more happens by itself. Raises CliError."""
     printer = _PlanPrinter(options, context, plan)
     try:
-        async for view in desk.creation.follow(plan.id):
+        async for view in services.creation.follow(plan.id):
             printer.update(view)
     except asyncio.CancelledError:
-        await desk.close()  # waits briefly for the answer to a request in flight
-        now = await _as_it_stands(desk, plan)
+        await services.close()  # waits briefly for the answer to a request in flight
+        now = await _as_it_stands(services, plan)
         left = f"go on with `{_GO_ON} {plan.id}`" if printer.durable else NOT_DURABLE
         context.out.note(f"plan {plan.id}: {plan_tally(now)}; {left}")
         raise

@@ -79,10 +79,10 @@ def _several(migration: str, keys: Sequence[MigrationKey]) -> str:
 
 
 async def _receipt(keys: Sequence[JobKey], context: CommandContext) -> Receipt:
-    desk = await context.monitor.desk()
+    services = await context.monitor.services()
     progress = ReceiptProgress(context.out, context.progress_output.patience)
     try:
-        return await desk.receipts.receipt(keys, progress.update)
+        return await services.receipts.receipt(keys, progress.update)
     except NotEnded as error:
         raise CliError(f"{error}; there is a receipt when it has ended") from None
     except ApiError as error:

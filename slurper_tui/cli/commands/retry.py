@@ -29,16 +29,18 @@ async def retry(options: argparse.Namespace, context: CommandContext) -> ExitCod
     """Copy the failed keys again, in one job or in a plan of several. Raises CliError."""
     if options.draft is None:
         require_answers(options)
-    async with open_services(context) as desk:
-        return await _retry(options, context, desk)
+    async with open_services(context) as services:
+        return await _retry(options, context, services)
 
 
-async def _retry(options: argparse.Namespace, context: CommandContext, desk: Services) -> ExitCode:
+async def _retry(
+    options: argparse.Namespace, context: CommandContext, services: Services
+) -> ExitCode:
     view = await chosen(options, context)
     types = tuple(options.type) or (FAILED_TYPE,)
-    keys = await _keys(context, desk, view, types)
-    drafts = await _drafts(context, desk, view.key, keys, options.region)
-    earlier = await desk.creation.earlier_retries(view.key, keys, types)
+    keys = await _keys(context, services, view, types)
+    drafts = await _drafts(context, services, view.key, keys, options.region)
+    earlier = await services.creation.earlier_retries(view.key, keys, types)
     for clause in earlier:
         context.out.note(clause)
     if earlier and options.draft is None:
@@ -46,10 +48,10 @@ async def _retry(options: argparse.Namespace, context: CommandContext, desk: Ser
     if options.draft is not None:
         return _written(options, context, view.key, drafts)
     origin = Origin(view.key, types)
-    secrets = await ready(options, context, desk, view.key.account_id, drafts)
+    secrets = await ready(options, context, services, view.key.account_id, drafts)
     if len(drafts) > 1:
         return await planned(options, context, view.key.account_id, drafts, secrets, origin)
-    made = await desk.creation.create(
+    made = await services.creation.create(
         view.key.account_id, drafts[0], secrets, retry_of=origin.retry_of, log_types=types
     )
     return outcome(options, context, view.key.account_id, drafts[0], made)
@@ -74,10 +76,10 @@ async def _allowed_again(
 
 
 async def _keys(
-    context: CommandContext, desk: Services, view: JobView, types: tuple[str, ...]
+    context: CommandContext, services: Services, view: JobView, types: tuple[str, ...]
 ) -> tuple[str, ...]:
     """Read the whole log and return the exact keys of rows of these types. Raises CliError."""
-    reading = desk.logs.failures(view.key)
+    reading = services.logs.failures(view.key)
     last = await _read(context, reading, FailuresView(view.key))
     if not last.counts.whole:
         code = exit_code(last.problem.exit_code) if last.problem else ExitCode.API
@@ -102,10 +104,14 @@ async def _read(
 
 
 async def _drafts(
-    context: CommandContext, desk: Services, key: JobKey, keys: tuple[str, ...], region: str | None
+    context: CommandContext,
+    services: Services,
+    key: JobKey,
+    keys: tuple[str, ...],
+    region: str | None,
 ) -> tuple[Draft, ...]:
     try:
-        drafts = retry_drafts(await desk.creation.details(key), keys, region)
+        drafts = retry_drafts(await services.creation.details(key), keys, region)
     except ApiError as error:
         raise CliError(f"job {key.job_id}: {error}", exit_code(error.exit_code)) from None
     except NoRetry as error:

@@ -16,7 +16,7 @@ from slurper_tui.format import parse_time
 from slurper_tui.monitor.model.job import Forecast, JobView, Phase, shown_forecast
 
 
-class Standing(IntEnum):
+class PromiseState(IntEnum):
     """Outcome relative to a deadline, the best first."""
 
     DONE = 0
@@ -36,7 +36,7 @@ class Promise(msgspec.Struct, frozen=True):
     reason: why no more is known, or the obstacle to remove first; "" if there is none.
     """
 
-    standing: Standing
+    state: PromiseState
     low: float | None = None
     high: float | None = None
     needed: float | None = None
@@ -54,7 +54,7 @@ def against(view: JobView, deadline: float, now: float) -> Promise:
     if not view.live:
         return _over(view, deadline)
     base = Promise(
-        Standing.UNKNOWN,
+        PromiseState.UNKNOWN,
         needed=_needed(view, deadline, now),
         at_least=view.growing,
         passed=deadline <= now,
@@ -62,23 +62,23 @@ def against(view: JobView, deadline: float, now: float) -> Promise:
     forecast = shown_forecast(view)
     late = _late(forecast, deadline, now)
     if base.passed:
-        return _with(base, Standing.WILL_MISS, late, _stands_still(view))
+        return _with(base, PromiseState.WILL_MISS, late, _stands_still(view))
     if still := _stands_still(view):
-        return _with(base, Standing.AT_RISK, (None, None), still)
+        return _with(base, PromiseState.AT_RISK, (None, None), still)
     if forecast is None:
-        return _with(base, Standing.UNKNOWN, (None, None), view.reason or "no forecast")
+        return _with(base, PromiseState.UNKNOWN, (None, None), view.reason or "no forecast")
     return _measured(base, forecast, deadline, late)
 
 
 def _over(view: JobView, deadline: float) -> Promise:
     """Compare an ended job: done, on time or late; UNKNOWN if it was not completed."""
     if view.status != "completed":
-        return Promise(Standing.UNKNOWN, reason=view.word)
+        return Promise(PromiseState.UNKNOWN, reason=view.word)
     finished = parse_time(view.job.finished_at)
     if finished is None or finished <= deadline:
-        return Promise(Standing.DONE)
+        return Promise(PromiseState.DONE)
     late = finished - deadline
-    return Promise(Standing.DONE, late, late)
+    return Promise(PromiseState.DONE, late, late)
 
 
 def _needed(view: JobView, deadline: float, now: float) -> float | None:
@@ -110,20 +110,18 @@ def _measured(
     base: Promise, forecast: Forecast, deadline: float, late: tuple[float | None, float | None]
 ) -> Promise:
     if forecast.low > deadline:
-        return _with(base, Standing.WILL_MISS, late, "")
+        return _with(base, PromiseState.WILL_MISS, late, "")
     if forecast.at_least:
-        return _with(base, Standing.UNKNOWN, (None, None), "total still growing")
+        return _with(base, PromiseState.UNKNOWN, (None, None), "total still growing")
     if forecast.high <= deadline:
-        return _with(base, Standing.ON_TRACK, (None, None), "")
-    return _with(base, Standing.AT_RISK, late, "")
+        return _with(base, PromiseState.ON_TRACK, (None, None), "")
+    return _with(base, PromiseState.AT_RISK, late, "")
 
 
 def _with(
-    base: Promise, standing: Standing, late: tuple[float | None, float | None], reason: str
+    base: Promise, state: PromiseState, late: tuple[float | None, float | None], reason: str
 ) -> Promise:
-    return msgspec.structs.replace(
-        base, standing=standing, low=late[0], high=late[1], reason=reason
-    )
+    return msgspec.structs.replace(base, state=state, low=late[0], high=late[1], reason=reason)
 
 
 def against_all(views: Sequence[JobView], deadline: float, now: float) -> Promise:
@@ -134,9 +132,9 @@ def against_all(views: Sequence[JobView], deadline: float, now: float) -> Promis
     promises = [against(view, deadline, now) for view in views if view.live]
     if not promises:
         completed = [against(view, deadline, now) for view in views if view.status == "completed"]
-        return max(completed, key=_lateness, default=Promise(Standing.UNKNOWN, reason="no job"))
-    worst = max(promise.standing for promise in promises)
-    decisive = [promise for promise in promises if promise.standing is worst]
+        return max(completed, key=_lateness, default=Promise(PromiseState.UNKNOWN, reason="no job"))
+    worst = max(promise.state for promise in promises)
+    decisive = [promise for promise in promises if promise.state is worst]
     return Promise(
         worst,
         *_last_of(promises),
@@ -154,7 +152,7 @@ def _lateness(promise: Promise) -> float:
 def _last_of(promises: Sequence[Promise]) -> tuple[float | None, float | None]:
     """Return the lateness of the last job; without an upper bound if that of any job is unknown."""
     lows = [promise.low for promise in promises if promise.low is not None]
-    highs = [p.high for p in promises if p.standing is not Standing.ON_TRACK]
+    highs = [p.high for p in promises if p.state is not PromiseState.ON_TRACK]
     known = [high for high in highs if high is not None]
     return max(lows, default=None), max(known) if known and len(known) == len(highs) else None
 
@@ -175,23 +173,23 @@ def _reasons(promises: Sequence[Promise]) -> str:
 
 def promise_words(promise: Promise) -> str:
     """Return the outcome in a few words: `on track`, `at risk`, `will miss by 2 h`, `done`."""
-    if promise.standing is Standing.DONE:
+    if promise.state is PromiseState.DONE:
         return f"done, {fmt.duration(promise.low)} late" if promise.low else "done"
     if promise.passed:
         return f"deadline passed, late by {_span(promise)}"
-    if promise.standing is Standing.WILL_MISS:
+    if promise.state is PromiseState.WILL_MISS:
         return f"will miss by {_span(promise)}"
-    if promise.standing is Standing.AT_RISK:
+    if promise.state is PromiseState.AT_RISK:
         late = f", up to {fmt.duration(promise.high)} late" if promise.high else ""
         return f"at risk: {promise.reason}" if promise.reason else f"at risk{late}"
-    if promise.standing is Standing.ON_TRACK:
+    if promise.state is PromiseState.ON_TRACK:
         return "on track"
     return f"unknown: {promise.reason}" if promise.reason else "unknown"
 
 
 def needed_words(promise: Promise) -> str:
     """Return the required rate: `needs 182/s`, `needs 182/s or more`; "" when unknown or done."""
-    if promise.needed is None or promise.standing is Standing.DONE:
+    if promise.needed is None or promise.state is PromiseState.DONE:
         return ""
     more = " or more" if promise.at_least else ""
     return f"needs {fmt.rate(promise.needed)}/s{more}"

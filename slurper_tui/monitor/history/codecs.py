@@ -20,7 +20,7 @@ from msgspec.structs import replace
 from slurper_tui.api.models import Job, Source, Target
 from slurper_tui.format import END_OF_CALENDAR
 from slurper_tui.monitor.model.base import JobKey
-from slurper_tui.monitor.model.events import Event, Tie, What
+from slurper_tui.monitor.model.events import Event, RetryLink, What
 from slurper_tui.monitor.model.job import Counts
 from slurper_tui.monitor.model.logs import LogCounts
 from slurper_tui.monitor.model.plans import Draft, Plan, Step, StepState
@@ -221,17 +221,17 @@ def event_of(key: JobKey, row: Row) -> Event:
     return Event(key, checked_time(at), What(what), checked_text(detail), checked_text(said))
 
 
-def tie_row(tie: Tie) -> Row:
-    """Encode a tie as a row."""
-    return (*key_row(tie.child), *key_row(tie.parent), tie.keys, words_text(tie.log_types))
+def tie_row(link: RetryLink) -> Row:
+    """Encode a retry link as a row."""
+    return (*key_row(link.child), *key_row(link.parent), link.keys, words_text(link.log_types))
 
 
-def tie_of(row: Row) -> Tie:
+def link_of(row: Row) -> RetryLink:
     """Decode a row of `ties`. Raises one of `UNREADABLE` if it is invalid."""
     *ids, keys, log_types = row
     account_id, job_id, parent_account_id, parent_job_id = checked_texts(tuple(ids))
     child, parent = JobKey(account_id, job_id), JobKey(parent_account_id, parent_job_id)
-    return Tie(child, parent, _number(keys), _words.decode(checked_text(log_types)))
+    return RetryLink(child, parent, _number(keys), _words.decode(checked_text(log_types)))
 
 
 def _number(value: object) -> int:

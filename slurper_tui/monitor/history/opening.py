@@ -91,10 +91,10 @@ def open_history(
         store, notice = open_file(path, base_url, clock=clock)
     except (HistoryError, OSError, ValueError, sqlite3.Error) as error:
         return _copy_in_memory(path, base_url), HistoryView(Keeping.OFF, reason_of(error))
-    return store, standing(store, notice)
+    return store, history_view(store, notice)
 
 
-def standing(store: Store, notice: str) -> HistoryView:
+def history_view(store: Store, notice: str) -> HistoryView:
     """Return the state of a store that can be written to."""
     if store.is_shared:
         return HistoryView(Keeping.SHARED, notice or "another slurper-tui keeps it too")

@@ -26,12 +26,12 @@ from msgspec.structs import replace
 
 from slurper_tui.monitor.history.codecs import last_of_each, to_ms
 from slurper_tui.monitor.history.files import is_damage, is_full, reason_of, set_aside
-from slurper_tui.monitor.history.opening import Clock, notice_of, open_file, standing
+from slurper_tui.monitor.history.opening import Clock, history_view, notice_of, open_file
 from slurper_tui.monitor.history.schema import HistoryError
 from slurper_tui.monitor.history.store import BATCH, Notes, Store
 from slurper_tui.monitor.history.thinning import superfluous
 from slurper_tui.monitor.model.base import JobKey
-from slurper_tui.monitor.model.events import Event, Tie
+from slurper_tui.monitor.model.events import Event, RetryLink
 from slurper_tui.monitor.model.logs import LogCounts
 from slurper_tui.monitor.model.plans import Plan, Step, StepState
 from slurper_tui.monitor.model.samples import HistoryView, Keeping, Recorded, Remembered
@@ -328,7 +328,7 @@ class Recorder:
         self.on_store(lambda store: store.write(batch.jobs, batch.samples))
         self._known |= {known.key: known for known in batch.jobs}
         if self._store.path is not None:
-            self._view = standing(self._store, self._notice)
+            self._view = history_view(self._store, self._notice)
 
     def _failed(self, error: Exception) -> None:
         """Show why nothing is written; replace the file if it is damaged."""
@@ -351,7 +351,7 @@ class Recorder:
             if self._store.is_in_place:
                 self._notice = notice_of(set_aside(path, self._clock()))
             self._begin(path)
-            self._view = standing(self._store, self._notice)
+            self._view = history_view(self._store, self._notice)
         except Exception as error:
             self._view = HistoryView(Keeping.OFF, reason_of(error))
 
@@ -389,19 +389,19 @@ MOST = 5_000
 class _Batch(NamedTuple):
     events: Sequence[Event] = ()
     counts: Mapping[JobKey, LogCounts] = {}
-    ties: Sequence[Tie] = ()
+    links: Sequence[RetryLink] = ()
 
     def then(self, later: _Batch) -> _Batch:
         """Return both batches as one; of events, the newest `MOST`."""
         return _Batch(
             (*self.events, *later.events)[-MOST:],
             {**self.counts, **later.counts},
-            (*self.ties, *later.ties),
+            (*self.links, *later.links),
         )
 
 
 class HistoryNotes:
-    """Writes and reads events, ties, log counts and plans in a recorder's thread.
+    """Writes and reads events, retry links, log counts and plans in a recorder's thread.
 
     Nothing here raises. What cannot be written waits in memory until the disk works again: it can
     be read, and plans can be changed. A plan that waits has a negative id, which it keeps in this
@@ -429,9 +429,9 @@ class HistoryNotes:
         """Queue a job's log counts, which replace earlier ones. Returns at once."""
         self._wait(_Batch(counts={key: counts}))
 
-    async def tie(self, tie: Tie) -> None:
+    async def link(self, link: RetryLink) -> None:
         """Record that one job retries another; written when this returns, if the disk works."""
-        self._wait(_Batch(ties=[tie]))
+        self._wait(_Batch(links=[link]))
         await self._try(lambda: None)
 
     def _wait(self, batch: _Batch) -> None:
@@ -446,10 +446,10 @@ class HistoryNotes:
         found = dict.fromkeys((*kept, *waiting))
         return tuple(sorted(found, key=lambda event: event.at)[-most:])
 
-    async def ties(self, accounts: Sequence[str]) -> tuple[Tie, ...]:
+    async def links(self, accounts: Sequence[str]) -> tuple[RetryLink, ...]:
         """Return the retries made in these accounts, in the order they were recorded."""
-        kept = await self._read(lambda notes: notes.ties(accounts)) or ()
-        waiting = (tie for tie in self._waiting.ties if _is_of(tie.child, accounts))
+        kept = await self._read(lambda notes: notes.links(accounts)) or ()
+        waiting = (link for link in self._waiting.links if _is_of(link.child, accounts))
         return tuple(dict.fromkeys((*kept, *waiting)))
 
     async def counts(self, accounts: Sequence[str]) -> Mapping[JobKey, LogCounts]:

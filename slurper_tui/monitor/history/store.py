@@ -36,6 +36,7 @@ from slurper_tui.monitor.history.codecs import (
     job_text,
     key_row,
     last_text,
+    link_of,
     place_text,
     plan_of,
     plan_row,
@@ -46,7 +47,6 @@ from slurper_tui.monitor.history.codecs import (
     step_of,
     step_row,
     text,
-    tie_of,
     tie_row,
     to_ms,
 )
@@ -54,7 +54,7 @@ from slurper_tui.monitor.history.files import Ownership, identity_of
 from slurper_tui.monitor.history.schema import transaction, version_of
 from slurper_tui.monitor.history.thinning import STEP_SECONDS
 from slurper_tui.monitor.model.base import JobKey
-from slurper_tui.monitor.model.events import Event, Tie
+from slurper_tui.monitor.model.events import Event, RetryLink
 from slurper_tui.monitor.model.job import Counts
 from slurper_tui.monitor.model.logs import LogCounts
 from slurper_tui.monitor.model.plans import Plan, Step, StepState
@@ -175,7 +175,7 @@ _KEEP_COUNTS = f"INSERT OR REPLACE INTO log_counts ({_COUNTS}) VALUES (?, ?, ?, 
 
 
 class Notes:
-    """The events, ties, log counts and plans of one base URL. No accounts means all accounts.
+    """Events, retry links, log counts and plans of one base URL. No accounts means all accounts.
 
     is_copy: the notes that exist now are copies.
     """
@@ -191,11 +191,13 @@ class Notes:
         self,
         events: Sequence[Event],
         counts: Mapping[JobKey, LogCounts],
-        ties: Sequence[Tie] = (),
+        links: Sequence[RetryLink] = (),
     ) -> None:
-        """Write events (duplicates are ignored); replace the log counts and ties of their jobs."""
+        """Write events (ignoring duplicates); replace log counts and retry links of their jobs."""
         with transaction(self._connection):
-            self._connection.executemany(_KEEP_TIE, ((self._place, *tie_row(tie)) for tie in ties))
+            self._connection.executemany(
+                _KEEP_TIE, ((self._place, *tie_row(link)) for link in links)
+            )
             self._connection.executemany(
                 _KEEP_EVENT, ((self._place, *event_row(event)) for event in events)
             )
@@ -216,13 +218,13 @@ class Notes:
         ).fetchall()
         return tuple(readable(reversed(rows), partial(event_of, key)))
 
-    def ties(self, accounts: Sequence[str] = ()) -> tuple[Tie, ...]:
+    def links(self, accounts: Sequence[str] = ()) -> tuple[RetryLink, ...]:
         """Return the retries made in these accounts, in the order they were recorded."""
         rows = self._connection.execute(
             f"SELECT {_TIE} FROM ties WHERE {of_accounts(accounts)} ORDER BY number",
             (self._place, *accounts),
         )
-        return tuple(readable(rows, tie_of))
+        return tuple(readable(rows, link_of))
 
     def counts(self, accounts: Sequence[str] = ()) -> dict[JobKey, LogCounts]:
         """Return the stored log counts of these accounts' jobs."""

@@ -41,31 +41,31 @@ _FROM: Mapping[Action, str] = {Action.PAUSE: "running", Action.RESUME: "paused"}
 """The status that a job must have for these actions."""
 
 
-def why_not(view: JobView, act: Action) -> str:
+def why_not(view: JobView, action: Action) -> str:
     """Return a clause that explains why an action is not possible now; "" if it is possible."""
     if view.gone:
         return GONE
     if view.status is None:
         return "its state is not known"
-    if act is Action.DELETE:
+    if action is Action.DELETE:
         return "" if view.ended else "it has not ended"
-    if view.status == expected(act):
+    if view.status == expected(action):
         return f"it is {view.status} already"
     if view.ended:
         return "it has ended"
-    return "" if view.status == _FROM.get(act, view.status) else f"it is {view.word}"
+    return "" if view.status == _FROM.get(action, view.status) else f"it is {view.word}"
 
 
-def consequence(views: Sequence[JobView], act: Action) -> str:
+def consequence(views: Sequence[JobView], action: Action) -> str:
     """Describe an action's effect in clauses with the object counts of these jobs."""
-    if act is Action.DELETE:
+    if action is Action.DELETE:
         return _deletion(views)
-    if act is Action.RESUME:
+    if action is Action.RESUME:
         return f"{_goes_on(views)}; the API may refuse it while three jobs run"
     stops = f"{_stops(views)}; objects in flight finish"
-    if act is Action.PAUSE:
+    if action is Action.PAUSE:
         return f"{stops}; {_they(views)} can be resumed later"
-    if act is Action.ABORT:
+    if action is Action.ABORT:
         return f"{stops}; {_they(views)} cannot be resumed"
     jobs = "1 job" if len(views) == 1 else f"all {len(views)} jobs"
     return f"aborts {jobs}; {stops}; {_they(views)} cannot be resumed"
@@ -177,14 +177,14 @@ class JobControl:
         self._unlocked = False
         self._metered.api.lock()
 
-    async def request(self, act: Action, keys: Sequence[JobKey]) -> tuple[ActionRequest, ...]:
+    async def request(self, action: Action, keys: Sequence[JobKey]) -> tuple[ActionRequest, ...]:
         """Re-read each job's state, then send the action; return one request per key, in order.
 
         Jobs are resumed one after the other, so that the first ones get the free slots.
         """
-        if act is Action.RESUME:
-            return tuple([await self._request(act, key) for key in keys])
-        return tuple(await asyncio.gather(*(self._request(act, key) for key in keys)))
+        if action is Action.RESUME:
+            return tuple([await self._request(action, key) for key in keys])
+        return tuple(await asyncio.gather(*(self._request(action, key) for key in keys)))
 
     async def abort_all(self, account_id: str, asked: Collection[JobKey]) -> AllAborted:
         """Abort every job of an account, unless the list shows a live job that is not in `asked`.
@@ -237,7 +237,7 @@ class JobControl:
         self, account_id: str, before: Collection[JobKey], sent: ActionRequest
     ) -> tuple[JobView, ...]:
         """Return the listed jobs that are not in `before`; none if the list cannot be read."""
-        if not sent.standing.open:
+        if not sent.state.open:
             return ()
         self._job_store.read_lists()
         try:
@@ -246,61 +246,61 @@ class JobControl:
             return ()
         return tuple(view for view in listed if view.key not in before)
 
-    async def _request(self, act: Action, key: JobKey) -> ActionRequest:
+    async def _request(self, action: Action, key: JobKey) -> ActionRequest:
         at = self._metered.now().wall
         if not self._unlocked:
-            return self._stands(key, ActionRequest(act, at, RequestState.REFUSED, _locked()))
-        if known := self._open(act, key):
+            return self._stands(key, ActionRequest(action, at, RequestState.REFUSED, _locked()))
+        if known := self._open(action, key):
             return known
         try:
-            news = await self._hindrance(act, key)
+            news = await self._hindrance(action, key)
         except ApiError as error:
-            refused = ActionRequest(act, at, RequestState.REFUSED, _unread(error))
-            self._note(key, What.REFUSED, act, refused.error)
+            refused = ActionRequest(action, at, RequestState.REFUSED, _unread(error))
+            self._note(key, What.REFUSED, action, refused.error)
             return self._stands(key, refused)
         if news:
             self._job_store.ask(key)
-            return self._stands(key, ActionRequest(act, at, RequestState.MOOT, news=news))
-        if known := self._open(act, key):  # sent while the state was read for this one
+            return self._stands(key, ActionRequest(action, at, RequestState.MOOT, news=news))
+        if known := self._open(action, key):  # sent while the state was read for this one
             return known
-        return await self._send(act, [key], lambda: _SEND[act](self._metered.api, key))
+        return await self._send(action, [key], lambda: _SEND[action](self._metered.api, key))
 
-    def _open(self, act: Action, key: JobKey) -> ActionRequest | None:
+    def _open(self, action: Action, key: JobKey) -> ActionRequest | None:
         """Return the job's pending request of this action, which polls have not yet resolved."""
         view = self._job_store.view(key)
         known = view.request if view else None
-        waits = known is not None and known.act is act and known.standing.open and not known.news
+        waits = known is not None and known.action is action and known.state.open and not known.news
         return known if waits else None
 
-    async def _hindrance(self, act: Action, key: JobKey) -> str:
+    async def _hindrance(self, action: Action, key: JobKey) -> str:
         """Re-read the state; return why the action is pointless now, "" if not. Raises ApiError."""
         try:
             progress = await self._metered.at_once(lambda: self._metered.api.progress(*key))
         except NotFound:
             return GONE
         view = self._job_store.view(key) or JobView(key.account_id, Job(id=key.job_id))
-        return _news(_as_told(view, progress), act)
+        return _news(_as_told(view, progress), action)
 
-    async def _send(self, act: Action, keys: Sequence[JobKey], send: Send) -> ActionRequest:
+    async def _send(self, action: Action, keys: Sequence[JobKey], send: Send) -> ActionRequest:
         """Send once. Without an answer (yet), the action may have been carried out."""
-        sent = ActionRequest(act, self._metered.now().wall, RequestState.SENT)
+        sent = ActionRequest(action, self._metered.now().wall, RequestState.SENT)
         for key in keys:
-            self._note(key, What.ASKED, act)
+            self._note(key, What.ASKED, action)
             self._job_store.set_request(key, sent)
         try:
             await self._metered.at_once(send)
         except ApiError as error:
-            standing = RequestState.UNDECIDED if error.undecided else RequestState.REFUSED
-            return self._ends(keys, replace(sent, standing=standing, error=error))
+            state = RequestState.UNDECIDED if error.undecided else RequestState.REFUSED
+            return self._ends(keys, replace(sent, state=state, error=error))
         except asyncio.CancelledError:
-            self._ends(keys, replace(sent, standing=RequestState.UNDECIDED))
+            self._ends(keys, replace(sent, state=RequestState.UNDECIDED))
             raise
         return self._ends(keys, sent)
 
     def _ends(self, keys: Sequence[JobKey], request: ActionRequest) -> ActionRequest:
         for key in keys:
-            if what := _OF_EVENTS.get(request.standing):
-                self._note(key, what, request.act, request.error)
+            if what := _OF_EVENTS.get(request.state):
+                self._note(key, what, request.action, request.error)
             self._stands(key, request)
         return request
 
@@ -308,9 +308,9 @@ class JobControl:
         self._job_store.set_request(key, request)
         return request
 
-    def _note(self, key: JobKey, what: What, act: Action, error: ApiError | None = None) -> None:
+    def _note(self, key: JobKey, what: What, action: Action, error: ApiError | None = None) -> None:
         said = "" if error is None else str(error)
-        self._notes.note([Event(key, self._metered.now().wall, what, str(act), said)])
+        self._notes.note([Event(key, self._metered.now().wall, what, str(action), said)])
 
 
 def _as_told(view: JobView, progress: Progress) -> JobView:
@@ -320,10 +320,10 @@ def _as_told(view: JobView, progress: Progress) -> JobView:
     return replace(view, status=status, ended=ended, gone=False, phase=None, remembered=False)
 
 
-def _news(view: JobView, act: Action) -> str:
+def _news(view: JobView, action: Action) -> str:
     """Return why an action is no longer possible, "" if it is possible."""
-    why = why_not(view, act)
-    return why and (why if act is Action.DELETE else _NEWS.get(view.status or "", why))
+    why = why_not(view, action)
+    return why and (why if action is Action.DELETE else _NEWS.get(view.status or "", why))
 
 
 def _newcomers(views: Sequence[JobView]) -> str:

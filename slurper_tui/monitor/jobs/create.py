@@ -16,7 +16,7 @@ from slurper_tui.api.errors import ApiError, BucketKeysRefused, Conflict
 from slurper_tui.api.models import PAGE_SIZE, Answer, Connectivity, Job
 from slurper_tui.format import parse_time
 from slurper_tui.monitor.model.base import SLOTS, JobKey
-from slurper_tui.monitor.model.events import Event, Tie, What
+from slurper_tui.monitor.model.events import Event, RetryLink, What
 from slurper_tui.monitor.model.job import JobView
 from slurper_tui.monitor.model.plans import Draft, Plan, Secrets, new_job, new_source, new_target
 from slurper_tui.monitor.polling.account_tracker import MOST_PAGES
@@ -267,9 +267,9 @@ class Maker:
         """
         events = [Event(child, self.wall, What.CREATED)]
         if retry_of is not None:
-            tie = Tie(child, retry_of, keys, log_types)
-            await self.notes.tie(tie)
-            self._job_store.add_tie(tie)
+            link = RetryLink(child, retry_of, keys, log_types)
+            await self.notes.link(link)
+            self._job_store.add_tie(link)
             events.append(Event(retry_of, self.wall, What.RETRIED, detail=child.job_id))
         self.notes.note([event for event in events if not await self._is_noted(event)])
         self._job_store.read_lists()

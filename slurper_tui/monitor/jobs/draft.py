@@ -16,7 +16,7 @@ from slurper_tui.api.models import Job
 from slurper_tui.format import parse_time
 from slurper_tui.monitor.jobs.validation import VENDORS
 from slurper_tui.monitor.model.base import JobKey
-from slurper_tui.monitor.model.events import Tie
+from slurper_tui.monitor.model.events import RetryLink
 from slurper_tui.monitor.model.job import JobView
 from slurper_tui.monitor.model.logs import FAILED_TYPE
 from slurper_tui.monitor.model.plans import MOST_KEYS, Draft, Plan, StepState
@@ -256,22 +256,22 @@ def earlier_retries(
     key: JobKey,
     keys: Collection[str],
     log_types: Collection[str],
-    ties: Iterable[Tie],
+    links: Iterable[RetryLink],
     plans: Iterable[Plan],
     views: Sequence[JobView],
 ) -> tuple[str, ...]:
     """Name earlier retries that copy, or may copy, these keys of a job; one clause each.
 
-    ties, plans: all of the account's in the history. views: the listed jobs, which may include a
+    links, plans: all of the account's in the history. views: the listed jobs, which may include a
     retry that the history lacks.
     """
     by_key = {view.key: view for view in views}
-    children = [t for t in ties if t.parent == key and _share_types(t.log_types, log_types)]
-    found = [_tied(tie, by_key.get(tie.child)) for tie in children]
+    children = [t for t in links if t.parent == key and _share_types(t.log_types, log_types)]
+    found = [_tied(link, by_key.get(link.child)) for link in children]
     for plan in plans:
         if plan.retry_of == key and _share_types(plan.log_types, log_types):
             found += _of_plan(plan)
-    known = {key, *(tie.child for tie in children)}
+    known = {key, *(link.child for link in children)}
     others = [view for view in views if view.key not in known]
     return (*found, *_alike(by_key.get(key), others, frozenset(keys)))
 
@@ -280,9 +280,9 @@ def _share_types(known: Collection[str], wanted: Collection[str]) -> bool:
     return not set(known or (FAILED_TYPE,)).isdisjoint(wanted)
 
 
-def _tied(tie: Tie, child: JobView | None) -> str:
+def _tied(link: RetryLink, child: JobView | None) -> str:
     word = "no longer listed" if child is None else child.word
-    return f"job {tie.child.job_id} ({word}) is a retry of {tie.keys:,} of these objects"
+    return f"job {link.child.job_id} ({word}) is a retry of {link.keys:,} of these objects"
 
 
 def _of_plan(plan: Plan) -> Iterator[str]:

@@ -447,13 +447,13 @@ class JobCreation:
         self, key: JobKey, keys: Collection[str], log_types: Collection[str]
     ) -> tuple[str, ...]:
         """Name earlier retries that copy, or may copy, these keys of a job; one clause each."""
-        ties = await self._notes.ties([key.account_id])
+        links = await self._notes.links([key.account_id])
         plans = await self._notes.plans([key.account_id])
         try:
             views = await self._maker.lists.listed(key.account_id, self._maker.at_once)
         except ApiError:
             views = self._job_store.views()
-        return earlier_retries(key, keys, log_types, ties, plans, views)
+        return earlier_retries(key, keys, log_types, links, plans, views)
 
     async def precheck(self, account_id: str, draft: Draft, secrets: Secrets) -> Prechecks:
         """Check that both buckets can be reached. Needs writing unlocked: both checks are PUT."""

@@ -55,9 +55,9 @@ class ActionRequest(msgspec.Struct, frozen=True):
     news: for MOOT the reason; while the request is open, a note that no poll has confirmed it.
     """
 
-    act: Action
+    action: Action
     at: float
-    standing: RequestState
+    state: RequestState
     error: ApiError | None = None
     news: str = ""
 
@@ -102,7 +102,7 @@ class Event(msgspec.Struct, frozen=True):
     said: str = ""
 
 
-class Tie(msgspec.Struct, frozen=True):
+class RetryLink(msgspec.Struct, frozen=True):
     """Link from a retry job to the job with the failed objects that it copies again.
 
     keys: number of objects. log_types: types of the log rows that listed them.
@@ -128,7 +128,7 @@ def status_event(
     """
     if before is None or after is None or before == after:
         return None
-    if request is not None and request.standing.open and expected(request.act) == after:
+    if request is not None and request.state.open and expected(request.action) == after:
         what = What.HERE
     else:
         what = What.ELSEWHERE if after in _ASKED_FOR else What.ITSELF
@@ -137,7 +137,7 @@ def status_event(
 
 def gone_event(key: JobKey, request: ActionRequest | None, at: float) -> Event:
     """Return the event for a job that the API no longer knows. at: UTC seconds."""
-    if request is not None and request.standing.open and request.act is Action.DELETE:
+    if request is not None and request.state.open and request.action is Action.DELETE:
         return Event(key, at, What.HERE, "deleted")
     return Event(key, at, What.ELSEWHERE, GONE)
 
@@ -155,6 +155,6 @@ _EXPECTED: Mapping[Action, str] = {
 }
 
 
-def expected(act: Action) -> str | None:
+def expected(action: Action) -> str | None:
     """Return the status that confirms an action; None for a deletion, which leaves no job."""
-    return _EXPECTED.get(act)
+    return _EXPECTED.get(action)

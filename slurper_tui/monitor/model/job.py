@@ -15,7 +15,7 @@ from slurper_tui.api.errors import ApiError
 from slurper_tui.api.models import Job
 from slurper_tui.format import parse_time
 from slurper_tui.monitor.model.base import JobKey
-from slurper_tui.monitor.model.events import ActionRequest, Event, RequestState, Tie
+from slurper_tui.monitor.model.events import ActionRequest, Event, RequestState, RetryLink
 
 if TYPE_CHECKING:
     from slurper_tui.monitor.model.plans import Unstarted
@@ -312,7 +312,7 @@ class Snapshot(msgspec.Struct, frozen=True, dict=True):
     trace: Trace | None = None
     away_since: float | None = None
     events: tuple[Event, ...] = ()
-    ties: tuple[Tie, ...] = ()
+    links: tuple[RetryLink, ...] = ()
     unstarted: tuple[Unstarted, ...] = ()
 
     @property
@@ -333,8 +333,7 @@ class Snapshot(msgspec.Struct, frozen=True, dict=True):
         """True if a job's poll failed, or a request was refused or its outcome is unknown."""
         unclear = (RequestState.REFUSED, RequestState.UNDECIDED)
         return any(
-            v.problem or (v.request is not None and v.request.standing in unclear)
-            for v in self.jobs
+            v.problem or (v.request is not None and v.request.state in unclear) for v in self.jobs
         )
 
     @property

@@ -207,7 +207,7 @@ class HistorySync:
         an event.
         """
         view = job_store.view(self._key)
-        noted = (view and view.request, len(job_store.ties))
+        noted = (view and view.request, len(job_store.links))
         if self._noted is not None and noted != self._noted:
             self._read_events()
         self._noted = noted

@@ -30,7 +30,7 @@ from slurper_tui.monitor.model.base import JobKey, Moment
 from slurper_tui.monitor.model.events import (
     ActionRequest,
     Event,
-    Tie,
+    RetryLink,
     back_event,
     gone_event,
     status_event,
@@ -294,7 +294,7 @@ class JobStore:
     ) -> None:
         self.accounts = [AccountTrack(account_id) for account_id in accounts]
         self._by_id = {account.account_id: account for account in self.accounts}
-        self.ties: tuple[Tie, ...] = ()
+        self.links: tuple[RetryLink, ...] = ()
         self._plans: dict[int, Plan] = {}
         self._plan_changes = 0
         self._counts: dict[JobKey, LogCounts] = {}
@@ -380,7 +380,7 @@ class JobStore:
         if track is None:
             return
         track.set_request(request)
-        if request.standing.open:
+        if request.state.open:
             self.ask(key)
         else:
             self._wake()
@@ -390,9 +390,9 @@ class JobStore:
         self._counts[key] = counts
         self._wake()
 
-    def add_tie(self, tie: Tie) -> None:
+    def add_tie(self, link: RetryLink) -> None:
         """Add a link between a retry and its original job."""
-        self.ties = (*self.ties, tie)
+        self.links = (*self.links, link)
         self._wake()
 
     def set_plan(self, plan: Plan) -> None:
@@ -422,10 +422,10 @@ class JobStore:
         return unstarted(self._plans.values())
 
     async def recall(self, notes: HistoryNotes) -> None:
-        """Load ties, log counts and plans of earlier runs; give up after `RECALL_SECONDS`."""
+        """Load links, log counts and plans of earlier runs; give up after `RECALL_SECONDS`."""
         with suppress(TimeoutError):
             async with asyncio.timeout(RECALL_SECONDS):
-                self.ties = (*await notes.ties(self.ids), *self.ties)
+                self.links = (*await notes.links(self.ids), *self.links)
                 self._counts = {**await notes.counts(self.ids), **self._counts}
                 self._plans |= {plan.id: plan for plan in await notes.plans(self.ids)}
 

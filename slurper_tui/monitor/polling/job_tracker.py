@@ -56,7 +56,7 @@ class RequestTracker:
     @property
     def open(self) -> bool:
         """Whether the outcome is still open."""
-        return self.request is not None and self.request.standing.open
+        return self.request is not None and self.request.state.open
 
     def begin(self, request: ActionRequest, *, polling: bool) -> None:
         """Set the request or update its state.
@@ -67,8 +67,8 @@ class RequestTracker:
         A late answer to a request is ignored if a poll has shown its outcome already.
         """
         known = self.request
-        same = known is not None and (known.act, known.at) == (request.act, request.at)
-        if same and not self.open and request.standing.open:
+        same = known is not None and (known.action, known.at) == (request.action, request.at)
+        if same and not self.open and request.state.open:
             return
         self.request = request
         self._polls = self._rounds = 0
@@ -82,9 +82,9 @@ class RequestTracker:
         if self.request is None or not self.open:
             return
         early, self._early = self._early, False
-        if _shows(self.request.act, status):
+        if _shows(self.request.action, status):
             self._done(self.request)
-        elif ended and self.request.act is not Action.DELETE:
+        elif ended and self.request.action is not Action.DELETE:
             self.request = None
         elif not early:
             self._polls += 1
@@ -97,7 +97,7 @@ class RequestTracker:
         """Update the request after the job became absent."""
         if self.request is None or not self.open:
             return
-        if self.request.act is Action.DELETE:
+        if self.request.action is Action.DELETE:
             self._done(self.request)
         else:
             self.request = None
@@ -107,18 +107,18 @@ class RequestTracker:
         if self.request is None or self.open:
             return
         self._rounds += 1
-        if self._rounds > _STANDS[self.request.standing]:
+        if self._rounds > _STANDS[self.request.state]:
             self.request = None
 
     def _done(self, request: ActionRequest) -> None:
-        self.request = replace(request, standing=RequestState.DONE, error=None, news="")
+        self.request = replace(request, state=RequestState.DONE, error=None, news="")
         self._rounds = 0
 
 
-def _shows(act: Action, status: str | None) -> bool:
+def _shows(action: Action, status: str | None) -> bool:
     """Return whether the status is the action's outcome; a resumed job may be completed by now."""
     return status is not None and (
-        status == expected(act) or (act is Action.RESUME and status == "completed")
+        status == expected(action) or (action is Action.RESUME and status == "completed")
     )
 
 
@@ -440,8 +440,8 @@ class JobTrack:
         """
         lacking = self.unseen >= ABSENT_READINGS
         request = self._requests.request
-        if request is not None and self._requests.open and request.act is Action.DELETE:
-            lacking = lacking or (self.unseen > 0 and request.standing is RequestState.SENT)
+        if request is not None and self._requests.open and request.action is Action.DELETE:
+            lacking = lacking or (self.unseen > 0 and request.state is RequestState.SENT)
             absent = self.denied or lacking
         else:
             absent = self.denied and lacking

@@ -296,7 +296,7 @@ class Monitor:
             self._job_store.views(), since, now, zone, away_since=away
         )
 
-    async def desk(self) -> Services:
+    async def services(self) -> Services:
         """Return the services, which share the request budget; they are made by the first call."""
         if self._services is None:
             from slurper_tui.monitor.services import make_services  # not for the first picture
@@ -470,6 +470,6 @@ class Monitor:
             trace=self._history_sync.trace_at(now.wall),
             away_since=self._past.away_since,
             events=self._history_sync.events_of(self._job_store),
-            ties=self._job_store.ties,
+            links=self._job_store.links,
             unstarted=self._job_store.unstarted,
         )

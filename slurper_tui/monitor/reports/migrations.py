@@ -18,7 +18,7 @@ from msgspec.structs import replace
 from slurper_tui.api.models import Job, Source, Target
 from slurper_tui.format import parse_time
 from slurper_tui.monitor.model.base import SHORT_ID, JobKey
-from slurper_tui.monitor.model.events import Tie
+from slurper_tui.monitor.model.events import RetryLink
 from slurper_tui.monitor.model.job import (
     Counts,
     Forecast,
@@ -230,16 +230,16 @@ _LOST = (State.ABORTED, State.OTHER, State.GONE)
 """States of live jobs, and of lost jobs, the worst first."""
 
 
-def family_view(views: Sequence[JobView], ties: Sequence[Tie]) -> JobView:
-    """Add jobs up to one view without a job id. ties: which of the jobs retry others of them.
+def family_view(views: Sequence[JobView], links: Sequence[RetryLink]) -> JobView:
+    """Add jobs up to one view without a job id. links: which of the jobs retry others of them.
 
     The view has the status of the worst live job. Units are those of a job's view: objects,
     objects per second, UTC seconds. Jobs with unknown counts are left out of the summed counts,
     and the view is then `partial`.
     """
     by_key = {view.key: view for view in views}
-    retries = [(tie, by_key[tie.child]) for tie in ties if tie.child in by_key]
-    again = {tie.child for tie, _ in retries}
+    retries = [(link, by_key[link.child]) for link in links if link.child in by_key]
+    again = {link.child for link, _ in retries}
     roots = [view for view in views if view.key not in again]
     told = [view for view in roots if _has_told(view)]
     sums = together(roots, retries)
@@ -405,7 +405,7 @@ WAITING = "waiting"
 
 def migrations(
     views: Iterable[JobView],
-    ties: Sequence[Tie] = (),
+    links: Sequence[RetryLink] = (),
     before: Mapping[MigrationKey, Migration] | None = None,
     unstarted: Iterable[Unstarted] = (),
 ) -> tuple[Migration, ...]:
@@ -425,25 +425,25 @@ def migrations(
             groups.setdefault(key, []).append(view)
     found = ((key, members, jobs_to_come(key, coming)) for key, members in groups.items())
     return tuple(
-        _same_or_new(known.get(key), key, members, ties, running[key.account_id], more)
+        _same_or_new(known.get(key), key, members, links, running[key.account_id], more)
         for key, members, more in found
         if len(members) > 1 or more
     )
 
 
 def family(
-    views: Sequence[JobView], ties: Sequence[Tie] = (), running: int | None = None
+    views: Sequence[JobView], links: Sequence[RetryLink] = (), running: int | None = None
 ) -> Migration:
     """Sum up the jobs of one migration. Raises ValueError if there are no jobs.
 
-    ties: which of the jobs retry others; ties of other jobs are ignored. running: number of running
-    jobs in the whole account; None to count those in `views`.
+    links: which of the jobs retry others; links of other jobs are ignored. running: number of
+    running jobs in the whole account; None to count those in `views`.
     """
     if not views:
         raise ValueError("no jobs")
     key = migration_of(views[0]) or MigrationKey(views[0].account_id, *[""] * 6)
     slots = sum(map(is_running, views)) if running is None else running
-    return _new(key, tuple(views), ties, slots)
+    return _new(key, tuple(views), links, slots)
 
 
 def is_running(view: JobView) -> bool:
@@ -455,19 +455,19 @@ def _same_or_new(
     before: Migration | None,
     key: MigrationKey,
     views: Sequence[JobView],
-    ties: Sequence[Tie],
+    links: Sequence[RetryLink],
     running: int,
     unstarted: int,
 ) -> Migration:
     """Return the earlier value if no job has changed, else a new migration."""
-    if before is None or before.unstarted != unstarted or not _unchanged(before, views, ties):
-        return _new(key, tuple(views), ties, running, unstarted)
+    if before is None or before.unstarted != unstarted or not _unchanged(before, views, links):
+        return _new(key, tuple(views), links, running, unstarted)
     return before if before.running == running else replace(before, running=running)
 
 
-def _unchanged(before: Migration, views: Sequence[JobView], ties: Sequence[Tie]) -> bool:
+def _unchanged(before: Migration, views: Sequence[JobView], links: Sequence[RetryLink]) -> bool:
     same = len(before.jobs) == len(views) and all(map(_is, before.jobs, views))
-    return same and before.retries == _retries(before.keys, ties)
+    return same and before.retries == _retries(before.keys, links)
 
 
 def _is(one: object, other: object) -> bool:
@@ -477,12 +477,12 @@ def _is(one: object, other: object) -> bool:
 def _new(
     key: MigrationKey,
     views: tuple[JobView, ...],
-    ties: Sequence[Tie],
+    links: Sequence[RetryLink],
     running: int,
     unstarted: int = 0,
 ) -> Migration:
     keys = frozenset(view.key for view in views)
-    retries = _retries(keys, ties)
+    retries = _retries(keys, links)
     again = superseded(views, retries)
     return _summed(
         Migration(
@@ -496,27 +496,27 @@ def _new(
             keys=keys,
             unstarted=unstarted,
         ),
-        ties,
+        links,
     )
 
 
-def _summed(migration: Migration, ties: Sequence[Tie]) -> Migration:
+def _summed(migration: Migration, links: Sequence[RetryLink]) -> Migration:
     """Return the migration with the sums of its jobs as its view."""
-    view = family_view(migration.counted, _each_once(ties, migration.retries))
+    view = family_view(migration.counted, _each_once(links, migration.retries))
     return replace(migration, view=_with_more_to_come(view) if migration.unstarted else view)
 
 
 def with_changes(
-    before: Migration, changed: Mapping[JobKey, JobView], ties: Sequence[Tie]
+    before: Migration, changed: Mapping[JobKey, JobView], links: Sequence[RetryLink]
 ) -> Migration:
-    """Return a migration after some of its jobs changed; keys, buckets and ties are the same.
+    """Return a migration after some of its jobs changed; keys, buckets and links are the same.
 
     What depends only on prefixes and times is computed again only if one of them changed.
     """
     views = tuple(changed.get(view.key, view) for view in before.jobs)
     if all(map(_has_same_scope, before.jobs, views)):
-        return _summed(replace(before, jobs=views), ties)
-    return _new(before.key, views, ties, before.running, before.unstarted)
+        return _summed(replace(before, jobs=views), links)
+    return _new(before.key, views, links, before.running, before.unstarted)
 
 
 def _has_same_scope(one: JobView, other: JobView) -> bool:
@@ -556,18 +556,18 @@ def _same_buckets(plan: MigrationKey, key: MigrationKey) -> bool:
     return plan._replace(endpoint="") == key._replace(endpoint="", vendor=vendor)
 
 
-def _each_once(ties: Sequence[Tie], retries: Mapping[JobKey, JobKey]) -> list[Tie]:
-    """Return the ties between these jobs, without duplicates."""
-    known = {tie.child: tie for tie in ties if retries.get(tie.child) == tie.parent}
+def _each_once(links: Sequence[RetryLink], retries: Mapping[JobKey, JobKey]) -> list[RetryLink]:
+    """Return the links between these jobs, without duplicates."""
+    known = {link.child: link for link in links if retries.get(link.child) == link.parent}
     return list(known.values())
 
 
-def _retries(keys: frozenset[JobKey], ties: Sequence[Tie]) -> dict[JobKey, JobKey]:
-    """Map each retry to the one job that it retries, ignoring ties that would form a cycle."""
+def _retries(keys: frozenset[JobKey], links: Sequence[RetryLink]) -> dict[JobKey, JobKey]:
+    """Map each retry to the one job that it retries, ignoring links that would form a cycle."""
     found: dict[JobKey, JobKey] = {}
-    for tie in ties:
-        if {tie.child, tie.parent} <= keys and not _descends(tie.parent, tie.child, found):
-            found.setdefault(tie.child, tie.parent)
+    for link in links:
+        if {link.child, link.parent} <= keys and not _descends(link.parent, link.child, found):
+            found.setdefault(link.child, link.parent)
     return found
 
 

@@ -23,7 +23,7 @@ from slurper_tui.monitor.history.codecs import last_of_each
 from slurper_tui.monitor.logs.fetch import LASTING
 from slurper_tui.monitor.logs.reader import LogReader
 from slurper_tui.monitor.model.base import JobKey
-from slurper_tui.monitor.model.events import Event, Tie
+from slurper_tui.monitor.model.events import Event, RetryLink
 from slurper_tui.monitor.model.job import Counts, JobView, Phase, Verdict
 from slurper_tui.monitor.model.logs import Cause, FailuresView, LogCounts, cause_of
 from slurper_tui.monitor.model.samples import Recorded
@@ -68,7 +68,7 @@ class JobReceipt(msgspec.Struct, frozen=True):
     best: float | None = None
     log: LogCounts | None = None
     events: tuple[Event, ...] = ()
-    retries: Tie | None = None
+    retries: RetryLink | None = None
     last_seen: float | None = None
 
     @property
@@ -130,7 +130,7 @@ class Receipt(msgspec.Struct, frozen=True):
     jobs: tuple[JobReceipt, ...]
     family: Migration
     unobserved: tuple[tuple[float, float], ...] = ()
-    lost: tuple[Tie, ...] = ()
+    lost: tuple[RetryLink, ...] = ()
 
     @property
     def first(self) -> tuple[JobReceipt, ...]:
@@ -270,27 +270,27 @@ class EndedJobs:
         read, ValueError if there are no keys.
         """
         views = {key: await self._view(key) for key in keys}
-        ties = await self._ties(views)
-        lost = await self._add_retries(views, ties)
+        links = await self._ties(views)
+        lost = await self._add_retries(views, links)
         for view in views.values():
             if view.live:
                 raise NotEnded(view)
         ended = sorted(views.values(), key=_created)
-        again = family(ended, ties).superseded
+        again = family(ended, links).superseded
         logs = {
             view.key: None if view.key in again else await self._log(view, told) for view in ended
         }
-        whole = family([_judged(view, logs[view.key]) for view in ended], ties)
-        return await self._told(whole, ties, logs, lost)
+        whole = family([_judged(view, logs[view.key]) for view in ended], links)
+        return await self._told(whole, links, logs, lost)
 
     async def _told(
         self,
         whole: Migration,
-        ties: Sequence[Tie],
+        links: Sequence[RetryLink],
         logs: Mapping[JobKey, LogCounts | None],
-        lost: tuple[Tie, ...],
+        lost: tuple[RetryLink, ...],
     ) -> Receipt:
-        tied = {tie.child: tie for tie in ties}
+        tied = {link.child: link for link in links}
         jobs = list[JobReceipt]()
         for view in sorted(whole.jobs, key=lambda view: view.key in whole.retries):
             samples = await self._samples(view)
@@ -325,24 +325,24 @@ class EndedJobs:
             as_of=self._metered.now().wall,
         )
 
-    async def _ties(self, views: Iterable[JobKey]) -> tuple[Tie, ...]:
-        return tuple(await self._history.notes.ties(sorted({key.account_id for key in views})))
+    async def _ties(self, views: Iterable[JobKey]) -> tuple[RetryLink, ...]:
+        return tuple(await self._history.notes.links(sorted({key.account_id for key in views})))
 
     async def _add_retries(
-        self, views: dict[JobKey, JobView], ties: Sequence[Tie]
-    ) -> tuple[Tie, ...]:
-        """Add all retries of the jobs, transitively; return the ties of retries that are gone."""
-        lost = dict[JobKey, Tie]()
+        self, views: dict[JobKey, JobView], links: Sequence[RetryLink]
+    ) -> tuple[RetryLink, ...]:
+        """Add all retries of the jobs, transitively; return the links of retries that are gone."""
+        lost = dict[JobKey, RetryLink]()
         while missing := [
-            tie
-            for tie in ties
-            if tie.parent in views and tie.child not in views and tie.child not in lost
+            link
+            for link in links
+            if link.parent in views and link.child not in views and link.child not in lost
         ]:
-            for tie in missing:
+            for link in missing:
                 try:
-                    views[tie.child] = await self._view(tie.child)
+                    views[link.child] = await self._view(link.child)
                 except NotFound:
-                    lost[tie.child] = tie
+                    lost[link.child] = link
         return tuple(lost.values())
 
     async def _log(self, view: JobView, told: Callable[[FailuresView], None]) -> LogCounts | None:

@@ -8,7 +8,7 @@ import msgspec
 from msgspec.structs import replace
 
 from slurper_tui.api.models import LogRow, Source, Target, surrogate_invalid_bytes
-from slurper_tui.monitor.model.events import Event, Tie
+from slurper_tui.monitor.model.events import Event, RetryLink
 from slurper_tui.monitor.model.job import (
     Counts,
     Forecast,
@@ -146,7 +146,7 @@ def record(receipt: Receipt, version: str = "") -> dict[str, Any]:
         "reasons": [_reason(reason) for reason in receipt.reasons],
         "logsRead": receipt.logs_read,
         "jobs": [_job(job, receipt) for job in receipt.jobs],
-        "lostRetries": [tie.child.job_id for tie in receipt.lost],
+        "lostRetries": [link.child.job_id for link in receipt.lost],
         "unobserved": [_span(since, until) for since, until in receipt.unobserved],
         "version": version or None,
     }
@@ -172,10 +172,10 @@ def _job(job: JobReceipt, receipt: Receipt) -> dict[str, Any]:
     }
 
 
-def _tie(tie: Tie | None) -> dict[str, Any] | None:
-    if tie is None:
+def _tie(link: RetryLink | None) -> dict[str, Any] | None:
+    if link is None:
         return None
-    return {"id": tie.parent.job_id, "keys": tie.keys, "logTypes": list(tie.log_types)}
+    return {"id": link.parent.job_id, "keys": link.keys, "logTypes": list(link.log_types)}
 
 
 def _reasons(log: LogCounts | None) -> list[dict[str, Any]] | None:

@@ -18,12 +18,12 @@ from msgspec.structs import replace
 
 from slurper_tui.format import parse_time
 from slurper_tui.monitor.model.base import JobKey
-from slurper_tui.monitor.model.events import Tie
+from slurper_tui.monitor.model.events import RetryLink
 from slurper_tui.monitor.model.job import Counts, JobView
 from slurper_tui.monitor.model.logs import FAILED_TYPE, Cause, cause_of
 
-Retry = tuple[Tie, JobView]
-"""The tie between a retry and the job that it retries, and the retry's view."""
+Retry = tuple[RetryLink, JobView]
+"""The link between a retry and the job that it retries, and the retry's view."""
 
 
 def each_once(roots: Sequence[JobView], retries: Sequence[Retry]) -> Iterator[Retry]:
@@ -33,29 +33,29 @@ def each_once(roots: Sequence[JobView], retries: Sequence[Retry]) -> Iterator[Re
     """
     by_key = {view.key: view for view in (*roots, *(child for _, child in retries))}
     tried = dict[tuple[JobKey, frozenset[str]], _Tried]()
-    for tie, child in retries:
-        whose = (tie.parent, frozenset(tie.log_types))
+    for link, child in retries:
+        whose = (link.parent, frozenset(link.log_types))
         if whose not in tried:
-            tried[whose] = _Tried(_left(tie, by_key.get(tie.parent)))
-        yield tried[whose].news(tie, child)
+            tried[whose] = _Tried(_left(link, by_key.get(link.parent)))
+        yield tried[whose].news(link, child)
 
 
-def of_failures(tie: Tie) -> bool:
-    """Whether the retry copies failed objects; a tie without log types does."""
-    return not tie.log_types or FAILED_TYPE in tie.log_types
+def of_failures(link: RetryLink) -> bool:
+    """Whether the retry copies failed objects; a link without log types does."""
+    return not link.log_types or FAILED_TYPE in link.log_types
 
 
-def of_skips(tie: Tie) -> bool:
+def of_skips(link: RetryLink) -> bool:
     """Whether the retry copies skipped objects that are not in the target."""
-    return any(cause_of(log_type) is Cause.NOT_COPIED for log_type in tie.log_types)
+    return any(cause_of(log_type) is Cause.NOT_COPIED for log_type in link.log_types)
 
 
-def _left(tie: Tie, parent: JobView | None) -> int | None:
+def _left(link: RetryLink, parent: JobView | None) -> int | None:
     """Return how many objects of the retried kinds a job left over; None if unknown."""
     if parent is None:
         return None
     skips = parent.counts.skipped if parent.not_copied is None else parent.not_copied
-    kinds = [parent.counts.failed] * of_failures(tie) + [skips] * of_skips(tie)
+    kinds = [parent.counts.failed] * of_failures(link) + [skips] * of_skips(link)
     return None if None in kinds else sum(kind or 0 for kind in kinds)
 
 
@@ -75,16 +75,16 @@ class _Tried:
         self._brought = 0
         self._repeats = False
 
-    def news(self, tie: Tie, child: JobView) -> Retry:
+    def news(self, link: RetryLink, child: JobView) -> Retry:
         """Add a retry; return it with the counts of objects that it alone has copied."""
         counts, left = child.counts, self._left
         copied, skipped = counts.transferred or 0, counts.skipped or 0
         if left is None:
-            return tie, child
-        if self._keys and self._keys + tie.keys > left:
+            return link, child
+        if self._keys and self._keys + link.keys > left:
             self._keys = self._brought_in_turn = 0
             self._repeats = True
-        self._keys += tie.keys
+        self._keys += link.keys
         self._brought_in_turn += copied + skipped
         # Without overwriting, every copied object was missing in the target before.
         surely = copied if child.job.overwrite is False else 0
@@ -93,8 +93,8 @@ class _Tried:
         copied, failed = min(copied, new), counts.failed
         if self._repeats:
             # An object that failed in an earlier retry is in the failed counter by now.
-            tie, failed = replace(tie, log_types=(FAILED_TYPE, *tie.log_types)), 0
-        return tie, replace(child, counts=Counts(counts.objects, copied, new - copied, failed))
+            link, failed = replace(link, log_types=(FAILED_TYPE, *link.log_types)), 0
+        return link, replace(child, counts=Counts(counts.objects, copied, new - copied, failed))
 
 
 class Together(NamedTuple):
@@ -146,8 +146,8 @@ def _not_copied(view: JobView) -> int | None:
 
 
 def _after(before: Together, retry: Retry) -> Together:
-    tie, child = retry
-    moved = _moved(before.counts, tie, child.counts)
+    link, child = retry
+    moved = _moved(before.counts, link, child.counts)
     if moved is None:
         return before
     counts = before.counts
@@ -170,7 +170,7 @@ def _with(counts: Counts, moved: _Moved) -> Counts:
     )
 
 
-def _moved(counts: Counts, tie: Tie, child: Counts) -> _Moved | None:
+def _moved(counts: Counts, link: RetryLink, child: Counts) -> _Moved | None:
     """Return the numbers of objects that a retry moves; None if the sums are unknown.
 
     If a retry copies failed and skipped objects, its transferred objects are subtracted from the
@@ -179,7 +179,7 @@ def _moved(counts: Counts, tie: Tie, child: Counts) -> _Moved | None:
     if counts.transferred is None or counts.skipped is None or counts.failed is None:
         return None
     copied = child.transferred or 0
-    failures, skips = of_failures(tie), of_skips(tie)
+    failures, skips = of_failures(link), of_skips(link)
     one = min(counts.failed, copied) if failures else 0
     other = min(counts.skipped, copied - one) if skips else 0
     if failures and skips:

@@ -65,31 +65,31 @@ def word_to_type(view: JobView, sanitise: Callable[[str], str]) -> tuple[str, st
     return "abort", "the word"
 
 
-def sent_words(act: Action) -> str:
+def sent_words(action: Action) -> str:
     """Return that a request was sent: `pause sent, waiting for the API to confirm`."""
-    return f"{act} sent, waiting for the API to confirm"
+    return f"{action} sent, waiting for the API to confirm"
 
 
 def request_words(request: ActionRequest) -> str:
     """Return the state of one request: `pause refused: 10010: Job is not running`."""
-    if request.standing.open:
-        return sent_words(request.act) + (f"; {request.news}" if request.news else "")
-    if request.standing is RequestState.REFUSED:
-        return _refusal(request.act, request.error)
-    if request.standing is RequestState.MOOT:
+    if request.state.open:
+        return sent_words(request.action) + (f"; {request.news}" if request.news else "")
+    if request.state is RequestState.REFUSED:
+        return _refusal(request.action, request.error)
+    if request.state is RequestState.MOOT:
         return f"nothing was sent: {request.news}" if request.news else "nothing was sent"
-    return DONE_WORDS[request.act]
+    return DONE_WORDS[request.action]
 
 
-def _refusal(act: Action, error: ApiError | None) -> str:
+def _refusal(action: Action, error: ApiError | None) -> str:
     """Return why the API refused a request, or why it was not sent."""
     if error is None:
-        return f"{act} refused: no reason given"
+        return f"{action} refused: no reason given"
     if error.status is None or isinstance(error, NotSent):
-        return f"{act}: {error}"
+        return f"{action}: {error}"
     said = "; ".join(str(fault) for fault in error.faults) or error.message
     needs = "; it takes the permission Workers R2 Storage Write"
-    return f"{act} refused: {said}{needs if isinstance(error, Rejected) else ''}"
+    return f"{action} refused: {said}{needs if isinstance(error, Rejected) else ''}"
 
 
 def event_words(event: Event, detail: str, said: str) -> str:

@@ -170,7 +170,7 @@ class Label(NamedTuple):
 
     column: int
     texts: tuple[str, ...]
-    role: str = "faint"
+    style: str = "faint"
     lean: float = 0.5
 
 
@@ -181,8 +181,8 @@ def axis(labels: Iterable[Label], width: int) -> Line:
         placed.extend(_placed(label, placed, width))
     line: list[Piece] = []
     x = 0
-    for start, text, role in sorted(placed):
-        line.extend((Piece(" " * (start - x)), Piece(text, role)))
+    for start, text, style in sorted(placed):
+        line.extend((Piece(" " * (start - x)), Piece(text, style)))
         x = start + len(text)
     return tuple(piece for piece in line if piece.text)
 
@@ -197,7 +197,7 @@ def _placed(
             start >= x + len(other) + AIR or start + len(text) + AIR <= x for x, other, _ in others
         )
         if text and len(text) <= width and free:
-            yield start, text, label.role
+            yield start, text, label.style
             return
 
 
@@ -315,7 +315,7 @@ def breadth(columns: int, width: int) -> int:
     return drawn if drawn * 4 >= width * 3 else width
 
 
-def filled_column(level: float, height: int, ink: Ink, role: str) -> tuple[Cell, ...]:
+def filled_column(level: float, height: int, ink: Ink, style: str) -> tuple[Cell, ...]:
     """Draw a column of cells from the bottom up. level: 0 to 1.
 
     The lowest part of a cell is the floor: it is drawn wherever something was measured, and alone
@@ -325,15 +325,15 @@ def filled_column(level: float, height: int, ink: Ink, role: str) -> tuple[Cell,
     drawn = min(parts, round(level * parts))
     if drawn == 0 and level > 0:
         drawn = min(1, parts)
-    return _column(1 + drawn, height, ink.fills, role if drawn else "faint")
+    return _column(1 + drawn, height, ink.fills, style if drawn else "faint")
 
 
 @lru_cache(maxsize=1024)
-def _column(drawn: int, height: int, fills: str, role: str) -> tuple[Cell, ...]:
+def _column(drawn: int, height: int, fills: str, style: str) -> tuple[Cell, ...]:
     """Fill cells from the bottom with `drawn` parts; cached, because many columns are equal."""
     full = len(fills) - 1
     parts = (max(0, min(full, drawn - row * full)) for row in range(height))
-    return tuple((fills[part], role) if part else NOTHING for part in parts)
+    return tuple((fills[part], style) if part else NOTHING for part in parts)
 
 
 def empty_column(height: int, ink: Ink, *, existed: bool = True) -> tuple[Cell, ...]:
@@ -359,7 +359,7 @@ def rows_of(columns: Sequence[Sequence[Cell]], scale: tuple[str, str], width: in
 
 def _pieces(row: Sequence[Cell]) -> Line:
     runs = groupby(row, key=itemgetter(1))
-    return tuple(Piece("".join([char for char, _ in run]), role) for role, run in runs)
+    return tuple(Piece("".join([char for char, _ in run]), style) for style, run in runs)
 
 
 def beside_scale(line: Line, width: int) -> Line:

@@ -14,9 +14,9 @@ from rich.cells import cell_len
 
 from slurper_tui import format as words
 from slurper_tui.eta import eta_short
-from slurper_tui.monitor.estimate.deadline import Promise, Standing, against
+from slurper_tui.monitor.estimate.deadline import Promise, PromiseState, against
 from slurper_tui.monitor.model.job import JobView, default_order, shown_forecast, shown_rate
-from slurper_tui.tui.render.glyphs import Look, role_of
+from slurper_tui.tui.render.glyphs import Look, style_of
 from slurper_tui.tui.render.lines import Line, Piece, fill, pad, shorten
 
 SortValue = float | str | None
@@ -190,9 +190,9 @@ def migration(view: JobView, facts: Facts, width: int) -> Line:
 
 
 def _status(view: JobView, facts: Facts, width: int) -> Line:
-    glyphs, role = facts.look.glyphs, role_of(view)
+    glyphs, style = facts.look.glyphs, style_of(view)
     word = shorten(glyphs.clean(view.word), max(0, width - 2), glyphs.ellipsis)
-    return (Piece(glyphs.sign(view.state) + (f" {word}" if width > 1 else ""), role),)
+    return (Piece(glyphs.sign(view.state) + (f" {word}" if width > 1 else ""), style),)
 
 
 def short_id(text: str, look: Look, width: int = 9) -> str:
@@ -220,10 +220,10 @@ def _done(view: JobView, facts: Facts, width: int) -> Line:
 
 def _bar(view: JobView, facts: Facts, width: int) -> Line:
     done, objects = view.counts.done, view.counts.objects
-    role = "bar" if view.live else "bar-ended"
+    style = "bar" if view.live else "bar-ended"
     if done is None or objects is None or objects <= 0:
-        return (Piece(facts.look.glyphs.bar(0, 1, width), role),)
-    return (Piece(facts.look.glyphs.bar(done, objects, width), role),)
+        return (Piece(facts.look.glyphs.bar(0, 1, width), style),)
+    return (Piece(facts.look.glyphs.bar(done, objects, width), style),)
 
 
 def _percent(view: JobView, facts: Facts, _width: int) -> Line:
@@ -315,25 +315,25 @@ def deadline_cell(view: JobView, facts: Facts) -> Line:
     if facts.deadline is None:
         return ()
     promise = against(view, facts.deadline, facts.now)
-    unknown = promise.standing is Standing.UNKNOWN
+    unknown = promise.state is PromiseState.UNKNOWN
     word = "" if unknown and not view.live else _short(promise)
-    return (Piece(facts.look.glyphs.say(word), DEADLINE_ROLES[promise.standing]),) if word else ()
+    return (Piece(facts.look.glyphs.say(word), DEADLINE_STYLES[promise.state]),) if word else ()
 
 
-DEADLINE_ROLES = {
-    Standing.DONE: "success",
-    Standing.ON_TRACK: "success",
-    Standing.UNKNOWN: "muted",
-    Standing.AT_RISK: "warning",
-    Standing.WILL_MISS: "error",
+DEADLINE_STYLES = {
+    PromiseState.DONE: "success",
+    PromiseState.ON_TRACK: "success",
+    PromiseState.UNKNOWN: "muted",
+    PromiseState.AT_RISK: "warning",
+    PromiseState.WILL_MISS: "error",
 }
 
 
 def _short(promise: Promise) -> str:
-    if promise.standing is Standing.DONE:
+    if promise.state is PromiseState.DONE:
         return f"late {words.age(promise.low)}" if promise.low else ""
-    if promise.standing is Standing.UNKNOWN:
+    if promise.state is PromiseState.UNKNOWN:
         return words.DASH
-    if promise.standing is Standing.WILL_MISS:
+    if promise.state is PromiseState.WILL_MISS:
         return "passed" if promise.passed else f"late {words.age(promise.low or 0.0)}"
-    return "at risk" if promise.standing is Standing.AT_RISK else "on track"
+    return "at risk" if promise.state is PromiseState.AT_RISK else "on track"

@@ -31,7 +31,7 @@ from slurper_tui.monitor.model.logs import BROKE_TYPE, reason_of
 from slurper_tui.monitor.model.timeline import Trace
 from slurper_tui.monitor.reports.migrations import Migration
 from slurper_tui.tui.render.columns import Facts, migration, short_id
-from slurper_tui.tui.render.glyphs import Look, role_of
+from slurper_tui.tui.render.glyphs import Look, style_of
 from slurper_tui.tui.render.lines import (
     Line,
     Piece,
@@ -163,9 +163,9 @@ WORTH_TELLING = 0.02
 def pace_lines(view: JobView, facts: Facts, width: int) -> Iterator[Line]:
     """Yield the verdict, stall, rates, forecast and deadline, then notes and the last problem."""
     if view.verdict:
-        role = "success" if view.verdict.clean else "warning"
-        role = "error" if view.verdict.listing_broke else role
-        yield from _wrapped(_sayable(view.verdict.text, facts), width, role)
+        style = "success" if view.verdict.clean else "warning"
+        style = "error" if view.verdict.listing_broke else style
+        yield from _wrapped(_sayable(view.verdict.text, facts), width, style)
     if view.live:
         yield from _stall(view, facts, width)
         yield from _rates(view, facts, width)
@@ -189,7 +189,7 @@ def _stall(view: JobView, facts: Facts, width: int) -> Iterator[Line]:
     span = words.duration(facts.now - view.stalled_since)
     sign = facts.look.glyphs.sign(view.state)
     text = f"{sign} nothing has moved since {since} ({span})"
-    yield from _wrapped(text, width, role_of(view))
+    yield from _wrapped(text, width, style_of(view))
     if not view.missed:
         yield from _wrapped("the API answers, the counters stand still", width, "muted")
 
@@ -250,7 +250,7 @@ def _forecast(forecast: Forecast, facts: Facts) -> list[Line]:
         forecast.low, forecast.high, facts.now, facts.look.zone, at_least=forecast.at_least
     )
     parts = ((span, "strong"), (clock, ""))
-    return [(Piece(_sayable(text, facts), role),) for text, role in parts if text]
+    return [(Piece(_sayable(text, facts), style),) for text, style in parts if text]
 
 
 def _notes(view: JobView, facts: Facts, width: int) -> Iterator[Line]:
@@ -267,10 +267,10 @@ def _notes(view: JobView, facts: Facts, width: int) -> Iterator[Line]:
 
 def _trouble(view: JobView, facts: Facts, width: int) -> Iterator[Line]:
     if view.missed and view.as_of is not None and not view.remembered:
-        role = "warning" if view.stale else "muted"
+        style = "warning" if view.stale else "muted"
         age = facts.now - view.as_of
         span = words.duration(age) if age >= 60 else "< 1 min"
-        yield from _wrapped(f"these numbers are {span} old", width, role)
+        yield from _wrapped(f"these numbers are {span} old", width, style)
     if view.problem:
         for label, text in error_details(view.problem, facts.look):
             yield from _wrapped(f"{label}: {text}", width, "error")
@@ -282,7 +282,7 @@ MILLIONS = 11
 TWO_COLUMNS = 70
 """The width in cells from which the counts are beside the identity instead of above it."""
 
-_PART_ROLES = {
+_PART_STYLES = {
     "transferred": "primary",
     "skipped": "secondary",
     "failed": "error",
@@ -351,7 +351,7 @@ def beside(left: Sequence[Line], right: Sequence[Line], half: int) -> Iterator[L
 
 def strong(line: Line) -> Line:
     """Give the style `strong` to pieces without a style."""
-    return tuple(Piece(piece.text, piece.role or "strong") for piece in line)
+    return tuple(Piece(piece.text, piece.style or "strong") for piece in line)
 
 
 def status_line(view: JobView, facts: Facts, width: int) -> Line:
@@ -361,7 +361,7 @@ def status_line(view: JobView, facts: Facts, width: int) -> Line:
     word = shorten(word, width, glyphs.ellipsis)
     room = width - cell_len(word) - 2
     since = next((text for text in _since(view, facts) if len(text) <= room), "")
-    return (Piece(word, role_of(view)), Piece(f"  {since}" if since else "", "muted"))
+    return (Piece(word, style_of(view)), Piece(f"  {since}" if since else "", "muted"))
 
 
 def _since(view: JobView, facts: Facts) -> tuple[str, ...]:
@@ -418,13 +418,13 @@ def _count_width(width: int) -> int:
 
 
 def _count_line(name: str, number: int | None, whole: int | None, look: Look, width: int) -> Line:
-    role = _PART_ROLES[name] if number else "faint"
+    style = _PART_STYLES[name] if number else "faint"
     count = pad(look.glyphs.say(words.count(number)), _count_width(width), right=True)
     roomy = width >= LABEL + max(_count_width(width), len(count)) + SHARE
     share = pad(look.glyphs.say(words.share(number, whole)), SHARE, right=True) if roomy else ""
     failed = "error" if name == "failed" and number else ""
     return (
-        Piece(look.glyphs.part(name), role),
+        Piece(look.glyphs.part(name), style),
         Piece(pad(f" {name}", LABEL - 1), "muted"),
         Piece(count, failed),
         Piece(share, "muted"),
@@ -442,7 +442,7 @@ def _split_bar(counts: Counts, look: Look, width: int) -> Line:
         return (Piece(look.glyphs.part("remaining") * width, "faint"),)
     sizes = _share_out([number for _, number in parts], width)
     return tuple(
-        Piece(look.glyphs.part(name) * size, _PART_ROLES[name])
+        Piece(look.glyphs.part(name) * size, _PART_STYLES[name])
         for (name, _), size in zip(parts, sizes, strict=True)
     )
 
@@ -544,6 +544,6 @@ def _field(label: str, text: str, width: int) -> Iterator[Line]:
         label = ""
 
 
-def _wrapped(text: str, width: int, role: str) -> Iterator[Line]:
+def _wrapped(text: str, width: int, style: str) -> Iterator[Line]:
     for part in wrap(text, width):
-        yield (Piece(part, role),)
+        yield (Piece(part, style),)

@@ -19,7 +19,7 @@ class Status(NamedTuple):
 
     sign: str
     plain: str
-    role: str
+    style: str
 
 
 STATUS: Mapping[State, Status] = {
@@ -116,7 +116,7 @@ class Look(msgspec.Struct, frozen=True):
     zone: tzinfo | None = None
 
 
-def role_of(view: JobView) -> str:
+def style_of(view: JobView) -> str:
     """Return the style of a job's status.
 
     A completed job with unknown counts is not shown as a success, a long stall is shown as an
@@ -128,4 +128,4 @@ def role_of(view: JobView) -> str:
         return "error"
     if view.state is State.COMPLETED and (view.counts.done is None or view.verdict is None):
         return "muted"
-    return STATUS[view.state].role
+    return STATUS[view.state].style

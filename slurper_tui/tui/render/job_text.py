@@ -20,7 +20,7 @@ from slurper_tui.monitor.model.events import (
 )
 from slurper_tui.monitor.model.job import JobView
 from slurper_tui.monitor.reports.wording import event_words, request_words
-from slurper_tui.tui.render.columns import DEADLINE_ROLES, Facts, short_id, source_text
+from slurper_tui.tui.render.columns import DEADLINE_STYLES, Facts, short_id, source_text
 from slurper_tui.tui.render.glyphs import Look
 from slurper_tui.tui.render.lines import Line, Piece, pad, wrap, wrap_words
 
@@ -34,7 +34,7 @@ def deadline_lines(view: JobView, facts: Facts, width: int) -> Iterator[Line]:
     due = finish(minute, minute, facts.now, facts.look.zone)
     yield (Piece(f"due {facts.look.glyphs.say(due)}", "muted"),)
     for part in wrap(_said(promise_words(promise), facts.look), width):
-        yield (Piece(part, DEADLINE_ROLES[promise.standing]),)
+        yield (Piece(part, DEADLINE_STYLES[promise.state]),)
     needed = needed_words(promise)
     yield from [(Piece(needed, "muted"),)] if needed else []
 
@@ -44,7 +44,7 @@ def _said(text: str, look: Look) -> str:
 
 
 GAP = 2
-_ROLES_EVENT_WORDS = {
+_EVENT_STYLES = {
     What.REFUSED: "error",
     What.UNDECIDED: "warning",
     What.ELSEWHERE: "secondary",
@@ -64,13 +64,13 @@ def event_lines(events: Sequence[Event], facts: Facts, width: int) -> Iterator[L
     times = [words.moment(event.at, facts.now, facts.look.zone) for event in events]
     column = max(map(len, times), default=0) + GAP
     for event, time in zip(reversed(events), reversed(times), strict=True):
-        label, role = pad(time, column), _ROLES_EVENT_WORDS.get(event.what, "")
+        label, style = pad(time, column), _EVENT_STYLES.get(event.what, "")
         for part in wrap_words(event_text(event, facts), max(8, width - column)):
-            yield (Piece(label, "muted"), Piece(part, role))
+            yield (Piece(label, "muted"), Piece(part, style))
             label = " " * column
 
 
-_ROLES_REQUEST_WORDS = {
+_REQUEST_STYLES = {
     RequestState.SENT: "accent",
     RequestState.UNDECIDED: "warning",
     RequestState.REFUSED: "error",
@@ -79,23 +79,23 @@ _ROLES_REQUEST_WORDS = {
 }
 
 
-def request_role(request: ActionRequest) -> str:
+def request_style(request: ActionRequest) -> str:
     """Return the style of a request's words."""
-    return _ROLES_REQUEST_WORDS[request.standing]
+    return _REQUEST_STYLES[request.state]
 
 
-def requests_words(act: Action, requests: Sequence[ActionRequest]) -> str:
+def requests_words(action: Action, requests: Sequence[ActionRequest]) -> str:
     """Summarise the requests of one action: `pause sent for 2 jobs, 1 refused`."""
     if len(requests) == 1:
         return request_words(requests[0])
-    standings = [request.standing for request in requests]
-    sent = sum(standing.open or standing is RequestState.DONE for standing in standings)
-    parts = [f"{act} sent for {sent} jobs" if sent != 1 else f"{act} sent for 1 job"]
-    for standing, word in (
+    standings = [request.state for request in requests]
+    sent = sum(state.open or state is RequestState.DONE for state in standings)
+    parts = [f"{action} sent for {sent} jobs" if sent != 1 else f"{action} sent for 1 job"]
+    for state, word in (
         (RequestState.REFUSED, "refused"),
         (RequestState.MOOT, "not needed any more"),
     ):
-        if number := standings.count(standing):
+        if number := standings.count(state):
             parts.append(f"{number} {word}")
     return ", ".join(parts)
 
@@ -105,7 +105,7 @@ def outcome_words(views: Sequence[JobView], look: Look) -> str:
     requests = [view.request for view in views if view.request]
     if len(views) == 1:
         return f"{source_text(views[0], look)}: {look.glyphs.clean(request_words(requests[0]))}"
-    done = sum(request.standing is RequestState.DONE for request in requests)
+    done = sum(request.state is RequestState.DONE for request in requests)
     others = len(requests) - done
     return f"{done} requests confirmed" + (f", {others} not done" if others else "")
 
@@ -113,12 +113,12 @@ def outcome_words(views: Sequence[JobView], look: Look) -> str:
 def request_lines(view: JobView, look: Look, width: int) -> Iterator[Line]:
     """Yield the state of the job's request; nothing once it is done or was not needed."""
     request = view.request
-    if request is None or request.standing in (RequestState.DONE, RequestState.MOOT):
+    if request is None or request.state in (RequestState.DONE, RequestState.MOOT):
         return
     said_of_it = look.glyphs.clean(look.glyphs.say(request_words(request)))
     for part in wrap_words(said_of_it, width):
-        yield (Piece(part, request_role(request)),)
-    if request.standing is RequestState.UNDECIDED and request.error:
+        yield (Piece(part, request_style(request)),)
+    if request.state is RequestState.UNDECIDED and request.error:
         why = f"{look.glyphs.clean(request.error.message)}; it is not sent again"
         for part in wrap_words(why, width):
             yield (Piece(part, "muted"),)

@@ -21,7 +21,7 @@ class Piece(NamedTuple):
     """A text and its style: the name of a component class without its prefix; "" is plain."""
 
     text: str
-    role: str = ""
+    style: str = ""
 
 
 Line = tuple[Piece, ...]
@@ -108,7 +108,7 @@ def _cut_pieces(line: Line, width: int) -> Iterable[Piece]:
     for piece in line:
         length = cell_len(piece.text)
         if length > width:
-            yield Piece(set_cell_size(piece.text[: MARKS * width], width), piece.role)
+            yield Piece(set_cell_size(piece.text[: MARKS * width], width), piece.style)
             return
         yield piece
         width -= length
@@ -138,14 +138,14 @@ def wrap(text: str, width: int) -> list[str]:
     return parts or [""]
 
 
-def join(parts: Iterable[Line], gap: str = "  ", role: str = "faint") -> Line:
+def join(parts: Iterable[Line], gap: str = "  ", style: str = "faint") -> Line:
     """Join lines with `gap` between them; skip empty ones."""
     line: list[Piece] = []
     for part in parts:
         if not part:
             continue
         if line:
-            line.append(Piece(gap, role))
+            line.append(Piece(gap, style))
         line.extend(part)
     return tuple(line)
 

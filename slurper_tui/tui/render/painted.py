@@ -416,7 +416,7 @@ class QuietPalette(CommandPalette):
 MERGE = 6
 """Changed runs that are closer than this many cells are merged: moving the cursor costs as much."""
 
-ROLES = (
+STYLES = (
     *("muted", "faint", "strong", "primary", "secondary", "success", "warning", "error"),
     *(
         "neutral",
@@ -432,16 +432,16 @@ ROLES = (
     ),
 )
 ROWS = ("cursor", "cursor-blurred", "stale")
-_PARTS = {f"role--{role}" for role in ROLES} | {f"row--{row}" for row in ROWS}
+_PARTS = {f"style--{style}" for style in STYLES} | {f"row--{row}" for row in ROWS}
 
 _STYLES: dict[tuple[object, ...], dict[tuple[str, str], Style]] = {}
-"""Rich styles by (role, row role), for each theme, terminal and background; widgets share them."""
+"""Rich styles by (style, row style), per theme, terminal and background; widgets share them."""
 
 Cell = tuple[str, int, Style | None]
 
 
 class PaintedLines(ScrollView, can_focus=False, inherit_bindings=False):
-    """A widget of lines, drawn by `line_at`, coloured by role and compared with the screen.
+    """A widget of lines, drawn by `line_at`, coloured by style and compared with the screen.
 
     After a change of the data behind `line_at`, call `repaint_changes`; unchanged cells are not
     written.
@@ -468,7 +468,7 @@ class PaintedLines(ScrollView, can_focus=False, inherit_bindings=False):
         """
         return ()
 
-    def row_role(self, y: int) -> str:
+    def row_style(self, y: int) -> str:
         """Return the style of row `y` as a whole: one of ROWS, or "" for none."""
         return ""
 
@@ -558,7 +558,7 @@ class PaintedLines(ScrollView, can_focus=False, inherit_bindings=False):
 
     def _told_at(self, y: int) -> tuple[Line, str]:
         """Return the line and row style of row `y`; record them, to skip an equal line later."""
-        line, row = fill(self.line_at(y), self.room.width), self.row_role(y)
+        line, row = fill(self.line_at(y), self.room.width), self.row_style(y)
         if self._styles is None:
             look = (self.app.theme, *sorted(self.app.pseudo_classes), self.background_colors)
             self._styles = _STYLES.setdefault(look, {})
@@ -566,25 +566,27 @@ class PaintedLines(ScrollView, can_focus=False, inherit_bindings=False):
         return line, row
 
     def _strip(self, line: Line, row: str) -> Strip:
-        return Strip([Segment(p.text, self._style(p.role, row)) for p in line], self.room.width)
+        return Strip(
+            [Segment(p.text, self._rich_style(p.style, row)) for p in line], self.room.width
+        )
 
-    def _style(self, role: str, row: str) -> Style:
+    def _rich_style(self, style: str, row: str) -> Style:
         assert self._styles is not None
-        style = self._styles.get((role, row))
-        if style is None:
-            style = self._styles[role, row] = self._mix(role, row)
-        return style
+        rich = self._styles.get((style, row))
+        if rich is None:
+            rich = self._styles[style, row] = self._mix(style, row)
+        return rich
 
-    def _mix(self, role: str, row: str) -> Style:
-        """Combine a row's style with a role's; the role keeps its own background if it has one."""
+    def _mix(self, style: str, row: str) -> Style:
+        """Combine a row's style with a piece's; the piece keeps its own background if any."""
         plain = self.rich_style
         if not row:
-            return self._part(f"role--{role}").rich_style if role else plain
-        style = self._style(role, "")
+            return self._part(f"style--{style}").rich_style if style else plain
+        rich = self._rich_style(style, "")
         over = self._part(f"row--{row}").partial_rich_style
-        if role and style.bgcolor != plain.bgcolor:
+        if style and rich.bgcolor != plain.bgcolor:
             over = over.without_color
-        return style + over
+        return rich + over
 
     def _part(self, name: str) -> RenderStyles:
         """Compute the style of a component class on first use. Raises KeyError for an unknown name.

@@ -147,9 +147,9 @@ def _request_details(snapshot: Snapshot, look: Look) -> Iterator[tuple[str, str]
     """Yield the errors of action requests that were refused or not answered."""
     for view in snapshot.jobs:
         request = view.request
-        if request and request.error and request.standing is not RequestState.DONE:
+        if request and request.error and request.state is not RequestState.DONE:
             yield "", f"Job {look.glyphs.clean(view.job.id)}"
-            yield "asked", f"{request.act}, {words.iso(request.at, look.zone)}"
+            yield "asked", f"{request.action}, {words.iso(request.at, look.zone)}"
             yield from error_details(request.error, look)
 
 

@@ -25,7 +25,7 @@ from slurper_tui.monitor.reports.wording import DONE_WORDS, word_to_type
 from slurper_tui.tui.availability import Change, aimed_at, hindrance
 from slurper_tui.tui.keys import may_confirm
 from slurper_tui.tui.render.columns import Facts, migration, source_text
-from slurper_tui.tui.render.glyphs import Look, role_of
+from slurper_tui.tui.render.glyphs import Look, style_of
 from slurper_tui.tui.render.lines import Line, Piece, width_of, wrap, wrap_words
 from slurper_tui.tui.render.painted import PaintedLines
 from slurper_tui.tui.screens.dialogs import PADDING, Dialog, Page
@@ -58,25 +58,25 @@ class Question(NamedTuple):
 def question_for(change: Change, snapshot: Snapshot | None, look: Look) -> Question | str:
     """Return the question for a change; if nothing can be changed, a message instead."""
     views = aimed_at(change, snapshot)
-    if change.act is Action.ABORT_ALL:
+    if change.action is Action.ABORT_ALL:
         return _about_account(change, views, look)
-    why = [(view, hindrance(view, change.act)) for view in views]
+    why = [(view, hindrance(view, change.action)) for view in views]
     jobs = tuple(view for view, reason in why if not reason)
     left_out = tuple((view, reason) for view, reason in why if reason)
     if not jobs:
         return _news(change, left_out, look)
     word, word_is = "", ""
-    if change.act is Action.ABORT:
+    if change.action is Action.ABORT:
         word, word_is = word_to_type(jobs[0], look.glyphs.clean)
     return Question(
-        title=_title(change.act, len(jobs), len(views)),
-        said=consequence(jobs, change.act),
-        yes=str(change.act),
+        title=_title(change.action, len(jobs), len(views)),
+        said=consequence(jobs, change.action),
+        yes=str(change.action),
         jobs=jobs,
         left_out=left_out,
         word=word,
         word_is=word_is,
-        harsh=change.act is not Action.PAUSE and change.act is not Action.RESUME,
+        harsh=change.action is not Action.PAUSE and change.action is not Action.RESUME,
     )
 
 
@@ -102,7 +102,7 @@ def _about_account(change: Change, views: tuple[JobView, ...], look: Look) -> Qu
     also = "jobs of this account that are not shown here end too"
     return Question(
         title="Abort every job of this account?",
-        said=f"{consequence(views, change.act)}; {also}",
+        said=f"{consequence(views, change.action)}; {also}",
         yes="abort all",
         jobs=views,
         word=change.account_id,
@@ -111,8 +111,8 @@ def _about_account(change: Change, views: tuple[JobView, ...], look: Look) -> Qu
     )
 
 
-def _title(act: Action, able: int, aimed: int) -> str:
-    name = str(act).capitalize()
+def _title(action: Action, able: int, aimed: int) -> str:
+    name = str(action).capitalize()
     if aimed == 1:
         return f"{name} this job?"
     return f"{name} {able} of {aimed} jobs?" if able < aimed else f"{name} {able} jobs?"
@@ -120,7 +120,7 @@ def _title(act: Action, able: int, aimed: int) -> str:
 
 def _news(change: Change, left_out: Sequence[tuple[JobView, str]], look: Look) -> str:
     if len(left_out) != 1:
-        return f"none of these jobs can be {DONE_WORDS[change.act]} any more"
+        return f"none of these jobs can be {DONE_WORDS[change.action]} any more"
     view, reason = left_out[0]
     name = source_text(view, look)
     return f"{name} {view.word}: nothing was sent" if not view.live else f"{name}: {reason}"
@@ -177,7 +177,7 @@ def _several(question: Question, facts: Facts, width: int) -> Iterator[Line]:
 
 def _row(view: JobView, facts: Facts, width: int) -> Line:
     sign = facts.look.glyphs.sign(view.state)
-    return (Piece(f"{sign} ", role_of(view)), *migration(view, facts, width - 2))
+    return (Piece(f"{sign} ", style_of(view)), *migration(view, facts, width - 2))
 
 
 class Answer(NamedTuple):
@@ -210,18 +210,18 @@ def _prompt(question: Question, answer: Answer, look: Look, width: int) -> Itera
         yield from ((Piece(part, "accent"),) for part in wrap(question.word, width))
     typed = look.glyphs.clean(answer.typed)[-max(1, width - 4) :]
     fits = question.word.startswith(answer.typed)
-    role = "strong" if fits else "error"
+    style = "strong" if fits else "error"
     note = "  not the same" if answer.wrong and width >= len(typed) + 18 else ""
-    yield (Piece("> ", "key"), Piece(typed, role), Piece("_", "faint"), Piece(note, "error"))
+    yield (Piece("> ", "key"), Piece(typed, style), Piece("_", "faint"), Piece(note, "error"))
 
 
 def _choice(question: Question, answer: Answer, look: Look, width: int) -> Line:
     """Return the line with cancel and confirm; the cursor marks what Enter does."""
     on_yes = answer.on_yes or bool(question.word and answer.typed == question.word)
     keys = ("Esc", "Enter") if question.word else ("n", "y")
-    role = "error" if question.harsh else "accent"
+    style = "error" if question.harsh else "accent"
     no = _button(keys[0], "cancel", look, "accent", chosen=not on_yes)
-    yes = _button(keys[1], question.yes, look, role, chosen=on_yes)
+    yes = _button(keys[1], question.yes, look, style, chosen=on_yes)
     if question.word and answer.typed != question.word:
         yes = (Piece(f"  {keys[1]} {question.yes}", "faint"),)
     line = (*no, Piece("    " if width >= ROOMY else " "), *yes)
@@ -230,10 +230,10 @@ def _choice(question: Question, answer: Answer, look: Look, width: int) -> Line:
     return yes if on_yes else no
 
 
-def _button(key: str, word: str, look: Look, role: str, *, chosen: bool) -> Line:
+def _button(key: str, word: str, look: Look, style: str, *, chosen: bool) -> Line:
     sign = look.glyphs.say("▌") if chosen else " "
     text = "strong" if chosen else "muted"
-    return (Piece(f"{sign} ", role), Piece(key, "key"), Piece(f" {word}", text))
+    return (Piece(f"{sign} ", style), Piece(key, "key"), Piece(f" {word}", text))
 
 
 WIDTH = 72

@@ -122,14 +122,14 @@ class HelpDialog(Dialog):
         yield from _title("Signs")
         for state in State:
             sign = f"{self.look.glyphs.sign(state)} {_STATE_WORDS.get(state, state)}"
-            yield from self._row(sign, _STATE_HELP[state], width, STATUS[state].role)
+            yield from self._row(sign, _STATE_HELP[state], width, STATUS[state].style)
 
     def _row(
-        self, term: str, text: str, width: int, role: str = "key", text_role: str = ""
+        self, term: str, text: str, width: int, style: str = "key", text_role: str = ""
     ) -> Iterator[Line]:
         label = pad(term, KEY_COLUMN)
         for part in wrap_words(self.look.glyphs.say(text), max(8, width - KEY_COLUMN)):
-            yield (Piece(label, role), Piece(part, text_role))
+            yield (Piece(label, style), Piece(part, text_role))
             label = " " * KEY_COLUMN
 
 

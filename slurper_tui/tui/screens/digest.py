@@ -9,7 +9,7 @@ from textual.events import Key
 from slurper_tui.monitor.reports import digest_text as words
 from slurper_tui.monitor.reports.digest import Digest, JobDigest
 from slurper_tui.tui.render.columns import Facts, migration
-from slurper_tui.tui.render.glyphs import Look, role_of
+from slurper_tui.tui.render.glyphs import Look, style_of
 from slurper_tui.tui.render.lines import Line, Piece, fill, spread, width_of, wrap_words
 from slurper_tui.tui.screens.dialogs import Dialog, Page
 
@@ -96,12 +96,12 @@ def _job(job: JobDigest, digest: Digest, look: Look, width: int) -> Iterator[Lin
 
 def _name(job: JobDigest, digest: Digest, look: Look, width: int) -> Line:
     """Return sign, status and migration; below 36 cells no status, to leave room for the names."""
-    glyphs, role = look.glyphs, role_of(job.view)
+    glyphs, style = look.glyphs, style_of(job.view)
     facts = Facts(look, digest.until)
     sign = glyphs.sign(job.view.state)
     if width < 36:
-        return (Piece(f"{sign} ", role), *migration(job.view, facts, width - 2))
-    word = fill((Piece(f"{sign} {glyphs.clean(job.view.word)}", role),), _STATUS - 1)
+        return (Piece(f"{sign} ", style), *migration(job.view, facts, width - 2))
+    word = fill((Piece(f"{sign} {glyphs.clean(job.view.word)}", style),), _STATUS - 1)
     return (*word, Piece(" "), *migration(job.view, facts, width - _STATUS))
 
 
@@ -114,13 +114,13 @@ def _todo(digest: Digest, look: Look, width: int) -> Iterator[Line]:
     yield (Piece("To do now", "strong"),)
     for job in todo:
         name = migration(job.view, Facts(look, digest.until), width - 2)
-        yield (Piece(f"{look.glyphs.sign(job.view.state)} ", role_of(job.view)), *name)
+        yield (Piece(f"{look.glyphs.sign(job.view.state)} ", style_of(job.view)), *name)
         yield from _text(job.todo, look, width, "", indent=2)
 
 
-def _text(said: str, look: Look, width: int, role: str, *, indent: int = 0) -> Iterator[Line]:
+def _text(said: str, look: Look, width: int, style: str, *, indent: int = 0) -> Iterator[Line]:
     for part in wrap_words(_clean(said, look), max(8, width - indent)):
-        yield (Piece(" " * indent), Piece(part, role))
+        yield (Piece(" " * indent), Piece(part, style))
 
 
 def _clean(said: str, look: Look) -> str:

@@ -28,11 +28,11 @@ from slurper_tui.tui.keys import FAILURE_KEYS
 from slurper_tui.tui.render.lines import Line, Piece, join
 from slurper_tui.tui.screens.job_page import JobPage, closing
 from slurper_tui.tui.screens.log import title_line, trouble_line
-from slurper_tui.tui.widgets import failure_tree as scenes
+from slurper_tui.tui.widgets import failure_tree as states
 from slurper_tui.tui.widgets.failure_tree import (
     NOTHING,
     FailureLines,
-    FailureScene,
+    FailureState,
     failed_line,
     read_words,
 )
@@ -51,7 +51,7 @@ class FailuresPage(JobPage):
         *("failures.copy", "show.log", "show.export", "failures.retry", "pane.open"),
         *("show.help", "page.back"),
     )
-    scene: var[FailureScene] = var(NOTHING, init=False)
+    state: var[FailureState] = var(NOTHING, init=False)
 
     def __init__(self, main: MainScreen, job: JobView) -> None:
         super().__init__(main, job)
@@ -60,16 +60,16 @@ class FailuresPage(JobPage):
         self._export_then = ""
         self._warned_of = ""
         self.rows = FailureLines(self.look, id="rows")
-        self.rows.now = main.scene.now
-        self.set_reactive(FailuresPage.scene, FailureScene(FailuresView(job.key)))
+        self.rows.now = main.state.now
+        self.set_reactive(FailuresPage.state, FailureState(FailuresView(job.key)))
 
     def compose(self) -> ComposeResult:
         """Yield the tree in its frame."""
-        yield from self.framed(self.rows.data_bind(FailuresPage.scene))
+        yield from self.framed(self.rows.data_bind(FailuresPage.state))
 
     def head(self, width: int) -> Sequence[Line]:
         """Return the title, the reading progress, and whether the log names all failures."""
-        view = self.scene.view
+        view = self.state.view
         title = title_line("Failures", self.job, read_words(view), self.look, width)
         problem = self.problem or view.problem
         trouble = trouble_line(problem, waiting=view.waiting, look=self.look, room=width - 2)
@@ -83,19 +83,19 @@ class FailuresPage(JobPage):
         async with closing(self._reading.views()) as views:
             async for view in views:
                 self.problem = view.problem
-                self.rows.now = self.main.scene.now
-                self.scene = scenes.see(self.scene, view)
+                self.rows.now = self.main.state.now
+                self.state = states.see(self.state, view)
         self._finished = self.problem is None
         if self._export_then:
             self._export_now(self._export_then)
 
-    def watch_scene(self) -> None:
+    def watch_state(self) -> None:
         """Redraw the head and the foot."""
         self.redraw_frame()
 
     def action_move(self, step: int) -> None:
         """Move by `step` entries."""
-        self.scene = scenes.move(self.scene, step)
+        self.state = states.move(self.state, step)
 
     def action_page(self, step: int) -> None:
         """Move by `step` pages."""
@@ -107,21 +107,21 @@ class FailuresPage(JobPage):
 
     @on(FailureLines.Pointed)
     def _pointed(self, event: FailureLines.Pointed) -> None:
-        self.scene = replace(self.scene, cursor=scenes.entries(self.scene)[event.row].path)
+        self.state = replace(self.state, cursor=states.entries(self.state)[event.row].path)
 
     def action_unfold(self) -> None:
         """Unfold the entry; show an entry without children in full."""
-        entry = scenes.current(self.scene)
+        entry = states.current(self.state)
         if entry is not None and not entry.opens and entry.text:
             from slurper_tui.tui.screens.dialogs import TextDialog
 
             title = "Key" if entry.is_key else entry.path[1].capitalize()
             self.app.push_screen(TextDialog(self.look, title, (), entry.text))
-        self.scene = scenes.unfold(self.scene)
+        self.state = states.unfold(self.state)
 
     def action_fold(self) -> None:
         """Fold the entry, or move to its parent."""
-        self.scene = scenes.fold(self.scene)
+        self.state = states.fold(self.state)
 
     def on_key(self) -> None:
         """Clear the last answer. A retry warning counts only while its answer is visible."""
@@ -134,23 +134,23 @@ class FailuresPage(JobPage):
 
     def action_copy(self) -> None:
         """Copy the highlighted key, prefix or message."""
-        entry = scenes.current(self.scene)
+        entry = states.current(self.state)
         if entry is not None and entry.text:
             self.copier.copy("key" if entry.is_key else (*entry.path, "type")[1], entry.text)
 
     def action_export(self) -> None:
         """Save the exact keys of the highlighted reason, once the whole log has been read."""
         if self._finished:
-            self._export_now(self.scene.log_type)
+            self._export_now(self.state.log_type)
         else:
-            self._export_then = self.scene.log_type
+            self._export_then = self.state.log_type
             self.say("the keys are saved once the log is read to its end")
 
     def _export_now(self, log_type: str) -> None:
         self._export_then = ""
         if self._finished and self._reading is not None:
             keys = self._reading.keys((log_type,))
-            doubts = _doubts(self.scene.view, self._reading, log_type)
+            doubts = _doubts(self.state.view, self._reading, log_type)
             self.run_worker(self._save(log_type, keys, doubts), group="saving", exclusive=True)
         else:
             self.say("nothing saved: the log cannot be read to its end")
@@ -176,7 +176,7 @@ class FailuresPage(JobPage):
 
         For skipped objects, warn first: the new job would skip them again.
         """
-        log_type = self.scene.log_type
+        log_type = self.state.log_type
         if self._reading is None or not self._finished:
             self.say("still reading: a retry needs the whole log")
             return
@@ -187,13 +187,13 @@ class FailuresPage(JobPage):
             self._warned_of = log_type
             self.say("these would be skipped again; c again drafts them all the same")
         else:
-            await self._draft(keys, log_type, _doubts(self.scene.view, self._reading, log_type))
+            await self._draft(keys, log_type, _doubts(self.state.view, self._reading, log_type))
 
     async def _draft(self, keys: Sequence[str], log_type: str, doubts: Sequence[str]) -> None:
         """Open the draft; if the main screen refuses with a note, show the note on this page."""
         await self.main.new_jobs.draft_retry(self.job, keys, (log_type,), doubts)
-        if self.is_current and self.main.scene.note:
-            self.say(self.main.scene.note)
+        if self.is_current and self.main.state.note:
+            self.say(self.main.state.note)
 
 
 def _doubts(view: FailuresView, reading: FailingObjects, log_type: str) -> tuple[str, ...]:

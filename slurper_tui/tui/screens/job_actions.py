@@ -39,7 +39,7 @@ class JobActions:
 
     def toggle_lock(self) -> None:
         """Unlock changes after a confirmation, or lock them again."""
-        if self._main.scene.writing:
+        if self._main.state.writing:
             self._set_writing(writing=False)
             return
         from slurper_tui.tui.screens.confirm import unlock_question
@@ -49,7 +49,7 @@ class JobActions:
         self._open_dialog(None, question, partial(self._set_writing, writing=True))
 
     def _set_writing(self, *, writing: bool) -> None:
-        self._main.scene = replace(self._main.scene, writing=writing)
+        self._main.state = replace(self._main.state, writing=writing)
         self._main.note("jobs can be changed now" if writing else "read-only again")
         self.apply_lock()
 
@@ -57,12 +57,12 @@ class JobActions:
         """Toggle the mark of the highlighted job."""
         from slurper_tui.tui.availability import why_not_now
 
-        job = self._main.scene.job
-        why = why_not_now("list.mark", self._main.scene, "")
-        if job is None or (why and job.key not in self._main.scene.marked):
+        job = self._main.state.job
+        why = why_not_now("list.mark", self._main.state, "")
+        if job is None or (why and job.key not in self._main.state.marked):
             self._main.note(why)
             return
-        self._main.scene = replace(self._main.scene, marked=self._main.scene.marked ^ {job.key})
+        self._main.state = replace(self._main.state, marked=self._main.state.marked ^ {job.key})
 
     def abort_all(self, account_id: str) -> None:
         """Ask to confirm aborting every job of an account."""
@@ -74,24 +74,24 @@ class JobActions:
         """Return why the highlighted job cannot be deleted now; "" if it can."""
         from slurper_tui.tui.availability import change_for, why_not_change
 
-        change = change_for(Action.DELETE, self._main.scene)
-        return why_not_change(change, self._main.scene, self._main.sign("change.unlock"))
+        change = change_for(Action.DELETE, self._main.state)
+        return why_not_change(change, self._main.state, self._main.sign("change.unlock"))
 
     def why_not_abort_all(self, account_id: str) -> str:
         """Return why the jobs of an account cannot be aborted now; "" if they can."""
         from slurper_tui.tui.availability import Change, why_not_change
 
         change = Change(Action.ABORT_ALL, account_id=account_id)
-        return why_not_change(change, self._main.scene, self._main.sign("change.unlock"))
+        return why_not_change(change, self._main.state, self._main.sign("change.unlock"))
 
     def ask(self, change: Change) -> None:
         """Open the confirmation of a change, or show why the change is impossible."""
         from slurper_tui.tui.availability import why_not_change
         from slurper_tui.tui.screens.confirm import question_for
 
-        why = why_not_change(change, self._main.scene, self._main.sign("change.unlock"))
+        why = why_not_change(change, self._main.state, self._main.sign("change.unlock"))
         question = question_for(
-            change, self._main.newest or self._main.scene.snapshot, self._main.look
+            change, self._main.newest or self._main.state.snapshot, self._main.look
         )
         if why or isinstance(question, str):
             self._main.note(why or str(question))
@@ -133,7 +133,7 @@ class JobActions:
         assert change is not None
         assert dialog is not None
         keys = tuple(view.key for view in dialog.question.jobs)
-        self._main.note(f"sending {change.act} …")
+        self._main.note(f"sending {change.action} …")
         self._main.start(partial(self._request, change, keys), "change")
 
     async def _request(self, change: Change, keys: tuple[JobKey, ...]) -> None:
@@ -142,26 +142,28 @@ class JobActions:
         control = (await self._main.services()).control
         requests: Sequence[ActionRequest]
         more = ""
-        if change.act is Action.ABORT_ALL:
+        if change.action is Action.ABORT_ALL:
             outcome = await control.abort_all(change.account_id, keys)
             requests = (outcome.request,)
-            if outcome.request.standing is not RequestState.MOOT and outcome.newcomers:
+            if outcome.request.state is not RequestState.MOOT and outcome.newcomers:
                 ids = ", ".join(view.key.job_id[:SHORT_ID] for view in outcome.newcomers)
                 more = f"; created meanwhile: {ids}"
             self._ask_about_newcomers(change, outcome)
         else:
-            requests = await control.request(change.act, keys)
+            requests = await control.request(change.action, keys)
             asked = zip(keys, requests, strict=True)
-            self._awaited |= {key for key, request in asked if request.standing.open}
-            self._main.scene = replace(self._main.scene, marked=self._main.scene.marked - set(keys))
-        self._main.note(self._main.look.glyphs.clean(requests_words(change.act, requests) + more))
+            self._awaited |= {key for key, request in asked if request.state.open}
+            self._main.state = replace(self._main.state, marked=self._main.state.marked - set(keys))
+        self._main.note(
+            self._main.look.glyphs.clean(requests_words(change.action, requests) + more)
+        )
 
     def _ask_about_newcomers(self, change: Change, outcome: AllAborted) -> None:
         """Ask again if nothing was sent because the question did not list all jobs."""
         from slurper_tui.tui.screens.confirm import question_for
 
-        snapshot = self._main.newest or self._main.scene.snapshot
-        unsent = outcome.newcomers and outcome.request.standing is RequestState.MOOT
+        snapshot = self._main.newest or self._main.state.snapshot
+        unsent = outcome.newcomers and outcome.request.state is RequestState.MOOT
         if not unsent or snapshot is None or self._main.app.screen is not self._main:
             return
         jobs = {view.key: view for view in (*snapshot.jobs, *outcome.newcomers)}
@@ -176,7 +178,7 @@ class JobActions:
         from slurper_tui.tui.render.job_text import outcome_words
 
         waited = [view for view in snapshot.jobs if view.key in self._awaited]
-        open_still = {v.key for v in waited if v.request and v.request.standing.open}
+        open_still = {v.key for v in waited if v.request and v.request.state.open}
         over = [v for v in waited if v.request and v.key not in open_still]
         self._awaited = frozenset(open_still)
         if over:

@@ -1,6 +1,6 @@
 """The base of the pages about one job: head, rows, foot, and the worker that reads their data.
 
-A page lies over the main screen, which keeps polling. `JobPage` follows the main screen's scene,
+A page lies over the main screen, which keeps polling. `JobPage` follows the main screen's state,
 so that its job stays current; `read` runs in a worker until the page is closed.
 """
 
@@ -24,7 +24,7 @@ from slurper_tui.tui.render.glyphs import Look
 from slurper_tui.tui.render.lines import Line, Piece, join, shorten, spread, width_of
 from slurper_tui.tui.render.painted import PaintedLines
 from slurper_tui.tui.screens.dialogs import Copier, ErrorDialog, PageHelp, TextDialog
-from slurper_tui.tui.state import Scene
+from slurper_tui.tui.state import ScreenState
 
 if TYPE_CHECKING:
     from slurper_tui.tui.screens.main import MainScreen
@@ -91,7 +91,7 @@ class JobPage(Screen[None]):
 
     def on_mount(self) -> None:
         """Start reading, and follow the job in the main screen's snapshots."""
-        self.watch(self.main, "scene", self._main_moved, init=False)
+        self.watch(self.main, "state", self._main_moved, init=False)
         self.run_worker(self._read(), group="reading", exclusive=True)
 
     async def _read(self) -> None:
@@ -101,7 +101,7 @@ class JobPage(Screen[None]):
             self.problem = error
             self.redraw_frame()
 
-    def _main_moved(self, before: Scene, after: Scene) -> None:
+    def _main_moved(self, before: ScreenState, after: ScreenState) -> None:
         if before.snapshot is after.snapshot or after.snapshot is None:
             return
         key = self.job.key

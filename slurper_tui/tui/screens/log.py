@@ -1,6 +1,6 @@
 """The log page of one job: newest rows first, with following, search, filter and saving.
 
-`LogPage` owns one frozen `LogScene`; its rows receive it through `data_bind`. The functions above
+`LogPage` owns one frozen `LogState`; its rows receive it through `data_bind`. The functions above
 it build the head: title, how much of the log has been read, and the active search or filter.
 """
 
@@ -26,10 +26,10 @@ from slurper_tui.monitor.model.job import JobView
 from slurper_tui.monitor.model.logs import LogView, reason_of
 from slurper_tui.monitor.reports.wording import WAITING, next_step, so_many_rows
 from slurper_tui.monitor.services import Services
-from slurper_tui.tui import log_state as scenes
+from slurper_tui.tui import log_state as states
 from slurper_tui.tui.export import Saved, save_log
 from slurper_tui.tui.keys import LOG_KEYS
-from slurper_tui.tui.log_state import LogScene, kinds
+from slurper_tui.tui.log_state import LogState, kinds
 from slurper_tui.tui.render.columns import Facts, migration
 from slurper_tui.tui.render.glyphs import Look
 from slurper_tui.tui.render.lines import Line, Piece, join, shorten, spread, width_of
@@ -60,14 +60,14 @@ def title_line(title: str, job: JobView, said: tuple[str, ...], look: Look, widt
     return spread(left, (Piece(right, "muted"), Piece(" ")) if right else (), width)
 
 
-def log_head(scene: LogScene, job: JobView, look: Look, width: int) -> list[Line]:
+def log_head(state: LogState, job: JobView, look: Look, width: int) -> list[Line]:
     """Return the two lines above a log."""
-    parts = [*_state(scene, look, width)]
+    parts = [*_state(state, look, width)]
     line = join(parts, look.glyphs.say(" · "))
     while len(parts) > 1 and width_of(line) + 2 > width:
         parts.pop()
         line = join(parts, look.glyphs.say(" · "))
-    return [title_line("Log", job, read_words(scene.view), look, width), (Piece(" "), *line)]
+    return [title_line("Log", job, read_words(state.view), look, width), (Piece(" "), *line)]
 
 
 def read_words(view: LogView) -> tuple[str, ...]:
@@ -99,42 +99,42 @@ def trouble_line(problem: ApiError | None, *, waiting: bool, look: Look, room: i
     return (Piece(WAITING, "warning"),) if waiting else ()
 
 
-def _state(scene: LogScene, look: Look, width: int) -> Iterator[Line]:
+def _state(state: LogState, look: Look, width: int) -> Iterator[Line]:
     """Yield the parts of the state line, most important first."""
-    view = scene.view
+    view = state.view
     trouble = trouble_line(view.problem, waiting=view.waiting, look=look, room=max(1, width - 2))
     if trouble:
         yield trouble
-    if scene.fresh:
-        yield (Piece(look.glyphs.say(f"↑ {words.count(scene.fresh)} new"), "accent"),)
-    if scene.sought:
-        yield (Piece(f"{_quoted(scene.sought, look)} {_found(scene)}", "accent"),)
-    if scene.only:
-        yield (Piece(f"only {_kind_words(scene, look)}", "accent"),)
-    if scene.filter_text:
-        yield (Piece("& ", "key"), Piece(_typed(scene.filter_text, look), "accent"))
-    yield (Piece(_following(scene), "muted"),)
+    if state.fresh:
+        yield (Piece(look.glyphs.say(f"↑ {words.count(state.fresh)} new"), "accent"),)
+    if state.sought:
+        yield (Piece(f"{_quoted(state.sought, look)} {_found(state)}", "accent"),)
+    if state.only:
+        yield (Piece(f"only {_kind_words(state, look)}", "accent"),)
+    if state.filter_text:
+        yield (Piece("& ", "key"), Piece(_typed(state.filter_text, look), "accent"))
+    yield (Piece(_following(state), "muted"),)
 
 
-def _following(scene: LogScene) -> str:
-    if not scene.following:
+def _following(state: LogState) -> str:
+    if not state.following:
         return "not following"
-    return "following" if scene.sticks else "following paused"
+    return "following" if state.sticks else "following paused"
 
 
-def _found(scene: LogScene) -> str:
-    total = len(scene.matches)
+def _found(state: LogState) -> str:
+    total = len(state.matches)
     if not total:
         return "not found"
-    if scene.place:
-        return f"{words.count(scene.place)} of {words.count(total)}"
+    if state.place:
+        return f"{words.count(state.place)} of {words.count(total)}"
     return f"{words.count(total)} matches" if total > 1 else "1 match"
 
 
-def _kind_words(scene: LogScene, look: Look) -> str:
+def _kind_words(state: LogState, look: Look) -> str:
     """Return the shown type, its number of rows, and its position among all types."""
-    found = kinds(scene)
-    only = scene.only[0]
+    found = kinds(state)
+    only = state.only[0]
     number = next((n for n, (type, _) in enumerate(found, 1) if type == only), 0)
     rows = words.count(sum(count for type, count in found if type == only))
     name = shorten(look.glyphs.clean(reason_of(only)), MOST_WORDS, look.glyphs.ellipsis)
@@ -174,26 +174,26 @@ class LogPage(JobPage):
         *("show.failures", "log.times", "log.wrap", "log.save", "log.text", "log.type"),
         *("log.follow", "log.search", "show.help", "page.back"),
     )
-    scene: var[LogScene] = var(NOTHING, init=False)
+    state: var[LogState] = var(NOTHING, init=False)
 
     def __init__(self, main: MainScreen, job: JobView) -> None:
         super().__init__(main, job)
         self._typing = SEARCH
         self.rows = LogLines(self.look, id="rows")
-        self.rows.now = main.scene.now
-        self.set_reactive(LogPage.scene, LogScene(LogView(job.key)))
+        self.rows.now = main.state.now
+        self.set_reactive(LogPage.state, LogState(LogView(job.key)))
 
     def compose(self) -> ComposeResult:
         """Yield the rows in their frame, and the input line."""
-        yield from self.framed(self.rows.data_bind(LogPage.scene))
+        yield from self.framed(self.rows.data_bind(LogPage.state))
         yield TypedLine(id="typed")
 
     def head(self, width: int) -> Sequence[Line]:
         """Return the title and state lines."""
-        scene = self.scene
+        state = self.state
         if self.problem is not None:
-            scene = replace(scene, view=replace(scene.view, problem=self.problem))
-        return log_head(scene, self.job, self.look, width)
+            state = replace(state, view=replace(state.view, problem=self.problem))
+        return log_head(state, self.job, self.look, width)
 
     async def read(self, services: Services) -> None:
         """Follow the log until the page is closed."""
@@ -201,24 +201,24 @@ class LogPage(JobPage):
             async for view in views:
                 self.problem = view.problem
                 self._keep_now()
-                self.scene = scenes.see(self.scene, view)
+                self.state = states.see(self.state, view)
 
     def job_moved(self) -> None:
         """Update the ages after each poll."""
         self._keep_now()
-        if self.scene.ages:
+        if self.state.ages:
             self.rows.redraw()
 
     def _keep_now(self) -> None:
-        self.rows.now = self.main.scene.now
+        self.rows.now = self.main.state.now
 
-    def watch_scene(self) -> None:
+    def watch_state(self) -> None:
         """Redraw the head and the foot."""
         self.redraw_frame()
 
     def action_move(self, step: int) -> None:
         """Move the cursor by `step` rows."""
-        self.scene = scenes.move_to(self.scene, self.scene.cursor + step)
+        self.state = states.move_to(self.state, self.state.cursor + step)
 
     def action_page(self, step: int) -> None:
         """Move by `step` pages."""
@@ -230,30 +230,30 @@ class LogPage(JobPage):
 
     @on(LogLines.Pointed)
     def _pointed(self, event: LogLines.Pointed) -> None:
-        self.scene = scenes.move_to(self.scene, event.row)
+        self.state = states.move_to(self.state, event.row)
 
     def action_follow(self) -> None:
         """Toggle staying on the newest row."""
-        self.scene = scenes.follow(self.scene)
+        self.state = states.follow(self.state)
 
     def action_wrap(self) -> None:
         """Toggle between wrapped rows and one line per row."""
-        self.scene = replace(self.scene, wrapped=not self.scene.wrapped)
+        self.state = replace(self.state, wrapped=not self.state.wrapped)
 
     def action_times(self) -> None:
         """Toggle between times and ages."""
-        self.scene = replace(self.scene, ages=not self.scene.ages)
-        self.say("ages, as of the newest data" if self.scene.ages else "times by the clock")
+        self.state = replace(self.state, ages=not self.state.ages)
+        self.say("ages, as of the newest data" if self.state.ages else "times by the clock")
 
     def action_kind(self) -> None:
         """Show only the next type, or all types after the last one."""
-        self.scene = scenes.next_kind(self.scene)
+        self.state = states.next_kind(self.state)
 
     def action_match(self, step: int) -> None:
         """Move to the next older or newer match."""
-        if not self.scene.sought:
+        if not self.state.sought:
             self.say("nothing is searched for: / searches")
-        self.scene = scenes.to_match(self.scene, step)
+        self.state = states.to_match(self.state, step)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
         """Disable `type` while an input has the focus (keys are text) or none is mounted yet."""
@@ -266,7 +266,7 @@ class LogPage(JobPage):
         self._typing = sign
         line = self.query_one("#typed-text", Input)
         with line.prevent(Input.Changed):
-            line.value = "" if sign == SEARCH else self.scene.filter_text
+            line.value = "" if sign == SEARCH else self.state.filter_text
         line.cursor_position = len(line.value)
         line.placeholder = _PLACEHOLDERS[sign]
         self.query_one("#typed > Static", Static).update(Content(f" {sign} "))
@@ -279,15 +279,15 @@ class LogPage(JobPage):
 
     def _take(self, text: str) -> None:
         if self._typing == SEARCH:
-            self.scene = scenes.seek(self.scene, text)
+            self.state = states.seek(self.state, text)
         else:
-            self.scene = scenes.show(self.scene, filter_text=text.strip())
+            self.state = states.show(self.state, filter_text=text.strip())
 
     @on(Input.Submitted, "#typed-text")
     def _kept(self) -> None:
         self._close_line()
         if self._typing == SEARCH:
-            self.scene = scenes.to_first_match(self.scene)
+            self.state = states.to_first_match(self.state)
 
     def _close_line(self) -> None:
         self.remove_class("-typing")
@@ -305,12 +305,12 @@ class LogPage(JobPage):
         """Show the highlighted row in full."""
         from slurper_tui.tui.screens.dialogs import RowDialog
 
-        if self.scene.row is not None:
-            self.app.push_screen(RowDialog(self.look, self.scene.row))
+        if self.state.row is not None:
+            self.app.push_screen(RowDialog(self.look, self.state.row))
 
     def action_copy(self) -> None:
         """Copy the highlighted row's key."""
-        row = self.scene.row
+        row = self.state.row
         if row is None or row.object_key is None:
             self.say("this row names no key")
         else:
@@ -322,7 +322,7 @@ class LogPage(JobPage):
 
     def action_save(self) -> None:
         """Save the rows read so far to a file."""
-        self.run_worker(self._save(self.scene.view), group="saving")
+        self.run_worker(self._save(self.state.view), group="saving")
 
     async def _save(self, view: LogView) -> None:
         try:

@@ -1,7 +1,7 @@
 """The main screen: the job list, the details of the highlighted job, totals and status.
 
-`MainScreen` owns one frozen `Scene` (snapshot, filter, order, folding, highlight). Its children
-receive the scene through `data_bind` and change nothing in it. Snapshots arrive in `take`.
+`MainScreen` owns one frozen `ScreenState` (snapshot, filter, order, folding, highlight). Its
+children receive the state through `data_bind` and change nothing in it. Snapshots arrive in `take`.
 
 It owns two controllers: `JobActions` changes jobs, `NewJobs` creates them. Pages and dialogs are
 imported when they are first opened, so that the first paint does not wait for them.
@@ -32,12 +32,12 @@ from slurper_tui.monitor.model.events import Action
 from slurper_tui.monitor.model.job import JobView, Snapshot
 from slurper_tui.monitor.model.timeline import Window
 from slurper_tui.monitor.session import Session
-from slurper_tui.tui import state as scenes
+from slurper_tui.tui import state as states
 from slurper_tui.tui.keys import KEYS, Hint, hint_sign, hints_for, next_interval
 from slurper_tui.tui.render.glyphs import Look
 from slurper_tui.tui.screens.job_actions import JobActions
 from slurper_tui.tui.screens.new_jobs import NewJobs
-from slurper_tui.tui.state import Scene, ScreenOptions, ViewState, layout_classes
+from slurper_tui.tui.state import ScreenOptions, ScreenState, ViewState, layout_classes
 from slurper_tui.tui.widgets.detail_pane import DetailPane
 from slurper_tui.tui.widgets.job_table import JobTable
 from slurper_tui.tui.widgets.status_line import Banners, StatusLine
@@ -68,7 +68,7 @@ class MainScreen(Screen[None]):
 
     BINDINGS: ClassVar[list[BindingType]] = list(KEYS)
     AUTO_FOCUS = "#jobs"
-    scene: var[Scene] = var(Scene, init=False)
+    state: var[ScreenState] = var(ScreenState, init=False)
     hints: var[tuple[Hint, ...]] = var((), init=False)
 
     def __init__(
@@ -94,45 +94,45 @@ class MainScreen(Screen[None]):
         self._window = Window.HOUR
         self._looked_at: tuple[JobKey | None, frozenset[JobKey]] = (None, frozenset())
         self.set_class(options.ascii_only, "-ascii")
-        scene = Scene(
+        state = ScreenState(
             view=options.view,
             demo=options.demo,
             deadline=options.deadline,
             writing=options.write,
         )
-        self.set_reactive(MainScreen.scene, scene)
+        self.set_reactive(MainScreen.state, state)
 
     def compose(self) -> ComposeResult:
         """Yield the rows and panes; show the data already known, if any."""
         if known := self.session.known():
-            self.set_reactive(MainScreen.scene, scenes.see(self.scene, known))
+            self.set_reactive(MainScreen.state, states.see(self.state, known))
         self.update_classes(layout_classes(self.app.size))
-        yield TotalsRow(self.look, id="totals").data_bind(MainScreen.scene)
-        yield Banners(self.look, id="banners").data_bind(MainScreen.scene)
+        yield TotalsRow(self.look, id="totals").data_bind(MainScreen.state)
+        yield Banners(self.look, id="banners").data_bind(MainScreen.state)
         with Container(id="panes"):
-            yield JobTable(self.look, id="jobs").data_bind(MainScreen.scene)
+            yield JobTable(self.look, id="jobs").data_bind(MainScreen.state)
             key = self.sign("picture.longer")
             pane = DetailPane(self.look, id="detail", window_key=key)
-            pane.set_class(not self.scene.total, "-empty")
-            yield pane.data_bind(MainScreen.scene)
+            pane.set_class(not self.state.total, "-empty")
+            yield pane.data_bind(MainScreen.state)
         status = StatusLine(self.look, id="status")
-        yield status.data_bind(MainScreen.scene, MainScreen.hints)
+        yield status.data_bind(MainScreen.state, MainScreen.hints)
 
     def on_mount(self) -> None:
         """Post `Ready`: at once without data, else after the known data has been painted."""
-        self.hints = hints_for(self.scene, self.options.keymap, self.look)
-        if self.scene.snapshot is None:
+        self.hints = hints_for(self.state, self.options.keymap, self.look)
+        if self.state.snapshot is None:
             self.post_message(self.Ready())
         else:
             self.call_after_refresh(self.post_message, self.Ready())
         if self.options.write:
             self.job_actions.apply_lock()
-        self.watch(self, "scene", self.new_jobs.report_plans, init=False)
+        self.watch(self, "state", self.new_jobs.report_plans, init=False)
 
     async def services(self) -> Services:
         """Return the services; changes are locked or unlocked as the screen shows."""
-        services = await self.session.desk()
-        if self.scene.writing:
+        services = await self.session.services()
+        if self.state.writing:
             services.control.unlock()
         else:
             services.control.lock()
@@ -146,7 +146,7 @@ class MainScreen(Screen[None]):
 
     def note(self, text: str) -> None:
         """Show a short answer to a key in the status line."""
-        self.scene = scenes.noted(self.scene, text)
+        self.state = states.noted(self.state, text)
 
     @property
     def at_rest(self) -> bool:
@@ -166,8 +166,8 @@ class MainScreen(Screen[None]):
         self.job_actions.update(snapshot)
         if len(snapshot.jobs) >= MANY_JOBS:
             self._see_soon()
-        elif not self.scene.frozen:
-            self.scene = scenes.see(self.scene, snapshot)
+        elif not self.state.frozen:
+            self.state = states.see(self.state, snapshot)
         if snapshot.away_since and snapshot.caught_up and not self._digest_shown and self.at_rest:
             self._digest_shown = True
             self.run_worker(self._show_digest(unasked=True), group="digest")
@@ -180,16 +180,16 @@ class MainScreen(Screen[None]):
     async def _see_many(self) -> None:
         """Arrange many jobs in a thread, which keeps keys responsive, and pause between rounds."""
         sys.setswitchinterval(SWITCH_SECONDS)
-        while (snapshot := self.newest) is not self._arranged and not self.scene.frozen:
+        while (snapshot := self.newest) is not self._arranged and not self.state.frozen:
             assert snapshot is not None
-            made, begun = self.scene, time.monotonic()
-            arranged = await asyncio.to_thread(scenes.see, made, snapshot)
-            if not self.scene.frozen:
+            made, begun = self.state, time.monotonic()
+            arranged = await asyncio.to_thread(states.see, made, snapshot)
+            if not self.state.frozen:
                 self._arranged = snapshot
-                self.scene = scenes.adopt(self.scene, made, arranged)
+                self.state = states.adopt(self.state, made, arranged)
             await asyncio.sleep(ARRANGING_REST * (time.monotonic() - begun))
 
-    def watch_scene(self, before: Scene, after: Scene) -> None:
+    def watch_state(self, before: ScreenState, after: ScreenState) -> None:
         """Update the key hints, and report the highlighted and visible jobs to the poller."""
         if not after.same_jobs(before) or after.place != before.place:
             self.hints = hints_for(after, self.options.keymap, self.look)
@@ -197,20 +197,20 @@ class MainScreen(Screen[None]):
 
     def go_to(self, key: JobKey) -> None:
         """Highlight a job; show it even if a filter or a collapsed migration hides it."""
-        self.scene = scenes.reveal(self.scene, key)
+        self.state = states.reveal(self.state, key)
 
     def choose_theme(self, name: str) -> None:
         """Apply a theme and save it."""
         self.app.theme = name
-        self._keep(replace(self.scene.view, theme=name))
+        self._keep(replace(self.state.view, theme=name))
 
     def _keep(self, view: ViewState) -> None:
         self._save_view(view)
-        self.scene = scenes.arrange(replace(self.scene, view=view))
+        self.state = states.arrange(replace(self.state, view=view))
 
     @on(JobTable.Scrolled)
     def _update_session(self) -> None:
-        looked_at = (self.scene.highlighted, self.table.visible_keys)
+        looked_at = (self.state.highlighted, self.table.visible_keys)
         if looked_at != self._looked_at:
             self._looked_at = looked_at
             self.session.look_at(*looked_at)
@@ -231,11 +231,11 @@ class MainScreen(Screen[None]):
 
     @on(JobTable.Pointed)
     def _pointed(self, event: JobTable.Pointed) -> None:
-        self.scene = scenes.highlight_row(self.scene, event.row)
+        self.state = states.highlight_row(self.state, event.row)
 
     @on(Input.Changed, "#filter")
     def _filtered(self, event: Input.Changed) -> None:
-        self.scene = scenes.arrange(replace(self.scene, filter_text=event.value.strip()))
+        self.state = states.arrange(replace(self.state, filter_text=event.value.strip()))
 
     @on(Input.Submitted, "#filter")
     def _filter_kept(self) -> None:
@@ -254,7 +254,7 @@ class MainScreen(Screen[None]):
         if self.detail.has_focus:
             self.detail.scroll_lines(step)
         else:
-            self.scene = scenes.highlight_row(self.scene, (self.scene.cursor or 0) + step)
+            self.state = states.highlight_row(self.state, (self.state.cursor or 0) + step)
 
     def action_page(self, step: int) -> None:
         """Move by `step` pages."""
@@ -272,7 +272,7 @@ class MainScreen(Screen[None]):
 
     def action_open(self) -> None:
         """Unfold a migration; for a job, focus the details, zoomed if only one pane fits."""
-        line = self.scene.line
+        line = self.state.line
         if line is None:
             return
         if line.is_folded:
@@ -291,9 +291,9 @@ class MainScreen(Screen[None]):
         elif self.detail.has_focus or self.has_class("-zoom-jobs"):
             self.remove_class("-zoom-detail", "-zoom-jobs")
             self.table.focus()
-        elif self.scene.marked:
-            self.scene = replace(self.scene, marked=frozenset())
-        elif self.scene.filter_text:
+        elif self.state.marked:
+            self.state = replace(self.state, marked=frozenset())
+        elif self.state.filter_text:
             self._clear_filter()
 
     def action_zoom(self) -> None:
@@ -326,24 +326,24 @@ class MainScreen(Screen[None]):
 
     def action_sort(self, step: int) -> None:
         """Sort by the next (1) or the previous (-1) column, and save the choice."""
-        self._keep(scenes.sort_step(self.scene.view, step))
-        self.note(f"sorted by {self.scene.view.sort or 'what needs you most'}")
+        self._keep(states.sort_step(self.state.view, step))
+        self.note(f"sorted by {self.state.view.sort or 'what needs you most'}")
 
     def action_invert(self) -> None:
         """Reverse the order, and save the choice."""
-        self._keep(replace(self.scene.view, inverted=not self.scene.view.inverted))
+        self._keep(replace(self.state.view, inverted=not self.state.view.inverted))
 
     def action_ended(self) -> None:
         """Hide or show ended jobs, and save the choice."""
-        self._keep(replace(self.scene.view, hide_ended=not self.scene.view.hide_ended))
+        self._keep(replace(self.state.view, hide_ended=not self.state.view.hide_ended))
 
     def action_refresh_job(self) -> None:
         """Poll the highlighted job, or all jobs of the highlighted migration, now."""
-        if self.scene.highlighted:
-            self.session.refresh(self.scene.highlighted)
+        if self.state.highlighted:
+            self.session.refresh(self.state.highlighted)
             self.note("asking for this job")
-        elif self.scene.migration:
-            for key in sorted(self.scene.migration.keys):
+        elif self.state.migration:
+            for key in sorted(self.state.migration.keys):
                 self.session.refresh(key)
             self.note("asking for these jobs")
 
@@ -354,9 +354,9 @@ class MainScreen(Screen[None]):
 
     def action_freeze(self) -> None:
         """Stop updating the screen, or resume with the newest snapshot."""
-        self.scene = replace(self.scene, frozen=not self.scene.frozen)
-        if self.newest and not self.scene.frozen:
-            self.scene = scenes.see(self.scene, self.newest)
+        self.state = replace(self.state, frozen=not self.state.frozen)
+        if self.newest and not self.state.frozen:
+            self.state = states.see(self.state, self.newest)
 
     def action_window(self, step: int) -> None:
         """Select the next longer or shorter time window of the charts."""
@@ -366,7 +366,7 @@ class MainScreen(Screen[None]):
 
     def action_interval(self, step: int) -> None:
         """Lengthen or shorten the polling interval."""
-        snapshot = self.scene.snapshot
+        snapshot = self.state.snapshot
         current = self._interval or (snapshot.interval if snapshot else 5.0)
         self._interval = next_interval(current, step)
         self.session.set_interval(self._interval)
@@ -378,17 +378,17 @@ class MainScreen(Screen[None]):
 
     def action_unfold(self) -> None:
         """Show the jobs of the highlighted migration."""
-        self.scene = scenes.unfold(self.scene)
+        self.state = states.unfold(self.state)
 
     def action_fold(self) -> None:
         """Move from a job to its migration, and collapse a migration into one row."""
-        self.scene = scenes.fold(self.scene)
+        self.state = states.fold(self.state)
 
     def action_migrations(self) -> None:
         """Toggle between migrations and single jobs, and save the choice."""
-        view = replace(self.scene.view, migrations=not self.scene.view.migrations)
+        view = replace(self.state.view, migrations=not self.state.view.migrations)
         self._save_view(view)
-        self.scene = scenes.with_migrations(self.scene, view)
+        self.state = states.with_migrations(self.state, view)
         folded = "jobs of the same buckets are one migration"
         self.note(folded if view.migrations else "jobs one by one")
 
@@ -397,28 +397,28 @@ class MainScreen(Screen[None]):
 
         Copying again shows the text in full only while the note of the first copy is visible.
         """
-        if self._copier is not None and not self.scene.note:
+        if self._copier is not None and not self.state.note:
             self._copier.forget()
-        if self.scene.note or self.scene.news:
-            self.scene = replace(self.scene, note="", news=None)
+        if self.state.note or self.state.news:
+            self.state = replace(self.state, note="", news=None)
 
     def set_deadline(self, deadline: float | None) -> None:
         """Set the deadline of all jobs, in UTC seconds; None removes it."""
-        self.scene = replace(self.scene, deadline=deadline)
+        self.state = replace(self.state, deadline=deadline)
 
     def action_copy_id(self) -> None:
         """Copy the id of the highlighted job."""
         from slurper_tui.tui.export import id_text
 
-        if self.scene.job:
-            self._copy("id", id_text(self.scene.job))
+        if self.state.job:
+            self._copy("id", id_text(self.state.job))
 
     def action_copy_json(self) -> None:
         """Copy the highlighted job as JSON."""
         from slurper_tui.tui.export import json_text
 
-        if self.scene.job:
-            self._copy("JSON", json_text(self.scene.job))
+        if self.state.job:
+            self._copy("JSON", json_text(self.state.job))
 
     def _copy(self, what: str, text: str) -> None:
         if self._copier is None:
@@ -431,7 +431,7 @@ class MainScreen(Screen[None]):
         """Show the current problem in full."""
         from slurper_tui.tui.screens.dialogs import ProblemDialog
 
-        self.app.push_screen(ProblemDialog(self.look, self.scene.snapshot))
+        self.app.push_screen(ProblemDialog(self.look, self.state.snapshot))
 
     async def action_digest(self) -> None:
         """Open the digest of changes during the last absence."""
@@ -456,7 +456,7 @@ class MainScreen(Screen[None]):
         """Return why each unavailable key does not work now, by binding id."""
         from slurper_tui.tui.availability import reasons
 
-        return reasons((key.id or "" for key in KEYS), self.scene, self.sign("change.unlock"))
+        return reasons((key.id or "" for key in KEYS), self.state, self.sign("change.unlock"))
 
     def action_palette(self) -> None:
         """Open the palette, which finds jobs, actions and themes by name."""
@@ -493,19 +493,19 @@ class MainScreen(Screen[None]):
         """Return the highlighted job; if there is none, show the reason and return None."""
         from slurper_tui.tui.availability import why_not_now
 
-        if self.scene.job is None:
-            self.note(why_not_now("show.log", self.scene, ""))
-        return self.scene.job
+        if self.state.job is None:
+            self.note(why_not_now("show.log", self.state, ""))
+        return self.state.job
 
     def action_receipt(self) -> None:
         """Open the receipt of an ended job or migration."""
         from slurper_tui.tui.availability import why_no_receipt
         from slurper_tui.tui.screens.receipt import ReceiptPage
 
-        if why := why_no_receipt(self.scene):
+        if why := why_no_receipt(self.state):
             self.note(f"no receipt: {why}")
-        elif line := self.scene.line:
-            jobs = self.scene.migration.jobs if self.scene.migration else (line.view,)
+        elif line := self.state.line:
+            jobs = self.state.migration.jobs if self.state.migration else (line.view,)
             self.app.push_screen(ReceiptPage(self, [job.key for job in jobs]))
 
     async def action_unlock(self) -> None:
@@ -520,7 +520,7 @@ class MainScreen(Screen[None]):
         """Ask to confirm an action on the highlighted or the marked jobs."""
         from slurper_tui.tui.availability import change_for
 
-        self.job_actions.ask(change_for(Action(action), self.scene))
+        self.job_actions.ask(change_for(Action(action), self.state))
 
     def action_create(self) -> None:
         """Open the form for a new migration."""

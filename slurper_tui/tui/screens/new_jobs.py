@@ -13,7 +13,7 @@ from msgspec.structs import replace
 
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.job import JobView
-from slurper_tui.tui.state import Scene
+from slurper_tui.tui.state import ScreenState
 
 if TYPE_CHECKING:
     from slurper_tui.api.models import Job
@@ -33,9 +33,9 @@ class NewJobs:
         self._filled_in: Mapping[str, str] = {}
         self._asked_for_plans = False
 
-    def report_plans(self, scene: Scene) -> None:
+    def report_plans(self, state: ScreenState) -> None:
         """Check for plans of earlier runs, once, when a snapshot is complete."""
-        if not self._asked_for_plans and scene.snapshot and scene.snapshot.complete:
+        if not self._asked_for_plans and state.snapshot and state.snapshot.complete:
             self._asked_for_plans = True
             self._main.start(self._note_open_plans, "plans")
 
@@ -63,14 +63,14 @@ class NewJobs:
         """Open the page of plans."""
         from slurper_tui.tui.screens.plans import PlansPage
 
-        page = PlansPage(self._context(), lambda: self._main.scene.now)
+        page = PlansPage(self._context(), lambda: self._main.state.now)
         self._main.app.push_screen(page)
 
     def open_form(self) -> None:
         """Open the form for a new migration."""
         from slurper_tui.tui.screens.create_form import CreateForm
 
-        snapshot = self._main.scene.snapshot
+        snapshot = self._main.state.snapshot
         if snapshot is None or not snapshot.accounts:
             self._main.note(NO_LIST_YET)
             return
@@ -134,4 +134,4 @@ class NewJobs:
         """Highlight the new job as soon as the list contains it."""
         if sent is not None and sent.made is not None and sent.made.job_id is not None:
             key = JobKey(sent.account_id, sent.made.job_id)
-            self._main.scene = replace(self._main.scene, sought=key)
+            self._main.state = replace(self._main.state, sought=key)

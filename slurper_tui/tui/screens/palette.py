@@ -63,21 +63,21 @@ class Everything(Provider):
 
     async def discover(self) -> Hits:
         """Yield all entries while the query is empty."""
-        for text, act in self._entries():
-            yield DiscoveryHit(_prompt(text), act, text=text)
+        for text, action in self._entries():
+            yield DiscoveryHit(_prompt(text), action, text=text)
 
     async def search(self, query: str) -> Hits:
         """Yield the entries that match the query; for a typed deadline, only that deadline."""
         word, _, typed = query.strip().partition(" ")
         if word.casefold() == DEADLINE and typed.strip():
-            text, act = self._deadline(typed.strip())
-            yield Hit(FIRST, _prompt(text), act, text=text)
+            text, action = self._deadline(typed.strip())
+            yield Hit(FIRST, _prompt(text), action, text=text)
             return
         sought = fold_text(query)
-        for text, act in self._entries():
+        for text, action in self._entries():
             score = likeness(sought, fold_text(text))
             if score > 0:
-                yield Hit(score, _prompt(text), act, text=text)
+                yield Hit(score, _prompt(text), action, text=text)
 
     def _entries(self) -> Iterator[Entry]:
         main: MainScreen = self.screen  # type: ignore[assignment]  # only MainScreen opens it
@@ -89,12 +89,12 @@ class Everything(Provider):
             yield _entry(main, text, why), partial(_run, main, binding.action)
         yield from _unkeyed(main)
         yield _HINT
-        if main.scene.deadline is not None:
+        if main.state.deadline is not None:
             yield f"{'no ' + DEADLINE:<14}measure against none", partial(main.set_deadline, None)
         for name in sorted(main.app.available_themes):
             yield f"{'theme':<14}{name}", partial(main.choose_theme, name)
         facts = Facts(main.look)
-        for view in main.scene.snapshot.jobs if main.scene.snapshot else ():
+        for view in main.state.snapshot.jobs if main.state.snapshot else ():
             name = text_of(migration(view, facts, NAME_WIDTH))
             word = shorten(main.look.glyphs.clean(view.word), WORD_WIDTH, main.look.glyphs.ellipsis)
             text = f"{'go to':<14}{name}  {word}  {short_id(view.job.id or '', main.look)}"
@@ -103,11 +103,11 @@ class Everything(Provider):
     def _deadline(self, typed: str) -> Entry:
         """Return an entry that sets the typed deadline, or one that shows why it is invalid."""
         main: MainScreen = self.screen  # type: ignore[assignment]  # only MainScreen opens it
-        if not main.scene.now:
+        if not main.state.now:
             return _HINT
         from slurper_tui.timeparse import parse_when  # imported on first use
 
-        now, zone = main.scene.now, main.look.zone
+        now, zone = main.state.now, main.look.zone
         try:
             at = parse_when(typed, now, zone, future=True)
         except ValueError as error:
@@ -131,7 +131,7 @@ def _unkeyed(main: MainScreen) -> Iterator[Entry]:
     why = main.job_actions.why_not_delete()
     text = f"{'delete':<14}Delete this job: the API forgets it."
     yield _entry(main, text, why), partial(_run, main, "change('delete')")
-    for account in main.scene.snapshot.accounts if main.scene.snapshot else ():
+    for account in main.state.snapshot.accounts if main.state.snapshot else ():
         name = short_id(account.account_id, main.look, 12)
         text = f"{'abort all':<14}Abort all jobs of account {name}."
         why = main.job_actions.why_not_abort_all(account.account_id)

@@ -84,9 +84,9 @@ def _plan(view: PlanView, look: Look, now: float, width: int) -> Iterator[Row]:
     plan = view.plan
     title = shorten(_title(view, look), max(8, width - 2), look.glyphs.ellipsis)
     yield Row((Piece("  "), Piece(title, "strong")), Place(plan.id))
-    for text, role in _state_of(view, look, now):
+    for text, style in _state_of(view, look, now):
         for part in wrap_words(text, max(8, width - 2)):
-            yield Row((Piece("  "), Piece(part, role)))
+            yield Row((Piece("  "), Piece(part, style)))
     room = len(str(len(plan.steps)))
     for step in plan.steps:
         yield from _step(step, plan.id, room, look, now, width)
@@ -101,7 +101,7 @@ def _title(view: PlanView, look: Look) -> str:
 
 
 def _state_of(view: PlanView, look: Look, now: float) -> Iterator[tuple[str, str]]:
-    """Yield (text, role) pairs: creation time, job counts by state, what the plan waits for."""
+    """Yield (text, style) pairs: creation time, job counts by state, what the plan waits for."""
     made = words.moment(view.plan.made_at, now or view.plan.made_at, look.zone)
     dot = look.glyphs.say(" · ")
     yield look.glyphs.clean(dot.join([f"made {made}", plan_tally(view.plan)])), "muted"
@@ -114,10 +114,10 @@ def _state_of(view: PlanView, look: Look, now: float) -> Iterator[tuple[str, str
 
 
 def _step(step: Step, plan_id: int, room: int, look: Look, now: float, width: int) -> Iterator[Row]:
-    unicode, plain, role = _SIGNS[step.state]
+    unicode, plain, style = _SIGNS[step.state]
     sign = plain if look.glyphs.ascii_only else unicode
     number = pad(str(step.number), room, right=True)
-    head = (Piece(f"  {number} ", "faint"), Piece(pad(f"{sign} {step.state}", _STATE), role))
+    head = (Piece(f"  {number} ", "faint"), Piece(pad(f"{sign} {step.state}", _STATE), style))
     after = _after(step, look, now) if width >= _NARROW else ""
     left = max(4, width - 3 - room - _STATE - (cell_len(after) + 1 if after else 0))
     name = shorten(look.glyphs.clean(draft_name(step.draft)), left, look.glyphs.ellipsis)
@@ -191,8 +191,8 @@ class PlansPane(TextLines):
             self.place = next(iter(places), None)
         return [row.line for row in self._rows]
 
-    def row_role(self, y: int) -> str:
-        """Return the role `cursor` for the cursor's row, "" for others."""
+    def row_style(self, y: int) -> str:
+        """Return the style `cursor` for the cursor's row, "" for others."""
         row = y + self.first
         mine = row < len(self._rows) and self._rows[row].place == self.place
         return "cursor" if mine and self.place is not None else ""
@@ -200,7 +200,7 @@ class PlansPane(TextLines):
     def line_at(self, y: int) -> Line:
         """Return a row; the cursor's row begins with a mark."""
         line = super().line_at(y)
-        if self.row_role(y):
+        if self.row_style(y):
             return (Piece(self._look.glyphs.say("▌"), "accent"), *_without_first_cell(line))
         return line
 
@@ -225,7 +225,7 @@ class PlansPane(TextLines):
 def _without_first_cell(line: Line) -> Line:
     """Drop the first cell of a row: it is always blank, reserved for the cursor mark."""
     first, *others = line
-    return (Piece(first.text[1:], first.role), *others)
+    return (Piece(first.text[1:], first.style), *others)
 
 
 class PlansPage(Screen[None]):

@@ -131,7 +131,7 @@ class ReceiptPage(Dialog):
             cells = (cell.strip() for cell in line.strip("| ").split(" | "))
             yield from self._plain("- " + "  ".join(filter(None, cells)), width, "")
 
-    def _plain(self, text: str, width: int, role: str) -> Iterator[Line]:
+    def _plain(self, text: str, width: int, style: str) -> Iterator[Line]:
         """Yield wrapped text; continuation lines are indented to the start of the text."""
         clean = self.look.glyphs.clean(self.look.glyphs.say(text))
         bare = clean.lstrip(" ")
@@ -139,7 +139,7 @@ class ReceiptPage(Dialog):
         label = " " * inset + ("- " if bare.startswith("- ") else "")
         body = bare.removeprefix("- ") if label.endswith("- ") else bare
         for part in wrap_words(body, max(8, width - len(label))):
-            yield (Piece(label), Piece(part, role))
+            yield (Piece(label), Piece(part, style))
             label = " " * len(label)
 
     def on_key(self) -> None:

@@ -33,7 +33,7 @@ from slurper_tui.monitor.reports.wording import NOT_DURABLE, check_words, not_ma
 from slurper_tui.monitor.services import Services
 from slurper_tui.tui.keys import may_confirm
 from slurper_tui.tui.render.columns import Facts, migration, short_id
-from slurper_tui.tui.render.glyphs import Glyphs, Look, role_of
+from slurper_tui.tui.render.glyphs import Glyphs, Look, style_of
 from slurper_tui.tui.render.lines import Line, Piece, fill, pad, width_of, wrap, wrap_words
 from slurper_tui.tui.render.problem_text import error_details
 from slurper_tui.tui.widgets.detail_pane import TextLines
@@ -121,13 +121,13 @@ def request_lines(
     return Listed(head, _entries(pending, look), look.glyphs, width)
 
 
-def told(label: str, text: str, look: Look, width: int, role: str = "") -> Iterator[Line]:
+def told(label: str, text: str, look: Look, width: int, style: str = "") -> Iterator[Line]:
     """Yield a label and its text, wrapped with a hanging indent."""
     room = NARROW_LABEL if width < NARROW else LABEL
     shown = pad(look.glyphs.say(label), room)
     clean = look.glyphs.clean(look.glyphs.say(text))
     for part in wrap_words(clean, max(8, width - room - len(INDENT))):
-        yield (Piece(INDENT), Piece(shown, "muted"), Piece(part, role))
+        yield (Piece(INDENT), Piece(shown, "muted"), Piece(part, style))
         shown = " " * room
 
 
@@ -230,12 +230,12 @@ def check_lines(checks: Prechecks, look: Look, width: int) -> Iterator[Line]:
 
 
 def _check(label: str, check: Check, look: Look, width: int) -> Iterator[Line]:
-    state, role = State.OTHER, "warning"
+    state, style = State.OTHER, "warning"
     if check.passed:
-        state, role = State.COMPLETED, "success"
+        state, style = State.COMPLETED, "success"
     elif check.refused:
-        state, role = State.ABORTED, "error"
-    yield from told(label, f"{look.glyphs.sign(state)} {check_words(check)}", look, width, role)
+        state, style = State.ABORTED, "error"
+    yield from told(label, f"{look.glyphs.sign(state)} {check_words(check)}", look, width, style)
 
 
 def made_lines(made: Made, look: Look, width: int) -> Iterator[Line]:
@@ -267,24 +267,24 @@ def plan_lines(view: PlanView, look: Look, width: int) -> Iterator[Line]:
 
 
 def _not_made(made: Made, error: ApiError, look: Look, width: int) -> Iterator[Line]:
-    role = "warning" if error.undecided else "error"
-    yield from _words(not_made_words(made, error), look, width, role)
+    style = "warning" if error.undecided else "error"
+    yield from _words(not_made_words(made, error), look, width, style)
     for label, text in error_details(error, look):
         yield from told(label, text, look, width)
     if isinstance(error, Conflict) and made.running:
         yield ()
         yield from _words("What holds the slots:", look, width, "muted")
         for view in made.running:
-            sign = Piece(f"{INDENT}{look.glyphs.sign(view.state)} ", role_of(view))
+            sign = Piece(f"{INDENT}{look.glyphs.sign(view.state)} ", style_of(view))
             yield (sign, *migration(view, Facts(look), max(8, width - 4)))
         yield from _words("A job can be made as soon as one of them ends.", look, width, "muted")
     yield ()
 
 
-def _words(text: str, look: Look, width: int, role: str) -> Iterator[Line]:
+def _words(text: str, look: Look, width: int, style: str) -> Iterator[Line]:
     clean = look.glyphs.clean(look.glyphs.say(text))
     for part in wrap_words(clean, max(8, width - len(INDENT))):
-        yield (Piece(INDENT), Piece(part, role))
+        yield (Piece(INDENT), Piece(part, style))
 
 
 class PageContext(NamedTuple):
@@ -371,13 +371,13 @@ class RequestScreen(Screen[Sent]):
         """Scroll the request by a number of lines."""
         self.query_one(RequestPane).scroll_lines(lines)
 
-    def offers(self, standing: str, *others: str, said: str = "") -> Line:
+    def offers(self, state: str, *others: str, said: str = "") -> Line:
         """Return the line of answers, the default first. Each is a key, a space and its label.
 
         Other answers that do not fit the width are left out. said: a remark after the answers.
         """
         say = self.look.glyphs.say
-        key, _, words = standing.partition(" ")
+        key, _, words = state.partition(" ")
         line = [Piece(say(" ▌ "), "accent"), Piece(key, "key"), Piece(f" {words}", "strong")]
         for other in others:
             key, _, words = other.partition(" ")

@@ -12,7 +12,7 @@ from slurper_tui.tui.render.detail import detail_lines
 from slurper_tui.tui.render.glyphs import Look
 from slurper_tui.tui.render.lines import Line, Piece, fill
 from slurper_tui.tui.render.painted import PaintedLines
-from slurper_tui.tui.state import Scene
+from slurper_tui.tui.state import ScreenState
 
 
 class TextLines(PaintedLines, can_focus=True):
@@ -72,7 +72,7 @@ class DetailPane(TextLines):
     Has the class `-empty` if there are no jobs.
     """
 
-    scene: var[Scene] = var(Scene, init=False)
+    state: var[ScreenState] = var(ScreenState, init=False)
 
     def __init__(self, look: Look, *, id: str, window_key: str = "") -> None:
         super().__init__(look, id=id)
@@ -80,18 +80,18 @@ class DetailPane(TextLines):
 
     def lines_for(self, width: int) -> tuple[Line, ...]:
         """Return the lines of the highlighted job or migration; none if nothing is highlighted."""
-        scene = self.scene
-        facts = Facts(self._look, scene.now, scene.deadline)
-        if scene.migration is not None:
+        state = self.state
+        facts = Facts(self._look, state.now, state.deadline)
+        if state.migration is not None:
             from slurper_tui.tui.render.detail import migration_lines  # only needed for a migration
 
-            return migration_lines(scene.migration, facts, width)
-        if scene.job is None:
+            return migration_lines(state.migration, facts, width)
+        if state.job is None:
             return ()
-        trace, events = scene.snapshot.trace if scene.snapshot else None, _events(scene)
-        return detail_lines(scene.job, facts, width, trace, key=self._window_key, events=events)
+        trace, events = state.snapshot.trace if state.snapshot else None, _events(state)
+        return detail_lines(state.job, facts, width, trace, key=self._window_key, events=events)
 
-    def watch_scene(self, before: Scene, after: Scene) -> None:
+    def watch_state(self, before: ScreenState, after: ScreenState) -> None:
         """Show the new data, scrolled to the top if another line was highlighted."""
         self.set_class(not after.total, "-empty")
         same = before.job is after.job and before.migration is after.migration
@@ -103,6 +103,6 @@ class DetailPane(TextLines):
         self.remake()
 
 
-def _events(scene: Scene) -> tuple[Event, ...]:
+def _events(state: ScreenState) -> tuple[Event, ...]:
     """Return the known events of the highlighted job."""
-    return scene.snapshot.events if scene.snapshot else ()
+    return state.snapshot.events if state.snapshot else ()

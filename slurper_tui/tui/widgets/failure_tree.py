@@ -1,6 +1,6 @@
 """The failure report of a job: a tree of reasons, messages, prefixes and keys below a summary.
 
-`FailureScene` is the state as one frozen value, `entries` its visible lines, and `FailureLines` the
+`FailureState` is the state as one frozen value, `entries` its visible lines, and `FailureLines` the
 widget. A path identifies an entry across newer views, so that the cursor and the unfolded entries
 are kept.
 """
@@ -69,7 +69,7 @@ class Entry(msgspec.Struct, frozen=True):
         return len(self.path) == 4
 
 
-class FailureScene(msgspec.Struct, frozen=True, eq=False):
+class FailureState(msgspec.Struct, frozen=True, eq=False):
     """The failure report as displayed.
 
     cursor: the path of the highlighted entry.
@@ -86,15 +86,15 @@ class FailureScene(msgspec.Struct, frozen=True, eq=False):
         return self.cursor[0] if self.cursor else FAILED_TYPE
 
 
-def entries(scene: FailureScene) -> tuple[Entry, ...]:
+def entries(state: FailureState) -> tuple[Entry, ...]:
     """Return every visible entry, in order."""
-    return tuple(entry for group in scene.view.groups for entry in _of_group(group, scene))
+    return tuple(entry for group in state.view.groups for entry in _of_group(group, state))
 
 
-def _of_group(group: FailureGroup, scene: FailureScene) -> Iterator[Entry]:
+def _of_group(group: FailureGroup, state: FailureState) -> Iterator[Entry]:
     path = (group.log_type,)
     yield Entry(path, group, group.log_type, group.count, opens=True)
-    if path not in scene.opened:
+    if path not in state.opened:
         return
     yield Entry((*path, SPAN, ""), group, "")
     for text, count in group.messages:
@@ -102,52 +102,52 @@ def _of_group(group: FailureGroup, scene: FailureScene) -> Iterator[Entry]:
     for prefix in group.prefixes:
         inner = (*path, PREFIX, prefix.prefix)
         yield Entry(inner, group, prefix.prefix, prefix.count, opens=bool(prefix.examples))
-        if inner in scene.opened:
+        if inner in state.opened:
             yield from (Entry((*inner, key), group, key) for key in prefix.examples)
 
 
-def see(scene: FailureScene, view: FailuresView) -> FailureScene:
-    """Return the scene with a newer view; the cursor keeps its entry, or moves to its parent."""
-    return _placed(replace(scene, view=view))
+def see(state: FailureState, view: FailuresView) -> FailureState:
+    """Return the state with a newer view; the cursor keeps its entry, or moves to its parent."""
+    return _placed(replace(state, view=view))
 
 
-def _placed(scene: FailureScene) -> FailureScene:
+def _placed(state: FailureState) -> FailureState:
     """Put the cursor on a visible entry: its own, the nearest parent, or the first entry."""
-    paths = [entry.path for entry in entries(scene)]
-    sizes = (len(scene.cursor), 3, 1)
-    wanted = (scene.cursor[:size] for size in sizes if size <= len(scene.cursor))
+    paths = [entry.path for entry in entries(state)]
+    sizes = (len(state.cursor), 3, 1)
+    wanted = (state.cursor[:size] for size in sizes if size <= len(state.cursor))
     cursor = next((path for path in wanted if path in paths), paths[0] if paths else ())
-    return replace(scene, cursor=cursor)
+    return replace(state, cursor=cursor)
 
 
-def current(scene: FailureScene) -> Entry | None:
+def current(state: FailureState) -> Entry | None:
     """Return the highlighted entry; None if there is none."""
-    return next((entry for entry in entries(scene) if entry.path == scene.cursor), None)
+    return next((entry for entry in entries(state) if entry.path == state.cursor), None)
 
 
-def move(scene: FailureScene, step: int) -> FailureScene:
+def move(state: FailureState, step: int) -> FailureState:
     """Move the cursor down by `step` entries (up if negative), clamped to the entries."""
-    paths = [entry.path for entry in entries(scene)]
+    paths = [entry.path for entry in entries(state)]
     if not paths:
-        return scene
-    place = paths.index(scene.cursor) if scene.cursor in paths else 0
-    return replace(scene, cursor=paths[max(0, min(place + step, len(paths) - 1))])
+        return state
+    place = paths.index(state.cursor) if state.cursor in paths else 0
+    return replace(state, cursor=paths[max(0, min(place + step, len(paths) - 1))])
 
 
-def unfold(scene: FailureScene) -> FailureScene:
+def unfold(state: FailureState) -> FailureState:
     """Show the entries below the highlighted one."""
-    entry = current(scene)
+    entry = current(state)
     if entry is None or not entry.opens:
-        return scene
-    return replace(scene, opened=scene.opened | {entry.path})
+        return state
+    return replace(state, opened=state.opened | {entry.path})
 
 
-def fold(scene: FailureScene) -> FailureScene:
+def fold(state: FailureState) -> FailureState:
     """Hide the entries below the highlighted one; if it is not unfolded, move to its parent."""
-    if scene.cursor in scene.opened:
-        return replace(scene, opened=scene.opened - {scene.cursor})
-    outer = scene.cursor[:3] if len(scene.cursor) > 3 else scene.cursor[:1]
-    return _placed(replace(scene, cursor=outer))
+    if state.cursor in state.opened:
+        return replace(state, opened=state.opened - {state.cursor})
+    outer = state.cursor[:3] if len(state.cursor) > 3 else state.cursor[:1]
+    return _placed(replace(state, cursor=outer))
 
 
 ROOMY = 64
@@ -187,14 +187,14 @@ def summary(view: FailuresView, look: Look, width: int) -> Iterator[Line]:
         yield from _wrapped("The log names no object that failed or was left out", "", look, width)
 
 
-def _piece(text: str, role: str, look: Look) -> Line:
-    return (Piece(look.glyphs.clean(look.glyphs.say(text)), role),) if text else ()
+def _piece(text: str, style: str, look: Look) -> Line:
+    return (Piece(look.glyphs.clean(look.glyphs.say(text)), style),) if text else ()
 
 
-def _wrapped(text: str, role: str, look: Look, width: int) -> Iterator[Line]:
+def _wrapped(text: str, style: str, look: Look, width: int) -> Iterator[Line]:
     if text:
         said = look.glyphs.clean(look.glyphs.say(text))
-        yield from ((Piece(part, role),) for part in wrap_words(said, width))
+        yield from ((Piece(part, style),) for part in wrap_words(said, width))
 
 
 def count_width(shown: Sequence[Entry]) -> int:
@@ -254,7 +254,7 @@ def _group_line(
     seen = _seen_words(group, look, now) if width >= ROOMY and not opened else ""
     room = max(1, width - width_of(head) - (len(seen) + 2 if seen else 0))
     name = shorten(look.glyphs.clean(group_words(group)), room, look.glyphs.ellipsis)
-    left: Line = (*head, Piece(name, sign_of(group.log_type, look).role))
+    left: Line = (*head, Piece(name, sign_of(group.log_type, look).style))
     return spread(left, (Piece(seen, "muted"),) if seen else (), width)
 
 
@@ -272,13 +272,13 @@ def _when(text: str | None, look: Look, now: float) -> str:
     return look.glyphs.clean(text) if at is None else words.moment(at, now or at, look.zone)
 
 
-NOTHING = FailureScene(FailuresView(JobKey("", "")))
+NOTHING = FailureState(FailuresView(JobKey("", "")))
 
 
 class FailureLines(LineList):
     """The failure report as a list with a cursor. now: the time of the newest data, UTC seconds."""
 
-    scene: var[FailureScene] = var(NOTHING, init=False)
+    state: var[FailureState] = var(NOTHING, init=False)
 
     def __init__(self, look: Look, *, id: str) -> None:
         super().__init__(look, id=id)
@@ -302,7 +302,7 @@ class FailureLines(LineList):
             self._look,
             max(1, self.room.width - MARGIN - 1),
             counts=self._counts,
-            opened=entry.path in self.scene.opened,
+            opened=entry.path in self.state.opened,
             now=self.now,
         )
         return fill((self.cursor_sign(row), Piece(" " * (MARGIN - 1)), *drawn), self.room.width)
@@ -322,8 +322,8 @@ class FailureLines(LineList):
         row = line - len(self._above)
         return row if 0 <= row < len(self._entries) else None
 
-    def watch_scene(self) -> None:
-        """Show the new scene."""
+    def watch_state(self) -> None:
+        """Show the new state."""
         self.redraw()
 
     def redraw(self) -> None:
@@ -336,12 +336,12 @@ class FailureLines(LineList):
     def fit(self) -> None:
         """Compute the summary and the entries for this width."""
         width = max(1, self.size.width - MARGIN - 1)
-        above = [*summary(self.scene.view, self._look, width)]
-        self._entries = entries(self.scene)
+        above = [*summary(self.state.view, self._look, width)]
+        self._entries = entries(self.state)
         air = [()] if above and self._entries and self.size.height > len(above) + 2 else []
         self._above = (*above, *air)
         paths = [entry.path for entry in self._entries]
-        self._cursor = paths.index(self.scene.cursor) if self.scene.cursor in paths else None
+        self._cursor = paths.index(self.state.cursor) if self.state.cursor in paths else None
         self._counts = count_width(self._entries)
         self.set_lines(self.lines)
 

@@ -315,7 +315,7 @@ class Choice(PaintedLines, can_focus=True):
             yield Piece(f"[{word}]" if mine else f" {word} ", "accent" if mine else "muted")
             yield Piece(" ")
 
-    def row_role(self, y: int) -> str:
+    def row_style(self, y: int) -> str:
         """Return the style of the row, which shows whether the field has the focus."""
         return "cursor" if self.has_focus else "cursor-blurred"
 
@@ -346,7 +346,7 @@ class GoOn(PaintedLines, can_focus=True):
         """Draw the label."""
         return self._line if y == 0 else ()
 
-    def row_role(self, y: int) -> str:
+    def row_style(self, y: int) -> str:
         """Return the style of the row, which shows whether the button has the focus."""
         return "cursor" if self.has_focus else "cursor-blurred"
 

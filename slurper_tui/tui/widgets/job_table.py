@@ -22,7 +22,7 @@ from slurper_tui.tui.render import columns
 from slurper_tui.tui.render.columns import Facts, Fitted, migration, short_id
 from slurper_tui.tui.render.glyphs import Look
 from slurper_tui.tui.render.lines import Line, Piece, fill, shorten, width_of, wrap_words
-from slurper_tui.tui.state import Row, RowKey, Scene
+from slurper_tui.tui.state import Row, RowKey, ScreenState
 from slurper_tui.tui.widgets.line_list import MARGIN, LineList
 
 _HOW_TO_START = (
@@ -36,29 +36,29 @@ _HOW_TO_START = (
 )
 
 
-def notice_lines(scene: Scene, look: Look, width: int) -> tuple[Line, ...]:
+def notice_lines(state: ScreenState, look: Look, width: int) -> tuple[Line, ...]:
     """Return the notice that is shown instead of jobs."""
-    texts = _texts(scene, look)
+    texts = _texts(state, look)
     wrapped = (part for text in texts for part in wrap_words(look.glyphs.say(text), width))
     return tuple(
         (Piece(text, "strong" if number == 0 else "muted"),) for number, text in enumerate(wrapped)
     )
 
 
-def _texts(scene: Scene, look: Look) -> tuple[str, ...]:
-    snapshot = scene.snapshot
+def _texts(state: ScreenState, look: Look) -> tuple[str, ...]:
+    snapshot = state.snapshot
     if snapshot is None:
         return ("Asking for the job list …",)
-    if scene.total:
-        return _nothing_matches(scene, look)
+    if state.total:
+        return _nothing_matches(state, look)
     if all(account.listed for account in snapshot.accounts):
         return _HOW_TO_START
     return tuple(_reading(snapshot, look))
 
 
-def _nothing_matches(scene: Scene, look: Look) -> tuple[str, ...]:
-    if scene.filter_text:
-        return (f"No job matches “{look.glyphs.clean(scene.filter_text)}”.", "", "Esc clears it.")
+def _nothing_matches(state: ScreenState, look: Look) -> tuple[str, ...]:
+    if state.filter_text:
+        return (f"No job matches “{look.glyphs.clean(state.filter_text)}”.", "", "Esc clears it.")
     return ("All jobs have ended.", "", "They are hidden: press a to show them.")
 
 
@@ -137,10 +137,10 @@ MOST_SUMMED = 500
 
 
 class JobTable(LineList):
-    """The lines of a scene as a list; the scene owns the cursor."""
+    """The lines of a state as a list; the state owns the cursor."""
 
     HEADER = 1
-    scene: var[Scene] = var(Scene, init=False)
+    state: var[ScreenState] = var(ScreenState, init=False)
 
     @dataclass
     class Scrolled(Message):
@@ -156,34 +156,34 @@ class JobTable(LineList):
 
     def line_at(self, y: int) -> Line:
         """Draw the header, a job or migration, or the notice of an empty list."""
-        scene = self.scene
-        if not scene.lines:
+        state = self.state
+        if not state.lines:
             return self._notice(y)
         if y < self.HEADER:
-            view = scene.view
+            view = state.view
             titles = columns.header(self._columns, self._look, view.sort, view.inverted)
             return (Piece(" " * MARGIN), *titles)
         row = self.row_at(y)
         line = self._row(row) if row is not None else ()
         return (*fill(line, self.room.width - 1), self.thumb(y))
 
-    def row_role(self, y: int) -> str:
+    def row_style(self, y: int) -> str:
         """Return the style of the cursor's row, and of rows that are stale or not yet confirmed."""
-        row, role = self.row_at(y), super().row_role(y)
-        if role or row is None:
-            return role
-        view = self.scene.lines[row].view
+        row, style = self.row_at(y), super().row_style(y)
+        if style or row is None:
+            return style
+        view = self.state.lines[row].view
         return "stale" if view.stale or view.remembered else ""
 
     @property
     def cursor(self) -> int | None:
         """The index of the highlighted line; None if there is none."""
-        return self.scene.cursor
+        return self.state.cursor
 
     @property
     def lines(self) -> int:
         """The number of lines."""
-        return len(self.scene.lines)
+        return len(self.state.lines)
 
     @property
     def top(self) -> int:
@@ -197,7 +197,7 @@ class JobTable(LineList):
         If those migrations have more than `MOST_SUMMED` jobs, at most that many are included, all
         of them jobs with counts that are not known yet.
         """
-        lines = self.scene.lines[self.top : self.top + self.page]
+        lines = self.state.lines[self.top : self.top + self.page]
         sums = [line.migration for line in lines if line.migration and line.is_migration]
         jobs = frozenset(line.view.key for line in lines if not line.is_migration)
         if sum(len(one.keys) for one in sums) <= MOST_SUMMED:
@@ -206,28 +206,28 @@ class JobTable(LineList):
         return jobs.union(islice(unknown, MOST_SUMMED))
 
     def _row(self, number: int) -> Line:
-        row = self.scene.lines[number]
-        mark = self._look.glyphs.say("●") if row.key in self.scene.marked else " "
+        row = self.state.lines[number]
+        mark = self._look.glyphs.say("●") if row.key in self.state.marked else " "
         return (self.cursor_sign(number), Piece(mark, "accent"), *self._cells(row))
 
     def _cells(self, row: Row) -> Line:
         """Draw the cells of a line; cached while the view and its age are the same."""
-        now = self.scene.now if columns.is_dated(row.view) else 0.0
+        now = self.state.now if columns.is_dated(row.view) else 0.0
         drawn = self._drawn.get(row.key)
         if drawn is None or drawn[1] != now or not _same(drawn[0], row):
-            facts = Facts(self._look, self.scene.now, self.scene.deadline)
+            facts = Facts(self._look, self.state.now, self.state.deadline)
             line = columns.cells(row.view, self._columns, facts, partial(row_name, row, facts))
             drawn = self._drawn[row.key] = (row, now, line)
         return drawn[2]
 
     def _notice(self, y: int) -> Line:
-        lines = notice_lines(self.scene, self._look, self.size.width - 2 * MARGIN)
+        lines = notice_lines(self.state, self._look, self.size.width - 2 * MARGIN)
         first = max(0, (self.size.height - len(lines)) // 3)
         inside = first <= y < first + len(lines)
         return (Piece(" " * MARGIN), *lines[y - first]) if inside else ()
 
-    def watch_scene(self, before: Scene, after: Scene) -> None:
-        """Show a new scene; if only the cursor moved, compare just the two rows."""
+    def watch_state(self, before: ScreenState, after: ScreenState) -> None:
+        """Show a new state; if only the cursor moved, compare just the two rows."""
         if not self.size:
             return
         shown = (before.lines is after.lines, before.view is after.view)
@@ -245,9 +245,9 @@ class JobTable(LineList):
 
     def fit(self) -> None:
         """Choose the columns for the width and the jobs, and set the height to scroll."""
-        ages = any(map(columns.is_dated, self.scene.jobs))
-        due = self.scene.deadline
-        shape = (self.size.width, self.scene.many_accounts, ages, self._has_etas(), due)
+        ages = any(map(columns.is_dated, self.state.jobs))
+        due = self.state.deadline
+        shape = (self.size.width, self.state.many_accounts, ages, self._has_etas(), due)
         if shape != self._shape:
             self._shape = shape
             width, accounts, ages, etas, _ = shape
@@ -259,16 +259,16 @@ class JobTable(LineList):
                 deadline=due is not None,
             )
             self._drawn.clear()
-        if len(self._drawn) > 2 * len(self.scene.lines) + 100:
+        if len(self._drawn) > 2 * len(self.state.lines) + 100:
             self._drawn.clear()
-        self.set_lines(len(self.scene.lines) + self.HEADER)
+        self.set_lines(len(self.state.lines) + self.HEADER)
 
     def _has_etas(self) -> bool:
         """Return whether to show the ETA column.
 
         It is shown once some job has an ETA, and stays while a job is running.
         """
-        jobs = self.scene.jobs
+        jobs = self.state.jobs
         had = self._shape is not None and self._shape[3]
         return any(shown_forecast(v) or (had and v.live and v.status == "running") for v in jobs)
 
@@ -277,9 +277,9 @@ class JobTable(LineList):
 
         Return whether the list scrolled.
         """
-        cursor, top = self.scene.cursor or 0, self.top
+        cursor, top = self.state.cursor or 0, self.top
         wanted = max(cursor - self.page + 1, min(top, cursor))
-        wanted = max(0, min(wanted, len(self.scene.lines) - self.page))
+        wanted = max(0, min(wanted, len(self.state.lines) - self.page))
         if scrolled := self.scroll_to_line(wanted):
             self.post_message(self.Scrolled())
         return scrolled

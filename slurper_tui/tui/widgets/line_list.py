@@ -1,6 +1,6 @@
 """The base of the lists: a cursor, a scroll bar, pages, and clicks on rows.
 
-The scene of a subclass owns the cursor; the list shows it and posts `Pointed` for a click.
+The state of a subclass owns the cursor; the list shows it and posts `Pointed` for a click.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class LineList(PaintedLines, can_focus=True):
     def redraw(self) -> None:
         """Fit the rows to the size, scroll to the cursor, and repaint the differences."""
 
-    def row_role(self, y: int) -> str:
+    def row_style(self, y: int) -> str:
         """Return the style of the cursor's row."""
         row = self.row_at(y)
         if row is None or row != self.cursor:

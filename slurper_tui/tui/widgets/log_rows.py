@@ -25,7 +25,7 @@ from slurper_tui.api.models import LogRow
 from slurper_tui.format import MOST_SHOWN
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.logs import FAILED_TYPE, Cause, LogView, cause_of, reason_of
-from slurper_tui.tui.log_state import LogScene, pattern_of
+from slurper_tui.tui.log_state import LogState, pattern_of
 from slurper_tui.tui.render.glyphs import Look
 from slurper_tui.tui.render.lines import MARKS, Line, Piece, fill, pad, shorten, width_of, wrap
 from slurper_tui.tui.widgets.line_list import MARGIN, LineList
@@ -67,7 +67,7 @@ class Times(NamedTuple):
     width: int
 
 
-class RowStyle(msgspec.Struct, frozen=True, eq=False):
+class RowLayout(msgspec.Struct, frozen=True, eq=False):
     """How rows are drawn.
 
     width: cells of a row.
@@ -99,11 +99,11 @@ class RowStyle(msgspec.Struct, frozen=True, eq=False):
 
 def sign_of(log_type: str | None, look: Look) -> Piece:
     """Return the one-cell sign of a log type, in its colour."""
-    sign, plain, role = _SIGNS[cause_of(log_type)]
-    return Piece(plain if look.glyphs.ascii_only else sign, role_of(log_type, role))
+    sign, plain, style = _SIGNS[cause_of(log_type)]
+    return Piece(plain if look.glyphs.ascii_only else sign, style_of(log_type, style))
 
 
-def role_of(log_type: str | None, otherwise: str = "") -> str:
+def style_of(log_type: str | None, otherwise: str = "") -> str:
     """Return the style of a log type; `otherwise` for events of the job that are not errors."""
     if log_type == "migrationError":
         return "error"
@@ -145,50 +145,52 @@ def time_text(row: LogRow, times: Times, look: Look) -> str:
     return pad(said, times.width, right=not times.form)
 
 
-def row_line(row: LogRow, style: RowStyle) -> Line:
+def row_line(row: LogRow, layout: RowLayout) -> Line:
     """Return a row in one line: time, sign, reason, key and message; keys are cut in the middle."""
-    room = max(1, style.width - style.body)
-    head = _head(row, style)
+    room = max(1, layout.width - layout.body)
+    head = _head(row, layout)
     if row.object_key is None:
-        return _fitted((*head, *_event(row, style)), style)
-    if style.narrow:
-        return _fitted((*head, *_found(_short(row.object_key, style, room), "", style)), style)
-    reason = _cell(_reason(row, style.reason), style.reason, role_of(row.log_type, "muted"), style)
-    room -= style.reason + 2 * GAP
-    for_key = max(1, min(style.longest, max(room * 3 // 5, room - LEAST_MESSAGE)))
+        return _fitted((*head, *_event(row, layout)), layout)
+    if layout.narrow:
+        return _fitted((*head, *_found(_short(row.object_key, layout, room), "", layout)), layout)
+    reason = _cell(
+        _reason(row, layout.reason), layout.reason, style_of(row.log_type, "muted"), layout
+    )
+    room -= layout.reason + 2 * GAP
+    for_key = max(1, min(layout.longest, max(room * 3 // 5, room - LEAST_MESSAGE)))
     for_key = room if row.message is None else for_key
-    key = _cell(_short(row.object_key, style, for_key), for_key, "", style)
-    message = _found(_short(row.message or "", style, room - for_key), "muted", style)
+    key = _cell(_short(row.object_key, layout, for_key), for_key, "", layout)
+    message = _found(_short(row.message or "", layout, room - for_key), "muted", layout)
     gap = Piece(" " * GAP)
-    return _fitted((*head, *reason, gap, *key, gap, *message), style)
+    return _fitted((*head, *reason, gap, *key, gap, *message), layout)
 
 
-def _event(row: LogRow, style: RowStyle) -> Iterator[Piece]:
+def _event(row: LogRow, layout: RowLayout) -> Iterator[Piece]:
     """Yield the text of a row without a key: its reason, then the API's message."""
-    most = MARKS * style.width
-    reason = style.look.glyphs.clean(reason_of(row.log_type))
-    yield from _found(reason[:most], _event_role(row), style)
+    most = MARKS * layout.width
+    reason = layout.look.glyphs.clean(reason_of(row.log_type))
+    yield from _found(reason[:most], _event_style(row), layout)
     if row.message is not None:
         yield Piece(" " * GAP)
-        yield from _found(style.look.glyphs.clean(row.message)[:most], "muted", style)
+        yield from _found(layout.look.glyphs.clean(row.message)[:most], "muted", layout)
 
 
-def _event_role(row: LogRow) -> str:
-    return role_of(row.log_type, "accent")
+def _event_style(row: LogRow) -> str:
+    return style_of(row.log_type, "accent")
 
 
-def _head(row: LogRow, style: RowStyle) -> Line:
-    time = time_text(row, style.times, style.look)
-    return (Piece(time, "muted"), Piece(" " * GAP), sign_of(row.log_type, style.look), Piece(" "))
+def _head(row: LogRow, layout: RowLayout) -> Line:
+    time = time_text(row, layout.times, layout.look)
+    return (Piece(time, "muted"), Piece(" " * GAP), sign_of(row.log_type, layout.look), Piece(" "))
 
 
-def _fitted(line: Line, style: RowStyle) -> Line:
+def _fitted(line: Line, layout: RowLayout) -> Line:
     """Cut a line that is too long and end it with an ellipsis."""
-    if width_of(line) <= style.width:
+    if width_of(line) <= layout.width:
         return line
-    dots = style.look.glyphs.ellipsis
-    cut = (*fill(line, max(0, style.width - len(dots))), Piece(dots, "faint"))
-    return fill(cut, style.width)
+    dots = layout.look.glyphs.ellipsis
+    cut = (*fill(line, max(0, layout.width - len(dots))), Piece(dots, "faint"))
+    return fill(cut, layout.width)
 
 
 def _reason(row: LogRow, room: int) -> str:
@@ -196,84 +198,84 @@ def _reason(row: LogRow, room: int) -> str:
     return str(Cause.FAILED) if short else reason_of(row.log_type)
 
 
-def _short(text: str, style: RowStyle, width: int) -> str:
-    return shorten(style.look.glyphs.clean(text), width, style.look.glyphs.ellipsis)
+def _short(text: str, layout: RowLayout, width: int) -> str:
+    return shorten(layout.look.glyphs.clean(text), width, layout.look.glyphs.ellipsis)
 
 
-def _cell(text: str, width: int, role: str, style: RowStyle) -> Line:
-    return fill(tuple(_found(_short(text, style, width), role, style)), width)
+def _cell(text: str, width: int, style: str, layout: RowLayout) -> Line:
+    return fill(tuple(_found(_short(text, layout, width), style, layout)), width)
 
 
-def _found(text: str, role: str, style: RowStyle) -> Iterator[Piece]:
+def _found(text: str, style: str, layout: RowLayout) -> Iterator[Piece]:
     """Yield text with the search matches marked."""
     place = 0
-    for match in style.sought.finditer(text) if style.sought else ():
-        yield Piece(text[place : match.start()], role)
+    for match in layout.sought.finditer(text) if layout.sought else ():
+        yield Piece(text[place : match.start()], style)
         yield Piece(match[0], "match")
         place = match.end()
-    yield Piece(text[place:], role)
+    yield Piece(text[place:], style)
 
 
-def row_height(row: LogRow, style: RowStyle) -> int:
+def row_height(row: LogRow, layout: RowLayout) -> int:
     """Return how many lines a wrapped row takes."""
-    return max(1, sum(1 for _ in _body(row, style)) + _below(row, style))
+    return max(1, sum(1 for _ in _body(row, layout)) + _below(row, layout))
 
 
-def row_lines(row: LogRow, style: RowStyle) -> list[Line]:
+def row_lines(row: LogRow, layout: RowLayout) -> list[Line]:
     """Return a row in full on as many lines as it takes; key and message each begin a new line."""
-    head = _head(row, style)
+    head = _head(row, layout)
     if row.object_key is not None:
-        room = style.reason or max(1, style.width - style.body)
-        cell = _cell(_reason(row, room), room, role_of(row.log_type, "muted"), style)
-        head = (*head, *cell, *([] if style.narrow else [Piece(" " * GAP)]))
-    blank = " " * _indent(row, style)
-    lines: list[Line] = [head] if _below(row, style) else []
-    for text, role in _body(row, style):
+        room = layout.reason or max(1, layout.width - layout.body)
+        cell = _cell(_reason(row, room), room, style_of(row.log_type, "muted"), layout)
+        head = (*head, *cell, *([] if layout.narrow else [Piece(" " * GAP)]))
+    blank = " " * _indent(row, layout)
+    lines: list[Line] = [head] if _below(row, layout) else []
+    for text, style in _body(row, layout):
         start = (Piece(blank),) if lines else head
-        lines.append((*start, *_found(text, role, style)))
+        lines.append((*start, *_found(text, style, layout)))
     return lines or [head]
 
 
-def _below(row: LogRow, style: RowStyle) -> bool:
+def _below(row: LogRow, layout: RowLayout) -> bool:
     """Return whether the text begins on the second line, as in a narrow row with a key."""
-    return style.narrow and row.object_key is not None
+    return layout.narrow and row.object_key is not None
 
 
-def _indent(row: LogRow, style: RowStyle) -> int:
+def _indent(row: LogRow, layout: RowLayout) -> int:
     if row.object_key is None:
-        return style.body
-    return GAP if style.narrow else style.body + style.reason + GAP
+        return layout.body
+    return GAP if layout.narrow else layout.body + layout.reason + GAP
 
 
-def _body(row: LogRow, style: RowStyle) -> Iterator[tuple[str, str]]:
-    room = style.width - _indent(row, style)
-    clean = style.look.glyphs.clean
+def _body(row: LogRow, layout: RowLayout) -> Iterator[tuple[str, str]]:
+    room = layout.width - _indent(row, layout)
+    clean = layout.look.glyphs.clean
     if row.object_key is None:
-        yield from ((part, _event_role(row)) for part in wrap(reason_of_row(row, style), room))
+        yield from ((part, _event_style(row)) for part in wrap(reason_of_row(row, layout), room))
     else:
         yield from ((part, "") for part in wrap(clean(row.object_key), room))
     if row.message is not None:
         yield from ((part, "muted") for part in wrap(clean(row.message), room))
 
 
-def reason_of_row(row: LogRow, style: RowStyle) -> str:
+def reason_of_row(row: LogRow, layout: RowLayout) -> str:
     """Return our wording of a row's type, or the type itself, sanitised."""
-    return style.look.glyphs.clean(reason_of(row.log_type))
+    return layout.look.glyphs.clean(reason_of(row.log_type))
 
 
-NOTHING = LogScene(LogView(JobKey("", "")))
+NOTHING = LogState(LogView(JobKey("", "")))
 
 
 class LogLines(LineList):
     """The shown rows of a log. now: the time of the newest data, UTC seconds."""
 
-    scene: var[LogScene] = var(NOTHING, init=False)
+    state: var[LogState] = var(NOTHING, init=False)
 
     def __init__(self, look: Look, *, id: str) -> None:
         super().__init__(look, id=id)
         self.now = 0.0
         self._fitted_at = -1.0
-        self._row_style = self._in_this_width()
+        self._row_layout = self._in_this_width()
         self._starts: Sequence[int] = ()
         self._heights: dict[int, tuple[LogRow, int]] = {}
         self._height_of_cursor = 0
@@ -281,7 +283,7 @@ class LogLines(LineList):
 
     def line_at(self, y: int) -> Line:
         """Draw a row or a line of a wrapped one; the notice if no row is shown."""
-        if not self.scene.rows:
+        if not self.state.rows:
             return self._notice() if y == 0 else ()
         line = y + self.first
         row = self.row_of(line)
@@ -291,47 +293,47 @@ class LogLines(LineList):
         return (*fill((*margin, *self._drawn(row, line)), self.room.width - 1), self.thumb(y))
 
     def _drawn(self, row: int, line: int) -> Line:
-        if not self.scene.wrapped:
-            return row_line(self.scene.rows[row], self._row_style)
-        parts = row_lines(self.scene.rows[row], self._row_style)
+        if not self.state.wrapped:
+            return row_line(self.state.rows[row], self._row_layout)
+        parts = row_lines(self.state.rows[row], self._row_layout)
         part = line - self._start(row)
         return parts[part] if part < len(parts) else ()
 
     def row_of(self, line: int) -> int | None:
         """Return the index of the row at a line, counted from the top of the log; None for none."""
-        if not self.scene.wrapped:
+        if not self.state.wrapped:
             return super().row_of(line)
         if not self._starts or line >= self._starts[-1]:
             return None
         return bisect_right(self._starts, line) - 1
 
     def _start(self, row: int) -> int:
-        return self._starts[row] if self.scene.wrapped else row
+        return self._starts[row] if self.state.wrapped else row
 
     @property
     def cursor(self) -> int | None:
         """The index of the highlighted row."""
-        return self.scene.cursor
+        return self.state.cursor
 
     @property
     def lines(self) -> int:
         """How many lines all rows take."""
-        if self.scene.wrapped:
+        if self.state.wrapped:
             return self._starts[-1] if self._starts else 0
-        return len(self.scene.rows)
+        return len(self.state.rows)
 
     def _notice(self) -> Line:
-        scene = self.scene
-        if scene.view.rows:
+        state = self.state
+        if state.view.rows:
             said = "No row is of this type and holds these words"
-        elif scene.view.whole:
+        elif state.view.whole:
             said = "The log is empty"
         else:
             said = ""
         return (Piece(" " * MARGIN), Piece(said, "muted"))
 
-    def watch_scene(self, before: LogScene, after: LogScene) -> None:
-        """Show a new scene; the cursor's row keeps its place on the screen when the rows change."""
+    def watch_state(self, before: LogState, after: LogState) -> None:
+        """Show a new state; the cursor's row keeps its place on the screen when the rows change."""
         if self._fitted_at == self.now and after.rows and shows_same_rows(before, after):
             self._move_cursor(before.cursor)
             return
@@ -343,7 +345,7 @@ class LogLines(LineList):
 
         before: index of the row that had the cursor.
         """
-        cursor, top = self.scene.cursor, self.scroll_offset.y
+        cursor, top = self.state.cursor, self.scroll_offset.y
         self._follow_cursor(self._start(cursor), top)
         self._height_of_cursor = self._start(cursor) - self.scroll_offset.y
         if top != self.scroll_offset.y:
@@ -362,7 +364,7 @@ class LogLines(LineList):
         if not self.size:
             return
         self.fit()
-        start = self._start(self.scene.cursor) if self.scene.rows else 0
+        start = self._start(self.state.cursor) if self.state.rows else 0
         top = self.scroll_offset.y
         self._follow_cursor(start, start - self._height_of_cursor if held else top)
         self._height_of_cursor = start - self.scroll_offset.y
@@ -373,28 +375,28 @@ class LogLines(LineList):
     def fit(self) -> None:
         """Compute how rows are drawn in this width and, if wrapped, where each begins."""
         self._fitted_at = self.now
-        self._row_style = self._in_this_width()
-        if self.scene.wrapped:
-            self._starts = [*accumulate(map(self._height, self.scene.rows), initial=0)]
+        self._row_layout = self._in_this_width()
+        if self.state.wrapped:
+            self._starts = [*accumulate(map(self._height, self.state.rows), initial=0)]
         self.set_lines(self.lines)
 
-    def _in_this_width(self) -> RowStyle:
-        width, scene = max(1, self.size.width - MARGIN - 2), self.scene
+    def _in_this_width(self) -> RowLayout:
+        width, state = max(1, self.size.width - MARGIN - 2), self.state
         times = times_for(
-            scene.view.rows, self.now, self._look, short=width < NARROW, ages=scene.ages
+            state.view.rows, self.now, self._look, short=width < NARROW, ages=state.ages
         )
-        longest = max(map(_key_width, scene.view.rows), default=1)
-        return RowStyle(self._look, width, times, longest, pattern_of(scene.sought))
+        longest = max(map(_key_width, state.view.rows), default=1)
+        return RowLayout(self._look, width, times, longest, pattern_of(state.sought))
 
     def _height(self, row: LogRow) -> int:
         """Return the lines of a wrapped row; cached while the width for its text is the same."""
-        shape = (self._row_style.width, self._row_style.body)
-        if shape != self._shape or len(self._heights) > 2 * len(self.scene.rows) + 100:
+        shape = (self._row_layout.width, self._row_layout.body)
+        if shape != self._shape or len(self._heights) > 2 * len(self.state.rows) + 100:
             self._shape = shape
             self._heights.clear()
         known = self._heights.get(id(row))
         if known is None or known[0] is not row:
-            known = self._heights[id(row)] = (row, row_height(row, self._row_style))
+            known = self._heights[id(row)] = (row, row_height(row, self._row_layout))
         return known[1]
 
     def _follow_cursor(self, start: int, top: int) -> None:
@@ -402,8 +404,8 @@ class LogLines(LineList):
 
         start: the first line of that row, which is always made visible.
         """
-        page, scene = max(1, self.size.height), self.scene
-        end = self._start(scene.cursor + 1) if scene.rows else 1
+        page, state = max(1, self.size.height), self.state
+        end = self._start(state.cursor + 1) if state.rows else 1
         wanted = min(max(end - page, min(top, start)), start)
         wanted = max(0, min(wanted, self.lines - page))
         self.scroll_to_line(wanted)
@@ -415,14 +417,14 @@ def _key_width(row: LogRow) -> int:
     return len(key) if key.isascii() else cell_len(key[:MOST_SHOWN])
 
 
-def shows_same_rows(before: LogScene, after: LogScene) -> bool:
-    """Return whether both scenes show the same rows in the same way; the cursors may differ."""
+def shows_same_rows(before: LogState, after: LogState) -> bool:
+    """Return whether both states show the same rows in the same way; the cursors may differ."""
     same_rows = before.rows is after.rows and before.view.rows is after.view.rows
-    ways = [(scene.wrapped, scene.ages, scene.sought) for scene in (before, after)]
+    ways = [(state.wrapped, state.ages, state.sought) for state in (before, after)]
     return same_rows and ways[0] == ways[1]
 
 
-def came_above(before: LogScene, after: LogScene, most: int) -> int:
+def came_above(before: LogState, after: LogState, most: int) -> int:
     """Return how many of the first `most` rows are new above the previous newest.
 
     0 if not near the top.

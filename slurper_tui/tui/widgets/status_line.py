@@ -25,7 +25,7 @@ from slurper_tui.tui.render.problem_text import (
     problem_line,
     standing_problem,
 )
-from slurper_tui.tui.state import Scene
+from slurper_tui.tui.state import ScreenState
 
 MOST = 3
 """The most banners: more would leave too little room for the jobs, and `!` shows all problems."""
@@ -34,7 +34,7 @@ MOST = 3
 class Banners(PaintedLines):
     """One line for each account with a problem; its height is 0 without one."""
 
-    scene: var[Scene] = var(Scene, init=False)
+    state: var[ScreenState] = var(ScreenState, init=False)
 
     def __init__(self, look: Look, *, id: str) -> None:
         super().__init__(id=id)
@@ -45,11 +45,11 @@ class Banners(PaintedLines):
         """Draw one account's banner."""
         return self._lines[y] if y < len(self._lines) else ()
 
-    def watch_scene(self, before: Scene, after: Scene) -> None:
+    def watch_state(self, before: ScreenState, after: ScreenState) -> None:
         """Change the height to the number of banners, and repaint."""
         if after.same_jobs(before):
             return
-        lines = banner_lines(self.scene.snapshot, self._look)[:MOST]
+        lines = banner_lines(self.state.snapshot, self._look)[:MOST]
         if len(lines) != len(self._lines):
             self.styles.height = len(lines)
             self.set_class(bool(lines), "-shown")
@@ -70,14 +70,14 @@ MOST_FILTER = 24
 """Cells for the filter text; the filter line shows it in full while it is edited."""
 
 
-def status_line(scene: Scene, hints: Sequence[Hint], look: Look, width: int) -> Line:
+def status_line(state: ScreenState, hints: Sequence[Hint], look: Look, width: int) -> Line:
     """Return facts at the left and hints at the right.
 
     hints: the least important first, which is dropped first.
     """
-    fewest = WRITING_HINTS if scene.writing else FEWEST_HINTS
+    fewest = WRITING_HINTS if state.writing else FEWEST_HINTS
     reserved = width_of(_keys(hints[-fewest:]))
-    facts = list(_facts(scene, look, width - reserved - 4))
+    facts = list(_facts(state, look, width - reserved - 4))
     dot = look.glyphs.say(" · ")
     left = join(facts, dot)
     while len(facts) > 1 and width_of(left) + reserved + 4 > width:
@@ -95,52 +95,52 @@ def _fitted(left: Line, look: Look, width: int) -> Line:
     if len(left) != 1 or width_of(left) <= width:
         return left
     [piece] = left
-    return (Piece(shorten(piece.text, width, look.glyphs.ellipsis), piece.role),)
+    return (Piece(shorten(piece.text, width, look.glyphs.ellipsis), piece.style),)
 
 
 def _keys(hints: Sequence[Hint]) -> Line:
     return join([(Piece(key, "key"), Piece(f" {word}", "muted")) for key, word in hints])
 
 
-def _facts(scene: Scene, look: Look, room: int) -> Iterator[Line]:
+def _facts(state: ScreenState, look: Look, room: int) -> Iterator[Line]:
     """Yield the facts, the most important first. room: cells for the first one."""
     say = look.glyphs.say
-    if scene.note:
-        yield (Piece(say(scene.note), "accent"),)
-    snapshot = scene.snapshot
+    if state.note:
+        yield (Piece(say(state.note), "accent"),)
+    snapshot = state.snapshot
     if snapshot is None:
         yield (Piece(say("connecting …"), "muted"),)
         return
     yield from _trouble(snapshot, look, room)
-    yield from _asked(scene, look)
-    if scene.writing:
+    yield from _asked(state, look)
+    if state.writing:
         yield (Piece("writing", "warning"),)
-    if scene.marked:
-        yield (Piece(f"{len(scene.marked)} marked", "accent"),)
+    if state.marked:
+        yield (Piece(f"{len(state.marked)} marked", "accent"),)
     yield from _history(snapshot, look, room)
-    if scene.news:
-        yield (Piece(say(_news(scene.news)), "accent"),)
-    if scene.frozen:
+    if state.news:
+        yield (Piece(say(_news(state.news)), "accent"),)
+    if state.frozen:
         yield (Piece(f"frozen since {words.clock(snapshot.taken_at, look.zone)}", "warning"),)
-    if scene.filter_text:
-        typed = shorten(look.glyphs.clean(scene.filter_text), MOST_FILTER, look.glyphs.ellipsis)
+    if state.filter_text:
+        typed = shorten(look.glyphs.clean(state.filter_text), MOST_FILTER, look.glyphs.ellipsis)
         yield (Piece("/", "key"), Piece(typed, "accent"))
     yield from _reading(snapshot)
     yield from _ordinary(snapshot, look)
-    if not scene.writing and not scene.note:
+    if not state.writing and not state.note:
         yield (Piece("read-only", "faint"),)
 
 
-def _asked(scene: Scene, look: Look) -> Iterator[Line]:
+def _asked(state: ScreenState, look: Look) -> Iterator[Line]:
     """Yield the state of the highlighted job's request, unless it is settled or a note is shown."""
-    request = scene.job.request if scene.job else None
-    if request is None or scene.note or request.standing in (RequestState.DONE, RequestState.MOOT):
+    request = state.job.request if state.job else None
+    if request is None or state.note or request.state in (RequestState.DONE, RequestState.MOOT):
         return
     from slurper_tui.monitor.reports.wording import request_words  # only for a request
-    from slurper_tui.tui.render.job_text import request_role
+    from slurper_tui.tui.render.job_text import request_style
 
     said = look.glyphs.clean(look.glyphs.say(request_words(request)))
-    yield (Piece(said, request_role(request)),)
+    yield (Piece(said, request_style(request)),)
 
 
 def _trouble(snapshot: Snapshot, look: Look, room: int) -> Iterator[Line]:
@@ -164,8 +164,8 @@ def _history(snapshot: Snapshot, look: Look, room: int) -> Iterator[Line]:
     note = look.glyphs.clean(look.glyphs.say(snapshot.history_note))
     if note:
         short = note.partition(":")[0]
-        role = "muted" if note.startswith("history shared") else "warning"
-        yield (Piece(note if len(note) + ROOM_BESIDE <= room else short, role),)
+        style = "muted" if note.startswith("history shared") else "warning"
+        yield (Piece(note if len(note) + ROOM_BESIDE <= room else short, style),)
 
 
 def _reading(snapshot: Snapshot) -> Iterator[Line]:
@@ -219,7 +219,7 @@ def _news(outage: Outage) -> str:
 class StatusLine(PaintedLines):
     """The line at the bottom of the screen."""
 
-    scene: var[Scene] = var(Scene, init=False)
+    state: var[ScreenState] = var(ScreenState, init=False)
     hints: var[tuple[Hint, ...]] = var((), init=False)
 
     def __init__(self, look: Look, *, id: str) -> None:
@@ -228,9 +228,9 @@ class StatusLine(PaintedLines):
 
     def line_at(self, y: int) -> Line:
         """Draw the facts and the hints."""
-        return status_line(self.scene, self.hints, self._look, self.size.width) if y == 0 else ()
+        return status_line(self.state, self.hints, self._look, self.size.width) if y == 0 else ()
 
-    def watch_scene(self) -> None:
+    def watch_state(self) -> None:
         """Repaint the differences."""
         self.repaint_changes()
 

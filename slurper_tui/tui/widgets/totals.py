@@ -12,20 +12,20 @@ from slurper_tui import format as words
 from slurper_tui.eta import eta_short
 from slurper_tui.monitor.estimate.deadline import (
     Promise,
-    Standing,
+    PromiseState,
     against_all,
     needed_words,
     promise_words,
 )
 from slurper_tui.monitor.model.job import JobView, shown_forecast, shown_rate
 from slurper_tui.monitor.model.verdict import percent_of
-from slurper_tui.tui.render.columns import DEADLINE_ROLES, _short, short_id
+from slurper_tui.tui.render.columns import DEADLINE_STYLES, _short, short_id
 from slurper_tui.tui.render.glyphs import Look
 from slurper_tui.tui.render.job_text import _said
 from slurper_tui.tui.render.lines import Line, Piece, join, shorten, spread, width_of
 from slurper_tui.tui.render.painted import PaintedLines
 from slurper_tui.tui.render.problem_text import blocked_words, standing_problem
-from slurper_tui.tui.state import Scene
+from slurper_tui.tui.state import ScreenState
 
 
 class Remaining(msgspec.Struct, frozen=True):
@@ -70,14 +70,14 @@ class Sums(msgspec.Struct, frozen=True):
         return None if self.partial else percent_of(self.done, self.objects, finished=self.finished)
 
 
-def counted_once(scene: Scene) -> Sequence[JobView]:
+def counted_once(state: ScreenState) -> Sequence[JobView]:
     """Return the views to add up: migrations, and the jobs outside of them.
 
     A migration counts each object once. While a filter is set, return the jobs that match.
     """
-    if scene.filter_text:
-        return scene.jobs
-    return [line.view for line in scene.lines if line.is_migration or line.migration is None]
+    if state.filter_text:
+        return state.jobs
+    return [line.view for line in state.lines if line.is_migration or line.migration is None]
 
 
 def sums(jobs: Sequence[JobView], parts: Sequence[JobView] | None = None) -> Sums:
@@ -115,21 +115,21 @@ def remaining(jobs: Sequence[JobView]) -> Remaining | None:
     )
 
 
-def totals_line(scene: Scene, look: Look, width: int) -> Line:
+def totals_line(state: ScreenState, look: Look, width: int) -> Line:
     """Return the row.
 
     Parts that do not fit are dropped, the numbers last, the rate before the ETA.
     """
-    together = _together(scene)
-    numbers = _numbers(together, look) if scene.jobs else []
-    counted = _states(scene)
+    together = _together(state)
+    numbers = _numbers(together, look) if state.jobs else []
+    counted = _states(state)
     dot = look.glyphs.say(" · ")
     states = join(counted, dot)
-    who = _who(scene, look)
+    who = _who(state, look)
     fewer = [(join(counted[:n], dot), numbers[1:2]) for n in range(len(counted), -1, -1)]
     if together.remaining:
         fewer.insert(0, (join(counted[:1], dot), [numbers[1], numbers[-1]]))
-    full, short = _deadline(scene, look)
+    full, short = _deadline(state, look)
     if short and numbers:
         numbers[-1] = (*numbers[-1], Piece("  "), *short)
     some = numbers[:2] + numbers[3:] if together.remaining else numbers[:3]
@@ -148,57 +148,57 @@ def totals_line(scene: Scene, look: Look, width: int) -> Line:
     return ()
 
 
-def _together(scene: Scene) -> Sums:
+def _together(state: ScreenState) -> Sums:
     """Return the sums of the shown jobs; a lower bound while plans still have jobs to start."""
-    together = sums(scene.jobs, counted_once(scene))
-    if scene.snapshot is None or not scene.snapshot.unstarted:
+    together = sums(state.jobs, counted_once(state))
+    if state.snapshot is None or not state.snapshot.unstarted:
         return together
     left = together.remaining and replace(together.remaining, at_least=True)
     return replace(together, growing=True, provisional=True, finished=False, remaining=left)
 
 
-def _deadline(scene: Scene, look: Look) -> tuple[Line, Line]:
+def _deadline(state: ScreenState, look: Look) -> tuple[Line, Line]:
     """Return the deadline status of all jobs, in full and short; both empty without a deadline."""
-    if scene.deadline is None:
+    if state.deadline is None:
         return (), ()
 
-    return deadline_total(scene, look)
+    return deadline_total(state, look)
 
 
-def tiny_line(scene: Scene, look: Look) -> Line:
+def tiny_line(state: ScreenState, look: Look) -> Line:
     """Return the number of running jobs and the percent for a tiny terminal, or the problem."""
-    if scene.snapshot is None:
+    if state.snapshot is None:
         return (Piece("reading"),)
-    blocked = blocked_words(scene.snapshot, look)
+    blocked = blocked_words(state.snapshot, look)
     if blocked:
         return (Piece(blocked, "warning"),)
-    problem = standing_problem(scene.snapshot)
+    problem = standing_problem(state.snapshot)
     if problem:
         return (Piece(look.glyphs.clean(problem.error.message), "error"),)
-    running = sum(view.status == "running" and view.live for view in scene.jobs)
-    together = _together(scene)
+    running = sum(view.status == "running" and view.live for view in state.jobs)
+    together = _together(state)
     percent = words.percent(together.percent, provisional=_shaky(together))
     return (Piece(look.glyphs.say(f"{running} run {percent} %"), "strong"),)
 
 
-def _who(scene: Scene, look: Look) -> Line:
-    accounts = scene.snapshot.accounts if scene.snapshot else ()
+def _who(state: ScreenState, look: Look) -> Line:
+    accounts = state.snapshot.accounts if state.snapshot else ()
     if not accounts:
         return ()
     one = short_id(accounts[0].account_id, look, 12)
     name = Piece(one if len(accounts) == 1 else f"{len(accounts)} accounts", "strong")
-    return (Piece("demo", "accent"), Piece("  "), name) if scene.demo else (name,)
+    return (Piece("demo", "accent"), Piece("  "), name) if state.demo else (name,)
 
 
-def _states(scene: Scene) -> list[Line]:
+def _states(state: ScreenState) -> list[Line]:
     """Return the number of jobs by status, and how many pass the filter."""
-    live = [view.status for view in scene.jobs if view.live]
+    live = [view.status for view in state.jobs if view.live]
     running, paused = live.count("running"), live.count("paused")
-    other, ended = len(live) - running - paused, len(scene.jobs) - len(live)
+    other, ended = len(live) - running - paused, len(state.jobs) - len(live)
     counted = ((running, "running"), (paused, "paused"), (other, "other"), (ended, "ended"))
     parts = [_counted(number, word) for number, word in counted if number]
-    if scene.snapshot and len(scene.jobs) < scene.total:
-        parts.append((Piece(f"{len(scene.jobs)}/{scene.total} shown", "accent"),))
+    if state.snapshot and len(state.jobs) < state.total:
+        parts.append((Piece(f"{len(state.jobs)}/{state.total} shown", "accent"),))
     return parts
 
 
@@ -234,7 +234,7 @@ def _eta(left: Remaining | None, look: Look) -> Piece:
 class TotalsRow(PaintedLines):
     """The line at the top of the screen; the only line on a tiny terminal."""
 
-    scene: var[Scene] = var(Scene, init=False)
+    state: var[ScreenState] = var(ScreenState, init=False)
 
     def __init__(self, look: Look, *, id: str) -> None:
         super().__init__(id=id)
@@ -243,27 +243,27 @@ class TotalsRow(PaintedLines):
     def line_at(self, y: int) -> Line:
         """Draw the totals, or their short form on a tiny terminal."""
         if self.screen.has_class("-tiny"):
-            [piece] = tiny_line(self.scene, self._look)
+            [piece] = tiny_line(self.state, self._look)
             fitted = shorten(piece.text, self.size.width, self._look.glyphs.ellipsis)
-            return (Piece(fitted, piece.role),) if y == 0 else ()
-        return totals_line(self.scene, self._look, self.size.width) if y == 0 else ()
+            return (Piece(fitted, piece.style),) if y == 0 else ()
+        return totals_line(self.state, self._look, self.size.width) if y == 0 else ()
 
-    def watch_scene(self, before: Scene, after: Scene) -> None:
+    def watch_state(self, before: ScreenState, after: ScreenState) -> None:
         """Repaint if the data has changed."""
         if not after.same_jobs(before):
             self.repaint_changes()
 
 
-def deadline_total(scene: Scene, look: Look) -> tuple[Line, Line]:
+def deadline_total(state: ScreenState, look: Look) -> tuple[Line, Line]:
     """Return the deadline status of all shown jobs, in full and short; empty without a deadline."""
-    if scene.deadline is None or not scene.jobs:
+    if state.deadline is None or not state.jobs:
         return (), ()
-    promise = against_all(scene.jobs, scene.deadline, scene.now)
-    if scene.snapshot and scene.snapshot.unstarted and promise.standing <= Standing.ON_TRACK:
-        promise = Promise(Standing.UNKNOWN, reason="jobs are still to be started")
-    role = DEADLINE_ROLES[promise.standing]
+    promise = against_all(state.jobs, state.deadline, state.now)
+    if state.snapshot and state.snapshot.unstarted and promise.state <= PromiseState.ON_TRACK:
+        promise = Promise(PromiseState.UNKNOWN, reason="jobs are still to be started")
+    style = DEADLINE_STYLES[promise.state]
     full = _said(promise_words(promise), look)
     needed = needed_words(promise)
     rest = (Piece(f"  {needed}", "muted"),) if needed else ()
     short = _short(promise)
-    return (Piece(full, role), *rest), (Piece(look.glyphs.say(short), role),) if short else ()
+    return (Piece(full, style), *rest), (Piece(look.glyphs.say(short), style),) if short else ()

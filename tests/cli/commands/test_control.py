@@ -322,7 +322,7 @@ class Services:
 
 
 @asynccontextmanager
-async def desk(
+async def services(
     *words: str, accounts: list[SimulatedAccount] | None = None
 ) -> AsyncIterator[Services]:
     options = parse(words)
@@ -346,7 +346,7 @@ SILENT = [
 @timeless
 async def test_no_answer_but_a_poll_that_shows_it_is_exit_0(fault: Fault) -> None:
     [account] = make_accounts(1, jobs=8)
-    async with desk("abort", running(account), "--yes", accounts=[account]) as d:
+    async with services("abort", running(account), "--yes", accounts=[account]) as d:
         account.faults.add(replace(fault, operation="abort", happens=True))
         assert await d.run() is ExitCode.OK
         assert "sent, waiting for the API to confirm (no answer to it: " in d.err.getvalue()
@@ -359,7 +359,7 @@ async def test_no_answer_but_a_poll_that_shows_it_is_exit_0(fault: Fault) -> Non
 async def test_no_answer_and_no_poll_that_shows_it_is_exit_7_after_a_minute(fault: Fault) -> None:
     [account] = make_accounts(1, jobs=8)
     job = running(account)
-    async with desk("abort", job, "--yes", accounts=[account]) as d:
+    async with services("abort", job, "--yes", accounts=[account]) as d:
         account.faults.add(replace(fault, operation="abort", happens=False))
         begun = now()
         with pytest.raises(CliError, match="no poll has shown it within 60 s") as caught:
@@ -376,7 +376,7 @@ async def test_no_answer_and_no_poll_that_shows_it_is_exit_7_after_a_minute(faul
 @timeless
 async def test_what_shows_only_after_a_while_is_waited_for() -> None:
     [account] = make_accounts(1, jobs=8)
-    async with desk("pause", running(account), "--yes", accounts=[account]) as d:
+    async with services("pause", running(account), "--yes", accounts=[account]) as d:
         account.faults.add(Fault(Kind.READ_TIMEOUT, operation="pause", happens=False))
         other = asyncio.create_task(pause_later(d.b, d.options.job, 30))
         assert await d.run() is ExitCode.OK
@@ -410,7 +410,7 @@ def test_a_job_that_completes_while_the_person_thinks_is_left_alone(
     async def main() -> None:
         plan = Plan("soon", EPOCH - 1000, 600, 1010.0, listing=5.0)
         account = SimulatedAccount(clock=wall, plans=[plan], token="t0ken")
-        async with desk("pause", "soon", accounts=[account]) as d:
+        async with services("pause", "soon", accounts=[account]) as d:
             with pytest.raises(
                 CliError, match=r"^nothing was sent: it completed meanwhile$"
             ) as caught:
@@ -433,7 +433,7 @@ def test_what_another_did_while_the_person_thought_is_not_done_again(
             for c in account.jobs()
             if c.plan.source and c.plan.source.bucket == "photos-prod"
         )
-        async with desk("abort", job, accounts=[account]) as d:
+        async with services("abort", job, accounts=[account]) as d:
             other = asyncio.create_task(abort_later(d.b, job, 10))
             with pytest.raises(CliError, match=r"^nothing was sent: it was aborted meanwhile$"):
                 await d.run()
@@ -453,7 +453,7 @@ async def test_a_pause_that_came_too_late_says_so() -> None:
     plan = Plan("soon", EPOCH - 1000, 600, 1010.0, listing=5.0)
     account = SimulatedAccount(clock=wall, plans=[plan], token="t0ken")
     account.faults.add(Fault(Kind.READ_TIMEOUT, operation="pause", happens=False))
-    async with desk("pause", "soon", "--yes", accounts=[account]) as d:
+    async with services("pause", "soon", "--yes", accounts=[account]) as d:
         with pytest.raises(CliError, match="pause came too late: completed meanwhile"):
             await d.run()
         assert d.changing == 1

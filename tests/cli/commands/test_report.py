@@ -14,7 +14,7 @@ from slurper_tui.api.models import Source, Target
 from slurper_tui.monitor.history.files import FILE
 from slurper_tui.monitor.history.opening import open_store
 from slurper_tui.monitor.model.base import JobKey
-from slurper_tui.monitor.model.events import Tie
+from slurper_tui.monitor.model.events import RetryLink
 from slurper_tui.monitor.model.plans import Draft, Step
 from slurper_tui.monitor.model.plans import Plan as Planned
 from slurper_tui.simulated.account import Fault, Kind, SimulatedAccount
@@ -40,11 +40,11 @@ def account(*plans: Plan) -> SimulatedAccount:
     return SimulatedAccount(plans=plans)
 
 
-def tie(folder: Path, one: SimulatedAccount, child: str, parent: str, keys: int) -> None:
+def link(folder: Path, one: SimulatedAccount, child: str, parent: str, keys: int) -> None:
     """Let an earlier run have noted that one job retries another."""
     store = open_store(folder / "state" / FILE, URL)
     pair = (JobKey(one.account_id, child), JobKey(one.account_id, parent))
-    store.notes.keep((), {}, [Tie(*pair, keys, (FAILED,))])
+    store.notes.keep((), {}, [RetryLink(*pair, keys, (FAILED,))])
     store.close()
 
 
@@ -114,7 +114,7 @@ def test_a_retry_that_copied_everything_makes_it_all_copied(tmp_path: Path) -> N
         plan("again", keys=keys, objects=1310, created=BEGUN + 9000, seconds=60.0),
     )
     assert perform(one, "report", "first", folder=tmp_path).code == 4
-    tie(tmp_path, one, "again", "first", 1310)
+    link(tmp_path, one, "again", "first", 1310)
     ran = perform(one, "report", "first", folder=tmp_path)
     assert ran.code == 0
     assert ran.out[2] == "**1,310 failed, of which 1,310 were copied by a retry: all copied**"

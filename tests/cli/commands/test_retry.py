@@ -160,13 +160,13 @@ def test_several_jobs_are_started_as_a_plan_and_each_is_tied(
     assert (ran.code, len(ran.out)) == (0, 3)
     assert [len(post["source"]["keys"]) for post in someone.posts()] == [3, 3, 1]
     assert {course.plan.id for course in someone.account.jobs()[:3]} == set(ran.out)
-    assert ties(someone) == dict.fromkeys(ran.out, PLAN.id)
+    assert links(someone) == dict.fromkeys(ran.out, PLAN.id)
 
 
 def test_a_retry_is_tied_to_its_job() -> None:
     someone = person()
     ran = someone.run("retry", "a1", "--yes")
-    assert ties(someone) == {ran.out[0]: PLAN.id}
+    assert links(someone) == {ran.out[0]: PLAN.id}
 
 
 def test_a_second_retry_names_the_first_and_is_sent_with_again_alone() -> None:
@@ -204,11 +204,11 @@ def test_a_retry_that_no_history_knows_is_known_by_its_keys() -> None:
     assert any(f"job {first}" in line and "7 of these keys" in line for line in ran.err)
 
 
-def ties(someone: Person) -> dict[str, str]:
+def links(someone: Person) -> dict[str, str]:
     store = open_store(someone.folder / "state" / FILE, DEFAULT_BASE_URL)
-    kept = store.notes.ties()
+    kept = store.notes.links()
     store.close()
-    return {tie.child.job_id: tie.parent.job_id for tie in kept}
+    return {link.child.job_id: link.parent.job_id for link in kept}
 
 
 def test_a_log_that_names_fewer_than_failed_says_so() -> None:

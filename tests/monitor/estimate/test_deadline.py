@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from slurper_tui.monitor.estimate.deadline import (
     Promise,
-    Standing,
+    PromiseState,
     against,
     against_all,
     needed_words,
@@ -39,30 +39,30 @@ def done_at(at: float) -> JobView:
 
 
 @pytest.mark.parametrize(
-    ("job", "standing", "words"),
+    ("job", "state", "words"),
     [
-        (due(6, 9), Standing.ON_TRACK, "on track"),
-        (due(6, 10), Standing.ON_TRACK, "on track"),
-        (due(9, 12), Standing.AT_RISK, "at risk, up to 2 h late"),
-        (due(12, 15), Standing.WILL_MISS, "will miss by 2-5 h"),
-        (due(12, 0, at_least=True), Standing.WILL_MISS, "will miss by 2 h or more"),
-        (due(3, 0, at_least=True), Standing.UNKNOWN, "unknown: total still growing"),
-        (view(1), Standing.UNKNOWN, "unknown: no forecast"),
-        (view(1, reason="too few changes"), Standing.UNKNOWN, "unknown: too few changes"),
-        (due(6, 9, stale=True), Standing.UNKNOWN, "unknown: no forecast"),
-        (view(1, "paused"), Standing.AT_RISK, "at risk: paused"),
-        (due(6, 9, status="paused"), Standing.AT_RISK, "at risk: paused"),
-        (due(6, 9, phase=Phase.STALLED), Standing.AT_RISK, "at risk: stalled"),
-        (done_at(DEADLINE - 1), Standing.DONE, "done"),
-        (done_at(DEADLINE + 2 * H), Standing.DONE, "done, 2 h late"),
-        (view(1, "completed", 1000, gone=True), Standing.DONE, "done"),
-        (view(1, "aborted"), Standing.UNKNOWN, "unknown: aborted"),
-        (view(1, gone=True), Standing.UNKNOWN, "unknown: gone"),
+        (due(6, 9), PromiseState.ON_TRACK, "on track"),
+        (due(6, 10), PromiseState.ON_TRACK, "on track"),
+        (due(9, 12), PromiseState.AT_RISK, "at risk, up to 2 h late"),
+        (due(12, 15), PromiseState.WILL_MISS, "will miss by 2-5 h"),
+        (due(12, 0, at_least=True), PromiseState.WILL_MISS, "will miss by 2 h or more"),
+        (due(3, 0, at_least=True), PromiseState.UNKNOWN, "unknown: total still growing"),
+        (view(1), PromiseState.UNKNOWN, "unknown: no forecast"),
+        (view(1, reason="too few changes"), PromiseState.UNKNOWN, "unknown: too few changes"),
+        (due(6, 9, stale=True), PromiseState.UNKNOWN, "unknown: no forecast"),
+        (view(1, "paused"), PromiseState.AT_RISK, "at risk: paused"),
+        (due(6, 9, status="paused"), PromiseState.AT_RISK, "at risk: paused"),
+        (due(6, 9, phase=Phase.STALLED), PromiseState.AT_RISK, "at risk: stalled"),
+        (done_at(DEADLINE - 1), PromiseState.DONE, "done"),
+        (done_at(DEADLINE + 2 * H), PromiseState.DONE, "done, 2 h late"),
+        (view(1, "completed", 1000, gone=True), PromiseState.DONE, "done"),
+        (view(1, "aborted"), PromiseState.UNKNOWN, "unknown: aborted"),
+        (view(1, gone=True), PromiseState.UNKNOWN, "unknown: gone"),
     ],
 )
-def test_a_job_is_measured_by_its_forecast(job: JobView, standing: Standing, words: str) -> None:
+def test_a_job_is_measured_by_its_forecast(job: JobView, state: PromiseState, words: str) -> None:
     promise = against(job, DEADLINE, NOW)
-    assert promise.standing is standing
+    assert promise.state is state
     assert plain(promise) == words
 
 
@@ -77,7 +77,7 @@ def test_a_job_is_measured_by_its_forecast(job: JobView, standing: Standing, wor
 )
 def test_a_deadline_that_has_passed_is_said_to_have_passed(job: JobView, words: str) -> None:
     promise = against(job, NOW - H, NOW)
-    assert promise.standing is Standing.WILL_MISS
+    assert promise.state is PromiseState.WILL_MISS
     assert promise.passed
     assert plain(promise) == words
     assert needed_words(promise) == ""
@@ -94,30 +94,34 @@ def test_the_rate_that_it_takes_is_what_remains_over_the_time_that_is_left() -> 
 
 
 @pytest.mark.parametrize(
-    ("jobs", "standing", "words"),
+    ("jobs", "state", "words"),
     [
-        ((due(6, 9), due(4, 5, 2)), Standing.ON_TRACK, "on track"),
-        ((due(6, 9), due(9, 12, 2)), Standing.AT_RISK, "at risk, up to 2 h late"),
-        ((due(12, 15), due(11, 20, 2)), Standing.WILL_MISS, "will miss by 2-10 h"),
-        ((due(12, 15), due(9, 20, 2)), Standing.WILL_MISS, "will miss by 2-10 h"),
-        ((due(12, 15), view(2, "paused")), Standing.WILL_MISS, "will miss by 2 h or more"),
-        ((due(12, 15), view(2)), Standing.WILL_MISS, "will miss by 2 h or more"),
-        ((due(6, 9), view(2, "paused"), view(3, "paused")), Standing.AT_RISK, "at risk: 2 paused"),
-        ((due(6, 9), due(9, 12, 2), view(3, "paused")), Standing.AT_RISK, "at risk: 1 paused"),
-        ((due(6, 9), view(2)), Standing.UNKNOWN, "unknown: no forecast"),
-        ((due(6, 9), view(2, "completed", 1000)), Standing.ON_TRACK, "on track"),
-        ((due(6, 9), view(2, "aborted"), view(3, gone=True)), Standing.ON_TRACK, "on track"),
-        ((done_at(NOW - H), view(2, "aborted")), Standing.DONE, "done"),
-        ((done_at(NOW - H), done_at(DEADLINE + H)), Standing.DONE, "done, 1 h late"),
-        ((view(2, "aborted"),), Standing.UNKNOWN, "unknown: no job"),
-        ((), Standing.UNKNOWN, "unknown: no job"),
+        ((due(6, 9), due(4, 5, 2)), PromiseState.ON_TRACK, "on track"),
+        ((due(6, 9), due(9, 12, 2)), PromiseState.AT_RISK, "at risk, up to 2 h late"),
+        ((due(12, 15), due(11, 20, 2)), PromiseState.WILL_MISS, "will miss by 2-10 h"),
+        ((due(12, 15), due(9, 20, 2)), PromiseState.WILL_MISS, "will miss by 2-10 h"),
+        ((due(12, 15), view(2, "paused")), PromiseState.WILL_MISS, "will miss by 2 h or more"),
+        ((due(12, 15), view(2)), PromiseState.WILL_MISS, "will miss by 2 h or more"),
+        (
+            (due(6, 9), view(2, "paused"), view(3, "paused")),
+            PromiseState.AT_RISK,
+            "at risk: 2 paused",
+        ),
+        ((due(6, 9), due(9, 12, 2), view(3, "paused")), PromiseState.AT_RISK, "at risk: 1 paused"),
+        ((due(6, 9), view(2)), PromiseState.UNKNOWN, "unknown: no forecast"),
+        ((due(6, 9), view(2, "completed", 1000)), PromiseState.ON_TRACK, "on track"),
+        ((due(6, 9), view(2, "aborted"), view(3, gone=True)), PromiseState.ON_TRACK, "on track"),
+        ((done_at(NOW - H), view(2, "aborted")), PromiseState.DONE, "done"),
+        ((done_at(NOW - H), done_at(DEADLINE + H)), PromiseState.DONE, "done, 1 h late"),
+        ((view(2, "aborted"),), PromiseState.UNKNOWN, "unknown: no job"),
+        ((), PromiseState.UNKNOWN, "unknown: no job"),
     ],
 )
 def test_all_are_done_when_the_last_one_is(
-    jobs: tuple[JobView, ...], standing: Standing, words: str
+    jobs: tuple[JobView, ...], state: PromiseState, words: str
 ) -> None:
     promise = against_all(jobs, DEADLINE, NOW)
-    assert promise.standing is standing
+    assert promise.state is state
     assert plain(promise) == words
 
 
@@ -153,7 +157,7 @@ def test_no_promise_of_all_is_better_than_that_of_a_live_job(
     deadline = NOW + away
     whole = against_all(jobs, deadline, NOW)
     for job in (job for job in jobs if job.live):
-        assert whole.standing >= against(job, deadline, NOW).standing
+        assert whole.state >= against(job, deadline, NOW).state
     for number in (whole.low, whole.high, whole.needed):
         assert number is None or (number >= 0 and math.isfinite(number))
     if whole.low is not None and whole.high is not None:
@@ -164,4 +168,4 @@ def test_no_promise_of_all_is_better_than_that_of_a_live_job(
 @given(views, st.floats(0, 1e6), st.floats(0, 1e6))
 def test_more_time_never_makes_it_worse(job: JobView, one: float, two: float) -> None:
     early, late = NOW + min(one, two), NOW + max(one, two)
-    assert against(job, late, NOW).standing <= against(job, early, NOW).standing
+    assert against(job, late, NOW).state <= against(job, early, NOW).state

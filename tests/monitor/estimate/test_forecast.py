@@ -53,11 +53,11 @@ def shown(
     told: list[Sample], created_at: float | None = None
 ) -> Iterator[tuple[Sample, Estimate, Forecast | None]]:
     """What stands on the screen after every poll."""
-    estimate, standing = Estimate(), None
+    estimate, state = Estimate(), None
     for sample in told:
         estimate = advance(estimate, sample)
-        standing = forecast(estimate, moment(sample.at), created_at, standing)
-        yield sample, estimate, standing
+        state = forecast(estimate, moment(sample.at), created_at, state)
+        yield sample, estimate, state
 
 
 def guess(estimate: Estimate, created_at: float | None = None) -> Guess:
@@ -146,17 +146,17 @@ def test_whatever_is_told_a_forecast_is_a_believable_range(
     created_at: float | None,
     skew: float,
 ) -> None:
-    at, estimate, standing = 0.0, Estimate(), None
+    at, estimate, state = 0.0, Estimate(), None
     for span, told, status, *flags in steps:
         at += span
         estimate = advance(estimate, Sample(at, told, status, *flags))
         now = Moment(at, EPOCH + at + skew)
-        standing = forecast(estimate, now, created_at, standing)
-        if standing is not None:
-            assert math.isfinite(standing.low)
-            assert math.isfinite(standing.high)
-            assert now.wall <= standing.low < standing.high
-            assert standing.made_at == now.wall
+        state = forecast(estimate, now, created_at, state)
+        if state is not None:
+            assert math.isfinite(state.low)
+            assert math.isfinite(state.high)
+            assert now.wall <= state.low < state.high
+            assert state.made_at == now.wall
             assert estimate.phase in {Phase.RUNNING, Phase.LISTING, Phase.SETTLED}
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from slurper_tui.monitor.history.store import Store
 from slurper_tui.monitor.model.base import JobKey
-from slurper_tui.monitor.model.events import Event, Tie, What
+from slurper_tui.monitor.model.events import Event, RetryLink, What
 from slurper_tui.monitor.model.logs import LogCounts
 from slurper_tui.monitor.model.plans import Draft, Plan, Step
 from tests.monitor.history.samples import ACCOUNT, BEGUN, key
@@ -17,7 +17,7 @@ COUNTS = LogCounts(
     last_seen={"importErrorRetryExhaustion": "2026-09-21T01:00:00Z"},
 )
 
-TIE = Tie(key("job1"), key(), 7, ("importErrorRetryExhaustion",))
+TIE = RetryLink(key("job1"), key(), 7, ("importErrorRetryExhaustion",))
 
 
 def event(at: float = 0.0, what: What = What.ASKED, whose: JobKey | None = None) -> Event:

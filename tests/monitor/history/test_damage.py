@@ -14,7 +14,7 @@ import pytest
 from slurper_tui.monitor.history.opening import open_history, open_store, read_store
 from slurper_tui.monitor.history.store import Store
 from slurper_tui.monitor.model.base import JobKey
-from slurper_tui.monitor.model.events import Event, Tie, What
+from slurper_tui.monitor.model.events import Event, RetryLink, What
 from slurper_tui.monitor.model.logs import LogCounts
 from slurper_tui.monitor.model.plans import Draft, Plan, Step, StepState
 from slurper_tui.monitor.model.samples import HistoryView
@@ -62,7 +62,7 @@ def fill(store: Store, whose: JobKey) -> None:
         [Event(whose, BEGUN, What.ELSEWHERE, "paused", "said")],
         {whose: LogCounts({"importError": 1}, True, BEGUN)},
     )
-    store.notes.keep((), {}, [Tie(whose, key("parent"), 5, ("importError",))])
+    store.notes.keep((), {}, [RetryLink(whose, key("parent"), 5, ("importError",))])
     draft = Draft("s3", "from", "to", endpoint="https://s3.example", path_prefix="a/")
     steps = tuple(Step(n, draft, StepState.WAITING, BEGUN) for n in (1, 2))
     store.notes.plans.keep(Plan(0, ACCOUNT, BEGUN, steps, whose, ("a",)))
@@ -107,7 +107,7 @@ READS: list[Callable[[Store], Any]] = [
     lambda store: [store.notes.events(whose, 100) for whose in BAD.values()],
     lambda store: list(store.every()),
     lambda store: store.widest(),
-    lambda store: store.notes.ties(),
+    lambda store: store.notes.links(),
     lambda store: list(store.notes.counts().items()),
     lambda store: store.notes.plans.all(),
 ]
@@ -126,7 +126,7 @@ def assert_good_is_whole(store: Store) -> None:
     assert GOOD in [known.key for known in store.remembered([])]
     assert store.samples(GOOD) == store.last_of_each(GOOD, 0.0, 1.0) == tuple(run_of(3))
     assert len(store.notes.events(GOOD, 9)) == 1
-    assert GOOD in [tie.child for tie in store.notes.ties()]
+    assert GOOD in [link.child for link in store.notes.links()]
     assert GOOD in store.notes.counts()
     assert GOOD in [plan.retry_of for plan in store.notes.plans.all()]
 

@@ -18,7 +18,7 @@ from slurper_tui.monitor.history.opening import (
 from slurper_tui.monitor.history.schema import MIGRATIONS, ForeignFile, prepare
 from slurper_tui.monitor.history.store import MOST_EVENTS, Store
 from slurper_tui.monitor.model.base import JobKey
-from slurper_tui.monitor.model.events import Event, Tie, What
+from slurper_tui.monitor.model.events import Event, RetryLink, What
 from slurper_tui.monitor.model.logs import LogCounts
 from slurper_tui.monitor.model.plans import Draft, Plan, Step, StepState
 from slurper_tui.monitor.model.samples import HistoryView, Keeping
@@ -133,13 +133,13 @@ def test_counts_take_the_place_of_earlier_ones() -> None:
 
 
 def test_ties_come_in_the_order_in_which_they_were_made() -> None:
-    others = [Tie(key(f"job{n}"), key(), n) for n in (5, 3, 4)]
-    foreign = Tie(key("job9", "acc9"), key("job8", "acc9"), 1)
+    others = [RetryLink(key(f"job{n}"), key(), n) for n in (5, 3, 4)]
+    foreign = RetryLink(key("job9", "acc9"), key("job8", "acc9"), 1)
     with opened(None) as (store, _):
-        for tie in (TIE, *others, foreign, replace(TIE, keys=8)):
-            store.notes.keep((), {}, [tie])
-        assert store.notes.ties([ACCOUNT]) == (replace(TIE, keys=8), *others)
-        assert store.notes.ties() == (replace(TIE, keys=8), *others, foreign)
+        for link in (TIE, *others, foreign, replace(TIE, keys=8)):
+            store.notes.keep((), {}, [link])
+        assert store.notes.links([ACCOUNT]) == (replace(TIE, keys=8), *others)
+        assert store.notes.links() == (replace(TIE, keys=8), *others, foreign)
 
 
 def test_everything_is_of_one_base_url(path: Path) -> None:
@@ -147,7 +147,7 @@ def test_everything_is_of_one_base_url(path: Path) -> None:
         kept = fill_notes(store)
     with opened(path, OTHER) as (store, _):
         notes = store.notes
-        assert (notes.events(key(), 9), notes.ties(), notes.counts(), notes.plans.all()) == (
+        assert (notes.events(key(), 9), notes.links(), notes.counts(), notes.plans.all()) == (
             (),
             (),
             {},
@@ -155,7 +155,7 @@ def test_everything_is_of_one_base_url(path: Path) -> None:
         )
         assert notes.plans.move(kept.id, 1, WAITING, Step(1, draft(), SENDING)) is False
     with opened(path, URL + "/?secret=1") as (store, _):
-        assert store.notes.ties([ACCOUNT]) == (TIE,)
+        assert store.notes.links([ACCOUNT]) == (TIE,)
 
 
 # Plans -----------------------------------------------------------------------------------------
@@ -226,7 +226,7 @@ def test_what_another_version_noted_is_left_out() -> None:
         ):
             store._connection.execute(statement)
         assert store.notes.events(key(), 9) == ()
-        assert (store.notes.counts(), store.notes.ties()) == ({}, ())
+        assert (store.notes.counts(), store.notes.links()) == ({}, ())
 
 
 # Older files -----------------------------------------------------------------------------------
@@ -248,7 +248,7 @@ def test_a_file_of_the_first_version_is_carried_on_without_loss(path: Path) -> N
         fill_notes(store)
     assert version(path) == 2
     with opened(path) as (store, _):
-        assert (store.notes.ties(), store.notes.counts()) == ((TIE,), {key(): COUNTS})
+        assert (store.notes.links(), store.notes.counts()) == ((TIE,), {key(): COUNTS})
 
 
 def test_a_file_of_the_first_version_can_be_read_alone(path: Path) -> None:
@@ -300,7 +300,7 @@ def test_damage_among_the_notes_shows_at_once(path: Path, part: str) -> None:
         read_store(path, URL)
     with opened(path) as (store, view):
         [name] = aside(path.parent)
-        assert (view.keeping, store.notes.ties()) == (Keeping.ON, ())
+        assert (view.keeping, store.notes.links()) == (Keeping.ON, ())
         assert name in view.reason
 
 
@@ -324,9 +324,9 @@ def test_a_copy_of_a_file_tells_what_was_noted(path: Path) -> None:
         kept = fill_notes(store)
     copied = copy_of(path)
     assert copied.notes.events(key(), 9) == (event(0), event(1, What.HERE))
-    assert (copied.notes.ties(), copied.notes.counts()) == ((TIE,), {key(): COUNTS})
+    assert (copied.notes.links(), copied.notes.counts()) == ((TIE,), {key(): COUNTS})
     assert copied.notes.plans.all() == (kept,)
-    assert Store(copied._connection, OTHER).notes.ties() == ()
+    assert Store(copied._connection, OTHER).notes.links() == ()
     copied.close()
 
 

@@ -16,7 +16,7 @@ from msgspec.structs import replace
 from slurper_tui.monitor.history import recorder as module
 from slurper_tui.monitor.history.opening import open_history
 from slurper_tui.monitor.history.recorder import HistoryNotes, Recorder
-from slurper_tui.monitor.model.events import Event, Tie, What
+from slurper_tui.monitor.model.events import Event, RetryLink, What
 from slurper_tui.monitor.model.logs import LogCounts
 from slurper_tui.monitor.model.plans import Plan, Step, StepState
 from tests.monitor.history.noted import COUNTS, TIE, draft, event, plan
@@ -25,7 +25,7 @@ from tests.monitor.history.test_opening import aside, locked
 from tests.monitor.history.test_recorder import done, fill, unmake
 
 WAITING, SENDING, STARTED = StepState.WAITING, StepState.SENDING, StepState.STARTED
-OTHER_TIE = Tie(key("job2"), key(), 3)
+OTHER_TIE = RetryLink(key("job2"), key(), 3)
 
 
 @pytest.fixture
@@ -54,14 +54,14 @@ async def note_all(notes: HistoryNotes) -> Plan:
     """One of each; the plan as it is kept."""
     notes.note([event(0), event(1, What.HERE)])
     notes.keep_counts(key(), COUNTS)
-    await notes.tie(TIE)
+    await notes.link(TIE)
     return await notes.keep_plan(plan())
 
 
 async def assert_all(notes: HistoryNotes, *plans: Plan) -> None:
     assert await notes.events(key()) == (event(0), event(1, What.HERE))
     assert await notes.counts([ACCOUNT]) == {key(): COUNTS}
-    assert await notes.ties([ACCOUNT]) == (TIE,)
+    assert await notes.links([ACCOUNT]) == (TIE,)
     assert await notes.plans([ACCOUNT]) == plans
 
 
@@ -120,7 +120,7 @@ async def test_on_a_full_disk_all_waits_and_no_plan_of_the_file_is_moved(path: P
         fill(one.recorder, 1)
         big = plan(draft(None, tuple(f"{n:0>200}" for n in range(1000))), made_at=5)
         one.notes.note([event(n) for n in range(500)])
-        await one.notes.tie(TIE)
+        await one.notes.link(TIE)
         one.notes.keep_counts(key(), LogCounts({f"{n:0>200}": n for n in range(500)}))
         kept = await one.notes.keep_plan(big)
         await done(one.recorder)
@@ -128,7 +128,7 @@ async def test_on_a_full_disk_all_waits_and_no_plan_of_the_file_is_moved(path: P
         assert await one.notes.plans([ACCOUNT]) == (theirs, kept)
         assert len(await one.notes.events(key(), 500)) == 500
         assert len((await one.notes.counts([ACCOUNT]))[key()].by_type) == 500
-        assert await one.notes.ties([ACCOUNT]) == (TIE,)
+        assert await one.notes.links([ACCOUNT]) == (TIE,)
         assert await one.notes.move(kept.id, 1, WAITING, sending(kept)) is True
         assert await one.notes.move(kept.id, 1, WAITING, sending(kept)) is False
         with opened(path) as (store, _):
@@ -140,7 +140,7 @@ async def test_on_a_full_disk_all_waits_and_no_plan_of_the_file_is_moved(path: P
         assert await one.notes.move(kept.id, 1, SENDING, sending(kept, 1, STARTED)) is True
     with opened(path) as (store, _):
         assert [each.steps[0].state for each in store.notes.plans.all()] == [WAITING, STARTED]
-        assert (len(store.notes.events(key(), 500)), store.notes.ties()) == (500, (TIE,))
+        assert (len(store.notes.events(key(), 500)), store.notes.links()) == (500, (TIE,))
         assert len(store.notes.counts()[key()].by_type) == 500
 
 
@@ -150,14 +150,14 @@ async def test_while_another_program_locks_the_file_no_step_is_moved(path: Path)
         with locked(path, "BEGIN IMMEDIATE"):
             assert await one.notes.move(kept.id, 1, WAITING, sending(kept)) is False
             one.notes.note([event(0)])
-            await one.notes.tie(OTHER_TIE)
+            await one.notes.link(OTHER_TIE)
             assert await one.notes.events(key()) == (event(0),)
-            assert await one.notes.ties([ACCOUNT]) == (OTHER_TIE,)
+            assert await one.notes.links([ACCOUNT]) == (OTHER_TIE,)
             assert one.notes.durable is False
         assert await one.notes.plans([ACCOUNT]) == (kept,)
         assert await one.notes.move(kept.id, 1, WAITING, sending(kept)) is True
     with opened(path) as (store, _):
-        assert (store.notes.events(key(), 5), store.notes.ties()) == ((event(0),), (OTHER_TIE,))
+        assert (store.notes.events(key(), 5), store.notes.links()) == ((event(0),), (OTHER_TIE,))
 
 
 async def test_a_plan_of_a_file_that_vanished_is_never_moved(path: Path) -> None:
@@ -168,7 +168,7 @@ async def test_a_plan_of_a_file_that_vanished_is_never_moved(path: Path) -> None
         await note_all(one.notes)
         assert one.notes.durable
     with opened(path) as (store, _):
-        assert store.notes.ties() == (TIE,)
+        assert store.notes.links() == (TIE,)
 
 
 async def test_where_no_file_can_be_made_again_notes_wait_in_memory(tmp_path: Path) -> None:

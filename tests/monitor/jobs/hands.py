@@ -25,12 +25,12 @@ class Hands(NamedTuple):
         """The key of a job of the first account."""
         return JobKey(self.b.account.account_id, job_id)
 
-    async def ask(self, act: Action, job_id: str) -> ActionRequest:
+    async def ask(self, action: Action, job_id: str) -> ActionRequest:
         """Ask for one act on one job."""
-        [request] = await self.control.request(act, [self.key(job_id)])
+        [request] = await self.control.request(action, [self.key(job_id)])
         return request
 
-    def standing(self, job_id: str) -> ActionRequest | None:
+    def state(self, job_id: str) -> ActionRequest | None:
         """What the job bears, as the last snapshot told it."""
         return self.b.job(job_id).request
 
@@ -60,7 +60,7 @@ async def hands(
     history = history or InlineHistory()
     past = history.past(accounts[0].account_id)
     async with bench(accounts, past=past, **options) as b:
-        control = (await b.monitor.desk()).control
+        control = (await b.monitor.services()).control
         if unlocked:
             control.unlock()
         await b.until(lambda s: s.complete)

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from slurper_tui.api.errors import BadAnswer, Conflict, Locked, NotSent, RateLimited, Unreachable
 from slurper_tui.monitor.jobs.actions import NO_JOB_LEFT, consequence, why_not
 from slurper_tui.monitor.model.base import JobKey
-from slurper_tui.monitor.model.events import Action, Event, RequestState, Tie, What, expected
+from slurper_tui.monitor.model.events import Action, Event, RequestState, RetryLink, What, expected
 from slurper_tui.monitor.model.job import Counts, JobView, Phase
 from slurper_tui.monitor.polling.job_tracker import NOTHING_YET
 from slurper_tui.simulated.account import Fault, Kind, SimulatedAccount
@@ -72,24 +72,24 @@ CASES = [
 ]
 
 
-@pytest.mark.parametrize(("act", "choose", "sent", "status"), CASES)
+@pytest.mark.parametrize(("action", "choose", "sent", "status"), CASES)
 @timeless
 async def test_it_is_sent_once_and_done_when_a_poll_shows_it(
-    act: Action, choose: Choose, sent: tuple[str, str], status: str
+    action: Action, choose: Choose, sent: tuple[str, str], status: str
 ) -> None:
     async with hands(make_accounts(1, jobs=8, running=2)) as h:
         job_id = choose(h)
-        request = await h.ask(act, job_id)
-        assert (request.act, request.standing, request.error) == (act, RequestState.SENT, None)
+        request = await h.ask(action, job_id)
+        assert (request.action, request.state, request.error) == (action, RequestState.SENT, None)
         method, word = sent
         assert h.changing() == [(method, f"jobs/{job_id}/{word}")]
         await h.b.until(lambda s: h.b.job(job_id).status == status, within=5)
-        shown = h.standing(job_id)
+        shown = h.state(job_id)
         assert shown is not None
-        assert (shown.act, shown.standing, shown.at) == (act, RequestState.DONE, request.at)
+        assert (shown.action, shown.state, shown.at) == (action, RequestState.DONE, request.at)
         await h.b.seconds(60)
         assert h.changing() == [(method, f"jobs/{job_id}/{word}")]
-        assert await h.events(job_id) == [(What.ASKED, act), (What.HERE, status)]
+        assert await h.events(job_id) == [(What.ASKED, action), (What.HERE, status)]
 
 
 @timeless
@@ -98,11 +98,11 @@ async def test_a_deleted_job_is_done_when_the_api_no_longer_knows_it() -> None:
         job_id = an_ended(h)
         await h.b.seconds(90)
         request = await h.ask(Action.DELETE, job_id)
-        assert request.standing is RequestState.SENT
+        assert request.state is RequestState.SENT
         await h.b.until(lambda s: h.b.job(job_id).gone, within=5)
-        shown = h.standing(job_id)
+        shown = h.state(job_id)
         assert shown is not None
-        assert (shown.act, shown.standing) == (Action.DELETE, RequestState.DONE)
+        assert (shown.action, shown.state) == (Action.DELETE, RequestState.DONE)
         assert h.changing() == [("DELETE", f"jobs/{job_id}")]
         assert await h.events(job_id) == [(What.ASKED, "delete"), (What.HERE, "deleted")]
 
@@ -134,17 +134,17 @@ async def test_a_job_that_completed_meanwhile_is_left_alone_with_the_news() -> N
         assert h.b.job("soon").status == "running"
         await asyncio.sleep(3)  # nobody looks
         request = await h.ask(Action.ABORT, "soon")
-        assert (request.standing, request.news) == (RequestState.MOOT, "it completed meanwhile")
+        assert (request.state, request.news) == (RequestState.MOOT, "it completed meanwhile")
         assert h.changing() == []
         await h.b.until(lambda s: h.b.job("soon").status == "completed", within=6)
-        assert h.standing("soon") == request
+        assert h.state("soon") == request
         await h.b.rounds(4)
-        assert h.standing("soon") is None
+        assert h.state("soon") is None
         assert await h.events("soon") == [(What.ITSELF, "completed")]
 
 
 @pytest.mark.parametrize(
-    ("act", "other", "choose", "news"),
+    ("action", "other", "choose", "news"),
     [
         (Action.PAUSE, "pause", one_running, "it was paused meanwhile"),
         (Action.PAUSE, "abort", one_running, "it was aborted meanwhile"),
@@ -156,14 +156,14 @@ async def test_a_job_that_completed_meanwhile_is_left_alone_with_the_news() -> N
 )
 @timeless
 async def test_what_another_did_meanwhile_is_not_done_again(
-    act: Action, other: str, choose: Choose, news: str
+    action: Action, other: str, choose: Choose, news: str
 ) -> None:
     async with hands(make_accounts(1, jobs=8, running=2)) as h:
         job_id = choose(h)
         for step in ("abort", "delete") if other == "gone" else (other,):
             await by_another(h.b, step, job_id)
-        request = await h.ask(act, job_id)
-        assert (request.standing, request.news) == (RequestState.MOOT, news)
+        request = await h.ask(action, job_id)
+        assert (request.state, request.news) == (RequestState.MOOT, news)
         assert h.changing() == []
 
 
@@ -172,13 +172,13 @@ async def test_a_refusal_stands_at_the_job_with_code_and_message_and_then_in_its
     async with hands() as h:
         job_id = one_paused(h)
         request = await h.ask(Action.RESUME, job_id)
-        assert request.standing is RequestState.REFUSED
+        assert request.state is RequestState.REFUSED
         assert isinstance(request.error, Conflict)
         assert "10009: Maximum number of concurrent jobs reached" in str(request.error)
         await h.b.rounds(2)
-        assert h.standing(job_id) == request
+        assert h.state(job_id) == request
         await h.b.rounds(15)
-        assert h.standing(job_id) is None
+        assert h.state(job_id) is None
         assert await h.events(job_id) == [(What.ASKED, "resume"), (What.REFUSED, "resume")]
         assert "10009: Maximum" in (await h.told(job_id))[-1].said
         assert len(h.changing()) == 1
@@ -192,7 +192,7 @@ async def test_a_job_that_completes_between_the_last_look_and_the_request_is_a_r
     ) as h:
         await h.b.until(lambda s: now() >= 10)
         request = await h.ask(Action.ABORT, "soon")
-        assert request.standing is RequestState.REFUSED
+        assert request.state is RequestState.REFUSED
         assert "10010: Job has already ended" in str(request.error)
         assert len(h.changing()) == 1
 
@@ -206,12 +206,12 @@ async def test_no_answer_to_what_was_done_waits_for_a_poll_and_sends_nothing_mor
         job_id = one_running(h)
         h.b.account.faults.add(replace(fault, operation="abort", happens=True))
         request = await h.ask(Action.ABORT, job_id)
-        assert request.standing is RequestState.UNDECIDED
+        assert request.state is RequestState.UNDECIDED
         assert isinstance(request.error, (Unreachable, BadAnswer))
         await h.b.until(lambda s: h.b.job(job_id).status == "aborted", within=6)
-        shown = h.standing(job_id)
+        shown = h.state(job_id)
         assert shown is not None
-        assert (shown.standing, shown.error) == (RequestState.DONE, None)
+        assert (shown.state, shown.error) == (RequestState.DONE, None)
         await h.b.seconds(120)
         assert len(h.changing()) == 1
         events = await h.events(job_id)
@@ -231,17 +231,17 @@ async def test_no_answer_to_what_was_not_done_waits_and_says_that_nothing_happen
         job_id = one_running(h)
         h.b.account.faults.add(replace(fault, operation="pause", happens=False))
         request = await h.ask(Action.PAUSE, job_id)
-        assert request.standing is RequestState.UNDECIDED
+        assert request.state is RequestState.UNDECIDED
         await h.b.seconds(4)
-        standing = h.standing(job_id)
-        assert standing is not None
-        assert (standing.standing, standing.news) == (RequestState.UNDECIDED, "")
+        state = h.state(job_id)
+        assert state is not None
+        assert (state.state, state.news) == (RequestState.UNDECIDED, "")
         await h.b.seconds(12)
-        standing = h.standing(job_id)
-        assert standing is not None
-        assert (standing.standing, standing.news) == (RequestState.UNDECIDED, NOTHING_YET)
+        state = h.state(job_id)
+        assert state is not None
+        assert (state.state, state.news) == (RequestState.UNDECIDED, NOTHING_YET)
         await h.b.seconds(60)
-        assert h.standing(job_id) is None
+        assert h.state(job_id) is None
         assert h.b.job(job_id).status == "running"
         assert len(h.changing()) == 1
 
@@ -255,9 +255,9 @@ async def test_what_another_does_while_ours_is_open_is_theirs() -> None:
         await by_another(h.b, "pause", job_id)
         await h.b.rounds(2)
         assert (What.ELSEWHERE, "paused") in await h.events(job_id)
-        standing = h.standing(job_id)
-        assert standing is not None
-        assert standing.standing is RequestState.UNDECIDED
+        state = h.state(job_id)
+        assert state is not None
+        assert state.state is RequestState.UNDECIDED
 
 
 @timeless
@@ -270,9 +270,9 @@ async def test_what_polls_show_long_before_the_answer_is_done_from_here() -> Non
         await h.b.seconds(1)
         await by_another(h.b, "pause", job_id)  # as the API does long before it answers
         await h.b.seconds(25)
-        assert (await asking).standing is RequestState.UNDECIDED
-        standing = h.standing(job_id)
-        assert standing is None or standing.standing is RequestState.DONE
+        assert (await asking).state is RequestState.UNDECIDED
+        state = h.state(job_id)
+        assert state is None or state.state is RequestState.DONE
         assert await h.events(job_id) == [
             (What.ASKED, "pause"),
             (What.HERE, "paused"),
@@ -291,7 +291,7 @@ async def test_where_the_state_cannot_be_read_nothing_is_sent(fault: Fault) -> N
         job_id = one_running(h)
         h.b.account.faults.add(replace(fault, operation="progress", times=1))
         request = await h.ask(Action.ABORT, job_id)
-        assert request.standing is RequestState.REFUSED
+        assert request.state is RequestState.REFUSED
         assert isinstance(request.error, NotSent)
         assert not request.error.undecided
         assert request.error.message.startswith("nothing was sent: ")
@@ -304,7 +304,7 @@ async def test_no_connection_is_no_request_so_it_is_refused_and_not_undecided() 
         job_id = one_running(h)
         h.b.account.faults.add(Fault(Kind.CONNECT_ERROR, operation="abort"))
         request = await h.ask(Action.ABORT, job_id)
-        assert request.standing is RequestState.REFUSED
+        assert request.state is RequestState.REFUSED
         assert isinstance(request.error, NotSent)
 
 
@@ -318,7 +318,7 @@ async def test_while_the_api_wants_to_be_left_alone_nothing_is_sent() -> None:
         first = await h.ask(Action.ABORT, job_id)
         before = len(h.b.requests)
         second = await h.ask(Action.ABORT, job_id)
-        assert [first.standing, second.standing] == [RequestState.REFUSED] * 2
+        assert [first.state, second.state] == [RequestState.REFUSED] * 2
         assert isinstance(second.error, RateLimited)
         assert "the request budget is spent for 60 s" in second.error.message
         assert len(h.b.requests) == before
@@ -330,16 +330,16 @@ async def test_before_it_is_unlocked_nothing_at_all_is_sent() -> None:
     async with hands(unlocked=False) as h:
         assert not h.control.unlocked
         before = len(h.b.requests)
-        for act in (Action.PAUSE, Action.RESUME, Action.ABORT, Action.DELETE):
-            request = await h.ask(act, one_running(h))
-            assert request.standing is RequestState.REFUSED
+        for action in (Action.PAUSE, Action.RESUME, Action.ABORT, Action.DELETE):
+            request = await h.ask(action, one_running(h))
+            assert request.state is RequestState.REFUSED
             assert isinstance(request.error, Locked)
         refused = (await h.control.abort_all(h.b.account.account_id, ())).request
         assert isinstance(refused.error, Locked)
         assert len(h.b.requests) == before
         h.control.unlock()
         assert h.control.unlocked
-        assert (await h.ask(Action.PAUSE, one_running(h))).standing is RequestState.SENT
+        assert (await h.ask(Action.PAUSE, one_running(h))).state is RequestState.SENT
         h.control.lock()
         assert not h.control.unlocked
         assert isinstance((await h.ask(Action.PAUSE, one_running(h))).error, Locked)
@@ -361,12 +361,12 @@ async def test_after_it_was_told_that_nothing_happened_the_person_may_ask_anew()
     async with hands() as h:
         job_id = one_running(h)
         h.b.account.faults.add(Fault(Kind.READ_TIMEOUT, operation="pause", happens=False, times=1))
-        assert (await h.ask(Action.PAUSE, job_id)).standing is RequestState.UNDECIDED
+        assert (await h.ask(Action.PAUSE, job_id)).state is RequestState.UNDECIDED
         await h.b.rounds(1)
-        assert (await h.ask(Action.PAUSE, job_id)).standing is RequestState.UNDECIDED
+        assert (await h.ask(Action.PAUSE, job_id)).state is RequestState.UNDECIDED
         assert len(h.changing()) == 1
         await h.b.rounds(3)
-        assert (await h.ask(Action.PAUSE, job_id)).standing is RequestState.SENT
+        assert (await h.ask(Action.PAUSE, job_id)).state is RequestState.SENT
         assert len(h.changing()) == 2
 
 
@@ -376,7 +376,7 @@ async def test_several_jobs_are_asked_each_once_and_answered_in_order() -> None:
         jobs = running(h.b.account)
         await by_another(h.b, "pause", jobs[1])
         requests = await h.control.request(Action.PAUSE, [h.key(job_id) for job_id in jobs])
-        assert [r.standing for r in requests] == [
+        assert [r.state for r in requests] == [
             RequestState.SENT,
             RequestState.MOOT,
             RequestState.SENT,
@@ -391,7 +391,7 @@ async def test_of_several_that_are_resumed_the_first_gets_the_slot() -> None:
     async with hands(make_accounts(1, jobs=8, running=2)) as h:
         first, second = with_status(h.b.account, "paused")
         requests = await h.control.request(Action.RESUME, [h.key(second), h.key(first)])
-        assert [r.standing for r in requests] == [RequestState.SENT, RequestState.REFUSED]
+        assert [r.state for r in requests] == [RequestState.SENT, RequestState.REFUSED]
 
 
 @timeless
@@ -403,9 +403,9 @@ async def test_a_request_that_is_given_up_may_have_been_done() -> None:
         asking.cancel()
         await asyncio.wait([asking])
         await h.b.rounds(1)
-        standing = h.standing(job_id)
-        assert standing is not None
-        assert standing.standing is RequestState.UNDECIDED
+        state = h.state(job_id)
+        assert state is not None
+        assert state.state is RequestState.UNDECIDED
         assert (await h.events(job_id))[:2] == [(What.ASKED, "pause"), (What.UNDECIDED, "pause")]
 
 
@@ -414,9 +414,9 @@ async def test_a_pause_that_came_too_late_leaves_nothing_to_wait_for() -> None:
     async with hands([ending_at(20.0)]) as h:
         h.b.account.faults.add(Fault(Kind.READ_TIMEOUT, operation="pause", happens=False))
         await h.b.until(lambda s: now() >= 15)
-        assert (await h.ask(Action.PAUSE, "soon")).standing is RequestState.UNDECIDED
+        assert (await h.ask(Action.PAUSE, "soon")).state is RequestState.UNDECIDED
         await h.b.until(lambda s: h.b.job("soon").status == "completed", within=11)
-        assert h.standing("soon") is None
+        assert h.state("soon") is None
         assert (await h.events("soon"))[-1] == (What.ITSELF, "completed")
 
 
@@ -441,24 +441,24 @@ async def test_a_paused_job_is_asked_every_round_until_it_is_known_what_came_of_
     st.integers(0, 4),
 )
 def test_whatever_goes_wrong_nothing_is_sent_twice(
-    act: Action, on_sending: Fault | None, happens: bool, on_reading: Fault | None, after: int
+    action: Action, on_sending: Fault | None, happens: bool, on_reading: Fault | None, after: int
 ) -> None:
     async def main() -> None:
         async with hands() as h:
             job_id = one_running(h)
             if on_sending is not None:
-                fault = replace(on_sending, operation=str(act), happens=happens)
+                fault = replace(on_sending, operation=str(action), happens=happens)
                 h.b.account.faults.add(fault)
             if on_reading is not None:
                 h.b.account.faults.add(
                     replace(on_reading, operation="progress", times=3, after=after)
                 )
-            request = await h.ask(act, job_id)
+            request = await h.ask(action, job_id)
             await h.b.seconds(180)
             assert len(h.changing()) <= 1
-            sent = request.standing in (RequestState.SENT, RequestState.UNDECIDED)
+            sent = request.state in (RequestState.SENT, RequestState.UNDECIDED)
             assert not sent or len(h.changing()) == 1
-            assert h.standing(job_id) is None
+            assert h.state(job_id) is None
 
     timeless(main)()
 
@@ -473,13 +473,13 @@ async def test_abort_all_is_one_request_that_every_live_job_bears() -> None:
         live = [*running(account), *with_status(account, "paused")]
         request, newcomers = await h.control.abort_all(account.account_id, all_live(h))
         assert newcomers == ()
-        assert request.standing is RequestState.SENT
+        assert request.state is RequestState.SENT
         assert h.changing() == [("PUT", "jobs/abortAll")]
         await h.b.until(lambda s: all(h.b.job(j).status == "aborted" for j in live), within=6)
         for job_id in live:
-            standing = h.standing(job_id)
-            assert standing is not None
-            assert (standing.act, standing.standing) == (Action.ABORT_ALL, RequestState.DONE)
+            state = h.state(job_id)
+            assert state is not None
+            assert (state.action, state.state) == (Action.ABORT_ALL, RequestState.DONE)
             assert await h.events(job_id) == [(What.ASKED, "abort all"), (What.HERE, "aborted")]
         ended = [v for v in h.b.last.jobs if v.job.id not in live]
         assert ended
@@ -492,7 +492,7 @@ async def test_abort_all_of_an_account_where_nothing_runs_any_more_sends_nothing
         await h.b.until(lambda s: now() >= 10)
         await asyncio.sleep(3)  # nobody looks
         request, _ = await h.control.abort_all(h.b.account.account_id, all_live(h))
-        assert (request.standing, request.news) == (RequestState.MOOT, NO_JOB_LEFT)
+        assert (request.state, request.news) == (RequestState.MOOT, NO_JOB_LEFT)
         assert h.changing() == []
 
 
@@ -502,12 +502,12 @@ async def test_abort_all_sends_nothing_while_a_live_job_was_not_asked_about() ->
         account, asked = h.b.account, all_live(h)
         job_id = create_elsewhere(account)
         request, [newcomer] = await h.control.abort_all(account.account_id, asked)
-        assert request.standing is RequestState.MOOT
+        assert request.state is RequestState.MOOT
         assert newcomer.key == h.key(job_id)
         assert job_id in request.news
         assert h.changing() == []
         request, newcomers = await h.control.abort_all(account.account_id, {*asked, newcomer.key})
-        assert (request.standing, newcomers) == (RequestState.SENT, ())
+        assert (request.state, newcomers) == (RequestState.SENT, ())
         assert h.changing() == [("PUT", "jobs/abortAll")]
 
 
@@ -523,7 +523,7 @@ async def test_abort_all_names_a_job_that_was_created_while_it_was_sent() -> Non
 
     async with hands(accounts, latency=just_before) as h:
         request, [newcomer] = await h.control.abort_all(account.account_id, all_live(h))
-        assert request.standing is RequestState.SENT
+        assert request.state is RequestState.SENT
         assert ([newcomer.key.job_id], newcomer.status) == (created, "aborted")
 
 
@@ -533,7 +533,7 @@ async def test_abort_all_without_an_answer_waits_at_every_job() -> None:
         h.b.account.faults.add(Fault(Kind.READ_TIMEOUT, operation="abortAll", happens=False))
         first, _ = await h.control.abort_all(h.b.account.account_id, all_live(h))
         again, _ = await h.control.abort_all(h.b.account.account_id, all_live(h))
-        assert first.standing is RequestState.UNDECIDED
+        assert first.state is RequestState.UNDECIDED
         assert again == first
         assert len(h.changing()) == 1
 
@@ -582,7 +582,7 @@ async def test_a_change_from_elsewhere_is_an_event_with_the_time_it_was_seen(
         [event] = await h.told(job_id)
         assert (event.what, event.detail) == (What.ELSEWHERE, status)
         assert event.at == pytest.approx(h.b.job(job_id).as_of, abs=6)
-        assert h.standing(job_id) is None
+        assert h.state(job_id) is None
 
 
 @timeless
@@ -650,7 +650,7 @@ async def test_what_others_note_of_the_highlighted_job_comes_with_the_tie() -> N
         assert list(h.b.last.events) == []
         retried = Event(h.key(job_id), wall(), What.RETRIED, "child")
         h.history.notes.note([retried])
-        h.b.monitor._job_store.add_tie(Tie(h.key("child"), h.key(job_id), 10))
+        h.b.monitor._job_store.add_tie(RetryLink(h.key("child"), h.key(job_id), 10))
         await h.b.until(lambda s: bool(s.events), within=1)
         [event] = h.b.last.events
         assert (event.what, event.detail) == (What.RETRIED, "child")
@@ -659,13 +659,13 @@ async def test_what_others_note_of_the_highlighted_job_comes_with_the_tie() -> N
 @timeless
 async def test_without_a_history_everything_works_and_nothing_is_noted() -> None:
     async with bench(make_accounts(1, jobs=8)) as b:
-        control = (await b.monitor.desk()).control
+        control = (await b.monitor.services()).control
         control.unlock()
         await b.until(lambda s: s.complete)
         key = JobKey(b.account.account_id, running(b.account)[0])
         b.monitor.look_at(key, frozenset())
         [request] = await control.request(Action.PAUSE, [key])
-        assert request.standing is RequestState.SENT
+        assert request.state is RequestState.SENT
         await b.until(lambda s: b.job(key.job_id).status == "paused", within=6)
         assert list(b.last.events) == []
 
@@ -682,7 +682,7 @@ BIG = Counts(2_000_000, 500_000, 80_000, 7_887)
 
 
 @pytest.mark.parametrize(
-    ("act", "able"),
+    ("action", "able"),
     [
         (Action.PAUSE, (RUNNING, LISTING, STALLED)),
         (Action.RESUME, (PAUSED,)),
@@ -691,12 +691,12 @@ BIG = Counts(2_000_000, 500_000, 80_000, 7_887)
         (Action.DELETE, (COMPLETED, ABORTED, FAILED)),
     ],
 )
-def test_what_can_be_asked_of_which_job(act: Action, able: tuple[JobView, ...]) -> None:
-    assert tuple(job for job in ALL if not why_not(job, act)) == able
+def test_what_can_be_asked_of_which_job(action: Action, able: tuple[JobView, ...]) -> None:
+    assert tuple(job for job in ALL if not why_not(job, action)) == able
 
 
 @pytest.mark.parametrize(
-    ("job", "act", "why"),
+    ("job", "action", "why"),
     [
         (PAUSED, Action.PAUSE, "it is paused already"),
         (RUNNING, Action.RESUME, "it is running already"),
@@ -710,12 +710,12 @@ def test_what_can_be_asked_of_which_job(act: Action, able: tuple[JobView, ...]) 
         (GONE, Action.DELETE, "the API no longer knows it"),
     ],
 )
-def test_why_it_cannot_is_a_clause(job: JobView, act: Action, why: str) -> None:
-    assert why_not(job, act) == why
+def test_why_it_cannot_is_a_clause(job: JobView, action: Action, why: str) -> None:
+    assert why_not(job, action) == why
 
 
 @pytest.mark.parametrize(
-    ("act", "job", "said"),
+    ("action", "job", "said"),
     [
         (
             Action.ABORT,
@@ -765,9 +765,9 @@ def test_why_it_cannot_is_a_clause(job: JobView, act: Action, why: str) -> None:
     ],
 )
 def test_the_consequence_is_told_in_the_numbers_of_the_job(
-    act: Action, job: JobView, said: str
+    action: Action, job: JobView, said: str
 ) -> None:
-    assert consequence([job], act) == said
+    assert consequence([job], action) == said
 
 
 def test_of_several_jobs_the_numbers_are_summed() -> None:
@@ -789,7 +789,7 @@ def test_a_sum_that_misses_a_number_says_so() -> None:
 
 
 def test_every_act_shows_by_one_status_but_a_deletion_by_none() -> None:
-    shown = {act: expected(act) for act in Action}
+    shown = {action: expected(action) for action in Action}
     assert shown == {
         Action.PAUSE: "paused",
         Action.RESUME: "running",
@@ -800,7 +800,7 @@ def test_every_act_shows_by_one_status_but_a_deletion_by_none() -> None:
 
 
 def test_every_consequence_is_one_line_of_clauses_without_a_full_stop() -> None:
-    for act, job in itertools.product(Action, ALL):
-        said = consequence([job, job], act)
+    for action, job in itertools.product(Action, ALL):
+        said = consequence([job, job], action)
         assert said == said.strip(" .;\n")
         assert "it " not in said.replace("refuse it ", "")

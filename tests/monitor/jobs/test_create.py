@@ -15,7 +15,7 @@ from slurper_tui.monitor.history.recorder import Recorder
 from slurper_tui.monitor.jobs.create import CLOCK_SLACK, Wanted
 from slurper_tui.monitor.jobs.plan_runner import JobCreation
 from slurper_tui.monitor.model.base import JobKey
-from slurper_tui.monitor.model.events import Tie, What
+from slurper_tui.monitor.model.events import RetryLink, What
 from slurper_tui.monitor.model.plans import Draft
 from slurper_tui.monitor.polling.job_tracker import JobTrack
 from slurper_tui.simulated.account import Fault, Kind, SimulatedAccount
@@ -48,9 +48,9 @@ async def test_what_was_made_here_stands_in_the_events_of_both_jobs_and_ties_the
     draft = Draft("s3", "photos", "media", keys=("a", "b"))
     made = await create(program, draft, retry_of=parent, log_types=("importErrorRetryExhaustion",))
     child = JobKey(shop.account.account_id, made.job_id)
-    tie = Tie(child, parent, 2, ("importErrorRetryExhaustion",))
-    assert await program.notes.ties([]) == (tie,)
-    assert program.job_store.ties == (tie,)
+    link = RetryLink(child, parent, 2, ("importErrorRetryExhaustion",))
+    assert await program.notes.links([]) == (link,)
+    assert program.job_store.links == (link,)
     [created], [retried] = [await program.notes.events(key) for key in (child, parent)]
     assert (created.what, created.at) == (What.CREATED, wall())
     assert (retried.what, retried.detail) == (What.RETRIED, made.job_id)
@@ -60,7 +60,7 @@ async def test_what_was_made_here_stands_in_the_events_of_both_jobs_and_ties_the
 async def test_a_job_that_retries_nothing_is_tied_to_none() -> None:
     program = Workshop().program()
     await create(program)
-    assert await program.notes.ties([]) == ()
+    assert await program.notes.links([]) == ()
 
 
 UNANSWERED = (Kind.READ_TIMEOUT, Kind.RESET, Kind.CUT_OFF, Kind.TRUNCATED, Kind.NULL, Kind.GARBAGE)

@@ -23,7 +23,7 @@ from slurper_tui.monitor.jobs.draft import (
 )
 from slurper_tui.monitor.jobs.validation import faults
 from slurper_tui.monitor.model.base import JobKey
-from slurper_tui.monitor.model.events import Tie
+from slurper_tui.monitor.model.events import RetryLink
 from slurper_tui.monitor.model.job import JobView
 from slurper_tui.monitor.model.plans import (
     MOST_KEYS,
@@ -239,13 +239,18 @@ def planned(*states: StepState, log_types: tuple[str, ...] = (FAILED,)) -> Plan:
 
 
 @pytest.mark.parametrize(
-    ("ties", "plans", "views", "named"),
+    ("links", "plans", "views", "named"),
     [
         ((), (), (), ()),
-        ((Tie(JobKey("acc", "c"), RETRIED, 2),), (), (), ("job c (no longer listed)",)),
-        ((Tie(JobKey("acc", "j3"), RETRIED, 2, (FAILED,)),), (), JOBS[:4:3], ("job j3 (running)",)),
-        ((Tie(JobKey("acc", "c"), RETRIED, 2, (TIER,)),), (), (), ()),
-        ((Tie(JobKey("acc", "c"), JobKey("acc", "j9"), 2),), (), (), ()),
+        ((RetryLink(JobKey("acc", "c"), RETRIED, 2),), (), (), ("job c (no longer listed)",)),
+        (
+            (RetryLink(JobKey("acc", "j3"), RETRIED, 2, (FAILED,)),),
+            (),
+            JOBS[:4:3],
+            ("job j3 (running)",),
+        ),
+        ((RetryLink(JobKey("acc", "c"), RETRIED, 2, (TIER,)),), (), (), ()),
+        ((RetryLink(JobKey("acc", "c"), JobKey("acc", "j9"), 2),), (), (), ()),
         ((), (planned(*StepState),), (), tuple(f"step {n} of plan 7" for n in range(1, 6))),
         ((), (planned(StepState.CANCELLED),), (), ()),
         ((), (planned(StepState.WAITING, log_types=(TIER,)),), (), ()),
@@ -254,11 +259,11 @@ def planned(*states: StepState, log_types: tuple[str, ...] = (FAILED,)) -> Plan:
     ],
 )
 def test_what_copies_the_same_objects_again_already_is_named(
-    ties: tuple[Tie, ...],
+    links: tuple[RetryLink, ...],
     plans: tuple[Plan, ...],
     views: tuple[JobView, ...],
     named: tuple[str, ...],
 ) -> None:
-    told = earlier_retries(RETRIED, ("k1", "k2"), (FAILED,), ties, plans, views)
+    told = earlier_retries(RETRIED, ("k1", "k2"), (FAILED,), links, plans, views)
     assert len(told) == len(named)
     assert all(clause.startswith(begin) for clause, begin in zip(told, named, strict=True))

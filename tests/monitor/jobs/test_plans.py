@@ -416,8 +416,8 @@ async def test_each_job_of_a_plan_that_retries_is_tied_to_the_first() -> None:
         shop.account.account_id, drafts, SECRETS, retry_of=parent, log_types=("T",)
     )
     view = await program.until_rest(view.plan.id)
-    ties = await program.notes.ties([])
-    assert [(tie.child.job_id, tie.parent, tie.keys, tie.log_types) for tie in ties] == [
+    links = await program.notes.links([])
+    assert [(link.child.job_id, link.parent, link.keys, link.log_types) for link in links] == [
         (step.job_id, parent, keys, ("T",))
         for step, keys in zip(view.plan.steps, (2, 1), strict=True)
     ]
@@ -534,10 +534,10 @@ async def test_snapshots_tell_what_plans_are_still_to_start_after_a_restart_too(
     [account] = make_accounts(1, jobs=0, slots=1)
     history = InlineHistory()
     async with bench([account], past=history.past(account.account_id)) as b:
-        desk = await b.monitor.desk()
-        desk.control.unlock()
+        services = await b.monitor.services()
+        services.control.unlock()
         drafts = [replace(DRAFT, path_prefix=prefix) for prefix in ("a/", "b/", "c/")]
-        await desk.creation.plan(account.account_id, drafts, SECRETS)
+        await services.creation.plan(account.account_id, drafts, SECRETS)
         seen = await b.until(lambda s: len(s.jobs) == 1 and s.unstarted[0].jobs < 3)
         [left] = seen.unstarted
         assert (left.source.bucket, left.target.bucket, left.jobs) == ("photos", "media", 2)

@@ -23,7 +23,7 @@ from slurper_tui.monitor.history.store import Store
 from slurper_tui.monitor.jobs.plan_runner import JobCreation
 from slurper_tui.monitor.jobs.prefixes import split
 from slurper_tui.monitor.model.base import Moment
-from slurper_tui.monitor.model.events import Tie
+from slurper_tui.monitor.model.events import RetryLink
 from slurper_tui.monitor.model.plans import Draft, Plan, PlanView, Secrets, Step, StepState
 from slurper_tui.monitor.polling.budget import Budget
 from slurper_tui.monitor.polling.budgeted_client import Metered
@@ -150,9 +150,9 @@ class Checkpoints(HistoryNotes):
         await self._checkpoint()
         return kept
 
-    async def tie(self, tie: Tie) -> None:
+    async def link(self, link: RetryLink) -> None:
         await self._checkpoint()
-        await super().tie(tie)
+        await super().link(link)
         await self._checkpoint()
 
     async def move(self, plan_id: int, number: int, before: StepState, after: Step) -> bool:

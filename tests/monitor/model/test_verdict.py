@@ -8,7 +8,7 @@ from msgspec.structs import replace
 from slurper_tui.monitor.model.job import Counts, State
 from slurper_tui.monitor.model.logs import BROKE_TYPE, FAILED_TYPE, LogCounts
 from slurper_tui.monitor.model.verdict import percent, verdict
-from slurper_tui.tui.render.glyphs import role_of
+from slurper_tui.tui.render.glyphs import style_of
 from tests.tui.jobs import view
 
 NUMBERS = st.none() | st.integers(0, 100) | st.integers(0, 2**63 - 1)
@@ -190,9 +190,9 @@ def test_a_source_that_could_not_be_listed_is_a_loss_whatever_the_counters_say()
     assert told.lost
     job = view(status="completed", counts=whole, verdict=told)
     assert job.state is State.COMPLETED_WITH_LOSS
-    assert role_of(job) == "error"
+    assert style_of(job) == "error"
     quiet = replace(job, verdict=verdict(whole, "completed"))
-    assert (quiet.state, role_of(quiet)) == (State.COMPLETED, "success")
+    assert (quiet.state, style_of(quiet)) == (State.COMPLETED, "success")
 
 
 @given(COUNTS, STATUSES)

@@ -45,8 +45,8 @@ def bearing(request: ActionRequest, *, polling: bool = False) -> RequestTracker:
     return awaited
 
 
-def standing(awaited: RequestTracker) -> RequestState | None:
-    return awaited.request.standing if awaited.request else None
+def state(awaited: RequestTracker) -> RequestState | None:
+    return awaited.request.state if awaited.request else None
 
 
 @pytest.mark.parametrize("request_", [SENT, LOST])
@@ -66,7 +66,7 @@ def test_polls_that_do_not_show_it_are_told_and_then_it_is_given_up(
     for number in range(1, GIVEN_UP_POLLS):
         awaited.polled("running", ended=False)
         assert awaited.request is not None
-        assert awaited.request.standing is request_.standing
+        assert awaited.request.state is request_.state
         assert awaited.request.news == (NOTHING_YET if number >= NOTHING_YET_POLLS else "")
     awaited.polled("running", ended=False)
     assert awaited.request is None
@@ -86,7 +86,7 @@ def test_what_a_poll_has_shown_is_not_unsaid_by_a_late_answer() -> None:
     awaited = bearing(SENT)
     awaited.polled("paused", ended=False)
     awaited.begin(LOST, polling=False)
-    assert standing(awaited) is RequestState.DONE
+    assert state(awaited) is RequestState.DONE
     later = ActionRequest(Action.PAUSE, 200.0, RequestState.SENT)
     awaited.begin(later, polling=False)
     assert awaited.request == later
@@ -101,7 +101,7 @@ def test_a_job_that_ended_in_another_way_leaves_nothing_to_wait_for() -> None:
 def test_what_was_resumed_may_be_completed_by_the_next_poll() -> None:
     awaited = bearing(ActionRequest(Action.RESUME, 100.0, RequestState.SENT))
     awaited.polled("completed", ended=True)
-    assert standing(awaited) is RequestState.DONE
+    assert state(awaited) is RequestState.DONE
 
 
 def test_a_deletion_is_done_when_the_job_is_not_there_any_more() -> None:
@@ -109,7 +109,7 @@ def test_a_deletion_is_done_when_the_job_is_not_there_any_more() -> None:
     awaited.polled("completed", ended=True)
     assert awaited.open
     awaited.left()
-    assert standing(awaited) is RequestState.DONE
+    assert state(awaited) is RequestState.DONE
     other = bearing(SENT)
     other.left()
     assert other.request is None
@@ -133,7 +133,7 @@ def test_what_is_done_stands_two_rounds_from_when_it_was_shown() -> None:
     awaited.polled("paused", ended=False)
     for _ in range(2):
         awaited.round_begins()
-        assert standing(awaited) is RequestState.DONE
+        assert state(awaited) is RequestState.DONE
     awaited.round_begins()
     assert awaited.request is None
 
@@ -156,7 +156,7 @@ def test_whatever_is_polled_a_request_is_open_until_it_ends_and_never_again(
             awaited.polled(poll, ended=poll in ("aborted", "completed"))
         assert was_open or not awaited.open
         was_open = awaited.open
-        assert standing(awaited) in (request_.standing, RequestState.DONE, None)
+        assert state(awaited) in (request_.state, RequestState.DONE, None)
 
 
 # What it is called in the event list --------------------------------------------------------------

@@ -10,7 +10,7 @@ from slurper_tui.api.client import SlurperClient
 from slurper_tui.api.credentials import token_credentials
 from slurper_tui.api.models import Source, Target
 from slurper_tui.monitor.model.base import JobKey
-from slurper_tui.monitor.model.events import Tie
+from slurper_tui.monitor.model.events import RetryLink
 from slurper_tui.monitor.model.logs import FailuresView
 from slurper_tui.monitor.polling.history_sync import Past
 from slurper_tui.monitor.reports.receipt import Receipt
@@ -42,8 +42,8 @@ def key_of(b: Bench, name: str = "job-1") -> JobKey:
     return JobKey(b.account.account_id, name)
 
 
-def tie_of(b: Bench, child: str, parent: str = "job-1", keys: int = 10) -> Tie:
-    return Tie(key_of(b, child), key_of(b, parent), keys, (FAILED,))
+def link_of(b: Bench, child: str, parent: str = "job-1", keys: int = 10) -> RetryLink:
+    return RetryLink(key_of(b, child), key_of(b, parent), keys, (FAILED,))
 
 
 @asynccontextmanager
@@ -61,7 +61,7 @@ async def receipt_of(b: Bench, *names: str, told: list[FailuresView] | None = No
     """The receipt of some jobs."""
     keys = [key_of(b, name) for name in names or ("job-1",)]
     heard = [] if told is None else told
-    return await (await b.monitor.desk()).receipts.receipt(keys, heard.append)
+    return await (await b.monitor.services()).receipts.receipt(keys, heard.append)
 
 
 async def watch_to_end(b: Bench, *names: str) -> None:

@@ -6,7 +6,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from slurper_tui.monitor.model.events import Tie
+from slurper_tui.monitor.model.events import RetryLink
 from slurper_tui.monitor.model.job import Counts, JobView
 from slurper_tui.monitor.model.verdict import verdict
 from tests.tui.jobs import NOW, iso, view
@@ -38,8 +38,8 @@ def when(one: JobView, created: float, finished: float | None = None) -> JobView
     return replace(one, job=replace(one.job, **times))
 
 
-def tied(child: JobView, parent: JobView, *log_types: str) -> Tie:
-    return Tie(child.key, parent.key, child.counts.objects or 0, log_types or (FAILED,))
+def tied(child: JobView, parent: JobView, *log_types: str) -> RetryLink:
+    return RetryLink(child.key, parent.key, child.counts.objects or 0, log_types or (FAILED,))
 
 
 PARENT = job(1, "completed", counts=Counts(1000, 990, 0, 10), not_copied=0)

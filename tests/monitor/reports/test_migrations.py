@@ -306,8 +306,8 @@ def test_a_migration_that_has_not_changed_is_the_same_value() -> None:
     assert third is first
     assert fourth is not second
     assert fourth.rate == pytest.approx(68.2)
-    tie = tied(jobs[1], jobs[0])
-    assert migrations(jobs, (tie,), before)[0].retries == {jobs[1].key: jobs[0].key}
+    link = tied(jobs[1], jobs[0])
+    assert migrations(jobs, (link,), before)[0].retries == {jobs[1].key: jobs[0].key}
 
 
 DRAFT = Draft("s3", "photos", "media", endpoint="https://s3.example.com/", path_prefix="2031/")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from slurper_tui.api.models import Source, Target
-from slurper_tui.monitor.model.events import Tie
+from slurper_tui.monitor.model.events import RetryLink
 from slurper_tui.monitor.model.job import Counts, Snapshot, State
 from slurper_tui.monitor.model.plans import Draft, Step, StepState
 from slurper_tui.monitor.model.plans import Plan as Planned
@@ -30,8 +30,8 @@ def plan(id: str, prefix: str | None, objects: int, seconds: float, failed: int 
     )
 
 
-def together(stage: Bench, *ties: Tie) -> Migration:
-    [one] = migrations(stage.last.jobs, ties)
+def together(stage: Bench, *links: RetryLink) -> Migration:
+    [one] = migrations(stage.last.jobs, links)
     return one
 
 
@@ -49,19 +49,19 @@ async def test_three_jobs_and_a_retry_end_as_one_whole_migration() -> None:
     async with bench(make_accounts(1, plans=plans)) as stage:
         await stage.until(lambda snapshot: snapshot.complete)
         a, again = stage.job("a").key, stage.job("again").key
-        tie = Tie(again, a, 310, ("importErrorRetryExhaustion",))
-        begun = together(stage, tie)
+        link = RetryLink(again, a, 310, ("importErrorRetryExhaustion",))
+        begun = together(stage, link)
         assert (begun.running, begun.verdict) == (3, None)
-        await stage.until(lambda snapshot: stage_percent(stage, tie) is not None)
+        await stage.until(lambda snapshot: stage_percent(stage, link) is not None)
         await stage.seconds(240)
-        moving = together(stage, tie)
+        moving = together(stage, link)
         assert moving.state in (State.RUNNING, State.LISTING)
         assert moving.rate is not None
         assert moving.rate > 0
         assert moving.percent is not None
         assert 0 < moving.percent < 100
         await stage.until(all_ended, within=4000)
-        ended = together(stage, tie)
+        ended = together(stage, link)
         assert ended.counts == Counts(30_000, 30_000, 0, 0)
         assert (ended.percent, ended.state, ended.running) == (100, State.COMPLETED, 0)
         assert ended.verdict is not None
@@ -90,5 +90,5 @@ async def test_a_plan_of_another_program_is_known_to_a_monitor_that_runs_already
         assert (one.view.word, one.verdict is None) == ("completed", False)
 
 
-def stage_percent(stage: Bench, tie: Tie) -> int | None:
-    return together(stage, tie).percent
+def stage_percent(stage: Bench, link: RetryLink) -> int | None:
+    return together(stage, link).percent

@@ -27,10 +27,10 @@ from tests.monitor.reports.ended import (
     account,
     elsewhere,
     key_of,
+    link_of,
     past,
     plan,
     receipt_of,
-    tie_of,
     watch_to_end,
 )
 from tests.virtual_time import timeless
@@ -188,7 +188,7 @@ async def test_what_still_moves_has_no_receipt() -> None:
         await b.rounds(1)
         with pytest.raises(NotEnded, match="job job-1 has not ended: it is "):
             await receipt_of(b)
-        await history.notes.tie(tie_of(b, "job-1", "job-2"))
+        await history.notes.link(link_of(b, "job-1", "job-2"))
         with pytest.raises(NotEnded, match="job-1"):
             await receipt_of(b, "job-2")
 
@@ -230,7 +230,7 @@ async def test_what_a_retry_has_copied_is_all_copied() -> None:
     history = InlineHistory()
     async with bench(account(*retried()), past=past(history)) as b:
         await b.rounds(2)
-        await history.notes.tie(tie_of(b, "job-2", keys=1310))
+        await history.notes.link(link_of(b, "job-2", keys=1310))
         receipt = await receipt_of(b)
     assert headline(receipt) == "1,310 failed, of which 1,310 were copied by a retry: all copied"
     assert receipt.counts == Counts(20_000, 20_000, 0, 0)
@@ -251,7 +251,7 @@ async def test_what_a_retry_could_not_copy_is_left() -> None:
     history = InlineHistory()
     async with bench(account(*retried(10)), past=past(history)) as b:
         await b.rounds(2)
-        await history.notes.tie(tie_of(b, "job-2", keys=1310))
+        await history.notes.link(link_of(b, "job-2", keys=1310))
         receipt = await receipt_of(b)
     assert headline(receipt) == (
         "1,310 failed, of which 1,300 were copied by a retry: "
@@ -266,7 +266,7 @@ async def test_a_retry_that_the_monitor_does_not_follow_is_asked_for() -> None:
     accounts = account(*retried())
     async with bench(accounts, past=past(history), eager=True, prefixes=["job-1"]) as b:
         await b.until(lambda s: s.complete)
-        await history.notes.tie(tie_of(b, "job-2", keys=1310))
+        await history.notes.link(link_of(b, "job-2", keys=1310))
         receipt = await receipt_of(b)
         alone = markdown(await receipt_of(b, "job-2"))
     assert [job.view.job.id for job in receipt.jobs] == ["job-1", "job-2"]
@@ -280,16 +280,16 @@ async def test_retries_of_retries_come_too_and_lost_ones_are_named() -> None:
     third = plan("job-3", created=LONG_AGO + 12_000, objects=10, seconds=20.0, keys=("a",) * 10)
     async with bench(account(*retried(10), third), past=past(history)) as b:
         await b.rounds(2)
-        for tie in (
-            tie_of(b, "job-2", keys=1310),
-            tie_of(b, "job-3", "job-2"),
-            tie_of(b, "deleted", "job-3", keys=3),
+        for link in (
+            link_of(b, "job-2", keys=1310),
+            link_of(b, "job-3", "job-2"),
+            link_of(b, "deleted", "job-3", keys=3),
         ):
-            await history.notes.tie(tie)
+            await history.notes.link(link)
         receipt = await receipt_of(b)
     assert [job.view.job.id for job in receipt.jobs] == ["job-1", "job-2", "job-3"]
     assert headline(receipt) == "1,310 failed, of which 1,310 were copied by 2 retries: all copied"
-    assert [tie.child.job_id for tie in receipt.lost] == ["deleted"]
+    assert [link.child.job_id for link in receipt.lost] == ["deleted"]
     assert "`deleted` is known no more" in markdown(receipt)
 
 
@@ -424,7 +424,7 @@ async def test_the_record_is_whole_and_goes_into_json() -> None:
     history = InlineHistory()
     async with bench(account(*retried(10)), past=past(history)) as b:
         await b.rounds(2)
-        await history.notes.tie(tie_of(b, "job-2", keys=1310))
+        await history.notes.link(link_of(b, "job-2", keys=1310))
         receipt = await receipt_of(b)
     told = json.loads(json.dumps(record(receipt, "9.9")))
     assert (told["objects"], told["transferredObjects"], told["failedObjects"]) == (

@@ -17,7 +17,7 @@ from slurper_tui.cli.commands.report import verdict as verdict_code
 from slurper_tui.cli.errors import ExitCode
 from slurper_tui.format import parse_time
 from slurper_tui.monitor.model.base import JobKey
-from slurper_tui.monitor.model.events import Event, Tie, What
+from slurper_tui.monitor.model.events import Event, RetryLink, What
 from slurper_tui.monitor.model.job import Counts, JobView
 from slurper_tui.monitor.model.logs import LogCounts
 from slurper_tui.monitor.model.samples import Recorded
@@ -56,8 +56,8 @@ def ended(number: int = 1, counts: Counts = SOME, **given: Any) -> JobView:
     )
 
 
-def receipt(*jobs: JobReceipt, ties: tuple[Tie, ...] = (), **given: Any) -> Receipt:
-    return Receipt(jobs, family([job.view for job in jobs], ties), **given)
+def receipt(*jobs: JobReceipt, links: tuple[RetryLink, ...] = (), **given: Any) -> Receipt:
+    return Receipt(jobs, family([job.view for job in jobs], links), **given)
 
 
 def one(log: LogCounts | None = None, **given: Any) -> JobReceipt:
@@ -227,9 +227,9 @@ def test_objects_that_a_retry_found_in_the_target_were_not_copied_by_it() -> Non
     first = one(LogCounts({FAILED: 10}, whole=True))
     log = LogCounts({"migrationStart": 1}, whole=True)
     again = ended(2, Counts(10, 7, 3, 0), log=log)
-    tie = Tie(again.key, first.view.key, 10, (FAILED,))
-    second = JobReceipt(again, NOW, NOW + 60, log=log, retries=tie)
-    told = receipt(first, second, ties=(tie,))
+    link = RetryLink(again.key, first.view.key, 10, (FAILED,))
+    second = JobReceipt(again, NOW, NOW + 60, log=log, retries=link)
+    told = receipt(first, second, links=(link,))
     assert headline(told) == "10 failed, of which 7 were copied by a retry: all copied"
 
 
@@ -237,9 +237,9 @@ def test_what_retries_copied_that_had_not_failed_is_not_told_as_failures_made_go
     log = LogCounts({FAILED: 10, "importSkippedStorageClass": 5}, whole=True)
     first = one(log, counts=Counts(1000, 985, 5, 10))
     again = ended(2, Counts(5, 5, 0, 0), log=LogCounts(whole=True))
-    tie = Tie(again.key, first.view.key, 5, ("importSkippedStorageClass",))
-    second = JobReceipt(again, NOW, NOW + 60, log=LogCounts(whole=True), retries=tie)
-    told = receipt(first, second, ties=(tie,))
+    link = RetryLink(again.key, first.view.key, 5, ("importSkippedStorageClass",))
+    second = JobReceipt(again, NOW, NOW + 60, log=LogCounts(whole=True), retries=link)
+    told = receipt(first, second, links=(link,))
     assert headline(told) == "completed · 10 failed after retries · 0 unaccounted"
 
 
@@ -388,8 +388,8 @@ def told_of(name: str) -> str:
     source = Source(name, name, name, name, name, jurisdiction=name)
     first = replace(job, view=replace(job.view, job=replace(job.view.job, source=source)))
     again = ended(2, Counts(10, 7, 0, 3), id=f"{name}2", account=name, prefix=name, log=log)
-    tie = Tie(again.key, first.view.key, 10, (FAILED,))
-    return markdown(receipt(first, JobReceipt(again, log=log, retries=tie), ties=(tie,)))
+    link = RetryLink(again.key, first.view.key, 10, (FAILED,))
+    return markdown(receipt(first, JobReceipt(again, log=log, retries=link), links=(link,)))
 
 
 def structure(text: str) -> list[str]:

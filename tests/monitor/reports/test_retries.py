@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from slurper_tui.monitor.model.events import Tie
+from slurper_tui.monitor.model.events import RetryLink
 from slurper_tui.monitor.model.job import Counts, JobView, State
 from slurper_tui.monitor.reports.migrations import family
 from tests.monitor.reports.family_jobs import (
@@ -34,8 +34,8 @@ def test_a_retry_adds_no_objects_and_what_it_copied_has_failed_no_longer() -> No
 
 def test_a_retry_of_a_retry_makes_the_family_whole() -> None:
     first, second = retry(2, Counts(10, 7, 0, 3)), retry(3, Counts(3, 3, 0, 0))
-    ties = (tied(first, PARENT), tied(second, first))
-    found = family([PARENT, first, second], ties)
+    links = (tied(first, PARENT), tied(second, first))
+    found = family([PARENT, first, second], links)
     assert found.counts == Counts(1000, 1000, 0, 0)
     assert (found.percent, found.state) == (100, State.COMPLETED)
     assert found.verdict is not None
@@ -92,15 +92,15 @@ def test_a_retry_that_was_aborted_is_named_and_leaves_its_failures() -> None:
 def test_a_list_of_keys_that_retries_nothing_known_is_a_job_of_its_own() -> None:
     other = retry(2, Counts(10, 10, 0, 0))
     assert family([PARENT, other]).counts.objects == 1010
-    gone = Tie(other.key, job(9).key, 10)
+    gone = RetryLink(other.key, job(9).key, 10)
     assert family([PARENT, other], (gone,)).counts.objects == 1010
 
 
 def test_ties_that_are_told_twice_or_in_a_circle_do_no_harm() -> None:
     child = retry(2, Counts(10, 7, 0, 3))
-    tie, back = tied(child, PARENT), tied(PARENT, child)
-    self_made = Tie(PARENT.key, PARENT.key, 1)
-    found = family([PARENT, child], (self_made, tie, tie, back))
+    link, back = tied(child, PARENT), tied(PARENT, child)
+    self_made = RetryLink(PARENT.key, PARENT.key, 1)
+    found = family([PARENT, child], (self_made, link, link, back))
     assert found.counts == Counts(1000, 997, 0, 3)
     assert found.retries == {child.key: PARENT.key}
 
@@ -144,28 +144,28 @@ def test_the_same_failures_tried_twice_are_no_more_than_once_made_good(
 
 def test_failures_divided_among_several_retries_and_all_of_them_tried_once_more() -> None:
     halves = [retry(2, Counts(5, 4, 0, 1)), retry(3, Counts(5, 4, 0, 1))]
-    ties = [tied(half, PARENT) for half in halves]
-    assert family([PARENT, *halves], ties).counts.failed == 2
+    links = [tied(half, PARENT) for half in halves]
+    assert family([PARENT, *halves], links).counts.failed == 2
     again = [over(retry(n, Counts(5, 0, 4, 1)), overwrite=False) for n in (4, 5)]
     more = [tied(half, PARENT) for half in again]
-    assert family([PARENT, *halves, *again], [*ties, *more]).counts.failed == 2
+    assert family([PARENT, *halves, *again], [*links, *more]).counts.failed == 2
     good = [over(retry(n, Counts(5, 5, 0, 0)), overwrite=True) for n in (4, 5)]
-    assert family([PARENT, *halves, *good], [*ties, *more]).counts.failed == 0
+    assert family([PARENT, *halves, *good], [*links, *more]).counts.failed == 0
 
 
 def test_what_a_retry_copies_makes_good_nothing_of_another_job() -> None:
     other = job(7, "completed", counts=Counts(100, 90, 0, 10), not_copied=0)
     twice = [over(retry(n, Counts(10, 10, 0, 0)), overwrite=True) for n in (2, 3)]
-    ties = [tied(one, PARENT) for one in twice]
-    assert family([PARENT, other, *twice], ties).counts == Counts(1100, 1090, 0, 10)
+    links = [tied(one, PARENT) for one in twice]
+    assert family([PARENT, other, *twice], links).counts == Counts(1100, 1090, 0, 10)
 
 
 def test_what_was_not_copied_and_is_tried_twice_is_made_good_once() -> None:
     parent = job(1, "completed", counts=Counts(100, 50, 50, 0), not_copied=5)
     first = retry(2, Counts(5, 3, 0, 2))
     second = over(retry(3, Counts(5, 1, 3, 1)), overwrite=False)
-    ties = [tied(one, parent, ARCHIVED) for one in (first, second)]
-    found = family([parent, first, second], ties)
+    links = [tied(one, parent, ARCHIVED) for one in (first, second)]
+    found = family([parent, first, second], links)
     assert found.counts == Counts(100, 54, 45, 1)
     assert found.view.not_copied == 0
 
@@ -187,18 +187,18 @@ def test_each_object_is_counted_once_whatever_was_retried(
     children = [
         retry(100 + n, Counts(a + b + c, a, b, c)) for n, (a, b, c, _) in enumerate(retries)
     ]
-    ties = tuple(
-        Tie(child.key, jobs[0].key, 1, kinds)
+    links = tuple(
+        RetryLink(child.key, jobs[0].key, 1, kinds)
         for child, (*_, kinds) in zip(children, retries, strict=True)
     )
-    counts = family([*jobs, *children], ties).counts
+    counts = family([*jobs, *children], links).counts
     assert counts.objects == sum(sum(c) or 1 for c in roots)
     assert counts.done == sum(map(sum, roots))
     assert min(counts.transferred or 0, counts.skipped or 0, counts.failed or 0) >= 0
 
 
-def pairs(*jobs: JobView, ties: tuple[Tie, ...] = ()) -> list[tuple[str, str]]:
-    found = family(jobs, ties).overlaps
+def pairs(*jobs: JobView, links: tuple[RetryLink, ...] = ()) -> list[tuple[str, str]]:
+    found = family(jobs, links).overlaps
     return sorted((pair.inner.job_id, pair.outer.job_id) for pair in found)
 
 
@@ -217,7 +217,7 @@ def test_a_job_of_everything_overlaps_all() -> None:
 def test_retries_and_lists_of_keys_overlap_nothing() -> None:
     assert pairs(job(1, prefix=None), keys_of(job(2), 3)) == []
     again = job(2, prefix="2024/")
-    assert pairs(job(1, prefix="2024/"), again, ties=(tied(again, job(1, prefix="2024/")),)) == []
+    assert pairs(job(1, prefix="2024/"), again, links=(tied(again, job(1, prefix="2024/")),)) == []
 
 
 def test_what_ran_one_after_the_other_is_no_overlap() -> None:
@@ -282,8 +282,8 @@ def test_with_a_job_its_retries_are_superseded() -> None:
     child = when(retry(2, Counts(10, 5, 0, 5)), -4.9, -4.8)
     second = when(retry(3, Counts(5, 5, 0, 0)), -4.7, -4.6)
     again = when(job(4, "completed", prefix="a/", counts=Counts(1001, 1, 1000, 0)), -4, -1)
-    ties = (tied(second, child), tied(child, first))
-    found = family([first, child, second, again], ties)
+    links = (tied(second, child), tied(child, first))
+    found = family([first, child, second, again], links)
     assert found.superseded == {first.key, child.key, second.key}
     assert found.counts == Counts(1001, 1, 1000, 0)
     assert found.verdict is not None

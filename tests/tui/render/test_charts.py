@@ -27,7 +27,7 @@ from slurper_tui.tui.render.chart_grid import (
 from slurper_tui.tui.render.charts import progress_picture, rate_picture, scale_top, unit_for
 from slurper_tui.tui.render.glyphs import Glyphs, Look
 from slurper_tui.tui.render.lines import Line, text_of, width_of
-from slurper_tui.tui.render.painted import ROLES
+from slurper_tui.tui.render.painted import STYLES
 
 KEY = JobKey("account", "job")
 NOW = 1_774_000_000.0
@@ -61,12 +61,12 @@ def text(picture: tuple[Line, ...]) -> list[str]:
     return [text_of(line).rstrip() for line in picture]
 
 
-def roles(line: Line) -> dict[str, str]:
-    """What is written in each role, blanks left out."""
+def styles(line: Line) -> dict[str, str]:
+    """What is written in each style, blanks left out."""
     found: dict[str, str] = {}
     for piece in line:
         if piece.text.strip():
-            found[piece.role] = found.get(piece.role, "") + piece.text.strip()
+            found[piece.style] = found.get(piece.style, "") + piece.text.strip()
     return found
 
 
@@ -128,7 +128,7 @@ def test_what_nobody_saw_is_no_rate() -> None:
 
 def test_what_is_drawn_has_the_role_of_its_meaning() -> None:
     bottom = rate_picture(the_hour(), LOOK, 34, 3)[3]
-    assert roles(bottom) == {
+    assert styles(bottom) == {
         "faint": "0··",
         "primary": "████████████" + "████",
         "secondary": "‖‖‖‖‖",
@@ -145,7 +145,7 @@ def test_no_movement_is_a_floor_and_not_a_gap() -> None:
         "     0 ▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁",
         "       10 min ago             now",
     ]
-    assert roles(picture[2])["faint"].endswith("▁" * 26)
+    assert styles(picture[2])["faint"].endswith("▁" * 26)
 
 
 def test_a_slow_job_is_told_by_the_hour() -> None:
@@ -190,9 +190,9 @@ def test_the_progress_and_its_forecast() -> None:
         "     0 ███████████",
         "       08:54   now 09:46                       11:46\N{EN DASH}13:16",
     ]
-    assert roles(picture[1])["primary"] == "▁"
-    assert roles(picture[1])["secondary"] == "░" * 21 + "▒" * 19
-    assert roles(picture[4]) == {
+    assert styles(picture[1])["primary"] == "▁"
+    assert styles(picture[1])["secondary"] == "░" * 21 + "▒" * 19
+    assert styles(picture[4]) == {
         "faint": "08:54",
         "muted": "now 09:46",
         "secondary": "11:46\N{EN DASH}13:16",
@@ -342,7 +342,7 @@ def test_a_picture_fits_and_is_sayable(
     ):
         assert len(picture) == height + 2
         assert all(width_of(line) <= width for line in picture)
-        assert {piece.role for line in picture for piece in line} <= {"", *ROLES}
+        assert {piece.style for line in picture for piece in line} <= {"", *STYLES}
         if look.glyphs.ascii_only:
             assert all(" " <= char <= "~" for line in picture for char in text_of(line))
 

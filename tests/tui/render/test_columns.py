@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from slurper_tui.monitor.model.job import Counts, JobView, Phase
 from slurper_tui.tui.render.columns import SORTS, Facts, cells, fit, header, sorted_jobs
-from slurper_tui.tui.render.glyphs import Glyphs, Look, role_of
+from slurper_tui.tui.render.glyphs import Glyphs, Look, style_of
 from slurper_tui.tui.render.lines import text_of, width_of
 from tests.tui.jobs import NOW, forecast, harmless, view
 
@@ -101,8 +101,8 @@ def test_what_is_not_known_to_move_has_no_pace(state: dict[str, Any]) -> None:
 def test_a_stalled_job_says_so_and_has_no_eta() -> None:
     job = view(phase=Phase.STALLED, rate=0.0, forecast=forecast(1, 2), stalled_since=NOW - 720)
     assert (cell("status", job), cell("rate", job), cell("eta", job)) == ("▲ stalled", "0", "—")
-    assert role_of(job) == "warning"
-    assert role_of(replace(job, stalled_badly=True)) == "error"
+    assert style_of(job) == "warning"
+    assert style_of(replace(job, stalled_badly=True)) == "error"
 
 
 def test_a_remembered_job_shows_its_counts_and_their_age() -> None:

@@ -150,7 +150,7 @@ def test_a_stall_is_told_with_since_when() -> None:
         "ETA —",
     ]
     lines = detail_lines(replace(job, stalled_badly=True), FACTS, 60)
-    assert [p.role for line in lines for p in line if "nothing has moved" in p.text] == ["error"]
+    assert [p.style for line in lines for p in line if "nothing has moved" in p.text] == ["error"]
 
 
 def test_a_remembered_job_says_from_when_it_is() -> None:
@@ -227,7 +227,7 @@ def test_any_answer_can_be_told(raw: dict[str, object]) -> None:
 
 def red(job: JobView) -> str:
     lines = detail_lines(job, FACTS, 60)
-    return " ".join(piece.text for line in lines for piece in line if piece.role == "error")
+    return " ".join(piece.text for line in lines for piece in line if piece.style == "error")
 
 
 BROKE = "source listing broke: the total is incomplete"

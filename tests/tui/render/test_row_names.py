@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from slurper_tui.api.models import Source
-from slurper_tui.monitor.model.events import Tie
+from slurper_tui.monitor.model.events import RetryLink
 from slurper_tui.monitor.model.job import JobView
 from slurper_tui.monitor.reports.migrations import Migration, family
 from slurper_tui.tui.render.columns import Facts
@@ -77,7 +77,7 @@ def test_below_a_migration_stands_what_sets_a_job_apart(job: JobView, text: str)
 def test_a_retry_says_of_which_job() -> None:
     parent = photos(1, "completed", done=1000, id="3fa8b6c2d1e04f77", failed=10)
     child = keyed(photos(2), 10)
-    one = family([parent, child], [Tie(child.key, parent.key, 10)])
+    one = family([parent, child], [RetryLink(child.key, parent.key, 10)])
     assert below(child, one) == "  ↻ retry of 3fa8…4f77"
     assert below(child, one, facts=PLAIN) == "  @ retry of 3fa8..f77"
 
@@ -149,7 +149,7 @@ def test_the_details_tell_retries_and_what_was_done_again() -> None:
     old = replace(old, job=replace(old.job, **times))
     parent = photos(2, "completed", done=1000, prefix="a/", failed=10)
     child = keyed(photos(3), 10)
-    lines = told(family([old, parent, child], [Tie(child.key, parent.key, 10)]), 60)
+    lines = told(family([old, parent, child], [RetryLink(child.key, parent.key, 10)]), 60)
     assert "retry        job0003 of job0002" in lines
     assert "done again   1 job, not counted" in lines
 

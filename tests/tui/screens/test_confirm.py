@@ -40,9 +40,9 @@ NOTHING_YET = Answer()
 ALL = snapshot(BIG, SMALL, PAUSED, ENDED)
 
 
-def asked(act: Action, *jobs: JobView, look: Look = LOOK) -> Question:
+def asked(action: Action, *jobs: JobView, look: Look = LOOK) -> Question:
     """The question about jobs, which there must be."""
-    question = question_for(Change(act, tuple(v.key for v in jobs)), snapshot(*jobs), look)
+    question = question_for(Change(action, tuple(v.key for v in jobs)), snapshot(*jobs), look)
     assert isinstance(question, Question), question
     return question
 

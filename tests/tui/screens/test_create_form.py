@@ -278,7 +278,7 @@ async def test_y_sends_the_request_once_and_the_id_is_shown() -> None:
         await bench.press("y", "enter")
         assert bench.on_main
         assert len(bench.posts) == 1
-        assert bench.app.main.scene.sought.job_id == course.plan.id  # type: ignore[union-attr]  # a row of a job
+        assert bench.app.main.state.sought.job_id == course.plan.id  # type: ignore[union-attr]  # a row of a job
 
 
 async def test_what_is_typed_ahead_confirms_nothing() -> None:
@@ -532,7 +532,7 @@ async def test_no_secret_is_seen_copied_logged_or_told(
         await bench.over()
         seen += [bench.picture(), bench.app.clipboard]
         await bench.press("enter")
-        seen += [bench.picture(), repr(bench.app.main.scene), repr(vars(bench.app.main))]
+        seen += [bench.picture(), repr(bench.app.main.state), repr(vars(bench.app.main))]
         seen.append(repr(vars(bench.app.main.new_jobs)))
         assert len(bench.posts) == 1
     seen += [caplog.text, log.read_text()]

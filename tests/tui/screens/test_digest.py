@@ -12,7 +12,7 @@ from slurper_tui.monitor.reports.digest import Digest, make_digest
 from slurper_tui.tui.app import SlurperApp
 from slurper_tui.tui.render.glyphs import Glyphs, Look
 from slurper_tui.tui.render.lines import text_of, width_of
-from slurper_tui.tui.render.painted import ROLES
+from slurper_tui.tui.render.painted import STYLES
 from slurper_tui.tui.screens.dialogs import Page
 from slurper_tui.tui.screens.digest import HOW_TO_CLOSE, HOW_TO_SCROLL, DigestDialog, digest_lines
 from slurper_tui.tui.state import ScreenOptions
@@ -94,7 +94,7 @@ def test_where_it_is_narrow_what_moved_has_its_own_line() -> None:
 def test_every_line_fits_and_has_a_role_that_is_known(width: int, look: Look) -> None:
     for line in digest_lines(an_eventful_night(), look, width):
         assert width_of(line) <= width
-        assert {piece.role for piece in line} <= {"", *ROLES}
+        assert {piece.style for piece in line} <= {"", *STYLES}
 
 
 def test_in_ascii_nothing_else_is_said() -> None:

@@ -562,8 +562,8 @@ async def test_why_there_is_no_draft_is_said_on_the_page() -> None:
         await show(program, failures(*GROUPS), end=True)
         await program.press("c")
         assert isinstance(program.page, FailuresPage)
-        assert program.app.main.scene.note
-        assert program.app.main.scene.note in program.text
+        assert program.app.main.state.note
+        assert program.app.main.state.note in program.text
 
 
 # The page -----------------------------------------------------------------------------------------

@@ -26,8 +26,8 @@ from slurper_tui.tui.screens.confirm import ConfirmDialog
 from slurper_tui.tui.screens.palette import Everything
 from slurper_tui.tui.state import ViewState
 from tests.fake_control import FakeControl
-from tests.fake_desk import FakeDesk
 from tests.fake_feed import FakeFeed
+from tests.fake_services import FakeServices
 from tests.tui.jobs import ACCOUNT, NOW, harmless, snapshot, view
 from tests.tui.test_app import Stage, staged
 
@@ -42,7 +42,7 @@ REFUSAL = Conflict(
 )
 
 
-class Desked(Stage):
+class ControlStage(Stage):
     """A stage with a control that remembers what it was asked."""
 
     control: FakeControl
@@ -81,16 +81,20 @@ class Desked(Stage):
 @asynccontextmanager
 async def changing(
     *jobs: JobView, write: bool = True, answer: ActionRequest | None = None, **options: Any
-) -> AsyncIterator[Desked]:
-    feed, desk, control = FakeFeed(snapshot(*(jobs or JOBS))), FakeDesk(), FakeControl(answer)
-    desk.control = control
-    feed.at_hand = desk.desk
+) -> AsyncIterator[ControlStage]:
+    feed, services, control = (
+        FakeFeed(snapshot(*(jobs or JOBS))),
+        FakeServices(),
+        FakeControl(answer),
+    )
+    services.control = control
+    feed.at_hand = services.services
     async with staged(feed=feed, write=write, **{"view": ONE_BY_ONE, **options}) as stage:
-        desked = Desked(stage.app, stage.feed, stage.saved)
-        desked.pilot, desked.control = stage.pilot, control
-        await desked.until(lambda: control.unlocked is write)
-        await desked.go_to((jobs or JOBS)[0])
-        yield desked
+        page = ControlStage(stage.app, stage.feed, stage.saved)
+        page.pilot, page.control = stage.pilot, control
+        await page.until(lambda: control.unlocked is write)
+        await page.go_to((jobs or JOBS)[0])
+        yield page
 
 
 # Locked and unlocked --------------------------------------------------------------------------
@@ -119,7 +123,7 @@ async def test_unlocking_is_confirmed_and_the_same_key_locks_again() -> None:
         await stage.ask("W")
         assert "Each asks again before anything is sent" in stage.text
         await stage.press("enter")
-        assert not stage.app.main.scene.writing
+        assert not stage.app.main.state.writing
         await stage.ask("W")
         await stage.press("y")
         await stage.until(lambda: stage.control.unlocked)
@@ -279,7 +283,7 @@ async def test_marked_jobs_are_paused_together_with_one_word() -> None:
         await stage.press("y")
         await stage.until(lambda: "pause sent for 2 jobs" in stage.status)
         assert stage.control.asked == [(Action.PAUSE, (RUNNING.key, OTHER.key))]
-        assert stage.app.main.scene.marked == {PAUSED.key}
+        assert stage.app.main.state.marked == {PAUSED.key}
         done = [
             view(
                 n,
@@ -310,11 +314,11 @@ async def test_marks_are_taken_away_one_by_one_or_all_at_once() -> None:
         await stage.press("space")
         assert "●" not in stage.text
         await stage.press("space", "escape")
-        assert stage.app.main.scene.marked == frozenset()
+        assert stage.app.main.state.marked == frozenset()
         await stage.go_to(ENDED)
         await stage.press("space")
         assert "only a job that has not ended can be paused or resumed" in stage.status
-        assert stage.app.main.scene.marked == frozenset()
+        assert stage.app.main.state.marked == frozenset()
 
 
 async def test_a_migration_is_paused_as_a_whole_and_aborted_job_by_job() -> None:
@@ -322,7 +326,7 @@ async def test_a_migration_is_paused_as_a_whole_and_aborted_job_by_job() -> None
     folded = ViewState(migrations=True)
     async with changing(*parts, OTHER, view=folded) as stage:
         await stage.press("left")
-        assert stage.app.main.scene.migration is not None
+        assert stage.app.main.state.migration is not None
         await stage.press("X")
         assert "unfold this migration and choose one of its jobs" in stage.status
         await stage.press("space")
@@ -331,8 +335,8 @@ async def test_a_migration_is_paused_as_a_whole_and_aborted_job_by_job() -> None
         assert "Pause 2 jobs?" in stage.text
         await stage.press("y")
         await stage.until(lambda: stage.control.asked)
-        [(act, keys)] = stage.control.asked
-        assert (act, set(keys)) == (Action.PAUSE, {job.key for job in parts})
+        [(action, keys)] = stage.control.asked
+        assert (action, set(keys)) == (Action.PAUSE, {job.key for job in parts})
 
 
 # The palette and the hints --------------------------------------------------------------------
@@ -437,7 +441,7 @@ async def test_only_what_can_be_done_is_offered(job: JobView, words: set[str]) -
     async with changing() as stage:
         await stage.go_to(job)
         assert changes & {word for _, word in stage.app.main.hints} == words
-        stage.app.main.scene = replace(stage.app.main.scene, writing=False)
+        stage.app.main.state = replace(stage.app.main.state, writing=False)
         await stage.pilot.pause()
         assert not changes & {word for _, word in stage.app.main.hints}
 
@@ -531,8 +535,8 @@ def test_no_event_steers_the_terminal(
 
 def test_several_answers_are_summed_up() -> None:
     requests = [
-        ActionRequest(Action.PAUSE, NOW, standing)
-        for standing in (
+        ActionRequest(Action.PAUSE, NOW, state)
+        for state in (
             RequestState.SENT,
             RequestState.UNDECIDED,
             RequestState.REFUSED,

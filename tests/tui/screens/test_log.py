@@ -123,7 +123,7 @@ async def test_the_polls_go_on_behind_it() -> None:
     async with opened("l") as program:
         program.feed.push(snapshot(replace(JOB, percent=42), taken_at=NOW + 5))
         await program.feed.taken()
-        assert program.app.main.scene.now == NOW + 5
+        assert program.app.main.state.now == NOW + 5
         assert program.page.job.percent == 42
 
 
@@ -380,7 +380,7 @@ async def test_keys_reasons_types_and_messages_are_searched() -> None:
             ("nothing like it", 0),
         ):
             await program.type(f"/{text}\r")
-            assert len(program.page.scene.matches) == found
+            assert len(program.page.state.matches) == found
         assert "not found" in program.lines[1]
 
 
@@ -399,7 +399,7 @@ async def test_what_is_typed_is_text_whatever_the_keys_do() -> None:
     async with opened("l") as program:
         await program.show(log_view(*ROWS))
         await program.type("/q&/?fnwsT")
-        assert program.page.scene.sought == "q&/?fnwsT"
+        assert program.page.state.sought == "q&/?fnwsT"
         assert isinstance(program.page, LogPage)
 
 
@@ -422,7 +422,7 @@ async def test_one_type_alone_is_chosen_among_those_that_occur_with_their_number
         told = []
         for _ in range(5):
             await program.press("T")
-            told.append((program.lines[1].split(" · ")[0].strip(), len(program.page.scene.rows)))
+            told.append((program.lines[1].split(" · ")[0].strip(), len(program.page.state.rows)))
         assert told == [
             ("only failed after several tries (2; type 1 of 5)", 2),
             ("only archive tier (2; type 2 of 5)", 2),
@@ -431,21 +431,21 @@ async def test_one_type_alone_is_chosen_among_those_that_occur_with_their_number
             ("only resumed (1; type 5 of 5)", 1),
         ]
         await program.press("T")
-        assert len(program.page.scene.rows) == len(MIXED)
+        assert len(program.page.state.rows) == len(MIXED)
 
 
 async def test_rows_are_filtered_by_words_and_stay_so_as_more_come() -> None:
     async with opened("l") as program:
         await program.show(log_view(*MIXED[1:]))
         await program.type("&2011 !older\r")
-        assert [r.object_key for r in program.page.scene.rows] == ["2011/old.jpg"]
+        assert [r.object_key for r in program.page.state.rows] == ["2011/old.jpg"]
         assert "& 2011 !older" in program.lines[1]
         await program.show(log_view(row(0, key="2011/new.jpg"), *MIXED))
-        assert [r.object_key for r in program.page.scene.rows] == ["2011/new.jpg", "2011/old.jpg"]
+        assert [r.object_key for r in program.page.state.rows] == ["2011/new.jpg", "2011/old.jpg"]
         await program.type("& nothing\r")
         assert "No row" in program.text
         await program.press("ampersand", "escape")
-        assert len(program.page.scene.rows) == len(MIXED) + 1
+        assert len(program.page.state.rows) == len(MIXED) + 1
 
 
 async def test_the_cursor_stays_on_its_row_when_others_are_hidden_or_shown() -> None:

@@ -112,8 +112,8 @@ async def test_without_plans_nothing_is_said_and_it_is_asked_once() -> None:
             return ()
 
     def incomplete(bench: Workbench) -> Any:
-        bench.desk.creation = Creation()
-        bench.feed.at_hand = bench.desk.desk
+        bench.services.creation = Creation()
+        bench.feed.at_hand = bench.services.services
         return bench.snapshot(complete=False)
 
     async with workbench(shown=incomplete) as bench:

@@ -23,8 +23,8 @@ from slurper_tui.tui.app import SlurperApp
 from slurper_tui.tui.screens.dialogs import CopyDialog, Page
 from slurper_tui.tui.screens.receipt import ReceiptPage
 from slurper_tui.tui.state import ScreenOptions, ViewState
-from tests.fake_desk import FakeDesk
 from tests.fake_feed import FakeFeed
+from tests.fake_services import FakeServices
 from tests.monitor.reports.test_receipt_markdown import FAILED, ended, receipt
 from tests.tui.jobs import NOW, harmless, snapshot, view
 
@@ -90,9 +90,9 @@ async def opened(
     keys: str = "v",
     **options: object,
 ) -> AsyncIterator[Opened]:
-    feed, desk = FakeFeed(snapshot(*(jobs or (JOB,)))), FakeDesk()
-    desk.receipts = receipts = FakeReceipts(told)
-    feed.at_hand = desk.desk
+    feed, services = FakeFeed(snapshot(*(jobs or (JOB,)))), FakeServices()
+    services.receipts = receipts = FakeReceipts(told)
+    feed.at_hand = services.services
     app = SlurperApp(feed, ScreenOptions(zone=UTC, **options), lambda _: None)  # type: ignore[arg-type]  # any
     async with app.run_test(size=size) as pilot:
         await feed.taken()

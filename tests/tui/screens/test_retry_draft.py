@@ -12,7 +12,7 @@ from msgspec.structs import replace
 from slurper_tui.api.models import Job, Source, Target
 from slurper_tui.monitor.jobs import create as making
 from slurper_tui.monitor.model.base import JobKey
-from slurper_tui.monitor.model.events import Tie
+from slurper_tui.monitor.model.events import RetryLink
 from slurper_tui.monitor.model.job import JobView
 from slurper_tui.monitor.model.logs import FAILED_TYPE
 from slurper_tui.monitor.model.plans import Draft
@@ -219,7 +219,7 @@ async def test_the_keys_are_asked_for_then_and_one_job_of_exactly_these_keys_is_
         assert post.body["overwrite"] is True
         [course] = bench.account.jobs()
         child = JobKey(bench.account.account_id, course.plan.id)
-        assert bench.job_store.ties == (Tie(child, ended(bench).key, 904, (FAILED_TYPE,)),)
+        assert bench.job_store.links == (RetryLink(child, ended(bench).key, 904, (FAILED_TYPE,)),)
         await bench.press("enter")
         assert bench.on_main
 
@@ -232,10 +232,10 @@ async def test_several_jobs_become_a_plan_that_is_tied_to_the_job() -> None:
         assert "y start these 3 jobs" in bench.text
         await bench.press("y")
         await bench.over()
-        await bench.until(lambda: len(bench.job_store.ties) == 3)
+        await bench.until(lambda: len(bench.job_store.links) == 3)
         sizes = [len(sent.body["source"]["keys"]) for sent in bench.posts]
         assert sizes == [10_000, 10_000, 1]
-        assert {tie.parent for tie in bench.job_store.ties} == {ended(bench).key}
+        assert {link.parent for link in bench.job_store.links} == {ended(bench).key}
         await bench.press("enter")
         assert bench.on_main
 

@@ -31,11 +31,11 @@ async def test_a_remembered_job_is_dimmed_and_dated_until_it_is_confirmed() -> N
     old = [view(n, remembered=True, as_of=NOW - 7200) for n in range(3)]
     async with staged(snapshot(*old), size=SMALL) as stage:
         table = stage.app.main.query_one(JobTable)
-        assert [table.row_role(y) for y in (1, 2, 3)] == ["cursor", "stale", "stale"]
+        assert [table.row_style(y) for y in (1, 2, 3)] == ["cursor", "stale", "stale"]
         assert "Age" in titles(stage)
         assert stage.text.count(" 2h") == 3
         await stage.show(snapshot(old[0], *map(view, (1, 2))))
-        assert sorted(table.row_role(y) for y in (1, 2, 3)) == ["", "", "cursor"]
+        assert sorted(table.row_style(y) for y in (1, 2, 3)) == ["", "", "cursor"]
         assert stage.text.count(" 2h") == 1
         await stage.show(snapshot(*map(view, range(3)), taken_at=NOW + 5))
         assert "Age" not in titles(stage)
@@ -55,10 +55,10 @@ async def test_a_marked_job_bears_a_sign_beside_its_status(ascii_only: bool, sig
         main = stage.app.main
         rows = stage.text.splitlines()[3:6]
         assert sign not in "".join(rows)
-        main.scene = replace(main.scene, marked=frozenset({jobs[1].key}))
+        main.state = replace(main.state, marked=frozenset({jobs[1].key}))
         await stage.pilot.pause()
         marked = [row[1] for row in stage.text.splitlines()[3:6]]
         assert marked == [" ", sign, " "]
-        main.scene = replace(main.scene, marked=frozenset())
+        main.state = replace(main.state, marked=frozenset())
         await stage.pilot.pause()
         assert stage.text.splitlines()[3:6] == rows

@@ -12,12 +12,12 @@ from rich.cells import cell_len
 
 from slurper_tui.api.models import LogRow
 from slurper_tui.monitor.model.logs import LogView
-from slurper_tui.tui import log_state as scenes
-from slurper_tui.tui.log_state import LogScene, pattern_of
+from slurper_tui.tui import log_state as states
+from slurper_tui.tui.log_state import LogState, pattern_of
 from slurper_tui.tui.render.glyphs import Glyphs, Look
 from slurper_tui.tui.render.lines import text_of, width_of
-from slurper_tui.tui.render.painted import ROLES
-from slurper_tui.tui.widgets.log_rows import RowStyle, row_height, row_line, row_lines, times_for
+from slurper_tui.tui.render.painted import STYLES
+from slurper_tui.tui.widgets.log_rows import RowLayout, row_height, row_line, row_lines, times_for
 from tests.tui.jobs import NOW, harmless
 from tests.tui.log_pages import ARCHIVED, JOB, log_view, row
 
@@ -33,9 +33,9 @@ rows = st.builds(
 
 def style(
     row: LogRow, width: int, look: Look = LOOK, sought: str = "", *, ages: bool = False
-) -> RowStyle:
+) -> RowLayout:
     times = times_for([row], NOW, look, short=width < 56, ages=ages)
-    return RowStyle(look, width, times, cell_len(row.object_key or ""), pattern_of(sought))
+    return RowLayout(look, width, times, cell_len(row.object_key or ""), pattern_of(sought))
 
 
 @given(rows, st.integers(1, 150), st.sampled_from([LOOK, PLAIN]), st.text(max_size=2))
@@ -44,7 +44,7 @@ def test_a_row_fits_its_line_in_known_roles_and_is_harmless(
 ) -> None:
     line = row_line(row, style(row, width, look, sought))
     assert width_of(line) <= width
-    assert {piece.role for piece in line} <= {"", *ROLES}
+    assert {piece.style for piece in line} <= {"", *STYLES}
     assert harmless(text_of(line))
 
 
@@ -67,7 +67,7 @@ def test_every_match_in_sight_is_marked_whatever_its_case(width: int, wrapped: b
     line = row(7)
     drawn = style(line, width, sought="img_0007")
     lines = row_lines(line, drawn) if wrapped else [row_line(line, drawn)]
-    marked = [piece.text for found in lines for piece in found if piece.role == "match"]
+    marked = [piece.text for found in lines for piece in found if piece.style == "match"]
     assert marked == ["IMG_0007"]
 
 
@@ -77,12 +77,12 @@ def test_a_match_is_marked_in_whichever_normal_form() -> None:
         line = replace(row(7), object_key=unicodedata.normalize(stored, "été/한국.jpg"))
         sought = unicodedata.normalize(typed, "É/한")
         marked = [
-            p.text for p in row_line(line, style(line, 90, sought=sought)) if p.role == "match"
+            p.text for p in row_line(line, style(line, 90, sought=sought)) if p.style == "match"
         ]
         assert marked == [unicodedata.normalize(stored, "é/한")]
-        scene = scenes.see(LogScene(LogView(JOB.key)), log_view(row(1), line))
-        assert scenes.show(scene, filter_text=sought).rows == (line,)
-        assert scenes.seek(scene, sought).matches == (1,)
+        state = states.see(LogState(LogView(JOB.key)), log_view(row(1), line))
+        assert states.show(state, filter_text=sought).rows == (line,)
+        assert states.seek(state, sought).matches == (1,)
 
 
 def test_of_a_very_long_message_both_ends_are_shown_and_found() -> None:
@@ -94,8 +94,8 @@ def test_of_a_very_long_message_both_ends_are_shown_and_found() -> None:
     assert "4,995,913 characters left out".replace(" ", "") in said.replace(" ", "")
     assert said.endswith("last")
     assert width_of(row_line(line, drawn)) <= 80
-    scene = scenes.see(LogScene(LogView(JOB.key)), log_view(row(1), line))
-    assert scenes.seek(scene, "last").matches == (1,)
+    state = states.see(LogState(LogView(JOB.key)), log_view(row(1), line))
+    assert states.seek(state, "last").matches == (1,)
 
 
 def test_ages_are_told_from_the_newest_data_on() -> None:
@@ -118,13 +118,13 @@ def test_what_one_looks_at_stays_and_what_is_new_is_counted(
     old: int, new: int, cursor: int, follows: bool
 ) -> None:
     every = tuple(row(number) for number in range(old + new))
-    begun = LogScene(LogView(JOB.key), following=follows)
-    scene = scenes.move_to(scenes.see(begun, log_view(*every[new:])), cursor)
-    later = scenes.see(scene, log_view(*every))
-    if scene.row is None or scene.sticks:
+    begun = LogState(LogView(JOB.key), following=follows)
+    state = states.move_to(states.see(begun, log_view(*every[new:])), cursor)
+    later = states.see(state, log_view(*every))
+    if state.row is None or state.sticks:
         assert (later.cursor, later.fresh) == (0, 0)
     else:
-        assert later.row == scene.row
+        assert later.row == state.row
         assert later.fresh == new
 
 
@@ -133,11 +133,11 @@ def test_a_filter_shows_what_it_asks_for_and_its_end_shows_all(
     chosen: list[int], cursor: int, words: str
 ) -> None:
     every = tuple(row(number) for number in chosen)
-    scene = scenes.move_to(scenes.see(LogScene(LogView(JOB.key)), log_view(*every)), cursor)
-    shown = scenes.show(scene, filter_text=words)
+    state = states.move_to(states.see(LogState(LogView(JOB.key)), log_view(*every)), cursor)
+    shown = states.show(state, filter_text=words)
     assert list(shown.rows) == [r for r in every if r in shown.rows]
     assert shown.row is None or shown.row in every
-    assert scenes.show(shown, filter_text="").rows == every
+    assert states.show(shown, filter_text="").rows == every
 
 
 @given(numbers, st.integers(0, 30), st.integers(1, 20), st.sampled_from([1, -1]))
@@ -145,11 +145,11 @@ def test_going_from_match_to_match_visits_each_once_around(
     chosen: list[int], cursor: int, steps: int, way: int
 ) -> None:
     every = tuple(row(number) for number in chosen)
-    seen = scenes.see(LogScene(LogView(JOB.key)), log_view(*every))
-    scene = scenes.move_to(scenes.seek(seen, "IMG_001"), cursor)
+    seen = states.see(LogState(LogView(JOB.key)), log_view(*every))
+    state = states.move_to(states.seek(seen, "IMG_001"), cursor)
     visited = []
-    for _ in scene.matches:
-        scene = scenes.to_match(scene, way)
-        assert scene.place == scene.matches.index(scene.cursor) + 1
-        visited.append(scene.cursor)
-    assert sorted(visited) == list(scene.matches)
+    for _ in state.matches:
+        state = states.to_match(state, way)
+        assert state.place == state.matches.index(state.cursor) + 1
+        visited.append(state.cursor)
+    assert sorted(visited) == list(state.matches)

@@ -13,7 +13,7 @@ from slurper_tui.tui.keys import hints_for
 from slurper_tui.tui.render.glyphs import Glyphs, Look
 from slurper_tui.tui.render.lines import text_of
 from slurper_tui.tui.render.problem_text import problem_details
-from slurper_tui.tui.state import Scene, highlight_row, noted, see
+from slurper_tui.tui.state import ScreenState, highlight_row, noted, see
 from slurper_tui.tui.widgets.status_line import status_line
 from slurper_tui.tui.widgets.totals import tiny_line, totals_line
 from tests.tui.jobs import ACCOUNT, NOW, snapshot, view
@@ -25,22 +25,22 @@ LIMITED = RateLimited("slow down", status=429, faults=(Fault(971, "Too many"),),
 BLOCKED = BudgetView(blocked_until=NOW + 300, blocked_by=LIMITED)
 
 
-def scene(*jobs: JobView, error: Unreachable | None = None, **given: object) -> Scene:
+def state(*jobs: JobView, error: Unreachable | None = None, **given: object) -> ScreenState:
     if error is not None:
         problem = Problem(error, NOW - 600, NOW + 31, NOW - 605)
         trouble = AccountView(ACCOUNT, listed=True, answered=True, problem=problem)
         given["accounts"] = (trouble,)
-    return see(Scene(), snapshot(*(jobs or (view(1), view(2))), **given))
+    return see(ScreenState(), snapshot(*(jobs or (view(1), view(2))), **given))
 
 
-def status(seen: Scene, width: int) -> str:
+def status(seen: ScreenState, width: int) -> str:
     return text_of(status_line(seen, hints_for(seen, {}, LOOK), LOOK, width))
 
 
 @pytest.mark.parametrize("width", [40, 48, 60, 80, 120, 200])
 def test_the_next_try_and_the_way_to_more_have_room_in_any_width(width: int) -> None:
     for error in (Unreachable("cannot connect: Connection refused"), LONG):
-        line = status(scene(error=error), width)
+        line = status(state(error=error), width)
         assert len(line) <= width
         assert "next try 09:47:11" in line
         assert width < 60 or line.endswith("! problem ")
@@ -48,8 +48,8 @@ def test_the_next_try_and_the_way_to_more_have_room_in_any_width(width: int) -> 
 
 
 def test_a_filter_a_freeze_and_news_stand_behind_what_is_in_the_way() -> None:
-    seen = see(Scene(filter_text="photos-prod status:failed", frozen=True), snapshot(view(1)))
-    troubled = scene(error=LONG)
+    seen = see(ScreenState(filter_text="photos-prod status:failed", frozen=True), snapshot(view(1)))
+    troubled = state(error=LONG)
     assert troubled.snapshot is not None
     line = status(see(seen, troubled.snapshot), 80)
     assert line.index("next try 09:47:11") < line.index("! problem")
@@ -57,14 +57,14 @@ def test_a_filter_a_freeze_and_news_stand_behind_what_is_in_the_way() -> None:
 
 
 def test_the_date_is_the_date_of_the_data() -> None:
-    assert "as of 09:46 UTC" in status(scene(), 120)
-    assert "as of 09:36 UTC" in status(scene(error=LONG), 200)
+    assert "as of 09:46 UTC" in status(state(), 120)
+    assert "as of 09:36 UTC" in status(state(error=LONG), 200)
     old = view(1, as_of=NOW - 1200)
-    assert "as of 09:26 UTC" in status(scene(old, budget=BLOCKED), 200)
+    assert "as of 09:26 UTC" in status(state(old, budget=BLOCKED), 200)
 
 
 def test_a_block_is_told_everywhere() -> None:
-    blocked = scene(budget=BLOCKED)
+    blocked = state(budget=BLOCKED)
     assert "API asked to wait until 09:51" in status(blocked, 40)
     assert "(shared budget)" in status(blocked, 80)
     assert "! problem" in status(blocked, 80)
@@ -75,7 +75,7 @@ def test_a_block_is_told_everywhere() -> None:
 
 def test_a_job_that_fails_like_its_account_is_not_told_again() -> None:
     own = view(2, problem=Unreachable("no answer"))
-    told = problem_details(scene(view(1, problem=LONG), own, error=LONG).snapshot, LOOK)
+    told = problem_details(state(view(1, problem=LONG), own, error=LONG).snapshot, LOOK)
     assert [text for label, text in told if label == "failed"] == [str(LONG), "no answer"]
 
 
@@ -83,7 +83,7 @@ def test_a_job_that_fails_like_its_account_is_not_told_again() -> None:
 def test_the_sums_are_never_cut(width: int) -> None:
     jobs = [view(n, status) for n, status in enumerate(["running"] * 3 + ["paused"] * 11)]
     jobs += [view(n, "completed", 1000) for n in range(20, 950)]
-    line = text_of(totals_line(scene(*jobs), LOOK, width))
+    line = text_of(totals_line(state(*jobs), LOOK, width))
     assert len(line) <= width
     whole = r"3f\S+|3 running|11 paused|930 ended|·|\S+ of \S+|~?\d+ %|\S+/s|ETA —"
     assert re.fullmatch(rf"(\s*({whole}))*\s*", line), line
@@ -91,14 +91,14 @@ def test_the_sums_are_never_cut(width: int) -> None:
 
 
 def test_a_sum_of_which_a_part_is_not_known_has_no_percentage() -> None:
-    some = scene(view(1), view(2, as_of=None, counts=type(view(1).counts)()))
+    some = state(view(1), view(2, as_of=None, counts=type(view(1).counts)()))
     assert "— %" in text_of(totals_line(some, LOOK, 120))
     assert text_of(tiny_line(some, LOOK)) == "2 run — %"
 
 
 def test_the_highlight_returns_to_the_job_that_was_sought() -> None:
     jobs = tuple(view(n) for n in range(5))
-    seen = highlight_row(scene(*jobs), 3)
+    seen = highlight_row(state(*jobs), 3)
     sought = seen.highlighted
     without = see(seen, snapshot(*jobs[:2]))
     assert without.highlighted != sought

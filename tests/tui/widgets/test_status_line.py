@@ -10,7 +10,7 @@ from slurper_tui.tui.keys import hints_for
 from slurper_tui.tui.render.glyphs import Glyphs, Look
 from slurper_tui.tui.render.lines import Line, text_of
 from slurper_tui.tui.render.problem_text import problem_details
-from slurper_tui.tui.state import Scene, see
+from slurper_tui.tui.state import ScreenState, see
 from slurper_tui.tui.widgets.status_line import status_line
 from tests.tui.jobs import snapshot, view
 
@@ -20,14 +20,14 @@ SHARED = "history shared: another instance writes to the same file"
 
 
 def line(note: str, width: int = 120) -> Line:
-    seen = see(Scene(), snapshot(view(), history_note=note))
+    seen = see(ScreenState(), snapshot(view(), history_note=note))
     return status_line(seen, hints_for(seen, {}, LOOK), LOOK, width)
 
 
-@pytest.mark.parametrize(("note", "role"), [(OFF, "warning"), (SHARED, "muted")])
-def test_a_history_that_is_not_simply_on_is_told(note: str, role: str) -> None:
+@pytest.mark.parametrize(("note", "style"), [(OFF, "warning"), (SHARED, "muted")])
+def test_a_history_that_is_not_simply_on_is_told(note: str, style: str) -> None:
     assert text_of(line(note, 200)).startswith(f" {note} · as of 09:46 UTC")
-    assert [piece.role for piece in line(note, 200) if note in piece.text] == [role]
+    assert [piece.style for piece in line(note, 200) if note in piece.text] == [style]
     assert "history" not in text_of(line(""))
 
 

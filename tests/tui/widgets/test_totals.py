@@ -13,7 +13,7 @@ from slurper_tui.monitor.model.job import JobView, Phase
 from slurper_tui.monitor.model.plans import Draft, Plan, Step, unstarted
 from slurper_tui.tui.render.glyphs import Glyphs, Look
 from slurper_tui.tui.render.lines import text_of
-from slurper_tui.tui.state import Scene, see
+from slurper_tui.tui.state import ScreenState, see
 from slurper_tui.tui.widgets.totals import Remaining, remaining, tiny_line, totals_line
 from tests.tui.jobs import ACCOUNT, forecast, snapshot, view
 
@@ -21,7 +21,7 @@ LOOK = Look()
 
 
 def row(*jobs: JobView, width: int = 120, look: Look = LOOK) -> str:
-    return text_of(totals_line(see(Scene(), snapshot(*jobs)), look, width)).strip()
+    return text_of(totals_line(see(ScreenState(), snapshot(*jobs)), look, width)).strip()
 
 
 def hours(low: float, high: float, at_least: bool = False) -> Remaining:
@@ -74,13 +74,13 @@ def test_the_sum_is_a_lower_bound_while_plans_have_jobs_to_start() -> None:
     waiting = unstarted([Plan(1, ACCOUNT, 0.0, (Step(1, draft),))])
 
     def told(jobs: Sequence[JobView], **given: Any) -> str:
-        scene = see(Scene(), snapshot(*jobs, **given))
-        return text_of(totals_line(scene, LOOK, 120)).strip()
+        state = see(ScreenState(), snapshot(*jobs, **given))
+        return text_of(totals_line(state, LOOK, 120)).strip()
 
     assert "3.00k of 3.00k   100 %" in told(ended)
     assert "3.00k of 3.00k+   ~99 %" in told(ended, unstarted=waiting)
     assert "ETA ≥6h" in told([ONE, OTHER], unstarted=waiting)
-    tiny = tiny_line(see(Scene(), snapshot(*ended, unstarted=waiting)), LOOK)
+    tiny = tiny_line(see(ScreenState(), snapshot(*ended, unstarted=waiting)), LOOK)
     assert text_of(tiny) == "0 run ~99 %"
 
 

@@ -1,4 +1,4 @@
-"""A desk whose parts a test sets one by one, and logs that say what they are told to say."""
+"""Services whose parts a test sets one by one, and logs with given answers."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Missing:
         self._part = part
 
     def __getattr__(self, name: str) -> Any:
-        raise AssertionError(f"this test gave the desk no {self._part}: {name} was asked for")
+        raise AssertionError(f"this test gave the services no {self._part}: {name} was asked for")
 
 
 class NoControl(Missing):
@@ -63,8 +63,8 @@ class NoCreation(Missing):
         return ()
 
 
-class FakeDesk:
-    """`desk` holds the parts as they are set at that moment; one that is not set fails the test.
+class FakeServices:
+    """`services` holds the parts as they are set then; one that is not set fails the test.
 
     What the screen asks for by itself has an answer: nothing is unlocked, there are no plans.
     """
@@ -76,7 +76,7 @@ class FakeDesk:
         self.receipts: EndedJobs | Any = Missing("receipts")
 
     @property
-    def desk(self) -> Services:
+    def services(self) -> Services:
         return Services(self.logs, self.control, self.creation, self.receipts)
 
 
