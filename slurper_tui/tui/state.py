@@ -432,7 +432,7 @@ def adopt(state: ScreenState, made: ScreenState, arranged: ScreenState) -> Scree
     newer = replace(state, snapshot=arranged.snapshot, groups=arranged.groups, news=news, note=note)
     if not unchanged:
         return arrange(newer)
-    place = state.place if state.place in arranged.rows else arranged.place
+    place = _place(state, arranged.rows, arranged.groups) or arranged.place
     return replace(
         newer,
         jobs=arranged.jobs,
@@ -505,6 +505,11 @@ def highlight(state: ScreenState, key: RowKey) -> ScreenState:
     return replace(state, place=key, sought=key)
 
 
+def seek(state: ScreenState, key: RowKey) -> ScreenState:
+    """Highlight a line now, or as soon as the list contains it."""
+    return arrange(replace(state, sought=key))
+
+
 def sort_step(view: ViewState, step: int) -> ViewState:
     """Sort by the next (1) or previous (-1) column; the default order is one of the steps."""
     place = SORTS.index(view.sort) if view.sort in SORTS else 0
@@ -517,7 +522,7 @@ def reveal(state: ScreenState, key: JobKey) -> ScreenState:
     Clear the filter and show ended jobs if they hide it, and unfold its migration.
     """
     if key not in state.rows:
-        state = arrange(replace(state, sought=key))
+        state = seek(state, key)
     if key not in state.rows:
         view = replace(state.view, hide_ended=False)
         state = arrange(replace(state, filter_text="", view=view))

@@ -14,12 +14,14 @@ from msgspec.structs import replace
 from slurper_tui.monitor.model.job import Phase
 from slurper_tui.tui.screens import main as main_screen
 from slurper_tui.tui.state import (
+    RowKey,
     ScreenState,
     adopt,
     arrange,
     highlight_row,
     matcher,
     see,
+    seek,
     sort_step,
 )
 from tests.tui.jobs import ACCOUNT, snapshot, view
@@ -101,7 +103,9 @@ def test_a_stalled_job_is_found_by_our_word_and_by_the_apis() -> None:
 
 
 JOBS = [view(n, "completed" if n % 3 else "running", done=n) for n in range(12)]
-BEFORE, AFTER = snapshot(*JOBS), snapshot(*JOBS[:7], *(view(n, "aborted") for n in range(7, 20)))
+NEW_JOB = view(19, "aborted")
+BEFORE = snapshot(*JOBS)
+AFTER = snapshot(*JOBS[:7], *(view(n, "aborted") for n in range(7, 19)), NEW_JOB)
 
 
 @pytest.mark.parametrize(
@@ -114,12 +118,15 @@ BEFORE, AFTER = snapshot(*JOBS), snapshot(*JOBS[:7], *(view(n, "aborted") for n 
         lambda state: arrange(replace(state, view=replace(state.view, hide_ended=True))),
         lambda state: arrange(replace(state, view=replace(state.view, migrations=False))),
         lambda state: replace(state, writing=True, note="asking", noted_in=2),
+        lambda state: seek(state, NEW_JOB.key),
+        lambda state: highlight_row(seek(state, NEW_JOB.key), 5),
     ],
 )
+@pytest.mark.parametrize("sought", [None, NEW_JOB.key])
 def test_what_was_arranged_elsewhere_is_as_if_arranged_here(
-    meanwhile: Callable[[ScreenState], ScreenState],
+    meanwhile: Callable[[ScreenState], ScreenState], sought: RowKey | None
 ) -> None:
-    made = see(ScreenState(), BEFORE)
+    made = see(ScreenState(sought=sought), BEFORE)
     state = meanwhile(made)
     here, there = see(state, AFTER), adopt(state, made, see(made, AFTER))
     assert [(line.key, line.view) for line in there.lines] == [

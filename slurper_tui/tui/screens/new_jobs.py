@@ -9,11 +9,9 @@ from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
-from msgspec.structs import replace
-
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.job import JobView
-from slurper_tui.tui.state import ScreenState
+from slurper_tui.tui.state import ScreenState, seek
 
 if TYPE_CHECKING:
     from slurper_tui.api.models import Job
@@ -134,4 +132,4 @@ class NewJobs:
         """Highlight the new job as soon as the list contains it."""
         if sent is not None and sent.made is not None and sent.made.job_id is not None:
             key = JobKey(sent.account_id, sent.made.job_id)
-            self._main.state = replace(self._main.state, sought=key)
+            self._main.state = seek(self._main.state, key)

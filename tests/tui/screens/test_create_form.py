@@ -19,6 +19,7 @@ from slurper_tui.monitor.model.job import AccountView, JobView
 from slurper_tui.monitor.model.plans import MOST_LIST_BYTES
 from slurper_tui.simulated.account import Fault, Kind, SimulatedAccount
 from slurper_tui.tui.keys import set_context
+from slurper_tui.tui.screens import main as main_screen
 from slurper_tui.tui.screens.confirm import ConfirmDialog
 from slurper_tui.tui.screens.create_form import (
     CreateForm,
@@ -29,7 +30,7 @@ from slurper_tui.tui.screens.create_form import (
 )
 from slurper_tui.tui.screens.send import SendPage, Stage
 from slurper_tui.tui.widgets.form_fields import SOURCE, TARGET, FieldRow, SecretInput
-from tests.tui.jobs import ACCOUNT, harmless, snapshot
+from tests.tui.jobs import ACCOUNT, harmless, snapshot, view
 from tests.tui.makers import S3_WORDS, SECRET_WORDS, WHOLE, Workbench, workbench
 
 CHECKS = ["source/connectivity-precheck", "target/connectivity-precheck"]
@@ -278,7 +279,33 @@ async def test_y_sends_the_request_once_and_the_id_is_shown() -> None:
         await bench.press("y", "enter")
         assert bench.on_main
         assert len(bench.posts) == 1
-        assert bench.app.main.state.sought.job_id == course.plan.id  # type: ignore[union-attr]  # a row of a job
+
+
+@pytest.mark.parametrize("listed_first", [False, True])
+@pytest.mark.parametrize("many_jobs", [5, 1])
+async def test_the_new_job_is_highlighted_as_soon_as_it_is_listed(
+    monkeypatch: pytest.MonkeyPatch, many_jobs: int, *, listed_first: bool
+) -> None:
+    monkeypatch.setattr(main_screen, "MANY_JOBS", many_jobs)
+    account = SimulatedAccount(jobs=0)
+    others = [view(n, account=account.account_id) for n in (1, 2)]
+    async with workbench(account=account, shown=lambda bench: bench.snapshot(*others)) as bench:
+        await bench.until(lambda: "photos-1" in bench.text)
+        await bench.create(**WHOLE)
+        await bench.go_on()
+        await bench.asked()
+        await bench.press("y")
+        await bench.over()
+        [course] = account.jobs()
+        new = view(3, source="photos-prod", id=course.plan.id, account=account.account_id)
+        if listed_first:
+            await bench.show(bench.snapshot(*others, new))
+        await bench.press("enter")
+        if not listed_first:
+            await bench.show(bench.snapshot(*others, new))
+        await bench.until(lambda: "photos-prod" in bench.text)
+        [highlighted] = [line for line in bench.text.splitlines() if line.startswith("▌")]
+        assert "photos-prod" in highlighted
 
 
 async def test_what_is_typed_ahead_confirms_nothing() -> None:
