@@ -162,7 +162,8 @@ def _account_asks(
     if account.listing.settled:
         turn = [t for t in _lazy_turn(account, lazy, lazy_look) if t.job_id not in shown]
         due = [ask for track in turn if (ask := _job_ask(account, track, now, interval, focus))]
-        account.lazy_turn += 0 if due else len(turn)
+        if not any(math.isinf(ask.overdue) for ask in due):
+            account.lazy_turn += len(turn)
         yield from due
 
 
@@ -189,7 +190,8 @@ def _ids_in_focus(account: AccountTrack, focus: Focus) -> set[str]:
 def _lazy_turn(account: AccountTrack, lazy: list[JobTrack], most: int | None) -> list[JobTrack]:
     """Return the ended jobs of this pass: the next `most`, in the order of the list.
 
-    The turn moves on only when none of them is due, so that the newest jobs are asked first.
+    The turn moves on once each of them was asked, so that the newest jobs are asked first. Jobs that
+    never answer with their counts stay due; they must not hold the turn.
     """
     if most is None or len(lazy) <= most:
         return lazy

@@ -6,7 +6,7 @@ import math
 
 import pytest
 
-from slurper_tui.api.errors import NotFound, Unreachable
+from slurper_tui.api.errors import BadAnswer, NotFound, Unreachable
 from slurper_tui.api.models import Job, Progress
 from slurper_tui.monitor.model.base import JobKey, Moment
 from slurper_tui.monitor.model.job import Problem
@@ -96,7 +96,7 @@ def test_nothing_goes_while_the_api_says_wait() -> None:
 NOW = 1000.0
 
 
-def told(status: str | None) -> Progress:
+def counted(status: str | None) -> Progress:
     """An answer in which every count is known."""
     return Progress(
         status=status, objects=9, transferred_objects=5, skipped_objects=0, failed_objects=0
@@ -113,7 +113,7 @@ def account(*statuses: str, name: str = "acc", answered: bool = True) -> Account
     for job in jobs:
         track = JobTrack(name, job)
         if answered:
-            track.update(told(job.status), Moment(NOW, NOW), interval=5.0)
+            track.update(counted(job.status), Moment(NOW, NOW), interval=5.0)
         track.asked_at = NOW
         made.jobs[job.id or ""] = track
     return made
@@ -215,7 +215,7 @@ def test_what_is_not_to_be_asked_is_not(kind: str) -> None:
     elif kind == "not yet":
         track.retry_at = NOW + 60
     elif kind == "closed":
-        track.update(told("completed"), Moment(NOW, NOW), interval=5.0)
+        track.update(counted("completed"), Moment(NOW, NOW), interval=5.0)
     else:
         track.unlisted()
         track.unlisted()
@@ -242,6 +242,29 @@ def test_ended_jobs_take_turns_newest_first_and_those_on_the_screen_every_time()
     assert due(made, 0.0, focus) == [shown.job_id, running, *following]
     every = names(all_asks([made], NOW, 5.0, Focus()))
     assert set(every) == set(made.jobs) - set(newest)
+
+
+@pytest.mark.parametrize("answer", [404, 500, "no counts"])
+def test_ended_jobs_that_never_answer_do_not_starve_the_others(answer: int | str) -> None:
+    made = account(*["completed"] * (2 * LAZY_LOOK), answered=False)
+    later = NOW + 100.0
+    for n, track in enumerate(made.jobs.values()):
+        track.asked_at = -math.inf
+        if n < LAZY_LOOK:
+            track.asked_at = NOW
+            if isinstance(answer, int):
+                error = (NotFound if answer == 404 else BadAnswer)("failed", status=answer)
+                track.failed(error, Moment(NOW, NOW), 60.0)
+            else:
+                track.update(Progress(status="completed"), Moment(NOW, NOW), interval=5.0)
+    never_answer = [f"j{n}" for n in range(LAZY_LOOK)]
+    others = [f"j{n}" for n in range(LAZY_LOOK, 2 * LAZY_LOOK)]
+    assert due(made, 100.0) == ["list", *never_answer]
+    for _ in range(2):  # the turn waits until each was asked
+        assert due(made, 100.0) == ["list", *others]
+    for name in others:
+        made.jobs[name].update(counted("completed"), Moment(later, later), interval=5.0)
+    assert due(made, 100.0) == ["list", *never_answer]
 
 
 def test_a_list_that_failed_waits_for_its_time() -> None:
