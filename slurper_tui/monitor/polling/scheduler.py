@@ -190,8 +190,8 @@ def _ids_in_focus(account: AccountTrack, focus: Focus) -> set[str]:
 def _lazy_turn(account: AccountTrack, lazy: list[JobTrack], most: int | None) -> list[JobTrack]:
     """Return the ended jobs of this pass: the next `most`, in the order of the list.
 
-    The turn moves on once each of them was asked, so that the newest jobs are asked first. Jobs that
-    never answer with their counts stay due; they must not hold the turn.
+    The turn moves on once each of them was asked, so that the newest jobs are asked first. Jobs
+    that never answer with their counts stay due; they must not hold the turn.
     """
     if most is None or len(lazy) <= most:
         return lazy
