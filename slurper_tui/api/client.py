@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, TypeVar
 import msgspec
 from msgspec.structs import replace
 
+from slurper_tui.api.base_url import check_base_url
 from slurper_tui.api.credentials import Credentials
 from slurper_tui.api.errors import BadAnswer, Locked, TooLarge
 from slurper_tui.api.models import (
@@ -59,8 +60,8 @@ class SlurperClient:
     scrubber: removes secrets from texts; shared with the log and the reports, so that these know
         every secret too.
 
-    The first request opens the client in a thread, unless `open` was called before. Raises
-    ValueError then for settings that do not work.
+    Raises BadBaseUrl for a base URL to which no secret should be sent. The first request opens the
+    client in a thread, unless `open` was called before, and raises BadSetting as `open` does.
     """
 
     def __init__(
@@ -71,6 +72,7 @@ class SlurperClient:
         transport: httpx.AsyncBaseTransport | None = None,
         scrubber: Scrubber | None = None,
     ) -> None:
+        check_base_url(base_url)
         self._credentials = credentials
         self._base_url = base_url
         self._scrubber = scrubber or Scrubber()
@@ -82,8 +84,8 @@ class SlurperClient:
     def open(self) -> None:
         """Import httpx and prepare the connections, unless that is done.
 
-        Raises BadBaseUrl for a base URL to which no secret should be sent, and ValueError (both
-        with a one-line message) for proxy and certificate settings that do not work.
+        Raises BadSetting (a one-line message) for a proxy or certificates that do not work, and for
+        an invalid host name in the base URL.
         """
         with without_click():
             from slurper_tui.api.transport import Exchange

@@ -23,6 +23,9 @@ from urllib.request import getproxies
 import httpcore
 import httpx
 
+from slurper_tui.api.base_url import HIGHEST_PORT
+from slurper_tui.api.errors import BadSetting
+
 MOST_INFORMATIONAL = 20
 """Accepted 1xx responses before an answer. Each costs work, and no server needs more than two."""
 
@@ -220,8 +223,6 @@ class _Head:
         return len(self._begun) < _STATUS_LINE
 
 
-HIGHEST_PORT = 65535
-
 _SOCKS = ("socks5", "socks5h")
 _CERTIFICATE = re.compile(r"[0-9a-f]{8}\.\d+")
 """The file names under which OpenSSL finds certificates in a directory."""
@@ -243,7 +244,7 @@ class Choice(NamedTuple):
 def choose_proxy(host: str, port: int) -> Choice:
     """Choose the proxy for https to a host, as curl does; HTTPS_PROXY comes before ALL_PROXY.
 
-    Raises ValueError (a one-line message) where HTTPS_PROXY cannot be used and ALL_PROXY gives no
+    Raises BadSetting (a one-line message) where HTTPS_PROXY cannot be used and ALL_PROXY gives no
     proxy either. An ALL_PROXY that cannot be used is skipped with a note, because it is often meant
     for other programs.
     """
@@ -263,7 +264,7 @@ def choose_proxy(host: str, port: int) -> Choice:
             continue
         chosen = found if chosen.proxy is None else chosen
     if broken and chosen.proxy is None:
-        raise ValueError(broken)
+        raise BadSetting(broken)
     return chosen._replace(notes=tuple(notes))
 
 
@@ -343,7 +344,7 @@ def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
 def tls_context() -> ssl.SSLContext:
     """Return a TLS context with the certificates that the environment names, else certifi's.
 
-    Raises ValueError (one line with the variable's name) where these cannot be used.
+    Raises BadSetting (one line with the variable's name) where these cannot be used.
     """
     file, folder = os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")
     if file:
@@ -360,15 +361,15 @@ def _from_file(file: str) -> ssl.SSLContext:
             pass
     except (OSError, ValueError) as error:
         reason = getattr(error, "strerror", None) or error
-        raise ValueError(f"SSL_CERT_FILE: {file} cannot be read: {reason}") from None
+        raise BadSetting(f"SSL_CERT_FILE: {file} cannot be read: {reason}") from None
     try:
         return ssl.create_default_context(cafile=file)
     except (OSError, ValueError):
-        raise ValueError(f"SSL_CERT_FILE: {file} holds no certificates in PEM format") from None
+        raise BadSetting(f"SSL_CERT_FILE: {file} holds no certificates in PEM format") from None
 
 
 def _check_folders(folders: str) -> None:
-    """Raise ValueError if no folder has a certificate under a name that OpenSSL looks for."""
+    """Raise BadSetting if no folder has a certificate under a name that OpenSSL looks for."""
     reason = ""
     for folder in folders.split(os.pathsep):
         try:
@@ -378,4 +379,4 @@ def _check_folders(folders: str) -> None:
         except (OSError, ValueError) as error:
             why = getattr(error, "strerror", None) or error
             reason = reason or f"{folder} cannot be read: {why}"
-    raise ValueError(f"SSL_CERT_DIR: {reason}")
+    raise BadSetting(f"SSL_CERT_DIR: {reason}")

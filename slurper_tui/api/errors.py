@@ -145,5 +145,9 @@ class Locked(ApiError):
     exit_code = 2
 
 
-class BadBaseUrl(ValueError):
-    """The base URL is invalid, or secrets would be sent in the clear. Not part of the tree."""
+class BadSetting(ValueError):
+    """A setting with which no request can be sent, in one line. Not part of the tree."""
+
+
+class BadBaseUrl(BadSetting):
+    """The base URL is invalid, or secrets would be sent in the clear."""

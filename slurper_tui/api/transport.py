@@ -6,7 +6,6 @@ This is the only module that translates httpx's errors into the ones of `api.err
 from __future__ import annotations
 
 import asyncio
-import ipaddress
 import logging
 import os
 import time
@@ -17,7 +16,8 @@ from functools import lru_cache, partial
 import httpx
 import msgspec
 
-from slurper_tui.api.connection import HIGHEST_PORT, Choice, Transport, choose_proxy, tls_context
+from slurper_tui.api.base_url import check_url, refuse_user
+from slurper_tui.api.connection import Choice, Transport, choose_proxy, tls_context
 from slurper_tui.api.credentials import Credentials
 from slurper_tui.api.envelope import Raw, good_envelope, parse_limit, total_of
 from slurper_tui.api.errors import (
@@ -85,7 +85,7 @@ class Exchange:
 
     scrubber: knows the credentials and every other secret that no error may repeat.
     notes: one line for each environment setting that cannot be used.
-    Raises BadBaseUrl, and ValueError (a one-line message) for a setting that does not work.
+    Raises BadSetting for a base URL, a proxy or certificates that cannot be used.
     """
 
     def __init__(
@@ -98,7 +98,7 @@ class Exchange:
     ) -> None:
         self.scrubber = scrubber
         self.scrubber.add(*credentials.secrets)
-        base = check_base_url(base_url)
+        base = parse_base_url(base_url)
         # The same paths are requested repeatedly, and parsing a URL is slow.
         self._url = lru_cache(maxsize=4096)(partial(_below, base))
         use_proxy = transport is None and base.scheme == "https"
@@ -283,37 +283,15 @@ def _bad(response: httpx.Response, message: str, kind: type[BadAnswer] = BadAnsw
     )
 
 
-def check_base_url(text: str) -> httpx.URL:
-    """Parse a base URL. Raises BadBaseUrl if it is invalid or would send secrets in the clear.
-
-    No message repeats any part of the URL: it may contain a password.
-    """
-    # With an unescaped / in its password, a URL would parse as one with a longer path and no user.
-    if "@" in text:
-        raise BadBaseUrl("the base URL must hold no user, password, query or fragment")
+def parse_base_url(text: str) -> httpx.URL:
+    """Parse a base URL. Raises BadBaseUrl if it is invalid or would send secrets in the clear."""
+    refuse_user(text)
     try:
         url = httpx.URL(text.strip())
     except httpx.InvalidURL:
         raise BadBaseUrl("the base URL is not a URL") from None
-    if url.scheme not in {"https", "http"} or not url.host:
-        raise BadBaseUrl("the base URL must begin with https:// and name a host")
-    if (url.port or 0) > HIGHEST_PORT:
-        raise BadBaseUrl(f"the base URL is not a URL: its port is above {HIGHEST_PORT}")
-    if "?" in text or "#" in text:
-        raise BadBaseUrl("the base URL must hold no user, password, query or fragment")
-    if url.scheme == "http" and not is_loopback(url.host):
-        raise BadBaseUrl("the base URL must be https: plain http is for loopback addresses only")
+    check_url(text, url.scheme, url.host, url.port)
     return url
-
-
-def is_loopback(host: str) -> bool:
-    """Return whether a host name or address can only mean this machine."""
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _kind(error: Exception) -> type[Unreachable]:

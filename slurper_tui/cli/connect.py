@@ -12,7 +12,7 @@ import msgspec
 
 from slurper_tui.api.client import SlurperClient, without_click
 from slurper_tui.api.credentials import Credentials, key_credentials, token_credentials
-from slurper_tui.api.errors import BadBaseUrl
+from slurper_tui.api.errors import BadBaseUrl, BadSetting
 from slurper_tui.api.models import DEFAULT_BASE_URL
 from slurper_tui.cli.errors import CliError, ExitCode
 from slurper_tui.config import (
@@ -62,10 +62,8 @@ class Connection(msgspec.Struct, frozen=True):
         """Open the client, which imports httpx. Raises CliError when a setting is invalid."""
         try:
             self.client.open()
-        except BadBaseUrl as error:
-            raise CliError(f"{BASE_URL_VARIABLE}: {error}") from None
-        except ValueError as error:
-            raise CliError(str(error)) from None
+        except BadSetting as error:
+            raise setting_error(error) from None
 
 
 def make_connection(
@@ -79,7 +77,7 @@ def make_connection(
     """Make the client of the configured accounts; it is not open yet.
 
     scrubber: receives every secret that the client is given or sends. Raises CliError when
-    credentials or the account id are missing or invalid.
+    credentials or the account id are missing or invalid, or the base URL is.
     """
     if demo:
         return _demo_connection()
@@ -93,8 +91,17 @@ def make_connection(
     except ConfigError as error:
         raise CliError(f"{error}; {WHERE_ACCOUNT}") from None
     base_url = config.base_url or DEFAULT_BASE_URL
-    client = SlurperClient(credentials, base_url, transport=transport, scrubber=scrubber)
+    try:
+        client = SlurperClient(credentials, base_url, transport=transport, scrubber=scrubber)
+    except BadBaseUrl as error:
+        raise setting_error(error) from None
     return Connection(client, config.accounts, base_url)
+
+
+def setting_error(error: BadSetting) -> CliError:
+    """Return the error that ends the program for a setting of the client that cannot be used."""
+    where = f"{BASE_URL_VARIABLE}: " if isinstance(error, BadBaseUrl) else ""
+    return CliError(f"{where}{error}")
 
 
 def has_network_settings(environ: Mapping[str, str]) -> bool:

@@ -140,15 +140,19 @@ def _screen(
     from slurper_tui.cli.past import open_past  # sqlite3
 
     opened = open_past(connection, options, around.state, time.time())
-    # Without remembered jobs no first picture can be shown while httpx is imported.
-    if not opened.remembered or has_network_settings(around.environ):
-        _open_client(connection, out)
-    from slurper_tui.cli.terminal import clean_environment
+    try:
+        # Without remembered jobs no first picture can be shown while httpx is imported.
+        if not opened.remembered or has_network_settings(around.environ):
+            _open_client(connection, out)
+        from slurper_tui.cli.terminal import clean_environment
 
-    clean_environment()
-    from slurper_tui.cli.screen import show  # Textual: 190 ms
+        clean_environment()
+        from slurper_tui.cli.screen import show  # Textual: 190 ms
 
-    return show(connection, opened, config, around, options)
+        return show(connection, opened, config, around, options)
+    except CliError:
+        asyncio.run(opened.close())  # idempotent
+        raise
 
 
 def _make_connection(

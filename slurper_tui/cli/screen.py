@@ -20,8 +20,9 @@ from typing import TYPE_CHECKING, NoReturn
 
 import msgspec
 
+from slurper_tui.api.errors import BadSetting
 from slurper_tui.cli.choice import resolve
-from slurper_tui.cli.connect import PERMISSION, Connection
+from slurper_tui.cli.connect import PERMISSION, Connection, setting_error
 from slurper_tui.cli.context import (
     LATER_SECONDS,
     Surroundings,
@@ -242,7 +243,8 @@ async def _drive(
 def _outcome(app: SlurperApp, guard: Guard, around: Surroundings) -> ExitCode:
     """Return the app's exit code.
 
-    Raises CliError when every account rejects the credentials, or a job prefix is not unique.
+    Raises CliError when every account rejects the credentials, a job prefix is not unique, or the
+    client could not be opened.
     """
     if guard.ending is not None:
         # An error during the shutdown after a signal goes only to the log.
@@ -250,6 +252,8 @@ def _outcome(app: SlurperApp, guard: Guard, around: Surroundings) -> ExitCode:
         return guard.ending
     if isinstance(app.crash, CliError):
         raise app.crash
+    if isinstance(app.crash, BadSetting):
+        raise setting_error(app.crash)
     if app.crash is not None:
         from slurper_tui.cli.diagnostics import crashed  # only after an error
 

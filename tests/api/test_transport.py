@@ -11,11 +11,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from slurper_tui.api import transport as exchange
+from slurper_tui.api.base_url import check_base_url, is_loopback
 from slurper_tui.api.client import SlurperClient
 from slurper_tui.api.connection import MOST_INFORMATIONAL
 from slurper_tui.api.credentials import token_credentials
-from slurper_tui.api.errors import BadAddress, Unreachable
-from slurper_tui.api.transport import check_base_url, is_loopback
+from slurper_tui.api.errors import BadAddress, BadBaseUrl, Unreachable
+from slurper_tui.api.transport import parse_base_url
 
 Serve = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
 
@@ -199,11 +200,13 @@ async def test_an_id_that_no_url_can_hold_costs_nothing_but_itself() -> None:
     ],
 )
 def test_good_base_urls(text: str) -> None:
-    url = check_base_url(text)
+    check_base_url(text)
+    url = parse_base_url(text)
     assert url.host
     assert not url.query
 
 
+@pytest.mark.parametrize("check", [check_base_url, parse_base_url])
 @pytest.mark.parametrize(
     ("text", "reason"),
     [
@@ -233,9 +236,9 @@ def test_good_base_urls(text: str) -> None:
         ("https://\ud800/", "not a URL"),
     ],
 )
-def test_refused_base_urls(text: str, reason: str) -> None:
-    with pytest.raises(ValueError, match=reason) as refused:
-        check_base_url(text)
+def test_refused_base_urls(text: str, reason: str, check: Callable[[str], object]) -> None:
+    with pytest.raises(BadBaseUrl, match=reason) as refused:
+        check(text)
     assert "\n" not in str(refused.value)
     assert "pw" not in str(refused.value)
 
@@ -243,9 +246,10 @@ def test_refused_base_urls(text: str, reason: str) -> None:
 @given(st.text() | st.builds("http{}://{}".format, st.sampled_from(["", "s"]), st.text()))
 def test_any_text_is_a_safe_base_url_or_a_value_error(text: str) -> None:
     try:
-        url = check_base_url(text)
-    except ValueError:
+        url = parse_base_url(text)
+    except BadBaseUrl:
         return
+    check_base_url(text)
     assert url.scheme == "https" or is_loopback(url.host)
     assert not url.userinfo
     assert b"?" not in url.raw_path

@@ -20,12 +20,15 @@ from tests.terminal.pty_program import PATIENCE, PROGRAM, PtyProgram
 FILE = Path(".local/state/slurper-tui/history.sqlite3")
 
 
-def remember(home: Path, server: LoopbackServer, ago: float) -> None:
-    """Let an earlier run have looked at everything so many seconds ago."""
+def remember(home: Path, server: LoopbackServer, ago: float, url: str | None = None) -> None:
+    """Write the history of a run that read everything `ago` seconds ago.
+
+    url: the base URL of that run; None for the server's.
+    """
     account, then = server.accounts[0], time.time() - ago
     file = home / FILE
     file.parent.mkdir(parents=True)
-    store = open_store(file, server.url)
+    store = open_store(file, url or server.url)
     store.write(*look_at(account, then))
     store.close()
 
@@ -88,6 +91,39 @@ def test_refused_credentials_leave_the_screen_with_its_remembered_jobs(
         program.assert_as_found()
         assert "rejects these credentials" in program.text
         assert b"Traceback" not in program.raw
+
+
+@pytest.mark.parametrize("remembered", [True, False])
+@pytest.mark.parametrize(
+    "url",
+    ["https://api.invalid/v4?x=1", "https://api.invalid/v4#f", "https://me:pw@api.invalid/v4"],
+)
+def test_a_bad_base_url_ends_the_program_before_the_screen_is_opened(
+    environ: dict[str, str], server: LoopbackServer, tmp_path: Path, url: str, remembered: bool
+) -> None:
+    if remembered:
+        remember(tmp_path, server, 300.0, "https://api.invalid/v4")
+    with PtyProgram([PROGRAM], {**environ, "CLOUDFLARE_BASE_URL": url}, size=(120, 30)) as program:
+        assert program.ended() == 2
+        assert program.text.strip() == (
+            "slurper-tui: CLOUDFLARE_BASE_URL: "
+            "the base URL must hold no user, password, query or fragment"
+        )
+        assert b"\x1b[?1049h" not in program.raw
+        program.assert_as_found()
+    assert (tmp_path / FILE).exists() == remembered
+
+
+def test_a_setting_that_fails_behind_the_screen_ends_the_program_with_one_line(
+    environ: dict[str, str], server: LoopbackServer, tmp_path: Path
+) -> None:
+    url = "https://999.1.1.1/v4"  # only httpx finds this address invalid
+    remember(tmp_path, server, 300.0, url)
+    with PtyProgram([PROGRAM], {**environ, "CLOUDFLARE_BASE_URL": url}, size=(120, 30)) as program:
+        assert program.ended() == 2
+        assert "CLOUDFLARE_BASE_URL: the base URL is not a URL" in program.text
+        assert b"\x1b[?1049h" in program.raw
+        program.assert_as_found()
 
 
 def test_after_an_absence_one_panel_tells_and_any_key_closes_it(
