@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import ClassVar, NamedTuple
 
 from rich.cells import cell_len
+from textual import on
 from textual.app import ComposeResult
 from textual.binding import BindingType
 from textual.events import Resize
@@ -25,8 +26,8 @@ from slurper_tui.tui.render.lines import Line, Piece, fill, pad, shorten, wrap, 
 from slurper_tui.tui.screens.confirm import ConfirmDialog, Question
 from slurper_tui.tui.screens.create_form import Given, SecretsForm
 from slurper_tui.tui.screens.send import LOW, PageContext
-from slurper_tui.tui.widgets.detail_pane import TextLines
 from slurper_tui.tui.widgets.form_fields import OneLine
+from slurper_tui.tui.widgets.line_list import MARGIN, LineList
 
 NONE_YET = (
     "There are no plans.",
@@ -55,7 +56,10 @@ class Place(NamedTuple):
 
 
 class Row(NamedTuple):
-    """A line and its cursor position; place is None if the cursor skips the line."""
+    """A line and its cursor position.
+
+    place: None if the cursor skips the line; else a cell for the cursor's mark precedes the line.
+    """
 
     line: Line
     place: Place | None = None
@@ -83,7 +87,7 @@ def waits_for_keys(view: PlanView) -> bool:
 def _plan(view: PlanView, look: Look, now: float, width: int) -> Iterator[Row]:
     plan = view.plan
     title = shorten(_title(view, look), max(8, width - 2), look.glyphs.ellipsis)
-    yield Row((Piece("  "), Piece(title, "strong")), Place(plan.id))
+    yield Row((Piece(" "), Piece(title, "strong")), Place(plan.id))
     for text, style in _state_of(view, look, now):
         for part in wrap_words(text, max(8, width - 2)):
             yield Row((Piece("  "), Piece(part, style)))
@@ -117,7 +121,7 @@ def _step(step: Step, plan_id: int, room: int, look: Look, now: float, width: in
     unicode, plain, style = _SIGNS[step.state]
     sign = plain if look.glyphs.ascii_only else unicode
     number = pad(str(step.number), room, right=True)
-    head = (Piece(f"  {number} ", "faint"), Piece(pad(f"{sign} {step.state}", _STATE), style))
+    head = (Piece(f" {number} ", "faint"), Piece(pad(f"{sign} {step.state}", _STATE), style))
     after = _after(step, look, now) if width >= _NARROW else ""
     left = max(4, width - 3 - room - _STATE - (cell_len(after) + 1 if after else 0))
     name = shorten(look.glyphs.clean(draft_name(step.draft)), left, look.glyphs.ellipsis)
@@ -174,58 +178,69 @@ def again_question(step: Step, look: Look) -> Question:
 LOCKED = "read-only now: W allows changes"
 
 
-class PlansPane(TextLines):
-    """The rows of plans with a cursor. place: the cursor position, None if there is no plan."""
+class PlansPane(LineList):
+    """The rows of plans with a cursor.
+
+    rows: makes the rows for a width in cells.
+    place: the cursor position; None if there is no plan.
+    """
 
     def __init__(self, look: Look, rows: Callable[[int], Iterator[Row]]) -> None:
         super().__init__(look, id="plans")
         self._make = rows
         self._rows: list[Row] = []
-        self.place: Place | None = None
-
-    def lines_for(self, width: int) -> list[Line]:
-        """Build the rows; keep the cursor's place, or move it to the first one if it is gone."""
-        self._rows = [*self._make(width)]
-        places = self._places
-        if self.place not in places:
-            self.place = next(iter(places), None)
-        return [row.line for row in self._rows]
-
-    def row_style(self, y: int) -> str:
-        """Return the style `cursor` for the cursor's row, "" for others."""
-        row = y + self.first
-        mine = row < len(self._rows) and self._rows[row].place == self.place
-        return "cursor" if mine and self.place is not None else ""
-
-    def line_at(self, y: int) -> Line:
-        """Return a row; the cursor's row begins with a mark."""
-        line = super().line_at(y)
-        if self.row_style(y):
-            return (Piece(self._look.glyphs.say("▌"), "accent"), *_without_first_cell(line))
-        return line
-
-    def move(self, step: int) -> None:
-        """Move the cursor by `step` places and scroll it into view."""
-        places = self._places
-        if not places:
-            return
-        here = places.index(self.place) if self.place in places else 0
-        self.place = places[max(0, min(here + step, len(places) - 1))]
-        row = next(y for y, row in enumerate(self._rows) if row.place == self.place)
-        top, height = self.scroll_offset.y, max(1, self.size.height)
-        if not top <= row < top + height:
-            self.scroll_lines(row - top if row < top else row - top - height + 1)
-        self.repaint_changes()
+        self._cursor: int | None = None
 
     @property
-    def _places(self) -> list[Place]:
-        return [row.place for row in self._rows if row.place is not None]
+    def place(self) -> Place | None:
+        """The plan or job of the highlighted row; None if there is none."""
+        return None if self._cursor is None else self._rows[self._cursor].place
 
+    @property
+    def cursor(self) -> int | None:
+        """The index of the highlighted row; None if there is none."""
+        return self._cursor
 
-def _without_first_cell(line: Line) -> Line:
-    """Drop the first cell of a row: it is always blank, reserved for the cursor mark."""
-    first, *others = line
-    return (Piece(first.text[1:], first.style), *others)
+    @property
+    def lines(self) -> int:
+        """The number of rows."""
+        return len(self._rows)
+
+    def row_of(self, line: int) -> int | None:
+        """Return the index of the row at a line; None if the cursor skips it."""
+        row = super().row_of(line)
+        return None if row is None or self._rows[row].place is None else row
+
+    def fit(self) -> None:
+        """Make the rows; the cursor keeps its place, or moves to the first one if it is gone."""
+        place = self.place
+        self._rows = [*self._make(max(1, self.size.width - MARGIN))]
+        rows = [y for y, row in enumerate(self._rows) if row.place is not None]
+        kept = (y for y in rows if self._rows[y].place == place)
+        self._cursor = next(kept, rows[0] if rows else None)
+        self.set_lines(self.lines)
+
+    def line_at(self, y: int) -> Line:
+        """Draw a row and the scroll bar; a row that the cursor can be on begins with its mark."""
+        row = y + self.first
+        if row >= self.lines:
+            return ()
+        line, place = self._rows[row]
+        line = line if place is None else (self.cursor_sign(row), *line)
+        return (*fill(line, self.room.width - 1), self.thumb(y))
+
+    def move(self, step: int) -> None:
+        """Move the cursor by `step` places."""
+        rows = [y for y in range(self.lines) if self.row_of(y) is not None]
+        if self._cursor is not None:
+            here = rows.index(self._cursor) + step
+            self.highlight(rows[max(0, min(here, len(rows) - 1))])
+
+    def highlight(self, row: int) -> None:
+        """Put the cursor on a row and scroll it into view."""
+        self._cursor = row
+        self.show_cursor()
+        self.repaint_changes()
 
 
 class PlansPage(Screen[None]):
@@ -298,7 +313,7 @@ class PlansPage(Screen[None]):
         """Redraw the plans and the available keys."""
         width = self.size.width
         self.query_one("#form-head", OneLine).line = fill((Piece(" Plans", "strong"),), width)
-        self.query_one(PlansPane).remake()
+        self.query_one(PlansPane).redraw()
         self._show_foot()
 
     def _show_foot(self) -> None:
@@ -343,6 +358,11 @@ class PlansPage(Screen[None]):
     def action_move(self, step: int) -> None:
         """Move the cursor by `step` places."""
         self.query_one(PlansPane).move(step)
+        self._show_foot()
+
+    @on(PlansPane.Pointed)
+    def _pointed(self, event: PlansPane.Pointed) -> None:
+        self.query_one(PlansPane).highlight(event.row)
         self._show_foot()
 
     def action_back(self) -> None:

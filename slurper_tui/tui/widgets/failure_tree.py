@@ -326,12 +326,10 @@ class FailureLines(LineList):
         """Show the new state."""
         self.redraw()
 
-    def redraw(self) -> None:
-        """Compute the lines, scroll to the cursor, and repaint the differences."""
-        if self.size:
-            self.fit()
-            self._follow_cursor()
-            self.repaint_changes()
+    def lines_of(self, row: int) -> range:
+        """Return the line of an entry; for the first entry, the summary above it as well."""
+        line = row + len(self._above)
+        return range(line if row else 0, line + 1)
 
     def fit(self) -> None:
         """Compute the summary and the entries for this width."""
@@ -344,10 +342,3 @@ class FailureLines(LineList):
         self._cursor = paths.index(self.state.cursor) if self.state.cursor in paths else None
         self._counts = count_width(self._entries)
         self.set_lines(self.lines)
-
-    def _follow_cursor(self) -> None:
-        """Scroll as little as needed to show the cursor; at the first entry, scroll to the top."""
-        page, top = max(1, self.size.height), self.scroll_offset.y
-        row = self.cursor or 0
-        line = row + len(self._above)
-        self.scroll_to_line(max(0, line - page + 1, min(top, line if row else 0)))

@@ -233,7 +233,7 @@ class JobTable(LineList):
         shown = (before.lines is after.lines, before.view is after.view)
         if not all(shown) or before.deadline != after.deadline:
             self.fit()
-        scrolled = self._follow_cursor()
+        scrolled = self.show_cursor()
         if after.same_jobs(before) and not scrolled:
             self._repaint_rows(before.cursor, after.cursor)
         else:
@@ -272,23 +272,16 @@ class JobTable(LineList):
         had = self._shape is not None and self._shape[3]
         return any(shown_forecast(v) or (had and v.live and v.status == "running") for v in jobs)
 
-    def _follow_cursor(self) -> bool:
-        """Scroll as little as needed to make the cursor visible.
-
-        Return whether the list scrolled.
-        """
-        cursor, top = self.state.cursor or 0, self.top
-        wanted = max(cursor - self.page + 1, min(top, cursor))
-        wanted = max(0, min(wanted, len(self.state.lines) - self.page))
-        if scrolled := self.scroll_to_line(wanted):
+    def show_cursor(self, top: int | None = None) -> bool:
+        """Scroll to the cursor's row, and report that other rows became visible."""
+        scrolled = super().show_cursor(top)
+        if scrolled:
             self.post_message(self.Scrolled())
         return scrolled
 
     def redraw(self) -> None:
-        """Fit everything to the new size."""
-        self.fit()
-        self._follow_cursor()
-        self.repaint_changes()
+        """Fit everything to the new size, which changes the visible rows."""
+        super().redraw()
         self.post_message(self.Scrolled())
 
 

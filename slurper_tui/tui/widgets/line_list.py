@@ -58,8 +58,16 @@ class LineList(PaintedLines, can_focus=True):
         """Return the index of the row at visible line `y`; None for the header and empty lines."""
         return self.row_of(y - self.HEADER + self.first) if y >= self.HEADER else None
 
+    def lines_of(self, row: int) -> range:
+        """Return the lines to show while the cursor is on a row: those that the row takes."""
+        return range(row, row + 1)
+
     def redraw(self) -> None:
         """Fit the rows to the size, scroll to the cursor, and repaint the differences."""
+        if self.size:
+            self.fit()
+            self.show_cursor()
+            self.repaint_changes()
 
     def row_style(self, y: int) -> str:
         """Return the style of the cursor's row."""
@@ -86,12 +94,19 @@ class LineList(PaintedLines, can_focus=True):
         """Return how many rows a page moves by."""
         return max(1, self.size.height - 2)
 
-    def scroll_to_line(self, line: int) -> bool:
-        """Scroll until this line is the first one. Return whether the list scrolled."""
-        if line == self.scroll_offset.y:
-            return False
-        self.scroll_to(y=line, animate=False, force=True)
-        return True
+    def show_cursor(self, top: int | None = None) -> bool:
+        """Scroll as little as needed to show the cursor's row. Return whether the list scrolled.
+
+        top: the first line to show if the cursor's row is then visible; None for the present one.
+        """
+        shown = self.lines_of(self.cursor or 0) if self.lines else range(1)
+        present = self.scroll_offset.y
+        top = present if top is None else top
+        top = min(max(shown.stop - self.page, min(top, shown.start)), shown.start)
+        top = max(0, min(top, self.lines - self.page))
+        if top != present:
+            self.scroll_to(y=top, animate=False, force=True)
+        return top != present
 
     def on_resize(self) -> None:
         """Fit everything to the new size."""

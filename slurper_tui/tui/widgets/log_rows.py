@@ -310,6 +310,10 @@ class LogLines(LineList):
     def _start(self, row: int) -> int:
         return self._starts[row] if self.state.wrapped else row
 
+    def lines_of(self, row: int) -> range:
+        """Return the lines that a row takes."""
+        return range(self._start(row), self._start(row + 1))
+
     @property
     def cursor(self) -> int | None:
         """The index of the highlighted row."""
@@ -346,7 +350,7 @@ class LogLines(LineList):
         before: index of the row that had the cursor.
         """
         cursor, top = self.state.cursor, self.scroll_offset.y
-        self._follow_cursor(self._start(cursor), top)
+        self.show_cursor()
         self._height_of_cursor = self._start(cursor) - self.scroll_offset.y
         if top != self.scroll_offset.y:
             self.repaint_changes()
@@ -366,7 +370,7 @@ class LogLines(LineList):
         self.fit()
         start = self._start(self.state.cursor) if self.state.rows else 0
         top = self.scroll_offset.y
-        self._follow_cursor(start, start - self._height_of_cursor if held else top)
+        self.show_cursor(start - self._height_of_cursor if held else None)
         self._height_of_cursor = start - self.scroll_offset.y
         if top == self.scroll_offset.y:
             self.move_down(self._start(came))
@@ -398,17 +402,6 @@ class LogLines(LineList):
         if known is None or known[0] is not row:
             known = self._heights[id(row)] = (row, row_height(row, self._row_layout))
         return known[1]
-
-    def _follow_cursor(self, start: int, top: int) -> None:
-        """Scroll to `top`, or the least distance from it that makes the cursor's row visible.
-
-        start: the first line of that row, which is always made visible.
-        """
-        page, state = max(1, self.size.height), self.state
-        end = self._start(state.cursor + 1) if state.rows else 1
-        wanted = min(max(end - page, min(top, start)), start)
-        wanted = max(0, min(wanted, self.lines - page))
-        self.scroll_to_line(wanted)
 
 
 def _key_width(row: LogRow) -> int:

@@ -232,6 +232,19 @@ async def test_a_refused_job_is_sent_again_too_and_others_are_not() -> None:
         await bench.see("Send job 4 again?", "Nothing was made of it")
 
 
+async def test_a_click_moves_the_cursor_to_a_job_and_not_to_other_lines() -> None:
+    async with restarted(*MIXED) as bench:
+        page = await opened(bench)
+        lines = bench.text.splitlines()
+        for text, marked in (("4 ✖ refused", "4 ✖ refused"), ("10001:", "4 ✖ refused")):
+            [row] = [y for y, line in enumerate(lines) if text in line]
+            await bench.pilot.click(page, offset=(5, row))
+            await bench.pilot.pause()
+            [cursor] = [line for line in bench.text.splitlines() if line.startswith("▌")]
+            assert marked in cursor
+        assert "s send again" in bench.text
+
+
 async def test_what_has_not_been_sent_is_cancelled_after_a_question() -> None:
     async with restarted(*MIXED[:1], step(2), step(3)) as bench:
         await opened(bench)
