@@ -8,10 +8,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import NamedTuple
 
-from slurper_tui.monitor.jobs.actions import NO_JOB_LEFT, why_not
 from slurper_tui.monitor.model.base import JobKey
-from slurper_tui.monitor.model.events import Action
-from slurper_tui.monitor.model.job import JobView, Snapshot
+from slurper_tui.monitor.model.events import NO_JOB_LEFT, Action
+from slurper_tui.monitor.model.job import JobView, Snapshot, why_not
 from slurper_tui.monitor.reports.wording import DONE_WORDS
 from slurper_tui.tui.state import ScreenState
 

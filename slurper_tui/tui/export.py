@@ -1,4 +1,4 @@
-"""Files that the user exports, and text for the clipboard.
+"""Files that the user exports.
 
 Logs, exact keys and receipts go to new files in a given folder; an existing file is never
 overwritten. File contents are exact; only file names are sanitised.
@@ -7,7 +7,7 @@ overwritten. File contents are exact; only file names are sanitised.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -15,40 +15,7 @@ from slurper_tui.format import as_json
 from slurper_tui.monitor.logs.failures import rclone_line
 from slurper_tui.monitor.model.job import JobView
 from slurper_tui.monitor.model.logs import FAILED_TYPE, LogView
-from slurper_tui.monitor.reports.records import job_record, row_record
-
-HOW_IN_TMUX = "set -g set-clipboard on"
-
-
-def can_copy(text: str) -> bool:
-    """Return whether the text can be encoded as UTF-8; a key may contain lone surrogates."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
-def terminal_copies(environ: Mapping[str, str]) -> bool:
-    """Return whether the terminal may support OSC 52 (copying to the clipboard).
-
-    tmux and screen block it unless they are configured to pass it on.
-    """
-    term = environ.get("TERM", "")
-    inside = "TMUX" in environ or "STY" in environ or term.startswith(("tmux", "screen"))
-    refuses = term == "linux" or environ.get("TERM_PROGRAM") == "Apple_Terminal"
-    return not inside and not refuses
-
-
-def id_text(view: JobView) -> str:
-    """Return the job's id unchanged, or "" if it has none."""
-    return view.job.id or ""
-
-
-def json_text(view: JobView) -> str:
-    """Return the job as JSON; non-ASCII characters are escaped, so that no character is lost."""
-    return as_json(job_record(view), indent=2, default=str)
-
+from slurper_tui.monitor.reports.records import row_record
 
 MOST_NAMES = 1000
 """The most files of one name in a folder; a number in the name distinguishes them."""

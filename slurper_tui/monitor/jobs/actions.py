@@ -18,14 +18,14 @@ from slurper_tui.api.models import Answer, Job, Progress
 from slurper_tui.monitor.jobs.create import Lists
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.events import (
+    NO_JOB_LEFT,
     Action,
     ActionRequest,
     Event,
     RequestState,
     What,
-    expected,
 )
-from slurper_tui.monitor.model.job import JobView
+from slurper_tui.monitor.model.job import NOT_FOUND, JobView, why_not
 from slurper_tui.monitor.polling.budgeted_client import Metered
 from slurper_tui.monitor.polling.job_store import JobStore
 from slurper_tui.monitor.polling.job_tracker import has_ended
@@ -33,27 +33,6 @@ from slurper_tui.monitor.polling.job_tracker import has_ended
 if TYPE_CHECKING:
     from slurper_tui.api.client import SlurperClient
     from slurper_tui.monitor.history.recorder import HistoryNotes
-
-GONE = "the API no longer knows it"
-"""Why no action is possible on a job that the API answers with 404."""
-
-_FROM: Mapping[Action, str] = {Action.PAUSE: "running", Action.RESUME: "paused"}
-"""The status that a job must have for these actions."""
-
-
-def why_not(view: JobView, action: Action) -> str:
-    """Return a clause that explains why an action is not possible now; "" if it is possible."""
-    if view.gone:
-        return GONE
-    if view.status is None:
-        return "its state is not known"
-    if action is Action.DELETE:
-        return "" if view.ended else "it has not ended"
-    if view.status == expected(action):
-        return f"it is {view.status} already"
-    if view.ended:
-        return "it has ended"
-    return "" if view.status == _FROM.get(action, view.status) else f"it is {view.word}"
 
 
 def consequence(views: Sequence[JobView], action: Action) -> str:
@@ -148,8 +127,6 @@ _NEWS = {
     "paused": "it was paused meanwhile",
     "running": "it was resumed meanwhile",
 }
-
-NO_JOB_LEFT = "no job of this account runs or is paused"
 
 
 class JobControl:
@@ -277,7 +254,7 @@ class JobControl:
         try:
             progress = await self._metered.at_once(lambda: self._metered.api.progress(*key))
         except NotFound:
-            return GONE
+            return NOT_FOUND
         view = self._job_store.view(key) or JobView(key.account_id, Job(id=key.job_id))
         return _news(_as_told(view, progress), action)
 

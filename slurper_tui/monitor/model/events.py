@@ -25,6 +25,10 @@ class Action(StrEnum):
     ABORT_ALL = "abort all"
 
 
+NO_JOB_LEFT = "no job of this account runs or is paused"
+"""Why `ABORT_ALL` has nothing to do."""
+
+
 class RequestState(StrEnum):
     """State of an action request.
 

@@ -1,6 +1,7 @@
 """Frozen snapshots of jobs, accounts and the request budget: the monitor's output to both faces.
 
-Also the default order of jobs, and the rules for when a rate or a forecast may be shown.
+Also the default order of jobs, and the rules for when a rate or a forecast may be shown and when an
+action is possible.
 """
 
 from __future__ import annotations
@@ -15,7 +16,14 @@ from slurper_tui.api.errors import ApiError
 from slurper_tui.api.models import Job
 from slurper_tui.format import parse_time
 from slurper_tui.monitor.model.base import JobKey
-from slurper_tui.monitor.model.events import ActionRequest, Event, RequestState, RetryLink
+from slurper_tui.monitor.model.events import (
+    Action,
+    ActionRequest,
+    Event,
+    RequestState,
+    RetryLink,
+    expected,
+)
 
 if TYPE_CHECKING:
     from slurper_tui.monitor.model.plans import Unstarted
@@ -393,3 +401,23 @@ def shown_rate(view: JobView) -> float | None:
 def shown_forecast(view: JobView) -> Forecast | None:
     """Return the forecast; None if the job is stalled or not running, or its data is not fresh."""
     return view.forecast if is_fresh(view) and view.phase is not Phase.STALLED else None
+
+
+NOT_FOUND = "the API no longer knows it"
+"""Why no action is possible on a job that the API answers with 404."""
+
+
+def why_not(view: JobView, action: Action) -> str:
+    """Return a clause that explains why an action is not possible now; "" if it is possible."""
+    if view.gone:
+        return NOT_FOUND
+    if view.status is None:
+        return "its state is not known"
+    if action is Action.DELETE:
+        return "" if view.ended else "it has not ended"
+    if view.status == expected(action):
+        return f"it is {view.status} already"
+    if view.ended:
+        return "it has ended"
+    needed = {Action.PAUSE: "running", Action.RESUME: "paused"}.get(action)
+    return "" if needed in (None, view.status) else f"it is {view.word}"

@@ -18,8 +18,8 @@ from textual.message import Message
 from textual.strip import Strip
 
 from slurper_tui import format as words
-from slurper_tui.monitor.jobs.actions import NO_JOB_LEFT, consequence
-from slurper_tui.monitor.model.events import Action
+from slurper_tui.monitor.jobs.actions import consequence
+from slurper_tui.monitor.model.events import NO_JOB_LEFT, Action
 from slurper_tui.monitor.model.job import JobView, Snapshot
 from slurper_tui.monitor.reports.wording import DONE_WORDS, word_to_type
 from slurper_tui.tui.availability import Change, aimed_at, hindrance

@@ -7,7 +7,7 @@ texts to copy, errors and log rows. `PageHelp` and the later classes serve the p
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
@@ -19,12 +19,14 @@ from slurper_tui.api.errors import ApiError
 from slurper_tui.api.models import LogRow
 from slurper_tui.monitor.model.job import Snapshot, State
 from slurper_tui.monitor.model.logs import reason_of
-from slurper_tui.tui.export import HOW_IN_TMUX, Saved, can_copy, terminal_copies
 from slurper_tui.tui.keys import KEYS, signs
 from slurper_tui.tui.render.glyphs import STATUS, Look
 from slurper_tui.tui.render.lines import Line, Piece, pad, wrap, wrap_words
 from slurper_tui.tui.render.problem_text import error_details, problem_details
 from slurper_tui.tui.widgets.detail_pane import TextLines
+
+if TYPE_CHECKING:
+    from slurper_tui.tui.export import Saved
 
 PADDING = 4
 """Total padding in cells at the left and right of a page, as set in the stylesheet."""
@@ -178,6 +180,26 @@ class ProblemDialog(Dialog):
             shown = " " * KEY_COLUMN
 
 
+def can_copy(text: str) -> bool:
+    """Return whether the text can be encoded as UTF-8; a key may contain lone surrogates."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def terminal_copies(environ: Mapping[str, str]) -> bool:
+    """Return whether the terminal may support OSC 52 (copying to the clipboard).
+
+    tmux and screen block it unless they are configured to pass it on.
+    """
+    term = environ.get("TERM", "")
+    inside = "TMUX" in environ or "STY" in environ or term.startswith(("tmux", "screen"))
+    refuses = term == "linux" or environ.get("TERM_PROGRAM") == "Apple_Terminal"
+    return not inside and not refuses
+
+
 class CopyDialog(Dialog):
     """The full text of a copy, to select with the terminal's own mouse."""
 
@@ -194,7 +216,7 @@ class CopyDialog(Dialog):
         yield ()
         hint = "Some terminals refuse to be copied to by a program. tmux allows it with:"
         yield from ((Piece(part, "muted"),) for part in wrap_words(hint, width))
-        yield (Piece(f"  {HOW_IN_TMUX}", "accent"),)
+        yield (Piece("  set -g set-clipboard on", "accent"),)
 
 
 class Copier:

@@ -408,17 +408,16 @@ class MainScreen(Screen[None]):
 
     def action_copy_id(self) -> None:
         """Copy the id of the highlighted job."""
-        from slurper_tui.tui.export import id_text
-
         if self.state.job:
-            self._copy("id", id_text(self.state.job))
+            self._copy("id", self.state.job.job.id or "")
 
     def action_copy_json(self) -> None:
-        """Copy the highlighted job as JSON."""
-        from slurper_tui.tui.export import json_text
+        """Copy the highlighted job as JSON, in ASCII so that no character is lost."""
+        from slurper_tui.format import as_json
+        from slurper_tui.monitor.reports.records import job_record
 
         if self.state.job:
-            self._copy("JSON", json_text(self.state.job))
+            self._copy("JSON", as_json(job_record(self.state.job), indent=2, default=str))
 
     def _copy(self, what: str, text: str) -> None:
         if self._copier is None:

@@ -12,10 +12,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from slurper_tui.api.errors import BadAnswer, Conflict, Locked, NotSent, RateLimited, Unreachable
-from slurper_tui.monitor.jobs.actions import NO_JOB_LEFT, consequence, why_not
+from slurper_tui.monitor.jobs.actions import consequence
 from slurper_tui.monitor.model.base import JobKey
-from slurper_tui.monitor.model.events import Action, Event, RequestState, RetryLink, What, expected
-from slurper_tui.monitor.model.job import Counts, JobView, Phase
+from slurper_tui.monitor.model.events import (
+    NO_JOB_LEFT,
+    Action,
+    Event,
+    RequestState,
+    RetryLink,
+    What,
+    expected,
+)
+from slurper_tui.monitor.model.job import Counts, JobView, Phase, why_not
 from slurper_tui.monitor.polling.job_tracker import NOTHING_YET
 from slurper_tui.simulated.account import Fault, Kind, SimulatedAccount
 from slurper_tui.simulated.jobs import Course, Plan
