@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from msgspec.structs import replace
+from textual.events import Key
 from textual.geometry import Region
 from textual.pilot import Pilot
 from textual.widgets import Input
@@ -440,6 +441,17 @@ async def test_the_palette_runs_an_action() -> None:
         await wait_for(stage, lambda: stage.app.main.state.view.hide_ended)
         assert "photos-3" not in stage.text
         assert stage.saved[-1].hide_ended
+
+
+async def test_the_palette_runs_an_action_once_if_enter_is_pressed_several_times() -> None:
+    async with staged(snapshot(*THREE)) as stage:
+        await stage.press("colon", *"Hide or show the ended")
+        await wait_for(stage, lambda: "Highlight" not in stage.text)
+        for _ in range(3):
+            stage.app.post_message(Key("enter", None))
+        await wait_for(stage, lambda: stage.saved)
+        await stage.pilot.pause()
+        assert [view.hide_ended for view in stage.saved] == [True]
 
 
 async def wait_for(stage: Stage, condition: Any) -> None:

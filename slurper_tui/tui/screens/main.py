@@ -462,7 +462,7 @@ class MainScreen(Screen[None]):
         self.on_key()
         from slurper_tui.tui.screens.palette import Palette
 
-        self.app.push_screen(Palette(self.look))
+        self.app.push_screen(Palette())
 
     def action_log(self) -> None:
         """Open the job's log."""

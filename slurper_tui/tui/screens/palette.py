@@ -32,7 +32,6 @@ from textual.worker import Worker, WorkerCancelled, WorkerFailed
 from slurper_tui.eta import finish
 from slurper_tui.tui.keys import KEYS, key_sign
 from slurper_tui.tui.render.columns import Facts, migration, short_id
-from slurper_tui.tui.render.glyphs import Look
 from slurper_tui.tui.render.lines import shorten, text_of
 from slurper_tui.tui.render.painted import MISSING, QuietPalette
 from slurper_tui.tui.state import fold_text
@@ -194,9 +193,9 @@ class Palette(QuietPalette):
     class Ready(Message):
         """Posted when the palette accepts keys."""
 
-    def __init__(self, look: Look) -> None:
+    def __init__(self) -> None:
         super().__init__([Everything], id="palette")
-        self._look = look
+        self._selected = False
 
     def compose(self) -> ComposeResult:
         """Yield the input, and the list below it."""
@@ -222,15 +221,21 @@ class Palette(QuietPalette):
 
         Then the event goes on to Textual's own handler.
         """
-        if searches := self._searches:
+        searches = self._searches
+        if searches or self._selected:
             event.stop()
             event.prevent_default()
+        if searches:
             again = Input.Submitted(event.input, event.value)
             self.run_worker(self._submit_after(searches, again), group=CHOOSING, exclusive=True)
-            return
-        commands = self.query_one(CommandList)
-        if commands.highlighted is None:
-            commands.action_cursor_down()
+
+    @on(CommandList.OptionSelected)
+    def _select_once(self, event: CommandList.OptionSelected) -> None:
+        """Pass only the first selection on: a second Enter may be queued behind it."""
+        if self._selected:
+            event.stop()
+            event.prevent_default()
+        self._selected = True
 
     @property
     def _searches(self) -> list[Worker[Any]]:
