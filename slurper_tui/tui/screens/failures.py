@@ -22,7 +22,6 @@ from slurper_tui.monitor.logs.failures import FailingObjects
 from slurper_tui.monitor.model.job import JobView
 from slurper_tui.monitor.model.logs import FAILED_TYPE, Cause, FailuresView, cause_of, reason_of
 from slurper_tui.monitor.reports.wording import NO_FAILED_KEY, hold_up, missing_keys
-from slurper_tui.monitor.services import Services
 from slurper_tui.tui.export import save_keys
 from slurper_tui.tui.keys import FAILURE_KEYS
 from slurper_tui.tui.render.lines import Line, Piece, join
@@ -38,6 +37,7 @@ from slurper_tui.tui.widgets.failure_tree import (
 )
 
 if TYPE_CHECKING:
+    from slurper_tui.monitor.services import Services
     from slurper_tui.tui.screens.main import MainScreen
 
 

@@ -18,7 +18,6 @@ from textual.screen import Screen
 
 from slurper_tui.api.errors import ApiError
 from slurper_tui.monitor.model.job import JobView
-from slurper_tui.monitor.services import Services
 from slurper_tui.tui.keys import hints_of
 from slurper_tui.tui.render.glyphs import Look
 from slurper_tui.tui.render.lines import Line, Piece, join, shorten, spread, width_of
@@ -27,6 +26,7 @@ from slurper_tui.tui.screens.dialogs import Copier, ErrorDialog, PageHelp, TextD
 from slurper_tui.tui.state import ScreenState
 
 if TYPE_CHECKING:
+    from slurper_tui.monitor.services import Services
     from slurper_tui.tui.screens.main import MainScreen
 
 LOW = 16

@@ -25,7 +25,6 @@ from slurper_tui.api.errors import ApiError
 from slurper_tui.monitor.model.job import JobView
 from slurper_tui.monitor.model.logs import LogView, reason_of
 from slurper_tui.monitor.reports.wording import WAITING, next_step, so_many_rows
-from slurper_tui.monitor.services import Services
 from slurper_tui.tui import log_state as states
 from slurper_tui.tui.export import Saved, save_log
 from slurper_tui.tui.keys import LOG_KEYS
@@ -38,6 +37,7 @@ from slurper_tui.tui.widgets.form_fields import MOST_TYPED, FilterInput
 from slurper_tui.tui.widgets.log_rows import NOTHING, LogLines
 
 if TYPE_CHECKING:
+    from slurper_tui.monitor.services import Services
     from slurper_tui.tui.screens.main import MainScreen
 
 LEAST_NAME = 16

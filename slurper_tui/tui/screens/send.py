@@ -12,7 +12,7 @@ from bisect import bisect_right
 from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from enum import StrEnum
 from itertools import accumulate
-from typing import ClassVar, NamedTuple, overload
+from typing import TYPE_CHECKING, ClassVar, NamedTuple, overload
 
 from textual.app import ComposeResult
 from textual.binding import BindingType
@@ -30,7 +30,6 @@ from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.job import State
 from slurper_tui.monitor.model.plans import Draft, PlanView, Secrets
 from slurper_tui.monitor.reports.wording import NOT_DURABLE, check_words, not_made_words
-from slurper_tui.monitor.services import Services
 from slurper_tui.tui.keys import may_confirm
 from slurper_tui.tui.render.columns import Facts, migration, short_id
 from slurper_tui.tui.render.glyphs import Glyphs, Look, style_of
@@ -38,6 +37,9 @@ from slurper_tui.tui.render.lines import Line, Piece, fill, pad, width_of, wrap,
 from slurper_tui.tui.render.problem_text import error_details
 from slurper_tui.tui.widgets.detail_pane import TextLines
 from slurper_tui.tui.widgets.form_fields import OneLine
+
+if TYPE_CHECKING:
+    from slurper_tui.monitor.services import Services
 
 LABEL = 14
 NARROW, NARROW_LABEL = 50, 13
