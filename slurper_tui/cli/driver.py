@@ -4,6 +4,9 @@
 loop. `TerminalDriver` changes Textual's POSIX driver: it writes to stdout (stderr may be a file),
 reads keys through `Keyboard`, takes the size from the kernel, stops the whole process group on
 Ctrl-Z, restores the screen after a SIGSTOP, and records in `Terminal` whether the screen is open.
+
+Both use private names of Textual. `MISSING` names what this version of Textual lacks or has
+changed; if anything, `PlainDriver` is used, which is Textual's own driver.
 """
 
 from __future__ import annotations
@@ -27,9 +30,36 @@ from textual.geometry import Size
 from textual.message import Message
 
 from slurper_tui.cli.errors import exit_code
-from slurper_tui.cli.keyboard import Keyboard
 from slurper_tui.cli.signals import Guard
 from slurper_tui.cli.terminal import SCREEN, Terminal, in_background, kernel_size, terminal_size
+from slurper_tui.tui.render.painted import PrivateName
+
+try:
+    from slurper_tui.cli.keyboard import PRIVATE, Keyboard
+except ImportError as error:  # a private module of Textual, or a name in it
+    _UNIMPORTABLE, PRIVATE = [str(error)], ()
+else:
+    _UNIMPORTABLE = []
+
+_ATTRIBUTES = (
+    *("_app", "_loop", "_mouse", "_auto_restart", "_file", "_key_thread", "_must_signal_resume"),
+    *("_in_band_window_resize", "_mouse_pixels", "exit_event", "fileno"),
+)
+_METHODS = {
+    "_get_terminal_size": ("self",),
+    "_run_input_thread": ("self",),
+    "run_input_thread": ("self",),
+    "_sigtstp_application": ("self", "_"),
+    "_sigcont_application": ("self", "_"),
+}
+PRIVATE_NAMES = (
+    *PRIVATE,
+    PrivateName(App, "_handle_exception", ("self", "error")),
+    *(PrivateName(LinuxDriver, name) for name in _ATTRIBUTES),
+    *(PrivateName(LinuxDriver, *method) for method in _METHODS.items()),
+)
+MISSING = (*_UNIMPORTABLE, *(str(name) for name in PRIVATE_NAMES if not name.is_as_expected))
+"""The private names that are missing or have another signature; checked once, at the import."""
 
 _MOST_PENDING = 131_072
 """The most characters that may wait for the terminal; further strings are dropped."""
@@ -320,9 +350,32 @@ class TerminalDriver(LinuxDriver):
         self._app.call_later(self._app.refresh, repaint=True, layout=True)
 
 
-def driver_for(terminal: Terminal, guard: Guard) -> type[TerminalDriver]:
+class PlainDriver(LinuxDriver):
+    """Textual's own driver, for a Textual without the private names that `TerminalDriver` needs.
+
+    It does not mark keys that were pasted or came in a burst, so no job may be changed with it.
+    """
+
+    terminal: Terminal
+
+    def start_application_mode(self) -> None:
+        """Open the screen."""
+        self.terminal.screen_open = True
+        super().start_application_mode()  # type: ignore[no-untyped-call]  # untyped there
+
+    def close(self) -> None:
+        """Wait until all output is written."""
+        super().close()
+        self.terminal.screen_open = False
+
+
+DRIVER: type[LinuxDriver] = PlainDriver if MISSING else TerminalDriver
+"""The driver for this version of Textual."""
+
+
+def driver_for(terminal: Terminal, guard: Guard) -> type[LinuxDriver]:
     """Return a driver class bound to one run; Textual instantiates it without these arguments."""
-    return type("BoundDriver", (TerminalDriver,), {"terminal": terminal, "guard": guard})
+    return type("BoundDriver", (DRIVER,), {"terminal": terminal, "guard": guard})
 
 
 def _stop_job() -> None:

@@ -34,6 +34,20 @@ from textual.keys import Keys
 from textual.message import Message
 
 from slurper_tui.tui.keys import QUIET_SECONDS, set_context
+from slurper_tui.tui.render.painted import PrivateName
+
+PRIVATE = (
+    PrivateName(XTermParser, "feed", ("self", "data")),
+    PrivateName(XTermParser, "_sequence_to_key_events", ("self", "sequence", "alt")),
+    *(
+        PrivateName(XTermParser, name)
+        for name in (
+            *("_timeout_time", "mouse_pixels", "last_x", "last_y"),
+            *("terminal_size", "terminal_pixel_size"),
+        )
+    ),
+)
+"""What this module uses of Textual's parser; `cli.driver` checks it at the start."""
 
 _ESC, _BEL, _CTRL_C = "\x1b", "\x07", "\x03"
 _CANCEL = frozenset("\x18\x1a")  # CAN and SUB end any sequence

@@ -32,7 +32,7 @@ from slurper_tui.cli.context import (
     when,
     zone_of,
 )
-from slurper_tui.cli.driver import driver_for
+from slurper_tui.cli.driver import MISSING, driver_for
 from slurper_tui.cli.errors import CliError, ExitCode, exit_code
 from slurper_tui.cli.past import Opened
 from slurper_tui.cli.signals import Guard
@@ -149,7 +149,8 @@ def _options(
         theme=options.theme or kept.theme or config.theme,
         environ=around.environ,
         deadline=when("--deadline", options.deadline, zone_of(config), future=True),
-        write=options.write,
+        write=options.write and not MISSING,
+        read_only=bool(MISSING),
     )
 
 

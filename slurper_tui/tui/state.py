@@ -148,6 +148,7 @@ class ScreenOptions(msgspec.Struct, frozen=True):
     environ: environment variables that identify the terminal.
     deadline: UTC seconds by which all jobs should be done.
     write: changing jobs is allowed from the start.
+    read_only: changing jobs cannot be allowed, because pasted keys cannot be recognised.
     """
 
     ascii_only: bool = False
@@ -159,6 +160,7 @@ class ScreenOptions(msgspec.Struct, frozen=True):
     environ: Mapping[str, str] = msgspec.field(default_factory=dict)
     deadline: float | None = None
     write: bool = False
+    read_only: bool = False
 
 
 RowKey = JobKey | MigrationKey

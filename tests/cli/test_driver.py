@@ -1,15 +1,17 @@
-"""Writing to a terminal that may take nothing for a while."""
+"""The thread that writes to the terminal, and the check of Textual's private names."""
 
 from __future__ import annotations
 
 import os
 import select
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 
 import pytest
 
-from slurper_tui.cli.driver import ScreenWriter
+from slurper_tui.cli.driver import MISSING, PRIVATE_NAMES, ScreenWriter
 
 PATIENCE = 20.0
 FRAME = "é" * 10_000
@@ -89,3 +91,51 @@ def test_a_terminal_that_is_gone_holds_nothing_up() -> None:
     writer.write("lost")
     assert writer.wait(PATIENCE)
     os.close(start)
+
+
+IMPORTED = {
+    "ANSI_SEQUENCES_KEYS": "textual._ansi_sequences",
+    "FUNCTIONAL_KEYS": "textual._keyboard_protocol",
+    "XTermParser": "textual._xterm_parser",
+}
+"""The names that the keyboard imports from private modules."""
+
+SIGNATURES = {
+    "feed": r"(def feed\(self, data: str)",
+    "_sequence_to_key_events": r"(def _sequence_to_key_events\(\n        self, sequence: str)",
+    "_handle_exception": r"(def _handle_exception\(self, error: Exception)",
+    "_get_terminal_size": r"(def _get_terminal_size\(self)",
+    "_run_input_thread": r"(def _run_input_thread\(self)",
+    "run_input_thread": r"(def run_input_thread\(self)",
+    "_sigtstp_application": r"(def _sigtstp_application\(self, \*_)",
+    "_sigcont_application": r"(def _sigcont_application\(self, \*_)",
+}
+
+
+def missing_with(pattern: str, replacement: str) -> str:
+    """Return what `tests.cli.driver_check` prints with a changed Textual."""
+    module = ("tests.tui.other_textual", pattern, replacement, "tests.cli.driver_check")
+    done = subprocess.run(
+        [sys.executable, "-m", *module], capture_output=True, text=True, timeout=120, check=True
+    )
+    return done.stdout.strip()
+
+
+def test_this_textual_has_every_name_that_the_driver_uses() -> None:
+    assert not MISSING
+    assert missing_with("no such name", "") == "TerminalDriver ()"
+
+
+@pytest.mark.parametrize("name", [*map(str, PRIVATE_NAMES), *IMPORTED])
+def test_without_a_private_name_the_plain_driver_is_used(name: str) -> None:
+    before = r"\b" if name in {*SIGNATURES, *IMPORTED} else r"(?<=self\.)"
+    printed = missing_with(rf"{before}{name}\b", f"{name}_renamed")
+    assert printed.startswith("PlainDriver ")
+    assert name in printed
+
+
+@pytest.mark.parametrize("name", SIGNATURES)
+def test_with_another_signature_the_plain_driver_is_used(name: str) -> None:
+    printed = missing_with(SIGNATURES[name], r"\1, extra=None")
+    assert printed.startswith("PlainDriver ")
+    assert repr(name) in printed

@@ -1,5 +1,7 @@
 """The installed program changes jobs of a real server that times out, refuses, and is not alone."""
 
+import signal
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -170,3 +172,36 @@ def test_the_command_line_unlocks(server: LoopbackServer, course: Course, tmp_pa
         program.type("q")
         assert program.ended() == 0
     assert changes(server) == ["PUT pause"]
+
+
+@pytest.mark.parametrize("name", ["_auto_restart", "_sequence_to_key_events", "FUNCTIONAL_KEYS"])
+def test_with_an_unsupported_textual_jobs_can_only_be_watched(
+    server: LoopbackServer, course: Course, tmp_path: Path, name: str
+) -> None:
+    environ = environment(tmp_path, **server.environment(), PYTHONPATH=str(Path.cwd()))
+    changed = ["-m", "tests.tui.other_textual", rf"\b{name}\b", f"{name}_renamed"]
+    program = [sys.executable, *changed, "slurper_tui.cli.main", "--write", course.plan.id]
+    with PtyProgram(program, environ, size=(120, 30)) as running:
+        running.see("as of")
+        assert "writing" not in running.text
+        running.type("P")
+        running.see("read-only")
+        running.type("W")
+        running.see("jobs can only be watched")
+        running.type("q")
+        assert running.ended() == 0
+        running.assert_as_found()
+    assert not changes(server)
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_the_plain_driver_restores_the_terminal_after_a_signal(
+    server: LoopbackServer, tmp_path: Path, number: signal.Signals
+) -> None:
+    environ = environment(tmp_path, **server.environment(), PYTHONPATH=str(Path.cwd()))
+    changed = ["-m", "tests.tui.other_textual", r"\b_auto_restart\b", "_renamed"]
+    with PtyProgram([sys.executable, *changed, "slurper_tui.cli.main"], environ) as running:
+        running.see("running")
+        running.process.send_signal(number)
+        assert running.ended() == 128 + number
+        running.assert_as_found()

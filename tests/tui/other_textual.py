@@ -1,7 +1,8 @@
-"""Run the screen with a changed Textual: `python -m tests.tui.other_textual PATTERN REPLACEMENT`.
+"""Run a module's `main` with a changed Textual.
 
-Every occurrence of the pattern in the source of Textual and Rich is replaced as it is imported.
-Prints the pictures of `shown_screen`, and how the app ended.
+`python -m tests.tui.other_textual PATTERN REPLACEMENT [MODULE [ARGUMENT]...]` replaces every match
+of the pattern in the source of Textual and Rich as it is imported. The default module is
+`tests.tui.shown_screen`, which prints pictures of the screen and how the app ended.
 """
 
 from __future__ import annotations
@@ -9,16 +10,21 @@ from __future__ import annotations
 import re
 import sys
 from collections.abc import Sequence
+from importlib import import_module
 from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from types import CodeType, ModuleType
+
+PATTERN, REPLACEMENT = sys.argv[1:3]
+MODULE = sys.argv[3] if sys.argv[3:] else "tests.tui.shown_screen"
+sys.argv[1:] = sys.argv[4:]
 
 
 class Changed(SourceFileLoader):
     """Loads a module from its changed source."""
 
     def get_code(self, fullname: str) -> CodeType:
-        source = re.sub(sys.argv[1], sys.argv[2], self.get_data(self.path).decode())
+        source = re.sub(PATTERN, REPLACEMENT, self.get_data(self.path).decode())
         return compile(source, self.path, "exec")
 
 
@@ -33,13 +39,11 @@ class Finder(MetaPathFinder):
         spec = PathFinder.find_spec(fullname, path, target)
         if spec is None or not isinstance(spec.loader, SourceFileLoader):
             return None
-        if re.search(sys.argv[1], spec.loader.get_data(spec.loader.path).decode()):
+        if re.search(PATTERN, spec.loader.get_data(spec.loader.path).decode()):
             spec.loader = Changed(fullname, spec.loader.path)
         return spec
 
 
 if __name__ == "__main__":
     sys.meta_path.insert(0, Finder())
-    from tests.tui import shown_screen
-
-    shown_screen.main()
+    import_module(MODULE).main()

@@ -6,10 +6,11 @@ import os
 import subprocess
 import sys
 from functools import cache
+from typing import Any
 
 import pytest
 
-from slurper_tui.tui.render.painted import MISSING, PRIVATE_NAMES
+from slurper_tui.tui.render.painted import MISSING, PRIVATE_NAMES, PrivateName
 
 SIGNATURES = {
     "ChopsUpdate": r"chop_ends: list\[list\[int\]\],\n(?=    \) -> None)",
@@ -59,3 +60,15 @@ def test_with_another_signature_the_picture_is_the_same(name: str) -> None:
     )
     assert repr(name) in end
     assert pictures == shown("no such name", "")[0]
+
+
+class Owner:
+    """Assigns one attribute and only reads another."""
+
+    def __init__(self, other: Any) -> None:
+        self.assigned = other.only_read
+
+
+@pytest.mark.parametrize(("name", "exists"), [("assigned", True), ("only_read", False)])
+def test_an_attribute_exists_only_if_it_is_assigned(name: str, exists: bool) -> None:
+    assert PrivateName(Owner, name).is_as_expected is exists

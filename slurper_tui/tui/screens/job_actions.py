@@ -42,6 +42,9 @@ class JobActions:
         if self._main.state.writing:
             self._set_writing(writing=False)
             return
+        if self._main.options.read_only:
+            self._main.note("jobs can only be watched: this version of Textual is not supported")
+            return
         from slurper_tui.tui.screens.confirm import unlock_question
 
         ids = ("change.pause", "change.resume", "change.abort", "change.unlock")
