@@ -22,7 +22,7 @@ from slurper_tui.monitor.model.logs import (
 from slurper_tui.monitor.model.plans import Draft, Plan, PlanView, Step, StepState
 from slurper_tui.simulated.account import Fault as Disturbance
 from slurper_tui.simulated.account import SimulatedAccount
-from slurper_tui.tui.render.glyphs import Glyphs, Look
+from slurper_tui.tui.render.glyphs import Look
 from slurper_tui.tui.render.job_text import requests_words
 from slurper_tui.tui.render.lines import text_of
 from slurper_tui.tui.screens.plans import plan_rows
@@ -33,7 +33,7 @@ from tests.cli.making import S3, Person
 from tests.cli.program import environment, perform
 from tests.tui.jobs import view
 
-LOOK = Look(Glyphs(), UTC)
+LOOK = Look(zone=UTC)
 WIDTH = 200
 TIER = "importSkippedStorageClass"
 

@@ -20,7 +20,7 @@ from slurper_tui.api.errors import ApiError
 from slurper_tui.monitor.model.job import Snapshot
 from slurper_tui.monitor.session import Session
 from slurper_tui.tui.keys import KEYS
-from slurper_tui.tui.render.glyphs import Glyphs, Look
+from slurper_tui.tui.render.glyphs import Look
 from slurper_tui.tui.render.painted import PaintedApp
 from slurper_tui.tui.screens.main import MainScreen
 from slurper_tui.tui.state import ScreenOptions, ViewState
@@ -54,7 +54,7 @@ class SlurperApp(PaintedApp):
         self._held: list[Event] = []
         self._session = session
         self._options = options
-        look = Look(Glyphs(options.ascii_only), options.zone)
+        look = Look(options.ascii_only, options.zone)
         self.main = MainScreen(session, options, look, save_view)
         for theme in (DARK, LIGHT):
             self.register_theme(theme)

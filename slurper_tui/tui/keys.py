@@ -274,13 +274,13 @@ def hints_for(state: ScreenState, keymap: Mapping[str, str], look: Look) -> tupl
 def hint_sign(id: str, keymap: Mapping[str, str], look: Look) -> str:
     """Return the first key of a main-screen binding as it is shown."""
     keys = keymap.get(id) or DEFAULT_KEYS[id]
-    return look.glyphs.say(key_sign(keys.split(",")[0].strip()))
+    return look.to_ascii(key_sign(keys.split(",")[0].strip()))
 
 
 def signs(binding: Binding, keymap: Mapping[str, str], look: Look) -> str:
     """Return all keys of a binding as they are shown. keymap: the user's own bindings by id."""
     keys = keymap.get(binding.id or "", binding.key).split(",")
-    return look.glyphs.say(" ".join(key_sign(key.strip()) for key in keys))
+    return look.to_ascii(" ".join(key_sign(key.strip()) for key in keys))
 
 
 def hints_of(

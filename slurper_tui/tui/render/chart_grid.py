@@ -296,7 +296,7 @@ _PLAIN_INK = Ink(" _.:|", " ", "-", "=", ">", "=", "!")
 
 def ink_of(look: Look) -> Ink:
     """Return the characters that the terminal can show."""
-    return _PLAIN_INK if look.glyphs.ascii_only else _INK
+    return _PLAIN_INK if look.ascii_only else _INK
 
 
 def gutter_of(width: int) -> int:

@@ -130,7 +130,7 @@ def _told(seen: Sequence[Seen], rates: Sequence[float]) -> tuple[str, ...]:
 
 
 def _title(trace: Trace, told: Sequence[str], look: Look, width: int, key: str) -> Line:
-    say = look.glyphs.say
+    say = look.to_ascii
     name: Line = (Piece(say(f"rate · {trace.window.words}"), "muted"),)
     hint: Line = (Piece(" "), Piece(key, "key")) if key else ()
     lefts = ((*name, *hint), name, (Piece("rate", "muted"),))
@@ -277,7 +277,7 @@ def _reached(share: float, done: float, now: float, end: float) -> float:
 def _title_picture_progress(
     done: int | None, whole: int | None, look: Look, width: int, *, growing: bool
 ) -> Line:
-    say = look.glyphs.say
+    say = look.to_ascii
     name = ((Piece("progress", "muted"),),)
     if done is None:
         return title_of(name, ((Piece("no count seen", "faint"),),), width)
@@ -299,7 +299,7 @@ def _times_picture_progress(
         texts = end_words(ended, zone)[trace.ended is None :]
     labels = [Label(place, texts, "muted", lean=_lean(place, columns))]
     if ahead:
-        finish = tuple(map(look.glyphs.say, _finish(ahead, now, look, columns.count)))
+        finish = tuple(map(look.to_ascii, _finish(ahead, now, look, columns.count)))
         labels.insert(0, Label(columns.count - 1, finish, "secondary", lean=1.0))
     begun = moment(max(trace.since, columns.begins(0)), now, zone)
     labels.append(Label(0, (begun,), lean=0.0))

@@ -124,12 +124,12 @@ def header(columns: Fitted, look: Look, sort: str | None, inverted: bool) -> Lin
     for column, width in columns:
         if row:
             row.append(Piece(" " * (column.gap - marked)))
-        title = pad(shorten(column.title, width, look.glyphs.ellipsis), width, right=column.right)
+        title = pad(shorten(column.title, width, look.ellipsis), width, right=column.right)
         marked = column.name == sort
         if not marked:
             row.append(Piece(title, "heading"))
             continue
-        arrow = look.glyphs.say("▾" if column.descending != inverted else "▴")
+        arrow = look.to_ascii("▾" if column.descending != inverted else "▴")
         row.append(Piece(_with_arrow(title, arrow, column.right), "sorted"))
     return tuple(row)
 
@@ -163,14 +163,14 @@ def source_text(view: JobView, look: Look) -> str:
     """Return the source bucket and prefix: `photos/2024/`."""
     source = view.job.source
     if source is None:
-        return look.glyphs.clean(None)
-    prefix = f"/{look.glyphs.clean(source.path_prefix)}" if source.path_prefix else ""
-    return look.glyphs.clean(source.bucket) + prefix
+        return look.sanitise(None)
+    prefix = f"/{look.sanitise(source.path_prefix)}" if source.path_prefix else ""
+    return look.sanitise(source.bucket) + prefix
 
 
 def target_text(view: JobView, look: Look) -> str:
     """Return the target bucket."""
-    return look.glyphs.clean(view.job.target.bucket if view.job.target else None)
+    return look.sanitise(view.job.target.bucket if view.job.target else None)
 
 
 def migration(view: JobView, facts: Facts, width: int) -> Line:
@@ -178,7 +178,7 @@ def migration(view: JobView, facts: Facts, width: int) -> Line:
 
     If they do not fit, both are cut in the middle, the longer one more.
     """
-    arrow, dots = facts.look.glyphs.say(" → "), facts.look.glyphs.ellipsis
+    arrow, dots = facts.look.to_ascii(" → "), facts.look.ellipsis
     source, target = source_text(view, facts.look), target_text(view, facts.look)
     room = max(2, width - cell_len(arrow))
     for_target = min(cell_len(target), max(room - cell_len(source), room * 2 // 5))
@@ -190,15 +190,15 @@ def migration(view: JobView, facts: Facts, width: int) -> Line:
 
 
 def _status(view: JobView, facts: Facts, width: int) -> Line:
-    glyphs, style = facts.look.glyphs, style_of(view)
-    word = shorten(glyphs.clean(view.word), max(0, width - 2), glyphs.ellipsis)
-    return (Piece(glyphs.sign(view.state) + (f" {word}" if width > 1 else ""), style),)
+    look, style = facts.look, style_of(view)
+    word = shorten(look.sanitise(view.word), max(0, width - 2), look.ellipsis)
+    return (Piece(look.sign(view.state) + (f" {word}" if width > 1 else ""), style),)
 
 
 def short_id(text: str, look: Look, width: int = 9) -> str:
     """Return the beginning of an opaque id, which is the part that people type."""
-    clean = look.glyphs.clean(text)
-    return clean if cell_len(clean) <= width else shorten(clean, width, look.glyphs.ellipsis)
+    clean = look.sanitise(text)
+    return clean if cell_len(clean) <= width else shorten(clean, width, look.ellipsis)
 
 
 def _account(view: JobView, facts: Facts, width: int) -> Line:
@@ -214,16 +214,16 @@ def _done(view: JobView, facts: Facts, width: int) -> Line:
     if not view.live and done == objects and len(whole) <= width:
         return (Piece(whole),)
     more = "+" if view.growing or view.partial else ""
-    total = facts.look.glyphs.say(f"/{words.short_count(objects)}{more}")
-    return (Piece(facts.look.glyphs.say(words.short_count(done))), Piece(total, "muted"))
+    total = facts.look.to_ascii(f"/{words.short_count(objects)}{more}")
+    return (Piece(facts.look.to_ascii(words.short_count(done))), Piece(total, "muted"))
 
 
 def _bar(view: JobView, facts: Facts, width: int) -> Line:
     done, objects = view.counts.done, view.counts.objects
     style = "bar" if view.live else "bar-ended"
     if done is None or objects is None or objects <= 0:
-        return (Piece(facts.look.glyphs.bar(0, 1, width), style),)
-    return (Piece(facts.look.glyphs.bar(done, objects, width), style),)
+        return (Piece(facts.look.bar(0, 1, width), style),)
+    return (Piece(facts.look.bar(done, objects, width), style),)
 
 
 def _percent(view: JobView, facts: Facts, _width: int) -> Line:
@@ -249,7 +249,7 @@ def _eta(view: JobView, facts: Facts, _width: int) -> Line:
     if forecast is None:
         return _unknown(facts)
     text = eta_short(forecast.low_seconds, forecast.high_seconds, at_least=forecast.at_least)
-    return (Piece(facts.look.glyphs.say(text)),)
+    return (Piece(facts.look.to_ascii(text)),)
 
 
 def _eta_value(view: JobView) -> float | None:
@@ -277,7 +277,7 @@ def _age(view: JobView, facts: Facts, _width: int) -> Line:
 
 
 def _unknown(facts: Facts) -> Line:
-    return (Piece(facts.look.glyphs.clean(None), "faint"),)
+    return (Piece(facts.look.sanitise(None), "faint"),)
 
 
 def _name_value(view: JobView) -> str:
@@ -317,7 +317,7 @@ def deadline_cell(view: JobView, facts: Facts) -> Line:
     promise = against(view, facts.deadline, facts.now)
     unknown = promise.state is PromiseState.UNKNOWN
     word = "" if unknown and not view.live else _short(promise)
-    return (Piece(facts.look.glyphs.say(word), DEADLINE_STYLES[promise.state]),) if word else ()
+    return (Piece(facts.look.to_ascii(word), DEADLINE_STYLES[promise.state]),) if word else ()
 
 
 DEADLINE_STYLES = {

@@ -103,14 +103,14 @@ def identity_lines(view: JobView, facts: Facts, width: int) -> Iterator[Line]:
     for field in (*_job_fields(view, facts), *_source_fields(view.job.source, facts)):
         yield from _field_lines(field, width)
     target = view.job.target
-    clean = facts.look.glyphs.clean
+    clean = facts.look.sanitise
     yield from _field_lines(_Field("target", clean(target.bucket if target else None)), width)
     if target and target.jurisdiction:
         yield from _field_lines(_Field("jurisdiction", clean(target.jurisdiction)), width)
 
 
 def _job_fields(view: JobView, facts: Facts) -> Iterator[_Field]:
-    job, clean = view.job, facts.look.glyphs.clean
+    job, clean = view.job, facts.look.sanitise
     if job.id is not None:
         yield _Field("job", clean(job.id))
     yield _Field("account", clean(view.account_id))
@@ -124,7 +124,7 @@ def _job_fields(view: JobView, facts: Facts) -> Iterator[_Field]:
 def _source_fields(source: Source | None, facts: Facts) -> Iterator[_Field]:
     if source is None:
         return
-    clean = facts.look.glyphs.clean
+    clean = facts.look.sanitise
     yield _Field("source", clean(source.bucket))
     if source.path_prefix:
         yield _Field("prefix", clean(source.path_prefix))
@@ -144,7 +144,7 @@ def _time(text: str | None, facts: Facts) -> str:
     """Return a time in the configured zone, or the API's text if it cannot be parsed."""
     at = words.parse_time(text)
     if at is None:
-        return facts.look.glyphs.clean(text)
+        return facts.look.sanitise(text)
     return words.iso(at, facts.look.zone).replace("T", " ")[:19]
 
 
@@ -179,7 +179,7 @@ def pace_lines(view: JobView, facts: Facts, width: int) -> Iterator[Line]:
 
 def _sayable(text: str, facts: Facts) -> str:
     """Sanitise our own sentence, which may quote API text, and translate its signs."""
-    return facts.look.glyphs.clean(facts.look.glyphs.say(text))
+    return facts.look.sentence(text)
 
 
 def _stall(view: JobView, facts: Facts, width: int) -> Iterator[Line]:
@@ -187,7 +187,7 @@ def _stall(view: JobView, facts: Facts, width: int) -> Iterator[Line]:
         return
     since = words.moment(view.stalled_since, facts.now, facts.look.zone)
     span = words.duration(facts.now - view.stalled_since)
-    sign = facts.look.glyphs.sign(view.state)
+    sign = facts.look.sign(view.state)
     text = f"{sign} nothing has moved since {since} ({span})"
     yield from _wrapped(text, width, style_of(view))
     if not view.missed:
@@ -198,7 +198,7 @@ def _rates(view: JobView, facts: Facts, width: int) -> Iterator[Line]:
     """Yield the current and the average rate, and both kinds of objects separately if both move."""
     if view.remembered:
         return
-    dot = facts.look.glyphs.say(" · ")
+    dot = facts.look.to_ascii(" · ")
     now = _rate(shown_rate(view), "/s now", facts)
     yield join([now, _rate(view.lifetime_rate, "/s since start", facts)], dot, "muted")
     kinds = (view.transferred_rate, view.skipped_rate)
@@ -221,7 +221,7 @@ def _deadline(view: JobView, facts: Facts, width: int) -> Iterator[Line]:
 
 
 def _rate(rate: float | None, what: str, facts: Facts) -> Line:
-    return (Piece(facts.look.glyphs.say(words.rate(rate))), Piece(what, "muted"))
+    return (Piece(facts.look.to_ascii(words.rate(rate))), Piece(what, "muted"))
 
 
 def _in_a_row(parts: list[Line], gap: str, width: int) -> Iterator[Line]:
@@ -232,10 +232,10 @@ def _in_a_row(parts: list[Line], gap: str, width: int) -> Iterator[Line]:
 
 def _eta(view: JobView, facts: Facts, width: int) -> Iterator[Line]:
     """Yield the forecast and the reason for its uncertainty."""
-    forecast, dash = shown_forecast(view), facts.look.glyphs.say(words.DASH)
+    forecast, dash = shown_forecast(view), facts.look.to_ascii(words.DASH)
     reason = "" if view.state is State.STALLED or view.remembered else view.reason
     if forecast is not None:
-        yield from _in_a_row(_forecast(forecast, facts), facts.look.glyphs.say(" · "), width)
+        yield from _in_a_row(_forecast(forecast, facts), facts.look.to_ascii(" · "), width)
     elif not reason.startswith("no ETA"):
         yield (Piece("ETA ", "muted"), Piece(dash, "faint"))
     if forecast is not None and forecast.seeded:
@@ -356,9 +356,9 @@ def strong(line: Line) -> Line:
 
 def status_line(view: JobView, facts: Facts, width: int) -> Line:
     """Return the status word, and since when it has been running or when it ended."""
-    glyphs = facts.look.glyphs
-    word = f"{glyphs.sign(view.state)} {glyphs.clean(view.word)}"
-    word = shorten(word, width, glyphs.ellipsis)
+    look = facts.look
+    word = f"{look.sign(view.state)} {look.sanitise(view.word)}"
+    word = shorten(word, width, look.ellipsis)
     room = width - cell_len(word) - 2
     since = next((text for text in _since(view, facts) if len(text) <= room), "")
     return (Piece(word, style_of(view)), Piece(f"  {since}" if since else "", "muted"))
@@ -379,7 +379,7 @@ def _since(view: JobView, facts: Facts) -> tuple[str, ...]:
 
 def number_lines(view: JobView, facts: Facts, width: int) -> Iterator[Line]:
     """Yield a bar divided by the counts, then each count in full with its share."""
-    counts, say = view.counts, facts.look.glyphs.say
+    counts, say = view.counts, facts.look.to_ascii
     percent = words.percent(view.percent, provisional=view.provisional)
     yield (
         *_split_bar(counts, facts.look, max(1, width - 7)),
@@ -419,12 +419,12 @@ def _count_width(width: int) -> int:
 
 def _count_line(name: str, number: int | None, whole: int | None, look: Look, width: int) -> Line:
     style = _PART_STYLES[name] if number else "faint"
-    count = pad(look.glyphs.say(words.count(number)), _count_width(width), right=True)
+    count = pad(look.to_ascii(words.count(number)), _count_width(width), right=True)
     roomy = width >= LABEL + max(_count_width(width), len(count)) + SHARE
-    share = pad(look.glyphs.say(words.share(number, whole)), SHARE, right=True) if roomy else ""
+    share = pad(look.to_ascii(words.share(number, whole)), SHARE, right=True) if roomy else ""
     failed = "error" if name == "failed" and number else ""
     return (
-        Piece(look.glyphs.part(name), style),
+        Piece(look.part(name), style),
         Piece(pad(f" {name}", LABEL - 1), "muted"),
         Piece(count, failed),
         Piece(share, "muted"),
@@ -439,10 +439,10 @@ def _split_bar(counts: Counts, look: Look, width: int) -> Line:
     parts = [(name, number or 0) for name, number in _parts(counts)]
     whole = sum(number for _, number in parts)
     if not whole:
-        return (Piece(look.glyphs.part("remaining") * width, "faint"),)
+        return (Piece(look.part("remaining") * width, "faint"),)
     sizes = _share_out([number for _, number in parts], width)
     return tuple(
-        Piece(look.glyphs.part(name) * size, _PART_STYLES[name])
+        Piece(look.part(name) * size, _PART_STYLES[name])
         for (name, _), size in zip(parts, sizes, strict=True)
     )
 
@@ -506,7 +506,7 @@ def _overlaps(one: Migration, facts: Facts, width: int) -> Iterator[Line]:
 
 def _part(view: JobView, facts: Facts) -> str:
     prefix = view.job.source.path_prefix if view.job.source else None
-    return facts.look.glyphs.clean(prefix) if prefix else "the whole bucket"
+    return facts.look.sanitise(prefix) if prefix else "the whole bucket"
 
 
 def _jobs(one: Migration, facts: Facts, width: int) -> Iterator[Line]:
@@ -530,7 +530,7 @@ def _jobs(one: Migration, facts: Facts, width: int) -> Iterator[Line]:
 def _states(one: Migration, facts: Facts) -> str:
     counted = Counter(view.word for view in one.jobs)
     states = (f"{words.count(number)} {word}" for word, number in counted.most_common())
-    parts = facts.look.glyphs.say(" · ").join(facts.look.glyphs.clean(text) for text in states)
+    parts = facts.look.to_ascii(" · ").join(facts.look.sanitise(text) for text in states)
     return f"{words.count(len(one.jobs))}: {parts}"
 
 

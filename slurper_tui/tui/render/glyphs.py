@@ -64,30 +64,39 @@ _PARTS = {"transferred": "█", "skipped": "▓", "failed": "▒", "remaining": 
 _PLAIN_PARTS = {"transferred": "#", "skipped": "+", "failed": "x", "remaining": "-"}
 
 
-class Glyphs(msgspec.Struct, frozen=True):
-    """The characters of one terminal. ascii_only: only the 95 printable ASCII characters."""
+class Look(msgspec.Struct, frozen=True):
+    """How everything is drawn: the characters that the terminal shows, and the time zone.
+
+    ascii_only: only the 95 printable ASCII characters.
+    zone: None for local time.
+    """
 
     ascii_only: bool = False
+    zone: tzinfo | None = None
 
-    def say(self, text: str) -> str:
-        """Translate the signs in our own text for this terminal."""
+    def to_ascii(self, text: str) -> str:
+        """Replace the signs in our own text if the terminal shows ASCII only."""
         return text.translate(_PLAIN_WORDS) if self.ascii_only else text
 
-    def clean(self, text: str | None) -> str:
+    def sanitise(self, text: str | None) -> str:
         """Return API text sanitised and bounded in length, or a dash for None.
 
         A combining mark at the beginning gets a dotted circle as its base.
         """
         if text is None:
-            return self.say("—")
+            return self.to_ascii("—")
         shown = safe(escape_invalid_bytes(bounded(text)), ascii_only=self.ascii_only)
         alone = not shown.isascii() and not cell_len(shown[0])
         return f"◌{shown}" if alone else shown
 
+    def sentence(self, text: str) -> str:
+        """Return our own text that quotes API text, for this terminal and sanitised."""
+        return self.sanitise(self.to_ascii(text))
+
     @property
     def ellipsis(self) -> str:
         """The character for the omitted middle of a name."""
-        return self.say("…")
+        return self.to_ascii("…")
 
     def sign(self, state: State) -> str:
         """Return the one-cell sign of a state."""
@@ -107,13 +116,6 @@ class Glyphs(msgspec.Struct, frozen=True):
         steps = part * width * 8 // whole if whole > 0 else 0
         full, eighths = divmod(steps, 8)
         return ("█" * full + _EIGHTHS[eighths])[:width].ljust(width)
-
-
-class Look(msgspec.Struct, frozen=True):
-    """What all drawing needs: the characters, and the time zone (None: local time)."""
-
-    glyphs: Glyphs = Glyphs()
-    zone: tzinfo | None = None
 
 
 def style_of(view: JobView) -> str:

@@ -32,7 +32,7 @@ def deadline_lines(view: JobView, facts: Facts, width: int) -> Iterator[Line]:
     promise = against(view, facts.deadline, facts.now)
     minute = facts.deadline // 60 * 60
     due = finish(minute, minute, facts.now, facts.look.zone)
-    yield (Piece(f"due {facts.look.glyphs.say(due)}", "muted"),)
+    yield (Piece(f"due {facts.look.to_ascii(due)}", "muted"),)
     for part in wrap(_said(promise_words(promise), facts.look), width):
         yield (Piece(part, DEADLINE_STYLES[promise.state]),)
     needed = needed_words(promise)
@@ -40,7 +40,7 @@ def deadline_lines(view: JobView, facts: Facts, width: int) -> Iterator[Line]:
 
 
 def _said(text: str, look: Look) -> str:
-    return look.glyphs.clean(look.glyphs.say(text))
+    return look.sentence(text)
 
 
 GAP = 2
@@ -53,7 +53,7 @@ _EVENT_STYLES = {
 
 def event_text(event: Event, facts: Facts) -> str:
     """Return an event in words, sanitised."""
-    clean = facts.look.glyphs.clean
+    clean = facts.look.sanitise
     retried = event.what is What.RETRIED
     detail = short_id(event.detail, facts.look) if retried else clean(event.detail)
     return event_words(event, detail, clean(event.said))
@@ -104,7 +104,7 @@ def outcome_words(views: Sequence[JobView], look: Look) -> str:
     """Summarise the outcome of requests: `photos: paused`, or `3 requests confirmed`."""
     requests = [view.request for view in views if view.request]
     if len(views) == 1:
-        return f"{source_text(views[0], look)}: {look.glyphs.clean(request_words(requests[0]))}"
+        return f"{source_text(views[0], look)}: {look.sanitise(request_words(requests[0]))}"
     done = sum(request.state is RequestState.DONE for request in requests)
     others = len(requests) - done
     return f"{done} requests confirmed" + (f", {others} not done" if others else "")
@@ -115,10 +115,10 @@ def request_lines(view: JobView, look: Look, width: int) -> Iterator[Line]:
     request = view.request
     if request is None or request.state in (RequestState.DONE, RequestState.MOOT):
         return
-    said_of_it = look.glyphs.clean(look.glyphs.say(request_words(request)))
+    said_of_it = look.sentence(request_words(request))
     for part in wrap_words(said_of_it, width):
         yield (Piece(part, request_style(request)),)
     if request.state is RequestState.UNDECIDED and request.error:
-        why = f"{look.glyphs.clean(request.error.message)}; it is not sent again"
+        why = f"{look.sanitise(request.error.message)}; it is not sent again"
         for part in wrap_words(why, width):
             yield (Piece(part, "muted"),)

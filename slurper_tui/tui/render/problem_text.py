@@ -34,8 +34,8 @@ def problem_line(problem: Problem, look: Look, room: int, now: float) -> Line:
     If there is not enough room, the start is dropped first, then the middle of the message.
     now: UTC seconds.
     """
-    dot = look.glyphs.say(" · ")
-    said = look.glyphs.clean(problem.error.message)
+    dot = look.to_ascii(" · ")
+    said = look.sanitise(problem.error.message)
     since: Line = (Piece(f"since {words.moment(problem.since, now, look.zone)}"),)
     again: list[Line] = []
     if problem.retry_at is not None:
@@ -45,7 +45,7 @@ def problem_line(problem: Problem, look: Look, room: int, now: float) -> Line:
     if width_of(whole) <= room:
         return whole
     left = room - sum(width_of(part) + len(dot) for part in again)
-    short = shorten(said, max(LEAST_SAID, left), look.glyphs.ellipsis)
+    short = shorten(said, max(LEAST_SAID, left), look.ellipsis)
     return join([(Piece(short, "error"),), *again], dot)
 
 
@@ -80,7 +80,7 @@ def _said(error: ApiError, look: Look) -> str:
     """Return the API's codes and messages, or our message if it sent none."""
     faults = "; ".join(str(fault) for fault in error.faults)
     status = f"{error.status} · " if error.status and faults else ""
-    return look.glyphs.say(status) + look.glyphs.clean(faults or error.message)
+    return look.to_ascii(status) + look.sanitise(faults or error.message)
 
 
 def problem_details(snapshot: Snapshot | None, look: Look) -> list[tuple[str, str]]:
@@ -106,7 +106,7 @@ def problem_details(snapshot: Snapshot | None, look: Look) -> list[tuple[str, st
 def _account_details(
     account: AccountView, problem: Problem, look: Look
 ) -> Iterator[tuple[str, str]]:
-    yield "", f"Account {look.glyphs.clean(account.account_id)}"
+    yield "", f"Account {look.sanitise(account.account_id)}"
     yield from error_details(problem.error, look)
     yield "since", words.iso(problem.since, look.zone)
     if problem.last_good is None:
@@ -130,7 +130,7 @@ def _block_details(snapshot: Snapshot, look: Look) -> Iterator[tuple[str, str]]:
 
 def _history_details(snapshot: Snapshot, look: Look) -> Iterator[tuple[str, str]]:
     if snapshot.history_note:
-        said = look.glyphs.clean(look.glyphs.say(snapshot.history_note))
+        said = look.sentence(snapshot.history_note)
         yield "", said[:1].upper() + said[1:]
 
 
@@ -139,7 +139,7 @@ def _job_details(snapshot: Snapshot, look: Look) -> Iterator[tuple[str, str]]:
     of_account = {(a.account_id, str(a.problem.error)) for a in snapshot.accounts if a.problem}
     for view in snapshot.jobs:
         if view.problem and (view.account_id, str(view.problem)) not in of_account:
-            yield "", f"Job {look.glyphs.clean(view.job.id)}"
+            yield "", f"Job {look.sanitise(view.job.id)}"
             yield from error_details(view.problem, look)
 
 
@@ -148,19 +148,19 @@ def _request_details(snapshot: Snapshot, look: Look) -> Iterator[tuple[str, str]
     for view in snapshot.jobs:
         request = view.request
         if request and request.error and request.state is not RequestState.DONE:
-            yield "", f"Job {look.glyphs.clean(view.job.id)}"
+            yield "", f"Job {look.sanitise(view.job.id)}"
             yield "asked", f"{request.action}, {words.iso(request.at, look.zone)}"
             yield from error_details(request.error, look)
 
 
 def error_details(error: ApiError, look: Look) -> Iterator[tuple[str, str]]:
     """Yield the message, the HTTP status, every code and message, the cf-ray and Retry-After."""
-    yield "failed", look.glyphs.clean(error.message)
+    yield "failed", look.sanitise(error.message)
     if error.status is not None:
         yield "HTTP status", str(error.status)
     for fault in error.faults:
-        yield "API said", look.glyphs.clean(str(fault))
+        yield "API said", look.sanitise(str(fault))
     if error.ray:
-        yield "cf-ray", look.glyphs.clean(error.ray)
+        yield "cf-ray", look.sanitise(error.ray)
     if error.retry_after is not None:
         yield "Retry-After", f"{error.retry_after:.0f} s"

@@ -67,7 +67,7 @@ def question_for(change: Change, snapshot: Snapshot | None, look: Look) -> Quest
         return _news(change, left_out, look)
     word, word_is = "", ""
     if change.action is Action.ABORT:
-        word, word_is = word_to_type(jobs[0], look.glyphs.clean)
+        word, word_is = word_to_type(jobs[0], look.sanitise)
     return Question(
         title=_title(change.action, len(jobs), len(views)),
         said=consequence(jobs, change.action),
@@ -144,7 +144,7 @@ def question_lines(
     elif question.jobs:
         yield from _several(question, facts, width)
         yield from air
-    said = facts.look.glyphs.say(question.said)
+    said = facts.look.to_ascii(question.said)
     for part in wrap_words(said[:1].upper() + said[1:], width):
         yield (Piece(part, "warning" if question.harsh else ""),)
 
@@ -153,7 +153,7 @@ def _done(view: JobView, facts: Facts, width: int) -> Iterator[Line]:
     counts = view.counts
     if counts.done is None or counts.objects is None:
         return
-    say = facts.look.glyphs.say
+    say = facts.look.to_ascii
     percent = words.percent(view.percent, provisional=view.provisional)
     text = f"{words.count(counts.done)} of {words.count(counts.objects)} objects done · {percent} %"
     for part in wrap_words(say(text), max(8, width - 2)):
@@ -171,12 +171,12 @@ def _several(question: Question, facts: Facts, width: int) -> Iterator[Line]:
     yield (Piece("Left out", "muted"),)
     for view, reason in question.left_out[:MOST_JOBS]:
         yield _row(view, facts, width)
-        for part in wrap_words(facts.look.glyphs.clean(reason), max(8, width - 2)):
+        for part in wrap_words(facts.look.sanitise(reason), max(8, width - 2)):
             yield (Piece(f"  {part}", "muted"),)
 
 
 def _row(view: JobView, facts: Facts, width: int) -> Line:
-    sign = facts.look.glyphs.sign(view.state)
+    sign = facts.look.sign(view.state)
     return (Piece(f"{sign} ", style_of(view)), *migration(view, facts, width - 2))
 
 
@@ -203,12 +203,12 @@ def answer_lines(
 
 def _prompt(question: Question, answer: Answer, look: Look, width: int) -> Iterator[Line]:
     asked = f"Type {question.word_is}:"
-    if len(asked) + 1 + len(look.glyphs.clean(question.word)) <= width:
+    if len(asked) + 1 + len(look.sanitise(question.word)) <= width:
         yield (Piece(f"{asked} ", "muted"), Piece(question.word, "accent"))
     else:
         yield (Piece(asked, "muted"),)
         yield from ((Piece(part, "accent"),) for part in wrap(question.word, width))
-    typed = look.glyphs.clean(answer.typed)[-max(1, width - 4) :]
+    typed = look.sanitise(answer.typed)[-max(1, width - 4) :]
     fits = question.word.startswith(answer.typed)
     style = "strong" if fits else "error"
     note = "  not the same" if answer.wrong and width >= len(typed) + 18 else ""
@@ -231,7 +231,7 @@ def _choice(question: Question, answer: Answer, look: Look, width: int) -> Line:
 
 
 def _button(key: str, word: str, look: Look, style: str, *, chosen: bool) -> Line:
-    sign = look.glyphs.say("▌") if chosen else " "
+    sign = look.to_ascii("▌") if chosen else " "
     text = "strong" if chosen else "muted"
     return (Piece(f"{sign} ", style), Piece(key, "key"), Piece(f" {word}", text))
 

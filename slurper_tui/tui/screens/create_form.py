@@ -98,7 +98,7 @@ class FormScreen(Screen[ScreenResultType]):
         self._visited: set[str] = set()
         self._asked = 0
         self._shown_at = Message().time  # same clock as key events
-        self.set_class(look.glyphs.ascii_only, "-ascii")
+        self.set_class(look.ascii_only, "-ascii")
 
     def sections(self) -> Sequence[Section]:
         """Return the sections of the form."""
@@ -264,7 +264,7 @@ class FormScreen(Screen[ScreenResultType]):
         title = (Piece(f" {self.TITLE_OF_PAGE}", "strong"),)
         self.query_one("#form-head", OneLine).line = spread(title, (Piece(place, "faint"),), width)
         keys = HOW_TO_MOVE if width >= NARROW else HOW_TO_MOVE_SHORT
-        text = self.look.glyphs.say(f" {self._said or keys}")
+        text = self.look.to_ascii(f" {self._said or keys}")
         foot = (Piece(text, "error" if self._said else "muted"),)
         self.query_one("#form-foot", OneLine).line = fill(foot, width)
 

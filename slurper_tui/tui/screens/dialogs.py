@@ -62,7 +62,7 @@ class Dialog(ModalScreen[None]):
     def __init__(self, look: Look) -> None:
         super().__init__()
         self.look = look
-        self.set_class(look.glyphs.ascii_only, "-ascii")
+        self.set_class(look.ascii_only, "-ascii")
 
     def compose(self) -> ComposeResult:
         """Yield the page."""
@@ -108,7 +108,7 @@ class HelpDialog(Dialog):
         """Yield the keys, the filter terms and the signs, each with its description."""
         yield from _title("Keys")
         for binding in KEYS:
-            why = self.look.glyphs.clean(self._reasons.get(binding.id or "", ""))
+            why = self.look.sanitise(self._reasons.get(binding.id or "", ""))
             text = f"{binding.tooltip} ({why})" if why else binding.tooltip
             yield from self._row(
                 signs(binding, self._keymap, self.look),
@@ -123,14 +123,14 @@ class HelpDialog(Dialog):
         yield ()
         yield from _title("Signs")
         for state in State:
-            sign = f"{self.look.glyphs.sign(state)} {_STATE_WORDS.get(state, state)}"
+            sign = f"{self.look.sign(state)} {_STATE_WORDS.get(state, state)}"
             yield from self._row(sign, _STATE_HELP[state], width, STATUS[state].style)
 
     def _row(
         self, term: str, text: str, width: int, style: str = "key", text_role: str = ""
     ) -> Iterator[Line]:
         label = pad(term, KEY_COLUMN)
-        for part in wrap_words(self.look.glyphs.say(text), max(8, width - KEY_COLUMN)):
+        for part in wrap_words(self.look.to_ascii(text), max(8, width - KEY_COLUMN)):
             yield (Piece(label, style), Piece(part, text_role))
             label = " " * KEY_COLUMN
 
@@ -211,7 +211,7 @@ class CopyDialog(Dialog):
         """Yield the text, and how to enable copying in tmux."""
         yield from _title("To be selected and copied")
         for line in self._text.splitlines():
-            for part in wrap(self.look.glyphs.clean(line), width):
+            for part in wrap(self.look.sanitise(line), width):
                 yield (Piece(part),)
         yield ()
         hint = "Some terminals refuse to be copied to by a program. tmux allows it with:"
@@ -271,7 +271,7 @@ class PageHelp(Dialog):
         yield ()
         for keys, tooltip in self._told:
             shown = pad(keys, KEY_COLUMN)
-            for part in wrap_words(self.look.glyphs.say(tooltip), max(8, width - KEY_COLUMN)):
+            for part in wrap_words(self.look.to_ascii(tooltip), max(8, width - KEY_COLUMN)):
                 yield (Piece(shown, "key"), Piece(part))
                 shown = " " * KEY_COLUMN
 
@@ -287,17 +287,19 @@ class TextDialog(Dialog):
 
     def page_lines(self, width: int) -> Iterator[Line]:
         """Yield the title, the wrapped texts and the exact text."""
-        glyphs = self.look.glyphs
+        look = self.look
         if self._title:
             hint = f"   y copies{CLOSES}" if can_copy(self._exact) and self._exact else CLOSES
             yield (Piece(self._title, "strong"), Piece(hint, "faint"))
             yield ()
         for text in self._texts:
-            said = wrap_words(glyphs.clean(glyphs.say(text)), width)
+            said = wrap_words(look.sentence(text), width)
             yield from ((Piece(part),) for part in said)
         if self._exact:
             yield ()
-            yield from ((Piece(part, "accent"),) for part in wrap(glyphs.clean(self._exact), width))
+            yield from (
+                (Piece(part, "accent"),) for part in wrap(look.sanitise(self._exact), width)
+            )
 
     def action_copy(self) -> None:
         """Copy the exact text and close."""
@@ -352,7 +354,7 @@ class RowDialog(PairsDialog):
 
     def pairs(self) -> Iterator[tuple[str, str]]:
         """Yield every field from the API, and this program's wording of the reason."""
-        row, clean = self._row, self.look.glyphs.clean
+        row, clean = self._row, self.look.sanitise
         yield "time", clean(row.created_at)
         yield "reason", clean(reason_of(row.log_type))
         yield "type", clean(row.log_type)

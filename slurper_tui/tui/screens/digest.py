@@ -76,7 +76,7 @@ def digest_lines(digest: Digest, look: Look, width: int) -> Iterator[Line]:
 def _head(digest: Digest, look: Look, width: int, keys: str) -> tuple[Line, ...]:
     """Return the period, with the key hint beside it if there is room."""
     parts = wrap_words(_clean(words.head_words(digest), look), width)
-    hint: Line = (Piece(look.glyphs.say(keys), "faint"),)
+    hint: Line = (Piece(look.to_ascii(keys), "faint"),)
     first = spread((Piece(parts[0], "strong"),), hint, width)
     return (first, *((Piece(part, "strong"),) for part in parts[1:]))
 
@@ -96,12 +96,12 @@ def _job(job: JobDigest, digest: Digest, look: Look, width: int) -> Iterator[Lin
 
 def _name(job: JobDigest, digest: Digest, look: Look, width: int) -> Line:
     """Return sign, status and migration; below 36 cells no status, to leave room for the names."""
-    glyphs, style = look.glyphs, style_of(job.view)
+    style = style_of(job.view)
     facts = Facts(look, digest.until)
-    sign = glyphs.sign(job.view.state)
+    sign = look.sign(job.view.state)
     if width < 36:
         return (Piece(f"{sign} ", style), *migration(job.view, facts, width - 2))
-    word = fill((Piece(f"{sign} {glyphs.clean(job.view.word)}", style),), _STATUS - 1)
+    word = fill((Piece(f"{sign} {look.sanitise(job.view.word)}", style),), _STATUS - 1)
     return (*word, Piece(" "), *migration(job.view, facts, width - _STATUS))
 
 
@@ -114,7 +114,7 @@ def _todo(digest: Digest, look: Look, width: int) -> Iterator[Line]:
     yield (Piece("To do now", "strong"),)
     for job in todo:
         name = migration(job.view, Facts(look, digest.until), width - 2)
-        yield (Piece(f"{look.glyphs.sign(job.view.state)} ", style_of(job.view)), *name)
+        yield (Piece(f"{look.sign(job.view.state)} ", style_of(job.view)), *name)
         yield from _text(job.todo, look, width, "", indent=2)
 
 
@@ -124,4 +124,4 @@ def _text(said: str, look: Look, width: int, style: str, *, indent: int = 0) -> 
 
 
 def _clean(said: str, look: Look) -> str:
-    return look.glyphs.clean(look.glyphs.say(said))
+    return look.sentence(said)

@@ -75,7 +75,7 @@ class FailuresPage(JobPage):
         trouble = trouble_line(problem, waiting=view.waiting, look=self.look, room=width - 2)
         known = view.rows_read or view.counts.whole
         parts = (trouble, failed_line(view, width - 2) if known and not problem else ())
-        return [title, (Piece(" "), *join(parts, self.look.glyphs.say(" · ")))]
+        return [title, (Piece(" "), *join(parts, self.look.to_ascii(" · ")))]
 
     async def read(self, services: Services) -> None:
         """Show the failures after every page of the log; at its end, run a pending export."""

@@ -157,9 +157,7 @@ class JobActions:
             asked = zip(keys, requests, strict=True)
             self._awaited |= {key for key, request in asked if request.state.open}
             self._main.state = replace(self._main.state, marked=self._main.state.marked - set(keys))
-        self._main.note(
-            self._main.look.glyphs.clean(requests_words(change.action, requests) + more)
-        )
+        self._main.note(self._main.look.sanitise(requests_words(change.action, requests) + more))
 
     def _ask_about_newcomers(self, change: Change, outcome: AllAborted) -> None:
         """Ask again if nothing was sent because the question did not list all jobs."""

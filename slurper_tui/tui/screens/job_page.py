@@ -125,8 +125,8 @@ class JobPage(Screen[None]):
     def _foot(self, width: int) -> Sequence[Line]:
         hints = list(hints_of(self.KEYS, self.HINTS, self.main.options.keymap, self.look))
         if self._note:
-            glyphs = self.look.glyphs
-            note = shorten(glyphs.clean(glyphs.say(self._note)), width - 2, glyphs.ellipsis)
+            look = self.look
+            note = shorten(look.sentence(self._note), width - 2, look.ellipsis)
             left: Line = (Piece(" "), Piece(note, "accent"))
         else:
             left = ()

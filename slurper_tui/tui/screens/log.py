@@ -53,7 +53,7 @@ def title_line(title: str, job: JobView, said: tuple[str, ...], look: Look, widt
     said: variants of the remark, longest first; the first that fits is shown.
     """
     fits = (text for text in said if len(text) + len(title) + LEAST_NAME + 6 <= width)
-    right = look.glyphs.say(next(fits, ""))
+    right = look.to_ascii(next(fits, ""))
     room = max(1, width - len(title) - len(right) - 6)
     name = migration(job, Facts(look), room)
     left: Line = (Piece(" "), Piece(title, "strong"), Piece("  "), *name)
@@ -63,10 +63,10 @@ def title_line(title: str, job: JobView, said: tuple[str, ...], look: Look, widt
 def log_head(state: LogState, job: JobView, look: Look, width: int) -> list[Line]:
     """Return the two lines above a log."""
     parts = [*_state(state, look, width)]
-    line = join(parts, look.glyphs.say(" · "))
+    line = join(parts, look.to_ascii(" · "))
     while len(parts) > 1 and width_of(line) + 2 > width:
         parts.pop()
-        line = join(parts, look.glyphs.say(" · "))
+        line = join(parts, look.to_ascii(" · "))
     return [title_line("Log", job, read_words(state.view), look, width), (Piece(" "), *line)]
 
 
@@ -92,10 +92,10 @@ def problem_words(error: ApiError) -> str:
 
 def trouble_line(problem: ApiError | None, *, waiting: bool, look: Look, room: int) -> Line:
     """Return the problem or wait that holds up the reading; empty if there is none."""
-    clean = look.glyphs.clean
+    clean = look.sanitise
     if problem is not None:
-        said = clean(look.glyphs.say(problem_words(problem)))
-        return (Piece(shorten(said, room, look.glyphs.ellipsis), "error"),)
+        said = clean(look.to_ascii(problem_words(problem)))
+        return (Piece(shorten(said, room, look.ellipsis), "error"),)
     return (Piece(WAITING, "warning"),) if waiting else ()
 
 
@@ -106,7 +106,7 @@ def _state(state: LogState, look: Look, width: int) -> Iterator[Line]:
     if trouble:
         yield trouble
     if state.fresh:
-        yield (Piece(look.glyphs.say(f"↑ {words.count(state.fresh)} new"), "accent"),)
+        yield (Piece(look.to_ascii(f"↑ {words.count(state.fresh)} new"), "accent"),)
     if state.sought:
         yield (Piece(f"{_quoted(state.sought, look)} {_found(state)}", "accent"),)
     if state.only:
@@ -137,16 +137,16 @@ def _kind_words(state: LogState, look: Look) -> str:
     only = state.only[0]
     number = next((n for n, (type, _) in enumerate(found, 1) if type == only), 0)
     rows = words.count(sum(count for type, count in found if type == only))
-    name = shorten(look.glyphs.clean(reason_of(only)), MOST_WORDS, look.glyphs.ellipsis)
+    name = shorten(look.sanitise(reason_of(only)), MOST_WORDS, look.ellipsis)
     return f"{name} ({rows}; type {number} of {len(found)})"
 
 
 def _quoted(text: str, look: Look) -> str:
-    return look.glyphs.say("“") + _typed(text, look) + look.glyphs.say("”")
+    return look.to_ascii("“") + _typed(text, look) + look.to_ascii("”")
 
 
 def _typed(text: str, look: Look) -> str:
-    return shorten(look.glyphs.clean(text), MOST_WORDS, look.glyphs.ellipsis)
+    return shorten(look.sanitise(text), MOST_WORDS, look.ellipsis)
 
 
 SEARCH, TEXT = "/", "&"

@@ -95,7 +95,7 @@ class Everything(Provider):
         facts = Facts(main.look)
         for view in main.state.snapshot.jobs if main.state.snapshot else ():
             name = text_of(migration(view, facts, NAME_WIDTH))
-            word = shorten(main.look.glyphs.clean(view.word), WORD_WIDTH, main.look.glyphs.ellipsis)
+            word = shorten(main.look.sanitise(view.word), WORD_WIDTH, main.look.ellipsis)
             text = f"{'go to':<14}{name}  {word}  {short_id(view.job.id or '', main.look)}"
             yield text, partial(main.go_to, view.key)
 
@@ -110,7 +110,7 @@ class Everything(Provider):
         try:
             at = parse_when(typed, now, zone, future=True)
         except ValueError as error:
-            return f"{DEADLINE:<14}{main.look.glyphs.clean(str(error))}", _nothing
+            return f"{DEADLINE:<14}{main.look.sanitise(str(error))}", _nothing
         minute = at // 60 * 60
         said = finish(minute, minute, now, zone)
         return f"{DEADLINE:<14}{said}", partial(main.set_deadline, at)
@@ -118,8 +118,8 @@ class Everything(Provider):
 
 def _entry(main: MainScreen, text: str, why: str) -> str:
     """Return the entry's text, with the reason if it does not work now."""
-    glyphs = main.look.glyphs
-    return glyphs.say(text) + (f"{NOW}{glyphs.clean(why)}" if why else "")
+    look = main.look
+    return look.to_ascii(text) + (f"{NOW}{look.sanitise(why)}" if why else "")
 
 
 def _unkeyed(main: MainScreen) -> Iterator[Entry]:

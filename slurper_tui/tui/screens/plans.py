@@ -86,7 +86,7 @@ def waits_for_keys(view: PlanView) -> bool:
 
 def _plan(view: PlanView, look: Look, now: float, width: int) -> Iterator[Row]:
     plan = view.plan
-    title = shorten(_title(view, look), max(8, width - 2), look.glyphs.ellipsis)
+    title = shorten(_title(view, look), max(8, width - 2), look.ellipsis)
     yield Row((Piece(" "), Piece(title, "strong")), Place(plan.id))
     for text, style in _state_of(view, look, now):
         for part in wrap_words(text, max(8, width - 2)):
@@ -98,8 +98,8 @@ def _plan(view: PlanView, look: Look, now: float, width: int) -> Iterator[Row]:
 
 def _title(view: PlanView, look: Look) -> str:
     draft = view.plan.steps[0].draft
-    arrow = look.glyphs.say(" → ")
-    title = look.glyphs.clean(draft.bucket) + arrow + look.glyphs.clean(draft.target)
+    arrow = look.to_ascii(" → ")
+    title = look.sanitise(draft.bucket) + arrow + look.sanitise(draft.target)
     retry = view.plan.retry_of
     return f"{title}  retry of {short_id(retry.job_id, look)}" if retry else title
 
@@ -107,29 +107,29 @@ def _title(view: PlanView, look: Look) -> str:
 def _state_of(view: PlanView, look: Look, now: float) -> Iterator[tuple[str, str]]:
     """Yield (text, style) pairs: creation time, job counts by state, what the plan waits for."""
     made = words.moment(view.plan.made_at, now or view.plan.made_at, look.zone)
-    dot = look.glyphs.say(" · ")
-    yield look.glyphs.clean(dot.join([f"made {made}", plan_tally(view.plan)])), "muted"
+    dot = look.to_ascii(" · ")
+    yield look.sanitise(dot.join([f"made {made}", plan_tally(view.plan)])), "muted"
     if waits_for_keys(view):
         yield NEEDS_KEYS, "warning"
     elif view.note:
-        yield look.glyphs.clean(look.glyphs.say(view.note)), "accent"
+        yield look.sentence(view.note), "accent"
     if not view.durable and not view.plan.over:
         yield NOT_DURABLE, "warning"
 
 
 def _step(step: Step, plan_id: int, room: int, look: Look, now: float, width: int) -> Iterator[Row]:
     unicode, plain, style = _SIGNS[step.state]
-    sign = plain if look.glyphs.ascii_only else unicode
+    sign = plain if look.ascii_only else unicode
     number = pad(str(step.number), room, right=True)
     head = (Piece(f" {number} ", "faint"), Piece(pad(f"{sign} {step.state}", _STATE), style))
     after = _after(step, look, now) if width >= _NARROW else ""
     left = max(4, width - 3 - room - _STATE - (cell_len(after) + 1 if after else 0))
-    name = shorten(look.glyphs.clean(draft_name(step.draft)), left, look.glyphs.ellipsis)
+    name = shorten(look.sanitise(draft_name(step.draft)), left, look.ellipsis)
     tail = (Piece(pad(name, left)), Piece(f" {after}" if after else "", "muted"))
     yield Row((*head, *tail), Place(plan_id, step.number))
     if step.said and step.state in (StepState.UNDECIDED, StepState.REFUSED):
         indent = " " * (3 + room)
-        for part in wrap(look.glyphs.clean(step.said), max(8, width - len(indent))):
+        for part in wrap(look.sanitise(step.said), max(8, width - len(indent))):
             yield Row((Piece(indent), Piece(part, "muted")))
 
 
@@ -164,7 +164,7 @@ def _jobs(number: int, one: str, more: str) -> str:
 
 def again_question(step: Step, look: Look) -> Question:
     """Return the question whether to send a step again."""
-    known = look.glyphs.clean(step.said) or str(step.state)
+    known = look.sanitise(step.said) or str(step.state)
     if step.state is StepState.REFUSED:
         said = f"{known}. Nothing was made of it"
     else:
@@ -269,7 +269,7 @@ class PlansPage(Screen[None]):
         self._views: dict[int, PlanView] = {}
         self._loaded = False
         self._note = ""
-        self.set_class(self.look.glyphs.ascii_only, "-ascii")
+        self.set_class(self.look.ascii_only, "-ascii")
 
     def compose(self) -> ComposeResult:
         """Yield the title, the plans and the keys."""
@@ -329,7 +329,7 @@ class PlansPage(Screen[None]):
         line = [Piece(" ")]
         for key, word in offers:
             line += [Piece(key, "key"), Piece(f" {word}   ", "muted")]
-        noted = (Piece(self.look.glyphs.say(self._note), "accent"),) if self._note else ()
+        noted = (Piece(self.look.to_ascii(self._note), "accent"),) if self._note else ()
         foot = (Piece(" "), *noted) if noted else tuple(line)
         self.query_one("#form-foot", OneLine).line = fill(foot, self.size.width)
 

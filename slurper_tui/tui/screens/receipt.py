@@ -100,7 +100,7 @@ class ReceiptPage(Dialog):
             yield from self._markdown(line, width)
 
     def _head(self, width: int) -> Iterator[Line]:
-        say = self.look.glyphs.say
+        say = self.look.to_ascii
         title: Line = (Piece("Receipt", "strong"),)
         if self._answer:
             yield title
@@ -124,7 +124,7 @@ class ReceiptPage(Dialog):
     def _row(self, line: str, width: int) -> Iterator[Line]:
         """Yield a table row; if it is wider than the page, as a list item with its cells."""
         rule = line.startswith(("| :", "| --"))
-        shown = self.look.glyphs.clean(self.look.glyphs.say(line))
+        shown = self.look.sentence(line)
         if len(shown) <= width:
             yield (Piece(shown, "faint" if rule else ""),)
         elif not rule:
@@ -133,7 +133,7 @@ class ReceiptPage(Dialog):
 
     def _plain(self, text: str, width: int, style: str) -> Iterator[Line]:
         """Yield wrapped text; continuation lines are indented to the start of the text."""
-        clean = self.look.glyphs.clean(self.look.glyphs.say(text))
+        clean = self.look.sentence(text)
         bare = clean.lstrip(" ")
         inset = len(clean) - len(bare)
         label = " " * inset + ("- " if bare.startswith("- ") else "")

@@ -32,7 +32,7 @@ from slurper_tui.monitor.model.plans import Draft, PlanView, Secrets
 from slurper_tui.monitor.reports.wording import NOT_DURABLE, check_words, not_made_words
 from slurper_tui.tui.keys import may_confirm
 from slurper_tui.tui.render.columns import Facts, migration, short_id
-from slurper_tui.tui.render.glyphs import Glyphs, Look, style_of
+from slurper_tui.tui.render.glyphs import Look, style_of
 from slurper_tui.tui.render.lines import Line, Piece, fill, pad, width_of, wrap, wrap_words
 from slurper_tui.tui.render.problem_text import error_details
 from slurper_tui.tui.widgets.detail_pane import TextLines
@@ -68,11 +68,11 @@ class Listed(Sequence[Line]):
     """
 
     def __init__(
-        self, head: Sequence[Line], entries: Sequence[str | Line], glyphs: Glyphs, width: int
+        self, head: Sequence[Line], entries: Sequence[str | Line], look: Look, width: int
     ) -> None:
         self._head = head
         self._entries = entries
-        self._glyphs = glyphs
+        self._look = look
         self._width = max(4, width - len(INDENT))
         self._ends = array("L", accumulate(self._height(entry) for entry in entries))
 
@@ -102,7 +102,7 @@ class Listed(Sequence[Line]):
         return len(self._wrapped(entry))
 
     def _wrapped(self, entry: str) -> list[str]:
-        return wrap(self._glyphs.clean(entry), self._width)
+        return wrap(self._look.sanitise(entry), self._width)
 
 
 class RequestPane(TextLines):
@@ -120,14 +120,14 @@ def request_lines(
 ) -> Sequence[Line]:
     """Return the news, the request, then each of its keys or prefixes."""
     head = [*news, *_facts(pending, look, width)]
-    return Listed(head, _entries(pending, look), look.glyphs, width)
+    return Listed(head, _entries(pending, look), look, width)
 
 
 def told(label: str, text: str, look: Look, width: int, style: str = "") -> Iterator[Line]:
     """Yield a label and its text, wrapped with a hanging indent."""
     room = NARROW_LABEL if width < NARROW else LABEL
-    shown = pad(look.glyphs.say(label), room)
-    clean = look.glyphs.clean(look.glyphs.say(text))
+    shown = pad(look.to_ascii(label), room)
+    clean = look.sentence(text)
     for part in wrap_words(clean, max(8, width - room - len(INDENT))):
         yield (Piece(INDENT), Piece(shown, "muted"), Piece(part, style))
         shown = " " * room
@@ -199,7 +199,7 @@ def _of_several(drafts: Sequence[Draft], look: Look) -> Iterator[str | Line]:
     for number, draft in enumerate(drafts, 1):
         keys = draft.keys or ()
         title = f"job {number} of {len(drafts)} · {words.count(len(keys))} keys"
-        yield (Piece(INDENT), Piece(look.glyphs.say(title), "heading"))
+        yield (Piece(INDENT), Piece(look.to_ascii(title), "heading"))
         yield from keys
 
 
@@ -237,7 +237,7 @@ def _check(label: str, check: Check, look: Look, width: int) -> Iterator[Line]:
         state, style = State.COMPLETED, "success"
     elif check.refused:
         state, style = State.ABORTED, "error"
-    yield from told(label, f"{look.glyphs.sign(state)} {check_words(check)}", look, width, style)
+    yield from told(label, f"{look.sign(state)} {check_words(check)}", look, width, style)
 
 
 def made_lines(made: Made, look: Look, width: int) -> Iterator[Line]:
@@ -245,7 +245,7 @@ def made_lines(made: Made, look: Look, width: int) -> Iterator[Line]:
     if made.error is not None:
         yield from _not_made(made, made.error, look, width)
         return
-    yield from _words(f"{look.glyphs.sign(State.COMPLETED)} started", look, width, "success")
+    yield from _words(f"{look.sign(State.COMPLETED)} started", look, width, "success")
     if made.job_id:
         yield from told("id", made.job_id, look, width)
     shown = "It appears in the list with the next poll." if made.job_id else NO_ID
@@ -259,7 +259,7 @@ def plan_lines(view: PlanView, look: Look, width: int) -> Iterator[Line]:
     jobs = "job to be started as soon as a slot is free"
     if number > 1:
         jobs = "jobs to be started as slots become free"
-    sign = look.glyphs.sign(State.COMPLETED)
+    sign = look.sign(State.COMPLETED)
     yield from _words(f"{sign} {number} {jobs}", look, width, "success")
     going_on = "That goes on while this program runs; “plans” in the palette shows it."
     yield from _words(going_on, look, width, "muted")
@@ -277,14 +277,14 @@ def _not_made(made: Made, error: ApiError, look: Look, width: int) -> Iterator[L
         yield ()
         yield from _words("What holds the slots:", look, width, "muted")
         for view in made.running:
-            sign = Piece(f"{INDENT}{look.glyphs.sign(view.state)} ", style_of(view))
+            sign = Piece(f"{INDENT}{look.sign(view.state)} ", style_of(view))
             yield (sign, *migration(view, Facts(look), max(8, width - 4)))
         yield from _words("A job can be made as soon as one of them ends.", look, width, "muted")
     yield ()
 
 
 def _words(text: str, look: Look, width: int, style: str) -> Iterator[Line]:
-    clean = look.glyphs.clean(look.glyphs.say(text))
+    clean = look.sentence(text)
     for part in wrap_words(clean, max(8, width - len(INDENT))):
         yield (Piece(INDENT), Piece(part, style))
 
@@ -331,7 +331,7 @@ class RequestScreen(Screen[Sent]):
         self.context = context
         self.look = context.look
         self.pending = pending
-        self.set_class(self.look.glyphs.ascii_only, "-ascii")
+        self.set_class(self.look.ascii_only, "-ascii")
 
     def compose(self) -> ComposeResult:
         """Yield the title, the request and the answer keys."""
@@ -378,7 +378,7 @@ class RequestScreen(Screen[Sent]):
 
         Other answers that do not fit the width are left out. said: a remark after the answers.
         """
-        say = self.look.glyphs.say
+        say = self.look.to_ascii
         key, _, words = state.partition(" ")
         line = [Piece(say(" ▌ "), "accent"), Piece(key, "key"), Piece(f" {words}", "strong")]
         for other in others:
@@ -473,7 +473,7 @@ class SendPage(RequestScreen):
         if self.stage is Stage.LOCKED:
             return self.offers("Esc back", "W allow changes")
         if self.stage is Stage.SENDING:
-            return (Piece(self.look.glyphs.say(" being sent …"), "accent"),)
+            return (Piece(self.look.to_ascii(" being sent …"), "accent"),)
         if self.stage is Stage.OVER:
             wait = ("w wait for a free slot",) if self._sent.no_slot else ()
             return self.offers("Enter close" if self._sent.settled else "Esc back", *wait)

@@ -39,8 +39,8 @@ class TextLines(PaintedLines, can_focus=True):
     def _more(self, y: int) -> str:
         top, height = self.first, self.room.height
         if y == height - 1 and top + height < len(self._lines):
-            return self._look.glyphs.say("↓")
-        return self._look.glyphs.say("↑") if y == 0 and top > 0 else " "
+            return self._look.to_ascii("↓")
+        return self._look.to_ascii("↑") if y == 0 and top > 0 else " "
 
     def fit(self) -> None:
         """Make the lines for the current width."""

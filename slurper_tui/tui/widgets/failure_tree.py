@@ -173,10 +173,10 @@ def failed_line(view: FailuresView, width: int) -> Line:
 def summary(view: FailuresView, look: Look, width: int) -> Iterator[Line]:
     """Yield the lines above the tree, broken only between words."""
     if view.counts.listing_broke:
-        sign = "x" if look.glyphs.ascii_only else "✖"
+        sign = "x" if look.ascii_only else "✖"
         yield from _wrapped(f"{sign} {reason_of(BROKE_TYPE)}", "error", look, width)
     there, lost = skipped_words(view)
-    dot = look.glyphs.say(" · ")
+    dot = look.to_ascii(" · ")
     line = join([_piece(there, "muted", look), _piece(lost, "warning", look)], dot)
     if line and width_of(line) <= width:
         yield line
@@ -188,12 +188,12 @@ def summary(view: FailuresView, look: Look, width: int) -> Iterator[Line]:
 
 
 def _piece(text: str, style: str, look: Look) -> Line:
-    return (Piece(look.glyphs.clean(look.glyphs.say(text)), style),) if text else ()
+    return (Piece(look.sentence(text), style),) if text else ()
 
 
 def _wrapped(text: str, style: str, look: Look, width: int) -> Iterator[Line]:
     if text:
-        said = look.glyphs.clean(look.glyphs.say(text))
+        said = look.sentence(text)
         yield from ((Piece(part, style),) for part in wrap_words(said, width))
 
 
@@ -220,7 +220,7 @@ def entry_line(
     room = max(1, width - width_of(head))
     return (
         *head,
-        Piece(shorten(_entry_text(entry, look, now), room, look.glyphs.ellipsis), _role(entry)),
+        Piece(shorten(_entry_text(entry, look, now), room, look.ellipsis), _role(entry)),
     )
 
 
@@ -229,7 +229,7 @@ def _entry_text(entry: Entry, look: Look, now: float) -> str:
         return _seen_words(entry.group, look, now)
     if not entry.text and entry.path[1] != MESSAGE:
         return "(no prefix)"
-    return look.glyphs.clean(entry.text)
+    return look.sanitise(entry.text)
 
 
 def _role(entry: Entry) -> str:
@@ -237,7 +237,7 @@ def _role(entry: Entry) -> str:
 
 
 def _fold_sign(opened: bool, look: Look) -> str:
-    if look.glyphs.ascii_only:
+    if look.ascii_only:
         return "-" if opened else "+"
     return "▾" if opened else "▸"
 
@@ -253,7 +253,7 @@ def _group_line(
     )
     seen = _seen_words(group, look, now) if width >= ROOMY and not opened else ""
     room = max(1, width - width_of(head) - (len(seen) + 2 if seen else 0))
-    name = shorten(look.glyphs.clean(group_words(group)), room, look.glyphs.ellipsis)
+    name = shorten(look.sanitise(group_words(group)), room, look.ellipsis)
     left: Line = (*head, Piece(name, sign_of(group.log_type, look).style))
     return spread(left, (Piece(seen, "muted"),) if seen else (), width)
 
@@ -264,12 +264,12 @@ def _seen_words(group: FailureGroup, look: Look, now: float) -> str:
     if " " in first and " " not in last:
         last = f"today {last}"
     said = first if first == last else f"{first} – {last}"
-    return look.glyphs.clean(look.glyphs.say(f"seen {said}"))
+    return look.sentence(f"seen {said}")
 
 
 def _when(text: str | None, look: Look, now: float) -> str:
     at = known_time(text)
-    return look.glyphs.clean(text) if at is None else words.moment(at, now or at, look.zone)
+    return look.sanitise(text) if at is None else words.moment(at, now or at, look.zone)
 
 
 NOTHING = FailureState(FailuresView(JobKey("", "")))

@@ -212,7 +212,7 @@ class Sanitised(Highlighter):
 
     def highlight(self, text: Text) -> None:
         """Replace the text by the sanitised one, which has the same length."""
-        text.plain = self._look.glyphs.clean(self._entry.value)
+        text.plain = self._look.sanitise(self._entry.value)
 
 
 class FieldInput(Input):
@@ -222,7 +222,7 @@ class FieldInput(Input):
 
     def __init__(self, look: Look, hint: str, *, id: str, password: bool = False) -> None:
         super().__init__(
-            placeholder=look.glyphs.say(hint),
+            placeholder=look.to_ascii(hint),
             highlighter=Sanitised(self, look),
             password=password,
             id=id,
@@ -340,7 +340,7 @@ class GoOn(PaintedLines, can_focus=True):
 
     def __init__(self, look: Look, words: str) -> None:
         super().__init__(id="go-on")
-        self._line = (Piece(look.glyphs.say(f" {words} "), "key"),)
+        self._line = (Piece(look.to_ascii(f" {words} "), "key"),)
 
     def line_at(self, y: int) -> Line:
         """Draw the label."""
@@ -406,14 +406,14 @@ class FieldRow(Vertical):
     def point(self, *, here: bool) -> None:
         """Show whether this field has the focus."""
         self.set_class(here, "-here")
-        mark = self._look.glyphs.say("▌") if here else ""
+        mark = self._look.to_ascii("▌") if here else ""
         self.query_one(".mark", Static).update(Content(mark))
 
     def say(self, fault: str) -> None:
         """Show the error of this field; "" clears it."""
         if fault != self.fault:
             self.fault = fault
-            clean = self._look.glyphs.clean(self._look.glyphs.say(fault))
+            clean = self._look.sentence(fault)
             self.query_one(".fault", Static).update(Content(clean))
             self.set_class(bool(fault), "-wrong")
 

@@ -39,7 +39,7 @@ _HOW_TO_START = (
 def notice_lines(state: ScreenState, look: Look, width: int) -> tuple[Line, ...]:
     """Return the notice that is shown instead of jobs."""
     texts = _texts(state, look)
-    wrapped = (part for text in texts for part in wrap_words(look.glyphs.say(text), width))
+    wrapped = (part for text in texts for part in wrap_words(look.to_ascii(text), width))
     return tuple(
         (Piece(text, "strong" if number == 0 else "muted"),) for number, text in enumerate(wrapped)
     )
@@ -58,7 +58,7 @@ def _texts(state: ScreenState, look: Look) -> tuple[str, ...]:
 
 def _nothing_matches(state: ScreenState, look: Look) -> tuple[str, ...]:
     if state.filter_text:
-        return (f"No job matches “{look.glyphs.clean(state.filter_text)}”.", "", "Esc clears it.")
+        return (f"No job matches “{look.sanitise(state.filter_text)}”.", "", "Esc clears it.")
     return ("All jobs have ended.", "", "They are hidden: press a to show them.")
 
 
@@ -86,30 +86,30 @@ def row_name(row: Row, facts: Facts, width: int) -> Line:
     outside of a migration its sign and its buckets.
     """
     if row.migration is None:
-        again: Line = (Piece(facts.look.glyphs.say("↻ "), "accent"),) if row.retry else ()
+        again: Line = (Piece(facts.look.to_ascii("↻ "), "accent"),) if row.retry else ()
         return (*again, *migration(row.view, facts, max(1, width - width_of(again))))
     room = max(1, width - INDENT)
     if not row.is_migration:
         return (Piece(" " * INDENT), *_job(row.view, row.migration, facts, room))
-    sign = facts.look.glyphs.say("▾ " if row.unfolded else "▸ ")
+    sign = facts.look.to_ascii("▾ " if row.unfolded else "▸ ")
     return (Piece(sign, "accent"), *_migration(row.migration, facts, room))
 
 
 def job_name(view: JobView, one: Migration, facts: Facts) -> str:
     """Return a job's name within its migration: the job it retries, its prefix, or its keys."""
-    source, say = view.job.source, facts.look.glyphs.say
+    source, say = view.job.source, facts.look.to_ascii
     parent = one.retries.get(view.key)
     if parent is not None:
         return f"{say('↻')} retry of {short_id(parent.job_id, facts.look)}"
     if source and source.keys is not None:
         return f"{words.count(len(source.keys))} keys"
     if source and source.path_prefix:
-        return facts.look.glyphs.clean(source.path_prefix)
+        return facts.look.sanitise(source.path_prefix)
     return "the whole bucket"
 
 
 def _job(view: JobView, one: Migration, facts: Facts, room: int) -> Line:
-    name = Piece(shorten(job_name(view, one, facts), room, facts.look.glyphs.ellipsis))
+    name = Piece(shorten(job_name(view, one, facts), room, facts.look.ellipsis))
     if view.key not in one.superseded:
         return (name,)
     later = Piece("  done again", "faint")
@@ -207,7 +207,7 @@ class JobTable(LineList):
 
     def _row(self, number: int) -> Line:
         row = self.state.lines[number]
-        mark = self._look.glyphs.say("●") if row.key in self.state.marked else " "
+        mark = self._look.to_ascii("●") if row.key in self.state.marked else " "
         return (self.cursor_sign(number), Piece(mark, "accent"), *self._cells(row))
 
     def _cells(self, row: Row) -> Line:

@@ -78,7 +78,7 @@ class LineList(PaintedLines, can_focus=True):
 
     def cursor_sign(self, row: int) -> Piece:
         """Return the first cell of a row: a sign for the cursor's row."""
-        return Piece(self._look.glyphs.say("▌") if row == self.cursor else " ", "accent")
+        return Piece(self._look.to_ascii("▌") if row == self.cursor else " ", "accent")
 
     def thumb(self, y: int) -> Piece:
         """Draw one cell of the scroll bar, if the list is longer than the screen."""
@@ -88,7 +88,7 @@ class LineList(PaintedLines, can_focus=True):
         length = max(1, page * page // lines)
         start = self.first * (page - length) // max(1, lines - page)
         inside = start <= y - self.HEADER < start + length
-        return Piece(self._look.glyphs.say("▐") if inside else " ", "faint")
+        return Piece(self._look.to_ascii("▐") if inside else " ", "faint")
 
     def page_rows(self) -> int:
         """Return how many rows a page moves by."""

@@ -100,7 +100,7 @@ class RowLayout(msgspec.Struct, frozen=True, eq=False):
 def sign_of(log_type: str | None, look: Look) -> Piece:
     """Return the one-cell sign of a log type, in its colour."""
     sign, plain, style = _SIGNS[cause_of(log_type)]
-    return Piece(plain if look.glyphs.ascii_only else sign, style_of(log_type, style))
+    return Piece(plain if look.ascii_only else sign, style_of(log_type, style))
 
 
 def style_of(log_type: str | None, otherwise: str = "") -> str:
@@ -139,7 +139,7 @@ def time_text(row: LogRow, times: Times, look: Look) -> str:
     """Return a row's time, or the API's text if it cannot be parsed."""
     at = known_time(row.created_at)
     if at is None:
-        said = shorten(look.glyphs.clean(row.created_at), times.width, look.glyphs.ellipsis)
+        said = shorten(look.sanitise(row.created_at), times.width, look.ellipsis)
     else:
         said = _local(at, look).strftime(times.form) if times.form else words.age(times.now - at)
     return pad(said, times.width, right=not times.form)
@@ -168,11 +168,11 @@ def row_line(row: LogRow, layout: RowLayout) -> Line:
 def _event(row: LogRow, layout: RowLayout) -> Iterator[Piece]:
     """Yield the text of a row without a key: its reason, then the API's message."""
     most = MARKS * layout.width
-    reason = layout.look.glyphs.clean(reason_of(row.log_type))
+    reason = layout.look.sanitise(reason_of(row.log_type))
     yield from _found(reason[:most], _event_style(row), layout)
     if row.message is not None:
         yield Piece(" " * GAP)
-        yield from _found(layout.look.glyphs.clean(row.message)[:most], "muted", layout)
+        yield from _found(layout.look.sanitise(row.message)[:most], "muted", layout)
 
 
 def _event_style(row: LogRow) -> str:
@@ -188,7 +188,7 @@ def _fitted(line: Line, layout: RowLayout) -> Line:
     """Cut a line that is too long and end it with an ellipsis."""
     if width_of(line) <= layout.width:
         return line
-    dots = layout.look.glyphs.ellipsis
+    dots = layout.look.ellipsis
     cut = (*fill(line, max(0, layout.width - len(dots))), Piece(dots, "faint"))
     return fill(cut, layout.width)
 
@@ -199,7 +199,7 @@ def _reason(row: LogRow, room: int) -> str:
 
 
 def _short(text: str, layout: RowLayout, width: int) -> str:
-    return shorten(layout.look.glyphs.clean(text), width, layout.look.glyphs.ellipsis)
+    return shorten(layout.look.sanitise(text), width, layout.look.ellipsis)
 
 
 def _cell(text: str, width: int, style: str, layout: RowLayout) -> Line:
@@ -249,7 +249,7 @@ def _indent(row: LogRow, layout: RowLayout) -> int:
 
 def _body(row: LogRow, layout: RowLayout) -> Iterator[tuple[str, str]]:
     room = layout.width - _indent(row, layout)
-    clean = layout.look.glyphs.clean
+    clean = layout.look.sanitise
     if row.object_key is None:
         yield from ((part, _event_style(row)) for part in wrap(reason_of_row(row, layout), room))
     else:
@@ -260,7 +260,7 @@ def _body(row: LogRow, layout: RowLayout) -> Iterator[tuple[str, str]]:
 
 def reason_of_row(row: LogRow, layout: RowLayout) -> str:
     """Return our wording of a row's type, or the type itself, sanitised."""
-    return layout.look.glyphs.clean(reason_of(row.log_type))
+    return layout.look.sanitise(reason_of(row.log_type))
 
 
 NOTHING = LogState(LogView(JobKey("", "")))

@@ -78,7 +78,7 @@ def status_line(state: ScreenState, hints: Sequence[Hint], look: Look, width: in
     fewest = WRITING_HINTS if state.writing else FEWEST_HINTS
     reserved = width_of(_keys(hints[-fewest:]))
     facts = list(_facts(state, look, width - reserved - 4))
-    dot = look.glyphs.say(" · ")
+    dot = look.to_ascii(" · ")
     left = join(facts, dot)
     while len(facts) > 1 and width_of(left) + reserved + 4 > width:
         facts.pop()
@@ -95,7 +95,7 @@ def _fitted(left: Line, look: Look, width: int) -> Line:
     if len(left) != 1 or width_of(left) <= width:
         return left
     [piece] = left
-    return (Piece(shorten(piece.text, width, look.glyphs.ellipsis), piece.style),)
+    return (Piece(shorten(piece.text, width, look.ellipsis), piece.style),)
 
 
 def _keys(hints: Sequence[Hint]) -> Line:
@@ -104,7 +104,7 @@ def _keys(hints: Sequence[Hint]) -> Line:
 
 def _facts(state: ScreenState, look: Look, room: int) -> Iterator[Line]:
     """Yield the facts, the most important first. room: cells for the first one."""
-    say = look.glyphs.say
+    say = look.to_ascii
     if state.note:
         yield (Piece(say(state.note), "accent"),)
     snapshot = state.snapshot
@@ -123,7 +123,7 @@ def _facts(state: ScreenState, look: Look, room: int) -> Iterator[Line]:
     if state.frozen:
         yield (Piece(f"frozen since {words.clock(snapshot.taken_at, look.zone)}", "warning"),)
     if state.filter_text:
-        typed = shorten(look.glyphs.clean(state.filter_text), MOST_FILTER, look.glyphs.ellipsis)
+        typed = shorten(look.sanitise(state.filter_text), MOST_FILTER, look.ellipsis)
         yield (Piece("/", "key"), Piece(typed, "accent"))
     yield from _reading(snapshot)
     yield from _ordinary(snapshot, look)
@@ -139,7 +139,7 @@ def _asked(state: ScreenState, look: Look) -> Iterator[Line]:
     from slurper_tui.monitor.reports.wording import request_words  # only for a request
     from slurper_tui.tui.render.job_text import request_style
 
-    said = look.glyphs.clean(look.glyphs.say(request_words(request)))
+    said = look.sentence(request_words(request))
     yield (Piece(said, request_style(request)),)
 
 
@@ -161,7 +161,7 @@ def _trouble(snapshot: Snapshot, look: Look, room: int) -> Iterator[Line]:
 
 def _history(snapshot: Snapshot, look: Look, room: int) -> Iterator[Line]:
     """Yield the history note; without its reason if that leaves too little room."""
-    note = look.glyphs.clean(look.glyphs.say(snapshot.history_note))
+    note = look.sentence(snapshot.history_note)
     if note:
         short = note.partition(":")[0]
         style = "muted" if note.startswith("history shared") else "warning"
@@ -181,12 +181,12 @@ def _ordinary(snapshot: Snapshot, look: Look) -> Iterator[Line]:
     if at is not None:
         when = words.moment(at, snapshot.taken_at, zone)
         text = f"as of {when} {words.zone_name(at, zone)}"
-        yield (Piece(look.glyphs.clean(text), "muted"),)
+        yield (Piece(look.sanitise(text), "muted"),)
     yield (Piece(f"API {snapshot.budget.used}/{snapshot.budget.limit}", "muted"),)
     yield (Piece(f"every {snapshot.interval:g} s", "muted"),)
     slowed = _slowed(snapshot.budget)
     if slowed:
-        yield (Piece(look.glyphs.say(slowed), "warning"),)
+        yield (Piece(look.to_ascii(slowed), "warning"),)
 
 
 def _data_from(snapshot: Snapshot) -> float | None:

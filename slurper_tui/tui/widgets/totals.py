@@ -123,7 +123,7 @@ def totals_line(state: ScreenState, look: Look, width: int) -> Line:
     together = _together(state)
     numbers = _numbers(together, look) if state.jobs else []
     counted = _states(state)
-    dot = look.glyphs.say(" · ")
+    dot = look.to_ascii(" · ")
     states = join(counted, dot)
     who = _who(state, look)
     fewer = [(join(counted[:n], dot), numbers[1:2]) for n in range(len(counted), -1, -1)]
@@ -174,11 +174,11 @@ def tiny_line(state: ScreenState, look: Look) -> Line:
         return (Piece(blocked, "warning"),)
     problem = standing_problem(state.snapshot)
     if problem:
-        return (Piece(look.glyphs.clean(problem.error.message), "error"),)
+        return (Piece(look.sanitise(problem.error.message), "error"),)
     running = sum(view.status == "running" and view.live for view in state.jobs)
     together = _together(state)
     percent = words.percent(together.percent, provisional=_shaky(together))
-    return (Piece(look.glyphs.say(f"{running} run {percent} %"), "strong"),)
+    return (Piece(look.to_ascii(f"{running} run {percent} %"), "strong"),)
 
 
 def _who(state: ScreenState, look: Look) -> Line:
@@ -211,7 +211,7 @@ def _shaky(together: Sums) -> bool:
 
 
 def _numbers(together: Sums, look: Look) -> list[Line]:
-    say = look.glyphs.say
+    say = look.to_ascii
     more = "+" if together.growing or together.partial else ""
     done = Piece(words.short_count(together.done))
     objects = Piece(f" of {words.short_count(together.objects)}{more}", "muted")
@@ -227,8 +227,8 @@ def _numbers(together: Sums, look: Look) -> list[Line]:
 
 def _eta(left: Remaining | None, look: Look) -> Piece:
     if left is None:
-        return Piece(look.glyphs.say(words.DASH), "faint")
-    return Piece(look.glyphs.say(eta_short(left.low, left.high, at_least=left.at_least)))
+        return Piece(look.to_ascii(words.DASH), "faint")
+    return Piece(look.to_ascii(eta_short(left.low, left.high, at_least=left.at_least)))
 
 
 class TotalsRow(PaintedLines):
@@ -244,7 +244,7 @@ class TotalsRow(PaintedLines):
         """Draw the totals, or their short form on a tiny terminal."""
         if self.screen.has_class("-tiny"):
             [piece] = tiny_line(self.state, self._look)
-            fitted = shorten(piece.text, self.size.width, self._look.glyphs.ellipsis)
+            fitted = shorten(piece.text, self.size.width, self._look.ellipsis)
             return (Piece(fitted, piece.style),) if y == 0 else ()
         return totals_line(self.state, self._look, self.size.width) if y == 0 else ()
 
@@ -266,4 +266,4 @@ def deadline_total(state: ScreenState, look: Look) -> tuple[Line, Line]:
     needed = needed_words(promise)
     rest = (Piece(f"  {needed}", "muted"),) if needed else ()
     short = _short(promise)
-    return (Piece(full, style), *rest), (Piece(look.glyphs.say(short), style),) if short else ()
+    return (Piece(full, style), *rest), (Piece(look.to_ascii(short), style),) if short else ()

@@ -25,7 +25,7 @@ from slurper_tui.tui.render.chart_grid import (
     seen_in,
 )
 from slurper_tui.tui.render.charts import progress_picture, rate_picture, scale_top, unit_for
-from slurper_tui.tui.render.glyphs import Glyphs, Look
+from slurper_tui.tui.render.glyphs import Look
 from slurper_tui.tui.render.lines import Line, text_of, width_of
 from slurper_tui.tui.render.painted import STYLES
 
@@ -34,7 +34,7 @@ NOW = 1_774_000_000.0
 """Friday, 2026-03-20 09:46:40 UTC."""
 
 LOOK = Look(zone=UTC)
-PLAIN = Look(Glyphs(ascii_only=True), UTC)
+PLAIN = Look(ascii_only=True, zone=UTC)
 
 
 def an_hour() -> list[Recorded]:
@@ -325,7 +325,7 @@ FORECASTS = st.one_of(
 )
 LOOKS = st.builds(
     Look,
-    st.builds(Glyphs, ascii_only=st.booleans()),
+    st.booleans(),
     st.sampled_from([UTC, ZoneInfo("Europe/Berlin"), timezone(timedelta(hours=-9.5)), None]),
 )
 
@@ -343,7 +343,7 @@ def test_a_picture_fits_and_is_sayable(
         assert len(picture) == height + 2
         assert all(width_of(line) <= width for line in picture)
         assert {piece.style for line in picture for piece in line} <= {"", *STYLES}
-        if look.glyphs.ascii_only:
+        if look.ascii_only:
             assert all(" " <= char <= "~" for line in picture for char in text_of(line))
 
 

@@ -9,12 +9,12 @@ from msgspec.structs import replace
 
 from slurper_tui.monitor.model.job import Counts, JobView, Phase
 from slurper_tui.tui.render.columns import SORTS, Facts, cells, fit, header, sorted_jobs
-from slurper_tui.tui.render.glyphs import Glyphs, Look, style_of
+from slurper_tui.tui.render.glyphs import Look, style_of
 from slurper_tui.tui.render.lines import text_of, width_of
 from tests.tui.jobs import NOW, forecast, harmless, view
 
 FACTS = Facts(Look(), NOW)
-PLAIN = Facts(Look(Glyphs(ascii_only=True)), NOW)
+PLAIN = Facts(Look(ascii_only=True), NOW)
 
 
 def row(job: object, width: int = 100, facts: Facts = FACTS) -> str:

@@ -14,7 +14,7 @@ from slurper_tui.api.models import Job, Source, parse
 from slurper_tui.monitor.model.job import Counts, JobView, Phase, Verdict
 from slurper_tui.tui.render.columns import Facts
 from slurper_tui.tui.render.detail import detail_lines
-from slurper_tui.tui.render.glyphs import Glyphs, Look
+from slurper_tui.tui.render.glyphs import Look
 from slurper_tui.tui.render.lines import text_of, width_of
 from tests.tui.jobs import ACCOUNT, NOW, forecast, harmless, view
 
@@ -122,7 +122,7 @@ def test_a_finish_that_has_no_room_beside_the_range_stands_below_it() -> None:
     job = view(forecast=forecast(1.6, 2.1))
     assert pace(job, 40)[1:] == ["1 h 35 \N{EN DASH} 2 h 10 min", "today 11:22\N{EN DASH}11:53 UTC"]
     assert pace(job)[1:] == ["1 h 35 \N{EN DASH} 2 h 10 min · today 11:22\N{EN DASH}11:53 UTC"]
-    plain = Facts(Look(Glyphs(ascii_only=True), UTC), NOW)
+    plain = Facts(Look(ascii_only=True, zone=UTC), NOW)
     assert pace(job, 60, plain)[1:] == ["1 h 35 - 2 h 10 min - today 11:22-11:53 UTC"]
 
 
@@ -203,7 +203,7 @@ def test_a_job_that_is_gone_says_so() -> None:
 
 @given(st.text(), st.text(), st.integers(1, 150), st.booleans())
 def test_foreign_text_never_steers_the_terminal(a: str, b: str, width: int, plain: bool) -> None:
-    facts = Facts(Look(Glyphs(plain), UTC), NOW)
+    facts = Facts(Look(plain, UTC), NOW)
     error = Unreachable(a, faults=(Fault(1, b),), ray=a)
     verdict = Verdict(a)
     job = view(status=b, source=a, prefix=b, target=a, id=b, problem=error, verdict=verdict)

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.cells import cell_len
 
-from slurper_tui.tui.render.glyphs import Glyphs
+from slurper_tui.tui.render.glyphs import Look
 from slurper_tui.tui.render.lines import Piece, fill, shorten, spread, text_of, width_of, wrap
 
 TEXTS = st.text(st.characters(categories=["L", "N", "P", "S", "M"]))
@@ -69,7 +69,7 @@ def test_the_right_side_goes_when_there_is_no_room() -> None:
 
 @given(st.integers(-5, 10**12), st.integers(-5, 10**12), st.integers(1, 30), st.booleans())
 def test_a_bar_is_never_longer_than_the_truth(part: int, whole: int, width: int, a: bool) -> None:
-    bar = Glyphs(ascii_only=a).bar(part, whole, width)
+    bar = Look(ascii_only=a).bar(part, whole, width)
     assert len(bar) == width
     full = bar.count("#" if a else "█")
     if whole > 0:
@@ -79,7 +79,7 @@ def test_a_bar_is_never_longer_than_the_truth(part: int, whole: int, width: int,
 
 
 def test_a_bar_grows_in_eighths_of_a_cell() -> None:
-    assert [Glyphs().bar(n, 8, 1) for n in range(9)] == list(" ▏▎▍▌▋▊▉█")
+    assert [Look().bar(n, 8, 1) for n in range(9)] == list(" ▏▎▍▌▋▊▉█")
 
 
 def test_wrapping_keeps_words_whole_where_it_can() -> None:

@@ -13,14 +13,14 @@ from slurper_tui.monitor.model.job import JobView
 from slurper_tui.monitor.reports.migrations import Migration, family
 from slurper_tui.tui.render.columns import Facts
 from slurper_tui.tui.render.detail import migration_lines
-from slurper_tui.tui.render.glyphs import Glyphs, Look
+from slurper_tui.tui.render.glyphs import Look
 from slurper_tui.tui.render.lines import text_of, width_of
 from slurper_tui.tui.state import Row
 from slurper_tui.tui.widgets.job_table import row_name
 from tests.tui.jobs import NOW, harmless, iso, view
 
 FACTS = Facts(Look(), NOW)
-PLAIN = Facts(Look(Glyphs(ascii_only=True)), NOW)
+PLAIN = Facts(Look(ascii_only=True), NOW)
 
 
 def photos(number: int, status: str = "running", **given: Any) -> JobView:

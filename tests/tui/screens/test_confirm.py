@@ -16,7 +16,7 @@ from slurper_tui.monitor.model.job import Counts, JobView, Verdict
 from slurper_tui.tui.availability import Change
 from slurper_tui.tui.keys import set_context
 from slurper_tui.tui.render.columns import Facts
-from slurper_tui.tui.render.glyphs import Glyphs, Look
+from slurper_tui.tui.render.glyphs import Look
 from slurper_tui.tui.render.lines import text_of, width_of
 from slurper_tui.tui.screens.confirm import (
     Answer,
@@ -29,8 +29,8 @@ from slurper_tui.tui.screens.confirm import (
 )
 from tests.tui.jobs import ACCOUNT, NOW, harmless, snapshot, view
 
-LOOK = Look(Glyphs(), UTC)
-PLAIN = Look(Glyphs(ascii_only=True), UTC)
+LOOK = Look(zone=UTC)
+PLAIN = Look(ascii_only=True, zone=UTC)
 BIG = view(1, source="photos", prefix="2024/", counts=Counts(2_000_000, 587_000, 0, 887))
 SMALL = view(2, source="logs", counts=Counts(1_000, 250, 0, 0))
 PAUSED = view(3, "paused", source="backups")
@@ -150,7 +150,7 @@ def test_where_it_is_low_what_follows_is_read_before_anything_else() -> None:
 def test_every_line_fits_and_nothing_foreign_steers_the_terminal(
     bucket: str, typed: str, width: int, ascii_only: bool
 ) -> None:
-    look = Look(Glyphs(ascii_only), UTC)
+    look = Look(ascii_only, UTC)
     question = asked(Action.ABORT, view(1, source=bucket, prefix=bucket), look=look)
     lines = [*question_lines(question, Facts(look, NOW), width)]
     lines += answer_lines(question, Answer(typed), look, width)

@@ -10,7 +10,7 @@ from textual.pilot import Pilot
 
 from slurper_tui.monitor.reports.digest import Digest, make_digest
 from slurper_tui.tui.app import SlurperApp
-from slurper_tui.tui.render.glyphs import Glyphs, Look
+from slurper_tui.tui.render.glyphs import Look
 from slurper_tui.tui.render.lines import text_of, width_of
 from slurper_tui.tui.render.painted import STYLES
 from slurper_tui.tui.screens.dialogs import Page
@@ -20,8 +20,8 @@ from tests.fake_feed import FakeFeed
 from tests.monitor.reports.digests import SINCE, a_quiet_night, an_eventful_night, job, told
 from tests.tui.jobs import NOW, harmless, snapshot, view
 
-LOOK = Look(Glyphs(), UTC)
-PLAIN = Look(Glyphs(ascii_only=True), UTC)
+LOOK = Look(zone=UTC)
+PLAIN = Look(ascii_only=True, zone=UTC)
 
 
 def lines(digest: Digest, width: int, look: Look = LOOK) -> list[str]:

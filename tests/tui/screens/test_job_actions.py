@@ -18,7 +18,7 @@ from slurper_tui.monitor.model.events import Action, ActionRequest, Event, Reque
 from slurper_tui.monitor.model.job import AccountView, Counts, JobView, Snapshot
 from slurper_tui.tui.render.columns import Facts
 from slurper_tui.tui.render.detail import detail_lines
-from slurper_tui.tui.render.glyphs import Glyphs, Look
+from slurper_tui.tui.render.glyphs import Look
 from slurper_tui.tui.render.job_text import event_lines, event_text, requests_words
 from slurper_tui.tui.render.lines import text_of
 from slurper_tui.tui.render.problem_text import problem_details
@@ -31,7 +31,7 @@ from tests.fake_services import FakeServices
 from tests.tui.jobs import ACCOUNT, NOW, harmless, snapshot, view
 from tests.tui.test_app import Stage, staged
 
-LOOK = Look(Glyphs(), UTC)
+LOOK = Look(zone=UTC)
 RUNNING, OTHER = view(1, source="photos"), view(2, source="logs")
 PAUSED, ENDED = view(3, "paused", source="backups"), view(4, "completed", 1000, source="avatars")
 JOBS = (RUNNING, OTHER, PAUSED, ENDED)
@@ -523,7 +523,7 @@ def test_an_event_in_words(what: What, detail: str, said: str, words: str) -> No
 def test_no_event_steers_the_terminal(
     what: What, detail: str, said: str, width: int, ascii_only: bool
 ) -> None:
-    facts = Facts(Look(Glyphs(ascii_only), UTC), NOW)
+    facts = Facts(Look(ascii_only, UTC), NOW)
     lines = [*event_lines([Event(RUNNING.key, NOW, what, detail, said)], facts, width)]
     assert lines
     assert all(harmless(text_of(line)) for line in lines)

@@ -11,7 +11,7 @@ from textual.events import Key
 from slurper_tui.monitor.model.plans import Draft, Plan, PlanView, Step, StepState
 from slurper_tui.simulated.account import SimulatedAccount
 from slurper_tui.tui.keys import set_context
-from slurper_tui.tui.render.glyphs import Glyphs, Look
+from slurper_tui.tui.render.glyphs import Look
 from slurper_tui.tui.render.lines import text_of, width_of
 from slurper_tui.tui.screens.confirm import ConfirmDialog
 from slurper_tui.tui.screens.create_form import SecretsForm
@@ -323,7 +323,7 @@ def test_nothing_from_outside_steers_the_terminal(width: int, *, ascii_only: boo
     )
     keyed = Step(7, Draft("s3", "a", "b", keys=("k",) * 1200))
     view = PlanView(Plan(1, "account", NOW, (*steps, keyed)), note=evil, durable=False)
-    look = Look(Glyphs(ascii_only=ascii_only), UTC)
+    look = Look(ascii_only=ascii_only, zone=UTC)
     rows = [row.line for row in plan_rows([view, view], look, NOW, width)]
     assert all(harmless(text_of(line)) for line in rows)
     assert all(width_of(line) <= width for line in rows)

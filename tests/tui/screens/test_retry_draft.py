@@ -17,7 +17,7 @@ from slurper_tui.monitor.model.job import JobView
 from slurper_tui.monitor.model.logs import FAILED_TYPE
 from slurper_tui.monitor.model.plans import Draft
 from slurper_tui.simulated.account import Fault, Kind, SimulatedAccount
-from slurper_tui.tui.render.glyphs import Glyphs, Look
+from slurper_tui.tui.render.glyphs import Look
 from slurper_tui.tui.render.lines import Piece, text_of, width_of, wrap
 from slurper_tui.tui.screens.retry_draft import DraftPage, RetryKeys, write_drafts
 from slurper_tui.tui.screens.send import Listed, PendingRequest, request_lines
@@ -171,12 +171,12 @@ ENTRIES = st.lists(st.one_of(st.text(max_size=90), st.just((Piece("heading"),)))
 def test_lines_made_when_they_are_looked_at_are_those_made_at_once(
     entries: list[Any], width: int, ascii_only: bool
 ) -> None:
-    glyphs = Glyphs(ascii_only=ascii_only)
-    listed = Listed([(Piece("head"),)], entries, glyphs, width)
+    look = Look(ascii_only=ascii_only)
+    listed = Listed([(Piece("head"),)], entries, look, width)
     room = max(4, width - 2)
     expected = ["head"]
     for entry in entries:
-        parts = wrap(glyphs.clean(entry), room) if isinstance(entry, str) else ["heading"]
+        parts = wrap(look.sanitise(entry), room) if isinstance(entry, str) else ["heading"]
         expected += [f"  {part}" if isinstance(entry, str) else part for part in parts]
     assert len(listed) == len(expected)
     assert [text_of(line) for line in listed] == expected
@@ -191,7 +191,7 @@ def test_nothing_in_a_request_is_wider_than_the_page(
     pending = PendingRequest(
         "account", (draft, draft), SECRETS, (text,), JobKey("account", text), (text,)
     )
-    lines = request_lines(pending, Look(Glyphs(ascii_only=ascii_only)), width)
+    lines = request_lines(pending, Look(ascii_only=ascii_only), width)
     assert all(width_of(line) <= max(width, 25) for line in lines)
     assert all(harmless(text_of(line)) for line in lines)
     assert not ascii_only or all(text_of(line).isascii() for line in lines)

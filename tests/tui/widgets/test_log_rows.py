@@ -14,15 +14,15 @@ from slurper_tui.api.models import LogRow
 from slurper_tui.monitor.model.logs import LogView
 from slurper_tui.tui import log_state as states
 from slurper_tui.tui.log_state import LogState, pattern_of
-from slurper_tui.tui.render.glyphs import Glyphs, Look
+from slurper_tui.tui.render.glyphs import Look
 from slurper_tui.tui.render.lines import text_of, width_of
 from slurper_tui.tui.render.painted import STYLES
 from slurper_tui.tui.widgets.log_rows import RowLayout, row_height, row_line, row_lines, times_for
 from tests.tui.jobs import NOW, harmless
 from tests.tui.log_pages import ARCHIVED, JOB, log_view, row
 
-LOOK = Look(Glyphs(), UTC)
-PLAIN = Look(Glyphs(ascii_only=True), UTC)
+LOOK = Look(zone=UTC)
+PLAIN = Look(ascii_only=True, zone=UTC)
 
 texts = st.none() | st.text(max_size=60)
 types = st.sampled_from([None, "importErrorRetryExhaustion", ARCHIVED, "migrationStart", "odd\n"])
@@ -58,7 +58,7 @@ def test_a_wrapped_row_is_as_high_as_is_said_and_loses_nothing(
     assert all(width_of(line) <= width for line in lines)
     said = "".join(piece.text for line in lines for piece in line)
     for text in (row.object_key, row.message):
-        assert look.glyphs.clean(text or "").replace(" ", "") in said.replace(" ", "")
+        assert look.sanitise(text or "").replace(" ", "") in said.replace(" ", "")
 
 
 @pytest.mark.parametrize("width", [30, 77, 120])

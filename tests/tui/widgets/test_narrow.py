@@ -10,7 +10,7 @@ import pytest
 from slurper_tui.api.errors import Fault, RateLimited, Unreachable
 from slurper_tui.monitor.model.job import AccountView, BudgetView, JobView, Problem
 from slurper_tui.tui.keys import hints_for
-from slurper_tui.tui.render.glyphs import Glyphs, Look
+from slurper_tui.tui.render.glyphs import Look
 from slurper_tui.tui.render.lines import text_of
 from slurper_tui.tui.render.problem_text import problem_details
 from slurper_tui.tui.state import ScreenState, highlight_row, noted, see
@@ -19,7 +19,7 @@ from slurper_tui.tui.widgets.totals import tiny_line, totals_line
 from tests.tui.jobs import ACCOUNT, NOW, snapshot, view
 from tests.tui.test_app import staged
 
-LOOK = Look(Glyphs(), UTC)
+LOOK = Look(zone=UTC)
 LONG = Unreachable("certificate verify failed: unable to get local issuer certificate")
 LIMITED = RateLimited("slow down", status=429, faults=(Fault(971, "Too many"),), ray="8f")
 BLOCKED = BudgetView(blocked_until=NOW + 300, blocked_by=LIMITED)

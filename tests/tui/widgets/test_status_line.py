@@ -7,14 +7,14 @@ from datetime import UTC
 import pytest
 
 from slurper_tui.tui.keys import hints_for
-from slurper_tui.tui.render.glyphs import Glyphs, Look
+from slurper_tui.tui.render.glyphs import Look
 from slurper_tui.tui.render.lines import Line, text_of
 from slurper_tui.tui.render.problem_text import problem_details
 from slurper_tui.tui.state import ScreenState, see
 from slurper_tui.tui.widgets.status_line import status_line
 from tests.tui.jobs import snapshot, view
 
-LOOK = Look(Glyphs(), UTC)
+LOOK = Look(zone=UTC)
 OFF = "history off: disk full"
 SHARED = "history shared: another instance writes to the same file"
 

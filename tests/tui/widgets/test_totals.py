@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from slurper_tui.monitor.model.job import JobView, Phase
 from slurper_tui.monitor.model.plans import Draft, Plan, Step, unstarted
-from slurper_tui.tui.render.glyphs import Glyphs, Look
+from slurper_tui.tui.render.glyphs import Look
 from slurper_tui.tui.render.lines import text_of
 from slurper_tui.tui.state import ScreenState, see
 from slurper_tui.tui.widgets.totals import Remaining, remaining, tiny_line, totals_line
@@ -64,7 +64,7 @@ def test_it_is_told_in_the_row() -> None:
     assert row(ONE, OTHER).endswith("ETA 6\N{EN DASH}12h")
     assert row(ONE, view(3)).endswith("ETA ≥6h")
     assert row(view(3)).endswith("ETA —")
-    plain = Look(Glyphs(ascii_only=True))
+    plain = Look(ascii_only=True)
     assert row(ONE, view(3), look=plain).endswith("ETA >=6h")
 
 
