@@ -117,7 +117,8 @@ class Plans:
             ).fetchall()
             # Skip an invalid plan; the others stay readable.
             with suppress(*UNREADABLE):
-                yield plan_of(row, [step_of(step) for step in steps])
+                plan = plan_of(row, [step_of(step) for step in steps])
+                yield replace(plan, is_copy=plan.id <= self._last_copy)
 
     def move(self, plan_id: int, number: int, before: StepState, after: Step) -> bool:
         """Replace a step if its state is still `before`; return whether it was replaced.

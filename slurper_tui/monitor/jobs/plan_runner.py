@@ -49,6 +49,7 @@ class MarkedPlan:
         self._maker = maker
         maker.planned(plan)
         self._note = ""
+        self._refused = False
         self._taken: frozenset[str] = frozenset()
         self._news = asyncio.Event()
         self._wake = asyncio.Event()
@@ -71,6 +72,7 @@ class MarkedPlan:
         moved = replace(step, state=after, at=moment, job_id=job_id, said=said)
         number, notes = step.number, self._maker.notes
         done = await notes.move(self.plan.id, number, before or step.state, moved)
+        self._refused = not done
         if done:
             steps = (moved if s.number == number else s for s in self.plan.steps)
             self.plan = replace(self.plan, steps=tuple(steps))
@@ -110,7 +112,9 @@ class MarkedPlan:
 
 
 def last_words(plan: Plan) -> str:
-    """Return a note that names the open steps, which only the user can send again; or ""."""
+    """Return why the open steps are not continued: mostly only the user can send them; or ""."""
+    if plan.is_copy:
+        return COPIED
     open_ones = [step for step in plan.steps if not step.state.over]
     told = ", ".join(f"step {step.number} is {step.state}" for step in open_ones)
     return f"{told}: only your word sends it again" if told else ""
@@ -124,6 +128,9 @@ def names(views: Sequence[JobView]) -> str:
 
 
 NEEDS_KEYS = "needs the keys to its buckets again"
+
+REFUSED = "another program goes on with it, or the disk is full"
+COPIED = "cannot be changed here: the file with the history cannot be written to"
 
 SLOT_SECONDS = 30.0
 """Seconds between two attempts to get a free slot, and between two re-reads of a waiting plan."""
@@ -267,8 +274,14 @@ class PlanRun(MarkedPlan):
             self._tell()
 
     async def _go_on(self) -> None:
+        """Process the steps in order; pause after a change that the history refused."""
         while not self._halted:
+            if self._refused:
+                self._refused = False
+                await self._nap(_LOOK_SECONDS, REFUSED)
             await self._read_again()
+            if self.plan.is_copy:
+                break
             if step := self._in_doubt():
                 await self._settle(step)
             elif not self._steps(StepState.WAITING):
@@ -298,7 +311,6 @@ class PlanRun(MarkedPlan):
             self.plan.account_id, self._maker.in_turn
         )
         if not await self._move(step, StepState.SENDING):
-            await self._nap(_LOOK_SECONDS, "another program goes on with it, or the disk is full")
             return
         if abs(self._maker.wall - self.plan.steps[step.number - 1].at) > STALE_SECONDS:
             await self._take_back(step)

@@ -126,6 +126,7 @@ class Plan(msgspec.Struct, frozen=True):
 
     id: its id in the history; 0 before it is stored. made_at: UTC seconds.
     retry_of: the job with the failed objects that the plan retries; None for other plans.
+    is_copy: it was read from a file that cannot be written to, so no step can be changed.
     """
 
     id: int
@@ -134,6 +135,7 @@ class Plan(msgspec.Struct, frozen=True):
     steps: tuple[Step, ...]
     retry_of: JobKey | None = None
     log_types: tuple[str, ...] = ()
+    is_copy: bool = False
 
     @property
     def over(self) -> bool:

@@ -79,9 +79,9 @@ def plan_rows(plans: Iterable[PlanView], look: Look, now: float, width: int) -> 
 
 
 def waits_for_keys(view: PlanView) -> bool:
-    """Whether jobs are still waiting and the keys to the buckets are unknown."""
+    """Whether jobs that can be started wait and the keys to the buckets are unknown."""
     waiting = any(step.state is StepState.WAITING for step in view.plan.steps)
-    return waiting and not view.has_secrets
+    return waiting and not view.has_secrets and not view.plan.is_copy
 
 
 def _plan(view: PlanView, look: Look, now: float, width: int) -> Iterator[Row]:

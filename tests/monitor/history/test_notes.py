@@ -325,7 +325,7 @@ def test_a_copy_of_a_file_tells_what_was_noted(path: Path) -> None:
     copied = copy_of(path)
     assert copied.notes.events(key(), 9) == (event(0), event(1, What.HERE))
     assert (copied.notes.links(), copied.notes.counts()) == ((TIE,), {key(): COUNTS})
-    assert copied.notes.plans.all() == (kept,)
+    assert copied.notes.plans.all() == (replace(kept, is_copy=True),)
     assert Store(copied._connection, OTHER).notes.links() == ()
     copied.close()
 
@@ -336,7 +336,7 @@ def test_in_a_copy_no_step_is_moved_for_the_file_would_not_know(path: Path) -> N
     copied = copy_of(path)
     sending = replace(kept.steps[0], state=SENDING)
     assert copied.notes.plans.move(kept.id, 1, WAITING, sending) is False
-    assert copied.notes.plans.all() == (kept,)
+    assert copied.notes.plans.all() == (replace(kept, is_copy=True),)
     ours = copied.notes.plans.keep(plan())
     assert copied.notes.plans.move(ours.id, 1, WAITING, sending) is True
     copied.close()

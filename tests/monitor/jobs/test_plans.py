@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import sqlite3
 from itertools import pairwise
 
 import msgspec
@@ -10,7 +12,15 @@ from msgspec.structs import replace
 
 from slurper_tui.api.errors import BucketKeysRefused
 from slurper_tui.api.models import Secret
-from slurper_tui.monitor.jobs.plan_runner import DOUBT_SECONDS, SLOT_SECONDS, STALE_SECONDS
+from slurper_tui.monitor.history.schema import prepare
+from slurper_tui.monitor.history.store import Store
+from slurper_tui.monitor.jobs.plan_runner import (
+    COPIED,
+    DOUBT_SECONDS,
+    REFUSED,
+    SLOT_SECONDS,
+    STALE_SECONDS,
+)
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.plans import Draft, PlanView, Secrets, StepState
 from slurper_tui.simulated.account import Fault, Kind
@@ -545,3 +555,45 @@ async def test_snapshots_tell_what_plans_are_still_to_start_after_a_restart_too(
     async with bench([account], past=again) as b:
         seen = await b.until(lambda s: s.complete)
         assert [one.jobs for one in seen.unstarted] == [2]
+
+
+async def shop_with_a_step_being_sent() -> Workshop:
+    """Return the shop of a program that was killed between marking and sending a step."""
+    shop = Workshop()
+    program = shop.program(die_at=6)
+    await program.begin(["a/", "b/"])
+    await program.dead.wait()
+    await asyncio.sleep(DOUBT_SECONDS)
+    return shop
+
+
+@timeless
+async def test_a_plan_in_a_copied_history_ends_at_once_and_says_why() -> None:
+    shop = await shop_with_a_step_being_sent()
+    memory = sqlite3.connect(":memory:", isolation_level=None)
+    prepare(memory)
+    shop.store.copy_to(memory)
+    shop.store = Store(memory, shop.store.base_url, is_copy=True)
+    program, before = shop.program(), len(shop.requests)
+    view = await program.go_on()
+    assert view is not None
+    assert (states(view), view.note) == (["sending", "waiting"], COPIED)
+    await program.creation.cancel(view.plan.id)
+    [view] = await program.creation.plans()
+    assert (states(view), view.note) == (["sending", "waiting"], COPIED)
+    assert len(shop.requests) == before
+
+
+@timeless
+async def test_a_change_that_the_disk_refuses_is_repeated_after_a_pause() -> None:
+    shop = await shop_with_a_step_being_sent()
+    program, before = shop.program(), len(shop.requests)
+    program.notes.full = True
+    [view] = await program.creation.plans()
+    await program.until(view.plan.id, lambda view: view.note == REFUSED)
+    await asyncio.sleep(600)
+    assert len(shop.requests) - before <= 600 / 5 + 1
+    program.notes.full = False
+    view = await program.until(view.plan.id, lambda view: states(view)[0] == "undecided")
+    assert shop.posts == []
+    await program.end()

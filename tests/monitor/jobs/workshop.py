@@ -134,6 +134,7 @@ class Checkpoints(HistoryNotes):
     """The real notes, with a checkpoint before and after every write.
 
     slow: virtual seconds that the next writes of steps take. marks: every step as it was marked.
+    full: whether writes of steps fail.
     """
 
     def __init__(self, store: Store, checkpoint: Callable[[], Any]) -> None:
@@ -142,6 +143,7 @@ class Checkpoints(HistoryNotes):
         recorder.notes = self
         self._checkpoint = checkpoint
         self.slow: list[float] = []
+        self.full = False
         self.marks: list[Step] = []
 
     async def keep_plan(self, plan: Plan) -> Plan:
@@ -158,7 +160,7 @@ class Checkpoints(HistoryNotes):
     async def move(self, plan_id: int, number: int, before: StepState, after: Step) -> bool:
         await self._checkpoint()
         await asyncio.sleep(self.slow.pop() if self.slow else 0)
-        moved = await super().move(plan_id, number, before, after)
+        moved = not self.full and await super().move(plan_id, number, before, after)
         self.marks.append(after)
         await self._checkpoint()
         return moved
