@@ -39,7 +39,7 @@ from slurper_tui.cli.signals import Guard
 from slurper_tui.cli.terminal import Terminal, wait_for_foreground
 from slurper_tui.config import Config, locate, nearest, read_bytes
 from slurper_tui.monitor.history.files import make_folder
-from slurper_tui.monitor.polling.job_tracker import known_snapshot
+from slurper_tui.monitor.model.samples import snapshot_from_history
 from slurper_tui.monitor.session import Session
 from slurper_tui.tui.app import SlurperApp
 from slurper_tui.tui.keys import KEYS
@@ -102,7 +102,9 @@ def show(
 ) -> ExitCode:
     """Run the app until it ends. Raises CliError for an unknown setting."""
     wanted, now = wanted_jobs(options), time.time()
-    known = known_snapshot(opened.remembered, connection.accounts, wanted, config.interval, now)
+    known = snapshot_from_history(
+        opened.remembered, connection.accounts, wanted, config.interval, now
+    )
     kept = load_view(around.state)
     app = SlurperApp(
         Session(partial(_monitor, connection, opened, config, wanted), wanted, resolve, known),

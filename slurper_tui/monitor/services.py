@@ -8,7 +8,7 @@ from typing import NamedTuple
 from slurper_tui.monitor.jobs.actions import JobControl
 from slurper_tui.monitor.jobs.plan_runner import JobCreation
 from slurper_tui.monitor.logs.reader import LogReader
-from slurper_tui.monitor.polling.budgeted_client import Metered
+from slurper_tui.monitor.polling.budget import Metered
 from slurper_tui.monitor.polling.history_sync import Past
 from slurper_tui.monitor.polling.job_store import JobStore
 from slurper_tui.monitor.reports.receipt import EndedJobs

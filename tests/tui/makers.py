@@ -21,8 +21,7 @@ from slurper_tui.monitor.jobs.plan_runner import JobCreation
 from slurper_tui.monitor.model.base import Moment
 from slurper_tui.monitor.model.job import AccountView, JobView, Snapshot
 from slurper_tui.monitor.model.plans import Secrets
-from slurper_tui.monitor.polling.budget import Budget
-from slurper_tui.monitor.polling.budgeted_client import Metered
+from slurper_tui.monitor.polling.budget import Budget, Metered
 from slurper_tui.monitor.polling.job_store import JobStore
 from slurper_tui.simulated.account import SimulatedAccount
 from slurper_tui.tui.app import SlurperApp

@@ -30,7 +30,7 @@ from slurper_tui.monitor.estimate.rates import (
     metered,
     rate_over,
 )
-from slurper_tui.monitor.model.job import Counts, Phase
+from slurper_tui.monitor.model.job import PHASE_AT_REST, Counts, Phase
 
 SKIP_SECONDS = 180.0
 """Minimum length of a run of skipping or copying that may replace the older rates."""
@@ -344,8 +344,7 @@ class Estimate(msgspec.Struct, frozen=True):
         if self.last is None:
             return None
         if not self.running:
-            known = {"paused": Phase.PAUSED, "completed": Phase.ENDED, "aborted": Phase.ENDED}
-            return known.get(self.last.status or "")
+            return PHASE_AT_REST.get(self.last.status or "")
         if self.stall.stalled:
             return Phase.STALLED
         if self.grew and self.still_polls < LISTING_POLLS:

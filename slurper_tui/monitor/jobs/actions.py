@@ -25,10 +25,9 @@ from slurper_tui.monitor.model.events import (
     RequestState,
     What,
 )
-from slurper_tui.monitor.model.job import NOT_FOUND, JobView, why_not
-from slurper_tui.monitor.polling.budgeted_client import Metered
+from slurper_tui.monitor.model.job import NOT_FOUND, JobView, has_ended, why_not
+from slurper_tui.monitor.polling.budget import Metered
 from slurper_tui.monitor.polling.job_store import JobStore
-from slurper_tui.monitor.polling.job_tracker import has_ended
 
 if TYPE_CHECKING:
     from slurper_tui.api.client import SlurperClient

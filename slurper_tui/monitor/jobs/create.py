@@ -17,12 +17,11 @@ from slurper_tui.api.models import PAGE_SIZE, Answer, Connectivity, Job
 from slurper_tui.format import parse_time
 from slurper_tui.monitor.model.base import SLOTS, JobKey
 from slurper_tui.monitor.model.events import Event, RetryLink, What
-from slurper_tui.monitor.model.job import JobView
+from slurper_tui.monitor.model.job import JobView, has_ended
 from slurper_tui.monitor.model.plans import Draft, Plan, Secrets, new_job, new_source, new_target
 from slurper_tui.monitor.polling.account_tracker import MOST_PAGES
-from slurper_tui.monitor.polling.budgeted_client import Metered
+from slurper_tui.monitor.polling.budget import Metered
 from slurper_tui.monitor.polling.job_store import JobStore
-from slurper_tui.monitor.polling.job_tracker import has_ended
 
 if TYPE_CHECKING:
     from slurper_tui.monitor.history.recorder import HistoryNotes

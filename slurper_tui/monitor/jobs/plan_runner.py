@@ -33,8 +33,7 @@ from slurper_tui.monitor.jobs.draft import earlier_retries
 from slurper_tui.monitor.model.base import SLOTS, JobKey
 from slurper_tui.monitor.model.job import JobView
 from slurper_tui.monitor.model.plans import Draft, Plan, PlanView, Secrets, Step, StepState
-from slurper_tui.monitor.polling.budget import backoff
-from slurper_tui.monitor.polling.budgeted_client import Metered
+from slurper_tui.monitor.polling.budget import Metered, backoff
 from slurper_tui.monitor.polling.job_store import JobStore
 
 if TYPE_CHECKING:

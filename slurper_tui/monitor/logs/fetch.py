@@ -11,8 +11,7 @@ from slurper_tui.api.errors import ApiError, BadAnswer, RateLimited, TooLarge, U
 from slurper_tui.api.models import LogRow
 from slurper_tui.monitor.logs.paging import Found, PageAsk, Paging
 from slurper_tui.monitor.model.base import JobKey
-from slurper_tui.monitor.polling.budget import backoff
-from slurper_tui.monitor.polling.budgeted_client import Metered
+from slurper_tui.monitor.polling.budget import Metered, backoff
 
 _PASSING = (Unreachable, BadAnswer, RateLimited)
 

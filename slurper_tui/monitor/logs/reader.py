@@ -26,7 +26,7 @@ from slurper_tui.monitor.logs.fetch import LASTING, Asking, PageSizes, Turn
 from slurper_tui.monitor.logs.paging import Found, Paging
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.logs import LogCounts, LogView, RowCounts
-from slurper_tui.monitor.polling.budgeted_client import Metered
+from slurper_tui.monitor.polling.budget import Metered
 from slurper_tui.monitor.polling.job_store import JobStore
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import msgspec
 
 from slurper_tui.api.errors import ApiError
-from slurper_tui.api.models import Job
+from slurper_tui.api.models import Job, Progress, Source, Target
 from slurper_tui.format import parse_time
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.events import (
@@ -26,7 +26,6 @@ from slurper_tui.monitor.model.events import (
 )
 
 if TYPE_CHECKING:
-    from slurper_tui.monitor.model.plans import Unstarted
     from slurper_tui.monitor.model.timeline import Trace
 
 
@@ -101,6 +100,21 @@ class Phase(StrEnum):
     ENDED = "ended"
 
 
+PHASE_AT_REST = {"paused": Phase.PAUSED, "completed": Phase.ENDED, "aborted": Phase.ENDED}
+"""The phase of a job that does not run, by status."""
+
+
+def has_ended(job: Job, status: str | None = None) -> bool:
+    """Return whether a job is completed or aborted.
+
+    For an unknown status: whether the list gives a time of its end.
+    """
+    word = status or job.status
+    if word in ("running", "paused"):
+        return False
+    return word in ("completed", "aborted") or job.finished_at is not None
+
+
 class State(StrEnum):
     """Status shown to the user: the API's status combined with the phase."""
 
@@ -164,6 +178,16 @@ class Counts(msgspec.Struct, frozen=True, gc=False):
     def exceeded(self) -> bool:
         """True if more objects are done than the total, so the remaining number is unknown."""
         return self.objects is not None and self.done is not None and self.done > self.objects
+
+
+def counts_of(progress: Progress) -> Counts:
+    """Return the four counters of an answer."""
+    return Counts(
+        progress.objects,
+        progress.transferred_objects,
+        progress.skipped_objects,
+        progress.failed_objects,
+    )
 
 
 class Forecast(msgspec.Struct, frozen=True):
@@ -295,6 +319,15 @@ class JobView(msgspec.Struct, frozen=True, dict=True):
     def live(self) -> bool:
         """True if the job may still change."""
         return not self.ended and not self.gone
+
+
+class Unstarted(msgspec.Struct, frozen=True):
+    """Number of jobs with this account, source and target that plans have yet to start."""
+
+    account_id: str
+    source: Source
+    target: Target
+    jobs: int
 
 
 class Snapshot(msgspec.Struct, frozen=True, dict=True):

@@ -16,6 +16,7 @@ from msgspec.structs import replace
 from slurper_tui.api.errors import ApiError
 from slurper_tui.api.models import NewJob, NewSource, NewTarget, Secret, Source, Target
 from slurper_tui.monitor.model.base import JobKey
+from slurper_tui.monitor.model.job import Unstarted
 
 MOST_KEYS = 10_000
 """Maximum number of object keys in one job."""
@@ -150,15 +151,6 @@ class Plan(msgspec.Struct, frozen=True):
             if found := tuple(step for step in self.steps if step.state in states):
                 return found
         return ()
-
-
-class Unstarted(msgspec.Struct, frozen=True):
-    """Number of jobs with this account, source and target that plans have yet to start."""
-
-    account_id: str
-    source: Source
-    target: Target
-    jobs: int
 
 
 def unstarted(plans: Iterable[Plan]) -> tuple[Unstarted, ...]:

@@ -1,14 +1,29 @@
-"""Values that the history stores: samples, last job states, and the mode of the history."""
+"""Values that the history stores, and the views of its jobs, shown until they are polled."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from enum import StrEnum
 
 import msgspec
+from msgspec.structs import replace
 
 from slurper_tui.api.models import Job
+from slurper_tui.format import parse_time
 from slurper_tui.monitor.model.base import JobKey
-from slurper_tui.monitor.model.job import Counts
+from slurper_tui.monitor.model.job import (
+    PHASE_AT_REST,
+    AccountView,
+    Counts,
+    JobView,
+    Phase,
+    Snapshot,
+    has_ended,
+)
+from slurper_tui.monitor.model.verdict import percent, verdict
+
+STEADY_SECONDS = 60.0
+"""An aborted job whose counters do not change for this many seconds has no objects in flight."""
 
 
 class Recorded(msgspec.Struct, frozen=True, gc=False):
@@ -46,6 +61,59 @@ class Remembered(msgspec.Struct, frozen=True):
     def key(self) -> JobKey:
         """Identity of the job."""
         return JobKey(self.account_id, self.job.id or "")
+
+
+def final(stored: Remembered) -> Remembered | None:
+    """Return the job marked as closed if its last sample holds its final counts, else None.
+
+    The last answer of a completed job is final. After an abort, objects in flight still finish, so
+    the last sample must be at least `STEADY_SECONDS` after the end.
+    """
+    if stored.last is None or stored.last.counts.done is None:
+        return None
+    finished = parse_time(stored.job.finished_at)
+    steady = finished is not None and stored.last.at >= finished + STEADY_SECONDS
+    over = stored.closed or (steady and has_ended(stored.job, stored.last.status))
+    return replace(stored, closed=True) if over else None
+
+
+def remembered_view(stored: Remembered) -> JobView:
+    """Return the view of a stored job, shown until it is polled."""
+    job, last = stored.job, stored.last
+    status = last.status if last else job.status
+    ended = has_ended(job, status)
+    view = JobView(stored.account_id, job, status=status, ended=ended)
+    if last is None:
+        return view
+    stalled = Phase.STALLED if last.stalled and status == "running" else None
+    return replace(
+        view,
+        phase=Phase.ENDED if ended else PHASE_AT_REST.get(status or "", stalled),
+        counts=last.counts,
+        percent=percent(last.counts, status),
+        provisional=not ended,
+        verdict=verdict(last.counts, status),
+        as_of=last.at,
+        remembered=True,
+    )
+
+
+def snapshot_from_history(
+    remembered: Sequence[Remembered],
+    accounts: Sequence[str],
+    prefixes: Sequence[str],
+    interval: float,
+    now: float,
+) -> Snapshot | None:
+    """Return a snapshot of the stored jobs that match a prefix; None if there is none.
+
+    prefixes: empty for all jobs.
+    interval: seconds between rounds.
+    now: UTC seconds.
+    """
+    chosen = tuple(prefixes) or ("",)
+    jobs = tuple(remembered_view(k) for k in remembered if k.key.job_id.startswith(chosen))
+    return Snapshot(now, interval, tuple(map(AccountView, accounts)), jobs) if jobs else None
 
 
 class Keeping(StrEnum):

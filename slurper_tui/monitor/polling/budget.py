@@ -2,23 +2,30 @@
 
 The API grants a user 1200 requests in five minutes, including the dashboard's, and blocks all
 requests for five minutes beyond that. `Budget` enforces a hard limit of three quarters of the
-granted requests. `Pacing` spreads them: in any 300 s at most 900 requests are sent, 100 of them at
-once, one per round for the highlighted job, and the rest at an even pace.
+granted requests; `scheduler.Pacing` spreads the polls over it. `Metered` sends the requests of the
+services, which share the budget with the polls.
 
 Times are monotonic seconds.
 """
 
 from __future__ import annotations
 
+import asyncio
 import bisect
 import random
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
-from slurper_tui.api.errors import RateLimit
-from slurper_tui.monitor.model.job import BudgetView
-from slurper_tui.monitor.polling.scheduler import Ask, Rank
+from slurper_tui.api.errors import ApiError, RateLimit, RateLimited
+from slurper_tui.api.models import Answer
+from slurper_tui.monitor.model.base import Moment
+
+if TYPE_CHECKING:
+    from slurper_tui.api.client import SlurperClient
+
+T = TypeVar("T")
 
 LONGEST = 60.0
 SHORTEST = 1.0
@@ -164,75 +171,100 @@ class TokenBucket(msgspec.Struct):
         self.tokens -= number
 
 
-BURST = 100
-LAZY_BURST = 25
-LAZY_SHARE = 0.25
-"""Share of the budget for ended jobs that are not visible."""
+READ_BURST = 20
+LEAST_READS, MOST_READS = 0.5, 2.5
+"""Background reading: `READ_BURST` requests at once, then `LEAST_READS` to `MOST_READS` requests
+per second, depending on how much the polls leave."""
 
-_LAZY_RATE = (GRANTED * 0.75 * LAZY_SHARE - LAZY_BURST) / WINDOW
+READ_MARGIN = 0.3
+"""Requests per second that are left to other users of the budget."""
+
+READ_RESERVE = 100
+"""Requests that are always left to the polls; at most half of the smallest window."""
 
 
-class Pacing:
-    """Distributes the budget over the asks, the most urgent first."""
+class Metered:
+    """Sends requests and counts each in the budget.
 
-    def __init__(self) -> None:
-        self.budget = Budget()
-        self._bucket = TokenBucket.full(BURST, 0.0, 0.0)
-        self._lazy = TokenBucket.full(LAZY_BURST, _LAZY_RATE, 0.0)
+    blocked: called after a 429.
+    polls: returns the requests per second that the polls need.
+    answered: called after every good answer, so that failing accounts are probed soon.
+    """
 
-    def choose(
-        self, asks: Sequence[Ask], now: float, interval: float, queued: int, *, eager: bool
-    ) -> list[Ask]:
-        """Return the asks that may be sent now, in their order.
+    def __init__(
+        self,
+        api: SlurperClient,
+        budget: Budget,
+        now: Callable[[], Moment],
+        blocked: Callable[[RateLimited, Moment], None],
+        polls: Callable[[], float] = lambda: 0.0,
+        answered: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.api = api
+        self._budget = budget
+        self._now = now
+        self._blocked = blocked
+        self._polls = polls
+        self._answered = answered
+        self._bucket = TokenBucket.full(READ_BURST, LEAST_READS, 0.0)
 
-        interval: seconds between rounds.
-        queued: number of asks chosen earlier but not sent yet.
-        eager: use the whole budget at once.
+    @property
+    def now(self) -> Callable[[], Moment]:
+        """Returns the wall clock and the monotonic clock."""
+        return self._now
+
+    async def at_once(self, send: Callable[[], Awaitable[Answer[T]]]) -> T:
+        """Send a request that the user waits for. Raises ApiError.
+
+        Raises RateLimited without sending while the API blocks or the budget is spent.
         """
-        room = self.budget.available(now) - queued
-        if eager:
-            return list(asks[: max(0, room)])
-        reserve = min(int(WINDOW / interval), max(0, room) // 4)
-        self._bucket.refill(now, self.ordinary_rate(now, interval))
-        self._lazy.refill(now, _LAZY_RATE)
-        chosen = []
-        for ask in asks:
-            kept_back = 0 if ask.rank is Rank.ASKED_FOR else reserve
-            if room > kept_back and self._grants(ask):
-                chosen.append(ask)
-                room -= 1
-        return chosen
+        now = self._now().mono
+        if not self._budget.available(now):
+            wait = self._budget.ready_at(now) - now
+            raise RateLimited(
+                f"not sent: the request budget is spent for {wait:.0f} s", retry_after=wait
+            )
+        return await self._send(send)
 
-    def ordinary_rate(self, now: float, interval: float) -> float:
-        """Return the requests per second left for all jobs but the highlighted one."""
-        return max(0.0, self.budget.per_second(now) - BURST / WINDOW - 1 / interval)
+    async def in_turn(
+        self, send: Callable[[], Awaitable[Answer[T]]], waits: Callable[[], None] = lambda: None
+    ) -> T:
+        """Send a reading request as soon as the polls leave room for it. Raises ApiError.
 
-    def view(self, now: float, wall: float, interval: float, demand: float) -> BudgetView:
-        """Return the frozen view of the budget.
-
-        now, wall: monotonic and UTC seconds.
-        demand: requests per second that would keep every period.
+        waits: called before the first wait.
         """
-        rate = self.ordinary_rate(now, interval)
-        stretch = demand / rate if rate > 0 else float(demand > 0) * 99.0
-        blocked = self.budget.blocked_until - now
-        return BudgetView(
-            used=self.budget.used(now),
-            limit=GRANTED,
-            stretch=round(max(1.0, min(stretch, 99.0)), 1),
-            blocked_until=wall + blocked if blocked > 0 else None,
-            short=self.budget.is_short(now),
-        )
-
-    def _grants(self, ask: Ask) -> bool:
-        """Take the tokens that an ask costs; return False if there are not enough."""
-        if ask.rank is Rank.ASKED_FOR:
-            return True
-        if ask.rank is not Rank.FIRST_LIST and self._bucket.tokens < 1:
-            return False
-        if ask.rank is Rank.LAZY:
-            if self._lazy.tokens < 1:
-                return False
-            self._lazy.take()
+        told = False
+        while (wait := self._wait()) > 0:
+            if not told:
+                waits()
+            told = True
+            await asyncio.sleep(wait)
         self._bucket.take()
-        return True
+        return await self._send(send)
+
+    def _wait(self) -> float:
+        """Return the seconds until the next check; 0 if a request may be sent now."""
+        now = self._now().mono
+        granted = self._budget.per_second(now)
+        rate = min(
+            granted / 2, max(LEAST_READS, min(MOST_READS, granted - self._polls() - READ_MARGIN))
+        )
+        if self._bucket.refill(now, rate) >= 1 and self._has_room(now):
+            return 0.0
+        return max(0.1, min(5.0, 1 / rate if rate > 0 else 5.0))
+
+    def _has_room(self, now: float) -> bool:
+        return self._budget.available(now) > min(READ_RESERVE, self._budget.most // 2)
+
+    async def _send(self, send: Callable[[], Awaitable[Answer[T]]]) -> T:
+        self._budget.record_request(self._now().mono)
+        try:
+            answer = await send()
+        except ApiError as error:
+            self._budget.record_headers(error.limit, self._now().mono)
+            if isinstance(error, RateLimited):
+                self._blocked(error, self._now())
+            raise
+        self._budget.record_headers(answer.limit, self._now().mono)
+        self._answered()
+        return answer.value

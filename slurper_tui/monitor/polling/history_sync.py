@@ -18,10 +18,10 @@ from msgspec.structs import replace
 from slurper_tui.format import parse_time
 from slurper_tui.monitor.model.base import JobKey, Moment
 from slurper_tui.monitor.model.events import Event
-from slurper_tui.monitor.model.job import JobView
+from slurper_tui.monitor.model.job import JobView, has_ended
 from slurper_tui.monitor.model.samples import Recorded, Remembered
 from slurper_tui.monitor.model.timeline import Trace, Window, extended, moved, step_of, trace_of
-from slurper_tui.monitor.polling.job_tracker import JobTrack, has_ended
+from slurper_tui.monitor.polling.job_tracker import JobTrack
 
 if TYPE_CHECKING:
     from slurper_tui.monitor.history.recorder import Recorder

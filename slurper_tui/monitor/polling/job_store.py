@@ -35,7 +35,7 @@ from slurper_tui.monitor.model.events import (
     gone_event,
     status_event,
 )
-from slurper_tui.monitor.model.job import JobView
+from slurper_tui.monitor.model.job import JobView, Unstarted
 from slurper_tui.monitor.model.logs import LogCounts
 from slurper_tui.monitor.model.samples import Recorded, Remembered
 from slurper_tui.monitor.polling.account_tracker import AccountTrack
@@ -46,7 +46,7 @@ from slurper_tui.monitor.polling.scheduler import Ask
 
 if TYPE_CHECKING:
     from slurper_tui.monitor.history.recorder import HistoryNotes
-    from slurper_tui.monitor.model.plans import Plan, Unstarted
+    from slurper_tui.monitor.model.plans import Plan
 
 
 _JUMP_SECONDS = 5.0

@@ -1,9 +1,8 @@
 """The state of one followed job: its samples, its view, its action request and its poll times.
 
 `JobTrack` is mutable and owned by the monitor; everyone else sees its frozen `JobView`. The
-functions compute the next view from an answer, a missing answer or the stored state of an earlier
-run. `RequestTracker` follows an action request until polls show its outcome. The poller is
-imported after the first picture, so this module must not import it.
+functions compute the next view from an answer or a missing answer. `RequestTracker` follows an
+action request until polls show its outcome.
 """
 
 from __future__ import annotations
@@ -20,9 +19,14 @@ from slurper_tui.monitor.estimate.forecast import reason
 from slurper_tui.monitor.estimate.series import Series
 from slurper_tui.monitor.model.base import Moment
 from slurper_tui.monitor.model.events import Action, ActionRequest, RequestState, expected
-from slurper_tui.monitor.model.job import AccountView, Counts, JobView, Phase, Snapshot, State
+from slurper_tui.monitor.model.job import Counts, JobView, Phase, State, counts_of, has_ended
 from slurper_tui.monitor.model.logs import LogCounts
-from slurper_tui.monitor.model.samples import Recorded, Remembered
+from slurper_tui.monitor.model.samples import (
+    STEADY_SECONDS,
+    Recorded,
+    Remembered,
+    remembered_view,
+)
 from slurper_tui.monitor.model.verdict import not_copied, percent, verdict
 
 NOTHING_YET_POLLS = 3
@@ -122,78 +126,6 @@ def _shows(action: Action, status: str | None) -> bool:
     )
 
 
-STEADY_SECONDS = 60.0
-"""An aborted job whose counters do not change for this many seconds has no objects in flight."""
-
-_ENDED = frozenset({"completed", "aborted"})
-_AT_REST = {"paused": Phase.PAUSED, "completed": Phase.ENDED, "aborted": Phase.ENDED}
-
-
-def known_snapshot(
-    remembered: Sequence[Remembered],
-    accounts: Sequence[str],
-    prefixes: Sequence[str],
-    interval: float,
-    now: float,
-) -> Snapshot | None:
-    """Return a snapshot of the stored jobs that match a prefix; None if there is none.
-
-    prefixes: empty for all jobs.
-    interval: seconds between rounds.
-    now: UTC seconds.
-    """
-    wanted = tuple(prefixes) or ("",)
-    jobs = [remembered_view(k) for k in remembered if k.key.job_id.startswith(wanted)]
-    if not jobs:
-        return None
-    return Snapshot(now, interval, tuple(map(AccountView, accounts)), tuple(jobs))
-
-
-def remembered_view(known: Remembered) -> JobView:
-    """Return the view of a stored job, shown until it is polled."""
-    job, last = known.job, known.last
-    status = last.status if last else job.status
-    ended = has_ended(job, status)
-    view = JobView(known.account_id, job, status=status, ended=ended)
-    if last is None:
-        return view
-    stalled = Phase.STALLED if last.stalled and status == "running" else None
-    return replace(
-        view,
-        phase=Phase.ENDED if ended else _AT_REST.get(status or "", stalled),
-        counts=last.counts,
-        percent=percent(last.counts, status),
-        provisional=not ended,
-        verdict=verdict(last.counts, status),
-        as_of=last.at,
-        remembered=True,
-    )
-
-
-def final(known: Remembered) -> Remembered | None:
-    """Return the job marked as closed if its last sample holds its final counts, else None.
-
-    The last answer of a completed job is final. After an abort, objects in flight still finish, so
-    the last sample must be at least `STEADY_SECONDS` after the end.
-    """
-    if known.last is None or known.last.counts.done is None:
-        return None
-    finished = parse_time(known.job.finished_at)
-    steady = finished is not None and known.last.at >= finished + STEADY_SECONDS
-    over = known.closed or (steady and has_ended(known.job, known.last.status))
-    return replace(known, closed=True) if over else None
-
-
-def has_ended(job: Job, status: str | None = None) -> bool:
-    """Return whether a job is completed or aborted.
-
-    For an unknown status: whether the list gives a time of its end.
-    """
-    word = status or job.status
-    known = word in {"running", "paused"}
-    return word in _ENDED or (not known and job.finished_at is not None)
-
-
 def updated_view(
     before: JobView, series: Series, status: str | None, created_at: str | None, now: Moment
 ) -> JobView:
@@ -256,16 +188,6 @@ def another_time(before: str | None, after: str | None) -> bool:
     if before is None or after is None:
         return False
     return (parse_time(before) or before) != (parse_time(after) or after)
-
-
-def counts_of(progress: Progress) -> Counts:
-    """Return the four counters of an answer."""
-    return Counts(
-        progress.objects,
-        progress.transferred_objects,
-        progress.skipped_objects,
-        progress.failed_objects,
-    )
 
 
 def lifetime_rate(

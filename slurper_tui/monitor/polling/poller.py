@@ -23,17 +23,18 @@ from msgspec.structs import replace
 from slurper_tui.api.errors import ApiError, RateLimited
 from slurper_tui.monitor.model.base import JobKey, Moment
 from slurper_tui.monitor.model.job import JobView, Snapshot
+from slurper_tui.monitor.model.samples import final
 from slurper_tui.monitor.model.timeline import Window
 from slurper_tui.monitor.polling.account_tracker import AccountTrack
-from slurper_tui.monitor.polling.budget import Pacing
-from slurper_tui.monitor.polling.budgeted_client import Metered
+from slurper_tui.monitor.polling.budget import Metered
 from slurper_tui.monitor.polling.history_sync import HistorySync, Past
 from slurper_tui.monitor.polling.job_store import Answers, JobStore
-from slurper_tui.monitor.polling.job_tracker import JobTrack, final
+from slurper_tui.monitor.polling.job_tracker import JobTrack
 from slurper_tui.monitor.polling.scheduler import (
     Ask,
     Finder,
     Focus,
+    Pacing,
     Rank,
     all_asks,
     demand,

@@ -1,20 +1,24 @@
-"""Which requests are due, in order of urgency.
+"""Which requests are due, in order of urgency, and which of them the budget allows now.
 
 Every repeated request has a period; within a rank, the request that is overdue by the most periods
 comes first. The budget decides how many are sent, so with more jobs than the budget allows all
-periods stretch alike; only the highlighted job keeps its pace.
+periods stretch alike; only the highlighted job keeps its pace. `Pacing` spreads the requests: in
+any 300 s at most 900 are sent, 100 of them at once, one per round for the highlighted job, and the
+rest at an even pace.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from enum import IntEnum
 from itertools import islice
 from typing import NamedTuple
 
 from slurper_tui.monitor.model.base import JobKey
+from slurper_tui.monitor.model.job import BudgetView
 from slurper_tui.monitor.polling.account_tracker import AccountTrack
+from slurper_tui.monitor.polling.budget import GRANTED, SHARE, WINDOW, Budget, TokenBucket
 from slurper_tui.monitor.polling.job_tracker import JobTrack
 
 LIST_SECONDS = 10.0
@@ -242,3 +246,77 @@ def _job_ask(
         return Ask(Rank.DUE, overdue, account, track)
     seen = track.key in focus.visible
     return Ask(Rank.VISIBLE if seen else Rank.LAZY, overdue, account, track)
+
+
+BURST = 100
+LAZY_BURST = 25
+LAZY_SHARE = 0.25
+"""Share of the budget for ended jobs that are not visible."""
+
+_LAZY_RATE = (GRANTED * SHARE * LAZY_SHARE - LAZY_BURST) / WINDOW
+
+
+class Pacing:
+    """Distributes the budget over the asks, the most urgent first."""
+
+    def __init__(self) -> None:
+        self.budget = Budget()
+        self._bucket = TokenBucket.full(BURST, 0.0, 0.0)
+        self._lazy = TokenBucket.full(LAZY_BURST, _LAZY_RATE, 0.0)
+
+    def choose(
+        self, asks: Sequence[Ask], now: float, interval: float, queued: int, *, eager: bool
+    ) -> list[Ask]:
+        """Return the asks that may be sent now, in their order.
+
+        interval: seconds between rounds.
+        queued: number of asks chosen earlier but not sent yet.
+        eager: use the whole budget at once.
+        """
+        room = self.budget.available(now) - queued
+        if eager:
+            return list(asks[: max(0, room)])
+        reserve = min(int(WINDOW / interval), max(0, room) // 4)
+        self._bucket.refill(now, self.ordinary_rate(now, interval))
+        self._lazy.refill(now, _LAZY_RATE)
+        chosen = []
+        for ask in asks:
+            kept_back = 0 if ask.rank is Rank.ASKED_FOR else reserve
+            if room > kept_back and self._grants(ask):
+                chosen.append(ask)
+                room -= 1
+        return chosen
+
+    def ordinary_rate(self, now: float, interval: float) -> float:
+        """Return the requests per second left for all jobs but the highlighted one."""
+        return max(0.0, self.budget.per_second(now) - BURST / WINDOW - 1 / interval)
+
+    def view(self, now: float, wall: float, interval: float, demand: float) -> BudgetView:
+        """Return the frozen view of the budget.
+
+        now, wall: monotonic and UTC seconds.
+        demand: requests per second that would keep every period.
+        """
+        rate = self.ordinary_rate(now, interval)
+        stretch = demand / rate if rate > 0 else float(demand > 0) * 99.0
+        blocked = self.budget.blocked_until - now
+        return BudgetView(
+            used=self.budget.used(now),
+            limit=GRANTED,
+            stretch=round(max(1.0, min(stretch, 99.0)), 1),
+            blocked_until=wall + blocked if blocked > 0 else None,
+            short=self.budget.is_short(now),
+        )
+
+    def _grants(self, ask: Ask) -> bool:
+        """Take the tokens that an ask costs; return False if there are not enough."""
+        if ask.rank is Rank.ASKED_FOR:
+            return True
+        if ask.rank is not Rank.FIRST_LIST and self._bucket.tokens < 1:
+            return False
+        if ask.rank is Rank.LAZY:
+            if self._lazy.tokens < 1:
+                return False
+            self._lazy.take()
+        self._bucket.take()
+        return True

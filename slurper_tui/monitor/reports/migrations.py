@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache, partial
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 from msgspec.structs import replace
@@ -25,6 +25,7 @@ from slurper_tui.monitor.model.job import (
     JobView,
     Phase,
     State,
+    Unstarted,
     Verdict,
     shown_forecast,
     shown_rate,
@@ -40,9 +41,6 @@ from slurper_tui.monitor.reports.retries import (
     together,
     total,
 )
-
-if TYPE_CHECKING:
-    from slurper_tui.monitor.model.plans import Unstarted
 
 
 class MigrationKey(NamedTuple):

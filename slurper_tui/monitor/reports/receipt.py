@@ -24,13 +24,12 @@ from slurper_tui.monitor.logs.fetch import LASTING
 from slurper_tui.monitor.logs.reader import LogReader
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.events import Event, RetryLink
-from slurper_tui.monitor.model.job import Counts, JobView, Phase, Verdict
+from slurper_tui.monitor.model.job import Counts, JobView, Phase, Verdict, counts_of, has_ended
 from slurper_tui.monitor.model.logs import Cause, FailuresView, LogCounts, cause_of
 from slurper_tui.monitor.model.samples import Recorded
 from slurper_tui.monitor.model.verdict import not_copied, percent, verdict
-from slurper_tui.monitor.polling.budgeted_client import Metered
+from slurper_tui.monitor.polling.budget import Metered
 from slurper_tui.monitor.polling.job_store import JobStore
-from slurper_tui.monitor.polling.job_tracker import counts_of, has_ended
 from slurper_tui.monitor.reports.migrations import Migration, family
 from slurper_tui.monitor.reports.observed import Seen, Span, spans
 from slurper_tui.monitor.reports.retries import of_skips, total

@@ -25,8 +25,7 @@ from slurper_tui.monitor.jobs.prefixes import split
 from slurper_tui.monitor.model.base import Moment
 from slurper_tui.monitor.model.events import RetryLink
 from slurper_tui.monitor.model.plans import Draft, Plan, PlanView, Secrets, Step, StepState
-from slurper_tui.monitor.polling.budget import Budget
-from slurper_tui.monitor.polling.budgeted_client import Metered
+from slurper_tui.monitor.polling.budget import Budget, Metered
 from slurper_tui.monitor.polling.job_store import JobStore
 from slurper_tui.simulated.account import SimulatedAccount
 from tests.monitor.bench import now, wall

@@ -9,10 +9,9 @@ import pytest
 from slurper_tui.format import parse_time
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.job import JobView, Phase, Snapshot, State
-from slurper_tui.monitor.model.samples import HistoryView, Keeping
+from slurper_tui.monitor.model.samples import HistoryView, Keeping, snapshot_from_history
 from slurper_tui.monitor.model.timeline import Window
 from slurper_tui.monitor.polling.history_sync import Past
-from slurper_tui.monitor.polling.job_tracker import known_snapshot
 from slurper_tui.simulated.account import Fault, Kind, SimulatedAccount
 from tests.monitor.bench import EPOCH, Bench, Request, bench, make_accounts, now, wall
 from tests.monitor.inline_history import InlineHistory
@@ -196,11 +195,13 @@ async def test_only_jobs_that_are_wanted_are_remembered() -> None:
     async with bench(accounts, past=past, prefixes=(job_id[:20],)) as b:
         first = await b.until(lambda s: True)
         assert [view.job.id for view in first.jobs] == [job_id]
-    known = known_snapshot(past.remembered, [accounts[0].account_id], [job_id[:20]], 5.0, wall())
+    known = snapshot_from_history(
+        past.remembered, [accounts[0].account_id], [job_id[:20]], 5.0, wall()
+    )
     assert known is not None
     assert [view.job.id for view in known.jobs] == [job_id]
-    assert known_snapshot(past.remembered, [], ["no such job"], 5.0, wall()) is None
-    assert known_snapshot((), ["account"], [], 5.0, wall()) is None
+    assert snapshot_from_history(past.remembered, [], ["no such job"], 5.0, wall()) is None
+    assert snapshot_from_history((), ["account"], [], 5.0, wall()) is None
 
 
 @timeless

@@ -11,12 +11,14 @@ from slurper_tui.api.models import Job, Progress
 from slurper_tui.monitor.model.base import JobKey, Moment
 from slurper_tui.monitor.model.job import Problem
 from slurper_tui.monitor.polling.account_tracker import AccountTrack
-from slurper_tui.monitor.polling.budget import BURST, LAZY_BURST, Pacing
 from slurper_tui.monitor.polling.job_tracker import JobTrack
 from slurper_tui.monitor.polling.scheduler import (
+    BURST,
+    LAZY_BURST,
     LAZY_LOOK,
     Ask,
     Focus,
+    Pacing,
     Rank,
     all_asks,
     demand,
