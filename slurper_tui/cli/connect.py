@@ -5,7 +5,7 @@ Reading credentials, accounts and the base URL raises CliError before the first 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -14,7 +14,7 @@ from slurper_tui.api.client import SlurperClient, without_click
 from slurper_tui.api.credentials import Credentials, key_credentials, token_credentials
 from slurper_tui.api.errors import BadBaseUrl, BadSetting
 from slurper_tui.api.models import DEFAULT_BASE_URL
-from slurper_tui.cli.errors import CliError, ExitCode
+from slurper_tui.cli.errors import PERMISSION, CliError, ExitCode
 from slurper_tui.config import (
     ACCOUNT_VARIABLE,
     BASE_URL_VARIABLE,
@@ -43,7 +43,6 @@ _FOR_HTTPX = frozenset({"https_proxy", "all_proxy", "ssl_cert_file", "ssl_cert_d
 """Environment variables, in lower case, whose values only httpx can check."""
 
 WHERE_ACCOUNT = "the account id is in the dashboard's address, dash.cloudflare.com/<account id>"
-PERMISSION = "a token needs the permission Workers R2 Storage Read"
 
 
 class Connection(msgspec.Struct, frozen=True):
@@ -80,7 +79,12 @@ def make_connection(
     credentials or the account id are missing or invalid, or the base URL is.
     """
     if demo:
-        return _demo_connection()
+        with without_click():
+            from slurper_tui.simulated.account import SimulatedAccount  # httpx: 60 ms
+
+        account = SimulatedAccount()
+        client = SlurperClient(token_credentials(account.token), transport=account.transport())
+        return Connection(client, (account.account_id,), "demo", account)
     credentials = read_credentials(environ)
     if not config.accounts:
         raise CliError(
@@ -109,15 +113,6 @@ def has_network_settings(environ: Mapping[str, str]) -> bool:
     return not _FOR_HTTPX.isdisjoint(map(str.lower, environ))
 
 
-def _demo_connection() -> Connection:
-    with without_click():
-        from slurper_tui.simulated.account import SimulatedAccount  # httpx: 60 ms
-
-    account = SimulatedAccount()
-    client = SlurperClient(token_credentials(account.token), transport=account.transport())
-    return Connection(client, (account.account_id,), "demo", account)
-
-
 def secrets_in(environ: Mapping[str, str]) -> tuple[str, ...]:
     """Return the secrets in the environment, stripped."""
     values = [environ.get(name, "").strip() for name in SECRET_VARIABLES]
@@ -127,10 +122,14 @@ def secrets_in(environ: Mapping[str, str]) -> tuple[str, ...]:
 def read_credentials(environ: Mapping[str, str]) -> Credentials:
     """Return the token, else the email and key. Raises CliError without any value in it."""
     token, email, key = (environ.get(name, "").strip() for name in (TOKEN, EMAIL, KEY))
-    if token:
-        return _made(TOKEN, lambda: token_credentials(token))
-    if email and key:
-        return _made(f"{EMAIL}, {KEY}", lambda: key_credentials(email, key))
+    names = TOKEN if token else f"{EMAIL}, {KEY}"
+    try:
+        if token:
+            return token_credentials(token)
+        if email and key:
+            return key_credentials(email, key)
+    except ValueError as error:
+        raise CliError(f"{names}: {error}", ExitCode.CREDENTIALS) from None
     if email or key:
         missing, there = (KEY, EMAIL) if email else (EMAIL, KEY)
         raise CliError(f"{there} is set, but {missing} is not", ExitCode.CREDENTIALS)
@@ -138,10 +137,3 @@ def read_credentials(environ: Mapping[str, str]) -> Credentials:
         f"no credentials: set {TOKEN} ({PERMISSION}), or {EMAIL} and {KEY}; {WHERE_ACCOUNT}",
         ExitCode.CREDENTIALS,
     )
-
-
-def _made(names: str, make: Callable[[], Credentials]) -> Credentials:
-    try:
-        return make()
-    except ValueError as error:
-        raise CliError(f"{names}: {error}", ExitCode.CREDENTIALS) from None

@@ -90,7 +90,7 @@ def wanted_jobs(options: argparse.Namespace) -> list[str]:
     jobs: list[str] = getattr(options, "jobs", [])
     if getattr(options, "job", None) is not None:
         jobs = [options.job]
-    if any(not job.strip() for job in jobs):
+    if not all(job.strip() for job in jobs):
         raise CliError("a job's id may be shortened, but not to nothing")
     return jobs
 

@@ -37,3 +37,12 @@ class CliError(Exception):
         super().__init__(line)
         self.line = line
         self.code = code
+
+
+PERMISSION = "a token needs the permission Workers R2 Storage Read"
+
+
+def rejected(reason: str) -> CliError:
+    """Return the error for rejected credentials. reason: the API's message."""
+    line = f"the API rejects these credentials: {reason}; {PERMISSION}"
+    return CliError(line, ExitCode.CREDENTIALS)

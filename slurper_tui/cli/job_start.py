@@ -10,7 +10,6 @@ import argparse
 import json
 import os
 import re
-import tomllib
 from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
 from contextlib import aclosing, asynccontextmanager
 from typing import NamedTuple
@@ -22,7 +21,7 @@ from slurper_tui.cli import prompts
 from slurper_tui.cli.context import CommandContext
 from slurper_tui.cli.errors import CliError, ExitCode, exit_code
 from slurper_tui.cli.output import Output, migration
-from slurper_tui.cli.prompts import read_secrets
+from slurper_tui.cli.prompts import NOBODY_TO_ASK, decode, parse_toml, read_secrets
 from slurper_tui.monitor.jobs.create import NO_ID, Made, Prechecks
 from slurper_tui.monitor.jobs.draft import BodyError, NoKeys, body, draft_of, each_once, keys_of
 from slurper_tui.monitor.jobs.validation import doubt_words, faults
@@ -62,8 +61,8 @@ _NAMES = {
 async def read_draft(options: argparse.Namespace) -> Draft:
     """Combine the request file and the options, which win. Raises CliError with file and field."""
     draft = await _from_file(options.file) if options.file is not None else Draft("", "", "")
-    told = {name: getattr(options, flag) for flag, name in _NAMES.items()}
-    draft = replace(draft, **{name: value for name, value in told.items() if value is not None})
+    given = {name: getattr(options, flag) for flag, name in _NAMES.items()}
+    draft = replace(draft, **{name: value for name, value in given.items() if value is not None})
     if getattr(options, "no_overwrite", False):
         draft = replace(draft, overwrite=False)
     if options.keys_file is not None:
@@ -73,14 +72,14 @@ async def read_draft(options: argparse.Namespace) -> Draft:
 
 def check(drafts: Iterable[Draft], out: Output) -> None:
     """Report doubtful fields on stderr. Raises CliError with every invalid field of a draft."""
-    found = [draft for draft in drafts if faults(draft)]
-    if found:
-        raise CliError("; ".join(_told(fault) for fault in faults(found[0])))
+    for draft in drafts:
+        if found := faults(draft):
+            raise CliError("; ".join(map(_fault_text, found)))
     for doubt in doubt_words(drafts):
         out.note(f"{doubt}; is that meant?")
 
 
-def _told(fault: FieldFault) -> str:
+def _fault_text(fault: FieldFault) -> str:
     flag = FLAGS.get(fault.field, "").replace("_", "-")
     return f"{fault.field} (--{flag}): {fault.text}" if flag else f"{fault.field}: {fault.text}"
 
@@ -89,14 +88,11 @@ async def _from_file(name: str) -> Draft:
     """Read a request as TOML, or as JSON, which `retry --draft` writes. Raises CliError."""
     text = await read_text(name)
     try:
-        is_json = text.lstrip().startswith("{")
-        table = json.loads(text, object_pairs_hook=each_once) if is_json else tomllib.loads(text)
-        return draft_of(table)
+        if text.lstrip().startswith("{"):
+            return draft_of(json.loads(text, object_pairs_hook=each_once))
+        return draft_of(parse_toml(name, text))
     except BodyError as error:
         raise CliError(f"{name}: {error}") from None
-    except tomllib.TOMLDecodeError as error:
-        place = re.search(r"line \d+, column \d+", str(error))
-        raise CliError(f"{name}: no TOML at {place[0] if place else 'its end'}") from None
     except (ValueError, RecursionError) as error:
         place = re.search(r"line \d+ column \d+", str(error))
         raise CliError(f"{name}: no JSON at {place[0] if place else 'its beginning'}") from None
@@ -118,13 +114,10 @@ async def read_text(name: str) -> str:
     place = "standard input" if name == "-" else name
     try:
         content = await _content(name)
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise CliError(f"{place}: not UTF-8 at byte {error.start}") from None
     except (OSError, ValueError) as error:
-        raise CliError(
-            f"{place}: {getattr(error, 'strerror', None) or 'it cannot be read'}"
-        ) from None
+        reason = getattr(error, "strerror", None) or "it cannot be read"
+        raise CliError(f"{place}: {reason}") from None
+    text = decode(place, content)
     if len(content) > MOST_LIST_BYTES:
         raise CliError(f"{place}: longer than {MOST_LIST_BYTES // 2**20} MiB")
     return text
@@ -206,7 +199,7 @@ def the_account(context: CommandContext) -> str:
 def require_answers(options: argparse.Namespace) -> None:
     """Raise CliError if a confirmation is needed (no --yes) and stdin is not a terminal."""
     if not options.yes and not prompts.can_ask():
-        raise CliError("nobody is there to be asked: give --yes")
+        raise CliError(NOBODY_TO_ASK)
 
 
 async def listed(context: CommandContext) -> tuple[JobView, ...]:
@@ -254,21 +247,15 @@ async def ready(
     )
     services.control.unlock()
     if not options.no_precheck:
-        await _tried(context, services, account_id, drafts[0], secrets)
+        checks = await services.creation.precheck(account_id, drafts[0], secrets)
+        for name, check in (("source", checks.source), ("target", checks.target)):
+            out.note(f"precheck of the {name} bucket: {check_words(check)}")
+        if not checks.passed:
+            raise CliError("a bucket cannot be reached, so nothing was started", check_code(checks))
     what = "start this job" if len(drafts) == 1 else f"start these {len(drafts)} jobs"
     if not options.yes and not await prompts.confirmed(f"{what}?", out):
         raise CliError("nothing was started", ExitCode.OK)
     return secrets
-
-
-async def _tried(
-    context: CommandContext, services: Services, account_id: str, draft: Draft, secrets: Secrets
-) -> None:
-    checks = await services.creation.precheck(account_id, draft, secrets)
-    for name, check in (("source", checks.source), ("target", checks.target)):
-        context.out.note(f"precheck of the {name} bucket: {check_words(check)}")
-    if not checks.passed:
-        raise CliError("a bucket cannot be reached, so nothing was started", check_code(checks))
 
 
 def check_code(checks: Prechecks) -> ExitCode:

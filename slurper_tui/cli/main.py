@@ -115,7 +115,9 @@ def _finish(code: int) -> "NoReturn":
         pass  # the reader has closed the pipe: not an error
     except OSError as error:
         if code == ExitCode.OK:  # any other code was already explained
-            _complain(f"cannot write to standard output: {error.strerror}", None)
+            from slurper_tui.cli.output import unwritable  # only after an error
+
+            _complain(unwritable(error).line, None)
             code = ExitCode.USAGE
     try:
         if sys.stderr is not None:

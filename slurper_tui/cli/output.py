@@ -15,8 +15,7 @@ from typing import TextIO
 
 from slurper_tui import format as fmt
 from slurper_tui.api.models import escape_invalid_bytes
-from slurper_tui.cli.connect import PERMISSION
-from slurper_tui.cli.errors import CliError, ExitCode
+from slurper_tui.cli.errors import CliError, ExitCode, rejected
 from slurper_tui.eta import eta_long, eta_short
 from slurper_tui.monitor.model.base import SHORT_ID
 from slurper_tui.monitor.model.job import (
@@ -239,7 +238,8 @@ class ProgressOutput:
         more waiting than `patience`.
         """
         if snapshot.rejected:
-            raise rejection(snapshot)
+            errors = (account.problem.error for account in snapshot.accounts if account.problem)
+            raise rejected("; ".join(dict.fromkeys(map(str, errors))))
         self.report_history(snapshot.history_note)
         self._bound_waiting(snapshot.budget, snapshot.taken_at)
         problems = _problems(snapshot, self._zone, once=self._once)
@@ -279,15 +279,6 @@ class ProgressOutput:
 def _is_worth_telling(note: str) -> bool:
     """Whether to report a history note; a history shared with another process loses nothing."""
     return bool(note) and not note.startswith("history shared")
-
-
-def rejection(snapshot: Snapshot) -> CliError:
-    """Return the error for rejected credentials: the API's messages and the needed permission."""
-    errors = (account.problem.error for account in snapshot.accounts if account.problem)
-    said = "; ".join(dict.fromkeys(str(error) for error in errors))
-    return CliError(
-        f"the API rejects these credentials: {said}; {PERMISSION}", ExitCode.CREDENTIALS
-    )
 
 
 def failed(snapshot: Snapshot, jobs: tuple[JobView, ...]) -> bool:

@@ -26,7 +26,8 @@ from slurper_tui.monitor.jobs.validation import secret_parts
 from slurper_tui.monitor.model.plans import Secrets
 
 INPUT = 0
-_MOST = 65_536
+NOBODY_TO_ASK = "nobody is there to be asked: give --yes"
+_MOST_ANSWER_BYTES = 65_536
 _LOCAL_MODES = 3
 
 
@@ -48,7 +49,7 @@ async def typed(question: str, out: Output) -> str:
     Raises CliError when standard input is not a terminal, or ends.
     """
     if not can_ask():
-        raise CliError(f"{question} nobody is there to be asked: give --yes")
+        raise CliError(f"{question} {NOBODY_TO_ASK}")
     with suppress(termios.error):
         termios.tcflush(INPUT, termios.TCIFLUSH)
     out.ask(question)
@@ -71,7 +72,7 @@ async def _line() -> str:
     """Read one line of standard input. Raises CliError at its end."""
     try:
         await readable(INPUT)
-        read = os.read(INPUT, _MOST)
+        read = os.read(INPUT, _MOST_ANSWER_BYTES)
     except OSError:
         read = b""
     if not read:
@@ -178,7 +179,7 @@ def _tidy(part: Part, value: str) -> str:
 def _from_file(name: str) -> dict[Part, str]:
     """Read the secrets in a private file. Raises CliError."""
     found: dict[Part, str] = {}
-    for end, table in _parsed(name, _read_private(name)).items():
+    for end, table in parse_toml(name, decode(name, _read_private(name))).items():
         if end not in _ENDS or not isinstance(table, dict):
             raise CliError(f"{name}: only the tables [source] and [target] may stand there")
         for given, value in table.items():
@@ -217,12 +218,18 @@ def _read_private(name: str) -> bytes:
         raise CliError(f"{name}: {getattr(error, 'strerror', None) or 'no such file'}") from None
 
 
-def _parsed(name: str, content: bytes) -> dict[str, object]:
-    """Parse TOML. Raises CliError with line and column, never with content of the file."""
+def decode(name: str, content: bytes) -> str:
+    """Decode a file's content as UTF-8. Raises CliError."""
     try:
-        return tomllib.loads(content.decode("utf-8-sig"))
+        return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise CliError(f"{name}: not UTF-8 at byte {error.start}") from None
+
+
+def parse_toml(name: str, text: str) -> dict[str, object]:
+    """Parse TOML. Raises CliError with line and column, never with content of the file."""
+    try:
+        return tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         place = re.search(r"line \d+, column \d+", str(error))
         raise CliError(f"{name}: no TOML at {place[0] if place else 'its end'}") from None

@@ -83,13 +83,19 @@ def perform(options: argparse.Namespace, around: Surroundings) -> ExitCode:
         from slurper_tui.cli.diagnostics import open_log
 
         open_log(options.log, around.scrubber)
-    if on_screen:
-        return _screen(options, config, around, out)
     if options.command == "history":
         from slurper_tui.cli.commands.history import history
 
         return history(options, config, around, out)
-    return _lines(options, config, around, out)
+    connection = make_connection(
+        config,
+        around.environ,
+        demo=options.demo,
+        transport=around.transport,
+        scrubber=around.scrubber,
+    )
+    run = _screen if on_screen else _lines
+    return run(options, config, connection, around, out)
 
 
 def _config(options: argparse.Namespace, around: Surroundings) -> Config:
@@ -133,10 +139,13 @@ def _takes_screen(around: Surroundings, out: Output) -> bool:
 
 
 def _screen(
-    options: argparse.Namespace, config: Config, around: Surroundings, out: Output
+    options: argparse.Namespace,
+    config: Config,
+    connection: Connection,
+    around: Surroundings,
+    out: Output,
 ) -> ExitCode:
     """Run the Textual app."""
-    connection = _make_connection(options, config, around)
     from slurper_tui.cli.past import open_past  # sqlite3
 
     opened = open_past(connection, options, around.state, time.time())
@@ -155,18 +164,6 @@ def _screen(
         raise
 
 
-def _make_connection(
-    options: argparse.Namespace, config: Config, around: Surroundings
-) -> Connection:
-    return make_connection(
-        config,
-        around.environ,
-        demo=options.demo,
-        transport=around.transport,
-        scrubber=around.scrubber,
-    )
-
-
 def _open_client(connection: Connection, out: Output) -> None:
     """Open the client and report ignored settings on stderr. Raises CliError."""
     connection.open()
@@ -175,10 +172,13 @@ def _open_client(connection: Connection, out: Output) -> None:
 
 
 def _lines(
-    options: argparse.Namespace, config: Config, around: Surroundings, out: Output
+    options: argparse.Namespace,
+    config: Config,
+    connection: Connection,
+    around: Surroundings,
+    out: Output,
 ) -> ExitCode:
     """Run a command that prints lines, until it ends or a signal ends it."""
-    connection = _make_connection(options, config, around)
     _open_client(connection, out)
     from slurper_tui.cli.past import open_past  # sqlite3
 

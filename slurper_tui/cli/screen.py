@@ -22,7 +22,7 @@ import msgspec
 
 from slurper_tui.api.errors import BadSetting
 from slurper_tui.cli.choice import resolve
-from slurper_tui.cli.connect import PERMISSION, Connection, setting_error
+from slurper_tui.cli.connect import Connection, setting_error
 from slurper_tui.cli.context import (
     LATER_SECONDS,
     Surroundings,
@@ -33,7 +33,7 @@ from slurper_tui.cli.context import (
     zone_of,
 )
 from slurper_tui.cli.driver import MISSING, driver_for
-from slurper_tui.cli.errors import CliError, ExitCode, exit_code
+from slurper_tui.cli.errors import CliError, ExitCode, exit_code, rejected
 from slurper_tui.cli.past import Opened
 from slurper_tui.cli.signals import Guard
 from slurper_tui.cli.terminal import Terminal, wait_for_foreground
@@ -262,6 +262,5 @@ def _outcome(app: SlurperApp, guard: Guard, around: Surroundings) -> ExitCode:
 
         return crashed(app.crash, around)
     if app.fatal is not None:
-        said = f"the API rejects these credentials: {app.fatal}; {PERMISSION}"
-        raise CliError(said, ExitCode.CREDENTIALS)
+        raise rejected(str(app.fatal))
     return exit_code(app.return_code)

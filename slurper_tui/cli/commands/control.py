@@ -43,7 +43,7 @@ async def control(options: argparse.Namespace, context: CommandContext) -> ExitC
     """
     action = _act(options, context)
     if not options.yes and not prompts.can_ask():
-        raise CliError(f"{options.command}: nobody is there to be asked: give --yes")
+        raise CliError(f"{options.command}: {prompts.NOBODY_TO_ASK}")
     async with aclosing(context.monitor.snapshots()) as snapshots:  # type: ignore[type-var]  # a generator
         change = _change(options, action, context, await _known(action, snapshots, context))
         if not await _agreed(options, change, context.out):
