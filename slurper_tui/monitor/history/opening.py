@@ -47,6 +47,11 @@ BUSY_SECONDS = 1.0
 OPENING_SECONDS = 0.5
 """How long opening waits for another program's lock; the first picture waits too."""
 
+CREATING_SECONDS = 5.0
+"""The same for a file without our application id: another instance may be just creating it."""
+
+_RETRY_SECONDS = 0.02
+
 Clock = Callable[[], float]
 """Returns UTC seconds."""
 
@@ -127,8 +132,6 @@ def open_file(
     make_file(path)
     try:
         if not is_damaged(path, len(migrations)):
-            if not is_stamped(path):
-                _refuse_foreign(path, migrations)
             return Opened(_open(path, base_url, migrations), "")
     except sqlite3.DatabaseError as error:
         if not is_damage(error):
@@ -144,6 +147,25 @@ def notice_of(aside: Path) -> str:
 
 
 def _open(path: Path, base_url: str, migrations: Sequence[Migration]) -> Store:
+    """Open a file for writing; try again while it is busy, until a deadline.
+
+    SQLite's own timeout does not cover the switch to the write-ahead log: it reports at once that
+    the file is busy while another instance writes to it. Raises HistoryError, OSError and
+    sqlite3.Error.
+    """
+    deadline = time.monotonic() + (OPENING_SECONDS if is_stamped(path) else CREATING_SECONDS)
+    while True:
+        try:
+            if not is_stamped(path):
+                _refuse_foreign(path, migrations)
+            return _open_once(path, base_url, migrations)
+        except sqlite3.OperationalError as error:
+            if not is_busy(error) or time.monotonic() >= deadline:
+                raise
+        time.sleep(_RETRY_SECONDS)
+
+
+def _open_once(path: Path, base_url: str, migrations: Sequence[Migration]) -> Store:
     ownership = Ownership(path)
     ownership.claim()
     connection = _connect(path, OPENING_SECONDS)
@@ -162,13 +184,18 @@ def _open(path: Path, base_url: str, migrations: Sequence[Migration]) -> Store:
 def _refuse_foreign(path: Path, migrations: Sequence[Migration]) -> None:
     """Raise ForeignFile for a database that is not ours, before it is opened for writing.
 
-    Opening it for writing may already change it: its log may be checkpointed. Raises sqlite3.Error.
+    Opening it for writing may already change it: its log may be checkpointed. Without a log it is
+    read without locks, so any error is void if another instance has stamped the file meanwhile.
+    Raises sqlite3.Error.
     """
     file = path.resolve()
     alone = "" if file.with_name(f"{file.name}-wal").exists() else "&immutable=1"
     connection = _connect(f"{file.as_uri()}?mode=ro{alone}", OPENING_SECONDS)
     try:
         refuse_foreign(connection, migrations)
+    except (ForeignFile, sqlite3.DatabaseError):
+        if not is_stamped(path):
+            raise
     finally:
         connection.close()
 

@@ -7,12 +7,14 @@ import random
 import sqlite3
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from slurper_tui.monitor.history import opening
 from slurper_tui.monitor.history.files import Ownership
 from slurper_tui.monitor.history.opening import (
     open_file,
@@ -495,6 +497,67 @@ def test_of_many_that_begin_at_once_all_keep_it(path: Path) -> None:
     for each in several:
         each.communicate("end\n")
     assert sorted(told) == ["on True", "shared True", "shared True", "shared True"]
+
+
+def on_connect(
+    monkeypatch: pytest.MonkeyPatch, action: Callable[[sqlite3.Connection], None]
+) -> None:
+    """Call `action` with each new connection before its first statement."""
+    connect = opening._connect
+
+    def connected(*args: Any) -> sqlite3.Connection:
+        connection = connect(*args)
+        action(connection)
+        return connection
+
+    monkeypatch.setattr(opening, "_connect", connected)
+
+
+def test_switch_to_wal_is_retried_while_another_connection_holds_a_lock(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    other = sqlite3.connect(path, isolation_level=None)
+    for statement in ("CREATE TABLE t (a)", "DROP TABLE t", "BEGIN IMMEDIATE"):
+        other.execute(statement)
+    attempts = list[str]()
+
+    def release_at_third_attempt(statement: str) -> None:
+        if statement == "PRAGMA journal_mode = WAL":
+            attempts.append(statement)
+            if len(attempts) == 3:
+                other.execute("ROLLBACK")
+
+    on_connect(monkeypatch, lambda each: each.set_trace_callback(release_at_third_attempt))
+    with opened(path) as (store, view):
+        assert (view, store.path, len(attempts)) == (ON, path, 3)
+    other.close()
+
+
+def test_file_that_another_instance_is_creating_is_not_set_aside(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The first connection, without locks, finds only one page of the other instance's tables."""
+    with opened(path):
+        pass
+    whole = path.read_bytes()
+    path.unlink()
+    empty = sqlite3.connect(path)
+    empty.execute("PRAGMA auto_vacuum = INCREMENTAL")
+    empty.execute("PRAGMA journal_mode = WAL")
+    empty.close()
+    connections = list[sqlite3.Connection]()
+
+    def write(connection: sqlite3.Connection) -> None:
+        if connections:
+            path.write_bytes(whole)
+        else:
+            connection.set_trace_callback(lambda _: path.write_bytes(whole[:4096]))
+        connections.append(connection)
+
+    on_connect(monkeypatch, write)
+    with opened(path) as (store, view):
+        assert (view, store.path, len(connections)) == (ON, path, 2)
+    assert aside(path.parent) == []
 
 
 # Reading alone ---------------------------------------------------------------------------------
