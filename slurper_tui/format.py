@@ -120,6 +120,11 @@ def iso(at: float, zone: tzinfo | None = None) -> str:
     return datetime.fromtimestamp(at, UTC).astimezone(zone).isoformat(timespec="seconds")
 
 
+def utc(at: float | None) -> str:
+    """Format UTC seconds as `2026-03-19T15:46:20Z`; a dash for None."""
+    return DASH if at is None else iso(at, UTC).replace("+00:00", "Z")
+
+
 def parse_time(text: str | None) -> float | None:
     """Parse one of the API's times as UTC seconds; return None for an unknown format.
 

@@ -14,7 +14,7 @@ from slurper_tui.monitor.logs.reader import LogReader
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.logs import FailuresView, LogView
 from slurper_tui.monitor.model.plans import PlanView
-from slurper_tui.monitor.reports.receipt import EndedJobs
+from slurper_tui.monitor.reports.receipt_maker import ReceiptMaker
 from slurper_tui.monitor.services import Services
 
 T = TypeVar("T")
@@ -73,7 +73,7 @@ class FakeServices:
         self.logs: LogReader | Any = Missing("logs")
         self.control: JobControl | Any = NoControl()
         self.creation: JobCreation | Any = NoCreation()
-        self.receipts: EndedJobs | Any = Missing("receipts")
+        self.receipts: ReceiptMaker | Any = Missing("receipts")
 
     @property
     def services(self) -> Services:

@@ -11,7 +11,7 @@ from slurper_tui.monitor.logs.reader import LogReader
 from slurper_tui.monitor.polling.budget import Metered
 from slurper_tui.monitor.polling.history_sync import Past
 from slurper_tui.monitor.polling.job_store import JobStore
-from slurper_tui.monitor.reports.receipt import EndedJobs
+from slurper_tui.monitor.reports.receipt_maker import ReceiptMaker
 
 
 class Services(NamedTuple):
@@ -20,7 +20,7 @@ class Services(NamedTuple):
     logs: LogReader
     control: JobControl
     creation: JobCreation
-    receipts: EndedJobs
+    receipts: ReceiptMaker
 
     async def close(self) -> None:
         """Stop the background work: no further job of a plan is started."""
@@ -41,5 +41,5 @@ def make_services(
         logs,
         JobControl(metered, job_store, notes),
         JobCreation(metered, job_store, notes, accounts),
-        EndedJobs(metered, job_store, past.history, logs),
+        ReceiptMaker(metered, job_store, past.history, logs),
     )

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from datetime import UTC
 
 from slurper_tui import format as fmt
 from slurper_tui.api.models import Source, Target
 from slurper_tui.monitor.model.events import Event, What
 from slurper_tui.monitor.model.logs import Cause, reason_of
 from slurper_tui.monitor.reports.observed import Seen
-from slurper_tui.monitor.reports.receipt import JobReceipt, Reason, Receipt, headline, retries_of
+from slurper_tui.monitor.reports.receipt import JobReceipt, Reason, Receipt
 from slurper_tui.monitor.reports.wording import event_words
 
 _HARMLESS = re.compile(r"(?:[A-Za-z0-9 ,()!·%+—-]|:(?= |$))*")
@@ -58,11 +57,6 @@ def _row(row: Sequence[str], widths: Sequence[int], left: int) -> str:
     return f"| {' | '.join(aligned)} |"
 
 
-def utc(at: float | None) -> str:
-    """Format UTC seconds as `2026-03-19T15:46:20Z`; a dash for None."""
-    return fmt.DASH if at is None else fmt.iso(at, UTC).replace("+00:00", "Z")
-
-
 MOST_LINES = 20
 """Spans of a kind, or changes, that are listed individually, at most."""
 
@@ -97,7 +91,7 @@ def observations(receipt: Receipt) -> Iterator[str]:
 
 def _some_spans(name: str, spans: Sequence[tuple[float, float]]) -> Iterator[str]:
     for since, until in spans[:MOST_LINES]:
-        yield f"- {name}: {utc(since)} to {utc(until)} ({fmt.duration(until - since)})"
+        yield f"- {name}: {fmt.utc(since)} to {fmt.utc(until)} ({fmt.duration(until - since)})"
     if rest := spans[MOST_LINES:]:
         seconds = fmt.duration(sum(until - since for since, until in rest))
         yield f"- {name}: {len(rest)} more times, {seconds} together"
@@ -116,7 +110,7 @@ def changes(receipt: Receipt) -> Iterator[str]:
         yield f"- {len(events) - MOST_LINES} earlier changes"
     for event in events[-MOST_LINES:]:
         whose = f" {code(event.key.job_id)}:" if several else ""
-        yield f"- {utc(event.at)}{whose} {_event(event)}"
+        yield f"- {fmt.utc(event.at)}{whose} {_event(event)}"
 
 
 def _event(event: Event) -> str:
@@ -149,7 +143,7 @@ def _head(receipt: Receipt) -> Iterator[str]:
     place = f"{code(source.bucket or '?')} to {code(target.bucket or '?')}"
     yield f"# Migration of {place}"
     yield ""
-    yield f"**{_bold(headline(receipt))}**"
+    yield f"**{_bold(receipt.headline)}**"
     yield ""
     yield f"- From: {_end(source)}"
     yield f"- To: {_end(target)}"
@@ -188,7 +182,7 @@ def _overwrite(jobs: Sequence[JobReceipt]) -> str:
 
 
 def _which(receipt: Receipt) -> str:
-    retries = len(retries_of(receipt))
+    retries = len(receipt.retries)
     jobs = len(receipt.jobs) - retries
     told = _number(jobs, "job", "jobs")
     told += f" and {_number(retries, 'retry', 'retries')}" if retries else ""
@@ -198,7 +192,7 @@ def _which(receipt: Receipt) -> str:
 
 
 def _alone(job: JobReceipt) -> str:
-    of = f", a retry of {code(job.retries.parent.job_id)}" if job.retries else ""
+    of = f", a retry of {code(job.retry_link.parent.job_id)}" if job.retry_link else ""
     return f"{code(job.view.key.job_id)}, {_scope(job)}{of}"
 
 
@@ -216,13 +210,13 @@ def _number(number: int, one: str, several: str) -> str:
 
 def _begun(receipt: Receipt) -> str:
     if receipt.begun is not None:
-        return utc(receipt.begun)
+        return fmt.utc(receipt.begun)
     return _not_told([job.view.job.created_at for job in receipt.jobs])
 
 
 def _ended(receipt: Receipt) -> str:
     if receipt.ended is not None:
-        return utc(receipt.ended)
+        return fmt.utc(receipt.ended)
     unknown = [job.view.job.finished_at for job in receipt.jobs if job.ended is None]
     whose = "" if len(receipt.jobs) == 1 else f" of {_number(len(unknown), 'job', 'jobs')}"
     return f"{_not_told(unknown)}{whose}{_last_seen(receipt.last_seen)}"
@@ -235,7 +229,7 @@ def _not_told(texts: Sequence[str | None]) -> str:
 
 
 def _last_seen(at: float | None) -> str:
-    return "" if at is None else f"; last observed {utc(at)}"
+    return "" if at is None else f"; last observed {fmt.utc(at)}"
 
 
 def _took(receipt: Receipt) -> str:
@@ -293,7 +287,7 @@ def _rest(receipt: Receipt) -> str:
     """Name the remaining objects: unaccounted in completed jobs, not done in others."""
     if receipt.completed:
         return "Unaccounted"
-    completed = (job.view for job in receipt.first if job.view.status == "completed")
+    completed = (job.view for job in receipt.roots if job.view.status == "completed")
     return "Not done or unaccounted" if any(v.counts.remaining for v in completed) else "Not done"
 
 
@@ -323,7 +317,7 @@ def _failures(receipt: Receipt) -> Iterator[str]:
     )
     yield ""
     named = sum(reason.count for reason in receipt.reasons if reason.cause is Cause.FAILED)
-    failed = [job.view.counts.failed for job in receipt.first]
+    failed = [job.view.counts.failed for job in receipt.roots]
     of = fmt.count(None if None in failed else sum(n or 0 for n in failed))
     yield f"The logs name {named:,} of {of} failed objects." + (
         "" if receipt.logs_read else " Not every log could be read."
@@ -339,11 +333,11 @@ def _reason(reason: Reason) -> tuple[str, ...]:
 def _time(text: str | None) -> str:
     """Format a time from the API; return its text if it cannot be parsed."""
     at = fmt.parse_time(text)
-    return utc(at) if at is not None or text is None else cell(text)
+    return fmt.utc(at) if at is not None or text is None else cell(text)
 
 
 def _retries(receipt: Receipt) -> Iterator[str]:
-    told = [_retry(job, receipt) for job in retries_of(receipt)]
+    told = [_retry(job, receipt) for job in receipt.retries]
     told += [
         f"- {code(t.child.job_id)} is known no more: what it copied is not counted"
         for t in receipt.lost
@@ -356,7 +350,7 @@ def _retries(receipt: Receipt) -> Iterator[str]:
 
 def _retry(job: JobReceipt, receipt: Receipt) -> str:
     counts, parent = job.view.counts, receipt.family.retries[job.view.key]
-    keys = "" if job.retries is None else f" for {_number(job.retries.keys, 'key', 'keys')}"
+    keys = "" if job.retry_link is None else f" for {_number(job.retry_link.keys, 'key', 'keys')}"
     did = (
         f"{fmt.count(counts.transferred)} transferred, {fmt.count(counts.skipped)} skipped, "
         f"{fmt.count(counts.failed)} failed"
@@ -382,8 +376,10 @@ def _jobs(receipt: Receipt) -> Iterator[str]:
 def _job_end(job: JobReceipt) -> str:
     status = "gone" if job.view.gone else job.view.status or "unknown"
     took = "" if job.seconds is None else f" ({_with_pauses(job.seconds, job)})"
-    begun = "a beginning not told" if job.begun is None else utc(job.begun)
-    ended = f"an end not told{_last_seen(job.last_seen)}" if job.ended is None else utc(job.ended)
+    begun = "a beginning not told" if job.begun is None else fmt.utc(job.begun)
+    ended = (
+        f"an end not told{_last_seen(job.last_seen)}" if job.ended is None else fmt.utc(job.ended)
+    )
     return f"{words(status)}, {begun} to {ended}{took}"
 
 

@@ -7,6 +7,7 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
+from slurper_tui import format as fmt
 from slurper_tui.api.models import LogRow, Source, Target, surrogate_invalid_bytes
 from slurper_tui.monitor.model.events import Event, RetryLink
 from slurper_tui.monitor.model.job import (
@@ -23,11 +24,8 @@ from slurper_tui.monitor.reports.receipt import (
     JobReceipt,
     Reason,
     Receipt,
-    all_copied,
-    headline,
     reasons_of,
 )
-from slurper_tui.monitor.reports.receipt_markdown import utc
 
 
 def job_record(view: JobView) -> dict[str, Any]:
@@ -136,8 +134,8 @@ def record(receipt: Receipt, version: str = "") -> dict[str, Any]:
         "notCopied": receipt.not_copied,
         "unaccounted": verdict.unaccounted,
         "verdict": {
-            "text": headline(receipt),
-            "allCopied": all_copied(receipt),
+            "text": receipt.headline,
+            "allCopied": receipt.all_copied,
             "failed": verdict.failed,
             "notCopied": receipt.not_copied,
             "unaccounted": verdict.unaccounted,
@@ -156,7 +154,7 @@ def _job(job: JobReceipt, receipt: Receipt) -> dict[str, Any]:
     told = {name: value for name, value in job_record(job.view).items() if name not in _MOVING}
     return {
         **told,
-        "retryOf": _tie(job.retries),
+        "retryOf": _tie(job.retry_link),
         "counted": job.view.key not in receipt.family.superseded,
         "keys": job.number_of_keys,
         "lastObservedAt": _time(job.last_seen) if job.ended is None else None,
@@ -206,7 +204,7 @@ def _event(event: Event) -> dict[str, Any]:
 
 
 def _time(at: float | None) -> str | None:
-    return None if at is None else utc(at)
+    return None if at is None else fmt.utc(at)
 
 
 def _seconds(seconds: float | None) -> int | None:

@@ -9,14 +9,15 @@ import pytest
 from msgspec.structs import replace
 
 from slurper_tui.api.errors import NotFound, Rejected, Unreachable
+from slurper_tui.format import utc
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.events import Event, What
 from slurper_tui.monitor.model.job import Counts
 from slurper_tui.monitor.model.logs import FailuresView, LogCounts
 from slurper_tui.monitor.model.samples import Recorded
 from slurper_tui.monitor.reports.observed import Seen
-from slurper_tui.monitor.reports.receipt import NotEnded, all_copied, headline
-from slurper_tui.monitor.reports.receipt_markdown import markdown, utc
+from slurper_tui.monitor.reports.receipt import NotEnded
+from slurper_tui.monitor.reports.receipt_markdown import markdown
 from slurper_tui.monitor.reports.records import record
 from slurper_tui.simulated.account import Fault, Kind
 from slurper_tui.simulated.jobs import Plan
@@ -57,7 +58,7 @@ async def test_a_job_that_was_watched_is_told_whole() -> None:
     assert job.best == pytest.approx(36_000 / 3600 * 1.2, rel=0.2)
     assert job.spans(Seen.PAUSED) == job.spans(Seen.STALLED) == ()
     assert sum(until - since for since, until in receipt.unobserved) < 10
-    assert (all_copied(receipt), receipt.lost_job, receipt.logs_read) == (False, False, True)
+    assert (receipt.all_copied, receipt.lost_job, receipt.logs_read) == (False, False, True)
 
 
 @timeless
@@ -176,7 +177,7 @@ async def test_without_a_history_it_says_that_nobody_looked() -> None:
         receipt = await receipt_of(b)
     assert receipt.unobserved == ((LONG_AGO, LONG_AGO + 3600),)
     assert receipt.jobs[0].best is None
-    assert all_copied(receipt)
+    assert receipt.all_copied
     assert "- Not observed: " in markdown(receipt)
 
 
@@ -203,7 +204,7 @@ async def test_an_aborted_job_says_what_was_not_done() -> None:
         await watch_to_end(b)
         receipt = await receipt_of(b)
     assert (receipt.lost_job, receipt.verdict.clean) == (True, False)
-    assert "not done" in headline(receipt)
+    assert "not done" in receipt.headline
     assert "Not done" in markdown(receipt)
 
 
@@ -232,7 +233,7 @@ async def test_what_a_retry_has_copied_is_all_copied() -> None:
         await b.rounds(2)
         await history.notes.link(link_of(b, "job-2", keys=1310))
         receipt = await receipt_of(b)
-    assert headline(receipt) == "1,310 failed, of which 1,310 were copied by a retry: all copied"
+    assert receipt.headline == "1,310 failed, of which 1,310 were copied by a retry: all copied"
     assert receipt.counts == Counts(20_000, 20_000, 0, 0)
     assert (receipt.verdict.clean, [job.view.job.id for job in receipt.jobs]) == (
         True,
@@ -253,7 +254,7 @@ async def test_what_a_retry_could_not_copy_is_left() -> None:
         await b.rounds(2)
         await history.notes.link(link_of(b, "job-2", keys=1310))
         receipt = await receipt_of(b)
-    assert headline(receipt) == (
+    assert receipt.headline == (
         "1,310 failed, of which 1,300 were copied by a retry: "
         "completed · 10 failed after retries · 0 unaccounted"
     )
@@ -270,7 +271,7 @@ async def test_a_retry_that_the_monitor_does_not_follow_is_asked_for() -> None:
         receipt = await receipt_of(b)
         alone = markdown(await receipt_of(b, "job-2"))
     assert [job.view.job.id for job in receipt.jobs] == ["job-1", "job-2"]
-    assert all_copied(receipt)
+    assert receipt.all_copied
     assert "- Job: `job-2`, 1,310 keys by name, a retry of `job-1`" in alone
 
 
@@ -288,7 +289,7 @@ async def test_retries_of_retries_come_too_and_lost_ones_are_named() -> None:
             await history.notes.link(link)
         receipt = await receipt_of(b)
     assert [job.view.job.id for job in receipt.jobs] == ["job-1", "job-2", "job-3"]
-    assert headline(receipt) == "1,310 failed, of which 1,310 were copied by 2 retries: all copied"
+    assert receipt.headline == "1,310 failed, of which 1,310 were copied by 2 retries: all copied"
     assert [link.child.job_id for link in receipt.lost] == ["deleted"]
     assert "`deleted` is known no more" in markdown(receipt)
 
@@ -326,7 +327,7 @@ async def test_in_whichever_order_jobs_are_named_their_receipt_is_the_same() -> 
         await b.seconds(100)
         one, other = await receipt_of(b, "job-1", "job-2"), await receipt_of(b, "job-2", "job-1")
     assert markdown(one) == markdown(other)
-    assert headline(one).startswith("2 of 2 aborted (a/, b/)")
+    assert one.headline.startswith("2 of 2 aborted (a/, b/)")
     assert record(one) == record(other)
 
 
@@ -342,7 +343,7 @@ async def test_the_log_of_a_job_that_was_done_all_over_again_is_not_read() -> No
         receipt = await receipt_of(b, "job-1", "job-2")
         asked = {r.path.split("/")[1] for r in b.requests if r.path.endswith("/logs")}
     assert asked == {"job-2"}
-    assert (receipt.logs_read, all_copied(receipt)) == (True, True)
+    assert (receipt.logs_read, receipt.all_copied) == (True, True)
     assert "done again by a later job and not counted" in markdown(receipt)
 
 

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from slurper_tui.api.models import Source
 from slurper_tui.cli.commands.report import verdict as verdict_code
 from slurper_tui.cli.errors import ExitCode
-from slurper_tui.format import parse_time
+from slurper_tui.format import parse_time, utc
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.events import Event, RetryLink, What
 from slurper_tui.monitor.model.job import Counts, JobView
@@ -27,12 +27,10 @@ from slurper_tui.monitor.reports.observed import Seen, Span
 from slurper_tui.monitor.reports.receipt import (
     JobReceipt,
     Receipt,
-    _seen,
-    all_copied,
-    headline,
     reasons_of,
 )
-from slurper_tui.monitor.reports.receipt_markdown import MOST_LINES, code, markdown, table, utc
+from slurper_tui.monitor.reports.receipt_maker import job_receipt
+from slurper_tui.monitor.reports.receipt_markdown import MOST_LINES, code, markdown, table
 from slurper_tui.monitor.reports.records import record
 from tests.tui.jobs import NOW, harmless, view
 
@@ -56,8 +54,8 @@ def ended(number: int = 1, counts: Counts = SOME, **given: Any) -> JobView:
     )
 
 
-def receipt(*jobs: JobReceipt, links: tuple[RetryLink, ...] = (), **given: Any) -> Receipt:
-    return Receipt(jobs, family([job.view for job in jobs], links), **given)
+def receipt(*jobs: JobReceipt, links: tuple[RetryLink, ...] = ()) -> Receipt:
+    return Receipt(jobs, family([job.view for job in jobs], links))
 
 
 def one(log: LogCounts | None = None, **given: Any) -> JobReceipt:
@@ -84,7 +82,7 @@ def test_skips_are_not_in_the_target_by_a_log_that_does_not_name_every_failure(
     assert row(text, "Skipped")[1] == "100"
     assert f"reasons unknown of {100 - log.not_copied}, for a log does not name" in text
     assert "in the target already" not in text
-    assert not all_copied(told)
+    assert not told.all_copied
 
 
 def test_the_counts_reconcile_in_a_table() -> None:
@@ -142,9 +140,10 @@ def _utc(ago: float) -> str:
 
 
 def test_of_very_many_spans_and_changes_some_are_told_and_the_rest_counted() -> None:
-    gaps = tuple((NOW - 9000 + 100 * n, NOW - 9000 + 100 * n + 70) for n in range(50))
+    begins = [NOW - 9000 + 100 * n for n in range(50)]
+    gaps = tuple(Span(Seen.UNOBSERVED, begin, begin + 70) for begin in begins)
     events = tuple(Event(JobKey("a", "j"), NOW + n, What.HERE, "paused") for n in range(50))
-    told = markdown(receipt(one(LogCounts(whole=True), events=events), unobserved=gaps))
+    told = markdown(receipt(one(LogCounts(whole=True), events=events, seen=gaps)))
     assert told.count("- Not observed") == MOST_LINES + 1
     assert "- Not observed: 30 more times, 35 min together" in told
     assert told.count("paused, as asked here") == MOST_LINES
@@ -152,9 +151,8 @@ def test_of_very_many_spans_and_changes_some_are_told_and_the_rest_counted() -> 
 
 
 def test_nobody_looking_for_some_seconds_is_not_told() -> None:
-    watched = Span(Seen.WATCHED, NOW - 1001, NOW - 60)
-    job = one(LogCounts(whole=True), seen=(watched,))
-    told = markdown(receipt(job, unobserved=((NOW - 60, NOW - 1),)))
+    seen = (Span(Seen.WATCHED, NOW - 1001, NOW - 60), Span(Seen.UNOBSERVED, NOW - 60, NOW - 1))
+    told = markdown(receipt(one(LogCounts(whole=True), seen=seen)))
     assert "Observed from beginning to end; no pause and no stall was seen." in told
 
 
@@ -202,8 +200,8 @@ def test_all_copied_is_said_only_of_what_is_known_to_be() -> None:
         (one(whole, counts=clean, status="aborted"), False),
         (one(whole, counts=Counts(1000, 1000, None, 0)), False),
     ):
-        assert all_copied(receipt(told)) is said
-        assert headline(receipt(told)).endswith("all copied") is said
+        assert receipt(told).all_copied is said
+        assert receipt(told).headline.endswith("all copied") is said
 
 
 def test_a_job_that_ended_in_a_way_nobody_foresaw_is_not_all_copied() -> None:
@@ -211,8 +209,8 @@ def test_a_job_that_ended_in_a_way_nobody_foresaw_is_not_all_copied() -> None:
     clean = one(whole, counts=Counts(1000, 1000, 0, 0))
     view = replace(ended(2, Counts(100, 100, 0, 0)), status="errored", verdict=None, ended=True)
     told = receipt(clean, JobReceipt(view, NOW - 1001, NOW - 1, log=whole))
-    assert not all_copied(told)
-    assert headline(told).startswith("1 of 2 errored")
+    assert not told.all_copied
+    assert told.headline.startswith("1 of 2 errored")
     assert verdict_code(told) is ExitCode.OBJECTS_LOST
     assert row(markdown(told), "Not done")[1] == "0"
 
@@ -228,9 +226,9 @@ def test_objects_that_a_retry_found_in_the_target_were_not_copied_by_it() -> Non
     log = LogCounts({"migrationStart": 1}, whole=True)
     again = ended(2, Counts(10, 7, 3, 0), log=log)
     link = RetryLink(again.key, first.view.key, 10, (FAILED,))
-    second = JobReceipt(again, NOW, NOW + 60, log=log, retries=link)
+    second = JobReceipt(again, NOW, NOW + 60, log=log, retry_link=link)
     told = receipt(first, second, links=(link,))
-    assert headline(told) == "10 failed, of which 7 were copied by a retry: all copied"
+    assert told.headline == "10 failed, of which 7 were copied by a retry: all copied"
 
 
 def test_what_retries_copied_that_had_not_failed_is_not_told_as_failures_made_good() -> None:
@@ -238,9 +236,9 @@ def test_what_retries_copied_that_had_not_failed_is_not_told_as_failures_made_go
     first = one(log, counts=Counts(1000, 985, 5, 10))
     again = ended(2, Counts(5, 5, 0, 0), log=LogCounts(whole=True))
     link = RetryLink(again.key, first.view.key, 5, ("importSkippedStorageClass",))
-    second = JobReceipt(again, NOW, NOW + 60, log=LogCounts(whole=True), retries=link)
+    second = JobReceipt(again, NOW, NOW + 60, log=LogCounts(whole=True), retry_link=link)
     told = receipt(first, second, links=(link,))
-    assert headline(told) == "completed · 10 failed after retries · 0 unaccounted"
+    assert told.headline == "completed · 10 failed after retries · 0 unaccounted"
 
 
 def test_pauses_of_several_jobs_are_told_of_each() -> None:
@@ -307,7 +305,7 @@ def test_times_are_what_the_api_tells_and_none_is_made_up(
     known = one(LogCounts(whole=True), counts=Counts(1000, 1000, 0, 0)).view
     known = replace(known, job=replace(known.job, created_at=begun, finished_at=ended))
     seen = (Recorded(looked, known.counts, known.status, after_gap=True),)
-    job = _seen(known, seen)
+    job = job_receipt(known, seen)
     told, as_record = markdown(receipt(job)), record(receipt(job))
     assert [
         line[2:] for line in told.split("\n") if line[2:7] in ("Begun", "Ended", "Took:")
@@ -389,7 +387,7 @@ def told_of(name: str) -> str:
     first = replace(job, view=replace(job.view, job=replace(job.view.job, source=source)))
     again = ended(2, Counts(10, 7, 0, 3), id=f"{name}2", account=name, prefix=name, log=log)
     link = RetryLink(again.key, first.view.key, 10, (FAILED,))
-    return markdown(receipt(first, JobReceipt(again, log=log, retries=link), links=(link,)))
+    return markdown(receipt(first, JobReceipt(again, log=log, retry_link=link), links=(link,)))
 
 
 def structure(text: str) -> list[str]:
