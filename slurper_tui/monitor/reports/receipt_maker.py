@@ -21,11 +21,10 @@ from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.events import Event, RetryLink
 from slurper_tui.monitor.model.job import JobView, Phase, counts_of, has_ended
 from slurper_tui.monitor.model.logs import FailuresView, LogCounts
-from slurper_tui.monitor.model.samples import Recorded
+from slurper_tui.monitor.model.samples import STEADY_SECONDS, Recorded
 from slurper_tui.monitor.model.verdict import not_copied, percent, verdict
 from slurper_tui.monitor.polling.budget import Metered
 from slurper_tui.monitor.polling.job_store import JobStore
-from slurper_tui.monitor.polling.job_tracker import STEADY_SECONDS
 from slurper_tui.monitor.reports.migrations import family
 from slurper_tui.monitor.reports.observed import spans
 from slurper_tui.monitor.reports.receipt import JobReceipt, NotEnded, Receipt
