@@ -29,6 +29,8 @@ from slurper_tui.api.errors import BadSetting
 MOST_INFORMATIONAL = 20
 """Accepted 1xx responses before an answer. Each costs work, and no server needs more than two."""
 
+RESET = "the connection was reset"
+
 _INFORMATIONAL = re.compile(rb"HTTP/1\.[01] 1\d\d")
 _STATUS_LINE = len(b"HTTP/1.1 100")
 _END_OF_HEAD = re.compile(rb"\n\r?\n")
@@ -167,7 +169,7 @@ class _Stream(httpcore.AsyncNetworkStream):
             data = await self._stream.read(max_bytes, timeout)
         except httpcore.ReadError:
             if self._used and self._silent:
-                raise StaleConnection("the connection was reset") from None
+                raise StaleConnection(RESET) from None
             raise
         if not data and self._used and self._silent:
             raise StaleConnection("the server disconnected")
@@ -228,7 +230,7 @@ _CERTIFICATE = re.compile(r"[0-9a-f]{8}\.\d+")
 """The file names under which OpenSSL finds certificates in a directory."""
 
 
-class Choice(NamedTuple):
+class ProxyChoice(NamedTuple):
     """The proxy to use.
 
     proxy: None for a direct connection.
@@ -241,19 +243,19 @@ class Choice(NamedTuple):
     notes: tuple[str, ...] = ()
 
 
-def choose_proxy(host: str, port: int) -> Choice:
+def choose_proxy(host: str, port: int) -> ProxyChoice:
     """Choose the proxy for https to a host, as curl does; HTTPS_PROXY comes before ALL_PROXY.
 
     Raises BadSetting (a one-line message) where HTTPS_PROXY cannot be used and ALL_PROXY gives no
     proxy either. An ALL_PROXY that cannot be used is skipped with a note, because it is often meant
     for other programs.
     """
-    told = getproxies()
-    if is_excepted(host, port, told.get("no", "")):
-        return Choice()
-    chosen, notes, broken = Choice(), [], ""
+    proxies = getproxies()
+    if is_excepted(host, port, proxies.get("no", "")):
+        return ProxyChoice()
+    chosen, notes, broken = ProxyChoice(), [], ""
     for kind in ("https", "all"):
-        value, name = told.get(kind, "").strip(), _variable(kind)
+        value, name = proxies.get(kind, "").strip(), _variable(kind)
         if not value:
             continue
         try:
@@ -274,7 +276,7 @@ def _variable(kind: str) -> str:
     return next((name for name in names if os.environ.get(name)), f"the system's {kind} proxy")
 
 
-def _parse_proxy(value: str) -> Choice:
+def _parse_proxy(value: str) -> ProxyChoice:
     """Parse a proxy's URL. Raises ValueError; the message repeats no part of the URL."""
     text = value if "://" in value else f"http://{value}"
     rest = text.partition("://")[2]
@@ -287,7 +289,7 @@ def _parse_proxy(value: str) -> Choice:
     _check_proxy(url)
     auth = (url.username, url.password) if url.userinfo else None
     address = httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=b"/")
-    return Choice(httpcore.Proxy(address, auth=auth), (url.password,) if url.password else ())
+    return ProxyChoice(httpcore.Proxy(address, auth=auth), (url.password,) if url.password else ())
 
 
 def _check_proxy(url: httpx.URL) -> None:
@@ -314,12 +316,15 @@ def is_excepted(host: str, port: int, no_proxy: str) -> bool:
 def _names(entry: str, host: str, port: int) -> bool:
     if entry == "*":
         return True
-    name, wanted = _parted(entry.rpartition("://")[2].lower())
-    if wanted not in ("", str(port)):
+    name, its_port = _parted(entry.rpartition("://")[2].lower())
+    if its_port not in ("", str(port)):
         return False
     with suppress(ValueError):
-        network, address = ipaddress.ip_network(name, strict=False), _address(host)
-        return address is not None and address in network
+        network = ipaddress.ip_network(name, strict=False)
+        try:
+            return ipaddress.ip_address(host.strip("[]")) in network
+        except ValueError:
+            return False  # the host is a name
     domain = name.lstrip("*").strip(".")
     return bool(domain) and (host == domain or host.endswith(f".{domain}"))
 
@@ -331,14 +336,8 @@ def _parted(text: str) -> tuple[str, str]:
     """
     if found := re.fullmatch(r"\[([^\]]*)\](/\d+)?(?::(\d+))?", text):
         return found[1] + (found[2] or ""), found[3] or ""
-    name, _, wanted = text.partition(":")
-    return (text, "") if ":" in wanted else (name, wanted)
-
-
-def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
-    with suppress(ValueError):
-        return ipaddress.ip_address(host.strip("[]"))
-    return None
+    name, _, port = text.partition(":")
+    return (text, "") if ":" in port else (name, port)
 
 
 def tls_context() -> ssl.SSLContext:

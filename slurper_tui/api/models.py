@@ -287,17 +287,14 @@ class NewSource(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True)
     jurisdiction: str | None = None
 
 
-class NewTarget(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):
+class NewTarget(
+    msgspec.Struct, frozen=True, rename="camel", omit_defaults=True, tag_field="vendor", tag="r2"
+):
     """The R2 bucket of a new job."""
 
     bucket: str
     secret: Secret
-    vendor: str = "r2"
     jurisdiction: str | None = None
-
-    def __post_init__(self) -> None:
-        if self.vendor != "r2":
-            raise ValueError(f"a target is always r2, not {self.vendor}")
 
 
 class NewJob(msgspec.Struct, frozen=True, rename="camel"):
@@ -309,18 +306,13 @@ class NewJob(msgspec.Struct, frozen=True, rename="camel"):
 
 
 def encode(body: NewJob | NewSource | NewTarget) -> bytes:
-    """Return a request body as JSON. A target's vendor is included although it is the default.
+    """Return a request body as JSON.
 
     A lone surrogate, which an object key from the API may contain, is written as a JSON escape.
     """
-    raw = msgspec.to_builtins(body)
-    if isinstance(body, NewTarget):
-        raw["vendor"] = body.vendor
-    if isinstance(body, NewJob):
-        raw["target"]["vendor"] = body.target.vendor
     try:
-        return msgspec.json.encode(raw)
+        return msgspec.json.encode(body)
     except UnicodeEncodeError:
         import json  # 1 ms, only for names that are not valid Unicode
 
-        return json.dumps(raw).encode()
+        return json.dumps(msgspec.to_builtins(body)).encode()

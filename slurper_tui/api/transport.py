@@ -17,7 +17,7 @@ import httpx
 import msgspec
 
 from slurper_tui.api.base_url import check_url, refuse_user
-from slurper_tui.api.connection import Choice, Transport, choose_proxy, tls_context
+from slurper_tui.api.connection import RESET, ProxyChoice, Transport, choose_proxy, tls_context
 from slurper_tui.api.credentials import Credentials
 from slurper_tui.api.envelope import Raw, good_envelope, parse_limit, total_of
 from slurper_tui.api.errors import (
@@ -60,6 +60,22 @@ _UNSENT = (
 )
 """Errors that occur before anything has reached the API."""
 
+_REASONS: dict[type[Exception], str] = {
+    httpx.ConnectTimeout: f"no connection within {CONNECT_SECONDS:.0f} s",
+    httpx.PoolTimeout: f"no free connection within {POOL_SECONDS:.0f} s",
+    httpx.TimeoutException: f"no answer within {READ_SECONDS:.0f} s",
+    httpx.ReadError: RESET,
+    httpx.WriteError: RESET,
+}
+"""Errors that their class explains; their messages add nothing."""
+
+_EXPLAINED: dict[type[Exception], str] = {
+    httpx.ConnectError: "cannot connect",
+    httpx.ProxyError: "the proxy refused",
+    httpx.DecodingError: "the answer cannot be unpacked",
+}
+"""Errors whose message follows these words."""
+
 _log = logging.getLogger("slurper_tui.api")
 
 
@@ -96,15 +112,15 @@ class Exchange:
         *,
         transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
-        self.scrubber = scrubber
-        self.scrubber.add(*credentials.secrets)
+        self._scrubber = scrubber
+        self._scrubber.add(*credentials.secrets)
         base = parse_base_url(base_url)
         # The same paths are requested repeatedly, and parsing a URL is slow.
         self._url = lru_cache(maxsize=4096)(partial(_below, base))
         use_proxy = transport is None and base.scheme == "https"
-        proxy = choose_proxy(base.host, base.port or 443) if use_proxy else Choice()
+        proxy = choose_proxy(base.host, base.port or 443) if use_proxy else ProxyChoice()
         self.notes = proxy.notes
-        self.scrubber.add(*proxy.secrets)
+        self._scrubber.add(*proxy.secrets)
         self._client = httpx.AsyncClient(
             transport=transport or _make_transport(base, proxy),
             trust_env=False,  # the transport already has the proxy and the certificates
@@ -134,29 +150,21 @@ class Exchange:
         """
         started = time.monotonic()
         try:
-            received = await self._exchange(method, path, query, body)
+            raw = await self._fetch(method, path, query, body)
+            size, clean = len(raw.body), self._scrubber.clean
+            if size > LARGE_BYTES:
+                envelope = await asyncio.to_thread(good_envelope, raw, clean)
+            else:
+                envelope = good_envelope(raw, clean)
         except Exception as error:
             self._clean(error)
             _log.debug("%s %s: %s (%.3f s)", method, path, error, time.monotonic() - started)
             raise
-        took = time.monotonic() - started
-        status, limit = received.status, received.limit
-        size = received.size
-        _log.debug("%s %s: %d, %d B, %s (%.3f s)", method, path, status, size, limit, took)
-        return received
-
-    async def _exchange(
-        self, method: str, path: str, query: Mapping[str, int] | None, body: bytes | None
-    ) -> Received:
-        """Fetch the answer and check its envelope. Raises ApiError."""
-        raw = await self._fetch(method, path, query, body)
-        if len(raw.body) > LARGE_BYTES:
-            envelope = await asyncio.to_thread(good_envelope, raw, self.scrubber.clean)
-        else:
-            envelope = good_envelope(raw, self.scrubber.clean)
         ray, limit = self._short(raw.headers.get("cf-ray")), parse_limit(raw.headers)
+        took = time.monotonic() - started
+        _log.debug("%s %s: %d, %d B, %s (%.3f s)", method, path, raw.status, size, limit, took)
         result, total = envelope.get("result"), total_of(envelope)
-        return Received(result, raw.status, ray, limit, total, len(raw.body))
+        return Received(result, raw.status, ray, limit, total, size)
 
     def _short(self, ray: str | None) -> str | None:
         """Return a cf-ray header that is safe to show; a long one is scrubbed and cut.
@@ -165,7 +173,7 @@ class Exchange:
         """
         if ray is None or len(ray) <= _LONGEST_RAY:
             return ray
-        return self.scrubber.clean(ray[:1000])[:_LONGEST_RAY]
+        return self._scrubber.clean(ray[:1000])[:_LONGEST_RAY]
 
     def _clean(self, error: Exception) -> None:
         """Remove secrets from an error's own message; `good_envelope` has cleaned the faults.
@@ -174,7 +182,7 @@ class Exchange:
         would keep the whole answer in memory as long.
         """
         if isinstance(error, ApiError):
-            error.message = self.scrubber.clean(error.message)
+            error.message = self._scrubber.clean(error.message)
             error.args = (error.message,)
             error.ray = self._short(error.ray)
             error.__traceback__ = error.__context__ = None
@@ -188,13 +196,12 @@ class Exchange:
                 return await self._read(method, path, query, body)
         except TimeoutError:
             raise Unreachable(f"no complete answer within {WHOLE_SECONDS:.0f} s") from None
-        except httpx.TimeoutException as error:
-            raise _kind(error)(_timed_out(error)) from None
         except httpx.InvalidURL:
-            said = f"not sent: an address of {len(path):,} characters is too long"
-            raise BadAddress(said) from None
+            reason = f"not sent: an address of {len(path):,} characters is too long"
+            raise BadAddress(reason) from None
         except (httpx.HTTPError, OSError) as error:
-            raise _kind(error)(_plain(error)) from None
+            kind = NotSent if isinstance(error, _UNSENT) else Unreachable
+            raise kind(_reason(error)) from None
 
     async def _read(
         self, method: str, path: str, query: Mapping[str, int] | None, body: bytes | None
@@ -227,9 +234,8 @@ async def _unpacked(response: httpx.Response) -> AsyncIterator[bytes]:
     """
     # Not `aiter_raw`: a mock transport's response counts as consumed from the start.
     assert isinstance(response.stream, httpx.AsyncByteStream)
-    told = response.headers.get("content-encoding")
-    encodings = [] if told is None else [part.strip().lower() for part in told.split(",")]
-    encodings = [name for name in encodings if name not in ("", "identity")]
+    names = response.headers.get("content-encoding", "").lower().split(",")
+    encodings = [name.strip() for name in names if name.strip() not in ("", "identity")]
     if not encodings:
         async for chunk in response.stream:
             yield chunk
@@ -265,7 +271,7 @@ def _below(base: httpx.URL, path: str) -> httpx.URL:
     return base.copy_with(raw_path=base.raw_path.rstrip(b"/") + path.encode())
 
 
-def _make_transport(base: httpx.URL, choice: Choice) -> Transport:
+def _make_transport(base: httpx.URL, choice: ProxyChoice) -> Transport:
     """Make the connection pool. Plain http uses neither a proxy nor TLS.
 
     Plain http is for this machine only: a proxy from the environment would carry the secrets off
@@ -294,54 +300,37 @@ def parse_base_url(text: str) -> httpx.URL:
     return url
 
 
-def _kind(error: Exception) -> type[Unreachable]:
-    return NotSent if isinstance(error, _UNSENT) else Unreachable
-
-
-def _timed_out(error: httpx.TimeoutException) -> str:
-    if isinstance(error, httpx.ConnectTimeout):
-        return f"no connection within {CONNECT_SECONDS:.0f} s"
-    if isinstance(error, httpx.PoolTimeout):
-        return f"no free connection within {POOL_SECONDS:.0f} s"
-    return f"no answer within {READ_SECONDS:.0f} s"
-
-
-def _plain(error: Exception) -> str:
-    """Describe an error in words. An error without a useful message is described by its class."""
+def _reason(error: Exception) -> str:
+    """Describe an error in words, with the system's or the library's message where it helps."""
+    if kind := next(filter(_REASONS.get, type(error).__mro__), None):
+        return _REASONS[kind]
     if isinstance(error, httpx.RemoteProtocolError):
         return _broken_protocol(str(error))
-    kinds: dict[type[Exception], str] = {
-        httpx.ConnectError: "cannot connect",
-        httpx.ReadError: "the connection was reset",
-        httpx.WriteError: "the connection was reset",
-        httpx.ProxyError: "the proxy refused",
-        httpx.DecodingError: "the answer cannot be unpacked",
-    }
-    kind = kinds.get(type(error), "the exchange failed")
-    detail = (_system_said(error) or str(error)).partition("\n")[0].strip()
-    return f"{kind}: {detail}" if detail and kind != "the connection was reset" else kind
+    reason = _EXPLAINED.get(type(error), "the exchange failed")
+    detail = (_system_message(error) or str(error)).partition("\n")[0].strip()
+    return f"{reason}: {detail}" if detail else reason
 
 
-def _broken_protocol(said: str) -> str:
+def _broken_protocol(message: str) -> str:
     """Describe a protocol error: no answer, an answer cut off, or something that is not HTTP."""
-    if "disconnected" in said:
+    if "disconnected" in message:
         return "the server hung up without an answer"
-    if said == "the connection was reset":
-        return said
-    if "complete message" in said:
+    if message == RESET:
+        return message
+    if "complete message" in message:
         return "the answer was cut off"
-    if "informational" in said:
+    if "informational" in message:
         return "endless 1xx responses and no answer"
-    return "the answer's header is too large" if "too long" in said else "the answer is not HTTP"
+    return "the answer's header is too large" if "too long" in message else "the answer is not HTTP"
 
 
-def _system_said(error: BaseException) -> str:
+def _system_message(error: BaseException) -> str:
     """Return the operating system's message for the error behind an error; "" if there is none.
 
     The exceptions of the HTTP layers wrap the system's error, so the innermost OSError counts.
     """
     below = getattr(error, "exceptions", None) or [error.__cause__ or error.__context__]
-    deeper = _system_said(below[0]) if below[0] else ""
+    deeper = _system_message(below[0]) if below[0] else ""
     if deeper or not isinstance(error, OSError):
         return deeper
     if isinstance(error, ConnectionError) and error.errno:

@@ -295,11 +295,6 @@ def test_the_body_of_a_target_names_its_vendor() -> None:
     assert json.loads(encode(NewTarget("t", PAIR, jurisdiction="fedramp"))) == there
 
 
-def test_a_target_is_r2_and_nothing_else() -> None:
-    with pytest.raises(ValueError, match="always r2"):
-        NewTarget("t", PAIR, vendor="s3")
-
-
 def test_a_new_job_overwrites_unless_told_otherwise() -> None:
     job = NewJob(NewSource("s3", "b", PAIR), NewTarget("t", PAIR))
     assert json.loads(encode(job))["overwrite"] is True
