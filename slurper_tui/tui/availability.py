@@ -17,13 +17,12 @@ from slurper_tui.tui.state import ScreenState
 TOGETHER = frozenset({Action.PAUSE, Action.RESUME})
 """The actions that can be sent for several marked jobs at once."""
 
-ACTS: Mapping[str, Action] = {
+_ACTIONS: Mapping[str, Action] = {
     "change.pause": Action.PAUSE,
     "change.resume": Action.RESUME,
     "change.abort": Action.ABORT,
 }
 """The action of each binding id that changes a job."""
-
 
 NO_JOB = "no job is highlighted"
 FOLDED = "unfold this migration and choose one of its jobs"
@@ -60,17 +59,14 @@ def change_for(action: Action, state: ScreenState) -> Change:
     highlighted job; abort applies to the highlighted job alone.
     """
     if action in TOGETHER and (state.marked or state.migration):
-        return Change(action, tuple(view.key for view in _several(state)))
+        jobs = state.snapshot.jobs if state.snapshot else ()
+        if state.marked:
+            jobs = tuple(view for view in jobs if view.key in state.marked)
+        elif state.migration:
+            jobs = tuple(view for view in jobs if view.key in state.migration.keys and view.live)
+        in_order = sorted(jobs, key=lambda view: state.rows.get(view.key, len(state.rows)))
+        return Change(action, tuple(view.key for view in in_order))
     return Change(action, (state.highlighted,) if state.job and state.highlighted else ())
-
-
-def _several(state: ScreenState) -> tuple[JobView, ...]:
-    """Return, in row order, the marked jobs, else the highlighted migration's unfinished jobs."""
-    known = state.snapshot.jobs if state.snapshot else ()
-    ordered = sorted(known, key=lambda view: state.rows.get(view.key, len(known)))
-    if state.marked or state.migration is None:
-        return tuple(view for view in ordered if view.key in state.marked)
-    return tuple(view for view in ordered if view.key in state.migration.keys and view.live)
 
 
 def aimed_at(change: Change, snapshot: Snapshot | None) -> tuple[JobView, ...]:
@@ -81,14 +77,14 @@ def aimed_at(change: Change, snapshot: Snapshot | None) -> tuple[JobView, ...]:
     jobs = snapshot.jobs if snapshot else ()
     if change.action is Action.ABORT_ALL:
         return tuple(v for v in jobs if v.account_id == change.account_id and v.live)
-    known = {view.key: view for view in jobs}
-    return tuple(known[key] for key in change.keys if key in known)
+    by_key = {view.key: view for view in jobs}
+    return tuple(by_key[key] for key in change.keys if key in by_key)
 
 
 def hindrance(view: JobView, action: Action) -> str:
     """Return the reason why an action cannot be applied to a job now, or ""."""
-    asked = view.request
-    if asked and asked.state.open and asked.action is action and not asked.news:
+    request = view.request
+    if request and request.state.open and request.action is action and not request.news:
         return f"{action} was sent already, waiting for the API to confirm"
     return why_not(view, action)
 
@@ -118,28 +114,18 @@ def _no_job(state: ScreenState) -> str:
 
 def why_not_now(id: str, state: ScreenState, unlock: str) -> str:
     """Return the reason why the binding with this id does not work now, or ""."""
-    if id in ACTS:
-        return why_not_change(change_for(ACTS[id], state), state, unlock)
+    if id in _ACTIONS:
+        return why_not_change(change_for(_ACTIONS[id], state), state, unlock)
     if id in _OF_A_JOB and state.job is None:
         return _no_job(state)
     if id in _OF_A_LINE and state.line is None:
         return NO_JOB
-    if id in ("list.fold", "list.unfold"):
-        return _why_no_fold(id, state)
+    if id in ("list.fold", "list.unfold"):  # a job can be folded, but not unfolded
+        foldable = state.migration or (state.line and id == "list.fold" and state.line.migration)
+        return "" if foldable else NO_MIGRATION
     if id == "list.mark" and state.job and not state.job.live:
         return "only a job that has not ended can be paused or resumed"
     return why_no_receipt(state) if id == "show.receipt" else ""
-
-
-def _why_no_fold(id: str, state: ScreenState) -> str:
-    """Return the reason why fold or unfold does not work now, or "".
-
-    Folding works from any row of a migration, unfolding only from the migration's own row.
-    """
-    line = state.line
-    if line is None or line.migration is None:
-        return NO_MIGRATION
-    return NO_MIGRATION if id == "list.unfold" and not line.is_migration else ""
 
 
 def why_no_receipt(state: ScreenState) -> str:
@@ -152,5 +138,4 @@ def why_no_receipt(state: ScreenState) -> str:
 
 def reasons(ids: Iterator[str], state: ScreenState, unlock: str) -> dict[str, str]:
     """Map each binding id that does not work now to the reason."""
-    told = ((id, why_not_now(id, state, unlock)) for id in ids)
-    return {id: why for id, why in told if why}
+    return {id: why for id in ids if (why := why_not_now(id, state, unlock))}

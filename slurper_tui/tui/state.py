@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import unicodedata
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from datetime import tzinfo
 
 import msgspec
@@ -41,7 +41,7 @@ def matcher(text: str) -> Test:
     All terms must match. Case and Unicode normal form are ignored, an unfinished term (`status:`)
     matches every job, and `status:failed` also matches jobs with failed objects.
     """
-    tests = [_term(term) for term in fold_text(text).split()]
+    tests = [_test(term) for term in fold_text(text).split()]
     return lambda view: all(test(view) for test in tests)
 
 
@@ -53,76 +53,59 @@ def fold_text(text: str) -> str:
     return unicodedata.normalize("NFC", decomposed.casefold())
 
 
-def _term(term: str) -> Test:
-    inverted, wanted = term.startswith("!"), term.removeprefix("!")
-    test = _test(wanted)
-    return (lambda view: not test(view)) if inverted and wanted else test
-
-
-def _test(wanted: str) -> Test:
-    name, colon, value = wanted.partition(":")
+def _test(term: str) -> Test:
+    """Compile one term of a filter."""
+    text = term.removeprefix("!")
+    inverted = text != term and text != ""
+    name, colon, value = text.partition(":")
+    fields: Collection[_Field] = _FIELDS.values()
     if colon and name in _FIELDS:
-        return _field(name, value)
-    return lambda view: any(wanted in text for read in _FIELDS.values() for text in read(view))
+        text, fields = value, (_FIELDS[name],)
+    asks_for_failed = (name, value) == ("status", "failed")
+
+    def test(view: JobView) -> bool:
+        values = (value for field in fields for value in field(view) if value)
+        found = any(text in fold_text(value) for value in values)
+        return (found or (asks_for_failed and bool(view.counts.failed))) != inverted
+
+    return test
 
 
-def _field(name: str, value: str) -> Test:
-    read = _FIELDS[name]
-    if name == "status" and value == "failed":
-        return lambda view: bool(view.counts.failed) or any(value in text for text in read(view))
-    return lambda view: any(value in text for text in read(view))
-
-
-def _status(view: JobView) -> Iterable[str]:
-    return _folded(view.word, view.status)
-
-
-def _source(view: JobView) -> Iterable[str]:
+def _source(view: JobView) -> Iterable[str | None]:
     source = view.job.source
     if source is None:
         return ()
     path = f"{source.bucket or ''}/{source.path_prefix or ''}"
-    return _folded(path, source.vendor, source.endpoint)
+    return path, source.vendor, source.endpoint
 
 
-def _target(view: JobView) -> Iterable[str]:
-    return _folded(view.job.target.bucket) if view.job.target else ()
-
-
-def _folded(*texts: str | None) -> Iterable[str]:
-    return (fold_text(text) for text in texts if text)
-
-
-_FIELDS: Mapping[str, Callable[[JobView], Iterable[str]]] = {
-    "status": _status,
-    "account": lambda view: _folded(view.account_id),
+_Field = Callable[[JobView], Iterable[str | None]]
+_FIELDS: Mapping[str, _Field] = {
+    "status": lambda view: (view.word, view.status),
+    "account": lambda view: (view.account_id,),
     "source": _source,
-    "target": _target,
-    "id": lambda view: _folded(view.job.id),
+    "target": lambda view: (view.job.target.bucket if view.job.target else None,),
+    "id": lambda view: (view.job.id,),
 }
+"""The texts of a job by the name of the filter's term."""
 
-
-def layout_for(size: Size) -> frozenset[str]:
-    """Return the CSS classes of the layout for a terminal size.
-
-    Side by side, stacked, the list alone (`-single`), or one line (`-tiny`).
-    """
-    if size.width < 30 or size.height < 6:
-        return frozenset({"-tiny"})
-    if size.width >= 100 and size.height >= 16:
-        return frozenset({"-side", "-spacious"} if size.width >= 160 else {"-side"})
-    if size.width >= 60 and size.height >= 18:
-        return frozenset({"-stacked", "-low"} if size.height < 24 else {"-stacked"})
-    return frozenset({"-single"})
-
-
-LAYOUTS = ("-tiny", "-side", "-spacious", "-stacked", "-low", "-single")
+_LAYOUTS = ("-tiny", "-side", "-spacious", "-stacked", "-low", "-single")
 
 
 def layout_classes(size: Size) -> dict[str, bool]:
-    """Map every layout class to whether the screen has it at this size."""
-    classes = layout_for(size)
-    return {name: name in classes for name in LAYOUTS}
+    """Map every CSS class of the layout to whether the screen has it at this terminal size.
+
+    The panes are side by side, stacked, the list alone (`-single`), or one line (`-tiny`).
+    """
+    if size.width < 30 or size.height < 6:
+        classes = {"-tiny"}
+    elif size.width >= 100 and size.height >= 16:
+        classes = {"-side", "-spacious"} if size.width >= 160 else {"-side"}
+    elif size.width >= 60 and size.height >= 18:
+        classes = {"-stacked", "-low"} if size.height < 24 else {"-stacked"}
+    else:
+        classes = {"-single"}
+    return {name: name in classes for name in _LAYOUTS}
 
 
 class ViewState(msgspec.Struct, frozen=True):
@@ -202,37 +185,30 @@ class Groups(msgspec.Struct, frozen=True, eq=False):
 
 def grouped(snapshot: Snapshot | None, before: Groups) -> Groups:
     """Group a snapshot's jobs into migrations; an unchanged migration is the same value."""
-    if snapshot is None or _has_same_jobs(snapshot, before.snapshot):
+    if snapshot is None:
         return before
-    if before.snapshot is not None and _groups_alike(snapshot, before.snapshot):
-        return _regrouped(snapshot, before.snapshot, before)
+    old = before.snapshot
+    if old and (snapshot.links, snapshot.unstarted) == (old.links, old.unstarted):
+        if snapshot.jobs is old.jobs:
+            return before
+        if len(snapshot.jobs) == len(old.jobs):
+            pairs = [*zip(snapshot.jobs, old.jobs, strict=True)]
+            if all(one is other or _is_grouped_alike(one, other) for one, other in pairs):
+                changed = [(one, other) for one, other in pairs if one is not other]
+                return replace(_with_changes(before, changed, snapshot), snapshot=snapshot)
     found = migrations(snapshot.jobs, snapshot.links, before.by_key, snapshot.unstarted)
     by_job: dict[RowKey | None, MigrationKey] = {key: one.key for one in found for key in one.keys}
     return Groups(snapshot, {one.key: one for one in found}, by_job)
 
 
-def _has_same_jobs(snapshot: Snapshot, before: Snapshot | None) -> bool:
-    if before is None or snapshot.jobs is not before.jobs:
-        return False
-    return (snapshot.links, snapshot.unstarted) == (before.links, before.unstarted)
+def _is_grouped_alike(one: JobView, other: JobView) -> bool:
+    return one.key == other.key and migration_of(one) == migration_of(other)
 
 
-def _groups_alike(snapshot: Snapshot, before: Snapshot) -> bool:
-    """Whether both snapshots have the same jobs of the same migrations, in the same order."""
-    return (
-        len(snapshot.jobs) == len(before.jobs)
-        and (snapshot.links, snapshot.unstarted) == (before.links, before.unstarted)
-        and all(
-            one is other or (one.key == other.key and migration_of(one) == migration_of(other))
-            for one, other in zip(snapshot.jobs, before.jobs, strict=True)
-        )
-    )
-
-
-def _regrouped(snapshot: Snapshot, before: Snapshot, groups: Groups) -> Groups:
-    """Sum up only the migrations with changed jobs."""
-    pairs = zip(snapshot.jobs, before.jobs, strict=True)
-    changed = [(new, old) for new, old in pairs if new is not old]
+def _with_changes(
+    groups: Groups, changed: Sequence[tuple[JobView, JobView]], snapshot: Snapshot
+) -> Groups:
+    """Sum up only the migrations with changed jobs. changed: the new and the old view of each."""
     started: Counter[str] = Counter()
     by_migration: dict[MigrationKey, dict[JobKey, JobView]] = {}
     for new, old in changed:
@@ -245,7 +221,7 @@ def _regrouped(snapshot: Snapshot, before: Snapshot, groups: Groups) -> Groups:
     for key, one in by_key.items() if any(started.values()) else ():
         if more := started[key.account_id]:
             by_key[key] = replace(one, running=one.running + more)
-    return replace(groups, snapshot=snapshot, by_key=by_key)
+    return replace(groups, by_key=by_key)
 
 
 def list_rows(
@@ -273,17 +249,14 @@ def list_rows(
     for key in inside:
         one = groups.by_key[key]
         tops[id(one.view)] = Row(key, one.view, one, unfolded is None or key in unfolded)
-    order = sorted_jobs((row.view for row in tops.values()), view.sort, view.inverted)
-    return tuple(line for sum in order for line in _with_jobs(tops[id(sum)], inside, view))
-
-
-def _with_jobs(
-    row: Row, inside: Mapping[MigrationKey, Sequence[JobView]], view: ViewState
-) -> Iterator[Row]:
-    yield row
-    if isinstance(row.key, MigrationKey) and row.unfolded:
-        for job in sorted_jobs(inside[row.key], view.sort, view.inverted):
-            yield Row(job.key, job, row.migration)
+    rows: list[Row] = []
+    for top in sorted_jobs((row.view for row in tops.values()), view.sort, view.inverted):
+        row = tops[id(top)]
+        rows.append(row)
+        if isinstance(row.key, MigrationKey) and row.unfolded:
+            jobs = sorted_jobs(inside[row.key], view.sort, view.inverted)
+            rows.extend(Row(job.key, job, row.migration) for job in jobs)
+    return tuple(rows)
 
 
 BUDGET_STEP = 5
@@ -394,13 +367,18 @@ def arrange(state: ScreenState) -> ScreenState:
 
     The migration that contains the `sought` job is unfolded.
     """
-    jobs = tuple(_seen(state))
+    snapshot = state.snapshot
+    jobs = snapshot.jobs if snapshot else ()
+    if state.filter_text:
+        jobs = tuple(filter(matcher(state.filter_text), jobs))
+    if state.view.hide_ended:
+        jobs = tuple(view for view in jobs if view.live)
     groups = grouped(state.snapshot, state.groups) if state.view.migrations else Groups()
     unfolded, sought = state.unfolded, state.sought
     if sought in groups.by_job and any(view.key == sought for view in jobs):
         unfolded |= {groups.by_job[sought]}
-    shown, retries = None if state.filter_text else unfolded, _retries(state.snapshot)
-    lines = list_rows(jobs, groups, state.view, shown, retries)
+    retries = frozenset(link.child for link in snapshot.links) if snapshot else frozenset()
+    lines = list_rows(jobs, groups, state.view, None if state.filter_text else unfolded, retries)
     rows = {line.key: row for row, line in enumerate(lines)}
     place = _place(state, rows, groups)
     if place is None and lines:
@@ -446,18 +424,6 @@ def adopt(state: ScreenState, made: ScreenState, arranged: ScreenState) -> Scree
     )
 
 
-def _retries(snapshot: Snapshot | None) -> frozenset[JobKey]:
-    return frozenset(link.child for link in snapshot.links) if snapshot else frozenset()
-
-
-def _seen(state: ScreenState) -> Iterator[JobView]:
-    """Iterate over the jobs that pass the filter, in no particular order."""
-    jobs: Iterable[JobView] = state.snapshot.jobs if state.snapshot else ()
-    if state.filter_text:
-        jobs = filter(matcher(state.filter_text), jobs)
-    return (view for view in jobs if view.live or not state.view.hide_ended)
-
-
 def _place(state: ScreenState, rows: Mapping[RowKey, int], groups: Groups) -> RowKey | None:
     """Return the line to highlight: the sought one, the previous one, or its folded migration."""
     keys = (state.sought or state.home, state.place, groups.by_job.get(state.place))
@@ -466,9 +432,12 @@ def _place(state: ScreenState, rows: Mapping[RowKey, int], groups: Groups) -> Ro
 
 def see(state: ScreenState, snapshot: Snapshot) -> ScreenState:
     """Return the state with a new snapshot; an outage that has just ended is shown as `news`."""
-    news = _fresh_outage(state.snapshot, snapshot) or state.news
-    if state.snapshot is not None:
-        snapshot = _steady_budget(state.snapshot, snapshot)
+    previous = state.snapshot
+    shown = {account.outage for account in previous.accounts} if previous else set()
+    ended = (account.outage for account in snapshot.accounts if account.outage)
+    news = next((outage for outage in ended if outage not in shown), state.news)
+    if previous is not None:
+        snapshot = _steady_budget(previous, snapshot)
     note = state.note if snapshot.rounds < state.noted_in + NOTE_ROUNDS else ""
     return arrange(replace(state, snapshot=snapshot, news=news, note=note))
 
@@ -478,20 +447,14 @@ def noted(state: ScreenState, text: str) -> ScreenState:
     return replace(state, note=text, noted_in=state.snapshot.rounds if state.snapshot else 0)
 
 
-def _fresh_outage(before: Snapshot | None, after: Snapshot) -> Outage | None:
-    known = {account.outage for account in before.accounts} if before else set()
-    ended = (account.outage for account in after.accounts)
-    return next((outage for outage in ended if outage and outage not in known), None)
-
-
 def _steady_budget(before: Snapshot, after: Snapshot) -> Snapshot:
     """Keep the shown request figure if no count moved, so that a quiet round repaints nothing."""
     used_now, shown = after.budget.used, before.budget.used
     moved = abs(used_now - shown) >= max(BUDGET_STEP, BUDGET_PART * used_now)
     if moved or [v.counts for v in after.jobs] != [v.counts for v in before.jobs]:
         return after
-    used: BudgetView = replace(after.budget, used=before.budget.used)
-    return replace(after, budget=used)
+    budget: BudgetView = replace(after.budget, used=shown)
+    return replace(after, budget=budget)
 
 
 def highlight_row(state: ScreenState, row: int) -> ScreenState:
