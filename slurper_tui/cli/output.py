@@ -161,7 +161,7 @@ def amount(view: JobView) -> str:
     """Return `done/objects` in full digits, with a plus while the total may still grow."""
     numbers = (view.counts.done, view.counts.objects)
     done, objects = (fmt.DASH if number is None else str(number) for number in numbers)
-    more = "+" if view.growing or view.partial else ""
+    more = "+" if view.total_at_least else ""
     return f"{done}/{objects}{more}"
 
 

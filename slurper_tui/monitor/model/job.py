@@ -316,6 +316,11 @@ class JobView(msgspec.Struct, frozen=True, dict=True):
         return self.grew or self.lower_bound or self.phase is Phase.LISTING
 
     @property
+    def total_at_least(self) -> bool:
+        """True if the total is shown as a lower bound: it may grow, or counts are unknown."""
+        return self.growing or self.partial
+
+    @property
     def live(self) -> bool:
         """True if the job may still change."""
         return not self.ended and not self.gone

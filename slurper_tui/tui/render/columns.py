@@ -7,7 +7,6 @@ draw a row, `sorted_jobs` orders the jobs.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from functools import partial
 
 import msgspec
 from rich.cells import cell_len
@@ -73,18 +72,18 @@ def fit(
     """
     optional = (("account", accounts), ("age", ages), ("due", deadline))
     hidden = {name for name, shown in optional if not shown}
-    wanted = [column for column in COLUMNS if column.name not in hidden]
+    candidates = [column for column in COLUMNS if column.name not in hidden]
+
+    def importance(column: Column) -> int:
+        return column.priority if etas or column.name != "eta" else 0
+
     chosen: list[Column] = []
-    for column in sorted(wanted, key=partial(_importance, etas), reverse=True):
+    for column in sorted(candidates, key=importance, reverse=True):
         with_it = [c for c in COLUMNS if c is column or c in chosen]
         if column.priority == 9 or _needed(with_it, width) <= width:
             chosen = with_it
     spare = width - _needed(chosen, width)
     return tuple((c, max(1, _width(c, width) + (spare if c.flexible else 0))) for c in chosen)
-
-
-def _importance(etas: bool, column: Column) -> int:
-    return column.priority if etas or column.name != "eta" else 0
 
 
 def _needed(columns: Sequence[Column], width: int) -> int:
@@ -130,13 +129,10 @@ def header(columns: Fitted, look: Look, sort: str | None, inverted: bool) -> Lin
             row.append(Piece(title, "heading"))
             continue
         arrow = look.to_ascii("▾" if column.descending != inverted else "▴")
-        row.append(Piece(_with_arrow(title, arrow, column.right), "sorted"))
+        # the arrow follows the title directly, one cell into the gap
+        title = title if column.right else title.rstrip()
+        row.append(Piece(pad(title + arrow, width + 1), "sorted"))
     return tuple(row)
-
-
-def _with_arrow(title: str, arrow: str, right: bool) -> str:
-    """Put the arrow directly after the title, one cell into the gap."""
-    return title + arrow if right else pad(title.rstrip() + arrow, len(title) + 1)
 
 
 def sorted_jobs(jobs: Iterable[JobView], sort: str | None, inverted: bool) -> list[JobView]:
@@ -148,15 +144,16 @@ def sorted_jobs(jobs: Iterable[JobView], sort: str | None, inverted: bool) -> li
     column = next((c for c in COLUMNS if c.name == sort), None)
     if column is None:
         return ordered[::-1] if inverted else ordered
-    known = [view for view in ordered if column.value(view) is not None]
-    unknown = [view for view in ordered if column.value(view) is None]
-    known.sort(key=partial(_known_value, column), reverse=column.descending != inverted)
+    value = column.value
+
+    def known_value(view: JobView) -> tuple[float, str]:
+        found = value(view)
+        return (0.0, found) if isinstance(found, str) else (found or 0.0, "")
+
+    known = [view for view in ordered if value(view) is not None]
+    unknown = [view for view in ordered if value(view) is None]
+    known.sort(key=known_value, reverse=column.descending != inverted)
     return known + unknown
-
-
-def _known_value(column: Column, view: JobView) -> tuple[float, str]:
-    value = column.value(view)
-    return (0.0, value) if isinstance(value, str) else (value or 0.0, "")
 
 
 def source_text(view: JobView, look: Look) -> str:
@@ -213,17 +210,14 @@ def _done(view: JobView, facts: Facts, width: int) -> Line:
     whole = words.count(done)
     if not view.live and done == objects and len(whole) <= width:
         return (Piece(whole),)
-    more = "+" if view.growing or view.partial else ""
+    more = "+" if view.total_at_least else ""
     total = facts.look.to_ascii(f"/{words.short_count(objects)}{more}")
     return (Piece(facts.look.to_ascii(words.short_count(done))), Piece(total, "muted"))
 
 
 def _bar(view: JobView, facts: Facts, width: int) -> Line:
-    done, objects = view.counts.done, view.counts.objects
-    style = "bar" if view.live else "bar-ended"
-    if done is None or objects is None or objects <= 0:
-        return (Piece(facts.look.bar(0, 1, width), style),)
-    return (Piece(facts.look.bar(done, objects, width), style),)
+    bar = facts.look.bar(view.counts.done or 0, view.counts.objects or 0, width)
+    return (Piece(bar, "bar" if view.live else "bar-ended"),)
 
 
 def _percent(view: JobView, facts: Facts, _width: int) -> Line:
@@ -265,9 +259,37 @@ def is_dated(view: JobView) -> bool:
     return view.as_of is not None and (view.missed > 0 or view.remembered)
 
 
-def _due(view: JobView, facts: Facts, _width: int) -> Line:
+DEADLINE_STYLES = {
+    PromiseState.DONE: "success",
+    PromiseState.ON_TRACK: "success",
+    PromiseState.UNKNOWN: "muted",
+    PromiseState.AT_RISK: "warning",
+    PromiseState.WILL_MISS: "error",
+}
 
-    return deadline_cell(view, facts)
+
+def promise_short(promise: Promise) -> str:
+    """Return the outcome of a deadline in at most eight cells; "" if done in time."""
+    if promise.state is PromiseState.DONE:
+        return f"late {words.age(promise.low)}" if promise.low else ""
+    if promise.state is PromiseState.UNKNOWN:
+        return words.DASH
+    if promise.state is PromiseState.WILL_MISS:
+        return "passed" if promise.passed else f"late {words.age(promise.low or 0.0)}"
+    return "at risk" if promise.state is PromiseState.AT_RISK else "on track"
+
+
+def _due(view: JobView, facts: Facts, _width: int) -> Line:
+    """Return `on track`, `at risk`, `late 3h` or `passed`, at most eight cells.
+
+    Nothing is returned without a deadline, or for a job that was done in time.
+    """
+    if facts.deadline is None:
+        return ()
+    promise = against(view, facts.deadline, facts.now)
+    unknown = promise.state is PromiseState.UNKNOWN
+    word = "" if unknown and not view.live else promise_short(promise)
+    return (Piece(facts.look.to_ascii(word), DEADLINE_STYLES[promise.state]),) if word else ()
 
 
 def _age(view: JobView, facts: Facts, _width: int) -> Line:
@@ -305,35 +327,3 @@ SORTS: tuple[str | None, ...] = (
     *(c.name for c in COLUMNS if c.name not in ("bar", "account", "age", "due")),
 )
 """The columns that `<` and `>` step through; None is the default order."""
-
-
-def deadline_cell(view: JobView, facts: Facts) -> Line:
-    """Return `on track`, `at risk`, `late 3h` or `passed`, at most eight cells.
-
-    Nothing is returned without a deadline, or for a job that was done in time.
-    """
-    if facts.deadline is None:
-        return ()
-    promise = against(view, facts.deadline, facts.now)
-    unknown = promise.state is PromiseState.UNKNOWN
-    word = "" if unknown and not view.live else _short(promise)
-    return (Piece(facts.look.to_ascii(word), DEADLINE_STYLES[promise.state]),) if word else ()
-
-
-DEADLINE_STYLES = {
-    PromiseState.DONE: "success",
-    PromiseState.ON_TRACK: "success",
-    PromiseState.UNKNOWN: "muted",
-    PromiseState.AT_RISK: "warning",
-    PromiseState.WILL_MISS: "error",
-}
-
-
-def _short(promise: Promise) -> str:
-    if promise.state is PromiseState.DONE:
-        return f"late {words.age(promise.low)}" if promise.low else ""
-    if promise.state is PromiseState.UNKNOWN:
-        return words.DASH
-    if promise.state is PromiseState.WILL_MISS:
-        return "passed" if promise.passed else f"late {words.age(promise.low or 0.0)}"
-    return "at risk" if promise.state is PromiseState.AT_RISK else "on track"

@@ -393,7 +393,7 @@ def number_lines(view: JobView, facts: Facts, width: int) -> Iterator[Line]:
             yield _count_line(name, left, None, facts.look, width)
         else:
             yield _count_line(name, number, counts.objects, facts.look, width)
-    more = "+" if view.growing or view.partial else ""
+    more = "+" if view.total_at_least else ""
     total = pad(say(words.count(counts.objects)), _count_width(width), right=True)
     yield (Piece(pad("total", LABEL), "muted"), Piece(total + more))
 

@@ -33,14 +33,10 @@ def deadline_lines(view: JobView, facts: Facts, width: int) -> Iterator[Line]:
     minute = facts.deadline // 60 * 60
     due = finish(minute, minute, facts.now, facts.look.zone)
     yield (Piece(f"due {facts.look.to_ascii(due)}", "muted"),)
-    for part in wrap(_said(promise_words(promise), facts.look), width):
+    for part in wrap(facts.look.sentence(promise_words(promise)), width):
         yield (Piece(part, DEADLINE_STYLES[promise.state]),)
     needed = needed_words(promise)
     yield from [(Piece(needed, "muted"),)] if needed else []
-
-
-def _said(text: str, look: Look) -> str:
-    return look.sentence(text)
 
 
 GAP = 2

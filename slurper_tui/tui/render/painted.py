@@ -498,12 +498,13 @@ class PaintedLines(ScrollView, can_focus=False, inherit_bindings=False):
         strip = self._painted[y] = self._strip(line, row)
         return strip
 
-    def repaint_changes(self, rows: Iterator[int] | range | None = None) -> None:
+    def repaint_changes(self, rows: Iterable[int] | None = None) -> None:
         """Compare visible rows (default: all) with the screen and repaint the cells that differ."""
         self.room, self.first = self.size, self.scroll_offset.y
         if not self.is_mounted or not self.room:
             return
-        regions = [r for y in rows or range(self.room.height) for r in self._changes(y)]
+        ys = range(self.room.height) if rows is None else rows
+        regions = [region for y in ys for region in self._changes(y)]
         if regions:
             self.refresh(*regions)
 

@@ -5,18 +5,17 @@ The module also holds the notice of an empty list and the names of migrations an
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import islice
-from typing import ClassVar
 
 from textual.message import Message
 from textual.reactive import var
 
 from slurper_tui import format as words
 from slurper_tui.monitor.model.base import SLOTS, JobKey
-from slurper_tui.monitor.model.job import AccountView, JobView, Snapshot, shown_forecast
+from slurper_tui.monitor.model.job import AccountView, JobView, shown_forecast
 from slurper_tui.monitor.reports.migrations import Migration
 from slurper_tui.tui.render import columns
 from slurper_tui.tui.render.columns import Facts, Fitted, migration, short_id
@@ -38,37 +37,25 @@ _HOW_TO_START = (
 
 def notice_lines(state: ScreenState, look: Look, width: int) -> tuple[Line, ...]:
     """Return the notice that is shown instead of jobs."""
-    texts = _texts(state, look)
+    snapshot = state.snapshot
+    unlisted = [account for account in snapshot.accounts if not account.listed] if snapshot else []
+    texts: Sequence[str] = _HOW_TO_START
+    if snapshot is None:
+        texts = ("Asking for the job list …",)
+    elif state.total and state.filter_text:
+        texts = (f"No job matches “{look.sanitise(state.filter_text)}”.", "", "Esc clears it.")
+    elif state.total:
+        texts = ("All jobs have ended.", "", "They are hidden: press a to show them.")
+    elif unlisted:
+        texts = [_reading(account, look) for account in unlisted]
     wrapped = (part for text in texts for part in wrap_words(look.to_ascii(text), width))
     return tuple(
         (Piece(text, "strong" if number == 0 else "muted"),) for number, text in enumerate(wrapped)
     )
 
 
-def _texts(state: ScreenState, look: Look) -> tuple[str, ...]:
-    snapshot = state.snapshot
-    if snapshot is None:
-        return ("Asking for the job list …",)
-    if state.total:
-        return _nothing_matches(state, look)
-    if all(account.listed for account in snapshot.accounts):
-        return _HOW_TO_START
-    return tuple(_reading(snapshot, look))
-
-
-def _nothing_matches(state: ScreenState, look: Look) -> tuple[str, ...]:
-    if state.filter_text:
-        return (f"No job matches “{look.sanitise(state.filter_text)}”.", "", "Esc clears it.")
-    return ("All jobs have ended.", "", "They are hidden: press a to show them.")
-
-
-def _reading(snapshot: Snapshot, look: Look) -> Iterator[str]:
-    for account in snapshot.accounts:
-        if not account.listed:
-            yield _account_reading(account, look)
-
-
-def _account_reading(account: AccountView, look: Look) -> str:
+def _reading(account: AccountView, look: Look) -> str:
+    """Return how far the job list of an account has been read."""
     name = short_id(account.account_id, look, 12)
     if account.problem:
         return f"The job list of account {name} cannot be read; trying again."
@@ -89,32 +76,28 @@ def row_name(row: Row, facts: Facts, width: int) -> Line:
         again: Line = (Piece(facts.look.to_ascii("↻ "), "accent"),) if row.retry else ()
         return (*again, *migration(row.view, facts, max(1, width - width_of(again))))
     room = max(1, width - INDENT)
-    if not row.is_migration:
-        return (Piece(" " * INDENT), *_job(row.view, row.migration, facts, room))
-    sign = facts.look.to_ascii("▾ " if row.unfolded else "▸ ")
-    return (Piece(sign, "accent"), *_migration(row.migration, facts, room))
+    if row.is_migration:
+        sign = facts.look.to_ascii("▾ " if row.unfolded else "▸ ")
+        return (Piece(sign, "accent"), *_migration(row.migration, facts, room))
+    name = shorten(job_name(row.view, row.migration, facts), room, facts.look.ellipsis)
+    if row.view.key not in row.migration.superseded:
+        return (Piece(" " * INDENT), Piece(name))
+    line = (Piece(name, "muted"), Piece("  done again", "faint"))
+    return (Piece(" " * INDENT), *line[: 2 if width_of(line) <= room else 1])
 
 
 def job_name(view: JobView, one: Migration, facts: Facts) -> str:
     """Return a job's name within its migration: the job it retries, its prefix, or its keys."""
-    source, say = view.job.source, facts.look.to_ascii
+    source = view.job.source
     parent = one.retries.get(view.key)
     if parent is not None:
-        return f"{say('↻')} retry of {short_id(parent.job_id, facts.look)}"
+        sign = facts.look.to_ascii("↻")
+        return f"{sign} retry of {short_id(parent.job_id, facts.look)}"
     if source and source.keys is not None:
         return f"{words.count(len(source.keys))} keys"
     if source and source.path_prefix:
         return facts.look.sanitise(source.path_prefix)
     return "the whole bucket"
-
-
-def _job(view: JobView, one: Migration, facts: Facts, room: int) -> Line:
-    name = Piece(shorten(job_name(view, one, facts), room, facts.look.ellipsis))
-    if view.key not in one.superseded:
-        return (name,)
-    later = Piece("  done again", "faint")
-    name = Piece(name.text, "muted")
-    return (name, later) if width_of((name, later)) <= room else (name,)
 
 
 def _migration(one: Migration, facts: Facts, room: int) -> Line:
@@ -146,8 +129,6 @@ class JobTable(LineList):
     class Scrolled(Message):
         """Posted when other rows became visible."""
 
-    BORDER_TITLE: ClassVar[str] = ""
-
     def __init__(self, look: Look, *, id: str) -> None:
         super().__init__(look, id=id)
         self._columns: Fitted = ()
@@ -158,13 +139,19 @@ class JobTable(LineList):
         """Draw the header, a job or migration, or the notice of an empty list."""
         state = self.state
         if not state.lines:
-            return self._notice(y)
+            lines = notice_lines(state, self._look, self.size.width - 2 * MARGIN)
+            place = y - max(0, (self.size.height - len(lines)) // 3)
+            return (Piece(" " * MARGIN), *lines[place]) if 0 <= place < len(lines) else ()
         if y < self.HEADER:
             view = state.view
             titles = columns.header(self._columns, self._look, view.sort, view.inverted)
             return (Piece(" " * MARGIN), *titles)
-        row = self.row_at(y)
-        line = self._row(row) if row is not None else ()
+        line: Line = ()
+        number = self.row_at(y)
+        if number is not None:
+            row = state.lines[number]
+            mark = self._look.to_ascii("●") if row.key in state.marked else " "
+            line = (self.cursor_sign(number), Piece(mark, "accent"), *self._cells(row))
         return (*fill(line, self.room.width - 1), self.thumb(y))
 
     def row_style(self, y: int) -> str:
@@ -205,11 +192,6 @@ class JobTable(LineList):
         unknown = (view.key for one in sums for view in one.jobs if view.as_of is None)
         return jobs.union(islice(unknown, MOST_SUMMED))
 
-    def _row(self, number: int) -> Line:
-        row = self.state.lines[number]
-        mark = self._look.to_ascii("●") if row.key in self.state.marked else " "
-        return (self.cursor_sign(number), Piece(mark, "accent"), *self._cells(row))
-
     def _cells(self, row: Row) -> Line:
         """Draw the cells of a line; cached while the view and its age are the same."""
         now = self.state.now if columns.is_dated(row.view) else 0.0
@@ -220,12 +202,6 @@ class JobTable(LineList):
             drawn = self._drawn[row.key] = (row, now, line)
         return drawn[2]
 
-    def _notice(self, y: int) -> Line:
-        lines = notice_lines(self.state, self._look, self.size.width - 2 * MARGIN)
-        first = max(0, (self.size.height - len(lines)) // 3)
-        inside = first <= y < first + len(lines)
-        return (Piece(" " * MARGIN), *lines[y - first]) if inside else ()
-
     def watch_state(self, before: ScreenState, after: ScreenState) -> None:
         """Show a new state; if only the cursor moved, compare just the two rows."""
         if not self.size:
@@ -235,42 +211,36 @@ class JobTable(LineList):
             self.fit()
         scrolled = self.show_cursor()
         if after.same_jobs(before) and not scrolled:
-            self._repaint_rows(before.cursor, after.cursor)
+            cursors = [row for row in (before.cursor, after.cursor) if row is not None]
+            ys = {row - self.top + self.HEADER for row in cursors}
+            self.repaint_changes(sorted(ys.intersection(range(self.HEADER, self.size.height))))
         else:
             self.repaint_changes()
 
-    def _repaint_rows(self, *rows: int | None) -> None:
-        ys = {row - self.top + self.HEADER for row in rows if row is not None}
-        self.repaint_changes(iter(sorted(y for y in ys if self.HEADER <= y < self.size.height)))
-
     def fit(self) -> None:
         """Choose the columns for the width and the jobs, and set the height to scroll."""
-        ages = any(map(columns.is_dated, self.state.jobs))
-        due = self.state.deadline
-        shape = (self.size.width, self.state.many_accounts, ages, self._has_etas(), due)
+        state = self.state
+        ages = any(map(columns.is_dated, state.jobs))
+        # the ETA column appears with the first ETA, and stays while a job is running
+        had_etas = self._shape is not None and self._shape[3]
+        etas = any(
+            shown_forecast(view) or (had_etas and view.live and view.status == "running")
+            for view in state.jobs
+        )
+        shape = (self.size.width, state.many_accounts, ages, etas, state.deadline)
         if shape != self._shape:
             self._shape = shape
-            width, accounts, ages, etas, _ = shape
             self._columns = columns.fit(
-                max(1, width - MARGIN - 1),
-                accounts=accounts,
+                max(1, self.size.width - MARGIN - 1),
+                accounts=state.many_accounts,
                 ages=ages,
                 etas=etas,
-                deadline=due is not None,
+                deadline=state.deadline is not None,
             )
             self._drawn.clear()
-        if len(self._drawn) > 2 * len(self.state.lines) + 100:
+        if len(self._drawn) > 2 * len(state.lines) + 100:
             self._drawn.clear()
-        self.set_lines(len(self.state.lines) + self.HEADER)
-
-    def _has_etas(self) -> bool:
-        """Return whether to show the ETA column.
-
-        It is shown once some job has an ETA, and stays while a job is running.
-        """
-        jobs = self.state.jobs
-        had = self._shape is not None and self._shape[3]
-        return any(shown_forecast(v) or (had and v.live and v.status == "running") for v in jobs)
+        self.set_lines(len(state.lines) + self.HEADER)
 
     def show_cursor(self, top: int | None = None) -> bool:
         """Scroll to the cursor's row, and report that other rows became visible."""

@@ -19,9 +19,8 @@ from slurper_tui.monitor.estimate.deadline import (
 )
 from slurper_tui.monitor.model.job import JobView, shown_forecast, shown_rate
 from slurper_tui.monitor.model.verdict import percent_of
-from slurper_tui.tui.render.columns import DEADLINE_STYLES, _short, short_id
+from slurper_tui.tui.render.columns import DEADLINE_STYLES, promise_short, short_id
 from slurper_tui.tui.render.glyphs import Look
-from slurper_tui.tui.render.job_text import _said
 from slurper_tui.tui.render.lines import Line, Piece, join, shorten, spread, width_of
 from slurper_tui.tui.render.painted import PaintedLines
 from slurper_tui.tui.render.problem_text import blocked_words, standing_problem
@@ -44,61 +43,49 @@ class Sums(msgspec.Struct, frozen=True):
     """The sums of several jobs.
 
     done, objects: objects.
+    percent: rounded down, 100 only if every job has completed; None if some counts are unknown.
     rate: objects per second; None if no rate is known.
-    partial: some job's counts are not known.
-    growing: some job's total still grows.
-    provisional: some job's total may still grow.
-    finished: every job is at 100 percent.
+    at_least: the total is a lower bound: it grows, or some counts are unknown.
+    provisional: the percent may fall.
     remaining: None if no running job has a forecast.
     """
 
     done: int
     objects: int
+    percent: int | None
     rate: float | None
-    partial: bool
-    growing: bool
+    at_least: bool
     provisional: bool
-    finished: bool
     remaining: Remaining | None
 
-    @property
-    def percent(self) -> int | None:
-        """The share done in percent, rounded down; 100 only if every job has completed.
 
-        None if some job's counts are not known.
-        """
-        return None if self.partial else percent_of(self.done, self.objects, finished=self.finished)
+def sums(state: ScreenState) -> Sums:
+    """Add up the known numbers of the shown jobs; lower bounds while plans have jobs to start.
 
-
-def counted_once(state: ScreenState) -> Sequence[JobView]:
-    """Return the views to add up: migrations, and the jobs outside of them.
-
-    A migration counts each object once. While a filter is set, return the jobs that match.
+    A migration counts each object once. While a filter is set, its jobs are counted that match.
     """
-    if state.filter_text:
-        return state.jobs
-    return [line.view for line in state.lines if line.is_migration or line.migration is None]
-
-
-def sums(jobs: Sequence[JobView], parts: Sequence[JobView] | None = None) -> Sums:
-    """Add up the known numbers of jobs.
-
-    parts: the views with the counts to add, if not those of each job.
-    """
-    parts = jobs if parts is None else parts
-    known = [(v.counts.done, v.counts.objects) for v in parts]
-    whole = [(min(d, o), o) for d, o in known if d is not None and o is not None]
-    live = [view for view in jobs if view.live]
+    parts: Sequence[JobView] = state.jobs
+    if not state.filter_text:
+        tops = (line for line in state.lines if line.is_migration or line.migration is None)
+        parts = [line.view for line in tops]
+    unstarted = state.snapshot is not None and bool(state.snapshot.unstarted)
+    counts = [(view.counts.done, view.counts.objects) for view in parts]
+    known = [(min(d, o), o) for d, o in counts if d is not None and o is not None]
+    done, objects = sum(done for done, _ in known), sum(objects for _, objects in known)
+    partial = len(known) < len(counts) or any(view.partial for view in parts)
+    finished = not unstarted and all(view.percent == 100 for view in parts)
+    live = [view for view in state.jobs if view.live]
     rates = [rate for rate in map(shown_rate, live) if rate is not None]
+    left = remaining(live)
+    bound = unstarted or partial
     return Sums(
-        done=sum(done for done, _ in whole),
-        objects=sum(objects for _, objects in whole),
+        done=done,
+        objects=objects,
+        percent=None if partial else percent_of(done, objects, finished=finished),
         rate=sum(rates) if rates else None,
-        partial=len(whole) < len(known) or any(v.partial for v in parts),
-        growing=any(v.growing for v in (*live, *parts)),
-        provisional=any(v.provisional for v in (*live, *parts)),
-        finished=all(v.percent == 100 for v in parts),
-        remaining=remaining(live),
+        at_least=bound or any(view.growing for view in (*live, *parts)),
+        provisional=bound or any(view.provisional for view in (*live, *parts)),
+        remaining=replace(left, at_least=True) if left and unstarted else left,
     )
 
 
@@ -120,19 +107,19 @@ def totals_line(state: ScreenState, look: Look, width: int) -> Line:
 
     Parts that do not fit are dropped, the numbers last, the rate before the ETA.
     """
-    together = _together(state)
-    numbers = _numbers(together, look) if state.jobs else []
+    total = sums(state)
+    numbers = _numbers(total, look) if state.jobs else []
     counted = _states(state)
     dot = look.to_ascii(" · ")
     states = join(counted, dot)
     who = _who(state, look)
     fewer = [(join(counted[:n], dot), numbers[1:2]) for n in range(len(counted), -1, -1)]
-    if together.remaining:
+    if total.remaining:
         fewer.insert(0, (join(counted[:1], dot), [numbers[1], numbers[-1]]))
-    full, short = _deadline(state, look)
+    full, short = deadline_total(state, look)
     if short and numbers:
         numbers[-1] = (*numbers[-1], Piece("  "), *short)
-    some = numbers[:2] + numbers[3:] if together.remaining else numbers[:3]
+    some = numbers[:2] + numbers[3:] if total.remaining else numbers[:3]
     for left, right in (
         *([(join([who, states], "   "), [*numbers[:-1], numbers[-1][:2], full])] if full else []),
         (join([who, states], "   "), numbers),
@@ -148,40 +135,22 @@ def totals_line(state: ScreenState, look: Look, width: int) -> Line:
     return ()
 
 
-def _together(state: ScreenState) -> Sums:
-    """Return the sums of the shown jobs; a lower bound while plans still have jobs to start."""
-    together = sums(state.jobs, counted_once(state))
-    if state.snapshot is None or not state.snapshot.unstarted:
-        return together
-    left = together.remaining and replace(together.remaining, at_least=True)
-    return replace(together, growing=True, provisional=True, finished=False, remaining=left)
-
-
-def _deadline(state: ScreenState, look: Look) -> tuple[Line, Line]:
-    """Return the deadline status of all jobs, in full and short; both empty without a deadline."""
-    if state.deadline is None:
-        return (), ()
-
-    return deadline_total(state, look)
-
-
-def tiny_line(state: ScreenState, look: Look) -> Line:
+def tiny_line(state: ScreenState, look: Look) -> Piece:
     """Return the number of running jobs and the percent for a tiny terminal, or the problem."""
     if state.snapshot is None:
-        return (Piece("reading"),)
-    blocked = blocked_words(state.snapshot, look)
-    if blocked:
-        return (Piece(blocked, "warning"),)
-    problem = standing_problem(state.snapshot)
-    if problem:
-        return (Piece(look.sanitise(problem.error.message), "error"),)
+        return Piece("reading")
+    if blocked := blocked_words(state.snapshot, look):
+        return Piece(blocked, "warning")
+    if problem := standing_problem(state.snapshot):
+        return Piece(look.sanitise(problem.error.message), "error")
     running = sum(view.status == "running" and view.live for view in state.jobs)
-    together = _together(state)
-    percent = words.percent(together.percent, provisional=_shaky(together))
-    return (Piece(look.to_ascii(f"{running} run {percent} %"), "strong"),)
+    total = sums(state)
+    percent = words.percent(total.percent, provisional=total.provisional)
+    return Piece(look.to_ascii(f"{running} run {percent} %"), "strong")
 
 
 def _who(state: ScreenState, look: Look) -> Line:
+    """Return the account, or the number of accounts."""
     accounts = state.snapshot.accounts if state.snapshot else ()
     if not accounts:
         return ()
@@ -196,39 +165,44 @@ def _states(state: ScreenState) -> list[Line]:
     running, paused = live.count("running"), live.count("paused")
     other, ended = len(live) - running - paused, len(state.jobs) - len(live)
     counted = ((running, "running"), (paused, "paused"), (other, "other"), (ended, "ended"))
-    parts = [_counted(number, word) for number, word in counted if number]
+    parts: list[Line] = [
+        (Piece(words.count(number)), Piece(f" {word}", "muted"))
+        for number, word in counted
+        if number
+    ]
     if state.snapshot and len(state.jobs) < state.total:
         parts.append((Piece(f"{len(state.jobs)}/{state.total} shown", "accent"),))
     return parts
 
 
-def _counted(number: int, word: str) -> Line:
-    return (Piece(words.count(number)), Piece(f" {word}", "muted"))
-
-
-def _shaky(together: Sums) -> bool:
-    return together.provisional or together.partial
-
-
-def _numbers(together: Sums, look: Look) -> list[Line]:
-    say = look.to_ascii
-    more = "+" if together.growing or together.partial else ""
-    done = Piece(words.short_count(together.done))
-    objects = Piece(f" of {words.short_count(together.objects)}{more}", "muted")
-    percent = words.percent(together.percent, provisional=_shaky(together))
-    rate = words.rate(together.rate)
+def _numbers(total: Sums, look: Look) -> list[Line]:
+    """Return the objects, the percent, the rate and the ETA."""
+    objects = f" of {words.short_count(total.objects)}{'+' if total.at_least else ''}"
+    percent = words.percent(total.percent, provisional=total.provisional)
+    eta, left = Piece(look.to_ascii(words.DASH), "faint"), total.remaining
+    if left is not None:
+        eta = Piece(look.to_ascii(eta_short(left.low, left.high, at_least=left.at_least)))
     return [
-        (done, objects),
-        (Piece(say(percent), "strong"), Piece(" %", "muted")),
-        (Piece(say(rate)), Piece("/s", "muted")),
-        (Piece("ETA ", "muted"), _eta(together.remaining, look)),
+        (Piece(words.short_count(total.done)), Piece(objects, "muted")),
+        (Piece(look.to_ascii(percent), "strong"), Piece(" %", "muted")),
+        (Piece(look.to_ascii(words.rate(total.rate))), Piece("/s", "muted")),
+        (Piece("ETA ", "muted"), eta),
     ]
 
 
-def _eta(left: Remaining | None, look: Look) -> Piece:
-    if left is None:
-        return Piece(look.to_ascii(words.DASH), "faint")
-    return Piece(look.to_ascii(eta_short(left.low, left.high, at_least=left.at_least)))
+def deadline_total(state: ScreenState, look: Look) -> tuple[Line, Line]:
+    """Return the deadline status of all shown jobs, in full and short; empty without a deadline."""
+    if state.deadline is None or not state.jobs:
+        return (), ()
+    promise = against_all(state.jobs, state.deadline, state.now)
+    if state.snapshot and state.snapshot.unstarted and promise.state <= PromiseState.ON_TRACK:
+        promise = Promise(PromiseState.UNKNOWN, reason="jobs are still to be started")
+    style = DEADLINE_STYLES[promise.state]
+    full: Line = (Piece(look.sentence(promise_words(promise)), style),)
+    if needed := needed_words(promise):
+        full = (*full, Piece(f"  {needed}", "muted"))
+    short = promise_short(promise)
+    return full, (Piece(look.to_ascii(short), style),) if short else ()
 
 
 class TotalsRow(PaintedLines):
@@ -242,28 +216,14 @@ class TotalsRow(PaintedLines):
 
     def line_at(self, y: int) -> Line:
         """Draw the totals, or their short form on a tiny terminal."""
+        if y > 0:
+            return ()
         if self.screen.has_class("-tiny"):
-            [piece] = tiny_line(self.state, self._look)
-            fitted = shorten(piece.text, self.size.width, self._look.ellipsis)
-            return (Piece(fitted, piece.style),) if y == 0 else ()
-        return totals_line(self.state, self._look, self.size.width) if y == 0 else ()
+            text, style = tiny_line(self.state, self._look)
+            return (Piece(shorten(text, self.size.width, self._look.ellipsis), style),)
+        return totals_line(self.state, self._look, self.size.width)
 
     def watch_state(self, before: ScreenState, after: ScreenState) -> None:
         """Repaint if the data has changed."""
         if not after.same_jobs(before):
             self.repaint_changes()
-
-
-def deadline_total(state: ScreenState, look: Look) -> tuple[Line, Line]:
-    """Return the deadline status of all shown jobs, in full and short; empty without a deadline."""
-    if state.deadline is None or not state.jobs:
-        return (), ()
-    promise = against_all(state.jobs, state.deadline, state.now)
-    if state.snapshot and state.snapshot.unstarted and promise.state <= PromiseState.ON_TRACK:
-        promise = Promise(PromiseState.UNKNOWN, reason="jobs are still to be started")
-    style = DEADLINE_STYLES[promise.state]
-    full = _said(promise_words(promise), look)
-    needed = needed_words(promise)
-    rest = (Piece(f"  {needed}", "muted"),) if needed else ()
-    short = _short(promise)
-    return (Piece(full, style), *rest), (Piece(look.to_ascii(short), style),) if short else ()

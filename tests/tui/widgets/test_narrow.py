@@ -68,7 +68,7 @@ def test_a_block_is_told_everywhere() -> None:
     assert "API asked to wait until 09:51" in status(blocked, 40)
     assert "(shared budget)" in status(blocked, 80)
     assert "! problem" in status(blocked, 80)
-    assert text_of(tiny_line(blocked, LOOK)) == "API asked to wait until 09:51"
+    assert tiny_line(blocked, LOOK).text == "API asked to wait until 09:51"
     told = [text for _, text in problem_details(blocked.snapshot, LOOK)]
     assert {"slow down", "429", "971: Too many", "8f"} <= set(told)
 
@@ -93,7 +93,7 @@ def test_the_sums_are_never_cut(width: int) -> None:
 def test_a_sum_of_which_a_part_is_not_known_has_no_percentage() -> None:
     some = state(view(1), view(2, as_of=None, counts=type(view(1).counts)()))
     assert "— %" in text_of(totals_line(some, LOOK, 120))
-    assert text_of(tiny_line(some, LOOK)) == "2 run — %"
+    assert tiny_line(some, LOOK).text == "2 run — %"
 
 
 def test_the_highlight_returns_to_the_job_that_was_sought() -> None:

@@ -81,7 +81,7 @@ def test_the_sum_is_a_lower_bound_while_plans_have_jobs_to_start() -> None:
     assert "3.00k of 3.00k+   ~99 %" in told(ended, unstarted=waiting)
     assert "ETA ≥6h" in told([ONE, OTHER], unstarted=waiting)
     tiny = tiny_line(see(ScreenState(), snapshot(*ended, unstarted=waiting)), LOOK)
-    assert text_of(tiny) == "0 run ~99 %"
+    assert tiny.text == "0 run ~99 %"
 
 
 def test_an_eta_outlives_the_rate_and_the_calm_jobs() -> None:
