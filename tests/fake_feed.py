@@ -22,6 +22,7 @@ class FakeFeed(Session):
         self.asked: list[tuple[object, ...]] = []
         self.happened = Digest(0.0, 0.0)
         self.at_hand: Services | None = None
+        self.from_history = None
         self.looked_at: tuple[JobKey | None, frozenset[JobKey]] = (None, frozenset())
         for snapshot in snapshots:
             self._queue.put_nowait(snapshot)
@@ -41,9 +42,6 @@ class FakeFeed(Session):
                 raise said
             yield said
             self._queue.task_done()
-
-    def known(self) -> Snapshot | None:
-        return None
 
     def set_window(self, window: Window) -> None:
         self.asked.append(("set_window", window))

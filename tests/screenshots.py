@@ -20,11 +20,13 @@ from typing import NamedTuple
 
 from slurper_tui.api.client import SlurperClient
 from slurper_tui.api.credentials import token_credentials
+from slurper_tui.cli.choice import resolve
 from slurper_tui.cli.demo import fill_for_demo
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.job import Snapshot, default_order
 from slurper_tui.monitor.polling.poller import Monitor
 from slurper_tui.monitor.reports.digest import Digest
+from slurper_tui.monitor.session import Session
 from slurper_tui.simulated.account import Fault, Kind, SimulatedAccount
 from slurper_tui.tui.state import ScreenOptions, ViewState
 from tests import screenshot_story as story
@@ -139,10 +141,12 @@ async def _watch(scene: Scene) -> Told:
     past = history.past(account.account_id)
     ids = [account.account_id]
     monitor = Monitor(client, ids, past, clock=clock, rng=random.Random(0))
+    session = Session(lambda: monitor, (), resolve)
+    session.start()
     outage_at = scene.minutes * 60
-    last, services, failed = None, await monitor.services(), story.key(account, story.FAILED)
+    last, services, failed = None, await session.services(), story.key(account, story.FAILED)
     retries = scene.story
-    async for snapshot in monitor.snapshots():
+    async for snapshot in session.snapshots():
         last = snapshot
         monitor.look_at(_looked_at(scene, snapshot), frozenset())
         if scene.outage and loop.time() >= outage_at and not list(account.faults):
@@ -154,7 +158,7 @@ async def _watch(scene: Scene) -> Told:
             break
     assert last is not None
     pages = await story.pages(services, failed) if scene.story else None
-    told = Told(last, await monitor.digest(zone=UTC), pages)
+    told = Told(last, await session.digest(zone=UTC), pages)
     await client.close()
     return told
 

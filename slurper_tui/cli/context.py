@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     import httpx
 
     from slurper_tui.cli.output import ProgressOutput
-    from slurper_tui.monitor.polling.poller import Monitor
+    from slurper_tui.monitor.session import Session
 
 
 PATIENCE = 60.0
@@ -38,13 +38,13 @@ PATIENCE = 60.0
 
 
 class CommandContext(NamedTuple):
-    """Dependencies of a command: the monitor and the output.
+    """Dependencies of a command: the session and the output.
 
     zone: time zone of printed times, None for local time. accounts: account ids.
     scrubber: receives the bucket secrets, to remove them from logs and reports.
     """
 
-    monitor: Monitor
+    session: Session
     out: Output
     progress_output: ProgressOutput
     zone: tzinfo | None

@@ -208,7 +208,7 @@ async def listed(context: CommandContext) -> tuple[JobView, ...]:
     Jobs created afterwards can then be recognised as new. Raises CliError when every account
     rejects the credentials.
     """
-    async with aclosing(context.monitor.snapshots()) as snapshots:  # type: ignore[type-var]  # a generator
+    async with aclosing(context.session.snapshots()) as snapshots:  # type: ignore[type-var]  # a generator
         async for snapshot in snapshots:
             context.progress_output.update(snapshot)
             if all(account.listed or account.problem for account in snapshot.accounts):
@@ -219,7 +219,7 @@ async def listed(context: CommandContext) -> tuple[JobView, ...]:
 @asynccontextmanager
 async def open_services(context: CommandContext) -> AsyncIterator[Services]:
     """Yield the services, and close them at the end, so that no request continues afterwards."""
-    services = await context.monitor.services()
+    services = await context.session.services()
     try:
         yield services
     finally:

@@ -19,7 +19,7 @@ from slurper_tui.monitor.model.samples import HistoryView, Keeping, Remembered
 
 if TYPE_CHECKING:
     from slurper_tui.monitor.history.recorder import Recorder
-    from slurper_tui.monitor.polling.history_sync import Past
+    from slurper_tui.monitor.polling.history_sync import StoredHistory
 
 ABSENCE = 600.0
 """Seconds without a running monitor after which the changes meanwhile are shown."""
@@ -49,16 +49,16 @@ class Opened:
         self._report: Callable[[str], None] | None = None
         self._recorder: Recorder | None = None
 
-    def past(self, *, shown: bool = True) -> Past:
-        """Start the recorder, which owns the store from now on, and return the monitor's past.
+    def past(self, *, shown: bool = True) -> StoredHistory:
+        """Start the recorder, which owns the store from now on, and return it for the monitor.
 
         shown: whether data of earlier runs is shown.
         """
         from slurper_tui.monitor.history.recorder import Recorder  # not before the first frame
-        from slurper_tui.monitor.polling.history_sync import Past
+        from slurper_tui.monitor.polling.history_sync import StoredHistory
 
         self._recorder = self._recorder or Recorder(self._store, self._view)
-        return Past(self._recorder, self.remembered, shown, self.away_since, self._healed)
+        return StoredHistory(self._recorder, self.remembered, shown, self.away_since, self._healed)
 
     def when_closed(self, report: Callable[[str], None]) -> None:
         """Set a function that `close` calls with the history's note; "" when the history is on."""

@@ -202,8 +202,10 @@ def _command_for(
     around: Surroundings,
 ) -> Callable[[], Awaitable[ExitCode]]:
     """Return the command as a function without arguments that returns an awaitable."""
+    from slurper_tui.cli.choice import resolve
     from slurper_tui.cli.commands.jobs import needed
     from slurper_tui.monitor.polling.poller import Monitor
+    from slurper_tui.monitor.session import Session
 
     zone = zone_of(config)
     once = options.command not in _UNTIL_STOPPED
@@ -217,10 +219,13 @@ def _command_for(
         eager=once and options.command not in _CHANGES,
         prefixes=wanted_jobs(options),
         needs=needed(options.status if options.command == "jobs" else ()),
-        known_ends=options.command == "jobs",
+        skip_ended=options.command == "jobs",
     )
+    watched = wanted_jobs(options) if options.command == "watch" else ()
+    session = Session(lambda: monitor, watched, resolve)
+    session.start()
     context = CommandContext(
-        monitor, out, progress_output, zone, connection.accounts, around.environ, around.scrubber
+        session, out, progress_output, zone, connection.accounts, around.environ, around.scrubber
     )
     module, function = _FUNCTIONS[options.command]
     command = getattr(import_module(f"slurper_tui.cli.commands.{module}"), function)

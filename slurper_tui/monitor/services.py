@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import NamedTuple
 
+from slurper_tui.monitor.history.recorder import Recorder
 from slurper_tui.monitor.jobs.actions import JobControl
 from slurper_tui.monitor.jobs.plan_runner import JobCreation
 from slurper_tui.monitor.logs.reader import LogReader
 from slurper_tui.monitor.polling.budget import Metered
-from slurper_tui.monitor.polling.history_sync import Past
 from slurper_tui.monitor.polling.job_store import JobStore
 from slurper_tui.monitor.reports.receipt_maker import ReceiptMaker
 
@@ -28,18 +28,14 @@ class Services(NamedTuple):
 
 
 def make_services(
-    metered: Metered,
-    job_store: JobStore,
-    past: Past,
-    accounts: Sequence[str],
-    interval: Callable[[], float],
+    metered: Metered, job_store: JobStore, history: Recorder, interval: Callable[[], float]
 ) -> Services:
-    """Create the services of these accounts. interval: seconds between two poll rounds."""
-    notes = past.history.notes
+    """Create the services. interval: returns the seconds between two poll rounds."""
+    notes = history.notes
     logs = LogReader(metered, job_store, notes, interval=interval)
     return Services(
         logs,
         JobControl(metered, job_store, notes),
-        JobCreation(metered, job_store, notes, accounts),
-        ReceiptMaker(metered, job_store, past.history, logs),
+        JobCreation(metered, job_store, notes, job_store.ids),
+        ReceiptMaker(metered, job_store, history, logs),
     )

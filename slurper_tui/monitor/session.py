@@ -26,8 +26,8 @@ Resolve = Callable[[Sequence[str], Sequence[JobView]], frozenset[JobKey]]
 class Session:
     """The snapshots of a monitor, limited to the jobs of some id prefixes (all without prefixes).
 
-    make: imports and makes the monitor; called by the first `snapshots`. Calls that arrive before
-        are queued, so that the first picture need not wait for the monitor.
+    make: imports and makes the monitor; called by `start`. Calls that arrive before are queued, so
+        that the first picture need not wait for the monitor.
     resolve: chooses a job for each prefix once the job lists are read; its error ends `snapshots`.
     from_history: the last state that earlier runs recorded; None without one.
     resolved: whether every prefix was resolved to one job.
@@ -41,37 +41,43 @@ class Session:
         from_history: Snapshot | None = None,
     ) -> None:
         self.resolved = not prefixes
+        self.from_history = from_history
         self._make = make
         self._prefixes = prefixes
         self._resolve = resolve
-        self._from_history = from_history
         self._monitor: Monitor | None = None
         self._made = asyncio.Event()
+        self._services: Services | None = None
         self._queued: list[Callable[[Monitor], None]] = []
 
-    def known(self) -> Snapshot | None:
-        """Return the snapshot recorded by earlier runs; None without one."""
-        return self._from_history
+    def start(self) -> Monitor:
+        """Make the monitor, if that is not done, and make the queued calls."""
+        if self._monitor is None:
+            self._monitor = self._make()
+            self._made.set()
+            for call in self._queued:
+                call(self._monitor)
+        return self._monitor
 
     async def snapshots(self) -> AsyncIterator[Snapshot]:
         """Make the monitor and yield its snapshots endlessly."""
-        monitor = self._monitor = self._make()
-        self._made.set()
-        for call in self._queued:
-            call(monitor)
-        async with aclosing(monitor.snapshots()) as snapshots:  # type: ignore[type-var]  # a generator
-            async for snapshot in snapshots:
-                if not self.resolved and self._can_resolve(snapshot):
-                    keys = self._resolve(self._prefixes, snapshot.jobs)
-                    monitor.narrow(keys)
-                    self.resolved = True
-                    snapshot = replace(
-                        snapshot, jobs=tuple(view for view in snapshot.jobs if view.key in keys)
-                    )
-                yield snapshot
+        monitor = self.start()
+        try:
+            async with aclosing(monitor.snapshots()) as snapshots:  # type: ignore[type-var]  # a generator
+                async for snapshot in snapshots:
+                    if not self.resolved and self._can_resolve(snapshot):
+                        keys = self._resolve(self._prefixes, snapshot.jobs)
+                        monitor.narrow(keys)
+                        self.resolved = True
+                        jobs = tuple(view for view in snapshot.jobs if view.key in keys)
+                        snapshot = replace(snapshot, jobs=jobs)
+                    yield snapshot
+        finally:
+            if self._services is not None and not monitor.eager:
+                await self._services.close()
 
     def _can_resolve(self, snapshot: Snapshot) -> bool:
-        """Whether the prefixes can be resolved now.
+        """Return whether the prefixes can be resolved now.
 
         True when every list was read; or when the others have failed and each prefix has a match.
         """
@@ -113,13 +119,26 @@ class Session:
 
         zone: time zone for the times in its text; None for local time.
         """
-        return await (await self._wait()).digest(since, zone)
+        from slurper_tui.monitor.reports.digest import read_digest  # only for a digest
+
+        await self._made.wait()
+        monitor = self.start()
+        history, views = monitor.history, monitor.job_store.views()
+        return await read_digest(
+            history.recorder, views, since, monitor.latest(), zone, away_since=history.away_since
+        )
 
     async def services(self) -> Services:
         """Return the services beyond snapshots; waits until the monitor exists."""
-        return await (await self._wait()).services()
-
-    async def _wait(self) -> Monitor:
         await self._made.wait()
-        assert self._monitor is not None
-        return self._monitor
+        monitor = self.start()
+        if self._services is None:
+            from slurper_tui.monitor.services import make_services  # not for the first picture
+
+            self._services = make_services(
+                monitor.metered,
+                monitor.job_store,
+                monitor.history.recorder,
+                lambda: monitor.interval,
+            )
+        return self._services

@@ -20,7 +20,7 @@ from slurper_tui.api.client import SlurperClient
 from slurper_tui.api.credentials import token_credentials
 from slurper_tui.api.models import Answer, Progress
 from slurper_tui.monitor.model.job import Snapshot
-from slurper_tui.monitor.polling.history_sync import Past
+from slurper_tui.monitor.polling.history_sync import StoredHistory
 from slurper_tui.monitor.polling.poller import WORKERS, Monitor
 from tests.monitor.inline_history import InlineHistory
 
@@ -38,7 +38,7 @@ class Stopwatch(SlurperClient):
 async def ours(client: Stopwatch, account_id: str, jobs: int) -> float:
     """Seconds from the first progress request to the snapshot that holds every answer."""
     client.first = 0.0
-    monitor = Monitor(client, [account_id], Past(InlineHistory()), eager=True)
+    monitor = Monitor(client, [account_id], StoredHistory(InlineHistory()), eager=True)
     snapshots = cast("AsyncGenerator[Snapshot, None]", monitor.snapshots())
     async for snapshot in snapshots:
         if snapshot.complete:

@@ -35,8 +35,7 @@ async def test_a_file_that_opens_and_cannot_be_read_is_off(tmp_path: Path) -> No
     file.close()
     opened = open_past(CONNECTION, OPTIONS, tmp_path, NOW)
     assert (opened.remembered, opened.away_since) == ((), None)
-    history = opened.past().history
-    assert history is not None
+    history = opened.past().recorder
     assert history.view == HistoryView(Keeping.OFF, "no such column: closed")
     told = Recorded(NOW, Counts(9, 1, 0, 0), "running")
     history.record([Remembered("acc0", Job("job0"))], [(JobKey("acc0", "job0"), told)])

@@ -12,9 +12,11 @@ import httpx
 
 from slurper_tui.api.client import SlurperClient
 from slurper_tui.api.credentials import token_credentials
+from slurper_tui.cli.choice import resolve
 from slurper_tui.monitor.model.job import JobView, Snapshot
-from slurper_tui.monitor.polling.history_sync import Past
+from slurper_tui.monitor.polling.history_sync import StoredHistory
 from slurper_tui.monitor.polling.poller import Monitor
+from slurper_tui.monitor.session import Session
 from slurper_tui.simulated.account import SimulatedAccount, SimulatedBudget, together
 from tests.monitor.inline_history import InlineHistory
 
@@ -42,10 +44,12 @@ class Bench:
 
     def __init__(self, monitor: Monitor, accounts: list[SimulatedAccount]) -> None:
         self.monitor = monitor
+        self.session = Session(lambda: monitor, (), resolve)
+        self.session.start()
         self.accounts = accounts
         self.account = accounts[0]
         self.requests: list[Request] = []
-        self.snapshots = cast("AsyncGenerator[Snapshot, None]", monitor.snapshots())
+        self.snapshots = cast("AsyncGenerator[Snapshot, None]", self.session.snapshots())
         self.last = Snapshot(EPOCH, 5.0)
 
     async def until(self, condition: Callable[[Snapshot], bool], within: float = 900.0) -> Snapshot:
@@ -120,7 +124,7 @@ async def bench(
     *,
     latency: Callable[[Request], float] = lambda request: 0.0,
     clock: Callable[[], float] = wall,
-    past: Past | None = None,
+    history: StoredHistory | None = None,
     **options: Any,
 ) -> AsyncGenerator[Bench, None]:
     """A running monitor. latency: virtual seconds that a request takes."""
@@ -138,8 +142,8 @@ async def bench(
 
     client = SlurperClient(token_credentials("t0ken"), transport=httpx.MockTransport(answer))
     ids = [account.account_id for account in accounts]
-    past = past or Past(InlineHistory())
-    monitor = Monitor(client, ids, past, clock=clock, rng=random.Random(0), **options)
+    history = history or StoredHistory(InlineHistory())
+    monitor = Monitor(client, ids, history, clock=clock, rng=random.Random(0), **options)
     held.append(Bench(monitor, accounts))
     try:
         yield held[0]

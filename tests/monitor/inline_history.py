@@ -11,7 +11,7 @@ from slurper_tui.monitor.history.recorder import OneThread, Recorder
 from slurper_tui.monitor.history.store import Store
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.samples import Recorded, Remembered
-from slurper_tui.monitor.polling.history_sync import Past
+from slurper_tui.monitor.polling.history_sync import StoredHistory
 
 T = TypeVar("T")
 
@@ -53,6 +53,6 @@ class InlineHistory(Recorder):
         self.writes += 1
         super().record(jobs, samples)
 
-    def past(self, account_id: str, away_since: float | None = None) -> Past:
+    def past(self, account_id: str, away_since: float | None = None) -> StoredHistory:
         """What a next run is told."""
-        return Past(self, self.store.remembered([account_id]), away_since=away_since)
+        return StoredHistory(self, self.store.remembered([account_id]), away_since=away_since)

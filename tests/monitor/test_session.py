@@ -1,8 +1,10 @@
-"""The monitor that is made while the first picture stands."""
+"""The session queues calls until its monitor is made; it makes services and digest on first use."""
 
 from __future__ import annotations
 
 import asyncio
+from contextlib import aclosing
+from datetime import UTC
 from typing import Any, cast
 
 from slurper_tui.cli.choice import resolve
@@ -12,15 +14,17 @@ from slurper_tui.monitor.model.timeline import Window
 from slurper_tui.monitor.polling.poller import Monitor
 from slurper_tui.monitor.session import Session
 from tests.fake_feed import FakeFeed
+from tests.monitor.bench import EPOCH, bench
 from tests.tui.jobs import snapshot, view
+from tests.virtual_time import timeless
 
 KEY = JobKey("account", "job")
 
 
-async def test_what_is_known_comes_before_the_feed_is_made() -> None:
-    known, made = snapshot(view(1)), list[FakeFeed]()
-    session = Session(lambda: make(made, snapshot(view(2))), (), resolve, known)
-    assert session.known() is known
+async def test_calls_before_the_monitor_is_made_are_queued_and_later_ones_made_at_once() -> None:
+    earlier, made = snapshot(view(1)), list[FakeFeed]()
+    session = Session(lambda: make(made, snapshot(view(2))), (), resolve, earlier)
+    assert session.from_history is earlier
     session.look_at(KEY, frozenset({KEY}))
     session.refresh(KEY)
     session.set_window(Window.DAY)
@@ -28,22 +32,25 @@ async def test_what_is_known_comes_before_the_feed_is_made() -> None:
     first = await anext(session.snapshots())
     assert [v.job.id for v in first.jobs] == ["job0002"]
     assert made[0].looked_at == (KEY, frozenset({KEY}))
-    assert made[0].asked == [("refresh", KEY), ("set_window", Window.DAY)]
-
-
-async def test_what_is_said_later_is_passed_on_at_once() -> None:
-    made = list[FakeFeed]()
-    session = Session(lambda: make(made, snapshot()), (), resolve)
-    asked = asyncio.create_task(session.digest(5.0))
-    await anext(session.snapshots())
     session.refresh_all()
     session.set_interval(9.0)
-    assert await asked == made[0].happened
-    assert sorted(made[0].asked, key=str) == [
-        ("digest", 5.0),
-        ("refresh_all",),
-        ("set_interval", 9.0),
-    ]
+    queued = [("refresh", KEY), ("set_window", Window.DAY)]
+    assert made[0].asked == [*queued, ("refresh_all",), ("set_interval", 9.0)]
+
+
+@timeless
+async def test_services_and_digest_wait_for_the_monitor_and_are_made_on_first_use() -> None:
+    async with bench() as b:
+        session = Session(lambda: b.monitor, (), resolve)
+        digest = asyncio.create_task(session.digest(EPOCH - 3600.0, UTC))
+        services = asyncio.create_task(session.services())
+        await asyncio.sleep(1)
+        assert not digest.done()
+        assert not services.done()
+        async with aclosing(cast("Any", session.snapshots())) as snapshots:
+            await anext(snapshots)
+            assert (await digest).since == EPOCH - 3600.0
+            assert await session.services() is await services
 
 
 def make(made: list[FakeFeed], first: Snapshot) -> Monitor:

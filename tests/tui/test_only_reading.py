@@ -18,7 +18,7 @@ from slurper_tui.api.credentials import token_credentials
 from slurper_tui.cli.choice import resolve
 from slurper_tui.monitor.model.events import RequestState
 from slurper_tui.monitor.model.job import JobView
-from slurper_tui.monitor.polling.history_sync import Past
+from slurper_tui.monitor.polling.history_sync import StoredHistory
 from slurper_tui.monitor.polling.poller import Monitor
 from slurper_tui.monitor.session import Session
 from slurper_tui.simulated.account import SimulatedAccount, together
@@ -49,7 +49,7 @@ class Watched:
         transport = httpx.MockTransport(self._answer)
         self.client = SlurperClient(token_credentials(self.account.token), transport=transport)
         monitor = Monitor(
-            self.client, [self.account.account_id], Past(InlineHistory()), interval=2.0
+            self.client, [self.account.account_id], StoredHistory(InlineHistory()), interval=2.0
         )
         options = ScreenOptions(zone=UTC, write=write, view=ViewState(migrations=False))
         feed = Session(lambda: monitor, (), resolve)

@@ -44,7 +44,7 @@ async def control(options: argparse.Namespace, context: CommandContext) -> ExitC
     action = _act(options, context)
     if not options.yes and not prompts.can_ask():
         raise CliError(f"{options.command}: {prompts.NOBODY_TO_ASK}")
-    async with aclosing(context.monitor.snapshots()) as snapshots:  # type: ignore[type-var]  # a generator
+    async with aclosing(context.session.snapshots()) as snapshots:  # type: ignore[type-var]  # a generator
         change = _change(options, action, context, await _known(action, snapshots, context))
         if not await _agreed(options, change, context.out):
             context.out.note("nothing was done")
@@ -101,7 +101,7 @@ async def _known(
         if snapshot.complete or (action is Action.ABORT_ALL and snapshot.caught_up):
             return snapshot
         if action is not Action.ABORT_ALL:  # otherwise an ended job would be polled a round later
-            context.monitor.look_at(None, frozenset(view.key for view in snapshot.jobs))
+            context.session.look_at(None, frozenset(view.key for view in snapshot.jobs))
     raise AssertionError("the monitor ended by itself")
 
 
@@ -158,7 +158,7 @@ async def _send(change: Change, context: CommandContext) -> AllAborted:
 
     Raises CliError when it was not sent for another reason, or was refused.
     """
-    control = (await context.monitor.services()).control
+    control = (await context.session.services()).control
     control.unlock()
     keys = [view.key for view in change.views]
     if change.action is Action.ABORT_ALL:
@@ -189,7 +189,7 @@ async def _shown(
     Raises CliError after `SHOWN_SECONDS`, or when every job ended in another way.
     """
     until = asyncio.get_running_loop().time() + SHOWN_SECONDS
-    context.monitor.set_interval(POLL_SECONDS)
+    context.session.set_interval(POLL_SECONDS)
     keys = {view.key for view in change.views}
     async for snapshot in snapshots:
         context.progress_output.update(snapshot)

@@ -27,7 +27,7 @@ async def digest(options: argparse.Namespace, context: CommandContext) -> ExitCo
     """
     since = when("--since", options.since, context.zone, future=False)
     snapshot = await whole(context)
-    made = await context.monitor.digest(since, context.zone)
+    made = await context.session.digest(since, context.zone)
     print_digest(made, context.out, as_json=options.json)
     return ExitCode.API if failed(snapshot, snapshot.jobs) else ExitCode.OK
 

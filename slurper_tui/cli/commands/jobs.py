@@ -38,7 +38,6 @@ from slurper_tui.monitor.model.job import (
     shown_rate,
 )
 from slurper_tui.monitor.reports.records import job_record
-from slurper_tui.monitor.session import Session
 
 
 async def jobs(options: argparse.Namespace, context: CommandContext) -> ExitCode:
@@ -62,7 +61,7 @@ async def jobs(options: argparse.Namespace, context: CommandContext) -> ExitCode
 
 async def whole(context: CommandContext) -> Snapshot:
     """Return the first complete snapshot: every request was answered or has failed."""
-    async with aclosing(context.monitor.snapshots()) as snapshots:  # type: ignore[type-var]  # a generator
+    async with aclosing(context.session.snapshots()) as snapshots:  # type: ignore[type-var]  # a generator
         async for snapshot in snapshots:
             context.progress_output.update(snapshot)
             if snapshot.complete:
@@ -227,13 +226,12 @@ async def watch(options: argparse.Namespace, context: CommandContext) -> ExitCod
     """
     out, wanted = context.out, wanted_jobs(options)
     rounds = DEMO_ROUNDS if options.demo and not out.on_terminal else None
-    session = Session(lambda: context.monitor, wanted, choice.resolve)
     printed: dict[JobKey, Printed] = {}
     undocumented: set[JobKey] = set()
-    async with aclosing(session.snapshots()) as snapshots:  # type: ignore[type-var]  # a generator
+    async with aclosing(context.session.snapshots()) as snapshots:  # type: ignore[type-var]  # a generator
         async for snapshot in snapshots:
             context.progress_output.update(snapshot)
-            if not session.resolved:
+            if not context.session.resolved:
                 continue
             for view in _changed(snapshot, printed):
                 out.line(record_line(view) if options.json else _line(view, snapshot, context))

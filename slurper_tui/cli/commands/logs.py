@@ -54,7 +54,7 @@ async def logs(options: argparse.Namespace, context: CommandContext) -> ExitCode
     rows = LogRows(context.out, context.zone, options.type, as_json=options.json, patience=patience)
     if options.follow:
         context.out.note("the log is read to its end first, to be told from its oldest row on")
-    services = await context.monitor.services()
+    services = await context.session.services()
     source = services.logs.rows(view.key, follow=options.follow, told=rows.update)
     with log_faults(view):
         async with aclosing(source) as every:
@@ -205,7 +205,7 @@ async def failures(options: argparse.Namespace, context: CommandContext) -> Exit
     if options.null and options.json:
         raise CliError("--null and --json cannot both be")
     job = await chosen(options, context)
-    reading = (await context.monitor.services()).logs.failures(job.key)
+    reading = (await context.session.services()).logs.failures(job.key)
     with log_faults(job):
         view = await read_to_end(reading, context.out, context.progress_output.patience)
     for log_type in options.type:

@@ -34,7 +34,7 @@ async def planned(
     origin: Origin = NO_ORIGIN,
 ) -> ExitCode:
     """Save a plan and follow it until nothing more happens by itself. Raises CliError."""
-    services = await context.monitor.services()
+    services = await context.session.services()
     view = await services.creation.plan(
         account_id, drafts, secrets, retry_of=origin.retry_of, log_types=origin.log_types
     )

@@ -79,7 +79,7 @@ def _several(migration: str, keys: Sequence[MigrationKey]) -> str:
 
 
 async def _receipt(keys: Sequence[JobKey], context: CommandContext) -> Receipt:
-    services = await context.monitor.services()
+    services = await context.session.services()
     progress = ReceiptProgress(context.out, context.progress_output.patience)
     try:
         return await services.receipts.receipt(keys, progress.update)

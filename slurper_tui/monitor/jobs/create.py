@@ -268,7 +268,7 @@ class Maker:
         if retry_of is not None:
             link = RetryLink(child, retry_of, keys, log_types)
             await self.notes.link(link)
-            self._job_store.add_tie(link)
+            self._job_store.add_link(link)
             events.append(Event(retry_of, self.wall, What.RETRIED, detail=child.job_id))
         self.notes.note([event for event in events if not await self._is_noted(event)])
         self._job_store.read_lists()

@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterable, Iterator, Sequence
 from enum import Enum
 from itertools import groupby
+from operator import attrgetter
 from typing import NamedTuple
 
 import msgspec
@@ -111,14 +112,15 @@ def trace_of(
 
     now, created_at: UTC seconds.
     """
-    told = sorted(points, key=_when)
+    samples = sorted(points, key=attrgetter("at"))
     if math.isinf(window.value):
-        first = min(filter(None, (created_at, told[0].at if told else None)), default=now)
+        first = min(filter(None, (created_at, samples[0].at if samples else None)), default=now)
         since, step = min(first, now), step_of(window, first, now)
     else:
         since, step = now - window.value, step_of(window, None, now)
-    kept = tuple(_thinned(_within(told, since), step))
-    return Trace(key, window, since, now, step, kept, created_at)
+    before = sum(sample.at < since for sample in samples)
+    within = samples[max(0, before - 1) :]  # with the newest sample before the window
+    return Trace(key, window, since, now, step, tuple(_thinned(within, step)), created_at)
 
 
 def extended(trace: Trace, recorded: Recorded) -> Trace:
@@ -138,29 +140,19 @@ def extended(trace: Trace, recorded: Recorded) -> Trace:
 
 
 def moved(trace: Trace, now: float) -> Trace:
-    """Move the end of the window to `now` (UTC seconds) without a new sample."""
-    if now <= trace.until:
+    """Move the end of the window to `now` (UTC seconds) without a new sample, unless it ended."""
+    if trace.ended is not None or now <= trace.until:
         return trace
     if math.isinf(trace.window.value):
         return replace(trace, until=now)
     return trace_of(trace.key, trace.window, now, trace.begun, trace.points)
 
 
-def _when(point: Recorded) -> float:
-    return point.at
-
-
-def _within(points: list[Recorded], since: float) -> list[Recorded]:
-    """Drop samples before the window, except the newest of them."""
-    before = sum(point.at < since for point in points)
-    return points[max(0, before - 1) :]
-
-
 def _thinned(points: Iterable[Recorded], step: float) -> Iterator[Recorded]:
     """Yield the newest sample of each step, preceded by the one at which polling (re)started."""
     begin: Recorded | None = None
-    for _, told in groupby(points, key=lambda point: point.at // step):
-        samples = list(told)
+    for _, group in groupby(points, key=lambda point: point.at // step):
+        samples = list(group)
         begin = begin or samples[0]
         back = next((s for s in reversed(samples) if s.after_gap or s is begin), samples[-1])
         if back is not samples[-1]:

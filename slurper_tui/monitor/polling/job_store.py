@@ -1,19 +1,17 @@
 """The jobs and accounts that are followed, and how answers change them.
 
-`Answers` applies list pages, progress answers and errors to the tracks and collects what the
-history should store. `JobStore` finds tracks by key and receives requests, counts, ties and
-plans from the services.
+`Answers` applies list pages, progress answers and errors to the tracks and collects new data for
+the history. `JobStore` finds tracks by key and receives requests, log counts, retry links and plans
+from the services.
 """
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import math
 import random
-from collections.abc import Callable, Iterable, Sequence
-from contextlib import suppress
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, NamedTuple
 
 from slurper_tui.api.errors import (
     ApiError,
@@ -40,12 +38,10 @@ from slurper_tui.monitor.model.logs import LogCounts
 from slurper_tui.monitor.model.samples import Recorded, Remembered
 from slurper_tui.monitor.polling.account_tracker import AccountTrack
 from slurper_tui.monitor.polling.budget import LONGEST, Budget, backoff
-from slurper_tui.monitor.polling.history_sync import RECALL_SECONDS
 from slurper_tui.monitor.polling.job_tracker import JobTrack
 from slurper_tui.monitor.polling.scheduler import Ask
 
 if TYPE_CHECKING:
-    from slurper_tui.monitor.history.recorder import HistoryNotes
     from slurper_tui.monitor.model.plans import Plan
 
 
@@ -61,14 +57,21 @@ _log = logging.getLogger("slurper_tui.monitor")
 _log.addHandler(logging.NullHandler())
 
 
+class Unsaved(NamedTuple):
+    """New data that the history has not stored yet."""
+
+    jobs: list[Remembered]
+    samples: list[tuple[JobKey, Recorded]]
+    events: list[Event]
+
+
 class Answers:
     """Applies answers and errors to the tracks.
 
     only, prefixes: which jobs are followed; None or empty for all.
-    past: samples from the history of jobs that have not been listed yet.
+    unlisted: samples from the history of jobs that have not been listed yet.
     ends: jobs that ended for good according to the history; not polled while the list agrees.
     needs: whether a job's counts are needed.
-    samples, jobs, events: not yet handed to the history; `fresh` returns all three.
     blocked_by: the last 429; None before the first.
     """
 
@@ -82,11 +85,9 @@ class Answers:
         needs: Callable[[JobView], bool] = lambda view: True,
     ) -> None:
         self.only: frozenset[JobKey] | None = None
-        self.past: dict[JobKey, tuple[Recorded, ...]] = {}
+        self.unlisted: dict[JobKey, tuple[Recorded, ...]] = {}
         self.ends: dict[JobKey, Remembered] = {}
-        self.samples: list[tuple[JobKey, Recorded]] = []
-        self.jobs: list[Remembered] = []
-        self.events: list[Event] = []
+        self.unsaved = Unsaved([], [], [])
         self.blocked_by: ApiError | None = None
         self._budget = budget
         self._prefixes = prefixes
@@ -96,11 +97,6 @@ class Answers:
         self._skew: float | None = None
         self._gaps = 0
         self._blocks = 0
-
-    @property
-    def fresh(self) -> tuple[list[Remembered], list[tuple[JobKey, Recorded]], list[Event]]:
-        """The jobs, samples and events for the history; the caller empties the lists."""
-        return self.jobs, self.samples, self.events
 
     def apply_page(
         self, account: AccountTrack, jobs: tuple[Job, ...], now: Moment, total: int | None = None
@@ -139,11 +135,11 @@ class Answers:
         track = account.jobs.get(job_id)
         if track is not None:
             if track.view.gone:
-                self.events.append(back_event(track.key, now.wall))
+                self.unsaved.events.append(back_event(track.key, now.wall))
             track.listed(job)
         elif self.follows(account.account_id, job_id):
             track = account.jobs[job_id] = self._new_track(account.account_id, job)
-            track.seed(self.past.pop(track.key, ()), now)
+            track.seed(self.unlisted.pop(track.key, ()), now)
         if track is not None:
             self._keep(track)
 
@@ -161,7 +157,7 @@ class Answers:
         """Queue the job for the history if its stored data changed."""
         known = track.to_keep()
         if known is not None:
-            self.jobs.append(known)
+            self.unsaved.jobs.append(known)
 
     def apply_progress(
         self,
@@ -179,11 +175,11 @@ class Answers:
         before, confirmed = track.view, track.confirmed
         changed = track.update(progress, now, interval=interval, clock_jumped=clock_jumped)
         if track.series.last is not None:
-            self.samples.append((track.key, track.series.last))
+            self.unsaved.samples.append((track.key, track.series.last))
         self._keep(track)
         told = status_event(track.key, confirmed, track.confirmed, before.request, now.wall)
         if told is not None:
-            self.events.append(told)
+            self.unsaved.events.append(told)
         if track.view.restarts != before.restarts:
             _log.warning("job %s: its counters fell, or it was created anew", track.job_id)
         if changed:
@@ -240,7 +236,7 @@ class Answers:
         """Record an event if the job has just become absent from the API."""
         if track.view.gone and not before.gone:
             self._keep(track)
-            self.events.append(gone_event(track.key, before.request, now.wall))
+            self.unsaved.events.append(gone_event(track.key, before.request, now.wall))
 
     def apply_rate_limit(self, error: RateLimited, now: Moment) -> None:
         """Handle a 429: block all requests until the API allows them again.
@@ -286,7 +282,8 @@ class JobStore:
 
     now: returns both clocks.
     wake: called after a change that needs a poll and a new snapshot.
-    ties: links between a retry and its original job.
+    links: between a retry and its original job. plans: by id; replaced at every change.
+    log_counts: counts of logs whose jobs are not listed yet.
     """
 
     def __init__(
@@ -295,11 +292,10 @@ class JobStore:
         self.accounts = [AccountTrack(account_id) for account_id in accounts]
         self._by_id = {account.account_id: account for account in self.accounts}
         self.links: tuple[RetryLink, ...] = ()
-        self._plans: dict[int, Plan] = {}
-        self._plan_changes = 0
-        self._counts: dict[JobKey, LogCounts] = {}
+        self.plans: Mapping[int, Plan] = {}
+        self.log_counts: dict[JobKey, LogCounts] = {}
+        self.wake = wake
         self._now = now
-        self._wake = wake
 
     def remember(self, known: Iterable[Remembered]) -> None:
         """Start with the jobs that earlier runs stored."""
@@ -310,10 +306,6 @@ class JobStore:
     def ids(self) -> tuple[str, ...]:
         """The ids of the followed accounts."""
         return tuple(self._by_id)
-
-    def knows(self, account_id: str) -> bool:
-        """Return whether the account is followed."""
-        return account_id in self._by_id
 
     def track(self, key: JobKey) -> JobTrack | None:
         """Return a job's track; None if the job is not followed."""
@@ -336,29 +328,24 @@ class JobStore:
 
     def views(self) -> tuple[JobView, ...]:
         """Return the views of all jobs."""
-        self._count_those_listed()
+        for key, counts in [*self.log_counts.items()]:
+            if track := self.track(key):
+                track.set_log_counts(counts)
+                del self.log_counts[key]
         return tuple(track.view for track in self.tracks())
-
-    def latest(self, now: float) -> float:
-        """Return the later of `now` and the newest sample, in UTC seconds.
-
-        After the clock was set back, stored samples are later than `now`.
-        """
-        kept = (track.series.last.at for track in self.tracks() if track.series.last)
-        return max(now, *kept, 0.0)
 
     def ask(self, key: JobKey) -> None:
         """Poll one job now."""
         if track := self.track(key):
             track.ask_now()
             self._by_id[key.account_id].probe_soon(self._now().mono)
-        self._wake()
+        self.wake()
 
     def read_lists(self) -> None:
         """Read every list now."""
         for account in self.accounts:
             account.listing.restart()
-        self._wake()
+        self.wake()
 
     def answered(self) -> None:
         """Probe the failing accounts soon, because another request has succeeded."""
@@ -366,13 +353,13 @@ class JobStore:
         for account in failing:
             account.probe_soon(self._now().mono)
         if failing:
-            self._wake()
+            self.wake()
 
     def ask_all(self) -> None:
         """Read every list and poll every job that may still change, now."""
         for account in self.accounts:
             account.ask_now(self._now().mono)
-        self._wake()
+        self.wake()
 
     def set_request(self, key: JobKey, request: ActionRequest) -> None:
         """Attach an action request to a job; poll it soon if the outcome is open."""
@@ -383,54 +370,28 @@ class JobStore:
         if request.state.open:
             self.ask(key)
         else:
-            self._wake()
+            self.wake()
 
     def set_log_counts(self, key: JobKey, counts: LogCounts) -> None:
         """Set the log counts of a job; if it is not listed yet, as soon as it is."""
-        self._counts[key] = counts
-        self._wake()
+        self.log_counts[key] = counts
+        self.wake()
 
-    def add_tie(self, link: RetryLink) -> None:
+    def add_link(self, link: RetryLink) -> None:
         """Add a link between a retry and its original job."""
         self.links = (*self.links, link)
-        self._wake()
+        self.wake()
 
     def set_plan(self, plan: Plan) -> None:
         """Add or replace a plan."""
-        self._plans[plan.id] = plan
-        self._plan_changes += 1
-        self._wake()
-
-    async def recall_plans(self, notes: HistoryNotes) -> None:
-        """Load the plans that other programs changed.
-
-        Discard the result if a plan changed here while it was read: ours is newer.
-        """
-        changes = self._plan_changes
-        plans = {plan.id: plan for plan in await notes.plans(self.ids)}
-        if plans != self._plans and changes == self._plan_changes:
-            self._plans |= plans
-            self._wake()
+        self.plans = {**self.plans, plan.id: plan}
+        self.wake()
 
     @property
     def unstarted(self) -> tuple[Unstarted, ...]:
         """The jobs that plans have not started yet."""
-        if not self._plans:
+        if not self.plans:
             return ()
         from slurper_tui.monitor.model.plans import unstarted  # only needed if there is a plan
 
-        return unstarted(self._plans.values())
-
-    async def recall(self, notes: HistoryNotes) -> None:
-        """Load links, log counts and plans of earlier runs; give up after `RECALL_SECONDS`."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(RECALL_SECONDS):
-                self.links = (*await notes.links(self.ids), *self.links)
-                self._counts = {**await notes.counts(self.ids), **self._counts}
-                self._plans |= {plan.id: plan for plan in await notes.plans(self.ids)}
-
-    def _count_those_listed(self) -> None:
-        for key, counts in [*self._counts.items()]:
-            if track := self.track(key):
-                track.set_log_counts(counts)
-                del self._counts[key]
+        return unstarted(self.plans.values())

@@ -1,8 +1,9 @@
-"""Digest: what happened to every job between two times, and what the user should do. Pure.
+"""Digest: what happened to every job between two times, and what the user should do.
 
 `make_digest` compares each job's samples at both ends, lists the events in between, and adds a
 piece of advice (`todo`). Times are UTC seconds, samples are oldest first. Differences are computed
-from recorded counters only, so they are correct even if the program did not run in between.
+from recorded counters only, so they are correct even if the program did not run in between. Only
+`read_digest`, which reads the samples, is not pure.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, tzinfo
 from enum import StrEnum
 from itertools import pairwise
+from typing import TYPE_CHECKING
 
 import msgspec
 from msgspec.structs import replace
@@ -20,10 +22,32 @@ from slurper_tui import format as fmt
 from slurper_tui.eta import TOO_FAR, finish
 from slurper_tui.format import parse_time
 from slurper_tui.monitor.estimate.series import Series
-from slurper_tui.monitor.model.base import Moment
+from slurper_tui.monitor.model.base import JobKey, Moment
 from slurper_tui.monitor.model.job import Counts, Forecast, JobView, State, Verdict
 from slurper_tui.monitor.model.samples import Recorded
-from slurper_tui.monitor.reports.observed import Seen, Span, seen_seconds, spans, unobserved
+from slurper_tui.monitor.reports.observed import (
+    Seen,
+    Span,
+    default_since,
+    seen_seconds,
+    spans,
+    unobserved,
+)
+
+if TYPE_CHECKING:
+    from slurper_tui.monitor.history.recorder import Recorder
+
+LOOK_BACK = 3 * 86_400.0
+"""Seconds before the beginning of a digest that its first forecast is based on."""
+
+FURTHEST_ABSENCE = 7 * 86_400.0
+"""How far back the user's last absence is searched, in seconds."""
+
+MOST_SAMPLES = 1000
+"""Approximate number of samples of a job read for a digest."""
+
+_EARLIER_STEP = 600.0
+"""Seconds between the samples read from before a digest."""
 
 DASH = "\N{EN DASH}"
 _FAR = "> 2 weeks"
@@ -353,6 +377,57 @@ class Digest(msgspec.Struct, frozen=True):
     def calendar(self) -> Calendar:
         """The formatter of the digest's times."""
         return Calendar(self.until, self.zone)
+
+
+async def read_digest(
+    history: Recorder,
+    views: Sequence[JobView],
+    since: float | None,
+    until: float,
+    zone: tzinfo | None,
+    *,
+    away_since: float | None = None,
+) -> Digest:
+    """Return a digest between two UTC seconds, based on the samples that exist.
+
+    since: None for the start of the user's last absence: `away_since` or the last long gap in the
+        history, if that is later.
+    away_since: when the user last watched before this run, in UTC seconds; None if unknown or
+        recent.
+    """
+    begun = since
+    if begun is None:
+        begun = await _last_absence(history, views, until, away_since)
+    jobs = [(view, await _read_samples(history, view.key, begun, until)) for view in views]
+    return make_digest(jobs, begun, until, zone)
+
+
+async def _last_absence(
+    history: Recorder, views: Sequence[JobView], until: float, away_since: float | None
+) -> float:
+    """Return when the last long absence began, in UTC seconds.
+
+    If all jobs have ended, gaps in the samples prove nothing, so `away_since` is used if known.
+    """
+    if away_since is not None and not any(view.live for view in views):
+        return away_since
+    since = until - FURTHEST_ABSENCE
+    lately = [view.key for view in views if view.live or (view.as_of or 0.0) > since]
+    samples = [await history.last_of_each(key, since, 60.0) for key in lately]
+    return max(default_since(samples, until), away_since or 0.0)
+
+
+async def _read_samples(
+    history: Recorder, key: JobKey, since: float, until: float
+) -> tuple[Recorded, ...]:
+    """Return a job's samples: few long before `since`, all just before, some after."""
+    near = since - _EARLIER_STEP
+    earlier = await history.last_of_each(key, max(0.0, since - LOOK_BACK), _EARLIER_STEP)
+    before = await history.samples(key, near, since)
+    step = max(1.0, (until - since) / MOST_SAMPLES)
+    after = await history.last_of_each(key, since, step)
+    later = tuple(sample for sample in after if since < sample.at <= until)
+    return (*(sample for sample in earlier if sample.at < near), *before, *later)
 
 
 def make_digest(

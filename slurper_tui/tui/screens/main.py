@@ -103,9 +103,9 @@ class MainScreen(Screen[None]):
         self.set_reactive(MainScreen.state, state)
 
     def compose(self) -> ComposeResult:
-        """Yield the rows and panes; show the data already known, if any."""
-        if known := self.session.known():
-            self.set_reactive(MainScreen.state, states.see(self.state, known))
+        """Yield the rows and panes; show the state from the history, if any."""
+        if (earlier := self.session.from_history) is not None:
+            self.set_reactive(MainScreen.state, states.see(self.state, earlier))
         self.update_classes(layout_classes(self.app.size))
         yield TotalsRow(self.look, id="totals").data_bind(MainScreen.state)
         yield Banners(self.look, id="banners").data_bind(MainScreen.state)

@@ -311,7 +311,7 @@ class Services:
         self.out, self.err = io.StringIO(), io.StringIO()
         out = Output(self.out, self.err, ascii_only=False)
         accounts = [account.account_id for account in b.accounts]
-        self.context = CommandContext(b.monitor, out, ProgressOutput(out), None, accounts, {})
+        self.context = CommandContext(b.session, out, ProgressOutput(out), None, accounts, {})
 
     async def run(self) -> ExitCode:
         return await control(self.options, self.context)

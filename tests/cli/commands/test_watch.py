@@ -8,10 +8,12 @@ from typing import Any
 import httpx
 import pytest
 
+from slurper_tui.cli.choice import resolve
 from slurper_tui.cli.commands.jobs import watch as watch_jobs
 from slurper_tui.cli.context import CommandContext
 from slurper_tui.cli.output import Output, ProgressOutput
 from slurper_tui.cli.parser import parse
+from slurper_tui.monitor.session import Session
 from slurper_tui.simulated.account import Fault, Kind, SimulatedAccount
 from tests.cli.program import Ran, environment, perform
 from tests.monitor.bench import bench, make_accounts, now, wall
@@ -105,7 +107,8 @@ async def test_an_undocumented_status_is_an_end_when_nothing_changes_for_ten_min
     async with bench([account]) as b:
         told, said = io.StringIO(), io.StringIO()
         out = Output(told, said, ascii_only=False)
-        context = CommandContext(b.monitor, out, ProgressOutput(out), None, (), {})
+        session = Session(lambda: b.monitor, [job_id], resolve)
+        context = CommandContext(session, out, ProgressOutput(out), None, (), {})
         assert await watch_jobs(parse(["watch", job_id]), context) == 5
         assert now() == pytest.approx(600 + moves * 300, abs=20)
     assert "(errored, no change for 10 min: taken as its end)" in told.getvalue().splitlines()[-1]

@@ -59,8 +59,8 @@ async def hands(
     accounts = accounts or make_accounts(1, jobs=8)
     history = history or InlineHistory()
     past = history.past(accounts[0].account_id)
-    async with bench(accounts, past=past, **options) as b:
-        control = (await b.monitor.services()).control
+    async with bench(accounts, history=past, **options) as b:
+        control = (await b.session.services()).control
         if unlocked:
             control.unlock()
         await b.until(lambda s: s.complete)

@@ -658,7 +658,7 @@ async def test_what_others_note_of_the_highlighted_job_comes_with_the_tie() -> N
         assert list(h.b.last.events) == []
         retried = Event(h.key(job_id), wall(), What.RETRIED, "child")
         h.history.notes.note([retried])
-        h.b.monitor._job_store.add_tie(RetryLink(h.key("child"), h.key(job_id), 10))
+        h.b.monitor.job_store.add_link(RetryLink(h.key("child"), h.key(job_id), 10))
         await h.b.until(lambda s: bool(s.events), within=1)
         [event] = h.b.last.events
         assert (event.what, event.detail) == (What.RETRIED, "child")
@@ -667,7 +667,7 @@ async def test_what_others_note_of_the_highlighted_job_comes_with_the_tie() -> N
 @timeless
 async def test_without_a_history_everything_works_and_nothing_is_noted() -> None:
     async with bench(make_accounts(1, jobs=8)) as b:
-        control = (await b.monitor.services()).control
+        control = (await b.session.services()).control
         control.unlock()
         await b.until(lambda s: s.complete)
         key = JobKey(b.account.account_id, running(b.account)[0])

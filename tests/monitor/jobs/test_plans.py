@@ -543,8 +543,8 @@ async def test_a_mark_that_took_long_to_be_written_is_taken_back_and_made_anew()
 async def test_snapshots_tell_what_plans_are_still_to_start_after_a_restart_too() -> None:
     [account] = make_accounts(1, jobs=0, slots=1)
     history = InlineHistory()
-    async with bench([account], past=history.past(account.account_id)) as b:
-        services = await b.monitor.services()
+    async with bench([account], history=history.past(account.account_id)) as b:
+        services = await b.session.services()
         services.control.unlock()
         drafts = [replace(DRAFT, path_prefix=prefix) for prefix in ("a/", "b/", "c/")]
         await services.creation.plan(account.account_id, drafts, SECRETS)
@@ -552,7 +552,7 @@ async def test_snapshots_tell_what_plans_are_still_to_start_after_a_restart_too(
         [left] = seen.unstarted
         assert (left.source.bucket, left.target.bucket, left.jobs) == ("photos", "media", 2)
     again = history.past(account.account_id)
-    async with bench([account], past=again) as b:
+    async with bench([account], history=again) as b:
         seen = await b.until(lambda s: s.complete)
         assert [one.jobs for one in seen.unstarted] == [2]
 

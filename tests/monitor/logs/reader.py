@@ -37,7 +37,7 @@ def reader(b: Bench, notes: Any = None, **options: Any) -> LogReader:
 def reader_of(monitor: Monitor, notes: Any = None, **options: Any) -> LogReader:
     """A reader within the budget of this monitor, and over its client."""
     kept: Any = notes or KeptCounts()
-    return LogReader(monitor._metered, monitor._job_store, kept, **options)
+    return LogReader(monitor.metered, monitor.job_store, kept, **options)
 
 
 def key_of(b: Bench, number: int = 0) -> JobKey:

@@ -20,7 +20,7 @@ from slurper_tui.monitor.logs import reader as shown
 from slurper_tui.monitor.logs.reader import Packed
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.logs import LogCounts, LogView
-from slurper_tui.monitor.polling.history_sync import Past
+from slurper_tui.monitor.polling.history_sync import StoredHistory
 from slurper_tui.monitor.polling.poller import Monitor
 from slurper_tui.simulated.account import Fault, Kind
 from slurper_tui.simulated.logs import log_rows
@@ -334,7 +334,7 @@ def odd_log(*pages: list[dict[str, Any]]) -> httpx.MockTransport:
 async def read_odd(*pages: list[dict[str, Any]], until: int) -> LogView:
     """Follow such a log until so many rows were read."""
     client = SlurperClient(token_credentials("t"), transport=odd_log(*pages))
-    monitor = Monitor(client, ["a"], Past(InlineHistory()), clock=wall)
+    monitor = Monitor(client, ["a"], StoredHistory(InlineHistory()), clock=wall)
     async with aclosing(reader_of(monitor).follow(JobKey("a", "j"))) as views:
         views_taken = await take(views, lambda view: view.read >= until and view.whole)
     await client.close()

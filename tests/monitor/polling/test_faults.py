@@ -136,7 +136,7 @@ async def test_a_log_that_is_read_again_lets_the_polls_know_that_the_api_is_back
         assert problem is not None
         assert problem.retry_at is not None
         assert problem.retry_at > b.last.taken_at + 5  # left alone, it would wait for longer
-        services = await b.monitor.services()
+        services = await b.session.services()
         async for _ in services.logs.rows(key):
             break
         await b.until(lambda s: s.accounts[0].problem is None, within=2)

@@ -11,7 +11,7 @@ from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.job import JobView, Phase, Snapshot, State
 from slurper_tui.monitor.model.samples import HistoryView, Keeping, snapshot_from_history
 from slurper_tui.monitor.model.timeline import Window
-from slurper_tui.monitor.polling.history_sync import Past
+from slurper_tui.monitor.polling.history_sync import StoredHistory
 from slurper_tui.simulated.account import Fault, Kind, SimulatedAccount
 from tests.monitor.bench import EPOCH, Bench, Request, bench, make_accounts, now, wall
 from tests.monitor.inline_history import InlineHistory
@@ -29,7 +29,7 @@ def key_of(b: Bench, job_id: str) -> JobKey:
 async def first_run(accounts: list[SimulatedAccount], seconds: float = 300.0) -> InlineHistory:
     """A run that looks at an account for so long and leaves its history."""
     history = InlineHistory()
-    async with bench(accounts, past=Past(history)) as b:
+    async with bench(accounts, history=StoredHistory(history)) as b:
         await b.seconds(seconds)
     return history
 
@@ -41,7 +41,7 @@ def live(snapshot: Snapshot) -> list[JobView]:
 @timeless
 async def test_every_good_poll_is_kept_and_nothing_twice() -> None:
     history = InlineHistory()
-    async with bench(past=Past(history)) as b:
+    async with bench(history=StoredHistory(history)) as b:
         await b.seconds(120)
         [job_id, *_] = with_status(b.account, "running")
         kept = history.store.samples(key_of(b, job_id))
@@ -58,7 +58,7 @@ async def test_every_good_poll_is_kept_and_nothing_twice() -> None:
 @timeless
 async def test_what_is_told_was_kept_before() -> None:
     history = InlineHistory()
-    async with bench(past=Past(history)) as b:
+    async with bench(history=StoredHistory(history)) as b:
         for _ in range(10):
             snapshot = await b.rounds(1)
             for view in live(snapshot):
@@ -70,7 +70,7 @@ async def test_what_is_told_was_kept_before() -> None:
 async def test_a_quiet_account_is_not_written_again_and_again() -> None:
     account = make_accounts(1, jobs=8, running=0)
     history = InlineHistory()
-    async with bench(account, past=Past(history)) as b:
+    async with bench(account, history=StoredHistory(history)) as b:
         await b.until(lambda s: s.complete)
         await b.seconds(200)
         ended = [v for v in b.last.jobs if v.ended]
@@ -87,7 +87,7 @@ async def test_remembered_jobs_stand_with_their_age_until_they_are_confirmed() -
     history = await first_run(accounts)
     then = wall()
     past = history.past(accounts[0].account_id)
-    async with bench(accounts, latency=_one_after_another, past=past) as b:
+    async with bench(accounts, latency=_one_after_another, history=past) as b:
         first = await b.until(lambda s: bool(s.jobs))
         assert now() < then - EPOCH + 1.0
         assert len(first.jobs) == 8
@@ -109,7 +109,7 @@ def _one_after_another(request: Request) -> float:
 async def test_what_had_ended_for_good_is_confirmed_by_the_list_alone() -> None:
     accounts = make_accounts(1, jobs=8, running=3)
     history = await first_run(accounts)
-    async with bench(accounts, past=history.past(accounts[0].account_id)) as b:
+    async with bench(accounts, history=history.past(accounts[0].account_id)) as b:
         await b.until(lambda s: s.complete)
         await b.seconds(60)
         completed = with_status(b.account, "completed")
@@ -127,7 +127,7 @@ async def test_an_end_while_nobody_looked_is_asked_about() -> None:
     history = await first_run(accounts, 60.0)
     [job_id, *_] = with_status(accounts[0], "running")
     past = history.past(accounts[0].account_id)
-    async with bench(accounts, past=past, clock=lambda: wall()) as b:
+    async with bench(accounts, history=past, clock=lambda: wall()) as b:
         await _abort(b, job_id)
         await b.until(lambda s: s.complete)
         view = b.job(job_id)
@@ -150,7 +150,7 @@ async def test_a_job_that_was_deleted_meanwhile_is_gone_and_not_remembered_again
     history = await first_run(accounts)
     fewer = [SimulatedAccount(0, wall, jobs=7, running=3, token="t0ken")]
     fewer[0].account_id = accounts[0].account_id
-    async with bench(fewer, past=history.past(accounts[0].account_id)) as b:
+    async with bench(fewer, history=history.past(accounts[0].account_id)) as b:
         known = len(history.store.remembered([accounts[0].account_id]))
         await b.until(lambda s: s.complete)
         await b.seconds(30)
@@ -165,7 +165,7 @@ async def test_a_job_that_was_deleted_meanwhile_is_gone_and_not_remembered_again
 async def test_the_first_poll_of_a_next_run_already_has_a_forecast() -> None:
     accounts = make_accounts(1, jobs=4, running=3)
     history = await first_run(accounts, 1800.0)
-    async with bench(accounts, past=history.past(accounts[0].account_id)) as b:
+    async with bench(accounts, history=history.past(accounts[0].account_id)) as b:
         done = await b.until(lambda s: s.complete)
         running = [v for v in live(done) if v.status == "running" and v.phase is not Phase.STALLED]
         assert running
@@ -178,7 +178,7 @@ async def test_without_showing_what_is_old_it_still_seeds_the_forecast() -> None
     accounts = make_accounts(1, jobs=4, running=3)
     history = await first_run(accounts, 1800.0)
     past = history.past(accounts[0].account_id)._replace(shown=False)
-    async with bench(accounts, past=past, eager=True) as b:
+    async with bench(accounts, history=past, eager=True) as b:
         first = await b.until(lambda s: True)
         assert first.jobs == ()
         done = await b.until(lambda s: s.complete)
@@ -192,7 +192,7 @@ async def test_only_jobs_that_are_wanted_are_remembered() -> None:
     history = await first_run(accounts, 60.0)
     past = history.past(accounts[0].account_id)
     [job_id, *_] = with_status(accounts[0], "running")
-    async with bench(accounts, past=past, prefixes=(job_id[:20],)) as b:
+    async with bench(accounts, history=past, prefixes=(job_id[:20],)) as b:
         first = await b.until(lambda s: True)
         assert [view.job.id for view in first.jobs] == [job_id]
     known = snapshot_from_history(
@@ -208,7 +208,7 @@ async def test_only_jobs_that_are_wanted_are_remembered() -> None:
 async def test_the_highlighted_jobs_past_comes_and_grows() -> None:
     accounts = make_accounts(1, jobs=4, running=3)
     history = await first_run(accounts, 600.0)
-    async with bench(accounts, past=history.past(accounts[0].account_id)) as b:
+    async with bench(accounts, history=history.past(accounts[0].account_id)) as b:
         await b.until(lambda s: s.complete)
         [job_id, other, *_] = with_status(b.account, "running")
         key = key_of(b, job_id)
@@ -234,10 +234,10 @@ async def test_a_digest_tells_since_the_last_look_and_claims_nothing_for_the_abs
     history = await first_run(accounts, 600.0)
     left = wall()
     past = history.past(accounts[0].account_id, away_since=left)
-    async with bench(accounts, past=past, clock=lambda: wall() + 7200.0) as b:
+    async with bench(accounts, history=past, clock=lambda: wall() + 7200.0) as b:
         snapshot = await b.until(lambda s: s.complete)
         assert snapshot.away_since == left
-        digest = await b.monitor.digest()
+        digest = await b.session.digest()
         assert digest.since == left
         assert digest.until - left == pytest.approx(7200.0, abs=60.0)
         running = set(with_status(b.account, "running"))
@@ -261,7 +261,7 @@ async def test_a_digest_tells_since_the_last_look_and_claims_nothing_for_the_abs
 async def test_how_the_history_stands_is_told(view: HistoryView, note: str) -> None:
     history = InlineHistory()
     history._view = view
-    async with bench(past=Past(history)) as b:
+    async with bench(history=StoredHistory(history)) as b:
         assert (await b.rounds(1)).history_note == note
 
 
@@ -269,7 +269,7 @@ async def test_how_the_history_stands_is_told(view: HistoryView, note: str) -> N
 async def test_a_stale_job_claims_no_finish_and_says_why() -> None:
     accounts = make_accounts(1, jobs=4, running=3)
     history = await first_run(accounts, 900.0)
-    async with bench(accounts, past=history.past(accounts[0].account_id)) as b:
+    async with bench(accounts, history=history.past(accounts[0].account_id)) as b:
         await b.until(lambda s: s.complete)
         faults: Any = b.account.faults
         faults.add(Fault(Kind.RESET))
@@ -300,7 +300,7 @@ async def test_a_slow_api_is_caught_up_with_although_something_is_always_under_w
     accounts = make_accounts(1, jobs=8, running=3)
     history = await first_run(accounts)
     past = history.past(accounts[0].account_id)
-    async with bench(accounts, latency=lambda r: 7.0, past=past) as b:
+    async with bench(accounts, latency=lambda r: 7.0, history=past) as b:
         assert not (await b.until(lambda s: bool(s.jobs))).caught_up
         begun = now()
         await b.until(lambda s: s.caught_up)
@@ -311,7 +311,7 @@ async def test_a_slow_api_is_caught_up_with_although_something_is_always_under_w
 async def test_many_ended_jobs_do_not_hold_up_what_is_to_be_told() -> None:
     accounts = make_accounts(1, jobs=400, running=3)
     history = await first_run(accounts, 30.0)
-    async with bench(accounts, past=history.past(accounts[0].account_id)) as b:
+    async with bench(accounts, history=history.past(accounts[0].account_id)) as b:
         begun = now()
         await b.until(lambda s: s.caught_up)
         assert now() - begun < 30
@@ -323,7 +323,7 @@ async def test_an_api_that_does_not_answer_is_not_caught_up_with() -> None:
     history = await first_run(accounts)
     faults: Any = accounts[0].faults
     faults.add(Fault(Kind.RESET))
-    async with bench(accounts, past=history.past(accounts[0].account_id)) as b:
+    async with bench(accounts, history=history.past(accounts[0].account_id)) as b:
         await b.seconds(120)
         assert not b.last.caught_up
         faults.clear()
@@ -336,12 +336,12 @@ async def test_after_a_pause_in_the_same_run_a_digest_begins_with_that() -> None
     history = await first_run(accounts, 600.0)
     left, asleep = wall(), [0.0]
     past = history.past(accounts[0].account_id, away_since=left)
-    async with bench(accounts, past=past, clock=lambda: wall() + asleep[0]) as b:
+    async with bench(accounts, history=past, clock=lambda: wall() + asleep[0]) as b:
         await b.seconds(900)
         slept = wall()
         asleep[0] = 8 * 3600.0
         await b.seconds(60)
-        digest = await b.monitor.digest()
+        digest = await b.session.digest()
         assert digest.since == pytest.approx(slept, abs=10)
 
 
@@ -349,20 +349,20 @@ async def test_after_a_pause_in_the_same_run_a_digest_begins_with_that() -> None
 async def test_a_clock_that_is_set_back_confuses_no_later_run() -> None:
     accounts = make_accounts(1, jobs=4, running=3)
     history, late = InlineHistory(), [0.0]
-    async with bench(accounts, past=Past(history), clock=lambda: wall() - late[0]) as b:
+    async with bench(accounts, history=StoredHistory(history), clock=lambda: wall() - late[0]) as b:
         await b.seconds(3600)
         late[0] = 1800.0
         await b.seconds(1800)
         before = {v.key: v for v in live(b.last) if v.status == "running"}
     past = history.past(accounts[0].account_id)
-    async with bench(accounts, past=past, clock=lambda: wall() - late[0]) as b:
+    async with bench(accounts, history=past, clock=lambda: wall() - late[0]) as b:
         done = await b.until(lambda s: s.complete)
         after = [v for v in live(done) if v.key in before and v.phase is not Phase.STALLED]
         assert after
         assert all(view.restarts == 0 and view.forecast is not None for view in after)
         for view in after:
             assert view.plan_rate == pytest.approx(before[view.key].plan_rate, rel=0.3)
-        digest = await b.monitor.digest(EPOCH)
+        digest = await b.session.digest(EPOCH)
         assert not [e for job in digest.jobs for e in job.events if "fell" in e.words]
 
 
@@ -381,12 +381,12 @@ async def test_many_running_jobs_have_rates_though_each_is_asked_rarely() -> Non
 async def test_what_had_ended_and_is_asked_again_was_not_watched_in_between(shown: bool) -> None:
     accounts = make_accounts(1, jobs=40, running=3)
     history = InlineHistory()
-    async with bench(accounts, past=Past(history)) as b:
+    async with bench(accounts, history=StoredHistory(history)) as b:
         await b.until(lambda s: any(v.state is State.ABORTED and v.as_of for v in s.jobs))
         [aborted, *_] = [v.key for v in b.last.jobs if v.state is State.ABORTED and v.as_of]
     past = history.past(accounts[0].account_id)._replace(shown=shown)
     later = {"clock": lambda: wall() + 7200.0}
-    async with bench(accounts, past=past, eager=not shown, clock=later["clock"]) as b:
+    async with bench(accounts, history=past, eager=not shown, clock=later["clock"]) as b:
         await b.until(lambda s: s.complete)
         b.monitor.refresh(aborted)
         await b.until(lambda s: len(history.store.samples(aborted)) > 1)
@@ -397,7 +397,7 @@ async def test_what_had_ended_and_is_asked_again_was_not_watched_in_between(show
 async def test_the_past_of_a_job_that_has_ended_ends_with_it() -> None:
     accounts = make_accounts(1, jobs=8, running=3)
     history = await first_run(accounts, 60.0)
-    async with bench(accounts, past=history.past(accounts[0].account_id)) as b:
+    async with bench(accounts, history=history.past(accounts[0].account_id)) as b:
         await b.until(lambda s: s.complete)
         ended = next(v for v in b.last.jobs if v.ended and v.job.finished_at)
         finished = parse_time(ended.job.finished_at)

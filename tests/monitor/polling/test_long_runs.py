@@ -52,12 +52,12 @@ async def look(
 ) -> tuple[Snapshot | None, Snapshot, Digest, float]:
     """What stands at once, what stands after five minutes, what is told, and since when."""
     past = history.past(account.account_id, left)
-    async with bench([account], past=past) as b:
+    async with bench([account], history=past) as b:
         first = await b.until(lambda s: True)
         begun = now()
         told = await b.until(lambda s: s.complete)
         assert now() - begun < 1.0
-        digest = await b.monitor.digest()
+        digest = await b.session.digest()
         last = await b.seconds(LOOK)
     assert told.jobs
     return (first if first.jobs else None), last, digest, wall()

@@ -12,7 +12,7 @@ from slurper_tui.api.models import Source, Target
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.events import RetryLink
 from slurper_tui.monitor.model.logs import FailuresView
-from slurper_tui.monitor.polling.history_sync import Past
+from slurper_tui.monitor.polling.history_sync import StoredHistory
 from slurper_tui.monitor.reports.receipt import Receipt
 from slurper_tui.simulated.account import SimulatedAccount
 from slurper_tui.simulated.jobs import Plan
@@ -61,7 +61,7 @@ async def receipt_of(b: Bench, *names: str, told: list[FailuresView] | None = No
     """The receipt of some jobs."""
     keys = [key_of(b, name) for name in names or ("job-1",)]
     heard = [] if told is None else told
-    return await (await b.monitor.services()).receipts.receipt(keys, heard.append)
+    return await (await b.session.services()).receipts.receipt(keys, heard.append)
 
 
 async def watch_to_end(b: Bench, *names: str) -> None:
@@ -71,5 +71,5 @@ async def watch_to_end(b: Bench, *names: str) -> None:
     await b.rounds(1)
 
 
-def past(history: InlineHistory) -> Past:
-    return Past(history)
+def past(history: InlineHistory) -> StoredHistory:
+    return StoredHistory(history)

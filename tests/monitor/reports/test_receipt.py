@@ -43,7 +43,7 @@ LONG_AGO = EPOCH - 40_000
 async def test_a_job_that_was_watched_is_told_whole() -> None:
     history = InlineHistory()
     mixed = plan(failed=36, not_copied=14, harmless=100, lost=7)
-    async with bench(account(mixed), past=past(history)) as b:
+    async with bench(account(mixed), history=past(history)) as b:
         await watch_to_end(b)
         receipt = await receipt_of(b)
     [job] = receipt.jobs
@@ -65,7 +65,7 @@ async def test_a_job_that_was_watched_is_told_whole() -> None:
 async def test_pauses_and_times_when_nobody_looked_are_told() -> None:
     history = InlineHistory()
     accounts = account(plan(objects=10_000, seconds=7200.0))
-    async with bench(accounts, past=past(history)) as b:
+    async with bench(accounts, history=past(history)) as b:
         await b.seconds(900)
         async with elsewhere(b) as client:
             await client.pause_job(*key_of(b))
@@ -73,7 +73,7 @@ async def test_pauses_and_times_when_nobody_looked_are_told() -> None:
             await client.resume_job(*key_of(b))
         await b.seconds(900)
     await asyncio.sleep(20_000)
-    async with bench(accounts, past=past(history)) as b:
+    async with bench(accounts, history=past(history)) as b:
         receipt = await receipt_of(b)
     [job] = receipt.jobs
     [pause] = job.spans(Seen.PAUSED)
@@ -87,7 +87,7 @@ async def test_pauses_and_times_when_nobody_looked_are_told() -> None:
 async def test_a_stall_is_told_with_its_length() -> None:
     history = InlineHistory()
     stalling = plan(objects=10_000, seconds=7200.0, stall_every=5000.0, stall_for=1800.0)
-    async with bench(account(stalling), past=past(history)) as b:
+    async with bench(account(stalling), history=past(history)) as b:
         await watch_to_end(b)
         receipt = await receipt_of(b)
     [stall] = receipt.jobs[0].spans(Seen.STALLED)
@@ -99,7 +99,7 @@ async def test_a_stall_is_told_with_its_length() -> None:
 async def test_the_same_history_gives_the_same_receipt_however_late() -> None:
     history = InlineHistory()
     accounts = account(plan(failed=120, not_copied=3))
-    async with bench(accounts, past=past(history)) as b:
+    async with bench(accounts, history=past(history)) as b:
         history.notes.note([Event(key_of(b), EPOCH + 5, What.CREATED)])
         await watch_to_end(b)
         await b.seconds(100)
@@ -109,7 +109,7 @@ async def test_the_same_history_gives_the_same_receipt_however_late() -> None:
         assert logs == [r for r in b.requests if r.path.endswith("/logs")]
     for seconds in (90_000, 10_000_000):
         await asyncio.sleep(seconds)
-        async with bench(accounts, past=past(history)) as b:
+        async with bench(accounts, history=past(history)) as b:
             await b.rounds(1)
             later = await receipt_of(b)
             await b.rounds(1)
@@ -123,7 +123,7 @@ async def test_the_same_history_gives_the_same_receipt_however_late() -> None:
 async def test_thinning_what_is_old_changes_nothing_in_it() -> None:
     history = InlineHistory()
     accounts = account(plan(seconds=9000.0, failed=12))
-    async with bench(accounts, past=past(history)) as b:
+    async with bench(accounts, history=past(history)) as b:
         await b.seconds(1200)
         async with elsewhere(b) as client:
             await client.pause_job(*key_of(b))
@@ -138,7 +138,7 @@ async def test_thinning_what_is_old_changes_nothing_in_it() -> None:
     while history.store.thin(EPOCH + 300_000):
         pass
     assert len(history.store.samples(key_of(b))) < kept / 4
-    async with bench(accounts, past=past(history)) as b:
+    async with bench(accounts, history=past(history)) as b:
         await b.rounds(1)
         assert markdown(await receipt_of(b)) == markdown(first)
 
@@ -146,7 +146,7 @@ async def test_thinning_what_is_old_changes_nothing_in_it() -> None:
 @timeless
 async def test_the_log_is_read_whole_where_it_was_not_and_counted_once() -> None:
     history, told = InlineHistory(), list[FailuresView]()
-    async with bench(account(plan(created=LONG_AGO, failed=120)), past=past(history)) as b:
+    async with bench(account(plan(created=LONG_AGO, failed=120)), history=past(history)) as b:
         await b.rounds(1)
         early = LogCounts({FAILED: 5}, whole=True, read_at=LONG_AGO + 60)
         history.notes.keep_counts(key_of(b), early)
@@ -162,7 +162,7 @@ async def test_the_log_is_read_whole_where_it_was_not_and_counted_once() -> None
 @timeless
 async def test_a_log_that_was_read_just_at_the_end_is_read_again() -> None:
     history = InlineHistory()
-    async with bench(account(plan(failed=120)), past=past(history)) as b:
+    async with bench(account(plan(failed=120)), history=past(history)) as b:
         await watch_to_end(b)
         early = LogCounts({FAILED: 119}, whole=True, read_at=EPOCH + 3602)
         history.notes.keep_counts(key_of(b), early)
@@ -185,7 +185,7 @@ async def test_without_a_history_it_says_that_nobody_looked() -> None:
 async def test_what_still_moves_has_no_receipt() -> None:
     history = InlineHistory()
     accounts = account(plan(), plan("job-2", created=LONG_AGO))
-    async with bench(accounts, past=past(history)) as b:
+    async with bench(accounts, history=past(history)) as b:
         await b.rounds(1)
         with pytest.raises(NotEnded, match="job job-1 has not ended: it is "):
             await receipt_of(b)
@@ -197,7 +197,7 @@ async def test_what_still_moves_has_no_receipt() -> None:
 @timeless
 async def test_an_aborted_job_says_what_was_not_done() -> None:
     history = InlineHistory()
-    async with bench(account(plan()), past=past(history)) as b:
+    async with bench(account(plan()), history=past(history)) as b:
         await b.seconds(1200)
         async with elsewhere(b) as client:
             await client.abort_job(*key_of(b))
@@ -229,7 +229,7 @@ def retried(again: int = 0, *, lost: int = 0) -> list[Plan]:
 @timeless
 async def test_what_a_retry_has_copied_is_all_copied() -> None:
     history = InlineHistory()
-    async with bench(account(*retried()), past=past(history)) as b:
+    async with bench(account(*retried()), history=past(history)) as b:
         await b.rounds(2)
         await history.notes.link(link_of(b, "job-2", keys=1310))
         receipt = await receipt_of(b)
@@ -250,7 +250,7 @@ async def test_what_a_retry_has_copied_is_all_copied() -> None:
 @timeless
 async def test_what_a_retry_could_not_copy_is_left() -> None:
     history = InlineHistory()
-    async with bench(account(*retried(10)), past=past(history)) as b:
+    async with bench(account(*retried(10)), history=past(history)) as b:
         await b.rounds(2)
         await history.notes.link(link_of(b, "job-2", keys=1310))
         receipt = await receipt_of(b)
@@ -265,7 +265,7 @@ async def test_what_a_retry_could_not_copy_is_left() -> None:
 async def test_a_retry_that_the_monitor_does_not_follow_is_asked_for() -> None:
     history = InlineHistory()
     accounts = account(*retried())
-    async with bench(accounts, past=past(history), eager=True, prefixes=["job-1"]) as b:
+    async with bench(accounts, history=past(history), eager=True, prefixes=["job-1"]) as b:
         await b.until(lambda s: s.complete)
         await history.notes.link(link_of(b, "job-2", keys=1310))
         receipt = await receipt_of(b)
@@ -279,7 +279,7 @@ async def test_a_retry_that_the_monitor_does_not_follow_is_asked_for() -> None:
 async def test_retries_of_retries_come_too_and_lost_ones_are_named() -> None:
     history = InlineHistory()
     third = plan("job-3", created=LONG_AGO + 12_000, objects=10, seconds=20.0, keys=("a",) * 10)
-    async with bench(account(*retried(10), third), past=past(history)) as b:
+    async with bench(account(*retried(10), third), history=past(history)) as b:
         await b.rounds(2)
         for link in (
             link_of(b, "job-2", keys=1310),
@@ -301,7 +301,7 @@ async def test_several_jobs_of_one_migration_have_one_receipt() -> None:
         plan("job-1", created=LONG_AGO, objects=1000, failed=10, prefix="a/"),
         plan("job-2", created=LONG_AGO + 9000, objects=500, prefix="b/"),
     ]
-    async with bench(account(*jobs), past=past(history)) as b:
+    async with bench(account(*jobs), history=past(history)) as b:
         await b.rounds(2)
         receipt = await receipt_of(b, "job-2", "job-1")
     assert receipt.counts == Counts(1500, 1490, 0, 10)
@@ -338,7 +338,7 @@ async def test_the_log_of_a_job_that_was_done_all_over_again_is_not_read() -> No
         plan("job-1", created=LONG_AGO, objects=9000, failed=900),
         plan("job-2", created=LONG_AGO + 9000, objects=9000),
     ]
-    async with bench(account(*jobs), past=past(history)) as b:
+    async with bench(account(*jobs), history=past(history)) as b:
         await b.rounds(2)
         receipt = await receipt_of(b, "job-1", "job-2")
         asked = {r.path.split("/")[1] for r in b.requests if r.path.endswith("/logs")}
@@ -366,7 +366,7 @@ class HalfBlind(InlineHistory):
 async def test_a_job_that_nobody_looked_at_was_not_observed_though_another_was() -> None:
     history = HalfBlind()
     jobs = account(plan("job-1", prefix="a/"), plan("job-2", prefix="b/"))
-    async with bench(jobs, past=past(history)) as b:
+    async with bench(jobs, history=past(history)) as b:
         await watch_to_end(b, "job-1", "job-2")
         receipt = await receipt_of(b, "job-1", "job-2")
     [gap] = [(since, until) for since, until in receipt.unobserved if until - since >= 60]
@@ -382,12 +382,12 @@ async def test_a_job_that_nobody_looked_at_was_not_observed_though_another_was()
 @timeless
 async def test_a_passing_fault_costs_nothing_and_a_lasting_one_is_told() -> None:
     history = InlineHistory()
-    async with bench(account(plan(created=LONG_AGO, failed=60)), past=past(history)) as b:
+    async with bench(account(plan(created=LONG_AGO, failed=60)), history=past(history)) as b:
         await b.rounds(1)
         b.account.faults.add(Fault(Kind.HTML, path="*/logs", times=3))
         assert (await receipt_of(b)).logs_read
     other = InlineHistory()
-    async with bench(account(plan(created=LONG_AGO, failed=60)), past=past(other)) as b:
+    async with bench(account(plan(created=LONG_AGO, failed=60)), history=past(other)) as b:
         await b.rounds(1)
         b.account.faults.add(Fault(Kind.CONNECT_ERROR, path="*/logs"))
         with pytest.raises(Unreachable):
@@ -397,7 +397,7 @@ async def test_a_passing_fault_costs_nothing_and_a_lasting_one_is_told() -> None
 @timeless
 async def test_a_rejection_is_raised_and_an_unknown_job_too() -> None:
     history = InlineHistory()
-    async with bench(account(plan(created=LONG_AGO)), past=past(history)) as b:
+    async with bench(account(plan(created=LONG_AGO)), history=past(history)) as b:
         await b.rounds(1)
         with pytest.raises(NotFound):
             await receipt_of(b, "nobody")
@@ -409,7 +409,7 @@ async def test_a_rejection_is_raised_and_an_unknown_job_too() -> None:
 @timeless
 async def test_a_job_that_is_gone_keeps_its_last_values() -> None:
     history = InlineHistory()
-    async with bench(account(plan(failed=36)), past=past(history)) as b:
+    async with bench(account(plan(failed=36)), history=past(history)) as b:
         await watch_to_end(b)
         async with elsewhere(b) as client:
             await client.delete_job(*key_of(b))
@@ -423,7 +423,7 @@ async def test_a_job_that_is_gone_keeps_its_last_values() -> None:
 @timeless
 async def test_the_record_is_whole_and_goes_into_json() -> None:
     history = InlineHistory()
-    async with bench(account(*retried(10)), past=past(history)) as b:
+    async with bench(account(*retried(10)), history=past(history)) as b:
         await b.rounds(2)
         await history.notes.link(link_of(b, "job-2", keys=1310))
         receipt = await receipt_of(b)
