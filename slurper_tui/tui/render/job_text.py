@@ -49,10 +49,9 @@ _EVENT_STYLES = {
 
 def event_text(event: Event, facts: Facts) -> str:
     """Return an event in words, sanitised."""
-    clean = facts.look.sanitise
-    retried = event.what is What.RETRIED
-    detail = short_id(event.detail, facts.look) if retried else clean(event.detail)
-    return event_words(event, detail, clean(event.said))
+    look, retried = facts.look, event.what is What.RETRIED
+    detail = short_id(event.detail, look) if retried else look.sanitise(event.detail)
+    return event_words(event, detail, look.sanitise(event.said))
 
 
 def event_lines(events: Sequence[Event], facts: Facts, width: int) -> Iterator[Line]:
@@ -84,14 +83,14 @@ def requests_words(action: Action, requests: Sequence[ActionRequest]) -> str:
     """Summarise the requests of one action: `pause sent for 2 jobs, 1 refused`."""
     if len(requests) == 1:
         return request_words(requests[0])
-    standings = [request.state for request in requests]
-    sent = sum(state.open or state is RequestState.DONE for state in standings)
-    parts = [f"{action} sent for {sent} jobs" if sent != 1 else f"{action} sent for 1 job"]
+    states = [request.state for request in requests]
+    sent = sum(state.open or state is RequestState.DONE for state in states)
+    parts = [f"{action} sent for {sent} job{'' if sent == 1 else 's'}"]
     for state, word in (
         (RequestState.REFUSED, "refused"),
         (RequestState.MOOT, "not needed any more"),
     ):
-        if number := standings.count(state):
+        if number := states.count(state):
             parts.append(f"{number} {word}")
     return ", ".join(parts)
 
@@ -111,8 +110,7 @@ def request_lines(view: JobView, look: Look, width: int) -> Iterator[Line]:
     request = view.request
     if request is None or request.state in (RequestState.DONE, RequestState.MOOT):
         return
-    said_of_it = look.sentence(request_words(request))
-    for part in wrap_words(said_of_it, width):
+    for part in wrap_words(look.sentence(request_words(request)), width):
         yield (Piece(part, request_style(request)),)
     if request.state is RequestState.UNDECIDED and request.error:
         why = f"{look.sanitise(request.error.message)}; it is not sent again"

@@ -12,7 +12,7 @@ from slurper_tui.tui.render.columns import short_id
 from slurper_tui.tui.render.glyphs import Look
 from slurper_tui.tui.render.lines import Line, Piece, join, shorten, width_of
 
-LEAST_SAID = 12
+LEAST_MESSAGE = 12
 """The least cells for the error message."""
 
 
@@ -35,17 +35,17 @@ def problem_line(problem: Problem, look: Look, room: int, now: float) -> Line:
     now: UTC seconds.
     """
     dot = look.to_ascii(" · ")
-    said = look.sanitise(problem.error.message)
+    message = look.sanitise(problem.error.message)
     since: Line = (Piece(f"since {words.moment(problem.since, now, look.zone)}"),)
     again: list[Line] = []
     if problem.retry_at is not None:
         at = words.moment(problem.retry_at, now, look.zone, seconds=True)
         again.append((Piece(f"next try {at}"),))
-    whole = join([(Piece(said, "error"),), since, *again], dot)
+    whole = join([(Piece(message, "error"),), since, *again], dot)
     if width_of(whole) <= room:
         return whole
     left = room - sum(width_of(part) + len(dot) for part in again)
-    short = shorten(said, max(LEAST_SAID, left), look.ellipsis)
+    short = shorten(message, max(LEAST_MESSAGE, left), look.ellipsis)
     return join([(Piece(short, "error"),), *again], dot)
 
 
@@ -63,20 +63,16 @@ def banner_lines(snapshot: Snapshot | None, look: Look) -> tuple[Line, ...]:
         return ()
     troubled = in_trouble(snapshot)
     some = len(troubled) < len(snapshot.accounts)
-    return tuple(
-        _banner(account, account.problem, look)
-        for account in troubled
-        if account.problem and (some or isinstance(account.problem.error, Rejected))
-    )
+    lines: list[Line] = []
+    for account in troubled:
+        if account.problem and (some or isinstance(account.problem.error, Rejected)):
+            name = Piece(short_id(account.account_id, look, 12), "strong")
+            message = Piece(_message(account.problem.error, look), "error")
+            lines.append((Piece(" "), name, Piece("  "), message))
+    return tuple(lines)
 
 
-def _banner(account: AccountView, problem: Problem, look: Look) -> Line:
-    name = short_id(account.account_id, look, 12)
-    said = _said(problem.error, look)
-    return (Piece(" "), Piece(name, "strong"), Piece("  "), Piece(said, "error"))
-
-
-def _said(error: ApiError, look: Look) -> str:
+def _message(error: ApiError, look: Look) -> str:
     """Return the API's codes and messages, or our message if it sent none."""
     faults = "; ".join(str(fault) for fault in error.faults)
     status = f"{error.status} · " if error.status and faults else ""
@@ -90,48 +86,44 @@ def problem_details(snapshot: Snapshot | None, look: Look) -> list[tuple[str, st
     """
     if snapshot is None:
         return [("", "Nothing has been asked yet.")]
-    told = [
-        pair
-        for account in in_trouble(snapshot)
-        if account.problem
-        for pair in _account_details(account, account.problem, look)
+    details = [
+        *_account_details(snapshot, look),
+        *_job_details(snapshot, look),
+        *_request_details(snapshot, look),
+        *_block_details(snapshot, look),
     ]
-    told.extend(_job_details(snapshot, look))
-    told.extend(_request_details(snapshot, look))
-    told.extend(_block_details(snapshot, look))
-    told.extend(_history_details(snapshot, look))
-    return told or [("", "Nothing stands in the way: every account answers.")]
+    if snapshot.history_note:
+        note = look.sentence(snapshot.history_note)
+        details.append(("", note[:1].upper() + note[1:]))
+    return details or [("", "Nothing stands in the way: every account answers.")]
 
 
-def _account_details(
-    account: AccountView, problem: Problem, look: Look
-) -> Iterator[tuple[str, str]]:
-    yield "", f"Account {look.sanitise(account.account_id)}"
-    yield from error_details(problem.error, look)
-    yield "since", words.iso(problem.since, look.zone)
-    if problem.last_good is None:
-        yield "last good poll", "none yet"
-    else:
-        yield "last good poll", words.iso(problem.last_good, look.zone)
-    if problem.retry_at is not None:
-        yield "next try", words.iso(problem.retry_at, look.zone)
+def _account_details(snapshot: Snapshot, look: Look) -> Iterator[tuple[str, str]]:
+    """Yield the problem of each account and its times."""
+    for account in snapshot.accounts:
+        if problem := account.problem:
+            yield "", f"Account {look.sanitise(account.account_id)}"
+            yield from error_details(problem.error, look)
+            yield "since", words.iso(problem.since, look.zone)
+            yield "last good poll", _iso_or_none_yet(problem.last_good, look)
+            if problem.retry_at is not None:
+                yield "next try", words.iso(problem.retry_at, look.zone)
+
+
+def _iso_or_none_yet(at: float | None, look: Look) -> str:
+    return "none yet" if at is None else words.iso(at, look.zone)
 
 
 def _block_details(snapshot: Snapshot, look: Look) -> Iterator[tuple[str, str]]:
-    said = blocked_words(snapshot, look)
-    if not said:
+    """Yield until when and why the API has asked to wait."""
+    blocked = blocked_words(snapshot, look)
+    if not blocked:
         return
-    yield "", f"{said}; its budget is shared with the dashboard"
+    yield "", f"{blocked}; its budget is shared with the dashboard"
     if snapshot.budget.blocked_by is not None:
         yield from error_details(snapshot.budget.blocked_by, look)
     last = max((v.as_of for v in snapshot.jobs if v.as_of is not None), default=None)
-    yield "last good poll", "none yet" if last is None else words.iso(last, look.zone)
-
-
-def _history_details(snapshot: Snapshot, look: Look) -> Iterator[tuple[str, str]]:
-    if snapshot.history_note:
-        said = look.sentence(snapshot.history_note)
-        yield "", said[:1].upper() + said[1:]
+    yield "last good poll", _iso_or_none_yet(last, look)
 
 
 def _job_details(snapshot: Snapshot, look: Look) -> Iterator[tuple[str, str]]:

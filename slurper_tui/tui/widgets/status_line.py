@@ -13,7 +13,7 @@ from textual.reactive import var
 
 from slurper_tui import format as words
 from slurper_tui.monitor.model.events import RequestState
-from slurper_tui.monitor.model.job import BudgetView, Outage, Snapshot
+from slurper_tui.monitor.model.job import Snapshot
 from slurper_tui.tui.keys import MOST_HINTS, Hint
 from slurper_tui.tui.render.glyphs import Look
 from slurper_tui.tui.render.lines import Line, Piece, join, shorten, spread, width_of
@@ -83,19 +83,14 @@ def status_line(state: ScreenState, hints: Sequence[Hint], look: Look, width: in
     while len(facts) > 1 and width_of(left) + reserved + 4 > width:
         facts.pop()
         left = join(facts, dot)
-    left = (Piece(" "), *_fitted(left, look, width - 2))
+    if len(left) == 1 and width_of(left) > width - 2:
+        [fact] = left
+        left = (Piece(shorten(fact.text, width - 2, look.ellipsis), fact.style),)
+    left = (Piece(" "), *left)
     shown = list(hints[-MOST_HINTS:])
     while shown and width_of(left) + width_of(_keys(shown)) + 3 > width:
         shown.pop(0)
     return spread(left, (*_keys(shown), Piece(" ")) if shown else (), width)
-
-
-def _fitted(left: Line, look: Look, width: int) -> Line:
-    """Cut a single fact in the middle if it is too long."""
-    if len(left) != 1 or width_of(left) <= width:
-        return left
-    [piece] = left
-    return (Piece(shorten(piece.text, width, look.ellipsis), piece.style),)
 
 
 def _keys(hints: Sequence[Hint]) -> Line:
@@ -104,22 +99,29 @@ def _keys(hints: Sequence[Hint]) -> Line:
 
 def _facts(state: ScreenState, look: Look, room: int) -> Iterator[Line]:
     """Yield the facts, the most important first. room: cells for the first one."""
-    say = look.to_ascii
     if state.note:
-        yield (Piece(say(state.note), "accent"),)
+        yield (Piece(look.to_ascii(state.note), "accent"),)
     snapshot = state.snapshot
     if snapshot is None:
-        yield (Piece(say("connecting …"), "muted"),)
+        yield (Piece(look.to_ascii("connecting …"), "muted"),)
         return
-    yield from _trouble(snapshot, look, room)
-    yield from _asked(state, look)
+    yield from _problem(snapshot, look, room)
+    yield from _request(state, look)
     if state.writing:
         yield (Piece("writing", "warning"),)
     if state.marked:
         yield (Piece(f"{len(state.marked)} marked", "accent"),)
-    yield from _history(snapshot, look, room)
+    if snapshot.history_note:
+        note = look.sentence(snapshot.history_note)
+        style = "muted" if note.startswith("history shared") else "warning"
+        # without its reason if that leaves too little room for the other facts
+        shown = note if len(note) + ROOM_BESIDE <= room else note.partition(":")[0]
+        yield (Piece(shown, style),)
     if state.news:
-        yield (Piece(say(_news(state.news)), "accent"),)
+        span = words.duration(state.news.until - state.news.since)
+        moved = state.news.moved
+        more = f": {words.count(moved)} objects moved meanwhile" if moved else ""
+        yield (Piece(f"back after {span} without an answer{more}", "accent"),)
     if state.frozen:
         yield (Piece(f"frozen since {words.clock(snapshot.taken_at, look.zone)}", "warning"),)
     if state.filter_text:
@@ -131,7 +133,7 @@ def _facts(state: ScreenState, look: Look, room: int) -> Iterator[Line]:
         yield (Piece("read-only", "faint"),)
 
 
-def _asked(state: ScreenState, look: Look) -> Iterator[Line]:
+def _request(state: ScreenState, look: Look) -> Iterator[Line]:
     """Yield the state of the highlighted job's request, unless it is settled or a note is shown."""
     request = state.job.request if state.job else None
     if request is None or state.note or request.state in (RequestState.DONE, RequestState.MOOT):
@@ -139,11 +141,10 @@ def _asked(state: ScreenState, look: Look) -> Iterator[Line]:
     from slurper_tui.monitor.reports.wording import request_words  # only for a request
     from slurper_tui.tui.render.job_text import request_style
 
-    said = look.sentence(request_words(request))
-    yield (Piece(said, request_style(request)),)
+    yield (Piece(look.sentence(request_words(request)), request_style(request)),)
 
 
-def _trouble(snapshot: Snapshot, look: Look, room: int) -> Iterator[Line]:
+def _problem(snapshot: Snapshot, look: Look, room: int) -> Iterator[Line]:
     blocked = blocked_words(snapshot, look)
     if blocked:
         whole = f"{blocked}; its budget is shared with the dashboard"
@@ -157,15 +158,6 @@ def _trouble(snapshot: Snapshot, look: Look, room: int) -> Iterator[Line]:
     elif troubled := in_trouble(snapshot):
         text = f"{len(troubled)} of {len(snapshot.accounts)} accounts do not answer"
         yield (Piece(text, "error"),)
-
-
-def _history(snapshot: Snapshot, look: Look, room: int) -> Iterator[Line]:
-    """Yield the history note; without its reason if that leaves too little room."""
-    note = look.sentence(snapshot.history_note)
-    if note:
-        short = note.partition(":")[0]
-        style = "muted" if note.startswith("history shared") else "warning"
-        yield (Piece(note if len(note) + ROOM_BESIDE <= room else short, style),)
 
 
 def _reading(snapshot: Snapshot) -> Iterator[Line]:
@@ -184,9 +176,10 @@ def _ordinary(snapshot: Snapshot, look: Look) -> Iterator[Line]:
         yield (Piece(look.sanitise(text), "muted"),)
     yield (Piece(f"API {snapshot.budget.used}/{snapshot.budget.limit}", "muted"),)
     yield (Piece(f"every {snapshot.interval:g} s", "muted"),)
-    slowed = _slowed(snapshot.budget)
-    if slowed:
-        yield (Piece(look.to_ascii(slowed), "warning"),)
+    stretch = snapshot.budget.stretch
+    if stretch > 1.05:
+        text = f"slowed \N{MULTIPLICATION SIGN}{stretch:.1f}: request budget"
+        yield (Piece(look.to_ascii(text), "warning"),)
 
 
 def _data_from(snapshot: Snapshot) -> float | None:
@@ -199,21 +192,9 @@ def _data_from(snapshot: Snapshot) -> float | None:
         return max((at for at in good if at is not None), default=None)
     nothing_yet = not any(account.answered for account in snapshot.accounts)
     if snapshot.budget.blocked_until is not None or (nothing_yet and snapshot.jobs):
-        told = [view.as_of for view in snapshot.jobs if view.as_of is not None]
-        return max(told, default=None)
+        times = (view.as_of for view in snapshot.jobs if view.as_of is not None)
+        return max(times, default=None)
     return snapshot.taken_at
-
-
-def _slowed(budget: BudgetView) -> str:
-    if budget.stretch <= 1.05:
-        return ""
-    return f"slowed \N{MULTIPLICATION SIGN}{budget.stretch:.1f}: request budget"
-
-
-def _news(outage: Outage) -> str:
-    span = words.duration(outage.until - outage.since)
-    moved = f": {words.count(outage.moved)} objects moved meanwhile" if outage.moved else ""
-    return f"back after {span} without an answer{moved}"
 
 
 class StatusLine(PaintedLines):
