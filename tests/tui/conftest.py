@@ -1,10 +1,7 @@
-"""A Pilot that waits as long as the program is busy, and no fixed twentieth of a second more."""
+"""Every test with a Pilot waits for the event loop."""
 
 from __future__ import annotations
 
-from textual import _wait, screen
+from tests import pilot_wait
 
-# Pilot takes the program for idle when a sleep of 20 ms costs it less than 1 ms of CPU, once or
-# twice for every key. Shorter sleeps, and repaints that are due within each of them.
-_wait.SLEEP_GRANULARITY = 0.008
-screen.UPDATE_PERIOD = 0.001  # type: ignore[misc]  # final there; read whenever a screen is made
+pilot_wait.install()
