@@ -221,7 +221,7 @@ def _command_for(
         needs=needed(options.status if options.command == "jobs" else ()),
         skip_ended=options.command == "jobs",
     )
-    watched = wanted_jobs(options) if options.command == "watch" else ()
+    watched = () if once else wanted_jobs(options)
     session = Session(lambda: monitor, watched, resolve)
     session.start()
     context = CommandContext(
