@@ -147,7 +147,7 @@ class FakeLogs:
         return self.pushed.read()
 
     async def rows(
-        self, key: JobKey, *, follow: bool = False, told: object = None
+        self, key: JobKey, *, follow: bool = False, on_progress: object = None
     ) -> AsyncIterator[LogRow]:
         self.asked.append(("rows", key))
         for row in self.all_rows:

@@ -12,10 +12,10 @@ from pathlib import Path
 from typing import NamedTuple
 
 from slurper_tui.format import as_json
-from slurper_tui.monitor.logs.failures import rclone_line
 from slurper_tui.monitor.model.job import JobView
 from slurper_tui.monitor.model.logs import FAILED_TYPE, LogView
 from slurper_tui.monitor.reports.records import row_record
+from slurper_tui.monitor.reports.wording import rclone_line
 
 MOST_NAMES = 1000
 """The most files of one name in a folder; a number in the name distinguishes them."""

@@ -19,8 +19,8 @@ from slurper_tui.cli.commands.jobs import chosen
 from slurper_tui.cli.context import CommandContext
 from slurper_tui.cli.errors import CliError, ExitCode, exit_code
 from slurper_tui.cli.output import Output
-from slurper_tui.monitor.logs.failures import FailingObjects, rclone_line
-from slurper_tui.monitor.logs.fetch import LASTING, is_passing
+from slurper_tui.monitor.logs.failures import FailingObjects
+from slurper_tui.monitor.logs.fetch import is_transient
 from slurper_tui.monitor.model.job import JobView
 from slurper_tui.monitor.model.logs import (
     BROKE_TYPE,
@@ -42,6 +42,7 @@ from slurper_tui.monitor.reports.wording import (
     keys_hold,
     missing_keys,
     next_step,
+    rclone_line,
     skipped_words,
     so_many_rows,
 )
@@ -55,7 +56,7 @@ async def logs(options: argparse.Namespace, context: CommandContext) -> ExitCode
     if options.follow:
         context.out.note("the log is read to its end first, to be told from its oldest row on")
     services = await context.session.services()
-    source = services.logs.rows(view.key, follow=options.follow, told=rows.update)
+    source = services.logs.rows(view.key, follow=options.follow, on_progress=rows.update)
     with log_faults(view):
         async with aclosing(source) as every:
             async for row in every:
@@ -104,13 +105,17 @@ class LogProgress:
             self._rows = rows
             self._out.note(f"the log: {so_many_rows(rows, whole=False)}")
         line = WAITING if waiting else ""
-        if problem is not None and is_passing(problem):
+        if problem is not None and is_transient(problem):
             line = f"{problem}; {next_step(problem)}"
         if line and line != self._said:
             self._out.note(f"the log: {line}")
         elif self._said and not line and problem is None:
             self._out.note("the log: goes on")
         self._said = line
+
+    def update_failures(self, view: FailuresView) -> None:
+        """Update the state of a reading of failures. Raises CliError like `update`."""
+        self.update(view.problem, waiting=view.waiting, rows=view.rows_read)
 
     def _bound_waiting(self, problem: ApiError | None) -> None:
         if not isinstance(problem, RateLimited):
@@ -206,8 +211,11 @@ async def failures(options: argparse.Namespace, context: CommandContext) -> Exit
         raise CliError("--null and --json cannot both be")
     job = await chosen(options, context)
     reading = (await context.session.services()).logs.failures(job.key)
+    log_progress = LogProgress(context.out, context.progress_output.patience)
     with log_faults(job):
-        view = await read_to_end(reading, context.out, context.progress_output.patience)
+        view = await reading.read(log_progress.update_failures)
+        if view.problem is not None:
+            raise view.problem
     for log_type in options.type:
         if log_type not in view.counts.by_type:
             context.out.note(f"no row's type is {log_type}")
@@ -225,24 +233,6 @@ async def failures(options: argparse.Namespace, context: CommandContext) -> Exit
         for line in _sheet(view, job, options.type, context):
             context.out.line(line)
     return ExitCode.OK if view.counts.whole else ExitCode.API
-
-
-async def read_to_end(reading: FailingObjects, out: Output, patience: float | None) -> FailuresView:
-    """Read a log to its end; report waits. Raises ApiError when the reading fails.
-
-    patience: see LogProgress, which raises CliError.
-    """
-    log_progress, faults, view = LogProgress(out, patience), 0, None
-    async with aclosing(reading.views()) as views:
-        async for view in views:
-            log_progress.update(view.problem, waiting=view.waiting, rows=view.rows_read)
-            faults = faults + (view.problem is not None) if view.waiting or view.problem else 0
-            if faults >= LASTING:
-                break
-    assert view is not None
-    if view.problem is not None:
-        raise view.problem
-    return view
 
 
 def _print_keys(

@@ -105,7 +105,7 @@ class ReceiptProgress:
         if view.key != self._key:
             self._key = view.key
             self._out.note(f"reading the log of job {view.key.job_id}")
-        self._log_progress.update(view.problem, waiting=view.waiting, rows=view.rows_read)
+        self._log_progress.update_failures(view)
 
 
 def verdict(receipt: Receipt) -> ExitCode:

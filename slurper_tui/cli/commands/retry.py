@@ -17,10 +17,9 @@ from slurper_tui.cli.context import CommandContext
 from slurper_tui.cli.errors import CliError, ExitCode, exit_code
 from slurper_tui.cli.job_start import Origin, check, open_services, outcome, ready, require_answers
 from slurper_tui.monitor.jobs.draft import NoRetry, body, retry_drafts
-from slurper_tui.monitor.logs.failures import FailingObjects
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.job import JobView
-from slurper_tui.monitor.model.logs import FAILED_TYPE, FailuresView
+from slurper_tui.monitor.model.logs import FAILED_TYPE
 from slurper_tui.monitor.model.plans import Draft
 from slurper_tui.monitor.services import Services
 
@@ -80,7 +79,7 @@ async def _keys(
 ) -> tuple[str, ...]:
     """Read the whole log and return the exact keys of rows of these types. Raises CliError."""
     reading = services.logs.failures(view.key)
-    last = await _read(context, reading, FailuresView(view.key))
+    last = await reading.read(LogProgress(context.out).update_failures)
     if not last.counts.whole:
         code = exit_code(last.problem.exit_code) if last.problem else ExitCode.API
         raise CliError("the log was not read to its end, so what failed is not known", code)
@@ -91,16 +90,6 @@ async def _keys(
     if not keys:
         raise CliError(f"the log names no object in rows of {' or '.join(types)}")
     return keys
-
-
-async def _read(
-    context: CommandContext, reading: FailingObjects, last: FailuresView
-) -> FailuresView:
-    """Read a log to its end; report progress and waits on stderr."""
-    log_progress = LogProgress(context.out)
-    async for last in reading.views():
-        log_progress.update(last.problem, waiting=last.waiting, rows=last.rows_read)
-    return last
 
 
 async def _drafts(

@@ -1,22 +1,21 @@
 """Reads a log for failed and uncopied objects, grouped by reason and then by key prefix.
 
 `FailingObjects` reads the log once and yields a `FailuresView` after every page; `Reasons` groups
-its rows. `rclone_line` gives a command that copies a list of keys without Super Slurper.
+its rows.
 """
 
 from __future__ import annotations
 
 import itertools
-import shlex
 from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Collection, Iterable
 from contextlib import aclosing
 
 from slurper_tui.api.models import LogRow, is_exact
-from slurper_tui.monitor.logs.fetch import Asking, Turn
+from slurper_tui.monitor.logs.fetch import MOST_FAILURES, FetchStep, LogFetcher
 from slurper_tui.monitor.logs.paging import Paging
 from slurper_tui.monitor.model.base import JobKey, Moment
-from slurper_tui.monitor.model.job import Counts, JobView
+from slurper_tui.monitor.model.job import Counts
 from slurper_tui.monitor.model.logs import (
     Cause,
     FailureGroup,
@@ -29,16 +28,6 @@ from slurper_tui.monitor.model.logs import (
 )
 from slurper_tui.monitor.polling.job_store import JobStore
 
-
-def rclone_line(file: str, job: JobView) -> str:
-    """Return an rclone command that copies the keys in a file; SRC and DST are remotes."""
-    source, target = job.job.source, job.job.target
-    here = f"SRC:{(source and source.bucket) or ''}"
-    there = f"DST:{(target and target.bucket) or ''}"
-    words = ("rclone", "copy", "--files-from-raw", file, here, there)
-    return " ".join(map(shlex.quote, words))
-
-
 MOST_GROUPS = 20
 """Prefix groups of one reason, at most."""
 
@@ -47,7 +36,7 @@ _DEEPEST = 16
 _MOST_MESSAGES = 1000
 """Distinct messages counted per reason; a message that contains the key differs in every row."""
 
-_MESSAGES_TOLD = 20
+_SHOWN_MESSAGES = 20
 _COUNTED = (Cause.FAILED, Cause.NOT_COPIED)
 
 
@@ -87,9 +76,6 @@ class Prefixes:
             if 0 < depth <= len(folders):
                 prefix += folders[depth - 1] + "/"
             level.setdefault(prefix, _Group()).add(key)
-        self._give_up()
-
-    def _give_up(self) -> None:
         while len(self._levels[-1]) > MOST_GROUPS:
             self._levels.pop()
             self._deepest = len(self._levels) - 1
@@ -97,8 +83,8 @@ class Prefixes:
     def groups(self) -> tuple[PrefixGroup, ...]:
         """Return the folders of the chosen level, the largest first."""
         keys = sum(group.count for group in self._levels[0].values())
-        told = (e for e in reversed(self._levels) if len(e) == 1 or 2 * len(e) <= keys)
-        groups = (PrefixGroup(p, g.count, tuple(g.examples)) for p, g in next(told, {}).items())
+        fitting = (e for e in reversed(self._levels) if len(e) == 1 or 2 * len(e) <= keys)
+        groups = (PrefixGroup(p, g.count, tuple(g.examples)) for p, g in next(fitting, {}).items())
         return tuple(sorted(groups, key=lambda group: (-group.count, group.prefix)))
 
 
@@ -131,14 +117,14 @@ class Reason:
 
     def group(self) -> FailureGroup:
         """Return the counts as one frozen value."""
-        told = sorted(self._messages.items(), key=lambda said: (-said[1], said[0]))
+        messages = sorted(self._messages.items(), key=lambda counted: (-counted[1], counted[0]))
         return FailureGroup(
             log_type=self._log_type,
             cause=cause_of(self._log_type),
             count=len(self.keys) + self.without_key,
             first_seen=self._seen.first,
             last_seen=self._seen.last,
-            messages=tuple(told[:_MESSAGES_TOLD]),
+            messages=tuple(messages[:_SHOWN_MESSAGES]),
             prefixes=self._prefixes.groups(),
         )
 
@@ -179,8 +165,8 @@ class Reasons:
         return sum(r.without_key for t, r in self._by_type.items() if t in log_types)
 
 
-LOOK_PAGES = 50
-"""Pages between two looks for newer rows while a long log is being read."""
+REFRESH_PAGES = 50
+"""Pages between two refreshes for newer rows while a long log is being read."""
 
 
 class FailingObjects:
@@ -192,13 +178,13 @@ class FailingObjects:
     def __init__(
         self,
         key: JobKey,
-        asking: Asking,
+        fetcher: LogFetcher,
         job_store: JobStore,
         now: Callable[[], Moment],
         keep: Callable[[LogCounts], None],
     ) -> None:
         self._key = key
-        self._asking = asking
+        self._fetcher = fetcher
         self._job_store = job_store
         self._now = now
         self._keep = keep
@@ -212,15 +198,36 @@ class FailingObjects:
         A transient error is shown in a view and the request is retried; a permanent error is in
         the last view.
         """
-        async with aclosing(self._turns()) as turns:
-            async for turn in turns:
-                yield self._taken(turn)
-                if turn.final:
+        async with aclosing(self._steps()) as steps:
+            async for step in steps:
+                for rows in step.found:
+                    self._rows.add(rows)
+                    self._reasons.add(rows)
+                yield self._view(step, self._rows.counts(self._now().wall, whole=False))
+                if step.final:
                     return
         counts = self._rows.counts(self._now().wall, whole=self._paging.whole)
         if counts.whole:
             self._keep(counts)
-        yield self._view(Turn(), counts)
+        yield self._view(FetchStep(), counts)
+
+    async def read(self, on_progress: Callable[[FailuresView], object]) -> FailuresView:
+        """Read the log and return the last view; call `on_progress` with every view.
+
+        The last view has a problem after a permanent error, or after `MOST_FAILURES` consecutive
+        transient errors.
+        """
+        view, failures = FailuresView(self._key), 0
+        async with aclosing(self.views()) as views:
+            async for view in views:
+                on_progress(view)
+                if view.problem is not None:
+                    failures += 1
+                elif not view.waiting:
+                    failures = 0
+                if failures >= MOST_FAILURES:
+                    break
+        return view
 
     def keys(self, log_types: Collection[str]) -> tuple[str, ...]:
         """Return the exact keys of the rows of these types, each once, in the log's order."""
@@ -234,34 +241,28 @@ class FailingObjects:
         """Return the number of rows of these types that name no key."""
         return self._reasons.without_key(log_types)
 
-    async def _turns(self) -> AsyncGenerator[Turn, None]:
-        """Read to the end, with looks for newer rows every `LOOK_PAGES` pages and at the end."""
+    async def _steps(self) -> AsyncGenerator[FetchStep, None]:
+        """Read to the end; refresh every `REFRESH_PAGES` pages and at the end."""
         pages = itertools.count(1)
         for last in (False, True):
             if last:
-                self._paging.look()
-            async with aclosing(self._asking.turns(self._paging)) as turns:
-                async for turn in turns:
-                    yield turn
-                    if not last and next(pages) % LOOK_PAGES == 0:
-                        self._paging.look()
+                self._paging.refresh()
+            async with aclosing(self._fetcher.steps(self._paging)) as steps:
+                async for step in steps:
+                    yield step
+                    if not last and next(pages) % REFRESH_PAGES == 0:
+                        self._paging.refresh()
 
-    def _taken(self, turn: Turn) -> FailuresView:
-        for rows in turn.found:
-            self._rows.add(rows)
-            self._reasons.add(rows)
-        return self._view(turn, self._rows.counts(self._now().wall, whole=False))
-
-    def _view(self, turn: Turn, counts: LogCounts) -> FailuresView:
+    def _view(self, step: FetchStep, counts: LogCounts) -> FailuresView:
         view = self._job_store.view(self._key)
-        told = Counts() if view is None else view.counts
+        job_counts = Counts() if view is None else view.counts
         return FailuresView(
             key=self._key,
             groups=self._reasons.groups(),
             counts=counts,
-            failed_objects=told.failed,
-            skipped_objects=told.skipped,
+            failed_objects=job_counts.failed,
+            skipped_objects=job_counts.skipped,
             rows_read=self._rows.rows,
-            problem=turn.problem,
-            waiting=turn.waiting,
+            problem=step.problem,
+            waiting=step.waiting,
         )

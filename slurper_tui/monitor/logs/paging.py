@@ -1,11 +1,13 @@
 """Decides which page of a log to request next and which of its rows are new; no I/O, no clock.
 
-`Paging` runs one errand after the other:
+`Paging` runs one phase after the other. A phase reads pages until it is `over`: `next_page` is the
+page to request, `take` processes its rows and returns the new ones; `gap` is true if rows may have
+been missed.
 
-* `Scout` finds from the rows' times how the API sorts the log, which is undocumented, and
+* `OrderProbe` finds from the rows' times how the API sorts the log, which is undocumented, and
   `EndSearch` finds the end of a log that is sorted oldest first.
 * `Walk` reads from the newest row to the oldest, without a gap.
-* `TopLook` or `EndLook` finds rows newer than the newest known row, on request.
+* `TopRefresh` or `EndRefresh` finds rows newer than the newest known row, on request.
 
 A row is yielded once: of rows with the same `identity`, on one page or several, the first counts.
 
@@ -19,7 +21,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from enum import Enum
-from typing import NamedTuple, Protocol
+from typing import NamedTuple
 
 from slurper_tui import format as fmt
 from slurper_tui.api.models import PAGE_SIZE, LogRow
@@ -44,7 +46,7 @@ OVERLAP = 5
 """Rows that a page shares with the one before it, so that new or expired rows leave no gap."""
 
 
-class PageAsk(NamedTuple):
+class PageRequest(NamedTuple):
     """A page to request, in rows."""
 
     offset: int
@@ -61,26 +63,7 @@ class Found(NamedTuple):
     newer: tuple[LogRow, ...] = ()
 
 
-class Errand(Protocol):
-    """A task that reads pages one after the other until it is `over`.
-
-    torn: rows may have been missed.
-    """
-
-    over: bool
-    torn: bool
-
-    @property
-    def ask(self) -> PageAsk:
-        """The page to request next."""
-        ...
-
-    def take(self, rows: Sequence[LogRow]) -> Found:
-        """Process the rows of that page; return the new ones."""
-        ...
-
-
-MOST = 100_000
+MOST_REMEMBERED = 100_000
 """Rows remembered: at least this many of the last ones, at most twice as many (about 30 MB)."""
 
 
@@ -89,14 +72,14 @@ def identity(row: LogRow) -> int:
     return hash((row.created_at, row.log_type, row.object_key, row.message))
 
 
-class Places:
+class RowIndex:
     """Remembers each row's identity with its place: the number of rows added before it.
 
     The identities are kept in two generations: a full young generation replaces the old one, which
     is dropped. This suffices because rows repeat only on neighbouring pages.
     """
 
-    def __init__(self, most: int = MOST) -> None:
+    def __init__(self, most: int = MOST_REMEMBERED) -> None:
         self.count = 0
         self._most = most
         self._young: dict[int, int] = {}
@@ -126,24 +109,24 @@ class Places:
 
 
 MOST_PAGES = 400
-"""Pages that one `TopLook` reads at most; rows that arrive faster cannot be read without a gap."""
+"""Pages that one `TopRefresh` reads at most; if rows arrive faster, a gap remains."""
 
-Known = Callable[[LogRow], bool]
+IsKnown = Callable[[LogRow], bool]
 
 
-class TopLook:
+class TopRefresh:
     """Reads newer rows of a log sorted newest first, from offset 0 to the first known row.
 
-    torn: no known row was found, or rows arrived so fast that consecutive pages do not overlap.
+    gap: no known row was found, or rows arrived so fast that consecutive pages do not overlap.
     """
 
-    def __init__(self, known: Known) -> None:
+    def __init__(self, known: IsKnown) -> None:
         self.over = False
-        self.torn = False
-        self.ask = PageAsk(0)
+        self.gap = False
+        self.next_page = PageRequest(0)
         self.page: Sequence[LogRow] = ()
         self._known = known
-        self._own = Places()
+        self._own = RowIndex()
         self._rows: list[LogRow] = []
         self._pages = 0
 
@@ -157,21 +140,21 @@ class TopLook:
         # A page that neither overlaps nor has known rows consists of rows that are newer still.
         self._rows = [*self._rows, *fresh] if overlaps or met else [*fresh, *self._rows]
         arrived = met or len(rows) < PAGE_SIZE
-        self.torn = not arrived and (not overlaps or self._pages >= MOST_PAGES)
-        self.over = arrived or self.torn
-        self.ask = PageAsk(self.ask.offset + PAGE_SIZE - OVERLAP)
+        self.gap = not arrived and (not overlaps or self._pages >= MOST_PAGES)
+        self.over = arrived or self.gap
+        self.next_page = PageRequest(self.next_page.offset + PAGE_SIZE - OVERLAP)
         return Found(newer=tuple(self._rows)) if self.over else Found()
 
 
-class EndLook:
+class EndRefresh:
     """Reads newer rows of a log sorted oldest first, from the old end at offset `end` on."""
 
-    torn = False
+    gap = False
 
-    def __init__(self, known: Known, end: int) -> None:
+    def __init__(self, known: IsKnown, end: int) -> None:
         self.over = False
         self.end = end
-        self.ask = PageAsk(max(0, end - OVERLAP))
+        self.next_page = PageRequest(max(0, end - OVERLAP))
         self.page: Sequence[LogRow] = ()
         self._known = known
         self._back = 0
@@ -179,29 +162,29 @@ class EndLook:
     def take(self, rows: Sequence[LogRow]) -> Found:
         """Process a page; a page without a known row means that the log has shrunk: step back."""
         self.page = rows
-        if self.ask.offset > 0 and not any(self._known(row) for row in rows):
+        if self.next_page.offset > 0 and not any(self._known(row) for row in rows):
             self._back = self._back * 2 or PAGE_SIZE - OVERLAP
-            self.ask = PageAsk(max(0, self.ask.offset - self._back))
+            self.next_page = PageRequest(max(0, self.next_page.offset - self._back))
             return Found()
-        own = Places()
+        own = RowIndex()
         fresh = [row for row in rows if not self._known(row) and own.add(row)]
-        self.end = self.ask.offset + len(rows)
+        self.end = self.next_page.offset + len(rows)
         self.over = len(rows) < PAGE_SIZE or not (fresh or self._back)
-        self.ask = PageAsk(max(0, self.end - OVERLAP))
+        self.next_page = PageRequest(max(0, self.end - OVERLAP))
         return Found(newer=tuple(reversed(fresh)))
 
 
-SCOUT_SECONDS = 20
-"""Pages (not seconds) after which a log whose times do not differ counts as newest first."""
+PROBE_PAGES = 20
+"""Pages after which a log whose times do not differ counts as newest first."""
 
 
-class Scout:
+class OrderProbe:
     """Reads from offset 0 until the sort order is known.
 
     order: None if it cannot be determined. pages: the pages read, with their offsets.
     """
 
-    torn = False
+    gap = False
 
     def __init__(self, order: Order | None = None) -> None:
         self.order = order
@@ -210,16 +193,16 @@ class Scout:
         self._offset = 0
 
     @property
-    def ask(self) -> PageAsk:
+    def next_page(self) -> PageRequest:
         """The next page from offset 0 on."""
-        return PageAsk(self._offset)
+        return PageRequest(self._offset)
 
     def take(self, rows: Sequence[LogRow]) -> Found:
         """Store a page and derive the order; return no rows before their place is known."""
         self.pages.append((self._offset, rows))
         self.order = self.order or order_of([*self.pages[0][1], *rows])
         whole = len(rows) < PAGE_SIZE
-        self.over = whole or self.order is not None or len(self.pages) >= SCOUT_SECONDS
+        self.over = whole or self.order is not None or len(self.pages) >= PROBE_PAGES
         self._offset += max(1, len(rows) - OVERLAP)
         return Found()
 
@@ -234,7 +217,7 @@ class EndSearch:
     beyond: a lower bound of the length, in rows. end: the best known bound; the length once `over`.
     """
 
-    torn = False
+    gap = False
 
     def __init__(self, beyond: int) -> None:
         self.over = False
@@ -244,15 +227,15 @@ class EndSearch:
         self._step = beyond
 
     @property
-    def ask(self) -> PageAsk:
+    def next_page(self) -> PageRequest:
         """The page that halves, or doubles, the searched range."""
         if self._high is None:
-            return PageAsk(self._low + self._step - PAGE_SIZE)
-        return PageAsk((self._low + self._high) // 2)
+            return PageRequest(self._low + self._step - PAGE_SIZE)
+        return PageRequest((self._low + self._high) // 2)
 
     def take(self, rows: Sequence[LogRow]) -> Found:
         """Narrow the bounds: a page with rows is before the end, an empty one is behind it."""
-        asked = self.ask.offset
+        asked = self.next_page.offset
         if rows:
             self._low = asked + len(rows)
             self._step *= 2
@@ -264,10 +247,10 @@ class EndSearch:
         return Found()
 
 
-PATIENCE = 16
+MOST_LOST_PAGES = 16
 """Pages without a known row after which the next one is accepted: the log shifts too fast."""
 
-MOST_IDLE = 100
+MOST_IDLE_PAGES = 100
 """Consecutive pages without a new row after which the walk ends."""
 
 
@@ -275,43 +258,43 @@ class Walk:
     """Reads towards the oldest row.
 
     size: number of rows of a log that is sorted oldest first; None for the other order. over: the
-    oldest row was read, or the walk was given up. torn: rows may be missing.
+    oldest row was read, or the walk was given up. gap: rows may be missing.
     """
 
     def __init__(self, size: int | None = None) -> None:
-        self.known = Places()
+        self.known = RowIndex()
         self.over = False
-        self.torn = False
+        self.gap = False
         self.depth = 0
         self._size = size
         self._oldest_at: float | None = None
-        self._astray = 0
-        self._idle = 0
+        self._lost_pages = 0
+        self._idle_pages = 0
         self._step = 0
 
     @property
-    def ask(self) -> PageAsk:
+    def next_page(self) -> PageRequest:
         """The page that continues from the oldest known row and overlaps the last page."""
         if self._size is None:
-            return PageAsk(self.depth)
+            return PageRequest(self.depth)
         limit = max(1, min(PAGE_SIZE, self._size - self.depth))
-        return PageAsk(max(0, self._size - self.depth - limit), limit)
+        return PageRequest(max(0, self._size - self.depth - limit), limit)
 
     def take(self, rows: Sequence[LogRow]) -> Found:
         """Process a page; return its new rows, which are older than the known ones."""
-        asked = self.ask
+        asked = self.next_page
         newest_first = rows if self._size is None else rows[::-1]
-        goes_on = not self.known.count or any(row in self.known for row in newest_first)
-        if not goes_on and self._may_search(newest_first):
+        connects = not self.known.count or any(row in self.known for row in newest_first)
+        if not connects and self._may_search(newest_first):
             return Found()
         fresh = tuple(row for row in newest_first if self.known.add(row))
         if fresh:
-            self._astray, self._step = (0 if goes_on else self._astray), 0
+            self._lost_pages, self._step = (0 if connects else self._lost_pages), 0
             self._oldest_at = fmt.parse_time(fresh[-1].created_at) or self._oldest_at
-        self._idle = 0 if fresh else self._idle + 1
+        self._idle_pages = 0 if fresh else self._idle_pages + 1
         at_end = asked.offset == 0 if self._size is not None else len(rows) < asked.limit
-        self.over = at_end or self._idle >= MOST_IDLE
-        self.torn = self.torn or not goes_on or (self.over and not at_end)
+        self.over = at_end or self._idle_pages >= MOST_IDLE_PAGES
+        self.gap = self.gap or not connects or (self.over and not at_end)
         self._advance(newest_first, anything_new=bool(fresh))
         return Found(older=fresh)
 
@@ -332,10 +315,10 @@ class Walk:
 
         Return False if searching is pointless.
         """
-        forward = self._is_too_new(rows)
-        if self._astray >= PATIENCE or (self.depth == 0 and not forward):
+        forward = self._is_newer(rows)
+        if self._lost_pages >= MOST_LOST_PAGES or (self.depth == 0 and not forward):
             return False
-        self._astray += 1
+        self._lost_pages += 1
         turned = self._step != 0 and forward != (self._step > 0)
         size = abs(self._step) // 2 if turned else abs(self._step) * 2
         size = max(size, PAGE_SIZE - OVERLAP if not self._step else 1)
@@ -343,7 +326,7 @@ class Walk:
         self.depth = max(0, self.depth + self._step)
         return True
 
-    def _is_too_new(self, rows: Sequence[LogRow]) -> bool:
+    def _is_newer(self, rows: Sequence[LogRow]) -> bool:
         """Whether the page is newer than the known rows; False if that cannot be determined.
 
         An empty page is behind the oldest row, or, in a log sorted oldest first that has shrunk,
@@ -355,6 +338,8 @@ class Walk:
         return at is not None and self._oldest_at is not None and at > self._oldest_at
 
 
+Phase = TopRefresh | EndRefresh | OrderProbe | EndSearch | Walk
+
 _FRONT = 10_000
 """Newest rows that stay remembered however long the walk becomes."""
 
@@ -362,133 +347,125 @@ _FRONT = 10_000
 class Paging:
     """One reading of one log. order: the sort order if it is known.
 
-    turned: the log was read as newest first, but newer rows at its end show that it is sorted
-    oldest first. torn: rows may be missing.
+    reversed_order: the log was read as newest first, but newer rows at its end show that it is
+    sorted oldest first. gap: rows may be missing.
     """
 
     def __init__(self, order: Order | None = None) -> None:
         self.order: Order | None = order
-        self.turned = False
-        self.torn = False
-        self._scout: Scout | None = Scout(order)
+        self.reversed_order = False
+        self.gap = False
+        self._probe: OrderProbe | None = OrderProbe(order)
         self._search: EndSearch | None = None
         self._walk = Walk()
-        self._look: TopLook | EndLook | None = None
-        self._front = Places(_FRONT)
+        self._refresh: TopRefresh | EndRefresh | None = None
+        self._front = RowIndex(_FRONT)
         self._end = 0
         self._other_end = False
 
     @property
-    def ask(self) -> PageAsk | None:
-        """The page to request next; None if nothing is left to read until the next `look`."""
-        errand = self._errand
-        return None if errand.over else errand.ask
+    def next_page(self) -> PageRequest | None:
+        """The page to request next; None if nothing is left to read until the next `refresh`."""
+        phase = self._phase
+        return None if phase.over else phase.next_page
 
     @property
     def read(self) -> bool:
         """Whether the walk has ended."""
-        return self._scout is None and self._search is None and self._walk.over
+        return self._probe is None and self._search is None and self._walk.over
 
     @property
     def whole(self) -> bool:
         """Whether the log was read to its oldest row and no row is missing."""
-        return self.read and not self.torn
+        return self.read and not self.gap
 
     @property
-    def _errand(self) -> Errand:
-        return self._look or self._scout or self._search or self._walk
+    def _phase(self) -> Phase:
+        return self._refresh or self._probe or self._search or self._walk
 
     def take(self, rows: Sequence[LogRow]) -> Found:
         """Process the requested page; return its new rows."""
-        errand = self._errand
-        asked = errand.ask
-        found = errand.take(rows)
-        if errand is self._walk:
-            self._note_end(asked.offset + len(rows))
+        phase = self._phase
+        end = phase.next_page.offset + len(rows)
+        found = phase.take(rows)
+        if phase is self._walk:
+            if self.order is not Order.OLDEST_FIRST:
+                self._end = end  # rows may be added there: the order may still be unknown
             found = Found(tuple(row for row in found.older if row not in self._front))
-        elif errand is self._look:
-            found = self._looked(self._look, found)
-        elif errand.over:
-            found = self._set_out()
-        self.torn = self.torn or errand.torn
-        self._know(found)
+        elif phase is self._refresh:
+            found = self._take_refresh(self._refresh, found)
+        elif phase.over:
+            found = self._start_next()
+        self.gap = self.gap or phase.gap
+        newest = found.newer or (() if self._front.count else found.older)
+        for row in reversed(newest):
+            self._front.add(row)
         return found
 
     def needs_rest(self, rows: Sequence[LogRow]) -> bool:
         """Whether to request the rows that may follow a short page now.
 
-        A `TopLook` that has reached known rows needs no more; an `EndLook` continues there later.
+        A `TopRefresh` that has reached known rows needs no more; an `EndRefresh` continues there
+        later.
         """
-        if isinstance(self._look, EndLook):
+        if isinstance(self._refresh, EndRefresh):
             return False
-        return self._look is None or not any(self._knows(row) for row in rows)
+        return self._refresh is None or not any(self._is_known(row) for row in rows)
 
-    def look(self) -> None:
-        """Start a look for newer rows, which is processed before the walk continues."""
-        begun = self._walk.over or self._walk.known.count  # a look ends at known rows
-        if self._look or self._scout or self._search or not begun:
+    def refresh(self) -> None:
+        """Read newer rows next, before the walk continues."""
+        begun = self._walk.over or self._walk.known.count  # a refresh ends at known rows
+        if self._refresh or self._probe or self._search or not begun:
             return
         at_end = self.order is Order.OLDEST_FIRST
         if self.order is None and self._end >= PAGE_SIZE:
-            # The order is unknown: look at both ends in turn.
+            # The order is unknown: read at both ends in turn.
             at_end, self._other_end = self._other_end, not self._other_end
-        self._look = EndLook(self._knows, self._end) if at_end else TopLook(self._knows)
+        self._refresh = (
+            EndRefresh(self._is_known, self._end) if at_end else TopRefresh(self._is_known)
+        )
 
-    def _set_out(self) -> Found:
+    def _start_next(self) -> Found:
         """Start the end search, or the walk if its starting point is known."""
-        scout, search = self._scout, self._search
-        if scout is not None:
-            self._scout, self.order = None, scout.order
-            self._end = scout.pages[-1][0] + len(scout.pages[-1][1])
+        probe, search = self._probe, self._search
+        if probe is not None:
+            self._probe, self.order = None, probe.order
+            self._end = probe.pages[-1][0] + len(probe.pages[-1][1])
             if self.order is not Order.OLDEST_FIRST:
-                return self._walked(scout)
-            if len(scout.pages) == 1 and self._end < PAGE_SIZE:
+                older: tuple[LogRow, ...] = ()
+                for self._walk.depth, rows in probe.pages:
+                    older += self._walk.take(rows).older
+                return Found(older)
+            if len(probe.pages) == 1 and self._end < PAGE_SIZE:
                 self._walk = Walk(self._end)
-                return self._walk.take(scout.pages[0][1])
+                return self._walk.take(probe.pages[0][1])
             self._search = EndSearch(self._end)
         elif search is not None:
             self._search, self._end = None, search.end
             self._walk = Walk(search.end)
         return Found()
 
-    def _walked(self, scout: Scout) -> Found:
-        """Start the walk with the pages that the scout has read."""
-        older: tuple[LogRow, ...] = ()
-        for self._walk.depth, rows in scout.pages:
-            older += self._walk.take(rows).older
-        return Found(older)
-
-    def _looked(self, look: TopLook | EndLook, found: Found) -> Found:
-        """Process a look's result: derive an unknown order, update the end, finish the look."""
+    def _take_refresh(self, refresh: TopRefresh | EndRefresh, found: Found) -> Found:
+        """Process a refresh's result: derive an unknown order, update the end."""
         if found.newer and self.order is None:
-            self.order = self._told_by(look)
-            self.turned = self.order is Order.OLDEST_FIRST
-            if self.turned and isinstance(look, TopLook):
-                self._end = len(look.page)
+            self.order = self._order_from(refresh)
+            self.reversed_order = self.order is Order.OLDEST_FIRST
+            if self.reversed_order and isinstance(refresh, TopRefresh):
+                self._end = len(refresh.page)
                 found = Found(newer=found.newer[::-1])
-        if isinstance(look, EndLook):
-            self._end = look.end
-        self._look = None if look.over else look
+        if isinstance(refresh, EndRefresh):
+            self._end = refresh.end
+        self._refresh = None if refresh.over else refresh
         return found
 
-    def _told_by(self, look: TopLook | EndLook) -> Order | None:
+    def _order_from(self, refresh: TopRefresh | EndRefresh) -> Order | None:
         """Return the order, derived from the end that has the new rows or from their times."""
-        if isinstance(look, EndLook):
+        if isinstance(refresh, EndRefresh):
             return Order.OLDEST_FIRST
-        known = [self._knows(row) for row in look.page]
+        known = [self._is_known(row) for row in refresh.page]
         if not any(known) or all(known):
-            return order_of(look.page)
+            return order_of(refresh.page)
         return Order.NEWEST_FIRST if not known[0] else Order.OLDEST_FIRST
 
-    def _note_end(self, end: int) -> None:
-        """Remember the end of a log that may get rows there: its order may still be unknown."""
-        if self.order is not Order.OLDEST_FIRST:
-            self._end = end
-
-    def _knows(self, row: LogRow) -> bool:
+    def _is_known(self, row: LogRow) -> bool:
         return row in self._walk.known or row in self._front
-
-    def _know(self, found: Found) -> None:
-        newest = found.newer or (() if self._front.count else found.older)
-        for row in reversed(newest):
-            self._front.add(row)

@@ -1,8 +1,7 @@
 """Reads logs: as a view to show and follow, as a stream of rows, or for failures.
 
 `LogReader` serves all jobs. `ShownLog` keeps the newest rows and the row counts of a log on
-screen. `Story` yields a log oldest first although it is read newest first; it stores the rows
-compressed (`Packed`) until the oldest one has been read.
+screen. `ReversedRows` stores rows that are read newest first and returns them oldest first.
 """
 
 from __future__ import annotations
@@ -15,6 +14,7 @@ import zlib
 from collections import deque
 from collections.abc import AsyncGenerator, Callable, Iterable, Iterator
 from contextlib import aclosing
+from functools import partial
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -22,7 +22,7 @@ import msgspec
 from slurper_tui.api.errors import ApiError
 from slurper_tui.api.models import LogRow
 from slurper_tui.monitor.logs.failures import FailingObjects
-from slurper_tui.monitor.logs.fetch import LASTING, Asking, PageSizes, Turn
+from slurper_tui.monitor.logs.fetch import MOST_FAILURES, FetchStep, LogFetcher, PageSizes
 from slurper_tui.monitor.logs.paging import Found, Paging
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.logs import LogCounts, LogView, RowCounts
@@ -36,53 +36,35 @@ _CHUNK = 1000
 """Rows per compressed chunk; similar rows take about 20 bytes each."""
 
 
-class Packed:
-    """Stores rows compressed; they are added newest first and returned oldest first, once."""
+class ReversedRows:
+    """Stores the rows of a log that is read newest first, and returns them oldest first, once.
+
+    The older rows are stored compressed.
+    """
 
     def __init__(self) -> None:
         self._chunks: list[bytes] = []
         self._rows: list[LogRow] = []
-
-    def add(self, rows: Iterable[LogRow]) -> None:
-        """Add rows that are older than all rows added before."""
-        self._rows += rows
-        if len(self._rows) >= _CHUNK:
-            self._chunks.append(zlib.compress(_encode(self._rows), level=1))
-            self._rows = []
-
-    def oldest_first(self) -> Iterator[LogRow]:
-        """Yield and remove every row."""
-        while self._rows or self._chunks:
-            yield from reversed(self._rows)
-            self._rows = _decode(zlib.decompress(self._chunks.pop())) if self._chunks else []
-
-
-class Story:
-    """Yields a log's rows oldest first; call `told` once the oldest row has been read."""
-
-    def __init__(self) -> None:
-        self._older = Packed()
         self._newer: list[LogRow] = []
 
     def add(self, found: Found) -> None:
         """Add new rows."""
-        self._older.add(found.older)
         self._newer += reversed(found.newer)
+        self._rows += found.older
+        if len(self._rows) >= _CHUNK:
+            # Not JSON: it would join two adjacent lone surrogates into one character.
+            chunk = marshal.dumps([msgspec.structs.astuple(row) for row in self._rows])
+            self._chunks.append(zlib.compress(chunk, level=1))
+            self._rows = []
 
-    def told(self) -> Iterator[LogRow]:
-        """Yield the rows that have not been yielded before, oldest first."""
-        yield from self._older.oldest_first()
+    def take(self) -> Iterator[LogRow]:
+        """Yield and remove every row, oldest first; call it once the oldest row has been added."""
+        while self._rows or self._chunks:
+            yield from reversed(self._rows)
+            chunk = zlib.decompress(self._chunks.pop()) if self._chunks else marshal.dumps([])
+            self._rows = [LogRow(*values) for values in marshal.loads(chunk)]
         newer, self._newer = self._newer, []
         yield from newer
-
-
-def _encode(rows: list[LogRow]) -> bytes:
-    # Not JSON: it would join two adjacent lone surrogates into one character.
-    return marshal.dumps([msgspec.structs.astuple(row) for row in rows])
-
-
-def _decode(data: bytes) -> list[LogRow]:
-    return [LogRow(*values) for values in marshal.loads(data)]
 
 
 MOST_ROWS = 5_000
@@ -90,56 +72,48 @@ MOST_ROWS = 5_000
 
 
 class ShownLog:
-    """Collects turns of a log into the view that is shown."""
+    """Collects the newest rows and the row counts of a log into the view that is shown."""
 
     def __init__(self, key: JobKey) -> None:
         self._key = key
         self._rows: deque[LogRow] = deque()
-        self._told: tuple[LogRow, ...] = ()
-        self._counts = RowCounts()
+        self._shown: tuple[LogRow, ...] = ()
+        self.counts = RowCounts()
         self._problem: ApiError | None = None
         self._waiting = False
 
-    def take(self, turn: Turn) -> bool:
-        """Process a turn; return whether it has new rows."""
-        if not turn.waiting:
-            self._problem = turn.problem
-        self._waiting = turn.waiting
-        older, newer = turn.found
-        self._counts.add(older)
-        self._counts.add(newer)
+    def take(self, step: FetchStep) -> bool:
+        """Process a step; return whether it has new rows."""
+        if not step.waiting:
+            self._problem = step.problem
+        self._waiting = step.waiting
+        older, newer = step.found
+        self.counts.add(older)
+        self.counts.add(newer)
         room = MOST_ROWS - len(self._rows)
         self._rows.extend(older[: max(0, room)])
         self._rows.extendleft(reversed(newer))
         while len(self._rows) > MOST_ROWS:
             self._rows.pop()
         if newer or (older and room > 0):
-            self._told = tuple(self._rows)
+            self._shown = tuple(self._rows)
         return bool(older or newer)
 
     def view(self, *, whole: bool) -> LogView:
         """Return the current view. whole: the log was read to its oldest row without a gap."""
         return LogView(
-            self._key, self._told, self._counts.rows, whole, self._problem, self._waiting
+            self._key, self._shown, self.counts.rows, whole, self._problem, self._waiting
         )
 
-    def counts(self, read_at: float) -> LogCounts:
-        """Return the row counts of a log that was read to its end. read_at: UTC seconds."""
-        return self._counts.counts(read_at, whole=True)
 
+REFRESH_SECONDS = 5.0
+"""Minimum seconds between two refreshes for new rows."""
 
-LOOK_SECONDS = 5.0
-"""Minimum seconds between two looks for new rows."""
-
-STILL_SECONDS = 60.0
-"""Seconds between two looks at an ended job's log if the last look found nothing."""
+ENDED_SECONDS = 60.0
+"""Seconds between two refreshes of an ended job's log if the last one found nothing."""
 
 _MOST_READINGS = 4
 """Maximum readings of a log whose rows may be incomplete."""
-
-
-def _unheard(view: LogView) -> None:
-    """Ignore a view; the default of `told`."""
 
 
 class LogReader:
@@ -155,7 +129,7 @@ class LogReader:
         job_store: JobStore,
         notes: HistoryNotes,
         *,
-        interval: Callable[[], float] = lambda: LOOK_SECONDS,
+        interval: Callable[[], float] = lambda: REFRESH_SECONDS,
         rng: random.Random | None = None,
     ) -> None:
         self._metered = metered
@@ -191,77 +165,81 @@ class LogReader:
         first one stays on screen.
         """
         log, last = ShownLog(key), LogView(key)
-        async with aclosing(self._followed(key, paging)) as turns:
-            async for turn in turns:
-                came = log.take(turn)
+        async with aclosing(self._followed(key, paging)) as steps:
+            async for step in steps:
+                has_new_rows = log.take(step)
                 view = log.view(whole=paging.whole)
-                if paging.whole and (came or not last.whole):
-                    self._keep(key, log.counts(self._metered.now().wall))
-                if view != last and (paging.read or reading == 1 or turn.final):
+                if paging.whole and (has_new_rows or not last.whole):
+                    self._keep(key, log.counts.counts(self._metered.now().wall, whole=True))
+                if view != last and (paging.read or reading == 1 or step.final):
                     yield view
                 last = view
-                stands_still = paging.read and turn == Turn()
-                if paging.turned or (paging.torn and stands_still and reading < _MOST_READINGS):
+                idle = paging.read and step == FetchStep()
+                if paging.reversed_order or (paging.gap and idle and reading < _MOST_READINGS):
                     return
 
     async def rows(
-        self, key: JobKey, *, follow: bool = False, told: Callable[[LogView], None] = _unheard
+        self,
+        key: JobKey,
+        *,
+        follow: bool = False,
+        on_progress: Callable[[LogView], object] = lambda view: None,
     ) -> AsyncGenerator[LogRow, None]:
         """Yield every row once: newest first, or, when following, oldest first and without end.
 
-        told: called for every turn with a view without rows. Raises ApiError for a permanent
-        error, and, unless following, after `LASTING` consecutive transient errors.
+        on_progress: called after every step with a view without rows. Raises ApiError for a
+        permanent error, and, unless following, after `MOST_FAILURES` consecutive transient errors.
         """
-        paging, story, read = Paging(), Story(), 0
-        asking = self._asking(key).turns(paging)
-        async with aclosing(self._followed(key, paging) if follow else asking) as turns:
-            async for turn in turns:
-                read += len(turn.found.older) + len(turn.found.newer)
-                told(LogView(key, (), read, paging.whole, turn.problem, turn.waiting))
-                lasts = turn.failures >= LASTING and not follow
-                if turn.problem is not None and (turn.final or lasts):
-                    raise turn.problem
-                rows: Iterable[LogRow] = turn.found.older
+        paging, stored, read = Paging(), ReversedRows(), 0
+        once = self._fetcher(key).steps(paging)
+        async with aclosing(self._followed(key, paging) if follow else once) as steps:
+            async for step in steps:
+                read += len(step.found.older) + len(step.found.newer)
+                on_progress(LogView(key, (), read, paging.whole, step.problem, step.waiting))
+                gives_up = step.failures >= MOST_FAILURES and not follow
+                if step.problem is not None and (step.final or gives_up):
+                    raise step.problem
+                rows: Iterable[LogRow] = step.found.older
                 if follow:
-                    story.add(turn.found)
-                    rows = story.told() if paging.read else ()
+                    stored.add(step.found)
+                    rows = stored.take() if paging.read else ()
                 for row in rows:
                     yield row
 
     def failures(self, key: JobKey) -> FailingObjects:
         """Return a reader of the failed and uncopied objects in a job's log."""
         return FailingObjects(
-            key, self._asking(key), self._job_store, self._metered.now, lambda c: self._keep(key, c)
+            key, self._fetcher(key), self._job_store, self._metered.now, partial(self._keep, key)
         )
 
-    async def _followed(self, key: JobKey, paging: Paging) -> AsyncGenerator[Turn, None]:
-        """Read to the end, looking for new rows meanwhile and afterwards without end."""
-        looked = self._metered.now().mono
-        came = False
+    async def _followed(self, key: JobKey, paging: Paging) -> AsyncGenerator[FetchStep, None]:
+        """Read to the end, refreshing for new rows meanwhile and afterwards without end."""
+        refreshed = self._metered.now().mono
+        found_rows = False
         while True:
-            async with aclosing(self._asking(key).turns(paging)) as turns:
-                async for turn in turns:
-                    came = came or turn.found != ((), ())
-                    yield turn
-                    if turn.final:
+            async with aclosing(self._fetcher(key).steps(paging)) as steps:
+                async for step in steps:
+                    found_rows = found_rows or step.found != ((), ())
+                    yield step
+                    if step.final:
                         return
-                    if self._metered.now().mono >= looked + self._pause(key, came=True):
-                        looked = self._metered.now().mono
-                        paging.look()
-            wait = looked + self._pause(key, came=came) - self._metered.now().mono
+                    if self._metered.now().mono >= refreshed + self._pause(key, found_rows=True):
+                        refreshed = self._metered.now().mono
+                        paging.refresh()
+            wait = refreshed + self._pause(key, found_rows=found_rows) - self._metered.now().mono
             await asyncio.sleep(max(0.0, wait))
-            looked, came = self._metered.now().mono, False
-            paging.look()
+            refreshed, found_rows = self._metered.now().mono, False
+            paging.refresh()
 
-    def _pause(self, key: JobKey, *, came: bool) -> float:
-        """Return the seconds between two looks. came: the last look found rows."""
+    def _pause(self, key: JobKey, *, found_rows: bool) -> float:
+        """Return the seconds between two refreshes. found_rows: the last refresh found rows."""
         view = self._job_store.view(key)
-        if view is not None and not view.live and not came:
-            return STILL_SECONDS
-        return max(LOOK_SECONDS, self._interval())
+        if view is not None and not view.live and not found_rows:
+            return ENDED_SECONDS
+        return max(REFRESH_SECONDS, self._interval())
 
-    def _asking(self, key: JobKey) -> Asking:
-        return Asking(self._metered, key, self._rng, self._sizes)
+    def _fetcher(self, key: JobKey) -> LogFetcher:
+        return LogFetcher(self._metered, key, self._rng, self._sizes)
 
     def _keep(self, key: JobKey, counts: LogCounts) -> None:
         """Pass the log's row counts to the job and to the history."""

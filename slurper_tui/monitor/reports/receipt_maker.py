@@ -6,7 +6,6 @@ A receipt does not depend on the time at which it is made: the same history give
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from contextlib import aclosing
 from itertools import pairwise
 from typing import TYPE_CHECKING
 
@@ -15,7 +14,6 @@ from msgspec.structs import replace
 from slurper_tui.api.errors import NotFound
 from slurper_tui.format import parse_time
 from slurper_tui.monitor.history.codecs import last_of_each
-from slurper_tui.monitor.logs.fetch import LASTING
 from slurper_tui.monitor.logs.reader import LogReader
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.events import Event, RetryLink
@@ -147,16 +145,9 @@ class ReceiptMaker:
     ) -> LogCounts | None:
         """Read a log to its end; None if it is gone or incomplete.
 
-        Raises ApiError for a permanent error, or after `LASTING` consecutive transient errors.
+        Raises ApiError for a permanent error, or after several consecutive transient errors.
         """
-        last, faults = FailuresView(key), 0
-        async with aclosing(self._logs.failures(key).views()) as views:
-            async for view in views:
-                on_progress(view)
-                last = view
-                faults = faults + (view.problem is not None) if view.problem or view.waiting else 0
-                if view.problem is not None and faults >= LASTING:
-                    raise view.problem
+        last = await self._logs.failures(key).read(on_progress)
         if last.problem is not None and not isinstance(last.problem, NotFound):
             raise last.problem
         return last.counts if last.counts.whole else None

@@ -7,6 +7,7 @@ longest comes first, so that a face takes the first one that fits.
 
 from __future__ import annotations
 
+import shlex
 from collections import Counter
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
@@ -288,3 +289,12 @@ def plan_tally(plan: Plan) -> str:
     counts = Counter(step.state for step in plan.steps)
     order = (StepState.STARTED, *(s for s in StepState if s is not StepState.STARTED))
     return ", ".join(f"{counts[state]} {state}" for state in order if counts[state])
+
+
+def rclone_line(file: str, job: JobView) -> str:
+    """Return an rclone command that copies the keys in a file; SRC and DST are remotes."""
+    source, target = job.job.source, job.job.target
+    here = f"SRC:{(source and source.bucket) or ''}"
+    there = f"DST:{(target and target.bucket) or ''}"
+    words = ("rclone", "copy", "--files-from-raw", file, here, there)
+    return " ".join(map(shlex.quote, words))

@@ -44,7 +44,7 @@ def founds(
 ) -> Iterator[Found]:
     """Read until there is nothing to be read just now. between: what happens between two pages."""
     for _ in range(most):
-        ask = paging.ask
+        ask = paging.next_page
         if ask is None:
             return
         yield paging.take(log.page(*ask))

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from slurper_tui.api.models import LogRow
-from slurper_tui.monitor.logs.paging import Order, Paging, Places
+from slurper_tui.monitor.logs.paging import Order, Paging, RowIndex
 from tests.monitor.logs.api_log import START, ApiLog, read, row
 
 both_orders = pytest.mark.parametrize("oldest_first", [False, True])
@@ -53,7 +53,7 @@ def test_the_end_of_a_long_log_that_is_sorted_oldest_first_is_found_in_few_reque
     log, paging = ApiLog(rows(100_000), oldest_first=True), Paging()
     requests = 0
     while True:
-        ask = paging.ask
+        ask = paging.next_page
         assert ask is not None
         found = paging.take(log.page(*ask))
         requests += 1
@@ -82,7 +82,7 @@ def test_rows_that_come_between_two_pages_leave_no_gap_and_come_once(
     at_first = told[-number:]
     assert at_first == log.rows[:number][::-1]
     for _ in range(2):
-        paging.look()
+        paging.refresh()
         told = read(log, paging) + told
     assert told == log.rows[::-1]
     assert paging.whole
@@ -109,7 +109,7 @@ def test_a_page_without_a_known_row_is_stepped_back_from(gone: int) -> None:
     log, paging = ApiLog(rows(3000)), Paging()
     told: list[LogRow] = []
     for _ in range(60):
-        ask = paging.ask
+        ask = paging.next_page
         assert ask is not None
         told += paging.take(log.page(*ask)).older
     tail = told[-1]
@@ -129,7 +129,7 @@ def test_more_rows_than_a_page_between_two_pages_are_read_all_the_same() -> None
     told = read(log, paging, between)
     assert told == log.rows[:2000][::-1]
     for _ in range(2):
-        paging.look()
+        paging.refresh()
         told = read(log, paging) + told
     assert told == log.rows[::-1]
     assert paging.whole
@@ -143,10 +143,10 @@ def test_a_storm_that_outruns_every_page_ends_and_is_told() -> None:
         log.rows += [row(len(log.rows) + n) for n in range(400)]
 
     storm()
-    paging.look()
+    paging.refresh()
     told = read(log, paging, storm)
     assert told
-    assert paging.torn
+    assert paging.gap
     assert not paging.whole
 
 
@@ -154,13 +154,13 @@ def test_a_log_that_never_holds_still_is_read_to_an_end() -> None:
     paging = Paging()
     pages = iter(range(10_000))
     for number in pages:
-        ask = paging.ask
+        ask = paging.next_page
         if ask is None:
             break
         length = 50 if ask.offset < 1000 else 10
         paging.take([row(number * 50 + n, created_at="?") for n in range(length)])
-    assert paging.ask is None
-    assert paging.torn
+    assert paging.next_page is None
+    assert paging.gap
 
 
 @both_orders
@@ -170,7 +170,7 @@ def test_following_finds_what_came_at_either_end(oldest_first: bool) -> None:
         told = read(log, paging)
         for coming in (0, 1, 0, 44, 45, 46, 3, 200):
             log.rows += [row(len(log.rows) + n) for n in range(coming)]
-            paging.look()
+            paging.refresh()
             told = read(log, paging) + told
         assert told == log.rows[::-1], (number, oldest_first)
 
@@ -183,7 +183,7 @@ def test_looks_at_any_time_tell_no_row_twice(number: int, oldest_first: bool) ->
 
     def look() -> None:
         if len(log.asked) < 40 and (len(log.asked) % 2 == 0 or not paging.read):
-            paging.look()
+            paging.refresh()
 
     assert read(log, paging, look) == log.rows[::-1]
     assert paging.whole
@@ -196,7 +196,7 @@ def test_rows_that_come_a_page_at_a_time_while_it_is_looked_for_them_count_once(
         if len(log.asked) < 200:
             log.rows += [row(len(log.rows) + n) for n in range(rng.randrange(45))]
         if len(log.asked) < 300 and rng.random() < 0.2:
-            paging.look()
+            paging.refresh()
 
     told = names(read(log, paging, come))
     assert len(set(told)) == len(told)
@@ -207,7 +207,7 @@ def test_a_look_for_nothing_is_one_request(oldest_first: bool) -> None:
     log, paging = ApiLog(rows(300), oldest_first=oldest_first), Paging()
     read(log, paging)
     log.asked.clear()
-    paging.look()
+    paging.refresh()
     assert read(log, paging) == []
     assert len(log.asked) == 1
 
@@ -226,13 +226,13 @@ def test_times_that_tell_nothing_hide_no_row(
     for coming in range(number, number + 100, 10):
         log.rows += every[coming : coming + 10]
         for _ in range(2):
-            paging.look()
+            paging.refresh()
             told = read(log, paging) + told
     assert len(told) == number + 100
     assert names(told) == names(every)
     if number:
         assert paging.order is (Order.OLDEST_FIRST if oldest_first else Order.NEWEST_FIRST)
-        assert paging.turned is oldest_first
+        assert paging.reversed_order is oldest_first
         assert told[:100] == every[number:][::-1]
 
 
@@ -261,23 +261,23 @@ def test_rows_that_differ_in_one_thing_are_two() -> None:
 
 
 def test_what_is_remembered_of_a_huge_log_is_bounded() -> None:
-    places = Places(most=1000)
+    index = RowIndex(most=1000)
     for n in range(50_000):
-        places.add(row(n))
-    assert places.count == 50_000
-    assert len(places) <= 2000
-    assert all(row(n) in places for n in range(49_000, 50_000))
+        index.add(row(n))
+    assert index.count == 50_000
+    assert len(index) <= 2000
+    assert all(row(n) in index for n in range(49_000, 50_000))
 
 
 @both_orders
 def test_the_newest_rows_are_known_however_long_the_walk_was(
     oldest_first: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(Places.__init__, "__defaults__", (300,))
+    monkeypatch.setattr(RowIndex.__init__, "__defaults__", (300,))
     log, paging = ApiLog(rows(5000), oldest_first=oldest_first), Paging()
     assert len(read(log, paging)) == 5000
     log.rows.append(row(5000))
-    paging.look()
+    paging.refresh()
     assert read(log, paging) == [row(5000)]
 
 
@@ -286,12 +286,12 @@ def test_an_api_that_does_not_listen_to_offsets_is_not_asked_for_ever(oldest_fir
     page = rows(50) if oldest_first else rows(50)[::-1]
     paging, requests = Paging(), 0
     for _ in range(3):
-        while paging.ask is not None:
+        while paging.next_page is not None:
             paging.take(page)
             requests += 1
             assert requests < 250
-        paging.look()
-    assert paging.torn
+        paging.refresh()
+    assert paging.gap
 
 
 @both_orders
@@ -299,8 +299,8 @@ def test_a_log_that_was_emptied_and_filled_again_is_followed(oldest_first: bool)
     log, paging = ApiLog(rows(300), oldest_first=oldest_first), Paging()
     read(log, paging)
     log.rows[:] = [row(n) for n in range(1000, 1010)]
-    paging.look()
+    paging.refresh()
     assert read(log, paging) == log.rows[::-1]
     log.rows.append(row(1010))
-    paging.look()
+    paging.refresh()
     assert read(log, paging) == [row(1010)]

@@ -17,7 +17,8 @@ from slurper_tui.api.credentials import token_credentials
 from slurper_tui.api.errors import BadAnswer, NotFound, RateLimited, Refused, Rejected, Unreachable
 from slurper_tui.api.models import LogRow
 from slurper_tui.monitor.logs import reader as shown
-from slurper_tui.monitor.logs.reader import Packed
+from slurper_tui.monitor.logs.paging import Found
+from slurper_tui.monitor.logs.reader import ReversedRows
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.logs import LogCounts, LogView
 from slurper_tui.monitor.polling.history_sync import StoredHistory
@@ -450,7 +451,7 @@ async def test_a_fault_that_lasts_is_raised_unless_following() -> None:
         b.account.faults.add(Fault(Kind.HTML, path="jobs/j1/logs", after=3))
         told: list[LogView] = []
         rows: list[LogRow] = []
-        stream = reader(b).rows(key_of(b), told=told.append)
+        stream = reader(b).rows(key_of(b), on_progress=told.append)
         with pytest.raises(BadAnswer):
             await into(rows, stream)
         assert len(rows) == 50 + 45 + 45
@@ -482,14 +483,14 @@ async def test_a_refusal_is_raised_at_once() -> None:
         assert now() < 5
 
 
-def test_packed_rows_come_back_exactly_and_the_other_way_round() -> None:
+def test_reversed_rows_are_returned_unchanged_oldest_first() -> None:
     rows = [
         LogRow(f"t{n}", "j", None, "\ud800\n", f"ü\ud800\udce9{n}", {"more": [n]})
         for n in range(2500)
     ]
-    packed = Packed()
+    stored = ReversedRows()
     for start in range(0, 2500, 45):
-        packed.add(rows[start : start + 45])
-    assert sum(map(len, packed._chunks)) < 100_000
-    assert list(packed.oldest_first()) == rows[::-1]
-    assert list(packed.oldest_first()) == []
+        stored.add(Found(older=tuple(rows[start : start + 45])))
+    assert sum(map(len, stored._chunks)) < 100_000
+    assert list(stored.take()) == rows[::-1]
+    assert list(stored.take()) == []
