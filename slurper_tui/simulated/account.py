@@ -21,9 +21,9 @@ from slurper_tui.simulated.api import (
     AnySource,
     Call,
     CreateBody,
+    Detail,
     R2Target,
     Refusal,
-    Said,
     accept,
     body_of,
     call_of,
@@ -86,6 +86,23 @@ UNREACHABLE = ("missing", "denied")
 _UNKNOWN_JOB, _TOO_MANY, _WRONG_STATE, _ACTIVE = 10007, 10009, 10010, 10011
 
 
+class _Change(NamedTuple):
+    """A change of a job's status, the refusal in any status but `before`, and the answer."""
+
+    before: tuple[str, ...]
+    after: str
+    refusal: str
+    answer: str
+
+
+_LIVE = ("running", "paused")
+_CHANGES = {
+    "pause": _Change(("running",), "paused", "Job is not running", "Job paused"),
+    "resume": _Change(("paused",), "running", "Job is not paused", "Job resumed"),
+    "abort": _Change(_LIVE, "aborted", "Job has already ended", "Job aborted"),
+}
+
+
 class Jobs:
     """The jobs of one account, and what each operation of the API does to them.
 
@@ -109,22 +126,6 @@ class Jobs:
         self._clock = clock
         self._rng = rng
         self._most = most
-        self._of_account: dict[str, Callable[[httpx.Request], httpx.Response]] = {
-            "list": self._list,
-            "create": self._create,
-            "abortAll": self._abort_all,
-            "sourcePrecheck": lambda request: _precheck(body_of(request, AnySource)),
-            "targetPrecheck": lambda request: _precheck(body_of(request, R2Target)),
-        }
-        self._of_job: dict[str, Callable[[Course, httpx.Request], httpx.Response]] = {
-            "get": lambda course, _: accept(job_json(course, self._clock())),
-            "progress": lambda course, _: accept(progress_json(course, self._clock())),
-            "logs": self._logs,
-            "pause": lambda course, _: self._pause(course),
-            "resume": lambda course, _: self._resume(course),
-            "abort": lambda course, _: self._abort(course),
-            "delete": lambda course, _: self._delete(course),
-        }
 
     def courses(self) -> list[Course]:
         """Return every job, the newest first."""
@@ -132,41 +133,69 @@ class Jobs:
 
     def perform(self, call: Call, request: httpx.Request) -> httpx.Response:
         """Perform the operation and return its response. Raises Refusal if it is not possible."""
-        operation = call.operation or ""
+        now = self._clock()
         if call.job_id is None:
-            return self._of_account[operation](request)
+            return self._on_account(call.operation, request, now)
         course = self._courses.get(call.job_id)
         if course is None:
-            raise Refusal(404, Said(_UNKNOWN_JOB, "Job not found"))
-        return self._of_job[operation](course, request)
+            raise Refusal(404, Detail(_UNKNOWN_JOB, "Job not found"))
+        return self._on_job(call.operation or "", course, request, now)
 
-    def _list(self, request: httpx.Request) -> httpx.Response:
-        limit, offset = page_of(request)
-        now = self._clock()
-        page = self.courses()[offset : offset + limit]
-        return accept([job_json(course, now) for course in page])
+    def _on_account(
+        self, operation: str | None, request: httpx.Request, now: float
+    ) -> httpx.Response:
+        match operation:
+            case "list":
+                limit, offset = page_of(request)
+                return accept([job_json(c, now) for c in self.courses()[offset : offset + limit]])
+            case "create":
+                plan = self._new_plan(body_of(request, CreateBody), now)
+                self._refuse_beyond_most(now)
+                self._courses[plan.id] = Course(plan)
+                return accept({"id": plan.id}, status=201)
+            case "abortAll":
+                for course in self.courses():
+                    if course.status(now) in _LIVE:
+                        self._courses[course.plan.id] = course.changed(now, "aborted")
+                return accept("All jobs aborted")
+            case "sourcePrecheck":
+                return _precheck(body_of(request, AnySource))
+        return _precheck(body_of(request, R2Target))
 
-    def _logs(self, course: Course, request: httpx.Request) -> httpx.Response:
-        limit, offset = page_of(request)
-        first = self._oldest_rows_first
-        rows = log_rows(course, self._clock(), limit, offset, oldest_first=first)
-        return accept([row_json(row) for row in rows])
+    def _on_job(
+        self, operation: str, course: Course, request: httpx.Request, now: float
+    ) -> httpx.Response:
+        match operation:
+            case "get":
+                return accept(job_json(course, now))
+            case "progress":
+                return accept(progress_json(course, now))
+            case "logs":
+                limit, offset = page_of(request)
+                first = self._oldest_rows_first
+                rows = log_rows(course, now, limit, offset, oldest_first=first)
+                return accept([row_json(row) for row in rows])
+            case "delete":
+                if course.status(now) in _LIVE:
+                    raise Refusal(409, Detail(_ACTIVE, "Job is still active"))
+                del self._courses[course.plan.id]
+                return accept("Job deleted")
+        change = _CHANGES[operation]
+        if course.status(now) not in change.before:
+            raise Refusal(409, Detail(_WRONG_STATE, change.refusal))
+        if change.after == "running":
+            self._refuse_beyond_most(now)
+        self._courses[course.plan.id] = course.changed(now, change.after)
+        return accept(change.answer)
 
-    def _create(self, request: httpx.Request) -> httpx.Response:
-        body: CreateBody = body_of(request, CreateBody)
-        self._refuse_beyond_most()
-        plan = self._drawn(body)
-        self._courses[plan.id] = Course(plan)
-        return accept({"id": plan.id}, status=201)
-
-    def _drawn(self, body: CreateBody) -> Plan:
+    def _new_plan(self, body: CreateBody, now: float) -> Plan:
         """Make a new job's plan: one object for each key, or 20,000 to 900,000 without keys."""
         source = public_source(body.source) if body.source else None
         keys = source.keys if source else None
         objects = self._rng.randint(20_000, 900_000) if keys is None else len(keys)
         plan = Plan(
             id=f"{self._rng.getrandbits(256):064x}",
-            created=round(self._clock(), 3),
+            created=round(now, 3),
             objects=objects if source else 0,
             seconds=20.0 + objects / 120,
             source=source,
@@ -178,48 +207,9 @@ class Jobs:
         failed = objects // 5_000 if keys is None else min(objects, self.fail_again)
         return replace(plan, failed=failed if source else 0)
 
-    def _pause(self, course: Course) -> httpx.Response:
-        if course.status(self._clock()) != "running":
-            raise _wrong_state("Job is not running")
-        return self._change(course, "paused", "Job paused")
-
-    def _resume(self, course: Course) -> httpx.Response:
-        if course.status(self._clock()) != "paused":
-            raise _wrong_state("Job is not paused")
-        self._refuse_beyond_most()
-        return self._change(course, "running", "Job resumed")
-
-    def _abort(self, course: Course) -> httpx.Response:
-        if not self._active(course):
-            raise _wrong_state("Job has already ended")
-        return self._change(course, "aborted", "Job aborted")
-
-    def _abort_all(self, request: httpx.Request) -> httpx.Response:
-        for course in filter(self._active, self.courses()):
-            self._change(course, "aborted", "")
-        return accept("All jobs aborted")
-
-    def _delete(self, course: Course) -> httpx.Response:
-        if self._active(course):
-            raise Refusal(409, Said(_ACTIVE, "Job is still active"))
-        del self._courses[course.plan.id]
-        return accept("Job deleted")
-
-    def _change(self, course: Course, status: str, word: str) -> httpx.Response:
-        self._courses[course.plan.id] = course.changed(self._clock(), status)
-        return accept(word)
-
-    def _active(self, course: Course) -> bool:
-        return course.status(self._clock()) in ("running", "paused")
-
-    def _refuse_beyond_most(self) -> None:
-        now = self._clock()
+    def _refuse_beyond_most(self, now: float) -> None:
         if sum(course.status(now) == "running" for course in self._courses.values()) >= self._most:
-            raise Refusal(409, Said(_TOO_MANY, "Maximum number of concurrent jobs reached"))
-
-
-def _wrong_state(message: str) -> Refusal:
-    return Refusal(409, Said(_WRONG_STATE, message))
+            raise Refusal(409, Detail(_TOO_MANY, "Maximum number of concurrent jobs reached"))
 
 
 def _precheck(body: AnySource | R2Target) -> httpx.Response:
@@ -330,14 +320,14 @@ class SimulatedAccount:
     def _perform(self, call: Call, request: httpx.Request, allowed: bool) -> httpx.Response:
         try:
             if not allowed:
-                raise Refusal(429, Said(971, "Please wait and consider throttling your requests"))
+                raise Refusal(429, Detail(971, "Please wait and consider throttling your requests"))
             self._authenticate(request)
             if call.account_id != self.account_id or not call.allowed:
-                where = Said(7003, f"Could not route to /{call.path}: is the identifier right?")
-                raise Refusal(404, where, Said(7000, "No route for that URI"))
+                where = Detail(7003, f"Could not route to /{call.path}: is the identifier right?")
+                raise Refusal(404, where, Detail(7000, "No route for that URI"))
             if call.operation is None:
                 allow = {"allow": ", ".join(call.allowed)}
-                raise Refusal(405, Said(10405, "Method not allowed for this path"), headers=allow)
+                raise Refusal(405, Detail(10405, "Method not allowed for this path"), headers=allow)
             return self._jobs.perform(call, request)
         except Refusal as refusal:
             return refuse(refusal)
@@ -346,13 +336,13 @@ class SimulatedAccount:
         bearer = request.headers.get("authorization")
         pair = (request.headers.get("x-auth-email"), request.headers.get("x-auth-key"))
         if bearer is None and None in pair:
-            raise Refusal(401, Said(9106, "Missing X-Auth-Key, X-Auth-Email or Authorization"))
+            raise Refusal(401, Detail(9106, "Missing X-Auth-Key, X-Auth-Email or Authorization"))
         if bearer is None and pair != (self.email, self.key):
-            raise Refusal(403, Said(9103, "Unknown X-Auth-Key or X-Auth-Email"))
+            raise Refusal(403, Detail(9103, "Unknown X-Auth-Key or X-Auth-Email"))
         if bearer is not None and not bearer.startswith("Bearer "):
-            raise Refusal(400, Said(6003, "Invalid request headers"))
+            raise Refusal(400, Detail(6003, "Invalid request headers"))
         if bearer is not None and bearer != f"Bearer {self.token}":
-            raise Refusal(401, Said(10000, "Authentication error"))
+            raise Refusal(401, Detail(10000, "Authentication error"))
 
 
 def together(*accounts: SimulatedAccount) -> httpx.MockTransport:

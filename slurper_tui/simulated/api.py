@@ -19,7 +19,7 @@ from slurper_tui.api.models import PAGE_SIZE, LogRow, Source, Target
 from slurper_tui.simulated.jobs import Course
 
 
-class Said(NamedTuple):
+class Detail(NamedTuple):
     """One error of an envelope. pointer: JSON pointer to the invalid part of the body, or None."""
 
     code: int
@@ -30,10 +30,12 @@ class Said(NamedTuple):
 class Refusal(Exception):
     """A request that the account refuses: HTTP status, errors and additional headers."""
 
-    def __init__(self, status: int, *said: Said, headers: Mapping[str, str] | None = None) -> None:
-        super().__init__(status, said)
+    def __init__(
+        self, status: int, *details: Detail, headers: Mapping[str, str] | None = None
+    ) -> None:
+        super().__init__(status, details)
         self.status = status
-        self.said = said
+        self.details = details
         self.headers = dict(headers or {})
 
 
@@ -44,26 +46,24 @@ def accept(result: object, status: int = 200) -> httpx.Response:
 
 def refuse(refusal: Refusal) -> httpx.Response:
     """Return a refusal in the API's envelope."""
-    errors = [
-        {"code": said.code, "message": said.message}
-        if said.pointer is None
-        else {"code": said.code, "message": said.message, "source": {"pointer": said.pointer}}
-        for said in refusal.said
-    ]
+    errors: list[dict[str, object]] = []
+    for code, message, pointer in refusal.details:
+        source = {} if pointer is None else {"source": {"pointer": pointer}}
+        errors.append({"code": code, "message": message, **source})
     envelope = {"success": False, "errors": errors, "messages": [], "result": None}
     return _envelope(refusal.status, envelope, refusal.headers)
 
 
 def iso(moment: float) -> str:
     """Format UTC seconds as the API writes a time: with milliseconds and a Z."""
-    told = datetime.fromtimestamp(moment, UTC).isoformat(timespec="milliseconds")
-    return told.replace("+00:00", "Z")
+    text = datetime.fromtimestamp(moment, UTC).isoformat(timespec="milliseconds")
+    return text.replace("+00:00", "Z")
 
 
 def job_json(course: Course, now: float) -> dict[str, object]:
     """Return a job as in lists; a source or a target that it was created without is left out."""
     plan, finished = course.plan, course.finished(now)
-    told: dict[str, object] = {
+    properties: dict[str, object] = {
         "id": plan.id,
         "createdAt": iso(plan.created),
         "finishedAt": None if finished is None else iso(finished),
@@ -71,11 +71,15 @@ def job_json(course: Course, now: float) -> dict[str, object]:
         "status": course.status(now),
     }
     if plan.source is not None:
-        told["source"] = _source_json(plan.source)
+        properties["source"] = _source_json(plan.source)
     if plan.target is not None:
         place = plan.target.jurisdiction or "default"
-        told["target"] = {"bucket": plan.target.bucket, "jurisdiction": place, "vendor": "r2"}
-    return told
+        properties["target"] = {
+            "bucket": plan.target.bucket,
+            "jurisdiction": place,
+            "vendor": "r2",
+        }
+    return properties
 
 
 def progress_json(course: Course, now: float) -> dict[str, object]:
@@ -94,28 +98,24 @@ def progress_json(course: Course, now: float) -> dict[str, object]:
 
 def row_json(row: LogRow) -> dict[str, object]:
     """Return one row of a log as JSON properties."""
-    return {
-        "createdAt": row.created_at,
-        "job": row.job,
-        "logType": row.log_type,
-        "message": row.message,
-        "objectKey": row.object_key,
-    }
+    properties: dict[str, object] = msgspec.to_builtins(row)
+    del properties["extra"]
+    return properties
 
 
 def _source_json(source: Source) -> dict[str, object]:
     """Return a source with the properties that its vendor has, without its secret."""
-    told: dict[str, object] = {
+    properties: dict[str, object] = {
         "vendor": source.vendor,
         "bucket": source.bucket,
         "pathPrefix": source.path_prefix,
         "keys": source.keys,
     }
     if source.vendor == "s3":
-        told["endpoint"] = source.endpoint
+        properties["endpoint"] = source.endpoint
     if source.vendor == "r2":
-        told["jurisdiction"] = source.jurisdiction or "default"
-    return told
+        properties["jurisdiction"] = source.jurisdiction or "default"
+    return properties
 
 
 def _envelope(
@@ -259,12 +259,12 @@ def page_of(request: httpx.Request) -> tuple[int, int]:
 
 
 def _whole(request: httpx.Request, name: str, default: int) -> int:
-    told = request.url.params.get_list(name)
-    if not told:
+    values = request.url.params.get_list(name)
+    if not values:
         return default
-    if len(told) > 1 or not re.fullmatch(r"-?[0-9]{1,4000}", told[0]):
+    if len(values) > 1 or not re.fullmatch(r"-?[0-9]{1,4000}", values[0]):
         raise _invalid(f"{name} must be one whole number", f"/{name}")
-    return int(told[0])
+    return int(values[0])
 
 
 def body_of(request: httpx.Request, kind: Callable[..., T] | object) -> T:
@@ -293,7 +293,7 @@ def public_target(body: R2Target) -> Target:
 
 
 def _invalid(message: str, pointer: str | None) -> Refusal:
-    return Refusal(400, Said(INVALID, message, pointer))
+    return Refusal(400, Detail(INVALID, message, pointer))
 
 
 def _pointer(message: str) -> str | None:

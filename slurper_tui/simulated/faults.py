@@ -12,7 +12,7 @@ from typing import Any
 import httpx
 import msgspec
 
-from slurper_tui.simulated.api import Call, Refusal, Said, refuse
+from slurper_tui.simulated.api import Call, Detail, Refusal, refuse
 
 PAGE = (
     "<!DOCTYPE html><html><head><title>{status} | Edge error</title></head><body>"
@@ -92,6 +92,7 @@ class Fault:
 
     def spoil(self, answer: httpx.Response) -> httpx.Response:
         """Return the response that replaces the answer. Raises an httpx error if none arrives."""
+        wait = {} if self.retry_after is None else {"retry-after": str(self.retry_after)}
         if self.kind in _RAISED:
             raise _RAISED[self.kind](f"simulated: {self.kind}")
         if self.kind is Kind.SLOW:
@@ -99,17 +100,14 @@ class Fault:
         if self.kind in _BODIES:
             return _bodied(answer, answer.status_code, _BODIES[self.kind](answer.content))
         if self.kind is Kind.BODY:
-            return _bodied(answer, self.status, self.body, self._wait())
+            return _bodied(answer, self.status, self.body, wait)
         if self.kind is Kind.EDITED and self.edit is not None:
             envelope = self.edit(msgspec.json.decode(answer.content))
             return _bodied(answer, answer.status_code, msgspec.json.encode(envelope))
         if self.kind is Kind.HTML:
             page = PAGE.format(status=self.status)
-            return httpx.Response(self.status, headers=self._wait(), html=page)
-        return refuse(Refusal(self.status, Said(self.code, self.message), headers=self._wait()))
-
-    def _wait(self) -> dict[str, str]:
-        return {} if self.retry_after is None else {"retry-after": str(self.retry_after)}
+            return httpx.Response(self.status, headers=wait, html=page)
+        return refuse(Refusal(self.status, Detail(self.code, self.message), headers=wait))
 
 
 class Faults:

@@ -75,14 +75,14 @@ def _events(course: Course, now: float) -> Iterator[_Event]:
     """Yield the rows about the job as a whole, oldest first."""
     plan = course.plan
     yield _Event(0, plan.created, "migrationStart", None)
-    told: list[tuple[float, str, str | None]]
-    told = [(change.at, _ROWS[change.status], None) for change in course.changes]
+    rows: list[tuple[float, str, str | None]]
+    rows = [(change.at, _ROWS[change.status], None) for change in course.changes]
     broke = plan.created + plan.seconds * 0.55
     finished = course.completed(now)
     if plan.listing_broke and broke < min(now, finished or now):
         word = "Could not continue listing the source: the continuation token was refused"
-        told.append((broke, "migrationErrorFailedContinuation", word))
-    for at, log_type, message in sorted(told, key=lambda row: row[0]):
+        rows.append((broke, "migrationErrorFailedContinuation", word))
+    for at, log_type, message in sorted(rows, key=lambda row: row[0]):
         yield _Event(course.incidents(at), at, log_type, message)
     if finished is not None:
         yield _Event(plan.incidents, finished, "migrationComplete", None)
