@@ -81,10 +81,10 @@ def aimed_at(change: Change, snapshot: Snapshot | None) -> tuple[JobView, ...]:
     return tuple(by_key[key] for key in change.keys if key in by_key)
 
 
-def hindrance(view: JobView, action: Action) -> str:
+def why_unavailable(view: JobView, action: Action) -> str:
     """Return the reason why an action cannot be applied to a job now, or ""."""
     request = view.request
-    if request and request.state.open and request.action is action and not request.news:
+    if request and request.state.open and request.action is action and not request.detail:
         return f"{action} was sent already, waiting for the API to confirm"
     return why_not(view, action)
 
@@ -101,7 +101,7 @@ def why_not_change(change: Change, state: ScreenState, unlock: str) -> str:
         return "" if views else NO_JOB_LEFT
     if not views:
         return _no_job(state)
-    reasons = [hindrance(view, change.action) for view in views]
+    reasons = [why_unavailable(view, change.action) for view in views]
     if not all(reasons):
         return ""
     done = DONE_WORDS[change.action]

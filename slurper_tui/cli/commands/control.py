@@ -18,10 +18,10 @@ from slurper_tui.cli.commands.jobs import found
 from slurper_tui.cli.context import CommandContext
 from slurper_tui.cli.errors import CliError, ExitCode, exit_code
 from slurper_tui.cli.output import Output, amount, migration, percent, to_ascii
-from slurper_tui.monitor.jobs.actions import AllAborted, consequence
+from slurper_tui.monitor.jobs.actions import AllAborted
 from slurper_tui.monitor.model.events import NO_JOB_LEFT, Action, RequestState, expected
 from slurper_tui.monitor.model.job import JobView, Snapshot, default_order, why_not
-from slurper_tui.monitor.reports.wording import DONE_WORDS, request_words, word_to_type
+from slurper_tui.monitor.reports.wording import DONE_WORDS, consequence, request_words, word_to_type
 
 POLL_SECONDS = 2.0
 SHOWN_SECONDS = 60.0

@@ -56,14 +56,14 @@ class ActionRequest(msgspec.Struct, frozen=True):
 
     at: when it was sent, or would have been sent, UTC seconds.
     error: why it was refused, or why its outcome is unknown.
-    news: for MOOT the reason; while the request is open, a note that no poll has confirmed it.
+    detail: for MOOT the reason; while the request is open, a note that no poll has confirmed it.
     """
 
     action: Action
     at: float
     state: RequestState
     error: ApiError | None = None
-    news: str = ""
+    detail: str = ""
 
 
 GONE = "gone"

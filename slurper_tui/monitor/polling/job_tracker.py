@@ -30,7 +30,7 @@ from slurper_tui.monitor.model.samples import (
 from slurper_tui.monitor.model.verdict import not_copied, percent, verdict
 
 NOTHING_YET_POLLS = 3
-"""After this many polls without the expected status, the request's `news` mentions it."""
+"""After this many polls without the expected status, the request's `detail` mentions it."""
 
 GIVEN_UP_POLLS = 12
 """After this many polls the request is dropped, and the user may ask for it again."""
@@ -95,7 +95,7 @@ class RequestTracker:
             if self._polls >= GIVEN_UP_POLLS:
                 self.request = None
             elif self._polls == NOTHING_YET_POLLS:
-                self.request = replace(self.request, news=NOTHING_YET)
+                self.request = replace(self.request, detail=NOTHING_YET)
 
     def left(self) -> None:
         """Update the request after the job became absent."""
@@ -115,7 +115,7 @@ class RequestTracker:
             self.request = None
 
     def _done(self, request: ActionRequest) -> None:
-        self.request = replace(request, state=RequestState.DONE, error=None, news="")
+        self.request = replace(request, state=RequestState.DONE, error=None, detail="")
         self._rounds = 0
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import shlex
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 from slurper_tui import format as fmt
@@ -74,11 +74,11 @@ def sent_words(action: Action) -> str:
 def request_words(request: ActionRequest) -> str:
     """Return the state of one request: `pause refused: 10010: Job is not running`."""
     if request.state.open:
-        return sent_words(request.action) + (f"; {request.news}" if request.news else "")
+        return sent_words(request.action) + (f"; {request.detail}" if request.detail else "")
     if request.state is RequestState.REFUSED:
         return _refusal(request.action, request.error)
     if request.state is RequestState.MOOT:
-        return f"nothing was sent: {request.news}" if request.news else "nothing was sent"
+        return f"nothing was sent: {request.detail}" if request.detail else "nothing was sent"
     return DONE_WORDS[request.action]
 
 
@@ -298,3 +298,48 @@ def rclone_line(file: str, job: JobView) -> str:
     there = f"DST:{(target and target.bucket) or ''}"
     words = ("rclone", "copy", "--files-from-raw", file, here, there)
     return " ".join(map(shlex.quote, words))
+
+
+def consequence(views: Sequence[JobView], action: Action) -> str:
+    """Describe an action's effect in clauses with the object counts of these jobs."""
+    if action is Action.DELETE:
+        return _deletion(views)
+    left = _sum([view.counts.remaining for view in views])
+    at_least = "at least " if any(view.counts.remaining is None for view in views) else ""
+    if action is Action.RESUME:
+        objects = "every object that is left"
+        if left is not None:
+            objects = f"{at_least}{_objects(left)} that {'is' if left == 1 else 'are'} left"
+        return f"goes on with {objects}; the API may refuse it while three jobs run"
+    objects = "every object not yet started"
+    if left is not None:
+        more = " and all that are not listed yet" if any(view.growing for view in views) else ""
+        objects = f"{at_least}{_objects(left)} not yet started{more}"
+    they = "it" if len(views) == 1 else "they"
+    later = "can be resumed later" if action is Action.PAUSE else "cannot be resumed"
+    clauses = [f"stops {objects}", "objects in flight finish", f"{they} {later}"]
+    if action is Action.ABORT_ALL:
+        clauses.insert(0, f"aborts {'1 job' if len(views) == 1 else f'all {len(views)} jobs'}")
+    return "; ".join(clauses)
+
+
+def _deletion(views: Sequence[JobView]) -> str:
+    copied = _sum([view.counts.transferred for view in views])
+    failed = _sum([view.counts.failed for view in views])
+    them, their = ("it", "its") if len(views) == 1 else ("them", "their")
+    clauses = [f"the API forgets {them}", "nothing in the target is undone"]
+    if copied:
+        clauses[1] += f": {_objects(copied)} {'stay' if copied > 1 else 'stays'} there"
+    if failed:
+        clauses.append(f"the log that names {_objects(failed)} that failed is lost")
+    return "; ".join([*clauses, f"{their} history here stays"])
+
+
+def _sum(counts: Sequence[int | None]) -> int | None:
+    """Return the sum of the known counts; None if none is known."""
+    known = [count for count in counts if count is not None]
+    return sum(known) if known else None
+
+
+def _objects(count: int) -> str:
+    return f"{fmt.count(count)} {'object' if count == 1 else 'objects'}"

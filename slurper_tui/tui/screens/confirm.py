@@ -18,11 +18,10 @@ from textual.message import Message
 from textual.strip import Strip
 
 from slurper_tui import format as words
-from slurper_tui.monitor.jobs.actions import consequence
 from slurper_tui.monitor.model.events import NO_JOB_LEFT, Action
 from slurper_tui.monitor.model.job import JobView, Snapshot
-from slurper_tui.monitor.reports.wording import DONE_WORDS, word_to_type
-from slurper_tui.tui.availability import Change, aimed_at, hindrance
+from slurper_tui.monitor.reports.wording import DONE_WORDS, consequence, word_to_type
+from slurper_tui.tui.availability import Change, aimed_at, why_unavailable
 from slurper_tui.tui.keys import may_confirm
 from slurper_tui.tui.render.columns import Facts, migration, source_text
 from slurper_tui.tui.render.glyphs import Look, style_of
@@ -60,7 +59,7 @@ def question_for(change: Change, snapshot: Snapshot | None, look: Look) -> Quest
     views = aimed_at(change, snapshot)
     if change.action is Action.ABORT_ALL:
         return _about_account(change, views, look)
-    why = [(view, hindrance(view, change.action)) for view in views]
+    why = [(view, why_unavailable(view, change.action)) for view in views]
     jobs = tuple(view for view, reason in why if not reason)
     left_out = tuple((view, reason) for view, reason in why if reason)
     if not jobs:

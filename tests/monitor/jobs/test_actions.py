@@ -12,7 +12,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from slurper_tui.api.errors import BadAnswer, Conflict, Locked, NotSent, RateLimited, Unreachable
-from slurper_tui.monitor.jobs.actions import consequence
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.events import (
     NO_JOB_LEFT,
@@ -25,6 +24,7 @@ from slurper_tui.monitor.model.events import (
 )
 from slurper_tui.monitor.model.job import Counts, JobView, Phase, why_not
 from slurper_tui.monitor.polling.job_tracker import NOTHING_YET
+from slurper_tui.monitor.reports.wording import consequence
 from slurper_tui.simulated.account import Fault, Kind, SimulatedAccount
 from slurper_tui.simulated.jobs import Course, Plan
 from tests.monitor.bench import EPOCH, bench, create_elsewhere, make_accounts, now, wall
@@ -142,7 +142,7 @@ async def test_a_job_that_completed_meanwhile_is_left_alone_with_the_news() -> N
         assert h.b.job("soon").status == "running"
         await asyncio.sleep(3)  # nobody looks
         request = await h.ask(Action.ABORT, "soon")
-        assert (request.state, request.news) == (RequestState.MOOT, "it completed meanwhile")
+        assert (request.state, request.detail) == (RequestState.MOOT, "it completed meanwhile")
         assert h.changing() == []
         await h.b.until(lambda s: h.b.job("soon").status == "completed", within=6)
         assert h.state("soon") == request
@@ -171,7 +171,7 @@ async def test_what_another_did_meanwhile_is_not_done_again(
         for step in ("abort", "delete") if other == "gone" else (other,):
             await by_another(h.b, step, job_id)
         request = await h.ask(action, job_id)
-        assert (request.state, request.news) == (RequestState.MOOT, news)
+        assert (request.state, request.detail) == (RequestState.MOOT, news)
         assert h.changing() == []
 
 
@@ -243,11 +243,11 @@ async def test_no_answer_to_what_was_not_done_waits_and_says_that_nothing_happen
         await h.b.seconds(4)
         state = h.state(job_id)
         assert state is not None
-        assert (state.state, state.news) == (RequestState.UNDECIDED, "")
+        assert (state.state, state.detail) == (RequestState.UNDECIDED, "")
         await h.b.seconds(12)
         state = h.state(job_id)
         assert state is not None
-        assert (state.state, state.news) == (RequestState.UNDECIDED, NOTHING_YET)
+        assert (state.state, state.detail) == (RequestState.UNDECIDED, NOTHING_YET)
         await h.b.seconds(60)
         assert h.state(job_id) is None
         assert h.b.job(job_id).status == "running"
@@ -500,7 +500,7 @@ async def test_abort_all_of_an_account_where_nothing_runs_any_more_sends_nothing
         await h.b.until(lambda s: now() >= 10)
         await asyncio.sleep(3)  # nobody looks
         request, _ = await h.control.abort_all(h.b.account.account_id, all_live(h))
-        assert (request.state, request.news) == (RequestState.MOOT, NO_JOB_LEFT)
+        assert (request.state, request.detail) == (RequestState.MOOT, NO_JOB_LEFT)
         assert h.changing() == []
 
 
@@ -512,7 +512,7 @@ async def test_abort_all_sends_nothing_while_a_live_job_was_not_asked_about() ->
         request, [newcomer] = await h.control.abort_all(account.account_id, asked)
         assert request.state is RequestState.MOOT
         assert newcomer.key == h.key(job_id)
-        assert job_id in request.news
+        assert job_id in request.detail
         assert h.changing() == []
         request, newcomers = await h.control.abort_all(account.account_id, {*asked, newcomer.key})
         assert (request.state, newcomers) == (RequestState.SENT, ())

@@ -36,7 +36,7 @@ SENT = ActionRequest(Action.PAUSE, 100.0, RequestState.SENT)
 LOST = ActionRequest(Action.PAUSE, 100.0, RequestState.UNDECIDED, Unreachable("no answer"))
 DELETED = ActionRequest(Action.DELETE, 100.0, RequestState.SENT)
 REFUSED = ActionRequest(Action.PAUSE, 100.0, RequestState.REFUSED, Refused("no"))
-MOOT = ActionRequest(Action.PAUSE, 100.0, RequestState.MOOT, news="it completed meanwhile")
+MOOT = ActionRequest(Action.PAUSE, 100.0, RequestState.MOOT, detail="it completed meanwhile")
 
 
 def bearing(request: ActionRequest, *, polling: bool = False) -> RequestTracker:
@@ -67,7 +67,7 @@ def test_polls_that_do_not_show_it_are_told_and_then_it_is_given_up(
         awaited.polled("running", ended=False)
         assert awaited.request is not None
         assert awaited.request.state is request_.state
-        assert awaited.request.news == (NOTHING_YET if number >= NOTHING_YET_POLLS else "")
+        assert awaited.request.detail == (NOTHING_YET if number >= NOTHING_YET_POLLS else "")
     awaited.polled("running", ended=False)
     assert awaited.request is None
 
@@ -79,7 +79,7 @@ def test_a_poll_that_began_before_the_request_proves_nothing_against_it() -> Non
     assert awaited.request == SENT
     awaited.polled("running", ended=False)
     assert awaited.request is not None
-    assert awaited.request.news == NOTHING_YET
+    assert awaited.request.detail == NOTHING_YET
 
 
 def test_what_a_poll_has_shown_is_not_unsaid_by_a_late_answer() -> None:

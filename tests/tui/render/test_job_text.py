@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from slurper_tui.monitor.model.events import Action, ActionRequest, RequestState
 from slurper_tui.monitor.reports.wording import request_words
-from slurper_tui.tui.availability import hindrance
+from slurper_tui.tui.availability import why_unavailable
 from tests.tui.jobs import NOW, view
 
 SENT = ActionRequest(Action.PAUSE, NOW, RequestState.SENT)
 UNSEEN = ActionRequest(
-    Action.PAUSE, NOW, RequestState.UNDECIDED, news="no poll has shown it so far"
+    Action.PAUSE, NOW, RequestState.UNDECIDED, detail="no poll has shown it so far"
 )
 
 
@@ -19,6 +19,6 @@ def test_what_no_poll_shows_is_said_behind_that_it_was_sent() -> None:
 
 
 def test_what_no_poll_shows_may_be_asked_for_anew_and_nothing_before() -> None:
-    assert "sent already" in hindrance(view(request=SENT), Action.PAUSE)
-    assert hindrance(view(request=SENT), Action.ABORT) == ""
-    assert hindrance(view(request=UNSEEN), Action.PAUSE) == ""
+    assert "sent already" in why_unavailable(view(request=SENT), Action.PAUSE)
+    assert why_unavailable(view(request=SENT), Action.ABORT) == ""
+    assert why_unavailable(view(request=UNSEEN), Action.PAUSE) == ""

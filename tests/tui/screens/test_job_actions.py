@@ -251,7 +251,7 @@ async def test_the_dialog_goes_with_the_news_and_closes_when_the_job_has_ended(
 
 
 async def test_what_was_moot_is_told() -> None:
-    moot = ActionRequest(Action.PAUSE, NOW, RequestState.MOOT, news="it completed meanwhile")
+    moot = ActionRequest(Action.PAUSE, NOW, RequestState.MOOT, detail="it completed meanwhile")
     async with changing(answer=moot) as stage:
         await stage.ask("P")
         await stage.press("y")
