@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from slurper_tui.monitor.history.recorder import Recorder
 from slurper_tui.monitor.jobs.actions import JobControl
 from slurper_tui.monitor.jobs.plan_runner import JobCreation
 from slurper_tui.monitor.logs.reader import LogReader
-from slurper_tui.monitor.polling.budget import Metered
-from slurper_tui.monitor.polling.job_store import JobStore
 from slurper_tui.monitor.reports.receipt_maker import ReceiptMaker
+
+if TYPE_CHECKING:
+    from slurper_tui.monitor.history.recorder import Recorder
+    from slurper_tui.monitor.polling.budget import Metered
+    from slurper_tui.monitor.polling.job_store import JobStore
 
 
 class Services(NamedTuple):

@@ -25,12 +25,12 @@ from slurper_tui.monitor.model.events import (
     What,
 )
 from slurper_tui.monitor.model.job import NOT_FOUND, JobView, has_ended, why_not
-from slurper_tui.monitor.polling.budget import Metered
-from slurper_tui.monitor.polling.job_store import JobStore
 
 if TYPE_CHECKING:
     from slurper_tui.api.client import SlurperClient
     from slurper_tui.monitor.history.recorder import HistoryNotes
+    from slurper_tui.monitor.polling.budget import Metered
+    from slurper_tui.monitor.polling.job_store import JobStore
 
 
 Send = Callable[[], Awaitable[Answer[str | None]]]

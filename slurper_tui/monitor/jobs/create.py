@@ -15,16 +15,15 @@ from msgspec.structs import replace
 from slurper_tui.api.errors import ApiError, BucketKeysRefused, Conflict
 from slurper_tui.api.models import PAGE_SIZE, Answer, Connectivity, Job
 from slurper_tui.format import parse_time
-from slurper_tui.monitor.model.base import SLOTS, JobKey
+from slurper_tui.monitor.model.base import MOST_PAGES, SLOTS, JobKey
 from slurper_tui.monitor.model.events import Event, RetryLink, What
 from slurper_tui.monitor.model.job import JobView, has_ended
 from slurper_tui.monitor.model.plans import Draft, Plan, Secrets, new_job, new_source, new_target
-from slurper_tui.monitor.polling.account_tracker import MOST_PAGES
-from slurper_tui.monitor.polling.budget import Metered
-from slurper_tui.monitor.polling.job_store import JobStore
 
 if TYPE_CHECKING:
     from slurper_tui.monitor.history.recorder import HistoryNotes
+    from slurper_tui.monitor.polling.budget import Metered
+    from slurper_tui.monitor.polling.job_store import JobStore
 
 NO_ID = "the job was made, but the API tells no id, and the list does not show it"
 

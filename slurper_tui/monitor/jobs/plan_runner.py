@@ -33,11 +33,12 @@ from slurper_tui.monitor.jobs.draft import earlier_retries
 from slurper_tui.monitor.model.base import SLOTS, JobKey
 from slurper_tui.monitor.model.job import JobView
 from slurper_tui.monitor.model.plans import Draft, Plan, PlanView, Secrets, Step, StepState
-from slurper_tui.monitor.polling.budget import Metered, backoff
-from slurper_tui.monitor.polling.job_store import JobStore
+from slurper_tui.monitor.polling.budget import backoff
 
 if TYPE_CHECKING:
     from slurper_tui.monitor.history.recorder import HistoryNotes
+    from slurper_tui.monitor.polling.budget import Metered
+    from slurper_tui.monitor.polling.job_store import JobStore
 
 
 class MarkedPlan:

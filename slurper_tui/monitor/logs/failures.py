@@ -10,6 +10,7 @@ import itertools
 from collections import Counter
 from collections.abc import AsyncGenerator, Callable, Collection, Iterable
 from contextlib import aclosing
+from typing import TYPE_CHECKING
 
 from slurper_tui.api.models import LogRow, is_exact
 from slurper_tui.monitor.logs.fetch import MOST_FAILURES, FetchStep, LogFetcher
@@ -26,7 +27,9 @@ from slurper_tui.monitor.model.logs import (
     Span,
     cause_of,
 )
-from slurper_tui.monitor.polling.job_store import JobStore
+
+if TYPE_CHECKING:
+    from slurper_tui.monitor.polling.job_store import JobStore
 
 MOST_GROUPS = 20
 """Prefix groups of one reason, at most."""

@@ -26,11 +26,11 @@ from slurper_tui.monitor.logs.fetch import MOST_FAILURES, FetchStep, LogFetcher,
 from slurper_tui.monitor.logs.paging import Found, Paging
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.logs import LogCounts, LogView, RowCounts
-from slurper_tui.monitor.polling.budget import Metered
-from slurper_tui.monitor.polling.job_store import JobStore
 
 if TYPE_CHECKING:
     from slurper_tui.monitor.history.recorder import HistoryNotes
+    from slurper_tui.monitor.polling.budget import Metered
+    from slurper_tui.monitor.polling.job_store import JobStore
 
 _CHUNK = 1000
 """Rows per compressed chunk; similar rows take about 20 bytes each."""

@@ -21,6 +21,9 @@ SHORT_ID = 8
 SLOTS = 3
 """Jobs that an account may run at the same time."""
 
+MOST_PAGES = 400
+"""20,000 jobs: far more than any account has; ends a job list that has no end."""
+
 AHEAD_SECONDS = 5.0
 """Seconds; a sample dated later than now by more than this came from a clock that was ahead."""
 

@@ -7,13 +7,15 @@ from collections.abc import Iterable, Iterator, Sequence
 from enum import Enum
 from itertools import groupby
 from operator import attrgetter
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 from msgspec.structs import replace
 
 from slurper_tui.monitor.model.base import JobKey
-from slurper_tui.monitor.model.samples import Recorded
+
+if TYPE_CHECKING:
+    from slurper_tui.monitor.model.samples import Recorded
 
 STEPS = 240
 """Maximum number of steps per window."""

@@ -13,12 +13,9 @@ from msgspec.structs import replace
 
 from slurper_tui.api.errors import ApiError, BadAnswer
 from slurper_tui.api.models import PAGE_SIZE, Job
-from slurper_tui.monitor.model.base import Moment
+from slurper_tui.monitor.model.base import MOST_PAGES, Moment
 from slurper_tui.monitor.model.job import AccountView, Outage, Problem
 from slurper_tui.monitor.polling.job_tracker import STALE_POLLS, JobTrack
-
-MOST_PAGES = 400
-"""20,000 jobs: far more than any account has; ends a list that has no end."""
 
 CHECK_READINGS = 6
 """The end of an unchanged list is verified again after this many readings."""

@@ -20,10 +20,10 @@ from slurper_tui.monitor.model.events import Event
 from slurper_tui.monitor.model.job import JobView, has_ended
 from slurper_tui.monitor.model.samples import Recorded, Remembered
 from slurper_tui.monitor.model.timeline import Trace, Window, extended, moved, step_of, trace_of
-from slurper_tui.monitor.polling.job_store import JobStore, Unsaved
 
 if TYPE_CHECKING:
     from slurper_tui.monitor.history.recorder import Recorder
+    from slurper_tui.monitor.polling.job_store import JobStore, Unsaved
 
 
 SEED_STEPS = ((86_400.0, math.inf, 21_600.0), (7200.0, 86_400.0, 1800.0), (300.0, 7200.0, 120.0))

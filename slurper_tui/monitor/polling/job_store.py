@@ -39,10 +39,10 @@ from slurper_tui.monitor.model.samples import Recorded, Remembered
 from slurper_tui.monitor.polling.account_tracker import AccountTrack
 from slurper_tui.monitor.polling.budget import LONGEST, Budget, backoff
 from slurper_tui.monitor.polling.job_tracker import JobTrack
-from slurper_tui.monitor.polling.scheduler import Ask
 
 if TYPE_CHECKING:
     from slurper_tui.monitor.model.plans import Plan
+    from slurper_tui.monitor.polling.scheduler import Ask
 
 
 _JUMP_SECONDS = 5.0

@@ -13,13 +13,15 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from enum import IntEnum
 from itertools import islice
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.job import BudgetView
-from slurper_tui.monitor.polling.account_tracker import AccountTrack
 from slurper_tui.monitor.polling.budget import GRANTED, SHARE, WINDOW, Budget, TokenBucket
-from slurper_tui.monitor.polling.job_tracker import JobTrack
+
+if TYPE_CHECKING:
+    from slurper_tui.monitor.polling.account_tracker import AccountTrack
+    from slurper_tui.monitor.polling.job_tracker import JobTrack
 
 LIST_SECONDS = 10.0
 LIST_ROUNDS = 2
@@ -76,7 +78,7 @@ class Focus(NamedTuple):
 LAZY_LOOK = 500
 """Ended jobs examined in one pass; the next pass continues, so that its cost stays bounded."""
 
-Finder = Callable[[Iterable[AccountTrack], float, float, Focus], list[Ask]]
+Finder = Callable[[Iterable["AccountTrack"], float, float, Focus], list[Ask]]
 """Finds the asks of some accounts, given monotonic seconds, the interval in seconds and the
 focus."""
 

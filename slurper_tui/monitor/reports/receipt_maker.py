@@ -14,21 +14,21 @@ from msgspec.structs import replace
 from slurper_tui.api.errors import NotFound
 from slurper_tui.format import parse_time
 from slurper_tui.monitor.history.codecs import last_of_each
-from slurper_tui.monitor.logs.reader import LogReader
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.events import Event, RetryLink
 from slurper_tui.monitor.model.job import JobView, Phase, counts_of, has_ended
 from slurper_tui.monitor.model.logs import FailuresView, LogCounts
 from slurper_tui.monitor.model.samples import STEADY_SECONDS, Recorded
 from slurper_tui.monitor.model.verdict import not_copied, percent, verdict
-from slurper_tui.monitor.polling.budget import Metered
-from slurper_tui.monitor.polling.job_store import JobStore
 from slurper_tui.monitor.reports.migrations import family
 from slurper_tui.monitor.reports.observed import spans
 from slurper_tui.monitor.reports.receipt import JobReceipt, NotEnded, Receipt
 
 if TYPE_CHECKING:
     from slurper_tui.monitor.history.recorder import Recorder
+    from slurper_tui.monitor.logs.reader import LogReader
+    from slurper_tui.monitor.polling.budget import Metered
+    from slurper_tui.monitor.polling.job_store import JobStore
 
 MOST_EVENTS = 500
 

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 
 from slurper_tui.api.errors import BadAnswer, Unreachable
 from slurper_tui.api.models import PAGE_SIZE, Job
-from slurper_tui.monitor.model.base import Moment
-from slurper_tui.monitor.polling.account_tracker import CHECK_READINGS, MOST_PAGES, Listing
+from slurper_tui.monitor.model.base import MOST_PAGES, Moment
+from slurper_tui.monitor.polling.account_tracker import CHECK_READINGS, Listing
 from slurper_tui.monitor.polling.scheduler import list_period
 
 
