@@ -124,8 +124,8 @@ class FormScreen(Screen[ScreenResultType]):
 
     def _rows(self, section: Section) -> Iterator[FieldRow]:
         for field in section.fields:
-            known = field.secret and bool(self.environ.get(field.variable, "").strip())
-            yield FieldRow(self.look, field, self.words_for(field.name), known=known)
+            given = field.secret and bool(self.environ.get(field.variable, "").strip())
+            yield FieldRow(self.look, field, self.words_for(field.name), in_environment=given)
 
     def on_mount(self) -> None:
         """Fill in the initial values."""
@@ -181,7 +181,7 @@ class FormScreen(Screen[ScreenResultType]):
             found.setdefault(fault.field, fault.text)
         for row in self._shown_rows():
             if row.field.name in self._visited:
-                row.say(found.get(row.field.part) or found.get(row.field.name) or "")
+                row.show_fault(found.get(row.field.part) or found.get(row.field.name) or "")
 
     def _shown_rows(self) -> list[FieldRow]:
         return [row for row in self.query(FieldRow) if row.display]

@@ -6,10 +6,11 @@ values into a draft and its secrets. Secrets are never shown, copied or logged.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import ClassVar
 
 import msgspec
+from msgspec.structs import replace
 from rich.highlighter import Highlighter
 from rich.segment import Segment
 from rich.text import Text
@@ -31,7 +32,6 @@ from slurper_tui.tui.render.lines import Line, Piece, width_of
 from slurper_tui.tui.render.painted import PaintedLines
 from slurper_tui.tui.state import TERMS
 
-YES_NO = ("yes", "no")
 PREFIX_OF_VARIABLES = "SLURPER_"
 
 Values = Mapping[str, str]
@@ -70,21 +70,21 @@ class Section(msgspec.Struct, frozen=True):
     fields: tuple[Field, ...]
 
 
+def _secret(name: str, label: str, part: str, vendors: tuple[str, ...] = VENDORS) -> Field:
+    return Field(name, label, vendors=vendors, secret=True, part=part)
+
+
+_ENDPOINT = "https://... unless it is Amazon's"
 _NOT_GCS = ("s3", "r2")
+_REGION = Field("region", "region", "optional", vendors=("s3",), part="source.region")
 
 SOURCE = Section(
     "Copy from",
     (
         Field("vendor", "vendor", choices=VENDORS, part="source.vendor"),
         Field("bucket", "bucket", "its name", part="source.bucket"),
-        Field(
-            "endpoint",
-            "endpoint",
-            "https://... unless it is Amazon's",
-            vendors=("s3",),
-            part="source.endpoint",
-        ),
-        Field("region", "region", "optional", vendors=("s3",), part="source.region"),
+        Field("endpoint", "endpoint", _ENDPOINT, vendors=("s3",), part="source.endpoint"),
+        _REGION,
         Field(
             "source_jurisdiction",
             "jurisdiction",
@@ -108,60 +108,25 @@ TARGET = Section(
             choices=JURISDICTIONS,
             part="target.jurisdiction",
         ),
-        Field("overwrite", "overwrite", choices=YES_NO, part="overwrite"),
+        Field("overwrite", "overwrite", choices=("yes", "no"), part="overwrite"),
     ),
 )
 
 KEYS = Section(
     "Keys to the buckets, never kept",
     (
-        Field(
-            "source_access_key_id",
-            "source key id",
-            vendors=_NOT_GCS,
-            secret=True,
-            part="source.secret.accessKeyId",
+        _secret("source_access_key_id", "source key id", "source.secret.accessKeyId", _NOT_GCS),
+        _secret(
+            "source_secret_access_key", "source secret", "source.secret.secretAccessKey", _NOT_GCS
         ),
-        Field(
-            "source_secret_access_key",
-            "source secret",
-            vendors=_NOT_GCS,
-            secret=True,
-            part="source.secret.secretAccessKey",
-        ),
-        Field(
-            "source_client_email",
-            "client email",
-            vendors=("gcs",),
-            secret=True,
-            part="source.secret.clientEmail",
-        ),
-        Field(
-            "source_private_key",
-            "private key",
-            vendors=("gcs",),
-            secret=True,
-            part="source.secret.privateKey",
-        ),
-        Field(
-            "target_access_key_id",
-            "target key id",
-            secret=True,
-            part="target.secret.accessKeyId",
-        ),
-        Field(
-            "target_secret_access_key",
-            "target secret",
-            secret=True,
-            part="target.secret.secretAccessKey",
-        ),
+        _secret("source_client_email", "client email", "source.secret.clientEmail", ("gcs",)),
+        _secret("source_private_key", "private key", "source.secret.privateKey", ("gcs",)),
+        _secret("target_access_key_id", "target key id", "target.secret.accessKeyId"),
+        _secret("target_secret_access_key", "target secret", "target.secret.secretAccessKey"),
     ),
 )
 
-REGION = Section(
-    "What the API does not tell",
-    (Field("region", "source region", "optional", vendors=("s3",), part="source.region"),),
-)
+REGION = Section("What the API does not tell", (replace(_REGION, label="source region"),))
 
 
 def draft_of(values: Values, keys: tuple[str, ...] | None = None) -> Draft:
@@ -200,9 +165,6 @@ def secrets_of(values: Values, environ: Mapping[str, str], vendor: str) -> Secre
     )
 
 
-FROM_THE_ENVIRONMENT = "from the environment"
-
-
 class Sanitised(Highlighter):
     """Shows the text of an input with the control characters replaced."""
 
@@ -215,10 +177,14 @@ class Sanitised(Highlighter):
         text.plain = self._look.sanitise(self._entry.value)
 
 
-class FieldInput(Input):
-    """A text input; pasted text may contain anything, and is sanitised for display."""
+class FilterInput(Input):
+    """An input whose cursor does not blink: a blinking cursor writes 2.5 KB/s."""
 
     cursor_blink = var(False, init=False)
+
+
+class FieldInput(FilterInput):
+    """A text input; pasted text may contain anything, and is sanitised for display."""
 
     def __init__(self, look: Look, hint: str, *, id: str, password: bool = False) -> None:
         super().__init__(
@@ -272,7 +238,20 @@ class SecretInput(FieldInput):
         """Do nothing."""
 
 
-class Choice(PaintedLines, can_focus=True):
+class FocusedLine(PaintedLines, can_focus=True):
+    """A line whose background shows whether it has the focus."""
+
+    def row_style(self, y: int) -> str:
+        """Return the style of the row: that of a cursor."""
+        return "cursor" if self.has_focus else "cursor-blurred"
+
+    def watch_has_focus(self, focused: bool) -> None:
+        """Repaint when the focus changes."""
+        super().watch_has_focus(focused)
+        self.repaint_changes()
+
+
+class Choice(FocusedLine):
     """A choice between a few words with the arrow keys."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -303,21 +282,15 @@ class Choice(PaintedLines, can_focus=True):
         """Draw all words, the chosen one in brackets; only the chosen one if they do not fit."""
         if y > 0:
             return ()
-        line = tuple(self._all())
-        if width_of(line) <= self.size.width:
-            return line
-        place = f"{self.place + 1} of {len(self._words)}"
-        return (Piece(f"[{self._shown[self.place]}]", "accent"), Piece(f" {place}", "muted"))
-
-    def _all(self) -> Iterator[Piece]:
+        line: list[Piece] = []
         for place, word in enumerate(self._shown):
-            mine = place == self.place
-            yield Piece(f"[{word}]" if mine else f" {word} ", "accent" if mine else "muted")
-            yield Piece(" ")
-
-    def row_style(self, y: int) -> str:
-        """Return the style of the row, which shows whether the field has the focus."""
-        return "cursor" if self.has_focus else "cursor-blurred"
+            chosen = place == self.place
+            style = "accent" if chosen else "muted"
+            line += [Piece(f"[{word}]" if chosen else f" {word} ", style), Piece(" ")]
+        if width_of(line) <= self.size.width:
+            return tuple(line)
+        number = f"{self.place + 1} of {len(self._words)}"
+        return (Piece(f"[{self._shown[self.place]}]", "accent"), Piece(f" {number}", "muted"))
 
     def action_step(self, step: int) -> None:
         """Choose the next or the previous word, stopping at the ends."""
@@ -329,13 +302,8 @@ class Choice(PaintedLines, can_focus=True):
         if self.is_mounted:
             self.post_message(self.Changed())
 
-    def watch_has_focus(self, focused: bool) -> None:
-        """Repaint when the focus changes."""
-        super().watch_has_focus(focused)
-        self.repaint_changes()
 
-
-class GoOn(PaintedLines, can_focus=True):
+class GoOn(FocusedLine):
     """The button at the end of a form."""
 
     def __init__(self, look: Look, words: str) -> None:
@@ -346,29 +314,22 @@ class GoOn(PaintedLines, can_focus=True):
         """Draw the label."""
         return self._line if y == 0 else ()
 
-    def row_style(self, y: int) -> str:
-        """Return the style of the row, which shows whether the button has the focus."""
-        return "cursor" if self.has_focus else "cursor-blurred"
-
-    def watch_has_focus(self, focused: bool) -> None:
-        """Repaint when the focus changes."""
-        super().watch_has_focus(focused)
-        self.repaint_changes()
-
 
 class FieldRow(Vertical):
     """A label, its input or choice, and the error below.
 
-    shown: the displayed forms of the choices.
-    known: a secret is set in the environment.
+    shown: the displayed forms of the choices; empty if they are the choices.
+    in_environment: the secret is set in the environment.
     """
 
-    def __init__(self, look: Look, field: Field, shown: tuple[str, ...], *, known: bool) -> None:
+    def __init__(
+        self, look: Look, field: Field, shown: tuple[str, ...], *, in_environment: bool
+    ) -> None:
         super().__init__(id=f"row-{field.name}", classes="field")
         self._look = look
         self.field = field
-        self._shown = shown
-        self._known = known
+        self._shown = shown or field.choices
+        self._hint = "from the environment" if in_environment else field.hint
         self.fault = ""
 
     def compose(self) -> ComposeResult:
@@ -376,17 +337,13 @@ class FieldRow(Vertical):
         with Horizontal():
             yield Static(classes="mark")
             yield Static(Content(self.field.label), classes="label")
-            yield self._entry()
+            field = self.field
+            if field.choices:
+                yield Choice(self._look, field.choices, self._shown, field.name)
+            else:
+                entry = SecretInput if field.secret else FieldInput
+                yield entry(self._look, self._hint, id=field.name)
         yield Static(classes="fault")
-
-    def _entry(self) -> FieldInput | Choice:
-        field, look = self.field, self._look
-        if field.choices:
-            return Choice(look, field.choices, self._shown or field.choices, field.name)
-        if field.secret:
-            hint = FROM_THE_ENVIRONMENT if self._known else field.hint
-            return SecretInput(look, hint, id=field.name)
-        return FieldInput(look, field.hint, id=field.name)
 
     @property
     def entry(self) -> FieldInput | Choice:
@@ -409,23 +366,16 @@ class FieldRow(Vertical):
         mark = self._look.to_ascii("▌") if here else ""
         self.query_one(".mark", Static).update(Content(mark))
 
-    def say(self, fault: str) -> None:
+    def show_fault(self, fault: str) -> None:
         """Show the error of this field; "" clears it."""
         if fault != self.fault:
             self.fault = fault
-            clean = self._look.sentence(fault)
-            self.query_one(".fault", Static).update(Content(clean))
+            self.query_one(".fault", Static).update(Content(self._look.sentence(fault)))
             self.set_class(bool(fault), "-wrong")
 
 
 MOST_TYPED = 500
 """The most characters in a filter or search line; a longer paste is ignored."""
-
-
-class FilterInput(Input):
-    """An input whose cursor does not blink: a blinking cursor writes 2.5 KB/s."""
-
-    cursor_blink = var(False, init=False)
 
 
 class FilterLine(Horizontal):
