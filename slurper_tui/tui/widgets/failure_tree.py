@@ -88,22 +88,22 @@ class FailureState(msgspec.Struct, frozen=True, eq=False):
 
 def entries(state: FailureState) -> tuple[Entry, ...]:
     """Return every visible entry, in order."""
-    return tuple(entry for group in state.view.groups for entry in _of_group(group, state))
-
-
-def _of_group(group: FailureGroup, state: FailureState) -> Iterator[Entry]:
-    path = (group.log_type,)
-    yield Entry(path, group, group.log_type, group.count, opens=True)
-    if path not in state.opened:
-        return
-    yield Entry((*path, SPAN, ""), group, "")
-    for text, count in group.messages:
-        yield Entry((*path, MESSAGE, text), group, text, count)
-    for prefix in group.prefixes:
-        inner = (*path, PREFIX, prefix.prefix)
-        yield Entry(inner, group, prefix.prefix, prefix.count, opens=bool(prefix.examples))
-        if inner in state.opened:
-            yield from (Entry((*inner, key), group, key) for key in prefix.examples)
+    found: list[Entry] = []
+    for group in state.view.groups:
+        path = (group.log_type,)
+        found.append(Entry(path, group, group.log_type, group.count, opens=True))
+        if path not in state.opened:
+            continue
+        found.append(Entry((*path, SPAN, ""), group, ""))
+        for text, count in group.messages:
+            found.append(Entry((*path, MESSAGE, text), group, text, count))
+        for prefix in group.prefixes:
+            inner = (*path, PREFIX, prefix.prefix)
+            opens = bool(prefix.examples)
+            found.append(Entry(inner, group, prefix.prefix, prefix.count, opens=opens))
+            if inner in state.opened:
+                found.extend(Entry((*inner, key), group, key) for key in prefix.examples)
+    return tuple(found)
 
 
 def see(state: FailureState, view: FailuresView) -> FailureState:
@@ -115,8 +115,8 @@ def _placed(state: FailureState) -> FailureState:
     """Put the cursor on a visible entry: its own, the nearest parent, or the first entry."""
     paths = [entry.path for entry in entries(state)]
     sizes = (len(state.cursor), 3, 1)
-    wanted = (state.cursor[:size] for size in sizes if size <= len(state.cursor))
-    cursor = next((path for path in wanted if path in paths), paths[0] if paths else ())
+    nearest = (state.cursor[:size] for size in sizes if size <= len(state.cursor))
+    cursor = next((path for path in nearest if path in paths), paths[0] if paths else ())
     return replace(state, cursor=cursor)
 
 
@@ -164,37 +164,34 @@ def read_words(view: FailuresView) -> tuple[str, ...]:
 
 def failed_line(view: FailuresView, width: int) -> Line:
     """Return the longest text of `failed_words` that fits, in its colour."""
-    said = failed_words(view)
-    clean = not view.named and view.failed_objects == 0
-    fits = (text for text in said if len(text) <= width)
-    return (Piece(next(fits, said[-1]), "success" if clean else "error"),)
+    texts = failed_words(view)
+    text = next((text for text in texts if len(text) <= width), texts[-1])
+    return (Piece(text, "error" if view.named or view.failed_objects != 0 else "success"),)
 
 
 def summary(view: FailuresView, look: Look, width: int) -> Iterator[Line]:
     """Yield the lines above the tree, broken only between words."""
     if view.counts.listing_broke:
         sign = "x" if look.ascii_only else "✖"
-        yield from _wrapped(f"{sign} {reason_of(BROKE_TYPE)}", "error", look, width)
-    there, lost = skipped_words(view)
-    dot = look.to_ascii(" · ")
-    line = join([_piece(there, "muted", look), _piece(lost, "warning", look)], dot)
+        yield from _wrapped(Piece(f"{sign} {reason_of(BROKE_TYPE)}", "error"), width)
+    skipped = [
+        Piece(look.sentence(text), style)
+        for text, style in zip(skipped_words(view), ("muted", "warning"), strict=True)
+        if text
+    ]
+    line = join([(piece,) for piece in skipped], look.to_ascii(" · "))
     if line and width_of(line) <= width:
         yield line
     else:
-        yield from _wrapped(there, "muted", look, width)
-        yield from _wrapped(lost, "warning", look, width)
+        for piece in skipped:
+            yield from _wrapped(piece, width)
     if view.counts.whole and not view.groups:
-        yield from _wrapped("The log names no object that failed or was left out", "", look, width)
+        yield from _wrapped(Piece("The log names no object that failed or was left out"), width)
 
 
-def _piece(text: str, style: str, look: Look) -> Line:
-    return (Piece(look.sentence(text), style),) if text else ()
-
-
-def _wrapped(text: str, style: str, look: Look, width: int) -> Iterator[Line]:
-    if text:
-        said = look.sentence(text)
-        yield from ((Piece(part, style),) for part in wrap_words(said, width))
+def _wrapped(piece: Piece, width: int) -> Iterator[Line]:
+    for part in wrap_words(piece.text, width):
+        yield (Piece(part, piece.style),)
 
 
 def count_width(shown: Sequence[Entry]) -> int:
@@ -212,28 +209,18 @@ def entry_line(
     """
     if entry.is_group:
         return _group_line(entry, look, width, counts, opened, now)
-    number = pad(words.count(entry.count) if entry.count is not None else "", counts, right=True)
+    kind, text = entry.path[1], look.sanitise(entry.text)
+    if kind == SPAN:
+        text = _seen_words(entry.group, look, now)
+    elif kind == PREFIX and not entry.text:
+        text = "(no prefix)"
+    number = pad("" if entry.count is None else words.count(entry.count), counts, right=True)
     sign = Piece(_fold_sign(opened, look) if entry.opens else " ", "faint")
-    head: Line = (Piece("  "), sign, Piece(" "), Piece(number, "muted"), Piece("  "))
-    if entry.is_key:
-        head = (*head, Piece("  "))
+    indent = "    " if entry.is_key else "  "
+    head: Line = (Piece("  "), sign, Piece(" "), Piece(number, "muted"), Piece(indent))
     room = max(1, width - width_of(head))
-    return (
-        *head,
-        Piece(shorten(_entry_text(entry, look, now), room, look.ellipsis), _role(entry)),
-    )
-
-
-def _entry_text(entry: Entry, look: Look, now: float) -> str:
-    if entry.path[1] == SPAN:
-        return _seen_words(entry.group, look, now)
-    if not entry.text and entry.path[1] != MESSAGE:
-        return "(no prefix)"
-    return look.sanitise(entry.text)
-
-
-def _role(entry: Entry) -> str:
-    return "muted" if entry.is_key or entry.path[1] in (MESSAGE, SPAN) else ""
+    style = "" if kind == PREFIX and not entry.is_key else "muted"
+    return (*head, Piece(shorten(text, room, look.ellipsis), style))
 
 
 def _fold_sign(opened: bool, look: Look) -> str:
@@ -260,16 +247,14 @@ def _group_line(
 
 def _seen_words(group: FailureGroup, look: Look, now: float) -> str:
     """Return when a reason was first and last seen: `seen Thu 14:01 – today 09:12`."""
-    first, last = (_when(text, look, now) for text in (group.first_seen, group.last_seen))
+    times = [(text, known_time(text)) for text in (group.first_seen, group.last_seen)]
+    first, last = (
+        look.sanitise(text) if at is None else words.moment(at, now or at, look.zone)
+        for text, at in times
+    )
     if " " in first and " " not in last:
         last = f"today {last}"
-    said = first if first == last else f"{first} – {last}"
-    return look.sentence(f"seen {said}")
-
-
-def _when(text: str | None, look: Look, now: float) -> str:
-    at = known_time(text)
-    return look.sanitise(text) if at is None else words.moment(at, now or at, look.zone)
+    return look.sentence(f"seen {first if first == last else f'{first} – {last}'}")
 
 
 NOTHING = FailureState(FailuresView(JobKey("", "")))

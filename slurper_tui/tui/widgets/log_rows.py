@@ -139,10 +139,10 @@ def time_text(row: LogRow, times: Times, look: Look) -> str:
     """Return a row's time, or the API's text if it cannot be parsed."""
     at = known_time(row.created_at)
     if at is None:
-        said = shorten(look.sanitise(row.created_at), times.width, look.ellipsis)
+        text = shorten(look.sanitise(row.created_at), times.width, look.ellipsis)
     else:
-        said = _local(at, look).strftime(times.form) if times.form else words.age(times.now - at)
-    return pad(said, times.width, right=not times.form)
+        text = _local(at, look).strftime(times.form) if times.form else words.age(times.now - at)
+    return pad(text, times.width, right=not times.form)
 
 
 def row_line(row: LogRow, layout: RowLayout) -> Line:
@@ -150,7 +150,12 @@ def row_line(row: LogRow, layout: RowLayout) -> Line:
     room = max(1, layout.width - layout.body)
     head = _head(row, layout)
     if row.object_key is None:
-        return _fitted((*head, *_event(row, layout)), layout)
+        most = MARKS * layout.width
+        line = (*head, *_found(_reason_text(row, layout)[:most], _event_style(row), layout))
+        if row.message is not None:
+            text = layout.look.sanitise(row.message)[:most]
+            line = (*line, Piece(" " * GAP), *_found(text, "muted", layout))
+        return _fitted(line, layout)
     if layout.narrow:
         return _fitted((*head, *_found(_short(row.object_key, layout, room), "", layout)), layout)
     reason = _cell(
@@ -163,16 +168,6 @@ def row_line(row: LogRow, layout: RowLayout) -> Line:
     message = _found(_short(row.message or "", layout, room - for_key), "muted", layout)
     gap = Piece(" " * GAP)
     return _fitted((*head, *reason, gap, *key, gap, *message), layout)
-
-
-def _event(row: LogRow, layout: RowLayout) -> Iterator[Piece]:
-    """Yield the text of a row without a key: its reason, then the API's message."""
-    most = MARKS * layout.width
-    reason = layout.look.sanitise(reason_of(row.log_type))
-    yield from _found(reason[:most], _event_style(row), layout)
-    if row.message is not None:
-        yield Piece(" " * GAP)
-        yield from _found(layout.look.sanitise(row.message)[:most], "muted", layout)
 
 
 def _event_style(row: LogRow) -> str:
@@ -249,16 +244,15 @@ def _indent(row: LogRow, layout: RowLayout) -> int:
 
 def _body(row: LogRow, layout: RowLayout) -> Iterator[tuple[str, str]]:
     room = layout.width - _indent(row, layout)
-    clean = layout.look.sanitise
     if row.object_key is None:
-        yield from ((part, _event_style(row)) for part in wrap(reason_of_row(row, layout), room))
+        yield from ((part, _event_style(row)) for part in wrap(_reason_text(row, layout), room))
     else:
-        yield from ((part, "") for part in wrap(clean(row.object_key), room))
+        yield from ((part, "") for part in wrap(layout.look.sanitise(row.object_key), room))
     if row.message is not None:
-        yield from ((part, "muted") for part in wrap(clean(row.message), room))
+        yield from ((part, "muted") for part in wrap(layout.look.sanitise(row.message), room))
 
 
-def reason_of_row(row: LogRow, layout: RowLayout) -> str:
+def _reason_text(row: LogRow, layout: RowLayout) -> str:
     """Return our wording of a row's type, or the type itself, sanitised."""
     return layout.look.sanitise(reason_of(row.log_type))
 
@@ -283,21 +277,26 @@ class LogLines(LineList):
 
     def line_at(self, y: int) -> Line:
         """Draw a row or a line of a wrapped one; the notice if no row is shown."""
-        if not self.state.rows:
+        state, line = self.state, y + self.first
+        if not state.rows:
             return self._notice() if y == 0 else ()
-        line = y + self.first
         row = self.row_of(line)
         if row is None:
             return ()
+        if state.wrapped:
+            parts, part = row_lines(state.rows[row], self._row_layout), line - self._start(row)
+            drawn = parts[part] if part < len(parts) else ()
+        else:
+            drawn = row_line(state.rows[row], self._row_layout)
         margin = (self.cursor_sign(row), Piece(" " * (MARGIN - 1)))
-        return (*fill((*margin, *self._drawn(row, line)), self.room.width - 1), self.thumb(y))
+        return (*fill((*margin, *drawn), self.room.width - 1), self.thumb(y))
 
-    def _drawn(self, row: int, line: int) -> Line:
-        if not self.state.wrapped:
-            return row_line(self.state.rows[row], self._row_layout)
-        parts = row_lines(self.state.rows[row], self._row_layout)
-        part = line - self._start(row)
-        return parts[part] if part < len(parts) else ()
+    def _notice(self) -> Line:
+        """Return why no row is shown, once it is known."""
+        text = "The log is empty" if self.state.view.whole else ""
+        if self.state.view.rows:
+            text = "No row is of this type and holds these words"
+        return (Piece(" " * MARGIN), Piece(text, "muted"))
 
     def row_of(self, line: int) -> int | None:
         """Return the index of the row at a line, counted from the top of the log; None for none."""
@@ -326,19 +325,11 @@ class LogLines(LineList):
             return self._starts[-1] if self._starts else 0
         return len(self.state.rows)
 
-    def _notice(self) -> Line:
-        state = self.state
-        if state.view.rows:
-            said = "No row is of this type and holds these words"
-        elif state.view.whole:
-            said = "The log is empty"
-        else:
-            said = ""
-        return (Piece(" " * MARGIN), Piece(said, "muted"))
-
     def watch_state(self, before: LogState, after: LogState) -> None:
         """Show a new state; the cursor's row keeps its place on the screen when the rows change."""
-        if self._fitted_at == self.now and after.rows and shows_same_rows(before, after):
+        same_rows = before.rows is after.rows and before.view.rows is after.view.rows
+        ways = [(state.wrapped, state.ages, state.sought) for state in (before, after)]
+        if after.rows and same_rows and ways[0] == ways[1] and self._fitted_at == self.now:
             self._move_cursor(before.cursor)
             return
         held = before.rows is not after.rows or before.wrapped != after.wrapped
@@ -398,23 +389,16 @@ class LogLines(LineList):
         if shape != self._shape or len(self._heights) > 2 * len(self.state.rows) + 100:
             self._shape = shape
             self._heights.clear()
-        known = self._heights.get(id(row))
-        if known is None or known[0] is not row:
-            known = self._heights[id(row)] = (row, row_height(row, self._row_layout))
-        return known[1]
+        cached = self._heights.get(id(row))
+        if cached is None or cached[0] is not row:
+            cached = self._heights[id(row)] = (row, row_height(row, self._row_layout))
+        return cached[1]
 
 
 def _key_width(row: LogRow) -> int:
     """Return the cells of a row's key; a very long key counts as at least the widest screen."""
     key = row.object_key or ""
     return len(key) if key.isascii() else cell_len(key[:MOST_SHOWN])
-
-
-def shows_same_rows(before: LogState, after: LogState) -> bool:
-    """Return whether both states show the same rows in the same way; the cursors may differ."""
-    same_rows = before.rows is after.rows and before.view.rows is after.view.rows
-    ways = [(state.wrapped, state.ages, state.sought) for state in (before, after)]
-    return same_rows and ways[0] == ways[1]
 
 
 def came_above(before: LogState, after: LogState, most: int) -> int:
