@@ -172,14 +172,11 @@ def _parts(text: str) -> Iterator[tuple[str, bool]]:
     for place, char in enumerate(text):
         if place and not cell_len(char):
             doubts[place - 1] = True
-        if place and _joins_the_next(text[place - 1]):
+        before = text[place - 1 : place]
+        if before == _JOINER or (before and unicodedata.combining(before) == _VIRAMA):
             doubts[place] = True
     for doubt, run in groupby(zip(text, doubts, strict=True), key=lambda pair: pair[1]):
         yield "".join(char for char, _ in run), doubt
-
-
-def _joins_the_next(char: str) -> bool:
-    return char == _JOINER or unicodedata.combining(char) == _VIRAMA
 
 
 class Shift(NamedTuple):
@@ -217,26 +214,25 @@ class RunsUpdate(ChopsUpdate):
     def render_segments(self, console: Console) -> str:
         """Return the characters and escape codes for the terminal."""
         writer = _Writer(console, map(str, self.shifts))
-        doubtful = {y for y, _, _ in self.spans if self._in_doubt(y)}
+        rows = {y: [*self._strips_of(y)] for y, _, _ in self.spans}
+        doubtful = {y for y, row in rows.items() if any(_is_in_doubt(strip) for _, _, strip in row)}
         for y, start, end in self.spans:
             if y not in doubtful:
-                writer.write(y, self._run(y, start, end))
+                cut = (
+                    (max(x, start), strip.crop(max(0, start - x), min(end, until) - x))
+                    for x, until, strip in rows[y]
+                    if x < end and start < until
+                )
+                writer.write(y, cut)
         for y in sorted(doubtful):
-            writer.write(y, ((x, strip) for x, _, strip in self._chops(y) if strip is not None))
+            writer.write(y, ((x, strip) for x, _, strip in rows[y]))
         return writer.text
 
-    def _in_doubt(self, y: int) -> bool:
-        return any(_is_in_doubt(strip) for _, _, strip in self._chops(y) if strip is not None)
-
-    def _run(self, y: int, start: int, end: int) -> Iterator[tuple[int, Strip]]:
-        for x, chop_end, strip in self._chops(y):
-            if strip is None or chop_end <= start or x >= end:
-                continue
-            yield max(x, start), strip.crop(max(0, start - x), min(end, chop_end) - x)
-
-    def _chops(self, y: int) -> Iterable[tuple[int, int, Strip | None]]:
-        pairs = zip(self.chop_ends[y], self.chops[y].items(), strict=True)
-        return ((x, end, strip) for end, (x, strip) in pairs)
+    def _strips_of(self, y: int) -> Iterator[tuple[int, int, Strip]]:
+        """Yield the strips of a row with their first column and the column after them."""
+        for until, (x, strip) in zip(self.chop_ends[y], self.chops[y].items(), strict=True):
+            if strip is not None:
+                yield x, until, strip
 
 
 class PlacedUpdate(LayoutUpdate):
@@ -426,20 +422,14 @@ MERGE = 6
 
 STYLES = (
     *("muted", "faint", "strong", "primary", "secondary", "success", "warning", "error"),
-    *(
-        "neutral",
-        "accent",
-        "bar",
-        "bar-ended",
-        "heading",
-        "sorted",
-        "key",
-        "rule",
-        "banner",
-        "match",
-    ),
+    *("neutral", "accent", "bar", "bar-ended", "heading", "sorted", "key", "rule", "banner"),
+    "match",
 )
+"""The styles of pieces: component classes `style--NAME` of the stylesheet."""
+
 ROWS = ("cursor", "cursor-blurred", "stale")
+"""The styles of rows: component classes `row--NAME`."""
+
 _PARTS = {f"style--{style}" for style in STYLES} | {f"row--{row}" for row in ROWS}
 
 _STYLES: dict[tuple[object, ...], dict[tuple[str, str], Style]] = {}
@@ -466,7 +456,7 @@ class PaintedLines(ScrollView, can_focus=False, inherit_bindings=False):
         self.room = Size(0, 0)
         self.first = 0
         self._painted: dict[int, Strip] = {}
-        self._told: dict[int, tuple[Line, str, int]] = {}
+        self._lines_at: dict[int, tuple[Line, str, int]] = {}
         self._styles: dict[tuple[str, str], Style] | None = None
 
     def line_at(self, y: int) -> Line:
@@ -494,8 +484,7 @@ class PaintedLines(ScrollView, can_focus=False, inherit_bindings=False):
         if size != self.room:
             self.room = size
             self.fit()
-        line, row = self._told_at(y)
-        strip = self._painted[y] = self._strip(line, row)
+        strip = self._painted[y] = self._strip(self._line_of(y))
         return strip
 
     def repaint_changes(self, rows: Iterable[int] | None = None) -> None:
@@ -503,8 +492,15 @@ class PaintedLines(ScrollView, can_focus=False, inherit_bindings=False):
         self.room, self.first = self.size, self.scroll_offset.y
         if not self.is_mounted or not self.room:
             return
-        ys = range(self.room.height) if rows is None else rows
-        regions = [region for y in ys for region in self._changes(y)]
+        regions: list[Region] = []
+        for y in range(self.room.height) if rows is None else rows:
+            line_before, painted = self._lines_at.get(y), self._painted.get(y)
+            line = self._line_of(y)
+            if line == line_before or (strip := self._strip(line)) == painted:
+                continue
+            self._painted[y] = strip
+            runs = differing_runs(painted, strip) if painted else [(0, self.room.width)]
+            regions.extend(Region(start, y, end - start, 1) for start, end in runs)
         if regions:
             self.refresh(*regions)
 
@@ -514,24 +510,17 @@ class PaintedLines(ScrollView, can_focus=False, inherit_bindings=False):
         The caller must then call `repaint_changes`, which draws the new rows and all other
         differences.
         """
-        app = self.app
-        if not (_SHIFTS_ROWS and isinstance(app, PaintedApp) and self._movable(lines)):
+        app, region, screen, height = self.app, self.region, self.screen, self.room.height
+        if not (_SHIFTS_ROWS and isinstance(app, PaintedApp) and 0 < lines < height):
             return
-        app.shift(Shift(self.region.y, self.region.bottom, lines))
-        self._styles_cache.clear()  # the cache finds lines by their old row
-        height = self.room.height
-        self._painted = {y + lines: s for y, s in self._painted.items() if y + lines < height}
-        self._told = {y + lines: t for y, t in self._told.items() if y + lines < height}
-
-    def _movable(self, lines: int) -> bool:
-        """Return whether the terminal can move the rows.
-
-        The widget must span whole rows, be visible, and have no repaint pending.
-        """
-        region, screen = self.region, self.screen
-        ours = region.x == 0 and region.width == self.app.size.width
         waiting = self._repaint_regions or screen._dirty_widgets or screen._layout_required
-        return ours and screen.is_current and not waiting and 0 < lines < self.room.height
+        whole_rows = region.x == 0 and region.width == app.size.width
+        if waiting or not whole_rows or not screen.is_current:
+            return
+        app.shift(Shift(region.y, region.bottom, lines))
+        self._styles_cache.clear()  # the cache finds lines by their old row
+        self._painted = {y + lines: s for y, s in self._painted.items() if y + lines < height}
+        self._lines_at = {y + lines: t for y, t in self._lines_at.items() if y + lines < height}
 
     def watch_scroll_y(self, old_value: float, new_value: float) -> None:
         """Repaint only the differences after scrolling."""
@@ -552,50 +541,35 @@ class PaintedLines(ScrollView, can_focus=False, inherit_bindings=False):
         super().notify_style_update()
         self._styles = None
 
-    def _changes(self, y: int) -> Iterator[Region]:
-        before = self._told.get(y)
-        line, row = self._told_at(y)
-        if before is not None and before == self._told[y]:
-            return
-        painted, wanted = self._painted.get(y), self._strip(line, row)
-        if painted == wanted:
-            return
-        self._painted[y] = wanted
-        runs = differing_runs(painted, wanted) if painted else [(0, self.room.width)]
-        for start, end in runs:
-            yield Region(start, y, end - start, 1)
+    def _line_of(self, y: int) -> tuple[Line, str, int]:
+        """Return the line and the style of row `y`, and the identity of the styles in use.
 
-    def _told_at(self, y: int) -> tuple[Line, str]:
-        """Return the line and row style of row `y`; record them, to skip an equal line later."""
+        They are recorded, so that `repaint_changes` skips an equal line.
+        """
         line, row = fill(self.line_at(y), self.room.width), self.row_style(y)
         if self._styles is None:
-            look = (self.app.theme, *sorted(self.app.pseudo_classes), self.background_colors)
-            self._styles = _STYLES.setdefault(look, {})
-        self._told[y] = (line, row, id(self._styles))
-        return line, row
+            theme = (self.app.theme, *sorted(self.app.pseudo_classes), self.background_colors)
+            self._styles = _STYLES.setdefault(theme, {})
+        found = self._lines_at[y] = (line, row, id(self._styles))
+        return found
 
-    def _strip(self, line: Line, row: str) -> Strip:
-        return Strip(
-            [Segment(p.text, self._rich_style(p.style, row)) for p in line], self.room.width
-        )
+    def _strip(self, line_of_row: tuple[Line, str, int]) -> Strip:
+        line, row, _ = line_of_row
+        segments = [Segment(text, self._rich_style(style, row)) for text, style in line]
+        return Strip(segments, self.room.width)
 
     def _rich_style(self, style: str, row: str) -> Style:
+        """Combine a row's style with a piece's; the piece keeps its own background if any."""
         assert self._styles is not None
         rich = self._styles.get((style, row))
         if rich is None:
-            rich = self._styles[style, row] = self._mix(style, row)
+            plain = self.rich_style
+            rich = self._part(f"style--{style}").rich_style if style else plain
+            if row:
+                over = self._part(f"row--{row}").partial_rich_style
+                rich += over.without_color if rich.bgcolor != plain.bgcolor else over
+            self._styles[style, row] = rich
         return rich
-
-    def _mix(self, style: str, row: str) -> Style:
-        """Combine a row's style with a piece's; the piece keeps its own background if any."""
-        plain = self.rich_style
-        if not row:
-            return self._part(f"style--{style}").rich_style if style else plain
-        rich = self._rich_style(style, "")
-        over = self._part(f"row--{row}").partial_rich_style
-        if style and rich.bgcolor != plain.bgcolor:
-            over = over.without_color
-        return rich + over
 
     def _part(self, name: str) -> RenderStyles:
         """Compute the style of a component class on first use. Raises KeyError for an unknown name.
