@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from slurper_tui.cli.output import Output, amount, remains, to_ascii
-from slurper_tui.monitor.model.job import Phase
+from slurper_tui.monitor.model.job import Phase, Total
 from tests.tui.jobs import forecast, view
 
 
@@ -41,8 +41,8 @@ def test_what_remains_in_a_column_and_in_words(
     [
         ({}, "350/1000"),
         ({"phase": Phase.LISTING}, "350/1000+"),
-        ({"grew": True, "phase": Phase.STALLED}, "350/1000+"),
-        ({"grew": True, "status": "paused"}, "350/1000+"),
+        ({"total": Total.GROWING, "phase": Phase.STALLED}, "350/1000+"),
+        ({"total": Total.GROWING, "status": "paused"}, "350/1000+"),
         ({"partial": True}, "350/1000+"),
     ],
 )

@@ -115,6 +115,20 @@ def has_ended(job: Job, status: str | None = None) -> bool:
     return word in ("completed", "aborted") or job.finished_at is not None
 
 
+class Total(StrEnum):
+    """How final a number of objects is.
+
+    FINAL: it does not grow any more. PROVISIONAL: it may still grow.
+    GROWING: it was seen to grow and has not settled.
+    INCOMPLETE: it is the sum of a migration, and plans have yet to start further jobs.
+    """
+
+    FINAL = "final"
+    PROVISIONAL = "provisional"
+    GROWING = "growing"
+    INCOMPLETE = "incomplete"
+
+
 class State(StrEnum):
     """Status shown to the user: the API's status combined with the phase."""
 
@@ -228,7 +242,7 @@ class JobView(msgspec.Struct, frozen=True, dict=True):
 
     status: from the progress answer, else from the list; None if both lack it.
     percent: whole number from 0 to 100; None when unknown.
-    provisional: the total may still grow. grew: the total was seen to grow and has not settled.
+    total: how final `counts.objects` is.
     rate: time-weighted over about two minutes. lifetime_rate: average since `createdAt`.
     transferred_rate, skipped_rate: parts of `rate`. plan_rate: the rate that the forecast uses.
     growth: rate at which the total grows.
@@ -246,7 +260,6 @@ class JobView(msgspec.Struct, frozen=True, dict=True):
         read to its end, and when the log lacks rows for some failures.
     listing_broke: the log reports that the source could not be listed to its end.
     partial: this is a sum of jobs, and the counts of some are unknown.
-    lower_bound: this is a sum of jobs, and plans have yet to start others.
     unchanged_since: since when neither counts nor status changed; set only for a live job with an
         undocumented status.
     """
@@ -257,8 +270,7 @@ class JobView(msgspec.Struct, frozen=True, dict=True):
     phase: Phase | None = None
     counts: Counts = Counts()
     percent: int | None = None
-    provisional: bool = False
-    grew: bool = False
+    total: Total = Total.FINAL
     rate: float | None = None
     lifetime_rate: float | None = None
     verdict: Verdict | None = None
@@ -282,7 +294,6 @@ class JobView(msgspec.Struct, frozen=True, dict=True):
     not_copied: int | None = None
     listing_broke: bool = False
     partial: bool = False
-    lower_bound: bool = False
     unchanged_since: float | None = None
 
     @cached_property
@@ -311,9 +322,14 @@ class JobView(msgspec.Struct, frozen=True, dict=True):
         return str(self.state) if self.state is not State.OTHER else self.status or "unknown"
 
     @property
+    def provisional(self) -> bool:
+        """True if the total may still grow."""
+        return self.total is not Total.FINAL
+
+    @property
     def growing(self) -> bool:
         """True if the total is only a lower bound, in any phase."""
-        return self.grew or self.lower_bound or self.phase is Phase.LISTING
+        return self.total in (Total.GROWING, Total.INCOMPLETE) or self.phase is Phase.LISTING
 
     @property
     def total_at_least(self) -> bool:

@@ -18,6 +18,7 @@ from slurper_tui.monitor.model.job import (
     JobView,
     Phase,
     Snapshot,
+    Total,
     has_ended,
 )
 from slurper_tui.monitor.model.verdict import percent, verdict
@@ -91,7 +92,7 @@ def remembered_view(stored: Remembered) -> JobView:
         phase=Phase.ENDED if ended else PHASE_AT_REST.get(status or "", stalled),
         counts=last.counts,
         percent=percent(last.counts, status),
-        provisional=not ended,
+        total=Total.FINAL if ended else Total.PROVISIONAL,
         verdict=verdict(last.counts, status),
         as_of=last.at,
         remembered=True,

@@ -15,7 +15,7 @@ from slurper_tui.api.errors import ApiError, BadAnswer
 from slurper_tui.api.models import PAGE_SIZE, Job
 from slurper_tui.monitor.model.base import MOST_PAGES, Moment
 from slurper_tui.monitor.model.job import AccountView, Outage, Problem
-from slurper_tui.monitor.polling.job_tracker import STALE_POLLS, JobTrack
+from slurper_tui.monitor.polling.job_tracker import STALE_POLLS, JobTrack, PollMode
 
 CHECK_READINGS = 6
 """The end of an unchanged list is verified again after this many readings."""
@@ -305,7 +305,7 @@ class AccountTrack:
         self.listing.restart()
         self.probe_soon(now)
         for track in self.jobs.values():
-            if not track.closed:
+            if track.mode is not PollMode.CLOSED:
                 track.ask_now()
 
     def succeeded(self, now: Moment) -> None:

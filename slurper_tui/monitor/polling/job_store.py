@@ -155,9 +155,8 @@ class Answers:
 
     def _keep(self, track: JobTrack) -> None:
         """Queue the job for the history if its stored data changed."""
-        known = track.to_keep()
-        if known is not None:
-            self.unsaved.jobs.append(known)
+        if (state := track.to_store()) is not None:
+            self.unsaved.jobs.append(state)
 
     def apply_progress(
         self,

@@ -1,14 +1,14 @@
 """The state of one followed job: its samples, its view, its action request and its poll times.
 
-`JobTrack` is mutable and owned by the monitor; everyone else sees its frozen `JobView`. The
-functions compute the next view from an answer or a missing answer. `RequestTracker` follows an
-action request until polls show its outcome.
+`JobTrack` is mutable and owned by the monitor; everyone else sees its frozen `JobView`.
+`RequestTracker` follows an action request until polls show its outcome.
 """
 
 from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from enum import Enum
 
 from msgspec.structs import replace
 
@@ -19,7 +19,7 @@ from slurper_tui.monitor.estimate.forecast import reason
 from slurper_tui.monitor.estimate.series import Series
 from slurper_tui.monitor.model.base import Moment
 from slurper_tui.monitor.model.events import Action, ActionRequest, RequestState, expected
-from slurper_tui.monitor.model.job import Counts, JobView, Phase, State, counts_of, has_ended
+from slurper_tui.monitor.model.job import Counts, JobView, Phase, State, Total, counts_of, has_ended
 from slurper_tui.monitor.model.logs import LogCounts
 from slurper_tui.monitor.model.samples import (
     STEADY_SECONDS,
@@ -126,71 +126,7 @@ def _shows(action: Action, status: str | None) -> bool:
     )
 
 
-def updated_view(
-    before: JobView, series: Series, status: str | None, created_at: str | None, now: Moment
-) -> JobView:
-    """Return the view after an answer that the series already contains."""
-    assert series.last is not None
-    counts, estimate = series.last.counts, series.estimate
-    ended = has_ended(before.job, status)
-    forecast = None if ended else series.forecast
-    stalled = estimate.stalled_since
-    return replace(
-        before,
-        status=status,
-        phase=Phase.ENDED if ended else estimate.phase,
-        counts=counts,
-        percent=percent(counts, status),
-        provisional=not (ended or estimate.settled),
-        grew=estimate.growing and not ended,
-        rate=estimate.rate,
-        lifetime_rate=lifetime_rate(before.job, created_at, counts, status, now.wall),
-        plan_rate=estimate.plan_rate,
-        transferred_rate=estimate.transferred_rate,
-        skipped_rate=estimate.skipped_rate,
-        growth=estimate.growth,
-        forecast=forecast,
-        reason="" if ended else reason(estimate, forecast, stale=False),
-        stalled_since=None if stalled is None else now.wall - (now.mono - stalled),
-        stalled_badly=estimate.stalled_badly,
-        verdict=verdict(counts, status),
-        restarts=estimate.restarts,
-        as_of=now.wall,
-        missed=0,
-        stale=False,
-        gone=False,
-        ended=ended,
-        problem=None,
-        remembered=False,
-    )
-
-
-def stale_view(before: JobView, series: Series) -> JobView:
-    """Return the view of a job without recent answers: last values, no forecast.
-
-    It is no longer shown as stalled, because that is unknown.
-    """
-    why = "" if before.ended else reason(series.estimate, None, stale=True)
-    phase = None if before.phase is Phase.STALLED else before.phase
-    return replace(
-        before,
-        stale=True,
-        forecast=None,
-        reason=why,
-        phase=phase,
-        stalled_since=None,
-        stalled_badly=False,
-    )
-
-
-def another_time(before: str | None, after: str | None) -> bool:
-    """Return whether two times differ, not only in notation; False if either is None."""
-    if before is None or after is None:
-        return False
-    return (parse_time(before) or before) != (parse_time(after) or after)
-
-
-def lifetime_rate(
+def _lifetime_rate(
     job: Job, created_at: str | None, counts: Counts, status: str | None, now: float
 ) -> float | None:
     """Return objects per second from `createdAt` to the end, or to `now` (UTC seconds) if running.
@@ -217,10 +153,24 @@ PAUSED_ROUNDS = 3
 """A job that is not running is polled once in this many rounds."""
 
 
+class PollMode(Enum):
+    """How often a job is polled.
+
+    ACTIVE: every period.
+    LAZY: once a minute, and last of all: it has ended, but its final counts are unknown.
+    CLOSED: never, unless something about it is open: its final counts are known.
+    """
+
+    ACTIVE = "active"
+    LAZY = "lazy"
+    CLOSED = "closed"
+
+
 class JobTrack:
     """The mutable state of a followed job; private to the monitor, others see its `view`.
 
-    asked_at: when it was last queued, in monotonic seconds.
+    answered: a poll was answered. asked_at, retry_at: monotonic seconds of the last ask, and of the
+        earliest next one.
     sent_at: when the request under way was sent, in monotonic seconds; infinite if there is none.
     confirmed: the last status of a progress answer, in this run or an earlier one; None before.
     unseen: number of whole readings of the list in a row that lack the job.
@@ -228,15 +178,15 @@ class JobTrack:
     doubted: poll it once more, although it has ended for good, because the list lacks it.
     unneeded: its counts are not needed.
     unlisted_id: an id that the user gave and no list contains; the job may not exist.
+    gaps: number of gaps of unknown length before its last sample.
     """
 
     def __init__(self, account_id: str, job: Job) -> None:
         self.view = JobView(account_id, job, status=job.status, ended=has_ended(job))
         self.key = self.view.key
         self.series = Series()
+        self.mode = PollMode.LAZY if self.view.ended else PollMode.ACTIVE
         self.answered = False
-        self.closed = False
-        self.lazy = self.view.ended
         self.asked_at = -math.inf
         self.sent_at = math.inf
         self.retry_at = -math.inf
@@ -255,19 +205,21 @@ class JobTrack:
         self._steady_since: float | None = None
         self._changed_at = math.inf
         self._created_at = job.created_at
-        self._kept: Remembered | None = None
+        self._stored: Remembered | None = None
         self._log: LogCounts | None = None
 
     @classmethod
-    def remembered(cls, known: Remembered) -> JobTrack:
+    def remembered(cls, stored: Remembered) -> JobTrack:
         """Return a track with the state of an earlier run; a closed job is not polled again."""
-        track = cls(known.account_id, known.job)
-        track.view = remembered_view(known)
-        track.lazy = track.view.ended
+        track = cls(stored.account_id, stored.job)
+        track.view = remembered_view(stored)
+        track.mode = PollMode.LAZY if track.view.ended else PollMode.ACTIVE
         if track.view.ended:
-            track.series.last = known.last  # no estimate needed, only the time of the last answer
-        track.confirmed = known.last.status if known.last else None
-        track.closed = track.answered = known.closed and known.last is not None
+            track.series.last = stored.last  # no estimate needed, only the time of the last answer
+        if stored.last is not None:
+            track.confirmed = stored.last.status
+            if stored.closed:
+                track.mode, track.answered = PollMode.CLOSED, True
         return track
 
     @property
@@ -278,13 +230,13 @@ class JobTrack:
     @property
     def over(self) -> bool:
         """Whether no poll is needed any more: it has ended for good, or is gone."""
-        closed = self.closed and not self.doubted
+        closed = self.mode is PollMode.CLOSED and not self.doubted
         return (closed or self.view.gone) and not self._requests.open
 
     @property
     def rests(self) -> bool:
         """Whether it has ended for good and nothing about it is pending."""
-        return self.closed and not (
+        return self.mode is PollMode.CLOSED and not (
             self.wanted or self.doubted or self.under_way or self._requests.request
         )
 
@@ -299,7 +251,7 @@ class JobTrack:
             return math.inf
         if self._requests.open:
             return interval
-        if self.lazy and self.answered:
+        if self.mode is PollMode.LAZY and self.answered:
             return STEADY_SECONDS
         brisk = highlighted or self.view.status == "running" or self.view.ended
         return interval if brisk else interval * PAUSED_ROUNDS
@@ -314,31 +266,32 @@ class JobTrack:
         if self.view.missed:
             self.asked_at = self.retry_at = -math.inf
 
-    def listed(self, job: Job) -> bool:
-        """Apply a row of the list; return whether the status changed.
+    def listed(self, job: Job) -> None:
+        """Apply a row of the list.
 
         An end from an earlier run stays valid while the list shows the same one.
         """
-        changed = job.status != self.view.job.status
-        if changed:
+        view = self.view
+        if job.status != view.job.status:
             self.asked_at = -math.inf
-            if self.view.remembered or not has_ended(job):
-                self.closed, self.lazy = False, False
-                self.answered = self.answered and not self.view.remembered
-        if self.view.gone:
+            if view.remembered or not has_ended(job):
+                self.mode = PollMode.ACTIVE
+                self.answered = self.answered and not view.remembered
+        if view.gone:
             self.asked_at = self.retry_at = -math.inf
         self.unseen, self.doubted, self.denied = 0, False, False
-        status = self.view.status if self.answered else job.status
-        self.view = replace(
-            self.view,
-            job=job,
-            status=status,
-            gone=False,
-            ended=has_ended(job, status),
-            verdict=self.view.verdict if status == self.view.status else None,
-            remembered=self.view.remembered and not self.closed,
-        )
-        return changed
+        status = view.status if self.answered else job.status
+        remembered = view.remembered and self.mode is not PollMode.CLOSED
+        if (job, status, False, remembered) != (view.job, view.status, view.gone, view.remembered):
+            self.view = replace(
+                view,
+                job=job,
+                status=status,
+                gone=False,
+                ended=has_ended(job, status),
+                verdict=view.verdict if status == view.status else None,
+                remembered=remembered,
+            )
 
     def unlisted(self) -> None:
         """Count a whole reading of the list that lacks the job.
@@ -380,10 +333,10 @@ class JobTrack:
         interval: seconds between rounds.
         clock_jumped: the time since the last sample is unknown.
         """
-        status = progress.status or self.view.job.status
-        changed = self.answered and status != self.view.status
-        counts = counts_of(progress)
-        if another_time(self._created_at, progress.created_at):
+        before, counts = self.view, counts_of(progress)
+        status = progress.status or before.job.status
+        changed = self.answered and status != before.status
+        if _differ(self._created_at, progress.created_at):
             self.series.restart()
         self._created_at = progress.created_at or self._created_at
         self.series.add(
@@ -395,20 +348,55 @@ class JobTrack:
             clock_jumped=clock_jumped,
         )
         self._close_if_over(counts, status, now)
-        if not self.answered or (counts, status) != (self.view.counts, self.view.status):
+        if not self.answered or (counts, status) != (before.counts, before.status):
             self._changed_at = now.mono
         self.answered, self.failing_since, self.failures = True, None, 0
         self.denied = self.doubted = False
         self.retry_at = -math.inf
-        self.view = updated_view(self.view, self.series, status, self._created_at, now)
-        odd = self.view.live and self.view.state is State.OTHER
-        since = now.wall - (now.mono - self._changed_at)
-        self.view = replace(self.view, unchanged_since=since if odd else None)
         self.confirmed = status
+        self.view = self._updated_view(counts, status, now)
         self._requests.polled(status, ended=self.view.ended)
         self._update_request()
-        self._update_verdict()
         return changed
+
+    def _updated_view(self, counts: Counts, status: str | None, now: Moment) -> JobView:
+        """Return the view after an answer that the series already contains."""
+        before, estimate = self.view, self.series.estimate
+        ended = has_ended(before.job, status)
+        forecast = None if ended else self.series.forecast
+        stalled = estimate.stalled_since
+        total = Total.GROWING if estimate.growing else Total.PROVISIONAL
+        view = replace(
+            before,
+            status=status,
+            phase=Phase.ENDED if ended else estimate.phase,
+            counts=counts,
+            percent=percent(counts, status),
+            total=Total.FINAL if ended or estimate.settled else total,
+            rate=estimate.rate,
+            lifetime_rate=_lifetime_rate(before.job, self._created_at, counts, status, now.wall),
+            plan_rate=estimate.plan_rate,
+            transferred_rate=estimate.transferred_rate,
+            skipped_rate=estimate.skipped_rate,
+            growth=estimate.growth,
+            forecast=forecast,
+            reason="" if ended else reason(estimate, forecast, stale=False),
+            stalled_since=None if stalled is None else now.wall - (now.mono - stalled),
+            stalled_badly=estimate.stalled_badly,
+            verdict=verdict(counts, status, self._log),
+            not_copied=not_copied(counts, self._log),
+            restarts=estimate.restarts,
+            as_of=now.wall,
+            missed=0,
+            stale=False,
+            gone=False,
+            ended=ended,
+            problem=None,
+            remembered=False,
+        )
+        odd = view.live and view.state is State.OTHER
+        since = now.wall - (now.mono - self._changed_at)
+        return replace(view, unchanged_since=since if odd else None)
 
     def seed(self, past: Sequence[Recorded], now: Moment) -> None:
         """Add samples from the history to the series, unless it has answers already."""
@@ -431,28 +419,24 @@ class JobTrack:
         if self.view.request is not self._requests.request:
             self.view = replace(self.view, request=self._requests.request)
 
-    def set_log_counts(self, counts: LogCounts) -> None:
-        """Set the job's log counts and update the verdict."""
-        self._log = counts
-        self.view = replace(self.view, listing_broke=counts.listing_broke)
-        self._update_verdict()
+    def set_log_counts(self, log: LogCounts) -> None:
+        """Set the job's log counts; update the verdict and the objects not copied."""
+        self._log, view = log, self.view
+        self.view = replace(
+            view,
+            listing_broke=log.listing_broke,
+            not_copied=not_copied(view.counts, log),
+            verdict=verdict(view.counts, view.status, log) if view.verdict else None,
+        )
 
-    def _update_verdict(self) -> None:
-        """Update the verdict and the objects not copied from the log counts."""
-        if self._log is None:
-            return
-        view = replace(self.view, not_copied=not_copied(self.view.counts, self._log))
-        if view.verdict is not None:
-            view = replace(view, verdict=verdict(view.counts, view.status, self._log))
-        self.view = view
-
-    def to_keep(self) -> Remembered | None:
+    def to_store(self) -> Remembered | None:
         """Return the job for the history; None if it has not changed since the last call."""
-        known = Remembered(self.view.account_id, self.view.job, None, self.closed, self.view.gone)
-        if known == self._kept:
+        closed = self.mode is PollMode.CLOSED
+        state = Remembered(self.view.account_id, self.view.job, None, closed, self.view.gone)
+        if state == self._stored:
             return None
-        self._kept = known
-        return known
+        self._stored = state
+        return state
 
     def failed(self, error: ApiError, now: Moment, wait: float) -> None:
         """Apply a failed poll; the values stay. wait: seconds until the next try."""
@@ -465,15 +449,27 @@ class JobTrack:
         self.missed()
 
     def missed(self) -> None:
-        """Count a poll without an answer. An ended job never becomes stale."""
-        if not self.over and not self.lazy:
-            missed = self.view.missed + 1
-            self.view = replace(self.view, missed=missed)
-            if missed >= STALE_POLLS and not self.view.stale:
-                self.view = stale_view(self.view, self.series)
+        """Count a poll without an answer. An ended job never becomes stale.
+
+        A stale job keeps its values, but has no forecast and is no longer shown as stalled, because
+        that is unknown.
+        """
+        if self.over or self.mode is not PollMode.ACTIVE:
+            return
+        view = self.view = replace(self.view, missed=self.view.missed + 1)
+        if view.missed >= STALE_POLLS and not view.stale:
+            self.view = replace(
+                view,
+                stale=True,
+                forecast=None,
+                reason="" if view.ended else reason(self.series.estimate, None, stale=True),
+                phase=None if view.phase is Phase.STALLED else view.phase,
+                stalled_since=None,
+                stalled_badly=False,
+            )
 
     def _close_if_over(self, counts: Counts, status: str | None, now: Moment) -> None:
-        """Mark the job as closed if its counts are final.
+        """Close the job if its counts are final.
 
         A completed job's answer is final; after another end, objects in flight still finish. An
         ended job with unknown counts is polled once a minute until they are known.
@@ -481,10 +477,17 @@ class JobTrack:
         if not has_ended(self.view.job, status):
             self._steady_since = None
         elif counts.objects is None or counts.done is None:
-            self.closed, self.lazy = False, True
+            self.mode = PollMode.LAZY
         elif status == "completed":
-            self.closed = True
+            self.mode = PollMode.CLOSED
         elif self._steady_since is None or counts != self.view.counts:
             self._steady_since = now.mono
         elif now.mono - self._steady_since >= STEADY_SECONDS:
-            self.closed = True
+            self.mode = PollMode.CLOSED
+
+
+def _differ(before: str | None, after: str | None) -> bool:
+    """Return whether two times differ, not only in notation; False if either is None."""
+    if before is None or after is None:
+        return False
+    return (parse_time(before) or before) != (parse_time(after) or after)

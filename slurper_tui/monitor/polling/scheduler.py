@@ -18,10 +18,10 @@ from typing import TYPE_CHECKING, NamedTuple
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.job import BudgetView
 from slurper_tui.monitor.polling.budget import GRANTED, SHARE, WINDOW, Budget, TokenBucket
+from slurper_tui.monitor.polling.job_tracker import JobTrack, PollMode
 
 if TYPE_CHECKING:
     from slurper_tui.monitor.polling.account_tracker import AccountTrack
-    from slurper_tui.monitor.polling.job_tracker import JobTrack
 
 LIST_SECONDS = 10.0
 LIST_ROUNDS = 2
@@ -134,7 +134,7 @@ def demand(accounts: Iterable[AccountTrack], interval: float, focus: Focus) -> f
     total = 0.0
     for account in accounts:
         total += 1 / list_period(interval, account.listing.pause)
-        tracks = (t for t in account.jobs.values() if not t.lazy)
+        tracks = (t for t in account.jobs.values() if t.mode is not PollMode.LAZY)
         periods = (t.period(interval, False) for t in tracks if t.key != focus.highlighted)
         total += sum(1 / period for period in periods)
     return total
@@ -174,7 +174,7 @@ def _account_asks(
 
 
 def _is_only_lazy(track: JobTrack) -> bool:
-    return track.lazy and not (track.wanted or track.doubted)
+    return track.mode is PollMode.LAZY and not (track.wanted or track.doubted)
 
 
 def _ids_in_focus(account: AccountTrack, focus: Focus) -> set[str]:
@@ -209,7 +209,11 @@ def _probe(account: AccountTrack, now: float) -> Iterator[Ask]:
     """Yield one request for an account that fails as a whole: its list and a job by turns."""
     if account.under_way or now < account.retry_at:
         return
-    live = [track for track in account.jobs.values() if not track.over and not track.lazy]
+    live = [
+        track
+        for track in account.jobs.values()
+        if not track.over and track.mode is not PollMode.LAZY
+    ]
     job = min(live, key=lambda track: track.asked_at, default=None) if account.probes % 2 else None
     yield Ask(Rank.FIRST_LIST, 0.0, account, job, probe=True)
 
@@ -244,7 +248,7 @@ def _job_ask(
         return None
     if highlighted:
         return Ask(Rank.ASKED_FOR, overdue, account, track)
-    if not track.lazy:
+    if track.mode is not PollMode.LAZY:
         return Ask(Rank.DUE, overdue, account, track)
     seen = track.key in focus.visible
     return Ask(Rank.VISIBLE if seen else Rank.LAZY, overdue, account, track)

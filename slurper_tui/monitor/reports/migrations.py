@@ -25,6 +25,7 @@ from slurper_tui.monitor.model.job import (
     JobView,
     Phase,
     State,
+    Total,
     Unstarted,
     Verdict,
     shown_forecast,
@@ -249,8 +250,7 @@ def family_view(views: Sequence[JobView], links: Sequence[RetryLink]) -> JobView
         job=_job(views, ended=not live),
         counts=shown.counts,
         percent=_percent(roots, whole=all(view.status == "completed" for view in views)),
-        provisional=any(view.provisional for view in roots if view.live),
-        grew=any(view.growing for view in roots if view.live),
+        total=_total([view for view in roots if view.live]),
         verdict=family_verdict(roots, [child for _, child in retries], sums),
         not_copied=sums.not_copied,
         listing_broke=any(view.listing_broke for view in roots),
@@ -261,6 +261,13 @@ def family_view(views: Sequence[JobView], links: Sequence[RetryLink]) -> JobView
         remembered=any(view.remembered for view in live or views),
     )
     return _moving(view, live) if live else _over(view, roots)
+
+
+def _total(views: Sequence[JobView]) -> Total:
+    """Return how final the sum of the totals of live jobs is: as the least final of them."""
+    if any(view.growing for view in views):
+        return Total.GROWING
+    return Total.PROVISIONAL if any(view.provisional for view in views) else Total.FINAL
 
 
 def _has_told(view: JobView) -> bool:
@@ -529,9 +536,8 @@ def _with_more_to_come(view: JobView) -> JobView:
         view,
         forecast=forecast,
         percent=percent,
-        provisional=True,
         verdict=None,
-        lower_bound=True,
+        total=Total.INCOMPLETE,
     )
     if view.live:
         return view

@@ -17,7 +17,7 @@ from slurper_tui import format as words
 from slurper_tui.eta import eta_long, finish
 from slurper_tui.monitor.model.base import SLOTS, JobKey
 from slurper_tui.monitor.model.events import Event
-from slurper_tui.monitor.model.job import Counts, JobView, State, shown_forecast, shown_rate
+from slurper_tui.monitor.model.job import Counts, JobView, State, Total, shown_forecast, shown_rate
 from slurper_tui.monitor.model.logs import BROKE_TYPE, reason_of
 from slurper_tui.monitor.model.timeline import Trace
 from slurper_tui.monitor.reports.migrations import Migration
@@ -326,7 +326,7 @@ def _numbers(view: JobView, facts: Facts, width: int) -> Iterator[Line]:
     )
     yield ()
     for name, number in _parts(counts):
-        if view.lower_bound:  # neither the remaining count nor the shares are known
+        if view.total is Total.INCOMPLETE:  # neither the remaining count nor the shares are known
             left = None if name == "remaining" else number
             yield _count_line(name, left, None, look, width)
         else:

@@ -28,6 +28,7 @@ from slurper_tui.monitor.polling.job_tracker import (
     NOTHING_YET,
     NOTHING_YET_POLLS,
     JobTrack,
+    PollMode,
     RequestTracker,
 )
 
@@ -212,6 +213,10 @@ def at(mono: float) -> Moment:
     return Moment(mono, EPOCH + mono)
 
 
+def is_closed(track: JobTrack) -> bool:
+    return track.mode is PollMode.CLOSED
+
+
 def make(status: str | None = "running", finished_at: str | None = None) -> JobTrack:
     return JobTrack("acc", Job(id="j", status=status, created_at=CREATED, finished_at=finished_at))
 
@@ -258,7 +263,7 @@ def test_completed_is_the_last_answer(seconds: float) -> None:
     track = make()
     tell(track, 0.0, said(10))
     assert tell(track, seconds, said(1000, "completed"))
-    assert (track.closed, track.over) == (True, True)
+    assert (track.mode, track.over) == (PollMode.CLOSED, True)
     assert math.isinf(track.period(5.0, True))
     view = track.view
     assert (view.percent, view.provisional, view.phase, view.rate) == (
@@ -279,10 +284,10 @@ def test_an_aborted_job_is_asked_until_two_answers_a_minute_apart_agree() -> Non
     assert track.view.ended
     for mono, done in ((10.0, 512), (40.0, 512), (65.0, 513), (70.0, 513), (124.0, 513)):
         tell(track, mono, said(done, "aborted"))
-        assert not track.closed
+        assert not is_closed(track)
         assert track.period(5.0, False) == 5.0
     tell(track, 125.0, said(513, "aborted"))
-    assert track.closed
+    assert is_closed(track)
     assert track.view.counts.done == 513
 
 
@@ -290,19 +295,19 @@ def test_an_end_without_counts_is_asked_once_a_minute_until_they_are_known() -> 
     track = make()
     tell(track, 0.0, said(500))
     tell(track, 5.0, Progress(status="completed"))
-    assert (track.closed, track.period(5.0, False)) == (False, 60.0)
+    assert (track.mode, track.period(5.0, False)) == (PollMode.LAZY, 60.0)
     tell(track, 65.0, Progress(status="completed"))
-    assert not track.closed
+    assert not is_closed(track)
     tell(track, 125.0, said(1000, status="completed"))
-    assert track.closed
+    assert is_closed(track)
 
 
 def test_an_end_that_nobody_foresaw_is_asked_a_minute_longer_too() -> None:
     track = make("errored", finished_at="2026-01-01T00:00:00Z")
     for second in range(0, 61, 5):
-        assert not track.closed
+        assert not is_closed(track)
         tell(track, float(second), said(500, status="errored"))
-    assert track.closed
+    assert is_closed(track)
     assert (track.view.phase, track.view.word) == (Phase.ENDED, "errored")
 
 
@@ -312,22 +317,22 @@ def test_an_aborted_job_that_is_resumed_moves_on() -> None:
     tell(track, 30.0, said(500, "running"))
     tell(track, 31.0, said(500, "aborted"))
     tell(track, 70.0, said(500, "aborted"))
-    assert not track.closed
+    assert not is_closed(track)
     tell(track, 91.0, said(500, "aborted"))
-    assert track.closed
+    assert is_closed(track)
 
 
 @pytest.mark.parametrize("status", ["completed", "aborted"])
 def test_jobs_met_when_they_have_ended_are_asked_lazily(status: str) -> None:
     track = make(status)
-    assert (track.lazy, track.over, track.view.live) == (True, False, False)
+    assert (track.mode, track.over, track.view.live) == (PollMode.LAZY, False, False)
     for mono in (1.0, 2.0, 3.0, 4.0):
         fail(track, mono)
     assert (track.view.stale, track.view.missed) == (False, 0)
     tell(track, 10.0, said(500, status))
-    assert track.closed is (status == "completed")
+    assert is_closed(track) is (status == "completed")
     tell(track, 70.0, said(500, status))
-    assert track.closed
+    assert is_closed(track)
 
 
 @pytest.mark.parametrize(
@@ -396,12 +401,12 @@ def test_a_job_that_is_gone_keeps_its_values_and_comes_back_with_the_list() -> N
     assert (view.state, view.live, view.rate, track.over) == (State.GONE, False, None, True)
     assert (view.counts.done, view.as_of) == (505, EPOCH + 5)
     assert math.isinf(track.period(5.0, True))
-    known = track.to_keep()
+    known = track.to_store()
     assert known is not None
     assert known.gone
     track.listed(track.view.job)
     assert (track.view.gone, track.over, track.view.state) == (False, False, State.RUNNING)
-    known = track.to_keep()
+    known = track.to_store()
     assert known is not None
     assert not known.gone
     tell(track, 15.0, said(510))
@@ -456,9 +461,11 @@ def test_a_change_in_the_list_is_a_reason_to_ask() -> None:
     track = make("completed")
     tell(track, 0.0, said(1000, "completed"))
     track.asked_at = 0.0
-    assert track.listed(Job(id="j", status="running", created_at=CREATED))
-    assert (track.closed, track.lazy, track.asked_at) == (False, False, -math.inf)
-    assert not track.listed(Job(id="j", status="running", created_at=CREATED))
+    track.listed(Job(id="j", status="running", created_at=CREATED))
+    assert (track.mode, track.asked_at) == (PollMode.ACTIVE, -math.inf)
+    view = track.view
+    track.listed(Job(id="j", status="running", created_at=CREATED))
+    assert track.view is view
 
 
 @pytest.mark.parametrize(

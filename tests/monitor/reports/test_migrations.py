@@ -9,7 +9,7 @@ from msgspec.structs import replace
 
 from slurper_tui.api.models import Source, Target
 from slurper_tui.monitor.model.base import SLOTS
-from slurper_tui.monitor.model.job import Counts, JobView, Phase, State
+from slurper_tui.monitor.model.job import Counts, JobView, Phase, State, Total
 from slurper_tui.monitor.model.plans import Draft, Plan, Step, StepState, unstarted
 from slurper_tui.monitor.reports.migrations import family, migration_of, migrations
 from tests.monitor.reports.family_jobs import PARENT, job, retry, tied, when
@@ -18,7 +18,7 @@ from tests.tui.jobs import ACCOUNT, NOW, forecast, view
 
 def test_counts_and_rates_are_sums_and_the_percent_is_rounded_down() -> None:
     one = job(1, counts=Counts(1000, 500, 100, 59), rate=10.0)
-    two = job(2, counts=Counts(2000, 1000, 0, 0), rate=20.5, provisional=True)
+    two = job(2, counts=Counts(2000, 1000, 0, 0), rate=20.5, total=Total.PROVISIONAL)
     found = family([one, two])
     assert found.counts == Counts(3000, 1500, 100, 59)
     assert (found.percent, found.view.provisional) == (55, True)
@@ -90,7 +90,7 @@ def test_a_stalled_job_does_not_hide_that_others_move() -> None:
     [
         {"phase": Phase.LISTING},
         *(
-            {"grew": True, **given}
+            {"total": Total.GROWING, **given}
             for given in ({}, {"phase": Phase.STALLED}, {"status": "paused"})
         ),
     ],
@@ -98,7 +98,7 @@ def test_a_stalled_job_does_not_hide_that_others_move() -> None:
 def test_one_total_that_is_a_bound_makes_the_sum_a_bound(growing: dict[str, Any]) -> None:
     stalled = job(1, phase=Phase.STALLED)
     assert family([stalled, job(2, **growing)]).view.growing
-    assert not family([stalled, job(2), job(3, "completed", grew=True)]).view.growing
+    assert not family([stalled, job(2), job(3, "completed", total=Total.GROWING)]).view.growing
 
 
 def test_the_forecast_is_the_end_of_the_last() -> None:
@@ -354,7 +354,7 @@ def test_a_plan_belongs_to_its_buckets_whatever_endpoint_is_told(
     coming = unstarted([plan(StepState.WAITING, draft=replace(DRAFT, endpoint=of_plan))])
     jobs = [elsewhere(job(n, "completed", done=1000), told, vendor) for n in (1, 2)]
     [more] = migrations(jobs, unstarted=coming)
-    assert (more.unstarted, more.view.lower_bound, more.verdict) == (1, True, None)
+    assert (more.unstarted, more.view.total, more.verdict) == (1, Total.INCOMPLETE, None)
 
 
 def elsewhere(view: JobView, endpoint: str | None, vendor: str | None) -> JobView:
@@ -369,7 +369,7 @@ def test_a_single_job_is_a_migration_while_others_are_to_be_started() -> None:
     coming = unstarted([plan(StepState.WAITING)])
     assert migrations([job(1, "completed", done=1000)]) == ()
     [one] = migrations([job(1, "completed", done=1000)], unstarted=coming)
-    assert (one.percent, one.view.lower_bound, one.verdict) == (99, True, None)
+    assert (one.percent, one.view.total, one.verdict) == (99, Total.INCOMPLETE, None)
 
 
 @pytest.mark.parametrize("status", ["completed", "aborted"])

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from slurper_tui.monitor.model.job import Counts, JobView, Phase
+from slurper_tui.monitor.model.job import Counts, JobView, Phase, Total
 from slurper_tui.tui.render.columns import SORTS, Facts, cells, fit, header, sorted_jobs
 from slurper_tui.tui.render.glyphs import Look, style_of
 from slurper_tui.tui.render.lines import text_of, width_of
@@ -148,8 +148,8 @@ def test_what_is_unknown_is_a_dash() -> None:
 
 def test_a_growing_total_is_marked() -> None:
     for status in ("running", "paused"):
-        assert "350/1.00k+" in row(view(status=status, grew=True))
-    text = row(view(phase=Phase.LISTING, provisional=True, percent=35))
+        assert "350/1.00k+" in row(view(status=status, total=Total.GROWING))
+    text = row(view(phase=Phase.LISTING, total=Total.PROVISIONAL, percent=35))
     assert "350/1.00k+" in text
     assert "~35" in text
     assert "◔ listing" in text

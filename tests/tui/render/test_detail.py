@@ -11,7 +11,7 @@ from rich.cells import cell_len
 
 from slurper_tui.api.errors import Fault, Unreachable
 from slurper_tui.api.models import Job, Source, parse
-from slurper_tui.monitor.model.job import Counts, JobView, Phase, Verdict
+from slurper_tui.monitor.model.job import Counts, JobView, Phase, Total, Verdict
 from slurper_tui.tui.render.columns import Facts
 from slurper_tui.tui.render.detail import detail_lines
 from slurper_tui.tui.render.glyphs import Look
@@ -70,8 +70,8 @@ def test_no_number_is_cut_in_a_narrow_pane(width: int) -> None:
 
 
 def test_a_growing_total_is_marked() -> None:
-    assert "1,000+" in told(view(status="paused", grew=True))
-    text = told(view(phase=Phase.LISTING, provisional=True))
+    assert "1,000+" in told(view(status="paused", total=Total.GROWING))
+    text = told(view(phase=Phase.LISTING, total=Total.PROVISIONAL))
     assert "1,000+" in text
     assert "~35" in text
 

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slurper_tui.monitor.model.job import JobView, Phase
+from slurper_tui.monitor.model.job import JobView, Phase, Total
 from slurper_tui.monitor.model.plans import Draft, Plan, Step, unstarted
 from slurper_tui.tui.render.glyphs import Look
 from slurper_tui.tui.render.lines import text_of
@@ -56,7 +56,7 @@ def test_what_does_not_run_is_not_waited_for(status: str) -> None:
 
 @pytest.mark.parametrize("state", [{"phase": Phase.STALLED}, {"status": "paused"}])
 def test_a_total_that_is_a_bound_is_marked_in_the_sum(state: dict[str, Any]) -> None:
-    assert "of 2.00k+" in row(ONE, view(3, grew=True, **state))
+    assert "of 2.00k+" in row(ONE, view(3, total=Total.GROWING, **state))
     assert "of 2.00k " in row(ONE, view(3, **state))
 
 
