@@ -360,6 +360,7 @@ class Recorder:
         self._store.close()
         self._store, notice = open_file(path, self._store.base_url, clock=self._clock)
         self._notice = notice or self._notice
+        self.notes.forget_file()
         self._waiting.put_back(Batch(tuple(self._known.values()), ()))
 
     def _thin_in_time(self, batch: Batch) -> None:
@@ -404,8 +405,10 @@ class HistoryNotes:
     """Writes and reads events, retry links, log counts and plans in a recorder's thread.
 
     Nothing here raises. What cannot be written waits in memory until the disk works again: it can
-    be read, and plans can be changed. A plan that waits has a negative id, which it keeps in this
-    run.
+    be read, and plans can be changed.
+
+    A plan's id is valid in this run only. It is the plan's number in the file that was opened
+    first; a plan that had to wait, and one of a file that replaced the first, has a negative id.
     """
 
     def __init__(self, recorder: Recorder) -> None:
@@ -413,7 +416,8 @@ class HistoryNotes:
         self._lock = threading.Lock()
         self._waiting = _Batch()
         self._waiting_plans: dict[int, Plan] = {}
-        self._written_ids: dict[int, int] = {}
+        self._numbers: dict[int, int] = {}
+        self._is_first_file = True
         self._last_id = 0
 
     @property
@@ -464,11 +468,17 @@ class HistoryNotes:
 
     async def keep_plan(self, plan: Plan) -> Plan:
         """Store a new plan and return it with its id; on disk when this returns, if possible."""
-        kept = await self._read(lambda notes: notes.plans.keep(plan))
-        if kept is None:
-            self._last_id -= 1
-            kept = self._waiting_plans[self._last_id] = replace(plan, id=self._last_id)
-        return kept
+        written = await self._try(lambda: self._keep_plan(plan))
+        if written is not None:
+            return written
+        with self._lock:
+            waiting = replace(plan, id=self._next_id())
+            self._waiting_plans[waiting.id] = waiting
+        return waiting
+
+    def number_of(self, plan_id: int) -> int | None:
+        """Return a plan's number in the history, for later runs; None while it is not written."""
+        return self._numbers.get(plan_id)
 
     async def move(self, plan_id: int, number: int, before: StepState, after: Step) -> bool:
         """Replace a step if its state is still `before`; return False if it is not, or on failure.
@@ -494,22 +504,47 @@ class HistoryNotes:
     def _on_disk(self, work: Callable[[Notes], T]) -> T:
         return self._recorder.on_store(lambda store: work(store.notes))
 
+    def forget_file(self) -> None:
+        """Call when another file replaces the present one: plans of that file cannot be moved."""
+        self._numbers.clear()
+        self._is_first_file = False
+
+    def _next_id(self) -> int:
+        self._last_id -= 1
+        return self._last_id
+
+    def _with_id(self, plan: Plan) -> Plan:
+        """Return a plan of the file with its id in this run."""
+        for plan_id, number in self._numbers.items():
+            if number == plan.id:
+                return replace(plan, id=plan_id)
+        with self._lock:
+            plan_id = plan.id if self._is_first_file else self._next_id()
+        self._numbers[plan_id] = plan.id
+        return replace(plan, id=plan_id)
+
+    def _keep_plan(self, plan: Plan) -> Plan:
+        return self._with_id(self._on_disk(lambda notes: notes.plans.keep(plan)))
+
     def _plans(self, accounts: Sequence[str]) -> tuple[Plan, ...]:
         """Return the plans on disk, if they can be read, and those that wait."""
         kept: Sequence[Plan] = ()
         with suppress(Exception):
             kept = self._on_disk(lambda notes: notes.plans.all(accounts))
-        ids = {written: waiting for waiting, written in self._written_ids.items()}
-        found = [replace(plan, id=ids.get(plan.id, plan.id)) for plan in kept]
-        waiting = list(self._waiting_plans.values())
+        found = [self._with_id(plan) for plan in kept]
+        with self._lock:
+            waiting = list(self._waiting_plans.values())
         found += [p for p in waiting if not accounts or p.account_id in accounts]
         return tuple(sorted(found, key=lambda plan: plan.made_at))
 
     def _move(self, plan_id: int, number: int, before: StepState, after: Step) -> bool:
+        def move(notes: Notes) -> bool:
+            written = self._numbers.get(plan_id)  # None if another file has just been begun
+            return written is not None and notes.plans.move(written, number, before, after)
+
         plan = self._waiting_plans.get(plan_id)
         if plan is None:
-            written = self._written_ids.get(plan_id, plan_id)
-            return self._on_disk(lambda notes: notes.plans.move(written, number, before, after))
+            return self._on_disk(move)
         if plan.steps[number - 1].state is not before:
             return False
         steps = (after if step.number == number else step for step in plan.steps)
@@ -518,9 +553,11 @@ class HistoryNotes:
 
     def write(self, store: Store) -> None:
         """Write all queued notes. Raises sqlite3.Error; they then stay queued."""
-        for waiting, plan in list(self._waiting_plans.items()):
-            self._written_ids[waiting] = store.notes.plans.keep(plan).id
-            del self._waiting_plans[waiting]
+        with self._lock:
+            plans = list(self._waiting_plans.values())
+        for plan in plans:
+            self._numbers[plan.id] = store.notes.plans.keep(plan).id
+            del self._waiting_plans[plan.id]
         with self._lock:
             batch, self._waiting = self._waiting, _Batch()
         if not any(batch):

@@ -287,12 +287,13 @@ def _tied(link: RetryLink, child: JobView | None) -> str:
 
 def _of_plan(plan: Plan) -> Iterator[str]:
     """Name the steps that may still become a retry, or became one with an unknown id."""
+    name = f"plan {plan.id}" if plan.id > 0 else "a plan of this run"
     for step in plan.steps:
         if step.state is StepState.CANCELLED or step.job_id is not None:
             continue
         number = len(step.draft.keys or ())
         keys = f" of {number:,} of these objects" if number else ""
-        yield f"step {step.number} of plan {plan.id}, a retry{keys}, {_STANDS[step.state]}"
+        yield f"step {step.number} of {name}, a retry{keys}, {_STANDS[step.state]}"
 
 
 def _alike(job: JobView | None, others: Iterable[JobView], keys: frozenset[str]) -> Iterator[str]:

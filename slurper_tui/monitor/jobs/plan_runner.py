@@ -176,6 +176,7 @@ class PlanRun(MarkedPlan):
             note,
             durable=self._maker.notes.durable,
             stopped_by=self._stopped_by,
+            number=self._maker.notes.number_of(self.plan.id),
         )
 
     async def views(self) -> AsyncIterator[PlanView]:

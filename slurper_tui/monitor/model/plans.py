@@ -125,7 +125,7 @@ class Step(msgspec.Struct, frozen=True):
 class Plan(msgspec.Struct, frozen=True):
     """Steps in starting order.
 
-    id: its id in the history; 0 before it is stored. made_at: UTC seconds.
+    id: its id in this run; 0 before it is stored. made_at: UTC seconds.
     retry_of: the job with the failed objects that the plan retries; None for other plans.
     is_copy: it was read from a file that cannot be written to, so no step can be changed.
     """
@@ -183,6 +183,7 @@ class PlanView(msgspec.Struct, frozen=True):
     note: the condition that the plan waits for; "" when it is over.
     durable: it is stored on disk, so a restarted program continues it.
     stopped_by: a refusal that applies to every further step too; None if there was none.
+    number: names it in later runs, where it has another id; None while it is not written.
     """
 
     plan: Plan
@@ -190,3 +191,4 @@ class PlanView(msgspec.Struct, frozen=True):
     note: str = ""
     durable: bool = True
     stopped_by: ApiError | None = None
+    number: int | None = None

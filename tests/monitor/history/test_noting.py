@@ -171,6 +171,43 @@ async def test_a_plan_of_a_file_that_vanished_is_never_moved(path: Path) -> None
         assert store.notes.links() == (TIE,)
 
 
+@pytest.mark.parametrize("waited", [False, True])
+async def test_plan_of_a_replaced_file_moves_no_plan_of_the_new_file(
+    path: Path, waited: bool
+) -> None:
+    """Both plans are number 1 of their file; `waited`: the first was written later."""
+    async with keeping(path) as one:
+        if waited:
+            with locked(path, "BEGIN IMMEDIATE"):
+                old = await one.notes.keep_plan(plan())
+            one.recorder.write_soon()
+            await done(one.recorder)
+        else:
+            old = await one.notes.keep_plan(plan())
+        assert one.notes.number_of(old.id) == 1
+        unmake(path.parent)
+        new = await one.notes.keep_plan(plan(made_at=5))
+        assert (one.notes.number_of(old.id), one.notes.number_of(new.id)) == (None, 1)
+        assert await one.notes.move(old.id, 1, WAITING, sending(old)) is False
+        assert await one.notes.plans([ACCOUNT]) == (new,)
+        assert await one.notes.move(new.id, 1, WAITING, sending(new)) is True
+    with opened(path) as (store, _):
+        [kept] = store.notes.plans.all()
+        assert (kept.made_at, kept.steps[0].state) == (new.made_at, SENDING)
+
+
+async def test_plan_that_waits_gets_its_number_when_it_is_written(path: Path) -> None:
+    async with keeping(path) as one:
+        await one.notes.keep_plan(plan())
+        with locked(path, "BEGIN IMMEDIATE"):
+            waiting = await one.notes.keep_plan(plan(made_at=5))
+            assert (waiting.id, one.notes.number_of(waiting.id)) == (-1, None)
+        one.recorder.write_soon()
+        await done(one.recorder)
+        assert one.notes.number_of(waiting.id) == 2
+        assert (await one.notes.plans([ACCOUNT]))[1] == waiting
+
+
 async def test_where_no_file_can_be_made_again_notes_wait_in_memory(tmp_path: Path) -> None:
     folder = tmp_path / "state"
     async with keeping(folder / "h") as one:
@@ -310,7 +347,7 @@ async def main():
     asking = asyncio.create_task(notes.plans(["acc0"]))
     await asyncio.sleep(0)
     await recorder.close()
-asyncio.run(main())
+asyncio.run(main(), debug=False)  # no warning about slow callbacks
 print("ended")
 """
 

@@ -469,7 +469,7 @@ async def main():
     reading = asyncio.create_task(recorder.samples(("a", "b")))
     await asyncio.sleep(0)
     await recorder.close()
-asyncio.run(main())
+asyncio.run(main(), debug=False)  # no warning about slow callbacks
 print("ended")
 """
 
