@@ -1,13 +1,14 @@
 """Sends one create request, and finds its job in the list if the answer is missing.
 
-`Sender` sends requests once and keeps no secret, `Lists` reads an account's job list, `Maker`
-combines both and records created jobs in the history notes.
+`Lists` reads an account's job list; `JobMaker` sends requests and records created jobs in the
+history notes.
 """
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Collection
+from collections.abc import AsyncIterator, Awaitable, Callable
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from msgspec.structs import replace
@@ -18,7 +19,7 @@ from slurper_tui.format import parse_time
 from slurper_tui.monitor.model.base import MOST_PAGES, SLOTS, JobKey
 from slurper_tui.monitor.model.events import Event, RetryLink, What
 from slurper_tui.monitor.model.job import JobView, has_ended
-from slurper_tui.monitor.model.plans import Draft, Plan, Secrets, new_job, new_source, new_target
+from slurper_tui.monitor.model.plans import Draft, Secrets, new_job, new_source, new_target
 
 if TYPE_CHECKING:
     from slurper_tui.monitor.history.recorder import HistoryNotes
@@ -35,21 +36,28 @@ Reading = Callable[[Callable[[], Awaitable[Answer[Page]]]], Awaitable[Page]]
 """How a list is requested: `Metered.at_once` or `Metered.in_turn`."""
 
 
+class ExistingJobs(NamedTuple):
+    """Ids of jobs that exist before a request. complete: False if the set may lack some."""
+
+    ids: frozenset[str]
+    complete: bool
+
+
 class Wanted(NamedTuple):
     """Description of the job that a create request may have made.
 
-    since: when the request was sent, UTC seconds. known: ids of jobs that certainly are other jobs.
-    all_known: `known` contains every job that existed before the request.
+    since: when the request was sent, UTC seconds. existing: jobs that certainly are other jobs.
     """
 
     draft: Draft
     since: float
-    known: Collection[str]
-    all_known: bool = False
+    existing: ExistingJobs
 
-    def is_made_as(self, job: Job) -> bool:
+    def matches(self, job: Job) -> bool:
         """Whether a job is new and has the draft's source, prefix, keys and target."""
-        if not job.id or job.id in self.known or not self._is_new(job):
+        created = parse_time(job.created_at)
+        is_new = self.existing.complete if created is None else created >= self.since - CLOCK_SLACK
+        if not is_new or not job.id or job.id in self.existing.ids:
             return False
         source, target = job.source, job.target
         if source is None or target is None:
@@ -62,17 +70,6 @@ class Wanted(NamedTuple):
             and target.bucket == draft.target
         )
 
-    def _is_new(self, job: Job) -> bool:
-        created = parse_time(job.created_at)
-        return self.all_known if created is None else created >= self.since - CLOCK_SLACK
-
-
-class Known(NamedTuple):
-    """Ids of existing jobs. whole: False if the set may be incomplete."""
-
-    ids: frozenset[str]
-    whole: bool
-
 
 class Lists:
     """Reads an account's job list from the API, independently of the polls."""
@@ -84,9 +81,9 @@ class Lists:
     async def find(self, account_id: str, wanted: Wanted, reading: Reading) -> str | None:
         """Return the id of the wanted job; None if the list lacks it. Raises ApiError."""
         async for page in self._pages(account_id, reading):
-            made = [job.id for job in page if wanted.is_made_as(job)]
-            if made:
-                return made[0]
+            found = [job.id for job in page if wanted.matches(job)]
+            if found:
+                return found[0]
         return None
 
     async def running(self, account_id: str, reading: Reading) -> tuple[JobView, ...]:
@@ -109,17 +106,18 @@ class Lists:
             for job in jobs
         )
 
-    async def known(self, account_id: str, reading: Reading) -> Known:
+    async def existing(self, account_id: str, reading: Reading) -> ExistingJobs:
         """Return the ids of the followed jobs, or of the listed jobs if none is followed."""
         views = self._job_store.views()
         followed = frozenset(v.key.job_id for v in views if v.key.account_id == account_id)
         if followed:
-            return Known(followed, whole=True)
+            return ExistingJobs(followed, complete=True)
         try:
             pages = [page async for page in self._pages(account_id, reading)]
         except ApiError:
-            return Known(frozenset(), whole=False)
-        return Known(frozenset(job.id for page in pages for job in page if job.id), whole=True)
+            return ExistingJobs(frozenset(), complete=False)
+        listed = frozenset(job.id for page in pages for job in page if job.id)
+        return ExistingJobs(listed, complete=True)
 
     async def _pages(self, account_id: str, reading: Reading) -> AsyncIterator[Page]:
         """Yield the list page by page, each job once, until a page has no new job.
@@ -129,7 +127,8 @@ class Lists:
         seen: set[str | None] = set()
         offset = 0
         while offset < MOST_PAGES * PAGE_SIZE:
-            page = await reading(self._ask(account_id, offset))
+            list_jobs = partial(self._metered.api.list_jobs, account_id, limit=PAGE_SIZE)
+            page = await reading(partial(list_jobs, offset=offset))
             fresh = tuple(job for job in page if job.id not in seen)
             if not fresh:
                 return
@@ -137,30 +136,40 @@ class Lists:
             seen |= {job.id for job in fresh}
             offset += len(page)
 
-    def _ask(self, account_id: str, offset: int) -> Callable[[], Awaitable[Answer[Page]]]:
-        return lambda: self._metered.api.list_jobs(account_id, limit=PAGE_SIZE, offset=offset)
-
     def _view(self, account_id: str, job: Job) -> JobView:
         """Return the followed view of a job, or else a view of the listed job."""
         followed = self._job_store.view(JobKey(account_id, job.id or ""))
         return followed or JobView(account_id, job, status=job.status)
 
 
-class Sender:
-    """Sends each request at most once, without waiting: RateLimited if the budget is spent."""
+SEARCH_WAITS = (0.0, 2.0, 5.0)
+"""Seconds before each search in the list: the API may create a job after the request timed out."""
 
-    def __init__(self, metered: Metered) -> None:
-        self._metered = metered
 
-    async def create(self, account_id: str, draft: Draft, secrets: Secrets) -> str | None:
-        """Create a job; return its id, None if the answer lacks one. Raises ApiError."""
-        job, api = new_job(draft, secrets), self._metered.api
-        created = await self._metered.at_once(lambda: api.create_job(account_id, job))
-        return created.id or None
+class JobMaker:
+    """Sends each request at most once, without waiting, and records created jobs.
+
+    Requests raise RateLimited if the budget is spent. Secrets are not stored.
+    """
+
+    def __init__(self, metered: Metered, job_store: JobStore, notes: HistoryNotes) -> None:
+        self.metered = metered
+        self.job_store = job_store
+        self.notes = notes
+        self.lists = Lists(metered, job_store)
+
+    @property
+    def wall(self) -> float:
+        """The current time in UTC seconds."""
+        return self.metered.now().wall
+
+    async def details(self, key: JobKey) -> Job:
+        """Fetch a job's details. Raises ApiError."""
+        return await self.metered.at_once(lambda: self.metered.api.get_job(*key))
 
     async def precheck(self, account_id: str, draft: Draft, secrets: Secrets) -> Prechecks:
         """Check concurrently that both buckets can be reached; the draft's keys are not sent."""
-        api = self._metered.api
+        api = self.metered.api
         source = new_source(replace(draft, keys=None), secrets.source)
         target = new_target(draft, secrets.target)
         checks = await asyncio.gather(
@@ -171,77 +180,49 @@ class Sender:
 
     async def _check(self, send: Callable[[], Awaitable[Answer[Connectivity]]]) -> Check:
         try:
-            answer = await self._metered.at_once(send)
+            answer = await self.metered.at_once(send)
         except ApiError as error:
             return Check(None, error)
         return Check(answer.connectivity_status or "no answer")
 
-
-LOOKS = (0.0, 2.0, 5.0)
-"""Seconds before each search in the list: the API may create a job after the request timed out."""
-
-
-class Maker:
-    """Creates jobs and records them in the history notes."""
-
-    def __init__(self, metered: Metered, job_store: JobStore, notes: HistoryNotes) -> None:
-        self.sender = Sender(metered)
-        self.lists = Lists(metered, job_store)
-        self.notes = notes
-        self._metered = metered
-        self._job_store = job_store
-
-    @property
-    def wall(self) -> float:
-        """The current time in UTC seconds."""
-        return self._metered.now().wall
-
-    @property
-    def at_once(self) -> Reading:
-        """How to read a list that the user waits for."""
-        return self._metered.at_once
-
-    @property
-    def in_turn(self) -> Reading:
-        """How to read a list at lower priority than the polls."""
-        return self._metered.in_turn
+    async def send(self, account_id: str, draft: Draft, secrets: Secrets) -> str | None:
+        """Create a job; return its id, None if the answer lacks one. Raises ApiError."""
+        job = new_job(draft, secrets)
+        created = await self.metered.at_once(lambda: self.metered.api.create_job(account_id, job))
+        return created.id or None
 
     async def make(
         self,
         account_id: str,
         draft: Draft,
         secrets: Secrets,
-        keep: Callable[[], Awaitable[None]] | None = None,
+        before_sending: Callable[[], Awaitable[None]] | None = None,
     ) -> Made:
         """Send one create request, once.
 
-        keep: awaited just before sending, to record that the request may have been sent; an
-        ApiError that it raises becomes the result's error.
+        before_sending: awaited to record that the request may have been sent; an ApiError that it
+        raises becomes the result's error.
         """
-        before = await self.lists.known(account_id, self.at_once)
-        wanted = Wanted(draft, self.wall, before.ids, all_known=before.whole)
+        existing = await self.lists.existing(account_id, self.metered.at_once)
+        wanted = Wanted(draft, self.wall, existing)
         try:
-            if keep is not None:
-                await keep()
-            job_id = await self.sender.create(account_id, draft, secrets)
+            if before_sending is not None:
+                await before_sending()
+            job_id = await self.send(account_id, draft, secrets)
         except ApiError as error:
             if error.undecided:
-                found = await self.look(account_id, wanted)
+                found = await self._search(account_id, wanted)
                 return Made(found, None if found else error)
             running = await self.running(account_id) if isinstance(error, Conflict) else ()
             return Made(None, error, running)
-        return Made(job_id or await self.look(account_id, wanted))
+        return Made(job_id or await self._search(account_id, wanted))
 
-    async def details(self, key: JobKey) -> Job:
-        """Fetch a job's details. Raises ApiError."""
-        return await self._metered.at_once(lambda: self._metered.api.get_job(*key))
-
-    async def look(self, account_id: str, wanted: Wanted) -> str | None:
+    async def _search(self, account_id: str, wanted: Wanted) -> str | None:
         """Search the list several times; return None if it lacks the job or cannot be read."""
-        for wait in LOOKS:
+        for wait in SEARCH_WAITS:
             await asyncio.sleep(wait)
             try:
-                found = await self.lists.find(account_id, wanted, self.at_once)
+                found = await self.lists.find(account_id, wanted, self.metered.at_once)
             except ApiError:
                 continue
             if found:
@@ -251,35 +232,35 @@ class Maker:
     async def running(self, account_id: str) -> tuple[JobView, ...]:
         """Return the jobs that hold slots; the followed running jobs if the list is unreadable."""
         try:
-            return await self.lists.running(account_id, self.at_once)
+            return await self.lists.running(account_id, self.metered.at_once)
         except ApiError:
-            views = (v for v in self._job_store.views() if v.account_id == account_id)
+            views = (v for v in self.job_store.views() if v.account_id == account_id)
             return tuple(view for view in views if view.live and view.status == "running")
 
-    async def note(
-        self, child: JobKey, keys: int, retry_of: JobKey | None, log_types: tuple[str, ...]
+    async def record(
+        self,
+        child: JobKey,
+        keys: int = 0,
+        retry_of: JobKey | None = None,
+        log_types: tuple[str, ...] = (),
     ) -> None:
         """Record that a job was created here and which job it retries; idempotent.
 
-        keys: number of keys in the request. retry_of: None if the job is no retry.
+        keys: number of keys in the request, of a retry. retry_of: None if the job is no retry.
         """
         events = [Event(child, self.wall, What.CREATED)]
         if retry_of is not None:
             link = RetryLink(child, retry_of, keys, log_types)
             await self.notes.link(link)
-            self._job_store.add_link(link)
+            self.job_store.add_link(link)
             events.append(Event(retry_of, self.wall, What.RETRIED, detail=child.job_id))
-        self.notes.note([event for event in events if not await self._is_noted(event)])
-        self._job_store.read_lists()
-
-    def planned(self, plan: Plan) -> None:
-        """Update the migration's number of unstarted jobs."""
-        self._job_store.set_plan(plan)
-
-    async def _is_noted(self, event: Event) -> bool:
-        """Whether the job already has an event of this kind and detail, at any time."""
-        noted = await self.notes.events(event.key)
-        return any((e.what, e.detail) == (event.what, event.detail) for e in noted)
+        new = []
+        for event in events:
+            recorded = await self.notes.events(event.key)
+            if not any((e.what, e.detail) == (event.what, event.detail) for e in recorded):
+                new.append(event)
+        self.notes.note(new)
+        self.job_store.read_lists()
 
 
 class Check(NamedTuple):

@@ -1,6 +1,6 @@
 """Creates jobs, one at a time or as a plan that starts its steps in order, each at most once.
 
-`JobCreation` implements `Creation` and runs one `PlanRun` per plan. Every change of a step is
+`JobCreation` runs one `PlanRun` per plan. Every change of a step is
 written to the history notes by compare-and-set, so of several programs only one sends a step.
 
 Crash safety: a step is written as SENDING before its request is sent, and its outcome is written
@@ -28,10 +28,16 @@ from slurper_tui.api.errors import (
     Rejected,
 )
 from slurper_tui.api.models import Job
-from slurper_tui.monitor.jobs.create import NO_ID, Known, Made, Maker, Prechecks, Wanted
+from slurper_tui.monitor.jobs.create import (
+    NO_ID,
+    ExistingJobs,
+    JobMaker,
+    Made,
+    Prechecks,
+    Wanted,
+)
 from slurper_tui.monitor.jobs.draft import earlier_retries
 from slurper_tui.monitor.model.base import SLOTS, JobKey
-from slurper_tui.monitor.model.job import JobView
 from slurper_tui.monitor.model.plans import Draft, Plan, PlanView, Secrets, Step, StepState
 from slurper_tui.monitor.polling.budget import backoff
 
@@ -41,18 +47,300 @@ if TYPE_CHECKING:
     from slurper_tui.monitor.polling.job_store import JobStore
 
 
-class MarkedPlan:
-    """A plan and the writing of its steps' states; wakes followers at every change."""
+NEEDS_KEYS = "needs the keys to its buckets again"
+REFUSED = "another program goes on with it, or the disk is full"
+COPIED = "cannot be changed here: the file with the history cannot be written to"
 
-    def __init__(self, plan: Plan, maker: Maker) -> None:
+SLOT_SECONDS = 30.0
+"""Seconds between two attempts to get a free slot, and between two re-reads of a waiting plan."""
+
+DOUBT_SECONDS = 60.0
+"""Seconds after sending during which an unanswered request may still create a job."""
+
+STALE_SECONDS = 20.0
+"""Seconds; if writing SENDING took longer than this, the request is not sent, because another
+program may already have settled the step."""
+
+CLOSE_SECONDS = 1.0
+"""Seconds that `end` waits for an outstanding answer before it cancels the task."""
+
+_RETRY_SECONDS = 5.0
+"""Seconds between two searches for a job in the list, and after a change that was refused."""
+
+_TRANSIENT = (Conflict, NotSent, RateLimited, Locked)
+"""Errors after which certainly no job was created and a later attempt may succeed."""
+
+
+def open_steps(plan: Plan) -> str:
+    """Return why the open steps are not continued; "" if there are none."""
+    if plan.is_copy:
+        return COPIED
+    steps = [f"step {step.number} is {step.state}" for step in plan.steps if not step.state.over]
+    return f"{', '.join(steps)}: only your word sends it again" if steps else ""
+
+
+class PlanRun:
+    """Runs one plan until no step can change without the user, or until it is stopped."""
+
+    def __init__(self, plan: Plan, maker: JobMaker, secrets: Secrets | None = None) -> None:
         self.plan = plan
         self._maker = maker
-        maker.planned(plan)
+        self._secrets = secrets
         self._note = ""
-        self._refused = False
-        self._taken: frozenset[str] = frozenset()
-        self._news = asyncio.Event()
+        self._stopped = False
+        self._stopped_by: ApiError | None = None
+        self._move_refused = False
+        self._failures = 0
+        self._used_ids: frozenset[str] = frozenset()
+        self._searched: set[int] = set()
+        self._accepted: set[int] = set()
+        self._cancelled: set[int] = set()
+        self._existing: dict[int, ExistingJobs] = {}
+        self._rng = random.Random()
+        self._task: asyncio.Task[None] | None = None
+        self._changed = asyncio.Event()
         self._wake = asyncio.Event()
+        maker.job_store.set_plan(plan)
+
+    @property
+    def view(self) -> PlanView:
+        """The plan's current state."""
+        note = "" if self.plan.over else self._note
+        return PlanView(
+            self.plan,
+            self._secrets is not None,
+            note,
+            durable=self._maker.notes.durable,
+            stopped_by=self._stopped_by,
+            number=self._maker.notes.number_of(self.plan.id),
+        )
+
+    async def views(self) -> AsyncIterator[PlanView]:
+        """Yield the plan now and at every change until its task ends or is stopped."""
+        last: PlanView | None = None
+        while True:
+            changed, view = self._changed, self.view
+            if view != last:
+                last = view
+                yield view
+            if not self._active:
+                if self._task is not None and self._task.done() and not self._task.cancelled():
+                    self._task.result()  # raises the task's exception, which can only be a bug
+                return
+            await changed.wait()
+
+    def begin(self, secrets: Secrets | None = None) -> None:
+        """Start or wake the task. secrets: None keeps the secrets that were given before."""
+        self._secrets = secrets or self._secrets
+        self._stopped, self._failures, self._stopped_by = False, 0, None
+        if self._task is None or self._task.done():
+            self._wake.clear()
+            self._task = asyncio.create_task(self._run())
+        else:
+            self._wake.set()
+        self._notify()
+
+    async def end(self) -> None:
+        """Stop the task and drop the secrets."""
+        self._stopped, self._secrets = True, None
+        self._wake.set()
+        if self._task is not None:
+            await asyncio.wait({self._task}, timeout=CLOSE_SECONDS)
+            self._task.cancel()
+            await asyncio.wait({self._task})
+        self._notify()
+
+    async def cancel(self) -> None:
+        """Cancel every step that certainly made no job; if there is none, the undecided steps.
+
+        A step being sent is cancelled once its answer shows that it made no job.
+        """
+        self._cancelled |= {step.number for step in self._steps(StepState.SENDING)}
+        for step in self.plan.given_up:
+            await self._move(step, StepState.CANCELLED, said=step.said)
+        await self._read_again()
+        self._wake.set()
+        if not self._active:
+            self._set_note(open_steps(self.plan))
+
+    async def send_again(self, number: int) -> None:
+        """Set a refused or undecided step to waiting, unless the list shows its job after all."""
+        await self._read_again()
+        step = next(s for s in self.plan.steps if s.number == number)
+        if step.state is StepState.UNDECIDED:
+            try:
+                found = await self._find(step)
+            except ApiError as error:
+                message = f"not sent again: the list cannot be read: {error}"
+                await self._move(step, StepState.UNDECIDED, said=message, at=step.at)
+                return
+            if found:
+                await self._record_started(step, found)
+                return
+        if step.state in (StepState.UNDECIDED, StepState.REFUSED):
+            self._cancelled.discard(number)
+            await self._move(step, StepState.WAITING)
+            self.begin()
+
+    async def settle_made(self, made: Made) -> None:
+        """Write the outcome of a one-step plan that was sent without waiting for a slot.
+
+        A step that made no job is cancelled: the user has already seen the refusal.
+        """
+        step = self.plan.steps[0]
+        if made.job_id is not None:
+            await self._record_started(step, made.job_id)
+        elif made.error is None:
+            await self._move(step, StepState.STARTED, said=NO_ID)
+        elif made.error.undecided:
+            await self._move(step, StepState.UNDECIDED, said=str(made.error), at=step.at)
+        else:
+            await self._move(step, StepState.CANCELLED, said=str(made.error))
+
+    async def _run(self) -> None:
+        """Process the steps in order; pause after a change that the history refused."""
+        try:
+            while not self._stopped:
+                if self._move_refused:
+                    self._move_refused = False
+                    await self._pause(_RETRY_SECONDS, REFUSED)
+                await self._read_again()
+                if self.plan.is_copy:
+                    break
+                waiting = self._steps(StepState.WAITING)
+                if step := self._unsettled():
+                    await self._settle(step)
+                elif not waiting:
+                    break
+                elif self._secrets is None:
+                    await self._pause(SLOT_SECONDS, NEEDS_KEYS)
+                elif waiting[0].number in self._cancelled:
+                    await self._move(waiting[0], StepState.CANCELLED)
+                else:
+                    await self._send(waiting[0], self._secrets)
+            self._note = self._note if self._stopped else open_steps(self.plan)
+        finally:
+            self._notify()
+
+    def _unsettled(self) -> Step | None:
+        """Return a step that may have been sent; each undecided step is searched only once."""
+        undecided = self._steps(StepState.UNDECIDED)
+        unsearched = [step for step in undecided if step.number not in self._searched]
+        return next(iter([*self._steps(StepState.SENDING), *unsearched]), None)
+
+    async def _send(self, step: Step, secrets: Secrets) -> None:
+        """Mark a step as SENDING, send it, and mark its outcome."""
+        account_id, maker = self.plan.account_id, self._maker
+        in_turn = maker.metered.in_turn
+        self._existing[step.number] = await maker.lists.existing(account_id, in_turn)
+        if not await self._move(step, StepState.SENDING):
+            return
+        if abs(maker.wall - self.plan.steps[step.number - 1].at) > STALE_SECONDS:
+            await self._take_back(step)
+            return
+        self._set_note(f"starts step {step.number}")
+        try:
+            job_id = await maker.send(account_id, step.draft, secrets)
+        except ApiError as error:
+            await self._handle_error(step, error)
+            return
+        self._failures = 0
+        self._accepted.add(step.number)
+        if job_id is not None:
+            await self._record_started(step, job_id)
+
+    async def _handle_error(self, step: Step, error: ApiError) -> None:
+        """Handle an error of the create request; `_settle` resolves undecided ones."""
+        if error.undecided:
+            self._set_note(f"step {step.number} was not answered: {error}")
+        elif isinstance(error, _TRANSIENT):
+            self._failures += 1
+            await self._take_back(step)
+            if step.number not in self._cancelled:
+                await self._pause(*await self._next_attempt(error))
+        elif isinstance(error, BucketKeysRefused):
+            # No other step could start with these keys: stop until the user supplies new ones.
+            await self._take_back(step)
+            self._secrets = None
+            self._stop(error)
+        else:
+            refused = StepState.REFUSED
+            await self._move(step, refused, before=StepState.SENDING, said=str(error))
+            if isinstance(error, Rejected):
+                self._stop(error)
+
+    def _stop(self, error: ApiError) -> None:
+        self._stopped, self._note, self._stopped_by = True, f"stopped: {error}", error
+
+    async def _take_back(self, step: Step) -> None:
+        """Set a step that made no job back to waiting, or cancel it if the plan was cancelled."""
+        cancelled = len(self._steps(StepState.CANCELLED))
+        await self._read_again()
+        if len(self._steps(StepState.CANCELLED)) > cancelled:
+            self._cancelled.add(step.number)
+        is_cancelled = step.number in self._cancelled
+        after = StepState.CANCELLED if is_cancelled else StepState.WAITING
+        await self._move(step, after, before=StepState.SENDING)
+
+    async def _next_attempt(self, error: ApiError) -> tuple[float, str]:
+        """Return the seconds until the next attempt after a transient error, and a note."""
+        if isinstance(error, Conflict):
+            running = await self._maker.running(self.plan.account_id)
+            sources = ((view.job.source, view.word) for view in running)
+            jobs = [f"{s.bucket or ''}/{s.path_prefix or ''} {word}" for s, word in sources if s]
+            names = f" ({', '.join(jobs)})" if jobs else ""
+            reason = f"; the API says: {error}" if len(running) < SLOTS else ""
+            note = f"waits for a free slot{names}; tries every {SLOT_SECONDS:.0f} s{reason}"
+            return SLOT_SECONDS, note
+        if isinstance(error, Locked):
+            return SLOT_SECONDS, "waits: nothing may be changed while this program only reads"
+        wait = SLOT_SECONDS
+        if isinstance(error, NotSent):
+            wait = backoff(self._failures, 2.0, self._rng)
+        elif isinstance(error, RateLimited) and error.retry_after is not None:
+            wait = max(1.0, error.retry_after)
+        return wait, f"tries again: {error}"
+
+    async def _settle(self, step: Step) -> None:
+        """Search the job of a step that may have been sent; mark it undecided if there is none."""
+        self._set_note(f"step {step.number} may have been sent: looks for its job in the list")
+        try:
+            found = await self._find(step)
+        except ApiError as error:
+            self._failures += 1
+            wait = max(_RETRY_SECONDS, backoff(self._failures, 2.0, self._rng))
+            await self._pause(wait, f"the list cannot be read: {error}")
+            return
+        self._failures = 0
+        is_sending = step.state is StepState.SENDING
+        if found:
+            await self._record_started(step, found)
+        elif is_sending and abs(self._maker.wall - step.at) < DOUBT_SECONDS:
+            await self._pause(_RETRY_SECONDS)
+        else:
+            self._searched.add(step.number)
+            if step.number in self._accepted:
+                await self._move(step, StepState.STARTED, said=NO_ID)
+            elif is_sending:
+                message = "it was sent and not answered, and the list shows no such job"
+                await self._move(step, StepState.UNDECIDED, said=message, at=step.at)
+
+    async def _find(self, step: Step) -> str | None:
+        """Return the id of a step's job, None if the list lacks it. Raises ApiError."""
+        existing = self._existing.get(step.number, ExistingJobs(frozenset(), complete=False))
+        ids = self._used_ids | existing.ids
+        wanted = Wanted(step.draft, step.at, ExistingJobs(ids, existing.complete))
+        maker = self._maker
+        return await maker.lists.find(self.plan.account_id, wanted, maker.metered.in_turn)
+
+    async def _record_started(self, step: Step, job_id: str) -> None:
+        """Record the job, then mark the step: after a crash in between the list shows the job."""
+        child = JobKey(self.plan.account_id, job_id)
+        keys = len(step.draft.keys or ())
+        await self._maker.record(child, keys, self.plan.retry_of, self.plan.log_types)
+        for before in (StepState.SENDING, StepState.UNDECIDED):
+            if await self._move(step, StepState.STARTED, before=before, job_id=job_id):
+                return
 
     async def _move(
         self,
@@ -72,364 +360,49 @@ class MarkedPlan:
         moved = replace(step, state=after, at=moment, job_id=job_id, said=said)
         number, notes = step.number, self._maker.notes
         done = await notes.move(self.plan.id, number, before or step.state, moved)
-        self._refused = not done
+        self._move_refused = not done
         if done:
             steps = (moved if s.number == number else s for s in self.plan.steps)
             self.plan = replace(self.plan, steps=tuple(steps))
-            self._tell()
+            self._notify()
         return done
 
     async def _read_again(self) -> None:
         """Re-read the plan as other programs may have changed it, and all plans' job ids."""
         plans = await self._maker.notes.plans([self.plan.account_id])
-        self._taken = frozenset(s.job_id for plan in plans for s in plan.steps if s.job_id)
-        kept = next((plan for plan in plans if plan.id == self.plan.id), self.plan)
-        if kept != self.plan:
-            self.plan = kept
-            self._tell()
+        self._used_ids = frozenset(s.job_id for plan in plans for s in plan.steps if s.job_id)
+        stored = next((plan for plan in plans if plan.id == self.plan.id), self.plan)
+        if stored != self.plan:
+            self.plan = stored
+            self._notify()
 
     def _steps(self, state: StepState) -> list[Step]:
         return [step for step in self.plan.steps if step.state is state]
 
-    async def _nap(self, seconds: float, note: str = "") -> None:
+    async def _pause(self, seconds: float, note: str = "") -> None:
         """Wait for `seconds` or until `_wake` is set, which may already be the case."""
-        self._say(note or self._note)
+        self._set_note(note or self._note)
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._wake.wait()
         self._wake.clear()
 
-    def _say(self, note: str) -> None:
+    def _set_note(self, note: str) -> None:
         if note != self._note:
             self._note = note
-            self._tell()
+            self._notify()
 
-    def _tell(self) -> None:
+    def _notify(self) -> None:
         """Wake the followers and update the migration's number of unstarted jobs."""
-        self._maker.planned(self.plan)
-        self._news.set()
-        self._news = asyncio.Event()
-
-
-def last_words(plan: Plan) -> str:
-    """Return why the open steps are not continued: mostly only the user can send them; or ""."""
-    if plan.is_copy:
-        return COPIED
-    open_ones = [step for step in plan.steps if not step.state.over]
-    told = ", ".join(f"step {step.number} is {step.state}" for step in open_ones)
-    return f"{told}: only your word sends it again" if told else ""
-
-
-def names(views: Sequence[JobView]) -> str:
-    """Return the jobs' sources as ` (photos/2024/ running, logs paused)`; "" if there are none."""
-    told = ((view.job.source, view.word) for view in views)
-    words = [f"{s.bucket or ''}/{s.path_prefix or ''} {word}" for s, word in told if s]
-    return f" ({', '.join(words)})" if words else ""
-
-
-NEEDS_KEYS = "needs the keys to its buckets again"
-
-REFUSED = "another program goes on with it, or the disk is full"
-COPIED = "cannot be changed here: the file with the history cannot be written to"
-
-SLOT_SECONDS = 30.0
-"""Seconds between two attempts to get a free slot, and between two re-reads of a waiting plan."""
-
-DOUBT_SECONDS = 60.0
-"""Seconds after sending during which an unanswered request may still create a job."""
-
-STALE_SECONDS = 20.0
-"""Seconds; if writing SENDING took longer than this, the request is not sent, because another
-program may already have settled the step."""
-
-PARTING_SECONDS = 1.0
-"""Seconds that `end` waits for an outstanding answer before it cancels the task."""
-
-_LOOK_SECONDS = 5.0
-_PASSING = (Conflict, NotSent, RateLimited, Locked)
-"""Errors after which certainly no job was created and a later attempt may succeed."""
-
-
-class PlanRun(MarkedPlan):
-    """Runs one plan until no step can change without the user, or until it is stopped."""
-
-    def __init__(self, plan: Plan, maker: Maker, secrets: Secrets | None = None) -> None:
-        super().__init__(plan, maker)
-        self._secrets = secrets
-        self._halted = False
-        self._stopped_by: ApiError | None = None
-        self._failures = 0
-        self._looked_for: set[int] = set()
-        self._accepted: set[int] = set()
-        self._cancelled: set[int] = set()
-        self._known: dict[int, Known] = {}
-        self._rng = random.Random()
-        self._task: asyncio.Task[None] | None = None
+        self._maker.job_store.set_plan(self.plan)
+        self._changed.set()
+        self._changed = asyncio.Event()
 
     @property
-    def view(self) -> PlanView:
-        """The plan's current state."""
-        note = "" if self.plan.over else self._note
-        return PlanView(
-            self.plan,
-            self._secrets is not None,
-            note,
-            durable=self._maker.notes.durable,
-            stopped_by=self._stopped_by,
-            number=self._maker.notes.number_of(self.plan.id),
-        )
-
-    async def views(self) -> AsyncIterator[PlanView]:
-        """Yield the plan now and at every change until its task ends or is stopped."""
-        told: PlanView | None = None
-        while True:
-            news, view = self._news, self.view
-            if view != told:
-                told = view
-                yield view
-            if not self._goes_on:
-                self._raise_what_it_died_of()
-                return
-            await news.wait()
-
-    def begin(self, secrets: Secrets | None = None) -> None:
-        """Start or wake the task. secrets: None keeps the secrets that were given before."""
-        self._secrets = secrets or self._secrets
-        self._halted, self._failures, self._stopped_by = False, 0, None
-        if self._task is None or self._task.done():
-            self._wake.clear()
-            self._task = asyncio.create_task(self._run())
-        else:
-            self._wake.set()
-        self._tell()
-
-    async def end(self) -> None:
-        """Stop the task and drop the secrets."""
-        self._halted, self._secrets = True, None
-        self._wake.set()
-        if self._task is not None:
-            await asyncio.wait({self._task}, timeout=PARTING_SECONDS)
-            self._task.cancel()
-            await asyncio.wait({self._task})
-        self._tell()
-
-    async def cancel(self) -> None:
-        """Cancel every step that certainly made no job; if there is none, the undecided steps.
-
-        A step being sent is cancelled once its answer shows that it made no job.
-        """
-        self._cancelled |= {step.number for step in self._steps(StepState.SENDING)}
-        for step in self.plan.given_up:
-            await self._move(step, StepState.CANCELLED, said=step.said)
-        await self._read_again()
-        self._wake.set()
-        if not self._goes_on:
-            self._say(last_words(self.plan))
-
-    async def send_again(self, number: int) -> None:
-        """Set a refused or undecided step to waiting, unless the list shows its job after all."""
-        await self._read_again()
-        step = next(s for s in self.plan.steps if s.number == number)
-        if step.state is StepState.UNDECIDED and not await self._is_absent(step):
-            return
-        if step.state in (StepState.UNDECIDED, StepState.REFUSED):
-            self._cancelled.discard(number)
-            await self._move(step, StepState.WAITING)
-            self.begin()
-
-    async def _is_absent(self, step: Step) -> bool:
-        """Return whether the list was read and lacks the step's job.
-
-        If the list has the job, mark the step as started.
-        """
-        try:
-            found = await self._find(step)
-        except ApiError as error:
-            said = f"not sent again: the list cannot be read: {error}"
-            await self._move(step, StepState.UNDECIDED, said=said, at=step.at)
-            return False
-        if found:
-            await self._started(step, found)
-        return found is None
-
-    async def settle_made(self, made: Made) -> None:
-        """Write the outcome of a one-step plan that was sent without waiting for a slot.
-
-        A step that made no job is cancelled: the user has already seen the refusal.
-        """
-        step = self.plan.steps[0]
-        if made.job_id is not None:
-            await self._started(step, made.job_id)
-        elif made.error is None:
-            await self._move(step, StepState.STARTED, said=NO_ID)
-        elif made.error.undecided:
-            await self._move(step, StepState.UNDECIDED, said=str(made.error), at=step.at)
-        else:
-            await self._move(step, StepState.CANCELLED, said=str(made.error))
-
-    async def _run(self) -> None:
-        """Process the steps, then notify the followers that the task has ended."""
-        try:
-            await self._go_on()
-        finally:
-            self._tell()
-
-    async def _go_on(self) -> None:
-        """Process the steps in order; pause after a change that the history refused."""
-        while not self._halted:
-            if self._refused:
-                self._refused = False
-                await self._nap(_LOOK_SECONDS, REFUSED)
-            await self._read_again()
-            if self.plan.is_copy:
-                break
-            if step := self._in_doubt():
-                await self._settle(step)
-            elif not self._steps(StepState.WAITING):
-                break
-            elif self._secrets is None:
-                await self._nap(SLOT_SECONDS, NEEDS_KEYS)
-            else:
-                await self._next(self._steps(StepState.WAITING)[0], self._secrets)
-        self._note = self._note if self._halted else last_words(self.plan)
-
-    def _in_doubt(self) -> Step | None:
-        """Return a step that may have been sent; each undecided step is searched only once."""
-        undecided = self._steps(StepState.UNDECIDED)
-        open_ones = [step for step in undecided if step.number not in self._looked_for]
-        return next(iter([*self._steps(StepState.SENDING), *open_ones]), None)
-
-    async def _next(self, step: Step, secrets: Secrets) -> None:
-        """Send a step, or cancel it if it was cancelled during an earlier attempt."""
-        if step.number in self._cancelled:
-            await self._move(step, StepState.CANCELLED)
-        else:
-            await self._send(step, secrets)
-
-    async def _send(self, step: Step, secrets: Secrets) -> None:
-        """Mark a step as SENDING, send it, and mark its outcome."""
-        self._known[step.number] = await self._maker.lists.known(
-            self.plan.account_id, self._maker.in_turn
-        )
-        if not await self._move(step, StepState.SENDING):
-            return
-        if abs(self._maker.wall - self.plan.steps[step.number - 1].at) > STALE_SECONDS:
-            await self._take_back(step)
-            return
-        self._say(f"starts step {step.number}")
-        account_id, draft = self.plan.account_id, step.draft
-        try:
-            job_id = await self._maker.sender.create(account_id, draft, secrets)
-        except ApiError as error:
-            await self._failed(step, error)
-            return
-        self._failures = 0
-        self._accepted.add(step.number)
-        if job_id is not None:
-            await self._started(step, job_id)
-
-    async def _failed(self, step: Step, error: ApiError) -> None:
-        """Handle an error of the create request; `_settle` resolves undecided ones."""
-        if error.undecided:
-            self._say(f"step {step.number} was not answered: {error}")
-        elif isinstance(error, _PASSING):
-            self._failures += 1
-            await self._take_back(step)
-            if step.number not in self._cancelled:
-                await self._nap(self._wait_after(error), await self._why(error))
-        elif isinstance(error, BucketKeysRefused):
-            # No other step could start with these keys: stop until the user supplies new ones.
-            await self._take_back(step)
-            self._secrets = None
-            self._stop(error)
-        else:
-            refused = StepState.REFUSED
-            await self._move(step, refused, before=StepState.SENDING, said=str(error))
-            if isinstance(error, Rejected):
-                self._stop(error)
-
-    def _stop(self, error: ApiError) -> None:
-        self._halted, self._note, self._stopped_by = True, f"stopped: {error}", error
-
-    async def _take_back(self, step: Step) -> None:
-        """Set a step that made no job back to waiting, or cancel it if the plan was cancelled."""
-        known = len(self._steps(StepState.CANCELLED))
-        await self._read_again()
-        if len(self._steps(StepState.CANCELLED)) > known:
-            self._cancelled.add(step.number)
-        gone = step.number in self._cancelled
-        after = StepState.CANCELLED if gone else StepState.WAITING
-        await self._move(step, after, before=StepState.SENDING)
-
-    def _wait_after(self, error: ApiError) -> float:
-        """Return the seconds until the next attempt."""
-        if isinstance(error, NotSent):
-            return backoff(self._failures, 2.0, self._rng)
-        if isinstance(error, RateLimited):
-            return SLOT_SECONDS if error.retry_after is None else max(1.0, error.retry_after)
-        return SLOT_SECONDS
-
-    async def _why(self, error: ApiError) -> str:
-        if isinstance(error, Conflict):
-            running = await self._maker.running(self.plan.account_id)
-            said = f"; the API says: {error}" if len(running) < SLOTS else ""
-            wait = f"tries every {SLOT_SECONDS:.0f} s"
-            return f"waits for a free slot{names(running)}; {wait}{said}"
-        if isinstance(error, Locked):
-            return "waits: nothing may be changed while this program only reads"
-        return f"tries again: {error}"
-
-    async def _settle(self, step: Step) -> None:
-        """Search the job of a step that may have been sent; mark it undecided if there is none."""
-        self._say(f"step {step.number} may have been sent: looks for its job in the list")
-        try:
-            found = await self._find(step)
-        except ApiError as error:
-            self._failures += 1
-            wait = max(_LOOK_SECONDS, backoff(self._failures, 2.0, self._rng))
-            await self._nap(wait, f"the list cannot be read: {error}")
-            return
-        self._failures = 0
-        if found:
-            await self._started(step, found)
-        elif step.state is StepState.SENDING and abs(self._maker.wall - step.at) < DOUBT_SECONDS:
-            await self._nap(_LOOK_SECONDS)
-        else:
-            await self._give_up(step)
-
-    async def _give_up(self, step: Step) -> None:
-        self._looked_for.add(step.number)
-        if step.number in self._accepted:
-            await self._move(step, StepState.STARTED, said=NO_ID)
-        elif step.state is StepState.SENDING:
-            said = "it was sent and not answered, and the list shows no such job"
-            await self._move(step, StepState.UNDECIDED, said=said, at=step.at)
-
-    async def _find(self, step: Step) -> str | None:
-        """Return the id of a step's job, None if the list lacks it. Raises ApiError."""
-        known = self._known.get(step.number, Known(frozenset(), whole=False))
-        wanted = Wanted(step.draft, step.at, self._taken | known.ids, all_known=known.whole)
-        return await self._maker.lists.find(self.plan.account_id, wanted, self._maker.in_turn)
-
-    async def _started(self, step: Step, job_id: str) -> None:
-        """Record the job, then mark the step: after a crash in between the list shows the job."""
-        child = JobKey(self.plan.account_id, job_id)
-        keys = len(step.draft.keys or ())
-        await self._maker.note(child, keys, self.plan.retry_of, self.plan.log_types)
-        for before in (StepState.SENDING, StepState.UNDECIDED):
-            if await self._move(step, StepState.STARTED, before=before, job_id=job_id):
-                return
-
-    @property
-    def _goes_on(self) -> bool:
+    def _active(self) -> bool:
         """Whether the task may still change the plan."""
         task = self._task
-        return not self._halted and task is not None and not task.done()
-
-    def _raise_what_it_died_of(self) -> None:
-        """Re-raise the task's exception, which can only be a bug."""
-        if self._task is not None and self._task.done() and not self._task.cancelled():
-            self._task.result()
+        return not self._stopped and task is not None and not task.done()
 
 
 class JobCreation:
@@ -446,8 +419,7 @@ class JobCreation:
         accounts: Sequence[str] = (),
     ) -> None:
         self._notes = notes
-        self._job_store = job_store
-        self._maker = Maker(metered, job_store, self._notes)
+        self._maker = JobMaker(metered, job_store, notes)
         self._accounts = tuple(accounts)
         self._runs: dict[int, PlanRun] = {}
         self._closed = False
@@ -463,14 +435,14 @@ class JobCreation:
         links = await self._notes.links([key.account_id])
         plans = await self._notes.plans([key.account_id])
         try:
-            views = await self._maker.lists.listed(key.account_id, self._maker.at_once)
+            views = await self._maker.lists.listed(key.account_id, self._maker.metered.at_once)
         except ApiError:
-            views = self._job_store.views()
+            views = self._maker.job_store.views()
         return earlier_retries(key, keys, log_types, links, plans, views)
 
     async def precheck(self, account_id: str, draft: Draft, secrets: Secrets) -> Prechecks:
         """Check that both buckets can be reached. Needs writing unlocked: both checks are PUT."""
-        return await self._maker.sender.precheck(account_id, draft, secrets)
+        return await self._maker.precheck(account_id, draft, secrets)
 
     async def create(
         self,
@@ -486,33 +458,23 @@ class JobCreation:
         retry_of: the job that the draft retries, None if it is no retry. log_types: the log types
         of the retried objects.
         """
-        if retry_of is not None:
-            return await self._create_retry(account_id, draft, secrets, retry_of, log_types)
-        made = await self._maker.make(account_id, draft, secrets)
-        if made.job_id is not None:
-            await self._maker.note(JobKey(account_id, made.job_id), len(draft.keys or ()), None, ())
-        return made
+        if retry_of is None:
+            made = await self._maker.make(account_id, draft, secrets)
+            if made.job_id is not None:
+                await self._maker.record(JobKey(account_id, made.job_id))
+            return made
+        runs: list[PlanRun] = []
 
-    async def _create_retry(
-        self,
-        account_id: str,
-        draft: Draft,
-        secrets: Secrets,
-        retry_of: JobKey,
-        log_types: tuple[str, ...],
-    ) -> Made:
-        """Store the retry as a one-step plan before sending it, so that a crash leaves a trace."""
-        kept: list[PlanRun] = []
-
-        async def keep() -> None:
+        async def store() -> None:
+            """Store the retry as a one-step plan, so that a crash leaves a trace."""
             step = Step(1, draft, StepState.SENDING, at=self._maker.wall)
             plan = Plan(0, account_id, step.at, (step,), retry_of, log_types)
-            kept.append(PlanRun(await self._notes.keep_plan(plan), self._maker))
+            runs.append(PlanRun(await self._notes.keep_plan(plan), self._maker))
             if abs(self._maker.wall - step.at) > STALE_SECONDS:
                 raise NotSent("nothing was sent: the history took too long to write")
 
-        made = await self._maker.make(account_id, draft, secrets, keep)
-        for run in kept:
+        made = await self._maker.make(account_id, draft, secrets, store)
+        for run in runs:
             await run.settle_made(made)
         return made
 

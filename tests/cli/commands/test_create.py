@@ -287,7 +287,7 @@ def test_an_answer_that_never_came_is_looked_for_in_the_list() -> None:
 def test_no_answer_and_no_such_job_is_undecided_and_not_sent_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(making, "LOOKS", (0.0,))
+    monkeypatch.setattr(making, "SEARCH_WAITS", (0.0,))
     person = Person()
     person.account.faults.add(Fault(Kind.HTML, operation="create", status=504))
     ran = person.run("create", *S3, "--yes")

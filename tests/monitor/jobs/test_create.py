@@ -12,7 +12,7 @@ from slurper_tui.api.errors import Conflict, Locked, NotSent, Refused, Unreachab
 from slurper_tui.api.models import Job, NewSource, Source, Target
 from slurper_tui.monitor.history.opening import open_store
 from slurper_tui.monitor.history.recorder import Recorder
-from slurper_tui.monitor.jobs.create import CLOCK_SLACK, Wanted
+from slurper_tui.monitor.jobs.create import CLOCK_SLACK, ExistingJobs, Wanted
 from slurper_tui.monitor.jobs.plan_runner import JobCreation
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.events import RetryLink, What
@@ -123,7 +123,8 @@ async def test_a_job_alike_that_was_there_before_is_not_taken_for_it() -> None:
     assert (await create(program)).job_id is None
 
 
-WANTED = Wanted(DRAFT, 1_800_000_000.0, frozenset({"known"}))
+EXISTING = ExistingJobs(frozenset({"known"}), complete=False)
+WANTED = Wanted(DRAFT, 1_800_000_000.0, EXISTING)
 
 
 def listed(at: float | None = 1_800_000_001.0, **more: Any) -> Job:
@@ -154,11 +155,12 @@ def listed(at: float | None = 1_800_000_001.0, **more: Any) -> Job:
     ],
 )
 def test_which_listed_job_is_the_one_that_was_sent(job: Job, is_it: bool) -> None:
-    assert WANTED.is_made_as(job) is is_it
+    assert WANTED.matches(job) is is_it
 
 
-def test_a_job_without_a_time_is_it_only_where_all_others_are_known() -> None:
-    assert WANTED._replace(all_known=True).is_made_as(listed(at=None))
+def test_a_job_without_a_time_matches_only_if_all_others_are_known() -> None:
+    complete = EXISTING._replace(complete=True)
+    assert WANTED._replace(existing=complete).matches(listed(at=None))
 
 
 @timeless

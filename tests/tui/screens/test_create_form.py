@@ -522,7 +522,7 @@ async def test_what_never_reached_the_api_may_be_sent_again(fault: Fault, said: 
 async def test_without_an_answer_it_says_to_look_first_and_sends_nothing_again(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(making, "LOOKS", (0.0,))
+    monkeypatch.setattr(making, "SEARCH_WAITS", (0.0,))
     async with workbench() as bench:
         bench.account.faults.add(Fault(Kind.HTML, operation="create", status=502))
         await bench.create(**WHOLE)

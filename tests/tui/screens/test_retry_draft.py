@@ -270,7 +270,7 @@ async def test_missing_keys_are_told_at_their_fields() -> None:
 
 
 async def test_a_retry_without_an_answer_is_not_sent_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(making, "LOOKS", (0.0,))
+    monkeypatch.setattr(making, "SEARCH_WAITS", (0.0,))
     async with workbench() as bench:
         bench.account.faults.add(Fault(Kind.HTML, operation="create", status=502))
         await drafted(bench)
