@@ -65,13 +65,20 @@ def _crashed(error: BaseException, around: "Surroundings | None") -> int:
 
 def _run(arguments: "Sequence[str]", around: "Surroundings | None") -> int:
     options = parse(arguments)
-    if getattr(options, "version", False):
-        from importlib import metadata  # 15 ms
-
+    version = getattr(options, "version", False)
+    if version or options.command == "completion":
         from slurper_tui.cli.output import Output  # handles full disks and closed pipes
 
         out, err = (around.out, around.err) if around else (sys.stdout, sys.stderr)
-        Output(out, err, ascii_only=False).line(f"{PROG} {metadata.version(PROG)}")
+        output = Output(out, err, ascii_only=False)
+        if version:
+            from importlib import metadata  # 15 ms
+
+            output.line(f"{PROG} {metadata.version(PROG)}")
+        else:
+            from slurper_tui.cli.completion import completion_script
+
+            output.exact(completion_script(options.shell))
         return ExitCode.OK
     _check_clock()
     from slurper_tui.cli.context import here  # imports asyncio and most of the program

@@ -113,7 +113,7 @@ COMMON = (
 )
 """Options of every command."""
 
-_OF_MONITOR = (
+OF_MONITOR = (
     _flag("--mouse", "listen to the mouse", default=None),
     _flag("--write", "allow changing jobs"),
     _value("--theme", "NAME", "the colours"),
@@ -193,6 +193,8 @@ class Command:
         self.description = description
         self.epilog = epilog
 
+
+SHELLS = ("bash", "zsh", "fish")
 
 COMMANDS: Mapping[str, Command] = {
     "jobs": Command(
@@ -348,6 +350,13 @@ COMMANDS: Mapping[str, Command] = {
         description="Tells whether both buckets can be reached with their keys.",
         epilog=f"{_FILE}\n\n{_WHERE_SECRETS}",
     ),
+    "completion": Command(
+        "completion of commands and options for a shell",
+        Argument("shell", metavar="SHELL", choices=SHELLS, help=", ".join(SHELLS)),
+        usage=("SHELL",),
+        description="Prints a script that completes commands and options.",
+        epilog=f"bash: put  source <({PROG} completion bash)  into ~/.bashrc.",
+    ),
 }
 
 _DESCRIPTION = (
@@ -377,7 +386,7 @@ def make_parser(declared: Collection[str] = COMMANDS) -> tuple[Parser, dict[str,
         description=_DESCRIPTION,
         epilog=_EPILOG,
     )
-    whole.declare((*COMMON, *_OF_MONITOR))
+    whole.declare((*COMMON, *OF_MONITOR))
     commands = whole.add_subparsers(
         prog=PROG,
         title="commands",
@@ -404,7 +413,7 @@ class _MonitorParser(Parser):
 
     def __init__(self) -> None:
         super().__init__(prog=PROG)
-        self.declare((*COMMON, *_OF_MONITOR, Argument("jobs", nargs="*")))
+        self.declare((*COMMON, *OF_MONITOR, Argument("jobs", nargs="*")))
         self.set_defaults(json=False)  # where there is no terminal, it prints lines like `watch`
 
     def format_help(self) -> str:
@@ -462,7 +471,7 @@ def _first_word(arguments: Sequence[str]) -> int | None:
 
 def _every() -> Iterable[Argument]:
     """Yield the arguments of all commands."""
-    yield from (*COMMON, *_OF_MONITOR)
+    yield from (*COMMON, *OF_MONITOR)
     for command in COMMANDS.values():
         yield from command.arguments
 

@@ -156,7 +156,8 @@ def test_the_help_of_a_command_tells_its_own_options(
     assert told == 2 * make_parser()[1][name].format_help()
     assert told.startswith(f"usage: slurper-tui {name} ")
     for argument in COMMANDS[name].arguments:
-        assert (argument.names[0] if argument.names[0].startswith("-") else "JOB") in told
+        name = argument.names[0]
+        assert (name if name.startswith("-") else argument.settings["metavar"]) in told
 
 
 def test_the_example_in_the_help_is_a_request() -> None:

@@ -482,6 +482,7 @@ def words_for(name: str, job: str) -> list[list[str]]:
         "logs": [["logs", job]],
         "failures": [["failures", job], ["failures", job, "--keys"]],
         "report": [["report", job]],
+        "completion": [["completion", "bash"]],
     }
     assert name in lines, f"{name!r} is new: say here how it is run"
     return lines[name]
@@ -495,7 +496,7 @@ def test_a_reading_command_leaves_nothing_but_get_requests(
     for words in words_for(name, job):
         recorded.run(*words, folder=tmp_path)
     assert {method for method, _ in recorded.sent} <= {"GET"}
-    asks_nothing = name == "history"
+    asks_nothing = name in ("history", "completion")
     assert bool(recorded.sent) is not asks_nothing
 
 
