@@ -178,27 +178,22 @@ def axis(labels: Iterable[Label], width: int) -> Line:
     """Place labels on a line, the most important first; skip those too close to another."""
     placed: list[tuple[int, str, str]] = []
     for label in labels:
-        placed.extend(_placed(label, placed, width))
+        for text in label.texts:
+            size = len(text)
+            start = label.column - round((size - 1) * label.lean)
+            start = max(0, min(start, width - size))
+            free = all(
+                start >= x + len(other) + AIR or start + size + AIR <= x for x, other, _ in placed
+            )
+            if text and size <= width and free:
+                placed.append((start, text, label.style))
+                break
     line: list[Piece] = []
     x = 0
     for start, text, style in sorted(placed):
         line.extend((Piece(" " * (start - x)), Piece(text, style)))
         x = start + len(text)
     return tuple(piece for piece in line if piece.text)
-
-
-def _placed(
-    label: Label, others: list[tuple[int, str, str]], width: int
-) -> Iterator[tuple[int, str, str]]:
-    for text in label.texts:
-        start = label.column - round((len(text) - 1) * label.lean)
-        start = max(0, min(start, width - len(text)))
-        free = all(
-            start >= x + len(other) + AIR or start + len(text) + AIR <= x for x, other, _ in others
-        )
-        if text and len(text) <= width and free:
-            yield start, text, label.style
-            return
 
 
 def end_words(at: float, zone: tzinfo | None) -> tuple[str, ...]:
@@ -275,14 +270,14 @@ class Ink(NamedTuple):
     """The characters of a chart.
 
     fills: a cell from empty to full, filled from the bottom.
-    nobody: the floor where nothing was measured.
+    unmeasured: the floor where nothing was measured.
     ahead: where the forecast curve may pass.
     finish: when the job may finish.
     open: the job may finish later than shown.
     """
 
     fills: str
-    nobody: str
+    unmeasured: str
     ahead: str
     finish: str
     open: str
@@ -338,34 +333,37 @@ def _column(drawn: int, height: int, fills: str, style: str) -> tuple[Cell, ...]
 
 def empty_column(height: int, ink: Ink, *, existed: bool = True) -> tuple[Cell, ...]:
     """Draw a column without a measurement. existed: the job existed, so the floor is marked."""
-    floor = (ink.nobody, "faint") if existed else NOTHING
+    floor = (ink.unmeasured, "faint") if existed else NOTHING
     return (floor, *(NOTHING,) * (height - 1))
 
 
-def rows_of(columns: Sequence[Sequence[Cell]], scale: tuple[str, str], width: int) -> list[Line]:
-    """Turn columns into lines, the top one first. scale: the labels at its top and bottom."""
+def chart_of(
+    title: Line,
+    columns: Sequence[Sequence[Cell]],
+    scale: tuple[str, str],
+    labels: Iterable[Label],
+    width: int,
+) -> tuple[Line, ...]:
+    """Return a chart: its title, the rows of its columns beside the scale, and the labels below.
+
+    scale: the texts at the top and the bottom of the scale.
+    """
     gutter = gutter_of(width)
     rows = list(zip(*columns, strict=True))[::-1]
     names = [""] * len(rows)
     names[-1] = scale[1]
     names[0] = scale[0]
-    return [
-        (Piece(pad(name, gutter - 1, right=True)[: gutter - 1] + " ", "faint"), *_pieces(row))
-        if gutter
-        else _pieces(row)
-        for name, row in zip(names, rows, strict=True)
-    ]
+    times = axis(labels, room_of(width))
+    if not gutter:
+        return (title, *map(_pieces, rows), times)
+    beside = [Piece(pad(n, gutter - 1, right=True)[: gutter - 1] + " ", "faint") for n in names]
+    lines = [(name, *_pieces(row)) for name, row in zip(beside, rows, strict=True)]
+    return (title, *lines, (Piece(" " * gutter), *times))
 
 
 def _pieces(row: Sequence[Cell]) -> Line:
     runs = groupby(row, key=itemgetter(1))
     return tuple(Piece("".join([char for char, _ in run]), style) for style, run in runs)
-
-
-def beside_scale(line: Line, width: int) -> Line:
-    """Indent a line of labels so that it is below the columns."""
-    gutter = gutter_of(width)
-    return (Piece(" " * gutter), *line) if gutter else line
 
 
 def title_of(lefts: Sequence[Line], rights: Sequence[Line], width: int) -> Line:

@@ -1,6 +1,6 @@
 """The two charts of the detail pane: objects per second over time, and share done over time.
 
-`picture_lines` draws both. Each chart is a title, rows of cells with a scale at the left, and time
+`chart_lines` draws both. Each chart is a title, rows of cells with a scale at the left, and time
 labels below; chart_grid.py holds these parts. The progress chart also shows the forecast as a
 range.
 """
@@ -22,9 +22,8 @@ from slurper_tui.tui.render.chart_grid import (
     Ink,
     Label,
     Seen,
-    axis,
-    beside_scale,
     breadth,
+    chart_of,
     clock_labels,
     columns_for,
     empty_column,
@@ -36,7 +35,6 @@ from slurper_tui.tui.render.chart_grid import (
     local,
     moment,
     room_of,
-    rows_of,
     seen_in,
     title_of,
 )
@@ -50,7 +48,7 @@ HOURLY = 0.1
 _ROUND = (1.0, 1.2, 1.5, 2.0, 2.5, 3.0, 4.0, 5.0, 6.0, 8.0, 10.0)
 
 
-def rate_picture(
+def rate_chart(
     trace: Trace, look: Look, width: int, height: int, *, key: str = ""
 ) -> tuple[Line, ...]:
     """Draw the rate over time in `height` rows, with a title above and time labels below.
@@ -70,12 +68,15 @@ def rate_picture(
         _column(one, top, height, ink) if place >= first or one.rate is not None else nothing
         for place, one in enumerate(seen)
     ]
-    scale = (unit.told(top) + unit.name if peak else "", "0" if rates and height > 1 else "")
-    return (
-        _title(trace, _told(seen, rates), look, breadth(columns.count, width), key),
-        *rows_of(cells, scale, width),
-        beside_scale(axis(_times(trace, columns, look), room_of(width)), width),
+    scale = (unit.format(top) + unit.name if peak else "", "0" if rates and height > 1 else "")
+    name: Line = (Piece(look.to_ascii(f"rate · {trace.window.words}"), "muted"),)
+    hint: Line = (Piece(" "), Piece(key, "key")) if key else ()
+    title = title_of(
+        ((*name, *hint), name, (Piece("rate", "muted"),)),
+        [(Piece(look.to_ascii(text), "muted"),) for text in _peak_and_mean(seen, rates)],
+        breadth(columns.count, width),
     )
+    return chart_of(title, cells, scale, _rate_labels(trace, columns, look), width)
 
 
 class Unit(NamedTuple):
@@ -84,7 +85,7 @@ class Unit(NamedTuple):
     seconds: int
     name: str
 
-    def told(self, rate: float) -> str:
+    def format(self, rate: float) -> str:
         """Format a rate, given in objects per second, in this unit without the suffix."""
         return words.rate(rate * self.seconds)
 
@@ -115,7 +116,7 @@ def _column(seen: Seen, top: float, height: int, ink: Ink) -> tuple[Cell, ...]:
     return ((ink.pause, "secondary"), *cells[1:]) if seen.paused else cells
 
 
-def _told(seen: Sequence[Seen], rates: Sequence[float]) -> tuple[str, ...]:
+def _peak_and_mean(seen: Sequence[Seen], rates: Sequence[float]) -> tuple[str, ...]:
     """Return texts with the peak and the mean of the measured rates, the longest first."""
     if not rates:
         return ("no rate seen",)
@@ -125,19 +126,11 @@ def _told(seen: Sequence[Seen], rates: Sequence[float]) -> tuple[str, ...]:
     moved = math.fsum(one.rate * one.seconds for one in seen if one.rate is not None)
     mean = moved / math.fsum(one.seconds for one in seen)
     unit = unit_for(peak)
-    fast, slow = f"peak {unit.told(peak)}", f"mean {unit.told(mean)}"
+    fast, slow = f"peak {unit.format(peak)}", f"mean {unit.format(mean)}"
     return (f"{fast}{unit.name} · {slow}{unit.name}", f"{fast} · {slow}", slow + unit.name)
 
 
-def _title(trace: Trace, told: Sequence[str], look: Look, width: int, key: str) -> Line:
-    say = look.to_ascii
-    name: Line = (Piece(say(f"rate · {trace.window.words}"), "muted"),)
-    hint: Line = (Piece(" "), Piece(key, "key")) if key else ()
-    lefts = ((*name, *hint), name, (Piece("rate", "muted"),))
-    return title_of(lefts, [(Piece(say(text), "muted"),) for text in told], width)
-
-
-def _times(trace: Trace, columns: Columns, look: Look) -> list[Label]:
+def _rate_labels(trace: Trace, columns: Columns, look: Look) -> list[Label]:
     if trace.ended is not None:
         place = max(0, min(columns.of(trace.ended), columns.count - 1))
         end = Label(place, end_words(trace.ended, look.zone), "muted", lean=1.0)
@@ -160,7 +153,7 @@ ROOMY = 36
 """Columns; a chart with fewer shows a lower bound as a sign, to leave room for the label of now."""
 
 
-def progress_picture(
+def progress_chart(
     trace: Trace,
     forecast: Forecast | None,
     now: float,
@@ -184,18 +177,14 @@ def progress_picture(
     now = trace.until if over else max(now, trace.until)
     ahead = _ahead(forecast, now)
     columns = columns_for(trace, ahead.high if ahead else now, room_of(width))
-    done, whole, ink = *_last_known(trace.points), ink_of(look)
-    cells = _past(trace, columns, whole or 0, height, ink)
+    done, whole, ink = *_newest_counts(trace.points), ink_of(look)
+    cells = _measured(trace, columns, whole or 0, height, ink)
     scale = ("100 %", "0" if height > 1 else "") if done is not None and whole else ("", "")
     if ahead and done is not None and whole:
         _draw_ahead(cells, columns, ahead, now, min(done, whole) / whole, ink)
-    return (
-        _title_picture_progress(done, whole, look, breadth(columns.count, width), growing=growing),
-        *rows_of(cells, scale, width),
-        beside_scale(
-            axis(_times_picture_progress(trace, columns, ahead, now, look), room_of(width)), width
-        ),
-    )
+    title = _progress_title(done, whole, look, breadth(columns.count, width), growing=growing)
+    labels = _progress_labels(trace, columns, ahead, now, look)
+    return chart_of(title, cells, scale, labels, width)
 
 
 def _ahead(forecast: Forecast | None, now: float) -> Forecast | None:
@@ -210,18 +199,18 @@ def _ahead(forecast: Forecast | None, now: float) -> Forecast | None:
     return Forecast(low, high, forecast.made_at, forecast.at_least) if high > now else None
 
 
-def _last_known(points: Sequence[Recorded]) -> tuple[int | None, int | None]:
+def _newest_counts(points: Sequence[Recorded]) -> tuple[int | None, int | None]:
     """Return the newest known done and total counts in objects; None for an unknown one."""
     done = next((p.counts.done for p in reversed(points) if p.counts.done is not None), None)
     totals = (p.counts.objects for p in reversed(points) if p.counts.objects is not None)
     return done, next(totals, None)
 
 
-def _past(
+def _measured(
     trace: Trace, columns: Columns, whole: int, height: int, ink: Ink
 ) -> list[tuple[Cell, ...]]:
     """Draw for each column the share of the current total that was done at its end."""
-    first, done = first_of(trace, columns), dict(_known(trace.points, columns))
+    first, done = first_of(trace, columns), dict(_done_by_column(trace.points, columns))
     return [
         filled_column(min(done[place], whole) / whole, height, ink, "primary")
         if place in done and whole
@@ -230,7 +219,7 @@ def _past(
     ]
 
 
-def _known(points: Sequence[Recorded], columns: Columns) -> Iterator[tuple[int, int]]:
+def _done_by_column(points: Sequence[Recorded], columns: Columns) -> Iterator[tuple[int, int]]:
     """Yield (column, done) pairs; a count holds until the next sample, except across a gap."""
     counted = [p for p in points if p.counts.done is not None]
     held = {span.since for span in spans_of(points) if span.rate is not None}
@@ -274,20 +263,19 @@ def _reached(share: float, done: float, now: float, end: float) -> float:
     return now + (end - now) * max(0.0, share - done) / (1 - done) if done < 1 else now
 
 
-def _title_picture_progress(
+def _progress_title(
     done: int | None, whole: int | None, look: Look, width: int, *, growing: bool
 ) -> Line:
-    say = look.to_ascii
     name = ((Piece("progress", "muted"),),)
     if done is None:
         return title_of(name, ((Piece("no count seen", "faint"),),), width)
     total = words.short_count(whole) + ("+" if growing else "")
-    said = f"{words.short_count(done)} of {total}"
-    texts = (f"{said} objects", said, f"of {total}")
-    return title_of(name, [(Piece(say(text), "muted"),) for text in texts], width)
+    progress = f"{words.short_count(done)} of {total}"
+    texts = (f"{progress} objects", progress, f"of {total}")
+    return title_of(name, [(Piece(look.to_ascii(text), "muted"),) for text in texts], width)
 
 
-def _times_picture_progress(
+def _progress_labels(
     trace: Trace, columns: Columns, ahead: Forecast | None, now: float, look: Look
 ) -> list[Label]:
     zone = look.zone
@@ -297,17 +285,13 @@ def _times_picture_progress(
     texts: tuple[str, ...] = (f"now {local(at, zone):%H:%M}", "now")
     if ended is not None:
         texts = end_words(ended, zone)[trace.ended is None :]
-    labels = [Label(place, texts, "muted", lean=_lean(place, columns))]
+    labels = [Label(place, texts, "muted", lean=place / max(1, columns.count - 1))]
     if ahead:
         finish = tuple(map(look.to_ascii, _finish(ahead, now, look, columns.count)))
         labels.insert(0, Label(columns.count - 1, finish, "secondary", lean=1.0))
     begun = moment(max(trace.since, columns.begins(0)), now, zone)
     labels.append(Label(0, (begun,), lean=0.0))
     return labels if ahead else [*labels, *clock_labels(columns, zone)]
-
-
-def _lean(place: int, columns: Columns) -> float:
-    return place / max(1, columns.count - 1)
 
 
 def _finish(ahead: Forecast, now: float, look: Look, columns: int) -> tuple[str, ...]:
@@ -326,7 +310,7 @@ ROOMY_PANE = 50
 GAP = 4
 
 
-def picture_lines(
+def chart_lines(
     view: JobView, trace: Trace, facts: Facts, width: int, *, key: str, beside: bool
 ) -> tuple[Line, ...]:
     """Draw both charts, side by side (`beside`) or one below the other.
@@ -334,20 +318,18 @@ def picture_lines(
     key: the keys that change the time window, as they are shown.
     """
     high, low = (5, 4) if width >= ROOMY_PANE else (3, 2)
-    if not beside:
-        rate, progress = _drawn(view, trace, facts, width, (high, low), key)
-        return (*rate, (), *progress)
-    half = (width - GAP) // 2
-    both = zip(*_drawn(view, trace, facts, half, (high, high), key), strict=True)
-    return tuple((*fill(one, half), Piece(" " * GAP), *other) for one, other in both)
-
-
-def _drawn(
-    view: JobView, trace: Trace, facts: Facts, width: int, heights: tuple[int, int], key: str
-) -> tuple[tuple[Line, ...], tuple[Line, ...]]:
-    """Return the rate and the progress chart. heights: rows of each."""
-    rate = rate_picture(trace, facts.look, width, heights[0], key=key)
-    forecast, growing = shown_forecast(view), view.growing
-    return rate, progress_picture(
-        trace, forecast, facts.now, facts.look, width, heights[1], growing=growing
+    room = (width - GAP) // 2 if beside else width
+    rate = rate_chart(trace, facts.look, room, high, key=key)
+    progress = progress_chart(
+        trace,
+        shown_forecast(view),
+        facts.now,
+        facts.look,
+        room,
+        high if beside else low,
+        growing=view.growing,
     )
+    if not beside:
+        return (*rate, (), *progress)
+    both = zip(rate, progress, strict=True)
+    return tuple((*fill(one, room), Piece(" " * GAP), *other) for one, other in both)

@@ -90,9 +90,9 @@ def detail_lines(
     identity = _identity(view, facts, column)
     charts: tuple[Line, ...] = ()
     if trace is not None and trace.key == view.key and trace.points:
-        from slurper_tui.tui.render.charts import picture_lines  # not needed for the first screen
+        from slurper_tui.tui.render.charts import chart_lines  # not needed for the first screen
 
-        charts = picture_lines(view, trace, facts, width, key=key, beside=roomy)
+        charts = chart_lines(view, trace, facts, width, key=key, beside=roomy)
     if roomy:
         columns = _beside([*numbers, *newest], [*pace, (), *identity], column)
         return (*heading, (), *columns, (), *charts, *earlier)

@@ -24,7 +24,7 @@ from slurper_tui.tui.render.chart_grid import (
     room_of,
     seen_in,
 )
-from slurper_tui.tui.render.charts import progress_picture, rate_picture, scale_top, unit_for
+from slurper_tui.tui.render.charts import progress_chart, rate_chart, scale_top, unit_for
 from slurper_tui.tui.render.glyphs import Look
 from slurper_tui.tui.render.lines import Line, text_of, width_of
 from slurper_tui.tui.render.painted import STYLES
@@ -74,7 +74,7 @@ def styles(line: Line) -> dict[str, str]:
 
 
 def test_the_rate_of_an_hour() -> None:
-    assert text(rate_picture(the_hour(), LOOK, 34, 3, key="t")) == [
+    assert text(rate_chart(the_hour(), LOOK, 34, 3, key="t")) == [
         "rate · 1 h t    peak 74 · mean 45",
         "  80/s ▂▂▂▂▂▂  ▁▁▂▂▂     ▄▄   ▆▆▆",
         "       ██████  █████▇    ██▁  ███",
@@ -84,7 +84,7 @@ def test_the_rate_of_an_hour() -> None:
 
 
 def test_the_rate_of_an_hour_without_unicode() -> None:
-    assert text(rate_picture(the_hour(), PLAIN, 34, 3, key="t")) == [
+    assert text(rate_chart(the_hour(), PLAIN, 34, 3, key="t")) == [
         "rate - 1 h t    peak 74 - mean 45",
         "  80/s ______  _____     ..   :::",
         "       ||||||  ||||||    ||_  |||",
@@ -94,13 +94,13 @@ def test_the_rate_of_an_hour_without_unicode() -> None:
 
 
 def test_a_day_and_all_of_a_past_are_told_by_the_clock() -> None:
-    assert text(rate_picture(the_hour(Window.DAY), LOOK, 60, 2)) == [
+    assert text(rate_chart(the_hour(Window.DAY), LOOK, 60, 2)) == [
         "rate · 24 h                       peak 60/s · mean 45/s",
         "  60/s                                              █▂▅",
         "     0                                              █‖▲",
         "         12:00       18:00        Fri        06:00  now",
     ]
-    assert text(rate_picture(the_hour(Window.ALL), LOOK, 60, 2)) == [
+    assert text(rate_chart(the_hour(Window.ALL), LOOK, 60, 2)) == [
         "rate · all                           peak 74/s · mean 46/s",
         "  80/s      ▄▄▄▄▄▄▄▄▄▄▄▄    ▃▃▄▄▄▄▄▄▄      ▂▅▆▆▆    ▂▇▇▇▇",
         "     0 ·····████████████····█████████‖‖‖‖‖‖‖████▲▲▲▲▲████·",
@@ -110,15 +110,15 @@ def test_a_day_and_all_of_a_past_are_told_by_the_clock() -> None:
 
 def test_before_a_job_began_there_was_nothing_to_see() -> None:
     trace = replace(the_hour(Window.SIX_HOURS), begun=NOW - 7000)
-    assert text(rate_picture(trace, LOOK, 60, 1))[1] == (
+    assert text(rate_chart(trace, LOOK, 60, 1))[1] == (
         "  80/s                                ········▆▆▆▆‖‖▲▲▇"
     )
     unseen = replace(trace, points=())
-    assert text(progress_picture(unseen, None, NOW, LOOK, 34, 1))[1] == " " * 23 + "·" * 10
+    assert text(progress_chart(unseen, None, NOW, LOOK, 34, 1))[1] == " " * 23 + "·" * 10
 
 
 def test_what_nobody_saw_is_no_rate() -> None:
-    assert text(rate_picture(replace(the_hour(), points=(), begun=None), LOOK, 34, 2)) == [
+    assert text(rate_chart(replace(the_hour(), points=(), begun=None), LOOK, 34, 2)) == [
         "rate · 1 h           no rate seen",
         "",
         "       ··························",
@@ -127,7 +127,7 @@ def test_what_nobody_saw_is_no_rate() -> None:
 
 
 def test_what_is_drawn_has_the_role_of_its_meaning() -> None:
-    bottom = rate_picture(the_hour(), LOOK, 34, 3)[3]
+    bottom = rate_chart(the_hour(), LOOK, 34, 3)[3]
     assert styles(bottom) == {
         "faint": "0··",
         "primary": "████████████" + "████",
@@ -138,7 +138,7 @@ def test_what_is_drawn_has_the_role_of_its_meaning() -> None:
 
 def test_no_movement_is_a_floor_and_not_a_gap() -> None:
     still = [Recorded(NOW - at, Counts(10, 5, 0, 0), "running") for at in range(600, -1, -5)]
-    picture = rate_picture(trace_of(KEY, Window.TEN_MINUTES, NOW, None, still), LOOK, 34, 2)
+    picture = rate_chart(trace_of(KEY, Window.TEN_MINUTES, NOW, None, still), LOOK, 34, 2)
     assert text(picture) == [
         "rate · 10 min       nothing moved",
         "",
@@ -152,7 +152,7 @@ def test_a_slow_job_is_told_by_the_hour() -> None:
     slow = [
         Recorded(NOW - 60 * at, Counts(99, 60 - at, 0, 0), "running") for at in range(60, -1, -1)
     ]
-    picture = rate_picture(trace_of(KEY, Window.HOUR, NOW, None, slow), LOOK, 60, 1)
+    picture = rate_chart(trace_of(KEY, Window.HOUR, NOW, None, slow), LOOK, 60, 1)
     assert text(picture)[0].endswith("peak 60/h · mean 60/h")
     assert "60/h" in text(picture)[1]
 
@@ -160,10 +160,10 @@ def test_a_slow_job_is_told_by_the_hour() -> None:
 def test_the_end_of_a_job_has_its_place() -> None:
     ended = [replace(p, status="completed") if p.at > NOW - 900 else p for p in an_hour()]
     trace = trace_of(KEY, Window.HOUR, NOW, None, ended)
-    assert text(rate_picture(trace, LOOK, 60, 1))[-1] == (
+    assert text(rate_chart(trace, LOOK, 60, 1))[-1] == (
         "       1 h ago            30 min ago     end        now"
     )
-    times = text(progress_picture(trace, None, NOW + 9999, LOOK, 60, 1))[-1]
+    times = text(progress_chart(trace, None, NOW + 9999, LOOK, 60, 1))[-1]
     assert "end 09:32" in times
     assert "now" not in times
 
@@ -172,7 +172,7 @@ def test_a_rate_between_rare_samples_is_held_and_makes_no_stripes() -> None:
     rare = [
         Recorded(NOW - 120 * at, Counts(9999, 6000 - 120 * at, 0, 0), "running") for at in range(31)
     ]
-    picture = text(rate_picture(trace_of(KEY, Window.HOUR, NOW, None, rare), LOOK, 250, 1))
+    picture = text(rate_chart(trace_of(KEY, Window.HOUR, NOW, None, rare), LOOK, 250, 1))
     assert set(picture[1][7:].strip("·")) == {"█"}
 
 
@@ -182,7 +182,7 @@ AHEAD = Forecast(NOW + 2 * 3600, NOW + 3.5 * 3600, NOW)
 
 
 def test_the_progress_and_its_forecast() -> None:
-    picture = progress_picture(the_hour(), AHEAD, NOW, LOOK, 60, 3)
+    picture = progress_chart(the_hour(), AHEAD, NOW, LOOK, 60, 3)
     assert text(picture) == [
         "progress                              270k of 400k objects",
         " 100 %           ▁░░░░░░░░░░░░░░░░░░░░░▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒",
@@ -202,7 +202,7 @@ def test_the_progress_and_its_forecast() -> None:
 def test_the_range_widens_on_its_way() -> None:
     early = [replace(p, counts=Counts(4_000_000, p.counts.transferred, 0, 0)) for p in an_hour()]
     trace = trace_of(KEY, Window.HOUR, NOW, None, early)
-    assert text(progress_picture(trace, AHEAD, NOW, LOOK, 60, 4)) == [
+    assert text(progress_chart(trace, AHEAD, NOW, LOOK, 60, 4)) == [
         "progress                             270k of 4.00M objects",
         " 100 %                           ░░░░░░▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒",
         "                           ░░░░░░░░░░░░░░░░░░░░",
@@ -213,13 +213,13 @@ def test_the_range_widens_on_its_way() -> None:
 
 
 def test_the_progress_in_a_narrow_pane_and_without_unicode() -> None:
-    assert text(progress_picture(the_hour(), AHEAD, NOW, LOOK, 34, 2)) == [
+    assert text(progress_chart(the_hour(), AHEAD, NOW, LOOK, 34, 2)) == [
         "progress      270k of 400k objects",
         " 100 %  ▁▁▂▃░░░░░░░░░░░▒▒▒▒▒▒▒▒▒▒▒",
         "     0 █████",
         "          now 09:46    11:46\N{EN DASH}13:16",
     ]
-    assert text(progress_picture(the_hour(), AHEAD, NOW, PLAIN, 60, 3)) == [
+    assert text(progress_chart(the_hour(), AHEAD, NOW, PLAIN, 60, 3)) == [
         "progress                              270k of 400k objects",
         " 100 %            ---------------------===================",
         "       __.::::||||",
@@ -230,7 +230,7 @@ def test_the_progress_in_a_narrow_pane_and_without_unicode() -> None:
 
 def test_a_lower_bound_is_left_open() -> None:
     ahead = replace(AHEAD, at_least=True)
-    assert text(progress_picture(the_hour(), ahead, NOW, LOOK, 60, 3, growing=True)) == [
+    assert text(progress_chart(the_hour(), ahead, NOW, LOOK, 60, 3, growing=True)) == [
         "progress                             270k of 400k+ objects",
         " 100 %                 ▁░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░░→",
         "        ▁▂▂▃▄▅▅▆▆▆▆▇▇███",
@@ -240,12 +240,12 @@ def test_a_lower_bound_is_left_open() -> None:
 
 
 def test_a_total_that_grows_says_so_without_a_forecast_too() -> None:
-    [title, *_] = text(progress_picture(the_hour(), None, NOW, LOOK, 60, 3, growing=True))
+    [title, *_] = text(progress_chart(the_hour(), None, NOW, LOOK, 60, 3, growing=True))
     assert title.endswith("270k of 400k+ objects")
 
 
 def test_without_a_forecast_there_is_the_past_alone() -> None:
-    assert text(progress_picture(the_hour(), None, NOW, LOOK, 60, 3)) == [
+    assert text(progress_chart(the_hour(), None, NOW, LOOK, 60, 3)) == [
         "progress                           270k of 400k objects",
         " 100 %                                                ▁",
         "             ▁▁▁▂▂▂    ▃▄▄▄▄▅▅▅▅▆▆▆▆▆▆▆▆▆▆▆▇▇▇▇▇▇▇▇████",
@@ -255,13 +255,13 @@ def test_without_a_forecast_there_is_the_past_alone() -> None:
 
 
 def test_a_forecast_that_has_passed_is_not_drawn() -> None:
-    past = progress_picture(the_hour(), AHEAD, AHEAD.high + 1, LOOK, 60, 3)
+    past = progress_chart(the_hour(), AHEAD, AHEAD.high + 1, LOOK, 60, 3)
     assert not {"░", "▒"} & set("".join(text(past)))
 
 
 def test_no_count_is_no_progress() -> None:
     assert text(
-        progress_picture(replace(the_hour(), points=(), begun=None), None, NOW, LOOK, 34, 2)
+        progress_chart(replace(the_hour(), points=(), begun=None), None, NOW, LOOK, 34, 2)
     ) == [
         "progress            no count seen",
         "",
@@ -284,7 +284,7 @@ def test_no_count_is_no_progress() -> None:
 )
 def test_a_finish_is_told_by_its_day_and_time(low: int, high: int, finish: str) -> None:
     ahead = Forecast(NOW + low * 3600, NOW + high * 3600, NOW)
-    times = text(progress_picture(the_hour(), ahead, NOW, LOOK, 60, 2))[-1]
+    times = text(progress_chart(the_hour(), ahead, NOW, LOOK, 60, 2))[-1]
     assert times.split("now 09:46")[1].strip() == finish
 
 
@@ -337,8 +337,8 @@ def test_a_picture_fits_and_is_sayable(
     trace: Trace, forecast: Forecast | None, look: Look, width: int, height: int
 ) -> None:
     for picture in (
-        rate_picture(trace, look, width, height, key="t"),
-        progress_picture(trace, forecast, trace.until, look, width, height),
+        rate_chart(trace, look, width, height, key="t"),
+        progress_chart(trace, forecast, trace.until, look, width, height),
     ):
         assert len(picture) == height + 2
         assert all(width_of(line) <= width for line in picture)
@@ -351,7 +351,7 @@ def test_a_picture_fits_and_is_sayable(
 def test_a_column_is_blank_where_nothing_was_seen_and_nowhere_else(
     trace: Trace, width: int, height: int
 ) -> None:
-    rows = rate_picture(trace, LOOK, width, height)[1:-1]
+    rows = rate_chart(trace, LOOK, width, height)[1:-1]
     columns = columns_for(trace, trace.until, room_of(width))
     seen = set()
     for span in spans_of(trace.points):
@@ -392,7 +392,7 @@ def test_a_picture_stands_still_within_a_column(window: Window, width: int, shar
     rest = columns.begins(columns.count) - NOW
     later = moved(trace, NOW + rest * share * 0.999)
     if columns_for(later, later.until, room_of(width)).seconds == columns.seconds:
-        assert rate_picture(later, LOOK, width, 3) == rate_picture(trace, LOOK, width, 3)
+        assert rate_chart(later, LOOK, width, 3) == rate_chart(trace, LOOK, width, 3)
 
 
 @given(traces(), st.integers(1, 200))
@@ -464,10 +464,10 @@ def test_an_ended_jobs_axis_tells_its_own_end_whenever_it_is_looked_at() -> None
     trace = trace_of(KEY, Window.HOUR, finished, None, points)
     over = replace(trace, ended=finished)
     for width in (34, 60, 100):
-        rate = text_of(rate_picture(over, LOOK, width, 3)[-1])
-        progress = text_of(progress_picture(over, None, NOW, LOOK, width, 3)[-1])
+        rate = text_of(rate_chart(over, LOOK, width, 3)[-1])
+        progress = text_of(progress_chart(over, None, NOW, LOOK, width, 3)[-1])
         for times in (rate, progress):
             assert "end" in times
             assert "ago" not in times
             assert "now" not in times
-    assert "end 2026-03-17 09:46" in text_of(rate_picture(over, LOOK, 100, 3)[-1])
+    assert "end 2026-03-17 09:46" in text_of(rate_chart(over, LOOK, 100, 3)[-1])
