@@ -7,7 +7,7 @@ overwritten. File contents are exact; only file names are sanitised.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -48,7 +48,8 @@ def save_keys(folder: Path, job: JobView, log_type: str, keys: Sequence[str]) ->
     """
     name = _name("failed" if log_type == FAILED_TYPE else log_type, job)
     if not all(map(_fits_a_line, keys)):
-        return Saved(_write(folder, name, ".json", _array(keys)), len(keys))
+        rows = ",\n".join(map(as_json, keys))
+        return Saved(_write(folder, name, ".json", ("[", rows, "]")), len(keys))
     path = _write(folder, name, ".txt", keys)
     return Saved(path, len(keys), rclone_line(path.name, job))
 
@@ -67,14 +68,6 @@ def _fits_a_line(key: str) -> bool:
     return key.isascii() or not any("\ud800" <= char <= "\udfff" for char in key)
 
 
-def _array(keys: Sequence[str]) -> Iterator[str]:
-    """Yield the lines of a JSON array, one key per line."""
-    yield "["
-    for number, key in enumerate(keys, 1):
-        yield as_json(key) + ("," if number < len(keys) else "")
-    yield "]"
-
-
 def _name(what: str, job: JobView) -> str:
     """Return a file name of kind, bucket and job id: `failed-photos-prod-3fa8b6c2`."""
     bucket = job.job.source.bucket if job.job.source else None
@@ -85,23 +78,17 @@ def _name(what: str, job: JobView) -> str:
 
 def _write(folder: Path, name: str, suffix: str, lines: Iterable[str]) -> Path:
     """Write lines to a new file and delete the file again if writing fails. Raises OSError."""
-    path = _create(folder, name, suffix)
-    try:
-        with path.open("w", encoding="utf-8", newline="") as file:
-            file.writelines(line + "\n" for line in lines)
-    except OSError:
-        path.unlink(missing_ok=True)
-        raise
-    return path
-
-
-def _create(folder: Path, name: str, suffix: str) -> Path:
-    """Create an empty file with an unused name. Raises OSError."""
     for number in range(1, MOST_NAMES + 1):
         path = folder / (f"{name}{suffix}" if number == 1 else f"{name}-{number}{suffix}")
         try:
-            path.touch(exist_ok=False)
+            file = path.open("x", encoding="utf-8", newline="")
         except FileExistsError:
             continue
+        try:
+            with file:
+                file.writelines(line + "\n" for line in lines)
+        except OSError:
+            path.unlink(missing_ok=True)
+            raise
         return path
     raise FileExistsError(f"there are {MOST_NAMES} files of this name already")

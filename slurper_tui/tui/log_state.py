@@ -9,7 +9,6 @@ import re
 import unicodedata
 from bisect import bisect_left, bisect_right
 from collections import Counter
-from collections.abc import Callable
 
 import msgspec
 from msgspec.structs import replace
@@ -69,25 +68,19 @@ class LogState(msgspec.Struct, frozen=True, eq=False):
 def see(state: LogState, view: LogView) -> LogState:
     """Return the state with a newer view; the cursor keeps its row, or stays on the newest."""
     rows = _filtered(view.rows, state)
-    if state.sticks or state.row is None:
-        cursor, fresh = 0, 0
-    else:
-        cursor = _index(rows, state.row, state.cursor)
-        fresh = state.fresh + _newer(rows, state.rows[0])
+    cursor, fresh = 0, 0
+    if state.row is not None and not state.sticks:
+        cursor = _index(rows, state.row, max(0, min(state.cursor, len(rows) - 1)))
+        fresh = state.fresh + _index(rows, state.rows[0], len(rows))
     return _matched(replace(state, view=view, rows=rows, cursor=cursor, fresh=fresh))
 
 
 def _index(rows: tuple[LogRow, ...], row: LogRow, otherwise: int) -> int:
-    """Return the index of a row, or `otherwise` clamped to the rows if it is gone."""
+    """Return the index of a row; `otherwise` if it is gone."""
     try:
         return rows.index(row)
     except ValueError:
-        return max(0, min(otherwise, len(rows) - 1))
-
-
-def _newer(rows: tuple[LogRow, ...], row: LogRow) -> int:
-    """Return how many rows are newer than a row; all of them if it is gone."""
-    return rows.index(row) if row in rows else len(rows)
+        return otherwise
 
 
 def show(state: LogState, *, only: Kind | None = None, filter_text: str | None = None) -> LogState:
@@ -101,15 +94,12 @@ def show(state: LogState, *, only: Kind | None = None, filter_text: str | None =
         filter_text=state.filter_text if filter_text is None else filter_text,
     )
     rows = _filtered(state.view.rows, changed)
-    cursor = 0 if state.row is None or state.sticks else _after(state, rows)
+    cursor = 0
+    if state.row is not None and not state.sticks:
+        newer = state.view.rows[: _index(state.view.rows, state.row, 0)]
+        ids = set(map(id, newer))
+        cursor = max(0, min(sum(id(row) in ids for row in rows), len(rows) - 1))
     return _matched(replace(changed, rows=rows, cursor=cursor, fresh=0))
-
-
-def _after(state: LogState, rows: tuple[LogRow, ...]) -> int:
-    """Return the index of the first of these rows that is not newer than the highlighted one."""
-    place = state.view.rows.index(state.row) if state.row in state.view.rows else 0
-    newer = {id(row) for row in state.view.rows[:place]}
-    return max(0, min(sum(id(row) in newer for row in rows), len(rows) - 1))
 
 
 def seek(state: LogState, text: str) -> LogState:
@@ -158,23 +148,18 @@ def next_kind(state: LogState) -> LogState:
 
 
 def _filtered(rows: tuple[LogRow, ...], state: LogState) -> tuple[LogRow, ...]:
-    tests = _tests(state)
-    return tuple(r for r in rows if all(test(r) for test in tests)) if tests else rows
-
-
-def _tests(state: LogState) -> list[Callable[[LogRow], bool]]:
-    """Return the tests that a shown row passes: its type, each word, and no word after a `!`."""
-    tests = [_word(word) for word in fold_text(state.filter_text).split()]
+    """Return the rows of the shown type that contain every word, and no word after a `!`."""
     if state.only:
-        tests.insert(0, lambda row: row.log_type in state.only)
-    return tests
+        rows = tuple(row for row in rows if row.log_type in state.only)
+    terms = fold_text(state.filter_text).split()
+    excluded = [term[1:] for term in terms if term.startswith("!") and term != "!"]
+    needed = [term for term in terms if term == "!" or not term.startswith("!")]
 
+    def shown(row: LogRow) -> bool:
+        text = fold_text(text_of_row(row))
+        return all(term in text for term in needed) and not any(term in text for term in excluded)
 
-def _word(word: str) -> Callable[[LogRow], bool]:
-    wanted = word.removeprefix("!")
-    if wanted != word and wanted:
-        return lambda row: wanted not in fold_text(text_of_row(row))
-    return lambda row: word in fold_text(text_of_row(row))
+    return tuple(filter(shown, rows)) if terms else rows
 
 
 def _matched(state: LogState) -> LogState:
@@ -187,13 +172,11 @@ def _matched(state: LogState) -> LogState:
 
 def pattern_of(text: str) -> re.Pattern[str] | None:
     """Return a pattern that matches the text in any case and Unicode normal form; None for ""."""
-    pattern = "".join(map(_in_either_form, unicodedata.normalize("NFC", text)))
+    pattern = ""
+    for char in unicodedata.normalize("NFC", text):
+        decomposed = unicodedata.normalize("NFD", char)
+        pattern += re.escape(char) if decomposed == char else f"(?:{char}|{decomposed})"
     return re.compile(pattern, re.IGNORECASE) if text else None
-
-
-def _in_either_form(char: str) -> str:
-    decomposed = unicodedata.normalize("NFD", char)
-    return re.escape(char) if decomposed == char else f"(?:{char}|{decomposed})"
 
 
 def text_of_row(row: LogRow) -> str:
@@ -201,5 +184,5 @@ def text_of_row(row: LogRow) -> str:
 
     Very long texts are bounded to the part that can be displayed.
     """
-    said = (row.log_type, reason_of(row.log_type), row.object_key, row.message)
-    return "\n".join(words.bounded(text) for text in said if text)
+    texts = (row.log_type, reason_of(row.log_type), row.object_key, row.message)
+    return "\n".join(words.bounded(text) for text in texts if text)

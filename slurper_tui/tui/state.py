@@ -18,7 +18,7 @@ from msgspec.structs import replace
 from textual.geometry import Size
 
 from slurper_tui.monitor.model.base import JobKey
-from slurper_tui.monitor.model.job import BudgetView, JobView, Outage, Snapshot
+from slurper_tui.monitor.model.job import JobView, Outage, Snapshot
 from slurper_tui.monitor.reports.migrations import (
     Migration,
     MigrationKey,
@@ -431,13 +431,19 @@ def _place(state: ScreenState, rows: Mapping[RowKey, int], groups: Groups) -> Ro
 
 
 def see(state: ScreenState, snapshot: Snapshot) -> ScreenState:
-    """Return the state with a new snapshot; an outage that has just ended is shown as `news`."""
+    """Return the state with a new snapshot; an outage that has just ended is shown as `news`.
+
+    The shown request figure is kept if no count moved, so that a quiet round repaints nothing.
+    """
     previous = state.snapshot
     shown = {account.outage for account in previous.accounts} if previous else set()
     ended = (account.outage for account in snapshot.accounts if account.outage)
     news = next((outage for outage in ended if outage not in shown), state.news)
     if previous is not None:
-        snapshot = _steady_budget(previous, snapshot)
+        used, used_now = previous.budget.used, snapshot.budget.used
+        moved = abs(used_now - used) >= max(BUDGET_STEP, BUDGET_PART * used_now)
+        if not moved and [v.counts for v in snapshot.jobs] == [v.counts for v in previous.jobs]:
+            snapshot = replace(snapshot, budget=replace(snapshot.budget, used=used))
     note = state.note if snapshot.rounds < state.noted_in + NOTE_ROUNDS else ""
     return arrange(replace(state, snapshot=snapshot, news=news, note=note))
 
@@ -445,16 +451,6 @@ def see(state: ScreenState, snapshot: Snapshot) -> ScreenState:
 def noted(state: ScreenState, text: str) -> ScreenState:
     """Set the note that answers the last key."""
     return replace(state, note=text, noted_in=state.snapshot.rounds if state.snapshot else 0)
-
-
-def _steady_budget(before: Snapshot, after: Snapshot) -> Snapshot:
-    """Keep the shown request figure if no count moved, so that a quiet round repaints nothing."""
-    used_now, shown = after.budget.used, before.budget.used
-    moved = abs(used_now - shown) >= max(BUDGET_STEP, BUDGET_PART * used_now)
-    if moved or [v.counts for v in after.jobs] != [v.counts for v in before.jobs]:
-        return after
-    budget: BudgetView = replace(after.budget, used=shown)
-    return replace(after, budget=budget)
 
 
 def highlight_row(state: ScreenState, row: int) -> ScreenState:

@@ -133,7 +133,7 @@ class JobTable(LineList):
         super().__init__(look, id=id)
         self._columns: Fitted = ()
         self._shape: tuple[int, bool, bool, bool, float | None] | None = None
-        self._drawn: dict[RowKey, tuple[Row, float, Line]] = {}
+        self._drawn: dict[RowKey, tuple[Row, tuple[object, ...], Line]] = {}
 
     def line_at(self, y: int) -> Line:
         """Draw the header, a job or migration, or the notice of an empty list."""
@@ -195,11 +195,13 @@ class JobTable(LineList):
     def _cells(self, row: Row) -> Line:
         """Draw the cells of a line; cached while the view and its age are the same."""
         now = self.state.now if columns.is_dated(row.view) else 0.0
+        content = (id(row.view), id(row.migration), row.unfolded, row.retry, now)
         drawn = self._drawn.get(row.key)
-        if drawn is None or drawn[1] != now or not _same(drawn[0], row):
+        if drawn is None or drawn[1] != content:
             facts = Facts(self._look, self.state.now, self.state.deadline)
             line = columns.cells(row.view, self._columns, facts, partial(row_name, row, facts))
-            drawn = self._drawn[row.key] = (row, now, line)
+            # the row keeps its view and migration alive, so that their ids stay unique
+            drawn = self._drawn[row.key] = (row, content, line)
         return drawn[2]
 
     def watch_state(self, before: ScreenState, after: ScreenState) -> None:
@@ -253,9 +255,3 @@ class JobTable(LineList):
         """Fit everything to the new size, which changes the visible rows."""
         super().redraw()
         self.post_message(self.Scrolled())
-
-
-def _same(before: Row, after: Row) -> bool:
-    """Return whether two rows with one key draw the same cells."""
-    views = before.view is after.view and before.migration is after.migration
-    return views and (before.unfolded, before.retry) == (after.unfolded, after.retry)

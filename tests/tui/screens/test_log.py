@@ -533,8 +533,8 @@ async def test_where_an_answer_has_no_room_it_stands_in_a_dialog(folder: Path) -
     async with opened("l", size=(40, 12)) as program:
         await program.show(log_view(*ROWS))
         await program.press("s")
-        await program.until(lambda: program.page.__class__.__name__ == "TextDialog")
-        assert "./log-photos-job0001.jsonl" in program.text
+        await program.see("./log-photos-job0001.jsonl")
+        assert program.page.__class__.__name__ == "TextDialog"
 
 
 async def test_a_rows_key_is_copied_exactly() -> None:
