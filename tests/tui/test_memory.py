@@ -44,7 +44,7 @@ def past_of(job: JobView, step: float = 30.0, number: int = 120) -> Trace:
 
 
 def happened(job: JobView) -> Digest:
-    return Digest(NOW - 5 * HOUR, NOW, (JobDigest(job, moved=1234, todo="look at it"),))
+    return Digest(NOW - 5 * HOUR, NOW, (JobDigest(job, moved=1234, advice="look at it"),))
 
 
 def moving(number: int = 1, hours: float = 6.0) -> JobView:

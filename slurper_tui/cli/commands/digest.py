@@ -14,7 +14,7 @@ from slurper_tui.cli.errors import ExitCode
 from slurper_tui.cli.output import Output, failed, migration
 from slurper_tui.monitor.model.samples import Recorded
 from slurper_tui.monitor.reports import digest_text as words
-from slurper_tui.monitor.reports.digest import Digest, Event, JobDigest
+from slurper_tui.monitor.reports.digest import Change, Digest, JobDigest
 from slurper_tui.monitor.reports.records import counts_record, job_record
 
 _PLAIN_SIGNS = str.maketrans({"\N{EN DASH}": "-", "·": "-"})
@@ -52,9 +52,9 @@ def _lines(digest: Digest, out: Output) -> Iterator[str]:
         yield from (f"  {line}" for line in words.job_words(job, digest))
     quiet = words.quiet_words(digest)
     yield from [quiet] if quiet else []
-    todo = words.todo_list(digest)
-    yield "to do now:" if todo else "nothing to do now"
-    yield from (f"  {migration(job.view, out)}: {job.todo}" for job in todo)
+    urgent = words.jobs_with_advice(digest)
+    yield "to do now:" if urgent else "nothing to do now"
+    yield from (f"  {migration(job.view, out)}: {job.advice}" for job in urgent)
 
 
 def digest_json(digest: Digest) -> str:
@@ -77,7 +77,7 @@ def _job(job: JobDigest) -> dict[str, Any]:
         "perSecond": job.per_second,
         "verdict": job_record(job.view)["verdict"] if job.verdict else None,
         "observedSeconds": job.observed_seconds,
-        "events": [_event(event) for event in job.events],
+        "events": [_change(change) for change in job.changes],
     }
 
 
@@ -88,13 +88,13 @@ def _sample(sample: Recorded | None) -> dict[str, Any] | None:
     return {"at": at, "status": status, **counts_record(sample.counts)}
 
 
-def _event(event: Event) -> dict[str, Any]:
-    """Return an event; one with a duration has `since` and `until`, others have `at`."""
-    if event.until is None:
-        times = {"at": _time(event.since)}
+def _change(change: Change) -> dict[str, Any]:
+    """Return a change; one with a duration has `since` and `until`, others have `at`."""
+    if change.until is None:
+        times = {"at": _time(change.since)}
     else:
-        times = {"since": _time(event.since), "until": _time(event.until)}
-    return {"kind": str(event.kind), **times, "words": event.words}
+        times = {"since": _time(change.since), "until": _time(change.until)}
+    return {"kind": str(change.kind), **times, "words": change.text}
 
 
 def _time(at: float) -> str:

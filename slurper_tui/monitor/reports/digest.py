@@ -1,18 +1,19 @@
 """Digest: what happened to every job between two times, and what the user should do.
 
-`make_digest` compares each job's samples at both ends, lists the events in between, and adds a
-piece of advice (`todo`). Times are UTC seconds, samples are oldest first. Differences are computed
-from recorded counters only, so they are correct even if the program did not run in between. Only
-`read_digest`, which reads the samples, is not pure.
+`make_digest` compares each job's samples at both ends, lists the changes in between, and adds
+advice. Times are UTC seconds, samples are oldest first. Differences are computed from recorded
+counters only, so they are correct even if the program did not run in between. Only `read_digest`,
+which reads the samples, is not pure.
 """
 
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime, tzinfo
 from enum import StrEnum
 from itertools import pairwise
+from operator import attrgetter
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -29,7 +30,7 @@ from slurper_tui.monitor.reports.observed import (
     Seen,
     Span,
     default_since,
-    seen_seconds,
+    observed_seconds,
     spans,
     unobserved,
 )
@@ -57,8 +58,8 @@ _NEAR = 6 * 86400
 """Seconds; a time nearer than this is written with its day of the week, others with the date."""
 
 
-class Kind(StrEnum):
-    """The kind of an event."""
+class ChangeKind(StrEnum):
+    """The kind of an change."""
 
     STATUS = "status"
     RESTARTED = "restarted"
@@ -68,18 +69,18 @@ class Kind(StrEnum):
     FINISH = "finish"
 
 
-class Event(msgspec.Struct, frozen=True):
-    """One event and its text, which is not sanitised yet.
+class Change(msgspec.Struct, frozen=True):
+    """One change and its text, which is not sanitised yet.
 
-    since, until: UTC seconds; until is None for an event at one moment. A status change seen only
+    since, until: UTC seconds; until is None for an change at one moment. A status change seen only
     after a gap has the times of the two samples around it. when: the time clause at the end of a
-    status change's `words`.
+    status change's `text`.
     """
 
-    kind: Kind
+    kind: ChangeKind
     since: float
     until: float | None
-    words: str
+    text: str
     when: str = ""
 
 
@@ -128,7 +129,7 @@ class Calendar(msgspec.Struct, frozen=True):
 
 def status_changes(
     samples: Sequence[Recorded], ended_at: float | None, calendar: Calendar
-) -> Iterator[Event]:
+) -> Iterator[Change]:
     """Yield each status change, at its sample or, after a gap, between two samples.
 
     ended_at: the job's end by the API, UTC seconds; it dates the final change if it lies between
@@ -146,51 +147,48 @@ def status_changes(
             since, until, when = before.at, after.at, between
         else:
             since, until, when = after.at, None, f"at {calendar.moment(after.at)}"
-        yield Event(Kind.STATUS, since, until, f"{words} {when}", when)
+        yield Change(ChangeKind.STATUS, since, until, f"{words} {when}", when)
 
 
-def restarts(samples: Sequence[Recorded], calendar: Calendar) -> Iterator[Event]:
-    """Yield an event for each fallen counter; counts before and after it are not comparable."""
-    known: dict[str, int] = {}
+def restarts(samples: Sequence[Recorded], calendar: Calendar) -> Iterator[Change]:
+    """Yield an change for each fallen counter; counts before and after it are not comparable."""
+    last: dict[str, int] = {}
     for sample in samples:
-        told = _known({"done": sample.counts.done, "total": sample.counts.objects})
-        fallen = next((name for name in told if told[name] < known.get(name, 0)), None)
+        counters = {"done": sample.counts.done, "total": sample.counts.objects}
+        counts = {name: number for name, number in counters.items() if number is not None}
+        fallen = next((name for name in counts if counts[name] < last.get(name, 0)), None)
         if fallen is not None:
-            words = f"{fallen} fell from {known[fallen]:,} to {told[fallen]:,}"
+            words = f"{fallen} fell from {last[fallen]:,} to {counts[fallen]:,}"
             at = calendar.moment(sample.at)
-            yield Event(Kind.RESTARTED, sample.at, None, f"{words} at {at}: counted anew")
-            known.clear()
-        known.update(told)
+            yield Change(ChangeKind.RESTARTED, sample.at, None, f"{words} at {at}: counted anew")
+            last.clear()
+        last.update(counts)
 
 
-def _known(counts: dict[str, int | None]) -> dict[str, int]:
-    return {name: number for name, number in counts.items() if number is not None}
-
-
-def span_events(seen: Sequence[Span], calendar: Calendar) -> Iterator[Event]:
-    """Yield an event for each span in which a job was paused, stalled or unobserved."""
+def span_changes(seen: Iterable[Span], calendar: Calendar) -> Iterator[Change]:
+    """Yield an change for each span in which a job was paused, stalled or unobserved."""
     for span in seen:
         if span.kind is Seen.WATCHED:
             continue
         words = f"{span.kind}: {calendar.range(span.since, span.until)}"
         long = f"{words} ({fmt.duration(span.seconds)})"
-        yield Event(Kind(span.kind.value), span.since, span.until, long)
+        yield Change(ChangeKind(span.kind.value), span.since, span.until, long)
 
 
 def finish_moved(
     before: Forecast | None, after: Forecast | None, calendar: Calendar
-) -> Iterator[Event]:
-    """Yield an event if the new forecast contradicts the old one.
+) -> Iterator[Change]:
+    """Yield an change if the new forecast contradicts the old one.
 
     None is yielded if both finishes are more than two weeks ahead.
     """
-    if before is None or after is None or _as_forecast(before, after):
+    if before is None or after is None or _consistent(before, after):
         return
     if calendar.is_far(before.low) and calendar.is_far(after.low):
         return
-    where = f"{_is(after, calendar)}, was {_was(before, calendar)}"
-    words = f"finish {_shift(before, after)}: {where}"
-    yield Event(Kind.FINISH, after.made_at, None, words)
+    is_now, was = _finish(after, calendar), _earlier_finish(before, calendar)
+    words = f"finish {_shift(before, after)}: {is_now}, was {was}"
+    yield Change(ChangeKind.FINISH, after.made_at, None, words)
 
 
 def _shift(before: Forecast, after: Forecast) -> str:
@@ -207,7 +205,7 @@ def _middle(forecast: Forecast) -> float:
     return (forecast.low + forecast.high) / 2
 
 
-def _as_forecast(before: Forecast, after: Forecast) -> bool:
+def _consistent(before: Forecast, after: Forecast) -> bool:
     """Whether the new forecast is consistent with the old one."""
     if before.at_least:
         return after.at_least and after.low <= before.low
@@ -216,14 +214,14 @@ def _as_forecast(before: Forecast, after: Forecast) -> bool:
     return before.low <= _middle(after) <= before.high
 
 
-def _is(forecast: Forecast, calendar: Calendar) -> str:
+def _finish(forecast: Forecast, calendar: Calendar) -> str:
     if calendar.is_far(forecast.low):
         return _FAR
     low, high, least = forecast.low, forecast.high, forecast.at_least
     return finish(low, high, calendar.now, calendar.zone, at_least=least) or "not known"
 
 
-def _was(forecast: Forecast, calendar: Calendar) -> str:
+def _earlier_finish(forecast: Forecast, calendar: Calendar) -> str:
     if calendar.is_far(forecast.low):
         return _FAR
     if forecast.at_least or calendar.is_far(forecast.high):
@@ -239,34 +237,31 @@ _RANKS = {
     State.OTHER: 3,
     State.STALLED: 4,
     State.PAUSED: 5,
+    # 6: _FAILING
     State.RUNNING: 7,
     State.LISTING: 7,
     State.COMPLETED: 8,
 }
-_UNCLEAN = _RANKS[State.COMPLETED_WITH_LOSS]
-_STALE = _RANKS[State.STALLED]
-_FAILING = _RANKS[State.RUNNING] - 1
+_FAILING = 6
+"""Rank of a job of which objects have failed, unless its state is worse."""
 
 
 def rank(view: JobView) -> int:
     """Return a sort key, the worst jobs first; a job gone after its end has the rank of its end."""
     state = _state(view)
-    if state is State.COMPLETED and not _clean(view):
-        return _UNCLEAN
+    if state is State.COMPLETED and not (view.verdict is not None and view.verdict.clean):
+        return _RANKS[State.COMPLETED_WITH_LOSS]
     if view.live and view.stale:
-        return min(_RANKS[state], _STALE)
-    return _FAILING if _RANKS[state] > _FAILING and view.counts.failed else _RANKS[state]
+        return min(_RANKS[state], _RANKS[State.STALLED])
+    return min(_RANKS[state], _FAILING) if view.counts.failed else _RANKS[state]
 
 
 def _state(view: JobView) -> State:
+    """Return a job's state, ignoring whether an ended job is gone."""
     return replace(view, gone=False).state if view.ended else view.state
 
 
-def _clean(view: JobView) -> bool:
-    return view.verdict is not None and view.verdict.clean
-
-
-def todo(view: JobView, samples: Sequence[Recorded], calendar: Calendar) -> str:
+def advice(view: JobView, samples: Sequence[Recorded], calendar: Calendar) -> str:
     """Return a short clause of advice; `NOTHING` if no action is needed.
 
     samples: the job's, oldest first. The text is not sanitised yet.
@@ -280,33 +275,22 @@ def todo(view: JobView, samples: Sequence[Recorded], calendar: Calendar) -> str:
         since = "" if view.as_of is None else f" since {calendar.moment(view.as_of)}"
         return f"no answer{since}: look what stands in the way"
     if state is State.STALLED:
-        return f"{_stalled(view, calendar)}: watch it, or pause and resume it"
+        begun = view.stalled_since
+        span = "" if begun is None else f" for {fmt.duration(calendar.now - begun)}"
+        return f"stalled{span}: watch it, or pause and resume it"
     if state is State.PAUSED:
         return f"paused{_paused_since(samples, calendar)}: resume it when ready"
-    return _failed(view) if view.live else _ended_todo(view, state)
-
-
-def _failed(view: JobView) -> str:
-    failed = view.counts.failed
-    return f"{failed:,} failed so far: read its log" if failed else NOTHING
-
-
-def _ended_todo(view: JobView, state: State) -> str:
-    """Return the advice for an ended job, by its verdict."""
+    if view.live:
+        failed = view.counts.failed
+        return f"{failed:,} failed so far: read its log" if failed else NOTHING
     verdict = view.verdict
     if verdict is None or verdict.failed is None or verdict.unaccounted is None:
         return f"{view.status}, counts unknown: look in the dashboard"
     if state is State.ABORTED:
         return f"aborted, {verdict.unaccounted:,} not done: start it again if need be"
     lost = {"failed": verdict.failed, "unaccounted": verdict.unaccounted}
-    said = ", ".join(f"{number:,} {name}" for name, number in lost.items() if number)
-    return f"completed: {said}: see what failed" if said else NOTHING
-
-
-def _stalled(view: JobView, calendar: Calendar) -> str:
-    if view.stalled_since is None:
-        return "stalled"
-    return f"stalled for {fmt.duration(calendar.now - view.stalled_since)}"
+    losses = ", ".join(f"{number:,} {name}" for name, number in lost.items() if number)
+    return f"completed: {losses}: see what failed" if losses else NOTHING
 
 
 def _paused_since(samples: Sequence[Recorded], calendar: Calendar) -> str:
@@ -324,13 +308,11 @@ def _paused_since(samples: Sequence[Recorded], calendar: Calendar) -> str:
 REPLAYED = 500
 """Samples before `since` that are replayed to compute the forecast of that time."""
 
-WORTH_TELLING = 120.0
+LEAST_UNOBSERVED = 120.0
 """Seconds; unobserved spans shorter than this are not reported."""
 
 _JUST_BEFORE = 600.0
 """Seconds; a gone job counts as news if it was last seen within this time before `since`."""
-
-_NOTHING = Counts(0, 0, 0, 0)
 
 
 class JobDigest(msgspec.Struct, frozen=True):
@@ -340,7 +322,7 @@ class JobDigest(msgspec.Struct, frozen=True):
     created after `since`. after: the newest sample. moved, newly_failed: objects done and failed
     between the two samples, or since `created`; None if unknown or a counter fell. per_second: mean
     rate of the moved objects, objects per second. verdict: None unless the job has ended. created:
-    UTC seconds, None for a job created before `since`. events: oldest first. todo: advice, a short
+    UTC seconds, None for a job created before `since`. changes: oldest first. advice: a short
     clause.
     """
 
@@ -353,8 +335,8 @@ class JobDigest(msgspec.Struct, frozen=True):
     observed_seconds: float = 0.0
     created: float | None = None
     newly_failed: int | None = None
-    events: tuple[Event, ...] = ()
-    todo: str = ""
+    changes: tuple[Change, ...] = ()
+    advice: str = ""
 
 
 class Digest(msgspec.Struct, frozen=True):
@@ -442,11 +424,11 @@ def make_digest(
     """
     news = [(view, samples) for view, samples in jobs if not _quiet(view, samples, since)]
     quiet = [view for view, samples in jobs if _quiet(view, samples, since)]
-    told = [_job_digest(view, samples, since, Calendar(until, zone)) for view, samples in news]
+    digests = [_job_digest(view, samples, since, Calendar(until, zone)) for view, samples in news]
     return Digest(
         since,
         until,
-        tuple(sorted(told, key=_worst_first)),
+        tuple(sorted(digests, key=_worst_first)),
         _unobserved(news, since, until),
         quiet=len(quiet),
         quiet_loss=sum(view.verdict is not None and not view.verdict.clean for view in quiet),
@@ -462,7 +444,7 @@ def _unobserved(
     last = max((samples[-1].at for _, samples in jobs if samples), default=since)
     holes = unobserved([s for _, s in jobs], since, until if live else min(until, last))
     spanned = (Span(Seen.UNOBSERVED, a, b) for a, b in holes)
-    return tuple(span for span in spanned if span.seconds >= WORTH_TELLING)
+    return tuple(span for span in spanned if span.seconds >= LEAST_UNOBSERVED)
 
 
 def _worst_first(job: JobDigest) -> tuple[int, int, str, str]:
@@ -487,50 +469,50 @@ def _quiet(view: JobView, samples: tuple[Recorded, ...], since: float) -> bool:
 def _job_digest(
     view: JobView, samples: tuple[Recorded, ...], since: float, calendar: Calendar
 ) -> JobDigest:
-    seen = samples[: bisect_right(samples, calendar.now, key=_at)]
-    after, created = seen[-1] if seen else None, _created(view, since)
-    before = _before(seen, since) if created is None else Recorded(created, _NOTHING, None)
+    samples = samples[: bisect_right(samples, calendar.now, key=attrgetter("at"))]
+    after, created = samples[-1] if samples else None, _created(view, since)
+    before = _before(samples, since)
+    compared = before if created is None else Recorded(created, Counts(0, 0, 0, 0), None)
     begun = since if created is None else created
     until = calendar.now if view.live or after is None else max(begun, after.at)
-    events, divided = _events(view, seen, since, calendar), spans(seen, begun, until)
-    ended = until if view.live else _ended(seen, until)
-    moved, failed, seconds = _difference(before, after, events)
+    changes, divided = _changes(view, samples, since, calendar), spans(samples, begun, until)
+    final_since = until if view.live else _final_since(samples, until)
+    worth_telling = (
+        span
+        for span in divided
+        if span.kind is not Seen.UNOBSERVED
+        or (span.seconds >= LEAST_UNOBSERVED and span.since < final_since)
+    )
+    every = (*changes, *span_changes(worth_telling, calendar))
+    moved, failed, seconds = _difference(compared, after, changes)
     return JobDigest(
         view,
-        before if created is None else None,
-        after,
-        moved,
-        moved / seconds if moved is not None and seconds > 0 else None,
-        view.verdict if view.ended else None,
-        seen_seconds(divided),
-        created,
-        failed,
-        tuple(sorted((*events, *_worth_telling(divided, ended, calendar)), key=_since)),
-        todo(view, seen, calendar),
+        before=before if created is None else None,
+        after=after,
+        moved=moved,
+        per_second=moved / seconds if moved is not None and seconds > 0 else None,
+        verdict=view.verdict if view.ended else None,
+        observed_seconds=observed_seconds(divided),
+        created=created,
+        newly_failed=failed,
+        changes=tuple(sorted(every, key=attrgetter("since"))),
+        advice=advice(view, samples, calendar),
     )
 
 
-def _ended(samples: Sequence[Recorded], until: float) -> float:
+def _final_since(samples: Sequence[Recorded], until: float) -> float:
     """Return when the job's final state was first seen; later spans do not matter."""
-    ended = until
+    final = until
     for sample in reversed(samples):
         if (sample.status, sample.counts) != (samples[-1].status, samples[-1].counts):
             break
-        ended = sample.at
-    return ended
-
-
-def _at(sample: Recorded) -> float:
-    return sample.at
-
-
-def _since(event: Event) -> float:
-    return event.since
+        final = sample.at
+    return final
 
 
 def _before(samples: Sequence[Recorded], since: float) -> Recorded | None:
     """Return the last sample at or before `since`, else the first one after it."""
-    place = max(0, bisect_right(samples, since, key=_at) - 1)
+    place = max(0, bisect_right(samples, since, key=attrgetter("at")) - 1)
     return samples[place] if samples else None
 
 
@@ -541,13 +523,13 @@ def _created(view: JobView, since: float) -> float | None:
 
 
 def _difference(
-    before: Recorded | None, after: Recorded | None, events: Sequence[Event]
+    before: Recorded | None, after: Recorded | None, changes: Sequence[Change]
 ) -> tuple[int | None, int | None, float]:
     """Return objects done, objects failed and seconds between two samples.
 
     The numbers are None if the samples are not comparable.
     """
-    fell = any(event.kind is Kind.RESTARTED for event in events)
+    fell = any(change.kind is ChangeKind.RESTARTED for change in changes)
     if before is None or after is None or before.at >= after.at or fell:
         return None, None, 0.0
     old, new = before.counts, after.counts
@@ -558,15 +540,16 @@ def _less(new: int | None, old: int | None) -> int | None:
     return None if new is None or old is None or new < old else new - old
 
 
-def _events(
+def _changes(
     view: JobView, samples: tuple[Recorded, ...], since: float, calendar: Calendar
-) -> tuple[Event, ...]:
+) -> tuple[Change, ...]:
     """Return the status changes, fallen counters and the shift of the finish."""
-    place = max(0, bisect_right(samples, since, key=_at) - 1)
+    place = max(0, bisect_right(samples, since, key=attrgetter("at")) - 1)
     compared = samples[place:]
     ended_at = parse_time(view.job.finished_at) if view.ended else None
-    told = view.live and view.forecast is not None
-    then = _forecast_then(view, samples[: place + 1], since) if told else None
+    then = None
+    if view.live and view.forecast is not None:
+        then = _forecast_then(view, samples[: place + 1], since)
     return (
         *status_changes(compared, ended_at, calendar),
         *restarts(compared, calendar),
@@ -574,25 +557,14 @@ def _events(
     )
 
 
-def _worth_telling(divided: Sequence[Span], ended: float, calendar: Calendar) -> Iterator[Event]:
-    """Yield events for the relevant spans: long enough, and unobserved only before the end."""
-    told = (
-        span
-        for span in divided
-        if span.kind is not Seen.UNOBSERVED
-        or (span.seconds >= WORTH_TELLING and span.since < ended)
-    )
-    return span_events(tuple(told), calendar)
-
-
 def _forecast_then(view: JobView, samples: tuple[Recorded, ...], since: float) -> Forecast | None:
     """Return the forecast that was shown at `since`, replayed from the samples before it.
 
     None if the job was not running then.
     """
-    past = [sample for sample in samples[-REPLAYED:] if sample.at <= since]
-    if not past or past[-1].status != "running":
+    earlier = [sample for sample in samples[-REPLAYED:] if sample.at <= since]
+    if not earlier or earlier[-1].status != "running":
         return None
-    series, then = Series(), Moment(past[-1].at, past[-1].at)
-    series.seed(past, then, parse_time(view.job.created_at))
+    series, then = Series(), Moment(earlier[-1].at, earlier[-1].at)
+    series.seed(earlier, then, parse_time(view.job.created_at))
     return series.forecast

@@ -6,20 +6,19 @@ from collections.abc import Iterator
 
 from slurper_tui import format as fmt
 from slurper_tui.monitor.reports.digest import (
+    LEAST_UNOBSERVED,
     NOTHING,
-    WORTH_TELLING,
-    Calendar,
+    Change,
+    ChangeKind,
     Digest,
-    Event,
     JobDigest,
-    Kind,
 )
 from slurper_tui.monitor.reports.observed import ABSENCE, Span
 
-_TOLD_SINGLY = 2
+_MOST_SPANS = 2
 """Spans of one kind that are listed individually, at most; more are summed up in one line."""
 
-_HARDLY = 60.0
+_SHORTEST_SPAN = 60.0
 """Seconds; pauses and stalls shorter than this have no line of their own."""
 
 
@@ -36,7 +35,7 @@ def _away(digest: Digest) -> bool:
     """Whether nearly all of the time is unobserved, ignoring moments of observation."""
     until = digest.since
     for span in digest.unobserved:
-        if span.since - until < WORTH_TELLING:
+        if span.since - until < LEAST_UNOBSERVED:
             until = span.until
     return until > digest.since and digest.until - until < ABSENCE
 
@@ -44,7 +43,7 @@ def _away(digest: Digest) -> bool:
 def unobserved_words(digest: Digest) -> list[str]:
     """Return the unobserved times: `unobserved: Mon 18:00`, an en dash, `Tue 08:20`."""
     ranges = [digest.calendar.range(span.since, span.until) for span in digest.unobserved]
-    if len(ranges) <= _TOLD_SINGLY:
+    if len(ranges) <= _MOST_SPANS:
         return [f"unobserved: {', '.join(ranges)}"] if ranges else []
     total = fmt.duration(sum(span.seconds for span in digest.unobserved))
     return [f"unobserved {len(ranges)} times, {total} in all, last {ranges[-1]}"]
@@ -58,7 +57,7 @@ def moved_words(job: JobDigest) -> str:
         return "nothing moved"
     if job.after is None:
         return "never seen"
-    if any(event.kind is Kind.RESTARTED for event in job.events):
+    if any(change.kind is ChangeKind.RESTARTED for change in job.changes):
         return "counted anew"
     if job.before is not None and job.before.at >= job.after.at:
         absent = job.view.gone or job.view.stale or job.view.remembered
@@ -66,60 +65,51 @@ def moved_words(job: JobDigest) -> str:
     return "moved: unknown"
 
 
-def job_words(job: JobDigest, digest: Digest) -> list[str]:
-    """Return one line per event of a job that neither the digest's head nor the status shows."""
-    created = []
+def job_words(job: JobDigest, digest: Digest) -> Iterator[str]:
+    """Yield one line per change of a job that neither the digest's head nor the status shows."""
     if job.created is not None:
-        created = [f"created at {digest.calendar.moment(job.created)}"]
-    failed = []
-    if job.newly_failed and job.verdict is None:
-        failed = [f"{job.newly_failed:,} more failed, {job.view.counts.failed or 0:,} in all"]
-    told = [event for event in job.events if not _known(event, job, digest)]
-    return [*created, *_end(job), *failed, *_summed(told, digest.calendar)]
-
-
-def _end(job: JobDigest) -> Iterator[str]:
-    """Yield the verdict with the time of the final status change."""
+        yield f"created at {digest.calendar.moment(job.created)}"
     if job.verdict is not None:
-        change = _last_change(job)
-        yield f"{job.verdict.text} · {change.when}" if change else job.verdict.text
+        last = _last_status_change(job)
+        yield f"{job.verdict.text} · {last.when}" if last else job.verdict.text
+    elif job.newly_failed:
+        yield f"{job.newly_failed:,} more failed, {job.view.counts.failed or 0:,} in all"
+    changes = [change for change in job.changes if not _is_shown(change, job, digest)]
+    for change in changes:
+        same = [other for other in changes if other.kind is change.kind]
+        if change.until is None or change.kind is ChangeKind.STATUS or len(same) <= _MOST_SPANS:
+            yield change.text
+        elif change is same[-1]:
+            total = fmt.duration(sum((e.until or e.since) - e.since for e in same))
+            range = digest.calendar.range(change.since, change.until)
+            yield f"{change.kind} {len(same)} times, {total} in all, last {range}"
 
 
-def _last_change(job: JobDigest) -> Event | None:
-    changes = (event for event in reversed(job.events) if event.kind is Kind.STATUS)
+def _last_status_change(job: JobDigest) -> Change | None:
+    changes = (change for change in reversed(job.changes) if change.kind is ChangeKind.STATUS)
     return next(changes, None)
 
 
-def _known(event: Event, job: JobDigest, digest: Digest) -> bool:
-    """Whether an event needs no line: shown in the head, verdict or a pause, or too short."""
-    until = event.since if event.until is None else event.until
-    if event.kind is Kind.UNOBSERVED:
-        return any(_within(span, event.since, until) for span in digest.unobserved)
-    if event.kind in {Kind.PAUSED, Kind.STALLED}:
-        return until - event.since < _HARDLY
-    if event.kind is not Kind.STATUS:
+def _is_shown(change: Change, job: JobDigest, digest: Digest) -> bool:
+    """Whether a change needs no line: shown in the head, verdict or a pause, or too short."""
+    until = change.since if change.until is None else change.until
+    if change.kind is ChangeKind.UNOBSERVED:
+        return any(_within(span, change.since, until) for span in digest.unobserved)
+    if change.kind in {ChangeKind.PAUSED, ChangeKind.STALLED}:
+        return until - change.since < _SHORTEST_SPAN
+    if change.kind is not ChangeKind.STATUS:
         return False
-    pauses = [e for e in job.events if e.kind is Kind.PAUSED and not _known(e, job, digest)]
-    in_pause = any(event.since in (pause.since, pause.until) for pause in pauses)
-    return (job.verdict is not None and event is _last_change(job)) or (
-        event.until is None and in_pause
+    if job.verdict is not None and change is _last_status_change(job):
+        return True
+    pauses = (c for c in job.changes if c.kind is ChangeKind.PAUSED)
+    return change.until is None and any(
+        change.since in (pause.since, pause.until) and not _is_shown(pause, job, digest)
+        for pause in pauses
     )
 
 
 def _within(span: Span, since: float, until: float) -> bool:
-    return span.since - WORTH_TELLING < since and until < span.until + WORTH_TELLING
-
-
-def _summed(events: list[Event], calendar: Calendar) -> Iterator[str]:
-    """Yield every event's text; more than `_TOLD_SINGLY` spans of a kind become one line."""
-    for event in events:
-        same = [other for other in events if other.kind is event.kind]
-        if event.until is None or event.kind is Kind.STATUS or len(same) <= _TOLD_SINGLY:
-            yield event.words
-        elif event is same[-1]:
-            total = fmt.duration(sum((e.until or e.since) - e.since for e in same))
-            last = calendar.range(event.since, event.until)
-            yield f"{event.kind} {len(same)} times, {total} in all, last {last}"
+    return span.since - LEAST_UNOBSERVED < since and until < span.until + LEAST_UNOBSERVED
 
 
 def quiet_words(digest: Digest) -> str:
@@ -131,6 +121,6 @@ def quiet_words(digest: Digest) -> str:
     return f"{jobs} ended before{loss}: nothing new"
 
 
-def todo_list(digest: Digest) -> list[JobDigest]:
+def jobs_with_advice(digest: Digest) -> list[JobDigest]:
     """Return the jobs that need an action, the worst first."""
-    return [job for job in digest.jobs if job.todo and job.todo != NOTHING]
+    return [job for job in digest.jobs if job.advice and job.advice != NOTHING]

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from enum import StrEnum
 from itertools import groupby, pairwise
+from operator import itemgetter
 
 import msgspec
 
@@ -57,12 +58,7 @@ def spans(samples: Sequence[Recorded], since: float, until: float) -> tuple[Span
     return tuple(_merged(pieces, since, until))
 
 
-def observed_seconds(samples: Sequence[Recorded], since: float, until: float) -> float:
-    """Return the observed seconds from `since` to `until`."""
-    return seen_seconds(spans(samples, since, until))
-
-
-def seen_seconds(divided: Iterable[Span]) -> float:
+def observed_seconds(divided: Iterable[Span]) -> float:
     """Return the observed seconds of some spans."""
     return sum((span.seconds for span in divided if span.kind is not Seen.UNOBSERVED), 0.0)
 
@@ -95,9 +91,8 @@ def last_absence(jobs: Sequence[Sequence[Recorded]], now: float) -> float | None
 def default_since(jobs: Sequence[Sequence[Recorded]], now: float) -> float:
     """Return the default start of a digest: the last absence, else the first sample, else `now`."""
     absence = last_absence(jobs, now)
-    if absence is not None:
-        return absence
-    return min((samples[0].at for samples in jobs if samples), default=now)
+    first = min((samples[0].at for samples in jobs if samples), default=now)
+    return first if absence is None else absence
 
 
 def _watched(samples: Sequence[Recorded]) -> Iterator[tuple[float, float]]:
@@ -140,10 +135,6 @@ _Piece = tuple[Seen, float, float]
 def _merged(pieces: Iterable[_Piece], since: float, until: float) -> Iterator[Span]:
     """Clip the pieces to `since` and `until`, and merge neighbours of the same kind."""
     cut = ((kind, max(since, a), min(until, b)) for kind, a, b in pieces)
-    for kind, alike in groupby((piece for piece in cut if piece[1] < piece[2]), key=_first):
+    for kind, alike in groupby((p for p in cut if p[1] < p[2]), key=itemgetter(0)):
         whole = [*alike]
         yield Span(kind, whole[0][1], whole[-1][2])
-
-
-def _first(piece: _Piece) -> Seen:
-    return piece[0]

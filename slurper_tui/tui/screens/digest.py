@@ -107,7 +107,7 @@ def _name(job: JobDigest, digest: Digest, look: Look, width: int) -> Line:
 
 def _todo(digest: Digest, look: Look, width: int) -> Iterator[Line]:
     """Yield the advice, most urgent first."""
-    todo = words.todo_list(digest)
+    todo = words.jobs_with_advice(digest)
     if not todo:
         yield (Piece("Nothing to do now.", "success"),)
         return
@@ -115,7 +115,7 @@ def _todo(digest: Digest, look: Look, width: int) -> Iterator[Line]:
     for job in todo:
         name = migration(job.view, Facts(look, digest.until), width - 2)
         yield (Piece(f"{look.sign(job.view.state)} ", style_of(job.view)), *name)
-        yield from _text(job.todo, look, width, "", indent=2)
+        yield from _text(job.advice, look, width, "", indent=2)
 
 
 def _text(said: str, look: Look, width: int, style: str, *, indent: int = 0) -> Iterator[Line]:

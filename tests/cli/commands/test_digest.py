@@ -7,7 +7,7 @@ from typing import Any
 
 from slurper_tui.cli.commands.digest import digest_json, digest_lines, print_digest
 from slurper_tui.cli.output import Output
-from slurper_tui.monitor.reports.digest import Digest, Kind, make_digest
+from slurper_tui.monitor.reports.digest import ChangeKind, Digest, make_digest
 from tests.monitor.reports.digests import SINCE, a_quiet_night, an_eventful_night, job, told
 from tests.tui.jobs import ACCOUNT, NOW, harmless, view
 
@@ -126,7 +126,7 @@ def test_json_is_null_where_nothing_is_known() -> None:
 
 def test_every_kind_of_event_has_its_times() -> None:
     events = [event for j in record(an_eventful_night())["jobs"] for event in j["events"]]
-    assert {event["kind"] for event in events} <= {str(kind) for kind in Kind}
+    assert {event["kind"] for event in events} <= {str(kind) for kind in ChangeKind}
     assert all(("at" in event) != ("since" in event and "until" in event) for event in events)
 
 

@@ -200,7 +200,7 @@ def test_a_digest_over_a_clock_that_was_set_back_counts_right() -> None:
     digest = make_digest([(view, tuple(past))], past[0].at, past[-1].at)
     [told] = digest.jobs
     assert told.moved == 1079 * 50
-    assert not [event for event in told.events if "fell" in event.words]
+    assert not [change for change in told.changes if "fell" in change.text]
 
 
 @given(st.lists(st.tuples(st.floats(0.0, 100.0), st.floats(-1e5, 1e5)), max_size=30))

@@ -78,7 +78,7 @@ class Machine:
             default_since([samples], self.wall),
             self.wall,
         )
-        assert not [event for told in digest.jobs for event in told.events if "fell" in event.words]
+        assert not [c for job in digest.jobs for c in job.changes if "fell" in c.text]
 
 
 SPANS = st.lists(st.floats(2.0, 100.0), min_size=1, max_size=8)

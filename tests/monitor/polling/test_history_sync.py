@@ -363,7 +363,7 @@ async def test_a_clock_that_is_set_back_confuses_no_later_run() -> None:
         for view in after:
             assert view.plan_rate == pytest.approx(before[view.key].plan_rate, rel=0.3)
         digest = await b.session.digest(EPOCH)
-        assert not [e for job in digest.jobs for e in job.events if "fell" in e.words]
+        assert not [e for job in digest.jobs for e in job.changes if "fell" in e.text]
 
 
 @timeless

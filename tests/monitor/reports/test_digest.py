@@ -17,12 +17,12 @@ from slurper_tui.monitor.model.verdict import verdict
 from slurper_tui.monitor.reports.digest import (
     NOTHING,
     Calendar,
+    ChangeKind,
     Digest,
     JobDigest,
-    Kind,
+    advice,
     make_digest,
     rank,
-    todo,
 )
 from slurper_tui.monitor.reports.observed import Seen, Span
 from tests.tui.jobs import NOW, iso, view
@@ -64,8 +64,8 @@ def only(*jobs: tuple[JobView, Samples]) -> JobDigest:
     return found
 
 
-def kinds(found: JobDigest) -> list[Kind]:
-    return [event.kind for event in found.events]
+def kinds(found: JobDigest) -> list[ChangeKind]:
+    return [change.kind for change in found.changes]
 
 
 def test_what_moved_is_told_by_the_counters_over_the_real_time_between_two_samples() -> None:
@@ -93,8 +93,8 @@ def test_a_job_created_meanwhile_has_done_all_of_it_since() -> None:
     assert found.before is None
     assert found.created == NOW - 2 * H
     assert (found.moved, found.per_second) == (720, 720 / (2 * H))
-    assert [(e.kind, e.since, e.until) for e in found.events] == [
-        (Kind.UNOBSERVED, NOW - 2 * H, NOW - 20)
+    assert [(e.kind, e.since, e.until) for e in found.changes] == [
+        (ChangeKind.UNOBSERVED, NOW - 2 * H, NOW - 20)
     ]
 
 
@@ -112,8 +112,8 @@ def test_unknown_counts_leave_what_moved_unknown() -> None:
 def test_counters_that_fell_are_said_and_not_compared() -> None:
     found = only(job((*night(500, 800)[:-2], told(NOW - 5, 20), told(NOW, 900))))
     assert (found.moved, found.per_second, found.newly_failed) == (None, None, None)
-    [fall] = [event for event in found.events if event.kind is Kind.RESTARTED]
-    assert fall.words.startswith("done fell from 800 to 20 at ")
+    [fall] = [change for change in found.changes if change.kind is ChangeKind.RESTARTED]
+    assert fall.text.startswith("done fell from 800 to 20 at ")
 
 
 def test_samples_from_after_the_end_are_left_out() -> None:
@@ -125,17 +125,17 @@ def test_samples_from_after_the_end_are_left_out() -> None:
 def test_an_end_while_nobody_looked_is_told_with_its_verdict() -> None:
     found = only(job(night(500, 1000, now="completed"), finished=NOW - 5 * H))
     assert found.verdict == verdict(Counts(1000, 1000, 0, 0), "completed")
-    assert kinds(found) == [Kind.UNOBSERVED, Kind.STATUS]
-    assert found.events[1].words == "from running to completed at 04:46"
+    assert kinds(found) == [ChangeKind.UNOBSERVED, ChangeKind.STATUS]
+    assert found.changes[1].text == "from running to completed at 04:46"
 
 
 def test_a_pause_before_and_after_the_night_is_not_claimed_for_the_night() -> None:
     found = only(job(night(500, 500, then="paused", now="paused")))
-    assert [(e.kind, e.since, e.until) for e in found.events] == [
-        (Kind.UNOBSERVED, SINCE, NOW - 20),
-        (Kind.PAUSED, NOW - 20, NOW),
+    assert [(e.kind, e.since, e.until) for e in found.changes] == [
+        (ChangeKind.UNOBSERVED, SINCE, NOW - 20),
+        (ChangeKind.PAUSED, NOW - 20, NOW),
     ]
-    assert "or earlier" in found.todo
+    assert "or earlier" in found.advice
     assert found.moved == 0
 
 
@@ -144,7 +144,9 @@ def test_a_stall_that_was_seen_is_told_from_the_last_move() -> None:
         told(SINCE + 60 * n, 500 + min(n, 10), stalled=n >= 20) for n in range(14 * 60 + 1)
     )
     found = only(job(watched, phase=Phase.STALLED, stalled_since=SINCE + 600))
-    assert [(e.kind, e.since, e.until) for e in found.events] == [(Kind.STALLED, SINCE + 600, NOW)]
+    assert [(e.kind, e.since, e.until) for e in found.changes] == [
+        (ChangeKind.STALLED, SINCE + 600, NOW)
+    ]
     assert found.observed_seconds == 14 * H
 
 
@@ -163,13 +165,13 @@ def test_how_the_finish_moved_is_told_from_the_forecast_of_then() -> None:
     )
     now = Forecast(NOW + 40 * H, NOW + 60 * H, NOW)
     found = only(job((*steady, *later), forecast=now, created=SINCE - 5000))
-    [moved] = [event for event in found.events if event.kind is Kind.FINISH]
+    [moved] = [change for change in found.changes if change.kind is ChangeKind.FINISH]
     assert (moved.since, moved.until) == (NOW, None)
-    assert " later: " in moved.words
+    assert " later: " in moved.text
 
 
 def test_no_forecast_is_no_move_of_the_finish() -> None:
-    assert Kind.FINISH not in kinds(only(job(night(100, 800))))
+    assert ChangeKind.FINISH not in kinds(only(job(night(100, 800))))
 
 
 def test_the_worst_stand_first() -> None:
@@ -234,13 +236,13 @@ def test_when_all_has_ended_nobody_need_look() -> None:
     samples = (told(SINCE, 900), told(SINCE + 60, 1000, "completed"))
     found = digest_of(job(samples, finished=SINCE + 58))
     assert found.unobserved == ()
-    assert kinds(found.jobs[0]) == [Kind.STATUS]
+    assert kinds(found.jobs[0]) == [ChangeKind.STATUS]
 
 
 def test_behind_an_end_that_was_seen_nothing_is_unobserved() -> None:
     end = (told(SINCE + 60, 1000, "completed"), told(NOW - 9, 1000, "completed", after_gap=True))
     found = only(job((told(SINCE, 900), *end), finished=SINCE + 58))
-    assert kinds(found) == [Kind.STATUS]
+    assert kinds(found) == [ChangeKind.STATUS]
     assert found.observed_seconds == 60
     watched = (told(SINCE, 900), told(NOW - 60, 1000, "completed"), told(NOW, 1000, "completed"))
     assert only(job(watched, finished=NOW - 61)).observed_seconds == 14 * H
@@ -285,9 +287,9 @@ def test_any_past_makes_a_digest_that_claims_no_more_than_was_seen(
         assert each.moved is None or each.moved >= 0
         assert each.per_second is None or each.per_second >= 0
         assert 0 <= each.observed_seconds <= 6000
-        assert each.todo
-        assert [event.since for event in each.events] == sorted(e.since for e in each.events)
-        assert all(event.words for event in each.events)
+        assert each.advice
+        assert [change.since for change in each.changes] == sorted(e.since for e in each.changes)
+        assert all(change.text for change in each.changes)
 
 
 CALENDAR = Calendar(NOW, UTC)
@@ -349,12 +351,12 @@ def test_a_job_that_ended_before_it_was_gone_is_as_bad_as_its_end() -> None:
     ],
 )
 def test_what_is_to_be_done_is_said_in_a_clause(job: JobView, expected: str) -> None:
-    assert todo(job, (), CALENDAR) == expected
+    assert advice(job, (), CALENDAR) == expected
 
 
 def paused(*samples: tuple[float, str, bool]) -> str:
     recorded = [Recorded(NOW + at, Counts(), status, gap) for at, status, gap in samples]
-    words = todo(PAUSED, recorded, CALENDAR)
+    words = advice(PAUSED, recorded, CALENDAR)
     return words.removesuffix(": resume it when ready")
 
 

@@ -11,10 +11,10 @@ from slurper_tui.monitor.model.job import Counts, Forecast
 from slurper_tui.monitor.model.samples import Recorded
 from slurper_tui.monitor.reports.digest import (
     Calendar,
-    Kind,
+    ChangeKind,
     finish_moved,
     restarts,
-    span_events,
+    span_changes,
     status_changes,
 )
 from slurper_tui.monitor.reports.observed import Seen, Span
@@ -69,38 +69,38 @@ def test_times_are_told_in_the_zone() -> None:
 def test_a_change_that_was_watched_has_one_time() -> None:
     samples = (told(-20), told(-15, status="paused"), told(-10, status="paused"))
     [change] = status_changes(samples, None, CALENDAR)
-    assert (change.kind, change.since, change.until) == (Kind.STATUS, NOW - 15, None)
-    assert change.words == "from running to paused at 11:59"
+    assert (change.kind, change.since, change.until) == (ChangeKind.STATUS, NOW - 15, None)
+    assert change.text == "from running to paused at 11:59"
 
 
 def test_a_change_while_nobody_looked_lies_between_two_looks() -> None:
     samples = (told(-18 * H), told(-4 * H, status="paused", gap=True))
     [change] = status_changes(samples, None, CALENDAR)
     assert (change.since, change.until) == (NOW - 18 * H, NOW - 4 * H)
-    assert change.words == "from running to paused between Mon 18:00 and Tue 08:00"
+    assert change.text == "from running to paused between Mon 18:00 and Tue 08:00"
 
 
 def test_an_end_while_nobody_looked_came_when_the_api_says() -> None:
     samples = (told(-18 * H), told(-4 * H, 1000, "completed", gap=True))
     [change] = status_changes(samples, NOW - 6 * H, CALENDAR)
     assert (change.since, change.until) == (NOW - 6 * H, None)
-    assert change.words == "from running to completed at 06:00"
+    assert change.text == "from running to completed at 06:00"
     [change] = status_changes(samples, NOW - 20 * H, CALENDAR)
     assert change.until == NOW - 4 * H
 
 
 def test_an_unknown_status_is_said_to_be_unknown() -> None:
     [change] = status_changes((told(-20, status=None), told(-10)), None, CALENDAR)
-    assert change.words.startswith("from unknown to running")
+    assert change.text.startswith("from unknown to running")
 
 
 def test_counters_that_fell_are_told_with_both_numbers() -> None:
     samples = (told(-30, 500), told(-20, None), told(-10, 20), told(-5, 40))
     [fall] = restarts(samples, CALENDAR)
-    assert (fall.kind, fall.since, fall.until) == (Kind.RESTARTED, NOW - 10, None)
-    assert fall.words == "done fell from 500 to 20 at 11:59: counted anew"
+    assert (fall.kind, fall.since, fall.until) == (ChangeKind.RESTARTED, NOW - 10, None)
+    assert fall.text == "done fell from 500 to 20 at 11:59: counted anew"
     total = (told(-20), Recorded(NOW - 10, Counts(10, 0, 0, 0), "running"))
-    assert [fall.words for fall in restarts(total, CALENDAR)] == [
+    assert [fall.text for fall in restarts(total, CALENDAR)] == [
         "total fell from 1,000 to 10 at 11:59: counted anew"
     ]
     assert [*restarts((told(-20, 5), told(-10, 5)), CALENDAR)] == []
@@ -113,10 +113,10 @@ def test_spans_are_told_with_their_length_unless_there_is_nothing_to_tell() -> N
         Span(Seen.STALLED, NOW - 3 * H, NOW - 2 * H),
         Span(Seen.PAUSED, NOW - 2 * H, NOW),
     )
-    assert [(event.kind, plain(event.words)) for event in span_events(spans, CALENDAR)] == [
-        (Kind.UNOBSERVED, "unobserved: Mon 18:00-Tue 08:00 (14 h)"),
-        (Kind.STALLED, "stalled: 09:00-10:00 (1 h)"),
-        (Kind.PAUSED, "paused: 10:00-12:00 (2 h)"),
+    assert [(change.kind, plain(change.text)) for change in span_changes(spans, CALENDAR)] == [
+        (ChangeKind.UNOBSERVED, "unobserved: Mon 18:00-Tue 08:00 (14 h)"),
+        (ChangeKind.STALLED, "stalled: 09:00-10:00 (1 h)"),
+        (ChangeKind.PAUSED, "paused: 10:00-12:00 (2 h)"),
     ]
 
 
@@ -157,8 +157,8 @@ def ahead(low: float, high: float, *, at_least: bool = False) -> Forecast:
 def test_a_finish_that_moved_is_told_with_both_ranges(
     before: Forecast, after: Forecast, expected: str
 ) -> None:
-    [event] = finish_moved(before, after, CALENDAR)
-    assert (event.kind, event.since, plain(event.words)) == (Kind.FINISH, NOW, expected)
+    [change] = finish_moved(before, after, CALENDAR)
+    assert (change.kind, change.since, plain(change.text)) == (ChangeKind.FINISH, NOW, expected)
 
 
 @pytest.mark.parametrize(
@@ -215,8 +215,8 @@ def test_a_forecast_that_still_holds_has_not_moved(
 def test_a_finish_beyond_two_weeks_is_no_number(
     before: Forecast, after: Forecast, expected: str
 ) -> None:
-    [event] = finish_moved(before, after, CALENDAR)
-    assert plain(event.words) == expected
+    [change] = finish_moved(before, after, CALENDAR)
+    assert plain(change.text) == expected
 
 
 def test_a_finish_that_stays_beyond_two_weeks_has_not_moved() -> None:
@@ -236,7 +236,7 @@ def test_whatever_was_forecast_it_is_told_in_a_line(
     before: Forecast, after: Forecast, zone: tzinfo | None
 ) -> None:
     calendar = Calendar(NOW, zone)
-    words = [event.words for event in finish_moved(before, after, calendar)]
+    words = [change.text for change in finish_moved(before, after, calendar)]
     assert len(words) <= 1
     assert all(len(said) < 120 and said.startswith("finish ") for said in words)
 

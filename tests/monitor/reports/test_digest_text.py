@@ -11,9 +11,9 @@ from slurper_tui.monitor.reports.digest import Digest, JobDigest, make_digest
 from slurper_tui.monitor.reports.digest_text import (
     head_words,
     job_words,
+    jobs_with_advice,
     moved_words,
     quiet_words,
-    todo_list,
     unobserved_words,
 )
 from slurper_tui.monitor.reports.observed import Seen, Span
@@ -108,7 +108,7 @@ def test_a_watched_pause_is_told_once() -> None:
         *(running(-1800, 5), running(0, 9)),
     )
     found, digest = only(*watched, created=NOW - 7200 - 3)
-    assert [event.words for event in found.events if event.kind == "status"] != []
+    assert [change.text for change in found.changes if change.kind == "status"] != []
     assert said(found, digest)[1:] == ["paused: 07:46-09:16 (1 h 29 min)"]
 
 
@@ -138,7 +138,7 @@ def test_what_is_a_part_of_the_common_absence_is_not_told_again() -> None:
     late = replace(created[0], job=replace(created[0].job, created_at=iso(NOW - 7200)))
     digest = digest_of(job(1, night(1000, 100, 800)), (late, created[1]))
     found = next(each for each in digest.jobs if each.view.job.id == "job0002")
-    assert [event.kind for event in found.events] == ["unobserved"]
+    assert [change.kind for change in found.changes] == ["unobserved"]
     assert said(found, digest) == ["created at 07:46"]
 
 
@@ -157,6 +157,6 @@ def test_old_jobs_are_one_line() -> None:
 
 
 def test_only_jobs_that_need_something_are_to_be_seen_to_the_worst_first() -> None:
-    todo = [found.view.job.id for found in todo_list(an_eventful_night())]
-    assert todo == [f"job000{n}" for n in (7, 5, 3, 4, 2)]
-    assert todo_list(a_quiet_night()) == []
+    advice = [found.view.job.id for found in jobs_with_advice(an_eventful_night())]
+    assert advice == [f"job000{n}" for n in (7, 5, 3, 4, 2)]
+    assert jobs_with_advice(a_quiet_night()) == []

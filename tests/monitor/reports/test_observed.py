@@ -37,7 +37,7 @@ def test_what_lies_outside_the_samples_was_not_seen() -> None:
 
 def test_without_samples_nothing_was_seen() -> None:
     assert kinds(spans((), 0, 30)) == [("unobserved", 0, 30)]
-    assert observed_seconds((), 0, 30) == 0
+    assert observed_seconds(spans((), 0, 30)) == 0
     assert spans((), 30, 30) == ()
 
 
@@ -46,8 +46,8 @@ def test_one_sample_takes_no_time() -> None:
 
 
 def test_samples_far_apart_were_watched_unless_they_say_otherwise() -> None:
-    assert observed_seconds((told(0), told(600), told(1200)), 0, 1200) == 1200
-    assert observed_seconds((told(0), told(600), told(1200, gap=True)), 0, 1200) == 600
+    assert observed_seconds(spans((told(0), told(600), told(1200)), 0, 1200)) == 1200
+    assert observed_seconds(spans((told(0), told(600), told(1200, gap=True)), 0, 1200)) == 600
 
 
 def test_a_pause_holds_from_the_sample_that_told_it_to_the_next_that_does_not() -> None:
@@ -157,7 +157,7 @@ def test_spans_cover_all_of_the_time_once_and_neighbours_differ(
     for before, after in itertools.pairwise(seen):
         assert before.until == after.since
         assert before.kind is not after.kind
-    assert 0 <= observed_seconds(samples, since, until) <= until - since
+    assert 0 <= observed_seconds(spans(samples, since, until)) <= until - since
 
 
 @given(some_samples, st.integers(0, 1000), st.integers(0, 1000))
@@ -166,7 +166,7 @@ def test_one_job_was_unobserved_just_where_its_spans_say_so(
 ) -> None:
     since, until = min(one, two), max(one, two)
     holes = sum(b - a for a, b in unobserved((samples,), since, until))
-    assert holes == (until - since) - observed_seconds(samples, since, until)
+    assert holes == (until - since) - observed_seconds(spans(samples, since, until))
 
 
 @given(some_samples)
