@@ -49,126 +49,90 @@ def against(view: JobView, deadline: float, now: float) -> Promise:
     """Compare one job with a deadline.
 
     A forecast that ends before the deadline is on track; if it begins after it, the job will miss.
-    A paused or stalled job is at best at risk, regardless of earlier forecasts.
+    A paused or stalled job is at best at risk, regardless of earlier forecasts. A live job is late
+    by at least the time already passed since the deadline. An ended job that was not completed is
+    UNKNOWN.
     """
     if not view.live:
-        return _over(view, deadline)
-    base = Promise(
-        PromiseState.UNKNOWN,
-        needed=_needed(view, deadline, now),
-        at_least=view.growing,
-        passed=deadline <= now,
-    )
+        finished = parse_time(view.job.finished_at)
+        if view.status != "completed":
+            return Promise(PromiseState.UNKNOWN, reason=view.word)
+        late = finished - deadline if finished is not None and finished > deadline else None
+        return Promise(PromiseState.DONE, late, late)
+    passed, remaining = deadline <= now, view.counts.remaining
+    idle = "paused" if view.status == "paused" else ""
+    idle = idle or ("stalled" if view.phase is Phase.STALLED else "")
     forecast = shown_forecast(view)
-    late = _late(forecast, deadline, now)
-    if base.passed:
-        return _with(base, PromiseState.WILL_MISS, late, _stands_still(view))
-    if still := _stands_still(view):
-        return _with(base, PromiseState.AT_RISK, (None, None), still)
-    if forecast is None:
-        return _with(base, PromiseState.UNKNOWN, (None, None), view.reason or "no forecast")
-    return _measured(base, forecast, deadline, late)
-
-
-def _over(view: JobView, deadline: float) -> Promise:
-    """Compare an ended job: done, on time or late; UNKNOWN if it was not completed."""
-    if view.status != "completed":
-        return Promise(PromiseState.UNKNOWN, reason=view.word)
-    finished = parse_time(view.job.finished_at)
-    if finished is None or finished <= deadline:
-        return Promise(PromiseState.DONE)
-    late = finished - deadline
-    return Promise(PromiseState.DONE, late, late)
-
-
-def _needed(view: JobView, deadline: float, now: float) -> float | None:
-    remaining = view.counts.remaining
-    if remaining is None or deadline <= now:
-        return None
-    return remaining / (deadline - now)
-
-
-def _stands_still(view: JobView) -> str:
-    """Return why the job makes no progress by itself; "" if it does."""
-    if view.status == "paused":
-        return "paused"
-    return "stalled" if view.phase is Phase.STALLED else ""
-
-
-def _late(
-    forecast: Forecast | None, deadline: float, now: float
-) -> tuple[float | None, float | None]:
-    """Return the range of seconds late; at least the time already passed since the deadline."""
+    state, reason = _outcome(view, forecast, deadline, idle, passed=passed)
     least = max(0.0, now - deadline)
+    low, high = least or None, None
+    if forecast is not None:
+        low = max(least, forecast.low - deadline)
+        high = None if forecast.at_least else max(low, forecast.high - deadline)
+    if state is not PromiseState.WILL_MISS and (state is not PromiseState.AT_RISK or idle):
+        low = high = None
+    return Promise(
+        state,
+        low,
+        high,
+        needed=None if remaining is None or passed else remaining / (deadline - now),
+        at_least=view.growing,
+        passed=passed,
+        reason=reason,
+    )
+
+
+def _outcome(
+    view: JobView, forecast: Forecast | None, deadline: float, idle: str, *, passed: bool
+) -> tuple[PromiseState, str]:
+    """Return the outcome of a live job and its reason.
+
+    idle: why the job makes no progress by itself; "" if it does.
+    """
+    if passed:
+        return PromiseState.WILL_MISS, idle
+    if idle:
+        return PromiseState.AT_RISK, idle
     if forecast is None:
-        return (least, None) if least else (None, None)
-    low = max(least, forecast.low - deadline)
-    return low, None if forecast.at_least else max(low, forecast.high - deadline)
-
-
-def _measured(
-    base: Promise, forecast: Forecast, deadline: float, late: tuple[float | None, float | None]
-) -> Promise:
+        return PromiseState.UNKNOWN, view.reason or "no forecast"
     if forecast.low > deadline:
-        return _with(base, PromiseState.WILL_MISS, late, "")
+        return PromiseState.WILL_MISS, ""
     if forecast.at_least:
-        return _with(base, PromiseState.UNKNOWN, (None, None), "total still growing")
-    if forecast.high <= deadline:
-        return _with(base, PromiseState.ON_TRACK, (None, None), "")
-    return _with(base, PromiseState.AT_RISK, late, "")
-
-
-def _with(
-    base: Promise, state: PromiseState, late: tuple[float | None, float | None], reason: str
-) -> Promise:
-    return msgspec.structs.replace(base, state=state, low=late[0], high=late[1], reason=reason)
+        return PromiseState.UNKNOWN, "total still growing"
+    return PromiseState.ON_TRACK if forecast.high <= deadline else PromiseState.AT_RISK, ""
 
 
 def against_all(views: Sequence[JobView], deadline: float, now: float) -> Promise:
     """Compare all jobs together: as late as the last job, and no better than the worst.
 
-    Only live jobs count; if there are none, only completed jobs.
+    Only live jobs count; if there are none, only completed jobs. There is no upper bound of the
+    lateness if that of any job is unknown. The reason is that of the only job with the worst
+    outcome, or the most frequent one with its number of jobs.
     """
     promises = [against(view, deadline, now) for view in views if view.live]
     if not promises:
         completed = [against(view, deadline, now) for view in views if view.status == "completed"]
-        return max(completed, key=_lateness, default=Promise(PromiseState.UNKNOWN, reason="no job"))
+        none = Promise(PromiseState.UNKNOWN, reason="no job")
+        return max(completed, key=lambda promise: promise.low or 0.0, default=none)
     worst = max(promise.state for promise in promises)
     decisive = [promise for promise in promises if promise.state is worst]
-    return Promise(
-        worst,
-        *_last_of(promises),
-        needed=_sum([promise.needed for promise in promises]),
-        at_least=any(promise.at_least for promise in promises),
-        passed=deadline <= now,
-        reason=_reasons(decisive),
-    )
-
-
-def _lateness(promise: Promise) -> float:
-    return promise.low or 0.0
-
-
-def _last_of(promises: Sequence[Promise]) -> tuple[float | None, float | None]:
-    """Return the lateness of the last job; without an upper bound if that of any job is unknown."""
     lows = [promise.low for promise in promises if promise.low is not None]
     highs = [p.high for p in promises if p.state is not PromiseState.ON_TRACK]
     known = [high for high in highs if high is not None]
-    return max(lows, default=None), max(known) if known and len(known) == len(highs) else None
-
-
-def _sum(rates: Sequence[float | None]) -> float | None:
-    known = [rate for rate in rates if rate is not None]
-    return sum(known) if len(known) == len(rates) else None
-
-
-def _reasons(promises: Sequence[Promise]) -> str:
-    """Return the reason of a single job, else the most frequent reason with its number of jobs."""
-    said = [promise.reason for promise in promises if promise.reason]
-    if not said:
-        return ""
-    most = max(sorted(set(said)), key=said.count)
-    return most if len(promises) == 1 else f"{said.count(most)} {most}"
+    rates = [promise.needed for promise in promises if promise.needed is not None]
+    reasons = [promise.reason for promise in decisive if promise.reason]
+    reason = max(sorted(set(reasons)), key=reasons.count, default="")
+    if reason and len(decisive) > 1:
+        reason = f"{reasons.count(reason)} {reason}"
+    return Promise(
+        worst,
+        max(lows, default=None),
+        max(known) if known and len(known) == len(highs) else None,
+        needed=sum(rates) if len(rates) == len(promises) else None,
+        at_least=any(promise.at_least for promise in promises),
+        passed=deadline <= now,
+        reason=reason,
+    )
 
 
 def promise_words(promise: Promise) -> str:

@@ -407,7 +407,8 @@ def _jumped(estimate: Estimate, sample: Sample) -> Estimate:
             for meter in (meters.done, meters.transferred, meters.skipped, meters.objects)
         )
     )
-    moved = _moved(estimate, sample.counts)
+    last = estimate.last.counts if estimate.last else Counts()
+    moved = _rose(last.done, sample.counts.done) or _rose(last.objects, sample.counts.objects)
     return replace(
         estimate,
         meters=_metered(bare, sample.counts, estimate.ran),
@@ -465,13 +466,6 @@ def _with_total(estimate: Estimate, last: Sample, now: Sample, *, counted: bool)
             longest_still=max(estimate.longest_still, still),
         )
     return replace(estimate, still_polls=estimate.still_polls + counted)
-
-
-def _moved(estimate: Estimate, counts: Counts) -> bool:
-    last = estimate.last
-    return last is not None and (
-        _rose(last.counts.done, counts.done) or _rose(last.counts.objects, counts.objects)
-    )
 
 
 def _rose(before: int | None, after: int | None) -> bool:

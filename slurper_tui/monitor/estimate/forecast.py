@@ -82,14 +82,18 @@ def forecast(
     """Return the range to display, or None if the data does not support one.
 
     created_at: UTC seconds; None when unknown.
-    shown: the range displayed now; it is kept while it is still valid (see `_stands`).
+    shown: the range displayed now; it is kept while it is still valid (see `_is_valid`).
     """
     guess = guessed(estimate, now, created_at)
     if guess is None:
         return None
-    if shown is not None and _stands(shown, guess, now):
+    if shown is not None and _is_valid(shown, guess, now):
         return replace(shown, low=max(shown.low, now.wall), made_at=now.wall)
-    return _rounded(guess, now)
+    step = _step(guess, now)  # round outwards, but never to before now
+    low = max(math.floor(guess.low / step) * step, now.wall)
+    high = math.ceil(guess.high / step) * step
+    high = high if high > low else high + step
+    return Forecast(low, high, now.wall, guess.at_least, guess.seeded)
 
 
 def guessed(estimate: Estimate, now: Moment, created_at: float | None) -> Guess | None:
@@ -160,7 +164,7 @@ def _likeness(bank: Bank, rate: float) -> float:
     return math.exp(-ripe * PRIOR_STRICTNESS * math.log(watched / rate) ** 2)
 
 
-def _stands(shown: Forecast, guess: Guess, now: Moment) -> bool:
+def _is_valid(shown: Forecast, guess: Guess, now: Moment) -> bool:
     """Return True if the displayed range is still valid.
 
     It must be of the same kind as the new one, end in the future, be neither much wider nor much
@@ -176,16 +180,6 @@ def _stands(shown: Forecast, guess: Guess, now: Moment) -> bool:
     off = abs((shown.low + shown.high) / 2 - guess.point)
     fits = NARROW * width - step <= shown.high - shown.low <= WIDE * width + 2 * step
     return fits and off <= max(NEAR * width, step) and shown.high > now.wall
-
-
-def _rounded(guess: Guess, now: Moment) -> Forecast:
-    """Round the range outwards, but never to before now."""
-    step = _step(guess, now)
-    low = max(math.floor(guess.low / step) * step, now.wall)
-    high = math.ceil(guess.high / step) * step
-    return Forecast(
-        low, high if high > low else high + step, now.wall, guess.at_least, guess.seeded
-    )
 
 
 def _step(guess: Guess, now: Moment) -> float:
@@ -206,21 +200,16 @@ def reason(estimate: Estimate, forecast: Forecast | None, *, stale: bool) -> str
     if stale:
         return "no ETA: no answer for three polls"
     if estimate.phase is Phase.STALLED:
-        return _stalled(estimate)
+        stall = estimate.stall
+        polls = f"{stall.polls} poll" if stall.polls == 1 else f"{stall.polls} polls"
+        return f"no ETA: nothing has moved for {duration(stall.still)}, {polls}"
     if estimate.phase is Phase.PAUSED:
         return "no ETA: paused"
     if estimate.phase is None:
         return "no ETA: not running"
     if forecast is not None:
         return f"at least: {_growing(estimate)}" if forecast.at_least else ""
-    return _counts(last.counts) or f"no ETA: {_too_early(estimate)}"
-
-
-def _stalled(estimate: Estimate) -> str:
-    """Return the reason with its evidence: the time and the polls without movement."""
-    stall = estimate.stall
-    polls = f"{stall.polls} poll" if stall.polls == 1 else f"{stall.polls} polls"
-    return f"no ETA: nothing has moved for {duration(stall.still)}, {polls}"
+    return _missing(estimate, last.counts)
 
 
 def _growing(estimate: Estimate) -> str:
@@ -229,23 +218,21 @@ def _growing(estimate: Estimate) -> str:
     return f"total still growing by {rate(estimate.growth)}/s"
 
 
-def _counts(counts: Counts) -> str:
-    """Return which count is missing or contradictory; "" if none is."""
+def _missing(estimate: Estimate, counts: Counts) -> str:
+    """Return what a running job lacks for a forecast."""
     if counts.objects is None:
         return "no percentage: the total is not known yet"
     if counts.objects == 0:
         return "no percentage: no objects"
     if counts.exceeded:
         return "no ETA: more objects are done than the total says"
-    return "no ETA: not all counts are known" if counts.done is None else ""
-
-
-def _too_early(estimate: Estimate) -> str:
+    if counts.done is None:
+        return "no ETA: not all counts are known"
     if estimate.phase is Phase.LISTING and estimate.growth:
-        return _growing(estimate)
+        return f"no ETA: {_growing(estimate)}"
     if estimate.changes < FIRST_CHANGES:
         seen, wanted = _NUMBERS[estimate.changes], _NUMBERS[FIRST_CHANGES]
-        return f"{seen} of {wanted} movements seen"
+        return f"no ETA: {seen} of {wanted} movements seen"
     if estimate.ran < FIRST_SECONDS:
-        return f"watched for {duration(estimate.ran)} of {duration(FIRST_SECONDS)}"
-    return "nothing is being copied"
+        return f"no ETA: watched for {duration(estimate.ran)} of {duration(FIRST_SECONDS)}"
+    return "no ETA: nothing is being copied"

@@ -57,35 +57,33 @@ class Series:
         self.estimate = Estimate(restarts=self.estimate.restarts + 1)
         self.forecast = None
 
-    def seed(self, past: Sequence[Recorded], now: Moment, created_at: float | None) -> None:
+    def seed(self, history: Sequence[Recorded], now: Moment, created_at: float | None) -> None:
         """Add the samples of the history, oldest first, before the first sample of this run.
 
         The history keeps samples dated in the future only if this machine's clock must be behind;
         for the estimate they are shifted to end now. Samples from before the job's creation (UTC
         seconds) belong to another job and are left out of the estimate.
         """
-        if self.last is not None or not past:
+        if self.last is not None or not history:
             return
-        ahead = max(0.0, past[-1].at - now.wall)
+        ahead = max(0.0, history[-1].at - now.wall)
         self._clock_behind = ahead > AHEAD_SECONDS
-        for stored in past:
+        for stored in history:
             at = stored.at - ahead
             then = Moment(now.mono - (now.wall - at), at)
-            if _is_of_this_job(stored, created_at):
-                self._take(self._sample_of(stored, then.mono), then, created_at)
+            if created_at is None or stored.at >= created_at - CREATION_SLACK:
+                spent = stored.at - self.last.at if self.last and self.estimate.last else 0.0
+                sample = Sample(
+                    then.mono,
+                    stored.counts,
+                    stored.status,
+                    stored.after_gap,
+                    # a gap mark on a short time means that the clock was set
+                    clock_jumped=stored.after_gap and spent <= SHORTEST_GAP,
+                    coarse=spent > _COARSE,
+                )
+                self._take(sample, then, created_at)
             self._note(stored, then.mono)  # also times of another job must not be given twice
-
-    def _sample_of(self, stored: Recorded, mono: float) -> Sample:
-        """Convert a stored sample. A gap mark on a short time means that the clock was set."""
-        spent = stored.at - self.last.at if self.last and self.estimate.last else 0.0
-        return Sample(
-            mono,
-            stored.counts,
-            stored.status,
-            stored.after_gap,
-            clock_jumped=stored.after_gap and spent <= SHORTEST_GAP,
-            coarse=spent > _COARSE,
-        )
 
     def add(
         self,
@@ -156,7 +154,3 @@ class Series:
         if self._span is None or span > LONGEST_USUAL:
             return False
         return self._span / ALIKE <= span <= self._span * ALIKE
-
-
-def _is_of_this_job(stored: Recorded, created_at: float | None) -> bool:
-    return created_at is None or stored.at >= created_at - CREATION_SLACK

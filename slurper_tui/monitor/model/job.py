@@ -420,26 +420,20 @@ OrderKey = tuple[bool, int, bool, float, str, str]
 def default_order(view: JobView) -> OrderKey:
     """Return the sort key: live jobs by severity, then ended jobs; the newest first within each.
 
-    The key is cached in the view.
+    Newest: by finish or creation; jobs without a time come last. The key is cached in the view.
     """
-    known: OrderKey | None = vars(view).get("order")
-    if known is None:
-        known = vars(view)["order"] = _order(view)
-    return known
-
-
-def _order(view: JobView) -> OrderKey:
-    if view.live:
-        failing = bool(view.counts.failed)
-        return (False, _WORST_FIRST.get(view.state, _CALM), not failing, *_newest(view))
-    return (True, 0, False, *_newest(view))
-
-
-def _newest(view: JobView) -> tuple[float, str, str]:
-    """Return a key that sorts the newest first by finish or creation, jobs without a time last."""
-    ended_at = None if view.live else _time(view.job.finished_at)
-    at = ended_at if ended_at is not None else _time(view.job.created_at)
-    return (float("inf") if at is None else -at, view.account_id, view.job.id or "")
+    order: OrderKey | None = vars(view).get("order")
+    if order is None:
+        at = _time(view.job.created_at)
+        if not view.live and (ended_at := _time(view.job.finished_at)) is not None:
+            at = ended_at
+        newest = (float("inf") if at is None else -at, view.account_id, view.job.id or "")
+        if view.live:
+            order = (False, _WORST_FIRST.get(view.state, _CALM), not view.counts.failed, *newest)
+        else:
+            order = (True, 0, False, *newest)
+        vars(view)["order"] = order
+    return order
 
 
 def is_fresh(view: JobView) -> bool:

@@ -155,25 +155,25 @@ class Plan(msgspec.Struct, frozen=True):
 
 def unstarted(plans: Iterable[Plan]) -> tuple[Unstarted, ...]:
     """Return the jobs that plans have yet to start, grouped by account, source and target."""
-    left = (
-        (plan.account_id, step.draft)
+    jobs = Counter(
+        # only the source and target, which all steps of one migration share
+        (
+            plan.account_id,
+            replace(step.draft, path_prefix=None, keys=None, region=None, overwrite=True),
+        )
         for plan in plans
         for step in plan.steps
         if not step.state.over
     )
-    counted = Counter((account_id, _place(draft)) for account_id, draft in left)
-    return tuple(_unstarted(account_id, of, number) for (account_id, of), number in counted.items())
-
-
-def _place(draft: Draft) -> Draft:
-    """Return only the source and target of a draft, which all steps of one migration share."""
-    return replace(draft, path_prefix=None, keys=None, region=None, overwrite=True)
-
-
-def _unstarted(account_id: str, of: Draft, jobs: int) -> Unstarted:
-    place = of.source_jurisdiction
-    source = Source(of.vendor, of.bucket, endpoint=of.endpoint, jurisdiction=place)
-    return Unstarted(account_id, source, Target("r2", of.target, of.target_jurisdiction), jobs)
+    return tuple(
+        Unstarted(
+            account_id,
+            Source(of.vendor, of.bucket, endpoint=of.endpoint, jurisdiction=of.source_jurisdiction),
+            Target("r2", of.target, of.target_jurisdiction),
+            number,
+        )
+        for (account_id, of), number in jobs.items()
+    )
 
 
 class PlanView(msgspec.Struct, frozen=True):

@@ -171,9 +171,6 @@ def spans_of(points: Iterable[Recorded]) -> Iterator[Span]:
         if counted is None or (done is not None and point.at <= at):
             continue
         if done is not None:
-            yield Span(at, point.at, None if gap else _rate(counted - done, point.at - at))
+            moved, seconds = min(counted - done, _HUGE), point.at - at
+            yield Span(at, point.at, None if gap or moved < 0 else moved / seconds)
         at, done, gap = point.at, counted, False
-
-
-def _rate(moved: int, seconds: float) -> float | None:
-    return None if moved < 0 else min(moved, _HUGE) / seconds

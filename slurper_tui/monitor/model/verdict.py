@@ -43,8 +43,8 @@ def verdict(counts: Counts, status: str | None, log: LogCounts | None = None) ->
     if counts.remaining is not None:
         left = "unaccounted" if status == "completed" else "not done"
         words.append(f"{counts.remaining:,} {left}")
-    if surplus := _surplus(counts):
-        words.append(f"counts exceed the total by {surplus:,}")
+    if counts.objects is not None and counts.done is not None and counts.exceeded:
+        words.append(f"counts exceed the total by {counts.done - counts.objects:,}")
     if counts.failed is None or counts.remaining is None:
         words.append("counts unknown")
     broke = log is not None and log.listing_broke
@@ -71,24 +71,14 @@ def _skips(counts: Counts, log: LogCounts) -> Iterator[str]:
     """
     number = not_copied(counts, log)
     if number is not None or log.not_copied:
-        yield _reasons(log, least="at least " if number is None else "")
+        kinds = [
+            (-number, reason_of(log_type))
+            for log_type, number in log.by_type.items()
+            if number and cause_of(log_type) is Cause.NOT_COPIED
+        ]
+        reasons = ", ".join(f"{-negative:,} {why}" for negative, why in sorted(kinds))
+        least = "at least " if number is None else ""
+        yield f"{least}{log.not_copied:,} not copied" + (f" ({reasons})" if reasons else "")
     unknown = max(0, (counts.skipped or 0) - log.not_copied)
     if number is None and log.whole and unknown:
         yield f"{unknown:,} skipped, reasons unknown"
-
-
-def _reasons(log: LogCounts, *, least: str) -> str:
-    kinds = [(n, reason_of(t)) for t, n in log.by_type.items() if cause_of(t) is Cause.NOT_COPIED]
-    reasons = ", ".join(f"{n:,} {why}" for n, why in sorted(kinds, key=_frequent_first) if n)
-    return f"{least}{log.not_copied:,} not copied" + (f" ({reasons})" if reasons else "")
-
-
-def _frequent_first(kind: tuple[int, str]) -> tuple[int, str]:
-    number, why = kind
-    return -number, why
-
-
-def _surplus(counts: Counts) -> int:
-    if counts.objects is None or counts.done is None:
-        return 0
-    return max(0, counts.done - counts.objects)
