@@ -12,6 +12,8 @@ import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
+from msgspec.structs import replace
+
 from slurper_tui.api.models import Job
 from slurper_tui.format import parse_time
 from slurper_tui.monitor.jobs.validation import VENDORS
@@ -68,17 +70,20 @@ def draft_of(mapping: Mapping[str, object]) -> Draft:
     target = _named(_table(top, "target"), (*_TARGET, "vendor", "secret"), "target.")
     if target.get("vendor", "r2") != "r2":
         raise BodyError("target.vendor: a target is always r2")
+    overwrite = top.get("overwrite")
+    if overwrite is not None and not isinstance(overwrite, bool):
+        raise BodyError(f"overwrite: must be true or false, not {_kind(overwrite)}")
     return Draft(
         **{"vendor": "", "bucket": "", "target": ""}
         | _values(source, _SOURCE, "source.")
         | _values(target, _TARGET, "target.")
-        | _overwrite(top),
+        | ({} if overwrite is None else {"overwrite": overwrite}),
     )
 
 
 def _end_point(draft: Draft, names: Mapping[str, str]) -> dict[str, object]:
-    told = {wire: getattr(draft, name) for wire, name in names.items()}
-    lists = {wire: list(v) if isinstance(v, tuple) else v for wire, v in told.items()}
+    values = {wire: getattr(draft, name) for wire, name in names.items()}
+    lists = {wire: list(v) if isinstance(v, tuple) else v for wire, v in values.items()}
     return {wire: value for wire, value in lists.items() if value is not None}
 
 
@@ -89,21 +94,18 @@ def _named(mapping: Mapping[str, object], known: tuple[str, ...], path: str) -> 
     for given, value in mapping.items():
         name = plain.get(_plain(given))
         if name is None:
-            raise BodyError(f"{path}{given}: no such field; {_nearest(given, known, path)}")
+            import difflib  # 4 ms, only when something is wrong
+
+            names = [word for word in plain if word != "secret"]
+            [near] = difflib.get_close_matches(_plain(given), names, 1, cutoff=0.0)
+            nearest = f"{path}{plain[near]}"
+            raise BodyError(f"{path}{given}: no such field; the nearest is {nearest}")
         if name == "secret":
             raise BodyError(f"{path}secret: {_NO_SECRET}")
         if name in found:
             raise BodyError(f"{path}{name}: it stands there twice")
         found[name] = value
     return found
-
-
-def _nearest(given: str, known: tuple[str, ...], path: str) -> str:
-    import difflib  # 4 ms, only when something is wrong
-
-    names = {_plain(name): name for name in known if name != "secret"}
-    [near] = difflib.get_close_matches(_plain(given), names, 1, cutoff=0.0)
-    return f"the nearest is {path}{names[near]}"
 
 
 def _plain(name: str) -> str:
@@ -123,31 +125,24 @@ def _values(mapping: Mapping[str, object], names: Mapping[str, str], path: str) 
     A null counts as absent, and so does an empty endpoint, which the API sends for a source
     without one.
     """
-    told = {wire: value for wire, value in mapping.items() if wire in names and value is not None}
-    told = {wire: value for wire, value in told.items() if (wire, value) != ("endpoint", "")}
-    return {
-        names[wire]: _texts(value, path + wire) if wire == "keys" else _text(value, path + wire)
-        for wire, value in told.items()
-    }
+    found: dict[str, Any] = {}
+    for wire, value in mapping.items():
+        if wire not in names or value is None or (wire, value) == ("endpoint", ""):
+            continue
+        if wire != "keys":
+            found[names[wire]] = _text(value, path + wire)
+        elif isinstance(value, list | tuple):
+            items = enumerate(value)
+            found["keys"] = tuple(_text(item, f"{path}keys[{place}]") for place, item in items)
+        else:
+            raise BodyError(f"{path}keys: must be an array of texts, not {_kind(value)}")
+    return found
 
 
 def _text(value: object, field: str) -> str:
     if not isinstance(value, str):
         raise BodyError(f"{field}: must be a text, not {_kind(value)}")
     return value
-
-
-def _texts(value: object, field: str) -> tuple[str, ...]:
-    if not isinstance(value, list | tuple):
-        raise BodyError(f"{field}: must be an array of texts, not {_kind(value)}")
-    return tuple(_text(item, f"{field}[{place}]") for place, item in enumerate(value))
-
-
-def _overwrite(mapping: Mapping[str, object]) -> dict[str, Any]:
-    value = mapping.get("overwrite")
-    if value is not None and not isinstance(value, bool):
-        raise BodyError(f"overwrite: must be true or false, not {_kind(value)}")
-    return {} if value is None else {"overwrite": value}
 
 
 def _kind(value: object) -> str:
@@ -191,7 +186,7 @@ def _array(text: str) -> tuple[str, ...] | None:
     return tuple(keys)
 
 
-_STANDS = {
+_STEP_CLAUSES = {
     StepState.WAITING: "is still to be started",
     StepState.SENDING: "may have been sent",
     StepState.STARTED: "was started",
@@ -219,7 +214,21 @@ def retry_drafts(job: Job, keys: Iterable[str], region: str | None = None) -> tu
         raise NoRetry(f"the API does not say {unknown} of this job, so nothing can be repeated")
     if region is not None and job.source and job.source.vendor != "s3":
         raise NoRetry(f"only an s3 source has a region, and this one is {job.source.vendor}")
-    return tuple(_drafts(job, wanted, region))
+    source, target = job.source, job.target
+    assert source is not None
+    assert target is not None
+    draft = Draft(
+        vendor=source.vendor or "",
+        bucket=source.bucket or "",
+        target=target.bucket or "",
+        endpoint=(source.endpoint or None) if source.vendor == "s3" else None,
+        region=region if region is not None else source.region or None,
+        source_jurisdiction=(source.jurisdiction or None) if source.vendor == "r2" else None,
+        target_jurisdiction=target.jurisdiction or None,
+        overwrite=bool(job.overwrite),
+    )
+    starts = range(0, len(wanted), MOST_KEYS)
+    return tuple(replace(draft, keys=wanted[start : start + MOST_KEYS]) for start in starts)
 
 
 def _unknown(job: Job) -> str:
@@ -232,24 +241,6 @@ def _unknown(job: Job) -> str:
     if target is None or not target.bucket:
         return "the target bucket"
     return "whether it overwrites" if job.overwrite is None else ""
-
-
-def _drafts(job: Job, keys: tuple[str, ...], region: str | None) -> Iterator[Draft]:
-    source, target = job.source, job.target
-    assert source is not None
-    assert target is not None
-    for start in range(0, len(keys), MOST_KEYS):
-        yield Draft(
-            vendor=source.vendor or "",
-            bucket=source.bucket or "",
-            target=target.bucket or "",
-            keys=keys[start : start + MOST_KEYS],
-            endpoint=(source.endpoint or None) if source.vendor == "s3" else None,
-            region=region if region is not None else source.region or None,
-            source_jurisdiction=(source.jurisdiction or None) if source.vendor == "r2" else None,
-            target_jurisdiction=target.jurisdiction or None,
-            overwrite=bool(job.overwrite),
-        )
 
 
 def earlier_retries(
@@ -267,7 +258,12 @@ def earlier_retries(
     """
     by_key = {view.key: view for view in views}
     children = [t for t in links if t.parent == key and _share_types(t.log_types, log_types)]
-    found = [_tied(link, by_key.get(link.child)) for link in children]
+    found: list[str] = []
+    for link in children:
+        child = by_key.get(link.child)
+        word = "no longer listed" if child is None else child.word
+        retry = f"is a retry of {link.keys:,} of these objects"
+        found.append(f"job {link.child.job_id} ({word}) {retry}")
     for plan in plans:
         if plan.retry_of == key and _share_types(plan.log_types, log_types):
             found += _of_plan(plan)
@@ -276,13 +272,8 @@ def earlier_retries(
     return (*found, *_alike(by_key.get(key), others, frozenset(keys)))
 
 
-def _share_types(known: Collection[str], wanted: Collection[str]) -> bool:
-    return not set(known or (FAILED_TYPE,)).isdisjoint(wanted)
-
-
-def _tied(link: RetryLink, child: JobView | None) -> str:
-    word = "no longer listed" if child is None else child.word
-    return f"job {link.child.job_id} ({word}) is a retry of {link.keys:,} of these objects"
+def _share_types(earlier: Collection[str], wanted: Collection[str]) -> bool:
+    return not set(earlier or (FAILED_TYPE,)).isdisjoint(wanted)
 
 
 def _of_plan(plan: Plan) -> Iterator[str]:
@@ -293,7 +284,7 @@ def _of_plan(plan: Plan) -> Iterator[str]:
             continue
         number = len(step.draft.keys or ())
         keys = f" of {number:,} of these objects" if number else ""
-        yield f"step {step.number} of {name}, a retry{keys}, {_STANDS[step.state]}"
+        yield f"step {step.number} of {name}, a retry{keys}, {_STEP_CLAUSES[step.state]}"
 
 
 def _alike(job: JobView | None, others: Iterable[JobView], keys: frozenset[str]) -> Iterator[str]:

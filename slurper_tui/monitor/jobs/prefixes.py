@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from contextlib import suppress
 from datetime import date
 from typing import NamedTuple
@@ -31,9 +31,9 @@ _YEARS = range(1900, 2200)
 class _Place(NamedTuple):
     """A position in a prefix where the member of a sequence may be, and its format.
 
-    kind: the sequence's kind, a key of `_WRITTEN`. before, after: the text around the position,
-    the same for all members. form: a date's separator, a number's width ("" for unpadded) or a
-    letter's case.
+    kind: number, hex, letter, month or day. before, after: the text around the position, the same
+    for all members. form: a date's separator, a number's width ("" for unpadded) or a letter's
+    case.
     """
 
     kind: str
@@ -41,8 +41,32 @@ class _Place(NamedTuple):
     after: str
     form: str
 
+    def text(self, value: int) -> str:
+        """Return the prefix with this member of the sequence."""
+        match self.kind:
+            case "number":
+                member = f"{value:0{self.form}d}" if self.form else str(value)
+            case "hex":
+                member = f"{value:0{self.form}x}"
+            case "letter":
+                member = chr(value)
+            case "month":
+                member = f"{value // 12:04d}{self.form}{value % 12 + 1:02d}"
+            case _:
+                day = date.fromordinal(value)
+                member = f"{day:%Y}{self.form}{day:%m}{self.form}{day:%d}"
+        return self.before + member + self.after
 
-_Members = dict[_Place, set[int]]
+    def expected(self, values: set[int]) -> Iterable[int]:
+        """Return the values that the sequence of these values should have; () if unclear."""
+        low, high = min(values), max(values)
+        if high - low > 2 * len(values) + 4096:
+            return ()
+        if self.kind != "hex":
+            return range(low, high + 1)
+        digits = "".join(f"{value:0{self.form}x}" for value in values)
+        is_hex = not digits.isdigit() and not digits.isalpha()
+        return range(16 ** int(self.form)) if is_hex else ()
 
 
 def missing_of(prefixes: Sequence[str]) -> tuple[str, ...]:
@@ -52,11 +76,15 @@ def missing_of(prefixes: Sequence[str]) -> tuple[str, ...]:
     many members as it has. Members are years, months, days, numbers or single letters. Hexadecimal
     numbers of up to three digits are expected completely once half of them are present.
     """
-    members: _Members = defaultdict(set)
+    members: dict[_Place, set[int]] = defaultdict(set)
     for prefix in set(prefixes):
         for place, value in _places(prefix):
             members[place].add(value)
-    found = {text for place, values in members.items() for text in _missing(place, values)}
+    found: set[str] = set()
+    for place, values in members.items():
+        absent = [value for value in place.expected(values) if value not in values]
+        if len(values) >= 2 and len(absent) <= len(values):
+            found |= {place.text(value) for value in absent}
     return tuple(sorted(found - set(prefixes)))
 
 
@@ -92,57 +120,6 @@ def _dated(prefix: str, found: re.Match[str]) -> tuple[_Place, int]:
     kind = "day" if day else "month"
     value = whole.toordinal() if day else whole.year * 12 + whole.month - 1
     return _Place(kind, *_around(prefix, found), separator), value
-
-
-def _missing(place: _Place, values: set[int]) -> Iterator[str]:
-    """Yield the missing members of one sequence as prefixes."""
-    expected = _expected(place, values)
-    absent = [value for value in expected if value not in values] if expected else []
-    if len(values) < 2 or not 0 < len(absent) <= len(values):
-        return
-    write = _WRITTEN[place.kind]
-    yield from (place.before + write(value, place.form) + place.after for value in absent)
-
-
-def _expected(place: _Place, values: set[int]) -> Iterable[int]:
-    low, high = min(values), max(values)
-    if high - low > 2 * len(values) + 4096:
-        return ()
-    if place.kind != "hex":
-        return range(low, high + 1)
-    written = "".join(_hex(value, place.form) for value in values)
-    is_hex = not written.isdigit() and not written.isalpha()
-    return range(16 ** int(place.form)) if is_hex else ()
-
-
-def _hex(value: int, width: str) -> str:
-    return f"{value:0{width}x}"
-
-
-def _number(value: int, width: str) -> str:
-    return f"{value:0{width}d}" if width else str(value)
-
-
-def _letter(value: int, _: str) -> str:
-    return chr(value)
-
-
-def _month(value: int, separator: str) -> str:
-    return f"{value // 12:04d}{separator}{value % 12 + 1:02d}"
-
-
-def _day(value: int, separator: str) -> str:
-    whole = date.fromordinal(value)
-    return f"{whole:%Y}{separator}{whole:%m}{separator}{whole:%d}"
-
-
-_WRITTEN: dict[str, Callable[[int, str], str]] = {
-    "number": _number,
-    "hex": _hex,
-    "letter": _letter,
-    "month": _month,
-    "day": _day,
-}
 
 
 UNLISTED = "the API cannot list the source: keys that no prefix begins are neither seen nor copied"
@@ -213,20 +190,10 @@ def overlaps(prefixes: Sequence[str]) -> Iterator[str]:
             yield "an empty prefix begins every key"
         elif times > 1:
             yield f"{prefix!r} stands there {times} times"
-    ordered = sorted(filter(None, set(prefixes)))
-    for shorter, longer in _nested(ordered):
-        yield f"{shorter!r} begins {longer!r} too, whose objects would be copied twice"
-
-
-def _nested(ordered: Sequence[str]) -> Iterator[tuple[str, str]]:
-    """Yield (shorter, longer) pairs: each prefix with the shortest other prefix that begins it.
-
-    ordered: sorted, without duplicates.
-    """
-    outer = ""
-    for prefix in ordered:
+    outer = ""  # the shortest prefix that begins the next ones
+    for prefix in sorted(filter(None, set(prefixes))):
         if outer and prefix.startswith(outer):
-            yield outer, prefix
+            yield f"{outer!r} begins {prefix!r} too, whose objects would be copied twice"
         else:
             outer = prefix
 
@@ -265,11 +232,9 @@ def still_copied(draft: Draft, prefixes: Sequence[str], live: Iterable[Job]) -> 
     """Yield clauses for prefixes that a live job copies to the same bucket. live: live jobs."""
     for job in live:
         source, target = job.source, job.target
-        if source and target and target.bucket == draft.target and _is_source_of(draft, source):
-            yield from _copied_by(job, source.path_prefix or "", prefixes)
-
-
-def _copied_by(job: Job, copied: str, prefixes: Sequence[str]) -> Iterator[str]:
-    both = [p for p in prefixes if p.startswith(copied) or copied.startswith(p)]
-    if both and not (job.source and job.source.keys):
-        yield f"job {job.id}, which is not over, copies what {both[0]!r} begins too"
+        if source is None or target is None or source.keys or target.bucket != draft.target:
+            continue
+        copied = source.path_prefix or ""
+        both = [p for p in prefixes if p.startswith(copied) or copied.startswith(p)]
+        if both and _is_source_of(draft, source):
+            yield f"job {job.id}, which is not over, copies what {both[0]!r} begins too"
