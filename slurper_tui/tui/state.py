@@ -265,9 +265,6 @@ BUDGET_PART = 0.05
 requests and by this share.
 """
 
-NOTE_ROUNDS = 2
-"""A note disappears after this many polling rounds, so it stays for at least one whole interval."""
-
 
 class ScreenState(msgspec.Struct, frozen=True, eq=False):
     """The state of the main screen.
@@ -284,8 +281,6 @@ class ScreenState(msgspec.Struct, frozen=True, eq=False):
     unfolded: the migrations whose jobs are listed.
     frozen: the snapshot is not replaced while polling continues.
     news: an outage that has just ended.
-    note: a short answer to the last key, shown until the next key or for `NOTE_ROUNDS` rounds.
-    noted_in: the polling round in which the note appeared.
     demo: the data is simulated.
     deadline: UTC seconds by which all jobs should be done.
     marked: the jobs marked for pause or resume.
@@ -305,8 +300,6 @@ class ScreenState(msgspec.Struct, frozen=True, eq=False):
     filter_text: str = ""
     frozen: bool = False
     news: Outage | None = None
-    note: str = ""
-    noted_in: int = 0
     demo: bool = False
     deadline: float | None = None
     marked: frozenset[JobKey] = frozenset()
@@ -350,7 +343,7 @@ class ScreenState(msgspec.Struct, frozen=True, eq=False):
     def same_jobs(self, other: ScreenState) -> bool:
         """Return whether both states show the same data.
 
-        Highlight, freezing and note may differ.
+        Highlight and freezing may differ.
         """
         same = self.lines is other.lines and self.snapshot is other.snapshot
         marks = self.marked == other.marked and self.writing == other.writing
@@ -408,8 +401,7 @@ def adopt(state: ScreenState, made: ScreenState, arranged: ScreenState) -> Scree
         and (state.sought == made.sought or state.sought in arranged.rows)
     )
     news = state.news if state.news is not made.news else arranged.news
-    note = state.note if state.noted_in != made.noted_in else arranged.note
-    newer = replace(state, snapshot=arranged.snapshot, groups=arranged.groups, news=news, note=note)
+    newer = replace(state, snapshot=arranged.snapshot, groups=arranged.groups, news=news)
     if not unchanged:
         return arrange(newer)
     place = _place(state, arranged.rows, arranged.groups) or arranged.place
@@ -444,13 +436,7 @@ def see(state: ScreenState, snapshot: Snapshot) -> ScreenState:
         moved = abs(used_now - used) >= max(BUDGET_STEP, BUDGET_PART * used_now)
         if not moved and [v.counts for v in snapshot.jobs] == [v.counts for v in previous.jobs]:
             snapshot = replace(snapshot, budget=replace(snapshot.budget, used=used))
-    note = state.note if snapshot.rounds < state.noted_in + NOTE_ROUNDS else ""
-    return arrange(replace(state, snapshot=snapshot, news=news, note=note))
-
-
-def noted(state: ScreenState, text: str) -> ScreenState:
-    """Set the note that answers the last key."""
-    return replace(state, note=text, noted_in=state.snapshot.rounds if state.snapshot else 0)
+    return arrange(replace(state, snapshot=snapshot, news=news))
 
 
 def highlight_row(state: ScreenState, row: int) -> ScreenState:

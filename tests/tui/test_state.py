@@ -117,7 +117,7 @@ AFTER = snapshot(*JOBS[:7], *(view(n, "aborted") for n in range(7, 19)), NEW_JOB
         lambda state: arrange(replace(state, view=sort_step(state.view, 1))),
         lambda state: arrange(replace(state, view=replace(state.view, hide_ended=True))),
         lambda state: arrange(replace(state, view=replace(state.view, migrations=False))),
-        lambda state: replace(state, writing=True, note="asking", noted_in=2),
+        lambda state: replace(state, writing=True),
         lambda state: seek(state, NEW_JOB.key),
         lambda state: highlight_row(seek(state, NEW_JOB.key), 5),
     ],
@@ -132,7 +132,7 @@ def test_what_was_arranged_elsewhere_is_as_if_arranged_here(
     assert [(line.key, line.view) for line in there.lines] == [
         (line.key, line.view) for line in here.lines
     ]
-    for name in ("rows", "place", "jobs", "snapshot", "writing", "note", "filter_text", "view"):
+    for name in ("rows", "place", "jobs", "snapshot", "writing", "filter_text", "view"):
         assert getattr(there, name) == getattr(here, name), name
 
 

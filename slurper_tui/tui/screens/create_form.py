@@ -9,7 +9,7 @@ ask for the keys to the buckets only. Secrets are erased from the fields when a 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import ClassVar, NamedTuple, TypeVar
 
@@ -19,9 +19,9 @@ from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.content import Content
-from textual.events import DescendantBlur, DescendantFocus, Key, Resize
+from textual.events import DescendantBlur, DescendantFocus, Key
 from textual.message import Message
-from textual.screen import Screen, ScreenResultType
+from textual.screen import ScreenResultType
 from textual.widget import Widget
 from textual.widgets import Static
 
@@ -34,8 +34,9 @@ from slurper_tui.monitor.model.plans import MOST_LIST_BYTES, Draft, FieldFault, 
 from slurper_tui.tui.keys import may_confirm
 from slurper_tui.tui.render.columns import short_id
 from slurper_tui.tui.render.glyphs import Look
-from slurper_tui.tui.render.lines import Piece, fill, spread
-from slurper_tui.tui.screens.send import LOW, NARROW, PageContext, PendingRequest, SendPage, Sent
+from slurper_tui.tui.render.lines import Line, Piece, fill, spread
+from slurper_tui.tui.screens.base import NARROW, FramedScreen
+from slurper_tui.tui.screens.send import PageContext, PendingRequest, SendPage, Sent
 from slurper_tui.tui.widgets.form_fields import (
     KEYS,
     REGION,
@@ -45,7 +46,6 @@ from slurper_tui.tui.widgets.form_fields import (
     Field,
     FieldRow,
     GoOn,
-    OneLine,
     SecretInput,
     Section,
     Values,
@@ -67,7 +67,7 @@ class Body(VerticalScroll, inherit_bindings=False):
     """The scrolling part of a form. It has no bindings: the arrow keys belong to the form."""
 
 
-class FormScreen(Screen[ScreenResultType]):
+class FormScreen(FramedScreen[ScreenResultType]):
     """A page of fields under headings with one action at the end.
 
     environ: environment variables that may hold secrets.
@@ -90,15 +90,12 @@ class FormScreen(Screen[ScreenResultType]):
     def __init__(
         self, look: Look, environ: Mapping[str, str], values: Mapping[str, str] | None = None
     ) -> None:
-        super().__init__()
-        self.look = look
-        self.environ = environ
+        super().__init__(look, environ)
         self._given = dict(values or {})
-        self._said = ""
+        self._fault = ""
         self._visited: set[str] = set()
         self._asked = 0
         self._shown_at = Message().time  # same clock as key events
-        self.set_class(look.ascii_only, "-ascii")
 
     def sections(self) -> Sequence[Section]:
         """Return the sections of the form."""
@@ -114,18 +111,15 @@ class FormScreen(Screen[ScreenResultType]):
 
     def compose(self) -> ComposeResult:
         """Yield all fields; `show_fields` hides those of other vendors."""
-        yield OneLine(id="form-head")
-        with Body(id="form-body", can_focus=False):
-            for section in self.sections():
-                yield Static(Content(section.title), classes="heading")
-                yield from self._rows(section)
-            yield GoOn(self.look, self.LEADS_TO)
-        yield OneLine(id="form-foot")
-
-    def _rows(self, section: Section) -> Iterator[FieldRow]:
-        for field in section.fields:
-            given = field.secret and bool(self.environ.get(field.variable, "").strip())
-            yield FieldRow(self.look, field, self.words_for(field.name), in_environment=given)
+        rows: list[Widget] = []
+        for section in self.sections():
+            rows.append(Static(Content(section.title), classes="heading"))
+            for field in section.fields:
+                given = field.secret and bool(self.environ.get(field.variable, "").strip())
+                labels = self.words_for(field.name)
+                rows.append(FieldRow(self.look, field, labels, in_environment=given))
+        rows.append(GoOn(self.look, self.LEADS_TO))
+        yield from self.framed(Body(*rows, id="form-body", can_focus=False))
 
     def on_mount(self) -> None:
         """Fill in the initial values."""
@@ -190,7 +184,7 @@ class FormScreen(Screen[ScreenResultType]):
     def _left(self, event: DescendantBlur) -> None:
         row = _row_of(event.widget)
         if row is not None and self.is_current:
-            self._said = ""
+            self._fault = ""
             row.point(here=False)
             self._visited.add(row.field.name)
             self.run_worker(self._check_visited(), group="check")
@@ -198,7 +192,7 @@ class FormScreen(Screen[ScreenResultType]):
     @on(Choice.Changed)
     def _chosen(self) -> None:
         self.show_fields()
-        self.remark()
+        self.redraw_frame()
 
     def action_walk(self, step: int) -> None:
         """Focus the next (1) or the previous (-1) field; the order wraps around."""
@@ -222,9 +216,9 @@ class FormScreen(Screen[ScreenResultType]):
         wrong = await self.check()
         if wrong:
             number = len(wrong)
-            self._said = f"{number} {'fields are' if number > 1 else 'field is'} not right yet"
+            self._fault = f"{number} {'fields are' if number > 1 else 'field is'} not right yet"
             self.set_focus(wrong[0].entry)
-            self.remark()
+            self.redraw_frame()
             return
         await self.take()
 
@@ -247,26 +241,21 @@ class FormScreen(Screen[ScreenResultType]):
         row = _row_of(event.widget)
         if row is not None:
             row.point(here=True)
-        self.remark()
+        self.redraw_frame()
 
-    def on_resize(self, event: Resize) -> None:
-        """Redraw the head and the foot for the new size."""
-        self.set_class(event.size.width < NARROW, "-narrow")
-        self.set_class(event.size.height < LOW, "-low")
-        self.remark()
-
-    def remark(self) -> None:
-        """Redraw the head (title, position) and the foot (keys or an error)."""
+    def head(self, width: int) -> Sequence[Line]:
+        """Return the title, and the position among the fields."""
         rows = self._shown_rows()
         here = [place for place, row in enumerate(rows, 1) if row.has_class("-here")]
         place = f"{here[0]} of {len(rows)} " if here else ""
-        width = self.size.width
         title = (Piece(f" {self.TITLE_OF_PAGE}", "strong"),)
-        self.query_one("#form-head", OneLine).line = spread(title, (Piece(place, "faint"),), width)
+        return (spread(title, (Piece(place, "faint"),), width),)
+
+    def foot(self, width: int) -> Sequence[Line]:
+        """Return what is wrong, or else the keys."""
         keys = HOW_TO_MOVE if width >= NARROW else HOW_TO_MOVE_SHORT
-        text = self.look.to_ascii(f" {self._said or keys}")
-        foot = (Piece(text, "error" if self._said else "muted"),)
-        self.query_one("#form-foot", OneLine).line = fill(foot, width)
+        text = self.look.to_ascii(f" {self._fault or keys}")
+        return (fill((Piece(text, "error" if self._fault else "muted"),), width),)
 
 
 class NoList(ValueError):

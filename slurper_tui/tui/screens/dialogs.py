@@ -6,13 +6,13 @@ texts to copy, errors and log rows. `PageHelp` and the later classes serve the p
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.events import Resize
-from textual.screen import ModalScreen, Screen
+from textual.screen import ModalScreen
 
 from slurper_tui import format as words
 from slurper_tui.api.errors import ApiError
@@ -23,6 +23,7 @@ from slurper_tui.tui.keys import KEYS, signs
 from slurper_tui.tui.render.glyphs import STATUS, Look
 from slurper_tui.tui.render.lines import Line, Piece, pad, wrap, wrap_words
 from slurper_tui.tui.render.problem_text import error_details, problem_details
+from slurper_tui.tui.screens.base import NotedScreen
 from slurper_tui.tui.widgets.detail_pane import TextLines
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ class Page(TextLines):
         return tuple(dialog.page_lines(width)) if isinstance(dialog, Dialog) else ()
 
 
-class Dialog(ModalScreen[None]):
+class Dialog(ModalScreen[None], NotedScreen[None]):
     """A modal screen with lines to read and the usual scroll keys."""
 
     CSS_PATH = "../pages.tcss"
@@ -219,40 +220,20 @@ class CopyDialog(Dialog):
         yield (Piece("  set -g set-clipboard on", "accent"),)
 
 
-class Copier:
-    """Copies texts exactly; a repeat, or a terminal that may refuse, opens the text to select.
+def copy_text(screen: NotedScreen[Any], what: str, text: str) -> None:
+    """Copy a text exactly; a repeat, or a terminal that may refuse, opens the text to select.
 
-    note: shows the answer to the key.
+    what: the name of the text in the note, "" for none.
     """
-
-    def __init__(
-        self,
-        screen: Screen[Any],
-        look: Look,
-        environ: Mapping[str, str],
-        note: Callable[[str], None],
-    ) -> None:
-        self._screen = screen
-        self._look = look
-        self._environ = environ
-        self._note = note
-        self._last = ""
-
-    def forget(self) -> None:
-        """Forget the last text: its note has gone, so that copying it again is no repeat."""
-        self._last = ""
-
-    def copy(self, what: str, text: str) -> None:
-        """Copy a text. what: its name in the note, "" for none."""
-        if not can_copy(text):
-            self._note(f"not copied: the {what} is not UTF-8")
-            return
-        self._screen.app.copy_to_clipboard(text)
-        if self._last == text or not terminal_copies(self._environ):
-            self._screen.app.push_screen(CopyDialog(self._look, text))
-            return
-        self._last = text
-        self._note(f"{what} copied; again to see it in full".lstrip())
+    if not can_copy(text):
+        screen.show_note(f"not copied: the {what} is not UTF-8")
+        return
+    screen.app.copy_to_clipboard(text)
+    if screen.copied == text or not terminal_copies(screen.environ):
+        screen.app.push_screen(CopyDialog(screen.look, text))
+        return
+    screen.copied = text
+    screen.show_note(f"{what} copied; again to see it in full".lstrip())
 
 
 CLOSES = "   Esc closes"

@@ -14,6 +14,7 @@ from msgspec.structs import replace
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import BindingType
+from textual.events import Key
 from textual.reactive import var
 
 from slurper_tui import format as words
@@ -25,6 +26,7 @@ from slurper_tui.monitor.reports.wording import NO_FAILED_KEY, hold_up, missing_
 from slurper_tui.tui.export import save_keys
 from slurper_tui.tui.keys import FAILURE_KEYS
 from slurper_tui.tui.render.lines import Line, Piece, join
+from slurper_tui.tui.screens.dialogs import copy_text
 from slurper_tui.tui.screens.job_page import JobPage, closing
 from slurper_tui.tui.screens.log import title_line, trouble_line
 from slurper_tui.tui.widgets import failure_tree as states
@@ -123,10 +125,10 @@ class FailuresPage(JobPage):
         """Fold the entry, or move to its parent."""
         self.state = states.fold(self.state)
 
-    def on_key(self) -> None:
-        """Clear the last answer. A retry warning counts only while its answer is visible."""
-        self._warned_of = self._warned_of if self._note else ""
-        super().on_key()
+    def on_key(self, event: Key) -> None:
+        """Forget the retry warning: it counts only while its note is visible."""
+        if not self.note:
+            self._warned_of = ""
 
     def action_log(self) -> None:
         """Open the log page."""
@@ -136,7 +138,7 @@ class FailuresPage(JobPage):
         """Copy the highlighted key, prefix or message."""
         entry = states.current(self.state)
         if entry is not None and entry.text:
-            self.copier.copy("key" if entry.is_key else (*entry.path, "type")[1], entry.text)
+            copy_text(self, "key" if entry.is_key else (*entry.path, "type")[1], entry.text)
 
     def action_export(self) -> None:
         """Save the exact keys of the highlighted reason, once the whole log has been read."""
@@ -144,7 +146,7 @@ class FailuresPage(JobPage):
             self._export_now(self.state.log_type)
         else:
             self._export_then = self.state.log_type
-            self.say("the keys are saved once the log is read to its end")
+            self.show_note("the keys are saved once the log is read to its end")
 
     def _export_now(self, log_type: str) -> None:
         self._export_then = ""
@@ -153,21 +155,21 @@ class FailuresPage(JobPage):
             doubts = _doubts(self.state.view, self._reading, log_type)
             self.run_worker(self._save(log_type, keys, doubts), group="saving", exclusive=True)
         else:
-            self.say("nothing saved: the log cannot be read to its end")
+            self.show_note("nothing saved: the log cannot be read to its end")
 
     async def _save(self, log_type: str, keys: Sequence[str], doubts: Sequence[str]) -> None:
         from slurper_tui.tui.screens.dialogs import saved_keys_dialog
 
         if not keys:
-            self.say(doubts[0] if doubts else _none_words(log_type))
+            self.show_note(doubts[0] if doubts else _none_words(log_type))
             return
         try:
             saved = await asyncio.to_thread(save_keys, Path(), self.job, log_type, keys)
         except OSError as error:
-            self.say(f"not saved: {error.strerror or error}")
+            self.show_note(f"not saved: {error.strerror or error}")
             return
         if not self.is_current:  # a dialog would take the next key from the page above
-            self.say(f"{words.count(saved.number)} keys saved to ./{saved.path.name}")
+            self.show_note(f"{words.count(saved.number)} keys saved to ./{saved.path.name}")
             return
         self.app.push_screen(saved_keys_dialog(self.look, saved, log_type, doubts=doubts))
 
@@ -178,22 +180,22 @@ class FailuresPage(JobPage):
         """
         log_type = self.state.log_type
         if self._reading is None or not self._finished:
-            self.say("still reading: a retry needs the whole log")
+            self.show_note("still reading: a retry needs the whole log")
             return
         keys = self._reading.keys((log_type,))
         if not keys:
-            self.say(_none_words(log_type))
+            self.show_note(_none_words(log_type))
         elif cause_of(log_type) is Cause.NOT_COPIED and self._warned_of != log_type:
             self._warned_of = log_type
-            self.say("these would be skipped again; c again drafts them all the same")
+            self.show_note("these would be skipped again; c again drafts them all the same")
         else:
             await self._draft(keys, log_type, _doubts(self.state.view, self._reading, log_type))
 
     async def _draft(self, keys: Sequence[str], log_type: str, doubts: Sequence[str]) -> None:
         """Open the draft; if the main screen refuses with a note, show the note on this page."""
         await self.main.new_jobs.draft_retry(self.job, keys, (log_type,), doubts)
-        if self.is_current and self.main.state.note:
-            self.say(self.main.state.note)
+        if self.is_current and self.main.note:
+            self.show_note(self.main.note)
 
 
 def _doubts(view: FailuresView, reading: FailingObjects, log_type: str) -> tuple[str, ...]:
@@ -209,20 +211,20 @@ def _none_words(log_type: str) -> str:
 
 async def export_failed(main: MainScreen, job: JobView) -> None:
     """Read the whole log with progress notes, then save the keys."""
-    main.note("reading the log for what failed …")
+    main.show_note("reading the log for what failed …")
     view = FailuresView(job.key)
     try:
         reading = (await main.services()).logs.failures(job.key)
         async with closing(reading.views()) as views:
             async for view in views:
-                main.note(_reading_words(view))
+                main.show_note(_reading_words(view))
     except ApiError as error:
         view = replace(view, problem=error)
     if view.problem is None:
         keys = reading.keys((FAILED_TYPE,))
         await _save_failed(main, job, keys, _doubts(view, reading, FAILED_TYPE))
     else:
-        main.note(f"nothing saved: {view.problem.message}")
+        main.show_note(f"nothing saved: {view.problem.message}")
 
 
 async def _save_failed(
@@ -232,14 +234,14 @@ async def _save_failed(
 
     if not keys:
         why = doubts[0] if doubts else NO_FAILED_KEY
-        main.note(f"nothing saved: {why}")
+        main.show_note(f"nothing saved: {why}")
         return
     try:
         saved = await asyncio.to_thread(save_keys, Path(), job, FAILED_TYPE, keys)
     except OSError as error:
-        main.note(f"nothing saved: {error.strerror or error}")
+        main.show_note(f"nothing saved: {error.strerror or error}")
         return
-    main.note(f"{words.count(saved.number)} keys saved to ./{saved.path.name}")
+    main.show_note(f"{words.count(saved.number)} keys saved to ./{saved.path.name}")
     if main.at_rest:
         main.app.push_screen(saved_keys_dialog(main.look, saved, FAILED_TYPE, doubts=doubts))
 

@@ -43,7 +43,9 @@ class JobActions:
             self._set_writing(writing=False)
             return
         if self._main.options.read_only:
-            self._main.note("jobs can only be watched: this version of Textual is not supported")
+            self._main.show_note(
+                "jobs can only be watched: this version of Textual is not supported"
+            )
             return
         from slurper_tui.tui.screens.confirm import unlock_question
 
@@ -53,7 +55,7 @@ class JobActions:
 
     def _set_writing(self, *, writing: bool) -> None:
         self._main.state = replace(self._main.state, writing=writing)
-        self._main.note("jobs can be changed now" if writing else "read-only again")
+        self._main.show_note("jobs can be changed now" if writing else "read-only again")
         self.apply_lock()
 
     def toggle_mark(self) -> None:
@@ -63,7 +65,7 @@ class JobActions:
         job = self._main.state.job
         why = why_not_now("list.mark", self._main.state, "")
         if job is None or (why and job.key not in self._main.state.marked):
-            self._main.note(why)
+            self._main.show_note(why)
             return
         self._main.state = replace(self._main.state, marked=self._main.state.marked ^ {job.key})
 
@@ -97,7 +99,7 @@ class JobActions:
             change, self._main.newest or self._main.state.snapshot, self._main.look
         )
         if why or isinstance(question, str):
-            self._main.note(why or str(question))
+            self._main.show_note(why or str(question))
             return
         self._open_dialog(change, question, self._send)
 
@@ -125,7 +127,7 @@ class JobActions:
         question = question_for(self._change, snapshot, self._main.look)
         if isinstance(question, str):
             dialog.dismiss()
-            self._main.note(question)
+            self._main.show_note(question)
         else:
             dialog.show(question)
 
@@ -136,7 +138,7 @@ class JobActions:
         assert change is not None
         assert dialog is not None
         keys = tuple(view.key for view in dialog.question.jobs)
-        self._main.note(f"sending {change.action} …")
+        self._main.show_note(f"sending {change.action} …")
         self._main.start(partial(self._request, change, keys), "change")
 
     async def _request(self, change: Change, keys: tuple[JobKey, ...]) -> None:
@@ -157,7 +159,9 @@ class JobActions:
             asked = zip(keys, requests, strict=True)
             self._awaited |= {key for key, request in asked if request.state.open}
             self._main.state = replace(self._main.state, marked=self._main.state.marked - set(keys))
-        self._main.note(self._main.look.sanitise(requests_words(change.action, requests) + more))
+        self._main.show_note(
+            self._main.look.sanitise(requests_words(change.action, requests) + more)
+        )
 
     def _ask_about_newcomers(self, change: Change, outcome: AllAborted) -> None:
         """Ask again if nothing was sent because the question did not list all jobs."""
@@ -183,4 +187,4 @@ class JobActions:
         over = [v for v in waited if v.request and v.key not in open_still]
         self._awaited = frozenset(open_still)
         if over:
-            self._main.note(outcome_words(over, self._main.look))
+            self._main.show_note(outcome_words(over, self._main.look))

@@ -6,49 +6,29 @@ so that its job stays current; `read` runs in a worker until the page is closed.
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import PurePath
 from typing import TYPE_CHECKING, ClassVar, TypeVar
 
-from textual.app import ComposeResult
 from textual.binding import Binding
-from textual.events import Resize
-from textual.screen import Screen
 
 from slurper_tui.api.errors import ApiError
 from slurper_tui.monitor.model.job import JobView
 from slurper_tui.tui.keys import hints_of
-from slurper_tui.tui.render.glyphs import Look
 from slurper_tui.tui.render.lines import Line, Piece, join, shorten, spread, width_of
-from slurper_tui.tui.render.painted import PaintedLines
-from slurper_tui.tui.screens.dialogs import Copier, ErrorDialog, PageHelp, TextDialog
+from slurper_tui.tui.screens.base import FramedScreen
+from slurper_tui.tui.screens.dialogs import ErrorDialog, PageHelp, TextDialog
 from slurper_tui.tui.state import ScreenState
 
 if TYPE_CHECKING:
     from slurper_tui.monitor.services import Services
     from slurper_tui.tui.screens.main import MainScreen
 
-LOW = 16
-"""Height in rows below which the page has no blank lines."""
-
 T = TypeVar("T")
 
 
-class DrawnLines(PaintedLines):
-    """Lines drawn by a function that receives the available width in cells."""
-
-    def __init__(self, draw: Callable[[int], Sequence[Line]], *, id: str) -> None:
-        super().__init__(id=id)
-        self._draw = draw
-
-    def line_at(self, y: int) -> Line:
-        """Return line `y`, empty if there is none."""
-        lines = self._draw(self.room.width)
-        return lines[y] if y < len(lines) else ()
-
-
-class JobPage(Screen[None]):
+class JobPage(FramedScreen[None]):
     """A page about one job, over the main screen, which keeps running.
 
     The page's data is read until the page is closed.
@@ -63,25 +43,10 @@ class JobPage(Screen[None]):
     """Ids of the keys shown in the foot, least important first."""
 
     def __init__(self, main: MainScreen, job: JobView) -> None:
-        super().__init__()
+        super().__init__(main.look, main.options.environ)
         self.main = main
         self.job = job
-        self.look: Look = main.look
         self.problem: ApiError | None = None
-        self.copier = Copier(self, self.look, main.options.environ, self.say)
-        self._note = ""
-        self.set_class(main.options.ascii_only, "-ascii")
-
-    def framed(self, rows: PaintedLines) -> ComposeResult:
-        """Yield the head, the rows and the foot. The id of the rows is `rows`."""
-        self._fit(self.app.size.width, self.app.size.height)
-        yield DrawnLines(self.head, id="head")
-        yield rows
-        yield DrawnLines(self._foot, id="foot")
-
-    def head(self, width: int) -> Sequence[Line]:
-        """Return the lines above the rows; none by default."""
-        return ()
 
     async def read(self, services: Services) -> None:
         """Read the page's data; does nothing by default. Raises ApiError."""
@@ -109,46 +74,25 @@ class JobPage(Screen[None]):
         self.job_moved()
         self.redraw_frame()
 
-    def redraw_frame(self) -> None:
-        """Repaint changed lines in the head and the foot."""
-        for lines in self.query(DrawnLines):
-            lines.repaint_changes()
-
-    def say(self, text: str) -> None:
-        """Show a short answer to a key in the foot, or in a dialog if it does not fit."""
-        self._note = text
-        self.redraw_frame()
+    def show_note(self, text: str) -> None:
+        """Show a note in the foot, or in a dialog if it does not fit."""
+        super().show_note(text)
         short = len(text) + 2 <= self.size.width and not self.has_class("-tiny")
         if not short and self.is_current:
             self.app.push_screen(TextDialog(self.look, "", (text,)))
 
-    def _foot(self, width: int) -> Sequence[Line]:
+    def foot(self, width: int) -> Sequence[Line]:
+        """Return the note and the key hints; hints that do not fit are dropped."""
         hints = list(hints_of(self.KEYS, self.HINTS, self.main.options.keymap, self.look))
-        if self._note:
+        if self.note:
             look = self.look
-            note = shorten(look.sentence(self._note), width - 2, look.ellipsis)
+            note = shorten(look.sentence(self.note), width - 2, look.ellipsis)
             left: Line = (Piece(" "), Piece(note, "accent"))
         else:
             left = ()
         while hints and width_of(left) + width_of(_hinted(hints)) + 3 > width:
             hints.pop(0)
         return (spread(left, (*_hinted(hints), Piece(" ")), width),)
-
-    def on_key(self) -> None:
-        """Clear the last answer."""
-        if not self._note:
-            self.copier.forget()
-        else:
-            self._note = ""
-            self.redraw_frame()
-
-    def on_resize(self, event: Resize) -> None:
-        """Choose the layout classes for the new size."""
-        self._fit(event.size.width, event.size.height)
-
-    def _fit(self, width: int, height: int) -> None:
-        self.set_class(height < LOW, "-low")
-        self.set_class(width < 30 or height < 6, "-tiny")
 
     def turn_to(self, name: str) -> None:
         """Open another page about this job, or go back to it if it is directly below."""

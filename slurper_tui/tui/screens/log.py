@@ -32,6 +32,7 @@ from slurper_tui.tui.log_state import LogState, kinds
 from slurper_tui.tui.render.columns import Facts, migration
 from slurper_tui.tui.render.glyphs import Look
 from slurper_tui.tui.render.lines import Line, Piece, join, shorten, spread, width_of
+from slurper_tui.tui.screens.dialogs import copy_text
 from slurper_tui.tui.screens.job_page import JobPage, closing
 from slurper_tui.tui.widgets.form_fields import MOST_TYPED, FilterInput
 from slurper_tui.tui.widgets.log_rows import NOTHING, LogLines
@@ -243,7 +244,7 @@ class LogPage(JobPage):
     def action_times(self) -> None:
         """Toggle between times and ages."""
         self.state = replace(self.state, ages=not self.state.ages)
-        self.say("ages, as of the newest data" if self.state.ages else "times by the clock")
+        self.show_note("ages, as of the newest data" if self.state.ages else "times by the clock")
 
     def action_kind(self) -> None:
         """Show only the next type, or all types after the last one."""
@@ -252,7 +253,7 @@ class LogPage(JobPage):
     def action_match(self, step: int) -> None:
         """Move to the next older or newer match."""
         if not self.state.sought:
-            self.say("nothing is searched for: / searches")
+            self.show_note("nothing is searched for: / searches")
         self.state = states.to_match(self.state, step)
 
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
@@ -262,7 +263,7 @@ class LogPage(JobPage):
 
     def action_type(self, sign: str) -> None:
         """Open the input line for a search or for a filter text."""
-        self.on_key()
+        self.clear_note()
         self._typing = sign
         line = self.query_one("#typed-text", Input)
         with line.prevent(Input.Changed):
@@ -312,9 +313,9 @@ class LogPage(JobPage):
         """Copy the highlighted row's key."""
         row = self.state.row
         if row is None or row.object_key is None:
-            self.say("this row names no key")
+            self.show_note("this row names no key")
         else:
-            self.copier.copy("key", row.object_key)
+            copy_text(self, "key", row.object_key)
 
     def action_failures(self) -> None:
         """Open the failures page."""
@@ -328,9 +329,9 @@ class LogPage(JobPage):
         try:
             saved = await asyncio.to_thread(save_log, Path(), self.job, view)
         except OSError as error:
-            self.say(f"not saved: {error.strerror or error}")
+            self.show_note(f"not saved: {error.strerror or error}")
         else:
-            self.say(_saved_words(saved, view))
+            self.show_note(_saved_words(saved, view))
 
 
 def _saved_words(saved: Saved, view: LogView) -> str:

@@ -23,7 +23,6 @@ from textual.containers import Container
 from textual.events import Resize
 from textual.message import Message
 from textual.reactive import var
-from textual.screen import Screen
 from textual.widgets import Input
 from textual.worker import Worker
 
@@ -35,6 +34,7 @@ from slurper_tui.monitor.session import Session
 from slurper_tui.tui import state as states
 from slurper_tui.tui.keys import KEYS, Hint, hint_sign, hints_for, next_interval
 from slurper_tui.tui.render.glyphs import Look
+from slurper_tui.tui.screens.base import NotedScreen
 from slurper_tui.tui.screens.job_actions import JobActions
 from slurper_tui.tui.screens.new_jobs import NewJobs
 from slurper_tui.tui.state import ScreenOptions, ScreenState, ViewState, layout_classes
@@ -45,7 +45,6 @@ from slurper_tui.tui.widgets.totals import TotalsRow
 
 if TYPE_CHECKING:
     from slurper_tui.monitor.services import Services
-    from slurper_tui.tui.screens.dialogs import Copier
 
 MANY_JOBS = 2000
 """Number of jobs from which a snapshot is arranged in a thread, to keep keys responsive."""
@@ -56,11 +55,14 @@ SWITCH_SECONDS = 0.001
 It bounds how long a key waits for the interpreter; each key waits several times.
 """
 
+NOTE_ROUNDS = 2
+"""A note disappears after this many polling rounds, so it stays for at least one whole interval."""
+
 ARRANGING_REST = 4
 """Pause after arranging many jobs, as a multiple of the time that it took: keys have priority."""
 
 
-class MainScreen(Screen[None]):
+class MainScreen(NotedScreen[None]):
     """The screen with the job list, the detail pane, totals and the status line."""
 
     class Ready(Message):
@@ -82,11 +84,12 @@ class MainScreen(Screen[None]):
         self.session = session
         self.options = options
         self.look = look
+        self.environ = options.environ
         self.newest: Snapshot | None = None
         self.job_actions = JobActions(self)
         self.new_jobs = NewJobs(self)
         self._save_view = save_view
-        self._copier: Copier | None = None
+        self._noted_in = 0
         self._digest_shown = False
         self._interval: float | None = None
         self._arranging: Worker[None] | None = None
@@ -116,7 +119,7 @@ class MainScreen(Screen[None]):
             pane.set_class(not self.state.total, "-empty")
             yield pane.data_bind(MainScreen.state)
         status = StatusLine(self.look, id="status")
-        yield status.data_bind(MainScreen.state, MainScreen.hints)
+        yield status.data_bind(MainScreen.state, MainScreen.hints, MainScreen.note)
 
     def on_mount(self) -> None:
         """Post `Ready`: at once without data, else after the known data has been painted."""
@@ -144,9 +147,10 @@ class MainScreen(Screen[None]):
         """Run a coroutine function in a worker."""
         return self.run_worker(work, group=group)
 
-    def note(self, text: str) -> None:
-        """Show a short answer to a key in the status line."""
-        self.state = states.noted(self.state, text)
+    def show_note(self, text: str) -> None:
+        """Show a note in the status line until the next key, or for `NOTE_ROUNDS` rounds."""
+        super().show_note(text)
+        self._noted_in = self.state.snapshot.rounds if self.state.snapshot else 0
 
     @property
     def at_rest(self) -> bool:
@@ -168,6 +172,8 @@ class MainScreen(Screen[None]):
             self._see_soon()
         elif not self.state.frozen:
             self.state = states.see(self.state, snapshot)
+        if not self.state.frozen and snapshot.rounds >= self._noted_in + NOTE_ROUNDS:
+            self.note = ""
         if snapshot.away_since and snapshot.caught_up and not self._digest_shown and self.at_rest:
             self._digest_shown = True
             self.run_worker(self._show_digest(unasked=True), group="digest")
@@ -314,7 +320,7 @@ class MainScreen(Screen[None]):
     async def action_filter(self) -> None:
         """Open the filter input."""
         if not self.has_class("-tiny"):
-            self.on_key()
+            self.clear_note()
             self.add_class("-filtering")
             if not self.query(Input):
                 from slurper_tui.tui.widgets.form_fields import (
@@ -327,7 +333,7 @@ class MainScreen(Screen[None]):
     def action_sort(self, step: int) -> None:
         """Sort by the next (1) or the previous (-1) column, and save the choice."""
         self._keep(states.sort_step(self.state.view, step))
-        self.note(f"sorted by {self.state.view.sort or 'what needs you most'}")
+        self.show_note(f"sorted by {self.state.view.sort or 'what needs you most'}")
 
     def action_invert(self) -> None:
         """Reverse the order, and save the choice."""
@@ -341,16 +347,16 @@ class MainScreen(Screen[None]):
         """Poll the highlighted job, or all jobs of the highlighted migration, now."""
         if self.state.highlighted:
             self.session.refresh(self.state.highlighted)
-            self.note("asking for this job")
+            self.show_note("asking for this job")
         elif self.state.migration:
             for key in sorted(self.state.migration.keys):
                 self.session.refresh(key)
-            self.note("asking for these jobs")
+            self.show_note("asking for these jobs")
 
     def action_refresh_all(self) -> None:
         """Poll all jobs now."""
         self.session.refresh_all()
-        self.note("asking for everything")
+        self.show_note("asking for everything")
 
     def action_freeze(self) -> None:
         """Stop updating the screen, or resume with the newest snapshot."""
@@ -370,7 +376,7 @@ class MainScreen(Screen[None]):
         current = self._interval or (snapshot.interval if snapshot else 5.0)
         self._interval = next_interval(current, step)
         self.session.set_interval(self._interval)
-        self.note(f"asking every {self._interval:g} s")
+        self.show_note(f"asking every {self._interval:g} s")
 
     def action_repaint(self) -> None:
         """Repaint every cell, in case other output has overwritten the terminal."""
@@ -390,17 +396,13 @@ class MainScreen(Screen[None]):
         self._save_view(view)
         self.state = states.with_migrations(self.state, view)
         folded = "jobs of the same buckets are one migration"
-        self.note(folded if view.migrations else "jobs one by one")
+        self.show_note(folded if view.migrations else "jobs one by one")
 
-    def on_key(self) -> None:
-        """Clear the outage news and the last note.
-
-        Copying again shows the text in full only while the note of the first copy is visible.
-        """
-        if self._copier is not None and not self.state.note:
-            self._copier.forget()
-        if self.state.note or self.state.news:
-            self.state = replace(self.state, note="", news=None)
+    def clear_note(self) -> None:
+        """Clear the note and the news of an outage."""
+        super().clear_note()
+        if self.state.news:
+            self.state = replace(self.state, news=None)
 
     def set_deadline(self, deadline: float | None) -> None:
         """Set the deadline of all jobs, in UTC seconds; None removes it."""
@@ -408,23 +410,19 @@ class MainScreen(Screen[None]):
 
     def action_copy_id(self) -> None:
         """Copy the id of the highlighted job."""
+        from slurper_tui.tui.screens.dialogs import copy_text
+
         if self.state.job:
-            self._copy("id", self.state.job.job.id or "")
+            copy_text(self, "id", self.state.job.job.id or "")
 
     def action_copy_json(self) -> None:
         """Copy the highlighted job as JSON, in ASCII so that no character is lost."""
         from slurper_tui.format import as_json
         from slurper_tui.monitor.reports.records import job_record
+        from slurper_tui.tui.screens.dialogs import copy_text
 
         if self.state.job:
-            self._copy("JSON", as_json(job_record(self.state.job), indent=2, default=str))
-
-    def _copy(self, what: str, text: str) -> None:
-        if self._copier is None:
-            from slurper_tui.tui.screens.dialogs import Copier
-
-            self._copier = Copier(self, self.look, self.options.environ, self.note)
-        self._copier.copy(what, text)
+            copy_text(self, "JSON", as_json(job_record(self.state.job), indent=2, default=str))
 
     def action_problem(self) -> None:
         """Show the current problem in full."""
@@ -459,7 +457,7 @@ class MainScreen(Screen[None]):
 
     def action_palette(self) -> None:
         """Open the palette, which finds jobs, actions and themes by name."""
-        self.on_key()
+        self.clear_note()
         from slurper_tui.tui.screens.palette import Palette
 
         self.app.push_screen(Palette())
@@ -493,7 +491,7 @@ class MainScreen(Screen[None]):
         from slurper_tui.tui.availability import why_not_now
 
         if self.state.job is None:
-            self.note(why_not_now("show.log", self.state, ""))
+            self.show_note(why_not_now("show.log", self.state, ""))
         return self.state.job
 
     def action_receipt(self) -> None:
@@ -502,7 +500,7 @@ class MainScreen(Screen[None]):
         from slurper_tui.tui.screens.receipt import ReceiptPage
 
         if why := why_no_receipt(self.state):
-            self.note(f"no receipt: {why}")
+            self.show_note(f"no receipt: {why}")
         elif line := self.state.line:
             jobs = self.state.migration.jobs if self.state.migration else (line.view,)
             self.app.push_screen(ReceiptPage(self, [job.key for job in jobs]))

@@ -52,10 +52,10 @@ class NewJobs:
         unsettled = steps.count(StepState.UNDECIDED) + steps.count(StepState.REFUSED)
         if waiting:
             word = "job of a split waits for its" if waiting == 1 else _WAIT
-            self._main.note(f"{waiting} {word} keys · plans in the palette")
+            self._main.show_note(f"{waiting} {word} keys · plans in the palette")
         elif unsettled:
             word = "job of a split needs" if unsettled == 1 else "jobs of a split need"
-            self._main.note(f"{unsettled} {word} your word · plans in the palette")
+            self._main.show_note(f"{unsettled} {word} your word · plans in the palette")
 
     def open_plans(self) -> None:
         """Open the page of plans."""
@@ -70,7 +70,7 @@ class NewJobs:
 
         snapshot = self._main.state.snapshot
         if snapshot is None or not snapshot.accounts:
-            self._main.note(NO_LIST_YET)
+            self._main.show_note(NO_LIST_YET)
             return
         accounts = [account.account_id for account in snapshot.accounts]
         form = CreateForm(
@@ -97,7 +97,7 @@ class NewJobs:
         try:
             drafts = retry_drafts(await self._whole(job), keys)
         except (ApiError, NoRetry) as error:
-            self._main.note(str(error))
+            self._main.show_note(str(error))
             return
         creation = (await self._main.services()).creation
         earlier = await creation.earlier_retries(job.key, keys, log_types)

@@ -6,15 +6,13 @@ until it is over. `cancel_question` and `again_question` build the confirmations
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import ClassVar, NamedTuple
 
 from rich.cells import cell_len
 from textual import on
 from textual.app import ComposeResult
 from textual.binding import BindingType
-from textual.events import Resize
-from textual.screen import Screen
 
 from slurper_tui import format as words
 from slurper_tui.monitor.jobs.plan_runner import NEEDS_KEYS
@@ -23,10 +21,10 @@ from slurper_tui.monitor.reports.wording import NOT_DURABLE, draft_name, plan_ta
 from slurper_tui.tui.render.columns import short_id
 from slurper_tui.tui.render.glyphs import Look
 from slurper_tui.tui.render.lines import Line, Piece, fill, pad, shorten, wrap, wrap_words
+from slurper_tui.tui.screens.base import FramedScreen
 from slurper_tui.tui.screens.confirm import ConfirmDialog, Question
 from slurper_tui.tui.screens.create_form import Given, SecretsForm
-from slurper_tui.tui.screens.send import LOW, PageContext
-from slurper_tui.tui.widgets.form_fields import OneLine
+from slurper_tui.tui.screens.send import PageContext
 from slurper_tui.tui.widgets.line_list import MARGIN, LineList
 
 NONE_YET = (
@@ -243,7 +241,7 @@ class PlansPane(LineList):
         self.repaint_changes()
 
 
-class PlansPage(Screen[None]):
+class PlansPage(FramedScreen[None]):
     """The page of all plans that are open or ended in this run. now: returns UTC seconds."""
 
     CSS_PATH = "../forms.tcss"
@@ -262,20 +260,15 @@ class PlansPage(Screen[None]):
     ]
 
     def __init__(self, context: PageContext, now: Callable[[], float]) -> None:
-        super().__init__()
+        super().__init__(context.look, context.environ)
         self.context = context
-        self.look = context.look
         self._now = now
         self._views: dict[int, PlanView] = {}
         self._loaded = False
-        self._note = ""
-        self.set_class(self.look.ascii_only, "-ascii")
 
     def compose(self) -> ComposeResult:
         """Yield the title, the plans and the keys."""
-        yield OneLine(id="form-head")
-        yield PlansPane(self.look, self._rows)
-        yield OneLine(id="form-foot")
+        yield from self.framed(PlansPane(self.look, self._rows))
 
     def on_mount(self) -> None:
         """Load the plans, then follow each of them."""
@@ -285,7 +278,7 @@ class PlansPage(Screen[None]):
         services = await self.context.services()
         self._views = {view.plan.id: view for view in await services.creation.plans()}
         self._loaded = True
-        self.retell()
+        self.redraw()
         for plan_id in self._views:
             self._follow(plan_id)
 
@@ -297,27 +290,26 @@ class PlansPage(Screen[None]):
         services = await self.context.services()
         async for view in services.creation.follow(plan_id):
             self._views[plan_id] = view
-            self.retell()
+            self.redraw()
 
     def _rows(self, width: int) -> Iterator[Row]:
         if not self._loaded:
             return iter(())
         return plan_rows(self._views.values(), self.look, self._now(), width)
 
-    def on_resize(self, event: Resize) -> None:
-        """Redraw for the new size."""
-        self.set_class(event.size.height < LOW, "-low")
-        self.retell()
-
-    def retell(self) -> None:
+    def redraw(self) -> None:
         """Redraw the plans and the available keys."""
-        width = self.size.width
-        self.query_one("#form-head", OneLine).line = fill((Piece(" Plans", "strong"),), width)
         self.query_one(PlansPane).redraw()
-        self._show_foot()
+        self.redraw_frame()
 
-    def _show_foot(self) -> None:
-        """Show the last note, or else the keys that apply at the cursor."""
+    def head(self, width: int) -> Sequence[Line]:
+        """Return the title."""
+        return (fill((Piece(" Plans", "strong"),), width),)
+
+    def foot(self, width: int) -> Sequence[Line]:
+        """Return the note, or else the keys that apply at the cursor."""
+        if self.note:
+            return (fill((Piece(" "), Piece(self.look.to_ascii(self.note), "accent")), width),)
         view, step = self._view, self._step
         offers = [("Esc", "back")]
         if view is not None and waits_for_keys(view):
@@ -329,13 +321,7 @@ class PlansPage(Screen[None]):
         line = [Piece(" ")]
         for key, word in offers:
             line += [Piece(key, "key"), Piece(f" {word}   ", "muted")]
-        noted = (Piece(self.look.to_ascii(self._note), "accent"),) if self._note else ()
-        foot = (Piece(" "), *noted) if noted else tuple(line)
-        self.query_one("#form-foot", OneLine).line = fill(foot, self.size.width)
-
-    def _say(self, note: str) -> None:
-        self._note = note
-        self._show_foot()
+        return (fill(tuple(line), width),)
 
     @property
     def _place(self) -> Place | None:
@@ -351,19 +337,15 @@ class PlansPage(Screen[None]):
         steps = view.plan.steps if view else ()
         return next((step for step in steps if place and step.number == place.number), None)
 
-    def on_key(self) -> None:
-        """Clear the last note."""
-        self._say("")
-
     def action_move(self, step: int) -> None:
         """Move the cursor by `step` places."""
         self.query_one(PlansPane).move(step)
-        self._show_foot()
+        self.redraw_frame()
 
     @on(PlansPane.Pointed)
     def _pointed(self, event: PlansPane.Pointed) -> None:
         self.query_one(PlansPane).highlight(event.row)
-        self._show_foot()
+        self.redraw_frame()
 
     def action_back(self) -> None:
         """Close the page; the plans continue."""
@@ -377,7 +359,7 @@ class PlansPage(Screen[None]):
         """Return whether changes are unlocked; if not, show a note."""
         unlocked = (await self.context.services()).control.unlocked
         if not unlocked:
-            self._say(LOCKED)
+            self.show_note(LOCKED)
         return unlocked
 
     async def action_supply(self) -> None:
@@ -409,7 +391,7 @@ class PlansPage(Screen[None]):
         plan_id, number = view.plan.id, step.number
 
         def confirmed() -> None:
-            self._say("the list is looked into once more first")
+            self.show_note("the list is looked into once more first")
             self.run_worker(self._send_again(plan_id, number), group="again")
 
         self.app.push_screen(ConfirmDialog(self.look, again_question(step, self.look), confirmed))

@@ -20,7 +20,7 @@ from slurper_tui.monitor.model.logs import FailuresView
 from slurper_tui.monitor.reports.receipt import NotEnded, Receipt
 from slurper_tui.monitor.reports.wording import hold_up
 from slurper_tui.tui.render.lines import Line, Piece, spread, wrap_words
-from slurper_tui.tui.screens.dialogs import PADDING, Copier, Dialog, Page
+from slurper_tui.tui.screens.dialogs import PADDING, Dialog, Page, copy_text
 
 if TYPE_CHECKING:
     from slurper_tui.tui.screens.main import MainScreen
@@ -46,9 +46,8 @@ class ReceiptPage(Dialog):
         self.text = ""
         self._main = main
         self._keys = keys
-        self._copier = Copier(self, self.look, main.options.environ, self._say)
-        self._said = "reading what is known"
-        self._answer = ""
+        self.environ = main.environ
+        self._progress = "reading what is known"
         self._called = ""
 
     def on_mount(self) -> None:
@@ -62,9 +61,9 @@ class ReceiptPage(Dialog):
             services = await self._main.services()
             receipt = await services.receipts.receipt(self._keys, self._tell)
         except NotEnded as error:
-            self._said = f"no receipt: {error}"
+            self._progress = f"no receipt: {error}"
         except ApiError as error:
-            self._said = f"no receipt: {error}"
+            self._progress = f"no receipt: {error}"
         else:
             self.text = markdown(receipt, version())
             self._called = _name_of(receipt)
@@ -75,7 +74,9 @@ class ReceiptPage(Dialog):
         alone = [*self._keys] == [view.key]
         whose = "" if alone else f" of {view.key.job_id[:SHORT_ID]}"
         rows = f"reading the log{whose}: {words.count(view.rows_read)} rows"
-        self._said = " · ".join(filter(None, (rows, hold_up(view.problem, waiting=view.waiting))))
+        self._progress = " · ".join(
+            filter(None, (rows, hold_up(view.problem, waiting=view.waiting)))
+        )
         self.remake()
 
     def remake(self) -> None:
@@ -90,11 +91,11 @@ class ReceiptPage(Dialog):
         self.query_one(Page).styles.height = min(lines + 2, max(1, height - 2))
 
     def page_lines(self, width: int) -> Iterator[Line]:
-        """Yield the keys or the last answer, then the receipt."""
+        """Yield the keys or the note, then the receipt."""
         yield from self._head(width)
         yield ()
         if not self.text:
-            yield from self._plain(self._said, width, "muted")
+            yield from self._plain(self._progress, width, "muted")
             return
         for line in self.text.removesuffix("\n").split("\n"):
             yield from self._markdown(line, width)
@@ -102,9 +103,9 @@ class ReceiptPage(Dialog):
     def _head(self, width: int) -> Iterator[Line]:
         say = self.look.to_ascii
         title: Line = (Piece("Receipt", "strong"),)
-        if self._answer:
+        if self.note:
             yield title
-            yield from self._plain(self._answer, width, "accent")
+            yield from self._plain(self.note, width, "accent")
             return
         keys = _KEYS if self.text else "Esc closes"
         short = keys if len(keys) + 9 <= width else _SHORT_KEYS
@@ -142,17 +143,10 @@ class ReceiptPage(Dialog):
             yield (Piece(label), Piece(part, style))
             label = " " * len(label)
 
-    def on_key(self) -> None:
-        """Clear the last answer."""
-        if not self._answer:
-            self._copier.forget()
-        else:
-            self._say("")
-
     def action_copy(self) -> None:
         """Copy the Markdown."""
         if self.text:
-            self._copier.copy("", self.text)
+            copy_text(self, "", self.text)
 
     def action_save(self) -> None:
         """Save the Markdown in the current folder."""
@@ -165,12 +159,12 @@ class ReceiptPage(Dialog):
         try:
             path = await asyncio.to_thread(save_receipt, Path(), self._called, self.text)
         except OSError as error:
-            self._say(f"not saved: {error.strerror or error}")
+            self.show_note(f"not saved: {error.strerror or error}")
             return
-        self._say(f"saved to ./{path.name}")
+        self.show_note(f"saved to ./{path.name}")
 
-    def _say(self, answer: str) -> None:
-        self._answer = answer
+    def watch_note(self) -> None:
+        """Redraw the page: its head shows the note."""
         self.remake()
 
 

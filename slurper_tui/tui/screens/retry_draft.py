@@ -83,7 +83,7 @@ class DraftPage(RequestScreen):
         else:
             more = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
             self._note = f"written: {paths[0]}{more}"
-        self.retell()
+        self.redraw()
         self.action_scroll(-(10**9))
 
 

@@ -16,9 +16,8 @@ from typing import TYPE_CHECKING, ClassVar, NamedTuple, overload
 
 from textual.app import ComposeResult
 from textual.binding import BindingType
-from textual.events import Key, Resize
+from textual.events import Key
 from textual.message import Message
-from textual.screen import Screen
 
 from slurper_tui import format as words
 from slurper_tui.api.errors import (
@@ -35,15 +34,14 @@ from slurper_tui.tui.render.columns import Facts, migration, short_id
 from slurper_tui.tui.render.glyphs import Look, style_of
 from slurper_tui.tui.render.lines import Line, Piece, fill, pad, width_of, wrap, wrap_words
 from slurper_tui.tui.render.problem_text import error_details
+from slurper_tui.tui.screens.base import NARROW, FramedScreen
 from slurper_tui.tui.widgets.detail_pane import TextLines
-from slurper_tui.tui.widgets.form_fields import OneLine
 
 if TYPE_CHECKING:
     from slurper_tui.monitor.services import Services
 
 LABEL = 14
-NARROW, NARROW_LABEL = 50, 13
-LOW = 16
+NARROW_LABEL = 13
 INDENT = "  "
 
 
@@ -312,7 +310,7 @@ class Stage(StrEnum):
 _READ_ONLY = "this program may only read now, so nothing was sent; W allows more"
 
 
-class RequestScreen(Screen[Sent]):
+class RequestScreen(FramedScreen[Sent]):
     """A scrollable request, under a title and above one line of answer keys."""
 
     CSS_PATH = "../forms.tcss"
@@ -327,17 +325,13 @@ class RequestScreen(Screen[Sent]):
     ]
 
     def __init__(self, context: PageContext, pending: PendingRequest) -> None:
-        super().__init__()
+        super().__init__(context.look, context.environ)
         self.context = context
-        self.look = context.look
         self.pending = pending
-        self.set_class(self.look.ascii_only, "-ascii")
 
     def compose(self) -> ComposeResult:
         """Yield the title, the request and the answer keys."""
-        yield OneLine(id="form-head")
-        yield RequestPane(self.look, id="request")
-        yield OneLine(id="form-foot")
+        yield from self.framed(RequestPane(self.look, id="request"))
 
     @property
     def title_now(self) -> str:
@@ -356,17 +350,17 @@ class RequestScreen(Screen[Sent]):
         """Return the news and the request as lines."""
         return request_lines(self.pending, self.look, width, self.news(width))
 
-    def on_resize(self, event: Resize) -> None:
-        """Redraw for the new size."""
-        self.set_class(event.size.height < LOW, "-low")
-        self.retell()
+    def head(self, width: int) -> Sequence[Line]:
+        """Return the title."""
+        return (fill((Piece(f" {self.title_now}", "strong"),), width),)
 
-    def retell(self) -> None:
+    def foot(self, width: int) -> Sequence[Line]:
+        """Return the answer keys."""
+        return (fill(self.answers(), width),)
+
+    def redraw(self) -> None:
         """Redraw the title, the request and the answer keys."""
-        width = self.size.width
-        title = (Piece(f" {self.title_now}", "strong"),)
-        self.query_one("#form-head", OneLine).line = fill(title, width)
-        self.query_one("#form-foot", OneLine).line = fill(self.answers(), width)
+        self.redraw_frame()
         self.query_one(RequestPane).remake()
 
     def action_scroll(self, lines: int) -> None:
@@ -437,7 +431,7 @@ class SendPage(RequestScreen):
     def _reach(self, stage: Stage) -> None:
         self.stage = stage
         self._asked_at = Message().time  # same clock as key events
-        self.retell()
+        self.redraw()
 
     async def _send(self, *, planned: bool = False) -> None:
         """Send the request once, or store it as a plan that waits for a free slot."""

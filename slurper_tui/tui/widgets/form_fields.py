@@ -387,17 +387,3 @@ class FilterLine(Horizontal):
         yield FilterInput(
             placeholder=TERMS, select_on_focus=False, max_length=MOST_TYPED, id="filter"
         )
-
-
-class OneLine(PaintedLines):
-    """A widget of one line, which its screen sets."""
-
-    line: var[Line] = var((), init=False)
-
-    def line_at(self, y: int) -> Line:
-        """Draw the line."""
-        return self.line if y == 0 else ()
-
-    def watch_line(self) -> None:
-        """Repaint the differences."""
-        self.repaint_changes()

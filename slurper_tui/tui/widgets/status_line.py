@@ -70,14 +70,17 @@ MOST_FILTER = 24
 """Cells for the filter text; the filter line shows it in full while it is edited."""
 
 
-def status_line(state: ScreenState, hints: Sequence[Hint], look: Look, width: int) -> Line:
+def status_line(
+    state: ScreenState, hints: Sequence[Hint], look: Look, width: int, note: str = ""
+) -> Line:
     """Return facts at the left and hints at the right.
 
     hints: the least important first, which is dropped first.
+    note: the answer to the last key, "" for none.
     """
     fewest = WRITING_HINTS if state.writing else FEWEST_HINTS
     reserved = width_of(_keys(hints[-fewest:]))
-    facts = list(_facts(state, look, width - reserved - 4))
+    facts = list(_facts(state, note, look, width - reserved - 4))
     dot = look.to_ascii(" · ")
     left = join(facts, dot)
     while len(facts) > 1 and width_of(left) + reserved + 4 > width:
@@ -97,25 +100,25 @@ def _keys(hints: Sequence[Hint]) -> Line:
     return join([(Piece(key, "key"), Piece(f" {word}", "muted")) for key, word in hints])
 
 
-def _facts(state: ScreenState, look: Look, room: int) -> Iterator[Line]:
+def _facts(state: ScreenState, note: str, look: Look, room: int) -> Iterator[Line]:
     """Yield the facts, the most important first. room: cells for the first one."""
-    if state.note:
-        yield (Piece(look.to_ascii(state.note), "accent"),)
+    if note:
+        yield (Piece(look.to_ascii(note), "accent"),)
     snapshot = state.snapshot
     if snapshot is None:
         yield (Piece(look.to_ascii("connecting …"), "muted"),)
         return
     yield from _problem(snapshot, look, room)
-    yield from _request(state, look)
+    yield from _request(state, note, look)
     if state.writing:
         yield (Piece("writing", "warning"),)
     if state.marked:
         yield (Piece(f"{len(state.marked)} marked", "accent"),)
     if snapshot.history_note:
-        note = look.sentence(snapshot.history_note)
-        style = "muted" if note.startswith("history shared") else "warning"
+        history = look.sentence(snapshot.history_note)
+        style = "muted" if history.startswith("history shared") else "warning"
         # without its reason if that leaves too little room for the other facts
-        shown = note if len(note) + ROOM_BESIDE <= room else note.partition(":")[0]
+        shown = history if len(history) + ROOM_BESIDE <= room else history.partition(":")[0]
         yield (Piece(shown, style),)
     if state.news:
         span = words.duration(state.news.until - state.news.since)
@@ -129,14 +132,14 @@ def _facts(state: ScreenState, look: Look, room: int) -> Iterator[Line]:
         yield (Piece("/", "key"), Piece(typed, "accent"))
     yield from _reading(snapshot)
     yield from _ordinary(snapshot, look)
-    if not state.writing and not state.note:
+    if not state.writing and not note:
         yield (Piece("read-only", "faint"),)
 
 
-def _request(state: ScreenState, look: Look) -> Iterator[Line]:
+def _request(state: ScreenState, note: str, look: Look) -> Iterator[Line]:
     """Yield the state of the highlighted job's request, unless it is settled or a note is shown."""
-    request = state.job.request if state.job else None
-    if request is None or state.note or request.state in (RequestState.DONE, RequestState.MOOT):
+    request = state.job.request if state.job and not note else None
+    if request is None or request.state in (RequestState.DONE, RequestState.MOOT):
         return
     from slurper_tui.monitor.reports.wording import request_words  # only for a request
     from slurper_tui.tui.render.job_text import request_style
@@ -202,6 +205,7 @@ class StatusLine(PaintedLines):
 
     state: var[ScreenState] = var(ScreenState, init=False)
     hints: var[tuple[Hint, ...]] = var((), init=False)
+    note: var[str] = var("", init=False)
 
     def __init__(self, look: Look, *, id: str) -> None:
         super().__init__(id=id)
@@ -209,12 +213,18 @@ class StatusLine(PaintedLines):
 
     def line_at(self, y: int) -> Line:
         """Draw the facts and the hints."""
-        return status_line(self.state, self.hints, self._look, self.size.width) if y == 0 else ()
+        if y:
+            return ()
+        return status_line(self.state, self.hints, self._look, self.size.width, self.note)
 
     def watch_state(self) -> None:
         """Repaint the differences."""
         self.repaint_changes()
 
     def watch_hints(self) -> None:
+        """Repaint the differences."""
+        self.repaint_changes()
+
+    def watch_note(self) -> None:
         """Repaint the differences."""
         self.repaint_changes()

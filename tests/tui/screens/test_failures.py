@@ -23,11 +23,12 @@ from slurper_tui.monitor.model.logs import (
 )
 from slurper_tui.monitor.reports.wording import failed_words, missing_keys, skipped_words
 from slurper_tui.tui.export import save_keys
+from slurper_tui.tui.screens.dialogs import CopyDialog
 from slurper_tui.tui.screens.failures import FailuresPage
 from slurper_tui.tui.screens.main import MainScreen
 from slurper_tui.tui.screens.retry_draft import DraftPage
 from tests.tui.jobs import NOW, harmless, iso, snapshot, view
-from tests.tui.log_pages import ARCHIVED, JOB, Opened, opened
+from tests.tui.log_pages import ARCHIVED, JOB, Opened, log_view, opened, row
 from tests.tui.test_written import Connect, connect, settle
 
 __all__ = ["connect"]
@@ -406,7 +407,7 @@ async def test_what_is_saved_late_takes_no_key_from_the_page_that_stands_over_it
         await program.press("l")
         log = program.page
         await show(program, failures(*GROUPS), end=True)
-        await program.until(lambda: "saved" in failures_page._note or program.page is not log)
+        await program.until(lambda: "saved" in failures_page.note or program.page is not log)
         assert program.page is log
         await program.press("escape")
         await program.see("3 keys saved to ./failed-photos-job0001.txt")
@@ -562,8 +563,8 @@ async def test_why_there_is_no_draft_is_said_on_the_page() -> None:
         await show(program, failures(*GROUPS), end=True)
         await program.press("c")
         assert isinstance(program.page, FailuresPage)
-        assert program.app.main.state.note
-        assert program.app.main.state.note in program.text
+        assert program.app.main.note
+        assert program.app.main.note in program.text
 
 
 # The page -----------------------------------------------------------------------------------------
@@ -624,3 +625,17 @@ async def test_a_view_that_tells_nothing_new_writes_nothing(connect: Connect) ->
         await settle(program.feed, program.pilot, terminal)
         assert 0 < len(terminal.sent.encode()) < 250
         assert terminal.lines == program.lines
+
+
+@pytest.mark.parametrize("page", ["l", "e"])
+async def test_copying_twice_shows_the_text_in_full(page: str) -> None:
+    async with opened(page) as program:
+        if page == "l":
+            await program.show(log_view(row(1)))
+        else:
+            await show(program, failures(*GROUPS), end=True)
+            await program.press("enter", "j", "j")
+        await program.press("y")
+        assert "copied; again to see it in full" in program.lines[-1]
+        await program.press("y")
+        assert isinstance(program.page, CopyDialog)

@@ -13,7 +13,7 @@ from slurper_tui.tui.keys import hints_for
 from slurper_tui.tui.render.glyphs import Look
 from slurper_tui.tui.render.lines import text_of
 from slurper_tui.tui.render.problem_text import problem_details
-from slurper_tui.tui.state import ScreenState, highlight_row, noted, see
+from slurper_tui.tui.state import ScreenState, highlight_row, see
 from slurper_tui.tui.widgets.status_line import status_line
 from slurper_tui.tui.widgets.totals import tiny_line, totals_line
 from tests.tui.jobs import ACCOUNT, NOW, snapshot, view
@@ -33,8 +33,8 @@ def state(*jobs: JobView, error: Unreachable | None = None, **given: object) -> 
     return see(ScreenState(), snapshot(*(jobs or (view(1), view(2))), **given))
 
 
-def status(seen: ScreenState, width: int) -> str:
-    return text_of(status_line(seen, hints_for(seen, {}, LOOK), LOOK, width))
+def status(seen: ScreenState, width: int, note: str = "") -> str:
+    return text_of(status_line(seen, hints_for(seen, {}, LOOK), LOOK, width, note))
 
 
 @pytest.mark.parametrize("width", [40, 48, 60, 80, 120, 200])
@@ -53,7 +53,7 @@ def test_a_filter_a_freeze_and_news_stand_behind_what_is_in_the_way() -> None:
     assert troubled.snapshot is not None
     line = status(see(seen, troubled.snapshot), 80)
     assert line.index("next try 09:47:11") < line.index("! problem")
-    assert status(noted(troubled, "id copied"), 80).startswith(" id copied")
+    assert status(troubled, 80, "id copied").startswith(" id copied")
 
 
 def test_the_date_is_the_date_of_the_data() -> None:

@@ -1,0 +1,109 @@
+"""The bases of the screens: `NotedScreen` with a note, `FramedScreen` with a head and a foot."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+from textual.app import ComposeResult
+from textual.events import Key, Resize
+from textual.geometry import Size
+from textual.reactive import var
+from textual.screen import Screen, ScreenResultType
+from textual.widget import Widget
+
+from slurper_tui.tui.render.glyphs import Look
+from slurper_tui.tui.render.lines import Line
+from slurper_tui.tui.render.painted import PaintedLines
+
+LOW = 16
+"""Height in rows below which a page has no blank lines."""
+
+NARROW = 50
+"""Width in cells below which labels are shorter."""
+
+
+class NotedScreen(Screen[ScreenResultType]):
+    """A screen with a note: a short answer to the last key, cleared by the next key.
+
+    note: "" for none.
+    copied: the last text that was copied; "" once its note has been cleared.
+    """
+
+    note: var[str] = var("", init=False)
+    copied = ""
+    look: Look
+    environ: Mapping[str, str]
+
+    def show_note(self, text: str) -> None:
+        """Show a note until the next key."""
+        self.note = text
+
+    def clear_note(self) -> None:
+        """Clear the note. A key pressed without a note makes the next copy a first one again."""
+        if self.note:
+            self.note = ""
+        else:
+            self.copied = ""
+
+    def on_key(self, event: Key) -> None:
+        """Clear the note before the key is handled."""
+        self.clear_note()
+
+
+class DrawnLines(PaintedLines):
+    """Lines drawn by a function that receives the available width in cells."""
+
+    def __init__(self, draw: Callable[[int], Sequence[Line]], *, id: str) -> None:
+        super().__init__(id=id)
+        self._draw = draw
+
+    def line_at(self, y: int) -> Line:
+        """Return line `y`, empty if there is none."""
+        lines = self._draw(self.room.width)
+        return lines[y] if y < len(lines) else ()
+
+
+class FramedScreen(NotedScreen[ScreenResultType]):
+    """A full screen with lines above and below its content.
+
+    environ: environment variables that identify the terminal or hold secrets.
+    """
+
+    def __init__(self, look: Look, environ: Mapping[str, str]) -> None:
+        super().__init__()
+        self.look = look
+        self.environ = environ
+        self.set_class(look.ascii_only, "-ascii")
+
+    def framed(self, content: Widget) -> ComposeResult:
+        """Yield the head, the content and the foot."""
+        self._set_size_classes(self.app.size)
+        yield DrawnLines(self.head, id="head")
+        yield content
+        yield DrawnLines(self.foot, id="foot")
+
+    def head(self, width: int) -> Sequence[Line]:
+        """Return the lines above the content; none by default."""
+        return ()
+
+    def foot(self, width: int) -> Sequence[Line]:
+        """Return the lines below the content; none by default."""
+        return ()
+
+    def redraw_frame(self) -> None:
+        """Repaint changed lines in the head and the foot."""
+        for lines in self.query(DrawnLines):
+            lines.repaint_changes()
+
+    def watch_note(self) -> None:
+        """Redraw the frame, which shows the note."""
+        self.redraw_frame()
+
+    def on_resize(self, event: Resize) -> None:
+        """Choose the layout classes for the new size."""
+        self._set_size_classes(event.size)
+
+    def _set_size_classes(self, size: Size) -> None:
+        self.set_class(size.height < LOW, "-low")
+        self.set_class(size.width < NARROW, "-narrow")
+        self.set_class(size.width < 30 or size.height < 6, "-tiny")
