@@ -148,7 +148,11 @@ class Listing:
         total = None if total is not None and total < rows else total  # the server's total is wrong
         unverified = bool(fresh) and short and total is None
         bounded = rows >= MOST_PAGES * PAGE_SIZE
-        if fresh and not bounded and not (short and self._ends_here(rows, total)):
+        if total is not None:
+            ends = rows >= total
+        else:
+            ends = self._seen == self._verified and self._unchecked < CHECK_READINGS
+        if fresh and not bounded and not (short and ends):
             self.offset, self._step, self.verifying = rows, len(page), short
             self._skipping = False
             return None
@@ -160,12 +164,6 @@ class Listing:
         self._tries = 0
         if self.asking == self._failed_at:
             self.problem = None
-
-    def _ends_here(self, rows: int, total: int | None) -> bool:
-        """Return whether a short page is the last, by `total` or an earlier reading."""
-        if total is not None:
-            return rows >= total
-        return self._seen == self._verified and self._unchecked < CHECK_READINGS
 
     def _end(self, *, proves: bool) -> frozenset[str] | None:
         """End a reading; return its ids if they prove that other jobs are not in the list."""
@@ -203,17 +201,13 @@ class Listing:
                 self._holes += 1
                 self._end(proves=False)
         elif once or self._tries >= SKIP_FAILURES:
-            self._skip()
+            self._holes += 1
+            if self._skipping:  # the page before was skipped too
+                self._end(proves=False)
+            else:
+                self._skipping, self._tries = True, 0
+                self.offset += self._step
             self.retry_at = now if once and not self.over else self.retry_at
-
-    def _skip(self) -> None:
-        """Skip a page; end the reading if the page before was skipped too."""
-        self._holes += 1
-        if self._skipping:
-            self._end(proves=False)
-            return
-        self._skipping, self._tries = True, 0
-        self.offset += self._step
 
 
 FAILING_AFTER = 3

@@ -233,12 +233,11 @@ class Metered:
 
         waits: called before the first wait.
         """
-        told = False
-        while (wait := self._wait()) > 0:
-            if not told:
-                waits()
-            told = True
+        if (wait := self._wait()) > 0:
+            waits()
+        while wait > 0:
             await asyncio.sleep(wait)
+            wait = self._wait()
         self._bucket.take()
         return await self._send(send)
 
@@ -249,12 +248,10 @@ class Metered:
         rate = min(
             granted / 2, max(LEAST_READS, min(MOST_READS, granted - self._polls() - READ_MARGIN))
         )
-        if self._bucket.refill(now, rate) >= 1 and self._has_room(now):
+        reserve = min(READ_RESERVE, self._budget.most // 2)
+        if self._bucket.refill(now, rate) >= 1 and self._budget.available(now) > reserve:
             return 0.0
         return max(0.1, min(5.0, 1 / rate if rate > 0 else 5.0))
-
-    def _has_room(self, now: float) -> bool:
-        return self._budget.available(now) > min(READ_RESERVE, self._budget.most // 2)
 
     async def _send(self, send: Callable[[], Awaitable[Answer[T]]]) -> T:
         self._budget.record_request(self._now().mono)

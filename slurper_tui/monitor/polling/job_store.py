@@ -126,34 +126,32 @@ class Answers:
         if not (self._eager and account.listing.over and account.listing.problem):
             return
         for job_id in self._prefixes:
-            if not any(known.startswith(job_id) for known in account.jobs):
+            if not any(listed_id.startswith(job_id) for listed_id in account.jobs):
                 track = account.jobs[job_id] = JobTrack(account.account_id, Job(id=job_id))
                 track.unlisted_id = True
 
     def _listed(self, account: AccountTrack, job: Job, job_id: str, now: Moment) -> None:
         """Apply a row of the list; a new job starts with its samples from the history."""
         track = account.jobs.get(job_id)
-        if track is not None:
+        if track is None:
+            if not self.follows(account.account_id, job_id):
+                return
+            ended = self.ends.get(JobKey(account.account_id, job_id))
+            if ended is not None and _end(ended.job) == _end(job):
+                track = JobTrack.remembered(ended)
+                track.listed(job)
+            else:
+                track = JobTrack(account.account_id, job)
+            account.jobs[job_id] = track
+            track.unneeded = not self._needs(track.view)
+            track.seed(self.unlisted.pop(track.key, ()), now)
+        else:
             if track.view.gone:
                 self.unsaved.events.append(back_event(track.key, now.wall))
             track.listed(job)
-        elif self.follows(account.account_id, job_id):
-            track = account.jobs[job_id] = self._new_track(account.account_id, job)
-            track.seed(self.unlisted.pop(track.key, ()), now)
-        if track is not None:
-            self._keep(track)
+        self._store(track)
 
-    def _new_track(self, account_id: str, job: Job) -> JobTrack:
-        known = self.ends.get(JobKey(account_id, job.id or ""))
-        if known is not None and _same_end(known.job, job):
-            track = JobTrack.remembered(known)
-            track.listed(job)
-        else:
-            track = JobTrack(account_id, job)
-        track.unneeded = not self._needs(track.view)
-        return track
-
-    def _keep(self, track: JobTrack) -> None:
+    def _store(self, track: JobTrack) -> None:
         """Queue the job for the history if its stored data changed."""
         if (state := track.to_store()) is not None:
             self.unsaved.jobs.append(state)
@@ -175,10 +173,10 @@ class Answers:
         changed = track.update(progress, now, interval=interval, clock_jumped=clock_jumped)
         if track.series.last is not None:
             self.unsaved.samples.append((track.key, track.series.last))
-        self._keep(track)
-        told = status_event(track.key, confirmed, track.confirmed, before.request, now.wall)
-        if told is not None:
-            self.unsaved.events.append(told)
+        self._store(track)
+        event = status_event(track.key, confirmed, track.confirmed, before.request, now.wall)
+        if event is not None:
+            self.unsaved.events.append(event)
         if track.view.restarts != before.restarts:
             _log.warning("job %s: its counters fell, or it was created anew", track.job_id)
         if changed:
@@ -193,7 +191,7 @@ class Answers:
         account, track = ask.account, ask.track
         failing = account.problem is not None
         alone = self._is_alone(ask, error)
-        since = self._note(ask, error, now, interval)
+        since = self._record_failure(ask, error, now, interval)
         self._ask_by_id(account)
         if track is not None and track.unlisted_id:
             account.jobs.pop(track.job_id, None)
@@ -216,7 +214,7 @@ class Answers:
         later = ask.account.listing.asking > 0
         return (later or self._eager) if isinstance(error, BadAnswer) else later and self._eager
 
-    def _note(self, ask: Ask, error: ApiError, now: Moment, interval: float) -> float:
+    def _record_failure(self, ask: Ask, error: ApiError, now: Moment, interval: float) -> float:
         """Record the failure on its list or job; return since when that has been failing.
 
         The result is in monotonic seconds.
@@ -234,7 +232,7 @@ class Answers:
     def _watch_leaving(self, track: JobTrack, before: JobView, now: Moment) -> None:
         """Record an event if the job has just become absent from the API."""
         if track.view.gone and not before.gone:
-            self._keep(track)
+            self._store(track)
             self.unsaved.events.append(gone_event(track.key, before.request, now.wall))
 
     def apply_rate_limit(self, error: RateLimited, now: Moment) -> None:
@@ -270,10 +268,9 @@ class Answers:
         self._skew = skew
 
 
-def _same_end(known: Job, listed: Job) -> bool:
-    """Return whether the list shows the same end as the history."""
-    times = (known.created_at, known.finished_at) == (listed.created_at, listed.finished_at)
-    return times and known.status == listed.status
+def _end(job: Job) -> tuple[str | None, ...]:
+    """Return what must be equal in the history and the list for the stored end to be valid."""
+    return job.created_at, job.finished_at, job.status
 
 
 class JobStore:
@@ -296,10 +293,10 @@ class JobStore:
         self.wake = wake
         self._now = now
 
-    def remember(self, known: Iterable[Remembered]) -> None:
+    def remember(self, stored: Iterable[Remembered]) -> None:
         """Start with the jobs that earlier runs stored."""
-        for one in known:
-            self._by_id[one.account_id].jobs[one.key.job_id] = JobTrack.remembered(one)
+        for job in stored:
+            self._by_id[job.account_id].jobs[job.key.job_id] = JobTrack.remembered(job)
 
     @property
     def ids(self) -> tuple[str, ...]:

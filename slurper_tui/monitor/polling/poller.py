@@ -15,6 +15,7 @@ import random
 import time
 from collections import deque
 from collections.abc import AsyncIterator, Callable, Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 from msgspec.structs import replace
@@ -34,7 +35,6 @@ from slurper_tui.monitor.polling.scheduler import (
     Focus,
     Pacing,
     Rank,
-    all_asks,
     demand,
     due_asks,
     focused_asks,
@@ -223,23 +223,21 @@ class Monitor:
         )
         self._focus = Focus()
         self._woken = asyncio.Event()
+        self._find_due: Finder = partial(due_asks, lazy_look=None) if eager else due_asks
         self._find: Finder | None = self._find_due
         self._waiting = 0
         self._round_begun: Moment | None = None
         self._next_round, self._rounds = -math.inf, 0
         self._snapshot_by, self._last_snapshot = -math.inf, -math.inf
-        self._remembered = [job for job in history.remembered if self._follows(job.key)]
+        self._remembered = [
+            job
+            for job in history.remembered
+            if job.account_id in self.job_store.ids and self._answers.follows(*job.key)
+        ]
         self.job_store.remember(self._remembered if history.shown else ())
         if skip_ended:
             ended = filter(None, map(final, self._remembered))
             self._answers.ends = {job.key: job for job in ended}
-
-    def _follows(self, key: JobKey) -> bool:
-        return key.account_id in self.job_store.ids and self._answers.follows(*key)
-
-    @property
-    def _find_due(self) -> Finder:
-        return all_asks if self.eager else due_asks
 
     def look_at(self, highlighted: JobKey | None, visible: frozenset[JobKey]) -> None:
         """Poll the highlighted job first, and visible ended jobs before other ended jobs."""

@@ -84,21 +84,20 @@ focus."""
 
 
 def due_asks(
-    accounts: Iterable[AccountTrack], now: float, interval: float, focus: Focus
+    accounts: Iterable[AccountTrack],
+    now: float,
+    interval: float,
+    focus: Focus,
+    lazy_look: int | None = LAZY_LOOK,
 ) -> list[Ask]:
-    """Return the asks due at `now`, the most urgent first; only some of the ended jobs per pass."""
-    found = [ask for account in accounts for ask in _account_asks(account, now, interval, focus)]
-    return sorted(found, key=_urgency)
+    """Return the asks due at `now`, the most urgent first.
 
-
-def all_asks(
-    accounts: Iterable[AccountTrack], now: float, interval: float, focus: Focus
-) -> list[Ask]:
-    """Return all asks due at `now`, including those of every ended job, the most urgent first."""
+    lazy_look: number of ended jobs examined; None for all.
+    """
     found = [
         ask
         for account in accounts
-        for ask in _account_asks(account, now, interval, focus, lazy_look=None)
+        for ask in _account_asks(account, now, interval, focus, lazy_look)
     ]
     return sorted(found, key=_urgency)
 
@@ -145,7 +144,7 @@ def _account_asks(
     now: float,
     interval: float,
     focus: Focus,
-    lazy_look: int | None = LAZY_LOOK,
+    lazy_look: int | None,
 ) -> Iterator[Ask]:
     if account.problem is not None:
         yield from _probe(account, now)
@@ -161,8 +160,7 @@ def _account_asks(
         elif ask := _job_ask(account, track, now, interval, focus):
             yield ask
     shown = _ids_in_focus(account, focus)
-    in_order = (account.jobs[job_id] for job_id in account.jobs if job_id in shown)
-    visible = (track for track in in_order if _is_only_lazy(track) and not track.rests)
+    visible = (track for track in lazy if track.job_id in shown)
     asks = (ask for track in visible if (ask := _job_ask(account, track, now, interval, focus)))
     yield from islice(asks, lazy_look)
     if account.listing.settled:

@@ -20,7 +20,6 @@ from slurper_tui.monitor.polling.scheduler import (
     Focus,
     Pacing,
     Rank,
-    all_asks,
     demand,
     due_asks,
     focused_asks,
@@ -242,7 +241,7 @@ def test_ended_jobs_take_turns_newest_first_and_those_on_the_screen_every_time()
     assert due(made, 0.0, focus) == [shown.job_id, running]
     following = [f"j{n}" for n in range(LAZY_LOOK, 2 * LAZY_LOOK)]
     assert due(made, 0.0, focus) == [shown.job_id, running, *following]
-    every = names(all_asks([made], NOW, 5.0, Focus()))
+    every = names(due_asks([made], NOW, 5.0, Focus(), lazy_look=None))
     assert set(every) == set(made.jobs) - set(newest)
 
 
