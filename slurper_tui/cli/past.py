@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from slurper_tui.cli.connect import Connection
 from slurper_tui.format import parse_time
-from slurper_tui.monitor.history.files import FILE, reason_of
+from slurper_tui.monitor.history.files import FILE, reason_at_start
 from slurper_tui.monitor.history.opening import open_history, open_store
 from slurper_tui.monitor.history.store import Store
 from slurper_tui.monitor.model.base import is_too_early
@@ -97,7 +97,7 @@ def open_past(
         with suppress(sqlite3.Error):
             store.close()
         memory = open_store(None, connection.base_url)
-        return Opened(memory, HistoryView(Keeping.OFF, reason_of(error)), (), now)
+        return Opened(memory, HistoryView(Keeping.OFF, reason_at_start(error)), (), now)
 
 
 def _seen_at(known: Remembered) -> float | None:

@@ -52,6 +52,22 @@ def reason_of(error: Exception) -> str:
     return str(error)
 
 
+_PASSING = {
+    sqlite3.SQLITE_FULL: "the disk was full",
+    sqlite3.SQLITE_BUSY: "another program kept its file locked",
+    sqlite3.SQLITE_LOCKED: "another program kept its file locked",
+}
+
+
+def reason_at_start(error: Exception) -> str:
+    """Return why the history could not be opened at the start, as one clause.
+
+    The run is kept in memory from then on, although the reason may be over when it is shown.
+    """
+    passing = _PASSING.get(_code(error)) if isinstance(error, sqlite3.Error) else None
+    return f"{passing} at the start: this run is kept in memory" if passing else reason_of(error)
+
+
 def is_damage(error: Exception) -> bool:
     """Return whether the file itself is damaged, not only inaccessible."""
     return isinstance(error, sqlite3.Error) and _code(error) in _DAMAGE

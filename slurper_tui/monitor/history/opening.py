@@ -23,7 +23,7 @@ from slurper_tui.monitor.history.files import (
     is_stamped,
     make_file,
     make_private,
-    reason_of,
+    reason_at_start,
     set_aside,
 )
 from slurper_tui.monitor.history.schema import (
@@ -95,7 +95,7 @@ def open_history(
     try:
         store, notice = open_file(path, base_url, clock=clock)
     except (HistoryError, OSError, ValueError, sqlite3.Error) as error:
-        return _copy_in_memory(path, base_url), HistoryView(Keeping.OFF, reason_of(error))
+        return _copy_in_memory(path, base_url), HistoryView(Keeping.OFF, reason_at_start(error))
     return store, history_view(store, notice)
 
 

@@ -35,6 +35,9 @@ from tests.monitor.history.samples import ACCOUNT, BEGUN, DAY, URL, job, key, of
 
 MORE: tuple[Migration, ...] = (*MIGRATIONS, ("ALTER TABLE jobs ADD COLUMN note TEXT",))
 ON = HistoryView()
+LOCKED_AT_START = HistoryView(
+    Keeping.OFF, "another program kept its file locked at the start: this run is kept in memory"
+)
 
 LOCKING = """
 import sqlite3, sys
@@ -382,7 +385,7 @@ def test_a_pipe_beside_the_file_is_not_waited_for(kept: Path, end: str) -> None:
 def test_a_file_that_is_locked_for_good_is_off(kept: Path) -> None:
     exclusive = ("PRAGMA locking_mode = EXCLUSIVE", "UPDATE jobs SET closed = 0")
     with locked(kept, *exclusive), opened(kept) as (store, view):
-        assert view == HistoryView(Keeping.OFF, "another program keeps its file locked")
+        assert view == LOCKED_AT_START
         assert store.path is None
         with pytest.raises(sqlite3.OperationalError, match="locked"):
             read_store(kept, URL)

@@ -34,7 +34,7 @@ from tests.monitor.history.samples import (
     run_of,
     sample,
 )
-from tests.monitor.history.test_opening import aside, locked
+from tests.monitor.history.test_opening import LOCKED_AT_START, aside, locked
 
 ON = HistoryView()
 FULL = HistoryView(Keeping.OFF, "the disk is full")
@@ -262,7 +262,7 @@ async def test_a_file_that_was_locked_at_the_start_is_left_alone_for_the_run(pat
     for at in (0, 100, 200):
         recorder.record([job()], of(key(), [sample(at)]))
         await done(recorder)
-    assert recorder.view == LOCKED
+    assert recorder.view == LOCKED_AT_START
     assert not recorder.on_disk
     assert await recorder.samples(key()) == (sample(0), sample(100), sample(200))
     await recorder.close()
