@@ -6,13 +6,15 @@ Functions that explain an unavailable action return "" when it is available.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.events import NO_JOB_LEFT, Action
 from slurper_tui.monitor.model.job import JobView, Snapshot, why_not
 from slurper_tui.monitor.reports.wording import DONE_WORDS
-from slurper_tui.tui.state import ScreenState
+
+if TYPE_CHECKING:
+    from slurper_tui.tui.state import ScreenState
 
 TOGETHER = frozenset({Action.PAUSE, Action.RESUME})
 """The actions that can be sent for several marked jobs at once."""

@@ -13,13 +13,16 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from typing import TYPE_CHECKING
 
 from textual.binding import Binding
 from textual.events import Key
 from textual.message import Message
 
 from slurper_tui.tui.render.glyphs import Look
-from slurper_tui.tui.state import ScreenState
+
+if TYPE_CHECKING:
+    from slurper_tui.tui.state import ScreenState
 
 
 def _key(

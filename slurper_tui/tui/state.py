@@ -29,9 +29,6 @@ from slurper_tui.monitor.reports.migrations import (
 )
 from slurper_tui.tui.render.columns import SORTS, sorted_jobs
 
-TERMS = "words, !not, status:failed, source:, target:, account:, id:"
-"""One-line help for the filter."""
-
 Test = Callable[[JobView], bool]
 
 

@@ -24,7 +24,7 @@ from slurper_tui.tui.render.glyphs import STATUS, Look
 from slurper_tui.tui.render.lines import Line, Piece, pad, wrap, wrap_words
 from slurper_tui.tui.render.problem_text import error_details, problem_details
 from slurper_tui.tui.screens.base import NotedScreen
-from slurper_tui.tui.widgets.detail_pane import TextLines
+from slurper_tui.tui.widgets.line_list import TextLines
 
 if TYPE_CHECKING:
     from slurper_tui.tui.export import Saved

@@ -35,7 +35,7 @@ from slurper_tui.tui.render.glyphs import Look, style_of
 from slurper_tui.tui.render.lines import Line, Piece, fill, pad, width_of, wrap, wrap_words
 from slurper_tui.tui.render.problem_text import error_details
 from slurper_tui.tui.screens.base import NARROW, FramedScreen
-from slurper_tui.tui.widgets.detail_pane import TextLines
+from slurper_tui.tui.widgets.line_list import TextLines
 
 if TYPE_CHECKING:
     from slurper_tui.monitor.services import Services

@@ -30,7 +30,6 @@ from slurper_tui.monitor.model.plans import Draft, Secrets
 from slurper_tui.tui.render.glyphs import Look
 from slurper_tui.tui.render.lines import Line, Piece, width_of
 from slurper_tui.tui.render.painted import PaintedLines
-from slurper_tui.tui.state import TERMS
 
 PREFIX_OF_VARIABLES = "SLURPER_"
 
@@ -385,5 +384,8 @@ class FilterLine(Horizontal):
         """Create the slash and the input."""
         yield Static(Content(" / "))
         yield FilterInput(
-            placeholder=TERMS, select_on_focus=False, max_length=MOST_TYPED, id="filter"
+            placeholder="words, !not, status:failed, source:, target:, account:, id:",
+            select_on_focus=False,
+            max_length=MOST_TYPED,
+            id="filter",
         )

@@ -1,10 +1,12 @@
-"""The base of the lists: a cursor, a scroll bar, pages, and clicks on rows.
+"""The bases of all that scrolls: `LineList`, a list of rows, and `TextLines`, a block of text.
 
-The state of a subclass owns the cursor; the list shows it and posts `Pointed` for a click.
+A list has a cursor, a scroll bar, pages, and clicks on rows. The state of a subclass owns the
+cursor; the list shows it and posts `Pointed` for a click.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -12,7 +14,7 @@ from textual.events import Click
 from textual.message import Message
 
 from slurper_tui.tui.render.glyphs import Look
-from slurper_tui.tui.render.lines import Piece
+from slurper_tui.tui.render.lines import Line, Piece, fill
 from slurper_tui.tui.render.painted import PaintedLines
 
 MARGIN = 2
@@ -123,3 +125,54 @@ class LineList(PaintedLines, can_focus=True):
         row = self.row_at(event.y)
         if row is not None:
             self.post_message(self.Pointed(row))
+
+
+class TextLines(PaintedLines, can_focus=True):
+    """A scrollable block of prepared lines, with arrows at the edges where more lines follow."""
+
+    MARK = 2
+    """Cells at the right for the arrow and a blank."""
+
+    def __init__(self, look: Look, *, id: str) -> None:
+        super().__init__(id=id)
+        self._look = look
+        self._lines: Sequence[Line] = ()
+
+    def lines_for(self, width: int) -> Sequence[Line]:
+        """Return the lines for a pane `width` cells wide; subclasses override it."""
+        return ()
+
+    def line_at(self, y: int) -> Line:
+        """Draw a line and the arrow at its right edge."""
+        place = y + self.first
+        line = self._lines[place] if place < len(self._lines) else ()
+        return (*fill(line, self.room.width - 1), Piece(self._more(y), "faint"))
+
+    def _more(self, y: int) -> str:
+        top, height = self.first, self.room.height
+        if y == height - 1 and top + height < len(self._lines):
+            return self._look.to_ascii("↓")
+        return self._look.to_ascii("↑") if y == 0 and top > 0 else " "
+
+    def fit(self) -> None:
+        """Make the lines for the current width."""
+        self._lines = self.lines_for(max(1, self.size.width - self.MARK))
+        self.set_lines(len(self._lines))
+
+    def remake(self) -> None:
+        """Make the lines again and repaint the differences, unless the widget has no size yet."""
+        if self.size:
+            self.fit()
+            self.repaint_changes()
+
+    def scroll_lines(self, lines: int) -> None:
+        """Scroll by this many lines, stopping at the first and the last."""
+        last = max(0, len(self._lines) - self.size.height)
+        y = max(0, min(self.scroll_offset.y + lines, last))
+        self.scroll_to(y=y, animate=False, force=True)
+
+    def on_resize(self) -> None:
+        """Make the lines for the new size."""
+        self.forget_marks()
+        self.remake()
+        self.scroll_lines(0)
