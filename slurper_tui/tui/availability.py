@@ -11,7 +11,6 @@ from typing import TYPE_CHECKING, NamedTuple
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.events import NO_JOB_LEFT, Action
 from slurper_tui.monitor.model.job import JobView, Snapshot, why_not
-from slurper_tui.monitor.reports.wording import DONE_WORDS
 
 if TYPE_CHECKING:
     from slurper_tui.tui.state import ScreenState
@@ -106,8 +105,11 @@ def why_not_change(change: Change, state: ScreenState, unlock: str) -> str:
     reasons = [why_unavailable(view, change.action) for view in views]
     if not all(reasons):
         return ""
-    done = DONE_WORDS[change.action]
-    return reasons[0] if len(views) == 1 else f"none of the {len(views)} jobs can be {done}"
+    return (
+        reasons[0]
+        if len(views) == 1
+        else f"none of the {len(views)} jobs can be {change.action.done}"
+    )
 
 
 def _no_job(state: ScreenState) -> str:

@@ -21,7 +21,7 @@ from slurper_tui.cli.output import Output, amount, migration, percent, to_ascii
 from slurper_tui.monitor.jobs.actions import AllAborted
 from slurper_tui.monitor.model.events import NO_JOB_LEFT, Action, RequestState, expected
 from slurper_tui.monitor.model.job import JobView, Snapshot, default_order, why_not
-from slurper_tui.monitor.reports.wording import DONE_WORDS, consequence, request_words, word_to_type
+from slurper_tui.monitor.reports.wording import consequence, request_words, word_to_type
 
 POLL_SECONDS = 2.0
 SHOWN_SECONDS = 60.0
@@ -71,9 +71,7 @@ async def control(options: argparse.Namespace, context: CommandContext) -> ExitC
                 names = f"{view.key.job_id} {migration(view, context.out)}"
                 context.out.note(f"created meanwhile, {view.word}: {names}")
         for view in (*done, *(v for v in outcome.newcomers if v.status == "aborted")):
-            context.out.line(
-                f"{view.key.job_id} {DONE_WORDS[action]} {migration(view, context.out)}"
-            )
+            context.out.line(f"{view.key.job_id} {action.done} {migration(view, context.out)}")
     return ExitCode.OK
 
 

@@ -24,6 +24,20 @@ class Action(StrEnum):
     DELETE = "delete"
     ABORT_ALL = "abort all"
 
+    @property
+    def done(self) -> str:
+        """The past participle: `paused`."""
+        return _DONE[self]
+
+
+_DONE: Mapping[Action, str] = {
+    Action.PAUSE: "paused",
+    Action.RESUME: "resumed",
+    Action.ABORT: "aborted",
+    Action.DELETE: "deleted",
+    Action.ABORT_ALL: "aborted",
+}
+
 
 NO_JOB_LEFT = "no job of this account runs or is paused"
 """Why `ABORT_ALL` has nothing to do."""

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import shlex
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
 from slurper_tui import format as fmt
@@ -34,15 +34,6 @@ if TYPE_CHECKING:
     from slurper_tui.monitor.jobs.create import Check, Made
 
 # Actions on jobs
-
-DONE_WORDS: Mapping[Action, str] = {
-    Action.PAUSE: "paused",
-    Action.RESUME: "resumed",
-    Action.ABORT: "aborted",
-    Action.DELETE: "deleted",
-    Action.ABORT_ALL: "aborted",
-}
-"""The past participle of each action."""
 
 _LONGEST_WORD = 64
 """Characters of a name that a user may be asked to type, at most."""
@@ -79,7 +70,7 @@ def request_words(request: ActionRequest) -> str:
         return _refusal(request.action, request.error)
     if request.state is RequestState.MOOT:
         return f"nothing was sent: {request.detail}" if request.detail else "nothing was sent"
-    return DONE_WORDS[request.action]
+    return request.action.done
 
 
 def _refusal(action: Action, error: ApiError | None) -> str:

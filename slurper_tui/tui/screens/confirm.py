@@ -20,7 +20,7 @@ from textual.strip import Strip
 from slurper_tui import format as words
 from slurper_tui.monitor.model.events import NO_JOB_LEFT, Action
 from slurper_tui.monitor.model.job import JobView, Snapshot
-from slurper_tui.monitor.reports.wording import DONE_WORDS, consequence, word_to_type
+from slurper_tui.monitor.reports.wording import consequence, word_to_type
 from slurper_tui.tui.availability import Change, aimed_at, why_unavailable
 from slurper_tui.tui.keys import may_confirm
 from slurper_tui.tui.render.columns import Facts, migration, source_text
@@ -119,7 +119,7 @@ def _title(action: Action, able: int, aimed: int) -> str:
 
 def _news(change: Change, left_out: Sequence[tuple[JobView, str]], look: Look) -> str:
     if len(left_out) != 1:
-        return f"none of these jobs can be {DONE_WORDS[change.action]} any more"
+        return f"none of these jobs can be {change.action.done} any more"
     view, reason = left_out[0]
     name = source_text(view, look)
     return f"{name} {view.word}: nothing was sent" if not view.live else f"{name}: {reason}"
