@@ -1,4 +1,4 @@
-"""What commands depend on: the process (`Surroundings`) and the monitor (`CommandContext`).
+"""What commands depend on: the process (`Process`) and the monitor (`CommandContext`).
 
 Also: the parsing of option values (times, durations, job ids) and the settings of the garbage
 collector.
@@ -56,10 +56,10 @@ class CommandContext(NamedTuple):
 def deadline_of(options: argparse.Namespace, config: Config) -> float | None:
     """Return --deadline in UTC seconds; None if absent. Raises CliError unless in the future."""
     text = getattr(options, "deadline", None)
-    return when("--deadline", text, zone_of(config), future=True)
+    return time_option("--deadline", text, zone_of(config), future=True)
 
 
-def when(flag: str, text: str | None, zone: tzinfo | None, *, future: bool) -> float | None:
+def time_option(flag: str, text: str | None, zone: tzinfo | None, *, future: bool) -> float | None:
     """Parse an option's time as UTC seconds; None if not given. Raises CliError."""
     if text is None:
         return None
@@ -85,7 +85,7 @@ def patience_of(options: argparse.Namespace) -> float | None:
     return seconds
 
 
-def wanted_jobs(options: argparse.Namespace) -> list[str]:
+def job_prefixes(options: argparse.Namespace) -> list[str]:
     """Return the job id prefixes on the command line. Raises CliError for a blank one."""
     jobs: list[str] = getattr(options, "jobs", [])
     if getattr(options, "job", None) is not None:
@@ -100,7 +100,7 @@ def zone_of(config: Config) -> tzinfo | None:
     return UTC if config.utc else None
 
 
-class Surroundings(msgspec.Struct, frozen=True):
+class Process(msgspec.Struct, frozen=True):
     """The process environment; tests replace parts of it.
 
     transport: None for the network. state: the folder for data kept between runs. config_file,
@@ -135,22 +135,22 @@ def _folder(kind: str, file: str = "") -> Path | None:
 
 
 @functools.cache
-def here() -> Surroundings:
-    """Return the process's surroundings, one instance for the command and its crash report."""
-    return Surroundings()
+def this_process() -> Process:
+    """Return this process, one instance for the command and its crash report."""
+    return Process()
 
 
 LATER_SECONDS = 5.0
 """Seconds after the start when work that is not urgent is done."""
 
 
-def collect_again() -> None:
+def enable_garbage_collection() -> None:
     """Turn the garbage collector on, except for the objects that exist already."""
     gc.freeze()
     gc.set_threshold(50_000, 20, 100)
     gc.enable()
 
 
-def note(_: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
+def log_loop_error(_: asyncio.AbstractEventLoop, context: dict[str, object]) -> None:
     """Write an asyncio error to the log instead of stderr (a loop exception handler)."""
     logging.getLogger("slurper_tui.cli").error("%(message)s", context)

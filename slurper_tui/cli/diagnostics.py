@@ -25,26 +25,26 @@ from slurper_tui.format import safe
 from slurper_tui.monitor.history.files import make_folder
 
 if TYPE_CHECKING:
-    from slurper_tui.cli.context import Surroundings
+    from slurper_tui.cli.context import Process
 
 
 _PACKAGES = ("slurper-tui", "textual", "httpx", "msgspec")
 
 
-def crashed(error: BaseException, around: Surroundings | None) -> ExitCode:
+def crashed(error: BaseException, process: Process | None) -> ExitCode:
     """Write a crash report and print one line with its path; return BUG.
 
-    around: None if the error came before the surroundings were known.
+    process: None if the error came before it was known.
     """
     from slurper_tui.cli.connect import secrets_in
-    from slurper_tui.cli.context import here  # imports much, perhaps not loaded yet
+    from slurper_tui.cli.context import this_process  # imports much, perhaps not loaded yet
 
-    place = around or here()
-    place.scrubber.add(*secrets_in(place.environ))  # the crash may have come before `perform`
-    path = write_report(error, place.scrubber, place.state)
+    process = process or this_process()
+    process.scrubber.add(*secrets_in(process.environ))  # the crash may have come before `perform`
+    path = write_report(error, process.scrubber, process.state)
     where = f"a report without secrets is in {path}" if path else "no report could be written"
-    what = place.scrubber.clean(f"{type(error).__name__}: {error}")
-    write_note(place.err, f"this is a bug: {what}; {where}")
+    what = process.scrubber.clean(f"{type(error).__name__}: {error}")
+    write_note(process.err, f"this is a bug: {what}; {where}")
     return ExitCode.BUG
 
 

@@ -16,35 +16,35 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import NoReturn
 
-    from slurper_tui.cli.context import Surroundings
+    from slurper_tui.cli.context import Process
 
 
 def main() -> "NoReturn":
     """Run the program with `sys.argv` and end the process with its exit code."""
     _fill_closed_descriptors()
     # Imported objects live until the end: collecting garbage among them would take 1/15 of the
-    # start-up time. `collect_again` turns the collector on again in long runs, with higher
-    # thresholds.
+    # start-up time. `enable_garbage_collection` turns the collector on again in long runs, with
+    # higher thresholds.
     gc.disable()
     _finish(run(sys.argv[1:]))
 
 
-def run(arguments: "Sequence[str]", around: "Surroundings | None" = None) -> int:
+def run(arguments: "Sequence[str]", process: "Process | None" = None) -> int:
     """Run one command line and return its exit code; never raise."""
     try:
-        return _run(arguments, around)
+        return _run(arguments, process)
     except CliError as error:
-        _complain(error.line, around)
+        _print_error(error.line, process)
         return error.code
     except KeyboardInterrupt:
         return ExitCode.INTERRUPTED
     except SystemExit as end:  # argparse, after --help
         return end.code if isinstance(end.code, int) else ExitCode.OK
     except BaseException as error:
-        return _crashed(error, around)
+        return _crashed(error, process)
 
 
-def _crashed(error: BaseException, around: "Surroundings | None") -> int:
+def _crashed(error: BaseException, process: "Process | None") -> int:
     """Write a crash report and return the exit code.
 
     An ImportError means that the program's files were replaced while it ran: print one line.
@@ -53,23 +53,25 @@ def _crashed(error: BaseException, around: "Surroundings | None") -> int:
         from slurper_tui.cli.diagnostics import crashed  # only after an error
     except ImportError:
         kind = type(error).__name__
-        _complain(f"{kind}: a part of the program is missing; was it replaced meanwhile?", around)
+        _print_error(
+            f"{kind}: a part of the program is missing; was it replaced meanwhile?", process
+        )
         return ExitCode.BUG
     try:
-        return crashed(error, around)
+        return crashed(error, process)
     except Exception as second:
         kinds = f"{type(error).__name__}, then {type(second).__name__}"
-        _complain(f"this is a bug: {kinds}; no report could be written", around)
+        _print_error(f"this is a bug: {kinds}; no report could be written", process)
         return ExitCode.BUG
 
 
-def _run(arguments: "Sequence[str]", around: "Surroundings | None") -> int:
+def _run(arguments: "Sequence[str]", process: "Process | None") -> int:
     options = parse(arguments)
     version = getattr(options, "version", False)
     if version or options.command == "completion":
         from slurper_tui.cli.output import Output  # handles full disks and closed pipes
 
-        out, err = (around.out, around.err) if around else (sys.stdout, sys.stderr)
+        out, err = (process.out, process.err) if process else (sys.stdout, sys.stderr)
         output = Output(out, err, ascii_only=False)
         if version:
             from importlib import metadata  # 15 ms
@@ -81,10 +83,10 @@ def _run(arguments: "Sequence[str]", around: "Surroundings | None") -> int:
             output.exact(completion_script(options.shell))
         return ExitCode.OK
     _check_clock()
-    from slurper_tui.cli.context import here  # imports asyncio and most of the program
+    from slurper_tui.cli.context import this_process  # imports asyncio and most of the program
     from slurper_tui.cli.run import perform  # imports asyncio and most of the program
 
-    return perform(options, around or here())
+    return perform(options, process or this_process())
 
 
 def _check_clock() -> None:
@@ -97,11 +99,11 @@ def _check_clock() -> None:
         raise CliError(f"the clock of this system says that it is {when}: set it first")
 
 
-def _complain(line: str, around: "Surroundings | None") -> None:
+def _print_error(line: str, process: "Process | None") -> None:
     if line:
         from slurper_tui.cli.output import write_note  # only after an error
 
-        write_note(around.err if around else sys.stderr, line)
+        write_note(process.err if process else sys.stderr, line)
 
 
 def _fill_closed_descriptors() -> None:
@@ -124,7 +126,7 @@ def _finish(code: int) -> "NoReturn":
         if code == ExitCode.OK:  # any other code was already explained
             from slurper_tui.cli.output import unwritable  # only after an error
 
-            _complain(unwritable(error).line, None)
+            _print_error(unwritable(error).line, None)
             code = ExitCode.USAGE
     try:
         if sys.stderr is not None:

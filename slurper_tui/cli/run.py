@@ -21,12 +21,12 @@ from slurper_tui.cli.connect import Connection, has_network_settings, make_conne
 from slurper_tui.cli.context import (
     LATER_SECONDS,
     CommandContext,
-    Surroundings,
-    collect_again,
+    Process,
     deadline_of,
-    note,
+    enable_garbage_collection,
+    job_prefixes,
+    log_loop_error,
     patience_of,
-    wanted_jobs,
     zone_of,
 )
 from slurper_tui.cli.errors import CliError, ExitCode
@@ -67,38 +67,38 @@ _SHOWS_PAST = (*_UNTIL_STOPPED, "digest")
 _NO_SCREEN = frozenset({"dumb", "unknown"})
 
 
-def perform(options: argparse.Namespace, around: Surroundings) -> ExitCode:
+def perform(options: argparse.Namespace, process: Process) -> ExitCode:
     """Run the command. Raises CliError when it cannot start."""
-    config = _config(options, around)
-    out = Output(around.out, around.err, ascii_only=config.ascii_only)
+    config = _config(options, process)
+    out = Output(process.out, process.err, ascii_only=config.ascii_only)
     if config.notice:
         out.note(config.notice)
     if not _zone_works():
         out.note("TZ is no time zone of less than a day, so times are in UTC")
         config = msgspec.structs.replace(config, utc=True)
-    around.scrubber.add(*secrets_in(around.environ))
+    process.scrubber.add(*secrets_in(process.environ))
     deadline_of(options, config)  # reject an invalid --deadline even where it is not used
-    on_screen = options.command == MONITOR and _takes_screen(around, out)
+    on_screen = options.command == MONITOR and _takes_screen(process, out)
     if options.log is not None:
         from slurper_tui.cli.diagnostics import open_log
 
-        open_log(options.log, around.scrubber)
+        open_log(options.log, process.scrubber)
     if options.command == "history":
         from slurper_tui.cli.commands.history import history
 
-        return history(options, config, around, out)
+        return history(options, config, process, out)
     connection = make_connection(
         config,
-        around.environ,
+        process.environ,
         demo=options.demo,
-        transport=around.transport,
-        scrubber=around.scrubber,
+        transport=process.transport,
+        scrubber=process.scrubber,
     )
     run = _screen if on_screen else _lines
-    return run(options, config, connection, around, out)
+    return run(options, config, connection, process, out)
 
 
-def _config(options: argparse.Namespace, around: Surroundings) -> Config:
+def _config(options: argparse.Namespace, process: Process) -> Config:
     flags = Flags(
         theme=getattr(options, "theme", None),
         interval=options.interval,
@@ -109,7 +109,7 @@ def _config(options: argparse.Namespace, around: Surroundings) -> Config:
         file=options.config,
     )
     try:
-        return load(flags, around.environ, around.config_file)
+        return load(flags, process.environ, process.config_file)
     except ConfigError as error:
         raise CliError(str(error)) from None
 
@@ -124,9 +124,9 @@ def _zone_works() -> bool:
     return True
 
 
-def _takes_screen(around: Surroundings, out: Output) -> bool:
+def _takes_screen(process: Process, out: Output) -> bool:
     """Whether there is a terminal for the screen; a terminal without a keyboard is reported."""
-    if not out.on_terminal or around.environ.get("TERM") in _NO_SCREEN:
+    if not out.on_terminal or process.environ.get("TERM") in _NO_SCREEN:
         return False
     from slurper_tui.cli.terminal import take_keyboard  # only the screen needs a terminal
 
@@ -142,23 +142,23 @@ def _screen(
     options: argparse.Namespace,
     config: Config,
     connection: Connection,
-    around: Surroundings,
+    process: Process,
     out: Output,
 ) -> ExitCode:
     """Run the Textual app."""
     from slurper_tui.cli.past import open_past  # sqlite3
 
-    opened = open_past(connection, options, around.state, time.time())
+    opened = open_past(connection, options, process.state, time.time())
     try:
         # Without remembered jobs no first picture can be shown while httpx is imported.
-        if not opened.remembered or has_network_settings(around.environ):
+        if not opened.remembered or has_network_settings(process.environ):
             _open_client(connection, out)
         from slurper_tui.cli.terminal import clean_environment
 
         clean_environment()
         from slurper_tui.cli.screen import show  # Textual: 190 ms
 
-        return show(connection, opened, config, around, options)
+        return show(connection, opened, config, process, options)
     except CliError:
         asyncio.run(opened.close())  # idempotent
         raise
@@ -175,15 +175,15 @@ def _lines(
     options: argparse.Namespace,
     config: Config,
     connection: Connection,
-    around: Surroundings,
+    process: Process,
     out: Output,
 ) -> ExitCode:
     """Run a command that prints lines, until it ends or a signal ends it."""
     _open_client(connection, out)
     from slurper_tui.cli.past import open_past  # sqlite3
 
-    opened = open_past(connection, options, around.state, time.time())
-    command = _command_for(options, config, connection, opened, out, around)
+    opened = open_past(connection, options, process.state, time.time())
+    command = _command_for(options, config, connection, opened, out, process)
     with Guard() as guard:
         try:
             return asyncio.run(_guarded(command, connection, opened, guard))
@@ -199,7 +199,7 @@ def _command_for(
     connection: Connection,
     opened: Opened,
     out: Output,
-    around: Surroundings,
+    process: Process,
 ) -> Callable[[], Awaitable[ExitCode]]:
     """Return the command as a function without arguments that returns an awaitable."""
     from slurper_tui.cli.choice import resolve
@@ -217,15 +217,15 @@ def _command_for(
         opened.past(shown=options.command in _SHOWS_PAST),
         interval=config.interval,
         eager=once and options.command not in _CHANGES,
-        prefixes=wanted_jobs(options),
+        prefixes=job_prefixes(options),
         needs=needed(options.status if options.command == "jobs" else ()),
         skip_ended=options.command == "jobs",
     )
-    watched = () if once else wanted_jobs(options)
+    watched = () if once else job_prefixes(options)
     session = Session(lambda: monitor, watched, resolve)
     session.start()
     context = CommandContext(
-        session, out, progress_output, zone, connection.accounts, around.environ, around.scrubber
+        session, out, progress_output, zone, connection.accounts, process.environ, process.scrubber
     )
     module, function = _FUNCTIONS[options.command]
     command = getattr(import_module(f"slurper_tui.cli.commands.{module}"), function)
@@ -238,8 +238,8 @@ async def _guarded(
     """Run the command as a task that a signal cancels."""
     loop, task = asyncio.get_running_loop(), asyncio.current_task()
     assert task is not None
-    loop.set_exception_handler(note)
-    loop.call_later(LATER_SECONDS, collect_again)
+    loop.set_exception_handler(log_loop_error)
+    loop.call_later(LATER_SECONDS, enable_garbage_collection)
     guard.when_ending(lambda _: loop.call_soon_threadsafe(task.cancel))
     try:
         code = await command()

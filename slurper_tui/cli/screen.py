@@ -25,11 +25,11 @@ from slurper_tui.cli.choice import resolve
 from slurper_tui.cli.connect import Connection, setting_error
 from slurper_tui.cli.context import (
     LATER_SECONDS,
-    Surroundings,
-    collect_again,
-    note,
-    wanted_jobs,
-    when,
+    Process,
+    enable_garbage_collection,
+    job_prefixes,
+    log_loop_error,
+    time_option,
     zone_of,
 )
 from slurper_tui.cli.driver import MISSING, driver_for
@@ -97,19 +97,19 @@ def show(
     connection: Connection,
     opened: Opened,
     config: Config,
-    around: Surroundings,
+    process: Process,
     options: argparse.Namespace,
 ) -> ExitCode:
     """Run the app until it ends. Raises CliError for an unknown setting."""
-    wanted, now = wanted_jobs(options), time.time()
+    wanted, now = job_prefixes(options), time.time()
     known = snapshot_from_history(
         opened.remembered, connection.accounts, wanted, config.interval, now
     )
-    kept = load_view(around.state)
+    kept = load_view(process.state)
     app = SlurperApp(
         Session(partial(_monitor, connection, opened, config, wanted), wanted, resolve, known),
-        _options(config, kept, options, around),
-        partial(save_view, around.state),
+        _options(config, kept, options, process),
+        partial(save_view, process.state),
     )
     _check(config, app.available_themes)
     wait_for_foreground()
@@ -120,7 +120,7 @@ def show(
             asyncio.run(_drive(app, connection, opened, guard, mouse=config.mouse))
         finally:
             terminal.restore()
-    return _outcome(app, guard, around)
+    return _outcome(app, guard, process)
 
 
 def _monitor(
@@ -139,7 +139,7 @@ def _monitor(
 
 
 def _options(
-    config: Config, kept: ViewState, options: argparse.Namespace, around: Surroundings
+    config: Config, kept: ViewState, options: argparse.Namespace, process: Process
 ) -> ScreenOptions:
     """Return the app's options; --theme wins over the saved theme, which wins over the file."""
     return ScreenOptions(
@@ -149,8 +149,8 @@ def _options(
         keymap=config.keys,
         view=kept,
         theme=options.theme or kept.theme or config.theme,
-        environ=around.environ,
-        deadline=when("--deadline", options.deadline, zone_of(config), future=True),
+        environ=process.environ,
+        deadline=time_option("--deadline", options.deadline, zone_of(config), future=True),
         write=options.write and not MISSING,
         read_only=bool(MISSING),
     )
@@ -222,7 +222,7 @@ def load_the_rest() -> None:
 
     They are imported before first use, because an upgrade of the program may remove the files.
     """
-    collect_again()
+    enable_garbage_collection()
     for name in LATER:
         import_module(name)
 
@@ -232,7 +232,7 @@ async def _drive(
 ) -> None:
     """Run the app; the guard enforces the end if the shutdown of the loop hangs."""
     loop = asyncio.get_running_loop()
-    loop.set_exception_handler(note)
+    loop.set_exception_handler(log_loop_error)
     guard.when_ending(lambda code: loop.call_soon_threadsafe(app.exit_for_signal, code))
     try:
         loop.call_later(LATER_SECONDS, load_the_rest)
@@ -243,7 +243,7 @@ async def _drive(
         await connection.client.close()
 
 
-def _outcome(app: SlurperApp, guard: Guard, around: Surroundings) -> ExitCode:
+def _outcome(app: SlurperApp, guard: Guard, process: Process) -> ExitCode:
     """Return the app's exit code.
 
     Raises CliError when every account rejects the credentials, a job prefix is not unique, or the
@@ -260,7 +260,7 @@ def _outcome(app: SlurperApp, guard: Guard, around: Surroundings) -> ExitCode:
     if app.crash is not None:
         from slurper_tui.cli.diagnostics import crashed  # only after an error
 
-        return crashed(app.crash, around)
+        return crashed(app.crash, process)
     if app.fatal is not None:
         raise rejected(str(app.fatal))
     return exit_code(app.return_code)

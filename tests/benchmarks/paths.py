@@ -36,7 +36,7 @@ from msgspec.structs import replace
 
 from slurper_tui.cli.main import run
 from slurper_tui.simulated.account import SimulatedAccount
-from tests.cli.program import environment, surroundings
+from tests.cli.program import environment, make_process
 from tests.tui.test_only_reading import Watched, watched
 
 _PRODUCT = str(Path(sys.modules["slurper_tui"].__path__[0]))
@@ -220,9 +220,9 @@ def failed_keys() -> Tracer:
 
     with tempfile.TemporaryDirectory() as folder:
         transport = httpx.MockTransport(Tap(account.transport(), seen).handle_request)
-        around = surroundings(environment(account), Path(folder), transport=transport)
+        process = make_process(environment(account), Path(folder), transport=transport)
         out = io.TextIOWrapper(Stdout(), encoding="utf-8", write_through=True)
-        run(("failures", job.plan.id, "--keys"), replace(around, out=out))
+        run(("failures", job.plan.id, "--keys"), replace(process, out=out))
     return tracer
 
 

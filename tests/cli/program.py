@@ -10,7 +10,7 @@ from pathlib import Path
 
 import httpx
 
-from slurper_tui.cli.context import Surroundings
+from slurper_tui.cli.context import Process
 from slurper_tui.cli.main import run
 from slurper_tui.simulated.account import SimulatedAccount
 
@@ -37,16 +37,16 @@ def environment(account: SimulatedAccount, **more: str) -> dict[str, str]:
     }
 
 
-def surroundings(
+def make_process(
     environ: Mapping[str, str],
     folder: Path,
     *,
     transport: httpx.AsyncBaseTransport | None = None,
     encoding: str = "utf-8",
-) -> Surroundings:
+) -> Process:
     """A place to run in that touches nothing of the person's."""
     out, err = (io.TextIOWrapper(io.BytesIO(), encoding=encoding) for _ in range(2))
-    return Surroundings(
+    return Process(
         environ=environ,
         out=out,
         err=err,
@@ -70,9 +70,9 @@ def perform(
         transport = transport or account.transport()
     with tempfile.TemporaryDirectory() as empty:
         place = folder or Path(empty)
-        around = surroundings(environ or {}, place, transport=transport, encoding=encoding)
-        code = run(arguments, around)
-    return Ran(code, _lines(around.out), _lines(around.err))
+        process = make_process(environ or {}, place, transport=transport, encoding=encoding)
+        code = run(arguments, process)
+    return Ran(code, _lines(process.out), _lines(process.err))
 
 
 def _lines(stream: object) -> list[str]:

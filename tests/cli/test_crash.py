@@ -12,7 +12,7 @@ from slurper_tui.api.scrub import Scrubber
 from slurper_tui.cli import diagnostics as crash
 from slurper_tui.cli.main import run
 from slurper_tui.simulated.account import SimulatedAccount
-from tests.cli.program import environment, perform, surroundings
+from tests.cli.program import environment, make_process, perform
 
 
 class Broken(httpx.AsyncBaseTransport):
@@ -103,8 +103,8 @@ def test_an_interruption_before_anything_runs_is_exit_130(tmp_path: Path) -> Non
         def get(self, *_: object) -> str:  # it never answers
             raise KeyboardInterrupt
 
-    around = surroundings(Interrupting(), tmp_path)
-    assert run(["jobs"], around) == 130
+    process = make_process(Interrupting(), tmp_path)
+    assert run(["jobs"], process) == 130
     assert environment(SimulatedAccount())
 
 

@@ -224,13 +224,13 @@ def test_without_a_home_it_runs_without_a_history(
 ) -> None:
     account = SimulatedAccount(jobs=1)
     with serve(account) as server:
-        around = environ(tmp_path, **server.environment())
-        around = {name: value for name, value in around.items() if name != "HOME"}
+        variables = environ(tmp_path, **server.environment())
+        variables = {name: value for name, value in variables.items() if name != "HOME"}
         # Nobody has this number, so that there is no entry with a home folder either.
         words = ["unshare", "--user", "--map-user=54321", "--map-group=54321", *PROGRAM, "jobs"]
         done = subprocess.run(
             words,
-            env=around if home is None else {**around, "HOME": home},
+            env=variables if home is None else {**variables, "HOME": home},
             cwd=tmp_path,
             capture_output=True,
             text=True,
@@ -246,11 +246,11 @@ def test_without_a_home_it_runs_without_a_history(
 def test_a_history_that_is_locked_to_the_end_is_told(tmp_path: Path) -> None:
     account = SimulatedAccount(jobs=1)
     with serve(account) as server:
-        around = environ(tmp_path, **server.environment())
+        variables = environ(tmp_path, **server.environment())
 
         def jobs() -> subprocess.CompletedProcess[str]:
             return subprocess.run(
-                [*PROGRAM, "jobs"], env=around, capture_output=True, text=True, timeout=PATIENCE
+                [*PROGRAM, "jobs"], env=variables, capture_output=True, text=True, timeout=PATIENCE
             )
 
         assert jobs().stderr == ""

@@ -9,7 +9,7 @@ from typing import Any
 
 from slurper_tui import format as fmt
 from slurper_tui.cli.commands.jobs import whole
-from slurper_tui.cli.context import CommandContext, when
+from slurper_tui.cli.context import CommandContext, time_option
 from slurper_tui.cli.errors import ExitCode
 from slurper_tui.cli.output import Output, failed, migration
 from slurper_tui.monitor.model.samples import Recorded
@@ -25,7 +25,7 @@ async def digest(options: argparse.Namespace, context: CommandContext) -> ExitCo
 
     Jobs that the API does not answer for are reported from recorded samples.
     """
-    since = when("--since", options.since, context.zone, future=False)
+    since = time_option("--since", options.since, context.zone, future=False)
     snapshot = await whole(context)
     made = await context.session.digest(since, context.zone)
     print_digest(made, context.out, as_json=options.json)

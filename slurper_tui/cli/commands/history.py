@@ -29,7 +29,7 @@ from slurper_tui.monitor.model.job import Counts, JobView
 from slurper_tui.monitor.model.samples import Recorded
 
 if TYPE_CHECKING:
-    from slurper_tui.cli.context import Surroundings
+    from slurper_tui.cli.context import Process
 
 
 Sample = tuple[JobKey, Recorded]
@@ -38,16 +38,14 @@ _NOBODYS: Sample = (JobKey("", ""), Recorded(0.0, Counts(), None))
 """A sample with every field, for the CSV header."""
 
 
-def history(
-    options: argparse.Namespace, config: Config, around: Surroundings, out: Output
-) -> ExitCode:
+def history(options: argparse.Namespace, config: Config, process: Process, out: Output) -> ExitCode:
     """Print the samples, or with --path the file's path.
 
     Raises CliError when the history cannot be read, or the job prefix matches none or several.
     """
-    if around.state is None and not options.demo:
+    if process.state is None and not options.demo:
         raise CliError("there is no home folder, so there is no history")
-    path = None if options.demo or around.state is None else around.state / FILE
+    path = None if options.demo or process.state is None else process.state / FILE
     if options.path and path is None:
         raise CliError("the demo keeps its history in memory, so it has no path")
     if options.path:

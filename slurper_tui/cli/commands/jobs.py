@@ -12,7 +12,7 @@ from contextlib import aclosing
 
 from slurper_tui import format as fmt
 from slurper_tui.cli import choice
-from slurper_tui.cli.context import CommandContext, wanted_jobs
+from slurper_tui.cli.context import CommandContext, job_prefixes
 from slurper_tui.cli.errors import CliError, ExitCode
 from slurper_tui.cli.output import (
     Output,
@@ -224,7 +224,7 @@ async def watch(options: argparse.Namespace, context: CommandContext) -> ExitCod
 
     Raises CliError when a prefix is not unique.
     """
-    out, wanted = context.out, wanted_jobs(options)
+    out, wanted = context.out, job_prefixes(options)
     rounds = DEMO_ROUNDS if options.demo and not out.on_terminal else None
     printed: dict[JobKey, Printed] = {}
     undocumented: set[JobKey] = set()

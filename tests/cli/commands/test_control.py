@@ -18,7 +18,7 @@ import pytest
 
 from slurper_tui.cli import prompts
 from slurper_tui.cli.commands.control import control
-from slurper_tui.cli.context import CommandContext, wanted_jobs
+from slurper_tui.cli.context import CommandContext, job_prefixes
 from slurper_tui.cli.errors import CliError, ExitCode
 from slurper_tui.cli.output import Output, ProgressOutput
 from slurper_tui.cli.parser import COMMANDS, MONITOR, parse
@@ -326,7 +326,7 @@ async def services(
     *words: str, accounts: list[SimulatedAccount] | None = None
 ) -> AsyncIterator[Services]:
     options = parse(words)
-    async with bench(accounts, prefixes=wanted_jobs(options)) as b:
+    async with bench(accounts, prefixes=job_prefixes(options)) as b:
         yield Services(b, options)
 
 

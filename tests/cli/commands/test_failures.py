@@ -22,7 +22,7 @@ from slurper_tui.monitor.model.logs import FAILED_TYPE
 from slurper_tui.simulated.account import Fault, Kind, SimulatedAccount
 from slurper_tui.simulated.logs import log_rows
 from tests.cli.logs import account, plan, row, telling
-from tests.cli.program import PATIENCE, environment, perform, surroundings
+from tests.cli.program import PATIENCE, environment, make_process, perform
 from tests.cli.test_processes import PROGRAM, environ
 from tests.server import serve
 from tests.terminal.pty_program import PROGRAM as PROGRAM_FILE
@@ -53,13 +53,13 @@ def raw(
     """The very bytes on stdout, and what stderr says."""
     nobody = SimulatedAccount()
     with tempfile.TemporaryDirectory() as folder:
-        around = surroundings(
+        process = make_process(
             environment(nobody), Path(folder), transport=transport, encoding=encoding
         )
-        assert run(["failures", "job1", *words], around) == code
-        assert isinstance(around.out, io.TextIOWrapper)
-        assert isinstance(around.err, io.TextIOWrapper)
-        written, said = around.out.buffer, around.err.buffer
+        assert run(["failures", "job1", *words], process) == code
+        assert isinstance(process.out, io.TextIOWrapper)
+        assert isinstance(process.err, io.TextIOWrapper)
+        written, said = process.out.buffer, process.err.buffer
         assert isinstance(written, io.BytesIO)
         assert isinstance(said, io.BytesIO)
         return written.getvalue(), said.getvalue().decode(encoding)
