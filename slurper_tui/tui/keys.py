@@ -170,9 +170,6 @@ FAILURE_KEYS: tuple[Binding, ...] = (
     *_ON_EVERY_PAGE,
 )
 
-DEFAULT_KEYS = {binding.id: binding.key for binding in KEYS}
-"""The default keys of each binding id, comma-separated."""
-
 INTERVALS = (2.0, 3.0, 5.0, 10.0, 15.0, 30.0, 60.0)
 """The polling intervals that `+` and `-` step through, in seconds."""
 
@@ -244,55 +241,47 @@ def _can(id: str, state: ScreenState) -> bool:
     return not why_not_now(id, state, "")
 
 
-_OFFERS: tuple[tuple[tuple[str, ...], str, Callable[[ScreenState], bool]], ...] = (
+_OFFERS: tuple[tuple[tuple[str, ...], Callable[[ScreenState], bool]], ...] = (
     (
         ("list.ended",),
-        "ended",
         lambda state: state.view.hide_ended or any(not view.live for view in state.jobs),
     ),
-    (("list.sort-left", "list.sort-right"), "sort", lambda state: len(state.jobs) > 1),
-    (("show.log",), "log", lambda state: state.job is not None),
-    (("show.failures",), "failures", _has_failed),
-    (("pane.open",), "open", lambda state: state.line is not None and not state.line.is_folded),
-    (("pane.open",), "unfold", lambda state: state.line is not None and state.line.is_folded),
-    (("list.filter",), "filter", lambda state: state.total > 1),
-    (("change.resume",), "resume", partial(_can, "change.resume")),
-    (("change.pause",), "pause", partial(_can, "change.pause")),
-    (("change.abort",), "abort", partial(_can, "change.abort")),
-    (("show.help",), "help", lambda _: True),
-    (("app.quit",), "quit", lambda _: True),
-    (("show.problem",), "problem", _has_trouble),
+    (("list.sort-left", "list.sort-right"), lambda state: len(state.jobs) > 1),
+    (("show.log",), lambda state: state.job is not None),
+    (("show.failures",), _has_failed),
+    (("pane.open",), lambda state: state.line is not None),
+    (("list.filter",), lambda state: state.total > 1),
+    (("change.resume",), partial(_can, "change.resume")),
+    (("change.pause",), partial(_can, "change.pause")),
+    (("change.abort",), partial(_can, "change.abort")),
+    (("show.help",), lambda _: True),
+    (("app.quit",), lambda _: True),
+    (("show.problem",), _has_trouble),
 )
+"""The hints of the main screen, the least important first, and when their keys do something."""
 
 
 def hints_for(state: ScreenState, keymap: Mapping[str, str], look: Look) -> tuple[Hint, ...]:
     """Return the hints whose keys work now, the least important first."""
-    offered = [(ids, word) for ids, word, works in _OFFERS if works(state)]
-    return tuple(
-        (" ".join(hint_sign(id, keymap, look) for id in ids), word)
-        for ids, word in offered[-MOST_HINTS:]
-    )
+    offered = [ids for ids, works in _OFFERS if works(state)][-MOST_HINTS:]
+    hints = (key_hint(KEYS, ids, keymap, look) for ids in offered)
+    unfolds = state.line is not None and state.line.is_folded
+    return tuple((key, "unfold" if unfolds and word == "open" else word) for key, word in hints)
 
 
-def hint_sign(id: str, keymap: Mapping[str, str], look: Look) -> str:
-    """Return the first key of a main-screen binding as it is shown."""
-    keys = keymap.get(id) or DEFAULT_KEYS[id]
-    return look.to_ascii(key_sign(keys.split(",")[0].strip()))
+def key_hint(
+    bindings: Sequence[Binding], ids: Sequence[str], keymap: Mapping[str, str], look: Look
+) -> Hint:
+    """Return the first keys of these bindings, and the word of the last one."""
+    chosen = {binding.id: binding for binding in bindings}
+    keys = [signs(chosen[id], keymap, look).split(" ")[0] for id in ids]
+    return " ".join(keys), chosen[ids[-1]].description
 
 
 def signs(binding: Binding, keymap: Mapping[str, str], look: Look) -> str:
     """Return all keys of a binding as they are shown. keymap: the user's own bindings by id."""
-    keys = keymap.get(binding.id or "", binding.key).split(",")
+    keys = (keymap.get(binding.id or "") or binding.key).split(",")
     return look.to_ascii(" ".join(key_sign(key.strip()) for key in keys))
-
-
-def hints_of(
-    bindings: Sequence[Binding], ids: Sequence[str], keymap: Mapping[str, str], look: Look
-) -> tuple[Hint, ...]:
-    """Return the first key and the word of each binding in `ids`, in that order."""
-    known = {binding.id: binding for binding in bindings}
-    chosen = (known[id] for id in ids)
-    return tuple((signs(b, keymap, look).split(" ")[0], b.description) for b in chosen)
 
 
 QUIET_SECONDS = 0.15

@@ -6,7 +6,7 @@ texts to copy, errors and log rows. `PageHelp` and the later classes serve the p
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from textual.app import ComposeResult
@@ -89,34 +89,68 @@ class Dialog(ModalScreen[None], NotedScreen[None]):
         self.dismiss()
 
 
-def _title(text: str) -> Iterator[Line]:
-    yield (Piece(text, "strong"), Piece("   Esc closes", "faint"))
+def _title(text: str, hint: str = "") -> Iterator[Line]:
+    yield (Piece(text, "strong"), Piece(f"{hint}   Esc closes", "faint"))
     yield ()
 
 
-class HelpDialog(Dialog):
-    """All keys, the filter syntax and the meaning of the status signs.
+def _labelled(
+    label: str, parts: Sequence[str], column: int, style: str = "muted", text_style: str = ""
+) -> Iterator[Line]:
+    """Yield a label in a column of that many cells, and the wrapped parts of its text beside it."""
+    for number, part in enumerate(parts):
+        yield (Piece(pad("" if number else label, column), style), Piece(part, text_style))
+
+
+class PageHelp(Dialog):
+    """The keys of one page."""
+
+    TITLE_TEXT = "Keys of this page"
+
+    def __init__(self, look: Look, bindings: Sequence[Binding], keymap: Mapping[str, str]) -> None:
+        super().__init__(look)
+        self._keys = bindings
+        self._keymap = keymap
+
+    def page_lines(self, width: int) -> Iterator[Line]:
+        """Yield each key with its description."""
+        yield from _title(self.TITLE_TEXT)
+        for binding in self._keys:
+            why = self.why_not(binding)
+            text = f"{binding.tooltip} ({why})" if why else binding.tooltip
+            keys = signs(binding, self._keymap, self.look)
+            yield from self._row(keys, text, width, text_style="faint" if why else "")
+
+    def why_not(self, binding: Binding) -> str:
+        """Return why a key is unavailable now; "" if it is available."""
+        return ""
+
+    def _row(
+        self, term: str, text: str, width: int, style: str = "key", text_style: str = ""
+    ) -> Iterator[Line]:
+        parts = wrap_words(self.look.to_ascii(text), max(8, width - KEY_COLUMN))
+        return _labelled(term, parts, KEY_COLUMN, style, text_style)
+
+
+class HelpDialog(PageHelp):
+    """The keys of the main screen, the filter syntax and the meaning of the status signs.
 
     reasons: why a key is unavailable now, by binding id.
     """
 
+    TITLE_TEXT = "Keys"
+
     def __init__(self, look: Look, keymap: Mapping[str, str], reasons: Mapping[str, str]) -> None:
-        super().__init__(look)
-        self._keymap = keymap
+        super().__init__(look, KEYS, keymap)
         self._reasons = reasons
+
+    def why_not(self, binding: Binding) -> str:
+        """Return why a key is unavailable now; "" if it is available."""
+        return self.look.sanitise(self._reasons.get(binding.id or "", ""))
 
     def page_lines(self, width: int) -> Iterator[Line]:
         """Yield the keys, the filter terms and the signs, each with its description."""
-        yield from _title("Keys")
-        for binding in KEYS:
-            why = self.look.sanitise(self._reasons.get(binding.id or "", ""))
-            text = f"{binding.tooltip} ({why})" if why else binding.tooltip
-            yield from self._row(
-                signs(binding, self._keymap, self.look),
-                text,
-                width,
-                text_role="faint" if why else "",
-            )
+        yield from super().page_lines(width)
         yield ()
         yield from _title("Filter")
         for term, meaning in _FILTER_HELP:
@@ -126,14 +160,6 @@ class HelpDialog(Dialog):
         for state in State:
             sign = f"{self.look.sign(state)} {_STATE_WORDS.get(state, state)}"
             yield from self._row(sign, _STATE_HELP[state], width, STATUS[state].style)
-
-    def _row(
-        self, term: str, text: str, width: int, style: str = "key", text_role: str = ""
-    ) -> Iterator[Line]:
-        label = pad(term, KEY_COLUMN)
-        for part in wrap_words(self.look.to_ascii(text), max(8, width - KEY_COLUMN)):
-            yield (Piece(label, style), Piece(part, text_role))
-            label = " " * KEY_COLUMN
 
 
 _FILTER_HELP = (
@@ -172,13 +198,7 @@ class ProblemDialog(Dialog):
                 yield from ([()] if number else [])
                 yield from ((Piece(part, "strong"),) for part in wrap(text, width))
                 continue
-            yield from self._pair(label, text, width)
-
-    def _pair(self, label: str, text: str, width: int) -> Iterator[Line]:
-        shown = pad(label, KEY_COLUMN)
-        for part in wrap(text, max(8, width - KEY_COLUMN)):
-            yield (Piece(shown, "muted"), Piece(part))
-            shown = " " * KEY_COLUMN
+            yield from _labelled(label, wrap(text, max(8, width - KEY_COLUMN)), KEY_COLUMN)
 
 
 def can_copy(text: str) -> bool:
@@ -236,27 +256,6 @@ def copy_text(screen: NotedScreen[Any], what: str, text: str) -> None:
     screen.show_note(f"{what} copied; again to see it in full".lstrip())
 
 
-CLOSES = "   Esc closes"
-
-
-class PageHelp(Dialog):
-    """The keys of one page."""
-
-    def __init__(self, look: Look, bindings: Sequence[Binding], keymap: Mapping[str, str]) -> None:
-        super().__init__(look)
-        self._told = [(signs(b, keymap, look), b.tooltip) for b in bindings]
-
-    def page_lines(self, width: int) -> Iterator[Line]:
-        """Yield each key with its description."""
-        yield (Piece("Keys of this page", "strong"), Piece(CLOSES, "faint"))
-        yield ()
-        for keys, tooltip in self._told:
-            shown = pad(keys, KEY_COLUMN)
-            for part in wrap_words(self.look.to_ascii(tooltip), max(8, width - KEY_COLUMN)):
-                yield (Piece(shown, "key"), Piece(part))
-                shown = " " * KEY_COLUMN
-
-
 class TextDialog(Dialog):
     """An answer that is too long for one line. exact: the text that `y` copies."""
 
@@ -270,12 +269,10 @@ class TextDialog(Dialog):
         """Yield the title, the wrapped texts and the exact text."""
         look = self.look
         if self._title:
-            hint = f"   y copies{CLOSES}" if can_copy(self._exact) and self._exact else CLOSES
-            yield (Piece(self._title, "strong"), Piece(hint, "faint"))
-            yield ()
+            copies = self._exact and can_copy(self._exact)
+            yield from _title(self._title, "   y copies" if copies else "")
         for text in self._texts:
-            said = wrap_words(look.sentence(text), width)
-            yield from ((Piece(part),) for part in said)
+            yield from ((Piece(part),) for part in wrap_words(look.sentence(text), width))
         if self._exact:
             yield ()
             yield from (
@@ -290,59 +287,37 @@ class TextDialog(Dialog):
 
 
 class PairsDialog(Dialog):
-    """A list of labels with their texts."""
+    """A list of labels with their texts; both are already sanitised."""
 
-    TITLE_TEXT = ""
-
-    def pairs(self) -> Iterator[tuple[str, str]]:
-        """Yield the (label, text) pairs to show; the text is already sanitised."""
-        return iter(())
+    def __init__(self, look: Look, title: str, pairs: Iterable[tuple[str, str]]) -> None:
+        super().__init__(look)
+        self._title, self._pairs = title, tuple(pairs)
 
     def page_lines(self, width: int) -> Iterator[Line]:
         """Yield each label with its full text."""
-        yield (Piece(self.TITLE_TEXT, "strong"), Piece(CLOSES, "faint"))
-        yield ()
+        yield from _title(self._title)
         column = KEY_COLUMN if width >= 3 * KEY_COLUMN else KEY_COLUMN - 4
-        for label, text in self.pairs():
-            shown = pad(label, column)
-            for part in wrap(text, max(8, width - column)):
-                yield (Piece(shown, "muted"), Piece(part))
-                shown = " " * column
+        for label, text in self._pairs:
+            yield from _labelled(label, wrap(text, max(8, width - column)), column)
 
 
-class ErrorDialog(PairsDialog):
-    """All details of the error that stops a page from reading on."""
-
-    TITLE_TEXT = "What stands in the way"
-
-    def __init__(self, look: Look, error: ApiError) -> None:
-        super().__init__(look)
-        self._error = error
-
-    def pairs(self) -> Iterator[tuple[str, str]]:
-        """Yield every code and message with its label."""
-        return error_details(self._error, self.look)
+def error_dialog(look: Look, error: ApiError) -> PairsDialog:
+    """Return a dialog with all details of the error that stops a page from reading on."""
+    return PairsDialog(look, "What stands in the way", error_details(error, look))
 
 
-class RowDialog(PairsDialog):
-    """One row of a log in full."""
-
-    TITLE_TEXT = "Log row"
-
-    def __init__(self, look: Look, row: LogRow) -> None:
-        super().__init__(look)
-        self._row = row
-
-    def pairs(self) -> Iterator[tuple[str, str]]:
-        """Yield every field from the API, and this program's wording of the reason."""
-        row, clean = self._row, self.look.sanitise
-        yield "time", clean(row.created_at)
-        yield "reason", clean(reason_of(row.log_type))
-        yield "type", clean(row.log_type)
-        yield "key", clean(row.object_key)
-        yield "message", clean(row.message)
-        for name, value in row.extra.items():
-            yield clean(name), clean(str(value))
+def row_dialog(look: Look, row: LogRow) -> PairsDialog:
+    """Return a dialog with every field of a log row, and this program's wording of the reason."""
+    fields: dict[str, str | None] = {
+        "time": row.created_at,
+        "reason": reason_of(row.log_type),
+        "type": row.log_type,
+        "key": row.object_key,
+        "message": row.message,
+    }
+    pairs = [(name, look.sanitise(value)) for name, value in fields.items()]
+    pairs += [(look.sanitise(name), look.sanitise(str(value))) for name, value in row.extra.items()]
+    return PairsDialog(look, "Log row", pairs)
 
 
 def saved_keys_dialog(

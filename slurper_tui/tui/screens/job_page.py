@@ -15,10 +15,10 @@ from textual.binding import Binding
 
 from slurper_tui.api.errors import ApiError
 from slurper_tui.monitor.model.job import JobView
-from slurper_tui.tui.keys import hints_of
+from slurper_tui.tui.keys import key_hint
 from slurper_tui.tui.render.lines import Line, Piece, join, shorten, spread, width_of
 from slurper_tui.tui.screens.base import FramedScreen
-from slurper_tui.tui.screens.dialogs import ErrorDialog, PageHelp, TextDialog
+from slurper_tui.tui.screens.dialogs import PageHelp, TextDialog, error_dialog
 from slurper_tui.tui.state import ScreenState
 
 if TYPE_CHECKING:
@@ -83,7 +83,8 @@ class JobPage(FramedScreen[None]):
 
     def foot(self, width: int) -> Sequence[Line]:
         """Return the note and the key hints; hints that do not fit are dropped."""
-        hints = list(hints_of(self.KEYS, self.HINTS, self.main.options.keymap, self.look))
+        keymap = self.main.options.keymap
+        hints = [key_hint(self.KEYS, [id], keymap, self.look) for id in self.HINTS]
         if self.note:
             look = self.look
             note = shorten(look.sentence(self.note), width - 2, look.ellipsis)
@@ -116,7 +117,7 @@ class JobPage(FramedScreen[None]):
         if self.problem is None:
             self.main.action_problem()
         else:
-            self.app.push_screen(ErrorDialog(self.look, self.problem))
+            self.app.push_screen(error_dialog(self.look, self.problem))
 
     def action_repaint(self) -> None:
         """Repaint every cell, in case other output has overwritten the terminal."""

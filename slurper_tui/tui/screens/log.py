@@ -304,10 +304,10 @@ class LogPage(JobPage):
 
     def action_open(self) -> None:
         """Show the highlighted row in full."""
-        from slurper_tui.tui.screens.dialogs import RowDialog
+        from slurper_tui.tui.screens.dialogs import row_dialog
 
         if self.state.row is not None:
-            self.app.push_screen(RowDialog(self.look, self.state.row))
+            self.app.push_screen(row_dialog(self.look, self.state.row))
 
     def action_copy(self) -> None:
         """Copy the highlighted row's key."""

@@ -32,7 +32,7 @@ from slurper_tui.monitor.model.job import JobView, Snapshot
 from slurper_tui.monitor.model.timeline import Window
 from slurper_tui.monitor.session import Session
 from slurper_tui.tui import state as states
-from slurper_tui.tui.keys import KEYS, Hint, hint_sign, hints_for, next_interval
+from slurper_tui.tui.keys import KEYS, Hint, hints_for, key_hint, next_interval
 from slurper_tui.tui.render.glyphs import Look
 from slurper_tui.tui.screens.base import NotedScreen
 from slurper_tui.tui.screens.job_actions import JobActions
@@ -159,7 +159,7 @@ class MainScreen(NotedScreen[None]):
 
     def sign(self, id: str) -> str:
         """Return the first key of a binding as it is shown."""
-        return hint_sign(id, self.options.keymap, self.look)
+        return key_hint(KEYS, [id], self.options.keymap, self.look)[0]
 
     def take(self, snapshot: Snapshot) -> None:
         """Show a new snapshot, unless the screen is frozen.
