@@ -1,4 +1,4 @@
-"""Jobs and snapshots to show, made in one line."""
+"""Makers of jobs, forecasts and snapshots."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def iso(at: float) -> str:
 
 
 def view(number: int = 1, status: str | None = "running", done: int = 350, **given: Any) -> JobView:
-    """A job of 1,000 objects; source, prefix, target, account and any field can be given."""
+    """Return a job of 1,000 objects; given: source, prefix, target, account and any field."""
     ended = status in ("completed", "aborted")
     source = Source(
         vendor="s3",
@@ -50,12 +50,12 @@ def view(number: int = 1, status: str | None = "running", done: int = 350, **giv
 
 
 def forecast(low: float, high: float, **given: Any) -> Forecast:
-    """A forecast made now, its ends in hours from now."""
+    """Return a forecast made now. low, high: hours from now."""
     return Forecast(NOW + low * 3600, NOW + high * 3600, NOW, **given)
 
 
 def snapshot(*jobs: JobView, **given: Any) -> Snapshot:
-    """A snapshot of one listed account, unless told otherwise."""
+    """Return a snapshot of one listed account by default."""
     fields: dict[str, Any] = {
         "taken_at": NOW,
         "interval": 5.0,
@@ -66,6 +66,6 @@ def snapshot(*jobs: JobView, **given: Any) -> Snapshot:
 
 
 def harmless(text: str) -> bool:
-    """No character of the text can steer a terminal or change the direction of writing."""
+    """Return whether no character can control a terminal or change the direction of writing."""
     unsafe = {"Cc", "Cf", "Cs", "Zl", "Zp"}
     return not any(unicodedata.category(char) in unsafe for char in text)

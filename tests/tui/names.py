@@ -1,4 +1,4 @@
-"""Names whose width terminals disagree about."""
+"""Names to which terminals give different widths."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The state of the main screen: filter, order and the arrangement in a worker."""
+"""The state of the main screen: filter, order and the arrangement in a thread."""
 
 from __future__ import annotations
 
@@ -49,38 +49,38 @@ JOB = view(status="running", source="Photos-Prod", prefix="2024/", target="media
         "s3.example",
     ],
 )
-def test_it_finds(text: str) -> None:
+def test_a_filter_matches(text: str) -> None:
     assert matcher(text)(JOB)
 
 
 @pytest.mark.parametrize(
     "text", ["backups", "photos backups", "!photos", "status:paused", "target:photos", "nope:x"]
 )
-def test_it_leaves_out(text: str) -> None:
+def test_a_filter_does_not_match(text: str) -> None:
     assert not matcher(text)(JOB)
 
 
 @pytest.mark.parametrize("name", ["café/", "Ångström", "한국", "ΐ", "q\u0307\u0323"])
-def test_a_name_is_found_in_whichever_normal_form(name: str) -> None:
+def test_a_name_is_found_in_any_normal_form(name: str) -> None:
     forms = [unicodedata.normalize(form, name) for form in ("NFC", "NFD")]
     for typed, stored in product((*forms, name.upper()), forms):
         assert matcher(typed)(view(prefix=stored))
         assert matcher(f"source:{typed}")(view(prefix=stored))
 
 
-def test_failed_means_failed_objects_or_the_word() -> None:
+def test_failed_matches_failed_objects_or_the_status() -> None:
     assert matcher("status:failed")(view(failed=3))
     assert matcher("status:failed")(view(status="failed"))
     assert not matcher("status:failed")(view())
     assert matcher("!status:failed")(view())
 
 
-def test_the_word_on_the_screen_can_be_asked_for() -> None:
+def test_a_filter_matches_the_word_on_the_screen() -> None:
     assert matcher("status:gone")(view(gone=True))
 
 
 @given(st.text(), st.text())
-def test_any_text_is_a_filter_and_finds_what_is_called_so(text: str, other: str) -> None:
+def test_any_text_is_a_filter_that_matches_its_own_name(text: str, other: str) -> None:
     named = view(source=text, target=other, id=other)
     found = matcher(text)(named)
     if not any(word.startswith("!") or ":" in word for word in text.split()):
@@ -89,13 +89,13 @@ def test_any_text_is_a_filter_and_finds_what_is_called_so(text: str, other: str)
 
 
 @given(st.text())
-def test_not_is_the_opposite(text: str) -> None:
+def test_an_exclamation_mark_inverts_a_term(text: str) -> None:
     word = "".join(text.casefold().split()).lstrip("!")
     if word:
         assert matcher(word)(JOB) != matcher(f"!{word}")(JOB)
 
 
-def test_a_stalled_job_is_found_by_our_word_and_by_the_apis() -> None:
+def test_a_stalled_job_matches_both_of_its_words() -> None:
     stalled = view(phase=Phase.STALLED)
     assert matcher("status:stalled")(stalled)
     assert matcher("status:running")(stalled)
@@ -123,7 +123,7 @@ AFTER = snapshot(*JOBS[:7], *(view(n, "aborted") for n in range(7, 19)), NEW_JOB
     ],
 )
 @pytest.mark.parametrize("sought", [None, NEW_JOB.key])
-def test_what_was_arranged_elsewhere_is_as_if_arranged_here(
+def test_adopting_a_state_equals_arranging_it(
     meanwhile: Callable[[ScreenState], ScreenState], sought: RowKey | None
 ) -> None:
     made = see(ScreenState(sought=sought), BEFORE)
@@ -136,7 +136,7 @@ def test_what_was_arranged_elsewhere_is_as_if_arranged_here(
         assert getattr(there, name) == getattr(here, name), name
 
 
-async def test_many_jobs_come_to_the_screen_too(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_many_jobs_are_arranged_in_a_thread(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(main_screen, "MANY_JOBS", 5)
     async with staged(BEFORE) as stage:
         for snapshot_ in (BEFORE, AFTER):

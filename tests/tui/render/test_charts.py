@@ -57,20 +57,17 @@ def the_hour(window: Window = Window.HOUR) -> Trace:
     return trace_of(KEY, window, NOW, NOW - 4000, an_hour())
 
 
-def text(picture: tuple[Line, ...]) -> list[str]:
-    return [text_of(line).rstrip() for line in picture]
+def text(chart: tuple[Line, ...]) -> list[str]:
+    return [text_of(line).rstrip() for line in chart]
 
 
 def styles(line: Line) -> dict[str, str]:
-    """What is written in each style, blanks left out."""
+    """Return the text in each style, without blanks."""
     found: dict[str, str] = {}
     for piece in line:
         if piece.text.strip():
             found[piece.style] = found.get(piece.style, "") + piece.text.strip()
     return found
-
-
-# Rate, seen whole ------------------------------------------------------------------------------
 
 
 def test_the_rate_of_an_hour() -> None:
@@ -93,7 +90,7 @@ def test_the_rate_of_an_hour_without_unicode() -> None:
     ]
 
 
-def test_a_day_and_all_of_a_past_are_told_by_the_clock() -> None:
+def test_a_day_and_all_time_have_clock_labels() -> None:
     assert text(rate_chart(the_hour(Window.DAY), LOOK, 60, 2)) == [
         "rate · 24 h                       peak 60/s · mean 45/s",
         "  60/s                                              █▂▅",
@@ -108,7 +105,7 @@ def test_a_day_and_all_of_a_past_are_told_by_the_clock() -> None:
     ]
 
 
-def test_before_a_job_began_there_was_nothing_to_see() -> None:
+def test_columns_before_the_job_began_are_empty() -> None:
     trace = replace(the_hour(Window.SIX_HOURS), begun=NOW - 7000)
     assert text(rate_chart(trace, LOOK, 60, 1))[1] == (
         "  80/s                                ········▆▆▆▆‖‖▲▲▇"
@@ -117,7 +114,7 @@ def test_before_a_job_began_there_was_nothing_to_see() -> None:
     assert text(progress_chart(unseen, None, NOW, LOOK, 34, 1))[1] == " " * 23 + "·" * 10
 
 
-def test_what_nobody_saw_is_no_rate() -> None:
+def test_time_without_samples_has_no_rate() -> None:
     assert text(rate_chart(replace(the_hour(), points=(), begun=None), LOOK, 34, 2)) == [
         "rate · 1 h           no rate seen",
         "",
@@ -126,7 +123,7 @@ def test_what_nobody_saw_is_no_rate() -> None:
     ]
 
 
-def test_what_is_drawn_has_the_role_of_its_meaning() -> None:
+def test_each_part_has_its_style() -> None:
     bottom = rate_chart(the_hour(), LOOK, 34, 3)[3]
     assert styles(bottom) == {
         "faint": "0··",
@@ -136,28 +133,28 @@ def test_what_is_drawn_has_the_role_of_its_meaning() -> None:
     }
 
 
-def test_no_movement_is_a_floor_and_not_a_gap() -> None:
+def test_a_rate_of_zero_is_drawn_as_a_floor() -> None:
     still = [Recorded(NOW - at, Counts(10, 5, 0, 0), "running") for at in range(600, -1, -5)]
-    picture = rate_chart(trace_of(KEY, Window.TEN_MINUTES, NOW, None, still), LOOK, 34, 2)
-    assert text(picture) == [
+    chart = rate_chart(trace_of(KEY, Window.TEN_MINUTES, NOW, None, still), LOOK, 34, 2)
+    assert text(chart) == [
         "rate · 10 min       nothing moved",
         "",
         "     0 ▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁▁",
         "       10 min ago             now",
     ]
-    assert styles(picture[2])["faint"].endswith("▁" * 26)
+    assert styles(chart[2])["faint"].endswith("▁" * 26)
 
 
-def test_a_slow_job_is_told_by_the_hour() -> None:
+def test_a_slow_rate_is_shown_per_hour() -> None:
     slow = [
         Recorded(NOW - 60 * at, Counts(99, 60 - at, 0, 0), "running") for at in range(60, -1, -1)
     ]
-    picture = rate_chart(trace_of(KEY, Window.HOUR, NOW, None, slow), LOOK, 60, 1)
-    assert text(picture)[0].endswith("peak 60/h · mean 60/h")
-    assert "60/h" in text(picture)[1]
+    chart = rate_chart(trace_of(KEY, Window.HOUR, NOW, None, slow), LOOK, 60, 1)
+    assert text(chart)[0].endswith("peak 60/h · mean 60/h")
+    assert "60/h" in text(chart)[1]
 
 
-def test_the_end_of_a_job_has_its_place() -> None:
+def test_the_end_of_a_job_is_labelled() -> None:
     ended = [replace(p, status="completed") if p.at > NOW - 900 else p for p in an_hour()]
     trace = trace_of(KEY, Window.HOUR, NOW, None, ended)
     assert text(rate_chart(trace, LOOK, 60, 1))[-1] == (
@@ -168,38 +165,36 @@ def test_the_end_of_a_job_has_its_place() -> None:
     assert "now" not in times
 
 
-def test_a_rate_between_rare_samples_is_held_and_makes_no_stripes() -> None:
+def test_a_rate_fills_the_columns_between_rare_samples() -> None:
     rare = [
         Recorded(NOW - 120 * at, Counts(9999, 6000 - 120 * at, 0, 0), "running") for at in range(31)
     ]
-    picture = text(rate_chart(trace_of(KEY, Window.HOUR, NOW, None, rare), LOOK, 250, 1))
-    assert set(picture[1][7:].strip("·")) == {"█"}
+    chart = text(rate_chart(trace_of(KEY, Window.HOUR, NOW, None, rare), LOOK, 250, 1))
+    assert set(chart[1][7:].strip("·")) == {"█"}
 
-
-# Progress, seen whole --------------------------------------------------------------------------
 
 AHEAD = Forecast(NOW + 2 * 3600, NOW + 3.5 * 3600, NOW)
 
 
 def test_the_progress_and_its_forecast() -> None:
-    picture = progress_chart(the_hour(), AHEAD, NOW, LOOK, 60, 3)
-    assert text(picture) == [
+    chart = progress_chart(the_hour(), AHEAD, NOW, LOOK, 60, 3)
+    assert text(chart) == [
         "progress                              270k of 400k objects",
         " 100 %           ▁░░░░░░░░░░░░░░░░░░░░░▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒▒",
         "       ▁▂▄▅▆▆▆▇▇██",
         "     0 ███████████",
         "       08:54   now 09:46                       11:46\N{EN DASH}13:16",
     ]
-    assert styles(picture[1])["primary"] == "▁"
-    assert styles(picture[1])["secondary"] == "░" * 21 + "▒" * 19
-    assert styles(picture[4]) == {
+    assert styles(chart[1])["primary"] == "▁"
+    assert styles(chart[1])["secondary"] == "░" * 21 + "▒" * 19
+    assert styles(chart[4]) == {
         "faint": "08:54",
         "muted": "now 09:46",
         "secondary": "11:46\N{EN DASH}13:16",
     }
 
 
-def test_the_range_widens_on_its_way() -> None:
+def test_the_forecast_range_widens_over_time() -> None:
     early = [replace(p, counts=Counts(4_000_000, p.counts.transferred, 0, 0)) for p in an_hour()]
     trace = trace_of(KEY, Window.HOUR, NOW, None, early)
     assert text(progress_chart(trace, AHEAD, NOW, LOOK, 60, 4)) == [
@@ -228,7 +223,7 @@ def test_the_progress_in_a_narrow_pane_and_without_unicode() -> None:
     ]
 
 
-def test_a_lower_bound_is_left_open() -> None:
+def test_a_lower_bound_has_no_upper_end() -> None:
     ahead = replace(AHEAD, at_least=True)
     assert text(progress_chart(the_hour(), ahead, NOW, LOOK, 60, 3, growing=True)) == [
         "progress                             270k of 400k+ objects",
@@ -239,12 +234,12 @@ def test_a_lower_bound_is_left_open() -> None:
     ]
 
 
-def test_a_total_that_grows_says_so_without_a_forecast_too() -> None:
+def test_a_growing_total_is_marked_without_a_forecast() -> None:
     [title, *_] = text(progress_chart(the_hour(), None, NOW, LOOK, 60, 3, growing=True))
     assert title.endswith("270k of 400k+ objects")
 
 
-def test_without_a_forecast_there_is_the_past_alone() -> None:
+def test_without_a_forecast_only_measurements_are_drawn() -> None:
     assert text(progress_chart(the_hour(), None, NOW, LOOK, 60, 3)) == [
         "progress                           270k of 400k objects",
         " 100 %                                                ▁",
@@ -259,7 +254,7 @@ def test_a_forecast_that_has_passed_is_not_drawn() -> None:
     assert not {"░", "▒"} & set("".join(text(past)))
 
 
-def test_no_count_is_no_progress() -> None:
+def test_without_counts_no_progress_is_drawn() -> None:
     assert text(
         progress_chart(replace(the_hour(), points=(), begun=None), None, NOW, LOOK, 34, 2)
     ) == [
@@ -282,13 +277,11 @@ def test_no_count_is_no_progress() -> None:
         (240, 984, "30 Mar \N{EN DASH} 30 Apr"),
     ],
 )
-def test_a_finish_is_told_by_its_day_and_time(low: int, high: int, finish: str) -> None:
+def test_the_finish_is_labelled_with_day_and_time(low: int, high: int, finish: str) -> None:
     ahead = Forecast(NOW + low * 3600, NOW + high * 3600, NOW)
     times = text(progress_chart(the_hour(), ahead, NOW, LOOK, 60, 2))[-1]
     assert times.split("now 09:46")[1].strip() == finish
 
-
-# What holds for any past -----------------------------------------------------------------------
 
 COUNT = st.one_of(st.none(), st.integers(0, 10**6), st.integers(0, 10**400))
 STATUS = st.sampled_from(["running", "paused", "completed", "", None])
@@ -333,24 +326,22 @@ LOOKS = st.builds(
 @given(traces(), FORECASTS, LOOKS, st.integers(1, 200), st.integers(1, 12))
 @example(trace_of(KEY, Window.ALL, 1e15, 0.0, ()), None, LOOK, 40, 3)
 @example(trace_of(KEY, Window.ALL, 0.0, None, ()), None, LOOK, 40, 3)
-def test_a_picture_fits_and_is_sayable(
+def test_a_chart_fits_its_width_and_is_ascii_if_needed(
     trace: Trace, forecast: Forecast | None, look: Look, width: int, height: int
 ) -> None:
-    for picture in (
+    for chart in (
         rate_chart(trace, look, width, height, key="t"),
         progress_chart(trace, forecast, trace.until, look, width, height),
     ):
-        assert len(picture) == height + 2
-        assert all(width_of(line) <= width for line in picture)
-        assert {piece.style for line in picture for piece in line} <= {"", *STYLES}
+        assert len(chart) == height + 2
+        assert all(width_of(line) <= width for line in chart)
+        assert {piece.style for line in chart for piece in line} <= {"", *STYLES}
         if look.ascii_only:
-            assert all(" " <= char <= "~" for line in picture for char in text_of(line))
+            assert all(" " <= char <= "~" for line in chart for char in text_of(line))
 
 
 @given(traces(), st.integers(8, 200), st.integers(2, 12))
-def test_a_column_is_blank_where_nothing_was_seen_and_nowhere_else(
-    trace: Trace, width: int, height: int
-) -> None:
+def test_only_columns_without_samples_are_blank(trace: Trace, width: int, height: int) -> None:
     rows = rate_chart(trace, LOOK, width, height)[1:-1]
     columns = columns_for(trace, trace.until, room_of(width))
     seen = set()
@@ -368,7 +359,7 @@ def test_a_column_is_blank_where_nothing_was_seen_and_nowhere_else(
 
 
 @given(traces(), st.floats(0, 5000), st.integers(8, 200))
-def test_a_column_that_is_over_never_changes(trace: Trace, later: float, width: int) -> None:
+def test_a_past_column_never_changes(trace: Trace, later: float, width: int) -> None:
     after = extended(trace, Recorded(NOW + later, Counts(99, 99, 0, 0), "running"))
     before_columns, after_columns = (
         columns_for(t, t.until, room_of(width)) for t in (trace, after)
@@ -386,7 +377,7 @@ def test_a_column_that_is_over_never_changes(trace: Trace, later: float, width: 
 
 
 @given(st.sampled_from(Window), st.integers(8, 200), st.floats(0, 1))
-def test_a_picture_stands_still_within_a_column(window: Window, width: int, share: float) -> None:
+def test_a_chart_does_not_change_within_a_column(window: Window, width: int, share: float) -> None:
     trace = the_hour(window)
     columns = columns_for(trace, NOW, room_of(width))
     rest = columns.begins(columns.count) - NOW
@@ -407,11 +398,8 @@ def test_columns_are_aligned_and_fill_most_of_their_room(trace: Trace, width: in
         assert columns.count >= min(width, 240) / 2
 
 
-# Scales and words ------------------------------------------------------------------------------
-
-
 @given(st.floats(0, 1e15))
-def test_a_scale_is_round_and_no_less_than_the_peak(peak: float) -> None:
+def test_the_top_of_the_scale_is_round_and_not_below_the_peak(peak: float) -> None:
     top = scale_top(peak)
     assert top >= peak * (1 - 1e-6)
     unit = unit_for(peak).seconds
@@ -419,7 +407,7 @@ def test_a_scale_is_round_and_no_less_than_the_peak(peak: float) -> None:
     assert math.isfinite(top)
 
 
-def test_a_scale_seldom_moves() -> None:
+def test_the_scale_changes_rarely() -> None:
     assert len({scale_top(peak) for peak in range(61, 81)}) == 1
     assert [scale_top(peak) for peak in (0.0, 0.9, 1.1, 82, 101, 2600)] == [
         1,
@@ -435,7 +423,7 @@ def test_a_scale_seldom_moves() -> None:
     st.lists(st.tuples(st.integers(0, 60), st.text("x", max_size=9), st.floats(0, 1))),
     st.integers(1, 60),
 )
-def test_labels_never_meet(given_labels: list[tuple[int, str, float]], width: int) -> None:
+def test_labels_never_overlap(given_labels: list[tuple[int, str, float]], width: int) -> None:
     line = axis([Label(x, (t,), lean=lean) for x, t, lean in given_labels], width)
     assert width_of(line) <= width
     words = text_of(line).split()
@@ -443,7 +431,7 @@ def test_labels_never_meet(given_labels: list[tuple[int, str, float]], width: in
     assert all(len(piece.text) >= 2 for piece in line[1:] if not piece.text.strip())
 
 
-def test_the_clock_is_told_across_the_change_to_summer_time() -> None:
+def test_clock_labels_across_the_change_to_summer_time() -> None:
     zone = ZoneInfo("Europe/Berlin")
     midnight = 1_774_738_800  # Sunday, 2026-03-29 00:00 in Berlin; at two the clocks go to three
     columns = Columns(600.0, midnight // 600, 48)
@@ -451,14 +439,14 @@ def test_the_clock_is_told_across_the_change_to_summer_time() -> None:
     assert labels == [(0, "Sun"), (12, "03:00"), (18, "04:00"), (30, "06:00"), (42, "08:00")]
 
 
-def test_a_time_is_as_short_as_it_is_clear() -> None:
+def test_a_time_is_as_short_as_is_clear() -> None:
     assert moment(NOW + 60, NOW, UTC) == "09:47"
     assert moment(NOW - 86_400, NOW, UTC) == "Thu 09:46"
     assert moment(NOW + 9 * 86_400, NOW, UTC) == "29 Mar"
     assert moment(NOW + 400 * 86_400, NOW, UTC) == "2027-04-24"
 
 
-def test_an_ended_jobs_axis_tells_its_own_end_whenever_it_is_looked_at() -> None:
+def test_the_axis_of_an_ended_job_shows_its_end_and_not_now() -> None:
     finished = NOW - 3 * 86_400
     points = [replace(point, at=point.at - 3 * 86_400) for point in an_hour()]
     trace = trace_of(KEY, Window.HOUR, finished, None, points)

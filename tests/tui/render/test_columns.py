@@ -27,7 +27,7 @@ def names(width: int, **given: bool) -> list[str]:
 
 
 def cell(name: str, job: JobView, facts: Facts = FACTS) -> str:
-    """What stands in one column."""
+    """Return the text of one cell."""
     [(column, width)] = [c for c in fit(200, accounts=True, ages=True) if c[0].name == name]
     return text_of(column.draw(job, facts, width))
 
@@ -41,7 +41,7 @@ def test_a_row_and_its_header_are_exactly_as_wide_as_the_table(width: int) -> No
     assert width_of(header(columns, Look(), None, False)) == line
 
 
-def test_columns_go_by_importance_and_the_status_name_and_percent_stay() -> None:
+def test_columns_are_dropped_by_priority_but_status_name_and_percent_stay() -> None:
     assert names(37) == ["status", "migration", "percent"]
     assert names(77) == ["status", "migration", "done", "bar", "percent", "failed", "rate"]
     assert names(120)[-1] == "eta"
@@ -50,12 +50,12 @@ def test_columns_go_by_importance_and_the_status_name_and_percent_stay() -> None
 
 
 @pytest.mark.parametrize("width", range(49, 120))
-def test_an_eta_outlives_all_but_what_a_row_cannot_be_without(width: int) -> None:
+def test_the_eta_is_dropped_last_of_the_optional_columns(width: int) -> None:
     assert "eta" in names(width, etas=True)
     assert ("eta" in names(width)) == (width >= 84)
 
 
-def test_what_has_room_is_shown_even_if_something_more_important_has_not() -> None:
+def test_a_column_that_fits_is_shown_even_if_a_more_important_one_does_not_fit() -> None:
     assert names(69, etas=True) == ["status", "migration", "done", "percent", "rate", "eta"]
     ages = names(77, etas=True, ages=True)
     assert ages == ["status", "migration", "done", "percent", "failed", "eta", "age"]
@@ -93,12 +93,12 @@ def test_an_eta_is_never_cut(low: float, high: float, at_least: bool) -> None:
         {"gone": True},
     ],
 )
-def test_what_is_not_known_to_move_has_no_pace(state: dict[str, Any]) -> None:
+def test_without_fresh_data_there_is_no_rate_and_no_eta(state: dict[str, Any]) -> None:
     job = view(**{"forecast": forecast(1, 2), "rate": 61.2, **state})
     assert (cell("eta", job), cell("rate", job)) == ("—", "—")
 
 
-def test_a_stalled_job_says_so_and_has_no_eta() -> None:
+def test_a_stalled_job_has_its_word_and_no_eta() -> None:
     job = view(phase=Phase.STALLED, rate=0.0, forecast=forecast(1, 2), stalled_since=NOW - 720)
     assert (cell("status", job), cell("rate", job), cell("eta", job)) == ("▲ stalled", "0", "—")
     assert style_of(job) == "warning"
@@ -110,7 +110,7 @@ def test_a_remembered_job_shows_its_counts_and_their_age() -> None:
     assert (cell("percent", job), cell("done", job), cell("age", job)) == ("35", "350/1.00k", "2h")
 
 
-def test_jobs_stand_in_the_order_of_their_ends() -> None:
+def test_jobs_are_sorted_by_eta() -> None:
     jobs = [
         view(1, forecast=forecast(6, 9)),
         view(2, forecast=forecast(20, 40)),
@@ -140,7 +140,7 @@ def test_a_number_is_never_cut(done: int, objects: int, failed: int) -> None:
             assert width_of(column.draw(job, FACTS, width)) <= width
 
 
-def test_what_is_unknown_is_a_dash() -> None:
+def test_an_unknown_value_is_a_dash() -> None:
     text = row(view(counts=Counts(), percent=None, rate=None))
     assert text.count("—") == 5
     assert "0" not in text.replace("photos-1", "")
@@ -155,7 +155,7 @@ def test_a_growing_total_is_marked() -> None:
     assert "◔ listing" in text
 
 
-def test_a_job_that_ended_whole_says_its_count_in_full() -> None:
+def test_a_completed_job_shows_its_count_in_full() -> None:
     done = view(status="completed", counts=Counts(880_112, 880_112, 0, 0), percent=100)
     assert "880,112" in row(done)
 
@@ -178,7 +178,7 @@ def test_a_long_name_keeps_both_its_ends() -> None:
 
 
 @pytest.mark.parametrize("word", ["running", "paused", "completed", "aborted", "errored", None])
-def test_everything_is_ascii_when_asked(word: str | None) -> None:
+def test_a_row_is_ascii_if_needed(word: str | None) -> None:
     job = view(status=word, source="fötos\u202e", prefix="日本/", target="[/red]")
     text = row(job, facts=PLAIN)
     assert text.isascii()
@@ -186,14 +186,14 @@ def test_everything_is_ascii_when_asked(word: str | None) -> None:
 
 
 @given(st.text(), st.text(), st.text())
-def test_foreign_text_never_steers_the_terminal(source: str, prefix: str, word: str) -> None:
+def test_foreign_text_holds_no_control_characters(source: str, prefix: str, word: str) -> None:
     job = view(status=word, source=source, prefix=prefix, target=source, id=prefix)
     line = cells(job, fit(90, accounts=True, ages=True), FACTS)
     assert width_of(line) == 90
     assert harmless(text_of(line))
 
 
-def test_unknown_values_stand_last_whichever_way() -> None:
+def test_unknown_values_are_last_in_both_directions() -> None:
     jobs = [view(1, percent=None), view(2, percent=10), view(3, percent=90)]
     assert [v.percent for v in sorted_jobs(jobs, "percent", False)] == [90, 10, None]
     assert [v.percent for v in sorted_jobs(jobs, "percent", True)] == [10, 90, None]
@@ -206,7 +206,7 @@ def test_every_order_keeps_every_job(sort: str | None, inverted: bool) -> None:
     assert {v.key for v in sorted_jobs(jobs, sort, inverted)} == {v.key for v in jobs}
 
 
-def test_the_sorted_column_says_which_way() -> None:
+def test_the_sorted_column_shows_the_direction() -> None:
     columns = fit(100, accounts=False, ages=False)
     assert "%▾" in text_of(header(columns, Look(), "percent", False))
     assert "%▴" in text_of(header(columns, Look(), "percent", True))

@@ -21,31 +21,31 @@ from tests.tui.jobs import ACCOUNT, NOW, forecast, harmless, view
 FACTS = Facts(Look(zone=UTC), NOW)
 
 
-def told(job: JobView, width: int = 40, facts: Facts = FACTS) -> str:
+def drawn(job: JobView, width: int = 40, facts: Facts = FACTS) -> str:
     return "\n".join(text_of(line) for line in detail_lines(job, facts, width))
 
 
-def test_it_tells_who_the_job_is() -> None:
-    text = told(view(prefix="2024/", id="a" * 64), 100)
+def test_the_identity_of_a_job() -> None:
+    text = drawn(view(prefix="2024/", id="a" * 64), 100)
     for part in ("photos-1/2024/ → media", ACCOUNT, "https://s3.example.com", "overwrite", "yes"):
         assert part in text
     assert "2026-03-20 09:29:59" in text
     assert "16 min since 09:29" in text
 
 
-def test_a_time_is_told_whole_or_not_at_all() -> None:
-    assert "running  16 min since 09:29" in told(view(), 29)
-    assert "running  16 min\n" in told(view(), 28)
-    assert "running\n" in told(view(), 16)
+def test_the_start_is_shown_in_full_or_omitted() -> None:
+    assert "running  16 min since 09:29" in drawn(view(), 29)
+    assert "running  16 min\n" in drawn(view(), 28)
+    assert "running\n" in drawn(view(), 16)
 
 
-def test_a_long_id_is_told_in_full() -> None:
+def test_a_long_id_is_shown_in_full() -> None:
     identity = "0123456789abcdef" * 4
-    assert identity in told(view(id=identity), 40).replace("\n" + " " * 13, "")
+    assert identity in drawn(view(id=identity), 40).replace("\n" + " " * 13, "")
 
 
 def test_each_count_has_its_share() -> None:
-    text = told(view(counts=Counts(1000, 300, 40, 10)))
+    text = drawn(view(counts=Counts(1000, 300, 40, 10)))
     assert "300  30.0 %" in text
     assert "40   4.0 %" in text
     assert "10   1.0 %" in text
@@ -70,18 +70,18 @@ def test_no_number_is_cut_in_a_narrow_pane(width: int) -> None:
 
 
 def test_a_growing_total_is_marked() -> None:
-    assert "1,000+" in told(view(status="paused", total=Total.GROWING))
-    text = told(view(phase=Phase.LISTING, total=Total.PROVISIONAL))
+    assert "1,000+" in drawn(view(status="paused", total=Total.GROWING))
+    text = drawn(view(phase=Phase.LISTING, total=Total.PROVISIONAL))
     assert "1,000+" in text
     assert "~35" in text
 
 
-def test_a_live_job_tells_both_rates_and_no_forecast() -> None:
-    assert "61/s now · 74/s since start\nETA —" in told(view())
+def test_a_live_job_shows_both_rates() -> None:
+    assert "61/s now · 74/s since start\nETA —" in drawn(view())
 
 
 def pace(job: JobView, width: int = 60, facts: Facts = FACTS) -> list[str]:
-    """What is told between the counts and the identity."""
+    """Return the lines between the counts and the identity."""
     lines = [text_of(line) for line in detail_lines(job, facts, width)]
     total = next(n for n, line in enumerate(lines) if line.startswith("total"))
     return lines[total + 2 : lines.index("", total + 2)]
@@ -114,11 +114,11 @@ RATES = "61/s now · 74/s since start"
         ({"reason": "no percentage: no objects"}, ["ETA —", "no percentage: no objects"]),
     ],
 )
-def test_when_it_will_be_done(given: dict[str, Any], lines: list[str]) -> None:
+def test_the_forecast_lines(given: dict[str, Any], lines: list[str]) -> None:
     assert pace(view(**given)) == [RATES, *lines]
 
 
-def test_a_finish_that_has_no_room_beside_the_range_stands_below_it() -> None:
+def test_the_finish_is_below_the_range_if_both_do_not_fit() -> None:
     job = view(forecast=forecast(1.6, 2.1))
     assert pace(job, 40)[1:] == ["1 h 35 \N{EN DASH} 2 h 10 min", "today 11:22\N{EN DASH}11:53 UTC"]
     assert pace(job)[1:] == ["1 h 35 \N{EN DASH} 2 h 10 min · today 11:22\N{EN DASH}11:53 UTC"]
@@ -126,7 +126,7 @@ def test_a_finish_that_has_no_room_beside_the_range_stands_below_it() -> None:
     assert pace(job, 60, plain)[1:] == ["1 h 35 - 2 h 10 min - today 11:22-11:53 UTC"]
 
 
-def test_both_kinds_of_objects_are_told_apart_when_both_move() -> None:
+def test_both_kinds_of_rates_are_shown_if_both_move() -> None:
     both = view(transferred_rate=48.2, skipped_rate=13.1)
     assert pace(both)[1] == "48/s transferred · 13/s skipped"
     assert pace(both, 20)[1:3] == ["48/s transferred", "13/s skipped"]
@@ -135,7 +135,7 @@ def test_both_kinds_of_objects_are_told_apart_when_both_move() -> None:
     assert "skipped" not in "".join(pace(replace(both, stale=True, missed=3)))
 
 
-def test_a_stall_is_told_with_since_when() -> None:
+def test_a_stall_is_shown_with_its_start() -> None:
     job = view(
         phase=Phase.STALLED,
         rate=0.0,
@@ -153,56 +153,56 @@ def test_a_stall_is_told_with_since_when() -> None:
     assert [p.style for line in lines for p in line if "nothing has moved" in p.text] == ["error"]
 
 
-def test_a_remembered_job_says_from_when_it_is() -> None:
+def test_a_remembered_job_shows_the_time_of_its_data() -> None:
     job = view(remembered=True, as_of=NOW - 4 * 86400, forecast=forecast(1, 2), missed=1)
     assert pace(job) == ["ETA —", "as of Mon 09:46, not yet confirmed"]
 
 
-def test_an_age_is_told_in_whole_minutes() -> None:
+def test_an_age_is_shown_in_whole_minutes() -> None:
     assert pace(view(missed=1, as_of=NOW - 5))[-1] == "these numbers are < 1 min old"
     assert pace(view(missed=1, as_of=NOW - 119))[-1] == "these numbers are 1 min old"
 
 
-def test_an_ended_job_tells_its_verdict_and_when() -> None:
+def test_an_ended_job_shows_its_verdict_and_its_end() -> None:
     job = view(status="completed", verdict=Verdict("10 failed · 0 unaccounted", failed=10))
-    text = told(job)
+    text = drawn(job)
     assert "10 failed · 0 unaccounted" in text
     assert "completed!  09:46" in text
     assert "now" not in text
 
 
-def test_it_tells_what_the_last_poll_met_and_how_old_the_numbers_are() -> None:
+def test_the_last_problem_and_the_age_of_the_numbers() -> None:
     error = Unreachable("no answer in 10 s", status=503, faults=(Fault(971, "slow"),), ray="8f-F")
-    text = told(view(missed=3, stale=True, as_of=NOW - 700, problem=error))
+    text = drawn(view(missed=3, stale=True, as_of=NOW - 700, problem=error))
     for part in ("these numbers are 11 min old", "no answer in 10 s", "503", "971: slow", "8f-F"):
         assert part in text
 
 
-def test_a_time_nobody_knows_is_told_as_it_came() -> None:
+def test_a_time_of_an_unknown_format_is_shown_unchanged() -> None:
     job = parse(Job, {"id": "j", "createdAt": "yesterday-ish"})
-    assert "yesterday-ish" in told(JobView("a", job))
+    assert "yesterday-ish" in drawn(JobView("a", job))
 
 
 def test_keys_are_counted() -> None:
     job = Job(id="j", source=Source(bucket="b", keys=("x", "y"), jurisdiction="eu"))
-    assert "keys         2" in told(JobView("a", job))
+    assert "keys         2" in drawn(JobView("a", job))
 
 
-def test_a_job_of_which_nothing_is_known_is_told_in_dashes() -> None:
-    assert "—" in told(JobView("a", Job()))
+def test_unknown_counts_are_dashes() -> None:
+    assert "—" in drawn(JobView("a", Job()))
 
 
-def test_counters_that_fell_are_noted() -> None:
-    assert "began anew" not in told(view())
-    assert "began anew" in told(replace(view(), restarts=1), 60)
+def test_a_restart_of_the_counters_is_noted() -> None:
+    assert "began anew" not in drawn(view())
+    assert "began anew" in drawn(replace(view(), restarts=1), 60)
 
 
-def test_a_job_that_is_gone_says_so() -> None:
-    assert "no longer known to the API" in told(view(gone=True))
+def test_a_job_that_is_gone_is_noted() -> None:
+    assert "no longer known to the API" in drawn(view(gone=True))
 
 
 @given(st.text(), st.text(), st.integers(1, 150), st.booleans())
-def test_foreign_text_never_steers_the_terminal(a: str, b: str, width: int, plain: bool) -> None:
+def test_foreign_text_holds_no_control_characters(a: str, b: str, width: int, plain: bool) -> None:
     facts = Facts(Look(plain, UTC), NOW)
     error = Unreachable(a, faults=(Fault(1, b),), ray=a)
     verdict = Verdict(a)
@@ -218,9 +218,9 @@ WILD: Any = st.none() | st.integers() | st.text() | st.datetimes().map(lambda d:
 
 
 @given(st.dictionaries(st.sampled_from(["createdAt", "finishedAt", "status", "id"]), WILD))
-def test_any_answer_can_be_told(raw: dict[str, object]) -> None:
+def test_any_answer_can_be_drawn(raw: dict[str, object]) -> None:
     job = parse(Job, raw)
-    text = told(JobView("a", job, status=job.status, ended=job.finished_at is not None))
+    text = drawn(JobView("a", job, status=job.status, ended=job.finished_at is not None))
     assert "transferred" in text
     assert harmless(text.replace("\n", ""))
 
@@ -233,7 +233,7 @@ def red(job: JobView) -> str:
 BROKE = "source listing broke: the total is incomplete"
 
 
-def test_a_source_whose_listing_broke_is_told_in_red_before_and_after_the_end() -> None:
+def test_a_broken_listing_is_an_error_before_and_after_the_end() -> None:
     assert BROKE in red(view(listing_broke=True))
     text = f"completed · 0 failed · 0 unaccounted · {BROKE}"
     ended = view(1, "completed", 1000, verdict=Verdict(text, 0, None, 0, True))

@@ -1,4 +1,4 @@
-"""How a request that polls do not show is told, and when the person may ask anew."""
+"""The words of a request whose effect no poll has shown, and when it may be repeated."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ UNSEEN = ActionRequest(
 )
 
 
-def test_what_no_poll_shows_is_said_behind_that_it_was_sent() -> None:
+def test_a_missing_effect_is_added_to_a_sent_request() -> None:
     assert request_words(SENT) == "pause sent, waiting for the API to confirm"
     assert request_words(UNSEEN) == f"{request_words(SENT)}; no poll has shown it so far"
 
 
-def test_what_no_poll_shows_may_be_asked_for_anew_and_nothing_before() -> None:
+def test_a_request_may_be_repeated_once_its_effect_is_missing() -> None:
     assert "sent already" in why_unavailable(view(request=SENT), Action.PAUSE)
     assert why_unavailable(view(request=SENT), Action.ABORT) == ""
     assert why_unavailable(view(request=UNSEEN), Action.PAUSE) == ""

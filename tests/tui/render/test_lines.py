@@ -13,7 +13,7 @@ from slurper_tui.tui.render.lines import Piece, fill, shorten, spread, text_of, 
 TEXTS = st.text(st.characters(categories=["L", "N", "P", "S", "M"]))
 
 
-def test_a_short_text_stays_as_it_is() -> None:
+def test_a_short_text_is_unchanged() -> None:
     assert shorten("photos", 6) == "photos"
 
 
@@ -23,12 +23,12 @@ def test_a_long_text_loses_its_middle() -> None:
 
 
 @given(TEXTS, st.integers(0, 40))
-def test_what_is_shortened_fits(text: str, width: int) -> None:
+def test_a_shortened_text_fits(text: str, width: int) -> None:
     assert cell_len(shorten(text, width)) <= max(width, cell_len(text) if width >= 40 else width)
 
 
 @given(TEXTS, st.integers(0, 30), st.booleans())
-def test_a_filled_line_is_exactly_so_wide(text: str, width: int, right: bool) -> None:
+def test_a_filled_line_has_exactly_its_width(text: str, width: int, right: bool) -> None:
     line = (Piece(text, "a"), Piece(text, "b"))
     assert width_of(fill(line, width, right=right)) == width
 
@@ -61,14 +61,14 @@ def test_a_text_of_any_length_is_wrapped(text: str) -> None:
     assert cell_len(shorten(text, 20)) <= 20
 
 
-def test_the_right_side_goes_when_there_is_no_room() -> None:
+def test_the_right_side_is_omitted_if_both_do_not_fit() -> None:
     left, right = (Piece("left"),), (Piece("right"),)
     assert text_of(spread(left, right, 12)) == "left   right"
     assert text_of(spread(left, right, 9)) == "left     "
 
 
 @given(st.integers(-5, 10**12), st.integers(-5, 10**12), st.integers(1, 30), st.booleans())
-def test_a_bar_is_never_longer_than_the_truth(part: int, whole: int, width: int, a: bool) -> None:
+def test_a_bar_is_rounded_down(part: int, whole: int, width: int, a: bool) -> None:
     bar = Look(ascii_only=a).bar(part, whole, width)
     assert len(bar) == width
     full = bar.count("#" if a else "█")
@@ -82,7 +82,7 @@ def test_a_bar_grows_in_eighths_of_a_cell() -> None:
     assert [Look().bar(n, 8, 1) for n in range(9)] == list(" ▏▎▍▌▋▊▉█")
 
 
-def test_wrapping_keeps_words_whole_where_it_can() -> None:
+def test_wrapping_keeps_words_whole_if_possible() -> None:
     assert wrap("failed: the API answered 502 with an HTML page", 32) == [
         "failed: the API answered 502 ",
         "with an HTML page",

@@ -32,7 +32,7 @@ def test_equal_strips_do_not_differ() -> None:
     assert differing_runs(strip(("ab", None)), strip(("a", None), ("b", None))) == []
 
 
-def test_far_runs_stay_apart_and_near_ones_merge() -> None:
+def test_only_near_runs_are_merged() -> None:
     plain = strip(("." * 40, None))
     assert differing_runs(plain, strip(("x" + "." * 39, None))) == [(0, 1)]
     assert differing_runs(plain, strip(("x..x" + "." * 30 + "xxxxxx", None))) == [(0, 4), (34, 40)]
@@ -48,7 +48,7 @@ def test_a_wide_character_is_never_halved() -> None:
 
 
 @pytest.mark.parametrize("name", DOUBTFUL)
-def test_where_a_width_is_in_doubt_the_row_is_one_run(name: str) -> None:
+def test_a_row_of_doubtful_width_is_one_run(name: str) -> None:
     assert in_doubt(name)
     plain, doubtful = (strip((text + "." * 40, None)) for text in ("xy", name))
     for before, after in ((plain, doubtful), (doubtful, plain)):
@@ -60,7 +60,7 @@ def test_most_scripts_and_our_own_signs_are_not_in_doubt(name: str) -> None:
     assert not in_doubt(name)
 
 
-def test_another_length_means_everything() -> None:
+def test_strips_of_different_lengths_differ_everywhere() -> None:
     assert differing_runs(strip(("abc", None)), strip(("abcd", None))) == [(0, 4)]
 
 
@@ -78,8 +78,6 @@ def test_outside_the_runs_nothing_differs(before: str, after: str) -> None:
     for start, end in zip(edges[::2], edges[1::2], strict=True):
         assert old.crop(start, end).text == new.crop(start, end).text
 
-
-# In terminals that disagree ----------------------------------------------------------------------
 
 NAMES = st.text(st.characters(exclude_categories=["C", "Z"]), max_size=12) | st.builds(
     "".join, st.lists(st.sampled_from(DOUBTFUL), max_size=3)
@@ -122,7 +120,7 @@ class Row:
 @given(NAMES, NAMES, st.sampled_from([0, 1, 2]))
 @example("\U0001f3fb", "", 2)
 @example("👍🏽" * 10, "x", 2)
-def test_whatever_width_a_terminal_gives_a_name_nothing_of_it_remains(
+def test_a_name_is_overwritten_whatever_width_the_terminal_gives_it(
     before: str, after: str, width: int
 ) -> None:
     old, new = (

@@ -45,14 +45,14 @@ def below(view: JobView, one: Migration, width: int = 30, facts: Facts = FACTS) 
     return text_of(row_name(Row(view.key, view, one), facts, width))
 
 
-def test_a_migration_tells_its_buckets_its_jobs_and_the_slots() -> None:
+def test_a_migration_shows_its_buckets_jobs_and_slots() -> None:
     assert name(TWO, 50) == "▸ photos-prod → media  2 jobs  1/3 slots"
     assert name(TWO, 50, unfolded=True) == "▾ photos-prod → media  2 jobs  1/3 slots"
     assert name(OVER, 50) == "▸ photos-prod → media  2 jobs"
     assert name(TWO, 50, PLAIN) == "> photos-prod -> media  2 jobs  1/3 slots"
 
 
-def test_where_room_is_short_the_names_stay_longest_but_the_warning() -> None:
+def test_in_a_narrow_column_only_the_names_and_the_warning_stay() -> None:
     assert name(NESTED, 50) == "▸ photos-prod → media  2 jobs  2/3 slots !"
     assert name(NESTED, 30) == "▸ photos-prod → media !"
     assert name(NESTED, 23) == "▸ photos-prod → media !"
@@ -68,13 +68,13 @@ def test_where_room_is_short_the_names_stay_longest_but_the_warning() -> None:
         (photos(1, prefix="a\x1b[31m\u202e"), "  a"),
     ],
 )
-def test_below_a_migration_stands_what_sets_a_job_apart(job: JobView, text: str) -> None:
-    told = below(job, family([job, photos(9, prefix="z/")]))
-    assert told.startswith(text)
-    assert harmless(told)
+def test_a_job_of_a_migration_shows_its_distinguishing_name(job: JobView, text: str) -> None:
+    drawn = below(job, family([job, photos(9, prefix="z/")]))
+    assert drawn.startswith(text)
+    assert harmless(drawn)
 
 
-def test_a_retry_says_of_which_job() -> None:
+def test_a_retry_names_the_retried_job() -> None:
     parent = photos(1, "completed", done=1000, id="3fa8b6c2d1e04f77", failed=10)
     child = keyed(photos(2), 10)
     one = family([parent, child], [RetryLink(child.key, parent.key, 10)])
@@ -82,7 +82,7 @@ def test_a_retry_says_of_which_job() -> None:
     assert below(child, one, facts=PLAIN) == "  @ retry of 3fa8..f77"
 
 
-def test_a_job_that_was_done_again_says_so_where_there_is_room() -> None:
+def test_a_superseded_job_is_marked_if_there_is_room() -> None:
     first = photos(1, "aborted", prefix="a/")
     times = {"created_at": iso(NOW - 9000), "finished_at": iso(NOW - 8000)}
     first = replace(first, job=replace(first.job, **times))
@@ -92,7 +92,7 @@ def test_a_job_that_was_done_again_says_so_where_there_is_room() -> None:
 
 
 @given(st.text(), st.text(), st.text(), st.integers(1, 60), st.booleans())
-def test_no_name_is_wider_than_its_column_or_steers_the_terminal(
+def test_a_name_fits_its_column_and_holds_no_control_characters(
     source: str, prefix: str, target: str, width: int, unfolded: bool
 ) -> None:
     jobs = [view(n, source=source, prefix=prefix, target=target) for n in (1, 2)]
@@ -105,15 +105,12 @@ def test_no_name_is_wider_than_its_column_or_steers_the_terminal(
             assert facts is FACTS or text_of(line).isascii()
 
 
-# In full ---------------------------------------------------------------------------------------
-
-
-def told(one: Migration, width: int = 40, facts: Facts = FACTS) -> list[str]:
+def drawn(one: Migration, width: int = 40, facts: Facts = FACTS) -> list[str]:
     return [text_of(line).rstrip() for line in migration_lines(one, facts, width)]
 
 
-def test_the_details_tell_sums_jobs_and_slots() -> None:
-    lines = told(TWO, 60)
+def test_the_details_show_sums_jobs_and_slots() -> None:
+    lines = drawn(TWO, 60)
     assert lines[0] == "photos-prod → media"
     assert lines[1].startswith("▶ running  16 min since")
     for line in (
@@ -127,29 +124,29 @@ def test_the_details_tell_sums_jobs_and_slots() -> None:
     assert not any(line.startswith(("job  ", "prefix")) for line in lines)
 
 
-def test_the_details_of_one_that_is_over_tell_the_verdict_and_no_slots() -> None:
-    lines = told(OVER, 60)
+def test_the_details_of_an_ended_migration_show_the_verdict_and_no_slots() -> None:
+    lines = drawn(OVER, 60)
     assert "completed · 0 failed · 0 unaccounted" in lines
     assert not any(line.startswith("slots") for line in lines)
 
 
 def test_the_details_explain_an_overlap() -> None:
-    lines = told(NESTED, 60)
+    lines = drawn(NESTED, 60)
     place = lines.index("! prefixes overlap: some objects may be copied twice")
     assert lines[place + 1] == "2024/01/ is part of 2024/"
     whole = family([photos(1), photos(2), *(photos(n, prefix=f"{n}/") for n in range(3, 8))])
-    lines = told(whole, 60)
+    lines = drawn(whole, 60)
     assert "two jobs copy the whole bucket" in lines
     assert "and 8 more" in lines
 
 
-def test_the_details_tell_retries_and_what_was_done_again() -> None:
+def test_the_details_show_retries_and_superseded_jobs() -> None:
     old = photos(1, "aborted", prefix="a/")
     times = {"created_at": iso(NOW - 9000), "finished_at": iso(NOW - 8000)}
     old = replace(old, job=replace(old.job, **times))
     parent = photos(2, "completed", done=1000, prefix="a/", failed=10)
     child = keyed(photos(3), 10)
-    lines = told(family([old, parent, child], [RetryLink(child.key, parent.key, 10)]), 60)
+    lines = drawn(family([old, parent, child], [RetryLink(child.key, parent.key, 10)]), 60)
     assert "retry        job0003 of job0002" in lines
     assert "done again   1 job, not counted" in lines
 

@@ -16,7 +16,7 @@ def titles(stage: Stage) -> list[str]:
     return stage.text.splitlines()[2].split()
 
 
-async def test_the_eta_has_its_column_for_as_long_as_a_job_runs() -> None:
+async def test_the_eta_column_stays_while_a_job_runs() -> None:
     async with staged(snapshot(view(1)), size=SMALL) as stage:
         assert "ETA" not in titles(stage)
         await stage.show(snapshot(JOB))
@@ -27,7 +27,7 @@ async def test_the_eta_has_its_column_for_as_long_as_a_job_runs() -> None:
         assert "ETA" not in titles(stage)
 
 
-async def test_a_remembered_job_is_dimmed_and_dated_until_it_is_confirmed() -> None:
+async def test_a_remembered_job_is_dimmed_and_shows_its_age_until_confirmed() -> None:
     old = [view(n, remembered=True, as_of=NOW - 7200) for n in range(3)]
     async with staged(snapshot(*old), size=SMALL) as stage:
         table = stage.app.main.query_one(JobTable)
@@ -49,7 +49,7 @@ async def test_the_age_of_a_remembered_job_grows_with_the_polls() -> None:
 
 
 @pytest.mark.parametrize(("ascii_only", "sign"), [(False, "●"), (True, "*")])
-async def test_a_marked_job_bears_a_sign_beside_its_status(ascii_only: bool, sign: str) -> None:
+async def test_a_marked_job_has_a_sign_beside_its_status(ascii_only: bool, sign: str) -> None:
     jobs = [view(1), view(2), view(3)]
     async with staged(snapshot(*jobs), size=SMALL, ascii_only=ascii_only) as stage:
         main = stage.app.main

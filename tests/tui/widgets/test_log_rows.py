@@ -39,7 +39,7 @@ def style(
 
 
 @given(rows, st.integers(1, 150), st.sampled_from([LOOK, PLAIN]), st.text(max_size=2))
-def test_a_row_fits_its_line_in_known_roles_and_is_harmless(
+def test_a_row_fits_its_line_with_valid_styles_and_no_control_characters(
     row: LogRow, width: int, look: Look, sought: str
 ) -> None:
     line = row_line(row, style(row, width, look, sought))
@@ -49,7 +49,7 @@ def test_a_row_fits_its_line_in_known_roles_and_is_harmless(
 
 
 @given(rows, st.integers(24, 150), st.sampled_from([LOOK, PLAIN]))
-def test_a_wrapped_row_is_as_high_as_is_said_and_loses_nothing(
+def test_a_wrapped_row_has_its_computed_height_and_loses_nothing(
     row: LogRow, width: int, look: Look
 ) -> None:
     drawn = style(row, width, look)
@@ -63,7 +63,7 @@ def test_a_wrapped_row_is_as_high_as_is_said_and_loses_nothing(
 
 @pytest.mark.parametrize("width", [30, 77, 120])
 @pytest.mark.parametrize("wrapped", [False, True])
-def test_every_match_in_sight_is_marked_whatever_its_case(width: int, wrapped: bool) -> None:
+def test_every_visible_match_is_marked_in_any_case(width: int, wrapped: bool) -> None:
     line = row(7)
     drawn = style(line, width, sought="img_0007")
     lines = row_lines(line, drawn) if wrapped else [row_line(line, drawn)]
@@ -71,7 +71,7 @@ def test_every_match_in_sight_is_marked_whatever_its_case(width: int, wrapped: b
     assert marked == ["IMG_0007"]
 
 
-def test_a_match_is_marked_in_whichever_normal_form() -> None:
+def test_a_match_is_marked_in_any_normal_form() -> None:
     forms: list[Literal["NFC", "NFD"]] = ["NFC", "NFD"]
     for stored, typed in (forms, forms[::-1]):
         line = replace(row(7), object_key=unicodedata.normalize(stored, "été/한국.jpg"))
@@ -85,7 +85,7 @@ def test_a_match_is_marked_in_whichever_normal_form() -> None:
         assert states.seek(state, sought).matches == (1,)
 
 
-def test_of_a_very_long_message_both_ends_are_shown_and_found() -> None:
+def test_both_ends_of_a_very_long_message_are_shown_and_found() -> None:
     line = replace(row(7), message="first" + "x" * 5_000_000 + "last", object_key="k" * 100_000)
     drawn = style(line, 80, sought="last")
     lines = row_lines(line, drawn)
@@ -98,23 +98,21 @@ def test_of_a_very_long_message_both_ends_are_shown_and_found() -> None:
     assert states.seek(state, "last").matches == (1,)
 
 
-def test_ages_are_told_from_the_newest_data_on() -> None:
+def test_ages_count_from_the_newest_data() -> None:
     line = row_line(row(7), style(row(7), 80, ages=True))
     assert text_of(line).startswith("  7m")
 
 
-def test_the_reason_of_a_failed_object_is_short_where_there_is_little_room() -> None:
+def test_the_reason_of_a_failed_object_is_short_in_a_narrow_row() -> None:
     assert "failed  " in text_of(row_line(row(1), style(row(1), 77)))
     assert "failed after several tries" in text_of(row_line(row(1), style(row(1), 120)))
 
-
-# The scene ----------------------------------------------------------------------------------------
 
 numbers = st.lists(st.integers(0, 30), max_size=12, unique=True)
 
 
 @given(st.integers(0, 12), st.integers(0, 12), st.integers(-3, 15), st.booleans())
-def test_what_one_looks_at_stays_and_what_is_new_is_counted(
+def test_the_cursor_keeps_its_row_and_new_rows_are_counted(
     old: int, new: int, cursor: int, follows: bool
 ) -> None:
     every = tuple(row(number) for number in range(old + new))
@@ -129,7 +127,7 @@ def test_what_one_looks_at_stays_and_what_is_new_is_counted(
 
 
 @given(numbers, st.integers(-30, 30), st.sampled_from(["", "1", "!1", "IMG 2", "nothing", "!"]))
-def test_a_filter_shows_what_it_asks_for_and_its_end_shows_all(
+def test_a_filter_shows_matching_rows_and_clearing_it_shows_all(
     chosen: list[int], cursor: int, words: str
 ) -> None:
     every = tuple(row(number) for number in chosen)
@@ -141,7 +139,7 @@ def test_a_filter_shows_what_it_asks_for_and_its_end_shows_all(
 
 
 @given(numbers, st.integers(0, 30), st.integers(1, 20), st.sampled_from([1, -1]))
-def test_going_from_match_to_match_visits_each_once_around(
+def test_stepping_through_matches_visits_each_once(
     chosen: list[int], cursor: int, steps: int, way: int
 ) -> None:
     every = tuple(row(number) for number in chosen)

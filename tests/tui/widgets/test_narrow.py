@@ -1,4 +1,4 @@
-"""What stands in the way, and the sums, at every width: whole, or shorter, never cut."""
+"""Problems and sums at every width: in full or shorter, never cut."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def status(seen: ScreenState, width: int, note: str = "") -> str:
 
 
 @pytest.mark.parametrize("width", [40, 48, 60, 80, 120, 200])
-def test_the_next_try_and_the_way_to_more_have_room_in_any_width(width: int) -> None:
+def test_the_next_try_and_the_problem_key_are_shown_at_every_width(width: int) -> None:
     for error in (Unreachable("cannot connect: Connection refused"), LONG):
         line = status(state(error=error), width)
         assert len(line) <= width
@@ -47,7 +47,7 @@ def test_the_next_try_and_the_way_to_more_have_room_in_any_width(width: int) -> 
         assert width < 80 or "? help  q quit  ! problem" in line
 
 
-def test_a_filter_a_freeze_and_news_stand_behind_what_is_in_the_way() -> None:
+def test_a_problem_precedes_filter_freeze_and_news() -> None:
     seen = see(ScreenState(filter_text="photos-prod status:failed", frozen=True), snapshot(view(1)))
     troubled = state(error=LONG)
     assert troubled.snapshot is not None
@@ -56,27 +56,27 @@ def test_a_filter_a_freeze_and_news_stand_behind_what_is_in_the_way() -> None:
     assert status(troubled, 80, "id copied").startswith(" id copied")
 
 
-def test_the_date_is_the_date_of_the_data() -> None:
+def test_the_time_is_that_of_the_data() -> None:
     assert "as of 09:46 UTC" in status(state(), 120)
     assert "as of 09:36 UTC" in status(state(error=LONG), 200)
     old = view(1, as_of=NOW - 1200)
     assert "as of 09:26 UTC" in status(state(old, budget=BLOCKED), 200)
 
 
-def test_a_block_is_told_everywhere() -> None:
+def test_a_blocked_budget_is_shown_everywhere() -> None:
     blocked = state(budget=BLOCKED)
     assert "API asked to wait until 09:51" in status(blocked, 40)
     assert "(shared budget)" in status(blocked, 80)
     assert "! problem" in status(blocked, 80)
     assert tiny_line(blocked, LOOK).text == "API asked to wait until 09:51"
-    told = [text for _, text in problem_details(blocked.snapshot, LOOK)]
-    assert {"slow down", "429", "971: Too many", "8f"} <= set(told)
+    details = [text for _, text in problem_details(blocked.snapshot, LOOK)]
+    assert {"slow down", "429", "971: Too many", "8f"} <= set(details)
 
 
-def test_a_job_that_fails_like_its_account_is_not_told_again() -> None:
+def test_a_job_with_the_problem_of_its_account_is_not_listed() -> None:
     own = view(2, problem=Unreachable("no answer"))
-    told = problem_details(state(view(1, problem=LONG), own, error=LONG).snapshot, LOOK)
-    assert [text for label, text in told if label == "failed"] == [str(LONG), "no answer"]
+    details = problem_details(state(view(1, problem=LONG), own, error=LONG).snapshot, LOOK)
+    assert [text for label, text in details if label == "failed"] == [str(LONG), "no answer"]
 
 
 @pytest.mark.parametrize("width", range(1, 130))
@@ -90,13 +90,13 @@ def test_the_sums_are_never_cut(width: int) -> None:
     assert width < 12 or "%" in line
 
 
-def test_a_sum_of_which_a_part_is_not_known_has_no_percentage() -> None:
+def test_a_sum_with_unknown_parts_has_no_percentage() -> None:
     some = state(view(1), view(2, as_of=None, counts=type(view(1).counts)()))
     assert "— %" in text_of(totals_line(some, LOOK, 120))
     assert tiny_line(some, LOOK).text == "2 run — %"
 
 
-def test_the_highlight_returns_to_the_job_that_was_sought() -> None:
+def test_the_highlight_returns_to_the_sought_job() -> None:
     jobs = tuple(view(n) for n in range(5))
     seen = highlight_row(state(*jobs), 3)
     sought = seen.highlighted
@@ -105,7 +105,7 @@ def test_the_highlight_returns_to_the_job_that_was_sought() -> None:
     assert see(without, snapshot(*jobs)).highlighted == sought
 
 
-async def test_a_filter_opened_from_the_details_leads_back_to_the_list() -> None:
+async def test_closing_a_filter_opened_from_the_details_shows_the_list() -> None:
     async with staged(snapshot(view(1), view(2)), size=(40, 12)) as stage:
         await stage.press("enter")
         assert "transferred" in stage.text
@@ -124,14 +124,14 @@ async def test_one_pane_is_always_shown(size: tuple[int, int]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("note", "said"),
+    ("note", "shown"),
     [
         ("history off: the disk is full", "history off"),
         ("history shared: another slurper-tui keeps it too", "history shared"),
         ("history begun anew: it was damaged: it is kept as x", "history begun anew"),
     ],
 )
-async def test_how_the_history_stands_is_said_in_few_words(note: str, said: str) -> None:
+async def test_the_history_note_is_shown_without_its_reason(note: str, shown: str) -> None:
     async with staged(snapshot(view(1), history_note=note), size=(80, 24)) as stage:
-        assert said in stage.status
+        assert shown in stage.status
         assert ("problem" in stage.status) is not note.startswith("history shared")

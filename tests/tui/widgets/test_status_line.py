@@ -1,4 +1,4 @@
-"""How the state of the history is told: in a few words on the line, in full in the dialog."""
+"""The history note: short in the status line, in full in the dialog."""
 
 from __future__ import annotations
 
@@ -25,24 +25,24 @@ def line(note: str, width: int = 120) -> Line:
 
 
 @pytest.mark.parametrize(("note", "style"), [(OFF, "warning"), (SHARED, "muted")])
-def test_a_history_that_is_not_simply_on_is_told(note: str, style: str) -> None:
+def test_the_history_note_is_shown_with_its_style(note: str, style: str) -> None:
     assert text_of(line(note, 200)).startswith(f" {note} · as of 09:46 UTC")
     assert [piece.style for piece in line(note, 200) if note in piece.text] == [style]
     assert "history" not in text_of(line(""))
 
 
 @pytest.mark.parametrize(("note", "short"), [(OFF, "history off"), (SHARED, "history shared")])
-def test_where_room_is_short_its_state_is_enough(note: str, short: str) -> None:
+def test_a_narrow_line_shows_the_note_without_its_reason(note: str, short: str) -> None:
     assert text_of(line(note, 50)).startswith(f" {short}  ")
     assert f" {short} · as of 09:46 UTC" in text_of(line(note, 70))
 
 
-def test_the_dialog_tells_it_in_full() -> None:
+def test_the_dialog_shows_the_note_in_full() -> None:
     seen = snapshot(view(), history_note=SHARED)
     assert problem_details(seen, LOOK) == [("", SHARED.capitalize())]
     assert "Nothing stands in the way" in problem_details(snapshot(view()), LOOK)[0][1]
 
 
-def test_what_a_file_is_called_cannot_steer_the_terminal() -> None:
+def test_a_file_name_in_the_note_is_sanitised() -> None:
     seen = line("history off: cannot write to \x1b[31m\u202e.db", 200)
     assert text_of(seen).isprintable()

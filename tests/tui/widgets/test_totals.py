@@ -1,4 +1,4 @@
-"""Until when the jobs together will take, and what the row of sums keeps where room is short."""
+"""The remaining time of all jobs, and the parts of the totals row that stay when it is narrow."""
 
 from __future__ import annotations
 
@@ -31,36 +31,36 @@ def hours(low: float, high: float, at_least: bool = False) -> Remaining:
 ONE, OTHER = view(1, forecast=forecast(6, 9)), view(2, forecast=forecast(5, 12))
 
 
-def test_the_last_job_counts() -> None:
+def test_the_last_job_determines_the_remaining_time() -> None:
     assert remaining([ONE, OTHER]) == hours(6, 12)
     assert remaining([ONE]) == hours(6, 9)
 
 
 @pytest.mark.parametrize("state", [{}, {"phase": Phase.STALLED}, {"stale": True}])
-def test_a_running_job_without_an_end_makes_it_a_lower_bound(state: dict[str, Any]) -> None:
+def test_a_running_job_without_a_forecast_makes_a_lower_bound(state: dict[str, Any]) -> None:
     assert remaining([ONE, view(3, **state)]) == hours(6, 9, at_least=True)
     assert remaining([view(3, **state)]) is None
 
 
-def test_a_lower_bound_stays_one() -> None:
+def test_a_lower_bound_remains_one_in_the_sum() -> None:
     growing = view(3, forecast=forecast(7, 8, at_least=True))
     assert remaining([ONE, growing]) == hours(7, 9, at_least=True)
 
 
 @pytest.mark.parametrize("status", ["paused", "completed", "aborted", "odd"])
-def test_what_does_not_run_is_not_waited_for(status: str) -> None:
+def test_jobs_that_do_not_run_are_ignored(status: str) -> None:
     assert remaining([ONE, view(3, status)]) == hours(6, 9)
     assert remaining([view(3, status)]) is None
     assert remaining([]) is None
 
 
 @pytest.mark.parametrize("state", [{"phase": Phase.STALLED}, {"status": "paused"}])
-def test_a_total_that_is_a_bound_is_marked_in_the_sum(state: dict[str, Any]) -> None:
+def test_a_growing_total_is_marked_in_the_sum(state: dict[str, Any]) -> None:
     assert "of 2.00k+" in row(ONE, view(3, total=Total.GROWING, **state))
     assert "of 2.00k " in row(ONE, view(3, **state))
 
 
-def test_it_is_told_in_the_row() -> None:
+def test_the_eta_is_shown_in_the_row() -> None:
     assert row(ONE, OTHER).endswith("ETA 6\N{EN DASH}12h")
     assert row(ONE, view(3)).endswith("ETA ≥6h")
     assert row(view(3)).endswith("ETA —")
@@ -73,18 +73,18 @@ def test_the_sum_is_a_lower_bound_while_plans_have_jobs_to_start() -> None:
     draft = Draft("s3", "photos", "media", path_prefix="4/")
     waiting = unstarted([Plan(1, ACCOUNT, 0.0, (Step(1, draft),))])
 
-    def told(jobs: Sequence[JobView], **given: Any) -> str:
+    def drawn(jobs: Sequence[JobView], **given: Any) -> str:
         state = see(ScreenState(), snapshot(*jobs, **given))
         return text_of(totals_line(state, LOOK, 120)).strip()
 
-    assert "3.00k of 3.00k   100 %" in told(ended)
-    assert "3.00k of 3.00k+   ~99 %" in told(ended, unstarted=waiting)
-    assert "ETA ≥6h" in told([ONE, OTHER], unstarted=waiting)
+    assert "3.00k of 3.00k   100 %" in drawn(ended)
+    assert "3.00k of 3.00k+   ~99 %" in drawn(ended, unstarted=waiting)
+    assert "ETA ≥6h" in drawn([ONE, OTHER], unstarted=waiting)
     tiny = tiny_line(see(ScreenState(), snapshot(*ended, unstarted=waiting)), LOOK)
     assert tiny.text == "0 run ~99 %"
 
 
-def test_an_eta_outlives_the_rate_and_the_calm_jobs() -> None:
+def test_the_eta_is_dropped_after_the_rate_and_the_ended_jobs() -> None:
     jobs = [view(n, forecast=forecast(6, 9)) for n in range(3)]
     jobs += [view(n, "paused") for n in range(3, 6)]
     jobs += [view(n, "completed", 1000) for n in range(6, 60)]
