@@ -166,24 +166,20 @@ def keys_of(text: str) -> tuple[str, ...]:
     """
     if "\0" in text:
         return tuple(key for key in text.split("\0") if key)
-    if text.lstrip().startswith("[") and (keys := _array(text)) is not None:
-        return keys
+    if text.lstrip().startswith("["):
+        try:
+            keys = json.loads(text)
+        except (ValueError, RecursionError):
+            if _LIKE_JSON.match(text) or "\n" not in text.strip():
+                raise NoKeys("it begins like a JSON array, and is none") from None
+        else:
+            if not all(isinstance(key, str) for key in keys):
+                raise NoKeys("not every item of the array is a text")
+            return tuple(keys)
+    # Lines, the first of which may begin with `[`.
     lines = [line for line in text.split("\n") if line.strip("\r")]
     from_windows = all(line.endswith("\r") for line in lines)
     return tuple(line[:-1] if from_windows else line for line in lines)
-
-
-def _array(text: str) -> tuple[str, ...] | None:
-    """Parse a JSON array; return None for lines whose first key begins with `[`. Raises NoKeys."""
-    try:
-        keys = json.loads(text)
-    except (ValueError, RecursionError):
-        if _LIKE_JSON.match(text) or "\n" not in text.strip():
-            raise NoKeys("it begins like a JSON array, and is none") from None
-        return None
-    if not all(isinstance(key, str) for key in keys):
-        raise NoKeys("not every item of the array is a text")
-    return tuple(keys)
 
 
 _STEP_CLAUSES = {

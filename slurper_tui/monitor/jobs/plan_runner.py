@@ -82,10 +82,10 @@ def open_steps(plan: Plan) -> str:
 class PlanRun:
     """Runs one plan until no step can change without the user, or until it is stopped."""
 
-    def __init__(self, plan: Plan, maker: JobMaker, secrets: Secrets | None = None) -> None:
+    def __init__(self, plan: Plan, maker: JobMaker) -> None:
         self.plan = plan
         self._maker = maker
-        self._secrets = secrets
+        self._secrets: Secrets | None = None
         self._note = ""
         self._stopped = False
         self._stopped_by: ApiError | None = None

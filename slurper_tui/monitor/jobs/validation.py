@@ -46,12 +46,15 @@ def faults(draft: Draft) -> tuple[FieldFault, ...]:
 
 def doubts(draft: Draft) -> tuple[FieldFault, ...]:
     """Return values that the API accepts but that are probably mistakes."""
+    source = (draft.bucket, draft.source_jurisdiction or "default")
+    target = (draft.target, draft.target_jurisdiction or "default")
+    is_source = draft.vendor == "r2" and bool(draft.bucket) and source == target
     return tuple(
         FieldFault(field, text)
         for field, text, doubtful in (
             ("source.bucket", "a bucket's name holds no slash", "/" in draft.bucket),
             ("target.bucket", "a bucket's name holds no slash", "/" in draft.target),
-            ("target.bucket", "this is the source itself", _onto_itself(draft)),
+            ("target.bucket", "this is the source itself", is_source),
             (
                 "source.pathPrefix",
                 "keys seldom begin with a slash",
@@ -178,11 +181,3 @@ def _keys(draft: Draft) -> Iterator[FieldFault]:
     key, times = Counter(keys).most_common(1)[0] if keys else ("", 0)
     if times > 1 and key:
         yield FieldFault("source.keys", f"{key!r} stands there {times} times")
-
-
-def _onto_itself(draft: Draft) -> bool:
-    places = [draft.source_jurisdiction or "default", draft.target_jurisdiction or "default"]
-    same_place = places[0] == places[1]
-    return (
-        draft.vendor == "r2" and bool(draft.bucket) and draft.bucket == draft.target and same_place
-    )
