@@ -82,7 +82,7 @@ CASES = [
 
 @pytest.mark.parametrize(("action", "choose", "sent", "status"), CASES)
 @timeless
-async def test_it_is_sent_once_and_done_when_a_poll_shows_it(
+async def test_action_is_sent_once_and_done_when_a_poll_shows_it(
     action: Action, choose: Choose, sent: tuple[str, str], status: str
 ) -> None:
     async with hands(make_accounts(1, jobs=8, running=2)) as h:
@@ -101,7 +101,7 @@ async def test_it_is_sent_once_and_done_when_a_poll_shows_it(
 
 
 @timeless
-async def test_a_deleted_job_is_done_when_the_api_no_longer_knows_it() -> None:
+async def test_deletion_is_done_when_the_api_answers_404() -> None:
     async with hands() as h:
         job_id = an_ended(h)
         await h.b.seconds(90)
@@ -116,7 +116,7 @@ async def test_a_deleted_job_is_done_when_the_api_no_longer_knows_it() -> None:
 
 
 @timeless
-async def test_a_deleted_job_that_only_leaves_the_list_is_done_too() -> None:
+async def test_deletion_is_done_when_the_job_is_no_longer_listed() -> None:
     async with hands() as h:
         job_id = an_ended(h)
         h.b.account.faults.add(Fault(Kind.RESET, operation="progress", job=job_id, after=1))
@@ -126,7 +126,7 @@ async def test_a_deleted_job_that_only_leaves_the_list_is_done_too() -> None:
 
 
 @timeless
-async def test_the_state_is_read_again_just_before() -> None:
+async def test_state_is_read_again_before_sending() -> None:
     async with hands() as h:
         job_id = one_running(h)
         before = len(h.b.requests)
@@ -136,7 +136,7 @@ async def test_the_state_is_read_again_just_before() -> None:
 
 
 @timeless
-async def test_a_job_that_completed_meanwhile_is_left_alone_with_the_news() -> None:
+async def test_action_on_a_job_that_completed_meanwhile_is_not_sent() -> None:
     async with hands([ending_at(12.0)]) as h:
         await h.b.until(lambda s: now() >= 10)
         assert h.b.job("soon").status == "running"
@@ -163,7 +163,7 @@ async def test_a_job_that_completed_meanwhile_is_left_alone_with_the_news() -> N
     ],
 )
 @timeless
-async def test_what_another_did_meanwhile_is_not_done_again(
+async def test_action_that_another_client_performed_is_not_sent(
     action: Action, other: str, choose: Choose, news: str
 ) -> None:
     async with hands(make_accounts(1, jobs=8, running=2)) as h:
@@ -176,7 +176,7 @@ async def test_what_another_did_meanwhile_is_not_done_again(
 
 
 @timeless
-async def test_a_refusal_stands_at_the_job_with_code_and_message_and_then_in_its_events() -> None:
+async def test_refusal_is_shown_at_the_job_and_recorded_as_event() -> None:
     async with hands() as h:
         job_id = one_paused(h)
         request = await h.ask(Action.RESUME, job_id)
@@ -193,7 +193,7 @@ async def test_a_refusal_stands_at_the_job_with_code_and_message_and_then_in_its
 
 
 @timeless
-async def test_a_job_that_completes_between_the_last_look_and_the_request_is_a_refusal() -> None:
+async def test_job_that_completes_after_the_last_read_refuses_the_action() -> None:
     slow = {"abort": 5.0}
     async with hands(
         [ending_at(12.0)], latency=lambda r: slow.get(r.path.split("/")[-1], 0.0)
@@ -207,7 +207,7 @@ async def test_a_job_that_completes_between_the_last_look_and_the_request_is_a_r
 
 @pytest.mark.parametrize("fault", SILENT, ids=lambda f: f"{f.kind}-{f.status}")
 @timeless
-async def test_no_answer_to_what_was_done_waits_for_a_poll_and_sends_nothing_more(
+async def test_unanswered_action_that_was_performed_is_confirmed_by_a_poll(
     fault: Fault,
 ) -> None:
     async with hands() as h:
@@ -232,7 +232,7 @@ async def test_no_answer_to_what_was_done_waits_for_a_poll_and_sends_nothing_mor
 
 @pytest.mark.parametrize("fault", SILENT, ids=lambda f: f"{f.kind}-{f.status}")
 @timeless
-async def test_no_answer_to_what_was_not_done_waits_and_says_that_nothing_happened(
+async def test_unanswered_action_that_was_not_performed_stays_undecided(
     fault: Fault,
 ) -> None:
     async with hands() as h:
@@ -255,7 +255,7 @@ async def test_no_answer_to_what_was_not_done_waits_and_says_that_nothing_happen
 
 
 @timeless
-async def test_what_another_does_while_ours_is_open_is_theirs() -> None:
+async def test_change_by_another_client_while_a_request_is_open_is_attributed_to_it() -> None:
     async with hands() as h:
         job_id = one_running(h)
         h.b.account.faults.add(Fault(Kind.READ_TIMEOUT, operation="abort", happens=False))
@@ -269,7 +269,7 @@ async def test_what_another_does_while_ours_is_open_is_theirs() -> None:
 
 
 @timeless
-async def test_what_polls_show_long_before_the_answer_is_done_from_here() -> None:
+async def test_change_seen_before_the_answer_is_attributed_to_this_program() -> None:
     async with hands(latency=lambda r: 20.0 if r.method == "PUT" else 0.0) as h:
         job_id = one_running(h)
         lost = Fault(Kind.READ_TIMEOUT, operation="pause", happens=False, after=1)
@@ -294,7 +294,7 @@ async def test_what_polls_show_long_before_the_answer_is_done_from_here() -> Non
     ids=lambda f: str(f.kind),
 )
 @timeless
-async def test_where_the_state_cannot_be_read_nothing_is_sent(fault: Fault) -> None:
+async def test_nothing_is_sent_if_the_state_cannot_be_read(fault: Fault) -> None:
     async with hands() as h:
         job_id = one_running(h)
         h.b.account.faults.add(replace(fault, operation="progress", times=1))
@@ -307,7 +307,7 @@ async def test_where_the_state_cannot_be_read_nothing_is_sent(fault: Fault) -> N
 
 
 @timeless
-async def test_no_connection_is_no_request_so_it_is_refused_and_not_undecided() -> None:
+async def test_failed_connection_is_refused_and_not_undecided() -> None:
     async with hands() as h:
         job_id = one_running(h)
         h.b.account.faults.add(Fault(Kind.CONNECT_ERROR, operation="abort"))
@@ -317,7 +317,7 @@ async def test_no_connection_is_no_request_so_it_is_refused_and_not_undecided() 
 
 
 @timeless
-async def test_while_the_api_wants_to_be_left_alone_nothing_is_sent() -> None:
+async def test_nothing_is_sent_under_a_rate_limit() -> None:
     async with hands() as h:
         job_id = one_running(h)
         h.b.account.faults.add(
@@ -334,7 +334,7 @@ async def test_while_the_api_wants_to_be_left_alone_nothing_is_sent() -> None:
 
 
 @timeless
-async def test_before_it_is_unlocked_nothing_at_all_is_sent() -> None:
+async def test_nothing_is_sent_while_locked() -> None:
     async with hands(unlocked=False) as h:
         assert not h.control.unlocked
         before = len(h.b.requests)
@@ -355,7 +355,7 @@ async def test_before_it_is_unlocked_nothing_at_all_is_sent() -> None:
 
 
 @timeless
-async def test_what_is_asked_for_twice_is_sent_once() -> None:
+async def test_repeated_request_is_sent_once() -> None:
     async with hands(latency=lambda r: 0.3) as h:
         job_id = one_running(h)
         both = await h.control.request(Action.PAUSE, [h.key(job_id), h.key(job_id)])
@@ -365,7 +365,7 @@ async def test_what_is_asked_for_twice_is_sent_once() -> None:
 
 
 @timeless
-async def test_after_it_was_told_that_nothing_happened_the_person_may_ask_anew() -> None:
+async def test_unconfirmed_action_may_be_requested_again() -> None:
     async with hands() as h:
         job_id = one_running(h)
         h.b.account.faults.add(Fault(Kind.READ_TIMEOUT, operation="pause", happens=False, times=1))
@@ -379,7 +379,7 @@ async def test_after_it_was_told_that_nothing_happened_the_person_may_ask_anew()
 
 
 @timeless
-async def test_several_jobs_are_asked_each_once_and_answered_in_order() -> None:
+async def test_several_jobs_get_one_request_each_in_order() -> None:
     async with hands() as h:
         jobs = running(h.b.account)
         await by_another(h.b, "pause", jobs[1])
@@ -395,7 +395,7 @@ async def test_several_jobs_are_asked_each_once_and_answered_in_order() -> None:
 
 
 @timeless
-async def test_of_several_that_are_resumed_the_first_gets_the_slot() -> None:
+async def test_first_of_several_resumed_jobs_gets_the_slot() -> None:
     async with hands(make_accounts(1, jobs=8, running=2)) as h:
         first, second = with_status(h.b.account, "paused")
         requests = await h.control.request(Action.RESUME, [h.key(second), h.key(first)])
@@ -403,7 +403,7 @@ async def test_of_several_that_are_resumed_the_first_gets_the_slot() -> None:
 
 
 @timeless
-async def test_a_request_that_is_given_up_may_have_been_done() -> None:
+async def test_cancelled_request_is_undecided() -> None:
     async with hands(latency=lambda r: 10.0 if r.method == "PUT" else 0.0) as h:
         job_id = one_running(h)
         asking = asyncio.create_task(h.ask(Action.PAUSE, job_id))
@@ -418,7 +418,7 @@ async def test_a_request_that_is_given_up_may_have_been_done() -> None:
 
 
 @timeless
-async def test_a_pause_that_came_too_late_leaves_nothing_to_wait_for() -> None:
+async def test_pause_after_the_job_ended_is_not_awaited() -> None:
     async with hands([ending_at(20.0)]) as h:
         h.b.account.faults.add(Fault(Kind.READ_TIMEOUT, operation="pause", happens=False))
         await h.b.until(lambda s: now() >= 15)
@@ -429,7 +429,7 @@ async def test_a_pause_that_came_too_late_leaves_nothing_to_wait_for() -> None:
 
 
 @timeless
-async def test_a_paused_job_is_asked_every_round_until_it_is_known_what_came_of_a_request() -> None:
+async def test_paused_job_is_polled_every_round_while_a_request_is_open() -> None:
     async with hands() as h:
         job_id = one_paused(h)
         h.b.account.faults.add(Fault(Kind.READ_TIMEOUT, operation="abort", happens=False))
@@ -448,7 +448,7 @@ async def test_a_paused_job_is_asked_every_round_until_it_is_known_what_came_of_
     st.sampled_from([None, *SILENT, Fault(status=404), Fault(status=429, retry_after=5)]),
     st.integers(0, 4),
 )
-def test_whatever_goes_wrong_nothing_is_sent_twice(
+def test_no_fault_makes_an_action_be_sent_twice(
     action: Action, on_sending: Fault | None, happens: bool, on_reading: Fault | None, after: int
 ) -> None:
     async def main() -> None:
@@ -475,7 +475,7 @@ def test_whatever_goes_wrong_nothing_is_sent_twice(
 
 
 @timeless
-async def test_abort_all_is_one_request_that_every_live_job_bears() -> None:
+async def test_abort_all_is_one_request_attached_to_every_live_job() -> None:
     async with hands() as h:
         account = h.b.account
         live = [*running(account), *with_status(account, "paused")]
@@ -495,7 +495,7 @@ async def test_abort_all_is_one_request_that_every_live_job_bears() -> None:
 
 
 @timeless
-async def test_abort_all_of_an_account_where_nothing_runs_any_more_sends_nothing() -> None:
+async def test_abort_all_sends_nothing_if_no_job_is_live() -> None:
     async with hands([ending_at(12.0)]) as h:
         await h.b.until(lambda s: now() >= 10)
         await asyncio.sleep(3)  # nobody looks
@@ -505,7 +505,7 @@ async def test_abort_all_of_an_account_where_nothing_runs_any_more_sends_nothing
 
 
 @timeless
-async def test_abort_all_sends_nothing_while_a_live_job_was_not_asked_about() -> None:
+async def test_abort_all_sends_nothing_if_a_live_job_was_not_confirmed() -> None:
     async with hands(make_accounts(1, jobs=60, running=2)) as h:
         account, asked = h.b.account, all_live(h)
         job_id = create_elsewhere(account)
@@ -520,7 +520,7 @@ async def test_abort_all_sends_nothing_while_a_live_job_was_not_asked_about() ->
 
 
 @timeless
-async def test_abort_all_names_a_job_that_was_created_while_it_was_sent() -> None:
+async def test_abort_all_names_jobs_created_while_it_was_sent() -> None:
     [account] = accounts = make_accounts(1, jobs=8, running=2)
     created: list[str] = []
 
@@ -536,7 +536,7 @@ async def test_abort_all_names_a_job_that_was_created_while_it_was_sent() -> Non
 
 
 @timeless
-async def test_abort_all_without_an_answer_waits_at_every_job() -> None:
+async def test_unanswered_abort_all_is_undecided_at_every_job() -> None:
     async with hands() as h:
         h.b.account.faults.add(Fault(Kind.READ_TIMEOUT, operation="abortAll", happens=False))
         first, _ = await h.control.abort_all(h.b.account.account_id, all_live(h))
@@ -547,7 +547,7 @@ async def test_abort_all_without_an_answer_waits_at_every_job() -> None:
 
 
 @timeless
-async def test_abort_all_where_the_list_cannot_be_read_sends_nothing() -> None:
+async def test_abort_all_sends_nothing_if_the_list_cannot_be_read() -> None:
     async with hands() as h:
         h.b.account.faults.add(Fault(Kind.RESET, operation="list"))
         request, _ = await h.control.abort_all(h.b.account.account_id, all_live(h))
@@ -556,7 +556,7 @@ async def test_abort_all_where_the_list_cannot_be_read_sends_nothing() -> None:
 
 
 @timeless
-async def test_only_the_named_account_is_aborted() -> None:
+async def test_abort_all_concerns_one_account_only() -> None:
     accounts = make_accounts(2, jobs=8)
     async with hands(accounts) as h:
         await h.control.abort_all(accounts[1].account_id, all_live(h))
@@ -579,7 +579,7 @@ async def test_only_the_named_account_is_aborted() -> None:
     ],
 )
 @timeless
-async def test_a_change_from_elsewhere_is_an_event_with_the_time_it_was_seen(
+async def test_change_by_another_client_is_an_event_with_the_poll_time(
     step: str, choose: Choose, status: str
 ) -> None:
     async with hands(make_accounts(1, jobs=8, running=2)) as h:
@@ -594,7 +594,7 @@ async def test_a_change_from_elsewhere_is_an_event_with_the_time_it_was_seen(
 
 
 @timeless
-async def test_a_job_that_is_deleted_elsewhere_is_an_event() -> None:
+async def test_deletion_by_another_client_is_an_event() -> None:
     async with hands() as h:
         job_id = an_ended(h)
         await by_another(h.b, "delete", job_id)
@@ -604,7 +604,7 @@ async def test_a_job_that_is_deleted_elsewhere_is_an_event() -> None:
 
 
 @timeless
-async def test_a_first_look_is_no_change_and_what_was_remembered_otherwise_is_one() -> None:
+async def test_first_poll_is_an_event_only_if_the_history_differs() -> None:
     account = make_accounts(1, jobs=8)[0]
     history = InlineHistory()
     async with hands([account], history=history) as h:
@@ -628,7 +628,7 @@ async def test_a_first_look_is_no_change_and_what_was_remembered_otherwise_is_on
 
 
 @timeless
-async def test_events_come_with_the_highlighted_job_and_go_on_while_it_is_looked_at() -> None:
+async def test_events_of_the_highlighted_job_are_in_the_snapshots() -> None:
     async with hands() as h:
         first, second = running(h.b.account)[:2]
         await by_another(h.b, "pause", first)
@@ -650,7 +650,7 @@ async def test_events_come_with_the_highlighted_job_and_go_on_while_it_is_looked
 
 
 @timeless
-async def test_what_others_note_of_the_highlighted_job_comes_with_the_tie() -> None:
+async def test_events_and_retry_links_of_other_programs_are_in_the_snapshots() -> None:
     async with hands() as h:
         job_id = an_ended(h)
         h.b.monitor.look_at(h.key(job_id), frozenset())
@@ -665,7 +665,7 @@ async def test_what_others_note_of_the_highlighted_job_comes_with_the_tie() -> N
 
 
 @timeless
-async def test_without_a_history_everything_works_and_nothing_is_noted() -> None:
+async def test_actions_work_with_a_history_in_memory() -> None:
     async with bench(make_accounts(1, jobs=8)) as b:
         control = (await b.session.services()).control
         control.unlock()
@@ -699,7 +699,7 @@ BIG = Counts(2_000_000, 500_000, 80_000, 7_887)
         (Action.DELETE, (COMPLETED, ABORTED, FAILED)),
     ],
 )
-def test_what_can_be_asked_of_which_job(action: Action, able: tuple[JobView, ...]) -> None:
+def test_actions_that_are_possible_by_job_state(action: Action, able: tuple[JobView, ...]) -> None:
     assert tuple(job for job in ALL if not why_not(job, action)) == able
 
 
@@ -718,7 +718,7 @@ def test_what_can_be_asked_of_which_job(action: Action, able: tuple[JobView, ...
         (GONE, Action.DELETE, "the API no longer knows it"),
     ],
 )
-def test_why_it_cannot_is_a_clause(job: JobView, action: Action, why: str) -> None:
+def test_reason_of_an_impossible_action_is_a_clause(job: JobView, action: Action, why: str) -> None:
     assert why_not(job, action) == why
 
 
@@ -772,13 +772,13 @@ def test_why_it_cannot_is_a_clause(job: JobView, action: Action, why: str) -> No
         ),
     ],
 )
-def test_the_consequence_is_told_in_the_numbers_of_the_job(
+def test_consequence_contains_the_counts_of_the_job(
     action: Action, job: JobView, said: str
 ) -> None:
     assert consequence([job], action) == said
 
 
-def test_of_several_jobs_the_numbers_are_summed() -> None:
+def test_consequence_sums_the_counts_of_several_jobs() -> None:
     jobs = [view(1, counts=BIG), view(2, counts=Counts(100, 40, 0, 0)), view(3)]
     assert consequence(jobs, Action.PAUSE) == (
         "stops 1,412,823 objects not yet started; objects in flight finish; "
@@ -791,12 +791,12 @@ def test_of_several_jobs_the_numbers_are_summed() -> None:
     assert "aborts 1 job;" in consequence(jobs[:1], Action.ABORT_ALL)
 
 
-def test_a_sum_that_misses_a_number_says_so() -> None:
+def test_consequence_marks_a_sum_with_an_unknown_count() -> None:
     said = consequence([view(1), view(2, counts=Counts())], Action.PAUSE)
     assert "at least 650 objects" in said
 
 
-def test_every_act_shows_by_one_status_but_a_deletion_by_none() -> None:
+def test_each_action_but_delete_has_an_expected_status() -> None:
     shown = {action: expected(action) for action in Action}
     assert shown == {
         Action.PAUSE: "paused",

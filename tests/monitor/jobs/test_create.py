@@ -31,7 +31,7 @@ async def create(program: Program, draft: Draft = DRAFT, **more: Any) -> Any:
 
 
 @timeless
-async def test_one_word_is_one_request_and_its_id_is_told() -> None:
+async def test_create_sends_one_request_and_returns_the_id() -> None:
     shop = Workshop()
     made = await create(shop.program())
     [course] = shop.account.jobs()
@@ -41,7 +41,7 @@ async def test_one_word_is_one_request_and_its_id_is_told() -> None:
 
 
 @timeless
-async def test_what_was_made_here_stands_in_the_events_of_both_jobs_and_ties_them() -> None:
+async def test_retry_is_an_event_of_both_jobs_and_links_them() -> None:
     shop = Workshop()
     program = shop.program()
     parent = JobKey(shop.account.account_id, "parent")
@@ -57,7 +57,7 @@ async def test_what_was_made_here_stands_in_the_events_of_both_jobs_and_ties_the
 
 
 @timeless
-async def test_a_job_that_retries_nothing_is_tied_to_none() -> None:
+async def test_job_that_is_no_retry_has_no_link() -> None:
     program = Workshop().program()
     await create(program)
     assert await program.notes.links([]) == ()
@@ -67,7 +67,7 @@ UNANSWERED = (Kind.READ_TIMEOUT, Kind.RESET, Kind.CUT_OFF, Kind.TRUNCATED, Kind.
 
 
 @pytest.mark.parametrize("kind", UNANSWERED)
-def test_a_job_whose_making_was_not_answered_is_found_in_the_list(kind: Kind) -> None:
+def test_job_of_an_unanswered_request_is_found_in_the_list(kind: Kind) -> None:
     @timeless
     async def run() -> None:
         shop = Workshop()
@@ -81,7 +81,7 @@ def test_a_job_whose_making_was_not_answered_is_found_in_the_list(kind: Kind) ->
 
 
 @timeless
-async def test_no_answer_and_no_such_job_is_undecided_and_not_sent_again() -> None:
+async def test_unanswered_request_without_a_listed_job_is_undecided() -> None:
     shop = Workshop()
     shop.account.faults.add(Fault(Kind.HTML, operation="create", status=504, times=1))
     made = await create(shop.program())
@@ -92,7 +92,7 @@ async def test_no_answer_and_no_such_job_is_undecided_and_not_sent_again() -> No
 
 
 @timeless
-async def test_a_job_that_comes_a_little_after_its_answer_was_given_up_is_found() -> None:
+async def test_job_that_is_listed_late_is_found() -> None:
     shop = Workshop()
     hidden = Fault(Kind.EDITED, operation="list", times=3, edit=lambda told: {**told, "result": []})
     shop.account.faults.add(Fault(Kind.RESET, operation="create", times=1), hidden)
@@ -100,7 +100,7 @@ async def test_a_job_that_comes_a_little_after_its_answer_was_given_up_is_found(
 
 
 @timeless
-async def test_a_list_that_cannot_be_read_leaves_it_undecided() -> None:
+async def test_unanswered_request_with_an_unreadable_list_is_undecided() -> None:
     shop = Workshop()
     shop.account.faults.add(Fault(Kind.RESET, operation="create", times=1))
     shop.account.faults.add(Fault(Kind.HTML, operation="list"))
@@ -110,7 +110,7 @@ async def test_a_list_that_cannot_be_read_leaves_it_undecided() -> None:
 
 
 @timeless
-async def test_a_job_alike_that_was_there_before_is_not_taken_for_it() -> None:
+async def test_equal_job_that_existed_before_is_not_matched() -> None:
     shop = Workshop()
     program = shop.program()
     first = await create(program)
@@ -154,7 +154,7 @@ def listed(at: float | None = 1_800_000_001.0, **more: Any) -> Job:
         (listed(source=None), False),
     ],
 )
-def test_which_listed_job_is_the_one_that_was_sent(job: Job, is_it: bool) -> None:
+def test_wanted_job_matches_by_source_target_keys_and_time(job: Job, is_it: bool) -> None:
     assert WANTED.matches(job) is is_it
 
 
@@ -164,7 +164,7 @@ def test_a_job_without_a_time_matches_only_if_all_others_are_known() -> None:
 
 
 @timeless
-async def test_no_free_slot_tells_what_runs_from_a_fresh_list() -> None:
+async def test_conflict_names_the_running_jobs() -> None:
     shop = Workshop(slots=3)
     program = shop.program()
     for prefix in ("a/", "b/", "c/"):
@@ -177,7 +177,7 @@ async def test_no_free_slot_tells_what_runs_from_a_fresh_list() -> None:
 
 
 @timeless
-async def test_no_free_slot_though_few_run_tells_the_paused_ones_too() -> None:
+async def test_conflict_with_few_running_jobs_names_paused_jobs_too() -> None:
     shop = Workshop(slots=1)
     program = shop.program()
     first = await create(program)
@@ -189,7 +189,7 @@ async def test_no_free_slot_though_few_run_tells_the_paused_ones_too() -> None:
 
 
 @timeless
-async def test_a_refusal_is_told_in_the_api_s_words_and_no_list_is_read() -> None:
+async def test_refusal_has_the_message_of_the_api_and_reads_no_list() -> None:
     shop = Workshop()
     fault = Fault(operation="create", status=400, code=10001, message="bad endpoint", times=1)
     shop.account.faults.add(fault)
@@ -200,7 +200,7 @@ async def test_a_refusal_is_told_in_the_api_s_words_and_no_list_is_read() -> Non
 
 
 @timeless
-async def test_without_a_connection_nothing_was_sent_and_nothing_is_searched() -> None:
+async def test_failed_connection_is_not_sent_and_reads_no_list() -> None:
     shop = Workshop()
     shop.account.faults.add(Fault(Kind.CONNECT_ERROR, operation="create", times=1))
     made = await create(shop.program())
@@ -209,7 +209,7 @@ async def test_without_a_connection_nothing_was_sent_and_nothing_is_searched() -
 
 
 @timeless
-async def test_while_it_only_reads_nothing_leaves_the_program_that_could_change_anything() -> None:
+async def test_locked_program_sends_only_get_requests() -> None:
     shop = Workshop()
     program = shop.program()
     program.client.lock()
@@ -220,7 +220,7 @@ async def test_while_it_only_reads_nothing_leaves_the_program_that_could_change_
 
 
 @timeless
-async def test_prechecks_tell_each_bucket_s_answer() -> None:
+async def test_prechecks_return_the_answer_of_each_bucket() -> None:
     program = Workshop().program()
     account_id = program.shop.account.account_id
     good = await program.creation.precheck(account_id, DRAFT, SECRETS)
@@ -246,7 +246,7 @@ async def test_a_precheck_sends_no_keys(monkeypatch: pytest.MonkeyPatch) -> None
 
 
 @timeless
-async def test_a_precheck_that_fails_keeps_the_other_s_answer() -> None:
+async def test_failed_precheck_keeps_the_other_answer() -> None:
     program = Workshop().program()
     program.shop.account.faults.add(Fault(operation="targetPrecheck", status=500))
     checks = await program.creation.precheck(program.shop.account.account_id, DRAFT, SECRETS)
@@ -256,7 +256,7 @@ async def test_a_precheck_that_fails_keeps_the_other_s_answer() -> None:
 
 
 @timeless
-async def test_what_the_api_repeats_of_a_secret_is_not_told() -> None:
+async def test_secrets_repeated_by_the_api_are_masked() -> None:
     shop = Workshop()
     program = shop.program()
     echo = json.dumps(f"no: {PAIR.secret_access_key} and {PAIR.access_key_id}")
@@ -270,7 +270,7 @@ async def test_what_the_api_repeats_of_a_secret_is_not_told() -> None:
 
 
 @timeless
-async def test_secrets_are_never_part_of_what_is_kept_or_printed() -> None:
+async def test_secrets_are_neither_stored_nor_printed() -> None:
     shop = Workshop()
     program = shop.program()
     await program.begin(["a/"])
@@ -284,7 +284,7 @@ async def test_secrets_are_never_part_of_what_is_kept_or_printed() -> None:
 
 
 @timeless
-async def test_without_a_file_plans_live_in_memory_and_say_so() -> None:
+async def test_plans_without_a_file_are_in_memory_and_not_durable() -> None:
     shop = Workshop()
     program = shop.program()
     memory = Recorder(open_store(None, "https://example.com"), thread=CallingThread())
@@ -310,7 +310,7 @@ async def test_a_long_list_is_searched_to_its_end_and_each_page_once() -> None:
 
 
 @timeless
-async def test_a_server_that_ignores_the_offset_has_an_end() -> None:
+async def test_list_of_a_server_that_ignores_the_offset_ends() -> None:
     shop = Workshop()
     shop.account.faults.add(Fault(Kind.HTML, operation="create", status=502, times=1))
     rows = [{"id": f"j{number}"} for number in range(50)]

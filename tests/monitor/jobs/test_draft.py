@@ -40,7 +40,7 @@ PAIR = Secret(access_key_id="a", secret_access_key="b")
 
 
 @given(drafts)
-def test_a_draft_comes_back_from_its_body_as_it_was(draft: Draft) -> None:
+def test_draft_survives_conversion_to_a_body_and_back(draft: Draft) -> None:
     kept = replace(draft, endpoint=draft.endpoint or None)
     assert draft_of(json.loads(json.dumps(body(draft)))) == kept
 
@@ -76,7 +76,7 @@ def test_a_property_that_is_named_twice_is_refused(text: str) -> None:
     assert "hush" not in str(caught.value)
 
 
-def test_what_is_left_open_is_for_the_checks_to_tell() -> None:
+def test_missing_fields_are_accepted_by_the_parser() -> None:
     assert draft_of({}) == Draft("", "", "")
     assert draft_of({"source": {"keys": None, "region": None}, "overwrite": None}) == draft_of({})
 
@@ -97,7 +97,7 @@ def test_what_is_left_open_is_for_the_checks_to_tell() -> None:
         ({"target": {"secret": "hush"}}, "target.secret: a secret does not stand here"),
     ],
 )
-def test_what_is_wrong_is_one_line_that_names_the_field(told: dict[str, object], line: str) -> None:
+def test_body_error_is_one_line_that_names_the_field(told: dict[str, object], line: str) -> None:
     with pytest.raises(BodyError) as caught:
         draft_of(told)
     assert str(caught.value).startswith(line)
@@ -119,7 +119,7 @@ def test_what_is_wrong_is_one_line_that_names_the_field(told: dict[str, object],
         ("[prod]/a\nb\n", ("[prod]/a", "b")),
     ],
 )
-def test_keys_are_taken_exactly(text: str, keys: tuple[str, ...]) -> None:
+def test_keys_are_parsed_exactly(text: str, keys: tuple[str, ...]) -> None:
     assert keys_of(text) == keys
 
 
@@ -132,13 +132,13 @@ def test_keys_are_taken_exactly(text: str, keys: tuple[str, ...]) -> None:
         ('["a", 1]', "not every item"),
     ],
 )
-def test_what_is_no_list_is_told(text: str, said: str) -> None:
+def test_text_that_is_no_list_of_keys_is_refused(text: str, said: str) -> None:
     with pytest.raises(NoKeys, match=said):
         keys_of(text)
 
 
 @given(st.lists(st.text(st.characters(exclude_characters="\0"), min_size=1), min_size=1))
-def test_with_nul_between_them_any_keys_come_back(keys: list[str]) -> None:
+def test_keys_survive_nul_separation(keys: list[str]) -> None:
     assert keys_of("".join(f"{key}\0" for key in keys)) == tuple(keys)
 
 
@@ -161,7 +161,7 @@ def test_a_draft_repeats_the_job_with_these_keys_alone() -> None:
     )
 
 
-def test_what_the_api_tells_as_empty_is_not_told() -> None:
+def test_empty_fields_of_the_job_are_omitted() -> None:
     empty = Source("s3", "photos", "", "", "", "")
     job = replace(JOB, source=empty, target=Target("r2", "media", ""))
     [draft] = retry_drafts(job, ["a"])
@@ -179,7 +179,7 @@ def test_an_r2_source_keeps_its_jurisdiction_and_a_gcs_one_has_none() -> None:
 
 
 @given(st.lists(st.integers(0, 30_000).map(str), min_size=1, max_size=50), st.integers(0, 25_000))
-def test_drafts_hold_every_key_once_in_order_and_none_too_many(few: list[str], many: int) -> None:
+def test_retry_drafts_have_each_key_once_in_order_within_the_limit(few: list[str], many: int) -> None:
     keys = [*few, *(f"k{number}" for number in range(many))]
     drafts = retry_drafts(JOB, keys)
     assert [key for draft in drafts for key in draft.keys or ()] == list(dict.fromkeys(keys))
@@ -198,12 +198,12 @@ def test_drafts_hold_every_key_once_in_order_and_none_too_many(few: list[str], m
         (replace(JOB, overwrite=None), "does not say whether it overwrites"),
     ],
 )
-def test_what_the_api_does_not_say_cannot_be_repeated(job: Job, words: str) -> None:
+def test_job_with_a_missing_field_cannot_be_retried(job: Job, words: str) -> None:
     with pytest.raises(NoRetry, match=words):
         retry_drafts(job, ["a"])
 
 
-def test_without_keys_there_is_nothing_to_retry() -> None:
+def test_retry_without_keys_is_refused() -> None:
     with pytest.raises(NoRetry, match="no keys"):
         retry_drafts(JOB, ["", ""])
 
@@ -258,7 +258,7 @@ def planned(*states: StepState, log_types: tuple[str, ...] = (FAILED,)) -> Plan:
         ((), (), JOBS, ("job j2 (running) was given 1 of these keys",)),
     ],
 )
-def test_what_copies_the_same_objects_again_already_is_named(
+def test_earlier_retries_of_the_same_objects_are_named(
     links: tuple[RetryLink, ...],
     plans: tuple[Plan, ...],
     views: tuple[JobView, ...],

@@ -67,7 +67,7 @@ async def checkpoints_of_a_whole_life(shop: Workshop) -> int:
 
 
 @timeless
-async def test_killed_at_every_step_and_started_again_each_job_is_made_once() -> None:
+async def test_killed_at_every_checkpoint_each_job_is_made_once() -> None:
     number = await checkpoints_of_a_whole_life(Workshop())
     assert number >= 2 + 3 * 6
     for place in range(number):
@@ -82,7 +82,7 @@ async def test_killed_at_every_step_and_started_again_each_job_is_made_once() ->
 
 
 @timeless
-async def test_killed_twice_at_any_two_steps_each_job_is_made_once() -> None:
+async def test_killed_twice_each_job_is_made_once() -> None:
     number = await checkpoints_of_a_whole_life(Workshop())
     for first in range(1, number, 2):
         for second in range(0, 24, 3):
@@ -116,7 +116,7 @@ UNANSWERED = (
 
 
 @pytest.mark.parametrize("fault", UNANSWERED, ids=lambda fault: str(fault.kind))
-def test_killed_at_every_step_behind_an_answer_that_never_came(fault: Fault) -> None:
+def test_killed_at_every_checkpoint_after_an_unanswered_request_each_job_is_made_once(fault: Fault) -> None:
     @timeless
     async def run() -> None:
         for place in range(1, 32, 2):
@@ -172,7 +172,7 @@ FAULTS = st.lists(
     latencies=st.tuples(st.floats(0, 20), st.floats(0, 20)),
 )
 @settings(max_examples=40)
-def test_whatever_goes_wrong_no_prefix_is_ever_copied_by_two_jobs(
+def test_no_combination_of_faults_makes_two_jobs_of_a_prefix(
     faults: list[Fault], slots: int, deaths: list[int], latencies: tuple[float, float]
 ) -> None:
     @timeless
@@ -192,7 +192,7 @@ def test_whatever_goes_wrong_no_prefix_is_ever_copied_by_two_jobs(
 
 
 @timeless
-async def test_killed_at_any_step_a_retry_is_known_to_the_next_one_and_never_sent_again() -> None:
+async def test_killed_retry_is_known_to_the_next_run_and_never_sent_again() -> None:
     draft = Draft("s3", "photos", "media", keys=("a", "b"))
 
     async def retried(program: Program) -> None:

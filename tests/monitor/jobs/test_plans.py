@@ -41,7 +41,7 @@ def waits_for_a_slot(view: PlanView) -> bool:
 
 
 @timeless
-async def test_steps_start_in_their_order_and_the_plan_is_over() -> None:
+async def test_steps_start_in_order_until_the_plan_is_over() -> None:
     shop = Workshop()
     program = shop.program()
     view = await program.until_rest(await program.begin(THREE))
@@ -71,7 +71,7 @@ async def test_a_step_waits_for_a_free_slot_and_tries_twice_a_minute() -> None:
 
 @timeless
 @pytest.mark.parametrize("running", [0, 3])
-async def test_a_conflict_that_three_running_jobs_do_not_explain_is_told_in_the_api_s_words(
+async def test_conflict_without_three_running_jobs_has_the_message_of_the_api(
     running: int,
 ) -> None:
     shop = Workshop()
@@ -84,7 +84,7 @@ async def test_a_conflict_that_three_running_jobs_do_not_explain_is_told_in_the_
 
 
 @timeless
-async def test_it_starts_as_soon_as_a_slot_is_seen_to_be_free() -> None:
+async def test_step_starts_within_30_seconds_of_a_free_slot() -> None:
     shop = Workshop(slots=1)
     program = shop.program()
     plan_id = await program.begin(["a/", "b/"])
@@ -96,7 +96,7 @@ async def test_it_starts_as_soon_as_a_slot_is_seen_to_be_free() -> None:
 
 
 @timeless
-async def test_without_a_connection_a_step_is_tried_again_with_growing_waits() -> None:
+async def test_failed_connections_are_retried_with_back_off() -> None:
     shop = Workshop()
     shop.account.faults.add(Fault(Kind.CONNECT_ERROR, operation="create", times=6))
     program = shop.program()
@@ -107,7 +107,7 @@ async def test_without_a_connection_a_step_is_tried_again_with_growing_waits() -
 
 
 @timeless
-async def test_a_spent_budget_is_waited_for() -> None:
+async def test_rate_limit_is_waited_for() -> None:
     shop = Workshop()
     fault = Fault(operation="create", status=429, code=971, retry_after=100, times=1)
     shop.account.faults.add(fault)
@@ -119,7 +119,7 @@ async def test_a_spent_budget_is_waited_for() -> None:
 
 
 @timeless
-async def test_no_answer_is_never_answered_by_sending_again() -> None:
+async def test_unanswered_step_is_never_sent_again() -> None:
     shop = Workshop()
     shop.account.faults.add(Fault(Kind.HTML, operation="create", status=502, times=1))
     program = shop.program()
@@ -133,7 +133,7 @@ async def test_no_answer_is_never_answered_by_sending_again() -> None:
 
 
 @timeless
-async def test_the_list_is_watched_for_a_minute_before_a_step_is_undecided() -> None:
+async def test_list_is_searched_for_a_minute_before_a_step_is_undecided() -> None:
     shop = Workshop()
     shop.account.faults.add(Fault(Kind.RESET, operation="create", times=1))
     hidden = Fault(Kind.EDITED, operation="list", times=5, edit=lambda told: {**told, "result": []})
@@ -146,7 +146,7 @@ async def test_the_list_is_watched_for_a_minute_before_a_step_is_undecided() -> 
 
 
 @timeless
-async def test_the_person_s_word_sends_an_undecided_step_again() -> None:
+async def test_user_can_send_an_undecided_step_again() -> None:
     shop = Workshop()
     shop.account.faults.add(Fault(Kind.HTML, operation="create", status=502, times=1))
     program = shop.program()
@@ -159,7 +159,7 @@ async def test_the_person_s_word_sends_an_undecided_step_again() -> None:
 
 
 @timeless
-async def test_a_job_that_turned_up_after_all_is_taken_instead_of_sending_again() -> None:
+async def test_job_that_is_listed_late_is_used_instead_of_sending_again() -> None:
     shop = Workshop()
     hidden = Fault(Kind.EDITED, operation="list", edit=lambda told: {**told, "result": []})
     shop.account.faults.add(Fault(Kind.RESET, operation="create", times=1), hidden)
@@ -173,7 +173,7 @@ async def test_a_job_that_turned_up_after_all_is_taken_instead_of_sending_again(
 
 
 @timeless
-async def test_where_the_list_cannot_be_read_even_the_word_sends_nothing() -> None:
+async def test_undecided_step_is_not_sent_again_if_the_list_is_unreadable() -> None:
     shop = Workshop()
     shop.account.faults.add(Fault(Kind.HTML, operation="create", status=502, times=1))
     program = shop.program()
@@ -188,7 +188,7 @@ async def test_where_the_list_cannot_be_read_even_the_word_sends_nothing() -> No
 
 
 @timeless
-async def test_a_next_run_looks_once_more_for_an_undecided_step() -> None:
+async def test_next_run_searches_an_undecided_step_once_more() -> None:
     shop = Workshop()
     hidden = Fault(Kind.EDITED, operation="list", edit=lambda told: {**told, "result": []})
     shop.account.faults.add(Fault(Kind.RESET, operation="create", times=1), hidden)
@@ -203,7 +203,7 @@ async def test_a_next_run_looks_once_more_for_an_undecided_step() -> None:
 
 
 @timeless
-async def test_while_the_list_cannot_be_read_a_step_in_doubt_holds_up_the_others() -> None:
+async def test_unsettled_step_blocks_the_others_while_the_list_is_unreadable() -> None:
     shop = Workshop()
     shop.account.faults.add(Fault(Kind.RESET, operation="create", times=1))
     shop.account.faults.add(Fault(Kind.HTML, operation="list", times=8))
@@ -216,7 +216,7 @@ async def test_while_the_list_cannot_be_read_a_step_in_doubt_holds_up_the_others
 
 
 @timeless
-async def test_a_refused_step_tells_why_and_the_others_go_on() -> None:
+async def test_refused_step_has_the_reason_and_the_others_continue() -> None:
     shop = Workshop()
     fault = Fault(operation="create", status=400, code=10001, message="bad prefix", times=1)
     shop.account.faults.add(fault)
@@ -230,7 +230,7 @@ async def test_a_refused_step_tells_why_and_the_others_go_on() -> None:
 
 
 @timeless
-async def test_rejected_credentials_stop_the_plan_where_it_is() -> None:
+async def test_rejected_credentials_stop_the_plan() -> None:
     shop = Workshop()
     shop.account.faults.add(Fault(operation="create", status=403, code=10000))
     program = shop.program()
@@ -241,7 +241,7 @@ async def test_rejected_credentials_stop_the_plan_where_it_is() -> None:
 
 
 @timeless
-async def test_keys_that_do_not_open_a_bucket_leave_the_plan_waiting_for_others() -> None:
+async def test_refused_bucket_keys_stop_the_plan_until_new_keys_are_supplied() -> None:
     shop = Workshop()
     message = "Preconnectivity failed, please verify tokens and try again"
     shop.account.faults.add(
@@ -260,7 +260,7 @@ async def test_keys_that_do_not_open_a_bucket_leave_the_plan_waiting_for_others(
 
 
 @timeless
-async def test_cancelling_leaves_what_was_started_and_sends_nothing_more() -> None:
+async def test_cancelling_keeps_started_jobs_and_sends_nothing_more() -> None:
     shop = Workshop(slots=1)
     program = shop.program()
     plan_id = await program.begin(THREE)
@@ -276,7 +276,7 @@ async def test_cancelling_leaves_what_was_started_and_sends_nothing_more() -> No
 
 @timeless
 @pytest.mark.parametrize("elsewhere", [False, True])
-async def test_what_is_on_its_way_while_the_plan_is_cancelled_is_not_sent_again(
+async def test_request_in_flight_during_cancel_is_not_sent_again(
     *, elsewhere: bool
 ) -> None:
     shop = Workshop(slots=1)
@@ -294,7 +294,7 @@ async def test_what_is_on_its_way_while_the_plan_is_cancelled_is_not_sent_again(
 
 
 @timeless
-async def test_the_only_step_is_cancelled_while_it_is_on_its_way_and_made_is_made() -> None:
+async def test_only_step_in_flight_during_cancel_keeps_its_outcome() -> None:
     for slots, state in ((0, "cancelled"), (1, "started")):
         shop = Workshop(slots=slots)
         program = shop.program(latency=5.0)
@@ -306,7 +306,7 @@ async def test_the_only_step_is_cancelled_while_it_is_on_its_way_and_made_is_mad
 
 
 @timeless
-async def test_a_cancelled_step_that_was_not_answered_may_still_be_sent_at_the_person_s_word() -> (
+async def test_cancelled_step_without_an_answer_can_be_sent_again() -> (
     None
 ):
     shop = Workshop()
@@ -321,7 +321,7 @@ async def test_a_cancelled_step_that_was_not_answered_may_still_be_sent_at_the_p
 
 
 @timeless
-async def test_cancelling_while_it_asks_what_runs_is_heard_at_once() -> None:
+async def test_cancelling_while_the_list_is_read_takes_effect_at_once() -> None:
     shop = Workshop(slots=1)
     program = shop.program(latency=5.0)
     plan_id = await program.begin(["a/", "b/"])
@@ -345,7 +345,7 @@ async def test_cancelling_an_earlier_run_s_plan_needs_no_secrets() -> None:
 
 
 @timeless
-async def test_only_when_nothing_else_is_left_does_cancelling_give_up_an_undecided_step() -> None:
+async def test_second_cancel_drops_undecided_steps() -> None:
     shop = Workshop(slots=1)
     shop.account.faults.add(Fault(Kind.HTML, operation="create", status=502, times=1))
     program = shop.program()
@@ -361,7 +361,7 @@ async def test_only_when_nothing_else_is_left_does_cancelling_give_up_an_undecid
 
 
 @timeless
-async def test_a_restart_sends_nothing_before_the_secrets_are_there_again() -> None:
+async def test_restarted_plan_sends_nothing_before_secrets_are_supplied() -> None:
     shop = Workshop(slots=1)
     program = shop.program()
     await program.until(await program.begin(["a/", "b/"]), waits_for_a_slot)
@@ -379,7 +379,7 @@ async def test_a_restart_sends_nothing_before_the_secrets_are_there_again() -> N
 
 
 @timeless
-async def test_the_end_of_the_program_forgets_the_secrets_and_sends_nothing_more() -> None:
+async def test_close_drops_secrets_and_sends_nothing_more() -> None:
     shop = Workshop(slots=1)
     program = shop.program()
     plan_id = await program.begin(["a/", "b/"])
@@ -394,7 +394,7 @@ async def test_the_end_of_the_program_forgets_the_secrets_and_sends_nothing_more
 
 
 @timeless
-async def test_an_orderly_end_waits_for_an_answer_that_is_near() -> None:
+async def test_close_waits_briefly_for_an_answer() -> None:
     shop = Workshop()
     program = shop.program(latency=0.2)
     await program.until(await program.begin(["a/"]), lambda view: states(view) == ["sending"])
@@ -404,7 +404,7 @@ async def test_an_orderly_end_waits_for_an_answer_that_is_near() -> None:
 
 
 @timeless
-async def test_while_it_only_reads_a_plan_waits_and_sends_nothing() -> None:
+async def test_plan_of_a_locked_program_waits_and_sends_nothing() -> None:
     shop = Workshop()
     program = shop.program()
     program.client.lock()
@@ -417,7 +417,7 @@ async def test_while_it_only_reads_a_plan_waits_and_sends_nothing() -> None:
 
 
 @timeless
-async def test_each_job_of_a_plan_that_retries_is_tied_to_the_first() -> None:
+async def test_each_job_of_a_retry_plan_is_linked_to_the_parent() -> None:
     shop = Workshop()
     program = shop.program()
     parent = JobKey(shop.account.account_id, "parent")
@@ -434,7 +434,7 @@ async def test_each_job_of_a_plan_that_retries_is_tied_to_the_first() -> None:
 
 
 @timeless
-async def test_two_steps_of_the_same_source_are_told_apart_by_their_keys() -> None:
+async def test_steps_of_the_same_source_are_matched_by_their_keys() -> None:
     shop = Workshop()
     shop.account.faults.add(Fault(Kind.RESET, operation="create", times=2))
     program = shop.program()
@@ -447,7 +447,7 @@ async def test_two_steps_of_the_same_source_are_told_apart_by_their_keys() -> No
 
 
 @timeless
-async def test_a_job_that_was_made_without_telling_its_id_is_found_in_the_list() -> None:
+async def test_job_created_without_an_id_is_found_in_the_list() -> None:
     shop = Workshop()
     nameless = Fault(
         Kind.EDITED, operation="create", times=1, edit=lambda told: {**told, "result": {}}
@@ -459,7 +459,7 @@ async def test_a_job_that_was_made_without_telling_its_id_is_found_in_the_list()
 
 
 @timeless
-async def test_a_job_that_nothing_tells_the_id_of_is_started_all_the_same() -> None:
+async def test_step_without_any_known_id_is_started() -> None:
     shop = Workshop()
     nameless = Fault(
         Kind.EDITED, operation="create", times=1, edit=lambda told: {**told, "result": {}}
@@ -474,7 +474,7 @@ async def test_a_job_that_nothing_tells_the_id_of_is_started_all_the_same() -> N
 
 
 @timeless
-async def test_another_program_that_takes_long_over_its_request_is_not_judged_early() -> None:
+async def test_slow_request_of_another_program_is_not_settled_early() -> None:
     shop = Workshop()
     slow = shop.program(latency=20.0)
     plan_id = await slow.begin(["a/"])
@@ -488,7 +488,7 @@ async def test_another_program_that_takes_long_over_its_request_is_not_judged_ea
 
 
 @timeless
-async def test_keys_that_are_given_anew_are_used_from_then_on() -> None:
+async def test_newly_supplied_keys_are_used() -> None:
     shop = Workshop(slots=1)
     program = shop.program()
     plan_id = await program.begin(["a/", "b/"])
@@ -500,7 +500,7 @@ async def test_keys_that_are_given_anew_are_used_from_then_on() -> None:
 
 
 @timeless
-async def test_plans_are_told_oldest_first_with_those_that_ended_in_this_run() -> None:
+async def test_plans_are_listed_oldest_first_with_those_that_ended_in_this_run() -> None:
     shop = Workshop()
     program = shop.program()
     first = await program.begin(["a/"])
@@ -510,7 +510,7 @@ async def test_plans_are_told_oldest_first_with_those_that_ended_in_this_run() -
 
 
 @timeless
-async def test_the_job_of_another_plan_s_step_is_not_taken_for_one_that_was_never_sent() -> None:
+async def test_job_of_another_plan_is_not_matched() -> None:
     shop = Workshop()
     program = shop.program()
     await program.until_rest(await program.begin(["a/"]))
@@ -526,7 +526,7 @@ async def test_the_job_of_another_plan_s_step_is_not_taken_for_one_that_was_neve
 
 
 @timeless
-async def test_a_mark_that_took_long_to_be_written_is_taken_back_and_made_anew() -> None:
+async def test_slowly_written_sending_state_is_reset_and_written_again() -> None:
     shop = Workshop()
     program = shop.program()
     program.notes.slow = [30.0]
@@ -540,7 +540,7 @@ async def test_a_mark_that_took_long_to_be_written_is_taken_back_and_made_anew()
 
 
 @timeless
-async def test_snapshots_tell_what_plans_are_still_to_start_after_a_restart_too() -> None:
+async def test_snapshots_count_unstarted_jobs_of_plans_after_a_restart_too() -> None:
     [account] = make_accounts(1, jobs=0, slots=1)
     history = InlineHistory()
     async with bench([account], history=history.past(account.account_id)) as b:
@@ -568,7 +568,7 @@ async def shop_with_a_step_being_sent() -> Workshop:
 
 
 @timeless
-async def test_a_plan_in_a_copied_history_ends_at_once_and_says_why() -> None:
+async def test_plan_in_a_copied_history_ends_at_once_with_a_note() -> None:
     shop = await shop_with_a_step_being_sent()
     memory = sqlite3.connect(":memory:", isolation_level=None)
     prepare(memory)
@@ -585,7 +585,7 @@ async def test_a_plan_in_a_copied_history_ends_at_once_and_says_why() -> None:
 
 
 @timeless
-async def test_a_change_that_the_disk_refuses_is_repeated_after_a_pause() -> None:
+async def test_change_that_the_disk_refuses_is_repeated_after_a_pause() -> None:
     shop = await shop_with_a_step_being_sent()
     program, before = shop.program(), len(shop.requests)
     program.notes.full = True

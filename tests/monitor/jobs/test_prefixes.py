@@ -25,13 +25,13 @@ def earlier(prefix: str | None = None, **more: object) -> Job:
     return Job("j1", source=source, target=Target("r2", "media"))
 
 
-def test_each_prefix_is_a_draft_in_its_order() -> None:
+def test_each_prefix_is_a_draft_in_order() -> None:
     drafts = split(DRAFT, ["b/", "a/"]).drafts
     assert [draft.path_prefix for draft in drafts] == ["b/", "a/"]
     assert {replace(draft, path_prefix=None) for draft in drafts} == {DRAFT}
 
 
-def test_prefixes_are_lines_and_space_is_part_of_them() -> None:
+def test_prefixes_are_lines_with_their_spaces() -> None:
     assert read_prefixes("a/\r\n\n b/ \n") == ("a/", " b/ ")
 
 
@@ -54,12 +54,12 @@ def test_prefixes_are_lines_and_space_is_part_of_them() -> None:
         (["a\tb", "c"], [r"'a\tb' holds the control character U+0009"]),
     ],
 )
-def test_overlaps_are_told(prefixes: list[str], told: list[str]) -> None:
+def test_overlaps_are_reported(prefixes: list[str], told: list[str]) -> None:
     assert list(overlaps(prefixes)) == told
 
 
 @given(st.lists(st.text("ab/", max_size=4), max_size=6))
-def test_an_overlap_is_told_exactly_where_a_key_would_be_copied_twice(prefixes: list[str]) -> None:
+def test_overlap_is_reported_exactly_if_a_key_would_be_copied_twice(prefixes: list[str]) -> None:
     pairs = [(i, j) for i in range(len(prefixes)) for j in range(len(prefixes)) if i != j]
     twice = any(prefixes[j].startswith(prefixes[i]) for i, j in pairs) or "" in prefixes
     assert bool(list(overlaps(prefixes))) is twice
@@ -86,22 +86,22 @@ def test_an_overlap_is_told_exactly_where_a_key_would_be_copied_twice(prefixes: 
         ([], []),
     ],
 )
-def test_holes_in_a_sequence_are_found(prefixes: list[str], missing: list[str]) -> None:
+def test_gaps_in_a_sequence_are_found(prefixes: list[str], missing: list[str]) -> None:
     assert list(missing_of(prefixes)) == missing
 
 
 @given(st.lists(st.text("0129af/-", max_size=10), max_size=20))
-def test_what_is_missing_is_never_there_and_any_list_has_an_answer(prefixes: list[str]) -> None:
+def test_missing_prefixes_are_never_in_the_list(prefixes: list[str]) -> None:
     assert not set(missing_of(prefixes)) & set(prefixes)
 
 
-def test_a_hole_that_finer_prefixes_cover_is_none() -> None:
+def test_gap_that_longer_prefixes_cover_is_not_reported() -> None:
     assert split(DRAFT, ["2021/", "2022/01/", "2023/"]).gaps == ()
     gaps = split(DRAFT, ["2021/", "2023/"]).gaps
     assert gaps == ("'2022/' is missing between its neighbours",)
 
 
-def test_what_earlier_jobs_of_the_source_copied_and_nothing_covers_is_told() -> None:
+def test_uncovered_prefixes_of_earlier_jobs_are_reported() -> None:
     jobs = [
         earlier("2022/"),
         earlier("thumbs/"),
@@ -116,12 +116,12 @@ def test_what_earlier_jobs_of_the_source_copied_and_nothing_covers_is_told() -> 
     assert [gap.partition(",")[0] for gap in gaps] == ["'thumbs/'", "'2022/a'", "'misc/b'"]
 
 
-def test_a_job_that_copies_the_same_now_is_told() -> None:
+def test_live_job_that_copies_the_same_is_reported() -> None:
     running = [earlier("2022/"), earlier("thumbs/"), earlier(None, keys=("2022/a",))]
     told = list(still_copied(DRAFT, ["2022/01/", "2023/"], running))
     assert told == ["job j1, which is not over, copies what '2022/01/' begins too"]
     assert list(still_copied(replace(DRAFT, target="cold"), ["2022/01/"], running)) == []
 
 
-def test_it_is_said_that_nobody_has_looked_into_the_source() -> None:
+def test_warning_says_that_the_source_was_not_listed() -> None:
     assert UNLISTED.startswith("the API cannot list the source")

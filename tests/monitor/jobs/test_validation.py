@@ -34,7 +34,7 @@ def made(**fields: object) -> Draft:
         made(path_prefix="caf\u00e9 \u202e/"),
     ],
 )
-def test_what_the_contract_allows_has_no_fault(draft: Draft) -> None:
+def test_valid_draft_has_no_fault(draft: Draft) -> None:
     assert faults(draft) == ()
 
 
@@ -81,7 +81,7 @@ def test_what_the_contract_allows_has_no_fault(draft: Draft) -> None:
         ("source.pathPrefix", "without a prefix", made(path_prefix="a/", keys=("a/b",))),
     ],
 )
-def test_a_fault_names_its_field_and_says_what_is_wrong(
+def test_fault_names_its_field_and_the_mistake(
     field: str, words: str, draft: Draft
 ) -> None:
     [fault] = faults(draft)
@@ -90,7 +90,7 @@ def test_a_fault_names_its_field_and_says_what_is_wrong(
     assert "pa55" not in fault.text
 
 
-def test_every_fault_is_told_at_once() -> None:
+def test_all_faults_are_returned() -> None:
     assert [fault.field for fault in faults(Draft("", "", ""))] == [
         "source.vendor",
         "source.bucket",
@@ -98,7 +98,7 @@ def test_every_fault_is_told_at_once() -> None:
     ]
 
 
-def test_what_is_allowed_and_hardly_meant_is_doubted() -> None:
+def test_allowed_but_unlikely_values_are_doubts() -> None:
     assert doubts(GOOD) == ()
     odd = made(vendor="r2", bucket="s3://a", target="s3://a", path_prefix="/a")
     fields = [doubt.field for doubt in doubts(odd)]
@@ -106,7 +106,7 @@ def test_what_is_allowed_and_hardly_meant_is_doubted() -> None:
     assert doubts(made(vendor="r2", bucket="a", target="a", source_jurisdiction="eu")) == ()
 
 
-def test_each_missing_part_of_a_secret_is_named_by_the_vendor_s_names() -> None:
+def test_missing_parts_of_a_secret_have_the_names_of_the_vendor() -> None:
     assert secret_faults(GOOD, Secrets(PAIR, PAIR)) == ()
     assert secret_faults(made(vendor="gcs"), Secrets(GCS, PAIR)) == ()
     missing = secret_faults(made(vendor="gcs"), Secrets(PAIR, Secret(access_key_id="a")))
@@ -135,7 +135,7 @@ drafts = st.builds(
 
 
 @given(drafts)
-def test_what_has_no_fault_is_a_request_that_the_contract_takes(draft: Draft) -> None:
+def test_draft_without_faults_satisfies_the_contract(draft: Draft) -> None:
     if faults(draft):
         return
     secrets = Secrets(GCS if draft.vendor == "gcs" else PAIR, PAIR)

@@ -42,7 +42,7 @@ def prefixes(*keys: str) -> list[tuple[str, int]]:
     return [(prefix.prefix, prefix.count) for prefix in group.prefixes]
 
 
-def test_failures_stand_first_then_what_was_not_copied_each_the_largest_first() -> None:
+def test_groups_are_failures_then_uncopied_each_the_largest_first() -> None:
     rows = [row("a", LARGE), *(row(f"b{n}", TIER) for n in range(3)), row("c"), row("x", "other")]
     rows += [row(None, "migrationStart"), row(None, "migrationErrorFailedContinuation")]
     assert [(g.log_type, g.cause, g.count) for g in grouped(*rows)] == [
@@ -58,13 +58,13 @@ def test_an_object_counts_once_and_a_row_without_a_key_each() -> None:
     assert group.messages == (("gave up", 4),)
 
 
-def test_messages_stand_with_the_most_frequent_first() -> None:
+def test_messages_are_sorted_by_frequency() -> None:
     rows = [row(f"{n}", message="often" if n % 3 else "rarely") for n in range(9)]
     [group] = grouped(*rows, row("z", message=None))
     assert group.messages == (("often", 6), ("rarely", 3))
 
 
-def test_messages_without_end_take_no_room_without_end() -> None:
+def test_number_of_stored_messages_is_bounded() -> None:
     reasons = Reasons()
     reasons.add(row(f"k{n}", message=f"no {n}") for n in range(3000))
     reasons.add(row(f"l{n}", message="no 7") for n in range(5))
@@ -74,7 +74,7 @@ def test_messages_without_end_take_no_room_without_end() -> None:
     assert group.messages[0] == ("no 7", 6)
 
 
-def test_first_and_last_seen_are_the_words_of_the_api() -> None:
+def test_first_and_last_seen_have_the_format_of_the_api() -> None:
     times = ["2026-03-19T15:46:20.5+01:00", "2026-03-19T14:50:00Z", "2026-03-19T14:40:00Z", "?"]
     [group] = grouped(*(row(at, at=at) for at in times))
     assert (group.first_seen, group.last_seen) == (times[2], times[1])
@@ -82,7 +82,7 @@ def test_first_and_last_seen_are_the_words_of_the_api() -> None:
     assert (odd.first_seen, odd.last_seen) == ("some day", "some day")
 
 
-def test_prefixes_are_folders_as_deep_as_there_are_few_of_them() -> None:
+def test_prefixes_are_the_deepest_level_with_few_folders() -> None:
     months = [f"2024/{month:02}/{day:02}/{n}" for month in (1, 2) for day in (1, 2) for n in "abc"]
     assert prefixes(*months) == [
         ("2024/01/01/", 3),
@@ -100,7 +100,7 @@ def test_flat_keys_and_too_many_folders_are_one_group() -> None:
     assert len(prefixes(*(f"user{n}/{x}" for n in range(20) for x in "abc"))) == 20
 
 
-def test_a_folder_for_every_key_says_no_more_than_the_keys() -> None:
+def test_level_with_one_folder_per_key_is_not_used() -> None:
     assert prefixes(*(f"2024/{n}/x" for n in range(9))) == [("2024/", 9)]
     assert prefixes("a/b/c/d") == [("a/b/c/", 1)]
 
@@ -142,7 +142,7 @@ def test_every_key_is_in_one_prefix_and_they_are_few(names: list[str]) -> None:
 
 
 @given(keys, st.randoms(use_true_random=False))
-def test_the_prefixes_do_not_hang_on_the_order_of_the_rows(names: list[str], rng: object) -> None:
+def test_prefixes_do_not_depend_on_the_order_of_the_rows(names: list[str], rng: object) -> None:
     shuffled = [*names]
     rng.shuffle(shuffled)  # type: ignore[attr-defined]  # a Random, as hypothesis makes it
     first, second = (
@@ -152,7 +152,7 @@ def test_the_prefixes_do_not_hang_on_the_order_of_the_rows(names: list[str], rng
     assert first == second
 
 
-def test_keys_come_exactly_once_each_and_only_of_the_types_asked_for() -> None:
+def test_keys_are_returned_once_and_only_of_the_requested_types() -> None:
     nasty = ["a\nb", "ü\x1b[31m", "\ud800", " x ", "", "[/foo]"]
     reasons = Reasons()
     reasons.add([row(nasty[0]), row("tier", TIER), *(row(key) for key in [*nasty, *nasty])])
@@ -182,7 +182,7 @@ def never(view: FailuresView) -> bool:
 
 @both_orders
 @timeless
-async def test_failures_are_held_against_the_counters_of_the_job(oldest_first: bool) -> None:
+async def test_failures_are_compared_with_the_counters_of_the_job(oldest_first: bool) -> None:
     ended = account(plan(failed=131, not_copied=40, harmless=500), oldest_rows_first=oldest_first)
     async with bench(ended) as b:
         await b.rounds(2)
@@ -202,7 +202,7 @@ async def test_failures_are_held_against_the_counters_of_the_job(oldest_first: b
 
 
 @timeless
-async def test_what_is_known_so_far_is_told_after_every_page() -> None:
+async def test_view_is_yielded_after_every_page() -> None:
     async with bench(account(plan(failed=200))) as b:
         await b.rounds(2)
         views = await take(reader(b).failures(key_of(b)).views(), never)
@@ -214,7 +214,7 @@ async def test_what_is_known_so_far_is_told_after_every_page() -> None:
 
 
 @timeless
-async def test_what_came_while_a_long_log_was_read_is_read_too() -> None:
+async def test_rows_added_while_a_long_log_is_read_are_included() -> None:
     running = plan(created=EPOCH - 3600.0, seconds=7200.0, objects=100_000, failed=8000)
     async with bench(account(running)) as b:
         reading = reader(b).failures(key_of(b))
@@ -226,7 +226,7 @@ async def test_what_came_while_a_long_log_was_read_is_read_too() -> None:
 
 
 @timeless
-async def test_what_the_log_holds_is_kept() -> None:
+async def test_row_counts_of_the_log_are_stored() -> None:
     async with bench(account(plan(failed=60, listing_broke=True))) as b:
         await b.rounds(2)
         notes = KeptCounts()
@@ -238,7 +238,7 @@ async def test_what_the_log_holds_is_kept() -> None:
 
 
 @timeless
-async def test_a_passing_fault_is_told_and_the_rest_is_read() -> None:
+async def test_transient_error_is_in_a_view_and_the_rest_is_read() -> None:
     async with bench(account(plan(failed=200))) as b:
         b.account.faults.add(Fault(Kind.HTML, path="jobs/j1/logs", times=2, after=2))
         views = await take(reader(b).failures(key_of(b)).views(), never)
@@ -247,7 +247,7 @@ async def test_a_passing_fault_is_told_and_the_rest_is_read() -> None:
 
 
 @timeless
-async def test_a_fault_that_does_not_pass_is_the_end_and_nothing_is_kept() -> None:
+async def test_permanent_error_ends_the_reading_and_nothing_is_stored() -> None:
     async with bench(account(plan(failed=200))) as b:
         notes = KeptCounts()
         refusal: dict[str, Any] = {"status": 404, "code": 10007}

@@ -49,7 +49,7 @@ def test_pages_hold_fifty_rows_and_overlap(oldest_first: bool) -> None:
         assert [offset for offset, _ in log.asked] == list(range(0, 500, 45))
 
 
-def test_the_end_of_a_long_log_that_is_sorted_oldest_first_is_found_in_few_requests() -> None:
+def test_end_of_a_long_log_sorted_oldest_first_is_found_in_few_requests() -> None:
     log, paging = ApiLog(rows(100_000), oldest_first=True), Paging()
     requests = 0
     while True:
@@ -69,7 +69,7 @@ def test_the_end_of_a_long_log_that_is_sorted_oldest_first_is_found_in_few_reque
     st.booleans(),
     st.lists(st.integers(0, 40), max_size=12),
 )
-def test_rows_that_come_between_two_pages_leave_no_gap_and_come_once(
+def test_rows_added_between_pages_leave_no_gap_and_no_duplicate(
     number: int, oldest_first: bool, coming: list[int]
 ) -> None:
     log, paging = ApiLog(rows(number), oldest_first=oldest_first), Paging()
@@ -90,7 +90,7 @@ def test_rows_that_come_between_two_pages_leave_no_gap_and_come_once(
 
 @settings(deadline=None, max_examples=60)
 @given(st.integers(200, 400), st.booleans(), st.lists(st.integers(0, 70), max_size=8))
-def test_rows_that_are_forgotten_meanwhile_hide_none_of_the_others(
+def test_rows_that_expire_between_pages_hide_no_other_row(
     number: int, oldest_first: bool, going: list[int]
 ) -> None:
     log, paging = ApiLog(rows(number), oldest_first=oldest_first), Paging()
@@ -105,7 +105,7 @@ def test_rows_that_are_forgotten_meanwhile_hide_none_of_the_others(
 
 
 @pytest.mark.parametrize("gone", [46, 300, 2000])
-def test_a_page_without_a_known_row_is_stepped_back_from(gone: int) -> None:
+def test_page_without_a_known_row_is_followed_by_a_step_back(gone: int) -> None:
     log, paging = ApiLog(rows(3000)), Paging()
     told: list[LogRow] = []
     for _ in range(60):
@@ -119,7 +119,7 @@ def test_a_page_without_a_known_row_is_stepped_back_from(gone: int) -> None:
     assert paging.whole
 
 
-def test_more_rows_than_a_page_between_two_pages_are_read_all_the_same() -> None:
+def test_more_than_a_page_of_rows_between_two_pages_is_read() -> None:
     log, paging = ApiLog(rows(2000)), Paging()
     storms = iter([300, 0, 0, 700, 0, 0, 0, 60])
 
@@ -135,7 +135,7 @@ def test_more_rows_than_a_page_between_two_pages_are_read_all_the_same() -> None
     assert paging.whole
 
 
-def test_a_storm_that_outruns_every_page_ends_and_is_told() -> None:
+def test_rows_that_arrive_faster_than_pages_leave_a_gap() -> None:
     log, paging = ApiLog(rows(500)), Paging()
     read(log, paging)
 
@@ -150,7 +150,7 @@ def test_a_storm_that_outruns_every_page_ends_and_is_told() -> None:
     assert not paging.whole
 
 
-def test_a_log_that_never_holds_still_is_read_to_an_end() -> None:
+def test_reading_of_a_log_that_always_shifts_ends() -> None:
     paging = Paging()
     pages = iter(range(10_000))
     for number in pages:
@@ -164,7 +164,7 @@ def test_a_log_that_never_holds_still_is_read_to_an_end() -> None:
 
 
 @both_orders
-def test_following_finds_what_came_at_either_end(oldest_first: bool) -> None:
+def test_refresh_finds_new_rows_at_either_end(oldest_first: bool) -> None:
     for number in (0, 1, 2, 49, 50, 51, 95, 96, 300):
         log, paging = ApiLog(rows(number), oldest_first=oldest_first), Paging()
         told = read(log, paging)
@@ -177,7 +177,7 @@ def test_following_finds_what_came_at_either_end(oldest_first: bool) -> None:
 
 @both_orders
 @pytest.mark.parametrize("number", [0, 1, 49, 99, 300])
-def test_looks_at_any_time_tell_no_row_twice(number: int, oldest_first: bool) -> None:
+def test_refreshes_at_any_time_return_no_row_twice(number: int, oldest_first: bool) -> None:
     """Also where one is wanted after the end was found and before the first row is known."""
     log, paging = ApiLog(rows(number), oldest_first=oldest_first), Paging()
 
@@ -189,7 +189,7 @@ def test_looks_at_any_time_tell_no_row_twice(number: int, oldest_first: bool) ->
     assert paging.whole
 
 
-def test_rows_that_come_a_page_at_a_time_while_it_is_looked_for_them_count_once() -> None:
+def test_rows_added_during_a_refresh_count_once() -> None:
     log, paging, rng = ApiLog(rows(3000)), Paging(), random.Random(0)
 
     def come() -> None:
@@ -203,7 +203,7 @@ def test_rows_that_come_a_page_at_a_time_while_it_is_looked_for_them_count_once(
 
 
 @both_orders
-def test_a_look_for_nothing_is_one_request(oldest_first: bool) -> None:
+def test_refresh_without_new_rows_is_one_request(oldest_first: bool) -> None:
     log, paging = ApiLog(rows(300), oldest_first=oldest_first), Paging()
     read(log, paging)
     log.asked.clear()
@@ -215,7 +215,7 @@ def test_a_look_for_nothing_is_one_request(oldest_first: bool) -> None:
 @both_orders
 @pytest.mark.parametrize("make", [untimed, lambda n: [row(i, at=START) for i in range(n)]])
 @pytest.mark.parametrize("number", [0, 1, 30, 60, 300, 1200])
-def test_times_that_tell_nothing_hide_no_row(
+def test_unusable_times_hide_no_row(
     make: Callable[[int], list[LogRow]], number: int, oldest_first: bool
 ) -> None:
     every = make(number + 100)
@@ -236,19 +236,19 @@ def test_times_that_tell_nothing_hide_no_row(
         assert told[:100] == every[number:][::-1]
 
 
-def test_an_order_that_is_known_needs_no_times() -> None:
+def test_known_order_needs_no_times() -> None:
     log = ApiLog(untimed(300), oldest_first=True)
     assert read(log, Paging(Order.OLDEST_FIRST)) == log.rows[::-1]
 
 
 @both_orders
-def test_rows_alike_in_everything_count_once(oldest_first: bool) -> None:
+def test_equal_rows_count_once(oldest_first: bool) -> None:
     twice = [row(n // 2) for n in range(400)]
     log = ApiLog(twice, oldest_first=oldest_first)
     assert read(log, Paging()) == rows(200)[::-1]
 
 
-def test_rows_that_differ_in_one_thing_are_two() -> None:
+def test_rows_that_differ_in_one_field_are_distinct() -> None:
     first = row(1)
     others = [
         row(2, at=START + 1),
@@ -260,7 +260,7 @@ def test_rows_that_differ_in_one_thing_are_two() -> None:
     assert len(read(log, Paging())) == 5
 
 
-def test_what_is_remembered_of_a_huge_log_is_bounded() -> None:
+def test_row_index_is_bounded() -> None:
     index = RowIndex(most=1000)
     for n in range(50_000):
         index.add(row(n))
@@ -270,7 +270,7 @@ def test_what_is_remembered_of_a_huge_log_is_bounded() -> None:
 
 
 @both_orders
-def test_the_newest_rows_are_known_however_long_the_walk_was(
+def test_newest_rows_are_known_after_a_long_walk(
     oldest_first: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(RowIndex.__init__, "__defaults__", (300,))
@@ -282,7 +282,7 @@ def test_the_newest_rows_are_known_however_long_the_walk_was(
 
 
 @both_orders
-def test_an_api_that_does_not_listen_to_offsets_is_not_asked_for_ever(oldest_first: bool) -> None:
+def test_api_that_ignores_offsets_gets_a_bounded_number_of_requests(oldest_first: bool) -> None:
     page = rows(50) if oldest_first else rows(50)[::-1]
     paging, requests = Paging(), 0
     for _ in range(3):
@@ -295,7 +295,7 @@ def test_an_api_that_does_not_listen_to_offsets_is_not_asked_for_ever(oldest_fir
 
 
 @both_orders
-def test_a_log_that_was_emptied_and_filled_again_is_followed(oldest_first: bool) -> None:
+def test_log_that_was_emptied_and_refilled_is_followed(oldest_first: bool) -> None:
     log, paging = ApiLog(rows(300), oldest_first=oldest_first), Paging()
     read(log, paging)
     log.rows[:] = [row(n) for n in range(1000, 1010)]

@@ -59,7 +59,7 @@ def times(rows: tuple[LogRow, ...]) -> list[str]:
 
 @both_orders
 @timeless
-async def test_the_whole_log_comes_page_by_page_newest_first(oldest_first: bool) -> None:
+async def test_log_is_yielded_page_by_page_newest_first(oldest_first: bool) -> None:
     ended = account(plan(failed=200, not_copied=30), oldest_rows_first=oldest_first)
     async with bench(ended) as b:
         views = await take(reader(b).follow(key_of(b)), whole)
@@ -75,7 +75,7 @@ async def test_the_whole_log_comes_page_by_page_newest_first(oldest_first: bool)
 
 @both_orders
 @timeless
-async def test_only_the_newest_rows_stay_in_memory_and_all_are_counted(
+async def test_only_the_newest_rows_are_kept_and_all_are_counted(
     oldest_first: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(shown, "MOST_ROWS", 120)
@@ -87,13 +87,13 @@ async def test_only_the_newest_rows_stay_in_memory_and_all_are_counted(
     assert views[-1].rows[0].log_type == "migrationComplete"
 
 
-def test_five_thousand_rows_stay() -> None:
+def test_five_thousand_rows_are_kept() -> None:
     assert shown.MOST_ROWS == 5000
 
 
 @both_orders
 @timeless
-async def test_rows_that_come_later_are_found_at_the_newest_end(oldest_first: bool) -> None:
+async def test_later_rows_are_added_at_the_newest_end(oldest_first: bool) -> None:
     running = account(plan(**RUNNING), oldest_rows_first=oldest_first)
     async with bench(running) as b, aclosing(reader(b).follow(key_of(b))) as views:
         before = (await take(views, whole))[-1]
@@ -110,7 +110,7 @@ async def test_rows_that_come_later_are_found_at_the_newest_end(oldest_first: bo
 
 @both_orders
 @timeless
-async def test_after_the_whole_a_look_every_five_seconds_is_one_request(oldest_first: bool) -> None:
+async def test_refresh_every_five_seconds_is_one_request(oldest_first: bool) -> None:
     running = account(plan(**RUNNING), oldest_rows_first=oldest_first)
     async with bench(running) as b, aclosing(reader(b).follow(key_of(b))) as views:
         await take(views, whole)
@@ -122,7 +122,7 @@ async def test_after_the_whole_a_look_every_five_seconds_is_one_request(oldest_f
 
 
 @timeless
-async def test_a_slower_monitor_looks_no_more_often_than_it_polls() -> None:
+async def test_log_is_not_refreshed_more_often_than_jobs_are_polled() -> None:
     async with bench(account(plan(**RUNNING))) as b:
         async with aclosing(reader(b, interval=lambda: 30.0).follow(key_of(b))) as views:
             await take(views, whole)
@@ -132,7 +132,7 @@ async def test_a_slower_monitor_looks_no_more_often_than_it_polls() -> None:
 
 
 @timeless
-async def test_newer_rows_are_shown_while_old_ones_are_still_read() -> None:
+async def test_newer_rows_are_shown_while_older_ones_are_read() -> None:
     async with bench(account(plan(**LONG))) as b, aclosing(reader(b).follow(key_of(b))) as views:
         first = await anext(views)
         later = await take(views, lambda view: now() > 60)
@@ -145,7 +145,7 @@ async def test_newer_rows_are_shown_while_old_ones_are_still_read() -> None:
 @pytest.mark.parametrize("cap", [3, 20])
 @pytest.mark.parametrize("number", [0, 20, 60, 230])
 @timeless
-async def test_pages_that_a_gateway_caps_hide_no_row(
+async def test_capped_pages_hide_no_row(
     number: int, cap: int, oldest_first: bool
 ) -> None:
     def capped(envelope: Any) -> object:
@@ -161,7 +161,7 @@ async def test_pages_that_a_gateway_caps_hide_no_row(
 
 
 @timeless
-async def test_a_gateway_that_caps_pages_hides_no_row_that_comes_later() -> None:
+async def test_capped_pages_hide_no_later_row() -> None:
     def capped(envelope: Any) -> object:
         return {**envelope, "result": envelope["result"][:20]}
 
@@ -177,7 +177,7 @@ async def test_a_gateway_that_caps_pages_hides_no_row_that_comes_later() -> None
 
 
 @timeless
-async def test_an_ended_job_that_stands_still_is_asked_once_a_minute() -> None:
+async def test_log_of_an_ended_job_is_refreshed_once_a_minute() -> None:
     async with bench(account(plan(failed=5))) as b:
         await b.rounds(2)
         views = reader(b).follow(key_of(b))
@@ -192,7 +192,7 @@ async def test_an_ended_job_that_stands_still_is_asked_once_a_minute() -> None:
 
 @both_orders
 @timeless
-async def test_nothing_is_asked_once_the_log_is_closed(oldest_first: bool) -> None:
+async def test_closed_log_sends_no_request(oldest_first: bool) -> None:
     running = account(plan(**RUNNING), oldest_rows_first=oldest_first)
     async with bench(running) as b:
         views = reader(b).follow(key_of(b))
@@ -210,7 +210,7 @@ async def test_nothing_is_asked_once_the_log_is_closed(oldest_first: bool) -> No
 
 
 @timeless
-async def test_a_request_that_waits_for_its_turn_is_not_sent_after_the_close() -> None:
+async def test_waiting_request_is_not_sent_after_the_close() -> None:
     async with bench(account(plan(**LONG))) as b:
         views = reader(b).follow(key_of(b))
         await take(views, lambda view: len(asked(b)) >= 21)
@@ -227,7 +227,7 @@ async def test_a_request_that_waits_for_its_turn_is_not_sent_after_the_close() -
     [(Kind.HTML, BadAnswer), (Kind.RESET, Unreachable), (Kind.TRUNCATED, BadAnswer)],
 )
 @timeless
-async def test_a_passing_fault_is_told_and_asked_about_again(
+async def test_transient_error_is_in_a_view_and_retried(
     kind: Kind, expected: type[Exception]
 ) -> None:
     async with bench(account(plan(failed=200))) as b:
@@ -242,7 +242,7 @@ async def test_a_passing_fault_is_told_and_asked_about_again(
 
 
 @timeless
-async def test_the_waits_after_faults_grow() -> None:
+async def test_waits_after_errors_grow() -> None:
     async with bench(account(plan(failed=200))) as b:
         b.account.faults.add(Fault(Kind.HTML, path="jobs/j1/logs"))
         async with aclosing(reader(b).follow(key_of(b))) as views:
@@ -254,7 +254,7 @@ async def test_the_waits_after_faults_grow() -> None:
 
 
 @timeless
-async def test_a_spent_budget_is_told_and_waited_for() -> None:
+async def test_rate_limit_is_in_a_view_and_waited_for() -> None:
     async with bench(account(plan(failed=200))) as b:
         refusal = Fault(Kind.REFUSAL, status=429, code=971, times=1, retry_after=100, after=1)
         b.account.faults.add(refusal)
@@ -271,7 +271,7 @@ async def test_a_spent_budget_is_told_and_waited_for() -> None:
     [(403, 9109, Rejected), (404, 10007, NotFound), (400, 10001, Refused)],
 )
 @timeless
-async def test_what_does_not_pass_is_the_last_view(
+async def test_permanent_error_is_the_last_view(
     status: int, code: int, expected: type[Exception]
 ) -> None:
     async with bench(account(plan(failed=200))) as b:
@@ -286,7 +286,7 @@ async def test_what_does_not_pass_is_the_last_view(
 
 
 @timeless
-async def test_what_a_whole_log_holds_is_kept() -> None:
+async def test_row_counts_of_a_complete_log_are_stored() -> None:
     async with bench(account(plan(failed=70, not_copied=30, listing_broke=True))) as b:
         await b.rounds(2)
         notes = KeptCounts()
@@ -309,7 +309,7 @@ def counts_seen(counts: LogCounts) -> tuple[Any, Any]:
 
 
 @timeless
-async def test_rows_that_come_later_are_counted_and_kept_too() -> None:
+async def test_later_rows_are_counted_and_stored_too() -> None:
     async with bench(account(plan(**RUNNING))) as b:
         notes = KeptCounts()
         async with aclosing(reader(b, notes).follow(key_of(b))) as views:
@@ -343,7 +343,7 @@ async def read_odd(*pages: list[dict[str, Any]], until: int) -> LogView:
 
 
 @timeless
-async def test_odd_rows_are_shown_as_they_are() -> None:
+async def test_malformed_rows_are_shown_unchanged() -> None:
     odd: list[Any] = [
         {"createdAt": "yesterday", "logType": "importNobodyForesaw", "message": 7},
         {},
@@ -366,7 +366,7 @@ async def test_odd_rows_are_shown_as_they_are() -> None:
 
 
 @timeless
-async def test_a_log_seen_to_be_sorted_the_other_way_is_read_anew() -> None:
+async def test_log_with_the_other_order_is_read_again() -> None:
     start = {"createdAt": "2026-03-19T15:46:20.000Z", "logType": "migrationStart"}
     later = {"createdAt": "2026-03-19T15:47:20.000Z", "logType": "migrationPause"}
     view = await read_odd([start], [start], [start, later], until=2)
@@ -386,7 +386,7 @@ async def into(rows: list[LogRow], stream: AsyncIterator[LogRow]) -> None:
 
 @both_orders
 @timeless
-async def test_newest_first_and_then_the_end(oldest_first: bool) -> None:
+async def test_rows_are_yielded_newest_first_to_the_end(oldest_first: bool) -> None:
     ended = account(plan(failed=300, not_copied=60), oldest_rows_first=oldest_first)
     async with bench(ended) as b:
         rows = await take(reader(b).rows(key_of(b)), lambda row: False)
@@ -396,7 +396,7 @@ async def test_newest_first_and_then_the_end(oldest_first: bool) -> None:
 
 @both_orders
 @timeless
-async def test_rows_that_come_meanwhile_neither_double_others_nor_hide_them(
+async def test_rows_added_while_reading_cause_no_duplicate_and_no_gap(
     oldest_first: bool,
 ) -> None:
     running = plan(created=EPOCH - 3600.0, seconds=7200.0, objects=100_000, failed=8000)
@@ -409,7 +409,7 @@ async def test_rows_that_come_meanwhile_neither_double_others_nor_hide_them(
 
 @both_orders
 @timeless
-async def test_what_comes_while_a_long_log_is_collected_stands_in_its_place(
+async def test_rows_added_while_a_log_is_collected_are_in_order(
     oldest_first: bool,
 ) -> None:
     long = plan(created=EPOCH - 3600.0, seconds=7200.0, objects=100_000, failed=12_000)
@@ -427,7 +427,7 @@ async def test_what_comes_while_a_long_log_is_collected_stands_in_its_place(
 
 @both_orders
 @timeless
-async def test_following_tells_the_oldest_first_and_then_what_comes(oldest_first: bool) -> None:
+async def test_following_yields_the_oldest_row_first_and_then_new_rows(oldest_first: bool) -> None:
     running = plan(created=EPOCH - 600.0, seconds=7200.0, objects=100_000, failed=3000)
     async with bench(account(running, oldest_rows_first=oldest_first)) as b:
         so_far = len(in_api(b))
@@ -446,7 +446,7 @@ async def test_following_tells_the_oldest_first_and_then_what_comes(oldest_first
 
 
 @timeless
-async def test_a_fault_that_lasts_is_raised_unless_following() -> None:
+async def test_lasting_error_is_raised_unless_following() -> None:
     async with bench(account(plan(failed=300))) as b:
         b.account.faults.add(Fault(Kind.HTML, path="jobs/j1/logs", after=3))
         told: list[LogView] = []
@@ -462,7 +462,7 @@ async def test_a_fault_that_lasts_is_raised_unless_following() -> None:
 
 
 @timeless
-async def test_following_outlasts_any_passing_fault() -> None:
+async def test_following_survives_transient_errors() -> None:
     async with bench(account(plan(failed=300))) as b:
         b.account.faults.add(Fault(Kind.HTML, path="jobs/j1/logs", after=3, times=12))
         stream = reader(b).rows(key_of(b), follow=True)
@@ -473,7 +473,7 @@ async def test_following_outlasts_any_passing_fault() -> None:
 
 
 @timeless
-async def test_a_refusal_is_raised_at_once() -> None:
+async def test_permanent_error_is_raised_at_once() -> None:
     async with bench(account(plan(failed=300))) as b:
         fault = Fault(Kind.REFUSAL, status=400, code=10001, path="jobs/j1/logs", after=1)
         b.account.faults.add(fault)

@@ -67,7 +67,7 @@ async def test_following_takes_one_request_in_five_seconds(oldest_first: bool) -
 
 
 @timeless
-async def test_three_readers_share_what_one_would_have() -> None:
+async def test_three_readers_share_the_budget_of_one() -> None:
     async with bench(account(LONG)) as b:
         readings = [asyncio.ensure_future(followed(b, 400)) for _ in range(3)]
         await b.seconds(450)
@@ -77,7 +77,7 @@ async def test_three_readers_share_what_one_would_have() -> None:
 
 @pytest.mark.parametrize(("quota", "window"), [(100, 60.0), (30, 10.0)])
 @timeless
-async def test_a_budget_of_small_windows_is_used_too(quota: int, window: float) -> None:
+async def test_budget_with_small_windows_is_used(quota: int, window: float) -> None:
     budget = SimulatedBudget(wall, quota, window)
     async with bench(account(plan(failed=900), budget=budget)) as b:
         reading = asyncio.ensure_future(whole(b))
