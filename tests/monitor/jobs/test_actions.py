@@ -30,13 +30,13 @@ from slurper_tui.simulated.jobs import Course, Plan
 from tests.monitor.bench import EPOCH, bench, create_elsewhere, make_accounts, now, wall
 from tests.monitor.bench import Request as Asked
 from tests.monitor.inline_history import InlineHistory
-from tests.monitor.jobs.hands import Hands, hands
+from tests.monitor.jobs.control_bench import ControlBench, control_bench
 from tests.monitor.polling.test_poller import control as by_another
 from tests.monitor.polling.test_poller import running, with_status
 from tests.tui.jobs import view
 from tests.virtual_time import timeless
 
-Choose = Callable[[Hands], str]
+Choose = Callable[[ControlBench], str]
 
 SILENT = [
     Fault(Kind.READ_TIMEOUT),
@@ -47,27 +47,27 @@ SILENT = [
     Fault(Kind.EMPTY),
     Fault(Kind.GARBAGE),
 ]
-"""After these nobody knows whether anything was done."""
+"""Faults that leave unknown whether the action was performed."""
 
 
-def one_running(h: Hands) -> str:
+def one_running(h: ControlBench) -> str:
     return running(h.b.account)[0]
 
 
-def one_paused(h: Hands) -> str:
+def one_paused(h: ControlBench) -> str:
     return with_status(h.b.account, "paused")[0]
 
 
-def an_ended(h: Hands) -> str:
+def an_ended(h: ControlBench) -> str:
     return with_status(h.b.account, "completed")[0]
 
 
-def all_live(h: Hands) -> set[JobKey]:
+def all_live(h: ControlBench) -> set[JobKey]:
     return {view.key for view in h.b.last.jobs if view.live}
 
 
 def ending_at(second: float, objects: int = 600) -> SimulatedAccount:
-    """An account with one job that completes so many virtual seconds after the start."""
+    """An account with one job that completes this many virtual seconds after the start."""
     plan = Plan("soon", EPOCH - 1000, objects, 1000 + second, listing=5.0)
     return SimulatedAccount(clock=wall, plans=[plan], token="t0ken")
 
@@ -85,7 +85,7 @@ CASES = [
 async def test_action_is_sent_once_and_done_when_a_poll_shows_it(
     action: Action, choose: Choose, sent: tuple[str, str], status: str
 ) -> None:
-    async with hands(make_accounts(1, jobs=8, running=2)) as h:
+    async with control_bench(make_accounts(1, jobs=8, running=2)) as h:
         job_id = choose(h)
         request = await h.ask(action, job_id)
         assert (request.action, request.state, request.error) == (action, RequestState.SENT, None)
@@ -102,7 +102,7 @@ async def test_action_is_sent_once_and_done_when_a_poll_shows_it(
 
 @timeless
 async def test_deletion_is_done_when_the_api_answers_404() -> None:
-    async with hands() as h:
+    async with control_bench() as h:
         job_id = an_ended(h)
         await h.b.seconds(90)
         request = await h.ask(Action.DELETE, job_id)
@@ -117,7 +117,7 @@ async def test_deletion_is_done_when_the_api_answers_404() -> None:
 
 @timeless
 async def test_deletion_is_done_when_the_job_is_no_longer_listed() -> None:
-    async with hands() as h:
+    async with control_bench() as h:
         job_id = an_ended(h)
         h.b.account.faults.add(Fault(Kind.RESET, operation="progress", job=job_id, after=1))
         await h.ask(Action.DELETE, job_id)
@@ -127,7 +127,7 @@ async def test_deletion_is_done_when_the_job_is_no_longer_listed() -> None:
 
 @timeless
 async def test_state_is_read_again_before_sending() -> None:
-    async with hands() as h:
+    async with control_bench() as h:
         job_id = one_running(h)
         before = len(h.b.requests)
         await h.ask(Action.PAUSE, job_id)
@@ -137,10 +137,10 @@ async def test_state_is_read_again_before_sending() -> None:
 
 @timeless
 async def test_action_on_a_job_that_completed_meanwhile_is_not_sent() -> None:
-    async with hands([ending_at(12.0)]) as h:
+    async with control_bench([ending_at(12.0)]) as h:
         await h.b.until(lambda s: now() >= 10)
         assert h.b.job("soon").status == "running"
-        await asyncio.sleep(3)  # nobody looks
+        await asyncio.sleep(3)  # no poll
         request = await h.ask(Action.ABORT, "soon")
         assert (request.state, request.detail) == (RequestState.MOOT, "it completed meanwhile")
         assert h.changing() == []
@@ -166,7 +166,7 @@ async def test_action_on_a_job_that_completed_meanwhile_is_not_sent() -> None:
 async def test_action_that_another_client_performed_is_not_sent(
     action: Action, other: str, choose: Choose, news: str
 ) -> None:
-    async with hands(make_accounts(1, jobs=8, running=2)) as h:
+    async with control_bench(make_accounts(1, jobs=8, running=2)) as h:
         job_id = choose(h)
         for step in ("abort", "delete") if other == "gone" else (other,):
             await by_another(h.b, step, job_id)
@@ -177,7 +177,7 @@ async def test_action_that_another_client_performed_is_not_sent(
 
 @timeless
 async def test_refusal_is_shown_at_the_job_and_recorded_as_event() -> None:
-    async with hands() as h:
+    async with control_bench() as h:
         job_id = one_paused(h)
         request = await h.ask(Action.RESUME, job_id)
         assert request.state is RequestState.REFUSED
@@ -188,14 +188,14 @@ async def test_refusal_is_shown_at_the_job_and_recorded_as_event() -> None:
         await h.b.rounds(15)
         assert h.state(job_id) is None
         assert await h.events(job_id) == [(What.ASKED, "resume"), (What.REFUSED, "resume")]
-        assert "10009: Maximum" in (await h.told(job_id))[-1].said
+        assert "10009: Maximum" in (await h.event_records(job_id))[-1].said
         assert len(h.changing()) == 1
 
 
 @timeless
 async def test_job_that_completes_after_the_last_read_refuses_the_action() -> None:
     slow = {"abort": 5.0}
-    async with hands(
+    async with control_bench(
         [ending_at(12.0)], latency=lambda r: slow.get(r.path.split("/")[-1], 0.0)
     ) as h:
         await h.b.until(lambda s: now() >= 10)
@@ -210,7 +210,7 @@ async def test_job_that_completes_after_the_last_read_refuses_the_action() -> No
 async def test_unanswered_action_that_was_performed_is_confirmed_by_a_poll(
     fault: Fault,
 ) -> None:
-    async with hands() as h:
+    async with control_bench() as h:
         job_id = one_running(h)
         h.b.account.faults.add(replace(fault, operation="abort", happens=True))
         request = await h.ask(Action.ABORT, job_id)
@@ -235,7 +235,7 @@ async def test_unanswered_action_that_was_performed_is_confirmed_by_a_poll(
 async def test_unanswered_action_that_was_not_performed_stays_undecided(
     fault: Fault,
 ) -> None:
-    async with hands() as h:
+    async with control_bench() as h:
         job_id = one_running(h)
         h.b.account.faults.add(replace(fault, operation="pause", happens=False))
         request = await h.ask(Action.PAUSE, job_id)
@@ -256,7 +256,7 @@ async def test_unanswered_action_that_was_not_performed_stays_undecided(
 
 @timeless
 async def test_change_by_another_client_while_a_request_is_open_is_attributed_to_it() -> None:
-    async with hands() as h:
+    async with control_bench() as h:
         job_id = one_running(h)
         h.b.account.faults.add(Fault(Kind.READ_TIMEOUT, operation="abort", happens=False))
         await h.ask(Action.ABORT, job_id)
@@ -270,13 +270,13 @@ async def test_change_by_another_client_while_a_request_is_open_is_attributed_to
 
 @timeless
 async def test_change_seen_before_the_answer_is_attributed_to_this_program() -> None:
-    async with hands(latency=lambda r: 20.0 if r.method == "PUT" else 0.0) as h:
+    async with control_bench(latency=lambda r: 20.0 if r.method == "PUT" else 0.0) as h:
         job_id = one_running(h)
         lost = Fault(Kind.READ_TIMEOUT, operation="pause", happens=False, after=1)
         h.b.account.faults.add(lost)
         asking = asyncio.create_task(h.ask(Action.PAUSE, job_id))
         await h.b.seconds(1)
-        await by_another(h.b, "pause", job_id)  # as the API does long before it answers
+        await by_another(h.b, "pause", job_id)  # the API performs it long before it answers
         await h.b.seconds(25)
         assert (await asking).state is RequestState.UNDECIDED
         state = h.state(job_id)
@@ -295,7 +295,7 @@ async def test_change_seen_before_the_answer_is_attributed_to_this_program() -> 
 )
 @timeless
 async def test_nothing_is_sent_if_the_state_cannot_be_read(fault: Fault) -> None:
-    async with hands() as h:
+    async with control_bench() as h:
         job_id = one_running(h)
         h.b.account.faults.add(replace(fault, operation="progress", times=1))
         request = await h.ask(Action.ABORT, job_id)
@@ -308,7 +308,7 @@ async def test_nothing_is_sent_if_the_state_cannot_be_read(fault: Fault) -> None
 
 @timeless
 async def test_failed_connection_is_refused_and_not_undecided() -> None:
-    async with hands() as h:
+    async with control_bench() as h:
         job_id = one_running(h)
         h.b.account.faults.add(Fault(Kind.CONNECT_ERROR, operation="abort"))
         request = await h.ask(Action.ABORT, job_id)
@@ -318,7 +318,7 @@ async def test_failed_connection_is_refused_and_not_undecided() -> None:
 
 @timeless
 async def test_nothing_is_sent_under_a_rate_limit() -> None:
-    async with hands() as h:
+    async with control_bench() as h:
         job_id = one_running(h)
         h.b.account.faults.add(
             Fault(status=429, code=971, message="Please wait", retry_after=60, times=1)
@@ -335,7 +335,7 @@ async def test_nothing_is_sent_under_a_rate_limit() -> None:
 
 @timeless
 async def test_nothing_is_sent_while_locked() -> None:
-    async with hands(unlocked=False) as h:
+    async with control_bench(unlocked=False) as h:
         assert not h.control.unlocked
         before = len(h.b.requests)
         for action in (Action.PAUSE, Action.RESUME, Action.ABORT, Action.DELETE):
@@ -356,7 +356,7 @@ async def test_nothing_is_sent_while_locked() -> None:
 
 @timeless
 async def test_repeated_request_is_sent_once() -> None:
-    async with hands(latency=lambda r: 0.3) as h:
+    async with control_bench(latency=lambda r: 0.3) as h:
         job_id = one_running(h)
         both = await h.control.request(Action.PAUSE, [h.key(job_id), h.key(job_id)])
         again = await h.ask(Action.PAUSE, job_id)
@@ -366,7 +366,7 @@ async def test_repeated_request_is_sent_once() -> None:
 
 @timeless
 async def test_unconfirmed_action_may_be_requested_again() -> None:
-    async with hands() as h:
+    async with control_bench() as h:
         job_id = one_running(h)
         h.b.account.faults.add(Fault(Kind.READ_TIMEOUT, operation="pause", happens=False, times=1))
         assert (await h.ask(Action.PAUSE, job_id)).state is RequestState.UNDECIDED
@@ -380,7 +380,7 @@ async def test_unconfirmed_action_may_be_requested_again() -> None:
 
 @timeless
 async def test_several_jobs_get_one_request_each_in_order() -> None:
-    async with hands() as h:
+    async with control_bench() as h:
         jobs = running(h.b.account)
         await by_another(h.b, "pause", jobs[1])
         requests = await h.control.request(Action.PAUSE, [h.key(job_id) for job_id in jobs])
@@ -396,7 +396,7 @@ async def test_several_jobs_get_one_request_each_in_order() -> None:
 
 @timeless
 async def test_first_of_several_resumed_jobs_gets_the_slot() -> None:
-    async with hands(make_accounts(1, jobs=8, running=2)) as h:
+    async with control_bench(make_accounts(1, jobs=8, running=2)) as h:
         first, second = with_status(h.b.account, "paused")
         requests = await h.control.request(Action.RESUME, [h.key(second), h.key(first)])
         assert [r.state for r in requests] == [RequestState.SENT, RequestState.REFUSED]
@@ -404,7 +404,7 @@ async def test_first_of_several_resumed_jobs_gets_the_slot() -> None:
 
 @timeless
 async def test_cancelled_request_is_undecided() -> None:
-    async with hands(latency=lambda r: 10.0 if r.method == "PUT" else 0.0) as h:
+    async with control_bench(latency=lambda r: 10.0 if r.method == "PUT" else 0.0) as h:
         job_id = one_running(h)
         asking = asyncio.create_task(h.ask(Action.PAUSE, job_id))
         await h.b.seconds(5)
@@ -419,7 +419,7 @@ async def test_cancelled_request_is_undecided() -> None:
 
 @timeless
 async def test_pause_after_the_job_ended_is_not_awaited() -> None:
-    async with hands([ending_at(20.0)]) as h:
+    async with control_bench([ending_at(20.0)]) as h:
         h.b.account.faults.add(Fault(Kind.READ_TIMEOUT, operation="pause", happens=False))
         await h.b.until(lambda s: now() >= 15)
         assert (await h.ask(Action.PAUSE, "soon")).state is RequestState.UNDECIDED
@@ -430,7 +430,7 @@ async def test_pause_after_the_job_ended_is_not_awaited() -> None:
 
 @timeless
 async def test_paused_job_is_polled_every_round_while_a_request_is_open() -> None:
-    async with hands() as h:
+    async with control_bench() as h:
         job_id = one_paused(h)
         h.b.account.faults.add(Fault(Kind.READ_TIMEOUT, operation="abort", happens=False))
         await h.b.seconds(20)
@@ -452,7 +452,7 @@ def test_no_fault_makes_an_action_be_sent_twice(
     action: Action, on_sending: Fault | None, happens: bool, on_reading: Fault | None, after: int
 ) -> None:
     async def main() -> None:
-        async with hands() as h:
+        async with control_bench() as h:
             job_id = one_running(h)
             if on_sending is not None:
                 fault = replace(on_sending, operation=str(action), happens=happens)
@@ -471,12 +471,12 @@ def test_no_fault_makes_an_action_be_sent_twice(
     timeless(main)()
 
 
-# All of an account --------------------------------------------------------------------------------
+# Abort all ----------------------------------------------------------------------------------------
 
 
 @timeless
 async def test_abort_all_is_one_request_attached_to_every_live_job() -> None:
-    async with hands() as h:
+    async with control_bench() as h:
         account = h.b.account
         live = [*running(account), *with_status(account, "paused")]
         request, newcomers = await h.control.abort_all(account.account_id, all_live(h))
@@ -496,9 +496,9 @@ async def test_abort_all_is_one_request_attached_to_every_live_job() -> None:
 
 @timeless
 async def test_abort_all_sends_nothing_if_no_job_is_live() -> None:
-    async with hands([ending_at(12.0)]) as h:
+    async with control_bench([ending_at(12.0)]) as h:
         await h.b.until(lambda s: now() >= 10)
-        await asyncio.sleep(3)  # nobody looks
+        await asyncio.sleep(3)  # no poll
         request, _ = await h.control.abort_all(h.b.account.account_id, all_live(h))
         assert (request.state, request.detail) == (RequestState.MOOT, NO_JOB_LEFT)
         assert h.changing() == []
@@ -506,7 +506,7 @@ async def test_abort_all_sends_nothing_if_no_job_is_live() -> None:
 
 @timeless
 async def test_abort_all_sends_nothing_if_a_live_job_was_not_confirmed() -> None:
-    async with hands(make_accounts(1, jobs=60, running=2)) as h:
+    async with control_bench(make_accounts(1, jobs=60, running=2)) as h:
         account, asked = h.b.account, all_live(h)
         job_id = create_elsewhere(account)
         request, [newcomer] = await h.control.abort_all(account.account_id, asked)
@@ -529,7 +529,7 @@ async def test_abort_all_names_jobs_created_while_it_was_sent() -> None:
             created.append(create_elsewhere(account))
         return 0.0
 
-    async with hands(accounts, latency=just_before) as h:
+    async with control_bench(accounts, latency=just_before) as h:
         request, [newcomer] = await h.control.abort_all(account.account_id, all_live(h))
         assert request.state is RequestState.SENT
         assert ([newcomer.key.job_id], newcomer.status) == (created, "aborted")
@@ -537,7 +537,7 @@ async def test_abort_all_names_jobs_created_while_it_was_sent() -> None:
 
 @timeless
 async def test_unanswered_abort_all_is_undecided_at_every_job() -> None:
-    async with hands() as h:
+    async with control_bench() as h:
         h.b.account.faults.add(Fault(Kind.READ_TIMEOUT, operation="abortAll", happens=False))
         first, _ = await h.control.abort_all(h.b.account.account_id, all_live(h))
         again, _ = await h.control.abort_all(h.b.account.account_id, all_live(h))
@@ -548,7 +548,7 @@ async def test_unanswered_abort_all_is_undecided_at_every_job() -> None:
 
 @timeless
 async def test_abort_all_sends_nothing_if_the_list_cannot_be_read() -> None:
-    async with hands() as h:
+    async with control_bench() as h:
         h.b.account.faults.add(Fault(Kind.RESET, operation="list"))
         request, _ = await h.control.abort_all(h.b.account.account_id, all_live(h))
         assert isinstance(request.error, NotSent)
@@ -558,7 +558,7 @@ async def test_abort_all_sends_nothing_if_the_list_cannot_be_read() -> None:
 @timeless
 async def test_abort_all_concerns_one_account_only() -> None:
     accounts = make_accounts(2, jobs=8)
-    async with hands(accounts) as h:
+    async with control_bench(accounts) as h:
         await h.control.abort_all(accounts[1].account_id, all_live(h))
         await h.b.rounds(3)
         assert running(accounts[0])
@@ -567,7 +567,7 @@ async def test_abort_all_concerns_one_account_only() -> None:
         assert all(view.request is None for view in others)
 
 
-# Changes that nobody here asked for ---------------------------------------------------------------
+# Changes by other clients -------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -582,12 +582,12 @@ async def test_abort_all_concerns_one_account_only() -> None:
 async def test_change_by_another_client_is_an_event_with_the_poll_time(
     step: str, choose: Choose, status: str
 ) -> None:
-    async with hands(make_accounts(1, jobs=8, running=2)) as h:
+    async with control_bench(make_accounts(1, jobs=8, running=2)) as h:
         job_id = choose(h)
         await by_another(h.b, step, job_id)
         await h.b.until(lambda s: h.b.job(job_id).status == status, within=20)
         await h.b.rounds(1)
-        [event] = await h.told(job_id)
+        [event] = await h.event_records(job_id)
         assert (event.what, event.detail) == (What.ELSEWHERE, status)
         assert event.at == pytest.approx(h.b.job(job_id).as_of, abs=6)
         assert h.state(job_id) is None
@@ -595,7 +595,7 @@ async def test_change_by_another_client_is_an_event_with_the_poll_time(
 
 @timeless
 async def test_deletion_by_another_client_is_an_event() -> None:
-    async with hands() as h:
+    async with control_bench() as h:
         job_id = an_ended(h)
         await by_another(h.b, "delete", job_id)
         await h.b.until(lambda s: h.b.job(job_id).gone, within=30)
@@ -607,7 +607,7 @@ async def test_deletion_by_another_client_is_an_event() -> None:
 async def test_first_poll_is_an_event_only_if_the_history_differs() -> None:
     account = make_accounts(1, jobs=8)[0]
     history = InlineHistory()
-    async with hands([account], history=history) as h:
+    async with control_bench([account], history=history) as h:
         jobs = [view.key.job_id for view in h.b.last.jobs]
         paused, aborted = running(account)[:2]
         for job_id in jobs:
@@ -618,7 +618,7 @@ async def test_first_poll_is_an_event_only_if_the_history_differs() -> None:
     account._jobs._courses[aborted] = Course(account._jobs._courses[aborted].plan).changed(
         wall(), "aborted"
     )
-    async with hands([account], history=history) as h:
+    async with control_bench([account], history=history) as h:
         await h.b.rounds(2)
         assert await h.events(paused) == [(What.ELSEWHERE, "paused")]
         assert await h.events(aborted) == [(What.ELSEWHERE, "aborted")]
@@ -629,7 +629,7 @@ async def test_first_poll_is_an_event_only_if_the_history_differs() -> None:
 
 @timeless
 async def test_events_of_the_highlighted_job_are_in_the_snapshots() -> None:
-    async with hands() as h:
+    async with control_bench() as h:
         first, second = running(h.b.account)[:2]
         await by_another(h.b, "pause", first)
         await h.b.rounds(2)
@@ -646,12 +646,12 @@ async def test_events_of_the_highlighted_job_are_in_the_snapshots() -> None:
         ]
         h.b.monitor.look_at(h.key(second), frozenset())
         await h.b.until(lambda s: not s.events, within=6)
-        assert await h.told(first)
+        assert await h.event_records(first)
 
 
 @timeless
 async def test_events_and_retry_links_of_other_programs_are_in_the_snapshots() -> None:
-    async with hands() as h:
+    async with control_bench() as h:
         job_id = an_ended(h)
         h.b.monitor.look_at(h.key(job_id), frozenset())
         await h.b.rounds(2)

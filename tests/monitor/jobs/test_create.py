@@ -1,4 +1,4 @@
-"""One request for one word of the person, and what its answer means."""
+"""Creating one job: one request per call, and the meaning of its answer."""
 
 from __future__ import annotations
 
@@ -22,32 +22,34 @@ from slurper_tui.simulated.account import Fault, Kind, SimulatedAccount
 from slurper_tui.simulated.api import iso
 from tests.monitor.bench import now, wall
 from tests.monitor.inline_history import CallingThread
-from tests.monitor.jobs.workshop import DRAFT, PAIR, SECRETS, Program, Workshop
+from tests.monitor.jobs.scenario import DRAFT, PAIR, SECRETS, Program, Scenario
 from tests.virtual_time import timeless
 
 
 async def create(program: Program, draft: Draft = DRAFT, **more: Any) -> Any:
-    return await program.creation.create(program.shop.account.account_id, draft, SECRETS, **more)
+    return await program.creation.create(
+        program.scenario.account.account_id, draft, SECRETS, **more
+    )
 
 
 @timeless
 async def test_create_sends_one_request_and_returns_the_id() -> None:
-    shop = Workshop()
-    made = await create(shop.program())
-    [course] = shop.account.jobs()
+    scenario = Scenario()
+    made = await create(scenario.program())
+    [course] = scenario.account.jobs()
     assert (made.job_id, made.error, made.running) == (course.plan.id, None, ())
-    assert len(shop.posts) == 1
-    assert shop.posts[0]["source"]["secret"]["accessKeyId"] == PAIR.access_key_id
+    assert len(scenario.posts) == 1
+    assert scenario.posts[0]["source"]["secret"]["accessKeyId"] == PAIR.access_key_id
 
 
 @timeless
 async def test_retry_is_an_event_of_both_jobs_and_links_them() -> None:
-    shop = Workshop()
-    program = shop.program()
-    parent = JobKey(shop.account.account_id, "parent")
+    scenario = Scenario()
+    program = scenario.program()
+    parent = JobKey(scenario.account.account_id, "parent")
     draft = Draft("s3", "photos", "media", keys=("a", "b"))
     made = await create(program, draft, retry_of=parent, log_types=("importErrorRetryExhaustion",))
-    child = JobKey(shop.account.account_id, made.job_id)
+    child = JobKey(scenario.account.account_id, made.job_id)
     link = RetryLink(child, parent, 2, ("importErrorRetryExhaustion",))
     assert await program.notes.links([]) == (link,)
     assert program.job_store.links == (link,)
@@ -58,7 +60,7 @@ async def test_retry_is_an_event_of_both_jobs_and_links_them() -> None:
 
 @timeless
 async def test_job_that_is_no_retry_has_no_link() -> None:
-    program = Workshop().program()
+    program = Scenario().program()
     await create(program)
     assert await program.notes.links([]) == ()
 
@@ -70,55 +72,55 @@ UNANSWERED = (Kind.READ_TIMEOUT, Kind.RESET, Kind.CUT_OFF, Kind.TRUNCATED, Kind.
 def test_job_of_an_unanswered_request_is_found_in_the_list(kind: Kind) -> None:
     @timeless
     async def run() -> None:
-        shop = Workshop()
-        shop.account.faults.add(Fault(kind, operation="create", times=1))
-        made = await create(shop.program())
-        [course] = shop.account.jobs()
+        scenario = Scenario()
+        scenario.account.faults.add(Fault(kind, operation="create", times=1))
+        made = await create(scenario.program())
+        [course] = scenario.account.jobs()
         assert (made.job_id, made.error) == (course.plan.id, None)
-        assert len(shop.posts) == 1
+        assert len(scenario.posts) == 1
 
     run()
 
 
 @timeless
 async def test_unanswered_request_without_a_listed_job_is_undecided() -> None:
-    shop = Workshop()
-    shop.account.faults.add(Fault(Kind.HTML, operation="create", status=504, times=1))
-    made = await create(shop.program())
+    scenario = Scenario()
+    scenario.account.faults.add(Fault(Kind.HTML, operation="create", status=504, times=1))
+    made = await create(scenario.program())
     assert made.job_id is None
     assert made.error.undecided
-    assert len(shop.posts) == 1
-    assert len([path for _, method, path in shop.requests if method == "GET"]) == 1 + 3
+    assert len(scenario.posts) == 1
+    assert len([path for _, method, path in scenario.requests if method == "GET"]) == 1 + 3
 
 
 @timeless
 async def test_job_that_is_listed_late_is_found() -> None:
-    shop = Workshop()
+    scenario = Scenario()
     hidden = Fault(Kind.EDITED, operation="list", times=3, edit=lambda told: {**told, "result": []})
-    shop.account.faults.add(Fault(Kind.RESET, operation="create", times=1), hidden)
-    assert (await create(shop.program())).job_id == shop.account.jobs()[0].plan.id
+    scenario.account.faults.add(Fault(Kind.RESET, operation="create", times=1), hidden)
+    assert (await create(scenario.program())).job_id == scenario.account.jobs()[0].plan.id
 
 
 @timeless
 async def test_unanswered_request_with_an_unreadable_list_is_undecided() -> None:
-    shop = Workshop()
-    shop.account.faults.add(Fault(Kind.RESET, operation="create", times=1))
-    shop.account.faults.add(Fault(Kind.HTML, operation="list"))
-    made = await create(shop.program())
+    scenario = Scenario()
+    scenario.account.faults.add(Fault(Kind.RESET, operation="create", times=1))
+    scenario.account.faults.add(Fault(Kind.HTML, operation="list"))
+    made = await create(scenario.program())
     assert made.job_id is None
     assert isinstance(made.error, Unreachable)
 
 
 @timeless
 async def test_equal_job_that_existed_before_is_not_matched() -> None:
-    shop = Workshop()
-    program = shop.program()
+    scenario = Scenario()
+    program = scenario.program()
     first = await create(program)
-    shop.account.faults.add(Fault(Kind.HTML, operation="create", status=502, times=2))
+    scenario.account.faults.add(Fault(Kind.HTML, operation="create", status=502, times=2))
     assert (await create(program)).job_id is None
     job = Job(first.job_id)
     program.job_store.accounts[0].jobs[first.job_id] = JobTrack(
-        program.shop.account.account_id, job
+        program.scenario.account.account_id, job
     )
     assert (await create(program)).job_id is None
 
@@ -165,8 +167,8 @@ def test_a_job_without_a_time_matches_only_if_all_others_are_known() -> None:
 
 @timeless
 async def test_conflict_names_the_running_jobs() -> None:
-    shop = Workshop(slots=3)
-    program = shop.program()
+    scenario = Scenario(slots=3)
+    program = scenario.program()
     for prefix in ("a/", "b/", "c/"):
         await create(program, Draft("s3", "photos", "media", path_prefix=prefix))
     made = await create(program)
@@ -178,10 +180,10 @@ async def test_conflict_names_the_running_jobs() -> None:
 
 @timeless
 async def test_conflict_with_few_running_jobs_names_paused_jobs_too() -> None:
-    shop = Workshop(slots=1)
-    program = shop.program()
+    scenario = Scenario(slots=1)
+    program = scenario.program()
     first = await create(program)
-    account_id = shop.account.account_id
+    account_id = scenario.account.account_id
     await program.client.pause_job(account_id, first.job_id)
     second = await create(program, Draft("s3", "photos", "media", path_prefix="b/"))
     made = await create(program)
@@ -190,39 +192,39 @@ async def test_conflict_with_few_running_jobs_names_paused_jobs_too() -> None:
 
 @timeless
 async def test_refusal_has_the_message_of_the_api_and_reads_no_list() -> None:
-    shop = Workshop()
+    scenario = Scenario()
     fault = Fault(operation="create", status=400, code=10001, message="bad endpoint", times=1)
-    shop.account.faults.add(fault)
-    made = await create(shop.program())
+    scenario.account.faults.add(fault)
+    made = await create(scenario.program())
     assert isinstance(made.error, Refused)
     assert "10001: bad endpoint" in str(made.error)
-    assert [method for _, method, _ in shop.requests] == ["GET", "POST"]
+    assert [method for _, method, _ in scenario.requests] == ["GET", "POST"]
 
 
 @timeless
 async def test_failed_connection_is_not_sent_and_reads_no_list() -> None:
-    shop = Workshop()
-    shop.account.faults.add(Fault(Kind.CONNECT_ERROR, operation="create", times=1))
-    made = await create(shop.program())
+    scenario = Scenario()
+    scenario.account.faults.add(Fault(Kind.CONNECT_ERROR, operation="create", times=1))
+    made = await create(scenario.program())
     assert isinstance(made.error, NotSent)
-    assert [method for _, method, _ in shop.requests] == ["GET", "POST"]
+    assert [method for _, method, _ in scenario.requests] == ["GET", "POST"]
 
 
 @timeless
 async def test_locked_program_sends_only_get_requests() -> None:
-    shop = Workshop()
-    program = shop.program()
+    scenario = Scenario()
+    program = scenario.program()
     program.client.lock()
     assert isinstance((await create(program)).error, Locked)
-    checks = await program.creation.precheck(shop.account.account_id, DRAFT, SECRETS)
+    checks = await program.creation.precheck(scenario.account.account_id, DRAFT, SECRETS)
     assert isinstance(checks.source.error, Locked)
-    assert {method for _, method, _ in shop.requests} == {"GET"}
+    assert {method for _, method, _ in scenario.requests} == {"GET"}
 
 
 @timeless
 async def test_prechecks_return_the_answer_of_each_bucket() -> None:
-    program = Workshop().program()
-    account_id = program.shop.account.account_id
+    program = Scenario().program()
+    account_id = program.scenario.account.account_id
     good = await program.creation.precheck(account_id, DRAFT, SECRETS)
     assert (good.source.status, good.target.status, good.passed) == ("success", "success", True)
     denied = Draft("s3", "denied", "media")
@@ -232,7 +234,7 @@ async def test_prechecks_return_the_answer_of_each_bucket() -> None:
 
 @timeless
 async def test_a_precheck_sends_no_keys(monkeypatch: pytest.MonkeyPatch) -> None:
-    program = Workshop().program()
+    program = Scenario().program()
     check, sources = program.client.check_source, list[NewSource]()
 
     async def record(account_id: str, source: NewSource) -> Any:
@@ -241,15 +243,17 @@ async def test_a_precheck_sends_no_keys(monkeypatch: pytest.MonkeyPatch) -> None
 
     monkeypatch.setattr(program.client, "check_source", record)
     draft = replace(DRAFT, path_prefix=None, keys=tuple(map(str, range(10_000))))
-    assert (await program.creation.precheck(program.shop.account.account_id, draft, SECRETS)).passed
+    assert (
+        await program.creation.precheck(program.scenario.account.account_id, draft, SECRETS)
+    ).passed
     assert [source.keys for source in sources] == [None]
 
 
 @timeless
 async def test_failed_precheck_keeps_the_other_answer() -> None:
-    program = Workshop().program()
-    program.shop.account.faults.add(Fault(operation="targetPrecheck", status=500))
-    checks = await program.creation.precheck(program.shop.account.account_id, DRAFT, SECRETS)
+    program = Scenario().program()
+    program.scenario.account.faults.add(Fault(operation="targetPrecheck", status=500))
+    checks = await program.creation.precheck(program.scenario.account.account_id, DRAFT, SECRETS)
     assert checks.source.status == "success"
     assert checks.target.error is not None
     assert not checks.passed
@@ -257,13 +261,13 @@ async def test_failed_precheck_keeps_the_other_answer() -> None:
 
 @timeless
 async def test_secrets_repeated_by_the_api_are_masked() -> None:
-    shop = Workshop()
-    program = shop.program()
+    scenario = Scenario()
+    program = scenario.program()
     echo = json.dumps(f"no: {PAIR.secret_access_key} and {PAIR.access_key_id}")
     body = b'{"success":false,"errors":[{"code":1,"message":' + echo.encode() + b"}]}"
     for operation in ("create", "sourcePrecheck"):
-        shop.account.faults.add(Fault(Kind.BODY, operation=operation, status=400, body=body))
-    checks = await program.creation.precheck(shop.account.account_id, DRAFT, SECRETS)
+        scenario.account.faults.add(Fault(Kind.BODY, operation=operation, status=400, body=body))
+    checks = await program.creation.precheck(scenario.account.account_id, DRAFT, SECRETS)
     for error in (checks.source.error, (await create(program)).error):
         assert str(error) == "the API answered 400 (1: no: *** and ***)"
         assert "s3cret" not in repr(error and (error.args, error.faults))
@@ -271,11 +275,11 @@ async def test_secrets_repeated_by_the_api_are_masked() -> None:
 
 @timeless
 async def test_secrets_are_neither_stored_nor_printed() -> None:
-    shop = Workshop()
-    program = shop.program()
+    scenario = Scenario()
+    program = scenario.program()
     await program.begin(["a/"])
     await program.end()
-    kept = "\n".join(shop.store._connection.iterdump())
+    kept = "\n".join(scenario.store._connection.iterdump())
     printed = repr(program.creation.__dict__) + repr(SECRETS) + repr(await program.creation.plans())
     for secret in (PAIR.access_key_id, PAIR.secret_access_key):
         assert secret is not None
@@ -285,11 +289,11 @@ async def test_secrets_are_neither_stored_nor_printed() -> None:
 
 @timeless
 async def test_plans_without_a_file_are_in_memory_and_not_durable() -> None:
-    shop = Workshop()
-    program = shop.program()
+    scenario = Scenario()
+    program = scenario.program()
     memory = Recorder(open_store(None, "https://example.com"), thread=CallingThread())
     creation = JobCreation(program.metered, program.job_store, memory.notes)
-    view = await creation.plan(shop.account.account_id, [DRAFT], SECRETS)
+    view = await creation.plan(scenario.account.account_id, [DRAFT], SECRETS)
     assert not view.durable
     views = [view async for view in creation.follow(view.plan.id)]
     assert views[-1].plan.over
@@ -299,23 +303,23 @@ async def test_plans_without_a_file_are_in_memory_and_not_durable() -> None:
 
 @timeless
 async def test_a_long_list_is_searched_to_its_end_and_each_page_once() -> None:
-    shop = Workshop()
-    shop.account = SimulatedAccount(clock=wall, jobs=120, running=0)
-    program = shop.program()
-    shop.account.faults.add(Fault(Kind.HTML, operation="create", status=502, times=1))
+    scenario = Scenario()
+    scenario.account = SimulatedAccount(clock=wall, jobs=120, running=0)
+    program = scenario.program()
+    scenario.account.faults.add(Fault(Kind.HTML, operation="create", status=502, times=1))
     began = now()
     await create(program)
-    assert len([path for _, method, path in shop.requests if method == "GET"]) == 4 * 4
+    assert len([path for _, method, path in scenario.requests if method == "GET"]) == 4 * 4
     assert now() - began < 60
 
 
 @timeless
 async def test_list_of_a_server_that_ignores_the_offset_ends() -> None:
-    shop = Workshop()
-    shop.account.faults.add(Fault(Kind.HTML, operation="create", status=502, times=1))
+    scenario = Scenario()
+    scenario.account.faults.add(Fault(Kind.HTML, operation="create", status=502, times=1))
     rows = [{"id": f"j{number}"} for number in range(50)]
     page = Fault(Kind.EDITED, operation="list", edit=lambda told: {**told, "result": rows})
-    shop.account.faults.add(page)
-    made = await create(shop.program())
+    scenario.account.faults.add(page)
+    made = await create(scenario.program())
     assert made.job_id is None
-    assert len([path for _, method, path in shop.requests if method == "GET"]) == 4 * 2
+    assert len([path for _, method, path in scenario.requests if method == "GET"]) == 4 * 2

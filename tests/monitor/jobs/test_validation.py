@@ -81,9 +81,7 @@ def test_valid_draft_has_no_fault(draft: Draft) -> None:
         ("source.pathPrefix", "without a prefix", made(path_prefix="a/", keys=("a/b",))),
     ],
 )
-def test_fault_names_its_field_and_the_mistake(
-    field: str, words: str, draft: Draft
-) -> None:
+def test_fault_names_its_field_and_the_mistake(field: str, words: str, draft: Draft) -> None:
     [fault] = faults(draft)
     assert fault.field == field
     assert words in fault.text

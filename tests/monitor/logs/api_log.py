@@ -1,4 +1,4 @@
-"""A log as the API would page it, for tests that need no requests."""
+"""A log that is paged like the API's, without requests."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ START = 1_790_000_000.0
 
 
 def row(number: int, at: float | None = None, **other: str) -> LogRow:
-    """The row of the object `number`, a second after the one before."""
+    """Return the row of object `number`, one second after the previous one."""
     when = START + number if at is None else at
     told = datetime.fromtimestamp(when, UTC).isoformat(timespec="milliseconds")
     return LogRow(
@@ -25,7 +25,7 @@ def row(number: int, at: float | None = None, **other: str) -> LogRow:
 
 
 class ApiLog:
-    """Rows in the order in which they came. oldest_first: how they are told."""
+    """Rows in the order in which they were added. oldest_first: the order of the pages."""
 
     def __init__(self, rows: list[LogRow], *, oldest_first: bool = False) -> None:
         self.rows = rows
@@ -33,7 +33,7 @@ class ApiLog:
         self.asked: list[tuple[int, int]] = []
 
     def page(self, offset: int, limit: int) -> list[LogRow]:
-        """What the API answers."""
+        """Return the rows of a page."""
         self.asked.append((offset, limit))
         told = self.rows if self.oldest_first else self.rows[::-1]
         return told[offset : offset + limit]
@@ -42,7 +42,7 @@ class ApiLog:
 def founds(
     log: ApiLog, paging: Paging, between: Callable[[], None] = lambda: None, most: int = 5000
 ) -> Iterator[Found]:
-    """Read until there is nothing to be read just now. between: what happens between two pages."""
+    """Yield the results until nothing is left to read. between: called after every page."""
     for _ in range(most):
         ask = paging.next_page
         if ask is None:
@@ -53,7 +53,7 @@ def founds(
 
 
 def read(log: ApiLog, paging: Paging, between: Callable[[], None] = lambda: None) -> list[LogRow]:
-    """Read what there is; newest first."""
+    """Return the rows that are left to read, newest first."""
     rows: list[LogRow] = []
     for found in founds(log, paging, between):
         rows = [*found.newer, *rows, *found.older]

@@ -1,4 +1,4 @@
-"""Logs read over a simulated account, in virtual time, beside a monitor that polls."""
+"""Log readers over a simulated account, in virtual time, beside a monitor that polls."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ T = TypeVar("T")
 
 
 class KeptCounts:
-    """Notes of the counts of logs."""
+    """History notes that collect log counts."""
 
     def __init__(self) -> None:
         self.kept: list[tuple[JobKey, LogCounts]] = []
@@ -30,43 +30,43 @@ class KeptCounts:
 
 
 def reader(b: Bench, notes: Any = None, **options: Any) -> LogReader:
-    """A reader within the budget of a monitor."""
+    """Return a reader within the budget of a bench's monitor."""
     return reader_of(b.monitor, notes, **options)
 
 
 def reader_of(monitor: Monitor, notes: Any = None, **options: Any) -> LogReader:
-    """A reader within the budget of this monitor, and over its client."""
+    """Return a reader with the client and budget of this monitor."""
     kept: Any = notes or KeptCounts()
     return LogReader(monitor.metered, monitor.job_store, kept, **options)
 
 
 def key_of(b: Bench, number: int = 0) -> JobKey:
-    """One of the account's jobs, of which 0 is the newest."""
+    """Return the key of one of the account's jobs; 0 is the newest."""
     return JobKey(b.account.account_id, b.account.jobs()[number].plan.id)
 
 
 def asked(b: Bench) -> list[Request]:
-    """The requests for logs."""
+    """Return the log requests."""
     return [request for request in b.requests if request.path.endswith("/logs")]
 
 
 def plan(name: str = "j1", **numbers: Any) -> Plan:
-    """A job that ended an hour ago, half a minute after it began."""
+    """Return a job that ended an hour ago, half a minute after it began."""
     usual = {"created": EPOCH - 3600.0, "objects": 10_000, "seconds": 30.0, "listing": 10.0}
     return Plan(**{"id": name, **usual, **numbers})
 
 
 def account(*plans: Plan, **options: Any) -> list[SimulatedAccount]:
-    """An account with just these jobs."""
+    """Return an account with only these jobs."""
     return [SimulatedAccount(clock=wall, token="t0ken", plans=plans, **options)]
 
 
 async def take(source: AsyncIterator[T], until: Callable[[T], bool], most: int = 5000) -> list[T]:
-    """What comes until something fits, or the source ends."""
+    """Return the values up to the first that satisfies `until`, or all."""
     taken: list[T] = []
     async for value in source:
         taken.append(value)
         if until(value):
             return taken
-        assert len(taken) < most, f"nothing fits by {now()}: {str(value)[:300]}"
+        assert len(taken) < most, f"no value fits by {now()}: {str(value)[:300]}"
     return taken

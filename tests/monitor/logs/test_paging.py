@@ -1,4 +1,4 @@
-"""How a log is paged through: both orders, rows that come and go meanwhile, and no gap."""
+"""Paging through a log in both orders, while rows are added and expire, without a gap."""
 
 from __future__ import annotations
 
@@ -113,7 +113,7 @@ def test_page_without_a_known_row_is_followed_by_a_step_back(gone: int) -> None:
         assert ask is not None
         told += paging.take(log.page(*ask)).older
     tail = told[-1]
-    del log.rows[-gone:]  # the newest vanish, so that what follows moves up
+    del log.rows[-gone:]  # the newest rows vanish, so the others move up
     left = log.rows[: log.rows.index(tail)][::-1] if tail in log.rows else log.rows[::-1]
     assert read(log, paging) == left
     assert paging.whole
@@ -178,7 +178,7 @@ def test_refresh_finds_new_rows_at_either_end(oldest_first: bool) -> None:
 @both_orders
 @pytest.mark.parametrize("number", [0, 1, 49, 99, 300])
 def test_refreshes_at_any_time_return_no_row_twice(number: int, oldest_first: bool) -> None:
-    """Also where one is wanted after the end was found and before the first row is known."""
+    """Also between the end search and the first row."""
     log, paging = ApiLog(rows(number), oldest_first=oldest_first), Paging()
 
     def look() -> None:

@@ -104,7 +104,7 @@ async def test_later_rows_are_added_at_the_newest_end(oldest_first: bool) -> Non
         assert after.rows[-len(before.rows) :] == before.rows
         assert times(after.rows) == sorted(times(after.rows), reverse=True)
         assert len(after.rows) == after.read
-        # Two requests at most for every look, and a look every five seconds.
+        # At most two requests for every refresh, and a refresh every five seconds.
         assert len(asked(b)) - so_far <= 2 * ((now() - begun) / 5 + 1)
 
 
@@ -145,9 +145,7 @@ async def test_newer_rows_are_shown_while_older_ones_are_read() -> None:
 @pytest.mark.parametrize("cap", [3, 20])
 @pytest.mark.parametrize("number", [0, 20, 60, 230])
 @timeless
-async def test_capped_pages_hide_no_row(
-    number: int, cap: int, oldest_first: bool
-) -> None:
+async def test_capped_pages_hide_no_row(number: int, cap: int, oldest_first: bool) -> None:
     def capped(envelope: Any) -> object:
         return {**envelope, "result": envelope["result"][:cap]}
 
@@ -167,7 +165,7 @@ async def test_capped_pages_hide_no_later_row() -> None:
 
     async with bench(account(plan(**RUNNING))) as b:
         b.account.faults.add(Fault(Kind.EDITED, path="jobs/*/logs", edit=capped))
-        slow = reader(b, interval=lambda: 120.0)  # some 50 rows come between two looks
+        slow = reader(b, interval=lambda: 120.0)  # about 50 rows are added between two refreshes
         async with aclosing(slow.follow(key_of(b))) as views:
             await take(views, whole)
             followed = (await take(views, lambda view: now() > 600))[-1].rows
@@ -185,7 +183,7 @@ async def test_log_of_an_ended_job_is_refreshed_once_a_minute() -> None:
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(600):
                 await anext(views)
-        looks = [request.at for request in asked(b)][2:]  # the reading takes two
+        looks = [request.at for request in asked(b)][2:]  # the first reading takes two
         assert 8 <= len(looks) <= 11
         assert min(y - x for x, y in itertools.pairwise(looks)) >= 60
 
@@ -320,7 +318,7 @@ async def test_later_rows_are_counted_and_stored_too() -> None:
 
 
 def odd_log(*pages: list[dict[str, Any]]) -> httpx.MockTransport:
-    """An API that answers with the next of these pages, and then for ever with the last."""
+    """Return an API that answers with these pages in order, then always with the last."""
     left = list(pages)
 
     def answer(request: httpx.Request) -> httpx.Response:
@@ -333,7 +331,7 @@ def odd_log(*pages: list[dict[str, Any]]) -> httpx.MockTransport:
 
 
 async def read_odd(*pages: list[dict[str, Any]], until: int) -> LogView:
-    """Follow such a log until so many rows were read."""
+    """Follow the log of these pages until `until` rows were read."""
     client = SlurperClient(token_credentials("t"), transport=odd_log(*pages))
     monitor = Monitor(client, ["a"], StoredHistory(InlineHistory()), clock=wall)
     async with aclosing(reader_of(monitor).follow(JobKey("a", "j"))) as views:
@@ -374,12 +372,12 @@ async def test_log_with_the_other_order_is_read_again() -> None:
 
 
 def in_api(b: Bench, at: float = EPOCH) -> list[LogRow]:
-    """The whole log as it was, newest first."""
+    """Return the whole log at a time, newest first."""
     return log_rows(b.account.jobs()[0], at, 10**6, 0)
 
 
 async def into(rows: list[LogRow], stream: AsyncIterator[LogRow]) -> None:
-    """Take every row, and keep those that came before an exception."""
+    """Append every row to `rows`, up to an exception."""
     async for row in stream:
         rows.append(row)
 

@@ -23,7 +23,7 @@ LONG = plan("long", created=EPOCH - 7200.0, seconds=9 * 3600.0, objects=10**6, f
 
 
 async def followed(b: Bench, seconds: float) -> list[LogView]:
-    """Follow the long log for so long, beside whatever else goes on."""
+    """Follow the long log for this many seconds; return the views."""
     views = []
     key = JobKey(b.account.account_id, "long")
     async with aclosing(reader(b).follow(key)) as log:
@@ -48,7 +48,7 @@ async def test_polls_keep_their_period_while_a_long_log_is_read(oldest_first: bo
             polls = [at for at in b.polls(job.plan.id) if at > 10]
             assert len(polls) >= 590 / 5 - 3
             assert max(y - x for x, y in itertools.pairwise(polls)) <= 5.5
-        # Whatever the polls leave is used.
+        # What the polls leave is used.
         assert len(asked(b)) > 250
         assert views[-1].read > 10_000
 
@@ -88,6 +88,6 @@ async def test_budget_with_small_windows_is_used(quota: int, window: float) -> N
 
 
 async def whole(b: Bench) -> LogView:
-    """Read the one log to its end."""
+    """Read the only log to its end."""
     views = reader(b).follow(JobKey(b.account.account_id, "j1"))
     return (await take(views, lambda view: view.whole))[-1]

@@ -1,4 +1,4 @@
-"""A bench whose jobs can be changed, from here and behind its back."""
+"""A bench whose jobs the program under test and other clients can change."""
 
 from __future__ import annotations
 
@@ -14,48 +14,48 @@ from tests.monitor.bench import Bench, bench, make_accounts
 from tests.monitor.inline_history import InlineHistory
 
 
-class Hands(NamedTuple):
-    """What a test works with."""
+class ControlBench(NamedTuple):
+    """A bench, the control under test, and its history."""
 
     b: Bench
     control: JobControl
     history: InlineHistory
 
     def key(self, job_id: str) -> JobKey:
-        """The key of a job of the first account."""
+        """Return the key of a job of the first account."""
         return JobKey(self.b.account.account_id, job_id)
 
     async def ask(self, action: Action, job_id: str) -> ActionRequest:
-        """Ask for one act on one job."""
+        """Request one action on one job."""
         [request] = await self.control.request(action, [self.key(job_id)])
         return request
 
     def state(self, job_id: str) -> ActionRequest | None:
-        """What the job bears, as the last snapshot told it."""
+        """Return the job's action request in the last snapshot."""
         return self.b.job(job_id).request
 
     async def events(self, job_id: str) -> list[tuple[What, str]]:
-        """What was noted of a job, oldest first."""
-        return [(event.what, event.detail) for event in await self.told(job_id)]
+        """Return (what, detail) of a job's events, oldest first."""
+        return [(event.what, event.detail) for event in await self.event_records(job_id)]
 
-    async def told(self, job_id: str) -> tuple[Event, ...]:
-        """The same as whole events."""
+    async def event_records(self, job_id: str) -> tuple[Event, ...]:
+        """Return a job's events, oldest first."""
         return await self.history.notes.events(self.key(job_id))
 
     def changing(self) -> list[tuple[str, str]]:
-        """Every request that was not a GET: its method and path."""
+        """Return (method, path) of every request that was not a GET."""
         return [(r.method, r.path) for r in self.b.requests if r.method != "GET"]
 
 
 @asynccontextmanager
-async def hands(
+async def control_bench(
     accounts: list[SimulatedAccount] | None = None,
     *,
     history: InlineHistory | None = None,
     unlocked: bool = True,
     **options: Any,
-) -> AsyncGenerator[Hands, None]:
-    """A monitor that has looked once, and what changes its jobs."""
+) -> AsyncGenerator[ControlBench, None]:
+    """Yield a bench after its first complete poll, and its control."""
     accounts = accounts or make_accounts(1, jobs=8)
     history = history or InlineHistory()
     past = history.past(accounts[0].account_id)
@@ -64,4 +64,4 @@ async def hands(
         if unlocked:
             control.unlock()
         await b.until(lambda s: s.complete)
-        yield Hands(b, control, history)
+        yield ControlBench(b, control, history)

@@ -1,4 +1,4 @@
-"""Programs that make jobs at one simulated account, over one history, in virtual time.
+"""Programs that create jobs at one simulated account, over one history, in virtual time.
 
 A program can be killed at any of its checkpoints: before and after every request reaches the
 account, and before and after every write to the history. What is killed does nothing any more.
@@ -36,8 +36,11 @@ SECRETS = Secrets(PAIR, PAIR)
 DRAFT = Draft("s3", "photos", "media", endpoint="https://s3.example.com", region="eu-1")
 
 
-class Workshop:
-    """One account and one history, and the programs that use them. posts: bodies that arrived."""
+class Scenario:
+    """One account and one history, and the programs that use them.
+
+    posts: bodies of the create requests that arrived.
+    """
 
     def __init__(self, slots: int = 100, **options: Any) -> None:
         self.account = SimulatedAccount(clock=wall, jobs=0, slots=slots, **options)
@@ -46,38 +49,38 @@ class Workshop:
         self.requests: list[tuple[float, str, str]] = []
 
     def made(self) -> Counter[str]:
-        """How many jobs the account has of each prefix."""
+        """Return the account's number of jobs by prefix."""
         sources = (course.plan.source for course in self.account.jobs())
         return Counter(source.path_prefix or "" for source in sources if source)
 
     def sent(self) -> Counter[str]:
-        """How many create requests arrived for each prefix."""
+        """Return the number of create requests that arrived, by prefix."""
         return Counter(body["source"].get("pathPrefix", "") for body in self.posts)
 
     def program(self, die_at: int | None = None, latency: float = 0.0) -> Program:
-        """A program of its own, as if just started; killed at a checkpoint, from 0."""
+        """Return a new program. die_at: the checkpoint, from 0, at which it is killed."""
         return Program(self, die_at, latency)
 
 
 class Program:
     """One run of a program."""
 
-    def __init__(self, shop: Workshop, die_at: int | None, latency: float) -> None:
-        self.shop = shop
+    def __init__(self, scenario: Scenario, die_at: int | None, latency: float) -> None:
+        self.scenario = scenario
         self.passed = 0
         self._die_at = die_at
         self._latency = latency
         self.dead = asyncio.Event()
         transport = httpx.MockTransport(self._answer)
-        self.client = SlurperClient(token_credentials(shop.account.token), transport=transport)
+        self.client = SlurperClient(token_credentials(scenario.account.token), transport=transport)
         self.client.unlock()
-        self.job_store = JobStore([shop.account.account_id], _moment, lambda: None)
-        self.notes = Checkpoints(shop.store, self.checkpoint)
+        self.job_store = JobStore([scenario.account.account_id], _moment, lambda: None)
+        self.notes = CheckpointNotes(scenario.store, self.checkpoint)
         self.metered = Metered(self.client, Budget(), _moment, lambda error, at: None)
         self.creation = JobCreation(self.metered, self.job_store, self.notes)
 
     async def checkpoint(self) -> None:
-        """A moment at which the program may be killed."""
+        """Stop here for ever if the program is to be killed at this checkpoint."""
         if self.dead.is_set():
             raise asyncio.CancelledError
         if self.passed == self._die_at:
@@ -88,52 +91,52 @@ class Program:
     async def _answer(self, request: httpx.Request) -> httpx.Response:
         await asyncio.sleep(self._latency)
         await self.checkpoint()
-        self.shop.requests.append((now(), request.method, request.url.path))
+        self.scenario.requests.append((now(), request.method, request.url.path))
         if request.method == "POST":
-            self.shop.posts.append(json.loads(request.content))
+            self.scenario.posts.append(json.loads(request.content))
         try:
-            return self.shop.account.answer(request)
+            return self.scenario.account.answer(request)
         finally:
             await asyncio.sleep(self._latency)
             await self.checkpoint()
 
     async def begin(self, prefixes: Sequence[str], draft: Draft = DRAFT) -> int:
-        """Start a plan with a step for each prefix; its id."""
+        """Start a plan with a step for each prefix; return its id."""
         drafts = split(draft, prefixes).drafts
-        view = await self.creation.plan(self.shop.account.account_id, drafts, SECRETS)
+        view = await self.creation.plan(self.scenario.account.account_id, drafts, SECRETS)
         return view.plan.id
 
-    async def go_on(self) -> PlanView | None:
-        """Take up the only plan that there is, until nothing more happens by itself."""
+    async def resume(self) -> PlanView | None:
+        """Supply the last plan with secrets; return its last view, None if there is no plan."""
         plans = await self.creation.plans()
         if not plans:
             return None
         self.creation.supply(plans[-1].plan.id, SECRETS)
-        return await self.until_rest(plans[-1].plan.id)
+        return await self.until_idle(plans[-1].plan.id)
 
-    async def until_rest(self, plan_id: int) -> PlanView:
-        """The plan when nothing more happens."""
+    async def until_idle(self, plan_id: int) -> PlanView:
+        """Return the plan's last view before it is idle."""
         views = [view async for view in self.creation.follow(plan_id)]
         return views[-1]
 
     async def until(self, plan_id: int, condition: Callable[[PlanView], bool]) -> PlanView:
-        """The plan when something is true of it."""
+        """Return the plan's first view that satisfies the condition."""
         async for view in self.creation.follow(plan_id):
             if condition(view):
                 return view
-        raise AssertionError("it came to rest before")
+        raise AssertionError("the plan became idle before")
 
     async def end(self) -> None:
-        """The program's end, orderly or not."""
+        """Close the program."""
         await self.creation.close()
         await self.client.close()
 
 
-class Checkpoints(HistoryNotes):
-    """The real notes, with a checkpoint before and after every write.
+class CheckpointNotes(HistoryNotes):
+    """History notes with a checkpoint before and after every write.
 
-    slow: virtual seconds that the next writes of steps take. marks: every step as it was marked.
-    full: whether writes of steps fail.
+    slow: virtual seconds that the next writes of steps take. full: whether writes of steps fail.
+    marks: every step that was written.
     """
 
     def __init__(self, store: Store, checkpoint: Callable[[], Any]) -> None:
@@ -170,5 +173,5 @@ def _moment() -> Moment:
 
 
 def states(view: PlanView) -> list[str]:
-    """How each step stands."""
+    """Return the state of each step."""
     return [str(step.state) for step in view.plan.steps]
