@@ -1,4 +1,4 @@
-"""A monitor over simulated accounts in virtual time, and a record of what it asked."""
+"""A monitor over simulated accounts in virtual time, with a record of its requests."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class Request(NamedTuple):
 
 
 class Bench:
-    """What a test holds: the monitor, its accounts, its requests, and a way to wait."""
+    """The monitor under test, its accounts, its requests, and ways to wait."""
 
     def __init__(self, monitor: Monitor, accounts: list[SimulatedAccount]) -> None:
         self.monitor = monitor
@@ -53,7 +53,7 @@ class Bench:
         self.last = Snapshot(EPOCH, 5.0)
 
     async def until(self, condition: Callable[[Snapshot], bool], within: float = 900.0) -> Snapshot:
-        """Take snapshots until one fits; fail after so many virtual seconds."""
+        """Read snapshots until the condition holds; fail after `within` virtual seconds."""
         deadline = now() + within
         async for snapshot in self.snapshots:
             self.last = snapshot
@@ -63,26 +63,26 @@ class Bench:
         raise AssertionError("the monitor ended")
 
     async def rounds(self, number: int) -> Snapshot:
-        """Let so many more rounds go by."""
+        """Wait for that many further rounds."""
         wanted = self.last.rounds + number
         return await self.until(lambda s: s.rounds >= wanted)
 
     async def seconds(self, number: float) -> Snapshot:
-        """Let so much time go by."""
+        """Wait for that many virtual seconds."""
         wanted = now() + number
         return await self.until(lambda s: now() >= wanted, within=number + 100)
 
     def job(self, job_id: str) -> JobView:
-        """A job as the last snapshot told it."""
+        """Return a job of the last snapshot."""
         return next(view for view in self.last.jobs if view.job.id == job_id)
 
     def polls(self, job_id: str | None = None) -> list[float]:
-        """When progress was asked, of one job or of any."""
+        """Return the times of the progress requests, of one job or of all."""
         polls = (r for r in self.requests if r.job_id is not None)
         return [r.at for r in polls if job_id in (None, r.job_id)]
 
     def lists(self) -> list[Request]:
-        """The list requests."""
+        """Return the list requests."""
         return [r for r in self.requests if r.path == "jobs"]
 
 
@@ -97,7 +97,7 @@ def wall() -> float:
 
 
 def create_elsewhere(account: SimulatedAccount) -> str:
-    """Create a job behind the monitor's back; its id."""
+    """Create a job as another client; return its id."""
     url = f"https://api.example.com/client/v4/accounts/{account.account_id}/slurper/jobs"
     keys = {"accessKeyId": "a", "secretAccessKey": "b"}
     body = {
@@ -110,7 +110,7 @@ def create_elsewhere(account: SimulatedAccount) -> str:
 
 
 def make_accounts(number: int, **options: Any) -> list[SimulatedAccount]:
-    """Accounts of one user, with their one budget."""
+    """Return accounts of one user, which share one budget."""
     budget = SimulatedBudget(wall)
     return [
         SimulatedAccount(seed, wall, budget=budget, token="t0ken", **options)
@@ -153,7 +153,7 @@ async def bench(
 
 
 def most_in_window(times: list[float], seconds: float) -> int:
-    """The most events that any closed window of so many seconds holds."""
+    """Return the most events in any closed window of that many seconds."""
     most, first = 0, 0
     for last, at in enumerate(times):
         while at - times[first] > seconds:

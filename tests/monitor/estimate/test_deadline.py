@@ -28,7 +28,7 @@ def plain(promise: Promise) -> str:
 
 
 def due(low: float, high: float, number: int = 1, **given: Any) -> JobView:
-    """A running job whose finish is forecast between so many hours from now."""
+    """Return a running job whose finish is forecast between `low` and `high` hours from now."""
     forecast = Forecast(NOW + low * H, NOW + high * H, NOW, at_least=given.pop("at_least", False))
     return view(number, forecast=forecast, **given)
 
@@ -60,7 +60,9 @@ def done_at(at: float) -> JobView:
         (view(1, gone=True), PromiseState.UNKNOWN, "unknown: gone"),
     ],
 )
-def test_a_job_is_measured_by_its_forecast(job: JobView, state: PromiseState, words: str) -> None:
+def test_the_outcome_of_a_job_follows_its_forecast(
+    job: JobView, state: PromiseState, words: str
+) -> None:
     promise = against(job, DEADLINE, NOW)
     assert promise.state is state
     assert plain(promise) == words
@@ -75,7 +77,7 @@ def test_a_job_is_measured_by_its_forecast(job: JobView, state: PromiseState, wo
         (view(1), "deadline passed, late by 1 h or more"),
     ],
 )
-def test_a_deadline_that_has_passed_is_said_to_have_passed(job: JobView, words: str) -> None:
+def test_a_passed_deadline_is_reported(job: JobView, words: str) -> None:
     promise = against(job, NOW - H, NOW)
     assert promise.state is PromiseState.WILL_MISS
     assert promise.passed
@@ -83,7 +85,7 @@ def test_a_deadline_that_has_passed_is_said_to_have_passed(job: JobView, words: 
     assert needed_words(promise) == ""
 
 
-def test_the_rate_that_it_takes_is_what_remains_over_the_time_that_is_left() -> None:
+def test_the_required_rate_is_the_remaining_count_over_the_remaining_time() -> None:
     promise = against(view(1, counts=Counts(100_000, 28_000, 0, 0)), DEADLINE, NOW)
     assert promise.needed == 2.0
     assert needed_words(promise) == "needs 2.0/s"
@@ -117,7 +119,7 @@ def test_the_rate_that_it_takes_is_what_remains_over_the_time_that_is_left() -> 
         ((), PromiseState.UNKNOWN, "unknown: no job"),
     ],
 )
-def test_all_are_done_when_the_last_one_is(
+def test_all_jobs_are_as_late_as_the_last_one(
     jobs: tuple[JobView, ...], state: PromiseState, words: str
 ) -> None:
     promise = against_all(jobs, DEADLINE, NOW)
@@ -125,7 +127,7 @@ def test_all_are_done_when_the_last_one_is(
     assert plain(promise) == words
 
 
-def test_all_together_need_the_sum_of_what_each_needs() -> None:
+def test_all_jobs_need_the_sum_of_their_rates() -> None:
     half = Counts(72_000, 36_000, 0, 0)
     jobs = (view(1, counts=half), view(2, "paused", counts=half, phase=Phase.PAUSED))
     assert against_all(jobs, DEADLINE, NOW).needed == 2.0
@@ -151,7 +153,7 @@ views = st.builds(
 
 
 @given(st.lists(views, max_size=5), st.floats(-1e6, 1e6))
-def test_no_promise_of_all_is_better_than_that_of_a_live_job(
+def test_the_outcome_of_all_is_no_better_than_that_of_a_live_job(
     jobs: list[JobView], away: float
 ) -> None:
     deadline = NOW + away
@@ -166,6 +168,6 @@ def test_no_promise_of_all_is_better_than_that_of_a_live_job(
 
 
 @given(views, st.floats(0, 1e6), st.floats(0, 1e6))
-def test_more_time_never_makes_it_worse(job: JobView, one: float, two: float) -> None:
+def test_a_later_deadline_never_worsens_the_outcome(job: JobView, one: float, two: float) -> None:
     early, late = NOW + min(one, two), NOW + max(one, two)
     assert against(job, late, NOW).state <= against(job, early, NOW).state

@@ -21,12 +21,12 @@ from slurper_tui.monitor.model.job import Counts, Phase
 
 
 def counts(done: int | None, objects: int | None = 10**6) -> Counts:
-    """Counters of which so many are done, all of them transferred."""
+    """Return counters with `done` objects done, all of them transferred."""
     return Counts(objects, done, 0, 0)
 
 
 def after(*samples: Sample, start: Estimate | None = None) -> Estimate:
-    """What a series of polls adds up to."""
+    """Return the estimate after a series of polls."""
     estimate = start or Estimate()
     for sample in samples:
         estimate = advance(estimate, sample)
@@ -51,7 +51,7 @@ def polls(
 def totals(
     *objects: int | None, every: float = 5.0, status: str = "running", moves: int = 0
 ) -> list[Sample]:
-    """Evenly spaced polls in which only the total changes, or so many more are done in each."""
+    """Return evenly spaced polls; the total changes, and each adds the same number done."""
     return [Sample(n * every, counts(n * moves, o), status) for n, o in enumerate(objects)]
 
 
@@ -66,7 +66,7 @@ def test_a_constant_rate_is_that_rate_from_the_second_poll_on(
 
 
 @given(st.lists(st.integers(1, 600), min_size=1, max_size=30))
-def test_uneven_spacing_does_not_bend_a_constant_rate(spans: list[int]) -> None:
+def test_uneven_spacing_keeps_a_constant_rate(spans: list[int]) -> None:
     at, samples = 0, [Sample(0.0, counts(0), "running")]
     for span in spans:
         at += span
@@ -86,7 +86,7 @@ def test_bursts_average_out() -> None:
     assert after(*polls(bursts)).rate == pytest.approx(10, rel=0.1)
 
 
-def test_nothing_is_said_before_the_second_poll() -> None:
+def test_there_is_no_rate_before_the_second_poll() -> None:
     assert Estimate().rate is None
     assert Estimate().phase is None
     assert not Estimate().settled
@@ -94,7 +94,7 @@ def test_nothing_is_said_before_the_second_poll() -> None:
     assert after(*polls([7])).phase is Phase.RUNNING
 
 
-def test_a_gap_is_never_a_spike() -> None:
+def test_a_gap_causes_no_spike_in_the_rate() -> None:
     steady = after(*polls(range(0, 5000, 50)))
     gap = Sample(500.0, counts(500_000), "running", clock_jumped=True)
     assert after(gap, start=steady).rate == pytest.approx(10)
@@ -117,7 +117,7 @@ def test_a_gap_is_never_a_spike() -> None:
         Counts(10**6, 50, None, None),
     ],
 )
-def test_counters_that_fall_start_anew_and_are_counted(
+def test_falling_counters_restart_the_estimate_and_are_counted(
     before: list[Sample], fallen: Counts
 ) -> None:
     estimate = after(*before, Sample(15.0, fallen, "running"))
@@ -129,12 +129,12 @@ def test_counters_that_fall_start_anew_and_are_counted(
     assert after(*more, start=estimate).rate == pytest.approx(2, abs=2)
 
 
-def test_unknown_counters_leave_the_estimate() -> None:
-    known = after(*polls(range(0, 5000, 50)))
+def test_unknown_counters_do_not_change_the_estimate() -> None:
+    steady = after(*polls(range(0, 5000, 50)))
     gaps = [Sample(500.0 + 5 * n, Counts(), "running") for n in range(40)]
-    left = after(*gaps, start=known)
-    assert left.rate == known.rate
-    assert left.still_polls == known.still_polls
+    left = after(*gaps, start=steady)
+    assert left.rate == steady.rate
+    assert left.still_polls == steady.still_polls
     assert left.last is not None
     assert left.last.counts == counts(4950)
     back = after(Sample(700.0, counts(7000), "running"), start=left)
@@ -142,7 +142,7 @@ def test_unknown_counters_leave_the_estimate() -> None:
     assert back.restarts == 0
 
 
-def test_a_counter_that_comes_late_is_no_movement() -> None:
+def test_a_counter_that_appears_late_is_no_movement() -> None:
     late = [Sample(0.0, Counts(10**6, 500_000), "running"), *polls([600_000, 600_050], begin=5.0)]
     assert after(*late).rate == pytest.approx(10)
 
@@ -169,17 +169,17 @@ def test_a_pause_resets_the_rate() -> None:
         (None, None),
     ],
 )
-def test_the_phase_of_a_single_look(status: str | None, phase: Phase | None) -> None:
+def test_the_phase_after_one_poll(status: str | None, phase: Phase | None) -> None:
     assert after(*polls([5], status=status)).phase is phase
 
 
-def test_listing_is_a_total_that_rose_within_three_polls() -> None:
+def test_a_total_that_rose_within_three_polls_means_listing() -> None:
     rising = totals(10, 20, 20, 20, 20)
     phases = [after(*rising[: n + 1]).phase for n in range(5)]
     assert phases == [Phase.RUNNING, *[Phase.LISTING] * 3, Phase.RUNNING]
 
 
-def test_a_total_that_appears_is_not_one_that_rose() -> None:
+def test_a_total_that_appears_has_not_risen() -> None:
     assert after(*totals(None, 20)).phase is Phase.RUNNING
     assert after(*totals(0, 20)).phase is Phase.LISTING
 
@@ -201,15 +201,15 @@ def test_a_total_that_rises_late_unsettles() -> None:
 
 @given(st.sampled_from([2.0, 5.0, 30.0]), st.lists(st.integers(1, 200), min_size=2, max_size=5))
 def test_settled_takes_three_times_the_longest_standstill(every: float, still: list[int]) -> None:
-    told = [10 + number for number, polls in enumerate(still) for _ in range(polls)]
+    observed = [10 + number for number, polls in enumerate(still) for _ in range(polls)]
     spans = still[-1] - 1
     wanted = max(SETTLED_SECONDS, 3 * max(still[:-1]) * every)
     settled = spans >= SETTLED_POLLS and spans * every >= wanted
-    estimate = after(*totals(*told, every=every, moves=1))
+    estimate = after(*totals(*observed, every=every, moves=1))
     assert (estimate.settled, estimate.growing) == (settled, not settled)
 
 
-def test_a_total_that_grew_while_nobody_looked_stood_still_no_longer_than_was_seen() -> None:
+def test_growth_during_a_gap_counts_only_the_observed_standstill() -> None:
     watched = totals(*[10] * 20, every=5.0, moves=1)
     later = [
         Sample(9 * 3600.0 + 5.0 * n, counts(20 + n, 11), "running", after_gap=n == 0)
@@ -219,7 +219,7 @@ def test_a_total_that_grew_while_nobody_looked_stood_still_no_longer_than_was_se
     assert after(*watched, *later).settled
 
 
-def test_a_total_that_grew_is_a_bound_while_paused_and_stalled_too() -> None:
+def test_a_grown_total_is_a_lower_bound_while_paused_or_stalled() -> None:
     running = totals(*range(10, 30))
     paused = [Sample(100.0 + 60 * n, counts(0, 29), "paused") for n in range(60)]
     stalled = [Sample(100.0 + 60 * n, counts(0, 29), "running") for n in range(5)]
@@ -227,7 +227,7 @@ def test_a_total_that_grew_is_a_bound_while_paused_and_stalled_too() -> None:
     assert (after(*running, *stalled).growing, after(*running, *stalled).settled) == (True, False)
 
 
-def test_a_total_that_shrinks_starts_anew() -> None:
+def test_a_shrinking_total_restarts_the_estimate() -> None:
     shrunk = after(*totals(*[10] * 100, 9))
     assert (shrunk.restarts, shrunk.settled, shrunk.phase) == (1, False, Phase.RUNNING)
 
@@ -254,13 +254,13 @@ STEPS = st.tuples(
 
 
 @given(st.lists(STEPS, max_size=30))
-def test_whatever_is_told_every_number_is_a_believable_one(
+def test_every_rate_is_finite_and_not_negative(
     steps: list[tuple[float, Counts, str | None, bool, bool, bool]],
 ) -> None:
     at, estimate, restarts = 0.0, Estimate(), 0
-    for span, told, status, *flags in steps:
+    for span, observed, status, *flags in steps:
         at += span
-        estimate = advance(estimate, Sample(at, told, status, *flags))
+        estimate = advance(estimate, Sample(at, observed, status, *flags))
         for rate in all_rates(estimate):
             assert rate is None or (math.isfinite(rate) and rate >= 0)
         assert estimate.restarts in {restarts, restarts + 1}
@@ -291,7 +291,7 @@ def test_the_rate_lies_between_the_slowest_and_the_fastest_poll(
     assert min(speeds) * 0.999 <= rate <= max(speeds) * 1.001
 
 
-def test_a_gap_of_known_length_begins_the_rate_now_and_is_a_mean_in_the_plan() -> None:
+def test_a_known_gap_restarts_the_rate_but_enters_the_plan_rate() -> None:
     steady = after(*polls(range(0, 50_000, 50), objects=10**7))
     gap = Sample(8600.0, counts(86_000, 10**7), "running", after_gap=True)
     opened = after(gap, start=steady)
@@ -302,7 +302,7 @@ def test_a_gap_of_known_length_begins_the_rate_now_and_is_a_mean_in_the_plan() -
 
 
 @given(st.integers(0, 10**6), st.floats(600, 10**6))
-def test_no_gap_is_a_spike_in_the_plan(moved: int, length: float) -> None:
+def test_a_gap_causes_no_spike_in_the_plan_rate(moved: int, length: float) -> None:
     steady = after(*polls(range(0, 5000, 50), objects=10**9))
     gap = Sample(495 + length, counts(4950 + moved, 10**9), "running", after_gap=True)
     mean = moved / length
@@ -311,7 +311,7 @@ def test_no_gap_is_a_spike_in_the_plan(moved: int, length: float) -> None:
     assert min(mean, 10) * 0.99 <= planned <= max(mean, 10) * 1.01
 
 
-def test_kinds_have_their_own_rates() -> None:
+def test_transferred_and_skipped_have_their_own_rates() -> None:
     samples = [Sample(5.0 * n, Counts(10**6, 50 * n, 100 * n, n), "running") for n in range(100)]
     estimate = after(*samples)
     assert estimate.transferred_rate == pytest.approx(10)
@@ -319,7 +319,7 @@ def test_kinds_have_their_own_rates() -> None:
     assert estimate.rate == pytest.approx(30.2)
 
 
-def test_the_total_grows_only_while_it_is_listed() -> None:
+def test_growth_is_known_only_during_listing() -> None:
     listing = after(*totals(*range(1000, 3000, 100), moves=1))
     assert listing.phase is Phase.LISTING
     assert listing.growth == pytest.approx(20)
@@ -327,7 +327,7 @@ def test_the_total_grows_only_while_it_is_listed() -> None:
     assert after(*more, start=listing).growth is None
 
 
-def test_a_pause_leaves_the_plan() -> None:
+def test_a_pause_does_not_change_the_plan_rate() -> None:
     moving = after(*polls(range(0, 50_000, 50), objects=10**6))
     paused = polls([49_950] * 500, begin=5000.0, status="paused")
     assert after(*paused, start=moving).plan_rate is None
@@ -335,7 +335,7 @@ def test_a_pause_leaves_the_plan() -> None:
     assert after(*paused, *resumed, start=moving).plan_rate == pytest.approx(10)
 
 
-def test_a_sum_of_coarse_samples_plans_as_many_fine_ones_do() -> None:
+def test_coarse_samples_give_the_same_plan_rate_as_fine_ones() -> None:
     fine = after(*polls(range(0, 100_000, 50)))
     coarse = [Sample(600.0 * n, counts(6000 * n), "running", coarse=True) for n in range(17)]
     planned, thinned = fine.plan_rate, after(*coarse).plan_rate
@@ -344,12 +344,12 @@ def test_a_sum_of_coarse_samples_plans_as_many_fine_ones_do() -> None:
     assert after(*coarse).stall.typical == 0
 
 
-def test_bursts_do_not_bend_the_plan() -> None:
+def test_bursts_do_not_change_the_plan_rate() -> None:
     rates = [after(*polls([n // 24 * 1200 for n in range(m)])).plan_rate for m in range(200, 400)]
     assert [r for r in rates if r != pytest.approx(10)] == []
 
 
-def test_copying_after_skipping_is_planned_by_copying() -> None:
+def test_copying_after_skipping_is_planned_at_the_copying_rate() -> None:
     skipped = [Sample(5.0 * n, Counts(10**7, n, 10_000 * n, 0), "running") for n in range(120)]
     copied = [
         Sample(600.0 + 5 * n, Counts(10**7, 120 + 200 * n, 1_190_000, 0), "running")
@@ -359,13 +359,13 @@ def test_copying_after_skipping_is_planned_by_copying() -> None:
     assert estimate.plan_rate == pytest.approx(40, rel=0.05)
 
 
-def test_objects_that_become_large_are_planned_as_such() -> None:
+def test_a_lasting_drop_in_speed_determines_the_plan_rate() -> None:
     small = polls(range(0, 500_000, 500), objects=10**7)
     large = polls(range(499_500, 504_500, 25), begin=5000.0, objects=10**7)
     assert after(*small, *large).plan_rate == pytest.approx(5, rel=0.1)
 
 
-def test_a_clock_that_runs_backwards_is_a_jump() -> None:
+def test_a_clock_that_runs_backwards_counts_as_a_jump() -> None:
     steady = after(*polls(range(0, 5000, 50)))
     back = polls(range(9000, 14_000, 50), begin=-1000.0)
     estimate = after(*back, start=steady)
@@ -391,7 +391,7 @@ MOVING = every(5.0, list(range(100)))
     ("still", "stalled", "badly"),
     [(295, False, False), (300, True, False), (895, True, False), (900, True, True)],
 )
-def test_a_brisk_job_is_stalled_after_five_minutes(still: int, stalled: bool, badly: bool) -> None:
+def test_a_fast_job_is_stalled_after_five_minutes(still: int, stalled: bool, badly: bool) -> None:
     silent = every(5.0, [99] * (still // 5), begin=500.0)
     estimate = after(*MOVING, *silent)
     assert (estimate.phase is Phase.STALLED) is stalled
@@ -400,7 +400,7 @@ def test_a_brisk_job_is_stalled_after_five_minutes(still: int, stalled: bool, ba
 
 
 @given(st.integers(5, 120))
-def test_a_slow_job_is_stalled_after_ten_of_its_gaps(polls_a_change: int) -> None:
+def test_a_slow_job_is_stalled_after_ten_median_gaps(polls_a_change: int) -> None:
     gap = polls_a_change * 5.0
     moving = every(5.0, [n // polls_a_change for n in range(8 * polls_a_change + 1)])
     begin = moving[-1].at + 5
@@ -422,12 +422,12 @@ def test_one_movement_ends_a_stall() -> None:
     assert after(*MOVING, *silent, poll(1000.0, 100)).stalled_since is None
 
 
-def test_equal_counts_across_a_gap_were_still_in_it() -> None:
+def test_equal_counts_across_a_gap_count_as_no_movement() -> None:
     opened = Sample(5000.0, Counts(10**6, 99, 0, 0), "running", after_gap=True)
     assert after(*MOVING, opened).stalled_since == 495.0
 
 
-def test_movement_across_a_gap_is_no_gap_between_changes() -> None:
+def test_movement_across_a_gap_is_not_measured() -> None:
     opened = Sample(50_000.0, Counts(10**6, 500, 0, 0), "running", after_gap=True)
     silent = every(5.0, [500] * 61, begin=50_005.0)
     estimate = after(*MOVING, opened, *silent)
@@ -435,7 +435,7 @@ def test_movement_across_a_gap_is_no_gap_between_changes() -> None:
     assert estimate.stalled_since == 50_000.0
 
 
-def test_a_span_of_unknown_length_is_no_stillness() -> None:
+def test_a_span_of_unknown_length_does_not_count_as_a_stall() -> None:
     jumped = Sample(50_000.0, Counts(10**6, 99, 0, 0), "running", clock_jumped=True)
     assert after(*MOVING, jumped).stalled_since is None
     silent = every(5.0, [99] * 60, begin=50_005.0)
@@ -443,7 +443,7 @@ def test_a_span_of_unknown_length_is_no_stillness() -> None:
     assert after(*MOVING, jumped, *silent).phase is Phase.STALLED
 
 
-def test_a_paused_job_is_not_stalled_nor_is_it_at_once_when_resumed() -> None:
+def test_a_paused_or_just_resumed_job_is_not_stalled() -> None:
     paused = [poll(500.0 + 15 * n, 99, status="paused") for n in range(100)]
     assert after(*MOVING, *paused).stalled_since is None
     resumed = every(5.0, [99] * 60, begin=2000.0)
@@ -451,7 +451,7 @@ def test_a_paused_job_is_not_stalled_nor_is_it_at_once_when_resumed() -> None:
     assert after(*MOVING, *paused, *resumed, poll(2300.0, 99)).stalled_since == 2000.0
 
 
-def test_thinned_samples_say_nothing_about_the_gap() -> None:
+def test_thinned_samples_do_not_measure_gaps() -> None:
     coarse = [
         Sample(3600.0 * n, Counts(10**6, 1000 * n, 0, 0), "running", coarse=True) for n in range(50)
     ]

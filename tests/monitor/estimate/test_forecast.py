@@ -16,13 +16,13 @@ from slurper_tui.monitor.model.base import Moment
 from slurper_tui.monitor.model.job import Counts, Forecast, Phase
 
 EPOCH = 1_767_225_600.0
-"""The wall clock when the monotonic clock stood at zero."""
+"""UTC seconds at monotonic zero."""
 
 MINUTE, HOUR, DAY = 60.0, 3600.0, 86_400.0
 
 
 def moment(at: float) -> Moment:
-    """Both clocks, which go alike."""
+    """Return the moment on both clocks, which run alike."""
     return Moment(at, EPOCH + at)
 
 
@@ -41,20 +41,20 @@ def samples(
     return [Sample(begin + t, Counts(objects, int(done + rate * t), 0, 0), status) for t in times]
 
 
-def after(told: list[Sample], start: Estimate | None = None) -> Estimate:
-    """What a series of polls adds up to."""
+def after(history: list[Sample], start: Estimate | None = None) -> Estimate:
+    """Return the estimate after a series of polls."""
     estimate = start or Estimate()
-    for sample in told:
+    for sample in history:
         estimate = advance(estimate, sample)
     return estimate
 
 
 def shown(
-    told: list[Sample], created_at: float | None = None
+    history: list[Sample], created_at: float | None = None
 ) -> Iterator[tuple[Sample, Estimate, Forecast | None]]:
-    """What stands on the screen after every poll."""
+    """Return the displayed forecast after every poll."""
     estimate, state = Estimate(), None
-    for sample in told:
+    for sample in history:
         estimate = advance(estimate, sample)
         state = forecast(estimate, moment(sample.at), created_at, state)
         yield sample, estimate, state
@@ -74,18 +74,22 @@ def guess(estimate: Estimate, created_at: float | None = None) -> Guess:
     hours=st.floats(0.5, 400),
 )
 @settings(max_examples=60)
-def test_a_constant_rate_is_a_constant_finish(rate: int, every: float, hours: float) -> None:
+def test_a_constant_rate_gives_a_constant_finish(rate: int, every: float, hours: float) -> None:
     objects = int(rate * hours * HOUR)
     finish = EPOCH + objects / rate
-    told = samples(rate, min(20 * every + 120, hours * HOUR / 2), objects, every=every)
-    ends = [guess(e).point for _, e, said in shown(told) if said is not None]
+    history = samples(rate, min(20 * every + 120, hours * HOUR / 2), objects, every=every)
+    ends = [guess(e).point for _, e, displayed in shown(history) if displayed is not None]
     assert ends
     assert ends == pytest.approx([finish] * len(ends), abs=1.0)
 
 
-def test_what_is_shown_of_a_constant_rate_is_nearly_never_moved() -> None:
-    told = samples(100, 4 * HOUR, 100 * 5 * 3600)
-    ranges = [(said.low, said.high) for _, _, said in shown(told) if said is not None]
+def test_the_displayed_finish_of_a_constant_rate_rarely_moves() -> None:
+    history = samples(100, 4 * HOUR, 100 * 5 * 3600)
+    ranges = [
+        (displayed.low, displayed.high)
+        for _, _, displayed in shown(history)
+        if displayed is not None
+    ]
     moves = sum(a != b for a, b in itertools.pairwise(ranges))
     assert moves <= 15
     assert all(low <= EPOCH + 5 * HOUR <= high for low, high in ranges)
@@ -96,8 +100,8 @@ WALKS = st.lists(st.tuples(st.integers(0, 400), st.sampled_from([5, 5, 5, 10])),
 
 @given(WALKS, st.integers(2, 1000))
 @settings(max_examples=50)
-def test_a_thousand_times_the_objects_take_as_long(walk: list[tuple[int, int]], by: int) -> None:
-    def told(factor: int) -> list[Sample]:
+def test_scaling_all_counts_keeps_the_forecast(walk: list[tuple[int, int]], by: int) -> None:
+    def history(factor: int) -> list[Sample]:
         at = done = 0
         series = [Sample(0.0, Counts(10**6 * factor, 0, 0, 0), "running")]
         for moved, span in walk:
@@ -105,8 +109,8 @@ def test_a_thousand_times_the_objects_take_as_long(walk: list[tuple[int, int]], 
             series.append(Sample(float(at), Counts(10**6 * factor, done * factor, 0, 0), "running"))
         return series
 
-    at = moment(told(1)[-1].at)
-    one, many = (guessed(after(told(factor)), at, None) for factor in (1, by))
+    at = moment(history(1)[-1].at)
+    one, many = (guessed(after(history(factor)), at, None) for factor in (1, by))
     assert (one is None) is (many is None)
     if one is not None and many is not None:
         assert many.point == pytest.approx(one.point)
@@ -115,8 +119,8 @@ def test_a_thousand_times_the_objects_take_as_long(walk: list[tuple[int, int]], 
 
 @given(st.lists(st.integers(1, 50), min_size=100, max_size=150), st.sampled_from([2, 4, 16]))
 @settings(max_examples=30)
-def test_a_slower_time_takes_as_much_longer(moves: list[int], by: int) -> None:
-    def told(factor: int) -> list[Sample]:
+def test_scaling_time_scales_the_forecast(moves: list[int], by: int) -> None:
+    def history(factor: int) -> list[Sample]:
         done, series = 0, list[Sample]()
         for place, moved in enumerate(moves):
             done += moved
@@ -124,7 +128,9 @@ def test_a_slower_time_takes_as_much_longer(moves: list[int], by: int) -> None:
             series.append(Sample(at, Counts(10**5, done, 0, 0), "running"))
         return series
 
-    seconds = [guess(after(told(factor))).point - EPOCH - told(factor)[-1].at for factor in (1, by)]
+    seconds = [
+        guess(after(history(factor))).point - EPOCH - history(factor)[-1].at for factor in (1, by)
+    ]
     assert seconds[1] == pytest.approx(seconds[0] * by, rel=0.02)
 
 
@@ -141,15 +147,15 @@ STEPS = st.tuples(
 
 
 @given(st.lists(STEPS, max_size=30), st.none() | st.floats(0, 1e12), st.floats(-1e4, 1e4))
-def test_whatever_is_told_a_forecast_is_a_believable_range(
+def test_a_forecast_is_always_a_finite_range_from_now(
     steps: list[tuple[float, Counts, str | None, bool, bool, bool]],
     created_at: float | None,
     skew: float,
 ) -> None:
     at, estimate, state = 0.0, Estimate(), None
-    for span, told, status, *flags in steps:
+    for span, history, status, *flags in steps:
         at += span
-        estimate = advance(estimate, Sample(at, told, status, *flags))
+        estimate = advance(estimate, Sample(at, history, status, *flags))
         now = Moment(at, EPOCH + at + skew)
         state = forecast(estimate, now, created_at, state)
         if state is not None:
@@ -161,7 +167,7 @@ def test_whatever_is_told_a_forecast_is_a_believable_range(
 
 
 def is_needed(before: Forecast, after: Forecast, made: Guess, at: float) -> bool:
-    """Whether a shown range may not stand: it is off, misfits, has passed or claims otherwise."""
+    """Return whether a displayed range is invalid: off, misfitting, past, or of another kind."""
     step = 300.0 if made.point - EPOCH - at < 6 * HOUR else 1800.0
     kind = (before.at_least, before.seeded) != (after.at_least, after.seeded)
     width = made.high - made.low
@@ -174,24 +180,24 @@ def is_needed(before: Forecast, after: Forecast, made: Guess, at: float) -> bool
 
 @given(st.lists(st.integers(0, 500), min_size=60, max_size=200), st.integers(0, 10**6))
 @settings(max_examples=50)
-def test_the_shown_finish_moves_only_when_it_must(moves: list[int], more: int) -> None:
-    objects, done, told = sum(moves) + more, 0, list[Sample]()
+def test_the_displayed_finish_moves_only_when_it_is_invalid(moves: list[int], more: int) -> None:
+    objects, done, history = sum(moves) + more, 0, list[Sample]()
     for place, moved in enumerate(moves):
         done += moved
-        told.append(Sample(place * 5.0, Counts(objects, done, 0, 0), "running"))
+        history.append(Sample(place * 5.0, Counts(objects, done, 0, 0), "running"))
     before: Forecast | None = None
-    for sample, estimate, said in shown(told):
-        if before is not None and said is not None:
-            same = (said.low, said.high) == (before.low, before.high)
-            assert same or is_needed(before, said, guess(estimate), sample.at)
-        before = said
+    for sample, estimate, displayed in shown(history):
+        if before is not None and displayed is not None:
+            same = (displayed.low, displayed.high) == (before.low, before.high)
+            assert same or is_needed(before, displayed, guess(estimate), sample.at)
+        before = displayed
 
 
-def test_nothing_is_said_before_three_changes_and_a_minute() -> None:
-    first = next(s for s, _, said in shown(samples(10, 300)) if said is not None)
+def test_there_is_no_forecast_before_three_changes_and_a_minute() -> None:
+    first = next(s for s, _, displayed in shown(samples(10, 300)) if displayed is not None)
     assert first.at == 60.0
     slow = samples(0.02, 600, 10**4)
-    assert next(e.changes for _, e, said in shown(slow) if said is not None) == 3
+    assert next(e.changes for _, e, displayed in shown(slow) if displayed is not None) == 3
 
 
 def test_a_job_first_seen_late_has_a_forecast_at_once() -> None:
@@ -205,13 +211,13 @@ def test_a_job_first_seen_late_has_a_forecast_at_once() -> None:
     assert guess(last[1], created).point == pytest.approx(EPOCH + 10 * HOUR, rel=1e-6)
 
 
-def test_a_mean_that_the_watch_belies_is_left() -> None:
+def test_a_mean_since_creation_that_the_polls_contradict_loses_weight() -> None:
     estimate = after(samples(10, 1200, 10**7 + 36_000, done=9_990_000))
     alone = guess(estimate).point
     assert guess(estimate, EPOCH - 10 * HOUR).point == pytest.approx(alone, abs=60)
 
 
-def test_a_creation_time_that_counters_fell_after_is_no_seed() -> None:
+def test_a_creation_time_before_falling_counters_is_not_used() -> None:
     estimate = after(
         [*samples(100, 600, done=10**6), Sample(605.0, Counts(10**9, 9, 0, 0), "running")]
     )
@@ -221,71 +227,81 @@ def test_a_creation_time_that_counters_fell_after_is_no_seed() -> None:
 @pytest.mark.parametrize(
     "created", [EPOCH + DAY, EPOCH - 1, 0.0, -1e300, 1e300, math.inf, math.nan]
 )
-def test_an_unbelievable_creation_time_breaks_nothing(created: float) -> None:
-    for _, _, said in shown(samples(100, 600, 10**6, done=1000), created):
-        assert said is None or EPOCH <= said.low < said.high < math.inf
+def test_an_implausible_creation_time_is_ignored(created: float) -> None:
+    for _, _, displayed in shown(samples(100, 600, 10**6, done=1000), created):
+        assert displayed is None or EPOCH <= displayed.low < displayed.high < math.inf
 
 
 @pytest.mark.parametrize("status", ["paused", "completed", "aborted", "odd", None])
-def test_what_does_not_run_has_none(status: str | None) -> None:
+def test_a_job_that_does_not_run_has_no_forecast(status: str | None) -> None:
     running = after(samples(100, 600))
     stopped = Sample(605.0, Counts(10**9, 60_500, 0, 0), status)
     assert forecast(advance(running, stopped), moment(605.0), EPOCH - DAY, None) is None
 
 
-def test_a_stalled_job_has_none_and_has_one_again_when_it_moves() -> None:
-    told = [*samples(100, 600), *samples(0, 300, begin=605, done=60_000)]
-    estimate = after(told)
+def test_a_stalled_job_has_no_forecast_until_it_moves() -> None:
+    history = [*samples(100, 600), *samples(0, 300, begin=605, done=60_000)]
+    estimate = after(history)
     assert estimate.phase is Phase.STALLED
     assert forecast(estimate, moment(905.0), EPOCH - DAY, None) is None
     moved = advance(estimate, Sample(910.0, Counts(10**9, 60_500, 0, 0), "running"))
     assert forecast(moved, moment(910.0), None, None) is not None
 
 
-def test_unknown_or_no_objects_have_none() -> None:
+def test_an_unknown_or_empty_total_has_no_forecast() -> None:
     for objects in (None, 0):
         estimate = after(samples(1, 600, objects))
         assert forecast(estimate, moment(600.0), EPOCH - DAY, None) is None
 
 
-def test_while_it_is_listed_only_the_beginning_is_claimed() -> None:
-    told = [
+def test_during_listing_the_forecast_is_a_lower_bound() -> None:
+    history = [
         Sample(5.0 * n, Counts(10_000 + 5000 * n, 500 * n, 0, 0), "running") for n in range(1000)
     ]
-    finish = EPOCH + told[-1].at * 10
-    bounds = [said for s, _, said in shown(told) if said is not None]
-    assert all(said.at_least and said.low <= finish for said in bounds)
-    assert bounds[-1].low_seconds > 0.4 * (finish - EPOCH - told[-1].at)
-    lows = [said.low for said in bounds]
+    finish = EPOCH + history[-1].at * 10
+    bounds = [displayed for s, _, displayed in shown(history) if displayed is not None]
+    assert all(displayed.at_least and displayed.low <= finish for displayed in bounds)
+    assert bounds[-1].low_seconds > 0.4 * (finish - EPOCH - history[-1].at)
+    lows = [displayed.low for displayed in bounds]
     assert len(set(lows)) < 40
 
 
 def test_the_end_of_the_listing_gives_a_whole_range() -> None:
-    told = [Sample(5.0 * n, Counts(10**6 + 99 * n, 500 * n, 0, 0), "running") for n in range(100)]
-    still = samples(100, 400, told[-1].counts.objects, begin=500, done=50_000)
-    said = [s for _, _, s in shown([*told, *still])][-1]
-    assert said is not None
-    assert not said.at_least
+    history = [
+        Sample(5.0 * n, Counts(10**6 + 99 * n, 500 * n, 0, 0), "running") for n in range(100)
+    ]
+    still = samples(100, 400, history[-1].counts.objects, begin=500, done=50_000)
+    displayed = [s for _, _, s in shown([*history, *still])][-1]
+    assert displayed is not None
+    assert not displayed.at_least
 
 
 @pytest.mark.parametrize("every", [10.0, 60.0, 240.0, 600.0, 1800.0])
 def test_a_total_that_is_published_seldom_never_gets_a_two_sided_range(every: float) -> None:
-    told = [
+    history = [
         Sample(5.0 * n, Counts(10**5 * (1 + int(5.0 * n // every)), 30 * n, 0, 0), "running")
         for n in range(3600)
     ]
-    grown = [said for sample, _, said in shown(told) if sample.at >= every and said is not None]
+    grown = [
+        displayed
+        for sample, _, displayed in shown(history)
+        if sample.at >= every and displayed is not None
+    ]
     assert grown
-    assert all(said.at_least for said in grown)
+    assert all(displayed.at_least for displayed in grown)
 
 
 @pytest.mark.parametrize(
-    ("objects", "done", "told"), [(100, 250, False), (100, 101, False), (100, 100, True)]
+    ("objects", "done", "has_forecast"), [(100, 250, False), (100, 101, False), (100, 100, True)]
 )
-def test_more_done_than_there_is_gives_no_range(objects: int, done: int, told: bool) -> None:
+def test_counts_above_the_total_give_no_forecast(
+    objects: int, done: int, has_forecast: bool
+) -> None:
     polls = [Sample(5.0 * n, Counts(objects, done - 40 + n, 0, 0), "running") for n in range(41)]
-    assert ([*shown(polls)][-1][2] is not None) is told
-    assert (forecast(after(polls[-1:]), moment(200.0), EPOCH - HOUR, None) is not None) is told
+    assert ([*shown(polls)][-1][2] is not None) is has_forecast
+    assert (
+        forecast(after(polls[-1:]), moment(200.0), EPOCH - HOUR, None) is not None
+    ) is has_forecast
 
 
 def test_a_billion_objects_over_thirty_two_days() -> None:
@@ -293,24 +309,24 @@ def test_a_billion_objects_over_thirty_two_days() -> None:
     estimate = Estimate()
     for sample in samples(rate, 3 * DAY, 10**9, every=300.0):
         estimate = advance(estimate, sample)
-    said = forecast(estimate, moment(3 * DAY), EPOCH, None)
-    assert said is not None
-    assert said.low_seconds > 14 * DAY
-    assert said.low <= EPOCH + 32 * DAY <= said.high < EPOCH + 60 * DAY
+    displayed = forecast(estimate, moment(3 * DAY), EPOCH, None)
+    assert displayed is not None
+    assert displayed.low_seconds > 14 * DAY
+    assert displayed.low <= EPOCH + 32 * DAY <= displayed.high < EPOCH + 60 * DAY
 
 
-def test_a_total_that_shrinks_begins_anew() -> None:
-    told = [*samples(100, 600, 10**6), *samples(100, 600, 10**5 * 5, begin=605, done=60_500)]
-    said = [s for _, _, s in shown(told)]
-    assert said[120] is not None
-    assert said[121] is None
-    assert said[-1] is not None
+def test_a_shrinking_total_restarts_the_forecast() -> None:
+    history = [*samples(100, 600, 10**6), *samples(100, 600, 10**5 * 5, begin=605, done=60_500)]
+    displayed = [s for _, _, s in shown(history)]
+    assert displayed[120] is not None
+    assert displayed[121] is None
+    assert displayed[-1] is not None
 
 
-def test_a_gap_leaves_the_finish_of_a_constant_rate() -> None:
-    told = samples(100, HOUR, 100 * 36_000)
+def test_a_gap_keeps_the_finish_of_a_constant_rate() -> None:
+    history = samples(100, HOUR, 100 * 36_000)
     gap = Sample(3 * HOUR, Counts(100 * 36_000, 1_080_000, 0, 0), "running", after_gap=True)
-    assert guess(after([*told, gap])).point == pytest.approx(EPOCH + 10 * HOUR, abs=60)
+    assert guess(after([*history, gap])).point == pytest.approx(EPOCH + 10 * HOUR, abs=60)
 
 
 def test_the_range_is_rounded_outwards_on_the_clock() -> None:
@@ -323,28 +339,32 @@ def test_the_range_is_rounded_outwards_on_the_clock() -> None:
     assert near.low <= EPOCH + 2 * HOUR <= near.high
 
 
-def test_a_regular_silence_between_bursts_moves_nothing() -> None:
-    told = [Sample(5.0 * n, Counts(10**6, n // 24 * 2400, 0, 0), "running") for n in range(24 * 40)]
-    ends = {round(guess(e).point) for s, e, said in shown(told) if said is not None}
+def test_regular_pauses_between_bursts_do_not_move_the_finish() -> None:
+    history = [
+        Sample(5.0 * n, Counts(10**6, n // 24 * 2400, 0, 0), "running") for n in range(24 * 40)
+    ]
+    ends = {round(guess(e).point) for s, e, displayed in shown(history) if displayed is not None}
     assert max(ends) - min(ends) <= 10
 
 
 def polls(dones: list[int], total: int | None = 10**6, grows: int = 0) -> list[Sample]:
-    """Polls of a running job, five seconds apart; the total grows by so much in each."""
+    """Return polls of a running job, five seconds apart; the total grows by `grows` in each."""
     return [
         Sample(5.0 * n, Counts(None if total is None else total + n * grows, done, 0, 0), "running")
         for n, done in enumerate(dones)
     ]
 
 
-def told(samples: list[Sample], *, stale: bool = False, created: float | None = None) -> str:
-    """Why a number is missing after these polls."""
+def reason_after(
+    samples: list[Sample], *, stale: bool = False, created: float | None = None
+) -> str:
+    """Return the reason for a missing number after these polls."""
     estimate = Estimate()
     for sample in samples:
         estimate = advance(estimate, sample)
     at = samples[-1].at if samples else 0.0
-    said = forecast(estimate, Moment(at, EPOCH + at), created, None)
-    return reason(estimate, said, stale=stale)
+    displayed = forecast(estimate, Moment(at, EPOCH + at), created, None)
+    return reason(estimate, displayed, stale=stale)
 
 
 STEADY = list(range(0, 2000, 10))
@@ -371,22 +391,22 @@ STEADY = list(range(0, 2000, 10))
         ([*polls(STEADY), Sample(1000.0, Counts(10**6, 2000, 0, 0), "completed")], ""),
     ],
 )
-def test_every_missing_number_has_its_reason(samples: list[Sample], words: str) -> None:
-    assert told(samples) == words
+def test_each_missing_number_has_a_reason(samples: list[Sample], words: str) -> None:
+    assert reason_after(samples) == words
 
 
-def test_a_stale_job_says_that_it_is_stale_and_an_ended_one_nothing() -> None:
-    assert told(polls(STEADY), stale=True) == "no ETA: no answer for three polls"
-    assert told(polls([*STEADY, *[1990] * 144]), stale=True).startswith("no ETA: no answer")
+def test_a_stale_job_has_a_reason_and_an_ended_one_has_none() -> None:
+    assert reason_after(polls(STEADY), stale=True) == "no ETA: no answer for three polls"
+    assert reason_after(polls([*STEADY, *[1990] * 144]), stale=True).startswith("no ETA: no answer")
     ended = Sample(1000.0, Counts(10**6, 2000, 0, 0), "completed")
-    assert told([*polls(STEADY), ended], stale=True) == ""
+    assert reason_after([*polls(STEADY), ended], stale=True) == ""
 
 
-def test_a_job_whose_counts_are_not_all_known_says_so() -> None:
+def test_unknown_counts_are_the_reason() -> None:
     half = [Sample(5.0 * n, Counts(10**6, n, None, 0), "running") for n in range(20)]
-    assert told(half) == "no ETA: not all counts are known"
+    assert reason_after(half) == "no ETA: not all counts are known"
 
 
 def test_a_mean_since_the_creation_needs_no_reason() -> None:
     late = [Sample(5.0 * n, Counts(10**6, 500_000 + n, 0, 0), "running") for n in range(2)]
-    assert told(late, created=EPOCH - 3600) == ""
+    assert reason_after(late, created=EPOCH - 3600) == ""

@@ -1,4 +1,4 @@
-"""What a job's samples are taken for: gaps, jumps, and what a history remembers."""
+"""How a job's samples are classified: gaps, clock jumps and stored samples."""
 
 from __future__ import annotations
 
@@ -28,19 +28,19 @@ def add(
     return series.add(counts, "running", now, period=5.0, created_at=None, clock_jumped=jumped)
 
 
-def kept(at: float, done: int, *, after_gap: bool = False) -> Recorded:
+def stored(at: float, done: int, *, after_gap: bool = False) -> Recorded:
     return Recorded(EPOCH + at, Counts(10**6, done, 0, 0), "running", after_gap)
 
 
-def test_a_sample_is_kept_as_it_was_told() -> None:
+def test_a_sample_is_stored_unchanged() -> None:
     series = Series()
-    told = add(series, 5.0, 10)
-    assert told == Recorded(EPOCH + 5.0, Counts(10**6, 10, 0, 0), "running")
-    assert series.last is told
+    added = add(series, 5.0, 10)
+    assert added == Recorded(EPOCH + 5.0, Counts(10**6, 10, 0, 0), "running")
+    assert series.last is added
 
 
 @pytest.mark.parametrize(("span", "gap"), [(5.0, False), (30.0, False), (31.0, True), (-1.0, True)])
-def test_a_span_in_which_nobody_looked_is_a_gap(span: float, gap: bool) -> None:
+def test_a_long_time_without_polls_is_a_gap(span: float, gap: bool) -> None:
     series = Series()
     for at in (0.0, 5.0, 10.0):
         add(series, at, int(at))
@@ -48,16 +48,16 @@ def test_a_span_in_which_nobody_looked_is_a_gap(span: float, gap: bool) -> None:
 
 
 @given(st.lists(st.floats(-30 * 86_400.0, 600.0), min_size=1, max_size=6))
-def test_samples_from_before_the_creation_of_a_job_change_nothing(times: list[float]) -> None:
-    past = [kept(at, int(at) + 30 * 86_400) for at in sorted(times) if at < -CREATION_SLACK]
-    past += [kept(at, max(0, int(at) * 10)) for at in sorted(times) if at >= 0]
-    told, alone = Series(), Series()
-    told.seed(past, Moment(900.0, EPOCH + 900.0), EPOCH)
-    alone.seed([s for s in past if s.at >= EPOCH], Moment(900.0, EPOCH + 900.0), EPOCH)
-    assert (told.estimate, told.forecast) == (alone.estimate, alone.forecast)
+def test_samples_before_the_creation_do_not_change_the_estimate(times: list[float]) -> None:
+    history = [stored(at, int(at) + 30 * 86_400) for at in sorted(times) if at < -CREATION_SLACK]
+    history += [stored(at, max(0, int(at) * 10)) for at in sorted(times) if at >= 0]
+    added, alone = Series(), Series()
+    added.seed(history, Moment(900.0, EPOCH + 900.0), EPOCH)
+    alone.seed([s for s in history if s.at >= EPOCH], Moment(900.0, EPOCH + 900.0), EPOCH)
+    assert (added.estimate, added.forecast) == (alone.estimate, alone.forecast)
 
 
-def test_what_is_rarely_asked_has_no_gaps_for_that() -> None:
+def test_a_rarely_polled_job_has_no_gaps() -> None:
     series = Series()
     for number in range(4):
         assert not add(series, number * 29.0, number).after_gap
@@ -65,35 +65,35 @@ def test_what_is_rarely_asked_has_no_gaps_for_that() -> None:
     assert add(series, 167.0 + 3 * 80.0 + 1.0, 10).after_gap
 
 
-def test_what_is_evenly_asked_more_rarely_than_it_should_be_is_watched() -> None:
+def test_regular_but_slower_polls_are_no_gaps() -> None:
     series = Series()
-    told = [add(series, number * 40.0, number * 400) for number in range(10)]
-    assert [s.after_gap for s in told] == [False, True] + [False] * 8
+    added = [add(series, number * 40.0, number * 400) for number in range(10)]
+    assert [s.after_gap for s in added] == [False, True] + [False] * 8
     assert series.estimate.rate == pytest.approx(10)
     assert add(series, 360.0 + 200.0, 6000).after_gap
 
 
-def test_two_even_absences_are_no_watching() -> None:
+def test_two_equal_absences_are_gaps() -> None:
     series = Series()
-    told = [add(series, number * 3600.0, number * 400) for number in range(5)]
-    assert [s.after_gap for s in told] == [False] + [True] * 4
+    added = [add(series, number * 3600.0, number * 400) for number in range(5)]
+    assert [s.after_gap for s in added] == [False] + [True] * 4
 
 
-def test_a_jump_of_the_clock_is_a_gap_of_unknown_length() -> None:
+def test_a_clock_jump_is_a_gap_of_unknown_length() -> None:
     series = Series()
     for number in range(20):
         add(series, number * 5.0, number * 50)
     before = series.estimate.rate
-    told = add(series, 8 * 3600.0, 500_000, mono=100.0, jumped=True)
-    assert told.after_gap
+    added = add(series, 8 * 3600.0, 500_000, mono=100.0, jumped=True)
+    assert added.after_gap
     after = series.estimate.rate
     assert after is None or after == pytest.approx(before)
 
 
-def test_a_remembered_past_gives_a_pace_at_the_first_poll() -> None:
+def test_stored_samples_give_a_rate_at_the_first_poll() -> None:
     series = Series()
-    past = [kept(number * 5.0, number * 50) for number in range(200)]
-    series.seed(past, Moment(0.0, EPOCH + 1000.0), None)
+    history = [stored(number * 5.0, number * 50) for number in range(200)]
+    series.seed(history, Moment(0.0, EPOCH + 1000.0), None)
     assert series.estimate.plan_rate == pytest.approx(10, rel=0.05)
     add(series, 1000.0, 10_000, mono=1.0)
     assert series.forecast is not None
@@ -101,47 +101,49 @@ def test_a_remembered_past_gives_a_pace_at_the_first_poll() -> None:
     assert series.forecast.low_seconds <= seconds <= series.forecast.high_seconds
 
 
-def test_what_nobody_saw_since_the_last_run_is_a_gap_and_no_spike() -> None:
+def test_the_time_since_the_last_run_is_a_gap_and_no_spike() -> None:
     series = Series()
-    past = [kept(number * 5.0, number * 50) for number in range(200)]
-    series.seed(past, Moment(0.0, EPOCH + 40_000.0), None)
-    told = add(series, 40_000.0, 400_000, mono=1.0)
-    assert told.after_gap
+    history = [stored(number * 5.0, number * 50) for number in range(200)]
+    series.seed(history, Moment(0.0, EPOCH + 40_000.0), None)
+    added = add(series, 40_000.0, 400_000, mono=1.0)
+    assert added.after_gap
     add(series, 40_005.0, 400_050, mono=6.0)
     assert series.estimate.rate == pytest.approx(10, rel=0.01)
 
 
-def test_what_a_clock_that_ran_ahead_has_told_ends_now() -> None:
+def test_stored_samples_from_the_future_are_shifted_to_end_now() -> None:
     series = Series()
-    past = [kept(9000.0 + number * 5.0, number * 50) for number in range(200)]
-    series.seed(past, Moment(0.0, EPOCH + 10.0), None)
-    assert series.last == past[-1]
+    history = [stored(9000.0 + number * 5.0, number * 50) for number in range(200)]
+    series.seed(history, Moment(0.0, EPOCH + 10.0), None)
+    assert series.last == history[-1]
     assert series.estimate.plan_rate == pytest.approx(10, rel=0.05)
-    told = [add(series, 12.0 + n * 5.0, 20_000 + n * 50, mono=2.0 + n * 5.0) for n in range(20)]
-    assert [s.at - past[-1].at for s in told] == pytest.approx([2.0 + n * 5.0 for n in range(20)])
-    assert [s.after_gap for s in told] == [True] + [False] * 19
+    added = [add(series, 12.0 + n * 5.0, 20_000 + n * 50, mono=2.0 + n * 5.0) for n in range(20)]
+    assert [s.at - history[-1].at for s in added] == pytest.approx(
+        [2.0 + n * 5.0 for n in range(20)]
+    )
+    assert [s.after_gap for s in added] == [True] + [False] * 19
     assert series.estimate.rate == pytest.approx(10, rel=0.05)
     caught_up = add(series, 20_000.0, 30_000, mono=200.0, jumped=True)
     assert caught_up.at == EPOCH + 20_000.0
 
 
-def as_kept(samples: list[Recorded]) -> list[Recorded]:
-    """What a history gives of samples that were written one by one."""
+def as_stored(samples: list[Recorded]) -> list[Recorded]:
+    """Return the samples as the history returns them."""
     store, whose = open_store(None, "https://api.example"), JobKey("acc0", "job0")
     for sample in samples:
         store.write((), [(whose, sample)])
-    told = list(store.samples(whose))
+    added = list(store.samples(whose))
     store.close()
-    return told
+    return added
 
 
 def an_hour_and_a_half(back: float) -> list[Recorded]:
-    """What is kept of a run in which the clock is set back after an hour. back: seconds."""
-    series, past = Series(), list[Recorded]()
+    """Return the samples of a run whose clock is set back after an hour. back: seconds."""
+    series, history = Series(), list[Recorded]()
     for number in range(1080):
         mono = number * 5.0
         late = number >= 720
-        past.append(
+        history.append(
             add(
                 series,
                 mono - back * late,
@@ -152,20 +154,20 @@ def an_hour_and_a_half(back: float) -> list[Recorded]:
         )
     assert series.estimate.restarts == 0
     assert series.estimate.rate == pytest.approx(10, rel=0.05)
-    return as_kept(past)
+    return as_stored(history)
 
 
 @pytest.mark.parametrize("back", [4.0, 5.0, 7.0, 1800.0, 86_400.0 * 365])
 @pytest.mark.parametrize("away", [2.0, 600.0, 7200.0])
-def test_a_clock_that_is_set_back_confuses_no_later_run(back: float, away: float) -> None:
-    past = an_hour_and_a_half(back)
-    assert [sample.counts.done for sample in past] == [50 * number for number in range(1080)]
-    assert past[-1].at == EPOCH + 1079 * 5.0 - back
-    assert all(0.0 < b.at - a.at <= 6.0 for a, b in pairwise(past))
-    assert sum(sample.after_gap for sample in past) == (back >= 5.0)
+def test_a_clock_that_was_set_back_does_not_spoil_a_later_run(back: float, away: float) -> None:
+    history = an_hour_and_a_half(back)
+    assert [sample.counts.done for sample in history] == [50 * number for number in range(1080)]
+    assert history[-1].at == EPOCH + 1079 * 5.0 - back
+    assert all(0.0 < b.at - a.at <= 6.0 for a, b in pairwise(history))
+    assert sum(sample.after_gap for sample in history) == (back >= 5.0)
     series = Series()
     begun = 1079 * 5.0 + away
-    series.seed(past, Moment(0.0, EPOCH + begun - back), None)
+    series.seed(history, Moment(0.0, EPOCH + begun - back), None)
     assert (series.estimate.restarts, series.forecast is None) == (0, False)
     assert series.estimate.rate == pytest.approx(10, rel=0.05)
     for number in range(20):
@@ -177,63 +179,65 @@ def test_a_clock_that_is_set_back_confuses_no_later_run(back: float, away: float
     assert series.estimate.plan_rate == pytest.approx(10, rel=0.2)
 
 
-def test_a_clock_that_was_never_set_counts_on_from_what_is_known() -> None:
+def test_a_clock_that_was_never_set_counts_on_from_the_last_sample() -> None:
     series = Series()
-    past = [kept(number * 5.0, number * 50) for number in range(100)]
-    series.seed(past, Moment(0.0, 5.0), EPOCH)
-    told = [add(series, 10.0 - EPOCH + n * 5.0, 5000 + n, mono=5.0 + n * 5.0) for n in range(9)]
-    assert [s.at - past[-1].at for s in told] == pytest.approx([5.0 + n * 5.0 for n in range(9)])
-    assert [s.after_gap for s in told] == [True] + [False] * 8
+    history = [stored(number * 5.0, number * 50) for number in range(100)]
+    series.seed(history, Moment(0.0, 5.0), EPOCH)
+    added = [add(series, 10.0 - EPOCH + n * 5.0, 5000 + n, mono=5.0 + n * 5.0) for n in range(9)]
+    assert [s.at - history[-1].at for s in added] == pytest.approx(
+        [5.0 + n * 5.0 for n in range(9)]
+    )
+    assert [s.after_gap for s in added] == [True] + [False] * 8
     set_right = add(series, 9000.0, 6000, mono=50.0, jumped=True)
     assert (set_right.at, set_right.after_gap, set_right.set_back) == (EPOCH + 9000.0, True, False)
 
 
-def test_the_first_sample_of_a_clock_that_was_never_set_is_of_the_jobs_creation() -> None:
+def test_the_first_sample_of_an_unset_clock_has_the_creation_time() -> None:
     counts, now = Counts(10, 1, 0, 0), Moment(5.0, 5.0)
-    told = Series().add(counts, "running", now, period=5.0, created_at=EPOCH, clock_jumped=False)
-    assert told.at == EPOCH
+    added = Series().add(counts, "running", now, period=5.0, created_at=EPOCH, clock_jumped=False)
+    assert added.at == EPOCH
 
 
-def test_a_digest_over_a_clock_that_was_set_back_counts_right() -> None:
-    past = an_hour_and_a_half(1800.0)
+def test_a_digest_across_a_clock_set_back_has_correct_counts() -> None:
+    history = an_hour_and_a_half(1800.0)
     view = JobView("acc0", Job("job0", "running"), status="running")
-    digest = make_digest([(view, tuple(past))], past[0].at, past[-1].at)
-    [told] = digest.jobs
-    assert told.moved == 1079 * 50
-    assert not [change for change in told.changes if "fell" in change.text]
+    digest = make_digest([(view, tuple(history))], history[0].at, history[-1].at)
+    [added] = digest.jobs
+    assert added.moved == 1079 * 50
+    assert not [change for change in added.changes if "fell" in change.text]
 
 
 @given(st.lists(st.tuples(st.floats(0.0, 100.0), st.floats(-1e5, 1e5)), max_size=30))
-def test_whatever_the_clock_does_samples_carry_its_time(steps: list[tuple[float, float]]) -> None:
-    series, mono, off, past = Series(), 0.0, 0.0, list[Recorded]()
+def test_samples_carry_the_time_of_the_clock(steps: list[tuple[float, float]]) -> None:
+    series, mono, off, history = Series(), 0.0, 0.0, list[Recorded]()
     for number, (span, set_by) in enumerate(steps):
         mono, off = mono + span, off + set_by
-        past.append(add(series, mono + off, number, mono=mono, jumped=abs(set_by) > 5.0))
-        assert past[-1].at == pytest.approx(EPOCH + mono + off, abs=0.002 * number + 1e-6)
-    assert all(b.set_back == (b.at < a.at) for a, b in pairwise(past))
-    kept_ones = as_kept(past)
-    assert [sample.counts.done for sample in kept_ones] == list(range(len(steps)))
+        history.append(add(series, mono + off, number, mono=mono, jumped=abs(set_by) > 5.0))
+        assert history[-1].at == pytest.approx(EPOCH + mono + off, abs=0.002 * number + 1e-6)
+    assert all(b.set_back == (b.at < a.at) for a, b in pairwise(history))
+    from_store = as_stored(history)
+    assert [sample.counts.done for sample in from_store] == list(range(len(steps)))
 
 
-def test_a_past_that_comes_too_late_changes_nothing() -> None:
+def test_stored_samples_that_arrive_late_are_ignored() -> None:
     series = Series()
-    told = add(series, 5.0, 10)
-    series.seed([kept(0.0, 5)], Moment(5.0, EPOCH + 5.0), None)
-    assert series.last is told
+    added = add(series, 5.0, 10)
+    series.seed([stored(0.0, 5)], Moment(5.0, EPOCH + 5.0), None)
+    assert series.last is added
 
 
-def test_a_standstill_is_kept_with_the_sample() -> None:
+def test_a_stall_is_stored_with_the_sample() -> None:
     series = Series()
     for number in range(10):
         add(series, number * 5.0, number)
-    told = [add(series, 50.0 + number * 5.0, 9) for number in range(100)]
-    assert not told[0].stalled
-    assert told[-1].stalled
+    added = [add(series, 50.0 + number * 5.0, 9) for number in range(100)]
+    assert not added[0].stalled
+    assert added[-1].stalled
     assert series.estimate.phase is Phase.STALLED
     assert not add(series, 600.0, 10).stalled
 
 
-def test_another_job_under_the_same_id_begins_anew() -> None:
+def test_restart_begins_a_new_estimate() -> None:
     series = Series()
     for number in range(20):
         add(series, number * 5.0, number * 50)

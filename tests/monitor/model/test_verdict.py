@@ -48,7 +48,7 @@ def test_percent(counts: Counts, status: str | None, whole: int | None) -> None:
 
 
 @given(COUNTS, STATUSES)
-def test_a_percentage_never_promises_more_than_is_done(counts: Counts, status: str | None) -> None:
+def test_a_percentage_never_exceeds_the_share_done(counts: Counts, status: str | None) -> None:
     whole = percent(counts, status)
     if whole is None:
         assert counts.done is None or not counts.objects
@@ -113,12 +113,12 @@ def test_a_percentage_never_promises_more_than_is_done(counts: Counts, status: s
 def test_verdicts(
     counts: Counts, status: str, text: str, numbers: tuple[int | None, int | None], clean: bool
 ) -> None:
-    told = verdict(counts, status)
-    assert told is not None
-    assert told.text == text
-    assert (told.failed, told.unaccounted) == numbers
-    assert told.not_copied is None
-    assert told.clean is clean
+    found = verdict(counts, status)
+    assert found is not None
+    assert found.text == text
+    assert (found.failed, found.unaccounted) == numbers
+    assert found.not_copied is None
+    assert found.clean is clean
 
 
 ARCHIVED, OVERSIZED = "importSkippedStorageClass", "importSkippedOversized"
@@ -169,26 +169,26 @@ SKIPPED = Counts(5000, 3950, 1040, 10)
         (LogCounts({FAILED_TYPE: 3}), "completed · 10 failed · 0 unaccounted", None),
     ],
 )
-def test_skips_that_the_log_shows_as_not_copied_are_told_apart_by_their_reasons(
+def test_objects_not_copied_are_listed_by_reason(
     log: LogCounts | None, text: str, number: int | None
 ) -> None:
-    told = verdict(SKIPPED, "completed", log)
-    assert told is not None
-    assert (told.text, told.not_copied) == (text, number)
+    found = verdict(SKIPPED, "completed", log)
+    assert found is not None
+    assert (found.text, found.not_copied) == (text, number)
 
 
-def test_a_source_that_could_not_be_listed_is_a_loss_whatever_the_counters_say() -> None:
+def test_a_broken_listing_is_a_loss_regardless_of_the_counters() -> None:
     whole = Counts(1000, 1000, 0, 0)
-    told = verdict(whole, "completed", LogCounts({BROKE_TYPE: 1}, True))
-    assert told is not None
-    assert told.text == (
+    found = verdict(whole, "completed", LogCounts({BROKE_TYPE: 1}, True))
+    assert found is not None
+    assert found.text == (
         "completed · 0 failed · 0 not copied · 0 unaccounted"
         " · source listing broke: the total is incomplete"
     )
-    assert told.listing_broke
-    assert not told.clean
-    assert told.lost
-    job = view(status="completed", counts=whole, verdict=told)
+    assert found.listing_broke
+    assert not found.clean
+    assert found.lost
+    job = view(status="completed", counts=whole, verdict=found)
     assert job.state is State.COMPLETED_WITH_LOSS
     assert style_of(job) == "error"
     quiet = replace(job, verdict=verdict(whole, "completed"))
@@ -197,6 +197,6 @@ def test_a_source_that_could_not_be_listed_is_a_loss_whatever_the_counters_say()
 
 @given(COUNTS, STATUSES)
 def test_only_ended_jobs_have_a_verdict(counts: Counts, status: str | None) -> None:
-    told = verdict(counts, status)
-    assert (told is not None) == (status in {"completed", "aborted"})
-    assert told is None or (told.unaccounted or 0) >= 0
+    found = verdict(counts, status)
+    assert (found is not None) == (status in {"completed", "aborted"})
+    assert found is None or (found.unaccounted or 0) >= 0

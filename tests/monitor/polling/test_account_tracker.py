@@ -31,7 +31,7 @@ def read_all(listing: Listing, jobs: list[Job], cap: int = PAGE_SIZE) -> frozens
 
 
 @given(st.integers(0, 120), st.integers(1, PAGE_SIZE))
-def test_pages_of_any_length_follow_one_another_until_an_empty_one(number: int, cap: int) -> None:
+def test_pages_of_any_length_are_read_until_an_empty_one(number: int, cap: int) -> None:
     listing, jobs = Listing(), page(0, number)
     assert read_all(listing, jobs, cap) == {job.id for job in jobs}
     assert listing.pages == -(-number // cap) + 1
@@ -39,7 +39,7 @@ def test_pages_of_any_length_follow_one_another_until_an_empty_one(number: int, 
 
 
 @given(st.integers(0, 120), st.integers(1, PAGE_SIZE))
-def test_a_total_tells_the_end_after_a_short_page(number: int, cap: int) -> None:
+def test_a_short_page_that_reaches_the_total_ends_the_list(number: int, cap: int) -> None:
     listing, jobs, whole = Listing(), page(0, number), None
     while whole is None:
         rows = jobs[listing.offset : listing.offset + cap]
@@ -51,14 +51,16 @@ def test_a_total_tells_the_end_after_a_short_page(number: int, cap: int) -> None
 
 
 @given(st.lists(st.integers(0, 120), min_size=2, max_size=8), st.integers(1, PAGE_SIZE))
-def test_whatever_changes_between_readings_each_finds_all(numbers: list[int], cap: int) -> None:
+def test_each_reading_finds_all_jobs_although_the_list_changes(
+    numbers: list[int], cap: int
+) -> None:
     listing = Listing()
     for number in numbers:
         newest_first = page(0, number)[::-1]
         assert read_all(listing, newest_first, cap) == ids(number)
 
 
-def test_an_end_that_was_verified_costs_no_request_until_something_changes() -> None:
+def test_a_verified_end_costs_no_request_until_the_list_changes() -> None:
     listing, jobs = Listing(), page(0, 12)
     read_all(listing, jobs)
     assert listing.pages == 2
@@ -75,7 +77,7 @@ def test_an_end_that_was_verified_costs_no_request_until_something_changes() -> 
 
 
 @given(st.integers(1, 120), st.integers(1, PAGE_SIZE - 1), st.integers(0, 200))
-def test_a_total_that_is_too_low_ends_nothing(number: int, cap: int, total: int) -> None:
+def test_a_total_below_the_rows_read_is_ignored(number: int, cap: int, total: int) -> None:
     listing, jobs = Listing(), page(0, number)
     for _ in range(number + 2):
         rows = jobs[listing.offset : listing.offset + cap]
@@ -98,7 +100,7 @@ def test_a_server_that_ignores_the_offset_has_an_end() -> None:
     assert listing.apply_page(page(0)) == ids(PAGE_SIZE)
 
 
-def test_a_list_without_end_has_an_end_and_proves_nothing() -> None:
+def test_an_endless_list_ends_after_the_most_pages_and_proves_nothing() -> None:
     listing = Listing()
     for number in range(MOST_PAGES):
         assert not listing.complete
@@ -114,20 +116,20 @@ def test_rows_without_an_id_do_not_shorten_a_page() -> None:
     assert listing.complete
 
 
-def test_a_page_of_nothing_known_ends_the_list_and_proves_nothing() -> None:
+def test_a_page_of_rows_without_ids_ends_the_list_and_proves_nothing() -> None:
     listing = Listing()
     assert listing.apply_page([Job()] * PAGE_SIZE) is None
     assert listing.complete
 
 
-def test_what_was_seen_twice_is_named_once() -> None:
+def test_a_job_on_two_pages_is_counted_once() -> None:
     listing = Listing()
     listing.apply_page(page(0))
     listing.apply_page(page(40, 20))
     assert listing.apply_page([]) == ids(60)
 
 
-def test_a_list_that_is_wanted_soon_is_read_from_its_first_page_beside_the_turn() -> None:
+def test_a_wanted_list_reads_its_first_page_outside_the_turn() -> None:
     listing, jobs = Listing(), page(0, 120)
     assert read_all(listing, jobs) == ids(120)
     listing.apply_page(jobs[:PAGE_SIZE])
@@ -142,7 +144,7 @@ def test_a_list_that_is_wanted_soon_is_read_from_its_first_page_beside_the_turn(
     assert listing.apply_page([]) == ids(120) | {"new"}
 
 
-def test_a_hurried_reading_and_a_first_page_need_nothing_beside_the_turn() -> None:
+def test_a_hurried_reading_or_a_first_page_needs_no_extra_request() -> None:
     listing = Listing()
     listing.apply_page(page(0))
     listing.wanted = True
@@ -155,7 +157,7 @@ def test_a_hurried_reading_and_a_first_page_need_nothing_beside_the_turn() -> No
     assert (listing.asking, listing.asked_at) == (0, 2.0)
 
 
-def test_an_extra_reading_that_fails_is_wanted_still() -> None:
+def test_an_extra_page_that_fails_stays_wanted() -> None:
     listing = Listing()
     read_all(listing, page(0, 60))
     listing.apply_page(page(0))
@@ -165,7 +167,7 @@ def test_an_extra_reading_that_fails_is_wanted_still() -> None:
     assert (listing.wanted, listing.offset) == (True, PAGE_SIZE)
 
 
-def test_starting_again_forgets_what_was_seen() -> None:
+def test_restart_forgets_the_jobs_seen() -> None:
     listing = Listing()
     listing.apply_page(page(0))
     listing.restart()
@@ -173,7 +175,7 @@ def test_starting_again_forgets_what_was_seen() -> None:
     assert read_all(listing, [Job(id="only")]) == frozenset({"only"})
 
 
-def test_a_failure_keeps_the_place_and_is_forgotten_by_the_next_answer() -> None:
+def test_a_failure_keeps_the_offset_and_is_cleared_by_the_next_answer() -> None:
     listing = Listing()
     listing.apply_page(page(0))
     listing.failed(Unreachable("no answer"), Moment(10.0, 1000.0), 7.0)
@@ -192,7 +194,7 @@ def test_a_failure_keeps_the_place_and_is_forgotten_by_the_next_answer() -> None
 
 
 @given(st.sets(st.integers(0, 5)), st.sampled_from([7.0, math.inf]))
-def test_pages_that_fail_for_good_are_left_out_and_the_others_are_read(
+def test_pages_that_keep_failing_are_skipped_and_the_others_are_read(
     broken: set[int], wait: float
 ) -> None:
     listing, jobs, whole = Listing(), page(0, 270), None
@@ -215,7 +217,7 @@ def test_pages_that_fail_for_good_are_left_out_and_the_others_are_read(
     ("seconds", "size", "pause"),
     [(0.1, 50_000, 1.0), (3.0, 50_000, 30.0), (0.1, 15_000_000, 150.0), (45.0, 2**26, 671.1)],
 )
-def test_a_page_that_costs_much_is_read_less_often(seconds: float, size: int, pause: float) -> None:
+def test_a_slow_or_large_page_is_read_less_often(seconds: float, size: int, pause: float) -> None:
     listing = Listing()
     listing.cost(seconds, size)
     assert listing.pause == pytest.approx(pause, rel=0.001)

@@ -34,7 +34,7 @@ def test_waits_spread_over_the_whole_span() -> None:
     assert all(500 <= number <= 700 for number in tenths)
 
 
-def test_the_same_seed_waits_the_same() -> None:
+def test_the_same_seed_gives_the_same_waits() -> None:
     one, other = random.Random(3), random.Random(3)
     assert [backoff(n, 5.0, one) for n in range(1, 9)] == [
         backoff(n, 5.0, other) for n in range(1, 9)
@@ -42,7 +42,7 @@ def test_the_same_seed_waits_the_same() -> None:
 
 
 EPOCH = 1e6
-"""A monotonic clock may stand anywhere."""
+"""Monotonic seconds; a monotonic clock may start anywhere."""
 
 
 def spend(budget: Budget, number: int, now: float) -> None:
@@ -51,7 +51,7 @@ def spend(budget: Budget, number: int, now: float) -> None:
 
 
 def most_in(times: list[float], seconds: float) -> int:
-    """The most requests that any window of so many seconds holds, its edges included."""
+    """Return the most requests in any window of that length, edges included."""
     ends = (bisect.bisect_right(times, at + seconds) for at in times)
     return max((end - begin for begin, end in enumerate(ends)), default=0)
 
@@ -76,7 +76,7 @@ STEPS = st.one_of(
 
 @settings(max_examples=150)
 @given(st.lists(STEPS, max_size=25))
-def test_whatever_happens_the_budget_holds(steps: list[tuple[str, object]]) -> None:
+def test_the_budget_holds_under_any_sequence_of_events(steps: list[tuple[str, object]]) -> None:
     now, budget, sent, blocked = EPOCH, Budget(), [], -math.inf
     for step, value in steps:
         if step == "pass":
@@ -103,7 +103,7 @@ def test_whatever_happens_the_budget_holds(steps: list[tuple[str, object]]) -> N
     assert most_in(sent, 300.0) <= 900
 
 
-def test_nine_hundred_at_once_and_then_none_for_five_minutes() -> None:
+def test_900_requests_at_once_then_none_for_five_minutes() -> None:
     budget = Budget()
     assert budget.available(EPOCH) == 900
     spend(budget, 900, EPOCH)
@@ -114,7 +114,7 @@ def test_nine_hundred_at_once_and_then_none_for_five_minutes() -> None:
     assert budget.available(ready) == 900
 
 
-def test_asking_as_often_as_allowed_is_three_a_second() -> None:
+def test_a_steady_rate_of_three_requests_per_second_is_allowed() -> None:
     budget, now, sent = Budget(), EPOCH, []
     while now < EPOCH + 3600:
         now = budget.ready_at(now)
@@ -124,7 +124,7 @@ def test_asking_as_often_as_allowed_is_three_a_second() -> None:
     assert len(sent) >= 900 * 12
 
 
-def test_the_header_is_heeded_while_it_lasts() -> None:
+def test_the_rate_limit_header_applies_until_its_reset() -> None:
     budget = Budget()
     budget.record_headers(RateLimit(remaining=100, reset=30.0), EPOCH)
     assert budget.available(EPOCH) == 75
@@ -137,7 +137,7 @@ def test_the_header_is_heeded_while_it_lasts() -> None:
     assert not budget.is_short(EPOCH + 30)
 
 
-def test_a_header_that_was_overtaken_grants_nothing_back() -> None:
+def test_an_older_header_does_not_raise_the_limit() -> None:
     budget = Budget()
     budget.record_headers(RateLimit(remaining=40, reset=30.0), EPOCH)
     spend(budget, 10, EPOCH)
@@ -147,7 +147,7 @@ def test_a_header_that_was_overtaken_grants_nothing_back() -> None:
     assert budget.available(EPOCH + 2) == 3
 
 
-def test_a_header_about_eternity_does_not_stop_us_for_ever() -> None:
+def test_a_header_with_a_huge_reset_is_capped_at_an_hour() -> None:
     budget = Budget()
     budget.record_headers(RateLimit(0, 1e12, 1, 1e12), EPOCH)
     assert budget.ready_at(EPOCH) <= EPOCH + 3600
@@ -159,13 +159,13 @@ def test_a_header_about_eternity_does_not_stop_us_for_ever() -> None:
     "limit",
     [None, RateLimit(), RateLimit(remaining=0), RateLimit(quota=1), RateLimit(0, 0.0, 1, 0)],
 )
-def test_half_a_header_says_nothing(limit: RateLimit | None) -> None:
+def test_an_incomplete_header_is_ignored(limit: RateLimit | None) -> None:
     budget = Budget()
     budget.record_headers(limit, EPOCH)
     assert budget.available(EPOCH) == 900
 
 
-def test_a_policy_is_a_window_of_its_own() -> None:
+def test_a_policy_header_adds_a_window() -> None:
     budget = Budget()
     budget.record_headers(RateLimit(quota=40, window=10.0), EPOCH)
     assert budget.available(EPOCH) == 30
@@ -181,7 +181,7 @@ def test_a_policy_is_a_window_of_its_own() -> None:
     assert most_in(sent, 300.0) <= 900
 
 
-def test_a_generous_policy_does_not_raise_our_share() -> None:
+def test_a_larger_policy_does_not_raise_our_share() -> None:
     budget = Budget()
     budget.record_headers(RateLimit(10**9, 300.0, 10**9, 300.0), EPOCH)
     assert budget.available(EPOCH) == 900
@@ -189,11 +189,13 @@ def test_a_generous_policy_does_not_raise_our_share() -> None:
 
 
 @pytest.mark.parametrize(
-    ("told", "seconds"), [(None, 300.0), (17.0, 17.0), (0.0, 1.0), (86400.0, 86400.0)]
+    ("retry_after", "seconds"), [(None, 300.0), (17.0, 17.0), (0.0, 1.0), (86400.0, 86400.0)]
 )
-def test_a_block_lasts_as_long_as_told(told: float | None, seconds: float) -> None:
+def test_a_block_lasts_for_retry_after_or_the_default(
+    retry_after: float | None, seconds: float
+) -> None:
     budget = Budget()
-    budget.block(EPOCH, told)
+    budget.block(EPOCH, retry_after)
     assert budget.blocked_until == EPOCH + seconds
     assert budget.available(EPOCH + seconds - 0.01) == 0
     assert budget.ready_at(EPOCH) == pytest.approx(EPOCH + seconds)
@@ -207,7 +209,7 @@ def test_a_later_shorter_block_does_not_end_an_earlier_longer_one() -> None:
     assert budget.blocked_until == EPOCH + 300
 
 
-def test_only_what_a_window_needs_is_remembered() -> None:
+def test_old_requests_are_forgotten() -> None:
     budget = Budget()
     for n in range(50_000):
         budget.record_request(EPOCH + n)
@@ -220,7 +222,7 @@ def test_only_what_a_window_needs_is_remembered() -> None:
     st.lists(st.tuples(st.floats(0, 100), st.floats(0, 10), st.integers(0, 50)), max_size=30),
     st.integers(1, 100),
 )
-def test_a_pace_never_grants_more_than_its_burst_and_its_rate(
+def test_a_token_bucket_grants_at_most_its_burst_plus_its_rate(
     steps: list[tuple[float, float, int]], burst: int
 ) -> None:
     now, granted, allowed = EPOCH, 0, float(burst)
@@ -235,7 +237,7 @@ def test_a_pace_never_grants_more_than_its_burst_and_its_rate(
         assert granted <= allowed * (1 + 1e-9) + 1e-6
 
 
-def test_a_clock_that_stands_still_grants_nothing() -> None:
+def test_a_token_bucket_gains_nothing_without_time() -> None:
     pace = TokenBucket.full(2, 1.0, EPOCH)
     assert pace.refill(EPOCH, 1.0) == 2
     pace.take(2)

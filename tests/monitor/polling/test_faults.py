@@ -1,4 +1,4 @@
-"""What goes wrong while polling, and what the snapshots say of it."""
+"""Faults while polling, and how the snapshots show them."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def for_job(fault: Fault, job_id: str) -> Fault:
     ids=lambda f: f"{f.kind}-{f.status}",
 )
 @timeless
-async def test_an_outage_keeps_the_values_and_ends_with_news(fault: Fault) -> None:
+async def test_an_outage_keeps_the_values_and_its_end_is_reported(fault: Fault) -> None:
     async with bench() as b:
         await b.rounds(5)
         before = {view.key: view for view in b.last.jobs}
@@ -70,7 +70,7 @@ async def test_an_outage_keeps_the_values_and_ends_with_news(fault: Fault) -> No
 
 
 @timeless
-async def test_an_answer_that_hangs_is_a_poll_missed_in_every_round() -> None:
+async def test_a_hanging_request_counts_as_a_missed_poll_each_round() -> None:
     hanging = 0.0
     async with bench(make_accounts(1, jobs=3, running=3), latency=lambda r: hanging) as b:
         await b.rounds(3)
@@ -83,7 +83,7 @@ async def test_an_answer_that_hangs_is_a_poll_missed_in_every_round() -> None:
 
 
 @timeless
-async def test_answers_slower_than_nothing_but_faster_than_the_interval_miss_nothing() -> None:
+async def test_slow_answers_within_the_interval_are_no_missed_polls() -> None:
     async with bench(make_accounts(1, jobs=3, running=3), latency=lambda r: 4.9) as b:
         await b.rounds(2)
         for _ in range(10):
@@ -107,7 +107,7 @@ async def test_a_failing_account_is_probed_by_one_request_at_a_time_up_to_a_minu
 
 
 @timeless
-async def test_one_failing_job_is_the_only_one_that_grows_stale() -> None:
+async def test_only_the_failing_job_becomes_stale() -> None:
     async with bench() as b:
         await b.rounds(3)
         broken, *others = running(b.account)
@@ -124,7 +124,7 @@ async def test_one_failing_job_is_the_only_one_that_grows_stale() -> None:
 
 
 @timeless
-async def test_a_log_that_is_read_again_lets_the_polls_know_that_the_api_is_back() -> None:
+async def test_a_successful_log_request_makes_failing_accounts_probe_soon() -> None:
     async with bench() as b:
         await b.rounds(3)
         key = b.last.jobs[0].key
@@ -143,7 +143,7 @@ async def test_a_log_that_is_read_again_lets_the_polls_know_that_the_api_is_back
 
 
 @timeless
-async def test_only_the_account_that_fails_is_in_trouble() -> None:
+async def test_a_failing_account_does_not_affect_the_others() -> None:
     accounts = make_accounts(3)
     async with bench(accounts) as b:
         await b.rounds(4)
@@ -157,7 +157,7 @@ async def test_only_the_account_that_fails_is_in_trouble() -> None:
 
 
 @timeless
-async def test_a_revoked_token_is_told_in_the_apis_words_and_not_hammered() -> None:
+async def test_a_revoked_token_shows_the_api_message_and_is_retried_rarely() -> None:
     async with bench(make_accounts(1, jobs=30, running=10)) as b:
         await b.rounds(4)
         b.account.faults.add(Fault(Kind.REFUSAL, status=401, code=10000, message="Token revoked"))
@@ -176,7 +176,7 @@ async def test_a_revoked_token_is_told_in_the_apis_words_and_not_hammered() -> N
 
 
 @timeless
-async def test_rejected_by_every_accounts_first_answer_is_said() -> None:
+async def test_a_snapshot_is_rejected_when_every_account_rejects_its_first_request() -> None:
     accounts = make_accounts(2)
     for account in accounts:
         account.faults.add(Fault(Kind.REFUSAL, status=403, code=9109, message="Unauthorized"))
@@ -190,7 +190,7 @@ async def test_rejected_by_every_accounts_first_answer_is_said() -> None:
 
 
 @timeless
-async def test_a_list_that_fails_alone_is_said_and_the_jobs_go_on() -> None:
+async def test_a_failing_list_is_reported_while_its_jobs_are_polled() -> None:
     async with bench() as b:
         await b.rounds(4)
         b.account.faults.add(Fault(Kind.HTML, status=502, operation="list"))
@@ -204,7 +204,7 @@ async def test_a_list_that_fails_alone_is_said_and_the_jobs_go_on() -> None:
 
 
 @timeless
-async def test_an_api_that_is_down_at_the_start_is_waited_for() -> None:
+async def test_an_api_that_is_down_at_the_start_is_retried() -> None:
     accounts = make_accounts(1)
     accounts[0].faults.add(Fault(Kind.CONNECT_ERROR))
     async with bench(accounts) as b:
@@ -231,7 +231,7 @@ async def test_a_day_of_outage_does_not_end_the_loop() -> None:
 
 
 @timeless
-async def test_wrong_types_are_unknown_counts_and_no_failure() -> None:
+async def test_counts_of_a_wrong_type_are_unknown_and_no_failure() -> None:
     async with bench() as b:
         await b.rounds(3)
         job_id = running(b.account)[0]
@@ -243,7 +243,7 @@ async def test_wrong_types_are_unknown_counts_and_no_failure() -> None:
 
 
 @timeless
-async def test_once_only_looks_do_not_retry() -> None:
+async def test_an_eager_monitor_does_not_retry() -> None:
     accounts = make_accounts(1)
     async with bench(accounts, eager=True) as b:
         broken = running(accounts[0])[0]
@@ -259,7 +259,7 @@ async def test_once_only_looks_do_not_retry() -> None:
 
 
 @timeless
-async def test_an_id_that_no_url_can_hold_costs_its_job_alone() -> None:
+async def test_an_id_that_fits_no_url_affects_only_its_job() -> None:
     def longer(envelope: Any) -> object:
         return {**envelope, "result": [{"id": "x" * 70_000, "status": "running"}]}
 

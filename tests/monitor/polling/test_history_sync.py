@@ -1,4 +1,4 @@
-"""What the loop keeps, and what it makes of what an earlier run has kept."""
+"""What the poll loop stores, and how it uses what earlier runs stored."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def key_of(b: Bench, job_id: str) -> JobKey:
 
 
 async def first_run(accounts: list[SimulatedAccount], seconds: float = 300.0) -> InlineHistory:
-    """A run that looks at an account for so long and leaves its history."""
+    """Run a monitor over the account for some seconds; return its history."""
     history = InlineHistory()
     async with bench(accounts, history=StoredHistory(history)) as b:
         await b.seconds(seconds)
@@ -39,24 +39,24 @@ def live(snapshot: Snapshot) -> list[JobView]:
 
 
 @timeless
-async def test_every_good_poll_is_kept_and_nothing_twice() -> None:
+async def test_every_answer_is_stored_once() -> None:
     history = InlineHistory()
     async with bench(history=StoredHistory(history)) as b:
         await b.seconds(120)
         [job_id, *_] = with_status(b.account, "running")
-        kept = history.store.samples(key_of(b, job_id))
-        told = b.job(job_id)
-        assert len(kept) == len(b.polls(job_id))
-        assert [round(s.at - EPOCH, 2) for s in kept] == [round(t, 2) for t in b.polls(job_id)]
-        assert (kept[-1].counts, kept[-1].at, kept[-1].status) == (
-            told.counts,
-            told.as_of,
+        stored = history.store.samples(key_of(b, job_id))
+        found = b.job(job_id)
+        assert len(stored) == len(b.polls(job_id))
+        assert [round(s.at - EPOCH, 2) for s in stored] == [round(t, 2) for t in b.polls(job_id)]
+        assert (stored[-1].counts, stored[-1].at, stored[-1].status) == (
+            found.counts,
+            found.as_of,
             "running",
         )
 
 
 @timeless
-async def test_what_is_told_was_kept_before() -> None:
+async def test_samples_are_stored_before_the_snapshot_is_yielded() -> None:
     history = InlineHistory()
     async with bench(history=StoredHistory(history)) as b:
         for _ in range(10):
@@ -67,22 +67,22 @@ async def test_what_is_told_was_kept_before() -> None:
 
 
 @timeless
-async def test_a_quiet_account_is_not_written_again_and_again() -> None:
+async def test_an_unchanged_account_is_not_written_again() -> None:
     account = make_accounts(1, jobs=8, running=0)
     history = InlineHistory()
     async with bench(account, history=StoredHistory(history)) as b:
         await b.until(lambda s: s.complete)
         await b.seconds(200)
         ended = [v for v in b.last.jobs if v.ended]
-        kept = [len(history.store.samples(view.key)) for view in ended]
+        stored = [len(history.store.samples(view.key)) for view in ended]
         before = history.writes
         await b.seconds(300)
-        assert [len(history.store.samples(view.key)) for view in ended] == kept
+        assert [len(history.store.samples(view.key)) for view in ended] == stored
         assert history.writes - before <= 60
 
 
 @timeless
-async def test_remembered_jobs_stand_with_their_age_until_they_are_confirmed() -> None:
+async def test_stored_jobs_are_shown_with_their_age_until_confirmed() -> None:
     accounts = make_accounts(1, jobs=8, running=3)
     history = await first_run(accounts)
     then = wall()
@@ -106,7 +106,7 @@ def _one_after_another(request: Request) -> float:
 
 
 @timeless
-async def test_what_had_ended_for_good_is_confirmed_by_the_list_alone() -> None:
+async def test_a_closed_job_is_confirmed_by_the_list_alone() -> None:
     accounts = make_accounts(1, jobs=8, running=3)
     history = await first_run(accounts)
     async with bench(accounts, history=history.past(accounts[0].account_id)) as b:
@@ -122,7 +122,7 @@ async def test_what_had_ended_for_good_is_confirmed_by_the_list_alone() -> None:
 
 
 @timeless
-async def test_an_end_while_nobody_looked_is_asked_about() -> None:
+async def test_a_job_that_ended_between_two_runs_is_polled() -> None:
     accounts = make_accounts(1, jobs=4, running=3)
     history = await first_run(accounts, 60.0)
     [job_id, *_] = with_status(accounts[0], "running")
@@ -145,20 +145,20 @@ async def _abort(b: Bench, job_id: str) -> None:
 
 
 @timeless
-async def test_a_job_that_was_deleted_meanwhile_is_gone_and_not_remembered_again() -> None:
+async def test_a_job_deleted_between_two_runs_is_gone_and_no_longer_stored() -> None:
     accounts = make_accounts(1, jobs=8, running=3)
     history = await first_run(accounts)
     fewer = [SimulatedAccount(0, wall, jobs=7, running=3, token="t0ken")]
     fewer[0].account_id = accounts[0].account_id
     async with bench(fewer, history=history.past(accounts[0].account_id)) as b:
-        known = len(history.store.remembered([accounts[0].account_id]))
+        from_history = len(history.store.remembered([accounts[0].account_id]))
         await b.until(lambda s: s.complete)
         await b.seconds(30)
         gone = [view for view in b.last.jobs if view.gone]
         assert gone
         left = history.store.remembered([accounts[0].account_id])
         assert {k.key for k in left}.isdisjoint({view.key for view in gone})
-        assert known > 0
+        assert from_history > 0
 
 
 @timeless
@@ -174,7 +174,7 @@ async def test_the_first_poll_of_a_next_run_already_has_a_forecast() -> None:
 
 
 @timeless
-async def test_without_showing_what_is_old_it_still_seeds_the_forecast() -> None:
+async def test_hidden_stored_jobs_still_seed_the_forecast() -> None:
     accounts = make_accounts(1, jobs=4, running=3)
     history = await first_run(accounts, 1800.0)
     past = history.past(accounts[0].account_id)._replace(shown=False)
@@ -187,7 +187,7 @@ async def test_without_showing_what_is_old_it_still_seeds_the_forecast() -> None
 
 
 @timeless
-async def test_only_jobs_that_are_wanted_are_remembered() -> None:
+async def test_only_stored_jobs_that_match_a_prefix_are_shown() -> None:
     accounts = make_accounts(1, jobs=8, running=3)
     history = await first_run(accounts, 60.0)
     past = history.past(accounts[0].account_id)
@@ -195,17 +195,17 @@ async def test_only_jobs_that_are_wanted_are_remembered() -> None:
     async with bench(accounts, history=past, prefixes=(job_id[:20],)) as b:
         first = await b.until(lambda s: True)
         assert [view.job.id for view in first.jobs] == [job_id]
-    known = snapshot_from_history(
+    from_history = snapshot_from_history(
         past.remembered, [accounts[0].account_id], [job_id[:20]], 5.0, wall()
     )
-    assert known is not None
-    assert [view.job.id for view in known.jobs] == [job_id]
+    assert from_history is not None
+    assert [view.job.id for view in from_history.jobs] == [job_id]
     assert snapshot_from_history(past.remembered, [], ["no such job"], 5.0, wall()) is None
     assert snapshot_from_history((), ["account"], [], 5.0, wall()) is None
 
 
 @timeless
-async def test_the_highlighted_jobs_past_comes_and_grows() -> None:
+async def test_the_trace_of_the_highlighted_job_is_read_and_extended() -> None:
     accounts = make_accounts(1, jobs=4, running=3)
     history = await first_run(accounts, 600.0)
     async with bench(accounts, history=history.past(accounts[0].account_id)) as b:
@@ -213,10 +213,10 @@ async def test_the_highlighted_jobs_past_comes_and_grows() -> None:
         [job_id, other, *_] = with_status(b.account, "running")
         key = key_of(b, job_id)
         b.monitor.look_at(key, frozenset({key}))
-        told = await b.until(lambda s: s.trace is not None)
-        assert told.trace is not None
-        assert (told.trace.key, told.trace.window) == (key, Window.HOUR)
-        assert len(told.trace.points) > 10
+        found = await b.until(lambda s: s.trace is not None)
+        assert found.trace is not None
+        assert (found.trace.key, found.trace.window) == (key, Window.HOUR)
+        assert len(found.trace.points) > 10
         await b.seconds(120)
         assert b.last.trace is not None
         assert b.last.trace.points[-1].counts == b.job(job_id).counts
@@ -229,7 +229,7 @@ async def test_the_highlighted_jobs_past_comes_and_grows() -> None:
 
 
 @timeless
-async def test_a_digest_tells_since_the_last_look_and_claims_nothing_for_the_absence() -> None:
+async def test_a_digest_starts_at_the_last_run_and_shows_the_absence_as_unobserved() -> None:
     accounts = make_accounts(1, jobs=8, running=3)
     history = await first_run(accounts, 600.0)
     left = wall()
@@ -241,9 +241,9 @@ async def test_a_digest_tells_since_the_last_look_and_claims_nothing_for_the_abs
         assert digest.since == left
         assert digest.until - left == pytest.approx(7200.0, abs=60.0)
         running = set(with_status(b.account, "running"))
-        told = [job for job in digest.jobs if job.view.job.id in running]
-        assert len(told) == len(running)
-        assert all(job.observed_seconds < 60 for job in told)
+        found = [job for job in digest.jobs if job.view.job.id in running]
+        assert len(found) == len(running)
+        assert all(job.observed_seconds < 60 for job in found)
         assert digest.unobserved
 
 
@@ -258,7 +258,7 @@ async def test_a_digest_tells_since_the_last_look_and_claims_nothing_for_the_abs
     ],
 )
 @timeless
-async def test_how_the_history_stands_is_told(view: HistoryView, note: str) -> None:
+async def test_the_snapshot_has_the_note_of_the_history(view: HistoryView, note: str) -> None:
     history = InlineHistory()
     history._view = view
     async with bench(history=StoredHistory(history)) as b:
@@ -266,7 +266,7 @@ async def test_how_the_history_stands_is_told(view: HistoryView, note: str) -> N
 
 
 @timeless
-async def test_a_stale_job_claims_no_finish_and_says_why() -> None:
+async def test_a_stale_job_has_no_forecast_but_a_reason() -> None:
     accounts = make_accounts(1, jobs=4, running=3)
     history = await first_run(accounts, 900.0)
     async with bench(accounts, history=history.past(accounts[0].account_id)) as b:
@@ -282,7 +282,7 @@ async def test_a_stale_job_claims_no_finish_and_says_why() -> None:
 
 
 @timeless
-async def test_what_stood_still_and_then_answers_no_more_is_stale_and_not_stalled() -> None:
+async def test_a_stalled_job_that_stops_answering_is_stale_and_not_stalled() -> None:
     accounts = make_accounts(1, jobs=4, running=3)
     async with bench(accounts) as b:
         await b.until(lambda s: any(v.state is State.STALLED for v in s.jobs))
@@ -296,7 +296,7 @@ async def test_what_stood_still_and_then_answers_no_more_is_stale_and_not_stalle
 
 
 @timeless
-async def test_a_slow_api_is_caught_up_with_although_something_is_always_under_way() -> None:
+async def test_a_slow_api_is_caught_up_although_requests_are_always_under_way() -> None:
     accounts = make_accounts(1, jobs=8, running=3)
     history = await first_run(accounts)
     past = history.past(accounts[0].account_id)
@@ -308,7 +308,7 @@ async def test_a_slow_api_is_caught_up_with_although_something_is_always_under_w
 
 
 @timeless
-async def test_many_ended_jobs_do_not_hold_up_what_is_to_be_told() -> None:
+async def test_many_ended_jobs_do_not_delay_caught_up() -> None:
     accounts = make_accounts(1, jobs=400, running=3)
     history = await first_run(accounts, 30.0)
     async with bench(accounts, history=history.past(accounts[0].account_id)) as b:
@@ -318,7 +318,7 @@ async def test_many_ended_jobs_do_not_hold_up_what_is_to_be_told() -> None:
 
 
 @timeless
-async def test_an_api_that_does_not_answer_is_not_caught_up_with() -> None:
+async def test_a_silent_api_is_never_caught_up() -> None:
     accounts = make_accounts(1, jobs=8, running=3)
     history = await first_run(accounts)
     faults: Any = accounts[0].faults
@@ -331,7 +331,7 @@ async def test_an_api_that_does_not_answer_is_not_caught_up_with() -> None:
 
 
 @timeless
-async def test_after_a_pause_in_the_same_run_a_digest_begins_with_that() -> None:
+async def test_a_digest_starts_at_the_last_long_gap_of_the_same_run() -> None:
     accounts = make_accounts(1, jobs=8, running=3)
     history = await first_run(accounts, 600.0)
     left, asleep = wall(), [0.0]
@@ -346,7 +346,7 @@ async def test_after_a_pause_in_the_same_run_a_digest_begins_with_that() -> None
 
 
 @timeless
-async def test_a_clock_that_is_set_back_confuses_no_later_run() -> None:
+async def test_a_clock_that_was_set_back_does_not_spoil_a_later_run() -> None:
     accounts = make_accounts(1, jobs=4, running=3)
     history, late = InlineHistory(), [0.0]
     async with bench(accounts, history=StoredHistory(history), clock=lambda: wall() - late[0]) as b:
@@ -367,7 +367,7 @@ async def test_a_clock_that_is_set_back_confuses_no_later_run() -> None:
 
 
 @timeless
-async def test_many_running_jobs_have_rates_though_each_is_asked_rarely() -> None:
+async def test_many_running_jobs_have_rates_although_each_is_polled_rarely() -> None:
     async with bench(make_accounts(1, jobs=120, running=120)) as b:
         await b.until(lambda s: s.complete, within=3000.0)
         await b.seconds(600)
@@ -378,7 +378,7 @@ async def test_many_running_jobs_have_rates_though_each_is_asked_rarely() -> Non
 
 @pytest.mark.parametrize("shown", [True, False])
 @timeless
-async def test_what_had_ended_and_is_asked_again_was_not_watched_in_between(shown: bool) -> None:
+async def test_the_time_between_two_runs_of_an_ended_job_is_a_gap(shown: bool) -> None:
     accounts = make_accounts(1, jobs=40, running=3)
     history = InlineHistory()
     async with bench(accounts, history=StoredHistory(history)) as b:
@@ -394,7 +394,7 @@ async def test_what_had_ended_and_is_asked_again_was_not_watched_in_between(show
 
 
 @timeless
-async def test_the_past_of_a_job_that_has_ended_ends_with_it() -> None:
+async def test_the_trace_of_an_ended_job_ends_with_the_job() -> None:
     accounts = make_accounts(1, jobs=8, running=3)
     history = await first_run(accounts, 60.0)
     async with bench(accounts, history=history.past(accounts[0].account_id)) as b:
@@ -402,9 +402,9 @@ async def test_the_past_of_a_job_that_has_ended_ends_with_it() -> None:
         ended = next(v for v in b.last.jobs if v.ended and v.job.finished_at)
         finished = parse_time(ended.job.finished_at)
         b.monitor.look_at(ended.key, frozenset())
-        told = await b.until(lambda s: s.trace is not None)
+        found = await b.until(lambda s: s.trace is not None)
         b.monitor.refresh(ended.key)
         await b.seconds(60)
-        for trace in (told.trace, b.last.trace):
+        for trace in (found.trace, b.last.trace):
             assert trace is not None
             assert (trace.ended, trace.until) == (finished, finished)

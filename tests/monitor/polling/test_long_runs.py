@@ -50,16 +50,16 @@ def account_with(course: Course) -> SimulatedAccount:
 async def look(
     account: SimulatedAccount, history: InlineHistory, left: float | None
 ) -> tuple[Snapshot | None, Snapshot, Digest, float]:
-    """What stands at once, what stands after five minutes, what is told, and since when."""
+    """Return the first snapshot, the last of five minutes, the digest, and the time of the end."""
     past = history.past(account.account_id, left)
     async with bench([account], history=past) as b:
         first = await b.until(lambda s: True)
         begun = now()
-        told = await b.until(lambda s: s.complete)
+        found = await b.until(lambda s: s.complete)
         assert now() - begun < 1.0
         digest = await b.session.digest()
         last = await b.seconds(LOOK)
-    assert told.jobs
+    assert found.jobs
     return (first if first.jobs else None), last, digest, wall()
 
 
@@ -76,13 +76,13 @@ def done_of(snapshots: list[Snapshot]) -> Iterator[int]:
 
 
 @timeless
-async def test_each_look_of_a_week_tells_the_truth() -> None:
+async def test_a_week_with_one_look_a_day_shows_correct_values() -> None:
     begun = wall()
     account = account_with(Course(replace(WEEK, created=begun)))
     history = InlineHistory()
     looks: list[Snapshot] = []
     left: float | None = None
-    held = 0
+    correct = 0
     for day in range(8):
         await asyncio.sleep(begun + (day + 0.3) * DAY - wall())
         first, last, digest, until = await look(account, history, left)
@@ -94,35 +94,38 @@ async def test_each_look_of_a_week_tells_the_truth() -> None:
             forecast = view.forecast
             assert forecast is not None
             assert forecast.low <= truth
-            held += forecast.at_least or forecast.low <= truth <= forecast.high
+            correct += forecast.at_least or forecast.low <= truth <= forecast.high
         looks.append(last)
         left = until
-    assert held >= 5
+    assert correct >= 5
     end = only(looks[-1])
     assert (end.status, end.counts.failed) == ("completed", 310)
     assert end.verdict is not None
     assert end.verdict.text == "completed · 310 failed · 0 unaccounted"
     assert sorted(done_of(looks)) == list(done_of(looks))
-    kept = history.store.samples(JobKey(account.account_id, "week"))
-    assert sum(sample.after_gap for sample in kept) == 7
+    stored = history.store.samples(JobKey(account.account_id, "week"))
+    assert sum(sample.after_gap for sample in stored) == 7
 
 
 def _first_picture(first: Snapshot | None, before: Snapshot | None) -> None:
-    """What stands before any answer is what was last seen, and says so."""
+    """The first snapshot shows the state of the last run and marks it as remembered."""
     if before is None:
         assert first is None
         return
     assert first is not None
-    known = only(first)
-    assert known.remembered
-    assert (known.counts, known.as_of) == (only(before).counts, only(before).as_of)
-    assert (known.forecast, known.rate) == (None, None)
+    remembered_view = only(first)
+    assert remembered_view.remembered
+    assert (remembered_view.counts, remembered_view.as_of) == (
+        only(before).counts,
+        only(before).as_of,
+    )
+    assert (remembered_view.forecast, remembered_view.rate) == (None, None)
 
 
 def _digest_of_the_absence(
     digest: Digest, left: float | None, before: Snapshot | None, view: JobView
 ) -> None:
-    """It tells what the counters tell, and that nobody looked in between."""
+    """The digest agrees with the counters and shows the absence as unobserved."""
     if before is None or left is None:
         return
     [job] = digest.jobs
@@ -146,14 +149,14 @@ REFUSING = [
 
 
 def truth(account: SimulatedAccount, job_id: str) -> tuple[Any, ...]:
-    """What the account says of a job, asked past all faults."""
+    """Return the true values of a job, read without faults."""
     root = f"https://api.cloudflare.com/client/v4/accounts/{account.account_id}/slurper/jobs"
     request = httpx.Request(
         "GET", f"{root}/{job_id}/progress", headers={"Authorization": f"Bearer {account.token}"}
     )
-    told = account.answer(request).json()["result"]
+    found = account.answer(request).json()["result"]
     names = ("status", "objects", "transferredObjects", "skippedObjects", "failedObjects")
-    return tuple(told[name] for name in names)
+    return tuple(found[name] for name in names)
 
 
 def shown(b: Bench, job_id: str) -> tuple[Any, ...]:
@@ -167,7 +170,7 @@ def is_true(b: Bench, jobs: Iterable[str]) -> bool:
 
 
 @timeless
-async def test_an_hour_of_trouble_ends_in_the_truth_every_time() -> None:
+async def test_after_each_fault_of_an_hour_the_values_are_correct() -> None:
     rng = random.Random(2)
     async with bench(make_accounts(1, jobs=340, running=3)) as b:
         await b.until(lambda s: s.accounts[0].listed)

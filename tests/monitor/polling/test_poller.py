@@ -1,4 +1,4 @@
-"""When what is asked, and what comes of it."""
+"""When the monitor sends which request, and how answers change the snapshots."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ from tests.virtual_time import timeless
 
 
 def running(account: SimulatedAccount) -> list[str]:
-    """The ids of the jobs that run now."""
+    """Return the ids of the running jobs."""
     return [job.plan.id for job in account.jobs() if job.status(wall()) == "running"]
 
 
 def with_status(account: SimulatedAccount, status: str) -> list[str]:
-    """The ids of the jobs in a status."""
+    """Return the ids of the jobs in a status."""
     return [job.plan.id for job in account.jobs() if job.status(wall()) == status]
 
 
 async def control(b: Bench, action: str, job_id: str) -> None:
-    """Do something to a job behind the monitor's back."""
+    """Change a job as another client."""
     client = SlurperClient(token_credentials(b.account.token), transport=b.account.transport())
     client.unlock()
     await getattr(client, f"{action}_job")(b.account.account_id, job_id)
@@ -37,7 +37,7 @@ async def control(b: Bench, action: str, job_id: str) -> None:
 
 
 @timeless
-async def test_the_first_picture_comes_at_once_and_the_jobs_with_the_first_page() -> None:
+async def test_the_first_snapshot_comes_at_once_and_the_jobs_with_the_first_page() -> None:
     async with bench(latency=lambda r: 0.5) as b:
         first = await b.until(lambda s: True)
         assert (now(), first.jobs, first.accounts[0].pages) == (0.0, (), 0)
@@ -48,7 +48,7 @@ async def test_the_first_picture_comes_at_once_and_the_jobs_with_the_first_page(
 
 
 @timeless
-async def test_every_running_job_is_asked_once_a_round_and_paused_ones_every_third() -> None:
+async def test_running_jobs_are_polled_every_round_and_paused_ones_every_third() -> None:
     async with bench() as b:
         await b.seconds(60)
         for job_id in running(b.account):
@@ -60,7 +60,7 @@ async def test_every_running_job_is_asked_once_a_round_and_paused_ones_every_thi
 
 
 @timeless
-async def test_the_highlighted_job_is_the_first_of_its_round() -> None:
+async def test_the_highlighted_job_is_polled_first() -> None:
     async with bench(make_accounts(1, jobs=8, running=8)) as b:
         await b.seconds(7)
         chosen = running(b.account)[-1]
@@ -72,7 +72,7 @@ async def test_the_highlighted_job_is_the_first_of_its_round() -> None:
 
 
 @timeless
-async def test_a_paused_job_that_is_highlighted_keeps_the_pace() -> None:
+async def test_a_highlighted_paused_job_is_polled_every_round() -> None:
     async with bench() as b:
         await b.seconds(20)
         chosen = with_status(b.account, "paused")[0]
@@ -82,7 +82,7 @@ async def test_a_paused_job_that_is_highlighted_keeps_the_pace() -> None:
 
 
 @timeless
-async def test_no_request_overtakes_its_own_answer() -> None:
+async def test_a_job_has_one_request_at_a_time() -> None:
     slow = 12.0
     async with bench(latency=lambda r: slow if r.job_id else 0.1) as b:
         await b.seconds(120)
@@ -91,7 +91,7 @@ async def test_no_request_overtakes_its_own_answer() -> None:
 
 
 @timeless
-async def test_one_request_that_hangs_holds_nobody_back() -> None:
+async def test_a_hanging_request_does_not_delay_the_others() -> None:
     async with bench() as b:
         await b.rounds(2)
         hanging, *others = running(b.account)
@@ -102,7 +102,7 @@ async def test_one_request_that_hangs_holds_nobody_back() -> None:
 
 
 @timeless
-async def test_news_of_a_slow_round_is_told_before_its_end() -> None:
+async def test_a_slow_round_yields_a_snapshot_before_its_end() -> None:
     slow: set[str | None] = set()
     async with bench(latency=lambda r: 30.0 if r.job_id in slow else 0.0) as b:
         await b.rounds(2)
@@ -115,7 +115,7 @@ async def test_news_of_a_slow_round_is_told_before_its_end() -> None:
 
 
 @timeless
-async def test_a_job_that_completes_is_asked_once_more_and_never_again() -> None:
+async def test_a_completed_job_is_polled_no_more() -> None:
     async with bench() as b:
         await b.rounds(2)
         watched = running(b.account)
@@ -130,7 +130,7 @@ async def test_a_job_that_completes_is_asked_once_more_and_never_again() -> None
 
 
 @timeless
-async def test_an_aborted_job_is_asked_until_two_answers_a_minute_apart_agree() -> None:
+async def test_an_aborted_job_is_polled_until_two_answers_a_minute_apart_agree() -> None:
     async with bench() as b:
         await b.rounds(3)
         job_id = running(b.account)[0]
@@ -144,7 +144,7 @@ async def test_an_aborted_job_is_asked_until_two_answers_a_minute_apart_agree() 
 
 
 @timeless
-async def test_an_aborted_job_met_at_the_start_is_asked_twice() -> None:
+async def test_a_job_aborted_before_the_start_is_polled_twice() -> None:
     async with bench() as b:
         await b.seconds(400)
         for job_id in with_status(b.account, "aborted"):
@@ -178,7 +178,7 @@ async def test_the_list_is_read_after_a_change_of_status_and_on_request() -> Non
 
 
 @timeless
-async def test_a_long_list_is_read_whole_at_the_start_and_then_in_turns() -> None:
+async def test_a_long_list_is_read_whole_at_the_start_and_then_page_by_page() -> None:
     async with bench(make_accounts(1, jobs=170, running=1)) as b:
         snapshot = await b.until(lambda s: s.accounts[0].listed)
         assert len(snapshot.jobs) == 170
@@ -189,7 +189,7 @@ async def test_a_long_list_is_read_whole_at_the_start_and_then_in_turns() -> Non
 
 
 @timeless
-async def test_refresh_asks_one_job_now_even_an_ended_one() -> None:
+async def test_refresh_polls_one_job_now_even_an_ended_one() -> None:
     async with bench() as b:
         await b.seconds(62)
         job_id = with_status(b.account, "completed")[0]
@@ -228,7 +228,7 @@ async def test_a_new_job_appears_and_a_vanished_one_stays_as_gone() -> None:
 
 @timeless
 @pytest.mark.parametrize("status", [404, 500])
-async def test_no_lasting_refusal_makes_a_listed_job_gone(status: int) -> None:
+async def test_a_listed_job_that_always_fails_is_not_gone(status: int) -> None:
     async with bench() as b:
         await b.rounds(3)
         job_id = running(b.account)[0]
@@ -246,7 +246,7 @@ NULL = msgspec.json.encode({"success": True, "result": None})
 
 @timeless
 @pytest.mark.parametrize("body", [NOTHING, NULL])
-async def test_empty_lists_make_no_job_gone_that_answers(body: bytes) -> None:
+async def test_a_job_that_answers_is_not_gone_although_lists_are_empty(body: bytes) -> None:
     async with bench() as b:
         await b.rounds(3)
         b.account.faults.add(Fault(Kind.BODY, operation="list", status=200, body=body))
@@ -257,7 +257,7 @@ async def test_empty_lists_make_no_job_gone_that_answers(body: bytes) -> None:
 
 @timeless
 @pytest.mark.parametrize("status", [404, 500])
-async def test_a_job_is_gone_that_two_lists_lack_and_that_does_not_answer(status: int) -> None:
+async def test_a_job_missing_from_two_lists_that_does_not_answer_is_gone(status: int) -> None:
     async with bench() as b:
         await b.rounds(3)
         lost, *others = running(b.account)
@@ -275,7 +275,7 @@ async def test_a_job_is_gone_that_two_lists_lack_and_that_does_not_answer(status
 
 
 @timeless
-async def test_a_page_that_fails_keeps_no_job_from_being_asked_and_no_other_page_unread() -> None:
+async def test_a_failing_page_delays_no_job_and_no_other_page() -> None:
     async with bench(make_accounts(1, jobs=170, running=3)) as b:
         b.account.faults.add(Fault(Kind.HTML, path="jobs", status=500, after=1, times=3))
         await b.until(lambda s: len(s.jobs) >= 120, within=60)
@@ -288,7 +288,7 @@ async def test_a_page_that_fails_keeps_no_job_from_being_asked_and_no_other_page
 
 
 @timeless
-async def test_a_look_once_leaves_out_a_page_that_fails() -> None:
+async def test_an_eager_monitor_skips_a_failing_page() -> None:
     async with bench(make_accounts(1, jobs=170, running=3), eager=True) as b:
         b.account.faults.add(Fault(Kind.HTML, path="jobs", status=500, after=1, times=1))
         snapshot = await b.until(lambda s: s.complete, within=200)
@@ -299,17 +299,17 @@ async def test_a_look_once_leaves_out_a_page_that_fails() -> None:
 
 
 @timeless
-@pytest.mark.parametrize("told", [True, False])
+@pytest.mark.parametrize("has_total", [True, False])
 @pytest.mark.parametrize(("cap", "jobs"), [(20, 120), (49, 120), (1, 7), (20, 20), (50, 50)])
-async def test_shorter_pages_than_were_asked_for_are_not_the_end(
-    cap: int, jobs: int, told: bool
+async def test_pages_shorter_than_requested_do_not_end_the_list(
+    cap: int, jobs: int, has_total: bool
 ) -> None:
     def capped(envelope: Any) -> object:
         page = envelope["result"][:cap]
         return {
             **envelope,
             "result": page,
-            **({"result_info": {"total_count": jobs}} if told else {}),
+            **({"result_info": {"total_count": jobs}} if has_total else {}),
         }
 
     async with bench(make_accounts(1, jobs=jobs, running=1)) as b:
@@ -322,7 +322,7 @@ async def test_shorter_pages_than_were_asked_for_are_not_the_end(
 
 
 @timeless
-async def test_a_lasting_404_keeps_no_page_of_a_long_list_from_its_turn() -> None:
+async def test_a_job_that_answers_404_does_not_stop_the_pages_of_a_long_list() -> None:
     async with bench(make_accounts(1, jobs=340, running=2)) as b:
         await b.until(lambda s: s.accounts[0].listed)
         lost = running(b.account)[0]
@@ -335,7 +335,7 @@ async def test_a_lasting_404_keeps_no_page_of_a_long_list_from_its_turn() -> Non
 
 
 @timeless
-async def test_only_the_named_jobs_are_followed() -> None:
+async def test_only_jobs_with_a_requested_prefix_are_followed() -> None:
     async with bench() as b:
         await b.rounds(1)
         wanted = running(b.account)[0]
@@ -353,7 +353,7 @@ async def test_only_the_named_jobs_are_followed() -> None:
 
 
 @timeless
-async def test_a_look_once_asks_every_job_once() -> None:
+async def test_an_eager_monitor_polls_every_job_once() -> None:
     async with bench(eager=True) as b:
         snapshot = await b.until(lambda s: s.complete)
         assert now() == 0.0
@@ -364,7 +364,7 @@ async def test_a_look_once_asks_every_job_once() -> None:
 
 
 @timeless
-async def test_a_clock_that_jumps_makes_no_spike() -> None:
+async def test_a_clock_jump_causes_no_spike_in_the_rate() -> None:
     jumps = [0.0]
     async with bench(clock=lambda: wall() + sum(jumps)) as b:
         await b.rounds(30)
@@ -379,7 +379,7 @@ async def test_a_clock_that_jumps_makes_no_spike() -> None:
 
 
 @timeless
-async def test_a_bug_in_the_client_is_not_swallowed() -> None:
+async def test_a_bug_in_the_client_is_raised() -> None:
     async with bench() as b:
         await b.rounds(1)
 

@@ -1,4 +1,4 @@
-"""The request budget, as the whole loop keeps it."""
+"""The request budget, as the whole poll loop observes it."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ async def _requests(jobs: int, accounts: int, interval: float, running: int) -> 
 @example(jobs=600, accounts=1, interval=2.0, running=600)
 @example(jobs=2000, accounts=20, interval=2.0, running=100)
 @example(jobs=1, accounts=1, interval=2.0, running=1)
-def test_no_window_holds_more_than_900(
+def test_no_window_has_more_than_900_requests(
     jobs: int, accounts: int, interval: float, running: int
 ) -> None:
     times = virtual_time.run(_requests(jobs, accounts, interval, running))
@@ -46,7 +46,7 @@ def test_no_window_holds_more_than_900(
 
 
 @timeless
-async def test_thirteen_jobs_keep_their_pace_and_forty_are_slowed_and_said_to_be() -> None:
+async def test_13_jobs_keep_their_interval_and_40_are_stretched() -> None:
     async with bench(make_accounts(1, jobs=12, running=12)) as few:
         snapshot = await few.seconds(600)
         assert snapshot.budget.stretch == 1.0
@@ -59,7 +59,7 @@ async def test_thirteen_jobs_keep_their_pace_and_forty_are_slowed_and_said_to_be
 
 
 @timeless
-async def test_the_highlighted_job_keeps_its_pace_whatever_the_others_need() -> None:
+async def test_the_highlighted_job_is_polled_every_round_under_any_demand() -> None:
     async with bench(make_accounts(4, jobs=60, running=60)) as b:
         await b.seconds(10)
         chosen = b.account.jobs()[-1].plan.id
@@ -72,7 +72,7 @@ async def test_the_highlighted_job_keeps_its_pace_whatever_the_others_need() -> 
 
 
 @timeless
-async def test_ended_jobs_nobody_looks_at_take_at_most_a_quarter() -> None:
+async def test_invisible_ended_jobs_use_at_most_a_quarter_of_the_budget() -> None:
     async with bench(make_accounts(1, jobs=1000, running=0)) as b:
         await b.seconds(1200)
         ended = {view.job.id for view in b.last.jobs if view.ended}
@@ -94,7 +94,7 @@ async def test_visible_ended_jobs_come_before_the_others() -> None:
 
 
 @timeless
-async def test_a_header_that_shows_few_left_slows_us_before_we_are_blocked() -> None:
+async def test_a_header_with_few_requests_left_slows_the_polls() -> None:
     async with bench(make_accounts(1, jobs=10, running=10)) as b:
         await b.seconds(20)
         before = len(b.requests)
@@ -130,7 +130,7 @@ async def test_429_stops_everything_until_retry_after(
 
 
 @timeless
-async def test_what_looks_once_waits_longer_after_each_429() -> None:
+async def test_an_eager_monitor_waits_longer_after_each_429() -> None:
     async with bench(eager=True) as b:
         b.account.faults.add(Fault(Kind.REFUSAL, status=429, code=971, times=4, retry_after=1))
         await b.until(lambda s: s.complete, within=60)
@@ -142,7 +142,7 @@ async def test_what_looks_once_waits_longer_after_each_429() -> None:
 
 
 @timeless
-async def test_values_grow_stale_while_a_429_blocks_and_stay() -> None:
+async def test_values_become_stale_during_a_429_block_and_stay() -> None:
     async with bench() as b:
         await b.rounds(3)
         before = {v.key: v.counts for v in b.last.jobs}
@@ -155,7 +155,7 @@ async def test_values_grow_stale_while_a_429_blocks_and_stay() -> None:
 
 
 @timeless
-async def test_a_look_once_waits_for_the_budget() -> None:
+async def test_an_eager_monitor_waits_for_the_budget() -> None:
     async with bench(make_accounts(1, jobs=1000, running=3), eager=True) as b:
         waiting = await b.until(lambda s: s.budget.waiting > 0 and s.accounts[0].listed)
         assert not waiting.complete

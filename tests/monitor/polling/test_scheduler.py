@@ -33,7 +33,7 @@ def asks(rank: Rank, number: int) -> list[Ask]:
 
 
 def chosen(pacing: Pacing, wanted: list[Ask], now: float = 0.0, *, eager: bool = False) -> int:
-    """How many may go. They are sent."""
+    """Return how many asks are granted, and record them as sent."""
     granted = pacing.choose(wanted, now, 5.0, 0, eager=eager)
     for _ in granted:
         pacing.budget.record_request(now)
@@ -51,17 +51,17 @@ def chosen(pacing: Pacing, wanted: list[Ask], now: float = 0.0, *, eager: bool =
         (Rank.ASKED_FOR, 900),
     ],
 )
-def test_so_many_may_go_at_once(rank: Rank, most: int) -> None:
+def test_requests_allowed_at_once_by_rank(rank: Rank, most: int) -> None:
     assert chosen(Pacing(), asks(rank, 1000)) == most
 
 
-def test_the_order_of_the_asks_is_kept_and_the_first_ones_go() -> None:
+def test_asks_are_granted_in_their_order() -> None:
     mixed = asks(Rank.DUE, 90) + asks(Rank.LAZY, 50)
     granted = Pacing().choose(mixed, 0.0, 5.0, 0, eager=False)
     assert granted == mixed[:100]
 
 
-def test_what_was_used_up_comes_back_at_an_even_pace() -> None:
+def test_the_burst_is_refilled_at_an_even_rate() -> None:
     pacing = Pacing()
     assert chosen(pacing, asks(Rank.DUE, 1000)) == BURST
     a_minute = [chosen(pacing, asks(Rank.DUE, 1000), 5.0 * n) for n in range(1, 13)]
@@ -70,24 +70,24 @@ def test_what_was_used_up_comes_back_at_an_even_pace() -> None:
     assert max(a_minute) - min(a_minute) <= 1
 
 
-def test_ended_jobs_use_a_quarter_of_the_budget_at_most() -> None:
+def test_lazy_asks_use_at_most_a_quarter_of_the_budget() -> None:
     pacing = Pacing()
     for window in range(12):
         times = [window * 300.0 + second for second in range(0, 300, 5)]
         assert sum(chosen(pacing, asks(Rank.LAZY, 1000), at) for at in times) <= 225
 
 
-def test_what_is_queued_already_counts_as_sent() -> None:
+def test_queued_asks_count_as_sent() -> None:
     assert len(Pacing().choose(asks(Rank.ASKED_FOR, 1000), 0.0, 5.0, 890, eager=False)) == 10
 
 
-def test_who_looks_once_takes_all_there_is_and_no_more() -> None:
+def test_eager_uses_the_whole_budget_at_once() -> None:
     pacing = Pacing()
     assert chosen(pacing, asks(Rank.DUE, 2000), eager=True) == 900
     assert chosen(pacing, asks(Rank.DUE, 2000), 299.0, eager=True) == 0
 
 
-def test_nothing_goes_while_the_api_says_wait() -> None:
+def test_nothing_is_granted_while_the_api_blocks() -> None:
     pacing = Pacing()
     pacing.budget.block(0.0, 60.0)
     assert chosen(pacing, asks(Rank.ASKED_FOR, 5), 59.0) == 0
@@ -98,14 +98,14 @@ NOW = 1000.0
 
 
 def counted(status: str | None) -> Progress:
-    """An answer in which every count is known."""
+    """Return an answer with all counts."""
     return Progress(
         status=status, objects=9, transferred_objects=5, skipped_objects=0, failed_objects=0
     )
 
 
 def account(*statuses: str, name: str = "acc", answered: bool = True) -> AccountTrack:
-    """An account whose list was read, with jobs `j0`, `j1`, … that were all asked just now."""
+    """Return an account whose list was read, with jobs `j0`, `j1`, … that were all polled now."""
     made = AccountTrack(name)
     jobs = [Job(id=f"j{n}", status=status) for n, status in enumerate(statuses)]
     made.listing.apply_page(jobs)
@@ -125,7 +125,7 @@ def names(asks: list[Ask]) -> list[str]:
 
 
 def due(made: AccountTrack, after: float, focus: Focus | None = None) -> list[str]:
-    """What is due so many seconds later, at an interval of 5 s."""
+    """Return what is due that many seconds later, at an interval of 5 s."""
     return names(due_asks([made], NOW + after, 5.0, focus or Focus()))
 
 
@@ -142,11 +142,11 @@ def test_nothing_is_due_right_after_everything_was_asked() -> None:
         (60.0, {"j0", "j1", "j3", "list"}),
     ],
 )
-def test_everything_has_its_period(after: float, asked: set[str]) -> None:
+def test_each_kind_of_ask_has_its_period(after: float, asked: set[str]) -> None:
     assert set(due(account("running", "paused", "completed", "aborted"), after)) == asked
 
 
-def test_what_has_waited_the_most_of_its_period_goes_first() -> None:
+def test_the_most_overdue_ask_comes_first() -> None:
     made = account("running", "running", "paused")
     made.jobs["j1"].asked_at = NOW - 10
     made.jobs["j2"].asked_at = NOW - 50
@@ -174,7 +174,7 @@ def test_ranks() -> None:
     assert [ask.rank for ask in asks] == sorted(ask.rank for ask in asks)
 
 
-def test_the_first_list_goes_before_everything_but_the_highlighted_job() -> None:
+def test_a_first_list_comes_before_all_but_the_highlighted_job() -> None:
     made = account("running", "running")
     fresh = AccountTrack("new")
     focus = Focus(JobKey("acc", "j0"), frozenset({JobKey("acc", "j1")}))
@@ -185,7 +185,7 @@ def test_the_first_list_goes_before_everything_but_the_highlighted_job() -> None
     ]
 
 
-def test_a_look_elsewhere_finds_the_jobs_looked_at_alone() -> None:
+def test_focused_asks_are_those_of_the_jobs_in_focus() -> None:
     made = account("running", "completed", "completed", "running", answered=False)
     looked_at = frozenset({JobKey("acc", "j1"), JobKey("acc", "j3"), JobKey("acc", "unknown")})
     focus = Focus(JobKey("acc", "j2"), looked_at | {JobKey("other", "j0")})
@@ -197,7 +197,7 @@ def test_a_look_elsewhere_finds_the_jobs_looked_at_alone() -> None:
     assert focused_asks([failing], NOW + 60.0, 5.0, focus) == []
 
 
-def test_ended_jobs_wait_for_the_whole_list_but_not_for_ever() -> None:
+def test_ended_jobs_wait_for_the_whole_list_or_its_failure() -> None:
     made = account("running", "completed", "completed", answered=False)
     made.listing.restart()
     made.listing.complete = False
@@ -208,7 +208,7 @@ def test_ended_jobs_wait_for_the_whole_list_but_not_for_ever() -> None:
 
 
 @pytest.mark.parametrize("kind", ["under way", "not yet", "closed", "missing"])
-def test_what_is_not_to_be_asked_is_not(kind: str) -> None:
+def test_jobs_that_are_never_due(kind: str) -> None:
     made = account("running")
     track = made.jobs["j0"]
     if kind == "under way":
@@ -227,7 +227,7 @@ def test_what_is_not_to_be_asked_is_not(kind: str) -> None:
     assert due(made, 9.0, focus) == []
 
 
-def test_ended_jobs_take_turns_newest_first_and_those_on_the_screen_every_time() -> None:
+def test_ended_jobs_take_turns_newest_first_and_visible_ones_always() -> None:
     made = account(*["completed"] * (3 * LAZY_LOOK), "running", answered=False)
     for track in made.jobs.values():
         track.asked_at = -math.inf
@@ -268,14 +268,14 @@ def test_ended_jobs_that_never_answer_do_not_starve_the_others(answer: int | str
     assert due(made, 100.0) == ["list", *never_answer]
 
 
-def test_a_list_that_failed_waits_for_its_time() -> None:
+def test_a_failed_list_waits_for_its_retry_time() -> None:
     made = account()
     made.listing.failed(Unreachable("no answer"), Moment(NOW, NOW), 30.0)
     assert due(made, 29.0) == []
     assert due(made, 31.0) == ["list"]
 
 
-def test_a_failing_account_is_probed_by_its_list_and_its_jobs_in_turns() -> None:
+def test_a_failing_account_is_probed_by_its_list_and_a_job_in_turns() -> None:
     made = account("running", "running", "completed")
     made.jobs["j1"].asked_at = NOW - 5
     error = Unreachable("no answer")
@@ -303,7 +303,7 @@ def test_a_failing_account_without_live_jobs_is_probed_by_its_list() -> None:
     assert due(made, 5.0) == ["list"]
 
 
-def test_demand_is_what_every_period_would_take() -> None:
+def test_demand_is_the_sum_of_all_periods() -> None:
     made = account("running", "running", "paused", "completed", "aborted")
     assert demand([made], 5.0, Focus()) == pytest.approx(1 / 10 + 2 / 5 + 1 / 15)
     focus = Focus(JobKey("acc", "j0"))
@@ -311,7 +311,7 @@ def test_demand_is_what_every_period_would_take() -> None:
     assert demand([made, account(name="b")], 5.0, Focus()) == pytest.approx(2 / 10 + 2 / 5 + 1 / 15)
 
 
-def test_what_cannot_wait() -> None:
+def test_which_asks_cannot_wait() -> None:
     made = account("running", "aborted")
     never = Ask(Rank.DUE, math.inf, made, made.jobs["j0"])
     assert never.cannot_wait
