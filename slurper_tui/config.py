@@ -221,7 +221,7 @@ class _File(
         return found if self.interval is UNSET else {**found, "interval": interval(self.interval)}
 
 
-_WANTED = {"bool": "true or false", "str": "a text", "object": "a table"}
+_TYPES = {"bool": "true or false", "str": "a text", "object": "a table"}
 """The types in msgspec's messages and their names in ours."""
 
 
@@ -253,11 +253,11 @@ def _mistake(key: str, value: object, message: str) -> tuple[tuple[str, ...], st
     known = [field.encode_name for field in fields(_File)]
     if key not in known:
         return (key,), f"unknown key {key!r}{nearest(key, known)}"
-    wanted = re.match(r"Expected `(\w+)", message)
-    if wanted is None:
+    expected = re.match(r"Expected `(\w+)", message)
+    if expected is None:
         return (key,), message
     if not isinstance(value, dict) or key != "keys":
-        return (key,), f"{key} must be {_WANTED[wanted[1]]}"
+        return (key,), f"{key} must be {_TYPES[expected[1]]}"
     entry, inner = next((name, each) for name, each in value.items() if not isinstance(each, str))
     mistake = _unquoted(entry, inner) if isinstance(inner, dict) else f"{entry} must be a text"
     return (key, entry), mistake
@@ -269,8 +269,8 @@ def _unquoted(key: str, value: Mapping[str, object]) -> str:
     while isinstance(inner, dict) and inner:
         name, inner = next(iter(inner.items()))
         key += f".{name}"
-    told = f'"{inner}"' if isinstance(inner, str) and '"' not in inner else "..."
-    return f'a name with dots is written in quotes: "{key}" = {told}'
+    text = f'"{inner}"' if isinstance(inner, str) and '"' not in inner else "..."
+    return f'a name with dots is written in quotes: "{key}" = {text}'
 
 
 def nearest(word: str, known: Iterable[str]) -> str:

@@ -123,6 +123,8 @@ _PERMISSIONS = (
 _EDGE_CODES = range(1000, 1300)
 """What a firewall of the edge answers with, in whatever form: 1010, 1015, 1020."""
 
+_FOREIGN_JSON = "JSON that is not the API's"
+
 _EDGE_CODE = re.compile(rb"error code: (\d{3,5})")
 
 _MOST_FAULTS = 20
@@ -175,8 +177,8 @@ def good_envelope(raw: Raw, clean: Clean = str) -> dict[str, object]:
     # Even `success` is optional in the contract; a result without errors counts as success.
     if envelope.get("success", "result" in envelope and not faults) is not True:
         refused = Refused if envelope.get("success") is False else BadAnswer
-        said = "a refusal" if refused is Refused else "JSON that is not the API's"
-        _fail(_coded(faults) or refused, raw, f"the API answered {raw.status} with {said}", faults)
+        what = "a refusal" if refused is Refused else _FOREIGN_JSON
+        _fail(_coded(faults) or refused, raw, f"the API answered {raw.status} with {what}", faults)
     return envelope
 
 
@@ -339,8 +341,8 @@ def _status_words(raw: Raw, envelope: object, kind: type[ApiError]) -> str:
     if isinstance(envelope, dict) and (raw.status not in _DENIED or kind is Rejected):
         return f"the API answered {raw.status}"
     who = "something between here and the API" if raw.status in _DENIED else "the API"
-    said = "JSON that is not the API's" if isinstance(envelope, dict) else _content(raw, envelope)
-    return f"{who} answered {raw.status} with {said}"
+    what = _FOREIGN_JSON if isinstance(envelope, dict) else _content(raw, envelope)
+    return f"{who} answered {raw.status} with {what}"
 
 
 def _content(raw: Raw, envelope: object) -> str:
@@ -386,8 +388,8 @@ def _cut(text: str, clean: Clean) -> str:
     """Remove secrets from a text, then shorten it; in this order, because a cut secret is not
     found.
     """
-    told = clean(text[:_MOST_RAW_TEXT])
-    return (told[:-_CUT_EDGE] if len(text) > _MOST_RAW_TEXT else told)[:_MOST_TEXT]
+    cleaned = clean(text[:_MOST_RAW_TEXT])
+    return (cleaned[:-_CUT_EDGE] if len(text) > _MOST_RAW_TEXT else cleaned)[:_MOST_TEXT]
 
 
 def _code(raw: object) -> int | None:

@@ -83,8 +83,8 @@ class ApiError(Exception):
         self.limit = limit
 
     def __str__(self) -> str:
-        said = "; ".join(str(fault) for fault in self.faults)
-        return f"{self.message} ({said})" if said else self.message
+        details = "; ".join(map(str, self.faults))
+        return f"{self.message} ({details})" if details else self.message
 
 
 class Unreachable(ApiError):

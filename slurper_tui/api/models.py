@@ -190,12 +190,12 @@ def parse(model: type[S], raw: object) -> S:
     """
     if not isinstance(raw, dict):
         raise msgspec.ValidationError(f"expected an object, got {type(raw).__name__}")
-    known = _fields(model)
-    if _foreseen(model, raw):
+    fields = _fields(model)
+    if _has_only_known_fields(model, raw):
         with suppress(msgspec.ValidationError):
             return msgspec.convert(raw, model)
-    values = {known[wire].name: _convert(known[wire], raw[wire]) for wire in known.keys() & raw}
-    extra = {wire: value for wire, value in raw.items() if wire not in known}
+    values = {fields[wire].name: _convert(fields[wire], raw[wire]) for wire in fields.keys() & raw}
+    extra = {wire: value for wire, value in raw.items() if wire not in fields}
     return model(**values, extra=extra)
 
 
@@ -222,26 +222,25 @@ class _Field(NamedTuple):
 @functools.cache
 def _fields(model: type[msgspec.Struct]) -> dict[str, _Field]:
     """Return a model's properties by their wire names."""
-    fields = (f for f in msgspec.structs.fields(model) if f.name != "extra")
-    return {f.encode_name: _Field(f.name, f.type, _nested(f.type)) for f in fields}
+    fields = {}
+    for field in msgspec.structs.fields(model):
+        types = (t for t in get_args(field.type) if isinstance(t, type))
+        nested = next((t for t in types if issubclass(t, msgspec.Struct)), None)
+        if field.name != "extra":
+            fields[field.encode_name] = _Field(field.name, field.type, nested)
+    return fields
 
 
-def _foreseen(model: type[msgspec.Struct], raw: object) -> bool:
+def _has_only_known_fields(model: type[msgspec.Struct], raw: object) -> bool:
     """Return whether all properties are known at every depth.
 
     If so, msgspec converts the whole value at once, which is much faster.
     """
-    known = _fields(model)
-    if not isinstance(raw, dict) or not raw.keys() <= known.keys():
+    fields = _fields(model)
+    if not isinstance(raw, dict) or not raw.keys() <= fields.keys():
         return False
-    inner = ((known[wire].nested, value) for wire, value in raw.items() if value is not None)
-    return all(_foreseen(nested, value) for nested, value in inner if nested)
-
-
-def _nested(kind: object) -> type[msgspec.Struct] | None:
-    """Return the model in a type such as `Source | None`; None if there is none."""
-    models = (a for a in get_args(kind) if isinstance(a, type) and issubclass(a, msgspec.Struct))
-    return next(models, None)
+    inner = ((fields[wire].nested, value) for wire, value in raw.items() if value is not None)
+    return all(_has_only_known_fields(nested, value) for nested, value in inner if nested)
 
 
 def _convert(field: _Field, raw: object) -> object:

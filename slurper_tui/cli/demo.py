@@ -34,7 +34,7 @@ def fill_for_demo(store: Store, account: SimulatedAccount, now: float) -> None:
         if course.finished(now - LOOKS[0][0]) is None:
             key = JobKey(account.account_id, course.plan.id)
             jobs.append(Remembered(account.account_id, parse(Job, job_json(course, now))))
-            samples.extend((key, told) for told in _looks(course, now))
+            samples.extend((key, sample) for sample in _looks(course, now))
     store.write(jobs, samples)
 
 

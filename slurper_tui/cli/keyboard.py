@@ -325,7 +325,7 @@ class Keyboard:
         if sequence == _PASTE_START:
             self._enter(self._paste, _PASTE_IDLE)
             return
-        meaning = known(sequence)
+        meaning = translate(sequence)
         if meaning is None:
             self._unparsed()
             return
@@ -382,7 +382,7 @@ _MOST_MODIFIERS = 256
 _NOT_EXTENDED = frozenset("u~ABCDEFHPQRS")
 
 
-def known(sequence: str) -> Sequence[str] | None:
+def translate(sequence: str) -> Sequence[str] | None:
     """Translate a complete CSI sequence into sequences for Textual's parser; None if unknown.
 
     The result is empty for a known sequence without effect: a key release.

@@ -179,8 +179,8 @@ def remains(view: JobView, out: Output, *, short: bool = False) -> str:
     forecast = shown_forecast(view)
     if forecast is None:
         return fmt.DASH
-    tell = eta_short if short else eta_long
-    text = tell(forecast.low_seconds, forecast.high_seconds, at_least=forecast.at_least)
+    eta_text = eta_short if short else eta_long
+    text = eta_text(forecast.low_seconds, forecast.high_seconds, at_least=forecast.at_least)
     return to_ascii(text, out)
 
 

@@ -115,7 +115,7 @@ def _config(options: argparse.Namespace, process: Process) -> Config:
 
 
 def _zone_works() -> bool:
-    """Whether local time can be told all the year round; Python knows no offset of 24 h."""
+    """Whether local time works in each quarter of the year; Python has no offset of 24 h."""
     try:
         for quarter in range(4):
             datetime.fromtimestamp(time.time() + quarter * 91 * 86_400, UTC).astimezone()

@@ -26,10 +26,10 @@ from slurper_tui.cli.connect import Connection, setting_error
 from slurper_tui.cli.context import (
     LATER_SECONDS,
     Process,
+    deadline_of,
     enable_garbage_collection,
     job_prefixes,
     log_loop_error,
-    time_option,
     zone_of,
 )
 from slurper_tui.cli.driver import MISSING, driver_for
@@ -60,13 +60,15 @@ def load_view(folder: Path | None) -> ViewState:
     if folder is None:
         return ViewState()
     try:
-        kept = msgspec.json.decode(read_bytes(folder / FILE))
+        saved = msgspec.json.decode(read_bytes(folder / FILE))
     except (OSError, ValueError, RecursionError):
         return ViewState()
-    if not isinstance(kept, dict):
+    if not isinstance(saved, dict):
         return ViewState()
-    known = {name: kept[name] for name, kind in _KINDS.items() if isinstance(kept.get(name), kind)}
-    return ViewState(**known)
+    valid = {
+        name: saved[name] for name, kind in _KINDS.items() if isinstance(saved.get(name), kind)
+    }
+    return ViewState(**valid)
 
 
 def save_view(folder: Path | None, view: ViewState) -> None:
@@ -101,14 +103,25 @@ def show(
     options: argparse.Namespace,
 ) -> ExitCode:
     """Run the app until it ends. Raises CliError for an unknown setting."""
-    wanted, now = job_prefixes(options), time.time()
-    known = snapshot_from_history(
-        opened.remembered, connection.accounts, wanted, config.interval, now
+    prefixes = job_prefixes(options)
+    from_history = snapshot_from_history(
+        opened.remembered, connection.accounts, prefixes, config.interval, time.time()
     )
-    kept = load_view(process.state)
+
+    def make_monitor() -> Monitor:
+        from slurper_tui.monitor.polling.poller import Monitor  # not before the first frame
+
+        return Monitor(
+            connection.client,
+            connection.accounts,
+            opened.past(),
+            interval=config.interval,
+            prefixes=prefixes,
+        )
+
     app = SlurperApp(
-        Session(partial(_monitor, connection, opened, config, wanted), wanted, resolve, known),
-        _options(config, kept, options, process),
+        Session(make_monitor, prefixes, resolve, from_history),
+        _options(config, load_view(process.state), options, process),
         partial(save_view, process.state),
     )
     _check(config, app.available_themes)
@@ -123,23 +136,8 @@ def show(
     return _outcome(app, guard, process)
 
 
-def _monitor(
-    connection: Connection, opened: Opened, config: Config, wanted: Sequence[str]
-) -> Monitor:
-    """Make the monitor for the jobs on the command line."""
-    from slurper_tui.monitor.polling.poller import Monitor  # not before the first frame
-
-    return Monitor(
-        connection.client,
-        connection.accounts,
-        opened.past(),
-        interval=config.interval,
-        prefixes=wanted,
-    )
-
-
 def _options(
-    config: Config, kept: ViewState, options: argparse.Namespace, process: Process
+    config: Config, view: ViewState, options: argparse.Namespace, process: Process
 ) -> ScreenOptions:
     """Return the app's options; --theme wins over the saved theme, which wins over the file."""
     return ScreenOptions(
@@ -147,25 +145,21 @@ def _options(
         zone=zone_of(config),
         demo=options.demo,
         keymap=config.keys,
-        view=kept,
-        theme=options.theme or kept.theme or config.theme,
+        view=view,
+        theme=options.theme or view.theme or config.theme,
         environ=process.environ,
-        deadline=time_option("--deadline", options.deadline, zone_of(config), future=True),
+        deadline=deadline_of(options, config),
         write=options.write and not MISSING,
         read_only=bool(MISSING),
     )
 
 
 def _check(config: Config, themes: Collection[str]) -> None:
-    """Raise CliError for an unknown theme or key binding, with its place in the file."""
+    """Raise CliError for an unknown theme or binding id, and for keys that clash on a screen."""
     if config.theme is not None and config.theme not in themes:
         _refuse(config, "theme", config.theme, themes, ("theme",))
-    if config.keys:
-        _check_keys(config)
-
-
-def _check_keys(config: Config) -> None:
-    """Raise CliError for a binding id that no screen has, and for keys that clash on a screen."""
+    if not config.keys:
+        return
     from slurper_tui.tui.keys import FAILURE_KEYS, LOG_KEYS  # only for a changed keymap
 
     screens = (KEYS, LOG_KEYS, FAILURE_KEYS)

@@ -352,8 +352,8 @@ def together(*accounts: SimulatedAccount) -> httpx.MockTransport:
 
 def account_of(accounts: Sequence[SimulatedAccount], request: httpx.Request) -> SimulatedAccount:
     """Return the account that a request is for; the first one if the account is unknown."""
-    wanted = call_of(request).account_id
-    return next((a for a in accounts if a.account_id == wanted), accounts[0])
+    account_id = call_of(request).account_id
+    return next((a for a in accounts if a.account_id == account_id), accounts[0])
 
 
 def _signed(response: httpx.Response, headers: Mapping[str, str]) -> httpx.Response:

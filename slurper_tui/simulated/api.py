@@ -239,14 +239,14 @@ def call_of(request: httpx.Request) -> Call:
     path = "/".join(rest)
     job_id = unquote(rest[1]) if len(rest) > 1 and rest[0] == "jobs" else None
     pattern = path if path in _ROUTES else "/".join([*rest[:1], "*", *rest[2:]])
-    known = _ROUTES.get(pattern, {}) if job_id != "" else {}
+    methods = _ROUTES.get(pattern, {}) if job_id != "" else {}
     return Call(
         unquote(parts[start + 1]),
         request.method,
         path,
-        operation=known.get(request.method),
+        operation=methods.get(request.method),
         job_id=job_id if "*" in pattern else None,
-        allowed=tuple(sorted(known)),
+        allowed=tuple(sorted(methods)),
     )
 
 
