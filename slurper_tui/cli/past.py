@@ -90,8 +90,13 @@ def open_past(
     if state is None and not connection.demo and not options.no_history:
         view = HistoryView(Keeping.OFF, "there is no home folder to keep it in")
     try:
-        _fill(store, connection, now)
-        healed = _heal(store, now)
+        if connection.demo is not None:
+            from slurper_tui.cli.demo import fill_for_demo  # only the demo needs it
+
+            fill_for_demo(store, connection.demo, now)
+        healed = False
+        with suppress(sqlite3.Error):  # such as a locked file
+            healed = store.heal(now)
         return Opened(store, view, store.remembered(connection.accounts), now, healed=healed)
     except (OSError, sqlite3.Error) as error:
         with suppress(sqlite3.Error):
@@ -108,21 +113,3 @@ def _seen_at(known: Remembered) -> float | None:
     if known.last is None or is_too_early(known.last.at, parse_time(known.job.created_at)):
         return None
     return known.last.at
-
-
-def _heal(store: Store, now: float) -> bool:
-    """Correct samples dated in the future; return whether there were any.
-
-    SQLite errors, such as a locked file, are ignored.
-    """
-    with suppress(sqlite3.Error):
-        return store.heal(now)
-    return False
-
-
-def _fill(store: Store, connection: Connection, now: float) -> None:
-    """Fill the demo's history with simulated earlier runs."""
-    if connection.demo is not None:
-        from slurper_tui.cli.demo import fill_for_demo  # only the demo needs it
-
-        fill_for_demo(store, connection.demo, now)

@@ -29,7 +29,7 @@ OPTIONS = argparse.Namespace(no_history=False)
 
 
 async def test_a_file_that_opens_and_cannot_be_read_is_off(tmp_path: Path) -> None:
-    open_file(tmp_path / FILE, URL).store.close()
+    open_file(tmp_path / FILE, URL)[0].close()
     file = sqlite3.connect(tmp_path / FILE)
     file.execute("ALTER TABLE jobs DROP COLUMN closed")
     file.close()

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 import msgspec
 from msgspec.structs import replace
 
-from slurper_tui.api.models import Job, Source, Target
+from slurper_tui.api.models import Job, Source
 from slurper_tui.format import END_OF_CALENDAR
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.events import Event, RetryLink, What
@@ -100,7 +100,8 @@ def text(value: str) -> str:
 
 def sample_row(sample: Recorded) -> Row:
     """Encode a sample as a row, without its job."""
-    counts = (_number_rows(getattr(sample.counts, name)) for name in Counts.__struct_fields__)
+    values = (getattr(sample.counts, name) for name in Counts.__struct_fields__)
+    counts = (None if value is None else min(value, _GREATEST) for value in values)
     status = None if sample.status is None else text(sample.status)
     return (to_ms(sample.at), *counts, status, int(sample.after_gap), int(sample.stalled))
 
@@ -125,10 +126,6 @@ def sample_of(row: Row) -> Recorded:
     return Recorded(at / 1000, counts, status, after_gap == 1, stalled == 1)
 
 
-def _number_rows(value: int | None) -> int | None:
-    return None if value is None else min(value, _GREATEST)
-
-
 def last_text(sample: Recorded) -> str:
     """Encode a sample as JSON, with the same values as in its row."""
     return msgspec.json.encode(sample_of(sample_row(sample))).decode()
@@ -136,7 +133,8 @@ def last_text(sample: Recorded) -> str:
 
 def job_text(job: Job) -> str:
     """Encode a job as JSON, without unknown fields, object keys and passwords."""
-    bare = replace(job, source=_bare_source(job.source), target=_bare_target(job.target), extra={})
+    target = job.target and replace(job.target, extra={})
+    bare = replace(job, source=_bare_source(job.source), target=target, extra={})
     try:
         return msgspec.json.encode(bare).decode()
     except UnicodeEncodeError:
@@ -150,10 +148,6 @@ def _bare_source(source: Source | None) -> Source | None:
         return None
     endpoint = source.endpoint and place_text(source.endpoint)
     return replace(source, endpoint=endpoint, keys=None, extra={})
-
-
-def _bare_target(target: Target | None) -> Target | None:
-    return None if target is None else replace(target, extra={})
 
 
 def place_text(url: str) -> str:

@@ -17,7 +17,6 @@ import os
 import sqlite3
 import stat
 import sys
-from collections.abc import Iterator
 from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
@@ -149,8 +148,11 @@ def check_beside(path: Path) -> None:
 def make_private(path: Path) -> None:
     """Remove the access of group and others to a file of ours and the files next to it."""
     file = path.resolve()  # SQLite puts its files next to the target of a link
+    # SQLite gives new files next to a database the mode of the database; old ones may have another.
     for name in (file, *(_beside(file, end) for end in BESIDE)):
-        _close_to_others(name)
+        with suppress(OSError):
+            if os.stat(name).st_mode & 0o077:
+                os.chmod(name, 0o600)
 
 
 def make_folder(folder: Path) -> None:
@@ -162,16 +164,6 @@ def make_folder(folder: Path) -> None:
         make_folder(folder.parent)
         with suppress(FileExistsError):
             folder.mkdir(mode=0o700)
-
-
-def _close_to_others(path: Path) -> None:
-    """Set mode 0600 if others have access.
-
-    SQLite gives new files next to a database the mode of the database; old ones may have another.
-    """
-    with suppress(OSError):
-        if os.stat(path).st_mode & 0o077:
-            os.chmod(path, 0o600)
 
 
 def is_damaged(path: Path, newest: int) -> bool:
@@ -211,26 +203,16 @@ def set_aside(path: Path, now: float) -> Path:
     now: UTC seconds, for the name. SQLite notices in an open connection that its file was moved,
     and does not touch a new file at the old path.
     """
-    aside = next(name for name in _names_aside(path, now) if not _is_taken(name))
+    moment = datetime.fromtimestamp(now, UTC).strftime("%Y%m%dT%H%M%SZ")
+    aside, number = path.with_name(f"{path.name}.corrupt-{moment}"), 1
+    while any(os.path.lexists(each) for each in (aside, *(_beside(aside, e) for e in BESIDE))):
+        number += 1
+        aside = path.with_name(f"{path.name}.corrupt-{moment}-{number}")
     for end in BESIDE:
         with suppress(FileNotFoundError):
             _beside(path, end).rename(_beside(aside, end))
     path.rename(aside)
     return aside
-
-
-def _names_aside(path: Path, now: float) -> Iterator[Path]:
-    moment = datetime.fromtimestamp(now, UTC).strftime("%Y%m%dT%H%M%SZ")
-    name = f"{path.name}.corrupt-{moment}"
-    yield path.with_name(name)
-    number = 2
-    while True:
-        yield path.with_name(f"{name}-{number}")
-        number += 1
-
-
-def _is_taken(path: Path) -> bool:
-    return any(os.path.lexists(name) for name in (path, *(_beside(path, e) for e in BESIDE)))
 
 
 def _beside(path: Path, end: str) -> Path:

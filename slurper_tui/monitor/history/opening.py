@@ -11,7 +11,6 @@ import stat
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 from slurper_tui.monitor.history.codecs import decoded
 from slurper_tui.monitor.history.files import (
@@ -73,13 +72,6 @@ _LOOKS_AT_NOTES = (
 )
 
 
-class Opened(NamedTuple):
-    """A store on disk. notice: one clause about a damaged file that was replaced; "" if none."""
-
-    store: Store
-    notice: str
-
-
 def open_history(
     path: Path | None, base_url: str, *, wanted: bool = True, clock: Clock = time.time
 ) -> tuple[Store, HistoryView]:
@@ -112,7 +104,7 @@ def open_store(path: Path | None, base_url: str) -> Store:
     Raises HistoryError, OSError and sqlite3.Error.
     """
     if path is not None:
-        return open_file(path, base_url).store
+        return open_file(path, base_url)[0]
     connection = _connect(":memory:")
     prepare(connection)
     return Store(connection, base_url)
@@ -124,21 +116,22 @@ def open_file(
     *,
     clock: Clock = time.time,
     migrations: Sequence[Migration] = MIGRATIONS,
-) -> Opened:
+) -> tuple[Store, str]:
     """Open or create the file; set a damaged one aside and create a new one.
 
-    Raises HistoryError, OSError and sqlite3.Error.
+    Returns the store, and one clause about a damaged file that was replaced, "" if none. Raises
+    HistoryError, OSError and sqlite3.Error.
     """
     make_file(path)
     try:
         if not is_damaged(path, len(migrations)):
-            return Opened(_open(path, base_url, migrations), "")
+            return _open(path, base_url, migrations), ""
     except sqlite3.DatabaseError as error:
         if not is_damage(error):
             raise
     notice = notice_of(set_aside(path, clock()))
     make_file(path)
-    return Opened(_open(path, base_url, migrations), notice)
+    return _open(path, base_url, migrations), notice
 
 
 def notice_of(aside: Path) -> str:

@@ -1,8 +1,8 @@
 """Writes and reads a history in its own thread, so that a slow disk never blocks the loop.
 
-`Recorder` keeps jobs and samples, `HistoryNotes` events, ties, log counts and plans. Both run in
-one `OneThread` and keep in memory what could not be written: `Waiting` holds samples, bounded and
-safe between two threads.
+`Recorder` writes jobs and samples, `HistoryNotes` events, retry links, log counts and plans. Both
+run in one `OneThread` and keep in memory what could not be written: `Waiting` holds samples,
+bounded and safe between two threads.
 """
 
 from __future__ import annotations
@@ -66,16 +66,13 @@ class OneThread:
 
     def _run(self) -> None:
         while (task := self._tasks.get()) is not None:
-            _do(*task)
-
-
-def _do(future: Future[Any], work: Callable[[], Any]) -> None:
-    if not future.set_running_or_notify_cancel():
-        return
-    try:
-        future.set_result(work())
-    except Exception as error:
-        future.set_exception(error)
+            future, work = task
+            if not future.set_running_or_notify_cancel():
+                continue
+            try:
+                future.set_result(work())
+            except Exception as error:
+                future.set_exception(error)
 
 
 MOST_WAITING = 50_000
@@ -144,7 +141,7 @@ def _thinned(samples: Sequence[Kept]) -> list[Kept]:
     of_each: dict[JobKey, list[Recorded]] = {}
     for key, sample in samples:
         of_each.setdefault(key, []).append(sample)
-    gone = {(key, s.at) for key, told in of_each.items() for s in superfluous(told)}
+    gone = {(key, s.at) for key, of_job in of_each.items() for s in superfluous(of_job)}
     return [(key, sample) for key, sample in samples if (key, sample.at) not in gone]
 
 
@@ -177,7 +174,7 @@ class Recorder:
 
     clock: UTC seconds, used to name a damaged file that is set aside.
     thread: runs the tasks; None for a thread of its own.
-    notes: events, ties, log counts and plans, written and read in the same thread.
+    notes: events, retry links, log counts and plans, in the same thread.
     """
 
     def __init__(
@@ -317,14 +314,14 @@ class Recorder:
         """Write all queued samples; after a failure the rest stays queued."""
         while (batch := self._waiting.take()) is not None:
             try:
-                self._keep(batch)
+                self._write_batch(batch)
             except Exception as error:
                 self._waiting.put_back(batch)
                 self._failed(error)
                 return
             self._thin_in_time(batch)
 
-    def _keep(self, batch: Batch) -> None:
+    def _write_batch(self, batch: Batch) -> None:
         self.on_store(lambda store: store.write(batch.jobs, batch.samples))
         self._known |= {known.key: known for known in batch.jobs}
         if self._store.path is not None:

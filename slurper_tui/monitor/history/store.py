@@ -66,7 +66,7 @@ _KEEP_PLAN = f"INSERT INTO plans (base_url, {_PLAN}) VALUES (?, ?, ?, ?, ?, ?, ?
 _KEEP_STEP = """
     INSERT INTO steps (plan, number, state, at, job_id, said, draft) VALUES (?, ?, ?, ?, ?, ?, ?)
 """
-_STANDS = """
+_STATE = """
     SELECT state FROM steps JOIN plans ON id = plan
     WHERE base_url = ? AND plan = ? AND number = ?
 """
@@ -105,7 +105,7 @@ class Plans:
     def all(self, accounts: Sequence[str] = ()) -> tuple[Plan, ...]:
         """Return the plans of these accounts (all if none are given), oldest first."""
         rows = self._connection.execute(
-            f"SELECT {_PLAN} FROM plans WHERE {of_accounts(accounts)} ORDER BY made_at, id",
+            f"SELECT {_PLAN} FROM plans WHERE {_of_accounts(accounts)} ORDER BY made_at, id",
             (self._place, *accounts),
         ).fetchall()
         return tuple(self._read(rows))
@@ -128,8 +128,8 @@ class Plans:
         if plan_id <= self._last_copy:
             return False
         with transaction(self._connection):
-            stands = self._connection.execute(_STANDS, (self._place, plan_id, number)).fetchone()
-            if stands != (str(before),):
+            found = self._connection.execute(_STATE, (self._place, plan_id, number)).fetchone()
+            if found != (str(before),):
                 return False
             self._connection.execute(_MOVE, (*step_row(after), plan_id, number))
         return True
@@ -148,7 +148,7 @@ class Plans:
         target.executemany(_KEEP_STEP, steps)
 
 
-def of_accounts(accounts: Sequence[str]) -> str:
+def _of_accounts(accounts: Sequence[str]) -> str:
     """Return a WHERE condition for the base URL and these accounts (all if none are given)."""
     listed = f" AND account_id IN ({', '.join('?' * len(accounts))})" if accounts else ""
     return f"base_url = ?{listed}"
@@ -207,7 +207,7 @@ class Notes:
                 self._connection.execute(_THIN_EVENTS, (*job, *job, MOST_EVENTS))
             self._connection.executemany(
                 _KEEP_COUNTS,
-                ((self._place, *counts_row(key, told)) for key, told in counts.items()),
+                ((self._place, *counts_row(key, of_job)) for key, of_job in counts.items()),
             )
 
     def events(self, key: JobKey, most: int) -> tuple[Event, ...]:
@@ -222,7 +222,7 @@ class Notes:
     def links(self, accounts: Sequence[str] = ()) -> tuple[RetryLink, ...]:
         """Return the retries made in these accounts, in the order they were recorded."""
         rows = self._connection.execute(
-            f"SELECT {_TIE} FROM ties WHERE {of_accounts(accounts)} ORDER BY number",
+            f"SELECT {_TIE} FROM ties WHERE {_of_accounts(accounts)} ORDER BY number",
             (self._place, *accounts),
         )
         return tuple(readable(rows, link_of))
@@ -231,7 +231,7 @@ class Notes:
         """Return the stored log counts of these accounts' jobs."""
         rows = self._connection.execute(
             "SELECT account_id, job_id, CAST(counts AS BLOB) FROM log_counts"
-            f" WHERE {of_accounts(accounts)}",
+            f" WHERE {_of_accounts(accounts)}",
             (self._place, *accounts),
         )
         return dict(readable(rows, counts_of))
@@ -319,7 +319,7 @@ class Store:
         """Return the last known state of every job of these accounts that is not gone."""
         rows = self._connection.execute(
             "SELECT account_id, job_id, CAST(job AS BLOB), CAST(last AS BLOB), closed FROM jobs"
-            f" WHERE gone = 0 AND {_of(accounts)} ORDER BY number",
+            f" WHERE gone = 0 AND {_of_accounts(accounts)} ORDER BY number",
             (self._place, *accounts),
         )
         return tuple(readable(rows, remembered_of))
@@ -327,7 +327,7 @@ class Store:
     def keys(self, accounts: Sequence[str] = ()) -> tuple[JobKey, ...]:
         """Return the keys of all stored jobs, in the order they were first seen."""
         rows = self._connection.execute(
-            f"SELECT account_id, job_id FROM jobs WHERE {_of(accounts)} ORDER BY number",
+            f"SELECT account_id, job_id FROM jobs WHERE {_of_accounts(accounts)} ORDER BY number",
             (self._place, *accounts),
         )
         return tuple(JobKey(*ids) for ids in readable(rows, checked_texts))
@@ -367,11 +367,14 @@ class Store:
             f" WHERE {which} ORDER BY at, number",
             values,
         )
-        yield from readable(rows, _whose)
+        yield from readable(rows, lambda row: (JobKey(*checked_texts(row[:2])), sample_of(row[2:])))
 
     def widest(self, accounts: Sequence[str] = (), key: JobKey | None = None) -> tuple[int, ...]:
         """Return the width of the longest status and of the largest value of each counter."""
-        counters = ", ".join(map(_widest_number, Counts.__struct_fields__))
+        counters = ", ".join(
+            f"max(CASE typeof({name}) WHEN 'integer' THEN length({name}) END)"
+            for name in Counts.__struct_fields__
+        )
         which, values = self._which(accounts, key)
         [row] = self._connection.execute(
             "SELECT max(CASE typeof(samples.status) WHEN 'text' THEN length(samples.status) END),"
@@ -384,7 +387,7 @@ class Store:
     def _which(self, accounts: Sequence[str], key: JobKey | None) -> tuple[str, Row]:
         """Return a WHERE condition, and its values, for one job or these accounts."""
         if key is None:
-            return _of(accounts), (self._place, *accounts)
+            return _of_accounts(accounts), (self._place, *accounts)
         return "samples.job = ? AND number = ?", (self._number(key),) * 2
 
     def _number(self, key: JobKey) -> int | None:
@@ -400,13 +403,15 @@ class Store:
         A sample that is already stored changes nothing. A job without an id is skipped.
         """
         with transaction(self._connection):
-            self._connection.executemany(_KEEP_JOB, map(self._job_row, _with_ids(jobs)))
+            self._connection.executemany(
+                _KEEP_JOB, map(self._job_row, (j for j in jobs if j.job.id))
+            )
             of_each: dict[JobKey, list[Recorded]] = {}
             for key, sample in samples:
                 of_each.setdefault(key, []).append(sample)
-            for key, told in of_each.items():
+            for key, of_job in of_each.items():
                 if key.job_id:
-                    self._write_samples(key, told)
+                    self._write_samples(key, of_job)
 
     def _write_samples(self, key: JobKey, samples: Sequence[Recorded]) -> None:
         number = self._number(key)
@@ -448,9 +453,7 @@ class Store:
 
         now: UTC seconds.
         """
-        from slurper_tui.monitor.history.thinning import (
-            thin_some,
-        )  # not for the first picture
+        from slurper_tui.monitor.history.thinning import thin_some  # not for the first picture
 
         return thin_some(self._connection, now)
 
@@ -460,7 +463,6 @@ class Store:
 
     def copy_to(self, connection: sqlite3.Connection) -> None:
         """Copy the data of this base URL to a prepared, empty database, within a time limit."""
-
         copy(self._connection, connection, self._place)
 
     @property
@@ -478,25 +480,6 @@ class Store:
         self._connection.close()
         if self._ownership is not None:
             self._ownership.release()
-
-
-def _whose(row: Row) -> tuple[JobKey, Recorded]:
-    """Decode a row of a job's ids and a sample. Raises one of `UNREADABLE` if it is invalid."""
-    return JobKey(*checked_texts(row[:2])), sample_of(row[2:])
-
-
-def _widest_number(name: str) -> str:
-    return f"max(CASE typeof({name}) WHEN 'integer' THEN length({name}) END)"
-
-
-def _of(accounts: Sequence[str]) -> str:
-    """Return a WHERE condition for the base URL and these accounts (all if none are given)."""
-    listed = f" AND account_id IN ({', '.join('?' * len(accounts))})" if accounts else ""
-    return f"base_url = ?{listed}"
-
-
-def _with_ids(jobs: Sequence[Remembered]) -> list[Remembered]:
-    return [known for known in jobs if known.job.id]
 
 
 WHOLE_SECONDS = 3 * 86_400.0
@@ -543,8 +526,8 @@ def copy(
         for row in rows:
             if time.monotonic() > deadline:
                 return
-            for told in (_WHOLE, _THINNED):
-                _insert(target, "samples", 9, source.execute(told, (row[number], since)))
+            for select in (_WHOLE, _THINNED):
+                _insert(target, "samples", 9, source.execute(select, (row[number], since)))
 
 
 def _insert(

@@ -52,17 +52,16 @@ def superfluous(
     if samples:
         needed |= {samples[0].at} if before is None else set()
         needed |= {samples[-1].at} if after is None else set()
-    needed |= {_chosen(list(step)).at for _, step in groupby(samples, lambda s: step_start(s.at))}
+    needed |= {
+        _representative(list(step)).at for _, step in groupby(samples, lambda s: step_start(s.at))
+    }
     return tuple(sample for sample in samples if sample.at not in needed)
 
 
-def _chosen(step: _Line) -> Recorded:
+def _representative(step: _Line) -> Recorded:
     """Return the sample to keep for a step: the newest with complete counts, else the newest."""
-    return next((s for s in reversed(step) if _is_whole(s.counts)), step[-1])
-
-
-def _is_whole(counts: Counts) -> bool:
-    return counts.objects is not None and counts.done is not None
+    whole = (s for s in reversed(step) if None not in (s.counts.objects, s.counts.done))
+    return next(whole, step[-1])
 
 
 def _edges(line: _Line) -> Iterator[float]:
@@ -75,16 +74,13 @@ def _edges(line: _Line) -> Iterator[float]:
 
 def _falls(line: _Line) -> Iterator[float]:
     """Yield the times of both samples around each fall of a counter."""
-    for values in zip(*(_numbers(s.counts) for s in line), strict=True):
-        known = [(s.at, value) for s, value in zip(line, values, strict=True) if value is not None]
+    for name in Counts.__struct_fields__:
+        values = ((s.at, getattr(s.counts, name)) for s in line)
+        known = [(at, value) for at, value in values if value is not None]
         for (at, value), (then, lower) in pairwise(known):
             if lower < value:
                 yield at
                 yield then
-
-
-def _numbers(counts: Counts) -> tuple[int | None, ...]:
-    return (counts.objects, counts.transferred, counts.skipped, counts.failed)
 
 
 WINDOW_SECONDS = 6 * 3600.0

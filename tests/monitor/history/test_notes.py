@@ -234,7 +234,7 @@ def test_what_another_version_noted_is_left_out() -> None:
 
 def first_version(path: Path) -> None:
     """A file as the first version left it."""
-    store = open_file(path, URL, migrations=MIGRATIONS[:1]).store
+    store = open_file(path, URL, migrations=MIGRATIONS[:1])[0]
     store.write([job()], of(key(), run_of(2000)))
     store.close()
 

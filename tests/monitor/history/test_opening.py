@@ -194,12 +194,12 @@ def test_a_program_killed_in_a_migration_has_not_begun_it(kept: Path) -> None:
     with opened(kept) as (store, view):
         assert (view, len(store.samples(key()))) == (ON, 2000)
     assert (version(kept), "note" in columns(kept)) == (2, False)
-    open_file(kept, URL, migrations=MORE).store.close()
+    open_file(kept, URL, migrations=MORE)[0].close()
     assert "note" in columns(kept)
 
 
 def test_a_newer_file_is_left_as_it_is(kept: Path) -> None:
-    open_file(kept, URL, migrations=MORE).store.close()
+    open_file(kept, URL, migrations=MORE)[0].close()
     before = {each.name: each.read_bytes() for each in kept.parent.iterdir()}
     with opened(kept) as (store, view):
         assert view == HistoryView(Keeping.OFF, "its file was written by a newer slurper-tui")
