@@ -5,8 +5,8 @@ function of the program (no lambda, no comprehension) lies on the path if it is 
 one of the two points, or if between them it is given the marked value as an argument (`self` apart)
 or returns it. A value is marked if it is the mark or contains it: a text with the mark as a word in
 it, or a collection or record that holds a marked value at most five levels down. Left out are the
-simulated account and other readers of the same value: history and estimate, and the parts of the
-screen that draw something else (`_ASIDE`).
+simulated account and other readers of the same value: history, estimate and chart data, and the
+parts of the screen that draw something else (`_ASIDE`).
 
 | path | first point | last point | mark |
 |---|---|---|---|
@@ -44,6 +44,7 @@ _DEPTH = 5
 _ASIDE = {
     "percent cell": (
         *("simulated/", "monitor/history/", "monitor/estimate/", "tui/screens/job_actions.py"),
+        *("monitor/model/timeline.py", "monitor/polling/history_sync.py"),
         *("tui/screens/new_jobs.py", "tui/render/detail.py", "tui/render/problem_text.py"),
         *("tui/render/chart", "tui/widgets/detail_pane.py", "tui/widgets/status_line.py"),
         "tui/widgets/totals.py",

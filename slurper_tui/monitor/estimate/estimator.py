@@ -136,8 +136,8 @@ def plan_horizon(
 
 def restart_span(model: ProgressModel, counts: Counts, ran: float) -> ProgressModel:
     """Start a new span, so that movement before it is not measured."""
-    known = counts if counts.done is not None else None
-    return replace(model, counts=known, at=ran, measured=False)
+    start = counts if counts.done is not None else None
+    return replace(model, counts=start, at=ran, measured=False)
 
 
 def _spanned(
@@ -189,8 +189,8 @@ def _believed(run: Run, ran: float, seconds: float, whole: Bank) -> bool:
     seconds: minimum length of the run. The rates must differ by a factor of two.
     """
     lasted = ran - run.since
-    wanted = max(seconds, RUN_LENGTHS * run.longest[run.kind], RUN_PART * whole.seconds)
-    if run.bank.spans < RUN_SPANS or lasted < wanted:
+    least = max(seconds, RUN_LENGTHS * run.longest[run.kind], RUN_PART * whole.seconds)
+    if run.bank.spans < RUN_SPANS or lasted < least:
         return False
     alone, ever = rate_over(run.bank, HORIZONS[-1]), rate_over(whole, HORIZONS[-1])
     return not ever / 2 < alone < ever * 2
@@ -330,8 +330,8 @@ class Estimate(msgspec.Struct, frozen=True):
         if self.last is None:
             return False
         still = self.last.at - self.still_since
-        wanted = max(SETTLED_SECONDS, SETTLED_STANDSTILLS * self.longest_still)
-        return self.still_polls >= SETTLED_POLLS and still >= wanted
+        least = max(SETTLED_SECONDS, SETTLED_STANDSTILLS * self.longest_still)
+        return self.still_polls >= SETTLED_POLLS and still >= least
 
     @property
     def growing(self) -> bool:

@@ -126,8 +126,8 @@ class Series:
         if now.wall >= self.last.at + STEP:
             self._clock_behind = False
             return now.wall
-        known = None if (created_at or 0.0) > self.last.at else created_at
-        never_set = is_too_early(now.wall, known) and not is_too_early(self.last.at, known)
+        created = None if (created_at or 0.0) > self.last.at else created_at
+        never_set = is_too_early(now.wall, created) and not is_too_early(self.last.at, created)
         self._clock_behind = self._clock_behind or never_set
         if self._clock_behind:
             return self.last.at + max(STEP, now.mono - self._mono)

@@ -96,11 +96,11 @@ def step_of(window: Window, first_at: float | None, now: float) -> float:
         return window.value / STEPS
     if first_at is None:
         return UNKNOWN_STEP
-    wanted = max(0.0, now - first_at) / STEPS
+    least = max(0.0, now - first_at) / STEPS
     for step in (*_LADDER, *(hours * 3600 for hours in _LONG)):
-        if wanted <= step:
+        if least <= step:
             return float(step)
-    return math.ceil(wanted / 86_400) * 86_400.0
+    return math.ceil(least / 86_400) * 86_400.0
 
 
 def trace_of(

@@ -44,7 +44,7 @@ class Listing:
     complete: the whole list was read at least once.
     over: the first reading has ended, even with missing pages.
     pages: number of pages received.
-    wanted: something changed, so the first page, which shows new jobs, is read soon.
+    urgent: something changed, so the first page, which shows new jobs, is read soon.
     verifying: the last page was short; the next one shows whether the list ends there.
     pause: least seconds between two pages, from the size and duration of the last one.
     asked_at: when a page of the turn was last requested.
@@ -60,7 +60,7 @@ class Listing:
         self.complete = False
         self.over = False
         self.pages = 0
-        self.wanted = False
+        self.urgent = False
         self.under_way = False
         self.verifying = False
         self.pause = 0.0
@@ -112,14 +112,14 @@ class Listing:
     def begin(self, now: float) -> None:
         """Record that a request is about to be sent. now: monotonic seconds."""
         self.read_at = now
-        self.extra = self.wanted and not self.hurried and self.offset > 0
+        self.extra = self.urgent and not self.hurried and self.offset > 0
         self.asked_at = self.asked_at if self.extra else now
-        self.under_way, self.wanted = True, False
+        self.under_way, self.urgent = True, False
 
     def cost(self, seconds: float, size: int) -> None:
         """Set the pause from the last page. seconds: how long the answer took. size: bytes."""
-        wanted = max(seconds / LIST_SHARE, size / BYTES_PER_SECOND)
-        self.pause = min(wanted, LONGEST_PAUSE)
+        pause = max(seconds / LIST_SHARE, size / BYTES_PER_SECOND)
+        self.pause = min(pause, LONGEST_PAUSE)
 
     def apply_page(self, page: Sequence[Job], total: int | None = None) -> frozenset[str] | None:
         """Apply a page; return the ids of the whole list if this page completed it, else None.
@@ -191,7 +191,7 @@ class Listing:
         self.problem = Problem(error, since, retry_at=None if math.isinf(wait) else now.wall + wait)
         if not self.extra:
             self._leave_out(error, now.mono, once=math.isinf(wait))
-        self.wanted, self.extra = self.wanted or self.extra, False
+        self.urgent, self.extra = self.urgent or self.extra, False
 
     def _leave_out(self, error: ApiError, now: float, *, once: bool) -> None:
         """Skip a page that the server fails to return. once: there are no retries."""
@@ -271,7 +271,7 @@ class AccountTrack:
         if track is None:
             self.listing.begin(now)
         else:
-            track.under_way, track.wanted, track.asked_at = True, False, now
+            track.under_way, track.urgent, track.asked_at = True, False, now
         self.under_way += 1
         self.probes += probe
 
@@ -308,7 +308,7 @@ class AccountTrack:
             if self.misses >= STALE_POLLS:
                 self._recovered = (self.problem, now)
             self.problem, self.retry_at = None, -math.inf
-            self.listing.wanted, self.listing.retry_at = True, -math.inf
+            self.listing.urgent, self.listing.retry_at = True, -math.inf
             for track in self.jobs.values():
                 track.catch_up()
         self.failures = self.misses = 0

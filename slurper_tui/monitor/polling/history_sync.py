@@ -165,7 +165,7 @@ class HistorySync:
             self._read_events(REST_SECONDS)
 
     def set_window(self, window: Window, now: float) -> None:
-        """Set how much of the past is shown and read it. now: UTC seconds."""
+        """Set the period of the chart data and read it. now: UTC seconds."""
         self._window = window
         self._read_trace(now)
 

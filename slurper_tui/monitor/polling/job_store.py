@@ -181,7 +181,7 @@ class Answers:
             _log.warning("job %s: its counters fell, or it was created anew", track.job_id)
         if changed:
             _log.info("job %s: now %s", track.job_id, track.view.status)
-            account.listing.wanted = True
+            account.listing.urgent = True
 
     def apply_error(self, ask: Ask, error: ApiError, now: Moment, interval: float) -> None:
         """Apply an error to the job, the list, the account or the whole budget."""
@@ -224,7 +224,7 @@ class Answers:
         since = asked.asked_at if asked.failing_since is None else asked.failing_since
         asked.failed(error, now, self._wait(asked.failures + 1, interval))
         if ask.track is not None and isinstance(error, NotFound) and first:
-            ask.account.listing.wanted = True
+            ask.account.listing.urgent = True
         if ask.track is not None and before is not None:
             self._watch_leaving(ask.track, before, now)
         return since

@@ -70,8 +70,8 @@ class RequestTracker:
 
         A late answer to a request is ignored if a poll has shown its outcome already.
         """
-        known = self.request
-        same = known is not None and (known.action, known.at) == (request.action, request.at)
+        last = self.request
+        same = last is not None and (last.action, last.at) == (request.action, request.at)
         if same and not self.open and request.state.open:
             return
         self.request = request
@@ -193,7 +193,7 @@ class JobTrack:
         self.failing_since: float | None = None
         self.failures = 0
         self.under_way = False
-        self.wanted = False
+        self.urgent = False
         self.unneeded = False
         self.unlisted_id = False
         self.denied = False
@@ -237,7 +237,7 @@ class JobTrack:
     def rests(self) -> bool:
         """Whether it has ended for good and nothing about it is pending."""
         return self.mode is PollMode.CLOSED and not (
-            self.wanted or self.doubted or self.under_way or self._requests.request
+            self.urgent or self.doubted or self.under_way or self._requests.request
         )
 
     @property
@@ -258,7 +258,7 @@ class JobTrack:
 
     def ask_now(self) -> None:
         """Poll it now, even if it was waiting for a retry."""
-        self.wanted = True
+        self.urgent = True
         self.retry_at = -math.inf
 
     def catch_up(self) -> None:
@@ -398,11 +398,11 @@ class JobTrack:
         since = now.wall - (now.mono - self._changed_at)
         return replace(view, unchanged_since=since if odd else None)
 
-    def seed(self, past: Sequence[Recorded], now: Moment) -> None:
+    def seed(self, history: Sequence[Recorded], now: Moment) -> None:
         """Add samples from the history to the series, unless it has answers already."""
-        self.series.seed(past, now, parse_time(self._created_at))
-        if past and self.confirmed is None:
-            self.confirmed = past[-1].status
+        self.series.seed(history, now, parse_time(self._created_at))
+        if history and self.confirmed is None:
+            self.confirmed = history[-1].status
 
     def set_request(self, request: ActionRequest) -> None:
         """Attach an action request."""

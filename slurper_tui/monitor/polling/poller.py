@@ -118,7 +118,7 @@ class Workers:
                     paged = account
                 recovered = failing and account.problem is None
                 listed = answered and ask.track is None
-                replan = listed or recovered or account.listing.wanted
+                replan = listed or recovered or account.listing.urgent
             self.under_way -= 1
             self._on_done(replan, paged)
 

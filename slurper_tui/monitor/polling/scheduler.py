@@ -172,7 +172,7 @@ def _account_asks(
 
 
 def _is_only_lazy(track: JobTrack) -> bool:
-    return track.mode is PollMode.LAZY and not (track.wanted or track.doubted)
+    return track.mode is PollMode.LAZY and not (track.urgent or track.doubted)
 
 
 def _ids_in_focus(account: AccountTrack, focus: Focus) -> set[str]:
@@ -224,7 +224,7 @@ def _list_ask(account: AccountTrack, now: float, interval: float) -> Ask | None:
         return Ask(Rank.FIRST_LIST, 0.0, account)
     overdue = (now - listing.asked_at + _SLACK) / list_period(interval, listing.pause)
     rests = listing.pause > LIST_SECONDS and now < listing.read_at + listing.pause
-    if listing.hurried or ((listing.wanted or listing.pressing) and not rests):
+    if listing.hurried or ((listing.urgent or listing.pressing) and not rests):
         return Ask(Rank.VISIBLE, overdue, account)
     return Ask(Rank.DUE, overdue, account) if overdue >= 1 else None
 
@@ -234,7 +234,7 @@ def _job_ask(
 ) -> Ask | None:
     if track.under_way or now < track.retry_at:
         return None
-    if track.wanted:
+    if track.urgent:
         return Ask(Rank.VISIBLE, 0.0, account, track)
     if track.over:
         return None

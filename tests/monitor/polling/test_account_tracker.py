@@ -133,9 +133,9 @@ def test_a_wanted_list_reads_its_first_page_outside_the_turn() -> None:
     listing, jobs = Listing(), page(0, 120)
     assert read_all(listing, jobs) == ids(120)
     listing.apply_page(jobs[:PAGE_SIZE])
-    listing.asked_at, listing.wanted = 7.0, True
+    listing.asked_at, listing.urgent = 7.0, True
     listing.begin(9.0)
-    assert (listing.asking, listing.offset, listing.asked_at, listing.wanted) == (0, 50, 7.0, False)
+    assert (listing.asking, listing.offset, listing.asked_at, listing.urgent) == (0, 50, 7.0, False)
     assert listing.apply_page([Job(id="new"), *jobs[:49]]) is None
     listing.begin(10.0)
     assert (listing.asking, listing.asked_at) == (50, 10.0)
@@ -147,12 +147,12 @@ def test_a_wanted_list_reads_its_first_page_outside_the_turn() -> None:
 def test_a_hurried_reading_or_a_first_page_needs_no_extra_request() -> None:
     listing = Listing()
     listing.apply_page(page(0))
-    listing.wanted = True
+    listing.urgent = True
     listing.begin(1.0)
     assert listing.asking == PAGE_SIZE
     listing.apply_page(page(PAGE_SIZE, 3))
     listing.apply_page([])
-    listing.wanted = True
+    listing.urgent = True
     listing.begin(2.0)
     assert (listing.asking, listing.asked_at) == (0, 2.0)
 
@@ -161,10 +161,10 @@ def test_an_extra_page_that_fails_stays_wanted() -> None:
     listing = Listing()
     read_all(listing, page(0, 60))
     listing.apply_page(page(0))
-    listing.wanted = True
+    listing.urgent = True
     listing.begin(1.0)
     listing.failed(Unreachable("x"), Moment(2.0, 2.0), 5.0)
-    assert (listing.wanted, listing.offset) == (True, PAGE_SIZE)
+    assert (listing.urgent, listing.offset) == (True, PAGE_SIZE)
 
 
 def test_restart_forgets_the_jobs_seen() -> None:

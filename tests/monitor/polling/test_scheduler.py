@@ -221,7 +221,7 @@ def test_jobs_that_are_never_due(kind: str) -> None:
         track.unlisted()
         track.unlisted()
         track.failed(NotFound("the API answered 404"), Moment(NOW, NOW), 5.0)
-        track.retry_at, track.wanted = -math.inf, False
+        track.retry_at, track.urgent = -math.inf, False
     focus = Focus(JobKey("acc", "j0"), frozenset({JobKey("acc", "j0")}))
     track.asked_at = -math.inf
     assert due(made, 9.0, focus) == []
