@@ -8,7 +8,7 @@ from datetime import UTC
 import pytest
 
 from slurper_tui.api.errors import Conflict, Fault, Refused
-from slurper_tui.monitor.jobs.create import Check, Made, Prechecks
+from slurper_tui.monitor.jobs.create import Check, CreateResult, Prechecks
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.events import Action, ActionRequest, RequestState
 from slurper_tui.monitor.model.logs import (
@@ -92,7 +92,7 @@ def prechecks_in_lines() -> str:
 
 def no_slot_on_screen() -> str:
     error = Conflict("the API answered 409", status=409)
-    made = Made(error=error, running=(view(1), view(2), view(3)))
+    made = CreateResult(error=error, running=(view(1), view(2), view(3)))
     return "\n".join(map(text_of, made_lines(made, LOOK, WIDTH)))
 
 

@@ -22,7 +22,7 @@ from slurper_tui.cli.context import CommandContext
 from slurper_tui.cli.errors import CliError, ExitCode, exit_code
 from slurper_tui.cli.output import Output, migration
 from slurper_tui.cli.prompts import NOBODY_TO_ASK, decode, parse_toml, read_secrets
-from slurper_tui.monitor.jobs.create import NO_ID, Made, Prechecks
+from slurper_tui.monitor.jobs.create import NO_ID, CreateResult, Prechecks
 from slurper_tui.monitor.jobs.draft import BodyError, NoKeys, body, draft_of, each_once, keys_of
 from slurper_tui.monitor.jobs.validation import doubt_words, faults
 from slurper_tui.monitor.model.base import JobKey
@@ -285,7 +285,11 @@ def print_job(
 
 
 def outcome(
-    options: argparse.Namespace, context: CommandContext, account_id: str, draft: Draft, made: Made
+    options: argparse.Namespace,
+    context: CommandContext,
+    account_id: str,
+    draft: Draft,
+    made: CreateResult,
 ) -> ExitCode:
     """Print the result of a create request. Raises CliError if no job was created."""
     if made.error is None:

@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from slurper_tui.api.errors import ApiError, Locked, NotFound, NotSent
 from slurper_tui.api.models import Answer, Job
-from slurper_tui.monitor.jobs.create import Lists
+from slurper_tui.monitor.jobs.create import JobLists
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.events import (
     NO_JOB_LEFT,
@@ -73,7 +73,7 @@ class JobControl:
         self._metered = metered
         self._job_store = job_store
         self._notes = notes
-        self._lists = Lists(metered, job_store)
+        self._lists = JobLists(metered, job_store)
         self._unlocked = False
 
     @property

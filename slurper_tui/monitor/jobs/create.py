@@ -1,6 +1,6 @@
 """Sends one create request, and finds its job in the list if the answer is missing.
 
-`Lists` reads an account's job list; `JobMaker` sends requests and records created jobs in the
+`JobLists` reads an account's job list; `JobMaker` sends requests and records created jobs in the
 history notes.
 """
 
@@ -43,7 +43,7 @@ class ExistingJobs(NamedTuple):
     complete: bool
 
 
-class Wanted(NamedTuple):
+class WantedJob(NamedTuple):
     """Description of the job that a create request may have made.
 
     since: when the request was sent, UTC seconds. existing: jobs that certainly are other jobs.
@@ -71,14 +71,14 @@ class Wanted(NamedTuple):
         )
 
 
-class Lists:
+class JobLists:
     """Reads an account's job list from the API, independently of the polls."""
 
     def __init__(self, metered: Metered, job_store: JobStore) -> None:
         self._metered = metered
         self._job_store = job_store
 
-    async def find(self, account_id: str, wanted: Wanted, reading: Reading) -> str | None:
+    async def find(self, account_id: str, wanted: WantedJob, reading: Reading) -> str | None:
         """Return the id of the wanted job; None if the list lacks it. Raises ApiError."""
         async for page in self._pages(account_id, reading):
             found = [job.id for job in page if wanted.matches(job)]
@@ -156,7 +156,7 @@ class JobMaker:
         self.metered = metered
         self.job_store = job_store
         self.notes = notes
-        self.lists = Lists(metered, job_store)
+        self.lists = JobLists(metered, job_store)
 
     @property
     def wall(self) -> float:
@@ -197,14 +197,14 @@ class JobMaker:
         draft: Draft,
         secrets: Secrets,
         before_sending: Callable[[], Awaitable[None]] | None = None,
-    ) -> Made:
+    ) -> CreateResult:
         """Send one create request, once.
 
         before_sending: awaited to record that the request may have been sent; an ApiError that it
         raises becomes the result's error.
         """
         existing = await self.lists.existing(account_id, self.metered.at_once)
-        wanted = Wanted(draft, self.wall, existing)
+        wanted = WantedJob(draft, self.wall, existing)
         try:
             if before_sending is not None:
                 await before_sending()
@@ -212,12 +212,12 @@ class JobMaker:
         except ApiError as error:
             if error.undecided:
                 found = await self._search(account_id, wanted)
-                return Made(found, None if found else error)
+                return CreateResult(found, None if found else error)
             running = await self.running(account_id) if isinstance(error, Conflict) else ()
-            return Made(None, error, running)
-        return Made(job_id or await self._search(account_id, wanted))
+            return CreateResult(None, error, running)
+        return CreateResult(job_id or await self._search(account_id, wanted))
 
-    async def _search(self, account_id: str, wanted: Wanted) -> str | None:
+    async def _search(self, account_id: str, wanted: WantedJob) -> str | None:
         """Search the list several times; return None if it lacks the job or cannot be read."""
         for wait in SEARCH_WAITS:
             await asyncio.sleep(wait)
@@ -297,7 +297,7 @@ class Prechecks(NamedTuple):
         return self.source.refused or self.target.refused
 
 
-class Made(NamedTuple):
+class CreateResult(NamedTuple):
     """Result of a create request. job_id: None if no job was made or its id is not known.
 
     error: the failure; if it is `undecided`, a job may have been made nevertheless. running: the

@@ -30,11 +30,11 @@ from slurper_tui.api.errors import (
 from slurper_tui.api.models import Job
 from slurper_tui.monitor.jobs.create import (
     NO_ID,
+    CreateResult,
     ExistingJobs,
     JobMaker,
-    Made,
     Prechecks,
-    Wanted,
+    WantedJob,
 )
 from slurper_tui.monitor.jobs.draft import earlier_retries
 from slurper_tui.monitor.model.base import SLOTS, JobKey
@@ -182,7 +182,7 @@ class PlanRun:
             await self._move(step, StepState.WAITING)
             self.begin()
 
-    async def settle_made(self, made: Made) -> None:
+    async def record_result(self, made: CreateResult) -> None:
         """Write the outcome of a one-step plan that was sent without waiting for a slot.
 
         A step that made no job is cancelled: the user has already seen the refusal.
@@ -329,7 +329,7 @@ class PlanRun:
         """Return the id of a step's job, None if the list lacks it. Raises ApiError."""
         existing = self._existing.get(step.number, ExistingJobs(frozenset(), complete=False))
         ids = self._used_ids | existing.ids
-        wanted = Wanted(step.draft, step.at, ExistingJobs(ids, existing.complete))
+        wanted = WantedJob(step.draft, step.at, ExistingJobs(ids, existing.complete))
         maker = self._maker
         return await maker.lists.find(self.plan.account_id, wanted, maker.metered.in_turn)
 
@@ -452,7 +452,7 @@ class JobCreation:
         *,
         retry_of: JobKey | None = None,
         log_types: tuple[str, ...] = (),
-    ) -> Made:
+    ) -> CreateResult:
         """Send one create request, once.
 
         retry_of: the job that the draft retries, None if it is no retry. log_types: the log types
@@ -475,7 +475,7 @@ class JobCreation:
 
         made = await self._maker.make(account_id, draft, secrets, store)
         for run in runs:
-            await run.settle_made(made)
+            await run.record_result(made)
         return made
 
     async def plan(

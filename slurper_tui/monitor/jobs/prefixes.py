@@ -150,8 +150,8 @@ def split(draft: Draft, prefixes: Sequence[str], jobs: Sequence[JobView] = ()) -
 
     The source itself is not read, see `UNLISTED`.
     """
-    missing = holes(prefixes)
-    known = [name for name in known_of(draft, [v.job for v in jobs]) if name not in missing]
+    missing = gaps(prefixes)
+    known = [name for name in earlier_prefixes(draft, [v.job for v in jobs]) if name not in missing]
     return Split(
         tuple(replace(draft, path_prefix=prefix, keys=None) for prefix in prefixes),
         tuple(overlaps(prefixes)),
@@ -198,7 +198,7 @@ def overlaps(prefixes: Sequence[str]) -> Iterator[str]:
             outer = prefix
 
 
-def holes(prefixes: Sequence[str]) -> tuple[str, ...]:
+def gaps(prefixes: Sequence[str]) -> tuple[str, ...]:
     """Return the missing members of sequences that no prefix of the list covers."""
     return tuple(prefix for prefix in missing_of(prefixes) if not _touched(prefix, prefixes))
 
@@ -210,7 +210,7 @@ def uncovered(prefixes: Collection[str], known: Collection[str]) -> Iterator[str
             yield f"{name!r}, which an earlier job copied from, begins with none of these"
 
 
-def known_of(draft: Draft, jobs: Iterable[Job]) -> tuple[str, ...]:
+def earlier_prefixes(draft: Draft, jobs: Iterable[Job]) -> tuple[str, ...]:
     """Return the prefixes, then the keys, of jobs with the draft's source, in the jobs' order."""
     sources = [job.source for job in jobs if job.source and _is_source_of(draft, job.source)]
     prefixes = [source.path_prefix for source in sources if source.path_prefix]

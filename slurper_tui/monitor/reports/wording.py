@@ -31,7 +31,7 @@ from slurper_tui.monitor.model.logs import BROKE_TYPE, Cause, FailureGroup, Fail
 from slurper_tui.monitor.model.plans import Draft, Plan, StepState
 
 if TYPE_CHECKING:
-    from slurper_tui.monitor.jobs.create import Check, Made
+    from slurper_tui.monitor.jobs.create import Check, CreateResult
 
 # Actions on jobs
 
@@ -254,7 +254,7 @@ def check_words(check: Check) -> str:
     return f"not checked{error}" if error else str(check.status)
 
 
-def not_made_words(made: Made, error: ApiError) -> str:
+def not_made_words(made: CreateResult, error: ApiError) -> str:
     """Return why a create request made no job, without the API's message."""
     if error.undecided:
         return "sent, no answer: look in the list before you try again, the job may still come"

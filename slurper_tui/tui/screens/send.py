@@ -24,7 +24,7 @@ from slurper_tui.api.errors import (
     ApiError,
     Conflict,
 )
-from slurper_tui.monitor.jobs.create import NO_ID, Check, Made, Prechecks
+from slurper_tui.monitor.jobs.create import NO_ID, Check, CreateResult, Prechecks
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.job import State
 from slurper_tui.monitor.model.plans import Draft, PlanView, Secrets
@@ -205,7 +205,7 @@ class Sent(NamedTuple):
     """The result of sending: one job or a plan. Both are None if nothing was sent."""
 
     account_id: str = ""
-    made: Made | None = None
+    made: CreateResult | None = None
     plan: PlanView | None = None
 
     @property
@@ -238,7 +238,7 @@ def _check(label: str, check: Check, look: Look, width: int) -> Iterator[Line]:
     yield from told(label, f"{look.sign(state)} {check_words(check)}", look, width, style)
 
 
-def made_lines(made: Made, look: Look, width: int) -> Iterator[Line]:
+def made_lines(made: CreateResult, look: Look, width: int) -> Iterator[Line]:
     """Yield whether a job was made, and if not, why."""
     if made.error is not None:
         yield from _not_made(made, made.error, look, width)
@@ -266,7 +266,7 @@ def plan_lines(view: PlanView, look: Look, width: int) -> Iterator[Line]:
     yield ()
 
 
-def _not_made(made: Made, error: ApiError, look: Look, width: int) -> Iterator[Line]:
+def _not_made(made: CreateResult, error: ApiError, look: Look, width: int) -> Iterator[Line]:
     style = "warning" if error.undecided else "error"
     yield from _words(not_made_words(made, error), look, width, style)
     for label, text in error_details(error, look):
@@ -529,4 +529,4 @@ async def send(services: Services, pending: PendingRequest, *, planned: bool = F
         all_of_them = plan(account_id, drafts, secrets, retry_of=retry_of, log_types=log_types)
         return Sent(account_id, plan=await all_of_them)
     except ApiError as error:
-        return Sent(account_id, made=Made(error=error))
+        return Sent(account_id, made=CreateResult(error=error))

@@ -12,7 +12,7 @@ from slurper_tui.api.errors import Conflict, Locked, NotSent, Refused, Unreachab
 from slurper_tui.api.models import Job, NewSource, Source, Target
 from slurper_tui.monitor.history.opening import open_store
 from slurper_tui.monitor.history.recorder import Recorder
-from slurper_tui.monitor.jobs.create import CLOCK_SLACK, ExistingJobs, Wanted
+from slurper_tui.monitor.jobs.create import CLOCK_SLACK, ExistingJobs, WantedJob
 from slurper_tui.monitor.jobs.plan_runner import JobCreation
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.events import RetryLink, What
@@ -126,7 +126,7 @@ async def test_equal_job_that_existed_before_is_not_matched() -> None:
 
 
 EXISTING = ExistingJobs(frozenset({"known"}), complete=False)
-WANTED = Wanted(DRAFT, 1_800_000_000.0, EXISTING)
+WANTED = WantedJob(DRAFT, 1_800_000_000.0, EXISTING)
 
 
 def listed(at: float | None = 1_800_000_001.0, **more: Any) -> Job:
