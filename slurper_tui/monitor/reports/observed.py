@@ -9,10 +9,13 @@ from collections.abc import Iterable, Iterator, Sequence
 from enum import StrEnum
 from itertools import groupby, pairwise
 from operator import itemgetter
+from typing import TYPE_CHECKING
 
 import msgspec
 
-from slurper_tui.monitor.model.samples import Recorded
+if TYPE_CHECKING:
+    from slurper_tui.monitor.model.samples import Recorded
+
 
 ABSENCE = 600.0
 """Seconds; a longer time without samples of any job counts as an absence of the user."""

@@ -12,15 +12,17 @@ from datetime import UTC, datetime, timedelta, tzinfo
 from functools import lru_cache
 from itertools import groupby
 from operator import itemgetter
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
 from slurper_tui.format import END_OF_CALENDAR
-from slurper_tui.monitor.model.samples import Recorded
 from slurper_tui.monitor.model.timeline import Span, Trace, Window, spans_of
 from slurper_tui.tui.render.glyphs import Look
 from slurper_tui.tui.render.lines import Line, Piece, fill, pad, spread, text_of
+
+if TYPE_CHECKING:
+    from slurper_tui.monitor.model.samples import Recorded
 
 _ENDED = ("completed", "aborted")
 

@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from slurper_tui import format as words
 from slurper_tui.monitor.model.job import Forecast, JobView, shown_forecast
-from slurper_tui.monitor.model.samples import Recorded
 from slurper_tui.monitor.model.timeline import Trace, Window, spans_of
 from slurper_tui.tui.render.chart_grid import (
     NOTHING,
@@ -41,6 +40,9 @@ from slurper_tui.tui.render.chart_grid import (
 from slurper_tui.tui.render.columns import Facts
 from slurper_tui.tui.render.glyphs import Look
 from slurper_tui.tui.render.lines import Line, Piece, fill
+
+if TYPE_CHECKING:
+    from slurper_tui.monitor.model.samples import Recorded
 
 HOURLY = 0.1
 """Objects per second; slower rates are shown per hour."""
