@@ -59,7 +59,7 @@ def test_flags_go_before_the_file_and_the_environment(tmp_path: Path) -> None:
     assert (flagged.theme, flagged.interval, flagged.accounts) == ("dark", 3.0, ("three",))
 
 
-def test_accounts_are_split_trimmed_and_told_once() -> None:
+def test_accounts_are_split_trimmed_and_distinct() -> None:
     assert config.accounts([" a,b ,", "b", "c"]) == ("a", "b", "c")
 
 
@@ -76,7 +76,7 @@ def test_a_folder_or_bytes_are_no_configuration(tmp_path: Path) -> None:
         load(tmp_path, file=str(tmp_path / "b.toml"))
 
 
-def test_a_default_file_that_cannot_be_read_is_told_and_skipped(tmp_path: Path) -> None:
+def test_an_unreadable_default_file_is_skipped_with_a_notice(tmp_path: Path) -> None:
     file = tmp_path / "config.toml"
     os.mkfifo(file)
     assert load(tmp_path).notice == (

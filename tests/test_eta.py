@@ -59,7 +59,7 @@ def dashed(text: str) -> str:
         (math.nan, 5, "—", "—"),
     ],
 )
-def test_what_remains(low: float, high: float, short: str, long: str) -> None:
+def test_time_left(low: float, high: float, short: str, long: str) -> None:
     assert dashed(eta_short(low, high)) == short
     assert dashed(eta_long(low, high)) == long
 
@@ -127,7 +127,7 @@ def test_more_time_never_reads_as_less(low: float, high: float, more: float) -> 
 
 
 def at(days: float, clock: str) -> float:
-    """UTC seconds of a clock time in Berlin so many days after the 19th of March, a Thursday."""
+    """UTC seconds of a clock time in Berlin `days` after Thursday, the 19th of March."""
     hour, minute = map(int, clock.split(":"))
     day = datetime(2026, 3, 19, hour, minute, tzinfo=BERLIN) + timedelta(days=days)
     return day.timestamp()
@@ -183,7 +183,7 @@ def test_the_end_is_rounded_to_the_next_minute() -> None:
 
 @given(ANYTHING, ANYTHING, st.floats(0, 4e9), ZONES | st.none(), st.booleans())
 @example(math.inf, 0.0, 0.0, None, False)
-def test_any_finish_can_be_told(
+def test_any_finish_has_a_text(
     low: float, high: float, now: float, zone: tzinfo | None, at_least: bool
 ) -> None:
     text = finish(now + low, now + high, now, zone, at_least=at_least)

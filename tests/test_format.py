@@ -22,7 +22,7 @@ UNITS = {"": 1, "k": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 
 
 def value_of(text: str) -> float:
-    """What a short count or rate says."""
+    """Parse a short count or rate."""
     found = re.fullmatch(r"([0-9.]+)([kMGT]?)", text)
     assert found, text
     return float(found[1]) * UNITS[found[2]]

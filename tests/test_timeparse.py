@@ -138,7 +138,7 @@ def test_a_time_that_has_been_is_read(text: str, expected: str) -> None:
         *("in 2h ago", "1:2", "Fri:18:00", "::", "utc", "0", "1e9h", "\x1b[31m", "٣"),
     ],
 )
-def test_what_is_no_time_is_refused_in_one_line(text: str) -> None:
+def test_an_invalid_time_is_refused_in_one_line(text: str) -> None:
     for future in (True, False):
         with pytest.raises(ValueError, match=r'^(cannot read )?"[ -~٣]*" ?.*write "18:00"') as told:
             parse_when(text, NOW, PARIS, future=future)
@@ -152,19 +152,19 @@ def test_numbers_that_may_be_read_in_two_ways_are_refused(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["25:00", "18:61", "Fri 24:00"])
-def test_what_no_clock_shows_is_refused(text: str) -> None:
+def test_an_impossible_clock_time_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="no clock shows that time"):
         ahead(text)
 
 
 @pytest.mark.parametrize("text", ["31 Nov", "30 Feb 2027", "Nov 0"])
-def test_what_no_calendar_has_is_refused(text: str) -> None:
+def test_an_impossible_date_is_refused(text: str) -> None:
     with pytest.raises(ValueError, match="no calendar has that day"):
         ahead(text)
 
 
 @pytest.mark.parametrize("text", ["99999999 weeks", "9999-12-31", "1 Jan 9999", "0001-01-01"])
-def test_what_is_too_far_away_is_refused(text: str) -> None:
+def test_a_time_too_far_away_is_refused(text: str) -> None:
     for future in (True, False):
         with pytest.raises(ValueError, match="is too far away"):
             parse_when(text, NOW, PARIS, future=future)
@@ -198,7 +198,7 @@ def test_a_time_that_the_clocks_leave_out_or_show_twice_is_refused() -> None:
     )
 
 
-def test_another_day_is_meant_when_the_odd_one_is_past() -> None:
+def test_a_time_in_a_skipped_hour_means_the_next_day() -> None:
     assert ahead("2:30", paris(2027, 3, 28, 12, 0)) == "2027-03-29 02:30:00"
 
 

@@ -1,4 +1,4 @@
-"""A client whose next answer is whatever a test says, however odd."""
+"""A client with a next answer that the test sets."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ class Unread(httpx.AsyncByteStream):
 
 
 def encoded(status: int, name: str, body: bytes) -> httpx.Response:
-    """An answer whose body is encoded, or said to be."""
+    """An answer with a content encoding."""
     return httpx.Response(status, headers={"content-encoding": name}, stream=Unread(body))
 
 

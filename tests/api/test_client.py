@@ -1,4 +1,4 @@
-"""The operations of the client, and the lock on every one that writes."""
+"""The operations of the client, and the lock on those that write."""
 
 from __future__ import annotations
 
@@ -396,7 +396,7 @@ async def test_without_a_connection_nothing_was_done(reply: Exception) -> None:
 
 
 @pytest.mark.parametrize("reply", PERHAPS_SENT, ids=lambda e: type(e).__name__)
-async def test_without_an_answer_nobody_knows(reply: Exception) -> None:
+async def test_without_an_answer_the_outcome_is_undecided(reply: Exception) -> None:
     error = await error_of(reply)
     assert isinstance(error, Unreachable)
     assert not isinstance(error, NotSent)

@@ -101,7 +101,9 @@ def test_the_proxy_that_is_used(
     assert (told, choice.notes) == (proxy, ())
 
 
-def test_a_password_is_decoded_and_known_as_a_secret(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_proxy_password_is_decoded_and_registered_as_a_secret(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setenv("HTTPS_PROXY", "http://me:pass%2Fword%3F@proxy:3128")
     choice = choose_proxy("api.example", 443)
     assert choice.proxy is not None
@@ -127,7 +129,7 @@ UNUSABLE = [
 
 
 @pytest.mark.parametrize("value", UNUSABLE)
-def test_what_cannot_be_used_is_named_and_not_repeated(
+def test_an_unusable_proxy_is_named_without_its_value(
     value: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def told(text: str, name: str) -> None:
@@ -141,7 +143,7 @@ def test_what_cannot_be_used_is_named_and_not_repeated(
     with pytest.raises(ValueError, match=r"^HTTPS_PROXY: ") as refused:
         choose_proxy("api.example", 443)
     told(str(refused.value), "HTTPS_PROXY")
-    # Beside one that works, it is skipped with a note.
+    # If another proxy works, this one is skipped with a note.
     for broken, working in (("HTTPS_PROXY", "ALL_PROXY"), ("ALL_PROXY", "HTTPS_PROXY")):
         environ = {broken: value, working: "http://works:1"}
         monkeypatch.setattr("os.environ", environ)
@@ -167,7 +169,7 @@ def test_socks_without_its_package_is_named(monkeypatch: pytest.MonkeyPatch) -> 
 
 @contextlib.asynccontextmanager
 async def spying_proxy() -> AsyncIterator[tuple[int, list[bytes]]]:
-    """A proxy that refuses, and keeps what it was asked."""
+    """A proxy that refuses and records its requests."""
     seen: list[bytes] = []
 
     async def proxy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

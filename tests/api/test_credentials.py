@@ -39,7 +39,7 @@ class Holder:
 
 
 def shown(credentials: Credentials) -> list[str]:
-    """Every way in which a value gets into a text by accident."""
+    """The ways that a value gets into a text by accident."""
     return [
         repr(credentials),
         str(credentials),
@@ -101,7 +101,7 @@ def test_a_traceback_with_every_local_variable_holds_no_secret(credentials: Cred
     "make", [token_credentials, lambda text: key_credentials("a@b.c", text)], ids=["token", "key"]
 )
 @pytest.mark.parametrize("text", ["", "  ", "a b", "a\nb", "tokén", "a\x7f", "\ud800", "a\x00b"])
-def test_what_cannot_be_a_secret_is_refused_without_quoting_it(
+def test_an_invalid_secret_is_refused_without_quoting_it(
     make: Callable[[str], Credentials], text: str
 ) -> None:
     with pytest.raises(ValueError, match="the API") as refused:
@@ -110,12 +110,12 @@ def test_what_cannot_be_a_secret_is_refused_without_quoting_it(
 
 
 @pytest.mark.parametrize("email", ["", "ä@example.com", "a b@example.com"])
-def test_what_cannot_be_an_email_is_refused(email: str) -> None:
+def test_an_invalid_email_is_refused(email: str) -> None:
     with pytest.raises(ValueError, match="the email"):
         key_credentials(email, "key")
 
 
-def test_blanks_around_a_secret_are_a_slip_of_the_hand() -> None:
+def test_blanks_around_a_secret_are_stripped() -> None:
     assert token_credentials(f" {SECRET}\n").headers() == {"Authorization": f"Bearer {SECRET}"}
 
 
@@ -137,7 +137,7 @@ KEYS = Secret(client_email="svc@project.iam.example", private_key="PEM-ab12cd34e
 
 
 @pytest.mark.parametrize("where", ["body", "header", "ray"])
-async def test_no_error_repeats_what_a_request_held(where: str) -> None:
+async def test_no_error_repeats_the_secrets_of_a_request(where: str) -> None:
     def answer(request: httpx.Request) -> httpx.Response:
         told = request.content.decode() if where == "body" else request.headers["authorization"]
         errors = [{"code": 10000, "message": f"cannot take {told}", "error_chain": [told]}]
@@ -179,7 +179,7 @@ async def test_no_row_of_a_log_repeats_a_secret(size: int) -> None:
     assert all(row.object_key == SECRET for row in answer.value), "keys stay exact"
 
 
-async def test_whoever_shares_the_scrubber_knows_every_secret_that_is_sent() -> None:
+async def test_a_shared_scrubber_gets_every_secret_that_is_sent() -> None:
     scrubber = Scrubber()
     transport = SimulatedAccount(jobs=0, token=SECRET).transport()
     client = SlurperClient(
@@ -242,7 +242,7 @@ async def test_no_log_holds_a_secret(caplog: pytest.LogCaptureFixture, fault: Fa
     assert not [record for record in caplog.records if SECRET in repr(record.__dict__)]
 
 
-async def test_a_proxy_of_the_environment_does_not_see_what_is_for_loopback(
+async def test_a_proxy_gets_no_request_to_loopback(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     seen: list[bytes] = []

@@ -139,7 +139,7 @@ STATUS_FIRST: list[tuple[int, type[ApiError]]] = [
 
 @pytest.mark.parametrize(("status", "kind"), STATUS_FIRST)
 @pytest.mark.parametrize("body", [b"", PAGE, b"[]", b"null", b"nonsense", b'"text"', b"\xff"])
-async def test_a_status_counts_whatever_stands_in_the_body(
+async def test_a_failed_status_wins_over_any_body(
     status: int, kind: type[ApiError], body: bytes | str
 ) -> None:
     error = await failure(said(status, body, HTML if body == PAGE else "application/json"))
@@ -215,7 +215,7 @@ async def test_a_control_request_that_was_accepted_is_accepted(result: object) -
         {"result_info": {"page": 1}, "new": {"field": [1]}},
     ],
 )
-async def test_what_stands_beside_a_result_does_not_matter(others: dict[str, object]) -> None:
+async def test_unknown_properties_beside_a_result_are_ignored(others: dict[str, object]) -> None:
     answer = await ask(said(200, envelope({"id": "j", "objects": 7}, **others)))
     assert answer.value == Progress(id="j", objects=7)
 
@@ -230,7 +230,7 @@ async def test_what_stands_beside_a_result_does_not_matter(others: dict[str, obj
         *(({"result_info": {"total_count": wrong}}, None) for wrong in (True, -1, 2.5, None)),
     ],
 )
-async def test_a_list_tells_its_total_where_it_is_a_number(
+async def test_the_total_of_a_list_is_read_if_it_is_a_number(
     info: dict[str, object], total: int | None
 ) -> None:
     body = envelope([{"id": "a"}, {"id": "b"}], **info)
@@ -253,7 +253,7 @@ async def test_json_under_other_names(kind: str | None) -> None:
     assert (await ask(said(200, envelope({"id": "j"}), kind))).value.id == "j"
 
 
-async def test_an_envelope_may_leave_out_what_the_contract_does_not_require() -> None:
+async def test_an_envelope_may_omit_optional_properties() -> None:
     assert (await ask(said(200, {"result": {"id": "j"}}))).value.id == "j"
     error = await failure(said(200, {"result": {"id": "j"}, "errors": [{"code": 5}]}))
     assert type(error) is BadAnswer
@@ -316,7 +316,7 @@ async def test_endless_errors_are_cut() -> None:
     ],
 )
 @pytest.mark.parametrize("status", [429, 500])
-async def test_when_to_come_back(status: int, told: str | None, seconds: float | None) -> None:
+async def test_retry_after(status: int, told: str | None, seconds: float | None) -> None:
     headers = httpx.Headers([] if told is None else [(b"retry-after", told.encode())])
     error = await failure(httpx.Response(status, headers=headers, json=refusal(971)))
     assert type(error) is RateLimited
@@ -402,7 +402,7 @@ async def test_a_packed_answer_that_was_cut_off() -> None:
         await ask(encoded(200, "gzip", gzip.compress(GOOD)[:-9]))
 
 
-async def test_what_expands_a_thousandfold_is_unpacked_in_steps(
+async def test_highly_compressed_answers_are_unpacked_in_steps(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(exchange, "MOST_BYTES", 2**23)
@@ -458,7 +458,7 @@ async def test_json_may_begin_with_a_byte_order_mark(encoding: str) -> None:
 
 
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999", "-1e999"])
-async def test_a_number_that_json_lacks_is_unknown(number: str) -> None:
+async def test_nan_and_infinity_become_none(number: str) -> None:
     body = f'{{"success":true,"result":{{"id":"j","objects":{number},"z":[{number},1.5]}}}}'
     progress = (await ask(said(200, body))).value
     assert (progress.id, progress.objects, progress.extra) == ("j", None, {"z": [None, 1.5]})
@@ -493,7 +493,7 @@ async def test_only_the_api_itself_rejects_credentials(
     assert error.exit_code == 7
 
 
-async def test_keys_to_a_bucket_that_do_not_open_it_are_told_from_credentials() -> None:
+async def test_refused_bucket_keys_are_distinct_from_rejected_credentials() -> None:
     said_so = "Preconnectivity failed, please verify tokens and try again"
     body = {"success": False, "errors": [{"code": 1, "message": said_so}], "result": None}
     error = await failure(said(403, body))
@@ -576,7 +576,7 @@ BROKEN: list[tuple[Exception, str]] = [
 
 
 @pytest.mark.parametrize(("broken", "words"), BROKEN, ids=lambda value: type(value).__name__)
-async def test_no_answer_is_told_in_words(broken: Exception, words: str) -> None:
+async def test_a_missing_answer_is_described_in_words(broken: Exception, words: str) -> None:
     error = await failure(broken)
     assert type(error) in (Unreachable, NotSent, BadAddress)
     assert error.undecided is not isinstance(broken, NEVER_SENT)
@@ -654,7 +654,7 @@ def test_deep_nesting_is_no_crash(shape: bytes) -> None:
             assert len(str(outcome(Raw(status, {}, body)))) < 5000
 
 
-async def test_a_refused_connection_is_told_in_the_systems_own_words() -> None:
+async def test_a_refused_connection_has_the_systems_message() -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{unused.getsockname()[1]}"

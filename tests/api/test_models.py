@@ -131,7 +131,7 @@ async def test_a_count_is_a_whole_number_written_as_one(
 
 
 @pytest.mark.parametrize("status", ["errored", "", "FAILED", "läuft", "a\x1b[31m", "queued"])
-def test_statuses_and_log_types_nobody_foresaw_stay_as_they_are(status: str) -> None:
+def test_unknown_statuses_and_log_types_are_kept(status: str) -> None:
     assert parse(Job, {"status": status}).status == status
     assert parse(Progress, {"status": status}).status == status
     assert parse(LogRow, {"logType": status}).log_type == status
@@ -220,7 +220,7 @@ def test_no_bytes_in_a_name_cost_the_list(name: bytes) -> None:
         (b'"' + b"x" * 1024 + b'"', "x" * 1024),
     ],
 )
-def test_odd_names_are_kept(name: bytes, bucket: str) -> None:
+def test_unusual_names_are_kept(name: bytes, bucket: str) -> None:
     rows = parse_rows(Job, fetched(name))
     assert rows[0].source is not None
     assert rows[0].source.bucket == bucket
@@ -228,12 +228,12 @@ def test_odd_names_are_kept(name: bytes, bucket: str) -> None:
 
 
 def fetched(bucket: bytes) -> object:
-    """The result of a list whose first job has this JSON text for its bucket."""
+    """Return a list whose first job has this JSON text as its bucket."""
     jobs = b'[{"id": "j", "source": {"bucket": ' + bucket + b'}}, {"id": "k"}]'
     return good_envelope(Raw(200, {}, b'{"success": true, "result": ' + jobs + b"}")).get("result")
 
 
-async def test_rows_of_a_log_come_with_what_nobody_foresaw() -> None:
+async def test_log_rows_keep_unknown_properties() -> None:
     row = {"createdAt": 5, "job": "j", "logType": "new", "message": None, "objectKey": "k", "n": 1}
     async with answering(said(200, json.dumps(envelope([row])))) as client:
         rows = (await client.logs("a", "j")).value
@@ -295,7 +295,7 @@ def test_the_body_of_a_target_names_its_vendor() -> None:
     assert json.loads(encode(NewTarget("t", PAIR, jurisdiction="fedramp"))) == there
 
 
-def test_a_new_job_overwrites_unless_told_otherwise() -> None:
+def test_a_new_job_overwrites_by_default() -> None:
     job = NewJob(NewSource("s3", "b", PAIR), NewTarget("t", PAIR))
     assert json.loads(encode(job))["overwrite"] is True
 

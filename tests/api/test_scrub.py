@@ -1,4 +1,4 @@
-"""No secret survives in a text, whole or in long pieces, in whatever way it is written."""
+"""The scrubber removes secrets and long pieces of them in every encoding."""
 
 from __future__ import annotations
 
@@ -178,7 +178,7 @@ def test_a_text_without_a_secret_stays_as_it_is(text: str) -> None:
         (TOKEN, "v1.0 is not 4f9a1b2c3d4e"),
     ],
 )
-def test_what_only_resembles_a_secret_stays(secret: str, text: str) -> None:
+def test_similar_texts_are_not_hidden(secret: str, text: str) -> None:
     assert Scrubber(secret).clean(text) == text
 
 

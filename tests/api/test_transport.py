@@ -1,4 +1,4 @@
-"""A real connection on loopback to a server that does what a test says."""
+"""A real connection on loopback to a server that a test scripts."""
 
 from __future__ import annotations
 

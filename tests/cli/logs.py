@@ -1,4 +1,4 @@
-"""Accounts whose logs a test knows, for the commands that read logs."""
+"""Accounts with given logs, for the commands that read logs."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def account(*plans: Plan, **options: Any) -> SimulatedAccount:
 
 
 def row(log_type: str | None, key: str | None = None, **other: Any) -> dict[str, Any]:
-    """A row as the API tells it."""
+    """A row as the API sends it."""
     usual = {"createdAt": "2026-03-19T15:46:20.000Z", "job": "job1", "message": "gave up"}
     return {**usual, "logType": log_type, "objectKey": key, **other}
 
@@ -41,9 +41,9 @@ def row(log_type: str | None, key: str | None = None, **other: Any) -> dict[str,
 def telling(
     *rows: object, failed: int = 3, skipped: int = 0, bytes_of: Mapping[bytes, bytes] | None = None
 ) -> httpx.MockTransport:
-    """An API with one ended job, `job1`, whose log has these rows and no other.
+    """An API with one ended job, `job1`, and these log rows.
 
-    bytes_of: what is sent instead of some bytes.
+    bytes_of: replacements of bytes in the answers.
     """
     counts = {"objects": 10, "transferredObjects": 10 - failed - skipped}
     job = {

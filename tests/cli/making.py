@@ -29,7 +29,7 @@ S3 = (
 
 
 class Person:
-    """Somebody who works with one account, in a folder of their own. bodies: of what was sent."""
+    """A user of one account with a folder of their own. bodies: of the requests."""
 
     def __init__(self, account: SimulatedAccount | None = None) -> None:
         self.account = account or SimulatedAccount(jobs=0)

@@ -1,4 +1,4 @@
-"""The program run in this process: a simulated account behind it, its lines caught."""
+"""Run the program in this process over a simulated account, and capture its lines."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ PATIENCE = 20.0
 
 @dataclass(frozen=True)
 class Ran:
-    """What a run left: its exit code and its lines."""
+    """The exit code and the lines of a run."""
 
     code: int
     out: list[str]
@@ -28,7 +28,7 @@ class Ran:
 
 
 def environment(account: SimulatedAccount, **more: str) -> dict[str, str]:
-    """The variables of a person who works with the account in a UTF-8 locale."""
+    """The environment of a user of the account in a UTF-8 locale."""
     return {
         "CLOUDFLARE_API_TOKEN": account.token,
         "CLOUDFLARE_ACCOUNT_ID": account.account_id,
@@ -44,7 +44,7 @@ def make_process(
     transport: httpx.AsyncBaseTransport | None = None,
     encoding: str = "utf-8",
 ) -> Process:
-    """A place to run in that touches nothing of the person's."""
+    """Make a process with its own streams and folders."""
     out, err = (io.TextIOWrapper(io.BytesIO(), encoding=encoding) for _ in range(2))
     return Process(
         environ=environ,
@@ -64,7 +64,7 @@ def perform(
     folder: Path | None = None,
     encoding: str = "utf-8",
 ) -> Ran:
-    """Run one command line to its end. folder: None for one that nothing is left of."""
+    """Run one command line to its end. folder: None for a temporary one."""
     if account is not None:
         environ = environment(account) if environ is None else environ
         transport = transport or account.transport()

@@ -108,7 +108,7 @@ def test_an_interruption_before_anything_runs_is_exit_130(tmp_path: Path) -> Non
     assert environment(SimulatedAccount())
 
 
-def test_a_program_that_was_replaced_while_it_ran_says_so_in_one_line(
+def test_missing_program_files_are_reported_in_one_line(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setitem(sys.modules, "slurper_tui.cli.run", None)
@@ -120,7 +120,7 @@ def test_a_program_that_was_replaced_while_it_ran_says_so_in_one_line(
     assert "was it replaced meanwhile?" in line
 
 
-def test_what_the_first_picture_did_not_need_can_be_loaded() -> None:
+def test_the_modules_loaded_later_exist() -> None:
     code = (
         "import sys; from slurper_tui.cli import screen; before = set(sys.modules);"
         "import gc; gc.disable(); screen.load_the_rest();"

@@ -20,7 +20,7 @@ FRAMES = 60
 
 
 class Screen:
-    """A writer into a pipe, which nobody reads until `read_all`."""
+    """A writer into a pipe, which is read only on request."""
 
     def __init__(self) -> None:
         self.end, self.start = os.pipe()
@@ -29,14 +29,14 @@ class Screen:
         self.writer.start()
 
     def read_until(self, mark: str) -> str:
-        """Read up to a text that ends what was written."""
+        """Read until the output ends with a text."""
         text = b""
         while not text.endswith(mark.encode()):
             text += os.read(self.end, 65_536)
         return text.decode()
 
     def read_until_drained(self) -> str:
-        """Read until everything is to be painted again."""
+        """Read until a full repaint is requested."""
         text = b""
         while not self.drained.is_set() or select.select([self.end], [], [], 0)[0]:
             if select.select([self.end], [], [], 0.01)[0]:
@@ -52,7 +52,7 @@ def screen() -> Iterator[Screen]:
     os.close(screen.start)
 
 
-def test_what_is_written_arrives_in_order(screen: Screen) -> None:
+def test_writes_arrive_in_order(screen: Screen) -> None:
     for number in range(100):
         screen.writer.write(f"{number};")
     assert screen.read_until("99;") == "".join(f"{number};" for number in range(100))
@@ -60,7 +60,7 @@ def test_what_is_written_arrives_in_order(screen: Screen) -> None:
     assert not screen.drained.is_set()
 
 
-def test_frames_are_dropped_whole_while_nobody_reads_and_all_is_painted_again_after(
+def test_whole_frames_are_dropped_while_the_terminal_blocks_then_repainted(
     screen: Screen,
 ) -> None:
     for number in range(FRAMES):

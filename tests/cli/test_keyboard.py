@@ -45,7 +45,7 @@ def test_a_key_is_that_key(data: bytes, keys: list[str]) -> None:
 
 
 @pytest.mark.parametrize("data", [*NOISE, *RELEASES])
-def test_what_is_no_key_gives_none_however_it_is_cut(data: bytes) -> None:
+def test_unknown_sequences_yield_no_key_however_they_are_split(data: bytes) -> None:
     assert whole(data) == []
     for at in range(2, len(data)):
         assert typed([Piece(0.0, data[:at]), Piece(PAUSE, data[at:])]) == []
@@ -87,7 +87,7 @@ anything = st.lists(
 
 
 @given(anything, st.sampled_from([0.0, 0.4, LONG]), st.sampled_from([b"\x03", b"\x1b[99;5u"]))
-def test_ctrl_c_is_heard_after_whatever_came_before(
+def test_ctrl_c_is_a_key_in_every_state(
     pieces: list[tuple[float, bytes]], gap: float, ctrl_c: bytes
 ) -> None:
     # A key's own ESC may just have been sent: what follows it is an Alt chord.
@@ -99,12 +99,12 @@ def test_ctrl_c_is_heard_after_whatever_came_before(
 
 
 @pytest.mark.parametrize("begin", [b"\x1b]", b"\x1bP", b"\x1b_", b"\x1bX", b"\x1b^", b"\x1b["])
-def test_what_never_ends_is_given_up(begin: bytes) -> None:
+def test_unterminated_input_times_out(begin: bytes) -> None:
     assert names(typed([Piece(0.0, begin + b"1;"), Piece(6.0, b"q")])) == ["q"]
 
 
 @pytest.mark.parametrize("begin", [b"\x1b]", b"\x1b[200~"])
-def test_typing_does_not_prolong_what_never_ends(begin: bytes) -> None:
+def test_typing_does_not_extend_the_timeout_of_unterminated_input(begin: bytes) -> None:
     pressed = [Piece(0.5, b"q") for _ in range(60)]
     assert len(names(typed([Piece(0.0, begin), *pressed]))) >= 15
 
@@ -172,7 +172,7 @@ def test_an_input_that_the_parser_fails_on_costs_that_input_alone(
 
 
 def confirming(*pieces: Piece) -> list[str]:
-    """The keys that could have answered a question which stood all the time."""
+    """Return the keys that may confirm a question shown before all of them."""
     return names(m for m in typed(pieces) if isinstance(m, Key) and may_confirm(m, DRAWN))
 
 

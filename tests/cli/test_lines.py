@@ -26,7 +26,7 @@ UNICODE, LETTERS = output("utf-8"), output("ascii")
         (400, 500, False, ">2w", "> 2 weeks"),
     ],
 )
-def test_what_remains_in_a_column_and_in_words(
+def test_time_left_in_a_column_and_in_words(
     low: float, high: float, at_least: bool, short: str, long: str
 ) -> None:
     job = view(forecast=forecast(low, high, at_least=at_least))

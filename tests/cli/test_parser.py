@@ -72,7 +72,7 @@ def test_jobs_and_options_may_be_mixed() -> None:
 
 @pytest.mark.parametrize("word", ["-Zk3", "--json", "--", "-", "-1", "--utc=x", "jobs", "a\tb"])
 @pytest.mark.parametrize("command", ["", "progress", "watch", "logs", "failures", "history"])
-def test_what_follows_two_dashes_is_a_job_however_it_begins(command: str, word: str) -> None:
+def test_words_after_two_dashes_are_job_ids(command: str, word: str) -> None:
     options = parse([*filter(None, ["--utc", command]), "--", word])
     assert job_prefixes(options) == [word]
     assert (options.command, options.utc) == (command, True)
@@ -148,7 +148,7 @@ def test_the_help_of_the_program_lists_every_command_and_common_option(
 
 
 @pytest.mark.parametrize("name", COMMANDS)
-def test_the_help_of_a_command_tells_its_own_options(
+def test_the_help_of_a_command_lists_its_options(
     name: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert perform(None, name, "--help").code == perform(None, "--utc", "-h", name).code == 0
@@ -168,7 +168,7 @@ def test_the_example_in_the_help_is_a_request() -> None:
     )
 
 
-def test_missing_credentials_are_exit_3_and_say_what_to_do() -> None:
+def test_missing_credentials_are_exit_3_with_advice() -> None:
     ran = perform(None, "jobs", environ={"CLOUDFLARE_ACCOUNT_ID": "a"})
     assert (ran.code, ran.out, len(ran.err)) == (3, [], 1)
     assert "CLOUDFLARE_API_TOKEN" in ran.err[0]
@@ -226,7 +226,7 @@ def test_a_token_wins_over_a_key() -> None:
     assert perform(account, "jobs", environ=environment(account, **more)).code == 0
 
 
-def test_an_email_and_a_key_will_do() -> None:
+def test_an_email_and_a_key_are_accepted() -> None:
     account = SimulatedAccount(jobs=1)
     environ = environment(account, CLOUDFLARE_EMAIL=account.email, CLOUDFLARE_API_KEY=account.key)
     del environ["CLOUDFLARE_API_TOKEN"]
@@ -251,7 +251,7 @@ def test_a_named_configuration_must_exist(tmp_path: Path) -> None:
     assert (ran.code, len(ran.err)) == (2, 1)
 
 
-def test_foreign_text_in_a_complaint_is_harmless() -> None:
+def test_control_characters_in_an_error_are_removed() -> None:
     ran = perform(None, "progress", "a", "b\x1b[2Jc")
     assert ran.code == 2
     assert "\x1b" not in "".join(ran.err)
@@ -266,7 +266,7 @@ def _after_2262() -> float:
 
 
 @pytest.mark.parametrize("clock", [_before_1970, _after_2262])
-def test_a_clock_that_tells_no_time_is_exit_2(
+def test_a_clock_out_of_range_is_exit_2(
     monkeypatch: pytest.MonkeyPatch, clock: Callable[[], float]
 ) -> None:
     monkeypatch.setattr("time.time", clock)

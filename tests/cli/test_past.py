@@ -43,7 +43,7 @@ async def test_a_file_that_opens_and_cannot_be_read_is_off(tmp_path: Path) -> No
     await opened.close()
 
 
-async def test_what_was_kept_is_remembered(tmp_path: Path) -> None:
+async def test_recorded_jobs_are_remembered(tmp_path: Path) -> None:
     store, _ = open_file(tmp_path / FILE, URL)
     told = Recorded(NOW - 3600.0, Counts(9, 1, 0, 0), "running")
     store.write([Remembered("acc0", Job("job0"))], [(JobKey("acc0", "job0"), told)])

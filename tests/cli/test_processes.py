@@ -24,7 +24,7 @@ def environ(home: Path, **more: str) -> dict[str, str]:
 
 @contextmanager
 def watching(command: Sequence[str], env: Mapping[str, str]) -> Iterator[subprocess.Popen[bytes]]:
-    """A program that has said its first line, and ends with the test, however that ends."""
+    """Run a program until its first line; end it with the test."""
     pipe = subprocess.PIPE
     with subprocess.Popen(command, env=env, stdout=pipe, stderr=pipe) as program:
         try:
@@ -133,7 +133,7 @@ def test_a_full_disk_is_one_line(tmp_path: Path, words: str, unbuffered: str) ->
     ]
 
 
-def test_a_help_that_nobody_reads_is_no_fault(tmp_path: Path) -> None:
+def test_help_into_a_closed_pipe_ends_with_0(tmp_path: Path) -> None:
     done = subprocess.run(
         ["bash", "-c", f'"{sys.executable}" -m slurper_tui --help | true; echo ${{PIPESTATUS[0]}}'],
         env=environ(tmp_path),
@@ -185,7 +185,7 @@ def test_a_log_that_cannot_be_written_is_exit_2(tmp_path: Path) -> None:
     assert len(done.stderr.splitlines()) == 1
 
 
-def test_a_log_that_nobody_reads_is_not_waited_for(tmp_path: Path) -> None:
+def test_a_log_pipe_without_a_reader_does_not_block(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "pipe")
     done = subprocess.run(
         [*PROGRAM, "--demo", "jobs", "--log", str(tmp_path / "pipe")],
@@ -243,7 +243,7 @@ def test_without_a_home_it_runs_without_a_history(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_history_that_is_locked_to_the_end_is_told(tmp_path: Path) -> None:
+def test_a_history_locked_until_the_end_is_reported(tmp_path: Path) -> None:
     account = SimulatedAccount(jobs=1)
     with serve(account) as server:
         variables = environ(tmp_path, **server.environment())

@@ -14,7 +14,7 @@ DOWN = Problem(Unreachable("cannot connect"), since=0.0, retry_at=3600.0)
 
 
 class Reported:
-    """A ProgressOutput and what it has said since the last look."""
+    """A ProgressOutput and its new lines."""
 
     def __init__(self, *, once: bool = False, patience: float | None = None) -> None:
         self._err = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
@@ -84,7 +84,7 @@ def test_a_pause_that_the_api_has_ordered() -> None:
     ("until", "told"),
     [(3_600.0, "01:00:00"), (86_400.0, "1970-01-02 00:00:00"), (90_000.0, "1970-01-02 01:00:00")],
 )
-def test_a_time_of_another_day_bears_its_date(until: float, told: str) -> None:
+def test_a_time_of_another_day_has_its_date(until: float, told: str) -> None:
     blocked = BudgetView(blocked_until=until, blocked_by=RateLimited("rate limited"))
     [line] = Reported().after(replace(seen(None), budget=blocked))
     assert line.endswith(f"; waiting until {told}")
@@ -92,7 +92,7 @@ def test_a_time_of_another_day_bears_its_date(until: float, told: str) -> None:
     assert line.endswith(f"; next try at {told}")
 
 
-def test_waiting_for_the_budget_is_told_by_commands_that_look_once() -> None:
+def test_one_shot_commands_report_waiting_for_the_budget() -> None:
     waiting = BudgetView(used=900, waiting=12)
     assert Reported(once=True).after(seen(budget=waiting)) == [
         "the request budget: 900 of 1200 requests in five minutes are used; 12 wait"
@@ -110,7 +110,7 @@ def test_rejected_by_every_account_is_the_end() -> None:
     assert caught.value.code == 3
 
 
-def test_a_history_that_is_not_kept_is_said_once_and_its_return_too() -> None:
+def test_a_history_that_is_off_is_reported_once_and_its_return_too() -> None:
     told, off = Reported(), "history off: the disk is full"
 
     def noted(note: str) -> list[str]:

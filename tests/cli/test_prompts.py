@@ -66,7 +66,7 @@ def test_a_file_wins_over_variables_and_names_are_written_in_any_way(tmp_path: P
     assert secrets.target.access_key_id == "target-id"
 
 
-def test_what_the_file_lacks_comes_from_variables(tmp_path: Path) -> None:
+def test_values_missing_in_the_file_come_from_variables(tmp_path: Path) -> None:
     secrets = read("s3", private(tmp_path, FILE[: FILE.index("[target]")]), KEYS)
     assert secrets.source.access_key_id == "file-id"
     assert secrets.target.access_key_id == "AKIA-TARGET-ID"
@@ -92,7 +92,7 @@ def test_a_file_that_others_can_read_is_refused(tmp_path: Path, mode: int) -> No
         ('[source]\naccess-key-id = "\udcff"\n', "not UTF-8 at byte 26"),
     ],
 )
-def test_what_is_wrong_in_the_file_is_told_without_a_word_of_it(
+def test_an_error_in_the_secrets_file_quotes_nothing_from_it(
     tmp_path: Path, text: str, said: str
 ) -> None:
     path = tmp_path / "secrets.toml"
@@ -104,7 +104,7 @@ def test_what_is_wrong_in_the_file_is_told_without_a_word_of_it(
     assert SECRET not in caught.value.line
 
 
-def test_a_file_that_is_none_is_told(tmp_path: Path) -> None:
+def test_a_path_that_is_no_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(CliError, match="No such file"):
         read("s3", str(tmp_path / "nothing"))
     with pytest.raises(CliError, match="Is a directory"):
@@ -121,7 +121,7 @@ def test_a_pipe_is_as_good_as_a_file(tmp_path: Path) -> None:
         os.close(reading)
 
 
-def test_what_is_missing_is_named_by_its_variable_with_exit_3() -> None:
+def test_missing_secrets_are_named_by_variable_with_exit_3() -> None:
     with pytest.raises(CliError) as caught:
         read("gcs", environ={**KEYS, "SLURPER_SOURCE_CLIENT_EMAIL": "me"})
     assert caught.value.code == 3
@@ -176,7 +176,9 @@ GCS_JOB = ("--source-vendor", "gcs", "--source-bucket", "a", "--target-bucket", 
 
 
 @pytest.mark.parametrize("more", [(), ("--no-precheck",)])
-def test_what_the_api_quotes_of_a_file_is_nowhere(tmp_path: Path, more: tuple[str, ...]) -> None:
+def test_secrets_quoted_by_the_api_are_scrubbed_everywhere(
+    tmp_path: Path, more: tuple[str, ...]
+) -> None:
     account = SimulatedAccount(jobs=0, token="token-that-nobody-may-see-1234567")
     file = private(tmp_path, KEY_FILE)
     home = tmp_path / "home"
@@ -196,7 +198,7 @@ def test_what_the_api_quotes_of_a_file_is_nowhere(tmp_path: Path, more: tuple[st
     assert account.token.encode() not in everything
 
 
-def test_a_report_and_a_log_know_what_was_read_from_a_file(tmp_path: Path) -> None:
+def test_secrets_from_a_file_are_scrubbed_from_reports_and_logs(tmp_path: Path) -> None:
     class Broken(httpx.AsyncBaseTransport):
         async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
             if request.method == "GET":

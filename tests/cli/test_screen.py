@@ -10,7 +10,7 @@ from slurper_tui.cli.screen import load_view, save_view
 from slurper_tui.tui.state import ViewState
 
 
-def test_what_was_chosen_comes_back(tmp_path: Path) -> None:
+def test_a_saved_view_is_loaded_again(tmp_path: Path) -> None:
     view = ViewState(theme="nord", sort="percent", inverted=True, hide_ended=True, migrations=False)
     save_view(tmp_path / "new" / "folder", view)
     assert load_view(tmp_path / "new" / "folder") == view
@@ -29,12 +29,12 @@ def test_what_was_chosen_comes_back(tmp_path: Path) -> None:
         "[" * 9999,
     ],
 )
-def test_nonsense_is_the_default(tmp_path: Path, text: str) -> None:
+def test_an_invalid_state_file_yields_the_default_view(tmp_path: Path, text: str) -> None:
     (tmp_path / "state.json").write_text(text, encoding="latin-1")
     assert load_view(tmp_path) == ViewState()
 
 
-def test_what_an_earlier_version_kept_is_completed_by_the_defaults(tmp_path: Path) -> None:
+def test_a_partial_state_file_is_completed_by_the_defaults(tmp_path: Path) -> None:
     (tmp_path / "state.json").write_text('{"sort": "percent", "hide_ended": true, "later": 1}')
     assert load_view(tmp_path) == ViewState(sort="percent", hide_ended=True, migrations=True)
 
@@ -50,7 +50,7 @@ def test_a_new_folder_is_its_owners_alone(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("kind", ["pipe", "socket", "device", "loop", "large"])
-def test_what_is_no_small_file_is_not_read(tmp_path: Path, kind: str) -> None:
+def test_only_a_small_regular_state_file_is_read(tmp_path: Path, kind: str) -> None:
     path = tmp_path / "state.json"
     if kind == "pipe":
         os.mkfifo(path)
@@ -69,7 +69,7 @@ def test_without_a_home_folder_nothing_is_kept() -> None:
     assert load_view(None) == ViewState()
 
 
-def test_a_folder_that_cannot_be_written_is_no_fault(tmp_path: Path) -> None:
+def test_an_unwritable_folder_is_ignored(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     save_view(tmp_path / "file", ViewState())
     (tmp_path / "state.json").mkdir()

@@ -22,7 +22,7 @@ BASES = ("https://api.example/client/v4", "http://127.0.0.1:80", "https://x.exam
 
 
 class Clock:
-    """A time that moves when it is told to."""
+    """A clock that the test moves."""
 
     def __init__(self) -> None:
         self.now = START
@@ -95,7 +95,7 @@ def test_an_ordinary_account_spans_nearly_one_page(ask: Caller) -> None:
     assert all(re.fullmatch("[0-9a-f]{64}", job["id"]) for job in jobs)
 
 
-def test_the_list_tells_the_newest_first_in_the_apis_own_times(ask: Caller) -> None:
+def test_the_list_is_newest_first_with_the_apis_time_format(ask: Caller) -> None:
     times = [job["createdAt"] for job in ask("GET", "jobs")]
     assert times == sorted(times, reverse=True)
     assert all(re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", told) for told in times)
@@ -139,7 +139,7 @@ def test_the_same_seed_and_time_tell_the_same(clock: Clock) -> None:
 
 
 @pytest.mark.parametrize("base", BASES)
-def test_any_base_url_will_do(account: SimulatedAccount, base: str) -> None:
+def test_any_base_url_is_accepted(account: SimulatedAccount, base: str) -> None:
     assert Caller(account, base)("GET", "jobs")
 
 
@@ -214,7 +214,7 @@ def test_pages_join_without_a_seam(clock: Clock) -> None:
 
 @pytest.mark.parametrize("name", ["limit", "offset"])
 @pytest.mark.parametrize("value", ["", "x", "1.5", "٣", "1e3", "0x10", ["1", "2"], "9" * 5000])
-def test_pages_that_nobody_can_turn_to(ask: Caller, name: str, value: str | list[str]) -> None:
+def test_invalid_pages_are_refused(ask: Caller, name: str, value: str | list[str]) -> None:
     for path in ("jobs", f"jobs/{ids_of(ask, 'running')[0]}/logs"):
         assert ask.codes("GET", path, 400, params={name: value})
 
@@ -315,7 +315,7 @@ def test_a_refused_body_is_pointed_at(ask: Caller) -> None:
 
 @example(body=b"", query="", path="jobs/..")
 @given(body=st.binary(max_size=200), query=st.text(max_size=30), path=st.text(max_size=30))
-def test_no_request_is_ever_too_odd(body: bytes, query: str, path: str) -> None:
+def test_any_request_gets_an_answer(body: bytes, query: str, path: str) -> None:
     account = SimulatedAccount(clock=lambda: START, jobs=3, budget=SimulatedBudget(quota=10**6))
     headers = {"authorization": f"Bearer {account.token}"}
     base = f"https://x.example/accounts/{account.account_id}/slurper/"
@@ -330,7 +330,7 @@ def test_no_request_is_ever_too_odd(body: bytes, query: str, path: str) -> None:
             assert account.answer(request).status_code < 500
 
 
-def test_every_answer_tells_the_budget_and_a_ray(ask: Caller, clock: Clock) -> None:
+def test_every_answer_has_budget_headers_and_a_ray(ask: Caller, clock: Clock) -> None:
     first, second = ask.ask("GET", "jobs"), ask.ask("GET", "jobs/nobody", 404)
     assert first.headers["ratelimit-policy"] == '"default";q=1200;w=300'
     assert first.headers["ratelimit"] == '"default";r=1199;t=300'

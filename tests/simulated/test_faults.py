@@ -58,7 +58,7 @@ def test_a_page_of_html(http: httpx.Client, account: SimulatedAccount, status: i
 @pytest.mark.parametrize(
     "kind", [Kind.GARBAGE, Kind.TRUNCATED, Kind.EMPTY, Kind.FOREIGN, Kind.NULL, Kind.WRONG_TYPES]
 )
-def test_a_body_that_is_not_what_was_asked_for(
+def test_faults_that_change_the_body(
     http: httpx.Client, account: SimulatedAccount, kind: Kind
 ) -> None:
     good = http.get("jobs").json()
@@ -118,7 +118,9 @@ def test_a_slow_answer_comes_whole(http: httpx.Client, account: SimulatedAccount
     assert http.get("jobs").json() == good
 
 
-def test_only_what_is_meant_is_hit(http: httpx.Client, account: SimulatedAccount) -> None:
+def test_a_fault_affects_only_matching_requests(
+    http: httpx.Client, account: SimulatedAccount
+) -> None:
     one, other = (course.plan.id for course in account.jobs()[:2])
     account.faults.add(
         Fault(status=500, operation="progress", job=one),
@@ -133,7 +135,7 @@ def test_only_what_is_meant_is_hit(http: httpx.Client, account: SimulatedAccount
     assert http.get(f"jobs/{one}/progress").status_code == 200
 
 
-def test_faults_come_in_order_so_often_and_after_so_many(
+def test_faults_apply_in_order_with_times_and_after(
     http: httpx.Client, account: SimulatedAccount
 ) -> None:
     account.faults.add(Fault(status=500, times=2), Fault(status=502, after=1, times=1))
@@ -183,7 +185,7 @@ def test_a_hanging_answer_does_not_hold_up_the_end(account: SimulatedAccount) ->
     assert time.monotonic() - began < 60
 
 
-def test_the_server_keeps_connections_and_notes_what_was_asked(
+def test_the_server_keeps_connections_and_records_requests(
     server: LoopbackServer, account: SimulatedAccount
 ) -> None:
     with _client(account, httpx.Client(), server.url) as http:
@@ -217,7 +219,7 @@ def test_several_accounts_behind_one_server() -> None:
 
 @pytest.mark.parametrize("happens", [True, False])
 @pytest.mark.parametrize("kind", [Kind.READ_TIMEOUT, Kind.RESET, Kind.HTML, Kind.CONNECT_ERROR])
-def test_whether_it_is_done_all_the_same_can_be_said(
+def test_whether_a_faulty_request_takes_effect_can_be_set(
     account: SimulatedAccount, kind: Kind, happens: bool
 ) -> None:
     account.faults.add(Fault(kind, status=502, operation="abortAll", happens=happens))

@@ -73,7 +73,7 @@ def test_counters_only_ever_grow_and_never_contradict_each_other(
 
 
 @given(courses())
-def test_a_completed_job_ends_with_just_what_was_planned(course: Course) -> None:
+def test_a_completed_job_has_the_planned_counters(course: Course) -> None:
     late = START + 10**9
     if course.status(late) == "completed":
         plan, told = course.plan, course.counters(late)
@@ -97,7 +97,7 @@ def test_every_look_five_seconds_apart_sees_movement(prefix: str) -> None:
     assert all(a < b for a, b in itertools.pairwise(told))
 
 
-def test_one_job_is_still_being_listed_and_is_known_in_full_later() -> None:
+def test_the_total_of_a_listing_job_grows_until_the_end() -> None:
     course = _running("2023/")
     listed = [course.counters(START + 60 * n).objects for n in range(240)]
     assert listed[0] < listed[3] < listed[-1] == course.plan.objects

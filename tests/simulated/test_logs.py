@@ -54,7 +54,7 @@ def test_control_requests_leave_rows(courses: list[Course]) -> None:
     assert events == ["migrationStart", "migrationPause", "migrationResume", "migrationPause"]
 
 
-def test_one_log_tells_that_the_listing_broke(courses: list[Course]) -> None:
+def test_one_log_has_a_row_for_a_broken_listing(courses: list[Course]) -> None:
     broken = [course for course in courses if course.plan.listing_broke]
     assert len(broken) == 1
     kinds = [row.log_type for row in whole_log(broken[0])]
@@ -82,7 +82,7 @@ def test_pages_join_to_the_whole_and_a_far_one_costs_as_little(courses: list[Cou
     assert log_rows(course, START, 50, 10**30) == []
 
 
-def test_rows_never_change_once_they_were_told(courses: list[Course]) -> None:
+def test_log_rows_never_change(courses: list[Course]) -> None:
     course = with_bucket(courses, "photos-prod")
     before, after = whole_log(course), whole_log(course, START + 7200)
     assert len(after) > len(before)
@@ -106,7 +106,7 @@ class Clock:
 
 
 class Asking:
-    """An account whose time a test moves, and a client of it."""
+    """An account with a clock that the test moves, and its client."""
 
     def __init__(self, **options: Any) -> None:
         self.clock = Clock()
@@ -131,7 +131,7 @@ class Asking:
         return told
 
 
-def test_an_account_is_told_how_its_logs_are_sorted() -> None:
+def test_the_order_of_logs_can_be_set() -> None:
     for oldest_first in (False, True):
         asking = Asking(oldest_rows_first=oldest_first)
         job = asking.create(["a", "b"])
@@ -141,7 +141,7 @@ def test_an_account_is_told_how_its_logs_are_sorted() -> None:
         assert kinds == (expected if oldest_first else expected[::-1])
 
 
-def test_a_job_of_failed_keys_copies_them_all_unless_told_otherwise() -> None:
+def test_a_job_of_failed_keys_copies_all_by_default() -> None:
     asking = Asking()
     keys = [f"k{n}" for n in range(10_000)]
     first = asking.create(keys)
