@@ -12,6 +12,7 @@ from slurper_tui.monitor.model.timeline import Window
 from slurper_tui.monitor.reports.digest import Digest
 from slurper_tui.monitor.services import Services
 from slurper_tui.monitor.session import Session
+from tests.patience import PATIENCE
 
 
 class FakeFeed(Session):
@@ -32,7 +33,7 @@ class FakeFeed(Session):
 
     async def taken(self) -> None:
         """Wait until everything pushed has been taken in."""
-        await asyncio.wait_for(self._queue.join(), 10)
+        await asyncio.wait_for(self._queue.join(), PATIENCE)
 
     async def snapshots(self) -> AsyncIterator[Snapshot]:
         while True:

@@ -16,6 +16,7 @@ from slurper_tui.monitor.model.logs import FailuresView, LogView
 from slurper_tui.monitor.model.plans import PlanView
 from slurper_tui.monitor.reports.receipt_maker import ReceiptMaker
 from slurper_tui.monitor.services import Services
+from tests.patience import PATIENCE
 
 T = TypeVar("T")
 
@@ -96,7 +97,7 @@ class Pushed(Generic[T]):
 
     async def taken(self) -> None:
         """Wait until everything pushed has been taken in."""
-        await asyncio.wait_for(self._queue.join(), 10)
+        await asyncio.wait_for(self._queue.join(), PATIENCE)
 
     async def read(self) -> AsyncIterator[T]:
         self.open += 1

@@ -8,35 +8,52 @@ from typing import Any
 
 from textual import app, pilot, screen
 
+from tests.patience import PATIENCE
+
 _DUE = 0.008
 """Seconds; a timer that is due within this time is work, such as a repaint."""
 
+_TIMERS = 500
+"""Timers that are waited for; one that comes again and again, as in an animation, is not."""
 
-def _busy(loop: Any) -> bool:
-    """Whether anything but the caller is to run now, or a timer is due soon."""
+
+def _due(loop: Any) -> bool:
+    """Whether a timer is due soon."""
     soon = loop.time() + _DUE
-    return bool(loop._ready) or any(
-        not timer.cancelled() and timer.when() < soon for timer in loop._scheduled
-    )
+    return any(not timer.cancelled() and timer.when() < soon for timer in loop._scheduled)
+
+
+def _in_threads(loop: Any) -> bool:
+    """Whether a thread of `asyncio.to_thread` is at work."""
+    executor = loop._default_executor
+    if executor is None:
+        return False
+    idle = executor._idle_semaphore._value
+    return not executor._work_queue.empty() or len(executor._threads) > idle
 
 
 async def wait_for_idle(min_sleep: float = 0, max_sleep: float = 1) -> None:
-    """Return when two turns of the loop in a row have found no work, or after `max_sleep`.
+    """Return when two turns of the loop in a row have found nothing to do.
 
     Textual's own function takes a program for idle that used little CPU within 20 ms, which is
-    also true of a busy one on a loaded machine.
+    also true of a busy one on a loaded machine. The parameters are Textual's, and not used.
     """
-    loop = asyncio.get_running_loop()
-    end = monotonic() + max_sleep
-    quiet = 0
-    while quiet < 2 and monotonic() < end:
+    loop: Any = asyncio.get_running_loop()
+    deadline = monotonic() + PATIENCE
+    quiet = timers = 0
+    while quiet < 2 and monotonic() < deadline:
         await asyncio.sleep(0)
-        if not _busy(loop):
-            quiet += 1
-            continue
-        quiet = 0
-        if not loop._ready:  # type: ignore[attr-defined]
+        if loop._ready:
+            quiet = 0
+        elif _in_threads(loop):
+            quiet = 0
             await asyncio.sleep(0.001)
+        elif timers < _TIMERS and _due(loop):
+            quiet = 0
+            timers += 1
+            await asyncio.sleep(0.001)
+        else:
+            quiet += 1
 
 
 def install() -> None:

@@ -14,9 +14,6 @@ from slurper_tui.cli.context import Process
 from slurper_tui.cli.main import run
 from slurper_tui.simulated.account import SimulatedAccount
 
-PATIENCE = 20.0
-"""Seconds after which a condition that does not come true is a failure."""
-
 
 @dataclass(frozen=True)
 class Ran:

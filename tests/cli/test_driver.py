@@ -12,8 +12,8 @@ from collections.abc import Iterator
 import pytest
 
 from slurper_tui.cli.driver import MISSING, PRIVATE_NAMES, ScreenWriter
+from tests.patience import PATIENCE
 
-PATIENCE = 20.0
 FRAME = "é" * 10_000
 FRAMES = 60
 """More than the pipe and the writer hold together."""

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from slurper_tui.simulated.account import Fault, Kind, SimulatedAccount
-from tests.cli.program import PATIENCE
+from tests.patience import PATIENCE
 from tests.server import serve
 
 PROGRAM = (sys.executable, "-m", "slurper_tui")

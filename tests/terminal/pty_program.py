@@ -19,8 +19,7 @@ from types import TracebackType
 
 import pyte
 
-PATIENCE = 20.0
-"""Seconds after which a condition that does not come true is a failure."""
+from tests.patience import PATIENCE
 
 PROGRAM = str(Path(sys.executable).with_name("slurper-tui"))
 

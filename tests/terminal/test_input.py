@@ -9,8 +9,9 @@ import struct
 import termios
 from pathlib import Path
 
+from tests.patience import PATIENCE
 from tests.server import LoopbackServer
-from tests.terminal.pty_program import PATIENCE, PROGRAM, PtyProgram
+from tests.terminal.pty_program import PROGRAM, PtyProgram
 from tests.terminal_input import NOISE, RELEASES, REPLIES
 
 PLACE = re.compile(rb"\x1b\[(\d+);(\d+)H")

@@ -9,7 +9,8 @@ from pathlib import Path
 import pytest
 
 from slurper_tui.simulated.account import Fault, Kind, SimulatedAccount
-from tests.terminal.pty_program import PATIENCE, PROGRAM, PtyProgram, environment
+from tests.patience import PATIENCE
+from tests.terminal.pty_program import PROGRAM, PtyProgram, environment
 
 SIGNALS = [(signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGINT, 130), (signal.SIGQUIT, 131)]
 
@@ -278,10 +279,9 @@ def test_terminated_while_stopped(environ: dict[str, str], how: str) -> None:
         program.see("running")
         stop(program, how)
         child = _child_of(program.process.pid)
-        program.type("clear; kill %1\n")
-        program.wait_for(lambda: not _alive(child), "the end of the program")
-        program.type("\n")
-        program.see("Exit 143")
+        program.type("clear; kill %1; wait -f %1; echo left $?\n")
+        program.see("left 143")
+        assert not _alive(child)
         assert 1049 not in program.modes()
 
 

@@ -14,8 +14,9 @@ import pytest
 from slurper_tui.monitor.history.opening import open_store
 from slurper_tui.simulated.account import Fault, Kind
 from tests.earlier import look_at
+from tests.patience import PATIENCE
 from tests.server import LoopbackServer
-from tests.terminal.pty_program import PATIENCE, PROGRAM, PtyProgram
+from tests.terminal.pty_program import PROGRAM, PtyProgram
 
 FILE = Path(".local/state/slurper-tui/history.sqlite3")
 

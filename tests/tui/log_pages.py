@@ -15,6 +15,7 @@ from slurper_tui.tui.app import SlurperApp
 from slurper_tui.tui.state import ScreenOptions
 from tests.fake_feed import FakeFeed
 from tests.fake_services import FakeLogs, FakeServices
+from tests.patience import until
 from tests.tui.jobs import NOW, iso, snapshot, view
 
 ARCHIVED = "importSkippedStorageClass"
@@ -78,11 +79,7 @@ class Opened(NamedTuple):
 
     async def until(self, condition: Callable[[], bool]) -> None:
         """Wait until something is true."""
-        for _ in range(200):
-            if condition():
-                return
-            await self.pilot.pause(0.01)
-        raise AssertionError(f"did not come:\n{self.text}")
+        await until(condition, self.pilot.pause, lambda: self.text)
 
     async def see(self, text: str) -> None:
         await self.until(lambda: text in self.text)

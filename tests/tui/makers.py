@@ -25,11 +25,13 @@ from slurper_tui.monitor.polling.budget import Budget, Metered
 from slurper_tui.monitor.polling.job_store import JobStore
 from slurper_tui.simulated.account import SimulatedAccount
 from slurper_tui.tui.app import SlurperApp
+from slurper_tui.tui.screens.confirm import ConfirmDialog
 from slurper_tui.tui.screens.create_form import CreateForm
 from slurper_tui.tui.state import ScreenOptions
 from tests.fake_feed import FakeFeed
 from tests.fake_services import FakeServices
 from tests.monitor.inline_history import InlineHistory
+from tests.patience import until
 from tests.tui.jobs import snapshot
 
 SECRET_WORDS = {
@@ -147,10 +149,7 @@ class Workbench:
 
     async def until(self, condition: Callable[[], object]) -> None:
         """Let the app go on until something is true."""
-        deadline = time.monotonic() + 20
-        while not condition():
-            assert time.monotonic() < deadline, self.text
-            await self.pilot.pause(0.005)
+        await until(condition, self.pilot.pause, lambda: self.text)
 
     async def see(self, *texts: str) -> None:
         """Wait until texts stand on the screen."""
@@ -183,10 +182,20 @@ class Workbench:
         """Go to what the form leads to, and press it."""
         await self.press("pagedown", "enter")
 
+    async def confirmation(self) -> None:
+        """Wait until a confirmation can be answered."""
+
+        def answerable() -> bool:
+            dialog = self.app.screen
+            return isinstance(dialog, ConfirmDialog) and dialog.stands
+
+        await self.until(answerable)
+        await self.pilot.pause()
+
     async def asked(self) -> None:
         """Wait for the question, as a person does: until it is drawn."""
         await self.until(lambda: getattr(self.app.screen, "stage", None) == "asking")
-        await self.pilot.pause(0.02)
+        await self.pilot.pause()
 
     async def over(self) -> None:
         """Wait for the answer."""

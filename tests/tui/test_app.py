@@ -26,6 +26,7 @@ from slurper_tui.tui.screens.dialogs import CopyDialog, Dialog, HelpDialog, Prob
 from slurper_tui.tui.screens.palette import Palette, likeness
 from slurper_tui.tui.state import ScreenOptions, ViewState
 from tests.fake_feed import FakeFeed
+from tests.patience import PATIENCE, until
 from tests.tui.jobs import ACCOUNT, NOW, snapshot, view
 
 XTERM = {"TERM": "xterm-256color"}
@@ -455,12 +456,8 @@ async def test_the_palette_runs_an_action_once_if_enter_is_pressed_several_times
 
 
 async def wait_for(stage: Stage, condition: Any) -> None:
-    """Wait until something is so; pytest's own deadline is the last one."""
-    for _ in range(200):
-        await stage.pilot.pause(0.02)
-        if condition():
-            return
-    raise AssertionError(f"it never came to be:\n{stage.text}")
+    """Wait until a condition is true."""
+    await until(condition, stage.pilot.pause, lambda: stage.text)
 
 
 @pytest.mark.parametrize("page", ["question_mark", "exclamation_mark", "colon", "slash"])
@@ -701,7 +698,7 @@ async def test_a_bug_is_kept_and_nothing_of_it_is_printed(capsys: Any) -> None:
 
 
 async def run_until_it_ends(app: SlurperApp) -> None:
-    async with app.run_test(), asyncio.timeout(10):
+    async with app.run_test(), asyncio.timeout(PATIENCE):
         await app._exception_event.wait()
 
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
-
 import pytest
 from msgspec.structs import replace
 
-from slurper_tui.monitor.model.job import AccountView, Counts, JobView, Phase, Snapshot
+from slurper_tui.monitor.model.job import AccountView, Counts, JobView, Phase
 from slurper_tui.monitor.model.samples import Recorded
 from slurper_tui.monitor.model.timeline import Trace, Window, trace_of
 from slurper_tui.monitor.reports.digest import Digest, JobDigest
@@ -16,22 +14,12 @@ from slurper_tui.tui.screens.dialogs import HelpDialog
 from slurper_tui.tui.screens.digest import DigestDialog
 from slurper_tui.tui.screens.palette import HOW_TO_TYPE, Palette
 from tests.fake_feed import FakeFeed
+from tests.patience import until
 from tests.tui.jobs import ACCOUNT, NOW, forecast, snapshot, view
 from tests.tui.test_app import Stage, staged
 
 DAY = 86_400.0
 HOUR = 3600.0
-
-
-class KnowingFeed(FakeFeed):
-    """A feed that an earlier run has left something to."""
-
-    def __init__(self, known: Snapshot) -> None:
-        super().__init__()
-        self._known = known
-
-    def known(self) -> Snapshot | None:
-        return self._known
 
 
 def past_of(job: JobView, step: float = 30.0, number: int = 120) -> Trace:
@@ -52,9 +40,11 @@ def moving(number: int = 1, hours: float = 6.0) -> JobView:
     return view(number, forecast=ahead, phase=Phase.SETTLED)
 
 
-async def test_remembered_jobs_stand_at_once_dimmed_and_dated() -> None:
-    known = snapshot(view(1, remembered=True, as_of=NOW - 720, rate=None), view(2, as_of=NOW))
-    feed = KnowingFeed(known)
+async def test_jobs_from_the_history_are_shown_at_once_dimmed_and_dated() -> None:
+    feed = FakeFeed()
+    feed.from_history = snapshot(
+        view(1, remembered=True, as_of=NOW - 720, rate=None), view(2, as_of=NOW)
+    )
     async with staged(feed=feed) as stage:
         assert "photos-1" in stage.text
         assert " 12m" in stage.text
@@ -192,11 +182,9 @@ async def test_a_narrow_sum_tells_the_deadline_in_a_word() -> None:
         assert "late 4h" in stage.text.splitlines()[0]
 
 
-async def until(stage: Stage, text: str) -> None:
-    """Wait until a text stands on the screen."""
-    async with asyncio.timeout(10):
-        while text not in stage.text:
-            await stage.pilot.pause(0.01)
+async def see(stage: Stage, text: str) -> None:
+    """Wait until the screen shows a text."""
+    await until(lambda: text in stage.text, stage.pilot.pause, lambda: stage.text)
 
 
 async def type_in_palette(stage: Stage, text: str) -> None:
@@ -208,12 +196,12 @@ async def type_in_palette(stage: Stage, text: str) -> None:
 async def test_the_palette_sets_and_clears_a_deadline() -> None:
     async with staged(snapshot(moving()), size=(140, 40)) as stage:
         await type_in_palette(stage, "deadline tomorrow 9am")
-        await until(stage, "09:00 UTC")
+        await see(stage, "09:00 UTC")
         await stage.press("enter")
-        await until(stage, "Due")
+        await see(stage, "Due")
         assert stage.app.main.state.deadline is not None
         await type_in_palette(stage, "no deadline")
-        await until(stage, "measure against none")
+        await see(stage, "measure against none")
         await stage.press("enter")
         await stage.press()
         assert stage.app.main.state.deadline is None
@@ -235,17 +223,17 @@ async def test_enter_sets_the_deadline_that_was_typed(typed: str, told: str, hou
     midnight = NOW // DAY * DAY
     async with staged(snapshot(moving()), size=(140, 40)) as stage:
         await type_in_palette(stage, typed)
-        await until(stage, f"{told}  ")
+        await see(stage, f"{told}  ")
         assert HOW_TO_TYPE not in stage.text
         await stage.press("enter")
-        await until(stage, "Due")
+        await see(stage, "Due")
         assert stage.app.main.state.deadline == pytest.approx(midnight + hours * HOUR)
 
 
 async def test_the_palette_says_once_how_a_deadline_is_typed() -> None:
     async with staged(snapshot(moving()), size=(140, 40)) as stage:
         await type_in_palette(stage, "deadline")
-        await until(stage, HOW_TO_TYPE)
+        await see(stage, HOW_TO_TYPE)
         assert stage.text.count(HOW_TO_TYPE) == 1
 
 
@@ -255,15 +243,15 @@ async def test_the_palette_says_once_how_a_deadline_is_typed() -> None:
 async def test_a_deadline_is_set_however_it_is_typed(typed: str) -> None:
     async with staged(snapshot(moving()), size=(140, 40)) as stage:
         await type_in_palette(stage, typed)
-        await until(stage, "UTC")
+        await see(stage, "UTC")
         await stage.press("enter")
-        await until(stage, "Due")
+        await see(stage, "Due")
         assert stage.app.main.state.deadline is not None
 
 
 async def test_the_palette_says_what_is_wrong_with_a_deadline() -> None:
     async with staged(snapshot(moving()), size=(140, 40)) as stage:
         await type_in_palette(stage, "deadline yesterday")
-        await until(stage, "past")
+        await see(stage, "past")
         await stage.press("enter")
         assert stage.app.main.state.deadline is None

@@ -31,6 +31,7 @@ from slurper_tui.tui.screens.log import LogPage
 from slurper_tui.tui.screens.palette import Everything
 from slurper_tui.tui.state import ScreenOptions, ViewState
 from tests.monitor.inline_history import InlineHistory
+from tests.patience import until
 
 LEAVING = frozenset({"app.quit", "app.suspend"})
 """Bindings that end or stop the program."""
@@ -72,11 +73,7 @@ class Watched:
         return snapshot is not None and snapshot.complete
 
     async def until(self, condition: Callable[[], object]) -> None:
-        for _ in range(500):
-            await self.pilot.pause()
-            if condition():
-                return
-        raise AssertionError("it never came to be")
+        await until(condition, self.pilot.pause)
 
     async def leave_pages(self) -> None:
         """Go back to the main screen, however many pages stand over it."""

@@ -87,7 +87,7 @@ async def settle(feed: FakeFeed, pilot: Any, terminal: Terminal) -> None:
     while written != len(terminal.sent):
         written = len(terminal.sent)
         for _ in range(4):
-            await pilot.pause(0.02)
+            await pilot.pause()
 
 
 def shown(app: SlurperApp) -> list[str]:

@@ -22,8 +22,9 @@ from slurper_tui.monitor.model.logs import FAILED_TYPE
 from slurper_tui.simulated.account import Fault, Kind, SimulatedAccount
 from slurper_tui.simulated.logs import log_rows
 from tests.cli.logs import account, plan, row, telling
-from tests.cli.program import PATIENCE, environment, make_process, perform
+from tests.cli.program import environment, make_process, perform
 from tests.cli.test_processes import PROGRAM, environ
+from tests.patience import PATIENCE
 from tests.server import serve
 from tests.terminal.pty_program import PROGRAM as PROGRAM_FILE
 from tests.terminal.pty_program import PtyProgram

@@ -20,7 +20,8 @@ from slurper_tui.monitor.history.opening import open_file
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.job import Counts
 from slurper_tui.monitor.model.samples import Recorded, Remembered
-from tests.cli.program import PATIENCE, Ran, perform
+from tests.cli.program import Ran, perform
+from tests.patience import PATIENCE
 
 EVIL = 'run\x1b[31m\nning,"x" \u202e'
 FIELDS = ["objects", "transferredObjects", "skippedObjects", "failedObjects", "status"]

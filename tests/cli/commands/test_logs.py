@@ -16,8 +16,9 @@ import pytest
 from slurper_tui.simulated.account import Fault, Kind, SimulatedAccount
 from slurper_tui.simulated.logs import log_rows
 from tests.cli.logs import account, plan, row, telling
-from tests.cli.program import PATIENCE, perform
+from tests.cli.program import perform
 from tests.cli.test_processes import PROGRAM, environ, watching
+from tests.patience import PATIENCE
 from tests.server import serve
 
 both_orders = pytest.mark.parametrize("oldest_first", [False, True])

@@ -95,9 +95,10 @@ async def test_killed_twice_each_job_is_made_once() -> None:
             assert_once(scenario, kept=True)
 
 
+@pytest.mark.parametrize("first", range(1, 60, 15))
 @timeless
-async def test_killed_while_slots_are_scarce_each_job_is_made_once() -> None:
-    for place in range(1, 60, 3):
+async def test_killed_while_slots_are_scarce_each_job_is_made_once(first: int) -> None:
+    for place in range(first, first + 15, 3):
         scenario = Scenario(slots=1)
         program = scenario.program(die_at=place)
         await run_until_killed(program, start(program))

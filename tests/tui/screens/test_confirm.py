@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import UTC
 
 import pytest
@@ -10,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from textual.app import App
 from textual.events import Key
+from textual.pilot import Pilot
 
 from slurper_tui.monitor.model.events import Action
 from slurper_tui.monitor.model.job import Counts, JobView, Verdict
@@ -27,6 +27,7 @@ from slurper_tui.tui.screens.confirm import (
     question_lines,
     unlock_question,
 )
+from tests.patience import until
 from tests.tui.jobs import ACCOUNT, NOW, harmless, snapshot, view
 
 LOOK = Look(zone=UTC)
@@ -194,18 +195,16 @@ async def answered(question: Question, *keys: str) -> tuple[int, bool]:
     """How often it was confirmed by these keys, and whether the dialog still stands."""
     app = Asking(question)
     async with app.run_test(size=(80, 24)) as pilot:
-        await stands(app, pilot.pause)
+        await drawn(app, pilot)
         await pilot.press(*keys)
         await pilot.pause()
         return app.said_yes, app.screen is app.dialog
 
 
-async def stands(app: Asking, pause: Callable[[], object]) -> None:
-    for _ in range(200):
-        await pause()  # type: ignore[misc]  # Pilot's own pause
-        if app.dialog.stands:
-            return
-    raise AssertionError("the dialog never stood")
+async def drawn(app: Asking, pilot: Pilot[None]) -> None:
+    """Wait until the dialog is drawn and takes keys."""
+    await until(lambda: app.dialog.stands, pilot.pause)
+    await pilot.pause()
 
 
 @pytest.mark.parametrize(
@@ -257,7 +256,7 @@ async def test_keys_from_before_it_was_drawn_confirm_nothing() -> None:
     early = Key("y", "y")
     app = Asking(asked(Action.PAUSE, BIG))
     async with app.run_test(size=(80, 24)) as pilot:
-        await stands(app, pilot.pause)
+        await drawn(app, pilot)
         app.dialog.post_message(early)
         await pilot.pause()
         assert app.said_yes == 0
@@ -272,7 +271,7 @@ async def test_a_yes_near_noise_or_in_a_burst_confirms_nothing(context: tuple[bo
     after_noise, in_burst = context
     app = Asking(asked(Action.PAUSE, BIG))
     async with app.run_test(size=(80, 24)) as pilot:
-        await stands(app, pilot.pause)
+        await drawn(app, pilot)
         for name in ("y", "tab", "enter"):
             set_context(key := Key(name, None), after_noise=after_noise, in_burst=in_burst)
             app.dialog.post_message(key)
@@ -286,7 +285,7 @@ async def test_a_yes_near_noise_or_in_a_burst_confirms_nothing(context: tuple[bo
 async def test_a_word_may_be_typed_in_a_burst_but_its_enter_not_near_noise() -> None:
     app = Asking(asked(Action.ABORT, BIG))
     async with app.run_test(size=(80, 24)) as pilot:
-        await stands(app, pilot.pause)
+        await drawn(app, pilot)
         await pilot.press(*"photos")
         set_context(noisy := Key("enter", "\r"), after_noise=True, in_burst=False)
         set_context(fast := Key("enter", "\r"), after_noise=False, in_burst=True)
@@ -300,7 +299,7 @@ async def test_a_word_may_be_typed_in_a_burst_but_its_enter_not_near_noise() -> 
 async def test_it_is_usable_at_every_size(size: tuple[int, int]) -> None:
     app = Asking(asked(Action.ABORT, BIG))
     async with app.run_test(size=size) as pilot:
-        await stands(app, pilot.pause)
+        await drawn(app, pilot)
         strips = app.screen._compositor.render_strips()
         shown = [strip.text for strip in strips]
         if size[0] >= 40:
@@ -317,7 +316,7 @@ async def test_it_is_usable_at_every_size(size: tuple[int, int]) -> None:
 async def test_newer_numbers_are_shown_while_it_stands_and_what_was_typed_stays() -> None:
     app = Asking(asked(Action.ABORT, BIG))
     async with app.run_test(size=(80, 24)) as pilot:
-        await stands(app, pilot.pause)
+        await drawn(app, pilot)
         await pilot.press(*"pho")
         moved = view(1, source="photos", counts=Counts(2_000_000, 1_999_000, 0, 0))
         app.dialog.show(asked(Action.ABORT, moved))

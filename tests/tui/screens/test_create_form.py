@@ -20,7 +20,6 @@ from slurper_tui.monitor.model.plans import MOST_LIST_BYTES
 from slurper_tui.simulated.account import Fault, Kind, SimulatedAccount
 from slurper_tui.tui.keys import set_context
 from slurper_tui.tui.screens import main as main_screen
-from slurper_tui.tui.screens.confirm import ConfirmDialog
 from slurper_tui.tui.screens.create_form import (
     CreateForm,
     FormScreen,
@@ -404,14 +403,12 @@ async def test_w_unlocks_from_there_and_the_checks_follow() -> None:
         await bench.go_on()
         await bench.see("may only read now")
         await bench.press("W")
-        await bench.until(lambda: isinstance(bench.app.screen, ConfirmDialog))
-        await bench.pilot.pause(0.02)
+        await bench.confirmation()
         await bench.press("n")
         assert sending(bench).stage is Stage.LOCKED
         assert bench.writes == []
         await bench.press("W")
-        await bench.until(lambda: isinstance(bench.app.screen, ConfirmDialog))
-        await bench.pilot.pause(0.02)
+        await bench.confirmation()
         await bench.press("y")
         await bench.asked()
         assert [sent.path for sent in bench.writes] == CHECKS

@@ -10,6 +10,7 @@ from textual.events import Key
 
 from slurper_tui.api.errors import BadAnswer, Fault, NotFound, Rejected
 from slurper_tui.api.models import LogRow
+from slurper_tui.tui.screens.dialogs import TextDialog
 from slurper_tui.tui.screens.log import LogPage
 from slurper_tui.tui.screens.main import MainScreen
 from tests.tui.jobs import NOW, harmless, iso, snapshot, view
@@ -534,7 +535,7 @@ async def test_where_an_answer_has_no_room_it_stands_in_a_dialog(folder: Path) -
         await program.show(log_view(*ROWS))
         await program.press("s")
         await program.see("./log-photos-job0001.jsonl")
-        assert program.page.__class__.__name__ == "TextDialog"
+        assert isinstance(program.page, TextDialog)
 
 
 async def test_a_rows_key_is_copied_exactly() -> None:

@@ -13,7 +13,6 @@ from slurper_tui.simulated.account import SimulatedAccount
 from slurper_tui.tui.keys import set_context
 from slurper_tui.tui.render.glyphs import Look
 from slurper_tui.tui.render.lines import text_of, width_of
-from slurper_tui.tui.screens.confirm import ConfirmDialog
 from slurper_tui.tui.screens.create_form import SecretsForm
 from slurper_tui.tui.screens.plans import PlansPage, plan_rows
 from slurper_tui.tui.widgets.form_fields import SecretInput
@@ -54,15 +53,14 @@ async def opened(bench: Workbench) -> PlansPage:
     """The page, with what it tells."""
     bench.app.main.action_plans()
     await bench.until(lambda: isinstance(bench.app.screen, PlansPage))
-    await bench.pilot.pause(0.02)
+    await bench.pilot.pause()
     assert isinstance(bench.app.screen, PlansPage)
     return bench.app.screen
 
 
 async def confirm(bench: Workbench, key: str) -> None:
     """Answer the question once it is drawn."""
-    await bench.until(lambda: isinstance(bench.app.screen, ConfirmDialog))
-    await bench.pilot.pause(0.02)
+    await bench.confirmation()
     await bench.press(key)
 
 

@@ -26,6 +26,7 @@ from slurper_tui.tui.state import ScreenOptions, ViewState
 from tests.fake_feed import FakeFeed
 from tests.fake_services import FakeServices
 from tests.monitor.reports.test_receipt_markdown import FAILED, ended, receipt
+from tests.patience import until
 from tests.tui.jobs import NOW, harmless, snapshot, view
 
 LOG = LogCounts({FAILED: 10}, whole=True)
@@ -75,11 +76,7 @@ class Opened:
         await self.pilot.pause()
 
     async def until(self, condition: Callable[[], bool]) -> None:
-        for _ in range(300):
-            if condition():
-                return
-            await self.pilot.pause(0.01)
-        raise AssertionError(self.text)
+        await until(condition, self.pilot.pause, lambda: self.text)
 
 
 @asynccontextmanager
