@@ -171,11 +171,11 @@ def test_a_refusal_is_told_with_the_apis_own_words(
 
 
 def test_any_size(program: PtyProgram) -> None:
-    for key in ("l", "e"):
+    for key, columns in (("l", 80), ("e", 90)):
         program.type(key)
         program.see("thumbs → media")
         for size in ((40, 12), (20, 5), (1, 1), (200, 50), (29, 6), (2, 24)) * 3:
             program.resize(*size)
-        program.resize(80, 24)
+        program.resize(columns, 24)
         program.wait_for(lambda: "Esc back" in program.text.splitlines()[23], "the last line")
         program.wait_for(lambda: "thumbs → media" in head(program), "the head")
