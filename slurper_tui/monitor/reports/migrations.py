@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import lru_cache, partial
+from operator import is_
 from typing import NamedTuple
 
 import msgspec
@@ -122,8 +123,8 @@ def migration_of(view: JobView) -> MigrationKey | None:
     cached = vars(view)
     if "migration" not in cached:
         cached["migration"] = key_of(view.account_id, view.job.source, view.job.target)
-    known: MigrationKey | None = cached["migration"]
-    return known
+    key: MigrationKey | None = cached["migration"]
+    return key
 
 
 def key_of(account_id: str, source: Source | None, target: Target | None) -> MigrationKey | None:
@@ -134,15 +135,15 @@ def key_of(account_id: str, source: Source | None, target: Target | None) -> Mig
         account_id,
         (source.vendor or "").casefold(),
         (source.endpoint or "").rstrip("/").casefold(),
-        _place(source.jurisdiction),
+        _jurisdiction(source),
         source.bucket,
-        _place(target.jurisdiction),
+        _jurisdiction(target),
         target.bucket,
     )
 
 
-def _place(jurisdiction: str | None) -> str:
-    return "" if jurisdiction in (None, "default") else str(jurisdiction)
+def _jurisdiction(end: Source | Target) -> str:
+    return "" if end.jurisdiction in (None, "default") else str(end.jurisdiction)
 
 
 MOST_NAMES = 3
@@ -167,7 +168,7 @@ def family_verdict(
     words = [
         *(_ends(others, len(roots)) or ["completed"]),
         *_failed(sums, retried=bool(retries)),
-        *_left(completed, others),
+        *_remaining(completed, others),
         *_doubts([view.counts for view in roots], sums.counts),
         *_lost_retries(retries),
         *([reason_of(BROKE_TYPE)] if broke else []),
@@ -184,14 +185,13 @@ def _ends(others: Sequence[JobView], number: int) -> list[str]:
 
 
 def _names(views: Sequence[JobView]) -> str:
-    names = [_name(view) for view in views[:MOST_NAMES]]
+    """Name some jobs by prefix or the beginning of their id, and count the others."""
+    names = []
+    for view in views[:MOST_NAMES]:
+        prefix = view.job.source.path_prefix if view.job.source else None
+        names.append(prefix or (view.job.id or "?")[:SHORT_ID])
     more = len(views) - len(names)
     return ", ".join(names) + (f" and {more} more" if more else "")
-
-
-def _name(view: JobView) -> str:
-    prefix = view.job.source.path_prefix if view.job.source else None
-    return prefix or (view.job.id or "?")[:SHORT_ID]
 
 
 def _failed(sums: Together, *, retried: bool) -> Iterator[str]:
@@ -201,11 +201,11 @@ def _failed(sums: Together, *, retried: bool) -> Iterator[str]:
         yield f"{sums.not_copied:,} not copied"
 
 
-def _left(completed: Sequence[JobView], others: Sequence[JobView]) -> Iterator[str]:
+def _remaining(completed: Sequence[JobView], others: Sequence[JobView]) -> Iterator[str]:
     for views, word in ((others, "not done"), (completed, "unaccounted")):
-        known = [n for n in (view.counts.remaining for view in views) if n is not None]
-        if known:
-            yield f"{sum(known):,} {word}"
+        numbers = [n for n in (view.counts.remaining for view in views) if n is not None]
+        if numbers:
+            yield f"{sum(numbers):,} {word}"
 
 
 def _doubts(counts: Sequence[Counts], sums: Counts) -> Iterator[str]:
@@ -238,12 +238,12 @@ def family_view(views: Sequence[JobView], links: Sequence[RetryLink]) -> JobView
     """
     by_key = {view.key: view for view in views}
     retries = [(link, by_key[link.child]) for link in links if link.child in by_key]
-    again = {link.child for link, _ in retries}
-    roots = [view for view in views if view.key not in again]
-    told = [view for view in roots if _has_told(view)]
+    children = {link.child for link, _ in retries}
+    roots = [view for view in views if view.key not in children]
+    counted = [v for v in roots if v.counts.objects is not None and v.counts.done is not None]
     sums = together(roots, retries)
-    some_unknown = 0 < len(told) < len(roots)
-    shown = together(told, retries) if some_unknown else sums
+    some_unknown = 0 < len(counted) < len(roots)
+    shown = together(counted, retries) if some_unknown else sums
     live = [view for view in views if view.live]
     view = JobView(
         account_id=views[0].account_id,
@@ -260,7 +260,7 @@ def family_view(views: Sequence[JobView], links: Sequence[RetryLink]) -> JobView
         missed=max((view.missed for view in live), default=0),
         remembered=any(view.remembered for view in live or views),
     )
-    return _moving(view, live) if live else _over(view, roots)
+    return _live_view(view, live) if live else _ended_view(view, roots)
 
 
 def _total(views: Sequence[JobView]) -> Total:
@@ -270,12 +270,9 @@ def _total(views: Sequence[JobView]) -> Total:
     return Total.PROVISIONAL if any(view.provisional for view in views) else Total.FINAL
 
 
-def _has_told(view: JobView) -> bool:
-    return view.counts.objects is not None and view.counts.done is not None
-
-
-def _moving(view: JobView, live: Sequence[JobView]) -> JobView:
-    worst = min(live, key=partial(_place_sums, _LIVE))
+def _live_view(view: JobView, live: Sequence[JobView]) -> JobView:
+    """Complete a live view: state of the worst job, summed rates, forecast of the last end."""
+    worst = min(live, key=partial(_severity, _LIVE))
     forecast = _last_end(live)
     return replace(
         view,
@@ -293,10 +290,10 @@ def _moving(view: JobView, live: Sequence[JobView]) -> JobView:
     )
 
 
-def _over(view: JobView, roots: Sequence[JobView]) -> JobView:
+def _ended_view(view: JobView, roots: Sequence[JobView]) -> JobView:
     """Complete an ended view: status of the worst root job; the status of retries is ignored."""
     lost = [v for v in roots if v.status != "completed"]
-    worst = min(lost, key=partial(_place_sums, _LOST), default=None)
+    worst = min(lost, key=partial(_severity, _LOST), default=None)
     return replace(
         view,
         status=worst.status if worst else "completed",
@@ -306,7 +303,7 @@ def _over(view: JobView, roots: Sequence[JobView]) -> JobView:
     )
 
 
-def _place_sums(order: Sequence[State], view: JobView) -> int:
+def _severity(order: Sequence[State], view: JobView) -> int:
     return order.index(view.state) if view.state in order else len(order)
 
 
@@ -315,26 +312,27 @@ def _percent(roots: Sequence[JobView], *, whole: bool) -> int | None:
 
     A job's done objects count up to its total only.
     """
-    known = [(v.counts.done, v.counts.objects) for v in roots]
-    objects = total(objects for _, objects in known)
-    if not objects or any(done is None for done, _ in known):
+    objects = total(view.counts.objects for view in roots)
+    if not objects or any(view.counts.done is None for view in roots):
         return None
-    done = sum(min(done or 0, objects or 0) for done, objects in known)
+    done = sum(min(view.counts.done or 0, view.counts.objects or 0) for view in roots)
     return percent_of(done, objects, finished=whole)
 
 
 def _last_end(live: Iterable[JobView]) -> Forecast | None:
     """Return the forecast of the last job to end; None if a live job has no forecast."""
-    forecasts = [shown_forecast(view) for view in live]
-    known = [forecast for forecast in forecasts if forecast is not None]
-    if not known or len(known) < len(forecasts):
-        return None
+    forecasts = list[Forecast]()
+    for view in live:
+        forecast = shown_forecast(view)
+        if forecast is None:
+            return None
+        forecasts.append(forecast)
     return Forecast(
-        low=max(forecast.low for forecast in known),
-        high=max(forecast.high for forecast in known),
-        made_at=max(forecast.made_at for forecast in known),
-        at_least=any(forecast.at_least for forecast in known),
-        seeded=any(forecast.seeded for forecast in known),
+        low=max(forecast.low for forecast in forecasts),
+        high=max(forecast.high for forecast in forecasts),
+        made_at=max(forecast.made_at for forecast in forecasts),
+        at_least=any(forecast.at_least for forecast in forecasts),
+        seeded=any(forecast.seeded for forecast in forecasts),
     )
 
 
@@ -353,15 +351,15 @@ def _reason(live: Sequence[JobView]) -> str:
 
 def _as_of(live: Sequence[JobView], views: Sequence[JobView]) -> float | None:
     """Return the time of the data, UTC seconds: the oldest of the live jobs', else the newest."""
-    known = [view.as_of for view in live or views if view.as_of is not None]
-    if not known:
+    times = [view.as_of for view in live or views if view.as_of is not None]
+    if not times:
         return None
-    return min(known) if live else max(known)
+    return min(times) if live else max(times)
 
 
 def _sum(live: Iterable[JobView], rate: Callable[[JobView], float | None]) -> float | None:
-    known = [number for number in map(rate, live) if number is not None]
-    return sum(known) if known else None
+    rates = [number for number in map(rate, live) if number is not None]
+    return sum(rates) if rates else None
 
 
 def _average(view: JobView) -> float | None:
@@ -384,18 +382,14 @@ def _job(views: Sequence[JobView], *, ended: bool) -> Job:
     ends = [job.finished_at for job in jobs]
     overwrites = {job.overwrite for job in jobs}
     source, target = jobs[0].source, jobs[0].target
+    # Prefix, keys and unknown fields differ between jobs of one migration.
     return Job(
         created_at=min((job.created_at for job in jobs), key=_time, default=None),
         finished_at=max(ends, key=_time) if ended and None not in ends else None,
         overwrite=overwrites.pop() if len(overwrites) == 1 else None,
-        source=_bucket(source),
+        source=source and replace(source, path_prefix=None, keys=None, extra={}),
         target=target and Target(target.vendor, target.bucket, target.jurisdiction),
     )
-
-
-def _bucket(source: Source | None) -> Source | None:
-    """Return the source without the fields that differ between jobs of one migration."""
-    return source and replace(source, path_prefix=None, keys=None, extra={})
 
 
 @lru_cache(maxsize=2**16)
@@ -420,17 +414,18 @@ def migrations(
     the migrations' first jobs. before: earlier result; an unchanged migration is returned as the
     same object. unstarted: jobs that plans have not started yet.
     """
-    coming = tuple(unstarted)
-    known, groups = before or {}, dict[MigrationKey, list[JobView]]()
+    unstarted = tuple(unstarted)
+    groups = dict[MigrationKey, list[JobView]]()
     running: Counter[str] = Counter()
     for view in views:
         running[view.account_id] += is_running(view)
         key = migration_of(view)
         if key is not None:
             groups.setdefault(key, []).append(view)
-    found = ((key, members, jobs_to_come(key, coming)) for key, members in groups.items())
+    found = ((key, members, jobs_to_come(key, unstarted)) for key, members in groups.items())
+    earlier = before or {}
     return tuple(
-        _same_or_new(known.get(key), key, members, links, running[key.account_id], more)
+        _same_or_new(earlier.get(key), key, members, links, running[key.account_id], more)
         for key, members, more in found
         if len(members) > 1 or more
     )
@@ -465,18 +460,16 @@ def _same_or_new(
     unstarted: int,
 ) -> Migration:
     """Return the earlier value if no job has changed, else a new migration."""
-    if before is None or before.unstarted != unstarted or not _unchanged(before, views, links):
+    unchanged = (
+        before is not None
+        and before.unstarted == unstarted
+        and len(before.jobs) == len(views)
+        and all(map(is_, before.jobs, views))
+        and before.retries == _retries(before.keys, links)
+    )
+    if before is None or not unchanged:
         return _new(key, tuple(views), links, running, unstarted)
     return before if before.running == running else replace(before, running=running)
-
-
-def _unchanged(before: Migration, views: Sequence[JobView], links: Sequence[RetryLink]) -> bool:
-    same = len(before.jobs) == len(views) and all(map(_is, before.jobs, views))
-    return same and before.retries == _retries(before.keys, links)
-
-
-def _is(one: object, other: object) -> bool:
-    return one is other
 
 
 def _new(
@@ -488,27 +481,27 @@ def _new(
 ) -> Migration:
     keys = frozenset(view.key for view in views)
     retries = _retries(keys, links)
-    again = superseded(views, retries)
-    return _summed(
-        Migration(
-            key=key,
-            jobs=views,
-            view=views[0],
-            running=running,
-            overlaps=overlaps(views, again | retries.keys()),
-            retries=retries,
-            superseded=again,
-            keys=keys,
-            unstarted=unstarted,
-        ),
-        links,
+    aside = superseded(views, retries)
+    migration = Migration(
+        key=key,
+        jobs=views,
+        view=views[0],
+        running=running,
+        overlaps=overlaps(views, aside | retries.keys()),
+        retries=retries,
+        superseded=aside,
+        keys=keys,
+        unstarted=unstarted,
     )
+    return _with_sums(migration, links)
 
 
-def _summed(migration: Migration, links: Sequence[RetryLink]) -> Migration:
+def _with_sums(migration: Migration, links: Sequence[RetryLink]) -> Migration:
     """Return the migration with the sums of its jobs as its view."""
-    view = family_view(migration.counted, _each_once(links, migration.retries))
-    return replace(migration, view=_with_more_to_come(view) if migration.unstarted else view)
+    retries = migration.retries
+    used = {link.child: link for link in links if retries.get(link.child) == link.parent}
+    view = family_view(migration.counted, list(used.values()))
+    return replace(migration, view=_as_lower_bound(view) if migration.unstarted else view)
 
 
 def with_changes(
@@ -519,16 +512,15 @@ def with_changes(
     What depends only on prefixes and times is computed again only if one of them changed.
     """
     views = tuple(changed.get(view.key, view) for view in before.jobs)
-    if all(map(_has_same_scope, before.jobs, views)):
-        return _summed(replace(before, jobs=views), links)
+    if all(
+        one is other or (one.live == other.live and scope_of(one) == scope_of(other))
+        for one, other in zip(before.jobs, views, strict=True)
+    ):
+        return _with_sums(replace(before, jobs=views), links)
     return _new(before.key, views, links, before.running, before.unstarted)
 
 
-def _has_same_scope(one: JobView, other: JobView) -> bool:
-    return one is other or (one.live == other.live and scope_of(one) == scope_of(other))
-
-
-def _with_more_to_come(view: JobView) -> JobView:
+def _as_lower_bound(view: JobView) -> JobView:
     """Make the view a lower bound, without verdict or 100 %, while jobs are unstarted."""
     forecast = view.forecast and replace(view.forecast, at_least=True)
     percent = None if view.percent is None else min(view.percent, 99)
@@ -551,19 +543,13 @@ def jobs_to_come(key: MigrationKey, unstarted: Iterable[Unstarted]) -> int:
     Endpoints are not compared: the API may return a default endpoint that the plan omits. Vendors
     are compared only if the API returned one.
     """
-    places = ((key_of(one.account_id, one.source, one.target), one.jobs) for one in unstarted)
-    return sum(jobs for place, jobs in places if place is not None and _same_buckets(place, key))
+    plans = ((key_of(one.account_id, one.source, one.target), one.jobs) for one in unstarted)
+    return sum(jobs for plan, jobs in plans if plan is not None and _same_buckets(plan, key))
 
 
 def _same_buckets(plan: MigrationKey, key: MigrationKey) -> bool:
     vendor = key.vendor or plan.vendor
     return plan._replace(endpoint="") == key._replace(endpoint="", vendor=vendor)
-
-
-def _each_once(links: Sequence[RetryLink], retries: Mapping[JobKey, JobKey]) -> list[RetryLink]:
-    """Return the links between these jobs, without duplicates."""
-    known = {link.child: link for link in links if retries.get(link.child) == link.parent}
-    return list(known.values())
 
 
 def _retries(keys: frozenset[JobKey], links: Sequence[RetryLink]) -> dict[JobKey, JobKey]:
