@@ -1,4 +1,4 @@
-"""What is noted in tests."""
+"""Events, retry links, log counts and plans for tests."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ TIE = RetryLink(key("job1"), key(), 7, ("importErrorRetryExhaustion",))
 
 
 def event(at: float = 0.0, what: What = What.ASKED, whose: JobKey | None = None) -> Event:
-    """An event so many seconds after the beginning."""
+    """An event `at` seconds after `BEGUN`."""
     return Event(whose or key(), BEGUN + at, what, "pause", "1004: not now")
 
 
@@ -30,13 +30,13 @@ def draft(prefix: str | None = None, keys: tuple[str, ...] | None = None) -> Dra
 
 
 def plan(*drafts: Draft, made_at: float = 0.0) -> Plan:
-    """A plan that is not kept yet."""
+    """A plan that is not stored yet."""
     steps = tuple(Step(n, one) for n, one in enumerate(drafts or (draft("a/"), draft("b/")), 1))
     return Plan(0, ACCOUNT, BEGUN + made_at, steps, key(), ("importErrorRetryExhaustion",))
 
 
 def fill_notes(store: Store) -> Plan:
-    """One of each, and the plan as it is kept."""
+    """Write one note of each kind; return the stored plan."""
     store.notes.keep([event(0), event(1, What.HERE)], {key(): COUNTS})
     store.notes.keep((), {}, [TIE])
     return store.notes.plans.keep(plan())

@@ -1,4 +1,4 @@
-"""Samples to keep, and where to keep them."""
+"""Jobs and samples to store, and histories to store them in."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ def job(job_id: str = "job0", account_id: str = ACCOUNT, *, closed: bool = False
 
 
 def sample(at: float = 0.0, done: int | None = 0, status: str | None = "running") -> Recorded:
-    """A sample so many seconds after the beginning."""
+    """A sample `at` seconds after `BEGUN`."""
     return Recorded(BEGUN + at, Counts(10**6, done, 0, 0), status)
 
 
 def run_of(number: int, every: float = 5.0, begin: float = 0.0) -> list[Recorded]:
-    """Evenly spaced samples of a job that moves."""
+    """Evenly spaced samples of a job that makes progress."""
     return [sample(begin + every * n, n) for n in range(number)]
 
 
@@ -52,7 +52,7 @@ def of(whose: JobKey, samples: Sequence[Recorded]) -> list[tuple[JobKey, Recorde
 
 @contextmanager
 def opened(path: Path | None, base_url: str = URL) -> Iterator[tuple[Store, HistoryView]]:
-    """A history that is let go of in the end."""
+    """Open a history and close it at the end."""
     store, view = open_history(path, base_url)
     try:
         yield store, view
@@ -81,7 +81,7 @@ _KINDS = st.tuples(
 
 @st.composite
 def pasts(draw: st.DrawFn, *, unknown: bool = True) -> list[Recorded]:
-    """A job's whole past, in order. unknown: some counts may be."""
+    """All samples of a job, oldest first. unknown: some counts may be None."""
     at, done, past = 0.0, 10, list[Recorded]()
     for span, status, gap, stalled, moved in draw(st.lists(_KINDS, max_size=80)):
         at, done = at + span, max(0, done + moved)

@@ -1,4 +1,4 @@
-"""What clocks that are wrong for a time leave in a history: its order, its values, its times."""
+"""Correction of samples recorded with a wrong clock: their order, values and times."""
 
 from __future__ import annotations
 
@@ -87,7 +87,7 @@ STEPS = st.lists(st.tuples(st.floats(0.0, 100.0), st.floats(-1e5, 1e5)), max_siz
 
 
 @given(st.lists(st.tuples(AWAY, st.floats(-1e9, 1e9), STEPS), max_size=6))
-def test_whatever_clocks_do_nothing_is_lost_and_its_order_stays(
+def test_no_sample_is_lost_or_reordered_by_any_clock(
     runs: list[tuple[float, float, list[tuple[float, float]]]],
 ) -> None:
     machine = Machine()
@@ -118,7 +118,7 @@ WRONG = st.one_of(
 @example([(1.0, 1_704_067_200.0 - BEGUN, [2.0]), (1.0, 91 * DAY, [2.0])], 1.0)
 @example([(1.0, 1_704_067_200.0 - BEGUN, [2.0])] * 2, 1.0)
 @given(st.lists(st.tuples(AWAY, st.none() | WRONG, SPANS), max_size=6), AWAY)
-def test_after_a_clock_that_was_wrong_times_are_right_again(
+def test_times_are_right_after_a_wrong_clock_is_corrected(
     runs: list[tuple[float, float | None, list[float]]], away: float
 ) -> None:
     machine = Machine()
@@ -146,7 +146,7 @@ def test_after_a_clock_that_was_wrong_times_are_right_again(
 
 
 def poisoned(path: Path) -> Store:
-    """A year ahead once, and from then on never back: a second after the other."""
+    """The clock is once set a year ahead, then runs on from there."""
     store = open_store(path, URL)
     far = 400 * DAY
     past = [sample(0.0, 0), *(replace(sample(far + n, n + 1), after_gap=True) for n in range(3))]
@@ -155,7 +155,7 @@ def poisoned(path: Path) -> Store:
     return store
 
 
-def test_a_file_with_a_future_is_healed_on_opening(tmp_path: Path) -> None:
+def test_samples_in_the_future_are_corrected_on_opening(tmp_path: Path) -> None:
     store, now = poisoned(tmp_path / "history"), BEGUN + 7200.0
     assert store.heal(now)
     samples = store.samples(KEY)
@@ -171,7 +171,7 @@ def test_a_file_with_a_future_is_healed_on_opening(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("now", [5.0, 1_500_000_000.0, BEGUN - 5 * DAY])
-def test_where_the_clock_itself_must_be_behind_nothing_is_moved(now: float) -> None:
+def test_nothing_is_moved_if_the_present_clock_is_behind(now: float) -> None:
     store = open_store(None, URL)
     past = [sample(5.0 * n, n) for n in range(9)]
     store.write([job()], of(KEY, past))
@@ -179,8 +179,8 @@ def test_where_the_clock_itself_must_be_behind_nothing_is_moved(now: float) -> N
     assert store.samples(KEY) == tuple(past)
 
 
-def test_a_clock_that_is_some_days_behind_moves_nothing_that_was_watched() -> None:
-    """What was seen for days cannot have been seen in the seconds since the last sample."""
+def test_clock_some_days_behind_moves_no_watched_samples() -> None:
+    """Samples watched for days do not fit into the seconds since the last sample."""
     store = open_store(None, URL)
     watched = [sample(600.0 * n, n) for n in range(800)]
     store.write([job()], of(KEY, watched))
@@ -188,7 +188,7 @@ def test_a_clock_that_is_some_days_behind_moves_nothing_that_was_watched() -> No
     assert store.samples(KEY) == tuple(watched)
 
 
-def test_samples_that_fit_nowhere_are_crowded_and_say_nothing_of_a_rate() -> None:
+def test_samples_without_room_are_squeezed_and_marked_as_gaps() -> None:
     store = open_store(None, URL)
     store.write([job()], of(KEY, [sample(0.0, 0)]))
     store.write([], of(KEY, [replace(sample(5.0 * n, n), after_gap=n == 1) for n in range(1, 9)]))
@@ -200,7 +200,7 @@ def test_samples_that_fit_nowhere_are_crowded_and_say_nothing_of_a_rate() -> Non
     assert all(each.after_gap for each in told[1:])
 
 
-def test_a_past_of_a_clock_never_set_is_no_absence() -> None:
+def test_impossible_times_do_not_count_as_absence() -> None:
     known = Remembered(ACCOUNT, Job("a", "running", CREATED), Recorded(5.0, Counts(), "running"))
     store = open_store(None, URL)
     assert Opened(store, HistoryView(), [known], BEGUN).away_since is None
@@ -214,7 +214,7 @@ def test_a_past_of_a_clock_never_set_is_no_absence() -> None:
     st.integers(0, 10**8),
     st.integers(0, 10**8),
 )
-def test_times_that_fit_keep_every_span_that_was_watched(
+def test_fitted_times_keep_every_watched_span(
     spans: list[tuple[int, bool]], floor: int, end: int
 ) -> None:
     at, block = 10**9, list[Dated]()

@@ -1,4 +1,4 @@
-"""A history that is damaged in any column: a row that cannot be read costs that row."""
+"""Damage in any column of a history: an unreadable row is skipped, the others are read."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ DAMAGE = {
     "one byte": "CAST(replace(CAST({column} AS BLOB), x'61', x'd9') AS TEXT)",
     "cut": "substr({column}, 1, length({column}) - 1)",
 }
-"""SQL expressions; {column} is what stood there."""
+"""SQL expressions; {column} is the present value."""
 
 GOOD = key("good")
 BAD = {name: key(f"bad{number}") for number, name in enumerate(DAMAGE)}
@@ -56,7 +56,7 @@ def tables() -> list[tuple[str, str]]:
 
 
 def fill(store: Store, whose: JobKey) -> None:
-    """Keep something of a job in every table."""
+    """Store a row of a job in every table."""
     store.write([job(whose.job_id)], of(whose, run_of(3)))
     store.notes.keep(
         [Event(whose, BEGUN, What.ELSEWHERE, "paused", "said")],
@@ -73,7 +73,7 @@ ROW = {
     "plans": "retry_job_id = ?",
     "steps": "plan = (SELECT id FROM plans WHERE retry_job_id = ?) AND number = 2",
 }
-"""Which row of a table is a job's to be damaged; elsewhere the only one."""
+"""Which row of a table to damage for a job; in other tables the only one."""
 
 
 def damage(
@@ -90,7 +90,7 @@ def damage(
 
 @pytest.fixture(scope="module")
 def whole() -> bytes:
-    """A file that knows as much of a good job as of others, which are to be damaged."""
+    """A file with the same data of an intact job and of jobs to damage."""
     store = open_store(None, URL)
     for whose in (GOOD, *BAD.values()):
         fill(store, whose)
@@ -114,7 +114,7 @@ READS: list[Callable[[Store], Any]] = [
 
 
 def assert_sound(value: Any) -> None:
-    """What was read is what it says it is: every field has a value of its type."""
+    """Check that every field has a value of its declared type."""
     if isinstance(value, msgspec.Struct):
         msgspec.convert(msgspec.to_builtins(value), type(value))
     elif isinstance(value, (tuple, list)):
@@ -132,7 +132,7 @@ def assert_good_is_whole(store: Store) -> None:
 
 
 @pytest.mark.parametrize(("table", "column"), tables())
-def test_a_row_that_cannot_be_read_costs_that_row(
+def test_unreadable_row_is_skipped_and_others_are_read(
     tmp_path: Path, whole: bytes, table: str, column: str
 ) -> None:
     path = tmp_path / "history.sqlite3"

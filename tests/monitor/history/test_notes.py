@@ -1,4 +1,4 @@
-"""What is kept besides samples, in real files."""
+"""Events, links, log counts and plans in real files."""
 
 from __future__ import annotations
 
@@ -45,12 +45,12 @@ def path(tmp_path: Path) -> Path:
 
 
 def step(store: Store, number: int = 1) -> Step:
-    """A step of the one plan, as it stands."""
+    """The present state of a step of the only plan."""
     [kept] = store.notes.plans.all()
     return kept.steps[number - 1]
 
 
-# What comes back -------------------------------------------------------------------------------
+# Reading what was written ------------------------------------------------------------------------
 
 TEXT = st.text(st.characters(codec="utf-8"), max_size=8)
 KEYS = st.builds(JobKey, st.just(ACCOUNT), TEXT)
@@ -68,7 +68,7 @@ DRAFTS = st.builds(
 
 
 @given(st.lists(st.builds(Event, KEYS, TIMES, st.sampled_from(What), TEXT, TEXT), max_size=9))
-def test_events_come_back_oldest_first_each_once(events: list[Event]) -> None:
+def test_events_are_read_oldest_first_without_duplicates(events: list[Event]) -> None:
     with opened(None) as (store, _):
         for _ in range(2):
             store.notes.keep(events, {})
@@ -81,7 +81,7 @@ def test_events_come_back_oldest_first_each_once(events: list[Event]) -> None:
 
 
 @given(st.lists(st.builds(Step, st.just(0), DRAFTS, at=TIMES, said=TEXT), max_size=4))
-def test_a_plan_comes_back_as_it_was(steps: list[Step]) -> None:
+def test_plan_is_read_as_written(steps: list[Step]) -> None:
     numbered = tuple(replace(each, number=n) for n, each in enumerate(steps, 1))
     with opened(None) as (store, _):
         kept = store.notes.plans.keep(replace(plan(), steps=numbered))
@@ -90,13 +90,13 @@ def test_a_plan_comes_back_as_it_was(steps: list[Step]) -> None:
 
 
 @given(st.dictionaries(KEYS, st.builds(LogCounts, st.dictionaries(TEXT, st.integers(0)))))
-def test_what_logs_hold_comes_back(counts: dict[JobKey, LogCounts]) -> None:
+def test_log_counts_are_read_as_written(counts: dict[JobKey, LogCounts]) -> None:
     with opened(None) as (store, _):
         store.notes.keep((), counts)
         assert store.notes.counts([ACCOUNT]) == counts
 
 
-def test_names_that_are_no_text_are_kept_too() -> None:
+def test_text_that_is_not_unicode_is_stored() -> None:
     odd = draft("x", keys=("a\ud800", "b"))
     with opened(None) as (store, _):
         store.notes.plans.keep(plan(odd))
@@ -107,7 +107,7 @@ def test_names_that_are_no_text_are_kept_too() -> None:
         )
 
 
-def test_the_newest_events_are_told_and_old_ones_go() -> None:
+def test_newest_events_are_returned_and_old_ones_deleted() -> None:
     with opened(None) as (store, _):
         for begin in range(0, 700, 100):
             store.notes.keep([event(at) for at in range(begin, begin + 100)], {})
@@ -118,21 +118,21 @@ def test_the_newest_events_are_told_and_old_ones_go() -> None:
         assert store.notes.events(key("job1"), 5) == (event(0, whose=key("job1")),)
 
 
-def test_events_of_one_moment_stay_in_their_order() -> None:
+def test_events_of_the_same_time_keep_their_order() -> None:
     several = [event(5, what) for what in (What.ASKED, What.REFUSED, What.HERE, What.ASKED)]
     with opened(None) as (store, _):
         store.notes.keep(several, {})
         assert store.notes.events(key(), 9) == tuple(several[:3])
 
 
-def test_counts_take_the_place_of_earlier_ones() -> None:
+def test_counts_replace_earlier_ones() -> None:
     with opened(None) as (store, _):
         for counts in (COUNTS, LogCounts({"x": 1}), LogCounts({"x": 2})):
             store.notes.keep((), {key(): counts})
             assert store.notes.counts() == {key(): counts}
 
 
-def test_ties_come_in_the_order_in_which_they_were_made() -> None:
+def test_links_are_read_in_the_order_they_were_recorded() -> None:
     others = [RetryLink(key(f"job{n}"), key(), n) for n in (5, 3, 4)]
     foreign = RetryLink(key("job9", "acc9"), key("job8", "acc9"), 1)
     with opened(None) as (store, _):
@@ -142,7 +142,7 @@ def test_ties_come_in_the_order_in_which_they_were_made() -> None:
         assert store.notes.links() == (replace(TIE, keys=8), *others, foreign)
 
 
-def test_everything_is_of_one_base_url(path: Path) -> None:
+def test_notes_of_another_base_url_are_not_visible(path: Path) -> None:
     with opened(path) as (store, _):
         kept = fill_notes(store)
     with opened(path, OTHER) as (store, _):
@@ -161,7 +161,7 @@ def test_everything_is_of_one_base_url(path: Path) -> None:
 # Plans -----------------------------------------------------------------------------------------
 
 
-def test_a_step_moves_only_from_where_it_stands() -> None:
+def test_step_changes_only_from_its_present_state() -> None:
     with opened(None) as (store, _):
         kept = store.notes.plans.keep(plan())
         sending = replace(kept.steps[0], state=SENDING, at=BEGUN + 1)
@@ -175,7 +175,7 @@ def test_a_step_moves_only_from_where_it_stands() -> None:
 
 
 @pytest.mark.parametrize("over", [StepState.STARTED, StepState.CANCELLED])
-def test_of_a_step_that_is_over_no_key_is_kept(path: Path, over: StepState) -> None:
+def test_finished_step_keeps_no_keys(path: Path, over: StepState) -> None:
     keys = draft(None, ("a/secret-name", "b/secret-name"))
     with opened(path) as (store, _):
         kept = store.notes.plans.keep(plan(keys, draft("c/")))
@@ -188,7 +188,7 @@ def test_of_a_step_that_is_over_no_key_is_kept(path: Path, over: StepState) -> N
 
 
 @pytest.mark.parametrize("state", [SENDING, StepState.UNDECIDED, StepState.REFUSED])
-def test_a_step_that_may_be_sent_again_keeps_its_keys(state: StepState) -> None:
+def test_step_that_may_be_sent_again_keeps_its_keys(state: StepState) -> None:
     keys = draft(None, ("a", "b"))
     with opened(None) as (store, _):
         kept = store.notes.plans.keep(plan(keys))
@@ -196,7 +196,7 @@ def test_a_step_that_may_be_sent_again_keeps_its_keys(state: StepState) -> None:
         assert step(store).draft == keys
 
 
-def test_no_password_is_kept_with_a_draft(path: Path) -> None:
+def test_draft_is_stored_without_password(path: Path) -> None:
     odd = replace(draft(), endpoint="https://me:pa55word@s3.example.com/?key=s3cret")
     with opened(path) as (store, _):
         store.notes.plans.keep(plan(odd))
@@ -207,7 +207,7 @@ def test_no_password_is_kept_with_a_draft(path: Path) -> None:
         assert b"s3cret" not in told
 
 
-def test_a_plan_that_cannot_be_read_holds_up_no_other() -> None:
+def test_unreadable_plan_is_skipped_and_others_are_read() -> None:
     with opened(None) as (store, _):
         first, second = (store.notes.plans.keep(plan(made_at=n)) for n in (0, 1))
         store._connection.execute("UPDATE steps SET draft = '{' WHERE plan = ?", (first.id,))
@@ -216,7 +216,7 @@ def test_a_plan_that_cannot_be_read_holds_up_no_other() -> None:
         assert store.notes.plans.all() == ()
 
 
-def test_what_another_version_noted_is_left_out() -> None:
+def test_notes_of_another_version_are_skipped() -> None:
     with opened(None) as (store, _):
         fill_notes(store)
         for statement in (
@@ -233,13 +233,13 @@ def test_what_another_version_noted_is_left_out() -> None:
 
 
 def first_version(path: Path) -> None:
-    """A file as the first version left it."""
+    """Create a file of the first version."""
     store = open_file(path, URL, migrations=MIGRATIONS[:1])[0]
     store.write([job()], of(key(), run_of(2000)))
     store.close()
 
 
-def test_a_file_of_the_first_version_is_carried_on_without_loss(path: Path) -> None:
+def test_file_of_first_version_is_migrated_without_loss(path: Path) -> None:
     first_version(path)
     assert version(path) == 1
     with opened(path) as (store, view):
@@ -251,7 +251,7 @@ def test_a_file_of_the_first_version_is_carried_on_without_loss(path: Path) -> N
         assert (store.notes.links(), store.notes.counts()) == ((TIE,), {key(): COUNTS})
 
 
-def test_a_file_of_the_first_version_can_be_read_alone(path: Path) -> None:
+def test_file_of_first_version_can_be_opened_read_only(path: Path) -> None:
     first_version(path)
     reader = read_store(path, URL)
     assert reader.samples(key()) == tuple(run_of(2000))
@@ -264,7 +264,7 @@ def test_a_file_of_the_first_version_can_be_read_alone(path: Path) -> None:
     copied.close()
 
 
-def test_a_versioned_file_without_our_tables_is_nobodys_to_write_to(path: Path) -> None:
+def test_versioned_file_with_other_tables_is_refused(path: Path) -> None:
     file = sqlite3.connect(path)
     file.executescript("CREATE TABLE jobs (name); PRAGMA user_version = 1")
     file.close()
@@ -287,7 +287,7 @@ def test_a_versioned_file_without_our_tables_is_nobodys_to_write_to(path: Path) 
         "sqlite_autoindex_steps_1",
     ],
 )
-def test_damage_among_the_notes_shows_at_once(path: Path, part: str) -> None:
+def test_damage_in_note_tables_is_found_on_opening(path: Path, part: str) -> None:
     with opened(path) as (store, _):
         fill_notes(store)
     [[page]] = (file := sqlite3.connect(path)).execute(
@@ -304,7 +304,7 @@ def test_damage_among_the_notes_shows_at_once(path: Path, part: str) -> None:
         assert name in view.reason
 
 
-# From one store into another -------------------------------------------------------------------
+# Copies ------------------------------------------------------------------------------------------
 
 
 def copy_of(path: Path) -> Store:
@@ -317,7 +317,7 @@ def copy_of(path: Path) -> Store:
     return Store(memory, URL, is_copy=True)
 
 
-def test_a_copy_of_a_file_tells_what_was_noted(path: Path) -> None:
+def test_copy_in_memory_contains_all_notes(path: Path) -> None:
     with opened(path, OTHER) as (store, _):
         fill_notes(store)
     with opened(path) as (store, _):
@@ -330,7 +330,7 @@ def test_a_copy_of_a_file_tells_what_was_noted(path: Path) -> None:
     copied.close()
 
 
-def test_in_a_copy_no_step_is_moved_for_the_file_would_not_know(path: Path) -> None:
+def test_step_of_a_copied_plan_cannot_change(path: Path) -> None:
     with opened(path) as (store, _):
         kept = fill_notes(store)
     copied = copy_of(path)
@@ -342,7 +342,7 @@ def test_in_a_copy_no_step_is_moved_for_the_file_would_not_know(path: Path) -> N
     copied.close()
 
 
-def test_a_history_that_was_not_wanted_notes_nothing_on_disk(path: Path) -> None:
+def test_disabled_history_writes_no_notes_to_disk(path: Path) -> None:
     store, _ = open_history(path, URL, wanted=False)
     kept: Plan = fill_notes(store)
     assert store.notes.plans.all() == (kept,)

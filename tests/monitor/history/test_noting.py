@@ -1,4 +1,4 @@
-"""Notes kept off the loop: real files, real threads, real faults, real kills."""
+"""`HistoryNotes` with real files, threads, faults and kills."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ async def keeping(path: Path | None) -> AsyncGenerator[Kept, None]:
 
 
 async def note_all(notes: HistoryNotes) -> Plan:
-    """One of each; the plan as it is kept."""
+    """Record one note of each kind; return the stored plan."""
     notes.note([event(0), event(1, What.HERE)])
     notes.keep_counts(key(), COUNTS)
     await notes.link(TIE)
@@ -69,7 +69,7 @@ def sending(kept: Plan, number: int = 1, state: StepState = SENDING) -> Step:
     return replace(kept.steps[number - 1], state=state)
 
 
-async def test_what_is_noted_is_told_and_there_again(path: Path) -> None:
+async def test_notes_are_read_in_this_run_and_the_next(path: Path) -> None:
     async with keeping(path) as first:
         kept = await note_all(first.notes)
         await assert_all(first.notes, kept)
@@ -79,7 +79,7 @@ async def test_what_is_noted_is_told_and_there_again(path: Path) -> None:
         await assert_all(second.notes, kept)
 
 
-async def test_in_memory_it_is_told_but_not_durable() -> None:
+async def test_notes_in_memory_are_readable_but_not_durable() -> None:
     async with keeping(None) as memory:
         kept = await note_all(memory.notes)
         await assert_all(memory.notes, kept)
@@ -88,7 +88,7 @@ async def test_in_memory_it_is_told_but_not_durable() -> None:
         assert not memory.notes.durable
 
 
-async def test_nobody_but_the_recorders_thread_touches_the_disk(path: Path) -> None:
+async def test_notes_use_only_the_recorders_thread(path: Path) -> None:
     async with keeping(path) as one:
         names = list[str]()
         one.recorder._store._connection.set_trace_callback(
@@ -100,7 +100,7 @@ async def test_nobody_but_the_recorders_thread_touches_the_disk(path: Path) -> N
         assert set(names) == {"history"}
 
 
-async def test_after_the_end_nothing_is_noted_nothing_moved_and_nothing_raised(path: Path) -> None:
+async def test_closed_notes_write_nothing_and_raise_nothing(path: Path) -> None:
     async with keeping(path) as one:
         kept = await note_all(one.notes)
     late = await note_all(one.notes)
@@ -111,10 +111,10 @@ async def test_after_the_end_nothing_is_noted_nothing_moved_and_nothing_raised(p
         assert store.notes.plans.all() == (kept,)
 
 
-# A disk that fails -----------------------------------------------------------------------------
+# Disk faults -------------------------------------------------------------------------------------
 
 
-async def test_on_a_full_disk_all_waits_and_no_plan_of_the_file_is_moved(path: Path) -> None:
+async def test_notes_wait_while_the_disk_is_full(path: Path) -> None:
     async with keeping(path) as one:
         theirs = await one.notes.keep_plan(plan())
         fill(one.recorder, 1)
@@ -144,7 +144,7 @@ async def test_on_a_full_disk_all_waits_and_no_plan_of_the_file_is_moved(path: P
         assert len(store.notes.counts()[key()].by_type) == 500
 
 
-async def test_while_another_program_locks_the_file_no_step_is_moved(path: Path) -> None:
+async def test_no_step_changes_while_the_file_is_locked(path: Path) -> None:
     async with keeping(path) as one:
         kept = await one.notes.keep_plan(plan())
         with locked(path, "BEGIN IMMEDIATE"):
@@ -160,7 +160,7 @@ async def test_while_another_program_locks_the_file_no_step_is_moved(path: Path)
         assert (store.notes.events(key(), 5), store.notes.links()) == ((event(0),), (OTHER_TIE,))
 
 
-async def test_a_plan_of_a_file_that_vanished_is_never_moved(path: Path) -> None:
+async def test_plan_of_a_deleted_file_cannot_change(path: Path) -> None:
     async with keeping(path) as one:
         kept = await one.notes.keep_plan(plan())
         unmake(path.parent)
@@ -208,7 +208,7 @@ async def test_plan_that_waits_gets_its_number_when_it_is_written(path: Path) ->
         assert (await one.notes.plans([ACCOUNT]))[1] == waiting
 
 
-async def test_where_no_file_can_be_made_again_notes_wait_in_memory(tmp_path: Path) -> None:
+async def test_notes_wait_while_no_new_file_can_be_created(tmp_path: Path) -> None:
     folder = tmp_path / "state"
     async with keeping(folder / "h") as one:
         one.recorder.record([job()], of(key(), run_of(3)))
@@ -227,7 +227,7 @@ async def test_where_no_file_can_be_made_again_notes_wait_in_memory(tmp_path: Pa
         assert store.notes.plans.all() == (replace(kept, id=1),)
 
 
-async def test_a_file_found_damaged_is_set_aside_and_what_comes_is_kept(path: Path) -> None:
+async def test_damaged_file_is_set_aside_and_new_notes_are_written(path: Path) -> None:
     async with keeping(path) as one:
         await note_all(one.notes)
         with path.open("r+b") as text:
@@ -245,7 +245,7 @@ async def test_a_file_found_damaged_is_set_aside_and_what_comes_is_kept(path: Pa
         assert "damaged" in one.recorder.view.reason
 
 
-async def test_too_many_events_wait_only_up_to_a_bound(path: Path) -> None:
+async def test_waiting_events_are_limited(path: Path) -> None:
     async with keeping(path) as one:
         one.notes.note([event(0)])
         await done(one.recorder)
@@ -257,7 +257,7 @@ async def test_too_many_events_wait_only_up_to_a_bound(path: Path) -> None:
         assert (len(told), told[-1].at) == (module.MOST, event(2 * module.MOST - 1).at)
 
 
-# Several programs ------------------------------------------------------------------------------
+# Several programs --------------------------------------------------------------------------------
 
 RACING = """
 import asyncio, sys
@@ -304,7 +304,7 @@ def states(path: Path) -> list[StepState]:
         return [step.state for step in kept.steps]
 
 
-def test_of_several_programs_only_one_moves_each_step(path: Path) -> None:
+def test_each_step_is_changed_by_one_of_several_programs(path: Path) -> None:
     planned(path, 60)
     several = [racer(path) for _ in range(3)]
     for each in several:
@@ -316,7 +316,7 @@ def test_of_several_programs_only_one_moves_each_step(path: Path) -> None:
     assert states(path) == [SENDING] * 60
 
 
-def test_what_a_killed_program_said_was_moved_is_moved(path: Path) -> None:
+def test_changes_reported_before_a_kill_are_on_disk(path: Path) -> None:
     planned(path, 2000)
     program = racer(path)
     assert program.stdin is not None
@@ -352,13 +352,13 @@ print("ended")
 """
 
 
-def test_a_disk_that_hangs_keeps_no_process_alive(path: Path) -> None:
+def test_hanging_disk_does_not_keep_the_process_alive(path: Path) -> None:
     words = [sys.executable, "-X", "dev", "-c", HANGING, str(path)]
     ran = subprocess.run(words, capture_output=True, text=True, timeout=30, check=False)
     assert (ran.returncode, ran.stdout, ran.stderr) == (0, "ended\n", "")
 
 
-async def test_whoever_gives_up_waiting_harms_nobody(path: Path) -> None:
+async def test_cancelled_change_does_not_disturb_later_ones(path: Path) -> None:
     async with keeping(path) as one:
         kept = await one.notes.keep_plan(plan())
         begun = threading.Event()
@@ -373,7 +373,7 @@ async def test_whoever_gives_up_waiting_harms_nobody(path: Path) -> None:
         assert await one.notes.move(kept.id, 2, WAITING, sending(kept, 2)) is True
 
 
-async def test_an_event_told_twice_is_one(path: Path) -> None:
+async def test_duplicate_event_is_stored_once(path: Path) -> None:
     twice = Event(key(), 1.5, What.ASKED, "abort")
     async with keeping(path) as first, keeping(path) as second:
         first.notes.note([twice, twice])

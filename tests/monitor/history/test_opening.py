@@ -1,4 +1,4 @@
-"""Opening a history that is well, and every one that is not: real files, real locks."""
+"""Opening histories that are new, older, damaged, foreign, locked or shared, with real files."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ sys.stdin.read()
 
 @contextmanager
 def locked(path: Path, *statements: str) -> Iterator[None]:
-    """Another process that has a file's lock, until the end."""
+    """Run another process that locks the file until the end of the block."""
     pipe = subprocess.PIPE
     words = [sys.executable, "-c", LOCKING, str(path), *statements]
     with subprocess.Popen(words, stdin=pipe, stdout=pipe) as other:
@@ -70,7 +70,7 @@ def path(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def kept(path: Path) -> Path:
-    """A file with something in it."""
+    """A file with 20 jobs and 2,000 samples."""
     with opened(path) as (store, _):
         store.write([job(f"job{n}") for n in range(20)], of(key(), run_of(2000)))
     return path
@@ -80,10 +80,10 @@ def modes(folder: Path) -> dict[str, str]:
     return {each.name: oct(each.stat().st_mode & 0o777) for each in folder.iterdir()}
 
 
-# What is well ----------------------------------------------------------------------------------
+# Valid files -------------------------------------------------------------------------------------
 
 
-def test_a_new_history_is_its_owners_alone(tmp_path: Path) -> None:
+def test_new_files_and_folders_are_private(tmp_path: Path) -> None:
     tmp_path.chmod(0o755)
     before = os.umask(0)
     try:
@@ -100,13 +100,13 @@ def test_a_new_history_is_its_owners_alone(tmp_path: Path) -> None:
     assert tmp_path.stat().st_mode & 0o777 == 0o755
 
 
-def test_a_file_that_others_could_read_is_closed_to_them(kept: Path) -> None:
+def test_existing_file_is_made_private(kept: Path) -> None:
     kept.chmod(0o644)
     with opened(kept):
         assert set(modes(kept.parent).values()) == {"0o600"}
 
 
-def test_what_was_kept_is_there_again(kept: Path) -> None:
+def test_written_data_is_read_after_reopening(kept: Path) -> None:
     with opened(kept) as (store, view):
         assert view == ON
         assert len(store.remembered([ACCOUNT])) == 20
@@ -114,7 +114,7 @@ def test_what_was_kept_is_there_again(kept: Path) -> None:
         assert kept.stat().st_size > 0
 
 
-def test_without_a_path_and_unwanted_it_is_in_memory(path: Path) -> None:
+def test_history_without_path_or_disabled_is_in_memory(path: Path) -> None:
     for where, wanted, keeping in ((None, True, Keeping.ON), (path, False, Keeping.ASKED_OFF)):
         store, view = open_history(where, URL, wanted=wanted)
         store.write([job()], of(key(), run_of(3)))
@@ -123,7 +123,7 @@ def test_without_a_path_and_unwanted_it_is_in_memory(path: Path) -> None:
     assert not path.exists()
 
 
-def test_safety_before_speed(kept: Path) -> None:
+def test_pragmas_for_safety_are_set(kept: Path) -> None:
     with opened(kept) as (store, _):
         told = {
             name: store._connection.execute(f"PRAGMA {name}").fetchone()[0]
@@ -132,7 +132,7 @@ def test_safety_before_speed(kept: Path) -> None:
     assert told == {"journal_mode": "wal", "synchronous": 2, "auto_vacuum": 2, "user_version": 2}
 
 
-def test_an_empty_file_is_a_new_one(path: Path) -> None:
+def test_empty_file_is_used_as_a_new_history(path: Path) -> None:
     path.touch()
     with opened(path) as (store, view):
         assert (view, store.path) == (ON, path)
@@ -149,18 +149,18 @@ def columns(path: Path) -> list[str]:
 
 
 def version(path: Path) -> int:
-    """As it stands in the file's first bytes, whoever reads them."""
+    """The schema version in the file's header."""
     return int.from_bytes(path.read_bytes()[60:64], "big")
 
 
-def test_an_older_file_becomes_one_of_todays(kept: Path) -> None:
+def test_older_file_is_migrated(kept: Path) -> None:
     store, notice = open_file(kept, URL, migrations=MORE)
     assert (notice, version(kept), "note" in columns(kept)) == ("", 3, True)
     assert store.samples(key()) == tuple(run_of(2000))
     store.close()
 
 
-def test_a_migration_that_fails_has_not_happened(kept: Path) -> None:
+def test_failed_migration_leaves_no_trace(kept: Path) -> None:
     broken = (
         *MIGRATIONS,
         ("ALTER TABLE jobs ADD COLUMN note TEXT", "INSERT INTO nowhere VALUES (1)"),
@@ -188,7 +188,7 @@ opening.open_file(Path(sys.argv[1]), "https://api.example", migrations=more)
 """
 
 
-def test_a_program_killed_in_a_migration_has_not_begun_it(kept: Path) -> None:
+def test_killed_migration_leaves_no_trace(kept: Path) -> None:
     ran = subprocess.run([sys.executable, "-c", KILLED, str(kept)], check=False)
     assert ran.returncode == -9
     with opened(kept) as (store, view):
@@ -198,7 +198,7 @@ def test_a_program_killed_in_a_migration_has_not_begun_it(kept: Path) -> None:
     assert "note" in columns(kept)
 
 
-def test_a_newer_file_is_left_as_it_is(kept: Path) -> None:
+def test_newer_file_is_not_changed(kept: Path) -> None:
     open_file(kept, URL, migrations=MORE)[0].close()
     before = {each.name: each.read_bytes() for each in kept.parent.iterdir()}
     with opened(kept) as (store, view):
@@ -210,7 +210,7 @@ def test_a_newer_file_is_left_as_it_is(kept: Path) -> None:
         read_store(kept, URL)
 
 
-def test_a_newer_version_that_only_the_log_tells_of_is_seen(kept: Path) -> None:
+def test_newer_version_in_the_write_ahead_log_is_found(kept: Path) -> None:
     writer = sqlite3.connect(kept, isolation_level=None)
     writer.execute("PRAGMA user_version = 7")
     assert version(kept) == 2
@@ -219,7 +219,7 @@ def test_a_newer_version_that_only_the_log_tells_of_is_seen(kept: Path) -> None:
     writer.close()
 
 
-def test_somebody_elses_database_is_left_as_it_is(path: Path) -> None:
+def test_foreign_database_is_not_changed(path: Path) -> None:
     for statement in ("CREATE TABLE birds (name)", "PRAGMA user_version = 1"):
         file = sqlite3.connect(path)
         file.execute(statement)
@@ -251,7 +251,7 @@ FOREIGN = {
 
 @pytest.mark.parametrize("version", [0, 1, 2, 9])
 @pytest.mark.parametrize("kind", FOREIGN)
-def test_a_database_that_is_not_ours_is_not_touched(
+def test_foreign_database_with_similar_tables_is_not_touched(
     tmp_path: Path, kind: str, version: int
 ) -> None:
     target, path = tmp_path / "theirs", tmp_path / "history.sqlite3"
@@ -271,7 +271,7 @@ def test_a_database_that_is_not_ours_is_not_touched(
 
 
 @pytest.mark.parametrize("seen", [1, 2])
-def test_a_file_of_an_earlier_version_is_known_by_its_schema(path: Path, seen: int) -> None:
+def test_older_file_is_recognised_by_its_schema(path: Path, seen: int) -> None:
     file = sqlite3.connect(path, isolation_level=None)
     for statement in (s for migration in MIGRATIONS[:seen] for s in migration):
         file.execute(statement)
@@ -296,7 +296,7 @@ def aside(folder: Path) -> list[str]:
     return sorted(each.name for each in folder.iterdir() if "corrupt" in each.name)
 
 
-def test_what_is_no_database_is_set_aside_and_never_overwritten(path: Path) -> None:
+def test_damaged_files_are_set_aside_and_never_overwritten(path: Path) -> None:
     names = ["history.sqlite3.corrupt-20261124T231500Z" + end for end in ("", "-2", "-3")]
     for number, name in enumerate(names):
         path.write_bytes(b"no database %d" % number)
@@ -315,7 +315,7 @@ def test_what_is_no_database_is_set_aside_and_never_overwritten(path: Path) -> N
 
 
 @pytest.mark.parametrize("part", ["jobs", "sqlite_autoindex_jobs_1"])
-def test_damage_among_the_jobs_shows_at_once(kept: Path, part: str) -> None:
+def test_damage_in_job_table_is_found_on_opening(kept: Path, part: str) -> None:
     whole = kept.read_bytes()
     [[page]] = (file := sqlite3.connect(kept)).execute(
         "SELECT rootpage FROM sqlite_schema WHERE name = ?", (part,)
@@ -332,7 +332,7 @@ def test_damage_among_the_jobs_shows_at_once(kept: Path, part: str) -> None:
 
 
 @pytest.mark.parametrize("seed", range(30))
-def test_whatever_is_wrong_with_its_bytes_opening_goes_well(kept: Path, seed: int) -> None:
+def test_opening_never_raises_for_random_damage(kept: Path, seed: int) -> None:
     rng = random.Random(seed)
     broken = bytearray(kept.read_bytes())
     for _ in range(rng.choice([1, 3, 30])):
@@ -347,7 +347,7 @@ def test_whatever_is_wrong_with_its_bytes_opening_goes_well(kept: Path, seed: in
     store.close()
 
 
-# Out of reach ----------------------------------------------------------------------------------
+# Inaccessible files ------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -362,7 +362,9 @@ def test_whatever_is_wrong_with_its_bytes_opening_goes_well(kept: Path, seed: in
         ("nul\0", "embedded null byte"),
     ],
 )
-def test_where_no_file_can_be_had_it_is_off(tmp_path: Path, place: str, reason: str) -> None:
+def test_history_is_off_where_no_file_can_be_created(
+    tmp_path: Path, place: str, reason: str
+) -> None:
     (tmp_path / "file").touch()
     (tmp_path / "folder").mkdir()
     os.mkfifo(tmp_path / "pipe")
@@ -373,7 +375,7 @@ def test_where_no_file_can_be_had_it_is_off(tmp_path: Path, place: str, reason: 
 
 
 @pytest.mark.parametrize("end", ["-wal", "-shm", "-journal"])
-def test_a_pipe_beside_the_file_is_not_waited_for(kept: Path, end: str) -> None:
+def test_pipe_next_to_the_file_does_not_block(kept: Path, end: str) -> None:
     kept.with_name(kept.name + end).unlink(missing_ok=True)
     os.mkfifo(kept.with_name(kept.name + end))
     with opened(kept) as (_, view):
@@ -382,7 +384,7 @@ def test_a_pipe_beside_the_file_is_not_waited_for(kept: Path, end: str) -> None:
         read_store(kept, URL)
 
 
-def test_a_file_that_is_locked_for_good_is_off(kept: Path) -> None:
+def test_history_is_off_while_the_file_is_locked(kept: Path) -> None:
     exclusive = ("PRAGMA locking_mode = EXCLUSIVE", "UPDATE jobs SET closed = 0")
     with locked(kept, *exclusive), opened(kept) as (store, view):
         assert view == LOCKED_AT_START
@@ -395,7 +397,7 @@ def test_a_file_that_is_locked_for_good_is_off(kept: Path) -> None:
 
 @pytest.fixture
 def unwritable(kept: Path) -> Iterator[Path]:
-    """A file that not even root can write to, in a folder where nothing can be made."""
+    """A file that not even root can write to, in a folder where no file can be created."""
     set_to = ["chattr", "+i", str(kept), str(kept.parent)]
     for name in ("history.sqlite3.lock",):
         kept.with_name(name).unlink()
@@ -405,7 +407,7 @@ def unwritable(kept: Path) -> Iterator[Path]:
     subprocess.run(["chattr", "-i", str(kept), str(kept.parent)], check=True)
 
 
-def test_in_a_read_only_home_what_was_kept_is_still_known(unwritable: Path) -> None:
+def test_unwritable_file_is_copied_into_memory(unwritable: Path) -> None:
     with opened(unwritable) as (store, view):
         assert view == HistoryView(
             Keeping.OFF, "its file cannot be opened: operation not permitted"
@@ -418,7 +420,7 @@ def test_in_a_read_only_home_what_was_kept_is_still_known(unwritable: Path) -> N
     reader.close()
 
 
-def test_only_our_own_jobs_are_copied_and_what_is_old_is_thinned(path: Path) -> None:
+def test_copy_has_one_base_url_and_thins_old_samples(path: Path) -> None:
     with opened(path, "https://other.example") as (store, _):
         store.write([job("other")], of(key("other"), run_of(100)))
     with opened(path) as (store, _):
@@ -437,7 +439,7 @@ def test_only_our_own_jobs_are_copied_and_what_is_old_is_thinned(path: Path) -> 
     ours.close()
 
 
-def test_without_time_the_jobs_are_copied_and_no_samples(kept: Path) -> None:
+def test_copy_without_time_has_jobs_but_no_samples(kept: Path) -> None:
     source, target = sqlite3.connect(kept), sqlite3.connect(":memory:", isolation_level=None)
     prepare(target)
     copy(source, target, URL, seconds=-1.0)
@@ -447,10 +449,10 @@ def test_without_time_the_jobs_are_copied_and_no_samples(kept: Path) -> None:
     ours.close()
 
 
-# Two at once -----------------------------------------------------------------------------------
+# Several instances -------------------------------------------------------------------------------
 
 
-def test_the_second_shares_it_until_the_first_is_gone(path: Path) -> None:
+def test_second_instance_shares_until_the_first_closes(path: Path) -> None:
     first, one = open_history(path, URL)
     second, two = open_history(path, URL)
     assert (one, two) == (ON, HistoryView(Keeping.SHARED, "another slurper-tui keeps it too"))
@@ -462,7 +464,7 @@ def test_the_second_shares_it_until_the_first_is_gone(path: Path) -> None:
     second.close()
 
 
-def test_where_no_lock_can_be_had_nobody_else_is_seen(tmp_path: Path) -> None:
+def test_instance_counts_as_first_where_locks_are_impossible(tmp_path: Path) -> None:
     assert Ownership(tmp_path / "nowhere" / "history").claim()
 
 
@@ -478,7 +480,7 @@ sys.stdin.readline()
 """
 
 
-def test_of_many_that_begin_at_once_all_keep_it(path: Path) -> None:
+def test_instances_that_create_a_file_at_once_all_use_it(path: Path) -> None:
     pipe = subprocess.PIPE
     words = [sys.executable, "-c", OPENING, str(path)]
     several = [subprocess.Popen(words, stdin=pipe, stdout=pipe, text=True) for _ in range(4)]
@@ -563,10 +565,10 @@ def test_file_that_another_instance_is_creating_is_not_set_aside(
     assert aside(path.parent) == []
 
 
-# Reading alone ---------------------------------------------------------------------------------
+# Read-only access --------------------------------------------------------------------------------
 
 
-def test_reading_alone_makes_no_file(tmp_path: Path, kept: Path) -> None:
+def test_read_store_creates_no_file(tmp_path: Path, kept: Path) -> None:
     with pytest.raises(FileNotFoundError):
         read_store(tmp_path / "none" / "history", URL)
     assert not (tmp_path / "none").exists()
@@ -576,7 +578,7 @@ def test_reading_alone_makes_no_file(tmp_path: Path, kept: Path) -> None:
     assert aside(tmp_path) == []
 
 
-def test_reading_alone_writes_nothing_and_sees_what_another_writes(kept: Path) -> None:
+def test_read_store_sees_writes_of_others_and_cannot_write(kept: Path) -> None:
     with opened(kept) as (writer, _):
         reader = read_store(kept, URL)
         writer.write([job()], of(key(), run_of(1, begin=20_000)))
@@ -586,7 +588,7 @@ def test_reading_alone_writes_nothing_and_sees_what_another_writes(kept: Path) -
         reader.close()
 
 
-def test_a_store_can_be_had_in_memory_and_on_disk(path: Path) -> None:
+def test_open_store_opens_memory_or_file(path: Path) -> None:
     for where in (None, path):
         store = open_store(where, URL)
         store.write([job()], of(key(), run_of(3)))

@@ -1,4 +1,4 @@
-"""A history kept off the loop: real files, real threads, real faults."""
+"""`Recorder` with real files, threads, faults and kills."""
 
 from __future__ import annotations
 
@@ -56,17 +56,17 @@ async def recording(path: Path | None) -> AsyncGenerator[Recorder, None]:
 
 
 async def done(recorder: Recorder) -> None:
-    """All that was given to the thread before is done."""
+    """Wait for the tasks queued so far."""
     await asyncio.wrap_future(recorder._thread.submit(lambda: None))
 
 
 def written(path: Path) -> list[Recorded]:
-    """What another process would find in the file."""
+    """Read the samples that are in the file."""
     with opened(path) as (store, _):
         return list(store.samples(key()))
 
 
-async def test_what_is_recorded_is_told_and_kept(path: Path) -> None:
+async def test_recorded_samples_are_read_and_written(path: Path) -> None:
     past = run_of(100)
     async with recording(path) as recorder:
         for told in past:
@@ -79,7 +79,7 @@ async def test_what_is_recorded_is_told_and_kept(path: Path) -> None:
     assert written(path) == past
 
 
-async def test_nobody_but_its_own_thread_touches_the_disk(path: Path) -> None:
+async def test_only_the_recorders_thread_uses_the_disk(path: Path) -> None:
     async with recording(path) as recorder:
         names = list[str]()
         recorder._store._connection.set_trace_callback(
@@ -91,7 +91,7 @@ async def test_nobody_but_its_own_thread_touches_the_disk(path: Path) -> None:
         assert set(names) == {"history"}
 
 
-async def test_after_the_end_nothing_is_kept_and_nothing_raised(path: Path) -> None:
+async def test_closed_recorder_writes_nothing_and_raises_nothing(path: Path) -> None:
     before = set(threading.enumerate())
     async with recording(path) as recorder:
         recorder.record([job()], of(key(), run_of(3)))
@@ -105,7 +105,7 @@ async def test_after_the_end_nothing_is_kept_and_nothing_raised(path: Path) -> N
         assert not thread.is_alive()
 
 
-async def test_in_memory_it_is_as_it_was_said_to_be() -> None:
+async def test_view_of_a_recorder_in_memory_stays() -> None:
     store, _ = open_history(None, URL)
     off = HistoryView(Keeping.ASKED_OFF)
     recorder = Recorder(store, off)
@@ -133,15 +133,15 @@ async def test_old_samples_are_thinned_on_opening_and_every_hour(path: Path) -> 
         assert len(await recorder.samples(key())) <= begun + 6
 
 
-# A disk that fails -----------------------------------------------------------------------------
+# Disk faults -------------------------------------------------------------------------------------
 
 
 def fill(recorder: Recorder, pages: int) -> None:
-    """Let the file grow to so many pages and no further, as a full disk would."""
+    """Limit the file to `pages` pages, like a full disk."""
     recorder._store._connection.execute(f"PRAGMA max_page_count = {pages}").fetchall()
 
 
-async def test_a_full_disk_costs_nothing_but_memory(path: Path) -> None:
+async def test_samples_wait_while_the_disk_is_full(path: Path) -> None:
     past = run_of(3000)
     async with recording(path) as recorder:
         recorder.record([job()], of(key(), past[:10]))
@@ -161,7 +161,7 @@ async def test_a_full_disk_costs_nothing_but_memory(path: Path) -> None:
         assert written(path) == [*past, sample(20_000)]
 
 
-async def test_what_waits_is_written_at_the_end(path: Path) -> None:
+async def test_waiting_samples_are_written_on_close(path: Path) -> None:
     async with recording(path) as recorder:
         recorder.record([job()], of(key(), run_of(2)))
         await done(recorder)
@@ -173,7 +173,7 @@ async def test_what_waits_is_written_at_the_end(path: Path) -> None:
     assert len(written(path)) == 2000
 
 
-async def test_a_file_that_another_program_locks_is_written_later(path: Path) -> None:
+async def test_samples_wait_while_the_file_is_locked(path: Path) -> None:
     async with recording(path) as recorder:
         recorder.record([job()], of(key(), run_of(3)))
         await done(recorder)
@@ -186,7 +186,7 @@ async def test_a_file_that_another_program_locks_is_written_later(path: Path) ->
         assert recorder.view == ON
 
 
-async def test_a_lock_that_stays_does_not_hold_up_the_end(path: Path) -> None:
+async def test_lasting_lock_does_not_delay_close(path: Path) -> None:
     recorder = Recorder(*open_history(path, URL))
     with locked(path, "BEGIN IMMEDIATE"):
         recorder.record([job()], of(key(), run_of(3)))
@@ -196,7 +196,7 @@ async def test_a_lock_that_stays_does_not_hold_up_the_end(path: Path) -> None:
         assert loop.time() - begun < module.CLOSE_SECONDS + 1
 
 
-async def test_a_file_that_vanishes_is_begun_again(path: Path) -> None:
+async def test_deleted_file_is_created_again(path: Path) -> None:
     async with recording(path) as recorder:
         recorder.record([job(), job("job1")], of(key(), run_of(3)))
         await done(recorder)
@@ -213,7 +213,7 @@ async def test_a_file_that_vanishes_is_begun_again(path: Path) -> None:
         ]
 
 
-async def test_where_no_file_can_be_made_again_it_is_off_until_one_can(tmp_path: Path) -> None:
+async def test_history_is_off_until_a_new_file_can_be_created(tmp_path: Path) -> None:
     folder = tmp_path / "state"
     async with recording(folder / "h") as recorder:
         recorder.record([job()], of(key(), run_of(3)))
@@ -232,7 +232,7 @@ async def test_where_no_file_can_be_made_again_it_is_off_until_one_can(tmp_path:
     assert len(written(folder / "h")) == 9
 
 
-# A file that cannot be had at first ---------------------------------------------------------------
+# Files that cannot be opened at the start --------------------------------------------------------
 
 EXCLUSIVE = ("PRAGMA locking_mode = EXCLUSIVE", "UPDATE jobs SET closed = 0")
 
@@ -242,19 +242,19 @@ def names(folder: Path) -> list[str]:
 
 
 def unmake(folder: Path) -> None:
-    """Let everything in a folder be gone."""
+    """Delete all files of a folder."""
     for each in list(folder.iterdir()):
         each.unlink()
 
 
 def birds(path: Path) -> None:
-    """Somebody else's database."""
+    """Create a database of another program."""
     file = sqlite3.connect(path)
     file.execute("CREATE TABLE birds (name)")
     file.close()
 
 
-async def test_a_file_that_was_locked_at_the_start_is_left_alone_for_the_run(path: Path) -> None:
+async def test_file_locked_at_the_start_is_not_used_in_this_run(path: Path) -> None:
     with opened(path) as (store, _):
         store.write([job("old")], of(key("old"), run_of(50)))
     with locked(path, *EXCLUSIVE):
@@ -270,7 +270,7 @@ async def test_a_file_that_was_locked_at_the_start_is_left_alone_for_the_run(pat
         assert [known.job.id for known in store.remembered([ACCOUNT])] == ["old"]
 
 
-async def test_a_file_that_is_not_ours_is_never_tried_for(path: Path) -> None:
+async def test_foreign_file_is_not_tried_again(path: Path) -> None:
     birds(path)
     async with recording(path) as recorder:
         unmake(path.parent)
@@ -281,7 +281,7 @@ async def test_a_file_that_is_not_ours_is_never_tried_for(path: Path) -> None:
     assert names(path.parent) == []
 
 
-async def test_what_is_not_wanted_on_disk_is_never_put_there(path: Path) -> None:
+async def test_disabled_history_writes_no_file(path: Path) -> None:
     recorder = Recorder(*open_history(path, URL, wanted=False))
     for at in (0, 100, 200):
         recorder.record([job()], of(key(), [sample(at)]))
@@ -291,7 +291,7 @@ async def test_what_is_not_wanted_on_disk_is_never_put_there(path: Path) -> None
 
 
 def damage(path: Path, *, root: bool) -> None:
-    """Overwrite pages of samples, as a failing disk would. root: the first of them as well."""
+    """Overwrite pages of samples. root: the root page instead of later ones."""
     file = sqlite3.connect(path, isolation_level=None)
     file.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
     roots = dict(file.execute("SELECT name, rootpage FROM sqlite_schema"))
@@ -315,7 +315,9 @@ async def damaged(path: Path) -> Recorder:
 
 
 @pytest.mark.parametrize("how", ["write", "read"])
-async def test_damage_found_late_is_set_aside_and_nothing_new_is_lost(path: Path, how: str) -> None:
+async def test_file_damaged_during_the_run_is_set_aside_without_losing_new_samples(
+    path: Path, how: str
+) -> None:
     recorder = await damaged(path)
     broken = path.read_bytes()  # noqa: ASYNC240 - nothing else runs
     if how == "read":
@@ -337,7 +339,7 @@ async def test_damage_found_late_is_set_aside_and_nothing_new_is_lost(path: Path
         assert store.remembered([ACCOUNT])[0].job == job().job
 
 
-async def test_a_disk_that_damages_every_file_is_not_filled_with_them(path: Path) -> None:
+async def test_only_one_damaged_file_is_set_aside_in_a_run(path: Path) -> None:
     recorder = await damaged(path)
     for number in range(5):
         recorder.record([job()], of(key(), run_of(3, begin=20_000 + 100 * number)))
@@ -348,7 +350,7 @@ async def test_a_disk_that_damages_every_file_is_not_filled_with_them(path: Path
     await recorder.close()
 
 
-async def test_two_instances_keep_one_history(path: Path) -> None:
+async def test_two_instances_write_one_history(path: Path) -> None:
     async with recording(path) as second, recording(path) as first:
         pass
     async with recording(path) as first, recording(path) as second:
@@ -365,7 +367,7 @@ async def test_two_instances_keep_one_history(path: Path) -> None:
         assert second.view == ON
 
 
-# What waits ------------------------------------------------------------------------------------
+# Waiting samples ---------------------------------------------------------------------------------
 
 
 def taken(waiting: Waiting) -> list[Batch]:
@@ -375,7 +377,7 @@ def taken(waiting: Waiting) -> list[Batch]:
     return batches
 
 
-def test_what_waits_goes_in_bounded_batches_oldest_first() -> None:
+def test_waiting_samples_are_taken_in_limited_batches_oldest_first() -> None:
     waiting = Waiting()
     assert waiting.take() is None
     waiting.add([job()], of(key(), run_of(2 * BATCH + 1)))
@@ -390,7 +392,7 @@ def test_what_waits_goes_in_bounded_batches_oldest_first() -> None:
     assert batches[0].jobs == (job(closed=True), job("job1"))
 
 
-def test_too_many_are_thinned_from_the_oldest_on() -> None:
+def test_too_many_waiting_samples_are_thinned_oldest_first() -> None:
     waiting = Waiting(most=1000)
     past = run_of(5000)
     for told in past:
@@ -402,14 +404,14 @@ def test_too_many_are_thinned_from_the_oldest_on() -> None:
     assert all(b.at - a.at <= 600 for a, b in pairwise(kept))
 
 
-def test_what_is_too_much_even_thinned_is_lost_oldest_first() -> None:
+def test_waiting_samples_over_the_limit_are_dropped_oldest_first() -> None:
     waiting = Waiting(most=100)
     sparse = run_of(150, every=600.0)
     waiting.add([], of(key(), sparse))
     assert waiting.of(key()) == sparse[-100:]
 
 
-# Programs that end suddenly ----------------------------------------------------------------------
+# Killed programs ---------------------------------------------------------------------------------
 
 WRITING = """
 import asyncio, sys
@@ -431,7 +433,7 @@ asyncio.run(main())
 """
 
 
-def test_a_killed_program_loses_nothing_that_it_had_written(path: Path) -> None:
+def test_written_samples_survive_a_kill(path: Path) -> None:
     words = [sys.executable, "-c", WRITING, str(path), "1000000"]
     with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as program:
         assert program.stdout is not None
@@ -444,7 +446,7 @@ def test_a_killed_program_loses_nothing_that_it_had_written(path: Path) -> None:
     assert [sample.counts.transferred for sample in kept] == list(range(len(kept)))
 
 
-def test_a_file_that_may_not_grow_ends_nothing(path: Path) -> None:
+def test_file_size_limit_does_not_end_the_program(path: Path) -> None:
     def small() -> None:
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, 200_000))
@@ -474,13 +476,13 @@ print("ended")
 """
 
 
-def test_a_disk_that_hangs_keeps_no_process_alive(path: Path) -> None:
+def test_hanging_disk_does_not_keep_the_process_alive(path: Path) -> None:
     words = [sys.executable, "-X", "dev", "-c", HANGING, str(path)]
     ran = subprocess.run(words, capture_output=True, text=True, timeout=30, check=False)
     assert (ran.returncode, ran.stdout, ran.stderr) == (0, "ended\n", "")
 
 
-async def test_a_reader_that_gives_up_harms_nobody(path: Path) -> None:
+async def test_cancelled_read_does_not_disturb_later_ones(path: Path) -> None:
     async with recording(path) as recorder:
         begun = threading.Event()
         held = recorder._thread.submit(lambda: begun.wait(20))
@@ -495,7 +497,7 @@ async def test_a_reader_that_gives_up_harms_nobody(path: Path) -> None:
         assert len(await recorder.samples(key())) == 3
 
 
-async def test_what_cannot_be_kept_is_said_and_nothing_is_raised(path: Path) -> None:
+async def test_invalid_sample_turns_the_history_off_without_an_exception(path: Path) -> None:
     async with recording(path) as recorder:
         recorder.record([job()], [(key(), sample(float("nan")))])
         await done(recorder)

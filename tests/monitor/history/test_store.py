@@ -32,13 +32,13 @@ from tests.monitor.history.samples import (
 
 
 def in_order(samples: list[Recorded]) -> list[Recorded]:
-    """Each time once, the first to come, oldest first."""
+    """Only the first sample of each time, oldest first."""
     by_time = {told.at: told for told in reversed(samples)}
     return [by_time[at] for at in sorted(by_time)]
 
 
 @given(st.lists(ANY, max_size=20))
-def test_what_is_kept_comes_back(samples: list[Recorded]) -> None:
+def test_samples_are_read_as_written(samples: list[Recorded]) -> None:
     with opened(None) as (store, _):
         store.write([job()], of(key(), samples))
         assert list(store.samples(key())) == in_order(samples)
@@ -47,7 +47,7 @@ def test_what_is_kept_comes_back(samples: list[Recorded]) -> None:
         assert [told for _, told in store.every()] == in_order(samples)
 
 
-def test_both_ends_of_a_span_are_in_it() -> None:
+def test_samples_at_both_limits_are_included() -> None:
     with opened(None) as (store, _):
         store.write([job()], of(key(), run_of(10, every=1.2345)))
         whole = store.samples(key())
@@ -59,7 +59,7 @@ def test_both_ends_of_a_span_are_in_it() -> None:
 
 
 @given(pasts(), st.sampled_from([1.0, 2.5, 5.0, 60.0, 600.0, 23_040.0]), st.integers(-100, 9000))
-def test_the_last_of_each_step_is_what_the_samples_say(
+def test_last_of_each_equals_the_pure_function(
     past: list[Recorded], step: float, since: int
 ) -> None:
     with opened(None) as (store, _):
@@ -71,7 +71,7 @@ def test_the_last_of_each_step_is_what_the_samples_say(
         assert last_of_each(told, step) == told
 
 
-def test_jobs_of_other_accounts_and_addresses_are_kept_apart(tmp_path: Path) -> None:
+def test_accounts_and_base_urls_are_separate(tmp_path: Path) -> None:
     path = tmp_path / "history.sqlite3"
     with opened(path) as (store, _), opened(path, "https://other.example") as (other, _):
         store.write([job(), job(account_id="acc1")], of(key(), run_of(3)))
@@ -85,7 +85,7 @@ def test_jobs_of_other_accounts_and_addresses_are_kept_apart(tmp_path: Path) -> 
 
 
 @pytest.mark.parametrize("url", [URL + "/", "https://who:pass@api.example/v4", URL + "?a=b"])
-def test_an_address_is_the_same_however_it_is_written(tmp_path: Path, url: str) -> None:
+def test_spellings_of_a_base_url_are_equal(tmp_path: Path, url: str) -> None:
     with opened(tmp_path / "h", url) as (store, _):
         store.write([job()], [])
     with opened(tmp_path / "h") as (store, _):
@@ -112,7 +112,7 @@ def test_an_address_is_the_same_however_it_is_written(tmp_path: Path, url: str) 
         ("S3://user:\ns3cr3t@host", "S3://host"),
     ],
 )
-def test_no_user_stands_in_an_address_that_is_kept(url: str, place: str) -> None:
+def test_stored_address_has_no_user(url: str, place: str) -> None:
     assert place_text(url) == place
     assert "s3cr3t" not in place
 
@@ -121,11 +121,11 @@ words = st.text(st.characters(exclude_characters=":/@?#", exclude_categories=["C
 
 
 @given(words, st.text(st.sampled_from("a:/@?#.1")), st.sampled_from(["https://", "//", ""]))
-def test_nothing_is_left_of_a_password(user: str, password: str, scheme: str) -> None:
+def test_stored_address_has_no_password(user: str, password: str, scheme: str) -> None:
     assert place_text(f"{scheme}{user}:{password}@host:9000/x") == f"{scheme}host:9000/x"
 
 
-def test_no_key_and_no_secret_is_kept(tmp_path: Path) -> None:
+def test_jobs_are_stored_without_keys_and_secrets(tmp_path: Path) -> None:
     source = Source(
         bucket="from",
         keys=("s3cret-key",),
@@ -145,14 +145,14 @@ def test_no_key_and_no_secret_is_kept(tmp_path: Path) -> None:
     assert not any(b"s3cret" in text for text in written)
 
 
-def test_the_same_sample_twice_is_one(tmp_path: Path) -> None:
+def test_duplicate_sample_is_stored_once(tmp_path: Path) -> None:
     with opened(tmp_path / "h") as (one, _), opened(tmp_path / "h") as (other, _):
         for store in (one, other, one):
             store.write([job()], of(key(), run_of(10)))
         assert other.samples(key()) == tuple(run_of(10))
 
 
-def test_jobs_as_they_now_stand() -> None:
+def test_jobs_are_replaced_by_their_newest_state() -> None:
     with opened(None) as (store, _):
         store.write([job()], of(key(), run_of(2)))
         ended = replace(job(), job=replace(job().job, status="completed"), closed=True)
@@ -165,7 +165,7 @@ def test_jobs_as_they_now_stand() -> None:
         assert len(store.remembered([ACCOUNT])) == 1
 
 
-def test_a_sample_of_a_job_that_was_never_listed_is_kept() -> None:
+def test_sample_of_an_unlisted_job_is_stored() -> None:
     with opened(None) as (store, _):
         store.write([Remembered(ACCOUNT, Job())], [*of(key(), run_of(2)), *of(key(""), run_of(3))])
         assert store.remembered([ACCOUNT]) == (
@@ -173,7 +173,7 @@ def test_a_sample_of_a_job_that_was_never_listed_is_kept() -> None:
         )
 
 
-def test_odd_text_and_numbers_do_no_harm() -> None:
+def test_unusual_text_and_numbers_are_stored() -> None:
     half = "\ud800"
     odd = Remembered(half, Job(half, status=half + "x", source=Source(bucket=half)))
     told = Recorded(BEGUN, Counts(2**70, 1, 0, 0), half + "\x00\x1b")
@@ -186,7 +186,7 @@ def test_odd_text_and_numbers_do_no_harm() -> None:
 
 
 @pytest.mark.parametrize("nonsense", ["'{'", "CAST(x'ff00' AS TEXT)", "''", "3", "x'22'"])
-def test_a_row_that_is_not_to_be_read_is_passed_over(tmp_path: Path, nonsense: str) -> None:
+def test_invalid_row_is_skipped(tmp_path: Path, nonsense: str) -> None:
     with opened(tmp_path / "h") as (store, _):
         store.write([job(), job("job1")], [])
         broken = sqlite3.connect(tmp_path / "h", isolation_level=None)
@@ -195,7 +195,7 @@ def test_a_row_that_is_not_to_be_read_is_passed_over(tmp_path: Path, nonsense: s
         assert store.remembered([ACCOUNT]) == (job("job1"),)
 
 
-def test_all_is_written_or_nothing() -> None:
+def test_write_is_atomic() -> None:
     with opened(None) as (store, _):
         nonsense = Recorded(float("nan"), Counts(), None)
         with pytest.raises(ValueError, match="NaN"):
@@ -209,7 +209,7 @@ def test_all_is_written_or_nothing() -> None:
 
 
 def thin_all(store: Store, now: float) -> int:
-    """Thin until nothing is left to thin; in how many goes."""
+    """Thin until nothing is left to thin; return the number of calls."""
     goes = 1
     while store.thin(now):
         goes += 1
@@ -217,7 +217,7 @@ def thin_all(store: Store, now: float) -> int:
 
 
 @given(pasts(unknown=False), st.integers(-100, 10**5))
-def test_only_what_is_older_than_a_day_is_thinned(past: list[Recorded], later: int) -> None:
+def test_only_samples_older_than_a_day_are_thinned(past: list[Recorded], later: int) -> None:
     now = BEGUN + DAY + later
     cut = step_start(now - WHOLE_SECONDS)
     old = [told for told in past if told.at < cut]
@@ -233,7 +233,7 @@ def test_only_what_is_older_than_a_day_is_thinned(past: list[Recorded], later: i
 
 
 @given(pasts(unknown=False), st.lists(st.integers(1, 40_000), max_size=8))
-def test_thinning_now_and_then_is_thinning_once(past: list[Recorded], spans: list[int]) -> None:
+def test_repeated_thinning_equals_thinning_once(past: list[Recorded], spans: list[int]) -> None:
     with opened(None) as (often, _), opened(None) as (once, _):
         now, rest = BEGUN + DAY, list(past)
         for span in spans:
@@ -248,7 +248,7 @@ def test_thinning_now_and_then_is_thinning_once(past: list[Recorded], spans: lis
         assert often.samples(key()) == once.samples(key())
 
 
-def test_what_comes_late_is_thinned_too() -> None:
+def test_late_samples_are_thinned_too() -> None:
     with opened(None) as (store, _):
         store.write([job()], of(key(), run_of(1000)))
         thin_all(store, BEGUN + 3 * DAY)
@@ -259,7 +259,7 @@ def test_what_comes_late_is_thinned_too() -> None:
         assert len(store.samples(key())) <= before + 1
 
 
-def test_long_pasts_are_thinned_in_several_goes() -> None:
+def test_long_histories_are_thinned_in_several_calls() -> None:
     with opened(None) as (store, _):
         for number in range(3):
             store.write([job(f"job{number}")], of(key(f"job{number}"), run_of(17_280)))
@@ -268,7 +268,7 @@ def test_long_pasts_are_thinned_in_several_goes() -> None:
         assert thin_all(store, BEGUN + 3 * DAY) == 1
 
 
-def test_a_job_of_many_days_stays_small(tmp_path: Path) -> None:
+def test_file_of_a_long_job_stays_small(tmp_path: Path) -> None:
     days, hour = 6, 3600
     with opened(tmp_path / "h") as (store, _):
         sizes = list[int]()
@@ -284,7 +284,7 @@ def test_a_job_of_many_days_stays_small(tmp_path: Path) -> None:
         assert len(kept) < 17_280 + 720 + (days - 1) * 144
 
 
-def test_room_that_is_no_longer_needed_is_given_back(tmp_path: Path) -> None:
+def test_free_pages_are_returned_to_the_disk(tmp_path: Path) -> None:
     with opened(tmp_path / "h") as (store, _):
         store.write([job()], of(key(), run_of(50_000)))
         thin_all(store, BEGUN + 30 * DAY)
@@ -292,14 +292,14 @@ def test_room_that_is_no_longer_needed_is_given_back(tmp_path: Path) -> None:
     assert (tmp_path / "h").stat().st_size < 2**20
 
 
-def test_a_store_in_memory_is_in_place_and_nobody_elses() -> None:
+def test_store_in_memory_is_in_place_and_not_shared() -> None:
     store = open_store(None, URL)
     assert store.is_in_place
     assert not store.is_shared
     store.close()
 
 
-def test_widths_are_those_of_what_is_kept() -> None:
+def test_widths_are_those_of_stored_values() -> None:
     with opened(None) as (store, _):
         assert store.widest() == (0, 0, 0, 0, 0)
         store.write([], [*of(key(), [sample(0, 12345)]), *of(key("job1"), [sample(0, 1, None)])])

@@ -13,13 +13,13 @@ from tests.monitor.history.samples import BEGUN, pasts, run_of, sample
 
 
 def left(past: list[Recorded]) -> list[Recorded]:
-    """What stays of it."""
+    """The samples that thinning leaves."""
     gone = {told.at for told in superfluous(past)}
     return [told for told in past if told.at not in gone]
 
 
 def edges(past: list[Recorded]) -> list[tuple[Recorded, Recorded]]:
-    """Two neighbours between which something began or ended."""
+    """Whether a status, stall or gap changes between two neighbours."""
     return [
         (a, b)
         for a, b in pairwise(past)
@@ -36,17 +36,17 @@ def falls(past: list[Recorded]) -> list[tuple[Recorded, Recorded]]:
     ]
 
 
-def test_nothing_is_left_of_nothing() -> None:
+def test_no_samples_stay_no_samples() -> None:
     assert superfluous(()) == ()
 
 
-def test_of_a_quiet_day_one_sample_for_every_ten_minutes_is_left() -> None:
+def test_one_sample_per_ten_minutes_stays_without_changes() -> None:
     kept = left(run_of(17_280))
     assert len(kept) == 144 + 1  # the first as well
     assert all(b.at - a.at <= STEP_SECONDS for a, b in pairwise(kept))
 
 
-def test_of_a_step_the_newest_whole_sample_stays() -> None:
+def test_newest_complete_sample_of_a_step_stays() -> None:
     past = [
         *run_of(100),
         replace(sample(500.0), counts=Counts()),
@@ -59,7 +59,7 @@ def test_of_a_step_the_newest_whole_sample_stays() -> None:
 
 
 @given(pasts())
-def test_no_change_is_lost(past: list[Recorded]) -> None:
+def test_samples_around_each_change_stay(past: list[Recorded]) -> None:
     kept = left(past)
     assert edges(kept) == edges(past)
     assert falls(kept) == falls(past)
@@ -68,13 +68,13 @@ def test_no_change_is_lost(past: list[Recorded]) -> None:
 
 
 @given(pasts())
-def test_every_step_is_told_of(past: list[Recorded]) -> None:
+def test_every_step_keeps_a_sample(past: list[Recorded]) -> None:
     steps = {step_start(told.at) for told in past}
     assert {step_start(told.at) for told in left(past)} == steps
 
 
 @given(pasts())
-def test_no_more_is_left_than_must_be(past: list[Recorded]) -> None:
+def test_no_unnecessary_sample_stays(past: list[Recorded]) -> None:
     told = {*past[:1], *past[-1:]}
     told |= {each for pair in (*edges(past), *falls(past)) for each in pair}
     plain = [each for each in left(past) if each not in told]
@@ -83,13 +83,13 @@ def test_no_more_is_left_than_must_be(past: list[Recorded]) -> None:
 
 
 @given(pasts())
-def test_doing_it_again_changes_nothing(past: list[Recorded]) -> None:
+def test_thinning_is_idempotent(past: list[Recorded]) -> None:
     kept = left(past)
     assert left(kept) == kept
 
 
 @given(pasts(unknown=False), st.data())
-def test_piece_by_piece_is_the_same_as_all_at_once(
+def test_thinning_in_parts_equals_thinning_at_once(
     past: list[Recorded], joined: st.DataObject
 ) -> None:
     pieces: list[list[Recorded]] = []
