@@ -385,19 +385,19 @@ def arrange(state: ScreenState) -> ScreenState:
     )
 
 
-def adopt(state: ScreenState, made: ScreenState, arranged: ScreenState) -> ScreenState:
-    """Merge `arranged`, which was computed from `made`, into the current state.
+def adopt(state: ScreenState, base: ScreenState, arranged: ScreenState) -> ScreenState:
+    """Merge `arranged`, which was computed from `base`, into the current state.
 
-    If the filter, sorting or folding has changed since `made`, the state is arranged again. It is
+    If the filter, sorting or folding has changed since `base`, the state is arranged again. It is
     not if the user only went to another line that is still in the list.
     """
     unchanged = (
-        state.view is made.view
-        and state.filter_text == made.filter_text
-        and state.unfolded is made.unfolded
-        and (state.sought == made.sought or state.sought in arranged.rows)
+        state.view is base.view
+        and state.filter_text == base.filter_text
+        and state.unfolded is base.unfolded
+        and (state.sought == base.sought or state.sought in arranged.rows)
     )
-    news = state.news if state.news is not made.news else arranged.news
+    news = state.news if state.news is not base.news else arranged.news
     newer = replace(state, snapshot=arranged.snapshot, groups=arranged.groups, news=news)
     if not unchanged:
         return arrange(newer)

@@ -50,11 +50,11 @@ try:
     from textual._compositor import ChopsUpdate, LayoutUpdate
 except ImportError:
 
-    class ChopsUpdate:  # type: ignore[no-redef]  # stands in for a missing one  # an update that Textual never composes
-        """Stands for the missing class, so that `isinstance` is false for every update."""
+    class ChopsUpdate:  # type: ignore[no-redef]  # replaces the missing class
+        """Replaces the missing class, so that `isinstance` is false for every update."""
 
-    class LayoutUpdate:  # type: ignore[no-redef]  # stands in for a missing one
-        """Stands for the missing class, so that `isinstance` is false for every update."""
+    class LayoutUpdate:  # type: ignore[no-redef]  # replaces the missing class
+        """Replaces the missing class, so that `isinstance` is false for every update."""
 
 
 class PrivateName(NamedTuple):
