@@ -5,10 +5,10 @@ Widths are cells of the terminal, not characters.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import NamedTuple
 
-from rich.cells import CellSpan, cell_len, set_cell_size, split_graphemes
+from rich.cells import cell_len, set_cell_size, split_graphemes
 
 MARKS = 4
 """The most characters per cell on average: a letter and its combining marks.
@@ -34,14 +34,8 @@ def text_of(line: Iterable[Piece]) -> str:
 
 
 def width_of(line: Iterable[Piece]) -> int:
-    """Return the line's width in cells."""
-    return sum(map(_width, line))
-
-
-def _width(piece: Piece) -> int:
-    """Return a piece's cells; ASCII, by far the most common, needs no table."""
-    text = piece.text
-    return len(text) if text.isascii() else cell_len(text)
+    """Return the line's width in cells; ASCII, by far the most common, needs no table."""
+    return sum([len(text) if text.isascii() else cell_len(text) for text, _ in line])
 
 
 def shorten(text: str, width: int, ellipsis: str = "…") -> str:
@@ -60,7 +54,13 @@ def _head(text: str, width: int) -> str:
     if text.isascii():
         return text[:width]
     spans, _ = split_graphemes(text)
-    return text[: _ends(spans, width)[-1]]
+    end = 0
+    for _, after, cells in spans:
+        width -= cells
+        if width < 0:
+            break
+        end = after
+    return text[:end]
 
 
 def _tail(text: str, width: int) -> str:
@@ -78,17 +78,6 @@ def _tail(text: str, width: int) -> str:
     return text[start:]
 
 
-def _ends(spans: Sequence[CellSpan], width: int) -> list[int]:
-    """Return the end index of each character that fits; the first entry, 0, is for none."""
-    ends = [0]
-    for _, end, cells in spans:
-        width -= cells
-        if width < 0:
-            break
-        ends.append(end)
-    return ends
-
-
 def pad(text: str, width: int, *, right: bool = False) -> str:
     """Pad text with blanks to `width` cells. right: align it to the right."""
     blanks = " " * max(0, width - cell_len(text))
@@ -101,17 +90,15 @@ def fill(line: Line, width: int, *, right: bool = False) -> Line:
     if missing >= 0:
         blanks = (Piece(" " * missing),)
         return blanks + line if right else line + blanks
-    return tuple(_cut_pieces(line, width))
-
-
-def _cut_pieces(line: Line, width: int) -> Iterable[Piece]:
+    cut: list[Piece] = []
     for piece in line:
         length = cell_len(piece.text)
         if length > width:
-            yield Piece(set_cell_size(piece.text[: MARKS * width], width), piece.style)
-            return
-        yield piece
+            text = set_cell_size(piece.text[: MARKS * width], width)
+            return (*cut, Piece(text, piece.style))
+        cut.append(piece)
         width -= length
+    return tuple(cut)
 
 
 def spread(left: Line, right: Line, width: int) -> Line:

@@ -6,7 +6,7 @@ from textual.reactive import var
 
 from slurper_tui.monitor.model.events import Event
 from slurper_tui.tui.render.columns import Facts
-from slurper_tui.tui.render.detail import detail_lines
+from slurper_tui.tui.render.detail import detail_lines, migration_lines
 from slurper_tui.tui.render.glyphs import Look
 from slurper_tui.tui.render.lines import Line
 from slurper_tui.tui.state import ScreenState
@@ -30,8 +30,6 @@ class DetailPane(TextLines):
         state = self.state
         facts = Facts(self._look, state.now, state.deadline)
         if state.migration is not None:
-            from slurper_tui.tui.render.detail import migration_lines  # only needed for a migration
-
             return migration_lines(state.migration, facts, width)
         if state.job is None:
             return ()
@@ -51,5 +49,5 @@ class DetailPane(TextLines):
 
 
 def _events(state: ScreenState) -> tuple[Event, ...]:
-    """Return the known events of the highlighted job."""
+    """Return the events of the highlighted job that have been read."""
     return state.snapshot.events if state.snapshot else ()
