@@ -71,8 +71,8 @@ def test_every_import_that_a_contract_forbids_is_found(tmp_path: Path) -> None:
         ("slurper_tui.eta", ["httpx", "msgspec", "textual"]),
         ("slurper_tui.timeparse", ["httpx", "msgspec", "textual"]),
         (
-            "slurper_tui.monitor.polling.job_tracker",
-            ["httpx", "sqlite3", "textual", "slurper_tui.monitor.polling.poller"],
+            "slurper_tui.monitor.model.samples",
+            ["httpx", "sqlite3", "textual", "slurper_tui.monitor.polling"],
         ),
         ("slurper_tui.cli.past", ["httpx", "textual", "slurper_tui.monitor.polling.poller"]),
         (
@@ -80,8 +80,8 @@ def test_every_import_that_a_contract_forbids_is_found(tmp_path: Path) -> None:
             [
                 "httpx",
                 "slurper_tui.monitor.logs",
-                "slurper_tui.monitor.polling.budget",
-                "slurper_tui.monitor.polling.poller",
+                "slurper_tui.monitor.estimate.estimator",
+                "slurper_tui.monitor.polling",
                 "slurper_tui.monitor.reports.receipt",
                 "slurper_tui.monitor.reports.records",
                 "slurper_tui.simulated.account",
