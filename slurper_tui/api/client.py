@@ -18,8 +18,7 @@ from typing import TYPE_CHECKING, TypeVar
 import msgspec
 from msgspec.structs import replace
 
-from slurper_tui.api.base_url import check_base_url
-from slurper_tui.api.credentials import Credentials
+from slurper_tui.api.credentials import Credentials, check_base_url
 from slurper_tui.api.errors import BadAnswer, Locked, TooLarge
 from slurper_tui.api.models import (
     DEFAULT_BASE_URL,

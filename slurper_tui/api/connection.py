@@ -23,7 +23,7 @@ from urllib.request import getproxies
 import httpcore
 import httpx
 
-from slurper_tui.api.base_url import HIGHEST_PORT
+from slurper_tui.api.credentials import HIGHEST_PORT
 from slurper_tui.api.errors import BadSetting
 
 MOST_INFORMATIONAL = 20

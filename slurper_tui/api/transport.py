@@ -16,9 +16,8 @@ from functools import lru_cache, partial
 import httpx
 import msgspec
 
-from slurper_tui.api.base_url import check_url, refuse_user
 from slurper_tui.api.connection import RESET, ProxyChoice, Transport, choose_proxy, tls_context
-from slurper_tui.api.credentials import Credentials
+from slurper_tui.api.credentials import Credentials, check_url, refuse_user
 from slurper_tui.api.envelope import Raw, good_envelope, parse_limit, total_of
 from slurper_tui.api.errors import (
     ApiError,

@@ -14,7 +14,7 @@ import logging
 import os
 import sys
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, tzinfo
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple, TextIO
@@ -25,6 +25,8 @@ from slurper_tui.api.scrub import Scrubber
 from slurper_tui.cli.errors import CliError
 from slurper_tui.cli.output import Output
 from slurper_tui.config import Config
+from slurper_tui.monitor.model.base import JobKey
+from slurper_tui.monitor.model.job import JobView
 
 if TYPE_CHECKING:
     import httpx
@@ -93,6 +95,36 @@ def job_prefixes(options: argparse.Namespace) -> list[str]:
     if not all(job.strip() for job in jobs):
         raise CliError("a job's id may be shortened, but not to nothing")
     return jobs
+
+
+_MOST_NAMED = 5
+
+
+def resolve(prefixes: Iterable[str], jobs: Sequence[JobView]) -> frozenset[JobKey]:
+    """Return one job for each prefix; of several matches, the only job not gone.
+
+    Raises CliError when there is none or more than one.
+    """
+    return frozenset(_resolve(prefix, jobs) for prefix in prefixes)
+
+
+def _resolve(prefix: str, jobs: Sequence[JobView]) -> JobKey:
+    fitting = [view for view in jobs if view.key.job_id.startswith(prefix)]
+    meant = [view for view in fitting if view.key.job_id == prefix] or fitting
+    there = [view.key for view in meant if not view.gone]
+    found = there if len(there) == 1 else [view.key for view in meant]
+    if not found:
+        raise CliError(f"no job's id begins with {prefix!r}")
+    if len(found) > 1:
+        raise CliError(f"{len(found)} jobs' ids begin with {prefix!r}: {_names(found)}")
+    return found[0]
+
+
+def _names(keys: Sequence[JobKey]) -> str:
+    several = len({key.account_id for key in keys}) > 1
+    names = [f"{k.account_id}/{k.job_id}" if several else k.job_id for k in keys[:_MOST_NAMED]]
+    more = f" and {len(keys) - _MOST_NAMED} more" if len(keys) > _MOST_NAMED else ""
+    return ", ".join(names) + more
 
 
 def zone_of(config: Config) -> tzinfo | None:

@@ -27,6 +27,7 @@ from slurper_tui.cli.context import (
     job_prefixes,
     log_loop_error,
     patience_of,
+    resolve,
     zone_of,
 )
 from slurper_tui.cli.errors import CliError, ExitCode
@@ -202,7 +203,6 @@ def _command_for(
     process: Process,
 ) -> Callable[[], Awaitable[ExitCode]]:
     """Return the command as a function without arguments that returns an awaitable."""
-    from slurper_tui.cli.choice import resolve
     from slurper_tui.cli.commands.jobs import needed
     from slurper_tui.monitor.polling.poller import Monitor
     from slurper_tui.monitor.session import Session

@@ -21,7 +21,6 @@ from typing import TYPE_CHECKING, NoReturn
 import msgspec
 
 from slurper_tui.api.errors import BadSetting
-from slurper_tui.cli.choice import resolve
 from slurper_tui.cli.connect import Connection, setting_error
 from slurper_tui.cli.context import (
     LATER_SECONDS,
@@ -30,6 +29,7 @@ from slurper_tui.cli.context import (
     enable_garbage_collection,
     job_prefixes,
     log_loop_error,
+    resolve,
     zone_of,
 )
 from slurper_tui.cli.driver import MISSING, driver_for

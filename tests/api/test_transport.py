@@ -11,10 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from slurper_tui.api import transport as exchange
-from slurper_tui.api.base_url import check_base_url, is_loopback
 from slurper_tui.api.client import SlurperClient
 from slurper_tui.api.connection import MOST_INFORMATIONAL
-from slurper_tui.api.credentials import token_credentials
+from slurper_tui.api.credentials import check_base_url, is_loopback, token_credentials
 from slurper_tui.api.errors import BadAddress, BadBaseUrl, Unreachable
 from slurper_tui.api.transport import parse_base_url
 

@@ -12,7 +12,7 @@ import httpx
 
 from slurper_tui.api.client import SlurperClient
 from slurper_tui.api.credentials import token_credentials
-from slurper_tui.cli.choice import resolve
+from slurper_tui.cli.context import resolve
 from slurper_tui.monitor.model.job import JobView, Snapshot
 from slurper_tui.monitor.polling.history_sync import StoredHistory
 from slurper_tui.monitor.polling.poller import Monitor

@@ -7,7 +7,7 @@ from contextlib import aclosing
 from datetime import UTC
 from typing import Any, cast
 
-from slurper_tui.cli.choice import resolve
+from slurper_tui.cli.context import resolve
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.job import Snapshot
 from slurper_tui.monitor.model.timeline import Window

@@ -15,7 +15,7 @@ from textual.widgets import Input
 
 from slurper_tui.api.client import SlurperClient
 from slurper_tui.api.credentials import token_credentials
-from slurper_tui.cli.choice import resolve
+from slurper_tui.cli.context import resolve
 from slurper_tui.monitor.model.events import RequestState
 from slurper_tui.monitor.model.job import JobView
 from slurper_tui.monitor.polling.history_sync import StoredHistory

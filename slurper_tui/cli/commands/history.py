@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from slurper_tui import format as fmt
 from slurper_tui.api.models import DEFAULT_BASE_URL, Job
-from slurper_tui.cli import choice
+from slurper_tui.cli.context import resolve
 from slurper_tui.cli.errors import CliError, ExitCode
 from slurper_tui.cli.output import Output, distinct_width
 from slurper_tui.config import Config
@@ -104,7 +104,7 @@ def _key(store: Store, accounts: Sequence[str], job: str) -> JobKey | None:
     if not job.strip():
         raise CliError("a job's id may be shortened, but not to nothing")
     kept = [JobView(key.account_id, Job(id=key.job_id)) for key in store.keys(accounts)]
-    return next(iter(choice.resolve([job], kept))) if kept else None
+    return next(iter(resolve([job], kept))) if kept else None
 
 
 def _record(key: JobKey, sample: Recorded, *, one: bool) -> dict[str, Any]:

@@ -11,8 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import aclosing
 
 from slurper_tui import format as fmt
-from slurper_tui.cli import choice
-from slurper_tui.cli.context import CommandContext, job_prefixes
+from slurper_tui.cli.context import CommandContext, job_prefixes, resolve
 from slurper_tui.cli.errors import CliError, ExitCode
 from slurper_tui.cli.output import (
     Output,
@@ -159,7 +158,7 @@ def found(job: str, snapshot: Snapshot) -> JobView:
         raise CliError(
             f"the list of jobs could not be read, so {job!r} was not found", ExitCode.API
         )
-    [key] = choice.resolve([job], snapshot.jobs)
+    [key] = resolve([job], snapshot.jobs)
     return next(view for view in snapshot.jobs if view.key == key)
 
 

@@ -8,9 +8,8 @@ from typing import Any
 import httpx
 import pytest
 
-from slurper_tui.cli.choice import resolve
 from slurper_tui.cli.commands.jobs import watch as watch_jobs
-from slurper_tui.cli.context import CommandContext
+from slurper_tui.cli.context import CommandContext, resolve
 from slurper_tui.cli.output import Output, ProgressOutput
 from slurper_tui.cli.parser import parse
 from slurper_tui.monitor.session import Session

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from slurper_tui.api.models import Job
-from slurper_tui.cli.choice import resolve
+from slurper_tui.cli.context import resolve
 from slurper_tui.cli.errors import CliError
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.job import JobView
