@@ -143,13 +143,13 @@ def _is_any_later(connection: sqlite3.Connection, limit: int) -> bool:
 
 def _moves(connection: sqlite3.Connection, limit: int, now: int) -> Iterator[_Move | None]:
     """Yield one move per job with samples in the future; None if `now` must be behind."""
-    for job, told in connection.execute(_IN_FUTURE, {"limit": limit}).fetchall():
+    for job, text in connection.execute(_IN_FUTURE, {"limit": limit}).fetchall():
         first = _one(connection, _FIRST_FROM, job, limit, LATEST_MS)
         if first is None:  # only the copy of its newest sample is in the future
             yield _Move(job, (), ())
             continue
         block = _block(connection, job, first)
-        floor = _floor(_created(told), block[-1].at)
+        floor = _floor(_created(text), block[-1].at)
         times = fitted(block, max(floor, _previous(connection, job, block)), now - 1)
         if times is not None:
             yield _Move(job, block, times)
@@ -159,10 +159,10 @@ def _moves(connection: sqlite3.Connection, limit: int, now: int) -> Iterator[_Mo
             yield _crowded(connection, job, first, now)
 
 
-def _created(told: bytes) -> float | None:
+def _created(text: bytes) -> float | None:
     """Return when a job was created, in UTC seconds; None if unknown."""
     try:
-        return parse_time(job_of(told).created_at)
+        return parse_time(job_of(text).created_at)
     except UNREADABLE:
         return None
 

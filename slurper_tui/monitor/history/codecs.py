@@ -175,15 +175,15 @@ def _checked(last: Recorded) -> Recorded:
     return last
 
 
-def job_of(told: bytes) -> Job:
+def job_of(json_text: bytes) -> Job:
     """Decode a job from JSON. Raises one of `UNREADABLE` if it is invalid."""
-    return _job.decode(told)
+    return _job.decode(json_text)
 
 
 def remembered_of(row: Row) -> Remembered:
     """Decode a row of `jobs`. Raises one of `UNREADABLE` if it is invalid."""
-    account_id, job_id, told, last, closed = row
-    job = job_of(told)
+    account_id, job_id, json_text, last, closed = row
+    job = job_of(json_text)
     if closed not in _FLAGS or not job.id or text(job.id) != job_id:
         raise ValueError("no job")
     newest = None if last is None else _checked(_last.decode(last))
@@ -241,8 +241,8 @@ def counts_row(key: JobKey, counts: LogCounts) -> Row:
 
 def counts_of(row: Row) -> tuple[JobKey, LogCounts]:
     """Decode a row of `log_counts`. Raises one of `UNREADABLE` if it is invalid."""
-    account_id, job_id, told = row
-    counts = _counts.decode(told)
+    account_id, job_id, json_text = row
+    counts = _counts.decode(json_text)
     checked_time(to_ms(counts.read_at))
     if not all(0 <= number < _MOST_ROWS for number in counts.by_type.values()):
         raise ValueError("no counts")
@@ -295,13 +295,13 @@ def draft_text(step: Step) -> str:
     return _json(draft)
 
 
-def _draft_of(told: bytes) -> Draft:
+def _draft_of(json_text: bytes) -> Draft:
     try:
-        return _draft.decode(told)
+        return _draft.decode(json_text)
     except msgspec.DecodeError:
         import json  # takes 1 ms; only for text that is not valid Unicode
 
-        return msgspec.convert(json.loads(told), Draft)
+        return msgspec.convert(json.loads(json_text), Draft)
 
 
 def _json(value: object) -> str:
@@ -319,8 +319,8 @@ def last_of_each(samples: Sequence[Recorded], step: float) -> tuple[Recorded, ..
 
     samples: oldest first. Applying it to its own result changes nothing.
     """
-    wanted = set(_places(samples, max(1, to_ms(step))))
-    return tuple(sample for place, sample in enumerate(samples) if place in wanted)
+    chosen = set(_places(samples, max(1, to_ms(step))))
+    return tuple(sample for place, sample in enumerate(samples) if place in chosen)
 
 
 def _places(samples: Sequence[Recorded], step: int) -> Iterator[int]:

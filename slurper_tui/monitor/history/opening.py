@@ -54,13 +54,13 @@ _RETRY_SECONDS = 0.02
 Clock = Callable[[], float]
 """Returns UTC seconds."""
 
-_LOOKS = (
+_READ_JOBS = (
     "SELECT sum(length(job)), sum(length(last)), max(gone)"
     " FROM jobs INDEXED BY sqlite_autoindex_jobs_1 WHERE base_url >= ''",
     "SELECT max(at) FROM samples WHERE job = 0",
 )
 
-_LOOKS_AT_NOTES = (
+_READ_NOTES = (
     "SELECT sum(length(said)) FROM events NOT INDEXED",
     "SELECT count(*) FROM events INDEXED BY sqlite_autoindex_events_1 WHERE base_url >= ''",
     "SELECT sum(length(log_types)) FROM ties INDEXED BY sqlite_autoindex_ties_1"
@@ -165,7 +165,7 @@ def _open_once(path: Path, base_url: str, migrations: Sequence[Migration]) -> St
     try:
         prepare(connection, migrations)
         make_private(path)
-        _look_over(connection, version_of(connection))
+        _check_readable(connection, version_of(connection))
         connection.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000:.0f}").fetchall()
     except BaseException:
         connection.close()
@@ -223,7 +223,7 @@ def _reading(address: str, base_url: str) -> Store:
             raise NewerHistory
         if version == 0:
             raise ForeignFile
-        _look_over(connection, version)
+        _check_readable(connection, version)
     except BaseException:
         connection.close()
         raise
@@ -243,7 +243,7 @@ def _connect(name: str | Path, timeout: float = BUSY_SECONDS) -> sqlite3.Connect
     return connection
 
 
-def _look_over(connection: sqlite3.Connection, version: int) -> None:
+def _check_readable(connection: sqlite3.Connection, version: int) -> None:
     """Read every job, so that damage shows now; read little of the columns that may be long.
 
     version: the file's schema version; a file opened read-only may be older.
@@ -251,7 +251,7 @@ def _look_over(connection: sqlite3.Connection, version: int) -> None:
     Raises ForeignFile and sqlite3.Error.
     """
     try:
-        for statement in (*_LOOKS, *(_LOOKS_AT_NOTES if version > 1 else ())):
+        for statement in (*_READ_JOBS, *(_READ_NOTES if version > 1 else ())):
             connection.execute(statement).fetchall()
     except sqlite3.OperationalError as error:
         if error.sqlite_errorcode == sqlite3.SQLITE_ERROR:
@@ -264,11 +264,11 @@ def _copy_in_memory(path: Path, base_url: str) -> Store:
     memory = _connect(":memory:")
     try:
         prepare(memory)
-        kept = read_store(path, base_url)
+        source = read_store(path, base_url)
         try:
-            kept.copy_to(memory)
+            source.copy_to(memory)
         finally:
-            kept.close()
+            source.close()
     except (HistoryError, OSError, ValueError, sqlite3.Error):
         memory.close()
         return open_store(None, base_url)

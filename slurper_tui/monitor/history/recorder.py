@@ -79,14 +79,14 @@ MOST_WAITING = 50_000
 """Limit of samples in memory: three days of one job polled every 5 s, about 15 MB."""
 
 
-Kept = tuple[JobKey, Recorded]
+KeyedSample = tuple[JobKey, Recorded]
 
 
 class Batch(NamedTuple):
     """Jobs and samples written together."""
 
     jobs: tuple[Remembered, ...]
-    samples: tuple[Kept, ...]
+    samples: tuple[KeyedSample, ...]
 
 
 class Waiting:
@@ -100,12 +100,12 @@ class Waiting:
         self._most = most
         self._lock = threading.Lock()
         self._jobs: dict[JobKey, Remembered] = {}
-        self._samples: list[Kept] = []
+        self._samples: list[KeyedSample] = []
 
-    def add(self, jobs: Sequence[Remembered], samples: Sequence[Kept]) -> None:
+    def add(self, jobs: Sequence[Remembered], samples: Sequence[KeyedSample]) -> None:
         """Queue jobs and samples."""
         with self._lock:
-            self._jobs |= {known.key: known for known in jobs}
+            self._jobs |= {job.key: job for job in jobs}
             self._samples.extend(samples)
             self._fit()
 
@@ -121,14 +121,14 @@ class Waiting:
     def put_back(self, batch: Batch) -> None:
         """Queue a batch that could not be written again, before newer samples."""
         with self._lock:
-            self._jobs = {known.key: known for known in batch.jobs} | self._jobs
+            self._jobs = {job.key: job for job in batch.jobs} | self._jobs
             self._samples = [*batch.samples, *self._samples]
             self._fit()
 
     def of(self, key: JobKey) -> list[Recorded]:
         """Return the queued samples of one job, oldest first."""
         with self._lock:
-            return [sample for whose, sample in self._samples if whose == key]
+            return [sample for of_job, sample in self._samples if of_job == key]
 
     def _fit(self) -> None:
         if len(self._samples) > self._most:
@@ -137,7 +137,7 @@ class Waiting:
             self._samples = thinned[-self._most :]
 
 
-def _thinned(samples: Sequence[Kept]) -> list[Kept]:
+def _thinned(samples: Sequence[KeyedSample]) -> list[KeyedSample]:
     of_each: dict[JobKey, list[Recorded]] = {}
     for key, sample in samples:
         of_each.setdefault(key, []).append(sample)
@@ -145,11 +145,11 @@ def _thinned(samples: Sequence[Kept]) -> list[Kept]:
     return [(key, sample) for key, sample in samples if (key, sample.at) not in gone]
 
 
-def merged(kept: tuple[Recorded, ...], waiting: Sequence[Recorded]) -> tuple[Recorded, ...]:
+def merged(written: tuple[Recorded, ...], waiting: Sequence[Recorded]) -> tuple[Recorded, ...]:
     """Merge written and queued samples by time, oldest first, without duplicates."""
     if not waiting:
-        return kept
-    by_time = {to_ms(sample.at): sample for sample in (*waiting, *kept)}
+        return written
+    by_time = {to_ms(sample.at): sample for sample in (*waiting, *written)}
     return tuple(sample for _, sample in sorted(by_time.items(), key=itemgetter(0)))
 
 
@@ -323,7 +323,7 @@ class Recorder:
 
     def _write_batch(self, batch: Batch) -> None:
         self.on_store(lambda store: store.write(batch.jobs, batch.samples))
-        self._known |= {known.key: known for known in batch.jobs}
+        self._known |= {job.key: job for job in batch.jobs}
         if self._store.path is not None:
             self._view = history_view(self._store, self._notice)
 
@@ -442,22 +442,22 @@ class HistoryNotes:
 
     async def events(self, key: JobKey, most: int = 200) -> tuple[Event, ...]:
         """Return a job's newest events, written or queued, oldest first."""
-        kept = await self._read(lambda notes: notes.events(key, most)) or ()
+        written = await self._read(lambda notes: notes.events(key, most)) or ()
         waiting = [event for event in self._waiting.events if event.key == key]
-        found = dict.fromkeys((*kept, *waiting))
+        found = dict.fromkeys((*written, *waiting))
         return tuple(sorted(found, key=lambda event: event.at)[-most:])
 
     async def links(self, accounts: Sequence[str]) -> tuple[RetryLink, ...]:
         """Return the retries made in these accounts, in the order they were recorded."""
-        kept = await self._read(lambda notes: notes.links(accounts)) or ()
+        written = await self._read(lambda notes: notes.links(accounts)) or ()
         waiting = (link for link in self._waiting.links if _is_of(link.child, accounts))
-        return tuple(dict.fromkeys((*kept, *waiting)))
+        return tuple(dict.fromkeys((*written, *waiting)))
 
     async def counts(self, accounts: Sequence[str]) -> Mapping[JobKey, LogCounts]:
         """Return the log counts of these accounts' jobs, written or queued."""
-        kept = await self._read(lambda notes: notes.counts(accounts)) or {}
+        written = await self._read(lambda notes: notes.counts(accounts)) or {}
         waiting = self._waiting.counts.items()
-        return {**kept, **{key: told for key, told in waiting if _is_of(key, accounts)}}
+        return {**written, **{key: counts for key, counts in waiting if _is_of(key, accounts)}}
 
     async def plans(self, accounts: Sequence[str]) -> tuple[Plan, ...]:
         """Return the plans of these accounts, oldest first; a finished step has no keys left."""

@@ -165,12 +165,12 @@ def version_of(connection: sqlite3.Connection) -> int:
 
 def migrate(connection: sqlite3.Connection, migrations: Sequence[Migration] = MIGRATIONS) -> None:
     """Apply the missing migrations. Raises NewerHistory and sqlite3.Error."""
-    seen = version_of(connection)
-    if seen > len(migrations):
+    version = version_of(connection)
+    if version > len(migrations):
         raise NewerHistory
-    for number in range(seen, len(migrations)):
+    for number in range(version, len(migrations)):
         _apply(connection, number, migrations[number])
-    if seen < len(migrations):
+    if version < len(migrations):
         # Write the version into the file itself, where its first bytes are checked.
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
 
@@ -223,8 +223,8 @@ def refuse_foreign(
 def _schema_of(connection: sqlite3.Connection) -> set[tuple[str, str]]:
     """Return the names and SQL of all tables and indexes, with normalised spaces."""
     rows = connection.execute("SELECT name, coalesce(sql, '') FROM sqlite_schema").fetchall()
-    told = {str(name): " ".join(str(sql).split()) for name, sql in rows}
-    return {(name, sql) for name, sql in told.items() if not name.startswith("sqlite_stat")}
+    found = {str(name): " ".join(str(sql).split()) for name, sql in rows}
+    return {(name, sql) for name, sql in found.items() if not name.startswith("sqlite_stat")}
 
 
 def _schema_after(migrations: Sequence[Migration]) -> set[tuple[str, str]]:
