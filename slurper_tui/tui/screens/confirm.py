@@ -26,7 +26,7 @@ from slurper_tui.tui.keys import may_confirm
 from slurper_tui.tui.render.columns import Facts, migration, source_text
 from slurper_tui.tui.render.glyphs import Look, style_of
 from slurper_tui.tui.render.lines import Line, Piece, width_of, wrap, wrap_words
-from slurper_tui.tui.render.painted import PaintedLines
+from slurper_tui.tui.screens.base import DrawnLines
 from slurper_tui.tui.screens.dialogs import PADDING, Dialog, Page
 
 MOST_JOBS = 12
@@ -64,11 +64,16 @@ def question_for(change: Change, snapshot: Snapshot | None, look: Look) -> Quest
     left_out = tuple((view, reason) for view, reason in why if reason)
     if not jobs:
         return _news(change, left_out, look)
+    title = f"{str(change.action).capitalize()} "
+    if len(views) == 1:
+        title += "this job?"
+    else:
+        title += f"{len(jobs)} of {len(views)} jobs?" if left_out else f"{len(jobs)} jobs?"
     word, word_is = "", ""
     if change.action is Action.ABORT:
         word, word_is = word_to_type(jobs[0], look.sanitise)
     return Question(
-        title=_title(change.action, len(jobs), len(views)),
+        title=title,
         said=consequence(jobs, change.action),
         yes=str(change.action),
         jobs=jobs,
@@ -108,13 +113,6 @@ def _about_account(change: Change, views: tuple[JobView, ...], look: Look) -> Qu
         word_is="the account's id",
         harsh=True,
     )
-
-
-def _title(action: Action, able: int, aimed: int) -> str:
-    name = str(action).capitalize()
-    if aimed == 1:
-        return f"{name} this job?"
-    return f"{name} {able} of {aimed} jobs?" if able < aimed else f"{name} {able} jobs?"
 
 
 def _news(change: Change, left_out: Sequence[tuple[JobView, str]], look: Look) -> str:
@@ -193,11 +191,25 @@ class Answer(NamedTuple):
 def answer_lines(
     question: Question, answer: Answer, look: Look, width: int, *, airy: bool = True
 ) -> Iterator[Line]:
-    """Yield the input line, if a word must be typed, and the line of choices."""
+    """Yield the input line, if a word must be typed, and the line of choices.
+
+    The cursor marks the choice that Enter takes.
+    """
     if question.word:
         yield from _prompt(question, answer, look, width)
         yield from ([()] if airy else [])
-    yield _choice(question, answer, look, width)
+    typed = bool(question.word) and answer.typed == question.word
+    on_yes = answer.on_yes or typed
+    keys = ("Esc", "Enter") if question.word else ("n", "y")
+    no = _button(keys[0], "cancel", look, "accent", chosen=not on_yes)
+    yes: Line = (Piece(f"  {keys[1]} {question.yes}", "faint"),)
+    if typed or not question.word:
+        style = "error" if question.harsh else "accent"
+        yes = _button(keys[1], question.yes, look, style, chosen=on_yes)
+    line = (*no, Piece("    " if width >= ROOMY else " "), *yes)
+    if width_of(line) > width:
+        line = yes if on_yes else no
+    yield line
 
 
 def _prompt(question: Question, answer: Answer, look: Look, width: int) -> Iterator[Line]:
@@ -212,21 +224,6 @@ def _prompt(question: Question, answer: Answer, look: Look, width: int) -> Itera
     style = "strong" if fits else "error"
     note = "  not the same" if answer.wrong and width >= len(typed) + 18 else ""
     yield (Piece("> ", "key"), Piece(typed, style), Piece("_", "faint"), Piece(note, "error"))
-
-
-def _choice(question: Question, answer: Answer, look: Look, width: int) -> Line:
-    """Return the line with cancel and confirm; the cursor marks what Enter does."""
-    on_yes = answer.on_yes or bool(question.word and answer.typed == question.word)
-    keys = ("Esc", "Enter") if question.word else ("n", "y")
-    style = "error" if question.harsh else "accent"
-    no = _button(keys[0], "cancel", look, "accent", chosen=not on_yes)
-    yes = _button(keys[1], question.yes, look, style, chosen=on_yes)
-    if question.word and answer.typed != question.word:
-        yes = (Piece(f"  {keys[1]} {question.yes}", "faint"),)
-    line = (*no, Piece("    " if width >= ROOMY else " "), *yes)
-    if width_of(line) <= width:
-        return line
-    return yes if on_yes else no
 
 
 def _button(key: str, word: str, look: Look, style: str, *, chosen: bool) -> Line:
@@ -247,7 +244,7 @@ LEAVING = frozenset({"escape", "n", "q"})
 CHOOSING = frozenset({"left", "right", "tab", "shift+tab"})
 
 
-class Foot(PaintedLines):
+class Foot(DrawnLines):
     """The input line and the choices, which never scroll out of view."""
 
     def render_line(self, y: int) -> Strip:
@@ -255,14 +252,6 @@ class Foot(PaintedLines):
         if isinstance(self.screen, ConfirmDialog):
             self.screen.drawn()
         return super().render_line(y)
-
-    def line_at(self, y: int) -> Line:
-        """Return a line of the dialog's foot."""
-        dialog = self.screen
-        if not isinstance(dialog, ConfirmDialog):
-            return ()
-        lines = dialog.foot_lines(self.room.width)
-        return lines[y] if y < len(lines) else ()
 
 
 class ConfirmDialog(Dialog, inherit_bindings=False):
@@ -290,7 +279,7 @@ class ConfirmDialog(Dialog, inherit_bindings=False):
         """Yield the text, and the choices below it."""
         with Vertical(id="ask"):
             yield Page(self.look, id="page")
-            yield Foot(id="foot")
+            yield Foot(self.foot_lines, id="foot")
 
     def on_mount(self) -> None:
         """Call `drawn` after the first refresh even if there is no room to paint the choices."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from textual.app import ComposeResult
 from textual.binding import Binding, BindingType
 from textual.events import Resize
+from textual.geometry import Size
 from textual.screen import ModalScreen
 
 from slurper_tui import format as words
@@ -31,6 +32,9 @@ if TYPE_CHECKING:
 
 PADDING = 4
 """Total padding in cells at the left and right of a page, as set in the stylesheet."""
+
+MOST_WIDTH = 84
+"""Maximum width in cells that the stylesheet gives a dialog."""
 
 KEY_COLUMN = 16
 
@@ -74,11 +78,14 @@ class Dialog(ModalScreen[None], NotedScreen[None]):
         return iter(())
 
     def on_resize(self, event: Resize) -> None:
-        """Make the page as high as its text, if there is room."""
-        page = self.query_one(Page)
-        width = min(84, event.size.width)
-        lines = sum(1 for _ in self.page_lines(max(1, width - PADDING - Page.MARK)))
-        page.styles.height = min(lines + 2, max(1, event.size.height - 2))
+        """Fit the page to the new size."""
+        self.fit_page(event.size)
+
+    def fit_page(self, size: Size) -> None:
+        """Make the page as high as its text, if a terminal of this size has room."""
+        room = max(1, min(MOST_WIDTH, size.width) - PADDING - Page.MARK)
+        lines = sum(1 for _ in self.page_lines(room))
+        self.query_one(Page).styles.height = min(lines + 2, max(1, size.height - 2))
 
     def action_scroll(self, lines: int) -> None:
         """Scroll the page by a number of lines."""

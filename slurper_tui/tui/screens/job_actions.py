@@ -69,32 +69,17 @@ class JobActions:
             return
         self._main.state = replace(self._main.state, marked=self._main.state.marked ^ {job.key})
 
-    def abort_all(self, account_id: str) -> None:
-        """Ask to confirm aborting every job of an account."""
-        from slurper_tui.tui.availability import Change
+    def why_not(self, change: Change) -> str:
+        """Return why a change cannot be made now; "" if it can."""
+        from slurper_tui.tui.availability import why_not_change
 
-        self.ask(Change(Action.ABORT_ALL, account_id=account_id))
-
-    def why_not_delete(self) -> str:
-        """Return why the highlighted job cannot be deleted now; "" if it can."""
-        from slurper_tui.tui.availability import change_for, why_not_change
-
-        change = change_for(Action.DELETE, self._main.state)
-        return why_not_change(change, self._main.state, self._main.sign("change.unlock"))
-
-    def why_not_abort_all(self, account_id: str) -> str:
-        """Return why the jobs of an account cannot be aborted now; "" if they can."""
-        from slurper_tui.tui.availability import Change, why_not_change
-
-        change = Change(Action.ABORT_ALL, account_id=account_id)
         return why_not_change(change, self._main.state, self._main.sign("change.unlock"))
 
     def ask(self, change: Change) -> None:
         """Open the confirmation of a change, or show why the change is impossible."""
-        from slurper_tui.tui.availability import why_not_change
         from slurper_tui.tui.screens.confirm import question_for
 
-        why = why_not_change(change, self._main.state, self._main.sign("change.unlock"))
+        why = self.why_not(change)
         question = question_for(
             change, self._main.newest or self._main.state.snapshot, self._main.look
         )

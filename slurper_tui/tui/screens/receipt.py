@@ -20,14 +20,10 @@ from slurper_tui.monitor.model.logs import FailuresView
 from slurper_tui.monitor.reports.receipt import NotEnded, Receipt
 from slurper_tui.monitor.reports.wording import hold_up
 from slurper_tui.tui.render.lines import Line, Piece, spread, wrap_words
-from slurper_tui.tui.screens.dialogs import PADDING, Dialog, Page, copy_text
+from slurper_tui.tui.screens.dialogs import Dialog, Page, copy_text
 
 if TYPE_CHECKING:
     from slurper_tui.tui.screens.main import MainScreen
-
-MOST_WIDTH = 84
-"""Maximum width in cells that the stylesheet gives a dialog."""
-
 
 _KEYS = "y copies · w saves · Esc closes"
 _SHORT_KEYS = "y copy · w save"
@@ -81,14 +77,8 @@ class ReceiptPage(Dialog):
 
     def remake(self) -> None:
         """Redraw the page and fit its height."""
-        self.fit_page(self.app.size.width, self.app.size.height)
+        self.fit_page(self.app.size)
         self.query_one(Page).remake()
-
-    def fit_page(self, width: int, height: int) -> None:
-        """Make the page as high as its text, if there is room."""
-        room = max(1, min(MOST_WIDTH, width) - PADDING - Page.MARK)
-        lines = sum(1 for _ in self.page_lines(room))
-        self.query_one(Page).styles.height = min(lines + 2, max(1, height - 2))
 
     def page_lines(self, width: int) -> Iterator[Line]:
         """Yield the keys or the note, then the receipt."""
