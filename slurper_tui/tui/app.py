@@ -1,4 +1,4 @@
-"""The Textual app: one endless worker that reads snapshots from the feed, exit codes, and themes.
+"""The Textual app: the worker that reads snapshots from the session, exit codes, themes.
 
 `PaintedApp` writes the repaints and keeps the exception of a crash (see render/painted.py).
 Both themes use quiet greys and one blue accent; every other colour shows a job's status.
@@ -51,15 +51,15 @@ class SlurperApp(PaintedApp):
         super().__init__()
         self.animation_level = "none"
         self.fatal: ApiError | None = None
-        self._held: list[Event] = []
+        self._buffered: list[Event] = []
         self._session = session
         self._options = options
         look = Look(options.ascii_only, options.zone)
         self.main = MainScreen(session, options, look, save_view)
         for theme in (DARK, LIGHT):
             self.register_theme(theme)
-        wanted = options.theme or options.view.theme or DEFAULT
-        self.theme = wanted if wanted in self.available_themes else DEFAULT
+        name = options.theme or options.view.theme or DEFAULT
+        self.theme = name if name in self.available_themes else DEFAULT
 
     def get_default_screen(self) -> Screen[None]:
         """Return the main screen."""
@@ -75,9 +75,9 @@ class SlurperApp(PaintedApp):
 
     async def _follow(self) -> None:
         async for snapshot in self._session.snapshots():
-            self._arrived(snapshot)
+            self._show(snapshot)
 
-    def _arrived(self, snapshot: Snapshot) -> None:
+    def _show(self, snapshot: Snapshot) -> None:
         """Show a snapshot, or exit if every account was rejected."""
         if not snapshot.rejected:
             self.main.take(snapshot)
@@ -100,14 +100,14 @@ class SlurperApp(PaintedApp):
         """Buffer keys that are typed while the palette opens and has no focused widget yet."""
         typed = isinstance(event, Key) and not event.is_forwarded
         if typed and self.screen.id == "palette" and self.focused is None:
-            self._held.append(event)
+            self._buffered.append(event)
         else:
             await super().on_event(event)
 
     async def on_palette_ready(self) -> None:
         """Replay the keys that were buffered while the palette opened."""
-        held, self._held = self._held, []
-        for key in held:
+        buffered, self._buffered = self._buffered, []
+        for key in buffered:
             await super().on_event(key)
 
     def action_leave(self) -> None:

@@ -194,7 +194,7 @@ async def pause_key() -> Tracer:
         tracer.begin()
         await watch.pilot.press("P")
         dialog: Any = watch.app.screen
-        await watch.until(lambda: dialog.stands)
+        await watch.until(lambda: dialog.is_painted)
         await watch.pilot.press("y")
         await watch.until(lambda: tracer.ended)
     return tracer

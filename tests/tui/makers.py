@@ -187,7 +187,7 @@ class Workbench:
 
         def answerable() -> bool:
             dialog = self.app.screen
-            return isinstance(dialog, ConfirmDialog) and dialog.stands
+            return isinstance(dialog, ConfirmDialog) and dialog.is_painted
 
         await self.until(answerable)
         await self.pilot.pause()

@@ -191,7 +191,7 @@ async def test_a_pause_that_is_confirmed_is_one_put_and_a_poll_shows_it() -> Non
         await watch.pilot.press("P")
         dialog = watch.app.screen
         assert isinstance(dialog, ConfirmDialog)
-        await watch.until(lambda: dialog.stands)
+        await watch.until(lambda: dialog.is_painted)
         await watch.pilot.press("y")
         await watch.until(lambda: watch.job and watch.job.status == "paused")
         job = watch.job

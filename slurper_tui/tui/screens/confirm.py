@@ -41,11 +41,11 @@ class Question(NamedTuple):
 
     harsh: the change cannot be undone. jobs: the jobs that it affects. left_out: marked jobs that
     it cannot affect, each with the reason. word: the text to type, "" if a key is enough. word_is:
-    a description of that text. said: the consequence.
+    a description of that text. consequence: what the change does.
     """
 
     title: str
-    said: str
+    consequence: str
     yes: str
     jobs: tuple[JobView, ...] = ()
     left_out: tuple[tuple[JobView, str], ...] = ()
@@ -63,7 +63,7 @@ def question_for(change: Change, snapshot: Snapshot | None, look: Look) -> Quest
     jobs = tuple(view for view, reason in why if not reason)
     left_out = tuple((view, reason) for view, reason in why if reason)
     if not jobs:
-        return _news(change, left_out, look)
+        return _why_none(change, left_out, look)
     title = f"{str(change.action).capitalize()} "
     if len(views) == 1:
         title += "this job?"
@@ -74,7 +74,7 @@ def question_for(change: Change, snapshot: Snapshot | None, look: Look) -> Quest
         word, word_is = word_to_type(jobs[0], look.sanitise)
     return Question(
         title=title,
-        said=consequence(jobs, change.action),
+        consequence=consequence(jobs, change.action),
         yes=str(change.action),
         jobs=jobs,
         left_out=left_out,
@@ -92,7 +92,7 @@ def unlock_question(keys: Sequence[str]) -> Question:
     pause, resume, abort, lock = keys
     return Question(
         title="Allow changing jobs?",
-        said=(
+        consequence=(
             f"Then {pause} pauses, {resume} resumes and {abort} aborts a job, and new ones can be "
             f"made. Each asks again before anything is sent. {lock} locks it again"
         ),
@@ -106,7 +106,7 @@ def _about_account(change: Change, views: tuple[JobView, ...], look: Look) -> Qu
     also = "jobs of this account that are not shown here end too"
     return Question(
         title="Abort every job of this account?",
-        said=f"{consequence(views, change.action)}; {also}",
+        consequence=f"{consequence(views, change.action)}; {also}",
         yes="abort all",
         jobs=views,
         word=change.account_id,
@@ -115,7 +115,7 @@ def _about_account(change: Change, views: tuple[JobView, ...], look: Look) -> Qu
     )
 
 
-def _news(change: Change, left_out: Sequence[tuple[JobView, str]], look: Look) -> str:
+def _why_none(change: Change, left_out: Sequence[tuple[JobView, str]], look: Look) -> str:
     if len(left_out) != 1:
         return f"none of these jobs can be {change.action.done} any more"
     view, reason = left_out[0]
@@ -141,8 +141,8 @@ def question_lines(
     elif question.jobs:
         yield from _several(question, facts, width)
         yield from air
-    said = facts.look.to_ascii(question.said)
-    for part in wrap_words(said[:1].upper() + said[1:], width):
+    text = facts.look.to_ascii(question.consequence)
+    for part in wrap_words(text[:1].upper() + text[1:], width):
         yield (Piece(part, "warning" if question.harsh else ""),)
 
 
@@ -250,7 +250,7 @@ class Foot(DrawnLines):
     def render_line(self, y: int) -> Strip:
         """Render a line, and notify the dialog that it is being painted."""
         if isinstance(self.screen, ConfirmDialog):
-            self.screen.drawn()
+            self.screen.mark_painted()
         return super().render_line(y)
 
 
@@ -273,7 +273,7 @@ class ConfirmDialog(Dialog, inherit_bindings=False):
         self.question = question
         self.answer = Answer()
         self._confirmed = confirmed
-        self._stood_at: float | None = None
+        self._painted_at: float | None = None
 
     def compose(self) -> ComposeResult:
         """Yield the text, and the choices below it."""
@@ -282,25 +282,25 @@ class ConfirmDialog(Dialog, inherit_bindings=False):
             yield Foot(self.foot_lines, id="foot")
 
     def on_mount(self) -> None:
-        """Call `drawn` after the first refresh even if there is no room to paint the choices."""
-        self.call_after_refresh(self.drawn)
+        """Call `mark_painted` after the first refresh, also where the choices have no room."""
+        self.call_after_refresh(self.mark_painted)
 
-    def drawn(self) -> None:
+    def mark_painted(self) -> None:
         """Accept keys from now on: called at the first paint, just before it is written."""
-        if self._stood_at is None:
-            self._stood_at = Message().time  # same clock as key events
+        if self._painted_at is None:
+            self._painted_at = Message().time  # same clock as key events
 
     @property
-    def stands(self) -> bool:
+    def is_painted(self) -> bool:
         """Whether the question has been painted."""
-        return self._stood_at is not None
+        return self._painted_at is not None
 
     def show(self, question: Question) -> None:
         """Update the question. Discard the input if the new question names another job."""
         if question != self.question:
             if not {v.key for v in question.jobs} <= {v.key for v in self.question.jobs}:
-                self.answer, self._stood_at = Answer(), None
-                self.call_after_refresh(self.drawn)
+                self.answer, self._painted_at = Answer(), None
+                self.call_after_refresh(self.mark_painted)
             self.question = question
             self._fit()
             self.query_one(Page).remake()
@@ -356,7 +356,7 @@ class ConfirmDialog(Dialog, inherit_bindings=False):
 
     def _seen_before(self, event: Message) -> bool:
         """Whether the question was visible when this event was created."""
-        return self._stood_at is not None and event.time > self._stood_at
+        return self._painted_at is not None and event.time > self._painted_at
 
     def _press(self, event: Key) -> None:
         if self.question.word:
@@ -389,6 +389,6 @@ class ConfirmDialog(Dialog, inherit_bindings=False):
 
     def _confirm(self, event: Key, *, alone: bool) -> None:
         """Confirm and close. alone: reject a key from a burst; a word may be typed in one."""
-        if may_confirm(event, self._stood_at, alone=alone):
+        if may_confirm(event, self._painted_at, alone=alone):
             self.dismiss()
             self._confirmed()

@@ -336,10 +336,10 @@ def saved_keys_dialog(
     file is a JSON array.
     """
     count = f"{words.count(saved.number)} {'key' if saved.number == 1 else 'keys'} saved"
-    said = [f"{reason_of(log_type)}: ./{saved.path.name}"]
-    said += [doubt[:1].upper() + doubt[1:] for doubt in doubts]
+    texts = [f"{reason_of(log_type)}: ./{saved.path.name}"]
+    texts += [doubt[:1].upper() + doubt[1:] for doubt in doubts]
     if saved.rclone:
         how = "This would fetch them; SRC and DST are your own names for the stores:"
     else:
         how = "A JSON array, for some keys hold line breaks; it serves as source.keys of a new job"
-    return TextDialog(look, count, (*said, "", how), saved.rclone)
+    return TextDialog(look, count, (*texts, "", how), saved.rclone)

@@ -60,15 +60,15 @@ class DigestDialog(Dialog):
 def digest_lines(digest: Digest, look: Look, width: int) -> Iterator[Line]:
     """Yield the lines for a width in cells: the period, each job, and the advice."""
     yield from _head(digest, look, width, HOW_TO_CLOSE)
-    for said in words.unobserved_words(digest):
-        yield from _text(said, look, width, "muted")
+    for text in words.unobserved_words(digest):
+        yield from _text(text, look, width, "muted")
     for number, job in enumerate(digest.jobs):
         if number == 0 or len(digest.jobs) <= AIRY_JOBS:
             yield ()
         yield from _job(job, digest, look, width)
-    if said := words.quiet_words(digest):
+    if text := words.quiet_words(digest):
         yield ()
-        yield from _text(said, look, width, "muted")
+        yield from _text(text, look, width, "muted")
     yield ()
     yield from _todo(digest, look, width)
 
@@ -90,8 +90,8 @@ def _job(job: JobDigest, digest: Digest, look: Look, width: int) -> Iterator[Lin
     else:
         yield _name(job, digest, look, width)
         yield (Piece("  "), *moved)
-    for said in words.job_words(job, digest):
-        yield from _text(said, look, width, "muted", indent=2)
+    for text in words.job_words(job, digest):
+        yield from _text(text, look, width, "muted", indent=2)
 
 
 def _name(job: JobDigest, digest: Digest, look: Look, width: int) -> Line:
@@ -118,10 +118,10 @@ def _todo(digest: Digest, look: Look, width: int) -> Iterator[Line]:
         yield from _text(job.advice, look, width, "", indent=2)
 
 
-def _text(said: str, look: Look, width: int, style: str, *, indent: int = 0) -> Iterator[Line]:
-    for part in wrap_words(_clean(said, look), max(8, width - indent)):
+def _text(text: str, look: Look, width: int, style: str, *, indent: int = 0) -> Iterator[Line]:
+    for part in wrap_words(_clean(text, look), max(8, width - indent)):
         yield (Piece(" " * indent), Piece(part, style))
 
 
-def _clean(said: str, look: Look) -> str:
-    return look.sentence(said)
+def _clean(text: str, look: Look) -> str:
+    return look.sentence(text)

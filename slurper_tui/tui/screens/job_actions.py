@@ -99,11 +99,11 @@ class JobActions:
     def update(self, snapshot: Snapshot) -> None:
         """Update an open confirmation, and report the outcomes of requests in a new snapshot."""
         if self._dialog is not None:
-            self._renew(self._dialog, snapshot)
+            self._update_dialog(self._dialog, snapshot)
         if self._awaited:
-            self._tell_outcomes(snapshot)
+            self._report_outcomes(snapshot)
 
-    def _renew(self, dialog: ConfirmDialog, snapshot: Snapshot) -> None:
+    def _update_dialog(self, dialog: ConfirmDialog, snapshot: Snapshot) -> None:
         """Update the question with new data; close the dialog if nothing is left to change."""
         from slurper_tui.tui.screens.confirm import question_for
 
@@ -163,7 +163,7 @@ class JobActions:
         if not isinstance(question, str):
             self._open_dialog(change, question, self._send)
 
-    def _tell_outcomes(self, snapshot: Snapshot) -> None:
+    def _report_outcomes(self, snapshot: Snapshot) -> None:
         """Report the awaited requests that a poll has settled; keep awaiting the open ones."""
         from slurper_tui.tui.render.job_text import outcome_words
 

@@ -48,12 +48,12 @@ MOST_WORDS = 28
 """Maximum width in cells of a search or filter text."""
 
 
-def title_line(title: str, job: JobView, said: tuple[str, ...], look: Look, width: int) -> Line:
+def title_line(title: str, job: JobView, remarks: tuple[str, ...], look: Look, width: int) -> Line:
     """Return the page's title and migration at the left, and a remark at the right.
 
-    said: variants of the remark, longest first; the first that fits is shown.
+    remarks: variants of the remark, longest first; the first that fits is shown.
     """
-    fits = (text for text in said if len(text) + len(title) + LEAST_NAME + 6 <= width)
+    fits = (text for text in remarks if len(text) + len(title) + LEAST_NAME + 6 <= width)
     right = look.to_ascii(next(fits, ""))
     room = max(1, width - len(title) - len(right) - 6)
     name = migration(job, Facts(look), room)
@@ -95,8 +95,8 @@ def trouble_line(problem: ApiError | None, *, waiting: bool, look: Look, room: i
     """Return the problem or wait that holds up the reading; empty if there is none."""
     clean = look.sanitise
     if problem is not None:
-        said = clean(look.to_ascii(problem_words(problem)))
-        return (Piece(shorten(said, room, look.ellipsis), "error"),)
+        text = clean(look.to_ascii(problem_words(problem)))
+        return (Piece(shorten(text, room, look.ellipsis), "error"),)
     return (Piece(WAITING, "warning"),) if waiting else ()
 
 

@@ -114,8 +114,8 @@ class Everything(Provider):
         except ValueError as error:
             return f"{DEADLINE:<14}{main.look.sanitise(str(error))}", _nothing
         minute = at // 60 * 60
-        said = finish(minute, minute, now, zone)
-        return f"{DEADLINE:<14}{said}", partial(main.set_deadline, at)
+        moment = finish(minute, minute, now, zone)
+        return f"{DEADLINE:<14}{moment}", partial(main.set_deadline, at)
 
 
 def _entry(main: MainScreen, text: str, why: str) -> str:

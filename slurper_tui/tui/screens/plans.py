@@ -65,13 +65,13 @@ class Row(NamedTuple):
 
 def plan_rows(plans: Iterable[PlanView], look: Look, now: float, width: int) -> Iterator[Row]:
     """Yield each plan with its jobs, separated by blank lines. now: UTC seconds."""
-    told = False
+    first = True
     for view in plans:
-        if told:
+        if not first:
             yield Row(())
-        told = True
+        first = False
         yield from _plan(view, look, now, width)
-    if not told:
+    if first:
         for text in NONE_YET:
             yield from (Row((Piece(part, "muted"),)) for part in wrap_words(text, max(8, width)))
 
@@ -133,8 +133,8 @@ def _step(step: Step, plan_id: int, room: int, look: Look, now: float, width: in
 
 def _after(step: Step, look: Look, now: float) -> str:
     """Return the time of the last state change, and the job id if there is one."""
-    told = step.at and step.state is not StepState.WAITING
-    when = words.moment(step.at, now or step.at, look.zone) if told else ""
+    changed = step.at and step.state is not StepState.WAITING
+    when = words.moment(step.at, now or step.at, look.zone) if changed else ""
     return "  ".join(filter(None, (when, short_id(step.job_id, look) if step.job_id else "")))
 
 
@@ -144,13 +144,15 @@ def cancel_question(plan: Plan) -> Question:
     if all(step.state is StepState.UNDECIDED for step in plan.given_up):
         return Question(
             title=f"Let go of the {_jobs(number, 'that was', 'that were')} not answered?",
-            said="if the API made one all the same, it goes on; nothing here sends one again",
+            consequence=(
+                "if the API made one all the same, it goes on; nothing here sends one again"
+            ),
             yes="let go",
             harsh=True,
         )
     return Question(
         title=f"Give up the {_jobs(number, 'that has', 'that have')} not been started?",
-        said="what is given up is never started. Jobs that were started go on",
+        consequence="what is given up is never started. Jobs that were started go on",
         yes="give up",
         harsh=True,
     )
@@ -162,15 +164,17 @@ def _jobs(number: int, one: str, more: str) -> str:
 
 def again_question(step: Step, look: Look) -> Question:
     """Return the question whether to send a step again."""
-    known = look.sanitise(step.said) or str(step.state)
+    outcome = look.sanitise(step.said) or str(step.state)
     if step.state is StepState.REFUSED:
-        said = f"{known}. Nothing was made of it"
+        consequence = f"{outcome}. Nothing was made of it"
     else:
-        said = (
-            f"{known}. If the API made the job all the same, its objects are copied twice. "
+        consequence = (
+            f"{outcome}. If the API made the job all the same, its objects are copied twice. "
             "The list is looked into once more before anything is sent"
         )
-    return Question(title=f"Send job {step.number} again?", said=said, yes="send it", harsh=True)
+    return Question(
+        title=f"Send job {step.number} again?", consequence=consequence, yes="send it", harsh=True
+    )
 
 
 LOCKED = "read-only now: W allows changes"
@@ -284,9 +288,9 @@ class PlansPage(FramedScreen[None]):
 
     def _follow(self, plan_id: int) -> None:
         """Show every change of a plan until it is over."""
-        self.run_worker(self._hear(plan_id), group=f"plan-{plan_id}", exclusive=True)
+        self.run_worker(self._follow_views(plan_id), group=f"plan-{plan_id}", exclusive=True)
 
-    async def _hear(self, plan_id: int) -> None:
+    async def _follow_views(self, plan_id: int) -> None:
         services = await self.context.services()
         async for view in services.creation.follow(plan_id):
             self._views[plan_id] = view

@@ -44,7 +44,7 @@ class ReceiptPage(Dialog):
         self._keys = keys
         self.environ = main.environ
         self._progress = "reading what is known"
-        self._called = ""
+        self._file_name = ""
 
     def on_mount(self) -> None:
         """Start building the receipt."""
@@ -55,17 +55,17 @@ class ReceiptPage(Dialog):
 
         try:
             services = await self._main.services()
-            receipt = await services.receipts.receipt(self._keys, self._tell)
+            receipt = await services.receipts.receipt(self._keys, self._report)
         except NotEnded as error:
             self._progress = f"no receipt: {error}"
         except ApiError as error:
             self._progress = f"no receipt: {error}"
         else:
             self.text = markdown(receipt, version())
-            self._called = _name_of(receipt)
+            self._file_name = _name_of(receipt)
         self.remake()
 
-    def _tell(self, view: FailuresView) -> None:
+    def _report(self, view: FailuresView) -> None:
         """Show how many log rows have been read, and the problem or wait that delays it, if any."""
         alone = [*self._keys] == [view.key]
         whose = "" if alone else f" of {view.key.job_id[:SHORT_ID]}"
@@ -147,7 +147,7 @@ class ReceiptPage(Dialog):
         from slurper_tui.tui.export import save_receipt
 
         try:
-            path = await asyncio.to_thread(save_receipt, Path(), self._called, self.text)
+            path = await asyncio.to_thread(save_receipt, Path(), self._file_name, self.text)
         except OSError as error:
             self.show_note(f"not saved: {error.strerror or error}")
             return

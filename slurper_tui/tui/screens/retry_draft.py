@@ -26,7 +26,7 @@ from slurper_tui.tui.screens.send import (
     RequestScreen,
     SendPage,
     Sent,
-    told,
+    labelled,
 )
 
 MOST_NAMES = 1000
@@ -48,11 +48,15 @@ class DraftPage(RequestScreen):
     ) -> None:
         super().__init__(context, pending)
         self._folder = folder or Path()
-        self._note = ""
+        self._written = ""
 
     def news(self, width: int) -> Sequence[Line]:
         """Return the note about the written files."""
-        return [*told("file", self._note, self.look, width, "accent"), ()] if self._note else ()
+        return (
+            [*labelled("file", self._written, self.look, width, "accent"), ()]
+            if self._written
+            else ()
+        )
 
     def answers(self) -> Line:
         """Return the answer keys; none of them sends anything."""
@@ -79,10 +83,10 @@ class DraftPage(RequestScreen):
         try:
             paths = await asyncio.to_thread(write_drafts, self._folder, job_id, self.pending.drafts)
         except OSError as error:
-            self._note = f"not written: {error.strerror or 'the folder takes no file'}"
+            self._written = f"not written: {error.strerror or 'the folder takes no file'}"
         else:
             more = f" and {len(paths) - 1} more" if len(paths) > 1 else ""
-            self._note = f"written: {paths[0]}{more}"
+            self._written = f"written: {paths[0]}{more}"
         self.redraw()
         self.action_scroll(-(10**9))
 

@@ -108,9 +108,9 @@ class RequestPane(TextLines):
 
     def lines_for(self, width: int) -> Sequence[Line]:
         """Return the screen's `pane_lines`."""
-        tell = getattr(self.screen, "pane_lines", None)
-        told: Sequence[Line] = tell(width) if tell else ()
-        return told
+        draw = getattr(self.screen, "pane_lines", None)
+        lines: Sequence[Line] = draw(width) if draw else ()
+        return lines
 
 
 def request_lines(
@@ -121,7 +121,7 @@ def request_lines(
     return Listed(head, _entries(pending, look), look, width)
 
 
-def told(label: str, text: str, look: Look, width: int, style: str = "") -> Iterator[Line]:
+def labelled(label: str, text: str, look: Look, width: int, style: str = "") -> Iterator[Line]:
     """Yield a label and its text, wrapped with a hanging indent."""
     room = NARROW_LABEL if width < NARROW else LABEL
     shown = pad(look.to_ascii(label), room)
@@ -133,9 +133,9 @@ def told(label: str, text: str, look: Look, width: int, style: str = "") -> Iter
 
 def _facts(pending: PendingRequest, look: Look, width: int) -> Iterator[Line]:
     for label, text in _pairs(pending, look):
-        yield from told(label, text, look, width)
+        yield from labelled(label, text, look, width)
     for note in pending.notes:
-        yield from told("note", note, look, width, "warning")
+        yield from labelled("note", note, look, width, "warning")
     if any(draft.keys for draft in pending.drafts) or len(pending.drafts) > 1:
         yield ()
 
@@ -235,7 +235,7 @@ def _check(label: str, check: Check, look: Look, width: int) -> Iterator[Line]:
         state, style = State.COMPLETED, "success"
     elif check.refused:
         state, style = State.ABORTED, "error"
-    yield from told(label, f"{look.sign(state)} {check_words(check)}", look, width, style)
+    yield from labelled(label, f"{look.sign(state)} {check_words(check)}", look, width, style)
 
 
 def made_lines(made: CreateResult, look: Look, width: int) -> Iterator[Line]:
@@ -245,7 +245,7 @@ def made_lines(made: CreateResult, look: Look, width: int) -> Iterator[Line]:
         return
     yield from _words(f"{look.sign(State.COMPLETED)} started", look, width, "success")
     if made.job_id:
-        yield from told("id", made.job_id, look, width)
+        yield from labelled("id", made.job_id, look, width)
     shown = "It appears in the list with the next poll." if made.job_id else NO_ID
     yield from _words(shown, look, width, "muted")
     yield ()
@@ -270,7 +270,7 @@ def _not_made(made: CreateResult, error: ApiError, look: Look, width: int) -> It
     style = "warning" if error.undecided else "error"
     yield from _words(not_made_words(made, error), look, width, style)
     for label, text in error_details(error, look):
-        yield from told(label, text, look, width)
+        yield from labelled(label, text, look, width)
     if isinstance(error, Conflict) and made.running:
         yield ()
         yield from _words("What holds the slots:", look, width, "muted")
@@ -367,19 +367,19 @@ class RequestScreen(FramedScreen[Sent]):
         """Scroll the request by a number of lines."""
         self.query_one(RequestPane).scroll_lines(lines)
 
-    def offers(self, state: str, *others: str, said: str = "") -> Line:
+    def offers(self, default: str, *others: str, remark: str = "") -> Line:
         """Return the line of answers, the default first. Each is a key, a space and its label.
 
-        Other answers that do not fit the width are left out. said: a remark after the answers.
+        Other answers that do not fit the width are left out. remark: shown after the answers.
         """
         say = self.look.to_ascii
-        key, _, words = state.partition(" ")
+        key, _, words = default.partition(" ")
         line = [Piece(say(" ▌ "), "accent"), Piece(key, "key"), Piece(f" {words}", "strong")]
         for other in others:
             key, _, words = other.partition(" ")
             more = [Piece("    "), Piece(key, "key"), Piece(f" {words}", "muted")]
             line += more if width_of([*line, *more]) <= self.size.width else []
-        return (*line, Piece(say(f"   {said}"), "muted")) if said else tuple(line)
+        return (*line, Piece(say(f"   {remark}"), "muted")) if remark else tuple(line)
 
 
 class SendPage(RequestScreen):
@@ -455,7 +455,7 @@ class SendPage(RequestScreen):
         """Return the latest answer of the API as lines."""
         look = self.look
         if self.stage is Stage.LOCKED:
-            return [*told("locked", _READ_ONLY, look, width, "warning"), ()]
+            return [*labelled("locked", _READ_ONLY, look, width, "warning"), ()]
         if self._sent.made:
             return [*made_lines(self._sent.made, look, width)]
         if self._sent.plan:
@@ -472,7 +472,7 @@ class SendPage(RequestScreen):
             wait = ("w wait for a free slot",) if self._sent.no_slot else ()
             return self.offers("Enter close" if self._sent.settled else "Esc back", *wait)
         if self.stage is not Stage.ASKING:
-            return self.offers("Esc back", said="asking whether both buckets can be reached …")
+            return self.offers("Esc back", remark="asking whether both buckets can be reached …")
         if not self._may_send:
             return self.offers("n back", "r check again")
         return self.offers("n back", f"y {self._deed}")

@@ -203,7 +203,7 @@ async def answered(question: Question, *keys: str) -> tuple[int, bool]:
 
 async def drawn(app: Asking, pilot: Pilot[None]) -> None:
     """Wait until the dialog is drawn and takes keys."""
-    await until(lambda: app.dialog.stands, pilot.pause)
+    await until(lambda: app.dialog.is_painted, pilot.pause)
     await pilot.pause()
 
 

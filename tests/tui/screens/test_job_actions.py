@@ -62,7 +62,7 @@ class ControlStage(Stage):
     async def ask(self, *keys: str) -> ConfirmDialog:
         """Press keys that open a dialog, and wait until it stands."""
         await self.press(*keys)
-        await self.until(lambda: self.dialog is not None and self.dialog.stands)
+        await self.until(lambda: self.dialog is not None and self.dialog.is_painted)
         assert self.dialog is not None
         return self.dialog
 
@@ -204,7 +204,7 @@ async def test_a_burst_of_keys_confirms_nothing() -> None:
     async with changing() as stage:
         for key in ("P", "y"):
             stage.app.post_message(Key(key, key))
-        await stage.until(lambda: stage.dialog is not None and stage.dialog.stands)
+        await stage.until(lambda: stage.dialog is not None and stage.dialog.is_painted)
         assert stage.control.asked == []
         await stage.press("y")
         await stage.until(lambda: stage.control.asked)
@@ -214,7 +214,7 @@ async def test_an_abort_takes_the_source_buckets_name() -> None:
     async with changing() as stage:
         for key in "Xy":
             stage.app.post_message(Key(key, key))
-        await stage.until(lambda: stage.dialog is not None and stage.dialog.stands)
+        await stage.until(lambda: stage.dialog is not None and stage.dialog.is_painted)
         assert "cannot be resumed" in stage.text
         await stage.press("y", "enter", "ctrl+u", *"logs", "enter")
         assert stage.control.asked == []
@@ -348,7 +348,7 @@ async def test_an_ended_job_is_deleted_from_the_palette() -> None:
         assert "it has not ended" in stage.status
         await stage.go_to(ENDED)
         await stage.choose("delete")
-        await stage.until(lambda: stage.dialog is not None and stage.dialog.stands)
+        await stage.until(lambda: stage.dialog is not None and stage.dialog.is_painted)
         assert "the API forgets it" in " ".join(stage.text.split()).replace("The API", "the API")
         await stage.press("y")
         await stage.until(lambda: stage.control.asked)
@@ -358,7 +358,7 @@ async def test_an_ended_job_is_deleted_from_the_palette() -> None:
 async def test_all_jobs_are_aborted_from_the_palette_with_the_accounts_id() -> None:
     async with changing() as stage:
         await stage.choose("abort all")
-        await stage.until(lambda: stage.dialog is not None and stage.dialog.stands)
+        await stage.until(lambda: stage.dialog is not None and stage.dialog.is_painted)
         assert "Aborts all 3 jobs" in stage.text
         assert ACCOUNT in stage.text
         await stage.press("y", "enter", "ctrl+u", *ACCOUNT, "enter")
@@ -371,10 +371,10 @@ async def test_abort_all_asks_again_where_a_job_was_not_in_the_question() -> Non
         late = view(9, source="colleagues")
         stage.control.others = (late,)
         await stage.choose("abort all")
-        await stage.until(lambda: stage.dialog is not None and stage.dialog.stands)
+        await stage.until(lambda: stage.dialog is not None and stage.dialog.is_painted)
         await stage.press("ctrl+u", *ACCOUNT, "enter")
         await stage.until(lambda: stage.control.asked)
-        await stage.until(lambda: stage.dialog is not None and stage.dialog.stands)
+        await stage.until(lambda: stage.dialog is not None and stage.dialog.is_painted)
         assert "Aborts all 4 jobs" in stage.text
         assert "colleagues" in stage.text
         await stage.press("ctrl+u", *ACCOUNT, "enter")
@@ -385,7 +385,7 @@ async def test_abort_all_asks_again_where_a_job_was_not_in_the_question() -> Non
 async def test_a_job_that_joins_the_question_takes_back_what_was_typed() -> None:
     async with changing() as stage:
         await stage.choose("abort all")
-        await stage.until(lambda: stage.dialog is not None and stage.dialog.stands)
+        await stage.until(lambda: stage.dialog is not None and stage.dialog.is_painted)
         await stage.press(*ACCOUNT)
         await stage.show(snapshot(*JOBS, view(9, source="colleagues")))
         await stage.until(lambda: "colleagues" in stage.text)
