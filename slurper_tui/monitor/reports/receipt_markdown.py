@@ -69,19 +69,19 @@ _UNKNOWN = "Of a job it is not known when it began or ended, and so not what of 
 def observations(receipt: Receipt) -> Iterator[str]:
     """Yield the section with the paused, stalled and unobserved spans."""
     several = len(receipt.jobs) > 1
-    told = {
+    spans = {
         f"{kind.value.capitalize()}{f', {code(job.view.key.job_id)}' if several else ''}": [
             (span.since, span.until) for span in job.spans(kind)
         ]
         for job in receipt.jobs
         for kind in (Seen.PAUSED, Seen.STALLED)
     }
-    told["Not observed"] = [
+    spans["Not observed"] = [
         (since, until) for since, until in receipt.unobserved if until - since >= LEAST_UNOBSERVED
     ]
     yield "## Seen"
     yield ""
-    lines = [line for name, spans in told.items() for line in _some_spans(name, spans)]
+    lines = [line for name, times in spans.items() for line in _some_spans(name, times)]
     yield from lines
     if not receipt.observed:
         yield f"{'- ' if lines else ''}{_UNKNOWN}"
@@ -131,7 +131,7 @@ def markdown(receipt: Receipt, version: str = "") -> str:
         _jobs(receipt),
         observations(receipt),
         changes(receipt),
-        _foot(version),
+        (f"Made by {f'slurper-tui {version}'.strip()}. All times are UTC.",),
     )
     blocks = ["\n".join(lines) for part in parts if (lines := list(part))]
     return "\n\n".join(blocks) + "\n"
@@ -143,7 +143,7 @@ def _head(receipt: Receipt) -> Iterator[str]:
     place = f"{code(source.bucket or '?')} to {code(target.bucket or '?')}"
     yield f"# Migration of {place}"
     yield ""
-    yield f"**{_bold(receipt.headline)}**"
+    yield f"**{words(receipt.headline[:1].upper() + receipt.headline[1:])}**"
     yield ""
     yield f"- From: {_end(source)}"
     yield f"- To: {_end(target)}"
@@ -156,20 +156,16 @@ def _head(receipt: Receipt) -> Iterator[str]:
     yield from (f"- Rate: {rate}" for rate in _rates(receipt.jobs[0]) if len(receipt.jobs) == 1)
 
 
-def _bold(text: str) -> str:
-    return words(text[:1].upper() + text[1:])
-
-
 def _end(end: Source | Target) -> str:
     """Return vendor, name, endpoint, region and jurisdiction of a bucket."""
     vendor = _VENDORS.get((end.vendor or "").lower(), "") or code(end.vendor or "?")
-    told = f"{vendor} bucket {code(end.bucket or '?')}"
+    text = f"{vendor} bucket {code(end.bucket or '?')}"
     if isinstance(end, Source):
-        told += f" at {code(end.endpoint)}" if end.endpoint else ""
-        told += f" in {code(end.region)}" if end.region else ""
+        text += f" at {code(end.endpoint)}" if end.endpoint else ""
+        text += f" in {code(end.region)}" if end.region else ""
     if end.jurisdiction and end.jurisdiction != "default":
-        told += f", jurisdiction {code(end.jurisdiction)}"
-    return told
+        text += f", jurisdiction {code(end.jurisdiction)}"
+    return text
 
 
 def _overwrite(jobs: Sequence[JobReceipt]) -> str:
@@ -182,18 +178,13 @@ def _overwrite(jobs: Sequence[JobReceipt]) -> str:
 
 
 def _which(receipt: Receipt) -> str:
-    retries = len(receipt.retries)
-    jobs = len(receipt.jobs) - retries
-    told = _number(jobs, "job", "jobs")
-    told += f" and {_number(retries, 'retry', 'retries')}" if retries else ""
     if len(receipt.jobs) == 1:
-        return f"Job: {_alone(receipt.jobs[0])}"
-    return f"Jobs: {told}"
-
-
-def _alone(job: JobReceipt) -> str:
-    of = f", a retry of {code(job.retry_link.parent.job_id)}" if job.retry_link else ""
-    return f"{code(job.view.key.job_id)}, {_scope(job)}{of}"
+        [job] = receipt.jobs
+        of = f", a retry of {code(job.retry_link.parent.job_id)}" if job.retry_link else ""
+        return f"Job: {code(job.view.key.job_id)}, {_scope(job)}{of}"
+    retries = len(receipt.retries)
+    jobs = _number(len(receipt.jobs) - retries, "job", "jobs")
+    return f"Jobs: {jobs}" + (f" and {_number(retries, 'retry', 'retries')}" if retries else "")
 
 
 def _scope(job: JobReceipt) -> str:
@@ -211,7 +202,7 @@ def _number(number: int, one: str, several: str) -> str:
 def _begun(receipt: Receipt) -> str:
     if receipt.begun is not None:
         return fmt.utc(receipt.begun)
-    return _not_told([job.view.job.created_at for job in receipt.jobs])
+    return _no_valid_time([job.view.job.created_at for job in receipt.jobs])
 
 
 def _ended(receipt: Receipt) -> str:
@@ -219,13 +210,13 @@ def _ended(receipt: Receipt) -> str:
         return fmt.utc(receipt.ended)
     unknown = [job.view.job.finished_at for job in receipt.jobs if job.ended is None]
     whose = "" if len(receipt.jobs) == 1 else f" of {_number(len(unknown), 'job', 'jobs')}"
-    return f"{_not_told(unknown)}{whose}{_last_seen(receipt.last_seen)}"
+    return f"{_no_valid_time(unknown)}{whose}{_last_seen(receipt.last_seen)}"
 
 
-def _not_told(texts: Sequence[str | None]) -> str:
+def _no_valid_time(texts: Sequence[str | None]) -> str:
     """Return that the API gives no valid time, with its text if there is only one job."""
-    said = f" (it says {code(texts[0])})" if len(texts) == 1 and texts[0] else ""
-    return f"not told by the API{said}"
+    text = f" (it says {code(texts[0])})" if len(texts) == 1 and texts[0] else ""
+    return f"not told by the API{text}"
 
 
 def _last_seen(at: float | None) -> str:
@@ -242,19 +233,19 @@ def _took(receipt: Receipt) -> str:
 
 def _with_pauses(took: float, job: JobReceipt) -> str:
     paused = sum(span.seconds for span in job.spans(Seen.PAUSED))
-    told = fmt.duration(took)
-    return f"{told}, of which {fmt.duration(paused)} seen paused" if paused else told
+    text = fmt.duration(took)
+    return f"{text}, of which {fmt.duration(paused)} seen paused" if paused else text
 
 
 def _rates(job: JobReceipt) -> Iterator[str]:
     """Yield the average and the best rate as one text; nothing if both are unknown."""
-    told = []
+    rates = []
     if job.average is not None:
-        told.append(f"{fmt.rate(job.average)} objects per second on average while running")
+        rates.append(f"{fmt.rate(job.average)} objects per second on average while running")
     if job.best is not None:
-        told.append(f"{fmt.rate(job.best)} at best over ten minutes")
-    if told:
-        yield ", ".join(told)
+        rates.append(f"{fmt.rate(job.best)} at best over ten minutes")
+    if rates:
+        yield ", ".join(rates)
 
 
 def _objects(receipt: Receipt) -> Iterator[str]:
@@ -297,12 +288,12 @@ def _sum(receipt: Receipt) -> str:
     if counts.done is None or counts.objects is None or rest is None:
         return "The counts do not reconcile: not all of them are known."
     parts = (counts.transferred, counts.skipped, counts.failed, rest)
-    told = " + ".join(fmt.count(part) for part in parts)
+    numbers = " + ".join(fmt.count(part) for part in parts)
     names = f"transferred + skipped + failed + {_rest(receipt).lower()}"
     total = counts.done + rest
     surplus = total - counts.objects
     yes = "the total" if not surplus else f"{surplus:,} more than the total"
-    return f"{told} = {total:,}: {names} is {yes}."
+    return f"{numbers} = {total:,}: {names} is {yes}."
 
 
 def _failures(receipt: Receipt) -> Iterator[str]:
@@ -337,15 +328,14 @@ def _time(text: str | None) -> str:
 
 
 def _retries(receipt: Receipt) -> Iterator[str]:
-    told = [_retry(job, receipt) for job in receipt.retries]
-    told += [
-        f"- {code(t.child.job_id)} is known no more: what it copied is not counted"
-        for t in receipt.lost
-    ]
-    if told:
-        yield "## Retries"
-        yield ""
-        yield from told
+    if not receipt.retries and not receipt.lost:
+        return
+    yield "## Retries"
+    yield ""
+    yield from (_retry(job, receipt) for job in receipt.retries)
+    for link in receipt.lost:
+        job_id = code(link.child.job_id)
+        yield f"- {job_id} is known no more: what it copied is not counted"
 
 
 def _retry(job: JobReceipt, receipt: Receipt) -> str:
@@ -367,8 +357,9 @@ def _jobs(receipt: Receipt) -> Iterator[str]:
     yield ""
     for job in receipt.jobs:
         yield f"- {code(job.view.key.job_id)}: {_scope(job)}"
-        again = job.view.key in receipt.family.superseded
-        yield f"  - {_job_end(job)}{', done again by a later job and not counted' if again else ''}"
+        superseded = job.view.key in receipt.family.superseded
+        note = ", done again by a later job and not counted" if superseded else ""
+        yield f"  - {_job_end(job)}{note}"
         yield f"  - {_job_counts(job)}"
         yield from (f"  - {rate}" for rate in _rates(job))
 
@@ -391,10 +382,5 @@ def _job_counts(job: JobReceipt) -> str:
         "failed": counts.failed,
         "unaccounted" if job.view.status == "completed" else "not done": counts.remaining,
     }
-    told = " + ".join(f"{fmt.count(number)} {name}" for name, number in parts.items())
-    return f"{fmt.count(counts.objects)} objects: {told}"
-
-
-def _foot(version: str) -> Iterator[str]:
-    made = f"slurper-tui {version}" if version else "slurper-tui"
-    yield f"Made by {made}. All times are UTC."
+    numbers = " + ".join(f"{fmt.count(number)} {name}" for name, number in parts.items())
+    return f"{fmt.count(counts.objects)} objects: {numbers}"

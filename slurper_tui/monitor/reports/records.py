@@ -18,7 +18,7 @@ from slurper_tui.monitor.model.job import (
     shown_forecast,
     shown_rate,
 )
-from slurper_tui.monitor.model.logs import LogCounts, reason_of
+from slurper_tui.monitor.model.logs import reason_of
 from slurper_tui.monitor.reports.observed import Seen
 from slurper_tui.monitor.reports.receipt import (
     JobReceipt,
@@ -151,10 +151,10 @@ def record(receipt: Receipt, version: str = "") -> dict[str, Any]:
 
 
 def _job(job: JobReceipt, receipt: Receipt) -> dict[str, Any]:
-    told = {name: value for name, value in job_record(job.view).items() if name not in _MOVING}
+    fields = {name: value for name, value in job_record(job.view).items() if name not in _MOVING}
     return {
-        **told,
-        "retryOf": _tie(job.retry_link),
+        **fields,
+        "retryOf": _retry_of(job.retry_link),
         "counted": job.view.key not in receipt.family.superseded,
         "keys": job.number_of_keys,
         "lastObservedAt": _time(job.last_seen) if job.ended is None else None,
@@ -165,19 +165,15 @@ def _job(job: JobReceipt, receipt: Receipt) -> dict[str, Any]:
         "paused": _spans(job, Seen.PAUSED),
         "stalled": _spans(job, Seen.STALLED),
         "unobserved": _spans(job, Seen.UNOBSERVED),
-        "reasons": _reasons(job.log),
+        "reasons": None if job.log is None else [_reason(r) for r in reasons_of([job.log])],
         "events": [_event(event) for event in job.events],
     }
 
 
-def _tie(link: RetryLink | None) -> dict[str, Any] | None:
+def _retry_of(link: RetryLink | None) -> dict[str, Any] | None:
     if link is None:
         return None
     return {"id": link.parent.job_id, "keys": link.keys, "logTypes": list(link.log_types)}
-
-
-def _reasons(log: LogCounts | None) -> list[dict[str, Any]] | None:
-    return None if log is None else [_reason(reason) for reason in reasons_of([log])]
 
 
 def _reason(reason: Reason) -> dict[str, Any]:
@@ -199,8 +195,12 @@ def _span(since: float, until: float) -> dict[str, Any]:
 
 
 def _event(event: Event) -> dict[str, Any]:
-    told = {"at": _time(event.at), "what": str(event.what)}
-    return {**told, "detail": event.detail or None, "said": event.said or None}
+    return {
+        "at": _time(event.at),
+        "what": str(event.what),
+        "detail": event.detail or None,
+        "said": event.said or None,
+    }
 
 
 def _time(at: float | None) -> str | None:
