@@ -41,11 +41,13 @@ async def control(options: argparse.Namespace, context: CommandContext) -> ExitC
 
     Raises CliError when the action is not possible, is refused, or its effect is not seen in time.
     """
-    action = _act(options, context)
+    action = _action(options, context)
     if not options.yes and not prompts.can_ask():
         raise CliError(f"{options.command}: {prompts.NOBODY_TO_ASK}")
     async with aclosing(context.session.snapshots()) as snapshots:  # type: ignore[type-var]  # a generator
-        change = _change(options, action, context, await _known(action, snapshots, context))
+        change = _change(
+            options, action, context, await _complete_snapshot(action, snapshots, context)
+        )
         if not await _agreed(options, change, context.out):
             context.out.note("nothing was done")
             return ExitCode.OK
@@ -75,7 +77,7 @@ async def control(options: argparse.Namespace, context: CommandContext) -> ExitC
     return ExitCode.OK
 
 
-def _act(options: argparse.Namespace, context: CommandContext) -> Action:
+def _action(options: argparse.Namespace, context: CommandContext) -> Action:
     """Return the action. Raises CliError unless a job or --all (with one account) is given."""
     if not getattr(options, "all", False):
         if options.job is None:
@@ -90,7 +92,7 @@ def _act(options: argparse.Namespace, context: CommandContext) -> Action:
     return Action.ABORT_ALL
 
 
-async def _known(
+async def _complete_snapshot(
     action: Action, snapshots: AsyncIterator[Snapshot], context: CommandContext
 ) -> Snapshot:
     """Return the first snapshot that is complete, or for ABORT_ALL caught up."""

@@ -80,11 +80,11 @@ def _refuse_contradictions(options: argparse.Namespace) -> None:
         raise CliError("--send-again goes with --go-on")
     if options.go_on is not None and options.cancel is not None:
         raise CliError("--go-on and --cancel do not go together")
-    kept = "--go-on" if options.go_on is not None else "--cancel"
+    plan_option = "--go-on" if options.go_on is not None else "--cancel"
     given = [name for name in _OF_NEW_JOBS if getattr(options, name)]
     if given and (options.go_on is not None or options.cancel is not None):
         raise CliError(
-            f"--{given[0].replace('_', '-')} is for new jobs: {kept} takes a plan as it is"
+            f"--{given[0].replace('_', '-')} is for new jobs: {plan_option} takes a plan as it is"
         )
     if options.prefixes is not None and (options.prefix is not None or options.keys_file):
         raise CliError("--prefixes goes with neither --prefix nor --keys-file")

@@ -103,8 +103,8 @@ def _key(store: Store, accounts: Sequence[str], job: str) -> JobKey | None:
     """Return the job with this id prefix; None if the store has no jobs. Raises CliError."""
     if not job.strip():
         raise CliError("a job's id may be shortened, but not to nothing")
-    kept = [JobView(key.account_id, Job(id=key.job_id)) for key in store.keys(accounts)]
-    return next(iter(resolve([job], kept))) if kept else None
+    views = [JobView(key.account_id, Job(id=key.job_id)) for key in store.keys(accounts)]
+    return next(iter(resolve([job], views))) if views else None
 
 
 def _record(key: JobKey, sample: Recorded, *, one: bool) -> dict[str, Any]:
@@ -158,14 +158,14 @@ _HEAD = ("objects", "transferred", "skipped", "failed")
 
 def _columns(store: Store, out: Output, accounts: Sequence[str], key: JobKey | None) -> _Columns:
     """Measure the columns; with the account if there are several, the id unless for one job."""
-    kept = store.keys(accounts) if key is None else ()
-    several = len({k.account_id for k in kept}) > 1
-    ids = [k.job_id for k in kept]
+    keys = store.keys(accounts) if key is None else ()
+    several = len({k.account_id for k in keys}) > 1
+    ids = [k.job_id for k in keys]
     status, *counts = store.widest(accounts, key)
     if out.on_terminal:
         counts = [max(width, len(name)) for width, name in zip(counts, _HEAD, strict=True)]
     return _Columns(
-        account=max((len(k.account_id) for k in kept), default=0) if several else 0,
+        account=max((len(k.account_id) for k in keys), default=0) if several else 0,
         id=distinct_width(ids) if out.on_terminal else max(map(len, ids), default=0),
         status=max(status, len("status")),
         counts=counts,
@@ -198,5 +198,5 @@ def _numbers(counts: Counts) -> tuple[int | None, ...]:
 
 
 def _remark(sample: Recorded) -> str:
-    said = ("nobody looked before" if sample.after_gap else "", "stalled" if sample.stalled else "")
-    return ", ".join(filter(None, said))
+    gap = "nobody looked before" if sample.after_gap else ""
+    return ", ".join(filter(None, (gap, "stalled" if sample.stalled else "")))

@@ -46,7 +46,7 @@ async def jobs(options: argparse.Namespace, context: CommandContext) -> ExitCode
     """
     out, statuses = context.out, options.status
     snapshot = await whole(context)
-    views = sorted((v for v in snapshot.jobs if _wanted(v, statuses)), key=default_order)
+    views = sorted((v for v in snapshot.jobs if _has_status(v, statuses)), key=default_order)
     known = bool(snapshot.jobs) or any(account.listed for account in snapshot.accounts)
     if statuses and known and not views:
         out.note(f"no job's status is {' or '.join(statuses)}")
@@ -68,7 +68,7 @@ async def whole(context: CommandContext) -> Snapshot:
     raise AssertionError("the monitor ended by itself")
 
 
-def _wanted(view: JobView, statuses: Sequence[str]) -> bool:
+def _has_status(view: JobView, statuses: Sequence[str]) -> bool:
     words = {_word(text) for text in (view.status, view.job.status, view.word) if text}
     return not statuses or any(_word(status) in words for status in statuses)
 
@@ -247,7 +247,7 @@ def _changed(snapshot: Snapshot, printed: dict[JobKey, Printed]) -> Iterator[Job
     """Yield the jobs that are to be printed, and update what was printed of them."""
     for view in sorted(snapshot.jobs, key=default_order):
         now = (view.word, view.phase, view.percent, view.counts.failed, _is_taken_as_ended(view))
-        if printed.get(view.key) != now and _is_known(view):
+        if printed.get(view.key) != now and _is_current(view):
             printed[view.key] = now
             yield view
 
@@ -277,13 +277,13 @@ def _is_taken_as_ended(view: JobView) -> bool:
     return view.as_of - view.unchanged_since >= END_SECONDS
 
 
-def _is_known(view: JobView) -> bool:
+def _is_current(view: JobView) -> bool:
     """Whether the job's state is known: its counts were read in this run, or it is gone."""
     return (view.as_of is not None and not view.remembered) or view.gone
 
 
 def _is_over(view: JobView) -> bool:
-    return (not view.live or _is_taken_as_ended(view)) and _is_known(view)
+    return (not view.live or _is_taken_as_ended(view)) and _is_current(view)
 
 
 def verdict(views: Sequence[JobView]) -> ExitCode:

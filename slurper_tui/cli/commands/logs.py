@@ -91,7 +91,7 @@ class LogProgress:
         self._patience = patience
         self._limited: ApiError | None = None
         self._waits = 0.0
-        self._said = ""
+        self._line = ""
         self._rows = 0
 
     def update(self, problem: ApiError | None, *, waiting: bool, rows: int = 0) -> None:
@@ -107,11 +107,11 @@ class LogProgress:
         line = WAITING if waiting else ""
         if problem is not None and is_transient(problem):
             line = f"{problem}; {next_step(problem)}"
-        if line and line != self._said:
+        if line and line != self._line:
             self._out.note(f"the log: {line}")
-        elif self._said and not line and problem is None:
+        elif self._line and not line and problem is None:
             self._out.note("the log: goes on")
-        self._said = line
+        self._line = line
 
     def update_failures(self, view: FailuresView) -> None:
         """Update the state of a reading of failures. Raises CliError like `update`."""
@@ -122,8 +122,8 @@ class LogProgress:
             self._waits = self._waits if problem else 0.0
         elif problem is not self._limited and self._patience is not None:
             self._limited = problem
-            told = problem.retry_after
-            self._waits += BLOCK_SECONDS if told is None else max(1.0, told)
+            wait = problem.retry_after
+            self._waits += BLOCK_SECONDS if wait is None else max(1.0, wait)
             if self._waits > self._patience:
                 raise CliError(
                     f"the log: the API limits the rate of requests ({problem}): it wants a wait "
@@ -319,12 +319,12 @@ def _record(
                 "lastSeen": group.last_seen,
                 "keys": reading.keys([group.log_type]),
             }
-            for group in _wanted(view, log_types)
+            for group in _groups_of(view, log_types)
         ],
     }
 
 
-def _wanted(view: FailuresView, log_types: Collection[str]) -> list[FailureGroup]:
+def _groups_of(view: FailuresView, log_types: Collection[str]) -> list[FailureGroup]:
     return [group for group in view.groups if not log_types or group.log_type in log_types]
 
 
@@ -336,7 +336,7 @@ def _sheet(
     yield from filter(None, skipped_words(view))
     if view.counts.listing_broke:
         yield reason_of(BROKE_TYPE)
-    groups = _wanted(view, log_types)
+    groups = _groups_of(view, log_types)
     width = len(fmt.count(max((group.count for group in groups), default=0)))
     for group in groups:
         yield ""

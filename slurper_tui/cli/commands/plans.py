@@ -37,12 +37,12 @@ async def planned(
     view = await services.creation.plan(
         account_id, drafts, secrets, retry_of=origin.retry_of, log_types=origin.log_types
     )
-    kept = (
+    note = (
         f"it is kept: what an interruption leaves is started by `{_GO_ON} {view.number}`"
         if view.durable
         else NOT_DURABLE
     )
-    context.out.note(f"{_name(view)}: {len(drafts)} jobs; {kept}")
+    context.out.note(f"{_name(view)}: {len(drafts)} jobs; {note}")
     return await _followed(options, context, services, view)
 
 
@@ -101,16 +101,16 @@ def _chosen(text: str, views: Sequence[PlanView]) -> PlanView | None:
 
     Raises CliError for an unknown number, or if the number is missing and several plans are open.
     """
-    told = ", ".join(f"{view.number} ({plan_tally(view.plan)})" for view in views)
+    numbers = ", ".join(f"{view.number} ({plan_tally(view.plan)})" for view in views)
     if text:
         found = [view for view in views if str(view.number) == text.strip()]
         if not found:
             raise CliError(
-                f"there is no open plan {text!r}" + (f"; there is {told}" if told else "")
+                f"there is no open plan {text!r}" + (f"; there is {numbers}" if numbers else "")
             )
         return found[0]
     if len(views) > 1:
-        raise CliError(f"{len(views)} plans are open, so give a number: {told}")
+        raise CliError(f"{len(views)} plans are open, so give a number: {numbers}")
     return views[0] if views else None
 
 
@@ -181,9 +181,9 @@ def _step_words(step: Step, out: Output) -> str:
     """Return a line such as `step 3  2024/ → media  started as 12ab`."""
     draft = step.draft
     job = f" as {step.job_id}" if step.job_id else ""
-    said = f": {step.said}" if step.said else ""
+    message = f": {step.said}" if step.said else ""
     what = f"{draft_name(draft)} {out.arrow} {draft.target}"
-    return f"step {step.number}  {what}  {step.state}{job}{said}"
+    return f"step {step.number}  {what}  {step.state}{job}{message}"
 
 
 def _ended(view: PlanView) -> ExitCode:
