@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import sqlite3
 from itertools import pairwise
 
@@ -30,6 +31,11 @@ from tests.monitor.jobs.scenario import DRAFT, SECRETS, Scenario, states
 from tests.virtual_time import timeless
 
 THREE = ("2022/", "2023/", "2024/")
+UNANSWERED = Fault(Kind.HTML, operation="create", status=502, times=1)
+EMPTY_LIST = Fault(Kind.EDITED, operation="list", edit=lambda body: {**body, "result": []})
+WITHOUT_ID = Fault(
+    Kind.EDITED, operation="create", times=1, edit=lambda body: {**body, "result": {}}
+)
 
 
 def waits(view: PlanView) -> bool:
@@ -121,7 +127,7 @@ async def test_rate_limit_is_waited_for() -> None:
 @timeless
 async def test_unanswered_step_is_never_sent_again() -> None:
     scenario = Scenario()
-    scenario.account.faults.add(Fault(Kind.HTML, operation="create", status=502, times=1))
+    scenario.account.faults.add(UNANSWERED)
     program = scenario.program()
     plan_id = await program.begin(THREE)
     view = await program.until_idle(plan_id)
@@ -136,8 +142,7 @@ async def test_unanswered_step_is_never_sent_again() -> None:
 async def test_list_is_searched_for_a_minute_before_a_step_is_undecided() -> None:
     scenario = Scenario()
     scenario.account.faults.add(Fault(Kind.RESET, operation="create", times=1))
-    hidden = Fault(Kind.EDITED, operation="list", times=5, edit=lambda told: {**told, "result": []})
-    scenario.account.faults.add(hidden)
+    scenario.account.faults.add(dataclasses.replace(EMPTY_LIST, times=5))
     program = scenario.program()
     view = await program.until_idle(await program.begin(["a/"]))
     assert states(view) == ["started"]
@@ -148,7 +153,7 @@ async def test_list_is_searched_for_a_minute_before_a_step_is_undecided() -> Non
 @timeless
 async def test_user_can_send_an_undecided_step_again() -> None:
     scenario = Scenario()
-    scenario.account.faults.add(Fault(Kind.HTML, operation="create", status=502, times=1))
+    scenario.account.faults.add(UNANSWERED)
     program = scenario.program()
     plan_id = await program.begin(["a/"])
     await program.until_idle(plan_id)
@@ -161,8 +166,7 @@ async def test_user_can_send_an_undecided_step_again() -> None:
 @timeless
 async def test_job_that_is_listed_late_is_used_instead_of_sending_again() -> None:
     scenario = Scenario()
-    hidden = Fault(Kind.EDITED, operation="list", edit=lambda told: {**told, "result": []})
-    scenario.account.faults.add(Fault(Kind.RESET, operation="create", times=1), hidden)
+    scenario.account.faults.add(Fault(Kind.RESET, operation="create", times=1), EMPTY_LIST)
     program = scenario.program()
     plan_id = await program.begin(["a/"])
     assert states(await program.until_idle(plan_id)) == ["undecided"]
@@ -175,7 +179,7 @@ async def test_job_that_is_listed_late_is_used_instead_of_sending_again() -> Non
 @timeless
 async def test_undecided_step_is_not_sent_again_if_the_list_is_unreadable() -> None:
     scenario = Scenario()
-    scenario.account.faults.add(Fault(Kind.HTML, operation="create", status=502, times=1))
+    scenario.account.faults.add(UNANSWERED)
     program = scenario.program()
     plan_id = await program.begin(["a/"])
     await program.until_idle(plan_id)
@@ -190,8 +194,7 @@ async def test_undecided_step_is_not_sent_again_if_the_list_is_unreadable() -> N
 @timeless
 async def test_next_run_searches_an_undecided_step_once_more() -> None:
     scenario = Scenario()
-    hidden = Fault(Kind.EDITED, operation="list", edit=lambda told: {**told, "result": []})
-    scenario.account.faults.add(Fault(Kind.RESET, operation="create", times=1), hidden)
+    scenario.account.faults.add(Fault(Kind.RESET, operation="create", times=1), EMPTY_LIST)
     program = scenario.program()
     await program.until_idle(await program.begin(["a/"]))
     await program.end()
@@ -306,7 +309,7 @@ async def test_only_step_in_flight_during_cancel_keeps_its_outcome() -> None:
 @timeless
 async def test_cancelled_step_without_an_answer_can_be_sent_again() -> None:
     scenario = Scenario()
-    scenario.account.faults.add(Fault(Kind.HTML, operation="create", status=502, times=1))
+    scenario.account.faults.add(UNANSWERED)
     program = scenario.program(latency=5.0)
     plan_id = await program.begin(["a/"])
     await program.until(plan_id, lambda view: states(view) == ["sending"])
@@ -343,7 +346,7 @@ async def test_cancelling_an_earlier_run_s_plan_needs_no_secrets() -> None:
 @timeless
 async def test_second_cancel_drops_undecided_steps() -> None:
     scenario = Scenario(slots=1)
-    scenario.account.faults.add(Fault(Kind.HTML, operation="create", status=502, times=1))
+    scenario.account.faults.add(UNANSWERED)
     program = scenario.program()
     plan_id = await program.begin(THREE)
     await program.until(plan_id, waits_for_a_slot)
@@ -445,10 +448,7 @@ async def test_steps_of_the_same_source_are_matched_by_their_keys() -> None:
 @timeless
 async def test_job_created_without_an_id_is_found_in_the_list() -> None:
     scenario = Scenario()
-    nameless = Fault(
-        Kind.EDITED, operation="create", times=1, edit=lambda told: {**told, "result": {}}
-    )
-    scenario.account.faults.add(nameless)
+    scenario.account.faults.add(WITHOUT_ID)
     program = scenario.program()
     view = await program.until_idle(await program.begin(["a/"]))
     assert view.plan.steps[0].job_id == scenario.account.jobs()[0].plan.id
@@ -457,11 +457,7 @@ async def test_job_created_without_an_id_is_found_in_the_list() -> None:
 @timeless
 async def test_step_without_any_known_id_is_started() -> None:
     scenario = Scenario()
-    nameless = Fault(
-        Kind.EDITED, operation="create", times=1, edit=lambda told: {**told, "result": {}}
-    )
-    hidden = Fault(Kind.EDITED, operation="list", edit=lambda told: {**told, "result": []})
-    scenario.account.faults.add(nameless, hidden)
+    scenario.account.faults.add(WITHOUT_ID, EMPTY_LIST)
     program = scenario.program()
     view = await program.until_idle(await program.begin(["a/"]))
     assert states(view) == ["started"]
