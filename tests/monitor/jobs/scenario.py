@@ -150,9 +150,9 @@ class CheckpointNotes(HistoryNotes):
 
     async def keep_plan(self, plan: Plan) -> Plan:
         await self._checkpoint()
-        kept = await super().keep_plan(plan)
+        stored = await super().keep_plan(plan)
         await self._checkpoint()
-        return kept
+        return stored
 
     async def link(self, link: RetryLink) -> None:
         await self._checkpoint()

@@ -723,7 +723,7 @@ def test_reason_of_an_impossible_action_is_a_clause(job: JobView, action: Action
 
 
 @pytest.mark.parametrize(
-    ("action", "job", "said"),
+    ("action", "job", "text"),
     [
         (
             Action.ABORT,
@@ -773,9 +773,9 @@ def test_reason_of_an_impossible_action_is_a_clause(job: JobView, action: Action
     ],
 )
 def test_consequence_contains_the_counts_of_the_job(
-    action: Action, job: JobView, said: str
+    action: Action, job: JobView, text: str
 ) -> None:
-    assert consequence([job], action) == said
+    assert consequence([job], action) == text
 
 
 def test_consequence_sums_the_counts_of_several_jobs() -> None:
@@ -792,8 +792,8 @@ def test_consequence_sums_the_counts_of_several_jobs() -> None:
 
 
 def test_consequence_marks_a_sum_with_an_unknown_count() -> None:
-    said = consequence([view(1), view(2, counts=Counts())], Action.PAUSE)
-    assert "at least 650 objects" in said
+    text = consequence([view(1), view(2, counts=Counts())], Action.PAUSE)
+    assert "at least 650 objects" in text
 
 
 def test_each_action_but_delete_has_an_expected_status() -> None:
@@ -809,6 +809,6 @@ def test_each_action_but_delete_has_an_expected_status() -> None:
 
 def test_every_consequence_is_one_line_of_clauses_without_a_full_stop() -> None:
     for action, job in itertools.product(Action, ALL):
-        said = consequence([job, job], action)
-        assert said == said.strip(" .;\n")
-        assert "it " not in said.replace("refuse it ", "")
+        text = consequence([job, job], action)
+        assert text == text.strip(" .;\n")
+        assert "it " not in text.replace("refuse it ", "")

@@ -96,7 +96,7 @@ async def test_unanswered_request_without_a_listed_job_is_undecided() -> None:
 @timeless
 async def test_job_that_is_listed_late_is_found() -> None:
     scenario = Scenario()
-    hidden = Fault(Kind.EDITED, operation="list", times=3, edit=lambda told: {**told, "result": []})
+    hidden = Fault(Kind.EDITED, operation="list", times=3, edit=lambda body: {**body, "result": []})
     scenario.account.faults.add(Fault(Kind.RESET, operation="create", times=1), hidden)
     assert (await create(scenario.program())).job_id == scenario.account.jobs()[0].plan.id
 
@@ -279,11 +279,11 @@ async def test_secrets_are_neither_stored_nor_printed() -> None:
     program = scenario.program()
     await program.begin(["a/"])
     await program.end()
-    kept = "\n".join(scenario.store._connection.iterdump())
+    stored = "\n".join(scenario.store._connection.iterdump())
     printed = repr(program.creation.__dict__) + repr(SECRETS) + repr(await program.creation.plans())
     for secret in (PAIR.access_key_id, PAIR.secret_access_key):
         assert secret is not None
-        assert secret not in kept
+        assert secret not in stored
         assert secret not in printed
 
 
@@ -318,7 +318,7 @@ async def test_list_of_a_server_that_ignores_the_offset_ends() -> None:
     scenario = Scenario()
     scenario.account.faults.add(Fault(Kind.HTML, operation="create", status=502, times=1))
     rows = [{"id": f"j{number}"} for number in range(50)]
-    page = Fault(Kind.EDITED, operation="list", edit=lambda told: {**told, "result": rows})
+    page = Fault(Kind.EDITED, operation="list", edit=lambda body: {**body, "result": rows})
     scenario.account.faults.add(page)
     made = await create(scenario.program())
     assert made.job_id is None

@@ -41,8 +41,8 @@ PAIR = Secret(access_key_id="a", secret_access_key="b")
 
 @given(drafts)
 def test_draft_survives_conversion_to_a_body_and_back(draft: Draft) -> None:
-    kept = replace(draft, endpoint=draft.endpoint or None)
-    assert draft_of(json.loads(json.dumps(body(draft)))) == kept
+    expected = replace(draft, endpoint=draft.endpoint or None)
+    assert draft_of(json.loads(json.dumps(body(draft)))) == expected
 
 
 @given(drafts)
@@ -53,8 +53,8 @@ def test_a_body_is_the_create_request_without_its_secrets(draft: Draft) -> None:
 
 
 def test_names_may_be_written_with_dashes_and_underscores() -> None:
-    told = {"source": {"path-prefix": "a/", "Vendor": "s3"}, "target": {"bucket": "m"}}
-    assert draft_of(told) == Draft("s3", "", "m", path_prefix="a/")
+    given = {"source": {"path-prefix": "a/", "Vendor": "s3"}, "target": {"bucket": "m"}}
+    assert draft_of(given) == Draft("s3", "", "m", path_prefix="a/")
 
 
 def test_an_empty_endpoint_is_none() -> None:
@@ -82,7 +82,7 @@ def test_missing_fields_are_accepted_by_the_parser() -> None:
 
 
 @pytest.mark.parametrize(
-    ("told", "line"),
+    ("given", "line"),
     [
         ({"surce": {}}, "surce: no such field; the nearest is source"),
         ({"source": {"prefix": 1}}, "source.prefix: no such field; the nearest is"),
@@ -97,9 +97,9 @@ def test_missing_fields_are_accepted_by_the_parser() -> None:
         ({"target": {"secret": "hush"}}, "target.secret: a secret does not stand here"),
     ],
 )
-def test_body_error_is_one_line_that_names_the_field(told: dict[str, object], line: str) -> None:
+def test_body_error_is_one_line_that_names_the_field(given: dict[str, object], line: str) -> None:
     with pytest.raises(BodyError) as caught:
-        draft_of(told)
+        draft_of(given)
     assert str(caught.value).startswith(line)
     assert "\n" not in str(caught.value)
     assert "hush" not in str(caught.value)
@@ -124,7 +124,7 @@ def test_keys_are_parsed_exactly(text: str, keys: tuple[str, ...]) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("[a]", "begins like a JSON array"),
         ('[\n  "a",\n', "begins like a JSON array"),
@@ -132,8 +132,8 @@ def test_keys_are_parsed_exactly(text: str, keys: tuple[str, ...]) -> None:
         ('["a", 1]', "not every item"),
     ],
 )
-def test_text_that_is_no_list_of_keys_is_refused(text: str, said: str) -> None:
-    with pytest.raises(NoKeys, match=said):
+def test_text_that_is_no_list_of_keys_is_refused(text: str, message: str) -> None:
+    with pytest.raises(NoKeys, match=message):
         keys_of(text)
 
 
@@ -264,6 +264,6 @@ def test_earlier_retries_of_the_same_objects_are_named(
     views: tuple[JobView, ...],
     named: tuple[str, ...],
 ) -> None:
-    told = earlier_retries(RETRIED, ("k1", "k2"), (FAILED,), links, plans, views)
-    assert len(told) == len(named)
-    assert all(clause.startswith(begin) for clause, begin in zip(told, named, strict=True))
+    clauses = earlier_retries(RETRIED, ("k1", "k2"), (FAILED,), links, plans, views)
+    assert len(clauses) == len(named)
+    assert all(clause.startswith(begin) for clause, begin in zip(clauses, named, strict=True))

@@ -49,8 +49,8 @@ async def finish(scenario: Scenario) -> None:
     await program.end()
 
 
-def assert_once(scenario: Scenario, kept: bool) -> None:
-    assert scenario.made() == (dict.fromkeys(PREFIXES, 1) if kept else {})
+def assert_once(scenario: Scenario, created: bool) -> None:
+    assert scenario.made() == (dict.fromkeys(PREFIXES, 1) if created else {})
 
 
 def assert_noted_once(scenario: Scenario) -> None:
@@ -76,7 +76,7 @@ async def test_killed_at_every_checkpoint_each_job_is_made_once() -> None:
         await run_until_killed(program, start(program))
         assert program.dead.is_set()
         await finish(scenario)
-        assert_once(scenario, kept=place > 0)
+        assert_once(scenario, created=place > 0)
         assert scenario.sent() == scenario.made()
         assert_noted_once(scenario)
 
@@ -92,7 +92,7 @@ async def test_killed_twice_each_job_is_made_once() -> None:
             again = scenario.program(die_at=second)
             await run_until_killed(again, again.resume())
             await finish(scenario)
-            assert_once(scenario, kept=True)
+            assert_once(scenario, created=True)
 
 
 @pytest.mark.parametrize("first", range(1, 60, 15))
@@ -103,7 +103,7 @@ async def test_killed_while_slots_are_scarce_each_job_is_made_once(first: int) -
         program = scenario.program(die_at=place)
         await run_until_killed(program, start(program))
         await finish(scenario)
-        assert_once(scenario, kept=True)
+        assert_once(scenario, created=True)
 
 
 UNANSWERED = (
@@ -128,7 +128,7 @@ def test_killed_after_an_unanswered_request_each_job_is_made_once(
             program = scenario.program(die_at=place)
             await run_until_killed(program, start(program))
             await finish(scenario)
-            assert_once(scenario, kept=True)
+            assert_once(scenario, created=True)
 
     run()
 
@@ -144,7 +144,7 @@ async def test_two_programs_at_once_start_no_step_twice() -> None:
         second.creation.supply(plan_id, SECRETS)
         views = await asyncio.gather(first.until_idle(plan_id), second.until_idle(plan_id))
         assert [states(view) for view in views] == [["started"] * 3] * 2
-        assert_once(scenario, kept=True)
+        assert_once(scenario, created=True)
         await first.end()
         await second.end()
 
@@ -211,8 +211,8 @@ async def test_killed_retry_is_known_to_the_next_run_and_never_sent_again() -> N
         await run_until_killed(program, retried(program))
         parent = JobKey(scenario.account.account_id, "parent")
         later = scenario.program()
-        told = await later.creation.earlier_retries(parent, ("b",), (FAILED_TYPE,))
-        assert told or not scenario.posts
+        earlier = await later.creation.earlier_retries(parent, ("b",), (FAILED_TYPE,))
+        assert earlier or not scenario.posts
         assert not await later.creation.earlier_retries(parent, ("b",), ("importSkippedOversized",))
         posts = len(scenario.posts)
         view = await later.resume()

@@ -36,7 +36,7 @@ def test_prefixes_are_lines_with_their_spaces() -> None:
 
 
 @pytest.mark.parametrize(
-    ("prefixes", "told"),
+    ("prefixes", "clauses"),
     [
         (["a/", "b/"], []),
         (["a/", "a/", "a/"], ["'a/' stands there 3 times"]),
@@ -54,8 +54,8 @@ def test_prefixes_are_lines_with_their_spaces() -> None:
         (["a\tb", "c"], [r"'a\tb' holds the control character U+0009"]),
     ],
 )
-def test_overlaps_are_reported(prefixes: list[str], told: list[str]) -> None:
-    assert list(overlaps(prefixes)) == told
+def test_overlaps_are_reported(prefixes: list[str], clauses: list[str]) -> None:
+    assert list(overlaps(prefixes)) == clauses
 
 
 @given(st.lists(st.text("ab/", max_size=4), max_size=6))
@@ -118,8 +118,8 @@ def test_uncovered_prefixes_of_earlier_jobs_are_reported() -> None:
 
 def test_live_job_that_copies_the_same_is_reported() -> None:
     running = [earlier("2022/"), earlier("thumbs/"), earlier(None, keys=("2022/a",))]
-    told = list(still_copied(DRAFT, ["2022/01/", "2023/"], running))
-    assert told == ["job j1, which is not over, copies what '2022/01/' begins too"]
+    clauses = list(still_copied(DRAFT, ["2022/01/", "2023/"], running))
+    assert clauses == ["job j1, which is not over, copies what '2022/01/' begins too"]
     assert list(still_copied(replace(DRAFT, target="cold"), ["2022/01/"], running)) == []
 
 

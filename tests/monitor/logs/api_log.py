@@ -14,9 +14,9 @@ START = 1_790_000_000.0
 def row(number: int, at: float | None = None, **other: str) -> LogRow:
     """Return the row of object `number`, one second after the previous one."""
     when = START + number if at is None else at
-    told = datetime.fromtimestamp(when, UTC).isoformat(timespec="milliseconds")
+    text = datetime.fromtimestamp(when, UTC).isoformat(timespec="milliseconds")
     return LogRow(
-        other.get("created_at", told.replace("+00:00", "Z")),
+        other.get("created_at", text.replace("+00:00", "Z")),
         "job",
         other.get("log_type", "importErrorRetryExhaustion"),
         other.get("message", "gave up"),
@@ -35,8 +35,8 @@ class ApiLog:
     def page(self, offset: int, limit: int) -> list[LogRow]:
         """Return the rows of a page."""
         self.asked.append((offset, limit))
-        told = self.rows if self.oldest_first else self.rows[::-1]
-        return told[offset : offset + limit]
+        rows = self.rows if self.oldest_first else self.rows[::-1]
+        return rows[offset : offset + limit]
 
 
 def founds(

@@ -36,8 +36,8 @@ def reader(b: Bench, notes: Any = None, **options: Any) -> LogReader:
 
 def reader_of(monitor: Monitor, notes: Any = None, **options: Any) -> LogReader:
     """Return a reader with the client and budget of this monitor."""
-    kept: Any = notes or KeptCounts()
-    return LogReader(monitor.metered, monitor.job_store, kept, **options)
+    stored: Any = notes or KeptCounts()
+    return LogReader(monitor.metered, monitor.job_store, stored, **options)
 
 
 def key_of(b: Bench, number: int = 0) -> JobKey:

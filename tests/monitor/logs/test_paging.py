@@ -78,13 +78,13 @@ def test_rows_added_between_pages_leave_no_gap_and_no_duplicate(
     def between() -> None:
         log.rows += [row(len(log.rows) + n) for n in range(next(waves, 0))]
 
-    told = read(log, paging, between)
-    at_first = told[-number:]
+    collected = read(log, paging, between)
+    at_first = collected[-number:]
     assert at_first == log.rows[:number][::-1]
     for _ in range(2):
         paging.refresh()
-        told = read(log, paging) + told
-    assert told == log.rows[::-1]
+        collected = read(log, paging) + collected
+    assert collected == log.rows[::-1]
     assert paging.whole
 
 
@@ -99,20 +99,20 @@ def test_rows_that_expire_between_pages_hide_no_other_row(
     def between() -> None:
         del log.rows[: min(next(waves, 0), len(log.rows) - 60)]
 
-    told = read(log, paging, between)
-    assert told[: len(log.rows)] == log.rows[::-1]
-    assert len(set(map(id, told))) == len(told)
+    collected = read(log, paging, between)
+    assert collected[: len(log.rows)] == log.rows[::-1]
+    assert len(set(map(id, collected))) == len(collected)
 
 
 @pytest.mark.parametrize("gone", [46, 300, 2000])
 def test_page_without_a_known_row_is_followed_by_a_step_back(gone: int) -> None:
     log, paging = ApiLog(rows(3000)), Paging()
-    told: list[LogRow] = []
+    collected: list[LogRow] = []
     for _ in range(60):
         ask = paging.next_page
         assert ask is not None
-        told += paging.take(log.page(*ask)).older
-    tail = told[-1]
+        collected += paging.take(log.page(*ask)).older
+    tail = collected[-1]
     del log.rows[-gone:]  # the newest rows vanish, so the others move up
     left = log.rows[: log.rows.index(tail)][::-1] if tail in log.rows else log.rows[::-1]
     assert read(log, paging) == left
@@ -126,12 +126,12 @@ def test_more_than_a_page_of_rows_between_two_pages_is_read() -> None:
     def between() -> None:
         log.rows += [row(len(log.rows) + n) for n in range(next(storms, 0))]
 
-    told = read(log, paging, between)
-    assert told == log.rows[:2000][::-1]
+    collected = read(log, paging, between)
+    assert collected == log.rows[:2000][::-1]
     for _ in range(2):
         paging.refresh()
-        told = read(log, paging) + told
-    assert told == log.rows[::-1]
+        collected = read(log, paging) + collected
+    assert collected == log.rows[::-1]
     assert paging.whole
 
 
@@ -144,8 +144,8 @@ def test_rows_that_arrive_faster_than_pages_leave_a_gap() -> None:
 
     storm()
     paging.refresh()
-    told = read(log, paging, storm)
-    assert told
+    collected = read(log, paging, storm)
+    assert collected
     assert paging.gap
     assert not paging.whole
 
@@ -167,12 +167,12 @@ def test_reading_of_a_log_that_always_shifts_ends() -> None:
 def test_refresh_finds_new_rows_at_either_end(oldest_first: bool) -> None:
     for number in (0, 1, 2, 49, 50, 51, 95, 96, 300):
         log, paging = ApiLog(rows(number), oldest_first=oldest_first), Paging()
-        told = read(log, paging)
+        collected = read(log, paging)
         for coming in (0, 1, 0, 44, 45, 46, 3, 200):
             log.rows += [row(len(log.rows) + n) for n in range(coming)]
             paging.refresh()
-            told = read(log, paging) + told
-        assert told == log.rows[::-1], (number, oldest_first)
+            collected = read(log, paging) + collected
+        assert collected == log.rows[::-1], (number, oldest_first)
 
 
 @both_orders
@@ -198,8 +198,8 @@ def test_rows_added_during_a_refresh_count_once() -> None:
         if len(log.asked) < 300 and rng.random() < 0.2:
             paging.refresh()
 
-    told = names(read(log, paging, come))
-    assert len(set(told)) == len(told)
+    collected = names(read(log, paging, come))
+    assert len(set(collected)) == len(collected)
 
 
 @both_orders
@@ -220,20 +220,20 @@ def test_unusable_times_hide_no_row(
 ) -> None:
     every = make(number + 100)
     log, paging = ApiLog(every[:number], oldest_first=oldest_first), Paging()
-    told = read(log, paging)
-    assert names(told) == names(log.rows)
+    collected = read(log, paging)
+    assert names(collected) == names(log.rows)
     assert paging.whole
     for coming in range(number, number + 100, 10):
         log.rows += every[coming : coming + 10]
         for _ in range(2):
             paging.refresh()
-            told = read(log, paging) + told
-    assert len(told) == number + 100
-    assert names(told) == names(every)
+            collected = read(log, paging) + collected
+    assert len(collected) == number + 100
+    assert names(collected) == names(every)
     if number:
         assert paging.order is (Order.OLDEST_FIRST if oldest_first else Order.NEWEST_FIRST)
         assert paging.reversed_order is oldest_first
-        assert told[:100] == every[number:][::-1]
+        assert collected[:100] == every[number:][::-1]
 
 
 def test_known_order_needs_no_times() -> None:

@@ -154,8 +154,8 @@ async def test_capped_pages_hide_no_row(number: int, cap: int, oldest_first: boo
         b.account.faults.add(Fault(Kind.EDITED, path="jobs/*/logs", edit=capped))
         view = (await take(reader(b).follow(key_of(b)), whole))[-1]
         assert sum(row.log_type == "importErrorRetryExhaustion" for row in view.rows) == number
-        told = times(view.rows)
-        assert told == sorted(told, reverse=True)
+        reported = times(view.rows)
+        assert reported == sorted(reported, reverse=True)
 
 
 @timeless
@@ -231,10 +231,10 @@ async def test_transient_error_is_in_a_view_and_retried(
     async with bench(account(plan(failed=200))) as b:
         b.account.faults.add(Fault(kind, path="jobs/j1/logs", times=3, after=2))
         views = await take(reader(b).follow(key_of(b)), whole)
-    told = [view for view in views if view.problem is not None]
-    assert len(told) >= 1
-    assert all(isinstance(view.problem, expected) for view in told)
-    assert told[0].read > 0
+    reported = [view for view in views if view.problem is not None]
+    assert len(reported) >= 1
+    assert all(isinstance(view.problem, expected) for view in reported)
+    assert reported[0].read > 0
     assert views[-1].problem is None
     assert views[-1].read == 202
 
@@ -447,16 +447,16 @@ async def test_following_yields_the_oldest_row_first_and_then_new_rows(oldest_fi
 async def test_lasting_error_is_raised_unless_following() -> None:
     async with bench(account(plan(failed=300))) as b:
         b.account.faults.add(Fault(Kind.HTML, path="jobs/j1/logs", after=3))
-        told: list[LogView] = []
+        reported: list[LogView] = []
         rows: list[LogRow] = []
-        stream = reader(b).rows(key_of(b), on_progress=told.append)
+        stream = reader(b).rows(key_of(b), on_progress=reported.append)
         with pytest.raises(BadAnswer):
             await into(rows, stream)
         assert len(rows) == 50 + 45 + 45
         assert len(asked(b)) == 3 + 6
-        assert [view.problem is not None for view in told] == [False] * 3 + [True] * 6
-        assert all(view.rows == () for view in told)
-        assert told[2].read == 140
+        assert [view.problem is not None for view in reported] == [False] * 3 + [True] * 6
+        assert all(view.rows == () for view in reported)
+        assert reported[2].read == 140
 
 
 @timeless
