@@ -34,10 +34,10 @@ def each_once(roots: Sequence[JobView], retries: Sequence[Retry]) -> Iterator[Re
     by_key = {view.key: view for view in (*roots, *(child for _, child in retries))}
     tried = dict[tuple[JobKey, frozenset[str]], _Tried]()
     for link, child in retries:
-        whose = (link.parent, frozenset(link.log_types))
-        if whose not in tried:
-            tried[whose] = _Tried(_left(link, by_key.get(link.parent)))
-        yield tried[whose].news(link, child)
+        group = (link.parent, frozenset(link.log_types))
+        if group not in tried:
+            tried[group] = _Tried(_left(link, by_key.get(link.parent)))
+        yield tried[group].add(link, child)
 
 
 def of_failures(link: RetryLink) -> bool:
@@ -75,7 +75,7 @@ class _Tried:
         self._brought = 0
         self._repeats = False
 
-    def news(self, link: RetryLink, child: JobView) -> Retry:
+    def add(self, link: RetryLink, child: JobView) -> Retry:
         """Add a retry; return it with the counts of objects that it alone has copied."""
         counts, left = child.counts, self._left
         copied, skipped = counts.transferred or 0, counts.skipped or 0
@@ -129,15 +129,18 @@ def together(roots: Sequence[JobView], retries: Iterable[Retry]) -> Together:
         total(view.counts.skipped for view in roots),
         total(view.counts.failed for view in roots),
     )
-    news = each_once(roots, tuple(retries))
-    return reduce(_after, news, Together(counts, total(map(_not_copied, roots))))
+    once = each_once(roots, tuple(retries))
+    return reduce(_after, once, Together(counts, total(map(_not_copied, roots))))
 
 
 def total(numbers: Iterable[int | None]) -> int | None:
     """Return the sum; None if a number is unknown."""
-    known = tuple(numbers)
-    some = [number for number in known if number is not None]
-    return sum(some) if len(some) == len(known) else None
+    result = 0
+    for number in numbers:
+        if number is None:
+            return None
+        result += number
+    return result
 
 
 def _not_copied(view: JobView) -> int | None:
@@ -219,10 +222,10 @@ class Scope(msgspec.Struct, frozen=True):
 
 def scope_of(view: JobView) -> Scope:
     """Return a job's scope, cached in the view."""
-    known: Scope | None = vars(view).get("scope")
-    if known is None:
-        known = vars(view)["scope"] = _scope(view)
-    return known
+    scope: Scope | None = vars(view).get("scope")
+    if scope is None:
+        scope = vars(view)["scope"] = _scope(view)
+    return scope
 
 
 def _scope(view: JobView) -> Scope:
@@ -293,12 +296,12 @@ def _pairs(by_prefix: Mapping[str, Sequence[Scope]]) -> Iterator[Overlap]:
             yield from (Overlap(scope.key, one.key) for one in outer[:number] if scope.beside(one))
 
 
-def _outer(prefix: str, known: Collection[str], lengths: Sequence[int]) -> Iterator[str]:
-    """Yield the known prefixes that `prefix` begins with, the shortest first, itself last."""
+def _outer(prefix: str, prefixes: Collection[str], lengths: Sequence[int]) -> Iterator[str]:
+    """Yield those of `prefixes` that `prefix` begins with, the shortest first, itself last."""
     for length in lengths:
         if length > len(prefix):
             return
-        if prefix[:length] in known:
+        if prefix[:length] in prefixes:
             yield prefix[:length]
 
 
