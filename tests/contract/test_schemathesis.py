@@ -18,6 +18,8 @@ from slurper_tui.simulated.account import Fault, Kind, SimulatedAccount, Simulat
 from tests.contract.openapi import document
 from tests.server import LoopbackServer, serve
 
+pytestmark = pytest.mark.no_cover  # hundreds of requests; tests/simulated measures each kind
+
 _EXAMPLES = 12
 _ROOT = Path(__file__).parents[2]
 

@@ -33,6 +33,8 @@ from slurper_tui.tui.state import ScreenOptions, ViewState
 from tests.monitor.inline_history import InlineHistory
 from tests.patience import until
 
+pytestmark = pytest.mark.no_cover  # presses every key; the tests of each screen measure it
+
 LEAVING = frozenset({"app.quit", "app.suspend"})
 """Bindings that end or stop the program."""
 

@@ -17,6 +17,8 @@ from slurper_tui.simulated.account import Fault, Kind
 from tests.monitor.jobs.scenario import SECRETS, Program, Scenario, states
 from tests.virtual_time import timeless
 
+pytestmark = pytest.mark.no_cover  # many lives of one program; test_plans measures each step
+
 PREFIXES = ("2022/", "2023/", "2024/")
 
 
