@@ -1,7 +1,7 @@
-"""The pictures of the README, drawn from the simulated account: `python -m tests.screenshots`.
+"""Draw the README's screenshots of the simulated account: `python -m tests.screenshots`.
 
-The account and the monitor run in virtual time from a fixed date; what they then say is shown by
-the real app, so the same code always draws the same picture.
+The account and the monitor run in virtual time from a fixed date, and the real app shows their last
+snapshot, so that the same code always draws the same screenshots.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from slurper_tui.monitor.reports.digest import Digest
 from slurper_tui.monitor.session import Session
 from slurper_tui.simulated.account import Fault, Kind, SimulatedAccount
 from slurper_tui.tui.state import ScreenOptions, ViewState
-from tests import screenshot_story as story
+from tests import screenshot_retry as retried
 from tests import virtual_time
 from tests.fake_feed import FakeFeed
 from tests.monitor.inline_history import InlineHistory
@@ -39,10 +39,10 @@ BEGIN = 1_774_000_000.0
 """2026-03-20 09:46:40 UTC."""
 
 RETRY_AFTER = 600.0
-"""Seconds into a story."""
+"""Seconds after the beginning at which the failed job of `Scene.with_retry` is retried."""
 
 ENDLESS = frozenset({"feed", "reading"})
-"""Groups of workers that go on as long as what they read for stands."""
+"""Groups of workers that run until the app ends."""
 
 PINNED = {"TERM": "xterm-256color", "COLORTERM": "truecolor"}
 FONTS = ("Fira Code, monospace", "Menlo, 'DejaVu Sans Mono', Consolas, monospace")
@@ -51,10 +51,10 @@ UNSET = ("NO_COLOR", "TMUX", "STY", "TERM_PROGRAM", "TEXTUAL_THEME", "COLUMNS", 
 
 @dataclass(frozen=True)
 class Scene:
-    """One picture. minutes: how long was watched before it. keys: pressed before it is taken.
+    """One screenshot. minutes: time that the monitor runs. keys: pressed at its end.
 
-    outage: minutes without an answer after that. deadline: hours from the beginning. story: of a
-    migration of several jobs, one of which is retried after ten minutes.
+    outage: minutes without an answer after `minutes`. deadline: hours from the beginning.
+    with_retry: show a migration of several jobs, one of which is retried after RETRY_AFTER.
     """
 
     name: str
@@ -65,7 +65,7 @@ class Scene:
     keys: tuple[str, ...] = ()
     outage: float = 0.0
     deadline: float | None = None
-    story: bool = False
+    with_retry: bool = False
 
     @property
     def path(self) -> Path:
@@ -85,54 +85,54 @@ SCENES = (
     Scene("pictures", size=(110, 30), keys=("down", "enter", "M")),
     Scene("digest", keys=("d",)),
     Scene("deadline", deadline=14.0),
-    Scene("migration", story=True, minutes=10.6, keys=("down", "enter")),
-    Scene("log", story=True, minutes=12.0, keys=(*FIND, "l")),
-    Scene("failures", story=True, minutes=12.0, keys=(*FIND, "e", "enter")),
-    Scene("abort", story=True, minutes=9.0, size=(100, 30), keys=("W", "y", "X", *"logs-e")),
-    Scene("create", story=True, minutes=9.0, size=(100, 30), keys=("W", "y", *CREATE)),
-    Scene("receipt", story=True, minutes=12.0, keys=(*FIND, "v")),
+    Scene("migration", with_retry=True, minutes=10.6, keys=("down", "enter")),
+    Scene("log", with_retry=True, minutes=12.0, keys=(*FIND, "l")),
+    Scene("failures", with_retry=True, minutes=12.0, keys=(*FIND, "e", "enter")),
+    Scene("abort", with_retry=True, minutes=9.0, size=(100, 30), keys=("W", "y", "X", *"logs-e")),
+    Scene("create", with_retry=True, minutes=9.0, size=(100, 30), keys=("W", "y", *CREATE)),
+    Scene("receipt", with_retry=True, minutes=12.0, keys=(*FIND, "v")),
     Scene("outage", outage=11.0),
     Scene("empty", jobs=0, minutes=1.0),
 )
 
 
-class Told(NamedTuple):
-    """What the monitor says in the end, of the job that is looked at too, and what happened.
+class Content(NamedTuple):
+    """What a screenshot shows: the last snapshot, the digest, and the pages about the failed job.
 
-    pages: what is told of the job that failed in part.
+    pages: None without a retry.
     """
 
     snapshot: Snapshot
     digest: Digest
-    pages: story.Pages | None = None
+    pages: retried.Pages | None = None
 
 
-def told_of(scene: Scene) -> Told:
-    """What the monitor says after the scene's minutes, and its minutes of outage."""
-    return _told_of(
+def content_of(scene: Scene) -> Content:
+    """Run the monitor for the scene's minutes and its minutes of outage."""
+    return _content_of(
         replace(scene, name="", size=(0, 0), theme="", deadline=None, keys=_downs(scene))
     )
 
 
 @cache
-def _told_of(scene: Scene) -> Told:
-    """The same for every scene that differs in how it is looked at alone."""
+def _content_of(scene: Scene) -> Content:
+    """Run the monitor once for all scenes that differ only in what the app does with it."""
     return virtual_time.run(_watch(scene))
 
 
 def _downs(scene: Scene) -> tuple[str, ...]:
-    """The keys that highlight another job, which is read more of."""
+    """The keys that move the highlight: the monitor reads more of the highlighted job."""
     return tuple(key for key in scene.keys if key == "down")
 
 
-async def _watch(scene: Scene) -> Told:
+async def _watch(scene: Scene) -> Content:
     loop = asyncio.get_running_loop()
 
     def clock() -> float:
         return BEGIN + loop.time()
 
-    if scene.story:
-        account = story.account(BEGIN, clock)
+    if scene.with_retry:
+        account = retried.account(BEGIN, clock)
     else:
         account = SimulatedAccount(0, clock, jobs=scene.jobs)
     history = InlineHistory()
@@ -144,8 +144,8 @@ async def _watch(scene: Scene) -> Told:
     session = Session(lambda: monitor, (), resolve)
     session.start()
     outage_at = scene.minutes * 60
-    last, services, failed = None, await session.services(), story.key(account, story.FAILED)
-    retries = scene.story
+    last, services, failed = None, await session.services(), retried.key(account, retried.FAILED)
+    retries = scene.with_retry
     async for snapshot in session.snapshots():
         last = snapshot
         monitor.look_at(_looked_at(scene, snapshot), frozenset())
@@ -153,47 +153,49 @@ async def _watch(scene: Scene) -> Told:
             account.faults.add(Fault(Kind.HTML, status=502))
         if retries and loop.time() >= RETRY_AFTER:
             retries = False
-            await story.retry(services, snapshot, failed)
+            await retried.retry(services, snapshot, failed)
         if loop.time() >= outage_at + scene.outage * 60:
             break
     assert last is not None
-    pages = await story.pages(services, failed) if scene.story else None
-    told = Told(last, await session.digest(zone=UTC), pages)
+    pages = await retried.pages(services, failed) if scene.with_retry else None
+    content = Content(last, await session.digest(zone=UTC), pages)
     await client.close()
-    return told
+    return content
 
 
 def _looked_at(scene: Scene, snapshot: Snapshot) -> JobKey | None:
-    """The job that the scene's keys go to."""
+    """The job that the scene's keys highlight; None if there are fewer jobs."""
     jobs = sorted(snapshot.jobs, key=default_order)
     place = scene.keys.count("down")
     return jobs[place].key if len(jobs) > place else None
 
 
-async def draw(scene: Scene, told: Told) -> str:
-    """Show what was told in the real app and return the picture as SVG."""
+async def draw(scene: Scene, content: Content) -> str:
+    """Show the content in the real app and return the screenshot as SVG."""
     from slurper_tui.tui.app import SlurperApp
+    from tests import pilot_wait
 
+    pilot_wait.install()
     deadline = None if scene.deadline is None else BEGIN + scene.deadline * 3600
     view = ViewState(theme=scene.theme)
     options = ScreenOptions(zone=UTC, view=view, environ={}, deadline=deadline)
-    feed = FakeFeed(told.snapshot)
-    feed.happened, feed.at_hand = told.digest, story.services_of(told.pages)
+    feed = FakeFeed(content.snapshot)
+    feed.happened, feed.at_hand = content.digest, retried.services_of(content.pages)
     app = SlurperApp(feed, options, lambda view: None)
     async with app.run_test(size=scene.size) as pilot:
         await feed.taken()
-        for pressed in scene.keys:  # a question must stand before it is answered
+        for pressed in scene.keys:  # a dialog must be drawn before it takes keys
             await pilot.press(pressed)
             await pilot.pause()
-        at_work = [worker for worker in pilot.app.workers if worker.group not in ENDLESS]
-        if at_work:
-            await pilot.app.workers.wait_for_complete(at_work)
+        unfinished = [worker for worker in pilot.app.workers if worker.group not in ENDLESS]
+        if unfinished:
+            await pilot.app.workers.wait_for_complete(unfinished)
         await pilot.pause()
         return stable(app.export_screenshot(title="slurper-tui"))
 
 
 def stable(svg: str) -> str:
-    """The picture without fonts from afar, and without what differs from drawing to drawing."""
+    """Remove web fonts, and the ids that differ between two drawings of the same screen."""
     plain = re.sub(r"@font-face \{.*?\}\s*", "", svg, flags=re.DOTALL)
     named = re.sub(r"terminal-\d+-", "terminal-", plain).replace(*FONTS)
     return "\n".join(line.rstrip() for line in named.splitlines()) + "\n"
@@ -201,7 +203,7 @@ def stable(svg: str) -> str:
 
 @contextmanager
 def pinned_environment() -> Iterator[None]:
-    """The environment that a picture depends on, and its restoration."""
+    """Set the variables that a screenshot depends on, and restore them."""
     names = (*PINNED, *UNSET)
     before = {name: os.environ.get(name) for name in names}
     _set_environment({**dict.fromkeys(UNSET), **PINNED})
@@ -220,18 +222,18 @@ def _set_environment(values: dict[str, str | None]) -> None:
 
 
 def render(scene: Scene) -> str:
-    """Draw a scene from nothing."""
-    told = told_of(scene)
+    """Draw a scene as SVG."""
+    content = content_of(scene)
     with pinned_environment():
-        return asyncio.run(draw(scene, told))
+        return asyncio.run(draw(scene, content))
 
 
-def main(say: Callable[[str], object]) -> None:
-    """Draw every picture anew."""
+def main(write: Callable[[str], object]) -> None:
+    """Draw every screenshot again; write the name of each."""
     FOLDER.mkdir(exist_ok=True)
     for scene in SCENES:
         scene.path.write_text(render(scene), encoding="utf-8")
-        say(f"{scene.path.name}\n")
+        write(f"{scene.path.name}\n")
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""The committed pictures show what the program shows now."""
+"""The committed screenshots show what the program shows now."""
 
 from __future__ import annotations
 
@@ -6,18 +6,18 @@ import pytest
 
 from tests.screenshots import FOLDER, SCENES, Scene, render
 
-pytestmark = pytest.mark.no_cover  # what it draws is measured elsewhere
+pytestmark = pytest.mark.no_cover  # other tests measure the code that it runs
 
 
-@pytest.mark.xdist_group("screenshots")  # several show the same story, which is told once
+@pytest.mark.xdist_group("screenshots")  # several share one run of the monitor
 @pytest.mark.parametrize("scene", SCENES, ids=lambda scene: scene.name)
-def test_the_picture_is_the_one_that_is_committed(scene: Scene) -> None:
+def test_the_committed_screenshot_is_up_to_date(scene: Scene) -> None:
     drawn = render(scene)
     committed = scene.path.read_text(encoding="utf-8")
-    assert drawn == committed, "draw them anew with: python -m tests.screenshots"
+    assert drawn == committed, "draw them again with: python -m tests.screenshots"
 
 
-def test_every_picture_belongs_to_a_scene_and_stands_in_the_readme() -> None:
+def test_each_screenshot_has_a_scene_and_is_in_the_readme() -> None:
     names = {scene.path.name for scene in SCENES}
     assert {path.name for path in FOLDER.iterdir()} == names
     readme = (FOLDER.parent / "README.md").read_text(encoding="utf-8")

@@ -1,4 +1,4 @@
-"""A migration of several jobs for the pictures: one failed in part and was retried."""
+"""A migration of several jobs for the screenshots: one failed in part and is retried."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ MEDIA = Target("r2", "media", "default")
 
 
 class Pages(NamedTuple):
-    """What the pages about the job that failed in part tell."""
+    """The content of the pages about the job that failed in part."""
 
     log: LogView
     failures: FailuresView
@@ -37,7 +37,7 @@ class Pages(NamedTuple):
 
 
 def account(begin: float, clock: Callable[[], float]) -> SimulatedAccount:
-    """Three prefixes of one bucket and a bucket of its own."""
+    """Jobs of three prefixes of one bucket, and one of another bucket."""
 
     def photos(prefix: str) -> Source:
         return Source("s3", "photos-prod", prefix, S3)
@@ -60,7 +60,7 @@ def key(account: SimulatedAccount, job_id: str) -> JobKey:
 
 
 async def retry(services: Services, snapshot: Snapshot, failed: JobKey) -> None:
-    """Make the job that copies again exactly what failed."""
+    """Create the job that copies exactly the failed objects."""
     reading = services.logs.failures(failed)
     async for _ in reading.views():
         pass
@@ -75,16 +75,16 @@ async def retry(services: Services, snapshot: Snapshot, failed: JobKey) -> None:
 
 
 async def pages(services: Services, failed: JobKey) -> Pages:
-    """Read what the pages show, to the end."""
+    """Read the log and the failures to their end, and make the receipt."""
     failures = [view async for view in services.logs.failures(failed).views()][-1]
     return Pages(
-        await _whole(services.logs.follow(failed)),
+        await _complete(services.logs.follow(failed)),
         failures,
         await services.receipts.receipt([failed]),
     )
 
 
-async def _whole(views: AsyncIterator[LogView]) -> LogView:
+async def _complete(views: AsyncIterator[LogView]) -> LogView:
     async for view in views:
         if view.whole:
             return view
@@ -92,19 +92,19 @@ async def _whole(views: AsyncIterator[LogView]) -> LogView:
 
 
 def services_of(pages: Pages | None) -> Services:
-    """Services that return just these pages."""
+    """Services that return these pages only. pages: None for services without any."""
     services, logs = FakeServices(), FakeLogs()
     services.logs, services.control = logs, FakeControl()
     if pages is not None:
         logs.pushed.push(pages.log)
         logs.reading.pushed.push(pages.failures)
         logs.reading.pushed.end()
-        services.receipts = Told(pages.receipt)
+        services.receipts = FixedReceipt(pages.receipt)
     return services.services
 
 
-class Told:
-    """Receipts that are there at once."""
+class FixedReceipt:
+    """Returns the same receipt for all jobs."""
 
     def __init__(self, receipt: Receipt) -> None:
         self._receipt = receipt
