@@ -1,4 +1,4 @@
-"""Loaded by Schemathesis: what the contract says in words, and no schema can."""
+"""A hook for Schemathesis: endpoints are https URLs, which the schema cannot express."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The contract in small: an OpenAPI document of Super Slurper, made of a table of operations."""
+"""A reduced OpenAPI document of Super Slurper, generated from a table of operations."""
 
 from __future__ import annotations
 
@@ -49,10 +49,10 @@ _PLACE = _one_of("default", "eu", "us", "fedramp")
 _STATUS = _one_of("running", "paused", "aborted", "completed")
 
 
-def _places(known: bool) -> list[tuple[str, Schema]]:
-    """The three kinds of source with their properties; known: as answered, so without region."""
+def _places(in_answer: bool) -> list[tuple[str, Schema]]:
+    """The three kinds of source with their properties. in_answer: without region, as in answers."""
     common = {"bucket": _TEXT, "pathPrefix": _MAYBE, "keys": _KEYS}
-    s3 = {**common, "endpoint": _ENDPOINT, **({} if known else {"region": _MAYBE})}
+    s3 = {**common, "endpoint": _ENDPOINT, **({} if in_answer else {"region": _MAYBE})}
     return [("s3", s3), ("gcs", common), ("r2", {**common, "jurisdiction": _PLACE})]
 
 
@@ -61,25 +61,25 @@ def _secret(vendor: str) -> Schema:
     return _object(names, **dict.fromkeys(names, _TEXT))
 
 
-def _asked(vendor: str, properties: dict[str, Schema]) -> Schema:
+def _body(vendor: str, properties: dict[str, Schema]) -> Schema:
     required = ("vendor", "bucket", "secret")
     return _object(required, vendor=_one_of(vendor), secret=_secret(vendor), **properties)
 
 
-_ASKED_SOURCE: Schema = {"oneOf": [_asked(*place) for place in _places(known=False)]}
-_ASKED_TARGET = _asked("r2", {"bucket": _TEXT, "jurisdiction": _PLACE})
-_ASKED_JOB = _object(overwrite={"type": "boolean"}, source=_ASKED_SOURCE, target=_ASKED_TARGET)
+_SOURCE_BODY: Schema = {"oneOf": [_body(*place) for place in _places(in_answer=False)]}
+_TARGET_BODY = _body("r2", {"bucket": _TEXT, "jurisdiction": _PLACE})
+_JOB_BODY = _object(overwrite={"type": "boolean"}, source=_SOURCE_BODY, target=_TARGET_BODY)
 
-_JOB_TOLD = _object(
+_JOB_RESULT = _object(
     id=_TEXT,
     createdAt=_TEXT,
     finishedAt=_MAYBE,
     overwrite={"type": "boolean"},
     status=_STATUS,
-    source={"oneOf": [_object(vendor=_one_of(v), **told) for v, told in _places(known=True)]},
+    source={"oneOf": [_object(vendor=_one_of(v), **parts) for v, parts in _places(in_answer=True)]},
     target=_object(bucket=_TEXT, jurisdiction=_PLACE, vendor=_one_of("r2")),
 )
-_PROGRESS_TOLD = _object(
+_PROGRESS_RESULT = _object(
     id=_TEXT,
     createdAt=_TEXT,
     status=_STATUS,
@@ -88,37 +88,37 @@ _PROGRESS_TOLD = _object(
     skippedObjects=_NUMBER,
     failedObjects=_NUMBER,
 )
-_ROW_TOLD = _object(
+_ROW_RESULT = _object(
     createdAt=_TEXT,
     job=_TEXT,
     logType=_one_of(*_LOG_TYPES),
     message=_MAYBE,
     objectKey=_MAYBE,
 )
-_CHECK_TOLD = _object(connectivityStatus=_one_of("success", "error"))
+_CHECK_RESULT = _object(connectivityStatus=_one_of("success", "error"))
 
 _OPERATIONS: tuple[tuple[str, str, str, Schema | None, Schema], ...] = (
-    ("get", f"{_ACCOUNT}/jobs", "200", None, {"type": "array", "items": _JOB_TOLD}),
-    ("post", f"{_ACCOUNT}/jobs", "201", _ASKED_JOB, _object(id=_TEXT)),
+    ("get", f"{_ACCOUNT}/jobs", "200", None, {"type": "array", "items": _JOB_RESULT}),
+    ("post", f"{_ACCOUNT}/jobs", "201", _JOB_BODY, _object(id=_TEXT)),
     ("put", f"{_ACCOUNT}/jobs/abortAll", "200", None, _TEXT),
-    ("get", _JOB, "200", None, _JOB_TOLD),
+    ("get", _JOB, "200", None, _JOB_RESULT),
     ("delete", _JOB, "200", None, _TEXT),
-    ("get", f"{_JOB}/progress", "200", None, _PROGRESS_TOLD),
-    ("get", f"{_JOB}/logs", "200", None, {"type": "array", "items": _ROW_TOLD}),
+    ("get", f"{_JOB}/progress", "200", None, _PROGRESS_RESULT),
+    ("get", f"{_JOB}/logs", "200", None, {"type": "array", "items": _ROW_RESULT}),
     ("put", f"{_JOB}/pause", "200", None, _TEXT),
     ("put", f"{_JOB}/resume", "200", None, _TEXT),
     ("put", f"{_JOB}/abort", "200", None, _TEXT),
-    ("put", f"{_ACCOUNT}/source/connectivity-precheck", "200", _ASKED_SOURCE, _CHECK_TOLD),
-    ("put", f"{_ACCOUNT}/target/connectivity-precheck", "200", _ASKED_TARGET, _CHECK_TOLD),
+    ("put", f"{_ACCOUNT}/source/connectivity-precheck", "200", _SOURCE_BODY, _CHECK_RESULT),
+    ("put", f"{_ACCOUNT}/target/connectivity-precheck", "200", _TARGET_BODY, _CHECK_RESULT),
 )
 _PAGED = (f"{_ACCOUNT}/jobs", f"{_JOB}/logs")
 
 
 def document() -> Schema:
-    """The whole document, as OpenAPI 3.0."""
+    """Return the document, as OpenAPI 3.0."""
     paths: dict[str, Any] = {}
-    for method, path, status, asked, told in _OPERATIONS:
-        paths.setdefault(path, {})[method] = _operation(method, path, status, asked, told)
+    for method, path, status, body, result in _OPERATIONS:
+        paths.setdefault(path, {})[method] = _operation(method, path, status, body, result)
     return {
         "openapi": "3.0.3",
         "info": {"title": "Super Slurper in small", "version": "1"},
@@ -128,17 +128,17 @@ def document() -> Schema:
     }
 
 
-def _operation(method: str, path: str, status: str, asked: Schema | None, told: Schema) -> Schema:
+def _operation(method: str, path: str, status: str, body: Schema | None, result: Schema) -> Schema:
     operation: Schema = {
         "operationId": f"{method} {path.removeprefix(_ACCOUNT)}",
         "parameters": list(_parameters(method, path)),
         "responses": {
-            status: _answer("What was asked for", _envelope(True, told)),
+            status: _answer("The result", _envelope(True, result)),
             "4XX": _answer("A refusal", _envelope(False)),
         },
     }
-    if asked is not None:
-        body = {"required": True, "content": {"application/json": {"schema": asked}}}
+    if body is not None:
+        body = {"required": True, "content": {"application/json": {"schema": body}}}
         operation["requestBody"] = body
     return operation
 
@@ -152,15 +152,15 @@ def _parameters(method: str, path: str) -> list[Schema]:
     return [*parts, limit, {"name": "offset", "in": "query", "schema": _NUMBER}]
 
 
-def _envelope(good: bool, told: Schema | None = None) -> Schema:
-    """The envelope around every answer; its four parts are required, as the account sends them."""
+def _envelope(good: bool, result: Schema | None = None) -> Schema:
+    """The envelope of an answer; its four parts are required, as the account sends them."""
     error = _object(("code", "message"), code={**_NUMBER, "minimum": 1000}, message=_TEXT)
     return _object(
         ("success", "errors", "messages", "result"),
         success={"type": "boolean", "enum": [good]},
         errors={"type": "array", "items": error, "minItems": 0 if good else 1},
         messages={"type": "array", "items": _TEXT},
-        result=told or {"nullable": True, "enum": [None]},
+        result=result or {"nullable": True, "enum": [None]},
     )
 
 

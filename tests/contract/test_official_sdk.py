@@ -45,7 +45,7 @@ def sdk(account: SimulatedAccount) -> Iterator[Any]:
         ).r2.super_slurper
 
 
-def test_every_job_reads_well(sdk: Any, account: SimulatedAccount) -> None:
+def test_every_answer_about_a_job_is_valid(sdk: Any, account: SimulatedAccount) -> None:
     listed = list(sdk.jobs.list(account_id=account.account_id, limit=50))
     assert len(listed) == len(account.jobs())
     for job in listed:
@@ -58,7 +58,7 @@ def test_every_job_reads_well(sdk: Any, account: SimulatedAccount) -> None:
         assert rows[-1].log_type == "migrationStart" or len(rows) == 50
 
 
-def test_a_job_can_be_steered(sdk: Any, account: SimulatedAccount) -> None:
+def test_a_job_can_be_paused_resumed_and_aborted(sdk: Any, account: SimulatedAccount) -> None:
     running = next(
         job for job in account.jobs() if job.status(1_790_000_000.0) == "running"
     ).plan.id
@@ -69,10 +69,10 @@ def test_a_job_can_be_steered(sdk: Any, account: SimulatedAccount) -> None:
 
 
 @pytest.mark.parametrize("source", _SOURCES, ids=lambda source: source["vendor"])
-def test_a_job_can_be_made(sdk: Any, account: SimulatedAccount, source: dict[str, Any]) -> None:
+def test_a_job_can_be_created(sdk: Any, account: SimulatedAccount, source: dict[str, Any]) -> None:
     made = sdk.jobs.create(account_id=account.account_id, source=source, target=_TARGET)
-    told = sdk.jobs.get(made.id, account_id=account.account_id)
-    assert (told.source.vendor, told.source.bucket) == (source["vendor"], source["bucket"])
+    job = sdk.jobs.get(made.id, account_id=account.account_id)
+    assert (job.source.vendor, job.source.bucket) == (source["vendor"], source["bucket"])
 
 
 @pytest.mark.parametrize("source", _SOURCES, ids=lambda source: source["vendor"])
@@ -94,14 +94,14 @@ def test_connectivity(sdk: Any, account: SimulatedAccount, source: dict[str, Any
         (lambda jobs, a: jobs.create(account_id=a, source={}), cloudflare.BadRequestError),
     ],
 )
-def test_refusals_are_the_sdks_own(
+def test_a_refusal_raises_the_sdks_own_error(
     sdk: Any, account: SimulatedAccount, provoke: Callable[..., object], error: type[Exception]
 ) -> None:
     with pytest.raises(error):
         provoke(sdk.jobs, account.account_id)
 
 
-async def test_the_asynchronous_sdk_too(account: SimulatedAccount) -> None:
+async def test_the_asynchronous_sdk_reads_every_job(account: SimulatedAccount) -> None:
     async with httpx.AsyncClient(transport=account.transport()) as http:
         jobs = cloudflare.AsyncCloudflare(
             api_email=account.email,

@@ -1,6 +1,6 @@
-"""Schemathesis throws at the simulated account whatever a contract allows and forbids.
+"""Schemathesis sends valid and invalid requests of a contract to the simulated account.
 
-The contract is the small one of this directory, or the document that SLURPER_OPENAPI names.
+The contract is the reduced one of this directory, or the file that SLURPER_OPENAPI names.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ def contract(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def account() -> SimulatedAccount:
-    """One with room for every job that is going to be made, and with requests to spare."""
+    """An account with slots and a request quota for everything that Schemathesis sends."""
     budget = SimulatedBudget(quota=10**9)
     return SimulatedAccount(seed=3, budget=budget, jobs=90, running=60, slots=10**9)
 
@@ -48,7 +48,7 @@ def test_finds_nothing(account: SimulatedAccount, contract: Path, tmp_path: Path
     assert run.returncode == 0, run.stdout + run.stderr
     assert "11 selected / 12 total" in run.stdout
     assert asked > 300
-    # It really steered the jobs, and did not only knock at doors that are closed.
+    # Its requests changed jobs; they were not all refused.
     statuses = {course.status(time.time()) for course in account.jobs()}
     assert statuses == {"running", "paused", "aborted", "completed"}
 
