@@ -229,6 +229,9 @@ class TerminalDriver(LinuxDriver):
         # With in-band size reports the Resize was already posted, unless it had an older size.
         if not self._in_band_window_resize or size != self._app.size:
             self._app.post_message(Resize(size, size))
+        if size == self._app.size:
+            # Back at the old size: Textual sees no change, but the terminal may have cropped rows.
+            self._repaint()
 
     def process_message(self, message: Message) -> None:
         """Pass a message on, except mouse events while the mouse is off.
