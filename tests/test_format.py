@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from slurper_tui import format as words
+from slurper_tui import format as fmt
 
 BERLIN = ZoneInfo("Europe/Berlin")
 NOON = datetime(2026, 3, 19, 12, 0, tzinfo=UTC).timestamp()
@@ -32,7 +32,7 @@ def value_of(text: str) -> float:
     ("value", "text"), [(None, "—"), (0, "0"), (999, "999"), (1172004, "1,172,004")]
 )
 def test_count(value: int | None, text: str) -> None:
-    assert words.count(value) == text
+    assert fmt.count(value) == text
 
 
 @pytest.mark.parametrize(
@@ -56,12 +56,12 @@ def test_count(value: int | None, text: str) -> None:
     ],
 )
 def test_short_count(value: int | None, text: str) -> None:
-    assert words.short_count(value) == text
+    assert fmt.short_count(value) == text
 
 
 @given(st.integers(0, 10**15 - 1) | st.integers(0, 10**5))
 def test_a_short_count_is_short_close_and_never_more_than_the_truth(value: int) -> None:
-    text = words.short_count(value)
+    text = fmt.short_count(value)
     assert len(text) <= 5
     assert value * 0.99 - 1 <= value_of(text) <= value
 
@@ -97,18 +97,18 @@ def test_a_short_count_is_short_close_and_never_more_than_the_truth(value: int) 
     ],
 )
 def test_rate(value: float | None, text: str) -> None:
-    assert words.rate(value) == text
+    assert fmt.rate(value) == text
 
 
 @given(st.floats())
 def test_any_rate_is_at_most_five_cells(value: float) -> None:
-    text = words.rate(value)
+    text = fmt.rate(value)
     assert 1 <= len(text) <= (4 if value < 9e14 else 5)
 
 
 @given(st.floats(1, 9e14))
 def test_a_rate_is_right_to_two_digits(value: float) -> None:
-    assert value_of(words.rate(value)) == pytest.approx(value, rel=0.051)
+    assert value_of(fmt.rate(value)) == pytest.approx(value, rel=0.051)
 
 
 @pytest.mark.parametrize(
@@ -122,7 +122,7 @@ def test_a_rate_is_right_to_two_digits(value: float) -> None:
     ],
 )
 def test_percent(value: int | None, provisional: bool, text: str) -> None:
-    assert words.percent(value, provisional=provisional) == text
+    assert fmt.percent(value, provisional=provisional) == text
 
 
 @pytest.mark.parametrize(
@@ -141,7 +141,7 @@ def test_percent(value: int | None, provisional: bool, text: str) -> None:
     ],
 )
 def test_share(part: int | None, whole: int | None, text: str) -> None:
-    assert words.share(part, whole) == text
+    assert fmt.share(part, whole) == text
 
 
 @pytest.mark.parametrize(
@@ -163,13 +163,13 @@ def test_share(part: int | None, whole: int | None, text: str) -> None:
     ],
 )
 def test_spans(seconds: float, duration: str, age: str) -> None:
-    assert words.duration(seconds) == duration
-    assert words.age(seconds) == age
+    assert fmt.duration(seconds) == duration
+    assert fmt.age(seconds) == age
 
 
 @given(st.floats(-1e9, 1e12))
 def test_an_age_is_at_most_four_cells(seconds: float) -> None:
-    assert 2 <= len(words.age(seconds)) <= 4
+    assert 2 <= len(fmt.age(seconds)) <= 4
 
 
 @pytest.mark.parametrize(
@@ -198,34 +198,34 @@ def test_an_age_is_at_most_four_cells(seconds: float) -> None:
     ],
 )
 def test_parse_time(text: str | None, at: float | None) -> None:
-    assert words.parse_time(text) == (None if at is None else pytest.approx(at))
+    assert fmt.parse_time(text) == (None if at is None else pytest.approx(at))
 
 
 @given(st.text() | st.datetimes(timezones=ZONES).map(datetime.isoformat), ZONES, st.floats(0, 4e9))
 def test_whatever_was_read_as_a_time_can_be_shown(
     text: str, zone: ZoneInfo | None, now: float
 ) -> None:
-    at = words.parse_time(text)
+    at = fmt.parse_time(text)
     if at is not None:
-        assert words.moment(at, now, zone)
-        assert words.parse_time(words.iso(at, zone)) == pytest.approx(at, abs=1)
-        assert re.fullmatch(r"\d\d:\d\d", words.clock(at, zone))
-        assert words.zone_name(at, zone)
+        assert fmt.moment(at, now, zone)
+        assert fmt.parse_time(fmt.iso(at, zone)) == pytest.approx(at, abs=1)
+        assert re.fullmatch(r"\d\d:\d\d", fmt.clock(at, zone))
+        assert fmt.zone_name(at, zone)
 
 
 def test_times_in_their_zone() -> None:
-    assert words.clock(NOON, UTC) == "12:00"
-    assert words.clock(NOON, BERLIN) == "13:00"
-    assert (words.zone_name(NOON, UTC), words.zone_name(NOON, BERLIN)) == ("UTC", "CET")
-    assert words.zone_name(NOON + 90 * 86400, BERLIN) == "CEST"
-    assert words.iso(NOON + 0.9, BERLIN) == "2026-03-19T13:00:00+01:00"
+    assert fmt.clock(NOON, UTC) == "12:00"
+    assert fmt.clock(NOON, BERLIN) == "13:00"
+    assert (fmt.zone_name(NOON, UTC), fmt.zone_name(NOON, BERLIN)) == ("UTC", "CET")
+    assert fmt.zone_name(NOON + 90 * 86400, BERLIN) == "CEST"
+    assert fmt.iso(NOON + 0.9, BERLIN) == "2026-03-19T13:00:00+01:00"
 
 
 def test_local_time_is_the_default() -> None:
     local = datetime.fromtimestamp(NOON).astimezone()
-    assert words.clock(NOON) == local.strftime("%H:%M")
-    assert words.iso(NOON) == local.isoformat()
-    assert words.zone_name(NOON) == (local.tzname() or "local")
+    assert fmt.clock(NOON) == local.strftime("%H:%M")
+    assert fmt.iso(NOON) == local.isoformat()
+    assert fmt.zone_name(NOON) == (local.tzname() or "local")
 
 
 @pytest.mark.parametrize(
@@ -242,7 +242,7 @@ def test_local_time_is_the_default() -> None:
     ],
 )
 def test_a_moment_has_as_much_date_as_it_needs(ago: float, text: str) -> None:
-    assert words.moment(NOON - ago, NOON, UTC) == text
+    assert fmt.moment(NOON - ago, NOON, UTC) == text
 
 
 @pytest.mark.parametrize(
@@ -263,29 +263,29 @@ def test_a_moment_has_as_much_date_as_it_needs(ago: float, text: str) -> None:
     ],
 )
 def test_safe(text: str, shown: str, ascii_shown: str) -> None:
-    assert words.safe(text) == shown
-    assert words.safe(text, ascii_only=True) == ascii_shown
+    assert fmt.safe(text) == shown
+    assert fmt.safe(text, ascii_only=True) == ascii_shown
 
 
 @given(st.text(st.characters()))
 def test_no_text_can_steer_a_terminal(text: str) -> None:
-    shown, plain = words.safe(text), words.safe(text, ascii_only=True)
+    shown, plain = fmt.safe(text), fmt.safe(text, ascii_only=True)
     assert len(shown) == len(plain) == len(text)
     unsafe = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
     assert not unsafe & {unicodedata.category(c) for c in shown}
     assert all(" " <= c <= "~" for c in plain)
-    assert words.safe(shown) == shown
+    assert fmt.safe(shown) == shown
     shown.encode()
 
 
 def test_a_very_long_text_keeps_both_ends() -> None:
-    assert words.bounded("x" * words.MOST_SHOWN) == "x" * words.MOST_SHOWN
-    shown = words.bounded("a" * 3_000_000 + "b" * 2_000_000)
+    assert fmt.bounded("x" * fmt.MOST_SHOWN) == "x" * fmt.MOST_SHOWN
+    shown = fmt.bounded("a" * 3_000_000 + "b" * 2_000_000)
     assert re.fullmatch(r"a{2048} \[4,995,904 characters left out\] b{2048}", shown)
 
 
 def test_every_character_is_judged() -> None:
-    odd = [chr(n) for n in range(0x110000) if words.safe(chr(n)) == chr(n)]
+    odd = [chr(n) for n in range(0x110000) if fmt.safe(chr(n)) == chr(n)]
     assert all(c.isprintable() or unicodedata.category(c) == "Zs" for c in odd)
 
 
@@ -302,7 +302,7 @@ ANY = st.recursive(
 
 @given(ANY, st.sampled_from([None, 2]))
 def test_json_is_strict_and_ascii_whatever_it_holds(value: object, indent: int | None) -> None:
-    text = words.as_json({"a": value, "b": [math.nan, math.inf, -math.inf, 1.5]}, indent=indent)
+    text = fmt.as_json({"a": value, "b": [math.nan, math.inf, -math.inf, 1.5]}, indent=indent)
     assert text.isascii()
     told = json.loads(text, parse_constant=pytest.fail)
     assert told["b"] == [None, None, None, 1.5]

@@ -83,7 +83,9 @@ def make_connection(
             from slurper_tui.simulated.account import SimulatedAccount  # httpx: 60 ms
 
         account = SimulatedAccount()
-        client = SlurperClient(token_credentials(account.token), transport=account.transport())
+        client = SlurperClient(
+            token_credentials(account.token), transport=account.transport(), scrubber=scrubber
+        )
         return Connection(client, (account.account_id,), "demo", account)
     credentials = read_credentials(environ)
     if not config.accounts:

@@ -1,5 +1,8 @@
 """The command line: an argparse parser with a sub-parser for each entry of `COMMANDS`.
 
+To add a command, add an entry to `COMMANDS`, one to `run._COMMAND_FUNCTIONS`, and a coroutine in
+`cli/commands/`.
+
 Every option is declared once, as an `Argument`. `make_parser` builds the parser for help and
 completion; `parse` reads a command line. Options may come before the command's name, and operands
 between options, which argparse's own choice of a sub-parser does not allow: `split_command` finds

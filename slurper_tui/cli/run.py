@@ -43,7 +43,7 @@ if TYPE_CHECKING:
 _CHANGES = ("pause", "resume", "abort", "delete")
 """Commands that poll until the requested change is visible."""
 
-_FUNCTIONS = {
+_COMMAND_FUNCTIONS = {
     MONITOR: ("jobs", "watch"),
     "watch": ("jobs", "watch"),
     "jobs": ("jobs", "jobs"),
@@ -57,7 +57,10 @@ _FUNCTIONS = {
     "create": ("create", "create"),
     "precheck": ("create", "precheck"),
 }
-"""Command → module of `cli.commands` and function; `history` has no monitor and is not here."""
+"""Command → module of `cli.commands` and function.
+
+Not here are the commands without a monitor: `history` (below) and `completion` (`cli.main`).
+"""
 
 _UNTIL_STOPPED = (MONITOR, "watch")
 """Commands that go on polling; the others end after one complete snapshot, or by themselves."""
@@ -227,7 +230,7 @@ def _command_for(
     context = CommandContext(
         session, out, progress_output, zone, connection.accounts, process.environ, process.scrubber
     )
-    module, function = _FUNCTIONS[options.command]
+    module, function = _COMMAND_FUNCTIONS[options.command]
     command = getattr(import_module(f"slurper_tui.cli.commands.{module}"), function)
     return partial(command, options, context)
 

@@ -42,7 +42,7 @@ from slurper_tui.monitor.history.files import make_folder
 from slurper_tui.monitor.model.samples import snapshot_from_history
 from slurper_tui.monitor.session import Session
 from slurper_tui.tui.app import SlurperApp
-from slurper_tui.tui.keys import KEYS
+from slurper_tui.tui.keys import MAIN_KEYS
 from slurper_tui.tui.state import ScreenOptions, ViewState
 
 if TYPE_CHECKING:
@@ -162,7 +162,7 @@ def _check(config: Config, themes: Collection[str]) -> None:
         return
     from slurper_tui.tui.keys import FAILURE_KEYS, LOG_KEYS  # only for a changed keymap
 
-    screens = (KEYS, LOG_KEYS, FAILURE_KEYS)
+    screens = (MAIN_KEYS, LOG_KEYS, FAILURE_KEYS)
     ids = list(dict.fromkeys(b.id for keys in screens for b in keys if b.id))
     for id in config.keys:
         if id not in ids:

@@ -19,7 +19,7 @@ from textual.theme import Theme
 from slurper_tui.api.errors import ApiError
 from slurper_tui.monitor.model.job import Snapshot
 from slurper_tui.monitor.session import Session
-from slurper_tui.tui.keys import KEYS
+from slurper_tui.tui.keys import MAIN_KEYS
 from slurper_tui.tui.render.glyphs import Look
 from slurper_tui.tui.render.painted import PaintedApp
 from slurper_tui.tui.screens.main import MainScreen
@@ -42,7 +42,7 @@ class SlurperApp(PaintedApp):
     BINDINGS: ClassVar[list[BindingType]] = [
         Binding("ctrl+c", "leave", "quit", id="app.interrupt", priority=True, show=False),
         # While another screen is in front, only bindings with priority work.
-        *(replace(key, priority=True) for key in KEYS if key.id == "app.suspend"),
+        *(replace(key, priority=True) for key in MAIN_KEYS if key.id == "app.suspend"),
     ]
 
     def __init__(

@@ -1,7 +1,8 @@
 """Key bindings of the main screen and the job pages, key hints, and the check on confirming keys.
 
-`KEYS` are the bindings of the main screen, `LOG_KEYS` and `FAILURE_KEYS` those of the pages about
-one job; a binding that exists on both keeps its id, so that one keymap entry changes both.
+`MAIN_KEYS` are the bindings of the main screen; each names an `action_…` of `MainScreen`, and the
+README lists its id. `LOG_KEYS` and `FAILURE_KEYS` are those of the pages about one job; a binding
+that exists on both keeps its id, so that one keymap entry changes both.
 `hints_for` chooses at most seven hints for the status line, only from keys that do something now.
 
 The input layer marks each key with what arrived together with it (`set_context`); a dialog asks
@@ -56,7 +57,7 @@ _PROBLEM = _key(
 )
 _REPAINT = _key("ctrl+l", "repaint", "screen.repaint", "repaint", "Draw the whole screen again.")
 
-KEYS: tuple[Binding, ...] = (
+MAIN_KEYS: tuple[Binding, ...] = (
     *_moves(
         "Highlight the next job, or scroll down.",
         "Highlight the previous job, or scroll up.",
@@ -264,7 +265,7 @@ _OFFERS: tuple[tuple[tuple[str, ...], Callable[[ScreenState], bool]], ...] = (
 def hints_for(state: ScreenState, keymap: Mapping[str, str], look: Look) -> tuple[Hint, ...]:
     """Return the hints whose keys work now, the least important first."""
     offered = [ids for ids, works in _OFFERS if works(state)][-MOST_HINTS:]
-    hints = (key_hint(KEYS, ids, keymap, look) for ids in offered)
+    hints = (key_hint(MAIN_KEYS, ids, keymap, look) for ids in offered)
     unfolds = state.line is not None and state.line.is_folded
     return tuple((key, "unfold" if unfolds and word == "open" else word) for key, word in hints)
 

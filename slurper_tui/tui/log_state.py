@@ -13,7 +13,7 @@ from collections import Counter
 import msgspec
 from msgspec.structs import replace
 
-from slurper_tui import format as words
+from slurper_tui import format as fmt
 from slurper_tui.api.models import LogRow
 from slurper_tui.monitor.model.logs import LogView, reason_of
 from slurper_tui.tui.state import fold_text
@@ -185,4 +185,4 @@ def text_of_row(row: LogRow) -> str:
     Very long texts are bounded to the part that can be displayed.
     """
     texts = (row.log_type, reason_of(row.log_type), row.object_key, row.message)
-    return "\n".join(words.bounded(text) for text in texts if text)
+    return "\n".join(fmt.bounded(text) for text in texts if text)

@@ -20,7 +20,7 @@ from slurper_tui.api.errors import Fault, Rejected, Unreachable
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.job import AccountView, BudgetView, Outage, Problem, Snapshot
 from slurper_tui.tui.app import SlurperApp
-from slurper_tui.tui.keys import KEYS
+from slurper_tui.tui.keys import MAIN_KEYS
 from slurper_tui.tui.render.painted import PaintedLines
 from slurper_tui.tui.screens.dialogs import CopyDialog, Dialog, HelpDialog, ProblemDialog
 from slurper_tui.tui.screens.palette import Palette, likeness
@@ -358,7 +358,7 @@ async def test_help_names_every_key_and_goes_away() -> None:
     async with staged(snapshot(*THREE), size=(120, 80)) as stage:
         await stage.press("question_mark")
         assert isinstance(stage.app.screen, HelpDialog)
-        assert all(key.tooltip in stage.text for key in KEYS)
+        assert all(key.tooltip in stage.text for key in MAIN_KEYS)
         assert "completed!" in stage.text
         await stage.press("escape")
         assert not isinstance(stage.app.screen, Dialog)
@@ -487,7 +487,7 @@ async def test_the_status_line_stands_while_a_filter_is_typed() -> None:
 def test_the_readme_names_the_ids_that_there_are() -> None:
     text = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
     named = text[text.index("The ids:") : text.index("The theme and the view")]
-    assert set(re.findall(r"`([^`]+)`", named)) == {binding.id for binding in KEYS}
+    assert set(re.findall(r"`([^`]+)`", named)) == {binding.id for binding in MAIN_KEYS}
 
 
 async def test_a_key_is_rebound_by_its_id() -> None:
@@ -502,9 +502,9 @@ async def test_a_key_is_rebound_by_its_id() -> None:
 
 
 def test_every_key_has_an_id_a_word_and_a_sentence_and_none_is_a_multiplexers() -> None:
-    assert len({key.id for key in KEYS}) == len(KEYS)
-    assert all(key.id and key.description and key.tooltip for key in KEYS)
-    keys = [part for key in KEYS for part in key.key.split(",")]
+    assert len({key.id for key in MAIN_KEYS}) == len(MAIN_KEYS)
+    assert all(key.id and key.description and key.tooltip for key in MAIN_KEYS)
+    keys = [part for key in MAIN_KEYS for part in key.key.split(",")]
     assert len(set(keys)) == len(keys)
     assert not {"ctrl+a", "ctrl+b"} & set(keys)
 

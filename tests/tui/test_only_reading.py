@@ -23,7 +23,7 @@ from slurper_tui.monitor.polling.poller import Monitor
 from slurper_tui.monitor.session import Session
 from slurper_tui.simulated.account import SimulatedAccount, together
 from slurper_tui.tui.app import SlurperApp
-from slurper_tui.tui.keys import FAILURE_KEYS, KEYS, LOG_KEYS
+from slurper_tui.tui.keys import FAILURE_KEYS, LOG_KEYS, MAIN_KEYS
 from slurper_tui.tui.screens.confirm import ConfirmDialog
 from slurper_tui.tui.screens.failures import FailuresPage
 from slurper_tui.tui.screens.job_page import JobPage
@@ -38,7 +38,9 @@ pytestmark = pytest.mark.no_cover  # presses every key; the tests of each screen
 LEAVING = frozenset({"app.quit", "app.suspend"})
 """Bindings that end or stop the program."""
 
-PRESSED = [name.strip() for key in KEYS if key.id not in LEAVING for name in key.key.split(",")]
+PRESSED = [
+    name.strip() for key in MAIN_KEYS if key.id not in LEAVING for name in key.key.split(",")
+]
 
 
 class Watched:

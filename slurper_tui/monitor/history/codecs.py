@@ -1,7 +1,7 @@
-"""Encodes values as rows of a history and decodes them; removes secrets.
+"""Encodes values as rows of a history and decodes them.
 
-Jobs are stored without object keys and passwords; drafts keep their object keys until their step is
-over.
+Jobs are stored without object keys and without the passwords in addresses; drafts keep their object
+keys until their step is over.
 
 A file may be damaged in any column, so every value is checked when it is read: the functions that
 decode a row raise one of `UNREADABLE` if the row is invalid.
@@ -106,7 +106,7 @@ def sample_row(sample: Recorded) -> Row:
     return (to_ms(sample.at), *counts, status, int(sample.after_gap), int(sample.stalled))
 
 
-COLUMNS = "at, objects, transferred, skipped, failed, status, after_gap, stalled"
+SAMPLE_COLUMNS = "at, objects, transferred, skipped, failed, status, after_gap, stalled"
 """The columns of `samples` that `sample_of` decodes, in its order."""
 
 

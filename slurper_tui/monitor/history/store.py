@@ -1,8 +1,8 @@
-"""The stored data of a history and the SQL that reads and writes it.
+"""The stored data of a history: the SQL that reads and writes it every day.
 
-`Store` holds jobs and samples, `Notes` events, links between a retry and its original job (`Tie`)
-and log counts, `Plans` plans and their steps. Tables are in `schema`, corrections of times in
-`clock`, deletion of old samples in `thinning`.
+`Store` holds jobs and samples, `Notes` events, links between a retry and its original job
+(`RetryLink`) and log counts, `Plans` plans and their steps. Tables are in `schema`, corrections of
+times in `clock`, deletion of old samples in `thinning`.
 
 Every call is synchronous and may raise sqlite3.Error. A write is one transaction. A store may be
 used from any thread, but only from one at a time. Times are UTC seconds, stored as whole
@@ -24,8 +24,8 @@ from msgspec.structs import replace
 
 from slurper_tui.api.models import Job
 from slurper_tui.monitor.history.codecs import (
-    COLUMNS,
     LATEST_MS,
+    SAMPLE_COLUMNS,
     UNREADABLE,
     Row,
     checked_texts,
@@ -338,7 +338,8 @@ class Store:
         """Return a job's samples between two UTC seconds, both included, oldest first."""
         end = _ALWAYS if until is None else to_ms(until)
         rows = self._connection.execute(
-            f"SELECT {COLUMNS} FROM samples WHERE job = ? AND at BETWEEN ? AND ? ORDER BY at",
+            f"SELECT {SAMPLE_COLUMNS} FROM samples"
+            " WHERE job = ? AND at BETWEEN ? AND ? ORDER BY at",
             (self._number(key), to_ms(since), end),
         )
         return tuple(readable(rows, sample_of))
@@ -363,7 +364,8 @@ class Store:
         """Yield all samples of one job, or of these accounts, oldest first, one row at a time."""
         which, values = self._which(accounts, key)
         rows = self._connection.execute(
-            f"SELECT account_id, job_id, {COLUMNS} FROM samples JOIN jobs ON number = samples.job"
+            f"SELECT account_id, job_id, {SAMPLE_COLUMNS} FROM samples"
+            " JOIN jobs ON number = samples.job"
             f" WHERE {which} ORDER BY at, number",
             values,
         )
@@ -489,9 +491,9 @@ COPY_SECONDS = 0.3
 """Time limit for copying samples: the first picture waits for the copy."""
 
 _JOBS = "SELECT * FROM jobs WHERE base_url = ? ORDER BY last_at DESC"
-_WHOLE = f"SELECT job, {COLUMNS} FROM samples WHERE job = ? AND at >= ?"
+_WHOLE = f"SELECT job, {SAMPLE_COLUMNS} FROM samples WHERE job = ? AND at >= ?"
 _THINNED = f"""
-    SELECT job, max(at), {COLUMNS.removeprefix("at, ")} FROM samples WHERE job = ? AND at < ?
+    SELECT job, max(at), {SAMPLE_COLUMNS.removeprefix("at, ")} FROM samples WHERE job = ? AND at < ?
     GROUP BY at / {to_ms(STEP_SECONDS)}, status, after_gap, stalled
 """
 

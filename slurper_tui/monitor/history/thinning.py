@@ -14,8 +14,8 @@ from itertools import groupby, pairwise
 from typing import NamedTuple
 
 from slurper_tui.monitor.history.codecs import (
-    COLUMNS,
     LATEST_MS,
+    SAMPLE_COLUMNS,
     Row,
     readable,
     sample_of,
@@ -154,7 +154,9 @@ def _thin(connection: sqlite3.Connection, window: _Window) -> int:
 
 
 def _select(connection: sqlite3.Connection, which: str, values: Row) -> Sequence[Recorded]:
-    rows = connection.execute(f"SELECT {COLUMNS} FROM samples WHERE job = ? AND {which}", values)
+    rows = connection.execute(
+        f"SELECT {SAMPLE_COLUMNS} FROM samples WHERE job = ? AND {which}", values
+    )
     return list(readable(rows, sample_of))
 
 

@@ -97,8 +97,8 @@ class JobControl:
         Jobs are resumed one after the other, so that the first ones get the free slots.
         """
         if action is Action.RESUME:
-            return tuple([await self._request(action, key) for key in keys])
-        return tuple(await asyncio.gather(*(self._request(action, key) for key in keys)))
+            return tuple([await self._change_job(action, key) for key in keys])
+        return tuple(await asyncio.gather(*(self._change_job(action, key) for key in keys)))
 
     async def abort_all(self, account_id: str, asked: Collection[JobKey]) -> AllAborted:
         """Abort every job of an account, unless the list shows a live job that is not in `asked`.
@@ -154,7 +154,7 @@ class JobControl:
             return ()
         return tuple(view for view in listed if view.key not in before)
 
-    async def _request(self, action: Action, key: JobKey) -> ActionRequest:
+    async def _change_job(self, action: Action, key: JobKey) -> ActionRequest:
         request = ActionRequest(action, self._metered.now().wall, RequestState.REFUSED)
         if not self._unlocked:
             request = replace(request, error=_locked())

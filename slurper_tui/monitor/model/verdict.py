@@ -11,7 +11,7 @@ from slurper_tui.monitor.model.logs import BROKE_TYPE, Cause, LogCounts, cause_o
 def percent_of(done: int | None, objects: int | None, *, finished: bool) -> int | None:
     """Return done / objects in whole percent, rounded down; None when unknown.
 
-    The result stays below 100 until `finished`: the API reports every job as `completed`.
+    At most 99 unless finished. finished: the API reports every counted job as `completed`.
     """
     if done is None or not objects:
         return None

@@ -1,8 +1,8 @@
 """The jobs and accounts that are followed, and how answers change them.
 
-`Answers` applies list pages, progress answers and errors to the tracks and collects new data for
-the history. `JobStore` finds tracks by key and receives requests, log counts, retry links and plans
-from the services.
+`AnswerApplier` applies list pages, progress answers and errors to the tracks and collects new data
+for the history. `JobStore` finds tracks by key and receives requests, log counts, retry links and
+plans from the services.
 """
 
 from __future__ import annotations
@@ -65,8 +65,8 @@ class Unsaved(NamedTuple):
     events: list[Event]
 
 
-class Answers:
-    """Applies answers and errors to the tracks.
+class AnswerApplier:
+    """Applies list pages, progress answers and errors to the accounts' and jobs' tracks.
 
     only, prefixes: which jobs are followed; None or empty for all.
     unlisted: samples from the history of jobs that have not been listed yet.

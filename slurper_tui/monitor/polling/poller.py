@@ -1,9 +1,9 @@
 """The poll loop: `Monitor` plans rounds of requests and yields a `Snapshot` after each.
 
 Data flow: `scheduler` finds the asks that are due, `Pacing` chooses those that the budget allows,
-`Workers` sends ten at a time, `Answers` applies the answers to the tracks. `snapshots` yields when
-a round is over, or at most a second after the first answer of a slow round. New samples, jobs and
-events go to `HistorySync` before each snapshot. API errors never end the loop; only a bug does.
+`Workers` sends ten at a time, `AnswerApplier` applies the answers to the tracks. `snapshots` yields
+when a round is over, or at most a second after the first answer of a slow round. New samples, jobs
+and events go to `HistorySync` before each snapshot. API errors never end the loop; only a bug does.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from slurper_tui.monitor.model.timeline import Window
 from slurper_tui.monitor.polling.account_tracker import AccountTrack
 from slurper_tui.monitor.polling.budget import Metered
 from slurper_tui.monitor.polling.history_sync import HistorySync, StoredHistory
-from slurper_tui.monitor.polling.job_store import Answers, JobStore
+from slurper_tui.monitor.polling.job_store import AnswerApplier, JobStore
 from slurper_tui.monitor.polling.scheduler import (
     Ask,
     Finder,
@@ -63,7 +63,7 @@ class Workers:
         self,
         api: SlurperClient,
         pacing: Pacing,
-        answers: Answers,
+        answers: AnswerApplier,
         now: Callable[[], Moment],
         interval: Callable[[], float],
         on_done: Callable[[bool, AccountTrack | None], None],
@@ -202,7 +202,7 @@ class Monitor:
         self._accounts = self.job_store.accounts
         self._pacing = Pacing()
         budget = self._pacing.budget
-        self._answers = Answers(
+        self._answers = AnswerApplier(
             budget, tuple(prefixes), rng or random.Random(), eager=eager, needs=needs
         )
         if history.clock_was_set:

@@ -1,4 +1,7 @@
-"""The sentences that the screen and the command line share, each written once.
+"""Sentences about requests, events, logs and plans that the screen and the command line share.
+
+The digest's are in `digest_text`, verdicts in `model.verdict`, reasons for a missing ETA in
+`estimate.forecast`, deadlines in `estimate.deadline`, numbers and times in `format` and `eta`.
 
 All functions return plain text, sanitised by neither: what comes from the API is unchanged. A face
 adds its own names, colours and line breaks. Where several texts are returned for one statement, the

@@ -11,7 +11,7 @@ import math
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, NamedTuple
 
-from slurper_tui import format as words
+from slurper_tui import format as fmt
 from slurper_tui.monitor.model.job import Forecast, JobView, shown_forecast
 from slurper_tui.monitor.model.timeline import Trace, Window, spans_of
 from slurper_tui.tui.render.chart_grid import (
@@ -37,7 +37,7 @@ from slurper_tui.tui.render.chart_grid import (
     seen_in,
     title_of,
 )
-from slurper_tui.tui.render.columns import Facts
+from slurper_tui.tui.render.columns import DrawContext
 from slurper_tui.tui.render.glyphs import Look
 from slurper_tui.tui.render.lines import Line, Piece, fill
 
@@ -89,7 +89,7 @@ class Unit(NamedTuple):
 
     def format(self, rate: float) -> str:
         """Format a rate, given in objects per second, in this unit without the suffix."""
-        return words.rate(rate * self.seconds)
+        return fmt.rate(rate * self.seconds)
 
 
 def unit_for(peak: float) -> Unit:
@@ -143,8 +143,8 @@ def _rate_labels(trace: Trace, columns: Columns, look: Look) -> list[Label]:
         labels.insert(0, Label(columns.of(ended), ("end",), "muted"))
     if trace.window not in (Window.TEN_MINUTES, Window.HOUR):
         return [*labels, *clock_labels(columns, look.zone)]
-    ago = words.duration(trace.window.value)
-    half = words.duration(trace.window.value / 2)
+    ago = fmt.duration(trace.window.value)
+    half = fmt.duration(trace.window.value / 2)
     far = Label(0, (f"{ago} ago",), lean=0.0)
     return [*labels, far, Label(last // 2, (f"{half} ago", half))]
 
@@ -271,8 +271,8 @@ def _progress_title(
     name = ((Piece("progress", "muted"),),)
     if done is None:
         return title_of(name, ((Piece("no count seen", "faint"),),), width)
-    total = words.short_count(whole) + ("+" if growing else "")
-    progress = f"{words.short_count(done)} of {total}"
+    total = fmt.short_count(whole) + ("+" if growing else "")
+    progress = f"{fmt.short_count(done)} of {total}"
     texts = (f"{progress} objects", progress, f"of {total}")
     return title_of(name, [(Piece(look.to_ascii(text), "muted"),) for text in texts], width)
 
@@ -313,7 +313,7 @@ GAP = 4
 
 
 def chart_lines(
-    view: JobView, trace: Trace, facts: Facts, width: int, *, key: str, beside: bool
+    view: JobView, trace: Trace, context: DrawContext, width: int, *, key: str, beside: bool
 ) -> tuple[Line, ...]:
     """Draw both charts, side by side (`beside`) or one below the other.
 
@@ -321,12 +321,12 @@ def chart_lines(
     """
     high, low = (5, 4) if width >= ROOMY_PANE else (3, 2)
     room = (width - GAP) // 2 if beside else width
-    rate = rate_chart(trace, facts.look, room, high, key=key)
+    rate = rate_chart(trace, context.look, room, high, key=key)
     progress = progress_chart(
         trace,
         shown_forecast(view),
-        facts.now,
-        facts.look,
+        context.now,
+        context.look,
         room,
         high if beside else low,
         growing=view.growing,

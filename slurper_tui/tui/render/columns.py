@@ -1,7 +1,8 @@
 """The columns of the job list as data: width, priority, drawing and sorting.
 
-To add a column, add it to `COLUMNS`. `fit` chooses the columns for a width, `cells` and `header`
-draw a row, `sorted_jobs` orders the jobs.
+To add a column, add it to `COLUMNS`; if it is not always shown, also to `fit`; if it cannot be
+sorted by, also to `SORTS`. `fit` chooses the columns for a width, `cells` and `header` draw a row,
+`sorted_jobs` orders the jobs.
 """
 
 from __future__ import annotations
@@ -11,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 import msgspec
 from rich.cells import cell_len
 
-from slurper_tui import format as words
+from slurper_tui import format as fmt
 from slurper_tui.eta import eta_short
 from slurper_tui.monitor.estimate.deadline import Promise, PromiseState, against
 from slurper_tui.monitor.model.job import JobView, default_order, shown_forecast, shown_rate
@@ -23,7 +24,7 @@ GAP = 2
 WIDE_TABLE, BROAD_TABLE = 96, 130
 
 
-class Facts(msgspec.Struct, frozen=True):
+class DrawContext(msgspec.Struct, frozen=True):
     """What drawing a cell needs besides its job. now: the time of the data.
 
     Both times in UTC seconds.
@@ -39,6 +40,7 @@ class Column(msgspec.Struct, frozen=True):
 
     width: cells; the flexible column also takes the spare ones.
     gap: blanks before it.
+    value: what the rows are sorted by; None if it is unknown.
     priority: when there is no room, the column with the lowest priority is dropped first; 9: never
     dropped.
     descending: the first order when sorting by it.
@@ -47,7 +49,7 @@ class Column(msgspec.Struct, frozen=True):
     name: str
     title: str
     width: int
-    draw: Callable[[JobView, Facts, int], Line]
+    draw: Callable[[JobView, DrawContext, int], Line]
     value: Callable[[JobView], SortValue]
     priority: int = 9
     right: bool = False
@@ -100,7 +102,7 @@ def _width(column: Column, table: int) -> int:
 
 
 def cells(
-    view: JobView, columns: Fitted, facts: Facts, name: Callable[[int], Line] | None = None
+    view: JobView, columns: Fitted, context: DrawContext, name: Callable[[int], Line] | None = None
 ) -> Line:
     """Draw one row, every cell exactly as wide as its column.
 
@@ -111,7 +113,7 @@ def cells(
         if row:
             row.append(Piece(" " * column.gap))
         named = name is not None and column.name == "migration"
-        drawn = name(width) if name and named else column.draw(view, facts, width)
+        drawn = name(width) if name and named else column.draw(view, context, width)
         row.extend(fill(drawn, width, right=column.right))
     return tuple(row)
 
@@ -170,13 +172,13 @@ def target_text(view: JobView, look: Look) -> str:
     return look.sanitise(view.job.target.bucket if view.job.target else None)
 
 
-def migration(view: JobView, facts: Facts, width: int) -> Line:
+def migration(view: JobView, context: DrawContext, width: int) -> Line:
     """Return source and target.
 
     If they do not fit, both are cut in the middle, the longer one more.
     """
-    arrow, dots = facts.look.to_ascii(" → "), facts.look.ellipsis
-    source, target = source_text(view, facts.look), target_text(view, facts.look)
+    arrow, dots = context.look.to_ascii(" → "), context.look.ellipsis
+    source, target = source_text(view, context.look), target_text(view, context.look)
     room = max(2, width - cell_len(arrow))
     for_target = min(cell_len(target), max(room - cell_len(source), room * 2 // 5))
     return (
@@ -186,8 +188,8 @@ def migration(view: JobView, facts: Facts, width: int) -> Line:
     )
 
 
-def _status(view: JobView, facts: Facts, width: int) -> Line:
-    look, style = facts.look, style_of(view)
+def _status(view: JobView, context: DrawContext, width: int) -> Line:
+    look, style = context.look, style_of(view)
     word = shorten(look.sanitise(view.word), max(0, width - 2), look.ellipsis)
     return (Piece(look.sign(view.state) + (f" {word}" if width > 1 else ""), style),)
 
@@ -198,52 +200,52 @@ def short_id(text: str, look: Look, width: int = 9) -> str:
     return clean if cell_len(clean) <= width else shorten(clean, width, look.ellipsis)
 
 
-def _account(view: JobView, facts: Facts, width: int) -> Line:
-    return (Piece(short_id(view.account_id, facts.look, width), "muted"),)
+def _account(view: JobView, context: DrawContext, width: int) -> Line:
+    return (Piece(short_id(view.account_id, context.look, width), "muted"),)
 
 
-def _done(view: JobView, facts: Facts, width: int) -> Line:
+def _done(view: JobView, context: DrawContext, width: int) -> Line:
     """Return done and total; an ended job with everything done shows its count in full."""
     done, objects = view.counts.done, view.counts.objects
     if done is None and objects is None:
-        return _unknown(facts)
-    whole = words.count(done)
+        return _unknown(context)
+    whole = fmt.count(done)
     if not view.live and done == objects and len(whole) <= width:
         return (Piece(whole),)
     more = "+" if view.total_at_least else ""
-    total = facts.look.to_ascii(f"/{words.short_count(objects)}{more}")
-    return (Piece(facts.look.to_ascii(words.short_count(done))), Piece(total, "muted"))
+    total = context.look.to_ascii(f"/{fmt.short_count(objects)}{more}")
+    return (Piece(context.look.to_ascii(fmt.short_count(done))), Piece(total, "muted"))
 
 
-def _bar(view: JobView, facts: Facts, width: int) -> Line:
-    bar = facts.look.bar(view.counts.done or 0, view.counts.objects or 0, width)
+def _bar(view: JobView, context: DrawContext, width: int) -> Line:
+    bar = context.look.bar(view.counts.done or 0, view.counts.objects or 0, width)
     return (Piece(bar, "bar" if view.live else "bar-ended"),)
 
 
-def _percent(view: JobView, facts: Facts, _width: int) -> Line:
+def _percent(view: JobView, context: DrawContext, _width: int) -> Line:
     if view.percent is None:
-        return _unknown(facts)
-    return (Piece(words.percent(view.percent, provisional=view.provisional)),)
+        return _unknown(context)
+    return (Piece(fmt.percent(view.percent, provisional=view.provisional)),)
 
 
-def _failed(view: JobView, facts: Facts, _width: int) -> Line:
+def _failed(view: JobView, context: DrawContext, _width: int) -> Line:
     failed = view.counts.failed
     if failed is None:
-        return _unknown(facts)
-    return (Piece(words.short_count(failed), "error" if failed else "faint"),)
+        return _unknown(context)
+    return (Piece(fmt.short_count(failed), "error" if failed else "faint"),)
 
 
-def _rate(view: JobView, facts: Facts, _width: int) -> Line:
+def _rate(view: JobView, context: DrawContext, _width: int) -> Line:
     rate = shown_rate(view)
-    return _unknown(facts) if rate is None else (Piece(words.rate(rate)),)
+    return _unknown(context) if rate is None else (Piece(fmt.rate(rate)),)
 
 
-def _eta(view: JobView, facts: Facts, _width: int) -> Line:
+def _eta(view: JobView, context: DrawContext, _width: int) -> Line:
     forecast = shown_forecast(view)
     if forecast is None:
-        return _unknown(facts)
+        return _unknown(context)
     text = eta_short(forecast.low_seconds, forecast.high_seconds, at_least=forecast.at_least)
-    return (Piece(facts.look.to_ascii(text)),)
+    return (Piece(context.look.to_ascii(text)),)
 
 
 def _eta_value(view: JobView) -> float | None:
@@ -271,35 +273,35 @@ DEADLINE_STYLES = {
 def promise_short(promise: Promise) -> str:
     """Return the outcome of a deadline in at most eight cells; "" if done in time."""
     if promise.state is PromiseState.DONE:
-        return f"late {words.age(promise.low)}" if promise.low else ""
+        return f"late {fmt.age(promise.low)}" if promise.low else ""
     if promise.state is PromiseState.UNKNOWN:
-        return words.DASH
+        return fmt.DASH
     if promise.state is PromiseState.WILL_MISS:
-        return "passed" if promise.passed else f"late {words.age(promise.low or 0.0)}"
+        return "passed" if promise.passed else f"late {fmt.age(promise.low or 0.0)}"
     return "at risk" if promise.state is PromiseState.AT_RISK else "on track"
 
 
-def _due(view: JobView, facts: Facts, _width: int) -> Line:
+def _due(view: JobView, context: DrawContext, _width: int) -> Line:
     """Return `on track`, `at risk`, `late 3h` or `passed`, at most eight cells.
 
     Nothing is returned without a deadline, or for a job that was done in time.
     """
-    if facts.deadline is None:
+    if context.deadline is None:
         return ()
-    promise = against(view, facts.deadline, facts.now)
+    promise = against(view, context.deadline, context.now)
     unknown = promise.state is PromiseState.UNKNOWN
     word = "" if unknown and not view.live else promise_short(promise)
-    return (Piece(facts.look.to_ascii(word), DEADLINE_STYLES[promise.state]),) if word else ()
+    return (Piece(context.look.to_ascii(word), DEADLINE_STYLES[promise.state]),) if word else ()
 
 
-def _age(view: JobView, facts: Facts, _width: int) -> Line:
+def _age(view: JobView, context: DrawContext, _width: int) -> Line:
     if view.as_of is None or not is_dated(view):
         return ()
-    return (Piece(words.age(facts.now - view.as_of), "warning" if view.stale else "muted"),)
+    return (Piece(fmt.age(context.now - view.as_of), "warning" if view.stale else "muted"),)
 
 
-def _unknown(facts: Facts) -> Line:
-    return (Piece(facts.look.sanitise(None), "faint"),)
+def _unknown(context: DrawContext) -> Line:
+    return (Piece(context.look.sanitise(None), "faint"),)
 
 
 def _name_value(view: JobView) -> str:

@@ -13,7 +13,7 @@ from itertools import zip_longest
 
 from rich.cells import cell_len
 
-from slurper_tui import format as words
+from slurper_tui import format as fmt
 from slurper_tui.eta import eta_long, finish
 from slurper_tui.monitor.model.base import SLOTS, JobKey
 from slurper_tui.monitor.model.events import Event
@@ -21,7 +21,7 @@ from slurper_tui.monitor.model.job import Counts, JobView, State, Total, shown_f
 from slurper_tui.monitor.model.logs import BROKE_TYPE, reason_of
 from slurper_tui.monitor.model.timeline import Trace
 from slurper_tui.monitor.reports.migrations import Migration
-from slurper_tui.tui.render.columns import Facts, migration, short_id
+from slurper_tui.tui.render.columns import DrawContext, migration, short_id
 from slurper_tui.tui.render.glyphs import Look, style_of
 from slurper_tui.tui.render.lines import (
     Line,
@@ -66,7 +66,7 @@ _PART_STYLES = {
 
 def detail_lines(
     view: JobView,
-    facts: Facts,
+    context: DrawContext,
     width: int,
     trace: Trace | None = None,
     *,
@@ -84,15 +84,16 @@ def detail_lines(
     roomy = width >= TWO_COLUMNS
     column = width // 2 - 2 if roomy else width
     own = [event for event in events if event.key == view.key]
-    heading = [*_heading(view, facts, width), *_request(view, facts, width)]
-    numbers, pace = _numbers(view, facts, column), _pace(view, facts, column)
-    newest, earlier = _events(own[-NEWEST:], facts, column), _events(own[:-NEWEST], facts, width)
-    identity = _identity(view, facts, column)
+    heading = [*_heading(view, context, width), *_request(view, context, width)]
+    numbers, pace = _numbers(view, context, column), _pace(view, context, column)
+    newest = _events(own[-NEWEST:], context, column)
+    earlier = _events(own[:-NEWEST], context, width)
+    identity = _identity(view, context, column)
     charts: tuple[Line, ...] = ()
     if trace is not None and trace.key == view.key and trace.points:
         from slurper_tui.tui.render.charts import chart_lines  # not needed for the first screen
 
-        charts = chart_lines(view, trace, facts, width, key=key, beside=roomy)
+        charts = chart_lines(view, trace, context, width, key=key, beside=roomy)
     if roomy:
         columns = _beside([*numbers, *newest], [*pace, (), *identity], column)
         return (*heading, (), *columns, (), *charts, *earlier)
@@ -100,16 +101,16 @@ def detail_lines(
     return (*heading, (), *numbers, (), *pace, *newest, (), *charts, *gap, *identity, *earlier)
 
 
-def migration_lines(one: Migration, facts: Facts, width: int) -> tuple[Line, ...]:
+def migration_lines(one: Migration, context: DrawContext, width: int) -> tuple[Line, ...]:
     """Return all lines about a migration: its sums, rate, forecast, jobs and identity."""
     width = max(8, width)
     roomy = width >= TWO_COLUMNS
     column = width // 2 - 2 if roomy else width
-    heading, numbers = _heading(one.view, facts, width), _numbers(one.view, facts, column)
-    rest = [*_pace(one.view, facts, column), ()]
+    heading, numbers = _heading(one.view, context, width), _numbers(one.view, context, column)
+    rest = [*_pace(one.view, context, column), ()]
     if one.overlaps:
-        rest += [*_overlaps(one, facts, column), ()]
-    rest += [*_jobs(one, facts, column), *_identity(one.view, facts, column)]
+        rest += [*_overlaps(one, context, column), ()]
+    rest += [*_jobs(one, context, column), *_identity(one.view, context, column)]
     if roomy:
         return (*heading, (), *_beside([*numbers], rest, column))
     return (*heading, (), *numbers, (), *rest)
@@ -139,66 +140,67 @@ def _in_a_row(parts: list[Line], look: Look, width: int) -> Iterator[Line]:
     yield from [line] if width_of(line) <= width else parts
 
 
-def _heading(view: JobView, facts: Facts, width: int) -> Iterator[Line]:
+def _heading(view: JobView, context: DrawContext, width: int) -> Iterator[Line]:
     """Yield the buckets and the status, on one line if there is room for two columns."""
-    status = _status(view, facts, width)
+    status = _status(view, context, width)
     roomy = width >= TWO_COLUMNS
     room = max(width // 2 - 2, width - width_of(status) - 3) if roomy else width
-    pieces = migration(view, facts, room)
+    pieces = migration(view, context, room)
     name = tuple(Piece(piece.text, piece.style or "strong") for piece in pieces)
     yield from [spread(name, status, width)] if roomy else [name, status]
 
 
-def _status(view: JobView, facts: Facts, width: int) -> Line:
+def _status(view: JobView, context: DrawContext, width: int) -> Line:
     """Return the status word, and since when it has been running or when it ended."""
-    look = facts.look
+    look = context.look
     word = f"{look.sign(view.state)} {look.sanitise(view.word)}"
     word = shorten(word, width, look.ellipsis)
-    created = words.parse_time(view.job.created_at)
-    finished = words.parse_time(view.job.finished_at)
+    created = fmt.parse_time(view.job.created_at)
+    finished = fmt.parse_time(view.job.finished_at)
     texts: tuple[str, ...] = ()
     if not view.live and finished is not None:
-        texts = (words.moment(finished, facts.now, look.zone),)
+        texts = (fmt.moment(finished, context.now, look.zone),)
     elif view.live and created is not None:
-        span = words.duration(facts.now - created)
-        texts = (f"{span} since {words.moment(created, facts.now, look.zone)}", span)
+        span = fmt.duration(context.now - created)
+        texts = (f"{span} since {fmt.moment(created, context.now, look.zone)}", span)
     room = width - cell_len(word) - 2
     since = next((text for text in texts if len(text) <= room), "")
     return (Piece(word, style_of(view)), Piece(f"  {since}" if since else "", "muted"))
 
 
-def _request(view: JobView, facts: Facts, width: int) -> tuple[Line, ...]:
+def _request(view: JobView, context: DrawContext, width: int) -> tuple[Line, ...]:
     """Return the state of the job's action request, while it is still of interest."""
     if view.request is None:
         return ()
     from slurper_tui.tui.render.job_text import request_lines  # only for a request
 
-    return (*request_lines(view, facts.look, width),)
+    return (*request_lines(view, context.look, width),)
 
 
-def _events(events: Sequence[Event], facts: Facts, width: int) -> tuple[Line, ...]:
+def _events(events: Sequence[Event], context: DrawContext, width: int) -> tuple[Line, ...]:
     """Return the events after an empty line, or nothing."""
     if not events:
         return ()
     from slurper_tui.tui.render.job_text import event_lines  # not needed for the first screen
 
-    return ((), *event_lines(events, facts, width))
+    return ((), *event_lines(events, context, width))
 
 
-def _identity(view: JobView, facts: Facts, width: int) -> Iterator[Line]:
+def _identity(view: JobView, context: DrawContext, width: int) -> Iterator[Line]:
     """Yield the job's exact identity; the sums of a migration have no job id."""
-    for label, text in _identity_fields(view, facts):
+    for label, text in _identity_fields(view, context):
         yield from _field(label, text, width)
 
 
-def _identity_fields(view: JobView, facts: Facts) -> Iterator[tuple[str, str]]:
-    job, source, target, sanitise = view.job, view.job.source, view.job.target, facts.look.sanitise
+def _identity_fields(view: JobView, context: DrawContext) -> Iterator[tuple[str, str]]:
+    job, source, target = view.job, view.job.source, view.job.target
+    sanitise = context.look.sanitise
     if job.id is not None:
         yield "job", sanitise(job.id)
     yield "account", sanitise(view.account_id)
-    yield "created", _time(job.created_at, facts)
+    yield "created", _time(job.created_at, context)
     if job.finished_at is not None:
-        yield "finished", _time(job.finished_at, facts)
+        yield "finished", _time(job.finished_at, context)
     if job.overwrite is not None:
         yield "overwrite", "yes" if job.overwrite else "no"
     if source is not None:
@@ -206,7 +208,7 @@ def _identity_fields(view: JobView, facts: Facts) -> Iterator[tuple[str, str]]:
         if source.path_prefix:
             yield "prefix", sanitise(source.path_prefix)
         if source.keys is not None:
-            yield "keys", words.count(len(source.keys))
+            yield "keys", fmt.count(len(source.keys))
         yield "vendor", sanitise(source.vendor)
         for label, text in (
             ("endpoint", source.endpoint),
@@ -220,81 +222,81 @@ def _identity_fields(view: JobView, facts: Facts) -> Iterator[tuple[str, str]]:
         yield "jurisdiction", sanitise(target.jurisdiction)
 
 
-def _time(text: str | None, facts: Facts) -> str:
+def _time(text: str | None, context: DrawContext) -> str:
     """Return a time in the configured zone, or the API's text if it cannot be parsed."""
-    at = words.parse_time(text)
+    at = fmt.parse_time(text)
     if at is None:
-        return facts.look.sanitise(text)
-    return words.iso(at, facts.look.zone).replace("T", " ")[:19]
+        return context.look.sanitise(text)
+    return fmt.iso(at, context.look.zone).replace("T", " ")[:19]
 
 
-def _pace(view: JobView, facts: Facts, width: int) -> Iterator[Line]:
+def _pace(view: JobView, context: DrawContext, width: int) -> Iterator[Line]:
     """Yield the verdict, stall, rates, forecast and deadline, then notes and the last problem."""
     if view.verdict:
         style = "success" if view.verdict.clean else "warning"
         style = "error" if view.verdict.listing_broke else style
-        yield from _wrapped(facts.look.sentence(view.verdict.text), width, style)
+        yield from _wrapped(context.look.sentence(view.verdict.text), width, style)
     if view.live:
-        yield from _stall(view, facts, width)
-        yield from _rates(view, facts, width)
-        yield from _eta(view, facts, width)
-        if facts.deadline is not None:
+        yield from _stall(view, context, width)
+        yield from _rates(view, context, width)
+        yield from _eta(view, context, width)
+        if context.deadline is not None:
             from slurper_tui.tui.render.job_text import deadline_lines  # only with a deadline
 
-            yield from deadline_lines(view, facts, width)
+            yield from deadline_lines(view, context, width)
     elif view.lifetime_rate is not None:
-        yield (Piece(words.rate(view.lifetime_rate)), Piece("/s on average", "muted"))
-    yield from _notes(view, facts, width)
+        yield (Piece(fmt.rate(view.lifetime_rate)), Piece("/s on average", "muted"))
+    yield from _notes(view, context, width)
 
 
-def _stall(view: JobView, facts: Facts, width: int) -> Iterator[Line]:
+def _stall(view: JobView, context: DrawContext, width: int) -> Iterator[Line]:
     if view.state is not State.STALLED or view.stalled_since is None:
         return
-    since = words.moment(view.stalled_since, facts.now, facts.look.zone)
-    span = words.duration(facts.now - view.stalled_since)
-    sign = facts.look.sign(view.state)
+    since = fmt.moment(view.stalled_since, context.now, context.look.zone)
+    span = fmt.duration(context.now - view.stalled_since)
+    sign = context.look.sign(view.state)
     yield from _wrapped(f"{sign} nothing has moved since {since} ({span})", width, style_of(view))
     if not view.missed:
         yield from _wrapped("the API answers, the counters stand still", width, "muted")
 
 
-def _rates(view: JobView, facts: Facts, width: int) -> Iterator[Line]:
+def _rates(view: JobView, context: DrawContext, width: int) -> Iterator[Line]:
     """Yield the current and the average rate, and both kinds of objects separately if both move."""
     if view.remembered:
         return
 
     def rate(value: float | None, what: str) -> Line:
-        return (Piece(facts.look.to_ascii(words.rate(value))), Piece(what, "muted"))
+        return (Piece(context.look.to_ascii(fmt.rate(value))), Piece(what, "muted"))
 
     both = [rate(shown_rate(view), "/s now"), rate(view.lifetime_rate, "/s since start")]
-    yield join(both, facts.look.to_ascii(" · "), "muted")
+    yield join(both, context.look.to_ascii(" · "), "muted")
     kinds = (view.transferred_rate or 0.0, view.skipped_rate or 0.0)
     both_move = min(kinds) > 0 and min(kinds) >= WORTH_TELLING * sum(kinds)
     if shown_rate(view) is not None and both_move:
         parts = [rate(kinds[0], "/s transferred"), rate(kinds[1], "/s skipped")]
-        yield from _in_a_row(parts, facts.look, width)
+        yield from _in_a_row(parts, context.look, width)
 
 
-def _eta(view: JobView, facts: Facts, width: int) -> Iterator[Line]:
+def _eta(view: JobView, context: DrawContext, width: int) -> Iterator[Line]:
     """Yield the forecast and the reason for its uncertainty."""
-    forecast, look = shown_forecast(view), facts.look
+    forecast, look = shown_forecast(view), context.look
     reason = "" if view.state is State.STALLED or view.remembered else view.reason
     if forecast is not None:
         low, high, at_least = forecast.low, forecast.high, forecast.at_least
         span = eta_long(forecast.low_seconds, forecast.high_seconds, at_least=at_least)
-        clock = finish(low, high, facts.now, look.zone, at_least=at_least)
+        clock = finish(low, high, context.now, look.zone, at_least=at_least)
         parts: list[Line] = [(Piece(look.sentence(span), "strong"),)]
         parts += [(Piece(look.sentence(clock)),)] if clock else []
         yield from _in_a_row(parts, look, width)
         if forecast.seeded:
             yield from _wrapped("by its average since start", width, "muted")
     elif not reason.startswith("no ETA"):
-        yield (Piece("ETA ", "muted"), Piece(look.to_ascii(words.DASH), "faint"))
+        yield (Piece("ETA ", "muted"), Piece(look.to_ascii(fmt.DASH), "faint"))
     if reason:
         yield from _wrapped(look.sentence(reason), width, "muted")
 
 
-def _notes(view: JobView, facts: Facts, width: int) -> Iterator[Line]:
+def _notes(view: JobView, context: DrawContext, width: int) -> Iterator[Line]:
     """Yield what is unusual about the job and its numbers, then its last problem."""
     if view.live and view.listing_broke:
         yield from _wrapped(reason_of(BROKE_TYPE), width, "error")
@@ -303,22 +305,22 @@ def _notes(view: JobView, facts: Facts, width: int) -> Iterator[Line]:
     if view.gone:
         yield from _wrapped("no longer known to the API", width, "muted")
     if view.as_of is not None and view.remembered:
-        at = words.moment(view.as_of, facts.now, facts.look.zone)
+        at = fmt.moment(view.as_of, context.now, context.look.zone)
         yield from _wrapped(f"as of {at}, not yet confirmed", width, "warning")
     elif view.as_of is not None and view.missed:
-        age = facts.now - view.as_of
-        span = words.duration(age) if age >= 60 else "< 1 min"
+        age = context.now - view.as_of
+        span = fmt.duration(age) if age >= 60 else "< 1 min"
         style = "warning" if view.stale else "muted"
         yield from _wrapped(f"these numbers are {span} old", width, style)
     if view.problem:
-        for label, text in error_details(view.problem, facts.look):
+        for label, text in error_details(view.problem, context.look):
             yield from _wrapped(f"{label}: {text}", width, "error")
 
 
-def _numbers(view: JobView, facts: Facts, width: int) -> Iterator[Line]:
+def _numbers(view: JobView, context: DrawContext, width: int) -> Iterator[Line]:
     """Yield a bar divided by the counts, then each count in full with its share."""
-    counts, look = view.counts, facts.look
-    percent = words.percent(view.percent, provisional=view.provisional)
+    counts, look = view.counts, context.look
+    percent = fmt.percent(view.percent, provisional=view.provisional)
     yield (
         *_split_bar(counts, look, max(1, width - 7)),
         Piece(pad(look.to_ascii(percent), 5, right=True), "strong"),
@@ -331,7 +333,7 @@ def _numbers(view: JobView, facts: Facts, width: int) -> Iterator[Line]:
             yield _count_line(name, left, None, look, width)
         else:
             yield _count_line(name, number, counts.objects, look, width)
-    total = pad(look.to_ascii(words.count(counts.objects)), _count_width(width), right=True)
+    total = pad(look.to_ascii(fmt.count(counts.objects)), _count_width(width), right=True)
     more = "+" if view.total_at_least else ""
     yield (Piece(pad("total", LABEL), "muted"), Piece(total + more))
 
@@ -357,9 +359,9 @@ def _count_width(width: int) -> int:
 
 def _count_line(name: str, number: int | None, whole: int | None, look: Look, width: int) -> Line:
     style = _PART_STYLES[name] if number else "faint"
-    count = pad(look.to_ascii(words.count(number)), _count_width(width), right=True)
+    count = pad(look.to_ascii(fmt.count(number)), _count_width(width), right=True)
     roomy = width >= LABEL + max(_count_width(width), len(count)) + SHARE
-    share = pad(look.to_ascii(words.share(number, whole)), SHARE, right=True) if roomy else ""
+    share = pad(look.to_ascii(fmt.share(number, whole)), SHARE, right=True) if roomy else ""
     failed = "error" if name == "failed" and number else ""
     return (
         Piece(look.part(name), style),
@@ -384,14 +386,14 @@ def _split_bar(counts: Counts, look: Look, width: int) -> Line:
     return tuple(Piece(look.part(name) * size, _PART_STYLES[name]) for name, size in sizes.items())
 
 
-def _overlaps(one: Migration, facts: Facts, width: int) -> Iterator[Line]:
+def _overlaps(one: Migration, context: DrawContext, width: int) -> Iterator[Line]:
     """Yield the warning about overlapping prefixes and the pairs that overlap."""
     sources = {view.key: view.job.source for view in one.jobs}
 
     def part(key: JobKey) -> str:
         source = sources[key]
         prefix = source.path_prefix if source else None
-        return facts.look.sanitise(prefix) if prefix else "the whole bucket"
+        return context.look.sanitise(prefix) if prefix else "the whole bucket"
 
     yield from _wrapped("! prefixes overlap: some objects may be copied twice", width, "warning")
     for pair in one.overlaps[:MOST_OVERLAPS]:
@@ -400,18 +402,18 @@ def _overlaps(one: Migration, facts: Facts, width: int) -> Iterator[Line]:
         yield from _wrapped(text, width, "muted")
     more = len(one.overlaps) - MOST_OVERLAPS
     if more > 0:
-        yield from _wrapped(f"and {words.count(more)} more", width, "muted")
+        yield from _wrapped(f"and {fmt.count(more)} more", width, "muted")
 
 
-def _jobs(one: Migration, facts: Facts, width: int) -> Iterator[Line]:
+def _jobs(one: Migration, context: DrawContext, width: int) -> Iterator[Line]:
     """Yield the number of jobs by status, then the slots, retries and jobs that are not counted."""
-    look = facts.look
+    look = context.look
     counted = Counter(view.word for view in one.jobs).most_common()
-    states = [look.sanitise(f"{words.count(number)} {word}") for word, number in counted]
-    text = f"{words.count(len(one.jobs))}: {look.to_ascii(' · ').join(states)}"
+    states = [look.sanitise(f"{fmt.count(number)} {word}") for word, number in counted]
+    text = f"{fmt.count(len(one.jobs))}: {look.to_ascii(' · ').join(states)}"
     yield from _field("jobs", text, width)
     if one.unstarted:
-        coming = f"{words.count(one.unstarted)} more, as slots get free"
+        coming = f"{fmt.count(one.unstarted)} more, as slots get free"
         yield from _field("to start", coming, width)
     if one.view.partial:
         yield from _field("counts", "not known of every job yet", width)
@@ -422,5 +424,5 @@ def _jobs(one: Migration, facts: Facts, width: int) -> Iterator[Line]:
             text = f"{short_id(child.job_id, look)} of {short_id(parent.job_id, look)}"
             yield from _field("retry", text, width)
     if number := len(one.superseded):
-        text = "1 job, not counted" if number == 1 else f"{words.count(number)} jobs, not counted"
+        text = "1 job, not counted" if number == 1 else f"{fmt.count(number)} jobs, not counted"
         yield from _field("done again", text, width)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from slurper_tui import format as words
+from slurper_tui import format as fmt
 from slurper_tui.eta import finish
 from slurper_tui.monitor.estimate.deadline import (
     against,
@@ -20,20 +20,20 @@ from slurper_tui.monitor.model.events import (
 )
 from slurper_tui.monitor.model.job import JobView
 from slurper_tui.monitor.reports.wording import event_words, request_words
-from slurper_tui.tui.render.columns import DEADLINE_STYLES, Facts, short_id, source_text
+from slurper_tui.tui.render.columns import DEADLINE_STYLES, DrawContext, short_id, source_text
 from slurper_tui.tui.render.glyphs import Look
 from slurper_tui.tui.render.lines import Line, Piece, pad, wrap, wrap_words
 
 
-def deadline_lines(view: JobView, facts: Facts, width: int) -> Iterator[Line]:
+def deadline_lines(view: JobView, context: DrawContext, width: int) -> Iterator[Line]:
     """Yield the deadline, how the job compares with it, and the rate that it needs."""
-    if facts.deadline is None:
+    if context.deadline is None:
         return
-    promise = against(view, facts.deadline, facts.now)
-    minute = facts.deadline // 60 * 60
-    due = finish(minute, minute, facts.now, facts.look.zone)
-    yield (Piece(f"due {facts.look.to_ascii(due)}", "muted"),)
-    for part in wrap(facts.look.sentence(promise_words(promise)), width):
+    promise = against(view, context.deadline, context.now)
+    minute = context.deadline // 60 * 60
+    due = finish(minute, minute, context.now, context.look.zone)
+    yield (Piece(f"due {context.look.to_ascii(due)}", "muted"),)
+    for part in wrap(context.look.sentence(promise_words(promise)), width):
         yield (Piece(part, DEADLINE_STYLES[promise.state]),)
     needed = needed_words(promise)
     yield from [(Piece(needed, "muted"),)] if needed else []
@@ -47,20 +47,20 @@ _EVENT_STYLES = {
 }
 
 
-def event_text(event: Event, facts: Facts) -> str:
+def event_text(event: Event, context: DrawContext) -> str:
     """Return an event in words, sanitised."""
-    look, retried = facts.look, event.what is What.RETRIED
+    look, retried = context.look, event.what is What.RETRIED
     detail = short_id(event.detail, look) if retried else look.sanitise(event.detail)
     return event_words(event, detail, look.sanitise(event.said))
 
 
-def event_lines(events: Sequence[Event], facts: Facts, width: int) -> Iterator[Line]:
+def event_lines(events: Sequence[Event], context: DrawContext, width: int) -> Iterator[Line]:
     """Yield a line or more per event, newest first, with its time. events: oldest first."""
-    times = [words.moment(event.at, facts.now, facts.look.zone) for event in events]
+    times = [fmt.moment(event.at, context.now, context.look.zone) for event in events]
     column = max(map(len, times), default=0) + GAP
     for event, time in zip(reversed(events), reversed(times), strict=True):
         label, style = pad(time, column), _EVENT_STYLES.get(event.what, "")
-        for part in wrap_words(event_text(event, facts), max(8, width - column)):
+        for part in wrap_words(event_text(event, context), max(8, width - column)):
             yield (Piece(label, "muted"), Piece(part, style))
             label = " " * column
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from slurper_tui import format as words
+from slurper_tui import format as fmt
 from slurper_tui.api.errors import ApiError, Rejected
 from slurper_tui.monitor.model.events import RequestState
 from slurper_tui.monitor.model.job import AccountView, Problem, Snapshot
@@ -21,7 +21,7 @@ def in_trouble(snapshot: Snapshot) -> tuple[AccountView, ...]:
     return tuple(account for account in snapshot.accounts if account.problem)
 
 
-def standing_problem(snapshot: Snapshot) -> Problem | None:
+def problem_of_all_accounts(snapshot: Snapshot) -> Problem | None:
     """Return the first account's problem if every account has one, else None."""
     troubled = in_trouble(snapshot)
     everyone = bool(troubled) and len(troubled) == len(snapshot.accounts)
@@ -36,10 +36,10 @@ def problem_line(problem: Problem, look: Look, room: int, now: float) -> Line:
     """
     dot = look.to_ascii(" · ")
     message = look.sanitise(problem.error.message)
-    since: Line = (Piece(f"since {words.moment(problem.since, now, look.zone)}"),)
+    since: Line = (Piece(f"since {fmt.moment(problem.since, now, look.zone)}"),)
     again: list[Line] = []
     if problem.retry_at is not None:
-        at = words.moment(problem.retry_at, now, look.zone, seconds=True)
+        at = fmt.moment(problem.retry_at, now, look.zone, seconds=True)
         again.append((Piece(f"next try {at}"),))
     whole = join([(Piece(message, "error"),), since, *again], dot)
     if width_of(whole) <= room:
@@ -54,7 +54,7 @@ def blocked_words(snapshot: Snapshot, look: Look) -> str:
     blocked = snapshot.budget.blocked_until
     if blocked is None:
         return ""
-    return f"API asked to wait until {words.moment(blocked, snapshot.taken_at, look.zone)}"
+    return f"API asked to wait until {fmt.moment(blocked, snapshot.taken_at, look.zone)}"
 
 
 def banner_lines(snapshot: Snapshot | None, look: Look) -> tuple[Line, ...]:
@@ -104,14 +104,14 @@ def _account_details(snapshot: Snapshot, look: Look) -> Iterator[tuple[str, str]
         if problem := account.problem:
             yield "", f"Account {look.sanitise(account.account_id)}"
             yield from error_details(problem.error, look)
-            yield "since", words.iso(problem.since, look.zone)
+            yield "since", fmt.iso(problem.since, look.zone)
             yield "last good poll", _iso_or_none_yet(problem.last_good, look)
             if problem.retry_at is not None:
-                yield "next try", words.iso(problem.retry_at, look.zone)
+                yield "next try", fmt.iso(problem.retry_at, look.zone)
 
 
 def _iso_or_none_yet(at: float | None, look: Look) -> str:
-    return "none yet" if at is None else words.iso(at, look.zone)
+    return "none yet" if at is None else fmt.iso(at, look.zone)
 
 
 def _block_details(snapshot: Snapshot, look: Look) -> Iterator[tuple[str, str]]:
@@ -141,7 +141,7 @@ def _request_details(snapshot: Snapshot, look: Look) -> Iterator[tuple[str, str]
         request = view.request
         if request and request.error and request.state is not RequestState.DONE:
             yield "", f"Job {look.sanitise(view.job.id)}"
-            yield "asked", f"{request.action}, {words.iso(request.at, look.zone)}"
+            yield "asked", f"{request.action}, {fmt.iso(request.at, look.zone)}"
             yield from error_details(request.error, look)
 
 

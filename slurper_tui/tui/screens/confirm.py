@@ -17,13 +17,13 @@ from textual.events import Key, Paste, Resize
 from textual.message import Message
 from textual.strip import Strip
 
-from slurper_tui import format as words
+from slurper_tui import format as fmt
 from slurper_tui.monitor.model.events import NO_JOB_LEFT, Action
 from slurper_tui.monitor.model.job import JobView, Snapshot
 from slurper_tui.monitor.reports.wording import consequence, word_to_type
 from slurper_tui.tui.availability import Change, aimed_at, why_unavailable
 from slurper_tui.tui.keys import may_confirm
-from slurper_tui.tui.render.columns import Facts, migration, source_text
+from slurper_tui.tui.render.columns import DrawContext, migration, source_text
 from slurper_tui.tui.render.glyphs import Look, style_of
 from slurper_tui.tui.render.lines import Line, Piece, width_of, wrap, wrap_words
 from slurper_tui.tui.screens.base import DrawnLines
@@ -124,7 +124,7 @@ def _why_none(change: Change, left_out: Sequence[tuple[JobView, str]], look: Loo
 
 
 def question_lines(
-    question: Question, facts: Facts, width: int, *, airy: bool = True
+    question: Question, context: DrawContext, width: int, *, airy: bool = True
 ) -> Iterator[Line]:
     """Yield the lines of a question. airy: separate the parts by blank lines.
 
@@ -135,31 +135,31 @@ def question_lines(
         yield (Piece(part, "strong"),)
     yield from air
     if len(question.jobs) == 1 and not question.left_out:
-        yield _row(question.jobs[0], facts, width)
-        yield from _done(question.jobs[0], facts, width) if airy else ()
+        yield _row(question.jobs[0], context, width)
+        yield from _done(question.jobs[0], context, width) if airy else ()
         yield from air
     elif question.jobs:
-        yield from _several(question, facts, width)
+        yield from _several(question, context, width)
         yield from air
-    text = facts.look.to_ascii(question.consequence)
+    text = context.look.to_ascii(question.consequence)
     for part in wrap_words(text[:1].upper() + text[1:], width):
         yield (Piece(part, "warning" if question.harsh else ""),)
 
 
-def _done(view: JobView, facts: Facts, width: int) -> Iterator[Line]:
+def _done(view: JobView, context: DrawContext, width: int) -> Iterator[Line]:
     counts = view.counts
     if counts.done is None or counts.objects is None:
         return
-    say = facts.look.to_ascii
-    percent = words.percent(view.percent, provisional=view.provisional)
-    text = f"{words.count(counts.done)} of {words.count(counts.objects)} objects done · {percent} %"
+    say = context.look.to_ascii
+    percent = fmt.percent(view.percent, provisional=view.provisional)
+    text = f"{fmt.count(counts.done)} of {fmt.count(counts.objects)} objects done · {percent} %"
     for part in wrap_words(say(text), max(8, width - 2)):
         yield (Piece(f"  {part}", "muted"),)
 
 
-def _several(question: Question, facts: Facts, width: int) -> Iterator[Line]:
+def _several(question: Question, context: DrawContext, width: int) -> Iterator[Line]:
     for view in question.jobs[:MOST_JOBS]:
-        yield _row(view, facts, width)
+        yield _row(view, context, width)
     if len(question.jobs) > MOST_JOBS:
         yield (Piece(f"  and {len(question.jobs) - MOST_JOBS} more", "muted"),)
     if not question.left_out:
@@ -167,14 +167,14 @@ def _several(question: Question, facts: Facts, width: int) -> Iterator[Line]:
     yield ()
     yield (Piece("Left out", "muted"),)
     for view, reason in question.left_out[:MOST_JOBS]:
-        yield _row(view, facts, width)
-        for part in wrap_words(facts.look.sanitise(reason), max(8, width - 2)):
+        yield _row(view, context, width)
+        for part in wrap_words(context.look.sanitise(reason), max(8, width - 2)):
             yield (Piece(f"  {part}", "muted"),)
 
 
-def _row(view: JobView, facts: Facts, width: int) -> Line:
-    sign = facts.look.sign(view.state)
-    return (Piece(f"{sign} ", style_of(view)), *migration(view, facts, width - 2))
+def _row(view: JobView, context: DrawContext, width: int) -> Line:
+    sign = context.look.sign(view.state)
+    return (Piece(f"{sign} ", style_of(view)), *migration(view, context, width - 2))
 
 
 class Answer(NamedTuple):
@@ -308,7 +308,7 @@ class ConfirmDialog(Dialog, inherit_bindings=False):
 
     def page_lines(self, width: int) -> Iterator[Line]:
         """Yield the lines of the question."""
-        return question_lines(self.question, Facts(self.look), width, airy=self._airy)
+        return question_lines(self.question, DrawContext(self.look), width, airy=self._airy)
 
     @property
     def _airy(self) -> bool:

@@ -38,7 +38,7 @@ from slurper_tui.tui.render.lines import Line, Piece, fill, spread
 from slurper_tui.tui.screens.base import NARROW, FramedScreen
 from slurper_tui.tui.screens.send import PageContext, PendingRequest, SendPage, Sent
 from slurper_tui.tui.widgets.form_fields import (
-    KEYS,
+    CREDENTIALS,
     REGION,
     SOURCE,
     TARGET,
@@ -381,9 +381,9 @@ class CreateForm(FormScreen[Sent]):
     def sections(self) -> Sequence[Section]:
         """Return source, target and secrets, after the account if there are several."""
         if len(self._accounts) == 1:
-            return (SOURCE, TARGET, KEYS)
+            return (SOURCE, TARGET, CREDENTIALS)
         account = Field(ACCOUNT, "id", choices=self._accounts)
-        return (Section("Account", (account,)), SOURCE, TARGET, KEYS)
+        return (Section("Account", (account,)), SOURCE, TARGET, CREDENTIALS)
 
     def words_for(self, name: str) -> tuple[str, ...]:
         """Return shortened account ids as labels of the account field."""
@@ -447,7 +447,7 @@ class KeysForm(FormScreen[ScreenResultType]):
 
     def sections(self) -> Sequence[Section]:
         """Return the secrets, after the region if it is asked for."""
-        return (REGION, KEYS) if self._with_region else (KEYS,)
+        return (REGION, CREDENTIALS) if self._with_region else (CREDENTIALS,)
 
     def vendor(self) -> str:
         """Return the vendor of the draft."""

@@ -15,12 +15,12 @@ from textual.events import Resize
 from textual.geometry import Size
 from textual.screen import ModalScreen
 
-from slurper_tui import format as words
+from slurper_tui import format as fmt
 from slurper_tui.api.errors import ApiError
 from slurper_tui.api.models import LogRow
 from slurper_tui.monitor.model.job import Snapshot, State
 from slurper_tui.monitor.model.logs import reason_of
-from slurper_tui.tui.keys import KEYS, signs
+from slurper_tui.tui.keys import MAIN_KEYS, signs
 from slurper_tui.tui.render.glyphs import STATUS, Look
 from slurper_tui.tui.render.lines import Line, Piece, pad, wrap, wrap_words
 from slurper_tui.tui.render.problem_text import error_details, problem_details
@@ -148,7 +148,7 @@ class HelpDialog(PageHelp):
     TITLE_TEXT = "Keys"
 
     def __init__(self, look: Look, keymap: Mapping[str, str], reasons: Mapping[str, str]) -> None:
-        super().__init__(look, KEYS, keymap)
+        super().__init__(look, MAIN_KEYS, keymap)
         self._reasons = reasons
 
     def why_not(self, binding: Binding) -> str:
@@ -335,7 +335,7 @@ def saved_keys_dialog(
     doubts: why some keys are missing. If a key holds a line break, there is no rclone command: the
     file is a JSON array.
     """
-    count = f"{words.count(saved.number)} {'key' if saved.number == 1 else 'keys'} saved"
+    count = f"{fmt.count(saved.number)} {'key' if saved.number == 1 else 'keys'} saved"
     texts = [f"{reason_of(log_type)}: ./{saved.path.name}"]
     texts += [doubt[:1].upper() + doubt[1:] for doubt in doubts]
     if saved.rclone:

@@ -6,9 +6,9 @@ from collections.abc import Iterator
 
 from textual.events import Key
 
-from slurper_tui.monitor.reports import digest_text as words
+from slurper_tui.monitor.reports import digest_text
 from slurper_tui.monitor.reports.digest import Digest, JobDigest
-from slurper_tui.tui.render.columns import Facts, migration
+from slurper_tui.tui.render.columns import DrawContext, migration
 from slurper_tui.tui.render.glyphs import Look, style_of
 from slurper_tui.tui.render.lines import Line, Piece, fill, spread, width_of, wrap_words
 from slurper_tui.tui.screens.dialogs import Dialog, Page
@@ -60,13 +60,13 @@ class DigestDialog(Dialog):
 def digest_lines(digest: Digest, look: Look, width: int) -> Iterator[Line]:
     """Yield the lines for a width in cells: the period, each job, and the advice."""
     yield from _head(digest, look, width, HOW_TO_CLOSE)
-    for text in words.unobserved_words(digest):
+    for text in digest_text.unobserved_words(digest):
         yield from _text(text, look, width, "muted")
     for number, job in enumerate(digest.jobs):
         if number == 0 or len(digest.jobs) <= AIRY_JOBS:
             yield ()
         yield from _job(job, digest, look, width)
-    if text := words.quiet_words(digest):
+    if text := digest_text.quiet_words(digest):
         yield ()
         yield from _text(text, look, width, "muted")
     yield ()
@@ -75,7 +75,7 @@ def digest_lines(digest: Digest, look: Look, width: int) -> Iterator[Line]:
 
 def _head(digest: Digest, look: Look, width: int, keys: str) -> tuple[Line, ...]:
     """Return the period, with the key hint beside it if there is room."""
-    parts = wrap_words(_clean(words.head_words(digest), look), width)
+    parts = wrap_words(_clean(digest_text.head_words(digest), look), width)
     hint: Line = (Piece(look.to_ascii(keys), "faint"),)
     first = spread((Piece(parts[0], "strong"),), hint, width)
     return (first, *((Piece(part, "strong"),) for part in parts[1:]))
@@ -83,37 +83,37 @@ def _head(digest: Digest, look: Look, width: int, keys: str) -> tuple[Line, ...]
 
 def _job(job: JobDigest, digest: Digest, look: Look, width: int) -> Iterator[Line]:
     """Yield the job and its progress, on one line if there is room, then its other changes."""
-    moved: Line = (Piece(words.moved_words(job), "" if job.moved else "muted"),)
+    moved: Line = (Piece(digest_text.moved_words(job), "" if job.moved else "muted"),)
     if width >= ONE_LINE:
         room = width - width_of(moved) - 2
         yield spread(_name(job, digest, look, room), moved, width)
     else:
         yield _name(job, digest, look, width)
         yield (Piece("  "), *moved)
-    for text in words.job_words(job, digest):
+    for text in digest_text.job_words(job, digest):
         yield from _text(text, look, width, "muted", indent=2)
 
 
 def _name(job: JobDigest, digest: Digest, look: Look, width: int) -> Line:
     """Return sign, status and migration; below 36 cells no status, to leave room for the names."""
     style = style_of(job.view)
-    facts = Facts(look, digest.until)
+    context = DrawContext(look, digest.until)
     sign = look.sign(job.view.state)
     if width < 36:
-        return (Piece(f"{sign} ", style), *migration(job.view, facts, width - 2))
+        return (Piece(f"{sign} ", style), *migration(job.view, context, width - 2))
     word = fill((Piece(f"{sign} {look.sanitise(job.view.word)}", style),), _STATUS - 1)
-    return (*word, Piece(" "), *migration(job.view, facts, width - _STATUS))
+    return (*word, Piece(" "), *migration(job.view, context, width - _STATUS))
 
 
 def _todo(digest: Digest, look: Look, width: int) -> Iterator[Line]:
     """Yield the advice, most urgent first."""
-    todo = words.jobs_with_advice(digest)
+    todo = digest_text.jobs_with_advice(digest)
     if not todo:
         yield (Piece("Nothing to do now.", "success"),)
         return
     yield (Piece("To do now", "strong"),)
     for job in todo:
-        name = migration(job.view, Facts(look, digest.until), width - 2)
+        name = migration(job.view, DrawContext(look, digest.until), width - 2)
         yield (Piece(f"{look.sign(job.view.state)} ", style_of(job.view)), *name)
         yield from _text(job.advice, look, width, "", indent=2)
 

@@ -17,7 +17,7 @@ from textual.binding import BindingType
 from textual.events import Key
 from textual.reactive import var
 
-from slurper_tui import format as words
+from slurper_tui import format as fmt
 from slurper_tui.api.errors import ApiError
 from slurper_tui.monitor.logs.failures import FailingObjects
 from slurper_tui.monitor.model.job import JobView
@@ -169,7 +169,7 @@ class FailuresPage(JobPage):
             self.show_note(f"not saved: {error.strerror or error}")
             return
         if not self.is_current:  # a dialog would take the next key from the page above
-            self.show_note(f"{words.count(saved.number)} keys saved to ./{saved.path.name}")
+            self.show_note(f"{fmt.count(saved.number)} keys saved to ./{saved.path.name}")
             return
         self.app.push_screen(saved_keys_dialog(self.look, saved, log_type, doubts=doubts))
 
@@ -241,12 +241,12 @@ async def _save_failed(
     except OSError as error:
         main.show_note(f"nothing saved: {error.strerror or error}")
         return
-    main.show_note(f"{words.count(saved.number)} keys saved to ./{saved.path.name}")
+    main.show_note(f"{fmt.count(saved.number)} keys saved to ./{saved.path.name}")
     if main.at_rest:
         main.app.push_screen(saved_keys_dialog(main.look, saved, FAILED_TYPE, doubts=doubts))
 
 
 def _reading_words(view: FailuresView) -> str:
     """Return the number of log rows read, and the problem or the wait for the budget, if any."""
-    rows = f"reading the log for what failed: {words.count(view.rows_read)} rows"
+    rows = f"reading the log for what failed: {fmt.count(view.rows_read)} rows"
     return " · ".join(filter(None, (rows, hold_up(view.problem, waiting=view.waiting))))

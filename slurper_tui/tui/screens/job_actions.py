@@ -1,7 +1,7 @@
 """The actions that change jobs: unlock, mark, confirm, send, and report the outcome.
 
 Nothing is sent while the screen is read-only, and every change has its own confirmation.
-`ask` opens the dialog, `_send` runs once when it is confirmed, and `update` updates an open
+`ask` opens the dialog, `_start` runs once when it is confirmed, and `update` updates an open
 dialog and reports outcomes when a snapshot arrives.
 """
 
@@ -86,7 +86,7 @@ class JobActions:
         if why or isinstance(question, str):
             self._main.show_note(why or str(question))
             return
-        self._open_dialog(change, question, self._send)
+        self._open_dialog(change, question, self._start)
 
     def _open_dialog(
         self, change: Change | None, question: Question, confirmed: Callable[[], None]
@@ -116,7 +116,7 @@ class JobActions:
         else:
             dialog.show(question)
 
-    def _send(self) -> None:
+    def _start(self) -> None:
         """Send the confirmed change, once."""
         change, dialog = self._change, self._dialog
         self._change = self._dialog = None
@@ -124,9 +124,9 @@ class JobActions:
         assert dialog is not None
         keys = tuple(view.key for view in dialog.question.jobs)
         self._main.show_note(f"sending {change.action} …")
-        self._main.start(partial(self._request, change, keys), "change")
+        self._main.start(partial(self._send_change, change, keys), "change")
 
-    async def _request(self, change: Change, keys: tuple[JobKey, ...]) -> None:
+    async def _send_change(self, change: Change, keys: tuple[JobKey, ...]) -> None:
         from slurper_tui.tui.render.job_text import requests_words
 
         control = (await self._main.services()).control
@@ -161,7 +161,7 @@ class JobActions:
             change, replace(snapshot, jobs=tuple(jobs.values())), self._main.look
         )
         if not isinstance(question, str):
-            self._open_dialog(change, question, self._send)
+            self._open_dialog(change, question, self._start)
 
     def _report_outcomes(self, snapshot: Snapshot) -> None:
         """Report the awaited requests that a poll has settled; keep awaiting the open ones."""

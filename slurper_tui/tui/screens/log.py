@@ -20,7 +20,7 @@ from textual.content import Content
 from textual.reactive import var
 from textual.widgets import Input, Static
 
-from slurper_tui import format as words
+from slurper_tui import format as fmt
 from slurper_tui.api.errors import ApiError
 from slurper_tui.monitor.model.job import JobView
 from slurper_tui.monitor.model.logs import LogView, reason_of
@@ -29,7 +29,7 @@ from slurper_tui.tui import log_state as states
 from slurper_tui.tui.export import Saved, save_log
 from slurper_tui.tui.keys import LOG_KEYS
 from slurper_tui.tui.log_state import LogState, kinds
-from slurper_tui.tui.render.columns import Facts, migration
+from slurper_tui.tui.render.columns import DrawContext, migration
 from slurper_tui.tui.render.glyphs import Look
 from slurper_tui.tui.render.lines import Line, Piece, join, shorten, spread, width_of
 from slurper_tui.tui.screens.dialogs import copy_text
@@ -56,7 +56,7 @@ def title_line(title: str, job: JobView, remarks: tuple[str, ...], look: Look, w
     fits = (text for text in remarks if len(text) + len(title) + LEAST_NAME + 6 <= width)
     right = look.to_ascii(next(fits, ""))
     room = max(1, width - len(title) - len(right) - 6)
-    name = migration(job, Facts(look), room)
+    name = migration(job, DrawContext(look), room)
     left: Line = (Piece(" "), Piece(title, "strong"), Piece("  "), *name)
     return spread(left, (Piece(right, "muted"), Piece(" ")) if right else (), width)
 
@@ -73,11 +73,11 @@ def log_head(state: LogState, job: JobView, look: Look, width: int) -> list[Line
 
 def read_words(view: LogView) -> tuple[str, ...]:
     """Return how much of a log has been read, from the longest wording to the shortest."""
-    here, read = len(view.rows), words.count(view.read)
+    here, read = len(view.rows), fmt.count(view.read)
     if not view.read:
         return ("no rows" if view.whole else "reading…",)
     if here < view.read:
-        shown = words.count(here)
+        shown = fmt.count(here)
         if view.whole:
             return (f"showing the last {shown} of {read} rows", f"last {shown} of {read}")
         return (f"showing the last {shown} of at least {read}", f"{shown} of {read}+")
@@ -107,7 +107,7 @@ def _state(state: LogState, look: Look, width: int) -> Iterator[Line]:
     if trouble:
         yield trouble
     if state.fresh:
-        yield (Piece(look.to_ascii(f"↑ {words.count(state.fresh)} new"), "accent"),)
+        yield (Piece(look.to_ascii(f"↑ {fmt.count(state.fresh)} new"), "accent"),)
     if state.sought:
         yield (Piece(f"{_quoted(state.sought, look)} {_found(state)}", "accent"),)
     if state.only:
@@ -128,8 +128,8 @@ def _found(state: LogState) -> str:
     if not total:
         return "not found"
     if state.place:
-        return f"{words.count(state.place)} of {words.count(total)}"
-    return f"{words.count(total)} matches" if total > 1 else "1 match"
+        return f"{fmt.count(state.place)} of {fmt.count(total)}"
+    return f"{fmt.count(total)} matches" if total > 1 else "1 match"
 
 
 def _kind_words(state: LogState, look: Look) -> str:
@@ -137,7 +137,7 @@ def _kind_words(state: LogState, look: Look) -> str:
     found = kinds(state)
     only = state.only[0]
     number = next((n for n, (type, _) in enumerate(found, 1) if type == only), 0)
-    rows = words.count(sum(count for type, count in found if type == only))
+    rows = fmt.count(sum(count for type, count in found if type == only))
     name = shorten(look.sanitise(reason_of(only)), MOST_WORDS, look.ellipsis)
     return f"{name} ({rows}; type {number} of {len(found)})"
 
@@ -339,6 +339,6 @@ def _saved_words(saved: Saved, view: LogView) -> str:
     to = f"saved to ./{saved.path.name}"
     if saved.number < view.read:
         least = "" if view.whole else "at least "
-        last = words.count(saved.number)
-        return f"the last {last} of {least}{words.count(view.read)} rows {to}"
+        last = fmt.count(saved.number)
+        return f"the last {last} of {least}{fmt.count(view.read)} rows {to}"
     return f"{so_many_rows(saved.number, whole=view.whole)} {to}"

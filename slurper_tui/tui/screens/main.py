@@ -32,7 +32,7 @@ from slurper_tui.monitor.model.job import JobView, Snapshot
 from slurper_tui.monitor.model.timeline import Window
 from slurper_tui.monitor.session import Session
 from slurper_tui.tui import state as states
-from slurper_tui.tui.keys import KEYS, Hint, hints_for, key_hint, next_interval
+from slurper_tui.tui.keys import MAIN_KEYS, Hint, hints_for, key_hint, next_interval
 from slurper_tui.tui.render.glyphs import Look
 from slurper_tui.tui.screens.base import NotedScreen
 from slurper_tui.tui.screens.job_actions import JobActions
@@ -68,7 +68,7 @@ class MainScreen(NotedScreen[None]):
     class Ready(Message):
         """Posted when the screen is mounted and accepts snapshots."""
 
-    BINDINGS: ClassVar[list[BindingType]] = list(KEYS)
+    BINDINGS: ClassVar[list[BindingType]] = list(MAIN_KEYS)
     AUTO_FOCUS = "#jobs"
     state: var[ScreenState] = var(ScreenState, init=False)
     hints: var[tuple[Hint, ...]] = var((), init=False)
@@ -159,7 +159,7 @@ class MainScreen(NotedScreen[None]):
 
     def sign(self, id: str) -> str:
         """Return the first key of a binding as it is shown."""
-        return key_hint(KEYS, [id], self.options.keymap, self.look)[0]
+        return key_hint(MAIN_KEYS, [id], self.options.keymap, self.look)[0]
 
     def take(self, snapshot: Snapshot) -> None:
         """Show a new snapshot, unless the screen is frozen.
@@ -453,7 +453,7 @@ class MainScreen(NotedScreen[None]):
         """Return why each unavailable key does not work now, by binding id."""
         from slurper_tui.tui.availability import reasons
 
-        return reasons((key.id or "" for key in KEYS), self.state, self.sign("change.unlock"))
+        return reasons((key.id or "" for key in MAIN_KEYS), self.state, self.sign("change.unlock"))
 
     def action_palette(self) -> None:
         """Open the palette, which finds jobs, actions and themes by name."""

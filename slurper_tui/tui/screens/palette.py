@@ -32,8 +32,8 @@ from textual.worker import Worker, WorkerCancelled, WorkerFailed
 from slurper_tui.eta import finish
 from slurper_tui.monitor.model.events import Action
 from slurper_tui.tui.availability import Change, change_for
-from slurper_tui.tui.keys import KEYS, key_sign
-from slurper_tui.tui.render.columns import Facts, migration, short_id
+from slurper_tui.tui.keys import MAIN_KEYS, key_sign
+from slurper_tui.tui.render.columns import DrawContext, migration, short_id
 from slurper_tui.tui.render.lines import shorten, text_of
 from slurper_tui.tui.render.painted import MISSING, QuietPalette
 from slurper_tui.tui.state import fold_text
@@ -55,7 +55,7 @@ NOW = "  now: "
 """The text between an entry and the reason why it does not work now."""
 
 HOW_TO_TYPE = "type it here: deadline Fri 18:00"
-NAMED = tuple(key for key in KEYS if not (key.id or "").startswith("move."))
+NAMED = tuple(key for key in MAIN_KEYS if not (key.id or "").startswith("move."))
 """The bindings offered in the palette: all but the cursor movements."""
 
 
@@ -94,9 +94,9 @@ class Everything(Provider):
             yield f"{'no ' + DEADLINE:<14}measure against none", partial(main.set_deadline, None)
         for name in sorted(main.app.available_themes):
             yield f"{'theme':<14}{name}", partial(main.choose_theme, name)
-        facts = Facts(main.look)
+        context = DrawContext(main.look)
         for view in main.state.snapshot.jobs if main.state.snapshot else ():
-            name = text_of(migration(view, facts, NAME_WIDTH))
+            name = text_of(migration(view, context, NAME_WIDTH))
             word = shorten(main.look.sanitise(view.word), WORD_WIDTH, main.look.ellipsis)
             text = f"{'go to':<14}{name}  {word}  {short_id(view.job.id or '', main.look)}"
             yield text, partial(main.go_to, view.key)

@@ -14,7 +14,7 @@ from textual import on
 from textual.app import ComposeResult
 from textual.binding import BindingType
 
-from slurper_tui import format as words
+from slurper_tui import format as fmt
 from slurper_tui.monitor.jobs.plan_runner import NEEDS_KEYS
 from slurper_tui.monitor.model.plans import Plan, PlanView, Step, StepState
 from slurper_tui.monitor.reports.wording import NOT_DURABLE, draft_name, plan_tally
@@ -104,7 +104,7 @@ def _title(view: PlanView, look: Look) -> str:
 
 def _state_of(view: PlanView, look: Look, now: float) -> Iterator[tuple[str, str]]:
     """Yield (text, style) pairs: creation time, job counts by state, what the plan waits for."""
-    made = words.moment(view.plan.made_at, now or view.plan.made_at, look.zone)
+    made = fmt.moment(view.plan.made_at, now or view.plan.made_at, look.zone)
     dot = look.to_ascii(" · ")
     yield look.sanitise(dot.join([f"made {made}", plan_tally(view.plan)])), "muted"
     if waits_for_keys(view):
@@ -134,7 +134,7 @@ def _step(step: Step, plan_id: int, room: int, look: Look, now: float, width: in
 def _after(step: Step, look: Look, now: float) -> str:
     """Return the time of the last state change, and the job id if there is one."""
     changed = step.at and step.state is not StepState.WAITING
-    when = words.moment(step.at, now or step.at, look.zone) if changed else ""
+    when = fmt.moment(step.at, now or step.at, look.zone) if changed else ""
     return "  ".join(filter(None, (when, short_id(step.job_id, look) if step.job_id else "")))
 
 

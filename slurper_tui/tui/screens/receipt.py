@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, ClassVar
 
 from textual.binding import BindingType
 
-from slurper_tui import format as words
+from slurper_tui import format as fmt
 from slurper_tui import version
 from slurper_tui.api.errors import ApiError
 from slurper_tui.monitor.model.base import SHORT_ID, JobKey
@@ -69,7 +69,7 @@ class ReceiptPage(Dialog):
         """Show how many log rows have been read, and the problem or wait that delays it, if any."""
         alone = [*self._keys] == [view.key]
         whose = "" if alone else f" of {view.key.job_id[:SHORT_ID]}"
-        rows = f"reading the log{whose}: {words.count(view.rows_read)} rows"
+        rows = f"reading the log{whose}: {fmt.count(view.rows_read)} rows"
         self._progress = " · ".join(
             filter(None, (rows, hold_up(view.problem, waiting=view.waiting)))
         )

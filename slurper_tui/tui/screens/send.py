@@ -19,7 +19,7 @@ from textual.binding import BindingType
 from textual.events import Key
 from textual.message import Message
 
-from slurper_tui import format as words
+from slurper_tui import format as fmt
 from slurper_tui.api.errors import (
     ApiError,
     Conflict,
@@ -30,7 +30,7 @@ from slurper_tui.monitor.model.job import State
 from slurper_tui.monitor.model.plans import Draft, PlanView, Secrets
 from slurper_tui.monitor.reports.wording import NOT_DURABLE, check_words, not_made_words
 from slurper_tui.tui.keys import may_confirm
-from slurper_tui.tui.render.columns import Facts, migration, short_id
+from slurper_tui.tui.render.columns import DrawContext, migration, short_id
 from slurper_tui.tui.render.glyphs import Look, style_of
 from slurper_tui.tui.render.lines import Line, Piece, fill, pad, width_of, wrap, wrap_words
 from slurper_tui.tui.render.problem_text import error_details
@@ -174,7 +174,7 @@ def _what(drafts: Sequence[Draft]) -> Iterator[tuple[str, str]]:
     first, several = drafts[0], len(drafts) > 1
     if first.keys is not None:
         number = sum(len(draft.keys or ()) for draft in drafts)
-        keys = "the key" if number == 1 else f"exactly the {words.count(number)} keys"
+        keys = "the key" if number == 1 else f"exactly the {fmt.count(number)} keys"
         yield "objects", f"{keys} below"
     elif several:
         yield "objects", f"those under the {len(drafts)} prefixes below"
@@ -196,7 +196,7 @@ def _entries(pending: PendingRequest, look: Look) -> Sequence[str | Line]:
 def _of_several(drafts: Sequence[Draft], look: Look) -> Iterator[str | Line]:
     for number, draft in enumerate(drafts, 1):
         keys = draft.keys or ()
-        title = f"job {number} of {len(drafts)} · {words.count(len(keys))} keys"
+        title = f"job {number} of {len(drafts)} · {fmt.count(len(keys))} keys"
         yield (Piece(INDENT), Piece(look.to_ascii(title), "heading"))
         yield from keys
 
@@ -276,7 +276,7 @@ def _not_made(made: CreateResult, error: ApiError, look: Look, width: int) -> It
         yield from _words("What holds the slots:", look, width, "muted")
         for view in made.running:
             sign = Piece(f"{INDENT}{look.sign(view.state)} ", style_of(view))
-            yield (sign, *migration(view, Facts(look), max(8, width - 4)))
+            yield (sign, *migration(view, DrawContext(look), max(8, width - 4)))
         yield from _words("A job can be made as soon as one of them ends.", look, width, "muted")
     yield ()
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from textual.reactive import var
 
 from slurper_tui.monitor.model.events import Event
-from slurper_tui.tui.render.columns import Facts
+from slurper_tui.tui.render.columns import DrawContext
 from slurper_tui.tui.render.detail import detail_lines, migration_lines
 from slurper_tui.tui.render.glyphs import Look
 from slurper_tui.tui.render.lines import Line
@@ -28,13 +28,13 @@ class DetailPane(TextLines):
     def lines_for(self, width: int) -> tuple[Line, ...]:
         """Return the lines of the highlighted job or migration; none if nothing is highlighted."""
         state = self.state
-        facts = Facts(self._look, state.now, state.deadline)
+        context = DrawContext(self._look, state.now, state.deadline)
         if state.migration is not None:
-            return migration_lines(state.migration, facts, width)
+            return migration_lines(state.migration, context, width)
         if state.job is None:
             return ()
         trace, events = state.snapshot.trace if state.snapshot else None, _events(state)
-        return detail_lines(state.job, facts, width, trace, key=self._window_key, events=events)
+        return detail_lines(state.job, context, width, trace, key=self._window_key, events=events)
 
     def watch_state(self, before: ScreenState, after: ScreenState) -> None:
         """Show the new data, scrolled to the top if another line was highlighted."""

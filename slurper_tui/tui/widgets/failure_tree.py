@@ -13,7 +13,7 @@ import msgspec
 from msgspec.structs import replace
 from textual.reactive import var
 
-from slurper_tui import format as words
+from slurper_tui import format as fmt
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.logs import (
     BROKE_TYPE,
@@ -156,7 +156,7 @@ ROOMY = 64
 
 def read_words(view: FailuresView) -> tuple[str, ...]:
     """Return how much of the log has been read, the longest text first."""
-    rows = words.count(view.rows_read)
+    rows = fmt.count(view.rows_read)
     if view.counts.whole:
         return (f"{rows} rows read",)
     return (f"read {rows} rows…", "reading…") if view.rows_read else ("reading…",)
@@ -196,7 +196,7 @@ def _wrapped(piece: Piece, width: int) -> Iterator[Line]:
 
 def count_width(shown: Sequence[Entry]) -> int:
     """Return the cells for the largest visible count."""
-    return max((len(words.count(e.count)) for e in shown if e.count is not None), default=1)
+    return max((len(fmt.count(e.count)) for e in shown if e.count is not None), default=1)
 
 
 def entry_line(
@@ -214,7 +214,7 @@ def entry_line(
         text = _seen_words(entry.group, look, now)
     elif kind == PREFIX and not entry.text:
         text = "(no prefix)"
-    number = pad("" if entry.count is None else words.count(entry.count), counts, right=True)
+    number = pad("" if entry.count is None else fmt.count(entry.count), counts, right=True)
     sign = Piece(_fold_sign(opened, look) if entry.opens else " ", "faint")
     indent = "    " if entry.is_key else "  "
     head: Line = (Piece("  "), sign, Piece(" "), Piece(number, "muted"), Piece(indent))
@@ -236,7 +236,7 @@ def _group_line(
     head: Line = (
         *(Piece(_fold_sign(opened, look), "faint"), Piece(" ")),
         *(sign_of(group.log_type, look), Piece(" ")),
-        *(Piece(pad(words.count(group.count), counts, right=True)), Piece("  ")),
+        *(Piece(pad(fmt.count(group.count), counts, right=True)), Piece("  ")),
     )
     seen = _seen_words(group, look, now) if width >= ROOMY and not opened else ""
     room = max(1, width - width_of(head) - (len(seen) + 2 if seen else 0))
@@ -249,7 +249,7 @@ def _seen_words(group: FailureGroup, look: Look, now: float) -> str:
     """Return when a reason was first and last seen: `seen Thu 14:01 – today 09:12`."""
     times = [(text, known_time(text)) for text in (group.first_seen, group.last_seen)]
     first, last = (
-        look.sanitise(text) if at is None else words.moment(at, now or at, look.zone)
+        look.sanitise(text) if at is None else fmt.moment(at, now or at, look.zone)
         for text, at in times
     )
     if " " in first and " " not in last:

@@ -1,7 +1,7 @@
 """The parts of the forms: fields as data, the widgets that edit them, and the filter line.
 
-`SOURCE`, `TARGET` and `KEYS` list the fields of a new job; `draft_of` and `secrets_of` turn their
-values into a draft and its secrets. Secrets are never shown, copied or logged.
+`SOURCE`, `TARGET` and `CREDENTIALS` list the fields of a new job; `draft_of` and `secrets_of` turn
+their values into a draft and its secrets. Secrets are never shown, copied or logged.
 """
 
 from __future__ import annotations
@@ -111,7 +111,7 @@ TARGET = Section(
     ),
 )
 
-KEYS = Section(
+CREDENTIALS = Section(
     "Keys to the buckets, never kept",
     (
         _secret("source_access_key_id", "source key id", "source.secret.accessKeyId", _NOT_GCS),
@@ -154,7 +154,7 @@ def secrets_of(values: Values, environ: Mapping[str, str], vendor: str) -> Secre
     """Return the secrets for both buckets: the typed value, else the environment variable's."""
     given = {
         field.name: (values.get(field.name, "") or environ.get(field.variable, "")).strip() or None
-        for field in KEYS.fields
+        for field in CREDENTIALS.fields
         if vendor in field.vendors
     }
     source = ("access_key_id", "secret_access_key", "client_email", "private_key")

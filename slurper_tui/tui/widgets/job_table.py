@@ -13,12 +13,12 @@ from itertools import islice
 from textual.message import Message
 from textual.reactive import var
 
-from slurper_tui import format as words
+from slurper_tui import format as fmt
 from slurper_tui.monitor.model.base import SLOTS, JobKey
 from slurper_tui.monitor.model.job import AccountView, JobView, shown_forecast
 from slurper_tui.monitor.reports.migrations import Migration
 from slurper_tui.tui.render import columns
-from slurper_tui.tui.render.columns import Facts, Fitted, migration, short_id
+from slurper_tui.tui.render.columns import DrawContext, Fitted, migration, short_id
 from slurper_tui.tui.render.glyphs import Look
 from slurper_tui.tui.render.lines import Line, Piece, fill, shorten, width_of, wrap_words
 from slurper_tui.tui.state import Row, RowKey, ScreenState
@@ -66,45 +66,45 @@ INDENT = 2
 """Cells before a name: for the sign of a migration, or to indent a job below it."""
 
 
-def row_name(row: Row, facts: Facts, width: int) -> Line:
+def row_name(row: Row, context: DrawContext, width: int) -> Line:
     """Return the migration cell of a row.
 
     A migration has its fold sign, a job below it the name that distinguishes it there, a retry
     outside of a migration its sign and its buckets.
     """
     if row.migration is None:
-        again: Line = (Piece(facts.look.to_ascii("↻ "), "accent"),) if row.retry else ()
-        return (*again, *migration(row.view, facts, max(1, width - width_of(again))))
+        again: Line = (Piece(context.look.to_ascii("↻ "), "accent"),) if row.retry else ()
+        return (*again, *migration(row.view, context, max(1, width - width_of(again))))
     room = max(1, width - INDENT)
     if row.is_migration:
-        sign = facts.look.to_ascii("▾ " if row.unfolded else "▸ ")
-        return (Piece(sign, "accent"), *_migration(row.migration, facts, room))
-    name = shorten(job_name(row.view, row.migration, facts), room, facts.look.ellipsis)
+        sign = context.look.to_ascii("▾ " if row.unfolded else "▸ ")
+        return (Piece(sign, "accent"), *_migration(row.migration, context, room))
+    name = shorten(job_name(row.view, row.migration, context), room, context.look.ellipsis)
     if row.view.key not in row.migration.superseded:
         return (Piece(" " * INDENT), Piece(name))
     line = (Piece(name, "muted"), Piece("  done again", "faint"))
     return (Piece(" " * INDENT), *line[: 2 if width_of(line) <= room else 1])
 
 
-def job_name(view: JobView, one: Migration, facts: Facts) -> str:
+def job_name(view: JobView, one: Migration, context: DrawContext) -> str:
     """Return a job's name within its migration: the job it retries, its prefix, or its keys."""
     source = view.job.source
     parent = one.retries.get(view.key)
     if parent is not None:
-        sign = facts.look.to_ascii("↻")
-        return f"{sign} retry of {short_id(parent.job_id, facts.look)}"
+        sign = context.look.to_ascii("↻")
+        return f"{sign} retry of {short_id(parent.job_id, context.look)}"
     if source and source.keys is not None:
-        return f"{words.count(len(source.keys))} keys"
+        return f"{fmt.count(len(source.keys))} keys"
     if source and source.path_prefix:
-        return facts.look.sanitise(source.path_prefix)
+        return context.look.sanitise(source.path_prefix)
     return "the whole bucket"
 
 
-def _migration(one: Migration, facts: Facts, room: int) -> Line:
+def _migration(one: Migration, context: DrawContext, room: int) -> Line:
     """Return the buckets of a migration, then the other facts that fit beside their names."""
-    name = migration(one.view, facts, 10**4)
+    name = migration(one.view, context, 10**4)
     number = len(one.jobs)
-    jobs = Piece("  1 job" if number == 1 else f"  {words.count(number)} jobs", "muted")
+    jobs = Piece("  1 job" if number == 1 else f"  {fmt.count(number)} jobs", "muted")
     slots = (Piece(f"  {one.running}/{SLOTS} slots", "muted"),) if one.view.live else ()
     overlap = (Piece(" !", "warning"),) if one.overlaps else ()
     for tail in ((jobs, *slots, *overlap), (*slots, *overlap)):
@@ -112,7 +112,7 @@ def _migration(one: Migration, facts: Facts, room: int) -> Line:
             break
     else:
         tail = overlap
-    return (*migration(one.view, facts, max(1, room - width_of(tail))), *tail)
+    return (*migration(one.view, context, max(1, room - width_of(tail))), *tail)
 
 
 MOST_SUMMED = 500
@@ -198,8 +198,8 @@ class JobTable(LineList):
         content = (id(row.view), id(row.migration), row.unfolded, row.retry, now)
         drawn = self._drawn.get(row.key)
         if drawn is None or drawn[1] != content:
-            facts = Facts(self._look, self.state.now, self.state.deadline)
-            line = columns.cells(row.view, self._columns, facts, partial(row_name, row, facts))
+            context = DrawContext(self._look, self.state.now, self.state.deadline)
+            line = columns.cells(row.view, self._columns, context, partial(row_name, row, context))
             # the row keeps its view and migration alive, so that their ids stay unique
             drawn = self._drawn[row.key] = (row, content, line)
         return drawn[2]

@@ -20,7 +20,7 @@ import msgspec
 from rich.cells import cell_len
 from textual.reactive import var
 
-from slurper_tui import format as words
+from slurper_tui import format as fmt
 from slurper_tui.api.models import LogRow
 from slurper_tui.format import MOST_SHOWN
 from slurper_tui.monitor.model.base import JobKey
@@ -50,7 +50,7 @@ _SIGNS: Mapping[Cause, tuple[str, str, str]] = {
     Cause.OTHER: ("?", "?", "neutral"),
 }
 
-known_time = lru_cache(maxsize=16_384)(words.parse_time)
+known_time = lru_cache(maxsize=16_384)(fmt.parse_time)
 """Parse one of the API's times to UTC seconds; cached, because rows are drawn often."""
 
 
@@ -141,7 +141,7 @@ def time_text(row: LogRow, times: Times, look: Look) -> str:
     if at is None:
         text = shorten(look.sanitise(row.created_at), times.width, look.ellipsis)
     else:
-        text = _local(at, look).strftime(times.form) if times.form else words.age(times.now - at)
+        text = _local(at, look).strftime(times.form) if times.form else fmt.age(times.now - at)
     return pad(text, times.width, right=not times.form)
 
 

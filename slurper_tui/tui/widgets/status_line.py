@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 
 from textual.reactive import var
 
-from slurper_tui import format as words
+from slurper_tui import format as fmt
 from slurper_tui.monitor.model.events import RequestState
 from slurper_tui.monitor.model.job import Snapshot
 from slurper_tui.tui.keys import MOST_HINTS, Hint
@@ -23,7 +23,7 @@ from slurper_tui.tui.render.problem_text import (
     blocked_words,
     in_trouble,
     problem_line,
-    standing_problem,
+    problem_of_all_accounts,
 )
 from slurper_tui.tui.state import ScreenState
 
@@ -80,7 +80,7 @@ def status_line(
     """
     fewest = WRITING_HINTS if state.writing else FEWEST_HINTS
     reserved = width_of(_keys(hints[-fewest:]))
-    facts = list(_facts(state, note, look, width - reserved - 4))
+    facts = list(_status_parts(state, note, look, width - reserved - 4))
     dot = look.to_ascii(" · ")
     left = join(facts, dot)
     while len(facts) > 1 and width_of(left) + reserved + 4 > width:
@@ -100,7 +100,7 @@ def _keys(hints: Sequence[Hint]) -> Line:
     return join([(Piece(key, "key"), Piece(f" {word}", "muted")) for key, word in hints])
 
 
-def _facts(state: ScreenState, note: str, look: Look, room: int) -> Iterator[Line]:
+def _status_parts(state: ScreenState, note: str, look: Look, room: int) -> Iterator[Line]:
     """Yield the facts, the most important first. room: cells for the first one."""
     if note:
         yield (Piece(look.to_ascii(note), "accent"),)
@@ -121,12 +121,12 @@ def _facts(state: ScreenState, note: str, look: Look, room: int) -> Iterator[Lin
         shown = history if len(history) + ROOM_BESIDE <= room else history.partition(":")[0]
         yield (Piece(shown, style),)
     if state.news:
-        span = words.duration(state.news.until - state.news.since)
+        span = fmt.duration(state.news.until - state.news.since)
         moved = state.news.moved
-        more = f": {words.count(moved)} objects moved meanwhile" if moved else ""
+        more = f": {fmt.count(moved)} objects moved meanwhile" if moved else ""
         yield (Piece(f"back after {span} without an answer{more}", "accent"),)
     if state.frozen:
-        yield (Piece(f"frozen since {words.clock(snapshot.taken_at, look.zone)}", "warning"),)
+        yield (Piece(f"frozen since {fmt.clock(snapshot.taken_at, look.zone)}", "warning"),)
     if state.filter_text:
         typed = shorten(look.sanitise(state.filter_text), MOST_FILTER, look.ellipsis)
         yield (Piece("/", "key"), Piece(typed, "accent"))
@@ -155,7 +155,7 @@ def _problem(snapshot: Snapshot, look: Look, room: int) -> Iterator[Line]:
         fits = (text for text in (whole, short) if len(text) <= room)
         yield (Piece(next(fits, blocked), "warning"),)
         return
-    problem = standing_problem(snapshot)
+    problem = problem_of_all_accounts(snapshot)
     if problem:
         yield problem_line(problem, look, room, snapshot.taken_at)
     elif troubled := in_trouble(snapshot):
@@ -174,8 +174,8 @@ def _reading(snapshot: Snapshot) -> Iterator[Line]:
 def _ordinary(snapshot: Snapshot, look: Look) -> Iterator[Line]:
     at, zone = _data_from(snapshot), look.zone
     if at is not None:
-        when = words.moment(at, snapshot.taken_at, zone)
-        text = f"as of {when} {words.zone_name(at, zone)}"
+        when = fmt.moment(at, snapshot.taken_at, zone)
+        text = f"as of {when} {fmt.zone_name(at, zone)}"
         yield (Piece(look.sanitise(text), "muted"),)
     yield (Piece(f"API {snapshot.budget.used}/{snapshot.budget.limit}", "muted"),)
     yield (Piece(f"every {snapshot.interval:g} s", "muted"),)
@@ -190,7 +190,7 @@ def _data_from(snapshot: Snapshot) -> float | None:
 
     It is the time of the snapshot unless no account answers or the API has asked to wait.
     """
-    if standing_problem(snapshot):
+    if problem_of_all_accounts(snapshot):
         good = [a.problem.last_good for a in snapshot.accounts if a.problem]
         return max((at for at in good if at is not None), default=None)
     nothing_yet = not any(account.answered for account in snapshot.accounts)

@@ -8,7 +8,7 @@ import msgspec
 from msgspec.structs import replace
 from textual.reactive import var
 
-from slurper_tui import format as words
+from slurper_tui import format as fmt
 from slurper_tui.eta import eta_short
 from slurper_tui.monitor.estimate.deadline import (
     Promise,
@@ -23,7 +23,7 @@ from slurper_tui.tui.render.columns import DEADLINE_STYLES, promise_short, short
 from slurper_tui.tui.render.glyphs import Look
 from slurper_tui.tui.render.lines import Line, Piece, join, shorten, spread, width_of
 from slurper_tui.tui.render.painted import PaintedLines
-from slurper_tui.tui.render.problem_text import blocked_words, standing_problem
+from slurper_tui.tui.render.problem_text import blocked_words, problem_of_all_accounts
 from slurper_tui.tui.state import ScreenState
 
 
@@ -141,11 +141,11 @@ def tiny_line(state: ScreenState, look: Look) -> Piece:
         return Piece("reading")
     if blocked := blocked_words(state.snapshot, look):
         return Piece(blocked, "warning")
-    if problem := standing_problem(state.snapshot):
+    if problem := problem_of_all_accounts(state.snapshot):
         return Piece(look.sanitise(problem.error.message), "error")
     running = sum(view.status == "running" and view.live for view in state.jobs)
     total = sums(state)
-    percent = words.percent(total.percent, provisional=total.provisional)
+    percent = fmt.percent(total.percent, provisional=total.provisional)
     return Piece(look.to_ascii(f"{running} run {percent} %"), "strong")
 
 
@@ -166,9 +166,7 @@ def _states(state: ScreenState) -> list[Line]:
     other, ended = len(live) - running - paused, len(state.jobs) - len(live)
     counted = ((running, "running"), (paused, "paused"), (other, "other"), (ended, "ended"))
     parts: list[Line] = [
-        (Piece(words.count(number)), Piece(f" {word}", "muted"))
-        for number, word in counted
-        if number
+        (Piece(fmt.count(number)), Piece(f" {word}", "muted")) for number, word in counted if number
     ]
     if state.snapshot and len(state.jobs) < state.total:
         parts.append((Piece(f"{len(state.jobs)}/{state.total} shown", "accent"),))
@@ -177,15 +175,15 @@ def _states(state: ScreenState) -> list[Line]:
 
 def _numbers(total: Sums, look: Look) -> list[Line]:
     """Return the objects, the percent, the rate and the ETA."""
-    objects = f" of {words.short_count(total.objects)}{'+' if total.at_least else ''}"
-    percent = words.percent(total.percent, provisional=total.provisional)
-    eta, left = Piece(look.to_ascii(words.DASH), "faint"), total.remaining
+    objects = f" of {fmt.short_count(total.objects)}{'+' if total.at_least else ''}"
+    percent = fmt.percent(total.percent, provisional=total.provisional)
+    eta, left = Piece(look.to_ascii(fmt.DASH), "faint"), total.remaining
     if left is not None:
         eta = Piece(look.to_ascii(eta_short(left.low, left.high, at_least=left.at_least)))
     return [
-        (Piece(words.short_count(total.done)), Piece(objects, "muted")),
+        (Piece(fmt.short_count(total.done)), Piece(objects, "muted")),
         (Piece(look.to_ascii(percent), "strong"), Piece(" %", "muted")),
-        (Piece(look.to_ascii(words.rate(total.rate))), Piece("/s", "muted")),
+        (Piece(look.to_ascii(fmt.rate(total.rate))), Piece("/s", "muted")),
         (Piece("ETA ", "muted"), eta),
     ]
 

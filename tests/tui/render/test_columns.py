@@ -8,17 +8,17 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from slurper_tui.monitor.model.job import Counts, JobView, Phase, Total
-from slurper_tui.tui.render.columns import SORTS, Facts, cells, fit, header, sorted_jobs
+from slurper_tui.tui.render.columns import SORTS, DrawContext, cells, fit, header, sorted_jobs
 from slurper_tui.tui.render.glyphs import Look, style_of
 from slurper_tui.tui.render.lines import text_of, width_of
 from tests.tui.jobs import NOW, forecast, harmless, view
 
-FACTS = Facts(Look(), NOW)
-PLAIN = Facts(Look(ascii_only=True), NOW)
+CONTEXT = DrawContext(Look(), NOW)
+PLAIN = DrawContext(Look(ascii_only=True), NOW)
 
 
-def row(job: object, width: int = 100, facts: Facts = FACTS) -> str:
-    return text_of(cells(job, fit(width, accounts=False, ages=True), facts))  # type: ignore[arg-type]  # a JobView
+def row(job: object, width: int = 100, context: DrawContext = CONTEXT) -> str:
+    return text_of(cells(job, fit(width, accounts=False, ages=True), context))  # type: ignore[arg-type]  # a JobView
 
 
 def names(width: int, **given: bool) -> list[str]:
@@ -26,16 +26,16 @@ def names(width: int, **given: bool) -> list[str]:
     return [column.name for column, _ in fit(width, **shown)]
 
 
-def cell(name: str, job: JobView, facts: Facts = FACTS) -> str:
+def cell(name: str, job: JobView, context: DrawContext = CONTEXT) -> str:
     """Return the text of one cell."""
     [(column, width)] = [c for c in fit(200, accounts=True, ages=True) if c[0].name == name]
-    return text_of(column.draw(job, facts, width))
+    return text_of(column.draw(job, context, width))
 
 
 @pytest.mark.parametrize("width", range(10, 200))
 def test_a_row_and_its_header_are_exactly_as_wide_as_the_table(width: int) -> None:
     columns = fit(width, accounts=True, ages=True)
-    line = width_of(cells(view(), columns, FACTS))
+    line = width_of(cells(view(), columns, CONTEXT))
     assert line == sum(w for _, w in columns) + sum(c.gap for c, _ in columns[1:])
     assert line == max(width, 9)
     assert width_of(header(columns, Look(), None, False)) == line
@@ -137,7 +137,7 @@ def test_a_number_is_never_cut(done: int, objects: int, failed: int) -> None:
     columns = fit(100, accounts=False, ages=False)
     for column, width in columns:
         if column.name not in ("status", "migration"):
-            assert width_of(column.draw(job, FACTS, width)) <= width
+            assert width_of(column.draw(job, CONTEXT, width)) <= width
 
 
 def test_an_unknown_value_is_a_dash() -> None:
@@ -180,7 +180,7 @@ def test_a_long_name_keeps_both_its_ends() -> None:
 @pytest.mark.parametrize("word", ["running", "paused", "completed", "aborted", "errored", None])
 def test_a_row_is_ascii_if_needed(word: str | None) -> None:
     job = view(status=word, source="fötos\u202e", prefix="日本/", target="[/red]")
-    text = row(job, facts=PLAIN)
+    text = row(job, context=PLAIN)
     assert text.isascii()
     assert "[/red]" in text
 
@@ -188,7 +188,7 @@ def test_a_row_is_ascii_if_needed(word: str | None) -> None:
 @given(st.text(), st.text(), st.text())
 def test_foreign_text_holds_no_control_characters(source: str, prefix: str, word: str) -> None:
     job = view(status=word, source=source, prefix=prefix, target=source, id=prefix)
-    line = cells(job, fit(90, accounts=True, ages=True), FACTS)
+    line = cells(job, fit(90, accounts=True, ages=True), CONTEXT)
     assert width_of(line) == 90
     assert harmless(text_of(line))
 

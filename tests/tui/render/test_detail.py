@@ -12,17 +12,17 @@ from rich.cells import cell_len
 from slurper_tui.api.errors import Fault, Unreachable
 from slurper_tui.api.models import Job, Source, parse
 from slurper_tui.monitor.model.job import Counts, JobView, Phase, Total, Verdict
-from slurper_tui.tui.render.columns import Facts
+from slurper_tui.tui.render.columns import DrawContext
 from slurper_tui.tui.render.detail import detail_lines
 from slurper_tui.tui.render.glyphs import Look
 from slurper_tui.tui.render.lines import text_of, width_of
 from tests.tui.jobs import ACCOUNT, NOW, forecast, harmless, view
 
-FACTS = Facts(Look(zone=UTC), NOW)
+CONTEXT = DrawContext(Look(zone=UTC), NOW)
 
 
-def drawn(job: JobView, width: int = 40, facts: Facts = FACTS) -> str:
-    return "\n".join(text_of(line) for line in detail_lines(job, facts, width))
+def drawn(job: JobView, width: int = 40, context: DrawContext = CONTEXT) -> str:
+    return "\n".join(text_of(line) for line in detail_lines(job, context, width))
 
 
 def test_the_identity_of_a_job() -> None:
@@ -55,13 +55,13 @@ def test_each_count_has_its_share() -> None:
 
 @pytest.mark.parametrize("width", [20, 40, 70, 120])
 def test_the_bar_shows_every_part_that_exists(width: int) -> None:
-    bar = text_of(detail_lines(view(counts=Counts(10**6, 999_990, 4, 3)), FACTS, width)[3])
+    bar = text_of(detail_lines(view(counts=Counts(10**6, 999_990, 4, 3)), CONTEXT, width)[3])
     assert {"█", "▓", "▒", "░"} <= set(bar) or width >= 70
 
 
 @pytest.mark.parametrize("width", range(24, 50))
 def test_no_number_is_cut_in_a_narrow_pane(width: int) -> None:
-    lines = detail_lines(view(counts=Counts(3_440_785, 1_172_004, 38_110, 904)), FACTS, width)
+    lines = detail_lines(view(counts=Counts(3_440_785, 1_172_004, 38_110, 904)), CONTEXT, width)
     texts = [text_of(line) for line in lines[5:10]]
     for text, count in zip(texts, ["1,172,004", "38,110", "904", "2,229,767"], strict=False):
         assert count in text
@@ -80,9 +80,9 @@ def test_a_live_job_shows_both_rates() -> None:
     assert "61/s now · 74/s since start\nETA —" in drawn(view())
 
 
-def pace(job: JobView, width: int = 60, facts: Facts = FACTS) -> list[str]:
+def pace(job: JobView, width: int = 60, context: DrawContext = CONTEXT) -> list[str]:
     """Return the lines between the counts and the identity."""
-    lines = [text_of(line) for line in detail_lines(job, facts, width)]
+    lines = [text_of(line) for line in detail_lines(job, context, width)]
     total = next(n for n, line in enumerate(lines) if line.startswith("total"))
     return lines[total + 2 : lines.index("", total + 2)]
 
@@ -122,7 +122,7 @@ def test_the_finish_is_below_the_range_if_both_do_not_fit() -> None:
     job = view(forecast=forecast(1.6, 2.1))
     assert pace(job, 40)[1:] == ["1 h 35 \N{EN DASH} 2 h 10 min", "today 11:22\N{EN DASH}11:53 UTC"]
     assert pace(job)[1:] == ["1 h 35 \N{EN DASH} 2 h 10 min · today 11:22\N{EN DASH}11:53 UTC"]
-    plain = Facts(Look(ascii_only=True, zone=UTC), NOW)
+    plain = DrawContext(Look(ascii_only=True, zone=UTC), NOW)
     assert pace(job, 60, plain)[1:] == ["1 h 35 - 2 h 10 min - today 11:22-11:53 UTC"]
 
 
@@ -149,7 +149,7 @@ def test_a_stall_is_shown_with_its_start() -> None:
         "0/s now · 74/s since start",
         "ETA —",
     ]
-    lines = detail_lines(replace(job, stalled_badly=True), FACTS, 60)
+    lines = detail_lines(replace(job, stalled_badly=True), CONTEXT, 60)
     assert [p.style for line in lines for p in line if "nothing has moved" in p.text] == ["error"]
 
 
@@ -203,11 +203,11 @@ def test_a_job_that_is_gone_is_noted() -> None:
 
 @given(st.text(), st.text(), st.integers(1, 150), st.booleans())
 def test_foreign_text_holds_no_control_characters(a: str, b: str, width: int, plain: bool) -> None:
-    facts = Facts(Look(plain, UTC), NOW)
+    context = DrawContext(Look(plain, UTC), NOW)
     error = Unreachable(a, faults=(Fault(1, b),), ray=a)
     verdict = Verdict(a)
     job = view(status=b, source=a, prefix=b, target=a, id=b, problem=error, verdict=verdict)
-    lines = detail_lines(job, facts, width)
+    lines = detail_lines(job, context, width)
     assert harmless("".join(map(text_of, lines)))
     assert not plain or "".join(map(text_of, lines)).isascii()
     if width >= 40:
@@ -226,7 +226,7 @@ def test_any_answer_can_be_drawn(raw: dict[str, object]) -> None:
 
 
 def red(job: JobView) -> str:
-    lines = detail_lines(job, FACTS, 60)
+    lines = detail_lines(job, CONTEXT, 60)
     return " ".join(piece.text for line in lines for piece in line if piece.style == "error")
 
 

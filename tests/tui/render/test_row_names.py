@@ -11,7 +11,7 @@ from slurper_tui.api.models import Source
 from slurper_tui.monitor.model.events import RetryLink
 from slurper_tui.monitor.model.job import JobView
 from slurper_tui.monitor.reports.migrations import Migration, family
-from slurper_tui.tui.render.columns import Facts
+from slurper_tui.tui.render.columns import DrawContext
 from slurper_tui.tui.render.detail import migration_lines
 from slurper_tui.tui.render.glyphs import Look
 from slurper_tui.tui.render.lines import text_of, width_of
@@ -19,8 +19,8 @@ from slurper_tui.tui.state import Row
 from slurper_tui.tui.widgets.job_table import row_name
 from tests.tui.jobs import NOW, harmless, iso, view
 
-FACTS = Facts(Look(), NOW)
-PLAIN = Facts(Look(ascii_only=True), NOW)
+CONTEXT = DrawContext(Look(), NOW)
+PLAIN = DrawContext(Look(ascii_only=True), NOW)
 
 
 def photos(number: int, status: str = "running", **given: Any) -> JobView:
@@ -37,12 +37,12 @@ NESTED = family([photos(1, prefix="2024/"), photos(2, prefix="2024/01/")])
 OVER = family([photos(n, "completed", done=1000, prefix=f"{n}/") for n in (1, 2)])
 
 
-def name(one: Migration, width: int, facts: Facts = FACTS, **given: Any) -> str:
-    return text_of(row_name(Row(one.key, one.view, one, **given), facts, width))
+def name(one: Migration, width: int, context: DrawContext = CONTEXT, **given: Any) -> str:
+    return text_of(row_name(Row(one.key, one.view, one, **given), context, width))
 
 
-def below(view: JobView, one: Migration, width: int = 30, facts: Facts = FACTS) -> str:
-    return text_of(row_name(Row(view.key, view, one), facts, width))
+def below(view: JobView, one: Migration, width: int = 30, context: DrawContext = CONTEXT) -> str:
+    return text_of(row_name(Row(view.key, view, one), context, width))
 
 
 def test_a_migration_shows_its_buckets_jobs_and_slots() -> None:
@@ -79,7 +79,7 @@ def test_a_retry_names_the_retried_job() -> None:
     child = keyed(photos(2), 10)
     one = family([parent, child], [RetryLink(child.key, parent.key, 10)])
     assert below(child, one) == "  ↻ retry of 3fa8…4f77"
-    assert below(child, one, facts=PLAIN) == "  @ retry of 3fa8..f77"
+    assert below(child, one, context=PLAIN) == "  @ retry of 3fa8..f77"
 
 
 def test_a_superseded_job_is_marked_if_there_is_room() -> None:
@@ -97,16 +97,16 @@ def test_a_name_fits_its_column_and_holds_no_control_characters(
 ) -> None:
     jobs = [view(n, source=source, prefix=prefix, target=target) for n in (1, 2)]
     one = family(jobs)
-    for facts in (FACTS, PLAIN):
+    for context in (CONTEXT, PLAIN):
         for row in (Row(one.key, one.view, one, unfolded), Row(jobs[0].key, jobs[0], one)):
-            line = row_name(row, facts, width)
+            line = row_name(row, context, width)
             assert harmless(text_of(line))
             assert width_of(line) <= max(width, 10)
-            assert facts is FACTS or text_of(line).isascii()
+            assert context is CONTEXT or text_of(line).isascii()
 
 
-def drawn(one: Migration, width: int = 40, facts: Facts = FACTS) -> list[str]:
-    return [text_of(line).rstrip() for line in migration_lines(one, facts, width)]
+def drawn(one: Migration, width: int = 40, context: DrawContext = CONTEXT) -> list[str]:
+    return [text_of(line).rstrip() for line in migration_lines(one, context, width)]
 
 
 def test_the_details_show_sums_jobs_and_slots() -> None:
@@ -152,9 +152,9 @@ def test_the_details_show_retries_and_superseded_jobs() -> None:
 
 
 @pytest.mark.parametrize("width", [1, 8, 20, 36, 69, 70, 120])
-@pytest.mark.parametrize("facts", [FACTS, PLAIN])
-def test_the_details_fit_every_width(width: int, facts: Facts) -> None:
+@pytest.mark.parametrize("context", [CONTEXT, PLAIN])
+def test_the_details_fit_every_width(width: int, context: DrawContext) -> None:
     one = family([photos(1), photos(2, prefix="日本/" * 20), photos(3, "completed", failed=3)])
-    lines = migration_lines(one, facts, width)
+    lines = migration_lines(one, context, width)
     assert all(width_of(line) <= max(width, 30) for line in lines)
-    assert facts is FACTS or all(text_of(line).isascii() for line in lines)
+    assert context is CONTEXT or all(text_of(line).isascii() for line in lines)

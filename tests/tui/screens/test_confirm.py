@@ -15,7 +15,7 @@ from slurper_tui.monitor.model.events import Action
 from slurper_tui.monitor.model.job import Counts, JobView, Verdict
 from slurper_tui.tui.availability import Change
 from slurper_tui.tui.keys import set_context
-from slurper_tui.tui.render.columns import Facts
+from slurper_tui.tui.render.columns import DrawContext
 from slurper_tui.tui.render.glyphs import Look
 from slurper_tui.tui.render.lines import text_of, width_of
 from slurper_tui.tui.screens.confirm import (
@@ -49,7 +49,7 @@ def asked(action: Action, *jobs: JobView, look: Look = LOOK) -> Question:
 
 
 def text(question: Question, width: int = 68, look: Look = LOOK, *, airy: bool = True) -> str:
-    lines = question_lines(question, Facts(look, NOW), width, airy=airy)
+    lines = question_lines(question, DrawContext(look, NOW), width, airy=airy)
     return "\n".join(text_of(line) for line in lines)
 
 
@@ -153,12 +153,12 @@ def test_every_line_fits_and_nothing_foreign_steers_the_terminal(
 ) -> None:
     look = Look(ascii_only, UTC)
     question = asked(Action.ABORT, view(1, source=bucket, prefix=bucket), look=look)
-    lines = [*question_lines(question, Facts(look, NOW), width)]
+    lines = [*question_lines(question, DrawContext(look, NOW), width)]
     lines += answer_lines(question, Answer(typed), look, width)
     assert all(harmless(text_of(line)) for line in lines)
     assert not ascii_only or all(text_of(line).isascii() for line in lines)
     if width >= 16:
-        named = [*question_lines(question, Facts(look, NOW), width)]
+        named = [*question_lines(question, DrawContext(look, NOW), width)]
         assert all(width_of(line) <= max(width, 8) for line in named)
 
 

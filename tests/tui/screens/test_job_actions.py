@@ -16,7 +16,7 @@ from textual.events import Key
 from slurper_tui.api.errors import Conflict, Fault, Unreachable
 from slurper_tui.monitor.model.events import Action, ActionRequest, Event, RequestState, What
 from slurper_tui.monitor.model.job import AccountView, Counts, JobView, Snapshot
-from slurper_tui.tui.render.columns import Facts
+from slurper_tui.tui.render.columns import DrawContext
 from slurper_tui.tui.render.detail import detail_lines
 from slurper_tui.tui.render.glyphs import Look
 from slurper_tui.tui.render.job_text import event_lines, event_text, requests_words
@@ -481,7 +481,9 @@ async def test_the_event_list_stands_in_the_details_newest_first() -> None:
 
 def test_many_events_leave_room_and_are_all_there() -> None:
     events = [Event(RUNNING.key, NOW - 60 * n, What.ITSELF, f"word{n}") for n in range(9, -1, -1)]
-    lines = [text_of(line) for line in detail_lines(RUNNING, Facts(LOOK, NOW), 34, events=events)]
+    lines = [
+        text_of(line) for line in detail_lines(RUNNING, DrawContext(LOOK, NOW), 34, events=events)
+    ]
     at = [next(y for y, line in enumerate(lines) if f"word{n}" in line) for n in range(10)]
     assert at == sorted(at)
     identity = next(y for y, line in enumerate(lines) if "endpoint" in line)
@@ -490,14 +492,14 @@ def test_many_events_leave_room_and_are_all_there() -> None:
 
 def test_in_two_columns_they_are_all_there_too() -> None:
     events = [Event(RUNNING.key, NOW - 60 * n, What.ITSELF, f"word{n}") for n in range(9, -1, -1)]
-    lines = detail_lines(RUNNING, Facts(LOOK, NOW), 100, events=events)
+    lines = detail_lines(RUNNING, DrawContext(LOOK, NOW), 100, events=events)
     at = [n for line in lines for n in range(10) if f"word{n}" in text_of(line)]
     assert at == [*range(10)]
 
 
 def test_how_a_request_stands_is_above_the_events() -> None:
     asked = replace(RUNNING, request=ActionRequest(Action.PAUSE, NOW, RequestState.SENT))
-    lines = detail_lines(asked, Facts(LOOK, NOW), 60, events=EVENTS)
+    lines = detail_lines(asked, DrawContext(LOOK, NOW), 60, events=EVENTS)
     texts = [text_of(line) for line in lines]
     assert texts.index(WAITING) < texts.index("09:45  running, as asked here")
 
@@ -516,15 +518,15 @@ def test_how_a_request_stands_is_above_the_events() -> None:
     ],
 )
 def test_an_event_in_words(what: What, detail: str, said: str, words: str) -> None:
-    assert event_text(Event(RUNNING.key, NOW, what, detail, said), Facts(LOOK, NOW)) == words
+    assert event_text(Event(RUNNING.key, NOW, what, detail, said), DrawContext(LOOK, NOW)) == words
 
 
 @given(st.sampled_from(What), st.text(), st.text(), st.integers(1, 60), st.booleans())
 def test_no_event_steers_the_terminal(
     what: What, detail: str, said: str, width: int, ascii_only: bool
 ) -> None:
-    facts = Facts(Look(ascii_only, UTC), NOW)
-    lines = [*event_lines([Event(RUNNING.key, NOW, what, detail, said)], facts, width)]
+    context = DrawContext(Look(ascii_only, UTC), NOW)
+    lines = [*event_lines([Event(RUNNING.key, NOW, what, detail, said)], context, width)]
     assert lines
     assert all(harmless(text_of(line)) for line in lines)
     assert not ascii_only or all(text_of(line).isascii() for line in lines)
