@@ -155,15 +155,15 @@ class Exchange:
                 envelope = await asyncio.to_thread(good_envelope, raw, clean)
             else:
                 envelope = good_envelope(raw, clean)
+            limit, total = parse_limit(raw.headers), total_of(envelope)
         except Exception as error:
             self._clean(error)
             _log.debug("%s %s: %s (%.3f s)", method, path, error, time.monotonic() - started)
             raise
-        ray, limit = self._short(raw.headers.get("cf-ray")), parse_limit(raw.headers)
+        ray = self._short(raw.headers.get("cf-ray"))
         took = time.monotonic() - started
         _log.debug("%s %s: %d, %d B, %s (%.3f s)", method, path, raw.status, size, limit, took)
-        result, total = envelope.get("result"), total_of(envelope)
-        return Received(result, raw.status, ray, limit, total, size)
+        return Received(envelope.get("result"), raw.status, ray, limit, total, size)
 
     def _short(self, ray: str | None) -> str | None:
         """Return a cf-ray header that is safe to show; a long one is scrubbed and cut.

@@ -8,8 +8,15 @@ from slurper_tui.cli.parser import COMMANDS, COMMON, OF_MONITOR, PROG, Argument
 
 # The function uses no arrays of the shell's own, which zsh counts from 1.
 _BASH = """_slurper_tui() {{
-    local options
-    case "$COMP_LINE" in
+    local options command= previous= word
+    for word in ${{COMP_LINE% *}}; do
+        case "$previous" in
+            {valued}) ;;
+            *) case "$word" in {commands}) command=$word; break ;; esac ;;
+        esac
+        previous=$word
+    done
+    case "$command" in
 {cases}
         *) options="{first}" ;;
     esac
@@ -25,16 +32,26 @@ def completion_script(shell: str) -> str:
     if shell == "fish":
         return "".join(_fish_lines())
     cases = (
-        f'        *" {name} "*) options="{_options((*COMMON, *command.arguments))}" ;;'
+        f'        {name}) options="{_words((*COMMON, *command.arguments))}" ;;'
         for name, command in COMMANDS.items()
     )
-    first = f"{' '.join(COMMANDS)} {_options((*COMMON, *OF_MONITOR))}"
-    script = _BASH.format(cases="\n".join(cases), first=first, prog=PROG)
+    script = _BASH.format(
+        valued="|".join(name for a in (*COMMON, *OF_MONITOR) if a.takes_word for name in a.names),
+        commands="|".join(COMMANDS),
+        cases="\n".join(cases),
+        first=f"{' '.join(COMMANDS)} {_words((*COMMON, *OF_MONITOR))}",
+        prog=PROG,
+    )
     return _ZSH + script if shell == "zsh" else script
 
 
-def _options(arguments: Iterable[Argument]) -> str:
-    return " ".join(name for a in arguments for name in a.names if name.startswith("-"))
+def _words(arguments: Iterable[Argument]) -> str:
+    """Return the names of options, and the words that an operand may be."""
+    words = ["--help"]
+    for argument in arguments:
+        options = [name for name in argument.names if name.startswith("-")]
+        words += options or argument.settings.get("choices", ())
+    return " ".join(words)
 
 
 def _fish_lines() -> Iterable[str]:

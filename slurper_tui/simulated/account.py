@@ -149,8 +149,9 @@ class Jobs:
                 limit, offset = page_of(request)
                 return accept([job_json(c, now) for c in self.courses()[offset : offset + limit]])
             case "create":
-                plan = self._new_plan(body_of(request, CreateBody), now)
+                body: CreateBody = body_of(request, CreateBody)
                 self._refuse_beyond_most(now)
+                plan = self._new_plan(body, now)
                 self._courses[plan.id] = Course(plan)
                 return accept({"id": plan.id}, status=201)
             case "abortAll":

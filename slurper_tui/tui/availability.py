@@ -90,13 +90,16 @@ def why_unavailable(view: JobView, action: Action) -> str:
     return why_not(view, action)
 
 
+WATCH_ONLY = "jobs can only be watched: this version of Textual is not supported"
+
+
 def why_not_change(change: Change, state: ScreenState, unlock: str) -> str:
     """Return the reason why a change cannot be made now, or "".
 
-    unlock: the key that allows changes.
+    unlock: the key that allows changes; "" if they cannot be allowed in this run.
     """
     if not state.writing:
-        return f"read-only: {unlock} unlocks"
+        return f"read-only: {unlock} unlocks" if unlock else WATCH_ONLY
     views = aimed_at(change, state.snapshot)
     if change.action is Action.ABORT_ALL:
         return "" if views else NO_JOB_LEFT

@@ -37,6 +37,11 @@ def completed(line: str) -> list[str]:
         ("slurper-tui --dem", ["--demo"]),
         ("slurper-tui jobs --st", ["--status"]),
         ("slurper-tui jobs --thème", []),
+        ("slurper-tui create --source-bucket logs --pre", ["--prefix", "--prefixes"]),
+        ("slurper-tui --account logs jobs --st", ["--status"]),
+        ("slurper-tui --account jobs dig", ["digest"]),
+        ("slurper-tui completion b", ["bash"]),
+        ("slurper-tui digest --he", ["--help"]),
         ("slurper-tui --demo history --", None),
     ],
 )

@@ -98,15 +98,25 @@ def wall() -> float:
 
 def create_elsewhere(account: SimulatedAccount) -> str:
     """Create a job as another client; return its id."""
-    url = f"https://api.example.com/client/v4/accounts/{account.account_id}/slurper/jobs"
     keys = {"accessKeyId": "a", "secretAccessKey": "b"}
     body = {
         "source": {"vendor": "s3", "bucket": "colleagues", "secret": keys},
         "target": {"vendor": "r2", "bucket": "media", "secret": keys},
     }
+    return str(_request_elsewhere(account, "POST", "", json=body).json()["result"]["id"])
+
+
+def delete_elsewhere(account: SimulatedAccount, job_id: str) -> None:
+    """Delete an ended job as another client."""
+    assert _request_elsewhere(account, "DELETE", f"/{job_id}").is_success
+
+
+def _request_elsewhere(
+    account: SimulatedAccount, method: str, path: str, **body: Any
+) -> httpx.Response:
+    url = f"https://api.example.com/client/v4/accounts/{account.account_id}/slurper/jobs{path}"
     headers = {"authorization": f"Bearer {account.token}"}
-    answer = account.answer(httpx.Request("POST", url, headers=headers, json=body))
-    return str(answer.json()["result"]["id"])
+    return account.answer(httpx.Request(method, url, headers=headers, **body))
 
 
 def make_accounts(number: int, **options: Any) -> list[SimulatedAccount]:

@@ -184,10 +184,19 @@ def test_with_an_unsupported_textual_jobs_can_only_be_watched(
     with PtyProgram(program, environ, size=(120, 30)) as running:
         running.see("as of")
         assert "writing" not in running.text
-        running.type("P")
-        running.see("read-only")
+        for key in ("P", "W"):
+            running.type(key)
+            running.see("jobs can only be watched")
+            running.type("j")
+            running.see_no("jobs can only be watched")
+        running.type(":")
+        running.see("a job, an action or a theme")
+        running.type("plans\r")
+        running.see("There are no plans")
         running.type("W")
         running.see("jobs can only be watched")
+        running.type("\x1b")
+        running.see_no("There are no plans")
         running.type("q")
         assert running.ended() == 0
         running.assert_as_found()

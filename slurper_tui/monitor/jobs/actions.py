@@ -1,6 +1,6 @@
 """Actions on jobs (pause, resume, abort, delete): when they are allowed, and how they are sent.
 
-`JobControl` implements `Control`. It reads a job's state again, sends each request at most once,
+`JobControl` reads a job's state again, sends each request at most once,
 and attaches the outcome to the job and to its events; later polls confirm the effect.
 """
 

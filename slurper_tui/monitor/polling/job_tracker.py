@@ -158,7 +158,7 @@ class PollMode(Enum):
 
     ACTIVE: every period.
     LAZY: once a minute, and last of all: it has ended, but its final counts are unknown.
-    CLOSED: never, unless something about it is open: its final counts are known.
+    CLOSED: never, since its final counts are known; like LAZY while something about it is open.
     """
 
     ACTIVE = "active"
@@ -251,7 +251,7 @@ class JobTrack:
             return math.inf
         if self._requests.open:
             return interval
-        if self.mode is PollMode.LAZY and self.answered:
+        if self.mode is not PollMode.ACTIVE and self.answered:
             return STEADY_SECONDS
         brisk = highlighted or self.view.status == "running" or self.view.ended
         return interval if brisk else interval * PAUSED_ROUNDS

@@ -133,7 +133,7 @@ def demand(accounts: Iterable[AccountTrack], interval: float, focus: Focus) -> f
     total = 0.0
     for account in accounts:
         total += 1 / list_period(interval, account.listing.pause)
-        tracks = (t for t in account.jobs.values() if t.mode is not PollMode.LAZY)
+        tracks = (t for t in account.jobs.values() if t.mode is PollMode.ACTIVE)
         periods = (t.period(interval, False) for t in tracks if t.key != focus.highlighted)
         total += sum(1 / period for period in periods)
     return total
@@ -172,7 +172,7 @@ def _account_asks(
 
 
 def _is_only_lazy(track: JobTrack) -> bool:
-    return track.mode is PollMode.LAZY and not (track.urgent or track.doubted)
+    return track.mode is not PollMode.ACTIVE and not (track.urgent or track.doubted)
 
 
 def _ids_in_focus(account: AccountTrack, focus: Focus) -> set[str]:
@@ -208,9 +208,7 @@ def _probe(account: AccountTrack, now: float) -> Iterator[Ask]:
     if account.under_way or now < account.retry_at:
         return
     live = [
-        track
-        for track in account.jobs.values()
-        if not track.over and track.mode is not PollMode.LAZY
+        track for track in account.jobs.values() if not track.over and track.mode is PollMode.ACTIVE
     ]
     job = min(live, key=lambda track: track.asked_at, default=None) if account.probes % 2 else None
     yield Ask(Rank.FIRST_LIST, 0.0, account, job, probe=True)
@@ -246,7 +244,7 @@ def _job_ask(
         return None
     if highlighted:
         return Ask(Rank.ASKED_FOR, overdue, account, track)
-    if track.mode is not PollMode.LAZY:
+    if track.mode is PollMode.ACTIVE:
         return Ask(Rank.DUE, overdue, account, track)
     seen = track.key in focus.visible
     return Ask(Rank.VISIBLE if seen else Rank.LAZY, overdue, account, track)

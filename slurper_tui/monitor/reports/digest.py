@@ -59,7 +59,7 @@ _NEAR = 6 * 86400
 
 
 class ChangeKind(StrEnum):
-    """The kind of an change."""
+    """The kind of a change."""
 
     STATUS = "status"
     RESTARTED = "restarted"
@@ -72,7 +72,7 @@ class ChangeKind(StrEnum):
 class Change(msgspec.Struct, frozen=True):
     """One change and its text, which is not sanitised yet.
 
-    since, until: UTC seconds; until is None for an change at one moment. A status change seen only
+    since, until: UTC seconds; until is None for a change at one moment. A status change seen only
     after a gap has the times of the two samples around it. when: the time clause at the end of a
     status change's `text`.
     """
@@ -151,7 +151,7 @@ def status_changes(
 
 
 def restarts(samples: Sequence[Recorded], calendar: Calendar) -> Iterator[Change]:
-    """Yield an change for each fallen counter; counts before and after it are not comparable."""
+    """Yield a change for each fallen counter; counts before and after it are not comparable."""
     last: dict[str, int] = {}
     for sample in samples:
         counters = {"done": sample.counts.done, "total": sample.counts.objects}
@@ -166,7 +166,7 @@ def restarts(samples: Sequence[Recorded], calendar: Calendar) -> Iterator[Change
 
 
 def span_changes(seen: Iterable[Span], calendar: Calendar) -> Iterator[Change]:
-    """Yield an change for each span in which a job was paused, stalled or unobserved."""
+    """Yield a change for each span in which a job was paused, stalled or unobserved."""
     for span in seen:
         if span.kind is Seen.WATCHED:
             continue
@@ -178,7 +178,7 @@ def span_changes(seen: Iterable[Span], calendar: Calendar) -> Iterator[Change]:
 def finish_moved(
     before: Forecast | None, after: Forecast | None, calendar: Calendar
 ) -> Iterator[Change]:
-    """Yield an change if the new forecast contradicts the old one.
+    """Yield a change if the new forecast contradicts the old one.
 
     None is yielded if both finishes are more than two weeks ahead.
     """

@@ -43,9 +43,9 @@ class JobActions:
             self._set_writing(writing=False)
             return
         if self._main.options.read_only:
-            self._main.show_note(
-                "jobs can only be watched: this version of Textual is not supported"
-            )
+            from slurper_tui.tui.availability import WATCH_ONLY
+
+            self._main.show_note(WATCH_ONLY)
             return
         from slurper_tui.tui.screens.confirm import unlock_question
 
@@ -73,7 +73,7 @@ class JobActions:
         """Return why a change cannot be made now; "" if it can."""
         from slurper_tui.tui.availability import why_not_change
 
-        return why_not_change(change, self._main.state, self._main.sign("change.unlock"))
+        return why_not_change(change, self._main.state, self._main.unlock_sign)
 
     def ask(self, change: Change) -> None:
         """Open the confirmation of a change, or show why the change is impossible."""

@@ -453,7 +453,12 @@ class MainScreen(NotedScreen[None]):
         """Return why each unavailable key does not work now, by binding id."""
         from slurper_tui.tui.availability import reasons
 
-        return reasons((key.id or "" for key in MAIN_KEYS), self.state, self.sign("change.unlock"))
+        return reasons((key.id or "" for key in MAIN_KEYS), self.state, self.unlock_sign)
+
+    @property
+    def unlock_sign(self) -> str:
+        """The key that allows changes; "" if they cannot be allowed in this run."""
+        return "" if self.options.read_only else self.sign("change.unlock")
 
     def action_palette(self) -> None:
         """Open the palette, which finds jobs, actions and themes by name."""

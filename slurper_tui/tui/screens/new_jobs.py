@@ -121,8 +121,9 @@ class NewJobs:
     def _context(self) -> PageContext:
         from slurper_tui.tui.screens.send import PageContext
 
-        unlock = partial(self._main.run_action, "unlock")
-        return PageContext(self._main.look, self._main.options.environ, self._main.services, unlock)
+        options = self._main.options
+        unlock = None if options.read_only else partial(self._main.run_action, "unlock")
+        return PageContext(self._main.look, options.environ, self._main.services, unlock)
 
     def _keep_filled_in(self, values: Mapping[str, str]) -> None:
         """Keep the values without secrets, for when the form is opened again."""

@@ -18,6 +18,7 @@ from slurper_tui import format as fmt
 from slurper_tui.monitor.jobs.plan_runner import NEEDS_KEYS
 from slurper_tui.monitor.model.plans import Plan, PlanView, Step, StepState
 from slurper_tui.monitor.reports.wording import NOT_DURABLE, draft_name, plan_tally
+from slurper_tui.tui.availability import WATCH_ONLY
 from slurper_tui.tui.render.columns import short_id
 from slurper_tui.tui.render.glyphs import Look
 from slurper_tui.tui.render.lines import Line, Piece, fill, pad, shorten, wrap, wrap_words
@@ -357,13 +358,16 @@ class PlansPage(FramedScreen[None]):
 
     async def action_unlock(self) -> None:
         """Ask whether jobs may be changed."""
-        await self.context.unlock()
+        if self.context.unlock:
+            await self.context.unlock()
+        else:
+            self.show_note(WATCH_ONLY)
 
     async def _allowed(self) -> bool:
         """Return whether changes are unlocked; if not, show a note."""
         unlocked = (await self.context.services()).control.unlocked
         if not unlocked:
-            self.show_note(LOCKED)
+            self.show_note(LOCKED if self.context.unlock else WATCH_ONLY)
         return unlocked
 
     async def action_supply(self) -> None:

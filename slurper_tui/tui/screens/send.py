@@ -29,6 +29,7 @@ from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.job import State
 from slurper_tui.monitor.model.plans import Draft, PlanView, Secrets
 from slurper_tui.monitor.reports.wording import NOT_DURABLE, check_words, not_made_words
+from slurper_tui.tui.availability import WATCH_ONLY
 from slurper_tui.tui.keys import may_confirm
 from slurper_tui.tui.render.columns import DrawContext, migration, short_id
 from slurper_tui.tui.render.glyphs import Look, style_of
@@ -288,12 +289,15 @@ def _words(text: str, look: Look, width: int, style: str) -> Iterator[Line]:
 
 
 class PageContext(NamedTuple):
-    """The dependencies of the pages for new jobs. unlock: asks whether jobs may be changed."""
+    """The dependencies of the pages for new jobs.
+
+    unlock: asks whether jobs may be changed; None if that cannot be allowed in this run.
+    """
 
     look: Look
     environ: Mapping[str, str]
     services: Callable[[], Awaitable[Services]]
-    unlock: Callable[[], Awaitable[object]]
+    unlock: Callable[[], Awaitable[object]] | None
 
 
 class Stage(StrEnum):
@@ -307,7 +311,7 @@ class Stage(StrEnum):
     OVER = "over"
 
 
-_READ_ONLY = "this program may only read now, so nothing was sent; W allows more"
+_READ_ONLY = "this program may only read now, so nothing was sent"
 
 
 class RequestScreen(FramedScreen[Sent]):
@@ -455,7 +459,8 @@ class SendPage(RequestScreen):
         """Return the latest answer of the API as lines."""
         look = self.look
         if self.stage is Stage.LOCKED:
-            return [*labelled("locked", _READ_ONLY, look, width, "warning"), ()]
+            more = "W allows more" if self.context.unlock else WATCH_ONLY
+            return [*labelled("locked", f"{_READ_ONLY}; {more}", look, width, "warning"), ()]
         if self._sent.made:
             return [*made_lines(self._sent.made, look, width)]
         if self._sent.plan:
@@ -465,7 +470,7 @@ class SendPage(RequestScreen):
     def answers(self) -> Line:
         """Return the answer keys of this stage. Enter never sends: it goes back."""
         if self.stage is Stage.LOCKED:
-            return self.offers("Esc back", "W allow changes")
+            return self.offers("Esc back", *(["W allow changes"] if self.context.unlock else []))
         if self.stage is Stage.SENDING:
             return (Piece(self.look.to_ascii(" being sent …"), "accent"),)
         if self.stage is Stage.OVER:
@@ -510,7 +515,7 @@ class SendPage(RequestScreen):
 
     async def action_unlock(self) -> None:
         """Ask whether jobs may be changed."""
-        if self.stage is Stage.LOCKED:
+        if self.stage is Stage.LOCKED and self.context.unlock:
             await self.context.unlock()
 
 

@@ -312,9 +312,10 @@ class FailureLines(LineList):
         self.redraw()
 
     def lines_of(self, row: int) -> range:
-        """Return the line of an entry; for the first entry, the summary above it as well."""
+        """Return the line of an entry; for the first, the summary above too if both fit."""
         line = row + len(self._above)
-        return range(line if row else 0, line + 1)
+        with_summary = row == 0 and line < self.page
+        return range(0 if with_summary else line, line + 1)
 
     def fit(self) -> None:
         """Compute the summary and the entries for this width."""

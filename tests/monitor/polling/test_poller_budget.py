@@ -9,9 +9,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from slurper_tui.monitor.model.base import JobKey
-from slurper_tui.simulated.account import Fault, Kind
+from slurper_tui.monitor.model.events import Action
+from slurper_tui.simulated.account import Fault, Kind, SimulatedAccount
 from tests import virtual_time
-from tests.monitor.bench import bench, make_accounts, most_in_window, now
+from tests.monitor.bench import bench, delete_elsewhere, make_accounts, most_in_window, now, wall
 from tests.virtual_time import timeless
 
 pytestmark = pytest.mark.no_cover  # long spans of virtual time, which measuring would double
@@ -163,3 +164,38 @@ async def test_an_eager_monitor_waits_for_the_budget() -> None:
         assert all(v.as_of is not None for v in done.jobs)
         assert len(done.jobs) == 1000
         assert most_in_window([r.at for r in b.requests], 300.0) <= 900
+
+
+@timeless
+async def test_ended_jobs_that_vanish_do_not_slow_the_polls() -> None:
+    [user] = make_accounts(1, jobs=130, running=1)
+    async with bench([user]) as b:
+        await b.seconds(200)
+        for ended in _ended(user):
+            delete_elsewhere(user, ended)
+        stretches = []
+        async for snapshot in b.snapshots:
+            stretches.append(snapshot.budget.stretch)
+            if now() > 500:
+                break
+    assert max(stretches) == 1
+
+
+@timeless
+async def test_ended_jobs_with_an_open_request_do_not_slow_the_polls() -> None:
+    [user] = make_accounts(1, jobs=130, running=3)
+    async with bench([user]) as b:
+        await b.seconds(400)
+        user.faults.add(Fault(Kind.REFUSAL, operation="delete", status=500, times=None))
+        control = (await b.session.services()).control
+        control.unlock()
+        await control.request(Action.DELETE, [JobKey(user.account_id, id) for id in _ended(user)])
+        start, running = now(), [c.plan.id for c in user.jobs() if c.status(wall()) == "running"]
+        await b.seconds(300)
+        polls = [sum(start < at < start + 300 for at in b.polls(id)) for id in running]
+        assert b.last.budget.stretch == 1
+    assert min(polls) >= 50
+
+
+def _ended(user: SimulatedAccount) -> list[str]:
+    return [course.plan.id for course in user.jobs() if course.finished(wall()) is not None]

@@ -639,3 +639,15 @@ async def test_copying_twice_shows_the_text_in_full(page: str) -> None:
         assert "copied; again to see it in full" in program.lines[-1]
         await program.press("y")
         assert isinstance(program.page, CopyDialog)
+
+
+@pytest.mark.parametrize("size", [(40, 7), (40, 8), (30, 9), (40, 12)])
+async def test_the_cursor_is_visible_where_the_summary_leaves_no_room(
+    size: tuple[int, int],
+) -> None:
+    async with opened("e", size=size) as program:
+        for rows_read in (100, 200):  # each page that arrives scrolls to the cursor
+            await show(program, failures(*GROUPS, whole=False, rows_read=rows_read))
+            assert any(line.startswith("▌") for line in program.lines)
+        await program.press("j", "g")
+        assert any(line.startswith("▌") for line in program.lines)
