@@ -159,17 +159,6 @@ def test_the_size_is_the_kernels(environ: dict[str, str]) -> None:
         quit_at_once(program)
 
 
-def test_sizes_that_end_at_the_old_one_are_repainted(environ: dict[str, str]) -> None:
-    with PtyProgram([PROGRAM], environ, size=(80, 24)) as program:
-        program.see("completed")
-        before = program.text
-        program.resize(20, 5)
-        program.resize(80, 24)
-        assert program.text != before, "the terminal itself crops its cells"
-        program.wait_for(lambda: program.text.splitlines()[2] == before.splitlines()[2], "a row")
-        quit_at_once(program)
-
-
 def repainted_within(program: PtyProgram, columns: int, rows: int) -> bool:
     """Have everything painted again; whether all of it stands within a size."""
     start, last_line = len(program.raw), b"\x1b[%d;1H" % rows
