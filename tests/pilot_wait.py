@@ -58,6 +58,6 @@ async def wait_for_idle(min_sleep: float = 0, max_sleep: float = 1) -> None:
 
 def install() -> None:
     """Have Pilot use it, and repaint within its patience."""
-    app.wait_for_idle = wait_for_idle  # type: ignore[attr-defined]
-    pilot.wait_for_idle = wait_for_idle  # type: ignore[attr-defined]
+    app.wait_for_idle = wait_for_idle  # type: ignore[attr-defined]  # imported there, not exported
+    pilot.wait_for_idle = wait_for_idle  # type: ignore[attr-defined]  # likewise
     screen.UPDATE_PERIOD = 0.001  # type: ignore[misc]  # final there; read when a screen is made
