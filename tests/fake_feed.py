@@ -10,8 +10,7 @@ from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.job import Snapshot
 from slurper_tui.monitor.model.timeline import Window
 from slurper_tui.monitor.reports.digest import Digest
-from slurper_tui.monitor.services import Services
-from slurper_tui.monitor.session import Session
+from slurper_tui.monitor.session import Services, Session
 from tests.patience import PATIENCE
 
 

@@ -14,7 +14,7 @@ from slurper_tui.monitor.model.job import Snapshot
 from slurper_tui.monitor.model.logs import FAILED_TYPE, FailuresView, LogView
 from slurper_tui.monitor.model.plans import Secrets
 from slurper_tui.monitor.reports.receipt import Receipt
-from slurper_tui.monitor.services import Services
+from slurper_tui.monitor.session import Services
 from slurper_tui.simulated.account import SimulatedAccount
 from slurper_tui.simulated.jobs import Plan
 from tests.fake_control import FakeControl

@@ -25,7 +25,7 @@ LATER = [
         "slurper_tui.tui.screens.receipt",
         "slurper_tui.monitor.logs",
     ),
-    *("slurper_tui.monitor.jobs", "slurper_tui.monitor.services"),
+    "slurper_tui.monitor.jobs",
 ]
 """What no first picture needs."""
 

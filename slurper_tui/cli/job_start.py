@@ -29,7 +29,7 @@ from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.job import JobView
 from slurper_tui.monitor.model.plans import MOST_LIST_BYTES, Draft, FieldFault, Secrets
 from slurper_tui.monitor.reports.wording import check_words, not_made_words
-from slurper_tui.monitor.services import Services
+from slurper_tui.monitor.session import Services
 
 _CHUNK = 2**20
 

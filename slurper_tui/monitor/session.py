@@ -1,4 +1,8 @@
-"""What both faces talk to: the monitor of some jobs, made when snapshots are first read."""
+"""What both faces talk to: the monitor of some jobs, and services over the same request budget.
+
+The monitor is made when snapshots are first read, the services (logs, actions, new jobs and
+receipts) when they are first used.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +10,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import aclosing
 from datetime import tzinfo
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from msgspec.structs import replace
 
@@ -15,12 +19,28 @@ from slurper_tui.monitor.model.job import JobView, Snapshot
 from slurper_tui.monitor.model.timeline import Window
 
 if TYPE_CHECKING:
+    from slurper_tui.monitor.jobs.actions import JobControl
+    from slurper_tui.monitor.jobs.plan_runner import JobCreation
+    from slurper_tui.monitor.logs.reader import LogReader
     from slurper_tui.monitor.polling.poller import Monitor
     from slurper_tui.monitor.reports.digest import Digest
-    from slurper_tui.monitor.services import Services
+    from slurper_tui.monitor.reports.receipt_maker import ReceiptMaker
 
 Resolve = Callable[[Sequence[str], Sequence[JobView]], frozenset[JobKey]]
 """Return one job for each id prefix; raises if a prefix matches no job or several."""
+
+
+class Services(NamedTuple):
+    """Logs, actions, new jobs and receipts of one user's accounts."""
+
+    logs: LogReader
+    control: JobControl
+    creation: JobCreation
+    receipts: ReceiptMaker
+
+    async def close(self) -> None:
+        """Stop the background work: no further job of a plan is started."""
+        await self.creation.close()
 
 
 class Session:
@@ -133,12 +153,22 @@ class Session:
         await self._made.wait()
         monitor = self.start()
         if self._services is None:
-            from slurper_tui.monitor.services import make_services  # not for the first picture
-
-            self._services = make_services(
-                monitor.metered,
-                monitor.job_store,
-                monitor.history.recorder,
-                lambda: monitor.interval,
-            )
+            self._services = _make_services(monitor)
         return self._services
+
+
+def _make_services(monitor: Monitor) -> Services:
+    # Not for the first picture.
+    from slurper_tui.monitor.jobs.actions import JobControl
+    from slurper_tui.monitor.jobs.plan_runner import JobCreation
+    from slurper_tui.monitor.logs.reader import LogReader
+    from slurper_tui.monitor.reports.receipt_maker import ReceiptMaker
+
+    metered, job_store, history = monitor.metered, monitor.job_store, monitor.history.recorder
+    logs = LogReader(metered, job_store, history.notes, interval=lambda: monitor.interval)
+    return Services(
+        logs,
+        JobControl(metered, job_store, history.notes),
+        JobCreation(metered, job_store, history.notes, job_store.ids),
+        ReceiptMaker(metered, job_store, history, logs),
+    )

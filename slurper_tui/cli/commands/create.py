@@ -32,7 +32,7 @@ from slurper_tui.monitor.jobs.prefixes import UNLISTED, few, read_prefixes, spli
 from slurper_tui.monitor.model.job import JobView
 from slurper_tui.monitor.model.plans import Draft
 from slurper_tui.monitor.reports.wording import check_words
-from slurper_tui.monitor.services import Services
+from slurper_tui.monitor.session import Services
 
 
 async def split_drafts(

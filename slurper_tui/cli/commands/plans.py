@@ -15,7 +15,7 @@ from slurper_tui.cli.job_start import NO_ORIGIN, Origin, print_job, ready
 from slurper_tui.cli.output import Output
 from slurper_tui.monitor.model.plans import Draft, PlanView, Secrets, Step, StepState
 from slurper_tui.monitor.reports.wording import NOT_DURABLE, draft_name, plan_tally
-from slurper_tui.monitor.services import Services
+from slurper_tui.monitor.session import Services
 
 _GO_ON = "slurper-tui create --go-on"
 _CANCEL = "slurper-tui create --cancel"

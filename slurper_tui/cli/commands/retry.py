@@ -21,7 +21,7 @@ from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.job import JobView
 from slurper_tui.monitor.model.logs import FAILED_TYPE
 from slurper_tui.monitor.model.plans import Draft
-from slurper_tui.monitor.services import Services
+from slurper_tui.monitor.session import Services
 
 
 async def retry(options: argparse.Namespace, context: CommandContext) -> ExitCode:

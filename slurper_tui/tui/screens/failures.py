@@ -39,7 +39,7 @@ from slurper_tui.tui.widgets.failure_tree import (
 )
 
 if TYPE_CHECKING:
-    from slurper_tui.monitor.services import Services
+    from slurper_tui.monitor.session import Services
     from slurper_tui.tui.screens.main import MainScreen
 
 

@@ -22,7 +22,7 @@ from slurper_tui.tui.screens.dialogs import PageHelp, TextDialog, error_dialog
 from slurper_tui.tui.state import ScreenState
 
 if TYPE_CHECKING:
-    from slurper_tui.monitor.services import Services
+    from slurper_tui.monitor.session import Services
     from slurper_tui.tui.screens.main import MainScreen
 
 T = TypeVar("T")

@@ -38,7 +38,7 @@ from slurper_tui.tui.widgets.form_fields import MOST_TYPED, FilterInput
 from slurper_tui.tui.widgets.log_rows import NOTHING, LogLines
 
 if TYPE_CHECKING:
-    from slurper_tui.monitor.services import Services
+    from slurper_tui.monitor.session import Services
     from slurper_tui.tui.screens.main import MainScreen
 
 LEAST_NAME = 16

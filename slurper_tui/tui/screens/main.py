@@ -44,7 +44,7 @@ from slurper_tui.tui.widgets.status_line import Banners, StatusLine
 from slurper_tui.tui.widgets.totals import TotalsRow
 
 if TYPE_CHECKING:
-    from slurper_tui.monitor.services import Services
+    from slurper_tui.monitor.session import Services
 
 MANY_JOBS = 2000
 """Number of jobs from which a snapshot is arranged in a thread, to keep keys responsive."""

@@ -39,7 +39,7 @@ from slurper_tui.tui.screens.base import NARROW, FramedScreen
 from slurper_tui.tui.widgets.line_list import TextLines
 
 if TYPE_CHECKING:
-    from slurper_tui.monitor.services import Services
+    from slurper_tui.monitor.session import Services
 
 LABEL = 14
 NARROW_LABEL = 13
