@@ -13,8 +13,17 @@ from slurper_tui.cli.context import CommandContext, time_option
 from slurper_tui.cli.errors import ExitCode
 from slurper_tui.cli.output import Output, failed, migration
 from slurper_tui.monitor.model.samples import Recorded
-from slurper_tui.monitor.reports import digest_text
-from slurper_tui.monitor.reports.digest import Change, Digest, JobDigest
+from slurper_tui.monitor.reports.digest import (
+    Change,
+    Digest,
+    JobDigest,
+    head_words,
+    job_words,
+    jobs_with_advice,
+    moved_words,
+    quiet_words,
+    unobserved_words,
+)
 from slurper_tui.monitor.reports.records import counts_record, job_record
 
 _PLAIN_SIGNS = str.maketrans({"\N{EN DASH}": "-", "·": "-"})
@@ -45,14 +54,14 @@ def digest_lines(digest: Digest, out: Output) -> Iterator[str]:
 
 
 def _lines(digest: Digest, out: Output) -> Iterator[str]:
-    yield digest_text.head_words(digest)
-    yield from digest_text.unobserved_words(digest)
+    yield head_words(digest)
+    yield from unobserved_words(digest)
     for job in digest.jobs:
-        yield f"{job.view.word}  {migration(job.view, out)}: {digest_text.moved_words(job)}"
-        yield from (f"  {line}" for line in digest_text.job_words(job, digest))
-    quiet = digest_text.quiet_words(digest)
+        yield f"{job.view.word}  {migration(job.view, out)}: {moved_words(job)}"
+        yield from (f"  {line}" for line in job_words(job, digest))
+    quiet = quiet_words(digest)
     yield from [quiet] if quiet else []
-    urgent = digest_text.jobs_with_advice(digest)
+    urgent = jobs_with_advice(digest)
     yield "to do now:" if urgent else "nothing to do now"
     yield from (f"  {migration(job.view, out)}: {job.advice}" for job in urgent)
 

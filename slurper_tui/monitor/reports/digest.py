@@ -3,7 +3,8 @@
 `make_digest` compares each job's samples at both ends, lists the changes in between, and adds
 advice. Times are UTC seconds, samples are oldest first. Differences are computed from recorded
 counters only, so they are correct even if the program did not run in between. Only `read_digest`,
-which reads the samples, is not pure.
+which reads the samples, is not pure. The texts, which the screen and the command line share, are
+not sanitised.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from slurper_tui.monitor.model.base import JobKey, Moment
 from slurper_tui.monitor.model.job import Counts, Forecast, JobView, State, Verdict
 from slurper_tui.monitor.model.samples import Recorded
 from slurper_tui.monitor.reports.observed import (
+    ABSENCE,
     Seen,
     Span,
     default_since,
@@ -70,7 +72,7 @@ class ChangeKind(StrEnum):
 
 
 class Change(msgspec.Struct, frozen=True):
-    """One change and its text, which is not sanitised yet.
+    """One change and its text.
 
     since, until: UTC seconds; until is None for a change at one moment. A status change seen only
     after a gap has the times of the two samples around it. when: the time clause at the end of a
@@ -186,7 +188,17 @@ def finish_moved(
         return
     if calendar.is_far(before.low) and calendar.is_far(after.low):
         return
-    is_now, was = _finish(after, calendar), _earlier_finish(before, calendar)
+    is_now = _FAR
+    if not calendar.is_far(after.low):
+        low, high, least = after.low, after.high, after.at_least
+        text = finish(low, high, calendar.now, calendar.zone, at_least=least)
+        is_now = text or "not known"
+    if calendar.is_far(before.low):
+        was = _FAR
+    elif before.at_least or calendar.is_far(before.high):
+        was = f"not before {calendar.full(before.low)}"
+    else:
+        was = calendar.range(before.low, before.high)
     words = f"finish {_shift(before, after)}: {is_now}, was {was}"
     yield Change(ChangeKind.FINISH, after.made_at, None, words)
 
@@ -212,21 +224,6 @@ def _consistent(before: Forecast, after: Forecast) -> bool:
     if after.at_least:
         return after.low <= before.high
     return before.low <= _middle(after) <= before.high
-
-
-def _finish(forecast: Forecast, calendar: Calendar) -> str:
-    if calendar.is_far(forecast.low):
-        return _FAR
-    low, high, least = forecast.low, forecast.high, forecast.at_least
-    return finish(low, high, calendar.now, calendar.zone, at_least=least) or "not known"
-
-
-def _earlier_finish(forecast: Forecast, calendar: Calendar) -> str:
-    if calendar.is_far(forecast.low):
-        return _FAR
-    if forecast.at_least or calendar.is_far(forecast.high):
-        return f"not before {calendar.full(forecast.low)}"
-    return calendar.range(forecast.low, forecast.high)
 
 
 NOTHING = "nothing to do"
@@ -377,26 +374,16 @@ async def read_digest(
     away_since: when the user last watched before this run, in UTC seconds; None if unknown or
         recent.
     """
-    begun = since
-    if begun is None:
-        begun = await _last_absence(history, views, until, away_since)
-    jobs = [(view, await _read_samples(history, view.key, begun, until)) for view in views]
-    return make_digest(jobs, begun, until, zone)
-
-
-async def _last_absence(
-    history: Recorder, views: Sequence[JobView], until: float, away_since: float | None
-) -> float:
-    """Return when the last long absence began, in UTC seconds.
-
-    If all jobs have ended, gaps in the samples prove nothing, so `away_since` is used if known.
-    """
-    if away_since is not None and not any(view.live for view in views):
-        return away_since
-    since = until - FURTHEST_ABSENCE
-    lately = [view.key for view in views if view.live or (view.as_of or 0.0) > since]
-    samples = [await history.last_of_each(key, since, 60.0) for key in lately]
-    return max(default_since(samples, until), away_since or 0.0)
+    live = any(view.live for view in views)
+    if since is None and away_since is not None and not live:
+        since = away_since  # gaps in the samples of ended jobs prove nothing
+    elif since is None:
+        furthest = until - FURTHEST_ABSENCE
+        lately = [view.key for view in views if view.live or (view.as_of or 0.0) > furthest]
+        thinned = [await history.last_of_each(key, furthest, 60.0) for key in lately]
+        since = max(default_since(thinned, until), away_since or 0.0)
+    jobs = [(view, await _read_samples(history, view.key, since, until)) for view in views]
+    return make_digest(jobs, since, until, zone)
 
 
 async def _read_samples(
@@ -425,31 +412,22 @@ def make_digest(
     news = [(view, samples) for view, samples in jobs if not _quiet(view, samples, since)]
     quiet = [view for view, samples in jobs if _quiet(view, samples, since)]
     digests = [_job_digest(view, samples, since, Calendar(until, zone)) for view, samples in news]
+    # Ids make the order total and stable.
+    digests.sort(key=lambda job: (rank(job.view), -(job.moved or 0), job.view.key))
+    observable_until = until
+    if not any(view.live for view, _ in news):
+        last = max((samples[-1].at for _, samples in news if samples), default=since)
+        observable_until = min(until, last)
+    holes = unobserved([samples for _, samples in news], since, observable_until)
     return Digest(
         since,
         until,
-        tuple(sorted(digests, key=_worst_first)),
-        _unobserved(news, since, until),
+        tuple(digests),
+        tuple(Span(Seen.UNOBSERVED, a, b) for a, b in holes if b - a >= LEAST_UNOBSERVED),
         quiet=len(quiet),
         quiet_loss=sum(view.verdict is not None and not view.verdict.clean for view in quiet),
         zone=zone,
     )
-
-
-def _unobserved(
-    jobs: Sequence[tuple[JobView, tuple[Recorded, ...]]], since: float, until: float
-) -> tuple[Span, ...]:
-    """Return the long unobserved spans, up to the last sample if all jobs have ended."""
-    live = any(view.live for view, _ in jobs)
-    last = max((samples[-1].at for _, samples in jobs if samples), default=since)
-    holes = unobserved([s for _, s in jobs], since, until if live else min(until, last))
-    spanned = (Span(Seen.UNOBSERVED, a, b) for a, b in holes)
-    return tuple(span for span in spanned if span.seconds >= LEAST_UNOBSERVED)
-
-
-def _worst_first(job: JobDigest) -> tuple[int, int, str, str]:
-    """Return a sort key: rank, then objects moved; ids make the order total and stable."""
-    return (rank(job.view), -(job.moved or 0), job.view.account_id, job.view.job.id or "")
 
 
 def _quiet(view: JobView, samples: tuple[Recorded, ...], since: float) -> bool:
@@ -477,13 +455,13 @@ def _job_digest(
     until = calendar.now if view.live or after is None else max(begun, after.at)
     changes, divided = _changes(view, samples, since, calendar), spans(samples, begun, until)
     final_since = until if view.live else _final_since(samples, until)
-    worth_telling = (
+    reported = (
         span
         for span in divided
         if span.kind is not Seen.UNOBSERVED
         or (span.seconds >= LEAST_UNOBSERVED and span.since < final_since)
     )
-    every = (*changes, *span_changes(worth_telling, calendar))
+    every = (*changes, *span_changes(reported, calendar))
     moved, failed, seconds = _difference(compared, after, changes)
     return JobDigest(
         view,
@@ -549,7 +527,12 @@ def _changes(
     ended_at = parse_time(view.job.finished_at) if view.ended else None
     then = None
     if view.live and view.forecast is not None:
-        then = _forecast_then(view, samples[: place + 1], since)
+        # The forecast that was shown at `since`, replayed from the samples before it.
+        earlier = [s for s in samples[: place + 1][-REPLAYED:] if s.at <= since]
+        if earlier and earlier[-1].status == "running":
+            series, at = Series(), earlier[-1].at
+            series.seed(earlier, Moment(at, at), parse_time(view.job.created_at))
+            then = series.forecast
     return (
         *status_changes(compared, ended_at, calendar),
         *restarts(compared, calendar),
@@ -557,14 +540,107 @@ def _changes(
     )
 
 
-def _forecast_then(view: JobView, samples: tuple[Recorded, ...], since: float) -> Forecast | None:
-    """Return the forecast that was shown at `since`, replayed from the samples before it.
+_MOST_SPANS = 2
+"""Spans of one kind that are listed individually, at most; more are summed up in one line."""
 
-    None if the job was not running then.
-    """
-    earlier = [sample for sample in samples[-REPLAYED:] if sample.at <= since]
-    if not earlier or earlier[-1].status != "running":
-        return None
-    series, then = Series(), Moment(earlier[-1].at, earlier[-1].at)
-    series.seed(earlier, then, parse_time(view.job.created_at))
-    return series.forecast
+_SHORTEST_SPAN = 60.0
+"""Seconds; pauses and stalls shorter than this have no line of their own."""
+
+
+def head_words(digest: Digest) -> str:
+    """Return the digest's duration and start: `Away 14 h 20 min, since Mon 18:00`."""
+    if digest.until <= digest.since:
+        return "There is no earlier look to compare with"
+    long = fmt.duration(digest.until - digest.since)
+    since = f"since {digest.calendar.full(digest.since)}"
+    unobserved_until = digest.since  # moments of observation are ignored
+    for span in digest.unobserved:
+        if span.since - unobserved_until < LEAST_UNOBSERVED:
+            unobserved_until = span.until
+    away = unobserved_until > digest.since and digest.until - unobserved_until < ABSENCE
+    return f"Away {long}, {since}" if away else f"The last {long}, {since}"
+
+
+def unobserved_words(digest: Digest) -> list[str]:
+    """Return the unobserved times: `unobserved: Mon 18:00`, an en dash, `Tue 08:20`."""
+    ranges = [digest.calendar.range(span.since, span.until) for span in digest.unobserved]
+    if len(ranges) <= _MOST_SPANS:
+        return [f"unobserved: {', '.join(ranges)}"] if ranges else []
+    total = fmt.duration(sum(span.seconds for span in digest.unobserved))
+    return [f"unobserved {len(ranges)} times, {total} in all, last {ranges[-1]}"]
+
+
+def moved_words(job: JobDigest) -> str:
+    """Return the moved objects and their mean rate: `+812,004 at 61/s`, or why they are unknown."""
+    if job.moved:
+        return f"+{job.moved:,} at {fmt.rate(job.per_second)}/s"
+    if job.moved == 0:
+        return "nothing moved"
+    if job.after is None:
+        return "never seen"
+    if any(change.kind is ChangeKind.RESTARTED for change in job.changes):
+        return "counted anew"
+    if job.before is not None and job.before.at >= job.after.at:
+        absent = job.view.gone or job.view.stale or job.view.remembered
+        return "not seen since" if absent else "first seen"
+    return "moved: unknown"
+
+
+def job_words(job: JobDigest, digest: Digest) -> Iterator[str]:
+    """Yield one line per change of a job that neither the digest's head nor the status shows."""
+    if job.created is not None:
+        yield f"created at {digest.calendar.moment(job.created)}"
+    if job.verdict is not None:
+        last = _last_status_change(job)
+        yield f"{job.verdict.text} · {last.when}" if last else job.verdict.text
+    elif job.newly_failed:
+        yield f"{job.newly_failed:,} more failed, {job.view.counts.failed or 0:,} in all"
+    changes = [change for change in job.changes if not _is_shown(change, job, digest)]
+    for change in changes:
+        same = [other for other in changes if other.kind is change.kind]
+        if change.until is None or change.kind is ChangeKind.STATUS or len(same) <= _MOST_SPANS:
+            yield change.text
+        elif change is same[-1]:
+            total = fmt.duration(sum((e.until or e.since) - e.since for e in same))
+            range = digest.calendar.range(change.since, change.until)
+            yield f"{change.kind} {len(same)} times, {total} in all, last {range}"
+
+
+def _last_status_change(job: JobDigest) -> Change | None:
+    changes = (change for change in reversed(job.changes) if change.kind is ChangeKind.STATUS)
+    return next(changes, None)
+
+
+def _is_shown(change: Change, job: JobDigest, digest: Digest) -> bool:
+    """Whether a change needs no line: shown in the head, verdict or a pause, or too short."""
+    until = change.since if change.until is None else change.until
+    if change.kind is ChangeKind.UNOBSERVED:
+        return any(
+            span.since - LEAST_UNOBSERVED < change.since and until < span.until + LEAST_UNOBSERVED
+            for span in digest.unobserved
+        )
+    if change.kind in {ChangeKind.PAUSED, ChangeKind.STALLED}:
+        return until - change.since < _SHORTEST_SPAN
+    if change.kind is not ChangeKind.STATUS:
+        return False
+    if job.verdict is not None and change is _last_status_change(job):
+        return True
+    pauses = (c for c in job.changes if c.kind is ChangeKind.PAUSED)
+    return change.until is None and any(
+        change.since in (pause.since, pause.until) and not _is_shown(pause, job, digest)
+        for pause in pauses
+    )
+
+
+def quiet_words(digest: Digest) -> str:
+    """Return one line about the jobs that are not listed; "" if there are none."""
+    if not digest.quiet:
+        return ""
+    jobs = "1 other job" if digest.quiet == 1 else f"{digest.quiet:,} other jobs"
+    loss = f", {digest.quiet_loss:,} with losses" if digest.quiet_loss else ""
+    return f"{jobs} ended before{loss}: nothing new"
+
+
+def jobs_with_advice(digest: Digest) -> list[JobDigest]:
+    """Return the jobs that need an action, the worst first."""
+    return [job for job in digest.jobs if job.advice and job.advice != NOTHING]

@@ -1,6 +1,6 @@
 """Sentences about requests, events, logs and plans that the screen and the command line share.
 
-The digest's are in `digest_text`, verdicts in `model.verdict`, reasons for a missing ETA in
+The digest's are in `digest`, verdicts in `model.verdict`, reasons for a missing ETA in
 `estimate.forecast`, deadlines in `estimate.deadline`, numbers and times in `format` and `eta`.
 
 All functions return plain text, sanitised by neither: what comes from the API is unchanged. A face

@@ -6,8 +6,16 @@ from collections.abc import Iterator
 
 from textual.events import Key
 
-from slurper_tui.monitor.reports import digest_text
-from slurper_tui.monitor.reports.digest import Digest, JobDigest
+from slurper_tui.monitor.reports.digest import (
+    Digest,
+    JobDigest,
+    head_words,
+    job_words,
+    jobs_with_advice,
+    moved_words,
+    quiet_words,
+    unobserved_words,
+)
 from slurper_tui.tui.render.columns import DrawContext, migration
 from slurper_tui.tui.render.glyphs import Look, style_of
 from slurper_tui.tui.render.lines import Line, Piece, fill, spread, width_of, wrap_words
@@ -60,13 +68,13 @@ class DigestDialog(Dialog):
 def digest_lines(digest: Digest, look: Look, width: int) -> Iterator[Line]:
     """Yield the lines for a width in cells: the period, each job, and the advice."""
     yield from _head(digest, look, width, HOW_TO_CLOSE)
-    for text in digest_text.unobserved_words(digest):
+    for text in unobserved_words(digest):
         yield from _text(text, look, width, "muted")
     for number, job in enumerate(digest.jobs):
         if number == 0 or len(digest.jobs) <= AIRY_JOBS:
             yield ()
         yield from _job(job, digest, look, width)
-    if text := digest_text.quiet_words(digest):
+    if text := quiet_words(digest):
         yield ()
         yield from _text(text, look, width, "muted")
     yield ()
@@ -75,7 +83,7 @@ def digest_lines(digest: Digest, look: Look, width: int) -> Iterator[Line]:
 
 def _head(digest: Digest, look: Look, width: int, keys: str) -> tuple[Line, ...]:
     """Return the period, with the key hint beside it if there is room."""
-    parts = wrap_words(_clean(digest_text.head_words(digest), look), width)
+    parts = wrap_words(_clean(head_words(digest), look), width)
     hint: Line = (Piece(look.to_ascii(keys), "faint"),)
     first = spread((Piece(parts[0], "strong"),), hint, width)
     return (first, *((Piece(part, "strong"),) for part in parts[1:]))
@@ -83,14 +91,14 @@ def _head(digest: Digest, look: Look, width: int, keys: str) -> tuple[Line, ...]
 
 def _job(job: JobDigest, digest: Digest, look: Look, width: int) -> Iterator[Line]:
     """Yield the job and its progress, on one line if there is room, then its other changes."""
-    moved: Line = (Piece(digest_text.moved_words(job), "" if job.moved else "muted"),)
+    moved: Line = (Piece(moved_words(job), "" if job.moved else "muted"),)
     if width >= ONE_LINE:
         room = width - width_of(moved) - 2
         yield spread(_name(job, digest, look, room), moved, width)
     else:
         yield _name(job, digest, look, width)
         yield (Piece("  "), *moved)
-    for text in digest_text.job_words(job, digest):
+    for text in job_words(job, digest):
         yield from _text(text, look, width, "muted", indent=2)
 
 
@@ -107,7 +115,7 @@ def _name(job: JobDigest, digest: Digest, look: Look, width: int) -> Line:
 
 def _todo(digest: Digest, look: Look, width: int) -> Iterator[Line]:
     """Yield the advice, most urgent first."""
-    todo = digest_text.jobs_with_advice(digest)
+    todo = jobs_with_advice(digest)
     if not todo:
         yield (Piece("Nothing to do now.", "success"),)
         return

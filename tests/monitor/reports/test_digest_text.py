@@ -7,11 +7,13 @@ from msgspec.structs import replace
 
 from slurper_tui.monitor.model.job import Counts, JobView
 from slurper_tui.monitor.model.samples import Recorded
-from slurper_tui.monitor.reports.digest import Digest, JobDigest, make_digest
-from slurper_tui.monitor.reports.digest_text import (
+from slurper_tui.monitor.reports.digest import (
+    Digest,
+    JobDigest,
     head_words,
     job_words,
     jobs_with_advice,
+    make_digest,
     moved_words,
     quiet_words,
     unobserved_words,
