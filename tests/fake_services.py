@@ -14,7 +14,7 @@ from slurper_tui.monitor.logs.reader import LogReader
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.logs import FailuresView, LogView
 from slurper_tui.monitor.model.plans import PlanView
-from slurper_tui.monitor.reports.receipt_maker import ReceiptMaker
+from slurper_tui.monitor.reports.receipt import ReceiptMaker
 from slurper_tui.monitor.session import Services
 from tests.patience import PATIENCE
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from slurper_tui.monitor.logs.reader import LogReader
     from slurper_tui.monitor.polling.poller import Monitor
     from slurper_tui.monitor.reports.digest import Digest
-    from slurper_tui.monitor.reports.receipt_maker import ReceiptMaker
+    from slurper_tui.monitor.reports.receipt import ReceiptMaker
 
 Resolve = Callable[[Sequence[str], Sequence[JobView]], frozenset[JobKey]]
 """Return one job for each id prefix; raises if a prefix matches no job or several."""
@@ -162,7 +162,7 @@ def _make_services(monitor: Monitor) -> Services:
     from slurper_tui.monitor.jobs.actions import JobControl
     from slurper_tui.monitor.jobs.plan_runner import JobCreation
     from slurper_tui.monitor.logs.reader import LogReader
-    from slurper_tui.monitor.reports.receipt_maker import ReceiptMaker
+    from slurper_tui.monitor.reports.receipt import ReceiptMaker
 
     metered, job_store, history = monitor.metered, monitor.job_store, monitor.history.recorder
     logs = LogReader(metered, job_store, history.notes, interval=lambda: monitor.interval)

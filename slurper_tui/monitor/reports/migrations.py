@@ -8,7 +8,7 @@ jobs are left out (see `retries`). `family_verdict` reconciles the group in one 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache, partial
 from operator import is_
 from typing import NamedTuple
@@ -162,66 +162,46 @@ def family_verdict(
         return None
     completed = [view for view in roots if view.status == "completed"]
     others = [view for view in roots if view.status != "completed"]
-    remaining = [view.counts.remaining for view in roots]
-    unaccounted = None if None in remaining else sum(n or 0 for n in remaining)
+    words = _ends(others, len(roots)) or ["completed"]
+    if sums.counts.failed is not None:
+        words.append(f"{sums.counts.failed:,} failed{' after retries' if retries else ''}")
+    if sums.not_copied is not None and (sums.not_copied or sums.counts.skipped):
+        words.append(f"{sums.not_copied:,} not copied")
+    for views, word in ((others, "not done"), (completed, "unaccounted")):
+        numbers = [n for n in (view.counts.remaining for view in views) if n is not None]
+        if numbers:
+            words.append(f"{sum(numbers):,} {word}")
+    counted = [view.counts for view in roots if view.counts.objects is not None]
+    surplus = sum(max(0, (c.done or 0) - (c.objects or 0)) for c in counted)
+    if surplus:
+        words.append(f"counts exceed the total by {surplus:,}")
+    if sums.counts.objects is None or sums.counts.done is None:
+        words.append("counts unknown")
+    # Objects that uncompleted retries did not copy still count as failed.
+    lost = Counter(view.word for view in retries if view.status != "completed")
+    words += [f"{n} {'retry' if n == 1 else 'retries'} {word}" for word, n in lost.items()]
     broke = any(view.listing_broke for view in roots)
-    words = [
-        *(_ends(others, len(roots)) or ["completed"]),
-        *_failed(sums, retried=bool(retries)),
-        *_remaining(completed, others),
-        *_doubts([view.counts for view in roots], sums.counts),
-        *_lost_retries(retries),
-        *([reason_of(BROKE_TYPE)] if broke else []),
-    ]
+    if broke:
+        words.append(reason_of(BROKE_TYPE))
+    unaccounted = total(view.counts.remaining for view in roots)
     return Verdict(" · ".join(words), sums.counts.failed, sums.not_copied, unaccounted, broke)
 
 
 def _ends(others: Sequence[JobView], number: int) -> list[str]:
-    """Return clauses with the number, status and names of the jobs that were not completed."""
-    kinds: dict[str, list[JobView]] = {}
+    """Return clauses with the number, status and names of the jobs that were not completed.
+
+    A job is named by its prefix or the beginning of its id.
+    """
+    kinds: dict[str, list[str]] = {}
     for view in others:
-        kinds.setdefault(view.word, []).append(view)
-    return [f"{len(views)} of {number} {word} ({_names(views)})" for word, views in kinds.items()]
-
-
-def _names(views: Sequence[JobView]) -> str:
-    """Name some jobs by prefix or the beginning of their id, and count the others."""
-    names = []
-    for view in views[:MOST_NAMES]:
         prefix = view.job.source.path_prefix if view.job.source else None
-        names.append(prefix or (view.job.id or "?")[:SHORT_ID])
-    more = len(views) - len(names)
-    return ", ".join(names) + (f" and {more} more" if more else "")
-
-
-def _failed(sums: Together, *, retried: bool) -> Iterator[str]:
-    if sums.counts.failed is not None:
-        yield f"{sums.counts.failed:,} failed{' after retries' if retried else ''}"
-    if sums.not_copied is not None and (sums.not_copied or sums.counts.skipped):
-        yield f"{sums.not_copied:,} not copied"
-
-
-def _remaining(completed: Sequence[JobView], others: Sequence[JobView]) -> Iterator[str]:
-    for views, word in ((others, "not done"), (completed, "unaccounted")):
-        numbers = [n for n in (view.counts.remaining for view in views) if n is not None]
-        if numbers:
-            yield f"{sum(numbers):,} {word}"
-
-
-def _doubts(counts: Sequence[Counts], sums: Counts) -> Iterator[str]:
-    surplus = sum(max(0, (c.done or 0) - c.objects) for c in counts if c.objects is not None)
-    if surplus:
-        yield f"counts exceed the total by {surplus:,}"
-    if sums.objects is None or sums.done is None:
-        yield "counts unknown"
-
-
-def _lost_retries(retries: Sequence[JobView]) -> Iterator[str]:
-    """Yield clauses for uncompleted retries; objects they did not copy still count as failed."""
-    lost = [view for view in retries if view.status != "completed"]
-    for word in dict.fromkeys(view.word for view in lost):
-        number = sum(view.word == word for view in lost)
-        yield f"{number} {'retry' if number == 1 else 'retries'} {word}"
+        kinds.setdefault(view.word, []).append(prefix or (view.job.id or "?")[:SHORT_ID])
+    clauses = []
+    for word, names in kinds.items():
+        more = len(names) - MOST_NAMES
+        listed = ", ".join(names[:MOST_NAMES]) + (f" and {more} more" if more > 0 else "")
+        clauses.append(f"{len(names)} of {number} {word} ({listed})")
+    return clauses
 
 
 _LIVE = (State.STALLED, State.OTHER, State.LISTING, State.RUNNING, State.PAUSED)
@@ -245,29 +225,29 @@ def family_view(views: Sequence[JobView], links: Sequence[RetryLink]) -> JobView
     some_unknown = 0 < len(counted) < len(roots)
     shown = together(counted, retries) if some_unknown else sums
     live = [view for view in views if view.live]
+    live_roots = [view for view in roots if view.live]
+    least_final = Total.FINAL
+    if any(view.growing for view in live_roots):
+        least_final = Total.GROWING
+    elif any(view.provisional for view in live_roots):
+        least_final = Total.PROVISIONAL
+    times = [view.as_of for view in live or views if view.as_of is not None]
     view = JobView(
         account_id=views[0].account_id,
         job=_job(views, ended=not live),
         counts=shown.counts,
         percent=_percent(roots, whole=all(view.status == "completed" for view in views)),
-        total=_total([view for view in roots if view.live]),
+        total=least_final,
         verdict=family_verdict(roots, [child for _, child in retries], sums),
         not_copied=sums.not_copied,
         listing_broke=any(view.listing_broke for view in roots),
         partial=some_unknown,
         ended=not live,
-        as_of=_as_of(live, views),
+        as_of=(min if live else max)(times, default=None),
         missed=max((view.missed for view in live), default=0),
         remembered=any(view.remembered for view in live or views),
     )
     return _live_view(view, live) if live else _ended_view(view, roots)
-
-
-def _total(views: Sequence[JobView]) -> Total:
-    """Return how final the sum of the totals of live jobs is: as the least final of them."""
-    if any(view.growing for view in views):
-        return Total.GROWING
-    return Total.PROVISIONAL if any(view.provisional for view in views) else Total.FINAL
 
 
 def _live_view(view: JobView, live: Sequence[JobView]) -> JobView:
@@ -347,14 +327,6 @@ def _reason(live: Sequence[JobView]) -> str:
         if number := sum(map(has, live)):
             return f"no ETA: {number} of {len(live)} jobs {word}"
     return ""
-
-
-def _as_of(live: Sequence[JobView], views: Sequence[JobView]) -> float | None:
-    """Return the time of the data, UTC seconds: the oldest of the live jobs', else the newest."""
-    times = [view.as_of for view in live or views if view.as_of is not None]
-    if not times:
-        return None
-    return min(times) if live else max(times)
 
 
 def _sum(live: Iterable[JobView], rate: Callable[[JobView], float | None]) -> float | None:
@@ -543,29 +515,25 @@ def jobs_to_come(key: MigrationKey, unstarted: Iterable[Unstarted]) -> int:
     Endpoints are not compared: the API may return a default endpoint that the plan omits. Vendors
     are compared only if the API returned one.
     """
-    plans = ((key_of(one.account_id, one.source, one.target), one.jobs) for one in unstarted)
-    return sum(jobs for plan, jobs in plans if plan is not None and _same_buckets(plan, key))
-
-
-def _same_buckets(plan: MigrationKey, key: MigrationKey) -> bool:
-    vendor = key.vendor or plan.vendor
-    return plan._replace(endpoint="") == key._replace(endpoint="", vendor=vendor)
+    number = 0
+    for one in unstarted:
+        plan = key_of(one.account_id, one.source, one.target)
+        if plan is not None:
+            vendor = key.vendor or plan.vendor
+            same = plan._replace(endpoint="") == key._replace(endpoint="", vendor=vendor)
+            number += one.jobs if same else 0
+    return number
 
 
 def _retries(keys: frozenset[JobKey], links: Sequence[RetryLink]) -> dict[JobKey, JobKey]:
     """Map each retry to the one job that it retries, ignoring links that would form a cycle."""
     found: dict[JobKey, JobKey] = {}
     for link in links:
-        if {link.child, link.parent} <= keys and not _descends(link.parent, link.child, found):
+        if link.child not in keys or link.parent not in keys:
+            continue
+        ancestor: JobKey | None = link.parent
+        while ancestor is not None and ancestor != link.child:
+            ancestor = found.get(ancestor)
+        if ancestor is None:
             found.setdefault(link.child, link.parent)
     return found
-
-
-def _descends(key: JobKey, ancestor: JobKey, retries: Mapping[JobKey, JobKey]) -> bool:
-    """Whether `ancestor` is the job itself or is reached by following its parents."""
-    step: JobKey | None = key
-    while step is not None:
-        if step == ancestor:
-            return True
-        step = retries.get(step)
-    return False

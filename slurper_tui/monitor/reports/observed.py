@@ -52,13 +52,21 @@ def spans(samples: Sequence[Recorded], since: float, until: float) -> tuple[Span
     if not samples:
         return (Span(Seen.UNOBSERVED, since, until),) if since < until else ()
     first, last = samples[0].at, samples[-1].at
-    seen = zip(pairwise(samples), _stalls(samples), strict=False)
-    pieces = (
-        (Seen.UNOBSERVED, since, first),
-        *((_kind(a, b, stalled), a.at, b.at) for (a, b), stalled in seen),
-        (Seen.UNOBSERVED, last, until),
-    )
-    return tuple(_merged(pieces, since, until))
+    pieces = [(Seen.UNOBSERVED, since, first)]
+    for (before, after), stalled in zip(pairwise(samples), _stalls(samples), strict=False):
+        kind = Seen.WATCHED
+        if after.after_gap:
+            kind = Seen.UNOBSERVED
+        elif before.status == "paused":
+            kind = Seen.PAUSED
+        elif stalled and before.status == "running":
+            kind = Seen.STALLED
+        pieces.append((kind, before.at, after.at))
+    pieces.append((Seen.UNOBSERVED, last, until))
+    cut = ((kind, max(since, begun), min(until, ended)) for kind, begun, ended in pieces)
+    groups = groupby((p for p in cut if p[1] < p[2]), key=itemgetter(0))
+    neighbours = ((kind, [*group]) for kind, group in groups)
+    return tuple(Span(kind, group[0][1], group[-1][2]) for kind, group in neighbours)
 
 
 def observed_seconds(divided: Iterable[Span]) -> float:
@@ -111,15 +119,6 @@ def _watched(samples: Sequence[Recorded]) -> Iterator[tuple[float, float]]:
         yield begun, last
 
 
-def _kind(before: Recorded, after: Recorded, stalled: bool) -> Seen:
-    """Return the kind of the span between two samples."""
-    if after.after_gap:
-        return Seen.UNOBSERVED
-    if before.status == "paused":
-        return Seen.PAUSED
-    return Seen.STALLED if stalled and before.status == "running" else Seen.WATCHED
-
-
 def _stalls(samples: Sequence[Recorded]) -> list[bool]:
     """Return which samples are in a stall, including earlier ones with the same counters."""
     stalled = [sample.stalled for sample in samples]
@@ -129,15 +128,3 @@ def _stalls(samples: Sequence[Recorded]) -> list[bool]:
             still = before.counts == after.counts and before.status == after.status
             stalled[place] = stalled[place] or still
     return stalled
-
-
-_Piece = tuple[Seen, float, float]
-"""Kind, since and until of a span that may have no length."""
-
-
-def _merged(pieces: Iterable[_Piece], since: float, until: float) -> Iterator[Span]:
-    """Clip the pieces to `since` and `until`, and merge neighbours of the same kind."""
-    cut = ((kind, max(since, a), min(until, b)) for kind, a, b in pieces)
-    for kind, alike in groupby((p for p in cut if p[1] < p[2]), key=itemgetter(0)):
-        whole = [*alike]
-        yield Span(kind, whole[0][1], whole[-1][2])

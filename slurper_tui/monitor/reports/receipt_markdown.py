@@ -11,10 +11,10 @@ from collections.abc import Iterator, Sequence
 
 from slurper_tui import format as fmt
 from slurper_tui.api.models import Source, Target
-from slurper_tui.monitor.model.events import Event, What
+from slurper_tui.monitor.model.events import What
 from slurper_tui.monitor.model.logs import Cause, reason_of
 from slurper_tui.monitor.reports.observed import Seen
-from slurper_tui.monitor.reports.receipt import JobReceipt, Reason, Receipt
+from slurper_tui.monitor.reports.receipt import JobReceipt, Receipt
 from slurper_tui.monitor.reports.wording import event_words
 
 _HARMLESS = re.compile(r"(?:[A-Za-z0-9 ,()!·%+—-]|:(?= |$))*")
@@ -81,20 +81,19 @@ def observations(receipt: Receipt) -> Iterator[str]:
     ]
     yield "## Seen"
     yield ""
-    lines = [line for name, times in spans.items() for line in _some_spans(name, times)]
+    lines = []
+    for name, times in spans.items():
+        for since, until in times[:MOST_LINES]:
+            span = f"{fmt.utc(since)} to {fmt.utc(until)} ({fmt.duration(until - since)})"
+            lines.append(f"- {name}: {span}")
+        if rest := times[MOST_LINES:]:
+            seconds = fmt.duration(sum(until - since for since, until in rest))
+            lines.append(f"- {name}: {len(rest)} more times, {seconds} together")
     yield from lines
     if not receipt.observed:
         yield f"{'- ' if lines else ''}{_UNKNOWN}"
     elif not lines:
         yield "Observed from beginning to end; no pause and no stall was seen."
-
-
-def _some_spans(name: str, spans: Sequence[tuple[float, float]]) -> Iterator[str]:
-    for since, until in spans[:MOST_LINES]:
-        yield f"- {name}: {fmt.utc(since)} to {fmt.utc(until)} ({fmt.duration(until - since)})"
-    if rest := spans[MOST_LINES:]:
-        seconds = fmt.duration(sum(until - since for since, until in rest))
-        yield f"- {name}: {len(rest)} more times, {seconds} together"
 
 
 def changes(receipt: Receipt) -> Iterator[str]:
@@ -110,15 +109,19 @@ def changes(receipt: Receipt) -> Iterator[str]:
         yield f"- {len(events) - MOST_LINES} earlier changes"
     for event in events[-MOST_LINES:]:
         whose = f" {code(event.key.job_id)}:" if several else ""
-        yield f"- {fmt.utc(event.at)}{whose} {_event(event)}"
-
-
-def _event(event: Event) -> str:
-    detail = code(event.detail) if event.what is What.RETRIED else words(event.detail)
-    return event_words(event, detail, code(event.said))
+        detail = code(event.detail) if event.what is What.RETRIED else words(event.detail)
+        text = event_words(event, detail, code(event.said))
+        yield f"- {fmt.utc(event.at)}{whose} {text}"
 
 
 _VENDORS = {"s3": "S3", "gcs": "Google Cloud Storage", "r2": "R2"}
+
+_OVERWRITTEN = {
+    frozenset([True]): "overwritten",
+    frozenset([False]): "left as they were",
+    frozenset([None]): "not known",
+}
+"""What became of objects in the target, by the jobs' settings; other sets of settings differ."""
 
 
 def markdown(receipt: Receipt, version: str = "") -> str:
@@ -147,13 +150,35 @@ def _head(receipt: Receipt) -> Iterator[str]:
     yield ""
     yield f"- From: {_end(source)}"
     yield f"- To: {_end(target)}"
-    yield f"- Objects that were there already: {_overwrite(receipt.jobs)}"
+    overwrite = frozenset(job.view.job.overwrite for job in receipt.jobs)
+    there = _OVERWRITTEN.get(overwrite, "overwritten by some of the jobs")
+    yield f"- Objects that were there already: {there}"
     yield f"- Account: {code(receipt.jobs[0].view.account_id)}"
     yield f"- {_which(receipt)}"
-    yield f"- Begun: {_begun(receipt)}"
-    yield f"- Ended: {_ended(receipt)}"
-    yield f"- Took: {_took(receipt)}"
-    yield from (f"- Rate: {rate}" for rate in _rates(receipt.jobs[0]) if len(receipt.jobs) == 1)
+    yield from _times(receipt)
+
+
+def _times(receipt: Receipt) -> Iterator[str]:
+    """Yield the beginning, the end and the duration, and the rate of a single job."""
+    jobs, begun, ended, took = receipt.jobs, receipt.begun, receipt.ended, receipt.seconds
+    if begun is not None:
+        yield f"- Begun: {fmt.utc(begun)}"
+    else:
+        yield f"- Begun: {_no_valid_time([job.view.job.created_at for job in jobs])}"
+    if ended is not None:
+        yield f"- Ended: {fmt.utc(ended)}"
+    else:
+        unknown = [job.view.job.finished_at for job in jobs if job.ended is None]
+        whose = "" if len(jobs) == 1 else f" of {_number(len(unknown), 'job', 'jobs')}"
+        yield f"- Ended: {_no_valid_time(unknown)}{whose}{_last_seen(receipt.last_seen)}"
+    if took is not None:
+        yield f"- Took: {_duration(took, jobs[0] if len(jobs) == 1 else None)}"
+    else:
+        both = begun is not None and ended is not None
+        why = ": the API tells an end before the beginning" if both else ""
+        yield f"- Took: not known{why}"
+    if len(jobs) == 1:
+        yield from (f"- Rate: {rate}" for rate in _rates(jobs[0]))
 
 
 def _end(end: Source | Target) -> str:
@@ -166,15 +191,6 @@ def _end(end: Source | Target) -> str:
     if end.jurisdiction and end.jurisdiction != "default":
         text += f", jurisdiction {code(end.jurisdiction)}"
     return text
-
-
-def _overwrite(jobs: Sequence[JobReceipt]) -> str:
-    asked = {job.view.job.overwrite for job in jobs}
-    if asked == {True}:
-        return "overwritten"
-    if asked == {False}:
-        return "left as they were"
-    return "not known" if asked == {None} else "overwritten by some of the jobs"
 
 
 def _which(receipt: Receipt) -> str:
@@ -199,20 +215,6 @@ def _number(number: int, one: str, several: str) -> str:
     return f"{number:,} {one if number == 1 else several}"
 
 
-def _begun(receipt: Receipt) -> str:
-    if receipt.begun is not None:
-        return fmt.utc(receipt.begun)
-    return _no_valid_time([job.view.job.created_at for job in receipt.jobs])
-
-
-def _ended(receipt: Receipt) -> str:
-    if receipt.ended is not None:
-        return fmt.utc(receipt.ended)
-    unknown = [job.view.job.finished_at for job in receipt.jobs if job.ended is None]
-    whose = "" if len(receipt.jobs) == 1 else f" of {_number(len(unknown), 'job', 'jobs')}"
-    return f"{_no_valid_time(unknown)}{whose}{_last_seen(receipt.last_seen)}"
-
-
 def _no_valid_time(texts: Sequence[str | None]) -> str:
     """Return that the API gives no valid time, with its text if there is only one job."""
     text = f" (it says {code(texts[0])})" if len(texts) == 1 and texts[0] else ""
@@ -223,16 +225,9 @@ def _last_seen(at: float | None) -> str:
     return "" if at is None else f"; last observed {fmt.utc(at)}"
 
 
-def _took(receipt: Receipt) -> str:
-    took = receipt.seconds
-    if took is None:
-        backwards = receipt.begun is not None and receipt.ended is not None
-        return f"not known{': the API tells an end before the beginning' if backwards else ''}"
-    return _with_pauses(took, receipt.jobs[0]) if len(receipt.jobs) == 1 else fmt.duration(took)
-
-
-def _with_pauses(took: float, job: JobReceipt) -> str:
-    paused = sum(span.seconds for span in job.spans(Seen.PAUSED))
+def _duration(took: float, job: JobReceipt | None) -> str:
+    """Format a duration in seconds. job: the only job, to add the time that it was paused."""
+    paused = sum(span.seconds for span in job.spans(Seen.PAUSED)) if job else 0
     text = fmt.duration(took)
     return f"{text}, of which {fmt.duration(paused)} seen paused" if paused else text
 
@@ -303,9 +298,17 @@ def _failures(receipt: Receipt) -> Iterator[str]:
         return
     yield f"## Reasons{' before retries' if receipt.family.retries else ''}"
     yield ""
-    yield from table(
-        ("Reason", "Type", "Rows", "First seen", "Last seen"), [*map(_reason, receipt.reasons)], 2
-    )
+    rows = [
+        (
+            cell(reason_of(reason.log_type)),
+            cell(reason.log_type or "no type"),
+            f"{reason.count:,}",
+            _time(reason.first_seen),
+            _time(reason.last_seen),
+        )
+        for reason in receipt.reasons
+    ]
+    yield from table(("Reason", "Type", "Rows", "First seen", "Last seen"), rows, left=2)
     yield ""
     named = sum(reason.count for reason in receipt.reasons if reason.cause is Cause.FAILED)
     failed = [job.view.counts.failed for job in receipt.roots]
@@ -313,12 +316,6 @@ def _failures(receipt: Receipt) -> Iterator[str]:
     yield f"The logs name {named:,} of {of} failed objects." + (
         "" if receipt.logs_read else " Not every log could be read."
     )
-
-
-def _reason(reason: Reason) -> tuple[str, ...]:
-    times = (_time(reason.first_seen), _time(reason.last_seen))
-    name = cell(reason.log_type or "no type")
-    return (cell(reason_of(reason.log_type)), name, f"{reason.count:,}", *times)
 
 
 def _time(text: str | None) -> str:
@@ -332,21 +329,19 @@ def _retries(receipt: Receipt) -> Iterator[str]:
         return
     yield "## Retries"
     yield ""
-    yield from (_retry(job, receipt) for job in receipt.retries)
+    for job in receipt.retries:
+        parent, link = receipt.family.retries[job.view.key], job.retry_link
+        keys = "" if link is None else f" for {_number(link.keys, 'key', 'keys')}"
+        ids = f"{code(job.view.key.job_id)} retries {code(parent.job_id)}{keys}"
+        counts = job.view.counts
+        numbers = (
+            f"{fmt.count(counts.transferred)} transferred, {fmt.count(counts.skipped)} skipped, "
+            f"{fmt.count(counts.failed)} failed"
+        )
+        yield f"- {ids}: {words(job.view.status or 'unknown')}, {numbers}"
     for link in receipt.lost:
         job_id = code(link.child.job_id)
         yield f"- {job_id} is known no more: what it copied is not counted"
-
-
-def _retry(job: JobReceipt, receipt: Receipt) -> str:
-    counts, parent = job.view.counts, receipt.family.retries[job.view.key]
-    keys = "" if job.retry_link is None else f" for {_number(job.retry_link.keys, 'key', 'keys')}"
-    did = (
-        f"{fmt.count(counts.transferred)} transferred, {fmt.count(counts.skipped)} skipped, "
-        f"{fmt.count(counts.failed)} failed"
-    )
-    ids = f"{code(job.view.key.job_id)} retries {code(parent.job_id)}{keys}"
-    return f"- {ids}: {words(job.view.status or 'unknown')}, {did}"
 
 
 def _jobs(receipt: Receipt) -> Iterator[str]:
@@ -356,31 +351,27 @@ def _jobs(receipt: Receipt) -> Iterator[str]:
     yield "## Jobs"
     yield ""
     for job in receipt.jobs:
-        yield f"- {code(job.view.key.job_id)}: {_scope(job)}"
         superseded = job.view.key in receipt.family.superseded
         note = ", done again by a later job and not counted" if superseded else ""
+        yield f"- {code(job.view.key.job_id)}: {_scope(job)}"
         yield f"  - {_job_end(job)}{note}"
-        yield f"  - {_job_counts(job)}"
+        counts = job.view.counts
+        parts = {
+            "transferred": counts.transferred,
+            "skipped": counts.skipped,
+            "failed": counts.failed,
+            "unaccounted" if job.view.status == "completed" else "not done": counts.remaining,
+        }
+        numbers = " + ".join(f"{fmt.count(number)} {name}" for name, number in parts.items())
+        yield f"  - {fmt.count(counts.objects)} objects: {numbers}"
         yield from (f"  - {rate}" for rate in _rates(job))
 
 
 def _job_end(job: JobReceipt) -> str:
     status = "gone" if job.view.gone else job.view.status or "unknown"
-    took = "" if job.seconds is None else f" ({_with_pauses(job.seconds, job)})"
+    took = "" if job.seconds is None else f" ({_duration(job.seconds, job)})"
     begun = "a beginning not told" if job.begun is None else fmt.utc(job.begun)
     ended = (
         f"an end not told{_last_seen(job.last_seen)}" if job.ended is None else fmt.utc(job.ended)
     )
     return f"{words(status)}, {begun} to {ended}{took}"
-
-
-def _job_counts(job: JobReceipt) -> str:
-    counts = job.view.counts
-    parts = {
-        "transferred": counts.transferred,
-        "skipped": counts.skipped,
-        "failed": counts.failed,
-        "unaccounted" if job.view.status == "completed" else "not done": counts.remaining,
-    }
-    numbers = " + ".join(f"{fmt.count(number)} {name}" for name, number in parts.items())
-    return f"{fmt.count(counts.objects)} objects: {numbers}"

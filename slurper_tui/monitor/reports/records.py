@@ -9,23 +9,10 @@ from msgspec.structs import replace
 
 from slurper_tui import format as fmt
 from slurper_tui.api.models import LogRow, Source, Target, surrogate_invalid_bytes
-from slurper_tui.monitor.model.events import Event, RetryLink
-from slurper_tui.monitor.model.job import (
-    Counts,
-    Forecast,
-    JobView,
-    Verdict,
-    shown_forecast,
-    shown_rate,
-)
+from slurper_tui.monitor.model.job import Counts, Forecast, JobView, shown_forecast, shown_rate
 from slurper_tui.monitor.model.logs import reason_of
 from slurper_tui.monitor.reports.observed import Seen
-from slurper_tui.monitor.reports.receipt import (
-    JobReceipt,
-    Reason,
-    Receipt,
-    reasons_of,
-)
+from slurper_tui.monitor.reports.receipt import JobReceipt, Reason, Receipt, reasons_of
 
 
 def job_record(view: JobView) -> dict[str, Any]:
@@ -34,7 +21,7 @@ def job_record(view: JobView) -> dict[str, Any]:
     perSecond is in objects per second, eta… in whole seconds; times are the API's own text. A job
     that is not running, or that has stale data, has neither a rate nor an ETA.
     """
-    job, counts = view.job, view.counts
+    job, counts, verdict = view.job, view.counts, view.verdict
     return {
         "accountId": view.account_id,
         "id": job.id,
@@ -50,7 +37,14 @@ def job_record(view: JobView) -> dict[str, Any]:
         "perSecond": shown_rate(view),
         **_eta(shown_forecast(view)),
         "phase": None if view.phase is None else str(view.phase),
-        "verdict": _verdict(view.verdict),
+        "verdict": None
+        if verdict is None
+        else {
+            "text": verdict.text,
+            "failed": verdict.failed,
+            "notCopied": verdict.not_copied,
+            "unaccounted": verdict.unaccounted,
+        },
     }
 
 
@@ -99,17 +93,6 @@ def _end_point(end: Source | Target | None) -> dict[str, Any] | None:
     return {**sent, **{n: v for n, v in end.extra.items() if n not in sent}}
 
 
-def _verdict(verdict: Verdict | None) -> dict[str, Any] | None:
-    if verdict is None:
-        return None
-    return {
-        "text": verdict.text,
-        "failed": verdict.failed,
-        "notCopied": verdict.not_copied,
-        "unaccounted": verdict.unaccounted,
-    }
-
-
 _MOVING = ("perSecond", "etaSeconds", "etaLowSeconds", "etaHighSeconds", "etaAtLeast", "phase")
 
 
@@ -152,9 +135,12 @@ def record(receipt: Receipt, version: str = "") -> dict[str, Any]:
 
 def _job(job: JobReceipt, receipt: Receipt) -> dict[str, Any]:
     fields = {name: value for name, value in job_record(job.view).items() if name not in _MOVING}
+    link = job.retry_link
     return {
         **fields,
-        "retryOf": _retry_of(job.retry_link),
+        "retryOf": None
+        if link is None
+        else {"id": link.parent.job_id, "keys": link.keys, "logTypes": list(link.log_types)},
         "counted": job.view.key not in receipt.family.superseded,
         "keys": job.number_of_keys,
         "lastObservedAt": _time(job.last_seen) if job.ended is None else None,
@@ -166,14 +152,16 @@ def _job(job: JobReceipt, receipt: Receipt) -> dict[str, Any]:
         "stalled": _spans(job, Seen.STALLED),
         "unobserved": _spans(job, Seen.UNOBSERVED),
         "reasons": None if job.log is None else [_reason(r) for r in reasons_of([job.log])],
-        "events": [_event(event) for event in job.events],
+        "events": [
+            {
+                "at": _time(event.at),
+                "what": str(event.what),
+                "detail": event.detail or None,
+                "said": event.said or None,
+            }
+            for event in job.events
+        ],
     }
-
-
-def _retry_of(link: RetryLink | None) -> dict[str, Any] | None:
-    if link is None:
-        return None
-    return {"id": link.parent.job_id, "keys": link.keys, "logTypes": list(link.log_types)}
 
 
 def _reason(reason: Reason) -> dict[str, Any]:
@@ -192,15 +180,6 @@ def _spans(job: JobReceipt, kind: Seen) -> list[dict[str, Any]]:
 
 def _span(since: float, until: float) -> dict[str, Any]:
     return {"since": _time(since), "until": _time(until), "seconds": _seconds(until - since)}
-
-
-def _event(event: Event) -> dict[str, Any]:
-    return {
-        "at": _time(event.at),
-        "what": str(event.what),
-        "detail": event.detail or None,
-        "said": event.said or None,
-    }
 
 
 def _time(at: float | None) -> str | None:

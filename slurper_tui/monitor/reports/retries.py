@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from functools import lru_cache, reduce
+from functools import lru_cache
 from typing import NamedTuple
 
 import msgspec
@@ -116,6 +116,18 @@ class _Moved(NamedTuple):
     skipped_to_transferred: int = 0
     skipped_to_failed: int = 0
 
+    def applied(self, counts: Counts) -> Counts:
+        """Return the counters after the move."""
+        to_transferred = self.failed_to_transferred + self.skipped_to_transferred
+        from_failed = self.failed_to_transferred + self.failed_to_skipped
+        from_skipped = self.skipped_to_transferred + self.skipped_to_failed
+        return Counts(
+            counts.objects,
+            (counts.transferred or 0) + to_transferred,
+            (counts.skipped or 0) + self.failed_to_skipped - from_skipped,
+            (counts.failed or 0) + self.skipped_to_failed - from_failed,
+        )
+
 
 def together(roots: Sequence[JobView], retries: Iterable[Retry]) -> Together:
     """Add the counts of the roots up and apply the retries to them.
@@ -129,8 +141,16 @@ def together(roots: Sequence[JobView], retries: Iterable[Retry]) -> Together:
         total(view.counts.skipped for view in roots),
         total(view.counts.failed for view in roots),
     )
-    once = each_once(roots, tuple(retries))
-    return reduce(_after, once, Together(counts, total(map(_not_copied, roots))))
+    left = total(map(_not_copied, roots))
+    for link, child in each_once(roots, tuple(retries)):
+        moved = _moved(counts, link, child.counts)
+        if moved is None:
+            continue
+        if left is not None:
+            left -= min(left, moved.skipped_to_transferred + moved.skipped_to_failed)
+            left = total([left, _not_copied(child) if moved.failed_to_skipped else 0])
+        counts = moved.applied(counts)
+    return Together(counts, left)
 
 
 def total(numbers: Iterable[int | None]) -> int | None:
@@ -146,31 +166,6 @@ def total(numbers: Iterable[int | None]) -> int | None:
 def _not_copied(view: JobView) -> int | None:
     """Return a job's uncopied objects; 0 without a log if the job skipped nothing."""
     return 0 if view.counts.skipped == 0 else view.not_copied
-
-
-def _after(before: Together, retry: Retry) -> Together:
-    link, child = retry
-    moved = _moved(before.counts, link, child.counts)
-    if moved is None:
-        return before
-    counts = before.counts
-    left = before.not_copied
-    if left is not None:
-        left -= min(left, moved.skipped_to_transferred + moved.skipped_to_failed)
-        left = total([left, _not_copied(child) if moved.failed_to_skipped else 0])
-    return Together(_with(counts, moved), left)
-
-
-def _with(counts: Counts, moved: _Moved) -> Counts:
-    to_transferred = moved.failed_to_transferred + moved.skipped_to_transferred
-    from_failed = moved.failed_to_transferred + moved.failed_to_skipped
-    from_skipped = moved.skipped_to_transferred + moved.skipped_to_failed
-    return Counts(
-        counts.objects,
-        (counts.transferred or 0) + to_transferred,
-        (counts.skipped or 0) + moved.failed_to_skipped - from_skipped,
-        (counts.failed or 0) + moved.skipped_to_failed - from_failed,
-    )
 
 
 def _moved(counts: Counts, link: RetryLink, child: Counts) -> _Moved | None:
@@ -224,23 +219,18 @@ def scope_of(view: JobView) -> Scope:
     """Return a job's scope, cached in the view."""
     scope: Scope | None = vars(view).get("scope")
     if scope is None:
-        scope = vars(view)["scope"] = _scope(view)
+        source = view.job.source
+        listed = source is None or source.keys is None
+        prefix = (source.path_prefix if source else None) or ""
+        begun, finished = _time(view.job.created_at), _time(view.job.finished_at)
+        scope = vars(view)["scope"] = Scope(
+            view.key,
+            prefix if listed else None,
+            -math.inf if begun is None else begun,
+            finished if view.ended and finished is not None else math.inf,
+            view.live or view.status == "completed",
+        )
     return scope
-
-
-def _scope(view: JobView) -> Scope:
-    source = view.job.source
-    listed = source is None or source.keys is None
-    prefix = (source.path_prefix if source else None) or ""
-    begun, finished = _time(view.job.created_at), _time(view.job.finished_at)
-    over = view.ended and finished is not None
-    return Scope(
-        view.key,
-        prefix if listed else None,
-        -math.inf if begun is None else begun,
-        finished if over and finished is not None else math.inf,
-        view.live or view.status == "completed",
-    )
 
 
 def superseded(views: Sequence[JobView], retries: Mapping[JobKey, JobKey]) -> frozenset[JobKey]:
@@ -255,20 +245,18 @@ def superseded(views: Sequence[JobView], retries: Mapping[JobKey, JobKey]) -> fr
         if scope.counts and scope.prefix is not None and scope.key not in retries:
             latest[scope.prefix] = max(scope.begun, latest.get(scope.prefix, -math.inf))
     lengths = sorted({len(prefix) for prefix in latest})
-    over = {scope.key for scope in scopes if _done_again(scope, latest, lengths)}
+    over = set[JobKey]()
+    for scope in scopes:
+        again = (latest[p] for p in _outer(scope.prefix or "", latest, lengths))
+        begun = max(again, default=-math.inf)
+        if not math.isinf(scope.ended) and begun >= scope.ended and begun > scope.begun:
+            over.add(scope.key)
     for _ in retries:
         more = {child for child, parent in retries.items() if parent in over} - over
         if not more:
             break
         over |= more
     return frozenset(over)
-
-
-def _done_again(scope: Scope, latest: Mapping[str, float], lengths: Sequence[int]) -> bool:
-    if math.isinf(scope.ended):
-        return False
-    begun = max((latest[p] for p in _outer(scope.prefix or "", latest, lengths)), default=-math.inf)
-    return begun >= scope.ended and begun > scope.begun
 
 
 def overlaps(views: Sequence[JobView], aside: Collection[JobKey]) -> tuple[Overlap, ...]:

@@ -24,12 +24,7 @@ from slurper_tui.monitor.model.samples import Recorded
 from slurper_tui.monitor.model.verdict import not_copied, verdict
 from slurper_tui.monitor.reports.migrations import family
 from slurper_tui.monitor.reports.observed import Seen, Span
-from slurper_tui.monitor.reports.receipt import (
-    JobReceipt,
-    Receipt,
-    reasons_of,
-)
-from slurper_tui.monitor.reports.receipt_maker import job_receipt
+from slurper_tui.monitor.reports.receipt import JobReceipt, Receipt, job_receipt, reasons_of
 from slurper_tui.monitor.reports.receipt_markdown import MOST_LINES, code, markdown, table
 from slurper_tui.monitor.reports.records import record
 from tests.tui.jobs import NOW, harmless, view
