@@ -45,7 +45,6 @@ if TYPE_CHECKING:
 
     from slurper_tui.api.transport import Exchange, Received
 
-T = TypeVar("T")
 S = TypeVar("S", bound=msgspec.Struct)
 
 MOST_ROWS = 20_000
@@ -246,19 +245,27 @@ def _segment(identifier: str) -> str:
 
 
 def _one(received: Received, model: type[S]) -> Answer[S]:
-    return _shaped(received, lambda raw: parse(model, raw))
+    """Convert a result to a `model`. Raises BadAnswer when it is missing or not an object."""
+    try:
+        value = parse(model, received.result)
+    except msgspec.ValidationError as error:
+        what = "no result" if received.result is None else f"a foreign result: {error}"
+        raise _bad(received, what) from None
+    return Answer(value, received.limit, received.total, received.size)
 
 
 def _rows(received: Received, model: type[S]) -> Answer[tuple[S, ...]]:
-    """Return the rows of a list; a null result is an empty list.
+    """Convert a result to the rows of a list; a null result is an empty list.
 
-    Raises TooLarge for a list that is far longer than any page.
+    Raises TooLarge for a list that is far longer than any page, BadAnswer for any other type.
     """
     rows = [] if received.result is None else received.result
-    if isinstance(rows, list) and len(rows) > MOST_ROWS:
+    if not isinstance(rows, list):
+        raise _bad(received, f"a foreign result: expected an array, got {type(rows).__name__}")
+    if len(rows) > MOST_ROWS:
         what = f"a list of {len(rows):,} rows, where at most {PAGE_SIZE} were asked"
         raise _bad(received, what, TooLarge)
-    return _shaped(received, lambda _: parse_rows(model, rows))
+    return Answer(parse_rows(model, rows), received.limit, received.total, received.size)
 
 
 def _without_secrets(rows: Sequence[LogRow], clean: Callable[[str], str]) -> tuple[LogRow, ...]:
@@ -281,16 +288,6 @@ def _text(received: Received) -> Answer[str | None]:
     The text may be anything: success alone means that the request was accepted.
     """
     return Answer(received.result if isinstance(received.result, str) else None, received.limit)
-
-
-def _shaped(received: Received, shape: Callable[[object], T]) -> Answer[T]:
-    """Convert a result with `shape`. Raises BadAnswer when it is missing or of another shape."""
-    try:
-        value = shape(received.result)
-        return Answer(value, received.limit, received.total, received.size)
-    except msgspec.ValidationError as error:
-        what = "no result" if received.result is None else f"a foreign result: {error}"
-        raise _bad(received, what) from None
 
 
 def _bad(received: Received, what: str, kind: type[BadAnswer] = BadAnswer) -> BadAnswer:

@@ -15,7 +15,6 @@ import re
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from datetime import UTC
-from typing import NoReturn
 
 import msgspec
 
@@ -167,19 +166,33 @@ def good_envelope(raw: Raw, clean: Clean = str) -> dict[str, object]:
     clean: removes secrets from the texts that an error keeps.
     """
     envelope = _decode(raw)
+    is_ok = 200 <= raw.status < 300
+    if is_ok and isinstance(envelope, dict):
+        # Even `success` is optional in the contract; a result without errors counts as success.
+        errors = envelope.get("errors") or envelope.get("error")
+        if envelope.get("success", "result" in envelope and not errors) is True:
+            return envelope
     faults = _faults(envelope, clean)
-    kind = _kind(raw.status, envelope, faults)
-    if kind is not None:
-        _fail(kind, raw, _status_words(raw, envelope, kind), faults)
-    if not isinstance(envelope, dict):
-        wrong = TooLarge if envelope is _TOO_MANY else BadAnswer
-        _fail(wrong, raw, f"the API answered {raw.status} with {_content(raw, envelope)}")
-    # Even `success` is optional in the contract; a result without errors counts as success.
-    if envelope.get("success", "result" in envelope and not faults) is not True:
-        refused = Refused if envelope.get("success") is False else BadAnswer
-        what = "a refusal" if refused is Refused else _FOREIGN_JSON
-        _fail(_coded(faults) or refused, raw, f"the API answered {raw.status} with {what}", faults)
-    return envelope
+    kind: type[ApiError]
+    if not is_ok:
+        kind = _kind(raw.status, envelope, faults)
+        message = _status_words(raw, envelope, kind)
+    elif isinstance(envelope, dict):
+        refused = envelope.get("success") is False
+        kind = _kind_of_codes(faults) or (Refused if refused else BadAnswer)
+        what = "a refusal" if refused else _FOREIGN_JSON
+        message = f"the API answered {raw.status} with {what}"
+    else:
+        kind = TooLarge if envelope is _TOO_MANY else BadAnswer
+        message = f"the API answered {raw.status} with {_content(raw, envelope)}"
+    raise kind(
+        message,
+        status=raw.status,
+        faults=faults,
+        ray=raw.headers.get("cf-ray"),
+        retry_after=parse_retry_after(raw.headers.get("retry-after"), raw.headers.get("date")),
+        limit=parse_limit(raw.headers),
+    )
 
 
 def total_of(envelope: Mapping[str, object]) -> int | None:
@@ -189,10 +202,8 @@ def total_of(envelope: Mapping[str, object]) -> int | None:
     return total if isinstance(total, int) and not isinstance(total, bool) and total >= 0 else None
 
 
-def _kind(status: int, envelope: object, faults: tuple[Fault, ...]) -> type[ApiError] | None:
-    """Return the error class for a status and the codes in the envelope; None for 2xx."""
-    if 200 <= status < 300:
-        return None
+def _kind(status: int, envelope: object, faults: tuple[Fault, ...]) -> type[ApiError]:
+    """Return the error class for a status other than 2xx and the codes in the envelope."""
     codes = {fault.code for fault in faults}
     if status == 429 or (status >= 500 and codes & _RATE_LIMITED):
         return RateLimited
@@ -220,52 +231,36 @@ def _denied(status: int, envelope: object, faults: tuple[Fault, ...]) -> type[Ap
     return Rejected if codes and status != 407 else BadAnswer
 
 
-def _coded(faults: tuple[Fault, ...]) -> type[ApiError] | None:
+def _kind_of_codes(faults: tuple[Fault, ...]) -> type[ApiError] | None:
     """Return the error class by the codes alone, for a failure that arrived with status 200."""
     codes = {fault.code for fault in faults}
-    meanings = ((_RATE_LIMITED, RateLimited), (_REJECTED, Rejected), (_NO_ROUTE, NotFound))
-    return next((kind for known, kind in meanings if codes & known), None)
-
-
-def _fail(kind: type[ApiError], raw: Raw, message: str, faults: tuple[Fault, ...] = ()) -> NoReturn:
-    raise kind(
-        message,
-        status=raw.status,
-        faults=faults,
-        ray=raw.headers.get("cf-ray"),
-        retry_after=parse_retry_after(raw.headers.get("retry-after"), raw.headers.get("date")),
-        limit=parse_limit(raw.headers),
-    )
+    kinds = ((_RATE_LIMITED, RateLimited), (_REJECTED, Rejected), (_NO_ROUTE, NotFound))
+    return next((kind for documented, kind in kinds if codes & documented), None)
 
 
 def _decode(raw: Raw) -> object:
-    """Decode a body of the type JSON or of no type; return None if it cannot be decoded."""
+    """Decode a body of the type JSON or of no type.
+
+    Return None if it cannot be decoded, `_TOO_MANY` for more than `MOST_VALUES` values.
+    """
     content_type = raw.headers.get("content-type", "").lower()
     if content_type and "json" not in content_type:
         return None
     body = raw.body.removeprefix(b"\xef\xbb\xbf")
-    if _holds_too_much(body):
-        return _TOO_MANY
+    if len(body) >= _MANY_BYTES:
+        # Values are counted by their separators, first with those inside strings. Both counts go
+        # in slices, so that other threads can run.
+        slices = (body[at : at + _SLICE_BYTES] for at in range(0, len(body), _SLICE_BYTES))
+        if _exceeds(slices) and _exceeds(_without_strings(body)):
+            return _TOO_MANY
     try:
         return msgspec.json.decode(body)
     except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return _decode_leniently(body)
 
 
-def _holds_too_much(body: bytes) -> bool:
-    """Return whether the body has more than `MOST_VALUES` values, without decoding it.
-
-    Values are counted by their separators. The first count includes separators inside strings; only
-    if it is too high are the strings removed and the rest counted again. Both counts go in slices,
-    so that other threads can run.
-    """
-    if len(body) < _MANY_BYTES:
-        return False
-    slices = (body[at : at + _SLICE_BYTES] for at in range(0, len(body), _SLICE_BYTES))
-    return _exceeds(slices) and _exceeds(_without_strings(body))
-
-
 def _exceeds(parts: Iterable[bytes]) -> bool:
+    """Return whether a JSON text, given in parts, has more than `MOST_VALUES` separators."""
     left = MOST_VALUES
     for part in parts:
         left -= sum(part.count(sign) for sign in (b",", b"[", b"{"))
@@ -377,11 +372,14 @@ def _faults(envelope: object, clean: Clean) -> tuple[Fault, ...]:
 def _fault(row: object, clean: Clean) -> Fault:
     if not isinstance(row, dict):
         return Fault(None, _cut(str(row), clean))
-    code, message = _code(row.get("code")), row.get("message")
+    code, message = row.get("code"), row.get("message")
     words = message if isinstance(message, str) else json.dumps(row)
-    if code is None and isinstance(row.get("code"), str):
-        words = f"{row['code']}: {words}"
-    return Fault(code, _cut(words, clean))
+    if isinstance(code, str):
+        if re.fullmatch("[0-9]{1,9}", code):
+            return Fault(int(code), _cut(words, clean))
+        return Fault(None, _cut(f"{code}: {words}", clean))
+    is_number = isinstance(code, int) and not isinstance(code, bool)
+    return Fault(code if is_number else None, _cut(words, clean))
 
 
 def _cut(text: str, clean: Clean) -> str:
@@ -390,10 +388,3 @@ def _cut(text: str, clean: Clean) -> str:
     """
     cleaned = clean(text[:_MOST_RAW_TEXT])
     return (cleaned[:-_CUT_EDGE] if len(text) > _MOST_RAW_TEXT else cleaned)[:_MOST_TEXT]
-
-
-def _code(raw: object) -> int | None:
-    """Return an error's code, also from a text of digits; None for anything else."""
-    if isinstance(raw, str) and re.fullmatch("[0-9]{1,9}", raw):
-        return int(raw)
-    return raw if isinstance(raw, int) and not isinstance(raw, bool) else None

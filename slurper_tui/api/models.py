@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from typing import Annotated, Any, Generic, NamedTuple, TypeVar, get_args
 
@@ -190,24 +190,30 @@ def parse(model: type[S], raw: object) -> S:
     """
     if not isinstance(raw, dict):
         raise msgspec.ValidationError(f"expected an object, got {type(raw).__name__}")
-    fields = _fields(model)
     if _has_only_known_fields(model, raw):
         with suppress(msgspec.ValidationError):
             return msgspec.convert(raw, model)
-    values = {fields[wire].name: _convert(fields[wire], raw[wire]) for wire in fields.keys() & raw}
-    extra = {wire: value for wire, value in raw.items() if wire not in fields}
+    fields = _fields(model)
+    values: dict[str, object] = {}
+    extra: dict[str, object] = {}
+    for wire, value in raw.items():
+        if (field := fields.get(wire)) is None:
+            extra[wire] = value
+            continue
+        with suppress(msgspec.ValidationError):
+            nested = field.nested
+            values[field.name] = (
+                parse(nested, value) if nested else msgspec.convert(value, field.kind)
+            )
     return model(**values, extra=extra)
 
 
-def parse_rows(model: type[S], raw: object) -> tuple[S, ...]:
+def parse_rows(model: type[S], raw: Sequence[object]) -> tuple[S, ...]:
     """Convert a decoded JSON array to a tuple of `model`.
 
     A row that is not an object becomes an empty one. The tuple must be as long as the array,
     because a short page marks the end of a list.
-    Raises msgspec.ValidationError when `raw` is not an array.
     """
-    if not isinstance(raw, list):
-        raise msgspec.ValidationError(f"expected an array, got {type(raw).__name__}")
     return tuple(parse(model, row) if isinstance(row, dict) else model() for row in raw)
 
 
@@ -241,14 +247,6 @@ def _has_only_known_fields(model: type[msgspec.Struct], raw: object) -> bool:
         return False
     inner = ((fields[wire].nested, value) for wire, value in raw.items() if value is not None)
     return all(_has_only_known_fields(nested, value) for nested, value in inner if nested)
-
-
-def _convert(field: _Field, raw: object) -> object:
-    """Convert one property; return None when its type is wrong."""
-    try:
-        return parse(field.nested, raw) if field.nested else msgspec.convert(raw, field.kind)
-    except msgspec.ValidationError:
-        return None
 
 
 class Secret(msgspec.Struct, frozen=True, rename="camel", omit_defaults=True):

@@ -11,7 +11,8 @@ import os
 import time
 import zlib
 from collections.abc import AsyncIterator, Mapping
-from functools import lru_cache, partial
+from contextlib import aclosing
+from functools import lru_cache
 
 import httpx
 import msgspec
@@ -75,6 +76,15 @@ _EXPLAINED: dict[type[Exception], str] = {
 }
 """Errors whose message follows these words."""
 
+_PROTOCOL_REASONS = {
+    "disconnected": "the server hung up without an answer",
+    RESET: RESET,
+    "complete message": "the answer was cut off",
+    "informational": "endless 1xx responses and no answer",
+    "too long": "the answer's header is too large",
+}
+"""Parts of the messages of protocol errors, of httpcore, h11 and this package."""
+
 _log = logging.getLogger("slurper_tui.api")
 
 
@@ -115,13 +125,21 @@ class Exchange:
         self._scrubber.add(*credentials.secrets)
         base = parse_base_url(base_url)
         # The same paths are requested repeatedly, and parsing a URL is slow.
-        self._url = lru_cache(maxsize=4096)(partial(_below, base))
-        use_proxy = transport is None and base.scheme == "https"
+        root = base.raw_path.rstrip(b"/")
+        self._url = lru_cache(maxsize=4096)(
+            lambda path: base.copy_with(raw_path=root + path.encode())
+        )
+        # Plain http is for this machine only. A proxy from the environment would carry the secrets
+        # off it, and reading the trust store would take 50 ms for nothing.
+        is_tls = base.scheme == "https"
+        use_proxy = transport is None and is_tls
         proxy = choose_proxy(base.host, base.port or 443) if use_proxy else ProxyChoice()
         self.notes = proxy.notes
         self._scrubber.add(*proxy.secrets)
+        if transport is None:
+            transport = Transport(tls_context() if is_tls else None, proxy.proxy, LIMITS)
         self._client = httpx.AsyncClient(
-            transport=transport or _make_transport(base, proxy),
+            transport=transport,
             trust_env=False,  # the transport already has the proxy and the certificates
             timeout=_TIMEOUT,
             headers={
@@ -189,10 +207,24 @@ class Exchange:
     async def _fetch(
         self, method: str, path: str, query: Mapping[str, int] | None, body: bytes | None
     ) -> Raw:
-        """Fetch the raw answer within the time limit. Raises Unreachable when there is none."""
+        """Fetch the raw answer, up to `MOST_BYTES`, within the time limit.
+
+        Raises Unreachable when there is none, TooLarge or BadAnswer for a body that is not read.
+        """
+        headers = {} if body is None else {"Content-Type": "application/json"}
         try:
             async with asyncio.timeout(WHOLE_SECONDS):
-                return await self._read(method, path, query, body)
+                request = self._client.build_request(
+                    method, self._url(path), params=query, headers=headers, content=body
+                )
+                async with aclosing(await self._client.send(request, stream=True)) as response:
+                    chunks, size = [], 0
+                    async for chunk in _unpacked(response):
+                        size += len(chunk)
+                        if size > MOST_BYTES:
+                            raise _bad(response, "the answer is too large to be one", TooLarge)
+                        chunks.append(chunk)
+                return Raw(response.status_code, response.headers, b"".join(chunks))
         except TimeoutError:
             raise Unreachable(f"no complete answer within {WHOLE_SECONDS:.0f} s") from None
         except httpx.InvalidURL:
@@ -201,29 +233,6 @@ class Exchange:
         except (httpx.HTTPError, OSError) as error:
             kind = NotSent if isinstance(error, _UNSENT) else Unreachable
             raise kind(_reason(error)) from None
-
-    async def _read(
-        self, method: str, path: str, query: Mapping[str, int] | None, body: bytes | None
-    ) -> Raw:
-        """Read an answer up to `MOST_BYTES`.
-
-        Raises TooLarge past that, InvalidURL for a path that is too long.
-        """
-        headers = {} if body is None else {"Content-Type": "application/json"}
-        request = self._client.build_request(
-            method, self._url(path), params=query, headers=headers, content=body
-        )
-        response = await self._client.send(request, stream=True)
-        try:
-            chunks, size = [], 0
-            async for chunk in _unpacked(response):
-                size += len(chunk)
-                if size > MOST_BYTES:
-                    raise _bad(response, "the answer is too large to be one", TooLarge)
-                chunks.append(chunk)
-        finally:
-            await response.aclose()
-        return Raw(response.status_code, response.headers, b"".join(chunks))
 
 
 async def _unpacked(response: httpx.Response) -> AsyncIterator[bytes]:
@@ -265,20 +274,6 @@ async def _gunzipped(stream: httpx.AsyncByteStream) -> AsyncIterator[bytes]:
         raise httpx.RemoteProtocolError("complete message is missing")
 
 
-def _below(base: httpx.URL, path: str) -> httpx.URL:
-    """Return the URL of a path below the base URL."""
-    return base.copy_with(raw_path=base.raw_path.rstrip(b"/") + path.encode())
-
-
-def _make_transport(base: httpx.URL, choice: ProxyChoice) -> Transport:
-    """Make the connection pool. Plain http uses neither a proxy nor TLS.
-
-    Plain http is for this machine only: a proxy from the environment would carry the secrets off
-    it, and reading the trust store would take 50 ms for nothing.
-    """
-    return Transport(tls_context() if base.scheme == "https" else None, choice.proxy, LIMITS)
-
-
 def _bad(response: httpx.Response, message: str, kind: type[BadAnswer] = BadAnswer) -> BadAnswer:
     return kind(
         message,
@@ -304,23 +299,11 @@ def _reason(error: Exception) -> str:
     if kind := next(filter(_REASONS.get, type(error).__mro__), None):
         return _REASONS[kind]
     if isinstance(error, httpx.RemoteProtocolError):
-        return _broken_protocol(str(error))
+        pairs = _PROTOCOL_REASONS.items()
+        return next((text for part, text in pairs if part in str(error)), "the answer is not HTTP")
     reason = _EXPLAINED.get(type(error), "the exchange failed")
     detail = (_system_message(error) or str(error)).partition("\n")[0].strip()
     return f"{reason}: {detail}" if detail else reason
-
-
-def _broken_protocol(message: str) -> str:
-    """Describe a protocol error: no answer, an answer cut off, or something that is not HTTP."""
-    if "disconnected" in message:
-        return "the server hung up without an answer"
-    if message == RESET:
-        return message
-    if "complete message" in message:
-        return "the answer was cut off"
-    if "informational" in message:
-        return "endless 1xx responses and no answer"
-    return "the answer's header is too large" if "too long" in message else "the answer is not HTTP"
 
 
 def _system_message(error: BaseException) -> str:

@@ -246,6 +246,14 @@ async def test_a_null_list_is_an_empty_one() -> None:
         assert (await client.logs("a", "j")).value == ()
 
 
+@pytest.mark.parametrize("result", ["text", 7, True, {}, {"jobs": []}])
+async def test_a_list_of_another_type_is_a_bad_answer(result: object) -> None:
+    async with answering(said(200, envelope(result))) as client:
+        with pytest.raises(BadAnswer, match="a foreign result: expected an array") as error:
+            await client.list_jobs("a")
+    assert error.value.ray == RAY
+
+
 @pytest.mark.parametrize(
     "kind", [None, "application/json; charset=utf-8", "Application/Problem+JSON"]
 )

@@ -192,12 +192,6 @@ def test_a_page_stays_as_long_as_it_was_sent() -> None:
     assert [job.id for job in rows] == ["j", *[None] * 6]
 
 
-@pytest.mark.parametrize("wrong", [None, "text", 7, True, {}, {"jobs": []}])
-def test_a_list_that_is_no_list(wrong: object) -> None:
-    with pytest.raises(msgspec.ValidationError, match="expected an array"):
-        parse_rows(Job, wrong)
-
-
 @given(st.binary(max_size=20))
 def test_no_bytes_in_a_name_cost_the_list(name: bytes) -> None:
     quoted = name.replace(b"\\", b"/").replace(b'"', b"'")
@@ -227,10 +221,12 @@ def test_unusual_names_are_kept(name: bytes, bucket: str) -> None:
     assert rows[1].id == "k"
 
 
-def fetched(bucket: bytes) -> object:
+def fetched(bucket: bytes) -> list[object]:
     """Return a list whose first job has this JSON text as its bucket."""
     jobs = b'[{"id": "j", "source": {"bucket": ' + bucket + b'}}, {"id": "k"}]'
-    return good_envelope(Raw(200, {}, b'{"success": true, "result": ' + jobs + b"}")).get("result")
+    rows = good_envelope(Raw(200, {}, b'{"success": true, "result": ' + jobs + b"}")).get("result")
+    assert isinstance(rows, list)
+    return rows
 
 
 async def test_log_rows_keep_unknown_properties() -> None:
