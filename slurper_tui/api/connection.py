@@ -63,24 +63,34 @@ class Transport(httpx.AsyncBaseTransport):
 
     async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
         """Send a request and return the response. Raises httpx.TransportError."""
+        address = httpcore.URL(
+            scheme=request.url.raw_scheme,
+            host=request.url.raw_host,
+            port=request.url.port,
+            target=request.url.raw_path,
+        )
+        sent = httpcore.Request(
+            method=request.method,
+            url=address,
+            headers=request.headers.raw,
+            content=request.stream,
+            extensions=request.extensions,
+        )
         with _as_httpx():
-            answer = await self._answered(request)
+            # Once more for each kept connection that is closed: a server drops them all.
+            for left in reversed(range(self._most_kept + 1)):
+                try:
+                    answer = await self._pool.handle_async_request(sent)
+                    break
+                except StaleConnection:
+                    if request.method != "GET" or left == 0:
+                        raise
         return httpx.Response(
             answer.status,
             headers=answer.headers,
             stream=_Body(answer),
             extensions=answer.extensions,
         )
-
-    async def _answered(self, request: httpx.Request) -> httpcore.Response:
-        """Send a request again for each kept connection that is closed: a server drops them all."""
-        for _ in range(self._most_kept):
-            try:
-                return await self._pool.handle_async_request(_core(request))
-            except StaleConnection:
-                if request.method != "GET":
-                    raise
-        return await self._pool.handle_async_request(_core(request))
 
     async def aclose(self) -> None:
         """Close every connection."""
@@ -89,21 +99,6 @@ class Transport(httpx.AsyncBaseTransport):
 
 class StaleConnection(httpcore.RemoteProtocolError):
     """The server closed a kept connection before it sent a byte of the answer."""
-
-
-def _core(request: httpx.Request) -> httpcore.Request:
-    return httpcore.Request(
-        method=request.method,
-        url=httpcore.URL(
-            scheme=request.url.raw_scheme,
-            host=request.url.raw_host,
-            port=request.url.port,
-            target=request.url.raw_path,
-        ),
-        headers=request.headers.raw,
-        content=request.stream,
-        extensions=request.extensions,
-    )
 
 
 @contextmanager
@@ -286,14 +281,6 @@ def _parse_proxy(value: str) -> ProxyChoice:
         url = httpx.URL(text)
     except (httpx.InvalidURL, ValueError):
         raise ValueError("it is not a URL") from None
-    _check_proxy(url)
-    auth = (url.username, url.password) if url.userinfo else None
-    address = httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=b"/")
-    return ProxyChoice(httpcore.Proxy(address, auth=auth), (url.password,) if url.password else ())
-
-
-def _check_proxy(url: httpx.URL) -> None:
-    """Raise ValueError for a proxy with an unsupported scheme, no host or an invalid port."""
     if url.scheme not in ("http", "https", *_SOCKS):
         raise ValueError("its scheme is none of http, https, socks5 and socks5h")
     if url.scheme in _SOCKS and importlib.util.find_spec("socksio") is None:
@@ -302,6 +289,9 @@ def _check_proxy(url: httpx.URL) -> None:
         raise ValueError("it names no host")
     if (url.port or 0) > HIGHEST_PORT:
         raise ValueError(f"its port is above {HIGHEST_PORT}")
+    auth = (url.username, url.password) if url.userinfo else None
+    address = httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=b"/")
+    return ProxyChoice(httpcore.Proxy(address, auth=auth), (url.password,) if url.password else ())
 
 
 def is_excepted(host: str, port: int, no_proxy: str) -> bool:
@@ -347,24 +337,20 @@ def tls_context() -> ssl.SSLContext:
     """
     file, folder = os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")
     if file:
-        return _from_file(file)
+        try:
+            with open(file, "rb"):
+                pass
+        except (OSError, ValueError) as error:
+            reason = getattr(error, "strerror", None) or error
+            raise BadSetting(f"SSL_CERT_FILE: {file} cannot be read: {reason}") from None
+        try:
+            return ssl.create_default_context(cafile=file)
+        except (OSError, ValueError):
+            raise BadSetting(f"SSL_CERT_FILE: {file} holds no certificates in PEM format") from None
     if folder:
         _check_folders(folder)
         return ssl.create_default_context(capath=folder)
     return httpx.create_ssl_context(trust_env=False)
-
-
-def _from_file(file: str) -> ssl.SSLContext:
-    try:
-        with open(file, "rb"):
-            pass
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise BadSetting(f"SSL_CERT_FILE: {file} cannot be read: {reason}") from None
-    try:
-        return ssl.create_default_context(cafile=file)
-    except (OSError, ValueError):
-        raise BadSetting(f"SSL_CERT_FILE: {file} holds no certificates in PEM format") from None
 
 
 def _check_folders(folders: str) -> None:

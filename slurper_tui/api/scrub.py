@@ -60,22 +60,20 @@ class Scrubber:
     def add(self, *secrets: str | None) -> None:
         """Hide these values from now on. None and known values are ignored."""
         for secret in secrets:
-            if secret and secret not in self._known:
-                self._known.add(secret)
-                self._learn(secret)
+            if not secret or secret in self._known:
+                continue
+            self._known.add(secret)
+            # The first and the last line of a PEM file are not secret.
+            body = re.sub(_ARMOUR, "", secret) if "-----" in secret else secret
+            reduced = _Reduced(body).text
+            if len(reduced) < LEAST:
+                continue
+            as_whole = len(reduced) < PIECE or "@" in secret
+            self._add_form(reduced, as_whole, any(map(str.isspace, secret.strip())))
+            for form in _encoded(secret):
+                self._add_form(_Reduced(form).text, as_whole or len(form) < 2 * PIECE)
 
-    def _learn(self, secret: str) -> None:
-        # The first and the last line of a PEM file are not secret.
-        body = re.sub(_ARMOUR, "", secret) if "-----" in secret else secret
-        reduced = _Reduced(body).text
-        if len(reduced) < LEAST:
-            return
-        as_whole = len(reduced) < PIECE or "@" in secret
-        self._learn_form(reduced, as_whole, any(map(str.isspace, secret.strip())))
-        for form in _encoded(secret):
-            self._learn_form(_Reduced(form).text, as_whole or len(form) < 2 * PIECE)
-
-    def _learn_form(self, reduced: str, as_whole: bool, has_space: bool = False) -> None:
+    def _add_form(self, reduced: str, as_whole: bool, has_space: bool = False) -> None:
         if as_whole:
             self._wholes.add((reduced, has_space))
         else:
@@ -96,15 +94,13 @@ class Scrubber:
         for end in range(_STEP, len(text) + _STEP, _STEP):
             begin = max(0, end - _STEP - _OVERLAP)
             reduced = _Reduced(text[begin:end])
-            for first, last in (*self._found_pieces(reduced), *self._found_wholes(reduced)):
+            spans = list(self._found_wholes(reduced))
+            if self._pieces:
+                for place, window in enumerate(_windows(reduced.text)):
+                    if window in self._pieces:
+                        spans.append(reduced.span(place, place + PIECE))
+            for first, last in spans:
                 yield begin + first, begin + last
-
-    def _found_pieces(self, reduced: _Reduced) -> Iterator[tuple[int, int]]:
-        """Yield the (start, end) of pieces of long secrets in the original text."""
-        if self._pieces:
-            for place, window in enumerate(_windows(reduced.text)):
-                if window in self._pieces:
-                    yield reduced.span(place, place + PIECE)
 
     def _found_wholes(self, reduced: _Reduced) -> Iterator[tuple[int, int]]:
         """Yield the (start, end) of short secrets in the original text.
@@ -167,7 +163,12 @@ class _Reduced:
         if "\\" in self.text:
             self._replace(_BYTES, _bytes)
             self._replace(_ESCAPED, _escape)
-        self._keep_the_significant()
+        if not (self.text.isascii() and self.text.isalnum()):
+            kept = [place for place, char in enumerate(self.text) if _is_significant(char)]
+            if len(kept) < len(self.text):
+                starts, ends = self._places()
+                self._starts, self._ends = [starts[i] for i in kept], [ends[i] for i in kept]
+                self.text = "".join([self.text[i] for i in kept])
         self.text = self.text.translate(_SMALL)
 
     def span(self, first: int, last: int) -> tuple[int, int]:
@@ -202,18 +203,9 @@ class _Reduced:
         self.text = "".join([*text, self.text[at:]])
         self._starts, self._ends = [*new_starts, *starts[at:]], [*new_ends, *ends[at:]]
 
-    def _keep_the_significant(self) -> None:
-        """Remove the characters that encodings add, change or drop."""
-        if self.text.isascii() and self.text.isalnum():
-            return
-        kept = [place for place, char in enumerate(self.text) if _is_significant(char)]
-        if len(kept) < len(self.text):
-            starts, ends = self._places()
-            self._starts, self._ends = [starts[i] for i in kept], [ends[i] for i in kept]
-            self.text = "".join([self.text[i] for i in kept])
-
 
 def _is_significant(char: str) -> bool:
+    """Return False for a character that encodings add, change or drop."""
     if "!" <= char <= "~":
         return char not in "+\\"
     return "\x9f" < char < "\ufff0" and char.isprintable()
