@@ -36,8 +36,7 @@ from slurper_tui.simulated.api import (
     row_json,
 )
 from slurper_tui.simulated.faults import Fault, Faults, Kind
-from slurper_tui.simulated.jobs import Course, Plan, sample_jobs
-from slurper_tui.simulated.logs import log_rows
+from slurper_tui.simulated.jobs import Course, Plan, log_rows, sample_jobs
 
 
 class SimulatedBudget:
@@ -67,16 +66,13 @@ class SimulatedBudget:
             self._used += 1
             if self._used == self._quota + 1:
                 self._reset = now + self._window
-            return self._used <= self._quota, self._headers(now)
-
-    def _headers(self, now: float) -> dict[str, str]:
-        left = max(0, self._quota - self._used)
-        reset = max(1, math.ceil(self._reset - now))
-        headers = {
-            "ratelimit": f'"default";r={left};t={reset}',
-            "ratelimit-policy": f'"default";q={self._quota};w={self._window:.0f}',
-        }
-        return headers if self._used <= self._quota else {**headers, "retry-after": str(reset)}
+            left, is_allowed = max(0, self._quota - self._used), self._used <= self._quota
+            reset = max(1, math.ceil(self._reset - now))
+            headers = {
+                "ratelimit": f'"default";r={left};t={reset}',
+                "ratelimit-policy": f'"default";q={self._quota};w={self._window:.0f}',
+            }
+            return is_allowed, headers if is_allowed else {**headers, "retry-after": str(reset)}
 
 
 UNREACHABLE = ("missing", "denied")

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
 from typing import Annotated, Literal, NamedTuple, TypeVar
 from urllib.parse import unquote
 
@@ -16,7 +15,7 @@ import httpx
 import msgspec
 
 from slurper_tui.api.models import PAGE_SIZE, LogRow, Source, Target
-from slurper_tui.simulated.jobs import Course
+from slurper_tui.simulated.jobs import Course, iso
 
 
 class Detail(NamedTuple):
@@ -54,12 +53,6 @@ def refuse(refusal: Refusal) -> httpx.Response:
     return _envelope(refusal.status, envelope, refusal.headers)
 
 
-def iso(moment: float) -> str:
-    """Format UTC seconds as the API writes a time: with milliseconds and a Z."""
-    text = datetime.fromtimestamp(moment, UTC).isoformat(timespec="milliseconds")
-    return text.replace("+00:00", "Z")
-
-
 def job_json(course: Course, now: float) -> dict[str, object]:
     """Return a job as in lists; a source or a target that it was created without is left out."""
     plan, finished = course.plan, course.finished(now)
@@ -70,13 +63,23 @@ def job_json(course: Course, now: float) -> dict[str, object]:
         "overwrite": plan.overwrite,
         "status": course.status(now),
     }
-    if plan.source is not None:
-        properties["source"] = _source_json(plan.source)
+    if (source := plan.source) is not None:
+        own: dict[str, object] = {}
+        if source.vendor == "s3":
+            own = {"endpoint": source.endpoint}
+        elif source.vendor == "r2":
+            own = {"jurisdiction": source.jurisdiction or "default"}
+        properties["source"] = {
+            "vendor": source.vendor,
+            "bucket": source.bucket,
+            "pathPrefix": source.path_prefix,
+            "keys": source.keys,
+            **own,
+        }
     if plan.target is not None:
-        place = plan.target.jurisdiction or "default"
         properties["target"] = {
             "bucket": plan.target.bucket,
-            "jurisdiction": place,
+            "jurisdiction": plan.target.jurisdiction or "default",
             "vendor": "r2",
         }
     return properties
@@ -100,21 +103,6 @@ def row_json(row: LogRow) -> dict[str, object]:
     """Return one row of a log as JSON properties."""
     properties: dict[str, object] = msgspec.to_builtins(row)
     del properties["extra"]
-    return properties
-
-
-def _source_json(source: Source) -> dict[str, object]:
-    """Return a source with the properties that its vendor has, without its secret."""
-    properties: dict[str, object] = {
-        "vendor": source.vendor,
-        "bucket": source.bucket,
-        "pathPrefix": source.path_prefix,
-        "keys": source.keys,
-    }
-    if source.vendor == "s3":
-        properties["endpoint"] = source.endpoint
-    if source.vendor == "r2":
-        properties["jurisdiction"] = source.jurisdiction or "default"
     return properties
 
 
@@ -272,7 +260,10 @@ def body_of(request: httpx.Request, kind: Callable[..., T] | object) -> T:
     try:
         return msgspec.json.decode(request.content, type=kind)  # type: ignore[no-any-return]  # a `kind`, as the decoder checks
     except (msgspec.MsgspecError, RecursionError, UnicodeDecodeError) as error:
-        raise _invalid(str(error) or "body is nested too deep", _pointer(str(error))) from None
+        message, pointer = str(error) or "body is nested too deep", None
+        if found := re.search(r"at `\$\.?(.*)`$", message):
+            pointer = "/" + found[1].replace(".", "/").replace("[", "/").replace("]", "")
+        raise _invalid(message, pointer) from None
 
 
 def public_source(body: AnySource) -> Source:
@@ -294,9 +285,3 @@ def public_target(body: R2Target) -> Target:
 
 def _invalid(message: str, pointer: str | None) -> Refusal:
     return Refusal(400, Detail(INVALID, message, pointer))
-
-
-def _pointer(message: str) -> str | None:
-    """Return the JSON pointer to the part of the body that a decoder's error names, or None."""
-    found = re.search(r"at `\$\.?(.*)`$", message)
-    return "/" + found[1].replace(".", "/").replace("[", "/").replace("]", "") if found else None

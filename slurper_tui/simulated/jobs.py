@@ -1,23 +1,28 @@
-"""Simulated jobs: their counters as a pure function of time, and the jobs of a sample account.
+"""Simulated jobs: counters and logs as pure functions of time, and the jobs of a sample account.
 
 A plan defines how a job runs without intervention; a course is a plan plus the status changes that
 users requested. Two clocks run over a course: one counts the seconds of listing the source, the
 other the seconds of copying. The second runs on for `DRAIN_SECONDS` after a pause or an abort,
 because objects in flight still finish.
 
+A row of a log is computed from its number on request. Each failed and each not copied object has
+one row; the rows about the job as a whole are inserted at their time.
+
 `sample_jobs` makes the sample account; the same random generator and time give the same jobs.
 """
 
 from __future__ import annotations
 
+import bisect
 import math
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
 from itertools import chain, islice
 from typing import Any, NamedTuple
 
-from slurper_tui.api.models import Source, Target
+from slurper_tui.api.models import LogRow, Source, Target
 
 DRAIN_SECONDS = 24.0
 """How long objects in flight still finish after a pause or an abort, in seconds."""
@@ -216,6 +221,114 @@ def _wavy(seconds: float) -> float:
     return seconds + sum(swings)
 
 
+FAILED = "importErrorRetryExhaustion"
+REASONS = (
+    "Gave up after 5 tries: connection reset by the source",
+    "Gave up after 5 tries: source answered 503 Slow Down",
+    "Gave up after 5 tries: source answered 403 Access Denied",
+    "Gave up after 3 tries: the object changed while it was read",
+    "Gave up after 5 tries: timed out waiting for the first byte",
+)
+SKIPS = (
+    ("importSkippedStorageClass", "Storage class DEEP_ARCHIVE cannot be read"),
+    ("importSkippedOversized", "Larger than 1 TB"),
+    ("importSkippedEmptyObject", "Nothing in it"),
+    ("importSkippedRequiresRetrieval", "Must be restored from the archive first"),
+    ("importSkippedUnsupportedContentType", "Content type is not supported"),
+    ("importSkippedExcludedContentType", "Content type is excluded by the job"),
+    ("importSkippedInvalidMedia", None),
+)
+_ENDINGS = (
+    *("IMG_{:04d}.HEIC", "IMG_{:04d}.jpg", "part-{:05d}.parquet"),
+    *("{:06d}.log.gz", "{:05d}.bin"),
+)
+_ROWS = {"paused": "migrationPause", "running": "migrationResume", "aborted": "migrationAbort"}
+
+
+class _Event(NamedTuple):
+    """A row about the job as a whole. before: number of older object rows."""
+
+    before: int
+    at: float
+    log_type: str
+    message: str | None
+
+
+def iso(moment: float) -> str:
+    """Format UTC seconds as the API writes a time: with milliseconds and a Z."""
+    text = datetime.fromtimestamp(moment, UTC).isoformat(timespec="milliseconds")
+    return text.replace("+00:00", "Z")
+
+
+def log_rows(
+    course: Course, now: float, limit: int, offset: int, *, oldest_first: bool = False
+) -> list[LogRow]:
+    """Return at most `limit` rows of the log at `now`, newest first, after skipping `offset`."""
+    incidents = course.counters(now).incidents
+    events = [e._replace(before=min(e.before, incidents)) for e in _events(course, now)]
+    size = incidents + len(events)
+    places = {event.before + place: event for place, event in enumerate(events)}
+    rows = []
+    for number in range(size)[:: 1 if oldest_first else -1][offset : offset + limit]:
+        if event := places.get(number):
+            rows.append(LogRow(iso(event.at), course.plan.id, event.log_type, event.message))
+        else:
+            index = number - sum(place < number for place in places)
+            rows.append(_incident(course, now, index))
+    return rows
+
+
+def _events(course: Course, now: float) -> Iterator[_Event]:
+    """Yield the rows about the job as a whole, oldest first."""
+    plan = course.plan
+    yield _Event(0, plan.created, "migrationStart", None)
+    rows: list[tuple[float, str, str | None]]
+    rows = [(change.at, _ROWS[change.status], None) for change in course.changes]
+    broke = plan.created + plan.seconds * 0.55
+    finished = course.completed(now)
+    if plan.listing_broke and broke < min(now, finished or now):
+        word = "Could not continue listing the source: the continuation token was refused"
+        rows.append((broke, "migrationErrorFailedContinuation", word))
+    for at, log_type, message in sorted(rows, key=lambda row: row[0]):
+        yield _Event(course.incidents(at), at, log_type, message)
+    if finished is not None:
+        yield _Event(plan.incidents, finished, "migrationComplete", None)
+
+
+def _incident(course: Course, now: float, index: int) -> LogRow:
+    """Return the row of incident `index`, counted from 0: a failed or a not copied object."""
+    plan = course.plan
+    rng = random.Random(f"{plan.id}/{index}")
+    if index + 1 not in course.moments:
+        course.moments[index + 1] = _moment(course, now, index + 1)
+    at = iso(course.moments[index + 1])
+    if plan.source is not None and plan.source.keys:
+        key = plan.source.keys[index % len(plan.source.keys)]
+    else:
+        prefix = (plan.source.path_prefix if plan.source is not None else None) or ""
+        day = f"{rng.randint(1, 12):02d}/{rng.randint(1, 28):02d}"
+        key = f"{prefix}{day}/{rng.choice(_ENDINGS).format(index)}"
+    if plan.failed_among(index + 1) > plan.failed_among(index):
+        return LogRow(at, plan.id, FAILED, rng.choice(REASONS), key)
+    log_type, message = rng.choices(SKIPS, weights=(30, 4, 6, 8, 3, 3, 1))[0]
+    return LogRow(at, plan.id, log_type, message, key)
+
+
+def _moment(course: Course, now: float, incidents: int) -> float:
+    """Return the UTC seconds when the job reached a number of incidents, the same on every call.
+
+    Bisects over whole milliseconds since the start. The result must not depend on `now`, because
+    rows have no id and are identified by their content, the time included.
+    """
+    created = course.plan.created
+    latest = course.completed(now) or now
+    milliseconds = range(math.ceil((latest - created) * 1000))
+    at = bisect.bisect_left(
+        milliseconds, incidents, key=lambda n: course.incidents(created + n / 1000)
+    )
+    return created + max(0, at - 1) / 1000  # rounded down, like every other time
+
+
 HOUR = 3600.0
 OLDER_JOBS = 35
 """Ended jobs of earlier migrations in an account of ordinary size."""
@@ -318,7 +431,7 @@ def _recent(rng: random.Random, now: float) -> Iterator[Course]:
 
 
 def _older(rng: random.Random, lanes: list[float]) -> Iterator[Course]:
-    """Yield ended jobs without end, each before the last one of its lane.
+    """Yield ended jobs without end, most without failures, each before the last one of its lane.
 
     lanes: for each, the UTC seconds before which its next job must have ended. With three lanes,
         never more than three jobs run at once.
@@ -330,20 +443,17 @@ def _older(rng: random.Random, lanes: list[float]) -> Iterator[Course]:
         created = lanes[lane] - seconds - rng.uniform(60, 10 * HOUR)
         plan = _plan(rng, bucket, rng.choice(bucket.prefixes), created, seconds)
         lanes[lane] = created
-        course = Course(replace(plan, **_numbers(rng, seconds)))
+        objects = max(12, int(seconds * rng.uniform(15, 360)))
+        plan = replace(plan, objects=objects, harmless=_few(rng, objects, 0.1))
+        if rng.random() < 0.7:
+            plan = replace(plan, listing=seconds * 0.6)
+        else:
+            failed, not_copied = _few(rng, objects, 0.01), _few(rng, objects, 0.005)
+            plan = replace(plan, failed=failed, not_copied=not_copied)
+        course = Course(plan)
         if rng.random() < 0.15:
             course = course.changed(created + seconds * rng.uniform(0.1, 0.9), "aborted")
         yield course
-
-
-def _numbers(rng: random.Random, seconds: float) -> dict[str, Any]:
-    """Return the counts of an older job as fields of its plan; most jobs have no failures."""
-    objects = max(12, int(seconds * rng.uniform(15, 360)))
-    harmless = _few(rng, objects, 0.1)
-    if rng.random() < 0.7:
-        return {"objects": objects, "harmless": harmless, "listing": seconds * 0.6}
-    failed, not_copied = _few(rng, objects, 0.01), _few(rng, objects, 0.005)
-    return {"objects": objects, "harmless": harmless, "failed": failed, "not_copied": not_copied}
 
 
 def _few(rng: random.Random, objects: int, most: float) -> int:

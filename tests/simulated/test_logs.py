@@ -8,8 +8,7 @@ import pytest
 
 from slurper_tui.api.models import LogRow
 from slurper_tui.simulated.account import SimulatedAccount
-from slurper_tui.simulated.jobs import Course
-from slurper_tui.simulated.logs import FAILED, log_rows
+from slurper_tui.simulated.jobs import FAILED, Course, log_rows
 
 START = 1_790_000_000.0
 

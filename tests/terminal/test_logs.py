@@ -12,8 +12,7 @@ import pytest
 
 from slurper_tui.monitor.model.logs import FAILED_TYPE
 from slurper_tui.simulated.account import Fault, Kind, SimulatedAccount
-from slurper_tui.simulated.jobs import Course
-from slurper_tui.simulated.logs import log_rows
+from slurper_tui.simulated.jobs import Course, log_rows
 from tests.server import LoopbackServer
 from tests.terminal.pty_program import PROGRAM, PtyProgram
 

@@ -20,7 +20,7 @@ from slurper_tui.api.models import Source
 from slurper_tui.cli.main import run
 from slurper_tui.monitor.model.logs import FAILED_TYPE
 from slurper_tui.simulated.account import Fault, Kind, SimulatedAccount
-from slurper_tui.simulated.logs import log_rows
+from slurper_tui.simulated.jobs import log_rows
 from tests.cli.logs import account, plan, row, telling
 from tests.cli.program import environment, make_process, perform
 from tests.cli.test_processes import PROGRAM, environ

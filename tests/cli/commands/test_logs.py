@@ -14,7 +14,7 @@ import httpx
 import pytest
 
 from slurper_tui.simulated.account import Fault, Kind, SimulatedAccount
-from slurper_tui.simulated.logs import log_rows
+from slurper_tui.simulated.jobs import log_rows
 from tests.cli.logs import account, plan, row, telling
 from tests.cli.program import perform
 from tests.cli.test_processes import PROGRAM, environ, watching

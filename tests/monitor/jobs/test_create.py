@@ -19,7 +19,7 @@ from slurper_tui.monitor.model.events import RetryLink, What
 from slurper_tui.monitor.model.plans import Draft
 from slurper_tui.monitor.polling.job_tracker import JobTrack
 from slurper_tui.simulated.account import Fault, Kind, SimulatedAccount
-from slurper_tui.simulated.api import iso
+from slurper_tui.simulated.jobs import iso
 from tests.monitor.bench import now, wall
 from tests.monitor.inline_history import CallingThread
 from tests.monitor.jobs.scenario import DRAFT, PAIR, SECRETS, Program, Scenario

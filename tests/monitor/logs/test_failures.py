@@ -13,7 +13,7 @@ from slurper_tui.api.models import LogRow
 from slurper_tui.monitor.logs.failures import MOST_GROUPS, Reasons
 from slurper_tui.monitor.model.logs import FAILED_TYPE, Cause, FailureGroup, FailuresView, RowCounts
 from slurper_tui.simulated.account import Fault, Kind
-from slurper_tui.simulated.logs import log_rows
+from slurper_tui.simulated.jobs import log_rows
 from tests.monitor.bench import EPOCH, bench, now
 from tests.monitor.logs.reader import KeptCounts, account, asked, key_of, plan, reader, take
 from tests.virtual_time import timeless

@@ -24,7 +24,7 @@ from slurper_tui.monitor.model.logs import LogCounts, LogView
 from slurper_tui.monitor.polling.history_sync import StoredHistory
 from slurper_tui.monitor.polling.poller import Monitor
 from slurper_tui.simulated.account import Fault, Kind
-from slurper_tui.simulated.logs import log_rows
+from slurper_tui.simulated.jobs import log_rows
 from tests.monitor.bench import EPOCH, Bench, bench, now, wall
 from tests.monitor.inline_history import InlineHistory
 from tests.monitor.logs.reader import (
