@@ -229,8 +229,8 @@ class TerminalDriver(LinuxDriver):
         # With in-band size reports the Resize was already posted, unless it had an older size.
         if not self._in_band_window_resize or size != self._app.size:
             self._app.post_message(Resize(size, size))
-        # The app's size is that of the newest message; the screen's is what was last painted.
-        if self._app.screen_stack and size == self._app.screen.size:
+        # `outer_size` is the size of the last layout; `size` is that of the newest message.
+        if self._app.screen_stack and size == self._app.screen.outer_size:
             # Back at the old size: Textual sees no change, but the terminal may have cropped rows.
             self._repaint()
 

@@ -159,6 +159,18 @@ def test_the_size_is_the_kernels(environ: dict[str, str]) -> None:
         quit_at_once(program)
 
 
+def test_sizes_that_end_at_the_painted_one_repaint_the_screen(environ: dict[str, str]) -> None:
+    row = "avatars → media              880,112"
+    with PtyProgram([PROGRAM], environ, size=(80, 24)) as program:
+        program.see(row)
+        for sizes in range(1, 11):  # more sizes take longer: the program sees others of them
+            for _ in range(sizes):
+                program.resize(20, 10)
+                program.resize(80, 24)
+            program.see(row)
+        quit_at_once(program)
+
+
 def repainted_within(program: PtyProgram, columns: int, rows: int) -> bool:
     """Have everything painted again; whether all of it stands within a size."""
     start, last_line = len(program.raw), b"\x1b[%d;1H" % rows
