@@ -75,6 +75,9 @@ class SimulatedBudget:
             return is_allowed, headers if is_allowed else {**headers, "retry-after": str(reset)}
 
 
+NEW_OBJECTS = (20_000, 900_000)
+"""Fewest and most objects of a job that is created without keys."""
+
 UNREACHABLE = ("missing", "denied")
 """A precheck fails for a bucket with one of these words in its name."""
 
@@ -105,6 +108,7 @@ class Jobs:
     most: how many may run at the same time.
     oldest_rows_first: sort logs from the oldest row instead of the newest.
     fail_again: number of objects that fail in each new job with keys.
+    new_objects: fewest and most objects of a new job without keys.
     """
 
     def __init__(
@@ -115,8 +119,10 @@ class Jobs:
         most: int,
         *,
         oldest_rows_first: bool = False,
+        new_objects: tuple[int, int] = NEW_OBJECTS,
     ) -> None:
         self.fail_again = 0
+        self._new_objects = new_objects
         self._oldest_rows_first = oldest_rows_first
         self._courses = {course.plan.id: course for course in courses}
         self._clock = clock
@@ -186,10 +192,10 @@ class Jobs:
         return accept(change.answer)
 
     def _new_plan(self, body: CreateBody, now: float) -> Plan:
-        """Make a new job's plan: one object for each key, or 20,000 to 900,000 without keys."""
+        """Make a new job's plan: one object for each key, or a random number without keys."""
         source = public_source(body.source) if body.source else None
         keys = source.keys if source else None
-        objects = self._rng.randint(20_000, 900_000) if keys is None else len(keys)
+        objects = self._rng.randint(*self._new_objects) if keys is None else len(keys)
         plan = Plan(
             id=f"{self._rng.getrandbits(256):064x}",
             created=round(now, 3),
@@ -253,6 +259,7 @@ class SimulatedAccount:
     account_id, token: fixed values; None for random ones.
     plans: use these jobs instead of generated ones.
     oldest_rows_first: sort logs from the oldest row instead of the newest.
+    new_objects: fewest and most objects of a job that is created without keys.
     """
 
     def __init__(
@@ -268,6 +275,7 @@ class SimulatedAccount:
         token: str | None = None,
         plans: Sequence[Plan] | None = None,
         oldest_rows_first: bool = False,
+        new_objects: tuple[int, int] = NEW_OBJECTS,
     ) -> None:
         self._rng = random.Random(f"slurper/{seed}")
         drawn_id, drawn_token = (f"{self._rng.getrandbits(4 * n):0{n}x}" for n in (32, 40))
@@ -284,7 +292,14 @@ class SimulatedAccount:
         else:
             courses = [Course(plan) for plan in plans]
         most = max(slots, running or 0)
-        self._jobs = Jobs(courses, clock, self._rng, most, oldest_rows_first=oldest_rows_first)
+        self._jobs = Jobs(
+            courses,
+            clock,
+            self._rng,
+            most,
+            oldest_rows_first=oldest_rows_first,
+            new_objects=new_objects,
+        )
 
     def jobs(self) -> list[Course]:
         """Return every job with its plan, the newest first: the truth to compare a display with."""

@@ -20,6 +20,8 @@ from tests.virtual_time import timeless
 pytestmark = pytest.mark.no_cover  # many lives of one program; test_plans measures each step
 
 PREFIXES = ("2022/", "2023/", "2024/")
+SHORT = (2_000, 9_000)
+"""Objects of jobs that hold a slot for at most 95 s: three or four refusals of the next step."""
 
 
 async def run_until_killed(program: Program, work: object) -> None:
@@ -101,7 +103,7 @@ async def test_killed_twice_each_job_is_made_once() -> None:
 @timeless
 async def test_killed_while_slots_are_scarce_each_job_is_made_once(first: int) -> None:
     for place in range(first, first + 15, 3):
-        scenario = Scenario(slots=1)
+        scenario = Scenario(slots=1, new_objects=SHORT)
         program = scenario.program(die_at=place)
         await run_until_killed(program, start(program))
         await finish(scenario)
@@ -138,7 +140,7 @@ def test_killed_after_an_unanswered_request_each_job_is_made_once(
 @timeless
 async def test_two_programs_at_once_start_no_step_twice() -> None:
     for latency in (0.0, 0.3, 2.0, 20.0):
-        scenario = Scenario(slots=2)
+        scenario = Scenario(slots=2, new_objects=SHORT)
         first = scenario.program(latency=latency)
         second = scenario.program(latency=latency / 3)
         plan_id = await first.begin(PREFIXES)
@@ -182,7 +184,7 @@ def test_no_combination_of_faults_makes_two_jobs_of_a_prefix(
 ) -> None:
     @timeless
     async def run() -> None:
-        scenario = Scenario(slots=slots)
+        scenario = Scenario(slots=slots, new_objects=SHORT)
         scenario.account.faults.add(*faults)
         beginning = scenario.program(latency=latencies[0])
         await beginning.begin(PREFIXES)
