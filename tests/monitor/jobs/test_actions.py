@@ -452,7 +452,7 @@ def test_no_fault_makes_an_action_be_sent_twice(
     action: Action, on_sending: Fault | None, happens: bool, on_reading: Fault | None, after: int
 ) -> None:
     async def main() -> None:
-        async with control_bench() as h:
+        async with control_bench(make_accounts(1, jobs=2, running=1)) as h:
             job_id = one_running(h)
             if on_sending is not None:
                 fault = replace(on_sending, operation=str(action), happens=happens)

@@ -164,7 +164,7 @@ async def test_a_job_deleted_between_two_runs_is_gone_and_no_longer_stored() -> 
 @timeless
 async def test_the_first_poll_of_a_next_run_already_has_a_forecast() -> None:
     accounts = make_accounts(1, jobs=4, running=3)
-    history = await first_run(accounts, 1800.0)
+    history = await first_run(accounts, 600.0)
     async with bench(accounts, history=history.past(accounts[0].account_id)) as b:
         done = await b.until(lambda s: s.complete)
         running = [v for v in live(done) if v.status == "running" and v.phase is not Phase.STALLED]
@@ -176,7 +176,7 @@ async def test_the_first_poll_of_a_next_run_already_has_a_forecast() -> None:
 @timeless
 async def test_hidden_stored_jobs_still_seed_the_forecast() -> None:
     accounts = make_accounts(1, jobs=4, running=3)
-    history = await first_run(accounts, 1800.0)
+    history = await first_run(accounts, 600.0)
     past = history.past(accounts[0].account_id)._replace(shown=False)
     async with bench(accounts, history=past, eager=True) as b:
         first = await b.until(lambda s: True)

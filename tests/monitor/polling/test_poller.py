@@ -116,7 +116,7 @@ async def test_a_slow_round_yields_a_snapshot_before_its_end() -> None:
 
 @timeless
 async def test_a_completed_job_is_polled_no_more() -> None:
-    async with bench() as b:
+    async with bench(interval=60.0) as b:
         await b.rounds(2)
         watched = running(b.account)
         await b.until(
@@ -125,7 +125,7 @@ async def test_a_completed_job_is_polled_no_more() -> None:
         done = next(j for j in watched if b.job(j).status == "completed")
         count = len(b.polls(done))
         assert b.job(done).verdict is not None
-        await b.seconds(600)
+        await b.seconds(1800)
         assert len(b.polls(done)) == count
 
 
@@ -327,11 +327,11 @@ async def test_a_job_that_answers_404_does_not_stop_the_pages_of_a_long_list() -
         await b.until(lambda s: s.accounts[0].listed)
         lost = running(b.account)[0]
         b.account.faults.add(Fault(Kind.REFUSAL, job=lost, status=404, code=10007))
-        await b.seconds(600)
+        await b.seconds(150)
         before = len(b.lists())
-        await b.seconds(600)
+        await b.seconds(300)
         read = [r.offset for r in b.lists()[before:]]
-        assert min(map(read.count, range(0, 350, 50))) >= 600 // 10 // 7 - 1
+        assert min(map(read.count, range(0, 350, 50))) >= 300 // 10 // 7 - 1
 
 
 @timeless

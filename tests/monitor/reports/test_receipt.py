@@ -65,7 +65,7 @@ async def test_a_job_that_was_watched_is_told_whole() -> None:
 async def test_pauses_and_times_when_nobody_looked_are_told() -> None:
     history = InlineHistory()
     accounts = account(plan(objects=10_000, seconds=7200.0))
-    async with bench(accounts, history=past(history)) as b:
+    async with bench(accounts, history=past(history), interval=15.0) as b:
         await b.seconds(900)
         async with elsewhere(b) as client:
             await client.pause_job(*key_of(b))
@@ -87,7 +87,7 @@ async def test_pauses_and_times_when_nobody_looked_are_told() -> None:
 async def test_a_stall_is_told_with_its_length() -> None:
     history = InlineHistory()
     stalling = plan(objects=10_000, seconds=7200.0, stall_every=5000.0, stall_for=1800.0)
-    async with bench(account(stalling), history=past(history)) as b:
+    async with bench(account(stalling), history=past(history), interval=20.0) as b:
         await watch_to_end(b)
         receipt = await receipt_of(b)
     [stall] = receipt.jobs[0].spans(Seen.STALLED)
@@ -99,7 +99,7 @@ async def test_a_stall_is_told_with_its_length() -> None:
 async def test_the_same_history_gives_the_same_receipt_however_late() -> None:
     history = InlineHistory()
     accounts = account(plan(failed=120, not_copied=3))
-    async with bench(accounts, history=past(history)) as b:
+    async with bench(accounts, history=past(history), interval=20.0) as b:
         history.notes.note([Event(key_of(b), EPOCH + 5, What.CREATED)])
         await watch_to_end(b)
         await b.seconds(100)
@@ -123,7 +123,7 @@ async def test_the_same_history_gives_the_same_receipt_however_late() -> None:
 async def test_thinning_what_is_old_changes_nothing_in_it() -> None:
     history = InlineHistory()
     accounts = account(plan(seconds=9000.0, failed=12))
-    async with bench(accounts, history=past(history)) as b:
+    async with bench(accounts, history=past(history), interval=15.0) as b:
         await b.seconds(1200)
         async with elsewhere(b) as client:
             await client.pause_job(*key_of(b))
@@ -162,7 +162,7 @@ async def test_the_log_is_read_whole_where_it_was_not_and_counted_once() -> None
 @timeless
 async def test_a_log_that_was_read_just_at_the_end_is_read_again() -> None:
     history = InlineHistory()
-    async with bench(account(plan(failed=120)), history=past(history)) as b:
+    async with bench(account(plan(failed=120)), history=past(history), interval=20.0) as b:
         await watch_to_end(b)
         early = LogCounts({FAILED: 119}, whole=True, read_at=EPOCH + 3602)
         history.notes.keep_counts(key_of(b), early)
@@ -318,7 +318,7 @@ async def test_several_jobs_of_one_migration_have_one_receipt() -> None:
 @timeless
 async def test_in_whichever_order_jobs_are_named_their_receipt_is_the_same() -> None:
     async with bench(account(plan("job-1", prefix="a/"), plan("job-2", prefix="b/"))) as b:
-        await b.seconds(1800)
+        await b.seconds(300)
         async with elsewhere(b) as client:
             for name in ("job-1", "job-2"):
                 await client.abort_job(*key_of(b, name))
@@ -366,11 +366,11 @@ class HalfBlind(InlineHistory):
 async def test_a_job_that_nobody_looked_at_was_not_observed_though_another_was() -> None:
     history = HalfBlind()
     jobs = account(plan("job-1", prefix="a/"), plan("job-2", prefix="b/"))
-    async with bench(jobs, history=past(history)) as b:
+    async with bench(jobs, history=past(history), interval=20.0) as b:
         await watch_to_end(b, "job-1", "job-2")
         receipt = await receipt_of(b, "job-1", "job-2")
     [gap] = [(since, until) for since, until in receipt.unobserved if until - since >= 60]
-    assert gap == pytest.approx((EPOCH + 600, EPOCH + 1200), abs=10)
+    assert gap == pytest.approx((EPOCH + 600, EPOCH + 1200), abs=20)
     told = markdown(receipt)
     assert "Observed from beginning to end" not in told
     assert told.count("- Not observed: ") == 1
@@ -409,7 +409,7 @@ async def test_a_rejection_is_raised_and_an_unknown_job_too() -> None:
 @timeless
 async def test_a_job_that_is_gone_keeps_its_last_values() -> None:
     history = InlineHistory()
-    async with bench(account(plan(failed=36)), history=past(history)) as b:
+    async with bench(account(plan(failed=36)), history=past(history), interval=20.0) as b:
         await watch_to_end(b)
         async with elsewhere(b) as client:
             await client.delete_job(*key_of(b))
