@@ -19,8 +19,7 @@ from slurper_tui.cli.commands.jobs import chosen
 from slurper_tui.cli.context import CommandContext
 from slurper_tui.cli.errors import CliError, ExitCode, exit_code
 from slurper_tui.cli.output import Output
-from slurper_tui.monitor.logs.failures import FailingObjects
-from slurper_tui.monitor.logs.fetch import is_transient
+from slurper_tui.monitor.logs.reader import FailingObjects, is_transient
 from slurper_tui.monitor.model.job import JobView
 from slurper_tui.monitor.model.logs import (
     BROKE_TYPE,

@@ -111,7 +111,22 @@ def update_model(
         return model
     if not model.measured:
         return replace(model, counts=counts, at=ran, measured=True, changes=model.changes + 1)
-    return _spanned(model, counts, ran, moved, typical)
+    # A complete span: add it to the bank and the runs; switch to a run that lasted long enough.
+    bank = banked(model.bank, span, moved)
+    skipped = (counts.skipped or 0) - (model.counts.skipped or 0)
+    skipping = _continued(model, model.skipping, int(skipped > moved / 2), span, moved, bank)
+    level = model.level
+    if not typical or span < STANDSTILL * typical:
+        lately = rate_over(bank, max(LEVEL_HORIZON, LEVEL_SPANS * typical))
+        ever = rate_over(bank, HORIZONS[-1])
+        slower, faster = lately * LEVEL_FACTOR < ever, lately > ever * LEVEL_FACTOR
+        level = _continued(model, level, 1 if slower else 2 if faster else 0, span, moved, bank)
+    for run, seconds in ((skipping, SKIP_SECONDS), (level, LEVEL_SECONDS)):
+        if run.bank is not bank and _believed(run, ran, seconds, bank):
+            bank = run.bank
+            skipping, level = replace(skipping, bank=bank), Run(bank=bank)
+            break
+    return ProgressModel(counts, ran, True, bank, skipping, level, model.changes + 1)
 
 
 def plan_horizon(
@@ -140,25 +155,6 @@ def restart_span(model: ProgressModel, counts: Counts, ran: float) -> ProgressMo
     return replace(model, counts=start, at=ran, measured=False)
 
 
-def _spanned(
-    model: ProgressModel, counts: Counts, ran: float, moved: int, typical: float
-) -> ProgressModel:
-    """Add a complete span to the bank and the runs; switch to a run that has lasted long enough."""
-    span, before = ran - model.at, model.counts or Counts()
-    bank = banked(model.bank, span, moved)
-    skipped = (counts.skipped or 0) - (before.skipped or 0)
-    skipping = _continued(model, model.skipping, int(skipped > moved / 2), span, moved, bank)
-    level = model.level
-    if not typical or span < STANDSTILL * typical:
-        level = _continued(model, level, _level(bank, typical), span, moved, bank)
-    for run, seconds in ((skipping, SKIP_SECONDS), (level, LEVEL_SECONDS)):
-        if run.bank is not bank and _believed(run, ran, seconds, bank):
-            bank = run.bank
-            skipping, level = replace(skipping, bank=bank), Run(bank=bank)
-            break
-    return ProgressModel(counts, ran, True, bank, skipping, level, model.changes + 1)
-
-
 def _continued(
     model: ProgressModel, run: Run, kind: int, span: float, moved: int, whole: Bank
 ) -> Run:
@@ -169,18 +165,6 @@ def _continued(
     longest = list(run.longest)
     longest[run.kind] = max(longest[run.kind], model.at - run.since)
     return Run(kind, model.at, banked(NOTHING, span, moved), tuple(longest))
-
-
-def _level(bank: Bank, typical: float) -> int:
-    """Return 0 if the last minutes were about as fast as the whole, 1 if much slower, 2 if faster.
-
-    typical: median seconds between two changes; 0 when unknown.
-    """
-    lately, ever = (
-        rate_over(bank, max(LEVEL_HORIZON, LEVEL_SPANS * typical)),
-        rate_over(bank, HORIZONS[-1]),
-    )
-    return 1 if lately * LEVEL_FACTOR < ever else 2 if lately > ever * LEVEL_FACTOR else 0
 
 
 def _believed(run: Run, ran: float, seconds: float, whole: Bank) -> bool:

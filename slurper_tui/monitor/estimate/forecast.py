@@ -149,19 +149,14 @@ def _prior(estimate: Estimate, now: Moment, created_at: float | None) -> Prior |
     if not age >= FIRST_SECONDS or not math.isfinite(age):
         return None
     rate = first.counts.done / age
-    return Prior(rate, age, PRIOR_TRUST * _likeness(estimate.progress.bank, rate))
-
-
-def _likeness(bank: Bank, rate: float) -> float:
-    """Return how well a mean of the time before polling agrees with the polls, from 0 to 1.
-
-    Before the first poll the job may have skipped, or been paused, for most of the time.
-    """
+    bank = estimate.progress.bank
     watched = rate_over(bank, HORIZONS[-1])
-    if watched <= 0:
-        return 1.0
-    ripe = min(1.0, bank.seconds / PRIOR_SECONDS)
-    return math.exp(-ripe * PRIOR_STRICTNESS * math.log(watched / rate) ** 2)
+    likeness = 1.0  # how well the mean agrees with the polls, from 0 to 1
+    if watched > 0:
+        # Before the first poll the job may have skipped, or been paused, for most of the time.
+        ripe = min(1.0, bank.seconds / PRIOR_SECONDS)
+        likeness = math.exp(-ripe * PRIOR_STRICTNESS * math.log(watched / rate) ** 2)
+    return Prior(rate, age, PRIOR_TRUST * likeness)
 
 
 def _is_valid(shown: Forecast, guess: Guess, now: Moment) -> bool:

@@ -30,17 +30,9 @@ _GCS_PAIR = ("client_email", "private_key")
 
 def faults(draft: Draft) -> tuple[FieldFault, ...]:
     """Return everything that the API would refuse, and every contradiction."""
-    found = (
-        *_vendor(draft),
-        *_bucket("source.bucket", draft.bucket),
-        *_endpoint(draft),
-        *_region(draft),
-        *_source_jurisdiction(draft),
-        *_prefix(draft),
-        *_keys(draft),
-        *_bucket("target.bucket", draft.target),
-        *_jurisdiction("target.jurisdiction", draft.target_jurisdiction),
-    )
+    found = [*_source(draft), *_objects(draft), *_bucket("target.bucket", draft.target)]
+    if draft.target_jurisdiction is not None and (text := _jurisdiction(draft.target_jurisdiction)):
+        found.append(FieldFault("target.jurisdiction", text))
     return tuple(found)
 
 
@@ -96,13 +88,6 @@ def _missing(end: str, parts: tuple[str, ...], secret: Secret) -> Iterator[Field
             yield FieldFault(f"{end}.secret.{SECRET_NAMES[part]}", "missing")
 
 
-def _vendor(draft: Draft) -> Iterator[FieldFault]:
-    if not draft.vendor:
-        yield FieldFault("source.vendor", "missing: s3, gcs or r2")
-    elif draft.vendor not in VENDORS:
-        yield FieldFault("source.vendor", f"{draft.vendor!r} is none of s3, gcs, r2")
-
-
 def _bucket(field: str, name: str) -> Iterator[FieldFault]:
     if not name.strip():
         yield FieldFault(field, "missing")
@@ -112,18 +97,30 @@ def _bucket(field: str, name: str) -> Iterator[FieldFault]:
         yield FieldFault(field, f"it holds the control character {sign}")
 
 
-def _endpoint(draft: Draft) -> Iterator[FieldFault]:
-    """Check the endpoint. The text is not repeated: it may contain a password."""
-    if draft.endpoint is None:
-        return
-    if draft.vendor in VENDORS and draft.vendor != "s3":
-        yield FieldFault("source.endpoint", f"only s3 has one, {draft.vendor} has none")
-    elif trouble := _address_trouble(draft.endpoint):
-        yield FieldFault("source.endpoint", trouble)
+def _source(draft: Draft) -> Iterator[FieldFault]:
+    if not draft.vendor:
+        yield FieldFault("source.vendor", "missing: s3, gcs or r2")
+    elif draft.vendor not in VENDORS:
+        yield FieldFault("source.vendor", f"{draft.vendor!r} is none of s3, gcs, r2")
+    yield from _bucket("source.bucket", draft.bucket)
+    for field, value, vendor, check in (
+        ("source.endpoint", draft.endpoint, "s3", _endpoint),
+        ("source.region", draft.region, "s3", _region),
+        ("source.jurisdiction", draft.source_jurisdiction, "r2", _jurisdiction),
+    ):
+        if value is None:
+            continue
+        if draft.vendor in VENDORS and draft.vendor != vendor:
+            yield FieldFault(field, f"only {vendor} has one, {draft.vendor} has none")
+        elif text := check(value):
+            yield FieldFault(field, text)
 
 
-def _address_trouble(text: str) -> str:
-    """Return why an address is invalid; "" if it is valid."""
+def _endpoint(text: str) -> str:
+    """Return why an address is invalid, "" if it is valid.
+
+    The address is not repeated: it may contain a password.
+    """
     try:
         parts = urlsplit(text)
         host, port = parts.hostname, parts.port
@@ -138,38 +135,24 @@ def _address_trouble(text: str) -> str:
     return ""
 
 
-def _region(draft: Draft) -> Iterator[FieldFault]:
-    if draft.region is None:
-        return
-    if draft.vendor in VENDORS and draft.vendor != "s3":
-        yield FieldFault("source.region", f"only s3 has one, {draft.vendor} has none")
-    elif not draft.region.strip() or draft.region != draft.region.strip():
-        yield FieldFault("source.region", "empty, or with space around it")
-    elif sign := control_character(draft.region):
-        yield FieldFault("source.region", f"it holds the control character {sign}")
+def _region(text: str) -> str:
+    if not text.strip() or text != text.strip():
+        return "empty, or with space around it"
+    sign = control_character(text)
+    return f"it holds the control character {sign}" if sign else ""
 
 
-def _source_jurisdiction(draft: Draft) -> Iterator[FieldFault]:
-    if draft.source_jurisdiction is not None and draft.vendor in VENDORS and draft.vendor != "r2":
-        yield FieldFault("source.jurisdiction", f"only r2 has one, {draft.vendor} has none")
-    else:
-        yield from _jurisdiction("source.jurisdiction", draft.source_jurisdiction)
+def _jurisdiction(text: str) -> str:
+    return "" if text in JURISDICTIONS else f"{text!r} is none of {', '.join(JURISDICTIONS)}"
 
 
-def _jurisdiction(field: str, value: str | None) -> Iterator[FieldFault]:
-    if value is not None and value not in JURISDICTIONS:
-        yield FieldFault(field, f"{value!r} is none of {', '.join(JURISDICTIONS)}")
-
-
-def _prefix(draft: Draft) -> Iterator[FieldFault]:
-    if draft.path_prefix and draft.keys is not None:
+def _objects(draft: Draft) -> Iterator[FieldFault]:
+    """Check the prefix and the list of keys."""
+    keys = draft.keys
+    if draft.path_prefix and keys is not None:
         yield FieldFault("source.pathPrefix", "a list of keys goes without a prefix")
     if sign := control_character(draft.path_prefix or ""):
         yield FieldFault("source.pathPrefix", f"it holds the control character {sign}")
-
-
-def _keys(draft: Draft) -> Iterator[FieldFault]:
-    keys = draft.keys
     if keys is None:
         return
     if not keys:

@@ -1,35 +1,12 @@
-"""Reads a log for failed and uncopied objects, grouped by reason and then by key prefix.
-
-`FailingObjects` reads the log once and yields a `FailuresView` after every page; `Reasons` groups
-its rows.
-"""
+"""Groups the failed and uncopied objects of a log by reason and then by key prefix; no I/O."""
 
 from __future__ import annotations
 
-import itertools
 from collections import Counter
-from collections.abc import AsyncGenerator, Callable, Collection, Iterable
-from contextlib import aclosing
-from typing import TYPE_CHECKING
+from collections.abc import Collection, Iterable
 
-from slurper_tui.api.models import LogRow, is_exact
-from slurper_tui.monitor.logs.fetch import MOST_FAILURES, FetchStep, LogFetcher
-from slurper_tui.monitor.logs.paging import Paging
-from slurper_tui.monitor.model.base import JobKey, Moment
-from slurper_tui.monitor.model.job import Counts
-from slurper_tui.monitor.model.logs import (
-    Cause,
-    FailureGroup,
-    FailuresView,
-    LogCounts,
-    PrefixGroup,
-    RowCounts,
-    Span,
-    cause_of,
-)
-
-if TYPE_CHECKING:
-    from slurper_tui.monitor.polling.job_store import JobStore
+from slurper_tui.api.models import LogRow
+from slurper_tui.monitor.model.logs import Cause, FailureGroup, PrefixGroup, Span, cause_of
 
 MOST_GROUPS = 20
 """Prefix groups of one reason, at most."""
@@ -166,106 +143,3 @@ class Reasons:
     def without_key(self, log_types: Collection[str]) -> int:
         """Return the number of rows of these types that name no key."""
         return sum(r.without_key for t, r in self._by_type.items() if t in log_types)
-
-
-REFRESH_PAGES = 50
-"""Pages between two refreshes for newer rows while a long log is being read."""
-
-
-class FailingObjects:
-    """Reads a log once to its end, then the rows that were added meanwhile.
-
-    keep: called with the log's row counts if the log was read without a gap.
-    """
-
-    def __init__(
-        self,
-        key: JobKey,
-        fetcher: LogFetcher,
-        job_store: JobStore,
-        now: Callable[[], Moment],
-        keep: Callable[[LogCounts], None],
-    ) -> None:
-        self._key = key
-        self._fetcher = fetcher
-        self._job_store = job_store
-        self._now = now
-        self._keep = keep
-        self._paging = Paging()
-        self._rows = RowCounts()
-        self._reasons = Reasons()
-
-    async def views(self) -> AsyncGenerator[FailuresView, None]:
-        """Yield the groups after every page until the log was read to its end.
-
-        A transient error is shown in a view and the request is retried; a permanent error is in
-        the last view.
-        """
-        async with aclosing(self._steps()) as steps:
-            async for step in steps:
-                for rows in step.found:
-                    self._rows.add(rows)
-                    self._reasons.add(rows)
-                yield self._view(step, self._rows.counts(self._now().wall, whole=False))
-                if step.final:
-                    return
-        counts = self._rows.counts(self._now().wall, whole=self._paging.whole)
-        if counts.whole:
-            self._keep(counts)
-        yield self._view(FetchStep(), counts)
-
-    async def read(self, on_progress: Callable[[FailuresView], object]) -> FailuresView:
-        """Read the log and return the last view; call `on_progress` with every view.
-
-        The last view has a problem after a permanent error, or after `MOST_FAILURES` consecutive
-        transient errors.
-        """
-        view, failures = FailuresView(self._key), 0
-        async with aclosing(self.views()) as views:
-            async for view in views:
-                on_progress(view)
-                if view.problem is not None:
-                    failures += 1
-                elif not view.waiting:
-                    failures = 0
-                if failures >= MOST_FAILURES:
-                    break
-        return view
-
-    def keys(self, log_types: Collection[str]) -> tuple[str, ...]:
-        """Return the exact keys of the rows of these types, each once, in the log's order."""
-        return tuple(filter(is_exact, self._reasons.keys(log_types)))
-
-    def inexact_keys(self, log_types: Collection[str]) -> tuple[str, ...]:
-        """Return the keys that `keys` omits: the API sent bytes in them that are not UTF-8."""
-        return tuple(key for key in self._reasons.keys(log_types) if not is_exact(key))
-
-    def without_key(self, log_types: Collection[str]) -> int:
-        """Return the number of rows of these types that name no key."""
-        return self._reasons.without_key(log_types)
-
-    async def _steps(self) -> AsyncGenerator[FetchStep, None]:
-        """Read to the end; refresh every `REFRESH_PAGES` pages and at the end."""
-        pages = itertools.count(1)
-        for last in (False, True):
-            if last:
-                self._paging.refresh()
-            async with aclosing(self._fetcher.steps(self._paging)) as steps:
-                async for step in steps:
-                    yield step
-                    if not last and next(pages) % REFRESH_PAGES == 0:
-                        self._paging.refresh()
-
-    def _view(self, step: FetchStep, counts: LogCounts) -> FailuresView:
-        view = self._job_store.view(self._key)
-        job_counts = Counts() if view is None else view.counts
-        return FailuresView(
-            key=self._key,
-            groups=self._reasons.groups(),
-            counts=counts,
-            failed_objects=job_counts.failed,
-            skipped_objects=job_counts.skipped,
-            rows_read=self._rows.rows,
-            problem=step.problem,
-            waiting=step.waiting,
-        )

@@ -315,7 +315,14 @@ class Walk:
 
         Return False if searching is pointless.
         """
-        forward = self._is_newer(rows)
+        if rows:
+            times = (fmt.parse_time(row.created_at) for row in rows)
+            at = next((time for time in times if time is not None), None)
+            forward = at is not None and self._oldest_at is not None and at > self._oldest_at
+        else:
+            # The page is behind the oldest row or, if a log sorted oldest first has shrunk, behind
+            # the newest.
+            forward = self._size is not None
         if self._lost_pages >= MOST_LOST_PAGES or (self.depth == 0 and not forward):
             return False
         self._lost_pages += 1
@@ -325,17 +332,6 @@ class Walk:
         self._step = size if forward else -size
         self.depth = max(0, self.depth + self._step)
         return True
-
-    def _is_newer(self, rows: Sequence[LogRow]) -> bool:
-        """Whether the page is newer than the known rows; False if that cannot be determined.
-
-        An empty page is behind the oldest row, or, in a log sorted oldest first that has shrunk,
-        behind the newest.
-        """
-        if not rows:
-            return self._size is not None
-        at = next((t for row in rows if (t := fmt.parse_time(row.created_at)) is not None), None)
-        return at is not None and self._oldest_at is not None and at > self._oldest_at
 
 
 Phase = TopRefresh | EndRefresh | OrderProbe | EndSearch | Walk
@@ -446,9 +442,18 @@ class Paging:
         return Found()
 
     def _take_refresh(self, refresh: TopRefresh | EndRefresh, found: Found) -> Found:
-        """Process a refresh's result: derive an unknown order, update the end."""
+        """Process a refresh's result: derive an unknown order, update the end.
+
+        The order is derived from the end that has the new rows, or else from the rows' times.
+        """
         if found.newer and self.order is None:
-            self.order = self._order_from(refresh)
+            known = [self._is_known(row) for row in refresh.page]
+            if isinstance(refresh, EndRefresh):
+                self.order = Order.OLDEST_FIRST
+            elif any(known) and not all(known):
+                self.order = Order.OLDEST_FIRST if known[0] else Order.NEWEST_FIRST
+            else:
+                self.order = order_of(refresh.page)
             self.reversed_order = self.order is Order.OLDEST_FIRST
             if self.reversed_order and isinstance(refresh, TopRefresh):
                 self._end = len(refresh.page)
@@ -457,15 +462,6 @@ class Paging:
             self._end = refresh.end
         self._refresh = None if refresh.over else refresh
         return found
-
-    def _order_from(self, refresh: TopRefresh | EndRefresh) -> Order | None:
-        """Return the order, derived from the end that has the new rows or from their times."""
-        if isinstance(refresh, EndRefresh):
-            return Order.OLDEST_FIRST
-        known = [self._is_known(row) for row in refresh.page]
-        if not any(known) or all(known):
-            return order_of(refresh.page)
-        return Order.NEWEST_FIRST if not known[0] else Order.OLDEST_FIRST
 
     def _is_known(self, row: LogRow) -> bool:
         return row in self._walk.known or row in self._front

@@ -19,7 +19,7 @@ from textual.reactive import var
 
 from slurper_tui import format as fmt
 from slurper_tui.api.errors import ApiError
-from slurper_tui.monitor.logs.failures import FailingObjects
+from slurper_tui.monitor.logs.reader import FailingObjects
 from slurper_tui.monitor.model.job import JobView
 from slurper_tui.monitor.model.logs import FAILED_TYPE, Cause, FailuresView, cause_of, reason_of
 from slurper_tui.monitor.reports.wording import NO_FAILED_KEY, hold_up, missing_keys
