@@ -17,7 +17,6 @@ from textual.screen import Screen
 from textual.theme import Theme
 
 from slurper_tui.api.errors import ApiError
-from slurper_tui.monitor.model.job import Snapshot
 from slurper_tui.monitor.session import Session
 from slurper_tui.tui.keys import MAIN_KEYS
 from slurper_tui.tui.render.glyphs import Look
@@ -71,20 +70,17 @@ class SlurperApp(PaintedApp):
 
     @on(MainScreen.Ready)
     def _listen(self) -> None:
-        self.run_worker(self._follow(), group="feed")
+        self.run_worker(self._show_snapshots(), group="feed")
 
-    async def _follow(self) -> None:
+    async def _show_snapshots(self) -> None:
+        """Show each snapshot; exit if every account was rejected."""
         async for snapshot in self._session.snapshots():
-            self._show(snapshot)
-
-    def _show(self, snapshot: Snapshot) -> None:
-        """Show a snapshot, or exit if every account was rejected."""
-        if not snapshot.rejected:
-            self.main.take(snapshot)
-            return
-        problems = (account.problem for account in snapshot.accounts if account.problem)
-        self.fatal = next(problems).error
-        self.exit(EXIT_REJECTED, return_code=EXIT_REJECTED)
+            if not snapshot.rejected:
+                self.main.take(snapshot)
+                continue
+            problems = (account.problem for account in snapshot.accounts if account.problem)
+            self.fatal = next(problems).error
+            self.exit(EXIT_REJECTED, return_code=EXIT_REJECTED)
 
     def refresh_css(self, animate: bool = True) -> None:
         """Apply the theme's colours; before the main screen is mounted, only set the variables.

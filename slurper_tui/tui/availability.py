@@ -15,7 +15,7 @@ from slurper_tui.monitor.model.job import JobView, Snapshot, why_not
 if TYPE_CHECKING:
     from slurper_tui.tui.state import ScreenState
 
-TOGETHER = frozenset({Action.PAUSE, Action.RESUME})
+_TOGETHER = frozenset({Action.PAUSE, Action.RESUME})
 """The actions that can be sent for several marked jobs at once."""
 
 _ACTIONS: Mapping[str, Action] = {
@@ -28,10 +28,7 @@ _ACTIONS: Mapping[str, Action] = {
 NO_JOB = "no job is highlighted"
 FOLDED = "unfold this migration and choose one of its jobs"
 _OF_A_JOB = frozenset(
-    {
-        *("list.mark", "show.log", "show.failures", "show.export"),
-        *("copy.id", "copy.json"),
-    }
+    {"list.mark", "show.log", "show.failures", "show.export", "copy.id", "copy.json"}
 )
 """Ids of bindings that need a highlighted job."""
 
@@ -59,35 +56,35 @@ def change_for(action: Action, state: ScreenState) -> Change:
     Pause and resume apply to the marked jobs, else to the highlighted migration, else to the
     highlighted job; abort applies to the highlighted job alone.
     """
-    if action in TOGETHER and (state.marked or state.migration):
-        jobs = state.snapshot.jobs if state.snapshot else ()
+    jobs: tuple[JobView, ...] = (state.job,) if state.job else ()
+    if action in _TOGETHER and (state.marked or state.migration):
+        every = state.snapshot.jobs if state.snapshot else ()
         if state.marked:
-            jobs = tuple(view for view in jobs if view.key in state.marked)
+            jobs = tuple(view for view in every if view.key in state.marked)
         elif state.migration:
-            jobs = tuple(view for view in jobs if view.key in state.migration.keys and view.live)
-        in_order = sorted(jobs, key=lambda view: state.rows.get(view.key, len(state.rows)))
-        return Change(action, tuple(view.key for view in in_order))
-    return Change(action, (state.highlighted,) if state.job and state.highlighted else ())
+            jobs = tuple(view for view in every if view.key in state.migration.keys and view.live)
+    in_order = sorted(jobs, key=lambda view: state.rows.get(view.key, len(state.rows)))
+    return Change(action, tuple(view.key for view in in_order))
 
 
-def aimed_at(change: Change, snapshot: Snapshot | None) -> tuple[JobView, ...]:
-    """Return the current views of the jobs that a change applies to.
+def affected(change: Change, snapshot: Snapshot | None) -> list[tuple[JobView, str]]:
+    """Return the jobs that a change applies to, each with the reason why it cannot be changed now.
 
     Skip jobs not in the snapshot.
     """
     jobs = snapshot.jobs if snapshot else ()
-    if change.action is Action.ABORT_ALL:
-        return tuple(v for v in jobs if v.account_id == change.account_id and v.live)
+    action = change.action
+    if action is Action.ABORT_ALL:
+        return [(v, "") for v in jobs if v.account_id == change.account_id and v.live]
     by_key = {view.key: view for view in jobs}
-    return tuple(by_key[key] for key in change.keys if key in by_key)
-
-
-def why_unavailable(view: JobView, action: Action) -> str:
-    """Return the reason why an action cannot be applied to a job now, or ""."""
-    request = view.request
-    if request and request.state.open and request.action is action and not request.detail:
-        return f"{action} was sent already, waiting for the API to confirm"
-    return why_not(view, action)
+    pairs = []
+    for view in (by_key[key] for key in change.keys if key in by_key):
+        request = view.request
+        if request and request.state.open and request.action is action and not request.detail:
+            pairs.append((view, f"{action} was sent already, waiting for the API to confirm"))
+        else:
+            pairs.append((view, why_not(view, action)))
+    return pairs
 
 
 WATCH_ONLY = "jobs can only be watched: this version of Textual is not supported"
@@ -100,19 +97,14 @@ def why_not_change(change: Change, state: ScreenState, unlock: str) -> str:
     """
     if not state.writing:
         return f"read-only: {unlock} unlocks" if unlock else WATCH_ONLY
-    views = aimed_at(change, state.snapshot)
-    if change.action is Action.ABORT_ALL:
-        return "" if views else NO_JOB_LEFT
-    if not views:
-        return _no_job(state)
-    reasons = [why_unavailable(view, change.action) for view in views]
+    reasons = [why for _, why in affected(change, state.snapshot)]
+    if not reasons:
+        return NO_JOB_LEFT if change.action is Action.ABORT_ALL else _no_job(state)
     if not all(reasons):
         return ""
-    return (
-        reasons[0]
-        if len(views) == 1
-        else f"none of the {len(views)} jobs can be {change.action.done}"
-    )
+    if len(reasons) == 1:
+        return reasons[0]
+    return f"none of the {len(reasons)} jobs can be {change.action.done}"
 
 
 def _no_job(state: ScreenState) -> str:

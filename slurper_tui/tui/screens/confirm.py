@@ -21,7 +21,7 @@ from slurper_tui import format as fmt
 from slurper_tui.monitor.model.events import NO_JOB_LEFT, Action
 from slurper_tui.monitor.model.job import JobView, Snapshot
 from slurper_tui.monitor.reports.wording import consequence, word_to_type
-from slurper_tui.tui.availability import Change, aimed_at, why_unavailable
+from slurper_tui.tui.availability import Change, affected
 from slurper_tui.tui.keys import may_confirm
 from slurper_tui.tui.render.columns import DrawContext, migration, source_text
 from slurper_tui.tui.render.glyphs import Look, style_of
@@ -56,19 +56,18 @@ class Question(NamedTuple):
 
 def question_for(change: Change, snapshot: Snapshot | None, look: Look) -> Question | str:
     """Return the question for a change; if nothing can be changed, a message instead."""
-    views = aimed_at(change, snapshot)
+    pairs = affected(change, snapshot)
+    jobs = tuple(view for view, why in pairs if not why)
+    left_out = tuple((view, why) for view, why in pairs if why)
     if change.action is Action.ABORT_ALL:
-        return _about_account(change, views, look)
-    why = [(view, why_unavailable(view, change.action)) for view in views]
-    jobs = tuple(view for view, reason in why if not reason)
-    left_out = tuple((view, reason) for view, reason in why if reason)
+        return _about_account(change, jobs) if jobs else NO_JOB_LEFT
     if not jobs:
         return _why_none(change, left_out, look)
     title = f"{str(change.action).capitalize()} "
-    if len(views) == 1:
+    if len(pairs) == 1:
         title += "this job?"
     else:
-        title += f"{len(jobs)} of {len(views)} jobs?" if left_out else f"{len(jobs)} jobs?"
+        title += f"{len(jobs)} of {len(pairs)} jobs?" if left_out else f"{len(jobs)} jobs?"
     word, word_is = "", ""
     if change.action is Action.ABORT:
         word, word_is = word_to_type(jobs[0], look.sanitise)
@@ -100,15 +99,13 @@ def unlock_question(keys: Sequence[str]) -> Question:
     )
 
 
-def _about_account(change: Change, views: tuple[JobView, ...], look: Look) -> Question | str:
-    if not views:
-        return NO_JOB_LEFT
+def _about_account(change: Change, jobs: tuple[JobView, ...]) -> Question:
     also = "jobs of this account that are not shown here end too"
     return Question(
         title="Abort every job of this account?",
-        consequence=f"{consequence(views, change.action)}; {also}",
+        consequence=f"{consequence(jobs, change.action)}; {also}",
         yes="abort all",
-        jobs=views,
+        jobs=jobs,
         word=change.account_id,
         word_is="the account's id",
         harsh=True,
@@ -135,8 +132,13 @@ def question_lines(
         yield (Piece(part, "strong"),)
     yield from air
     if len(question.jobs) == 1 and not question.left_out:
-        yield _row(question.jobs[0], context, width)
-        yield from _done(question.jobs[0], context, width) if airy else ()
+        view = question.jobs[0]
+        yield _row(view, context, width)
+        done, objects = view.counts.done, view.counts.objects
+        if airy and done is not None and objects is not None:
+            percent = fmt.percent(view.percent, provisional=view.provisional)
+            text = f"{fmt.count(done)} of {fmt.count(objects)} objects done · {percent} %"
+            yield from _indented(context.look.to_ascii(text), width)
         yield from air
     elif question.jobs:
         yield from _several(question, context, width)
@@ -146,14 +148,8 @@ def question_lines(
         yield (Piece(part, "warning" if question.harsh else ""),)
 
 
-def _done(view: JobView, context: DrawContext, width: int) -> Iterator[Line]:
-    counts = view.counts
-    if counts.done is None or counts.objects is None:
-        return
-    say = context.look.to_ascii
-    percent = fmt.percent(view.percent, provisional=view.provisional)
-    text = f"{fmt.count(counts.done)} of {fmt.count(counts.objects)} objects done · {percent} %"
-    for part in wrap_words(say(text), max(8, width - 2)):
+def _indented(text: str, width: int) -> Iterator[Line]:
+    for part in wrap_words(text, max(8, width - 2)):
         yield (Piece(f"  {part}", "muted"),)
 
 
@@ -168,8 +164,7 @@ def _several(question: Question, context: DrawContext, width: int) -> Iterator[L
     yield (Piece("Left out", "muted"),)
     for view, reason in question.left_out[:MOST_JOBS]:
         yield _row(view, context, width)
-        for part in wrap_words(context.look.sanitise(reason), max(8, width - 2)):
-            yield (Piece(f"  {part}", "muted"),)
+        yield from _indented(context.look.sanitise(reason), width)
 
 
 def _row(view: JobView, context: DrawContext, width: int) -> Line:
@@ -345,8 +340,16 @@ class ConfirmDialog(Dialog, inherit_bindings=False):
             return
         if event.key == "escape":
             self.dismiss()
-        elif self._seen_before(event):
-            self._press(event)
+        elif not self._seen_before(event):
+            return
+        elif self.question.word:
+            self._press_typing(event)
+        elif event.key in LEAVING or (event.key == "enter" and not self.answer.on_yes):
+            self.dismiss()
+        elif event.key in ("y", "enter"):
+            self._confirm(event, alone=True)
+        elif event.key in CHOOSING:
+            self._answered(Answer(on_yes=not self.answer.on_yes))
 
     def on_paste(self, event: Paste) -> None:
         """Append pasted text to the typed word."""
@@ -357,16 +360,6 @@ class ConfirmDialog(Dialog, inherit_bindings=False):
     def _seen_before(self, event: Message) -> bool:
         """Whether the question was visible when this event was created."""
         return self._painted_at is not None and event.time > self._painted_at
-
-    def _press(self, event: Key) -> None:
-        if self.question.word:
-            self._press_typing(event)
-        elif event.key in LEAVING or (event.key == "enter" and not self.answer.on_yes):
-            self.dismiss()
-        elif event.key in ("y", "enter"):
-            self._confirm(event, alone=True)
-        elif event.key in CHOOSING:
-            self._answered(Answer(on_yes=not self.answer.on_yes))
 
     def _press_typing(self, event: Key) -> None:
         typed, word = self.answer.typed, self.question.word

@@ -69,24 +69,18 @@ class JobActions:
             return
         self._main.state = replace(self._main.state, marked=self._main.state.marked ^ {job.key})
 
-    def why_not(self, change: Change) -> str:
-        """Return why a change cannot be made now; "" if it can."""
-        from slurper_tui.tui.availability import why_not_change
-
-        return why_not_change(change, self._main.state, self._main.unlock_sign)
-
     def ask(self, change: Change) -> None:
         """Open the confirmation of a change, or show why the change is impossible."""
+        from slurper_tui.tui.availability import why_not_change
         from slurper_tui.tui.screens.confirm import question_for
 
-        why = self.why_not(change)
-        question = question_for(
-            change, self._main.newest or self._main.state.snapshot, self._main.look
-        )
+        main = self._main
+        why = why_not_change(change, main.state, main.unlock_sign)
+        question = question_for(change, main.newest or main.state.snapshot, main.look)
         if why or isinstance(question, str):
-            self._main.show_note(why or str(question))
-            return
-        self._open_dialog(change, question, self._start)
+            main.show_note(why or str(question))
+        else:
+            self._open_dialog(change, question, self._start)
 
     def _open_dialog(
         self, change: Change | None, question: Question, confirmed: Callable[[], None]
@@ -97,24 +91,21 @@ class JobActions:
         self._main.app.push_screen(self._dialog)
 
     def update(self, snapshot: Snapshot) -> None:
-        """Update an open confirmation, and report the outcomes of requests in a new snapshot."""
-        if self._dialog is not None:
-            self._update_dialog(self._dialog, snapshot)
+        """Update an open confirmation, and report the outcomes of requests in a new snapshot.
+
+        The dialog closes if nothing is left to change.
+        """
+        if self._change is not None and self._dialog is not None and self._dialog.is_current:
+            from slurper_tui.tui.screens.confirm import question_for
+
+            question = question_for(self._change, snapshot, self._main.look)
+            if isinstance(question, str):
+                self._dialog.dismiss()
+                self._main.show_note(question)
+            else:
+                self._dialog.show(question)
         if self._awaited:
             self._report_outcomes(snapshot)
-
-    def _update_dialog(self, dialog: ConfirmDialog, snapshot: Snapshot) -> None:
-        """Update the question with new data; close the dialog if nothing is left to change."""
-        from slurper_tui.tui.screens.confirm import question_for
-
-        if self._change is None or not dialog.is_current:
-            return
-        question = question_for(self._change, snapshot, self._main.look)
-        if isinstance(question, str):
-            dialog.dismiss()
-            self._main.show_note(question)
-        else:
-            dialog.show(question)
 
     def _start(self) -> None:
         """Send the confirmed change, once."""

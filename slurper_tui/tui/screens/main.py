@@ -149,7 +149,7 @@ class MainScreen(NotedScreen[None]):
 
     def show_note(self, text: str) -> None:
         """Show a note in the status line until the next key, or for `NOTE_ROUNDS` rounds."""
-        super().show_note(text)
+        self.note = text
         self._noted_in = self.state.snapshot.rounds if self.state.snapshot else 0
 
     @property
@@ -169,7 +169,8 @@ class MainScreen(NotedScreen[None]):
         self.newest = snapshot
         self.job_actions.update(snapshot)
         if len(snapshot.jobs) >= MANY_JOBS:
-            self._see_soon()
+            if self._arranging is None or self._arranging.is_finished:
+                self._arranging = self.run_worker(self._see_many(), group="arranging")
         elif not self.state.frozen:
             self.state = states.see(self.state, snapshot)
         if not self.state.frozen and snapshot.rounds >= self._noted_in + NOTE_ROUNDS:
@@ -177,11 +178,6 @@ class MainScreen(NotedScreen[None]):
         if snapshot.away_since and snapshot.caught_up and not self._digest_shown and self.at_rest:
             self._digest_shown = True
             self.run_worker(self._show_digest(unasked=True), group="digest")
-
-    def _see_soon(self) -> None:
-        """Start arranging the newest snapshot in a thread, unless a worker does so already."""
-        if self._arranging is None or self._arranging.is_finished:
-            self._arranging = self.run_worker(self._see_many(), group="arranging")
 
     async def _see_many(self) -> None:
         """Arrange many jobs in a thread, which keeps keys responsive, and pause between rounds."""

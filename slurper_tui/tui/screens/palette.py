@@ -31,7 +31,7 @@ from textual.worker import Worker, WorkerCancelled, WorkerFailed
 
 from slurper_tui.eta import finish
 from slurper_tui.monitor.model.events import Action
-from slurper_tui.tui.availability import Change, change_for
+from slurper_tui.tui.availability import Change, change_for, why_not_change
 from slurper_tui.tui.keys import MAIN_KEYS, key_sign
 from slurper_tui.tui.render.columns import DrawContext, migration, short_id
 from slurper_tui.tui.render.lines import shorten, text_of
@@ -129,18 +129,16 @@ def _unkeyed(main: MainScreen) -> Iterator[Entry]:
 
     Deleting and aborting all jobs have no key, so that no typing error triggers them.
     """
-    change = change_for(Action.DELETE, main.state)
-    text = f"{'delete':<14}Delete this job: the API forgets it."
-    yield (
-        _entry(main, text, main.job_actions.why_not(change)),
-        partial(main.job_actions.ask, change),
-    )
+    changes = [
+        (change_for(Action.DELETE, main.state), "delete", "Delete this job: the API forgets it.")
+    ]
     for account in main.state.snapshot.accounts if main.state.snapshot else ():
         change = Change(Action.ABORT_ALL, account_id=account.account_id)
         name = short_id(account.account_id, main.look, 12)
-        text = f"{'abort all':<14}Abort all jobs of account {name}."
-        why = main.job_actions.why_not(change)
-        yield _entry(main, text, why), partial(main.job_actions.ask, change)
+        changes.append((change, "abort all", f"Abort all jobs of account {name}."))
+    for change, word, tooltip in changes:
+        why = why_not_change(change, main.state, main.unlock_sign)
+        yield _entry(main, f"{word:<14}{tooltip}", why), partial(main.job_actions.ask, change)
     yield f"{'new':<14}Make a new migration.", partial(_run, main, "create")
     yield f"{'plans':<14}Show what is still to be started.", partial(_run, main, "plans")
 
