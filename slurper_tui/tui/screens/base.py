@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
 
 from textual.app import ComposeResult
 from textual.events import Key, Resize
@@ -20,6 +22,8 @@ LOW = 16
 
 NARROW = 50
 """Width in cells below which labels are shorter."""
+
+T = TypeVar("T")
 
 
 class NotedScreen(Screen[ScreenResultType]):
@@ -44,6 +48,14 @@ class NotedScreen(Screen[ScreenResultType]):
             self.note = ""
         else:
             self.copied = ""
+
+    async def save(self, write: Callable[[], T], failed: str = "not saved") -> T | None:
+        """Write a file in a thread; if that fails, show a note and return None."""
+        try:
+            return await asyncio.to_thread(write)
+        except OSError as error:
+            self.show_note(f"{failed}: {error.strerror or error}")
+            return None
 
     def on_key(self, event: Key) -> None:
         """Clear the note before the key is handled."""
@@ -89,6 +101,11 @@ class FramedScreen(NotedScreen[ScreenResultType]):
     def foot(self, width: int) -> Sequence[Line]:
         """Return the lines below the content; none by default."""
         return ()
+
+    def close_with(self, result: ScreenResultType | None) -> None:
+        """Close with the result of the screen above; stay open if it has none."""
+        if result is not None:
+            self.dismiss(result)
 
     def redraw_frame(self) -> None:
         """Repaint changed lines in the head and the foot."""

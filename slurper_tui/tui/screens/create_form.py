@@ -16,6 +16,7 @@ from typing import ClassVar, NamedTuple, TypeVar
 from textual import on
 from textual.actions import SkipAction
 from textual.app import ComposeResult
+from textual.await_complete import AwaitComplete
 from textual.binding import Binding, BindingType
 from textual.containers import VerticalScroll
 from textual.content import Content
@@ -146,7 +147,7 @@ class FormScreen(FramedScreen[ScreenResultType]):
         """Return a field by its name."""
         return self.query_one(f"#row-{name}", FieldRow)
 
-    def dismiss(self, result: ScreenResultType | None = None) -> object:  # type: ignore[override]  # still returns an awaitable
+    def dismiss(self, result: ScreenResultType | None = None) -> AwaitComplete:
         """Close, and erase the secrets from the fields."""
         for secret in self.query(SecretInput):
             secret.value = ""
@@ -263,26 +264,22 @@ class NoList(ValueError):
 
 
 def read_text(name: str) -> str:
-    """Return the text of a UTF-8 file. Raises NoList."""
+    """Return the text of a regular UTF-8 file. Raises NoList."""
     try:
-        return _bytes(Path(name).expanduser()).decode("utf-8-sig")
+        path = Path(name).expanduser()
+        if "\0" in name or not path.exists():
+            raise NoList("no such file")
+        if not path.is_file():  # a pipe might never end
+            raise NoList("this is not an ordinary file")
+        if path.stat().st_size > MOST_LIST_BYTES:
+            raise NoList(f"larger than {MOST_LIST_BYTES // 2**20} MB")
+        return path.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError:
         raise NoList("not a text in UTF-8") from None
     except OSError as error:
         raise NoList((error.strerror or "cannot be read").lower()) from None
     except RuntimeError:
         raise NoList("nobody knows that home folder") from None
-
-
-def _bytes(path: Path) -> bytes:
-    """Return the bytes of a regular file; a pipe might never end. Raises NoList and OSError."""
-    if "\0" in str(path) or not path.exists():
-        raise NoList("no such file")
-    if not path.is_file():
-        raise NoList("this is not an ordinary file")
-    if path.stat().st_size > MOST_LIST_BYTES:
-        raise NoList(f"larger than {MOST_LIST_BYTES // 2**20} MB")
-    return path.read_bytes()
 
 
 KEY_LIST, PREFIXES = "source.keys", "prefixes_file"
@@ -309,21 +306,18 @@ async def filled(values: Values, jobs: Sequence[JobView] = ()) -> Filled:
 
 
 def _filled(values: Values, jobs: Sequence[JobView]) -> Filled:
-    keys, faults = _keys(values["keys_file"].strip())
+    keys: tuple[str, ...] | None = None
+    faults: tuple[FieldFault, ...] = ()
+    if name := values["keys_file"].strip():
+        try:
+            keys = keys_of(read_text(name))
+        except (NoKeys, NoList) as error:
+            faults = (FieldFault(KEY_LIST, str(error)),)
     draft = draft_of(values, keys)
     faults = (*faults, *checks.faults(draft))
     if values["prefixes_file"].strip():
         return _split(values, draft, faults, jobs)
     return Filled((draft,), faults, checks.doubt_words([draft]))
-
-
-def _keys(name: str) -> tuple[tuple[str, ...] | None, tuple[FieldFault, ...]]:
-    if not name:
-        return None, ()
-    try:
-        return keys_of(read_text(name)), ()
-    except (NoKeys, NoList) as error:
-        return None, (FieldFault(KEY_LIST, str(error)),)
 
 
 def _split(
@@ -341,14 +335,11 @@ def _split(
         return Filled((draft,), (*faults, FieldFault(PREFIXES, "no prefix stands in it")))
     parted = split(draft, prefixes, jobs)
     if parted.overlaps:
-        faults = (*faults, FieldFault(PREFIXES, _first_of(parted.overlaps)))
+        more = len(parted.overlaps) - 1
+        text = parted.overlaps[0] + (f" (and {more} more)" if more else "")
+        faults = (*faults, FieldFault(PREFIXES, text))
     notes = (*checks.doubt_words(parted.drafts), *parted.doubts, UNLISTED)
     return Filled(parted.drafts, faults, notes)
-
-
-def _first_of(clauses: Sequence[str]) -> str:
-    more = len(clauses) - 1
-    return clauses[0] + (f" (and {more} more)" if more else "")
 
 
 ACCOUNT = "account"
@@ -408,18 +399,12 @@ class CreateForm(FormScreen[Sent]):
         account = values.get(ACCOUNT, self._accounts[0])
         secrets = secrets_of(values, self.environ, values["vendor"])
         pending = PendingRequest(account, read.drafts, secrets, read.notes)
-        self.app.push_screen(SendPage(self.context, pending), self._came_back)
+        self.app.push_screen(SendPage(self.context, pending), self.close_with)
 
-    def _came_back(self, sent: Sent | None) -> None:
-        """Close if a job was made or may have been; otherwise stay open for corrections."""
-        if sent is not None and sent.settled:
-            self._keep({})
-            self.dismiss(sent)
-
-    def action_back(self) -> None:
-        """Close; keep the values without secrets."""
-        self._keep(self.open_values())
-        super().action_back()
+    def dismiss(self, result: Sent | None = None) -> AwaitComplete:
+        """Close; keep the values without secrets, unless a job was made or may have been."""
+        self._keep({} if result else self.open_values())
+        return super().dismiss(result)
 
 
 class Given(NamedTuple):

@@ -5,8 +5,8 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -26,7 +26,7 @@ from slurper_tui.monitor.reports.wording import NO_FAILED_KEY, hold_up, missing_
 from slurper_tui.tui.export import save_keys
 from slurper_tui.tui.keys import FAILURE_KEYS
 from slurper_tui.tui.render.lines import Line, Piece, join
-from slurper_tui.tui.screens.dialogs import copy_text
+from slurper_tui.tui.screens.dialogs import TextDialog, copy_text, saved_keys_dialog
 from slurper_tui.tui.screens.job_page import JobPage, closing
 from slurper_tui.tui.screens.log import title_line, trouble_line
 from slurper_tui.tui.widgets import failure_tree as states
@@ -53,6 +53,7 @@ class FailuresPage(JobPage):
         *("failures.copy", "show.log", "show.export", "failures.retry", "pane.open"),
         *("show.help", "page.back"),
     )
+    rows: FailureLines
     state: var[FailureState] = var(NOTHING, init=False)
 
     def __init__(self, main: MainScreen, job: JobView) -> None:
@@ -91,21 +92,9 @@ class FailuresPage(JobPage):
         if self._export_then:
             self._export_now(self._export_then)
 
-    def watch_state(self) -> None:
-        """Redraw the head and the foot."""
-        self.redraw_frame()
-
     def action_move(self, step: int) -> None:
         """Move by `step` entries."""
         self.state = states.move(self.state, step)
-
-    def action_page(self, step: int) -> None:
-        """Move by `step` pages."""
-        self.action_move(step * self.rows.page_rows())
-
-    def action_ends(self, step: int) -> None:
-        """Move to the first (-1) or the last (1) entry."""
-        self.action_move(step * 10**9)
 
     @on(FailureLines.Pointed)
     def _pointed(self, event: FailureLines.Pointed) -> None:
@@ -115,8 +104,6 @@ class FailuresPage(JobPage):
         """Unfold the entry; show an entry without children in full."""
         entry = states.current(self.state)
         if entry is not None and not entry.opens and entry.text:
-            from slurper_tui.tui.screens.dialogs import TextDialog
-
             title = "Key" if entry.is_key else entry.path[1].capitalize()
             self.app.push_screen(TextDialog(self.look, title, (), entry.text))
         self.state = states.unfold(self.state)
@@ -158,15 +145,11 @@ class FailuresPage(JobPage):
             self.show_note("nothing saved: the log cannot be read to its end")
 
     async def _save(self, log_type: str, keys: Sequence[str], doubts: Sequence[str]) -> None:
-        from slurper_tui.tui.screens.dialogs import saved_keys_dialog
-
         if not keys:
             self.show_note(doubts[0] if doubts else _none_words(log_type))
             return
-        try:
-            saved = await asyncio.to_thread(save_keys, Path(), self.job, log_type, keys)
-        except OSError as error:
-            self.show_note(f"not saved: {error.strerror or error}")
+        saved = await self.save(partial(save_keys, Path(), self.job, log_type, keys))
+        if saved is None:
             return
         if not self.is_current:  # a dialog would take the next key from the page above
             self.show_note(f"{fmt.count(saved.number)} keys saved to ./{saved.path.name}")
@@ -189,13 +172,10 @@ class FailuresPage(JobPage):
             self._warned_of = log_type
             self.show_note("these would be skipped again; c again drafts them all the same")
         else:
-            await self._draft(keys, log_type, _doubts(self.state.view, self._reading, log_type))
-
-    async def _draft(self, keys: Sequence[str], log_type: str, doubts: Sequence[str]) -> None:
-        """Open the draft; if the main screen refuses with a note, show the note on this page."""
-        await self.main.new_jobs.draft_retry(self.job, keys, (log_type,), doubts)
-        if self.is_current and self.main.note:
-            self.show_note(self.main.note)
+            doubts = _doubts(self.state.view, self._reading, log_type)
+            await self.main.new_jobs.draft_retry(self.job, keys, (log_type,), doubts)
+            if self.is_current and self.main.note:  # the main screen has refused to draft it
+                self.show_note(self.main.note)
 
 
 def _doubts(view: FailuresView, reading: FailingObjects, log_type: str) -> tuple[str, ...]:
@@ -217,36 +197,21 @@ async def export_failed(main: MainScreen, job: JobView) -> None:
         reading = (await main.services()).logs.failures(job.key)
         async with closing(reading.views()) as views:
             async for view in views:
-                main.show_note(_reading_words(view))
+                rows = f"reading the log for what failed: {fmt.count(view.rows_read)} rows"
+                held_up = hold_up(view.problem, waiting=view.waiting)
+                main.show_note(" · ".join(filter(None, (rows, held_up))))
     except ApiError as error:
         view = replace(view, problem=error)
-    if view.problem is None:
-        keys = reading.keys((FAILED_TYPE,))
-        await _save_failed(main, job, keys, _doubts(view, reading, FAILED_TYPE))
-    else:
+    if view.problem is not None:
         main.show_note(f"nothing saved: {view.problem.message}")
-
-
-async def _save_failed(
-    main: MainScreen, job: JobView, keys: Sequence[str], doubts: Sequence[str]
-) -> None:
-    from slurper_tui.tui.screens.dialogs import saved_keys_dialog
-
-    if not keys:
-        why = doubts[0] if doubts else NO_FAILED_KEY
-        main.show_note(f"nothing saved: {why}")
         return
-    try:
-        saved = await asyncio.to_thread(save_keys, Path(), job, FAILED_TYPE, keys)
-    except OSError as error:
-        main.show_note(f"nothing saved: {error.strerror or error}")
+    keys, doubts = reading.keys((FAILED_TYPE,)), _doubts(view, reading, FAILED_TYPE)
+    if not keys:
+        main.show_note(f"nothing saved: {doubts[0] if doubts else NO_FAILED_KEY}")
+        return
+    saved = await main.save(partial(save_keys, Path(), job, FAILED_TYPE, keys), "nothing saved")
+    if saved is None:
         return
     main.show_note(f"{fmt.count(saved.number)} keys saved to ./{saved.path.name}")
     if main.at_rest:
         main.app.push_screen(saved_keys_dialog(main.look, saved, FAILED_TYPE, doubts=doubts))
-
-
-def _reading_words(view: FailuresView) -> str:
-    """Return the number of log rows read, and the problem or the wait for the budget, if any."""
-    rows = f"reading the log for what failed: {fmt.count(view.rows_read)} rows"
-    return " · ".join(filter(None, (rows, hold_up(view.problem, waiting=view.waiting))))

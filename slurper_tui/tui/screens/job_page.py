@@ -20,6 +20,7 @@ from slurper_tui.tui.render.lines import Line, Piece, join, shorten, spread, wid
 from slurper_tui.tui.screens.base import FramedScreen
 from slurper_tui.tui.screens.dialogs import PageHelp, TextDialog, error_dialog
 from slurper_tui.tui.state import ScreenState
+from slurper_tui.tui.widgets.line_list import LineList
 
 if TYPE_CHECKING:
     from slurper_tui.monitor.session import Services
@@ -42,11 +43,28 @@ class JobPage(FramedScreen[None]):
     HINTS: ClassVar[tuple[str, ...]] = ()
     """Ids of the keys shown in the foot, least important first."""
 
+    rows: LineList
+
     def __init__(self, main: MainScreen, job: JobView) -> None:
         super().__init__(main.look, main.options.environ)
         self.main = main
         self.job = job
         self.problem: ApiError | None = None
+
+    def action_move(self, step: int) -> None:
+        """Move the cursor by `step` rows."""
+
+    def action_page(self, step: int) -> None:
+        """Move by `step` pages."""
+        self.action_move(step * self.rows.page_rows())
+
+    def action_ends(self, step: int) -> None:
+        """Move to the first (-1) or the last (1) row."""
+        self.action_move(step * 10**9)
+
+    def watch_state(self) -> None:
+        """Redraw the head and the foot, which show the state."""
+        self.redraw_frame()
 
     async def read(self, services: Services) -> None:
         """Read the page's data; does nothing by default. Raises ApiError."""

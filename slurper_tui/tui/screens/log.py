@@ -6,8 +6,8 @@ it build the head: title, how much of the log has been read, and the active sear
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -26,13 +26,13 @@ from slurper_tui.monitor.model.job import JobView
 from slurper_tui.monitor.model.logs import LogView, reason_of
 from slurper_tui.monitor.reports.wording import WAITING, next_step, so_many_rows
 from slurper_tui.tui import log_state as states
-from slurper_tui.tui.export import Saved, save_log
+from slurper_tui.tui.export import save_log
 from slurper_tui.tui.keys import LOG_KEYS
 from slurper_tui.tui.log_state import LogState, kinds
 from slurper_tui.tui.render.columns import DrawContext, migration
 from slurper_tui.tui.render.glyphs import Look
 from slurper_tui.tui.render.lines import Line, Piece, join, shorten, spread, width_of
-from slurper_tui.tui.screens.dialogs import copy_text
+from slurper_tui.tui.screens.dialogs import copy_text, row_dialog
 from slurper_tui.tui.screens.job_page import JobPage, closing
 from slurper_tui.tui.widgets.form_fields import MOST_TYPED, FilterInput
 from slurper_tui.tui.widgets.log_rows import NOTHING, LogLines
@@ -109,18 +109,14 @@ def _state(state: LogState, look: Look, width: int) -> Iterator[Line]:
     if state.fresh:
         yield (Piece(look.to_ascii(f"↑ {fmt.count(state.fresh)} new"), "accent"),)
     if state.sought:
-        yield (Piece(f"{_quoted(state.sought, look)} {_found(state)}", "accent"),)
+        text = look.to_ascii("“") + _typed(state.sought, look) + look.to_ascii("”")
+        yield (Piece(f"{text} {_found(state)}", "accent"),)
     if state.only:
         yield (Piece(f"only {_kind_words(state, look)}", "accent"),)
     if state.filter_text:
         yield (Piece("& ", "key"), Piece(_typed(state.filter_text, look), "accent"))
-    yield (Piece(_following(state), "muted"),)
-
-
-def _following(state: LogState) -> str:
-    if not state.following:
-        return "not following"
-    return "following" if state.sticks else "following paused"
+    following = "following" if state.sticks else "following paused"
+    yield (Piece(following if state.following else "not following", "muted"),)
 
 
 def _found(state: LogState) -> str:
@@ -140,10 +136,6 @@ def _kind_words(state: LogState, look: Look) -> str:
     rows = fmt.count(sum(count for type, count in found if type == only))
     name = shorten(look.sanitise(reason_of(only)), MOST_WORDS, look.ellipsis)
     return f"{name} ({rows}; type {number} of {len(found)})"
-
-
-def _quoted(text: str, look: Look) -> str:
-    return look.to_ascii("“") + _typed(text, look) + look.to_ascii("”")
 
 
 def _typed(text: str, look: Look) -> str:
@@ -175,6 +167,7 @@ class LogPage(JobPage):
         *("show.failures", "log.times", "log.wrap", "log.save", "log.text", "log.type"),
         *("log.follow", "log.search", "show.help", "page.back"),
     )
+    rows: LogLines
     state: var[LogState] = var(NOTHING, init=False)
 
     def __init__(self, main: MainScreen, job: JobView) -> None:
@@ -213,21 +206,9 @@ class LogPage(JobPage):
     def _keep_now(self) -> None:
         self.rows.now = self.main.state.now
 
-    def watch_state(self) -> None:
-        """Redraw the head and the foot."""
-        self.redraw_frame()
-
     def action_move(self, step: int) -> None:
         """Move the cursor by `step` rows."""
         self.state = states.move_to(self.state, self.state.cursor + step)
-
-    def action_page(self, step: int) -> None:
-        """Move by `step` pages."""
-        self.action_move(step * self.rows.page_rows())
-
-    def action_ends(self, step: int) -> None:
-        """Move to the newest (-1) or the oldest (1) row."""
-        self.action_move(step * 10**9)
 
     @on(LogLines.Pointed)
     def _pointed(self, event: LogLines.Pointed) -> None:
@@ -304,8 +285,6 @@ class LogPage(JobPage):
 
     def action_open(self) -> None:
         """Show the highlighted row in full."""
-        from slurper_tui.tui.screens.dialogs import row_dialog
-
         if self.state.row is not None:
             self.app.push_screen(row_dialog(self.look, self.state.row))
 
@@ -326,19 +305,11 @@ class LogPage(JobPage):
         self.run_worker(self._save(self.state.view), group="saving")
 
     async def _save(self, view: LogView) -> None:
-        try:
-            saved = await asyncio.to_thread(save_log, Path(), self.job, view)
-        except OSError as error:
-            self.show_note(f"not saved: {error.strerror or error}")
-        else:
-            self.show_note(_saved_words(saved, view))
-
-
-def _saved_words(saved: Saved, view: LogView) -> str:
-    """Return the file name, and how much of the log it holds."""
-    to = f"saved to ./{saved.path.name}"
-    if saved.number < view.read:
-        least = "" if view.whole else "at least "
-        last = fmt.count(saved.number)
-        return f"the last {last} of {least}{fmt.count(view.read)} rows {to}"
-    return f"{so_many_rows(saved.number, whole=view.whole)} {to}"
+        saved = await self.save(partial(save_log, Path(), self.job, view))
+        if saved is None:
+            return
+        rows = so_many_rows(saved.number, whole=view.whole)
+        if saved.number < view.read:
+            least = "" if view.whole else "at least "
+            rows = f"the last {fmt.count(saved.number)} of {least}{fmt.count(view.read)} rows"
+        self.show_note(f"{rows} saved to ./{saved.path.name}")

@@ -6,7 +6,7 @@ until it is over. `cancel_question` and `again_question` build the confirmations
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Collection, Iterator, Sequence
 from typing import ClassVar, NamedTuple
 
 from rich.cells import cell_len
@@ -15,7 +15,7 @@ from textual.app import ComposeResult
 from textual.binding import BindingType
 
 from slurper_tui import format as fmt
-from slurper_tui.monitor.jobs.plan_runner import NEEDS_KEYS
+from slurper_tui.monitor.jobs.plan_runner import NEEDS_KEYS, JobCreation
 from slurper_tui.monitor.model.plans import Plan, PlanView, Step, StepState
 from slurper_tui.monitor.reports.wording import NOT_DURABLE, draft_name, plan_tally
 from slurper_tui.tui.availability import WATCH_ONLY
@@ -64,17 +64,15 @@ class Row(NamedTuple):
     place: Place | None = None
 
 
-def plan_rows(plans: Iterable[PlanView], look: Look, now: float, width: int) -> Iterator[Row]:
+def plan_rows(plans: Collection[PlanView], look: Look, now: float, width: int) -> Iterator[Row]:
     """Yield each plan with its jobs, separated by blank lines. now: UTC seconds."""
-    first = True
-    for view in plans:
-        if not first:
-            yield Row(())
-        first = False
-        yield from _plan(view, look, now, width)
-    if first:
+    if not plans:
         for text in NONE_YET:
             yield from (Row((Piece(part, "muted"),)) for part in wrap_words(text, max(8, width)))
+    for number, view in enumerate(plans):
+        if number > 0:
+            yield Row(())
+        yield from _plan(view, look, now, width)
 
 
 def waits_for_keys(view: PlanView) -> bool:
@@ -84,8 +82,11 @@ def waits_for_keys(view: PlanView) -> bool:
 
 
 def _plan(view: PlanView, look: Look, now: float, width: int) -> Iterator[Row]:
-    plan = view.plan
-    title = shorten(_title(view, look), max(8, width - 2), look.ellipsis)
+    plan, draft = view.plan, view.plan.steps[0].draft
+    title = look.sanitise(draft.bucket) + look.to_ascii(" → ") + look.sanitise(draft.target)
+    if plan.retry_of:
+        title += f"  retry of {short_id(plan.retry_of.job_id, look)}"
+    title = shorten(title, max(8, width - 2), look.ellipsis)
     yield Row((Piece(" "), Piece(title, "strong")), Place(plan.id))
     for text, style in _state_of(view, look, now):
         for part in wrap_words(text, max(8, width - 2)):
@@ -93,14 +94,6 @@ def _plan(view: PlanView, look: Look, now: float, width: int) -> Iterator[Row]:
     room = len(str(len(plan.steps)))
     for step in plan.steps:
         yield from _step(step, plan.id, room, look, now, width)
-
-
-def _title(view: PlanView, look: Look) -> str:
-    draft = view.plan.steps[0].draft
-    arrow = look.to_ascii(" → ")
-    title = look.sanitise(draft.bucket) + arrow + look.sanitise(draft.target)
-    retry = view.plan.retry_of
-    return f"{title}  retry of {short_id(retry.job_id, look)}" if retry else title
 
 
 def _state_of(view: PlanView, look: Look, now: float) -> Iterator[tuple[str, str]]:
@@ -117,11 +110,16 @@ def _state_of(view: PlanView, look: Look, now: float) -> Iterator[tuple[str, str
 
 
 def _step(step: Step, plan_id: int, room: int, look: Look, now: float, width: int) -> Iterator[Row]:
+    """Yield number, state, name, time of the last change and job id; below it, the API's answer."""
     unicode, plain, style = _SIGNS[step.state]
     sign = plain if look.ascii_only else unicode
     number = pad(str(step.number), room, right=True)
     head = (Piece(f" {number} ", "faint"), Piece(pad(f"{sign} {step.state}", _STATE), style))
-    after = _after(step, look, now) if width >= _NARROW else ""
+    after = ""
+    if width >= _NARROW:
+        changed = step.at and step.state is not StepState.WAITING
+        when = fmt.moment(step.at, now or step.at, look.zone) if changed else ""
+        after = "  ".join(filter(None, (when, short_id(step.job_id, look) if step.job_id else "")))
     left = max(4, width - 3 - room - _STATE - (cell_len(after) + 1 if after else 0))
     name = shorten(look.sanitise(draft_name(step.draft)), left, look.ellipsis)
     tail = (Piece(pad(name, left)), Piece(f" {after}" if after else "", "muted"))
@@ -130,13 +128,6 @@ def _step(step: Step, plan_id: int, room: int, look: Look, now: float, width: in
         indent = " " * (3 + room)
         for part in wrap(look.sanitise(step.said), max(8, width - len(indent))):
             yield Row((Piece(indent), Piece(part, "muted")))
-
-
-def _after(step: Step, look: Look, now: float) -> str:
-    """Return the time of the last state change, and the job id if there is one."""
-    changed = step.at and step.state is not StepState.WAITING
-    when = fmt.moment(step.at, now or step.at, look.zone) if changed else ""
-    return "  ".join(filter(None, (when, short_id(step.job_id, look) if step.job_id else "")))
 
 
 def cancel_question(plan: Plan) -> Question:
@@ -276,10 +267,11 @@ class PlansPage(FramedScreen[None]):
         yield from self.framed(PlansPane(self.look, self._rows))
 
     def on_mount(self) -> None:
-        """Load the plans, then follow each of them."""
+        """Start loading the plans."""
         self.run_worker(self._load(), group="load")
 
     async def _load(self) -> None:
+        """Load the plans, then follow each of them."""
         services = await self.context.services()
         self._views = {view.plan.id: view for view in await services.creation.plans()}
         self._loaded = True
@@ -289,13 +281,14 @@ class PlansPage(FramedScreen[None]):
 
     def _follow(self, plan_id: int) -> None:
         """Show every change of a plan until it is over."""
-        self.run_worker(self._follow_views(plan_id), group=f"plan-{plan_id}", exclusive=True)
 
-    async def _follow_views(self, plan_id: int) -> None:
-        services = await self.context.services()
-        async for view in services.creation.follow(plan_id):
-            self._views[plan_id] = view
-            self.redraw()
+        async def follow() -> None:
+            services = await self.context.services()
+            async for view in services.creation.follow(plan_id):
+                self._views[plan_id] = view
+                self.redraw()
+
+        self.run_worker(follow(), group=f"plan-{plan_id}", exclusive=True)
 
     def _rows(self, width: int) -> Iterator[Row]:
         if not self._loaded:
@@ -380,14 +373,9 @@ class PlansPage(FramedScreen[None]):
 
         def closed(given: Given | None) -> None:
             if given is not None:
-                self.run_worker(self._supply(plan_id, given), group="supply")
+                self._change(plan_id, lambda creation: creation.supply(plan_id, given.secrets))
 
         self.app.push_screen(SecretsForm(self.look, self.context.environ, next(waiting)), closed)
-
-    async def _supply(self, plan_id: int, given: Given) -> None:
-        services = await self.context.services()
-        services.creation.supply(plan_id, given.secrets)
-        self._follow(plan_id)
 
     async def action_send_again(self) -> None:
         """Ask whether to send an undecided or refused step again."""
@@ -400,14 +388,9 @@ class PlansPage(FramedScreen[None]):
 
         def confirmed() -> None:
             self.show_note("the list is looked into once more first")
-            self.run_worker(self._send_again(plan_id, number), group="again")
+            self._change(plan_id, lambda creation: creation.send_again(plan_id, number))
 
         self.app.push_screen(ConfirmDialog(self.look, again_question(step, self.look), confirmed))
-
-    async def _send_again(self, plan_id: int, number: int) -> None:
-        services = await self.context.services()
-        await services.creation.send_again(plan_id, number)
-        self._follow(plan_id)
 
     def action_cancel(self) -> None:
         """Ask whether to cancel the open jobs of the plan."""
@@ -416,11 +399,19 @@ class PlansPage(FramedScreen[None]):
             plan_id = view.plan.id
 
             def confirmed() -> None:
-                self.run_worker(self._cancel(plan_id), group="cancel")
+                self._change(plan_id, lambda creation: creation.cancel(plan_id))
 
             self.app.push_screen(ConfirmDialog(self.look, cancel_question(view.plan), confirmed))
 
-    async def _cancel(self, plan_id: int) -> None:
-        services = await self.context.services()
-        await services.creation.cancel(plan_id)
-        self._follow(plan_id)
+    def _change(
+        self, plan_id: int, change: Callable[[JobCreation], Awaitable[None] | None]
+    ) -> None:
+        """Change a plan in a worker, then follow it."""
+
+        async def work() -> None:
+            done = change((await self.context.services()).creation)
+            if done is not None:
+                await done
+            self._follow(plan_id)
+
+        self.run_worker(work(), group="change")

@@ -5,8 +5,8 @@ A worker builds the receipt; meanwhile the page shows how much of the logs has b
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Iterator, Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
@@ -17,7 +17,7 @@ from slurper_tui import version
 from slurper_tui.api.errors import ApiError
 from slurper_tui.monitor.model.base import SHORT_ID, JobKey
 from slurper_tui.monitor.model.logs import FailuresView
-from slurper_tui.monitor.reports.receipt import NotEnded, Receipt
+from slurper_tui.monitor.reports.receipt import NotEnded
 from slurper_tui.monitor.reports.wording import hold_up
 from slurper_tui.tui.render.lines import Line, Piece, spread, wrap_words
 from slurper_tui.tui.screens.dialogs import Dialog, Page, copy_text
@@ -44,7 +44,7 @@ class ReceiptPage(Dialog):
         self._keys = keys
         self.environ = main.environ
         self._progress = "reading what is known"
-        self._file_name = ""
+        self._file_name = ""  # the source bucket, plus the job id for a single job
 
     def on_mount(self) -> None:
         """Start building the receipt."""
@@ -56,13 +56,12 @@ class ReceiptPage(Dialog):
         try:
             services = await self._main.services()
             receipt = await services.receipts.receipt(self._keys, self._report)
-        except NotEnded as error:
-            self._progress = f"no receipt: {error}"
-        except ApiError as error:
+        except (NotEnded, ApiError) as error:
             self._progress = f"no receipt: {error}"
         else:
             self.text = markdown(receipt, version())
-            self._file_name = _name_of(receipt)
+            single = [receipt.jobs[0].view.key.job_id[:12]] if len(receipt.jobs) == 1 else []
+            self._file_name = "-".join([receipt.family.key.source, *single])
         self.remake()
 
     def _report(self, view: FailuresView) -> None:
@@ -82,24 +81,20 @@ class ReceiptPage(Dialog):
 
     def page_lines(self, width: int) -> Iterator[Line]:
         """Yield the keys or the note, then the receipt."""
-        yield from self._head(width)
+        title: Line = (Piece("Receipt", "strong"),)
+        if self.note:
+            yield title
+            yield from self._plain(self.note, width, "accent")
+        else:
+            keys = _KEYS if self.text else "Esc closes"
+            short = keys if len(keys) + 9 <= width else _SHORT_KEYS
+            yield spread(title, (Piece(self.look.to_ascii(short), "faint"),), width)
         yield ()
         if not self.text:
             yield from self._plain(self._progress, width, "muted")
             return
         for line in self.text.removesuffix("\n").split("\n"):
             yield from self._markdown(line, width)
-
-    def _head(self, width: int) -> Iterator[Line]:
-        say = self.look.to_ascii
-        title: Line = (Piece("Receipt", "strong"),)
-        if self.note:
-            yield title
-            yield from self._plain(self.note, width, "accent")
-            return
-        keys = _KEYS if self.text else "Esc closes"
-        short = keys if len(keys) + 9 <= width else _SHORT_KEYS
-        yield spread(title, (Piece(say(short), "faint"),), width)
 
     def _markdown(self, line: str, width: int) -> Iterator[Line]:
         """Yield one line of Markdown, with headings and bold as styles."""
@@ -146,19 +141,10 @@ class ReceiptPage(Dialog):
     async def _save(self) -> None:
         from slurper_tui.tui.export import save_receipt
 
-        try:
-            path = await asyncio.to_thread(save_receipt, Path(), self._file_name, self.text)
-        except OSError as error:
-            self.show_note(f"not saved: {error.strerror or error}")
-            return
-        self.show_note(f"saved to ./{path.name}")
+        path = await self.save(partial(save_receipt, Path(), self._file_name, self.text))
+        if path is not None:
+            self.show_note(f"saved to ./{path.name}")
 
     def watch_note(self) -> None:
         """Redraw the page: its head shows the note."""
         self.remake()
-
-
-def _name_of(receipt: Receipt) -> str:
-    """Return the base of the file name: the source bucket, plus the job id for a single job."""
-    alone = [receipt.jobs[0].view.key.job_id[:12]] if len(receipt.jobs) == 1 else []
-    return "-".join([receipt.family.key.source, *alone])

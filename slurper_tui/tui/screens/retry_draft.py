@@ -43,12 +43,8 @@ class DraftPage(RequestScreen):
         ("w", "write", "write to a file"),
     ]
 
-    def __init__(
-        self, context: PageContext, pending: PendingRequest, folder: Path | None = None
-    ) -> None:
-        super().__init__(context, pending)
-        self._folder = folder or Path()
-        self._written = ""
+    _written = ""
+    """The note about the written files; "" until they are written."""
 
     def news(self, width: int) -> Sequence[Line]:
         """Return the note about the written files."""
@@ -68,20 +64,16 @@ class DraftPage(RequestScreen):
 
     def action_go_on(self) -> None:
         """Ask for the keys to both buckets."""
-        self.app.push_screen(RetryKeys(self.context, self.pending), self._came_back)
-
-    def _came_back(self, sent: Sent | None) -> None:
-        if sent is not None and sent.settled:
-            self.dismiss(sent)
+        self.app.push_screen(RetryKeys(self.context, self.pending), self.close_with)
 
     def action_write(self) -> None:
-        """Write the requests, without secrets, to new files in the folder."""
+        """Write the requests, without secrets, to new files in the current folder."""
         self.run_worker(self._write(), group="write", exclusive=True)
 
     async def _write(self) -> None:
         job_id = self.pending.retry_of.job_id if self.pending.retry_of else ""
         try:
-            paths = await asyncio.to_thread(write_drafts, self._folder, job_id, self.pending.drafts)
+            paths = await asyncio.to_thread(write_drafts, Path(), job_id, self.pending.drafts)
         except OSError as error:
             self._written = f"not written: {error.strerror or 'the folder takes no file'}"
         else:
@@ -104,11 +96,7 @@ class RetryKeys(KeysForm[Sent]):
         secrets, region = self.given
         drafts = tuple(replace(draft, region=region) for draft in self._pending.drafts)
         pending = self._pending._replace(drafts=drafts, secrets=secrets)
-        self.app.push_screen(SendPage(self.context, pending), self._came_back)
-
-    def _came_back(self, sent: Sent | None) -> None:
-        if sent is not None and sent.settled:
-            self.dismiss(sent)
+        self.app.push_screen(SendPage(self.context, pending), self.close_with)
 
 
 def write_drafts(folder: Path, job_id: str, drafts: Sequence[Draft]) -> tuple[Path, ...]:
@@ -117,9 +105,8 @@ def write_drafts(folder: Path, job_id: str, drafts: Sequence[Draft]) -> tuple[Pa
     Raises OSError, after deleting the files written so far.
     """
     written: list[Path] = []
-    first = _free_name(folder, job_id, len(drafts))
     try:
-        for path, draft in zip(_names(first, len(drafts)), drafts, strict=True):
+        for path, draft in zip(_free_names(folder, job_id, len(drafts)), drafts, strict=True):
             with path.open("x", encoding="utf-8") as file:
                 written.append(path)
                 json.dump(body(draft), file, indent=2)
@@ -131,16 +118,13 @@ def write_drafts(folder: Path, job_id: str, drafts: Sequence[Draft]) -> tuple[Pa
     return tuple(written)
 
 
-def _names(first: Path, number: int) -> list[Path]:
-    others = [first.with_name(f"{first.name}.{place}") for place in range(2, number + 1)]
-    return [first, *others]
-
-
-def _free_name(folder: Path, job_id: str, number: int) -> Path:
-    """Return the first of `number` unused file names. Raises OSError if none is left."""
+def _free_names(folder: Path, job_id: str, number: int) -> list[Path]:
+    """Return `number` unused file names. Raises OSError if there are none left."""
     name = re.sub(r"[^A-Za-z0-9_-]+", "_", job_id[:_MOST_ID]) or "draft"
     for attempt in range(1, MOST_NAMES + 1):
         first = folder / f"retry-{name}{f'-{attempt}' if attempt > 1 else ''}.json"
-        if not any(path.exists() for path in _names(first, number)):
-            return first
+        others = (first.with_name(f"{first.name}.{place}") for place in range(2, number + 1))
+        paths = [first, *others]
+        if not any(path.exists() for path in paths):
+            return paths
     raise FileExistsError(17, "there are too many files of this name already")

@@ -20,10 +20,7 @@ from textual.events import Key
 from textual.message import Message
 
 from slurper_tui import format as fmt
-from slurper_tui.api.errors import (
-    ApiError,
-    Conflict,
-)
+from slurper_tui.api.errors import ApiError, Conflict
 from slurper_tui.monitor.jobs.create import NO_ID, Check, CreateResult, Prechecks
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.job import State
@@ -118,7 +115,13 @@ def request_lines(
     pending: PendingRequest, look: Look, width: int, news: Sequence[Line] = ()
 ) -> Sequence[Line]:
     """Return the news, the request, then each of its keys or prefixes."""
-    head = [*news, *_facts(pending, look, width)]
+    head = [*news]
+    for label, text in _pairs(pending, look):
+        head += labelled(label, text, look, width)
+    for note in pending.notes:
+        head += labelled("note", note, look, width, "warning")
+    if any(draft.keys for draft in pending.drafts) or len(pending.drafts) > 1:
+        head.append(())
     return Listed(head, _entries(pending, look), look, width)
 
 
@@ -132,16 +135,8 @@ def labelled(label: str, text: str, look: Look, width: int, style: str = "") -> 
         shown = " " * room
 
 
-def _facts(pending: PendingRequest, look: Look, width: int) -> Iterator[Line]:
-    for label, text in _pairs(pending, look):
-        yield from labelled(label, text, look, width)
-    for note in pending.notes:
-        yield from labelled("note", note, look, width, "warning")
-    if any(draft.keys for draft in pending.drafts) or len(pending.drafts) > 1:
-        yield ()
-
-
 def _pairs(pending: PendingRequest, look: Look) -> Iterator[tuple[str, str]]:
+    """Yield the label and the value of each part of the request."""
     first, several = pending.drafts[0], len(pending.drafts) > 1
     yield "account", short_id(pending.account_id, look, 16)
     if pending.retry_of:
@@ -155,7 +150,16 @@ def _pairs(pending: PendingRequest, look: Look) -> Iterator[tuple[str, str]]:
         yield "region", first.region
     if first.vendor == "r2":
         yield "jurisdiction", first.source_jurisdiction or "default"
-    yield from _what(pending.drafts)
+    if first.keys is not None:
+        number = sum(len(draft.keys or ()) for draft in pending.drafts)
+        keys = "the key" if number == 1 else f"exactly the {fmt.count(number)} keys"
+        yield "objects", f"{keys} below"
+    elif several:
+        yield "objects", f"those under the {len(pending.drafts)} prefixes below"
+    elif first.path_prefix:
+        yield "prefix", first.path_prefix
+    else:
+        yield "objects", "all of the bucket"
     yield "to", f"r2  {first.target}"
     yield "jurisdiction", first.target_jurisdiction or "default"
     yield "overwrite", _OVERWRITE[first.overwrite]
@@ -171,35 +175,19 @@ _OVERWRITE = {
 _SECRETS = "asked for next; the API never tells them"
 
 
-def _what(drafts: Sequence[Draft]) -> Iterator[tuple[str, str]]:
-    first, several = drafts[0], len(drafts) > 1
-    if first.keys is not None:
-        number = sum(len(draft.keys or ()) for draft in drafts)
-        keys = "the key" if number == 1 else f"exactly the {fmt.count(number)} keys"
-        yield "objects", f"{keys} below"
-    elif several:
-        yield "objects", f"those under the {len(drafts)} prefixes below"
-    elif first.path_prefix:
-        yield "prefix", first.path_prefix
-    else:
-        yield "objects", "all of the bucket"
-
-
 def _entries(pending: PendingRequest, look: Look) -> Sequence[str | Line]:
     """Return the keys, under a heading per job if there are several jobs, or the prefixes."""
     if len(pending.drafts) == 1:
         return pending.drafts[0].keys or ()
     if pending.drafts[0].keys is None:
         return [draft.path_prefix or "" for draft in pending.drafts]
-    return [*_of_several(pending.drafts, look)]
-
-
-def _of_several(drafts: Sequence[Draft], look: Look) -> Iterator[str | Line]:
-    for number, draft in enumerate(drafts, 1):
+    entries: list[str | Line] = []
+    for number, draft in enumerate(pending.drafts, 1):
         keys = draft.keys or ()
-        title = f"job {number} of {len(drafts)} · {fmt.count(len(keys))} keys"
-        yield (Piece(INDENT), Piece(look.to_ascii(title), "heading"))
-        yield from keys
+        title = f"job {number} of {len(pending.drafts)} · {fmt.count(len(keys))} keys"
+        entries.append((Piece(INDENT), Piece(look.to_ascii(title), "heading")))
+        entries += keys
+    return entries
 
 
 class Sent(NamedTuple):
@@ -225,18 +213,14 @@ class Sent(NamedTuple):
 
 def check_lines(checks: Prechecks, look: Look, width: int) -> Iterator[Line]:
     """Yield for each bucket whether it can be reached; if not, with the API's message."""
-    yield from _check("source", checks.source, look, width)
-    yield from _check("target", checks.target, look, width)
+    for label, check in (("source", checks.source), ("target", checks.target)):
+        state, style = State.OTHER, "warning"
+        if check.passed:
+            state, style = State.COMPLETED, "success"
+        elif check.refused:
+            state, style = State.ABORTED, "error"
+        yield from labelled(label, f"{look.sign(state)} {check_words(check)}", look, width, style)
     yield ()
-
-
-def _check(label: str, check: Check, look: Look, width: int) -> Iterator[Line]:
-    state, style = State.OTHER, "warning"
-    if check.passed:
-        state, style = State.COMPLETED, "success"
-    elif check.refused:
-        state, style = State.ABORTED, "error"
-    yield from labelled(label, f"{look.sign(state)} {check_words(check)}", look, width, style)
 
 
 def made_lines(made: CreateResult, look: Look, width: int) -> Iterator[Line]:
@@ -480,18 +464,17 @@ class SendPage(RequestScreen):
             return self.offers("Esc back", remark="asking whether both buckets can be reached …")
         if not self._may_send:
             return self.offers("n back", "r check again")
-        return self.offers("n back", f"y {self._deed}")
-
-    @property
-    def _deed(self) -> str:
         number = len(self.pending.drafts)
-        return "start it" if number == 1 else f"start these {number} jobs"
+        return self.offers("n back", f"y start {'it' if number == 1 else f'these {number} jobs'}")
 
     def action_back(self) -> None:
-        """Forget the secrets and close, unless a request is being sent."""
+        """Forget the secrets and close, unless a request is being sent.
+
+        The result is None if nothing was made, so that the screen below stays open.
+        """
         if self.stage is not Stage.SENDING:
             self.pending = self.pending._replace(secrets=None)
-            self.dismiss(self._sent)
+            self.dismiss(self._sent if self._sent.settled else None)
 
     def on_key(self, event: Key) -> None:
         """Send on `y`, or plan on `w`, if the key was pressed after the question was shown."""
