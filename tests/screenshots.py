@@ -20,8 +20,8 @@ from typing import NamedTuple
 
 from slurper_tui.api.client import SlurperClient
 from slurper_tui.api.credentials import token_credentials
+from slurper_tui.cli.connect import fill_for_demo
 from slurper_tui.cli.context import resolve
-from slurper_tui.cli.demo import fill_for_demo
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.job import Snapshot, default_order
 from slurper_tui.monitor.polling.poller import Monitor

@@ -74,7 +74,7 @@ def test_every_import_that_a_contract_forbids_is_found(tmp_path: Path) -> None:
             "slurper_tui.monitor.model.samples",
             ["httpx", "sqlite3", "textual", "slurper_tui.monitor.polling"],
         ),
-        ("slurper_tui.cli.past", ["httpx", "textual", "slurper_tui.monitor.polling.poller"]),
+        ("slurper_tui.cli.connect", ["httpx", "textual", "slurper_tui.monitor.polling.poller"]),
         (
             "slurper_tui.cli.screen",
             [

@@ -1,11 +1,16 @@
-"""Make the API client from credentials and account ids, or the demo's client.
+"""The API client and the history of one run: those of the configured accounts, or the demo's.
 
-Reading credentials, accounts and the base URL raises CliError before the first request.
+Reading credentials, accounts and the base URL raises CliError before the first request. Opening the
+history never fails: without a usable file, it is in memory.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import argparse
+import sqlite3
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import msgspec
@@ -13,7 +18,7 @@ import msgspec
 from slurper_tui.api.client import SlurperClient, without_click
 from slurper_tui.api.credentials import Credentials, key_credentials, token_credentials
 from slurper_tui.api.errors import BadBaseUrl, BadSetting
-from slurper_tui.api.models import DEFAULT_BASE_URL
+from slurper_tui.api.models import DEFAULT_BASE_URL, Job, parse
 from slurper_tui.cli.errors import PERMISSION, CliError, ExitCode
 from slurper_tui.config import (
     ACCOUNT_VARIABLE,
@@ -22,12 +27,22 @@ from slurper_tui.config import (
     ConfigError,
     check_accounts,
 )
+from slurper_tui.format import parse_time
+from slurper_tui.monitor.history.files import FILE, reason_at_start
+from slurper_tui.monitor.history.opening import open_history, open_store
+from slurper_tui.monitor.history.store import Store
+from slurper_tui.monitor.model.base import JobKey, Moment, is_too_early
+from slurper_tui.monitor.model.job import Counts
+from slurper_tui.monitor.model.samples import HistoryView, Keeping, Recorded, Remembered
 
 if TYPE_CHECKING:
     import httpx
 
     from slurper_tui.api.scrub import Scrubber
+    from slurper_tui.monitor.history.recorder import Recorder
+    from slurper_tui.monitor.polling.history_sync import StoredHistory
     from slurper_tui.simulated.account import SimulatedAccount
+    from slurper_tui.simulated.jobs import Course
 
 
 TOKEN, EMAIL, KEY = "CLOUDFLARE_API_TOKEN", "CLOUDFLARE_EMAIL", "CLOUDFLARE_API_KEY"
@@ -139,3 +154,141 @@ def read_credentials(environ: Mapping[str, str]) -> Credentials:
         f"no credentials: set {TOKEN} ({PERMISSION}), or {EMAIL} and {KEY}; {WHERE_ACCOUNT}",
         ExitCode.CREDENTIALS,
     )
+
+
+ABSENCE = 600.0
+"""Seconds without a running monitor after which the changes meanwhile are shown."""
+
+
+class OpenHistory:
+    """An open history. remembered: the last recorded state of every job.
+
+    away_since: time of the last sample, UTC seconds; None if it is at most `ABSENCE` old.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        view: HistoryView,
+        remembered: Sequence[Remembered],
+        now: float,
+        *,
+        healed: bool = False,
+    ) -> None:
+        self.remembered = remembered
+        # Without the impossible times: too early, or before the job's creation.
+        times = [
+            job.last.at
+            for job in remembered
+            if job.last and not is_too_early(job.last.at, parse_time(job.job.created_at))
+        ]
+        last = max(times, default=now)
+        self.away_since = last if now - last > ABSENCE else None
+        self._store = store
+        self._view = view
+        self._healed = healed
+        self._report: Callable[[str], None] | None = None
+        self._recorder: Recorder | None = None
+
+    def stored(self, *, shown: bool = True) -> StoredHistory:
+        """Start the recorder, which owns the store from now on, and return it for the monitor.
+
+        shown: whether data of earlier runs is shown.
+        """
+        from slurper_tui.monitor.history.recorder import Recorder  # not before the first frame
+        from slurper_tui.monitor.polling.history_sync import StoredHistory
+
+        self._recorder = self._recorder or Recorder(self._store, self._view)
+        return StoredHistory(self._recorder, self.remembered, shown, self.away_since, self._healed)
+
+    def when_closed(self, report: Callable[[str], None]) -> None:
+        """Set a function that `close` calls with the history's note; "" when the history is on."""
+        self._report = report
+
+    async def close(self) -> None:
+        """Write pending samples, close the file, and report the final note."""
+        if self._recorder is None:
+            self._store.close()
+        else:
+            await self._recorder.close()
+        if self._report is not None:
+            self._report((self._recorder.view if self._recorder else self._view).note)
+
+
+def history_of(
+    connection: Connection, options: argparse.Namespace, state: Path | None, now: float
+) -> OpenHistory:
+    """Open the history of a connection. now: UTC seconds. Never raises for an unusable file.
+
+    state: the history's folder, None without a home folder. If the file can be opened but not read,
+    the history is off and this run is recorded in memory.
+    """
+    store, view = open_history(
+        None if connection.demo or state is None else state / FILE,
+        connection.base_url,
+        wanted=not options.no_history,
+    )
+    if state is None and not connection.demo and not options.no_history:
+        view = HistoryView(Keeping.OFF, "there is no home folder to keep it in")
+    try:
+        if connection.demo is not None:
+            fill_for_demo(store, connection.demo, now)
+        healed = False
+        with suppress(sqlite3.Error):  # such as a locked file
+            healed = store.heal(now)
+        return OpenHistory(store, view, store.remembered(connection.accounts), now, healed=healed)
+    except (OSError, sqlite3.Error) as error:
+        with suppress(sqlite3.Error):
+            store.close()
+        memory = open_store(None, connection.base_url)
+        return OpenHistory(memory, HistoryView(Keeping.OFF, reason_at_start(error)), (), now)
+
+
+_HOUR = 3600.0
+
+_EARLIER_RUNS = (
+    (30 * _HOUR, 16 * _HOUR, 600.0),
+    (3 * _HOUR, 600.0, 60.0),
+    (600.0, 5.0, 5.0),
+)
+"""Simulated earlier runs in the demo's history: (start in seconds ago, end, sample interval)."""
+
+
+def fill_for_demo(store: Store, account: SimulatedAccount, now: float) -> None:
+    """Write samples of `_EARLIER_RUNS` for each job that had not ended by the first of them.
+
+    now: UTC seconds.
+    """
+    from slurper_tui.simulated.api import job_json  # only the demo needs it
+
+    jobs: list[Remembered] = []
+    samples: list[tuple[JobKey, Recorded]] = []
+    for course in account.jobs():
+        if course.finished(now - _EARLIER_RUNS[0][0]) is None:
+            key = JobKey(account.account_id, course.plan.id)
+            jobs.append(Remembered(account.account_id, parse(Job, job_json(course, now))))
+            samples.extend((key, sample) for sample in _demo_samples(course, now))
+    store.write(jobs, samples)
+
+
+def _demo_samples(course: Course, now: float) -> Iterator[Recorded]:
+    """Yield the samples of a simulated job during `_EARLIER_RUNS`, until its end."""
+    from slurper_tui.monitor.estimate.series import Series  # only the demo needs it
+
+    series = Series()
+    for begun, until, period in _EARLIER_RUNS:
+        for number in range(int((begun - until) / period)):
+            at = now - begun + number * period
+            if at <= max(0.0, course.plan.created):  # the history keeps no time before 1970
+                continue
+            seen = course.counters(at)
+            yield series.add(
+                Counts(seen.objects, seen.transferred, seen.skipped, seen.failed),
+                course.status(at),
+                Moment(at, at),
+                period=period,
+                created_at=None,
+                clock_jumped=False,
+            )
+            if course.finished(at) is not None:
+                return

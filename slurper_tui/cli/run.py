@@ -1,7 +1,7 @@
 """Run a parsed command line: load the configuration, open client and history, run the command.
 
 The monitor on a terminal runs the Textual app (`_screen`); every other command prints lines
-(`_lines`). Heavy modules (sqlite3, Textual) are imported only on the path that needs them.
+(`_lines`). Textual and httpx are imported only on the path that needs them.
 """
 
 from __future__ import annotations
@@ -13,11 +13,17 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from functools import partial
 from importlib import import_module
-from typing import TYPE_CHECKING
 
 import msgspec
 
-from slurper_tui.cli.connect import Connection, has_network_settings, make_connection, secrets_in
+from slurper_tui.cli.connect import (
+    Connection,
+    OpenHistory,
+    has_network_settings,
+    history_of,
+    make_connection,
+    secrets_in,
+)
 from slurper_tui.cli.context import (
     LATER_SECONDS,
     CommandContext,
@@ -36,10 +42,6 @@ from slurper_tui.cli.parser import MONITOR
 from slurper_tui.cli.signals import Guard
 from slurper_tui.config import Config, ConfigError, Flags, load
 
-if TYPE_CHECKING:
-    from slurper_tui.cli.past import Opened
-
-
 _CHANGES = ("pause", "resume", "abort", "delete")
 """Commands that poll until the requested change is visible."""
 
@@ -48,7 +50,7 @@ _COMMAND_FUNCTIONS = {
     "watch": ("jobs", "watch"),
     "jobs": ("jobs", "jobs"),
     "progress": ("jobs", "progress"),
-    "digest": ("digest", "digest"),
+    "digest": ("report", "digest"),
     "logs": ("logs", "logs"),
     "failures": ("logs", "failures"),
     "report": ("report", "report"),
@@ -65,7 +67,7 @@ Not here are the commands without a monitor: `history` (below) and `completion` 
 _UNTIL_STOPPED = (MONITOR, "watch")
 """Commands that go on polling; the others end after one complete snapshot, or by themselves."""
 
-_SHOWS_PAST = (*_UNTIL_STOPPED, "digest")
+_SHOWS_HISTORY = (*_UNTIL_STOPPED, "digest")
 """Commands that also show what the history knows; the others show only current API data."""
 
 _NO_SCREEN = frozenset({"dumb", "unknown"})
@@ -150,21 +152,19 @@ def _screen(
     out: Output,
 ) -> ExitCode:
     """Run the Textual app."""
-    from slurper_tui.cli.past import open_past  # sqlite3
-
-    opened = open_past(connection, options, process.state, time.time())
+    history = history_of(connection, options, process.state, time.time())
     try:
         # Without remembered jobs no first picture can be shown while httpx is imported.
-        if not opened.remembered or has_network_settings(process.environ):
+        if not history.remembered or has_network_settings(process.environ):
             _open_client(connection, out)
         from slurper_tui.cli.terminal import clean_environment
 
         clean_environment()
         from slurper_tui.cli.screen import show  # Textual: 190 ms
 
-        return show(connection, opened, config, process, options)
+        return show(connection, history, config, process, options)
     except CliError:
-        asyncio.run(opened.close())  # idempotent
+        asyncio.run(history.close())  # idempotent
         raise
 
 
@@ -184,28 +184,7 @@ def _lines(
 ) -> ExitCode:
     """Run a command that prints lines, until it ends or a signal ends it."""
     _open_client(connection, out)
-    from slurper_tui.cli.past import open_past  # sqlite3
-
-    opened = open_past(connection, options, process.state, time.time())
-    command = _command_for(options, config, connection, opened, out, process)
-    with Guard() as guard:
-        try:
-            return asyncio.run(_guarded(command, connection, opened, guard))
-        except asyncio.CancelledError:
-            if guard.ending is None:
-                raise
-            return guard.ending
-
-
-def _command_for(
-    options: argparse.Namespace,
-    config: Config,
-    connection: Connection,
-    opened: Opened,
-    out: Output,
-    process: Process,
-) -> Callable[[], Awaitable[ExitCode]]:
-    """Return the command as a function without arguments that returns an awaitable."""
+    history = history_of(connection, options, process.state, time.time())
     from slurper_tui.cli.commands.jobs import needed
     from slurper_tui.monitor.polling.poller import Monitor
     from slurper_tui.monitor.session import Session
@@ -213,30 +192,40 @@ def _command_for(
     zone = zone_of(config)
     once = options.command not in _UNTIL_STOPPED
     progress_output = ProgressOutput(out, zone, once=once, patience=patience_of(options))
-    opened.when_closed(progress_output.report_history)
+    history.when_closed(progress_output.report_history)
     monitor = Monitor(
         connection.client,
         connection.accounts,
-        opened.past(shown=options.command in _SHOWS_PAST),
+        history.stored(shown=options.command in _SHOWS_HISTORY),
         interval=config.interval,
         eager=once and options.command not in _CHANGES,
         prefixes=job_prefixes(options),
         needs=needed(options.status if options.command == "jobs" else ()),
         skip_ended=options.command == "jobs",
     )
-    watched = () if once else job_prefixes(options)
-    session = Session(lambda: monitor, watched, resolve)
+    session = Session(lambda: monitor, () if once else job_prefixes(options), resolve)
     session.start()
     context = CommandContext(
         session, out, progress_output, zone, connection.accounts, process.environ, process.scrubber
     )
     module, function = _COMMAND_FUNCTIONS[options.command]
     command = getattr(import_module(f"slurper_tui.cli.commands.{module}"), function)
-    return partial(command, options, context)
+    with Guard() as guard:
+        try:
+            return asyncio.run(
+                _guarded(partial(command, options, context), connection, history, guard)
+            )
+        except asyncio.CancelledError:
+            if guard.ending is None:
+                raise
+            return guard.ending
 
 
 async def _guarded(
-    command: Callable[[], Awaitable[ExitCode]], connection: Connection, opened: Opened, guard: Guard
+    command: Callable[[], Awaitable[ExitCode]],
+    connection: Connection,
+    history: OpenHistory,
+    guard: Guard,
 ) -> ExitCode:
     """Run the command as a task that a signal cancels."""
     loop, task = asyncio.get_running_loop(), asyncio.current_task()
@@ -247,7 +236,7 @@ async def _guarded(
     try:
         code = await command()
     finally:
-        await opened.close()
+        await history.close()
         await connection.client.close()
     # A DNS lookup that hangs in a thread would block the shutdown of the event loop.
     guard.enforce(code)

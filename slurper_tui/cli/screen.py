@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, NoReturn
 import msgspec
 
 from slurper_tui.api.errors import BadSetting
-from slurper_tui.cli.connect import Connection, setting_error
+from slurper_tui.cli.connect import Connection, OpenHistory, setting_error
 from slurper_tui.cli.context import (
     LATER_SECONDS,
     Process,
@@ -34,7 +34,6 @@ from slurper_tui.cli.context import (
 )
 from slurper_tui.cli.driver import MISSING, driver_for
 from slurper_tui.cli.errors import CliError, ExitCode, exit_code, rejected
-from slurper_tui.cli.past import Opened
 from slurper_tui.cli.signals import Guard
 from slurper_tui.cli.terminal import Terminal, wait_for_foreground
 from slurper_tui.config import Config, locate, nearest, read_bytes
@@ -97,7 +96,7 @@ _log = logging.getLogger("slurper_tui.cli")
 
 def show(
     connection: Connection,
-    opened: Opened,
+    history: OpenHistory,
     config: Config,
     process: Process,
     options: argparse.Namespace,
@@ -105,7 +104,7 @@ def show(
     """Run the app until it ends. Raises CliError for an unknown setting."""
     prefixes = job_prefixes(options)
     from_history = snapshot_from_history(
-        opened.remembered, connection.accounts, prefixes, config.interval, time.time()
+        history.remembered, connection.accounts, prefixes, config.interval, time.time()
     )
 
     def make_monitor() -> Monitor:
@@ -114,7 +113,7 @@ def show(
         return Monitor(
             connection.client,
             connection.accounts,
-            opened.past(),
+            history.stored(),
             interval=config.interval,
             prefixes=prefixes,
         )
@@ -130,7 +129,7 @@ def show(
     with Guard(terminal.restore) as guard:
         app.driver_class = driver_for(terminal, guard)
         try:
-            asyncio.run(_drive(app, connection, opened, guard, mouse=config.mouse))
+            asyncio.run(_drive(app, connection, history, guard, mouse=config.mouse))
         finally:
             terminal.restore()
     return _outcome(app, guard, process)
@@ -222,7 +221,7 @@ def load_the_rest() -> None:
 
 
 async def _drive(
-    app: SlurperApp, connection: Connection, opened: Opened, guard: Guard, *, mouse: bool
+    app: SlurperApp, connection: Connection, history: OpenHistory, guard: Guard, *, mouse: bool
 ) -> None:
     """Run the app; the guard enforces the end if the shutdown of the loop hangs."""
     loop = asyncio.get_running_loop()
@@ -233,7 +232,7 @@ async def _drive(
         await app.run_async(mouse=mouse)
     finally:
         guard.enforce(exit_code(app.return_code))
-        await opened.close()
+        await history.close()
         await connection.client.close()
 
 

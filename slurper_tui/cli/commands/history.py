@@ -66,7 +66,7 @@ def _open(path: Path | None, config: Config) -> Store:
     path: None for the demo. Raises HistoryError, OSError and sqlite3.Error.
     """
     if path is None:
-        from slurper_tui.cli.demo import fill_for_demo  # only the demo needs it
+        from slurper_tui.cli.connect import fill_for_demo  # only the demo needs it
         from slurper_tui.simulated.account import SimulatedAccount
 
         store = open_store(None, DEFAULT_BASE_URL)

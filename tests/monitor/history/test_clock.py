@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from slurper_tui.api.models import Job
-from slurper_tui.cli.past import ABSENCE, Opened
+from slurper_tui.cli.connect import ABSENCE, OpenHistory
 from slurper_tui.monitor.estimate.series import Series
 from slurper_tui.monitor.history.clock import Dated, fitted
 from slurper_tui.monitor.history.opening import open_store
@@ -47,7 +47,7 @@ class Machine:
         """Begin a run; return since when nobody had looked, as it would be told."""
         healed = self.store.heal(self.wall)
         remembered = self.store.remembered([])
-        opened = Opened(self.store, HistoryView(), remembered, self.wall)
+        opened = OpenHistory(self.store, HistoryView(), remembered, self.wall)
         self.series = Series()
         self.series.seed(self.store.samples(KEY), Moment(self.true, self.wall), BEGUN - 3600.0)
         self.healed = healed
@@ -203,9 +203,9 @@ def test_samples_without_room_are_squeezed_and_marked_as_gaps() -> None:
 def test_impossible_times_do_not_count_as_absence() -> None:
     known = Remembered(ACCOUNT, Job("a", "running", CREATED), Recorded(5.0, Counts(), "running"))
     store = open_store(None, URL)
-    assert Opened(store, HistoryView(), [known], BEGUN).away_since is None
+    assert OpenHistory(store, HistoryView(), [known], BEGUN).away_since is None
     later = replace(known, last=sample(0.0))
-    opened = Opened(store, HistoryView(), [known, later], BEGUN + 900.0)
+    opened = OpenHistory(store, HistoryView(), [known, later], BEGUN + 900.0)
     assert opened.away_since == BEGUN
 
 

@@ -1,4 +1,4 @@
-"""Opening what earlier runs have left, when it cannot be read after all."""
+"""The history of a connection: recorded, damaged, and that of the demo."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ import pytest
 from slurper_tui.api.client import SlurperClient
 from slurper_tui.api.credentials import token_credentials
 from slurper_tui.api.models import Job
-from slurper_tui.cli.connect import Connection
-from slurper_tui.cli.past import open_past
+from slurper_tui.api.scrub import Scrubber
+from slurper_tui.cli.connect import Connection, fill_for_demo, history_of, make_connection
+from slurper_tui.config import Config
 from slurper_tui.monitor.history.files import FILE
 from slurper_tui.monitor.history.opening import open_file, open_store
 from slurper_tui.monitor.model.base import JobKey
@@ -28,28 +29,28 @@ CONNECTION = Connection(SlurperClient(token_credentials("t"), URL), ("acc0",), U
 OPTIONS = argparse.Namespace(no_history=False)
 
 
-async def test_a_file_that_opens_and_cannot_be_read_is_off(tmp_path: Path) -> None:
+async def test_the_history_is_off_for_a_file_that_cannot_be_read(tmp_path: Path) -> None:
     open_file(tmp_path / FILE, URL)[0].close()
     file = sqlite3.connect(tmp_path / FILE)
     file.execute("ALTER TABLE jobs DROP COLUMN closed")
     file.close()
-    opened = open_past(CONNECTION, OPTIONS, tmp_path, NOW)
+    opened = history_of(CONNECTION, OPTIONS, tmp_path, NOW)
     assert (opened.remembered, opened.away_since) == ((), None)
-    history = opened.past().recorder
+    history = opened.stored().recorder
     assert history.view == HistoryView(Keeping.OFF, "no such column: closed")
-    told = Recorded(NOW, Counts(9, 1, 0, 0), "running")
-    history.record([Remembered("acc0", Job("job0"))], [(JobKey("acc0", "job0"), told)])
-    assert await history.samples(JobKey("acc0", "job0")) == (told,)
+    sample = Recorded(NOW, Counts(9, 1, 0, 0), "running")
+    history.record([Remembered("acc0", Job("job0"))], [(JobKey("acc0", "job0"), sample)])
+    assert await history.samples(JobKey("acc0", "job0")) == (sample,)
     await opened.close()
 
 
 async def test_recorded_jobs_are_remembered(tmp_path: Path) -> None:
     store, _ = open_file(tmp_path / FILE, URL)
-    told = Recorded(NOW - 3600.0, Counts(9, 1, 0, 0), "running")
-    store.write([Remembered("acc0", Job("job0"))], [(JobKey("acc0", "job0"), told)])
+    sample = Recorded(NOW - 3600.0, Counts(9, 1, 0, 0), "running")
+    store.write([Remembered("acc0", Job("job0"))], [(JobKey("acc0", "job0"), sample)])
     store.close()
-    opened = open_past(CONNECTION, OPTIONS, tmp_path, NOW)
-    assert ([known.last for known in opened.remembered], opened.away_since) == ([told], told.at)
+    opened = history_of(CONNECTION, OPTIONS, tmp_path, NOW)
+    assert ([job.last for job in opened.remembered], opened.away_since) == ([sample], sample.at)
     await opened.close()
 
 
@@ -57,7 +58,7 @@ COMMANDS = ("jobs", "history --json", "history", "history --csv", "digest", "cre
 
 
 @pytest.mark.parametrize("name", DAMAGE)
-def test_no_command_ends_with_a_bug_whatever_is_damaged(tmp_path: Path, name: str) -> None:
+def test_no_command_crashes_on_damaged_rows(tmp_path: Path, name: str) -> None:
     account = SimulatedAccount(account_id=ACCOUNT, jobs=1)
     columns = tables()
     store = open_store(None, URL)
@@ -73,3 +74,21 @@ def test_no_command_ends_with_a_bug_whatever_is_damaged(tmp_path: Path, name: st
         ran = perform(account, *command.split(), environ=environ, folder=tmp_path)
         assert ran.code != 70, (command, ran.err)
         assert not any("damaged" in line for line in ran.err)
+
+
+def test_a_demo_at_a_clock_of_1970_records_no_time_before_it(tmp_path: Path) -> None:
+    store = open_store(tmp_path / "history.sqlite3", "https://example.test")
+    fill_for_demo(store, SimulatedAccount(0, lambda: 60.0), 60.0)
+    times = [row.at for _, row in store.every()]
+    store.close()
+    assert times
+    assert min(times) > 0
+
+
+async def test_the_secrets_of_a_demo_are_scrubbed_too() -> None:
+    scrubber = Scrubber()
+    demo = make_connection(Config(), {}, demo=True, scrubber=scrubber)
+    demo.open()
+    assert demo.demo is not None
+    assert demo.demo.token not in scrubber.clean(f"Bearer {demo.demo.token}")
+    await demo.client.close()
