@@ -9,10 +9,11 @@ import sys
 import time
 
 from slurper_tui.cli.errors import CliError, ExitCode
-from slurper_tui.cli.parser import PROG, parse
+from slurper_tui.cli.parser import PROG, completion_script, parse
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    import argparse
     from collections.abc import Sequence
     from typing import NoReturn
 
@@ -32,7 +33,15 @@ def main() -> "NoReturn":
 def run(arguments: "Sequence[str]", process: "Process | None" = None) -> int:
     """Run one command line and return its exit code; never raise."""
     try:
-        return _run(arguments, process)
+        options = parse(arguments)
+        if options.command == "completion" or getattr(options, "version", False):
+            return _print_text(options, process)
+        _check_clock()
+        # These import asyncio and most of the program.
+        from slurper_tui.cli.context import this_process
+        from slurper_tui.cli.run import perform
+
+        return perform(options, process or this_process())
     except CliError as error:
         _print_error(error.line, process)
         return error.code
@@ -65,28 +74,19 @@ def _crashed(error: BaseException, process: "Process | None") -> int:
         return ExitCode.BUG
 
 
-def _run(arguments: "Sequence[str]", process: "Process | None") -> int:
-    options = parse(arguments)
-    version = getattr(options, "version", False)
-    if version or options.command == "completion":
-        from slurper_tui.cli.output import Output  # handles full disks and closed pipes
+def _print_text(options: "argparse.Namespace", process: "Process | None") -> ExitCode:
+    """Print the version, or the completion script of a shell."""
+    from slurper_tui.cli.output import Output  # handles full disks and closed pipes
 
-        out, err = (process.out, process.err) if process else (sys.stdout, sys.stderr)
-        output = Output(out, err, ascii_only=False)
-        if version:
-            from importlib import metadata  # 15 ms
+    out, err = (process.out, process.err) if process else (sys.stdout, sys.stderr)
+    output = Output(out, err, ascii_only=False)
+    if options.command == "completion":
+        output.exact(completion_script(options.shell))
+    else:
+        from importlib import metadata  # 15 ms
 
-            output.line(f"{PROG} {metadata.version(PROG)}")
-        else:
-            from slurper_tui.cli.completion import completion_script
-
-            output.exact(completion_script(options.shell))
-        return ExitCode.OK
-    _check_clock()
-    from slurper_tui.cli.context import this_process  # imports asyncio and most of the program
-    from slurper_tui.cli.run import perform  # imports asyncio and most of the program
-
-    return perform(options, process or this_process())
+        output.line(f"{PROG} {metadata.version(PROG)}")
+    return ExitCode.OK
 
 
 def _check_clock() -> None:

@@ -10,9 +10,9 @@ from pathlib import Path
 from slurper_tui import format as fmt
 from slurper_tui.api.errors import ApiError
 from slurper_tui.cli import prompts
+from slurper_tui.cli.commands.create import planned
 from slurper_tui.cli.commands.jobs import chosen
 from slurper_tui.cli.commands.logs import LogProgress, note_missing
-from slurper_tui.cli.commands.plans import planned
 from slurper_tui.cli.context import CommandContext
 from slurper_tui.cli.errors import CliError, ExitCode, exit_code
 from slurper_tui.cli.job_start import Origin, check, open_services, outcome, ready, require_answers

@@ -5,7 +5,7 @@ import json
 from datetime import UTC, datetime
 from typing import Any
 
-from slurper_tui.cli.commands.digest import digest_json, digest_lines, print_digest
+from slurper_tui.cli.commands.report import digest_json, print_digest
 from slurper_tui.cli.output import Output
 from slurper_tui.monitor.reports.digest import ChangeKind, Digest, make_digest
 from tests.monitor.reports.digests import SINCE, a_quiet_night, an_eventful_night, job, told
@@ -20,13 +20,11 @@ SAMPLE = [
 ]
 
 
-def output(*, ascii_only: bool = False) -> Output:
-    out = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
-    return Output(out, None, ascii_only=ascii_only)
-
-
 def lines(digest: Digest, *, ascii_only: bool = False) -> list[str]:
-    return [*digest_lines(digest, output(ascii_only=ascii_only))]
+    stream = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
+    print_digest(digest, Output(stream, None, ascii_only=ascii_only), as_json=False)
+    stream.seek(0)
+    return stream.read().splitlines()
 
 
 def record(digest: Digest) -> dict[str, Any]:
@@ -134,9 +132,6 @@ def test_foreign_text_is_harmless_and_whole_in_json() -> None:
     evil = "a\x1b[31m\u202eb"
     samples = (told(SINCE, 9, 1, "running"), told(NOW, 9, 2, evil, after_gap=True))
     digest = make_digest([job(1, samples, source=evil)], SINCE, NOW, UTC)
-    stream = io.TextIOWrapper(io.BytesIO(), encoding="utf-8")
-    print_digest(digest, Output(stream, None, ascii_only=False), as_json=False)
-    stream.seek(0)
-    assert all(harmless(line) for line in stream.read().splitlines())
+    assert all(harmless(line) for line in lines(digest))
     assert digest_json(digest).isascii()
     assert record(digest)["jobs"][0]["after"]["status"] == evil
