@@ -299,27 +299,27 @@ def is_excepted(host: str, port: int, no_proxy: str) -> bool:
 
     Entries that are none of these are ignored.
     """
-    entries = (entry for entry in re.split(r"[\s,]+", no_proxy) if entry)
-    return any(_names(entry, host.rstrip(".").lower(), port) for entry in entries)
-
-
-def _names(entry: str, host: str, port: int) -> bool:
-    if entry == "*":
-        return True
-    name, its_port = _parted(entry.rpartition("://")[2].lower())
-    if its_port not in ("", str(port)):
-        return False
-    with suppress(ValueError):
-        network = ipaddress.ip_network(name, strict=False)
+    host = host.rstrip(".").lower()
+    for entry in filter(None, re.split(r"[\s,]+", no_proxy)):
+        if entry == "*":
+            return True
+        name, its_port = _split_port(entry.rpartition("://")[2].lower())
+        if its_port not in ("", str(port)):
+            continue
         try:
-            return ipaddress.ip_address(host.strip("[]")) in network
+            network = ipaddress.ip_network(name, strict=False)
         except ValueError:
-            return False  # the host is a name
-    domain = name.lstrip("*").strip(".")
-    return bool(domain) and (host == domain or host.endswith(f".{domain}"))
+            domain = name.lstrip("*").strip(".")
+            if domain and (host == domain or host.endswith(f".{domain}")):
+                return True
+            continue
+        with suppress(ValueError):  # the host is a name
+            if ipaddress.ip_address(host.strip("[]")) in network:
+                return True
+    return False
 
 
-def _parted(text: str) -> tuple[str, str]:
+def _split_port(text: str) -> tuple[str, str]:
     """Split an entry into its host without brackets and its port; the port is "" for any port.
 
     The host is a name, an address or a network.

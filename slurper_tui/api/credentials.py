@@ -13,22 +13,20 @@ from slurper_tui.api.errors import BadBaseUrl
 
 
 class Credentials:
-    """Headers that authenticate a request; `repr` shows `***`, so logs and tracebacks are safe."""
+    """Headers that authenticate a request; `repr` shows `***`, so logs and tracebacks are safe.
 
-    __slots__ = ("_headers", "_secrets")
+    secrets: the values that must never be written anywhere; for scrubbers.
+    """
+
+    __slots__ = ("_headers", "secrets")
 
     def __init__(self, headers: Mapping[str, str], secrets: tuple[str, ...]) -> None:
         self._headers = dict(headers)
-        self._secrets = secrets
+        self.secrets = secrets
 
     def headers(self) -> dict[str, str]:
         """Return the headers to send, secrets included: for the HTTP client alone."""
         return dict(self._headers)
-
-    @property
-    def secrets(self) -> tuple[str, ...]:
-        """The values that must never be written anywhere; for scrubbers."""
-        return self._secrets
 
     def __repr__(self) -> str:
         return "***"

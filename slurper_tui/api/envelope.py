@@ -58,20 +58,17 @@ def parse_retry_after(
     A part is a number of seconds, also with a fraction, or an HTTP date, from which the answer's
     own Date is subtracted, or the clock where that is missing. Of several parts the longest counts.
     """
-    parts = _parts((text or "")[:_LONGEST_HEADER])
-    waits = [wait for part in parts if (wait := _wait(part, date, clock)) is not None]
-    return min(max(waits), _LONGEST_WAIT) if waits else None
-
-
-def _parts(text: str) -> Iterator[str]:
-    """Split at commas; a part after a weekday's name is joined to it to form a date."""
+    waits: list[float] = []
     weekday = ""
-    for part in text.split(","):
-        if part.strip().isalpha():
+    for part in (text or "")[:_LONGEST_HEADER].split(","):
+        if part.strip().isalpha():  # the beginning of a date
             weekday = f"{part.strip()}, "
-        else:
-            yield weekday + part.strip()
-            weekday = ""
+            continue
+        wait = _wait(weekday + part.strip(), date, clock)
+        weekday = ""
+        if wait is not None:
+            waits.append(wait)
+    return min(max(waits), _LONGEST_WAIT) if waits else None
 
 
 def _wait(part: str, date: str | None, clock: Callable[[], float]) -> float | None:
@@ -111,7 +108,7 @@ _RATE_LIMITED = frozenset({971, 10429})
 _REJECTED = frozenset({10000, 9109, 9106, 6003, 6103, 6111})
 _NO_ROUTE = frozenset({7003})
 _DENIED = frozenset({401, 403, 407})
-"""Firewalls and proxies answer with these too. Only an envelope with a code rejects credentials."""
+"""Firewalls and proxies answer with these too."""
 
 _BUCKET_KEYS = re.compile("pre-?connectivity", re.IGNORECASE)
 _PERMISSIONS = (
@@ -120,7 +117,7 @@ _PERMISSIONS = (
     "to half a minute to work"
 )
 _EDGE_CODES = range(1000, 1300)
-"""What a firewall of the edge answers with, in whatever form: 1010, 1015, 1020."""
+"""Codes of the edge firewall, also within an envelope: 1010, 1015, 1020."""
 
 _FOREIGN_JSON = "JSON that is not the API's"
 
@@ -136,7 +133,7 @@ _CUT_EDGE = 128
 
 MOST_VALUES = 1_000_000
 """Largest accepted number of JSON values in one answer. A page of 50 jobs with 10,000 keys each
-holds 500,000; one value takes about 100 bytes of memory, whatever its size in the answer."""
+holds 500,000. One value takes about 100 bytes of memory, however short it is in the answer."""
 
 _TOO_MANY = object()
 """Marks JSON that was not decoded because it holds more than `MOST_VALUES` values."""
@@ -210,25 +207,18 @@ def _kind(status: int, envelope: object, faults: tuple[Fault, ...]) -> type[ApiE
     if status >= 500 or status < 400:
         return BadAnswer
     if status in _DENIED:
-        return _denied(status, envelope, faults)
+        # Only the API's own envelope with a code proves that the credentials are wrong.
+        if not isinstance(envelope, dict) or not isinstance(envelope.get("errors"), list):
+            return BadAnswer
+        if not codes & _REJECTED and any(_BUCKET_KEYS.search(fault.message) for fault in faults):
+            return BucketKeysRefused
+        has_code = any(code is not None and code not in _EDGE_CODES for code in codes)
+        return Rejected if has_code and status != 407 else BadAnswer
     if status == 400 and codes & _REJECTED:
         return Rejected
     if status == 404 or (status == 400 and codes & _NO_ROUTE):
         return NotFound
     return Conflict if status == 409 else Refused
-
-
-def _denied(status: int, envelope: object, faults: tuple[Fault, ...]) -> type[ApiError]:
-    """Return the error class for 401, 403 or 407.
-
-    Only the API's own envelope with a code proves that the credentials are wrong.
-    """
-    if not isinstance(envelope, dict) or not isinstance(envelope.get("errors"), list):
-        return BadAnswer
-    codes = {fault.code for fault in faults if fault.code not in _EDGE_CODES} - {None}
-    if not codes & _REJECTED and any(_BUCKET_KEYS.search(fault.message) for fault in faults):
-        return BucketKeysRefused
-    return Rejected if codes and status != 407 else BadAnswer
 
 
 def _kind_of_codes(faults: tuple[Fault, ...]) -> type[ApiError] | None:

@@ -38,6 +38,9 @@ from slurper_tui.simulated.api import (
 from slurper_tui.simulated.faults import Fault, Faults, Kind
 from slurper_tui.simulated.jobs import Course, Plan, log_rows, sample_jobs
 
+__all__ = ["Fault", "Jobs", "Kind", "Reply", "SimulatedAccount", "SimulatedBudget"]
+__all__ += ["account_of", "together"]
+
 
 class SimulatedBudget:
     """The request budget of one user, which several accounts may share.
@@ -219,17 +222,6 @@ def _precheck(body: AnySource | R2Target) -> httpx.Response:
     status = "error" if any(word in body.bucket for word in UNREACHABLE) else "success"
     return accept({"connectivityStatus": status})
 
-
-__all__ = [
-    "Fault",
-    "Faults",
-    "Kind",
-    "Reply",
-    "SimulatedAccount",
-    "SimulatedBudget",
-    "account_of",
-    "together",
-]
 
 _EVERY_ANSWER = ("ratelimit", "ratelimit-policy", "cf-ray", "retry-after")
 _FIRST_RAY = 0x8F00_0000_0000_0000
