@@ -2,15 +2,17 @@
 
 A path begins at a first point and ends at a last one; between them lies the time traced. A named
 function of the program (no lambda, no comprehension) lies on the path if it is on the call stack at
-one of the two points, or if between them it is given the marked value as an argument (`self` apart)
-or returns it. A value is marked if it is the mark or contains it: a text with the mark as a word in
-it, or a collection or record that holds a marked value at most five levels down. Left out are the
-simulated account and other readers of the same value: history, estimate and chart data, and the
-parts of the screen that draw something else (`_ASIDE`).
+one of the two points, or if between them it hands the marked value on: it returns it, or it is
+given it as an argument (`self` apart) and returns nothing, as functions that store a value do. A
+function that is given the value and returns something else, another cell's text for example, is a
+reader beside the path. A value is marked if it is a mark or contains one: a text with a mark as a
+word in it, or a collection or record that holds a marked value at most five levels down. Left out
+are the simulated account and whole files of other readers: history, estimate and chart data, and
+the parts of the screen that draw something else (`_ASIDE`).
 
-| path | first point | last point | mark |
+| path | first point | last point | marks |
 |---|---|---|---|
-| percent cell | the answer with a job's progress | the row reaches Textual | its count of objects |
+| percent cell | the answer with a job's progress | the row reaches Textual | transferred; percent |
 | P → PUT | the key is pressed | the PUT reaches the transport | the action's word |
 | failures --keys | the answer with the log | the key reaches stdout | an object's key |
 """
@@ -26,6 +28,7 @@ import tempfile
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import chdir
 from dataclasses import dataclass, field, fields, is_dataclass
+from inspect import CO_ASYNC_GENERATOR, CO_COROUTINE
 from pathlib import Path
 from types import CodeType, FrameType
 from typing import Any, NamedTuple
@@ -67,12 +70,17 @@ class Point(NamedTuple):
 
 @dataclass
 class Tracer:
-    """Collects the functions on a path from `begin` to `end`. mark: None until it is known."""
+    """Collects the functions on a path from `begin` to `end`. marks: empty until they are known.
 
-    mark: str | int | None = None
+    all: the functions on the path and the readers beside it.
+    """
+
+    marks: tuple[str | int, ...] = ()
     path: set[Point] = field(default_factory=set)
     ended: bool = False
     ends_at: Callable[[Point, object], bool] = lambda point, value: False
+    all: set[Point] = field(default_factory=set)
+    _given: set[FrameType] = field(default_factory=set)
 
     def begin(self) -> None:
         """The first point: what stands on the stack, and the functions called from now on."""
@@ -95,8 +103,11 @@ class Tracer:
     def _event(self, frame: FrameType, event: str, value: object) -> None:
         if self.ended or event not in ("call", "return") or (point := _point(frame.f_code)) is None:
             return
-        values = _arguments(frame) if event == "call" else (value,)
-        if point not in self.path and any(self._marked(value) for value in values):
+        if event == "call":
+            if self._marked(_arguments(frame)):
+                self.all.add(point)
+                self._given.add(frame)
+        elif self._marked(value) or (frame in self._given and _returns_nothing(frame, value)):
             self.path.add(point)
         if event == "return" and self.ends_at(point, value):
             sys.setprofile(None)
@@ -107,9 +118,9 @@ class Tracer:
         if isinstance(value, bytes):
             value = value.decode("utf-8", "replace")
         if isinstance(value, str):
-            return re.search(rf"(?<!\w){re.escape(str(self.mark))}(?!\w)", value) is not None
+            return any(re.search(rf"(?<!\w){re.escape(str(m))}(?!\w)", value) for m in self.marks)
         if isinstance(value, int):
-            return value == self.mark
+            return value in self.marks and not isinstance(value, bool)
         if depth == 0:
             return False
         return any(self._marked(part, depth - 1) for part in _parts(value))
@@ -120,6 +131,11 @@ def _point(code: CodeType) -> Point | None:
     if not code.co_filename.startswith(_PRODUCT) or code.co_name.startswith("<"):
         return None
     return Point(code.co_filename.removeprefix(_PRODUCT + "/"), code.co_qualname)
+
+
+def _returns_nothing(frame: FrameType, value: object) -> bool:
+    """Whether a function has no result of its own; a coroutine's is that of its suspension."""
+    return value is None or bool(frame.f_code.co_flags & (CO_COROUTINE | CO_ASYNC_GENERATOR))
 
 
 def _arguments(frame: FrameType) -> list[object]:
@@ -166,8 +182,11 @@ async def percent_cell() -> Tracer:
         chosen = watch.job.job.id or ""
 
         def seen(request: httpx.Request, response: httpx.Response) -> None:
-            if request.url.path.endswith(f"{chosen}/progress") and tracer.mark is None:
-                tracer.mark = json.loads(response.read())["result"]["transferredObjects"]
+            if request.url.path.endswith(f"{chosen}/progress") and not tracer.marks:
+                counts = json.loads(response.read())["result"]
+                transferred = counts["transferredObjects"]
+                done = transferred + counts["skippedObjects"] + counts["failedObjects"]
+                tracer.marks = (transferred, done * 100 // counts["objects"])
                 tracer.begin()
 
         def drawn(point: Point, value: object) -> bool:
@@ -182,7 +201,7 @@ async def percent_cell() -> Tracer:
 
 async def pause_key() -> Tracer:
     """From the key `P`, with its confirmation, to the PUT."""
-    tracer = Tracer(mark="pause")
+    tracer = Tracer(marks=("pause",))
 
     def seen(request: httpx.Request, response: httpx.Response) -> None:
         if request.method == "PUT":
@@ -207,15 +226,15 @@ def failed_keys() -> Tracer:
     job = next(job for job in account.jobs() if job.plan.failed)
 
     def seen(request: httpx.Request, response: httpx.Response) -> None:
-        if request.url.path.endswith("/logs") and tracer.mark is None:
+        if request.url.path.endswith("/logs") and not tracer.marks:
             rows = json.loads(response.read())["result"]
-            tracer.mark = next((row["objectKey"] for row in rows if row["objectKey"]), None)
-            if tracer.mark is not None:
+            tracer.marks = tuple([row["objectKey"] for row in rows if row["objectKey"]][:1])
+            if tracer.marks:
                 tracer.begin()
 
     class Stdout(io.BytesIO):
         def write(self, data: Any) -> int:
-            if tracer.mark is not None and str(tracer.mark).encode() in bytes(data):
+            if any(str(mark).encode() in bytes(data) for mark in tracer.marks):
                 tracer.end()
             return super().write(data)
 
@@ -234,9 +253,10 @@ def _tap(watch: Watched, seen: Callable[[httpx.Request, httpx.Response], None]) 
 def _report(name: str, tracer: Tracer, functions: int, files: int) -> None:
     assert tracer.ended, f"{name}: the last point was not reached"
     path = sorted(point for point in tracer.path if not point.file.startswith(_ASIDE[name]))
+    touched = tracer.path | tracer.all
     sys.stdout.write(
         f"{name:16} functions {len(path):3} (aim {functions})  files {_files(path):3} (aim {files})"
-        f"  with other readers {len(tracer.path)} / {_files(tracer.path)}\n"
+        f"  with other readers {len(touched)} / {_files(touched)}\n"
     )
     if "-v" in sys.argv:
         for point in path:
