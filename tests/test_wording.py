@@ -102,7 +102,7 @@ def no_slot_in_lines() -> str:
 
 def plan_on_screen() -> str:
     steps = (
-        Step(1, Draft("s3", "photos", "media", "a/"), StepState.REFUSED, said="no"),
+        Step(1, Draft("s3", "photos", "media", "a/"), StepState.REFUSED, message="no"),
         Step(2, Draft("s3", "photos", "media", "b/"), StepState.STARTED, job_id="1"),
     )
     plan = PlanView(Plan(1, "account", 0.0, steps), has_secrets=True)

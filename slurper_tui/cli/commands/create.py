@@ -301,7 +301,7 @@ def _step_words(step: Step, out: Output) -> str:
     """Return a line such as `step 3  2024/ → media  started as 12ab`."""
     draft = step.draft
     job = f" as {step.job_id}" if step.job_id else ""
-    message = f": {step.said}" if step.said else ""
+    message = f": {step.message}" if step.message else ""
     what = f"{draft_name(draft)} {out.arrow} {draft.target}"
     return f"step {step.number}  {what}  {step.state}{job}{message}"
 

@@ -42,8 +42,8 @@ from slurper_tui.monitor.reports.wording import (
     missing_keys,
     next_step,
     rclone_line,
+    row_count_words,
     skipped_words,
-    so_many_rows,
 )
 
 
@@ -102,7 +102,7 @@ class LogProgress:
         self._rows = min(self._rows, rows)  # fewer rows: another log has begun
         if rows >= self._rows + REPORTED_ROWS:
             self._rows = rows
-            self._out.note(f"the log: {so_many_rows(rows, whole=False)}")
+            self._out.note(f"the log: {row_count_words(rows, whole=False)}")
         line = WAITING if waiting else ""
         if problem is not None and is_transient(problem):
             line = f"{problem}; {next_step(problem)}"

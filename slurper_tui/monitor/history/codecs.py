@@ -205,7 +205,7 @@ def key_row(key: JobKey) -> Row:
 
 def event_row(event: Event) -> Row:
     """Encode an event as a row."""
-    said = (str(event.what), text(event.detail), text(event.said))
+    said = (str(event.what), text(event.detail), text(event.message))
     return (*key_row(event.key), to_ms(event.at), *said)
 
 
@@ -267,7 +267,7 @@ def plan_of(row: Row, steps: Sequence[Step]) -> Plan:
 def step_row(step: Step) -> Row:
     """Encode a step as a row, without its number."""
     job_id = None if step.job_id is None else text(step.job_id)
-    return (str(step.state), to_ms(step.at), job_id, text(step.said), draft_text(step))
+    return (str(step.state), to_ms(step.at), job_id, text(step.message), draft_text(step))
 
 
 def step_of(row: Row) -> Step:

@@ -157,7 +157,7 @@ class PlanRun:
         """
         self._cancelled |= {step.number for step in self._steps(StepState.SENDING)}
         for step in self.plan.given_up:
-            await self._move(step, StepState.CANCELLED, said=step.said)
+            await self._move(step, StepState.CANCELLED, message=step.message)
         await self._read_again()
         self._wake.set()
         if not self._active:
@@ -172,7 +172,7 @@ class PlanRun:
                 found = await self._find(step)
             except ApiError as error:
                 message = f"not sent again: the list cannot be read: {error}"
-                await self._move(step, StepState.UNDECIDED, said=message, at=step.at)
+                await self._move(step, StepState.UNDECIDED, message=message, at=step.at)
                 return
             if found:
                 await self._record_started(step, found)
@@ -191,11 +191,11 @@ class PlanRun:
         if made.job_id is not None:
             await self._record_started(step, made.job_id)
         elif made.error is None:
-            await self._move(step, StepState.STARTED, said=NO_ID)
+            await self._move(step, StepState.STARTED, message=NO_ID)
         elif made.error.undecided:
-            await self._move(step, StepState.UNDECIDED, said=str(made.error), at=step.at)
+            await self._move(step, StepState.UNDECIDED, message=str(made.error), at=step.at)
         else:
-            await self._move(step, StepState.CANCELLED, said=str(made.error))
+            await self._move(step, StepState.CANCELLED, message=str(made.error))
 
     async def _run(self) -> None:
         """Process the steps in order; pause after a change that the history refused."""
@@ -265,7 +265,7 @@ class PlanRun:
             self._stop(error)
         else:
             refused = StepState.REFUSED
-            await self._move(step, refused, before=StepState.SENDING, said=str(error))
+            await self._move(step, refused, before=StepState.SENDING, message=str(error))
             if isinstance(error, Rejected):
                 self._stop(error)
 
@@ -320,10 +320,10 @@ class PlanRun:
         else:
             self._searched.add(step.number)
             if step.number in self._accepted:
-                await self._move(step, StepState.STARTED, said=NO_ID)
+                await self._move(step, StepState.STARTED, message=NO_ID)
             elif is_sending:
                 message = "it was sent and not answered, and the list shows no such job"
-                await self._move(step, StepState.UNDECIDED, said=message, at=step.at)
+                await self._move(step, StepState.UNDECIDED, message=message, at=step.at)
 
     async def _find(self, step: Step) -> str | None:
         """Return the id of a step's job, None if the list lacks it. Raises ApiError."""
@@ -349,7 +349,7 @@ class PlanRun:
         *,
         before: StepState | None = None,
         job_id: str | None = None,
-        said: str = "",
+        message: str = "",
         at: float | None = None,
     ) -> bool:
         """Write a step's new state; return False if it is no longer in its old state.
@@ -357,7 +357,7 @@ class PlanRun:
         before: the old state, if it is not `step.state`. at: UTC seconds, None for now.
         """
         moment = self._maker.wall if at is None else at
-        moved = replace(step, state=after, at=moment, job_id=job_id, said=said)
+        moved = replace(step, state=after, at=moment, job_id=job_id, message=message)
         number, notes = step.number, self._maker.notes
         done = await notes.move(self.plan.id, number, before or step.state, moved)
         self._move_refused = not done

@@ -110,14 +110,14 @@ class Event(msgspec.Struct, frozen=True):
     """One entry of a job's event list.
 
     at: UTC seconds. detail: the action, the new status, or the id of the other job.
-    said: the API's message; "" when it sent none.
+    message: the API's message; "" when it sent none.
     """
 
     key: JobKey
     at: float
     what: What
     detail: str = ""
-    said: str = ""
+    message: str = ""
 
 
 class RetryLink(msgspec.Struct, frozen=True):

@@ -111,7 +111,7 @@ class Step(msgspec.Struct, frozen=True):
 
     number: its position, from 1.
     at: when its state changed, UTC seconds; for an undecided step, when it was sent.
-    job_id: the job that it created; None before. said: why it was refused or is undecided.
+    job_id: the job that it created; None before. message: why it was refused or is undecided.
     """
 
     number: int
@@ -119,7 +119,7 @@ class Step(msgspec.Struct, frozen=True):
     state: StepState = StepState.WAITING
     at: float = 0.0
     job_id: str | None = None
-    said: str = ""
+    message: str = ""
 
 
 class Plan(msgspec.Struct, frozen=True):

@@ -110,7 +110,7 @@ def changes(receipt: Receipt) -> Iterator[str]:
     for event in events[-MOST_LINES:]:
         whose = f" {code(event.key.job_id)}:" if several else ""
         detail = code(event.detail) if event.what is What.RETRIED else words(event.detail)
-        text = event_words(event, detail, code(event.said))
+        text = event_words(event, detail, code(event.message))
         yield f"- {fmt.utc(event.at)}{whose} {text}"
 
 

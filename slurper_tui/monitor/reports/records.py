@@ -157,7 +157,7 @@ def _job(job: JobReceipt, receipt: Receipt) -> dict[str, Any]:
                 "at": _time(event.at),
                 "what": str(event.what),
                 "detail": event.detail or None,
-                "said": event.said or None,
+                "said": event.message or None,
             }
             for event in job.events
         ],

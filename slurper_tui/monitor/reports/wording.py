@@ -82,17 +82,17 @@ def _refusal(action: Action, error: ApiError | None) -> str:
         return f"{action} refused: no reason given"
     if error.status is None or isinstance(error, NotSent):
         return f"{action}: {error}"
-    said = "; ".join(str(fault) for fault in error.faults) or error.message
+    reasons = "; ".join(str(fault) for fault in error.faults) or error.message
     needs = "; it takes the permission Workers R2 Storage Write"
-    return f"{action} refused: {said}{needs if isinstance(error, Rejected) else ''}"
+    return f"{action} refused: {reasons}{needs if isinstance(error, Rejected) else ''}"
 
 
-def event_words(event: Event, detail: str, said: str) -> str:
+def event_words(event: Event, detail: str, message: str) -> str:
     """Return what happened and where it was requested: `paused from elsewhere`.
 
-    detail, said: these texts of the event as the face displays them.
+    detail, message: these texts of the event as the face displays them.
     """
-    reason = f": {said}" if event.said else ""
+    reason = f": {message}" if event.message else ""
     if event.detail == GONE:
         return "not known to the API any more"  # not "deleted": a job may be listed again
     texts = {
@@ -131,7 +131,7 @@ def hold_up(problem: ApiError | None, *, waiting: bool) -> str:
     return " · ".join(filter(None, (problem.message, next_step(problem))))
 
 
-def so_many_rows(number: int, *, whole: bool) -> str:
+def row_count_words(number: int, *, whole: bool) -> str:
     """Return the number of rows read: `1 row`, `1,204 rows so far`."""
     rows = "1 row" if number == 1 else f"{fmt.count(number)} rows"
     return rows if whole else f"{rows} so far"

@@ -51,7 +51,7 @@ def event_text(event: Event, context: DrawContext) -> str:
     """Return an event in words, sanitised."""
     look, retried = context.look, event.what is What.RETRIED
     detail = short_id(event.detail, look) if retried else look.sanitise(event.detail)
-    return event_words(event, detail, look.sanitise(event.said))
+    return event_words(event, detail, look.sanitise(event.message))
 
 
 def event_lines(events: Sequence[Event], context: DrawContext, width: int) -> Iterator[Line]:

@@ -24,7 +24,7 @@ from slurper_tui import format as fmt
 from slurper_tui.api.errors import ApiError
 from slurper_tui.monitor.model.job import JobView
 from slurper_tui.monitor.model.logs import LogView, reason_of
-from slurper_tui.monitor.reports.wording import WAITING, next_step, so_many_rows
+from slurper_tui.monitor.reports.wording import WAITING, next_step, row_count_words
 from slurper_tui.tui import log_state as states
 from slurper_tui.tui.export import save_log
 from slurper_tui.tui.keys import LOG_KEYS
@@ -82,8 +82,8 @@ def read_words(view: LogView) -> tuple[str, ...]:
             return (f"showing the last {shown} of {read} rows", f"last {shown} of {read}")
         return (f"showing the last {shown} of at least {read}", f"{shown} of {read}+")
     if view.whole:
-        return (so_many_rows(view.read, whole=True),)
-    return (f"reading… {so_many_rows(view.read, whole=False)}", f"reading… {read}", "reading…")
+        return (row_count_words(view.read, whole=True),)
+    return (f"reading… {row_count_words(view.read, whole=False)}", f"reading… {read}", "reading…")
 
 
 def problem_words(error: ApiError) -> str:
@@ -308,7 +308,7 @@ class LogPage(JobPage):
         saved = await self.save(partial(save_log, Path(), self.job, view))
         if saved is None:
             return
-        rows = so_many_rows(saved.number, whole=view.whole)
+        rows = row_count_words(saved.number, whole=view.whole)
         if saved.number < view.read:
             least = "" if view.whole else "at least "
             rows = f"the last {fmt.count(saved.number)} of {least}{fmt.count(view.read)} rows"

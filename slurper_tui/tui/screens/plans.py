@@ -124,9 +124,9 @@ def _step(step: Step, plan_id: int, room: int, look: Look, now: float, width: in
     name = shorten(look.sanitise(draft_name(step.draft)), left, look.ellipsis)
     tail = (Piece(pad(name, left)), Piece(f" {after}" if after else "", "muted"))
     yield Row((*head, *tail), Place(plan_id, step.number))
-    if step.said and step.state in (StepState.UNDECIDED, StepState.REFUSED):
+    if step.message and step.state in (StepState.UNDECIDED, StepState.REFUSED):
         indent = " " * (3 + room)
-        for part in wrap(look.sanitise(step.said), max(8, width - len(indent))):
+        for part in wrap(look.sanitise(step.message), max(8, width - len(indent))):
             yield Row((Piece(indent), Piece(part, "muted")))
 
 
@@ -156,7 +156,7 @@ def _jobs(number: int, one: str, more: str) -> str:
 
 def again_question(step: Step, look: Look) -> Question:
     """Return the question whether to send a step again."""
-    outcome = look.sanitise(step.said) or str(step.state)
+    outcome = look.sanitise(step.message) or str(step.state)
     if step.state is StepState.REFUSED:
         consequence = f"{outcome}. Nothing was made of it"
     else:

@@ -80,7 +80,7 @@ def test_events_are_read_oldest_first_without_duplicates(events: list[Event]) ->
             assert [each.at for each in told] == sorted(each.at for each in told)
 
 
-@given(st.lists(st.builds(Step, st.just(0), DRAFTS, at=TIMES, said=TEXT), max_size=4))
+@given(st.lists(st.builds(Step, st.just(0), DRAFTS, at=TIMES, message=TEXT), max_size=4))
 def test_plan_is_read_as_written(steps: list[Step]) -> None:
     numbered = tuple(replace(each, number=n) for n, each in enumerate(steps, 1))
     with opened(None) as (store, _):

@@ -188,7 +188,7 @@ async def test_refusal_is_shown_at_the_job_and_recorded_as_event() -> None:
         await h.b.rounds(15)
         assert h.state(job_id) is None
         assert await h.events(job_id) == [(What.ASKED, "resume"), (What.REFUSED, "resume")]
-        assert "10009: Maximum" in (await h.event_records(job_id))[-1].said
+        assert "10009: Maximum" in (await h.event_records(job_id))[-1].message
         assert len(h.changing()) == 1
 
 

@@ -133,7 +133,7 @@ async def test_unanswered_step_is_never_sent_again() -> None:
     view = await program.until_idle(plan_id)
     assert states(view) == ["undecided", "started", "started"]
     assert scenario.sent() == dict.fromkeys(THREE, 1)
-    assert "no such job" in view.plan.steps[0].said
+    assert "no such job" in view.plan.steps[0].message
     assert "step 1 is undecided" in view.note
     assert not view.plan.over
 
@@ -187,7 +187,7 @@ async def test_undecided_step_is_not_sent_again_if_the_list_is_unreadable() -> N
     await program.creation.send_again(plan_id, 1)
     view = await program.until_idle(plan_id)
     assert states(view) == ["undecided"]
-    assert "the list cannot be read" in view.plan.steps[0].said
+    assert "the list cannot be read" in view.plan.steps[0].message
     assert scenario.sent() == {"a/": 1}
 
 
@@ -227,7 +227,7 @@ async def test_refused_step_has_the_reason_and_the_others_continue() -> None:
     plan_id = await program.begin(THREE)
     view = await program.until_idle(plan_id)
     assert states(view) == ["refused", "started", "started"]
-    assert "10001: bad prefix" in view.plan.steps[0].said
+    assert "10001: bad prefix" in view.plan.steps[0].message
     await program.creation.send_again(plan_id, 1)
     assert (await program.until_idle(plan_id)).plan.over
 
@@ -356,7 +356,7 @@ async def test_second_cancel_drops_undecided_steps() -> None:
     await program.creation.cancel(plan_id)
     [view] = await program.creation.plans()
     assert states(view) == ["cancelled", "started", "cancelled"]
-    assert "not answered" in view.plan.steps[0].said
+    assert "not answered" in view.plan.steps[0].message
 
 
 @timeless
@@ -462,7 +462,7 @@ async def test_step_without_any_known_id_is_started() -> None:
     view = await program.until_idle(await program.begin(["a/"]))
     assert states(view) == ["started"]
     assert view.plan.steps[0].job_id is None
-    assert "no id" in view.plan.steps[0].said
+    assert "no id" in view.plan.steps[0].message
 
 
 @timeless

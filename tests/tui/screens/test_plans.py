@@ -31,9 +31,9 @@ def step(number: int, state: StepState = StepState.WAITING, **given: Any) -> Ste
 
 MIXED = (
     step(1, StepState.STARTED, job_id="3fa8b6c2d1e04f77"),
-    step(2, StepState.UNDECIDED, said=ASKED),
+    step(2, StepState.UNDECIDED, message=ASKED),
     step(3),
-    step(4, StepState.REFUSED, said="10001: no such bucket"),
+    step(4, StepState.REFUSED, message="10001: no such bucket"),
 )
 
 
@@ -258,7 +258,7 @@ async def test_what_has_not_been_sent_is_cancelled_after_a_question() -> None:
 
 
 async def test_what_was_refused_or_is_undecided_can_be_let_go_of_so_that_nothing_stays() -> None:
-    async with restarted(MIXED[0], MIXED[1], step(3, StepState.REFUSED, said="no")) as bench:
+    async with restarted(MIXED[0], MIXED[1], step(3, StepState.REFUSED, message="no")) as bench:
         await opened(bench)
         await bench.press("c")
         await bench.see("Give up the job that has not been started?")
