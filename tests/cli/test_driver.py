@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import select
 import subprocess
@@ -112,9 +113,9 @@ SIGNATURES = {
 }
 
 
-def missing_with(pattern: str, replacement: str) -> str:
+def missing_with(changes: dict[str, str]) -> str:
     """Return what `tests.cli.driver_check` prints with a changed Textual."""
-    module = ("tests.tui.other_textual", pattern, replacement, "tests.cli.driver_check")
+    module = ("tests.tui.other_textual", json.dumps(changes), "tests.cli.driver_check")
     done = subprocess.run(
         [sys.executable, "-m", *module], capture_output=True, text=True, timeout=120, check=True
     )
@@ -123,19 +124,24 @@ def missing_with(pattern: str, replacement: str) -> str:
 
 def test_this_textual_has_every_name_that_the_driver_uses() -> None:
     assert not MISSING
-    assert missing_with("no such name", "") == "TerminalDriver ()"
+    assert missing_with({}) == "TerminalDriver ()"
 
 
-@pytest.mark.parametrize("name", [*map(str, PRIVATE_NAMES), *IMPORTED])
-def test_without_a_private_name_the_plain_driver_is_used(name: str) -> None:
-    before = r"\b" if name in {*SIGNATURES, *IMPORTED} else r"(?<=self\.)"
-    printed = missing_with(rf"{before}{name}\b", f"{name}_renamed")
+@pytest.mark.parametrize("name", IMPORTED)
+def test_without_an_importable_name_the_plain_driver_is_used(name: str) -> None:
+    printed = missing_with({rf"\b{name}\b": f"{name}_renamed"})
     assert printed.startswith("PlainDriver ")
     assert name in printed
 
 
-@pytest.mark.parametrize("name", SIGNATURES)
-def test_with_another_signature_the_plain_driver_is_used(name: str) -> None:
-    printed = missing_with(SIGNATURES[name], r"\1, extra=None")
-    assert printed.startswith("PlainDriver ")
-    assert repr(name) in printed
+def test_every_missing_name_is_found_and_the_plain_driver_used() -> None:
+    names = [str(name) for name in PRIVATE_NAMES]
+    before = {name: r"\b" if name in SIGNATURES else r"(?<=self\.)" for name in names}
+    changes = {rf"{before[name]}{name}\b": f"{name}_renamed" for name in names}
+    assert missing_with(changes) == f"PlainDriver {tuple(names)}"
+
+
+def test_every_other_signature_is_found_and_the_plain_driver_used() -> None:
+    changes = dict.fromkeys(SIGNATURES.values(), r"\1, extra=None")
+    changed = tuple(str(name) for name in PRIVATE_NAMES if str(name) in SIGNATURES)
+    assert missing_with(changes) == f"PlainDriver {changed}"

@@ -175,7 +175,9 @@ class Workbench:
         assert isinstance(form, CreateForm)
         for name, value in given.items():
             form.row(name).value = value
-            await self.pilot.pause()
+            if name == "vendor":  # decides which fields are shown
+                await self.pilot.pause()
+        await self.pilot.pause()
         return form
 
     async def go_on(self) -> None:

@@ -1,12 +1,14 @@
 """Run a module's `main` with a changed Textual.
 
-`python -m tests.tui.other_textual PATTERN REPLACEMENT [MODULE [ARGUMENT]...]` replaces every match
-of the pattern in the source of Textual and Rich as it is imported. The default module is
-`tests.tui.shown_screen`, which prints pictures of the screen and how the app ended.
+`python -m tests.tui.other_textual CHANGES [MODULE [ARGUMENT]...]` replaces every match of each
+pattern in the source of Textual and Rich as it is imported; CHANGES is a JSON object of patterns
+and their replacements. The default module is `tests.tui.shown_screen`, which prints pictures of the
+screen and how the app ended.
 """
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from collections.abc import Sequence
@@ -15,21 +17,27 @@ from importlib.abc import MetaPathFinder
 from importlib.machinery import ModuleSpec, PathFinder, SourceFileLoader
 from types import CodeType, ModuleType
 
-PATTERN, REPLACEMENT = sys.argv[1:3]
-MODULE = sys.argv[3] if sys.argv[3:] else "tests.tui.shown_screen"
-sys.argv[1:] = sys.argv[4:]
+CHANGES: dict[str, str] = json.loads(sys.argv[1])
+MODULE = sys.argv[2] if sys.argv[2:] else "tests.tui.shown_screen"
+sys.argv[1:] = sys.argv[3:]
+
+
+def changed(source: str) -> str:
+    """Return the source with every match of every pattern replaced."""
+    for pattern, replacement in CHANGES.items():
+        source = re.sub(pattern, replacement, source)
+    return source
 
 
 class Changed(SourceFileLoader):
     """Loads a module from its changed source."""
 
     def get_code(self, fullname: str) -> CodeType:
-        source = re.sub(PATTERN, REPLACEMENT, self.get_data(self.path).decode())
-        return compile(source, self.path, "exec")
+        return compile(changed(self.get_data(self.path).decode()), self.path, "exec")
 
 
 class Finder(MetaPathFinder):
-    """Finds the modules whose source holds the pattern."""
+    """Finds the modules whose source holds a pattern."""
 
     def find_spec(
         self, fullname: str, path: Sequence[str] | None, target: ModuleType | None = None
@@ -39,7 +47,8 @@ class Finder(MetaPathFinder):
         spec = PathFinder.find_spec(fullname, path, target)
         if spec is None or not isinstance(spec.loader, SourceFileLoader):
             return None
-        if re.search(PATTERN, spec.loader.get_data(spec.loader.path).decode()):
+        source = spec.loader.get_data(spec.loader.path).decode()
+        if changed(source) != source:
             spec.loader = Changed(fullname, spec.loader.path)
         return spec
 

@@ -16,7 +16,7 @@ from slurper_tui.tui.state import ScreenOptions
 from tests.fake_feed import FakeFeed
 from tests.tui.jobs import NOW, snapshot, view
 
-WIDTH, HEIGHT = 100, 30
+WIDTH, HEIGHT = 80, 24
 
 terminal = pyte.Screen(WIDTH, HEIGHT)
 terminal.reset_mode(7, private=True)  # no wrapping, as Textual asks for at its start
@@ -78,7 +78,7 @@ class Run:
         await self.see(pilot, "Keys")
         await pilot.press("escape", "colon")
         await self.see(pilot, "theme")
-        await pilot.press(*"slurper-light", "enter")
+        await pilot.press(*"r-light", "enter")
         while self.app.theme != "slurper-light":
             await pilot.pause(0.01)
         await self.see(pilot, "photos-2")
