@@ -21,7 +21,6 @@ from slurper_tui.format import parse_time
 from slurper_tui.monitor.model.base import SHORT_ID, JobKey
 from slurper_tui.monitor.model.events import RetryLink
 from slurper_tui.monitor.model.job import (
-    Counts,
     Forecast,
     JobView,
     Phase,
@@ -64,8 +63,8 @@ class MigrationKey(NamedTuple):
 class Migration(msgspec.Struct, frozen=True):
     """Jobs of one migration, and their sums.
 
-    jobs: in the given order. view: the sum as a job view without an id. running: jobs that run in
-    the whole account, of `SLOTS`. overlaps: pairs of jobs with overlapping prefixes that ran at the
+    jobs: in the given order. view: their sum, see `family_view`. running: jobs that run in the
+    whole account, of `SLOTS`. overlaps: pairs of jobs with overlapping prefixes that ran at the
     same time. retries: maps each retry to the job that it retries; a retry moves objects between
     counters (failed to transferred, for example) and adds none. superseded: ended jobs that a later
     job repeats completely; they are not counted. keys: the keys of `jobs`. unstarted: jobs that
@@ -81,36 +80,6 @@ class Migration(msgspec.Struct, frozen=True):
     superseded: frozenset[JobKey] = frozenset()
     keys: frozenset[JobKey] = frozenset()
     unstarted: int = 0
-
-    @property
-    def counts(self) -> Counts:
-        """The summed counters, each object once; None if a job's counter is unknown."""
-        return self.view.counts
-
-    @property
-    def percent(self) -> int | None:
-        """Percent done, rounded down; 100 only if every counted job was completed."""
-        return self.view.percent
-
-    @property
-    def rate(self) -> float | None:
-        """Objects per second of all running jobs together."""
-        return self.view.rate
-
-    @property
-    def forecast(self) -> Forecast | None:
-        """When the last job will be done; None if a live job has no forecast."""
-        return self.view.forecast
-
-    @property
-    def verdict(self) -> Verdict | None:
-        """How the migration reconciles after retries; None while a job is live."""
-        return self.view.verdict
-
-    @property
-    def state(self) -> State:
-        """The worst state of the live jobs, or of the ended jobs if none is live."""
-        return self.view.state
 
     @property
     def counted(self) -> tuple[JobView, ...]:
@@ -212,9 +181,10 @@ _LOST = (State.ABORTED, State.OTHER, State.GONE)
 def family_view(views: Sequence[JobView], links: Sequence[RetryLink]) -> JobView:
     """Add jobs up to one view without a job id. links: which of the jobs retry others of them.
 
-    The view has the status of the worst live job. Units are those of a job's view: objects,
-    objects per second, UTC seconds. Jobs with unknown counts are left out of the summed counts,
-    and the view is then `partial`.
+    The view has the status of the worst live job, or of the worst job if none is live. Each object
+    counts once. The percentage is 100 only if every job was completed. The forecast is that of the
+    last job to end; None if a live job has none. The verdict is None while a job is live. Jobs with
+    unknown counts are left out of the summed counts, and the view is then `partial`.
     """
     by_key = {view.key: view for view in views}
     retries = [(link, by_key[link.child]) for link in links if link.child in by_key]

@@ -137,7 +137,7 @@ class Receipt(msgspec.Struct, frozen=True):
     @property
     def counts(self) -> Counts:
         """The counts after all retries, each object once; unknown if a job's counts are missing."""
-        return Counts() if self.family.view.partial else self.family.counts
+        return Counts() if self.family.view.partial else self.family.view.counts
 
     @property
     def verdict(self) -> Verdict:

@@ -20,23 +20,27 @@ def test_counts_and_rates_are_sums_and_the_percent_is_rounded_down() -> None:
     one = job(1, counts=Counts(1000, 500, 100, 59), rate=10.0)
     two = job(2, counts=Counts(2000, 1000, 0, 0), rate=20.5, total=Total.PROVISIONAL)
     found = family([one, two])
-    assert found.counts == Counts(3000, 1500, 100, 59)
-    assert (found.percent, found.view.provisional) == (55, True)
-    assert found.rate == 30.5
+    assert found.view.counts == Counts(3000, 1500, 100, 59)
+    assert (found.view.percent, found.view.provisional) == (55, True)
+    assert found.view.rate == 30.5
 
 
 @pytest.mark.parametrize("unknown", [Counts(), Counts(None, 1, 1, 1), Counts(10, None, 1, 1)])
 def test_there_is_no_percent_before_all_counts_are_known(unknown: Counts) -> None:
     found = family([job(1), job(2, counts=unknown, percent=None)])
-    assert found.percent is None
+    assert found.view.percent is None
     assert found.view.partial
-    assert (found.counts.objects, found.counts.done) == (1000, 350)
+    assert (found.view.counts.objects, found.view.counts.done) == (1000, 350)
     assert found.view.verdict is None or found.view.verdict.failed is None
 
 
 def test_nothing_is_known_before_one_job_has_told_its_counts() -> None:
     found = family([job(n, counts=Counts(), percent=None) for n in (1, 2)])
-    assert (found.view.partial, found.counts.objects, found.counts.done) == (False, None, None)
+    assert (found.view.partial, found.view.counts.objects, found.view.counts.done) == (
+        False,
+        None,
+        None,
+    )
 
 
 def test_the_verdict_claims_no_number_that_one_job_has_not_told() -> None:
@@ -51,18 +55,18 @@ def test_the_verdict_claims_no_number_that_one_job_has_not_told() -> None:
 def test_a_hundred_percent_are_completed_jobs_alone() -> None:
     whole = Counts(1000, 1000, 0, 0)
     done = job(1, "completed", counts=whole)
-    assert family([done, job(2, "completed", counts=whole)]).percent == 100
-    assert family([done, job(2, counts=whole)]).percent == 99
-    assert family([done, job(2, "aborted", counts=whole)]).percent == 99
+    assert family([done, job(2, "completed", counts=whole)]).view.percent == 100
+    assert family([done, job(2, counts=whole)]).view.percent == 99
+    assert family([done, job(2, "aborted", counts=whole)]).view.percent == 99
 
 
 def test_more_done_than_there_is_does_not_make_up_for_what_is_missing() -> None:
     over, under = Counts(100, 150, 0, 0), Counts(100, 50, 0, 0)
     found = family([job(1, "completed", counts=over), job(2, "completed", counts=under)])
-    assert found.percent == 75
-    assert found.verdict is not None
-    assert found.verdict.unaccounted == 50
-    assert "counts exceed the total by 50" in found.verdict.text
+    assert found.view.percent == 75
+    assert found.view.verdict is not None
+    assert found.view.verdict.unaccounted == 50
+    assert "counts exceed the total by 50" in found.view.verdict.text
 
 
 @pytest.mark.parametrize(
@@ -77,12 +81,16 @@ def test_more_done_than_there_is_does_not_make_up_for_what_is_missing() -> None:
 )
 def test_the_worst_live_job_gives_the_state(others: list[dict[str, Any]], state: State) -> None:
     jobs = [job(1), *(job(2 + n, **given) for n, given in enumerate(others))]
-    assert family(jobs).state is state
+    assert family(jobs).view.state is state
 
 
 def test_a_stalled_job_does_not_hide_that_others_move() -> None:
     found = family([job(1, rate=50.0), job(2, phase=Phase.STALLED, rate=0.0, stalled_badly=True)])
-    assert (found.state, found.rate, found.view.stalled_badly) == (State.STALLED, 50.0, True)
+    assert (found.view.state, found.view.rate, found.view.stalled_badly) == (
+        State.STALLED,
+        50.0,
+        True,
+    )
 
 
 @pytest.mark.parametrize(
@@ -103,11 +111,11 @@ def test_one_total_that_is_a_bound_makes_the_sum_a_bound(growing: dict[str, Any]
 
 def test_the_forecast_is_the_end_of_the_last() -> None:
     one, two = job(1, forecast=forecast(6, 9)), job(2, forecast=forecast(5, 12))
-    assert family([one, two]).forecast == forecast(6, 12)
+    assert family([one, two]).view.forecast == forecast(6, 12)
     growing = job(3, forecast=forecast(7, 8, at_least=True))
-    assert family([one, two, growing]).forecast == forecast(7, 12, at_least=True)
+    assert family([one, two, growing]).view.forecast == forecast(7, 12, at_least=True)
     ended = job(4, "completed", done=1000)
-    assert family([one, ended]).forecast == forecast(6, 9)
+    assert family([one, ended]).view.forecast == forecast(6, 9)
 
 
 @pytest.mark.parametrize(
@@ -121,7 +129,7 @@ def test_the_forecast_is_the_end_of_the_last() -> None:
 )
 def test_where_a_live_job_has_no_end_there_is_none(given: dict[str, Any], reason: str) -> None:
     found = family([job(1, forecast=forecast(6, 9)), job(2, **given)])
-    assert found.forecast is None
+    assert found.view.forecast is None
     assert found.view.reason == reason
 
 
@@ -129,7 +137,7 @@ def test_a_job_that_does_not_answer_is_told_by_the_age_of_the_whole() -> None:
     fresh, old = job(1), job(2, missed=3, stale=True, as_of=NOW - 60)
     found = family([fresh, old])
     assert (found.view.missed, found.view.as_of, found.view.stale) == (3, NOW - 60, False)
-    assert found.rate == fresh.rate
+    assert found.view.rate == fresh.rate
     assert family([old, replace(old)]).view.stale
 
 
@@ -152,11 +160,11 @@ def test_no_jobs_are_no_family() -> None:
 
 def test_a_job_alone_is_a_family_too() -> None:
     found = family([PARENT])
-    assert found.counts == PARENT.counts
+    assert found.view.counts == PARENT.counts
     assert found.key.account_id == ACCOUNT
     assert PARENT.verdict is not None
-    assert found.verdict is not None
-    assert found.verdict.failed == PARENT.verdict.failed
+    assert found.view.verdict is not None
+    assert found.view.verdict.failed == PARENT.verdict.failed
 
 
 def test_the_family_has_one_verdict() -> None:
@@ -166,21 +174,25 @@ def test_the_family_has_one_verdict() -> None:
     again = retry(3, Counts(5, 5, 0, 0))
     failed = job(4, "completed", counts=Counts(100, 95, 0, 5))
     found = family([one, two, failed, again], (tied(again, failed),))
-    assert found.verdict is not None
-    assert found.verdict.text == (
+    assert found.view.verdict is not None
+    assert found.view.verdict.text == (
         "completed · 0 failed after retries · 37 not copied · 0 unaccounted"
     )
-    assert (found.verdict.failed, found.verdict.not_copied, found.verdict.unaccounted) == (0, 37, 0)
-    assert found.verdict.clean
+    assert (
+        found.view.verdict.failed,
+        found.view.verdict.not_copied,
+        found.view.verdict.unaccounted,
+    ) == (0, 37, 0)
+    assert found.view.verdict.clean
 
 
 def test_not_copied_is_unknown_while_a_log_was_not_read_that_may_name_some() -> None:
     one = job(1, "completed", counts=Counts(1000, 900, 100, 0), not_copied=30)
     two = job(2, "completed", counts=Counts(1000, 900, 100, 0))
     found = family([one, two])
-    assert found.verdict is not None
-    assert found.verdict.not_copied is None
-    assert found.verdict.text == "completed · 0 failed · 0 unaccounted"
+    assert found.view.verdict is not None
+    assert found.view.verdict.not_copied is None
+    assert found.view.verdict.text == "completed · 0 failed · 0 unaccounted"
 
 
 def test_aborted_jobs_are_named_with_what_they_left_undone() -> None:
@@ -188,14 +200,14 @@ def test_aborted_jobs_are_named_with_what_they_left_undone() -> None:
     jobs = [job(n, "completed", counts=whole) for n in range(2)]
     jobs += [job(n, "aborted", counts=Counts(1000, 400, 0, 1)) for n in (7, 8)]
     found = family(jobs)
-    assert found.verdict is not None
-    assert found.verdict.text == (
+    assert found.view.verdict is not None
+    assert found.view.verdict.text == (
         "2 of 4 aborted (7/, 8/) · 2 failed · 1,198 not done · 0 unaccounted"
     )
-    assert found.verdict.unaccounted == 1198
-    assert found.state is State.ABORTED
+    assert found.view.verdict.unaccounted == 1198
+    assert found.view.state is State.ABORTED
     many = [job(n, "aborted", None, counts=whole) for n in range(5)]
-    told = family(many).verdict
+    told = family(many).view.verdict
     assert told is not None
     assert told.text.startswith("5 of 5 aborted (job0000, job0001, job0002 and 2 more)")
 
@@ -205,20 +217,20 @@ def test_an_end_that_nobody_foresaw_and_a_job_that_is_gone_are_named_too() -> No
     odd = job(2, "errored", counts=whole, ended=True)
     lost = job(3, gone=True, counts=Counts(1000, 10, 0, 0))
     found = family([job(1, "completed", counts=whole), odd, lost])
-    assert found.verdict is not None
-    assert found.verdict.text.startswith("1 of 3 errored (2/) · 1 of 3 gone (3/)")
-    assert (found.state, found.view.word) == (State.OTHER, "errored")
-    assert family([job(1, "completed", counts=whole), lost]).state is State.GONE
+    assert found.view.verdict is not None
+    assert found.view.verdict.text.startswith("1 of 3 errored (2/) · 1 of 3 gone (3/)")
+    assert (found.view.state, found.view.word) == (State.OTHER, "errored")
+    assert family([job(1, "completed", counts=whole), lost]).view.state is State.GONE
 
 
 def test_a_source_whose_listing_broke_makes_the_whole_total_doubtful() -> None:
     whole = Counts(1000, 1000, 0, 0)
     one = job(1, "completed", counts=whole, listing_broke=True)
     found = family([one, job(2, "completed", counts=whole)])
-    assert found.verdict is not None
-    assert found.verdict.text.endswith("source listing broke: the total is incomplete")
-    assert not found.verdict.clean
-    assert found.state is State.COMPLETED_WITH_LOSS
+    assert found.view.verdict is not None
+    assert found.view.verdict.text.endswith("source listing broke: the total is incomplete")
+    assert not found.view.verdict.clean
+    assert found.view.state is State.COMPLETED_WITH_LOSS
 
 
 def test_counts_that_are_not_known_are_no_clean_end() -> None:
@@ -227,14 +239,14 @@ def test_counts_that_are_not_known_are_no_clean_end() -> None:
         job(2, "completed", counts=Counts()),
     ]
     found = family(jobs)
-    assert found.verdict is not None
-    assert "counts unknown" in found.verdict.text
-    assert not found.verdict.clean
+    assert found.view.verdict is not None
+    assert "counts unknown" in found.view.verdict.text
+    assert not found.view.verdict.clean
 
 
 def test_nothing_has_a_verdict_while_a_job_may_move() -> None:
-    assert family([job(1), job(2, "completed", done=1000)]).verdict is None
-    assert family([job(1, "paused"), job(2, "completed", done=1000)]).verdict is None
+    assert family([job(1), job(2, "completed", done=1000)]).view.verdict is None
+    assert family([job(1, "paused"), job(2, "completed", done=1000)]).view.verdict is None
 
 
 def test_two_jobs_of_the_same_buckets_are_a_migration_and_one_is_not() -> None:
@@ -305,7 +317,7 @@ def test_a_migration_that_has_not_changed_is_the_same_value() -> None:
     third, fourth = migrations(changed, (), before)
     assert third is first
     assert fourth is not second
-    assert fourth.rate == pytest.approx(68.2)
+    assert fourth.view.rate == pytest.approx(68.2)
     link = tied(jobs[1], jobs[0])
     assert migrations(jobs, (link,), before)[0].retries == {jobs[1].key: jobs[0].key}
 
@@ -330,10 +342,10 @@ def test_a_forecast_claims_only_its_beginning_while_jobs_are_to_be_started() -> 
     [alone] = migrations(running)
     coming = unstarted([plan(StepState.WAITING, StepState.WAITING)])
     [more] = migrations(running, unstarted=coming)
-    assert alone.forecast is not None
-    assert more.forecast is not None
-    assert (alone.forecast.at_least, more.forecast.at_least) == (False, True)
-    assert more.forecast.low == alone.forecast.low
+    assert alone.view.forecast is not None
+    assert more.view.forecast is not None
+    assert (alone.view.forecast.at_least, more.view.forecast.at_least) == (False, True)
+    assert more.view.forecast.low == alone.view.forecast.low
     assert (alone.unstarted, more.unstarted) == (0, 2)
 
 
@@ -341,8 +353,8 @@ def test_nothing_is_whole_before_the_last_job_was_started() -> None:
     ended = [job(n, "completed", done=1000) for n in (1, 2)]
     coming = unstarted([plan(StepState.WAITING)])
     [over], [more] = migrations(ended), migrations(ended, unstarted=coming)
-    assert (over.percent, over.verdict is None) == (100, False)
-    assert (more.percent, more.view.provisional, more.verdict) == (99, True, None)
+    assert (over.view.percent, over.view.verdict is None) == (100, False)
+    assert (more.view.percent, more.view.provisional, more.view.verdict) == (99, True, None)
 
 
 @pytest.mark.parametrize("of_plan", [None, "", "https://s3.example.com", "s3.example.org/"])
@@ -354,7 +366,7 @@ def test_a_plan_belongs_to_its_buckets_whatever_endpoint_is_told(
     coming = unstarted([plan(StepState.WAITING, draft=replace(DRAFT, endpoint=of_plan))])
     jobs = [elsewhere(job(n, "completed", done=1000), told, vendor) for n in (1, 2)]
     [more] = migrations(jobs, unstarted=coming)
-    assert (more.unstarted, more.view.total, more.verdict) == (1, Total.INCOMPLETE, None)
+    assert (more.unstarted, more.view.total, more.view.verdict) == (1, Total.INCOMPLETE, None)
 
 
 def elsewhere(view: JobView, endpoint: str | None, vendor: str | None) -> JobView:
@@ -369,7 +381,7 @@ def test_a_single_job_is_a_migration_while_others_are_to_be_started() -> None:
     coming = unstarted([plan(StepState.WAITING)])
     assert migrations([job(1, "completed", done=1000)]) == ()
     [one] = migrations([job(1, "completed", done=1000)], unstarted=coming)
-    assert (one.percent, one.view.total, one.verdict) == (99, Total.INCOMPLETE, None)
+    assert (one.view.percent, one.view.total, one.view.verdict) == (99, Total.INCOMPLETE, None)
 
 
 @pytest.mark.parametrize("status", ["completed", "aborted"])

@@ -51,22 +51,22 @@ async def test_three_jobs_and_a_retry_end_as_one_whole_migration() -> None:
         a, again = stage.job("a").key, stage.job("again").key
         link = RetryLink(again, a, 310, ("importErrorRetryExhaustion",))
         begun = together(stage, link)
-        assert (begun.running, begun.verdict) == (3, None)
+        assert (begun.running, begun.view.verdict) == (3, None)
         await stage.until(lambda snapshot: stage_percent(stage, link) is not None)
         await stage.seconds(240)
         moving = together(stage, link)
-        assert moving.state in (State.RUNNING, State.LISTING)
-        assert moving.rate is not None
-        assert moving.rate > 0
-        assert moving.percent is not None
-        assert 0 < moving.percent < 100
+        assert moving.view.state in (State.RUNNING, State.LISTING)
+        assert moving.view.rate is not None
+        assert moving.view.rate > 0
+        assert moving.view.percent is not None
+        assert 0 < moving.view.percent < 100
         await stage.until(all_ended, within=4000)
         ended = together(stage, link)
-        assert ended.counts == Counts(30_000, 30_000, 0, 0)
-        assert (ended.percent, ended.state, ended.running) == (100, State.COMPLETED, 0)
-        assert ended.verdict is not None
-        assert ended.verdict.text == "completed · 0 failed after retries · 0 unaccounted"
-        assert together(stage).counts.objects == 30_310
+        assert ended.view.counts == Counts(30_000, 30_000, 0, 0)
+        assert (ended.view.percent, ended.view.state, ended.running) == (100, State.COMPLETED, 0)
+        assert ended.view.verdict is not None
+        assert ended.view.verdict.text == "completed · 0 failed after retries · 0 unaccounted"
+        assert together(stage).view.counts.objects == 30_310
 
 
 @timeless
@@ -82,13 +82,13 @@ async def test_a_plan_of_another_program_is_known_to_a_monitor_that_runs_already
         await stage.until(lambda snapshot: bool(snapshot.unstarted), within=40)
         await stage.until(all_ended)
         [one] = migrations(stage.last.jobs, (), None, stage.last.unstarted)
-        assert (one.unstarted, one.view.word, one.verdict) == (1, "waiting", None)
+        assert (one.unstarted, one.view.word, one.view.verdict) == (1, "waiting", None)
         over = replace(steps[0], state=StepState.CANCELLED)
         await history.notes.move(kept.id, 1, StepState.WAITING, over)
         await stage.until(lambda snapshot: not snapshot.unstarted, within=40)
         [one] = migrations(stage.last.jobs, (), None, stage.last.unstarted)
-        assert (one.view.word, one.verdict is None) == ("completed", False)
+        assert (one.view.word, one.view.verdict is None) == ("completed", False)
 
 
 def stage_percent(stage: Bench, link: RetryLink) -> int | None:
-    return together(stage, link).percent
+    return together(stage, link).view.percent

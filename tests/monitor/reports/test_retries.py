@@ -25,75 +25,75 @@ from tests.monitor.reports.family_jobs import (
 def test_a_retry_adds_no_objects_and_what_it_copied_has_failed_no_longer() -> None:
     child = retry(2, Counts(10, 7, 0, 3))
     found = family([PARENT, child], (tied(child, PARENT),))
-    assert found.counts == Counts(1000, 997, 0, 3)
-    assert found.verdict is not None
-    assert found.verdict.text == "completed · 3 failed after retries · 0 unaccounted"
-    assert not found.verdict.clean
-    assert found.state is State.COMPLETED_WITH_LOSS
+    assert found.view.counts == Counts(1000, 997, 0, 3)
+    assert found.view.verdict is not None
+    assert found.view.verdict.text == "completed · 3 failed after retries · 0 unaccounted"
+    assert not found.view.verdict.clean
+    assert found.view.state is State.COMPLETED_WITH_LOSS
 
 
 def test_a_retry_of_a_retry_makes_the_family_whole() -> None:
     first, second = retry(2, Counts(10, 7, 0, 3)), retry(3, Counts(3, 3, 0, 0))
     links = (tied(first, PARENT), tied(second, first))
     found = family([PARENT, first, second], links)
-    assert found.counts == Counts(1000, 1000, 0, 0)
-    assert (found.percent, found.state) == (100, State.COMPLETED)
-    assert found.verdict is not None
-    assert found.verdict.clean
-    assert found.verdict.text == "completed · 0 failed after retries · 0 unaccounted"
+    assert found.view.counts == Counts(1000, 1000, 0, 0)
+    assert (found.view.percent, found.view.state) == (100, State.COMPLETED)
+    assert found.view.verdict is not None
+    assert found.view.verdict.clean
+    assert found.view.verdict.text == "completed · 0 failed after retries · 0 unaccounted"
 
 
 def test_what_a_retry_skipped_is_skipped_and_no_longer_failed() -> None:
     child = retry(2, Counts(10, 6, 3, 1))
     found = family([PARENT, child], (tied(child, PARENT),))
-    assert found.counts == Counts(1000, 996, 3, 1)
+    assert found.view.counts == Counts(1000, 996, 3, 1)
 
 
 def test_a_retry_of_what_was_not_copied_takes_it_off_that() -> None:
     parent = job(1, "completed", counts=Counts(1000, 900, 90, 10), not_copied=37)
     child = retry(2, Counts(30, 20, 6, 4))
     found = family([parent, child], (tied(child, parent, ARCHIVED),))
-    assert found.counts == Counts(1000, 920, 66, 14)
-    assert found.verdict is not None
-    assert found.verdict.not_copied == 37 - 20 - 4
+    assert found.view.counts == Counts(1000, 920, 66, 14)
+    assert found.view.verdict is not None
+    assert found.view.verdict.not_copied == 37 - 20 - 4
 
 
 def test_a_retry_of_both_kinds_copies_the_failed_first() -> None:
     parent = job(1, "completed", counts=Counts(1000, 900, 90, 10), not_copied=37)
     child = retry(2, Counts(47, 15, 32, 0))
     found = family([parent, child], (tied(child, parent, FAILED, ARCHIVED),))
-    assert found.counts == Counts(1000, 915, 85, 0)
-    assert found.verdict is not None
-    assert found.verdict.not_copied == 32
+    assert found.view.counts == Counts(1000, 915, 85, 0)
+    assert found.view.verdict is not None
+    assert found.view.verdict.not_copied == 32
 
 
 def test_a_retry_under_way_keeps_its_family_from_being_over() -> None:
     child = retry(2, Counts(10, 4, 0, 0), "running")
     found = family([PARENT, child], (tied(child, PARENT),))
-    assert found.counts == Counts(1000, 994, 0, 6)
-    assert (found.percent, found.verdict, found.state) == (99, None, State.RUNNING)
+    assert found.view.counts == Counts(1000, 994, 0, 6)
+    assert (found.view.percent, found.view.verdict, found.view.state) == (99, None, State.RUNNING)
 
 
 def test_a_retry_of_which_nothing_is_known_yet_changes_nothing() -> None:
     child = keys_of(job(2, counts=Counts(), percent=None), 10)
     found = family([PARENT, child], (tied(child, PARENT),))
-    assert found.counts == PARENT.counts
+    assert found.view.counts == PARENT.counts
 
 
 def test_a_retry_that_was_aborted_is_named_and_leaves_its_failures() -> None:
     child = retry(2, Counts(10, 4, 0, 0), "aborted")
     found = family([PARENT, child], (tied(child, PARENT),))
-    assert found.verdict is not None
-    assert found.verdict.text == (
+    assert found.view.verdict is not None
+    assert found.view.verdict.text == (
         "completed · 6 failed after retries · 0 unaccounted · 1 retry aborted"
     )
 
 
 def test_a_list_of_keys_that_retries_nothing_known_is_a_job_of_its_own() -> None:
     other = retry(2, Counts(10, 10, 0, 0))
-    assert family([PARENT, other]).counts.objects == 1010
+    assert family([PARENT, other]).view.counts.objects == 1010
     gone = RetryLink(other.key, job(9).key, 10)
-    assert family([PARENT, other], (gone,)).counts.objects == 1010
+    assert family([PARENT, other], (gone,)).view.counts.objects == 1010
 
 
 def test_ties_that_are_told_twice_or_in_a_circle_do_no_harm() -> None:
@@ -101,7 +101,7 @@ def test_ties_that_are_told_twice_or_in_a_circle_do_no_harm() -> None:
     link, back = tied(child, PARENT), tied(PARENT, child)
     self_made = RetryLink(PARENT.key, PARENT.key, 1)
     found = family([PARENT, child], (self_made, link, link, back))
-    assert found.counts == Counts(1000, 997, 0, 3)
+    assert found.view.counts == Counts(1000, 997, 0, 3)
     assert found.retries == {child.key: PARENT.key}
 
 
@@ -136,28 +136,28 @@ def test_the_same_failures_tried_twice_are_no_more_than_once_made_good(
     first: JobView, second: JobView, failed: int
 ) -> None:
     found = family([PARENT, first, second], (tied(first, PARENT), tied(second, PARENT)))
-    assert found.counts.failed == failed
-    assert found.counts.done == 1000
-    assert found.verdict is not None
-    assert found.verdict.clean is (failed == 0)
+    assert found.view.counts.failed == failed
+    assert found.view.counts.done == 1000
+    assert found.view.verdict is not None
+    assert found.view.verdict.clean is (failed == 0)
 
 
 def test_failures_divided_among_several_retries_and_all_of_them_tried_once_more() -> None:
     halves = [retry(2, Counts(5, 4, 0, 1)), retry(3, Counts(5, 4, 0, 1))]
     links = [tied(half, PARENT) for half in halves]
-    assert family([PARENT, *halves], links).counts.failed == 2
+    assert family([PARENT, *halves], links).view.counts.failed == 2
     again = [over(retry(n, Counts(5, 0, 4, 1)), overwrite=False) for n in (4, 5)]
     more = [tied(half, PARENT) for half in again]
-    assert family([PARENT, *halves, *again], [*links, *more]).counts.failed == 2
+    assert family([PARENT, *halves, *again], [*links, *more]).view.counts.failed == 2
     good = [over(retry(n, Counts(5, 5, 0, 0)), overwrite=True) for n in (4, 5)]
-    assert family([PARENT, *halves, *good], [*links, *more]).counts.failed == 0
+    assert family([PARENT, *halves, *good], [*links, *more]).view.counts.failed == 0
 
 
 def test_what_a_retry_copies_makes_good_nothing_of_another_job() -> None:
     other = job(7, "completed", counts=Counts(100, 90, 0, 10), not_copied=0)
     twice = [over(retry(n, Counts(10, 10, 0, 0)), overwrite=True) for n in (2, 3)]
     links = [tied(one, PARENT) for one in twice]
-    assert family([PARENT, other, *twice], links).counts == Counts(1100, 1090, 0, 10)
+    assert family([PARENT, other, *twice], links).view.counts == Counts(1100, 1090, 0, 10)
 
 
 def test_what_was_not_copied_and_is_tried_twice_is_made_good_once() -> None:
@@ -166,7 +166,7 @@ def test_what_was_not_copied_and_is_tried_twice_is_made_good_once() -> None:
     second = over(retry(3, Counts(5, 1, 3, 1)), overwrite=False)
     links = [tied(one, parent, ARCHIVED) for one in (first, second)]
     found = family([parent, first, second], links)
-    assert found.counts == Counts(100, 54, 45, 1)
+    assert found.view.counts == Counts(100, 54, 45, 1)
     assert found.view.not_copied == 0
 
 
@@ -191,7 +191,7 @@ def test_each_object_is_counted_once_whatever_was_retried(
         RetryLink(child.key, jobs[0].key, 1, kinds)
         for child, (*_, kinds) in zip(children, retries, strict=True)
     )
-    counts = family([*jobs, *children], links).counts
+    counts = family([*jobs, *children], links).view.counts
     assert counts.objects == sum(sum(c) or 1 for c in roots)
     assert counts.done == sum(map(sum, roots))
     assert min(counts.transferred or 0, counts.skipped or 0, counts.failed or 0) >= 0
@@ -256,8 +256,8 @@ def test_a_job_that_was_done_all_over_again_is_not_counted() -> None:
     found = family([lost, again, other])
     assert found.superseded == {lost.key}
     assert found.counted == (again, other)
-    assert found.counts == Counts(1100, 600, 500, 0)
-    assert (found.percent, found.state) == (100, State.COMPLETED)
+    assert found.view.counts == Counts(1100, 600, 500, 0)
+    assert (found.view.percent, found.view.state) == (100, State.COMPLETED)
     wider = when(job(4, prefix=None), -4)
     assert family([lost, wider]).superseded == {lost.key}
 
@@ -285,6 +285,6 @@ def test_with_a_job_its_retries_are_superseded() -> None:
     links = (tied(second, child), tied(child, first))
     found = family([first, child, second, again], links)
     assert found.superseded == {first.key, child.key, second.key}
-    assert found.counts == Counts(1001, 1, 1000, 0)
-    assert found.verdict is not None
-    assert "after retries" not in found.verdict.text
+    assert found.view.counts == Counts(1001, 1, 1000, 0)
+    assert found.view.verdict is not None
+    assert "after retries" not in found.view.verdict.text
