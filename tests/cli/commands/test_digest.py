@@ -8,7 +8,7 @@ from typing import Any
 from slurper_tui.cli.commands.report import digest_json, print_digest
 from slurper_tui.cli.output import Output
 from slurper_tui.monitor.reports.digest import ChangeKind, Digest, make_digest
-from tests.monitor.reports.digests import SINCE, a_quiet_night, an_eventful_night, job, told
+from tests.monitor.reports.digests import SINCE, a_quiet_night, an_eventful_night, job, sample
 from tests.tui.jobs import ACCOUNT, NOW, harmless, view
 
 FIELDS = [
@@ -130,7 +130,7 @@ def test_every_kind_of_event_has_its_times() -> None:
 
 def test_foreign_text_is_harmless_and_whole_in_json() -> None:
     evil = "a\x1b[31m\u202eb"
-    samples = (told(SINCE, 9, 1, "running"), told(NOW, 9, 2, evil, after_gap=True))
+    samples = (sample(SINCE, 9, 1, "running"), sample(NOW, 9, 2, evil, after_gap=True))
     digest = make_digest([job(1, samples, source=evil)], SINCE, NOW, UTC)
     assert all(harmless(line) for line in lines(digest))
     assert digest_json(digest).isascii()

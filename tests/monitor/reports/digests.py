@@ -19,24 +19,26 @@ SINCE = NOW - 14 * HOUR - 20 * 60
 Samples = tuple[Recorded, ...]
 
 
-def told(at: float, total: int, done: int, status: str, failed: int = 0, **given: Any) -> Recorded:
+def sample(
+    at: float, total: int, done: int, status: str, failed: int = 0, **given: Any
+) -> Recorded:
     return Recorded(at, Counts(total, done - failed, 0, failed), status, **given)
 
 
 def night(total: int, before: int, after: int, now: str = "running", failed: int = 0) -> Samples:
     """Watched for two hours until the evening, and again for the last 20 seconds."""
     evening = (
-        told(SINCE - 60 * n, total, max(0, before - n * before // 600), "running")
+        sample(SINCE - 60 * n, total, max(0, before - n * before // 600), "running")
         for n in range(120, -1, -1)
     )
     morning = (
-        told(NOW - 20 + 5 * n, total, after, now, failed, after_gap=n == 0) for n in range(5)
+        sample(NOW - 20 + 5 * n, total, after, now, failed, after_gap=n == 0) for n in range(5)
     )
     return (*evening, *morning)
 
 
 def job(number: int, samples: Samples, **given: Any) -> tuple[JobView, Samples]:
-    """A job as its last sample left it; created three days ago unless told otherwise."""
+    """A job as its last sample left it; created three days ago by default."""
     finished, created = given.pop("finished", None), given.pop("created", NOW - 72 * HOUR)
     last = samples[-1]
     made = view(number, last.status, counts=last.counts, as_of=last.at, **given)
@@ -48,11 +50,11 @@ def job(number: int, samples: Samples, **given: Any) -> tuple[JobView, Samples]:
 def an_old_one(number: int, failed: int) -> tuple[JobView, Samples]:
     """A job that ended a week before."""
     ended = NOW - 168 * HOUR
-    return job(number, (told(ended, 1000, 1000, "completed", failed),), finished=ended)
+    return job(number, (sample(ended, 1000, 1000, "completed", failed),), finished=ended)
 
 
 def an_eventful_night() -> Digest:
-    """Seven jobs to be told, worst first: 7 5 3 4 2 1 6, and forty old ones."""
+    """Seven listed jobs, worst first: 7 5 3 4 2 1 6, and forty old ones."""
     stalled = tuple(replace(s, stalled=s.at > NOW - 20) for s in night(90_000, 50_000, 88_000))
     finish = Forecast(NOW + 20 * HOUR, NOW + 30 * HOUR, NOW)
     jobs = [

@@ -57,11 +57,11 @@ async def elsewhere(b: Bench) -> AsyncGenerator[SlurperClient, None]:
         await client.close()
 
 
-async def receipt_of(b: Bench, *names: str, told: list[FailuresView] | None = None) -> Receipt:
+async def receipt_of(b: Bench, *names: str, progress: list[FailuresView] | None = None) -> Receipt:
     """The receipt of some jobs."""
     keys = [key_of(b, name) for name in names or ("job-1",)]
-    heard = [] if told is None else told
-    return await (await b.session.services()).receipts.receipt(keys, heard.append)
+    views = [] if progress is None else progress
+    return await (await b.session.services()).receipts.receipt(keys, views.append)
 
 
 async def watch_to_end(b: Bench, *names: str) -> None:

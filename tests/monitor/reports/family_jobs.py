@@ -15,7 +15,7 @@ ARCHIVED, FAILED = "importSkippedStorageClass", "importErrorRetryExhaustion"
 
 
 def job(number: int, status: str = "running", prefix: str | None = "", **given: Any) -> JobView:
-    """A job of one bucket, with a prefix of its own unless told otherwise (None: of everything)."""
+    """A job of one bucket, by default with its own prefix; None for the whole bucket."""
     counts = given.get("counts")
     if counts is not None and status in ("completed", "aborted"):
         given.setdefault("verdict", verdict(counts, status))

@@ -32,21 +32,21 @@ SINCE = NOW - 14 * H
 Samples = tuple[Recorded, ...]
 
 
-def told(at: float, done: int | None, status: str | None = "running", **given: Any) -> Recorded:
+def sample(at: float, done: int | None, status: str | None = "running", **given: Any) -> Recorded:
     counts = Counts(given.pop("objects", 1000), done, 0, given.pop("failed", 0))
     return Recorded(at, counts, status, **given)
 
 
 def night(before: int, after: int, *, then: str = "running", now: str = "running") -> Samples:
     """Watched until the evening and again since 20 s; counts and status from before and after."""
-    evening = tuple(told(SINCE - 5 * n, before - n, then) for n in range(20, -1, -1))
+    evening = tuple(sample(SINCE - 5 * n, before - n, then) for n in range(20, -1, -1))
     back = NOW - 20
-    morning = tuple(told(back + 5 * n, after, now, after_gap=n == 0) for n in range(5))
+    morning = tuple(sample(back + 5 * n, after, now, after_gap=n == 0) for n in range(5))
     return (*evening, *morning)
 
 
 def job(samples: Samples, number: int = 1, **given: Any) -> tuple[JobView, Samples]:
-    """A job as its last sample left it, created three days ago unless told otherwise."""
+    """A job as its last sample left it, created three days ago by default."""
     created, finished = given.pop("created", NOW - 72 * H), given.pop("finished", None)
     last = samples[-1]
     made = view(number, last.status, counts=last.counts, as_of=last.at, **given)
@@ -68,28 +68,28 @@ def kinds(found: JobDigest) -> list[ChangeKind]:
     return [change.kind for change in found.changes]
 
 
-def test_what_moved_is_told_by_the_counters_over_the_real_time_between_two_samples() -> None:
+def test_moved_objects_and_rate_between_two_samples() -> None:
     found = only(job(night(100, 800)))
-    assert found.before == told(SINCE, 100)
-    assert found.after == told(NOW, 800)
+    assert found.before == sample(SINCE, 100)
+    assert found.after == sample(NOW, 800)
     assert found.moved == 700
     assert found.per_second == 700 / (14 * H)
     assert found.observed_seconds == 20
     assert found.verdict is None
 
 
-def test_of_a_job_first_seen_meanwhile_only_what_was_seen_is_told() -> None:
-    samples = (told(NOW - 100, 300), told(NOW - 50, 400), told(NOW, 500))
+def test_job_first_seen_meanwhile_is_compared_with_its_first_sample() -> None:
+    samples = (sample(NOW - 100, 300), sample(NOW - 50, 400), sample(NOW, 500))
     found = only(job(samples))
     assert found.before == samples[0]
     assert (found.moved, found.per_second, found.observed_seconds) == (200, 2.0, 100)
-    alone = only(job((told(NOW, 300),)))
-    assert alone.before == alone.after == told(NOW, 300)
+    alone = only(job((sample(NOW, 300),)))
+    assert alone.before == alone.after == sample(NOW, 300)
     assert (alone.moved, alone.per_second, alone.observed_seconds) == (None, None, 0)
 
 
-def test_a_job_created_meanwhile_has_done_all_of_it_since() -> None:
-    found = only(job((told(NOW - 20, 700), told(NOW, 720)), created=NOW - 2 * H))
+def test_new_job_has_moved_all_done_objects() -> None:
+    found = only(job((sample(NOW - 20, 700), sample(NOW, 720)), created=NOW - 2 * H))
     assert found.before is None
     assert found.created == NOW - 2 * H
     assert (found.moved, found.per_second) == (720, 720 / (2 * H))
@@ -98,31 +98,31 @@ def test_a_job_created_meanwhile_has_done_all_of_it_since() -> None:
     ]
 
 
-def test_a_job_without_samples_is_listed_with_nothing_known() -> None:
+def test_job_without_samples_is_listed_without_numbers() -> None:
     found = digest_of((view(1), ())).jobs[0]
     assert (found.before, found.after, found.moved, found.per_second) == (None,) * 4
     assert found.observed_seconds == 0
 
 
-def test_unknown_counts_leave_what_moved_unknown() -> None:
-    samples = (told(SINCE, None), told(NOW, 500, after_gap=True))
+def test_unknown_counts_leave_moved_unknown() -> None:
+    samples = (sample(SINCE, None), sample(NOW, 500, after_gap=True))
     assert only(job(samples)).moved is None
 
 
-def test_counters_that_fell_are_said_and_not_compared() -> None:
-    found = only(job((*night(500, 800)[:-2], told(NOW - 5, 20), told(NOW, 900))))
+def test_fallen_counters_are_a_change_and_not_compared() -> None:
+    found = only(job((*night(500, 800)[:-2], sample(NOW - 5, 20), sample(NOW, 900))))
     assert (found.moved, found.per_second, found.newly_failed) == (None, None, None)
     [fall] = [change for change in found.changes if change.kind is ChangeKind.RESTARTED]
     assert fall.text.startswith("done fell from 800 to 20 at ")
 
 
 def test_samples_from_after_the_end_are_left_out() -> None:
-    samples = (*night(100, 800), told(NOW + 60, 1000, "completed"))
+    samples = (*night(100, 800), sample(NOW + 60, 1000, "completed"))
     [found] = make_digest([(job(night(100, 800))[0], samples)], SINCE, NOW, UTC).jobs
-    assert found.after == told(NOW, 800)
+    assert found.after == sample(NOW, 800)
 
 
-def test_an_end_while_nobody_looked_is_told_with_its_verdict() -> None:
+def test_unobserved_end_has_a_verdict() -> None:
     found = only(job(night(500, 1000, now="completed"), finished=NOW - 5 * H))
     assert found.verdict == verdict(Counts(1000, 1000, 0, 0), "completed")
     assert kinds(found) == [ChangeKind.UNOBSERVED, ChangeKind.STATUS]
@@ -139,9 +139,9 @@ def test_a_pause_before_and_after_the_night_is_not_claimed_for_the_night() -> No
     assert found.moved == 0
 
 
-def test_a_stall_that_was_seen_is_told_from_the_last_move() -> None:
+def test_stall_begins_with_the_last_change() -> None:
     watched = tuple(
-        told(SINCE + 60 * n, 500 + min(n, 10), stalled=n >= 20) for n in range(14 * 60 + 1)
+        sample(SINCE + 60 * n, 500 + min(n, 10), stalled=n >= 20) for n in range(14 * 60 + 1)
     )
     found = only(job(watched, phase=Phase.STALLED, stalled_since=SINCE + 600))
     assert [(e.kind, e.since, e.until) for e in found.changes] == [
@@ -151,17 +151,17 @@ def test_a_stall_that_was_seen_is_told_from_the_last_move() -> None:
 
 
 def test_newly_failed_objects_are_counted() -> None:
-    samples = (told(SINCE, 100, failed=3), told(NOW, 800, failed=10, after_gap=True))
+    samples = (sample(SINCE, 100, failed=3), sample(NOW, 800, failed=10, after_gap=True))
     assert only(job(samples)).newly_failed == 7
 
 
-def test_how_the_finish_moved_is_told_from_the_forecast_of_then() -> None:
+def test_finish_is_compared_with_the_forecast_at_the_start() -> None:
     steady = tuple(
-        told(SINCE - 5 * n, 50_000 - 50 * n, objects=100_000) for n in range(999, -1, -1)
+        sample(SINCE - 5 * n, 50_000 - 50 * n, objects=100_000) for n in range(999, -1, -1)
     )
     later = (
-        told(NOW - 5, 60_000, objects=100_000, after_gap=True),
-        told(NOW, 60_001, objects=100_000),
+        sample(NOW - 5, 60_000, objects=100_000, after_gap=True),
+        sample(NOW, 60_001, objects=100_000),
     )
     now = Forecast(NOW + 40 * H, NOW + 60 * H, NOW)
     found = only(job((*steady, *later), forecast=now, created=SINCE - 5000))
@@ -186,31 +186,31 @@ def test_the_worst_stand_first() -> None:
         job(night(100, 100), 8, gone=True),
     ]
     random.Random(1).shuffle(jobs)
-    found = [told.view.job.id for told in digest_of(*jobs).jobs]
+    found = [job.view.job.id for job in digest_of(*jobs).jobs]
     assert found == [f"job000{n}" for n in (8, 7, 6, 5, 4, 3, 2, 1)]
 
 
 def test_jobs_that_had_ended_before_are_only_counted() -> None:
     old = [
-        job((told(SINCE - n * H, 1000, "completed"),), n, finished=SINCE - n * H - 60)
+        job((sample(SINCE - n * H, 1000, "completed"),), n, finished=SINCE - n * H - 60)
         for n in range(1, 40)
     ]
-    lossy = job((told(SINCE - H, 900, "completed"),), 50, finished=SINCE - H)
+    lossy = job((sample(SINCE - H, 900, "completed"),), 50, finished=SINCE - H)
     never = (view(60, "completed", verdict=None), ())
     found = digest_of(*old, lossy, never, job(night(100, 800), 70))
-    assert [told.view.job.id for told in found.jobs] == ["job0070"]
+    assert [job.view.job.id for job in found.jobs] == ["job0070"]
     assert (found.quiet, found.quiet_loss) == (41, 1)
 
 
 def test_jobs_that_had_ended_before_they_were_first_seen_are_only_counted() -> None:
-    seen = (told(NOW - 20, 1000, "completed"),)
+    seen = (sample(NOW - 20, 1000, "completed"),)
     assert digest_of(job(seen, finished=SINCE - H)).quiet == 1
     assert digest_of(job(seen)).quiet == 1
     assert digest_of(job(seen, finished=NOW - H)).quiet == 0
     assert digest_of(job(seen, created=NOW - 2 * H)).quiet == 0
 
 
-def test_an_aborted_job_that_was_still_asked_is_news_only_when_it_moved() -> None:
+def test_polled_aborted_job_is_listed_only_if_it_moved() -> None:
     asked = night(500, 500, then="aborted", now="aborted")
     assert digest_of(job(asked, finished=SINCE - H)).quiet == 1
     moved = night(500, 503, then="aborted", now="aborted")
@@ -218,39 +218,46 @@ def test_an_aborted_job_that_was_still_asked_is_news_only_when_it_moved() -> Non
 
 
 def test_a_job_that_is_long_gone_is_no_news() -> None:
-    assert digest_of(job((told(SINCE - 2 * H, 5),), gone=True)).quiet == 1
-    assert digest_of(job((told(SINCE - 60, 5),), gone=True)).quiet == 0
+    assert digest_of(job((sample(SINCE - 2 * H, 5),), gone=True)).quiet == 1
+    assert digest_of(job((sample(SINCE - 60, 5),), gone=True)).quiet == 0
 
 
-def test_what_nobody_saw_of_any_job_is_told_once_for_all() -> None:
+def test_common_unobserved_time_is_listed_once() -> None:
     one, two = (
         job(night(100, 800), 1),
-        job((told(SINCE - 3, 5), told(NOW - 21, 9, after_gap=True)), 2),
+        job((sample(SINCE - 3, 5), sample(NOW - 21, 9, after_gap=True)), 2),
     )
     assert digest_of(one, two).unobserved == (Span(Seen.UNOBSERVED, SINCE, NOW - 21),)
-    watched = tuple(told(SINCE + 600 * n, n) for n in range(85))
+    watched = tuple(sample(SINCE + 600 * n, n) for n in range(85))
     assert digest_of(one, job(watched, 3)).unobserved == ()
 
 
-def test_when_all_has_ended_nobody_need_look() -> None:
-    samples = (told(SINCE, 900), told(SINCE + 60, 1000, "completed"))
+def test_no_unobserved_time_after_the_last_end() -> None:
+    samples = (sample(SINCE, 900), sample(SINCE + 60, 1000, "completed"))
     found = digest_of(job(samples, finished=SINCE + 58))
     assert found.unobserved == ()
     assert kinds(found.jobs[0]) == [ChangeKind.STATUS]
 
 
 def test_behind_an_end_that_was_seen_nothing_is_unobserved() -> None:
-    end = (told(SINCE + 60, 1000, "completed"), told(NOW - 9, 1000, "completed", after_gap=True))
-    found = only(job((told(SINCE, 900), *end), finished=SINCE + 58))
+    end = (
+        sample(SINCE + 60, 1000, "completed"),
+        sample(NOW - 9, 1000, "completed", after_gap=True),
+    )
+    found = only(job((sample(SINCE, 900), *end), finished=SINCE + 58))
     assert kinds(found) == [ChangeKind.STATUS]
     assert found.observed_seconds == 60
-    watched = (told(SINCE, 900), told(NOW - 60, 1000, "completed"), told(NOW, 1000, "completed"))
+    watched = (
+        sample(SINCE, 900),
+        sample(NOW - 60, 1000, "completed"),
+        sample(NOW, 1000, "completed"),
+    )
     assert only(job(watched, finished=NOW - 61)).observed_seconds == 14 * H
 
 
-def test_a_thousand_old_jobs_make_a_short_digest_of_what_matters() -> None:
+def test_old_jobs_are_only_counted() -> None:
     old = [
-        job((told(SINCE - n, 1000, "completed"),), n, finished=SINCE - n) for n in range(1, 1000)
+        job((sample(SINCE - n, 1000, "completed"),), n, finished=SINCE - n) for n in range(1, 1000)
     ]
     found = digest_of(*old, job(night(100, 800), 2000))
     assert (len(found.jobs), found.quiet) == (1, 999)
@@ -271,13 +278,13 @@ histories = st.lists(
 
 
 @given(st.lists(histories, max_size=4))
-def test_any_past_makes_a_digest_that_claims_no_more_than_was_seen(
+def test_digest_claims_no_more_than_the_samples_show(
     pasts: list[list[tuple[int, int | None, str | None, bool, bool]]],
 ) -> None:
     jobs = []
     for number, rows in enumerate(pasts):
         samples = tuple(
-            told(NOW + 60 * at, done, status, after_gap=gap, stalled=stalled)
+            sample(NOW + 60 * at, done, status, after_gap=gap, stalled=stalled)
             for at, done, status, gap, stalled in sorted(rows, key=lambda row: row[0])
         )
         jobs.append(job(samples, number, ended=samples[-1].status in ("completed", "aborted")))
@@ -315,7 +322,7 @@ MOVING = view()
 CLEAN = ended("completed", 1000)
 
 
-def test_the_worst_stands_first() -> None:
+def test_worst_job_is_first() -> None:
     worst = [GONE, ABORTED, LOST, ODD, STALLED, PAUSED, FAILING, MOVING, CLEAN]
     assert [rank(job) for job in worst] == sorted(rank(job) for job in worst)
     assert len({rank(job) for job in worst}) == len(worst)
@@ -323,7 +330,7 @@ def test_the_worst_stands_first() -> None:
     assert rank(STALE) == rank(STALLED)
 
 
-def test_a_job_that_ended_before_it_was_gone_is_as_bad_as_its_end() -> None:
+def test_gone_job_has_the_rank_of_its_end() -> None:
     assert rank(ended("completed", 1000, gone=True)) == rank(CLEAN)
     assert rank(ended("aborted", 10, gone=True)) == rank(ABORTED)
 
@@ -350,7 +357,7 @@ def test_a_job_that_ended_before_it_was_gone_is_as_bad_as_its_end() -> None:
         (ended("completed", 1000, gone=True), NOTHING),
     ],
 )
-def test_what_is_to_be_done_is_said_in_a_clause(job: JobView, expected: str) -> None:
+def test_advice_is_one_clause(job: JobView, expected: str) -> None:
     assert advice(job, (), CALENDAR) == expected
 
 
@@ -360,12 +367,12 @@ def paused(*samples: tuple[float, str, bool]) -> str:
     return words.removesuffix(": resume it when ready")
 
 
-def test_a_pause_is_told_from_when_it_was_seen_to_begin() -> None:
+def test_advice_names_the_beginning_of_a_pause() -> None:
     watched = ((-72_000, "running", False), (-68_400, "paused", False), (-5, "paused", False))
     assert paused(*watched) == "paused since Thu 14:46"
 
 
-def test_of_a_pause_that_began_while_nobody_looked_only_its_first_sight_is_told() -> None:
+def test_advice_names_the_first_sample_of_an_unobserved_pause() -> None:
     for before in ("running", "paused"):
         samples = ((-7200, before, False), (-3600, "paused", True), (-5, "paused", False))
         assert paused(*samples) == "paused since 08:46 or earlier"

@@ -32,7 +32,7 @@ def plain(words: str) -> str:
     return words.replace("\N{EN DASH}", "-")
 
 
-def told(
+def sample(
     at: float, done: int | None = 0, status: str | None = "running", *, gap: bool = False
 ) -> Recorded:
     return Recorded(NOW + at, Counts(1000, done, 0, 0), status, gap)
@@ -59,29 +59,29 @@ def test_a_range_has_as_much_of_its_dates_as_is_needed(
     assert plain(CALENDAR.range(NOW + since, NOW + until)) == expected
 
 
-def test_times_are_told_in_the_zone() -> None:
+def test_times_are_in_the_zone() -> None:
     tokyo = Calendar(NOW, ZoneInfo("Asia/Tokyo"))
     assert tokyo.moment(NOW) == "21:00"
     assert tokyo.moment(NOW - 22 * H) == "Mon 23:00"
     assert tokyo.full(NOW) == "Tue 21:00"
 
 
-def test_a_change_that_was_watched_has_one_time() -> None:
-    samples = (told(-20), told(-15, status="paused"), told(-10, status="paused"))
+def test_observed_change_has_one_time() -> None:
+    samples = (sample(-20), sample(-15, status="paused"), sample(-10, status="paused"))
     [change] = status_changes(samples, None, CALENDAR)
     assert (change.kind, change.since, change.until) == (ChangeKind.STATUS, NOW - 15, None)
     assert change.text == "from running to paused at 11:59"
 
 
-def test_a_change_while_nobody_looked_lies_between_two_looks() -> None:
-    samples = (told(-18 * H), told(-4 * H, status="paused", gap=True))
+def test_unobserved_change_lies_between_two_samples() -> None:
+    samples = (sample(-18 * H), sample(-4 * H, status="paused", gap=True))
     [change] = status_changes(samples, None, CALENDAR)
     assert (change.since, change.until) == (NOW - 18 * H, NOW - 4 * H)
     assert change.text == "from running to paused between Mon 18:00 and Tue 08:00"
 
 
-def test_an_end_while_nobody_looked_came_when_the_api_says() -> None:
-    samples = (told(-18 * H), told(-4 * H, 1000, "completed", gap=True))
+def test_unobserved_end_has_the_time_of_the_api() -> None:
+    samples = (sample(-18 * H), sample(-4 * H, 1000, "completed", gap=True))
     [change] = status_changes(samples, NOW - 6 * H, CALENDAR)
     assert (change.since, change.until) == (NOW - 6 * H, None)
     assert change.text == "from running to completed at 06:00"
@@ -89,24 +89,24 @@ def test_an_end_while_nobody_looked_came_when_the_api_says() -> None:
     assert change.until == NOW - 4 * H
 
 
-def test_an_unknown_status_is_said_to_be_unknown() -> None:
-    [change] = status_changes((told(-20, status=None), told(-10)), None, CALENDAR)
+def test_missing_status_is_called_unknown() -> None:
+    [change] = status_changes((sample(-20, status=None), sample(-10)), None, CALENDAR)
     assert change.text.startswith("from unknown to running")
 
 
-def test_counters_that_fell_are_told_with_both_numbers() -> None:
-    samples = (told(-30, 500), told(-20, None), told(-10, 20), told(-5, 40))
+def test_fallen_counters_are_named_with_both_numbers() -> None:
+    samples = (sample(-30, 500), sample(-20, None), sample(-10, 20), sample(-5, 40))
     [fall] = restarts(samples, CALENDAR)
     assert (fall.kind, fall.since, fall.until) == (ChangeKind.RESTARTED, NOW - 10, None)
     assert fall.text == "done fell from 500 to 20 at 11:59: counted anew"
-    total = (told(-20), Recorded(NOW - 10, Counts(10, 0, 0, 0), "running"))
+    total = (sample(-20), Recorded(NOW - 10, Counts(10, 0, 0, 0), "running"))
     assert [fall.text for fall in restarts(total, CALENDAR)] == [
         "total fell from 1,000 to 10 at 11:59: counted anew"
     ]
-    assert [*restarts((told(-20, 5), told(-10, 5)), CALENDAR)] == []
+    assert [*restarts((sample(-20, 5), sample(-10, 5)), CALENDAR)] == []
 
 
-def test_spans_are_told_with_their_length_unless_there_is_nothing_to_tell() -> None:
+def test_spans_have_their_length() -> None:
     spans = (
         Span(Seen.UNOBSERVED, NOW - 18 * H, NOW - 4 * H),
         Span(Seen.WATCHED, NOW - 4 * H, NOW - 3 * H),
@@ -154,9 +154,7 @@ def ahead(low: float, high: float, *, at_least: bool = False) -> Forecast:
         ),
     ],
 )
-def test_a_finish_that_moved_is_told_with_both_ranges(
-    before: Forecast, after: Forecast, expected: str
-) -> None:
+def test_moved_finish_has_both_ranges(before: Forecast, after: Forecast, expected: str) -> None:
     [change] = finish_moved(before, after, CALENDAR)
     assert (change.kind, change.since, plain(change.text)) == (ChangeKind.FINISH, NOW, expected)
 
@@ -232,17 +230,17 @@ zones = st.sampled_from([None, UTC, ZoneInfo("Asia/Tokyo"), ZoneInfo("America/Lo
 
 
 @given(forecasts, forecasts, zones)
-def test_whatever_was_forecast_it_is_told_in_a_line(
+def test_any_two_forecasts_give_at_most_one_line(
     before: Forecast, after: Forecast, zone: tzinfo | None
 ) -> None:
     calendar = Calendar(NOW, zone)
     words = [change.text for change in finish_moved(before, after, calendar)]
     assert len(words) <= 1
-    assert all(len(said) < 120 and said.startswith("finish ") for said in words)
+    assert all(len(text) < 120 and text.startswith("finish ") for text in words)
 
 
 @given(st.floats(), st.floats(), zones)
-def test_any_times_can_be_told(since: float, until: float, zone: tzinfo | None) -> None:
+def test_any_times_can_be_formatted(since: float, until: float, zone: tzinfo | None) -> None:
     calendar = Calendar(NOW, zone)
     assert calendar.moment(since)
     assert calendar.full(since)[-3] == ":"

@@ -26,7 +26,7 @@ def test_counts_and_rates_are_sums_and_the_percent_is_rounded_down() -> None:
 
 
 @pytest.mark.parametrize("unknown", [Counts(), Counts(None, 1, 1, 1), Counts(10, None, 1, 1)])
-def test_there_is_no_percent_before_all_counts_are_known(unknown: Counts) -> None:
+def test_no_percentage_before_all_counts_are_known(unknown: Counts) -> None:
     found = family([job(1), job(2, counts=unknown, percent=None)])
     assert found.view.percent is None
     assert found.view.partial
@@ -34,7 +34,7 @@ def test_there_is_no_percent_before_all_counts_are_known(unknown: Counts) -> Non
     assert found.view.verdict is None or found.view.verdict.failed is None
 
 
-def test_nothing_is_known_before_one_job_has_told_its_counts() -> None:
+def test_no_counts_before_the_first_answer() -> None:
     found = family([job(n, counts=Counts(), percent=None) for n in (1, 2)])
     assert (found.view.partial, found.view.counts.objects, found.view.counts.done) == (
         False,
@@ -43,7 +43,7 @@ def test_nothing_is_known_before_one_job_has_told_its_counts() -> None:
     )
 
 
-def test_the_verdict_claims_no_number_that_one_job_has_not_told() -> None:
+def test_verdict_omits_numbers_that_one_job_lacks() -> None:
     untold = job(2, "completed", done=1000, counts=Counts(), percent=None)
     found = family([job(1, "completed", done=1000), untold])
     assert found.view.partial
@@ -60,7 +60,7 @@ def test_a_hundred_percent_are_completed_jobs_alone() -> None:
     assert family([done, job(2, "aborted", counts=whole)]).view.percent == 99
 
 
-def test_more_done_than_there_is_does_not_make_up_for_what_is_missing() -> None:
+def test_surplus_of_one_job_does_not_offset_missing_objects() -> None:
     over, under = Counts(100, 150, 0, 0), Counts(100, 50, 0, 0)
     found = family([job(1, "completed", counts=over), job(2, "completed", counts=under)])
     assert found.view.percent == 75
@@ -103,7 +103,7 @@ def test_a_stalled_job_does_not_hide_that_others_move() -> None:
         ),
     ],
 )
-def test_one_total_that_is_a_bound_makes_the_sum_a_bound(growing: dict[str, Any]) -> None:
+def test_one_lower_bound_makes_the_sum_a_lower_bound(growing: dict[str, Any]) -> None:
     stalled = job(1, phase=Phase.STALLED)
     assert family([stalled, job(2, **growing)]).view.growing
     assert not family([stalled, job(2), job(3, "completed", total=Total.GROWING)]).view.growing
@@ -133,7 +133,7 @@ def test_where_a_live_job_has_no_end_there_is_none(given: dict[str, Any], reason
     assert found.view.reason == reason
 
 
-def test_a_job_that_does_not_answer_is_told_by_the_age_of_the_whole() -> None:
+def test_sum_is_as_old_as_its_oldest_live_job() -> None:
     fresh, old = job(1), job(2, missed=3, stale=True, as_of=NOW - 60)
     found = family([fresh, old])
     assert (found.view.missed, found.view.as_of, found.view.stale) == (3, NOW - 60, False)
@@ -141,7 +141,7 @@ def test_a_job_that_does_not_answer_is_told_by_the_age_of_the_whole() -> None:
     assert family([old, replace(old)]).view.stale
 
 
-def test_it_lasts_from_the_first_jobs_creation_to_the_last_ones_end() -> None:
+def test_sum_lasts_from_the_first_creation_to_the_last_end() -> None:
     counts = Counts(3600, 3600, 0, 0)
     one = when(job(1, "completed", counts=counts), -4, -2)
     two = when(job(2, "completed", counts=counts), -3, -2)
@@ -167,7 +167,7 @@ def test_a_job_alone_is_a_family_too() -> None:
     assert found.view.verdict.failed == PARENT.verdict.failed
 
 
-def test_the_family_has_one_verdict() -> None:
+def test_jobs_and_retries_have_one_verdict() -> None:
     whole = Counts(1000, 900, 100, 0)
     one = job(1, "completed", counts=whole, not_copied=30)
     two = job(2, "completed", counts=whole, not_copied=7)
@@ -186,7 +186,7 @@ def test_the_family_has_one_verdict() -> None:
     assert found.view.verdict.clean
 
 
-def test_not_copied_is_unknown_while_a_log_was_not_read_that_may_name_some() -> None:
+def test_not_copied_is_unknown_while_a_relevant_log_is_unread() -> None:
     one = job(1, "completed", counts=Counts(1000, 900, 100, 0), not_copied=30)
     two = job(2, "completed", counts=Counts(1000, 900, 100, 0))
     found = family([one, two])
@@ -195,7 +195,7 @@ def test_not_copied_is_unknown_while_a_log_was_not_read_that_may_name_some() -> 
     assert found.view.verdict.text == "completed · 0 failed · 0 unaccounted"
 
 
-def test_aborted_jobs_are_named_with_what_they_left_undone() -> None:
+def test_aborted_jobs_are_named_with_their_remaining_objects() -> None:
     whole = Counts(1000, 1000, 0, 0)
     jobs = [job(n, "completed", counts=whole) for n in range(2)]
     jobs += [job(n, "aborted", counts=Counts(1000, 400, 0, 1)) for n in (7, 8)]
@@ -207,12 +207,12 @@ def test_aborted_jobs_are_named_with_what_they_left_undone() -> None:
     assert found.view.verdict.unaccounted == 1198
     assert found.view.state is State.ABORTED
     many = [job(n, "aborted", None, counts=whole) for n in range(5)]
-    told = family(many).view.verdict
-    assert told is not None
-    assert told.text.startswith("5 of 5 aborted (job0000, job0001, job0002 and 2 more)")
+    verdict = family(many).view.verdict
+    assert verdict is not None
+    assert verdict.text.startswith("5 of 5 aborted (job0000, job0001, job0002 and 2 more)")
 
 
-def test_an_end_that_nobody_foresaw_and_a_job_that_is_gone_are_named_too() -> None:
+def test_jobs_with_unknown_status_or_gone_are_named() -> None:
     whole = Counts(1000, 1000, 0, 0)
     odd = job(2, "errored", counts=whole, ended=True)
     lost = job(3, gone=True, counts=Counts(1000, 10, 0, 0))
@@ -223,7 +223,7 @@ def test_an_end_that_nobody_foresaw_and_a_job_that_is_gone_are_named_too() -> No
     assert family([job(1, "completed", counts=whole), lost]).view.state is State.GONE
 
 
-def test_a_source_whose_listing_broke_makes_the_whole_total_doubtful() -> None:
+def test_listing_error_is_in_the_verdict() -> None:
     whole = Counts(1000, 1000, 0, 0)
     one = job(1, "completed", counts=whole, listing_broke=True)
     found = family([one, job(2, "completed", counts=whole)])
@@ -233,7 +233,7 @@ def test_a_source_whose_listing_broke_makes_the_whole_total_doubtful() -> None:
     assert found.view.state is State.COMPLETED_WITH_LOSS
 
 
-def test_counts_that_are_not_known_are_no_clean_end() -> None:
+def test_unknown_counts_are_not_clean() -> None:
     jobs = [
         job(1, "completed", counts=Counts(1000, 1000, 0, 0)),
         job(2, "completed", counts=Counts()),
@@ -249,7 +249,7 @@ def test_nothing_has_a_verdict_while_a_job_may_move() -> None:
     assert family([job(1, "paused"), job(2, "completed", done=1000)]).view.verdict is None
 
 
-def test_two_jobs_of_the_same_buckets_are_a_migration_and_one_is_not() -> None:
+def test_two_jobs_of_the_same_buckets_are_a_migration() -> None:
     jobs = [job(1), view(2), job(3), view(4)]
     [found] = migrations(jobs)
     assert found.jobs == (jobs[0], jobs[2])
@@ -288,14 +288,14 @@ def test_another_account_vendor_endpoint_place_or_target_is_another_migration(
     assert len(migrations([job(1), job(2)])) == 1
 
 
-def test_what_is_the_default_may_be_said_or_not() -> None:
+def test_explicit_default_values_do_not_matter() -> None:
     one, two = job(1), job(2)
-    said = replace(two.job, target=Target("r2", "media", "default"))
-    assert len(migrations([one, replace(two, job=said)])) == 1
+    explicit = replace(two.job, target=Target("r2", "media", "default"))
+    assert len(migrations([one, replace(two, job=explicit)])) == 1
 
 
 @pytest.mark.parametrize("source", [None, Source("s3"), Source("s3", "")])
-def test_jobs_whose_bucket_is_not_known_are_no_migration(source: Source | None) -> None:
+def test_jobs_with_an_unknown_bucket_are_no_migration(source: Source | None) -> None:
     jobs = [replace(one, job=replace(one.job, source=source)) for one in (job(1), job(2))]
     assert migrations(jobs) == ()
 
@@ -330,7 +330,7 @@ def plan(*states: StepState, draft: Draft = DRAFT) -> Plan:
     return Plan(1, ACCOUNT, 0.0, steps)
 
 
-def test_what_is_not_over_is_still_to_be_started() -> None:
+def test_unfinished_steps_are_unstarted_jobs() -> None:
     [one] = unstarted([plan(*StepState)])
     assert (one.account_id, one.source.bucket, one.target.bucket) == (ACCOUNT, "photos", "media")
     assert one.jobs == sum(not state.over for state in StepState) == 4
@@ -358,13 +358,13 @@ def test_nothing_is_whole_before_the_last_job_was_started() -> None:
 
 
 @pytest.mark.parametrize("of_plan", [None, "", "https://s3.example.com", "s3.example.org/"])
-@pytest.mark.parametrize("told", [None, "", "https://s3.amazonaws.com", "s3.example.org"])
+@pytest.mark.parametrize("endpoint", [None, "", "https://s3.amazonaws.com", "s3.example.org"])
 @pytest.mark.parametrize("vendor", ["s3", "S3", None])
-def test_a_plan_belongs_to_its_buckets_whatever_endpoint_is_told(
-    of_plan: str | None, told: str | None, vendor: str | None
+def test_plan_matches_its_buckets_with_any_endpoint(
+    of_plan: str | None, endpoint: str | None, vendor: str | None
 ) -> None:
     coming = unstarted([plan(StepState.WAITING, draft=replace(DRAFT, endpoint=of_plan))])
-    jobs = [elsewhere(job(n, "completed", done=1000), told, vendor) for n in (1, 2)]
+    jobs = [elsewhere(job(n, "completed", done=1000), endpoint, vendor) for n in (1, 2)]
     [more] = migrations(jobs, unstarted=coming)
     assert (more.unstarted, more.view.total, more.view.verdict) == (1, Total.INCOMPLETE, None)
 
@@ -385,7 +385,7 @@ def test_a_single_job_is_a_migration_while_others_are_to_be_started() -> None:
 
 
 @pytest.mark.parametrize("status", ["completed", "aborted"])
-def test_a_migration_whose_jobs_have_ended_waits_for_the_others(status: str) -> None:
+def test_migration_with_unstarted_jobs_is_waiting(status: str) -> None:
     ended = [job(n, status, done=1000) for n in (1, 2)]
     [waiting] = migrations(ended, unstarted=unstarted([plan(StepState.WAITING)]))
     assert (waiting.view.word, waiting.view.live, waiting.view.phase) == ("waiting", True, None)

@@ -40,7 +40,7 @@ def all_ended(snapshot: Snapshot) -> bool:
 
 
 @timeless
-async def test_three_jobs_and_a_retry_end_as_one_whole_migration() -> None:
+async def test_three_jobs_and_a_retry_complete_one_migration() -> None:
     plans = [
         plan("a", "2024/", 20_000, 1200.0, failed=310),
         plan("b", "2023/", 10_000, 600.0),
@@ -70,7 +70,7 @@ async def test_three_jobs_and_a_retry_end_as_one_whole_migration() -> None:
 
 
 @timeless
-async def test_a_plan_of_another_program_is_known_to_a_monitor_that_runs_already() -> None:
+async def test_plan_of_another_program_reaches_a_running_monitor() -> None:
     jobs = [plan(name, f"{name}/", 1000, 30.0) for name in ("a", "b")]
     accounts = make_accounts(1, plans=jobs)
     history = InlineHistory()

@@ -40,7 +40,7 @@ LONG_AGO = EPOCH - 40_000
 
 
 @timeless
-async def test_a_job_that_was_watched_is_told_whole() -> None:
+async def test_receipt_of_an_observed_job_is_complete() -> None:
     history = InlineHistory()
     mixed = plan(failed=36, not_copied=14, harmless=100, lost=7)
     async with bench(account(mixed), history=past(history)) as b:
@@ -62,7 +62,7 @@ async def test_a_job_that_was_watched_is_told_whole() -> None:
 
 
 @timeless
-async def test_pauses_and_times_when_nobody_looked_are_told() -> None:
+async def test_pauses_and_unobserved_times_are_listed() -> None:
     history = InlineHistory()
     accounts = account(plan(objects=10_000, seconds=7200.0))
     async with bench(accounts, history=past(history), interval=15.0) as b:
@@ -84,7 +84,7 @@ async def test_pauses_and_times_when_nobody_looked_are_told() -> None:
 
 
 @timeless
-async def test_a_stall_is_told_with_its_length() -> None:
+async def test_stall_is_listed_with_its_length() -> None:
     history = InlineHistory()
     stalling = plan(objects=10_000, seconds=7200.0, stall_every=5000.0, stall_for=1800.0)
     async with bench(account(stalling), history=past(history), interval=20.0) as b:
@@ -120,7 +120,7 @@ async def test_the_same_history_gives_the_same_receipt_however_late() -> None:
 
 
 @timeless
-async def test_thinning_what_is_old_changes_nothing_in_it() -> None:
+async def test_thinned_history_gives_the_same_receipt() -> None:
     history = InlineHistory()
     accounts = account(plan(seconds=9000.0, failed=12))
     async with bench(accounts, history=past(history), interval=15.0) as b:
@@ -144,19 +144,19 @@ async def test_thinning_what_is_old_changes_nothing_in_it() -> None:
 
 
 @timeless
-async def test_the_log_is_read_whole_where_it_was_not_and_counted_once() -> None:
-    history, told = InlineHistory(), list[FailuresView]()
+async def test_unread_log_is_read_and_its_counts_are_stored() -> None:
+    history, progress = InlineHistory(), list[FailuresView]()
     async with bench(account(plan(created=LONG_AGO, failed=120)), history=past(history)) as b:
         await b.rounds(1)
         early = LogCounts({FAILED: 5}, whole=True, read_at=LONG_AGO + 60)
         history.notes.keep_counts(key_of(b), early)
-        receipt = await receipt_of(b, told=told)
+        receipt = await receipt_of(b, progress=progress)
         assert [reason.count for reason in receipt.reasons] == [120]
-        assert told[-1].counts.whole
+        assert progress[-1].counts.whole
         assert history.store.notes.counts()[key_of(b)].by_type[FAILED] == 120
-        told.clear()
-        assert (await receipt_of(b, told=told)) == receipt
-        assert told == []
+        progress.clear()
+        assert (await receipt_of(b, progress=progress)) == receipt
+        assert progress == []
 
 
 @timeless
@@ -171,7 +171,7 @@ async def test_a_log_that_was_read_just_at_the_end_is_read_again() -> None:
 
 
 @timeless
-async def test_without_a_history_it_says_that_nobody_looked() -> None:
+async def test_receipt_without_a_history_is_unobserved() -> None:
     async with bench(account(plan(created=LONG_AGO))) as b:
         await b.rounds(1)
         receipt = await receipt_of(b)
@@ -182,7 +182,7 @@ async def test_without_a_history_it_says_that_nobody_looked() -> None:
 
 
 @timeless
-async def test_what_still_moves_has_no_receipt() -> None:
+async def test_live_job_has_no_receipt() -> None:
     history = InlineHistory()
     accounts = account(plan(), plan("job-2", created=LONG_AGO))
     async with bench(accounts, history=past(history)) as b:
@@ -195,7 +195,7 @@ async def test_what_still_moves_has_no_receipt() -> None:
 
 
 @timeless
-async def test_an_aborted_job_says_what_was_not_done() -> None:
+async def test_aborted_job_has_a_number_of_objects_not_done() -> None:
     history = InlineHistory()
     async with bench(account(plan()), history=past(history)) as b:
         await b.seconds(1200)
@@ -212,7 +212,7 @@ async def test_an_aborted_job_says_what_was_not_done() -> None:
 
 
 def retried(again: int = 0, *, lost: int = 0) -> list[Plan]:
-    """A job of which 1,310 failed, and one that retried them; so many of those failed again."""
+    """A job with 1,310 failed objects, and a retry in which this number of them failed again."""
     first = plan(created=LONG_AGO, objects=20_000, failed=1310)
     second = plan(
         "job-2",
@@ -227,7 +227,7 @@ def retried(again: int = 0, *, lost: int = 0) -> list[Plan]:
 
 
 @timeless
-async def test_what_a_retry_has_copied_is_all_copied() -> None:
+async def test_failures_copied_by_a_retry_are_all_copied() -> None:
     history = InlineHistory()
     async with bench(account(*retried()), history=past(history)) as b:
         await b.rounds(2)
@@ -239,16 +239,16 @@ async def test_what_a_retry_has_copied_is_all_copied() -> None:
         True,
         ["job-1", "job-2"],
     )
-    told = markdown(receipt)
+    result = markdown(receipt)
     assert (
         "- `job-2` retries `job-1` for 1,310 keys: completed, 1,310 transferred, 0 skipped, "
-        "0 failed" in told
+        "0 failed" in result
     )
-    assert f"| failed after several tries | {FAILED} | 1,310 |" in told
+    assert f"| failed after several tries | {FAILED} | 1,310 |" in result
 
 
 @timeless
-async def test_what_a_retry_could_not_copy_is_left() -> None:
+async def test_failures_of_a_retry_remain() -> None:
     history = InlineHistory()
     async with bench(account(*retried(10)), history=past(history)) as b:
         await b.rounds(2)
@@ -295,7 +295,7 @@ async def test_retries_of_retries_come_too_and_lost_ones_are_named() -> None:
 
 
 @timeless
-async def test_several_jobs_of_one_migration_have_one_receipt() -> None:
+async def test_jobs_of_one_migration_have_one_receipt() -> None:
     history = InlineHistory()
     jobs = [
         plan("job-1", created=LONG_AGO, objects=1000, failed=10, prefix="a/"),
@@ -310,9 +310,9 @@ async def test_several_jobs_of_one_migration_have_one_receipt() -> None:
         (LONG_AGO, LONG_AGO + 3600),
         (LONG_AGO + 9000, LONG_AGO + 12_600),
     )
-    told = markdown(receipt)
-    assert "- `job-2`: all keys that begin with `b/`" in told
-    assert "  - 1,000 objects: 990 transferred + 0 skipped + 10 failed + 0 unaccounted" in told
+    result = markdown(receipt)
+    assert "- `job-2`: all keys that begin with `b/`" in result
+    assert "  - 1,000 objects: 990 transferred + 0 skipped + 10 failed + 0 unaccounted" in result
 
 
 @timeless
@@ -363,7 +363,7 @@ class HalfBlind(InlineHistory):
 
 
 @timeless
-async def test_a_job_that_nobody_looked_at_was_not_observed_though_another_was() -> None:
+async def test_unobserved_job_beside_an_observed_one() -> None:
     history = HalfBlind()
     jobs = account(plan("job-1", prefix="a/"), plan("job-2", prefix="b/"))
     async with bench(jobs, history=past(history), interval=20.0) as b:
@@ -371,16 +371,16 @@ async def test_a_job_that_nobody_looked_at_was_not_observed_though_another_was()
         receipt = await receipt_of(b, "job-1", "job-2")
     [gap] = [(since, until) for since, until in receipt.unobserved if until - since >= 60]
     assert gap == pytest.approx((EPOCH + 600, EPOCH + 1200), abs=20)
-    told = markdown(receipt)
-    assert "Observed from beginning to end" not in told
-    assert told.count("- Not observed: ") == 1
+    result = markdown(receipt)
+    assert "Observed from beginning to end" not in result
+    assert result.count("- Not observed: ") == 1
 
 
 # Faults ----------------------------------------------------------------------------------------
 
 
 @timeless
-async def test_a_passing_fault_costs_nothing_and_a_lasting_one_is_told() -> None:
+async def test_transient_errors_are_retried_and_a_lasting_one_is_raised() -> None:
     history = InlineHistory()
     async with bench(account(plan(created=LONG_AGO, failed=60)), history=past(history)) as b:
         await b.rounds(1)
@@ -395,7 +395,7 @@ async def test_a_passing_fault_costs_nothing_and_a_lasting_one_is_told() -> None
 
 
 @timeless
-async def test_a_rejection_is_raised_and_an_unknown_job_too() -> None:
+async def test_rejection_and_unknown_job_are_raised() -> None:
     history = InlineHistory()
     async with bench(account(plan(created=LONG_AGO)), history=past(history)) as b:
         await b.rounds(1)
@@ -427,16 +427,16 @@ async def test_the_record_is_whole_and_goes_into_json() -> None:
         await b.rounds(2)
         await history.notes.link(link_of(b, "job-2", keys=1310))
         receipt = await receipt_of(b)
-    told = json.loads(json.dumps(record(receipt, "9.9")))
-    assert (told["objects"], told["transferredObjects"], told["failedObjects"]) == (
+    result = json.loads(json.dumps(record(receipt, "9.9")))
+    assert (result["objects"], result["transferredObjects"], result["failedObjects"]) == (
         20_000,
         19_990,
         10,
     )
-    assert told["version"] == "9.9"
-    assert told["verdict"]["allCopied"] is False
-    assert [job["id"] for job in told["jobs"]] == ["job-1", "job-2"]
-    assert told["jobs"][1]["retryOf"] == {"id": "job-1", "keys": 1310, "logTypes": [FAILED]}
-    assert told["reasons"][0]["logType"] == FAILED
-    assert told["jobs"][0]["perSecond"] == round(20_000 / 3600, 3)
-    assert told["createdAt"] == utc(LONG_AGO)
+    assert result["version"] == "9.9"
+    assert result["verdict"]["allCopied"] is False
+    assert [job["id"] for job in result["jobs"]] == ["job-1", "job-2"]
+    assert result["jobs"][1]["retryOf"] == {"id": "job-1", "keys": 1310, "logTypes": [FAILED]}
+    assert result["reasons"][0]["logType"] == FAILED
+    assert result["jobs"][0]["perSecond"] == round(20_000 / 3600, 3)
+    assert result["createdAt"] == utc(LONG_AGO)

@@ -40,9 +40,9 @@ def ended(number: int = 1, counts: Counts = SOME, **given: Any) -> JobView:
     """A job that has ended, judged by its log where one is given."""
     status = given.pop("status", "completed")
     log = given.pop("log", None)
-    told = view(number, status, counts=counts, source="photos", **given)
+    result = view(number, status, counts=counts, source="photos", **given)
     return replace(
-        told,
+        result,
         verdict=verdict(counts, status, log),
         not_copied=not_copied(counts, log),
         listing_broke=log.listing_broke if log else False,
@@ -72,83 +72,84 @@ def row(text: str, name: str) -> list[str]:
 def test_skips_are_not_in_the_target_by_a_log_that_does_not_name_every_failure(
     log: LogCounts,
 ) -> None:
-    told = receipt(one(log, counts=Counts(1000, 890, 100, 10)))
-    text = markdown(told)
+    result = receipt(one(log, counts=Counts(1000, 890, 100, 10)))
+    text = markdown(result)
     assert row(text, "Skipped")[1] == "100"
     assert f"reasons unknown of {100 - log.not_copied}, for a log does not name" in text
     assert "in the target already" not in text
-    assert not told.all_copied
+    assert not result.all_copied
 
 
 def test_the_counts_reconcile_in_a_table() -> None:
     log = LogCounts({FAILED: 10, "importSkippedOversized": 4}, whole=True)
-    told = markdown(receipt(one(log, counts=Counts(1000, 950, 30, 10))))
-    assert row(told, "Transferred") == ["Transferred", "950", "95.0 %"]
-    assert row(told, "Skipped, in the target already")[1] == "26"
-    assert row(told, "Skipped, not copied")[1] == "4"
-    assert row(told, "Failed")[1] == "10"
-    assert row(told, "Unaccounted")[1] == "10"
-    assert row(told, "Total")[1] == "1,000"
-    assert "950 + 30 + 10 + 10 = 1,000: transferred + skipped + failed + unaccounted is" in told
-    assert "The logs name 10 of 10 failed objects." in told
+    result = markdown(receipt(one(log, counts=Counts(1000, 950, 30, 10))))
+    assert row(result, "Transferred") == ["Transferred", "950", "95.0 %"]
+    assert row(result, "Skipped, in the target already")[1] == "26"
+    assert row(result, "Skipped, not copied")[1] == "4"
+    assert row(result, "Failed")[1] == "10"
+    assert row(result, "Unaccounted")[1] == "10"
+    assert row(result, "Total")[1] == "1,000"
+    assert "950 + 30 + 10 + 10 = 1,000: transferred + skipped + failed + unaccounted is" in result
+    assert "The logs name 10 of 10 failed objects." in result
 
 
-def test_what_cannot_be_known_is_not_made_up() -> None:
-    told = markdown(receipt(one(counts=Counts(1000, None, 30, None))))
-    assert row(told, "Transferred")[1] == row(told, "Failed")[1] == "—"
-    assert row(told, "Skipped")[:2] == ["Skipped", "30"]
-    assert "The counts do not reconcile: not all of them are known." in told
-    assert "Whether skipped objects are in the target is not known" in told
-    assert "- Took: 16 min" in told
+def test_unknown_counts_are_dashes() -> None:
+    result = markdown(receipt(one(counts=Counts(1000, None, 30, None))))
+    assert row(result, "Transferred")[1] == row(result, "Failed")[1] == "—"
+    assert row(result, "Skipped")[:2] == ["Skipped", "30"]
+    assert "The counts do not reconcile: not all of them are known." in result
+    assert "Whether skipped objects are in the target is not known" in result
+    assert "- Took: 16 min" in result
     bare = JobReceipt(view(1, "completed", source="photos"))
     assert "- Took: not known" in markdown(receipt(bare))
     assert "Rate" not in markdown(receipt(bare))
 
 
-def test_what_was_not_done_is_told_from_what_nobody_can_explain() -> None:
+def test_not_done_and_unaccounted_objects_have_one_row() -> None:
     aborted = JobReceipt(ended(2, Counts(100, 60, 0, 0), status="aborted"), NOW - 1001, NOW - 1)
     assert row(markdown(receipt(one(), aborted)), "Not done")[:2] == ["Not done", "40"]
     unclear = one(counts=Counts(1000, 950, 0, 10))
-    told = row(markdown(receipt(unclear, aborted)), "Not done")
-    assert told[:2] == ["Not done or unaccounted", "80"]
+    result = row(markdown(receipt(unclear, aborted)), "Not done")
+    assert result[:2] == ["Not done or unaccounted", "80"]
 
 
-def test_more_done_than_there_was_is_said() -> None:
-    told = markdown(receipt(one(LogCounts(whole=True), counts=Counts(1000, 1002, 0, 0))))
+def test_surplus_over_the_total_is_named() -> None:
+    result = markdown(receipt(one(LogCounts(whole=True), counts=Counts(1000, 1002, 0, 0))))
     assert (
-        "1,002 + 0 + 0 + 0 = 1,002: transferred + skipped + failed + unaccounted is 2 more" in told
+        "1,002 + 0 + 0 + 0 = 1,002: transferred + skipped + failed + unaccounted is 2 more"
+        in result
     )
 
 
 def test_rates_leave_pauses_out() -> None:
     paused = Span(Seen.PAUSED, NOW - 901, NOW - 401)
     job = one(LogCounts(whole=True), seen=(paused,), best=12.3)
-    told = markdown(receipt(job))
+    result = markdown(receipt(job))
     assert (job.running_seconds, job.average) == (500.0, 2.0)
-    assert "2.0 objects per second on average while running, 12 at best over ten minutes" in told
-    assert "- Took: 16 min, of which 8 min seen paused" in told
-    assert f"- Paused: {_utc(901)} to {_utc(401)} (8 min)" in told
+    assert "2.0 objects per second on average while running, 12 at best over ten minutes" in result
+    assert "- Took: 16 min, of which 8 min seen paused" in result
+    assert f"- Paused: {_utc(901)} to {_utc(401)} (8 min)" in result
 
 
 def _utc(ago: float) -> str:
     return utc(NOW - ago)
 
 
-def test_of_very_many_spans_and_changes_some_are_told_and_the_rest_counted() -> None:
+def test_further_spans_and_changes_are_counted() -> None:
     begins = [NOW - 9000 + 100 * n for n in range(50)]
     gaps = tuple(Span(Seen.UNOBSERVED, begin, begin + 70) for begin in begins)
     events = tuple(Event(JobKey("a", "j"), NOW + n, What.HERE, "paused") for n in range(50))
-    told = markdown(receipt(one(LogCounts(whole=True), events=events, seen=gaps)))
-    assert told.count("- Not observed") == MOST_LINES + 1
-    assert "- Not observed: 30 more times, 35 min together" in told
-    assert told.count("paused, as asked here") == MOST_LINES
-    assert "- 30 earlier changes" in told
+    result = markdown(receipt(one(LogCounts(whole=True), events=events, seen=gaps)))
+    assert result.count("- Not observed") == MOST_LINES + 1
+    assert "- Not observed: 30 more times, 35 min together" in result
+    assert result.count("paused, as asked here") == MOST_LINES
+    assert "- 30 earlier changes" in result
 
 
-def test_nobody_looking_for_some_seconds_is_not_told() -> None:
+def test_short_unobserved_spans_are_omitted() -> None:
     seen = (Span(Seen.WATCHED, NOW - 1001, NOW - 60), Span(Seen.UNOBSERVED, NOW - 60, NOW - 1))
-    told = markdown(receipt(one(LogCounts(whole=True), seen=seen)))
-    assert "Observed from beginning to end; no pause and no stall was seen." in told
+    result = markdown(receipt(one(LogCounts(whole=True), seen=seen)))
+    assert "Observed from beginning to end; no pause and no stall was seen." in result
 
 
 @pytest.mark.parametrize(
@@ -164,25 +165,25 @@ def test_nobody_looking_for_some_seconds_is_not_told() -> None:
         (What.RETRIED, "retried by `pause`"),
     ],
 )
-def test_who_or_what_changed_it(what: What, words: str) -> None:
+def test_events_name_their_origin(what: What, words: str) -> None:
     event = Event(JobKey("a", "j"), NOW, what, "pause", "1004: not now")
-    told = markdown(receipt(one(LogCounts(whole=True), events=(event,))))
-    assert f"- {_utc(0)} {words}\n" in told
+    result = markdown(receipt(one(LogCounts(whole=True), events=(event,))))
+    assert f"- {_utc(0)} {words}\n" in result
 
 
-def test_the_version_stands_below_and_every_line_ends() -> None:
-    told = markdown(receipt(one()), "1.2.3")
-    assert told.endswith("\n\nMade by slurper-tui 1.2.3. All times are UTC.\n")
+def test_receipt_ends_with_the_version_and_a_newline() -> None:
+    result = markdown(receipt(one()), "1.2.3")
+    assert result.endswith("\n\nMade by slurper-tui 1.2.3. All times are UTC.\n")
 
 
 # Verdicts --------------------------------------------------------------------------------------
 
 
-def test_all_copied_is_said_only_of_what_is_known_to_be() -> None:
+def test_all_copied_requires_proof() -> None:
     clean = Counts(1000, 1000, 0, 0)
     whole = LogCounts({"migrationStart": 1}, whole=True)
     skipped = Counts(1000, 990, 10, 0)
-    for told, said in (
+    for result, all_copied in (
         (one(whole, counts=clean), True),
         (one(None, counts=clean), False),
         (one(None, counts=skipped), False),
@@ -195,25 +196,25 @@ def test_all_copied_is_said_only_of_what_is_known_to_be() -> None:
         (one(whole, counts=clean, status="aborted"), False),
         (one(whole, counts=Counts(1000, 1000, None, 0)), False),
     ):
-        assert receipt(told).all_copied is said
-        assert receipt(told).headline.endswith("all copied") is said
+        assert receipt(result).all_copied is all_copied
+        assert receipt(result).headline.endswith("all copied") is all_copied
 
 
-def test_a_job_that_ended_in_a_way_nobody_foresaw_is_not_all_copied() -> None:
+def test_job_with_an_unknown_final_status_is_not_all_copied() -> None:
     whole = LogCounts(whole=True)
     clean = one(whole, counts=Counts(1000, 1000, 0, 0))
     view = replace(ended(2, Counts(100, 100, 0, 0)), status="errored", verdict=None, ended=True)
-    told = receipt(clean, JobReceipt(view, NOW - 1001, NOW - 1, log=whole))
-    assert not told.all_copied
-    assert told.headline.startswith("1 of 2 errored")
-    assert verdict_code(told) is ExitCode.OBJECTS_LOST
-    assert row(markdown(told), "Not done")[1] == "0"
+    result = receipt(clean, JobReceipt(view, NOW - 1001, NOW - 1, log=whole))
+    assert not result.all_copied
+    assert result.headline.startswith("1 of 2 errored")
+    assert verdict_code(result) is ExitCode.OBJECTS_LOST
+    assert row(markdown(result), "Not done")[1] == "0"
 
 
-def test_a_listing_that_broke_is_said_at_the_top_and_among_the_reasons() -> None:
-    told = markdown(receipt(one(LogCounts({BROKE: 1}, whole=True))))
-    assert "source listing broke: the total is incomplete" in told.split("\n")[2]
-    assert row(told, "source listing broke")[2] == "1"
+def test_listing_error_is_in_the_headline_and_the_reasons() -> None:
+    result = markdown(receipt(one(LogCounts({BROKE: 1}, whole=True))))
+    assert "source listing broke: the total is incomplete" in result.split("\n")[2]
+    assert row(result, "source listing broke")[2] == "1"
 
 
 def test_objects_that_a_retry_found_in_the_target_were_not_copied_by_it() -> None:
@@ -222,33 +223,33 @@ def test_objects_that_a_retry_found_in_the_target_were_not_copied_by_it() -> Non
     again = ended(2, Counts(10, 7, 3, 0), log=log)
     link = RetryLink(again.key, first.view.key, 10, (FAILED,))
     second = JobReceipt(again, NOW, NOW + 60, log=log, retry_link=link)
-    told = receipt(first, second, links=(link,))
-    assert told.headline == "10 failed, of which 7 were copied by a retry: all copied"
+    result = receipt(first, second, links=(link,))
+    assert result.headline == "10 failed, of which 7 were copied by a retry: all copied"
 
 
-def test_what_retries_copied_that_had_not_failed_is_not_told_as_failures_made_good() -> None:
+def test_copied_skipped_objects_are_not_counted_as_failures() -> None:
     log = LogCounts({FAILED: 10, "importSkippedStorageClass": 5}, whole=True)
     first = one(log, counts=Counts(1000, 985, 5, 10))
     again = ended(2, Counts(5, 5, 0, 0), log=LogCounts(whole=True))
     link = RetryLink(again.key, first.view.key, 5, ("importSkippedStorageClass",))
     second = JobReceipt(again, NOW, NOW + 60, log=LogCounts(whole=True), retry_link=link)
-    told = receipt(first, second, links=(link,))
-    assert told.headline == "completed · 10 failed after retries · 0 unaccounted"
+    result = receipt(first, second, links=(link,))
+    assert result.headline == "completed · 10 failed after retries · 0 unaccounted"
 
 
-def test_pauses_of_several_jobs_are_told_of_each() -> None:
+def test_pauses_of_several_jobs_are_listed_per_job() -> None:
     paused = Span(Seen.PAUSED, NOW - 901, NOW - 1)
     first = one(LogCounts(whole=True), seen=(paused,))
     second = JobReceipt(ended(2), NOW - 1001, NOW - 1, (paused,))
-    told = markdown(receipt(first, second))
-    assert "- Took: 16 min\n" in told
-    assert told.count("(16 min, of which 15 min seen paused)") == 2
+    result = markdown(receipt(first, second))
+    assert "- Took: 16 min\n" in result
+    assert result.count("(16 min, of which 15 min seen paused)") == 2
 
 
-def test_where_it_is_not_known_when_a_job_began_it_is_not_said_to_be_observed() -> None:
-    told = markdown(receipt(JobReceipt(ended(), None, NOW)))
-    assert "Observed from beginning to end" not in told
-    assert "Of a job it is not known when it began or ended" in told
+def test_job_with_an_unknown_beginning_is_not_observed() -> None:
+    result = markdown(receipt(JobReceipt(ended(), None, NOW)))
+    assert "Observed from beginning to end" not in result
+    assert "Of a job it is not known when it began or ended" in result
 
 
 BEGUN, LATER, EARLIER = "2026-11-20T08:00:02Z", "2026-11-20T09:00:02Z", "2026-11-20T08:00:00Z"
@@ -293,26 +294,24 @@ BEGUN, LATER, EARLIER = "2026-11-20T08:00:02Z", "2026-11-20T09:00:02Z", "2026-11
         ),
     ],
 )
-def test_times_are_what_the_api_tells_and_none_is_made_up(
-    begun: str | None, ended: str | None, lines: list[str]
-) -> None:
+def test_missing_and_invalid_times(begun: str | None, ended: str | None, lines: list[str]) -> None:
     looked = parse_time("2026-11-21T00:00:00Z") or 0.0
     known = one(LogCounts(whole=True), counts=Counts(1000, 1000, 0, 0)).view
     known = replace(known, job=replace(known.job, created_at=begun, finished_at=ended))
     seen = (Recorded(looked, known.counts, known.status, after_gap=True),)
     job = job_receipt(known, seen)
-    told, as_record = markdown(receipt(job)), record(receipt(job))
+    result, as_record = markdown(receipt(job)), record(receipt(job))
     assert [
-        line[2:] for line in told.split("\n") if line[2:7] in ("Begun", "Ended", "Took:")
+        line[2:] for line in result.split("\n") if line[2:7] in ("Begun", "Ended", "Took:")
     ] == lines
     backwards = begun is None or ended is None or ended < begun
-    assert ("Rate:" in told) == (as_record["seconds"] is not None) == (not backwards)
-    assert ("Of a job it is not known when it began or ended" in told) == backwards
+    assert ("Rate:" in result) == (as_record["seconds"] is not None) == (not backwards)
+    assert ("Of a job it is not known when it began or ended" in result) == backwards
     assert as_record["jobs"][0]["finishedAt"] == ended
-    observed = "2026-11-21T00:00:00Z" if "last observed" in told else None
+    observed = "2026-11-21T00:00:00Z" if "last observed" in result else None
     assert as_record["lastObservedAt"] == as_record["jobs"][0]["lastObservedAt"] == observed
     two = markdown(receipt(job, replace(job, view=ended_(2, known))))
-    assert ("an end not told; last observed" in two) == ("last observed" in told)
+    assert ("an end not told; last observed" in two) == ("last observed" in result)
 
 
 def ended_(number: int, like: JobView) -> JobView:
@@ -325,13 +324,13 @@ def test_reasons_are_summed_the_worst_first() -> None:
         LogCounts({FAILED: 3, "importSkippedOversized": 9}, first_seen={FAILED: "2026-01-02"}),
         LogCounts({FAILED: 4, BROKE: 1, "migrationStart": 1}, first_seen={FAILED: "2026-01-01"}),
     ]
-    told = reasons_of(logs)
-    assert [(reason.log_type, reason.count) for reason in told] == [
+    result = reasons_of(logs)
+    assert [(reason.log_type, reason.count) for reason in result] == [
         (BROKE, 1),
         (FAILED, 7),
         ("importSkippedOversized", 9),
     ]
-    assert told[1].first_seen == "2026-01-01"
+    assert result[1].first_seen == "2026-01-01"
 
 
 # Foreign text ----------------------------------------------------------------------------------
@@ -373,7 +372,7 @@ FOREIGN = st.sampled_from(NASTY) | st.text(
 )
 
 
-def told_of(name: str) -> str:
+def foreign(name: str) -> str:
     """A receipt in which every foreign text is this one."""
     log = LogCounts({FAILED: 3, f"importSkipped{name}": 2}, whole=True, last_seen={FAILED: name})
     event = Event(JobKey(name, name), NOW, What.REFUSED, "pause", name)
@@ -397,14 +396,14 @@ def _kinds(tokens: list[Token]) -> Iterator[str]:
 
 
 @given(FOREIGN)
-def test_no_foreign_text_changes_what_a_renderer_makes_of_it(name: str) -> None:
-    told = told_of(name)
-    assert structure(told) in (structure(told_of("x.y")), structure(told_of("xy")))
-    assert all(harmless(line) for line in told.split("\n"))
+def test_text_from_outside_does_not_change_the_markup(name: str) -> None:
+    result = foreign(name)
+    assert structure(result) in (structure(foreign("x.y")), structure(foreign("xy")))
+    assert all(harmless(line) for line in result.split("\n"))
 
 
 @given(FOREIGN)
-def test_a_text_between_backticks_is_shown_as_it_is(name: str) -> None:
+def test_code_is_rendered_verbatim(name: str) -> None:
     [inline] = [token for token in GFM.parse(f"x {code(name)} y") if token.type == "inline"]
     assert [child.type for child in inline.children or []] == ["text", "code_inline", "text"]
     shown = (inline.children or [])[1].content
@@ -412,7 +411,7 @@ def test_a_text_between_backticks_is_shown_as_it_is(name: str) -> None:
     assert shown.strip() == safe.strip()
 
 
-def test_a_table_can_be_read_as_it_is() -> None:
+def test_table_is_aligned() -> None:
     assert [*table(("", "Objects"), [("Failed", "1"), ("Total", "1,000")])] == [
         "|        | Objects |",
         "| :----- | ------: |",

@@ -30,7 +30,7 @@ def test_every_field_has_the_apis_name_or_ours() -> None:
     assert record["verdict"] is None
 
 
-def test_what_is_unknown_is_null() -> None:
+def test_unknown_values_are_null() -> None:
     record = job_record(JobView(account_id="a", job=Job()))
     assert {name for name, value in record.items() if value is not None} == {"accountId"}
 
@@ -49,7 +49,7 @@ def test_source_and_target_are_as_the_api_sent_them() -> None:
     assert record["target"] == {"bucket": "t", "odd": None}
 
 
-def test_a_verdict_is_told_with_its_counts() -> None:
+def test_verdict_has_its_counts() -> None:
     ended = view(status="completed", verdict=Verdict("10 failed", failed=10, unaccounted=0))
     assert job_record(ended)["verdict"] == {
         "text": "10 failed",
@@ -63,7 +63,7 @@ def etas(job: JobView) -> list[object]:
     return [value for name, value in job_record(job).items() if name.startswith("eta")]
 
 
-def test_a_forecast_is_told_in_whole_seconds() -> None:
+def test_forecast_is_in_whole_seconds() -> None:
     forecast = Forecast(NOW + 3000.4, NOW + 5000.2, NOW)
     assert etas(view(forecast=forecast)) == [4000, 3000, 5000, False]
 
@@ -83,7 +83,7 @@ def test_a_lower_bound_has_no_middle_and_no_end() -> None:
         {"gone": True},
     ],
 )
-def test_nothing_is_claimed_for_what_is_not_known_to_move(state: dict[str, object]) -> None:
+def test_no_rate_and_no_eta_without_fresh_data(state: dict[str, object]) -> None:
     forecast = Forecast(NOW + 3000, NOW + 5000, NOW)
     job = view(**{"forecast": forecast, "rate": 61.2, **state})  # type: ignore[arg-type]  # any field
     assert etas(job) == [None] * 4

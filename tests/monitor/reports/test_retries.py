@@ -22,7 +22,7 @@ from tests.monitor.reports.family_jobs import (
 )
 
 
-def test_a_retry_adds_no_objects_and_what_it_copied_has_failed_no_longer() -> None:
+def test_retry_adds_no_objects_and_reduces_the_failed_ones() -> None:
     child = retry(2, Counts(10, 7, 0, 3))
     found = family([PARENT, child], (tied(child, PARENT),))
     assert found.view.counts == Counts(1000, 997, 0, 3)
@@ -43,13 +43,13 @@ def test_a_retry_of_a_retry_makes_the_family_whole() -> None:
     assert found.view.verdict.text == "completed · 0 failed after retries · 0 unaccounted"
 
 
-def test_what_a_retry_skipped_is_skipped_and_no_longer_failed() -> None:
+def test_objects_skipped_by_a_retry_are_not_failed() -> None:
     child = retry(2, Counts(10, 6, 3, 1))
     found = family([PARENT, child], (tied(child, PARENT),))
     assert found.view.counts == Counts(1000, 996, 3, 1)
 
 
-def test_a_retry_of_what_was_not_copied_takes_it_off_that() -> None:
+def test_retry_of_skipped_objects_reduces_not_copied() -> None:
     parent = job(1, "completed", counts=Counts(1000, 900, 90, 10), not_copied=37)
     child = retry(2, Counts(30, 20, 6, 4))
     found = family([parent, child], (tied(child, parent, ARCHIVED),))
@@ -74,7 +74,7 @@ def test_a_retry_under_way_keeps_its_family_from_being_over() -> None:
     assert (found.view.percent, found.view.verdict, found.view.state) == (99, None, State.RUNNING)
 
 
-def test_a_retry_of_which_nothing_is_known_yet_changes_nothing() -> None:
+def test_retry_without_counts_changes_nothing() -> None:
     child = keys_of(job(2, counts=Counts(), percent=None), 10)
     found = family([PARENT, child], (tied(child, PARENT),))
     assert found.view.counts == PARENT.counts
@@ -89,14 +89,14 @@ def test_a_retry_that_was_aborted_is_named_and_leaves_its_failures() -> None:
     )
 
 
-def test_a_list_of_keys_that_retries_nothing_known_is_a_job_of_its_own() -> None:
+def test_list_of_keys_without_a_parent_is_its_own_job() -> None:
     other = retry(2, Counts(10, 10, 0, 0))
     assert family([PARENT, other]).view.counts.objects == 1010
     gone = RetryLink(other.key, job(9).key, 10)
     assert family([PARENT, other], (gone,)).view.counts.objects == 1010
 
 
-def test_ties_that_are_told_twice_or_in_a_circle_do_no_harm() -> None:
+def test_duplicate_and_cyclic_links_are_ignored() -> None:
     child = retry(2, Counts(10, 7, 0, 3))
     link, back = tied(child, PARENT), tied(PARENT, child)
     self_made = RetryLink(PARENT.key, PARENT.key, 1)
@@ -153,14 +153,14 @@ def test_failures_divided_among_several_retries_and_all_of_them_tried_once_more(
     assert family([PARENT, *halves, *good], [*links, *more]).view.counts.failed == 0
 
 
-def test_what_a_retry_copies_makes_good_nothing_of_another_job() -> None:
+def test_retry_does_not_reduce_failures_of_another_job() -> None:
     other = job(7, "completed", counts=Counts(100, 90, 0, 10), not_copied=0)
     twice = [over(retry(n, Counts(10, 10, 0, 0)), overwrite=True) for n in (2, 3)]
     links = [tied(one, PARENT) for one in twice]
     assert family([PARENT, other, *twice], links).view.counts == Counts(1100, 1090, 0, 10)
 
 
-def test_what_was_not_copied_and_is_tried_twice_is_made_good_once() -> None:
+def test_skipped_objects_retried_twice_count_once() -> None:
     parent = job(1, "completed", counts=Counts(100, 50, 50, 0), not_copied=5)
     first = retry(2, Counts(5, 3, 0, 2))
     second = over(retry(3, Counts(5, 1, 3, 1)), overwrite=False)
@@ -202,7 +202,7 @@ def pairs(*jobs: JobView, links: tuple[RetryLink, ...] = ()) -> list[tuple[str, 
     return sorted((pair.inner.job_id, pair.outer.job_id) for pair in found)
 
 
-def test_prefixes_of_which_one_begins_the_other_overlap() -> None:
+def test_nested_prefixes_overlap() -> None:
     assert pairs(job(1, prefix="2024/"), job(2, prefix="2024/01/")) == [("job0002", "job0001")]
     assert pairs(job(1, prefix="2024/01/"), job(2, prefix="2024/")) == [("job0001", "job0002")]
     assert len(pairs(job(1, prefix="2024/"), job(2, prefix="2024/"))) == 1
@@ -220,14 +220,14 @@ def test_retries_and_lists_of_keys_overlap_nothing() -> None:
     assert pairs(job(1, prefix="2024/"), again, links=(tied(again, job(1, prefix="2024/")),)) == []
 
 
-def test_what_ran_one_after_the_other_is_no_overlap() -> None:
+def test_consecutive_jobs_do_not_overlap() -> None:
     first = when(job(1, "aborted", prefix="a/"), -9, -5)
     later = when(job(2, "aborted", prefix="a/b/"), -4, -3)
     assert pairs(first, later) == []
     assert len(pairs(first, when(later, -6, -3))) == 1
 
 
-def test_while_a_job_is_live_those_that_ended_both_are_past() -> None:
+def test_pairs_of_ended_jobs_are_omitted_while_a_job_is_live() -> None:
     first = when(job(1, "aborted", prefix="a/"), -9, -5)
     later = when(job(2, "aborted", prefix="a/b/"), -6, -3)
     assert len(pairs(first, later)) == 1
@@ -236,7 +236,7 @@ def test_while_a_job_is_live_those_that_ended_both_are_past() -> None:
 
 
 @given(st.lists(st.text("ab/", max_size=4), min_size=1, max_size=7))
-def test_overlaps_are_just_the_pairs_of_which_one_begins_the_other(prefixes: list[str]) -> None:
+def test_overlaps_are_exactly_the_nested_pairs(prefixes: list[str]) -> None:
     jobs = [job(n, prefix=prefix or None) for n, prefix in enumerate(prefixes)]
     found = {frozenset((p.inner, p.outer)) for p in family(jobs).overlaps}
     wanted = {
@@ -272,7 +272,7 @@ def test_a_job_that_was_done_all_over_again_is_not_counted() -> None:
         when(job(2, gone=True, prefix="a/"), -4),
     ],
 )
-def test_it_is_counted_while_nothing_does_all_of_it_again(later: JobView) -> None:
+def test_job_counts_unless_a_later_job_repeats_all_of_it(later: JobView) -> None:
     first = when(job(1, "completed", prefix="a/"), -9, -5)
     assert family([first, later]).superseded == frozenset()
 

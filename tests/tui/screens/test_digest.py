@@ -17,7 +17,7 @@ from slurper_tui.tui.screens.dialogs import Page
 from slurper_tui.tui.screens.digest import HOW_TO_CLOSE, HOW_TO_SCROLL, DigestDialog, digest_lines
 from slurper_tui.tui.state import ScreenOptions
 from tests.fake_feed import FakeFeed
-from tests.monitor.reports.digests import SINCE, a_quiet_night, an_eventful_night, job, told
+from tests.monitor.reports.digests import SINCE, a_quiet_night, an_eventful_night, job, sample
 from tests.tui.jobs import NOW, harmless, snapshot, view
 
 LOOK = Look(zone=UTC)
@@ -103,7 +103,7 @@ def test_in_ascii_nothing_else_is_said() -> None:
 
 def test_foreign_text_is_harmless() -> None:
     evil = "[red]a\x1b[31m\u202eb"
-    samples = (told(SINCE, 9, 1, "running"), told(NOW, 9, 2, evil, after_gap=True))
+    samples = (sample(SINCE, 9, 1, "running"), sample(NOW, 9, 2, evil, after_gap=True))
     digest = make_digest([job(1, samples, source=evil, target=evil)], SINCE, NOW, UTC)
     said = lines(digest, 75)
     assert all(harmless(line) for line in said)
