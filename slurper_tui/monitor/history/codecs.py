@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from itertools import pairwise
 from typing import Any, TypeVar
 
 import msgspec
@@ -312,21 +311,3 @@ def _json(value: object) -> str:
         import json  # takes 1 ms; only for text that is not valid Unicode
 
         return json.dumps(msgspec.to_builtins(value))
-
-
-def last_of_each(samples: Sequence[Recorded], step: float) -> tuple[Recorded, ...]:
-    """Return the first and last sample, the newest of every `step` seconds, and both sides of gaps.
-
-    samples: oldest first. Applying it to its own result changes nothing.
-    """
-    chosen = set(_places(samples, max(1, to_ms(step))))
-    return tuple(sample for place, sample in enumerate(samples) if place in chosen)
-
-
-def _places(samples: Sequence[Recorded], step: int) -> Iterator[int]:
-    yield from {0, len(samples) - 1}
-    for place, (one, other) in enumerate(pairwise(samples)):
-        if other.after_gap:
-            yield from (place, place + 1)
-        elif to_ms(one.at) // step != to_ms(other.at) // step:
-            yield place

@@ -1,8 +1,6 @@
-"""The stored data of a history: the SQL that reads and writes it every day.
+"""The stored jobs and samples of a history: reading and writing, thinning, correcting times.
 
-`Store` holds jobs and samples, `Notes` events, links between a retry and its original job
-(`RetryLink`) and log counts, `Plans` plans and their steps. Tables are in `schema`, corrections of
-times in `clock`, deletion of old samples in `thinning`.
+Tables are in `schema`; `notes` has events, retry links, log counts and plans.
 
 Every call is synchronous and may raise sqlite3.Error. A write is one transaction. A store may be
 used from any thread, but only from one at a time. Times are UTC seconds, stored as whole
@@ -15,240 +13,42 @@ from __future__ import annotations
 
 import sqlite3
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import suppress
-from functools import partial
+from collections.abc import Iterator, Sequence
+from itertools import accumulate, pairwise
 from pathlib import Path
-
-from msgspec.structs import replace
+from typing import NamedTuple
 
 from slurper_tui.api.models import Job
+from slurper_tui.format import parse_time
 from slurper_tui.monitor.history.codecs import (
     LATEST_MS,
     SAMPLE_COLUMNS,
     UNREADABLE,
     Row,
     checked_texts,
-    counts_of,
-    counts_row,
-    event_of,
-    event_row,
+    job_of,
     job_text,
-    key_row,
     last_text,
-    link_of,
     place_text,
-    plan_of,
-    plan_row,
     readable,
     remembered_of,
     sample_of,
     sample_row,
-    step_of,
-    step_row,
     text,
-    tie_row,
     to_ms,
 )
 from slurper_tui.monitor.history.files import Ownership, identity_of
+from slurper_tui.monitor.history.notes import Notes, of_accounts
 from slurper_tui.monitor.history.schema import transaction, version_of
-from slurper_tui.monitor.history.thinning import STEP_SECONDS
-from slurper_tui.monitor.model.base import JobKey
-from slurper_tui.monitor.model.events import Event, RetryLink
+from slurper_tui.monitor.history.thinning import (
+    STEP_SECONDS,
+    WHOLE_SECONDS,
+    step_start,
+    superfluous,
+)
+from slurper_tui.monitor.model.base import AHEAD_SECONDS, CREATED_SLACK, EARLIEST, JobKey
 from slurper_tui.monitor.model.job import Counts
-from slurper_tui.monitor.model.logs import LogCounts
-from slurper_tui.monitor.model.plans import Plan, Step, StepState
 from slurper_tui.monitor.model.samples import Recorded, Remembered
-
-_PLAN = "id, account_id, made_at, retry_account_id, retry_job_id, log_types"
-_STEP = "number, state, at, job_id, said, CAST(draft AS BLOB)"
-_KEEP_PLAN = f"INSERT INTO plans (base_url, {_PLAN}) VALUES (?, ?, ?, ?, ?, ?, ?)"
-_KEEP_STEP = """
-    INSERT INTO steps (plan, number, state, at, job_id, said, draft) VALUES (?, ?, ?, ?, ?, ?, ?)
-"""
-_STATE = """
-    SELECT state FROM steps JOIN plans ON id = plan
-    WHERE base_url = ? AND plan = ? AND number = ?
-"""
-_MOVE = """
-    UPDATE steps SET state = ?, at = ?, job_id = ?, said = ?, draft = ?
-    WHERE plan = ? AND number = ?
-"""
-
-
-class Plans:
-    """The plans of one base URL and their steps. Calls may raise sqlite3.Error.
-
-    is_copy: the plans that exist now are copies; the file, where other programs may continue them,
-        has the true states. The copies are never changed.
-    """
-
-    def __init__(self, connection: sqlite3.Connection, place: str, *, is_copy: bool) -> None:
-        self._connection = connection
-        self._place = place
-        self._last_copy = self._last_id() if is_copy else 0
-
-    def keep(self, plan: Plan) -> Plan:
-        """Insert a new plan and return it with its id, the next free one."""
-        with transaction(self._connection):
-            kept = replace(plan, id=1 + self._last_id())
-            self._connection.execute(_KEEP_PLAN, (self._place, kept.id, *plan_row(kept)))
-            self._connection.executemany(
-                _KEEP_STEP, ((kept.id, step.number, *step_row(step)) for step in kept.steps)
-            )
-        return kept
-
-    def _last_id(self) -> int:
-        [[last]] = self._connection.execute("SELECT max(id) FROM plans").fetchall()
-        return last or 0
-
-    def all(self, accounts: Sequence[str] = ()) -> tuple[Plan, ...]:
-        """Return the plans of these accounts (all if none are given), oldest first."""
-        rows = self._connection.execute(
-            f"SELECT {_PLAN} FROM plans WHERE {_of_accounts(accounts)} ORDER BY made_at, id",
-            (self._place, *accounts),
-        ).fetchall()
-        return tuple(self._read(rows))
-
-    def _read(self, rows: Sequence[Row]) -> Iterator[Plan]:
-        for row in rows:
-            steps = self._connection.execute(
-                f"SELECT {_STEP} FROM steps WHERE plan = ? ORDER BY number", (row[0],)
-            ).fetchall()
-            # Skip an invalid plan; the others stay readable.
-            with suppress(*UNREADABLE):
-                plan = plan_of(row, [step_of(step) for step in steps])
-                yield replace(plan, is_copy=plan.id <= self._last_copy)
-
-    def move(self, plan_id: int, number: int, before: StepState, after: Step) -> bool:
-        """Replace a step if its state is still `before`; return whether it was replaced.
-
-        The change is on disk when this returns True.
-        """
-        if plan_id <= self._last_copy:
-            return False
-        with transaction(self._connection):
-            found = self._connection.execute(_STATE, (self._place, plan_id, number)).fetchone()
-            if found != (str(before),):
-                return False
-            self._connection.execute(_MOVE, (*step_row(after), plan_id, number))
-        return True
-
-    def copy_to(self, target: sqlite3.Connection) -> None:
-        """Copy the plans to a prepared, empty database, inside a transaction."""
-        plans = self._connection.execute(
-            f"SELECT base_url, {_PLAN} FROM plans WHERE base_url = ?", (self._place,)
-        )
-        target.executemany(_KEEP_PLAN, plans)
-        steps = self._connection.execute(
-            "SELECT plan, number, state, at, job_id, said, draft FROM steps JOIN plans ON id = plan"
-            " WHERE base_url = ?",
-            (self._place,),
-        )
-        target.executemany(_KEEP_STEP, steps)
-
-
-def _of_accounts(accounts: Sequence[str]) -> str:
-    """Return a WHERE condition for the base URL and these accounts (all if none are given)."""
-    listed = f" AND account_id IN ({', '.join('?' * len(accounts))})" if accounts else ""
-    return f"base_url = ?{listed}"
-
-
-MOST_EVENTS = 500
-"""Events kept for each job; older ones are deleted."""
-
-_OF_JOB = "base_url = ? AND account_id = ? AND job_id = ?"
-_EVENT = "base_url, account_id, job_id, at, what, detail, said"
-_TIE = "account_id, job_id, parent_account_id, parent_job_id, keys, log_types"
-_KEEP_EVENT = f"INSERT OR IGNORE INTO events ({_EVENT}) VALUES (?, ?, ?, ?, ?, ?, ?)"
-_THIN_EVENTS = f"""
-    DELETE FROM events WHERE {_OF_JOB} AND number NOT IN (
-        SELECT number FROM events WHERE {_OF_JOB} ORDER BY at DESC, number DESC LIMIT ?
-    )
-"""
-_KEEP_TIE = f"""
-    INSERT INTO ties (base_url, {_TIE}) VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET
-    parent_account_id = excluded.parent_account_id, parent_job_id = excluded.parent_job_id,
-    keys = excluded.keys, log_types = excluded.log_types
-"""
-_COUNTS = "base_url, account_id, job_id, read_at, counts"
-_KEEP_COUNTS = f"INSERT OR REPLACE INTO log_counts ({_COUNTS}) VALUES (?, ?, ?, ?, ?)"
-
-
-class Notes:
-    """Events, retry links, log counts and plans of one base URL. No accounts means all accounts.
-
-    is_copy: the notes that exist now are copies.
-    """
-
-    def __init__(
-        self, connection: sqlite3.Connection, place: str, *, is_copy: bool = False
-    ) -> None:
-        self.plans = Plans(connection, place, is_copy=is_copy)
-        self._connection = connection
-        self._place = place
-
-    def keep(
-        self,
-        events: Sequence[Event],
-        counts: Mapping[JobKey, LogCounts],
-        links: Sequence[RetryLink] = (),
-    ) -> None:
-        """Write events (ignoring duplicates); replace log counts and retry links of their jobs."""
-        with transaction(self._connection):
-            self._connection.executemany(
-                _KEEP_TIE, ((self._place, *tie_row(link)) for link in links)
-            )
-            self._connection.executemany(
-                _KEEP_EVENT, ((self._place, *event_row(event)) for event in events)
-            )
-            for key in {event.key for event in events}:
-                job = (self._place, *key_row(key))
-                self._connection.execute(_THIN_EVENTS, (*job, *job, MOST_EVENTS))
-            self._connection.executemany(
-                _KEEP_COUNTS,
-                ((self._place, *counts_row(key, of_job)) for key, of_job in counts.items()),
-            )
-
-    def events(self, key: JobKey, most: int) -> tuple[Event, ...]:
-        """Return a job's newest events, at most `most`, oldest first."""
-        rows = self._connection.execute(
-            f"SELECT at, what, detail, said FROM events WHERE {_OF_JOB}"
-            " ORDER BY at DESC, number DESC LIMIT ?",
-            (self._place, *key_row(key), most),
-        ).fetchall()
-        return tuple(readable(reversed(rows), partial(event_of, key)))
-
-    def links(self, accounts: Sequence[str] = ()) -> tuple[RetryLink, ...]:
-        """Return the retries made in these accounts, in the order they were recorded."""
-        rows = self._connection.execute(
-            f"SELECT {_TIE} FROM ties WHERE {_of_accounts(accounts)} ORDER BY number",
-            (self._place, *accounts),
-        )
-        return tuple(readable(rows, link_of))
-
-    def counts(self, accounts: Sequence[str] = ()) -> dict[JobKey, LogCounts]:
-        """Return the stored log counts of these accounts' jobs."""
-        rows = self._connection.execute(
-            "SELECT account_id, job_id, CAST(counts AS BLOB) FROM log_counts"
-            f" WHERE {_of_accounts(accounts)}",
-            (self._place, *accounts),
-        )
-        return dict(readable(rows, counts_of))
-
-    def copy_to(self, target: sqlite3.Connection) -> None:
-        """Copy all notes to a prepared, empty database."""
-        with transaction(target):
-            target.executemany(_KEEP_EVENT, self._select("events", _EVENT, "number"))
-            target.executemany(_KEEP_TIE, self._select("ties", f"base_url, {_TIE}", "number"))
-            target.executemany(_KEEP_COUNTS, self._select("log_counts", _COUNTS, "job_id"))
-            self.plans.copy_to(target)
-
-    def _select(self, table: str, columns: str, order: str) -> sqlite3.Cursor:
-        return self._connection.execute(
-            f"SELECT {columns} FROM {table} WHERE base_url = ? ORDER BY {order}", (self._place,)
-        )
-
 
 _ALWAYS = 2**62
 """Milliseconds; later than any sample."""
@@ -264,7 +64,7 @@ _KEEP_LAST = """
 
 # Go from the newest sample to the newest one of the previous non-empty step, and so on: one index
 # lookup for each step, however many samples it holds. Gaps have an index of their own.
-_LAST_OF_EACH = """
+_LAST_OF_EACH = f"""
     WITH RECURSIVE newest (at) AS (
         SELECT max(at) FROM samples WHERE job = :job AND at BETWEEN :since AND :latest
         UNION ALL
@@ -276,8 +76,7 @@ _LAST_OF_EACH = """
         SELECT at FROM samples INDEXED BY gaps
         WHERE job = :job AND after_gap = 1 AND at >= :since
     )
-    SELECT at, objects, transferred, skipped, failed, status, after_gap, stalled
-    FROM samples WHERE job = :job AND at IN (
+    SELECT {SAMPLE_COLUMNS} FROM samples WHERE job = :job AND at IN (
         SELECT at FROM newest UNION SELECT at FROM gap
         UNION SELECT min(at) FROM samples WHERE job = :job AND at >= :since
         UNION SELECT (
@@ -286,6 +85,67 @@ _LAST_OF_EACH = """
         ) FROM gap
     ) ORDER BY at
 """
+
+_FIRST = "SELECT min(at) FROM samples WHERE job = ? AND at BETWEEN max(?, 0) AND ?"
+_LAST_BEFORE = "SELECT max(at) FROM samples WHERE job = ? AND at BETWEEN 0 AND ? - 1"
+_GAP_BEFORE = """
+    SELECT max(at) FROM samples INDEXED BY gaps
+    WHERE job = ? AND after_gap = 1 AND at BETWEEN 0 AND ?
+"""
+_JOBS_IN_FUTURE = f"""
+    SELECT number, CAST(job AS BLOB) FROM jobs
+    WHERE (SELECT max(at) FROM samples WHERE job = number AND at <= {LATEST_MS}) > :limit
+    OR last_at BETWEEN :limit + 1 AND {LATEST_MS}
+"""
+
+WINDOW_SECONDS = 6 * 3600.0
+"""Length of the part of a job's samples that is thinned at once; a whole number of steps."""
+
+SOME = 20_000
+"""Samples examined in one transaction; then other writers get a turn."""
+
+_SPARE = 4
+"""Free pages beyond a quarter of the file are returned to the disk; the others are reused."""
+
+LONGEST_WATCHED_MS = 4 * 86_400_000
+"""A longer span between two samples is a gap, even if not marked: no poll is that slow."""
+
+MOST_BEHIND_MS = 90 * 86_400_000
+"""Samples further ahead than this were dated wrongly: a present clock that far behind would show a
+time before the job was created."""
+
+
+class Dated(NamedTuple):
+    """A sample's stored time, and whether a gap precedes it."""
+
+    at: int
+    after_gap: bool
+
+
+class _Move(NamedTuple):
+    """Samples of one job, oldest first, and their new times."""
+
+    job: int
+    block: Sequence[Dated]
+    times: Sequence[int]
+
+
+def fitted(block: Sequence[Dated], floor: int, end: int) -> list[int] | None:
+    """Return times for samples that end at `end` and begin after `floor`.
+
+    The spans stay as they are; if that is too long, each gap is shortened to 1 ms. None if even
+    that does not fit: the samples cannot have been taken in that time.
+    """
+    spans = [after.at - before.at for before, after in pairwise(block)]
+    watched = [
+        1 if after.after_gap or span > LONGEST_WATCHED_MS else span
+        for span, after in zip(spans, block[1:], strict=True)
+    ]
+    for each in (spans, watched):
+        begin = end - sum(each)
+        if begin > floor:
+            return list(accumulate(each, initial=begin))
+    return None
 
 
 class Store:
@@ -319,7 +179,7 @@ class Store:
         """Return the last known state of every job of these accounts that is not gone."""
         rows = self._connection.execute(
             "SELECT account_id, job_id, CAST(job AS BLOB), CAST(last AS BLOB), closed FROM jobs"
-            f" WHERE gone = 0 AND {_of_accounts(accounts)} ORDER BY number",
+            f" WHERE gone = 0 AND {of_accounts(accounts)} ORDER BY number",
             (self._place, *accounts),
         )
         return tuple(readable(rows, remembered_of))
@@ -327,7 +187,7 @@ class Store:
     def keys(self, accounts: Sequence[str] = ()) -> tuple[JobKey, ...]:
         """Return the keys of all stored jobs, in the order they were first seen."""
         rows = self._connection.execute(
-            f"SELECT account_id, job_id FROM jobs WHERE {_of_accounts(accounts)} ORDER BY number",
+            f"SELECT account_id, job_id FROM jobs WHERE {of_accounts(accounts)} ORDER BY number",
             (self._place, *accounts),
         )
         return tuple(JobKey(*ids) for ids in readable(rows, checked_texts))
@@ -337,12 +197,8 @@ class Store:
     ) -> tuple[Recorded, ...]:
         """Return a job's samples between two UTC seconds, both included, oldest first."""
         end = _ALWAYS if until is None else to_ms(until)
-        rows = self._connection.execute(
-            f"SELECT {SAMPLE_COLUMNS} FROM samples"
-            " WHERE job = ? AND at BETWEEN ? AND ? ORDER BY at",
-            (self._number(key), to_ms(since), end),
-        )
-        return tuple(readable(rows, sample_of))
+        where = "at BETWEEN ? AND ? ORDER BY at"
+        return self._select(where, self._number(key), to_ms(since), end)
 
     def last_of_each(self, key: JobKey, since: float, step: float) -> tuple[Recorded, ...]:
         """Return a job's samples thinned to one per step, oldest first.
@@ -389,7 +245,7 @@ class Store:
     def _which(self, accounts: Sequence[str], key: JobKey | None) -> tuple[str, Row]:
         """Return a WHERE condition, and its values, for one job or these accounts."""
         if key is None:
-            return _of_accounts(accounts), (self._place, *accounts)
+            return of_accounts(accounts), (self._place, *accounts)
         return "samples.job = ? AND number = ?", (self._number(key),) * 2
 
     def _number(self, key: JobKey) -> int | None:
@@ -404,13 +260,13 @@ class Store:
 
         A sample that is already stored changes nothing. A job without an id is skipped.
         """
+        of_each: dict[JobKey, list[Recorded]] = {}
+        for key, sample in samples:
+            of_each.setdefault(key, []).append(sample)
         with transaction(self._connection):
             self._connection.executemany(
                 _KEEP_JOB, map(self._job_row, (j for j in jobs if j.job.id))
             )
-            of_each: dict[JobKey, list[Recorded]] = {}
-            for key, sample in samples:
-                of_each.setdefault(key, []).append(sample)
             for key, of_job in of_each.items():
                 if key.job_id:
                     self._write_samples(key, of_job)
@@ -419,45 +275,192 @@ class Store:
         number = self._number(key)
         if number is None:
             unseen = Remembered(key.account_id, Job(id=key.job_id))
-            number = self._connection.execute(_KEEP_JOB, self._job_row(unseen)).lastrowid
+            number = self._connection.execute(_KEEP_JOB, self._job_row(unseen)).lastrowid or 0
         rows = [sample_row(sample) for sample in samples]
         begin = 0
         for place, sample in enumerate(samples):
             if sample.set_back:
-                from slurper_tui.monitor.history.clock import set_back  # rarely needed
-
                 self._insert(number, rows[begin:place])
-                set_back(self._connection, number or 0, rows[place][0])
+                self._set_back(number, rows[place][0])
                 begin = place
         self._insert(number, rows[begin:])
         oldest = min(row[0] for row in rows)
         self._connection.execute(_KEEP_LAST, (last_text(samples[-1]), rows[-1][0], oldest, number))
 
-    def _insert(self, number: int | None, rows: Sequence[Row]) -> None:
+    def _insert(self, number: int, rows: Sequence[Row]) -> None:
         self._connection.executemany(_KEEP_SAMPLE, ((number, *row) for row in rows))
 
-    def _job_row(self, known: Remembered) -> Row:
-        job_id = text(known.job.id or "")
-        place = (self._place, text(known.account_id), job_id)
-        return (*place, job_text(known.job), int(known.closed), int(known.gone))
-
-    def heal(self, now: float) -> bool:
-        """Move samples and notes dated in the future to before `now` (UTC seconds).
-
-        They come from a clock that was ahead. Return whether anything was moved.
-        """
-        from slurper_tui.monitor.history.clock import heal
-
-        return heal(self._connection, now)
+    def _job_row(self, stored: Remembered) -> Row:
+        job_id = text(stored.job.id or "")
+        place = (self._place, text(stored.account_id), job_id)
+        return (*place, job_text(stored.job), int(stored.closed), int(stored.gone))
 
     def thin(self, now: float) -> bool:
-        """Thin old samples, a limited number per call; return whether more are left.
+        """Thin samples older than a day, a limited number per call; return whether more are left.
 
+        Includes other base URLs. Each job's `thinned_to` records how far it has been thinned.
         now: UTC seconds.
         """
-        from slurper_tui.monitor.history.thinning import thin_some  # not for the first picture
+        with transaction(self._connection):
+            more = self._thin_until(to_ms(step_start(now - WHOLE_SECONDS)))
+        [[free]] = self._connection.execute("PRAGMA freelist_count")
+        [[pages]] = self._connection.execute("PRAGMA page_count")
+        if free > pages // _SPARE:
+            # `execute` would stop after the first page, `executescript` does not.
+            spare = free - pages // _SPARE
+            self._connection.executescript(f"PRAGMA incremental_vacuum({spare})")
+        return more
 
-        return thin_some(self._connection, now)
+    def _thin_until(self, end: int) -> bool:
+        """Thin the samples before `end`, window by window; return whether more are left."""
+        examined = 0
+        jobs = self._connection.execute("SELECT number, thinned_to FROM jobs").fetchall()
+        for job, thinned_to in jobs:
+            first = self._first(job, thinned_to)
+            while first is not None and first < end:
+                if examined >= SOME:
+                    return True
+                begin = to_ms(step_start(first / 1000))
+                thinned_to = min(end, begin + to_ms(WINDOW_SECONDS))
+                examined += self._thin_window(job, begin, thinned_to)
+                first = self._first(job, thinned_to)
+        return False
+
+    def _first(self, job: int, since: int) -> int | None:
+        """Return the time of a job's first sample at or after `since`; None if there is none."""
+        first: int | None
+        [[first]] = self._connection.execute(_FIRST, (job, since, LATEST_MS)).fetchall()
+        return first
+
+    def _thin_window(self, job: int, begin: int, end: int) -> int:
+        """Thin a job's samples from `begin` up to but excluding `end`; return their number."""
+        samples = self._select("at >= ? AND at < ? ORDER BY at", job, begin, end)
+        before = self._select("at < ? ORDER BY at DESC LIMIT 1", job, begin)
+        after = self._select("at >= ? ORDER BY at LIMIT 1", job, end)
+        gone = superfluous(samples, before[0] if before else None, after[0] if after else None)
+        self._connection.executemany(
+            "DELETE FROM samples WHERE job = ? AND at = ?", ((job, to_ms(s.at)) for s in gone)
+        )
+        self._connection.execute("UPDATE jobs SET thinned_to = ? WHERE number = ?", (end, job))
+        return len(samples)
+
+    def heal(self, now: float) -> bool:
+        """Move samples and notes dated in the future by a clock that was ahead to before `now`.
+
+        Their order, their values and, if possible, the time between them stay. Includes other base
+        URLs. Return whether anything was moved. Nothing is moved if one job's samples show that
+        `now` (UTC seconds) is behind instead.
+        """
+        limit, now_ms = to_ms(now + AHEAD_SECONDS), to_ms(now)
+        if now < EARLIEST or not (self._jobs_in_future(limit) or self.notes.later(limit)):
+            return False
+        with transaction(self._connection):
+            moves = []
+            for job, job_json in self._jobs_in_future(limit):
+                move = self._moved_back(job, job_json, limit, now_ms)
+                if move is None:
+                    return False
+                moves.append(move)
+            for move in moves:
+                self._apply(move)
+            self.notes.set_back(limit, now_ms)
+        return True
+
+    def _jobs_in_future(self, limit: int) -> list[Row]:
+        """Return number and JSON of the jobs with a sample after `limit`, or a copy of one."""
+        return self._connection.execute(_JOBS_IN_FUTURE, {"limit": limit}).fetchall()
+
+    def _moved_back(self, job: int, job_json: bytes, limit: int, now: int) -> _Move | None:
+        """Return the move of a job's samples after `limit`; None if `now` must be behind."""
+        first = self._time(_FIRST, job, limit, LATEST_MS)
+        if first is None:  # only the copy of its newest sample is in the future
+            return _Move(job, (), ())
+        block = self._block(job, first)
+        last, floor = block[-1].at, to_ms(EARLIEST)
+        try:
+            created = parse_time(job_of(job_json).created_at)
+        except UNREADABLE:
+            created = None
+        # A creation time after the last sample is wrong and ignored.
+        if created is not None and to_ms(created - CREATED_SLACK) <= last:
+            floor = to_ms(created - CREATED_SLACK)
+        times = fitted(block, max(floor, self._previous(job, block)), now - 1)
+        if times is not None:
+            return _Move(job, block, times)
+        if floor >= now or last - now <= MOST_BEHIND_MS:
+            return None
+        return self._crowded(job, first, now)
+
+    def _set_back(self, job: int, now: int) -> None:
+        """Move a job's samples dated `now` or later to before it, because the clock was set back.
+
+        Call it inside a transaction. All samples since the last gap are moved by the same time if
+        that fits; otherwise only the later samples are squeezed into the time before `now`.
+        """
+        first = self._time(_FIRST, job, now, LATEST_MS)
+        if first is None:
+            return
+        block = self._block(job, first)
+        times = fitted(block, self._previous(job, block), now - 1)
+        self._apply(self._crowded(job, first, now) if times is None else _Move(job, block, times))
+
+    def _crowded(self, job: int, first: int, now: int) -> _Move:
+        """Spread the samples since `first` over the time before `now`.
+
+        Earlier samples are included until there is a millisecond for each.
+        """
+        rows = self._dated(job, first)
+        before = self._time(_LAST_BEFORE, job, rows[0].at)
+        while before is not None and now - before <= len(rows):
+            rows.insert(0, Dated(before, False))
+            before = self._time(_LAST_BEFORE, job, before)
+        begin = now - len(rows) - 1 if before is None else before
+        times = [begin + n * (now - begin) // (len(rows) + 1) for n in range(1, len(rows) + 1)]
+        return _Move(job, [row._replace(after_gap=True) for row in rows], times)
+
+    def _time(self, statement: str, *values: int) -> int | None:
+        """Return a single time; None if there is none, or if it is damaged."""
+        [[at]] = self._connection.execute(statement, values).fetchall()
+        return at if type(at) is int else None
+
+    def _block(self, job: int, first: int) -> list[Dated]:
+        """Return the samples from the last gap at or before `first` on."""
+        return self._dated(job, self._time(_GAP_BEFORE, job, first) or 0)
+
+    def _dated(self, job: int, since: int) -> list[Dated]:
+        rows = self._connection.execute(
+            "SELECT at, after_gap FROM samples WHERE job = ? AND at BETWEEN ? AND ? ORDER BY at",
+            (job, since, LATEST_MS),
+        )
+        return [Dated(at, gap == 1) for at, gap in rows if type(at) is int]
+
+    def _previous(self, job: int, block: Sequence[Dated]) -> int:
+        return self._time(_LAST_BEFORE, job, block[0].at) or 0
+
+    def _apply(self, move: _Move) -> None:
+        """Write the new times, oldest first, so that no two samples collide.
+
+        A sample whose distance from the one before it changed is marked as the first after a gap.
+        """
+        moved = list(zip(move.block, move.times, strict=True))
+        as_before = [b.at - a.at == t - s for (a, s), (b, t) in pairwise(moved)]
+        self._connection.executemany(
+            "UPDATE samples SET at = ?, after_gap = ? WHERE job = ? AND at = ?",
+            (
+                (at, int(row.after_gap or not same), move.job, row.at)
+                for (row, at), same in zip(moved, [True, *as_before], strict=False)
+            ),
+        )
+        newest = self._select("at BETWEEN 0 AND ? ORDER BY at DESC LIMIT 1", move.job, LATEST_MS)
+        last = (last_text(newest[0]), to_ms(newest[0].at)) if newest else (None, None)
+        begun = min(move.times, default=LATEST_MS)
+        self._connection.execute(_KEEP_LAST, (*last, begun, move.job))
+
+    def _select(self, where: str, job: int | None, *values: int) -> tuple[Recorded, ...]:
+        rows = self._connection.execute(
+            f"SELECT {SAMPLE_COLUMNS} FROM samples WHERE job = ? AND {where}", (job, *values)
+        )
+        return tuple(readable(rows, sample_of))
 
     def make_room(self) -> None:
         """Checkpoint the write-ahead log, so that its space can be reused."""
@@ -484,7 +487,7 @@ class Store:
             self._ownership.release()
 
 
-WHOLE_SECONDS = 3 * 86_400.0
+COPIED_WHOLE_SECONDS = 3 * 86_400.0
 """Seconds before the newest sample that are copied in full; older samples are thinned."""
 
 COPY_SECONDS = 0.3
@@ -522,7 +525,7 @@ def copy(
     number, last_at = names.index("number"), names.index("last_at")
     known = (row[last_at] for row in rows if type(row[last_at]) is int)
     newest = max((at for at in known if at <= LATEST_MS), default=0)
-    since = newest - to_ms(WHOLE_SECONDS)
+    since = newest - to_ms(COPIED_WHOLE_SECONDS)
     with transaction(target):
         _insert(target, "jobs", len(names), rows)
         for row in rows:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from slurper_tui.monitor.history.store import Plans
+from slurper_tui.monitor.history.notes import Plans
 from slurper_tui.monitor.jobs import create as making
 from slurper_tui.monitor.jobs import plan_runner as plan_run
 from slurper_tui.monitor.model.plans import Plan

@@ -13,9 +13,8 @@ from msgspec.structs import replace
 from slurper_tui.api.models import Job
 from slurper_tui.cli.connect import ABSENCE, OpenHistory
 from slurper_tui.monitor.estimate.series import Series
-from slurper_tui.monitor.history.clock import Dated, fitted
 from slurper_tui.monitor.history.opening import open_store
-from slurper_tui.monitor.history.store import Store
+from slurper_tui.monitor.history.store import Dated, Store, fitted
 from slurper_tui.monitor.model.base import Moment
 from slurper_tui.monitor.model.events import Event, What
 from slurper_tui.monitor.model.job import Counts, JobView

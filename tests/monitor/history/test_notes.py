@@ -10,13 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from slurper_tui.monitor.history.notes import MOST_EVENTS
 from slurper_tui.monitor.history.opening import (
     open_file,
     open_history,
     read_store,
 )
 from slurper_tui.monitor.history.schema import MIGRATIONS, ForeignFile, prepare
-from slurper_tui.monitor.history.store import MOST_EVENTS, Store
+from slurper_tui.monitor.history.store import Store
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.events import Event, RetryLink, What
 from slurper_tui.monitor.model.logs import LogCounts

@@ -9,10 +9,15 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from slurper_tui.api.models import Job, Source, Target
-from slurper_tui.monitor.history.codecs import last_of_each, place_text
+from slurper_tui.monitor.history.codecs import place_text
 from slurper_tui.monitor.history.opening import open_store
 from slurper_tui.monitor.history.store import Store
-from slurper_tui.monitor.history.thinning import WHOLE_SECONDS, step_start, superfluous
+from slurper_tui.monitor.history.thinning import (
+    WHOLE_SECONDS,
+    last_of_each,
+    step_start,
+    superfluous,
+)
 from slurper_tui.monitor.model.job import Counts
 from slurper_tui.monitor.model.samples import Recorded, Remembered
 from tests.monitor.history.samples import (

@@ -1,0 +1,251 @@
+"""The stored notes of a history: events, retry links, log counts, and plans with their steps.
+
+Every call is synchronous and may raise sqlite3.Error. A write is one transaction. Tables are in
+`schema`; `store` has the jobs and samples.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Mapping, Sequence
+from functools import partial
+
+from msgspec.structs import replace
+
+from slurper_tui.monitor.history.codecs import (
+    LATEST_MS,
+    Row,
+    counts_of,
+    counts_row,
+    event_of,
+    event_row,
+    key_row,
+    link_of,
+    plan_of,
+    plan_row,
+    readable,
+    step_of,
+    step_row,
+    tie_row,
+)
+from slurper_tui.monitor.history.schema import transaction
+from slurper_tui.monitor.model.base import JobKey
+from slurper_tui.monitor.model.events import Event, RetryLink
+from slurper_tui.monitor.model.logs import LogCounts
+from slurper_tui.monitor.model.plans import Plan, Step, StepState
+
+_PLAN = "id, account_id, made_at, retry_account_id, retry_job_id, log_types"
+_STEP = "number, state, at, job_id, said, CAST(draft AS BLOB)"
+_KEEP_PLAN = f"INSERT INTO plans (base_url, {_PLAN}) VALUES (?, ?, ?, ?, ?, ?, ?)"
+_KEEP_STEP = """
+    INSERT INTO steps (plan, number, state, at, job_id, said, draft) VALUES (?, ?, ?, ?, ?, ?, ?)
+"""
+_STATE = """
+    SELECT state FROM steps JOIN plans ON id = plan
+    WHERE base_url = ? AND plan = ? AND number = ?
+"""
+_MOVE = """
+    UPDATE steps SET state = ?, at = ?, job_id = ?, said = ?, draft = ?
+    WHERE plan = ? AND number = ?
+"""
+
+
+class Plans:
+    """The plans of one base URL and their steps. Calls may raise sqlite3.Error.
+
+    is_copy: the plans that exist now are copies; the file, where other programs may continue them,
+        has the true states. The copies are never changed.
+    """
+
+    def __init__(self, connection: sqlite3.Connection, place: str, *, is_copy: bool) -> None:
+        self._connection = connection
+        self._place = place
+        self._last_copy = self._last_id() if is_copy else 0
+
+    def keep(self, plan: Plan) -> Plan:
+        """Insert a new plan and return it with its id, the next free one."""
+        with transaction(self._connection):
+            kept = replace(plan, id=1 + self._last_id())
+            self._connection.execute(_KEEP_PLAN, (self._place, kept.id, *plan_row(kept)))
+            self._connection.executemany(
+                _KEEP_STEP, ((kept.id, step.number, *step_row(step)) for step in kept.steps)
+            )
+        return kept
+
+    def _last_id(self) -> int:
+        [[last]] = self._connection.execute("SELECT max(id) FROM plans").fetchall()
+        return last or 0
+
+    def all(self, accounts: Sequence[str] = ()) -> tuple[Plan, ...]:
+        """Return the plans of these accounts (all if none are given), oldest first."""
+        rows = self._connection.execute(
+            f"SELECT {_PLAN} FROM plans WHERE {of_accounts(accounts)} ORDER BY made_at, id",
+            (self._place, *accounts),
+        ).fetchall()
+        return tuple(readable(rows, self._plan_of))
+
+    def _plan_of(self, row: Row) -> Plan:
+        steps = self._connection.execute(
+            f"SELECT {_STEP} FROM steps WHERE plan = ? ORDER BY number", (row[0],)
+        ).fetchall()
+        plan = plan_of(row, [step_of(step) for step in steps])
+        return replace(plan, is_copy=plan.id <= self._last_copy)
+
+    def move(self, plan_id: int, number: int, before: StepState, after: Step) -> bool:
+        """Replace a step if its state is still `before`; return whether it was replaced.
+
+        The change is on disk when this returns True.
+        """
+        if plan_id <= self._last_copy:
+            return False
+        with transaction(self._connection):
+            found = self._connection.execute(_STATE, (self._place, plan_id, number)).fetchone()
+            if found != (str(before),):
+                return False
+            self._connection.execute(_MOVE, (*step_row(after), plan_id, number))
+        return True
+
+    def copy_to(self, target: sqlite3.Connection) -> None:
+        """Copy the plans to a prepared, empty database, inside a transaction."""
+        plans = self._connection.execute(
+            f"SELECT base_url, {_PLAN} FROM plans WHERE base_url = ?", (self._place,)
+        )
+        target.executemany(_KEEP_PLAN, plans)
+        steps = self._connection.execute(
+            "SELECT plan, number, state, at, job_id, said, draft FROM steps JOIN plans ON id = plan"
+            " WHERE base_url = ?",
+            (self._place,),
+        )
+        target.executemany(_KEEP_STEP, steps)
+
+
+def of_accounts(accounts: Sequence[str]) -> str:
+    """Return a WHERE condition for the base URL and these accounts (all if none are given)."""
+    listed = f" AND account_id IN ({', '.join('?' * len(accounts))})" if accounts else ""
+    return f"base_url = ?{listed}"
+
+
+MOST_EVENTS = 500
+"""Events kept for each job; older ones are deleted."""
+
+_OF_JOB = "base_url = ? AND account_id = ? AND job_id = ?"
+_EVENT = "base_url, account_id, job_id, at, what, detail, said"
+_TIE = "account_id, job_id, parent_account_id, parent_job_id, keys, log_types"
+_KEEP_EVENT = f"INSERT OR IGNORE INTO events ({_EVENT}) VALUES (?, ?, ?, ?, ?, ?, ?)"
+_THIN_EVENTS = f"""
+    DELETE FROM events WHERE {_OF_JOB} AND number NOT IN (
+        SELECT number FROM events WHERE {_OF_JOB} ORDER BY at DESC, number DESC LIMIT ?
+    )
+"""
+_KEEP_TIE = f"""
+    INSERT INTO ties (base_url, {_TIE}) VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET
+    parent_account_id = excluded.parent_account_id, parent_job_id = excluded.parent_job_id,
+    keys = excluded.keys, log_types = excluded.log_types
+"""
+_DATED = {"events": ("number", "at"), "plans": ("id", "made_at")}
+"""Tables with times that `set_back` corrects, and their columns of a row's id and time."""
+
+_COUNTS = "base_url, account_id, job_id, read_at, counts"
+_KEEP_COUNTS = f"INSERT OR REPLACE INTO log_counts ({_COUNTS}) VALUES (?, ?, ?, ?, ?)"
+
+
+class Notes:
+    """Events, retry links, log counts and plans of one base URL. No accounts means all accounts.
+
+    is_copy: the notes that exist now are copies.
+    """
+
+    def __init__(
+        self, connection: sqlite3.Connection, place: str, *, is_copy: bool = False
+    ) -> None:
+        self.plans = Plans(connection, place, is_copy=is_copy)
+        self._connection = connection
+        self._place = place
+
+    def keep(
+        self,
+        events: Sequence[Event],
+        counts: Mapping[JobKey, LogCounts],
+        links: Sequence[RetryLink] = (),
+    ) -> None:
+        """Write events (ignoring duplicates); replace log counts and retry links of their jobs."""
+        with transaction(self._connection):
+            self._connection.executemany(
+                _KEEP_TIE, ((self._place, *tie_row(link)) for link in links)
+            )
+            self._connection.executemany(
+                _KEEP_EVENT, ((self._place, *event_row(event)) for event in events)
+            )
+            for key in {event.key for event in events}:
+                job = (self._place, *key_row(key))
+                self._connection.execute(_THIN_EVENTS, (*job, *job, MOST_EVENTS))
+            self._connection.executemany(
+                _KEEP_COUNTS,
+                ((self._place, *counts_row(key, of_job)) for key, of_job in counts.items()),
+            )
+
+    def events(self, key: JobKey, most: int) -> tuple[Event, ...]:
+        """Return a job's newest events, at most `most`, oldest first."""
+        rows = self._connection.execute(
+            f"SELECT at, what, detail, said FROM events WHERE {_OF_JOB}"
+            " ORDER BY at DESC, number DESC LIMIT ?",
+            (self._place, *key_row(key), most),
+        ).fetchall()
+        return tuple(readable(reversed(rows), partial(event_of, key)))
+
+    def links(self, accounts: Sequence[str] = ()) -> tuple[RetryLink, ...]:
+        """Return the retries made in these accounts, in the order they were recorded."""
+        rows = self._connection.execute(
+            f"SELECT {_TIE} FROM ties WHERE {of_accounts(accounts)} ORDER BY number",
+            (self._place, *accounts),
+        )
+        return tuple(readable(rows, link_of))
+
+    def counts(self, accounts: Sequence[str] = ()) -> dict[JobKey, LogCounts]:
+        """Return the stored log counts of these accounts' jobs."""
+        rows = self._connection.execute(
+            "SELECT account_id, job_id, CAST(counts AS BLOB) FROM log_counts"
+            f" WHERE {of_accounts(accounts)}",
+            (self._place, *accounts),
+        )
+        return dict(readable(rows, counts_of))
+
+    def later(self, limit: int) -> Mapping[str, Sequence[int]]:
+        """Return the ids of events and plans after `limit`, for each table that has some.
+
+        They are ordered by time. Includes other base URLs. limit: milliseconds since 1970.
+        """
+        found = {}
+        for table, (number, at) in _DATED.items():
+            rows = self._connection.execute(
+                f"SELECT {number} FROM {table} WHERE {at} BETWEEN ? AND ? ORDER BY {at}, {number}",
+                (limit + 1, LATEST_MS),
+            ).fetchall()
+            if rows:
+                found[table] = [row[0] for row in rows]
+        return found
+
+    def set_back(self, limit: int, now: int) -> None:
+        """Move events and plans after `limit` to just before `now`, in their order.
+
+        Call it inside a transaction. limit, now: milliseconds since 1970.
+        """
+        for table, later in self.later(limit).items():
+            number, at = _DATED[table]
+            self._connection.executemany(
+                f"UPDATE OR IGNORE {table} SET {at} = ? WHERE {number} = ?",
+                ((now - len(later) + place, row) for place, row in enumerate(later)),
+            )
+
+    def copy_to(self, target: sqlite3.Connection) -> None:
+        """Copy all notes to a prepared, empty database."""
+        with transaction(target):
+            target.executemany(_KEEP_EVENT, self._select("events", _EVENT, "number"))
+            target.executemany(_KEEP_TIE, self._select("ties", f"base_url, {_TIE}", "number"))
+            target.executemany(_KEEP_COUNTS, self._select("log_counts", _COUNTS, "job_id"))
+            self.plans.copy_to(target)
+
+    def _select(self, table: str, columns: str, order: str) -> sqlite3.Cursor:
+        return self._connection.execute(
+            f"SELECT {columns} FROM {table} WHERE base_url = ? ORDER BY {order}", (self._place,)
+        )
