@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 import msgspec
 from msgspec.structs import replace
 
-from slurper_tui.api.models import Job, Source
+from slurper_tui.api.models import Job
 from slurper_tui.format import END_OF_CALENDAR
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.events import Event, RetryLink, What
@@ -132,21 +132,17 @@ def last_text(sample: Recorded) -> str:
 
 def job_text(job: Job) -> str:
     """Encode a job as JSON, without unknown fields, object keys and passwords."""
-    target = job.target and replace(job.target, extra={})
-    bare = replace(job, source=_bare_source(job.source), target=target, extra={})
+    source, target = job.source, job.target and replace(job.target, extra={})
+    if source is not None:
+        endpoint = source.endpoint and place_text(source.endpoint)
+        source = replace(source, endpoint=endpoint, keys=None, extra={})
+    bare = replace(job, source=source, target=target, extra={})
     try:
         return msgspec.json.encode(bare).decode()
     except UnicodeEncodeError:
         import json  # takes 1 ms; only for text that is not valid Unicode
 
         return text(json.dumps(msgspec.to_builtins(bare), ensure_ascii=False))
-
-
-def _bare_source(source: Source | None) -> Source | None:
-    if source is None:
-        return None
-    endpoint = source.endpoint and place_text(source.endpoint)
-    return replace(source, endpoint=endpoint, keys=None, extra={})
 
 
 def place_text(url: str) -> str:
@@ -163,17 +159,6 @@ def place_text(url: str) -> str:
     return text(scheme + re.split(r"[?#]", bare, maxsplit=1)[0].rstrip("/"))
 
 
-def _checked(last: Recorded) -> Recorded:
-    """Check the values of a sample with correct types. Raises ValueError."""
-    counts = last.counts
-    if not 0 <= last.at <= END_OF_CALENDAR:
-        raise ValueError("no time")
-    for number in (counts.objects, counts.transferred, counts.skipped, counts.failed):
-        if number is not None and not 0 <= number <= _GREATEST:
-            raise ValueError("no count")
-    return last
-
-
 def job_of(json_text: bytes) -> Job:
     """Decode a job from JSON. Raises one of `UNREADABLE` if it is invalid."""
     return _job.decode(json_text)
@@ -185,7 +170,14 @@ def remembered_of(row: Row) -> Remembered:
     job = job_of(json_text)
     if closed not in _FLAGS or not job.id or text(job.id) != job_id:
         raise ValueError("no job")
-    newest = None if last is None else _checked(_last.decode(last))
+    newest = None if last is None else _last.decode(last)
+    if newest is not None:
+        counts = newest.counts
+        numbers = (counts.objects, counts.transferred, counts.skipped, counts.failed)
+        if not 0 <= newest.at <= END_OF_CALENDAR:
+            raise ValueError("no time")
+        if not all(number is None or 0 <= number <= _GREATEST for number in numbers):
+            raise ValueError("no count")
     return Remembered(checked_text(account_id), job, newest, closed == 1)
 
 
@@ -204,8 +196,8 @@ def key_row(key: JobKey) -> Row:
 
 def event_row(event: Event) -> Row:
     """Encode an event as a row."""
-    said = (str(event.what), text(event.detail), text(event.message))
-    return (*key_row(event.key), to_ms(event.at), *said)
+    texts = (str(event.what), text(event.detail), text(event.message))
+    return (*key_row(event.key), to_ms(event.at), *texts)
 
 
 def event_of(key: JobKey, row: Row) -> Event:
@@ -214,7 +206,7 @@ def event_of(key: JobKey, row: Row) -> Event:
     return Event(key, checked_time(at), What(what), checked_text(detail), checked_text(said))
 
 
-def tie_row(link: RetryLink) -> Row:
+def link_row(link: RetryLink) -> Row:
     """Encode a retry link as a row."""
     return (*key_row(link.child), *key_row(link.parent), link.keys, words_text(link.log_types))
 

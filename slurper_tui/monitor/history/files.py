@@ -233,18 +233,7 @@ class Ownership:
 
     def claim(self) -> bool:
         """Return whether this instance holds the lock; try to get it if not."""
-        if not self._sole:
-            self._sole = self._locked()
-        return self._sole
-
-    def release(self) -> None:
-        """Release the lock."""
-        if self._descriptor is not None:
-            os.close(self._descriptor)
-        self._descriptor, self._sole = None, False
-
-    def _locked(self) -> bool:
-        if sys.platform == "win32":
+        if self._sole or sys.platform == "win32":
             return True
         import fcntl
 
@@ -255,5 +244,12 @@ class Ownership:
         except BlockingIOError:
             return False
         except OSError:
-            return True  # a file system without locks: other instances cannot be detected
+            pass  # a file system without locks: other instances cannot be detected
+        self._sole = True
         return True
+
+    def release(self) -> None:
+        """Release the lock."""
+        if self._descriptor is not None:
+            os.close(self._descriptor)
+        self._descriptor, self._sole = None, False

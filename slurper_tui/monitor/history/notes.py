@@ -21,12 +21,12 @@ from slurper_tui.monitor.history.codecs import (
     event_row,
     key_row,
     link_of,
+    link_row,
     plan_of,
     plan_row,
     readable,
     step_of,
     step_row,
-    tie_row,
 )
 from slurper_tui.monitor.history.schema import transaction
 from slurper_tui.monitor.model.base import JobKey
@@ -130,15 +130,15 @@ MOST_EVENTS = 500
 
 _OF_JOB = "base_url = ? AND account_id = ? AND job_id = ?"
 _EVENT = "base_url, account_id, job_id, at, what, detail, said"
-_TIE = "account_id, job_id, parent_account_id, parent_job_id, keys, log_types"
+_LINK = "account_id, job_id, parent_account_id, parent_job_id, keys, log_types"
 _KEEP_EVENT = f"INSERT OR IGNORE INTO events ({_EVENT}) VALUES (?, ?, ?, ?, ?, ?, ?)"
 _THIN_EVENTS = f"""
     DELETE FROM events WHERE {_OF_JOB} AND number NOT IN (
         SELECT number FROM events WHERE {_OF_JOB} ORDER BY at DESC, number DESC LIMIT ?
     )
 """
-_KEEP_TIE = f"""
-    INSERT INTO ties (base_url, {_TIE}) VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET
+_KEEP_LINK = f"""
+    INSERT INTO ties (base_url, {_LINK}) VALUES (?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET
     parent_account_id = excluded.parent_account_id, parent_job_id = excluded.parent_job_id,
     keys = excluded.keys, log_types = excluded.log_types
 """
@@ -171,7 +171,7 @@ class Notes:
         """Write events (ignoring duplicates); replace log counts and retry links of their jobs."""
         with transaction(self._connection):
             self._connection.executemany(
-                _KEEP_TIE, ((self._place, *tie_row(link)) for link in links)
+                _KEEP_LINK, ((self._place, *link_row(link)) for link in links)
             )
             self._connection.executemany(
                 _KEEP_EVENT, ((self._place, *event_row(event)) for event in events)
@@ -196,7 +196,7 @@ class Notes:
     def links(self, accounts: Sequence[str] = ()) -> tuple[RetryLink, ...]:
         """Return the retries made in these accounts, in the order they were recorded."""
         rows = self._connection.execute(
-            f"SELECT {_TIE} FROM ties WHERE {of_accounts(accounts)} ORDER BY number",
+            f"SELECT {_LINK} FROM ties WHERE {of_accounts(accounts)} ORDER BY number",
             (self._place, *accounts),
         )
         return tuple(readable(rows, link_of))
@@ -241,7 +241,7 @@ class Notes:
         """Copy all notes to a prepared, empty database."""
         with transaction(target):
             target.executemany(_KEEP_EVENT, self._select("events", _EVENT, "number"))
-            target.executemany(_KEEP_TIE, self._select("ties", f"base_url, {_TIE}", "number"))
+            target.executemany(_KEEP_LINK, self._select("ties", f"base_url, {_LINK}", "number"))
             target.executemany(_KEEP_COUNTS, self._select("log_counts", _COUNTS, "job_id"))
             self.plans.copy_to(target)
 

@@ -1,8 +1,8 @@
 """Writes and reads a history in its own thread, so that a slow disk never blocks the loop.
 
 `Recorder` writes jobs and samples, `HistoryNotes` events, retry links, log counts and plans. Both
-run in one `OneThread` and keep in memory what could not be written: `Waiting` holds samples,
-bounded and safe between two threads.
+run in one `OneThread` and keep in memory what could not be written: `PendingSamples` holds
+samples, bounded and safe between two threads.
 """
 
 from __future__ import annotations
@@ -90,7 +90,7 @@ class Batch(NamedTuple):
     samples: tuple[KeyedSample, ...]
 
 
-class Waiting:
+class PendingSamples:
     """Jobs and samples that are not written yet, oldest first.
 
     Over the limit, the older half is thinned like samples older than a day; if that is not enough,
@@ -132,18 +132,16 @@ class Waiting:
             return [sample for of_job, sample in self._samples if of_job == key]
 
     def _fit(self) -> None:
-        if len(self._samples) > self._most:
-            half = len(self._samples) // 2
-            thinned = _thinned(self._samples[:half]) + self._samples[half:]
-            self._samples = thinned[-self._most :]
-
-
-def _thinned(samples: Sequence[KeyedSample]) -> list[KeyedSample]:
-    of_each: dict[JobKey, list[Recorded]] = {}
-    for key, sample in samples:
-        of_each.setdefault(key, []).append(sample)
-    gone = {(key, s.at) for key, of_job in of_each.items() for s in superfluous(of_job)}
-    return [(key, sample) for key, sample in samples if (key, sample.at) not in gone]
+        if len(self._samples) <= self._most:
+            return
+        half = len(self._samples) // 2
+        older, newer = self._samples[:half], self._samples[half:]
+        of_each: dict[JobKey, list[Recorded]] = {}
+        for key, sample in older:
+            of_each.setdefault(key, []).append(sample)
+        gone = {(key, s.at) for key, of_job in of_each.items() for s in superfluous(of_job)}
+        older = [(key, sample) for key, sample in older if (key, sample.at) not in gone]
+        self._samples = [*older, *newer][-self._most :]
 
 
 def merged(written: tuple[Recorded, ...], waiting: Sequence[Recorded]) -> tuple[Recorded, ...]:
@@ -190,8 +188,8 @@ class Recorder:
         self._clock = clock
         self._view = view
         self._notice = view.reason if view.keeping is Keeping.ON else ""
-        self._waiting = Waiting()
-        self._known: dict[JobKey, Remembered] = {}
+        self._waiting = PendingSamples()
+        self._written: dict[JobKey, Remembered] = {}
         self._thread = thread or OneThread("history")
         self._thinned_at = -math.inf
         self._closed = False
@@ -222,11 +220,23 @@ class Recorder:
         self, key: JobKey, since: float = 0.0, until: float | None = None
     ) -> tuple[Recorded, ...]:
         """Return a job's samples between two UTC seconds, both included, oldest first."""
-        return await self._read(lambda: self._samples(key, since, until))
+        end = math.inf if until is None else until
+
+        def read() -> tuple[Recorded, ...]:
+            waiting = [s for s in self._waiting.of(key) if since <= s.at <= end]
+            return merged(self._store.samples(key, since, until), waiting)
+
+        return await self._read(read)
 
     async def last_of_each(self, key: JobKey, since: float, step: float) -> tuple[Recorded, ...]:
         """Return the newest sample of every `step` seconds since `since`, oldest first."""
-        return await self._read(lambda: self._last_of_each(key, since, step))
+
+        def read() -> tuple[Recorded, ...]:
+            written = self._store.last_of_each(key, since, step)
+            waiting = [s for s in self._waiting.of(key) if since <= s.at]
+            return last_of_each(merged(written, waiting), step) if waiting else written
+
+        return await self._read(read)
 
     async def _read(self, read: Callable[[], tuple[Recorded, ...]]) -> tuple[Recorded, ...]:
         if self._closed:
@@ -252,7 +262,8 @@ class Recorder:
         if self._closed:
             return
         self._closed = True
-        ended = asyncio.wrap_future(self._thread.submit(self._end))
+        self._thread.submit(self._write)
+        ended = asyncio.wrap_future(self._thread.submit(lambda: self._try_to(self._store.close)))
         self._thread.end()
         try:
             _, late = await asyncio.wait([ended], timeout=CLOSE_SECONDS)
@@ -296,46 +307,30 @@ class Recorder:
                 self._set_aside(self._store.path)
             raise
 
-    def _samples(self, key: JobKey, since: float, until: float | None) -> tuple[Recorded, ...]:
-        end = math.inf if until is None else until
-        waiting = [s for s in self._waiting.of(key) if since <= s.at <= end]
-        return merged(self._store.samples(key, since, until), waiting)
-
-    def _last_of_each(self, key: JobKey, since: float, step: float) -> tuple[Recorded, ...]:
-        kept = self._store.last_of_each(key, since, step)
-        waiting = [s for s in self._waiting.of(key) if since <= s.at]
-        return last_of_each(merged(kept, waiting), step) if waiting else kept
-
     def _write(self) -> None:
-        """Write the queued samples and notes."""
-        self._write_samples()
-        self._try_to(lambda: self.on_store(self.notes.write))
-
-    def _write_samples(self) -> None:
-        """Write all queued samples; after a failure the rest stays queued."""
+        """Write all queued samples and notes; after a failure the rest stays queued."""
         while (batch := self._waiting.take()) is not None:
             try:
                 self._write_batch(batch)
             except Exception as error:
                 self._waiting.put_back(batch)
-                self._failed(error)
-                return
-            self._thin_in_time(batch)
+                _log.warning("history: %s", error)
+                if self._store.path is not None:
+                    self._view = HistoryView(Keeping.OFF, reason_of(error))
+                    if is_damage(error):
+                        self._set_aside(self._store.path)
+                break
+        self._try_to(lambda: self.on_store(self.notes.write))
 
     def _write_batch(self, batch: Batch) -> None:
         self.on_store(lambda store: store.write(batch.jobs, batch.samples))
-        self._known |= {job.key: job for job in batch.jobs}
+        self._written |= {job.key: job for job in batch.jobs}
         if self._store.path is not None:
             self._view = history_view(self._store, self._notice)
-
-    def _failed(self, error: Exception) -> None:
-        """Show why nothing is written; replace the file if it is damaged."""
-        _log.warning("history: %s", error)
-        if self._store.path is None:
-            return
-        self._view = HistoryView(Keeping.OFF, reason_of(error))
-        if is_damage(error):
-            self._set_aside(self._store.path)
+        newest = max((sample.at for _, sample in batch.samples), default=None)
+        if newest is not None and not 0 <= newest - self._thinned_at < THIN_SECONDS:
+            self._thinned_at = newest
+            self._thread.submit(lambda: self._thin(newest))
 
     def _set_aside(self, path: Path) -> None:
         """Rename the damaged file and begin a new one, once per session.
@@ -354,29 +349,17 @@ class Recorder:
             self._view = HistoryView(Keeping.OFF, reason_of(error))
 
     def _begin(self, path: Path) -> None:
-        """Open the file at `path`, creating it if missing, and queue all known jobs for writing."""
+        """Open the file at `path`, creating it if missing, and queue all jobs again."""
         self._store.close()
         self._store, notice = open_file(path, self._store.base_url, clock=self._clock)
         self._notice = notice or self._notice
         self.notes.forget_file()
-        self._waiting.put_back(Batch(tuple(self._known.values()), ()))
-
-    def _thin_in_time(self, batch: Batch) -> None:
-        if not batch.samples:
-            return
-        newest = max(sample.at for _, sample in batch.samples)
-        if not 0 <= newest - self._thinned_at < THIN_SECONDS:
-            self._thinned_at = newest
-            self._thread.submit(lambda: self._thin(newest))
+        self._waiting.put_back(Batch(tuple(self._written.values()), ()))
 
     def _thin(self, now: float) -> None:
         """Thin a limited number of samples; queue the rest after the tasks that came meanwhile."""
         if self._try_to(lambda: self._store.thin(now)) and not self._closed:
             self._thread.submit(lambda: self._thin(now))
-
-    def _end(self) -> None:
-        self._write()
-        self._try_to(self._store.close)
 
 
 T = TypeVar("T")
@@ -385,14 +368,14 @@ MOST = 5_000
 """Limit of events in memory; the oldest are dropped."""
 
 
-class _Batch(NamedTuple):
+class _PendingNotes(NamedTuple):
     events: Sequence[Event] = ()
     counts: Mapping[JobKey, LogCounts] = {}
     links: Sequence[RetryLink] = ()
 
-    def then(self, later: _Batch) -> _Batch:
+    def then(self, later: _PendingNotes) -> _PendingNotes:
         """Return both batches as one; of events, the newest `MOST`."""
-        return _Batch(
+        return _PendingNotes(
             (*self.events, *later.events)[-MOST:],
             {**self.counts, **later.counts},
             (*self.links, *later.links),
@@ -412,7 +395,7 @@ class HistoryNotes:
     def __init__(self, recorder: Recorder) -> None:
         self._recorder = recorder
         self._lock = threading.Lock()
-        self._waiting = _Batch()
+        self._waiting = _PendingNotes()
         self._waiting_plans: dict[int, Plan] = {}
         self._numbers: dict[int, int] = {}
         self._is_first_file = True
@@ -425,18 +408,18 @@ class HistoryNotes:
 
     def note(self, events: Sequence[Event]) -> None:
         """Queue events for writing. Returns at once."""
-        self._wait(_Batch(events))
+        self._wait(_PendingNotes(events))
 
     def keep_counts(self, key: JobKey, counts: LogCounts) -> None:
         """Queue a job's log counts, which replace earlier ones. Returns at once."""
-        self._wait(_Batch(counts={key: counts}))
+        self._wait(_PendingNotes(counts={key: counts}))
 
     async def link(self, link: RetryLink) -> None:
         """Record that one job retries another; written when this returns, if the disk works."""
-        self._wait(_Batch(links=[link]))
+        self._wait(_PendingNotes(links=[link]))
         await self._try(lambda: None)
 
-    def _wait(self, batch: _Batch) -> None:
+    def _wait(self, batch: _PendingNotes) -> None:
         with self._lock:
             self._waiting = self._waiting.then(batch)
         self._recorder.write_soon()
@@ -466,7 +449,9 @@ class HistoryNotes:
 
     async def keep_plan(self, plan: Plan) -> Plan:
         """Store a new plan and return it with its id; on disk when this returns, if possible."""
-        written = await self._try(lambda: self._keep_plan(plan))
+        written = await self._try(
+            lambda: self._with_id(self._on_disk(lambda notes: notes.plans.keep(plan)))
+        )
         if written is not None:
             return written
         with self._lock:
@@ -521,9 +506,6 @@ class HistoryNotes:
         self._numbers[plan_id] = plan.id
         return replace(plan, id=plan_id)
 
-    def _keep_plan(self, plan: Plan) -> Plan:
-        return self._with_id(self._on_disk(lambda notes: notes.plans.keep(plan)))
-
     def _plans(self, accounts: Sequence[str]) -> tuple[Plan, ...]:
         """Return the plans on disk, if they can be read, and those that wait."""
         kept: Sequence[Plan] = ()
@@ -557,7 +539,7 @@ class HistoryNotes:
             self._numbers[plan.id] = store.notes.plans.keep(plan).id
             del self._waiting_plans[plan.id]
         with self._lock:
-            batch, self._waiting = self._waiting, _Batch()
+            batch, self._waiting = self._waiting, _PendingNotes()
         if not any(batch):
             return
         try:

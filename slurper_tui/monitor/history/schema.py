@@ -169,21 +169,16 @@ def migrate(connection: sqlite3.Connection, migrations: Sequence[Migration] = MI
     if version > len(migrations):
         raise NewerHistory
     for number in range(version, len(migrations)):
-        _apply(connection, number, migrations[number])
+        with transaction(connection):
+            if version_of(connection) != number:
+                continue  # another instance has just applied it
+            for statement in migrations[number]:
+                connection.execute(statement)
+            connection.execute(f"PRAGMA user_version = {number + 1}")
+            connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
     if version < len(migrations):
         # Write the version into the file itself, where its first bytes are checked.
         connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
-
-
-def _apply(connection: sqlite3.Connection, number: int, migration: Migration) -> None:
-    """Apply one migration, unless another instance has just done so."""
-    with transaction(connection):
-        if version_of(connection) != number:
-            return
-        for statement in migration:
-            connection.execute(statement)
-        connection.execute(f"PRAGMA user_version = {number + 1}")
-        connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
 
 
 @contextmanager

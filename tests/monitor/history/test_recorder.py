@@ -18,7 +18,7 @@ import pytest
 
 from slurper_tui.monitor.history import recorder as module
 from slurper_tui.monitor.history.opening import open_history
-from slurper_tui.monitor.history.recorder import Batch, Recorder, Waiting
+from slurper_tui.monitor.history.recorder import Batch, PendingSamples, Recorder
 from slurper_tui.monitor.history.store import BATCH
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.samples import HistoryView, Keeping, Recorded
@@ -367,10 +367,10 @@ async def test_two_instances_write_one_history(path: Path) -> None:
         assert second.view == ON
 
 
-# Waiting samples ---------------------------------------------------------------------------------
+# Pending samples ---------------------------------------------------------------------------------
 
 
-def taken(waiting: Waiting) -> list[Batch]:
+def taken(waiting: PendingSamples) -> list[Batch]:
     batches = list[Batch]()
     while batch := waiting.take():
         batches.append(batch)
@@ -378,7 +378,7 @@ def taken(waiting: Waiting) -> list[Batch]:
 
 
 def test_waiting_samples_are_taken_in_limited_batches_oldest_first() -> None:
-    waiting = Waiting()
+    waiting = PendingSamples()
     assert waiting.take() is None
     waiting.add([job()], of(key(), run_of(2 * BATCH + 1)))
     first = waiting.take()
@@ -393,7 +393,7 @@ def test_waiting_samples_are_taken_in_limited_batches_oldest_first() -> None:
 
 
 def test_too_many_waiting_samples_are_thinned_oldest_first() -> None:
-    waiting = Waiting(most=1000)
+    waiting = PendingSamples(most=1000)
     past = run_of(5000)
     for told in past:
         waiting.add([], of(key(), [told]))
@@ -405,7 +405,7 @@ def test_too_many_waiting_samples_are_thinned_oldest_first() -> None:
 
 
 def test_waiting_samples_over_the_limit_are_dropped_oldest_first() -> None:
-    waiting = Waiting(most=100)
+    waiting = PendingSamples(most=100)
     sparse = run_of(150, every=600.0)
     waiting.add([], of(key(), sparse))
     assert waiting.of(key()) == sparse[-100:]
