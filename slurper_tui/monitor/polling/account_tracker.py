@@ -235,7 +235,6 @@ class AccountTrack:
         self.lazy_turn = 0
         self.failures = 0
         self.misses = 0
-        self._answered = False
         self._last_good: Moment | None = None
         self._done_before: dict[str, int] = {}
         self._recovered: tuple[Problem, Moment] | None = None
@@ -244,20 +243,18 @@ class AccountTrack:
     @property
     def view(self) -> AccountView:
         """The frozen view of the account."""
+        listing = self.listing
+        problem = self.problem or listing.problem
+        if self.problem is None and problem is not None and self._last_good is not None:
+            problem = replace(problem, last_good=self._last_good.wall)  # the jobs answer
         return AccountView(
             account_id=self.account_id,
-            listed=self.listing.complete,
-            answered=self._answered,
-            pages=self.listing.pages,
-            problem=self.problem or self._listing_problem,
+            listed=listing.complete,
+            answered=self._last_good is not None,
+            pages=listing.pages,
+            problem=problem,
             outage=self._outage,
         )
-
-    @property
-    def _listing_problem(self) -> Problem | None:
-        """The problem of the list alone, while the account's jobs answer."""
-        problem, good = self.listing.problem, self._last_good
-        return replace(problem, last_good=good.wall) if problem and good else problem
 
     @property
     def complete(self) -> bool:
@@ -274,11 +271,6 @@ class AccountTrack:
             track.under_way, track.urgent, track.asked_at = True, False, now
         self.under_way += 1
         self.probes += probe
-
-    def sent(self, track: JobTrack | None, now: float) -> None:
-        """Record that the request was sent. now: monotonic seconds."""
-        if track is not None:
-            track.sent_at = now
 
     def end(self, track: JobTrack | None, *, unasked: bool = False) -> None:
         """Record that the request has ended. unasked: it got no answer and is due again at once."""
@@ -312,7 +304,7 @@ class AccountTrack:
             for track in self.jobs.values():
                 track.catch_up()
         self.failures = self.misses = 0
-        self._answered, self._last_good = True, now
+        self._last_good = now
 
     def failed(self, error: ApiError, now: Moment, since: float, wait: float, probe: bool) -> None:
         """Apply a failure and decide whether the account as a whole fails.

@@ -16,8 +16,6 @@ import random
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, TypeVar
 
-import msgspec
-
 from slurper_tui.api.errors import ApiError, RateLimit, RateLimited
 from slurper_tui.api.models import Answer
 from slurper_tui.monitor.model.base import Moment
@@ -77,9 +75,12 @@ class Budget:
         if limit is None:
             return
         if limit.remaining is not None and limit.reset:
-            self._left = self._less(
-                int(limit.remaining * SHARE), now + min(limit.reset, _LONGEST), now
-            )
+            left, until = int(limit.remaining * SHARE), now + min(limit.reset, _LONGEST)
+            if self._left is not None and now < self._left[1]:
+                # Answers may arrive out of order: the smaller of the two grants holds.
+                until = self._left[1] if left >= self._left[0] else until
+                left = min(left, self._left[0])
+            self._left = (left, until)
         if limit.quota is not None and limit.window:
             self._policy = (max(1, int(limit.quota * SHARE)), min(limit.window, _LONGEST))
 
@@ -134,36 +135,26 @@ class Budget:
         own = (int(GRANTED * SHARE), WINDOW)
         return [own] if self._policy is None else [own, self._policy]
 
-    def _less(self, left: int, until: float, now: float) -> tuple[int, float]:
-        """Return the smaller of two grants; answers may arrive out of order."""
-        if self._left is None or now >= self._left[1]:
-            return (left, until)
-        return (min(left, self._left[0]), self._left[1] if left >= self._left[0] else until)
 
+class TokenBucket:
+    """A token bucket, full at first: `burst` tokens at once, then as many as `refill` adds.
 
-class TokenBucket(msgspec.Struct):
-    """A token bucket: `burst` tokens at once, then `rate` tokens per second.
-
-    In any period it gives at most `burst` tokens plus `rate` times the period.
-
-    at: when it was last refilled, in monotonic seconds.
+    In any period it gives at most `burst` tokens plus the rate times the period.
     """
 
-    burst: float
-    rate: float
-    tokens: float
-    at: float
-
-    @classmethod
-    def full(cls, burst: float, rate: float, now: float) -> TokenBucket:
-        """Return a full bucket."""
-        return cls(burst, rate, burst, now)
+    def __init__(self, burst: float) -> None:
+        self.tokens = burst
+        self._burst = burst
+        self._refilled_at = 0.0
 
     def refill(self, now: float, rate: float) -> int:
-        """Add tokens at `rate` for the time since the last call; return the whole tokens."""
-        self.rate = rate
-        self.tokens = min(self.burst, self.tokens + max(0.0, now - self.at) * rate)
-        self.at = now
+        """Add `rate` tokens per second since the last call; return the whole tokens.
+
+        now: monotonic seconds.
+        """
+        gained = max(0.0, now - self._refilled_at) * rate
+        self.tokens = min(self._burst, self.tokens + gained)
+        self._refilled_at = now
         return int(self.tokens)
 
     def take(self, number: int = 1) -> None:
@@ -186,6 +177,7 @@ READ_RESERVE = 100
 class Metered:
     """Sends requests and counts each in the budget.
 
+    now: returns both clocks.
     blocked: called after a 429.
     polls: returns the requests per second that the polls need.
     answered: called after every good answer, so that failing accounts are probed soon.
@@ -202,23 +194,18 @@ class Metered:
     ) -> None:
         self.api = api
         self._budget = budget
-        self._now = now
+        self.now = now
         self._blocked = blocked
         self._polls = polls
         self._answered = answered
-        self._bucket = TokenBucket.full(READ_BURST, LEAST_READS, 0.0)
-
-    @property
-    def now(self) -> Callable[[], Moment]:
-        """Returns the wall clock and the monotonic clock."""
-        return self._now
+        self._bucket = TokenBucket(READ_BURST)
 
     async def at_once(self, send: Callable[[], Awaitable[Answer[T]]]) -> T:
         """Send a request that the user waits for. Raises ApiError.
 
         Raises RateLimited without sending while the API blocks or the budget is spent.
         """
-        now = self._now().mono
+        now = self.now().mono
         if not self._budget.available(now):
             wait = self._budget.ready_at(now) - now
             raise RateLimited(
@@ -243,7 +230,7 @@ class Metered:
 
     def _wait(self) -> float:
         """Return the seconds until the next check; 0 if a request may be sent now."""
-        now = self._now().mono
+        now = self.now().mono
         granted = self._budget.per_second(now)
         rate = min(
             granted / 2, max(LEAST_READS, min(MOST_READS, granted - self._polls() - READ_MARGIN))
@@ -254,14 +241,14 @@ class Metered:
         return max(0.1, min(5.0, 1 / rate if rate > 0 else 5.0))
 
     async def _send(self, send: Callable[[], Awaitable[Answer[T]]]) -> T:
-        self._budget.record_request(self._now().mono)
+        self._budget.record_request(self.now().mono)
         try:
             answer = await send()
         except ApiError as error:
-            self._budget.record_headers(error.limit, self._now().mono)
+            self._budget.record_headers(error.limit, self.now().mono)
             if isinstance(error, RateLimited):
-                self._blocked(error, self._now())
+                self._blocked(error, self.now())
             raise
-        self._budget.record_headers(answer.limit, self._now().mono)
+        self._budget.record_headers(answer.limit, self.now().mono)
         self._answered()
         return answer.value

@@ -167,7 +167,11 @@ class AnswerApplier:
         """Apply a progress answer; read the list again if the status changed. interval: seconds."""
         self._blocks = 0
         account.succeeded(now)
-        self._watch_clocks(now)
+        skew = now.wall - now.mono
+        if self._skew is not None and abs(skew - self._skew) > _JUMP_SECONDS:
+            self.lose_time()
+            _log.info("the clocks moved apart by %.0f s", skew - self._skew)
+        self._skew = skew
         clock_jumped, track.gaps = track.gaps != self._gaps, self._gaps
         before, confirmed = track.view, track.confirmed
         changed = track.update(progress, now, interval=interval, clock_jumped=clock_jumped)
@@ -258,14 +262,6 @@ class AnswerApplier:
         if self.only is not None:
             return JobKey(account_id, job_id) in self.only
         return not self._prefixes or job_id.startswith(self._prefixes)
-
-    def _watch_clocks(self, now: Moment) -> None:
-        """Detect that the machine slept or that its clock was set; samples then follow a gap."""
-        skew = now.wall - now.mono
-        if self._skew is not None and abs(skew - self._skew) > _JUMP_SECONDS:
-            self._gaps += 1
-            _log.info("the clocks moved apart by %.0f s", skew - self._skew)
-        self._skew = skew
 
 
 def _end(job: Job) -> tuple[str | None, ...]:

@@ -37,7 +37,7 @@ GIVEN_UP_POLLS = 12
 
 NOTHING_YET = "no poll has shown it so far"
 
-_STANDS: Mapping[RequestState, int] = {
+_SHOWN_ROUNDS: Mapping[RequestState, int] = {
     RequestState.DONE: 2,
     RequestState.MOOT: 2,
     RequestState.REFUSED: 12,
@@ -86,9 +86,12 @@ class RequestTracker:
         if self.request is None or not self.open:
             return
         early, self._early = self._early, False
-        if _shows(self.request.action, status):
+        action = self.request.action
+        confirmed = status is not None and status == expected(action)
+        # A resumed job may be completed by now.
+        if confirmed or (action is Action.RESUME and status == "completed"):
             self._done(self.request)
-        elif ended and self.request.action is not Action.DELETE:
+        elif ended and action is not Action.DELETE:
             self.request = None
         elif not early:
             self._polls += 1
@@ -111,19 +114,12 @@ class RequestTracker:
         if self.request is None or self.open:
             return
         self._rounds += 1
-        if self._rounds > _STANDS[self.request.state]:
+        if self._rounds > _SHOWN_ROUNDS[self.request.state]:
             self.request = None
 
     def _done(self, request: ActionRequest) -> None:
         self.request = replace(request, state=RequestState.DONE, error=None, detail="")
         self._rounds = 0
-
-
-def _shows(action: Action, status: str | None) -> bool:
-    """Return whether the status is the action's outcome; a resumed job may be completed by now."""
-    return status is not None and (
-        status == expected(action) or (action is Action.RESUME and status == "completed")
-    )
 
 
 def _lifetime_rate(

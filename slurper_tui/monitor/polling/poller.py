@@ -126,7 +126,8 @@ class Workers:
         """Send one request and apply its answer or its error; return whether it was an answer."""
         account, track, sent = ask.account, ask.track, self._now().mono
         self._budget.record_request(sent)
-        account.sent(track, sent)
+        if track is not None:
+            track.sent_at = sent
         try:
             if track is None:
                 offset = account.listing.asking
@@ -306,25 +307,21 @@ class Monitor:
         if begins:
             self._begin_round(now)
         if self._find is not None:
-            find, self._find = self._find, None
-            self._queue_due(now, begins, find)
+            asks = self._find(self._accounts, now.mono, self.interval, self._focus)
+            self._find = None
+            if self.eager:
+                asks = [ask for ask in asks if ask.is_first]
+            elif not begins:  # in the middle of a round
+                asks = [ask for ask in asks if ask.cannot_wait]
+            queued = self._workers.waiting
+            chosen = self._pacing.choose(asks, now.mono, self.interval, queued, eager=self.eager)
+            self._waiting = len(asks) - len(chosen)
+            for place, ask in enumerate(chosen):
+                self._workers.enqueue(ask, now.mono + place * _ORDER)
         if self._workers.under_way == 0:
             self._end_round()
             if self._snapshot_by < math.inf:
                 self._snapshot_by = -math.inf
-
-    def _queue_due(self, now: Moment, begins: bool, find: Finder) -> None:
-        """Queue the asks that may go; in the middle of a round, only those that cannot wait."""
-        asks = find(self._accounts, now.mono, self.interval, self._focus)
-        if self.eager:
-            asks = [ask for ask in asks if ask.is_first]
-        elif not begins:
-            asks = [ask for ask in asks if ask.cannot_wait]
-        queued = self._workers.waiting
-        chosen = self._pacing.choose(asks, now.mono, self.interval, queued, eager=self.eager)
-        self._waiting = len(asks) - len(chosen)
-        for place, ask in enumerate(chosen):
-            self._workers.enqueue(ask, now.mono + place * _ORDER)
 
     def _begin_round(self, now: Moment) -> None:
         """Begin the next round; hanging requests of the last one do not delay it."""
@@ -367,10 +364,15 @@ class Monitor:
 
     async def _rest(self, workers: list[asyncio.Task[None]]) -> None:
         """Sleep until there is something to do. Raises the exception of a dead worker (a bug)."""
-        until = self._deadline() - self._now().mono
-        if until > 0:
+        now = self._now().mono
+        deadlines = [self._next_round, self._snapshot_by]
+        probes = (a.retry_at for a in self._accounts if a.problem and not a.under_way)
+        deadlines += [at for at in probes if at > now]
+        if self._waiting and self.eager and not self._workers.under_way:
+            deadlines.append(self._pacing.budget.ready_at(now))
+        if (wait := min(deadlines) - self._now().mono) > 0:
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(until):
+                async with asyncio.timeout(wait):
                     await self._woken.wait()
         self._woken.clear()
         now = self._now().mono
@@ -380,16 +382,6 @@ class Monitor:
         for worker in workers:
             if worker.done():
                 worker.result()
-
-    def _deadline(self) -> float:
-        """Return when the loop must wake even without an answer, in monotonic seconds."""
-        now = self._now().mono
-        times = [self._next_round, self._snapshot_by]
-        probes = (a.retry_at for a in self._accounts if a.problem and not a.under_way)
-        times += [at for at in probes if at > now]
-        if self._waiting and self.eager and not self._workers.under_way:
-            times.append(self._pacing.budget.ready_at(now))
-        return min(times)
 
     def _wake(self, *, plan: bool = False, snapshot: bool = False) -> None:
         if plan:

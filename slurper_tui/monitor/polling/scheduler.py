@@ -155,7 +155,7 @@ def _account_asks(
     for track in account.jobs.values():
         if track.rests:
             continue
-        if _is_only_lazy(track):
+        if track.mode is not PollMode.ACTIVE and not (track.urgent or track.doubted):
             lazy.append(track)
         elif ask := _job_ask(account, track, now, interval, focus):
             yield ask
@@ -169,10 +169,6 @@ def _account_asks(
         if not any(math.isinf(ask.overdue) for ask in due):
             account.lazy_turn += len(turn)
         yield from due
-
-
-def _is_only_lazy(track: JobTrack) -> bool:
-    return track.mode is not PollMode.ACTIVE and not (track.urgent or track.doubted)
 
 
 def _ids_in_focus(account: AccountTrack, focus: Focus) -> set[str]:
@@ -263,8 +259,8 @@ class Pacing:
 
     def __init__(self) -> None:
         self.budget = Budget()
-        self._bucket = TokenBucket.full(BURST, 0.0, 0.0)
-        self._lazy = TokenBucket.full(LAZY_BURST, _LAZY_RATE, 0.0)
+        self._bucket = TokenBucket(BURST)
+        self._lazy = TokenBucket(LAZY_BURST)
 
     def choose(
         self, asks: Sequence[Ask], now: float, interval: float, queued: int, *, eager: bool

@@ -226,20 +226,20 @@ def test_a_token_bucket_grants_at_most_its_burst_plus_its_rate(
     steps: list[tuple[float, float, int]], burst: int
 ) -> None:
     now, granted, allowed = EPOCH, 0, float(burst)
-    pace = TokenBucket.full(burst, 0.0, now)
+    bucket = TokenBucket(burst)
     for span, rate, wanted in steps:
         now += span
         allowed += span * rate
-        tokens = min(wanted, pace.refill(now, rate))
+        tokens = min(wanted, bucket.refill(now, rate))
         assert 0 <= tokens <= burst
-        pace.take(tokens)
+        bucket.take(tokens)
         granted += tokens
         assert granted <= allowed * (1 + 1e-9) + 1e-6
 
 
 def test_a_token_bucket_gains_nothing_without_time() -> None:
-    pace = TokenBucket.full(2, 1.0, EPOCH)
-    assert pace.refill(EPOCH, 1.0) == 2
-    pace.take(2)
-    assert pace.refill(EPOCH, 1.0) == 0
-    assert pace.refill(EPOCH - 5, 1.0) == 0
+    bucket = TokenBucket(2)
+    assert bucket.refill(EPOCH, 1.0) == 2
+    bucket.take(2)
+    assert bucket.refill(EPOCH, 1.0) == 0
+    assert bucket.refill(EPOCH - 5, 1.0) == 0
