@@ -7,7 +7,7 @@ from typing import NamedTuple
 from slurper_tui.api.models import Job, parse
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.job import Counts
-from slurper_tui.monitor.model.samples import Recorded, Remembered
+from slurper_tui.monitor.model.samples import Recorded, StoredJob
 from slurper_tui.simulated.account import SimulatedAccount
 from slurper_tui.simulated.api import job_json
 from slurper_tui.simulated.jobs import Course
@@ -16,7 +16,7 @@ from slurper_tui.simulated.jobs import Course
 class Look(NamedTuple):
     """One sample of every job, and the jobs as they stood: what `Store.write` takes."""
 
-    jobs: list[Remembered]
+    jobs: list[StoredJob]
     samples: list[tuple[JobKey, Recorded]]
 
 
@@ -27,9 +27,9 @@ def look_at(account: SimulatedAccount, at: float) -> Look:
     return Look(jobs, [(job.key, _sample(c, at)) for job, c in zip(jobs, courses, strict=True)])
 
 
-def _remembered(account: SimulatedAccount, course: Course, at: float) -> Remembered:
+def _remembered(account: SimulatedAccount, course: Course, at: float) -> StoredJob:
     job = parse(Job, job_json(course, at))
-    return Remembered(account.account_id, job, closed=course.finished(at) is not None)
+    return StoredJob(account.account_id, job, closed=course.finished(at) is not None)
 
 
 def _sample(course: Course, at: float) -> Recorded:

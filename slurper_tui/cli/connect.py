@@ -33,7 +33,7 @@ from slurper_tui.monitor.history.opening import open_history, open_store
 from slurper_tui.monitor.history.store import Store
 from slurper_tui.monitor.model.base import JobKey, Moment, is_too_early
 from slurper_tui.monitor.model.job import Counts
-from slurper_tui.monitor.model.samples import HistoryView, Keeping, Recorded, Remembered
+from slurper_tui.monitor.model.samples import HistoryView, Keeping, Recorded, StoredJob
 
 if TYPE_CHECKING:
     import httpx
@@ -161,7 +161,7 @@ ABSENCE = 600.0
 
 
 class OpenHistory:
-    """An open history. remembered: the last recorded state of every job.
+    """An open history. jobs: the last recorded state of every job.
 
     away_since: time of the last sample, UTC seconds; None if it is at most `ABSENCE` old.
     """
@@ -170,16 +170,16 @@ class OpenHistory:
         self,
         store: Store,
         view: HistoryView,
-        remembered: Sequence[Remembered],
+        jobs: Sequence[StoredJob],
         now: float,
         *,
         healed: bool = False,
     ) -> None:
-        self.remembered = remembered
+        self.jobs = jobs
         # Without the impossible times: too early, or before the job's creation.
         times = [
             job.last.at
-            for job in remembered
+            for job in jobs
             if job.last and not is_too_early(job.last.at, parse_time(job.job.created_at))
         ]
         last = max(times, default=now)
@@ -199,7 +199,7 @@ class OpenHistory:
         from slurper_tui.monitor.polling.history_sync import StoredHistory
 
         self._recorder = self._recorder or Recorder(self._store, self._view)
-        return StoredHistory(self._recorder, self.remembered, shown, self.away_since, self._healed)
+        return StoredHistory(self._recorder, self.jobs, shown, self.away_since, self._healed)
 
     def when_closed(self, report: Callable[[str], None]) -> None:
         """Set a function that `close` calls with the history's note; "" when the history is on."""
@@ -236,7 +236,7 @@ def history_of(
         healed = False
         with suppress(sqlite3.Error):  # such as a locked file
             healed = store.heal(now)
-        return OpenHistory(store, view, store.remembered(connection.accounts), now, healed=healed)
+        return OpenHistory(store, view, store.jobs(connection.accounts), now, healed=healed)
     except (OSError, sqlite3.Error) as error:
         with suppress(sqlite3.Error):
             store.close()
@@ -261,12 +261,12 @@ def fill_for_demo(store: Store, account: SimulatedAccount, now: float) -> None:
     """
     from slurper_tui.simulated.api import job_json  # only the demo needs it
 
-    jobs: list[Remembered] = []
+    jobs: list[StoredJob] = []
     samples: list[tuple[JobKey, Recorded]] = []
     for course in account.jobs():
         if course.finished(now - _EARLIER_RUNS[0][0]) is None:
             key = JobKey(account.account_id, course.plan.id)
-            jobs.append(Remembered(account.account_id, parse(Job, job_json(course, now))))
+            jobs.append(StoredJob(account.account_id, parse(Job, job_json(course, now))))
             samples.extend((key, sample) for sample in _demo_samples(course, now))
     store.write(jobs, samples)
 

@@ -154,8 +154,8 @@ def _screen(
     """Run the Textual app."""
     history = history_of(connection, options, process.state, time.time())
     try:
-        # Without remembered jobs no first picture can be shown while httpx is imported.
-        if not history.remembered or has_network_settings(process.environ):
+        # Without stored jobs no first picture can be shown while httpx is imported.
+        if not history.jobs or has_network_settings(process.environ):
             _open_client(connection, out)
         from slurper_tui.cli.terminal import clean_environment
 

@@ -104,7 +104,7 @@ def show(
     """Run the app until it ends. Raises CliError for an unknown setting."""
     prefixes = job_prefixes(options)
     from_history = snapshot_from_history(
-        history.remembered, connection.accounts, prefixes, config.interval, time.time()
+        history.jobs, connection.accounts, prefixes, config.interval, time.time()
     )
 
     def make_monitor() -> Monitor:

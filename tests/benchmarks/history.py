@@ -14,7 +14,7 @@ from slurper_tui.monitor.history.opening import open_history
 from slurper_tui.monitor.history.recorder import THIN_SECONDS, Recorder
 from slurper_tui.monitor.history.store import Store
 from slurper_tui.monitor.model.job import Counts
-from slurper_tui.monitor.model.samples import Recorded, Remembered
+from slurper_tui.monitor.model.samples import Recorded, StoredJob
 from slurper_tui.monitor.model.timeline import Window, step_of, trace_of
 
 DAYS = 32
@@ -22,7 +22,7 @@ EVERY = 5
 HOUR = 3600
 BEGUN = 1_790_000_400
 URL = "https://api.example/v4"
-JOB = Remembered("acc0", Job("job0", "running", "2026-09-21T14:20:00Z"))
+JOB = StoredJob("acc0", Job("job0", "running", "2026-09-21T14:20:00Z"))
 NOW = float(BEGUN + DAYS * 24 * HOUR)
 ROWS = "SELECT at, objects, transferred, skipped, failed, status, after_gap, stalled FROM samples"
 

@@ -18,7 +18,7 @@ from slurper_tui.monitor.history.files import FILE
 from slurper_tui.monitor.history.opening import open_file, open_store
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.job import Counts
-from slurper_tui.monitor.model.samples import HistoryView, Keeping, Recorded, Remembered
+from slurper_tui.monitor.model.samples import HistoryView, Keeping, Recorded, StoredJob
 from slurper_tui.simulated.account import SimulatedAccount
 from tests.cli.program import environment, perform
 from tests.monitor.history.samples import ACCOUNT, key
@@ -35,11 +35,11 @@ async def test_the_history_is_off_for_a_file_that_cannot_be_read(tmp_path: Path)
     file.execute("ALTER TABLE jobs DROP COLUMN closed")
     file.close()
     opened = history_of(CONNECTION, OPTIONS, tmp_path, NOW)
-    assert (opened.remembered, opened.away_since) == ((), None)
+    assert (opened.jobs, opened.away_since) == ((), None)
     history = opened.stored().recorder
     assert history.view == HistoryView(Keeping.OFF, "no such column: closed")
     sample = Recorded(NOW, Counts(9, 1, 0, 0), "running")
-    history.record([Remembered("acc0", Job("job0"))], [(JobKey("acc0", "job0"), sample)])
+    history.record([StoredJob("acc0", Job("job0"))], [(JobKey("acc0", "job0"), sample)])
     assert await history.samples(JobKey("acc0", "job0")) == (sample,)
     await opened.close()
 
@@ -47,10 +47,10 @@ async def test_the_history_is_off_for_a_file_that_cannot_be_read(tmp_path: Path)
 async def test_recorded_jobs_are_remembered(tmp_path: Path) -> None:
     store, _ = open_file(tmp_path / FILE, URL)
     sample = Recorded(NOW - 3600.0, Counts(9, 1, 0, 0), "running")
-    store.write([Remembered("acc0", Job("job0"))], [(JobKey("acc0", "job0"), sample)])
+    store.write([StoredJob("acc0", Job("job0"))], [(JobKey("acc0", "job0"), sample)])
     store.close()
     opened = history_of(CONNECTION, OPTIONS, tmp_path, NOW)
-    assert ([job.last for job in opened.remembered], opened.away_since) == ([sample], sample.at)
+    assert ([job.last for job in opened.jobs], opened.away_since) == ([sample], sample.at)
     await opened.close()
 
 

@@ -10,7 +10,7 @@ from slurper_tui.monitor.history.opening import open_store
 from slurper_tui.monitor.history.recorder import OneThread, Recorder
 from slurper_tui.monitor.history.store import Store
 from slurper_tui.monitor.model.base import JobKey
-from slurper_tui.monitor.model.samples import Recorded, Remembered
+from slurper_tui.monitor.model.samples import Recorded, StoredJob
 from slurper_tui.monitor.polling.history_sync import StoredHistory
 
 T = TypeVar("T")
@@ -47,12 +47,10 @@ class InlineHistory(Recorder):
         super().__init__(self.store, thread=CallingThread())
         self.writes = 0
 
-    def record(
-        self, jobs: Sequence[Remembered], samples: Sequence[tuple[JobKey, Recorded]]
-    ) -> None:
+    def record(self, jobs: Sequence[StoredJob], samples: Sequence[tuple[JobKey, Recorded]]) -> None:
         self.writes += 1
         super().record(jobs, samples)
 
     def past(self, account_id: str, away_since: float | None = None) -> StoredHistory:
         """What a next run is told."""
-        return StoredHistory(self, self.store.remembered([account_id]), away_since=away_since)
+        return StoredHistory(self, self.store.jobs([account_id]), away_since=away_since)

@@ -1,4 +1,4 @@
-"""What the screen makes of a past: remembered jobs, pictures, the digest and a deadline."""
+"""What the screen makes of a past: jobs of earlier runs, pictures, the digest and a deadline."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def moving(number: int = 1, hours: float = 6.0) -> JobView:
 async def test_jobs_from_the_history_are_shown_at_once_dimmed_and_dated() -> None:
     feed = FakeFeed()
     feed.from_history = snapshot(
-        view(1, remembered=True, as_of=NOW - 720, rate=None), view(2, as_of=NOW)
+        view(1, from_history=True, as_of=NOW - 720, rate=None), view(2, as_of=NOW)
     )
     async with staged(feed=feed) as stage:
         assert "photos-1" in stage.text
@@ -81,7 +81,7 @@ async def test_a_long_absence_opens_one_panel_once() -> None:
     async with staged() as stage:
         stage.feed.happened = happened(job)
         away = snapshot(job, away_since=NOW - 5 * HOUR, complete=False)
-        await stage.show(replace(away, jobs=(replace(job, remembered=True),)))
+        await stage.show(replace(away, jobs=(replace(job, from_history=True),)))
         assert not isinstance(stage.app.screen, DigestDialog)
         await stage.press("question_mark")
         await stage.show(away)
@@ -114,7 +114,7 @@ async def test_a_digest_that_was_asked_for_comes_no_second_time() -> None:
     job = moving()
     async with staged() as stage:
         stage.feed.happened = happened(job)
-        await stage.show(snapshot(replace(job, remembered=True), away_since=NOW - 5 * HOUR))
+        await stage.show(snapshot(replace(job, from_history=True), away_since=NOW - 5 * HOUR))
         await stage.press("d", "x")
         await stage.show(snapshot(job, away_since=NOW - 5 * HOUR))
         assert not isinstance(stage.app.screen, DigestDialog)
@@ -123,13 +123,13 @@ async def test_a_digest_that_was_asked_for_comes_no_second_time() -> None:
 async def test_what_is_only_remembered_is_as_old_as_it_is() -> None:
     then = NOW - 3 * DAY
     account = AccountView(ACCOUNT)
-    known = snapshot(view(1, remembered=True, as_of=then), accounts=(account,))
+    known = snapshot(view(1, from_history=True, as_of=then), accounts=(account,))
     async with staged(known) as stage:
         assert "as of Tue 09:46 UTC" in stage.status
 
 
 async def test_an_end_of_which_no_count_is_known_yet_is_no_success() -> None:
-    half = view(1, "completed", 500, remembered=True, verdict=None)
+    half = view(1, "completed", 500, from_history=True, verdict=None)
     assert style_of(half) == "muted"
 
 

@@ -279,7 +279,7 @@ def _is_taken_as_ended(view: JobView) -> bool:
 
 def _is_current(view: JobView) -> bool:
     """Whether the job's state is known: its counts were read in this run, or it is gone."""
-    return (view.as_of is not None and not view.remembered) or view.gone
+    return (view.as_of is not None and not view.from_history) or view.gone
 
 
 def _is_over(view: JobView) -> bool:

@@ -23,7 +23,7 @@ from slurper_tui.monitor.model.events import Event, RetryLink, What
 from slurper_tui.monitor.model.job import Counts
 from slurper_tui.monitor.model.logs import LogCounts
 from slurper_tui.monitor.model.plans import Draft, Plan, Step, StepState
-from slurper_tui.monitor.model.samples import Recorded, Remembered
+from slurper_tui.monitor.model.samples import Recorded, StoredJob
 
 Row = tuple[Any, ...]
 
@@ -164,7 +164,7 @@ def job_of(json_text: bytes) -> Job:
     return _job.decode(json_text)
 
 
-def remembered_of(row: Row) -> Remembered:
+def stored_job_of(row: Row) -> StoredJob:
     """Decode a row of `jobs`. Raises one of `UNREADABLE` if it is invalid."""
     account_id, job_id, json_text, last, closed = row
     job = job_of(json_text)
@@ -178,7 +178,7 @@ def remembered_of(row: Row) -> Remembered:
             raise ValueError("no time")
         if not all(number is None or 0 <= number <= _GREATEST for number in numbers):
             raise ValueError("no count")
-    return Remembered(checked_text(account_id), job, newest, closed == 1)
+    return StoredJob(checked_text(account_id), job, newest, closed == 1)
 
 
 _MOST_ROWS = 10**100

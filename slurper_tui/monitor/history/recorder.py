@@ -35,7 +35,7 @@ from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.events import Event, RetryLink
 from slurper_tui.monitor.model.logs import LogCounts
 from slurper_tui.monitor.model.plans import Plan, Step, StepState
-from slurper_tui.monitor.model.samples import HistoryView, Keeping, Recorded, Remembered
+from slurper_tui.monitor.model.samples import HistoryView, Keeping, Recorded, StoredJob
 
 _Task = tuple["Future[Any]", Callable[[], Any]]
 
@@ -86,7 +86,7 @@ KeyedSample = tuple[JobKey, Recorded]
 class Batch(NamedTuple):
     """Jobs and samples written together."""
 
-    jobs: tuple[Remembered, ...]
+    jobs: tuple[StoredJob, ...]
     samples: tuple[KeyedSample, ...]
 
 
@@ -100,10 +100,10 @@ class PendingSamples:
     def __init__(self, most: int = MOST_WAITING) -> None:
         self._most = most
         self._lock = threading.Lock()
-        self._jobs: dict[JobKey, Remembered] = {}
+        self._jobs: dict[JobKey, StoredJob] = {}
         self._samples: list[KeyedSample] = []
 
-    def add(self, jobs: Sequence[Remembered], samples: Sequence[KeyedSample]) -> None:
+    def add(self, jobs: Sequence[StoredJob], samples: Sequence[KeyedSample]) -> None:
         """Queue jobs and samples."""
         with self._lock:
             self._jobs |= {job.key: job for job in jobs}
@@ -189,7 +189,7 @@ class Recorder:
         self._view = view
         self._notice = view.reason if view.keeping is Keeping.ON else ""
         self._waiting = PendingSamples()
-        self._written: dict[JobKey, Remembered] = {}
+        self._written: dict[JobKey, StoredJob] = {}
         self._thread = thread or OneThread("history")
         self._thinned_at = -math.inf
         self._closed = False
@@ -207,9 +207,7 @@ class Recorder:
         kept = self._view.keeping in {Keeping.ON, Keeping.SHARED}
         return kept and self._store.path is not None and not self._closed
 
-    def record(
-        self, jobs: Sequence[Remembered], samples: Sequence[tuple[JobKey, Recorded]]
-    ) -> None:
+    def record(self, jobs: Sequence[StoredJob], samples: Sequence[tuple[JobKey, Recorded]]) -> None:
         """Queue jobs (their `last` is ignored) and new samples for writing. Returns at once."""
         if self._closed or not (jobs or samples):
             return

@@ -31,9 +31,9 @@ from slurper_tui.monitor.history.codecs import (
     last_text,
     place_text,
     readable,
-    remembered_of,
     sample_of,
     sample_row,
+    stored_job_of,
     text,
     to_ms,
 )
@@ -48,7 +48,7 @@ from slurper_tui.monitor.history.thinning import (
 )
 from slurper_tui.monitor.model.base import AHEAD_SECONDS, CREATED_SLACK, EARLIEST, JobKey
 from slurper_tui.monitor.model.job import Counts
-from slurper_tui.monitor.model.samples import Recorded, Remembered
+from slurper_tui.monitor.model.samples import Recorded, StoredJob
 
 _ALWAYS = 2**62
 """Milliseconds; later than any sample."""
@@ -175,14 +175,14 @@ class Store:
         self._ownership = ownership
         self._identity = None if path is None else identity_of(path)
 
-    def remembered(self, accounts: Sequence[str]) -> tuple[Remembered, ...]:
+    def jobs(self, accounts: Sequence[str]) -> tuple[StoredJob, ...]:
         """Return the last known state of every job of these accounts that is not gone."""
         rows = self._connection.execute(
             "SELECT account_id, job_id, CAST(job AS BLOB), CAST(last AS BLOB), closed FROM jobs"
             f" WHERE gone = 0 AND {of_accounts(accounts)} ORDER BY number",
             (self._place, *accounts),
         )
-        return tuple(readable(rows, remembered_of))
+        return tuple(readable(rows, stored_job_of))
 
     def keys(self, accounts: Sequence[str] = ()) -> tuple[JobKey, ...]:
         """Return the keys of all stored jobs, in the order they were first seen."""
@@ -255,7 +255,7 @@ class Store:
         ).fetchone()
         return None if row is None else int(row[0])
 
-    def write(self, jobs: Sequence[Remembered], samples: Sequence[tuple[JobKey, Recorded]]) -> None:
+    def write(self, jobs: Sequence[StoredJob], samples: Sequence[tuple[JobKey, Recorded]]) -> None:
         """Write jobs and new samples in one transaction.
 
         A sample that is already stored changes nothing. A job without an id is skipped.
@@ -274,7 +274,7 @@ class Store:
     def _write_samples(self, key: JobKey, samples: Sequence[Recorded]) -> None:
         number = self._number(key)
         if number is None:
-            unseen = Remembered(key.account_id, Job(id=key.job_id))
+            unseen = StoredJob(key.account_id, Job(id=key.job_id))
             number = self._connection.execute(_KEEP_JOB, self._job_row(unseen)).lastrowid or 0
         rows = [sample_row(sample) for sample in samples]
         begin = 0
@@ -290,7 +290,7 @@ class Store:
     def _insert(self, number: int, rows: Sequence[Row]) -> None:
         self._connection.executemany(_KEEP_SAMPLE, ((number, *row) for row in rows))
 
-    def _job_row(self, stored: Remembered) -> Row:
+    def _job_row(self, stored: StoredJob) -> Row:
         job_id = text(stored.job.id or "")
         place = (self._place, text(stored.account_id), job_id)
         return (*place, job_text(stored.job), int(stored.closed), int(stored.gone))

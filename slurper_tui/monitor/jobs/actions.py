@@ -190,7 +190,7 @@ class JobControl:
         view = self._job_store.view(key) or JobView(key.account_id, Job(id=key.job_id))
         status = progress.status or view.job.status
         ended = has_ended(view.job, status)
-        view = replace(view, status=status, ended=ended, gone=False, phase=None, remembered=False)
+        view = replace(view, status=status, ended=ended, gone=False, phase=None, from_history=False)
         reason = why_not(view, action)
         if not reason or action is Action.DELETE:
             return reason

@@ -254,7 +254,7 @@ class JobView(msgspec.Struct, frozen=True, dict=True):
     reason: why a number is missing, in words; "" when none is.
     stalled_since: since when no counter has moved, while the job is stalled.
     stalled_badly: stalled for three times the time that counts as a stall.
-    remembered: the values come from an earlier run and are not yet confirmed.
+    from_history: the values come from an earlier run and are not yet confirmed.
     request: the latest action request of this program, as long as it is of interest.
     not_copied: skipped objects that the log proves are not in the target; None before the log was
         read to its end, and when the log lacks rows for some failures.
@@ -289,7 +289,7 @@ class JobView(msgspec.Struct, frozen=True, dict=True):
     reason: str = ""
     stalled_since: float | None = None
     stalled_badly: bool = False
-    remembered: bool = False
+    from_history: bool = False
     request: ActionRequest | None = None
     not_copied: int | None = None
     listing_broke: bool = False
@@ -386,7 +386,7 @@ class Snapshot(msgspec.Struct, frozen=True, dict=True):
         """
         accounts = all(a.listed and a.problem is None for a in self.accounts)
         waiting = (
-            v.live and (v.remembered or v.as_of is None) and not v.problem for v in self.jobs
+            v.live and (v.from_history or v.as_of is None) and not v.problem for v in self.jobs
         )
         return bool(self.accounts) and accounts and not any(waiting)
 
@@ -438,7 +438,7 @@ def default_order(view: JobView) -> OrderKey:
 
 def is_fresh(view: JobView) -> bool:
     """Return True if the job runs and its data is recent and from this run."""
-    return view.live and view.status == "running" and not (view.stale or view.remembered)
+    return view.live and view.status == "running" and not (view.stale or view.from_history)
 
 
 def shown_rate(view: JobView) -> float | None:

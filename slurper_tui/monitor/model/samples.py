@@ -44,7 +44,7 @@ class Recorded(msgspec.Struct, frozen=True, gc=False):
     set_back: bool = False
 
 
-class Remembered(msgspec.Struct, frozen=True):
+class StoredJob(msgspec.Struct, frozen=True):
     """The last known state of a job.
 
     job: as last listed, without its source's keys. last: its newest sample; None if there is none.
@@ -64,7 +64,7 @@ class Remembered(msgspec.Struct, frozen=True):
         return JobKey(self.account_id, self.job.id or "")
 
 
-def final(stored: Remembered) -> Remembered | None:
+def final(stored: StoredJob) -> StoredJob | None:
     """Return the job marked as closed if its last sample holds its final counts, else None.
 
     The last answer of a completed job is final. After an abort, objects in flight still finish, so
@@ -78,7 +78,7 @@ def final(stored: Remembered) -> Remembered | None:
     return replace(stored, closed=True) if over else None
 
 
-def remembered_view(stored: Remembered) -> JobView:
+def stored_view(stored: StoredJob) -> JobView:
     """Return the view of a stored job, shown until it is polled."""
     job, last = stored.job, stored.last
     status = last.status if last else job.status
@@ -95,12 +95,12 @@ def remembered_view(stored: Remembered) -> JobView:
         total=Total.FINAL if ended else Total.PROVISIONAL,
         verdict=verdict(last.counts, status),
         as_of=last.at,
-        remembered=True,
+        from_history=True,
     )
 
 
 def snapshot_from_history(
-    remembered: Sequence[Remembered],
+    stored: Sequence[StoredJob],
     accounts: Sequence[str],
     prefixes: Sequence[str],
     interval: float,
@@ -113,7 +113,7 @@ def snapshot_from_history(
     now: UTC seconds.
     """
     chosen = tuple(prefixes) or ("",)
-    jobs = tuple(remembered_view(k) for k in remembered if k.key.job_id.startswith(chosen))
+    jobs = tuple(stored_view(job) for job in stored if job.key.job_id.startswith(chosen))
     return Snapshot(now, interval, tuple(map(AccountView, accounts)), jobs) if jobs else None
 
 

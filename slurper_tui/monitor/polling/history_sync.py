@@ -18,7 +18,7 @@ from slurper_tui.format import parse_time
 from slurper_tui.monitor.model.base import JobKey, Moment
 from slurper_tui.monitor.model.events import Event
 from slurper_tui.monitor.model.job import JobView, has_ended
-from slurper_tui.monitor.model.samples import Recorded, Remembered
+from slurper_tui.monitor.model.samples import Recorded, StoredJob
 from slurper_tui.monitor.model.timeline import Trace, Window, extended, moved, step_of, trace_of
 
 if TYPE_CHECKING:
@@ -46,14 +46,14 @@ PLAN_SECONDS = 30.0
 class StoredHistory(NamedTuple):
     """The history, and what earlier runs left in it.
 
-    remembered: the last known state of every job.
+    jobs: the last state of every job.
     shown: show those states until the API confirms them.
     away_since: time of the newest sample of earlier runs, UTC seconds; None if that was recent.
     clock_was_set: samples dated in the future were moved back, so the age of the newest is unknown.
     """
 
     recorder: Recorder
-    remembered: Sequence[Remembered] = ()
+    jobs: Sequence[StoredJob] = ()
     shown: bool = True
     away_since: float | None = None
     clock_was_set: bool = False
@@ -110,7 +110,7 @@ class HistorySync:
 
     async def load(
         self,
-        remembered: Sequence[Remembered],
+        jobs: Sequence[StoredJob],
         unlisted: dict[JobKey, tuple[Recorded, ...]],
         now: Callable[[], Moment],
     ) -> None:
@@ -121,7 +121,7 @@ class HistorySync:
         Gives up after `RECALL_SECONDS`, so that a hung disk does not delay the first poll for long.
         """
         store, notes = self._job_store, self._recorder.notes
-        sampled = [(job, job.last) for job in remembered if job.last]
+        sampled = [(job, job.last) for job in jobs if job.last]
         live = [job for job, last in sampled if not has_ended(job.job, last.status)]
         for job, last in sampled:
             # An ended job needs no estimate, only the time of its last sample.

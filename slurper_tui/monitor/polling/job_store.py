@@ -35,7 +35,7 @@ from slurper_tui.monitor.model.events import (
 )
 from slurper_tui.monitor.model.job import JobView, Unstarted
 from slurper_tui.monitor.model.logs import LogCounts
-from slurper_tui.monitor.model.samples import Recorded, Remembered
+from slurper_tui.monitor.model.samples import Recorded, StoredJob
 from slurper_tui.monitor.polling.account_tracker import AccountTrack
 from slurper_tui.monitor.polling.budget import LONGEST, Budget, backoff
 from slurper_tui.monitor.polling.job_tracker import JobTrack
@@ -60,7 +60,7 @@ _log.addHandler(logging.NullHandler())
 class Unsaved(NamedTuple):
     """New data that the history has not stored yet."""
 
-    jobs: list[Remembered]
+    jobs: list[StoredJob]
     samples: list[tuple[JobKey, Recorded]]
     events: list[Event]
 
@@ -86,7 +86,7 @@ class AnswerApplier:
     ) -> None:
         self.only: frozenset[JobKey] | None = None
         self.unlisted: dict[JobKey, tuple[Recorded, ...]] = {}
-        self.ends: dict[JobKey, Remembered] = {}
+        self.ends: dict[JobKey, StoredJob] = {}
         self.unsaved = Unsaved([], [], [])
         self.blocked_by: ApiError | None = None
         self._budget = budget
@@ -138,7 +138,7 @@ class AnswerApplier:
                 return
             ended = self.ends.get(JobKey(account.account_id, job_id))
             if ended is not None and _end(ended.job) == _end(job):
-                track = JobTrack.remembered(ended)
+                track = JobTrack.from_history(ended)
                 track.listed(job)
             else:
                 track = JobTrack(account.account_id, job)
@@ -289,10 +289,10 @@ class JobStore:
         self.wake = wake
         self._now = now
 
-    def remember(self, stored: Iterable[Remembered]) -> None:
+    def add_stored(self, stored: Iterable[StoredJob]) -> None:
         """Start with the jobs that earlier runs stored."""
         for job in stored:
-            self._by_id[job.account_id].jobs[job.key.job_id] = JobTrack.remembered(job)
+            self._by_id[job.account_id].jobs[job.key.job_id] = JobTrack.from_history(job)
 
     @property
     def ids(self) -> tuple[str, ...]:

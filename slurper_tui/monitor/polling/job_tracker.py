@@ -24,8 +24,8 @@ from slurper_tui.monitor.model.logs import LogCounts
 from slurper_tui.monitor.model.samples import (
     STEADY_SECONDS,
     Recorded,
-    Remembered,
-    remembered_view,
+    StoredJob,
+    stored_view,
 )
 from slurper_tui.monitor.model.verdict import not_copied, percent, verdict
 
@@ -201,14 +201,14 @@ class JobTrack:
         self._steady_since: float | None = None
         self._changed_at = math.inf
         self._created_at = job.created_at
-        self._stored: Remembered | None = None
+        self._stored: StoredJob | None = None
         self._log: LogCounts | None = None
 
     @classmethod
-    def remembered(cls, stored: Remembered) -> JobTrack:
+    def from_history(cls, stored: StoredJob) -> JobTrack:
         """Return a track with the state of an earlier run; a closed job is not polled again."""
         track = cls(stored.account_id, stored.job)
-        track.view = remembered_view(stored)
+        track.view = stored_view(stored)
         track.mode = PollMode.LAZY if track.view.ended else PollMode.ACTIVE
         if track.view.ended:
             track.series.last = stored.last  # no estimate needed, only the time of the last answer
@@ -270,15 +270,20 @@ class JobTrack:
         view = self.view
         if job.status != view.job.status:
             self.asked_at = -math.inf
-            if view.remembered or not has_ended(job):
+            if view.from_history or not has_ended(job):
                 self.mode = PollMode.ACTIVE
-                self.answered = self.answered and not view.remembered
+                self.answered = self.answered and not view.from_history
         if view.gone:
             self.asked_at = self.retry_at = -math.inf
         self.unseen, self.doubted, self.denied = 0, False, False
         status = view.status if self.answered else job.status
-        remembered = view.remembered and self.mode is not PollMode.CLOSED
-        if (job, status, False, remembered) != (view.job, view.status, view.gone, view.remembered):
+        from_history = view.from_history and self.mode is not PollMode.CLOSED
+        if (job, status, False, from_history) != (
+            view.job,
+            view.status,
+            view.gone,
+            view.from_history,
+        ):
             self.view = replace(
                 view,
                 job=job,
@@ -286,7 +291,7 @@ class JobTrack:
                 gone=False,
                 ended=has_ended(job, status),
                 verdict=view.verdict if status == view.status else None,
-                remembered=remembered,
+                from_history=from_history,
             )
 
     def unlisted(self) -> None:
@@ -388,7 +393,7 @@ class JobTrack:
             gone=False,
             ended=ended,
             problem=None,
-            remembered=False,
+            from_history=False,
         )
         odd = view.live and view.state is State.OTHER
         since = now.wall - (now.mono - self._changed_at)
@@ -425,10 +430,10 @@ class JobTrack:
             verdict=verdict(view.counts, view.status, log) if view.verdict else None,
         )
 
-    def to_store(self) -> Remembered | None:
+    def to_store(self) -> StoredJob | None:
         """Return the job for the history; None if it has not changed since the last call."""
         closed = self.mode is PollMode.CLOSED
-        state = Remembered(self.view.account_id, self.view.job, None, closed, self.view.gone)
+        state = StoredJob(self.view.account_id, self.view.job, None, closed, self.view.gone)
         if state == self._stored:
             return None
         self._stored = state

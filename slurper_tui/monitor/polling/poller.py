@@ -230,14 +230,14 @@ class Monitor:
         self._round_begun: Moment | None = None
         self._next_round, self._rounds = -math.inf, 0
         self._snapshot_by, self._last_snapshot = -math.inf, -math.inf
-        self._remembered = [
+        self._stored_jobs = [
             job
-            for job in history.remembered
+            for job in history.jobs
             if job.account_id in self.job_store.ids and self._answers.follows(*job.key)
         ]
-        self.job_store.remember(self._remembered if history.shown else ())
+        self.job_store.add_stored(self._stored_jobs if history.shown else ())
         if skip_ended:
-            ended = filter(None, map(final, self._remembered))
+            ended = filter(None, map(final, self._stored_jobs))
             self._answers.ends = {job.key: job for job in ended}
 
     def look_at(self, highlighted: JobKey | None, visible: frozenset[JobKey]) -> None:
@@ -281,7 +281,7 @@ class Monitor:
 
     async def snapshots(self) -> AsyncIterator[Snapshot]:
         """Yield a snapshot at once, after every round, and while a first list is being read."""
-        await self._history_sync.load(self._remembered, self._answers.unlisted, self._now)
+        await self._history_sync.load(self._stored_jobs, self._answers.unlisted, self._now)
         workers = [asyncio.create_task(self._workers.work()) for _ in range(WORKERS)]
         for worker in workers:
             worker.add_done_callback(lambda _: self._woken.set())

@@ -581,7 +581,7 @@ def moved_words(job: JobDigest) -> str:
     if any(change.kind is ChangeKind.RESTARTED for change in job.changes):
         return "counted anew"
     if job.before is not None and job.before.at >= job.after.at:
-        absent = job.view.gone or job.view.stale or job.view.remembered
+        absent = job.view.gone or job.view.stale or job.view.from_history
         return "not seen since" if absent else "first seen"
     return "moved: unknown"
 

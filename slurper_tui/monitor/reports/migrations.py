@@ -215,7 +215,7 @@ def family_view(views: Sequence[JobView], links: Sequence[RetryLink]) -> JobView
         ended=not live,
         as_of=(min if live else max)(times, default=None),
         missed=max((view.missed for view in live), default=0),
-        remembered=any(view.remembered for view in live or views),
+        from_history=any(view.from_history for view in live or views),
     )
     return _live_view(view, live) if live else _ended_view(view, roots)
 

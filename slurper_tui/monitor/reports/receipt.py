@@ -17,7 +17,7 @@ from msgspec.structs import replace
 
 from slurper_tui.api.errors import NotFound
 from slurper_tui.format import parse_time
-from slurper_tui.monitor.history.codecs import last_of_each
+from slurper_tui.monitor.history.thinning import last_of_each
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.events import Event, RetryLink
 from slurper_tui.monitor.model.job import Counts, JobView, Phase, Verdict, counts_of, has_ended

@@ -258,7 +258,7 @@ def _eta_value(view: JobView) -> float | None:
 
 def is_dated(view: JobView) -> bool:
     """Return whether the row shows its age: a poll was missed, or the data is from the history."""
-    return view.as_of is not None and (view.missed > 0 or view.remembered)
+    return view.as_of is not None and (view.missed > 0 or view.from_history)
 
 
 DEADLINE_STYLES = {

@@ -262,7 +262,7 @@ def _stall(view: JobView, context: DrawContext, width: int) -> Iterator[Line]:
 
 def _rates(view: JobView, context: DrawContext, width: int) -> Iterator[Line]:
     """Yield the current and the average rate, and both kinds of objects separately if both move."""
-    if view.remembered:
+    if view.from_history:
         return
 
     def rate(value: float | None, what: str) -> Line:
@@ -280,7 +280,7 @@ def _rates(view: JobView, context: DrawContext, width: int) -> Iterator[Line]:
 def _eta(view: JobView, context: DrawContext, width: int) -> Iterator[Line]:
     """Yield the forecast and the reason for its uncertainty."""
     forecast, look = shown_forecast(view), context.look
-    reason = "" if view.state is State.STALLED or view.remembered else view.reason
+    reason = "" if view.state is State.STALLED or view.from_history else view.reason
     if forecast is not None:
         low, high, at_least = forecast.low, forecast.high, forecast.at_least
         span = eta_long(forecast.low_seconds, forecast.high_seconds, at_least=at_least)
@@ -304,7 +304,7 @@ def _notes(view: JobView, context: DrawContext, width: int) -> Iterator[Line]:
         yield from _wrapped("its counters began anew, and so did the rate", width, "muted")
     if view.gone:
         yield from _wrapped("no longer known to the API", width, "muted")
-    if view.as_of is not None and view.remembered:
+    if view.as_of is not None and view.from_history:
         at = fmt.moment(view.as_of, context.now, context.look.zone)
         yield from _wrapped(f"as of {at}, not yet confirmed", width, "warning")
     elif view.as_of is not None and view.missed:

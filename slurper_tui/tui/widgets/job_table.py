@@ -160,7 +160,7 @@ class JobTable(LineList):
         if style or row is None:
             return style
         view = self.state.lines[row].view
-        return "stale" if view.stale or view.remembered else ""
+        return "stale" if view.stale or view.from_history else ""
 
     @property
     def cursor(self) -> int | None:

@@ -19,7 +19,7 @@ from slurper_tui.api.models import DEFAULT_BASE_URL, Job
 from slurper_tui.monitor.history.opening import open_file
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.job import Counts
-from slurper_tui.monitor.model.samples import Recorded, Remembered
+from slurper_tui.monitor.model.samples import Recorded, StoredJob
 from tests.cli.program import Ran, perform
 from tests.patience import PATIENCE
 
@@ -58,7 +58,7 @@ def folder(tmp_path: Path) -> Path:
 
 def keep(folder: Path, samples: list[tuple[JobKey, Recorded]], url: str = DEFAULT_BASE_URL) -> None:
     store, _ = open_file(folder / "state" / "history.sqlite3", url)
-    store.write([Remembered(k.account_id, Job(k.job_id)) for k, _ in samples], samples)
+    store.write([StoredJob(k.account_id, Job(k.job_id)) for k, _ in samples], samples)
     store.close()
 
 

@@ -14,7 +14,7 @@ from slurper_tui.monitor.history.opening import open_history
 from slurper_tui.monitor.history.store import Store
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.job import Counts
-from slurper_tui.monitor.model.samples import HistoryView, Recorded, Remembered
+from slurper_tui.monitor.model.samples import HistoryView, Recorded, StoredJob
 
 URL = "https://api.example/v4"
 ACCOUNT = "acc0"
@@ -28,12 +28,12 @@ def key(job_id: str = "job0", account_id: str = ACCOUNT) -> JobKey:
     return JobKey(account_id, job_id)
 
 
-def job(job_id: str = "job0", account_id: str = ACCOUNT, *, closed: bool = False) -> Remembered:
+def job(job_id: str = "job0", account_id: str = ACCOUNT, *, closed: bool = False) -> StoredJob:
     source = Source(vendor="s3", bucket="from", path_prefix="logs/")
     listed = Job(
         job_id, "running", "2026-09-21T00:00:00Z", source=source, target=Target("r2", "to")
     )
-    return Remembered(account_id, listed, closed=closed)
+    return StoredJob(account_id, listed, closed=closed)
 
 
 def sample(at: float = 0.0, done: int | None = 0, status: str | None = "running") -> Recorded:

@@ -18,7 +18,7 @@ from slurper_tui.monitor.history.store import Dated, Store, fitted
 from slurper_tui.monitor.model.base import Moment
 from slurper_tui.monitor.model.events import Event, What
 from slurper_tui.monitor.model.job import Counts, JobView
-from slurper_tui.monitor.model.samples import HistoryView, Recorded, Remembered
+from slurper_tui.monitor.model.samples import HistoryView, Recorded, StoredJob
 from slurper_tui.monitor.reports.digest import make_digest
 from slurper_tui.monitor.reports.observed import default_since
 from tests.monitor.history.samples import ACCOUNT, BEGUN, DAY, URL, job, key, of, sample
@@ -45,8 +45,8 @@ class Machine:
     def start(self) -> float | None:
         """Begin a run; return since when nobody had looked, as it would be told."""
         healed = self.store.heal(self.wall)
-        remembered = self.store.remembered([])
-        opened = OpenHistory(self.store, HistoryView(), remembered, self.wall)
+        jobs = self.store.jobs([])
+        opened = OpenHistory(self.store, HistoryView(), jobs, self.wall)
         self.series = Series()
         self.series.seed(self.store.samples(KEY), Moment(self.true, self.wall), BEGUN - 3600.0)
         self.healed = healed
@@ -70,7 +70,7 @@ class Machine:
         """Everything that was recorded is kept, in the order in which it was recorded."""
         samples = self.store.samples(KEY)
         assert [told.counts.done for told in samples] == list(range(self.polls))
-        [known] = self.store.remembered([])
+        [known] = self.store.jobs([])
         assert known.last == samples[-1]
         digest = make_digest(
             [(JobView(ACCOUNT, Job(KEY.job_id), status="running"), samples)],
@@ -161,7 +161,7 @@ def test_samples_in_the_future_are_corrected_on_opening(tmp_path: Path) -> None:
     assert [told.counts.done for told in samples] == [0, 1, 2, 3]
     assert samples[0].at == BEGUN
     assert [now - told.at for told in samples[1:]] == pytest.approx([2.001, 1.001, 0.001], abs=1e-6)
-    [known] = store.remembered([])
+    [known] = store.jobs([])
     assert known.last == samples[-1]
     [event] = store.notes.events(KEY, 9)
     assert now - 1 < event.at < now
@@ -200,7 +200,7 @@ def test_samples_without_room_are_squeezed_and_marked_as_gaps() -> None:
 
 
 def test_impossible_times_do_not_count_as_absence() -> None:
-    known = Remembered(ACCOUNT, Job("a", "running", CREATED), Recorded(5.0, Counts(), "running"))
+    known = StoredJob(ACCOUNT, Job("a", "running", CREATED), Recorded(5.0, Counts(), "running"))
     store = open_store(None, URL)
     assert OpenHistory(store, HistoryView(), [known], BEGUN).away_since is None
     later = replace(known, last=sample(0.0))

@@ -98,8 +98,8 @@ def whole() -> bytes:
 
 
 READS: list[Callable[[Store], Any]] = [
-    lambda store: store.remembered([]),
-    lambda store: store.remembered([ACCOUNT]),
+    lambda store: store.jobs([]),
+    lambda store: store.jobs([ACCOUNT]),
     lambda store: store.keys(),
     lambda store: [store.samples(whose) for whose in BAD.values()],
     lambda store: [store.last_of_each(whose, 0.0, 1.0) for whose in BAD.values()],
@@ -123,7 +123,7 @@ def assert_sound(value: Any) -> None:
 
 
 def assert_good_is_whole(store: Store) -> None:
-    assert GOOD in [known.key for known in store.remembered([])]
+    assert GOOD in [known.key for known in store.jobs([])]
     assert store.samples(GOOD) == store.last_of_each(GOOD, 0.0, 1.0) == tuple(run_of(3))
     assert len(store.notes.events(GOOD, 9)) == 1
     assert GOOD in [link.child for link in store.notes.links()]

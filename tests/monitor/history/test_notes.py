@@ -245,7 +245,7 @@ def test_file_of_first_version_is_migrated_without_loss(path: Path) -> None:
     assert version(path) == 1
     with opened(path) as (store, view):
         assert (view, store.samples(key())) == (HistoryView(), tuple(run_of(2000)))
-        assert [known.job for known in store.remembered([ACCOUNT])] == [job().job]
+        assert [known.job for known in store.jobs([ACCOUNT])] == [job().job]
         fill_notes(store)
     assert version(path) == 2
     with opened(path) as (store, _):

@@ -109,7 +109,7 @@ def test_existing_file_is_made_private(kept: Path) -> None:
 def test_written_data_is_read_after_reopening(kept: Path) -> None:
     with opened(kept) as (store, view):
         assert view == ON
-        assert len(store.remembered([ACCOUNT])) == 20
+        assert len(store.jobs([ACCOUNT])) == 20
         assert store.samples(key()) == tuple(run_of(2000))
         assert kept.stat().st_size > 0
 
@@ -325,7 +325,7 @@ def test_damage_in_job_table_is_found_on_opening(kept: Path, part: str) -> None:
     broken = whole[:begin] + b"\xa5" * 4096 + whole[begin + 4096 :]
     kept.write_bytes(broken)
     with opened(kept) as (store, view):
-        assert (view.keeping, store.remembered([ACCOUNT])) == (Keeping.ON, ())
+        assert (view.keeping, store.jobs([ACCOUNT])) == (Keeping.ON, ())
         [name] = aside(kept.parent)
         assert name in view.reason
     assert kept.with_name(name).read_bytes() == broken
@@ -343,7 +343,7 @@ def test_opening_never_raises_for_random_damage(kept: Path, seed: int) -> None:
     kept.write_bytes(broken[: rng.choice([len(broken), len(broken) // 2, 50])])
     store, view = open_history(kept, URL)
     assert view.keeping in {Keeping.ON, Keeping.OFF}
-    assert len(store.remembered([ACCOUNT])) in range(21)
+    assert len(store.jobs([ACCOUNT])) in range(21)
     store.close()
 
 
@@ -412,7 +412,7 @@ def test_unwritable_file_is_copied_into_memory(unwritable: Path) -> None:
         assert view == HistoryView(
             Keeping.OFF, "its file cannot be opened: operation not permitted"
         )
-        assert len(store.remembered([ACCOUNT])) == 20
+        assert len(store.jobs([ACCOUNT])) == 20
         store.write([job()], of(key(), run_of(1, begin=20_000)))
         assert len(store.samples(key())) == 2001
     reader = read_store(unwritable, URL)
@@ -435,7 +435,7 @@ def test_copy_has_one_base_url_and_thins_old_samples(path: Path) -> None:
     kept = ours.samples(key())
     assert [told.at - BEGUN for told in kept[:-10]] == [595.0 + 600 * n for n in range(10)]
     assert list(kept[-10:]) == run_of(10, begin=4 * DAY)
-    assert ours.remembered([ACCOUNT])[0].last == kept[-1]
+    assert ours.jobs([ACCOUNT])[0].last == kept[-1]
     ours.close()
 
 
@@ -445,7 +445,7 @@ def test_copy_without_time_has_jobs_but_no_samples(kept: Path) -> None:
     copy(source, target, URL, seconds=-1.0)
     source.close()
     ours = Store(target, URL)
-    assert (len(ours.remembered([ACCOUNT])), ours.samples(key())) == (20, ())
+    assert (len(ours.jobs([ACCOUNT])), ours.samples(key())) == (20, ())
     ours.close()
 
 

@@ -207,7 +207,7 @@ async def test_deleted_file_is_created_again(path: Path) -> None:
         assert recorder.view == ON
     with opened(path) as (store, _):
         assert store.samples(key()) == tuple(run_of(3, begin=100))
-        assert [known.job for known in store.remembered([ACCOUNT])] == [
+        assert [known.job for known in store.jobs([ACCOUNT])] == [
             job().job,
             job("job1").job,
         ]
@@ -267,7 +267,7 @@ async def test_file_locked_at_the_start_is_not_used_in_this_run(path: Path) -> N
     assert await recorder.samples(key()) == (sample(0), sample(100), sample(200))
     await recorder.close()
     with opened(path) as (store, _):
-        assert [known.job.id for known in store.remembered([ACCOUNT])] == ["old"]
+        assert [known.job.id for known in store.jobs([ACCOUNT])] == ["old"]
 
 
 async def test_foreign_file_is_not_tried_again(path: Path) -> None:
@@ -336,7 +336,7 @@ async def test_file_damaged_during_the_run_is_set_aside_without_losing_new_sampl
     with opened(path) as (store, view):
         assert view == ON
         assert store.samples(key()) == (*run_of(3, begin=20_000), *run_of(3, begin=30_000))
-        assert store.remembered([ACCOUNT])[0].job == job().job
+        assert store.jobs([ACCOUNT])[0].job == job().job
 
 
 async def test_only_one_damaged_file_is_set_aside_in_a_run(path: Path) -> None:

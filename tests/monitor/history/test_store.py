@@ -19,7 +19,7 @@ from slurper_tui.monitor.history.thinning import (
     superfluous,
 )
 from slurper_tui.monitor.model.job import Counts
-from slurper_tui.monitor.model.samples import Recorded, Remembered
+from slurper_tui.monitor.model.samples import Recorded, StoredJob
 from tests.monitor.history.samples import (
     ACCOUNT,
     ANY,
@@ -47,7 +47,7 @@ def test_samples_are_read_as_written(samples: list[Recorded]) -> None:
     with opened(None) as (store, _):
         store.write([job()], of(key(), samples))
         assert list(store.samples(key())) == in_order(samples)
-        [known] = store.remembered([ACCOUNT])
+        [known] = store.jobs([ACCOUNT])
         assert known == replace(job(), last=samples[-1] if samples else None)
         assert [told for _, told in store.every()] == in_order(samples)
 
@@ -81,7 +81,7 @@ def test_accounts_and_base_urls_are_separate(tmp_path: Path) -> None:
     with opened(path) as (store, _), opened(path, "https://other.example") as (other, _):
         store.write([job(), job(account_id="acc1")], of(key(), run_of(3)))
         other.write([job()], of(key(), run_of(5)))
-        assert [known.account_id for known in store.remembered([ACCOUNT])] == [ACCOUNT]
+        assert [known.account_id for known in store.jobs([ACCOUNT])] == [ACCOUNT]
         assert store.keys() == (key(), key(account_id="acc1"))
         assert store.keys(["acc1"]) == (key(account_id="acc1"),)
         assert (len(store.samples(key())), len(other.samples(key()))) == (3, 5)
@@ -141,8 +141,8 @@ def test_jobs_are_stored_without_keys_and_secrets(tmp_path: Path) -> None:
         "job0", source=source, target=Target(extra={"a": "s3cret"}), extra={"b": "s3cret"}
     )
     with opened(tmp_path / "h") as (store, _):
-        store.write([Remembered(ACCOUNT, secretive)], of(key(), run_of(3)))
-        [known] = store.remembered([ACCOUNT])
+        store.write([StoredJob(ACCOUNT, secretive)], of(key(), run_of(3)))
+        [known] = store.jobs([ACCOUNT])
         written = [path.read_bytes() for path in tmp_path.iterdir()]
     assert known.job == Job(
         "job0", source=Source(bucket="from", endpoint="https://minio.example/x"), target=Target()
@@ -162,29 +162,27 @@ def test_jobs_are_replaced_by_their_newest_state() -> None:
         store.write([job()], of(key(), run_of(2)))
         ended = replace(job(), job=replace(job().job, status="completed"), closed=True)
         store.write([ended], [])
-        assert store.remembered([ACCOUNT]) == (replace(ended, last=run_of(2)[-1]),)
+        assert store.jobs([ACCOUNT]) == (replace(ended, last=run_of(2)[-1]),)
         store.write([replace(ended, gone=True)], [])
-        assert store.remembered([ACCOUNT]) == ()
+        assert store.jobs([ACCOUNT]) == ()
         assert store.samples(key()) == tuple(run_of(2))
         store.write([ended], [])
-        assert len(store.remembered([ACCOUNT])) == 1
+        assert len(store.jobs([ACCOUNT])) == 1
 
 
 def test_sample_of_an_unlisted_job_is_stored() -> None:
     with opened(None) as (store, _):
-        store.write([Remembered(ACCOUNT, Job())], [*of(key(), run_of(2)), *of(key(""), run_of(3))])
-        assert store.remembered([ACCOUNT]) == (
-            Remembered(ACCOUNT, Job("job0"), last=run_of(2)[-1]),
-        )
+        store.write([StoredJob(ACCOUNT, Job())], [*of(key(), run_of(2)), *of(key(""), run_of(3))])
+        assert store.jobs([ACCOUNT]) == (StoredJob(ACCOUNT, Job("job0"), last=run_of(2)[-1]),)
 
 
 def test_unusual_text_and_numbers_are_stored() -> None:
     half = "\ud800"
-    odd = Remembered(half, Job(half, status=half + "x", source=Source(bucket=half)))
+    odd = StoredJob(half, Job(half, status=half + "x", source=Source(bucket=half)))
     told = Recorded(BEGUN, Counts(2**70, 1, 0, 0), half + "\x00\x1b")
     with opened(None) as (store, _):
         store.write([odd], of(odd.key, [told]))
-        [known] = store.remembered(["?"])
+        [known] = store.jobs(["?"])
         assert (known.job.id, known.job.status) == ("?", "?x")
         assert known.last == Recorded(BEGUN, Counts(2**63 - 1, 1, 0, 0), "?\x00\x1b")
         assert store.samples(odd.key) == (known.last,)
@@ -197,7 +195,7 @@ def test_invalid_row_is_skipped(tmp_path: Path, nonsense: str) -> None:
         broken = sqlite3.connect(tmp_path / "h", isolation_level=None)
         broken.execute(f"UPDATE jobs SET job = {nonsense} WHERE job_id = 'job0'")
         broken.close()
-        assert store.remembered([ACCOUNT]) == (job("job1"),)
+        assert store.jobs([ACCOUNT]) == (job("job1"),)
 
 
 def test_write_is_atomic() -> None:

@@ -91,13 +91,13 @@ async def test_stored_jobs_are_shown_with_their_age_until_confirmed() -> None:
         first = await b.until(lambda s: bool(s.jobs))
         assert now() < then - EPOCH + 1.0
         assert len(first.jobs) == 8
-        assert all(view.remembered and view.as_of for view in first.jobs)
+        assert all(view.from_history and view.as_of for view in first.jobs)
         assert not first.complete
         ages = {view.key: view.as_of for view in first.jobs}
-        moved = await b.until(lambda s: any(not v.remembered for v in live(s)))
-        assert any(view.remembered for view in live(moved))
+        moved = await b.until(lambda s: any(not v.from_history for v in live(s)))
+        assert any(view.from_history for view in live(moved))
         done = await b.until(lambda s: s.complete)
-        assert not any(view.remembered for view in done.jobs)
+        assert not any(view.from_history for view in done.jobs)
         assert all((v.as_of or 0) > (ages[v.key] or 0) for v in live(done))
 
 
@@ -117,7 +117,7 @@ async def test_a_closed_job_is_confirmed_by_the_list_alone() -> None:
         assert not {r.job_id for r in b.requests} & set(completed)
         for job_id in completed:
             view = b.job(job_id)
-            assert (view.remembered, view.percent is None) == (False, False)
+            assert (view.from_history, view.percent is None) == (False, False)
             assert view.verdict is not None
 
 
@@ -131,7 +131,7 @@ async def test_a_job_that_ended_between_two_runs_is_polled() -> None:
         await _abort(b, job_id)
         await b.until(lambda s: s.complete)
         view = b.job(job_id)
-        assert (view.state, view.remembered) == (State.ABORTED, False)
+        assert (view.state, view.from_history) == (State.ABORTED, False)
 
 
 async def _abort(b: Bench, job_id: str) -> None:
@@ -151,12 +151,12 @@ async def test_a_job_deleted_between_two_runs_is_gone_and_no_longer_stored() -> 
     fewer = [SimulatedAccount(0, wall, jobs=7, running=3, token="t0ken")]
     fewer[0].account_id = accounts[0].account_id
     async with bench(fewer, history=history.past(accounts[0].account_id)) as b:
-        from_history = len(history.store.remembered([accounts[0].account_id]))
+        from_history = len(history.store.jobs([accounts[0].account_id]))
         await b.until(lambda s: s.complete)
         await b.seconds(30)
         gone = [view for view in b.last.jobs if view.gone]
         assert gone
-        left = history.store.remembered([accounts[0].account_id])
+        left = history.store.jobs([accounts[0].account_id])
         assert {k.key for k in left}.isdisjoint({view.key for view in gone})
         assert from_history > 0
 
@@ -196,11 +196,11 @@ async def test_only_stored_jobs_that_match_a_prefix_are_shown() -> None:
         first = await b.until(lambda s: True)
         assert [view.job.id for view in first.jobs] == [job_id]
     from_history = snapshot_from_history(
-        past.remembered, [accounts[0].account_id], [job_id[:20]], 5.0, wall()
+        past.jobs, [accounts[0].account_id], [job_id[:20]], 5.0, wall()
     )
     assert from_history is not None
     assert [view.job.id for view in from_history.jobs] == [job_id]
-    assert snapshot_from_history(past.remembered, [], ["no such job"], 5.0, wall()) is None
+    assert snapshot_from_history(past.jobs, [], ["no such job"], 5.0, wall()) is None
     assert snapshot_from_history((), ["account"], [], 5.0, wall()) is None
 
 

@@ -108,18 +108,18 @@ async def test_a_week_with_one_look_a_day_shows_correct_values() -> None:
 
 
 def _first_picture(first: Snapshot | None, before: Snapshot | None) -> None:
-    """The first snapshot shows the state of the last run and marks it as remembered."""
+    """The first snapshot shows the state of the last run and marks it as from the history."""
     if before is None:
         assert first is None
         return
     assert first is not None
-    remembered_view = only(first)
-    assert remembered_view.remembered
-    assert (remembered_view.counts, remembered_view.as_of) == (
+    stored_view = only(first)
+    assert stored_view.from_history
+    assert (stored_view.counts, stored_view.as_of) == (
         only(before).counts,
         only(before).as_of,
     )
-    assert (remembered_view.forecast, remembered_view.rate) == (None, None)
+    assert (stored_view.forecast, stored_view.rate) == (None, None)
 
 
 def _digest_of_the_absence(

@@ -77,7 +77,7 @@ def test_a_lower_bound_has_no_middle_and_no_end() -> None:
     "state",
     [
         {"stale": True, "missed": 3},
-        {"remembered": True},
+        {"from_history": True},
         {"status": "paused"},
         {"status": "completed"},
         {"gone": True},

@@ -87,7 +87,7 @@ def test_an_eta_is_never_cut(low: float, high: float, at_least: bool) -> None:
     "state",
     [
         {"stale": True, "missed": 3},
-        {"remembered": True},
+        {"from_history": True},
         {"status": "paused"},
         {"status": "completed"},
         {"gone": True},
@@ -106,7 +106,7 @@ def test_a_stalled_job_has_its_word_and_no_eta() -> None:
 
 
 def test_a_remembered_job_shows_its_counts_and_their_age() -> None:
-    job = view(remembered=True, as_of=NOW - 7200)
+    job = view(from_history=True, as_of=NOW - 7200)
     assert (cell("percent", job), cell("done", job), cell("age", job)) == ("35", "350/1.00k", "2h")
 
 

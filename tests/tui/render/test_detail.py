@@ -154,7 +154,7 @@ def test_a_stall_is_shown_with_its_start() -> None:
 
 
 def test_a_remembered_job_shows_the_time_of_its_data() -> None:
-    job = view(remembered=True, as_of=NOW - 4 * 86400, forecast=forecast(1, 2), missed=1)
+    job = view(from_history=True, as_of=NOW - 4 * 86400, forecast=forecast(1, 2), missed=1)
     assert pace(job) == ["ETA —", "as of Mon 09:46, not yet confirmed"]
 
 

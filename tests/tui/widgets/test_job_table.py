@@ -28,7 +28,7 @@ async def test_the_eta_column_stays_while_a_job_runs() -> None:
 
 
 async def test_a_remembered_job_is_dimmed_and_shows_its_age_until_confirmed() -> None:
-    old = [view(n, remembered=True, as_of=NOW - 7200) for n in range(3)]
+    old = [view(n, from_history=True, as_of=NOW - 7200) for n in range(3)]
     async with staged(snapshot(*old), size=SMALL) as stage:
         table = stage.app.main.query_one(JobTable)
         assert [table.row_style(y) for y in (1, 2, 3)] == ["cursor", "stale", "stale"]
@@ -42,7 +42,7 @@ async def test_a_remembered_job_is_dimmed_and_shows_its_age_until_confirmed() ->
 
 
 async def test_the_age_of_a_remembered_job_grows_with_the_polls() -> None:
-    old = view(1, remembered=True, as_of=NOW - 7200)
+    old = view(1, from_history=True, as_of=NOW - 7200)
     async with staged(snapshot(old), size=SMALL) as stage:
         await stage.show(snapshot(old, taken_at=NOW + 3600))
         assert " 3h" in stage.text
