@@ -153,22 +153,19 @@ class Session:
         await self._made.wait()
         monitor = self.start()
         if self._services is None:
-            self._services = _make_services(monitor)
+            # Not for the first picture.
+            from slurper_tui.monitor.jobs.actions import JobControl
+            from slurper_tui.monitor.jobs.plan_runner import JobCreation
+            from slurper_tui.monitor.logs.reader import LogReader
+            from slurper_tui.monitor.reports.receipt import ReceiptMaker
+
+            metered, job_store = monitor.metered, monitor.job_store
+            history, notes = monitor.history.recorder, monitor.history.recorder.notes
+            logs = LogReader(metered, job_store, notes, interval=lambda: monitor.interval)
+            self._services = Services(
+                logs,
+                JobControl(metered, job_store, notes),
+                JobCreation(metered, job_store, notes, job_store.ids),
+                ReceiptMaker(metered, job_store, history, logs),
+            )
         return self._services
-
-
-def _make_services(monitor: Monitor) -> Services:
-    # Not for the first picture.
-    from slurper_tui.monitor.jobs.actions import JobControl
-    from slurper_tui.monitor.jobs.plan_runner import JobCreation
-    from slurper_tui.monitor.logs.reader import LogReader
-    from slurper_tui.monitor.reports.receipt import ReceiptMaker
-
-    metered, job_store, history = monitor.metered, monitor.job_store, monitor.history.recorder
-    logs = LogReader(metered, job_store, history.notes, interval=lambda: monitor.interval)
-    return Services(
-        logs,
-        JobControl(metered, job_store, history.notes),
-        JobCreation(metered, job_store, history.notes, job_store.ids),
-        ReceiptMaker(metered, job_store, history, logs),
-    )

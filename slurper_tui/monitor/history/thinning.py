@@ -9,7 +9,7 @@ All functions are pure; applying one to its own result changes nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from itertools import groupby, pairwise
 
 from slurper_tui.monitor.history.codecs import to_ms
@@ -22,8 +22,6 @@ WHOLE_SECONDS = 86_400.0
 STEP_SECONDS = 600.0
 """Older samples: one is kept per step of this many seconds, aligned to UTC."""
 
-_Line = Sequence[Recorded]
-
 
 def step_start(at: float) -> float:
     """Return the beginning of the step that contains a time; both in UTC seconds."""
@@ -31,7 +29,7 @@ def step_start(at: float) -> float:
 
 
 def superfluous(
-    samples: _Line, before: Recorded | None = None, after: Recorded | None = None
+    samples: Sequence[Recorded], before: Recorded | None = None, after: Recorded | None = None
 ) -> tuple[Recorded, ...]:
     """Return the samples that may be deleted.
 
@@ -39,39 +37,28 @@ def superfluous(
     before, after: the neighbouring samples, which are kept; None if there is none.
     """
     line = [*([before] if before else []), *samples, *([after] if after else [])]
-    needed = {*_edges(line), *_falls(line)}
-    if samples:
-        needed |= {samples[0].at} if before is None else set()
-        needed |= {samples[-1].at} if after is None else set()
-    needed |= {
-        _representative(list(step)).at for _, step in groupby(samples, lambda s: step_start(s.at))
-    }
-    return tuple(sample for sample in samples if sample.at not in needed)
-
-
-def _representative(step: _Line) -> Recorded:
-    """Return the sample to keep for a step: the newest with complete counts, else the newest."""
-    whole = (s for s in reversed(step) if None not in (s.counts.objects, s.counts.done))
-    return next(whole, step[-1])
-
-
-def _edges(line: _Line) -> Iterator[float]:
-    """Yield the times of both samples around each change of status, stall or gap."""
+    needed: set[float] = set()
+    # Both samples around each change of status, stall or gap.
     for one, other in pairwise(line):
         if one.status != other.status or one.stalled != other.stalled or other.after_gap:
-            yield one.at
-            yield other.at
-
-
-def _falls(line: _Line) -> Iterator[float]:
-    """Yield the times of both samples around each fall of a counter."""
+            needed |= {one.at, other.at}
+    # Both samples around each fall of a counter.
     for name in Counts.__struct_fields__:
         values = ((s.at, getattr(s.counts, name)) for s in line)
-        known = [(at, value) for at, value in values if value is not None]
-        for (at, value), (then, lower) in pairwise(known):
+        counted = [(at, value) for at, value in values if value is not None]
+        for (at, value), (then, lower) in pairwise(counted):
             if lower < value:
-                yield at
-                yield then
+                needed |= {at, then}
+    if samples and before is None:
+        needed.add(samples[0].at)
+    if samples and after is None:
+        needed.add(samples[-1].at)
+    # Of each step, the newest sample with complete counts, else the newest.
+    for _, group in groupby(samples, lambda s: step_start(s.at)):
+        step = list(group)
+        whole = (s for s in reversed(step) if None not in (s.counts.objects, s.counts.done))
+        needed.add(next(whole, step[-1]).at)
+    return tuple(sample for sample in samples if sample.at not in needed)
 
 
 def last_of_each(samples: Sequence[Recorded], step: float) -> tuple[Recorded, ...]:

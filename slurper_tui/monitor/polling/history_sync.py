@@ -17,7 +17,7 @@ from msgspec.structs import replace
 from slurper_tui.format import parse_time
 from slurper_tui.monitor.model.base import JobKey, Moment
 from slurper_tui.monitor.model.events import Event
-from slurper_tui.monitor.model.job import JobView, has_ended
+from slurper_tui.monitor.model.job import has_ended
 from slurper_tui.monitor.model.samples import Recorded, StoredJob
 from slurper_tui.monitor.model.timeline import Trace, Window, extended, moved, step_of, trace_of
 
@@ -99,7 +99,7 @@ class HistorySync:
         if new.events:
             self._recorder.notes.note(tuple(new.events))
         if any(event.key == self._key for event in new.events):
-            self._read_events()
+            self._start("events", self._read_events())
         if new.jobs or new.samples:
             self._recorder.record(tuple(new.jobs), tuple(new.samples))
         for key, sample in new.samples:
@@ -161,13 +161,13 @@ class HistorySync:
         """Read the chart data and events of a newly highlighted job. now: UTC seconds."""
         if key != self._key:
             self._key, self._trace, self._events, self._events_basis = key, None, (), None
-            self._read_trace(now, REST_SECONDS)
-            self._read_events(REST_SECONDS)
+            self._start("trace", self._read_trace(now, REST_SECONDS))
+            self._start("events", self._read_events(REST_SECONDS))
 
     def set_window(self, window: Window, now: float) -> None:
         """Set the period of the chart data and read it. now: UTC seconds."""
         self._window = window
-        self._read_trace(now)
+        self._start("trace", self._read_trace(now))
 
     def events(self) -> tuple[Event, ...]:
         """Return the events of the highlighted job, oldest first; empty until they have been read.
@@ -178,7 +178,7 @@ class HistorySync:
         view = self._job_store.view(self._key)
         basis = (view and view.request, len(self._job_store.links))
         if self._events_basis is not None and basis != self._events_basis:
-            self._read_events()
+            self._start("events", self._read_events())
         self._events_basis = basis
         return self._events
 
@@ -204,12 +204,11 @@ class HistorySync:
             store.plans = {**before, **plans}
             store.wake()
 
-    def _read_trace(self, now: float, rest: float = 0.0) -> None:
-        view = self._job_store.view(self._key)
-        self._start("trace", self._load_trace(view, now, rest) if view is not None else None)
-
-    async def _load_trace(self, view: JobView, now: float, rest: float) -> None:
+    async def _read_trace(self, now: float, rest: float = 0.0) -> None:
         await asyncio.sleep(rest)
+        view = self._job_store.view(self._key)
+        if view is None:
+            return
         begun = parse_time(view.job.created_at)
         ended = parse_time(view.job.finished_at) if view.ended else None
         now = now if ended is None else ended
@@ -219,22 +218,20 @@ class HistorySync:
         self._trace = replace(trace_of(view.key, self._window, now, begun, points), ended=ended)
         self._on_change()
 
-    def _read_events(self, rest: float = 0.0) -> None:
-        self._start("events", self._load_events(self._key, rest) if self._key else None)
-
-    async def _load_events(self, key: JobKey, rest: float) -> None:
+    async def _read_events(self, rest: float = 0.0) -> None:
         await asyncio.sleep(rest)
-        events = await self._recorder.notes.events(key)
+        if self._key is None:
+            return
+        events = await self._recorder.notes.events(self._key)
         if events != self._events:
             self._events = events
             self._on_change()
 
-    def _start(self, name: str, read: Coroutine[Any, Any, None] | None) -> None:
+    def _start(self, name: str, read: Coroutine[Any, Any, None]) -> None:
         """Cancel the read of this name that is under way, if any, and start another."""
-        if task := self._reads.pop(name, None):
+        if task := self._reads.get(name):
             task.cancel()
-        if read is not None:
-            self._reads[name] = asyncio.create_task(read)
+        self._reads[name] = asyncio.create_task(read)
 
     async def close(self) -> None:
         """Cancel the reads under way."""

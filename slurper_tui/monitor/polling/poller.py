@@ -1,7 +1,7 @@
 """The poll loop: `Monitor` plans rounds of requests and yields a `Snapshot` after each.
 
 Data flow: `scheduler` finds the asks that are due, `Pacing` chooses those that the budget allows,
-`Workers` sends ten at a time, `AnswerApplier` applies the answers to the tracks. `snapshots` yields
+ten workers send them, `AnswerApplier` applies the answers to the tracks. `snapshots` yields
 when a round is over, or at most a second after the first answer of a slow round. New samples, jobs
 and events go to `HistorySync` before each snapshot. API errors never end the loop; only a bug does.
 """
@@ -25,7 +25,6 @@ from slurper_tui.monitor.model.base import JobKey, Moment
 from slurper_tui.monitor.model.job import JobView, Snapshot
 from slurper_tui.monitor.model.samples import final
 from slurper_tui.monitor.model.timeline import Window
-from slurper_tui.monitor.polling.account_tracker import AccountTrack
 from slurper_tui.monitor.polling.budget import Metered
 from slurper_tui.monitor.polling.history_sync import HistorySync, StoredHistory
 from slurper_tui.monitor.polling.job_store import AnswerApplier, JobStore
@@ -46,111 +45,6 @@ if TYPE_CHECKING:
 
 WORKERS = 10
 """Number of concurrent requests; httpx's pool is quadratic in the number of waiting requests."""
-
-
-class Workers:
-    """Workers that send the queued asks and apply the answers.
-
-    `under_way` counts the asks between `enqueue` and the `on_done` callback.
-
-    now: returns both clocks.
-    interval: returns the current seconds between rounds.
-    on_done: called after each ask with whether other asks may be due now, and with the account if
-        the ask got a page of its first reading of the list, else None.
-    """
-
-    def __init__(
-        self,
-        api: SlurperClient,
-        pacing: Pacing,
-        answers: AnswerApplier,
-        now: Callable[[], Moment],
-        interval: Callable[[], float],
-        on_done: Callable[[bool, AccountTrack | None], None],
-    ) -> None:
-        self.under_way = 0
-        self._api = api
-        self._budget = pacing.budget
-        self._answers = answers
-        self._now = now
-        self._interval = interval
-        self._on_done = on_done
-        self._queue: deque[Ask] = deque()
-        self._queued = asyncio.Event()
-
-    @property
-    def waiting(self) -> int:
-        """The number of asks that no worker has taken yet."""
-        return len(self._queue)
-
-    def enqueue(self, ask: Ask, at: float) -> None:
-        """Queue an ask and mark it as under way, so that it is not planned twice.
-
-        at: monotonic seconds.
-        """
-        ask.account.begin(ask.track, at, probe=ask.probe)
-        if ask.rank <= Rank.FIRST_LIST:
-            self._queue.appendleft(ask)
-        else:
-            self._queue.append(ask)
-        self.under_way += 1
-        self._queued.set()
-
-    async def work(self) -> None:
-        """Send queued asks forever.
-
-        Without budget, or if the account began to fail meanwhile, nothing is sent and the ask is
-        due again.
-        """
-        while True:
-            while not self._queue:
-                self._queued.clear()
-                await self._queued.wait()
-            ask = self._queue.popleft()
-            account, paged = ask.account, None
-            failing, hurried = account.problem is not None, account.listing.hurried
-            if not self._budget.available(self._now().mono) or (failing and not ask.probe):
-                account.end(ask.track, unasked=True)
-                replan = False
-            else:
-                answered = await self._send(ask)
-                if answered and ask.track is None and hurried:
-                    paged = account
-                recovered = failing and account.problem is None
-                listed = answered and ask.track is None
-                replan = listed or recovered or account.listing.urgent
-            self.under_way -= 1
-            self._on_done(replan, paged)
-
-    async def _send(self, ask: Ask) -> bool:
-        """Send one request and apply its answer or its error; return whether it was an answer."""
-        account, track, sent = ask.account, ask.track, self._now().mono
-        self._budget.record_request(sent)
-        if track is not None:
-            track.sent_at = sent
-        try:
-            if track is None:
-                offset = account.listing.asking
-                page = await self._api.list_jobs(account.account_id, offset=offset)
-                now = self._now()
-                account.listing.cost(now.mono - sent, page.size)
-                self._budget.record_headers(page.limit, now.mono)
-                account.end(track)
-                self._answers.apply_page(account, page.value, now, page.total)
-            else:
-                answer = await self._api.progress(account.account_id, track.job_id)
-                now = self._now()
-                self._budget.record_headers(answer.limit, now.mono)
-                account.end(track)
-                self._answers.apply_progress(account, track, answer.value, now, self._interval())
-        except ApiError as error:
-            now = self._now()
-            self._budget.record_headers(error.limit, now.mono)
-            account.end(track, unasked=isinstance(error, RateLimited))
-            self._answers.apply_error(ask, error, now, self._interval())
-            return False
-        return True
-
 
 MIN_INTERVAL = 2.0
 
@@ -199,21 +93,19 @@ class Monitor:
         self.eager = eager
         self.interval = max(MIN_INTERVAL, interval)
         self.job_store = JobStore(accounts, self._now, lambda: self._wake(plan=True, snapshot=True))
+        self._api = api
         self._clock = clock
         self._accounts = self.job_store.accounts
         self._pacing = Pacing()
-        budget = self._pacing.budget
+        self._budget = self._pacing.budget
         self._answers = AnswerApplier(
-            budget, tuple(prefixes), rng or random.Random(), eager=eager, needs=needs
+            self._budget, tuple(prefixes), rng or random.Random(), eager=eager, needs=needs
         )
         if history.clock_was_set:
             self._answers.lose_time()
-        self._workers = Workers(
-            api, self._pacing, self._answers, self._now, lambda: self.interval, self._on_done
-        )
         self.metered = Metered(
             api,
-            budget,
+            self._budget,
             self._now,
             self._answers.apply_rate_limit,
             self._demand,
@@ -223,6 +115,9 @@ class Monitor:
             history.recorder, self.job_store, lambda: self._wake(snapshot=True)
         )
         self._focus = Focus()
+        self._queue: deque[Ask] = deque()
+        self._queued = asyncio.Event()
+        self._under_way = 0
         self._woken = asyncio.Event()
         self._find_due: Finder = partial(due_asks, lazy_look=None) if eager else due_asks
         self._find: Finder | None = self._find_due
@@ -282,7 +177,7 @@ class Monitor:
     async def snapshots(self) -> AsyncIterator[Snapshot]:
         """Yield a snapshot at once, after every round, and while a first list is being read."""
         await self._history_sync.load(self._stored_jobs, self._answers.unlisted, self._now)
-        workers = [asyncio.create_task(self._workers.work()) for _ in range(WORKERS)]
+        workers = [asyncio.create_task(self._work()) for _ in range(WORKERS)]
         for worker in workers:
             worker.add_done_callback(lambda _: self._woken.set())
         try:
@@ -313,12 +208,13 @@ class Monitor:
                 asks = [ask for ask in asks if ask.is_first]
             elif not begins:  # in the middle of a round
                 asks = [ask for ask in asks if ask.cannot_wait]
-            queued = self._workers.waiting
-            chosen = self._pacing.choose(asks, now.mono, self.interval, queued, eager=self.eager)
+            chosen = self._pacing.choose(
+                asks, now.mono, self.interval, len(self._queue), eager=self.eager
+            )
             self._waiting = len(asks) - len(chosen)
             for place, ask in enumerate(chosen):
-                self._workers.enqueue(ask, now.mono + place * _ORDER)
-        if self._workers.under_way == 0:
+                self._enqueue(ask, now.mono + place * _ORDER)
+        if self._under_way == 0:
             self._end_round()
             if self._snapshot_by < math.inf:
                 self._snapshot_by = -math.inf
@@ -329,7 +225,7 @@ class Monitor:
         self._round_begun, self._find = now, self._find_due
         late = now.mono - self._next_round > self.interval
         self._next_round = (now.mono if late else self._next_round) + self.interval
-        blocked = now.mono < self._pacing.budget.blocked_until
+        blocked = now.mono < self._budget.blocked_until
         for account in self._accounts:
             account.round_begins(now.mono, self.interval, blocked=blocked)
         if not self.eager:
@@ -344,23 +240,82 @@ class Monitor:
         self._rounds += 1
         self._snapshot_by = -math.inf
 
-    def _on_done(self, replan: bool, paged: AccountTrack | None) -> None:
-        """Plan again if needed and schedule a snapshot.
+    def _enqueue(self, ask: Ask, at: float) -> None:
+        """Queue an ask and mark it as under way, so that it is not planned twice.
 
-        A page of a first reading is shown soon if it is the first, the last, or the last snapshot
-        is `PAGE_SECONDS` old.
+        at: monotonic seconds.
         """
-        if replan:
-            self._find = self._find_due
-        now, wait = self._now().mono, NEWS_SECONDS
-        if paged is not None and (
-            paged.listing.pages == 1
-            or not paged.listing.hurried
-            or now >= self._last_snapshot + PAGE_SECONDS
-        ):
-            wait = COUNTS_SECONDS
-        self._snapshot_by = min(self._snapshot_by, now + wait)
-        self._woken.set()
+        ask.account.begin(ask.track, at, probe=ask.probe)
+        if ask.rank <= Rank.FIRST_LIST:
+            self._queue.appendleft(ask)
+        else:
+            self._queue.append(ask)
+        self._under_way += 1
+        self._queued.set()
+
+    async def _work(self) -> None:
+        """Send queued asks forever.
+
+        Without budget, or if the account began to fail meanwhile, nothing is sent and the ask is
+        due again.
+        """
+        while True:
+            while not self._queue:
+                self._queued.clear()
+                await self._queued.wait()
+            ask = self._queue.popleft()
+            account = ask.account
+            failing, hurried = account.problem is not None, account.listing.hurried
+            if not self._budget.available(self._now().mono) or (failing and not ask.probe):
+                account.end(ask.track, unasked=True)
+                listed = replan = False
+            else:
+                listed = await self._send(ask) and ask.track is None
+                recovered = failing and account.problem is None
+                replan = listed or recovered or account.listing.urgent
+            self._under_way -= 1
+            if replan:
+                self._find = self._find_due
+            # A page of a first reading is shown soon if it is the first or the last one, or if the
+            # last snapshot is old enough.
+            now, listing = self._now().mono, account.listing
+            soon = (listed and hurried) and (
+                listing.pages == 1
+                or not listing.hurried
+                or now >= self._last_snapshot + PAGE_SECONDS
+            )
+            wait = COUNTS_SECONDS if soon else NEWS_SECONDS
+            self._snapshot_by = min(self._snapshot_by, now + wait)
+            self._woken.set()
+
+    async def _send(self, ask: Ask) -> bool:
+        """Send one request and apply its answer or its error; return whether it was an answer."""
+        account, track, sent = ask.account, ask.track, self._now().mono
+        self._budget.record_request(sent)
+        if track is not None:
+            track.sent_at = sent
+        try:
+            if track is None:
+                offset = account.listing.asking
+                page = await self._api.list_jobs(account.account_id, offset=offset)
+                now = self._now()
+                account.listing.cost(now.mono - sent, page.size)
+                self._budget.record_headers(page.limit, now.mono)
+                account.end(track)
+                self._answers.apply_page(account, page.value, now, page.total)
+            else:
+                answer = await self._api.progress(account.account_id, track.job_id)
+                now = self._now()
+                self._budget.record_headers(answer.limit, now.mono)
+                account.end(track)
+                self._answers.apply_progress(account, track, answer.value, now, self.interval)
+        except ApiError as error:
+            now = self._now()
+            self._budget.record_headers(error.limit, now.mono)
+            account.end(track, unasked=isinstance(error, RateLimited))
+            self._answers.apply_error(ask, error, now, self.interval)
+            return False
+        return True
 
     async def _rest(self, workers: list[asyncio.Task[None]]) -> None:
         """Sleep until there is something to do. Raises the exception of a dead worker (a bug)."""
@@ -368,8 +323,8 @@ class Monitor:
         deadlines = [self._next_round, self._snapshot_by]
         probes = (a.retry_at for a in self._accounts if a.problem and not a.under_way)
         deadlines += [at for at in probes if at > now]
-        if self._waiting and self.eager and not self._workers.under_way:
-            deadlines.append(self._pacing.budget.ready_at(now))
+        if self._waiting and self.eager and not self._under_way:
+            deadlines.append(self._budget.ready_at(now))
         if (wait := min(deadlines) - self._now().mono) > 0:
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(wait):
@@ -408,7 +363,7 @@ class Monitor:
             jobs=self.job_store.views(),
             budget=replace(budget, blocked_by=blocked_by, waiting=self._waiting),
             rounds=self._rounds,
-            complete=not self._workers.under_way and all(a.complete for a in self._accounts),
+            complete=not self._under_way and all(a.complete for a in self._accounts),
             history_note=self._history_sync.note,
             trace=self._history_sync.trace(now.wall),
             away_since=self.history.away_since,

@@ -386,6 +386,6 @@ async def test_a_bug_in_the_client_is_raised() -> None:
         async def broken(*args: object, **kwargs: object) -> None:
             raise ZeroDivisionError
 
-        b.monitor._workers._api.progress = broken  # type: ignore[method-assign, assignment]  # the bug
+        b.monitor.metered.api.progress = broken  # type: ignore[method-assign, assignment]  # the bug
         with pytest.raises(ZeroDivisionError):
             await b.rounds(3)
