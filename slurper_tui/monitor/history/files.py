@@ -22,7 +22,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import NamedTuple
 
-from slurper_tui.monitor.history.schema import APPLICATION_ID, ForeignFile, NewerHistory
+from slurper_tui.monitor.history.schema import (
+    APPLICATION_ID,
+    ForeignFile,
+    NewerHistory,
+    newest_version,
+)
 
 _PRIMARY = 0xFF
 """Mask for SQLite's primary result code, the lowest byte of an extended one."""
@@ -166,10 +171,8 @@ def make_folder(folder: Path) -> None:
             folder.mkdir(mode=0o700)
 
 
-def is_damaged(path: Path, newest: int) -> bool:
+def is_damaged(path: Path) -> bool:
     """Return whether a file does not begin like a database; an empty file is not damaged.
-
-    newest: the highest schema version of this program.
 
     Raises NewerHistory for a newer file of ours, and OSError.
     """
@@ -178,7 +181,7 @@ def is_damaged(path: Path, newest: int) -> bool:
         return False
     if not head.startswith(_MAGIC):
         return True
-    if _is_ours(head) and int.from_bytes(head[_VERSION], "big") > newest:
+    if _is_ours(head) and int.from_bytes(head[_VERSION], "big") > newest_version():
         raise NewerHistory
     return False
 

@@ -65,12 +65,12 @@ class Plans:
     def keep(self, plan: Plan) -> Plan:
         """Insert a new plan and return it with its id, the next free one."""
         with transaction(self._connection):
-            kept = replace(plan, id=1 + self._last_id())
-            self._connection.execute(_KEEP_PLAN, (self._place, kept.id, *plan_row(kept)))
+            stored = replace(plan, id=1 + self._last_id())
+            self._connection.execute(_KEEP_PLAN, (self._place, stored.id, *plan_row(stored)))
             self._connection.executemany(
-                _KEEP_STEP, ((kept.id, step.number, *step_row(step)) for step in kept.steps)
+                _KEEP_STEP, ((stored.id, step.number, *step_row(step)) for step in stored.steps)
             )
-        return kept
+        return stored
 
     def _last_id(self) -> int:
         [[last]] = self._connection.execute("SELECT max(id) FROM plans").fetchall()

@@ -9,7 +9,7 @@ from __future__ import annotations
 import sqlite3
 import stat
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 
 from slurper_tui.monitor.history.codecs import decoded
@@ -27,12 +27,11 @@ from slurper_tui.monitor.history.files import (
 )
 from slurper_tui.monitor.history.schema import (
     APPLICATION_ID,
-    MIGRATIONS,
     ForeignFile,
     HistoryError,
-    Migration,
     NewerHistory,
     application_id_of,
+    newest_version,
     prepare,
     refuse_foreign,
     version_of,
@@ -110,13 +109,7 @@ def open_store(path: Path | None, base_url: str) -> Store:
     return Store(connection, base_url)
 
 
-def open_file(
-    path: Path,
-    base_url: str,
-    *,
-    clock: Clock = time.time,
-    migrations: Sequence[Migration] = MIGRATIONS,
-) -> tuple[Store, str]:
+def open_file(path: Path, base_url: str, *, clock: Clock = time.time) -> tuple[Store, str]:
     """Open or create the file; set a damaged one aside and create a new one.
 
     Returns the store, and one clause about a damaged file that was replaced, "" if none. Raises
@@ -124,14 +117,14 @@ def open_file(
     """
     make_file(path)
     try:
-        if not is_damaged(path, len(migrations)):
-            return _open(path, base_url, migrations), ""
+        if not is_damaged(path):
+            return _open(path, base_url), ""
     except sqlite3.DatabaseError as error:
         if not is_damage(error):
             raise
     notice = notice_of(set_aside(path, clock()))
     make_file(path)
-    return _open(path, base_url, migrations), notice
+    return _open(path, base_url), notice
 
 
 def notice_of(aside: Path) -> str:
@@ -139,7 +132,7 @@ def notice_of(aside: Path) -> str:
     return f"the history was damaged: it is kept as {aside.name}, a new one is begun"
 
 
-def _open(path: Path, base_url: str, migrations: Sequence[Migration]) -> Store:
+def _open(path: Path, base_url: str) -> Store:
     """Open a file for writing; try again while it is busy, until a deadline.
 
     SQLite's own timeout does not cover the switch to the write-ahead log: it reports at once that
@@ -150,20 +143,20 @@ def _open(path: Path, base_url: str, migrations: Sequence[Migration]) -> Store:
     while True:
         try:
             if not is_stamped(path):
-                _refuse_foreign(path, migrations)
-            return _open_once(path, base_url, migrations)
+                _refuse_foreign(path)
+            return _open_once(path, base_url)
         except sqlite3.OperationalError as error:
             if not is_busy(error) or time.monotonic() >= deadline:
                 raise
         time.sleep(_RETRY_SECONDS)
 
 
-def _open_once(path: Path, base_url: str, migrations: Sequence[Migration]) -> Store:
+def _open_once(path: Path, base_url: str) -> Store:
     ownership = Ownership(path)
     ownership.claim()
     connection = _connect(path, OPENING_SECONDS)
     try:
-        prepare(connection, migrations)
+        prepare(connection)
         make_private(path)
         _check_readable(connection, version_of(connection))
         connection.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000:.0f}").fetchall()
@@ -174,7 +167,7 @@ def _open_once(path: Path, base_url: str, migrations: Sequence[Migration]) -> St
     return Store(connection, base_url, path, ownership)
 
 
-def _refuse_foreign(path: Path, migrations: Sequence[Migration]) -> None:
+def _refuse_foreign(path: Path) -> None:
     """Raise ForeignFile for a database that is not ours, before it is opened for writing.
 
     Opening it for writing may already change it: its log may be checkpointed. Without a log it is
@@ -185,7 +178,7 @@ def _refuse_foreign(path: Path, migrations: Sequence[Migration]) -> None:
     alone = "" if file.with_name(f"{file.name}-wal").exists() else "&immutable=1"
     connection = _connect(f"{file.as_uri()}?mode=ro{alone}", OPENING_SECONDS)
     try:
-        refuse_foreign(connection, migrations)
+        refuse_foreign(connection)
     except (ForeignFile, sqlite3.DatabaseError):
         if not is_stamped(path):
             raise
@@ -201,10 +194,10 @@ def read_store(path: Path, base_url: str) -> Store:
     if not stat.S_ISREG(path.stat().st_mode):
         raise ForeignFile
     check_beside(path)
-    if is_damaged(path, len(MIGRATIONS)):
+    if is_damaged(path):
         raise sqlite3.DatabaseError("its file is damaged")
     if not is_stamped(path):
-        _refuse_foreign(path, MIGRATIONS)
+        _refuse_foreign(path)
     address = path.absolute().as_uri()
     try:
         return _reading(f"{address}?mode=ro", base_url)
@@ -219,7 +212,7 @@ def _reading(address: str, base_url: str) -> Store:
     connection = _connect(address, OPENING_SECONDS)
     try:
         version = version_of(connection)
-        if version > len(MIGRATIONS) and application_id_of(connection) == APPLICATION_ID:
+        if version > newest_version() and application_id_of(connection) == APPLICATION_ID:
             raise NewerHistory
         if version == 0:
             raise ForeignFile

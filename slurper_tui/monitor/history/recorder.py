@@ -204,8 +204,8 @@ class Recorder:
     @property
     def on_disk(self) -> bool:
         """Whether writes go into a file, as far as is known."""
-        kept = self._view.keeping in {Keeping.ON, Keeping.SHARED}
-        return kept and self._store.path is not None and not self._closed
+        written = self._view.keeping in {Keeping.ON, Keeping.SHARED}
+        return written and self._store.path is not None and not self._closed
 
     def record(self, jobs: Sequence[StoredJob], samples: Sequence[tuple[JobKey, Recorded]]) -> None:
         """Queue jobs (their `last` is ignored) and new samples for writing. Returns at once."""
@@ -506,10 +506,10 @@ class HistoryNotes:
 
     def _plans(self, accounts: Sequence[str]) -> tuple[Plan, ...]:
         """Return the plans on disk, if they can be read, and those that wait."""
-        kept: Sequence[Plan] = ()
+        written: Sequence[Plan] = ()
         with suppress(Exception):
-            kept = self._on_disk(lambda notes: notes.plans.all(accounts))
-        found = [self._with_id(plan) for plan in kept]
+            written = self._on_disk(lambda notes: notes.plans.all(accounts))
+        found = [self._with_id(plan) for plan in written]
         with self._lock:
             waiting = list(self._waiting_plans.values())
         found += [p for p in waiting if not accounts or p.account_id in accounts]

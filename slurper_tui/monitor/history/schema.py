@@ -133,20 +133,33 @@ _WAL_BYTES = 2**20
 """Size to which a larger write-ahead log is truncated."""
 
 
-def prepare(connection: sqlite3.Connection, migrations: Sequence[Migration] = MIGRATIONS) -> None:
+def prepare(connection: sqlite3.Connection) -> None:
     """Migrate a new or older file, mark it as ours, and set the pragmas for safety over speed.
 
     The write-ahead log is synced at every commit: a power cut loses only what is being written.
     Raises HistoryError for a file that must not be written to, and sqlite3.Error.
     """
-    refuse_foreign(connection, migrations)
+    refuse_foreign(connection)
     if version_of(connection) == 0:
         connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
     connection.execute("PRAGMA journal_mode = WAL").fetchall()
     connection.execute("PRAGMA synchronous = FULL")
     connection.execute(f"PRAGMA wal_autocheckpoint = {_WAL_PAGES}").fetchall()
     connection.execute(f"PRAGMA journal_size_limit = {_WAL_BYTES}").fetchall()
-    migrate(connection, migrations)
+    version = version_of(connection)
+    if version > newest_version():
+        raise NewerHistory
+    for number in range(version, newest_version()):
+        with transaction(connection):
+            if version_of(connection) != number:
+                continue  # another instance has just applied it
+            for statement in MIGRATIONS[number]:
+                connection.execute(statement)
+            connection.execute(f"PRAGMA user_version = {number + 1}")
+            connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
+    if version < newest_version():
+        # Write the version into the file itself, where its first bytes are checked.
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
     if application_id_of(connection) != APPLICATION_ID:
         connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
 
@@ -163,22 +176,9 @@ def version_of(connection: sqlite3.Connection) -> int:
     return int(version)
 
 
-def migrate(connection: sqlite3.Connection, migrations: Sequence[Migration] = MIGRATIONS) -> None:
-    """Apply the missing migrations. Raises NewerHistory and sqlite3.Error."""
-    version = version_of(connection)
-    if version > len(migrations):
-        raise NewerHistory
-    for number in range(version, len(migrations)):
-        with transaction(connection):
-            if version_of(connection) != number:
-                continue  # another instance has just applied it
-            for statement in migrations[number]:
-                connection.execute(statement)
-            connection.execute(f"PRAGMA user_version = {number + 1}")
-            connection.execute(f"PRAGMA application_id = {APPLICATION_ID}")
-    if version < len(migrations):
-        # Write the version into the file itself, where its first bytes are checked.
-        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchall()
+def newest_version() -> int:
+    """Return the schema version of this program."""
+    return len(MIGRATIONS)
 
 
 @contextmanager
@@ -194,9 +194,7 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
         raise
 
 
-def refuse_foreign(
-    connection: sqlite3.Connection, migrations: Sequence[Migration] = MIGRATIONS
-) -> None:
+def refuse_foreign(connection: sqlite3.Connection) -> None:
     """Raise ForeignFile for a file that is not ours; write nothing. Raises sqlite3.Error.
 
     A file of ours has our application id. A file of an earlier version has none, but exactly our
@@ -206,8 +204,8 @@ def refuse_foreign(
     if application_id == APPLICATION_ID:
         return
     version, found = version_of(connection), _schema_of(connection)
-    if application_id == 0 and 0 < version <= len(migrations):
-        if found == _schema_after(migrations[:version]):
+    if application_id == 0 and 0 < version <= newest_version():
+        if found == _schema_after(MIGRATIONS[:version]):
             return
     elif application_id == version == 0 and not found:
         return

@@ -176,7 +176,7 @@ class Store:
         self._identity = None if path is None else identity_of(path)
 
     def jobs(self, accounts: Sequence[str]) -> tuple[StoredJob, ...]:
-        """Return the last known state of every job of these accounts that is not gone."""
+        """Return the last state of every job of these accounts that is not gone."""
         rows = self._connection.execute(
             "SELECT account_id, job_id, CAST(job AS BLOB), CAST(last AS BLOB), closed FROM jobs"
             f" WHERE gone = 0 AND {of_accounts(accounts)} ORDER BY number",
@@ -523,8 +523,8 @@ def copy(
     names = [name for name, *_ in jobs.description]
     rows = jobs.fetchall()
     number, last_at = names.index("number"), names.index("last_at")
-    known = (row[last_at] for row in rows if type(row[last_at]) is int)
-    newest = max((at for at in known if at <= LATEST_MS), default=0)
+    times = (row[last_at] for row in rows if type(row[last_at]) is int)
+    newest = max((at for at in times if at <= LATEST_MS), default=0)
     since = newest - to_ms(COPIED_WHOLE_SECONDS)
     with transaction(target):
         _insert(target, "jobs", len(names), rows)

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
+from slurper_tui.monitor.history import schema
 from slurper_tui.monitor.history.notes import MOST_EVENTS
 from slurper_tui.monitor.history.opening import (
     open_file,
@@ -235,7 +236,9 @@ def test_notes_of_another_version_are_skipped() -> None:
 
 def first_version(path: Path) -> None:
     """Create a file of the first version."""
-    store = open_file(path, URL, migrations=MIGRATIONS[:1])[0]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(schema, "MIGRATIONS", MIGRATIONS[:1])
+        store = open_file(path, URL)[0]
     store.write([job()], of(key(), run_of(2000)))
     store.close()
 

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from slurper_tui.monitor.history import opening
+from slurper_tui.monitor.history import opening, schema
 from slurper_tui.monitor.history.files import Ownership
 from slurper_tui.monitor.history.opening import (
     open_file,
@@ -153,20 +153,29 @@ def version(path: Path) -> int:
     return int.from_bytes(path.read_bytes()[60:64], "big")
 
 
+def open_newer(path: Path) -> tuple[Store, str]:
+    """Open a file as a version of the program with one more migration does."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(schema, "MIGRATIONS", MORE)
+        return open_file(path, URL)
+
+
 def test_older_file_is_migrated(kept: Path) -> None:
-    store, notice = open_file(kept, URL, migrations=MORE)
+    store, notice = open_newer(kept)
     assert (notice, version(kept), "note" in columns(kept)) == ("", 3, True)
     assert store.samples(key()) == tuple(run_of(2000))
     store.close()
 
 
-def test_failed_migration_leaves_no_trace(kept: Path) -> None:
+def test_failed_migration_leaves_no_trace(kept: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     broken = (
         *MIGRATIONS,
         ("ALTER TABLE jobs ADD COLUMN note TEXT", "INSERT INTO nowhere VALUES (1)"),
     )
-    with pytest.raises(sqlite3.OperationalError, match="nowhere"):
-        open_file(kept, URL, migrations=broken)
+    with monkeypatch.context() as patch:
+        patch.setattr(schema, "MIGRATIONS", broken)
+        with pytest.raises(sqlite3.OperationalError, match="nowhere"):
+            open_file(kept, URL)
     assert (version(kept), "note" in columns(kept)) == (2, False)
     with opened(kept) as (store, view):
         assert (view, len(store.samples(key()))) == (ON, 2000)
@@ -175,16 +184,16 @@ def test_failed_migration_leaves_no_trace(kept: Path) -> None:
 KILLED = """
 import os, signal, sqlite3, sys
 from pathlib import Path
-from slurper_tui.monitor.history import opening
-from slurper_tui.monitor.history.schema import MIGRATIONS
+from slurper_tui.monitor.history import opening, schema
 connect = opening._connect
 def connected(*words):
     file = connect(*words)
     file.create_function("die", 0, lambda: os.kill(os.getpid(), signal.SIGKILL))
     return file
 opening._connect = connected
-more = (*MIGRATIONS, ("ALTER TABLE jobs ADD COLUMN note", "DELETE FROM samples", "SELECT die()"))
-opening.open_file(Path(sys.argv[1]), "https://api.example", migrations=more)
+more = ("ALTER TABLE jobs ADD COLUMN note", "DELETE FROM samples", "SELECT die()")
+schema.MIGRATIONS = (*schema.MIGRATIONS, more)
+opening.open_file(Path(sys.argv[1]), "https://api.example")
 """
 
 
@@ -194,12 +203,12 @@ def test_killed_migration_leaves_no_trace(kept: Path) -> None:
     with opened(kept) as (store, view):
         assert (view, len(store.samples(key()))) == (ON, 2000)
     assert (version(kept), "note" in columns(kept)) == (2, False)
-    open_file(kept, URL, migrations=MORE)[0].close()
+    open_newer(kept)[0].close()
     assert "note" in columns(kept)
 
 
 def test_newer_file_is_not_changed(kept: Path) -> None:
-    open_file(kept, URL, migrations=MORE)[0].close()
+    open_newer(kept)[0].close()
     before = {each.name: each.read_bytes() for each in kept.parent.iterdir()}
     with opened(kept) as (store, view):
         assert view == HistoryView(Keeping.OFF, "its file was written by a newer slurper-tui")
