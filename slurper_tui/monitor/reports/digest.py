@@ -29,8 +29,8 @@ from slurper_tui.monitor.model.job import Counts, Forecast, JobView, State, Verd
 from slurper_tui.monitor.model.samples import Recorded
 from slurper_tui.monitor.reports.observed import (
     ABSENCE,
-    Seen,
     Span,
+    SpanKind,
     default_since,
     observed_seconds,
     spans,
@@ -170,7 +170,7 @@ def restarts(samples: Sequence[Recorded], calendar: Calendar) -> Iterator[Change
 def span_changes(seen: Iterable[Span], calendar: Calendar) -> Iterator[Change]:
     """Yield a change for each span in which a job was paused, stalled or unobserved."""
     for span in seen:
-        if span.kind is Seen.WATCHED:
+        if span.kind is SpanKind.WATCHED:
             continue
         words = f"{span.kind}: {calendar.range(span.since, span.until)}"
         long = f"{words} ({fmt.duration(span.seconds)})"
@@ -423,7 +423,7 @@ def make_digest(
         since,
         until,
         tuple(digests),
-        tuple(Span(Seen.UNOBSERVED, a, b) for a, b in holes if b - a >= LEAST_UNOBSERVED),
+        tuple(Span(SpanKind.UNOBSERVED, a, b) for a, b in holes if b - a >= LEAST_UNOBSERVED),
         quiet=len(quiet),
         quiet_loss=sum(view.verdict is not None and not view.verdict.clean for view in quiet),
         zone=zone,
@@ -458,7 +458,7 @@ def _job_digest(
     reported = (
         span
         for span in divided
-        if span.kind is not Seen.UNOBSERVED
+        if span.kind is not SpanKind.UNOBSERVED
         or (span.seconds >= LEAST_UNOBSERVED and span.since < final_since)
     )
     every = (*changes, *span_changes(reported, calendar))

@@ -21,7 +21,7 @@ ABSENCE = 600.0
 """Seconds; a longer time without samples of any job counts as an absence of the user."""
 
 
-class Seen(StrEnum):
+class SpanKind(StrEnum):
     """What a job was observed to do during a span."""
 
     WATCHED = "watched"
@@ -33,7 +33,7 @@ class Seen(StrEnum):
 class Span(msgspec.Struct, frozen=True):
     """A time with one kind of observation of a job, or with none. since, until: UTC seconds."""
 
-    kind: Seen
+    kind: SpanKind
     since: float
     until: float
 
@@ -50,19 +50,19 @@ def spans(samples: Sequence[Recorded], since: float, until: float) -> tuple[Span
     first sample and after the last one are unobserved. A stall begins when the counters last moved.
     """
     if not samples:
-        return (Span(Seen.UNOBSERVED, since, until),) if since < until else ()
+        return (Span(SpanKind.UNOBSERVED, since, until),) if since < until else ()
     first, last = samples[0].at, samples[-1].at
-    pieces = [(Seen.UNOBSERVED, since, first)]
+    pieces = [(SpanKind.UNOBSERVED, since, first)]
     for (before, after), stalled in zip(pairwise(samples), _stalls(samples), strict=False):
-        kind = Seen.WATCHED
+        kind = SpanKind.WATCHED
         if after.after_gap:
-            kind = Seen.UNOBSERVED
+            kind = SpanKind.UNOBSERVED
         elif before.status == "paused":
-            kind = Seen.PAUSED
+            kind = SpanKind.PAUSED
         elif stalled and before.status == "running":
-            kind = Seen.STALLED
+            kind = SpanKind.STALLED
         pieces.append((kind, before.at, after.at))
-    pieces.append((Seen.UNOBSERVED, last, until))
+    pieces.append((SpanKind.UNOBSERVED, last, until))
     cut = ((kind, max(since, begun), min(until, ended)) for kind, begun, ended in pieces)
     groups = groupby((p for p in cut if p[1] < p[2]), key=itemgetter(0))
     neighbours = ((kind, [*group]) for kind, group in groups)
@@ -71,7 +71,7 @@ def spans(samples: Sequence[Recorded], since: float, until: float) -> tuple[Span
 
 def observed_seconds(divided: Iterable[Span]) -> float:
     """Return the observed seconds of some spans."""
-    return sum((span.seconds for span in divided if span.kind is not Seen.UNOBSERVED), 0.0)
+    return sum((span.seconds for span in divided if span.kind is not SpanKind.UNOBSERVED), 0.0)
 
 
 def unobserved(

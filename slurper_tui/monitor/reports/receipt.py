@@ -25,7 +25,7 @@ from slurper_tui.monitor.model.logs import Cause, FailuresView, LogCounts, cause
 from slurper_tui.monitor.model.samples import STEADY_SECONDS, Recorded
 from slurper_tui.monitor.model.verdict import not_copied, percent, verdict
 from slurper_tui.monitor.reports.migrations import Migration, family
-from slurper_tui.monitor.reports.observed import Seen, Span, spans
+from slurper_tui.monitor.reports.observed import Span, SpanKind, spans
 from slurper_tui.monitor.reports.retries import of_skips, total
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ class JobReceipt(msgspec.Struct, frozen=True):
         """`seconds` without the time in which the job was observed to be paused."""
         if self.seconds is None:
             return None
-        return max(0.0, self.seconds - sum(span.seconds for span in self.spans(Seen.PAUSED)))
+        return max(0.0, self.seconds - sum(span.seconds for span in self.spans(SpanKind.PAUSED)))
 
     @property
     def average(self) -> float | None:
@@ -90,7 +90,7 @@ class JobReceipt(msgspec.Struct, frozen=True):
             return len(source.keys)
         return self.retry_link.keys if self.retry_link else None
 
-    def spans(self, kind: Seen) -> tuple[Span, ...]:
+    def spans(self, kind: SpanKind) -> tuple[Span, ...]:
         """Return the observed spans of one kind."""
         return tuple(span for span in self.seen if span.kind is kind)
 
@@ -184,7 +184,7 @@ class Receipt(msgspec.Struct, frozen=True):
     @property
     def unobserved(self) -> tuple[tuple[float, float], ...]:
         """The (since, until) times in which a live job was not observed, merged, oldest first."""
-        spans = [span for job in self.jobs for span in job.spans(Seen.UNOBSERVED)]
+        spans = [span for job in self.jobs for span in job.spans(SpanKind.UNOBSERVED)]
         merged = list[tuple[float, float]]()
         for since, until in sorted((span.since, span.until) for span in spans):
             if merged and since <= merged[-1][1]:

@@ -13,7 +13,7 @@ from slurper_tui import format as fmt
 from slurper_tui.api.models import Source, Target
 from slurper_tui.monitor.model.events import What
 from slurper_tui.monitor.model.logs import Cause, reason_of
-from slurper_tui.monitor.reports.observed import Seen
+from slurper_tui.monitor.reports.observed import SpanKind
 from slurper_tui.monitor.reports.receipt import JobReceipt, Receipt
 from slurper_tui.monitor.reports.wording import event_words
 
@@ -74,7 +74,7 @@ def observations(receipt: Receipt) -> Iterator[str]:
             (span.since, span.until) for span in job.spans(kind)
         ]
         for job in receipt.jobs
-        for kind in (Seen.PAUSED, Seen.STALLED)
+        for kind in (SpanKind.PAUSED, SpanKind.STALLED)
     }
     spans["Not observed"] = [
         (since, until) for since, until in receipt.unobserved if until - since >= LEAST_UNOBSERVED
@@ -227,7 +227,7 @@ def _last_seen(at: float | None) -> str:
 
 def _duration(took: float, job: JobReceipt | None) -> str:
     """Format a duration in seconds. job: the only job, to add the time that it was paused."""
-    paused = sum(span.seconds for span in job.spans(Seen.PAUSED)) if job else 0
+    paused = sum(span.seconds for span in job.spans(SpanKind.PAUSED)) if job else 0
     text = fmt.duration(took)
     return f"{text}, of which {fmt.duration(paused)} seen paused" if paused else text
 

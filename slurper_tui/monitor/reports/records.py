@@ -11,7 +11,7 @@ from slurper_tui import format as fmt
 from slurper_tui.api.models import LogRow, Source, Target, surrogate_invalid_bytes
 from slurper_tui.monitor.model.job import Counts, Forecast, JobView, shown_forecast, shown_rate
 from slurper_tui.monitor.model.logs import reason_of
-from slurper_tui.monitor.reports.observed import Seen
+from slurper_tui.monitor.reports.observed import SpanKind
 from slurper_tui.monitor.reports.receipt import JobReceipt, Reason, Receipt, reasons_of
 
 
@@ -148,9 +148,9 @@ def _job(job: JobReceipt, receipt: Receipt) -> dict[str, Any]:
         "runningSeconds": _seconds(job.running_seconds),
         "perSecond": _rate(job.average),
         "bestPerSecond": _rate(job.best),
-        "paused": _spans(job, Seen.PAUSED),
-        "stalled": _spans(job, Seen.STALLED),
-        "unobserved": _spans(job, Seen.UNOBSERVED),
+        "paused": _spans(job, SpanKind.PAUSED),
+        "stalled": _spans(job, SpanKind.STALLED),
+        "unobserved": _spans(job, SpanKind.UNOBSERVED),
         "reasons": None if job.log is None else [_reason(r) for r in reasons_of([job.log])],
         "events": [
             {
@@ -174,7 +174,7 @@ def _reason(reason: Reason) -> dict[str, Any]:
     }
 
 
-def _spans(job: JobReceipt, kind: Seen) -> list[dict[str, Any]]:
+def _spans(job: JobReceipt, kind: SpanKind) -> list[dict[str, Any]]:
     return [_span(span.since, span.until) for span in job.spans(kind)]
 
 

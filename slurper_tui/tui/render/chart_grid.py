@@ -90,7 +90,7 @@ def ended_at(points: Sequence[Recorded]) -> float | None:
     return ended
 
 
-class Seen(msgspec.Struct):
+class ColumnStats(msgspec.Struct):
     """The measurements of one column.
 
     rate: objects per second; None if nothing was measured.
@@ -104,7 +104,7 @@ class Seen(msgspec.Struct):
     stalled: bool = False
 
 
-def seen_in(columns: Columns, points: Sequence[Recorded]) -> list[Seen]:
+def seen_in(columns: Columns, points: Sequence[Recorded]) -> list[ColumnStats]:
     """Return the measurements of each column; a rate holds for all columns between two samples."""
     moved, spent = [0.0] * columns.count, [0.0] * columns.count
     for span in spans_of(points):
@@ -113,7 +113,9 @@ def seen_in(columns: Columns, points: Sequence[Recorded]) -> list[Seen]:
         for column, seconds in _shares(columns, span):
             moved[column] += span.rate * seconds
             spent[column] += seconds
-    seen = [Seen(m / s, s) if s > 0 else Seen() for m, s in zip(moved, spent, strict=True)]
+    seen = [
+        ColumnStats(m / s, s) if s > 0 else ColumnStats() for m, s in zip(moved, spent, strict=True)
+    ]
     _mark(columns, points, seen)
     return seen
 
@@ -135,7 +137,7 @@ def _shares(columns: Columns, span: Span) -> Sequence[tuple[int, float]]:
     return (*((column, columns.seconds) for column in passed), *own)
 
 
-def _mark(columns: Columns, points: Iterable[Recorded], seen: Sequence[Seen]) -> None:
+def _mark(columns: Columns, points: Iterable[Recorded], seen: Sequence[ColumnStats]) -> None:
     """Mark pauses and stalls, also in the columns between two samples that both have one."""
     before: Recorded | None = None
     for point in points:
@@ -149,7 +151,7 @@ def _mark(columns: Columns, points: Iterable[Recorded], seen: Sequence[Seen]) ->
                 _add_marks(seen[column], begun, point)
 
 
-def _add_marks(seen: Seen, one: Recorded, other: Recorded) -> None:
+def _add_marks(seen: ColumnStats, one: Recorded, other: Recorded) -> None:
     seen.paused |= one.status == other.status == "paused"
     seen.stalled |= one.stalled and other.stalled
 

@@ -18,9 +18,9 @@ from slurper_tui.tui.render.chart_grid import (
     NOTHING,
     Cell,
     Columns,
+    ColumnStats,
     Ink,
     Label,
-    Seen,
     breadth,
     chart_of,
     clock_labels,
@@ -108,7 +108,7 @@ def scale_top(peak: float) -> float:
     return next((n * size for n in _ROUND if wanted <= n * size * (1 + 1e-9)), 10 * size) / unit
 
 
-def _column(seen: Seen, top: float, height: int, ink: Ink) -> tuple[Cell, ...]:
+def _column(seen: ColumnStats, top: float, height: int, ink: Ink) -> tuple[Cell, ...]:
     if seen.rate is None:
         cells = empty_column(height, ink)
     else:
@@ -118,7 +118,7 @@ def _column(seen: Seen, top: float, height: int, ink: Ink) -> tuple[Cell, ...]:
     return ((ink.pause, "secondary"), *cells[1:]) if seen.paused else cells
 
 
-def _peak_and_mean(seen: Sequence[Seen], rates: Sequence[float]) -> tuple[str, ...]:
+def _peak_and_mean(seen: Sequence[ColumnStats], rates: Sequence[float]) -> tuple[str, ...]:
     """Return texts with the peak and the mean of the measured rates, the longest first."""
     if not rates:
         return ("no rate seen",)

@@ -36,7 +36,7 @@ from slurper_tui.tui.render.lines import (
     wrap_words,
 )
 from slurper_tui.tui.widgets.line_list import MARGIN, LineList
-from slurper_tui.tui.widgets.log_rows import known_time, sign_of
+from slurper_tui.tui.widgets.log_rows import cached_time, sign_of
 
 Path = tuple[str, ...]
 """The path of an entry: its log type; then `message` or `prefix` and its text; then the key."""
@@ -247,7 +247,7 @@ def _group_line(
 
 def _seen_words(group: FailureGroup, look: Look, now: float) -> str:
     """Return when a reason was first and last seen: `seen Thu 14:01 – today 09:12`."""
-    times = [(text, known_time(text)) for text in (group.first_seen, group.last_seen)]
+    times = [(text, cached_time(text)) for text in (group.first_seen, group.last_seen)]
     first, last = (
         look.sanitise(text) if at is None else fmt.moment(at, now or at, look.zone)
         for text, at in times

@@ -50,7 +50,7 @@ _SIGNS: Mapping[Cause, tuple[str, str, str]] = {
     Cause.OTHER: ("?", "?", "neutral"),
 }
 
-known_time = lru_cache(maxsize=16_384)(fmt.parse_time)
+cached_time = lru_cache(maxsize=16_384)(fmt.parse_time)
 """Parse one of the API's times to UTC seconds; cached, because rows are drawn often."""
 
 
@@ -119,7 +119,7 @@ def times_for(rows: Sequence[LogRow], now: float, look: Look, *, short: bool, ag
     """
     if ages:
         return Times("", now, _AGE)
-    known = {at for row in rows if (at := known_time(row.created_at)) is not None}
+    known = {at for row in rows if (at := cached_time(row.created_at)) is not None}
     clock = "%H:%M" if short else "%H:%M:%S"
     if not known:
         return Times(clock, now, _FALLBACK_TIME)
@@ -137,7 +137,7 @@ def _local(at: float, look: Look) -> datetime:
 
 def time_text(row: LogRow, times: Times, look: Look) -> str:
     """Return a row's time, or the API's text if it cannot be parsed."""
-    at = known_time(row.created_at)
+    at = cached_time(row.created_at)
     if at is None:
         text = shorten(look.sanitise(row.created_at), times.width, look.ellipsis)
     else:

@@ -24,7 +24,7 @@ from slurper_tui.monitor.reports.digest import (
     make_digest,
     rank,
 )
-from slurper_tui.monitor.reports.observed import Seen, Span
+from slurper_tui.monitor.reports.observed import Span, SpanKind
 from tests.tui.jobs import NOW, iso, view
 
 H = 3600.0
@@ -227,7 +227,7 @@ def test_common_unobserved_time_is_listed_once() -> None:
         job(night(100, 800), 1),
         job((sample(SINCE - 3, 5), sample(NOW - 21, 9, after_gap=True)), 2),
     )
-    assert digest_of(one, two).unobserved == (Span(Seen.UNOBSERVED, SINCE, NOW - 21),)
+    assert digest_of(one, two).unobserved == (Span(SpanKind.UNOBSERVED, SINCE, NOW - 21),)
     watched = tuple(sample(SINCE + 600 * n, n) for n in range(85))
     assert digest_of(one, job(watched, 3)).unobserved == ()
 

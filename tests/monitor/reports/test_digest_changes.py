@@ -17,7 +17,7 @@ from slurper_tui.monitor.reports.digest import (
     span_changes,
     status_changes,
 )
-from slurper_tui.monitor.reports.observed import Seen, Span
+from slurper_tui.monitor.reports.observed import Span, SpanKind
 
 H = 3600.0
 DAY = 86_400.0
@@ -108,10 +108,10 @@ def test_fallen_counters_are_named_with_both_numbers() -> None:
 
 def test_spans_have_their_length() -> None:
     spans = (
-        Span(Seen.UNOBSERVED, NOW - 18 * H, NOW - 4 * H),
-        Span(Seen.WATCHED, NOW - 4 * H, NOW - 3 * H),
-        Span(Seen.STALLED, NOW - 3 * H, NOW - 2 * H),
-        Span(Seen.PAUSED, NOW - 2 * H, NOW),
+        Span(SpanKind.UNOBSERVED, NOW - 18 * H, NOW - 4 * H),
+        Span(SpanKind.WATCHED, NOW - 4 * H, NOW - 3 * H),
+        Span(SpanKind.STALLED, NOW - 3 * H, NOW - 2 * H),
+        Span(SpanKind.PAUSED, NOW - 2 * H, NOW),
     )
     assert [(change.kind, plain(change.text)) for change in span_changes(spans, CALENDAR)] == [
         (ChangeKind.UNOBSERVED, "unobserved: Mon 18:00-Tue 08:00 (14 h)"),

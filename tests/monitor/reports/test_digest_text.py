@@ -18,7 +18,7 @@ from slurper_tui.monitor.reports.digest import (
     quiet_words,
     unobserved_words,
 )
-from slurper_tui.monitor.reports.observed import Seen, Span
+from slurper_tui.monitor.reports.observed import Span, SpanKind
 from tests.monitor.reports.digests import (
     HOUR,
     SINCE,
@@ -60,7 +60,7 @@ def test_who_looked_on_and_off_was_not_away() -> None:
     digest = digest_of(job(1, watched), since=NOW - HOUR)
     assert head_words(digest) == "The last 1 h, since Fri 08:46"
     assert unobserved_words(digest) == []
-    holes = [Span(Seen.UNOBSERVED, NOW - n * 600, NOW - n * 600 + 300) for n in (5, 4, 3)]
+    holes = [Span(SpanKind.UNOBSERVED, NOW - n * 600, NOW - n * 600 + 300) for n in (5, 4, 3)]
     [line] = unobserved_words(replace(digest, unobserved=tuple(holes)))
     assert line.replace("\N{EN DASH}", "-") == (
         "unobserved 3 times, 15 min in all, last 09:16-09:21"

@@ -8,8 +8,8 @@ from hypothesis import strategies as st
 from slurper_tui.monitor.model.job import Counts
 from slurper_tui.monitor.model.samples import Recorded
 from slurper_tui.monitor.reports.observed import (
-    Seen,
     Span,
+    SpanKind,
     default_since,
     last_absence,
     observed_seconds,
@@ -17,7 +17,12 @@ from slurper_tui.monitor.reports.observed import (
     unobserved,
 )
 
-WATCHED, UNOBSERVED, PAUSED, STALLED = Seen.WATCHED, Seen.UNOBSERVED, Seen.PAUSED, Seen.STALLED
+WATCHED, UNOBSERVED, PAUSED, STALLED = (
+    SpanKind.WATCHED,
+    SpanKind.UNOBSERVED,
+    SpanKind.PAUSED,
+    SpanKind.STALLED,
+)
 
 
 def sample(

@@ -15,7 +15,7 @@ from slurper_tui.monitor.model.events import Event, What
 from slurper_tui.monitor.model.job import Counts
 from slurper_tui.monitor.model.logs import FailuresView, LogCounts
 from slurper_tui.monitor.model.samples import Recorded
-from slurper_tui.monitor.reports.observed import Seen
+from slurper_tui.monitor.reports.observed import SpanKind
 from slurper_tui.monitor.reports.receipt import NotEnded
 from slurper_tui.monitor.reports.receipt_markdown import markdown
 from slurper_tui.monitor.reports.records import record
@@ -56,7 +56,7 @@ async def test_receipt_of_an_observed_job_is_complete() -> None:
     assert (receipt.begun, receipt.ended) == (EPOCH + 1, EPOCH + 3601)
     assert job.average == pytest.approx(35_993 / 3600)
     assert job.best == pytest.approx(36_000 / 3600 * 1.2, rel=0.2)
-    assert job.spans(Seen.PAUSED) == job.spans(Seen.STALLED) == ()
+    assert job.spans(SpanKind.PAUSED) == job.spans(SpanKind.STALLED) == ()
     assert sum(until - since for since, until in receipt.unobserved) < 10
     assert (receipt.all_copied, receipt.lost_job, receipt.logs_read) == (False, False, True)
 
@@ -76,7 +76,7 @@ async def test_pauses_and_unobserved_times_are_listed() -> None:
     async with bench(accounts, history=past(history)) as b:
         receipt = await receipt_of(b)
     [job] = receipt.jobs
-    [pause] = job.spans(Seen.PAUSED)
+    [pause] = job.spans(SpanKind.PAUSED)
     assert pause.seconds == pytest.approx(600, abs=30)
     assert job.seconds is not None
     assert job.running_seconds == pytest.approx(job.seconds - pause.seconds)
@@ -90,7 +90,7 @@ async def test_stall_is_listed_with_its_length() -> None:
     async with bench(account(stalling), history=past(history), interval=20.0) as b:
         await watch_to_end(b)
         receipt = await receipt_of(b)
-    [stall] = receipt.jobs[0].spans(Seen.STALLED)
+    [stall] = receipt.jobs[0].spans(SpanKind.STALLED)
     assert stall.seconds == pytest.approx(1800, abs=60)
     assert f"Stalled: {utc(stall.since)} to {utc(stall.until)} (30 min)" in markdown(receipt)
 

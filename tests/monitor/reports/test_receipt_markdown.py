@@ -23,7 +23,7 @@ from slurper_tui.monitor.model.logs import LogCounts
 from slurper_tui.monitor.model.samples import Recorded
 from slurper_tui.monitor.model.verdict import not_copied, verdict
 from slurper_tui.monitor.reports.migrations import family
-from slurper_tui.monitor.reports.observed import Seen, Span
+from slurper_tui.monitor.reports.observed import Span, SpanKind
 from slurper_tui.monitor.reports.receipt import JobReceipt, Receipt, job_receipt, reasons_of
 from slurper_tui.monitor.reports.receipt_markdown import MOST_LINES, code, markdown, table
 from slurper_tui.monitor.reports.records import record
@@ -122,7 +122,7 @@ def test_surplus_over_the_total_is_named() -> None:
 
 
 def test_rates_leave_pauses_out() -> None:
-    paused = Span(Seen.PAUSED, NOW - 901, NOW - 401)
+    paused = Span(SpanKind.PAUSED, NOW - 901, NOW - 401)
     job = one(LogCounts(whole=True), seen=(paused,), best=12.3)
     result = markdown(receipt(job))
     assert (job.running_seconds, job.average) == (500.0, 2.0)
@@ -137,7 +137,7 @@ def _utc(ago: float) -> str:
 
 def test_further_spans_and_changes_are_counted() -> None:
     begins = [NOW - 9000 + 100 * n for n in range(50)]
-    gaps = tuple(Span(Seen.UNOBSERVED, begin, begin + 70) for begin in begins)
+    gaps = tuple(Span(SpanKind.UNOBSERVED, begin, begin + 70) for begin in begins)
     events = tuple(Event(JobKey("a", "j"), NOW + n, What.HERE, "paused") for n in range(50))
     result = markdown(receipt(one(LogCounts(whole=True), events=events, seen=gaps)))
     assert result.count("- Not observed") == MOST_LINES + 1
@@ -147,7 +147,10 @@ def test_further_spans_and_changes_are_counted() -> None:
 
 
 def test_short_unobserved_spans_are_omitted() -> None:
-    seen = (Span(Seen.WATCHED, NOW - 1001, NOW - 60), Span(Seen.UNOBSERVED, NOW - 60, NOW - 1))
+    seen = (
+        Span(SpanKind.WATCHED, NOW - 1001, NOW - 60),
+        Span(SpanKind.UNOBSERVED, NOW - 60, NOW - 1),
+    )
     result = markdown(receipt(one(LogCounts(whole=True), seen=seen)))
     assert "Observed from beginning to end; no pause and no stall was seen." in result
 
@@ -238,7 +241,7 @@ def test_copied_skipped_objects_are_not_counted_as_failures() -> None:
 
 
 def test_pauses_of_several_jobs_are_listed_per_job() -> None:
-    paused = Span(Seen.PAUSED, NOW - 901, NOW - 1)
+    paused = Span(SpanKind.PAUSED, NOW - 901, NOW - 1)
     first = one(LogCounts(whole=True), seen=(paused,))
     second = JobReceipt(ended(2), NOW - 1001, NOW - 1, (paused,))
     result = markdown(receipt(first, second))
