@@ -71,7 +71,7 @@ class Bank(msgspec.Struct, frozen=True, gc=False):
 
     Arrays instead of tuples, because a job has up to three banks; nothing changes them.
 
-    totals: weighted sums; divide by `weight_at` for the average.
+    totals: weighted sums; divide by the sum of the weights of all spans for the average.
     spreads: weighted sums of the squared logarithm of the ratio between each average and the one at
         the next longer horizon; divide by `seen`.
     seconds, spans: total time added, and the number of spans.
@@ -82,10 +82,6 @@ class Bank(msgspec.Struct, frozen=True, gc=False):
     seen: array[float] = _NONE
     seconds: float = 0.0
     spans: int = 0
-
-    def weight_at(self, place: int) -> float:
-        """Return the sum of the weights of all spans at a horizon, from 0 to 1."""
-        return -math.expm1(-self.seconds / HORIZONS[place])
 
 
 NOTHING = Bank()
@@ -135,7 +131,7 @@ class Prior(msgspec.Struct, frozen=True):
 def _one(bank: Bank, place: int, idle: float, prior: Prior | None) -> float:
     faded = -math.expm1(-idle / HORIZONS[place])
     total = bank.totals[place] * (1 - faded)
-    weight = bank.weight_at(place) * (1 - faded) + faded
+    weight = -math.expm1(-bank.seconds / HORIZONS[place]) * (1 - faded) + faded
     if prior is not None:
         older = (1 - weight) * -math.expm1(-prior.seconds / HORIZONS[place]) * prior.trust
         total, weight = total + older * prior.rate, weight + older

@@ -407,11 +407,11 @@ class Snapshot(msgspec.Struct, frozen=True, dict=True):
         )
 
 
+job_time = lru_cache(maxsize=2**16)(parse_time)
+"""Parses a job's time once: it never changes, but every answer needs it."""
+
 _WORST_FIRST = {State.STALLED: 0, State.OTHER: 1, State.RUNNING: 2, State.LISTING: 2}
 _CALM = 3
-
-# Jobs are sorted after every answer, but the times of a job never change: parse each once.
-_time = lru_cache(maxsize=2**16)(parse_time)
 
 OrderKey = tuple[bool, int, bool, float, str, str]
 """Sorts ascending into the default order; unique per job, so equal jobs never swap places."""
@@ -424,8 +424,8 @@ def default_order(view: JobView) -> OrderKey:
     """
     order: OrderKey | None = vars(view).get("order")
     if order is None:
-        at = _time(view.job.created_at)
-        if not view.live and (ended_at := _time(view.job.finished_at)) is not None:
+        at = job_time(view.job.created_at)
+        if not view.live and (ended_at := job_time(view.job.finished_at)) is not None:
             at = ended_at
         newest = (float("inf") if at is None else -at, view.account_id, view.job.id or "")
         if view.live:

@@ -7,9 +7,10 @@ jobs are left out (see `retries`). `family_verdict` reconciles the group in one 
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import lru_cache, partial
+from functools import partial
 from operator import is_
 from typing import NamedTuple
 
@@ -17,7 +18,6 @@ import msgspec
 from msgspec.structs import replace
 
 from slurper_tui.api.models import Job, Source, Target
-from slurper_tui.format import parse_time
 from slurper_tui.monitor.model.base import SHORT_ID, JobKey
 from slurper_tui.monitor.model.events import RetryLink
 from slurper_tui.monitor.model.job import (
@@ -28,6 +28,7 @@ from slurper_tui.monitor.model.job import (
     Total,
     Unstarted,
     Verdict,
+    job_time,
     shown_forecast,
     shown_rate,
 )
@@ -311,8 +312,8 @@ def _average(view: JobView) -> float | None:
     """
     if view.partial:
         return None
-    begun = parse_time(view.job.created_at)
-    until = view.as_of if view.live else parse_time(view.job.finished_at)
+    begun = job_time(view.job.created_at)
+    until = view.as_of if view.live else job_time(view.job.finished_at)
     if begun is None or until is None or view.counts.done is None or until <= begun:
         return None
     return view.counts.done / (until - begun)
@@ -334,10 +335,9 @@ def _job(views: Sequence[JobView], *, ended: bool) -> Job:
     )
 
 
-@lru_cache(maxsize=2**16)
 def _time(text: str | None) -> float:
-    at = parse_time(text)
-    return float("inf") if at is None else at
+    at = job_time(text)
+    return math.inf if at is None else at
 
 
 WAITING = "waiting"

@@ -10,16 +10,14 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from functools import lru_cache
 from typing import NamedTuple
 
 import msgspec
 from msgspec.structs import replace
 
-from slurper_tui.format import parse_time
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.events import RetryLink
-from slurper_tui.monitor.model.job import Counts, JobView
+from slurper_tui.monitor.model.job import Counts, JobView, job_time
 from slurper_tui.monitor.model.logs import FAILED_TYPE, Cause, cause_of
 
 Retry = tuple[RetryLink, JobView]
@@ -193,9 +191,6 @@ def _moved(counts: Counts, link: RetryLink, child: Counts) -> _Moved | None:
 MOST_OVERLAPS = 100
 """Reported pairs of overlapping jobs, at most."""
 
-# Cached: a job's times never change, but every answer needs them.
-_time = lru_cache(maxsize=2**16)(parse_time)
-
 
 class Scope(msgspec.Struct, frozen=True):
     """The objects that a job copies, and when. prefix: None for a list of keys.
@@ -222,7 +217,7 @@ def scope_of(view: JobView) -> Scope:
         source = view.job.source
         listed = source is None or source.keys is None
         prefix = (source.path_prefix if source else None) or ""
-        begun, finished = _time(view.job.created_at), _time(view.job.finished_at)
+        begun, finished = job_time(view.job.created_at), job_time(view.job.finished_at)
         scope = vars(view)["scope"] = Scope(
             view.key,
             prefix if listed else None,

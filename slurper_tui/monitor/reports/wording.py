@@ -60,15 +60,11 @@ def word_to_type(view: JobView, sanitise: Callable[[str], str]) -> tuple[str, st
     return "abort", "the word"
 
 
-def sent_words(action: Action) -> str:
-    """Return that a request was sent: `pause sent, waiting for the API to confirm`."""
-    return f"{action} sent, waiting for the API to confirm"
-
-
 def request_words(request: ActionRequest) -> str:
     """Return the state of one request: `pause refused: 10010: Job is not running`."""
     if request.state.open:
-        return sent_words(request.action) + (f"; {request.detail}" if request.detail else "")
+        detail = f"; {request.detail}" if request.detail else ""
+        return f"{request.action} sent, waiting for the API to confirm{detail}"
     if request.state is RequestState.REFUSED:
         return _refusal(request.action, request.error)
     if request.state is RequestState.MOOT:
@@ -158,46 +154,41 @@ def failed_words(view: FailuresView) -> tuple[str, ...]:
     return (f"{short}; {fmt.count(missing)} it does not name", short)
 
 
+_MOST_REASONS = 3
+"""Reasons that are named one by one, at most; the others are added up."""
+
+
 def skipped_words(view: FailuresView) -> tuple[str, str]:
     """Return texts about skipped objects that are in the target, and about those that are not.
 
     Each may be empty.
     """
     skipped, missing = view.skipped_objects, view.not_copied
-    lost = f"{fmt.count(missing)} not copied{_so_far(view)}{_reasons(view)}" if missing else ""
+    lost = ""
+    if missing:
+        groups = [group for group in view.groups if group.cause is Cause.NOT_COPIED]
+        named = groups[:_MOST_REASONS]
+        reasons = [f"{fmt.count(group.count)} {reason_of(group.log_type)}" for group in named]
+        if rest := sum(group.count for group in groups[_MOST_REASONS:]):
+            reasons.append(f"{fmt.count(rest)} others")
+        lost = f"{fmt.count(missing)} not copied{_so_far(view)} ({', '.join(reasons)})"
     if skipped is None:
         return ("how many were skipped is unknown", lost)
     if missing > skipped:
         return (f"skipped {fmt.count(skipped)}, but the log names more", lost)
     if not skipped:
         return ("", "")
-    return (f"skipped {fmt.count(skipped)}: {_unnamed(view, skipped - missing)}", lost)
-
-
-def _unnamed(view: FailuresView, number: int) -> str:
-    """Describe the skipped objects that the log does not name.
-
-    They are known to be in the target only if the log names every failure.
-    """
+    # Objects without a row are known to be in the target only if the log names every failure.
+    unnamed = fmt.count(skipped - missing)
     if not view.counts.whole:
-        return f"at most {fmt.count(number)} already there"
-    word = "for unknown reasons" if view.harmless is None else "already there"
-    return f"{fmt.count(number)} {word}"
+        where = f"at most {unnamed} already there"
+    else:
+        where = f"{unnamed} {'for unknown reasons' if view.harmless is None else 'already there'}"
+    return (f"skipped {fmt.count(skipped)}: {where}", lost)
 
 
 def _so_far(view: FailuresView) -> str:
     return "" if view.counts.whole else " so far"
-
-
-_MOST_REASONS = 3
-"""Reasons that are named one by one, at most; the others are added up."""
-
-
-def _reasons(view: FailuresView) -> str:
-    groups = [group for group in view.groups if group.cause is Cause.NOT_COPIED]
-    parts = [f"{fmt.count(g.count)} {reason_of(g.log_type)}" for g in groups[:_MOST_REASONS]]
-    rest = sum(group.count for group in groups[_MOST_REASONS:])
-    return f" ({', '.join([*parts, *([f'{fmt.count(rest)} others'] if rest else [])])})"
 
 
 def group_words(group: FailureGroup) -> str:
