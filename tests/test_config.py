@@ -47,7 +47,7 @@ def test_every_key_of_the_file_is_read(tmp_path: Path) -> None:
     )
 
 
-def test_flags_go_before_the_file_and_the_environment(tmp_path: Path) -> None:
+def test_flags_override_the_file_and_the_environment(tmp_path: Path) -> None:
     environ = {
         **UTF8,
         "CLOUDFLARE_ACCOUNT_ID": "one, two",
@@ -68,7 +68,7 @@ def test_a_named_file_must_exist(tmp_path: Path) -> None:
         load(tmp_path, file=str(tmp_path / "other.toml"))
 
 
-def test_a_folder_or_bytes_are_no_configuration(tmp_path: Path) -> None:
+def test_a_folder_or_a_binary_file_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="directory"):
         load(tmp_path, file=str(tmp_path))
     (tmp_path / "b.toml").write_bytes(b'theme = "\xff"')
@@ -94,13 +94,13 @@ def test_an_unreadable_default_file_is_skipped_with_a_notice(tmp_path: Path) -> 
 @pytest.mark.parametrize(
     "text", ["", "utc = true\r\ninterval = 10\r\n", "utc = true\n[keys]\na='b'"]
 )
-def test_a_byte_order_mark_changes_nothing(tmp_path: Path, text: str) -> None:
+def test_a_byte_order_mark_is_ignored(tmp_path: Path, text: str) -> None:
     plain = load(tmp_path, text)
     assert load(tmp_path, f"\ufeff{text}") == plain
     assert plain.utc is bool(text)
 
 
-def test_places_behind_a_byte_order_mark_are_right(tmp_path: Path) -> None:
+def test_positions_after_a_byte_order_mark_are_correct(tmp_path: Path) -> None:
     assert complaint(tmp_path, "\ufeffmouse = 1").startswith("1:1: mouse must be")
     loaded = load(tmp_path, '\ufeff[keys]\nnope = "x"')
     assert loaded.file is not None
@@ -108,7 +108,7 @@ def test_places_behind_a_byte_order_mark_are_right(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("opening", ["a = " + "[" * 2000, "a = " + "{b=" * 2000])
-def test_brackets_without_end_are_one_line(tmp_path: Path, opening: str) -> None:
+def test_unclosed_brackets_are_a_one_line_error(tmp_path: Path, opening: str) -> None:
     assert complaint(tmp_path, opening)
 
 
@@ -126,7 +126,7 @@ def test_a_name_with_dots_needs_quotes(tmp_path: Path, text: str, hint: str) -> 
 
 
 @given(st.binary(max_size=60), st.booleans())
-def test_whatever_is_in_the_file_an_error_is_a_complaint(data: bytes, mark: bool) -> None:
+def test_any_invalid_file_is_a_config_error(data: bytes, mark: bool) -> None:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "config.toml"
         file.write_bytes(b"\xef\xbb\xbf" * mark + b"[keys]\n" + data)
@@ -144,7 +144,7 @@ def test_whatever_is_in_the_file_an_error_is_a_complaint(data: bytes, mark: bool
         ("é", "'\\xe9'"),
     ],
 )
-def test_an_account_id_that_is_none_is_named_by_its_source(
+def test_an_invalid_account_id_is_reported_with_its_source(
     tmp_path: Path, accounts: str, said: str
 ) -> None:
     for environ, flags, source in (
@@ -184,7 +184,7 @@ def test_an_error_names_line_column_and_the_nearest_key(
     assert complaint(tmp_path, text).startswith(said)
 
 
-def test_a_key_can_be_located_afterwards(tmp_path: Path) -> None:
+def test_the_position_of_a_key_can_be_found(tmp_path: Path) -> None:
     loaded = load(tmp_path, 'theme = "x"\n[keys]\nnope = "x"')
     assert loaded.file is not None
     assert config.locate(loaded.file, ("keys", "nope")) == f"{loaded.file}:3:1"
@@ -193,7 +193,7 @@ def test_a_key_can_be_located_afterwards(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("text", ["1.9", "-5", "soon", "", "nan", "inf", "1e9"])
-def test_an_impossible_interval_is_refused(tmp_path: Path, text: str) -> None:
+def test_an_invalid_interval_is_refused(tmp_path: Path, text: str) -> None:
     with pytest.raises(ConfigError, match="interval"):
         load(tmp_path, interval=text)
 
@@ -213,11 +213,11 @@ def test_an_impossible_interval_is_refused(tmp_path: Path, text: str) -> None:
         ({"LC_ALL": "C.UTF-8"}, True),
     ],
 )
-def test_the_locale_decides_about_letters(environ: dict[str, str], utf8: bool) -> None:
+def test_the_locale_selects_ascii(environ: dict[str, str], utf8: bool) -> None:
     assert config.speaks_utf8(environ) is utf8
 
 
-def test_the_person_decides_over_the_locale(tmp_path: Path) -> None:
+def test_a_setting_overrides_the_locale(tmp_path: Path) -> None:
     assert load(tmp_path, environ={"LANG": "C"}).ascii_only
     assert not load(tmp_path, "ascii = false", {"LANG": "C"}).ascii_only
     assert load(tmp_path, "ascii = false", {"LANG": "C"}, ascii_only=True).ascii_only

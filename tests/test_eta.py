@@ -85,9 +85,7 @@ def test_a_lower_bound(low: float, short: str, long: str) -> None:
 
 
 @given(ANYTHING, ANYTHING, st.booleans())
-def test_it_is_never_cut_never_negative_and_never_nought(
-    low: float, high: float, at_least: bool
-) -> None:
+def test_time_left_is_positive_and_fits_its_width(low: float, high: float, at_least: bool) -> None:
     short, long = (f(low, high, at_least=at_least) for f in (eta_short, eta_long))
     assert 1 <= len(short) <= 8
     assert 1 <= len(long) <= 22
@@ -117,7 +115,7 @@ def test_a_range_is_rounded_outwards(one: float, other: float) -> None:
 
 
 @given(SECONDS, SECONDS, SECONDS)
-def test_more_time_never_reads_as_less(low: float, high: float, more: float) -> None:
+def test_time_left_is_monotone(low: float, high: float, more: float) -> None:
     low, high = sorted((low, high))
     before, after = ends(eta_short(low, high)), ends(eta_short(low, high + more))
     assert after[1] >= before[1]
@@ -152,7 +150,7 @@ def at(days: float, clock: str) -> float:
         ((0, "13:00"), (0, "14:00"), "any moment"),
     ],
 )
-def test_when_it_will_be_done(low: tuple[int, str], high: tuple[int, str], text: str) -> None:
+def test_finish_by_the_clock(low: tuple[int, str], high: tuple[int, str], text: str) -> None:
     assert dashed(finish(at(*low), at(*high), NOW, BERLIN)) == text
 
 
@@ -167,7 +165,7 @@ def test_a_lower_bound_by_the_clock() -> None:
     assert finish(math.nan, NOW, NOW) == ""
 
 
-def test_both_zones_are_named_where_the_clocks_change_in_between() -> None:
+def test_both_time_zones_are_named_across_a_clock_change() -> None:
     eve = datetime(2026, 3, 28, 12, 0, tzinfo=BERLIN).timestamp()
     spring = datetime(2026, 3, 29, 1, 30, tzinfo=BERLIN).timestamp()
     text = dashed(finish(spring, spring + HOUR, eve, BERLIN))
@@ -183,7 +181,7 @@ def test_the_end_is_rounded_to_the_next_minute() -> None:
 
 @given(ANYTHING, ANYTHING, st.floats(0, 4e9), ZONES | st.none(), st.booleans())
 @example(math.inf, 0.0, 0.0, None, False)
-def test_any_finish_has_a_text(
+def test_any_finish_is_formatted(
     low: float, high: float, now: float, zone: tzinfo | None, at_least: bool
 ) -> None:
     text = finish(now + low, now + high, now, zone, at_least=at_least)

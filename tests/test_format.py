@@ -60,7 +60,7 @@ def test_short_count(value: int | None, text: str) -> None:
 
 
 @given(st.integers(0, 10**15 - 1) | st.integers(0, 10**5))
-def test_a_short_count_is_short_close_and_never_more_than_the_truth(value: int) -> None:
+def test_a_short_count_is_short_and_rounded_down(value: int) -> None:
     text = fmt.short_count(value)
     assert len(text) <= 5
     assert value * 0.99 - 1 <= value_of(text) <= value
@@ -107,7 +107,7 @@ def test_any_rate_is_at_most_five_cells(value: float) -> None:
 
 
 @given(st.floats(1, 9e14))
-def test_a_rate_is_right_to_two_digits(value: float) -> None:
+def test_a_rate_has_two_significant_digits(value: float) -> None:
     assert value_of(fmt.rate(value)) == pytest.approx(value, rel=0.051)
 
 
@@ -202,9 +202,7 @@ def test_parse_time(text: str | None, at: float | None) -> None:
 
 
 @given(st.text() | st.datetimes(timezones=ZONES).map(datetime.isoformat), ZONES, st.floats(0, 4e9))
-def test_whatever_was_read_as_a_time_can_be_shown(
-    text: str, zone: ZoneInfo | None, now: float
-) -> None:
+def test_any_parsed_time_can_be_formatted(text: str, zone: ZoneInfo | None, now: float) -> None:
     at = fmt.parse_time(text)
     if at is not None:
         assert fmt.moment(at, now, zone)
@@ -213,7 +211,7 @@ def test_whatever_was_read_as_a_time_can_be_shown(
         assert fmt.zone_name(at, zone)
 
 
-def test_times_in_their_zone() -> None:
+def test_times_in_a_zone() -> None:
     assert fmt.clock(NOON, UTC) == "12:00"
     assert fmt.clock(NOON, BERLIN) == "13:00"
     assert (fmt.zone_name(NOON, UTC), fmt.zone_name(NOON, BERLIN)) == ("UTC", "CET")
@@ -241,7 +239,7 @@ def test_local_time_is_the_default() -> None:
         (-86400, "2026-03-20 12:00"),
     ],
 )
-def test_a_moment_has_as_much_date_as_it_needs(ago: float, text: str) -> None:
+def test_a_moment_has_the_date_where_it_is_needed(ago: float, text: str) -> None:
     assert fmt.moment(NOON - ago, NOON, UTC) == text
 
 
@@ -268,7 +266,7 @@ def test_safe(text: str, shown: str, ascii_shown: str) -> None:
 
 
 @given(st.text(st.characters()))
-def test_no_text_can_steer_a_terminal(text: str) -> None:
+def test_no_text_contains_terminal_controls(text: str) -> None:
     shown, plain = fmt.safe(text), fmt.safe(text, ascii_only=True)
     assert len(shown) == len(plain) == len(text)
     unsafe = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
@@ -284,7 +282,7 @@ def test_a_very_long_text_keeps_both_ends() -> None:
     assert re.fullmatch(r"a{2048} \[4,995,904 characters left out\] b{2048}", shown)
 
 
-def test_every_character_is_judged() -> None:
+def test_every_character_is_safe_or_replaced() -> None:
     odd = [chr(n) for n in range(0x110000) if fmt.safe(chr(n)) == chr(n)]
     assert all(c.isprintable() or unicodedata.category(c) == "Zs" for c in odd)
 
@@ -301,7 +299,7 @@ ANY = st.recursive(
 
 
 @given(ANY, st.sampled_from([None, 2]))
-def test_json_is_strict_and_ascii_whatever_it_holds(value: object, indent: int | None) -> None:
+def test_json_is_strict_ascii_for_any_value(value: object, indent: int | None) -> None:
     text = fmt.as_json({"a": value, "b": [math.nan, math.inf, -math.inf, 1.5]}, indent=indent)
     assert text.isascii()
     told = json.loads(text, parse_constant=pytest.fail)

@@ -45,7 +45,7 @@ BROKEN = (
 """Imports that a contract forbids: by whom, and of what."""
 
 
-def test_every_import_that_a_contract_forbids_is_found(tmp_path: Path) -> None:
+def test_forbidden_imports_break_the_contracts(tmp_path: Path) -> None:
     shutil.copytree(ROOT / "slurper_tui", tmp_path / "slurper_tui")
     shutil.copy(ROOT / "pyproject.toml", tmp_path)
     for module, forbidden in BROKEN:
@@ -89,7 +89,7 @@ def test_every_import_that_a_contract_forbids_is_found(tmp_path: Path) -> None:
         ),
     ],
 )
-def test_importing_a_module_loads_nothing_it_should_not(module: str, never: list[str]) -> None:
+def test_importing_a_module_loads_no_forbidden_module(module: str, never: list[str]) -> None:
     code = f"import sys, {module}; print([m for m in {never!r} if m in sys.modules])"
     loaded = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True

@@ -145,7 +145,9 @@ def plan_in_lines() -> str:
         ((plan_on_screen, plan_in_lines), ["1 started, 1 refused"]),
     ],
 )
-def test_both_faces_use_the_same_sentence(faces: tuple[Face, Face], sentences: list[str]) -> None:
+def test_screen_and_command_line_use_the_same_sentence(
+    faces: tuple[Face, Face], sentences: list[str]
+) -> None:
     for face in faces:
         told = face()
         assert [sentence for sentence in sentences if sentence not in told] == [], told

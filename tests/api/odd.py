@@ -1,4 +1,4 @@
-"""A client with a next answer that the test sets."""
+"""Clients and answers for the tests of the API client."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from slurper_tui.api.credentials import token_credentials
 from slurper_tui.api.errors import ApiError
 from slurper_tui.api.models import Answer, Progress
 
-TOKEN = "v1.0-tok3n-that-nobody-may-see"
+TOKEN = "v1.0-tok3n-that-must-stay-hidden"
 BASE = "https://api.example/client/v4"
 RAY = "8f00000000000abc-FRA"
 JSON = "application/json"
@@ -23,7 +23,7 @@ HTML = "text/html; charset=UTF-8"
 
 
 class Unread(httpx.AsyncByteStream):
-    """A body that httpx does not read, and so does not unpack, when the answer is made."""
+    """A body that httpx neither reads nor decompresses when the response is constructed."""
 
     def __init__(self, body: bytes) -> None:
         self._body = body
@@ -34,13 +34,13 @@ class Unread(httpx.AsyncByteStream):
 
 
 def encoded(status: int, name: str, body: bytes) -> httpx.Response:
-    """An answer with a content encoding."""
+    """Return a response with a content encoding."""
     return httpx.Response(status, headers={"content-encoding": name}, stream=Unread(body))
 
 
 @contextlib.asynccontextmanager
 async def answering(reply: httpx.Response | Exception) -> AsyncIterator[SlurperClient]:
-    """A client to which every request is answered alike."""
+    """Yield a client that gets the same reply to every request."""
     router = respx.Router(assert_all_called=False)
     route = router.route()
     if isinstance(reply, Exception):
@@ -56,13 +56,13 @@ async def answering(reply: httpx.Response | Exception) -> AsyncIterator[SlurperC
         await client.close()
 
 
-def said(
+def response(
     status: int,
     body: bytes | str | object = b"",
     kind: str | None = JSON,
     headers: Mapping[str, str] | None = None,
 ) -> httpx.Response:
-    """An answer; a body that is neither bytes nor text becomes JSON."""
+    """Return a response; a body that is neither bytes nor text is encoded as JSON."""
     content = body if isinstance(body, bytes | str) else json.dumps(body)
     kinds = {} if kind is None else {"content-type": kind}
     return httpx.Response(
@@ -71,24 +71,24 @@ def said(
 
 
 def envelope(result: object, **others: Any) -> dict[str, object]:
-    """A good answer's envelope."""
+    """Return the envelope of a good answer."""
     return {"success": True, "errors": [], "messages": [], "result": result, **others}
 
 
 def refusal(*codes: int, **others: Any) -> dict[str, object]:
-    """A failure's envelope with one error for each code."""
+    """Return the envelope of a refusal with one error for each code."""
     errors = [{"code": code, "message": f"words of {code}"} for code in codes]
     return {"success": False, "errors": errors, "messages": [], "result": None, **others}
 
 
 async def ask(reply: httpx.Response | Exception) -> Answer[Progress]:
-    """Ask for a job's progress."""
+    """Request a job's progress from a client that gets this reply."""
     async with answering(reply) as client:
         return await client.progress("acc", "job")
 
 
 async def failure(reply: httpx.Response | Exception) -> ApiError:
-    """The error that an answer means."""
+    """Return the error that a reply raises."""
     try:
         answer = await ask(reply)
     except ApiError as error:

@@ -1,4 +1,4 @@
-"""The operations of the client, and the lock on those that write."""
+"""The operations of the client, and its read-only lock."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ from slurper_tui.api.models import (
 )
 from slurper_tui.api.transport import Exchange
 from slurper_tui.simulated.account import SimulatedAccount
-from tests.api.odd import HTML, answering, refusal, said
+from tests.api.odd import HTML, answering, refusal, response
 from tests.virtual_time import run
 
 NOW = 1_770_000_000.0
@@ -52,7 +52,7 @@ NEW_JOB = NewJob(SOURCE, TARGET, overwrite=False)
 
 
 class Services:
-    """A simulated account, a client of it, and what the client sent."""
+    """A simulated account, a client of it, and the requests that the client sent."""
 
     def __init__(self, credentials: Credentials | None = None, base: str = "https://x/v4") -> None:
         self.account = SimulatedAccount(clock=lambda: NOW)
@@ -66,7 +66,7 @@ class Services:
 
     @property
     def last(self) -> tuple[str, str, str]:
-        """Method, path below the account, and query of the last request."""
+        """Return the method, the path below the account and the query of the last request."""
         request = self.sent[-1]
         path, _, query = request.url.raw_path.decode().partition("?")
         return request.method, path.removeprefix(f"/v4/accounts/{self.id}/slurper"), query
@@ -76,7 +76,7 @@ class Services:
         return self.account.account_id
 
     def job(self, status: str) -> str:
-        """The id of the first job in a status."""
+        """Return the id of the first job with a status."""
         return next(c.plan.id for c in self.account.jobs() if c.status(NOW) == status)
 
     def _answer(self, request: httpx.Request) -> httpx.Response:
@@ -91,7 +91,7 @@ async def services() -> AsyncIterator[Services]:
     await services.client.close()
 
 
-async def test_the_list_comes_in_pages_with_every_field(services: Services) -> None:
+async def test_a_list_is_paged_and_has_every_field(services: Services) -> None:
     first = await services.client.list_jobs(services.id, limit=30)
     assert services.last == ("GET", "/jobs", "limit=30&offset=0")
     rest = await services.client.list_jobs(services.id, offset=30)
@@ -111,7 +111,7 @@ async def test_the_list_comes_in_pages_with_every_field(services: Services) -> N
     assert (first.limit.quota, first.limit.window) == (1200, 300.0)
 
 
-async def test_reading_one_job(services: Services) -> None:
+async def test_get_job(services: Services) -> None:
     job_id = services.job("running")
     job = (await services.client.get_job(services.id, job_id)).value
     assert services.last == ("GET", f"/jobs/{job_id}", "")
@@ -131,7 +131,7 @@ async def test_reading_one_job(services: Services) -> None:
     assert all(row.job == job_id and row.log_type and row.created_at for row in rows)
 
 
-async def test_a_job_from_its_creation_to_its_end(services: Services) -> None:
+async def test_the_life_cycle_of_a_job(services: Services) -> None:
     running = services.job("running")
     with pytest.raises(Conflict) as refused:
         await services.client.create_job(services.id, NEW_JOB)
@@ -171,7 +171,7 @@ async def test_prechecks(services: Services, bucket: str, status: str) -> None:
     assert json.loads(services.sent[-1].content)["vendor"] == "r2"
 
 
-async def test_both_schemes_open_the_account_and_neither_sends_the_other(
+async def test_a_token_and_a_key_each_authenticate_alone(
     services: Services,
 ) -> None:
     pair = key_credentials(services.account.email, services.account.key)
@@ -234,7 +234,7 @@ def identifiers() -> st.SearchStrategy[str]:
 
 
 @given(identifiers(), identifiers())
-def test_an_id_is_one_segment_of_the_path_whatever_it_holds(account: str, job: str) -> None:
+def test_any_id_is_one_path_segment(account: str, job: str) -> None:
     sent: list[httpx.Request] = []
 
     async def main() -> None:
@@ -252,8 +252,8 @@ def test_an_id_is_one_segment_of_the_path_whatever_it_holds(account: str, job: s
     path = sent[0].url.raw_path.decode("ascii")
     parts = path.split("/")
     assert parts[:3] + parts[4:6] + parts[7:] == ["", "v4", "accounts", "slurper", "jobs", "pause"]
-    for part, told in ((parts[3], account), (parts[6], job)):
-        assert unquote(part) == told.encode("utf-8", "replace").decode()
+    for part, original in ((parts[3], account), (parts[6], job)):
+        assert unquote(part) == original.encode("utf-8", "replace").decode()
         assert part not in {".", ".."}
         assert not set(part) & set("?#")
     assert sent[0].url.host == "x"
@@ -282,17 +282,17 @@ READING = {"list_jobs", "get_job", "progress", "logs"}
 
 
 def operations(client: SlurperClient) -> Iterator[tuple[str, Callable[[], Awaitable[object]]]]:
-    """Every operation that the client has, ready to be called."""
+    """Yield every operation of the client by name, with its arguments bound."""
     for name, method in inspect.getmembers(client, inspect.iscoroutinefunction):
         if name.startswith("_") or name == "close":
             continue
         needed = inspect.signature(method).parameters.values()
-        wanted = {p.name: GIVEN[p.name] for p in needed if p.default is p.empty}
-        yield name, partial(method, **wanted)
+        arguments = {p.name: GIVEN[p.name] for p in needed if p.default is p.empty}
+        yield name, partial(method, **arguments)
 
 
 async def sent_by(client: SlurperClient, sent: list[str]) -> dict[str, list[str]]:
-    """The methods of the requests that reach the transport, by operation."""
+    """Return the methods of the requests that reach the transport, by operation."""
     found: dict[str, list[str]] = {}
     for name, call in operations(client):
         sent.clear()
@@ -318,9 +318,7 @@ def client(sent: list[str]) -> SlurperClient:
     return SlurperClient(token_credentials(account.token), transport=httpx.MockTransport(answer))
 
 
-async def test_only_get_leaves_a_client_until_it_is_unlocked(
-    client: SlurperClient, sent: list[str]
-) -> None:
+async def test_a_locked_client_sends_only_get(client: SlurperClient, sent: list[str]) -> None:
     locked = await sent_by(client, sent)
     assert locked == {name: ["GET"] for name in READING} | {name: [] for name in CHANGING}
     client.unlock()
@@ -332,7 +330,7 @@ async def test_only_get_leaves_a_client_until_it_is_unlocked(
     await client.close()
 
 
-async def test_each_of_the_eight_that_change_something_is_refused_in_words(
+async def test_a_locked_client_refuses_each_changing_operation(
     client: SlurperClient, sent: list[str]
 ) -> None:
     for name, call in operations(client):
@@ -389,14 +387,14 @@ async def error_of(reply: httpx.Response | Exception) -> ApiError:
 
 
 @pytest.mark.parametrize("reply", NOT_SENT, ids=lambda e: type(e).__name__)
-async def test_without_a_connection_nothing_was_done(reply: Exception) -> None:
+async def test_an_error_without_a_connection_is_decided(reply: Exception) -> None:
     error = await error_of(reply)
     assert isinstance(error, NotSent)
     assert not error.undecided
 
 
 @pytest.mark.parametrize("reply", PERHAPS_SENT, ids=lambda e: type(e).__name__)
-async def test_without_an_answer_the_outcome_is_undecided(reply: Exception) -> None:
+async def test_an_error_without_an_answer_is_undecided(reply: Exception) -> None:
     error = await error_of(reply)
     assert isinstance(error, Unreachable)
     assert not isinstance(error, NotSent)
@@ -404,9 +402,15 @@ async def test_without_an_answer_the_outcome_is_undecided(reply: Exception) -> N
 
 
 @pytest.mark.parametrize(
-    "reply", [said(502, "<html>", HTML), said(200, "<html>", HTML), said(200, b""), said(500, {})]
+    "reply",
+    [
+        response(502, "<html>", HTML),
+        response(200, "<html>", HTML),
+        response(200, b""),
+        response(500, {}),
+    ],
 )
-async def test_an_answer_from_somebody_else_leaves_it_open_too(reply: httpx.Response) -> None:
+async def test_a_foreign_answer_is_undecided(reply: httpx.Response) -> None:
     error = await error_of(reply)
     assert isinstance(error, BadAnswer)
     assert error.undecided
@@ -424,6 +428,6 @@ async def test_an_answer_from_somebody_else_leaves_it_open_too(reply: httpx.Resp
     ],
 )
 async def test_a_refusal_is_decided(status: int, kind: type[ApiError]) -> None:
-    error = await error_of(said(status, refusal(10000)))
+    error = await error_of(response(status, refusal(10000)))
     assert isinstance(error, kind)
     assert not error.undecided

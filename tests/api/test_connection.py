@@ -1,4 +1,4 @@
-"""Settings of the environment that are meant for others, or wrong, cost no more than themselves."""
+"""Proxy and certificate settings of the environment, valid and invalid."""
 
 from __future__ import annotations
 
@@ -62,12 +62,12 @@ EXCEPTED: list[tuple[str, str, bool]] = [
 
 
 @pytest.mark.parametrize(("no_proxy", "host", "excepted"), EXCEPTED)
-def test_hosts_that_need_no_proxy(no_proxy: str, host: str, excepted: bool) -> None:
+def test_no_proxy_excepts_hosts(no_proxy: str, host: str, excepted: bool) -> None:
     assert is_excepted(host, 443, no_proxy) is excepted
 
 
 @given(st.text(), st.sampled_from(["api.example", "10.1.2.3", "::1"]))
-def test_any_text_is_a_list_of_hosts(text: str, host: str) -> None:
+def test_any_text_is_accepted_as_no_proxy(text: str, host: str) -> None:
     assert is_excepted(host, 443, text) in (True, False)
 
 
@@ -88,17 +88,17 @@ USABLE: list[tuple[dict[str, str], str | None]] = [
 
 
 @pytest.mark.parametrize(("variables", "proxy"), USABLE)
-def test_the_proxy_that_is_used(
+def test_choose_proxy(
     variables: dict[str, str], proxy: str | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     choice = choose_proxy("api.example", 443)
     url = choice.proxy and choice.proxy.url
-    told = url and f"{url.scheme.decode()}://{url.host.decode()}" + (
+    shown = url and f"{url.scheme.decode()}://{url.host.decode()}" + (
         f":{url.port or ''}".rstrip(":")
     )
-    assert (told, choice.notes) == (proxy, ())
+    assert (shown, choice.notes) == (proxy, ())
 
 
 def test_a_proxy_password_is_decoded_and_registered_as_a_secret(
@@ -129,10 +129,10 @@ UNUSABLE = [
 
 
 @pytest.mark.parametrize("value", UNUSABLE)
-def test_an_unusable_proxy_is_named_without_its_value(
+def test_an_invalid_proxy_is_reported_without_its_value(
     value: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def told(text: str, name: str) -> None:
+    def check_message(text: str, name: str) -> None:
         assert name in text
         assert "\n" not in text
         for part in ("SENTINEL", "user", "socks://", "nonsense", "99999", "rest"):
@@ -142,7 +142,7 @@ def test_an_unusable_proxy_is_named_without_its_value(
     monkeypatch.setitem(__import__("os").environ, "HTTPS_PROXY", value)
     with pytest.raises(ValueError, match=r"^HTTPS_PROXY: ") as refused:
         choose_proxy("api.example", 443)
-    told(str(refused.value), "HTTPS_PROXY")
+    check_message(str(refused.value), "HTTPS_PROXY")
     # If another proxy works, this one is skipped with a note.
     for broken, working in (("HTTPS_PROXY", "ALL_PROXY"), ("ALL_PROXY", "HTTPS_PROXY")):
         environ = {broken: value, working: "http://works:1"}
@@ -151,15 +151,15 @@ def test_an_unusable_proxy_is_named_without_its_value(
         assert choice.proxy is not None
         assert choice.proxy.url.host == b"works"
         [note] = choice.notes
-        told(note, f"{broken} is not used: ")
-    # One for every program may be meant for others: without it there is no proxy.
+        check_message(note, f"{broken} is not used: ")
+    # ALL_PROXY may be meant for other programs: an invalid one is skipped with a note.
     monkeypatch.setattr("os.environ", {"all_proxy": value})
     choice = choose_proxy("api.example", 443)
     assert choice.proxy is None
-    told(choice.notes[0], "all_proxy is not used: ")
+    check_message(choice.notes[0], "all_proxy is not used: ")
 
 
-def test_socks_without_its_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_socks_without_its_package_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
     monkeypatch.setenv("ALL_PROXY", "socks5://127.0.0.1:1080")
     monkeypatch.setenv("HTTPS_PROXY", "http://proxy:1")
@@ -169,7 +169,7 @@ def test_socks_without_its_package_is_named(monkeypatch: pytest.MonkeyPatch) -> 
 
 @contextlib.asynccontextmanager
 async def spying_proxy() -> AsyncIterator[tuple[int, list[bytes]]]:
-    """A proxy that refuses and records its requests."""
+    """Run a proxy that refuses its requests and records them."""
     seen: list[bytes] = []
 
     async def proxy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -197,7 +197,7 @@ async def test_a_request_goes_through_the_proxy(monkeypatch: pytest.MonkeyPatch)
     assert b"token" not in seen[0]
 
 
-def test_certificates_of_the_environment_are_trusted(
+def test_certificates_from_the_environment_are_trusted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", certifi.where())
@@ -210,7 +210,7 @@ def test_certificates_of_the_environment_are_trusted(
 
 @pytest.mark.parametrize("name", ["SSL_CERT_FILE", "SSL_CERT_DIR"])
 @pytest.mark.parametrize("kind", ["missing", "empty", "nonsense", "folder", "NUL"])
-def test_certificates_that_cannot_be_used_are_named(
+def test_invalid_certificates_are_reported_by_variable(
     name: str, kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     path = tmp_path / kind
@@ -224,7 +224,9 @@ def test_certificates_that_cannot_be_used_are_named(
     assert "\n" not in str(refused.value)
 
 
-def test_plain_http_on_loopback_needs_neither(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_plain_http_on_loopback_ignores_proxy_and_certificates(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setenv("SSL_CERT_FILE", "/missing")
     monkeypatch.setenv("HTTPS_PROXY", "nonsense://")
     client = SlurperClient(token_credentials("token"), "http://127.0.0.1:9")
@@ -232,7 +234,7 @@ def test_plain_http_on_loopback_needs_neither(monkeypatch: pytest.MonkeyPatch) -
     assert client.notes == ()
 
 
-async def test_settings_that_do_not_work_reach_every_request(
+async def test_every_request_raises_the_error_of_an_invalid_setting(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("HTTPS_PROXY", "nonsense://")

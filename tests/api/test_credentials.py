@@ -25,7 +25,7 @@ from slurper_tui.api.scrub import Scrubber
 from slurper_tui.simulated.account import Fault, Kind, SimulatedAccount
 from tests.server import serve
 
-SECRET = "s3cr3t-that-nobody-may-see"
+SECRET = "s3cr3t-that-must-stay-hidden"
 BOTH = pytest.mark.parametrize(
     "credentials", [token_credentials(SECRET), key_credentials("a@example.com", SECRET)]
 )
@@ -33,13 +33,13 @@ BOTH = pytest.mark.parametrize(
 
 @dataclasses.dataclass
 class Holder:
-    """Something that keeps credentials, as a configuration does."""
+    """A record with credentials in a field."""
 
     credentials: Credentials
 
 
 def shown(credentials: Credentials) -> list[str]:
-    """The ways that a value gets into a text by accident."""
+    """Return the value in every form that may get into a text by accident."""
     return [
         repr(credentials),
         str(credentials),
@@ -47,7 +47,7 @@ def shown(credentials: Credentials) -> list[str]:
         f"{credentials!r}",
         f"{credentials!s}",
         f"{credentials:}",
-        "%s %r" % (credentials, credentials),  # noqa: UP031 - the old way is one of the ways
+        "%s %r" % (credentials, credentials),  # noqa: UP031 - the old style is one of the forms
         format(credentials),
         pformat([credentials]),
         pretty_repr({"x": credentials}),
@@ -58,7 +58,7 @@ def shown(credentials: Credentials) -> list[str]:
 
 
 @BOTH
-def test_credentials_show_as_stars(credentials: Credentials) -> None:
+def test_credentials_are_formatted_as_stars(credentials: Credentials) -> None:
     for text in shown(credentials):
         assert "***" in text
         assert SECRET not in text
@@ -70,7 +70,7 @@ def test_credentials_show_as_stars(credentials: Credentials) -> None:
 @pytest.mark.parametrize(
     "store", [pickle.dumps, copy.copy, copy.deepcopy, lambda c: dataclasses.asdict(Holder(c))]
 )
-def test_credentials_are_not_stored(
+def test_credentials_cannot_be_pickled(
     credentials: Credentials, store: Callable[[object], object]
 ) -> None:
     with pytest.raises(TypeError, match="not to be stored") as refused:
@@ -79,7 +79,7 @@ def test_credentials_are_not_stored(
 
 
 @BOTH
-def test_a_traceback_with_every_local_variable_holds_no_secret(credentials: Credentials) -> None:
+def test_a_traceback_with_local_variables_contains_no_secret(credentials: Credentials) -> None:
     def fail(given: Credentials) -> None:
         kept = Holder(given)
         raise RuntimeError(f"cannot use {kept}")
@@ -115,7 +115,7 @@ def test_an_invalid_email_is_refused(email: str) -> None:
         key_credentials(email, "key")
 
 
-def test_blanks_around_a_secret_are_stripped() -> None:
+def test_whitespace_around_a_secret_is_stripped() -> None:
     assert token_credentials(f" {SECRET}\n").headers() == {"Authorization": f"Bearer {SECRET}"}
 
 
@@ -126,7 +126,7 @@ def test_blanks_around_a_secret_are_stripped() -> None:
         Secret(client_email=SECRET, private_key=SECRET),
     ],
 )
-def test_the_keys_of_a_bucket_show_nowhere(secret: Secret) -> None:
+def test_bucket_keys_are_not_formatted(secret: Secret) -> None:
     job = NewJob(NewSource("s3", "b", secret), NewTarget("c", secret))
     for value in (secret, job, job.source, job.target, [job]):
         texts = [repr(value), str(value), f"{value}", pformat(value), pretty_repr(value)]
@@ -137,10 +137,10 @@ KEYS = Secret(client_email="svc@project.iam.example", private_key="PEM-ab12cd34e
 
 
 @pytest.mark.parametrize("where", ["body", "header", "ray"])
-async def test_no_error_repeats_the_secrets_of_a_request(where: str) -> None:
+async def test_errors_contain_no_secret_of_the_request(where: str) -> None:
     def answer(request: httpx.Request) -> httpx.Response:
-        told = request.content.decode() if where == "body" else request.headers["authorization"]
-        errors = [{"code": 10000, "message": f"cannot take {told}", "error_chain": [told]}]
+        echoed = request.content.decode() if where == "body" else request.headers["authorization"]
+        errors = [{"code": 10000, "message": f"cannot take {echoed}", "error_chain": [echoed]}]
         ray = request.headers["authorization"] if where == "ray" else "ray"
         body = {"success": False, "errors": [] if where == "ray" else errors}
         return httpx.Response(400, json=body, headers={"cf-ray": ray})
@@ -153,16 +153,16 @@ async def test_no_error_repeats_the_secrets_of_a_request(where: str) -> None:
         with pytest.raises(ApiError) as refused:
             await ask
         error = refused.value
-        told = f"{error!s} {error.args} {error.faults} {error.ray}"
-        assert "***" in told
+        echoed = f"{error!s} {error.args} {error.faults} {error.ray}"
+        assert "***" in echoed
         assert len(error.ray or "") < 100
         for secret in (SECRET, "svc@project", "PEM-ab12cd34", "target-s3cr3t"):
-            assert secret not in told
+            assert secret not in echoed
     await client.close()
 
 
 @pytest.mark.parametrize("size", [10, LARGE_BYTES])
-async def test_no_row_of_a_log_repeats_a_secret(size: int) -> None:
+async def test_log_rows_contain_no_secret(size: int) -> None:
     messages = [f"{'x ' * size} rejected: {SECRET}", "gave up", None]
     rows = [{"objectKey": SECRET, "message": message} for message in messages]
     transport = httpx.MockTransport(
@@ -179,7 +179,7 @@ async def test_no_row_of_a_log_repeats_a_secret(size: int) -> None:
     assert all(row.object_key == SECRET for row in answer.value), "keys stay exact"
 
 
-async def test_a_shared_scrubber_gets_every_secret_that_is_sent() -> None:
+async def test_a_shared_scrubber_learns_every_secret_sent() -> None:
     scrubber = Scrubber()
     transport = SimulatedAccount(jobs=0, token=SECRET).transport()
     client = SlurperClient(
@@ -193,7 +193,7 @@ async def test_a_shared_scrubber_gets_every_secret_that_is_sent() -> None:
         assert scrubber.clean(f"<{secret}>") == "<***>"
 
 
-async def test_an_error_does_not_keep_the_answer() -> None:
+async def test_an_error_does_not_keep_the_answer_in_memory() -> None:
     body = b'{"success":false,"errors":[{"message":"no"}]}'.ljust(100_000)
     transport = httpx.MockTransport(lambda _: httpx.Response(400, content=body))
     client = SlurperClient(token_credentials(SECRET), "https://x", transport=transport)
@@ -221,7 +221,9 @@ async def test_a_secret_is_found_before_a_long_message_is_cut() -> None:
 
 
 @pytest.mark.parametrize("fault", [None, Fault(status=403, code=10000), Fault(Kind.RESET)])
-async def test_no_log_holds_a_secret(caplog: pytest.LogCaptureFixture, fault: Fault | None) -> None:
+async def test_debug_logs_contain_no_secret(
+    caplog: pytest.LogCaptureFixture, fault: Fault | None
+) -> None:
     caplog.set_level(logging.DEBUG)
     account = SimulatedAccount(jobs=2, token=SECRET)
     if fault:
@@ -242,7 +244,7 @@ async def test_no_log_holds_a_secret(caplog: pytest.LogCaptureFixture, fault: Fa
     assert not [record for record in caplog.records if SECRET in repr(record.__dict__)]
 
 
-async def test_a_proxy_gets_no_request_to_loopback(
+async def test_loopback_requests_bypass_the_proxy(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     seen: list[bytes] = []
@@ -266,7 +268,7 @@ async def test_a_proxy_gets_no_request_to_loopback(
     assert seen == []
 
 
-async def test_no_redirect_carries_a_secret_away() -> None:
+async def test_a_redirect_is_not_followed_with_secrets() -> None:
     hosts: list[str] = []
 
     def answer(request: httpx.Request) -> httpx.Response:

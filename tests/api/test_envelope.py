@@ -1,4 +1,4 @@
-"""How answers become values or errors, and how rate limits and waits are read."""
+"""The conversion of answers to values or errors, and the parsing of rate-limit headers."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ from tests.api.odd import (
     envelope,
     failure,
     refusal,
-    said,
+    response,
 )
 from tests.virtual_time import run, timeless
 
@@ -105,10 +105,10 @@ REFUSALS: list[tuple[int, tuple[int, ...], type[ApiError]]] = [
 
 
 @pytest.mark.parametrize(("status", "codes", "kind"), REFUSALS)
-async def test_status_and_codes_decide_and_every_word_is_kept(
+async def test_status_and_codes_select_the_error_class(
     status: int, codes: tuple[int, ...], kind: type[ApiError]
 ) -> None:
-    error = await failure(said(status, refusal(*codes)))
+    error = await failure(response(status, refusal(*codes)))
     assert type(error) is kind
     assert (error.status, error.ray) == (status, RAY)
     assert [(f.code, f.message) for f in error.faults] == [(c, f"words of {c}") for c in codes]
@@ -119,8 +119,8 @@ async def test_status_and_codes_decide_and_every_word_is_kept(
 
 @pytest.mark.parametrize("status", [500, 502, 503, 520, 521, 522, 523, 524, 525, 526, 530])
 @pytest.mark.parametrize("kind", [HTML, "application/json", None])
-async def test_a_page_for_browsers_is_named_and_never_quoted(status: int, kind: str | None) -> None:
-    error = await failure(said(status, PAGE, kind))
+async def test_an_html_page_is_reported_without_quoting_it(status: int, kind: str | None) -> None:
+    error = await failure(response(status, PAGE, kind))
     assert type(error) is BadAnswer
     assert (error.status, error.ray, error.faults) == (status, RAY, ())
     assert str(error) == f"the API answered {status} with an HTML page"
@@ -139,10 +139,10 @@ STATUS_FIRST: list[tuple[int, type[ApiError]]] = [
 
 @pytest.mark.parametrize(("status", "kind"), STATUS_FIRST)
 @pytest.mark.parametrize("body", [b"", PAGE, b"[]", b"null", b"nonsense", b'"text"', b"\xff"])
-async def test_a_failed_status_wins_over_any_body(
+async def test_a_failed_status_is_an_error_with_any_body(
     status: int, kind: type[ApiError], body: bytes | str
 ) -> None:
-    error = await failure(said(status, body, HTML if body == PAGE else "application/json"))
+    error = await failure(response(status, body, HTML if body == PAGE else "application/json"))
     assert type(error) is kind
     assert "script" not in str(error)
     assert error.ray == RAY
@@ -180,9 +180,11 @@ BAD_200: list[tuple[bytes | str | object, str | None, str]] = [
 
 
 @pytest.mark.parametrize(("body", "kind", "words"), BAD_200)
-async def test_200_is_not_enough(body: bytes | str | object, kind: str | None, words: str) -> None:
+async def test_a_bad_body_with_status_200_is_an_error(
+    body: bytes | str | object, kind: str | None, words: str
+) -> None:
     headers = {"ratelimit": '"default";r=5;t=30'}
-    error = await failure(said(200, body, kind, headers))
+    error = await failure(response(200, body, kind, headers))
     assert type(error) is BadAnswer
     assert words in str(error)
     assert (error.status, error.ray) == (200, RAY)
@@ -192,17 +194,17 @@ async def test_200_is_not_enough(body: bytes | str | object, kind: str | None, w
 
 
 @pytest.mark.parametrize("status", [204, 205, 206])
-async def test_an_empty_success_is_no_answer(status: int) -> None:
-    error = await failure(said(status))
+async def test_a_success_without_a_body_is_a_bad_answer(status: int) -> None:
+    error = await failure(response(status))
     assert type(error) is BadAnswer
     assert "an empty body" in str(error)
 
 
 @pytest.mark.parametrize("result", [None, 7, [], {}, "done"])
-async def test_a_control_request_that_was_accepted_is_accepted(result: object) -> None:
-    async with answering(said(200, envelope(result))) as client:
-        told = (await client.pause_job("a", "j")).value
-    assert told == (result if isinstance(result, str) else None)
+async def test_any_result_of_a_control_request_is_a_success(result: object) -> None:
+    async with answering(response(200, envelope(result))) as client:
+        value = (await client.pause_job("a", "j")).value
+    assert value == (result if isinstance(result, str) else None)
 
 
 @pytest.mark.parametrize(
@@ -216,7 +218,7 @@ async def test_a_control_request_that_was_accepted_is_accepted(result: object) -
     ],
 )
 async def test_unknown_properties_beside_a_result_are_ignored(others: dict[str, object]) -> None:
-    answer = await ask(said(200, envelope({"id": "j", "objects": 7}, **others)))
+    answer = await ask(response(200, envelope({"id": "j", "objects": 7}, **others)))
     assert answer.value == Progress(id="j", objects=7)
 
 
@@ -230,25 +232,23 @@ async def test_unknown_properties_beside_a_result_are_ignored(others: dict[str, 
         *(({"result_info": {"total_count": wrong}}, None) for wrong in (True, -1, 2.5, None)),
     ],
 )
-async def test_the_total_of_a_list_is_read_if_it_is_a_number(
-    info: dict[str, object], total: int | None
-) -> None:
+async def test_total_count_is_a_number_or_none(info: dict[str, object], total: int | None) -> None:
     body = envelope([{"id": "a"}, {"id": "b"}], **info)
-    async with answering(said(200, body)) as client:
+    async with answering(response(200, body)) as client:
         answer = await client.list_jobs("a")
     assert [job.id for job in answer.value] == ["a", "b"]
-    assert (answer.total, answer.size) == (total, len(said(200, body).content))
+    assert (answer.total, answer.size) == (total, len(response(200, body).content))
 
 
-async def test_a_null_list_is_an_empty_one() -> None:
-    async with answering(said(200, envelope(None))) as client:
+async def test_a_null_list_is_empty() -> None:
+    async with answering(response(200, envelope(None))) as client:
         assert (await client.list_jobs("a")).value == ()
         assert (await client.logs("a", "j")).value == ()
 
 
 @pytest.mark.parametrize("result", ["text", 7, True, {}, {"jobs": []}])
 async def test_a_list_of_another_type_is_a_bad_answer(result: object) -> None:
-    async with answering(said(200, envelope(result))) as client:
+    async with answering(response(200, envelope(result))) as client:
         with pytest.raises(BadAnswer, match="a foreign result: expected an array") as error:
             await client.list_jobs("a")
     assert error.value.ray == RAY
@@ -257,13 +257,13 @@ async def test_a_list_of_another_type_is_a_bad_answer(result: object) -> None:
 @pytest.mark.parametrize(
     "kind", [None, "application/json; charset=utf-8", "Application/Problem+JSON"]
 )
-async def test_json_under_other_names(kind: str | None) -> None:
-    assert (await ask(said(200, envelope({"id": "j"}), kind))).value.id == "j"
+async def test_other_json_content_types(kind: str | None) -> None:
+    assert (await ask(response(200, envelope({"id": "j"}), kind))).value.id == "j"
 
 
 async def test_an_envelope_may_omit_optional_properties() -> None:
-    assert (await ask(said(200, {"result": {"id": "j"}}))).value.id == "j"
-    error = await failure(said(200, {"result": {"id": "j"}, "errors": [{"code": 5}]}))
+    assert (await ask(response(200, {"result": {"id": "j"}}))).value.id == "j"
+    error = await failure(response(200, {"result": {"id": "j"}, "errors": [{"code": 5}]}))
     assert type(error) is BadAnswer
 
 
@@ -289,25 +289,25 @@ FAULTS: list[tuple[object, list[tuple[int | None, str]]]] = [
 
 @pytest.mark.parametrize("status", [200, 400])
 @pytest.mark.parametrize(("body", "faults"), FAULTS)
-async def test_every_code_and_message_is_kept_in_order(
+async def test_faults_keep_codes_and_messages_in_order(
     body: object, faults: list[tuple[int | None, str]], status: int
 ) -> None:
-    error = await failure(said(status, body))
+    error = await failure(response(status, body))
     assert [fault.code for fault in error.faults] == [code for code, _ in faults]
     for fault, (_, words) in zip(error.faults, faults, strict=True):
         assert words in fault.message
         assert fault.message in str(error)
 
 
-async def test_endless_errors_are_cut() -> None:
+async def test_a_long_list_of_errors_is_truncated() -> None:
     many = {"success": False, "errors": [{"code": 5, "message": "m" * 5000}] * 200}
-    error = await failure(said(400, many))
+    error = await failure(response(400, many))
     assert 1 < len(error.faults) <= 20
     assert len(str(error)) < 25_000
 
 
 @pytest.mark.parametrize(
-    ("told", "seconds"),
+    ("header", "seconds"),
     [
         (None, None),
         ("17", 17.0),
@@ -324,8 +324,8 @@ async def test_endless_errors_are_cut() -> None:
     ],
 )
 @pytest.mark.parametrize("status", [429, 500])
-async def test_retry_after(status: int, told: str | None, seconds: float | None) -> None:
-    headers = httpx.Headers([] if told is None else [(b"retry-after", told.encode())])
+async def test_retry_after(status: int, header: str | None, seconds: float | None) -> None:
+    headers = httpx.Headers([] if header is None else [(b"retry-after", header.encode())])
     error = await failure(httpx.Response(status, headers=headers, json=refusal(971)))
     assert type(error) is RateLimited
     assert error.retry_after == seconds
@@ -340,7 +340,7 @@ async def test_a_redirect_is_not_followed(status: int, location: str) -> None:
 
     def answer(request: httpx.Request) -> httpx.Response:
         seen.append(request.url)
-        return said(status, PAGE, HTML, {"location": location})
+        return response(status, PAGE, HTML, {"location": location})
 
     transport = httpx.MockTransport(answer)
     client = SlurperClient(token_credentials("t"), BASE, transport=transport)
@@ -352,34 +352,34 @@ async def test_a_redirect_is_not_followed(status: int, location: str) -> None:
 
 
 @given(st.text(st.characters(codec="latin-1")))
-def test_no_place_to_go_is_worse_than_a_failure(location: str) -> None:
+def test_an_unusual_redirect_target_is_only_a_bad_answer(location: str) -> None:
     headers = [(b"Location", location.encode("latin-1"))]
     error = run(failure(httpx.Response(302, headers=headers)))
     assert type(error) in {BadAnswer, Unreachable}
 
 
-async def test_an_oversized_answer_is_dropped(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_an_oversized_answer_is_too_large(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(exchange, "MOST_BYTES", 1000)
     good = json.dumps(envelope({"id": "j"})).encode()
-    assert (await ask(said(200, good.ljust(1000)))).value.id == "j"
-    error = await failure(said(200, good.ljust(1001)))
+    assert (await ask(response(200, good.ljust(1000)))).value.id == "j"
+    error = await failure(response(200, good.ljust(1001)))
     assert type(error) is TooLarge
     assert "too large" in str(error)
     assert (error.status, error.ray) == (200, RAY)
 
 
-async def test_the_size_that_counts_is_that_of_the_unpacked_answer(
+async def test_the_size_limit_applies_to_the_decompressed_answer(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(exchange, "MOST_BYTES", 100_000)
     packed = gzip.compress(b" " * 200_000)
     assert len(packed) < 1000
-    error = await failure(said(200, packed, headers={"content-encoding": "gzip"}))
+    error = await failure(response(200, packed, headers={"content-encoding": "gzip"}))
     assert type(error) is TooLarge
     assert "too large" in str(error)
 
 
-async def test_an_answer_that_cannot_be_unpacked() -> None:
+async def test_invalid_gzip() -> None:
     error = await failure(encoded(200, "gzip", b"not packed"))
     assert type(error) is Unreachable
     assert "cannot be unpacked" in str(error)
@@ -389,7 +389,7 @@ GOOD = json.dumps(envelope({"id": "j"})).encode()
 
 
 @pytest.mark.parametrize("name", ["gzip", "GZIP", "x-gzip", "identity", "", " gzip , identity"])
-async def test_one_encoding_is_understood(name: str) -> None:
+async def test_gzip_and_identity_are_decoded(name: str) -> None:
     packed = gzip.compress(GOOD) if "zip" in name.lower() else GOOD
     assert (await ask(encoded(200, name, packed))).value.id == "j"
 
@@ -397,7 +397,7 @@ async def test_one_encoding_is_understood(name: str) -> None:
 @pytest.mark.parametrize(
     "name", ["gzip, gzip", "gzip,gzip,gzip", "deflate", "br", "zstd", "gzip, br", "x"]
 )
-async def test_an_encoding_that_was_not_asked_for_is_not_unpacked(name: str) -> None:
+async def test_an_unrequested_encoding_is_not_decoded(name: str) -> None:
     body = gzip.compress(gzip.compress(GOOD))
     error = await failure(encoded(200, name, body))
     assert type(error) is BadAnswer
@@ -405,12 +405,12 @@ async def test_an_encoding_that_was_not_asked_for_is_not_unpacked(name: str) -> 
     assert type(await failure(encoded(429, name, body))) is RateLimited
 
 
-async def test_a_packed_answer_that_was_cut_off() -> None:
+async def test_a_truncated_gzip_answer() -> None:
     with pytest.raises(Unreachable, match="cut off"):
         await ask(encoded(200, "gzip", gzip.compress(GOOD)[:-9]))
 
 
-async def test_highly_compressed_answers_are_unpacked_in_steps(
+async def test_highly_compressed_answers_are_decompressed_in_steps(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(exchange, "MOST_BYTES", 2**23)
@@ -443,17 +443,17 @@ def test_json_of_many_small_values_is_not_decoded(name: str) -> None:
     assert peak < 2**24
 
 
-async def test_a_list_is_no_longer_than_a_page_can_be() -> None:
-    async with answering(said(200, envelope([{}] * 20_001))) as client:
+async def test_a_list_far_longer_than_a_page_is_too_large() -> None:
+    async with answering(response(200, envelope([{}] * 20_001))) as client:
         with pytest.raises(TooLarge, match="20,001 rows"):
             await client.list_jobs("a")
 
 
 @pytest.mark.parametrize("sign", ["", ',"[{', "\\"])
-async def test_an_honest_page_of_long_key_lists_is_read(sign: str) -> None:
+async def test_a_large_valid_page_of_keys_is_decoded(sign: str) -> None:
     keys = [f"{sign * 8}photos/2024/{number:08}.jpg" for number in range(10_000)]
     page = [{"id": str(n), "source": {"bucket": "b", "keys": keys}} for n in range(16)]
-    async with answering(said(200, envelope(page))) as client:
+    async with answering(response(200, envelope(page))) as client:
         jobs = (await client.list_jobs("a")).value
     assert len(jobs) == 16
     assert all(job.source and job.source.keys == tuple(keys) for job in jobs)
@@ -462,13 +462,13 @@ async def test_an_honest_page_of_long_key_lists_is_read(sign: str) -> None:
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le", "utf-32"])
 async def test_json_may_begin_with_a_byte_order_mark(encoding: str) -> None:
     body = json.dumps(envelope({"id": "jöb"}), ensure_ascii=False).encode(encoding)
-    assert (await ask(said(200, body))).value.id == "jöb"
+    assert (await ask(response(200, body))).value.id == "jöb"
 
 
 @pytest.mark.parametrize("number", ["NaN", "Infinity", "-Infinity", "1e999", "-1e999"])
 async def test_nan_and_infinity_become_none(number: str) -> None:
     body = f'{{"success":true,"result":{{"id":"j","objects":{number},"z":[{number},1.5]}}}}'
-    progress = (await ask(said(200, body))).value
+    progress = (await ask(response(200, body))).value
     assert (progress.id, progress.objects, progress.extra) == ("j", None, {"z": [None, 1.5]})
 
 
@@ -494,7 +494,7 @@ IN_BETWEEN: list[tuple[bytes, str, dict[str, str], str]] = [
 async def test_only_the_api_itself_rejects_credentials(
     status: int, body: bytes, kind: str, headers: dict[str, str], words: str
 ) -> None:
-    error = await failure(said(status, body, kind, headers))
+    error = await failure(response(status, body, kind, headers))
     assert type(error) is BadAnswer
     assert str(error).startswith(f"something between here and the API answered {status} with ")
     assert words in str(error)
@@ -504,7 +504,7 @@ async def test_only_the_api_itself_rejects_credentials(
 async def test_refused_bucket_keys_are_distinct_from_rejected_credentials() -> None:
     said_so = "Preconnectivity failed, please verify tokens and try again"
     body = {"success": False, "errors": [{"code": 1, "message": said_so}], "result": None}
-    error = await failure(said(403, body))
+    error = await failure(response(403, body))
     assert type(error) is BucketKeysRefused
     assert (error.exit_code, error.undecided) == (7, False)
     for word in (
@@ -517,11 +517,11 @@ async def test_refused_bucket_keys_are_distinct_from_rejected_credentials() -> N
     ):
         assert word in str(error)
     body["errors"] = [{"code": 10000, "message": said_so}]
-    assert type(await failure(said(403, body))) is Rejected
+    assert type(await failure(response(403, body))) is Rejected
 
 
 class Drip(httpx.AsyncByteStream):
-    """A body that comes in drops and never ends."""
+    """A body that arrives byte by byte and never ends."""
 
     def __init__(self) -> None:
         self.closed = False
@@ -536,7 +536,7 @@ class Drip(httpx.AsyncByteStream):
 
 
 @timeless
-async def test_an_answer_that_only_drips_is_given_up() -> None:
+async def test_a_very_slow_answer_times_out() -> None:
     drip = Drip()
     transport = httpx.MockTransport(lambda _: httpx.Response(200, stream=drip))
     client = SlurperClient(token_credentials("t"), BASE, transport=transport)
@@ -584,7 +584,7 @@ BROKEN: list[tuple[Exception, str]] = [
 
 
 @pytest.mark.parametrize(("broken", "words"), BROKEN, ids=lambda value: type(value).__name__)
-async def test_a_missing_answer_is_described_in_words(broken: Exception, words: str) -> None:
+async def test_the_messages_of_transport_errors(broken: Exception, words: str) -> None:
     error = await failure(broken)
     assert type(error) in (Unreachable, NotSent, BadAddress)
     assert error.undecided is not isinstance(broken, NEVER_SENT)
@@ -593,14 +593,14 @@ async def test_a_missing_answer_is_described_in_words(broken: Exception, words: 
     assert (error.status, error.faults, error.ray) == (None, (), None)
 
 
-def test_every_way_in_which_httpx_fails_is_tried() -> None:
+def test_every_httpx_error_has_a_case() -> None:
     kinds = {
         k for k in vars(httpx).values() if isinstance(k, type) and issubclass(k, httpx.HTTPError)
     }
     assert kinds - {type(broken) for broken, _ in BROKEN} == {httpx.HTTPStatusError}
 
 
-async def test_cancelling_is_not_a_fault() -> None:
+async def test_cancellation_is_not_converted_to_an_error() -> None:
     transport = httpx.MockTransport(lambda _: httpx.Response(200, stream=Drip()))
     client = SlurperClient(token_credentials("t"), BASE, transport=transport)
     asking = asyncio.create_task(client.progress("a", "j"))
@@ -631,7 +631,7 @@ BODIES = st.binary() | (ANY_JSON | ENVELOPES).map(lambda value: json.dumps(value
 
 
 def outcome(raw: Raw) -> object:
-    """The result of an answer, or the ApiError that it means."""
+    """Return the result of an answer, or the ApiError that it raises."""
     try:
         return good_envelope(raw).get("result")
     except ApiError as error:
@@ -655,14 +655,14 @@ def test_any_answer_is_a_value_or_an_api_error(
 
 
 @pytest.mark.parametrize("shape", [b'{"success":false,"errors":[{"a":%b}]}', b'{"result":%b}'])
-def test_deep_nesting_is_no_crash(shape: bytes) -> None:
+def test_deeply_nested_json_does_not_crash(shape: bytes) -> None:
     for depth in (*range(100, 960, 50), *range(960, 1000), 1100, 50_000):
         body = shape.replace(b"%b", b"[" * depth + b"]" * depth)
         for status in (200, 400):
             assert len(str(outcome(Raw(status, {}, body)))) < 5000
 
 
-async def test_a_refused_connection_has_the_systems_message() -> None:
+async def test_a_refused_connection_has_the_message_of_the_system() -> None:
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{unused.getsockname()[1]}"
@@ -699,13 +699,13 @@ async def test_a_refused_connection_has_the_systems_message() -> None:
         (None, None, None),
     ],
 )
-def test_headers(left: str | None, policy: str | None, limit: RateLimit | None) -> None:
-    told = {"Ratelimit": left, "Ratelimit-Policy": policy}
-    headers = httpx.Headers({name: text for name, text in told.items() if text is not None})
+def test_parse_limit(left: str | None, policy: str | None, limit: RateLimit | None) -> None:
+    texts = {"Ratelimit": left, "Ratelimit-Policy": policy}
+    headers = httpx.Headers({name: text for name, text in texts.items() if text is not None})
     assert parse_limit(headers) == limit
 
 
-def test_a_header_sent_twice_is_one_list() -> None:
+def test_a_repeated_header_is_one_list() -> None:
     headers = httpx.Headers([("Ratelimit", '"a";r=50;t=10'), ("ratelimit", '"b";r=3;t=300')])
     assert parse_limit(headers) == RateLimit(3, 300.0, None, None)
 
@@ -714,7 +714,7 @@ PIECES = st.lists(st.sampled_from([*'",;=rtqw .-', "12", "0", "٣", "99999999999
 
 
 @given(st.text() | PIECES, st.text() | PIECES)
-def test_any_text_is_a_believable_limit_or_none(left: str, policy: str) -> None:
+def test_any_text_is_a_plausible_limit_or_none(left: str, policy: str) -> None:
     limit = parse_limit({"ratelimit": left, "ratelimit-policy": policy})
     if limit is None:
         return
@@ -727,13 +727,13 @@ def test_any_text_is_a_believable_limit_or_none(left: str, policy: str) -> None:
 
 
 NOW = 1_770_000_000.25
-"""The clock of whoever asks: Mon, 02 Feb 2026 02:40:00 GMT and a quarter."""
+"""The client's clock: Mon, 02 Feb 2026 02:40:00.25 GMT."""
 
 SAME, LATER = "Mon, 02 Feb 2026 02:40:00 GMT", "Mon, 02 Feb 2026 02:40:30 GMT"
 
 
 @pytest.mark.parametrize(
-    ("told", "date", "seconds"),
+    ("header", "date", "seconds"),
     [
         (LATER, None, 29.75),
         (LATER, SAME, 30.0),
@@ -761,10 +761,8 @@ SAME, LATER = "Mon, 02 Feb 2026 02:40:00 GMT", "Mon, 02 Feb 2026 02:40:30 GMT"
         (",,", None, None),
     ],
 )
-def test_the_wait_in_a_retry_after_header(
-    told: str, date: str | None, seconds: float | None
-) -> None:
-    assert parse_retry_after(told, date, lambda: NOW) == seconds
+def test_parse_retry_after(header: str, date: str | None, seconds: float | None) -> None:
+    assert parse_retry_after(header, date, lambda: NOW) == seconds
 
 
 DATES = st.datetimes().map(lambda at: at.strftime("%a, %d %b %Y %H:%M:%S GMT"))
@@ -772,6 +770,6 @@ WAITS = st.text() | st.floats().map(str) | st.integers().map(str) | DATES
 
 
 @given(st.lists(WAITS, max_size=3).map(", ".join), st.none() | WAITS)
-def test_any_text_is_a_believable_wait_or_none(text: str, date: str | None) -> None:
+def test_any_text_is_a_plausible_wait_or_none(text: str, date: str | None) -> None:
     wait = parse_retry_after(text, date)
     assert wait is None or 0 <= wait <= 86400

@@ -28,7 +28,7 @@ from slurper_tui.api.models import (
     parse,
     parse_rows,
 )
-from tests.api.odd import answering, envelope, said
+from tests.api.odd import answering, envelope, response
 
 MODELS: list[type[msgspec.Struct]] = [Job, Progress, LogRow, Source, Target, Connectivity, Created]
 COUNTS = ("objects", "transferredObjects", "skippedObjects", "failedObjects")
@@ -61,7 +61,7 @@ def wire_names(model: type[msgspec.Struct]) -> list[str]:
 
 @st.composite
 def odd_objects(draw: st.DrawFn) -> tuple[type[msgspec.Struct], dict[str, Any]]:
-    """A model, and an object with some of its fields and some others, each holding anything."""
+    """Draw a model, and an object with some of its fields and unknown ones, of any JSON values."""
     model = draw(st.sampled_from(MODELS))
     known = dict.fromkeys(wire_names(model), JSON)
     raw = draw(st.fixed_dictionaries({}, optional=known))
@@ -73,7 +73,7 @@ def is_count(value: object) -> bool:
 
 
 @given(odd_objects())
-def test_any_json_in_any_field_costs_that_field(
+def test_a_field_of_the_wrong_type_is_none(
     given_: tuple[type[msgspec.Struct], dict[str, Any]],
 ) -> None:
     model, raw = given_
@@ -120,11 +120,9 @@ def test_any_json_in_any_field_costs_that_field(
         ("{}", None),
     ],
 )
-async def test_a_count_is_a_whole_number_written_as_one(
-    field: str, sent: str, count: int | None
-) -> None:
+async def test_a_count_is_an_integer_literal(field: str, sent: str, count: int | None) -> None:
     body = f'{{"success": true, "result": {{"id": "j", "{field}": {sent}, "status": "running"}}}}'
-    async with answering(said(200, body)) as client:
+    async with answering(response(200, body)) as client:
         progress = (await client.progress("a", "j")).value
     assert msgspec.to_builtins(progress)[field] == count
     assert (progress.id, progress.status) == ("j", "running")
@@ -139,14 +137,12 @@ def test_unknown_statuses_and_log_types_are_kept(status: str) -> None:
 
 @pytest.mark.parametrize("status", ["running", "paused", "aborted", "completed"])
 @pytest.mark.parametrize("write", [str.upper, str.capitalize, str.swapcase, " {} ".format])
-def test_a_documented_status_is_compared_without_case(
-    status: str, write: Callable[[str], str]
-) -> None:
+def test_a_documented_status_is_lower_cased(status: str, write: Callable[[str], str]) -> None:
     assert parse(Job, {"status": write(status)}).status == status
     assert parse(Progress, {"status": write(status), "new": 1}).status == status
 
 
-def test_a_whole_job() -> None:
+def test_a_complete_job() -> None:
     job = parse(Job, JOB)
     assert job == Job(
         id="j",
@@ -168,7 +164,7 @@ def test_a_whole_job() -> None:
         ({"vendor": "azure", "container": {"x": 1}}, "b", {"container": {"x": 1}}),
     ],
 )
-def test_a_wrong_field_of_an_end_costs_that_field(
+def test_a_wrong_field_of_a_source_or_target_is_none(
     end: str, change: dict[str, object], bucket: str | None, extra: Mapping[str, object]
 ) -> None:
     raw = {"vendor": "r2", "bucket": "b", **change}
@@ -181,19 +177,19 @@ def test_a_wrong_field_of_an_end_costs_that_field(
 
 
 @pytest.mark.parametrize("wrong", [None, "text", 7, True, []])
-def test_an_end_that_is_no_object_costs_the_end(wrong: object) -> None:
+def test_a_source_that_is_not_an_object_is_none(wrong: object) -> None:
     job = parse(Job, {**JOB, "source": wrong})
     assert job.source is None
     assert job.target == Target("r2", "t", "eu")
 
 
-def test_a_page_stays_as_long_as_it_was_sent() -> None:
+def test_a_page_keeps_its_length() -> None:
     rows = parse_rows(Job, [JOB, None, "text", 7, [], {"id": 7}, {}])
     assert [job.id for job in rows] == ["j", *[None] * 6]
 
 
 @given(st.binary(max_size=20))
-def test_no_bytes_in_a_name_cost_the_list(name: bytes) -> None:
+def test_a_name_of_any_bytes_does_not_fail_the_list(name: bytes) -> None:
     quoted = name.replace(b"\\", b"/").replace(b'"', b"'")
     plain = bytes(byte if byte >= 0x20 else 0x20 for byte in quoted)
     rows = parse_rows(Job, fetched(b'"' + plain + b'"'))
@@ -231,14 +227,14 @@ def fetched(bucket: bytes) -> list[object]:
 
 async def test_log_rows_keep_unknown_properties() -> None:
     row = {"createdAt": 5, "job": "j", "logType": "new", "message": None, "objectKey": "k", "n": 1}
-    async with answering(said(200, json.dumps(envelope([row])))) as client:
+    async with answering(response(200, json.dumps(envelope([row])))) as client:
         rows = (await client.logs("a", "j")).value
     assert rows == (LogRow(job="j", log_type="new", object_key="k", extra={"n": 1}),)
 
 
 def test_values_are_frozen() -> None:
     with pytest.raises(AttributeError):
-        parse(Job, JOB).id = "other"  # type: ignore[misc]  # that it cannot be set is the test
+        parse(Job, JOB).id = "other"  # type: ignore[misc]  # the test is that it cannot be set
 
 
 PAIR = Secret(access_key_id="id", secret_access_key="key")
@@ -277,7 +273,7 @@ TARGET = {"vendor": "r2", "bucket": "t", "secret": WIRE_PAIR}
     ],
 )
 @pytest.mark.parametrize("overwrite", [True, False])
-def test_bodies_are_those_of_the_contract(
+def test_request_bodies_match_the_contract(
     source: NewSource, wire: dict[str, object], overwrite: bool
 ) -> None:
     assert json.loads(encode(source)) == wire
@@ -296,7 +292,7 @@ def test_a_new_job_overwrites_by_default() -> None:
     assert json.loads(encode(job))["overwrite"] is True
 
 
-def test_half_a_surrogate_pair_goes_out_as_it_came_in() -> None:
+def test_a_lone_surrogate_is_encoded_unchanged() -> None:
     key = json.loads('"a\\ud800/\\u00fc"')
     sent = encode(NewJob(NewSource("s3", "b", PAIR, keys=(key, "b")), NewTarget("t", PAIR)))
     assert b'"a\\ud800/' in sent

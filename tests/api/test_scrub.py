@@ -32,7 +32,7 @@ def _ascii_json(text: str) -> str:
 
 
 def _lower(text: str) -> str:
-    """URL encoding with small hexadecimal digits."""
+    """Percent-encode with lower-case hexadecimal digits."""
     quoted = urllib.parse.quote(text, safe="", errors="surrogatepass")
     parts = quoted.split("%")
     return "%".join([parts[0], *(part[:2].lower() + part[2:] for part in parts[1:])])
@@ -63,7 +63,7 @@ ways = pytest.mark.parametrize("way", list(WAYS))
 
 
 def traces(secret: str, text: str) -> list[str]:
-    """What a text still holds of a secret's letters and digits, eight at least in a row."""
+    """Return the runs of at least eight letters and digits of a secret that a text contains."""
     runs = [secret[i : i + 8] for i in range(len(secret) - 7)]
     return [run for run in runs if run.isalnum() and run in text]
 
@@ -86,19 +86,19 @@ def test_a_secret_of_any_characters_is_hidden(
     write = WAYS[way]
     secret = head + core + tail
     assume(core not in before + after)
-    told = Scrubber(secret).clean(f"{before}{write(secret)}{after}")
-    assert HIDDEN in told
-    assert core not in told
+    cleaned = Scrubber(secret).clean(f"{before}{write(secret)}{after}")
+    assert HIDDEN in cleaned
+    assert core not in cleaned
 
 
 @ways
 @pytest.mark.parametrize("secret", [TOKEN, PEM, "AKIAIOSFODNN7EXAMPLE", "hunter2!/", "pass word+1"])
-def test_a_real_secret_leaves_nothing(way: str, secret: str) -> None:
-    told = Scrubber(secret).clean(f"no: ({WAYS[way](secret)}) ok")
-    assert told.startswith("no: (")
-    assert told.endswith(") ok")
-    assert HIDDEN in told
-    assert not traces(secret.replace("-----", "     "), told)
+def test_realistic_secrets_are_hidden_completely(way: str, secret: str) -> None:
+    cleaned = Scrubber(secret).clean(f"no: ({WAYS[way](secret)}) ok")
+    assert cleaned.startswith("no: (")
+    assert cleaned.endswith(") ok")
+    assert HIDDEN in cleaned
+    assert not traces(secret.replace("-----", "     "), cleaned)
 
 
 @ways
@@ -107,9 +107,9 @@ def test_a_long_piece_of_a_key_is_hidden(way: str, first: int, size: int) -> Non
     body = "\n".join(LINES)
     piece = body[first : first + size]
     assume(len(piece.replace("\n", "").replace("+", "")) >= PIECE)
-    told = Scrubber(PEM).clean(f"<{WAYS[way](piece)}…")
-    assert HIDDEN in told
-    assert not traces(BODY, told)
+    cleaned = Scrubber(PEM).clean(f"<{WAYS[way](piece)}…")
+    assert HIDDEN in cleaned
+    assert not traces(BODY, cleaned)
 
 
 @given(st.integers(0, len(TOKEN) - PIECE), st.integers(PIECE, len(TOKEN)))
@@ -118,11 +118,11 @@ def test_a_long_piece_of_a_token_is_hidden(first: int, size: int) -> None:
     assert Scrubber(TOKEN).clean(f"Bearer {piece}…") == f"Bearer {HIDDEN}…"
 
 
-def test_each_line_of_a_key_and_the_key_without_lines() -> None:
+def test_each_line_of_a_key_and_the_joined_key_are_hidden() -> None:
     scrubber = Scrubber(PEM)
     for line in (line for line in LINES if len(line) >= PIECE + 4):
-        told = scrubber.clean(f"bad line: {line}")
-        assert told.rstrip("+") == f"bad line: {HIDDEN}"
+        cleaned = scrubber.clean(f"bad line: {line}")
+        assert cleaned.rstrip("+") == f"bad line: {HIDDEN}"
     assert scrubber.clean(f"[{BODY}]") == f"[{HIDDEN}]"
     assert scrubber.clean("a key begins with -----BEGIN PRIVATE KEY-----").endswith("KEY-----")
 
@@ -154,19 +154,19 @@ ENCODINGS: dict[str, Write] = {
 @pytest.mark.parametrize(
     "secret", [TOKEN, BODY, "AKIAIOSFODNN7EXAMPLE", "hunter2!/", "me@some.org"]
 )
-def test_an_encoded_secret_leaves_nothing(encoding: str, secret: str) -> None:
-    told = Scrubber(secret).clean(f"no: ({ENCODINGS[encoding](secret)}) ok")
-    assert HIDDEN in told
-    assert len(told) <= len("no: (QmVhcmVyIG***ICh4KQ==) ok")
+def test_encoded_secrets_are_hidden_completely(encoding: str, secret: str) -> None:
+    cleaned = Scrubber(secret).clean(f"no: ({ENCODINGS[encoding](secret)}) ok")
+    assert HIDDEN in cleaned
+    assert len(cleaned) <= len("no: (QmVhcmVyIG***ICh4KQ==) ok")
 
 
 @given(st.text(max_size=LEAST - 1), st.text())
-def test_a_short_value_is_no_secret(secret: str, text: str) -> None:
+def test_a_short_value_is_ignored(secret: str, text: str) -> None:
     assert Scrubber(secret).clean(text) == text
 
 
 @given(st.text())
-def test_a_text_without_a_secret_stays_as_it_is(text: str) -> None:
+def test_a_text_without_a_secret_is_unchanged(text: str) -> None:
     assert Scrubber(TOKEN, PEM, "hunter2!/", "svc@project.iam.example").clean(text) == text
 
 
@@ -182,7 +182,7 @@ def test_similar_texts_are_not_hidden(secret: str, text: str) -> None:
     assert Scrubber(secret).clean(text) == text
 
 
-def test_secrets_within_secrets_and_beside_each_other() -> None:
+def test_nested_and_adjacent_secrets() -> None:
     scrubber = Scrubber("abcdefgh", "abcdefgh-and-more-of-it", "12345678")
     assert scrubber.clean("abcdefgh-and-more-of-it, abcdefgh 12345678") == "***, *** ***"
     scrubber.add("another-secret-word")
@@ -191,10 +191,10 @@ def test_secrets_within_secrets_and_beside_each_other() -> None:
 
 
 @pytest.mark.parametrize("secret", [PEM, "hunter2!/"])
-def test_a_secret_in_a_very_long_text_is_hidden_wherever_it_is(secret: str) -> None:
-    told = _ascii_json(secret)
-    for length in range(2**17 - len(told), 2**17 + 1, max(1, len(told) // 9)):
-        text = f"{'x ' * (length // 2)}{told}{' y' * 2**16}"
+def test_a_secret_at_any_position_of_a_long_text_is_hidden(secret: str) -> None:
+    encoded = _ascii_json(secret)
+    for length in range(2**17 - len(encoded), 2**17 + 1, max(1, len(encoded) // 9)):
+        text = f"{'x ' * (length // 2)}{encoded}{' y' * 2**16}"
         clean = Scrubber(secret).clean(text)
         assert not traces(secret, clean)
-        assert len(clean) < len(text) - len(told) + 120
+        assert len(clean) < len(text) - len(encoded) + 120

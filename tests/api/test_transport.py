@@ -1,4 +1,4 @@
-"""A real connection on loopback to a server that a test scripts."""
+"""Connections on loopback to a server with a scripted behaviour."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ CONTINUE = b"HTTP/1.1 100 Continue\r\n\r\n"
 
 @contextlib.asynccontextmanager
 async def client_of(serve: Serve) -> AsyncIterator[SlurperClient]:
-    """A client of a server that handles each connection so."""
+    """Yield a client of a server that handles each connection with `serve`."""
 
     served: list[asyncio.Task[None] | None] = []
 
@@ -50,8 +50,9 @@ async def client_of(serve: Serve) -> AsyncIterator[SlurperClient]:
 
 
 class Lines:
-    """Keeps the methods that arrived. answers: what is sent for each on one connection. After the
-    last, it is closed; "" is an answer too.
+    """A server that records the methods of its requests.
+
+    answers: bytes sent for each request on one connection, which is closed after the last one.
     """
 
     def __init__(self, *answers: bytes) -> None:
@@ -68,16 +69,16 @@ class Lines:
             await writer.drain()
 
 
-async def test_reading_is_repeated_where_a_kept_connection_was_closed() -> None:
+async def test_get_is_repeated_after_a_stale_connection() -> None:
     lines = Lines(ANSWER, b"")
     async with client_of(lines.serve) as client:
         for _ in range(3):
             assert (await client.progress("a", "j")).value.id == "j"
-    # Each connection has answered once, and hung up on the second request.
+    # Each connection answered once and was closed on its second request.
     assert (lines.connections, lines.seen) == (3, ["GET"] * 5)
 
 
-async def test_reading_is_repeated_until_no_kept_connection_is_left() -> None:
+async def test_get_is_repeated_for_every_stale_connection() -> None:
     lines = Lines(ANSWER, b"")
     async with client_of(lines.serve) as client:
         await asyncio.gather(*(client.progress("a", f"{n}") for n in range(4)))
@@ -85,7 +86,7 @@ async def test_reading_is_repeated_until_no_kept_connection_is_left() -> None:
     assert (lines.connections, lines.seen) == (5, ["GET"] * 9)
 
 
-async def test_reading_is_not_repeated_on_a_new_connection() -> None:
+async def test_get_is_not_repeated_on_a_new_connection() -> None:
     lines = Lines(b"")
     async with client_of(lines.serve) as client:
         with pytest.raises(Unreachable, match="hung up without an answer"):
@@ -93,7 +94,7 @@ async def test_reading_is_not_repeated_on_a_new_connection() -> None:
     assert lines.seen == ["GET"]
 
 
-async def test_reading_is_not_repeated_once_an_answer_has_begun() -> None:
+async def test_get_is_not_repeated_after_a_partial_answer() -> None:
     lines = Lines(ANSWER, b"HTTP/1.1 20")
     async with client_of(lines.serve) as client:
         await client.progress("a", "j")
@@ -103,7 +104,7 @@ async def test_reading_is_not_repeated_once_an_answer_has_begun() -> None:
 
 
 @pytest.mark.parametrize("change", ["pause_job", "abort_job", "delete_job"])
-async def test_writing_is_never_repeated(change: str) -> None:
+async def test_put_and_delete_are_never_repeated(change: str) -> None:
     lines = Lines(ANSWER, b"")
     async with client_of(lines.serve) as client:
         await client.progress("a", "j")
@@ -130,7 +131,7 @@ async def test_a_few_informational_responses_are_skipped(number: int, piece: int
             assert (await client.progress("a", "j")).value.id == "j"
 
 
-async def test_endless_informational_responses_are_an_error_after_few_of_them() -> None:
+async def test_endless_informational_responses_are_an_error() -> None:
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         while True:
@@ -142,7 +143,7 @@ async def test_endless_informational_responses_are_an_error_after_few_of_them() 
             await client.progress("a", "j")
 
 
-async def test_a_head_without_an_end_is_an_error() -> None:
+async def test_an_endless_header_is_an_error() -> None:
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
         writer.write(b"HTTP/1.1 200 OK\r\n")
@@ -156,7 +157,9 @@ async def test_a_head_without_an_end_is_an_error() -> None:
 
 
 @pytest.mark.parametrize("begun", [b"", b"HTTP/1.1 100 Continue\r\n\r\n", ANSWER[:-10]])
-async def test_the_whole_request_has_a_limit(begun: bytes, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_a_request_has_a_total_time_limit(
+    begun: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(exchange, "WHOLE_SECONDS", 0.3)
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -174,7 +177,7 @@ async def test_the_whole_request_has_a_limit(begun: bytes, monkeypatch: pytest.M
             await client.progress("a", "j")
 
 
-async def test_an_id_that_no_url_can_hold_costs_nothing_but_itself() -> None:
+async def test_an_id_too_long_for_a_url_fails_only_its_request() -> None:
     lines = Lines(ANSWER)
     async with client_of(lines.serve) as client:
         with pytest.raises(BadAddress, match=r"^not sent: an address of 70,\d+ characters"):
@@ -198,7 +201,7 @@ async def test_an_id_that_no_url_can_hold_costs_nothing_but_itself() -> None:
         "http://[::1]:8080/client/v4",
     ],
 )
-def test_good_base_urls(text: str) -> None:
+def test_valid_base_urls(text: str) -> None:
     check_base_url(text)
     url = parse_base_url(text)
     assert url.host
@@ -235,7 +238,7 @@ def test_good_base_urls(text: str) -> None:
         ("https://\ud800/", "not a URL"),
     ],
 )
-def test_refused_base_urls(text: str, reason: str, check: Callable[[str], object]) -> None:
+def test_invalid_base_urls(text: str, reason: str, check: Callable[[str], object]) -> None:
     with pytest.raises(BadBaseUrl, match=reason) as refused:
         check(text)
     assert "\n" not in str(refused.value)

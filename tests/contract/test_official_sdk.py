@@ -76,7 +76,9 @@ def test_a_job_can_be_created(sdk: Any, account: SimulatedAccount, source: dict[
 
 
 @pytest.mark.parametrize("source", _SOURCES, ids=lambda source: source["vendor"])
-def test_connectivity(sdk: Any, account: SimulatedAccount, source: dict[str, Any]) -> None:
+def test_connectivity_prechecks(
+    sdk: Any, account: SimulatedAccount, source: dict[str, Any]
+) -> None:
     check = sdk.connectivity_precheck
     wrong = {**source, "bucket": "missing-bucket"}
     sources = [check.source(account_id=account.account_id, **s) for s in (source, wrong)]

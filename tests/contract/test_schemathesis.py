@@ -41,7 +41,9 @@ def account() -> SimulatedAccount:
     return SimulatedAccount(seed=3, budget=budget, jobs=90, running=60, slots=10**9)
 
 
-def test_finds_nothing(account: SimulatedAccount, contract: Path, tmp_path: Path) -> None:
+def test_schemathesis_finds_no_failure(
+    account: SimulatedAccount, contract: Path, tmp_path: Path
+) -> None:
     with serve(account) as server:
         run = _schemathesis(server, contract, tmp_path, "--exclude-path-regex", "abortAll")
         asked = len(server.requests)
@@ -53,7 +55,7 @@ def test_finds_nothing(account: SimulatedAccount, contract: Path, tmp_path: Path
     assert statuses == {"running", "paused", "aborted", "completed"}
 
 
-def test_finds_nothing_in_aborting_all(
+def test_schemathesis_finds_no_failure_in_abort_all(
     account: SimulatedAccount, contract: Path, tmp_path: Path
 ) -> None:
     with serve(account) as server:
@@ -62,7 +64,9 @@ def test_finds_nothing_in_aborting_all(
     assert {course.status(time.time()) for course in account.jobs()} == {"aborted", "completed"}
 
 
-def test_finds_a_broken_answer(account: SimulatedAccount, contract: Path, tmp_path: Path) -> None:
+def test_schemathesis_finds_a_broken_answer(
+    account: SimulatedAccount, contract: Path, tmp_path: Path
+) -> None:
     account.faults.add(Fault(Kind.WRONG_TYPES, operation="list"))
     with serve(account) as server:
         options = ("--max-failures", "1", "--no-shrink", "--phases", "fuzzing")

@@ -22,7 +22,7 @@ BASES = ("https://api.example/client/v4", "http://127.0.0.1:80", "https://x.exam
 
 
 class Clock:
-    """A clock that the test moves."""
+    """A clock that the test sets."""
 
     def __init__(self) -> None:
         self.now = START
@@ -32,7 +32,7 @@ class Clock:
 
 
 class Caller:
-    """Asks one account, and checks the envelope of every answer."""
+    """Sends requests to one account and checks the envelope of every answer."""
 
     def __init__(self, account: SimulatedAccount, base: str = BASES[0]) -> None:
         self.http = httpx.Client(
@@ -83,7 +83,7 @@ def ids_of(ask: Caller, status: str) -> list[str]:
     return [job["id"] for job in ask.every_job() if job["status"] == status]
 
 
-def test_an_ordinary_account_spans_nearly_one_page(ask: Caller) -> None:
+def test_an_ordinary_account_fills_nearly_one_page(ask: Caller) -> None:
     jobs = ask("GET", "jobs")
     counted = Counter(job["status"] for job in jobs)
     assert 44 <= len(jobs) <= 46
@@ -95,10 +95,10 @@ def test_an_ordinary_account_spans_nearly_one_page(ask: Caller) -> None:
     assert all(re.fullmatch("[0-9a-f]{64}", job["id"]) for job in jobs)
 
 
-def test_the_list_is_newest_first_with_the_apis_time_format(ask: Caller) -> None:
+def test_the_list_is_sorted_newest_first(ask: Caller) -> None:
     times = [job["createdAt"] for job in ask("GET", "jobs")]
     assert times == sorted(times, reverse=True)
-    assert all(re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", told) for told in times)
+    assert all(re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", text) for text in times)
 
 
 def test_never_more_than_three_older_jobs_ran_at_the_same_time(account: SimulatedAccount) -> None:
@@ -113,8 +113,8 @@ def test_jobs_end_in_every_way(ask: Caller) -> None:
     assert any(j["failedObjects"] == 0 and m == 0 for j, m in zip(jobs, missing, strict=True))
     assert any(j["failedObjects"] > 0 for j in jobs)
     assert [m for m in missing if m] == [37]
-    told = [ask("GET", f"jobs/{job}") for job in ids_of(ask, "completed") + ids_of(ask, "aborted")]
-    assert all(job["finishedAt"] > job["createdAt"] for job in told)
+    ended = [ask("GET", f"jobs/{job}") for job in ids_of(ask, "completed") + ids_of(ask, "aborted")]
+    assert all(job["finishedAt"] > job["createdAt"] for job in ended)
 
 
 @pytest.mark.parametrize(
@@ -130,7 +130,7 @@ def test_accounts_of_any_size(
     assert len({job["id"] for job in listed}) == len(listed)
 
 
-def test_the_same_seed_and_time_tell_the_same(clock: Clock) -> None:
+def test_the_same_seed_and_time_give_the_same_answers(clock: Clock) -> None:
     one, same, other = (SimulatedAccount(seed, clock) for seed in (5, 5, 6))
     assert (one.account_id, one.token) == (same.account_id, same.token)
     assert Caller(one).every_job() == Caller(same).every_job()
@@ -178,20 +178,20 @@ def test_unknown_paths(ask: Caller, path: str) -> None:
     assert ask.codes("GET", path, 404) == [7003, 7000]
 
 
-def test_another_account_is_not_here(ask: Caller) -> None:
+def test_another_account_is_404(ask: Caller) -> None:
     url = f"https://x.example/accounts/{'0' * 32}/slurper/jobs"
     assert ask.codes("GET", url, 404) == [7003, 7000]
     assert ask.codes("GET", "https://x.example/zones", 404) == [7003, 7000]
 
 
-def test_a_method_that_a_path_does_not_have(ask: Caller) -> None:
+def test_an_unsupported_method_is_405(ask: Caller) -> None:
     assert ask.ask("PATCH", "jobs", 405).headers["allow"] == "GET, POST"
     assert ask.ask("GET", "jobs/abortAll", 405).headers["allow"] == "PUT"
 
 
 def test_an_unknown_job_is_404_everywhere(ask: Caller) -> None:
     for method, rest in (("GET", ""), ("GET", "/progress"), ("GET", "/logs"), ("DELETE", "")):
-        assert ask.codes(method, f"jobs/nobody{rest}", 404)
+        assert ask.codes(method, f"jobs/unknown{rest}", 404)
     for verb in ("pause", "resume", "abort"):
         assert ask.codes("PUT", f"jobs/{'%2F%00' * 3}/{verb}", 404)
 
@@ -202,7 +202,7 @@ def test_ids_are_percent_decoded(ask: Caller) -> None:
     assert ask("GET", f"jobs/{encoded}")["id"] == job
 
 
-def test_pages_join_without_a_seam(clock: Clock) -> None:
+def test_pages_are_contiguous(clock: Clock) -> None:
     ask = Caller(SimulatedAccount(clock=clock, jobs=123))
     pages = [ask("GET", "jobs", params={"offset": o, "limit": 50}) for o in (0, 50, 100, 150)]
     assert [len(page) for page in pages] == [50, 50, 23, 0]
@@ -219,12 +219,12 @@ def test_invalid_pages_are_refused(ask: Caller, name: str, value: str | list[str
         assert ask.codes("GET", path, 400, params={name: value})
 
 
-def test_more_than_a_page_is_refused(ask: Caller) -> None:
+def test_a_limit_above_the_page_size_is_refused(ask: Caller) -> None:
     assert ask.codes("GET", "jobs", 400, params={"limit": 51})
     assert ask("GET", "jobs", params={"limit": 50})
 
 
-def test_controls_and_their_refusals(ask: Caller) -> None:
+def test_control_requests_and_their_refusals(ask: Caller) -> None:
     job = ids_of(ask, "running")[0]
     steps = [("resume", 409), ("pause", 200), ("pause", 409), ("resume", 200), ("abort", 200)]
     for verb, status in steps:
@@ -234,7 +234,7 @@ def test_controls_and_their_refusals(ask: Caller) -> None:
     assert ask("GET", f"jobs/{job}")["finishedAt"] is not None
 
 
-def test_a_paused_job_waits_for_one_of_three_places(ask: Caller) -> None:
+def test_resuming_needs_a_free_slot(ask: Caller) -> None:
     paused = ids_of(ask, "paused")[0]
     ask("PUT", f"jobs/{paused}/resume", 409)
     ask("PUT", f"jobs/{ids_of(ask, 'running')[0]}/pause")
@@ -251,14 +251,14 @@ def test_only_ended_jobs_can_be_deleted(ask: Caller) -> None:
     assert ended not in [job["id"] for job in ask.every_job()]
 
 
-def test_all_can_be_aborted(ask: Caller) -> None:
+def test_abort_all(ask: Caller) -> None:
     completed = ids_of(ask, "completed")
     ask("PUT", "jobs/abortAll")
     assert {job["status"] for job in ask.every_job()} == {"aborted", "completed"}
     assert ids_of(ask, "completed") == completed
 
 
-def test_a_job_is_made_runs_and_keeps_its_secret(ask: Caller, clock: Clock) -> None:
+def test_a_created_job_runs_and_its_secret_is_not_returned(ask: Caller, clock: Clock) -> None:
     body = {"source": SOURCE, "target": TARGET, "overwrite": False}
     ask("POST", "jobs", 409, json=body)
     ask("PUT", f"jobs/{ids_of(ask, 'running')[0]}/abort")
@@ -266,16 +266,19 @@ def test_a_job_is_made_runs_and_keeps_its_secret(ask: Caller, clock: Clock) -> N
     assert ask.every_job()[0]["id"] == job
     assert ask("GET", f"jobs/{job}/progress")["objects"] == 0
     clock.now += 24 * 3600
-    told = ask.ask("GET", f"jobs/{job}")
-    assert told.json()["result"]["status"] == "completed"
-    assert (told.json()["result"]["overwrite"], told.json()["result"]["source"]["pathPrefix"]) == (
+    answer = ask.ask("GET", f"jobs/{job}")
+    assert answer.json()["result"]["status"] == "completed"
+    assert (
+        answer.json()["result"]["overwrite"],
+        answer.json()["result"]["source"]["pathPrefix"],
+    ) == (
         False,
         "2025/",
     )
-    assert not any(word in told.text for word in ("AKIA", "hush", "secret"))
+    assert not any(word in answer.text for word in ("AKIA", "hush", "secret"))
 
 
-def test_a_job_of_chosen_keys_moves_just_them(clock: Clock) -> None:
+def test_a_job_with_keys_copies_only_these(clock: Clock) -> None:
     ask = Caller(SimulatedAccount(clock=clock, jobs=0))
     for keys in ([], ["a", "b", "c"]):
         body = {"source": {**SOURCE, "keys": keys}, "target": TARGET}
@@ -302,20 +305,20 @@ def test_a_job_of_chosen_keys_moves_just_them(clock: Clock) -> None:
         b'{"source": {"vendor": "gcs", "bucket": 7, "secret": {}}}',
     ],
 )
-def test_bodies_that_the_contract_forbids(ask: Caller, body: bytes) -> None:
+def test_invalid_request_bodies(ask: Caller, body: bytes) -> None:
     before = ask("GET", "jobs")
     assert ask.codes("POST", "jobs", 400, content=body)
     assert [job["id"] for job in ask("GET", "jobs")] == [job["id"] for job in before]
 
 
-def test_a_refused_body_is_pointed_at(ask: Caller) -> None:
+def test_a_refusal_has_a_pointer_to_the_invalid_part(ask: Caller) -> None:
     answer = ask.ask("POST", "jobs", 400, json={"source": {**SOURCE, "keys": ["a", 1]}})
     assert answer.json()["errors"][0]["source"] == {"pointer": "/source/keys/1"}
 
 
 @example(body=b"", query="", path="jobs/..")
 @given(body=st.binary(max_size=200), query=st.text(max_size=30), path=st.text(max_size=30))
-def test_any_request_gets_an_answer(body: bytes, query: str, path: str) -> None:
+def test_any_request_is_answered(body: bytes, query: str, path: str) -> None:
     account = SimulatedAccount(clock=lambda: START, jobs=3, budget=SimulatedBudget(quota=10**6))
     headers = {"authorization": f"Bearer {account.token}"}
     base = f"https://x.example/accounts/{account.account_id}/slurper/"
@@ -331,7 +334,7 @@ def test_any_request_gets_an_answer(body: bytes, query: str, path: str) -> None:
 
 
 def test_every_answer_has_budget_headers_and_a_ray(ask: Caller, clock: Clock) -> None:
-    first, second = ask.ask("GET", "jobs"), ask.ask("GET", "jobs/nobody", 404)
+    first, second = ask.ask("GET", "jobs"), ask.ask("GET", "jobs/unknown", 404)
     assert first.headers["ratelimit-policy"] == '"default";q=1200;w=300'
     assert first.headers["ratelimit"] == '"default";r=1199;t=300'
     clock.now += 30
@@ -340,7 +343,7 @@ def test_every_answer_has_budget_headers_and_a_ray(ask: Caller, clock: Clock) ->
     assert "retry-after" not in first.headers
 
 
-def test_beyond_the_budget_everything_is_refused_for_five_minutes(clock: Clock) -> None:
+def test_past_the_quota_requests_are_refused_for_five_minutes(clock: Clock) -> None:
     ask = Caller(SimulatedAccount(clock=clock, budget=SimulatedBudget(clock, quota=5)))
     for _ in range(5):
         ask("GET", "jobs")

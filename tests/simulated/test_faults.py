@@ -18,7 +18,7 @@ def account() -> SimulatedAccount:
 
 @pytest.fixture(params=["in memory", "over a socket"])
 def http(request: pytest.FixtureRequest, account: SimulatedAccount) -> Iterator[httpx.Client]:
-    """A client of the same account, by its transport and through a real server."""
+    """Yield a client of the account, through its transport and through a real server."""
     if request.param == "in memory":
         with _client(account, httpx.Client(transport=account.transport())) as client:
             yield client
@@ -36,9 +36,7 @@ def _client(
     return client
 
 
-def test_a_refusal_with_its_code_and_when_to_come_back(
-    http: httpx.Client, account: SimulatedAccount
-) -> None:
+def test_a_refusal_with_code_and_retry_after(http: httpx.Client, account: SimulatedAccount) -> None:
     account.faults.add(Fault(status=429, code=971, retry_after=17, times=1))
     refused = http.get("jobs")
     assert (refused.status_code, refused.headers["retry-after"]) == (429, "17")
@@ -48,7 +46,7 @@ def test_a_refusal_with_its_code_and_when_to_come_back(
 
 
 @pytest.mark.parametrize("status", [200, 403, 502, 524])
-def test_a_page_of_html(http: httpx.Client, account: SimulatedAccount, status: int) -> None:
+def test_an_html_page(http: httpx.Client, account: SimulatedAccount, status: int) -> None:
     account.faults.add(Fault(Kind.HTML, status=status))
     answer = http.get("jobs")
     assert (answer.status_code, answer.text[:14]) == (status, "<!DOCTYPE html")
@@ -81,7 +79,7 @@ def test_wrong_types_keep_the_shape(http: httpx.Client, account: SimulatedAccoun
     assert all(type(bad[0][name]) is not type(good[0][name]) for name in ("id", "overwrite"))
 
 
-def test_an_answer_of_ones_own(http: httpx.Client, account: SimulatedAccount) -> None:
+def test_a_custom_or_edited_body(http: httpx.Client, account: SimulatedAccount) -> None:
     account.faults.add(
         Fault(Kind.BODY, status=200, body=b'{"success":false}', times=1),
         Fault(Kind.EDITED, edit=lambda envelope: {**envelope, "result": "edited"}),
@@ -100,7 +98,7 @@ def test_an_answer_of_ones_own(http: httpx.Client, account: SimulatedAccount) ->
         (Kind.READ_TIMEOUT, (httpx.ReadTimeout,)),
     ],
 )
-def test_no_answer(
+def test_faults_without_an_answer(
     http: httpx.Client,
     account: SimulatedAccount,
     kind: Kind,
@@ -112,7 +110,7 @@ def test_no_answer(
     assert http.get("jobs").status_code == 200
 
 
-def test_a_slow_answer_comes_whole(http: httpx.Client, account: SimulatedAccount) -> None:
+def test_a_slow_answer_is_complete(http: httpx.Client, account: SimulatedAccount) -> None:
     good = http.get("jobs").json()
     account.faults.add(Fault(Kind.SLOW, seconds=0.1))
     assert http.get("jobs").json() == good
@@ -158,7 +156,7 @@ def test_a_control_request_may_be_lost_before_or_after_it_works(
     assert http.get(f"jobs/{job}").json()["result"]["status"] == status
 
 
-def test_the_server_dies_and_comes_back_on_its_port(
+def test_a_killed_server_restarts_on_its_port(
     server: LoopbackServer, account: SimulatedAccount
 ) -> None:
     with _client(account, httpx.Client(timeout=5), server.url) as http:
@@ -173,7 +171,7 @@ def test_the_server_dies_and_comes_back_on_its_port(
         assert (server.port, http.get("jobs").status_code) == (port, 200)
 
 
-def test_a_hanging_answer_does_not_hold_up_the_end(account: SimulatedAccount) -> None:
+def test_a_hanging_answer_does_not_delay_shutdown(account: SimulatedAccount) -> None:
     account.faults.add(Fault(Kind.HANG, seconds=3600))
     began = time.monotonic()
     with (
@@ -211,9 +209,9 @@ def test_several_accounts_behind_one_server() -> None:
     with serve(accounts) as server:
         environment = server.environment()
         ids = environment["CLOUDFLARE_ACCOUNT_ID"].split(",")
-        for account, told in zip(accounts, ids, strict=True):
+        for account, account_id in zip(accounts, ids, strict=True):
             with _client(account, httpx.Client(), environment["CLOUDFLARE_BASE_URL"]) as http:
-                assert told == account.account_id
+                assert account_id == account.account_id
                 assert len(http.get("jobs").json()["result"]) == len(account.jobs())
 
 

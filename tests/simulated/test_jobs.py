@@ -29,7 +29,7 @@ losses = st.tuples(*[st.integers(0, 10**4)] * 4)
 
 @st.composite
 def courses(draw: st.DrawFn) -> Course:
-    """A plan of any size, interfered with in any way that the API allows."""
+    """Draw a plan of any size with any sequence of status changes that the API allows."""
     plan, (failed, not_copied, harmless, lost) = draw(plans), draw(losses)
     course = Course(_within(plan, failed, not_copied, harmless, lost))
     now = START
@@ -43,7 +43,7 @@ def courses(draw: st.DrawFn) -> Course:
 
 
 def _within(plan: Plan, failed: int, not_copied: int, harmless: int, lost: int) -> Plan:
-    """The losses, as far as there are objects for them."""
+    """Return the plan with these losses, each at most the number of objects left."""
     left, parts = plan.objects, []
     for part in (lost, failed, not_copied, harmless):
         parts.append(min(part, left))
@@ -61,13 +61,11 @@ def _done(counters: Counters) -> int:
 
 
 @given(courses(), st.lists(st.floats(-10, 10**7), min_size=2, max_size=30))
-def test_counters_only_ever_grow_and_never_contradict_each_other(
-    course: Course, seconds: list[float]
-) -> None:
-    told = [course.counters(START + after) for after in sorted(seconds)]
-    for before, after in itertools.pairwise(told):
+def test_counters_are_monotone_and_consistent(course: Course, seconds: list[float]) -> None:
+    readings = [course.counters(START + after) for after in sorted(seconds)]
+    for before, after in itertools.pairwise(readings):
         assert all(a <= b for a, b in zip(before, after, strict=True))
-    for counters in told:
+    for counters in readings:
         assert min(counters) >= 0
         assert _done(counters) <= counters.objects <= course.plan.objects
 
@@ -76,9 +74,9 @@ def test_counters_only_ever_grow_and_never_contradict_each_other(
 def test_a_completed_job_has_the_planned_counters(course: Course) -> None:
     late = START + 10**9
     if course.status(late) == "completed":
-        plan, told = course.plan, course.counters(late)
-        assert (told.objects, told.failed) == (plan.objects, plan.failed)
-        assert told.objects - _done(told) == plan.lost
+        plan, counters = course.plan, course.counters(late)
+        assert (counters.objects, counters.failed) == (plan.objects, plan.failed)
+        assert counters.objects - _done(counters) == plan.lost
         assert course.finished(late) == course.completed(late)
 
 
@@ -91,10 +89,10 @@ def test_objects_in_flight_finish_within_half_a_minute_of_an_abort() -> None:
 
 
 @pytest.mark.parametrize("prefix", ["2023/", "2024/"])
-def test_every_look_five_seconds_apart_sees_movement(prefix: str) -> None:
+def test_counters_move_within_five_seconds(prefix: str) -> None:
     course = _running(prefix)
-    told = [_done(course.counters(START + 5 * n)) for n in range(200)]
-    assert all(a < b for a, b in itertools.pairwise(told))
+    readings = [_done(course.counters(START + 5 * n)) for n in range(200)]
+    assert all(a < b for a, b in itertools.pairwise(readings))
 
 
 def test_the_total_of_a_listing_job_grows_until_the_end() -> None:
@@ -105,16 +103,16 @@ def test_the_total_of_a_listing_job_grows_until_the_end() -> None:
     assert len(settled) == 1
 
 
-def test_one_job_freezes_for_more_than_ten_minutes_and_goes_on() -> None:
+def test_one_job_stalls_for_more_than_ten_minutes() -> None:
     course = _running("edge/")
-    told = [_done(course.counters(START + 5 * n)) for n in range(400)]
-    longest = max(len(list(group)) for _, group in itertools.groupby(told)) * 5
+    readings = [_done(course.counters(START + 5 * n)) for n in range(400)]
+    longest = max(len(list(group)) for _, group in itertools.groupby(readings)) * 5
     assert 600 <= longest <= 900
-    assert told[0] < told[-1]
+    assert readings[0] < readings[-1]
     assert course.counters(START).failed > 1000
 
 
-def test_running_jobs_complete_within_a_day_or_so() -> None:
+def test_running_jobs_complete_within_about_a_day() -> None:
     account = SimulatedAccount(clock=lambda: START)
     assert {course.status(START + 30 * HOUR) for course in account.jobs()} == {
         "completed",
@@ -123,7 +121,7 @@ def test_running_jobs_complete_within_a_day_or_so() -> None:
     }
 
 
-def test_pausing_delays_the_end_by_about_as_long() -> None:
+def test_a_pause_delays_the_end_by_its_duration() -> None:
     course = _running("2024/")
     paused = course.changed(START + 10, "paused").changed(START + 10 + HOUR, "running")
     late = START + 100 * HOUR
@@ -132,7 +130,7 @@ def test_pausing_delays_the_end_by_about_as_long() -> None:
 
 
 def _running(prefix: str) -> Course:
-    """The running job of the ordinary account that moves this prefix."""
+    """Return the running job of the ordinary account with this prefix."""
     return next(
         course
         for course in SimulatedAccount(clock=lambda: START).jobs()

@@ -26,17 +26,17 @@ def with_bucket(courses: list[Course], bucket: str) -> Course:
     return next(c for c in courses if c.plan.source and c.plan.source.bucket == bucket)
 
 
-def test_every_failed_object_has_its_row(courses: list[Course]) -> None:
+def test_every_failed_object_has_a_row(courses: list[Course]) -> None:
     for course in courses:
-        told = course.counters(START)
-        if told.incidents < 1500:
+        counters = course.counters(START)
+        if counters.incidents < 1500:
             counted = Counter(row.log_type or "" for row in whole_log(course))
             skips = sum(n for kind, n in counted.items() if kind.startswith("importSkipped"))
-            assert counted[FAILED] == told.failed
-            assert skips == told.incidents - told.failed <= told.skipped
+            assert counted[FAILED] == counters.failed
+            assert skips == counters.incidents - counters.failed <= counters.skipped
 
 
-def test_rows_stand_newest_first_between_start_and_end(courses: list[Course]) -> None:
+def test_rows_are_newest_first_from_end_to_start(courses: list[Course]) -> None:
     for course in courses:
         if course.counters(START).incidents < 1500:
             rows = whole_log(course)
@@ -47,7 +47,7 @@ def test_rows_stand_newest_first_between_start_and_end(courses: list[Course]) ->
                 assert rows[0].log_type == "migrationComplete"
 
 
-def test_control_requests_leave_rows(courses: list[Course]) -> None:
+def test_control_requests_add_rows(courses: list[Course]) -> None:
     rows = whole_log(next(course for course in courses if len(course.changes) == 3))
     events = [row.log_type for row in reversed(rows) if row.object_key is None]
     assert events == ["migrationStart", "migrationPause", "migrationResume", "migrationPause"]
@@ -60,7 +60,7 @@ def test_one_log_has_a_row_for_a_broken_listing(courses: list[Course]) -> None:
     assert kinds.count("migrationErrorFailedContinuation") == 1
 
 
-def test_several_reasons_and_several_kinds_of_skips(courses: list[Course]) -> None:
+def test_failures_and_skips_have_several_reasons(courses: list[Course]) -> None:
     rows = whole_log(with_bucket(courses, "video-masters"))
     rows += log_rows(with_bucket(courses, "photos-prod"), START, 2000, 0)
     rows += log_rows(with_bucket(courses, "logs-eu"), START, 2000, 0)
@@ -69,7 +69,7 @@ def test_several_reasons_and_several_kinds_of_skips(courses: list[Course]) -> No
     assert len({row.log_type for row in rows if (row.log_type or "").startswith("importSk")}) >= 4
 
 
-def test_pages_join_to_the_whole_and_a_far_one_costs_as_little(courses: list[Course]) -> None:
+def test_pages_are_contiguous_at_any_offset(courses: list[Course]) -> None:
     course = with_bucket(courses, "logs-eu")
     size = course.counters(START).incidents + 1
     assert size > 5000
@@ -88,7 +88,7 @@ def test_log_rows_never_change(courses: list[Course]) -> None:
     assert after[-len(before) :] == before
 
 
-def test_oldest_first_is_the_same_log_the_other_way_round(courses: list[Course]) -> None:
+def test_oldest_first_is_the_reversed_log(courses: list[Course]) -> None:
     course = with_bucket(courses, "photos-prod")
     size = course.counters(START).incidents + 1
     pages = [log_rows(course, START, 50, o, oldest_first=True) for o in range(0, size, 50)]
@@ -105,7 +105,7 @@ class Clock:
 
 
 class Asking:
-    """An account with a clock that the test moves, and its client."""
+    """An account with a clock that the test sets, and its client."""
 
     def __init__(self, **options: Any) -> None:
         self.clock = Clock()
@@ -126,8 +126,8 @@ class Asking:
         return rows
 
     def counters(self, job: str) -> dict[str, Any]:
-        told: dict[str, Any] = self.client.get(f"{self.url}/{job}/progress").json()["result"]
-        return told
+        result: dict[str, Any] = self.client.get(f"{self.url}/{job}/progress").json()["result"]
+        return result
 
 
 def test_the_order_of_logs_can_be_set() -> None:
@@ -140,15 +140,15 @@ def test_the_order_of_logs_can_be_set() -> None:
         assert kinds == (expected if oldest_first else expected[::-1])
 
 
-def test_a_job_of_failed_keys_copies_all_by_default() -> None:
+def test_a_retry_of_failed_keys_copies_all_by_default() -> None:
     asking = Asking()
     keys = [f"k{n}" for n in range(10_000)]
     first = asking.create(keys)
     asking.account.let_fail_again(3)
     second = asking.create(keys[:40])
     asking.clock.now += 3600
-    told = asking.counters(first)
-    assert (told["status"], told["transferredObjects"]) == ("completed", 10_000)
+    progress = asking.counters(first)
+    assert (progress["status"], progress["transferredObjects"]) == ("completed", 10_000)
     assert asking.counters(second)["failedObjects"] == 3
     named = [row["objectKey"] for row in asking.logs(second) if row["logType"] == FAILED]
     assert len(set(named)) == 3

@@ -65,7 +65,7 @@ def ask(program: PtyProgram, key: str, title: str) -> None:
 
 
 @pytest.mark.parametrize("interval", ["60"])  # only what is sent makes it poll meanwhile
-def test_a_pause_that_is_not_answered_is_never_sent_again(
+def test_an_unanswered_pause_is_never_sent_again(
     program: PtyProgram, server: LoopbackServer, account: SimulatedAccount, course: Course
 ) -> None:
     job = course.plan.id
@@ -87,7 +87,7 @@ def test_a_pause_that_is_not_answered_is_never_sent_again(
     assert changes(server) == ["PUT pause"]
 
 
-def test_a_refusal_stands_at_the_job(
+def test_a_refusal_is_shown_in_the_row_of_the_job(
     program: PtyProgram, server: LoopbackServer, account: SimulatedAccount
 ) -> None:
     account.faults.add(Fault(operation="pause", status=409, code=10042, message="not just now"))
@@ -103,7 +103,7 @@ def test_a_refusal_stands_at_the_job(
     assert changes(server) == ["PUT pause"]
 
 
-def test_what_others_did_closes_the_dialog_and_is_told(
+def test_a_change_made_elsewhere_closes_the_dialog_with_a_message(
     program: PtyProgram, server: LoopbackServer, account: SimulatedAccount, course: Course
 ) -> None:
     unlock(program)
@@ -118,7 +118,7 @@ def test_what_others_did_closes_the_dialog_and_is_told(
     assert changes(server) == ["PUT abort"]
 
 
-def test_an_abort_takes_the_name_and_is_shown(
+def test_an_abort_needs_the_name_and_is_shown(
     program: PtyProgram, server: LoopbackServer, course: Course
 ) -> None:
     source = course.plan.source
@@ -147,9 +147,7 @@ def test_a_burst_of_keys_confirms_nothing(program: PtyProgram, server: LoopbackS
     assert changes(server) == []
 
 
-def test_while_it_only_reads_nothing_else_leaves(
-    program: PtyProgram, server: LoopbackServer
-) -> None:
+def test_a_read_only_program_sends_no_changes(program: PtyProgram, server: LoopbackServer) -> None:
     program.see("read-only")
     program.type("PUXy")
     program.see("id copied")
@@ -161,7 +159,7 @@ def test_while_it_only_reads_nothing_else_leaves(
     assert changes(server) == []
 
 
-def test_the_command_line_unlocks(server: LoopbackServer, course: Course, tmp_path: Path) -> None:
+def test_the_write_option_unlocks(server: LoopbackServer, course: Course, tmp_path: Path) -> None:
     environ = environment(tmp_path, **server.environment())
     with PtyProgram([PROGRAM, course.plan.id, "--write"], environ, size=(120, 30)) as program:
         program.see("writing")
@@ -175,7 +173,7 @@ def test_the_command_line_unlocks(server: LoopbackServer, course: Course, tmp_pa
 
 
 @pytest.mark.parametrize("name", ["_auto_restart", "_sequence_to_key_events", "FUNCTIONAL_KEYS"])
-def test_with_an_unsupported_textual_jobs_can_only_be_watched(
+def test_an_unsupported_textual_version_is_read_only(
     server: LoopbackServer, course: Course, tmp_path: Path, name: str
 ) -> None:
     environ = environment(tmp_path, **server.environment(), PYTHONPATH=str(Path.cwd()))

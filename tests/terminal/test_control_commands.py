@@ -48,7 +48,7 @@ def asked(environ: dict[str, str], *words: str) -> PtyProgram:
         ("abort", "running", "logs-eu\n", "aborted"),
     ],
 )
-def test_the_answer_does_it_once(
+def test_a_confirmed_command_is_sent_once(
     account: SimulatedAccount,
     server: LoopbackServer,
     environ: dict[str, str],
@@ -89,7 +89,7 @@ def test_the_answer_does_it_once(
         ("abort", "\x04", 2, "no answer was given"),
     ],
 )
-def test_any_other_answer_does_nothing(
+def test_any_other_answer_sends_nothing(
     account: SimulatedAccount,
     server: LoopbackServer,
     environ: dict[str, str],
@@ -107,7 +107,7 @@ def test_any_other_answer_does_nothing(
     assert changing(server) == []
 
 
-def test_all_of_an_account_takes_its_id(
+def test_abort_all_needs_the_account_id(
     account: SimulatedAccount, server: LoopbackServer, environ: dict[str, str]
 ) -> None:
     for answer, code in (("logs-eu", 2), (account.account_id, 0)):
@@ -119,7 +119,7 @@ def test_all_of_an_account_takes_its_id(
     assert "running" not in {course.status(time.time()) for course in account.jobs()}
 
 
-def test_a_job_that_came_after_the_question_is_asked_about_before_all_are_aborted(
+def test_abort_all_asks_again_about_a_job_created_meanwhile(
     account: SimulatedAccount, server: LoopbackServer, environ: dict[str, str]
 ) -> None:
     word = account.account_id
@@ -140,7 +140,7 @@ def test_a_job_that_came_after_the_question_is_asked_about_before_all_are_aborte
     assert changing(server) == ["PUT"]
 
 
-def test_what_was_typed_before_the_question_is_no_answer(
+def test_input_before_the_question_is_discarded(
     account: SimulatedAccount, server: LoopbackServer, environ: dict[str, str]
 ) -> None:
     account.faults.add(Fault(Kind.SLOW, operation="list", seconds=1.0, times=1))
@@ -154,7 +154,7 @@ def test_what_was_typed_before_the_question_is_no_answer(
     assert changing(server) == []
 
 
-def test_a_lost_answer_is_told_by_a_poll_and_never_sent_again(
+def test_the_outcome_of_a_lost_answer_is_polled_not_resent(
     account: SimulatedAccount, server: LoopbackServer, environ: dict[str, str]
 ) -> None:
     account.faults.add(Fault(Kind.RESET, operation="abort"))
@@ -167,7 +167,7 @@ def test_a_lost_answer_is_told_by_a_poll_and_never_sent_again(
 
 
 @pytest.mark.parametrize("operation", ["abort", "progress"])
-def test_whoever_interrupts_it_is_told_that_it_may_have_been_sent(
+def test_an_interrupt_reports_that_the_request_may_have_been_sent(
     account: SimulatedAccount, server: LoopbackServer, environ: dict[str, str], operation: str
 ) -> None:
     after = 0 if operation == "abort" else 2
@@ -181,7 +181,7 @@ def test_whoever_interrupts_it_is_told_that_it_may_have_been_sent(
     assert changing(server) == ["PUT"]
 
 
-def test_a_job_that_was_changed_behind_the_programs_back_is_left_alone(
+def test_a_job_that_changed_meanwhile_is_not_touched(
     account: SimulatedAccount, server: LoopbackServer, environ: dict[str, str]
 ) -> None:
     job = job_with(account, "running")
@@ -195,7 +195,7 @@ def test_a_job_that_was_changed_behind_the_programs_back_is_left_alone(
     assert changing(server) == ["PUT"]
 
 
-def test_without_a_terminal_there_is_no_question(
+def test_without_a_terminal_nothing_is_asked(
     account: SimulatedAccount, server: LoopbackServer, environ: dict[str, str]
 ) -> None:
     words = [PROGRAM, "abort", job_with(account, "running")]
@@ -205,7 +205,7 @@ def test_without_a_terminal_there_is_no_question(
     assert server.requests == []
 
 
-def test_only_the_result_is_on_stdout(
+def test_stdout_has_only_the_result(
     account: SimulatedAccount, environ: dict[str, str], tmp_path: Path
 ) -> None:
     job = job_with(account, "running")
@@ -219,7 +219,7 @@ def test_only_the_result_is_on_stdout(
     assert line.startswith(f"{job} paused ")
 
 
-def test_what_was_done_from_here_and_elsewhere_stands_in_the_events_the_next_time(
+def test_actions_from_here_and_elsewhere_are_in_the_event_history(
     account: SimulatedAccount, server: LoopbackServer, environ: dict[str, str]
 ) -> None:
     job = job_with(account, "running", "logs-eu")

@@ -53,7 +53,7 @@ def fill(program: PtyProgram) -> None:
     program.type(f"{PAGE_UP}{PAGE_DOWN}\r")
 
 
-def test_a_job_is_made_in_the_form_and_seen_in_the_list(
+def test_a_job_created_in_the_form_appears_in_the_list(
     program: PtyProgram, server: LoopbackServer, account: SimulatedAccount
 ) -> None:
     fill(program)
@@ -80,7 +80,7 @@ def test_a_job_is_made_in_the_form_and_seen_in_the_list(
     program.see("qwerty-bucket/2031/")
 
 
-def test_without_an_answer_nothing_is_sent_a_second_time(
+def test_an_unanswered_create_request_is_not_resent(
     program: PtyProgram, server: LoopbackServer, account: SimulatedAccount
 ) -> None:
     program.type("W")

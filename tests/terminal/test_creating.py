@@ -96,7 +96,7 @@ def heard(program: subprocess.Popen[bytes], words: bytes) -> bytes:
 
 
 @pytest.mark.parametrize("number", [3, 5, 6, 7, 8, 10])
-def test_killed_at_any_request_each_job_is_made_once(place: Place, number: int) -> None:
+def test_after_kill_at_any_request_each_job_is_created_once(place: Place, number: int) -> None:
     program = place.begin(*S3, "--prefixes", str(place.list))
     kill_when(program, lambda: len(place.server.requests) >= number)
     place.finish()
@@ -106,7 +106,7 @@ def test_killed_at_any_request_each_job_is_made_once(place: Place, number: int) 
 
 
 @pytest.mark.parametrize("step", [0, 1, 2])
-def test_killed_while_a_request_hangs_its_job_is_found_and_not_made_again(
+def test_after_kill_in_a_hanging_request_the_job_is_found_not_created_again(
     place: Place, step: int
 ) -> None:
     place.account.faults.add(Fault(Kind.HANG, operation="create", after=step, times=1))
@@ -118,7 +118,7 @@ def test_killed_while_a_request_hangs_its_job_is_found_and_not_made_again(
     assert place.posts() == 3
 
 
-def test_killed_while_it_waits_for_a_slot_it_goes_on_where_it_was(place: Place) -> None:
+def test_after_kill_while_waiting_for_a_slot_the_plan_resumes(place: Place) -> None:
     full = Fault(operation="create", status=409, code=10009, after=1)
     place.account.faults.add(full)
     program = place.begin(*S3, "--prefixes", str(place.list))
@@ -130,7 +130,7 @@ def test_killed_while_it_waits_for_a_slot_it_goes_on_where_it_was(place: Place) 
     assert place.made() == dict.fromkeys(PREFIXES, 1)
 
 
-def test_two_programs_over_one_history_start_no_step_twice(place: Place) -> None:
+def test_two_programs_with_one_history_start_each_step_once(place: Place) -> None:
     place.account.faults.add(Fault(Kind.SLOW, operation="create", seconds=1.0))
     first = place.begin(*S3, "--prefixes", str(place.list))
     while place.posts() == 0:
@@ -143,7 +143,7 @@ def test_two_programs_over_one_history_start_no_step_twice(place: Place) -> None
     assert place.posts() == 3
 
 
-def test_ctrl_c_leaves_the_rest_for_later_and_says_how(place: Place) -> None:
+def test_ctrl_c_keeps_the_remaining_steps_and_prints_how_to_resume(place: Place) -> None:
     place.account.faults.add(Fault(operation="create", status=409, code=10009, after=1))
     program = place.begin(*S3, "--prefixes", str(place.list))
     said = heard(program, b"free slot")
@@ -160,7 +160,7 @@ def without_keys(place: Place) -> dict[str, str]:
     return {name: value for name, value in place.environ.items() if name not in KEYS}
 
 
-def test_keys_are_typed_without_echo_and_the_job_starts_after_a_yes(place: Place) -> None:
+def test_bucket_keys_are_typed_without_echo_and_yes_starts_the_job(place: Place) -> None:
     with PtyProgram([PROGRAM, "create", *S3], without_keys(place)) as program:
         for prompt in ("source access key id", "source secret access key"):
             program.see(f"{prompt}:")
@@ -178,7 +178,7 @@ def test_keys_are_typed_without_echo_and_the_job_starts_after_a_yes(place: Place
         assert course.plan.id.encode() in program.raw
 
 
-def test_anything_but_a_yes_starts_nothing(place: Place) -> None:
+def test_any_answer_but_yes_starts_nothing(place: Place) -> None:
     with PtyProgram([PROGRAM, "create", *S3], place.environ) as program:
         program.see("start this job? [y/N]")
         program.type("\n")
@@ -187,7 +187,7 @@ def test_anything_but_a_yes_starts_nothing(place: Place) -> None:
         assert place.posts() == 0
 
 
-def test_ctrl_c_at_the_prompt_leaves_the_terminal_as_it_was(place: Place) -> None:
+def test_ctrl_c_at_the_prompt_restores_the_terminal(place: Place) -> None:
     with PtyProgram([PROGRAM, "create", *S3], without_keys(place)) as program:
         program.see("source access key id:")
         program.type("\x03")
@@ -196,7 +196,7 @@ def test_ctrl_c_at_the_prompt_leaves_the_terminal_as_it_was(place: Place) -> Non
         assert place.posts() == 0
 
 
-def test_a_list_is_typed_at_the_terminal_and_ctrl_c_ends_it(place: Place) -> None:
+def test_a_list_is_read_from_the_terminal_and_ctrl_c_ends_it(place: Place) -> None:
     arguments = [PROGRAM, "create", *S3, "--prefixes", "-"]
     with PtyProgram(arguments, place.environ) as program:
         program.type("2022/\n2023/\n\x04")
@@ -216,7 +216,7 @@ def test_a_list_is_typed_at_the_terminal_and_ctrl_c_ends_it(place: Place) -> Non
         assert place.posts() == 2
 
 
-def test_a_private_key_is_typed_in_its_lines(place: Place) -> None:
+def test_a_private_key_is_typed_line_by_line(place: Place) -> None:
     google = ("--source-vendor", "gcs", "--source-bucket", "logs", "--target-bucket", "archive")
     targets = {name: value for name, value in KEYS.items() if "TARGET" in name}
     environ = {**without_keys(place), **targets}
@@ -232,7 +232,7 @@ def test_a_private_key_is_typed_in_its_lines(place: Place) -> None:
         assert len(place.account.jobs()) == 1
 
 
-def test_keys_come_through_a_pipe(place: Place) -> None:
+def test_keys_are_read_from_a_pipe(place: Place) -> None:
     ran = subprocess.run(
         [PROGRAM, "create", *S3, "--keys-file", "-", "--yes"],
         env=place.environ,

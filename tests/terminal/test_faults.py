@@ -21,7 +21,7 @@ def program(server: LoopbackServer, tmp_path: Path) -> Iterator[PtyProgram]:
         running.assert_as_found()
 
 
-def test_a_killed_server_and_its_return(program: PtyProgram, server: LoopbackServer) -> None:
+def test_a_killed_server_and_its_restart(program: PtyProgram, server: LoopbackServer) -> None:
     server.kill()
     program.see("cannot connect")
     program.see("next try")
@@ -36,7 +36,7 @@ BAD = (Kind.HTML, Kind.TRUNCATED, Kind.RESET, Kind.CUT_OFF, Kind.SLOW)
 """One bad body, and what only a real connection can do; tests/monitor holds all other kinds."""
 
 
-def test_bad_answers_leave_the_last_numbers_with_their_age(
+def test_bad_answers_keep_the_last_numbers_with_their_age(
     program: PtyProgram, server: LoopbackServer
 ) -> None:
     account = server.accounts[0]
@@ -51,7 +51,7 @@ def test_bad_answers_leave_the_last_numbers_with_their_age(
         program.see_no(" Age ")
 
 
-def test_a_wait_that_the_api_asks_for_is_shown(program: PtyProgram, server: LoopbackServer) -> None:
+def test_retry_after_is_shown(program: PtyProgram, server: LoopbackServer) -> None:
     account = server.accounts[0]
     account.faults.add(Fault(status=429, code=971, message="slow down", retry_after=5, times=1))
     program.see("asked to wait until")
@@ -72,7 +72,7 @@ def test_any_size(program: PtyProgram) -> None:
     assert program.text.splitlines()[0].startswith(" ")
 
 
-def test_without_utf8_only_ascii_is_written(server: LoopbackServer, tmp_path: Path) -> None:
+def test_without_utf8_output_is_ascii(server: LoopbackServer, tmp_path: Path) -> None:
     environ = environment(tmp_path, **server.environment(), LC_ALL="C")
     with PtyProgram([PROGRAM], environ) as program:
         program.see("completed")

@@ -53,9 +53,7 @@ def quit_at_once(program: PtyProgram) -> None:
 # What is no key -------------------------------------------------------------------------------
 
 
-def test_late_replies_open_nothing_and_change_nothing(
-    environ: dict[str, str], server: LoopbackServer
-) -> None:
+def test_late_terminal_replies_are_ignored(environ: dict[str, str], server: LoopbackServer) -> None:
     with PtyProgram([PROGRAM, "--write"], environ) as program:
         program.see("writing")
         send(program, *NOISE, *RELEASES)
@@ -65,7 +63,7 @@ def test_late_replies_open_nothing_and_change_nothing(
     assert changes(server) == []
 
 
-def test_a_reply_whose_first_byte_was_taken_for_escape_is_no_typing(
+def test_a_terminal_reply_after_a_timed_out_escape_is_ignored(
     environ: dict[str, str], server: LoopbackServer
 ) -> None:
     with PtyProgram([PROGRAM, "--write"], environ) as program:
@@ -80,7 +78,7 @@ def test_a_reply_whose_first_byte_was_taken_for_escape_is_no_typing(
     assert changes(server) == []
 
 
-def test_noise_and_a_yes_in_one_read_confirm_nothing(
+def test_noise_and_a_yes_in_one_read_do_not_confirm(
     environ: dict[str, str], server: LoopbackServer
 ) -> None:
     with PtyProgram([PROGRAM, "--write"], environ) as program:
@@ -98,7 +96,7 @@ def test_noise_and_a_yes_in_one_read_confirm_nothing(
     assert changes(server) == []
 
 
-def test_ctrl_c_leaves_within_a_paste_that_never_ends(environ: dict[str, str]) -> None:
+def test_ctrl_c_quits_inside_an_unterminated_paste(environ: dict[str, str]) -> None:
     with PtyProgram([PROGRAM], environ) as program:
         program.see("running")
         program.type("\x1b[200~some words")
@@ -112,7 +110,7 @@ def test_ctrl_c_leaves_within_a_paste_that_never_ends(environ: dict[str, str]) -
 # A terminal that takes nothing ----------------------------------------------------------------
 
 
-def test_polling_goes_on_while_nobody_reads_and_the_screen_is_whole_again_after(
+def test_polling_continues_on_a_stalled_terminal_and_the_screen_recovers(
     environ: dict[str, str], server: LoopbackServer
 ) -> None:
     with PtyProgram([PROGRAM], environ, size=(200, 50)) as program:
@@ -131,7 +129,7 @@ def test_polling_goes_on_while_nobody_reads_and_the_screen_is_whole_again_after(
         quit_at_once(program)
 
 
-def test_q_leaves_while_nobody_reads(environ: dict[str, str]) -> None:
+def test_q_quits_on_a_stalled_terminal(environ: dict[str, str]) -> None:
     with PtyProgram([PROGRAM], environ, size=(200, 50)) as program:
         program.see("completed")
         stop_draining(program)
@@ -149,7 +147,7 @@ def stop_draining(program: PtyProgram) -> None:
 # The environment of others --------------------------------------------------------------------
 
 
-def test_the_size_is_the_kernels(environ: dict[str, str]) -> None:
+def test_the_size_comes_from_the_kernel(environ: dict[str, str]) -> None:
     exported = {**environ, "COLUMNS": "200", "LINES": "60"}
     with PtyProgram([PROGRAM], exported, size=(80, 24)) as program:
         program.see("completed")
@@ -185,7 +183,7 @@ def within(raw: bytes, columns: int, rows: int) -> bool:
     return bool(places) and all(row <= rows and column <= columns for row, column in places)
 
 
-def test_where_the_kernel_knows_no_size_the_environment_counts(environ: dict[str, str]) -> None:
+def test_without_a_kernel_size_the_environment_is_used(environ: dict[str, str]) -> None:
     exported = {**environ, "COLUMNS": "70", "LINES": "22"}
     with PtyProgram([PROGRAM], exported, size=(0, 0)) as program:
         program.wait_for(lambda: b"completed" in program.raw, "the list")
@@ -212,7 +210,9 @@ NONSENSE = {
 }
 
 
-def test_variables_of_the_toolkit_are_not_obeyed(environ: dict[str, str], tmp_path: Path) -> None:
+def test_environment_variables_of_textual_are_ignored(
+    environ: dict[str, str], tmp_path: Path
+) -> None:
     folder = tmp_path / "here"
     folder.mkdir()
     with PtyProgram([PROGRAM], {**environ, **NONSENSE}, folder=folder) as program:

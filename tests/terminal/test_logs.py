@@ -68,7 +68,7 @@ def failed_keys(course: Course) -> list[str]:
     return [row.object_key or "" for row in rows if row.log_type == FAILED_TYPE]
 
 
-def test_the_log_is_read_searched_and_saved(
+def test_a_log_is_read_searched_and_saved(
     program: PtyProgram, thumbs: Course, folder: Path
 ) -> None:
     program.type("l")
@@ -91,7 +91,7 @@ def test_the_log_is_read_searched_and_saved(
     program.see("q quit")
 
 
-def test_what_failed_is_told_and_its_keys_are_saved(
+def test_failures_are_shown_and_their_keys_saved(
     program: PtyProgram, thumbs: Course, folder: Path
 ) -> None:
     program.type("e")
@@ -113,9 +113,7 @@ def test_what_failed_is_told_and_its_keys_are_saved(
     program.see("log names 10 of 10 failed")
 
 
-def test_the_keys_are_saved_from_the_list(
-    program: PtyProgram, thumbs: Course, folder: Path
-) -> None:
+def test_keys_are_saved_from_the_list(program: PtyProgram, thumbs: Course, folder: Path) -> None:
     program.type("E")
     program.see("10 keys saved")
     (saved,) = folder.iterdir()
@@ -129,7 +127,7 @@ def pause_elsewhere(account: SimulatedAccount, job_id: str) -> None:
     assert account.answer(httpx.Request("PUT", url, headers=headers)).status_code == 200
 
 
-def test_new_rows_come_at_the_top_of_a_log_that_is_followed(
+def test_a_followed_log_gets_new_rows_at_the_top(
     program: PtyProgram, account: SimulatedAccount
 ) -> None:
     running = account.jobs()[0]
@@ -144,9 +142,7 @@ def test_new_rows_come_at_the_top_of_a_log_that_is_followed(
 
 
 @pytest.mark.parametrize("kind", [Kind.HTML, Kind.RESET])
-def test_a_log_that_does_not_come_is_asked_for_again(
-    program: PtyProgram, server: LoopbackServer, kind: Kind
-) -> None:
+def test_reading_a_log_is_retried(program: PtyProgram, server: LoopbackServer, kind: Kind) -> None:
     account = server.accounts[0]
     account.faults.add(Fault(kind, operation="logs", status=502))
     program.type("l")
@@ -156,7 +152,7 @@ def test_a_log_that_does_not_come_is_asked_for_again(
     program.see_no("trying again")
 
 
-def test_a_refusal_is_told_with_the_apis_own_words(
+def test_a_refusal_is_shown_with_the_message_of_the_api(
     program: PtyProgram, server: LoopbackServer
 ) -> None:
     fault = Fault(operation="logs", status=403, code=10000, message="Authentication error")

@@ -16,7 +16,7 @@ SIGNALS = [(signal.SIGTERM, 143), (signal.SIGHUP, 129), (signal.SIGINT, 130), (s
 
 
 @pytest.mark.parametrize("key", ["q", "\x03"])
-def test_leaving_restores_the_terminal(environ: dict[str, str], key: str) -> None:
+def test_quitting_restores_the_terminal(environ: dict[str, str], key: str) -> None:
     with PtyProgram([PROGRAM], environ) as program:
         program.see("running")
         assert {1049, 2004} <= program.modes()
@@ -26,7 +26,7 @@ def test_leaving_restores_the_terminal(environ: dict[str, str], key: str) -> Non
         program.assert_as_found()
 
 
-def test_the_mouse_is_off_unless_asked_for(environ: dict[str, str]) -> None:
+def test_the_mouse_is_off_by_default(environ: dict[str, str]) -> None:
     with PtyProgram([PROGRAM], environ) as program:
         program.see("running")
         assert not {1000, 1003} & program.modes()
@@ -44,7 +44,7 @@ def test_the_mouse_is_off_unless_asked_for(environ: dict[str, str]) -> None:
 
 
 @pytest.mark.parametrize(("number", "code"), SIGNALS)
-def test_signals_restore_the_terminal_whatever_is_in_flight(
+def test_signals_restore_the_terminal_during_requests(
     environ: dict[str, str], account: SimulatedAccount, number: int, code: int
 ) -> None:
     with PtyProgram([PROGRAM], environ) as program:
@@ -57,7 +57,7 @@ def test_signals_restore_the_terminal_whatever_is_in_flight(
         assert b"Traceback" not in program.raw
 
 
-def test_a_signal_while_starting(environ: dict[str, str]) -> None:
+def test_a_signal_during_startup(environ: dict[str, str]) -> None:
     with PtyProgram([PROGRAM], environ) as program:
         program.wait_for(lambda: 1049 in program.modes(), "the alternate screen")
         program.process.send_signal(signal.SIGTERM)
@@ -65,7 +65,7 @@ def test_a_signal_while_starting(environ: dict[str, str]) -> None:
         program.assert_as_found()
 
 
-def test_a_terminal_that_takes_nothing_more_holds_nothing_up(environ: dict[str, str]) -> None:
+def test_a_stalled_terminal_does_not_delay_the_exit(environ: dict[str, str]) -> None:
     with PtyProgram([PROGRAM], environ, size=(200, 50)) as program:
         program.see("running")
         program.stop_reading()
@@ -84,7 +84,7 @@ sys.exit(main())
 
 
 @pytest.mark.parametrize(("how", "code"), [("q", 0), ("SIGTERM", 143)])
-def test_a_name_look_up_that_hangs_holds_nothing_up(
+def test_a_hanging_dns_lookup_does_not_delay_the_exit(
     environ: dict[str, str], how: str, code: int
 ) -> None:
     environ = {**environ, "CLOUDFLARE_BASE_URL": "https://api.invalid/client/v4"}
@@ -110,7 +110,7 @@ def test_a_vanished_terminal_ends_the_program(
     assert (tmp_path / "errors").read_text() == ""
 
 
-def test_a_program_in_another_group_of_a_vanished_terminal_ends(environ: dict[str, str]) -> None:
+def test_a_background_program_ends_when_the_terminal_vanishes(environ: dict[str, str]) -> None:
     line = f'set -m; "{PROGRAM}" & fg %1; echo left $?'
     with PtyProgram(["bash", "--norc", "--noprofile", "-c", line], environ) as program:
         program.see("running")
@@ -128,7 +128,7 @@ CRASHES = {
 
 
 @pytest.mark.parametrize("where", CRASHES)
-def test_a_crash_restores_the_terminal_and_leaves_a_report(
+def test_a_crash_restores_the_terminal_and_writes_a_report(
     environ: dict[str, str], account: SimulatedAccount, where: str
 ) -> None:
     script = f"""
@@ -177,7 +177,7 @@ def test_missing_credentials_leave_the_terminal_untouched(tmp_path: Path) -> Non
         ('[keys]\n"move.down" = "c"', ":2:1: move.down: key 'c' is failures.retry's already"),
     ],
 )
-def test_a_wrong_setting_leaves_the_terminal_untouched(
+def test_an_invalid_setting_leaves_the_terminal_untouched(
     environ: dict[str, str], tmp_path: Path, text: str, said: str
 ) -> None:
     (tmp_path / "c.toml").write_text(text)
@@ -202,16 +202,14 @@ def test_rejected_credentials_end_with_one_line(environ: dict[str, str]) -> None
     ("job", "said"),
     [("zzz", "no job's id begins with 'zzz'"), ("a", "2 jobs' ids begin with 'a': a55956")],
 )
-def test_a_job_that_is_not_clear_ends_with_one_line(
-    environ: dict[str, str], job: str, said: str
-) -> None:
+def test_an_ambiguous_job_ends_with_one_line(environ: dict[str, str], job: str, said: str) -> None:
     with PtyProgram([PROGRAM, job], environ) as program:
         assert program.ended() == 2
         program.assert_as_found()
         assert f"slurper-tui: {said}" in program.text
 
 
-def test_only_the_jobs_that_were_named(environ: dict[str, str]) -> None:
+def test_only_the_named_jobs_are_shown(environ: dict[str, str]) -> None:
     with PtyProgram([PROGRAM, "4903e1"], environ) as program:
         program.see("1 running")
         assert "paused" not in program.text
@@ -232,7 +230,7 @@ def stop(program: PtyProgram, how: str) -> None:
 
 
 @pytest.mark.parametrize("how", ["by key", "by signal"])
-def test_stopped_and_continued_by_a_shell(environ: dict[str, str], how: str) -> None:
+def test_a_shell_stops_and_continues_the_program(environ: dict[str, str], how: str) -> None:
     with PtyProgram(SHELL, {**environ, "PS1": "ready> "}) as program:
         program.see("ready>")
         program.type(f"{PROGRAM}\n")
@@ -285,7 +283,7 @@ def test_terminated_while_stopped(environ: dict[str, str], how: str) -> None:
         assert 1049 not in program.modes()
 
 
-def test_stopped_from_outside_and_continued(environ: dict[str, str]) -> None:
+def test_sigstop_and_sigcont(environ: dict[str, str]) -> None:
     with PtyProgram([PROGRAM], environ) as program:
         program.see("running")
         program.process.send_signal(signal.SIGSTOP)
@@ -298,7 +296,7 @@ def test_stopped_from_outside_and_continued(environ: dict[str, str]) -> None:
         program.assert_as_found()
 
 
-def test_suspending_where_nobody_could_continue_does_not_freeze(environ: dict[str, str]) -> None:
+def test_suspending_without_job_control_does_not_freeze(environ: dict[str, str]) -> None:
     with PtyProgram([PROGRAM], environ) as program:
         program.see("running")
         start = len(program.raw)
@@ -312,7 +310,7 @@ def test_suspending_where_nobody_could_continue_does_not_freeze(environ: dict[st
         program.assert_as_found()
 
 
-def test_a_dumb_terminal_gets_plain_lines(environ: dict[str, str]) -> None:
+def test_a_dumb_terminal_gets_line_output(environ: dict[str, str]) -> None:
     with PtyProgram([PROGRAM], {**environ, "TERM": "dumb"}) as program:
         program.see("running")
         program.process.send_signal(signal.SIGINT)

@@ -43,7 +43,7 @@ def history(environ: dict[str, str]) -> list[dict[str, object]]:
 
 
 @pytest.mark.parametrize("kind", [Kind.HANG, Kind.RESET, Kind.HTML])
-def test_remembered_jobs_stand_before_any_answer_and_turn_live(
+def test_jobs_of_the_history_are_shown_before_any_answer(
     environ: dict[str, str], server: LoopbackServer, tmp_path: Path, kind: Kind
 ) -> None:
     remember(tmp_path, server, 300.0)
@@ -62,7 +62,7 @@ def test_remembered_jobs_stand_before_any_answer_and_turn_live(
         program.assert_as_found()
 
 
-def test_the_count_of_requests_is_of_those_sent_after_a_start_from_the_history(
+def test_the_request_count_after_a_start_from_the_history(
     environ: dict[str, str], server: LoopbackServer, tmp_path: Path
 ) -> None:
     remember(tmp_path, server, 300.0)
@@ -82,7 +82,7 @@ def shown_count(text: str) -> int:
     return int(found[1]) if found else 0
 
 
-def test_refused_credentials_leave_the_screen_with_its_remembered_jobs(
+def test_rejected_credentials_close_a_screen_with_jobs_of_the_history(
     environ: dict[str, str], server: LoopbackServer, tmp_path: Path
 ) -> None:
     remember(tmp_path, server, 300.0)
@@ -115,7 +115,7 @@ def test_a_bad_base_url_ends_the_program_before_the_screen_is_opened(
     assert (tmp_path / FILE).exists() == remembered
 
 
-def test_a_setting_that_fails_behind_the_screen_ends_the_program_with_one_line(
+def test_a_setting_that_fails_after_the_first_screen_ends_with_one_line(
     environ: dict[str, str], server: LoopbackServer, tmp_path: Path
 ) -> None:
     url = "https://999.1.1.1/v4"  # only httpx finds this address invalid
@@ -127,7 +127,7 @@ def test_a_setting_that_fails_behind_the_screen_ends_the_program_with_one_line(
         program.assert_as_found()
 
 
-def test_after_an_absence_one_panel_tells_and_any_key_closes_it(
+def test_after_an_absence_a_digest_is_shown_and_any_key_closes_it(
     environ: dict[str, str], server: LoopbackServer, tmp_path: Path
 ) -> None:
     remember(tmp_path, server, 1500.0)
@@ -143,7 +143,7 @@ def test_after_an_absence_one_panel_tells_and_any_key_closes_it(
         program.assert_as_found()
 
 
-def test_after_a_short_absence_there_is_no_panel(
+def test_after_a_short_absence_there_is_no_digest(
     environ: dict[str, str], server: LoopbackServer, tmp_path: Path
 ) -> None:
     remember(tmp_path, server, 400.0)
@@ -157,9 +157,7 @@ def test_after_a_short_absence_there_is_no_panel(
         assert program.ended() == 0
 
 
-def test_a_killed_program_loses_nothing_that_it_was_told(
-    environ: dict[str, str], server: LoopbackServer
-) -> None:
+def test_a_killed_program_loses_no_answer(environ: dict[str, str], server: LoopbackServer) -> None:
     with PtyProgram([PROGRAM, "--interval", "2"], environ, size=(120, 30)) as program:
         program.see("412k/412k")
         program.wait_for(lambda: len(history(environ)) >= 12, "two rounds of samples")
@@ -170,9 +168,7 @@ def test_a_killed_program_loses_nothing_that_it_was_told(
     assert {row["accountId"] for row in kept} == {server.accounts[0].account_id}
 
 
-def test_without_a_history_nothing_is_written_and_that_is_no_trouble(
-    environ: dict[str, str], tmp_path: Path
-) -> None:
+def test_with_no_history_nothing_is_written(environ: dict[str, str], tmp_path: Path) -> None:
     with PtyProgram([PROGRAM, "--no-history"], environ, size=(120, 30)) as program:
         program.see("412k/412k")
         assert "history" not in program.text
@@ -181,7 +177,7 @@ def test_without_a_history_nothing_is_written_and_that_is_no_trouble(
     assert not (tmp_path / FILE).exists()
 
 
-def test_a_history_that_cannot_be_kept_is_said_and_the_jobs_are_shown(
+def test_an_unwritable_history_is_reported_and_the_jobs_are_shown(
     environ: dict[str, str], tmp_path: Path
 ) -> None:
     (tmp_path / ".local").write_text("a file where a folder should be")
@@ -194,7 +190,7 @@ def test_a_history_that_cannot_be_kept_is_said_and_the_jobs_are_shown(
         assert program.ended() == 0
 
 
-def test_two_programs_at_once_both_go_on(environ: dict[str, str]) -> None:
+def test_two_programs_run_at_the_same_time(environ: dict[str, str]) -> None:
     with PtyProgram([PROGRAM], environ, size=(140, 30)) as first:
         first.see("412k/412k")
         with PtyProgram([PROGRAM], environ, size=(140, 30)) as second:

@@ -36,7 +36,7 @@ def account() -> SimulatedAccount:
 
 
 @pytest.mark.parametrize(("flags", "folded", "open"), [((), "▸", "▾"), (("--ascii",), ">", "v")])
-def test_it_is_unfolded_folded_and_switched_off_for_good(
+def test_a_migration_is_unfolded_folded_and_switched_off(
     environ: dict[str, str], flags: tuple[str, ...], folded: str, open: str
 ) -> None:
     arrow = "->" if flags else "→"

@@ -23,9 +23,7 @@ def program(tmp_path: Path) -> Iterator[PtyProgram]:
     ("keys", "seen"),
     [("/quick", " / quick"), ("/azz:?", " / azz:?"), ("/photos\r", "/photos"), (":xyz", "xyz")],
 )
-def test_what_is_typed_behind_a_slash_or_a_colon_is_text(
-    program: PtyProgram, keys: str, seen: str
-) -> None:
+def test_input_after_a_slash_or_a_colon_is_text(program: PtyProgram, keys: str, seen: str) -> None:
     program.type(keys)
     program.see(seen)
     assert program.process.poll() is None  # no letter of it was taken as the key that it is
@@ -38,7 +36,7 @@ def below_its_migration(text: str, bucket: str) -> bool:
     return len(rows) == 1 and any(f"▾ {bucket}" in line for line in lines[: rows[0]])
 
 
-def test_a_job_is_gone_to_in_one_burst(program: PtyProgram) -> None:
+def test_a_job_is_opened_by_one_burst_of_keys(program: PtyProgram) -> None:
     program.type(":go to thumbs\r")
     program.wait_for(lambda: "thumbs" in program.text.splitlines()[2][82:], "its details")
     program.wait_for(lambda: below_its_migration(program.text, "thumbs"), "its row")

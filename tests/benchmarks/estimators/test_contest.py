@@ -22,7 +22,7 @@ def even(polls: int = 600, rate: int = 10) -> Trace:
 
 
 @pytest.mark.parametrize("name", REFERENCES)
-def test_every_estimator_knows_when_an_even_job_ends(name: str) -> None:
+def test_every_estimator_predicts_a_job_of_constant_speed(name: str) -> None:
     trace = even()
     said = theirs(REFERENCES[name](), trace)
     late = [point for point in said[20:-20] if point is not None]
@@ -30,7 +30,7 @@ def test_every_estimator_knows_when_an_even_job_ends(name: str) -> None:
     assert [p.finish for p in late] == pytest.approx([trace.finish] * len(late), rel=0.01)
 
 
-def test_ours_does_too() -> None:
+def test_our_estimator_predicts_a_job_of_constant_speed() -> None:
     trace = even()
     result = score(trace, ours(trace), [True] * len(trace.polls))
     assert all(result.held)
@@ -38,7 +38,7 @@ def test_ours_does_too() -> None:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_trace_is_a_job_that_can_be(kind: str) -> None:
+def test_a_trace_is_a_possible_job(kind: str) -> None:
     trace = KINDS[kind](7)
     assert trace == KINDS[kind](7)
     assert trace.finish >= trace.polls[-1].at - 1
@@ -51,12 +51,12 @@ def test_a_trace_is_a_job_that_can_be(kind: str) -> None:
         last = poll
 
 
-def test_an_error_is_a_factor_either_way() -> None:
+def test_an_error_factor_is_symmetric() -> None:
     assert factor(200, 100) == factor(100, 200) == 2
     assert factor(0, 100) == factor(math.inf, 100) == 100
 
 
-def test_a_range_that_misses_and_a_bound_that_is_none_are_noted() -> None:
+def test_a_missed_range_and_a_broken_bound_are_counted() -> None:
     trace = even()
     wrong = [Point(p.at, p.at + 9000, p.at + 9000, p.at + 8000, p.at + 10_000) for p in trace.polls]
     result = score(trace, wrong, [True] * len(wrong))
@@ -66,7 +66,7 @@ def test_a_range_that_misses_and_a_bound_that_is_none_are_noted() -> None:
     assert not any(score(trace, early, [True] * len(early)).bounds)
 
 
-def test_who_is_worse_loses_and_fails() -> None:
+def test_a_worse_estimator_loses_and_fails() -> None:
     bad, good = Score(errors=[3.0] * 9), Score(errors=[1.1] * 9)
     for one in (bad, good):
         one.moves.extend([0.5] * 9)
