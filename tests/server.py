@@ -1,4 +1,4 @@
-"""A real HTTP server on loopback that speaks for simulated accounts, and misbehaves on request.
+"""An HTTP server on loopback for simulated accounts, with faults on request.
 
 Run it by hand from the root of the repository: `python -m tests.server --jobs 10 --running 3`.
 """
@@ -36,7 +36,7 @@ _ON_THE_LINE = frozenset(
 
 
 class Seen(NamedTuple):
-    """A request that arrived. at: UTC seconds. path: with its query, as sent."""
+    """A received request. at: UTC seconds. path: with its query, as sent."""
 
     at: float
     method: str
@@ -44,7 +44,7 @@ class Seen(NamedTuple):
 
 
 class LoopbackServer:
-    """Answers for accounts on one port, which it keeps through `kill` and `restart`."""
+    """Serves accounts on one port, the same after `kill` and `restart`."""
 
     def __init__(self, accounts: Sequence[SimulatedAccount], port: int = 0) -> None:
         self.accounts = tuple(accounts)
@@ -62,7 +62,7 @@ class LoopbackServer:
         return f"http://127.0.0.1:{self.port}/client/v4"
 
     def environment(self) -> dict[str, str]:
-        """The variables that point a program at this server, credentials included."""
+        """Return the variables that point a program at this server, with credentials."""
         return {
             "CLOUDFLARE_BASE_URL": self.url,
             "CLOUDFLARE_API_TOKEN": self.accounts[0].token,
@@ -79,7 +79,7 @@ class LoopbackServer:
         threading.Thread(target=self._listener.serve_forever, args=(_POLL,), daemon=True).start()
 
     def kill(self) -> None:
-        """Stop listening and break every connection, as if the process had died."""
+        """Stop listening and reset every connection, as if the process had died."""
         listener, self._listener = self._listener, None
         if listener is None:
             return
@@ -91,14 +91,14 @@ class LoopbackServer:
         listener.server_close()
 
     def answer(self, request: httpx.Request) -> Reply:
-        """The answer of the account that is asked, and what happens to it on the line."""
+        """Return the reply of the account that the request names."""
         account = account_of(self.accounts, request)
         self.requests.append(Seen(time.time(), request.method, request.url.raw_path.decode()))
         return account.reply(request)
 
     @contextlib.contextmanager
     def holding(self, connection: socket.socket) -> Iterator[None]:
-        """Know of a connection for as long as it is served, so that `kill` can break it."""
+        """Register a connection while it is served, so that `kill` can reset it."""
         with self._lock:
             self._connections.add(connection)
         try:
@@ -118,7 +118,7 @@ class _Listener(socketserver.ThreadingTCPServer):
 
 
 class _Connection(socketserver.StreamRequestHandler):
-    """One connection, kept open between requests."""
+    """Serves one connection, which stays open between requests."""
 
     disable_nagle_algorithm = True
     server: _Listener
@@ -133,7 +133,7 @@ class _Connection(socketserver.StreamRequestHandler):
             super().finish()
 
     def _serve_one(self) -> bool:
-        """Answer one request; whether the connection lives on."""
+        """Answer one request; return whether the connection stays open."""
         try:
             request = self._read()
         except (ValueError, httpx.InvalidURL):
@@ -149,7 +149,7 @@ class _Connection(socketserver.StreamRequestHandler):
         return self._spoil(reply.response, reply.fault) and alive
 
     def _read(self) -> httpx.Request | None:
-        """The next request, or None when the client is gone. Raises ValueError when it is none."""
+        """Return the next request, or None at the end. Raises ValueError for an invalid one."""
         line = self.rfile.readline(65_536)
         if not line.strip():
             return None
@@ -169,7 +169,7 @@ class _Connection(socketserver.StreamRequestHandler):
         self.connection.sendall(whole.partition(b"\r\n\r\n")[0] + b"\r\n\r\n" if head else whole)
 
     def _spoil(self, response: httpx.Response, fault: Fault) -> bool:
-        """Do what the fault demands; whether the connection lives on."""
+        """Apply the fault; return whether the connection stays open."""
         stopping = self.server.owner.stopping
         if fault.kind in (Kind.RESET, Kind.CONNECT_ERROR):
             _reset(self.connection)
@@ -201,7 +201,7 @@ def _raw(response: httpx.Response) -> bytes:
 
 
 def _reset(connection: socket.socket) -> None:
-    """Make closing the connection tell the client that it was reset."""
+    """Make the next close send a reset instead of an end of file."""
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     connection.close()
 
@@ -215,7 +215,7 @@ def _break(connection: socket.socket) -> None:
 def serve(
     accounts: SimulatedAccount | Sequence[SimulatedAccount], port: int = 0
 ) -> Iterator[LoopbackServer]:
-    """Serve one account or several on loopback until the context ends."""
+    """Serve accounts on loopback until the context ends."""
     several = [accounts] if isinstance(accounts, SimulatedAccount) else accounts
     server = LoopbackServer(several, port)
     try:
@@ -236,7 +236,7 @@ def _arguments(words: Sequence[str] | None) -> argparse.Namespace:
 
 
 def _accounts(options: argparse.Namespace) -> list[SimulatedAccount]:
-    """Accounts of one user: one token, one budget."""
+    """Return accounts of one user, with one token and one budget."""
     budget = SimulatedBudget(quota=options.quota)
     size = {"jobs": options.jobs, "running": options.running}
     first = SimulatedAccount(options.seed, budget=budget, **size)
@@ -246,7 +246,7 @@ def _accounts(options: argparse.Namespace) -> list[SimulatedAccount]:
 
 
 def main(words: Sequence[str] | None = None) -> None:
-    """Serve until interrupted; the URL is the first line, how to point a program here follows."""
+    """Serve until interrupted; print the URL, then the variables for a program."""
     with serve(_accounts(options := _arguments(words)), options.port) as server:
         exports = [f"export {name}={value}" for name, value in server.environment().items()]
         sys.stdout.write("\n".join([server.url, *exports]) + "\n")

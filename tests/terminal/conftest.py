@@ -1,4 +1,4 @@
-"""A real server on loopback, and a person's environment that points at it."""
+"""A server on loopback, and a user's environment that points at it."""
 
 from __future__ import annotations
 
@@ -22,5 +22,5 @@ def environ(server: LoopbackServer, tmp_path: Path) -> dict[str, str]:
 
 
 def pytest_itemcollected(item: pytest.Item) -> None:
-    """The program runs in a process of its own here, which is not measured."""
+    """Switch coverage off: the program runs in a process of its own, which is not measured."""
     item.add_marker(pytest.mark.no_cover)

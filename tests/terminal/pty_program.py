@@ -1,4 +1,4 @@
-"""The installed program in a real terminal: a PTY, read by pyte, typed at and signalled."""
+"""The installed program in a pseudo-terminal whose output pyte interprets."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ from tests.patience import PATIENCE
 
 PROGRAM = str(Path(sys.executable).with_name("slurper-tui"))
 
-# What pyte would print as text: private key modes and questions about modes.
+# Sequences that pyte would print as text: private key modes and mode queries.
 _UNKNOWN_TO_PYTE = re.compile(rb"\x1b\[[<>=][\d;]*[a-z]|\x1b\[\?[\d;]*\$p")
-# pyte has one screen only, so going to the other one is an empty one here.
+# pyte has no alternate screen, so entering it clears the screen here.
 _OTHER_SCREEN = re.compile(rb"\x1b\[\?1049[hl]")
 _UNFINISHED = re.compile(rb"\x1b(\[[^a-zA-Z]*)?$")
 _MODE = re.compile(rb"\x1b\[\?([\d;]+)([hl])")
@@ -35,7 +35,7 @@ NOT_AT_REST = frozenset({9, 1000, 1002, 1003, 1004, 1006, 1015, 1016, 1049, 2004
 
 
 class PtyProgram:
-    """A program whose controlling terminal is ours. `raw` is all that it ever wrote."""
+    """A program with a pseudo-terminal as its controlling terminal. raw: its whole output."""
 
     def __init__(
         self,
@@ -56,7 +56,7 @@ class PtyProgram:
         self._reading.set()
         self.resize(*size)
         self.settings = termios.tcgetattr(self.slave)
-        # The leader of a session gets the first terminal that it opens as its own.
+        # The first terminal that a session leader opens becomes its controlling terminal.
         line = f'exec "$@" 0<>"$0" 1>&0 2>&0 {redirect}'
         self.process = subprocess.Popen(
             ["sh", "-c", line, os.ttyname(self.slave), *arguments],
@@ -86,22 +86,22 @@ class PtyProgram:
 
     @property
     def text(self) -> str:
-        """What stands on the screen now."""
+        """The text on the screen."""
         with self._news:
             return "\n".join(self.screen.display)
 
     def type(self, keys: str) -> None:
-        """Press keys."""
+        """Send keys."""
         os.write(self.master, keys.encode())
 
     def resize(self, columns: int, rows: int) -> None:
-        """Change the terminal's size, and let the program know."""
+        """Change the terminal's size, which signals the program."""
         with self._news:
             self.screen.resize(rows, columns)
             fcntl.ioctl(self.slave, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
 
     def wait_for(self, condition: Callable[[], bool], what: str) -> None:
-        """Wait until something is true, looking whenever the program writes."""
+        """Wait for a condition; it is checked whenever the program writes."""
         deadline = time.monotonic() + PATIENCE
         while not condition():
             left = deadline - time.monotonic()
@@ -110,7 +110,7 @@ class PtyProgram:
                 self._news.wait(min(left, 0.05))
 
     def see(self, text: str) -> None:
-        """Wait until a text stands on the screen."""
+        """Wait until a text is on the screen."""
         self.wait_for(lambda: text in self.text, repr(text))
 
     def see_no(self, text: str) -> None:
@@ -118,7 +118,7 @@ class PtyProgram:
         self.wait_for(lambda: text not in self.text, f"the end of {text!r}")
 
     def ended(self) -> int:
-        """Wait for the end, and take in the last words; the exit code."""
+        """Wait for the program to end, read its last output and return its exit code."""
         code = self.process.wait(PATIENCE)
         mark = f"\x1b[8;{os.getpid()}~".encode()
         os.write(self.slave, mark)
@@ -126,10 +126,10 @@ class PtyProgram:
         return code
 
     def vanish(self) -> None:
-        """Close the terminal's other end, as a lost connection does."""
+        """Close the master side, as a lost connection does."""
         if self.master >= 0:
             master, self.master = self.master, -1
-            # Another program's terminal may get the same number, and be read by who reads ours.
+            # Another terminal may get the same file descriptor, and must not be read as this one.
             os.write(self._end_asked, b".")
             self._reading.set()
             self._reader.join()
@@ -137,15 +137,15 @@ class PtyProgram:
                 os.close(file)
 
     def stop_reading(self) -> None:
-        """Behave like a connection that has stalled."""
+        """Stop output, as a stalled connection does."""
         self._reading.clear()
 
     def read_again(self) -> None:
-        """Behave like a connection that goes on after it has stalled."""
+        """Resume output after `stop_reading`."""
         self._reading.set()
 
     def assert_as_found(self) -> None:
-        """The terminal is exactly as the program found it."""
+        """Assert that the terminal has the modes and settings that it had at the start."""
         assert termios.tcgetattr(self.slave) == self.settings
         assert not NOT_AT_REST & self.modes()
         assert {7, 25} <= self.modes()
@@ -153,7 +153,7 @@ class PtyProgram:
         assert pushed <= popped
 
     def modes(self) -> set[int]:
-        """The private modes that are on, after all that was written."""
+        """Return the private modes that are set after all output."""
         on = {7, 25}
         for numbers, state in _MODE.findall(self.raw):
             for number in map(int, numbers.split(b";")):
@@ -182,6 +182,6 @@ class PtyProgram:
 
 
 def environment(home: Path, **more: str) -> dict[str, str]:
-    """A plain person's environment."""
+    """Return the environment of an ordinary user."""
     fixed = {"HOME": str(home), "LANG": "C.UTF-8", "TERM": "xterm-256color"}
     return {"PATH": os.environ["PATH"], **fixed, **more}

@@ -1,4 +1,4 @@
-"""The installed program changes jobs of a real server that times out, refuses, and is not alone."""
+"""Control requests from the screen to a server that times out, refuses or changes jobs itself."""
 
 import signal
 import sys
@@ -19,7 +19,7 @@ CONFIRM = "sent, waiting for the API to confirm"
 
 @pytest.fixture
 def course(account: SimulatedAccount) -> Course:
-    """A running job."""
+    """Return a running job."""
     return next(c for c in account.jobs() if c.status(time.time()) == "running")
 
 
@@ -45,7 +45,7 @@ def program(
 
 
 def changes(server: LoopbackServer) -> list[str]:
-    """The methods and last words of every request that was not a GET."""
+    """Return the method and last path segment of every request other than GET."""
     asked = (r for r in server.requests if r.method != "GET")
     return [f"{r.method} {r.path.rpartition('/')[2]}" for r in asked]
 
@@ -64,7 +64,7 @@ def ask(program: PtyProgram, key: str, title: str) -> None:
     program.see("cancel")
 
 
-@pytest.mark.parametrize("interval", ["60"])  # only what is sent makes it poll meanwhile
+@pytest.mark.parametrize("interval", ["60"])  # so that only a sent request causes a poll
 def test_an_unanswered_pause_is_never_sent_again(
     program: PtyProgram, server: LoopbackServer, account: SimulatedAccount, course: Course
 ) -> None:

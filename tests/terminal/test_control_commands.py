@@ -1,4 +1,4 @@
-"""Commands that change a job, asked and answered in a real terminal, over a real connection."""
+"""Commands that change a job, confirmed in a pseudo-terminal, with a server on loopback."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.terminal.pty_program import PROGRAM, PtyProgram
 
 
 def job_with(account: SimulatedAccount, status: str, bucket: str = "") -> str:
-    """The id of a job in a status, of that source bucket if one is named."""
+    """Return the id of a job with a status, and with the source bucket if one is given."""
     for course in account.jobs():
         source = course.plan.source
         if course.status(time.time()) == status and bucket in (
@@ -57,7 +57,7 @@ def test_a_confirmed_command_is_sent_once(
     answer: str,
     after: str | None,
 ) -> None:
-    if verb == "resume":  # a slot has to be free
+    if verb == "resume":  # frees a slot
         with asked(environ, "pause", job_with(account, "running"), "--yes") as program:
             assert program.ended() == 0
         server.requests.clear()
@@ -75,7 +75,7 @@ def test_a_confirmed_command_is_sent_once(
 
 
 @pytest.mark.parametrize(
-    ("verb", "answer", "code", "said"),
+    ("verb", "answer", "code", "message"),
     [
         ("pause", "n\n", 0, "nothing was done"),
         ("pause", "\n", 0, "nothing was done"),
@@ -96,13 +96,13 @@ def test_any_other_answer_sends_nothing(
     verb: str,
     answer: str,
     code: int,
-    said: str,
+    message: str,
 ) -> None:
     with asked(environ, verb, job_with(account, "running", "logs-eu")) as program:
         program.see("[y/N]" if verb == "pause" else "type logs-eu:")
         program.type(answer)
         assert program.ended() == code
-        assert said in program.text
+        assert message in program.text
         program.assert_as_found()
     assert changing(server) == []
 

@@ -1,4 +1,4 @@
-"""A migration made in the form of the installed program, key by key."""
+"""A migration created in the form of the installed program, key by key."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -28,9 +28,9 @@ def program(server: LoopbackServer, tmp_path: Path) -> Iterator[PtyProgram]:
         running.type("q")
         assert running.ended() == 0
         running.assert_as_found()
-        told = running.raw + b"".join(p.read_bytes() for p in tmp_path.rglob("*") if p.is_file())
-        assert not [word for word in SECRETS if word.encode() in told]
-        assert b"Key(" not in told
+        written = running.raw + b"".join(p.read_bytes() for p in tmp_path.rglob("*") if p.is_file())
+        assert not [word for word in SECRETS if word.encode() in written]
+        assert b"Key(" not in written
 
 
 def writes(server: LoopbackServer) -> list[Seen]:
@@ -38,7 +38,7 @@ def writes(server: LoopbackServer) -> list[Seen]:
 
 
 def fill(program: PtyProgram) -> None:
-    """Open the form by its name in the palette, and fill it in."""
+    """Open the form from the palette and fill it in."""
     program.type(":new migration")
     program.see("Make a new migration")
     program.type("\r")

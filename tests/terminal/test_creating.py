@@ -1,4 +1,4 @@
-"""Jobs made by the installed program: typed keys, and kill -9 at any moment of a plan."""
+"""Jobs created by the installed program: typed bucket keys, and kill -9 at any step of a plan."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def place(empty: SimulatedAccount, tmp_path: Path) -> Iterator[Place]:
 
 
 class Place:
-    """A person's folder and the server that they work with."""
+    """A user's folder and server."""
 
     def __init__(self, account: SimulatedAccount, server: LoopbackServer, folder: Path) -> None:
         self.account = account
@@ -55,27 +55,27 @@ class Place:
         )
 
     def posts(self) -> int:
-        """How many create requests have arrived."""
+        """Return the number of create requests that arrived."""
         return sum(request.method == "POST" for request in self.server.requests)
 
     def made(self) -> Counter[str | None]:
-        """How many jobs there are of each prefix."""
+        """Return the number of jobs by prefix."""
         sources = (course.plan.source for course in self.account.jobs())
         return Counter(source.path_prefix for source in sources if source)
 
     def finish(self) -> None:
-        """Go on, with the person's word for what stays undecided, until all was started."""
+        """Resume the plan until all jobs are started; answer for undecided steps as the user."""
         for again in ([], *([["--send-again", str(n)] for n in (1, 2, 3)])):
             program = self.begin("--go-on", *again)
-            _, said = program.communicate(timeout=PATIENCE)
+            _, output = program.communicate(timeout=PATIENCE)
             if program.returncode == 0:
                 return
-            assert program.returncode in (2, 7), said.decode()
+            assert program.returncode in (2, 7), output.decode()
         raise AssertionError("it did not come to an end")
 
 
 def kill_when(program: subprocess.Popen[bytes], condition: Callable[[], bool]) -> None:
-    """Kill a program at a moment, or at its end if that comes first."""
+    """Kill a program when a condition holds, or wait for its end if that comes first."""
     deadline = time.monotonic() + PATIENCE
     while not condition() and program.poll() is None:
         assert time.monotonic() < deadline
@@ -84,15 +84,15 @@ def kill_when(program: subprocess.Popen[bytes], condition: Callable[[], bool]) -
     program.communicate(timeout=PATIENCE)
 
 
-def heard(program: subprocess.Popen[bytes], words: bytes) -> bytes:
-    """What a program says until it says this."""
+def read_until(program: subprocess.Popen[bytes], words: bytes) -> bytes:
+    """Return a program's output up to this text."""
     assert program.stderr is not None
-    said = b""
-    while words not in said:
+    output = b""
+    while words not in output:
         line = program.stderr.readline()
-        assert line, said
-        said += line
-    return said
+        assert line, output
+        output += line
+    return output
 
 
 @pytest.mark.parametrize("number", [3, 5, 6, 7, 8, 10])
@@ -122,7 +122,7 @@ def test_after_kill_while_waiting_for_a_slot_the_plan_resumes(place: Place) -> N
     full = Fault(operation="create", status=409, code=10009, after=1)
     place.account.faults.add(full)
     program = place.begin(*S3, "--prefixes", str(place.list))
-    heard(program, b"free slot")
+    read_until(program, b"free slot")
     program.kill()
     program.communicate(timeout=PATIENCE)
     place.account.faults.clear()
@@ -146,11 +146,11 @@ def test_two_programs_with_one_history_start_each_step_once(place: Place) -> Non
 def test_ctrl_c_keeps_the_remaining_steps_and_prints_how_to_resume(place: Place) -> None:
     place.account.faults.add(Fault(operation="create", status=409, code=10009, after=1))
     program = place.begin(*S3, "--prefixes", str(place.list))
-    said = heard(program, b"free slot")
+    output = read_until(program, b"free slot")
     program.send_signal(signal.SIGINT)
-    said += program.communicate(timeout=PATIENCE)[1]
+    output += program.communicate(timeout=PATIENCE)[1]
     assert program.returncode == 130
-    assert "1 started, 2 waiting; go on with `slurper-tui create --go-on 1`" in said.decode()
+    assert "1 started, 2 waiting; go on with `slurper-tui create --go-on 1`" in output.decode()
     place.account.faults.clear()
     place.finish()
     assert place.made() == dict.fromkeys(PREFIXES, 1)

@@ -63,7 +63,7 @@ def test_retry_after_is_shown(program: PtyProgram, server: LoopbackServer) -> No
 
 
 def test_any_size(program: PtyProgram) -> None:
-    """The last size counts, however many came before it in a moment."""
+    """Of many sizes in quick succession the last one is drawn."""
     for size in ((40, 12), (20, 5), (1, 1), (200, 50), (29, 6), (30, 6), (2, 24), (20, 5)) * 5:
         program.resize(*size)
     program.resize(80, 24)

@@ -1,4 +1,4 @@
-"""What a real terminal sends besides keys, and a terminal that nobody reads or that has no size."""
+"""Terminal input other than keys, stalled terminals, and terminals without a size."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ PLACE = re.compile(rb"\x1b\[(\d+);(\d+)H")
 
 
 def send(program: PtyProgram, *pieces: bytes) -> None:
-    """Send bytes as the terminal does, mostly in reads of their own."""
+    """Send bytes, each part usually in a read of its own."""
     for piece in pieces:
         os.write(program.master, piece)
         program.wait_for(lambda: unread(program) == 0, "reading")
 
 
 def pressed_until_ended(program: PtyProgram, key: str) -> bool:
-    """Whether the program has ended; if not, a key is pressed once more."""
+    """Return whether the program has ended; if not, send the key once more."""
     if program.process.poll() is None:
         program.type(key)
         return False
@@ -33,24 +33,21 @@ def pressed_until_ended(program: PtyProgram, key: str) -> bool:
 
 
 def unread(program: PtyProgram) -> int:
-    """Bytes that the program has not read yet."""
+    """Return the number of bytes that the program has not read yet."""
     answer = fcntl.ioctl(program.slave, termios.FIONREAD, struct.pack("i", 0))
     return int(struct.unpack("i", answer)[0])
 
 
 def changes(server: LoopbackServer) -> list[str]:
-    """Every request that was not a GET."""
+    """Return every request other than GET."""
     return [f"{r.method} {r.path}" for r in server.requests if r.method != "GET"]
 
 
 def quit_at_once(program: PtyProgram) -> None:
-    """Leave with one key, as only the main screen does."""
+    """Quit with one key, which works on the main screen only."""
     program.type("q")
     assert program.ended() == 0
     program.assert_as_found()
-
-
-# What is no key -------------------------------------------------------------------------------
 
 
 def test_late_terminal_replies_are_ignored(environ: dict[str, str], server: LoopbackServer) -> None:
@@ -100,14 +97,11 @@ def test_ctrl_c_quits_inside_an_unterminated_paste(environ: dict[str, str]) -> N
     with PtyProgram([PROGRAM], environ) as program:
         program.see("running")
         program.type("\x1b[200~some words")
-        # Written too early, it would be read as part of the paste.
-        ctrl_c = "\x1b[99;5u"  # as kitty tells it: the terminal itself makes no signal of that
+        # Sent too early, it would be read as part of the paste.
+        ctrl_c = "\x1b[99;5u"  # in the kitty protocol, for which the terminal sends no signal
         program.wait_for(lambda: pressed_until_ended(program, ctrl_c), "the end")
         assert program.ended() == 0
         program.assert_as_found()
-
-
-# A terminal that takes nothing ----------------------------------------------------------------
 
 
 def test_polling_continues_on_a_stalled_terminal_and_the_screen_recovers(
@@ -138,13 +132,10 @@ def test_q_quits_on_a_stalled_terminal(environ: dict[str, str]) -> None:
 
 
 def stop_draining(program: PtyProgram) -> None:
-    """Stop reading, and have the program write more than the terminal holds."""
+    """Stop reading and make the program write more than the terminal buffers."""
     program.stop_reading()
     for _ in range(100):
         send(program, b"\x0c")
-
-
-# The environment of others --------------------------------------------------------------------
 
 
 def test_the_size_comes_from_the_kernel(environ: dict[str, str]) -> None:
@@ -170,7 +161,7 @@ def test_sizes_that_end_at_the_painted_one_repaint_the_screen(environ: dict[str,
 
 
 def repainted_within(program: PtyProgram, columns: int, rows: int) -> bool:
-    """Have everything painted again; whether all of it stands within a size."""
+    """Force a full repaint; return whether all of it is within a size."""
     start, last_line = len(program.raw), b"\x1b[%d;1H" % rows
     program.type("\x0c")
     program.wait_for(lambda: last_line in program.raw[start:], "the last line")
@@ -178,7 +169,7 @@ def repainted_within(program: PtyProgram, columns: int, rows: int) -> bool:
 
 
 def within(raw: bytes, columns: int, rows: int) -> bool:
-    """Whether all that was written stands within a size."""
+    """Return whether all cursor positions in the output are within a size."""
     places = [(int(row), int(column)) for row, column in PLACE.findall(raw)]
     return bool(places) and all(row <= rows and column <= columns for row, column in places)
 

@@ -1,4 +1,4 @@
-"""The log and the failures of a job in a real terminal, read from a real server."""
+"""The log and the failures of a job in a pseudo-terminal, from a server on loopback."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ def folder(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def thumbs(account: SimulatedAccount) -> Course:
-    """A job that ended with ten failed objects and ten that were not copied."""
+    """Return a job that ended with ten failed objects and ten that were not copied."""
     courses = account.jobs()
     return next(c for c in courses if c.plan.source and c.plan.source.bucket == "thumbs")
 
 
 @pytest.fixture
 def program(environ: dict[str, str], server: LoopbackServer, folder: Path) -> Iterator[PtyProgram]:
-    """The program with that job highlighted."""
+    """Start the program with that job highlighted."""
     with PtyProgram([PROGRAM, "--interval", "2"], environ, size=SIZE, folder=folder) as running:
         running.see("412k/412k")
         go_to(running, "thumbs")
@@ -48,14 +48,14 @@ def program(environ: dict[str, str], server: LoopbackServer, folder: Path) -> It
 
 
 def go_to(program: PtyProgram, name: str) -> None:
-    """Highlight a job by the palette, and wait until that is put away."""
+    """Highlight a job with the palette and wait until the palette is closed."""
     program.type(f":go to {name}\r")
     program.wait_for(lambda: name in program.text.splitlines()[2][70:], "its details")
     program.see_no("go to")
 
 
 def marked(program: PtyProgram) -> str:
-    """The row that the cursor stands on."""
+    """Return the row under the cursor."""
     return next((line for line in program.text.splitlines() if "▌" in line), "")
 
 
@@ -83,8 +83,8 @@ def test_a_log_is_read_searched_and_saved(
     program.type("s")
     program.see("22 rows saved to ./log-thumbs")
     (saved,) = folder.iterdir()
-    told = [json.loads(line) for line in saved.read_text().splitlines()]
-    keys = [row["objectKey"] for row in told if row["logType"] == FAILED_TYPE]
+    saved_rows = [json.loads(line) for line in saved.read_text().splitlines()]
+    keys = [row["objectKey"] for row in saved_rows if row["logType"] == FAILED_TYPE]
     assert sorted(keys) == sorted(failed_keys(thumbs))
     program.type("q")
     program.see_no("22 rows")
@@ -121,7 +121,7 @@ def test_keys_are_saved_from_the_list(program: PtyProgram, thumbs: Course, folde
 
 
 def pause_elsewhere(account: SimulatedAccount, job_id: str) -> None:
-    """Pause a job as the dashboard would."""
+    """Pause a job with another client, as the dashboard does."""
     url = f"http://api/client/v4/accounts/{account.account_id}/slurper/jobs/{job_id}/pause"
     headers = {"Authorization": f"Bearer {account.token}"}
     assert account.answer(httpx.Request("PUT", url, headers=headers)).status_code == 200

@@ -1,4 +1,4 @@
-"""However the program ends, the terminal is as it was."""
+"""The terminal is restored after every way of ending and stopping the program."""
 
 import os
 import re
@@ -35,7 +35,7 @@ def test_the_mouse_is_off_by_default(environ: dict[str, str]) -> None:
     with PtyProgram([PROGRAM, "--mouse"], environ) as program:
         program.see("running")
         program.wait_for(lambda: {1000, 1003} <= program.modes(), "the mouse")
-        # A terminal that reports its size in band is asked for the mouse in pixels too.
+        # Textual requests mouse pixels too from a terminal with in-band size reports.
         program.type("\x1b[?2048;2$y")
         program.wait_for(lambda: {1016, 2048} <= program.modes(), "pixels")
         program.type("q")
@@ -148,9 +148,9 @@ sys.exit(main())
         program.wait_for(lambda: 1049 not in program.modes(), "the end")
         assert program.ended() == 70
         program.assert_as_found()
-        said = program.raw.rpartition(b"\x1b[?1049l")[2].decode()
-        found = re.search(r"this is a bug: LookupError: about \*\*\*; .* (/\S+\.txt)", said)
-        assert found, said
+        output = program.raw.rpartition(b"\x1b[?1049l")[2].decode()
+        found = re.search(r"this is a bug: LookupError: about \*\*\*; .* (/\S+\.txt)", output)
+        assert found, output
         report = Path(found[1]).read_text()
         assert "in boom" in report
         assert account.token not in report
@@ -167,7 +167,7 @@ def test_missing_credentials_leave_the_terminal_untouched(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ('theme = "slurper-drak"', ":1:1: unknown theme 'slurper-drak'; did you mean"),
         ('[keys]\n"app.qiut" = "x"', ":2:1: unknown key id 'app.qiut'; did you mean 'app.quit'?"),
@@ -178,14 +178,14 @@ def test_missing_credentials_leave_the_terminal_untouched(tmp_path: Path) -> Non
     ],
 )
 def test_an_invalid_setting_leaves_the_terminal_untouched(
-    environ: dict[str, str], tmp_path: Path, text: str, said: str
+    environ: dict[str, str], tmp_path: Path, text: str, message: str
 ) -> None:
     (tmp_path / "c.toml").write_text(text)
     arguments = [PROGRAM, "--config", "c.toml"]
     with PtyProgram(arguments, environ, size=(200, 24), folder=tmp_path) as program:
         assert program.ended() == 2
         assert b"\x1b[?" not in program.raw
-        assert f"slurper-tui: c.toml{said}" in program.text
+        assert f"slurper-tui: c.toml{message}" in program.text
 
 
 def test_rejected_credentials_end_with_one_line(environ: dict[str, str]) -> None:
@@ -199,14 +199,16 @@ def test_rejected_credentials_end_with_one_line(environ: dict[str, str]) -> None
 
 
 @pytest.mark.parametrize(
-    ("job", "said"),
+    ("job", "message"),
     [("zzz", "no job's id begins with 'zzz'"), ("a", "2 jobs' ids begin with 'a': a55956")],
 )
-def test_an_ambiguous_job_ends_with_one_line(environ: dict[str, str], job: str, said: str) -> None:
+def test_an_ambiguous_job_ends_with_one_line(
+    environ: dict[str, str], job: str, message: str
+) -> None:
     with PtyProgram([PROGRAM, job], environ) as program:
         assert program.ended() == 2
         program.assert_as_found()
-        assert f"slurper-tui: {said}" in program.text
+        assert f"slurper-tui: {message}" in program.text
 
 
 def test_only_the_named_jobs_are_shown(environ: dict[str, str]) -> None:
@@ -221,7 +223,7 @@ SHELL = ("bash", "--norc", "--noprofile", "-i")
 
 
 def stop(program: PtyProgram, how: str) -> None:
-    """Have the shell's job stopped, from within or from outside."""
+    """Stop the shell's job by key or by signal."""
     if how == "by key":
         program.type("\x1a")
     else:
@@ -335,7 +337,7 @@ def test_the_screen_needs_stdout_alone(
 
 
 def _state(pid: int) -> str:
-    """The letter that the system shows for a process; nothing when it is gone."""
+    """Return the state letter of a process; "" when it does not exist."""
     try:
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
     except FileNotFoundError:

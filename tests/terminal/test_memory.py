@@ -1,4 +1,4 @@
-"""What the program remembers from one run to the next, in a real terminal."""
+"""The history between runs of the program in a pseudo-terminal."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ FILE = Path(".local/state/slurper-tui/history.sqlite3")
 
 
 def remember(home: Path, server: LoopbackServer, ago: float, url: str | None = None) -> None:
-    """Write the history of a run that read everything `ago` seconds ago.
+    """Write the history of a run whose polls were `ago` seconds ago.
 
     url: the base URL of that run; None for the server's.
     """
@@ -35,11 +35,11 @@ def remember(home: Path, server: LoopbackServer, ago: float, url: str | None = N
 
 
 def history(environ: dict[str, str]) -> list[dict[str, object]]:
-    """What `history --json` prints."""
+    """Return the output of `history --json`."""
     words = [PROGRAM, "history", "--json"]
     done = subprocess.run(words, env=environ, capture_output=True, timeout=PATIENCE, check=True)
-    told: list[dict[str, object]] = json.loads(done.stdout)
-    return told
+    events: list[dict[str, object]] = json.loads(done.stdout)
+    return events
 
 
 @pytest.mark.parametrize("kind", [Kind.HANG, Kind.RESET, Kind.HTML])
@@ -77,7 +77,7 @@ def test_the_request_count_after_a_start_from_the_history(
 
 
 def shown_count(text: str) -> int:
-    """The number of requests in the status line; 0 if there is none."""
+    """Return the number of requests in the status line; 0 if there is none."""
     found = re.search(r"API (\d+)/1200", text)
     return int(found[1]) if found else 0
 

@@ -1,4 +1,4 @@
-"""Jobs of the same buckets as one migration, in a real terminal against a real server."""
+"""Jobs with the same buckets as one migration, in a pseudo-terminal."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def plan(number: int, bucket: str, prefix: str, *, ago: float, lasts: float) -> 
 
 @pytest.fixture
 def account() -> SimulatedAccount:
-    """A migration of three jobs, one of which is over, beside a job by itself."""
+    """Return a migration of three jobs, one of them ended, and a single job."""
     plans = [
         plan(1, "photos", "2024/", ago=3600, lasts=9000),
         plan(2, "photos", "2024/01/", ago=1800, lasts=9000),

@@ -1,4 +1,4 @@
-"""From "completed, 1,310 failed" to "all copied, receipt in the ticket", against a real server."""
+"""A retry of 1,310 failed objects and its receipt, with a server on loopback."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SECRETS = {
 
 
 class Clock:
-    """The account's clock, which can be put forward."""
+    """The account's clock, which the test can advance."""
 
     def __init__(self) -> None:
         self.ahead = 0.0
@@ -39,7 +39,7 @@ def clock() -> Clock:
 
 @pytest.fixture
 def account(clock: Clock) -> SimulatedAccount:
-    """One job, which ended ten minutes ago with 1,310 failed objects."""
+    """Return one job, which ended ten minutes ago with 1,310 failed objects."""
     source = Source("s3", "photos", endpoint="https://s3.example.com")
     plan = Plan(
         id="first",
@@ -59,7 +59,7 @@ def environ(server: LoopbackServer, tmp_path: Path) -> dict[str, str]:
 
 
 def ran(environ: dict[str, str], *words: str) -> tuple[int, str]:
-    """Run one command without a terminal; give its exit code and what it said."""
+    """Run a command without a terminal; return its exit code and its output."""
     done = subprocess.run(
         [PROGRAM, *words], env=environ, capture_output=True, text=True, timeout=60, check=False
     )
@@ -72,24 +72,24 @@ def ran(environ: dict[str, str], *words: str) -> tuple[int, str]:
 def test_from_1310_failed_to_all_copied_with_a_receipt(
     environ: dict[str, str], account: SimulatedAccount, clock: Clock, tmp_path: Path
 ) -> None:
-    code, told = ran(environ, "report", "first")
-    assert (code, told.splitlines()[2]) == (
+    code, output = ran(environ, "report", "first")
+    assert (code, output.splitlines()[2]) == (
         4,
         "**Completed · 1,310 failed · 0 not copied · 0 unaccounted**",
     )
     assert ran(environ, "retry", "first", "--yes")[0] == 0
     [again] = [course.plan for course in account.jobs() if course.plan.id != "first"]
     assert again.objects == 1310
-    code, told = ran(environ, "report", "first")
-    assert (code, told) == (2, "")
+    code, output = ran(environ, "report", "first")
+    assert (code, output) == (2, "")
     clock.ahead += 3600
-    code, told = ran(environ, "report", "first")
-    assert (code, told.splitlines()[2]) == (
+    code, output = ran(environ, "report", "first")
+    assert (code, output.splitlines()[2]) == (
         0,
         "**1,310 failed, of which 1,310 were copied by a retry: all copied**",
     )
-    assert f"`{again.id}` retries `first` for 1,310 keys: completed, 1,310 transferred" in told
-    assert ran(environ, "report", "first") == (0, told)
+    assert f"`{again.id}` retries `first` for 1,310 keys: completed, 1,310 transferred" in output
+    assert ran(environ, "report", "first") == (0, output)
     assert ran(environ, "report", "--migration", "photos:media")[0] == 0
 
     folder = tmp_path / "ticket"
@@ -108,4 +108,4 @@ def test_from_1310_failed_to_all_copied_with_a_receipt(
         program.assert_as_found()
     [saved] = folder.iterdir()
     assert "1,310 were copied by a retry: all copied" in saved.read_text()
-    assert saved.read_text() == told
+    assert saved.read_text() == output

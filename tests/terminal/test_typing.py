@@ -1,4 +1,4 @@
-"""Keys that arrive in one burst, as they do over a slow line."""
+"""Keys that arrive in one burst, as over a slow connection."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,11 +26,11 @@ def program(tmp_path: Path) -> Iterator[PtyProgram]:
 def test_input_after_a_slash_or_a_colon_is_text(program: PtyProgram, keys: str, seen: str) -> None:
     program.type(keys)
     program.see(seen)
-    assert program.process.poll() is None  # no letter of it was taken as the key that it is
+    assert program.process.poll() is None  # no letter was handled as a key binding
 
 
 def below_its_migration(text: str, bucket: str) -> bool:
-    """The cursor stands on a job below its unfolded migration."""
+    """Return whether the cursor is on a job below its unfolded migration."""
     lines = text.splitlines()
     rows = [number for number, line in enumerate(lines) if "▌" in line]
     return len(rows) == 1 and any(f"▾ {bucket}" in line for line in lines[: rows[0]])
