@@ -1,4 +1,4 @@
-"""What every test shares."""
+"""Settings and fixtures of all tests."""
 
 from __future__ import annotations
 
@@ -12,25 +12,25 @@ from hypothesis import HealthCheck, settings
 from slurper_tui.simulated.account import SimulatedAccount
 from tests.server import LoopbackServer, serve
 
-# How long an example takes says how busy the machine is, and nothing about the program.
+# No deadline: the duration of an example depends on the load of the machine.
 settings.register_profile(
     "searching", deadline=None, max_examples=500, suppress_health_check=[HealthCheck.too_slow]
 )
-# The same examples in every run: a failure is caused by a change, never by luck.
+# The same examples in every run, so that only a change of the code causes a failure.
 settings.register_profile(
     "default", settings.get_profile("searching"), derandomize=True, max_examples=50
 )
 settings.load_profile("default")
 
-# Tests started by nohup, or in a script's background, would hand that deafness down to the programs
-# that they signal.
+# nohup, or a script's background job, ignores signals; the programs that tests start would inherit
+# that.
 for _number in (signal.SIGHUP, signal.SIGQUIT, signal.SIGTERM):
     signal.signal(_number, signal.SIG_DFL)
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_xdist_auto_num_workers() -> int | None:
-    """One worker more than cores for `-n auto`: many tests wait for a screen or a terminal."""
+    """Return one worker more than cores for `-n auto`: many tests wait for a terminal."""
     if "PYTEST_XDIST_AUTO_NUM_WORKERS" in os.environ:
         return None
     return (os.cpu_count() or 1) + 1
@@ -48,6 +48,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 @pytest.fixture
 def server(account: SimulatedAccount) -> Iterator[LoopbackServer]:
-    """The account of the test on loopback."""
+    """Serve the test's account on loopback."""
     with serve(account) as running:
         yield running

@@ -1,4 +1,4 @@
-"""What an earlier run would have kept of a simulated account."""
+"""The history that an earlier run keeps of a simulated account."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from slurper_tui.simulated.jobs import Course
 
 
 class Look(NamedTuple):
-    """One sample of every job, and the jobs as they stood: what `Store.write` takes."""
+    """The jobs and one sample of each, the arguments of `Store.write`."""
 
     jobs: list[StoredJob]
     samples: list[tuple[JobKey, Recorded]]
 
 
 def look_at(account: SimulatedAccount, at: float) -> Look:
-    """Look at every job once. at: UTC seconds."""
+    """Poll every job once. at: UTC seconds."""
     courses = account.jobs()
     jobs = [_remembered(account, course, at) for course in courses]
     return Look(jobs, [(job.key, _sample(c, at)) for job, c in zip(jobs, courses, strict=True)])

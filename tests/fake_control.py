@@ -1,4 +1,4 @@
-"""A control that answers as it is told, and remembers what was asked of it."""
+"""A job control with a fixed answer that records its requests."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from slurper_tui.monitor.model.job import JobView
 
 
 class FakeControl:
-    """`answer` is what every request comes to; nothing is answered while `held` is not set.
+    """Answers every request with `answer`, as soon as `held` is set.
 
-    others: live jobs of the account that no poll has shown.
+    others: live jobs of the account that are in no snapshot.
     """
 
     def __init__(self, answer: ActionRequest | None = None) -> None:

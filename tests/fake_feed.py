@@ -1,4 +1,4 @@
-"""A feed that says what a test tells it to say, and remembers what it was asked."""
+"""A session with snapshots from the test that records its calls."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from tests.patience import PATIENCE
 
 
 class FakeFeed(Session):
-    """Snapshots pushed by hand. `seen` counts those that the face has taken in full."""
+    """A session whose snapshots the test pushes."""
 
     def __init__(self, *snapshots: Snapshot) -> None:
         self._queue: asyncio.Queue[Snapshot | Exception] = asyncio.Queue()
@@ -31,16 +31,16 @@ class FakeFeed(Session):
         self._queue.put_nowait(snapshot)
 
     async def taken(self) -> None:
-        """Wait until everything pushed has been taken in."""
+        """Wait until every pushed snapshot is processed."""
         await asyncio.wait_for(self._queue.join(), PATIENCE)
 
     async def snapshots(self) -> AsyncIterator[Snapshot]:
         while True:
-            said = await self._queue.get()
-            if isinstance(said, Exception):
+            item = await self._queue.get()
+            if isinstance(item, Exception):
                 self._queue.task_done()
-                raise said
-            yield said
+                raise item
+            yield item
             self._queue.task_done()
 
     def set_window(self, window: Window) -> None:
@@ -51,7 +51,7 @@ class FakeFeed(Session):
         return self.happened
 
     async def services(self) -> Services:
-        while self.at_hand is None:  # as long as a test gives it none, it is not there yet
+        while self.at_hand is None:  # without services from the test, they never become ready
             await asyncio.Event().wait()
         return self.at_hand
 

@@ -1,4 +1,4 @@
-"""Services whose parts a test sets one by one, and logs with given answers."""
+"""Services with parts that a test sets one by one, and logs with given answers."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ T = TypeVar("T")
 
 
 class Missing:
-    """A part that this test did not expect to be asked for."""
+    """A part that the test does not expect to be used."""
 
     def __init__(self, part: str) -> None:
         self._part = part
@@ -32,7 +32,7 @@ class Missing:
 
 
 class NoControl(Missing):
-    """Locked and unlocked, but not expected to be asked for anything."""
+    """A control that can be locked and unlocked and expects no requests."""
 
     def __init__(self) -> None:
         super().__init__("control")
@@ -46,13 +46,13 @@ class NoControl(Missing):
 
 
 class NoCreation(Missing):
-    """There are no plans, and nothing is expected to be made."""
+    """A creation service without plans that expects no new jobs."""
 
     def __init__(self) -> None:
         super().__init__("creation")
 
     async def details(self, key: JobKey) -> Job:
-        """No job is known but from the list."""
+        """Raise NotFound for every job."""
         raise NotFound(f"no job {key.job_id}")
 
     async def plans(self) -> tuple[PlanView, ...]:
@@ -65,9 +65,9 @@ class NoCreation(Missing):
 
 
 class FakeServices:
-    """`services` holds the parts as they are set then; one that is not set fails the test.
+    """Services made of the parts that are set; the use of any other part fails the test.
 
-    What the screen asks for by itself has an answer: nothing is unlocked, there are no plans.
+    The calls that the screen makes by itself have answers: locked, and no plans.
     """
 
     def __init__(self) -> None:
@@ -82,7 +82,7 @@ class FakeServices:
 
 
 class Pushed(Generic[T]):
-    """Values pushed by hand to whoever reads. open: readers that have not been closed."""
+    """Values that the test pushes to readers. open: number of readers that are not closed."""
 
     def __init__(self) -> None:
         self._queue: asyncio.Queue[T | Exception | None] = asyncio.Queue()
@@ -96,7 +96,7 @@ class Pushed(Generic[T]):
         self._queue.put_nowait(None)
 
     async def taken(self) -> None:
-        """Wait until everything pushed has been taken in."""
+        """Wait until every pushed value is processed."""
         await asyncio.wait_for(self._queue.join(), PATIENCE)
 
     async def read(self) -> AsyncIterator[T]:
@@ -114,7 +114,7 @@ class Pushed(Generic[T]):
 
 
 class FakeFailures:
-    """A reading of failures. named: the keys by log type."""
+    """A reader of failures. named: the keys by log type."""
 
     def __init__(self, named: Mapping[str, Sequence[str]] | None = None) -> None:
         self.pushed: Pushed[FailuresView] = Pushed()
@@ -135,7 +135,7 @@ class FakeFailures:
 
 
 class FakeLogs:
-    """Logs of every job alike. asked: what for, in order."""
+    """The same logs for every job. asked: the calls in order."""
 
     def __init__(self) -> None:
         self.pushed: Pushed[LogView] = Pushed()

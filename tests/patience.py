@@ -1,4 +1,4 @@
-"""How long a test waits for a condition before it fails, whatever the machine's speed."""
+"""The time limit for conditions in tests, long enough for a slow machine."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ async def until(
     pause: Callable[[float], Awaitable[object]],
     state: Callable[[], str] = str,
 ) -> None:
-    """Wait until something is true. pause: takes seconds. state: what a failure shows."""
+    """Wait for a condition. pause: sleeps for some seconds. state: described on failure."""
     deadline = time.monotonic() + PATIENCE
     while not condition():
         assert time.monotonic() < deadline, f"the condition never became true:\n{state()}"

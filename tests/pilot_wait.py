@@ -1,4 +1,4 @@
-"""Textual's Pilot waits until the event loop has nothing to do, whatever the machine's speed."""
+"""Make Textual's Pilot wait until the event loop is idle, at any speed of the machine."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ _TIMERS = 500
 
 
 def _due(loop: Any) -> bool:
-    """Whether a timer is due soon."""
+    """Return whether a timer is due soon."""
     soon = loop.time() + _DUE
     return any(not timer.cancelled() and timer.when() < soon for timer in loop._scheduled)
 
 
 def _in_threads(loop: Any) -> bool:
-    """Whether a thread of `asyncio.to_thread` is at work."""
+    """Return whether a thread of `asyncio.to_thread` is running."""
     executor = loop._default_executor
     if executor is None:
         return False
@@ -33,10 +33,10 @@ def _in_threads(loop: Any) -> bool:
 
 
 async def wait_for_idle(min_sleep: float = 0, max_sleep: float = 1) -> None:
-    """Return when two turns of the loop in a row have found nothing to do.
+    """Return after two consecutive idle iterations of the loop.
 
-    Textual's own function takes a program for idle that used little CPU within 20 ms, which is
-    also true of a busy one on a loaded machine. The parameters are Textual's, and not used.
+    Textual's own function takes low CPU use within 20 ms for idleness, which is also
+    true of a busy program on a loaded machine. The parameters are Textual's and unused.
     """
     loop: Any = asyncio.get_running_loop()
     deadline = monotonic() + PATIENCE
@@ -57,7 +57,7 @@ async def wait_for_idle(min_sleep: float = 0, max_sleep: float = 1) -> None:
 
 
 def install() -> None:
-    """Have Pilot use it, and repaint within its patience."""
+    """Replace Pilot's function, and shorten the repaint interval accordingly."""
     app.wait_for_idle = wait_for_idle  # type: ignore[attr-defined]  # imported there, not exported
     pilot.wait_for_idle = wait_for_idle  # type: ignore[attr-defined]  # likewise
     screen.UPDATE_PERIOD = 0.001  # type: ignore[misc]  # final there; read when a screen is made

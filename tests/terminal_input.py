@@ -1,4 +1,4 @@
-"""What terminals send, as random scenarios: keys with their names, and what is no key at all."""
+"""Random terminal input: keys with their names, and sequences that are not keys."""
 
 from __future__ import annotations
 
@@ -113,23 +113,23 @@ NOISE = [
 RELEASES = [b"\x1b[13;1:3u", b"\x1b[121;1:3u", b"\x1b[3;1:3~", b"\x1b[1;1:3A", b"\x1b[121;129:3u"]
 
 _LATE = b"[]P_^XO\\"
-"""Bytes that continue an ESC which came before them on a slow line."""
+"""Bytes that continue an ESC of an earlier read on a slow connection."""
 
 
 class Piece(NamedTuple):
-    """Bytes of one read. gap: seconds since the read before."""
+    """Bytes of one read. gap: seconds since the previous read."""
 
     gap: float
     data: bytes
 
 
 def typed(pieces: Iterable[Piece]) -> list[Message]:
-    """All messages that a keyboard gives for these reads; at the end it is waited for long."""
+    """Return all messages of a keyboard for these reads and a long pause after them."""
     return [message for _, messages in reads(pieces) for message in messages]
 
 
 def reads(pieces: Iterable[Piece]) -> Iterable[tuple[float, list[Message]]]:
-    """The messages of each read or time-out, with its time."""
+    """Yield the time and the messages of each read or time-out."""
     keyboard, now = Keyboard(), 1000.0
     for gap, data in (*pieces, Piece(LONG, b"")):
         now += gap
@@ -142,12 +142,12 @@ def reads(pieces: Iterable[Piece]) -> Iterable[tuple[float, list[Message]]]:
 
 
 def names(messages: Iterable[Message]) -> list[str]:
-    """The names of the keys among messages."""
+    """Return the names of the keys among messages."""
     return [message.key for message in messages if isinstance(message, Key)]
 
 
 def scenario(random: Random) -> tuple[list[Piece], list[str]]:
-    """Keys and noise in random order, cut anywhere; and the keys that have to come out."""
+    """Return keys and noise in random order, cut anywhere, and the expected keys."""
     pieces: list[Piece] = []
     expected: list[str] = []
     gap = 0.0
@@ -164,7 +164,7 @@ def scenario(random: Random) -> tuple[list[Piece], list[str]]:
 
 
 def _token(random: Random) -> tuple[bytes, Sequence[str], float]:
-    """Bytes, the keys that they stand for, and how long a pause within may be."""
+    """Return bytes, the keys that they encode, and the longest allowed pause within."""
     kind = random.randrange(5)
     if kind == 0:
         return random.choice(NOISE), (), PAUSE
@@ -177,14 +177,14 @@ def _token(random: Random) -> tuple[bytes, Sequence[str], float]:
 
 
 def _string(random: Random) -> bytes:
-    """A control string of random content."""
+    """Return a control string with random content."""
     content = bytes(random.choice(b"Py;:/?rgb \r\n0159") for _ in range(random.randint(0, 40)))
     begin = random.choice([b"\x1b]", b"\x1bP", b"\x1b_", b"\x1bX", b"\x1b^", b"\xc2\x9d", b"\x90"])
     return begin + content + random.choice([b"\x1b\\", b"\x07", b"\xc2\x9c", b"\x9c"])
 
 
 def _cut(random: Random, data: bytes, patience: float, gap: float) -> list[Piece]:
-    """Cut one token; at most one pause is longer than short, and none right after its ESC."""
+    """Cut one token with at most one long pause, which is not right after its ESC."""
     places = sorted(random.sample(range(1, len(data)), random.randint(0, len(data) - 1)))
     parts = [data[a:b] for a, b in zip([0, *places], [*places, len(data)], strict=True)]
     pieces = [Piece(SHORT if number else gap, part) for number, part in enumerate(parts)]

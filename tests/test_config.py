@@ -19,7 +19,7 @@ def load(
     file = tmp_path / "config.toml"
     if text is not None:
         file.write_text(text, encoding="utf-8")
-    return config.load(Flags(**flags), UTF8 if environ is None else environ, file)  # type: ignore[arg-type]  # each test names the flags it needs
+    return config.load(Flags(**flags), UTF8 if environ is None else environ, file)  # type: ignore[arg-type]  # each test passes the flags that it needs
 
 
 def complaint(tmp_path: Path, text: str) -> str:

@@ -19,7 +19,7 @@ ZONES = st.sampled_from([UTC, BERLIN, ZoneInfo("America/New_York"), timezone(tim
 
 
 def dashed(text: str) -> str:
-    """Our text with the hyphen that is easy to type."""
+    """Return a text with hyphens instead of dashes."""
     return text.replace("\N{EN DASH}", "-")
 
 
@@ -93,7 +93,7 @@ def test_time_left_is_positive_and_fits_its_width(low: float, high: float, at_le
 
 
 def ends(text: str) -> tuple[float, float]:
-    """Read a short text back as seconds; an open end is infinite."""
+    """Parse a short text to seconds; an open end is infinite."""
     units = {"m": MINUTE, "h": HOUR, "d": DAY, "w": 7 * DAY}
     if text == "—":
         return (0, math.inf)
@@ -125,7 +125,7 @@ def test_time_left_is_monotone(low: float, high: float, more: float) -> None:
 
 
 def at(days: float, clock: str) -> float:
-    """UTC seconds of a clock time in Berlin `days` after Thursday, the 19th of March."""
+    """Return the UTC seconds of a time in Berlin, `days` after Thursday, 19 March."""
     hour, minute = map(int, clock.split(":"))
     day = datetime(2026, 3, 19, hour, minute, tzinfo=BERLIN) + timedelta(days=days)
     return day.timestamp()

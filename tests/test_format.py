@@ -302,6 +302,6 @@ ANY = st.recursive(
 def test_json_is_strict_ascii_for_any_value(value: object, indent: int | None) -> None:
     text = fmt.as_json({"a": value, "b": [math.nan, math.inf, -math.inf, 1.5]}, indent=indent)
     assert text.isascii()
-    told = json.loads(text, parse_constant=pytest.fail)
-    assert told["b"] == [None, None, None, 1.5]
-    assert isinstance(told["a"], dict) == isinstance(value, dict)
+    decoded = json.loads(text, parse_constant=pytest.fail)
+    assert decoded["b"] == [None, None, None, 1.5]
+    assert isinstance(decoded["a"], dict) == isinstance(value, dict)

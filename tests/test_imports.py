@@ -1,4 +1,4 @@
-"""Who may import whom: the contracts, and what a running program has really loaded."""
+"""The import contracts, and the modules that a running program loads."""
 
 from __future__ import annotations
 

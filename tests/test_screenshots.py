@@ -1,4 +1,4 @@
-"""The committed screenshots show what the program shows now."""
+"""The committed screenshots match the program."""
 
 from __future__ import annotations
 
@@ -6,10 +6,10 @@ import pytest
 
 from tests.screenshots import FOLDER, SCENES, Scene, render
 
-pytestmark = pytest.mark.no_cover  # other tests measure the code that it runs
+pytestmark = pytest.mark.no_cover  # other tests cover the code that it runs
 
 
-@pytest.mark.xdist_group("screenshots")  # several share one run of the monitor
+@pytest.mark.xdist_group("screenshots")  # several scenes share one run of the monitor
 @pytest.mark.parametrize("scene", SCENES, ids=lambda scene: scene.name)
 def test_the_committed_screenshot_is_up_to_date(scene: Scene) -> None:
     drawn = render(scene)

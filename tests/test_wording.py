@@ -1,4 +1,4 @@
-"""The screen and the command line say the same about the same: failures, actions, new jobs."""
+"""The screen and the command line use the same sentences for failures, actions and new jobs."""
 
 from __future__ import annotations
 

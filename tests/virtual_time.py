@@ -1,4 +1,4 @@
-"""An event loop whose time jumps to the next thing that waits: an hour takes a moment."""
+"""An event loop whose clock jumps to the next timer, so that waiting takes no real time."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ T = TypeVar("T")
 
 
 class _Jumping(selectors.DefaultSelector):
-    """Waits for no real time at all; what would have been waited is added to the clock."""
+    """A selector that does not wait but advances the clock by the time-out."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -27,7 +27,7 @@ class _Jumping(selectors.DefaultSelector):
 
 
 class VirtualLoop(asyncio.SelectorEventLoop):
-    """A loop for code that waits for its own timers alone."""
+    """An event loop for code that waits only for timers."""
 
     def __init__(self) -> None:
         self._jumping = _Jumping()
@@ -44,7 +44,7 @@ def run(main: Coroutine[Any, Any, T]) -> T:
 
 
 def timeless(test: Callable[P, Coroutine[Any, Any, T]]) -> Callable[P, T]:
-    """Make a coroutine test one that runs in virtual time."""
+    """Decorate a coroutine test to run in virtual time."""
 
     @functools.wraps(test)
     def plain(*args: P.args, **kwargs: P.kwargs) -> T:

@@ -1,4 +1,4 @@
-"""`python -m tests.benchmarks`: every figure of the budget, side by side, in one run.
+"""`python -m tests.benchmarks`: measure every figure of the budget beside its reference.
 
 From the root of the repository, where the project is installed with its `test` extra. Takes about
 five minutes on an idle machine, a minute of which is the CPU figure's by definition.
@@ -50,7 +50,7 @@ def _measured(name: str, effort: Effort) -> list[Figure]:
 
 
 def table(figures: Sequence[Figure]) -> list[str]:
-    """A table in Markdown."""
+    """Return the figures as a Markdown table."""
     rows = [HEAD, tuple("---" for _ in HEAD), *(_row(figure) for figure in figures)]
     widths = [max(len(row[i]) for row in rows) for i in range(len(HEAD))]
     rows[1] = tuple("-" * width for width in widths)

@@ -1,6 +1,6 @@
-"""A simulated account behind a server so lean that what is measured is whoever asks it.
+"""A simulated account behind a minimal server, so that figures measure the client.
 
-`python -m tests.benchmarks.api --jobs 10 --running 10 [--still]` prints where it listens, as JSON.
+`python -m tests.benchmarks.api --jobs 10 --running 10 [--still]` prints its address as JSON.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ PLENTY = 10**9
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where an API listens, and what it wants to hear. paths: the jobs' progress documents."""
+    """The base URL and the credentials of an API. paths: of the jobs' progress documents."""
 
     url: str
     token: str
@@ -33,7 +33,7 @@ class Address:
     paths: tuple[str, ...]
 
     def environment(self) -> dict[str, str]:
-        """The variables that point a program at it."""
+        """Return the variables that point a program at this API."""
         return {
             "CLOUDFLARE_BASE_URL": self.url,
             "CLOUDFLARE_API_TOKEN": self.token,
@@ -43,7 +43,7 @@ class Address:
 
 @contextlib.contextmanager
 def serving(jobs: int, running: int = 10, *, still: bool = True) -> Iterator[Address]:
-    """An API in a process of its own. still: nothing in it moves."""
+    """Run an API in a process of its own. still: its answers never change."""
     words = ["--jobs", str(jobs), "--running", str(running), *(["--still"] if still else [])]
     process = subprocess.Popen(
         [sys.executable, "-m", "tests.benchmarks.api", *words],
@@ -54,8 +54,10 @@ def serving(jobs: int, running: int = 10, *, still: bool = True) -> Iterator[Add
     assert process.stdin is not None
     assert process.stdout is not None
     try:
-        told = json.loads(process.stdout.readline())
-        yield Address(told["url"], told["token"], told["account_id"], tuple(told["paths"]))
+        address = json.loads(process.stdout.readline())
+        yield Address(
+            address["url"], address["token"], address["account_id"], tuple(address["paths"])
+        )
     finally:
         process.stdin.close()
         process.stdout.close()
@@ -63,14 +65,14 @@ def serving(jobs: int, running: int = 10, *, still: bool = True) -> Iterator[Add
 
 
 class Answers:
-    """What is answered to which request line; a still account says the same for ever."""
+    """The answers by request target; those of a still account are made once."""
 
     def __init__(self, account: SimulatedAccount, *, still: bool) -> None:
         self._account = account
         self._known: dict[str, bytes] | None = {} if still else None
 
     def to(self, target: str) -> bytes:
-        """The whole answer to a GET, as it goes over the line."""
+        """Return the whole answer to a GET as bytes."""
         if self._known is None:
             return self._make(target)
         if target not in self._known:
@@ -87,7 +89,7 @@ class Answers:
 
 
 class Connection(asyncio.Protocol):
-    """One connection that is kept; only GETs arrive on it."""
+    """A kept connection on which only GET requests arrive."""
 
     def __init__(self, answers: Answers) -> None:
         self._answers = answers
@@ -111,15 +113,15 @@ async def _serve(account: SimulatedAccount, *, still: bool) -> None:
     server = await loop.create_server(lambda: Connection(answers), "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
     root = f"/client/v4/accounts/{account.account_id}/slurper/jobs"
-    told = {
+    printed = {
         "url": f"http://127.0.0.1:{port}/client/v4",
         "token": account.token,
         "account_id": account.account_id,
         "paths": [f"{root}/{course.plan.id}/progress" for course in account.jobs()],
     }
-    sys.stdout.write(json.dumps(told) + "\n")
+    sys.stdout.write(json.dumps(printed) + "\n")
     sys.stdout.flush()
-    await loop.run_in_executor(None, sys.stdin.read)  # whoever asked for this server is gone
+    await loop.run_in_executor(None, sys.stdin.read)  # the process that started this server is gone
 
 
 def main() -> None:

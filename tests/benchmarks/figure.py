@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """One measured row. measured: what the budget bounds, a ratio where there is a reference."""
+    """One row. measured: the value that the budget bounds; a ratio if there is a reference."""
 
     name: str
     what: str
@@ -24,5 +24,5 @@ class Figure:
 
 
 def absolute(name: str, what: str, unit: str, value: float, budget: float) -> Figure:
-    """A row without a reference."""
+    """Return a row without a reference."""
     return Figure(name, what, "", unit, value, None, value, budget)

@@ -1,4 +1,4 @@
-"""Every figure of the budget: how it is measured, beside what, and what it may be."""
+"""Every figure of the budget: its measurement, its reference and its bound."""
 
 from __future__ import annotations
 
@@ -36,19 +36,24 @@ MANY = 20_000
 CURSOR = "▌"
 
 Pair = tuple[float, float]
-"""What one run of ours took, and the reference's run beside it."""
+"""The values of one run of ours and of one run of the reference."""
 
 
 @dataclass(frozen=True, slots=True)
 class Effort:
-    """How long to look. runs: of each pair. window: of the CPU figure, seconds. home: empty."""
+    """The extent of a measurement.
+
+    runs: of each pair.
+    window: of the CPU figure, in seconds.
+    home: an empty directory.
+    """
 
     runs: int = 5
     window: float = 60.0
     home: Path = field(default_factory=lambda: Path(tempfile.gettempdir()))
 
     def environment(self, address: Address | None = None) -> dict[str, str]:
-        """A plain person's environment in a good terminal."""
+        """Return the environment of an ordinary user in a capable terminal."""
         fixed = {
             "PATH": os.environ.get("PATH", os.defpath),
             "HOME": str(self.home),
@@ -59,20 +64,18 @@ class Effort:
         return fixed | (address.environment() if address else {})
 
 
-# What stands on the screen -------------------------------------------------------------------
-
 _ROW = re.compile(r"^.{2}. (?:running|listing|stalled) .*$", re.MULTILINE)
 _PROGRESS = re.compile(r"\d[kMG]?/\d[^/]*\d")
 
 
 def all_jobs(text: str) -> bool:
-    """Ten jobs run, and each of their rows tells how far it is, migrations folded or not."""
+    """Return whether the screen shows ten running jobs, each row with its progress."""
     rows = _ROW.findall(text)
     return "10 running" in text and bool(rows) and all(map(_PROGRESS.search, rows))
 
 
 def thousand_jobs(text: str) -> bool:
-    """The last page is read, and the ten that run tell how far they are."""
+    """Return whether the last page is read and the ten running jobs have their progress."""
     return "988 ended" in text and all_jobs(text)
 
 
@@ -80,11 +83,8 @@ def one_line(text: str) -> bool:
     return "one line" in text
 
 
-# The screen ----------------------------------------------------------------------------------
-
-
 def launch(effort: Effort) -> Iterator[Figure]:
-    """From the start of the process to ten jobs with their numbers."""
+    """Measure the time from the start of the process to ten jobs with their numbers."""
     with serving(10) as api:
         pairs = in_turns(
             effort.runs,
@@ -95,7 +95,7 @@ def launch(effort: Effort) -> Iterator[Figure]:
 
 
 def launch_of_many(effort: Effort) -> Iterator[Figure]:
-    """The same with twenty pages, without what the API itself takes for them."""
+    """Measure the launch with twenty pages, less the time of the API for them."""
     with serving(10) as few, serving(1000) as many:
         pages = PAGES * _page_seconds(many)
         pairs = in_turns(
@@ -108,7 +108,7 @@ def launch_of_many(effort: Effort) -> Iterator[Figure]:
 
 
 def remembered(effort: Effort) -> Iterator[Figure]:
-    """To ten remembered jobs, and to ten among a thousand, while the API never answers."""
+    """Measure the launch to the jobs of a history, while the API never answers."""
     yield _remembered(effort, 10, 1.25)
     yield _remembered(effort, 1000, 1.5)
 
@@ -125,13 +125,13 @@ def _remembered(effort: Effort, jobs: int, budget: float) -> Figure:
 
 
 def _first_appears(effort: Effort, api: Address, shown: Callable[[str], bool]) -> float:
-    """The launch of a program that has never run before: it remembers nothing."""
+    """Return the seconds of a launch without a history."""
     forget(effort)
     return _appears([PROGRAM], effort.environment(api), shown)
 
 
 def forget(effort: Effort) -> None:
-    """Let the next run be the first one: nothing is remembered, and no view was chosen."""
+    """Delete the history and the saved view, so that the next run is like the first one."""
     shutil.rmtree(effort.home / ".local", ignore_errors=True)
 
 
@@ -143,7 +143,7 @@ def _appears(
 
 
 def _page_seconds(api: Address) -> float:
-    """What a bare client needs for one page, from asking to its values."""
+    """Return the seconds that a bare client takes for one decoded page."""
     url = f"{api.url}/accounts/{api.account_id}/slurper/jobs"
     headers = {"Authorization": f"Bearer {api.token}"}
     times = []
@@ -156,7 +156,7 @@ def _page_seconds(api: Address) -> float:
 
 
 def memory(effort: Effort) -> Iterator[Figure]:
-    """What stays in memory two rounds after the start."""
+    """Measure the resident memory two rounds after the start."""
     settle = 2 * INTERVAL + 1
     with serving(10, still=False) as api:
         pairs = []
@@ -172,7 +172,7 @@ def memory(effort: Effort) -> Iterator[Figure]:
 
 
 def written(effort: Effort) -> Iterator[Figure]:
-    """Bytes to the terminal in a round: ten jobs that move at two sizes, and ten that do not."""
+    """Measure the bytes written per round: moving jobs at two sizes, and jobs that do not move."""
     rounds = max(2, round(min(effort.window, 30.0) / INTERVAL))
     with serving(10, still=False) as moving, serving(10) as still, ExitStack() as stack:
         runs = [
@@ -181,7 +181,7 @@ def written(effort: Effort) -> Iterator[Figure]:
         ]
         for run in runs:
             run.seconds_until(all_jobs)
-        # The first rounds still learn: rates appear, and what grows is known to grow.
+        # In the first rounds rates appear and totals are found to grow.
         _watch_all(runs, 2.5 * INTERVAL)
         marks = [len(run.chunks) for run in runs]
         _watch_all(runs, rounds * INTERVAL)
@@ -204,7 +204,7 @@ def _watch_all(runs: Sequence[TerminalRun], seconds: float) -> None:
 
 
 def key(effort: Effort) -> Iterator[Figure]:
-    """From a key to the last byte of the picture that it makes."""
+    """Measure the time from a key to the last byte that it causes."""
     with serving(10) as few, serving(1000) as many:
         pairs = in_turns(
             max(2, effort.runs // 2),
@@ -215,7 +215,7 @@ def key(effort: Effort) -> Iterator[Figure]:
 
 
 def _cursor_down(effort: Effort, api: Address, shown: Callable[[str], bool]) -> float:
-    """The median over five times eight rows down and back to the top, every job by itself."""
+    """Return the median over five times eight rows down from the top, migrations unfolded."""
     times = []
     forget(effort)
     with TerminalRun([PROGRAM], effort.environment(api)) as run:
@@ -230,7 +230,7 @@ def _cursor_down(effort: Effort, api: Address, shown: Callable[[str], bool]) -> 
 
 
 def key_while_loading(effort: Effort) -> Iterator[Figure]:
-    """The worst of the keys that are pressed all the time while 20,000 jobs are read."""
+    """Measure the slowest key while 20,000 jobs are read."""
     forget(effort)
     worst = 0.0
     with serving(MANY) as api, TerminalRun([PROGRAM], effort.environment(api)) as run:
@@ -245,7 +245,7 @@ def key_while_loading(effort: Effort) -> Iterator[Figure]:
 
 
 def cpu(effort: Effort) -> Iterator[Figure]:
-    """CPU of the monitor and of a shell loop, side by side."""
+    """Measure the CPU time of the monitor beside that of a shell loop."""
     rounds = max(1, round(effort.window / INTERVAL))
     with serving(10, still=False) as api:
         loop = subprocess.Popen(["sh", "-c", _curl_loop(api)], env=effort.environment(api))
@@ -265,7 +265,7 @@ def cpu(effort: Effort) -> Iterator[Figure]:
 
 
 def log(effort: Effort) -> Iterator[Figure]:
-    """Bytes and CPU with the log of a running job open and following."""
+    """Measure bytes and CPU time while the log of a running job is followed."""
     rounds = max(1, round(effort.window / INTERVAL))
     forget(effort)
     with serving(10, still=False) as api:
@@ -277,20 +277,17 @@ def log(effort: Effort) -> Iterator[Figure]:
 
 
 def _curl_loop(api: Address) -> str:
-    """What somebody types who has only a shell."""
+    """Return a shell loop that polls the same documents with curl."""
     root = api.url.removesuffix("/client/v4")
     curl = f"curl -s -H {shlex.quote(f'Authorization: Bearer {api.token}')}"
     urls = " ".join(root + path for path in api.paths)
     return f"while :; do for u in {urls}; do {curl} $u >/dev/null; done; sleep {INTERVAL:g}; done"
 
 
-# Requests and lines --------------------------------------------------------------------------
-
-
 def hundred(effort: Effort) -> Iterator[Figure]:
-    """A round of a hundred progress requests."""
+    """Measure a round of a hundred progress requests."""
     with serving(100, running=100) as api:
-        told = subprocess.run(
+        done = subprocess.run(
             [sys.executable, "-m", "tests.benchmarks.rounds", str(3 * effort.runs)],
             input=json.dumps(api.paths),
             env={**effort.environment(api), "PYTHONPATH": os.getcwd()},
@@ -299,12 +296,12 @@ def hundred(effort: Effort) -> Iterator[Figure]:
             check=True,
             timeout=PATIENCE,
         )
-    pairs = [(mine, bare) for mine, bare in json.loads(told.stdout)]
+    pairs = [(mine, bare) for mine, bare in json.loads(done.stdout)]
     yield _ratio("round", "a round of 100 requests", "bare httpx, ten workers", "ms", pairs, 1.25)
 
 
 def help_text(effort: Effort) -> Iterator[Figure]:
-    """The command's help, and an interpreter that does nothing."""
+    """Measure `--help` beside an interpreter that does nothing."""
     environ = effort.environment()
     pairs = in_turns(
         4 * effort.runs,
@@ -315,7 +312,7 @@ def help_text(effort: Effort) -> Iterator[Figure]:
 
 
 def jobs_as_json(effort: Effort) -> Iterator[Figure]:
-    """Ten jobs printed once, and a bare script that prints the same."""
+    """Measure `jobs --json` beside a bare script with the same output."""
     with serving(10) as api:
         environ = effort.environment(api)
         pairs = in_turns(
@@ -333,12 +330,12 @@ def _runs(words: Sequence[str], environ: Mapping[str, str]) -> float:
 
 
 def forecast(effort: Effort) -> Iterator[Figure]:
-    """When jobs will be done, beside what others say. The traces are always the same."""
+    """Measure the accuracy of the forecast beside other programs, on fixed traces."""
     yield from estimators.forecast()
 
 
 def history(effort: Effort) -> Iterator[Figure]:
-    """A month of one job: the room that it takes, and how soon it is there again."""
+    """Measure the size of a month of one job's history and the time to read it."""
     with month(effort.home) as kept:
         what = f"{DAYS} days of a job every {INTERVAL:.0f} s, on disk at most"
         yield absolute("history", what, "MB", kept.largest / 10**6, 20)
@@ -348,8 +345,6 @@ def history(effort: Effort) -> Iterator[Figure]:
     yield _ratio("history-picture", "all of it, for a picture", beside, "ms", pictures, 3.0)
     yield _ratio("history-samples", "all of it, every sample", beside, "ms", wholes, 3.0)
 
-
-# Together ------------------------------------------------------------------------------------
 
 MEASURES: Mapping[str, Callable[[Effort], Iterator[Figure]]] = {
     "launch": launch,
@@ -367,11 +362,11 @@ MEASURES: Mapping[str, Callable[[Effort], Iterator[Figure]]] = {
     "forecast": forecast,
     "history": history,
 }
-"""What `--only` names; `bytes` and `history` give three figures each, `forecast` seven."""
+"""Measurements by the names for `--only`; some yield several figures."""
 
 
 def in_turns(runs: int, ours: Callable[[], float], reference: Callable[[], float]) -> list[Pair]:
-    """Measure both again and again, each going first every other time, after a run for nothing."""
+    """Measure pairs after one warm-up run; each side goes first in every other pair."""
     ours(), reference()
     pairs = []
     for number in range(runs):
@@ -391,7 +386,7 @@ def _ratio(
     pairs: Sequence[Pair],
     budget: float,
 ) -> Figure:
-    """Medians of both, and the median of the ratios of each pair. Pairs of seconds for ms."""
+    """Return the medians of both sides and of their ratio. For ms, pairs are in seconds."""
     scale = 1000.0 if unit == "ms" else 1.0
     return Figure(
         name=name,
@@ -407,6 +402,6 @@ def _ratio(
 
 @contextmanager
 def effort_for(runs: int, window: float) -> Iterator[Effort]:
-    """An effort with an empty home directory of its own."""
+    """Yield an effort with an empty home directory."""
     with tempfile.TemporaryDirectory() as home:
         yield Effort(runs, window, Path(home))

@@ -1,4 +1,4 @@
-"""A month of one job in a history, written in virtual time as the monitor would have written it."""
+"""A month of one job in a history, written as the monitor writes it, in virtual time."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ ROWS = "SELECT at, objects, transferred, skipped, failed, status, after_gap, sta
 
 
 class Month:
-    """What is kept of it. largest: bytes on disk at the worst moment, the log included."""
+    """The history of the month. largest: peak bytes on disk, with the write-ahead log."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
@@ -40,31 +40,31 @@ class Month:
         [[self.rows]] = self._bare.execute("SELECT count(*) FROM samples")
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         self._loop.run_until_complete(self._recorder.close())
         self._loop.close()
         self._bare.close()
 
     def picture(self) -> float:
-        """Seconds until all of it is there as a picture needs it, through the writer's thread."""
+        """Return the seconds to read it for a chart, through the writer's thread."""
         started = time.perf_counter()
         step = step_of(Window.ALL, BEGUN, NOW)
-        told = self._loop.run_until_complete(self._recorder.last_of_each(JOB.key, 0.0, step))
-        trace = trace_of(JOB.key, Window.ALL, NOW, BEGUN, told)
+        samples = self._loop.run_until_complete(self._recorder.last_of_each(JOB.key, 0.0, step))
+        trace = trace_of(JOB.key, Window.ALL, NOW, BEGUN, samples)
         seconds = time.perf_counter() - started
         assert len(trace.points) > DAYS
         return seconds
 
     def whole(self) -> float:
-        """Seconds until every sample is there as one of ours."""
+        """Return the seconds to read every sample as a value."""
         started = time.perf_counter()
-        told = self._loop.run_until_complete(self._recorder.samples(JOB.key))
+        samples = self._loop.run_until_complete(self._recorder.samples(JOB.key))
         seconds = time.perf_counter() - started
-        assert len(told) == self.rows
+        assert len(samples) == self.rows
         return seconds
 
     def bare(self) -> float:
-        """Seconds for the job's rows as sqlite3 gives them."""
+        """Return the seconds to read the job's rows with sqlite3 alone."""
         started = time.perf_counter()
         rows = self._bare.execute(f"{ROWS} WHERE job = 1 ORDER BY at").fetchall()
         seconds = time.perf_counter() - started
@@ -74,7 +74,7 @@ class Month:
 
 @contextmanager
 def month(folder: Path) -> Iterator[Month]:
-    """A month in a new file, until the end."""
+    """Yield a month in a new file."""
     kept = Month(folder / "history.sqlite3")
     try:
         yield kept
@@ -83,12 +83,12 @@ def month(folder: Path) -> Iterator[Month]:
 
 
 def _write(store: Store) -> int:
-    """Write it hour by hour, the last hour poll by poll; return the most bytes that it took."""
+    """Write it hour by hour, the last hour poll by poll; return the peak bytes on disk."""
     largest = 0
     for begin in range(0, DAYS * 24 * HOUR, HOUR):
-        told = [_sample(at) for at in range(begin, begin + HOUR, EVERY)]
+        samples = [_sample(at) for at in range(begin, begin + HOUR, EVERY)]
         last_hour = begin + HOUR == DAYS * 24 * HOUR
-        for some in [[each] for each in told] if last_hour else [told]:
+        for some in [[each] for each in samples] if last_hour else [samples]:
             store.write([JOB], [(JOB.key, each) for each in some])
         largest = max(largest, _on_disk(store))
         while begin % THIN_SECONDS == 0 and store.thin(BEGUN + begin + HOUR):
@@ -97,13 +97,13 @@ def _write(store: Store) -> int:
 
 
 def _on_disk(store: Store) -> int:
-    """Bytes of the file and of what stands beside it."""
+    """Return the bytes of the file and of its journal files."""
     assert store.path is not None
     return sum(file.stat().st_size for file in store.path.parent.iterdir())
 
 
 def _sample(at: int) -> Recorded:
-    """A billion objects over the month; stalls every day, a pause a week, a gap every night."""
+    """Return a sample: 10**9 objects in the month, daily stalls, weekly pauses, nightly gaps."""
     stalled = at // HOUR % 24 == 3
     status = "paused" if at // (24 * HOUR) % 7 == 6 and at // HOUR % 24 == 12 else "running"
     counts = Counts(10**9, at * 350, at // 7, at // 100)

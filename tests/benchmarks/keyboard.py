@@ -1,8 +1,8 @@
-"""`python -m tests.benchmarks.keyboard --seconds 3600`: random input for so many seconds of CPU.
+"""`python -m tests.benchmarks.keyboard --seconds 3600`: random input for a time in CPU seconds.
 
-Each sequence is either a mixture of keys and noise, cut anywhere, whose keys are known, or random
-bytes and fragments, after which Ctrl-C has to be heard. The first that goes wrong is printed with
-its number and ends the run with 1; `--first` begins with that number.
+Each sequence is either a mixture of keys and noise, cut anywhere, with expected keys, or random
+bytes and fragments, after which Ctrl-C must be recognised. The first failure is printed with its
+number and ends the run with exit code 1; `--first` starts with that number.
 """
 
 from __future__ import annotations
@@ -51,7 +51,7 @@ def main() -> int:
 
 
 def _try(random: Random) -> tuple[list[Piece], str]:
-    """One sequence, and what is wrong with what came of it; "" for nothing."""
+    """Return one sequence, and a description of its failure; "" for none."""
     if random.random() < 0.5:
         pieces, expected = scenario(random)
         known = True
@@ -66,7 +66,7 @@ def _try(random: Random) -> tuple[list[Piece], str]:
 
 
 def _soup(random: Random) -> list[Piece]:
-    """Random bytes and fragments of known sequences, then Ctrl-C by itself."""
+    """Return random bytes and fragments of known sequences, then a separate Ctrl-C."""
     pieces = [Piece(random.choice(_GAPS), _chunk(random)) for _ in range(random.randint(0, 12))]
     return [*pieces, Piece(random.choice(_GAPS), random.choice(_CTRL_C))]
 

@@ -1,4 +1,4 @@
-"""What it costs to have a job's log open, following, beside the polls."""
+"""The cost of following a job's log."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ WARM_UP = 20.0
 
 
 class Cost(NamedTuple):
-    """Bytes to the terminal in a round, and CPU seconds beside those of another program."""
+    """Bytes to the terminal per round, and CPU seconds of ours and of another program."""
 
     written: float
     pair: tuple[float, float]
@@ -30,7 +30,7 @@ def followed(
     rounds: int,
     interval: float,
 ) -> Cost:
-    """Follow a log of some 900 rows, once it is read, for so many rounds, beside a shell's loop."""
+    """Follow a log of about 900 rows for some rounds, beside a shell loop."""
     loop = subprocess.Popen(["sh", "-c", beside(api)], env=environ)
     try:
         with TerminalRun([program], environ, (80, 24)) as run:

@@ -1,4 +1,4 @@
-"""`python -m tests.benchmarks.paths`: how many functions and files a value passes on its way.
+"""`python -m tests.benchmarks.paths`: the functions and files on the paths of three values.
 
 A path begins at a first point and ends at a last one; between them lies the time traced. A named
 function of the program (no lambda, no comprehension) lies on the path if it is on the call stack at
@@ -70,7 +70,7 @@ class Point(NamedTuple):
 
 @dataclass
 class Tracer:
-    """Collects the functions on a path from `begin` to `end`. marks: empty until they are known.
+    """Collects the functions on a path from `begin` to `end`. marks: empty until the first point.
 
     all: the functions on the path and the readers beside it.
     """
@@ -83,12 +83,12 @@ class Tracer:
     _given: set[FrameType] = field(default_factory=set)
 
     def begin(self) -> None:
-        """The first point: what stands on the stack, and the functions called from now on."""
+        """Start at the first point: add the call stack, then trace the functions called."""
         self._take_stack(sys._getframe(1))
         sys.setprofile(self._event)
 
     def end(self) -> None:
-        """The last point."""
+        """Stop at the last point."""
         sys.setprofile(None)
         if not self.ended:
             self.ended = True
@@ -127,7 +127,7 @@ class Tracer:
 
 
 def _point(code: CodeType) -> Point | None:
-    """The function of this code; None for others' code and for what has no name."""
+    """Return the function of this code; None for other packages and unnamed functions."""
     if not code.co_filename.startswith(_PRODUCT) or code.co_name.startswith("<"):
         return None
     return Point(code.co_filename.removeprefix(_PRODUCT + "/"), code.co_qualname)
@@ -139,14 +139,14 @@ def _returns_nothing(frame: FrameType, value: object) -> bool:
 
 
 def _arguments(frame: FrameType) -> list[object]:
-    """The arguments of a call, `self` apart."""
+    """Return the arguments of a call without `self`."""
     code = frame.f_code
     names = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
     return [frame.f_locals.get(name) for name in names if name != "self"]
 
 
 def _parts(value: object) -> list[object]:
-    """What a collection or a record holds."""
+    """Return the items of a collection or the fields of a record."""
     if isinstance(value, Mapping):
         return [*value.keys(), *value.values()]
     if isinstance(value, (list, tuple, set, frozenset)):
@@ -159,7 +159,7 @@ def _parts(value: object) -> list[object]:
 
 
 class Tap:
-    """Answers of simulated accounts; each is shown to `seen` with its request."""
+    """A transport that passes each request and its response to `seen`."""
 
     def __init__(
         self, answers: httpx.BaseTransport, seen: Callable[[httpx.Request, httpx.Response], None]
@@ -174,7 +174,7 @@ class Tap:
 
 
 async def percent_cell() -> Tracer:
-    """From the answer with a job's progress to the row in the hands of Textual."""
+    """Trace from the answer with a job's progress to the row given to Textual."""
     tracer = Tracer()
     async with watched(write=False) as watch:
         await watch.go_to(lambda view: view.status == "running")
@@ -200,7 +200,7 @@ async def percent_cell() -> Tracer:
 
 
 async def pause_key() -> Tracer:
-    """From the key `P`, with its confirmation, to the PUT."""
+    """Trace from the key `P`, with its confirmation, to the PUT."""
     tracer = Tracer(marks=("pause",))
 
     def seen(request: httpx.Request, response: httpx.Response) -> None:
@@ -220,7 +220,7 @@ async def pause_key() -> Tracer:
 
 
 def failed_keys() -> Tracer:
-    """From the answer with a log to an object's key on stdout."""
+    """Trace from the answer with a log to an object's key on stdout."""
     tracer = Tracer()
     account = SimulatedAccount(jobs=8)
     job = next(job for job in account.jobs() if job.plan.failed)
@@ -247,7 +247,7 @@ def failed_keys() -> Tracer:
 
 
 def _tap(watch: Watched, seen: Callable[[httpx.Request, httpx.Response], None]) -> None:
-    watch._answers = Tap(watch._answers, seen)  # type: ignore[assignment]  # what is used of it
+    watch._answers = Tap(watch._answers, seen)  # type: ignore[assignment]  # has the method that is used
 
 
 def _report(name: str, tracer: Tracer, functions: int, files: int) -> None:

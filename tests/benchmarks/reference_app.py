@@ -1,4 +1,4 @@
-"""The least that a Textual app can be: one line on the screen."""
+"""A minimal Textual app: one line on the screen."""
 
 from textual.app import App, ComposeResult
 from textual.widgets import Static

@@ -1,4 +1,4 @@
-"""The least that prints every job with its progress as JSON: httpx and a loop."""
+"""A minimal script that prints every job with its progress as JSON."""
 
 import json
 import os
@@ -20,8 +20,8 @@ def main() -> None:
             jobs += page
             if not page:
                 break
-        told = [job | client.get(f"{url}/{job['id']}/progress").json()["result"] for job in jobs]
-    sys.stdout.write(json.dumps(told) + "\n")
+        printed = [job | client.get(f"{url}/{job['id']}/progress").json()["result"] for job in jobs]
+    sys.stdout.write(json.dumps(printed) + "\n")
 
 
 if __name__ == "__main__":

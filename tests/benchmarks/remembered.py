@@ -1,4 +1,4 @@
-"""Launching with a history: the last known jobs stand on the screen before any answer comes."""
+"""Launches with a history: its jobs are on the screen before any answer."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from tests.earlier import look_at
 
 FILE = Path(".local/state/slurper-tui/history.sqlite3")
 AGE = 3600.0
-"""Seconds since the last look."""
+"""Seconds since the last poll in the history."""
 
 
 @contextlib.contextmanager
 def silent() -> Iterator[str]:
-    """An API that takes connections and never answers; its base URL."""
+    """Run an API that accepts connections and never answers; yield its base URL."""
     with socket.create_server(("127.0.0.1", 0), backlog=64) as listener:
         yield f"http://127.0.0.1:{listener.getsockname()[1]}/client/v4"
 
 
 @contextlib.contextmanager
 def known_account(home: Path, jobs: int) -> Iterator[Address]:
-    """An API that never answers, and a history in `home` that knows its jobs; ten run."""
+    """Run an API that never answers, with a history of its jobs in `home`; ten are running."""
     now = time.time() - AGE
     account = SimulatedAccount(0, lambda: now, jobs=jobs, running=10)
     with silent() as url:

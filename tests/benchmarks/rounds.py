@@ -1,4 +1,4 @@
-"""A hundred progress requests, by our client and loop and by bare httpx, in turns.
+"""A hundred progress requests, by our client and by bare httpx, in turns.
 
 Run by the benchmarks in a process of its own, with the API in its environment and the jobs' paths
 on standard input; prints seconds as JSON: [[ours, bare], ...].
@@ -26,7 +26,7 @@ from tests.monitor.inline_history import InlineHistory
 
 
 class Stopwatch(SlurperClient):
-    """A client that notes when the first progress is asked for."""
+    """A client that records the time of the first progress request."""
 
     first = 0.0
 
@@ -36,7 +36,7 @@ class Stopwatch(SlurperClient):
 
 
 async def ours(client: Stopwatch, account_id: str, jobs: int) -> float:
-    """Seconds from the first progress request to the snapshot that holds every answer."""
+    """Return the seconds from the first progress request to the complete snapshot."""
     client.first = 0.0
     monitor = Monitor(client, [account_id], StoredHistory(InlineHistory()), eager=True)
     snapshots = cast("AsyncGenerator[Snapshot, None]", monitor.snapshots())
@@ -50,19 +50,19 @@ async def ours(client: Stopwatch, account_id: str, jobs: int) -> float:
 
 
 async def bare(client: httpx.AsyncClient, urls: Sequence[str]) -> float:
-    """Seconds for the same documents with ten workers over one queue."""
-    queue, told = list(urls), []
+    """Return the seconds for the same documents with ten workers on one queue."""
+    queue, results = list(urls), []
 
     async def work() -> None:
         while queue:
             response = await client.get(queue.pop(0))
             response.raise_for_status()
-            told.append(response.json()["result"])
+            results.append(response.json()["result"])
 
     started = time.perf_counter()
     await asyncio.gather(*(work() for _ in range(WORKERS)))
     took = time.perf_counter() - started
-    assert len(told) == len(urls)
+    assert len(results) == len(urls)
     return took
 
 

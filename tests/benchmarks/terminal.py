@@ -1,7 +1,7 @@
-"""A program in a terminal of ours: what it wrote and when, and what it cost.
+"""A program in a pseudo-terminal: its output with times, its memory and its CPU time.
 
-Bytes are stamped as they are read and drawn by pyte only later, in a silence, so that drawing
-delays no stamp. Linux only: memory and CPU are read from /proc.
+Bytes get a time when they are read. pyte draws them later, when no output arrives, so that drawing
+does not delay the times. Linux only: memory and CPU are read from /proc.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _QUESTIONS = re.compile(
     rb"\x1b\[\?(?P<mode>\d+)\$p|\x1b\[(?P<place>6)n|\x1b\[(?P<device>0?)c|\x1b\[\?(?P<keys>u)"
     rb"|\x1b\](?P<colour>1[01]);\?(?:\x07|\x1b\\)"
 )
-# What pyte takes for text: private key modes, questions about modes, and strings for the terminal.
+# Sequences that pyte prints as text: private key modes, mode queries and control strings.
 _FOREIGN_TO_PYTE = re.compile(
     rb"\x1b\[[<>=][\d;]*[a-z]|\x1b\[\?[\d;]*\$p|\x1bP[^\x1b]*\x1b\\|\x1b\[\?u"
 )
@@ -39,14 +39,14 @@ _TICKS = os.sysconf("SC_CLK_TCK")
 
 
 class Chunk(NamedTuple):
-    """Bytes that were read at once. at: seconds, of `time.perf_counter`."""
+    """Bytes of one read. at: seconds of `time.perf_counter`."""
 
     at: float
     data: bytes
 
 
 class TerminalRun:
-    """One run of a program, from its start to its end; a context that ends it by force."""
+    """One run of a program; the context kills it at the end."""
 
     def __init__(
         self, words: Sequence[str], environ: Mapping[str, str], size: tuple[int, int] = (120, 40)
@@ -86,16 +86,14 @@ class TerminalRun:
             self._read(0.01)
         os.close(self._terminal)
 
-    # Looking ----------------------------------------------------------------------------------
-
     @property
     def text(self) -> str:
-        """What stands on the screen after all that was read."""
+        """The text on the screen after all output so far."""
         self._draw()
         return "\n".join(self._screen.display)
 
     def seconds_until(self, shown: Callable[[str], bool]) -> float:
-        """Seconds from the start to the read with which the screen's text came to fit."""
+        """Return the seconds from the start to the read that made `shown` true."""
         deadline = self.started + PATIENCE
         while True:
             if not self._read(SILENCE):
@@ -107,14 +105,14 @@ class TerminalRun:
                 raise TimeoutError(f"this is all that came:\n{self.text}")
 
     def watch(self, seconds: float) -> list[Chunk]:
-        """Read for so long; what came."""
+        """Read for some seconds; return the output."""
         mark, end = len(self.chunks), time.perf_counter() + seconds
         while (left := end - time.perf_counter()) > 0:
             self._read(left)
         return self.chunks[mark:]
 
     def press(self, key: bytes) -> float:
-        """Press a key in a silence; seconds until the last byte that it caused."""
+        """Send a key when no output arrives; return the seconds to the last byte that it causes."""
         while self._read(SILENCE):
             pass
         mark, pressed = len(self.chunks), time.perf_counter()
@@ -126,7 +124,7 @@ class TerminalRun:
         return self.chunks[-1].at - pressed if len(self.chunks) > mark else 0.0
 
     def seconds_to_move(self, key: bytes, sign: str) -> float:
-        """Press a key, also while much else is written; seconds until a sign stands elsewhere."""
+        """Send a key, also during other output; return the seconds until a sign changes its row."""
         self._draw()
         before, pressed = self._row_of(sign), time.perf_counter()
         os.write(self._terminal, key)
@@ -141,19 +139,15 @@ class TerminalRun:
     def _row_of(self, sign: str) -> int | None:
         return next((y for y, line in enumerate(self._screen.display) if sign in line), None)
 
-    # Costs ------------------------------------------------------------------------------------
-
     @property
     def resident(self) -> int:
-        """Bytes of memory that the program has in use."""
+        """Resident memory of the program in bytes."""
         with open(f"/proc/{self.pid}/status", encoding="ascii") as status:
             line = next(line for line in status if line.startswith("VmRSS:"))
         return int(line.split()[1]) * 1024
 
-    # Reading and drawing ----------------------------------------------------------------------
-
     def _read(self, seconds: float) -> bool:
-        """Wait for bytes, at most so long; whether any came."""
+        """Wait some seconds for output; return whether any arrived."""
         if not self._open:
             time.sleep(max(0.0, seconds))
             return False
@@ -171,20 +165,20 @@ class TerminalRun:
         return True
 
     def _answer(self, data: bytes) -> None:
-        """Answer as a good terminal does: it can synchronise its output."""
-        heard, end = self._tail + data, 0
-        for question in _QUESTIONS.finditer(heard):
+        """Answer queries as a terminal with synchronised output does."""
+        received, end = self._tail + data, 0
+        for question in _QUESTIONS.finditer(received):
             end = question.end()
             os.write(self._terminal, self._reply(question))
-        rest = heard[end:]
+        rest = received[end:]
         start = rest.rfind(b"\x1b", -32)
         self._tail = rest[start:] if start >= 0 else b""
 
     def _reply(self, question: re.Match[bytes]) -> bytes:
         kind = question.lastgroup
         if kind == "mode":
-            known = 2 if question["mode"] == b"2026" else 0
-            return b"\x1b[?%b;%d$y" % (question["mode"], known)
+            state = 2 if question["mode"] == b"2026" else 0
+            return b"\x1b[?%b;%d$y" % (question["mode"], state)
         if kind == "colour":
             return b"\x1b]%b;rgb:0000/0000/0000\x1b\\" % question["colour"]
         return {"place": b"\x1b[1;1R", "device": b"\x1b[?62;22c", "keys": b"\x1b[?0u"}[kind or ""]
@@ -201,7 +195,7 @@ class TerminalRun:
 
 
 def cpu_seconds(pid: int) -> float:
-    """Seconds of CPU that a process and its children that have ended took so far."""
+    """Return the CPU seconds of a process and its ended children so far."""
     with open(f"/proc/{pid}/stat", encoding="utf-8", errors="replace") as stat:
         fields = stat.read().rpartition(")")[2].split()
     return sum(map(int, fields[11:15])) / _TICKS

@@ -50,7 +50,7 @@ _STATUS = _one_of("running", "paused", "aborted", "completed")
 
 
 def _places(in_answer: bool) -> list[tuple[str, Schema]]:
-    """The three kinds of source with their properties. in_answer: without region, as in answers."""
+    """Return the three kinds of source with their properties. in_answer: without region."""
     common = {"bucket": _TEXT, "pathPrefix": _MAYBE, "keys": _KEYS}
     s3 = {**common, "endpoint": _ENDPOINT, **({} if in_answer else {"region": _MAYBE})}
     return [("s3", s3), ("gcs", common), ("r2", {**common, "jurisdiction": _PLACE})]
@@ -153,7 +153,7 @@ def _parameters(method: str, path: str) -> list[Schema]:
 
 
 def _envelope(good: bool, result: Schema | None = None) -> Schema:
-    """The envelope of an answer; its four parts are required, as the account sends them."""
+    """Return the schema of an envelope; its four properties are required."""
     error = _object(("code", "message"), code={**_NUMBER, "minimum": 1000}, message=_TEXT)
     return _object(
         ("success", "errors", "messages", "result"),

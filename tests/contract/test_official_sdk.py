@@ -1,4 +1,4 @@
-"""The official SDK, in its strict mode, understands every answer of the simulated account."""
+"""The official SDK in strict mode accepts every answer of the simulated account."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ from slurper_tui.simulated.account import Fault, Kind, SimulatedAccount, Simulat
 from tests.contract.openapi import document
 from tests.server import LoopbackServer, serve
 
-pytestmark = pytest.mark.no_cover  # hundreds of requests; tests/simulated measures each kind
+pytestmark = pytest.mark.no_cover  # hundreds of requests; tests/simulated covers each kind
 
 _EXAMPLES = 12
 _ROOT = Path(__file__).parents[2]
@@ -50,7 +50,7 @@ def test_schemathesis_finds_no_failure(
     assert run.returncode == 0, run.stdout + run.stderr
     assert "11 selected / 12 total" in run.stdout
     assert asked > 300
-    # Its requests changed jobs; they were not all refused.
+    # Some requests changed jobs, so not all were refused.
     statuses = {course.status(time.time()) for course in account.jobs()}
     assert statuses == {"running", "paused", "aborted", "completed"}
 

@@ -1,4 +1,4 @@
-"""`python -m tests.benchmarks.estimators`: the forecast beside others', trace by trace."""
+"""`python -m tests.benchmarks.estimators`: compare our forecast with those of other programs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Ours and the others over all kinds of traces, and what ours must reach."""
+"""Our estimator and those of other programs on all kinds of traces."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from tests.benchmarks.estimators.peers import PEERS, REFERENCES
 from tests.benchmarks.estimators.traces import KINDS
 
 SEEDS = (201, 202, 203, 204, 205, 206)
-"""None of them was looked at while a constant of the estimator was chosen."""
+"""None of them was used when the constants of the estimator were chosen."""
 
 CLEARLY = 1.05
-"""A median error so many times as good is clearly better."""
+"""A median error smaller by this factor is clearly better."""
 
 OURS = "slurper-tui"
 
@@ -22,12 +22,14 @@ HEAD = ("trace", "estimator", "median", "p90", "moved", "in range", "width", "bo
 
 @dataclass(frozen=True, slots=True)
 class Figures:
-    """What is told of one estimator on one kind of trace, or on all. Factors and parts, no percent.
+    """Figures of one estimator on one kind of trace or on all, as factors and shares of 1.
 
-    median, ninetieth: of the error factor of the remaining time. moved: 95th percentile of how far
-    the finish moves in a poll, as a part of the remaining time. held: how often the truth lies in
-    the range. width: median of the range's end over its beginning. bounded: how often a lower bound
-    was one. answered: at how many of the polls it said anything.
+    median, ninetieth: percentiles of the error factor of the remaining time.
+    moved: 95th percentile of the change of the finish per poll, as a share of the remaining time.
+    held: share of the ranges that contain the true finish.
+    width: median of the range's end divided by its beginning.
+    bounded: share of the lower bounds that were correct.
+    answered: share of the polls with a forecast.
     """
 
     median: float
@@ -46,7 +48,7 @@ class Contest:
     scores: dict[str, dict[str, list[Score]]] = field(default_factory=dict)
 
     def figures(self, name: str, kinds: Sequence[str] = ()) -> Figures:
-        """Sum up an estimator on some kinds of traces, or all; each trace weighs the same."""
+        """Return the figures of an estimator on some kinds of traces, or all, equally weighted."""
         scores = [one for kind in kinds or self.scores[name] for one in self.scores[name][kind]]
         return Figures(
             pooled(scores, lambda s: s.errors, 0.5),
@@ -59,7 +61,7 @@ class Contest:
         )
 
     def beaten(self, peer: str) -> list[str]:
-        """On which kinds of traces another's median error is clearly better than ours."""
+        """Return the kinds of traces on which a peer's median error is clearly better than ours."""
         return [
             kind
             for kind in self.scores[OURS]
@@ -67,27 +69,27 @@ class Contest:
         ]
 
     def best_peer(self) -> str:
-        """The program whose pooled median error is the least."""
+        """Return the program with the smallest pooled median error."""
         return min(PEERS, key=lambda name: self.figures(name).median)
 
 
 def held(seeds: Sequence[int] = SEEDS, kinds: Sequence[str] = tuple(KINDS)) -> Contest:
-    """Run every estimator over every trace; all are asked where ours has a range."""
+    """Run every estimator on every trace; all are scored at the polls where ours has a range."""
     contest = Contest({name: {kind: [] for kind in kinds} for name in (OURS, *REFERENCES)})
     for kind in kinds:
         for seed in seeds:
             trace = KINDS[kind](seed)
-            said = ours(trace)
-            asked = [point is not None for point in said]
-            contest.scores[OURS][kind].append(score(trace, said, asked))
+            forecasts = ours(trace)
+            asked = [point is not None for point in forecasts]
+            contest.scores[OURS][kind].append(score(trace, forecasts, asked))
             for name, make in REFERENCES.items():
-                told = score(trace, theirs(make(), trace), asked)
-                contest.scores[name][kind].append(told)
+                scored = score(trace, theirs(make(), trace), asked)
+                contest.scores[name][kind].append(scored)
     return contest
 
 
 def table(contest: Contest) -> Iterator[str]:
-    """Every kind of trace with every estimator, in Markdown."""
+    """Yield a Markdown table of every estimator on every kind of trace."""
     yield f"| {' | '.join(HEAD)} |"
     yield "|---" * len(HEAD) + "|"
     for kind in (*contest.scores[OURS], ""):
@@ -122,5 +124,5 @@ def _percent(value: float) -> str:
 
 
 def losses(contest: Contest) -> Mapping[str, list[str]]:
-    """On which kinds of traces each program is clearly better than ours."""
+    """Return for each program the kinds of traces on which it is clearly better than ours."""
     return {name: contest.beaten(name) for name in PEERS}

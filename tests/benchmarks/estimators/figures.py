@@ -1,4 +1,4 @@
-"""What the forecast must reach, as figures of the budget."""
+"""The budget of the forecast's accuracy."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ OUTSIDE = 20.0
 WIDTH = 2.5
 BROKEN = 10.0
 LOST = 1
-"""Factors, percent and kinds of traces: at most so much."""
+"""Upper bounds: factors, percent and kinds of traces."""
 
 
 def forecast() -> Iterator[Figure]:
-    """Run the contest once, and give every figure of it that is bounded."""
+    """Run the contest once and yield its budgeted figures."""
     yield from bounded(held())
 
 
 def bounded(contest: Contest) -> Iterator[Figure]:
-    """Give every figure of a contest that is bounded."""
+    """Yield the budgeted figures of a contest."""
     mine, best = contest.figures(OURS), contest.best_peer()
     beside = f"{best} {contest.figures(best).median:.2f}"
     times = "\N{MULTIPLICATION SIGN}"
@@ -43,7 +43,7 @@ def bounded(contest: Contest) -> Iterator[Figure]:
 
 
 def _lost(contest: Contest) -> Figure:
-    """On how many kinds of traces the others are clearly better, the best of them."""
+    """Return the number of kinds of traces on which the best peer is clearly better than ours."""
     lost = losses(contest)
     worst = max(lost, key=lambda name: len(lost[name]))
     named = f" ({worst}: {', '.join(lost[worst])})" if lost[worst] else ""

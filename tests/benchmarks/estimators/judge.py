@@ -1,4 +1,4 @@
-"""How good an estimator was on a trace, and what that comes to over many."""
+"""Scores of an estimator on one trace, and their summary over many."""
 
 from __future__ import annotations
 
@@ -15,21 +15,23 @@ from tests.benchmarks.estimators.peers import Peer
 from tests.benchmarks.estimators.traces import Trace
 
 CREATED = 1_767_225_600.0
-"""When every job was created, UTC seconds."""
+"""Creation of every job, UTC seconds."""
 
 LAST_SECONDS = 60.0
-"""In the last minute nobody asks how long it takes."""
+"""Seconds before the finish in which forecasts are not scored."""
 
 WORST = 100.0
-"""An error factor that stands for every worse one."""
+"""Upper bound of an error factor."""
 
 
 @dataclass(frozen=True, slots=True)
 class Point:
-    """What was said at a poll. All in seconds since the job was created.
+    """The forecast at a poll. Times are seconds since the job was created.
 
-    finish: the point that is judged; of ours the middle of the range on the screen. raw: the point
-    before it was rounded and held, which moves more. low, high: the range on the screen.
+    finish: the scored point; for our estimator the middle of the displayed range.
+    raw: the point before rounding and smoothing.
+    low, high: the displayed range.
+    at_least: whether `low` is a lower bound alone.
     """
 
     at: float
@@ -42,12 +44,14 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """One estimator on one trace.
+    """The scores of one estimator on one trace.
 
-    errors: factors of the remaining time. moves: of the raw finish, per poll, as a part of the
-    remaining time. held: whether the true finish lay in the range. widths: the range's end over
-    its beginning, as remaining times. bounds: whether the truth was at least the bound, while only
-    that was claimed. answered: whether it said anything when it was asked.
+    errors: factors of the remaining time.
+    moves: change of the raw finish per poll, as a share of the remaining time.
+    held: whether the true finish is in the range.
+    widths: the range's end divided by its beginning, as remaining times.
+    bounds: whether the true finish is at least the lower bound.
+    answered: whether there was a forecast at a scored poll.
     """
 
     errors: list[float] = field(default_factory=list)
@@ -59,15 +63,15 @@ class Score:
 
 
 def ours(trace: Trace) -> list[Point | None]:
-    """What the monitor would have said at each poll."""
-    estimate, shown, said = Estimate(), None, list[Point | None]()
+    """Return the monitor's forecast at each poll."""
+    estimate, shown, points = Estimate(), None, list[Point | None]()
     for poll in trace.polls:
         sample = Sample(poll.at, poll.counts, poll.status, after_gap=poll.after_gap)
         estimate = advance(estimate, sample)
         now = Moment(poll.at, CREATED + poll.at)
         shown, guess = forecast(estimate, now, CREATED, shown), guessed(estimate, now, CREATED)
-        said.append(_point(poll.at, shown, guess) if shown and guess else None)
-    return said
+        points.append(_point(poll.at, shown, guess) if shown and guess else None)
+    return points
 
 
 def _point(at: float, shown: Forecast, guess: Guess) -> Point:
@@ -76,19 +80,19 @@ def _point(at: float, shown: Forecast, guess: Guess) -> Point:
 
 
 def theirs(peer: Peer, trace: Trace) -> list[Point | None]:
-    """What another program would have said at each poll."""
-    said = list[Point | None]()
+    """Return another program's forecast at each poll."""
+    points = list[Point | None]()
     for poll in trace.polls:
         done, total = poll.counts.done, poll.counts.objects
         left = peer(poll.at, done or 0, total or 1)
-        said.append(None if left is None else Point(poll.at, poll.at + left, poll.at + left))
-    return said
+        points.append(None if left is None else Point(poll.at, poll.at + left, poll.at + left))
+    return points
 
 
-def score(trace: Trace, said: Sequence[Point | None], asked: Sequence[bool]) -> Score:
-    """Judge what was said, at the polls at which it was asked and up to the last minute."""
+def score(trace: Trace, points: Sequence[Point | None], asked: Sequence[bool]) -> Score:
+    """Score the forecasts at the `asked` polls, up to the last minute."""
     result, before = Score(), None
-    for point, ask in zip(said, asked, strict=True):
+    for point, ask in zip(points, asked, strict=True):
         if ask:
             result.answered.append(point is not None)
         if point is None or not ask or trace.finish - point.at < LAST_SECONDS:
@@ -112,26 +116,26 @@ def _judge(result: Score, trace: Trace, point: Point, before: Point | None) -> N
         result.widths.append((point.high - point.at) / max(point.low - point.at, 1.0))
 
 
-def factor(said: float, true: float) -> float:
-    """By how much a remaining time is wrong, either way."""
-    said, true = max(said, 1.0), max(true, 1.0)
-    return min(WORST, max(said / true, true / said))
+def factor(forecast: float, true: float) -> float:
+    """Return the error factor of a remaining time, at least 1."""
+    forecast, true = max(forecast, 1.0), max(true, 1.0)
+    return min(WORST, max(forecast / true, true / forecast))
 
 
 def pooled(scores: Sequence[Score], of: Callable[[Score], Sequence[float]], part: float) -> float:
-    """A quantile over several traces, in which each weighs the same, however long it is."""
+    """Return a quantile over several traces of equal weight."""
     weighted = sorted(
         (value, 1 / len(values)) for one in scores if (values := of(one)) for value in values
     )
-    wanted, so_far = part * sum(weight for _, weight in weighted), 0.0
+    limit, so_far = part * sum(weight for _, weight in weighted), 0.0
     for value, weight in weighted:
         so_far += weight
-        if so_far >= wanted:
+        if so_far >= limit:
             return value
     return math.nan
 
 
 def share(scores: Sequence[Score], of: Callable[[Score], Sequence[bool]]) -> float:
-    """The part of the polls for which it is so, each trace weighing the same."""
+    """Return the share of true values, each trace with equal weight."""
     parts = [statistics.fmean(values) for one in scores if (values := of(one))]
     return statistics.fmean(parts) if parts else math.nan

@@ -1,8 +1,7 @@
-"""How the estimators of other programs tell the remaining time, each from its published formula.
+"""The estimators of other programs, each by its published formula.
 
-Each is told the counters at every poll, as a program that wraps it would, and is asked at once.
-Times are seconds, rates objects per second; None where it gives no answer. Where a formula wants a
-start, that is the first poll.
+Each gets the counters of every poll and returns the remaining time. Times are in seconds, rates in
+objects per second; None means no forecast. The start of a formula is the first poll.
 """
 
 from __future__ import annotations
@@ -13,7 +12,7 @@ from typing import Protocol
 
 
 class Peer(Protocol):
-    """Told each poll, gives the remaining seconds or None."""
+    """Takes the counters of a poll; returns the remaining seconds or None."""
 
     def __call__(self, at: float, done: int, total: int) -> float | None: ...
 
@@ -21,8 +20,8 @@ class Peer(Protocol):
 class Tqdm:
     """tqdm 4.67, `std.py`: exponential averages, smoothing 0.3, of the step and of its time.
 
-    Only a poll that moved is a step, and its time counts from the last one that did; the averages
-    are corrected for their start. Without one, the mean since the start.
+    Only a poll with movement is a step; its time counts from the previous step. The averages are
+    corrected for their start. Before the first step, the mean since the start.
     """
 
     def __init__(self) -> None:
@@ -73,7 +72,7 @@ class Rich:
 class Textual:
     """Textual 8.2.8, `eta.py`: the progress of the last 60 s, interpolated at its beginning.
 
-    A changed total begins anew, as its progress bar does. At least one second is always left.
+    A changed total resets it, as in its progress bar. The result is at least one second.
     """
 
     def __init__(self) -> None:
@@ -102,10 +101,10 @@ class Textual:
 
 
 class Rclone:
-    """rclone 1.7x, `fs/accounting/stats.go`: an average that forgets, over 16 periods of a second.
+    """rclone 1.7x, `fs/accounting/stats.go`: a moving average over 16 periods of a second.
 
     Each second the speed becomes `(average + speed * (period - 1)) / period`, where the period
-    grows to 16. What a poll brought is spread evenly over the seconds since the last.
+    grows to 16. The objects of a poll are spread evenly over the seconds since the last one.
     """
 
     def __init__(self) -> None:
@@ -123,9 +122,9 @@ class Rclone:
 
 
 class Indicatif:
-    """indicatif 0.17.9, `state.rs`: smoothed twice, what is older than 15 s weighs a tenth.
+    """indicatif 0.17.9, `state.rs`: double smoothing; the weight at an age of 15 s is a tenth.
 
-    The weight of what is `t` seconds old is 0.1 ** (t / 15), corrected for the start; a standstill
+    The weight at an age of `t` seconds is 0.1 ** (t / 15), corrected for the start; a standstill
     counts as an update with no steps.
     """
 
@@ -156,9 +155,9 @@ def _weight(age: float) -> float:
 
 
 class ProductFormula:
-    """The formula that the product began with: an average of 30 min, half of it of the lifetime.
+    """The first formula of this program: the mean of a 30-minute average and the lifetime rate.
 
-    The blend of the two rates is even; the lifetime is the time watched.
+    The lifetime is the time observed.
     """
 
     def __init__(self) -> None:

@@ -11,14 +11,14 @@ from tests.benchmarks.estimators.judge import Point, Score, factor, ours, pooled
 from tests.benchmarks.estimators.peers import PEERS, REFERENCES
 from tests.benchmarks.estimators.traces import KINDS, Poll, Trace
 
-pytestmark = pytest.mark.no_cover  # long spans of virtual time, which measuring would double
+pytestmark = pytest.mark.no_cover  # long spans of virtual time, which coverage would double
 
 
 def even(polls: int = 600, rate: int = 10) -> Trace:
-    """A job of one speed, which ends as the polls do."""
+    """Return a job of constant speed that ends at the last poll."""
     total = rate * 5 * polls
-    told = [Poll(5.0 * n, Counts(total, rate * 5 * n, 0, 0)) for n in range(polls)]
-    return Trace("even", 0, tuple(told), 5.0 * polls)
+    polls_made = [Poll(5.0 * n, Counts(total, rate * 5 * n, 0, 0)) for n in range(polls)]
+    return Trace("even", 0, tuple(polls_made), 5.0 * polls)
 
 
 @pytest.mark.parametrize("name", REFERENCES)

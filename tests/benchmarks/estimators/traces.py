@@ -1,7 +1,7 @@
-"""Traces of jobs as Super Slurper runs them: what each poll would be told, and when it ended.
+"""Traces of jobs as Super Slurper runs them: the counters of each poll and the true finish.
 
-A job's true speed wanders: a quick noise of minutes on a slow one of hours, as shared backends
-have. Objects are whole, counters may be published in bursts, and polls come a little unevenly.
+A job's true speed has a fast noise of minutes and a slow one of hours, as on shared backends.
+Objects are whole, counters may be published in bursts, and polls are slightly irregular.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ class Poll:
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """One job. finish: seconds since it was created. lists: its total grew for a while."""
+    """One job. finish: seconds since it was created."""
 
     kind: str
     seed: int
@@ -39,8 +39,8 @@ class Trace:
 
 
 @dataclass(slots=True)
-class Making:
-    """A job in the making: what it had done at each step of its time, seconds since creation."""
+class JobBuilder:
+    """A job under construction. states: its counters at each step, seconds since creation."""
 
     rng: random.Random
     step: float = POLL
@@ -51,8 +51,8 @@ class Making:
     slow: float = 0.0
     states: list[tuple[float, int, int, str]] = field(default_factory=list)
 
-    def weather(self, quick: float = 0.25, slow: float = 0.2) -> float:
-        """By what the speed is multiplied now: minutes of noise on hours of it."""
+    def speed_factor(self, quick: float = 0.25, slow: float = 0.2) -> float:
+        """Return the next factor of the speed: fast noise times slow noise."""
         self.quick += -self.quick * self.step / 120 + quick * self._kick(120)
         self.slow += -self.slow * self.step / 7200 + slow * self._kick(7200)
         return math.exp(self.quick + self.slow)
@@ -61,14 +61,14 @@ class Making:
         return self.rng.gauss(0, math.sqrt(2 * self.step / tau))
 
     def run(self, speed: float, skipping: float = 0.0, status: str = "running") -> None:
-        """Let one step pass at so many objects per second."""
+        """Advance by one step at this rate in objects per second."""
         self.at += self.step
         self.transferred += self._objects(speed * self.step)
         self.skipped += self._objects(skipping * self.step)
         self.states.append((self.at, int(self.transferred), int(self.skipped), status))
 
     def _objects(self, mean: float) -> float:
-        """How many were finished: they come as they come."""
+        """Return a random number of finished objects with this mean."""
         return max(0.0, self.rng.gauss(mean, math.sqrt(mean))) if mean > 0 else 0.0
 
     @property
@@ -77,85 +77,85 @@ class Making:
 
 
 def steady(seed: int) -> Trace:
-    """Five hours or so at one speed."""
-    job = Making(random.Random(seed))
+    """About five hours at one speed."""
+    job = JobBuilder(random.Random(seed))
     total = 120 * 5 * HOUR
     while job.done < total:
-        job.run(120 * job.weather())
-    return told("steady", seed, job)
+        job.run(120 * job.speed_factor())
+    return trace_of("steady", seed, job)
 
 
 def diurnal(seed: int) -> Trace:
-    """Three days, slow by day and fast by night, begun at any hour."""
-    job = Making(random.Random(seed), step=15.0)
+    """Three days, slow by day and fast by night, from a random hour."""
+    job = JobBuilder(random.Random(seed), step=15.0)
     begun, depth = job.rng.uniform(0, 24), job.rng.uniform(0.3, 0.55)
     total = 80 * 72 * HOUR
     while job.done < total:
         hour = begun + job.at / HOUR
-        job.run(80 * (1 + depth * math.sin(hour * math.tau / 24)) * job.weather())
-    return told("diurnal", seed, job)
+        job.run(80 * (1 + depth * math.sin(hour * math.tau / 24)) * job.speed_factor())
+    return trace_of("diurnal", seed, job)
 
 
 def bursts(seed: int) -> Trace:
-    """Counters that are published every one to four minutes."""
-    job = Making(random.Random(seed))
+    """Counters published every one to four minutes."""
+    job = JobBuilder(random.Random(seed))
     total, longest = 60 * 4 * HOUR, job.rng.uniform(120, 240)
     while job.done < total:
-        job.run(60 * job.weather())
-    return told("bursts", seed, job, publish=lambda: job.rng.uniform(60, longest))
+        job.run(60 * job.speed_factor())
+    return trace_of("bursts", seed, job, publish=lambda: job.rng.uniform(60, longest))
 
 
 def stall(seed: int) -> Trace:
     """A ten-minute standstill in the middle of three hours."""
-    job = Making(random.Random(seed))
-    total, stands = 90 * 3 * HOUR, job.rng.uniform(0.2, 0.8) * 3 * HOUR
+    job = JobBuilder(random.Random(seed))
+    total, stalled_at = 90 * 3 * HOUR, job.rng.uniform(0.2, 0.8) * 3 * HOUR
     while job.done < total:
-        job.run(0.0 if stands < job.at < stands + 600 else 90 * job.weather())
-    return told("stall", seed, job)
+        job.run(0.0 if stalled_at < job.at < stalled_at + 600 else 90 * job.speed_factor())
+    return trace_of("stall", seed, job)
 
 
 def listing(seed: int) -> Trace:
-    """A total that is listed while objects are copied, for a third of the time."""
-    job = Making(random.Random(seed))
+    """A total that grows during the first third, while the source is listed."""
+    job = JobBuilder(random.Random(seed))
     total, share = 100 * 5 * HOUR, job.rng.uniform(0.2, 0.45)
     lists = total / (share * 5 * HOUR)
     totals, known = [], 1000.0
     while job.done < total:
-        job.run(min(100, lists) * job.weather())
+        job.run(min(100, lists) * job.speed_factor())
         known += lists * job.step * math.exp(job.rng.gauss(0, 0.5))
         totals.append(int(max(min(total, known), job.done)))
-    return told("listing", seed, job, totals=totals)
+    return trace_of("listing", seed, job, totals=totals)
 
 
 def skipping(seed: int) -> Trace:
-    """A second run: much is there already and skipped by the thousand, the rest is copied."""
-    job = Making(random.Random(seed))
+    """A second run: many objects exist already and are skipped fast, the rest is copied."""
+    job = JobBuilder(random.Random(seed))
     share, speed = job.rng.uniform(0.6, 0.9), job.rng.uniform(25, 60)
     copied = speed * 2.5 * HOUR
     skipped = copied * share / (1 - share)
     blocks = job.rng.randint(1, 4)
     for block in range(1, blocks + 1):
         while job.skipped < skipped * block / blocks:
-            job.run(0.2 * speed, 1800 * job.weather())
+            job.run(0.2 * speed, 1800 * job.speed_factor())
         while job.transferred < copied * (0.1 * block if block < blocks else 1):
-            job.run(speed * job.weather(), 0.1)
-    return told("skipping", seed, job)
+            job.run(speed * job.speed_factor(), 0.1)
+    return trace_of("skipping", seed, job)
 
 
 def large_tail(seed: int) -> Trace:
-    """The large objects come last: the same bytes per second, many fewer objects."""
-    job = Making(random.Random(seed))
+    """Large objects last: the same bytes per second, far fewer objects."""
+    job = JobBuilder(random.Random(seed))
     total, large = 70 * 4 * HOUR, job.rng.uniform(0.02, 0.06)
     slower = job.rng.uniform(4, 10)
     while job.done < total:
         ahead = 1 - job.done / total
-        job.run(70 * job.weather() / (slower if ahead < large else 1))
-    return told("large tail", seed, job)
+        job.run(70 * job.speed_factor() / (slower if ahead < large else 1))
+    return trace_of("large tail", seed, job)
 
 
 def pauses(seed: int) -> Trace:
-    """Somebody pauses it two or three times, for minutes or half an hour."""
-    job = Making(random.Random(seed))
+    """Two or three pauses of minutes to half an hour."""
+    job = JobBuilder(random.Random(seed))
     total = 110 * 5 * HOUR
     stops = sorted(job.rng.uniform(0.1, 0.9) * total for _ in range(job.rng.randint(2, 3)))
     while job.done < total:
@@ -163,37 +163,37 @@ def pauses(seed: int) -> Trace:
             stops.pop(0)
             for _ in range(round(job.rng.uniform(300, 1800) / job.step)):
                 job.run(0.0, status="paused")
-        job.run(110 * job.weather())
-    return told("pauses", seed, job)
+        job.run(110 * job.speed_factor())
+    return trace_of("pauses", seed, job)
 
 
 def large_objects(seed: int) -> Trace:
-    """Few and large: one object in half a minute, each as it comes."""
-    job = Making(random.Random(seed))
+    """Few large objects: one in half a minute, at random times."""
+    job = JobBuilder(random.Random(seed))
     while job.done < 900:
         job.run(0.0)
-        job.transferred += job.rng.random() < 0.033 * job.step * job.weather()
-    return told("large objects", seed, job)
+        job.transferred += job.rng.random() < 0.033 * job.step * job.speed_factor()
+    return trace_of("large objects", seed, job)
 
 
 def outage(seed: int) -> Trace:
-    """A laptop that is closed for an hour or two in the middle of eight."""
-    job = Making(random.Random(seed))
+    """Eight hours with a gap in the polls of an hour or two, as of a closed laptop."""
+    job = JobBuilder(random.Random(seed))
     total = 100 * 8 * HOUR
     while job.done < total:
-        job.run(100 * job.weather())
+        job.run(100 * job.speed_factor())
     closed = job.rng.uniform(0.1, 0.6) * job.at
     opened = closed + job.rng.uniform(1, 2) * HOUR
-    return told("outage", seed, job, unseen=(closed, opened))
+    return trace_of("outage", seed, job, unseen=(closed, opened))
 
 
 def late(seed: int) -> Trace:
-    """First seen when it has run for hours."""
-    job = Making(random.Random(seed))
+    """A job that is first polled after hours."""
+    job = JobBuilder(random.Random(seed))
     total = 100 * 8 * HOUR
     while job.done < total:
-        job.run(100 * job.weather())
-    return told("late", seed, job, unseen=(-1.0, job.rng.uniform(0.3, 0.7) * job.at))
+        job.run(100 * job.speed_factor())
+    return trace_of("late", seed, job, unseen=(-1.0, job.rng.uniform(0.3, 0.7) * job.at))
 
 
 KINDS: Mapping[str, Callable[[int], Trace]] = {
@@ -211,16 +211,16 @@ KINDS: Mapping[str, Callable[[int], Trace]] = {
 }
 
 
-def told(
+def trace_of(
     kind: str,
     seed: int,
-    job: Making,
+    job: JobBuilder,
     *,
     totals: list[int] | None = None,
     publish: Callable[[], float] | None = None,
     unseen: tuple[float, float] = (-2.0, -1.0),
 ) -> Trace:
-    """What polls of a job say. publish: seconds to the next change of the counters."""
+    """Return the polls of a job. publish: seconds to the next change of the counters."""
     last = job.states[-1]
     total, polls, gap = last[1] + last[2], list[Poll](), False
     for place in _published(job, publish):
@@ -237,8 +237,8 @@ def told(
     return Trace(kind, seed, tuple(polls), last[0])
 
 
-def _published(job: Making, publish: Callable[[], float] | None) -> list[tuple[int, int]]:
-    """For each step, the step whose counters were the newest published."""
+def _published(job: JobBuilder, publish: Callable[[], float] | None) -> list[tuple[int, int]]:
+    """Return for each step the step of the newest published counters."""
     places = list(range(len(job.states)))
     if publish is None:
         return list(zip(places, places, strict=True))
