@@ -251,11 +251,11 @@ def _one(received: Received, model: type[S]) -> Answer[S]:
     except msgspec.ValidationError as error:
         what = "no result" if received.result is None else f"a foreign result: {error}"
         raise _bad(received, what) from None
-    return Answer(value, received.limit, received.total, received.size)
+    return Answer(value, received.limit, size=received.size)
 
 
 def _rows(received: Received, model: type[S]) -> Answer[tuple[S, ...]]:
-    """Convert a result to the rows of a list; a null result is an empty list.
+    """Convert a result to the rows of a list, with their total; a null result is an empty list.
 
     Raises TooLarge for a list that is far longer than any page, BadAnswer for any other type.
     """
@@ -265,7 +265,10 @@ def _rows(received: Received, model: type[S]) -> Answer[tuple[S, ...]]:
     if len(rows) > MOST_ROWS:
         what = f"a list of {len(rows):,} rows, where at most {PAGE_SIZE} were asked"
         raise _bad(received, what, TooLarge)
-    return Answer(parse_rows(model, rows), received.limit, received.total, received.size)
+    total = received.info.get("total_count") if isinstance(received.info, dict) else None
+    if not isinstance(total, int) or isinstance(total, bool) or total < 0:
+        total = None
+    return Answer(parse_rows(model, rows), received.limit, total, received.size)
 
 
 def _without_secrets(rows: Sequence[LogRow], clean: Callable[[str], str]) -> tuple[LogRow, ...]:

@@ -192,13 +192,6 @@ def good_envelope(raw: Raw, clean: Clean = str) -> dict[str, object]:
     )
 
 
-def total_of(envelope: Mapping[str, object]) -> int | None:
-    """Return `result_info.total_count`, the number of rows on all pages; None where absent."""
-    info = envelope.get("result_info")
-    total = info.get("total_count") if isinstance(info, dict) else None
-    return total if isinstance(total, int) and not isinstance(total, bool) and total >= 0 else None
-
-
 def _kind(status: int, envelope: object, faults: tuple[Fault, ...]) -> type[ApiError]:
     """Return the error class for a status other than 2xx and the codes in the envelope."""
     codes = {fault.code for fault in faults}

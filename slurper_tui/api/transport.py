@@ -19,7 +19,7 @@ import msgspec
 
 from slurper_tui.api.connection import RESET, ProxyChoice, Transport, choose_proxy, tls_context
 from slurper_tui.api.credentials import Credentials, check_url, refuse_user
-from slurper_tui.api.envelope import Raw, good_envelope, parse_limit, total_of
+from slurper_tui.api.envelope import Raw, good_envelope, parse_limit
 from slurper_tui.api.errors import (
     ApiError,
     BadAddress,
@@ -91,18 +91,18 @@ _log = logging.getLogger("slurper_tui.api")
 class Received(msgspec.Struct, frozen=True):
     """The `result` of a good answer, as decoded JSON, and the values of its headers.
 
+    info: the `result_info`, as decoded JSON; None where it is absent.
     ray: the cf-ray header.
     limit: the rate-limit headers; None if there are none.
-    total: `result_info.total_count`; None where it is absent.
     size: bytes of the decoded body.
     """
 
     result: object
+    info: object
     status: int
     ray: str | None
     limit: RateLimit | None
-    total: int | None = None
-    size: int = 0
+    size: int
 
 
 class Exchange:
@@ -173,7 +173,7 @@ class Exchange:
                 envelope = await asyncio.to_thread(good_envelope, raw, clean)
             else:
                 envelope = good_envelope(raw, clean)
-            limit, total = parse_limit(raw.headers), total_of(envelope)
+            limit = parse_limit(raw.headers)
         except Exception as error:
             self._clean(error)
             _log.debug("%s %s: %s (%.3f s)", method, path, error, time.monotonic() - started)
@@ -181,7 +181,8 @@ class Exchange:
         ray = self._short(raw.headers.get("cf-ray"))
         took = time.monotonic() - started
         _log.debug("%s %s: %d, %d B, %s (%.3f s)", method, path, raw.status, size, limit, took)
-        return Received(envelope.get("result"), raw.status, ray, limit, total, size)
+        result, info = envelope.get("result"), envelope.get("result_info")
+        return Received(result, info, raw.status, ray, limit, size)
 
     def _short(self, ray: str | None) -> str | None:
         """Return a cf-ray header that is safe to show; a long one is scrubbed and cut.
