@@ -237,7 +237,7 @@ class Reply(NamedTuple):
         """Return the response as it arrives. Raises an httpx error if the fault prevents that."""
         if self.fault is None:
             return self.response
-        return _signed(self.fault.spoil(self.response), self.response.headers)
+        return _with_headers(self.fault.apply_to(self.response), self.response.headers)
 
 
 class SimulatedAccount:
@@ -317,9 +317,9 @@ class SimulatedAccount:
             allowed, headers = self.budget.spend()
             self._answers += 1
             headers["cf-ray"] = f"{_FIRST_RAY + self._answers:016x}-FRA"
-            arrives = fault is None or fault.lets_it_happen
+            arrives = fault is None or fault.takes_effect
             response = self._perform(call, request, allowed) if arrives else accept(None)
-        return Reply(_signed(response, headers), fault)
+        return Reply(_with_headers(response, headers), fault)
 
     def _perform(self, call: Call, request: httpx.Request, allowed: bool) -> httpx.Response:
         try:
@@ -360,7 +360,7 @@ def account_of(accounts: Sequence[SimulatedAccount], request: httpx.Request) -> 
     return next((a for a in accounts if a.account_id == account_id), accounts[0])
 
 
-def _signed(response: httpx.Response, headers: Mapping[str, str]) -> httpx.Response:
+def _with_headers(response: httpx.Response, headers: Mapping[str, str]) -> httpx.Response:
     """Add the headers that every answer has, unless they are set already."""
     for name in _EVERY_ANSWER:
         if name in headers:

@@ -77,7 +77,7 @@ class Fault:
     seconds: float = 30.0
     happens: bool | None = None
 
-    def concerns(self, call: Call) -> bool:
+    def matches(self, call: Call) -> bool:
         """Return whether the fault affects this request."""
         return (
             self.operation in (None, call.operation)
@@ -86,11 +86,11 @@ class Fault:
         )
 
     @property
-    def lets_it_happen(self) -> bool:
+    def takes_effect(self) -> bool:
         """Whether the request takes effect although its answer is lost or changed."""
         return self.kind not in _INSTEAD if self.happens is None else self.happens
 
-    def spoil(self, answer: httpx.Response) -> httpx.Response:
+    def apply_to(self, answer: httpx.Response) -> httpx.Response:
         """Return the response that replaces the answer. Raises an httpx error if none arrives."""
         wait = {} if self.retry_after is None else {"retry-after": str(self.retry_after)}
         if self.kind in _RAISED:
@@ -98,12 +98,12 @@ class Fault:
         if self.kind is Kind.SLOW:
             return answer
         if self.kind in _BODIES:
-            return _bodied(answer, answer.status_code, _BODIES[self.kind](answer.content))
+            return _with_body(answer, answer.status_code, _BODIES[self.kind](answer.content))
         if self.kind is Kind.BODY:
-            return _bodied(answer, self.status, self.body, wait)
+            return _with_body(answer, self.status, self.body, wait)
         if self.kind is Kind.EDITED and self.edit is not None:
             envelope = self.edit(msgspec.json.decode(answer.content))
-            return _bodied(answer, answer.status_code, msgspec.json.encode(envelope))
+            return _with_body(answer, answer.status_code, msgspec.json.encode(envelope))
         if self.kind is Kind.HTML:
             page = PAGE.format(status=self.status)
             return httpx.Response(self.status, headers=wait, html=page)
@@ -135,7 +135,7 @@ class Faults:
         """Return the first fault that affects this request, or None; count its use."""
         with self._lock:
             for place, fault in enumerate(self._faults):
-                if not fault.concerns(call):
+                if not fault.matches(call):
                     continue
                 if fault.after > 0:
                     self._faults[place] = replace(fault, after=fault.after - 1)
@@ -148,7 +148,7 @@ class Faults:
         return None
 
 
-def _bodied(
+def _with_body(
     answer: httpx.Response, status: int, body: bytes, headers: Mapping[str, str] | None = None
 ) -> httpx.Response:
     """Return a response with the answer's content type and another body."""
