@@ -27,7 +27,7 @@ from slurper_tui.monitor.jobs.draft import BodyError, NoKeys, body, draft_of, ea
 from slurper_tui.monitor.jobs.validation import doubt_words, faults
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.job import JobView
-from slurper_tui.monitor.model.plans import MOST_LIST_BYTES, Draft, FieldFault, Secrets
+from slurper_tui.monitor.model.plans import MOST_LIST_BYTES, Draft, Secrets
 from slurper_tui.monitor.reports.wording import check_words, not_made_words
 from slurper_tui.monitor.session import Services
 
@@ -73,15 +73,14 @@ async def read_draft(options: argparse.Namespace) -> Draft:
 def check(drafts: Iterable[Draft], out: Output) -> None:
     """Report doubtful fields on stderr. Raises CliError with every invalid field of a draft."""
     for draft in drafts:
-        if found := faults(draft):
-            raise CliError("; ".join(map(_fault_text, found)))
+        messages = []
+        for fault in faults(draft):
+            flag = f" (--{FLAGS[fault.field].replace('_', '-')})" if fault.field in FLAGS else ""
+            messages.append(f"{fault.field}{flag}: {fault.text}")
+        if messages:
+            raise CliError("; ".join(messages))
     for doubt in doubt_words(drafts):
         out.note(f"{doubt}; is that meant?")
-
-
-def _fault_text(fault: FieldFault) -> str:
-    flag = FLAGS.get(fault.field, "").replace("_", "-")
-    return f"{fault.field} (--{flag}): {fault.text}" if flag else f"{fault.field}: {fault.text}"
 
 
 async def _from_file(name: str) -> Draft:

@@ -21,7 +21,6 @@ from slurper_tui.monitor.model.base import SHORT_ID
 from slurper_tui.monitor.model.job import (
     BudgetView,
     JobView,
-    Problem,
     Snapshot,
     shown_forecast,
 )
@@ -290,10 +289,12 @@ def _problems(snapshot: Snapshot, zone: tzinfo | None, *, once: bool) -> dict[st
     """Map each subject to its problem; an account's problem is not repeated for its jobs."""
     now, several = snapshot.taken_at, len(snapshot.accounts) > 1
     down = {a.account_id: a.problem for a in snapshot.accounts if a.problem}
-    accounts = {
-        f"account {account_id}" if several else "the account": _with_next_try(problem, now, zone)
-        for account_id, problem in down.items()
-    }
+    accounts = {}
+    for account_id, problem in down.items():
+        at = problem.retry_at
+        retry = f"; next try at {fmt.moment(at, now, zone, seconds=True)}" if at else ""
+        name = f"account {account_id}" if several else "the account"
+        accounts[name] = f"{problem.error}{retry}"
     jobs = {
         _job(view): str(view.problem)
         for view in snapshot.jobs
@@ -306,12 +307,6 @@ def _job(view: JobView) -> str:
     """Return `job ID`, with an id longer than `_LONGEST_ID` characters cut."""
     name = str(view.job.id)
     return f"job {name if len(name) <= _LONGEST_ID else name[:_LONGEST_ID] + '...'}"
-
-
-def _with_next_try(problem: Problem, now: float, zone: tzinfo | None) -> str:
-    at = problem.retry_at
-    retry = f"; next try at {fmt.moment(at, now, zone, seconds=True)}" if at else ""
-    return f"{problem.error}{retry}"
 
 
 def _budget(budget: BudgetView, now: float, zone: tzinfo | None, *, once: bool) -> dict[str, str]:

@@ -13,8 +13,8 @@ import re
 import stat
 import termios
 import tomllib
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -58,12 +58,18 @@ async def typed(question: str, out: Output) -> str:
 
 async def secret(prompt: str, out: Output) -> str:
     """Ask for a secret without echo; read a PEM block from its BEGIN line to its END line."""
-    with _unseen():
+    before = termios.tcgetattr(INPUT)
+    silent = [*before]
+    silent[_LOCAL_MODES] &= ~termios.ECHO
+    termios.tcsetattr(INPUT, termios.TCSADRAIN, silent)
+    try:
         out.ask(f"{prompt}:")  # after echo is off, so that an early answer is not shown
         lines = [await _line()]
         if lines[0].startswith("-----BEGIN"):
             while not lines[-1].startswith("-----END"):
                 lines.append(await _line())
+    finally:
+        termios.tcsetattr(INPUT, termios.TCSADRAIN, before)
     out.newline()
     return "\n".join(lines)
 
@@ -95,19 +101,6 @@ async def readable(file: int) -> None:
         await ready.wait()
     finally:
         loop.remove_reader(file)
-
-
-@contextmanager
-def _unseen() -> Iterator[None]:
-    """Turn echo off; restore the terminal's settings afterwards, also after an error."""
-    before = termios.tcgetattr(INPUT)
-    silent = [*before]
-    silent[_LOCAL_MODES] &= ~termios.ECHO
-    termios.tcsetattr(INPUT, termios.TCSADRAIN, silent)
-    try:
-        yield
-    finally:
-        termios.tcsetattr(INPUT, termios.TCSADRAIN, before)
 
 
 _MOST_BYTES = 2**20
@@ -183,21 +176,15 @@ def _from_file(name: str) -> dict[Part, str]:
         if end not in _ENDS or not isinstance(table, dict):
             raise CliError(f"{name}: only the tables [source] and [target] may stand there")
         for given, value in table.items():
-            part = _part_of(name, end, given)
+            part = next((Part(end, p) for p in _PARTS if _plain(p) == _plain(given)), None)
+            if part is None:  # the name is not repeated: it might be a misplaced secret
+                allowed = ", ".join(p.replace("_", "-") for p in _PARTS)
+                raise CliError(f"{name}: a name in [{end}] is none of {allowed}")
             if not isinstance(value, str) or not value.strip():
                 words = f"{part.name.replace('_', '-')} in [{end}]"
                 raise CliError(f"{name}: {words} must be a text with something in it")
             found[part] = _tidy(part, value)
     return found
-
-
-def _part_of(file: str, end: str, given: str) -> Part:
-    """Return the part that a key of the file names. Raises CliError without the key's name."""
-    name = next((p for p in _PARTS if _plain(p) == _plain(given)), None)
-    if name is None:
-        known = ", ".join(p.replace("_", "-") for p in _PARTS)
-        raise CliError(f"{file}: a name in [{end}] is none of {known}")
-    return Part(end, name)
 
 
 def _plain(name: str) -> str:

@@ -45,9 +45,7 @@ async def control(options: argparse.Namespace, context: CommandContext) -> ExitC
     if not options.yes and not prompts.can_ask():
         raise CliError(f"{options.command}: {prompts.NOBODY_TO_ASK}")
     async with aclosing(context.session.snapshots()) as snapshots:  # type: ignore[type-var]  # a generator
-        change = _change(
-            options, action, context, await _complete_snapshot(action, snapshots, context)
-        )
+        change = await _find(options, action, snapshots, context)
         if not await _agreed(options, change, context.out):
             context.out.note("nothing was done")
             return ExitCode.OK
@@ -92,23 +90,22 @@ def _action(options: argparse.Namespace, context: CommandContext) -> Action:
     return Action.ABORT_ALL
 
 
-async def _complete_snapshot(
-    action: Action, snapshots: AsyncIterator[Snapshot], context: CommandContext
-) -> Snapshot:
-    """Return the first snapshot that is complete, or for ABORT_ALL caught up."""
+async def _find(
+    options: argparse.Namespace,
+    action: Action,
+    snapshots: AsyncIterator[Snapshot],
+    context: CommandContext,
+) -> Change:
+    """Poll until the jobs are known: a complete snapshot, or for ABORT_ALL one that is caught up.
+
+    Raises CliError when the action is not possible now.
+    """
     async for snapshot in snapshots:
         context.progress_output.update(snapshot)
         if snapshot.complete or (action is Action.ABORT_ALL and snapshot.caught_up):
-            return snapshot
+            break
         if action is not Action.ABORT_ALL:  # otherwise an ended job would be polled a round later
             context.session.look_at(None, frozenset(view.key for view in snapshot.jobs))
-    raise AssertionError("the monitor ended by itself")
-
-
-def _change(
-    options: argparse.Namespace, action: Action, context: CommandContext, snapshot: Snapshot
-) -> Change:
-    """Find the jobs to change. Raises CliError when the action is not possible now."""
     if action is not Action.ABORT_ALL:
         view = found(options.job, snapshot)
         if why := why_not(view, action):
@@ -130,17 +127,15 @@ async def _agreed(
 ) -> bool:
     """Print the jobs and the consequence of the action on stderr; ask, unless --yes is given.
 
-    new: the jobs that the last question did not include; then only they are listed.
+    new: the jobs that the last question did not include; then only they are listed. Raises CliError
+    without an answer, or when the word to type is wrong.
     """
     for view in change.views if new is None else new:
         state = f"{view.word}, {amount(view)} {percent(view)}"
         out.note(f"{view.key.job_id} {migration(view, out)}: {state}")
     out.note(f"{change.action}: {to_ascii(consequence(change.views, change.action), out)}")
-    return options.yes or await _confirmed(change, out)
-
-
-async def _confirmed(change: Change, out: Output) -> bool:
-    """Ask for confirmation. Raises CliError without an answer, or when the word is wrong."""
+    if options.yes:
+        return True
     if change.action is Action.ABORT_ALL:
         what, word = f"all {len(change.views)}", change.account_id
     elif change.action is Action.ABORT:
@@ -188,32 +183,25 @@ async def _shown(
 
     Raises CliError after `SHOWN_SECONDS`, or when every job ended in another way.
     """
+    action, keys = change.action, {view.key for view in change.views}
+    ends = {expected(action), "completed"} if action is Action.RESUME else {expected(action)}
     until = asyncio.get_running_loop().time() + SHOWN_SECONDS
     context.session.set_interval(POLL_SECONDS)
-    keys = {view.key for view in change.views}
     async for snapshot in snapshots:
         context.progress_output.update(snapshot)
         views = [view for view in snapshot.jobs if view.key in keys]
-        if all(_is_over(view, change.action) for view in views):
-            return _done(views, change.action)
+        if all(
+            view.gone
+            if action is Action.DELETE
+            else not view.live or view.status == expected(action)
+            for view in views
+        ):
+            done = [view for view in views if action is Action.DELETE or view.status in ends]
+            if done:
+                return done
+            word = views[0].word if views else "gone"
+            raise CliError(f"{action} came too late: {word} meanwhile")
         if asyncio.get_running_loop().time() >= until:
             break
-    line = f"{change.action} was sent, but no poll has shown it within {SHOWN_SECONDS:.0f} s"
+    line = f"{action} was sent, but no poll has shown it within {SHOWN_SECONDS:.0f} s"
     raise CliError(line, ExitCode.API)
-
-
-def _is_over(view: JobView, action: Action) -> bool:
-    """Whether there is nothing to wait for: the action is done, or the job has ended anyway."""
-    if action is Action.DELETE:
-        return view.gone
-    return not view.live or view.status == expected(action)
-
-
-def _done(views: Sequence[JobView], action: Action) -> Sequence[JobView]:
-    """Return the jobs in the requested state. Raises CliError if all ended before the request."""
-    ends = {expected(action), "completed"} if action is Action.RESUME else {expected(action)}
-    done = [view for view in views if action is Action.DELETE or view.status in ends]
-    if not done:
-        word = views[0].word if views else "gone"
-        raise CliError(f"{action} came too late: {word} meanwhile")
-    return done

@@ -75,7 +75,18 @@ async def create(options: argparse.Namespace, context: CommandContext) -> ExitCo
             return await cancel(options, context, services)
         if options.go_on is not None:
             return await go_on(options, context, services)
-        return await _create(options, context, services)
+        account_id, draft = the_account(context), await read_draft(options)
+        if options.prefixes is None:
+            check([draft], context.out)
+        require_answers(options)
+        jobs = await listed(context)
+        if options.prefixes is not None:
+            drafts = await split_drafts(options, context, draft, jobs)
+            secrets = await ready(options, context, services, account_id, drafts)
+            return await planned(options, context, account_id, drafts, secrets)
+        secrets = await ready(options, context, services, account_id, [draft])
+        made = await services.creation.create(account_id, draft, secrets)
+        return outcome(options, context, account_id, draft, made)
 
 
 def _refuse_contradictions(options: argparse.Namespace) -> None:
@@ -92,23 +103,6 @@ def _refuse_contradictions(options: argparse.Namespace) -> None:
         )
     if options.prefixes is not None and (options.prefix is not None or options.keys_file):
         raise CliError("--prefixes goes with neither --prefix nor --keys-file")
-
-
-async def _create(
-    options: argparse.Namespace, context: CommandContext, services: Services
-) -> ExitCode:
-    account_id, draft = the_account(context), await read_draft(options)
-    if options.prefixes is None:
-        check([draft], context.out)
-    require_answers(options)
-    jobs = await listed(context)
-    if options.prefixes is not None:
-        drafts = await split_drafts(options, context, draft, jobs)
-        secrets = await ready(options, context, services, account_id, drafts)
-        return await planned(options, context, account_id, drafts, secrets)
-    secrets = await ready(options, context, services, account_id, [draft])
-    made = await services.creation.create(account_id, draft, secrets)
-    return outcome(options, context, account_id, draft, made)
 
 
 async def precheck(options: argparse.Namespace, context: CommandContext) -> ExitCode:
@@ -175,7 +169,11 @@ async def go_on(
         context.out.note("no plan is left to go on with")
         return ExitCode.OK
     plan = view.plan
-    again = _steps_to_send(options.send_again, view)
+    may_be = {str(step.number): step.number for step in plan.steps if step.state in _MAY_BE_SENT}
+    for text in options.send_again:
+        if text.strip() not in may_be:
+            raise CliError(f"step {text!r} of {_name(view)} is neither refused nor undecided")
+    again = [may_be[text.strip()] for text in options.send_again]
     for step in plan.steps:
         context.out.note(_step_words(step, context.out))
     waiting = [s.draft for s in plan.steps if s.state is StepState.WAITING or s.number in again]
@@ -234,16 +232,6 @@ def _chosen(text: str, views: Sequence[PlanView]) -> PlanView | None:
     return views[0] if views else None
 
 
-def _steps_to_send(texts: Sequence[str], view: PlanView) -> list[int]:
-    """Return the steps to send again. Raises CliError unless each is refused or undecided."""
-    steps = view.plan.steps
-    may_be = {str(step.number): step.number for step in steps if step.state in _MAY_BE_SENT}
-    for text in texts:
-        if text.strip() not in may_be:
-            raise CliError(f"step {text!r} of {_name(view)} is neither refused nor undecided")
-    return [may_be[text.strip()] for text in texts]
-
-
 async def _followed(
     options: argparse.Namespace, context: CommandContext, services: Services, view: PlanView
 ) -> ExitCode:
@@ -282,19 +270,17 @@ class _PlanPrinter:
         """Print created jobs on stdout; report other changes on stderr."""
         self.view = view
         for step in view.plan.steps:
-            if step.state is not self._states[step.number]:
-                self._states[step.number] = step.state
-                self._print_step(step)
+            if step.state is self._states[step.number]:
+                continue
+            self._states[step.number] = step.state
+            if step.state is StepState.STARTED:
+                draft = self._drafts[step.number]
+                print_job(self._options, self._context, view.plan.account_id, draft, step.job_id)
+            if step.state is StepState.STARTED or step.state in _NOTED:
+                self._context.out.note(_step_words(step, self._context.out))
         if view.note and view.note != self._note:
             self._context.out.note(view.note)
         self._note = view.note or self._note
-
-    def _print_step(self, step: Step) -> None:
-        if step.state is StepState.STARTED:
-            draft, account_id = self._drafts[step.number], self.view.plan.account_id
-            print_job(self._options, self._context, account_id, draft, step.job_id)
-        if step.state is StepState.STARTED or step.state in _NOTED:
-            self._context.out.note(_step_words(step, self._context.out))
 
 
 def _step_words(step: Step, out: Output) -> str:

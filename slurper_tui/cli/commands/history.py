@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from slurper_tui import format as fmt
 from slurper_tui.api.models import DEFAULT_BASE_URL, Job
+from slurper_tui.cli.connect import fill_for_demo
 from slurper_tui.cli.context import resolve
 from slurper_tui.cli.errors import CliError, ExitCode
 from slurper_tui.cli.output import Output, distinct_width
@@ -66,7 +67,6 @@ def _open(path: Path | None, config: Config) -> Store:
     path: None for the demo. Raises HistoryError, OSError and sqlite3.Error.
     """
     if path is None:
-        from slurper_tui.cli.connect import fill_for_demo  # only the demo needs it
         from slurper_tui.simulated.account import SimulatedAccount
 
         store = open_store(None, DEFAULT_BASE_URL)
@@ -86,10 +86,15 @@ def _lines(
 
     Raises CliError when the job prefix matches none or several.
     """
-    accounts, one = ids_in(options.account), options.job is not None
-    key = _key(store, accounts, options.job) if one else None
-    if one and key is None:
-        out.note("nothing was recorded so far")
+    accounts, one, key = ids_in(options.account), options.job is not None, None
+    if one:
+        if not options.job.strip():
+            raise CliError("a job's id may be shortened, but not to nothing")
+        views = [JobView(k.account_id, Job(id=k.job_id)) for k in store.keys(accounts)]
+        if views:
+            [key] = resolve([options.job], views)
+        else:
+            out.note("nothing was recorded so far")
     samples = store.every(accounts, key)
     if options.json:
         yield from _json(samples, one=one)
@@ -97,14 +102,6 @@ def _lines(
         yield from _csv(samples, out, one=one)
     else:
         yield from _table(samples, out, zone, _columns(store, out, accounts, key))
-
-
-def _key(store: Store, accounts: Sequence[str], job: str) -> JobKey | None:
-    """Return the job with this id prefix; None if the store has no jobs. Raises CliError."""
-    if not job.strip():
-        raise CliError("a job's id may be shortened, but not to nothing")
-    views = [JobView(key.account_id, Job(id=key.job_id)) for key in store.keys(accounts)]
-    return next(iter(resolve([job], views))) if views else None
 
 
 def _record(key: JobKey, sample: Recorded, *, one: bool) -> dict[str, Any]:
@@ -180,10 +177,16 @@ def _table(
         width = len(fmt.iso(0.0, zone))
         yield _aligned("time".ljust(width), JobKey("account", "id"), "status", _HEAD, columns)
     for key, sample in samples:
-        counts = [fmt.DASH if n is None else str(n) for n in _numbers(sample.counts)]
+        numbers = sample.counts
+        counts = [
+            fmt.DASH if number is None else str(number)
+            for number in (numbers.objects, numbers.transferred, numbers.skipped, numbers.failed)
+        ]
         status = "".join(out.sanitise(sample.status or "").split()) or fmt.DASH
         line = _aligned(fmt.iso(sample.at, zone), key, status, counts, columns)
-        yield f"{line}  {remark}" if (remark := _remark(sample)) else line
+        remarks = ["nobody looked before"] if sample.after_gap else []
+        remarks += ["stalled"] if sample.stalled else []
+        yield f"{line}  {', '.join(remarks)}" if remarks else line
 
 
 def _aligned(time: str, key: JobKey, status: str, counts: Sequence[str], columns: _Columns) -> str:
@@ -191,12 +194,3 @@ def _aligned(time: str, key: JobKey, status: str, counts: Sequence[str], columns
     cells = [time, *(word[:width].ljust(width) for word, width in words if width)]
     cells += [count.rjust(width) for count, width in zip(counts, columns.counts, strict=True)]
     return "  ".join(cells)
-
-
-def _numbers(counts: Counts) -> tuple[int | None, ...]:
-    return (counts.objects, counts.transferred, counts.skipped, counts.failed)
-
-
-def _remark(sample: Recorded) -> str:
-    gap = "nobody looked before" if sample.after_gap else ""
-    return ", ".join(filter(None, (gap, "stalled" if sample.stalled else "")))

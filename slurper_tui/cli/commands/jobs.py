@@ -7,7 +7,7 @@ without a terminal does the same.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from contextlib import aclosing
 
 from slurper_tui import format as fmt
@@ -46,15 +46,23 @@ async def jobs(options: argparse.Namespace, context: CommandContext) -> ExitCode
     """
     out, statuses = context.out, options.status
     snapshot = await whole(context)
-    views = sorted((v for v in snapshot.jobs if _has_status(v, statuses)), key=default_order)
+    asked = {_word(status) for status in statuses}
+    views = sorted(
+        (
+            view
+            for view in snapshot.jobs
+            if not asked
+            or asked & {_word(text) for text in (view.status, view.job.status, view.word) if text}
+        ),
+        key=default_order,
+    )
     known = bool(snapshot.jobs) or any(account.listed for account in snapshot.accounts)
     if statuses and known and not views:
         out.note(f"no job's status is {' or '.join(statuses)}")
     if options.json and known:
         out.line(fmt.as_json([job_record(view) for view in views]))
     elif not options.json:
-        for line in _table(views, out):
-            out.line(line)
+        _print_table(views, out)
     return ExitCode.API if failed(snapshot, snapshot.jobs) else ExitCode.OK
 
 
@@ -66,11 +74,6 @@ async def whole(context: CommandContext) -> Snapshot:
             if snapshot.complete:
                 return snapshot
     raise AssertionError("the monitor ended by itself")
-
-
-def _has_status(view: JobView, statuses: Sequence[str]) -> bool:
-    words = {_word(text) for text in (view.status, view.job.status, view.word) if text}
-    return not statuses or any(_word(status) in words for status in statuses)
 
 
 def needed(statuses: Sequence[str]) -> Callable[[JobView], bool]:
@@ -98,48 +101,49 @@ def _word(text: str) -> str:
     return "".join(text.casefold().split())
 
 
-def _table(views: Sequence[JobView], out: Output) -> list[str]:
-    """Return aligned rows; names come last, since they have any length. A header on a terminal."""
+def _print_table(views: Sequence[JobView], out: Output) -> None:
+    """Print aligned rows; names come last, since they have any length. A header on a terminal."""
     several = len({view.account_id for view in views}) > 1
-    rows = [_row(view, out, several=several) for view in views]
+    rows: list[Sequence[str]] = []
+    for view in views:
+        cells = (
+            view.job.id or fmt.DASH,
+            "".join(view.word.split()) or fmt.DASH,
+            amount(view),
+            percent(view),
+            fmt.DASH if view.counts.failed is None else str(view.counts.failed),
+            fmt.rate(shown_rate(view)),
+            remains(view, out, short=True),
+            *((view.account_id,) if several else ()),
+            migration(view, out),
+        )
+        rows.append([out.sanitise(cell) for cell in cells])
     if out.on_terminal and rows:
         width = distinct_width([view.key.job_id for view in views])
         rows = [(row[0][:width], *row[1:]) for row in rows]
         head = ("id", "status", "done/objects", "%", "failed", "per s", "eta")
         rows.insert(0, (*head, *(("account",) if several else ()), "migration"))
-    widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]) - 1)] if rows else []
-    return ["  ".join(_aligned(row, widths)) for row in rows]
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    for row in rows:
+        cells = tuple(
+            cell.ljust(width) if column in _LEFT_ALIGNED else cell.rjust(width)
+            for column, (cell, width) in enumerate(zip(row[:-1], widths, strict=False))
+        )
+        out.line("  ".join((*cells, row[-1])))
 
 
-def _row(view: JobView, out: Output, *, several: bool) -> tuple[str, ...]:
-    cells = (
-        view.job.id or fmt.DASH,
-        "".join(view.word.split()) or fmt.DASH,
-        amount(view),
-        percent(view),
-        fmt.DASH if view.counts.failed is None else str(view.counts.failed),
-        fmt.rate(shown_rate(view)),
-        remains(view, out, short=True),
-        *((view.account_id,) if several else ()),
-        migration(view, out),
-    )
-    return tuple(out.sanitise(cell) for cell in cells)
-
-
-def _aligned(row: Sequence[str], widths: Sequence[int]) -> list[str]:
-    """Align words left and numbers right; do not pad the last column."""
-    left = (0, 1, 7)
-    pairs = enumerate(zip(row, widths, strict=False))
-    cells = [cell.ljust(w) if i in left else cell.rjust(w) for i, (cell, w) in pairs]
-    return [*cells, row[-1]]
+_LEFT_ALIGNED = (0, 1, 7)
+"""The columns with words: id, status and account."""
 
 
 async def progress(options: argparse.Namespace, context: CommandContext) -> ExitCode:
     """Print one job. Raises CliError when the prefix is not unique."""
     snapshot = await whole(context)
     view = found(options.job, snapshot)
-    for line in [record_line(view)] if options.json else _sheet(view, context):
-        context.out.line(line)
+    if options.json:
+        context.out.line(record_line(view))
+    else:
+        _print_sheet(view, context)
     return ExitCode.API if failed(snapshot, (view,)) else ExitCode.OK
 
 
@@ -165,9 +169,18 @@ def found(job: str, snapshot: Snapshot) -> JobView:
 _COUNTS = ("transferred", "skipped", "failed", "remaining")
 
 
-def _sheet(view: JobView, context: CommandContext) -> list[str]:
-    """Return one job as `name  value` lines."""
-    out, stalled = context.out, view.stalled_since
+def _print_sheet(view: JobView, context: CommandContext) -> None:
+    """Print one job as `name  value` lines."""
+    out, stalled, forecast = context.out, view.stalled_since, shown_forecast(view)
+    ends = ""
+    if forecast is not None:
+        low, high, now = forecast.low, forecast.high, forecast.made_at
+        ends = to_ascii(finish(low, high, now, context.zone, at_least=forecast.at_least), out)
+    counts = {}
+    for name in _COUNTS:
+        count = getattr(view.counts, name)
+        share = fmt.share(count, view.counts.objects)
+        counts[name] = fmt.count(count) if share == fmt.DASH else f"{fmt.count(count)}  {share}"
     rows = {
         "id": view.job.id or fmt.DASH,
         "account": view.account_id,
@@ -179,30 +192,16 @@ def _sheet(view: JobView, context: CommandContext) -> list[str]:
         "finished": view.job.finished_at or fmt.DASH,
         "done": amount(view),
         "percent": percent(view),
-        **{name: _share(getattr(view.counts, name), view) for name in _COUNTS},
+        **counts,
         "rate": fmt.rate(shown_rate(view)),
         "eta": remains(view, out),
-        "finish": _finish(view, context),
+        "finish": ends or fmt.DASH,
         **({"reason": to_ascii(view.reason, out)} if view.reason else {}),
         **({} if stalled is None else {"stalled": f"since {fmt.iso(stalled, context.zone)}"}),
         "verdict": to_ascii(view.verdict.text, out) if view.verdict else fmt.DASH,
     }
-    return [f"{name:<12} {out.sanitise(value)}" for name, value in rows.items()]
-
-
-def _share(count: int | None, view: JobView) -> str:
-    share = fmt.share(count, view.counts.objects)
-    return fmt.count(count) if share == fmt.DASH else f"{fmt.count(count)}  {share}"
-
-
-def _finish(view: JobView, context: CommandContext) -> str:
-    """Return the forecast time of completion; a dash if unknown."""
-    forecast = shown_forecast(view)
-    if forecast is None:
-        return fmt.DASH
-    low, high, now = forecast.low, forecast.high, forecast.made_at
-    words = finish(low, high, now, context.zone, at_least=forecast.at_least)
-    return to_ascii(words, context.out) or fmt.DASH
+    for name, value in rows.items():
+        out.line(f"{name:<12} {out.sanitise(value)}")
 
 
 DEMO_ROUNDS = 3
@@ -223,7 +222,7 @@ async def watch(options: argparse.Namespace, context: CommandContext) -> ExitCod
 
     Raises CliError when a prefix is not unique.
     """
-    out, wanted = context.out, job_prefixes(options)
+    out, prefixes = context.out, job_prefixes(options)
     rounds = DEMO_ROUNDS if options.demo and not out.on_terminal else None
     printed: dict[JobKey, Printed] = {}
     undocumented: set[JobKey] = set()
@@ -232,24 +231,22 @@ async def watch(options: argparse.Namespace, context: CommandContext) -> ExitCod
             context.progress_output.update(snapshot)
             if not context.session.resolved:
                 continue
-            for view in _changed(snapshot, printed):
-                out.line(record_line(view) if options.json else _line(view, snapshot, context))
-            if wanted:
+            for view in sorted(snapshot.jobs, key=default_order):
+                ended = _is_taken_as_ended(view)
+                new = (view.word, view.phase, view.percent, view.counts.failed, ended)
+                if printed.get(view.key) != new and _is_current(view):
+                    printed[view.key] = new
+                    out.line(record_line(view) if options.json else _line(view, snapshot, context))
+            if prefixes:
                 _note_undocumented(undocumented, snapshot, out)
-            if wanted and all(map(_is_over, snapshot.jobs)):
-                return verdict(snapshot.jobs)
+                if all(
+                    (not view.live or _is_taken_as_ended(view)) and _is_current(view)
+                    for view in snapshot.jobs
+                ):
+                    return verdict(snapshot.jobs)
             if rounds is not None and snapshot.rounds >= rounds:
                 return ExitCode.OK
     raise AssertionError("the monitor ended by itself")
-
-
-def _changed(snapshot: Snapshot, printed: dict[JobKey, Printed]) -> Iterator[JobView]:
-    """Yield the jobs that are to be printed, and update what was printed of them."""
-    for view in sorted(snapshot.jobs, key=default_order):
-        now = (view.word, view.phase, view.percent, view.counts.failed, _is_taken_as_ended(view))
-        if printed.get(view.key) != now and _is_current(view):
-            printed[view.key] = now
-            yield view
 
 
 def _line(view: JobView, snapshot: Snapshot, context: CommandContext) -> str:
@@ -280,10 +277,6 @@ def _is_taken_as_ended(view: JobView) -> bool:
 def _is_current(view: JobView) -> bool:
     """Whether the job's state is known: its counts were read in this run, or it is gone."""
     return (view.as_of is not None and not view.from_history) or view.gone
-
-
-def _is_over(view: JobView) -> bool:
-    return (not view.live or _is_taken_as_ended(view)) and _is_current(view)
 
 
 def verdict(views: Sequence[JobView]) -> ExitCode:

@@ -98,7 +98,18 @@ class LogProgress:
 
         Raises CliError when the rate limit demands more waiting than `patience`.
         """
-        self._bound_waiting(problem)
+        if not isinstance(problem, RateLimited):
+            self._waits = self._waits if problem else 0.0
+        elif problem is not self._limited and self._patience is not None:
+            self._limited = problem
+            wait = problem.retry_after
+            self._waits += BLOCK_SECONDS if wait is None else max(1.0, wait)
+            if self._waits > self._patience:
+                raise CliError(
+                    f"the log: the API limits the rate of requests ({problem}): it wants a wait "
+                    f"of more than --timeout {self._patience:g} s",
+                    ExitCode.API,
+                )
         self._rows = min(self._rows, rows)  # fewer rows: another log has begun
         if rows >= self._rows + REPORTED_ROWS:
             self._rows = rows
@@ -115,20 +126,6 @@ class LogProgress:
     def update_failures(self, view: FailuresView) -> None:
         """Update the state of a reading of failures. Raises CliError like `update`."""
         self.update(view.problem, waiting=view.waiting, rows=view.rows_read)
-
-    def _bound_waiting(self, problem: ApiError | None) -> None:
-        if not isinstance(problem, RateLimited):
-            self._waits = self._waits if problem else 0.0
-        elif problem is not self._limited and self._patience is not None:
-            self._limited = problem
-            wait = problem.retry_after
-            self._waits += BLOCK_SECONDS if wait is None else max(1.0, wait)
-            if self._waits > self._patience:
-                raise CliError(
-                    f"the log: the API limits the rate of requests ({problem}): it wants a wait "
-                    f"of more than --timeout {self._patience:g} s",
-                    ExitCode.API,
-                )
 
 
 class LogRows:
@@ -237,18 +234,35 @@ async def failures(options: argparse.Namespace, context: CommandContext) -> Exit
 def _print_keys(
     keys: Sequence[str], job: JobView, options: argparse.Namespace, out: Output
 ) -> None:
-    """Print exact keys: as a JSON array, with NUL after each key, or one a line."""
+    """Print exact keys: as a JSON array, with NUL after each key, or one a line.
+
+    A newline or a byte order mark in a key is reported. To a terminal, lines are sanitised.
+    """
     if options.json:
         if len(keys) > MOST_KEYS:
             out.note(f"{fmt.count(len(keys))} keys, and one job takes {fmt.count(MOST_KEYS)}")
         out.line(fmt.as_json(keys))
-    elif options.null:
-        _note_bom(keys, out)
-        out.exact("".join(f"{key}\0" for key in keys))
+        return
+    broken = 0 if options.null else sum("\n" in key for key in keys)
+    if broken:
+        out.note(
+            f"{keys_hold(broken)} a newline: one a line they cannot be told apart; take --null"
+        )
+    if keys and keys[0].startswith("\ufeff"):
+        out.note("the first key begins with U+FEFF, which readers of a file leave out; take --json")
+    if options.null or not out.on_terminal:
+        end = "\0" if options.null else "\n"
+        out.exact("".join(f"{key}{end}" for key in keys))
     else:
-        _print_lines(keys, out)
-        if keys:
-            out.note(f"with these lines in FILE, {rclone_line('FILE', job)} fetches them")
+        for key in keys:
+            out.line(key)
+        changed = sum(out.sanitise(key) != key for key in keys)
+        if changed:
+            out.note(
+                f"{keys_hold(changed)} signs not fit for a terminal: a file gets the exact ones"
+            )
+    if keys and not options.null:
+        out.note(f"with these lines in FILE, {rclone_line('FILE', job)} fetches them")
 
 
 def note_missing(
@@ -275,30 +289,6 @@ def _note_inexact(keys: Sequence[str], out: Output) -> None:
         out.note(f"  {key}")
     if len(keys) > _NAMED:
         out.note(f"  and {len(keys) - _NAMED:,} more")
-
-
-def _print_lines(keys: Sequence[str], out: Output) -> None:
-    """Print one key a line: unchanged to a file or pipe, sanitised to a terminal."""
-    broken = sum("\n" in key for key in keys)
-    if broken:
-        out.note(
-            f"{keys_hold(broken)} a newline: one a line they cannot be told apart; take --null"
-        )
-    _note_bom(keys, out)
-    if not out.on_terminal:
-        out.exact("".join(f"{key}\n" for key in keys))
-        return
-    changed = sum(out.sanitise(key) != key for key in keys)
-    for key in keys:
-        out.line(key)
-    if changed:
-        out.note(f"{keys_hold(changed)} signs not fit for a terminal: a file gets the exact ones")
-
-
-def _note_bom(keys: Sequence[str], out: Output) -> None:
-    """Warn if the first key begins with U+FEFF, which readers take for a byte order mark."""
-    if keys and keys[0].startswith("\ufeff"):
-        out.note("the first key begins with U+FEFF, which readers of a file leave out; take --json")
 
 
 def _record(
@@ -353,7 +343,12 @@ def _sheet(
 
 def _group(group: FailureGroup, width: int, zone: tzinfo | None) -> Iterator[str]:
     """Yield one reason: count, name, times, most frequent messages and prefixes."""
-    seen = " to ".join(dict.fromkeys(_seen(group, zone)))
+    times: list[str] = []
+    for text in (group.first_seen, group.last_seen):
+        if text is not None:
+            at = fmt.parse_time(text)
+            times.append(text if at is None else fmt.iso(at, zone))
+    seen = " to ".join(dict.fromkeys(times))
     yield f"{fmt.count(group.count):>{width}}  {group_words(group)} ({group.log_type})"
     if seen:
         yield f"{'':>{width}}    {seen}"
@@ -362,10 +357,3 @@ def _group(group: FailureGroup, width: int, zone: tzinfo | None) -> Iterator[str
     for prefix in group.prefixes:
         name = prefix.prefix or "no folder in common"
         yield f"{fmt.count(prefix.count):>{width}}    {name}  such as {prefix.examples[0]}"
-
-
-def _seen(group: FailureGroup, zone: tzinfo | None) -> Iterator[str]:
-    for text in (group.first_seen, group.last_seen):
-        if text is not None:
-            at = fmt.parse_time(text)
-            yield text if at is None else fmt.iso(at, zone)

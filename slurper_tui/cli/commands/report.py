@@ -7,7 +7,7 @@ time.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from datetime import UTC
 from typing import Any
 
@@ -26,7 +26,6 @@ from slurper_tui.monitor.model.samples import Recorded
 from slurper_tui.monitor.reports.digest import (
     Change,
     Digest,
-    JobDigest,
     head_words,
     job_words,
     jobs_with_advice,
@@ -52,7 +51,14 @@ async def report(options: argparse.Namespace, context: CommandContext) -> ExitCo
         keys = [found(options.job, snapshot).key]
     else:
         keys = jobs_of(options.migration, snapshot)
-    receipt = await _receipt(keys, context)
+    services = await context.session.services()
+    progress = ReceiptProgress(context.out, context.progress_output.patience)
+    try:
+        receipt = await services.receipts.receipt(keys, progress.update)
+    except NotEnded as error:
+        raise CliError(f"{error}; there is a receipt when it has ended") from None
+    except ApiError as error:
+        raise CliError(f"no receipt: {error}", exit_code(error.exit_code)) from None
     if options.json:
         context.out.line(fmt.as_json(record(receipt, version())))
     else:
@@ -79,32 +85,20 @@ def jobs_of(migration: str, snapshot: Snapshot) -> list[JobKey]:
     if not groups:
         raise CliError(f"no job copies from the bucket {migration!r}")
     if len(groups) > 1:
-        raise CliError(_several(migration, list(groups)))
+        names = sorted(f"{key.source}:{key.target}" for key in groups)
+        if len(set(names)) < len(names):
+            raise CliError(
+                f"{migration!r} is a bucket in several places; name a job of the migration instead"
+            )
+        targets = ", ".join(names[:_NAMED])
+        if len(names) > _NAMED:
+            targets += f" and {len(names) - _NAMED} more"
+        raise CliError(f"{migration!r} went to several targets: {targets}")
     [(key, views)] = groups.items()
     if more := jobs_to_come(key, snapshot.unstarted):
         jobs = "1 job of its plan is" if more == 1 else f"{more} jobs of its plan are"
         raise CliError(f"{migration!r}: {jobs} still to be started, so it has not ended")
     return [view.key for view in views]
-
-
-def _several(migration: str, keys: Sequence[MigrationKey]) -> str:
-    """Return the error for an ambiguous name: the candidates, unless their names are equal too."""
-    names = sorted(f"{key.source}:{key.target}" for key in keys)
-    if len(set(names)) < len(names):
-        return f"{migration!r} is a bucket in several places; name a job of the migration instead"
-    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-    return f"{migration!r} went to several targets: {', '.join(names[:_NAMED])}{more}"
-
-
-async def _receipt(keys: Sequence[JobKey], context: CommandContext) -> Receipt:
-    services = await context.session.services()
-    progress = ReceiptProgress(context.out, context.progress_output.patience)
-    try:
-        return await services.receipts.receipt(keys, progress.update)
-    except NotEnded as error:
-        raise CliError(f"{error}; there is a receipt when it has ended") from None
-    except ApiError as error:
-        raise CliError(f"no receipt: {error}", exit_code(error.exit_code)) from None
 
 
 class ReceiptProgress:
@@ -169,42 +163,38 @@ def digest_lines(digest: Digest, out: Output) -> Iterator[str]:
 def digest_json(digest: Digest) -> str:
     """Return the digest as ASCII-only JSON. Times are ISO 8601 in UTC, rates objects per second."""
     record = {
-        "since": _time(digest.since),
-        "until": _time(digest.until),
-        "jobs": [_job(job) for job in digest.jobs],
+        "since": fmt.iso(digest.since, UTC),
+        "until": fmt.iso(digest.until, UTC),
+        "jobs": [
+            {
+                "id": job.view.job.id,
+                "accountId": job.view.account_id,
+                "before": _sample_record(job.before),
+                "after": _sample_record(job.after),
+                "moved": job.moved,
+                "perSecond": job.per_second,
+                "verdict": job_record(job.view)["verdict"] if job.verdict else None,
+                "observedSeconds": job.observed_seconds,
+                "events": [_change_record(change) for change in job.changes],
+            }
+            for job in digest.jobs
+        ],
     }
     return fmt.as_json(record)
 
 
-def _job(job: JobDigest) -> dict[str, Any]:
-    return {
-        "id": job.view.job.id,
-        "accountId": job.view.account_id,
-        "before": _sample(job.before),
-        "after": _sample(job.after),
-        "moved": job.moved,
-        "perSecond": job.per_second,
-        "verdict": job_record(job.view)["verdict"] if job.verdict else None,
-        "observedSeconds": job.observed_seconds,
-        "events": [_change(change) for change in job.changes],
-    }
-
-
-def _sample(sample: Recorded | None) -> dict[str, Any] | None:
+def _sample_record(sample: Recorded | None) -> dict[str, Any] | None:
     if sample is None:
         return None
-    at, status = _time(sample.at), sample.status
+    at, status = fmt.iso(sample.at, UTC), sample.status
     return {"at": at, "status": status, **counts_record(sample.counts)}
 
 
-def _change(change: Change) -> dict[str, Any]:
+def _change_record(change: Change) -> dict[str, Any]:
     """Return a change; one with a duration has `since` and `until`, others have `at`."""
+    since = fmt.iso(change.since, UTC)
     if change.until is None:
-        times = {"at": _time(change.since)}
+        times = {"at": since}
     else:
-        times = {"since": _time(change.since), "until": _time(change.until)}
+        times = {"since": since, "until": fmt.iso(change.until, UTC)}
     return {"kind": str(change.kind), **times, "words": change.text}
-
-
-def _time(at: float) -> str:
-    return fmt.iso(at, UTC)

@@ -16,6 +16,7 @@ from slurper_tui.cli.commands.logs import LogProgress, note_missing
 from slurper_tui.cli.context import CommandContext
 from slurper_tui.cli.errors import CliError, ExitCode, exit_code
 from slurper_tui.cli.job_start import Origin, check, open_services, outcome, ready, require_answers
+from slurper_tui.cli.output import Output
 from slurper_tui.monitor.jobs.draft import NoRetry, body, retry_drafts
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.job import JobView
@@ -29,31 +30,32 @@ async def retry(options: argparse.Namespace, context: CommandContext) -> ExitCod
     if options.draft is None:
         require_answers(options)
     async with open_services(context) as services:
-        return await _retry(options, context, services)
-
-
-async def _retry(
-    options: argparse.Namespace, context: CommandContext, services: Services
-) -> ExitCode:
-    view = await chosen(options, context)
-    types = tuple(options.type) or (FAILED_TYPE,)
-    keys = await _keys(context, services, view, types)
-    drafts = await _drafts(context, services, view.key, keys, options.region)
-    earlier = await services.creation.earlier_retries(view.key, keys, types)
-    for clause in earlier:
-        context.out.note(clause)
-    if earlier and options.draft is None:
-        await _allowed_again(options, context, overwrite=drafts[0].overwrite)
-    if options.draft is not None:
-        return _written(options, context, view.key, drafts)
-    origin = Origin(view.key, types)
-    secrets = await ready(options, context, services, view.key.account_id, drafts)
-    if len(drafts) > 1:
-        return await planned(options, context, view.key.account_id, drafts, secrets, origin)
-    made = await services.creation.create(
-        view.key.account_id, drafts[0], secrets, retry_of=origin.retry_of, log_types=types
-    )
-    return outcome(options, context, view.key.account_id, drafts[0], made)
+        view = await chosen(options, context)
+        types = tuple(options.type) or (FAILED_TYPE,)
+        keys = await _keys(context, services, view, types)
+        try:
+            details = await services.creation.details(view.key)
+            drafts = retry_drafts(details, keys, options.region)
+        except ApiError as error:
+            raise CliError(f"job {view.key.job_id}: {error}", exit_code(error.exit_code)) from None
+        except NoRetry as error:
+            raise CliError(f"job {view.key.job_id}: {error}") from None
+        check(drafts, context.out)
+        earlier = await services.creation.earlier_retries(view.key, keys, types)
+        for clause in earlier:
+            context.out.note(clause)
+        if options.draft is not None:
+            return _write_drafts(options.draft, context.out, view.key, drafts)
+        if earlier:
+            await _allowed_again(options, context, overwrite=drafts[0].overwrite)
+        origin, account_id = Origin(view.key, types), view.key.account_id
+        secrets = await ready(options, context, services, account_id, drafts)
+        if len(drafts) > 1:
+            return await planned(options, context, account_id, drafts, secrets, origin)
+        made = await services.creation.create(
+            account_id, drafts[0], secrets, retry_of=view.key, log_types=types
+        )
+        return outcome(options, context, account_id, drafts[0], made)
 
 
 async def _allowed_again(
@@ -92,56 +94,27 @@ async def _keys(
     return keys
 
 
-async def _drafts(
-    context: CommandContext,
-    services: Services,
-    key: JobKey,
-    keys: tuple[str, ...],
-    region: str | None,
-) -> tuple[Draft, ...]:
-    try:
-        drafts = retry_drafts(await services.creation.details(key), keys, region)
-    except ApiError as error:
-        raise CliError(f"job {key.job_id}: {error}", exit_code(error.exit_code)) from None
-    except NoRetry as error:
-        raise CliError(f"job {key.job_id}: {error}") from None
-    check(drafts, context.out)
-    return drafts
+def _write_drafts(name: str, out: Output, key: JobKey, drafts: Sequence[Draft]) -> ExitCode:
+    """Write each draft to a new file, or all to stdout (`-`), as ASCII-only JSON.
 
-
-def _written(
-    options: argparse.Namespace, context: CommandContext, key: JobKey, drafts: Sequence[Draft]
-) -> ExitCode:
-    """Write each draft to a new file, or all to stdout (`-`). Raises CliError if a file exists."""
-    if options.draft == "-":
-        for draft in drafts:
-            context.out.exact(_text(draft))
-            context.out.note(f"standard output: {len(draft.keys or ()):,} keys of job {key.job_id}")
-        return ExitCode.OK
-    paths = [
-        Path(options.draft),
-        *(Path(f"{options.draft}.{n}") for n in range(2, len(drafts) + 1)),
-    ]
+    The files have mode 0600. Raises CliError if one exists already or cannot be written.
+    """
+    paths = [Path(name), *(Path(f"{name}.{n}") for n in range(2, len(drafts) + 1))]
     for path in paths:
-        if os.path.lexists(path):
+        if name != "-" and os.path.lexists(path):
             raise CliError(f"{path}: it is there already, and stays as it is")
     for path, draft in zip(paths, drafts, strict=True):
-        _write(path, _text(draft))
-        context.out.note(f"{path}: {len(draft.keys or ()):,} keys of job {key.job_id}")
+        text = fmt.as_json(body(draft), indent=2) + "\n"
+        if name == "-":
+            out.exact(text)
+        else:
+            flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
+            try:
+                with open(os.open(path, flags, 0o600), "w", encoding="utf-8") as file:
+                    file.write(text)
+            except (OSError, ValueError) as error:
+                reason = getattr(error, "strerror", None) or error
+                raise CliError(f"{path}: cannot write it: {reason}") from None
+        place = "standard output" if name == "-" else path
+        out.note(f"{place}: {len(draft.keys or ()):,} keys of job {key.job_id}")
     return ExitCode.OK
-
-
-def _text(draft: Draft) -> str:
-    """Return the create request as ASCII-only JSON."""
-    return fmt.as_json(body(draft), indent=2) + "\n"
-
-
-def _write(path: Path, text: str) -> None:
-    """Create a file with mode 0600 and write it. Raises CliError."""
-    flags = os.O_WRONLY | os.O_CREAT | os.O_EXCL
-    try:
-        with open(os.open(path, flags, 0o600), "w", encoding="utf-8") as file:
-            file.write(text)
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise CliError(f"{path}: cannot write it: {reason}") from None
