@@ -85,12 +85,22 @@ def load(flags: Flags, environ: Mapping[str, str], default_file: Path | None) ->
         text = _read(chosen)
     elif default_file is not None:
         text, notice = _read_default(default_file)
+    in_file = _from_file(text, str(chosen))
+    given: dict[str, Any] = {
+        "theme": flags.theme,
+        "ascii_only": flags.ascii_only,
+        "mouse": flags.mouse,
+        "utc": flags.utc,
+        "accounts": accounts(flags.accounts) or None,
+        "accounts_from": "--account" if accounts(flags.accounts) else None,
+        "interval": None if flags.interval is None else interval(flags.interval),
+    }
     layers = {
         "ascii_only": not speaks_utf8(environ),
         "accounts": accounts([environ.get(ACCOUNT_VARIABLE, "")]),
         "base_url": environ.get(BASE_URL_VARIABLE, "").strip() or None,
-        **_from_file(text, str(chosen)),
-        **_from_flags(flags),
+        **in_file,
+        **{name: value for name, value in given.items() if value is not None},
     }
     return Config(**layers, file=chosen if text else None, notice=notice)
 
@@ -143,19 +153,6 @@ def check_accounts(config: Config) -> None:
                 f"{config.accounts_from}: an account id is made of letters and digits, "
                 f"and one of these holds {name}"
             )
-
-
-def _from_flags(flags: Flags) -> dict[str, Any]:
-    layer: dict[str, Any] = {
-        "theme": flags.theme,
-        "ascii_only": flags.ascii_only,
-        "mouse": flags.mouse,
-        "utc": flags.utc,
-        "accounts": accounts(flags.accounts) or None,
-        "accounts_from": "--account" if accounts(flags.accounts) else None,
-        "interval": None if flags.interval is None else interval(flags.interval),
-    }
-    return {name: value for name, value in layer.items() if value is not None}
 
 
 def read_bytes(file: Path) -> bytes:

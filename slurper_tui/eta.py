@@ -31,33 +31,32 @@ def eta_short(low_seconds: float, high_seconds: float, *, at_least: bool = False
     if low_seconds > TOO_FAR:
         return ">2w"
     if at_least or not high_seconds <= TOO_FAR:
-        return _least_short(low_seconds)
+        for start, size, unit in _LEAST:
+            if low_seconds >= start:
+                return f"≥{_down(low_seconds, size):g}{unit}"
+        return DASH
     return _range_short(max(0.0, low_seconds), max(0.0, low_seconds, high_seconds))
 
 
-def _least_short(low: float) -> str:
-    for start, size, unit in ((3 * DAY, DAY, "d"), (1.5 * HOUR, HOUR, "h"), (MINUTE, MINUTE, "m")):
-        if low >= start:
-            return f"≥{_down(low, size):g}{unit}"
-    return DASH
+_LEAST = ((3 * DAY, DAY, "d"), (1.5 * HOUR, HOUR, "h"), (MINUTE, MINUTE, "m"))
+"""(lower limit in seconds, size of the unit, unit) of a time of which only the low end is known."""
 
 
 def _range_short(low: float, high: float) -> str:
     """Format both ends in the high end's unit; a low end below one unit gets the smaller unit."""
     if high <= MINUTE:
         return "<1m"
-    size, unit, smaller, smaller_unit = _units_for(high)
+    if high <= 95 * MINUTE:
+        size, unit, smaller, smaller_unit = MINUTE, "m", MINUTE, "m"
+    elif high <= 3 * DAY:
+        size, unit, smaller, smaller_unit = HOUR, "h", MINUTE, "m"
+    else:
+        size, unit, smaller, smaller_unit = DAY, "d", HOUR, "h"
     top, bottom = _up(high, size), _down(low, size)
     if bottom:
         return f"{bottom:g}{_TO}{top:g}{unit}" if bottom < top else f"{top:g}{unit}"
     part = int(_down(low, smaller))
     return f"{part}{smaller_unit}{_TO}{top:g}{unit}" if part else f"<{top:g}{unit}"
-
-
-def _units_for(high: float) -> tuple[int, str, int, str]:
-    if high <= 95 * MINUTE:
-        return MINUTE, "m", MINUTE, "m"
-    return (HOUR, "h", MINUTE, "m") if high <= 3 * DAY else (DAY, "d", HOUR, "h")
 
 
 # Below ten, hours and days are rounded to halves, because a whole unit would be a large part of

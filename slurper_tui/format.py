@@ -28,18 +28,15 @@ def short_count(value: int | None) -> str:
         return DASH
     for size, unit in _UNITS:
         if value >= size:
-            return _three_digits(value, size) + unit if value < 1000 * 10**12 else ">999T"
+            whole = value // size  # integer arithmetic rounds down
+            if whole >= 1000:
+                return ">999T"
+            decimals = 3 - len(str(whole))
+            if not decimals:
+                return f"{whole}{unit}"
+            scaled = value * 10**decimals // size
+            return f"{whole}.{scaled % 10**decimals:0{decimals}d}{unit}"
     return str(value)
-
-
-def _three_digits(value: int, size: int) -> str:
-    """Format value / size with three digits, rounded down, in integer arithmetic."""
-    whole = value // size
-    decimals = 3 - len(str(whole))
-    if decimals <= 0:
-        return str(whole)
-    scaled = value * 10**decimals // size
-    return f"{whole}.{scaled % 10**decimals:0{decimals}d}"
 
 
 def rate(value: float | None) -> str:
@@ -54,12 +51,9 @@ def rate(value: float | None) -> str:
         return str(round(value))
     if value >= 1000 * 10**12:
         return ">999T"
-    return _rate_unit(round(value, 2 - len(str(int(value)))))
-
-
-def _rate_unit(value: float) -> str:
-    size, unit = next((u for u in _UNITS if value >= u[0]), (10**3, "k"))
-    scaled = value / size
+    rounded = round(value, 2 - len(str(int(value))))
+    size, unit = next((u for u in _UNITS if rounded >= u[0]), (10**3, "k"))
+    scaled = rounded / size
     return f"{scaled:.1f}{unit}" if scaled < 10 else f"{scaled:.0f}{unit}"
 
 
@@ -188,16 +182,16 @@ class _Table(dict[int, int]):
         self._stand_in = ord("?" if ascii_only else "\N{REPLACEMENT CHARACTER}")
 
     def __missing__(self, code: int) -> int:
-        shown = code if _is_safe(chr(code), self._ascii_only) else self._stand_in
+        char = chr(code)
+        if self._ascii_only:
+            is_safe = " " <= char <= "~"
+        else:
+            category = unicodedata.category(char)
+            is_safe = category not in _UNSAFE_CATEGORIES and not re.match(_VARIATION, char)
+        shown = code if is_safe else self._stand_in
         if len(self) < MOST_SHOWN:
             self[code] = shown
         return shown
-
-
-def _is_safe(char: str, ascii_only: bool) -> bool:
-    if ascii_only:
-        return " " <= char <= "~"
-    return unicodedata.category(char) not in _UNSAFE_CATEGORIES and not re.match(_VARIATION, char)
 
 
 _SAFE_TABLE, _PLAIN_TABLE = _Table(ascii_only=False), _Table(ascii_only=True)

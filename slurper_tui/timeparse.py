@@ -161,10 +161,7 @@ class _Asked:
         match = _DATE.fullmatch(text)
         if match is None:
             raise self._unreadable()
-        return self._date(match, clock)
-
-    def _date(self, match: re.Match[str], clock: time | None) -> float:
-        """Parse a day of a month; without a year, take the nearest such day."""
+        # A day of a month; without a year, the nearest such day.
         month = _named(match["month"] or match["month2"], _MONTHS)
         if month is None:
             raise self._unreadable()

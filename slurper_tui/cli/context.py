@@ -105,25 +105,25 @@ def resolve(prefixes: Iterable[str], jobs: Sequence[JobView]) -> frozenset[JobKe
 
     Raises CliError when there is none or more than one.
     """
-    return frozenset(_resolve(prefix, jobs) for prefix in prefixes)
+    resolved = set()
+    for prefix in prefixes:
+        fitting = [view for view in jobs if view.key.job_id.startswith(prefix)]
+        meant = [view for view in fitting if view.key.job_id == prefix] or fitting
+        there = [view.key for view in meant if not view.gone]
+        found = there if len(there) == 1 else [view.key for view in meant]
+        if not found:
+            raise CliError(f"no job's id begins with {prefix!r}")
+        if len(found) > 1:
+            raise CliError(f"{len(found)} jobs' ids begin with {prefix!r}: {_names(found)}")
+        resolved.add(found[0])
+    return frozenset(resolved)
 
 
-def _resolve(prefix: str, jobs: Sequence[JobView]) -> JobKey:
-    fitting = [view for view in jobs if view.key.job_id.startswith(prefix)]
-    meant = [view for view in fitting if view.key.job_id == prefix] or fitting
-    there = [view.key for view in meant if not view.gone]
-    found = there if len(there) == 1 else [view.key for view in meant]
-    if not found:
-        raise CliError(f"no job's id begins with {prefix!r}")
-    if len(found) == 1:
-        return found[0]
-    several = len({key.account_id for key in found}) > 1
-    names = ", ".join(
-        f"{key.account_id}/{key.job_id}" if several else key.job_id for key in found[:_MOST_NAMED]
-    )
-    if len(found) > _MOST_NAMED:
-        names += f" and {len(found) - _MOST_NAMED} more"
-    raise CliError(f"{len(found)} jobs' ids begin with {prefix!r}: {names}")
+def _names(keys: Sequence[JobKey]) -> str:
+    several = len({key.account_id for key in keys}) > 1
+    names = [f"{k.account_id}/{k.job_id}" if several else k.job_id for k in keys[:_MOST_NAMED]]
+    more = f" and {len(keys) - _MOST_NAMED} more" if len(keys) > _MOST_NAMED else ""
+    return ", ".join(names) + more
 
 
 def zone_of(config: Config) -> tzinfo | None:

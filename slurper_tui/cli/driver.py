@@ -138,18 +138,15 @@ class ScreenWriter:
                 self._news.wait_for(lambda: self._queue)
                 batch, self._queue = self._queue, []
             self._write_out("".join(batch))
-            self._count_written(sum(map(len, batch)))
-
-    def _count_written(self, characters: int) -> None:
-        with self._news:
-            self._pending -= characters
-            dropped = self._dropping and not self._pending
-            if dropped:
-                self._dropping = False
-            self._news.notify_all()
-            finishing = self._finishing
-        if dropped and not finishing:
-            self._drained()
+            with self._news:
+                self._pending -= sum(map(len, batch))
+                drained = self._dropping and not self._pending
+                if drained:
+                    self._dropping = False
+                self._news.notify_all()
+                finishing = self._finishing
+            if drained and not finishing:
+                self._drained()
 
     def _write_out(self, text: str) -> None:
         """Write the whole text, however long the terminal blocks."""
@@ -215,16 +212,12 @@ class TerminalDriver(LinuxDriver):
         self._screen.start()
         super().start_application_mode()  # type: ignore[no-untyped-call]  # untyped there
         self.terminal.screen_open = self._key_thread is not None and self._key_thread.is_alive()
-        signal.signal(signal.SIGWINCH, self._resized)
-
-    def _resized(self, *_: object) -> None:
-        """Measure the size in the event loop.
-
-        Signal handlers interrupt one another, so an older size could be posted last.
-        """
-        self._loop.call_soon_threadsafe(self._tell_size)
+        # In the event loop: signal handlers interrupt one another, so an older size could be posted
+        # last.
+        signal.signal(signal.SIGWINCH, lambda *_: self._loop.call_soon_threadsafe(self._tell_size))
 
     def _tell_size(self) -> None:
+        """Post the size, and repaint where Textual sees no change."""
         size = Size(*self._get_terminal_size())
         # With in-band size reports the Resize was already posted, unless it had an older size.
         if not self._in_band_window_resize or size != self._app.size:
@@ -311,16 +304,11 @@ class TerminalDriver(LinuxDriver):
         self._busy = True
         self.suspend_application_mode()
         _stop_job()
-        while self._is_behind():
+        # Again after a continuation in the background (`bg`): neither in the foreground nor with an
+        # end due within 0.2 seconds.
+        while not any(not in_background() or self.guard.ends_within(0.05) for _ in range(4)):
             _stop_job()
         self._come_back()
-
-    def _is_behind(self) -> bool:
-        """Whether the process was continued in the background (`bg`).
-
-        False when it reaches the foreground, or an end becomes due, within 0.2 seconds.
-        """
-        return not any(not in_background() or self.guard.ends_within(0.05) for _ in range(4))
 
     def _sigcont_application(self, *_: object) -> None:
         """Reopen the screen in the event loop, unless `_stop` is about to do so."""

@@ -105,14 +105,30 @@ class Keyboard:
         if self._state == self._paste and _is_ctrl_c(data):
             self._leave()
         for char in self._decode(data):
-            self._step(char)
+            if char == _CTRL_C and self._state not in (self._ground, self._escape, self._paste):
+                self._settle_held()
+                self._leave()
+            self._state(char)
+            self._last_at = self._now
         return self._taken()
 
     def tick(self, now: float) -> list[Message]:
         """Resolve pending input if its deadline has passed; return the messages."""
         if self.deadline is not None and now >= self.deadline:
             self._now = now
-            self._expire()
+            if self._state == self._escape:
+                self._escaped_at = now
+                self._leave()
+                self._out.append(Key("escape", _ESC))
+            elif self._state == self._held:
+                self._settle_held()
+            elif self._state == self._ss3 and not self._text:
+                self._leave()
+                self._alt("O")
+            elif self._state == self._paste:
+                self._end_paste()
+            else:
+                self._leave()
         return self._taken()
 
     def _taken(self) -> list[Message]:
@@ -128,13 +144,6 @@ class Keyboard:
         return out
 
     # States: each method processes one character.
-
-    def _step(self, char: str) -> None:
-        if char == _CTRL_C and self._state not in (self._ground, self._escape, self._paste):
-            self._settle_held()
-            self._leave()
-        self._state(char)
-        self._last_at = self._now
 
     def _enter(self, state: Callable[[str], None], seconds: float) -> None:
         self._state, self._begun_at, self.deadline = state, self._now, self._now + seconds
@@ -261,7 +270,7 @@ class Keyboard:
         self._wait_on(_STRING_IDLE, _STRING_AGE)
         if char == _ESC:
             self._state = self._string_escape
-        elif char == _BEL or char in _CANCEL or _is_st(char):
+        elif char == _BEL or char in _CANCEL or _c1(char) == "\\":
             self._leave()
 
     def _string_escape(self, char: str) -> None:
@@ -304,22 +313,6 @@ class Keyboard:
         if len(self._text) > 2 * _LONGEST_PASTE:  # too long in any case; its end may still come
             del self._text[: -_LONGEST_PASTE - len(_PASTE_END) - 1]
 
-    def _expire(self) -> None:
-        """Resolve the pending input without waiting for more."""
-        if self._state == self._escape:
-            self._escaped_at = self._now
-            self._leave()
-            self._out.append(Key("escape", _ESC))
-        elif self._state == self._held:
-            self._settle_held()
-        elif self._state == self._ss3 and not self._text:
-            self._leave()
-            self._alt("O")
-        elif self._state == self._paste:
-            self._end_paste()
-        else:
-            self._leave()
-
     def _dispatch(self, sequence: str) -> None:
         """Pass a complete CSI sequence on in a form that Textual knows, or discard it."""
         if sequence == _PASTE_START:
@@ -340,7 +333,11 @@ class Keyboard:
         self._out += [key for key in keys if key.key != Keys.Ignore]
 
     def _parse(self, sequence: str) -> None:
-        """Parse one complete sequence with Textual's parser; discard it if that fails."""
+        """Parse one complete sequence with Textual's parser.
+
+        If that fails, discard the sequence, and replace the parser by a new one with the same state
+        of the terminal (mouse, sizes).
+        """
         try:
             messages = list(self._parser.feed(sequence))
             complete = self._parser._timeout_time is None
@@ -350,14 +347,10 @@ class Keyboard:
             self._out += messages
         else:
             self._unparsed()
-            self._replace_parser()
-
-    def _replace_parser(self) -> None:
-        """Start a new parser with the old one's knowledge of the terminal (mouse, sizes)."""
-        old, new = self._parser, XTermParser()
-        new.mouse_pixels, new.last_x, new.last_y = old.mouse_pixels, old.last_x, old.last_y
-        new.terminal_size, new.terminal_pixel_size = old.terminal_size, old.terminal_pixel_size
-        self._parser = new
+            old, new = self._parser, XTermParser()
+            new.mouse_pixels, new.last_x, new.last_y = old.mouse_pixels, old.last_x, old.last_y
+            new.terminal_size, new.terminal_pixel_size = old.terminal_size, old.terminal_pixel_size
+            self._parser = new
 
 
 _KEYS_WITHOUT_FINAL = frozenset(key for key in ANSI_SEQUENCES_KEYS if key[-1] == "$")
@@ -450,10 +443,6 @@ def _c1(char: str) -> str:
 def _broken(char: str) -> bool:
     """Whether this is a byte that is not UTF-8 (a lone surrogate), or a replacement character."""
     return "\ud800" <= char <= "\udfff" or char == "\N{REPLACEMENT CHARACTER}"
-
-
-def _is_st(char: str) -> bool:
-    return _c1(char) == "\\"
 
 
 def _is_ctrl_c(read: bytes) -> bool:

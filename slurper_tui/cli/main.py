@@ -22,7 +22,10 @@ if TYPE_CHECKING:
 
 def main() -> "NoReturn":
     """Run the program with `sys.argv` and end the process with its exit code."""
-    _fill_closed_descriptors()
+    # Descriptors 0 to 2 that are closed become /dev/null, so that no later file gets them.
+    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
+        pass
+    os.close(descriptor)
     # Imported objects live until the end: collecting garbage among them would take 1/15 of the
     # start-up time. `enable_garbage_collection` turns the collector on again in long runs, with
     # higher thresholds.
@@ -104,15 +107,6 @@ def _print_error(line: str, process: "Process | None") -> None:
         from slurper_tui.cli.output import write_note  # only after an error
 
         write_note(process.err if process else sys.stderr, line)
-
-
-def _fill_closed_descriptors() -> None:
-    """Open /dev/null on descriptors 0 to 2 where they are closed, so no later file gets them."""
-    while True:
-        descriptor = os.open(os.devnull, os.O_RDWR)
-        if descriptor > 2:
-            os.close(descriptor)
-            return
 
 
 def _finish(code: int) -> "NoReturn":

@@ -449,35 +449,22 @@ def split_command(arguments: Sequence[str]) -> tuple[str, list[str]]:
 
     Raises CliError when the first word resembles a command's name.
     """
-    place = _first_word(arguments)
-    if place is not None:
-        word = arguments[place]
-        if word in COMMANDS:
+    every = [*COMMON, *OF_MONITOR, *(a for c in COMMANDS.values() for a in c.arguments)]
+    valued = {name for argument in every if argument.takes_word for name in argument.names}
+    is_value = False
+    for place, word in enumerate(arguments):
+        if is_value:
+            is_value = False
+        elif word == "--":
+            break
+        elif word.startswith("-") and word != "-":
+            is_value = word in valued
+        elif word in COMMANDS:
             return word, [*arguments[:place], *arguments[place + 1 :]]
-        _refuse_likely_command(word)
-    return MONITOR, list(arguments)
-
-
-def _first_word(arguments: Sequence[str]) -> int | None:
-    """Return the index of the first word that is neither an option nor an option's value."""
-    skip = False
-    for place, text in enumerate(arguments):
-        if skip:
-            skip = False
-        elif text == "--":
-            return None
-        elif text.startswith("-") and text != "-":
-            skip = any(text in argument.names for argument in _every() if argument.takes_word)
         else:
-            return place
-    return None
-
-
-def _every() -> Iterable[Argument]:
-    """Yield the arguments of all commands."""
-    yield from (*COMMON, *OF_MONITOR)
-    for command in COMMANDS.values():
-        yield from command.arguments
+            _refuse_likely_command(word)
+            break
+    return MONITOR, list(arguments)
 
 
 def _refuse_likely_command(word: str) -> None:

@@ -33,9 +33,7 @@ _LOCAL_MODES = 3
 
 def can_ask() -> bool:
     """Whether standard input is a terminal."""
-    with suppress(OSError):
-        return os.isatty(INPUT)
-    return False
+    return os.isatty(INPUT)
 
 
 async def confirmed(question: str, out: Output) -> bool:

@@ -95,7 +95,11 @@ class Guard:
     def _watch(self) -> None:
         poll = select.poll()
         poll.register(self._wake_read, select.POLLIN)
-        output_watched = _watch_output(poll)
+        output_watched = False
+        with suppress(OSError):  # where there is no stdout
+            os.fstat(OUTPUT)
+            poll.register(OUTPUT, 0)  # for hang-ups alone
+            output_watched = True
         while not self._finished.is_set():
             for descriptor, _ in poll.poll():
                 if descriptor == self._wake_read:
@@ -127,16 +131,6 @@ class Guard:
 
 
 OUTPUT = 1
-
-
-def _watch_output(poll: select.poll) -> bool:
-    """Register stdout for hang-up events; return False when there is no stdout."""
-    try:
-        os.fstat(OUTPUT)
-    except OSError:
-        return False
-    poll.register(OUTPUT, 0)
-    return True
 
 
 def _is_terminal(descriptor: int) -> bool:

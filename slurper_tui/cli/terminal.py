@@ -118,7 +118,7 @@ def wait_for_foreground() -> None:
 
 def take_keyboard() -> None:
     """Make standard input the controlling terminal. Raises CliError if there is none."""
-    if _is_terminal(KEYBOARD):
+    if os.isatty(KEYBOARD):
         return
     try:
         terminal = os.open("/dev/tty", os.O_RDWR)
@@ -131,13 +131,6 @@ def take_keyboard() -> None:
         # The interpreter started without standard input; Textual requires sys.__stdin__.
         stream = os.fdopen(KEYBOARD, closefd=False)
         setattr(sys, "__stdin__", stream)  # noqa: B010  # declared final, yet it is missing
-
-
-def _is_terminal(descriptor: int) -> bool:
-    try:
-        return os.isatty(descriptor)
-    except OSError:
-        return False
 
 
 def _write_without_waiting(data: bytes) -> None:
