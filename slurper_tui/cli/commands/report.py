@@ -9,13 +9,12 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator
 from datetime import UTC
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from slurper_tui import format as fmt
 from slurper_tui import version
 from slurper_tui.api.errors import ApiError
 from slurper_tui.cli.commands.jobs import found, whole
-from slurper_tui.cli.commands.logs import LogProgress
 from slurper_tui.cli.context import CommandContext, time_option
 from slurper_tui.cli.errors import CliError, ExitCode, exit_code
 from slurper_tui.cli.output import Output, failed, migration, to_ascii
@@ -23,20 +22,13 @@ from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.job import JobView, Snapshot
 from slurper_tui.monitor.model.logs import FailuresView
 from slurper_tui.monitor.model.samples import Recorded
-from slurper_tui.monitor.reports.digest import (
-    Change,
-    Digest,
-    head_words,
-    job_words,
-    jobs_with_advice,
-    moved_words,
-    quiet_words,
-    unobserved_words,
-)
 from slurper_tui.monitor.reports.migrations import MigrationKey, jobs_to_come, migration_of
 from slurper_tui.monitor.reports.receipt import NotEnded, Receipt
-from slurper_tui.monitor.reports.receipt_markdown import markdown
 from slurper_tui.monitor.reports.records import counts_record, job_record, record
+
+if TYPE_CHECKING:
+    from slurper_tui.monitor.reports.digest import Change, Digest
+
 
 _NAMED = 5
 """The most migrations named in an error about an ambiguous name."""
@@ -51,10 +43,22 @@ async def report(options: argparse.Namespace, context: CommandContext) -> ExitCo
         keys = [found(options.job, snapshot).key]
     else:
         keys = jobs_of(options.migration, snapshot)
+    from slurper_tui.cli.commands.logs import LogProgress  # not for a digest
+    from slurper_tui.monitor.reports.receipt_markdown import markdown  # not for a digest
+
+    log_progress = LogProgress(context.out, context.progress_output.patience)
+    key_read: JobKey | None = None
+
+    def on_progress(view: FailuresView) -> None:
+        nonlocal key_read
+        if view.key != key_read:
+            key_read = view.key
+            context.out.note(f"reading the log of job {view.key.job_id}")
+        log_progress.update_failures(view)
+
     services = await context.session.services()
-    progress = ReceiptProgress(context.out, context.progress_output.patience)
     try:
-        receipt = await services.receipts.receipt(keys, progress.update)
+        receipt = await services.receipts.receipt(keys, on_progress)
     except NotEnded as error:
         raise CliError(f"{error}; there is a receipt when it has ended") from None
     except ApiError as error:
@@ -101,25 +105,6 @@ def jobs_of(migration: str, snapshot: Snapshot) -> list[JobKey]:
     return [view.key for view in views]
 
 
-class ReceiptProgress:
-    """Reports on stderr which log is being read and why it waits.
-
-    patience: the most seconds to wait under a rate limit; None for no limit.
-    """
-
-    def __init__(self, out: Output, patience: float | None = None) -> None:
-        self._out = out
-        self._key: JobKey | None = None
-        self._log_progress = LogProgress(out, patience)
-
-    def update(self, view: FailuresView) -> None:
-        """Report the state of a reading, if it changed. Raises CliError, see LogProgress."""
-        if view.key != self._key:
-            self._key = view.key
-            self._out.note(f"reading the log of job {view.key.job_id}")
-        self._log_progress.update_failures(view)
-
-
 def verdict(receipt: Receipt) -> ExitCode:
     """Return the exit code of a receipt; a lost job takes precedence over lost objects."""
     if receipt.lost_job:
@@ -148,6 +133,15 @@ def print_digest(digest: Digest, out: Output, *, as_json: bool) -> None:
 
 def digest_lines(digest: Digest, out: Output) -> Iterator[str]:
     """Yield the period, the changes of each job, and the advice."""
+    from slurper_tui.monitor.reports.digest import (  # not for a receipt
+        head_words,
+        job_words,
+        jobs_with_advice,
+        moved_words,
+        quiet_words,
+        unobserved_words,
+    )
+
     yield head_words(digest)
     yield from unobserved_words(digest)
     for job in digest.jobs:
