@@ -30,7 +30,7 @@ from slurper_tui.monitor.history.codecs import (
 )
 from slurper_tui.monitor.history.schema import transaction
 from slurper_tui.monitor.model.base import JobKey
-from slurper_tui.monitor.model.events import Event, RetryLink
+from slurper_tui.monitor.model.events import MOST_EVENTS, Event, RetryLink
 from slurper_tui.monitor.model.logs import LogCounts
 from slurper_tui.monitor.model.plans import Plan, Step, StepState
 
@@ -124,9 +124,6 @@ def of_accounts(accounts: Sequence[str]) -> str:
     listed = f" AND account_id IN ({', '.join('?' * len(accounts))})" if accounts else ""
     return f"base_url = ?{listed}"
 
-
-MOST_EVENTS = 500
-"""Events kept for each job; older ones are deleted."""
 
 _OF_JOB = "base_url = ? AND account_id = ? AND job_id = ?"
 _EVENT = "base_url, account_id, job_id, at, what, detail, said"

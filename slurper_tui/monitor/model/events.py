@@ -14,6 +14,9 @@ import msgspec
 from slurper_tui.api.errors import ApiError
 from slurper_tui.monitor.model.base import JobKey
 
+MOST_EVENTS = 500
+"""Events kept for each job; older ones are deleted."""
+
 
 class Action(StrEnum):
     """A request that changes one job, or all jobs of an account."""

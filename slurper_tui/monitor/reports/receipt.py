@@ -19,7 +19,7 @@ from slurper_tui.api.errors import NotFound
 from slurper_tui.format import parse_time
 from slurper_tui.monitor.history.thinning import last_of_each
 from slurper_tui.monitor.model.base import JobKey
-from slurper_tui.monitor.model.events import Event, RetryLink
+from slurper_tui.monitor.model.events import MOST_EVENTS, Event, RetryLink
 from slurper_tui.monitor.model.job import Counts, JobView, Phase, Verdict, counts_of, has_ended
 from slurper_tui.monitor.model.logs import Cause, FailuresView, LogCounts, cause_of
 from slurper_tui.monitor.model.samples import STEADY_SECONDS, Recorded
@@ -272,8 +272,6 @@ def _extreme(
     timed = [(at, text) for text in given if (at := parse_time(text)) is not None]
     return choose(timed)[1] if timed else min(given, default=None)
 
-
-MOST_EVENTS = 500
 
 BEST_SECONDS = 600.0
 """Seconds over which the best rate of a job is averaged, approximately."""

@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from msgspec.structs import replace
 
 from slurper_tui.monitor.history import schema
-from slurper_tui.monitor.history.notes import MOST_EVENTS
 from slurper_tui.monitor.history.opening import (
     open_file,
     open_history,
@@ -20,7 +19,7 @@ from slurper_tui.monitor.history.opening import (
 from slurper_tui.monitor.history.schema import MIGRATIONS, ForeignFile, prepare
 from slurper_tui.monitor.history.store import Store
 from slurper_tui.monitor.model.base import JobKey
-from slurper_tui.monitor.model.events import Event, RetryLink, What
+from slurper_tui.monitor.model.events import MOST_EVENTS, Event, RetryLink, What
 from slurper_tui.monitor.model.logs import LogCounts
 from slurper_tui.monitor.model.plans import Draft, Plan, Step, StepState
 from slurper_tui.monitor.model.samples import HistoryView, Keeping
