@@ -118,7 +118,7 @@ def against_all(views: Sequence[JobView], deadline: float, now: float) -> Promis
     decisive = [promise for promise in promises if promise.state is worst]
     lows = [promise.low for promise in promises if promise.low is not None]
     highs = [p.high for p in promises if p.state is not PromiseState.ON_TRACK]
-    known = [high for high in highs if high is not None]
+    bounds = [high for high in highs if high is not None]
     rates = [promise.needed for promise in promises if promise.needed is not None]
     reasons = [promise.reason for promise in decisive if promise.reason]
     reason = max(sorted(set(reasons)), key=reasons.count, default="")
@@ -127,7 +127,7 @@ def against_all(views: Sequence[JobView], deadline: float, now: float) -> Promis
     return Promise(
         worst,
         max(lows, default=None),
-        max(known) if known and len(known) == len(highs) else None,
+        max(bounds) if bounds and len(bounds) == len(highs) else None,
         needed=sum(rates) if len(rates) == len(promises) else None,
         at_least=any(promise.at_least for promise in promises),
         passed=deadline <= now,

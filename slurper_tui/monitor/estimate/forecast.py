@@ -226,8 +226,8 @@ def _missing(estimate: Estimate, counts: Counts) -> str:
     if estimate.phase is Phase.LISTING and estimate.growth:
         return f"no ETA: {_growing(estimate)}"
     if estimate.changes < FIRST_CHANGES:
-        seen, wanted = _NUMBERS[estimate.changes], _NUMBERS[FIRST_CHANGES]
-        return f"no ETA: {seen} of {wanted} movements seen"
+        seen, needed = _NUMBERS[estimate.changes], _NUMBERS[FIRST_CHANGES]
+        return f"no ETA: {seen} of {needed} movements seen"
     if estimate.ran < FIRST_SECONDS:
         return f"no ETA: watched for {duration(estimate.ran)} of {duration(FIRST_SECONDS)}"
     return "no ETA: nothing is being copied"

@@ -114,7 +114,10 @@ class JobControl:
             listed = await self._lists.listed(account_id, self._metered.at_once)
         except ApiError as error:
             return AllAborted(replace(request, error=_unread(error)))
-        left = self._unended(account_id, listed)
+        listed_keys = {view.key for view in listed}
+        followed = [v for v in self._job_store.views() if v.account_id == account_id and v.live]
+        left = [view for view in listed if not view.ended]
+        left += [view for view in followed if view.key not in listed_keys]
         newcomers = tuple(view for view in left if view.key not in asked)
         moot = replace(request, state=RequestState.MOOT)
         if newcomers:
@@ -129,17 +132,9 @@ class JobControl:
         if pending[0] and all(pending):
             return AllAborted(pending[0])
         sent = await self._send(action, keys, lambda: self._metered.api.abort_all_jobs(account_id))
-        before = {view.key for view in listed}.union(asked)
-        return AllAborted(sent, await self._created_since(account_id, before, sent))
-
-    def _unended(self, account_id: str, listed: Sequence[JobView]) -> list[JobView]:
-        """Return the listed jobs that have not ended, and the live jobs that are not listed."""
-        keys = {view.key for view in listed}
-        live = [v for v in self._job_store.views() if v.account_id == account_id and v.live]
-        return [
-            *(view for view in listed if not view.ended),
-            *(view for view in live if view.key not in keys),
-        ]
+        return AllAborted(
+            sent, await self._created_since(account_id, listed_keys.union(asked), sent)
+        )
 
     async def _created_since(
         self, account_id: str, before: Collection[JobKey], sent: ActionRequest

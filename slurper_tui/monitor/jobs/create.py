@@ -163,10 +163,6 @@ class JobMaker:
         """The current time in UTC seconds."""
         return self.metered.now().wall
 
-    async def details(self, key: JobKey) -> Job:
-        """Fetch a job's details. Raises ApiError."""
-        return await self.metered.at_once(lambda: self.metered.api.get_job(*key))
-
     async def precheck(self, account_id: str, draft: Draft, secrets: Secrets) -> Prechecks:
         """Check concurrently that both buckets can be reached; the draft's keys are not sent."""
         api = self.metered.api

@@ -14,7 +14,7 @@ from typing import Any
 
 from msgspec.structs import replace
 
-from slurper_tui.api.models import Job
+from slurper_tui.api.models import Job, Source, Target
 from slurper_tui.format import parse_time
 from slurper_tui.monitor.jobs.validation import VENDORS
 from slurper_tui.monitor.model.base import JobKey
@@ -87,9 +87,9 @@ def _end_point(draft: Draft, names: Mapping[str, str]) -> dict[str, object]:
     return {wire: value for wire, value in lists.items() if value is not None}
 
 
-def _named(mapping: Mapping[str, object], known: tuple[str, ...], path: str) -> dict[str, object]:
+def _named(mapping: Mapping[str, object], fields: tuple[str, ...], path: str) -> dict[str, object]:
     """Return the mapping with the API's names. Raises BodyError for an unknown name."""
-    plain = {_plain(name): name for name in known}
+    plain = {_plain(name): name for name in fields}
     found: dict[str, object] = {}
     for given, value in mapping.items():
         name = plain.get(_plain(given))
@@ -203,16 +203,23 @@ def retry_drafts(job: Job, keys: Iterable[str], region: str | None = None) -> tu
     Raises NoRetry if there are no keys, if a field that must be repeated is missing from the job's
     details, or if a region is given for a source that is not s3.
     """
-    wanted = tuple(dict.fromkeys(key for key in keys if key))
-    if not wanted:
+    distinct = tuple(dict.fromkeys(key for key in keys if key))
+    if not distinct:
         raise NoRetry("there are no keys to copy again")
-    if unknown := _unknown(job):
-        raise NoRetry(f"the API does not say {unknown} of this job, so nothing can be repeated")
-    if region is not None and job.source and job.source.vendor != "s3":
-        raise NoRetry(f"only an s3 source has a region, and this one is {job.source.vendor}")
-    source, target = job.source, job.target
-    assert source is not None
-    assert target is not None
+    source, target = job.source or Source(), job.target or Target()
+    missing = ""
+    if not source.bucket:
+        missing = "the source bucket"
+    elif source.vendor not in VENDORS:
+        missing = "a vendor that can be copied from" if source.vendor else "the source's vendor"
+    elif not target.bucket:
+        missing = "the target bucket"
+    elif job.overwrite is None:
+        missing = "whether it overwrites"
+    if missing:
+        raise NoRetry(f"the API does not say {missing} of this job, so nothing can be repeated")
+    if region is not None and source.vendor != "s3":
+        raise NoRetry(f"only an s3 source has a region, and this one is {source.vendor}")
     draft = Draft(
         vendor=source.vendor or "",
         bucket=source.bucket or "",
@@ -223,20 +230,8 @@ def retry_drafts(job: Job, keys: Iterable[str], region: str | None = None) -> tu
         target_jurisdiction=target.jurisdiction or None,
         overwrite=bool(job.overwrite),
     )
-    starts = range(0, len(wanted), MOST_KEYS)
-    return tuple(replace(draft, keys=wanted[start : start + MOST_KEYS]) for start in starts)
-
-
-def _unknown(job: Job) -> str:
-    """Name a field that a draft needs and the job's details lack; "" if they are complete."""
-    source, target = job.source, job.target
-    if source is None or not source.bucket:
-        return "the source bucket"
-    if source.vendor not in VENDORS:
-        return "a vendor that can be copied from" if source.vendor else "the source's vendor"
-    if target is None or not target.bucket:
-        return "the target bucket"
-    return "whether it overwrites" if job.overwrite is None else ""
+    starts = range(0, len(distinct), MOST_KEYS)
+    return tuple(replace(draft, keys=distinct[start : start + MOST_KEYS]) for start in starts)
 
 
 def earlier_retries(
@@ -263,13 +258,13 @@ def earlier_retries(
     for plan in plans:
         if plan.retry_of == key and _share_types(plan.log_types, log_types):
             found += _of_plan(plan)
-    known = {key, *(link.child for link in children)}
-    others = [view for view in views if view.key not in known]
+    named = {key, *(link.child for link in children)}
+    others = [view for view in views if view.key not in named]
     return (*found, *_alike(by_key.get(key), others, frozenset(keys)))
 
 
-def _share_types(earlier: Collection[str], wanted: Collection[str]) -> bool:
-    return not set(earlier or (FAILED_TYPE,)).isdisjoint(wanted)
+def _share_types(one: Collection[str], other: Collection[str]) -> bool:
+    return not set(one or (FAILED_TYPE,)).isdisjoint(other)
 
 
 def _of_plan(plan: Plan) -> Iterator[str]:

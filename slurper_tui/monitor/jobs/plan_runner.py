@@ -426,7 +426,8 @@ class JobCreation:
 
     async def details(self, key: JobKey) -> Job:
         """Fetch a job's details, which a retry repeats. Raises ApiError."""
-        return await self._maker.details(key)
+        metered = self._maker.metered
+        return await metered.at_once(lambda: metered.api.get_job(*key))
 
     async def earlier_retries(
         self, key: JobKey, keys: Collection[str], log_types: Collection[str]

@@ -151,13 +151,13 @@ def split(draft: Draft, prefixes: Sequence[str], jobs: Sequence[JobView] = ()) -
     The source itself is not read, see `UNLISTED`.
     """
     missing = gaps(prefixes)
-    known = [name for name in earlier_prefixes(draft, [v.job for v in jobs]) if name not in missing]
+    earlier = [n for n in earlier_prefixes(draft, [v.job for v in jobs]) if n not in missing]
     return Split(
         tuple(replace(draft, path_prefix=prefix, keys=None) for prefix in prefixes),
         tuple(overlaps(prefixes)),
         (
             *(f"{prefix!r} is missing between its neighbours" for prefix in missing),
-            *uncovered(prefixes, known),
+            *uncovered(prefixes, earlier),
         ),
         tuple(still_copied(draft, prefixes, [view.job for view in jobs if view.live])),
     )
@@ -203,9 +203,9 @@ def gaps(prefixes: Sequence[str]) -> tuple[str, ...]:
     return tuple(prefix for prefix in missing_of(prefixes) if not _touched(prefix, prefixes))
 
 
-def uncovered(prefixes: Collection[str], known: Collection[str]) -> Iterator[str]:
+def uncovered(prefixes: Collection[str], earlier: Collection[str]) -> Iterator[str]:
     """Yield clauses for prefixes and keys of earlier jobs that no prefix covers."""
-    for name in dict.fromkeys(known):
+    for name in dict.fromkeys(earlier):
         if name and not _touched(name, prefixes):
             yield f"{name!r}, which an earlier job copied from, begins with none of these"
 

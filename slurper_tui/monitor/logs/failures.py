@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Collection, Iterable
 
+import msgspec
+
 from slurper_tui.api.models import LogRow
 from slurper_tui.monitor.model.logs import Cause, FailureGroup, PrefixGroup, Span, cause_of
 
@@ -20,17 +22,11 @@ _SHOWN_MESSAGES = 20
 _COUNTED = (Cause.FAILED, Cause.NOT_COPIED)
 
 
-class _Group:
+class _Group(msgspec.Struct):
     """The number of keys with one prefix, and examples of them."""
 
-    def __init__(self, count: int = 0, examples: Iterable[str] = ()) -> None:
-        self.count = count
-        self.examples = [*examples]
-
-    def add(self, key: str) -> None:
-        self.count += 1
-        if len(self.examples) < MOST_EXAMPLES:
-            self.examples.append(key)
+    count: int = 0
+    examples: list[str] = []
 
 
 class Prefixes:
@@ -50,12 +46,15 @@ class Prefixes:
         while len(self._levels) <= min(len(folders), self._deepest):
             # A new level: earlier keys have no folder so deep and keep their groups from above.
             above = self._levels[-1].items()
-            self._levels.append({p: _Group(g.count, g.examples) for p, g in above})
+            self._levels.append({p: _Group(g.count, [*g.examples]) for p, g in above})
         prefix = ""
         for depth, level in enumerate(self._levels):
             if 0 < depth <= len(folders):
                 prefix += folders[depth - 1] + "/"
-            level.setdefault(prefix, _Group()).add(key)
+            group = level.setdefault(prefix, _Group())
+            group.count += 1
+            if len(group.examples) < MOST_EXAMPLES:
+                group.examples.append(key)
         while len(self._levels[-1]) > MOST_GROUPS:
             self._levels.pop()
             self._deepest = len(self._levels) - 1

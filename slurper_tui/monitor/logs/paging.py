@@ -94,8 +94,7 @@ class RowIndex:
     def place(self, row: LogRow) -> int | None:
         """Return the number of rows added before this one; None if it is not remembered."""
         name = identity(row)
-        found = self._young.get(name)
-        return self._old.get(name) if found is None else found
+        return self._young.get(name, self._old.get(name))
 
     def add(self, row: LogRow) -> bool:
         """Remember a row; return False if it was known."""

@@ -64,9 +64,9 @@ def row_record(row: LogRow) -> dict[str, Any]:
     A byte of the key that is not UTF-8 becomes an escaped lone surrogate, `\udce9` for 0xe9.
     """
     key = row.object_key and surrogate_invalid_bytes(row.object_key)
-    known: dict[str, Any] = msgspec.to_builtins(replace(row, object_key=key))
-    extra = known.pop("extra")
-    return {**known, **{n: v for n, v in extra.items() if n not in known}}
+    fields: dict[str, Any] = msgspec.to_builtins(replace(row, object_key=key))
+    extra = fields.pop("extra")
+    return {**fields, **{n: v for n, v in extra.items() if n not in fields}}
 
 
 def _eta(forecast: Forecast | None) -> dict[str, int | bool | None]:
@@ -87,9 +87,9 @@ def _end_point(end: Source | Target | None) -> dict[str, Any] | None:
     """Return a source or target with the fields that the API sent, unknown ones included."""
     if end is None:
         return None
-    known: dict[str, Any] = msgspec.to_builtins(end)
-    known.pop("extra")
-    sent = {name: value for name, value in known.items() if value is not None}
+    fields: dict[str, Any] = msgspec.to_builtins(end)
+    fields.pop("extra")
+    sent = {name: value for name, value in fields.items() if value is not None}
     return {**sent, **{n: v for n, v in end.extra.items() if n not in sent}}
 
 

@@ -322,8 +322,8 @@ def _deletion(views: Sequence[JobView]) -> str:
 
 def _sum(counts: Sequence[int | None]) -> int | None:
     """Return the sum of the known counts; None if none is known."""
-    known = [count for count in counts if count is not None]
-    return sum(known) if known else None
+    numbers = [count for count in counts if count is not None]
+    return sum(numbers) if numbers else None
 
 
 def _objects(count: int) -> str:

@@ -175,7 +175,7 @@ def test_a_clock_that_was_set_back_does_not_spoil_a_later_run(back: float, away:
         add(series, at - back, int(at * 10), mono=1.0 + number * 5.0)
     assert series.estimate.restarts == 0
     assert series.estimate.rate == pytest.approx(10, rel=0.05)
-    # What nobody saw is taken for as long as the clock tells: half an hour too short.
+    # The unobserved time is as long as the clock shows: half an hour too short.
     assert series.estimate.plan_rate == pytest.approx(10, rel=0.2)
 
 

@@ -1,4 +1,4 @@
-"""A digest with every kind of account in it, made as the program makes it."""
+"""Digests for tests, made from samples of jobs in every state."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def sample(
 
 
 def night(total: int, before: int, after: int, now: str = "running", failed: int = 0) -> Samples:
-    """Watched for two hours until the evening, and again for the last 20 seconds."""
+    """Samples of two hours until the evening, and again for the last 20 seconds."""
     evening = (
         sample(SINCE - 60 * n, total, max(0, before - n * before // 600), "running")
         for n in range(120, -1, -1)
@@ -38,7 +38,7 @@ def night(total: int, before: int, after: int, now: str = "running", failed: int
 
 
 def job(number: int, samples: Samples, **given: Any) -> tuple[JobView, Samples]:
-    """A job as its last sample left it; created three days ago by default."""
+    """A job in the state of its last sample; created three days ago by default."""
     finished, created = given.pop("finished", None), given.pop("created", NOW - 72 * HOUR)
     last = samples[-1]
     made = view(number, last.status, counts=last.counts, as_of=last.at, **given)
@@ -71,5 +71,5 @@ def an_eventful_night() -> Digest:
 
 
 def a_quiet_night() -> Digest:
-    """Nothing but two old jobs."""
+    """A digest of two old jobs."""
     return make_digest([an_old_one(1, 0), an_old_one(2, 0)], SINCE, NOW, UTC)

@@ -1,4 +1,4 @@
-"""Jobs that have ended, watched in virtual time, and their receipts."""
+"""Receipts of jobs that ended while they were polled in virtual time."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ async def receipt_of(b: Bench, *names: str, progress: list[FailuresView] | None 
 
 
 async def watch_to_end(b: Bench, *names: str) -> None:
-    """Look on until jobs have ended, and once more."""
+    """Poll until the jobs have ended, and once more."""
     wanted = set(names or ("job-1",))
     await b.until(lambda s: wanted <= {v.job.id for v in s.jobs if v.ended}, 90_000)
     await b.rounds(1)

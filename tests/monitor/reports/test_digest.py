@@ -38,7 +38,7 @@ def sample(at: float, done: int | None, status: str | None = "running", **given:
 
 
 def night(before: int, after: int, *, then: str = "running", now: str = "running") -> Samples:
-    """Watched until the evening and again since 20 s; counts and status from before and after."""
+    """Samples until the evening and of the last 20 s, with the counts and status of each part."""
     evening = tuple(sample(SINCE - 5 * n, before - n, then) for n in range(20, -1, -1))
     back = NOW - 20
     morning = tuple(sample(back + 5 * n, after, now, after_gap=n == 0) for n in range(5))
@@ -46,7 +46,7 @@ def night(before: int, after: int, *, then: str = "running", now: str = "running
 
 
 def job(samples: Samples, number: int = 1, **given: Any) -> tuple[JobView, Samples]:
-    """A job as its last sample left it, created three days ago by default."""
+    """A job in the state of its last sample, created three days ago by default."""
     created, finished = given.pop("created", NOW - 72 * H), given.pop("finished", None)
     last = samples[-1]
     made = view(number, last.status, counts=last.counts, as_of=last.at, **given)

@@ -224,7 +224,7 @@ def test_a_finish_that_stays_beyond_two_weeks_has_not_moved() -> None:
 
 
 forecasts = st.builds(Forecast, st.floats(), st.floats(), st.just(NOW), at_least=st.booleans())
-"""Also such as no estimate makes."""
+"""Any forecasts, including ranges that the estimator never makes."""
 
 zones = st.sampled_from([None, UTC, ZoneInfo("Asia/Tokyo"), ZoneInfo("America/Los_Angeles")])
 

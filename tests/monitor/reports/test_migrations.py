@@ -1,4 +1,4 @@
-"""Which jobs are one migration, and their sums, their end and their verdict."""
+"""Grouping of jobs into migrations, and their sums and verdicts."""
 
 from __future__ import annotations
 

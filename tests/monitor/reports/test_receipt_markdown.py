@@ -1,4 +1,4 @@
-"""Receipts in Markdown: every number where it belongs, and foreign text that is only text."""
+"""Receipts in Markdown: the numbers, and text from outside that is never markup."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ GFM = MarkdownIt("gfm-like", {"html": True})
 
 
 def ended(number: int = 1, counts: Counts = SOME, **given: Any) -> JobView:
-    """A job that has ended, judged by its log where one is given."""
+    """A job that has ended, with the verdict of its log if one is given."""
     status = given.pop("status", "completed")
     log = given.pop("log", None)
     result = view(number, status, counts=counts, source="photos", **given)
@@ -318,7 +318,7 @@ def test_missing_and_invalid_times(begun: str | None, ended: str | None, lines: 
 
 
 def ended_(number: int, like: JobView) -> JobView:
-    """Another job that ended just so."""
+    """Another job that ended in the same way."""
     return replace(like, job=replace(like.job, id=f"job{number}"))
 
 
@@ -376,7 +376,7 @@ FOREIGN = st.sampled_from(NASTY) | st.text(
 
 
 def foreign(name: str) -> str:
-    """A receipt in which every foreign text is this one."""
+    """A receipt in which every text from outside is `name`."""
     log = LogCounts({FAILED: 3, f"importSkipped{name}": 2}, whole=True, last_seen={FAILED: name})
     event = Event(JobKey(name, name), NOW, What.REFUSED, "pause", name)
     job = one(log, account=name, id=name, target=name, events=(event,))
