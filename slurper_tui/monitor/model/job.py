@@ -359,7 +359,7 @@ class Snapshot(msgspec.Struct, frozen=True, dict=True):
     history_note: one clause if the history is not fully on, else "".
     trace: samples of the highlighted job. events: of the highlighted job, oldest first.
     away_since: time of the newest sample of earlier runs, UTC seconds; None if that was recent.
-    ties: links from retry jobs to the jobs that they retry.
+    links: from retry jobs to the jobs that they retry.
     unstarted: jobs that plans have yet to start.
     """
 

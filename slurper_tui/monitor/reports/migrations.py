@@ -373,19 +373,15 @@ def migrations(
     )
 
 
-def family(
-    views: Sequence[JobView], links: Sequence[RetryLink] = (), running: int | None = None
-) -> Migration:
+def family(views: Sequence[JobView], links: Sequence[RetryLink] = ()) -> Migration:
     """Sum up the jobs of one migration. Raises ValueError if there are no jobs.
 
-    links: which of the jobs retry others; links of other jobs are ignored. running: number of
-    running jobs in the whole account; None to count those in `views`.
+    links: which of the jobs retry others; links of other jobs are ignored.
     """
     if not views:
         raise ValueError("no jobs")
     key = migration_of(views[0]) or MigrationKey(views[0].account_id, *[""] * 6)
-    slots = sum(map(is_running, views)) if running is None else running
-    return _new(key, tuple(views), links, slots)
+    return _new(key, tuple(views), links, sum(map(is_running, views)))
 
 
 def is_running(view: JobView) -> bool:
