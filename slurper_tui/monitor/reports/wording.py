@@ -62,18 +62,14 @@ def word_to_type(view: JobView, sanitise: Callable[[str], str]) -> tuple[str, st
 
 def request_words(request: ActionRequest) -> str:
     """Return the state of one request: `pause refused: 10010: Job is not running`."""
+    action, error = request.action, request.error
     if request.state.open:
         detail = f"; {request.detail}" if request.detail else ""
-        return f"{request.action} sent, waiting for the API to confirm{detail}"
-    if request.state is RequestState.REFUSED:
-        return _refusal(request.action, request.error)
+        return f"{action} sent, waiting for the API to confirm{detail}"
     if request.state is RequestState.MOOT:
         return f"nothing was sent: {request.detail}" if request.detail else "nothing was sent"
-    return request.action.done
-
-
-def _refusal(action: Action, error: ApiError | None) -> str:
-    """Return why the API refused a request, or why it was not sent."""
+    if request.state is not RequestState.REFUSED:
+        return action.done
     if error is None:
         return f"{action} refused: no reason given"
     if error.status is None or isinstance(error, NotSent):
