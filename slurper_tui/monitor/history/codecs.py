@@ -23,7 +23,7 @@ from slurper_tui.monitor.model.events import Event, RetryLink, What
 from slurper_tui.monitor.model.job import Counts
 from slurper_tui.monitor.model.logs import LogCounts
 from slurper_tui.monitor.model.plans import Draft, Plan, Step, StepState
-from slurper_tui.monitor.model.samples import Recorded, StoredJob
+from slurper_tui.monitor.model.samples import Recorded, StoredJob, to_ms
 
 Row = tuple[Any, ...]
 
@@ -85,11 +85,6 @@ def checked_text(value: object) -> str:
 def checked_texts(row: Row) -> tuple[str, ...]:
     """Return a row of texts. Raises ValueError if a value is not a text."""
     return tuple(map(checked_text, row))
-
-
-def to_ms(seconds: float) -> int:
-    """Convert UTC seconds to whole milliseconds."""
-    return round(seconds * 1000)
 
 
 def text(value: str) -> str:

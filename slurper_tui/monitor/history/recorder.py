@@ -24,18 +24,24 @@ from typing import Any, NamedTuple, TypeVar
 
 from msgspec.structs import replace
 
-from slurper_tui.monitor.history.codecs import to_ms
 from slurper_tui.monitor.history.files import is_damage, is_full, reason_of, set_aside
 from slurper_tui.monitor.history.notes import Notes
 from slurper_tui.monitor.history.opening import Clock, history_view, notice_of, open_file
 from slurper_tui.monitor.history.schema import HistoryError
 from slurper_tui.monitor.history.store import BATCH, Store
-from slurper_tui.monitor.history.thinning import last_of_each, superfluous
+from slurper_tui.monitor.history.thinning import superfluous
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.events import Event, RetryLink
 from slurper_tui.monitor.model.logs import LogCounts
 from slurper_tui.monitor.model.plans import Plan, Step, StepState
-from slurper_tui.monitor.model.samples import HistoryView, Keeping, Recorded, StoredJob
+from slurper_tui.monitor.model.samples import (
+    HistoryView,
+    Keeping,
+    Recorded,
+    StoredJob,
+    last_of_each,
+    to_ms,
+)
 
 _Task = tuple["Future[Any]", Callable[[], Any]]
 

@@ -35,7 +35,6 @@ from slurper_tui.monitor.history.codecs import (
     sample_row,
     stored_job_of,
     text,
-    to_ms,
 )
 from slurper_tui.monitor.history.files import Ownership, identity_of
 from slurper_tui.monitor.history.notes import Notes, of_accounts
@@ -48,7 +47,7 @@ from slurper_tui.monitor.history.thinning import (
 )
 from slurper_tui.monitor.model.base import AHEAD_SECONDS, CREATED_SLACK, EARLIEST, JobKey
 from slurper_tui.monitor.model.job import Counts
-from slurper_tui.monitor.model.samples import Recorded, StoredJob
+from slurper_tui.monitor.model.samples import Recorded, StoredJob, to_ms
 
 _ALWAYS = 2**62
 """Milliseconds; later than any sample."""

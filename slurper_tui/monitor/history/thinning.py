@@ -1,4 +1,4 @@
-"""Which samples of a job are enough: to be stored when they are old, and to draw a chart.
+"""Which old samples of a job are stored.
 
 Of samples older than a day, one per ten minutes is stored, and every sample that shows a change:
 both sides of a change of status, of the beginning and end of a stall and of a falling counter, the
@@ -12,7 +12,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import groupby, pairwise
 
-from slurper_tui.monitor.history.codecs import to_ms
 from slurper_tui.monitor.model.job import Counts
 from slurper_tui.monitor.model.samples import Recorded
 
@@ -59,18 +58,3 @@ def superfluous(
         whole = (s for s in reversed(step) if None not in (s.counts.objects, s.counts.done))
         needed.add(next(whole, step[-1]).at)
     return tuple(sample for sample in samples if sample.at not in needed)
-
-
-def last_of_each(samples: Sequence[Recorded], step: float) -> tuple[Recorded, ...]:
-    """Return the first and last sample, the newest of every `step` seconds, and both sides of gaps.
-
-    samples: oldest first.
-    """
-    step_ms = max(1, to_ms(step))
-    chosen = {0, len(samples) - 1}
-    for place, (one, other) in enumerate(pairwise(samples)):
-        if other.after_gap:
-            chosen |= {place, place + 1}
-        elif to_ms(one.at) // step_ms != to_ms(other.at) // step_ms:
-            chosen.add(place)
-    return tuple(sample for place, sample in enumerate(samples) if place in chosen)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from enum import StrEnum
+from itertools import pairwise
 
 import msgspec
 from msgspec.structs import replace
@@ -148,3 +149,23 @@ class HistoryView(msgspec.Struct, frozen=True):
         return (
             f"history {self.keeping}: {self.reason}" if self.reason else f"history {self.keeping}"
         )
+
+
+def to_ms(seconds: float) -> int:
+    """Convert UTC seconds to whole milliseconds."""
+    return round(seconds * 1000)
+
+
+def last_of_each(samples: Sequence[Recorded], step: float) -> tuple[Recorded, ...]:
+    """Return the first and last sample, the newest of every `step` seconds, and both sides of gaps.
+
+    samples: oldest first.
+    """
+    step_ms = max(1, to_ms(step))
+    chosen = {0, len(samples) - 1}
+    for place, (one, other) in enumerate(pairwise(samples)):
+        if other.after_gap:
+            chosen |= {place, place + 1}
+        elif to_ms(one.at) // step_ms != to_ms(other.at) // step_ms:
+            chosen.add(place)
+    return tuple(sample for place, sample in enumerate(samples) if place in chosen)

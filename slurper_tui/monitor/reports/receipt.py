@@ -17,12 +17,11 @@ from msgspec.structs import replace
 
 from slurper_tui.api.errors import NotFound
 from slurper_tui.format import parse_time
-from slurper_tui.monitor.history.thinning import last_of_each
 from slurper_tui.monitor.model.base import JobKey
 from slurper_tui.monitor.model.events import MOST_EVENTS, Event, RetryLink
 from slurper_tui.monitor.model.job import Counts, JobView, Phase, Verdict, counts_of, has_ended
 from slurper_tui.monitor.model.logs import Cause, FailuresView, LogCounts, cause_of
-from slurper_tui.monitor.model.samples import STEADY_SECONDS, Recorded
+from slurper_tui.monitor.model.samples import STEADY_SECONDS, Recorded, last_of_each
 from slurper_tui.monitor.model.verdict import not_copied, percent, verdict
 from slurper_tui.monitor.reports.migrations import Migration, family
 from slurper_tui.monitor.reports.observed import Span, SpanKind, spans

@@ -14,12 +14,11 @@ from slurper_tui.monitor.history.opening import open_store
 from slurper_tui.monitor.history.store import Store
 from slurper_tui.monitor.history.thinning import (
     WHOLE_SECONDS,
-    last_of_each,
     step_start,
     superfluous,
 )
 from slurper_tui.monitor.model.job import Counts
-from slurper_tui.monitor.model.samples import Recorded, StoredJob
+from slurper_tui.monitor.model.samples import Recorded, StoredJob, last_of_each
 from tests.monitor.history.samples import (
     ACCOUNT,
     ANY,
