@@ -44,6 +44,7 @@ from textual.strip import Strip
 from textual.widget import Widget
 from textual.worker import WorkerFailed
 
+from slurper_tui.tui.render.glyphs import Look
 from slurper_tui.tui.render.lines import Line, fill
 
 try:
@@ -451,8 +452,9 @@ class PaintedLines(ScrollView, can_focus=False, inherit_bindings=False):
     """
     COMPONENT_CLASSES: ClassVar[set[str]] = _PARTS if "_attach" in MISSING else set()
 
-    def __init__(self, *, id: str | None = None, classes: str | None = None) -> None:
-        super().__init__(id=id, classes=classes)
+    def __init__(self, look: Look, *, id: str) -> None:
+        super().__init__(id=id)
+        self._look = look
         self.room = Size(0, 0)
         self.first = 0
         self._painted: dict[int, Strip] = {}

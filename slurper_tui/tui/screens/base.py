@@ -65,8 +65,8 @@ class NotedScreen(Screen[ScreenResultType]):
 class DrawnLines(PaintedLines):
     """Lines drawn by a function that receives the available width in cells."""
 
-    def __init__(self, draw: Callable[[int], Sequence[Line]], *, id: str) -> None:
-        super().__init__(id=id)
+    def __init__(self, look: Look, draw: Callable[[int], Sequence[Line]], *, id: str) -> None:
+        super().__init__(look, id=id)
         self._draw = draw
 
     def line_at(self, y: int) -> Line:
@@ -90,9 +90,9 @@ class FramedScreen(NotedScreen[ScreenResultType]):
     def framed(self, content: Widget) -> ComposeResult:
         """Yield the head, the content and the foot."""
         self._set_size_classes(self.app.size)
-        yield DrawnLines(self.head, id="head")
+        yield DrawnLines(self.look, self.head, id="head")
         yield content
-        yield DrawnLines(self.foot, id="foot")
+        yield DrawnLines(self.look, self.foot, id="foot")
 
     def head(self, width: int) -> Sequence[Line]:
         """Return the lines above the content; none by default."""

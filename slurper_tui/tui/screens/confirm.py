@@ -274,7 +274,7 @@ class ConfirmDialog(Dialog, inherit_bindings=False):
         """Yield the text, and the choices below it."""
         with Vertical(id="ask"):
             yield Page(self.look, id="page")
-            yield Foot(self.foot_lines, id="foot")
+            yield Foot(self.look, self.foot_lines, id="foot")
 
     def on_mount(self) -> None:
         """Call `mark_painted` after the first refresh, also where the choices have no room."""

@@ -263,8 +263,7 @@ class Choice(FocusedLine):
         """Posted when another word was chosen."""
 
     def __init__(self, look: Look, words: tuple[str, ...], shown: tuple[str, ...], id: str) -> None:
-        super().__init__(id=id)
-        self._look = look
+        super().__init__(look, id=id)
         self._words = words
         self._shown = shown
 
@@ -306,7 +305,7 @@ class GoOn(FocusedLine):
     """The button at the end of a form."""
 
     def __init__(self, look: Look, words: str) -> None:
-        super().__init__(id="go-on")
+        super().__init__(look, id="go-on")
         self._line = (Piece(look.to_ascii(f" {words} "), "key"),)
 
     def line_at(self, y: int) -> Line:

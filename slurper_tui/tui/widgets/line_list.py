@@ -33,10 +33,6 @@ class LineList(PaintedLines, can_focus=True):
 
         row: int
 
-    def __init__(self, look: Look, *, id: str) -> None:
-        super().__init__(id=id)
-        self._look = look
-
     @property
     def cursor(self) -> int | None:
         """The index of the highlighted row; None if there is none."""
@@ -134,8 +130,7 @@ class TextLines(PaintedLines, can_focus=True):
     """Cells at the right for the arrow and a blank."""
 
     def __init__(self, look: Look, *, id: str) -> None:
-        super().__init__(id=id)
-        self._look = look
+        super().__init__(look, id=id)
         self._lines: Sequence[Line] = ()
 
     def lines_for(self, width: int) -> Sequence[Line]:

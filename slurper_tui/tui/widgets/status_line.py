@@ -37,8 +37,7 @@ class Banners(PaintedLines):
     state: var[ScreenState] = var(ScreenState, init=False)
 
     def __init__(self, look: Look, *, id: str) -> None:
-        super().__init__(id=id)
-        self._look = look
+        super().__init__(look, id=id)
         self._lines: tuple[Line, ...] = ()
 
     def line_at(self, y: int) -> Line:
@@ -207,10 +206,6 @@ class StatusLine(PaintedLines):
     hints: var[tuple[Hint, ...]] = var((), init=False)
     note: var[str] = var("", init=False)
 
-    def __init__(self, look: Look, *, id: str) -> None:
-        super().__init__(id=id)
-        self._look = look
-
     def line_at(self, y: int) -> Line:
         """Draw the facts and the hints."""
         if y:
@@ -221,10 +216,4 @@ class StatusLine(PaintedLines):
         """Repaint the differences."""
         self.repaint_changes()
 
-    def watch_hints(self) -> None:
-        """Repaint the differences."""
-        self.repaint_changes()
-
-    def watch_note(self) -> None:
-        """Repaint the differences."""
-        self.repaint_changes()
+    watch_hints = watch_note = watch_state

@@ -208,10 +208,6 @@ class TotalsRow(PaintedLines):
 
     state: var[ScreenState] = var(ScreenState, init=False)
 
-    def __init__(self, look: Look, *, id: str) -> None:
-        super().__init__(id=id)
-        self._look = look
-
     def line_at(self, y: int) -> Line:
         """Draw the totals, or their short form on a tiny terminal."""
         if y > 0:
