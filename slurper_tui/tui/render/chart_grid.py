@@ -59,20 +59,17 @@ def columns_for(trace: Trace, until: float, room: int) -> Columns:
     """
     steps = max(1.0, (until - trace.since) / trace.step)
     many = max(1, math.floor(steps / (room + 1)))
-    while (columns := _columns(trace, until, many)).count > max(1, room):
+    while True:
+        seconds = trace.step * many
+        last = math.floor(until / seconds)
+        if trace.window is Window.ALL:
+            first = math.floor(trace.since / seconds)
+        else:
+            first = last - math.floor((until - trace.since) / seconds + _TINY) + 1
+        first = min(first, last)
+        if last - first < max(1, room):
+            return Columns(seconds, first, last - first + 1)
         many += max(1, many // 100)
-    return columns
-
-
-def _columns(trace: Trace, until: float, many: int) -> Columns:
-    seconds = trace.step * many
-    last = math.floor(until / seconds)
-    if trace.window is Window.ALL:
-        first = math.floor(trace.since / seconds)
-    else:
-        first = last - math.floor((until - trace.since) / seconds + _TINY) + 1
-    first = min(first, last)
-    return Columns(seconds, first, last - first + 1)
 
 
 def first_of(trace: Trace, columns: Columns) -> int:
@@ -105,7 +102,10 @@ class ColumnStats(msgspec.Struct):
 
 
 def seen_in(columns: Columns, points: Sequence[Recorded]) -> list[ColumnStats]:
-    """Return the measurements of each column; a rate holds for all columns between two samples."""
+    """Return the measurements of each column; a rate holds for all columns between two samples.
+
+    So does a pause or a stall if both samples have it.
+    """
     moved, spent = [0.0] * columns.count, [0.0] * columns.count
     for span in spans_of(points):
         if span.rate is None:
@@ -116,7 +116,16 @@ def seen_in(columns: Columns, points: Sequence[Recorded]) -> list[ColumnStats]:
     seen = [
         ColumnStats(m / s, s) if s > 0 else ColumnStats() for m, s in zip(moved, spent, strict=True)
     ]
-    _mark(columns, points, seen)
+    before: Recorded | None = None
+    for point in points:
+        begun = before if before is not None and not point.after_gap else point
+        before = point
+        if point.status == "paused" or point.stalled:
+            here = columns.of(point.at)
+            if 0 <= here < columns.count:
+                _add_marks(seen[here], point, point)
+            for column in range(max(0, columns.of(begun.at) + 1), min(here, columns.count)):
+                _add_marks(seen[column], begun, point)
     return seen
 
 
@@ -135,20 +144,6 @@ def _shares(columns: Columns, span: Span) -> Sequence[tuple[int, float]]:
         return own
     passed = range(max(0, columns.of(span.since) + 1), min(end, columns.count))
     return (*((column, columns.seconds) for column in passed), *own)
-
-
-def _mark(columns: Columns, points: Iterable[Recorded], seen: Sequence[ColumnStats]) -> None:
-    """Mark pauses and stalls, also in the columns between two samples that both have one."""
-    before: Recorded | None = None
-    for point in points:
-        begun = before if before is not None and not point.after_gap else point
-        before = point
-        if point.status == "paused" or point.stalled:
-            here = columns.of(point.at)
-            if 0 <= here < columns.count:
-                _add_marks(seen[here], point, point)
-            for column in range(max(0, columns.of(begun.at) + 1), min(here, columns.count)):
-                _add_marks(seen[column], begun, point)
 
 
 def _add_marks(seen: ColumnStats, one: Recorded, other: Recorded) -> None:

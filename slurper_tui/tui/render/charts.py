@@ -179,7 +179,10 @@ def progress_chart(
     now = trace.until if over else max(now, trace.until)
     ahead = _ahead(forecast, now)
     columns = columns_for(trace, ahead.high if ahead else now, room_of(width))
-    done, whole, ink = *_newest_counts(trace.points), ink_of(look)
+    newest = [point.counts for point in reversed(trace.points)]
+    done = next((counts.done for counts in newest if counts.done is not None), None)
+    whole = next((counts.objects for counts in newest if counts.objects is not None), None)
+    ink = ink_of(look)
     cells = _measured(trace, columns, whole or 0, height, ink)
     scale = ("100 %", "0" if height > 1 else "") if done is not None and whole else ("", "")
     if ahead and done is not None and whole:
@@ -199,13 +202,6 @@ def _ahead(forecast: Forecast | None, now: float) -> Forecast | None:
     low = max(now, forecast.low)
     high = low if forecast.at_least else max(low, forecast.high)
     return Forecast(low, high, forecast.made_at, forecast.at_least) if high > now else None
-
-
-def _newest_counts(points: Sequence[Recorded]) -> tuple[int | None, int | None]:
-    """Return the newest known done and total counts in objects; None for an unknown one."""
-    done = next((p.counts.done for p in reversed(points) if p.counts.done is not None), None)
-    totals = (p.counts.objects for p in reversed(points) if p.counts.objects is not None)
-    return done, next(totals, None)
 
 
 def _measured(

@@ -167,18 +167,15 @@ def source_text(view: JobView, look: Look) -> str:
     return look.sanitise(source.bucket) + prefix
 
 
-def target_text(view: JobView, look: Look) -> str:
-    """Return the target bucket."""
-    return look.sanitise(view.job.target.bucket if view.job.target else None)
-
-
 def migration(view: JobView, context: DrawContext, width: int) -> Line:
     """Return source and target.
 
     If they do not fit, both are cut in the middle, the longer one more.
     """
-    arrow, dots = context.look.to_ascii(" → "), context.look.ellipsis
-    source, target = source_text(view, context.look), target_text(view, context.look)
+    look = context.look
+    arrow, dots = look.to_ascii(" → "), look.ellipsis
+    source = source_text(view, look)
+    target = look.sanitise(view.job.target.bucket if view.job.target else None)
     room = max(2, width - cell_len(arrow))
     for_target = min(cell_len(target), max(room - cell_len(source), room * 2 // 5))
     return (
@@ -200,15 +197,11 @@ def short_id(text: str, look: Look, width: int = 9) -> str:
     return clean if cell_len(clean) <= width else shorten(clean, width, look.ellipsis)
 
 
-def _account(view: JobView, context: DrawContext, width: int) -> Line:
-    return (Piece(short_id(view.account_id, context.look, width), "muted"),)
-
-
 def _done(view: JobView, context: DrawContext, width: int) -> Line:
     """Return done and total; an ended job with everything done shows its count in full."""
     done, objects = view.counts.done, view.counts.objects
     if done is None and objects is None:
-        return _unknown(context)
+        return _text(fmt.DASH, context.look)
     whole = fmt.count(done)
     if not view.live and done == objects and len(whole) <= width:
         return (Piece(whole),)
@@ -217,35 +210,39 @@ def _done(view: JobView, context: DrawContext, width: int) -> Line:
     return (Piece(context.look.to_ascii(fmt.short_count(done))), Piece(total, "muted"))
 
 
+def _account(view: JobView, context: DrawContext, width: int) -> Line:
+    return (Piece(short_id(view.account_id, context.look, width), "muted"),)
+
+
 def _bar(view: JobView, context: DrawContext, width: int) -> Line:
     bar = context.look.bar(view.counts.done or 0, view.counts.objects or 0, width)
     return (Piece(bar, "bar" if view.live else "bar-ended"),)
 
 
+def _text(text: str, look: Look, style: str = "") -> Line:
+    """Return a cell of our own text; the dash of an unknown value is faint."""
+    return (Piece(look.to_ascii(text), "faint" if text == fmt.DASH else style),)
+
+
 def _percent(view: JobView, context: DrawContext, _width: int) -> Line:
-    if view.percent is None:
-        return _unknown(context)
-    return (Piece(fmt.percent(view.percent, provisional=view.provisional)),)
+    return _text(fmt.percent(view.percent, provisional=view.provisional), context.look)
 
 
 def _failed(view: JobView, context: DrawContext, _width: int) -> Line:
     failed = view.counts.failed
-    if failed is None:
-        return _unknown(context)
-    return (Piece(fmt.short_count(failed), "error" if failed else "faint"),)
+    return _text(fmt.short_count(failed), context.look, "error" if failed else "faint")
 
 
 def _rate(view: JobView, context: DrawContext, _width: int) -> Line:
-    rate = shown_rate(view)
-    return _unknown(context) if rate is None else (Piece(fmt.rate(rate)),)
+    return _text(fmt.rate(shown_rate(view)), context.look)
 
 
 def _eta(view: JobView, context: DrawContext, _width: int) -> Line:
     forecast = shown_forecast(view)
-    if forecast is None:
-        return _unknown(context)
-    text = eta_short(forecast.low_seconds, forecast.high_seconds, at_least=forecast.at_least)
-    return (Piece(context.look.to_ascii(text)),)
+    text = fmt.DASH
+    if forecast is not None:
+        text = eta_short(forecast.low_seconds, forecast.high_seconds, at_least=forecast.at_least)
+    return _text(text, context.look)
 
 
 def _eta_value(view: JobView) -> float | None:
@@ -298,10 +295,6 @@ def _age(view: JobView, context: DrawContext, _width: int) -> Line:
     if view.as_of is None or not is_dated(view):
         return ()
     return (Piece(fmt.age(context.now - view.as_of), "warning" if view.stale else "muted"),)
-
-
-def _unknown(context: DrawContext) -> Line:
-    return (Piece(context.look.sanitise(None), "faint"),)
 
 
 def _name_value(view: JobView) -> str:

@@ -1,16 +1,10 @@
-"""Sentences about one job: its deadline, its events and its action requests."""
+"""Sentences about one job: its events and its action requests."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
 from slurper_tui import format as fmt
-from slurper_tui.eta import finish
-from slurper_tui.monitor.estimate.deadline import (
-    against,
-    needed_words,
-    promise_words,
-)
 from slurper_tui.monitor.model.events import (
     Action,
     ActionRequest,
@@ -20,24 +14,9 @@ from slurper_tui.monitor.model.events import (
 )
 from slurper_tui.monitor.model.job import JobView
 from slurper_tui.monitor.reports.wording import event_words, request_words
-from slurper_tui.tui.render.columns import DEADLINE_STYLES, DrawContext, short_id, source_text
+from slurper_tui.tui.render.columns import DrawContext, short_id, source_text
 from slurper_tui.tui.render.glyphs import Look
-from slurper_tui.tui.render.lines import Line, Piece, pad, wrap, wrap_words
-
-
-def deadline_lines(view: JobView, context: DrawContext, width: int) -> Iterator[Line]:
-    """Yield the deadline, how the job compares with it, and the rate that it needs."""
-    if context.deadline is None:
-        return
-    promise = against(view, context.deadline, context.now)
-    minute = context.deadline // 60 * 60
-    due = finish(minute, minute, context.now, context.look.zone)
-    yield (Piece(f"due {context.look.to_ascii(due)}", "muted"),)
-    for part in wrap(context.look.sentence(promise_words(promise)), width):
-        yield (Piece(part, DEADLINE_STYLES[promise.state]),)
-    needed = needed_words(promise)
-    yield from [(Piece(needed, "muted"),)] if needed else []
-
+from slurper_tui.tui.render.lines import Line, Piece, pad, wrap_words
 
 GAP = 2
 _EVENT_STYLES = {
@@ -55,7 +34,12 @@ def event_text(event: Event, context: DrawContext) -> str:
 
 
 def event_lines(events: Sequence[Event], context: DrawContext, width: int) -> Iterator[Line]:
-    """Yield a line or more per event, newest first, with its time. events: oldest first."""
+    """Yield an empty line, then a line or more per event, newest first, with its time.
+
+    events: oldest first; without one, nothing is yielded.
+    """
+    if events:
+        yield ()
     times = [fmt.moment(event.at, context.now, context.look.zone) for event in events]
     column = max(map(len, times), default=0) + GAP
     for event, time in zip(reversed(events), reversed(times), strict=True):
@@ -65,18 +49,13 @@ def event_lines(events: Sequence[Event], context: DrawContext, width: int) -> It
             label = " " * column
 
 
-_REQUEST_STYLES = {
+REQUEST_STYLES = {
     RequestState.SENT: "accent",
     RequestState.UNDECIDED: "warning",
     RequestState.REFUSED: "error",
     RequestState.MOOT: "muted",
     RequestState.DONE: "success",
 }
-
-
-def request_style(request: ActionRequest) -> str:
-    """Return the style of a request's words."""
-    return _REQUEST_STYLES[request.state]
 
 
 def requests_words(action: Action, requests: Sequence[ActionRequest]) -> str:
@@ -111,7 +90,7 @@ def request_lines(view: JobView, look: Look, width: int) -> Iterator[Line]:
     if request is None or request.state in (RequestState.DONE, RequestState.MOOT):
         return
     for part in wrap_words(look.sentence(request_words(request)), width):
-        yield (Piece(part, request_style(request)),)
+        yield (Piece(part, REQUEST_STYLES[request.state]),)
     if request.state is RequestState.UNDECIDED and request.error:
         why = f"{look.sanitise(request.error.message)}; it is not sent again"
         for part in wrap_words(why, width):

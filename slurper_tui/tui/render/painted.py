@@ -23,7 +23,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Iterator
 from functools import lru_cache
-from itertools import groupby
+from itertools import accumulate, groupby
 from opcode import opmap
 from typing import Any, ClassVar, NamedTuple
 
@@ -215,7 +215,14 @@ class RunsUpdate(ChopsUpdate):
     def render_segments(self, console: Console) -> str:
         """Return the characters and escape codes for the terminal."""
         writer = _Writer(console, map(str, self.shifts))
-        rows = {y: [*self._strips_of(y)] for y, _, _ in self.spans}
+        rows = {  # each strip with its first column and the column after it
+            y: [
+                (x, until, strip)
+                for until, (x, strip) in zip(self.chop_ends[y], self.chops[y].items(), strict=True)
+                if strip is not None
+            ]
+            for y, _, _ in self.spans
+        }
         doubtful = {y for y, row in rows.items() if any(_is_in_doubt(strip) for _, _, strip in row)}
         for y, start, end in self.spans:
             if y not in doubtful:
@@ -229,20 +236,9 @@ class RunsUpdate(ChopsUpdate):
             writer.write(y, ((x, strip) for x, _, strip in rows[y]))
         return writer.text
 
-    def _strips_of(self, y: int) -> Iterator[tuple[int, int, Strip]]:
-        """Yield the strips of a row with their first column and the column after them."""
-        for until, (x, strip) in zip(self.chop_ends[y], self.chops[y].items(), strict=True):
-            if strip is not None:
-                yield x, until, strip
-
 
 class PlacedUpdate(LayoutUpdate):
     """A full repaint where text of doubtful width does not move the text after it."""
-
-    @classmethod
-    def of(cls, update: LayoutUpdate) -> PlacedUpdate:
-        """Convert an update that Textual has composed."""
-        return cls(update.strips, update.region)
 
     def render_segments(self, console: Console) -> str:
         """Return the characters and escape codes for the terminal."""
@@ -250,19 +246,15 @@ class PlacedUpdate(LayoutUpdate):
         for y, row in enumerate(self.strips, self.region.y):
             strips = [*row]
             if any(map(_is_in_doubt, strips)):
+                widths = (strip.cell_length for strip in strips)
+                places = accumulate(widths, initial=self.region.x)
                 writer = _Writer(console)
-                writer.write(y, _placed(self.region.x, strips))
+                writer.write(y, zip(places, strips, strict=False))
                 out.append(writer.text)
             else:
                 out.append(Control.move_to(self.region.x, y).segment.text)
                 out.extend(strip.render(console) for strip in strips)
         return "".join(out)
-
-
-def _placed(x: int, strips: Iterable[Strip]) -> Iterator[tuple[int, Strip]]:
-    for strip in strips:
-        yield x, strip
-        x += strip.cell_length
 
 
 def _is_in_doubt(strip: Strip) -> bool:
@@ -399,7 +391,7 @@ class PaintedApp(App[int]):
         if isinstance(renderable, ChopsUpdate):
             renderable = RunsUpdate.of(renderable, self._shifts)
         elif isinstance(renderable, LayoutUpdate):
-            renderable = PlacedUpdate.of(renderable)
+            renderable = PlacedUpdate(renderable.strips, renderable.region)
         if renderable is not None:
             self._shifts.clear()
         super()._display(screen, renderable)

@@ -58,7 +58,10 @@ def blocked_words(snapshot: Snapshot, look: Look) -> str:
 
 
 def banner_lines(snapshot: Snapshot | None, look: Look) -> tuple[Line, ...]:
-    """Return a line for each account that was rejected, or has a problem while others do not."""
+    """Return a line for each account that was rejected, or has a problem while others do not.
+
+    It shows the API's codes and messages, or our message if the API sent none.
+    """
     if snapshot is None:
         return ()
     troubled = in_trouble(snapshot)
@@ -67,16 +70,12 @@ def banner_lines(snapshot: Snapshot | None, look: Look) -> tuple[Line, ...]:
     for account in troubled:
         if account.problem and (some or isinstance(account.problem.error, Rejected)):
             name = Piece(short_id(account.account_id, look, 12), "strong")
-            message = Piece(_message(account.problem.error, look), "error")
-            lines.append((Piece(" "), name, Piece("  "), message))
+            error = account.problem.error
+            faults = "; ".join(map(str, error.faults))
+            status = f"{error.status} · " if error.status and faults else ""
+            message = look.to_ascii(status) + look.sanitise(faults or error.message)
+            lines.append((Piece(" "), name, Piece("  "), Piece(message, "error")))
     return tuple(lines)
-
-
-def _message(error: ApiError, look: Look) -> str:
-    """Return the API's codes and messages, or our message if it sent none."""
-    faults = "; ".join(str(fault) for fault in error.faults)
-    status = f"{error.status} · " if error.status and faults else ""
-    return look.to_ascii(status) + look.sanitise(faults or error.message)
 
 
 def problem_details(snapshot: Snapshot | None, look: Look) -> list[tuple[str, str]]:

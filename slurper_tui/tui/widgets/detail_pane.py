@@ -1,16 +1,425 @@
-"""The detail pane of the highlighted job or migration."""
+"""The detail pane (`DetailPane`) and its lines, for one job (`detail_lines`) or one migration.
+
+A job's lines are its status and request, its counts, its rate and forecast, the newest events, the
+charts, its identity and the earlier events. From `TWO_COLUMNS` cells on, the counts are beside the
+identity. job_text and charts are imported on first use, because the first screen needs neither.
+"""
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from itertools import zip_longest
+
+from rich.cells import cell_len
 from textual.reactive import var
 
+from slurper_tui import format as fmt
+from slurper_tui.eta import eta_long, finish
+from slurper_tui.monitor.estimate.deadline import against, needed_words, promise_words
+from slurper_tui.monitor.model.base import SLOTS, JobKey
 from slurper_tui.monitor.model.events import Event
-from slurper_tui.tui.render.columns import DrawContext
-from slurper_tui.tui.render.detail import detail_lines, migration_lines
-from slurper_tui.tui.render.glyphs import Look
-from slurper_tui.tui.render.lines import Line
+from slurper_tui.monitor.model.job import Counts, JobView, State, Total, shown_forecast, shown_rate
+from slurper_tui.monitor.model.logs import BROKE_TYPE, reason_of
+from slurper_tui.monitor.model.timeline import Trace
+from slurper_tui.monitor.reports.migrations import Migration
+from slurper_tui.tui.render.columns import DEADLINE_STYLES, DrawContext, migration, short_id
+from slurper_tui.tui.render.glyphs import Look, style_of
+from slurper_tui.tui.render.lines import (
+    Line,
+    Piece,
+    fill,
+    join,
+    pad,
+    shorten,
+    spread,
+    width_of,
+    wrap,
+)
+from slurper_tui.tui.render.problem_text import error_details
 from slurper_tui.tui.state import ScreenState
 from slurper_tui.tui.widgets.line_list import TextLines
+
+NEWEST = 4
+"""This many of the newest events are shown near the top; earlier ones follow at the end."""
+
+LABEL = 13
+"""Cells for the label before a value."""
+
+WORTH_TELLING = 0.02
+"""Transferred and skipped rates are shown separately if each is at least this share of their sum.
+"""
+
+COUNT, SHARE = 13, 8
+MILLIONS = 11
+"""Cells for a count of less than a billion objects."""
+
+TWO_COLUMNS = 70
+"""The width in cells from which the counts are beside the identity instead of above it."""
+
+MOST_OVERLAPS = 3
+"""At most this many overlapping pairs are named."""
+
+_PART_STYLES = {
+    "transferred": "primary",
+    "skipped": "secondary",
+    "failed": "error",
+    "remaining": "faint",
+}
+
+
+def detail_lines(
+    view: JobView,
+    context: DrawContext,
+    width: int,
+    trace: Trace | None = None,
+    *,
+    key: str = "",
+    events: Sequence[Event] = (),
+) -> tuple[Line, ...]:
+    """Return all lines about a job, the most important first; in two columns if they fit.
+
+    width: cells.
+    trace: the job's history; None until it has been read.
+    key: the keys that change the time window of the charts, as they are shown.
+    events: oldest first; those of other jobs are skipped.
+    """
+    width = max(8, width)
+    roomy = width >= TWO_COLUMNS
+    column = width // 2 - 2 if roomy else width
+    own = [event for event in events if event.key == view.key]
+    heading = [*_heading(view, context, width)]
+    numbers, pace = _numbers(view, context, column), _pace(view, context, column)
+    newest: list[Line] = []
+    earlier: list[Line] = []
+    if view.request or own:
+        from slurper_tui.tui.render.job_text import event_lines, request_lines
+
+        heading += request_lines(view, context.look, width)
+        newest += event_lines(own[-NEWEST:], context, column)
+        earlier += event_lines(own[:-NEWEST], context, width)
+    identity = _identity(view, context, column)
+    charts: tuple[Line, ...] = ()
+    if trace is not None and trace.key == view.key and trace.points:
+        from slurper_tui.tui.render.charts import chart_lines
+
+        charts = chart_lines(view, trace, context, width, key=key, beside=roomy)
+    if roomy:
+        columns = _beside([*numbers, *newest], [*pace, (), *identity], column)
+        return (*heading, (), *columns, (), *charts, *earlier)
+    gap = ((),) if charts else ()
+    return (*heading, (), *numbers, (), *pace, *newest, (), *charts, *gap, *identity, *earlier)
+
+
+def migration_lines(one: Migration, context: DrawContext, width: int) -> tuple[Line, ...]:
+    """Return all lines about a migration: its sums, rate, forecast, jobs and identity."""
+    width = max(8, width)
+    roomy = width >= TWO_COLUMNS
+    column = width // 2 - 2 if roomy else width
+    heading, numbers = _heading(one.view, context, width), _numbers(one.view, context, column)
+    rest = [*_pace(one.view, context, column), ()]
+    if one.overlaps:
+        rest += [*_overlaps(one, context, column), ()]
+    rest += [*_jobs(one, context, column), *_identity(one.view, context, column)]
+    if roomy:
+        return (*heading, (), *_beside([*numbers], rest, column))
+    return (*heading, (), *numbers, (), *rest)
+
+
+def _beside(left: Sequence[Line], right: Sequence[Line], column: int) -> Iterator[Line]:
+    """Put two blocks of lines side by side. column: the cells of each."""
+    for one, other in zip_longest(left, right, fillvalue=()):
+        yield (*fill(one, column), Piece("    "), *other)
+
+
+def _wrapped(text: str, width: int, style: str) -> Iterator[Line]:
+    for part in wrap(text, width):
+        yield (Piece(part, style),)
+
+
+def _field(label: str, text: str, width: int) -> Iterator[Line]:
+    """Yield a value after its label; a long value continues on the next line."""
+    for part in wrap(text, width - LABEL):
+        yield (Piece(pad(label, LABEL), "muted"), Piece(part))
+        label = ""
+
+
+def _in_a_row(parts: list[Line], look: Look, width: int) -> Iterator[Line]:
+    """Put parts on one line, or on a line each if they do not fit."""
+    line = join(parts, look.to_ascii(" · "), "muted")
+    yield from [line] if width_of(line) <= width else parts
+
+
+def _heading(view: JobView, context: DrawContext, width: int) -> Iterator[Line]:
+    """Yield the buckets and the status, on one line if there is room for two columns."""
+    status = _status(view, context, width)
+    roomy = width >= TWO_COLUMNS
+    room = max(width // 2 - 2, width - width_of(status) - 3) if roomy else width
+    pieces = migration(view, context, room)
+    name = tuple(Piece(piece.text, piece.style or "strong") for piece in pieces)
+    yield from [spread(name, status, width)] if roomy else [name, status]
+
+
+def _status(view: JobView, context: DrawContext, width: int) -> Line:
+    """Return the status word, and since when it has been running or when it ended."""
+    look = context.look
+    word = f"{look.sign(view.state)} {look.sanitise(view.word)}"
+    word = shorten(word, width, look.ellipsis)
+    created = fmt.parse_time(view.job.created_at)
+    finished = fmt.parse_time(view.job.finished_at)
+    texts: tuple[str, ...] = ()
+    if not view.live and finished is not None:
+        texts = (fmt.moment(finished, context.now, look.zone),)
+    elif view.live and created is not None:
+        span = fmt.duration(context.now - created)
+        texts = (f"{span} since {fmt.moment(created, context.now, look.zone)}", span)
+    room = width - cell_len(word) - 2
+    since = next((text for text in texts if len(text) <= room), "")
+    return (Piece(word, style_of(view)), Piece(f"  {since}" if since else "", "muted"))
+
+
+def _identity(view: JobView, context: DrawContext, width: int) -> Iterator[Line]:
+    """Yield the job's exact identity; the sums of a migration have no job id."""
+    job, source, target, look = view.job, view.job.source, view.job.target, context.look
+    fields: list[tuple[str, str | None]] = [("job", job.id)] if job.id is not None else []
+    fields += [("account", view.account_id), ("created", _time(job.created_at, look))]
+    if job.finished_at is not None:
+        fields.append(("finished", _time(job.finished_at, look)))
+    if job.overwrite is not None:
+        fields.append(("overwrite", "yes" if job.overwrite else "no"))
+    if source is not None:
+        fields.append(("source", source.bucket))
+        if source.path_prefix:
+            fields.append(("prefix", source.path_prefix))
+        if source.keys is not None:
+            fields.append(("keys", fmt.count(len(source.keys))))
+        fields.append(("vendor", source.vendor))
+        optional = (
+            ("endpoint", source.endpoint),
+            ("region", source.region),
+            ("jurisdiction", source.jurisdiction),
+        )
+        fields += [(label, text) for label, text in optional if text]
+    fields.append(("target", target.bucket if target else None))
+    if target and target.jurisdiction:
+        fields.append(("jurisdiction", target.jurisdiction))
+    for label, value in fields:
+        yield from _field(label, look.sanitise(value), width)
+
+
+def _time(text: str | None, look: Look) -> str | None:
+    """Return a time in the configured zone, or the API's text if it cannot be parsed."""
+    at = fmt.parse_time(text)
+    return text if at is None else fmt.iso(at, look.zone).replace("T", " ")[:19]
+
+
+def _pace(view: JobView, context: DrawContext, width: int) -> Iterator[Line]:
+    """Yield the verdict, stall, rates, forecast and deadline, then notes and the last problem."""
+    if view.verdict:
+        style = "success" if view.verdict.clean else "warning"
+        style = "error" if view.verdict.listing_broke else style
+        yield from _wrapped(context.look.sentence(view.verdict.text), width, style)
+    if view.live:
+        yield from _stall(view, context, width)
+        yield from _rates(view, context, width)
+        yield from _eta(view, context, width)
+        yield from _deadline(view, context, width)
+    elif view.lifetime_rate is not None:
+        yield (Piece(fmt.rate(view.lifetime_rate)), Piece("/s on average", "muted"))
+    yield from _notes(view, context, width)
+
+
+def _stall(view: JobView, context: DrawContext, width: int) -> Iterator[Line]:
+    if view.state is not State.STALLED or view.stalled_since is None:
+        return
+    since = fmt.moment(view.stalled_since, context.now, context.look.zone)
+    span = fmt.duration(context.now - view.stalled_since)
+    sign = context.look.sign(view.state)
+    yield from _wrapped(f"{sign} nothing has moved since {since} ({span})", width, style_of(view))
+    if not view.missed:
+        yield from _wrapped("the API answers, the counters stand still", width, "muted")
+
+
+def _rates(view: JobView, context: DrawContext, width: int) -> Iterator[Line]:
+    """Yield the current and the average rate, and both kinds of objects separately if both move."""
+    if view.from_history:
+        return
+
+    def rate(value: float | None, what: str) -> Line:
+        return (Piece(context.look.to_ascii(fmt.rate(value))), Piece(what, "muted"))
+
+    both = [rate(shown_rate(view), "/s now"), rate(view.lifetime_rate, "/s since start")]
+    yield join(both, context.look.to_ascii(" · "), "muted")
+    kinds = (view.transferred_rate or 0.0, view.skipped_rate or 0.0)
+    both_move = min(kinds) > 0 and min(kinds) >= WORTH_TELLING * sum(kinds)
+    if shown_rate(view) is not None and both_move:
+        parts = [rate(kinds[0], "/s transferred"), rate(kinds[1], "/s skipped")]
+        yield from _in_a_row(parts, context.look, width)
+
+
+def _eta(view: JobView, context: DrawContext, width: int) -> Iterator[Line]:
+    """Yield the forecast and the reason for its uncertainty."""
+    forecast, look = shown_forecast(view), context.look
+    reason = "" if view.state is State.STALLED or view.from_history else view.reason
+    if forecast is not None:
+        low, high, at_least = forecast.low, forecast.high, forecast.at_least
+        span = eta_long(forecast.low_seconds, forecast.high_seconds, at_least=at_least)
+        clock = finish(low, high, context.now, look.zone, at_least=at_least)
+        parts: list[Line] = [(Piece(look.sentence(span), "strong"),)]
+        parts += [(Piece(look.sentence(clock)),)] if clock else []
+        yield from _in_a_row(parts, look, width)
+        if forecast.seeded:
+            yield from _wrapped("by its average since start", width, "muted")
+    elif not reason.startswith("no ETA"):
+        yield (Piece("ETA ", "muted"), Piece(look.to_ascii(fmt.DASH), "faint"))
+    if reason:
+        yield from _wrapped(look.sentence(reason), width, "muted")
+
+
+def _deadline(view: JobView, context: DrawContext, width: int) -> Iterator[Line]:
+    """Yield the deadline, how the job compares with it, and the rate that it needs."""
+    if context.deadline is None:
+        return
+    promise = against(view, context.deadline, context.now)
+    minute = context.deadline // 60 * 60
+    due = finish(minute, minute, context.now, context.look.zone)
+    yield (Piece(f"due {context.look.to_ascii(due)}", "muted"),)
+    words = context.look.sentence(promise_words(promise))
+    yield from _wrapped(words, width, DEADLINE_STYLES[promise.state])
+    if needed := needed_words(promise):
+        yield (Piece(needed, "muted"),)
+
+
+def _notes(view: JobView, context: DrawContext, width: int) -> Iterator[Line]:
+    """Yield what is unusual about the job and its numbers, then its last problem."""
+    if view.live and view.listing_broke:
+        yield from _wrapped(reason_of(BROKE_TYPE), width, "error")
+    if view.live and view.restarts:
+        yield from _wrapped("its counters began anew, and so did the rate", width, "muted")
+    if view.gone:
+        yield from _wrapped("no longer known to the API", width, "muted")
+    if view.as_of is not None and view.from_history:
+        at = fmt.moment(view.as_of, context.now, context.look.zone)
+        yield from _wrapped(f"as of {at}, not yet confirmed", width, "warning")
+    elif view.as_of is not None and view.missed:
+        age = context.now - view.as_of
+        span = fmt.duration(age) if age >= 60 else "< 1 min"
+        style = "warning" if view.stale else "muted"
+        yield from _wrapped(f"these numbers are {span} old", width, style)
+    if view.problem:
+        for label, text in error_details(view.problem, context.look):
+            yield from _wrapped(f"{label}: {text}", width, "error")
+
+
+def _numbers(view: JobView, context: DrawContext, width: int) -> Iterator[Line]:
+    """Yield a bar divided by the counts, then each count in full with its share."""
+    counts, look = view.counts, context.look
+    percent = fmt.percent(view.percent, provisional=view.provisional)
+    yield (
+        *_split_bar(counts, look, max(1, width - 7)),
+        Piece(pad(look.to_ascii(percent), 5, right=True), "strong"),
+        Piece(" %", "muted"),
+    )
+    yield ()
+    for name, number in _parts(counts):
+        if view.total is Total.INCOMPLETE:  # neither the remaining count nor the shares are known
+            left = None if name == "remaining" else number
+            yield _count_line(name, left, None, look, width)
+        else:
+            yield _count_line(name, number, counts.objects, look, width)
+    total = pad(look.to_ascii(fmt.count(counts.objects)), _count_width(width), right=True)
+    more = "+" if view.total_at_least else ""
+    yield (Piece(pad("total", LABEL), "muted"), Piece(total + more))
+
+
+def _parts(counts: Counts) -> tuple[tuple[str, int | None], ...]:
+    return (
+        ("transferred", counts.transferred),
+        ("skipped", counts.skipped),
+        ("failed", counts.failed),
+        ("remaining", counts.remaining),
+    )
+
+
+def _count_width(width: int) -> int:
+    """Return the cells for a count in full.
+
+    A narrow pane first drops the padding, then the share.
+    """
+    beside_share = width - LABEL - SHARE
+    room = beside_share if beside_share >= MILLIONS else width - LABEL - 1
+    return max(1, min(COUNT, room))
+
+
+def _count_line(name: str, number: int | None, whole: int | None, look: Look, width: int) -> Line:
+    style = _PART_STYLES[name] if number else "faint"
+    count = pad(look.to_ascii(fmt.count(number)), _count_width(width), right=True)
+    roomy = width >= LABEL + max(_count_width(width), len(count)) + SHARE
+    share = pad(look.to_ascii(fmt.share(number, whole)), SHARE, right=True) if roomy else ""
+    failed = "error" if name == "failed" and number else ""
+    return (
+        Piece(look.part(name), style),
+        Piece(pad(f" {name}", LABEL - 1), "muted"),
+        Piece(count, failed),
+        Piece(share, "muted"),
+    )
+
+
+def _split_bar(counts: Counts, look: Look, width: int) -> Line:
+    """Return a bar in whole cells.
+
+    A part that is not zero gets at least one cell if there is room, the largest one the rest.
+    """
+    parts = {name: number or 0 for name, number in _parts(counts)}
+    whole = sum(parts.values())
+    if not whole:
+        return (Piece(look.part("remaining") * width, "faint"),)
+    sizes = {name: max(1, n * width // whole) if n else 0 for name, n in parts.items()}
+    largest = max(parts, key=lambda name: parts[name])
+    sizes[largest] = max(0, sizes[largest] + width - sum(sizes.values()))
+    return tuple(Piece(look.part(name) * size, _PART_STYLES[name]) for name, size in sizes.items())
+
+
+def _overlaps(one: Migration, context: DrawContext, width: int) -> Iterator[Line]:
+    """Yield the warning about overlapping prefixes and the pairs that overlap."""
+    sources = {view.key: view.job.source for view in one.jobs}
+
+    def part(key: JobKey) -> str:
+        source = sources[key]
+        prefix = source.path_prefix if source else None
+        return context.look.sanitise(prefix) if prefix else "the whole bucket"
+
+    yield from _wrapped("! prefixes overlap: some objects may be copied twice", width, "warning")
+    for pair in one.overlaps[:MOST_OVERLAPS]:
+        inner, outer = map(part, pair)
+        text = f"two jobs copy {inner}" if inner == outer else f"{inner} is part of {outer}"
+        yield from _wrapped(text, width, "muted")
+    more = len(one.overlaps) - MOST_OVERLAPS
+    if more > 0:
+        yield from _wrapped(f"and {fmt.count(more)} more", width, "muted")
+
+
+def _jobs(one: Migration, context: DrawContext, width: int) -> Iterator[Line]:
+    """Yield the number of jobs by status, then the slots, retries and jobs that are not counted."""
+    look = context.look
+    counted = Counter(view.word for view in one.jobs).most_common()
+    states = [look.sanitise(f"{fmt.count(number)} {word}") for word, number in counted]
+    text = f"{fmt.count(len(one.jobs))}: {look.to_ascii(' · ').join(states)}"
+    yield from _field("jobs", text, width)
+    if one.unstarted:
+        coming = f"{fmt.count(one.unstarted)} more, as slots get free"
+        yield from _field("to start", coming, width)
+    if one.view.partial:
+        yield from _field("counts", "not known of every job yet", width)
+    if one.view.live:
+        yield from _field("slots", f"{one.running} of {SLOTS} in use in this account", width)
+    for child, parent in one.retries.items():
+        if child not in one.superseded:
+            text = f"{short_id(child.job_id, look)} of {short_id(parent.job_id, look)}"
+            yield from _field("retry", text, width)
+    if number := len(one.superseded):
+        text = "1 job, not counted" if number == 1 else f"{fmt.count(number)} jobs, not counted"
+        yield from _field("done again", text, width)
 
 
 class DetailPane(TextLines):

@@ -5,8 +5,6 @@ The module also holds the notice of an empty list and the names of migrations an
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
 from itertools import islice
 
@@ -15,7 +13,7 @@ from textual.reactive import var
 
 from slurper_tui import format as fmt
 from slurper_tui.monitor.model.base import SLOTS, JobKey
-from slurper_tui.monitor.model.job import AccountView, JobView, shown_forecast
+from slurper_tui.monitor.model.job import JobView, shown_forecast
 from slurper_tui.monitor.reports.migrations import Migration
 from slurper_tui.tui.render import columns
 from slurper_tui.tui.render.columns import DrawContext, Fitted, migration, short_id
@@ -39,27 +37,26 @@ def notice_lines(state: ScreenState, look: Look, width: int) -> tuple[Line, ...]
     """Return the notice that is shown instead of jobs."""
     snapshot = state.snapshot
     unlisted = [account for account in snapshot.accounts if not account.listed] if snapshot else []
-    texts: Sequence[str] = _HOW_TO_START
+    texts = [*_HOW_TO_START]
     if snapshot is None:
-        texts = ("Asking for the job list …",)
+        texts = ["Asking for the job list …"]
     elif state.total and state.filter_text:
-        texts = (f"No job matches “{look.sanitise(state.filter_text)}”.", "", "Esc clears it.")
+        texts = [f"No job matches “{look.sanitise(state.filter_text)}”.", "", "Esc clears it."]
     elif state.total:
-        texts = ("All jobs have ended.", "", "They are hidden: press a to show them.")
+        texts = ["All jobs have ended.", "", "They are hidden: press a to show them."]
     elif unlisted:
-        texts = [_reading(account, look) for account in unlisted]
+        texts = []
+        for account in unlisted:
+            name = short_id(account.account_id, look, 12)
+            if account.problem:
+                texts.append(f"The job list of account {name} cannot be read; trying again.")
+            else:
+                page = account.pages + 1
+                texts.append(f"Reading the job list of account {name}: page {page}")
     wrapped = (part for text in texts for part in wrap_words(look.to_ascii(text), width))
     return tuple(
         (Piece(text, "strong" if number == 0 else "muted"),) for number, text in enumerate(wrapped)
     )
-
-
-def _reading(account: AccountView, look: Look) -> str:
-    """Return how far the job list of an account has been read."""
-    name = short_id(account.account_id, look, 12)
-    if account.problem:
-        return f"The job list of account {name} cannot be read; trying again."
-    return f"Reading the job list of account {name}: page {account.pages + 1}"
 
 
 INDENT = 2
@@ -125,7 +122,6 @@ class JobTable(LineList):
     HEADER = 1
     state: var[ScreenState] = var(ScreenState, init=False)
 
-    @dataclass
     class Scrolled(Message):
         """Posted when other rows became visible."""
 

@@ -141,13 +141,12 @@ class TextLines(PaintedLines, can_focus=True):
         """Draw a line and the arrow at its right edge."""
         place = y + self.first
         line = self._lines[place] if place < len(self._lines) else ()
-        return (*fill(line, self.room.width - 1), Piece(self._more(y), "faint"))
-
-    def _more(self, y: int) -> str:
-        top, height = self.first, self.room.height
-        if y == height - 1 and top + height < len(self._lines):
-            return self._look.to_ascii("↓")
-        return self._look.to_ascii("↑") if y == 0 and top > 0 else " "
+        arrow = " "
+        if y == self.room.height - 1 and place + 1 < len(self._lines):
+            arrow = self._look.to_ascii("↓")
+        elif y == 0 and self.first > 0:
+            arrow = self._look.to_ascii("↑")
+        return (*fill(line, self.room.width - 1), Piece(arrow, "faint"))
 
     def fit(self) -> None:
         """Make the lines for the current width."""

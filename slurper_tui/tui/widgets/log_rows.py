@@ -100,10 +100,10 @@ class RowLayout(msgspec.Struct, frozen=True, eq=False):
 def sign_of(log_type: str | None, look: Look) -> Piece:
     """Return the one-cell sign of a log type, in its colour."""
     sign, plain, style = _SIGNS[cause_of(log_type)]
-    return Piece(plain if look.ascii_only else sign, style_of(log_type, style))
+    return Piece(plain if look.ascii_only else sign, log_style(log_type, style))
 
 
-def style_of(log_type: str | None, otherwise: str = "") -> str:
+def log_style(log_type: str | None, otherwise: str = "") -> str:
     """Return the style of a log type; `otherwise` for events of the job that are not errors."""
     if log_type == "migrationError":
         return "error"
@@ -151,7 +151,10 @@ def row_line(row: LogRow, layout: RowLayout) -> Line:
     head = _head(row, layout)
     if row.object_key is None:
         most = MARKS * layout.width
-        line = (*head, *_found(_reason_text(row, layout)[:most], _event_style(row), layout))
+        line = (
+            *head,
+            *_found(_reason_text(row, layout)[:most], log_style(row.log_type, "accent"), layout),
+        )
         if row.message is not None:
             text = layout.look.sanitise(row.message)[:most]
             line = (*line, Piece(" " * GAP), *_found(text, "muted", layout))
@@ -159,7 +162,7 @@ def row_line(row: LogRow, layout: RowLayout) -> Line:
     if layout.narrow:
         return _fitted((*head, *_found(_short(row.object_key, layout, room), "", layout)), layout)
     reason = _cell(
-        _reason(row, layout.reason), layout.reason, style_of(row.log_type, "muted"), layout
+        _reason(row, layout.reason), layout.reason, log_style(row.log_type, "muted"), layout
     )
     room -= layout.reason + 2 * GAP
     for_key = max(1, min(layout.longest, max(room * 3 // 5, room - LEAST_MESSAGE)))
@@ -168,10 +171,6 @@ def row_line(row: LogRow, layout: RowLayout) -> Line:
     message = _found(_short(row.message or "", layout, room - for_key), "muted", layout)
     gap = Piece(" " * GAP)
     return _fitted((*head, *reason, gap, *key, gap, *message), layout)
-
-
-def _event_style(row: LogRow) -> str:
-    return style_of(row.log_type, "accent")
 
 
 def _head(row: LogRow, layout: RowLayout) -> Line:
@@ -221,7 +220,7 @@ def row_lines(row: LogRow, layout: RowLayout) -> list[Line]:
     head = _head(row, layout)
     if row.object_key is not None:
         room = layout.reason or max(1, layout.width - layout.body)
-        cell = _cell(_reason(row, room), room, style_of(row.log_type, "muted"), layout)
+        cell = _cell(_reason(row, room), room, log_style(row.log_type, "muted"), layout)
         head = (*head, *cell, *([] if layout.narrow else [Piece(" " * GAP)]))
     blank = " " * _indent(row, layout)
     lines: list[Line] = [head] if _below(row, layout) else []
@@ -245,7 +244,8 @@ def _indent(row: LogRow, layout: RowLayout) -> int:
 def _body(row: LogRow, layout: RowLayout) -> Iterator[tuple[str, str]]:
     room = layout.width - _indent(row, layout)
     if row.object_key is None:
-        yield from ((part, _event_style(row)) for part in wrap(_reason_text(row, layout), room))
+        style = log_style(row.log_type, "accent")
+        yield from ((part, style) for part in wrap(_reason_text(row, layout), room))
     else:
         yield from ((part, "") for part in wrap(layout.look.sanitise(row.object_key), room))
     if row.message is not None:
@@ -279,7 +279,10 @@ class LogLines(LineList):
         """Draw a row or a line of a wrapped one; the notice if no row is shown."""
         state, line = self.state, y + self.first
         if not state.rows:
-            return self._notice() if y == 0 else ()
+            text = "The log is empty" if state.view.whole else ""
+            if state.view.rows:
+                text = "No row is of this type and holds these words"
+            return (Piece(" " * MARGIN), Piece(text, "muted")) if y == 0 else ()
         row = self.row_of(line)
         if row is None:
             return ()
@@ -290,13 +293,6 @@ class LogLines(LineList):
             drawn = row_line(state.rows[row], self._row_layout)
         margin = (self.cursor_sign(row), Piece(" " * (MARGIN - 1)))
         return (*fill((*margin, *drawn), self.room.width - 1), self.thumb(y))
-
-    def _notice(self) -> Line:
-        """Return why no row is shown, once it is known."""
-        text = "The log is empty" if self.state.view.whole else ""
-        if self.state.view.rows:
-            text = "No row is of this type and holds these words"
-        return (Piece(" " * MARGIN), Piece(text, "muted"))
 
     def row_of(self, line: int) -> int | None:
         """Return the index of the row at a line, counted from the top of the log; None for none."""
@@ -380,7 +376,10 @@ class LogLines(LineList):
         times = times_for(
             state.view.rows, self.now, self._look, short=width < NARROW, ages=state.ages
         )
-        longest = max(map(_key_width, state.view.rows), default=1)
+        keys = (row.object_key or "" for row in state.view.rows)
+        # a very long key counts as at least the widest screen
+        widths = (len(key) if key.isascii() else cell_len(key[:MOST_SHOWN]) for key in keys)
+        longest = max(widths, default=1)
         return RowLayout(self._look, width, times, longest, pattern_of(state.sought))
 
     def _height(self, row: LogRow) -> int:
@@ -393,12 +392,6 @@ class LogLines(LineList):
         if cached is None or cached[0] is not row:
             cached = self._heights[id(row)] = (row, row_height(row, self._row_layout))
         return cached[1]
-
-
-def _key_width(row: LogRow) -> int:
-    """Return the cells of a row's key; a very long key counts as at least the widest screen."""
-    key = row.object_key or ""
-    return len(key) if key.isascii() else cell_len(key[:MOST_SHOWN])
 
 
 def came_above(before: LogState, after: LogState, most: int) -> int:

@@ -129,8 +129,7 @@ def _status_parts(state: ScreenState, note: str, look: Look, room: int) -> Itera
     if state.filter_text:
         typed = shorten(look.sanitise(state.filter_text), MOST_FILTER, look.ellipsis)
         yield (Piece("/", "key"), Piece(typed, "accent"))
-    yield from _reading(snapshot)
-    yield from _ordinary(snapshot, look)
+    yield from _data_facts(snapshot, look)
     if not state.writing and not note:
         yield (Piece("read-only", "faint"),)
 
@@ -138,12 +137,11 @@ def _status_parts(state: ScreenState, note: str, look: Look, room: int) -> Itera
 def _request(state: ScreenState, note: str, look: Look) -> Iterator[Line]:
     """Yield the state of the highlighted job's request, unless it is settled or a note is shown."""
     request = state.job.request if state.job and not note else None
-    if request is None or request.state in (RequestState.DONE, RequestState.MOOT):
-        return
-    from slurper_tui.monitor.reports.wording import request_words  # only for a request
-    from slurper_tui.tui.render.job_text import request_style
+    if request and request.state not in (RequestState.DONE, RequestState.MOOT):
+        from slurper_tui.monitor.reports.wording import request_words  # only for a request
+        from slurper_tui.tui.render.job_text import REQUEST_STYLES
 
-    yield (Piece(look.sentence(request_words(request)), request_style(request)),)
+        yield (Piece(look.sentence(request_words(request)), REQUEST_STYLES[request.state]),)
 
 
 def _problem(snapshot: Snapshot, look: Look, room: int) -> Iterator[Line]:
@@ -162,15 +160,11 @@ def _problem(snapshot: Snapshot, look: Look, room: int) -> Iterator[Line]:
         yield (Piece(text, "error"),)
 
 
-def _reading(snapshot: Snapshot) -> Iterator[Line]:
-    """Yield the progress of the first reading of the job lists, once some jobs are shown."""
-    reading = [a for a in snapshot.accounts if not a.listed and not a.problem]
-    if reading and snapshot.jobs:
+def _data_facts(snapshot: Snapshot, look: Look) -> Iterator[Line]:
+    """Yield the progress of reading the job lists, the age of the data and the request budget."""
+    if snapshot.jobs and any(not a.listed and not a.problem for a in snapshot.accounts):
         page = sum(account.pages for account in snapshot.accounts) + 1
         yield (Piece(f"reading the job list: page {page}", "accent"),)
-
-
-def _ordinary(snapshot: Snapshot, look: Look) -> Iterator[Line]:
     at, zone = _data_from(snapshot), look.zone
     if at is not None:
         when = fmt.moment(at, snapshot.taken_at, zone)

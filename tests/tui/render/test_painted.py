@@ -10,7 +10,7 @@ from rich.cells import cell_len
 from rich.console import Console
 from rich.segment import Segment
 from rich.style import Style
-from textual._compositor import ChopsUpdate, LayoutUpdate
+from textual._compositor import ChopsUpdate
 from textual.geometry import Region
 from textual.strip import Strip
 
@@ -98,7 +98,7 @@ class Row:
         self._stream = pyte.Stream(self._screen)
 
     def whole(self, *strips: Strip) -> None:
-        self._write(PlacedUpdate.of(LayoutUpdate([strips], Region(0, 0, 30, 1))))
+        self._write(PlacedUpdate([strips], Region(0, 0, 30, 1)))
 
     def partial(self, before: Strip, *strips: Strip) -> None:
         spans = [(0, start, end) for start, end in differing_runs(before, strips[0])]

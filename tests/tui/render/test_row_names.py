@@ -12,10 +12,10 @@ from slurper_tui.monitor.model.events import RetryLink
 from slurper_tui.monitor.model.job import JobView
 from slurper_tui.monitor.reports.migrations import Migration, family
 from slurper_tui.tui.render.columns import DrawContext
-from slurper_tui.tui.render.detail import migration_lines
 from slurper_tui.tui.render.glyphs import Look
 from slurper_tui.tui.render.lines import text_of, width_of
 from slurper_tui.tui.state import Row
+from slurper_tui.tui.widgets.detail_pane import migration_lines
 from slurper_tui.tui.widgets.job_table import row_name
 from tests.tui.jobs import NOW, harmless, iso, view
 

@@ -17,7 +17,6 @@ from slurper_tui.api.errors import Conflict, Fault, Unreachable
 from slurper_tui.monitor.model.events import Action, ActionRequest, Event, RequestState, What
 from slurper_tui.monitor.model.job import AccountView, Counts, JobView, Snapshot
 from slurper_tui.tui.render.columns import DrawContext
-from slurper_tui.tui.render.detail import detail_lines
 from slurper_tui.tui.render.glyphs import Look
 from slurper_tui.tui.render.job_text import event_lines, event_text, requests_words
 from slurper_tui.tui.render.lines import text_of
@@ -25,6 +24,7 @@ from slurper_tui.tui.render.problem_text import problem_details
 from slurper_tui.tui.screens.confirm import ConfirmDialog
 from slurper_tui.tui.screens.palette import Everything
 from slurper_tui.tui.state import ViewState
+from slurper_tui.tui.widgets.detail_pane import detail_lines
 from tests.fake_control import FakeControl
 from tests.fake_feed import FakeFeed
 from tests.fake_services import FakeServices

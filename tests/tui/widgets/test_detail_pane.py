@@ -13,9 +13,9 @@ from slurper_tui.api.errors import Fault, Unreachable
 from slurper_tui.api.models import Job, Source, parse
 from slurper_tui.monitor.model.job import Counts, JobView, Phase, Total, Verdict
 from slurper_tui.tui.render.columns import DrawContext
-from slurper_tui.tui.render.detail import detail_lines
 from slurper_tui.tui.render.glyphs import Look
 from slurper_tui.tui.render.lines import text_of, width_of
+from slurper_tui.tui.widgets.detail_pane import detail_lines
 from tests.tui.jobs import ACCOUNT, NOW, forecast, harmless, view
 
 CONTEXT = DrawContext(Look(zone=UTC), NOW)
