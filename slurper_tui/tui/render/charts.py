@@ -103,9 +103,9 @@ def scale_top(peak: float) -> float:
     Round values keep the scale from changing often.
     """
     unit = unit_for(peak).seconds
-    wanted = max(peak * unit, 1.0)
-    size = 10.0 ** math.floor(math.log10(wanted))
-    return next((n * size for n in _ROUND if wanted <= n * size * (1 + 1e-9)), 10 * size) / unit
+    least = max(peak * unit, 1.0)
+    size = 10.0 ** math.floor(math.log10(least))
+    return next((n * size for n in _ROUND if least <= n * size * (1 + 1e-9)), 10 * size) / unit
 
 
 def _column(seen: ColumnStats, top: float, height: int, ink: Ink) -> tuple[Cell, ...]:
@@ -183,7 +183,13 @@ def progress_chart(
     done = next((counts.done for counts in newest if counts.done is not None), None)
     whole = next((counts.objects for counts in newest if counts.objects is not None), None)
     ink = ink_of(look)
-    cells = _measured(trace, columns, whole or 0, height, ink)
+    first, done_at = first_of(trace, columns), dict(_done_by_column(trace.points, columns))
+    cells = [
+        filled_column(min(done_at[place], whole) / whole, height, ink, "primary")
+        if place in done_at and whole
+        else empty_column(height, ink, existed=place >= first)
+        for place in range(columns.count)
+    ]
     scale = ("100 %", "0" if height > 1 else "") if done is not None and whole else ("", "")
     if ahead and done is not None and whole:
         _draw_ahead(cells, columns, ahead, now, min(done, whole) / whole, ink)
@@ -193,28 +199,12 @@ def progress_chart(
 
 
 def _ahead(forecast: Forecast | None, now: float) -> Forecast | None:
-    """Return the part of the forecast after now; a lower bound is one point in time.
-
-    None if past.
-    """
+    """Return the part of the forecast after now, or None; a lower bound is one point in time."""
     if forecast is None:
         return None
     low = max(now, forecast.low)
     high = low if forecast.at_least else max(low, forecast.high)
     return Forecast(low, high, forecast.made_at, forecast.at_least) if high > now else None
-
-
-def _measured(
-    trace: Trace, columns: Columns, whole: int, height: int, ink: Ink
-) -> list[tuple[Cell, ...]]:
-    """Draw for each column the share of the current total that was done at its end."""
-    first, done = first_of(trace, columns), dict(_done_by_column(trace.points, columns))
-    return [
-        filled_column(min(done[place], whole) / whole, height, ink, "primary")
-        if place in done and whole
-        else empty_column(height, ink, existed=place >= first)
-        for place in range(columns.count)
-    ]
 
 
 def _done_by_column(points: Sequence[Recorded], columns: Columns) -> Iterator[tuple[int, int]]:

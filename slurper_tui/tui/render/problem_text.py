@@ -87,7 +87,6 @@ def problem_details(snapshot: Snapshot | None, look: Look) -> list[tuple[str, st
         return [("", "Nothing has been asked yet.")]
     details = [
         *_account_details(snapshot, look),
-        *_job_details(snapshot, look),
         *_request_details(snapshot, look),
         *_block_details(snapshot, look),
     ]
@@ -98,7 +97,7 @@ def problem_details(snapshot: Snapshot | None, look: Look) -> list[tuple[str, st
 
 
 def _account_details(snapshot: Snapshot, look: Look) -> Iterator[tuple[str, str]]:
-    """Yield the problem of each account and its times."""
+    """Yield the problem of each account and its times, then other problems of single jobs."""
     for account in snapshot.accounts:
         if problem := account.problem:
             yield "", f"Account {look.sanitise(account.account_id)}"
@@ -107,6 +106,11 @@ def _account_details(snapshot: Snapshot, look: Look) -> Iterator[tuple[str, str]
             yield "last good poll", _iso_or_none_yet(problem.last_good, look)
             if problem.retry_at is not None:
                 yield "next try", fmt.iso(problem.retry_at, look.zone)
+    of_account = {(a.account_id, str(a.problem.error)) for a in snapshot.accounts if a.problem}
+    for view in snapshot.jobs:
+        if view.problem and (view.account_id, str(view.problem)) not in of_account:
+            yield "", f"Job {look.sanitise(view.job.id)}"
+            yield from error_details(view.problem, look)
 
 
 def _iso_or_none_yet(at: float | None, look: Look) -> str:
@@ -123,15 +127,6 @@ def _block_details(snapshot: Snapshot, look: Look) -> Iterator[tuple[str, str]]:
         yield from error_details(snapshot.budget.blocked_by, look)
     last = max((v.as_of for v in snapshot.jobs if v.as_of is not None), default=None)
     yield "last good poll", _iso_or_none_yet(last, look)
-
-
-def _job_details(snapshot: Snapshot, look: Look) -> Iterator[tuple[str, str]]:
-    """Yield the problems of jobs that differ from their account's problem."""
-    of_account = {(a.account_id, str(a.problem.error)) for a in snapshot.accounts if a.problem}
-    for view in snapshot.jobs:
-        if view.problem and (view.account_id, str(view.problem)) not in of_account:
-            yield "", f"Job {look.sanitise(view.job.id)}"
-            yield from error_details(view.problem, look)
 
 
 def _request_details(snapshot: Snapshot, look: Look) -> Iterator[tuple[str, str]]:

@@ -46,7 +46,7 @@ NEWEST = 4
 LABEL = 13
 """Cells for the label before a value."""
 
-WORTH_TELLING = 0.02
+LEAST_SHARE = 0.02
 """Transferred and skipped rates are shown separately if each is at least this share of their sum.
 """
 
@@ -251,7 +251,7 @@ def _rates(view: JobView, context: DrawContext, width: int) -> Iterator[Line]:
     both = [rate(shown_rate(view), "/s now"), rate(view.lifetime_rate, "/s since start")]
     yield join(both, context.look.to_ascii(" · "), "muted")
     kinds = (view.transferred_rate or 0.0, view.skipped_rate or 0.0)
-    both_move = min(kinds) > 0 and min(kinds) >= WORTH_TELLING * sum(kinds)
+    both_move = min(kinds) > 0 and min(kinds) >= LEAST_SHARE * sum(kinds)
     if shown_rate(view) is not None and both_move:
         parts = [rate(kinds[0], "/s transferred"), rate(kinds[1], "/s skipped")]
         yield from _in_a_row(parts, context.look, width)
@@ -430,7 +430,7 @@ class DetailPane(TextLines):
 
     state: var[ScreenState] = var(ScreenState, init=False)
 
-    def __init__(self, look: Look, *, id: str, window_key: str = "") -> None:
+    def __init__(self, look: Look, *, id: str, window_key: str) -> None:
         super().__init__(look, id=id)
         self._window_key = window_key
 

@@ -7,7 +7,7 @@ are kept.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 import msgspec
 from msgspec.structs import replace
@@ -194,11 +194,6 @@ def _wrapped(piece: Piece, width: int) -> Iterator[Line]:
         yield (Piece(part, piece.style),)
 
 
-def count_width(shown: Sequence[Entry]) -> int:
-    """Return the cells for the largest visible count."""
-    return max((len(fmt.count(e.count)) for e in shown if e.count is not None), default=1)
-
-
 def entry_line(
     entry: Entry, look: Look, width: int, *, counts: int, opened: bool, now: float
 ) -> Line:
@@ -326,5 +321,6 @@ class FailureLines(LineList):
         self._above = (*above, *air)
         paths = [entry.path for entry in self._entries]
         self._cursor = paths.index(self.state.cursor) if self.state.cursor in paths else None
-        self._counts = count_width(self._entries)
+        counts = (entry.count for entry in self._entries if entry.count is not None)
+        self._counts = max((len(fmt.count(count)) for count in counts), default=1)
         self.set_lines(self.lines)

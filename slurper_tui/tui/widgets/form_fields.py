@@ -29,7 +29,7 @@ from slurper_tui.monitor.jobs.validation import JURISDICTIONS, VENDORS
 from slurper_tui.monitor.model.plans import Draft, Secrets
 from slurper_tui.tui.render.glyphs import Look
 from slurper_tui.tui.render.lines import Line, Piece, width_of
-from slurper_tui.tui.render.painted import PaintedLines
+from slurper_tui.tui.widgets.line_list import FocusedLines
 
 PREFIX_OF_VARIABLES = "SLURPER_"
 
@@ -237,20 +237,7 @@ class SecretInput(FieldInput):
         """Do nothing."""
 
 
-class FocusedLine(PaintedLines, can_focus=True):
-    """A line whose background shows whether it has the focus."""
-
-    def row_style(self, y: int) -> str:
-        """Return the style of the row: that of a cursor."""
-        return "cursor" if self.has_focus else "cursor-blurred"
-
-    def watch_has_focus(self, focused: bool) -> None:
-        """Repaint when the focus changes."""
-        super().watch_has_focus(focused)
-        self.repaint_changes()
-
-
-class Choice(FocusedLine):
+class Choice(FocusedLines):
     """A choice between a few words with the arrow keys."""
 
     BINDINGS: ClassVar[list[BindingType]] = [
@@ -301,7 +288,7 @@ class Choice(FocusedLine):
             self.post_message(self.Changed())
 
 
-class GoOn(FocusedLine):
+class GoOn(FocusedLines):
     """The button at the end of a form."""
 
     def __init__(self, look: Look, words: str) -> None:

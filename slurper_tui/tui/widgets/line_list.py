@@ -1,4 +1,4 @@
-"""The bases of all that scrolls: `LineList`, a list of rows, and `TextLines`, a block of text.
+"""The bases of widgets with focus: `LineList`, a list of rows, and `TextLines`, a block of text.
 
 A list has a cursor, a scroll bar, pages, and clicks on rows. The state of a subclass owns the
 cursor; the list shows it and posts `Pointed` for a click.
@@ -21,7 +21,20 @@ MARGIN = 2
 """Cells left of a row: the cursor's sign, and a blank or another sign."""
 
 
-class LineList(PaintedLines, can_focus=True):
+class FocusedLines(PaintedLines, can_focus=True):
+    """Lines whose background shows whether they have the focus."""
+
+    def row_style(self, y: int) -> str:
+        """Return the style of the row: that of a cursor."""
+        return "cursor" if self.has_focus else "cursor-blurred"
+
+    def watch_has_focus(self, focused: bool) -> None:
+        """Repaint when the focus changes."""
+        super().watch_has_focus(focused)
+        self.repaint_changes()
+
+
+class LineList(FocusedLines):
     """A list of rows, each of one or more lines."""
 
     HEADER: ClassVar[int] = 0
@@ -70,9 +83,7 @@ class LineList(PaintedLines, can_focus=True):
     def row_style(self, y: int) -> str:
         """Return the style of the cursor's row."""
         row = self.row_at(y)
-        if row is None or row != self.cursor:
-            return ""
-        return "cursor" if self.has_focus else "cursor-blurred"
+        return super().row_style(y) if row is not None and row == self.cursor else ""
 
     def cursor_sign(self, row: int) -> Piece:
         """Return the first cell of a row: a sign for the cursor's row."""
@@ -110,11 +121,6 @@ class LineList(PaintedLines, can_focus=True):
         """Fit everything to the new size."""
         self.forget_marks()
         self.redraw()
-
-    def watch_has_focus(self, has_focus: bool) -> None:
-        """Show by the cursor's colour whether the list has the focus."""
-        super().watch_has_focus(has_focus)
-        self.repaint_changes()
 
     def on_click(self, event: Click) -> None:
         """Post the clicked row."""

@@ -119,11 +119,11 @@ def times_for(rows: Sequence[LogRow], now: float, look: Look, *, short: bool, ag
     """
     if ages:
         return Times("", now, _AGE)
-    known = {at for row in rows if (at := cached_time(row.created_at)) is not None}
+    times = {at for row in rows if (at := cached_time(row.created_at)) is not None}
     clock = "%H:%M" if short else "%H:%M:%S"
-    if not known:
+    if not times:
         return Times(clock, now, _FALLBACK_TIME)
-    first, last, today = (_local(at, look) for at in (min(known), max(known), now or max(known)))
+    first, last, today = (_local(at, look) for at in (min(times), max(times), now or max(times)))
     if first.date() == last.date() == today.date():
         form = clock
     else:

@@ -70,9 +70,9 @@ def sums(state: ScreenState) -> Sums:
         parts = [line.view for line in tops]
     unstarted = state.snapshot is not None and bool(state.snapshot.unstarted)
     counts = [(view.counts.done, view.counts.objects) for view in parts]
-    known = [(min(d, o), o) for d, o in counts if d is not None and o is not None]
-    done, objects = sum(done for done, _ in known), sum(objects for _, objects in known)
-    partial = len(known) < len(counts) or any(view.partial for view in parts)
+    complete = [(min(d, o), o) for d, o in counts if d is not None and o is not None]
+    done, objects = sum(done for done, _ in complete), sum(objects for _, objects in complete)
+    partial = len(complete) < len(counts) or any(view.partial for view in parts)
     finished = not unstarted and all(view.percent == 100 for view in parts)
     live = [view for view in state.jobs if view.live]
     rates = [rate for rate in map(shown_rate, live) if rate is not None]

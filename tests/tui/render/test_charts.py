@@ -39,7 +39,7 @@ PLAIN = Look(ascii_only=True, zone=UTC)
 
 def an_hour() -> list[Recorded]:
     """An hour at 60/s: away for six minutes, slower, paused for nine, faster, stalled for six."""
-    done, told, away = 100_000, [], False
+    done, samples, away = 100_000, [], False
     for seconds in range(0, 3601, 25):
         minute = seconds / 60
         paused, stalled = 33 < minute <= 42, 48 < minute <= 54
@@ -48,9 +48,9 @@ def an_hour() -> list[Recorded]:
             away = True
             continue
         status, counts = "paused" if paused else "running", Counts(400_000, done, 0, 0)
-        told.append(Recorded(NOW - 3600 + seconds, counts, status, away, stalled))
+        samples.append(Recorded(NOW - 3600 + seconds, counts, status, away, stalled))
         away = False
-    return told
+    return samples
 
 
 def the_hour(window: Window = Window.HOUR) -> Trace:
@@ -250,8 +250,8 @@ def test_without_a_forecast_only_measurements_are_drawn() -> None:
 
 
 def test_a_forecast_that_has_passed_is_not_drawn() -> None:
-    past = progress_chart(the_hour(), AHEAD, AHEAD.high + 1, LOOK, 60, 3)
-    assert not {"░", "▒"} & set("".join(text(past)))
+    after_end = progress_chart(the_hour(), AHEAD, AHEAD.high + 1, LOOK, 60, 3)
+    assert not {"░", "▒"} & set("".join(text(after_end)))
 
 
 def test_without_counts_no_progress_is_drawn() -> None:

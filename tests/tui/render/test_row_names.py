@@ -120,7 +120,7 @@ def test_the_details_show_sums_jobs_and_slots() -> None:
         "no ETA: 1 of 2 jobs paused",
         "source       photos-prod",
     ):
-        assert any(said.startswith(line) for said in lines), line
+        assert any(drawn.startswith(line) for drawn in lines), line
     assert not any(line.startswith(("job  ", "prefix")) for line in lines)
 
 

@@ -56,9 +56,9 @@ def test_a_wrapped_row_has_its_computed_height_and_loses_nothing(
     lines = row_lines(row, drawn)
     assert len(lines) == row_height(row, drawn)
     assert all(width_of(line) <= width for line in lines)
-    said = "".join(piece.text for line in lines for piece in line)
+    shown = "".join(piece.text for line in lines for piece in line)
     for text in (row.object_key, row.message):
-        assert look.sanitise(text or "").replace(" ", "") in said.replace(" ", "")
+        assert look.sanitise(text or "").replace(" ", "") in shown.replace(" ", "")
 
 
 @pytest.mark.parametrize("width", [30, 77, 120])
@@ -90,9 +90,9 @@ def test_both_ends_of_a_very_long_message_are_shown_and_found() -> None:
     drawn = style(line, 80, sought="last")
     lines = row_lines(line, drawn)
     assert len(lines) == row_height(line, drawn) < 300
-    said = "".join(text_of(one).strip() for one in lines)
-    assert "4,995,913 characters left out".replace(" ", "") in said.replace(" ", "")
-    assert said.endswith("last")
+    shown = "".join(text_of(one).strip() for one in lines)
+    assert "4,995,913 characters left out".replace(" ", "") in shown.replace(" ", "")
+    assert shown.endswith("last")
     assert width_of(row_line(line, drawn)) <= 80
     state = states.see(LogState(LogView(JOB.key)), log_view(row(1), line))
     assert states.seek(state, "last").matches == (1,)
