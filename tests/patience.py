@@ -6,7 +6,7 @@ import time
 from collections.abc import Awaitable, Callable
 
 PATIENCE = 60.0
-"""Seconds after which a condition that does not come true is a failure."""
+"""Time limit in seconds for a condition."""
 
 
 async def until(

@@ -14,7 +14,7 @@ _DUE = 0.008
 """Seconds; a timer that is due within this time is work, such as a repaint."""
 
 _TIMERS = 500
-"""Timers that are waited for; one that comes again and again, as in an animation, is not."""
+"""Most timers to wait for, so that a repeating one, as of an animation, does not block."""
 
 
 def _due(loop: Any) -> bool:

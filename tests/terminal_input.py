@@ -12,7 +12,7 @@ from textual.message import Message
 from slurper_tui.cli.keyboard import Keyboard
 
 SHORT, PAUSE, LONG = 0.02, 2.5, 30.0
-"""Seconds: below every time-out, within a string that goes on, and after everything."""
+"""Seconds: below every time-out, within an unfinished string, and beyond every time-out."""
 
 KEYS: dict[bytes, list[str]] = {
     **{bytes([code]): [chr(code)] for code in (*range(0x30, 0x3A), *range(0x61, 0x7B))},
@@ -79,7 +79,7 @@ REPLIES = [
     b"\x1b[4;600;800t",
     b"\x1b[8;24;80t",
 ]
-"""Real answers of terminals, each of which may come late."""
+"""Replies of real terminals, which may arrive late."""
 
 NOISE = [
     *REPLIES,

@@ -27,7 +27,7 @@ LATER = [
     ),
     "slurper_tui.monitor.jobs",
 ]
-"""What no first picture needs."""
+"""Modules that must not be imported before the first picture."""
 
 
 BROKEN = (
@@ -42,7 +42,7 @@ BROKEN = (
     ("slurper_tui.format", "slurper_tui.api.models"),
     ("slurper_tui.simulated.account", "slurper_tui.monitor.model.job"),
 )
-"""Imports that a contract forbids: by whom, and of what."""
+"""Imports that a contract forbids: (importer, imported module)."""
 
 
 def test_forbidden_imports_break_the_contracts(tmp_path: Path) -> None:

@@ -266,7 +266,7 @@ GIVEN = {
     "source": SOURCE,
     "target": TARGET,
 }
-"""An argument for every parameter that has no default."""
+"""Arguments for the parameters without a default."""
 
 CHANGING = {
     "create_job",

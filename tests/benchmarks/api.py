@@ -20,7 +20,7 @@ import httpx
 from slurper_tui.simulated.account import SimulatedAccount, SimulatedBudget
 
 PLENTY = 10**9
-"""Requests in five minutes: no measurement is to be slowed by the budget's headers."""
+"""Requests in five minutes: so high that the budget never slows a measurement."""
 
 
 @dataclass(frozen=True, slots=True)

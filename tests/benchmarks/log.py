@@ -12,7 +12,7 @@ from tests.benchmarks.terminal import TerminalRun, cpu_seconds
 
 PROGRESS = re.compile(r"\d[kMG]?/\d")
 WARM_UP = 20.0
-"""Seconds after which rates are known."""
+"""Seconds until the rates are shown."""
 
 
 class Cost(NamedTuple):

@@ -22,10 +22,10 @@ from typing import NamedTuple, NoReturn
 import pyte
 
 PATIENCE = 30.0
-"""Seconds after which what does not come is an error."""
+"""Time limit in seconds for expected output."""
 
 SILENCE = 0.08
-"""Seconds without a byte after which a burst is over."""
+"""Seconds without output that end a burst."""
 
 _QUESTIONS = re.compile(
     rb"\x1b\[\?(?P<mode>\d+)\$p|\x1b\[(?P<place>6)n|\x1b\[(?P<device>0?)c|\x1b\[\?(?P<keys>u)"

@@ -144,7 +144,7 @@ class PtyProgram:
         """Resume output after `stop_reading`."""
         self._reading.set()
 
-    def assert_as_found(self) -> None:
+    def assert_restored(self) -> None:
         """Assert that the terminal has the modes and settings that it had at the start."""
         assert termios.tcgetattr(self.slave) == self.settings
         assert not NOT_AT_REST & self.modes()

@@ -41,7 +41,7 @@ def program(
         yield running
         running.type("q")
         assert running.ended() == 0
-        running.assert_as_found()
+        running.assert_restored()
 
 
 def changes(server: LoopbackServer) -> list[str]:
@@ -197,7 +197,7 @@ def test_an_unsupported_textual_version_is_read_only(
         running.see_no("There are no plans")
         running.type("q")
         assert running.ended() == 0
-        running.assert_as_found()
+        running.assert_restored()
     assert not changes(server)
 
 
@@ -211,4 +211,4 @@ def test_the_plain_driver_restores_the_terminal_after_a_signal(
         running.see("running")
         running.process.send_signal(number)
         assert running.ended() == 128 + number
-        running.assert_as_found()
+        running.assert_restored()

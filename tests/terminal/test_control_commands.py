@@ -69,7 +69,7 @@ def test_a_confirmed_command_is_sent_once(
         assert program.ended() == 0
         assert f"{job} " in program.text
         assert "sent, waiting for the API to confirm" in program.text
-        program.assert_as_found()
+        program.assert_restored()
     assert len(changing(server)) == 1
     assert status_of(account, job) == (after or ("running" if verb == "resume" else None))
 
@@ -103,7 +103,7 @@ def test_any_other_answer_sends_nothing(
         program.type(answer)
         assert program.ended() == code
         assert message in program.text
-        program.assert_as_found()
+        program.assert_restored()
     assert changing(server) == []
 
 
@@ -177,7 +177,7 @@ def test_an_interrupt_reports_that_the_request_may_have_been_sent(
         program.type("\x03")
         assert program.ended() == 130
         assert "abort may have been sent: look at the job" in program.text
-        program.assert_as_found()
+        program.assert_restored()
     assert changing(server) == ["PUT"]
 
 

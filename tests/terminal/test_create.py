@@ -27,7 +27,7 @@ def program(server: LoopbackServer, tmp_path: Path) -> Iterator[PtyProgram]:
         yield running
         running.type("q")
         assert running.ended() == 0
-        running.assert_as_found()
+        running.assert_restored()
         written = running.raw + b"".join(p.read_bytes() for p in tmp_path.rglob("*") if p.is_file())
         assert not [word for word in SECRETS if word.encode() in written]
         assert b"Key(" not in written

@@ -19,7 +19,7 @@ from tests.terminal.pty_program import PROGRAM, PtyProgram, environment
 
 PREFIXES = ("2022/", "2023/", "2024/")
 PATIENCE = 100.0
-"""Seconds; a step that may have been sent is searched for a minute."""
+"""Seconds; the program searches a minute for the job of a step that may have been sent."""
 
 
 @pytest.fixture
@@ -172,7 +172,7 @@ def test_bucket_keys_are_typed_without_echo_and_yes_starts_the_job(place: Place)
         assert place.account.jobs() == []
         program.type("y\n")
         assert program.ended() == 0
-        program.assert_as_found()
+        program.assert_restored()
         assert SECRET.encode() not in program.raw
         [course] = place.account.jobs()
         assert course.plan.id.encode() in program.raw
@@ -192,7 +192,7 @@ def test_ctrl_c_at_the_prompt_restores_the_terminal(place: Place) -> None:
         program.see("source access key id:")
         program.type("\x03")
         assert program.ended() == 130
-        program.assert_as_found()
+        program.assert_restored()
         assert place.posts() == 0
 
 
@@ -212,7 +212,7 @@ def test_a_list_is_read_from_the_terminal_and_ctrl_c_ends_it(place: Place) -> No
             os.sched_yield()
         program.type("\x03")
         assert program.ended() == 130
-        program.assert_as_found()
+        program.assert_restored()
         assert place.posts() == 2
 
 

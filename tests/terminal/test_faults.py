@@ -18,7 +18,7 @@ def program(server: LoopbackServer, tmp_path: Path) -> Iterator[PtyProgram]:
         yield running
         running.type("q")
         assert running.ended() == 0
-        running.assert_as_found()
+        running.assert_restored()
 
 
 def test_a_killed_server_and_its_restart(program: PtyProgram, server: LoopbackServer) -> None:
@@ -33,7 +33,7 @@ def test_a_killed_server_and_its_restart(program: PtyProgram, server: LoopbackSe
 
 
 BAD = (Kind.HTML, Kind.TRUNCATED, Kind.RESET, Kind.CUT_OFF, Kind.SLOW)
-"""One bad body, and what only a real connection can do; tests/monitor holds all other kinds."""
+"""One bad body and the faults of a connection; tests/monitor covers all other kinds."""
 
 
 def test_bad_answers_keep_the_last_numbers_with_their_age(

@@ -47,7 +47,7 @@ def quit_at_once(program: PtyProgram) -> None:
     """Quit with one key, which works on the main screen only."""
     program.type("q")
     assert program.ended() == 0
-    program.assert_as_found()
+    program.assert_restored()
 
 
 def test_late_terminal_replies_are_ignored(environ: dict[str, str], server: LoopbackServer) -> None:
@@ -101,7 +101,7 @@ def test_ctrl_c_quits_inside_an_unterminated_paste(environ: dict[str, str]) -> N
         ctrl_c = "\x1b[99;5u"  # in the kitty protocol, for which the terminal sends no signal
         program.wait_for(lambda: pressed_until_ended(program, ctrl_c), "the end")
         assert program.ended() == 0
-        program.assert_as_found()
+        program.assert_restored()
 
 
 def test_polling_continues_on_a_stalled_terminal_and_the_screen_recovers(

@@ -42,7 +42,7 @@ def program(environ: dict[str, str], server: LoopbackServer, folder: Path) -> It
         yield running
         running.type("\x03")
         assert running.ended() == 0
-        running.assert_as_found()
+        running.assert_restored()
         assert b"Traceback" not in running.raw
         assert {seen.method for seen in server.requests} == {"GET"}
 

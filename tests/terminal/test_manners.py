@@ -23,7 +23,7 @@ def test_quitting_restores_the_terminal(environ: dict[str, str], key: str) -> No
         assert 25 not in program.modes()
         program.type(key)
         assert program.ended() == 0
-        program.assert_as_found()
+        program.assert_restored()
 
 
 def test_the_mouse_is_off_by_default(environ: dict[str, str]) -> None:
@@ -40,7 +40,7 @@ def test_the_mouse_is_off_by_default(environ: dict[str, str]) -> None:
         program.wait_for(lambda: {1016, 2048} <= program.modes(), "pixels")
         program.type("q")
         assert program.ended() == 0
-        program.assert_as_found()
+        program.assert_restored()
 
 
 @pytest.mark.parametrize(("number", "code"), SIGNALS)
@@ -53,7 +53,7 @@ def test_signals_restore_the_terminal_during_requests(
         program.type("R")
         program.process.send_signal(number)
         assert program.ended() == code
-        program.assert_as_found()
+        program.assert_restored()
         assert b"Traceback" not in program.raw
 
 
@@ -62,7 +62,7 @@ def test_a_signal_during_startup(environ: dict[str, str]) -> None:
         program.wait_for(lambda: 1049 in program.modes(), "the alternate screen")
         program.process.send_signal(signal.SIGTERM)
         assert program.ended() == 143
-        program.assert_as_found()
+        program.assert_restored()
 
 
 def test_a_stalled_terminal_does_not_delay_the_exit(environ: dict[str, str]) -> None:
@@ -95,7 +95,7 @@ def test_a_hanging_dns_lookup_does_not_delay_the_exit(
         else:
             program.process.send_signal(signal.Signals[how])
         assert program.ended() == code
-        program.assert_as_found()
+        program.assert_restored()
 
 
 @pytest.mark.parametrize("trap", ["", "trap '' HUP; "])
@@ -147,7 +147,7 @@ sys.exit(main())
         program.type("R")
         program.wait_for(lambda: 1049 not in program.modes(), "the end")
         assert program.ended() == 70
-        program.assert_as_found()
+        program.assert_restored()
         output = program.raw.rpartition(b"\x1b[?1049l")[2].decode()
         found = re.search(r"this is a bug: LookupError: about \*\*\*; .* (/\S+\.txt)", output)
         assert found, output
@@ -163,7 +163,7 @@ def test_missing_credentials_leave_the_terminal_untouched(tmp_path: Path) -> Non
         assert program.ended() == 3
         assert b"\x1b[?" not in program.raw
         assert program.text.strip().startswith("slurper-tui: no credentials")
-        program.assert_as_found()
+        program.assert_restored()
 
 
 @pytest.mark.parametrize(
@@ -192,7 +192,7 @@ def test_rejected_credentials_end_with_one_line(environ: dict[str, str]) -> None
     wrong = {**environ, "CLOUDFLARE_API_TOKEN": "wrong-secret"}
     with PtyProgram([PROGRAM], wrong, size=(160, 24)) as program:
         assert program.ended() == 3
-        program.assert_as_found()
+        program.assert_restored()
         assert "the API rejects these credentials" in program.text
         assert "10000: Authentication error" in program.text
         assert b"wrong-secret" not in program.raw
@@ -207,7 +207,7 @@ def test_an_ambiguous_job_ends_with_one_line(
 ) -> None:
     with PtyProgram([PROGRAM, job], environ) as program:
         assert program.ended() == 2
-        program.assert_as_found()
+        program.assert_restored()
         assert f"slurper-tui: {message}" in program.text
 
 
@@ -253,7 +253,7 @@ def test_a_shell_stops_and_continues_the_program(environ: dict[str, str], how: s
         program.see("left 0")
         program.type("exit\n")
         assert program.ended() == 0
-        program.assert_as_found()
+        program.assert_restored()
 
 
 def test_started_in_the_background(environ: dict[str, str]) -> None:
@@ -295,7 +295,7 @@ def test_sigstop_and_sigcont(environ: dict[str, str]) -> None:
         program.wait_for(lambda: b"completed" in program.raw[start:], "the whole screen again")
         program.type("q")
         assert program.ended() == 0
-        program.assert_as_found()
+        program.assert_restored()
 
 
 def test_suspending_without_job_control_does_not_freeze(environ: dict[str, str]) -> None:
@@ -309,7 +309,7 @@ def test_suspending_without_job_control_does_not_freeze(environ: dict[str, str])
         program.wait_for(lambda: b"completed" in program.raw[start:], "the whole screen again")
         program.type("q")
         assert program.ended() == 0
-        program.assert_as_found()
+        program.assert_restored()
 
 
 def test_a_dumb_terminal_gets_line_output(environ: dict[str, str]) -> None:
@@ -318,7 +318,7 @@ def test_a_dumb_terminal_gets_line_output(environ: dict[str, str]) -> None:
         program.process.send_signal(signal.SIGINT)
         assert program.ended() == 130
         assert b"\x1b[?" not in program.raw
-        program.assert_as_found()
+        program.assert_restored()
 
 
 @pytest.mark.parametrize("redirect", ["2>errors", "0</dev/null", "0</dev/null 2>errors", "0<&-"])
@@ -331,7 +331,7 @@ def test_the_screen_needs_stdout_alone(
         program.type("q")
         program.type("q")
         assert program.ended() == 0
-        program.assert_as_found()
+        program.assert_restored()
     errors = tmp_path / "errors"
     assert not errors.exists() or errors.read_text() == ""
 

@@ -59,7 +59,7 @@ def test_jobs_of_the_history_are_shown_before_any_answer(
         program.see_no(" Age ")
         program.type("q")
         assert program.ended() == 0
-        program.assert_as_found()
+        program.assert_restored()
 
 
 def test_the_request_count_after_a_start_from_the_history(
@@ -89,7 +89,7 @@ def test_rejected_credentials_close_a_screen_with_jobs_of_the_history(
     server.accounts[0].faults.add(Fault(status=401, code=10000, message="Authentication error"))
     with PtyProgram([PROGRAM], environ) as program:
         assert program.ended() == 3
-        program.assert_as_found()
+        program.assert_restored()
         assert "rejects these credentials" in program.text
         assert b"Traceback" not in program.raw
 
@@ -111,7 +111,7 @@ def test_a_bad_base_url_ends_the_program_before_the_screen_is_opened(
             "the base URL must hold no user, password, query or fragment"
         )
         assert b"\x1b[?1049h" not in program.raw
-        program.assert_as_found()
+        program.assert_restored()
     assert (tmp_path / FILE).exists() == remembered
 
 
@@ -124,7 +124,7 @@ def test_a_setting_that_fails_after_the_first_screen_ends_with_one_line(
         assert program.ended() == 2
         assert "CLOUDFLARE_BASE_URL: the base URL is not a URL" in program.text
         assert b"\x1b[?1049h" in program.raw
-        program.assert_as_found()
+        program.assert_restored()
 
 
 def test_after_an_absence_a_digest_is_shown_and_any_key_closes_it(
@@ -140,7 +140,7 @@ def test_after_an_absence_a_digest_is_shown_and_any_key_closes_it(
         program.see("unobserved")
         program.type("\x03")
         assert program.ended() == 0
-        program.assert_as_found()
+        program.assert_restored()
 
 
 def test_after_a_short_absence_there_is_no_digest(

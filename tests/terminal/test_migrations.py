@@ -57,7 +57,7 @@ def test_a_migration_is_unfolded_folded_and_switched_off(
         program.see(f"photos/2022/ {arrow} media")
         program.type("q")
         assert program.ended() == 0
-        program.assert_as_found()
+        program.assert_restored()
     with PtyProgram([PROGRAM, *flags], environ, size=(120, 30)) as program:
         program.see(f"photos/2022/ {arrow} media")
         program.type("m")

@@ -105,7 +105,7 @@ def test_from_1310_failed_to_all_copied_with_a_receipt(
         program.see_no("Receipt")
         program.type("q")
         assert program.ended() == 0
-        program.assert_as_found()
+        program.assert_restored()
     [saved] = folder.iterdir()
     assert "1,310 were copied by a retry: all copied" in saved.read_text()
     assert saved.read_text() == output

@@ -16,7 +16,7 @@ def program(tmp_path: Path) -> Iterator[PtyProgram]:
         assert running.process.poll() is None
         running.type("\x03")
         assert running.ended() == 0
-        running.assert_as_found()
+        running.assert_restored()
 
 
 @pytest.mark.parametrize(

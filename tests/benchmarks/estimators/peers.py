@@ -185,7 +185,7 @@ PEERS: dict[str, Callable[[], Peer]] = {
     "rclone": Rclone,
     "indicatif": Indicatif,
 }
-"""The programs that ours is judged beside."""
+"""The programs that ours is compared with."""
 
 REFERENCES: dict[str, Callable[[], Peer]] = {**PEERS, "30 min + lifetime": ProductFormula}
-"""With the formula that ours must better."""
+"""The peers and the first formula of this program."""
