@@ -67,67 +67,68 @@ class Prefixes:
         return tuple(sorted(groups, key=lambda group: (-group.count, group.prefix)))
 
 
-class Reason:
-    """The objects that rows of one log type name, each once; rows without a key count one each.
+class _Reason(msgspec.Struct):
+    """The objects that rows of one log type name, each once.
 
-    keys: each key with the number of the first row that names it. without_key: rows without one.
+    keys: each key with the number of the first row that names it. without_key: number of rows that
+    name no key; each counts as one object.
     """
 
-    def __init__(self, log_type: str) -> None:
-        self.keys: dict[str, int] = {}
-        self.without_key = 0
-        self._log_type = log_type
-        self._seen = Span()
-        self._messages: Counter[str] = Counter()
-        self._prefixes = Prefixes()
-
-    def add(self, row: LogRow, number: int) -> None:
-        """Count one row."""
-        self._seen.add(row.created_at)
-        if row.message is not None and (
-            row.message in self._messages or len(self._messages) < _MOST_MESSAGES
-        ):
-            self._messages[row.message] += 1
-        if row.object_key is None:
-            self.without_key += 1
-        elif row.object_key not in self.keys:
-            self.keys[row.object_key] = number
-            self._prefixes.add(row.object_key)
-
-    def group(self) -> FailureGroup:
-        """Return the counts as one frozen value."""
-        messages = sorted(self._messages.items(), key=lambda counted: (-counted[1], counted[0]))
-        return FailureGroup(
-            log_type=self._log_type,
-            cause=cause_of(self._log_type),
-            count=len(self.keys) + self.without_key,
-            first_seen=self._seen.first,
-            last_seen=self._seen.last,
-            messages=tuple(messages[:_SHOWN_MESSAGES]),
-            prefixes=self._prefixes.groups(),
-        )
+    keys: dict[str, int] = {}
+    without_key: int = 0
+    seen: Span = msgspec.field(default_factory=Span)
+    messages: Counter[str] = msgspec.field(default_factory=Counter)
+    prefixes: Prefixes = msgspec.field(default_factory=Prefixes)
 
 
 class Reasons:
-    """One `Reason` for each log type whose rows name objects."""
+    """Counts the rows that name objects, by log type."""
 
     def __init__(self) -> None:
-        self._by_type: dict[str, Reason] = {}
+        self._by_type: dict[str, _Reason] = {}
         self._rows = 0
 
     def add(self, rows: Iterable[LogRow]) -> None:
         """Count more rows, in the order of the log."""
         for row in rows:
-            log_type = row.log_type or ""
-            if row.object_key is not None or cause_of(log_type) in _COUNTED:
-                if log_type not in self._by_type:
-                    self._by_type[log_type] = Reason(log_type)
-                self._by_type[log_type].add(row, self._rows)
-                self._rows += 1
+            log_type, key, message = row.log_type or "", row.object_key, row.message
+            if key is None and cause_of(log_type) not in _COUNTED:
+                continue
+            reason = self._by_type.get(log_type)
+            if reason is None:
+                reason = self._by_type[log_type] = _Reason()
+            reason.seen.add(row.created_at)
+            if message is not None and (
+                message in reason.messages or len(reason.messages) < _MOST_MESSAGES
+            ):
+                reason.messages[message] += 1
+            if key is None:
+                reason.without_key += 1
+            elif key not in reason.keys:
+                reason.keys[key] = self._rows
+                reason.prefixes.add(key)
+            self._rows += 1
 
     def groups(self) -> tuple[FailureGroup, ...]:
         """Return the failures, then the objects that were not copied, each the largest first."""
-        groups = (r.group() for t, r in self._by_type.items() if cause_of(t) in _COUNTED)
+        groups = []
+        for log_type, reason in self._by_type.items():
+            cause = cause_of(log_type)
+            if cause not in _COUNTED:
+                continue
+            messages = sorted(
+                reason.messages.items(), key=lambda counted: (-counted[1], counted[0])
+            )
+            group = FailureGroup(
+                log_type=log_type,
+                cause=cause,
+                count=len(reason.keys) + reason.without_key,
+                first_seen=reason.seen.first,
+                last_seen=reason.seen.last,
+                messages=tuple(messages[:_SHOWN_MESSAGES]),
+                prefixes=reason.prefixes.groups(),
+            )
+            groups.append(group)
         return tuple(sorted(groups, key=lambda g: (_COUNTED.index(g.cause), -g.count, g.log_type)))
 
     def keys(self, log_types: Collection[str]) -> tuple[str, ...]:

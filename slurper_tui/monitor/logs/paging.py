@@ -294,20 +294,15 @@ class Walk:
         at_end = asked.offset == 0 if self._size is not None else len(rows) < asked.limit
         self.over = at_end or self._idle_pages >= MOST_IDLE_PAGES
         self.gap = self.gap or not connects or (self.over and not at_end)
-        self._advance(newest_first, anything_new=bool(fresh))
-        return Found(older=fresh)
-
-    def _advance(self, rows: Sequence[LogRow], *, anything_new: bool) -> None:
-        """Set `depth` to the oldest known row, located by the last known row on the page."""
-        places = [self.known.place(row) for row in rows]
-        places_on_page = [(place, index) for index, place in enumerate(places) if place is not None]
-        before = self.depth
-        if places_on_page:
-            place, index = max(places_on_page)
+        # Set the depth to the oldest known row, located by the last known row on the page.
+        places = [self.known.place(row) for row in newest_first]
+        located = [(place, index) for index, place in enumerate(places) if place is not None]
+        least = 0 if fresh else self.depth + max(1, len(newest_first) - OVERLAP)
+        if located:
+            place, index = max(located)
             self.depth += index + (self.known.count - 1 - place) + 1 - OVERLAP
-        if not anything_new:
-            self.depth = max(self.depth, before + max(1, len(rows) - OVERLAP))
-        self.depth = max(0, self.depth)
+        self.depth = max(least, self.depth)
+        return Found(older=fresh)
 
     def _may_search(self, rows: Sequence[LogRow]) -> bool:
         """Step towards the known rows: double the step each time, halve it after a turn.
